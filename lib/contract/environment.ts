@@ -1,0 +1,72 @@
+/**
+ * The sidecar's environment. No name ends in `_PORT` or `_SERVICE_HOST`: a Service in the pod's
+ * namespace could set those. The injected spec sets each of them explicitly.
+ */
+export const SIDECAR_ENV = {
+  /** JSON of {@link AdmittedTasks}. */
+  tasks: 'VALETKEY_TASKS',
+  /** SHA-256, hex, of the canonical profile this sidecar was injected from. */
+  profile: 'VALETKEY_PROFILE',
+  trust: 'VALETKEY_TRUST',
+  podName: 'VALETKEY_POD_NAME',
+  podNamespace: 'VALETKEY_POD_NAMESPACE',
+  podIp: 'VALETKEY_POD_IP',
+  /** JSON of {@link CloudSettings}. */
+  cloud: 'VALETKEY_CLOUD',
+  tokenFile: 'VALETKEY_TOKEN_FILE',
+  /** Folder that holds one folder per consumer. */
+  consumersFolder: 'VALETKEY_CONSUMERS_FOLDER',
+  /** `host:port` of the credentials endpoint. */
+  loopback: 'VALETKEY_LOOPBACK_LISTEN',
+  /** `host:port` of probes and metrics; an empty host means the pod's address. */
+  telemetry: 'VALETKEY_TELEMETRY_LISTEN',
+} as const;
+
+/** What every consumer is given. */
+export const CONSUMER_ENV = {
+  socket: 'VALETKEY_SOCKET',
+  credentialsUri: 'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+  authorizationTokenFile: 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
+  metadataDisabled: 'AWS_EC2_METADATA_DISABLED',
+  region: 'AWS_REGION',
+  defaultRegion: 'AWS_DEFAULT_REGION',
+} as const;
+
+/** Each of these, when not empty, could load code, add trust or write secrets: no program starts. */
+export const DANGEROUS_ENV = [
+  'NODE_OPTIONS',
+  'NODE_EXTRA_CA_CERTS',
+  'NODE_TLS_REJECT_UNAUTHORIZED',
+  'SSLKEYLOGFILE',
+  'OPENSSL_CONF',
+  'LD_PRELOAD',
+  'LD_LIBRARY_PATH',
+  'LD_AUDIT',
+] as const;
+
+/** The webhook's environment, written by the chart. */
+export const WEBHOOK_ENV = {
+  /** YAML file that holds the {@link Platform}. */
+  platformFile: 'VALETKEY_PLATFORM_FILE',
+  /** Namespace the webhook runs in. */
+  namespace: 'VALETKEY_NAMESPACE',
+  podName: 'VALETKEY_POD_NAME',
+  /** Name of the Service in front of it: its certificate is for `<service>.<namespace>.svc`. */
+  service: 'VALETKEY_SERVICE',
+  /** Name of both webhook configurations, mutating and validating. */
+  configuration: 'VALETKEY_CONFIGURATION',
+  /** `own` (our CA in a Secret) or `files` (cert-manager keeps them). */
+  certificates: 'VALETKEY_CERTIFICATES',
+  /** Under `own`: the Secret that holds the CA. */
+  caSecret: 'VALETKEY_CA_SECRET',
+  /** Under `files`: folder with tls.crt, tls.key and ca.crt. */
+  certificatesFolder: 'VALETKEY_CERTIFICATES_FOLDER',
+  /** `host:port`, HTTPS. */
+  listen: 'VALETKEY_LISTEN',
+  /** `host:port`, HTTP: probes and metrics. */
+  telemetry: 'VALETKEY_TELEMETRY_LISTEN',
+  logLevel: 'VALETKEY_LOG_LEVEL',
+} as const;
+
+/** Where the chart mounts the platform's settings. */
+export const PLATFORM_FILE = '/etc/valetkey/platform.yaml';

@@ -1,0 +1,78 @@
+/** How the pod's network looks from the cloud; the session policy refuses every other origin. */
+export type Bind =
+  | { readonly mode: 'none' }
+  | { readonly mode: 'podIP' }
+  /** Addresses or CIDR blocks that the cluster's egress uses. */
+  | { readonly mode: 'cidrs'; readonly cidrs: readonly string[] }
+  | { readonly mode: 'vpc'; readonly vpcId: string };
+
+/** What a sidecar needs to know of the cloud; travels as JSON in its environment. */
+export type CloudSettings = {
+  readonly region: string;
+  /** Absent: AWS's regional STS endpoint. */
+  readonly stsEndpoint?: string;
+  /** An `http:` endpoint is refused without it. */
+  readonly allowHttp: boolean;
+  /** PEM certificates trusted for cloud endpoints only. */
+  readonly caBundle?: string;
+  /** `http://host:port`, used for exchanges only. */
+  readonly httpsProxy?: string;
+  /** `s3`: a private cloud (Ceph RGW, MinIO) without AWS's own condition keys and ARNs. */
+  readonly dialect: 'aws' | 's3';
+  readonly bind: Bind;
+};
+
+/** What the platform allows task declarations to say. */
+export type TaskLimits = {
+  readonly lifetimeFloorSeconds: number;
+  readonly lifetimeCeilingSeconds: number;
+  /** Used where a task omits `delivery`. */
+  readonly delivery: 'vend';
+  /** 12-digit account ids a role may be of; empty: any. */
+  readonly accountIds: readonly string[];
+  /** ARN partitions a role may be of; empty: any. */
+  readonly partitions: readonly string[];
+  /** Actions that no resource can narrow may be declared with resource `*`. */
+  readonly wildcardOnlyActions: boolean;
+  readonly regionWildcards: boolean;
+  readonly accountWildcards: boolean;
+  /** Role ARN → actions that mint longer-lived credentials and are allowed for it all the same. */
+  readonly mintingActions: Readonly<Record<string, readonly string[]>>;
+};
+
+/** Amounts as Kubernetes writes quantities. */
+export type SidecarResources = {
+  readonly memory: string;
+  readonly cpu: string;
+};
+
+/** What other mutators may do to the sidecar. */
+export type Accept = {
+  /** Exact images, by digest, that may replace ours. */
+  readonly images: readonly string[];
+  /** Extra environment names. */
+  readonly env: readonly string[];
+  /** Largest amounts that another mutator may set; absent: ours exactly. */
+  readonly maxResources?: SidecarResources;
+};
+
+/** The platform's settings: one file, written by the chart, read whole, passed whole. */
+export type Platform = {
+  readonly trust: 'cluster';
+  readonly sidecar: {
+    readonly image: string;
+    readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+    /** Of the projected service-account token. */
+    readonly audience: string;
+    readonly resources: SidecarResources;
+    readonly accept: Accept;
+  };
+  readonly cloud: CloudSettings;
+  readonly tasks: TaskLimits;
+  readonly pods: {
+    /** Containers that are no consumers unless a task names them. */
+    readonly ignoredContainers: readonly string[];
+    /** Whether a pod that itself writes `automountServiceAccountToken: true` keeps its API token. */
+    readonly allowApiToken: boolean;
+  };
+};

@@ -1,0 +1,135 @@
+/**
+ * The fields of a Kubernetes Pod (core/v1) that we read or write. A real pod has more: patches are
+ * computed from this view and applied to the raw object, so unknown fields survive.
+ */
+export type Pod = {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata?: ObjectMeta;
+  readonly spec?: PodSpec;
+};
+
+export type ObjectMeta = {
+  readonly name?: string;
+  readonly generateName?: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+};
+
+export type PodSpec = {
+  readonly containers?: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly ephemeralContainers?: readonly Container[];
+  readonly volumes?: readonly Volume[];
+  readonly serviceAccountName?: string;
+  readonly automountServiceAccountToken?: boolean;
+  readonly hostPID?: boolean;
+  readonly hostIPC?: boolean;
+  readonly hostNetwork?: boolean;
+  readonly shareProcessNamespace?: boolean;
+  readonly os?: { readonly name: string };
+  readonly hostAliases?: readonly {
+    readonly ip?: string;
+    readonly hostnames?: readonly string[];
+  }[];
+  readonly securityContext?: PodSecurityContext;
+  readonly resources?: Resources;
+};
+
+export type PodSecurityContext = {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
+  readonly fsGroup?: number;
+  readonly supplementalGroups?: readonly number[];
+  readonly seccompProfile?: Profile;
+  readonly appArmorProfile?: Profile;
+  readonly windowsOptions?: unknown;
+};
+
+export type Profile = { readonly type?: string; readonly localhostProfile?: string };
+
+export type Container = {
+  readonly name: string;
+  readonly image?: string;
+  readonly imagePullPolicy?: string;
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly env?: readonly EnvVar[];
+  readonly envFrom?: readonly unknown[];
+  readonly volumeMounts?: readonly VolumeMount[];
+  readonly volumeDevices?: readonly { readonly name: string; readonly devicePath: string }[];
+  readonly securityContext?: SecurityContext;
+  readonly resources?: Resources;
+  readonly restartPolicy?: string;
+  readonly startupProbe?: unknown;
+  readonly targetContainerName?: string;
+};
+
+export type EnvVar = {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: EnvVarSource;
+};
+
+export type EnvVarSource = {
+  readonly fieldRef?: { readonly apiVersion?: string; readonly fieldPath: string };
+  readonly fileKeyRef?: {
+    readonly volumeName?: string;
+    readonly path?: string;
+    readonly key?: string;
+  };
+  readonly secretKeyRef?: unknown;
+  readonly configMapKeyRef?: unknown;
+  readonly resourceFieldRef?: unknown;
+};
+
+export type VolumeMount = {
+  readonly name: string;
+  readonly mountPath: string;
+  readonly readOnly?: boolean;
+  readonly recursiveReadOnly?: string;
+  readonly subPath?: string;
+  readonly subPathExpr?: string;
+  readonly mountPropagation?: string;
+};
+
+export type SecurityContext = {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
+  readonly privileged?: boolean;
+  readonly allowPrivilegeEscalation?: boolean;
+  readonly readOnlyRootFilesystem?: boolean;
+  readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
+  readonly procMount?: string;
+  readonly seccompProfile?: Profile;
+  readonly appArmorProfile?: Profile;
+  readonly windowsOptions?: unknown;
+};
+
+export type Resources = {
+  readonly requests?: Readonly<Record<string, string>>;
+  readonly limits?: Readonly<Record<string, string>>;
+};
+
+export type Volume = {
+  readonly name: string;
+  readonly hostPath?: unknown;
+  readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
+  readonly projected?: {
+    readonly defaultMode?: number;
+    readonly sources?: readonly ProjectedSource[];
+  };
+};
+
+export type ProjectedSource = {
+  readonly serviceAccountToken?: {
+    readonly audience?: string;
+    readonly expirationSeconds?: number;
+    readonly path: string;
+  };
+  readonly [other: string]: unknown;
+};

@@ -1,0 +1,45 @@
+/**
+ * One thing that is wrong with an input. `path` names the culprit as its author wrote it
+ * (`allow[0].actions[1]`, `/spec/hostPID`, `cloud.region`).
+ */
+export type Fault = {
+  readonly path: string;
+  readonly expected: string;
+  readonly got: string;
+  /** The document that `path` stands in, when there are several: an annotation key, a file. */
+  readonly source?: string;
+  /** The rule that was broken, when rules have names. */
+  readonly rule?: string;
+};
+
+/** A value, or every fault that kept it from being one. */
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly faults: readonly Fault[] };
+
+export const succeed = <T>(value: T): Result<T> => ({ ok: true, value });
+
+export const fail = (faults: readonly Fault[]): Result<never> => ({ ok: false, faults });
+
+/** One line for people: `<source> <path>: expected …, got … (rule …)`. */
+export const describeFault = ({ source, path, expected, got, rule }: Fault): string => {
+  const where = [source, path].filter(Boolean).join(' ');
+  const byRule = rule === undefined ? '' : ` (rule ${rule})`;
+  return `${where}: expected ${expected}, got ${got}${byRule}`;
+};
+
+/** Longest rendering of a foreign value in a fault. */
+const MAX_SHOWN = 80;
+
+/**
+ * Renders a foreign value for a fault: JSON, so that control characters are escaped, and short.
+ * Bidirectional and other invisible characters are escaped too, since messages reach terminals.
+ */
+export const show = (value: unknown): string => {
+  const json = value === undefined ? 'nothing' : JSON.stringify(value);
+  const short = json.length > MAX_SHOWN ? `${json.slice(0, MAX_SHOWN)}…` : json;
+  return short.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+};
