@@ -9,6 +9,9 @@ export const INJECTED_LABEL = 'valetkey.dev/injected';
 
 export const SIDECAR_CONTAINER = 'valetkey-sidecar';
 
+/** Name of the sidecar's port for probes and metrics (at most 15 characters). */
+export const TELEMETRY_PORT = 'valetkey-metric';
+
 /** Volumes whose names begin so are ours; a pod author may declare none. */
 export const VOLUME_PREFIX = 'valetkey-';
 export const TOKEN_VOLUME = 'valetkey-token';
@@ -21,6 +24,10 @@ export const CONSUMER_VOLUME_PREFIX = 'valetkey-consumer-';
  */
 export const SIDECAR_UID = 64871;
 export const SIDECAR_GID = 64871;
+
+/** The webhook's own: it never shares a user with a sidecar. */
+export const WEBHOOK_UID = 64872;
+export const WEBHOOK_GID = 64872;
 
 /** ConfigMap whose keys are the SHA-256 of accepted profiles. */
 export const PROFILES_CONFIG_MAP = 'valetkey-profiles';
@@ -35,3 +42,12 @@ export const PROTECTED_AUDIENCES = [
   'api://AzureADTokenExchange',
   'sts.googleapis.com',
 ] as const;
+
+/** Google's audiences name the identity pool; these are how they begin. */
+export const PROTECTED_AUDIENCE_PREFIXES = [
+  '//iam.googleapis.com/',
+  'https://iam.googleapis.com/',
+] as const;
+
+/** The API token's volume, as the ServiceAccount admission plugin names it. */
+export const API_TOKEN_VOLUME_PREFIX = 'kube-api-access-';

@@ -18,6 +18,13 @@ export const TELEMETRY_LISTEN = 9472;
 export const WEBHOOK_LISTEN = 9443;
 export const WEBHOOK_TELEMETRY_LISTEN = 9444;
 
+/** The webhook's routes, as both webhook configurations name them. */
+export const MUTATE_PATH = '/mutate';
+export const VALIDATE_PATH = '/validate';
+
+/** Where the chart mounts certificates that somebody else keeps. */
+export const WEBHOOK_CERTIFICATES_FOLDER = '/etc/valetkey-certificates';
+
 /** Each program is one file of the image; the container's command picks one. */
 export const NODE_PATH = '/usr/local/bin/node';
 export const PROGRAM_FOLDER = '/opt/valetkey';

@@ -62,10 +62,17 @@ export type Container = {
   readonly volumeMounts?: readonly VolumeMount[];
   readonly volumeDevices?: readonly { readonly name: string; readonly devicePath: string }[];
   readonly securityContext?: SecurityContext;
+  readonly ports?: readonly ContainerPort[];
   readonly resources?: Resources;
   readonly restartPolicy?: string;
   readonly startupProbe?: unknown;
   readonly targetContainerName?: string;
+};
+
+export type ContainerPort = {
+  readonly name?: string;
+  readonly containerPort: number;
+  readonly protocol?: string;
 };
 
 export type EnvVar = {

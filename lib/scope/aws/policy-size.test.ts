@@ -1,0 +1,80 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { CloudSettings } from '../../contract/platform.ts';
+import type { Task } from '../../contract/task.ts';
+import { longestSessionPolicy } from './policy-size.ts';
+import { sessionPolicy } from './session-policy.ts';
+
+const task: Task = {
+  name: 'report',
+  provider: 'aws',
+  role: 'arn:aws:iam::111122223333:role/agent-reports',
+  allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/{a}/{b}/{a}/*'] }],
+  params: { a: { pattern: '.*', maxLength: 20 }, b: { pattern: '.*', maxLength: 64 } },
+  lifetimeSeconds: 600,
+  delivery: 'vend',
+  containers: ['agent'],
+  default: false,
+  exclusive: false,
+};
+const cloud: Pick<CloudSettings, 'dialect' | 'bind'> = { dialect: 'aws', bind: { mode: 'podIP' } };
+
+const lengthOf = (declared: Task): number => {
+  const result = longestSessionPolicy({ task: declared, cloud });
+  return result.ok ? result.value : Number(/\d+/.exec(result.faults[0]?.got ?? '')?.[0]);
+};
+
+describe('the longest session policy of a task', () => {
+  test('is never shorter than one that a run gets', () => {
+    const value = (max: number) =>
+      fc.stringMatching(new RegExp(`^[ -!#%-)+->@-Z^-z|~\\]\\[]{1,${max}}$`));
+    const deadline = fc.date({
+      min: new Date(0),
+      max: new Date('9999-12-31'),
+      noInvalidDate: true,
+    });
+    fc.assert(
+      fc.property(
+        value(20),
+        value(64),
+        deadline,
+        fc.oneof(fc.ipV4(), fc.ipV6()),
+        (a, b, at, podIp) => {
+          const policy = sessionPolicy({
+            task,
+            params: { a, b },
+            deadline: at.getTime(),
+            cloud,
+            podIp,
+          });
+          expect(policy.length).toBeLessThanOrEqual(lengthOf(task));
+        },
+      ),
+    );
+  });
+
+  test('may have 2048 characters and not one more', () => {
+    const spare = 2048 - lengthOf(task);
+    const padded = (by: number): Task => ({
+      ...task,
+      allow: [...task.allow.slice(1), widen(task.allow[0]?.resources[0] ?? '', by)],
+    });
+    expect(longestSessionPolicy({ task: padded(spare), cloud })).toEqual({ ok: true, value: 2048 });
+    expect(longestSessionPolicy({ task: padded(spare + 1), cloud })).toMatchObject({
+      ok: false,
+      faults: [
+        {
+          source: 'task.valetkey.dev/report',
+          path: 'allow',
+          expected: expect.stringContaining('at most 2048 characters'),
+          got: '2049 characters',
+        },
+      ],
+    });
+  });
+});
+
+const widen = (resource: string, by: number): Task['allow'][number] => ({
+  actions: ['s3:GetObject'],
+  resources: [resource + 'x'.repeat(by)],
+});

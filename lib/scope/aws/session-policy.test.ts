@@ -1,0 +1,207 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Bind } from '../../contract/platform.ts';
+import type { Task, TaskStatement } from '../../contract/task.ts';
+import { bindParams } from '../../task/params.ts';
+import { sessionPolicy, type Scope } from './session-policy.ts';
+
+const task: Task = {
+  name: 'report',
+  provider: 'aws',
+  role: 'arn:aws:iam::111122223333:role/agent-reports',
+  allow: [
+    { actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/reports/{customer}/*'] },
+    { actions: ['sqs:SendMessage'], resources: ['arn:aws:sqs:eu-west-1:111122223333:jobs'] },
+  ],
+  params: { customer: { pattern: '.*', maxLength: 40 } },
+  lifetimeSeconds: 600,
+  delivery: 'vend',
+  containers: ['agent'],
+  default: false,
+  exclusive: false,
+};
+const scope: Scope = {
+  task,
+  params: { customer: 'acme' },
+  deadline: Date.parse('2026-01-02T03:04:05.999Z'),
+  cloud: { dialect: 'aws', bind: { mode: 'none' } },
+  podIp: '10.20.0.7',
+};
+const bound = (bind: Bind, dialect: 'aws' | 's3', podIp = scope.podIp): string =>
+  sessionPolicy({ ...scope, cloud: { dialect, bind }, podIp });
+
+const ALLOWED =
+  '{"Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::acme-data/reports/acme/*"]},' +
+  '{"Effect":"Allow","Action":["sqs:SendMessage"],"Resource":["arn:aws:sqs:eu-west-1:111122223333:jobs"]}';
+const DEADLINE =
+  '{"Effect":"Deny","Action":["s3:*","sqs:*"],"Resource":"*","Condition":{"DateGreaterThanEquals":{"aws:CurrentTime":"2026-01-02T03:04:05Z"}}}';
+const policyOf = (...statements: readonly string[]): string =>
+  `{"Version":"2012-10-17","Statement":[${statements.join(',')}]}`;
+const deny = (condition: string): string =>
+  `{"Effect":"Deny","Action":["s3:*","sqs:*"],"Resource":"*","Condition":${condition}}`;
+
+describe('a session policy', () => {
+  test('allows what the task declares and denies everything from its deadline on', () => {
+    expect(sessionPolicy(scope)).toBe(policyOf(ALLOWED, DEADLINE));
+  });
+
+  test.each<[string, Bind, string]>([
+    [
+      'the pod on AWS, seen directly or through an endpoint in its VPC',
+      { mode: 'podIP' },
+      '{"NotIpAddress":{"aws:SourceIp":["10.20.0.7/32"],"aws:VpcSourceIp":["10.20.0.7/32"]},"BoolIfExists":{"aws:ViaAWSService":"false"}}',
+    ],
+    [
+      'address blocks on AWS',
+      { mode: 'cidrs', cidrs: ['192.0.2.0/24', '198.51.100.1/32'] },
+      '{"NotIpAddress":{"aws:SourceIp":["192.0.2.0/24","198.51.100.1/32"]},"BoolIfExists":{"aws:ViaAWSService":"false"}}',
+    ],
+    [
+      'a VPC on AWS',
+      { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' },
+      '{"StringNotEquals":{"aws:SourceVpc":"vpc-0a1b2c3d"},"BoolIfExists":{"aws:ViaAWSService":"false"}}',
+    ],
+  ])('denies every origin but %s', (_what, bind, condition) => {
+    expect(bound(bind, 'aws')).toBe(policyOf(ALLOWED, DEADLINE, deny(condition)));
+  });
+
+  test('denies every origin but the pod in the words of a private cloud', () => {
+    const condition = '{"NotIpAddress":{"aws:SourceIp":["10.20.0.7/32"]}}';
+    expect(bound({ mode: 'podIP' }, 's3')).toBe(policyOf(ALLOWED, DEADLINE, deny(condition)));
+  });
+
+  test.each<Bind>([
+    { mode: 'podIP' },
+    { mode: 'cidrs', cidrs: ['192.0.2.0/24'] },
+    { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' },
+  ])('says nothing to a private cloud that MinIO refuses: $mode', (bind) => {
+    const policy = bound(bind, 's3');
+    expect(policy).not.toContain('IfExists');
+    expect(policy).not.toContain('"*"]');
+    expect(policy).not.toContain('"Action":"*"');
+  });
+
+  test('binds an IPv6 pod to its one address', () => {
+    expect(bound({ mode: 'podIP' }, 's3', 'fd00::7')).toContain('"fd00::7/128"');
+  });
+
+  test('names each service once, whatever its actions are', () => {
+    const allow = [
+      { actions: ['sqs:*', 's3:Get*'], resources: ['arn:aws:s3:::a/*'] },
+      { actions: ['s3:PutObject'], resources: ['arn:aws:s3:::a/*'] },
+    ];
+    const { Statement } = JSON.parse(
+      sessionPolicy({ ...scope, task: { ...task, allow } }),
+    ) as Policy;
+    expect(Statement.at(-1)?.Action).toEqual(['s3:*', 'sqs:*']);
+  });
+});
+
+type Policy = { readonly Statement: readonly Statement[] };
+type Statement = {
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Action: readonly string[];
+  readonly Resource: string | readonly string[];
+};
+
+/** IAM's wildcards, written apart from the code under test: one table, row by row. */
+const matches = (pattern: string, text: string): boolean => {
+  let row = [true, ...Array<boolean>(text.length).fill(false)];
+  for (const character of pattern) {
+    const next = [character === '*' && row[0] === true];
+    for (let at = 1; at <= text.length; at += 1) {
+      const one = character === '?' || character === text[at - 1];
+      const any = row[at] === true || next[at - 1] === true;
+      next.push(character === '*' ? any : one && row[at - 1] === true);
+    }
+    row = next;
+  }
+  return row[text.length] === true;
+};
+
+const isAllowed = (policy: string, action: string, resource: string): boolean =>
+  (JSON.parse(policy) as Policy).Statement.some(
+    ({ Effect, Action, Resource }) =>
+      Effect === 'Allow' &&
+      Action.some((each) => matches(each, action)) &&
+      [Resource].flat().some((each) => matches(each, resource)),
+  );
+
+const piece = fc.constantFrom('a', 'b', '/', '*', '?', '{p}', '{q}');
+const part = fc.array(piece, { minLength: 1, maxLength: 6 }).map((pieces) => pieces.join(''));
+const statement: fc.Arbitrary<TaskStatement> = fc.record({
+  actions: fc.subarray(['s3:GetObject', 's3:Get*', 's3:PutObject'], { minLength: 1 }),
+  resources: fc.array(
+    part.map((text) => `arn:aws:s3:::${text}`),
+    { minLength: 1, maxLength: 3 },
+  ),
+});
+const declared = fc.array(statement, { minLength: 1, maxLength: 3 });
+const value = fc.string({
+  minLength: 1,
+  maxLength: 5,
+  unit: fc.constantFrom('a', 'b', '/', 'p', 'a', 'b', '/', 'p', '*', '{', '$'),
+});
+const target = fc
+  .string({ maxLength: 8, unit: fc.constantFrom('a', 'b', '/', 'p') })
+  .map((text) => `arn:aws:s3:::${text}`);
+const action = fc.constantFrom(
+  's3:GetObject',
+  's3:PutObject',
+  's3:GetObjectAcl',
+  's3:DeleteObject',
+);
+
+const params = { p: { pattern: '.*', maxLength: 5 }, q: { pattern: '.*', maxLength: 5 } };
+const compile = (allow: readonly TaskStatement[], values: Record<string, string>): string =>
+  sessionPolicy({ ...scope, task: { ...task, allow, params }, params: values });
+const WIDEST = { p: '*', q: '*' };
+
+describe('a compiled scope', () => {
+  test('allows with bound params nothing that the declaration did not cover', () => {
+    fc.assert(
+      fc.property(declared, value, value, action, target, (allow, p, q, name, resource) => {
+        const given = bindParams({ params }, { p, q });
+        if (!given.ok) return;
+        const narrowed = isAllowed(compile(allow, given.value), name, resource);
+        expect(!narrowed || isAllowed(compile(allow, WIDEST), name, resource)).toBe(true);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test('reaches, with one value bound, nothing that only another value names', () => {
+    const allow = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme/{p}/*'] }];
+    const word = fc.stringMatching(/^[a-z]{1,5}$/);
+    fc.assert(
+      fc.property(word, word, (mine, theirs) => {
+        const policy = compile(allow, { p: mine, q: 'x' });
+        const reached = isAllowed(policy, 's3:GetObject', `arn:aws:s3:::acme/${theirs}/x`);
+        expect(reached).toBe(mine === theirs);
+      }),
+    );
+  });
+
+  test('of two declarations is never more than the union of both', () => {
+    fc.assert(
+      fc.property(declared, declared, action, target, (one, other, name, resource) => {
+        const [left, right] = [compile(one, WIDEST), compile(other, WIDEST)];
+        const either = isAllowed(left, name, resource) || isAllowed(right, name, resource);
+        expect(isAllowed(compile([...one, ...other], WIDEST), name, resource)).toBe(either);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('leaves no place unbound, and is JSON whatever the values are', () => {
+    fc.assert(
+      fc.property(declared, value, value, (allow, p, q) => {
+        const given = bindParams({ params }, { p, q });
+        if (!given.ok) return;
+        const { Statement } = JSON.parse(compile(allow, given.value)) as Policy;
+        const resources = Statement.flatMap(({ Resource }) => [Resource].flat());
+        expect(resources.join('')).not.toMatch(/[{}]/);
+      }),
+    );
+  });
+});

@@ -1,0 +1,95 @@
+import type { CloudSettings } from '../../contract/platform.ts';
+import type { Task } from '../../contract/task.ts';
+import { bindResource } from '../../task/resource.ts';
+
+/** STS, AssumeRoleWithWebIdentity: the plain text of a session policy; its packed size has a limit of its own. */
+export const MAX_POLICY_LENGTH = 2048;
+
+export type Scope = {
+  readonly task: Task;
+  /** Bound by `bindParams`. */
+  readonly params: Readonly<Record<string, string>>;
+  /** When the cloud stops honouring the credentials: wall-clock milliseconds since the epoch. */
+  readonly deadline: number;
+  readonly cloud: Pick<CloudSettings, 'dialect' | 'bind'>;
+  /** The pod's own address; bound to where `cloud.bind` says so. */
+  readonly podIp: string;
+};
+
+type Statement = {
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Action: readonly string[];
+  readonly Resource: string | readonly string[];
+  readonly Condition?: Condition;
+};
+type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+
+/**
+ * Compiles a task and its bound params to an IAM session policy, compact JSON: what it allows, a Deny
+ * of everything from its deadline on, and a Deny of every other origin. An explicit Deny beats
+ * resource policies too. Ceph RGW and MinIO enforce the same statements.
+ */
+export const sessionPolicy = (scope: Scope): string => {
+  const bind = bindCondition(scope);
+  const statements: readonly Statement[] = [
+    ...allowed(scope),
+    denied(scope.task, deadlineCondition(scope.deadline)),
+    ...(bind === undefined ? [] : [denied(scope.task, bind)]),
+  ];
+  return JSON.stringify({ Version: '2012-10-17', Statement: statements });
+};
+
+const allowed = ({ task, params }: Scope): readonly Statement[] =>
+  task.allow.map(({ actions, resources }) => ({
+    Effect: 'Allow',
+    Action: actions,
+    Resource: resources.map((resource) => bindResource(resource, params)),
+  }));
+
+/** By service, because MinIO refuses the action `*`. */
+const denied = (task: Task, condition: Condition): Statement => ({
+  Effect: 'Deny',
+  Action: servicesOf(task).map((service) => `${service}:*`),
+  Resource: '*',
+  Condition: condition,
+});
+
+const servicesOf = ({ allow }: Task): readonly string[] => {
+  const actions = allow.flatMap((statement) => statement.actions);
+  return [...new Set(actions.map((action) => action.slice(0, action.indexOf(':'))))].sort();
+};
+
+/** Whole seconds, rounded down: a deadline may come early, never late. */
+const deadlineCondition = (deadline: number): Condition => {
+  const time = new Date(deadline).toISOString().replace(/\.\d{3}Z$/, 'Z');
+  return { DateGreaterThanEquals: { 'aws:CurrentTime': time } };
+};
+
+/** Keys under one operator all have to hold, and a key that a request lacks holds here. */
+const bindCondition = (scope: Scope): Condition | undefined => {
+  const { bind, dialect } = scope.cloud;
+  switch (bind.mode) {
+    case 'none':
+      return undefined;
+    case 'podIP':
+      return sparing(dialect, { NotIpAddress: addressKeys(dialect, [hostBlock(scope.podIp)]) });
+    case 'cidrs':
+      return sparing(dialect, { NotIpAddress: { 'aws:SourceIp': bind.cidrs } });
+    case 'vpc':
+      return sparing(dialect, { StringNotEquals: { 'aws:SourceVpc': bind.vpcId } });
+  }
+};
+
+type Dialect = CloudSettings['dialect'];
+
+/** AWS sees a pod's own address through a VPC endpoint alone, and then under another key. */
+const addressKeys = (dialect: Dialect, blocks: readonly string[]) =>
+  dialect === 'aws'
+    ? { 'aws:SourceIp': blocks, 'aws:VpcSourceIp': blocks }
+    : { 'aws:SourceIp': blocks };
+
+/** Calls that AWS makes on one's behalf come from addresses of its own; MinIO refuses `BoolIfExists`. */
+const sparing = (dialect: Dialect, condition: Condition): Condition =>
+  dialect === 'aws' ? { ...condition, BoolIfExists: { 'aws:ViaAWSService': 'false' } } : condition;
+
+const hostBlock = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`;

@@ -1,0 +1,97 @@
+import type { LoadCatalogue } from '../catalogue/catalogue.ts';
+import { TASK_ANNOTATION_PREFIX } from '../contract/names.ts';
+import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
+import { MAX_TASKS, type Task } from '../contract/task.ts';
+import { fail, show, succeed, type Fault, type Result } from '../reading/fault.ts';
+import { read } from '../reading/reader.ts';
+import { parseAnnotation, type ParsedAnnotation } from './annotation.ts';
+import { declarationReader, type DeclarationContext, type PodConsumers } from './declaration.ts';
+import { glimpseServices } from './glimpse.ts';
+
+export type TaskDeclarations = {
+  /** All of the pod's annotations. */
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly consumers: PodConsumers;
+  readonly limits: TaskLimits;
+  /** Of the platform's cloud. */
+  readonly dialect: CloudSettings['dialect'];
+  readonly loadCatalogue: LoadCatalogue;
+};
+
+const TASK_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/**
+ * Reads every task that a pod declares, normalised and in the order of their names; none where it
+ * declares none.
+ *
+ * @returns the tasks, or all faults of all annotations, each with its annotation as `source`
+ * @throws only when the catalogue's files cannot be read
+ */
+export const readTasks = async (
+  declarations: TaskDeclarations,
+): Promise<Result<readonly Task[]>> => {
+  const keys = Object.keys(declarations.annotations)
+    .filter((key) => key.startsWith(TASK_ANNOTATION_PREFIX))
+    .sort();
+  if (keys.length > MAX_TASKS) {
+    const expected = `at most ${MAX_TASKS} tasks`;
+    return fail([{ path: 'metadata.annotations', expected, got: `${keys.length}` }]);
+  }
+  const parsed = keys.map((key) => parseDeclaration(key, declarations.annotations[key] ?? ''));
+  const services = parsed.flatMap(({ value }) => glimpseServices(value));
+  const context = { ...declarations, catalogue: await declarations.loadCatalogue(services) };
+  return judgeTogether(parsed.map((each) => readDeclaration(each, context)));
+};
+
+type Parsed = ParsedAnnotation & { readonly key: string; readonly name: string };
+type Judged = { readonly key: string; readonly result: Result<Task> };
+
+const parseDeclaration = (key: string, text: string): Parsed => {
+  const name = key.slice(TASK_ANNOTATION_PREFIX.length);
+  const parsed = parseAnnotation(text);
+  if (TASK_NAME.test(name)) return { key, name, ...parsed };
+  const expected = 'a task name of small letters, digits and -, at most 63 (a DNS label)';
+  const fault = { path: '(key)', expected, got: show(name) };
+  return { key, name, ...parsed, faults: [fault, ...parsed.faults] };
+};
+
+/** Where the text itself is at fault, what its value lacks is a consequence. */
+const readDeclaration = (parsed: Parsed, context: DeclarationContext): Judged => {
+  const { key, name, value, faults } = parsed;
+  if (value === undefined) return { key, result: fail(faults) };
+  const result = read(declarationReader(name, context), value);
+  if (faults.length === 0) return { key, result };
+  const paths = new Set(faults.map(({ path }) => path));
+  const others = result.ok ? [] : result.faults.filter(({ path }) => !paths.has(path));
+  return { key, result: fail([...faults, ...others]) };
+};
+
+const judgeTogether = (judged: readonly Judged[]): Result<readonly Task[]> => {
+  const tasks = judged.flatMap(({ result }) => (result.ok ? [result.value] : []));
+  const faults = judged.flatMap(({ key, result }) =>
+    result.ok ? [] : withSource(key, result.faults),
+  );
+  const all = [...faults, ...judgeDefaults(tasks)];
+  return all.length > 0 ? fail(all) : succeed(tasks);
+};
+
+const withSource = (source: string, faults: readonly Fault[]): readonly Fault[] =>
+  faults.map((fault) => ({ ...fault, source }));
+
+/** Each consumer has one default task at most: every further one is at fault. */
+const judgeDefaults = (tasks: readonly Task[]): readonly Fault[] => {
+  const defaults = tasks.filter((task) => task.default);
+  return defaults.flatMap((task, index) => {
+    const rivals = defaults
+      .slice(0, index)
+      .flatMap((earlier) =>
+        earlier.containers
+          .filter((container) => task.containers.includes(container))
+          .map((container) => `${earlier.name} is that of ${container}`),
+      );
+    if (rivals.length === 0) return [];
+    const expected = 'one default task for each container';
+    const source = `${TASK_ANNOTATION_PREFIX}${task.name}`;
+    return [{ source, path: 'default', expected, got: `a further one: ${rivals.join(', ')}` }];
+  });
+};
