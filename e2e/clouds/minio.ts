@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startProgram, waitForProgram } from '../cluster/processes.ts';
+import type { Program } from '../cluster/processes.ts';
+import type { Cluster } from '../cluster/record.ts';
+import { requestInside } from '../cluster/request.ts';
+import { defaultAudience, defaultRole, rolePolicy } from './cloud.ts';
+import type { Cloud } from './cloud.ts';
+import { writeCloud } from './record.ts';
+import { seed } from './seed.ts';
+import { requestAsAdmin } from './signed-request.ts';
+
+const policyName = 'agents';
+const admin = { id: 'minio-admin', secret: 'minio-admin-secret' };
+
+/** An issuer that MinIO trusts: `role` is the logical name of the one role that it opens. */
+export type MinioIssuer = { role: string; issuer: string; audience: string };
+
+export type MinioOptions = {
+  /** Further issuers, published already; MinIO tells roles apart by audience, so each needs its own. */
+  issuers?: MinioIssuer[];
+};
+
+/** Starts MinIO at port 9000 of the node's address, trusting the cluster's issuer, with its objects. */
+export async function startMinio(cluster: Cluster, options: MinioOptions = {}): Promise<Cloud> {
+  const own = { role: defaultRole, issuer: cluster.issuer, audience: defaultAudience };
+  const issuers = [own, ...(options.issuers ?? [])];
+  const folder = join(cluster.folder, 'clouds', 'minio');
+  const endpoint = `http://${cluster.nodeAddress}:9000`;
+  const program = start(cluster, folder, issuers);
+  await waitForProgram(program, async () => {
+    const { status } = await requestInside(cluster.namespace, {
+      method: 'GET',
+      url: `${endpoint}/minio/health/ready`,
+    });
+    return status === 200;
+  });
+  const cloud: Cloud = {
+    name: 'minio',
+    namespace: cluster.namespace,
+    folder,
+    stsEndpoint: endpoint,
+    s3Endpoint: endpoint,
+    audience: defaultAudience,
+    region: 'us-east-1',
+    dialect: 's3',
+    adminAccessKeyId: admin.id,
+    adminSecretAccessKey: admin.secret,
+    processIds: [program.processId],
+    log: program.log,
+    roles: {},
+  };
+  await Promise.all([createPolicy(cloud), seed(cloud)]);
+  cloud.roles = await readRoles(program, issuers);
+  writeCloud(cluster.folder, cloud);
+  return cloud;
+}
+
+function start(cluster: Cluster, folder: string, issuers: MinioIssuer[]): Program {
+  const authorities = join(folder, 'certs', 'CAs');
+  mkdirSync(authorities, { recursive: true });
+  copyFileSync(cluster.caCertificate, join(authorities, 'issuers.crt'));
+  return startProgram({
+    folder: cluster.folder,
+    namespace: cluster.namespace,
+    name: 'minio',
+    command: cluster.programs.minio,
+    args: [
+      'server',
+      '--address',
+      `${cluster.nodeAddress}:9000`,
+      '--certs-dir',
+      join(folder, 'certs'),
+      join(folder, 'data'),
+    ],
+    env: {
+      HOME: folder,
+      MINIO_ROOT_USER: admin.id,
+      MINIO_ROOT_PASSWORD: admin.secret,
+      MINIO_BROWSER: 'off',
+      MINIO_UPDATE: 'off',
+      ...Object.fromEntries(issuers.flatMap(issuerSettings)),
+    },
+  });
+}
+
+/** The first issuer's variables have no suffix; every further one's are told apart by a suffix. */
+function issuerSettings(trusted: MinioIssuer, index: number): [string, string][] {
+  const suffix = index === 0 ? '' : `_ISSUER${index}`;
+  return [
+    [
+      `MINIO_IDENTITY_OPENID_CONFIG_URL${suffix}`,
+      `${trusted.issuer}/.well-known/openid-configuration`,
+    ],
+    [`MINIO_IDENTITY_OPENID_CLIENT_ID${suffix}`, trusted.audience],
+    [`MINIO_IDENTITY_OPENID_ROLE_POLICY${suffix}`, policyName],
+  ];
+}
+
+async function createPolicy(cloud: Cloud): Promise<void> {
+  const path = `/minio/admin/v3/add-canned-policy?name=${policyName}`;
+  await requestAsAdmin(cloud, {
+    service: 's3',
+    method: 'PUT',
+    path,
+    body: JSON.stringify(rolePolicy),
+  });
+}
+
+/** MinIO prints its roles at the start; which is whose shows in the name, a hash of the audience. */
+async function readRoles(
+  program: Program,
+  issuers: MinioIssuer[],
+): Promise<Record<string, string>> {
+  const printed = (): string[] =>
+    readFileSync(program.log, 'utf8').match(/arn:minio:iam:\S*:role\/[\w-]+/g) ?? [];
+  const roleOf = ({ audience }: MinioIssuer): string | undefined => {
+    const hash = createHash('sha1').update(audience).digest('base64url');
+    return printed().find((arn) => arn.endsWith(`/${hash}`));
+  };
+  await waitForProgram(program, () => issuers.every((issuer) => roleOf(issuer) !== undefined), {
+    timeoutMs: 10_000,
+  });
+  return Object.fromEntries(issuers.map((issuer) => [issuer.role, roleOf(issuer) ?? '']));
+}

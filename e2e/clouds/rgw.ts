@@ -1,0 +1,92 @@
+import { waitForProgram } from '../cluster/processes.ts';
+import type { Program } from '../cluster/processes.ts';
+import type { Cluster } from '../cluster/record.ts';
+import { requestInside } from '../cluster/request.ts';
+import { cephAt, prepareCeph, radosgwAdmin, startGateway, startMonitor, startOsd } from './ceph.ts';
+import type { Ceph } from './ceph.ts';
+import { defaultAudience, defaultRole, rolePolicy } from './cloud.ts';
+import type { Cloud } from './cloud.ts';
+import { createOpenIdProvider, createRole } from './iam.ts';
+import { writeCloud } from './record.ts';
+import { seed } from './seed.ts';
+
+export { createOpenIdProvider, createRole, deleteRolePolicy, putRolePolicy } from './iam.ts';
+
+const port = 7480;
+const admin = { id: 'rgw-admin', secret: 'rgw-admin-secret' };
+
+/** Starts Ceph RGW at port 7480 of the node's address, trusting the cluster's issuer, with its objects. */
+export async function startRgw(cluster: Cluster): Promise<Cloud> {
+  const ceph = prepareCeph(cluster, port);
+  const monitor = await startMonitor(ceph);
+  const osd = await startOsd(ceph);
+  const gateway = startGateway(ceph);
+  const cloud = describe(ceph, [monitor, osd, gateway], gateway.log);
+  await waitForGateway(gateway, cloud);
+  await createAdmin(ceph);
+  await Promise.all([seed(cloud), trustCluster(cloud, cluster)]);
+  writeCloud(cluster.folder, cloud);
+  return cloud;
+}
+
+/** Starts the gateway again after `stopCloud`, with all that it held; tells `cloud` its new process id. */
+export async function resumeRgw(cluster: Cluster, cloud: Cloud): Promise<void> {
+  const gateway = startGateway(cephAt(cluster, port));
+  cloud.processIds = [...cloud.processIds.slice(0, -1), gateway.processId];
+  await waitForGateway(gateway, cloud);
+  writeCloud(cluster.folder, cloud);
+}
+
+async function waitForGateway(gateway: Program, cloud: Cloud): Promise<void> {
+  await waitForProgram(gateway, async () => {
+    const { status } = await requestInside(cloud.namespace, {
+      method: 'GET',
+      url: cloud.s3Endpoint,
+    });
+    return status === 200;
+  });
+}
+
+function describe(ceph: Ceph, programs: Program[], log: string): Cloud {
+  const endpoint = `http://${ceph.cluster.nodeAddress}:${port}`;
+  return {
+    name: 'rgw',
+    namespace: ceph.cluster.namespace,
+    folder: ceph.folder,
+    stsEndpoint: endpoint,
+    s3Endpoint: endpoint,
+    audience: defaultAudience,
+    region: 'us-east-1',
+    dialect: 's3',
+    adminAccessKeyId: admin.id,
+    adminSecretAccessKey: admin.secret,
+    processIds: programs.map(({ processId }) => processId),
+    log,
+    opsLog: ceph.opsLog,
+    roles: {},
+  };
+}
+
+async function createAdmin(ceph: Ceph): Promise<void> {
+  const keys = [`--access-key=${admin.id}`, `--secret-key=${admin.secret}`];
+  const rights = ['--caps=roles=*;oidc-provider=*;user-policy=*'];
+  await radosgwAdmin(ceph, [
+    'user',
+    'create',
+    '--uid=admin',
+    '--display-name=admin',
+    ...keys,
+    ...rights,
+  ]);
+}
+
+async function trustCluster(cloud: Cloud, cluster: Cluster): Promise<void> {
+  const { issuer, clusterSigningCertificate: certificate } = cluster;
+  await createOpenIdProvider(cloud, { issuer, audiences: [defaultAudience], certificate });
+  await createRole(cloud, {
+    name: defaultRole,
+    issuer,
+    serviceAccounts: ['*:agent'],
+    policy: rolePolicy,
+  });
+}

@@ -1,0 +1,90 @@
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+/** Every mounted hierarchy: one for v2, several for v1. */
+function hierarchies(): string[] {
+  return readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, , type]) => type === 'cgroup' || type === 'cgroup2')
+    .map(([, path = '']) => path);
+}
+
+/** The kubelet wants its cgroup root to exist in every hierarchy. */
+export function createCgroup(name: string): void {
+  for (const hierarchy of hierarchies()) {
+    delegateControllers(hierarchy);
+    const folder = join(hierarchy, name);
+    mkdirSync(folder, { recursive: true });
+    delegateControllers(folder);
+    copyCpuset(hierarchy, folder);
+  }
+}
+
+/** v2: what children may be limited in, must be said in the parent. */
+function delegateControllers(folder: string): void {
+  const available = join(folder, 'cgroup.controllers');
+  if (!existsSync(available)) return;
+  for (const controller of readFileSync(available, 'utf8').split(/\s+/).filter(Boolean)) {
+    writeFileSync(join(folder, 'cgroup.subtree_control'), `+${controller}`);
+  }
+}
+
+/** v1: a new cpuset is empty, and nothing can run in it until it is filled. */
+function copyCpuset(parent: string, folder: string): void {
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    const own = join(folder, file);
+    if (
+      existsSync(own) &&
+      existsSync(join(parent, file)) &&
+      readFileSync(own, 'utf8').trim() === ''
+    ) {
+      writeFileSync(own, readFileSync(join(parent, file)));
+    }
+  }
+}
+
+/** Kills whatever still runs in our cgroups: containers that nobody looks after any more. */
+export function killCgroup(name: string): void {
+  for (const processId of new Set(folders(name).flatMap(members))) {
+    try {
+      process.kill(processId, 'SIGKILL');
+    } catch {
+      // It ended by itself meanwhile.
+    }
+  }
+}
+
+export function isCgroupEmpty(name: string): boolean {
+  return folders(name).every((folder) => members(folder).length === 0);
+}
+
+export function removeCgroup(name: string): void {
+  for (const folder of folders(name).reverse()) rmdirSync(folder);
+}
+
+function members(folder: string): number[] {
+  return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+}
+
+/** Our cgroup and all below it, in every hierarchy, parents first. */
+function folders(name: string): string[] {
+  return hierarchies()
+    .map((hierarchy) => join(hierarchy, name))
+    .filter((folder) => existsSync(folder))
+    .flatMap(withChildren);
+}
+
+function withChildren(folder: string): string[] {
+  const children = readdirSync(folder, { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  return [folder, ...children.flatMap((child) => withChildren(join(folder, child.name)))];
+}

@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  serviceAddress,
+  startApiServer,
+  startControllers,
+  waitForApiServer,
+} from './control-plane.ts';
+import { installDebianPackages } from './debian.ts';
+import { startDns } from './dns.ts';
+import { downCluster } from './down.ts';
+import { busyboxRoot, loadImage } from './images.ts';
+import { publishIssuer, serviceAccountJwk, startIssuerFront } from './issuer.ts';
+import { Interrupted, untilInterrupted } from './interrupt.ts';
+import { getJson, kubectl } from './kubectl.ts';
+import { createNamespace, issuerAddress, nodeAddress } from './namespace.ts';
+import { startContainerd, startNode } from './node.ts';
+import { createPki, kubeconfig } from './pki.ts';
+import type { Pki } from './pki.ts';
+import { checkPrerequisites } from './prerequisites.ts';
+import { recordedPrograms, withLog } from './processes.ts';
+import { buildPrograms } from './programs.ts';
+import type { Programs } from './programs.ts';
+import { startProgress } from './progress.ts';
+import type { Progress } from './progress.ts';
+import { recordPath, writeCluster } from './record.ts';
+import type { Cluster } from './record.ts';
+import { readSysctls } from './sysctls.ts';
+import { waitFor } from './wait.ts';
+
+export { downCluster } from './down.ts';
+export { readCluster } from './record.ts';
+export type { Cluster, ClusterAccess } from './record.ts';
+
+export type UpOptions = {
+  /** Where everything goes: an empty or absent folder with a short path; a new temporary one unless given. */
+  folder?: string;
+  progress?: Progress;
+};
+
+/** Installs, builds, starts; a Ready node with DNS and the `default` service account, or nothing. */
+export async function upCluster(options: UpOptions = {}): Promise<Cluster> {
+  const progress = options.progress ?? startProgress();
+  const faults = checkPrerequisites();
+  if (faults.length > 0) throw new Error(`this machine lacks:\n- ${faults.join('\n- ')}`);
+  await installDebianPackages(progress);
+  const programs = await buildPrograms(progress);
+  const cluster = plan(newFolder(options.folder), programs);
+  writeCluster(cluster);
+  try {
+    await untilInterrupted(start(cluster, progress));
+    return cluster;
+  } catch (error) {
+    const isFault = !(error instanceof Interrupted);
+    const explained = isFault ? withLogs(cluster, error) : error;
+    await downCluster(cluster, { keepFolder: isFault });
+    throw explained;
+  }
+}
+
+async function start(cluster: Cluster, progress: Progress): Promise<void> {
+  await createNamespace(cluster.namespace);
+  const pki = await createPki({
+    folder: join(cluster.folder, 'pki'),
+    nodeName: cluster.nodeName,
+    nodeAddress,
+    issuerAddress,
+    serviceAddress,
+  });
+  const kubeconfigs = writeKubeconfigs(cluster, pki);
+  progress(`namespace ${cluster.namespace} and certificates made`);
+  const apiServer = startApiServer(cluster, pki);
+  startIssuer(cluster, pki);
+  await Promise.all([
+    waitForApiServer(cluster, apiServer).then(() => {
+      progress('apiserver ready');
+    }),
+    prepareImages(cluster, progress),
+  ]);
+  startControllers(cluster, pki, kubeconfigs);
+  startNode(cluster, pki, kubeconfigs);
+  await startDns(cluster);
+  progress('DNS ready');
+  await waitForNode(cluster);
+  progress('node Ready');
+}
+
+function plan(folder: string, programs: Programs): Cluster {
+  const namespace = `vk-${randomBytes(3).toString('hex')}`;
+  const inFolder = (name: string): string => join(folder, name);
+  return {
+    folder,
+    namespace,
+    kubeconfig: inFolder('kubeconfig'),
+    kubectlProgram: programs.kubectl,
+    nodeName: 'valetkey',
+    nodeAddress,
+    apiServer: `https://${nodeAddress}:6443`,
+    caCertificate: inFolder('pki/ca.crt'),
+    caKey: inFolder('pki/ca.key'),
+    issuer: `https://${issuerAddress}/k8s`,
+    issuerFolder: inFolder('issuer'),
+    clusterSigningKey: inFolder('pki/service-accounts.key'),
+    clusterSigningCertificate: inFolder('pki/service-accounts.crt'),
+    auditLog: inFolder('audit.log'),
+    podsFolder: inFolder('kubelet/pods'),
+    podLogsFolder: inFolder('pod-logs'),
+    logsFolder: inFolder('logs'),
+    containerdSocket: inFolder('containerd/containerd.sock'),
+    cgroup: namespace,
+    programs,
+    sysctls: readSysctls(),
+  };
+}
+
+function newFolder(wanted: string | undefined): string {
+  if (wanted === undefined) return mkdtempSync(join(tmpdir(), 'valetkey-'));
+  if (existsSync(recordPath(wanted)))
+    throw new Error(`${recordPath(wanted)} exists: take that cluster down first`);
+  mkdirSync(wanted, { recursive: true });
+  return wanted;
+}
+
+function writeKubeconfigs(cluster: Cluster, pki: Pki): Record<string, string> {
+  const files = Object.entries(pki.clients).map(([name, client]) => {
+    const file =
+      name === 'admin' ? cluster.kubeconfig : join(cluster.folder, 'pki', `${name}.kubeconfig`);
+    writeFileSync(file, kubeconfig(cluster.apiServer, pki.ca.certificate, client), { mode: 0o600 });
+    return [name, file];
+  });
+  return Object.fromEntries(files) as Record<string, string>;
+}
+
+function startIssuer(cluster: Cluster, pki: Pki): void {
+  publishIssuer(cluster.issuerFolder, cluster.issuer, 'RS256', [
+    serviceAccountJwk(pki.serviceAccounts),
+  ]);
+  const { folder, namespace, issuerFolder: documents } = cluster;
+  startIssuerFront({ folder, namespace, address: issuerAddress, documents, tls: pki.issuer });
+}
+
+async function prepareImages(cluster: Cluster, progress: Progress): Promise<void> {
+  const rootFolder = join(cluster.folder, 'images', 'busybox');
+  await Promise.all([startContainerd(cluster), busyboxRoot(rootFolder)]);
+  const sleep = ['/bin/busybox', 'sleep', '2147483647'];
+  await loadImage({ cluster, name: 'pause:1', rootFolder, entrypoint: sleep });
+  await loadImage({ cluster, name: 'busybox:1', rootFolder, command: ['/bin/sh'] });
+  progress('containerd ready, images localhost/pause:1 and localhost/busybox:1 loaded');
+}
+
+type Node = { status: { conditions: { type: string; status: string; message: string }[] } };
+
+async function waitForNode(cluster: Cluster): Promise<void> {
+  await waitFor('node to be Ready', async () => {
+    const { status } = await getJson<Node>(cluster, ['node', cluster.nodeName]);
+    const ready = status.conditions.find(({ type }) => type === 'Ready');
+    if (ready?.status !== 'True') throw new Error(ready?.message ?? 'no condition Ready yet');
+    return true;
+  });
+  await waitFor('the default service account', () =>
+    kubectl(cluster, ['get', 'serviceaccount', 'default']),
+  );
+}
+
+/** Which program is at fault is seldom clear: show the end of each log. */
+function withLogs(cluster: Cluster, error: unknown): Error {
+  const first = error instanceof Error ? error : new Error(String(error));
+  if (first.message.includes('the last lines of')) return first;
+  return recordedPrograms(cluster.folder)
+    .filter(({ log }) => readFileSync(log).length > 0)
+    .reduce((explained, { log }) => withLog(explained, log, 4), first);
+}

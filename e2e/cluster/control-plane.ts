@@ -1,0 +1,146 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { kubectl } from './kubectl.ts';
+import { startProgram, waitForProgram } from './processes.ts';
+import type { Program } from './processes.ts';
+import type { ProgramName } from './programs.ts';
+import type { Cluster } from './record.ts';
+import type { Pki } from './pki.ts';
+
+export const serviceRange = '10.0.0.0/24';
+export const serviceAddress = '10.0.0.1';
+
+const etcdUrl = 'http://127.0.0.1:2379';
+
+/** Starts etcd and the API server; both are given time by `waitForApiServer`. */
+export function startApiServer(cluster: Cluster, pki: Pki): Program {
+  start(cluster, 'etcd', '/usr/bin/etcd', {
+    'data-dir': join(cluster.folder, 'etcd'),
+    'listen-client-urls': etcdUrl,
+    'advertise-client-urls': etcdUrl,
+    'listen-peer-urls': 'http://127.0.0.1:2380',
+    'unsafe-no-fsync': 'true',
+    logger: 'zap',
+  });
+  return startOurs(cluster, 'kube-apiserver', {
+    ...serving(cluster, pki),
+    ...tokens(cluster, pki),
+    ...auditing(cluster),
+  });
+}
+
+export async function waitForApiServer(cluster: Cluster, apiServer: Program): Promise<void> {
+  await waitForProgram(apiServer, async () => {
+    const { stdout } = await kubectl(cluster, ['get', '--raw', '/readyz'], { timeoutMs: 5_000 });
+    return stdout === 'ok';
+  });
+}
+
+/** Controllers and the scheduler: they wait for the API server themselves, but less patiently. */
+export function startControllers(
+  cluster: Cluster,
+  pki: Pki,
+  kubeconfigs: Record<string, string>,
+): void {
+  startOurs(cluster, 'kube-controller-manager', {
+    kubeconfig: kubeconfigs['kube-controller-manager'] ?? '',
+    'bind-address': '127.0.0.1',
+    'cluster-signing-cert-file': pki.ca.certificate,
+    'cluster-signing-key-file': pki.ca.key,
+    'flex-volume-plugin-dir': join(cluster.folder, 'kubelet', 'volume-plugins'),
+    'leader-elect': 'false',
+    // It asks for a token for each controller: at the default pace that alone takes 4 s.
+    'kube-api-qps': '200',
+    'kube-api-burst': '400',
+    'root-ca-file': pki.ca.certificate,
+    'service-account-private-key-file': pki.serviceAccounts.key,
+    'use-service-account-credentials': 'true',
+  });
+  startOurs(cluster, 'kube-scheduler', {
+    kubeconfig: kubeconfigs['kube-scheduler'] ?? '',
+    'bind-address': '127.0.0.1',
+    'leader-elect': 'false',
+  });
+}
+
+function serving(cluster: Cluster, pki: Pki): Record<string, string> {
+  return {
+    'advertise-address': cluster.nodeAddress,
+    'allow-privileged': 'true',
+    'authorization-mode': 'Node,RBAC',
+    'bind-address': cluster.nodeAddress,
+    'client-ca-file': pki.ca.certificate,
+    'enable-admission-plugins': 'NodeRestriction',
+    'enable-aggregator-routing': 'true',
+    'etcd-servers': etcdUrl,
+    'kubelet-certificate-authority': pki.ca.certificate,
+    'kubelet-client-certificate': pki.clients['kubelet-client'].certificate,
+    'kubelet-client-key': pki.clients['kubelet-client'].key,
+    'kubelet-preferred-address-types': 'InternalIP',
+    profiling: 'false',
+    'secure-port': '6443',
+    'service-cluster-ip-range': serviceRange,
+    'tls-cert-file': pki.apiserver.certificate,
+    'tls-private-key-file': pki.apiserver.key,
+  };
+}
+
+function tokens(cluster: Cluster, pki: Pki): Record<string, string> {
+  return {
+    'service-account-issuer': cluster.issuer,
+    'service-account-jwks-uri': `${cluster.issuer}/jwks`,
+    'service-account-key-file': pki.serviceAccounts.publicKey,
+    'service-account-signing-key-file': pki.serviceAccounts.key,
+  };
+}
+
+/** Whole bodies of pods and events, so that a story can look for secrets in them; of others who and what. */
+function auditing(cluster: Cluster): Record<string, string> {
+  const policyFile = join(cluster.folder, 'audit-policy.json');
+  const policy = {
+    apiVersion: 'audit.k8s.io/v1',
+    kind: 'Policy',
+    omitStages: ['RequestReceived'],
+    rules: [
+      {
+        level: 'RequestResponse',
+        resources: [
+          { group: '', resources: ['pods', 'pods/*', 'events'] },
+          { group: 'events.k8s.io', resources: ['events'] },
+        ],
+      },
+      { level: 'Metadata' },
+    ],
+  };
+  writeFileSync(policyFile, JSON.stringify(policy));
+  return { 'audit-policy-file': policyFile, 'audit-log-path': cluster.auditLog };
+}
+
+/** One of the programs that we build, with its flags, in the cluster's namespace. */
+export function startOurs(
+  cluster: Cluster,
+  name: ProgramName,
+  flags: Record<string, string>,
+): Program {
+  return start(cluster, name, cluster.programs[name], flags);
+}
+
+function start(
+  cluster: Cluster,
+  name: string,
+  command: string,
+  flags: Record<string, string>,
+): Program {
+  const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+  return startProgram({
+    folder: cluster.folder,
+    namespace: cluster.namespace,
+    name,
+    command,
+    args,
+  });
+}
+
+export function hasLogLine(program: Program, text: string): boolean {
+  return readFileSync(program.log, 'utf8').includes(text);
+}

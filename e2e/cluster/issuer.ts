@@ -1,0 +1,109 @@
+import { createHash, createPublicKey } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { selfSign } from './pki.ts';
+import type { KeyPair, Pki } from './pki.ts';
+import type { Cluster } from './record.ts';
+import { startProgram } from './processes.ts';
+import type { Program } from './processes.ts';
+
+export type JsonWebKeyDocument = Record<string, unknown>;
+
+/**
+ * Writes what an issuer serves: its discovery document and its keys, compact (RGW's parser wants that).
+ * The front reads them anew for each request, so issuers may come and change while it runs.
+ */
+export function publishIssuer(
+  folder: string,
+  issuer: string,
+  algorithm: string,
+  keys: JsonWebKeyDocument[],
+): void {
+  const root = join(folder, new URL(issuer).pathname);
+  mkdirSync(join(root, '.well-known'), { recursive: true });
+  const discovery = {
+    issuer,
+    jwks_uri: `${issuer}/jwks`,
+    response_types_supported: ['id_token'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: [algorithm],
+  };
+  writeFileSync(join(root, '.well-known', 'openid-configuration'), JSON.stringify(discovery));
+  writeFileSync(join(root, 'jwks'), JSON.stringify({ keys }));
+}
+
+/** The key of the cluster's tokens as the API server names it, with the `x5c` that RGW asks for. */
+export function serviceAccountJwk(keys: Pki['serviceAccounts']): JsonWebKeyDocument {
+  const key = createPublicKey(readFileSync(keys.publicKey));
+  const der = key.export({ type: 'spki', format: 'der' });
+  const kid = createHash('sha256').update(der).digest('base64url');
+  const jwk = key.export({ format: 'jwk' });
+  return {
+    kty: jwk.kty,
+    kid,
+    use: 'sig',
+    alg: 'RS256',
+    n: jwk.n,
+    e: jwk.e,
+    x5c: [certificateBody(keys.certificate)],
+  };
+}
+
+export type IssuerPlan = {
+  /** Its path: `auth` makes it `https://10.10.0.2/auth`. */
+  name: string;
+  /** PEM file of the RSA or P-256 key that signs its tokens, and the `kid` they will bear. */
+  privateKey: string;
+  kid: string;
+};
+
+/** Serves another issuer beside the cluster's; answers its URL and the certificate that RGW is to be told of. */
+export async function addIssuer(
+  cluster: Cluster,
+  plan: IssuerPlan,
+): Promise<{ issuer: string; certificate: string }> {
+  const issuer = new URL(plan.name, cluster.issuer).href;
+  const certificate = join(cluster.folder, 'pki', `issuer-${plan.name}.crt`);
+  await selfSign(join(cluster.folder, 'pki'), plan.privateKey, certificate);
+  const jwk = createPublicKey(readFileSync(plan.privateKey)).export({ format: 'jwk' });
+  const alg = jwk.kty === 'EC' ? 'ES256' : 'RS256';
+  const key = { ...jwk, kid: plan.kid, use: 'sig', alg, x5c: [certificateBody(certificate)] };
+  publishIssuer(cluster.issuerFolder, issuer, alg, [key]);
+  return { issuer, certificate };
+}
+
+/** A PEM certificate as `x5c` wants it: its DER in base64, on one line. */
+export function certificateBody(file: string): string {
+  return readFileSync(file, 'utf8').replaceAll(/-----[^-]+-----|\s/g, '');
+}
+
+/** RGW and IAM know an issuer's key by the SHA-1 of its certificate's DER. */
+export function thumbprint(certificate: string): string {
+  const der = Buffer.from(certificateBody(certificate), 'base64');
+  return createHash('sha1').update(der).digest('hex').toUpperCase();
+}
+
+type FrontPlan = {
+  folder: string;
+  namespace: string;
+  address: string;
+  documents: string;
+  tls: KeyPair;
+};
+
+/** Starts the TLS front on port 443 of the issuer's address. */
+export function startIssuerFront(plan: FrontPlan): Program {
+  return startProgram({
+    folder: plan.folder,
+    namespace: plan.namespace,
+    name: 'issuer-front',
+    command: process.execPath,
+    args: [
+      join(import.meta.dirname, 'issuer-front.ts'),
+      plan.address,
+      plan.documents,
+      plan.tls.certificate,
+      plan.tls.key,
+    ],
+  });
+}

@@ -1,0 +1,91 @@
+import { runInside } from './namespace.ts';
+import type { Output, RunOptions } from './run.ts';
+import type { ClusterAccess } from './record.ts';
+import { waitFor } from './wait.ts';
+import type { WaitOptions } from './wait.ts';
+
+export { waitFor };
+
+export type KubectlOptions = Pick<RunOptions, 'input' | 'timeoutMs'>;
+
+/** Runs kubectl against the cluster, from inside or outside its network; throws with what stderr says. */
+export function kubectl(
+  cluster: ClusterAccess,
+  args: string[],
+  options: KubectlOptions = {},
+): Promise<Output> {
+  const all = ['--kubeconfig', cluster.kubeconfig, ...args];
+  return runInside(cluster.namespace, cluster.kubectlProgram, all, options);
+}
+
+/** Applies objects, or a YAML text; answers kubectl's words for each. */
+export async function apply(
+  cluster: ClusterAccess,
+  objects: string | object | object[],
+  args: string[] = [],
+): Promise<string> {
+  const input = typeof objects === 'string' ? objects : JSON.stringify(asList(objects));
+  const { stdout } = await kubectl(cluster, ['apply', '-f', '-', ...args], { input });
+  return stdout;
+}
+
+/** `kubectl get … -o json`. */
+export async function getJson<T>(cluster: ClusterAccess, args: string[]): Promise<T> {
+  const { stdout } = await kubectl(cluster, ['get', ...args, '-o', 'json']);
+  return JSON.parse(stdout) as T;
+}
+
+export type ContainerPlace = { namespace?: string; pod: string; container?: string };
+
+export function execInPod(
+  cluster: ClusterAccess,
+  place: ContainerPlace,
+  command: string[],
+  options: KubectlOptions = {},
+): Promise<Output> {
+  const stdin = options.input === undefined ? [] : ['-i'];
+  return kubectl(cluster, ['exec', ...placeArgs(place), ...stdin, '--', ...command], options);
+}
+
+export async function logs(
+  cluster: ClusterAccess,
+  place: ContainerPlace,
+  args: string[] = [],
+): Promise<string> {
+  const { stdout } = await kubectl(cluster, ['logs', ...placeArgs(place), ...args]);
+  return stdout;
+}
+
+/** Waits until the pod is Ready; the error says what the kubelet reports of it. */
+export async function waitForPod(
+  cluster: ClusterAccess,
+  place: ContainerPlace,
+  options: WaitOptions = {},
+): Promise<void> {
+  await waitFor(
+    `pod ${place.pod} to be Ready`,
+    async () => {
+      const { status } = await getJson<{ status: PodStatus }>(cluster, [
+        'pod',
+        ...placeArgs(place),
+      ]);
+      const isReady = status.conditions?.some(
+        ({ type, status: value }) => type === 'Ready' && value === 'True',
+      );
+      if (!isReady) throw new Error(JSON.stringify(status));
+      return true;
+    },
+    options,
+  );
+}
+
+type PodStatus = { conditions?: { type: string; status: string }[] };
+
+function placeArgs(place: ContainerPlace): string[] {
+  const container = place.container === undefined ? [] : ['-c', place.container];
+  return ['-n', place.namespace ?? 'default', place.pod, ...container];
+}
+
+function asList(objects: object | object[]): object {
+  return Array.isArray(objects) ? { apiVersion: 'v1', kind: 'List', items: objects } : objects;
+}

@@ -1,0 +1,97 @@
+import { parseArgs } from 'node:util';
+import { join } from 'node:path';
+import { downCluster, readCluster, upCluster } from './cluster.ts';
+import { installDebianPackages } from './debian.ts';
+import { kubectl } from './kubectl.ts';
+import { namespacePath } from './namespace.ts';
+import { checkPrerequisites } from './prerequisites.ts';
+import { isRunning, recordedPrograms } from './processes.ts';
+import { buildPrograms } from './programs.ts';
+import { startProgress } from './progress.ts';
+import { smoke } from './smoke.ts';
+
+const help = `A real one-node Kubernetes on this machine, without Docker.
+
+  node e2e/cluster/main.ts COMMAND [--folder F]
+
+  check        say what this machine lacks
+  build        install packages and build the programs, into the cache
+  up           start a cluster in F (a new temporary folder unless given)
+  clouds       start MinIO and Ceph RGW beside the cluster in F: F/minio.json, F/rgw.json
+  status       its programs, node and pods
+  shell-hint   how to use kubectl on it
+  down         end it and remove F
+  smoke        all of it once, with both clouds, timed; leaves nothing
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { folder: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+});
+const progress = startProgress();
+
+const commands: Record<string, () => Promise<void> | void> = {
+  check: () => {
+    const faults = checkPrerequisites();
+    console.log(faults.length === 0 ? 'nothing is missing' : faults.join('\n'));
+    process.exitCode = faults.length === 0 ? 0 : 1;
+  },
+  build: async () => {
+    await installDebianPackages(progress);
+    console.log(await buildPrograms(progress));
+  },
+  up: async () => {
+    const cluster = await upCluster({ ...(values.folder && { folder: values.folder }), progress });
+    console.log(shellHint(cluster.folder));
+  },
+  clouds: async () => {
+    const { startClouds } = await import('../clouds/start.ts');
+    await startClouds(readCluster(folder()), progress);
+  },
+  status: async () => {
+    const cluster = readCluster(folder());
+    for (const program of recordedPrograms(cluster.folder)) {
+      console.log(
+        `${isRunning(program) ? 'running' : 'ENDED  '} ${program.processId} ${program.name} ${program.log}`,
+      );
+    }
+    const { stdout } = await kubectl(cluster, ['get', 'nodes,pods', '-A']);
+    console.log(stdout);
+  },
+  'shell-hint': () => {
+    console.log(shellHint(folder()));
+  },
+  down: async () => {
+    await downCluster(folder());
+    progress('down');
+  },
+  smoke: () => smoke(progress),
+};
+
+function folder(): string {
+  if (values.folder === undefined)
+    throw new Error('--folder: expected the folder of a running cluster, got none');
+  return values.folder;
+}
+
+function shellHint(at: string): string {
+  const { namespace, kubeconfig, kubectlProgram } = readCluster(at);
+  return [
+    `record:  ${join(at, 'cluster.json')}`,
+    `kubectl: nsenter --net=${namespacePath(namespace)} ${kubectlProgram} --kubeconfig ${kubeconfig} get pods -A`,
+    `shell:   nsenter --net=${namespacePath(namespace)} env KUBECONFIG=${kubeconfig} bash`,
+  ].join('\n');
+}
+
+const command = commands[positionals[0] ?? ''];
+if (values.help || command === undefined) {
+  console.log(help);
+  process.exitCode = values.help ? 0 : 2;
+} else {
+  try {
+    await command();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

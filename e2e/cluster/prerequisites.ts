@@ -1,0 +1,62 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+
+const oldestGo = [1, 25] as const;
+
+/** Everything that this machine lacks for a cluster of its own; empty when it will do. */
+export function checkPrerequisites(): string[] {
+  const faults = [
+    linuxFault(),
+    rootFault(),
+    aptFault(),
+    goFault(),
+    cgroupFault(),
+    namespaceFault(),
+  ];
+  return faults.filter((fault) => fault !== undefined);
+}
+
+function linuxFault(): string | undefined {
+  if (process.platform === 'linux') return undefined;
+  return `operating system: expected Linux, got ${process.platform}`;
+}
+
+function rootFault(): string | undefined {
+  const user = process.getuid?.();
+  return user === 0
+    ? undefined
+    : `user: expected root (containers, namespaces), got uid ${user ?? 'unknown'}`;
+}
+
+function aptFault(): string | undefined {
+  if (existsSync('/usr/bin/apt-get')) return undefined;
+  return 'apt-get: expected Debian 12 or a relative (containerd, etcd and Ceph come from its packages)';
+}
+
+function goFault(): string | undefined {
+  const wanted = `Go: expected ${oldestGo.join('.')} or newer on PATH (Kubernetes and MinIO are built here)`;
+  try {
+    const said = execFileSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' }).trim();
+    const [major = 0, minor = 0] = said
+      .replace(/^go/, '')
+      .split('.')
+      .map((part) => Number.parseInt(part, 10));
+    const isEnough = major > oldestGo[0] || (major === oldestGo[0] && minor >= oldestGo[1]);
+    return isEnough ? undefined : `${wanted}, got ${said}`;
+  } catch {
+    return `${wanted}, got none`;
+  }
+}
+
+function cgroupFault(): string | undefined {
+  const mounts = existsSync('/proc/mounts') ? readFileSync('/proc/mounts', 'utf8') : '';
+  const isMounted = / \/sys\/fs\/cgroup\S* cgroup2? /.test(mounts);
+  return isMounted
+    ? undefined
+    : 'cgroups: expected v1 or v2 mounted under /sys/fs/cgroup, got none';
+}
+
+function namespaceFault(): string | undefined {
+  if (existsSync('/proc/self/ns/net')) return undefined;
+  return 'network namespaces: expected /proc/self/ns/net, got a kernel without them';
+}

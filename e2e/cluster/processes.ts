@@ -1,0 +1,142 @@
+import { spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { childEnvironment } from './config.ts';
+import { enter } from './namespace.ts';
+import { HopelessError, waitFor } from './wait.ts';
+import type { WaitOptions } from './wait.ts';
+
+/** A program that runs until it is stopped. `startTicks` tells it from a later one with the same id. */
+export type Program = { name: string; processId: number; startTicks: string; log: string };
+
+const ending = 'ending';
+
+export type ProgramPlan = {
+  folder: string;
+  namespace: string;
+  name: string;
+  command: string;
+  args: string[];
+  env?: Record<string, string>;
+  cwd?: string;
+};
+
+/** Starts a program in the cluster's namespace; it outlives us until stopped by what is recorded. */
+export function startProgram(plan: ProgramPlan): Program {
+  if (existsSync(join(plan.folder, ending)))
+    throw new Error(`${plan.name}: not started, ${plan.folder} is going down`);
+  const log = join(plan.folder, 'logs', `${plan.name}.log`);
+  mkdirSync(join(plan.folder, 'logs'), { recursive: true });
+  mkdirSync(join(plan.folder, 'processes'), { recursive: true });
+  const logHandle = openSync(log, 'a');
+  const child = spawn(...enter(plan.namespace, plan.command, plan.args), {
+    detached: true,
+    stdio: ['ignore', logHandle, logHandle],
+    env: childEnvironment(plan.env),
+    cwd: plan.cwd,
+  });
+  closeSync(logHandle);
+  if (child.pid === undefined)
+    throw new Error(`${plan.name}: ${plan.command} could not be started`);
+  child.unref();
+  const program = {
+    name: plan.name,
+    processId: child.pid,
+    startTicks: startTicks(child.pid) ?? '',
+    log,
+  };
+  writeFileSync(join(plan.folder, 'processes', `${plan.name}.json`), JSON.stringify(program));
+  return program;
+}
+
+/** From now on nothing is started under that folder, whoever is still busy starting. */
+export function forbidPrograms(folder: string): void {
+  writeFileSync(join(folder, ending), '');
+}
+
+/** Every program recorded under a cluster's folder, by any process. */
+export function recordedPrograms(folder: string): Program[] {
+  const records = join(folder, 'processes');
+  mkdirSync(records, { recursive: true });
+  return readdirSync(records).map(
+    (file) => JSON.parse(readFileSync(join(records, file), 'utf8')) as Program,
+  );
+}
+
+export function isRunning(program: Program): boolean {
+  return startTicks(program.processId) === program.startTicks;
+}
+
+/** Asks a program to end, and kills it if it is still there after the grace; none means at once. */
+export async function stopProgram(
+  folder: string,
+  program: Program,
+  graceMs = 5_000,
+): Promise<void> {
+  if (graceMs > 0) await signal(program, 'SIGTERM', graceMs).catch(() => undefined);
+  await signal(program, 'SIGKILL', 10_000);
+  rmSync(join(folder, 'processes', `${program.name}.json`), { force: true });
+}
+
+async function signal(program: Program, name: NodeJS.Signals, timeoutMs: number): Promise<void> {
+  if (!isRunning(program)) return;
+  process.kill(program.processId, name);
+  await waitFor(`${program.name} to end`, () => !isRunning(program), { timeoutMs, intervalMs: 20 });
+}
+
+/** Waits for a program's sign of readiness; if it ends or is late, the error shows its last log lines. */
+export async function waitForProgram(
+  program: Program,
+  probe: () => unknown,
+  options: WaitOptions = {},
+): Promise<void> {
+  try {
+    await waitFor(
+      `${program.name} to be ready`,
+      async () => {
+        if (!isRunning(program)) throw new HopelessError(`${program.name} ended`);
+        return Boolean(await probe());
+      },
+      { intervalMs: 100, ...options },
+    );
+  } catch (error) {
+    throw withLog(error, program.log);
+  }
+}
+
+/** The same failure, with the name of a log file and its last lines. */
+export function withLog(error: unknown, log: string, lines = 15): Error {
+  const message = error instanceof Error ? error.message : String(error);
+  return new Error(`${message}\n--- the last lines of ${log} ---\n${lastLines(log, lines)}`, {
+    cause: error,
+  });
+}
+
+export function lastLines(file: string, lines: number): string {
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  } catch (error) {
+    return `(${basename(file)} cannot be read: ${String(error)})`;
+  }
+}
+
+/** When a process started, in the kernel's ticks; undefined if there is none, or only its corpse. */
+function startTicks(processId: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${processId}/stat`, 'utf8');
+    // The name, in parentheses, may hold spaces: count fields behind it (state is the third).
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
