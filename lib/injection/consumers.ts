@@ -1,0 +1,84 @@
+import { SIDECAR_CONTAINER, TASK_ANNOTATION_PREFIX } from '../contract/names.ts';
+import { SIDECAR_ENV } from '../contract/environment.ts';
+import type { Container, Pod } from '../contract/pod.ts';
+import type { Platform } from '../contract/platform.ts';
+import type { Task } from '../contract/task.ts';
+import { containersOf, type PlacedContainer } from './containers.ts';
+
+/** Which containers a declaration may name, and which it means when it names none. */
+export type ConsumerNames = {
+  /** What a task without `containers` means: consumers by default. */
+  readonly containers: readonly string[];
+  /** What a task may name besides: init containers, native sidecars, ignored containers. */
+  readonly addressable: readonly string[];
+};
+
+/** Whether the pod declares a task. */
+export const declaresTasks = (pod: Pod): boolean =>
+  Object.keys(pod.metadata?.annotations ?? {}).some((key) =>
+    key.startsWith(TASK_ANNOTATION_PREFIX),
+  );
+
+/**
+ * The names that the pod's declarations are read against. Once injected, consumers are fixed: a
+ * container that another mutator adds afterwards is none.
+ */
+export const candidateConsumers = (pod: Pod, platform: Platform): ConsumerNames => {
+  const others = otherContainers(pod).filter(({ list }) => list !== 'ephemeralContainers');
+  const byDefault = others
+    .filter(({ list }) => list === 'containers')
+    .map(({ container }) => container.name)
+    .filter((name) => !platform.pods.ignoredContainers.includes(name));
+  const fixed = admittedConsumers(pod);
+  const containers =
+    fixed === undefined ? byDefault : byDefault.filter((name) => fixed.includes(name));
+  const names = others.map(({ container }) => container.name);
+  return { containers, addressable: names.filter((name) => !containers.includes(name)) };
+};
+
+/** The consumers of these tasks, each once, in the order in which the pod lists its containers. */
+export const consumersOf = (pod: Pod, tasks: readonly Task[]): readonly string[] => {
+  const named = new Set(tasks.flatMap((task) => task.containers));
+  const names = otherContainers(pod).map(({ container }) => container.name);
+  return [...new Set(names)].filter((name) => named.has(name));
+};
+
+/** Every container but the sidecar. */
+export const otherContainers = (pod: Pod): readonly PlacedContainer[] =>
+  containersOf(pod).filter(({ container }) => container.name !== SIDECAR_CONTAINER);
+
+/** Every container that bears our name, wherever it stands. */
+export const sidecarsOf = (pod: Pod): readonly PlacedContainer[] =>
+  containersOf(pod).filter(({ container }) => container.name === SIDECAR_CONTAINER);
+
+/**
+ * Whether the pod already holds something by the sidecar's name where we put it. Not a proof that
+ * it is ours: rule 2 is.
+ */
+export const isInjected = (pod: Pod): boolean =>
+  sidecarsOf(pod).some(({ list }) => list === 'initContainers');
+
+/**
+ * The consumers that the pod's sidecar was given, in the order of their volumes.
+ *
+ * @returns nothing without a sidecar; an empty list when what it was given cannot be read
+ */
+export const admittedConsumers = (pod: Pod): readonly string[] | undefined => {
+  const sidecar = sidecarsOf(pod).find(({ list }) => list === 'initContainers');
+  return sidecar === undefined ? undefined : readConsumers(sidecar.container);
+};
+
+const readConsumers = (sidecar: Container): readonly string[] => {
+  const text = sidecar.env?.find(({ name }) => name === SIDECAR_ENV.tasks)?.value;
+  const consumers = (parse(text ?? '') as { consumers?: unknown } | undefined)?.consumers;
+  const isList = Array.isArray(consumers) && consumers.every((name) => typeof name === 'string');
+  return isList ? consumers : [];
+};
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text) ?? undefined;
+  } catch {
+    return undefined;
+  }
+};

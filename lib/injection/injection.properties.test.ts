@@ -1,0 +1,251 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { JsonPatchOp } from '../contract/json-patch.ts';
+import type { Container, Pod } from '../contract/pod.ts';
+import { candidateConsumers } from './consumers.ts';
+import { containersOf } from './containers.ts';
+import { platform, taskFor } from './fixtures/platform.ts';
+import { agentPod, agentTasks, defaulted, inject, injectionOf, judgeNew } from './fixtures/pods.ts';
+import { applyPatch, pointer } from './json-patch.ts';
+import { planInjection } from './plan.ts';
+import { readPod } from './pod-shape.ts';
+import { profileOf } from './profile.ts';
+
+const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+
+/** A container that keeps rule 4 or leaves it to be filled, with fields that we know nothing of. */
+const container = fc.record(
+  {
+    image: fc.constantFrom('a:1', 'b:2'),
+    env: fc.uniqueArray(
+      fc.record({ name: fc.constantFrom('LOG', 'AWS_REGION', 'PATH'), value: fc.string() }),
+      { selector: ({ name }) => name },
+    ),
+    volumeMounts: fc.constantFrom(
+      [],
+      [{ name: 'scratch', mountPath: '/tmp' }],
+      [
+        {
+          name: 'kube-api-access-abcde',
+          mountPath: '/var/run/secrets/kubernetes.io/serviceaccount',
+        },
+      ],
+    ),
+    securityContext: fc.record(
+      {
+        allowPrivilegeEscalation: fc.constant(false),
+        capabilities: fc.constantFrom({ drop: ['ALL'] }, {}),
+        seccompProfile: fc.constant({ type: 'RuntimeDefault' }),
+        seLinuxOptions: fc.constant({ level: 's0' }),
+      },
+      { requiredKeys: [] },
+    ),
+    resources: fc.constantFrom({}, { limits: { cpu: '1', memory: '1Gi' } }),
+    workingDir: fc.string(),
+    livenessProbe: fc.jsonValue(),
+  },
+  { requiredKeys: ['image'] },
+);
+
+const containers = (prefix: string, min: number) =>
+  fc
+    .array(container, { minLength: min, maxLength: 3 })
+    .map((list) => list.map((each, index) => ({ ...each, name: `${prefix}${index}` })));
+
+/** A pod and, of its containers, those that two tasks name. */
+const declared = fc
+  .record({
+    ordinary: containers('c', 1),
+    init: containers('i', 0),
+    native: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+    labels: optional(fc.dictionary(fc.constantFrom('app', 'tier'), fc.string())),
+    spec: fc.dictionary(fc.constantFrom('priorityClassName', 'tolerations'), fc.jsonValue()),
+    automount: optional(fc.boolean()),
+    named: fc.infiniteStream(fc.boolean()),
+  })
+  .map(({ ordinary, init, native, labels, spec, automount, named }) => {
+    const initContainers = init.map((each, index) => ({
+      ...each,
+      ...(native[index] === true && { restartPolicy: 'Always' }),
+    }));
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        annotations: { 'task.valetkey.dev/a': '', 'task.valetkey.dev/b': '' },
+        ...(labels && { labels }),
+      },
+      spec: {
+        ...spec,
+        securityContext: { runAsNonRoot: true },
+        containers: ordinary,
+        ...(initContainers.length > 0 && { initContainers }),
+        volumes: [
+          { name: 'scratch', emptyDir: {} },
+          { name: 'kube-api-access-abcde', projected: { sources: [] } },
+        ],
+        ...(automount !== undefined && { automountServiceAccountToken: automount }),
+      },
+    } as unknown as Pod;
+    const names = containersOf(pod).map(({ container: { name } }) => name);
+    const pick = () => names.filter(() => named.next().value);
+    const [first, second] = [pick(), pick()];
+    const tasks = [
+      taskFor('a', first.length > 0 ? first : ['c0']),
+      taskFor('b', second.length > 0 ? second : ['c0']),
+    ];
+    return { pod, tasks };
+  });
+
+const withoutOurs = (pod: Pod) => {
+  const json = structuredClone(pod);
+  return [json.spec?.containers, json.spec?.initContainers];
+};
+
+describe('injection', () => {
+  test('of any pod keeps every rule, with and without what a cluster adds', () => {
+    fc.assert(
+      fc.property(declared, ({ pod, tasks }) => {
+        const injected = inject({ pod, tasks });
+        expect(judgeNew(injected, { tasks })).toEqual([]);
+        expect(judgeNew(defaulted(injected), { tasks })).toEqual([]);
+      }),
+    );
+  });
+
+  test('of an injected pod adds nothing, whatever a cluster added since', () => {
+    fc.assert(
+      fc.property(declared, ({ pod, tasks }) => {
+        const injected = inject({ pod, tasks });
+        expect(injectionOf({ pod: injected, tasks })).toEqual([]);
+        expect(injectionOf({ pod: defaulted(injected), tasks })).toEqual([]);
+      }),
+    );
+  });
+
+  test('leaves every field alone that is not ours to set', () => {
+    fc.assert(
+      fc.property(declared, ({ pod, tasks }) => {
+        const injected = inject({ pod, tasks });
+        const before = withoutOurs(pod);
+        const after = withoutOurs(injected);
+        const known = ['securityContext', 'env', 'volumeMounts'];
+        const rest = (list: readonly Container[] | undefined) =>
+          (list ?? [])
+            .filter(({ name }) => name !== 'valetkey-sidecar')
+            .map((each) => Object.entries(each).filter(([key]) => !known.includes(key)));
+        expect(after.map(rest)).toEqual(before.map(rest));
+        const injectedInto = ['containers', 'initContainers', 'volumes'];
+        const others = Object.entries(pod.spec ?? {}).filter(
+          ([key]) => !injectedInto.includes(key),
+        );
+        expect(injected.spec).toMatchObject({
+          ...Object.fromEntries(others),
+          automountServiceAccountToken: false,
+        });
+        expect(injected.metadata).toMatchObject(pod.metadata ?? {});
+        expect(injected.spec?.volumes?.[0]).toEqual(pod.spec?.volumes?.[0]);
+      }),
+    );
+  });
+
+  test('puts no API token and no token of ours where a consumer could read it', () => {
+    fc.assert(
+      fc.property(declared, ({ pod, tasks }) => {
+        const mounts = containersOf(inject({ pod, tasks }))
+          .filter(({ container: { name } }) => name !== 'valetkey-sidecar')
+          .flatMap(({ container: { volumeMounts = [] } }) => volumeMounts.map(({ name }) => name));
+        expect(mounts.filter((name) => /^(kube-api-access-|valetkey-token)/.test(name))).toEqual(
+          [],
+        );
+      }),
+    );
+  });
+
+  test('fixes consumers: a container added later is filled, but is none', () => {
+    const injected = inject();
+    const late = { name: 'late', image: 'late:1' };
+    const changed = applyPatch(injected, [{ op: 'add', path: '/spec/containers/0', value: late }]);
+    const pod = changed as Pod;
+    expect(candidateConsumers(pod, platform).containers).toEqual(['agent', 'helper']);
+    const operations = injectionOf({ pod });
+    expect(operations.map(({ path }) => path)).toEqual(['/spec/containers/0/securityContext']);
+    expect(judgeNew(applyPatch(pod, operations) as Pod)).toEqual([]);
+  });
+
+  test('refuses tasks that do not fit into one variable', () => {
+    const tasks = agentTasks.map((task) => ({ ...task, purpose: 'x'.repeat(128 * 1024) }));
+    const plan = planInjection({ pod: agentPod, tasks, platform, published: profileOf(platform) });
+    expect(plan).toMatchObject({
+      ok: false,
+      faults: [{ path: '/metadata/annotations', expected: expect.stringContaining('131072') }],
+    });
+  });
+});
+
+/** Every way to change one thing below a value: another leaf, a member less, a member or item more. */
+const mutationsOf = (value: unknown, path: string): readonly JsonPatchOp[] => {
+  if (Array.isArray(value)) {
+    return [
+      { op: 'add', path: `${path}/-`, value: 'x' },
+      ...value.flatMap((item, index) => [
+        { op: 'remove' as const, path: `${path}/${index}` },
+        ...mutationsOf(item, `${path}/${index}`),
+      ]),
+    ];
+  }
+  if (typeof value === 'object' && value !== null) {
+    return [
+      { op: 'add', path: `${path}/unknown`, value: 'x' },
+      ...Object.entries(value).flatMap(([name, member]) => [
+        { op: 'remove' as const, path: `${path}${pointer(name)}` },
+        ...mutationsOf(member, `${path}${pointer(name)}`),
+      ]),
+    ];
+  }
+  return [{ op: 'replace', path, value: otherThan(value) }];
+};
+
+const otherThan = (value: unknown): unknown => {
+  if (typeof value === 'boolean') return !value;
+  return typeof value === 'number' ? value + 1 : `${String(value)}x`;
+};
+
+describe('any single change of what we set', () => {
+  const pod = inject();
+  const spec = pod.spec ?? {};
+  const ours = [
+    ...mutationsOf(spec.initContainers?.[0], '/spec/initContainers/0'),
+    ...mutationsOf(spec.volumes, '/spec/volumes'),
+    ...mutationsOf(spec.automountServiceAccountToken, '/spec/automountServiceAccountToken'),
+    ...mutationsOf(pod.metadata?.labels, '/metadata/labels'),
+    ...mutationsOf(spec.containers?.[0]?.volumeMounts, '/spec/containers/0/volumeMounts'),
+    ...mutationsOf(spec.containers?.[0]?.securityContext, '/spec/containers/0/securityContext'),
+    ...[0, 1, 2].flatMap((index) =>
+      mutationsOf(spec.containers?.[0]?.env?.[index], `/spec/containers/0/env/${index}`),
+    ),
+  ];
+  /** Each is what a cluster does, or what none of our fields says. */
+  const harmless = [
+    // The API server leaves an empty value out.
+    'remove /spec/initContainers/0/env/0/value',
+    // Not ours: strangers' labels, and what a container says of itself besides.
+    'add /metadata/labels/unknown',
+    'add /spec/containers/0/volumeMounts/0/unknown',
+    'add /spec/containers/0/securityContext/unknown',
+    'add /spec/containers/0/securityContext/capabilities/unknown',
+    'add /spec/containers/0/securityContext/seccompProfile/unknown',
+    ...[0, 1, 2].map((index) => `add /spec/containers/0/env/${index}/unknown`),
+    'add /spec/containers/0/securityContext/capabilities/drop/-',
+  ];
+
+  test('is refused, but for what a cluster does', () => {
+    const survivors = ours.filter((change) => {
+      const changed = readPod(applyPatch(pod, [change]));
+      return changed.ok && judgeNew(changed.value).length === 0;
+    });
+    const names = survivors.map(({ op, path }) => `${op} ${path}`);
+    expect(names.sort()).toEqual([...harmless].sort());
+    expect(ours.length).toBeGreaterThan(150);
+  });
+});

@@ -1,0 +1,80 @@
+import type { JsonPatchOp } from '../contract/json-patch.ts';
+
+/** Writes a JSON pointer (RFC 6901) of plain segments. */
+export const pointer = (...segments: readonly (string | number)[]): string =>
+  segments.map((segment) => `/${escapeSegment(String(segment))}`).join('');
+
+/** One segment of a JSON pointer. */
+export const escapeSegment = (segment: string): string =>
+  segment.replaceAll('~', '~0').replaceAll('/', '~1');
+
+/**
+ * Applies operations in their order (RFC 6902, `add`, `replace` and `remove`) to a copy.
+ *
+ * @throws Error an operation's path does not exist in the document
+ */
+export const applyPatch = (document: unknown, operations: readonly JsonPatchOp[]): unknown => {
+  const copy = cloneJson(document);
+  for (const operation of operations) applyOne(copy, operation);
+  return copy;
+};
+
+/** Two places that shared one object must not change together: a structured clone would share it. */
+const cloneJson = (value: unknown): unknown =>
+  value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+
+const applyOne = (document: unknown, operation: JsonPatchOp): void => {
+  const segments = operation.path.split('/').slice(1).map(unescapeSegment);
+  const last = segments.pop();
+  const parent = segments.reduce<unknown>((at, segment) => child(at, segment, operation), document);
+  if (last === undefined) throw missing(operation);
+  if (Array.isArray(parent)) applyToList(parent, last, operation);
+  else if (isMapping(parent)) applyToMapping(parent, last, operation);
+  else throw missing(operation);
+};
+
+const applyToList = (list: unknown[], segment: string, operation: JsonPatchOp): void => {
+  const isAdd = operation.op === 'add';
+  const index = isAdd && segment === '-' ? list.length : Number(segment);
+  const isThere = /^\d+$/.test(String(index)) && index < list.length + (isAdd ? 1 : 0);
+  if (!isThere) throw missing(operation);
+  const values = operation.op === 'remove' ? [] : [cloneJson(operation.value)];
+  list.splice(index, isAdd ? 0 : 1, ...values);
+};
+
+const applyToMapping = (
+  mapping: Record<string, unknown>,
+  segment: string,
+  operation: JsonPatchOp,
+): void => {
+  if (operation.op !== 'add' && !Object.hasOwn(mapping, segment)) throw missing(operation);
+  if (operation.op === 'remove') {
+    Reflect.deleteProperty(mapping, segment);
+    return;
+  }
+  // A plain assignment to __proto__ would change the prototype instead.
+  Object.defineProperty(mapping, segment, {
+    value: cloneJson(operation.value),
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+};
+
+const child = (parent: unknown, segment: string, operation: JsonPatchOp): unknown => {
+  const isThere =
+    (isMapping(parent) || Array.isArray(parent)) &&
+    Object.hasOwn(parent, segment) &&
+    segment !== 'length';
+  if (!isThere) throw missing(operation);
+  return (parent as Record<string, unknown>)[segment];
+};
+
+const isMapping = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const unescapeSegment = (segment: string): string =>
+  segment.replaceAll('~1', '/').replaceAll('~0', '~');
+
+const missing = ({ op, path }: JsonPatchOp): Error =>
+  new Error(`JSON patch: nothing to ${op} at ${path}`);

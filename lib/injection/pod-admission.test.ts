@@ -1,0 +1,169 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
+import type { JsonPatchOp } from '../contract/json-patch.ts';
+import type { Pod } from '../contract/pod.ts';
+import { fail, succeed } from '../reading/fault.ts';
+import { platform } from './fixtures/platform.ts';
+import { agentPod, agentTasks, inject } from './fixtures/pods.ts';
+import { applyPatch } from './json-patch.ts';
+import { podAdmission, type ReadTasks } from './pod-admission.ts';
+import { profileOf } from './profile.ts';
+
+const readTasks: ReadTasks = () => Promise.resolve(succeed(agentTasks));
+const unreadable: ReadTasks = () =>
+  Promise.resolve(
+    fail([{ source: 'task.valetkey.dev/summarize', path: 'role', expected: 'x', got: 'y' }]),
+  );
+
+const admissionWith = (reading: ReadTasks = readTasks) =>
+  podAdmission({
+    platform,
+    published: profileOf(platform),
+    profiles: () => new Map(),
+    readTasks: reading,
+  });
+const { mutate, validate } = admissionWith();
+
+const requestFor = (object: unknown, changes: Partial<AdmissionRequest> = {}) => ({
+  uid: 'a-uid',
+  operation: 'CREATE' as const,
+  kind: { group: '', version: 'v1', kind: 'Pod' },
+  subResource: '',
+  namespace: 'research',
+  name: '',
+  dryRun: false,
+  object,
+  ...changes,
+});
+
+const linesOf = ({ status }: AdmissionOutcome) => status?.message.split('\n');
+
+const plain: Pod = { metadata: {}, spec: { hostPID: true, containers: [{ name: 'a' }] } };
+
+describe('the mutating webhook', () => {
+  test('changes nothing in a pod that declares no task', async () => {
+    expect(await mutate(requestFor(plain))).toEqual({ allowed: true });
+  });
+
+  test('changes nothing after creation', async () => {
+    expect(await mutate(requestFor(agentPod, { operation: 'UPDATE' }))).toEqual({ allowed: true });
+  });
+
+  test('says for the audit log what it admitted', async () => {
+    expect(await mutate(requestFor(agentPod))).toMatchObject({
+      allowed: true,
+      auditAnnotations: {
+        tasks: 'summarize',
+        consumers: 'agent,helper',
+        profile: profileOf(platform).hash,
+      },
+    });
+  });
+
+  test('lists faults of declarations and names together', async () => {
+    const pod = { ...agentPod, spec: { ...agentPod.spec, volumes: [{ name: 'valetkey-x' }] } };
+    const outcome = await admissionWith(unreadable).mutate(requestFor(pod));
+    expect(linesOf(outcome)).toEqual([
+      'task.valetkey.dev/summarize role: expected x, got y',
+      '/spec/volumes/0/name: expected a name that does not begin with valetkey-, got "valetkey-x" (rule 1)',
+    ]);
+    expect(outcome.auditAnnotations).toEqual({ refused: 'declaration,1' });
+  });
+
+  test('refuses what was ours until another mutator changed it', async () => {
+    const operation: JsonPatchOp = { op: 'add', path: '/spec/initContainers/0/image', value: 'x' };
+    const outcome = await mutate(requestFor(applyPatch(inject(), [operation])));
+    expect(linesOf(outcome)).toEqual([
+      '/spec/initContainers/0/image: expected "registry.example/valetkey:0.1.0", got "x" (rule 2)',
+    ]);
+  });
+
+  test('leaves to the final pod what another mutator may yet mend', async () => {
+    const pod = { ...agentPod, spec: { ...agentPod.spec, hostPID: true } };
+    expect(await mutate(requestFor(pod))).toMatchObject({ allowed: true });
+  });
+});
+
+describe('the validating webhook', () => {
+  test('has nothing to say of a pod that holds nothing of ours', async () => {
+    expect(await validate(requestFor(plain))).toEqual({ allowed: true });
+  });
+
+  test('refuses a pod that declares tasks but was not injected', async () => {
+    const lines = linesOf(await validate(requestFor(agentPod)));
+    expect(lines?.[0]).toBe(
+      '/spec/initContainers: expected exactly one valetkey-sidecar, as it was injected, got 0 (rule 2)',
+    );
+  });
+
+  test('refuses a copy whose sidecar carries tasks that its annotations do not declare', async () => {
+    const copy = applyPatch(inject(), [
+      {
+        op: 'replace',
+        path: '/spec/initContainers/0/env/14/value',
+        value: JSON.stringify({ consumers: ['agent', 'helper'], tasks: [{ role: 'admin' }] }),
+      },
+    ]);
+    expect(linesOf(await validate(requestFor(copy)))).toEqual([
+      expect.stringMatching(/^\/spec\/initContainers\/0\/env\/14\/value: .* \(rule 2\)$/),
+    ]);
+  });
+
+  test('refuses a copy that lost its annotations', async () => {
+    const copy = applyPatch(inject(), [{ op: 'remove', path: '/metadata/annotations' }]);
+    const outcome = await validate(requestFor(copy));
+    expect(linesOf(outcome)?.[0]).toMatch(/^\/metadata\/annotations: .* \(rule 1\)$/);
+  });
+
+  test('lists faults of declarations beside broken rules, without what only follows', async () => {
+    const pod = applyPatch(inject(), [{ op: 'add', path: '/spec/hostPID', value: true }]);
+    const outcome = await admissionWith(unreadable).validate(requestFor(pod));
+    expect(linesOf(outcome)).toEqual([
+      'task.valetkey.dev/summarize role: expected x, got y',
+      '/spec/hostPID: expected false or nothing, got true (rule 3)',
+    ]);
+  });
+
+  test('holds an update against the pod as it was, and nothing else', async () => {
+    const operation = 'UPDATE';
+    const oldObject = inject();
+    const image = { op: 'add', path: '/spec/initContainers/0/image', value: 'x' } as const;
+    const hostPID = { op: 'add', path: '/spec/hostPID', value: true } as const;
+    const change = (patch: JsonPatchOp) =>
+      validate(requestFor(applyPatch(oldObject, [patch]), { operation, oldObject }));
+    expect(linesOf(await change(image))).toEqual([
+      '/spec/initContainers/0/image: expected "registry.example/valetkey:0.1.0", as it was admitted, got "x" (rule 8)',
+    ]);
+    expect(await change(hostPID)).toEqual({ allowed: true });
+  });
+
+  test('refuses an operation for which it has no rules', async () => {
+    expect(linesOf(await validate(requestFor(inject(), { operation: 'CONNECT' })))).toEqual([
+      '/request/operation: expected CREATE or UPDATE, got CONNECT',
+    ]);
+  });
+});
+
+describe('both webhooks', () => {
+  const deployment = { group: 'apps', version: 'v1', kind: 'Deployment' };
+
+  test.each([
+    ['mutating', mutate],
+    ['validating', validate],
+  ])('%s refuse what is no pod', async (_, answer) => {
+    expect(await answer(requestFor({}, { kind: deployment }))).toMatchObject({
+      allowed: false,
+      status: { code: 400, message: 'expected a Pod of v1, got apps/v1 Deployment' },
+    });
+  });
+
+  test.each([
+    ['mutating', mutate],
+    ['validating', validate],
+  ])('%s refuse a pod of a broken shape', async (_, answer) => {
+    const broken = { metadata: {}, spec: { containers: {} } };
+    expect(linesOf(await answer(requestFor(broken)))).toEqual([
+      '/spec/containers: expected a list, got {}',
+    ]);
+  });
+});

@@ -1,0 +1,168 @@
+import { allowed, denied, errored, patched, type Notes } from '../admission/outcome.ts';
+import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
+import type { Platform } from '../contract/platform.ts';
+import type { Pod } from '../contract/pod.ts';
+import type { Task } from '../contract/task.ts';
+import { succeed, type Fault, type Result } from '../reading/fault.ts';
+import { isAsked } from './asking.ts';
+import {
+  candidateConsumers,
+  consumersOf,
+  declaresTasks,
+  isInjected,
+  type ConsumerNames,
+} from './consumers.ts';
+import { patchFor } from './patch.ts';
+import { planInjection } from './plan.ts';
+import { readPod } from './pod-shape.ts';
+import type { AcceptedProfiles, PublishedProfile } from './profile.ts';
+import type { Occasion } from './rules/rule.ts';
+import { judgePod } from './rules/rules.ts';
+
+/** Reads the tasks that annotations declare; limits, catalogue and dialect are bound by the program. */
+export type ReadTasks = (declared: {
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly consumers: ConsumerNames;
+}) => Promise<Result<readonly Task[]>>;
+
+export type PodAdmissionSettings = {
+  readonly platform: Platform;
+  /** What is injected: {@link profileOf} of the platform, computed once. */
+  readonly published: PublishedProfile;
+  /** Profiles that the cluster knows at this moment; ours is accepted besides. */
+  readonly profiles: () => AcceptedProfiles;
+  readonly readTasks: ReadTasks;
+};
+
+/** Both webhooks for pods. Neither has a side effect, so a dry run is like any other. */
+export type PodAdmission = {
+  readonly mutate: (request: AdmissionRequest) => Promise<AdmissionOutcome>;
+  readonly validate: (request: AdmissionRequest) => Promise<AdmissionOutcome>;
+};
+
+/** Makes the webhooks' two judgements over one platform's settings. */
+export const podAdmission = (settings: PodAdmissionSettings): PodAdmission => ({
+  mutate: async (request) => {
+    if (!isPod(request)) return notAPod(request);
+    const pod = readPod(request.object);
+    if (!pod.ok) return denied(pod.faults);
+    const isOurs = request.operation === 'CREATE' && declaresTasks(pod.value);
+    return isOurs ? mutatePod(pod.value, settings) : allowed();
+  },
+  validate: async (request) => {
+    if (!isPod(request)) return notAPod(request);
+    const pods = readBoth(request);
+    if (!pods.ok) return denied(pods.faults);
+    const { pod, oldPod } = pods.value;
+    return isAsked(pod, oldPod) ? validatePod(pods.value, settings) : allowed();
+  },
+});
+
+/** Tasks, and what already bears our names, or every fault; then plan, then patch. */
+const mutatePod = async (pod: Pod, settings: PodAdmissionSettings): Promise<AdmissionOutcome> => {
+  const { platform, published } = settings;
+  const tasks = await readDeclared(pod, settings);
+  const pretended = judgeInput(pod, tasks, settings);
+  if (!tasks.ok) return refused([...tasks.faults, ...pretended]);
+  if (pretended.length > 0) return refused(pretended);
+  const plan = planInjection({ pod, tasks: tasks.value, platform, published });
+  if (!plan.ok) return refused(plan.faults);
+  const { warnings } = plan.value;
+  const auditAnnotations = { ...namesOf(pod, tasks.value), profile: published.hash };
+  return patched(patchFor(pod, plan.value), { warnings, auditAnnotations });
+};
+
+type BothPods = {
+  readonly pod: Pod;
+  readonly oldPod: Pod | undefined;
+  readonly occasion: Occasion;
+};
+
+/** The final pod: on CREATE all that it must be, on UPDATE what must not have changed. */
+const validatePod = async (
+  { pod, oldPod, occasion }: BothPods,
+  settings: PodAdmissionSettings,
+): Promise<AdmissionOutcome> => {
+  const isNew = occasion === 'CREATE';
+  const tasks = isNew ? await readDeclared(pod, settings) : succeed([]);
+  const context = {
+    platform: settings.platform,
+    profiles: acceptedBy(settings),
+    occasion,
+    tasks: tasks.ok ? tasks.value : [],
+    ...(oldPod && { oldPod }),
+  };
+  // Without its tasks the sidecar equals nothing: that would only hide what is wrong.
+  const faults = judgePod(pod, context, (id) => tasks.ok || id !== '2');
+  if (!tasks.ok) return refused([...tasks.faults, ...faults]);
+  if (faults.length > 0) return refused(faults);
+  return allowed(isNew ? { auditAnnotations: namesOf(pod, tasks.value) } : {});
+};
+
+/**
+ * Before injection nothing may bear our names (rule 1); what was injected before must be ours still
+ * (rules 1 and 2). All else is judged on the final pod, since other mutators may yet mend it.
+ */
+const judgeInput = (
+  pod: Pod,
+  tasks: Result<readonly Task[]>,
+  settings: PodAdmissionSettings,
+): readonly Fault[] => {
+  const context = {
+    platform: settings.platform,
+    profiles: acceptedBy(settings),
+    occasion: 'CREATE' as const,
+    tasks: tasks.ok ? tasks.value : [],
+  };
+  const hasEquality = isInjected(pod) && tasks.ok;
+  return judgePod(pod, context, (id) => id === '1' || (id === '2' && hasEquality));
+};
+
+const readDeclared = (
+  pod: Pod,
+  { platform, readTasks }: PodAdmissionSettings,
+): Promise<Result<readonly Task[]>> =>
+  declaresTasks(pod)
+    ? readTasks({
+        annotations: pod.metadata?.annotations ?? {},
+        consumers: candidateConsumers(pod, platform),
+      })
+    : Promise.resolve(succeed([]));
+
+const acceptedBy = ({ profiles, published }: PodAdmissionSettings): AcceptedProfiles =>
+  new Map([...profiles(), [published.hash, published.profile]]);
+
+const isPod = ({ kind }: AdmissionRequest): boolean =>
+  kind.group === '' && kind.version === 'v1' && kind.kind === 'Pod';
+
+const notAPod = ({ kind }: AdmissionRequest): AdmissionOutcome =>
+  errored(400, `expected a Pod of v1, got ${kind.group}/${kind.version} ${kind.kind}`);
+
+const readBoth = (request: AdmissionRequest): Result<BothPods> => {
+  const occasion = OCCASIONS.find((each) => each === request.operation);
+  if (occasion === undefined) {
+    const expected = OCCASIONS.join(' or ');
+    return {
+      ok: false,
+      faults: [{ path: '/request/operation', expected, got: request.operation }],
+    };
+  }
+  const pod = readPod(request.object);
+  const oldPod = request.oldObject === undefined ? succeed(undefined) : readPod(request.oldObject);
+  if (!pod.ok) return pod;
+  return oldPod.ok ? succeed({ pod: pod.value, oldPod: oldPod.value, occasion }) : oldPod;
+};
+
+const OCCASIONS = ['CREATE', 'UPDATE'] as const;
+
+/** For the API server's audit log. */
+const namesOf = (pod: Pod, tasks: readonly Task[]): Readonly<Record<string, string>> => ({
+  tasks: tasks.map(({ name }) => name).join(','),
+  consumers: consumersOf(pod, tasks).join(','),
+});
+
+const refused = (faults: readonly Fault[]): AdmissionOutcome => {
+  const rules = new Set(faults.map(({ rule }) => rule ?? 'declaration'));
+  const notes: Notes = { auditAnnotations: { refused: [...rules].join(',') } };
+  return denied(faults, notes);
+};

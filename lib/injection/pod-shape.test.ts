@@ -1,0 +1,134 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Pod } from '../contract/pod.ts';
+import { candidateConsumers } from './consumers.ts';
+import { platform } from './fixtures/platform.ts';
+import { agentPod, agentTasks, inject, judgeNew } from './fixtures/pods.ts';
+import { applyPatch, pointer } from './json-patch.ts';
+import { patchFor } from './patch.ts';
+import { planInjection } from './plan.ts';
+import { readPod } from './pod-shape.ts';
+import { profileOf } from './profile.ts';
+import { judgePod } from './rules/rules.ts';
+
+const pathsOf = (value: unknown): readonly string[] => {
+  const result = readPod(value);
+  return result.ok ? [] : result.faults.map(({ path }) => path);
+};
+
+const podWith = (spec: object) => ({ metadata: {}, spec });
+
+describe('a pod', () => {
+  test('is answered as the very object that came, unknown fields and all', () => {
+    const pod = { ...agentPod, status: { phase: 'Pending' } };
+    const result = readPod(pod);
+    expect(result.ok && result.value).toBe(pod);
+  });
+
+  test('may have lists that Go wrote as null', () => {
+    expect(pathsOf(podWith({ containers: null, volumes: null }))).toEqual([]);
+  });
+
+  test.each([
+    ['no mapping', [], '(root)'],
+    ['without spec', { metadata: {} }, '/spec'],
+    ['with a list for metadata', { metadata: [], spec: {} }, '/metadata'],
+    [
+      'with a number as annotation',
+      { metadata: { annotations: { 'a/b': 1 } }, spec: {} },
+      '/metadata/annotations/a~1b',
+    ],
+    ['with text for a container', podWith({ containers: ['x'] }), '/spec/containers/0'],
+    ['with a nameless container', podWith({ initContainers: [{}] }), '/spec/initContainers/0/name'],
+    ['with text for a flag', podWith({ hostPID: 'true' }), '/spec/hostPID'],
+    ['with null for a flag', podWith({ hostPID: null }), '/spec/hostPID'],
+    [
+      'with text for a user',
+      podWith({ containers: [{ name: 'a', securityContext: { runAsUser: '0' } }] }),
+      '/spec/containers/0/securityContext/runAsUser',
+    ],
+    [
+      'with a mapping for mounts',
+      podWith({ ephemeralContainers: [{ name: 'a', volumeMounts: { length: 1 } }] }),
+      '/spec/ephemeralContainers/0/volumeMounts',
+    ],
+    [
+      'with a number for an audience',
+      podWith({
+        volumes: [
+          { name: 'a', projected: { sources: [{ serviceAccountToken: { audience: 1 } }] } },
+        ],
+      }),
+      '/spec/volumes/0/projected/sources/0/serviceAccountToken/audience',
+    ],
+  ])('%s is refused where it is wrong', (_, value, path) => {
+    expect(pathsOf(value)).toEqual([path]);
+  });
+
+  test('names every wrong place at once', () => {
+    const spec = { hostPID: 1, containers: [{ name: 1, env: [{ name: 1, value: 1 }] }] };
+    expect(pathsOf(podWith(spec))).toEqual([
+      '/spec/containers/0/name',
+      '/spec/containers/0/env/0/name',
+      '/spec/containers/0/env/0/value',
+      '/spec/hostPID',
+    ]);
+  });
+
+  test('with a member named __proto__ has no such prototype', () => {
+    const text = '{"metadata":{},"spec":{"__proto__":{"hostPID":"x"}}}';
+    expect(pathsOf(JSON.parse(text))).toEqual([]);
+  });
+});
+
+/** Everything that happens to a pod on its way through both webhooks. */
+const throughBoth = (value: unknown): void => {
+  const read = readPod(value);
+  if (!read.ok) return;
+  const pod = read.value;
+  candidateConsumers(pod, platform);
+  judgeNew(pod);
+  const update = { platform, profiles: new Map(), occasion: 'UPDATE' as const, tasks: [] };
+  judgePod(pod, { ...update, oldPod: agentPod });
+  const published = profileOf(platform);
+  const plan = planInjection({ pod, tasks: agentTasks, platform, published });
+  if (plan.ok) applyPatch(pod, patchFor(pod, plan.value));
+};
+
+/** JSON pointers of everything in a value. */
+const placesIn = (value: unknown, path = ''): readonly string[] =>
+  typeof value === 'object' && value !== null
+    ? Object.entries(value).flatMap(([key, member]) => {
+        const at = `${path}${pointer(key)}`;
+        return [at, ...placesIn(member, at)];
+      })
+    : [];
+
+describe('no pod, however hostile', () => {
+  test('as any JSON, makes anything throw', () => {
+    fc.assert(fc.property(fc.jsonValue(), throughBoth));
+  });
+
+  test.each<[string, Pod]>([
+    ['before injection', agentPod],
+    ['after injection', inject()],
+  ])('%s, with any JSON anywhere in it, makes anything throw', (_, pod) => {
+    const places = placesIn(pod);
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.constantFrom(...places), fc.jsonValue()), { maxLength: 2 }),
+        (changes) => {
+          const changed = changes.reduce((document: unknown, [path, value]) => {
+            try {
+              return applyPatch(document, [{ op: 'replace', path, value }]);
+            } catch {
+              return document; // An earlier change took the place away.
+            }
+          }, pod);
+          throughBoth(changed);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});

@@ -1,0 +1,35 @@
+import { describe, expect, test } from '@jest/globals';
+import { isSameQuantity, readQuantity } from './quantity.ts';
+
+describe('a quantity', () => {
+  test.each([
+    ['0.1', '100m'],
+    ['1', '1000m'],
+    ['1Gi', '1024Mi'],
+    ['1e3', '1k'],
+    ['1.5Gi', '1536Mi'],
+    ['100E', '1e20'],
+    [2, '2'],
+    ['+1', '1.0'],
+    ['5n', '5e-9'],
+  ])('%s is as much as %s', (left, right) => {
+    expect(isSameQuantity(left, right)).toBe(true);
+  });
+
+  test.each([
+    ['1', '1m'],
+    ['1M', '1Mi'],
+    ['64Mi', '65Mi'],
+    ['-1', '1'],
+  ])('%s is not as much as %s', (left, right) => {
+    expect(isSameQuantity(left, right)).toBe(false);
+  });
+
+  test.each([[''], ['.'], ['Mi'], ['1 Mi'], ['1ki'], ['0x1'], [undefined], [{}], ['1e999']])(
+    '%j is none, and equals nothing',
+    (text) => {
+      expect(readQuantity(text)).toBeUndefined();
+      expect(isSameQuantity(text, text)).toBe(false);
+    },
+  );
+});

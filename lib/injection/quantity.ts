@@ -1,0 +1,45 @@
+const SUFFIXES: Readonly<Record<string, bigint>> = {
+  n: 1n,
+  u: 10n ** 3n,
+  m: 10n ** 6n,
+  '': 10n ** 9n,
+  k: 10n ** 12n,
+  M: 10n ** 15n,
+  G: 10n ** 18n,
+  T: 10n ** 21n,
+  P: 10n ** 24n,
+  E: 10n ** 27n,
+  Ki: 2n ** 10n * 10n ** 9n,
+  Mi: 2n ** 20n * 10n ** 9n,
+  Gi: 2n ** 30n * 10n ** 9n,
+  Ti: 2n ** 40n * 10n ** 9n,
+  Pi: 2n ** 50n * 10n ** 9n,
+  Ei: 2n ** 60n * 10n ** 9n,
+};
+const QUANTITY =
+  /^([+-]?)(\d{0,40})(?:\.(\d{0,40}))?(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,2}))?$/;
+
+/**
+ * Reads a Kubernetes quantity (`500m`, `64Mi`, `1e3`) as a whole number of billionths: the API
+ * server rewrites them, so that `0.1` comes back as `100m`, and only amounts can be compared.
+ *
+ * @returns nothing for what is no quantity, or is finer than a billionth
+ */
+export const readQuantity = (text: unknown): bigint | undefined => {
+  const parts = QUANTITY.exec(String(text));
+  if (parts === null || !/\d/.test(`${parts[2] ?? ''}${parts[3] ?? ''}`)) return undefined;
+  const [, sign, whole = '', fraction = '', suffix = '', exponent = '0'] = parts;
+  const power = Number(exponent) - fraction.length;
+  const scaled = BigInt(`${whole}${fraction}`) * (SUFFIXES[suffix] ?? 0n);
+  const amount = power < 0 ? divide(scaled, 10n ** BigInt(-power)) : scaled * 10n ** BigInt(power);
+  return amount !== undefined && sign === '-' ? -amount : amount;
+};
+
+/** Whether both are quantities of one amount. */
+export const isSameQuantity = (left: unknown, right: unknown): boolean => {
+  const amount = readQuantity(left);
+  return amount !== undefined && amount === readQuantity(right);
+};
+
+const divide = (dividend: bigint, divisor: bigint): bigint | undefined =>
+  dividend % divisor === 0n ? dividend / divisor : undefined;

@@ -1,0 +1,32 @@
+import type { Platform } from '../../contract/platform.ts';
+import type { Pod } from '../../contract/pod.ts';
+import type { Task } from '../../contract/task.ts';
+import type { Fault } from '../../reading/fault.ts';
+import type { AcceptedProfiles } from '../profile.ts';
+
+/** When a rule is held against a pod; the authority will add its look at a live one. */
+export type Occasion = 'CREATE' | 'UPDATE';
+
+export type JudgeContext = {
+  readonly platform: Platform;
+  readonly profiles: AcceptedProfiles;
+  readonly occasion: Occasion;
+  /** Read afresh from the pod's own annotations; empty on UPDATE, where nothing looks at them. */
+  readonly tasks: readonly Task[];
+  /** On UPDATE. */
+  readonly oldPod?: Pod;
+};
+
+/** Every breach of one rule. `rule` is set by {@link judgePod}. */
+export type Judge = (pod: Pod, context: JudgeContext) => readonly Fault[];
+
+/** One rule of the threat model, "Rules for pods that declare tasks". */
+export type Rule = {
+  readonly id: string;
+  /** What must be, in one sentence. */
+  readonly holds: string;
+  /** JSON pointers into the pod; `*` is any element. */
+  readonly looksAt: readonly string[];
+  readonly on: readonly Occasion[];
+  readonly judge: Judge;
+};
