@@ -1,6 +1,13 @@
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/lib', '<rootDir>/cmd', '<rootDir>/e2e', '<rootDir>/charts', '<rootDir>/docs'],
+  roots: [
+    '<rootDir>/lib',
+    '<rootDir>/cmd',
+    '<rootDir>/e2e',
+    '<rootDir>/charts',
+    '<rootDir>/docs',
+    '<rootDir>/image',
+  ],
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

@@ -68,5 +68,15 @@ export const WEBHOOK_ENV = {
   logLevel: 'VALETKEY_LOG_LEVEL',
 } as const;
 
+/** Settings of the webhook that the chart leaves as they are. */
+export const WEBHOOK_TUNING_ENV = {
+  /** `kubernetes`; or `none`, for the demo and development: no API server is asked for anything. */
+  cluster: 'VALETKEY_CLUSTER',
+  /** Under `own`: life of a CA. It waits, then signs, for a third of it each. */
+  authorityLifetime: 'VALETKEY_CA_LIFETIME',
+  /** Under `own`: life of a replica's certificate, renewed at two thirds. */
+  leafLifetime: 'VALETKEY_LEAF_LIFETIME',
+} as const;
+
 /** Where the chart mounts the platform's settings. */
 export const PLATFORM_FILE = '/etc/valetkey/platform.yaml';

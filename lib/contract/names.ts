@@ -32,6 +32,9 @@ export const WEBHOOK_GID = 64872;
 /** ConfigMap whose keys are the SHA-256 of accepted profiles. */
 export const PROFILES_CONFIG_MAP = 'valetkey-profiles';
 
+/** On the webhook's CA Secret: each new value asks for a rotation. */
+export const ROTATE_ANNOTATION = 'valetkey.dev/rotate';
+
 /**
  * Audiences that another cloud identity mechanism, or we, trade for credentials: a pod with tasks
  * may project none of them itself. Ours is added from the platform's settings.

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { CloudSettings } from '../../contract/platform.ts';
 import type { Task } from '../../contract/task.ts';
+import { bindResource } from '../../task/resource.ts';
 import { longestSessionPolicy } from './policy-size.ts';
 import { sessionPolicy } from './session-policy.ts';
 
@@ -74,7 +75,22 @@ describe('the longest session policy of a task', () => {
   });
 });
 
+test('a resource may have 1200 characters with its longest params and not one more', () => {
+  const fixed = bindResource('arn:aws:s3:::acme-data/{a}/', { a: 'x'.repeat(20) }).length;
+  const long = (by: number): Task => ({
+    ...task,
+    allow: [
+      { actions: ['s3:GetObject'], resources: [`arn:aws:s3:::acme-data/{a}/${'x'.repeat(by)}`] },
+    ],
+  });
+  expect(longestSessionPolicy({ task: long(1200 - fixed), cloud }).ok).toBe(true);
+  expect(longestSessionPolicy({ task: long(1201 - fixed), cloud })).toMatchObject({
+    ok: false,
+    faults: [{ path: 'allow[0].resources[0]', got: '1201 characters' }],
+  });
+});
+
 const widen = (resource: string, by: number): Task['allow'][number] => ({
   actions: ['s3:GetObject'],
-  resources: [resource + 'x'.repeat(by)],
+  resources: [resource, 'x'.repeat(600), 'x'.repeat(by - '"",'.length * 2 - 600)],
 });

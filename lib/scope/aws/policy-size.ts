@@ -1,17 +1,21 @@
 import { TASK_ANNOTATION_PREFIX } from '../../contract/names.ts';
 import type { CloudSettings } from '../../contract/platform.ts';
 import type { Task } from '../../contract/task.ts';
-import { fail, succeed, type Result } from '../../reading/fault.ts';
+import { fail, succeed, type Fault, type Result } from '../../reading/fault.ts';
+import { bindResource } from '../../task/resource.ts';
 import { MAX_POLICY_LENGTH, sessionPolicy } from './session-policy.ts';
 
 /** No address of a pod is written longer. */
 const LONGEST_IP = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff';
 
+/** The longest key of S3 and its bucket fit; one resource of some 1,900 characters ends Ceph RGW 16. */
+const MAX_RESOURCE_LENGTH = 1200;
+
 /**
  * How long a task's session policy can become: with the longest params, the longest address, and a
  * deadline, which always has the same width.
  *
- * @returns characters, or the fault that they are too many for STS
+ * @returns characters, or the faults: too many for STS, or for one resource
  */
 export const longestSessionPolicy = ({
   task,
@@ -27,15 +31,29 @@ export const longestSessionPolicy = ({
     cloud,
     podIp: LONGEST_IP,
   });
-  if (length <= MAX_POLICY_LENGTH) return succeed(length);
-  return fail([
-    {
-      source: `${TASK_ANNOTATION_PREFIX}${task.name}`,
-      path: 'allow',
-      expected: `a session policy of at most ${MAX_POLICY_LENGTH} characters with its longest params: fewer or shorter actions and resources, or a smaller maxLength`,
-      got: `${length} characters`,
-    },
-  ]);
+  const source = `${TASK_ANNOTATION_PREFIX}${task.name}`;
+  const faults = [...judgePolicy(length), ...judgeResources(task)];
+  return faults.length === 0 ? succeed(length) : fail(faults.map((each) => ({ source, ...each })));
+};
+
+const judgePolicy = (length: number): readonly Fault[] => {
+  const expected = `a session policy of at most ${MAX_POLICY_LENGTH} characters with its longest params: fewer or shorter actions and resources, or a smaller maxLength`;
+  return length <= MAX_POLICY_LENGTH
+    ? []
+    : [{ path: 'allow', expected, got: `${length} characters` }];
+};
+
+const judgeResources = (task: Task): readonly Fault[] => {
+  const params = longestParams(task);
+  const expected = `at most ${MAX_RESOURCE_LENGTH} characters with its longest params`;
+  return task.allow.flatMap(({ resources }, statement) =>
+    resources.flatMap((resource, index) => {
+      const { length } = bindResource(resource, params);
+      if (length <= MAX_RESOURCE_LENGTH) return [];
+      const path = `allow[${statement}].resources[${index}]`;
+      return [{ path, expected, got: `${length} characters` }];
+    }),
+  );
 };
 
 /** A value never holds a character that JSON writes as two. */

@@ -1,0 +1,43 @@
+import { at, listAt, titleOf, type KubernetesObject } from './objects.ts';
+
+/** `group/resource` or `group/resource/name` → verbs: the most that the webhook may ever be given. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  '/configmaps/valetkey-profiles': ['get', 'list', 'watch', 'patch'],
+  '/configmaps': ['create'],
+  '/secrets/valetkey-webhook-ca': ['get', 'patch'],
+  '/secrets': ['create'],
+  'admissionregistration.k8s.io/mutatingwebhookconfigurations/valetkey': ['get', 'patch'],
+  'admissionregistration.k8s.io/validatingwebhookconfigurations/valetkey': ['get', 'patch'],
+  '/pods': ['list'],
+};
+
+/** Only a Role may hold these: in a ClusterRole they would reach every namespace. */
+const OWN_NAMESPACE_ONLY = ['configmaps', 'secrets'];
+
+/** Rights beyond the allow-list, one sentence each; unknown rules, wildcards and URLs among them. */
+export const rightFaults = (objects: readonly KubernetesObject[]): readonly string[] =>
+  objects
+    .filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole')
+    .flatMap((role) => listAt(role, 'rules').flatMap((rule) => ruleFaults(role, rule)));
+
+const ruleFaults = (role: KubernetesObject, rule: unknown): readonly string[] => {
+  if (listAt(rule, 'nonResourceURLs').length > 0) return [`${titleOf(role)}: a right on URLs`];
+  const names = at(rule, 'resourceNames') === undefined ? [''] : listAt(rule, 'resourceNames');
+  return combine([listAt(rule, 'apiGroups'), listAt(rule, 'resources'), names]).flatMap(
+    ([group = '', resource = '', name = '']) => {
+      const key = [group, resource, ...(name === '' ? [] : [name])].join('/');
+      const isTooWide = role.kind === 'ClusterRole' && OWN_NAMESPACE_ONLY.includes(resource);
+      const allowed = isTooWide ? [] : (ALLOWED[key] ?? []);
+      return listAt(rule, 'verbs')
+        .filter((verb) => !allowed.includes(verb as string))
+        .map((verb) => `${titleOf(role)}: ${String(verb)} ${key}: is not allowed`);
+    },
+  );
+};
+
+/** Every way to take one of each list. */
+const combine = (lists: readonly (readonly unknown[])[]): readonly (readonly string[])[] =>
+  lists.reduce<string[][]>(
+    (ways, list) => ways.flatMap((way) => list.map((element) => [...way, String(element)])),
+    [[]],
+  );

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { apply, kubectl, waitFor } from '../e2e/cluster/kubectl.ts';
+import { runInside } from '../e2e/cluster/namespace.ts';
+import type { ClusterAccess } from '../e2e/cluster/record.ts';
+import { CHART } from './helm.ts';
+import { readObjects, type KubernetesObject } from './objects.ts';
+
+const FIXTURES = join(import.meta.dirname, 'fixtures');
+
+/** A place on a real API server where renderings are tried and nothing is kept. */
+export type Trial = {
+  /** A namespace that exists, to be rendered for. */
+  readonly namespace: string;
+  /** Throws with the API server's words; a warning counts, too. */
+  readonly dryRun: (objects: readonly KubernetesObject[]) => Promise<void>;
+  /** What an installation with these values would say. */
+  readonly notes: (values: object) => Promise<string>;
+  readonly end: () => Promise<void>;
+};
+
+/**
+ * Makes a namespace that warns of pods which are not restricted, and those of our small CRDs that the
+ * cluster lacks; `end` takes all of it away again.
+ */
+export const startTrial = async (cluster: ClusterAccess, helm: string): Promise<Trial> => {
+  const namespace = `valetkey-trial-${randomBytes(4).toString('hex')}`;
+  const definitions = await missingDefinitions(cluster);
+  await apply(cluster, [...definitions, trialNamespace(namespace)]);
+  for (const { metadata } of definitions) {
+    await waitFor(`${metadata.name} to be served`, async () => {
+      await kubectl(cluster, ['get', metadata.name, '-A']);
+      return true;
+    });
+  }
+  return {
+    namespace,
+    dryRun: (objects) => dryRun(cluster, objects),
+    notes: (values) => readNotes(cluster, helm, values),
+    end: async () => {
+      const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
+      await kubectl(cluster, ['delete', '--wait=false', `namespace/${namespace}`, ...names]);
+    },
+  };
+};
+
+const trialNamespace = (name: string): object => ({
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name, labels: { 'pod-security.kubernetes.io/warn': 'restricted' } },
+});
+
+/** A cluster's own definitions are better than our small ones, and are never replaced. */
+const missingDefinitions = async (cluster: ClusterAccess): Promise<readonly KubernetesObject[]> => {
+  const files = readdirSync(FIXTURES).map((file) => readFileSync(join(FIXTURES, file), 'utf8'));
+  const definitions = files.flatMap(readObjects);
+  const { stdout } = await kubectl(cluster, ['get', 'crd', '-o', 'name']);
+  return definitions.filter(({ metadata }) => !stdout.includes(`/${metadata.name}\n`));
+};
+
+const dryRun = async (
+  cluster: ClusterAccess,
+  objects: readonly KubernetesObject[],
+): Promise<void> => {
+  const list = { apiVersion: 'v1', kind: 'List', items: objects };
+  const args = ['apply', '--dry-run=server', '--validate=strict', '-f', '-'];
+  const { stderr } = await kubectl(cluster, args, { input: JSON.stringify(list) });
+  const warnings = stderr.split('\n').filter((line) => line !== '' && !isAboutApply(line));
+  if (warnings.length > 0) throw new Error(warnings.join('; '));
+};
+
+/** `kubectl apply` says so where the cluster has an object that something else made. */
+const isAboutApply = (line: string): boolean => line.includes('last-applied-configuration');
+
+/** Helm prints a chart's notes only when it installs, and asks a cluster even for a dry run. */
+const readNotes = async (cluster: ClusterAccess, helm: string, values: object): Promise<string> => {
+  const args = ['--kubeconfig', cluster.kubeconfig, 'install', 'valetkey-trial', CHART];
+  args.push('--dry-run=client', '-f', '-');
+  const input = JSON.stringify(values);
+  return (await runInside(cluster.namespace, helm, args, { input })).stdout;
+};

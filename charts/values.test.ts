@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+
+import { readPlatform } from '../lib/config/platform.ts';
+import { at, readObjects } from './objects.ts';
+import { readRenderedPlatform } from './platform.ts';
+
+const chart = join(import.meta.dirname, 'valetkey');
+const readText = (...path: string[]): string =>
+  readFileSync(join(import.meta.dirname, '..', ...path), 'utf8');
+const values: unknown = parse(readFileSync(join(chart, 'values.yaml'), 'utf8'));
+const schema: unknown = JSON.parse(readFileSync(join(chart, 'values.schema.json'), 'utf8'));
+
+type Mapping = Readonly<Record<string, unknown>>;
+const isMapping = (value: unknown): value is Mapping =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Every mapping in the schema that describes a mapping, by where it stands. */
+const mappings = (node: unknown, path: string): readonly (readonly [string, Mapping])[] => {
+  if (Array.isArray(node))
+    return node.flatMap((each, index) => mappings(each, `${path}[${index}]`));
+  if (!isMapping(node)) return [];
+  const below = Object.entries(node).flatMap(([key, each]) => mappings(each, `${path}/${key}`));
+  return node['type'] === 'object' ? [[path, node], ...below] : below;
+};
+
+/** Keys of the default values, as paths; a mapping whose keys are anybody's is one of them. */
+const keysOf = (value: unknown, path: string): readonly string[] =>
+  isMapping(value) && Object.keys(value).length > 0
+    ? Object.entries(value).flatMap(([key, each]) => keysOf(each, `${path}.${key}`))
+    : [path];
+
+describe('values.schema.json', () => {
+  test('refuses unknown names in every mapping whose names are ours', () => {
+    const open = mappings(schema, '')
+      .filter(([path]) => path !== '/properties/global')
+      .filter(([, node]) => node['additionalProperties'] !== false)
+      .filter(([, node]) => !isMapping(node['additionalProperties']));
+    expect(open.map(([path]) => path)).toEqual([]);
+  });
+
+  test.each(keysOf(values, '').map((path) => [path.slice(1)]))('knows %s', (path) => {
+    const known = path.split('.').reduce<unknown>((node, key) => {
+      const reference = at(node, '$ref');
+      const resolved =
+        typeof reference === 'string' ? at(schema, reference.slice(2).replace('/', '.')) : node;
+      return at(resolved, `properties.${key}`);
+    }, schema);
+    expect(known).toBeDefined();
+  });
+});
+
+describe('values.yaml', () => {
+  test('has every setting that the webhook reads', () => {
+    const fixture: unknown = parse(readText('lib', 'config', 'fixtures', 'platform.yaml'));
+    // The image is one for both programs, and stands at the top; the last two are empty by default.
+    const elsewhere = /^\.sidecar\.image|\.maxResources\.|\.mintingActions\./;
+    const missing = keysOf(fixture, '')
+      .filter((path) => !elsewhere.test(path))
+      .filter((path) => at(values, path.slice(1)) === undefined);
+    expect(missing).toEqual([]);
+  });
+
+  test('has the defaults that the webhook has', () => {
+    const rendered = readRenderedPlatform(readObjects(readText('manifests', 'valetkey.yaml')));
+    const minimal = 'sidecar: {image: localhost/valetkey:0.1.0}\ncloud: {region: us-east-1}\n';
+    expect(readPlatform(minimal)).toEqual({ ok: true, value: rendered });
+  });
+});

@@ -1,0 +1,130 @@
+import { listenAddress, type Address } from '../../lib/config/addresses.ts';
+import { refuseDangerousEnvironment } from '../../lib/config/dangerous-environment.ts';
+import { platformFile } from '../../lib/config/platform-members.ts';
+import { describeSettings, readSettings, type SettingsOf } from '../../lib/config/settings.ts';
+import { SIDECAR_ENV as ENV } from '../../lib/contract/environment.ts';
+import {
+  CONSUMER_MOUNT_PATH,
+  LOOPBACK_LISTEN,
+  TELEMETRY_LISTEN,
+  TOKEN_FILE_NAME,
+  TOKEN_MOUNT_PATH,
+} from '../../lib/contract/paths.ts';
+import type { CloudSettings } from '../../lib/contract/platform.ts';
+import type { AdmittedTasks } from '../../lib/contract/task.ts';
+import { fail, succeed, type Result } from '../../lib/reading/fault.ts';
+import { checked, oneOf, read, refuse, string, type Reader } from '../../lib/reading/reader.ts';
+import { readAdmittedTasks } from '../../lib/task/admitted.ts';
+import { isReadable } from './token-file.ts';
+
+const admittedTasks: Reader<AdmittedTasks> = (given, path, faults) => {
+  const text = typeof given === 'string' ? given : '';
+  if (text === '') return refuse(faults, { path, expected: 'the admitted tasks', value: given });
+  const result = readAdmittedTasks(text);
+  if (result.ok) return result.value;
+  faults.push(...result.faults.map((fault) => ({ ...fault, source: path })));
+  return refuse(faults, { path, expected: 'the tasks as admission wrote them', value: 'others' });
+};
+
+/** The `cloud` group of the platform's settings, as JSON, read as the webhook reads it. */
+const cloudSettings: Reader<CloudSettings> = (given, path, faults) => {
+  const group = parseJson(given);
+  const platform = read(platformFile, { sidecar: { image: 'not-ours-to-know' }, cloud: group });
+  if (platform.ok) return platform.value.cloud;
+  faults.push(...platform.faults.map((fault) => ({ ...fault, source: path })));
+  return refuse(faults, { path, expected: "the platform's cloud settings as JSON", value: given });
+};
+
+const encrypted: Reader<CloudSettings> = checked(cloudSettings, ({ stsEndpoint, allowHttp }) =>
+  stsEndpoint?.startsWith('http:') === true && !allowHttp
+    ? 'an https stsEndpoint, or allowHttp: true'
+    : undefined,
+);
+
+const parseJson = (text: unknown): unknown => {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return null;
+  }
+};
+
+const readableFile = checked(string(), (path) =>
+  isReadable(path) ? undefined : 'a file that can be read',
+);
+
+const loopbackAddress: Reader<Address> = checked(listenAddress, ({ host }) =>
+  host === '127.0.0.1' ? undefined : '127.0.0.1:port, which no other pod can reach',
+);
+
+const name = string({ expected: 'a name', pattern: /^[a-z0-9.-]{1,253}$/ });
+const address = string({ expected: 'an IP address', pattern: /^[0-9a-fA-F.:]{2,45}$/ });
+
+/** Every setting of the sidecar; the injected spec writes each of them. */
+const SETTINGS = {
+  trust: {
+    name: ENV.trust,
+    help: 'cluster: credentials come straight from STS',
+    reader: oneOf(['cluster']),
+    otherwise: 'cluster',
+  },
+  admitted: { name: ENV.tasks, help: 'admitted tasks, JSON', reader: admittedTasks },
+  cloud: { name: ENV.cloud, help: "the platform's cloud settings, JSON", reader: encrypted },
+  podName: { name: ENV.podName, help: 'the pod', reader: name },
+  podNamespace: { name: ENV.podNamespace, help: "the pod's namespace", reader: name },
+  podIp: { name: ENV.podIp, help: "the pod's address", reader: address },
+  profile: {
+    name: ENV.profile,
+    help: 'SHA-256 of the profile that was injected',
+    reader: string({ expected: '64 hexadecimal digits', pattern: /^([0-9a-f]{64})?$/ }),
+    otherwise: '',
+  },
+  tokenFile: {
+    name: ENV.tokenFile,
+    help: 'projected service-account token, read at each exchange',
+    reader: readableFile,
+    otherwise: `${TOKEN_MOUNT_PATH}/${TOKEN_FILE_NAME}`,
+  },
+  consumersFolder: {
+    name: ENV.consumersFolder,
+    help: 'folder with one folder per consumer',
+    reader: string(),
+    otherwise: CONSUMER_MOUNT_PATH,
+  },
+  loopback: {
+    name: ENV.loopback,
+    help: 'credentials for SDKs that know no unix socket',
+    reader: loopbackAddress,
+    otherwise: `127.0.0.1:${LOOPBACK_LISTEN}`,
+  },
+  telemetry: {
+    name: ENV.telemetry,
+    help: "probes and metrics; no host means the pod's address",
+    reader: listenAddress,
+    otherwise: `:${TELEMETRY_LISTEN}`,
+  },
+} as const;
+
+export type SidecarConfig = SettingsOf<typeof SETTINGS>;
+
+export const HELP = `Valetkey's sidecar: trades the pod's token for short-lived, task-scoped cloud
+credentials and serves them to the pod's consumers. It is set by its environment:
+
+${describeSettings(SETTINGS)}
+`;
+
+/** The settings, typed, or every fault at once, each naming its variable. */
+export const readSidecarConfig = (
+  environment: Readonly<Record<string, string | undefined>>,
+): Result<SidecarConfig> => {
+  const dangers = refuseDangerousEnvironment(environment);
+  const settings = readSettings(SETTINGS, environment);
+  const faults = [...dangers, ...(settings.ok ? [] : settings.faults)];
+  if (!settings.ok || faults.length > 0) return fail(faults);
+  const { telemetry, podIp } = settings.value;
+  const host = telemetry.host === '' ? podIp : telemetry.host;
+  return succeed({ ...settings.value, telemetry: { ...telemetry, host } });
+};
+
+/** {@link readSidecarConfig} of the process's own environment. */
+export const readOwnConfig = (): Result<SidecarConfig> => readSidecarConfig(process.env);

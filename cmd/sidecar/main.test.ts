@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+
+import { afterEach, describe, expect, test } from '@jest/globals';
+
+import { task } from '../../lib/credentials/fixtures/exchange.ts';
+import { podFolder } from './fixtures/running.ts';
+
+const removing: (() => void)[] = [];
+afterEach(() => {
+  for (const remove of removing.splice(0)) remove();
+});
+
+const MAIN = join(import.meta.dirname, 'main.ts');
+
+/** The program as a process of its own; `until` ends the wait for a line. */
+const run = (environment: Readonly<Record<string, string>>, args: readonly string[] = []) => {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: environment });
+  let output = '';
+  const exit = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const until = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (output.includes(text)) resolve();
+      };
+      child.stdout.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        look();
+      });
+      void exit.then(() => reject(new Error(output)));
+    });
+  return { child, exit, until, output: () => output };
+};
+
+describe('the program', () => {
+  test('serves until SIGTERM and then exits 0 within 1.5 s', async () => {
+    const pod = podFolder([task()]);
+    removing.push(pod.remove);
+    const { child, exit, until } = run(pod.environment);
+    await until('sidecar ready');
+    const begun = performance.now();
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    expect(performance.now() - begun).toBeLessThan(1500);
+  }, 20_000);
+
+  test('says what is wrong with its settings, as log lines, and exits 1', async () => {
+    const { exit, until, output } = run({ VALETKEY_TASKS: '{}' });
+    await until('VALETKEY_CLOUD');
+    expect(await exit).toBe(1);
+    for (const line of output().trim().split('\n')) {
+      expect(JSON.parse(line)).toMatchObject({ level: 'error', message: 'setting refused' });
+    }
+  }, 20_000);
+
+  test('says which setting names a folder it cannot use, and exits 1', async () => {
+    const pod = podFolder([task()]);
+    removing.push(pod.remove);
+    const folder = join(pod.folder, 'gone');
+    const { exit, until } = run({ ...pod.environment, VALETKEY_CONSUMERS_FOLDER: folder });
+    await until('VALETKEY_CONSUMERS_FOLDER');
+    expect(await exit).toBe(1);
+  }, 20_000);
+
+  test('explains its settings', async () => {
+    const { exit, until } = run({}, ['--help']);
+    await until('VALETKEY_TASKS');
+    expect(await exit).toBe(0);
+  }, 20_000);
+});

@@ -1,0 +1,58 @@
+import { openSidecarLog } from '../../lib/edge/telemetry/sidecar-log.ts';
+import { ListenError } from '../../lib/edge/http/local-listener.ts';
+import { describeFault } from '../../lib/reading/fault.ts';
+import { clusterExchange } from './cluster-exchange.ts';
+import { HELP, readOwnConfig, type SidecarConfig } from './config.ts';
+import { startSidecar } from './sidecar.ts';
+import { clock, schedule } from './time.ts';
+
+const log = openSidecarLog({
+  level: 'info',
+  now: clock.now,
+  write: (line) => process.stdout.write(line),
+});
+
+/** The kubelet may leave 2 s; most consumers are gone by then. */
+const FAREWELL_MS = 500;
+
+const serve = async (config: SidecarConfig): Promise<void> => {
+  const asked = new Promise((resolve) => process.once('SIGTERM', resolve).once('SIGINT', resolve));
+  const sidecar = await startSidecar({
+    config,
+    log,
+    clock,
+    schedule,
+    farewellMs: FAREWELL_MS,
+    openExchange: (metrics) =>
+      clusterExchange(config, {
+        clock,
+        reportSkew: (skewMs) => metrics.clockSkew(skewMs / 1000),
+      }),
+  });
+  await asked;
+  await sidecar.stop();
+};
+
+const main = async (): Promise<number> => {
+  if (process.argv.includes('--help')) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const config = readOwnConfig();
+  if (config.ok) return serve(config.value).then(() => 0);
+  for (const fault of config.faults) log.error('setting refused', { fault: describeFault(fault) });
+  return 1;
+};
+
+/** Our own words may be shown; of what is not ours, the place alone: it could quote a secret. */
+const fail = (thrown: unknown): number => {
+  const { name, message, stack = '' } = thrown instanceof Error ? thrown : new Error();
+  const at = stack.split('\n').filter((line) => line.startsWith('    at '));
+  log.error('sidecar failed', thrown instanceof ListenError ? { fault: message } : { name, at });
+  return 1;
+};
+
+process.on('uncaughtException', (thrown) => process.exit(fail(thrown)));
+void main()
+  .catch(fail)
+  .then((code) => process.exit(code));

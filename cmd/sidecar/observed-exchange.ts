@@ -1,0 +1,45 @@
+import type { Clock } from '../../lib/contract/clock.ts';
+import type { Log } from '../../lib/contract/log.ts';
+import { ExchangeError, type Exchange, type RunRequest } from '../../lib/credentials/exchange.ts';
+import type { SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
+
+type Outcome = 'issued' | 'refused' | 'unavailable' | 'abandoned';
+
+/** An exchange that counts, times and logs each outcome, and changes none. */
+export const observedExchange = (
+  exchange: Exchange,
+  { metrics, log, clock }: { metrics: SidecarMetrics; log: Log; clock: Clock },
+): Exchange => {
+  return async (request, signal) => {
+    const begunAt = clock.monotonic();
+    const ended = (outcome: Outcome): void =>
+      metrics.exchangeEnded(request.task.name, outcome, (clock.monotonic() - begunAt) / 1000);
+    try {
+      const issued = await exchange(request, signal);
+      ended(signal.aborted ? 'abandoned' : 'issued');
+      const { packedPolicyPercent: percent } = issued;
+      if (percent !== undefined) metrics.packedPolicy(request.task.name, percent);
+      return issued;
+    } catch (thrown) {
+      const outcome = outcomeOf(thrown, signal);
+      ended(outcome);
+      if (outcome !== 'abandoned') logFailure(log, request, thrown);
+      throw thrown;
+    }
+  };
+};
+
+const outcomeOf = (thrown: unknown, signal: AbortSignal): Outcome => {
+  if (signal.aborted) return 'abandoned';
+  return thrown instanceof ExchangeError ? thrown.kind : 'unavailable';
+};
+
+const logFailure = (log: Log, { task, consumer }: RunRequest, thrown: unknown): void => {
+  const who = { task: task.name, consumer };
+  if (thrown instanceof ExchangeError) {
+    log.warn(`exchange ${thrown.kind}`, { ...who, code: thrown.code, reason: thrown.message });
+  } else {
+    const error = thrown instanceof Error ? thrown.name : typeof thrown;
+    log.error('exchange failed unexpectedly', { ...who, error });
+  }
+};

@@ -1,0 +1,143 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+
+import type { Clock } from '../../lib/contract/clock.ts';
+import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
+import type { Log } from '../../lib/contract/log.ts';
+import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../../lib/contract/paths.ts';
+import type { Exchange } from '../../lib/credentials/exchange.ts';
+import { openRunBook, type RunBook } from '../../lib/credentials/run-book.ts';
+import type { Schedule } from '../../lib/credentials/schedule.ts';
+import { openLoopbackGuard } from '../../lib/edge/http/local-guard.ts';
+import {
+  closeListener,
+  createLocalServer,
+  listenOnAddress,
+  listenOnSocket,
+} from '../../lib/edge/http/local-listener.ts';
+import {
+  newLoopbackToken,
+  publishToken,
+  withdrawToken,
+} from '../../lib/edge/http/local-token-file.ts';
+import { openLateSidecarMetrics } from '../../lib/edge/telemetry/late-sidecar-metrics.ts';
+import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
+import type { SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
+import type { SidecarConfig } from './config.ts';
+import { observedExchange } from './observed-exchange.ts';
+import { openRoutes } from './routes.ts';
+import { isReadable } from './token-file.ts';
+
+export type SidecarParts = {
+  readonly config: SidecarConfig;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly schedule: Schedule;
+  readonly openExchange: (metrics: SidecarMetrics) => Exchange;
+  /** So long 503 is answered after the end, for those who still ask. */
+  readonly farewellMs: number;
+};
+
+export type Sidecar = {
+  readonly loopbackPort: number;
+  readonly telemetryPort: number;
+  /** Ends every run, answers 503 for a moment, and stops listening. */
+  readonly stop: () => Promise<void>;
+};
+
+/**
+ * Serves the pod's consumers. A loopback token is published only once its port is ours.
+ *
+ * @throws Error that names the setting, when a port cannot be had
+ */
+export const startSidecar = async (parts: SidecarParts): Promise<Sidecar> => {
+  const { config, log } = parts;
+  const { book, metrics } = openBook(parts);
+  const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
+  const routes = openRoutes({ ...config, book, log, countRequest: metrics.countRequest });
+  const loopback = await listenOnLoopback(config, tokens, routes.loopback);
+  const unready = () => (isReadable(config.tokenFile) ? [] : [SIDECAR_ENV.tokenFile]);
+  const telemetry = createMetricsServer({ ...metrics, unready });
+  const sockets = await Promise.all(
+    config.admitted.consumers.map(async (consumer) => {
+      const server = createLocalServer(routes.socket(consumer));
+      const path = join(config.consumersFolder, consumer, SOCKET_FILE_NAME);
+      await listenOnSocket(server, { path, setting: SIDECAR_ENV.consumersFolder });
+      return server;
+    }),
+  );
+  for (const [consumer, token] of tokens) publishToken(tokenPath(config, consumer), token);
+  await listenOnAddress(telemetry, { ...config.telemetry, setting: SIDECAR_ENV.telemetry });
+  log.info('sidecar ready', {
+    pod: `${config.podNamespace}/${config.podName}`,
+    profile: config.profile,
+    consumers: config.admitted.consumers,
+    tasks: config.admitted.tasks.map(({ name }) => name),
+  });
+  setImmediate(() => void metrics.load());
+  return {
+    loopbackPort: portOf(loopback),
+    telemetryPort: portOf(telemetry),
+    stop: () => stop(parts, book, [loopback, telemetry, ...sockets]),
+  };
+};
+
+const openBook = ({ clock, schedule, log, openExchange }: SidecarParts) => {
+  const metrics = openLateSidecarMetrics(() => remainingSeconds(book));
+  const book: RunBook = openRunBook({
+    exchange: observedExchange(openExchange(metrics), { metrics, log, clock }),
+    clock,
+    schedule,
+    observer: {
+      started: ({ run, task, consumer }) => {
+        metrics.runStarted(task.name);
+        log.info('run started', { run, task: task.name, consumer });
+      },
+      ended: ({ run, task, consumer }, reason) => {
+        metrics.runEnded(task.name, reason);
+        log.info('run ended', { run, task: task.name, consumer, reason });
+      },
+    },
+  });
+  return { book, metrics };
+};
+
+/** What remains of the longest-lived run of each task. */
+const remainingSeconds = (book: RunBook): ReadonlyMap<string, number> => {
+  const longest = new Map<string, number>();
+  for (const run of book.live()) {
+    const seconds = Math.max(0, book.remainingMs(run) / 1000);
+    longest.set(run.task.name, Math.max(seconds, longest.get(run.task.name) ?? 0));
+  }
+  return longest;
+};
+
+const listenOnLoopback = async (
+  config: SidecarConfig,
+  tokens: ReadonlyMap<string, string>,
+  loopback: ReturnType<typeof openRoutes>['loopback'],
+): Promise<Server> => {
+  const server = createLocalServer();
+  await listenOnAddress(server, { ...config.loopback, setting: SIDECAR_ENV.loopback });
+  const host = `${config.loopback.host}:${portOf(server)}`;
+  server.on('request', loopback(openLoopbackGuard({ host, tokens })));
+  return server;
+};
+
+const stop = async (
+  { config, schedule, log, farewellMs }: SidecarParts,
+  book: RunBook,
+  servers: readonly Server[],
+): Promise<void> => {
+  const runs = book.close();
+  log.info('sidecar ending', { runs });
+  for (const consumer of config.admitted.consumers) withdrawToken(tokenPath(config, consumer));
+  await new Promise<void>((resolve) => schedule(farewellMs, resolve));
+  await Promise.all(servers.map(closeListener));
+};
+
+const tokenPath = ({ consumersFolder }: SidecarConfig, consumer: string): string =>
+  join(consumersFolder, consumer, LOOPBACK_TOKEN_FILE_NAME);
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;

@@ -1,0 +1,44 @@
+import type { Task } from '../../lib/contract/task.ts';
+import type { RunRequest } from '../../lib/credentials/exchange.ts';
+import type { Refusal } from '../../lib/credentials/refusal.ts';
+import { object, read, refuse, string, value, type Reader } from '../../lib/reading/reader.ts';
+import { bindParams } from '../../lib/task/params.ts';
+import { badRequest, userTokenUnsupported } from './refusals.ts';
+
+/** A token is not shown, not even in the fault that it is none. */
+const secret: Reader<string> = (given, path, faults) =>
+  typeof given === 'string'
+    ? given
+    : refuse(faults, { path, expected: 'a string', value: '(not shown)' });
+
+const mapping = value(
+  'a mapping',
+  (given): given is object => typeof given === 'object' && given !== null,
+);
+
+const startBody = object({
+  params: { optional: mapping },
+  purpose: {
+    optional: string({
+      expected: 'one line of at most 200 characters',
+      pattern: /^[^\p{Cc}\p{Cf}\u2028\u2029]*$/u,
+      maxLength: 200,
+    }),
+  },
+  userToken: { optional: secret },
+});
+
+/** The body of `POST /v1/tasks/{task}/runs`, bound to its task; or why not, every fault at once. */
+export const readStartRequest = (
+  body: unknown,
+  { consumer, task }: { consumer: string; task: Task },
+): { readonly kind: 'start'; readonly request: RunRequest } | Refusal => {
+  const given = read(startBody, body);
+  if (!given.ok) return badRequest(given.faults);
+  const { params, purpose, userToken } = given.value;
+  if (userToken !== undefined) return userTokenUnsupported;
+  const bound = bindParams(task, params);
+  if (!bound.ok) return badRequest(bound.faults);
+  const why = purpose === undefined ? {} : { purpose };
+  return { kind: 'start', request: { consumer, task, params: bound.value, ...why } };
+};

@@ -1,0 +1,11 @@
+import type { Clock } from '../../lib/contract/clock.ts';
+import type { Schedule } from '../../lib/credentials/schedule.ts';
+
+/** The machine's clocks. */
+export const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+
+/** Timers that do not keep the process up. */
+export const schedule: Schedule = (delayMs, action) => {
+  const timer = setTimeout(action, delayMs).unref();
+  return () => clearTimeout(timer);
+};

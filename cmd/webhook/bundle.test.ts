@@ -1,0 +1,141 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import { createAuthority, signLeaf } from '../../lib/certificate/authority.ts';
+import { WEBHOOK_ENV, WEBHOOK_TUNING_ENV } from '../../lib/contract/environment.ts';
+import { NODE_PATH, PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
+import { WEBHOOK_COMMAND } from '../../lib/contract/runtime.ts';
+
+const NAME = 'valetkey-webhook.valetkey.svc';
+const PORT = 20_000 + (process.pid % 20_000);
+const ROOT = join(import.meta.dirname, '..', '..');
+
+let folder: string;
+let ca: string;
+let program: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'valetkey-bundle-'));
+  const built = join(folder, 'built');
+  const build = spawnSync(process.execPath, [join(ROOT, 'build.ts'), '--out', built], {
+    cwd: folder,
+  });
+  if (build.status !== 0) throw new Error(build.stderr.toString());
+  program = join(folder, 'moved');
+  renameSync(built, program);
+  const terms = { now: Date.now(), lifetimeMs: 3_600_000 };
+  const authority = await createAuthority(terms);
+  const leaf = await signLeaf(authority, { names: [NAME], ...terms });
+  ca = authority.certificate;
+  writeFileSync(join(folder, 'tls.crt'), leaf.certificate);
+  writeFileSync(join(folder, 'tls.key'), leaf.key);
+  const platform = 'sidecar: {image: "registry.example/v:1"}\ncloud: {region: eu-central-1}\n';
+  writeFileSync(join(folder, 'platform.yaml'), platform);
+}, 120_000);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const start = (environment: Record<string, string> = {}, args: string[] = []): ChildProcess => {
+  const [command = '', ...flags] = WEBHOOK_COMMAND.map((part) =>
+    part.replace(NODE_PATH, process.execPath).replace(PROGRAM_FOLDER, program),
+  );
+  const env = {
+    NODE_OPTIONS: '',
+    [WEBHOOK_TUNING_ENV.cluster]: 'none',
+    [WEBHOOK_ENV.certificates]: 'files',
+    [WEBHOOK_ENV.certificatesFolder]: folder,
+    [WEBHOOK_ENV.platformFile]: join(folder, 'platform.yaml'),
+    [WEBHOOK_ENV.namespace]: 'valetkey',
+    [WEBHOOK_ENV.listen]: `127.0.0.1:${PORT}`,
+    [WEBHOOK_ENV.telemetry]: '127.0.0.1:0',
+    ...environment,
+  };
+  return spawn(command, [...flags, ...args], { env, cwd: folder });
+};
+
+/** Standard output up to the first line with `text`, or to its end. */
+const outputUntil = (child: ChildProcess, text: string): Promise<string> =>
+  new Promise((resolve) => {
+    let output = '';
+    const take = (chunk: Buffer): void => {
+      output += chunk.toString();
+      if (output.includes(text)) resolve(output);
+    };
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
+    child.once('close', () => resolve(output));
+  });
+
+const exit = (child: ChildProcess): Promise<number | null> =>
+  new Promise((resolve) => child.once('exit', resolve));
+
+const post = (path: string, body: object): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const headers = { 'Content-Type': 'application/json' };
+    const address = { host: '127.0.0.1', port: PORT, path, ca, servername: NAME };
+    request({ ...address, method: 'POST', headers, agent: false }, (answer) => {
+      let text = '';
+      answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      answer.on('end', () => resolve(text));
+    })
+      .on('error', reject)
+      .end(JSON.stringify(body));
+  });
+
+const posted = async (path: string, body: object): Promise<string> => {
+  const end = performance.now() + 10_000;
+  for (;;) {
+    const answer = await post(path, body).catch(() => undefined);
+    if (answer !== undefined) return answer;
+    if (performance.now() > end) throw new Error('never answered');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+
+describe('the bundle, in another folder, under the flags of the image', () => {
+  test('reads the catalogue beside it, injects, and ends on SIGTERM with 0', async () => {
+    const child = start();
+    const output = outputUntil(child, 'webhook drains');
+    const declaration = `
+role: arn:aws:iam::111122223333:role/reports
+allow: [{actions: [s3:getobjekt], resources: ["arn:aws:s3:::acme/reports/*"]}]
+lifetime: 10m
+`;
+    const answer = await posted('/mutate', {
+      apiVersion: 'admission.k8s.io/v1',
+      kind: 'AdmissionReview',
+      request: {
+        uid: 'u-1',
+        kind: { group: '', version: 'v1', kind: 'Pod' },
+        operation: 'CREATE',
+        object: {
+          metadata: { annotations: { 'task.valetkey.dev/read': declaration } },
+          spec: { containers: [{ name: 'agent', image: 'agent:1' }] },
+        },
+      },
+    });
+    expect(answer).toContain('s3:GetObject');
+    const ended = exit(child);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    expect(await output).toContain('webhook drains');
+  }, 30_000);
+
+  test('does not start with an environment that could load code, and names the variable', async () => {
+    const child = start({ SSLKEYLOGFILE: '/tmp/x' });
+    const output = outputUntil(child, '\0');
+    expect(await exit(child)).toBe(1);
+    expect(await output).toContain('SSLKEYLOGFILE');
+    expect(await output).not.toContain('/tmp/x');
+  }, 30_000);
+
+  test('prints its settings', async () => {
+    const child = start({}, ['--help']);
+    const output = outputUntil(child, '\0');
+    expect(await exit(child)).toBe(0);
+    expect(await output).toContain('VALETKEY_PLATFORM_FILE');
+  }, 30_000);
+});

@@ -1,0 +1,42 @@
+import type { RoundEdges, StoredConfiguration } from '../../lib/certificate/round.ts';
+import { INJECTED_LABEL, PROFILES_CONFIG_MAP } from '../../lib/contract/names.ts';
+import { openKubernetes } from '../../lib/edge/kubernetes/client.ts';
+import { watchConfigMap } from '../../lib/edge/kubernetes/config-map-watch.ts';
+import { openConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
+import { listPods } from '../../lib/edge/kubernetes/pods.ts';
+import { openSecret } from '../../lib/edge/kubernetes/secrets.ts';
+import { openWebhookConfigurations } from '../../lib/edge/kubernetes/webhook-configurations.ts';
+import type { WebhookConfig } from './config.ts';
+import type { ProfilesEdges } from './profiles.ts';
+
+/** What the webhook asks of the API server, bound to its own objects there. */
+export type Cluster = {
+  readonly certificate: Omit<RoundEdges, 'now' | 'onStep'>;
+  readonly readConfigurations: () => Promise<readonly StoredConfiguration[]>;
+  readonly profiles: Pick<ProfilesEdges, 'store' | 'watch' | 'livePods'>;
+};
+
+/** Opens the cluster that the webhook runs in. */
+export const openCluster = (
+  { namespace, caSecret, configuration }: WebhookConfig,
+  kubernetes = openKubernetes(),
+): Cluster => {
+  const secret = openSecret(kubernetes, { namespace, name: caSecret });
+  const configurations = openWebhookConfigurations(kubernetes, configuration);
+  const place = { namespace, name: PROFILES_CONFIG_MAP };
+  return {
+    certificate: {
+      readSecret: secret.read,
+      createSecret: secret.create,
+      replaceSecret: secret.replace,
+      readConfigurations: configurations.read,
+      writeBundle: configurations.writeBundle,
+    },
+    readConfigurations: configurations.read,
+    profiles: {
+      store: openConfigMap(kubernetes, place),
+      watch: (handlers) => watchConfigMap(kubernetes, { ...place, ...handlers }),
+      livePods: () => listPods(kubernetes, `${INJECTED_LABEL}=true`),
+    },
+  };
+};

@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import { describeFault } from '../../lib/reading/fault.ts';
+import { readWebhookConfig } from './config.ts';
+
+let folder: string;
+let file: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'valetkey-config-'));
+  file = join(folder, 'platform.yaml');
+  writeFileSync(file, 'sidecar: {image: x}\ncloud: {region: eu-central-1}\n');
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const faultsOf = (environment: Record<string, string>): readonly string[] => {
+  const result = readWebhookConfig(environment);
+  return result.ok ? [] : result.faults.map(describeFault);
+};
+const least = () => ({ VALETKEY_PLATFORM_FILE: file, VALETKEY_NAMESPACE: 'valetkey' });
+
+describe("the webhook's settings", () => {
+  test('need a namespace and the platform, and default as the chart installs', () => {
+    const config = readWebhookConfig(least());
+    expect(config).toMatchObject({
+      ok: true,
+      value: {
+        service: 'valetkey-webhook',
+        configuration: 'valetkey',
+        certificates: 'own',
+        caSecret: 'valetkey-webhook-ca',
+        listen: { host: '', port: 9443 },
+        telemetry: { host: '', port: 9444 },
+        cluster: 'kubernetes',
+        authorityLifetimeSeconds: 31_536_000,
+        leafLifetimeSeconds: 604_800,
+      },
+    });
+  });
+
+  test('list faults of the environment and of the file together, each with its source', () => {
+    const broken = join(folder, 'broken.yaml');
+    writeFileSync(broken, 'cloud: {region: EU}\n');
+    const faults = faultsOf({ VALETKEY_PLATFORM_FILE: broken, VALETKEY_LOG_LEVEL: 'loud' });
+    expect(faults.join('\n')).toContain(`${broken} sidecar.image: `);
+    expect(faults.join('\n')).toContain(`${broken} cloud.region: `);
+    expect(faults.join('\n')).toContain('VALETKEY_NAMESPACE: ');
+    expect(faults.join('\n')).toContain('VALETKEY_LOG_LEVEL: ');
+  });
+
+  test('name a file that cannot be read', () => {
+    expect(faultsOf({ ...least(), VALETKEY_PLATFORM_FILE: '/nowhere' })).toEqual([
+      'VALETKEY_PLATFORM_FILE: expected a file that can be read, got "/nowhere"',
+    ]);
+  });
+
+  test('refuse a dangerous environment beside all else', () => {
+    const faults = faultsOf({ ...least(), NODE_OPTIONS: '--inspect', VALETKEY_NAMESPACE: '' });
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual([
+      'NODE_OPTIONS',
+      'VALETKEY_NAMESPACE',
+    ]);
+  });
+
+  test('refuse a CA of its own without a cluster to keep it in', () => {
+    expect(faultsOf({ ...least(), VALETKEY_CLUSTER: 'none' })).toHaveLength(1);
+    const files = { VALETKEY_CLUSTER: 'none', VALETKEY_CERTIFICATES: 'files' };
+    expect(faultsOf({ ...least(), ...files })).toEqual([]);
+  });
+
+  test('refuse leaves that would outlive the time their CA has left', () => {
+    const lives = { VALETKEY_CA_LIFETIME: '2d', VALETKEY_LEAF_LIFETIME: '1d' };
+    expect(faultsOf({ ...least(), ...lives })).toEqual([
+      'VALETKEY_LEAF_LIFETIME: expected at most a third of VALETKEY_CA_LIFETIME (172800s), got 86400s',
+    ]);
+  });
+});

@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs';
+
+import { listenAddress } from '../../lib/config/addresses.ts';
+import { refuseDangerousEnvironment } from '../../lib/config/dangerous-environment.ts';
+import { durationSeconds } from '../../lib/config/durations.ts';
+import { readPlatform } from '../../lib/config/platform.ts';
+import { describeSettings, readSettings, type SettingsOf } from '../../lib/config/settings.ts';
+import {
+  PLATFORM_FILE,
+  WEBHOOK_ENV as ENV,
+  WEBHOOK_TUNING_ENV as TUNING,
+} from '../../lib/contract/environment.ts';
+import {
+  WEBHOOK_CERTIFICATES_FOLDER,
+  WEBHOOK_LISTEN,
+  WEBHOOK_TELEMETRY_LISTEN,
+} from '../../lib/contract/paths.ts';
+import type { Platform } from '../../lib/contract/platform.ts';
+import { LOG_LEVELS } from '../../lib/edge/telemetry/log.ts';
+import { fail, show, succeed, type Fault, type Result } from '../../lib/reading/fault.ts';
+import { oneOf, refuse, string, type Reader } from '../../lib/reading/reader.ts';
+
+const label = string({ expected: 'a DNS label', pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
+const name = string({ expected: 'a name', pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/ });
+const DAY = 86_400;
+
+/** Reads the file that the variable names; its faults name the file. */
+const platformFile: Reader<Platform> = (path, variable, faults) => {
+  const text = readText(String(path));
+  if (text === undefined) {
+    return refuse(faults, { path: variable, expected: 'a file that can be read', value: path });
+  }
+  const platform = readPlatform(text);
+  if (platform.ok) return platform.value;
+  faults.push(...platform.faults.map((fault) => ({ ...fault, source: String(path) })));
+  return refuse(faults, { path: variable, expected: "the platform's settings", value: path });
+};
+
+const readText = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+};
+
+const SETTINGS = {
+  platform: {
+    name: ENV.platformFile,
+    help: "the platform's settings, YAML",
+    reader: platformFile,
+    otherwise: PLATFORM_FILE,
+  },
+  namespace: { name: ENV.namespace, help: 'namespace the webhook runs in', reader: label },
+  podName: {
+    name: ENV.podName,
+    help: 'name of this replica, for its log',
+    reader: name,
+    otherwise: 'webhook',
+  },
+  service: {
+    name: ENV.service,
+    help: 'Service in front of it; the certificate is for <service>.<namespace>.svc',
+    reader: label,
+    otherwise: 'valetkey-webhook',
+  },
+  configuration: {
+    name: ENV.configuration,
+    help: 'name of both webhook configurations',
+    reader: name,
+    otherwise: 'valetkey',
+  },
+  certificates: {
+    name: ENV.certificates,
+    help: 'own: a CA of its own in a Secret; files: somebody else keeps them (cert-manager)',
+    reader: oneOf(['own', 'files']),
+    otherwise: 'own',
+  },
+  caSecret: {
+    name: ENV.caSecret,
+    help: 'under own: Secret that holds the CA',
+    reader: name,
+    otherwise: 'valetkey-webhook-ca',
+  },
+  certificatesFolder: {
+    name: ENV.certificatesFolder,
+    help: 'under files: folder with tls.crt, tls.key and ca.crt',
+    reader: string(),
+    otherwise: WEBHOOK_CERTIFICATES_FOLDER,
+  },
+  listen: {
+    name: ENV.listen,
+    help: 'HTTPS, for the API server; no host means every address',
+    reader: listenAddress,
+    otherwise: `:${WEBHOOK_LISTEN}`,
+  },
+  telemetry: {
+    name: ENV.telemetry,
+    help: 'HTTP, for probes and metrics',
+    reader: listenAddress,
+    otherwise: `:${WEBHOOK_TELEMETRY_LISTEN}`,
+  },
+  logLevel: {
+    name: ENV.logLevel,
+    help: LOG_LEVELS.join(', '),
+    reader: oneOf(LOG_LEVELS),
+    otherwise: 'info',
+  },
+  cluster: {
+    name: TUNING.cluster,
+    help: 'kubernetes; none is for the demo and development: no API server, no profiles but its own, no check that API servers trust the certificate',
+    reader: oneOf(['kubernetes', 'none']),
+    otherwise: 'kubernetes',
+  },
+  authorityLifetimeSeconds: {
+    name: TUNING.authorityLifetime,
+    help: 'under own: life of a CA; it waits, then signs, for a third of it each',
+    reader: durationSeconds({ min: 3600, max: 3650 * DAY }),
+    otherwise: '365d',
+  },
+  leafLifetimeSeconds: {
+    name: TUNING.leafLifetime,
+    help: "under own: life of a replica's certificate, renewed at two thirds",
+    reader: durationSeconds({ min: 600, max: 90 * DAY }),
+    otherwise: '7d',
+  },
+} as const;
+
+export type WebhookConfig = SettingsOf<typeof SETTINGS>;
+
+export const HELP = `Valetkey's webhook: injects the sidecar into pods that declare tasks, and holds
+pods to the rules. Both for the API server, over HTTPS. It is set by its environment:
+
+${describeSettings(SETTINGS)}
+
+A new value of the annotation valetkey.dev/rotate on the Secret rotates the CA at once.
+`;
+
+/** The settings, typed, or every fault at once, each naming its variable or its file. */
+export const readWebhookConfig = (
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Result<WebhookConfig> => {
+  const dangers = refuseDangerousEnvironment(environment);
+  const settings = readSettings(SETTINGS, environment);
+  const faults = [...dangers, ...(settings.ok ? crossFaults(settings.value) : settings.faults)];
+  return settings.ok && faults.length === 0 ? succeed(settings.value) : fail(faults);
+};
+
+const crossFaults = (config: WebhookConfig): readonly Fault[] => {
+  const { cluster, certificates, authorityLifetimeSeconds, leafLifetimeSeconds } = config;
+  const faults: Fault[] = [];
+  if (cluster === 'none' && certificates === 'own') {
+    const expected = `files, since ${TUNING.cluster} is none: a CA of its own lives in a Secret`;
+    faults.push({ path: ENV.certificates, expected, got: show(certificates) });
+  }
+  if (leafLifetimeSeconds * 3 > authorityLifetimeSeconds) {
+    const expected = `at most a third of ${TUNING.authorityLifetime} (${authorityLifetimeSeconds}s)`;
+    faults.push({ path: TUNING.leafLifetime, expected, got: `${leafLifetimeSeconds}s` });
+  }
+  return faults;
+};

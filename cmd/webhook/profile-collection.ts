@@ -1,0 +1,68 @@
+/**
+ * When each profile was last published or seen on a live pod, as an annotation of the ConfigMap: the
+ * first 40 digits of the hash (an annotation's name holds no 64), and the time, ISO 8601.
+ */
+const SEEN_PREFIX = 'seen.valetkey.dev/';
+const SEEN_DIGITS = 40;
+
+/** A replica publishes each ten minutes: what nobody has named for an hour is nobody's. */
+const GRACE_MS = 3_600_000;
+/** Younger stamps are left alone: a write wakes every watch. */
+const STAMP_AGE_MS = 300_000;
+
+export const seenAnnotation = (hash: string): string =>
+  `${SEEN_PREFIX}${hash.slice(0, SEEN_DIGITS)}`;
+
+export type ProfilesState = {
+  readonly data: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+};
+
+/** Members to set; null removes one. */
+export type ProfilesChange = {
+  readonly data: Readonly<Record<string, null>>;
+  readonly annotations: Readonly<Record<string, string | null>>;
+};
+
+/**
+ * Decides which profiles go: those that no live pod has named, and no replica has published, for an
+ * hour. A profile without a stamp is given one, and thereby its hour.
+ *
+ * @param live hashes that live pods name; our own is always live
+ */
+export const collectProfiles = (
+  { data, annotations }: ProfilesState,
+  { live, now }: { readonly live: ReadonlySet<string>; readonly now: number },
+): ProfilesChange => {
+  const hashes = Object.keys(data);
+  const isDue = (hash: string): boolean =>
+    !live.has(hash) && now - seenAt(annotations, hash, now) > GRACE_MS;
+  const dead = hashes.filter(isDue);
+  const kept = hashes.filter((hash) => !dead.includes(hash));
+  const stale = kept.filter((hash) => {
+    const seen = annotations[seenAnnotation(hash)];
+    return isUnread(seen) || (live.has(hash) && now - Date.parse(seen) > STAMP_AGE_MS);
+  });
+  const known = new Set(kept.map(seenAnnotation));
+  const orphans = Object.keys(annotations).filter(
+    (name) => name.startsWith(SEEN_PREFIX) && !known.has(name),
+  );
+  return {
+    data: Object.fromEntries(dead.map((hash) => [hash, null])),
+    annotations: {
+      ...Object.fromEntries(orphans.map((name) => [name, null])),
+      ...Object.fromEntries(stale.map((hash) => [seenAnnotation(hash), stamp(now)])),
+    },
+  };
+};
+
+/** A time as its annotation writes it. */
+export const stamp = (now: number): string => new Date(now).toISOString();
+
+const seenAt = (annotations: ProfilesState['annotations'], hash: string, now: number): number => {
+  const seen = annotations[seenAnnotation(hash)];
+  return isUnread(seen) ? now : Date.parse(seen);
+};
+
+const isUnread = (seen: string | undefined): seen is undefined =>
+  seen === undefined || Number.isNaN(Date.parse(seen));

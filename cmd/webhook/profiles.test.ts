@@ -1,0 +1,149 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+
+import type { Pod } from '../../lib/contract/pod.ts';
+import type { ConfigMapChange, StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
+import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
+import { platform } from '../../lib/injection/fixtures/platform.ts';
+import { profileOf } from '../../lib/injection/profile.ts';
+import { seenAnnotation, stamp } from './profile-collection.ts';
+import { openProfiles, type Profiles } from './profiles.ts';
+
+const now = Date.parse('2030-01-01T12:00:00Z');
+const ours = profileOf(platform);
+const theirs = profileOf({
+  ...platform,
+  sidecar: { ...platform.sidecar, image: 'registry.example/valetkey:0.2.0' },
+});
+
+const opened: Profiles[] = [];
+afterEach(() => opened.splice(0).forEach((profiles) => profiles.stop()));
+
+const open = (initial?: StoredConfigMap, pods: readonly Pod[] = []) => {
+  const map = { state: initial };
+  const changes: ConfigMapChange[] = [];
+  let reads = 0;
+  let at = 10_000;
+  let tell: (state: StoredConfigMap | undefined) => void = () => undefined;
+  const quiet = (): void => undefined;
+  const profiles = openProfiles(ours, {
+    store: {
+      read: () => {
+        reads += 1;
+        return Promise.resolve(map.state);
+      },
+      create: () => {
+        map.state ??= { resourceVersion: '1', data: {}, annotations: {} };
+        return Promise.resolve();
+      },
+      change: (change) => {
+        if (map.state === undefined) {
+          const reason = { reason: 'gone' };
+          return Promise.reject(new KubernetesError('notFound', 'patch configmap', reason));
+        }
+        changes.push(change);
+        return Promise.resolve();
+      },
+    },
+    watch: ({ onState }) => {
+      tell = onState;
+      return quiet;
+    },
+    livePods: async function* () {
+      await Promise.resolve();
+      yield* pods;
+    },
+    clock: { now: () => now, monotonic: () => at },
+    random: () => 0.5,
+    log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    onCount: quiet,
+    everyMs: 3_600_000,
+  });
+  opened.push(profiles);
+  return {
+    profiles,
+    changes,
+    map,
+    tell: (state: StoredConfigMap | undefined) => tell(state),
+    reads: () => reads,
+    pass: (ms: number) => (at += ms),
+  };
+};
+
+const holding = (...published: { hash: string; text: string }[]): StoredConfigMap => ({
+  resourceVersion: '7',
+  data: Object.fromEntries(published.map(({ hash, text }) => [hash, text])),
+  annotations: Object.fromEntries(
+    published.map(({ hash }) => [seenAnnotation(hash), stamp(now - 7_200_000)]),
+  ),
+});
+
+const until = async (isSo: () => boolean): Promise<void> => {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+};
+
+describe('profiles', () => {
+  test('are published into a ConfigMap that is made where there is none', async () => {
+    const { changes } = open();
+    await until(() => changes.length > 0);
+    expect(changes[0]).toEqual({
+      data: { [ours.hash]: ours.text },
+      annotations: { [seenAnnotation(ours.hash)]: stamp(now) },
+    });
+  });
+
+  test('are published once our own watch has seen ours, not before', () => {
+    const { profiles, tell } = open();
+    expect(profiles.isPublished()).toBe(false);
+    expect(profiles.ageSeconds()).toBeUndefined();
+    tell(holding(theirs));
+    expect(profiles.isPublished()).toBe(false);
+    tell(holding(ours, theirs));
+    expect(profiles.isPublished()).toBe(true);
+    expect([...profiles.accepted().keys()].sort()).toEqual([ours.hash, theirs.hash].sort());
+  });
+
+  test('know how long the watch has been silent', () => {
+    const { profiles, tell, pass } = open();
+    tell(holding(ours));
+    pass(42_000);
+    expect(profiles.ageSeconds()).toBe(42);
+  });
+
+  test('that are not what their hash says are accepted by nobody', () => {
+    const { profiles, tell } = open();
+    tell(holding({ hash: theirs.hash, text: theirs.text.replace('0.2.0', 'evil') }));
+    expect(profiles.accepted().size).toBe(0);
+  });
+
+  test('that are not known are looked for, at most once a second', async () => {
+    const { profiles, map, reads, pass, changes } = open(holding(ours));
+    await until(() => changes.length > 0 && reads() > 0);
+    const before = reads();
+    await Promise.all([profiles.seek('made-up'), profiles.seek('made-up too')]);
+    await profiles.seek('made-up again');
+    expect(reads()).toBe(before + 1);
+    map.state = holding(ours, theirs);
+    pass(1_000);
+    await profiles.seek(theirs.hash);
+    expect(profiles.accepted().has(theirs.hash)).toBe(true);
+    pass(1_000);
+    await profiles.seek(theirs.hash);
+    await profiles.seek(ours.hash);
+    expect(reads()).toBe(before + 2);
+  });
+
+  test('that nobody names are collected, under the version that was read', async () => {
+    const { changes } = open(holding(ours, theirs));
+    await until(() => changes.length > 1);
+    expect(changes[1]).toMatchObject({ data: { [theirs.hash]: null }, resourceVersion: '7' });
+  });
+
+  test('that a live pod names are kept', async () => {
+    const env = [{ name: 'VALETKEY_PROFILE', value: theirs.hash }];
+    const pod = { spec: { containers: [], initContainers: [{ name: 'valetkey-sidecar', env }] } };
+    const { changes } = open(holding(ours, theirs), [pod]);
+    await until(() => changes.length > 1);
+    expect(changes[1]?.data).toEqual({});
+    expect(Object.keys(changes[1]?.annotations ?? {})).toContain(seenAnnotation(theirs.hash));
+  });
+});

@@ -1,0 +1,32 @@
+import type { Serving } from '../../lib/certificate/serving.ts';
+import type { Clock } from '../../lib/contract/clock.ts';
+import type { Profiles } from './profiles.ts';
+
+export type Readiness = {
+  readonly certificate: (serving: Pick<Serving, 'notAfter' | 'isLive'>) => void;
+  /** From now on never ready again. */
+  readonly drain: () => void;
+  /** What is missing, by name; empty: ready. */
+  readonly unready: () => readonly string[];
+};
+
+/**
+ * Ready is a replica whose certificate API servers trust, whose profile the others know, and that
+ * stays. What was true once holds while the API server cannot be asked.
+ */
+export const openReadiness = (
+  profiles: Pick<Profiles, 'isPublished'>,
+  { now }: Pick<Clock, 'now'>,
+): Readiness => {
+  let serving: Pick<Serving, 'notAfter' | 'isLive'> | undefined;
+  let isDraining = false;
+  return {
+    certificate: (latest) => (serving = latest),
+    drain: () => (isDraining = true),
+    unready: () => [
+      ...(isDraining ? ['draining'] : []),
+      ...(serving?.isLive === true && serving.notAfter > now() ? [] : ['certificate']),
+      ...(profiles.isPublished() ? [] : ['profiles']),
+    ],
+  };
+};

@@ -1,0 +1,106 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { allowed, denied } from '../../lib/admission/outcome.ts';
+import type { AdmissionOutcome, AdmissionReview } from '../../lib/admission/review.ts';
+import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
+import type { LogFields } from '../../lib/contract/log.ts';
+import { admissionRoutes } from './routes.ts';
+
+const open = (judge: () => AdmissionOutcome) => {
+  const lines: { message: string; fields: LogFields | undefined }[] = [];
+  const counted: object[] = [];
+  const bugs: unknown[] = [];
+  const sought: string[] = [];
+  const write = (message: string, fields?: LogFields) => void lines.push({ message, fields });
+  const decide = () => Promise.resolve().then(judge);
+  const routes = admissionRoutes({
+    admission: { mutate: decide, validate: decide },
+    profiles: { seek: (hash) => Promise.resolve(void sought.push(hash)) },
+    metrics: { admissionAnswered: (answer) => void counted.push(answer) },
+    log: { debug: write, info: write, warn: write, error: write },
+    clock: { now: () => 0, monotonic: () => 0 },
+    onBug: (error) => {
+      bugs.push(error);
+      return 'e-7';
+    },
+  });
+  const post = async (path: string, body: unknown) => {
+    const answer = await (routes[path]?.(body) ?? Promise.reject(new Error('no such route')));
+    return { status: answer.status, body: answer.body as Partial<AdmissionReview> };
+  };
+  return { post, lines, counted, bugs, sought };
+};
+
+const review = (object: object = { spec: { containers: [] } }) => ({
+  apiVersion: 'admission.k8s.io/v1',
+  kind: 'AdmissionReview',
+  request: {
+    uid: 'u-9',
+    operation: 'CREATE',
+    kind: { group: '', version: 'v1', kind: 'Pod' },
+    namespace: 'research',
+    object,
+  },
+});
+
+describe.each(['/mutate', '/validate'])('%s', (path) => {
+  test('answers with the uid of the request', async () => {
+    const { post } = open(() => allowed());
+    expect(await post(path, review())).toMatchObject({
+      status: 200,
+      body: { response: { uid: 'u-9', allowed: true } },
+    });
+  });
+
+  test('turns a bug into a refusal that says nothing but an id', async () => {
+    const { post, bugs, counted } = open(() => {
+      throw new Error('at /spec/containers: secret');
+    });
+    const { status, body } = await post(path, review());
+    expect(status).toBe(200);
+    expect(body.response).toEqual({
+      uid: 'u-9',
+      allowed: false,
+      status: {
+        status: 'Failure',
+        code: 500,
+        reason: 'InternalError',
+        message: 'internal error e-7',
+      },
+    });
+    expect(bugs).toHaveLength(1);
+    expect(counted).toMatchObject([{ outcome: 'errored', reason: 'none' }]);
+  });
+
+  test('seeks the profile that a pod names before it judges', async () => {
+    const { post, sought } = open(() => allowed());
+    const env = [{ name: SIDECAR_ENV.profile, value: 'f00' }];
+    const initContainers = [{ name: 'valetkey-sidecar', image: 'x', env }];
+    await post(path, review({ metadata: {}, spec: { containers: [], initContainers } }));
+    expect(sought).toEqual(['f00']);
+  });
+
+  test('names the fields of what is no review, and never what stood there', async () => {
+    const { post, lines, counted } = open(() => allowed());
+    const { status, body } = await post(path, { ...review(), kind: 'Pod' });
+    expect(status).toBe(400);
+    expect(JSON.stringify(body)).toContain('/kind');
+    expect(lines).toMatchObject([{ fields: { faults: ['/kind'] } }]);
+    expect(counted).toMatchObject([{ outcome: 'malformed' }]);
+  });
+});
+
+describe('reasons in metrics', () => {
+  const refusals: [string, string][] = [
+    ['3', '3'],
+    ['declaration', 'declaration'],
+    ['1,3', 'several'],
+    ['anything at all', 'other'],
+  ];
+  test.each(refusals)('of %s are counted as %s', async (refused, reason) => {
+    const fault = { path: '/spec', expected: 'x', got: 'y' };
+    const { post, counted } = open(() => denied([fault], { auditAnnotations: { refused } }));
+    await post('/validate', review());
+    expect(counted).toMatchObject([{ operation: 'validate', outcome: 'denied', reason }]);
+  });
+});

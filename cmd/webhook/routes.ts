@@ -1,0 +1,121 @@
+import { errored } from '../../lib/admission/outcome.ts';
+import {
+  answerReview,
+  readReview,
+  type AdmissionOutcome,
+  type AdmissionRequest,
+} from '../../lib/admission/review.ts';
+import type { Clock } from '../../lib/contract/clock.ts';
+import type { Log } from '../../lib/contract/log.ts';
+import { MUTATE_PATH, VALIDATE_PATH } from '../../lib/contract/paths.ts';
+import type { JsonAnswer } from '../../lib/edge/http/express-app.ts';
+import type {
+  AdmissionOperation,
+  AdmissionResult,
+  WebhookMetrics,
+} from '../../lib/edge/telemetry/webhook-metrics.ts';
+import type { PodAdmission } from '../../lib/injection/pod-admission.ts';
+import { readPod } from '../../lib/injection/pod-shape.ts';
+import { describeFault, type Fault } from '../../lib/reading/fault.ts';
+import { profileNamedBy, type Profiles } from './profiles.ts';
+
+export type RouteSettings = {
+  readonly admission: PodAdmission;
+  readonly profiles: Pick<Profiles, 'seek'>;
+  readonly metrics: Pick<WebhookMetrics, 'admissionAnswered'>;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Records a bug; answers the id by which its line is found. */
+  readonly onBug: (error: unknown) => string;
+};
+
+type Post = (body: unknown) => Promise<JsonAnswer>;
+
+/** The webhook's two routes: body → review → judgement → answer. */
+export const admissionRoutes = (settings: RouteSettings): Readonly<Record<string, Post>> => ({
+  [MUTATE_PATH]: answerBy('mutate', settings),
+  [VALIDATE_PATH]: answerBy('validate', settings),
+});
+
+const answerBy =
+  (operation: AdmissionOperation, settings: RouteSettings): Post =>
+  async (body) => {
+    const started = settings.clock.monotonic();
+    const review = readReview(body);
+    const seconds = () => (settings.clock.monotonic() - started) / 1000;
+    if (!review.ok) {
+      recordMalformed({ operation, faults: review.faults, seconds: seconds() }, settings);
+      return { status: 400, body: { message: review.faults.map(describeFault).join('\n') } };
+    }
+    const outcome = await judge(operation, review.value, settings);
+    record({ operation, request: review.value, outcome, seconds: seconds() }, settings);
+    return { status: 200, body: answerReview(review.value, outcome) };
+  };
+
+/** A bug refuses the pod, says nothing of itself, and leaves a line. */
+const judge = async (
+  operation: AdmissionOperation,
+  request: AdmissionRequest,
+  { admission, profiles, onBug }: RouteSettings,
+): Promise<AdmissionOutcome> => {
+  try {
+    const pod = readPod(request.object);
+    const named = pod.ok ? profileNamedBy(pod.value) : undefined;
+    if (named !== undefined) await profiles.seek(named);
+    return await admission[operation](request);
+  } catch (error) {
+    return errored(500, `internal error ${onBug(error)}`);
+  }
+};
+
+type Malformed = {
+  readonly operation: AdmissionOperation;
+  readonly faults: readonly Fault[];
+  readonly seconds: number;
+};
+
+const recordMalformed = (
+  { operation, faults, seconds }: Malformed,
+  { metrics, log }: RouteSettings,
+): void => {
+  metrics.admissionAnswered({ operation, outcome: 'malformed', reason: 'none', seconds });
+  log.warn('request was no review', { operation, faults: faults.map(({ path }) => path) });
+};
+
+type Answered = {
+  readonly operation: AdmissionOperation;
+  readonly request: AdmissionRequest;
+  readonly outcome: AdmissionOutcome;
+  readonly seconds: number;
+};
+
+const record = (
+  { operation, request, outcome, seconds }: Answered,
+  { metrics, log }: RouteSettings,
+): void => {
+  const result = resultOf(outcome);
+  const rules = outcome.auditAnnotations?.['refused'] ?? '';
+  metrics.admissionAnswered({ operation, outcome: result, reason: reasonOf(rules), seconds });
+  const line = result === 'allowed' ? log.debug : log.info;
+  line('admission answered', {
+    operation,
+    outcome: result,
+    request: request.uid,
+    namespace: request.namespace,
+    name: request.name,
+    dryRun: request.dryRun,
+    ...(rules !== '' && { rules: rules.split(',') }),
+  });
+};
+
+const resultOf = ({ allowed, patch, status }: AdmissionOutcome): AdmissionResult => {
+  if (allowed) return patch === undefined ? 'allowed' : 'patched';
+  return status?.code === 403 ? 'denied' : 'errored';
+};
+
+/** Rules are few and known; anything else must not become a label. */
+const reasonOf = (rules: string): string => {
+  if (rules === '') return 'none';
+  if (rules.includes(',')) return 'several';
+  return /^(declaration|\d{1,2})$/.test(rules) ? rules : 'other';
+};

@@ -1,0 +1,481 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { Agent, request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+
+import { createAuthority, signLeaf } from '../../lib/certificate/authority.ts';
+import { splitBundle } from '../../lib/certificate/bundle.ts';
+import { WEBHOOK_ENV, WEBHOOK_TUNING_ENV } from '../../lib/contract/environment.ts';
+import type { JsonPatchOp } from '../../lib/contract/json-patch.ts';
+import type { Log } from '../../lib/contract/log.ts';
+import type { Pod } from '../../lib/contract/pod.ts';
+import { openKubernetes } from '../../lib/edge/kubernetes/client.ts';
+import {
+  openFakeApiServer,
+  type FakeApiServer,
+} from '../../lib/edge/kubernetes/fixtures/fake-api-server.ts';
+import { applyPatch } from '../../lib/injection/json-patch.ts';
+import { profileOf } from '../../lib/injection/profile.ts';
+import { openCluster } from './cluster.ts';
+import { readWebhookConfig, type WebhookConfig } from './config.ts';
+import { startWebhook, type Webhook } from './webhook.ts';
+
+jest.setTimeout(30_000);
+
+const NAMESPACE = 'valetkey-system';
+const NAME = `valetkey-webhook.${NAMESPACE}.svc`;
+const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
+const CONFIGURATIONS = ['mutating', 'validating'].map(
+  (kind) => `${ADMISSION}/${kind}webhookconfigurations/valetkey`,
+);
+const SECRET = `/api/v1/namespaces/${NAMESPACE}/secrets/valetkey-webhook-ca`;
+const PROFILES = `/api/v1/namespaces/${NAMESPACE}/configmaps/valetkey-profiles`;
+
+const PLATFORM = `
+sidecar: {image: "registry.example/valetkey:0.1.0"}
+cloud: {region: eu-central-1}
+`;
+
+let folder: string;
+let api: FakeApiServer;
+const running: Webhook[] = [];
+const agents: Agent[] = [];
+/** Moved by tests; real time goes on beneath it. */
+let aheadMs: number;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'valetkey-webhook-'));
+  api = await openFakeApiServer();
+  aheadMs = 0;
+});
+afterEach(async () => {
+  agents.splice(0).forEach((agent) => agent.destroy());
+  await Promise.all(running.splice(0).map((webhook) => webhook.drain()));
+  await api.close();
+  rmSync(folder, { recursive: true });
+});
+
+const until = async <T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> => {
+  const end = performance.now() + 15_000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > end) throw new Error(`never so: ${look.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+};
+
+const install = (): void => {
+  for (const path of CONFIGURATIONS) {
+    const webhooks = [{ name: 'pods.valetkey.dev', clientConfig: { service: {} } }];
+    api.put(path, { metadata: { name: 'valetkey' }, webhooks });
+  }
+};
+
+const bundles = (): readonly string[] =>
+  CONFIGURATIONS.map((path) => {
+    const [webhook] = (api.get(path)?.['webhooks'] ?? []) as {
+      clientConfig: { caBundle?: string };
+    }[];
+    return Buffer.from(webhook?.clientConfig.caBundle ?? '', 'base64').toString();
+  });
+
+const configure = (
+  environment: Record<string, string> = {},
+  platform = PLATFORM,
+): WebhookConfig => {
+  const file = join(folder, 'platform.yaml');
+  writeFileSync(file, platform);
+  const config = readWebhookConfig({
+    [WEBHOOK_ENV.platformFile]: file,
+    [WEBHOOK_ENV.namespace]: NAMESPACE,
+    [WEBHOOK_ENV.listen]: '127.0.0.1:0',
+    [WEBHOOK_ENV.telemetry]: '127.0.0.1:0',
+    ...environment,
+  });
+  if (!config.ok) throw new Error(JSON.stringify(config.faults));
+  return config.value;
+};
+
+type Line = { readonly level: string; readonly message: string; readonly fields: unknown };
+const openLines = (): { lines: Line[]; log: Log } => {
+  const lines: Line[] = [];
+  const at = (level: string) => (message: string, fields: unknown) =>
+    void lines.push({ level, message, fields });
+  return {
+    lines,
+    log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
+  };
+};
+
+const start = async (config = configure(), isAlone = false) => {
+  const { lines, log } = openLines();
+  const webhook = await startWebhook(config, {
+    cluster: isAlone ? undefined : openCluster(config, openKubernetes(api.config)),
+    log,
+    clock: { now: () => Date.now() + aheadMs, monotonic: () => performance.now() },
+    random: () => 0.5,
+    pace: { certificateMs: 20, profilesMs: 600_000, lingerMs: 100, graceMs: 1_000 },
+  });
+  running.push(webhook);
+  return { webhook, lines };
+};
+
+const ask = (port: number, path: string): Promise<{ status: number; text: string }> =>
+  new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path, agent: false }, (answer) => {
+      let text = '';
+      answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+    }).on('error', reject);
+  });
+
+const ready = (webhook: Webhook): Promise<true> =>
+  until(async () => {
+    const { status } = await ask(webhook.ports().telemetry, '/readyz');
+    return status === 200 && webhook.ports().https !== undefined ? true : undefined;
+  });
+
+/** An API server as far as a webhook sees one: it trusts this bundle, for the Service's name. */
+const openApiServerClient = (webhook: Webhook, ca = bundles()[0] ?? '') => {
+  const agent = new Agent({ keepAlive: true, ca: [...splitBundle(ca)], servername: NAME });
+  agents.push(agent);
+  const port = webhook.ports().https ?? 0;
+  return (path: string, body: string): Promise<{ status: number; text: string }> =>
+    new Promise((resolve, reject) => {
+      const headers = { 'Content-Type': 'application/json' };
+      request({ host: '127.0.0.1', port, path, method: 'POST', headers, agent }, (answer) => {
+        let text = '';
+        answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+      })
+        .on('error', reject)
+        .end(body);
+    });
+};
+
+type Response = {
+  readonly uid: string;
+  readonly allowed: boolean;
+  readonly patch?: string;
+  readonly status?: { readonly code: number; readonly message: string };
+};
+const review = (pod: unknown, members: object = {}): string =>
+  JSON.stringify({
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    request: {
+      uid: 'u-1',
+      kind: { group: '', version: 'v1', kind: 'Pod' },
+      operation: 'CREATE',
+      namespace: 'research',
+      object: pod,
+      ...members,
+    },
+  });
+const responseOf = ({ text }: { text: string }): Response =>
+  (JSON.parse(text) as { response: Response }).response;
+
+const podWith = (declaration: string): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'agent', annotations: { 'task.valetkey.dev/read': declaration } },
+  spec: {
+    serviceAccountName: 'agent',
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 1000,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    containers: [
+      {
+        name: 'agent',
+        image: 'agent:1',
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      },
+    ],
+  },
+});
+const TASK = `
+role: arn:aws:iam::111122223333:role/reports
+allow: [{actions: [s3:GetObject], resources: ["arn:aws:s3:::acme/reports/*"]}]
+lifetime: 10m
+`;
+
+const inject = (pod: Pod, { patch = '' }: Response): Pod =>
+  applyPatch(pod, JSON.parse(Buffer.from(patch, 'base64').toString()) as JsonPatchOp[]) as Pod;
+
+describe('a webhook', () => {
+  test('starts from nothing: makes its CA, publishes bundle and profile, and is ready', async () => {
+    install();
+    const { webhook } = await start();
+    await ready(webhook);
+    const [mutating = '', validating] = bundles();
+    expect(splitBundle(mutating)).toHaveLength(2);
+    expect(validating).toBe(mutating);
+    expect(Object.keys(api.get(SECRET)?.['data'] as object)).toContain('current.key');
+    const { hash, text } = profileOf(configure().platform);
+    expect(api.get(PROFILES)?.['data']).toEqual({ [hash]: text });
+  });
+
+  test('injects, and finds its own injection valid', async () => {
+    install();
+    const { webhook } = await start();
+    await ready(webhook);
+    const post = openApiServerClient(webhook);
+    const pod = podWith(TASK);
+    const mutated = responseOf(await post('/mutate', review(pod)));
+    expect(mutated).toMatchObject({ uid: 'u-1', allowed: true });
+    const injected = inject(pod, mutated);
+    expect(injected.spec?.initContainers?.[0]?.name).toBe('valetkey-sidecar');
+    expect(responseOf(await post('/validate', review(injected)))).toMatchObject({
+      uid: 'u-1',
+      allowed: true,
+    });
+    const { text } = await ask(webhook.ports().telemetry, '/metrics');
+    expect(text).toContain('{operation="mutate",outcome="patched",reason="none"} 1');
+    expect(text).toContain('valetkey_webhook_ca_bundle_match 1');
+    expect(text).toContain('valetkey_webhook_profiles 1');
+  });
+
+  test('refuses with every fault, and says so in log and metrics', async () => {
+    install();
+    const { webhook, lines } = await start();
+    await ready(webhook);
+    const post = openApiServerClient(webhook);
+    const bad = 'role: x\nallow: []\nlifetime: 10y\nmore: 1\n';
+    const { allowed, status, uid } = responseOf(await post('/mutate', review(podWith(bad))));
+    expect({ allowed, uid, code: status?.code }).toEqual({ allowed: false, uid: 'u-1', code: 403 });
+    for (const culprit of ['role', 'allow', 'lifetime', 'more']) {
+      expect(status?.message).toContain(`task.valetkey.dev/read ${culprit}`);
+    }
+    const line = lines.find(({ message }) => message === 'admission answered');
+    expect(line?.fields).toMatchObject({
+      outcome: 'denied',
+      request: 'u-1',
+      namespace: 'research',
+      rules: ['declaration'],
+    });
+    const { text } = await ask(webhook.ports().telemetry, '/metrics');
+    expect(text).toContain('{operation="mutate",outcome="denied",reason="declaration"} 1');
+  });
+
+  test('refuses a task whose session policy STS would not take', async () => {
+    install();
+    const { webhook } = await start();
+    await ready(webhook);
+    const post = openApiServerClient(webhook);
+    const resources = Array.from(
+      { length: 40 },
+      (_, i) => `"arn:aws:s3:::acme/${'x'.repeat(40)}${i}"`,
+    );
+    const large = `
+role: arn:aws:iam::111122223333:role/reports
+allow: [{actions: [s3:GetObject], resources: [${resources.join(', ')}]}]
+lifetime: 10m
+`;
+    const { status } = responseOf(await post('/mutate', review(podWith(large))));
+    expect(status?.message).toContain('at most 2048 characters');
+  });
+
+  test('answers what is no review with 400, naming the field', async () => {
+    install();
+    const { webhook } = await start();
+    await ready(webhook);
+    const post = openApiServerClient(webhook);
+    const { status, text } = await post('/mutate', review(podWith(TASK), { uid: 7 }));
+    expect(status).toBe(400);
+    expect(text).toContain('/request/uid');
+    expect((await post('/validate', '[]')).status).toBe(400);
+  });
+
+  test('answers a dry run alike, and writes nothing', async () => {
+    install();
+    const { webhook } = await start();
+    await ready(webhook);
+    const post = openApiServerClient(webhook);
+    const writes = () => api.requests.filter((one) => !one.startsWith('GET')).length;
+    const before = writes();
+    const pod = podWith(TASK);
+    const dry = responseOf(await post('/mutate', review(pod, { dryRun: true })));
+    expect(dry).toEqual(responseOf(await post('/mutate', review(pod))));
+    expect(writes()).toBe(before);
+  });
+});
+
+describe('a replica', () => {
+  test('is not ready before both configurations trust it, and says what is missing', async () => {
+    const { webhook, lines } = await start();
+    const line = await until(() => lines.find(({ message }) => message === 'certificate not kept'));
+    expect(line.fields).toMatchObject({ code: 'notFound' });
+    const { status, text } = await ask(webhook.ports().telemetry, '/readyz');
+    expect({ status, text }).toEqual({
+      status: 503,
+      text: expect.stringContaining('certificate') as unknown,
+    });
+    expect((await ask(webhook.ports().telemetry, '/healthz')).status).toBe(200);
+    install();
+    await ready(webhook);
+  });
+
+  test('accepts at once what a replica with other settings injected', async () => {
+    install();
+    const old = await start();
+    await ready(old.webhook);
+    const other = await start(configure({}, PLATFORM.replace(':0.1.0', ':0.2.0')));
+    await ready(other.webhook);
+    const pod = podWith(TASK);
+    const byOther = openApiServerClient(other.webhook);
+    const injected = inject(pod, responseOf(await byOther('/mutate', review(pod))));
+    const byOld = openApiServerClient(old.webhook);
+    expect(responseOf(await byOld('/validate', review(injected))).allowed).toBe(true);
+  });
+
+  test('refuses what no replica has published', async () => {
+    install();
+    const { webhook } = await start();
+    await ready(webhook);
+    const post = openApiServerClient(webhook);
+    const pair = await pairFiles();
+    const environment = { [WEBHOOK_ENV.certificates]: 'files', ...files(pair) };
+    const evil = configure(environment, PLATFORM.replace(':0.1.0', ':evil'));
+    const stranger = await start(evil, true);
+    await ready(stranger.webhook);
+    const pod = podWith(TASK);
+    const strange = openApiServerClient(stranger.webhook, pair.ca);
+    const injected = inject(pod, responseOf(await strange('/mutate', review(pod))));
+    const { allowed, status } = responseOf(await post('/validate', review(injected)));
+    expect(allowed).toBe(false);
+    expect(status?.message).toContain('rule 2');
+  });
+
+  test('publishes its profile again when somebody removes it', async () => {
+    install();
+    const { webhook } = await start();
+    await ready(webhook);
+    api.remove(PROFILES);
+    const { hash } = profileOf(configure().platform);
+    await until(() => (api.get(PROFILES)?.['data'] as Record<string, string> | undefined)?.[hash]);
+    await ready(webhook);
+  });
+});
+
+describe('a rotation', () => {
+  test('changes the certificate of every replica, and loses nobody who kept a connection', async () => {
+    install();
+    const replicas = [await start(), await start()];
+    for (const { webhook } of replicas) await ready(webhook);
+    const before = bundles()[0] ?? '';
+    const kept = replicas.map(({ webhook }) => openApiServerClient(webhook, before));
+    const pod = podWith(TASK);
+    for (const post of kept)
+      expect(responseOf(await post('/mutate', review(pod))).allowed).toBe(true);
+
+    aheadMs = 120_000;
+    const secret = api.get(SECRET) ?? { metadata: {} };
+    const annotations = { 'valetkey.dev/rotate': 'monday' };
+    api.put(SECRET, { ...secret, metadata: { ...secret.metadata, annotations } });
+    await until(() =>
+      replicas.every(
+        ({ lines }) => lines.filter(({ message }) => message === 'certificate in use').length === 2,
+      )
+        ? true
+        : undefined,
+    );
+
+    for (const post of kept)
+      expect(responseOf(await post('/mutate', review(pod))).allowed).toBe(true);
+    const [first = '', second = ''] = splitBundle(bundles()[0] ?? '');
+    expect(splitBundle(before)).not.toContain(second);
+    for (const { webhook } of replicas) {
+      await ready(webhook);
+      // The new issuer was in the bundle before it signed anything.
+      expect(splitBundle(before)).toContain(first);
+      for (const bundle of [before, ...bundles(), first]) {
+        const fresh = openApiServerClient(webhook, bundle);
+        expect(responseOf(await fresh('/mutate', review(pod))).allowed).toBe(true);
+      }
+    }
+  });
+});
+
+describe('certificates in files', () => {
+  test('are served, and replaced when the files are', async () => {
+    const first = await pairFiles();
+    const config = configure({ [WEBHOOK_ENV.certificates]: 'files', ...files(first) });
+    const { webhook } = await start(config, true);
+    await ready(webhook);
+    const pod = podWith(TASK);
+    const old = openApiServerClient(webhook, first.ca);
+    expect(responseOf(await old('/mutate', review(pod))).allowed).toBe(true);
+    const second = await pairFiles();
+    await until(async () => {
+      const fresh = openApiServerClient(webhook, second.ca);
+      return fresh('/mutate', review(pod)).catch(() => undefined);
+    });
+    expect(responseOf(await old('/mutate', review(pod))).allowed).toBe(true);
+  });
+
+  test('that are no pair leave the certificate at hand in use', async () => {
+    const first = await pairFiles();
+    const config = configure({ [WEBHOOK_ENV.certificates]: 'files', ...files(first) });
+    const { webhook, lines } = await start(config, true);
+    await ready(webhook);
+    writeFileSync(join(first.folder, 'tls.key'), 'half a ke');
+    const line = await until(() => lines.find(({ message }) => message === 'certificate not kept'));
+    expect(JSON.stringify(line.fields)).toContain('tls.key');
+    expect(JSON.stringify(line.fields)).not.toContain('half a ke');
+    await ready(webhook);
+  });
+
+  test('are ready in a cluster once both configurations have a bundle', async () => {
+    install();
+    const { folder: kept, ca } = await pairFiles();
+    const config = configure({ [WEBHOOK_ENV.certificates]: 'files', ...files({ folder: kept }) });
+    const { webhook } = await start(config);
+    await until(() => webhook.ports().https);
+    const { text } = await ask(webhook.ports().telemetry, '/readyz');
+    expect(text).toContain('certificate');
+    for (const path of CONFIGURATIONS) {
+      const webhooks = [
+        { name: 'w', clientConfig: { caBundle: Buffer.from(ca).toString('base64') } },
+      ];
+      api.put(path, { metadata: { name: 'valetkey' }, webhooks });
+    }
+    await ready(webhook);
+    expect(api.get(SECRET)).toBeUndefined();
+  });
+});
+
+describe('draining', () => {
+  test('fails readiness at once, answers on, then ends', async () => {
+    install();
+    const { webhook } = await start();
+    await ready(webhook);
+    const post = openApiServerClient(webhook);
+    const drained = webhook.drain();
+    running.splice(0);
+    const { status, text } = await ask(webhook.ports().telemetry, '/readyz');
+    expect({ status, text }).toEqual({ status: 503, text: 'not ready: draining\n' });
+    expect(responseOf(await post('/mutate', review(podWith(TASK)))).allowed).toBe(true);
+    await drained;
+    await expect(post('/mutate', '{}')).rejects.toThrow();
+  });
+});
+
+const files = ({ folder: where }: { folder: string }): Record<string, string> => ({
+  [WEBHOOK_ENV.certificatesFolder]: where,
+  [WEBHOOK_TUNING_ENV.cluster]: 'none',
+});
+
+/** Writes tls.crt and tls.key of a new authority into the test's folder. */
+const pairFiles = async () => {
+  const terms = { now: Date.now(), lifetimeMs: 3_600_000 };
+  const authority = await createAuthority(terms);
+  const leaf = await signLeaf(authority, { names: [NAME], ...terms });
+  writeFileSync(join(folder, 'tls.crt'), leaf.certificate);
+  writeFileSync(join(folder, 'tls.key'), leaf.key);
+  return { folder, ca: authority.certificate };
+};

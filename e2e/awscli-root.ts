@@ -1,0 +1,54 @@
+import { cpSync, existsSync, readdirSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { busyboxRoot, linkedLibraries, place } from './cluster/images.ts';
+import { run } from './cluster/run.ts';
+
+type Python = { binary: string; stdlib: string; packages: string };
+
+/** What no client needs of Python's library and packages, and what makes up most of them. */
+const LEFT_OUT =
+  /\/(test|idlelib|ensurepip|lib2to3|config-[^/]+|pip|setuptools|awscli\/examples|__pycache__)$/;
+
+/**
+ * A root file system with busybox and the unmodified awscli of a virtual environment, all at the
+ * paths they have here.
+ *
+ * @param python the interpreter of the virtual environment that has awscli
+ */
+export const awscliRoot = async (folder: string, python: string): Promise<string> => {
+  await busyboxRoot(folder);
+  const { binary, stdlib, packages } = await describePython(python);
+  const isWanted = (path: string) => !LEFT_OUT.test(path);
+  cpSync(stdlib, join(folder, stdlib), {
+    recursive: true,
+    filter: (path) => isWanted(path) && path !== join(stdlib, 'site-packages'),
+  });
+  cpSync(packages, join(folder, packages), { recursive: true, filter: isWanted });
+  const libraries = await librariesOf([binary, ...modulesIn(stdlib)]);
+  for (const file of [binary, ...libraries]) await place(file, join(folder, file));
+  return folder;
+};
+
+/** How to start awscli in that image. */
+export const awscliCommand = async (python: string): Promise<string[]> => {
+  const { binary, packages } = await describePython(python);
+  return ['/bin/env', `PYTHONPATH=${packages}`, binary, '-m', 'awscli'];
+};
+
+const describePython = async (python: string): Promise<Python> => {
+  const script =
+    'import sys, sysconfig, json; print(json.dumps([sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")]))';
+  const { stdout } = await run(python, ['-c', script]);
+  const [stdlib, packages] = JSON.parse(stdout) as [string, string];
+  return { binary: realpathSync(python), stdlib, packages };
+};
+
+const modulesIn = (stdlib: string): string[] => {
+  const folder = join(stdlib, 'lib-dynload');
+  return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
+};
+
+const librariesOf = async (binaries: string[]): Promise<Set<string>> => {
+  const lists = await Promise.all(binaries.map(linkedLibraries));
+  return new Set(lists.flat().filter((path) => dirname(path) !== '/'));
+};

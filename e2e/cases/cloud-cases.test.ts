@@ -1,0 +1,25 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { CLOUD_CASES, runCloudCases, type CaseResult } from './cloud-cases.ts';
+import { startCaseCloud } from './embedded.ts';
+
+let results: ReadonlyMap<string, CaseResult>;
+let close: () => Promise<void>;
+
+beforeAll(async () => {
+  const started = await startCaseCloud();
+  close = started.close;
+  const list = await runCloudCases(started.cloud);
+  results = new Map(list.map((result) => [result.name, result]));
+}, 30_000);
+
+afterAll(() => close());
+
+describe('the embedded cloud answers as MinIO and Ceph RGW do', () => {
+  test.each(CLOUD_CASES)('$name', ({ name }) => {
+    expect(results.get(name)).toMatchObject({ passed: true });
+  });
+
+  test('and every name stands once in the table', () => {
+    expect(results.size).toBe(CLOUD_CASES.length);
+  });
+});

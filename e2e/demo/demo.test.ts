@@ -1,0 +1,117 @@
+import {
+  spawn,
+  spawnSync,
+  type ChildProcess,
+  type ChildProcessWithoutNullStreams,
+} from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Line } from './line.ts';
+import { PROGRAMS } from './programs.ts';
+
+type Outcome = { readonly code: number | null; readonly output: string; readonly errors: string };
+
+/** A short path: unix sockets stand below it. The demo must leave nothing in it. */
+const folder = mkdtempSync('/tmp/vk-demo-');
+const start = (...args: readonly string[]): ChildProcessWithoutNullStreams =>
+  spawn(PROGRAMS.node, ['e2e/demo/main.ts', ...args], {
+    cwd: PROGRAMS.root,
+    env: { ...process.env, TMPDIR: folder },
+  });
+const endOf = (child: ChildProcess): Promise<number | null> =>
+  new Promise((resolve) => child.once('close', resolve));
+
+const runDemo = async (): Promise<Outcome> => {
+  const child = start('--json');
+  const end = endOf(child);
+  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: await end, output, errors };
+};
+
+let outcome: Outcome;
+let lines: readonly Line[];
+beforeAll(async () => {
+  outcome = await runDemo();
+  if (outcome.output === '') throw new Error(outcome.errors);
+  ({ lines } = JSON.parse(outcome.output) as { readonly lines: readonly Line[] });
+}, 60_000);
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('make demo', () => {
+  test.each([
+    ['admitted and patched', 'allowed'],
+    ['sidecar ready', '200'],
+    ['run started', '200'],
+    ['in-scope read', '200 by the cloud'],
+    ['other prefix', '403 AccessDenied by the cloud'],
+    ['write', '403 AccessDenied by the cloud'],
+    ['past the deadline', '403 AccessDenied by the cloud'],
+    ["the other consumer's task", '403 task_not_allowed to both'],
+    ['no file holds the secret', 'none'],
+  ])('shows: %s: %s', (name, expected) => {
+    expect(lines.find((line) => line.name === name)).toMatchObject({ expected, met: true });
+  });
+
+  test('shows nothing else, ends well and leaves no file', () => {
+    expect(lines).toHaveLength(9);
+    expect(outcome.code).toBe(0);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('interrupted halfway, leaves no file and no program', async () => {
+    const child = start();
+    const end = endOf(child);
+    const [ready] = await lineWith(child, 'sidecar ready');
+    const running = programsIn(folder);
+    child.kill('SIGINT');
+    expect(await end).toBe(130);
+    expect(ready).toMatch(/^✓/);
+    expect(running).not.toEqual([]);
+    expect(programsIn(folder)).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
+  }, 30_000);
+
+  test('refuses an option that it does not know', async () => {
+    const child = start('--jsn');
+    const [errors, code] = await Promise.all([text(child.stderr), endOf(child)]);
+    expect(errors).toMatch(/--jsn/);
+    expect(code).toBe(1);
+  });
+});
+
+const lineWith = async (
+  child: ChildProcessWithoutNullStreams,
+  words: string,
+): Promise<readonly string[]> => {
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.unshift(line);
+    if (line.includes(words)) break;
+  }
+  return lines;
+};
+
+/** Commands and environments of this machine's programs that name a folder below `home`. */
+const programsIn = (home: string): readonly string[] =>
+  (existsSync('/proc') ? processesOfLinux() : processesByPs()).filter((line) =>
+    line.includes(`${home}/valetkey-demo-`),
+  );
+
+const processesByPs = (): readonly string[] =>
+  spawnSync('ps', ['axeww', '-o', 'command'], { encoding: 'utf8' }).stdout.split('\n');
+
+/** Small images of Linux have no `ps`. */
+const processesOfLinux = (): readonly string[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => {
+      try {
+        return readFileSync(`/proc/${name}/environ`, 'utf8');
+      } catch {
+        return '';
+      }
+    });

@@ -1,0 +1,38 @@
+import { dirname } from 'node:path';
+import { CONSUMER_ENV } from '../../lib/contract/environment.ts';
+import { processOf } from './pod-processes.ts';
+import { containerOf } from './pod-stage.ts';
+import type { Scene } from './story.ts';
+
+/** What to try while everything is left running: lines to be pasted into a shell. */
+export const renderInvitation = ({ ground, pod, telemetry }: Scene): string => {
+  const { env, command } = processOf(ground, containerOf(pod, 'agent'));
+  const uri = env[CONSUMER_ENV.credentialsUri] ?? '';
+  const { origin } = new URL(uri);
+  const token = '-H "Authorization: $(cat $A/token)"';
+  const assignments = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
+  return `
+Everything is left running; Ctrl-C ends it and removes ${ground.folder}.
+Try, in another shell:
+
+  A=${dirname(env[CONSUMER_ENV.socket] ?? '')}
+
+  # the agent's credentials, as an SDK asks for them
+  curl -s ${token} ${uri}; echo
+
+  # what the agent may run; and the helper's task, which is refused
+  curl -s --unix-socket $A/socket http://localhost/v1/tasks; echo
+  curl -s ${token} ${origin}/v1/tasks/archive/credentials; echo
+
+  # without the token nothing is answered
+  curl -s ${uri}; echo
+
+  # what Prometheus sees
+  curl -s ${telemetry}/metrics
+
+  # the agent's program once more, with steps of your own
+  env -i ${assignments.join(' ')} \\
+    ${command.slice(0, 2).join(' ')} \\
+    'read acme-data/reports/q3.csv' 'write acme-data/reports/q4.csv'
+`;
+};

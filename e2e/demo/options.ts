@@ -1,0 +1,22 @@
+import { parseArgs } from 'node:util';
+
+export type Options = { readonly json: boolean; readonly keep: boolean; readonly help: boolean };
+
+export const USAGE = `make demo, or: node e2e/demo/main.ts [--json] [--keep] [--help]
+
+An annotated pod is admitted by Valetkey's webhook, what its patch says is run as processes of this
+machine, and two consumers, ordinary programs of the AWS SDK, get credentials for their own task
+and no other from a small embedded cloud. No cluster, no root, no network.
+
+  --json   print the table for machines, when it is over
+  --keep   leave everything running and print what to try (make demo ARGS=--keep)
+  --help   print this
+
+Exits with 0 if every line came as expected, with 1 otherwise.`;
+
+/** @throws Error that names the option which is not known */
+export const readOptions = (args: readonly string[]): Options => {
+  const flag = { type: 'boolean', default: false } as const;
+  const options = { json: flag, keep: flag, help: flag };
+  return parseArgs({ args: [...args], options, allowPositionals: false }).values;
+};

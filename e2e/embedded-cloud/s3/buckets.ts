@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+import type { BucketPlan } from '../plan.ts';
+
+export type StoredObject = {
+  readonly content: Buffer;
+  readonly etag: string;
+  readonly contentType: string;
+  readonly modifiedAt: number;
+};
+
+export type Bucket = Map<string, StoredObject>;
+
+export const createBuckets = (plan: BucketPlan, now: number): ReadonlyMap<string, Bucket> =>
+  new Map(
+    Object.entries(plan).map(([name, objects]) => [
+      name,
+      new Map(
+        Object.entries(objects).map(([key, text]) => [
+          key,
+          storedObject(Buffer.from(text), 'text/plain', now),
+        ]),
+      ),
+    ]),
+  );
+
+export const storedObject = (content: Buffer, contentType: string, now: number): StoredObject => ({
+  content,
+  etag: `"${createHash('md5').update(content).digest('hex')}"`,
+  contentType,
+  modifiedAt: now,
+});

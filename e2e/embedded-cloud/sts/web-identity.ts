@@ -1,0 +1,97 @@
+import { createRemoteJWKSet, decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose';
+import { CloudError } from '../cloud-error.ts';
+import type { IdentityProvider } from '../plan.ts';
+
+/** Who holds a token, once its signature, issuer, audience and time were found right. */
+export type WebIdentity = {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly subject: string;
+};
+
+type Keys = ReturnType<typeof createRemoteJWKSet>;
+
+/** What IAM accepts; a symmetric or absent algorithm is none of them. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512'];
+/** IAM honours a token until five minutes after its `exp`. */
+const TOLERANCE_SECONDS = 300;
+
+/**
+ * A verifier of web identity tokens that fetches each issuer's keys by its discovery document.
+ *
+ * @throws CloudError `InvalidIdentityToken`, `ExpiredTokenException` or `IDPCommunicationError`
+ */
+export const verifyTokensOf = (providers: readonly IdentityProvider[], now: () => number) => {
+  const keysByIssuer = new Map<string, Keys>();
+  const keysOf = async (issuer: string): Promise<Keys> => {
+    const keys = keysByIssuer.get(issuer) ?? (await discoverKeys(issuer));
+    keysByIssuer.set(issuer, keys);
+    return keys;
+  };
+  return async (token: string): Promise<WebIdentity> => {
+    const provider = providerOf(token, providers);
+    try {
+      const { payload } = await jwtVerify(token, await keysOf(provider.issuer), {
+        algorithms: ALGORITHMS,
+        issuer: provider.issuer,
+        audience: [...provider.audiences],
+        requiredClaims: ['sub', 'exp', 'iat'],
+        clockTolerance: TOLERANCE_SECONDS,
+        currentDate: new Date(now()),
+      });
+      return identityOf(payload, provider);
+    } catch (error) {
+      throw refusalOf(error);
+    }
+  };
+};
+
+const providerOf = (token: string, providers: readonly IdentityProvider[]): IdentityProvider => {
+  const issuer = unverifiedIssuer(token);
+  const provider = providers.find((one) => one.issuer === issuer);
+  if (provider === undefined) {
+    throw invalidToken(`No OpenIDConnect provider found in your account for ${issuer}`);
+  }
+  return provider;
+};
+
+const unverifiedIssuer = (token: string): string => {
+  try {
+    return decodeJwt(token).iss ?? '';
+  } catch {
+    throw invalidToken('The ID Token provided is not a valid JWT');
+  }
+};
+
+const discoverKeys = async (issuer: string): Promise<Keys> => {
+  const answer = await fetch(`${issuer}/.well-known/openid-configuration`);
+  if (!answer.ok) throw new Error(`discovery answered ${answer.status}`);
+  const document = (await answer.json()) as { readonly jwks_uri: string };
+  return createRemoteJWKSet(new URL(document.jwks_uri));
+};
+
+const identityOf = (payload: JWTPayload, provider: IdentityProvider): WebIdentity => {
+  const given = [payload.aud].flat();
+  return {
+    issuer: provider.issuer,
+    audience: provider.audiences.find((audience) => given.includes(audience)) ?? '',
+    subject: payload.sub ?? '',
+  };
+};
+
+const invalidToken = (message: string): CloudError =>
+  new CloudError('InvalidIdentityToken', 400, message);
+
+const refusalOf = (error: unknown): CloudError => {
+  if (error instanceof errors.JWTExpired) {
+    return new CloudError('ExpiredTokenException', 400, 'Token expired');
+  }
+  if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'aud') {
+    return invalidToken('Incorrect token audience');
+  }
+  // A key that the issuer does not publish is the token's fault, not the issuer's.
+  if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout)) {
+    return invalidToken("Couldn't retrieve verification key or verify the token with it");
+  }
+  return new CloudError('IDPCommunicationError', 400, 'The issuer could not be reached');
+};

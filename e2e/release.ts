@@ -1,0 +1,58 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Cloud } from './clouds/cloud.ts';
+import { kubectl } from './cluster/kubectl.ts';
+import { runInside } from './cluster/namespace.ts';
+import type { ClusterAccess } from './cluster/record.ts';
+
+export type Release = { name: string; namespace: string; chart: string; valuesFile: string };
+
+/** Chart values for one cloud of ours: what a platform team would write, with a floor of seconds. */
+export const valuesFor = (cloud: Cloud, image: { repository: string; tag: string }) => ({
+  image: { ...image, pullPolicy: 'Never' },
+  cloud: {
+    region: cloud.region,
+    stsEndpoint: cloud.stsEndpoint,
+    allowHttp: true,
+    dialect: cloud.dialect,
+    bind: { mode: 'podIP' },
+  },
+  sidecar: { audience: cloud.audience },
+  tasks: { lifetimeFloor: '2s' },
+});
+
+/** Installs the chart, or upgrades it, and waits until both replicas are ready. */
+export const installRelease = async (
+  cluster: ClusterAccess,
+  helm: string,
+  release: Release,
+  values: object,
+): Promise<void> => {
+  writeFileSync(release.valuesFile, JSON.stringify(values, undefined, 2));
+  const { name, chart, namespace, valuesFile } = release;
+  const args = ['upgrade', '--install', name, chart, '--namespace', namespace];
+  args.push('--create-namespace', '--values', valuesFile, '--wait', '--timeout', '120s');
+  await runInside(cluster.namespace, helm, ['--kubeconfig', cluster.kubeconfig, ...args], {
+    timeoutMs: 150_000,
+  }).catch(async (error: unknown) => {
+    throw new Error(`${(error as Error).message}\n${await describeRelease(cluster, namespace)}`);
+  });
+};
+
+const describeRelease = async (cluster: ClusterAccess, namespace: string): Promise<string> => {
+  const commands = [
+    ['get', 'pods,events', '-n', namespace],
+    ['logs', '-n', namespace, '-l', 'app.kubernetes.io/component=webhook', '--tail=20'],
+  ];
+  const texts = commands.map(async (args) => (await kubectl(cluster, args)).stdout);
+  return (await Promise.allSettled(texts))
+    .map((text) => (text.status === 'fulfilled' ? text.value : String(text.reason)))
+    .join('\n');
+};
+
+export const releaseIn = (folder: string): Release => ({
+  name: 'valetkey',
+  namespace: 'valetkey',
+  chart: join(import.meta.dirname, '..', 'charts', 'valetkey'),
+  valuesFile: join(folder, 'values.json'),
+});

@@ -1,0 +1,42 @@
+import { run } from '../cluster/run.ts';
+import { waitFor } from '../cluster/wait.ts';
+import { cluster, readPod } from './stage.ts';
+import type { Place } from './stage.ts';
+
+type ContainerStatus = {
+  name: string;
+  containerID?: string;
+  restartCount: number;
+  ready: boolean;
+  started?: boolean;
+};
+type PodStatus = {
+  metadata: { uid: string };
+  status: { podIP: string; initContainerStatuses?: ContainerStatus[] };
+};
+
+export const podUid = async ({ namespace, pod }: Place): Promise<string> =>
+  (await readPod<PodStatus>(namespace, pod)).metadata.uid;
+
+export const podAddress = async ({ namespace, pod }: Place): Promise<string> =>
+  (await readPod<PodStatus>(namespace, pod)).status.podIP;
+
+export const sidecarStatus = async ({ namespace, pod }: Place): Promise<ContainerStatus> => {
+  const { status } = await readPod<PodStatus>(namespace, pod);
+  const found = status.initContainerStatuses?.find(({ name }) => name === 'valetkey-sidecar');
+  if (found === undefined) throw new Error(`pod ${pod} has no sidecar`);
+  return found;
+};
+
+/** SIGKILL to the sidecar's process, as the node's out-of-memory killer would; waits for its successor. */
+export const killSidecar = async (place: Place): Promise<void> => {
+  const before = await sidecarStatus(place);
+  const id = before.containerID?.replace('containerd://', '') ?? '';
+  const { containerdSocket } = cluster;
+  const args = ['--address', containerdSocket, '-n', 'k8s.io', 'tasks', 'kill', '-s', '9', id];
+  await run('ctr', args);
+  await waitFor('the sidecar to be restarted', async () => {
+    const now = await sidecarStatus(place);
+    return now.restartCount > before.restartCount && now.started === true;
+  });
+};

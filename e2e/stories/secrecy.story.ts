@@ -1,0 +1,88 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { execInPod, kubectl } from '../cluster/kubectl.ts';
+import { podAddress, podUid } from './node.ts';
+import {
+  askCloud,
+  askSidecar,
+  cloud,
+  cluster,
+  createNamespace,
+  readReports,
+  runPod,
+} from './stage.ts';
+
+const filesBelow = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+
+const filesWith = (files: string[], secrets: string[]): string[] =>
+  files.filter((file) => {
+    const text = readFileSync(file, 'latin1');
+    return secrets.some((secret) => text.includes(secret));
+  });
+
+describe(`after credentials were issued and used (${cloud.name})`, () => {
+  const place = { namespace: '', pod: 'secretive' };
+  let issued: string[];
+  let exchangeToken: string;
+
+  beforeAll(async () => {
+    place.namespace = await createNamespace('secrecy');
+    await runPod({ name: place.pod, namespace: place.namespace, tasks: { read: readReports } });
+    expect(await askCloud(place, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+    await askCloud(place, 'get', 'secrets/keys.txt');
+    const { body } = await askSidecar<Record<string, string>>(place, 'GET', '/v1/credentials');
+    issued = [body['SecretAccessKey'] ?? '', body['Token'] ?? ''];
+    expect(issued.every((secret) => secret.length > 10)).toBe(true);
+    const volumes = join(cluster.podsFolder, await podUid(place), 'volumes');
+    const token = filesBelow(volumes).find(
+      (file) => file.includes('valetkey-token') && file.endsWith('/token'),
+    );
+    exchangeToken = readFileSync(token ?? '', 'utf8');
+  });
+
+  test('no file in the folders of the node’s pods holds them', () => {
+    expect(filesWith(filesBelow(cluster.podsFolder), issued)).toEqual([]);
+  });
+
+  test('only the sidecar’s own token volume holds the exchange token', () => {
+    const holders = filesWith(filesBelow(cluster.podsFolder), [exchangeToken]);
+    expect(holders.length).toBeGreaterThan(0);
+    expect(holders.filter((file) => !file.includes('/valetkey-token/'))).toEqual([]);
+  });
+
+  test('no container log and no log of the node holds them', () => {
+    const logs = [...filesBelow(cluster.podLogsFolder), ...filesBelow(cluster.logsFolder)];
+    expect(logs.length).toBeGreaterThan(5);
+    expect(filesWith(logs, [...issued, exchangeToken])).toEqual([]);
+  });
+
+  test('neither the API server’s audit log nor an event holds them', async () => {
+    expect(filesWith([cluster.auditLog], [...issued, exchangeToken])).toEqual([]);
+    const { stdout } = await kubectl(cluster, ['get', 'events,pods', '-A', '-o', 'json']);
+    expect([...issued, exchangeToken].filter((secret) => stdout.includes(secret))).toEqual([]);
+  });
+
+  test('no metric holds them, a pod’s uid or a session’s name', async () => {
+    const address = await podAddress(place);
+    const response = await fetch(`http://${address}:9472/metrics`);
+    const metrics = await response.text();
+    expect(metrics).toContain('valetkey_sidecar_exchanges_total');
+    const hidden = [...issued, exchangeToken, await podUid(place), place.pod];
+    expect(hidden.filter((value) => metrics.includes(value))).toEqual([]);
+  });
+
+  test('the consumer’s environment and its processes hold no secret', async () => {
+    const script = 'env; cat /proc/[0-9]*/environ; cat /proc/[0-9]*/cmdline';
+    const { stdout } = await execInPod(cluster, { ...place, container: 'agent' }, [
+      '/bin/sh',
+      '-c',
+      script,
+    ]);
+    expect([...issued, exchangeToken].filter((secret) => stdout.includes(secret))).toEqual([]);
+    expect(stdout).not.toContain('VALETKEY_TASKS');
+  });
+});

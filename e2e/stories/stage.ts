@@ -1,0 +1,169 @@
+import { readFileSync } from 'node:fs';
+import type { ClientName } from '../clients/build.ts';
+import type { ClientCommand } from '../clients/client.ts';
+import type { Cloud } from '../clouds/cloud.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { apply, execInPod, getJson, kubectl, waitForPod } from '../cluster/kubectl.ts';
+
+/** What the runner prepared and every story finds: written as JSON, read once in each worker. */
+export type Stage = {
+  cluster: Cluster;
+  clouds: Cloud[];
+  /** The one that the platform's settings name during this pass. */
+  cloud: Cloud;
+  release: { name: string; namespace: string; chart: string; valuesFile: string };
+  images: { valetkey: string; agent: string; awscli: string };
+  /** Starts awscli in its image. */
+  awscliCommand: string[];
+  clients: Record<ClientName, ClientCommand>;
+  isFull: boolean;
+};
+
+export const readStage = (): Stage => {
+  const file = process.env['VALETKEY_E2E_STAGE'];
+  if (file === undefined) throw new Error('stories are run by `make e2e`, which sets the stage');
+  return JSON.parse(readFileSync(file, 'utf8')) as Stage;
+};
+
+export const stage = readStage();
+export const { cluster, cloud } = stage;
+
+/** A declared task, as its author would write it; JSON is YAML. */
+export type Declaration = {
+  role?: string;
+  allow: { actions: string[]; resources: string[] }[];
+  lifetime?: string;
+  [field: string]: unknown;
+};
+
+export const readReports: Declaration = {
+  allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/reports/*'] }],
+};
+
+export type PodPlan = {
+  name: string;
+  namespace: string;
+  serviceAccount?: string;
+  tasks?: Record<string, Declaration>;
+  /** Container names; each runs the agent image. */
+  containers?: string[];
+  command?: string[];
+  /** Merged over the pod's spec. */
+  spec?: Record<string, unknown>;
+};
+
+/** A pod of the agent image, restricted as rule 4 asks, with the tasks as annotations. */
+export const agentPod = (plan: PodPlan) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: {
+    name: plan.name,
+    namespace: plan.namespace,
+    annotations: taskAnnotations(plan.tasks ?? {}),
+  },
+  spec: {
+    serviceAccountName: plan.serviceAccount ?? 'agent',
+    terminationGracePeriodSeconds: 2,
+    containers: (plan.containers ?? ['agent']).map((name) => agentContainer(name, plan.command)),
+    ...plan.spec,
+  },
+});
+
+/** Annotations for tasks; the role is the cloud's unless the declaration names one. */
+export const taskAnnotations = (tasks: Record<string, Declaration>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(tasks).map(([task, declaration]) => [
+      `task.valetkey.dev/${task}`,
+      JSON.stringify({ role: agentRole(), lifetime: '5m', ...declaration }),
+    ]),
+  );
+
+export const agentRole = (): string => {
+  const role = cloud.roles['agent-reports'];
+  if (role === undefined) throw new Error(`${cloud.name} has no role agent-reports`);
+  return role;
+};
+
+/** A container that holds until exec asks it to do something. */
+export const agentContainer = (name: string, command: string[] = ['hold']) => ({
+  name,
+  image: stage.images.agent,
+  imagePullPolicy: 'Never',
+  command: ['/usr/bin/node', '/app/agent.mjs', ...command],
+  env: [{ name: 'AWS_ENDPOINT_URL_S3', value: cloud.s3Endpoint }],
+  securityContext: { runAsNonRoot: true, runAsUser: 1000 },
+});
+
+/** A namespace of the story's own, with the service account `agent` (and others that it names). */
+export const createNamespace = async (
+  name: string,
+  serviceAccounts = ['agent'],
+): Promise<string> => {
+  const namespace = `${name}-${cloud.name}`;
+  await apply(cluster, [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+    ...['default', ...serviceAccounts].map((account) => ({
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: account, namespace },
+    })),
+  ]);
+  return namespace;
+};
+
+/** Applies the pod and waits until it is Ready. */
+export const runPod = async (plan: PodPlan): Promise<void> => {
+  await apply(cluster, agentPod(plan));
+  await waitForPod(cluster, { namespace: plan.namespace, pod: plan.name }, { timeoutMs: 90_000 });
+};
+
+export type CloudAnswer = { status: number; code?: string; message?: string };
+export type SidecarAnswer<T = Record<string, unknown>> = {
+  status: number;
+  headers: Record<string, string>;
+  body: T;
+};
+
+export type Place = { namespace: string; pod: string; container?: string };
+
+/** Has the consumer ask the cloud through its unmodified SDK. */
+export const askCloud = async (
+  { container = 'agent', ...place }: Place,
+  operation: 'get' | 'put' | 'list',
+  key: string,
+  { bucket = 'acme-data', env = {} }: { bucket?: string; env?: Record<string, string> } = {},
+): Promise<CloudAnswer> => {
+  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const prefix = settings.length === 0 ? [] : ['/bin/env', ...settings];
+  const command = [...prefix, '/usr/bin/node', '/app/agent.mjs', operation, bucket, key];
+  const { stdout } = await execInPod(cluster, { container, ...place }, command);
+  return JSON.parse(stdout) as CloudAnswer;
+};
+
+/** Has the consumer ask its sidecar over the socket. */
+export const askSidecar = async <T = Record<string, unknown>>(
+  { container = 'agent', ...place }: Place,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<SidecarAnswer<T>> => {
+  const command = ['/usr/bin/node', '/app/agent.mjs', 'call', method, path];
+  if (body !== undefined) command.push(JSON.stringify(body));
+  const { stdout } = await execInPod(cluster, { container, ...place }, command);
+  return JSON.parse(stdout) as SidecarAnswer<T>;
+};
+
+/** What the API server says when it refuses; fails when it does not refuse. */
+export const refusalOf = async (objects: object | object[]): Promise<string> => {
+  try {
+    await apply(cluster, objects);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error('the API server accepted what it should have refused');
+};
+
+export const readPod = <T>(namespace: string, pod: string): Promise<T> =>
+  getJson<T>(cluster, ['pod', pod, '-n', namespace]);
+
+export { kubectl };

@@ -1,0 +1,172 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { execInPod } from '../cluster/kubectl.ts';
+import { killSidecar } from './node.ts';
+import {
+  askCloud,
+  askSidecar,
+  cloud,
+  cluster,
+  createNamespace,
+  readReports,
+  runPod,
+} from './stage.ts';
+import type { Place } from './stage.ts';
+
+type ContainerCredentials = {
+  AccessKeyId: string;
+  SecretAccessKey: string;
+  Token: string;
+  Expiration: string;
+};
+
+const keysOf = async (place: Place): Promise<ContainerCredentials> => {
+  const { status, body } = await askSidecar<ContainerCredentials>(place, 'GET', '/v1/credentials');
+  expect(status).toBe(200);
+  return body;
+};
+
+/** The keys as an SDK takes them from its environment: no provider will refresh them. */
+const asEnvironment = (keys: ContainerCredentials) => ({
+  AWS_ACCESS_KEY_ID: keys.AccessKeyId,
+  AWS_SECRET_ACCESS_KEY: keys.SecretAccessKey,
+  AWS_SESSION_TOKEN: keys.Token,
+});
+
+describe(`an annotated pod on ${cloud.name}`, () => {
+  let namespace: string;
+
+  beforeAll(async () => {
+    namespace = await createNamespace('tasks', ['agent', 'stranger']);
+  });
+
+  describe('with two tasks in two containers', () => {
+    const reader: Place = { namespace: '', pod: 'two', container: 'reader' };
+    const writer: Place = { namespace: '', pod: 'two', container: 'writer' };
+
+    beforeAll(async () => {
+      reader.namespace = writer.namespace = namespace;
+      await runPod({
+        name: 'two',
+        namespace,
+        containers: ['reader', 'writer'],
+        tasks: {
+          read: { ...readReports, containers: ['reader'] },
+          file: {
+            allow: [{ actions: ['s3:PutObject'], resources: ['arn:aws:s3:::acme-other/inbox/*'] }],
+            containers: ['writer'],
+          },
+        },
+      });
+    });
+
+    test('each does its own', async () => {
+      expect(await askCloud(reader, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+      const put = await askCloud(writer, 'put', 'inbox/note.txt', { bucket: 'acme-other' });
+      expect(put).toEqual({ status: 200 });
+    });
+
+    test.each(['read', 'file'])('neither gets at the task %s of the other', async (task) => {
+      const other = task === 'read' ? writer : reader;
+      const path = `/v1/tasks/${task}/credentials`;
+      expect([403, 404]).toContain((await askSidecar(other, 'GET', path)).status);
+      expect([403, 404]).toContain(
+        (await askSidecar(other, 'POST', `/v1/tasks/${task}/runs`, {})).status,
+      );
+    });
+
+    test.each([
+      ['get', 'acme-data', 'secrets/keys.txt'],
+      ['get', 'acme-other', 'reports/q3.csv'],
+      ['put', 'acme-data', 'reports/q3.csv'],
+      ['list', 'acme-data', 'reports/'],
+    ] as const)('the cloud refuses the reader: %s %s/%s', async (operation, bucket, key) => {
+      expect(await askCloud(reader, operation, key, { bucket })).toMatchObject({ status: 403 });
+    });
+
+    test('neither finds an API token or the exchange token', async () => {
+      const script =
+        'find / -xdev -name token -o -path "*/serviceaccount/*" 2>/dev/null; ls /var/run/valetkey';
+      const { stdout } = await execInPod(cluster, reader, ['/bin/sh', '-c', script]);
+      expect(stdout.trim().split('\n').toSorted()).toEqual(['socket', 'token']);
+    });
+  });
+
+  test('is refused by the cloud within 2 s after a short deadline', async () => {
+    const place = { namespace, pod: 'short' };
+    await runPod({ name: 'short', namespace, tasks: { read: { ...readReports, lifetime: '8s' } } });
+    const keys = await keysOf(place);
+    // The advertised Expiration lies min(10 s, lifetime / 10) before the deadline.
+    const deadline = Date.parse(keys.Expiration) + 800;
+    const env = asEnvironment(keys);
+    expect(await askCloud(place, 'get', 'reports/q3.csv', { env })).toEqual({ status: 200 });
+    let lastAllowed = 0;
+    let firstRefused = 0;
+    while (firstRefused === 0 && Date.now() < deadline + 10_000) {
+      const askedAt = Date.now();
+      const { status } = await askCloud(place, 'get', 'reports/q3.csv', { env });
+      if (status === 200) lastAllowed = askedAt;
+      if (status === 403) firstRefused = Date.now();
+    }
+    expect(lastAllowed).toBeLessThan(deadline + 1_000);
+    expect(firstRefused).toBeLessThan(deadline + 2_000);
+    expect(firstRefused).toBeGreaterThan(deadline - 2_000);
+    expect(await askCloud(place, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+  });
+
+  test('holds keys that are worth nothing in another pod (bind: podIP)', async () => {
+    const place = { namespace, pod: 'bound' };
+    const thief = { namespace, pod: 'thief' };
+    await runPod({ name: 'bound', namespace, tasks: { read: readReports } });
+    await runPod({ name: 'thief', namespace });
+    const env = { ...asEnvironment(await keysOf(place)), AWS_REGION: cloud.region };
+    expect(await askCloud(place, 'get', 'reports/q3.csv', { env })).toEqual({ status: 200 });
+    expect(await askCloud(thief, 'get', 'reports/q3.csv', { env })).toMatchObject({ status: 403 });
+  });
+
+  test('starts runs with params that narrow the task further', async () => {
+    const place = { namespace, pod: 'narrow' };
+    await runPod({
+      name: 'narrow',
+      namespace,
+      tasks: {
+        one: {
+          allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/{folder}/*'] }],
+          params: { folder: { pattern: '[a-z]+', maxLength: 20 } },
+        },
+      },
+    });
+    const start = (params: object) => askSidecar(place, 'POST', '/v1/tasks/one/runs', { params });
+    const run = await start({ folder: 'reports' });
+    expect(run).toMatchObject({ status: 201, body: { task: 'one' } });
+    const env = asEnvironment(run.body['credentials'] as ContainerCredentials);
+    expect(await askCloud(place, 'get', 'reports/q3.csv', { env })).toEqual({ status: 200 });
+    expect(await askCloud(place, 'get', 'secrets/keys.txt', { env })).toMatchObject({
+      status: 403,
+    });
+    expect(await start({ folder: '*' })).toMatchObject({ status: 400 });
+    const path = `/v1/runs/${String(run.body['run'])}`;
+    expect((await askSidecar(place, 'DELETE', path)).status).toBe(204);
+    expect([404, 410]).toContain((await askSidecar(place, 'GET', `${path}/credentials`)).status);
+  });
+
+  // MinIO's role policy ignores `sub`: trust by service account is shown where it exists.
+  if (cloud.name === 'rgw') {
+    test('of another service account cannot assume the role', async () => {
+      const place = { namespace, pod: 'stranger' };
+      const tasks = { read: readReports };
+      await runPod({ name: 'stranger', namespace, serviceAccount: 'stranger', tasks });
+      const answer = await askSidecar(place, 'GET', '/v1/credentials');
+      expect(answer).toMatchObject({ status: 403, body: { Code: 'AccessDenied' } });
+      expect(await askCloud(place, 'get', 'reports/q3.csv')).toMatchObject({ status: 0 });
+    });
+  }
+
+  test('that is killed in its sidecar is served again by the next', async () => {
+    const place = { namespace, pod: 'phoenix' };
+    await runPod({ name: 'phoenix', namespace, tasks: { read: readReports } });
+    const before = await keysOf(place);
+    await killSidecar(place);
+    expect(await askCloud(place, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+    expect((await keysOf(place)).AccessKeyId).not.toBe(before.AccessKeyId);
+  });
+});

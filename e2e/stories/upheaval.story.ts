@@ -1,0 +1,104 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { installRelease, valuesFor } from '../release.ts';
+import { getJson, kubectl, waitFor } from '../cluster/kubectl.ts';
+import { askCloud, cloud, cluster, createNamespace, readReports, runPod, stage } from './stage.ts';
+import { startStream } from './stream.ts';
+
+const reads = { read: readReports };
+const { release } = stage;
+
+type WebhookConfiguration = { webhooks: { clientConfig: { caBundle?: string } }[] };
+
+const caBundles = async (): Promise<string[]> => {
+  const kinds = ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration'];
+  const configurations = await Promise.all(
+    kinds.map((kind) => getJson<WebhookConfiguration>(cluster, [kind, webhookName])),
+  );
+  return configurations.flatMap(({ webhooks }) =>
+    webhooks.map(({ clientConfig }) => clientConfig.caBundle ?? ''),
+  );
+};
+
+const webhookName = 'valetkey';
+const deployment = 'deployment/valetkey-webhook';
+
+const rollout = () =>
+  kubectl(cluster, ['rollout', 'status', deployment, '-n', release.namespace, '--timeout=120s'], {
+    timeoutMs: 130_000,
+  });
+
+const certificates = (bundle: string): string[] =>
+  Buffer.from(bundle, 'base64')
+    .toString()
+    .match(/-----BEGIN[^-]+-----[^-]+/g) ?? [];
+
+describe(`while pods are created without pause (${cloud.name})`, () => {
+  let namespace: string;
+
+  beforeAll(async () => {
+    namespace = await createNamespace('upheaval');
+    await runPod({ name: 'witness', namespace, tasks: reads });
+  });
+
+  test('a rolling restart of the webhook loses none', async () => {
+    const stream = startStream(namespace, reads);
+    await kubectl(cluster, ['rollout', 'restart', deployment, '-n', release.namespace]);
+    await rollout();
+    await stream.more(20);
+    const { created, failures } = await stream.stop();
+    expect(failures).toEqual([]);
+    expect(created).toBeGreaterThan(20);
+  });
+
+  test('a rotation of its CA loses none, and old certificates are trusted to their end', async () => {
+    const [before = ''] = await caBundles();
+    const stream = startStream(namespace, reads);
+    const rotate = `valetkey.dev/rotate=${cloud.name}`;
+    await kubectl(cluster, [
+      'annotate',
+      'secret',
+      'valetkey-webhook-ca',
+      '-n',
+      release.namespace,
+      rotate,
+    ]);
+    await waitFor(
+      'both configurations to carry the old and the new CA',
+      async () => {
+        const bundles = await caBundles();
+        return bundles.every(
+          (bundle) =>
+            certificates(before).every((pem) => certificates(bundle).includes(pem)) &&
+            certificates(bundle).length > certificates(before).length,
+        );
+      },
+      { timeoutMs: 90_000 },
+    );
+    await stream.more(20);
+    const { failures } = await stream.stop();
+    expect(failures).toEqual([]);
+  });
+
+  test('a chart upgrade that changes the sidecar leaves running pods valid', async () => {
+    const stream = startStream(namespace, reads);
+    const [repository = '', tag = ''] = stage.images.valetkey.split(/:(?=[^:/]+$)/);
+    const values = valuesFor(cloud, { repository, tag });
+    const changed = { ...values, sidecar: { ...values.sidecar, resources: { memory: '96Mi' } } };
+    await installRelease(cluster, cluster.programs.helm, release, changed);
+    const { failures } = await stream.stop();
+    expect(failures).toEqual([]);
+
+    await kubectl(cluster, ['label', 'pod', 'witness', '-n', namespace, 'still=valid']);
+    expect(await askCloud({ namespace, pod: 'witness' }, 'get', 'reports/q3.csv')).toEqual({
+      status: 200,
+    });
+    await runPod({ name: 'newcomer', namespace, tasks: reads });
+    const { data } = await getJson<{ data: Record<string, string> }>(cluster, [
+      'configmap',
+      'valetkey-profiles',
+      '-n',
+      release.namespace,
+    ]);
+    expect(Object.keys(data).length).toBeGreaterThanOrEqual(2);
+  });
+});

@@ -1,0 +1,103 @@
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { SIDECAR_UID, WEBHOOK_UID } from '../lib/contract/names.ts';
+import { NODE_PATH, PROGRAM_FOLDER } from '../lib/contract/paths.ts';
+import { fileFaults } from './check.ts';
+import { settleModes } from './modes.ts';
+import { writeRootFolder } from './root-folder.ts';
+
+/** Stands in for Node: any dynamically linked program of this machine. */
+const LINKED_PROGRAM = '/bin/cat';
+
+let folder: string;
+let out: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'valetkey-image-'));
+  out = join(folder, 'out');
+  mkdirSync(join(folder, 'dist', 'data', 'actions'), { recursive: true });
+  for (const name of ['webhook.cjs', 'sidecar.cjs', 'webhook.cjs.map', 'data/actions/s3.json']) {
+    writeFileSync(join(folder, 'dist', name), '{}', { mode: 0o666 });
+  }
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const build = (): void => {
+  writeRootFolder({
+    out,
+    nodeBinary: LINKED_PROGRAM,
+    dist: join(folder, 'dist'),
+    licences: { [`${PROGRAM_FOLDER}/LICENSE`]: join(folder, 'dist', 'webhook.cjs') },
+  });
+  settleModes(out, false);
+};
+
+const modeOf = (path: string): number => statSync(join(out, path)).mode & 0o7777;
+
+// There is no `ldd` elsewhere.
+(process.platform === 'linux' ? describe : describe.skip)(
+  'the root file system of the image',
+  () => {
+    test('holds Node, its libraries, the bundles and their data, and nothing else', () => {
+      build();
+      expect(fileFaults(out)).toEqual([]);
+      expect(readFileSync(join(out, PROGRAM_FOLDER, 'data/actions/s3.json'), 'utf8')).toBe('{}');
+    });
+
+    test('nobody reads Node, nothing but /tmp is written to', () => {
+      build();
+      expect(modeOf(NODE_PATH)).toBe(0o111);
+      expect(modeOf('/tmp')).toBe(0o1777);
+      expect(modeOf(`${PROGRAM_FOLDER}/sidecar.cjs`)).toBe(0o444);
+    });
+
+    test('knows the users of both programs', () => {
+      build();
+      const passwd = readFileSync(join(out, 'etc/passwd'), 'utf8');
+      expect(passwd).toContain(`valetkey-sidecar:x:${SIDECAR_UID}:`);
+      expect(passwd).toContain(`valetkey-webhook:x:${WEBHOOK_UID}:`);
+    });
+
+    test('is not built without a bundle', () => {
+      rmSync(join(folder, 'dist', 'sidecar.cjs'));
+      expect(build).toThrow('sidecar.cjs: expected a bundle');
+    });
+
+    test.each([
+      ['a shell', '/bin/sh', 0o555, '/bin/sh: is neither ours nor a library'],
+      ['a source map', `${PROGRAM_FOLDER}/x.map`, 0o444, 'x.map: is a source map'],
+      [
+        'a file that others may write',
+        `${PROGRAM_FOLDER}/x.cjs`,
+        0o666,
+        'can be written by others',
+      ],
+      ['a file that changes its user', '/lib/x.so', 0o4555, 'changes its user when run'],
+    ])('%s is a fault', (_, path, mode, fault) => {
+      build();
+      mkdirSync(join(out, path, '..'), { recursive: true });
+      writeFileSync(join(out, path), '');
+      chmodSync(join(out, path), mode);
+      expect(fileFaults(out).join('\n')).toContain(fault);
+    });
+
+    test('a Node that can be read is a fault', () => {
+      build();
+      chmodSync(join(out, NODE_PATH), 0o755);
+      expect(fileFaults(out)).toHaveLength(1);
+    });
+  },
+);

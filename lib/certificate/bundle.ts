@@ -1,0 +1,24 @@
+const BLOCK = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g;
+
+/** The certificates of a PEM bundle, each in one canonical form; what is no certificate is skipped. */
+export const splitBundle = (bundle: string): readonly string[] =>
+  [...bundle.matchAll(BLOCK)].map(([, body = '']) => wrap(body.replace(/\s/g, '')));
+
+/** Joins PEM certificates, each once, in the order given. */
+export const joinBundle = (certificates: readonly string[]): string =>
+  [...new Set(certificates.flatMap(splitBundle))].join('');
+
+/** Whether `bundle` trusts `certificate`, however either is wrapped. */
+export const bundleHas = (bundle: string, certificate: string): boolean => {
+  const held = new Set(splitBundle(bundle));
+  const wanted = splitBundle(certificate);
+  return wanted.length > 0 && wanted.every((one) => held.has(one));
+};
+
+const wrap = (base64: string): string =>
+  [
+    '-----BEGIN CERTIFICATE-----',
+    ...(base64.match(/.{1,64}/g) ?? []),
+    '-----END CERTIFICATE-----',
+    '',
+  ].join('\n');

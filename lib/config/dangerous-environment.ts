@@ -1,0 +1,16 @@
+import { DANGEROUS_ENV } from '../contract/environment.ts';
+import type { Fault } from '../reading/fault.ts';
+
+/**
+ * One fault for each variable that could load code into the program, add trust to it or make it
+ * write secrets. A program that finds any does not start. Values are never shown.
+ */
+export const refuseDangerousEnvironment = (
+  environment: Readonly<Record<string, string | undefined>>,
+): readonly Fault[] =>
+  DANGEROUS_ENV.filter((name) => (environment[name] ?? '') !== '').map((name) => ({
+    path: name,
+    expected: 'nothing: it could load code, add trust or write secrets',
+    got: 'a value (not shown)',
+    rule: 'dangerous-environment',
+  }));

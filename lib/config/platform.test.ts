@@ -1,0 +1,185 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { describe, expect, test } from '@jest/globals';
+
+import { describeFault } from '../reading/fault.ts';
+import { readPlatform } from './platform.ts';
+
+const FIXTURE = readFileSync(join(import.meta.dirname, 'fixtures', 'platform.yaml'), 'utf8');
+const LEAST = 'sidecar: {image: "registry.example/v:1"}\ncloud: {region: eu-central-1}\n';
+
+const faultsOf = (text: string): readonly string[] => {
+  const result = readPlatform(text);
+  return result.ok ? [] : result.faults.map(describeFault);
+};
+
+describe('the platform file', () => {
+  test('that shows every key is read whole', () => {
+    const platform = readPlatform(FIXTURE);
+    if (!platform.ok) throw new Error(platform.faults.map(describeFault).join('\n'));
+    expect(platform.value).toMatchObject({
+      trust: 'cluster',
+      sidecar: { accept: { maxResources: { memory: '256Mi', cpu: '1' } } },
+      cloud: { bind: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } },
+      tasks: { lifetimeFloorSeconds: 60, lifetimeCeilingSeconds: 3600, partitions: ['aws'] },
+      pods: { allowApiToken: false },
+    });
+    expect(platform.value.tasks).not.toHaveProperty('lifetimeFloor');
+  });
+
+  test('needs an image and a region, and has a default for all else', () => {
+    expect(readPlatform(LEAST)).toEqual({
+      ok: true,
+      value: {
+        trust: 'cluster',
+        sidecar: {
+          image: 'registry.example/v:1',
+          imagePullPolicy: 'IfNotPresent',
+          audience: 'sts.amazonaws.com',
+          resources: { memory: '96Mi', cpu: '100m' },
+          accept: { images: [], env: [] },
+        },
+        cloud: {
+          region: 'eu-central-1',
+          allowHttp: false,
+          dialect: 'aws',
+          bind: { mode: 'none' },
+        },
+        tasks: {
+          lifetimeFloorSeconds: 60,
+          lifetimeCeilingSeconds: 3600,
+          delivery: 'vend',
+          accountIds: [],
+          partitions: [],
+          wildcardOnlyActions: false,
+          regionWildcards: false,
+          accountWildcards: false,
+          mintingActions: {},
+        },
+        pods: { ignoredContainers: ['istio-proxy', 'linkerd-proxy'], allowApiToken: false },
+      },
+    });
+  });
+
+  test('lists every fault at once, each with its key', () => {
+    const faults = faultsOf(`
+sidecar: {imagePullPolicy: Sometimes}
+cloud: {region: EU, regoin: x}
+tasks: {lifetimeFloor: soon}
+`);
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual([
+      'sidecar.image',
+      'sidecar.imagePullPolicy',
+      'cloud.regoin',
+      'cloud.region',
+      'tasks.lifetimeFloor',
+    ]);
+  });
+
+  const documents: [string, string][] = [
+    ['a key written twice', `${LEAST}trust: cluster\ntrust: cluster\n`],
+    ['an alias', 'sidecar: &a {image: x}\ncloud: *a\n'],
+    ['a merge key', '<<: {trust: cluster}\n'],
+    ['two documents', `${LEAST}---\n${LEAST}`],
+    ['an unknown tag', `${LEAST}trust: !!js cluster\n`],
+    ['nothing at all', ''],
+    ['a null', `${LEAST}pods: {allowApiToken: null}\n`],
+    ['an unknown group', `${LEAST}extra: {}\n`],
+  ];
+  test.each(documents)('refuses %s', (_, text) => {
+    expect(faultsOf(text)).not.toEqual([]);
+  });
+});
+
+describe('a cloud setting', () => {
+  const cloud = (more: string): string =>
+    `sidecar: {image: x}\ncloud: {region: eu-central-1, ${more}}\n`;
+  const refused: [string, string, string][] = [
+    ['an http endpoint without leave', 'stsEndpoint: "http://c:1"', 'cloud.stsEndpoint'],
+    ['an endpoint with a path', 'stsEndpoint: "https://c/x"', 'cloud.stsEndpoint'],
+    ['an endpoint with a user', 'stsEndpoint: "https://u:p@c"', 'cloud.stsEndpoint'],
+    ['a private cloud without an endpoint', 'dialect: s3', 'cloud.stsEndpoint'],
+    [
+      'a VPC in a private cloud',
+      'dialect: s3, stsEndpoint: "https://c", bind: {mode: vpc, vpcId: vpc-0a1b2c3d}',
+      'cloud.bind.mode',
+    ],
+    ['a proxy by https', 'httpsProxy: "https://p:1"', 'cloud.httpsProxy'],
+    ['a bundle that is no PEM', 'caBundle: nothing', 'cloud.caBundle'],
+    [
+      'a bundle of a broken certificate',
+      'caBundle: "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----"',
+      'cloud.caBundle',
+    ],
+    ['an unknown bind', 'bind: {mode: host}', 'cloud.bind.mode'],
+    ['a bind with members of another', 'bind: {mode: podIP, cidrs: []}', 'cloud.bind.cidrs'],
+    ['no CIDR block at all', 'bind: {mode: cidrs, cidrs: []}', 'cloud.bind.cidrs'],
+    ['an IPv4 block past 32', 'bind: {mode: cidrs, cidrs: [10.0.0.0/33]}', 'cloud.bind.cidrs[0]'],
+    ['an address past 255', 'bind: {mode: cidrs, cidrs: [10.0.0.256]}', 'cloud.bind.cidrs[0]'],
+    ['an IPv6 block past 128', 'bind: {mode: cidrs, cidrs: ["::1/129"]}', 'cloud.bind.cidrs[0]'],
+    ['half an IPv6 address', 'bind: {mode: cidrs, cidrs: ["2001:db8"]}', 'cloud.bind.cidrs[0]'],
+  ];
+  test.each(refused)('refuses %s', (_, more, path) => {
+    expect(faultsOf(cloud(more)).map((fault) => fault.split(':')[0])).toEqual([path]);
+  });
+
+  const allowed: [string, string][] = [
+    ['an http endpoint with leave', 'stsEndpoint: "http://c:1", allowHttp: true'],
+    ['an address without a prefix', 'bind: {mode: cidrs, cidrs: [203.0.113.7, "2001:db8::1"]}'],
+    ['the pod address', 'bind: {mode: podIP}'],
+    ['a VPC', 'bind: {mode: vpc, vpcId: vpc-0a1b2c3d4e5f67890}'],
+    ['a private cloud', 'dialect: s3, stsEndpoint: "https://[2001:db8::1]:8443"'],
+  ];
+  test.each(allowed)('allows %s', (_, more) => {
+    expect(faultsOf(cloud(more))).toEqual([]);
+  });
+
+  test('is not shown where it could be a secret', () => {
+    const [fault = ''] = faultsOf(cloud('caBundle: "-----BEGIN PRIVATE KEY-----"'));
+    expect(fault).toMatch(/^cloud\.caBundle: /);
+  });
+});
+
+describe('limits and other mutators', () => {
+  const refused: [string, string][] = [
+    ['a floor above the ceiling', 'tasks: {lifetimeFloor: 2h, lifetimeCeiling: 1h}'],
+    ['a lifetime past twelve hours', 'tasks: {lifetimeCeiling: 13h}'],
+    ['a lifetime without a unit', 'tasks: {lifetimeFloor: 60}'],
+    ['an account id that lost its quotes', 'tasks: {accountIds: [111122223333]}'],
+    [
+      'a minting wildcard',
+      'tasks: {mintingActions: {"arn:aws:iam::111122223333:role/x": ["ecr:*"]}}',
+    ],
+    ['minting for what is no role', 'tasks: {mintingActions: {x: ["ecr:GetAuthorizationToken"]}}'],
+    ['delivery that is not there yet', 'tasks: {delivery: sign}'],
+    ['trust that is not there yet', 'trust: authority'],
+  ];
+  test.each(refused)('refuse %s', (_, text) => {
+    expect(faultsOf(`${LEAST}${text}\n`)).toHaveLength(1);
+  });
+
+  test('take lifetimes of seconds, for demonstrations', () => {
+    const platform = readPlatform(`${LEAST}tasks: {lifetimeFloor: 5s}\n`);
+    expect(platform.ok && platform.value.tasks.lifetimeFloorSeconds).toBe(5);
+  });
+
+  const names = [
+    'VALETKEY_TASKS',
+    'NODE_OPTIONS',
+    'LD_PRELOAD',
+    'AWS_ROLE_ARN',
+    'SSL_CERT_FILE',
+    'aws_x',
+  ];
+  test.each(names)('let no mutator set %s on the sidecar', (name) => {
+    const text = `sidecar: {image: x, accept: {env: [${name}]}}\ncloud: {region: eu-central-1}\n`;
+    expect(faultsOf(text)).toHaveLength(1);
+  });
+
+  test('accept other images by digest alone', () => {
+    const text =
+      'sidecar: {image: x, accept: {images: ["m/v:1"]}}\ncloud: {region: eu-central-1}\n';
+    expect(faultsOf(text)).toHaveLength(1);
+  });
+});

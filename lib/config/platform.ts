@@ -1,0 +1,116 @@
+import { parseDocument, visit } from 'yaml';
+
+import type { Platform } from '../contract/platform.ts';
+import { fail, show, succeed, type Fault, type Result } from '../reading/fault.ts';
+import { read } from '../reading/reader.ts';
+import { platformFile, type PlatformFile } from './platform-members.ts';
+
+/**
+ * Reads the platform's settings, one YAML document whose keys are exactly those of {@link Platform},
+ * save that lifetimes are written `lifetimeFloor: 1m` and `lifetimeCeiling: 1h`. Only
+ * `sidecar.image` and `cloud.region` are required; `fixtures/platform.yaml` shows every key.
+ *
+ * ```yaml
+ * trust: cluster
+ * sidecar:
+ *   image: registry.example/valetkey:0.1.0
+ *   imagePullPolicy: IfNotPresent          # Always | IfNotPresent | Never
+ *   audience: sts.amazonaws.com
+ *   resources: {memory: 96Mi, cpu: 100m}
+ *   accept: {images: [], env: [], maxResources: {memory: 256Mi, cpu: "1"}}
+ * cloud:
+ *   region: eu-central-1
+ *   stsEndpoint: https://sts.example:8443  # omitted: AWS's own, regional
+ *   allowHttp: false
+ *   caBundle: <PEM>                        # omitted: the public authorities
+ *   httpsProxy: http://proxy.example:3128  # omitted: none
+ *   dialect: aws                           # aws | s3
+ *   bind: {mode: none}                     # none | podIP | cidrs (cidrs: […]) | vpc (vpcId: vpc-…)
+ * tasks:
+ *   lifetimeFloor: 1m
+ *   lifetimeCeiling: 1h
+ *   delivery: vend
+ *   accountIds: []                         # empty: any
+ *   partitions: []                         # empty: any
+ *   wildcardOnlyActions: false
+ *   regionWildcards: false
+ *   accountWildcards: false
+ *   mintingActions: {}                     # role ARN: [service:Action]
+ * pods:
+ *   ignoredContainers: [istio-proxy, linkerd-proxy]
+ *   allowApiToken: false
+ * ```
+ *
+ * Unknown and duplicate keys, anchors and nulls are refused; every fault is answered at once.
+ */
+export const readPlatform = (yamlText: string): Result<Platform> => {
+  const plain = parse(yamlText);
+  if (!plain.ok) return plain;
+  const found = read(platformFile, plain.value);
+  if (!found.ok) return found;
+  const crossed = crossFaults(found.value);
+  return crossed.length > 0 ? fail(crossed) : succeed(assemble(found.value));
+};
+
+const parse = (text: string): Result<unknown> => {
+  const document = parseDocument(text, { strict: true, uniqueKeys: true, merge: false });
+  const problems: Problem[] = [...document.errors, ...document.warnings];
+  visit(document, { Alias: (_, { source }) => void problems.push(refuseAlias(source)) });
+  return problems.length > 0 ? fail(problems.map(asFault)) : succeed(document.toJS());
+};
+
+type Problem = { readonly message: string };
+
+const refuseAlias = (name: string): Problem => ({ message: `the alias *${name}` });
+
+const asFault = ({ message }: Problem): Fault => ({
+  path: '(document)',
+  expected: 'one strict YAML document without anchors or tags of its own',
+  got: message.split('\n')[0] ?? '',
+});
+
+/** What no single key can say: each check names the key that has to give way. */
+const crossFaults = ({ cloud, tasks }: PlatformFile): Fault[] => {
+  const faults: Fault[] = [];
+  const { stsEndpoint, allowHttp, dialect, bind } = cloud;
+  const expect = (holds: boolean, path: string, expected: string, value: unknown): void => {
+    if (!holds) faults.push({ path, expected, got: show(value) });
+  };
+  expect(
+    allowHttp || !stsEndpoint?.startsWith('http:'),
+    'cloud.stsEndpoint',
+    'an https endpoint, or cloud.allowHttp: true',
+    stsEndpoint,
+  );
+  expect(
+    dialect === 'aws' || stsEndpoint !== undefined,
+    'cloud.stsEndpoint',
+    'the endpoint of the private cloud (dialect: s3)',
+    stsEndpoint,
+  );
+  expect(
+    dialect === 'aws' || bind.mode !== 'vpc',
+    'cloud.bind.mode',
+    'none, podIP or cidrs (dialect: s3 knows no VPC)',
+    bind.mode,
+  );
+  expect(
+    tasks.lifetimeFloor <= tasks.lifetimeCeiling,
+    'tasks.lifetimeFloor',
+    `at most tasks.lifetimeCeiling (${tasks.lifetimeCeiling}s)`,
+    `${tasks.lifetimeFloor}s`,
+  );
+  return faults;
+};
+
+const assemble = ({ tasks, ...rest }: PlatformFile): Platform => {
+  const { lifetimeFloor, lifetimeCeiling, ...limits } = tasks;
+  return {
+    ...rest,
+    tasks: {
+      ...limits,
+      lifetimeFloorSeconds: lifetimeFloor,
+      lifetimeCeilingSeconds: lifetimeCeiling,
+    },
+  };
+};

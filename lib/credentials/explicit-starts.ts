@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+
+import { patiently, type Answer } from './answer.ts';
+import type { RunRequest } from './exchange.ts';
+import type { LiveRun, LiveRuns } from './live-runs.ts';
+import { tooManyRuns } from './refusal.ts';
+import type { Schedule } from './schedule.ts';
+import { afterMemory } from './single-flight.ts';
+import type { Starting } from './starting.ts';
+
+/** Live runs that a consumer may have started by name, those on their way included. */
+const MAX_RUNS_PER_CONSUMER = 16;
+
+type Start = { readonly consumer: string; readonly flight: Promise<Answer>; run?: LiveRun };
+
+/**
+ * Runs that are started by name. Equal requests share one exchange until its run has been handed
+ * out: whoever was told `exchange_in_progress` asks again with the same request and gets that run.
+ * From then on the same request starts another run.
+ */
+export const openExplicitStarts = ({
+  live,
+  starting,
+  schedule,
+}: {
+  live: LiveRuns;
+  starting: Starting;
+  schedule: Schedule;
+}) => {
+  const starts = new Map<string, Start>();
+
+  const liveRunsOf = (consumer: string): readonly LiveRun[] =>
+    live.all().filter((run) => run.explicit && run.consumer === consumer);
+
+  const countOf = (consumer: string): number =>
+    liveRunsOf(consumer).length +
+    [...starts.values()].filter((s) => s.consumer === consumer && s.run === undefined).length;
+
+  const begin = (key: string, request: RunRequest): Start => {
+    const flight = starting.start(request, { explicit: true });
+    const start: Start = { consumer: request.consumer, flight };
+    starts.set(key, start);
+    void flight.then((answer) => {
+      if (answer.kind === 'run' && live.remainingMs(answer) > 0) start.run = answer;
+      else afterMemory(answer, schedule, () => starts.delete(key));
+    });
+    return start;
+  };
+
+  const refuseMore = (consumer: string): Answer => {
+    const left = liveRunsOf(consumer).map((run) => live.remainingMs(run));
+    return tooManyRuns(MAX_RUNS_PER_CONSUMER, Math.max(1000, Math.min(60_000, ...left)));
+  };
+
+  const start = async (request: RunRequest): Promise<Answer> => {
+    const key = keyOf(request);
+    const known = starts.get(key);
+    if (known === undefined && countOf(request.consumer) >= MAX_RUNS_PER_CONSUMER) {
+      return refuseMore(request.consumer);
+    }
+    const answer = await patiently((known ?? begin(key, request)).flight, schedule);
+    if (answer.kind === 'run') starts.delete(key);
+    return answer;
+  };
+
+  /** A run that ended before it was handed out is not handed out any more. */
+  const forget = (run: LiveRun): void => {
+    for (const [key, start] of starts) if (start.run === run) starts.delete(key);
+  };
+
+  return { start, forget };
+};
+
+/** Everything that changes the answer; a digest, because a user token is secret and params are long. */
+const keyOf = ({ consumer, task, params, purpose, userToken }: RunRequest): string => {
+  const sorted = Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1));
+  const whole = JSON.stringify([consumer, task.name, sorted, purpose ?? null, userToken ?? null]);
+  return createHash('sha256').update(whole).digest('base64');
+};

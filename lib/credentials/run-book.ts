@@ -1,0 +1,74 @@
+import type { Clock } from '../contract/clock.ts';
+import type { Task } from '../contract/task.ts';
+import type { Answer, CredentialSource } from './answer.ts';
+import type { Exchange, RunRequest } from './exchange.ts';
+import { openExplicitStarts } from './explicit-starts.ts';
+import { openLiveRuns, type EndReason, type LiveRun, type RunObserver } from './live-runs.ts';
+import { terminating } from './refusal.ts';
+import type { Schedule } from './schedule.ts';
+import { openStarting } from './starting.ts';
+import { taskSource } from './task-source.ts';
+
+/** Every run of the pod. What it answers is a live run or a refusal; it never throws or rejects. */
+export type RunBook = {
+  /** The credentials of a task without params; made once per consumer and task, called often. */
+  readonly source: (consumer: string, task: Task) => CredentialSource;
+  /** Starts a run by name. */
+  readonly start: (request: RunRequest) => Promise<Answer>;
+  /** A consumer's own live run. */
+  readonly find: (consumer: string, run: string) => LiveRun | undefined;
+  /** Ends a consumer's own run as completed; false when there is none. */
+  readonly complete: (consumer: string, run: string) => boolean;
+  /** Ends any run, for whatever reason comes from outside (a revocation). */
+  readonly endRun: (run: string, reason: EndReason) => boolean;
+  readonly live: () => readonly LiveRun[];
+  readonly remainingMs: (run: LiveRun) => number;
+  /** Ends every run as terminated and refuses from then on; answers how many there were. */
+  readonly close: () => number;
+};
+
+/** Opens the book; `exchange` is the only way to credentials, and `schedule` never keeps us up. */
+export const openRunBook = ({
+  exchange,
+  clock,
+  schedule,
+  observer,
+}: {
+  exchange: Exchange;
+  clock: Clock;
+  schedule: Schedule;
+  observer: RunObserver;
+}): RunBook => {
+  let isClosed = false;
+  const ended = (run: LiveRun, reason: EndReason): void => {
+    explicit.forget(run);
+    observer.ended(run, reason);
+  };
+  const live = openLiveRuns({ clock, schedule, observer: { ...observer, ended } });
+  const starting = openStarting({ exchange, live });
+  const explicit = openExplicitStarts({ live, starting, schedule });
+
+  const find = (consumer: string, run: string): LiveRun | undefined => {
+    const found = live.get(run);
+    return found?.consumer === consumer ? found : undefined;
+  };
+
+  return {
+    source: (consumer, task) => {
+      const source = taskSource({ consumer, task, live, starting, schedule });
+      return () => (isClosed ? terminating : source());
+    },
+    start: (request) => (isClosed ? Promise.resolve(terminating) : explicit.start(request)),
+    find,
+    complete: (consumer, run) =>
+      find(consumer, run) !== undefined && starting.end(run, 'completed'),
+    endRun: starting.end,
+    live: live.all,
+    remainingMs: live.remainingMs,
+    close: () => {
+      isClosed = true;
+      starting.abandonAll(terminating);
+      return live.all().filter(({ run }) => starting.end(run, 'terminated')).length;
+    },
+  };
+};

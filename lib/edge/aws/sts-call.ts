@@ -1,0 +1,30 @@
+import type { CloudSettings } from '../../contract/platform.ts';
+import type { CloudKeys } from '../../credentials/exchange.ts';
+
+export type StsCall = {
+  readonly roleArn: string;
+  readonly sessionName: string;
+  readonly token: string;
+  /** Session policy, JSON. */
+  readonly policy: string;
+  readonly durationSeconds: number;
+};
+
+export type StsAnswer = {
+  readonly keys: CloudKeys;
+  /** Wall-clock milliseconds, by the cloud's clock. */
+  readonly expiration: number;
+  readonly packedPolicyPercent?: number;
+};
+
+/**
+ * One call of AssumeRoleWithWebIdentity, without any retry.
+ *
+ * @throws StsFault
+ */
+export type AssumeRole = (call: StsCall, signal: AbortSignal) => Promise<StsAnswer>;
+
+export type StsSettings = Pick<
+  CloudSettings,
+  'region' | 'stsEndpoint' | 'allowHttp' | 'caBundle' | 'httpsProxy'
+>;

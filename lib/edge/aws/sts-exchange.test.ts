@@ -1,0 +1,311 @@
+import { env } from 'node:process';
+
+import { afterEach, describe, expect, test } from '@jest/globals';
+
+import { createAuthority, signLeaf } from '../../certificate/authority.ts';
+import type { Exchange } from '../../credentials/exchange.ts';
+import { task } from '../../credentials/fixtures/exchange.ts';
+import {
+  issue,
+  s3Error,
+  startProxyStub,
+  startStsStub,
+  stsError,
+  type Reply,
+} from './fixtures/sts-stub.ts';
+import type { StsSettings } from './sts-call.ts';
+import { openSts } from './sts-client.ts';
+import { stsExchange, type StsExchangeParts } from './sts-exchange.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+const settingsFor = (endpoint: string): StsSettings => ({
+  region: 'eu-central-1',
+  stsEndpoint: endpoint,
+  allowHttp: endpoint.startsWith('http:'),
+});
+
+const exchangeBy = (settings: StsSettings, overrides: Partial<StsExchangeParts> = {}) => {
+  const skews: number[] = [];
+  let reads = 0;
+  const exchange = stsExchange({
+    assumeRole: openSts(settings, { attemptTimeoutMs: 300 }),
+    readToken: () => `token.number.${(reads += 1)}`,
+    sessionPolicy: (_, deadline) => JSON.stringify({ deadline }),
+    sessionName: (run) => `pod@${run}`,
+    newRun: () => 'run-1',
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
+    reportSkew: (ms) => skews.push(ms),
+    random: () => 0,
+    ...overrides,
+  });
+  return { exchange, skews };
+};
+
+const withStub = async (reply: Parameters<typeof startStsStub>[0]) => {
+  const stub = await startStsStub(reply);
+  closing.push(stub.close);
+  return { stub, ...exchangeBy(settingsFor(`http://127.0.0.1:${stub.port}`)) };
+};
+
+const request = (lifetimeSeconds = 600) => ({
+  consumer: 'agent',
+  task: task({ lifetimeSeconds }),
+  params: {},
+});
+
+const run = (exchange: Exchange, lifetimeSeconds?: number) =>
+  exchange(request(lifetimeSeconds), new AbortController().signal);
+
+describe('an exchange with STS', () => {
+  test('brings the keys, the deadline and the skew of a run', async () => {
+    const { exchange, skews, stub } = await withStub((form) => issue(form));
+    const before = Date.now();
+    const issued = await run(exchange);
+    expect(issued).toMatchObject({
+      run: 'run-1',
+      keys: { accessKeyId: 'ASIA1', secretAccessKey: 'secret-1', sessionToken: 'session-1' },
+      packedPolicyPercent: 7,
+    });
+    expect(issued.deadline % 1000).toBe(0);
+    expect(issued.deadline).toBeGreaterThan(before + 599_000 - 1000);
+    expect(issued.deadline).toBeLessThanOrEqual(Date.now() + 600_000);
+    expect(skews).toEqual([issued.skewMs]);
+    expect(Math.abs(issued.skewMs)).toBeLessThan(2000);
+    expect(Object.fromEntries(stub.calls[0] ?? [])).toMatchObject({
+      Action: 'AssumeRoleWithWebIdentity',
+      RoleArn: 'arn:aws:iam::111122223333:role/agent-reports',
+      RoleSessionName: 'pod@run-1',
+      WebIdentityToken: 'token.number.1',
+      Policy: JSON.stringify({ deadline: issued.deadline }),
+      DurationSeconds: '900',
+    });
+  });
+
+  test('asks for the whole lifetime where STS gives it', async () => {
+    const { exchange, stub } = await withStub((form) => issue(form));
+    await run(exchange, 3600);
+    expect(stub.calls[0]?.get('DurationSeconds')).toBe('3600');
+  });
+
+  test.each([
+    ['ahead', 29_000],
+    ['behind', -29_000],
+  ])('bears a clock that is %s by less than 30 s', async (_, aheadMs) => {
+    const { exchange } = await withStub((form) => issue(form, aheadMs));
+    const { skewMs } = await run(exchange);
+    expect(Math.abs(skewMs - aheadMs)).toBeLessThan(1500);
+  });
+
+  test.each([
+    ['ahead of', 40_000],
+    ['behind', -40_000],
+  ])('refuses a clock that is more than 30 s %s ours, and reports it', async (words, aheadMs) => {
+    const { exchange, skews } = await withStub((form) => issue(form, aheadMs));
+    await expect(run(exchange)).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'clock_skew',
+      message: expect.stringContaining(words),
+    });
+    expect(skews).toHaveLength(1);
+  });
+});
+
+/** Each row: what STS says, how often it is asked, and what becomes of it. */
+const table: [string, Reply, number, 'refused' | 'unavailable', string][] = [
+  ['AccessDenied', stsError(403, 'AccessDenied'), 1, 'refused', 'AccessDenied'],
+  [
+    'a bad policy',
+    stsError(400, 'MalformedPolicyDocument'),
+    1,
+    'refused',
+    'MalformedPolicyDocument',
+  ],
+  ['a large policy', stsError(400, 'PackedPolicyTooLarge'), 1, 'refused', 'PackedPolicyTooLarge'],
+  ['a rejected claim', stsError(403, 'IDPRejectedClaim'), 1, 'refused', 'IDPRejectedClaim'],
+  [
+    'a disabled region',
+    stsError(403, 'RegionDisabledException'),
+    1,
+    'refused',
+    'RegionDisabledException',
+  ],
+  ['what nobody knows', stsError(400, 'Novelty'), 1, 'refused', 'Novelty'],
+  [
+    'an expired token',
+    stsError(400, 'ExpiredTokenException'),
+    2,
+    'refused',
+    'ExpiredTokenException',
+  ],
+  ['a bad token', stsError(400, 'InvalidIdentityToken'), 2, 'refused', 'InvalidIdentityToken'],
+  ['AccessDenied as Ceph says it', s3Error(403, 'AccessDenied'), 1, 'refused', 'AccessDenied'],
+  ['an expired token as Ceph says it', s3Error(400, 'ExpiredToken'), 2, 'refused', 'ExpiredToken'],
+  [
+    'a page that is no answer',
+    { status: 200, body: '<html>hello</html>' },
+    1,
+    'unavailable',
+    'sts_answer_invalid',
+  ],
+  ['noise', { status: 200, body: 'hello' }, 1, 'unavailable', 'sts_answer_invalid'],
+  ['a redirect', { status: 302, body: '' }, 1, 'refused', 'http_302'],
+];
+
+describe('the error table', () => {
+  test.each(table)('%s', async (_, reply, asked, kind, code) => {
+    const { exchange, stub } = await withStub(() => reply);
+    await expect(run(exchange)).rejects.toMatchObject({ kind, code });
+    expect(stub.calls).toHaveLength(asked);
+  });
+
+  const passing: [string, Reply][] = [
+    ['an unreachable issuer', stsError(400, 'IDPCommunicationError')],
+    ['throttling', stsError(400, 'Throttling')],
+    ['throttling by status', { status: 429, body: '' }],
+    ['an internal failure', stsError(500, 'InternalFailure')],
+    ["a gateway's page", { status: 502, body: '<html><p>bad gateway</html>' }],
+    ['a dropped connection', 'hang up'],
+    ['silence', 'be silent'],
+  ];
+  test.each(passing)('%s is tried again, and passes', async (_, reply) => {
+    const { exchange, stub } = await withStub((form, number) => (number < 3 ? reply : issue(form)));
+    expect((await run(exchange)).keys.accessKeyId).toBe('ASIA1');
+    expect(stub.calls).toHaveLength(3);
+  });
+
+  test.each(['ExpiredTokenException', 'InvalidIdentityToken'])(
+    '%s: the token is read again, once',
+    async (code) => {
+      const { exchange, stub } = await withStub((form, number) =>
+        number === 1 ? stsError(400, code) : issue(form),
+      );
+      await run(exchange);
+      expect(stub.calls.map((form) => form.get('WebIdentityToken'))).toEqual([
+        'token.number.1',
+        'token.number.2',
+      ]);
+    },
+  );
+
+  test('what does not pass within the budget is unavailable', async () => {
+    let elapsed = 0;
+    const stub = await startStsStub(() => stsError(503, 'ServiceUnavailable'));
+    closing.push(stub.close);
+    const { exchange } = exchangeBy(settingsFor(`http://127.0.0.1:${stub.port}`), {
+      clock: { now: () => Date.now(), monotonic: () => elapsed },
+      random: () => 1,
+      pause: (ms) => Promise.resolve(void (elapsed += ms)),
+    });
+    await expect(run(exchange)).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'ServiceUnavailable',
+    });
+    expect(stub.calls.length).toBeGreaterThan(3);
+    expect(elapsed).toBeLessThan(10_000);
+  });
+
+  test('a policy that is too large names the fix', async () => {
+    const { exchange } = await withStub(() => stsError(400, 'PackedPolicyTooLarge'));
+    await expect(run(exchange)).rejects.toThrow(/fewer or shorter resources/);
+  });
+
+  test('an abandoned exchange is not tried again', async () => {
+    const abort = new AbortController();
+    const { exchange, stub } = await withStub(() => {
+      abort.abort();
+      return 'be silent';
+    });
+    await expect(exchange(request(), abort.signal)).rejects.toThrow();
+    expect(stub.calls).toHaveLength(1);
+  });
+
+  test('a token that the cloud quotes reaches no message', async () => {
+    const { exchange } = await withStub((form) =>
+      stsError(403, 'AccessDenied', `no: ${form.get('WebIdentityToken') ?? ''}`),
+    );
+    await expect(run(exchange)).rejects.toThrow(expect.not.stringContaining('token.number'));
+  });
+
+  test('an unreadable token is nothing that STS is asked about', async () => {
+    const { stub } = await withStub((form) => issue(form));
+    const { exchange } = exchangeBy(settingsFor(`http://127.0.0.1:${stub.port}`), {
+      readToken: () => {
+        throw new Error('unreadable');
+      },
+    });
+    await expect(run(exchange)).rejects.toThrow('unreadable');
+    expect(stub.calls).toHaveLength(0);
+  });
+});
+
+describe('the way to a private cloud', () => {
+  const startSecureStub = async () => {
+    const now = Date.now();
+    const authority = await createAuthority({ now, lifetimeMs: 3_600_000 });
+    const leaf = await signLeaf(authority, { names: ['localhost'], now, lifetimeMs: 3_600_000 });
+    const tls = { cert: leaf.certificate, key: leaf.key };
+    const stub = await startStsStub((form) => issue(form), tls);
+    closing.push(stub.close);
+    return { stub, caBundle: authority.certificate, endpoint: `https://localhost:${stub.port}` };
+  };
+
+  test('is trusted by the CA bundle alone', async () => {
+    const { stub, endpoint, caBundle } = await startSecureStub();
+    const trusting = exchangeBy({ ...settingsFor(endpoint), caBundle });
+    expect((await run(trusting.exchange)).keys.accessKeyId).toBe('ASIA1');
+    const strange = exchangeBy(settingsFor(endpoint), { random: () => 1, clock: hasty() });
+    await expect(run(strange.exchange)).rejects.toThrow(/certificate.*caBundle/);
+    expect(stub.calls).toHaveLength(1);
+  });
+
+  test('leads through the proxy where there is one, and stays encrypted in it', async () => {
+    const { stub, endpoint, caBundle } = await startSecureStub();
+    const proxy = await startProxyStub();
+    closing.push(proxy.close);
+    const httpsProxy = `http://127.0.0.1:${proxy.port}`;
+    const { exchange } = exchangeBy({ ...settingsFor(endpoint), caBundle, httpsProxy });
+    expect((await run(exchange)).keys.accessKeyId).toBe('ASIA1');
+    expect(proxy.tunnels).toEqual([`localhost:${stub.port}`]);
+  });
+
+  test('is a regional one of AWS by default, whatever the environment and ~/.aws say', async () => {
+    const proxy = await startProxyStub();
+    closing.push(proxy.close);
+    const misleading = { AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:1', AWS_PROFILE: 'nobody' };
+    Object.assign(env, misleading);
+    closing.push(async () => {
+      for (const name of Object.keys(misleading)) Reflect.deleteProperty(env, name);
+      await Promise.resolve();
+    });
+    const httpsProxy = `http://127.0.0.1:${proxy.port}`;
+    const settings = { region: 'eu-south-2', allowHttp: false, httpsProxy };
+    await expect(run(exchangeBy(settings, { clock: hasty() }).exchange)).rejects.toMatchObject({
+      code: 'sts_unreachable',
+    });
+    expect(proxy.tunnels).toEqual(['sts.eu-south-2.amazonaws.com:443']);
+  });
+
+  test('is not taken without encryption unless the platform says so', () => {
+    const settings = { region: 'x', stsEndpoint: 'http://127.0.0.1:1', allowHttp: false };
+    expect(() => openSts(settings)).toThrow(/allowHttp/);
+  });
+
+  test('that leads nowhere is unavailable, and says what to check', async () => {
+    const { exchange } = exchangeBy(settingsFor('http://127.0.0.1:1'), { clock: hasty() });
+    await expect(run(exchange)).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'sts_unreachable',
+      message: expect.stringContaining('cloud.stsEndpoint'),
+    });
+  });
+});
+
+/** A clock on which every budget is over at once. */
+const hasty = () => {
+  let at = 0;
+  return { now: () => Date.now(), monotonic: () => (at += 20_000) };
+};

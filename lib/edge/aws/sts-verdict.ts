@@ -1,0 +1,82 @@
+import { ExchangeError } from '../../credentials/exchange.ts';
+import type { StsFault } from './sts-fault.ts';
+
+/** `retry`: the same again, later; `reread`: once more with a fresh token; `final`: an answer. */
+export type Verdict = 'retry' | 'reread' | 'final';
+
+type Known = { readonly verdict: Verdict; readonly says: string };
+
+/**
+ * STS's error codes, with and without the `Exception` that its documentation adds to some
+ * (AssumeRoleWithWebIdentity, API reference), and what each asks of us.
+ */
+const KNOWN: ReadonlyMap<string, Known> = new Map<string, Known>([
+  ['IDPCommunicationError', later('STS could not reach the issuer of the service-account token')],
+  ['Throttling', later('STS throttles')],
+  ['ThrottlingException', later('STS throttles')],
+  ['RequestLimitExceeded', later('STS throttles')],
+  ['SlowDown', later('STS throttles')],
+  ['ServiceUnavailable', later('STS is unavailable')],
+  ['InternalFailure', later('STS failed')],
+  ['InternalError', later('STS failed')],
+  ['ExpiredToken', again('STS holds the service-account token to be expired')],
+  [
+    'InvalidIdentityToken',
+    again(
+      'STS does not accept the service-account token: check issuer, audience and keys of the identity provider',
+    ),
+  ],
+  ['AccessDenied', final("the role's trust policy does not let this service account assume it")],
+  ['MalformedPolicyDocument', final('STS does not understand the session policy')],
+  [
+    'PackedPolicyTooLarge',
+    final(
+      'the session policy is too large once packed: declare fewer or shorter resources and actions, or split the task in two',
+    ),
+  ],
+  ['IDPRejectedClaim', final('the identity provider rejected the token')],
+  ['RegionDisabled', final('STS is not activated in this region for the account')],
+  [
+    'ValidationError',
+    final(
+      'STS refused the request; a lifetime over the maximum session duration of the role is the usual cause',
+    ),
+  ],
+]);
+
+function later(says: string): Known {
+  return { verdict: 'retry', says };
+}
+function again(says: string): Known {
+  return { verdict: 'reread', says };
+}
+function final(says: string): Known {
+  return { verdict: 'final', says };
+}
+
+const knownOf = ({ code }: StsFault): Known | undefined =>
+  KNOWN.get(code) ?? KNOWN.get(code.replace(/Exception$/, ''));
+
+/** What to do about a fault. No answer, 429 and 5xx are worth another try whatever their code. */
+export const verdictOn = (fault: StsFault): Verdict => {
+  const { status } = fault;
+  const isLack = status === undefined || status === 429 || status >= 500;
+  return knownOf(fault)?.verdict ?? (isLack ? 'retry' : 'final');
+};
+
+/** The fault as holding and serving know it: once nothing more is tried. */
+export const toExchangeError = (fault: StsFault, role: string): ExchangeError => {
+  const says = knownOf(fault)?.says ?? describeUnknown(fault);
+  const detail = fault.message === '' ? '' : `; it says ${fault.message}`;
+  const message = `${role}: ${says} (${fault.code}${detail})`;
+  const isAnswer = verdictOn(fault) !== 'retry' && fault.code !== 'sts_answer_invalid';
+  const code = fault.status === undefined ? 'sts_unreachable' : fault.code;
+  return new ExchangeError(isAnswer ? 'refused' : 'unavailable', code, message, { cause: fault });
+};
+
+const describeUnknown = ({ status, code }: StsFault): string => {
+  if (status !== undefined) return `STS answered with HTTP ${status}`;
+  return /CERT|SIGNATURE|ALTNAME/.test(code)
+    ? 'the certificate of the STS endpoint is not trusted: check cloud.caBundle and cloud.stsEndpoint'
+    : 'STS could not be reached: check cloud.stsEndpoint, cloud.httpsProxy and network policies';
+};

@@ -1,0 +1,239 @@
+import { Agent, request } from 'node:https';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+
+import {
+  createAuthority,
+  signLeaf,
+  type Authority,
+  type Leaf,
+} from '../../certificate/authority.ts';
+import { createJsonApp, type JsonApp } from './express-app.ts';
+import { openHttpsServer, type HttpsServer } from './https-server.ts';
+
+const NAME = 'webhook.valetkey.svc';
+let authorities: Authority[];
+let leaves: Leaf[];
+beforeAll(async () => {
+  const terms = { now: Date.now(), lifetimeMs: 3_600_000 };
+  authorities = await Promise.all([createAuthority(terms), createAuthority(terms)]);
+  leaves = await Promise.all(authorities.map((one) => signLeaf(one, { names: [NAME], ...terms })));
+});
+
+const opened: { server: HttpsServer; agent: Agent }[] = [];
+afterEach(async () => {
+  for (const { server, agent } of opened.splice(0)) {
+    agent.destroy();
+    await server.drain({ lingerMs: 0, graceMs: 0 });
+  }
+});
+
+type Answer = {
+  readonly status: number;
+  readonly headers: NodeJS.Dict<unknown>;
+  readonly text: string;
+};
+type Ask = (path: string, body?: string, headers?: Record<string, string>) => Promise<Answer>;
+
+const serve = async (app: Partial<JsonApp> = {}) => {
+  const server = openHttpsServer(
+    createJsonApp({
+      posts: { '/echo': (body) => Promise.resolve({ status: 200, body: { body } }) },
+      unready: () => [],
+      onBug: () => 'e-1',
+      ...app,
+    }),
+  );
+  server.useCertificate(leafAt(0));
+  const port = await server.listen({ host: '127.0.0.1', port: 0 });
+  const ca = authorities.map(({ certificate }) => certificate);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, ca, servername: NAME });
+  opened.push({ server, agent });
+  const ask: Ask = (path, body, headers = { 'Content-Type': 'application/json' }) =>
+    new Promise((resolve, reject) => {
+      const method = body === undefined ? 'GET' : 'POST';
+      request({ host: '127.0.0.1', port, path, method, headers, agent }, (answer) => {
+        let text = '';
+        answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        answer.on('end', () => {
+          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text });
+        });
+      })
+        .on('error', reject)
+        .end(body);
+    });
+  return { server, agent, port, ask };
+};
+
+const leafAt = (index: number): Leaf => {
+  const leaf = leaves[index];
+  if (leaf === undefined) throw new Error('no such leaf');
+  return leaf;
+};
+
+const shake = (port: number, options: ConnectionOptions): Promise<TLSSocket> =>
+  new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, servername: NAME, ...options }, () =>
+      resolve(socket),
+    );
+    socket.on('error', reject);
+  });
+
+describe('a new certificate', () => {
+  test('is served to new connections, while a kept connection goes on undisturbed', async () => {
+    const { server, agent, port, ask } = await serve();
+    let sockets = 0;
+    agent.on('free', () => (sockets += 1));
+    expect((await ask('/healthz')).status).toBe(200);
+    const [before] = Object.values(agent.freeSockets).flat() as TLSSocket[];
+
+    server.useCertificate(leafAt(1));
+    expect((await ask('/healthz')).status).toBe(200);
+    const [after] = Object.values(agent.freeSockets).flat() as TLSSocket[];
+    expect(after).toBe(before);
+
+    const onlyNew = await shake(port, { ca: authorities[1]?.certificate ?? '' });
+    expect(onlyNew.authorized).toBe(true);
+    onlyNew.destroy();
+    await expect(shake(port, { ca: authorities[0]?.certificate ?? '' })).rejects.toThrow();
+    expect(sockets).toBeGreaterThan(0);
+  });
+});
+
+describe('the server', () => {
+  test('speaks TLS 1.2 and 1.3, nothing older, and HTTP/1.1 alone', async () => {
+    const { port } = await serve();
+    const ca = authorities[0]?.certificate ?? '';
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const socket = await shake(port, { ca, minVersion: version, maxVersion: version });
+      expect(socket.getProtocol()).toBe(version);
+      socket.destroy();
+    }
+    const old = {
+      minVersion: 'TLSv1',
+      maxVersion: 'TLSv1.1',
+      ciphers: 'DEFAULT@SECLEVEL=0',
+    } as const;
+    await expect(shake(port, { ca, ...old })).rejects.toThrow();
+    await expect(shake(port, { ca, ALPNProtocols: ['h2'] })).rejects.toThrow();
+  });
+
+  test('reads JSON of up to 3 MiB and no more', async () => {
+    const { ask } = await serve();
+    const body = JSON.stringify('x'.repeat(3 * 1024 * 1024 - 2));
+    expect((await ask('/echo', `[${body.slice(2)}`.slice(0, 10))).status).toBe(400);
+    expect((await ask('/echo', JSON.stringify(['x'.repeat(3 * 1024 * 1024 - 4)]))).status).toBe(
+      200,
+    );
+    expect((await ask('/echo', JSON.stringify(['x'.repeat(3 * 1024 * 1024)]))).status).toBe(413);
+  });
+
+  test('says what was wrong with a body, and never more', async () => {
+    const { ask } = await serve();
+    expect(JSON.parse((await ask('/echo', '{"secret":')).text)).toEqual({
+      message: '(body): expected JSON, got something else',
+    });
+    const zipped = { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' };
+    expect((await ask('/echo', 'x', zipped)).status).toBe(415);
+  });
+
+  test('has no other route', async () => {
+    const { ask } = await serve();
+    expect((await ask('/')).status).toBe(404);
+    expect((await ask('/echo')).status).toBe(404);
+    expect((await ask('/healthz', '{}')).status).toBe(404);
+  });
+
+  test('says what is missing while it is not ready', async () => {
+    const { ask } = await serve({ unready: () => ['certificate'] });
+    const { status, text } = await ask('/readyz');
+    expect({ status, text }).toEqual({
+      status: 503,
+      text: '{"status":"not ready","missing":["certificate"]}',
+    });
+  });
+
+  test('answers a bug with an id and nothing else', async () => {
+    const bugs: unknown[] = [];
+    const boom = new Error('the pod was …');
+    const { ask } = await serve({
+      posts: { '/echo': () => Promise.reject(boom) },
+      onBug: (error) => {
+        bugs.push(error);
+        return 'e-42';
+      },
+    });
+    const { status, text, headers } = await ask('/echo', '{}');
+    expect({ status, text }).toEqual({ status: 500, text: '{"message":"internal error e-42"}' });
+    expect(bugs).toEqual([boom]);
+    expect(headers['x-powered-by']).toBeUndefined();
+  });
+
+  test('refuses headers past 16 KiB', async () => {
+    const { ask } = await serve();
+    const { status } = await ask('/healthz', undefined, { 'X-Large': 'x'.repeat(17_000) });
+    expect(status).toBe(431);
+  });
+});
+
+describe('draining', () => {
+  test('lets answers under way finish, closes each connection, and takes no new one', async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let arrived = (): void => undefined;
+    const arrival = new Promise<void>((resolve) => (arrived = resolve));
+    const { server, port, ask } = await serve({
+      posts: {
+        '/slow': async () => {
+          arrived();
+          await held;
+          return { status: 200, body: { done: true } };
+        },
+      },
+    });
+    const slow = ask('/slow', '{}');
+    await arrival;
+    let isDrained = false;
+    const drained = server.drain({ lingerMs: 0, graceMs: 5_000 }).then(() => (isDrained = true));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect(shake(port, { ca: authorities[0]?.certificate ?? '' })).rejects.toThrow(
+      'ECONNREFUSED',
+    );
+    expect(isDrained).toBe(false);
+    release();
+    expect(await slow).toMatchObject({ status: 200, text: '{"done":true}' });
+    await drained;
+  });
+
+  test('serves on while it lingers, and each answer closes its connection', async () => {
+    const { server, ask } = await serve();
+    expect((await ask('/healthz')).headers['connection']).toBe('keep-alive');
+    const drained = server.drain({ lingerMs: 300, graceMs: 0 });
+    const { status, headers } = await ask('/healthz');
+    expect({ status, connection: headers['connection'] }).toEqual({
+      status: 200,
+      connection: 'close',
+    });
+    await drained;
+  });
+
+  test('cuts off what takes longer than its grace', async () => {
+    const never = new Promise<never>(() => undefined);
+    let arrived = (): void => undefined;
+    const arrival = new Promise<void>((resolve) => (arrived = resolve));
+    const { server, ask } = await serve({
+      posts: {
+        '/slow': () => {
+          arrived();
+          return never;
+        },
+      },
+    });
+    const slow = ask('/slow', '{}');
+    slow.catch(() => undefined);
+    await arrival;
+    await server.drain({ lingerMs: 0, graceMs: 10 });
+    await expect(slow).rejects.toThrow();
+  });
+});

@@ -1,0 +1,83 @@
+import type { RequestListener, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+
+/** PEM. */
+type ServerCertificate = { readonly certificate: string; readonly key: string };
+
+export type HttpsServer = {
+  /** Serves new connections with this certificate; those that stand are not disturbed. */
+  readonly useCertificate: (certificate: ServerCertificate) => void;
+  /** Begins to listen; needs a certificate before. An empty host: every address. Answers the port. */
+  readonly listen: (address: { readonly host: string; readonly port: number }) => Promise<number>;
+  /**
+   * Ends without losing a request: for `lingerMs` it serves on, each answer closing its connection,
+   * then it takes no more, and waits up to `graceMs` for the answers under way.
+   */
+  readonly drain: (times: { readonly lingerMs: number; readonly graceMs: number }) => Promise<void>;
+};
+
+/**
+ * An HTTPS server for API servers: HTTP/1.1 only, TLS 1.2 or later, small limits on what comes
+ * before a body, and connections that outlive the API server's own idea of idle (a server that
+ * closes first races its next request).
+ */
+export const openHttpsServer = (handler: RequestListener): HttpsServer => {
+  let isDraining = false;
+  const underWay = new Set<ServerResponse>();
+  const server = createServer(OPTIONS, (request, answer) => {
+    if (isDraining) closeAfter(answer);
+    underWay.add(answer);
+    answer.once('close', () => underWay.delete(answer));
+    handler(request, answer);
+  });
+  server.maxConnections = 1024;
+  return {
+    useCertificate: ({ certificate, key }) =>
+      server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' }),
+    listen: (address) => listen(server, address),
+    drain: async ({ lingerMs, graceMs }) => {
+      isDraining = true;
+      underWay.forEach(closeAfter);
+      await wait(lingerMs);
+      await close(server, graceMs);
+    },
+  };
+};
+
+const OPTIONS = {
+  ALPNProtocols: ['http/1.1'],
+  minVersion: 'TLSv1.2',
+  handshakeTimeout: 10_000,
+  headersTimeout: 5_000,
+  requestTimeout: 15_000,
+  connectionsCheckingInterval: 2_000,
+  keepAliveTimeout: 95_000,
+  maxHeaderSize: 16 * 1024,
+  noDelay: true,
+} as const;
+
+const closeAfter = (answer: ServerResponse): void => {
+  if (!answer.headersSent) answer.setHeader('Connection', 'close');
+};
+
+const listen = (
+  server: Server,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, ...(host !== '' && { host }) }, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+
+/** Idle connections are closed at once, busy ones when their answer is out or `graceMs` is over. */
+const close = async (server: Server, graceMs: number): Promise<void> => {
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  clearTimeout(timer);
+};
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,114 @@
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { ListenOptions } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** Each listener has its own: a consumer that uses up its connections starves nobody else. */
+const MAX_CONNECTIONS = 256;
+const MAX_HEADER_BYTES = 8 * 1024;
+
+/** An address or path that cannot be listened on; the message names the setting that says where. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+}
+
+/** A plain HTTP/1.1 server for callers inside the pod, with strict limits; not listening yet. */
+export const createLocalServer = (handler?: RequestListener): Server => {
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: 5_000,
+      requestTimeout: 10_000,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: 5_000,
+      noDelay: true,
+    },
+    handler,
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  // No count: headers past it would vanish before the guard reads them. The bytes are limited.
+  server.maxHeadersCount = 0;
+  // A reader that stops reading loses its connection.
+  server.timeout = 30_000;
+  server.on('clientError', refuseMalformed);
+  server.on('connect', refuseTunnel);
+  return server;
+};
+
+const refuseMalformed = ({ code }: NodeJS.ErrnoException, socket: Duplex): void => {
+  const isLarge = code === 'HPE_HEADER_OVERFLOW';
+  const status = isLarge ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  endWith(socket, status, isLarge ? 'headers_too_large' : 'bad_request');
+};
+
+const refuseTunnel = (_request: unknown, socket: Duplex): void =>
+  endWith(socket, '405 Method Not Allowed', 'method_not_allowed');
+
+const endWith = (socket: Duplex, status: string, code: string): void => {
+  if (!socket.writable) return void socket.destroy();
+  const body = JSON.stringify({ Code: code, Message: 'The request was refused.' });
+  const head = [
+    `HTTP/1.1 ${status}`,
+    'Content-Type: application/json',
+    'Cache-Control: no-store',
+    `Content-Length: ${body.length}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+};
+
+/**
+ * Listens on a TCP address.
+ *
+ * @throws ListenError
+ */
+export const listenOnAddress = async (
+  server: Server,
+  { host, port, setting }: { host: string; port: number; setting: string },
+): Promise<void> => {
+  try {
+    await listen(server, { host, port, exclusive: true });
+  } catch (cause) {
+    throw listenError(setting, `${host}:${port}`, cause);
+  }
+};
+
+/**
+ * Listens on a unix socket that every user may connect to; a stale one is removed first.
+ *
+ * @throws ListenError
+ */
+export const listenOnSocket = async (
+  server: Server,
+  { path, setting }: { path: string; setting: string },
+): Promise<void> => {
+  try {
+    rmSync(path, { force: true });
+    await listen(server, { path });
+    chmodSync(path, 0o666);
+  } catch (cause) {
+    throw listenError(setting, path, cause);
+  }
+};
+
+const listenError = (setting: string, where: string, cause: unknown): ListenError => {
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  const hint = code === 'EADDRINUSE' ? ': another process of this pod listens there' : '';
+  return new ListenError(`${setting}: ${where} cannot be listened on (${code}${hint})`, { cause });
+};
+
+const listen = (server: Server, options: ListenOptions): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+
+/** Stops listening and drops every connection. */
+export const closeListener = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });

@@ -1,0 +1,54 @@
+import {
+  AdmissionregistrationV1Api,
+  CoreV1Api,
+  KubeConfig,
+  Observable,
+  PatchStrategy,
+  type ConfigurationOptions,
+} from '@kubernetes/client-node';
+
+/** The way to the API server; what is done with it stands in the files beside this one. */
+export type Kubernetes = {
+  readonly core: CoreV1Api;
+  readonly admission: AdmissionregistrationV1Api;
+  readonly config: KubeConfig;
+};
+
+/** The client library has no limit of its own on how long a call may take. */
+const CALL_TIMEOUT_MS = 10_000;
+
+/** Opens the API server, by the pod's own service account unless told otherwise. */
+export const openKubernetes = (config = ownServiceAccount()): Kubernetes => ({
+  config,
+  core: config.makeApiClient(CoreV1Api),
+  admission: config.makeApiClient(AdmissionregistrationV1Api),
+});
+
+type CallOptions = ConfigurationOptions;
+
+/** Options of one call: it ends after ten seconds. */
+export const timely = (contentType?: PatchStrategy): CallOptions => ({
+  middlewareMergeStrategy: 'append',
+  middleware: [
+    {
+      pre: (request) => {
+        request.setSignal(AbortSignal.timeout(CALL_TIMEOUT_MS));
+        if (contentType !== undefined) request.setHeaderParam('Content-Type', contentType);
+        return new Observable(Promise.resolve(request));
+      },
+      post: (response) => new Observable(Promise.resolve(response)),
+    },
+  ],
+});
+
+/** A patch whose lists are merged by their elements' names. */
+export const strategicMerge = (): CallOptions => timely(PatchStrategy.StrategicMergePatch);
+
+/** A patch that sets members and removes those that are null (RFC 7386). */
+export const merge = (): CallOptions => timely(PatchStrategy.MergePatch);
+
+function ownServiceAccount(): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromCluster();
+  return config;
+}

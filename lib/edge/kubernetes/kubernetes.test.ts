@@ -1,0 +1,243 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { openKubernetes, type Kubernetes } from './client.ts';
+import { watchConfigMap } from './config-map-watch.ts';
+import { openConfigMap, type StoredConfigMap } from './config-maps.ts';
+import { openFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
+import type { KubernetesError } from './kubernetes-error.ts';
+import { listPods } from './pods.ts';
+import { openSecret } from './secrets.ts';
+import { openWebhookConfigurations } from './webhook-configurations.ts';
+
+let api: FakeApiServer;
+let kubernetes: Kubernetes;
+beforeEach(async () => {
+  api = await openFakeApiServer();
+  kubernetes = openKubernetes(api.config);
+});
+afterEach(() => api.close());
+
+const place = { namespace: 'valetkey', name: 'it' };
+const secretPath = '/api/v1/namespaces/valetkey/secrets/it';
+const configMapPath = '/api/v1/namespaces/valetkey/configmaps/it';
+
+/** Resolves when `isSo`; fails where it does not come to be. */
+const until = async (isSo: () => boolean): Promise<void> => {
+  const end = performance.now() + 4000;
+  while (!isSo()) {
+    if (performance.now() > end) throw new Error(`never so: ${isSo.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+};
+
+describe('a secret', () => {
+  test('is nothing before it is created, and decoded afterwards', async () => {
+    const secret = openSecret(kubernetes, place);
+    expect(await secret.read()).toBeUndefined();
+    expect(await secret.create({ 'a.crt': 'one\n' })).toBe('written');
+    expect(api.get(secretPath)?.['data']).toEqual({ 'a.crt': 'b25lCg==' });
+    expect(await secret.read()).toMatchObject({ data: { 'a.crt': 'one\n' }, annotations: {} });
+  });
+
+  test('that exists already is a conflict to create', async () => {
+    const secret = openSecret(kubernetes, place);
+    await secret.create({ a: '1' });
+    expect(await secret.create({ a: '2' })).toBe('conflict');
+    expect((await secret.read())?.data).toEqual({ a: '1' });
+  });
+
+  test('that somebody wrote since, or deleted, is a conflict to replace', async () => {
+    const secret = openSecret(kubernetes, place);
+    await secret.create({ a: '1' });
+    const { resourceVersion } = (await secret.read()) ?? { resourceVersion: '' };
+    expect(await secret.replace(resourceVersion, { a: '2' })).toBe('written');
+    expect(await secret.replace(resourceVersion, { a: '3' })).toBe('conflict');
+    expect((await secret.read())?.data).toEqual({ a: '2' });
+    api.remove(secretPath);
+    expect(await secret.replace(resourceVersion, { a: '4' })).toBe('conflict');
+  });
+
+  test('keeps the annotations that others put on it', async () => {
+    const secret = openSecret(kubernetes, place);
+    api.put(secretPath, { metadata: { annotations: { 'valetkey.dev/rotate': 'now' } }, data: {} });
+    const before = await secret.read();
+    await secret.replace(before?.resourceVersion ?? '', { a: '1' });
+    expect((await secret.read())?.annotations).toEqual({ 'valetkey.dev/rotate': 'now' });
+  });
+});
+
+describe('an error', () => {
+  const codes: [number, string][] = [
+    [403, 'refused'],
+    [401, 'refused'],
+    [422, 'refused'],
+    [429, 'unavailable'],
+    [500, 'unavailable'],
+    [503, 'unavailable'],
+  ];
+  test.each(codes)('of status %i is %s and names what was asked', async (status, code) => {
+    api.fail(/secrets/, status);
+    await expect(openSecret(kubernetes, place).read()).rejects.toMatchObject({
+      name: 'KubernetesError',
+      code,
+      status,
+      culprit: 'get secret it',
+    });
+  });
+
+  test('of a server that is not there is unavailable and says why', async () => {
+    const gone = await openFakeApiServer();
+    await gone.close();
+    await expect(openSecret(openKubernetes(gone.config), place).read()).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('ECONNREFUSED') as unknown,
+    });
+  });
+});
+
+describe('webhook configurations', () => {
+  const base = '/apis/admissionregistration.k8s.io/v1';
+  const paths = [
+    `${base}/mutatingwebhookconfigurations/valetkey`,
+    `${base}/validatingwebhookconfigurations/valetkey`,
+  ];
+  const install = (): void => {
+    for (const path of paths) {
+      api.put(path, {
+        metadata: { name: 'valetkey' },
+        webhooks: ['one.dev', 'two.dev'].map((name) => ({
+          name,
+          failurePolicy: 'Fail',
+          clientConfig: { service: { name: 'webhook', namespace: 'valetkey' } },
+        })),
+      });
+    }
+  };
+
+  test('are both read, with the bundle of each webhook', async () => {
+    install();
+    const found = await openWebhookConfigurations(kubernetes, 'valetkey').read();
+    expect(found.map(({ id }) => id)).toEqual(['mutating', 'validating']);
+    expect(found[0]?.webhooks).toEqual([
+      { name: 'one.dev', caBundle: '' },
+      { name: 'two.dev', caBundle: '' },
+    ]);
+  });
+
+  test('are given a bundle, and nothing else of them changes', async () => {
+    install();
+    const configurations = openWebhookConfigurations(kubernetes, 'valetkey');
+    for (const one of await configurations.read()) {
+      expect(await configurations.writeBundle(one, 'PEM')).toBe('written');
+      expect(await configurations.writeBundle(one, 'PEM')).toBe('conflict');
+    }
+    for (const path of paths) {
+      expect(api.get(path)?.['webhooks']).toEqual(
+        ['one.dev', 'two.dev'].map((name) => ({
+          name,
+          failurePolicy: 'Fail',
+          clientConfig: { service: { name: 'webhook', namespace: 'valetkey' }, caBundle: 'UEVN' },
+        })),
+      );
+    }
+  });
+
+  test('of which one is missing are an error that names it', async () => {
+    install();
+    api.remove(paths[1] ?? '');
+    await expect(openWebhookConfigurations(kubernetes, 'valetkey').read()).rejects.toMatchObject({
+      code: 'notFound',
+      culprit: 'get validating webhook configuration valetkey',
+    });
+  });
+});
+
+describe('a config map', () => {
+  test('is created once, changed member by member, and a null removes', async () => {
+    const map = openConfigMap(kubernetes, place);
+    expect(await map.read()).toBeUndefined();
+    await map.create();
+    await map.create();
+    await map.change({ data: { a: '1', b: '2' }, annotations: { 'valetkey.dev/x': 'y' } });
+    await map.change({ data: { a: null } });
+    expect(await map.read()).toMatchObject({
+      data: { b: '2' },
+      annotations: { 'valetkey.dev/x': 'y' },
+    });
+  });
+
+  test('changed against a stale version is a conflict', async () => {
+    const map = openConfigMap(kubernetes, place);
+    await map.create();
+    const { resourceVersion = '' } = (await map.read()) ?? {};
+    await map.change({ data: { a: '1' }, resourceVersion });
+    const stale = map.change({ data: { a: '2' }, resourceVersion });
+    await expect(stale).rejects.toMatchObject({ code: 'conflict' });
+  });
+});
+
+describe('a watch of a config map', () => {
+  const open = () => {
+    const seen: (StoredConfigMap | undefined)[] = [];
+    const errors: KubernetesError[] = [];
+    const attempts: number[] = [];
+    const stop = watchConfigMap(kubernetes, {
+      ...place,
+      onState: (state) => seen.push(state),
+      onError: (error) => errors.push(error),
+      backoffMs: (attempt) => (attempts.push(attempt), 1),
+    });
+    return { seen, errors, attempts, stop };
+  };
+  const watching = () => api.requests.filter((one) => one.endsWith('/configmaps')).length >= 2;
+
+  test('tells what is there, what changes, and that it is gone', async () => {
+    api.put(configMapPath, { data: { a: '1' } });
+    api.put('/api/v1/namespaces/valetkey/configmaps/another', { data: { secret: 'no' } });
+    const { seen, stop } = open();
+    await until(watching);
+    api.put(configMapPath, { data: { a: '2' } });
+    await until(() => seen.at(-1)?.data['a'] === '2');
+    api.remove(configMapPath);
+    await until(() => seen.at(-1) === undefined);
+    stop();
+    expect(seen[0]?.data).toEqual({ a: '1' });
+  });
+
+  test('begins again after an error other than 410, with a fresh list and a growing wait', async () => {
+    api.put(configMapPath, { data: { a: '1' } });
+    api.fail(/configmaps/, 403);
+    const { seen, errors, attempts, stop } = open();
+    await until(() => errors.length >= 3);
+    expect(seen).toEqual([]);
+    expect(errors[0]).toMatchObject({ code: 'refused' });
+    expect(attempts.slice(0, 3)).toEqual([1, 2, 3]);
+    api.recover();
+    await until(() => seen.at(-1)?.data['a'] === '1');
+    stop();
+  });
+
+  test('survives a broken connection', async () => {
+    api.put(configMapPath, { data: { a: '1' } });
+    const { seen, stop } = open();
+    await until(watching);
+    api.breakWatches();
+    api.put(configMapPath, { data: { a: '2' } });
+    await until(() => seen.at(-1)?.data['a'] === '2');
+    stop();
+  });
+});
+
+describe('pods', () => {
+  test('of every namespace are listed by label', async () => {
+    const labels = { 'valetkey.dev/injected': 'true' };
+    api.put('/api/v1/namespaces/a/pods/one', { metadata: { labels }, spec: { containers: [] } });
+    api.put('/api/v1/namespaces/b/pods/two', { metadata: { labels } });
+    api.put('/api/v1/namespaces/b/pods/three', { metadata: {} });
+    const names: (string | undefined)[] = [];
+    for await (const pod of listPods(kubernetes, 'valetkey.dev/injected=true')) {
+      names.push(pod.metadata?.name);
+    }
+    expect(names).toEqual(['one', 'two']);
+  });
+});
