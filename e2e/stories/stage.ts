@@ -100,6 +100,8 @@ export const createNamespace = async (
   serviceAccounts = ['agent'],
 ): Promise<string> => {
   const namespace = `${name}-${cloud.name}`;
+  // A cluster that was used before has it still.
+  await kubectl(cluster, ['delete', 'namespace', namespace, '--ignore-not-found']);
   await apply(cluster, [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
     ...['default', ...serviceAccounts].map((account) => ({

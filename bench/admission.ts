@@ -1,0 +1,78 @@
+import type { Bench } from './bench.ts';
+import { alternate, loadServer } from './load.ts';
+import { post } from './processes.ts';
+import { buildReview } from './review.ts';
+import { toRow } from './rows.ts';
+import type { Row } from './rows.ts';
+import { startBareWebhook, startWebhook, writeCertificates } from './webhook.ts';
+import type { Webhook } from './webhook.ts';
+
+/** An API server keeps a few connections to a webhook. */
+const CONNECTIONS = 8;
+/** A busy cluster's creations of annotated pods, by far: latency is of interest below saturation. */
+const STEADY_RATE = 100;
+
+/** How fast an 8 KB review of an annotated pod is admitted and patched over HTTPS. */
+export async function measureAdmission(bench: Bench): Promise<Row[]> {
+  const certificates = await writeCertificates(bench);
+  const ours = await startWebhook(bench, certificates);
+  const bare = await startBareWebhook(bench, certificates);
+  try {
+    for (const each of [ours, bare]) if (each !== undefined) await expectPatch(each);
+    return [...(await rates(bench, ours, bare)), ...(await latencies(bench, ours, bare))];
+  } finally {
+    await Promise.all([ours.stop(), bare?.stop()]);
+  }
+}
+
+async function rates(bench: Bench, ours: Webhook, bare: Webhook | undefined): Promise<Row[]> {
+  const load = { request, connections: CONNECTIONS, seconds: bench.seconds };
+  const run = (webhook: Webhook) => () => loadServer(bench, webhook, load);
+  // Warm: the compiler has seen the path.
+  await run(ours)();
+  const measured = await alternate(bench.repeats, run(ours), bare && run(bare));
+  const perCore = ({ perCoreSecond }: { perCoreSecond: number }): number => perCoreSecond;
+  return [
+    toRow({
+      name: 'admission of an 8 KB review',
+      unit: 'requests per core-second',
+      values: measured.ours.map(perCore),
+      baselines: measured.theirs.map(perCore),
+      goal: { of: 'ratio', must: 'be at least', number: 1.2 },
+    }),
+  ];
+}
+
+async function latencies(bench: Bench, ours: Webhook, bare: Webhook | undefined): Promise<Row[]> {
+  const load = { request, connections: CONNECTIONS, seconds: bench.seconds, rate: STEADY_RATE };
+  const run = (webhook: Webhook) => () => loadServer(bench, webhook, load);
+  const measured = await alternate(bench.repeats, run(ours), bare && run(bare));
+  return [
+    toRow({
+      name: `admission, 99th percentile at ${STEADY_RATE} per second`,
+      unit: 'ms',
+      values: measured.ours.map(({ p99Ms }) => p99Ms),
+      baselines: measured.theirs.map(({ p99Ms }) => p99Ms),
+    }),
+  ];
+}
+
+/** A refusal would be quick: what is measured must be a patch. */
+async function expectPatch({ target }: Webhook): Promise<void> {
+  const port = Number(target.split(':').at(-1));
+  const { status, body } = await post(port, review);
+  const { response } = JSON.parse(body) as { response?: { allowed: boolean; patch?: string } };
+  if (status === 200 && response?.allowed === true && response.patch !== undefined) return;
+  throw new Error(`${target}: expected a patch, got ${status}: ${body.slice(0, 500)}`);
+}
+
+const review = buildReview();
+const request = [
+  'POST /mutate?timeout=5s HTTP/1.1',
+  'Host: valetkey-webhook.valetkey.svc',
+  'Content-Type: application/json',
+  'Accept: application/json, */*',
+  `Content-Length: ${Buffer.byteLength(review)}`,
+  '',
+  review,
+].join('\r\n');

@@ -1,0 +1,3 @@
+module valetkey.dev/bench/baseline
+
+go 1.25

@@ -1,0 +1,30 @@
+// A bare Go net/http program that does what two of our programs do, and no more: the yardstick.
+//
+//	baseline webhook ADDRESS CERTIFICATE KEY   HTTPS: decode an AdmissionReview, patch, encode
+//	baseline sidecar SOCKET                    unix socket: answer held credentials
+//	baseline load FLAGS                        the load for both, and for ours
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "baseline:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	switch {
+	case len(args) == 4 && args[0] == "webhook":
+		return serveWebhook(args[1], args[2], args[3])
+	case len(args) == 2 && args[0] == "sidecar":
+		return serveSidecar(args[1])
+	case len(args) > 0 && args[0] == "load":
+		return load(args[1:])
+	}
+	return fmt.Errorf("expected webhook, sidecar or load with their arguments, got %q", args)
+}

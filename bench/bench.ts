@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { SIDECAR_COMMAND, WEBHOOK_COMMAND } from '../lib/contract/runtime.ts';
+
+/** What every measurement is given. */
+export type Bench = {
+  /** Temporary; gone when the bench ends. */
+  folder: string;
+  /** Folder of our programs, each bundled to one file. */
+  programs: string;
+  /** The bare Go program; undefined without Go. */
+  baseline: string | undefined;
+  repeats: number;
+  /** Of each load. */
+  seconds: number;
+  progress: (message: string) => void;
+};
+
+/** Bundles our programs as the image does; the folder that holds them. */
+export async function buildPrograms(): Promise<string> {
+  const root = join(import.meta.dirname, '..');
+  await promisify(execFile)(process.execPath, [join(root, 'build.ts')], { cwd: root });
+  return join(root, 'dist');
+}
+
+/** Where our programs find code compiled before. */
+export const compileCache = (folder: string): string => join(folder, 'compile-cache');
+
+const commands = { sidecar: SIDECAR_COMMAND, webhook: WEBHOOK_COMMAND } as const;
+export type ProgramName = keyof typeof commands;
+
+/** Starts a program as its container does, but with this Node and the bundle that is measured. */
+export function commandOf({ programs }: Bench, name: ProgramName): [string, string[]] {
+  // The first word is Node, the last one the program; between them are flags.
+  return [process.execPath, [...commands[name].slice(1, -1), join(programs, `${name}.cjs`)]];
+}
+
+/** Runs each program once to a clean exit, as the image's build does: V8 then keeps what it compiled. */
+export async function fillCompileCache(bench: Bench): Promise<void> {
+  const env = { NODE_COMPILE_CACHE: compileCache(bench.folder) };
+  for (const name of Object.keys(commands) as ProgramName[]) {
+    const [command, args] = commandOf(bench, name);
+    await promisify(execFile)(command, [...args, '--help'], { env, timeout: 30_000 });
+  }
+}
+
+/** Builds the bare Go program; undefined where there is no Go. */
+export async function buildBaseline(folder: string): Promise<string | undefined> {
+  const program = join(folder, 'baseline');
+  const run = promisify(execFile);
+  try {
+    await run('go', ['version']);
+  } catch {
+    return undefined;
+  }
+  const cwd = join(import.meta.dirname, 'baseline');
+  const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '' };
+  await run('go', ['build', '-trimpath', '-o', program, '.'], { cwd, env, timeout: 300_000 });
+  return program;
+}

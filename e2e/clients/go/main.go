@@ -1,0 +1,158 @@
+// A consumer that uses the AWS SDK for Go v2 as it comes, driven by lines on stdin. The protocol is
+// that of ../client.ts.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+const callTimeout = 20 * time.Second
+
+type answer struct {
+	Op          string  `json:"op"`
+	Key         string  `json:"key"`
+	Status      *int    `json:"status"`
+	Code        *string `json:"code"`
+	Message     *string `json:"message"`
+	AccessKeyID *string `json:"accessKeyId"`
+	Ms          int64   `json:"ms"`
+}
+
+func main() {
+	if err := serve(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func serve() error {
+	out := json.NewEncoder(os.Stdout)
+	used := ""
+	client, err := newClient(&used)
+	if err != nil {
+		return err
+	}
+	start := map[string]string{"op": "start", "sdk": "go", "version": aws.SDKVersion, "runtime": runtime.Version()}
+	if err := out.Encode(start); err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() && lines.Text() != "quit" {
+		op, key, _ := strings.Cut(lines.Text(), " ")
+		used = ""
+		if err := out.Encode(perform(client, &used, op, key)); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// newClient keeps in used the access key that the last request was signed with.
+func newClient(used *string) (*s3.Client, error) {
+	loaded, err := config.LoadDefaultConfig(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return s3.NewFromConfig(loaded, func(options *s3.Options) {
+		options.UsePathStyle = true
+		options.APIOptions = append(options.APIOptions, func(stack *middleware.Stack) error {
+			return stack.Finalize.Insert(noteAccessKey(used), "Signing", middleware.After)
+		})
+	}), nil
+}
+
+var credential = regexp.MustCompile(`Credential=([^/]+)/`)
+
+func noteAccessKey(used *string) middleware.FinalizeMiddleware {
+	return middleware.FinalizeMiddlewareFunc("NoteAccessKey", func(
+		ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
+	) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		if request, ok := in.Request.(*smithyhttp.Request); ok {
+			if found := credential.FindStringSubmatch(request.Header.Get("Authorization")); found != nil {
+				*used = found[1]
+			}
+		}
+		return next.HandleFinalize(ctx, in)
+	})
+}
+
+func perform(client *s3.Client, used *string, op, key string) answer {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	startedAt := time.Now()
+	err := call(ctx, client, op, key)
+	result := answer{Op: op, Key: key, Ms: time.Since(startedAt).Milliseconds()}
+	if *used != "" {
+		result.AccessKeyID = aws.String(*used)
+	}
+	if err == nil {
+		result.Status = aws.Int(200)
+		return result
+	}
+	result.Status = statusOf(err)
+	result.Code = aws.String(codeOf(err))
+	result.Message = aws.String(err.Error())
+	return result
+}
+
+func call(ctx context.Context, client *s3.Client, op, path string) error {
+	bucket, key, _ := strings.Cut(path, "/")
+	switch op {
+	case "get":
+		output, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+		if err != nil {
+			return err
+		}
+		defer output.Body.Close()
+		_, err = io.Copy(io.Discard, output.Body)
+		return err
+	case "put":
+		_, err := client.PutObject(ctx, &s3.PutObjectInput{
+			Bucket: &bucket, Key: &key, Body: strings.NewReader("written by a client\n"),
+		})
+		return err
+	}
+	return fmt.Errorf("op: expected get or put, got %q", op)
+}
+
+// statusOf answers what the cloud said, or else what the sidecar said.
+func statusOf(err error) *int {
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) {
+		return aws.Int(response.HTTPStatusCode())
+	}
+	var plain *smithyhttp.ResponseError
+	if errors.As(err, &plain) {
+		return aws.Int(plain.HTTPStatusCode())
+	}
+	return nil
+}
+
+func codeOf(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "Timeout"
+	}
+	return "CredentialsOrNetwork"
+}

@@ -1,0 +1,72 @@
+"""Runs awscli as it comes, one process per line on stdin, and answers like the SDK programs.
+
+`--debug` is how the command line tells its access key and the HTTP status; what it writes stays in
+this process's memory.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+from protocol import access_key_in, serve
+
+TIMEOUT_SECONDS = 30
+AWS = os.path.join(os.path.dirname(sys.executable), "aws")
+STATUS = re.compile(r'urllib3\.connectionpool - DEBUG - \S+ "(?:GET|PUT) [^"]*" (\d{3}) ')
+ERROR_CODE = re.compile(r"An error occurred \((\w+)\)")
+S3_REQUEST = re.compile(r"Sending http request: .*")
+
+
+def build(folder):
+    """`perform` for `serve`; the folder holds a configuration and the body of puts."""
+    body = os.path.join(folder, "body")
+    with open(body, "w", encoding="utf8") as file:
+        file.write("written by a client\n")
+    config = os.path.join(folder, "config")
+    with open(config, "w", encoding="utf8") as file:
+        file.write("[default]\ns3 =\n  addressing_style = path\n")
+    environment = {**os.environ, "AWS_CONFIG_FILE": config, "AWS_PAGER": ""}
+
+    def perform(op, bucket, key):
+        if op not in ("get", "put"):
+            return {"code": "Usage", "message": f"op: expected get or put, got {op!r}"}
+        file = ["/dev/null"] if op == "get" else ["--body", body]
+        command = [AWS, "--debug", "--cli-connect-timeout", "2", "--cli-read-timeout", "10"]
+        command += ["s3api", f"{op}-object", "--bucket", bucket, "--key", key, *file]
+        return outcome(command, environment)
+
+    return perform
+
+
+def outcome(command, environment):
+    try:
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return {"code": "Timeout", "message": f"no answer in {TIMEOUT_SECONDS} s"}
+    # Requests to the sidecar are sent elsewhere in botocore and carry no Credential=.
+    signed = [key for key in map(access_key_in, S3_REQUEST.findall(ended.stderr)) if key]
+    answer = {"accessKeyId": signed[-1] if signed else None}
+    statuses = STATUS.findall(ended.stderr)
+    if signed and statuses:
+        answer["status"] = int(statuses[-1])
+    if ended.returncode == 0:
+        return answer
+    last_lines = [line for line in ended.stderr.splitlines() if line.strip()]
+    message = last_lines[-1] if last_lines else "it said nothing"
+    code = ERROR_CODE.search(message)
+    return {**answer, "code": code.group(1) if code else "CredentialsOrNetwork", "message": message}
+
+
+def version():
+    said = subprocess.run([AWS, "--version"], capture_output=True, text=True, check=True).stdout
+    return said.split()[0].removeprefix("aws-cli/"), said.split()[1].replace("/", " ")
+
+
+if __name__ == "__main__":
+    cli, runtime = version()
+    with tempfile.TemporaryDirectory() as temporary:
+        serve({"sdk": "awscli", "version": cli, "runtime": runtime}, build(temporary))

@@ -1,0 +1,65 @@
+"""A consumer that uses boto3 as it comes, driven by lines on stdin."""
+
+import platform
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from protocol import access_key_in, serve
+
+CONFIG = Config(connect_timeout=2, read_timeout=10, s3={"addressing_style": "path"})
+
+
+def build():
+    """`perform` for `serve`; the client is made at the first use, since making it fetches."""
+    state = {"client": None, "used": None}
+
+    def note_access_key(request, **_):
+        value = request.headers.get("Authorization", "")
+        text = value.decode() if isinstance(value, bytes) else value
+        state["used"] = access_key_in(text)
+
+    def client():
+        if state["client"] is None:
+            made = boto3.session.Session().client("s3", config=CONFIG)
+            made.meta.events.register("before-send.s3", note_access_key)
+            state["client"] = made
+        return state["client"]
+
+    def perform(op, bucket, key):
+        state["used"] = None
+        return {**outcome(lambda: call(client(), op, bucket, key)), "accessKeyId": state["used"]}
+
+    return perform
+
+
+def call(client, op, bucket, key):
+    if op == "get":
+        answer = client.get_object(Bucket=bucket, Key=key)
+        answer["Body"].read()
+    elif op == "put":
+        answer = client.put_object(Bucket=bucket, Key=key, Body=b"written by a client\n")
+    else:
+        raise ValueError(f"op: expected get or put, got {op!r}")
+    return answer
+
+
+def outcome(attempt):
+    try:
+        return {"status": attempt()["ResponseMetadata"]["HTTPStatusCode"]}
+    except ClientError as error:
+        return {
+            "status": error.response["ResponseMetadata"].get("HTTPStatusCode"),
+            "code": error.response["Error"]["Code"],
+            "message": str(error),
+        }
+    except Exception as error:  # What an agent would meet, whatever its class.
+        return {"code": type(error).__name__, "message": str(error)}
+
+
+if __name__ == "__main__":
+    serve(
+        {"sdk": "boto3", "version": boto3.__version__, "runtime": f"Python {platform.python_version()}"},
+        build(),
+    )

@@ -1,0 +1,34 @@
+"""Lines in, one JSON answer per line out: the protocol of ../client.ts."""
+
+import json
+import re
+import sys
+import time
+
+CREDENTIAL = re.compile(r"Credential=([^/,]+)/")
+
+
+def access_key_in(authorization):
+    """The access key that an Authorization header was signed with, or None."""
+    found = CREDENTIAL.search(authorization)
+    return found.group(1) if found else None
+
+
+def serve(start, perform):
+    """Announces `start`, then answers each line by `perform(op, bucket, key)`, a dict."""
+    write({"op": "start", **start})
+    for line in iter(sys.stdin.readline, ""):
+        op, _, path = line.strip().partition(" ")
+        if op == "quit":
+            return
+        bucket, _, key = path.partition("/")
+        started = time.monotonic()
+        answer = {"status": None, "code": None, "message": None, "accessKeyId": None}
+        answer.update(perform(op, bucket, key))
+        ms = round((time.monotonic() - started) * 1000)
+        write({"op": op, "key": path, "ms": ms, **answer})
+
+
+def write(answer):
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,125 @@
+import type { Answer } from './client.ts';
+
+/** What the sidecar and the cloud behind it are told to be like. */
+export type Conditions = {
+  lifetimeSeconds: number;
+  /** How long the exchange takes. */
+  exchangeDelayMs: number;
+  exchange: 'grants' | 'refuses';
+};
+
+export type Expectation =
+  /** 200 by the cloud, with credentials of a run. */
+  | 'served'
+  /** 403 by the cloud to a signed request. */
+  | 'refused by the cloud'
+  /** An error before any request to the cloud was signed. */
+  | 'refused by the sidecar'
+  /** An error, whoever's. */
+  | 'not served';
+
+/** `readable` lies in the task's scope, `foreign` outside of it. */
+export type ObjectName = 'readable' | 'foreign';
+
+export type Step =
+  | {
+      do: 'get' | 'put';
+      object: ObjectName;
+      expect: Expectation;
+      withinMs: number;
+      atLeastMs?: number;
+    }
+  /** Gets again and again until the expectation holds. */
+  | { do: 'get until'; expect: Expectation; withinMs: number }
+  /** Every get in these seconds is served, with this many different access keys at least. */
+  | { do: 'keep getting'; seconds: number; accessKeys: number }
+  | { do: 'change'; to: Partial<Conditions> };
+
+export type Scenario = { name: string; conditions: Conditions; steps: Step[] };
+
+const minute: Conditions = { lifetimeSeconds: 60, exchangeDelayMs: 0, exchange: 'grants' };
+const seconds: Conditions = { ...minute, lifetimeSeconds: 6 };
+
+/** No SDK's own tries take longer than this, unless it hangs. */
+const withinMs = 15_000;
+const served = { do: 'get', object: 'readable', expect: 'served', withinMs } as const;
+const byCloud = { expect: 'refused by the cloud', withinMs } as const;
+
+/** What every SDK must show at its newest version. */
+export const scenarios: Scenario[] = [
+  {
+    name: 'gets what its task allows and nothing else',
+    conditions: minute,
+    steps: [
+      // Patient: on a busy machine the first exchange may outlast an SDK's tries.
+      { do: 'get until', expect: 'served', withinMs },
+      { do: 'get', object: 'foreign', ...byCloud },
+      { do: 'put', object: 'readable', ...byCloud },
+    ],
+  },
+  {
+    name: 'runs of 6 s follow one another unnoticed',
+    conditions: seconds,
+    steps: [{ do: 'keep getting', seconds: 20, accessKeys: 3 }],
+  },
+  {
+    name: 'runs of a minute follow one another unnoticed',
+    conditions: minute,
+    steps: [{ do: 'keep getting', seconds: 75, accessKeys: 2 }],
+  },
+  {
+    name: 'a slow exchange is waited for',
+    conditions: { ...minute, exchangeDelayMs: 1500 },
+    steps: [{ ...served, atLeastMs: 1000 }, served],
+  },
+  {
+    name: 'a refusal is an error, and a grant afterwards is found',
+    conditions: { ...minute, exchange: 'refuses' },
+    steps: [
+      { do: 'get', object: 'readable', expect: 'refused by the sidecar', withinMs },
+      { do: 'change', to: { exchange: 'grants' } },
+      { do: 'get until', expect: 'served', withinMs },
+    ],
+  },
+  {
+    name: 'the deadline ends it when no further run is granted',
+    conditions: seconds,
+    steps: [
+      served,
+      { do: 'change', to: { exchange: 'refuses' } },
+      { do: 'get until', expect: 'not served', withinMs },
+      { do: 'get', object: 'readable', expect: 'not served', withinMs },
+    ],
+  },
+];
+
+/** Too long for every run. */
+export const longScenarios: Scenario[] = [
+  {
+    name: 'runs of ten minutes follow one another unnoticed',
+    conditions: { ...minute, lifetimeSeconds: 600 },
+    steps: [{ do: 'keep getting', seconds: 660, accessKeys: 2 }],
+  },
+];
+
+/** What is wrong with an answer, or nothing. */
+export function judge(answer: Answer, expected: Expectation): string | undefined {
+  if (meets(answer, expected)) return undefined;
+  const { status, code, accessKeyId, message } = answer;
+  const signed = accessKeyId === null ? 'unsigned' : 'signed';
+  return `expected ${expected}, got status ${String(status)}, code ${String(code)}, ${signed}: ${message ?? ''}`;
+}
+
+function meets({ status, code, accessKeyId }: Answer, expected: Expectation): boolean {
+  const isSigned = accessKeyId !== null;
+  switch (expected) {
+    case 'served':
+      return status === 200 && code === null && isSigned;
+    case 'refused by the cloud':
+      return status === 403 && code !== null && isSigned;
+    case 'refused by the sidecar':
+      return code !== null && !isSigned;
+    case 'not served':
+      return code !== null && status !== 200;
+  }
+}
