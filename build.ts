@@ -32,7 +32,6 @@ const bundle = (program: string): Promise<unknown> =>
     minifyWhitespace: true,
     minifySyntax: true,
     define: CATALOGUE_BUNDLE.define,
-    banner: { js: CATALOGUE_BUNDLE.banner },
     logLevel: 'warning',
   });
 

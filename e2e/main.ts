@@ -9,6 +9,7 @@ import { readCloud } from './clouds/record.ts';
 import { startClouds } from './clouds/start.ts';
 import { downCluster, readCluster, upCluster } from './cluster/cluster.ts';
 import type { Cluster } from './cluster/cluster.ts';
+import { kubectl } from './cluster/kubectl.ts';
 import { enter } from './cluster/namespace.ts';
 import { untilInterrupted } from './cluster/interrupt.ts';
 import { checkPrerequisites } from './cluster/prerequisites.ts';
@@ -85,6 +86,8 @@ const runPass = async (stage: Stage): Promise<Story[]> => {
   writeFileSync(stageFile, JSON.stringify(stage));
   await runJest(cluster, stageFile, output);
   keepResults(output, `e2e-${cloud.name}.json`);
+  const stories = 'e2e.valetkey.dev/story=true';
+  await kubectl(cluster, ['delete', 'namespace', '-l', stories, '--wait=false']);
   return readStories(cloud.name, output);
 };
 

@@ -1,6 +1,6 @@
 import { listenAddress, type Address } from '../../lib/config/addresses.ts';
 import { refuseDangerousEnvironment } from '../../lib/config/dangerous-environment.ts';
-import { platformFile } from '../../lib/config/platform-members.ts';
+import { cloudGroup } from '../../lib/config/platform-members.ts';
 import { describeSettings, readSettings, type SettingsOf } from '../../lib/config/settings.ts';
 import { SIDECAR_ENV as ENV } from '../../lib/contract/environment.ts';
 import {
@@ -28,10 +28,9 @@ const admittedTasks: Reader<AdmittedTasks> = (given, path, faults) => {
 
 /** The `cloud` group of the platform's settings, as JSON, read as the webhook reads it. */
 const cloudSettings: Reader<CloudSettings> = (given, path, faults) => {
-  const group = parseJson(given);
-  const platform = read(platformFile, { sidecar: { image: 'not-ours-to-know' }, cloud: group });
-  if (platform.ok) return platform.value.cloud;
-  faults.push(...platform.faults.map((fault) => ({ ...fault, source: path })));
+  const cloud = read(cloudGroup, parseJson(given), 'cloud');
+  if (cloud.ok) return cloud.value;
+  faults.push(...cloud.faults.map((fault) => ({ ...fault, source: path })));
   return refuse(faults, { path, expected: "the platform's cloud settings as JSON", value: given });
 };
 

@@ -49,7 +49,7 @@ export const consumerAnswers = (
         replies.refusal(call, body, CLOSING);
         return;
       }
-      const start = readStartRequest(body.value, { consumer, task });
+      const start = await readStartRequest(body.value, { consumer, task });
       if (start.kind === 'refusal') {
         replies.refusal(call, start);
         return;

@@ -2,7 +2,6 @@ import type { Task } from '../../lib/contract/task.ts';
 import type { RunRequest } from '../../lib/credentials/exchange.ts';
 import type { Refusal } from '../../lib/credentials/refusal.ts';
 import { object, read, refuse, string, value, type Reader } from '../../lib/reading/reader.ts';
-import { bindParams } from '../../lib/task/params.ts';
 import { badRequest, userTokenUnsupported } from './refusals.ts';
 
 /** A token is not shown, not even in the fault that it is none. */
@@ -28,15 +27,19 @@ const startBody = object({
   userToken: { optional: secret },
 });
 
+type Start = { readonly kind: 'start'; readonly request: RunRequest };
+
 /** The body of `POST /v1/tasks/{task}/runs`, bound to its task; or why not, every fault at once. */
-export const readStartRequest = (
+export const readStartRequest = async (
   body: unknown,
   { consumer, task }: { consumer: string; task: Task },
-): { readonly kind: 'start'; readonly request: RunRequest } | Refusal => {
+): Promise<Start | Refusal> => {
   const given = read(startBody, body);
   if (!given.ok) return badRequest(given.faults);
   const { params, purpose, userToken } = given.value;
   if (userToken !== undefined) return userTokenUnsupported;
+  // Most sidecars never bind a param: they do without the memory of its pattern engine.
+  const { bindParams } = await import('../../lib/task/params.ts');
   const bound = bindParams(task, params);
   if (!bound.ok) return badRequest(bound.faults);
   const why = purpose === undefined ? {} : { purpose };

@@ -3,7 +3,7 @@ import type { ClientName } from '../clients/build.ts';
 import type { ClientCommand } from '../clients/client.ts';
 import type { Cloud } from '../clouds/cloud.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { apply, execInPod, getJson, kubectl, waitForPod } from '../cluster/kubectl.ts';
+import { apply, execInPod, getJson, kubectl, waitFor, waitForPod } from '../cluster/kubectl.ts';
 
 /** What the runner prepared and every story finds: written as JSON, read once in each worker. */
 export type Stage = {
@@ -94,6 +94,9 @@ export const agentContainer = (name: string, command: string[] = ['hold']) => ({
   securityContext: { runAsNonRoot: true, runAsUser: 1000 },
 });
 
+/** On every namespace of a story: a pass clears away its own. */
+const STORY = { 'e2e.valetkey.dev/story': 'true' };
+
 /** A namespace of the story's own, with the service account `agent` (and others that it names). */
 export const createNamespace = async (
   name: string,
@@ -103,13 +106,16 @@ export const createNamespace = async (
   // A cluster that was used before has it still.
   await kubectl(cluster, ['delete', 'namespace', namespace, '--ignore-not-found']);
   await apply(cluster, [
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
-    ...['default', ...serviceAccounts].map((account) => ({
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: STORY } },
+    ...serviceAccounts.map((account) => ({
       apiVersion: 'v1',
       kind: 'ServiceAccount',
       metadata: { name: account, namespace },
     })),
   ]);
+  await waitFor('the default service account', () =>
+    kubectl(cluster, ['get', 'serviceaccount', 'default', '-n', namespace]),
+  );
   return namespace;
 };
 

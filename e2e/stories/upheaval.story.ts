@@ -53,7 +53,7 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
   test('a rotation of its CA loses none, and old certificates are trusted to their end', async () => {
     const [before = ''] = await caBundles();
     const stream = startStream(namespace, reads);
-    const rotate = `valetkey.dev/rotate=${cloud.name}`;
+    const rotate = `valetkey.dev/rotate=${Date.now()}`;
     await kubectl(cluster, [
       'annotate',
       'secret',
@@ -61,6 +61,7 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
       '-n',
       release.namespace,
       rotate,
+      '--overwrite',
     ]);
     await waitFor(
       'both configurations to carry the old and the new CA',
@@ -83,7 +84,10 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
     const stream = startStream(namespace, reads);
     const [repository = '', tag = ''] = stage.images.valetkey.split(/:(?=[^:/]+$)/);
     const values = valuesFor(cloud, { repository, tag });
-    const changed = { ...values, sidecar: { ...values.sidecar, resources: { memory: '96Mi' } } };
+    const changed = {
+      ...values,
+      sidecar: { ...values.sidecar, resources: { ...values.sidecar.resources, memory: '112Mi' } },
+    };
     await installRelease(cluster, cluster.programs.helm, release, changed);
     const { failures } = await stream.stop();
     expect(failures).toEqual([]);

@@ -25,7 +25,7 @@ test('a CommonJS bundle finds the data beside itself, wherever it is started', a
     cpSync(join(packageData, name), join(folder, 'data', name), { recursive: true });
   }
   const outfile = join(folder, 'program.cjs');
-  const { define, banner } = CATALOGUE_BUNDLE;
+  const { define } = CATALOGUE_BUNDLE;
   await build({
     entryPoints: [entry],
     bundle: true,
@@ -33,7 +33,6 @@ test('a CommonJS bundle finds the data beside itself, wherever it is started', a
     format: 'cjs',
     outfile,
     define,
-    banner: { js: banner },
   });
   expect(execFileSync(process.execPath, [outfile], { cwd: tmpdir(), encoding: 'utf8' })).toBe(
     's3:GetObject\n',

@@ -86,7 +86,8 @@ const sidecar = object({
   accept: orEmpty(accept),
 });
 
-const cloud = object({
+/** The `cloud` group alone: the sidecar is given no other. */
+export const cloudGroup = object({
   region: string({ expected: 'a region such as eu-central-1', pattern: /^[a-z0-9-]{1,64}$/ }),
   stsEndpoint: { optional: origin(['https:', 'http:']) },
   allowHttp: withDefault(boolean, false),
@@ -123,7 +124,7 @@ const pods = object({
 export const platformFile = object({
   trust: withDefault(oneOf(['cluster']), 'cluster'),
   sidecar: orEmpty(sidecar),
-  cloud: orEmpty(cloud),
+  cloud: orEmpty(cloudGroup),
   tasks: orEmpty(tasks),
   pods: orEmpty(pods),
 });

@@ -20,7 +20,7 @@ import {
   type Reader,
 } from '../reading/reader.ts';
 import { actionPattern } from './action.ts';
-import { MAX_PARAM_LENGTH, pattern } from './params.ts';
+import { boundedPattern, MAX_PARAM_LENGTH } from './pattern-size.ts';
 import { PARAM_NAME, readPlaces, resourcePattern } from './resource.ts';
 import { roleArn } from './role.ts';
 
@@ -74,7 +74,7 @@ const members: Reader<Task> = object({
   ),
   params: record<ParamRule>(
     { expected: 'a param name', pattern: PARAM_NAME },
-    object({ pattern, maxLength: integer({ min: 1, max: MAX_PARAM_LENGTH }) }),
+    object({ pattern: boundedPattern, maxLength: integer({ min: 1, max: MAX_PARAM_LENGTH }) }),
   ),
   lifetimeSeconds: integer({ min: 1, max: 1_000_000 }),
   purpose: { optional: text },

@@ -75,6 +75,13 @@ describe('params that a run starts with', () => {
     },
   );
 
+  test('are refused when what should be their pattern is none', () => {
+    const broken = { params: { customer: { pattern: '(', maxLength: 10 } } };
+    expect(faultsOf(broken, { customer: 'acme' })).toEqual([
+      'params.customer: expected a pattern in RE2 syntax, got "acme"',
+    ]);
+  });
+
   test('are matched in time linear in their length', () => {
     const slow = { params: { customer: { pattern: '(a|a)*(a|aa)*b', maxLength: 256 } } };
     const start = performance.now();

@@ -2,12 +2,8 @@ import { RE2JS } from 're2js';
 import { DEFAULT_PARAM_MAX_LENGTH, type ParamRule, type Task } from '../contract/task.ts';
 import type { Result } from '../reading/fault.ts';
 import { checked, object, read, refuse, string, type Reader } from '../reading/reader.ts';
+import { boundedPattern, MAX_PARAM_LENGTH } from './pattern-size.ts';
 import { converted } from './text.ts';
-
-export const MAX_PARAM_LENGTH = 256;
-const MAX_PATTERN_LENGTH = 256;
-/** Steps of the compiled pattern, at most: `a{256}` has 256. */
-const MAX_PATTERN_SIZE = 1024;
 
 /**
  * Printable ASCII, less what IAM or our own patterns would read as more than itself, and less what
@@ -17,27 +13,7 @@ const VALUE = /^[\x20-\x7e]+$/;
 const FORBIDDEN = /[*?${}"\\]/;
 
 /** A pattern in RE2's syntax, small enough to compile and run at once. */
-export const pattern: Reader<string> = checked(
-  string({
-    expected: `a pattern of at most ${MAX_PATTERN_LENGTH} characters`,
-    maxLength: MAX_PATTERN_LENGTH,
-  }),
-  (text) =>
-    measurePattern(text) <= MAX_PATTERN_SIZE
-      ? explainPattern(text)
-      : `a pattern whose counted repetitions stay below ${MAX_PATTERN_SIZE} steps`,
-);
-
-/** An upper bound of what `x{n}` and `(…){n}` unfold to. */
-const measurePattern = (text: string): number => {
-  let [size, factor] = [text.length, 1];
-  for (const [, before, min, max] of text.matchAll(/(.)\{(\d+)(?:,(\d*))?\}/gs)) {
-    const count = Math.max(Number(min), Number(max ?? 0), 1);
-    if (before === ')') factor *= count;
-    else size += count;
-  }
-  return size * factor;
-};
+export const pattern: Reader<string> = checked(boundedPattern, (text) => explainPattern(text));
 
 const explainPattern = (text: string): string | undefined => {
   try {
@@ -47,6 +23,9 @@ const explainPattern = (text: string): string | undefined => {
     return 'a pattern in RE2 syntax';
   }
 };
+
+const explainMismatch = (text: string, value: string): string | undefined =>
+  RE2JS.compile(text).matcher(value).matches() ? undefined : `text that matches ${text}`;
 
 const maxLength: Reader<number> = converted(
   `a whole number from 1 to ${MAX_PARAM_LENGTH}`,
@@ -92,6 +71,6 @@ const valueOf = ({ pattern: text, maxLength: limit }: ParamRule): Reader<string>
       if (!VALUE.test(value) || FORBIDDEN.test(value)) {
         return 'printable ASCII without * ? $ { } " and \\';
       }
-      return RE2JS.compile(text).matcher(value).matches() ? undefined : `text that matches ${text}`;
+      return explainPattern(text) ?? explainMismatch(text, value);
     },
   );

@@ -1,6 +1,5 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-
 import type { MetricSpec } from './metric.ts';
+import { Counter, Gauge, Histogram, Registry } from './prometheus.ts';
 import { SPECS } from './sidecar-metric-specs.ts';
 
 /** Every metric of the sidecar, as its documentation lists them. */

@@ -1,6 +1,5 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-
 import type { MetricSpec } from './metric.ts';
+import { Counter, Gauge, Histogram, Registry } from './prometheus.ts';
 import { SPECS } from './webhook-metric-specs.ts';
 
 /** Every metric of the webhook, as its documentation lists them. */

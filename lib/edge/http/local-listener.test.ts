@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { closeListener, createLocalServer, listenOnAddress } from './local-listener.ts';
+
+const REFUSED = {
+  'a tunnel': 'CONNECT cloud.example:443 HTTP/1.1\r\nHost: cloud.example:443\r\n\r\n',
+  'what is no HTTP': 'no request\r\n\r\n',
+};
+
+let server: Server;
+
+const send = async (text: string): Promise<Socket> => {
+  const { port } = server.address() as AddressInfo;
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write(text);
+  return socket;
+};
+
+beforeEach(async () => {
+  server = createLocalServer((_request, response) => response.end());
+  await listenOnAddress(server, { host: '127.0.0.1', port: 0, setting: 'VALETKEY_TEST' });
+});
+
+afterEach(() => closeListener(server));
+
+describe.each(Object.entries(REFUSED))('a peer that sends %s', (_what, text) => {
+  test('and resets the connection ends nothing but that', async () => {
+    const uncaught: unknown[] = [];
+    const listen = (thrown: unknown): number => uncaught.push(thrown);
+    process.on('uncaughtException', listen);
+    for (let turn = 0; turn < 8; turn += 1) {
+      const socket = await send(text);
+      const closed = once(socket, 'close');
+      if (turn % 2 === 0) await once(socket, 'data');
+      socket.resetAndDestroy();
+      await closed;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.off('uncaughtException', listen);
+    expect(uncaught).toEqual([]);
+  });
+
+  test('and never hangs up keeps no connection', async () => {
+    const socket = await send(text);
+    await once(socket.resume(), 'end');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const count = await new Promise((resolve) =>
+      server.getConnections((_error, connections) => resolve(connections)),
+    );
+    expect(count).toBe(0);
+    socket.destroy();
+  });
+});
