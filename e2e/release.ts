@@ -1,32 +1,36 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Cloud } from './clouds/cloud.ts';
 import { kubectl } from './cluster/kubectl.ts';
 import { runInside } from './cluster/namespace.ts';
 import type { ClusterAccess } from './cluster/record.ts';
+import type { Stage } from './stories/stage.ts';
 
 export type Release = { name: string; namespace: string; chart: string; valuesFile: string };
 
+type Subject = Pick<Stage, 'cluster' | 'helm' | 'cloud' | 'images' | 'imagePullPolicy'>;
+
 /** Chart values for one cloud of ours: what a platform team would write, with a floor of seconds. */
-export const valuesFor = (cloud: Cloud, image: { repository: string; tag: string }) => ({
-  image: { ...image, pullPolicy: 'Never' },
-  cloud: {
-    region: cloud.region,
-    stsEndpoint: cloud.stsEndpoint,
-    allowHttp: true,
-    dialect: cloud.dialect,
-    bind: { mode: 'podIP' },
-  },
-  // Requests that let some twenty pods stand on a node of two cores.
-  sidecar: { audience: cloud.audience, resources: { cpu: '5m' } },
-  webhook: { resources: { requests: { cpu: '20m' } } },
-  tasks: { lifetimeFloor: '2s' },
-});
+export const valuesFor = ({ cloud, images, imagePullPolicy }: Subject) => {
+  const [repository = '', tag = ''] = images.valetkey.split(/:(?=[^:/]+$)/);
+  return {
+    image: { repository, tag, pullPolicy: imagePullPolicy },
+    cloud: {
+      region: cloud.region,
+      stsEndpoint: cloud.stsEndpoint,
+      allowHttp: true,
+      dialect: cloud.dialect,
+      bind: { mode: 'podIP' },
+    },
+    // Requests that let some twenty pods stand on a node of two cores.
+    sidecar: { audience: cloud.audience, resources: { cpu: '5m' } },
+    webhook: { resources: { requests: { cpu: '20m' } } },
+    tasks: { lifetimeFloor: '2s' },
+  };
+};
 
 /** Installs the chart, or upgrades it, and waits until both replicas are ready. */
 export const installRelease = async (
-  cluster: ClusterAccess,
-  helm: string,
+  { cluster, helm }: Subject,
   release: Release,
   values: object,
 ): Promise<void> => {

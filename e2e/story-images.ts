@@ -9,14 +9,11 @@ import { run } from './cluster/run.ts';
 const root = join(import.meta.dirname, '..');
 
 /** The image of `make image`, given to the cluster's containerd. */
-export const loadValetkey = async (
-  cluster: Cluster,
-): Promise<{ repository: string; tag: string }> => {
+export const loadValetkey = async (cluster: Cluster): Promise<string> => {
   const folder = join(cluster.folder, 'images', 'valetkey');
   await run(process.execPath, [join(root, 'image.ts'), '--out', folder]);
   const { reference } = await loadImage({ cluster, name: 'valetkey:e2e', rootFolder: folder });
-  const [repository = '', tag = ''] = reference.split(/:(?=[^:/]+$)/);
-  return { repository, tag };
+  return reference;
 };
 
 /** What consumers of the stories run: Node, busybox and one bundle with the unmodified AWS SDK. */

@@ -20,6 +20,7 @@ import { errorFields } from './error-fields.ts';
 import { listenAtFirstCertificate, listenPlainly, type CertificateUser } from './listening.ts';
 import { openProfiles, ownProfileOnly, type Profiles } from './profiles.ts';
 import { openReadiness, type Readiness } from './readiness.ts';
+import { rememberTasks } from './remembered-tasks.ts';
 import { admissionRoutes } from './routes.ts';
 
 export type WebhookEdges = {
@@ -129,7 +130,7 @@ const createAdmissionApp = (
     log.error('bug', { id, ...errorFields(error) });
     return id;
   };
-  const readTasks = declarationReader(platform, openCatalogue());
+  const readTasks = rememberTasks(declarationReader(platform, openCatalogue()));
   const admission = podAdmission({ platform, published, profiles: profiles.accepted, readTasks });
   const posts = admissionRoutes({ admission, profiles, metrics, log, clock, onBug });
   return createJsonApp({ posts, unready, onBug });

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { issueServerCertificate } from './server-certificate.ts';
 import { apply, kubectl } from '../cluster/kubectl.ts';
+import type { Cluster } from '../cluster/record.ts';
 import { cluster } from './stage.ts';
 
 type Review = { request: { uid: string; object: { spec: { containers: { name: string }[] } } } };
@@ -12,18 +13,22 @@ type Review = { request: { uid: string; object: { spec: { containers: { name: st
  * Somebody else's mutating webhook, called after ours (they are called in the order of their names):
  * to pods labelled `mutate: after` it adds one more container, as meshes without native sidecars do.
  */
-export const startMutator = async (namespace: string, container: { name: string }) => {
-  const { certificate, key } = await issueServerCertificate(cluster.nodeAddress);
+export const startMutator = async (
+  node: Cluster,
+  namespace: string,
+  container: { name: string },
+) => {
+  const { certificate, key } = await issueServerCertificate(node);
   const server = createServer({ cert: certificate, key }, (request, response) => {
     void text(request).then((body) => {
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify(answer(JSON.parse(body) as Review, container)));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, cluster.nodeAddress, resolve));
+  await new Promise<void>((resolve) => server.listen(0, node.nodeAddress, resolve));
   const { port } = server.address() as AddressInfo;
   const name = `zz-after-${namespace}`;
-  await apply(cluster, configuration(name, namespace, port));
+  await apply(cluster, configuration(node, { name, namespace, port }));
   return {
     stop: async () => {
       await kubectl(cluster, ['delete', 'mutatingwebhookconfiguration', name]);
@@ -48,7 +53,10 @@ const answer = ({ request }: Review, container: { name: string }) => {
   };
 };
 
-const configuration = (name: string, namespace: string, port: number) => ({
+const configuration = (
+  node: Cluster,
+  { name, namespace, port }: { name: string; namespace: string; port: number },
+) => ({
   apiVersion: 'admissionregistration.k8s.io/v1',
   kind: 'MutatingWebhookConfiguration',
   metadata: { name },
@@ -59,8 +67,8 @@ const configuration = (name: string, namespace: string, port: number) => ({
       sideEffects: 'None',
       reinvocationPolicy: 'IfNeeded',
       clientConfig: {
-        url: `https://${cluster.nodeAddress}:${port}/mutate`,
-        caBundle: readFileSync(cluster.caCertificate).toString('base64'),
+        url: `https://${node.nodeAddress}:${port}/mutate`,
+        caBundle: readFileSync(node.caCertificate).toString('base64'),
       },
       namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
       objectSelector: { matchLabels: { mutate: 'after' } },

@@ -1,6 +1,7 @@
 import { run } from '../cluster/run.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { cluster, readPod } from './stage.ts';
+import type { Cluster } from '../cluster/record.ts';
+import { readPod } from './stage.ts';
 import type { Place } from './stage.ts';
 
 type ContainerStatus = {
@@ -29,10 +30,9 @@ export const sidecarStatus = async ({ namespace, pod }: Place): Promise<Containe
 };
 
 /** SIGKILL to the sidecar's process, as the node's out-of-memory killer would; waits for its successor. */
-export const killSidecar = async (place: Place): Promise<void> => {
+export const killSidecar = async ({ containerdSocket }: Cluster, place: Place): Promise<void> => {
   const before = await sidecarStatus(place);
   const id = before.containerID?.replace('containerd://', '') ?? '';
-  const { containerdSocket } = cluster;
   const args = ['--address', containerdSocket, '-n', 'k8s.io', 'tasks', 'kill', '-s', '9', id];
   await run('ctr', args);
   await waitFor('the sidecar to be restarted', async () => {

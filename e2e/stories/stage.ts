@@ -1,25 +1,18 @@
 import { readFileSync } from 'node:fs';
-import type { ClientName } from '../clients/build.ts';
-import type { ClientCommand } from '../clients/client.ts';
 import type { Cloud } from '../clouds/cloud.ts';
-import type { Cluster } from '../cluster/cluster.ts';
 import { apply, execInPod, getJson, kubectl, waitFor, waitForPod } from '../cluster/kubectl.ts';
+import type { Ground } from '../ground.ts';
+import type { Release } from '../release.ts';
 
 /** What the runner prepared and every story finds: written as JSON, read once in each worker. */
-export type Stage = {
-  cluster: Cluster;
-  clouds: Cloud[];
-  /** The one that the platform's settings name during this pass. */
+export type Stage = Ground & {
+  /** The one of its clouds that the platform's settings name during this pass. */
   cloud: Cloud;
-  release: { name: string; namespace: string; chart: string; valuesFile: string };
-  images: { valetkey: string; agent: string; awscli: string };
-  /** Starts awscli in its image. */
-  awscliCommand: string[];
-  clients: Record<ClientName, ClientCommand>;
+  release: Release;
   isFull: boolean;
 };
 
-export const readStage = (): Stage => {
+const readStage = (): Stage => {
   const file = process.env['VALETKEY_E2E_STAGE'];
   if (file === undefined) throw new Error('stories are run by `make e2e`, which sets the stage');
   return JSON.parse(readFileSync(file, 'utf8')) as Stage;
@@ -88,7 +81,7 @@ export const agentRole = (): string => {
 export const agentContainer = (name: string, command: string[] = ['hold']) => ({
   name,
   image: stage.images.agent,
-  imagePullPolicy: 'Never',
+  imagePullPolicy: stage.imagePullPolicy,
   command: ['/usr/bin/node', '/app/agent.mjs', ...command],
   env: [{ name: 'AWS_ENDPOINT_URL_S3', value: cloud.s3Endpoint }],
   securityContext: { runAsNonRoot: true, runAsUser: 1000 },

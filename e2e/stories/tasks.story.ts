@@ -9,8 +9,11 @@ import {
   createNamespace,
   readReports,
   runPod,
+  stage,
 } from './stage.ts';
 import type { Place } from './stage.ts';
+
+const { node } = stage;
 
 type ContainerCredentials = {
   AccessKeyId: string;
@@ -161,12 +164,14 @@ describe(`an annotated pod on ${cloud.name}`, () => {
     });
   }
 
-  test('that is killed in its sidecar is served again by the next', async () => {
-    const place = { namespace, pod: 'phoenix' };
-    await runPod({ name: 'phoenix', namespace, tasks: { read: readReports } });
-    const before = await keysOf(place);
-    await killSidecar(place);
-    expect(await askCloud(place, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
-    expect((await keysOf(place)).AccessKeyId).not.toBe(before.AccessKeyId);
-  });
+  if (node !== undefined) {
+    test('that is killed in its sidecar is served again by the next', async () => {
+      const place = { namespace, pod: 'phoenix' };
+      await runPod({ name: 'phoenix', namespace, tasks: { read: readReports } });
+      const before = await keysOf(place);
+      await killSidecar(node, place);
+      expect(await askCloud(place, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+      expect((await keysOf(place)).AccessKeyId).not.toBe(before.AccessKeyId);
+    });
+  }
 });

@@ -82,13 +82,12 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
 
   test('a chart upgrade that changes the sidecar leaves running pods valid', async () => {
     const stream = startStream(namespace, reads);
-    const [repository = '', tag = ''] = stage.images.valetkey.split(/:(?=[^:/]+$)/);
-    const values = valuesFor(cloud, { repository, tag });
+    const values = valuesFor(stage);
     const changed = {
       ...values,
       sidecar: { ...values.sidecar, resources: { ...values.sidecar.resources, memory: '112Mi' } },
     };
-    await installRelease(cluster, cluster.programs.helm, release, changed);
+    await installRelease(stage, release, changed);
     const { failures } = await stream.stop();
     expect(failures).toEqual([]);
 

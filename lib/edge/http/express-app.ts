@@ -1,6 +1,8 @@
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 
-import express, { type ErrorRequestHandler, type RequestHandler, type Response } from 'express';
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+
+import { readJsonBody } from './json-body.ts';
 
 export type JsonAnswer = { readonly status: number; readonly body: object };
 
@@ -20,19 +22,33 @@ const MAX_BODY_BYTES = 3 * 1024 * 1024;
 export const createJsonApp = ({ posts, unready, onBug }: JsonApp): RequestListener => {
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', false);
-  const json = express.json({ limit: MAX_BODY_BYTES, inflate: false });
   for (const [path, answer] of Object.entries(posts)) {
-    app.post(path, json, async (request, response) => send(response, await answer(request.body)));
+    app.post(path, async (request, response) => {
+      const body = await readJsonBody(request, MAX_BODY_BYTES);
+      send(response, body.ok ? await answer(body.value) : refusal(body));
+    });
   }
   app.get('/healthz', (_, response) => send(response, { status: 200, body: { status: 'ok' } }));
   app.get('/readyz', (_, response) => send(response, renderReadiness(unready())));
-  app.use(notFound, refuse(onBug));
+  app.use(notFound, answerBugs(onBug));
   return app;
 };
 
-const send = (response: Response, { status, body }: JsonAnswer): void => {
-  response.status(status).set('Cache-Control', 'no-store').json(body);
+/** The length is told, so that nothing is sent in chunks. */
+const send = (response: ServerResponse, { status, body }: JsonAnswer): void => {
+  const bytes = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    'Content-Length': bytes.length,
+  });
+  response.end(bytes);
 };
+
+const refusal = ({ status, message }: { status: number; message: string }): JsonAnswer => ({
+  status,
+  body: { message },
+});
 
 const renderReadiness = (missing: readonly string[]): JsonAnswer =>
   missing.length === 0
@@ -40,29 +56,14 @@ const renderReadiness = (missing: readonly string[]): JsonAnswer =>
     : { status: 503, body: { status: 'not ready', missing } };
 
 const notFound: RequestHandler = (_, response) =>
-  send(response, { status: 404, body: { message: 'no such route' } });
+  send(response, refusal({ status: 404, message: 'no such route' }));
 
-/** What the body parser refuses, by its `type`; all else that arrives here is a bug of ours. */
-const REFUSALS: Readonly<Record<string, JsonAnswer | undefined>> = {
-  'entity.too.large': refusal(413, `expected a body of at most ${MAX_BODY_BYTES} bytes`),
-  'entity.parse.failed': refusal(400, '(body): expected JSON, got something else'),
-  'encoding.unsupported': refusal(415, 'Content-Encoding: expected none'),
-  'charset.unsupported': refusal(415, 'Content-Type: expected application/json in UTF-8'),
-  'request.aborted': refusal(400, '(body): expected all of it'),
-  'request.size.invalid': refusal(400, 'Content-Length: expected the length of the body'),
-};
-
-function refusal(status: number, message: string): JsonAnswer {
-  return { status, body: { message } };
-}
-
-const refuse =
+/** Whatever arrives here is a bug of ours. */
+const answerBugs =
   (onBug: JsonApp['onBug']): ErrorRequestHandler =>
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- Express counts the parameters
   (error: unknown, _request, response, _next) => {
-    const { type } = (error ?? {}) as { type?: unknown };
-    const known = typeof type === 'string' ? REFUSALS[type] : undefined;
-    const answer = known ?? refusal(500, `internal error ${onBug(error)}`);
+    const answer = refusal({ status: 500, message: `internal error ${onBug(error)}` });
     if (response.headersSent) response.destroy();
     else send(response, answer);
   };

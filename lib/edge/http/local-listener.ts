@@ -54,7 +54,10 @@ const endWith = (socket: Duplex, status: string, code: string): void => {
     `Content-Length: ${body.length}`,
     'Connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // Node leaves such a socket to us: a reset that nobody hears would end the program, and a peer that
+  // never hangs up would keep its place for ever.
+  socket.on('error', () => undefined);
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 };
 
 /**

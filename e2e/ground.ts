@@ -1,0 +1,109 @@
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { awscliCommand } from './awscli-root.ts';
+import { buildClients } from './clients/build.ts';
+import type { ClientName } from './clients/build.ts';
+import type { ClientCommand } from './clients/client.ts';
+import type { Cloud } from './clouds/cloud.ts';
+import { readCloud } from './clouds/record.ts';
+import { startClouds } from './clouds/start.ts';
+import { downCluster, readCluster, upCluster } from './cluster/cluster.ts';
+import type { Cluster, ClusterAccess } from './cluster/cluster.ts';
+import { buildModule, programPath } from './cluster/programs.ts';
+import type { Progress } from './cluster/progress.ts';
+import { loadAgent, loadAwscli, loadValetkey } from './story-images.ts';
+
+/** What stories stand on: plain JSON. */
+export type Ground = {
+  cluster: ClusterAccess;
+  /** Our own cluster: its node's files, keys and processes can be looked at. Absent: somebody else's. */
+  node?: Cluster;
+  /** For what stories and their runner write. */
+  folder: string;
+  helm: string;
+  clouds: Cloud[];
+  images: { valetkey: string; agent: string; awscli: string };
+  imagePullPolicy: 'Never' | 'IfNotPresent';
+  /** Starts awscli in its image. */
+  awscliCommand: string[];
+  clients: Record<ClientName, ClientCommand>;
+};
+
+type Claim = { ground: Ground; release: () => Promise<void> };
+
+/** A cluster of ours: started and taken down, or one that stands in `folder` already. */
+export const claimOwnGround = async (
+  progress: Progress,
+  { folder, keep }: { folder: string | undefined; keep: boolean },
+): Promise<Claim> => {
+  const clients = await buildClients(progress);
+  const node = folder === undefined ? await upCluster({ progress }) : readCluster(folder);
+  const release = async () => {
+    if (!keep && folder === undefined) await downCluster(node);
+  };
+  try {
+    const clouds = await cloudsOf(node, progress);
+    const python = clients.awscli.command;
+    const valetkey = await loadValetkey(node);
+    const agent = await loadAgent(node);
+    const awscli = await loadAwscli(node, python);
+    progress('images loaded');
+    const ground: Ground = {
+      cluster: node,
+      node,
+      folder: node.folder,
+      helm: node.programs.helm,
+      clouds,
+      images: { valetkey, agent, awscli },
+      imagePullPolicy: 'Never',
+      awscliCommand: await awscliCommand(python),
+      clients,
+    };
+    return { ground, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+};
+
+/** A cluster that was up before may have its clouds already. */
+const cloudsOf = async (node: Cluster, progress: Progress): Promise<Cloud[]> => {
+  const names = ['minio', 'rgw'] as const;
+  return names.every((name) => existsSync(join(node.folder, `${name}.json`)))
+    ? names.map((name) => readCloud(node.folder, name))
+    : Object.values(await startClouds(node, progress));
+};
+
+/** What `VALETKEY_E2E_GROUND` describes: the parts of {@link Ground} that only their owner knows. */
+type ForeignGround = Pick<Ground, 'images' | 'clouds' | 'awscliCommand'>;
+
+/**
+ * Somebody else's cluster. Images and clouds are theirs to bring: docs/e2e.md says how.
+ *
+ * @throws when VALETKEY_E2E_GROUND names no file
+ */
+export const claimForeignGround = async (
+  progress: Progress,
+  kubeconfig: string,
+): Promise<Claim> => {
+  const file = process.env['VALETKEY_E2E_GROUND'];
+  if (file === undefined || !existsSync(file)) {
+    throw new Error(
+      'VALETKEY_E2E_GROUND: expected a JSON file with images, awscliCommand and clouds (docs/e2e.md), got none',
+    );
+  }
+  const { images, clouds, awscliCommand } = JSON.parse(readFileSync(file, 'utf8')) as ForeignGround;
+  for (const module of ['kubernetes', 'helm'] as const) await buildModule(module, progress);
+  const ground: Ground = {
+    cluster: { kubeconfig, kubectlProgram: programPath('kubectl') },
+    folder: mkdtempSync(join(tmpdir(), 'valetkey-e2e-')),
+    helm: programPath('helm'),
+    clouds,
+    images,
+    imagePullPolicy: 'IfNotPresent',
+    awscliCommand,
+    clients: await buildClients(progress),
+  };
+  return { ground, release: () => Promise.resolve() };
+};

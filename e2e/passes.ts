@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Cloud } from './clouds/cloud.ts';
+import { kubectl } from './cluster/kubectl.ts';
+import { enter } from './cluster/namespace.ts';
+import type { Progress } from './cluster/progress.ts';
+import type { Ground } from './ground.ts';
+import { installRelease, releaseIn, valuesFor } from './release.ts';
+import { readStories } from './results.ts';
+import type { Story } from './results.ts';
+import type { Stage } from './stories/stage.ts';
+
+export type PassPlan = {
+  ground: Ground;
+  isFull: boolean;
+  /** Only story files whose path matches. */
+  only: string | undefined;
+  progress: Progress;
+};
+
+const root = join(import.meta.dirname, '..');
+
+/** One pass: the platform's settings name one cloud, and every story runs against it. */
+export const runPass = async (plan: PassPlan, cloud: Cloud): Promise<Story[]> => {
+  const { ground, isFull, progress } = plan;
+  const release = releaseIn(ground.folder);
+  const stage: Stage = { ...ground, cloud, release, isFull };
+  await installRelease(stage, release, valuesFor(stage));
+  progress(`installed for ${cloud.name}`);
+  const stageFile = join(ground.folder, `stage-${cloud.name}.json`);
+  const output = join(ground.folder, `stories-${cloud.name}.json`);
+  writeFileSync(stageFile, JSON.stringify(stage));
+  await runNode(ground, [...jestArguments(output), ...onlyArguments(plan.only)], stageFile);
+  keepResults(output, `e2e-${cloud.name}.json`);
+  const stories = 'e2e.valetkey.dev/story=true';
+  await kubectl(ground.cluster, ['delete', 'namespace', '-l', stories, '--wait=false']);
+  return readStories(cloud.name, output);
+};
+
+/** Puts every rendering of the chart to the live API server; one story for all of it. */
+export const checkChart = async ({ ground, progress }: PassPlan): Promise<Story[]> => {
+  const from = performance.now();
+  const where = ground.node === undefined ? [] : ['--cluster', ground.folder];
+  const code = await runNode(ground, [join(root, 'charts', 'check.ts'), ...where]);
+  progress(`chart checked`);
+  const seconds = (performance.now() - from) / 1000;
+  const isSound = code === 0;
+  const output = join(ground.folder, 'stories-chart.json');
+  const numbers = { numPassedTests: isSound ? 1 : 0, numFailedTests: isSound ? 0 : 1 };
+  writeFileSync(output, JSON.stringify({ ...numbers, numFailedTestSuites: 0, testResults: [] }));
+  keepResults(output, 'e2e-chart.json');
+  const status = isSound ? 'passed' : 'failed';
+  return [{ pass: 'chart', name: 'make chart, on the live API server', status, seconds }];
+};
+
+const jestArguments = (output: string): string[] => [
+  '--experimental-vm-modules',
+  '--disable-warning=ExperimentalWarning',
+  join(root, 'node_modules', 'jest', 'bin', 'jest.js'),
+  '--config',
+  join(root, 'e2e', 'jest.config.mjs'),
+  '--json',
+  '--outputFile',
+  output,
+];
+
+const onlyArguments = (only: string | undefined): string[] =>
+  only === undefined ? [] : ['--testPathPatterns', only];
+
+/** Runs Node in the cluster's network, its words on ours; answers its exit code. */
+const runNode = (
+  { cluster }: Ground,
+  args: string[],
+  stageFile?: string,
+): Promise<number | null> => {
+  const [command, all] =
+    cluster.namespace === undefined
+      ? [process.execPath, args]
+      : enter(cluster.namespace, process.execPath, args);
+  const env = { ...process.env, ...(stageFile !== undefined && { VALETKEY_E2E_STAGE: stageFile }) };
+  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+  const child = spawn(command, all, { stdio: ['ignore', 'inherit', 'inherit'], env });
+  child.on('error', reject);
+  child.on('close', resolve);
+  return promise;
+};
+
+const keepResults = (output: string, name: string): void => {
+  const folder = process.env['VALETKEY_RESULTS'];
+  if (folder !== undefined && existsSync(output)) copyFileSync(output, join(folder, name));
+};

@@ -1,0 +1,70 @@
+import type { IncomingMessage } from 'node:http';
+
+/** A parsed body, or what was wrong with it: an HTTP status and a constant sentence. */
+export type JsonBody =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly status: 400 | 413 | 415; readonly message: string };
+
+/**
+ * Reads a body of JSON in UTF-8, not compressed. What exceeds `maxBytes` is read to its end, since
+ * the caller listens only then, but not kept. Never rejects.
+ *
+ * Express's own parser decodes by tables of character sets: with it an admission cost a tenth more.
+ */
+export const readJsonBody = async (
+  request: IncomingMessage,
+  maxBytes: number,
+): Promise<JsonBody> => {
+  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
+  if (encoding.toLowerCase() !== 'identity') {
+    return refusal(415, 'Content-Encoding: expected none');
+  }
+  if (!JSON_TYPE.test(type)) {
+    return refusal(415, 'Content-Type: expected application/json in UTF-8');
+  }
+  const bytes = await readBytes(request, maxBytes);
+  if (bytes === undefined) return refusal(400, '(body): expected all of it');
+  return bytes === TOO_MANY
+    ? refusal(413, `expected a body of at most ${maxBytes} bytes`)
+    : parse(bytes);
+};
+
+const JSON_TYPE = /^application\/json(\s*;\s*charset="?utf-8"?)?\s*$/i;
+const TOO_MANY = Symbol('too many bytes');
+
+/** Nothing when the caller went away. */
+const readBytes = (
+  request: IncomingMessage,
+  maxBytes: number,
+): Promise<Buffer | typeof TOO_MANY | undefined> =>
+  new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= maxBytes) chunks.push(chunk);
+      else chunks.length = 0;
+    });
+    request.on('end', () => resolve(length > maxBytes ? TOO_MANY : join(chunks)));
+    request.on('error', () => resolve(undefined));
+    request.on('close', () => resolve(undefined));
+  });
+
+const join = (chunks: readonly Buffer[]): Buffer => {
+  const [only] = chunks;
+  return only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks);
+};
+
+const parse = (bytes: Buffer): JsonBody => {
+  try {
+    return { ok: true, value: JSON.parse(bytes.toString()) };
+  } catch {
+    return refusal(400, '(body): expected JSON, got something else');
+  }
+};
+
+const refusal = (status: 400 | 413 | 415, message: string): JsonBody => ({
+  ok: false,
+  status,
+  message,
+});
