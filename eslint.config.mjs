@@ -34,7 +34,15 @@ export default tseslint.config(
   },
   { files: ['cmd/*/config.ts'], rules: { 'no-restricted-syntax': 'off' } },
   {
-    files: ['e2e/**/*.ts', 'bench/**/*.ts', 'docs/**/*.ts', 'charts/**/*.ts', 'image/**/*.ts', 'build.ts', 'image.ts'],
+    files: [
+      'e2e/**/*.ts',
+      'bench/**/*.ts',
+      'docs/**/*.ts',
+      'charts/**/*.ts',
+      'image/**/*.ts',
+      'build.ts',
+      'image.ts',
+    ],
     rules: { 'no-restricted-syntax': 'off', 'no-console': 'off' },
   },
 );

@@ -246,11 +246,12 @@ const network: readonly Case[] = [
       networkPolicies: {
         webhook: {
           telemetryFrom: [{ namespaceSelector: { matchLabels: { team: 'observability' } } }],
-          apiServer: { ports: [6443], cidrs: ['10.0.0.1/32'] },
+          apiServer: { ports: [6443], cidrs: ['10.0.0.1/32'], sourceCidrs: ['10.0.0.2/32'] },
         },
       },
     },
     fields: [
+      [POLICY, 'spec.ingress[0].from', [{ ipBlock: { cidr: '10.0.0.2/32' } }]],
       [POLICY, 'spec.ingress[1].from[0].namespaceSelector.matchLabels.team', 'observability'],
       [POLICY, 'spec.ingress[1].ports', [{ port: 9444, protocol: 'TCP' }]],
       [POLICY, 'spec.egress[0].ports', [{ port: 6443, protocol: 'TCP' }]],

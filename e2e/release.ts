@@ -2,12 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kubectl } from './cluster/kubectl.ts';
 import { runInside } from './cluster/namespace.ts';
+import type { Cloud } from './clouds/cloud.ts';
 import type { ClusterAccess } from './cluster/record.ts';
-import type { Stage } from './stories/stage.ts';
+import type { Ground } from './ground.ts';
 
 export type Release = { name: string; namespace: string; chart: string; valuesFile: string };
 
-type Subject = Pick<Stage, 'cluster' | 'helm' | 'cloud' | 'images' | 'imagePullPolicy'>;
+type Subject = Pick<Ground, 'cluster' | 'helm' | 'images' | 'imagePullPolicy'> & { cloud: Cloud };
 
 /** Chart values for one cloud of ours: what a platform team would write, with a floor of seconds. */
 export const valuesFor = ({ cloud, images, imagePullPolicy }: Subject) => {

@@ -3,15 +3,35 @@
  * first 40 digits of the hash (an annotation's name holds no 64), and the time, ISO 8601.
  */
 const SEEN_PREFIX = 'seen.valetkey.dev/';
-const SEEN_DIGITS = 40;
+/** The same, when a replica last injected by it. */
+const PUBLISHED_PREFIX = 'published.valetkey.dev/';
+const HASH_DIGITS = 40;
 
 /** A replica publishes each ten minutes: what nobody has named for an hour is nobody's. */
 const GRACE_MS = 3_600_000;
 /** Younger stamps are left alone: a write wakes every watch. */
 const STAMP_AGE_MS = 300_000;
 
+/**
+ * Live pods keep a profile for years, and a copy of such a pod is a new pod: only what a replica
+ * published within two rounds of theirs may be injected still.
+ */
+const CURRENT_MS = 1_200_000;
+
 export const seenAnnotation = (hash: string): string =>
-  `${SEEN_PREFIX}${hash.slice(0, SEEN_DIGITS)}`;
+  `${SEEN_PREFIX}${hash.slice(0, HASH_DIGITS)}`;
+
+export const publishedAnnotation = (hash: string): string =>
+  `${PUBLISHED_PREFIX}${hash.slice(0, HASH_DIGITS)}`;
+
+/** Whether new pods may name the profile: some replica still injects by it. */
+export const isCurrent = (
+  { annotations }: Pick<ProfilesState, 'annotations'>,
+  { hash, now }: { readonly hash: string; readonly now: number },
+): boolean => {
+  const published = annotations[publishedAnnotation(hash)];
+  return !isUnread(published) && now - Date.parse(published) <= CURRENT_MS;
+};
 
 export type ProfilesState = {
   readonly data: Readonly<Record<string, string>>;
@@ -43,10 +63,8 @@ export const collectProfiles = (
     const seen = annotations[seenAnnotation(hash)];
     return isUnread(seen) || (live.has(hash) && now - Date.parse(seen) > STAMP_AGE_MS);
   });
-  const known = new Set(kept.map(seenAnnotation));
-  const orphans = Object.keys(annotations).filter(
-    (name) => name.startsWith(SEEN_PREFIX) && !known.has(name),
-  );
+  const known = new Set(kept.flatMap((hash) => [seenAnnotation(hash), publishedAnnotation(hash)]));
+  const orphans = Object.keys(annotations).filter((name) => isStamp(name) && !known.has(name));
   return {
     data: Object.fromEntries(dead.map((hash) => [hash, null])),
     annotations: {
@@ -55,6 +73,9 @@ export const collectProfiles = (
     },
   };
 };
+
+const isStamp = (name: string): boolean =>
+  name.startsWith(SEEN_PREFIX) || name.startsWith(PUBLISHED_PREFIX);
 
 /** A time as its annotation writes it. */
 export const stamp = (now: number): string => new Date(now).toISOString();

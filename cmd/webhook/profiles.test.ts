@@ -5,7 +5,7 @@ import type { ConfigMapChange, StoredConfigMap } from '../../lib/edge/kubernetes
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { platform } from '../../lib/injection/fixtures/platform.ts';
 import { profileOf } from '../../lib/injection/profile.ts';
-import { seenAnnotation, stamp } from './profile-collection.ts';
+import { publishedAnnotation, seenAnnotation, stamp } from './profile-collection.ts';
 import { openProfiles, type Profiles } from './profiles.ts';
 
 const now = Date.parse('2030-01-01T12:00:00Z');
@@ -73,9 +73,20 @@ const holding = (...published: { hash: string; text: string }[]): StoredConfigMa
   resourceVersion: '7',
   data: Object.fromEntries(published.map(({ hash, text }) => [hash, text])),
   annotations: Object.fromEntries(
-    published.map(({ hash }) => [seenAnnotation(hash), stamp(now - 7_200_000)]),
+    published.flatMap(({ hash }) => [
+      [seenAnnotation(hash), stamp(now - 7_200_000)],
+      [publishedAnnotation(hash), stamp(now - 600_000)],
+    ]),
   ),
 });
+
+/** As it stands after the platform was changed: a live pod still names theirs, no replica does. */
+const outdated = (): StoredConfigMap => {
+  const state = holding(ours, theirs);
+  const old = { [publishedAnnotation(theirs.hash)]: stamp(now - 1_200_001) };
+  const seen = { [seenAnnotation(theirs.hash)]: stamp(now) };
+  return { ...state, annotations: { ...state.annotations, ...old, ...seen } };
+};
 
 const until = async (isSo: () => boolean): Promise<void> => {
   while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
@@ -87,7 +98,10 @@ describe('profiles', () => {
     await until(() => changes.length > 0);
     expect(changes[0]).toEqual({
       data: { [ours.hash]: ours.text },
-      annotations: { [seenAnnotation(ours.hash)]: stamp(now) },
+      annotations: {
+        [seenAnnotation(ours.hash)]: stamp(now),
+        [publishedAnnotation(ours.hash)]: stamp(now),
+      },
     });
   });
 
@@ -100,6 +114,18 @@ describe('profiles', () => {
     tell(holding(ours, theirs));
     expect(profiles.isPublished()).toBe(true);
     expect([...profiles.accepted().keys()].sort()).toEqual([ours.hash, theirs.hash].sort());
+  });
+
+  test('that only old pods name are accepted of no new pod: a copy would undo what was tightened', () => {
+    const { profiles, tell } = open();
+    tell(outdated());
+    expect([...profiles.accepted().keys()]).toEqual([ours.hash]);
+  });
+
+  test('without a time of publication are accepted of no new pod', () => {
+    const { profiles, tell } = open();
+    tell({ ...holding(ours, theirs), annotations: {} });
+    expect(profiles.accepted().size).toBe(0);
   });
 
   test('know how long the watch has been silent', () => {

@@ -10,10 +10,17 @@ import { readProfiles } from '../../lib/injection/published-profiles.ts';
 import { describeFault } from '../../lib/reading/fault.ts';
 import { errorFields } from './error-fields.ts';
 import { backoffMs, jitterMs, startLoop } from './loop.ts';
-import { collectProfiles, seenAnnotation, stamp } from './profile-collection.ts';
+import {
+  collectProfiles,
+  isCurrent,
+  publishedAnnotation,
+  seenAnnotation,
+  stamp,
+} from './profile-collection.ts';
 
 /** The profiles that pods may have been injected from, kept together with the other replicas. */
 export type Profiles = {
+  /** Those that a new pod may have been injected from: a running replica injects by them. */
   readonly accepted: () => AcceptedProfiles;
   /** Looks once more, where `hash` is not known: another replica may have published it just now. */
   readonly seek: (hash: string) => Promise<void>;
@@ -47,15 +54,21 @@ const SEEK_EVERY_MS = 1_000;
 /** Opens them: publishes ours at once and each ten minutes, watches all, and collects the dead. */
 export const openProfiles = (published: PublishedProfile, edges: ProfilesEdges): Profiles => {
   const { store, clock, random, log, onCount } = edges;
-  let accepted: AcceptedProfiles = new Map();
+  let known: AcceptedProfiles = new Map();
+  let annotations: StoredConfigMap['annotations'] = {};
   let toldAt: number | undefined;
   let seeking: Promise<void> | undefined;
   let soughtAt = -Infinity;
   let failures = 0;
 
+  const accepted = (): AcceptedProfiles => {
+    const now = clock.now();
+    return new Map([...known].filter(([hash]) => isCurrent({ annotations }, { hash, now })));
+  };
   const learn = (state: StoredConfigMap | undefined): void => {
     const { profiles, faults } = readProfiles(state?.data ?? {});
-    accepted = profiles;
+    known = profiles;
+    annotations = state?.annotations ?? {};
     onCount(profiles.size);
     if (faults.length > 0) log.warn('profiles refused', { faults: faults.map(describeFault) });
   };
@@ -74,9 +87,9 @@ export const openProfiles = (published: PublishedProfile, edges: ProfilesEdges):
   const stopWatch = edges.watch({
     onState: (state) => {
       toldAt = clock.monotonic();
-      const wasPublished = accepted.has(published.hash);
+      const wasPublished = known.has(published.hash);
       learn(state);
-      if (wasPublished && !accepted.has(published.hash)) pass.wake();
+      if (wasPublished && !known.has(published.hash)) pass.wake();
     },
     onError: (error) => log.warn('watch of profiles failed', errorFields(error)),
     backoffMs: (attempt) => backoffMs(attempt, { ...RETRY, random }),
@@ -93,14 +106,14 @@ export const openProfiles = (published: PublishedProfile, edges: ProfilesEdges):
   };
 
   return {
-    accepted: () => accepted,
+    accepted,
     seek: async (hash) => {
-      if (accepted.has(hash) || hash === published.hash) return;
+      if (hash === published.hash || accepted().has(hash)) return;
       if (seeking === undefined && clock.monotonic() - soughtAt < SEEK_EVERY_MS) return;
       seeking ??= look();
       await seeking;
     },
-    isPublished: () => accepted.has(published.hash),
+    isPublished: () => known.has(published.hash),
     ageSeconds: () => (toldAt === undefined ? undefined : (clock.monotonic() - toldAt) / 1000),
     stop: () => {
       pass.stop();
@@ -135,7 +148,9 @@ const publish = async (
   { hash, text }: PublishedProfile,
   now: number,
 ): Promise<void> => {
-  const change = { data: { [hash]: text }, annotations: { [seenAnnotation(hash)]: stamp(now) } };
+  const time = stamp(now);
+  const annotations = { [seenAnnotation(hash)]: time, [publishedAnnotation(hash)]: time };
+  const change = { data: { [hash]: text }, annotations };
   try {
     await store.change(change);
   } catch (error) {

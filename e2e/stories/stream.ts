@@ -4,8 +4,8 @@ import { agentPod, cluster } from './stage.ts';
 import type { Declaration } from './stage.ts';
 
 /** At most this many creations at once, and this many in all: a stream ends by itself. */
-const LANES = 4;
-const MOST = 5_000;
+const LANES = 2;
+const MOST = 20_000;
 
 /**
  * Creates pods with tasks without pause, as server-side dry runs: the API server asks both of our

@@ -1,3 +1,4 @@
+import { connect } from 'node:tls';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { installRelease, valuesFor } from '../release.ts';
 import { getJson, kubectl, waitFor } from '../cluster/kubectl.ts';
@@ -27,6 +28,26 @@ const rollout = () =>
     timeoutMs: 130_000,
   });
 
+type PodList = { items: { status: { podIP?: string } }[] };
+
+/** Fingerprints of what the webhook's replicas serve with, asked one by one. */
+const servedCertificates = async (): Promise<string[]> => {
+  const where = ['-n', release.namespace, '-l', 'app.kubernetes.io/component=webhook'];
+  const { items } = await getJson<PodList>(cluster, ['pods', ...where]);
+  return Promise.all(items.flatMap(({ status }) => status.podIP ?? []).map(fingerprintAt));
+};
+
+const fingerprintAt = (host: string): Promise<string> => {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  // Which certificate it is, is the question: nothing is sent, nothing trusted.
+  const socket = connect({ host, port: 9443, rejectUnauthorized: false }, () => {
+    resolve(socket.getPeerCertificate().fingerprint256);
+    socket.destroy();
+  });
+  socket.on('error', reject);
+  return promise;
+};
+
 const certificates = (bundle: string): string[] =>
   Buffer.from(bundle, 'base64')
     .toString()
@@ -52,6 +73,7 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
 
   test('a rotation of its CA loses none, and old certificates are trusted to their end', async () => {
     const [before = ''] = await caBundles();
+    const served = await servedCertificates();
     const stream = startStream(namespace, reads);
     const rotate = `valetkey.dev/rotate=${Date.now()}`;
     await kubectl(cluster, [
@@ -74,6 +96,14 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
         );
       },
       { timeoutMs: 90_000 },
+    );
+    await waitFor(
+      'every replica to serve with another certificate',
+      async () => {
+        const now = await servedCertificates();
+        return now.length >= 2 && now.every((fingerprint) => !served.includes(fingerprint));
+      },
+      { timeoutMs: 120_000 },
     );
     await stream.more(20);
     const { failures } = await stream.stop();

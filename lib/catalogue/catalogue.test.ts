@@ -109,6 +109,8 @@ describe('minting actions', () => {
     's3:GetDataAccess',
     'cognito-identity:GetCredentialsForIdentity',
     'ssm:StartSession',
+    'iot:CreateKeysAndCertificate',
+    'lightsail:GetInstanceAccessDetails',
   ])('%s is one', (action) => {
     expect(isMintingAction(action)).toBe(true);
   });

@@ -38,6 +38,13 @@ export const MINTING_ACTIONS = [
   'lightsail:GetRelationalDatabaseMasterUserPassword',
   'ec2:GetPasswordData',
   'ec2:CreateKeyPair',
+  'lightsail:CreateKeyPair',
+  'lightsail:DownloadDefaultKeyPair',
+  'lightsail:GetInstanceAccessDetails',
+  // Certificates that IoT and IAM Roles Anywhere trade for credentials.
+  'iot:CreateKeysAndCertificate',
+  'iot:CreateCertificateFromCsr',
+  'acm-pca:IssueCertificate',
   '*:Create*ApiKey',
   '*:GetResourceApiKey',
   // A service that acts with a role on one's behalf.
@@ -53,12 +60,17 @@ export const MINTING_ACTIONS = [
   '*:Get*ConnectionToken',
   'codeguru-reviewer:CreateConnectionToken',
   'cognito-idp:AdminInitiateAuth',
-  'cognito-idp:AdminRespondToAuthChallenge',
+  'cognito-idp:*RespondToAuthChallenge',
   'cognito-idp:GetTokensFromRefreshToken',
   'lambda:CreateMicrovm*AuthToken',
   'airflow:Create*Token',
+  'amplifybackend:CreateToken',
+  'connect:AdminGetEmergencyAccessToken',
+  'glue:RefreshOAuth2Tokens',
+  'iot:RotateTunnelAccessToken',
+  'quicksight:GetAuthCode',
   // Addresses that let their bearer in.
-  '*:Create*PresignedUrl',
+  '*:Create*PresignedUrl*',
   '*:CreatePresigned*Url*',
   'elasticmapreduce:Get*PresignedURL',
   'appstream:CreateStreamingURL',
@@ -67,6 +79,7 @@ export const MINTING_ACTIONS = [
   // Shells and tunnels.
   '*:StartSession',
   'ssm:ResumeSession',
+  'cloudshell:CreateSession',
   'ecs:ExecuteCommand',
   'ec2-instance-connect:*',
 ] as const;

@@ -30,6 +30,8 @@ export type PodSpec = {
   readonly hostNetwork?: boolean;
   readonly shareProcessNamespace?: boolean;
   readonly os?: { readonly name: string };
+  /** The pod's own name in its `/etc/hosts`, whatever it is (Kubernetes 1.34 and later). */
+  readonly hostnameOverride?: string;
   readonly hostAliases?: readonly {
     readonly ip?: string;
     readonly hostnames?: readonly string[];

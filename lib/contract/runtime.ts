@@ -13,7 +13,7 @@ export const HARDENING_FLAGS = [
 ] as const;
 
 /** A sidecar stands in every agent pod: these keep its private memory small under load. */
-export const SMALL_MEMORY_FLAGS = [
+const SMALL_MEMORY_FLAGS = [
   '--no-concurrent-recompilation',
   '--max-semi-space-size=1',
   '--max-old-space-size=64',

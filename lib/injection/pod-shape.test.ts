@@ -30,6 +30,17 @@ describe('a pod', () => {
   });
 
   test.each([
+    ['containers', { containers: Array(1001).fill({ name: 'a' }) }, '/spec/containers'],
+    [
+      'variables',
+      { containers: [{ name: 'a', env: Array(1001).fill({ name: 'A' }) }] },
+      '/spec/containers/0/env',
+    ],
+  ])('of very many %s is refused before anything is compared', (_what, spec, path) => {
+    expect(pathsOf(podWith(spec))).toEqual([path]);
+  });
+
+  test.each([
     ['no mapping', [], '(root)'],
     ['without spec', { metadata: {} }, '/spec'],
     ['with a list for metadata', { metadata: [], spec: {} }, '/metadata'],

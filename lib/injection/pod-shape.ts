@@ -60,6 +60,9 @@ const members = (required: Members, optional: Members = {}): Shape => {
   };
 };
 
+/** Rules hold lists against lists: one of a hundred thousand would stop the webhook for minutes. */
+const MAX_ELEMENTS = 1000;
+
 /** Go writes an absent list as null where it does not leave it out. */
 const items =
   (shape: Shape): Shape =>
@@ -67,6 +70,10 @@ const items =
     if (value === null) return;
     if (!Array.isArray(value)) {
       leaf('a list', Array.isArray)(value, path, faults);
+      return;
+    }
+    if (value.length > MAX_ELEMENTS) {
+      faults.push({ path, expected: `at most ${MAX_ELEMENTS} elements`, got: `${value.length}` });
       return;
     }
     value.forEach((item, index) => shape(item, `${path}/${index}`, faults));
@@ -200,6 +207,7 @@ const pod = members(
         hostNetwork: flag,
         shareProcessNamespace: flag,
         os: members({ name: text }),
+        hostnameOverride: text,
         hostAliases: items(members({}, { ip: text, hostnames: items(text) })),
         securityContext: podSecurityContext,
         resources,

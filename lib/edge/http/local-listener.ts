@@ -3,7 +3,10 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { ListenOptions } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** Each listener has its own: a consumer that uses up its connections starves nobody else. */
+/**
+ * Each listener has its own: who uses up those of its socket starves nobody else. Those of the
+ * loopback are shared by all consumers of the pod.
+ */
 const MAX_CONNECTIONS = 256;
 const MAX_HEADER_BYTES = 8 * 1024;
 

@@ -9,6 +9,7 @@ describe('credentials of its own', () => {
       'AWS_ACCESS_KEY_ID',
       'AWS_SECRET_ACCESS_KEY',
       'AWS_SESSION_TOKEN',
+      'AWS_BEARER_TOKEN_BEDROCK',
       'AWS_WEB_IDENTITY_TOKEN_FILE',
       'AWS_ROLE_ARN',
       'AWS_CONTAINER_CREDENTIALS_FULL_URI',

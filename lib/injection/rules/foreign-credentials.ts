@@ -30,7 +30,7 @@ const USE_TASKS = 'declare a task and let the sidecar serve credentials';
 const REFUSED: readonly { readonly names: RegExp; readonly instead: string }[] = [
   {
     names:
-      /^(AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|AWS_SECURITY_TOKEN|AWS_ACCESS_KEY|AWS_SECRET_KEY)$/,
+      /^(AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|AWS_SECURITY_TOKEN|AWS_ACCESS_KEY|AWS_SECRET_KEY|AWS_BEARER_TOKEN_\w+)$/,
     instead: `no static keys: ${USE_TASKS}`,
   },
   {

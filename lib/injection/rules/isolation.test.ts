@@ -24,11 +24,13 @@ describe('the pod as a whole', () => {
       [add('/spec/hostAliases', [{ ip: '10.0.0.1', hostnames: ['x', 'STS.amazonaws.com.'] }])],
       '/spec/hostAliases/0/hostnames/1',
     ],
+    ["a name of its own that is the cloud's", [add('/spec/hostnameOverride', 'sts.amazonaws.com')]],
   ]);
   allows('3', [
     ['false', [add('/spec/hostPID', false), add('/spec/shareProcessNamespace', false)]],
     ['Linux', [add('/spec/os', { name: 'linux' })]],
     ['other ids', [add('/spec/securityContext/fsGroup', 1000)]],
+    ['another name of its own', [add('/spec/hostnameOverride', 'agent.example')]],
     ['other aliases', [add('/spec/hostAliases', [{ hostnames: ['db', 'notamazonaws.com'] }])]],
   ]);
 

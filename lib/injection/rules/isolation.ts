@@ -11,6 +11,7 @@ export const judgeIsolation: Judge = (pod, { platform }) => [
   ...windows(pod),
   ...ownIds(pod),
   ...hostAliases(pod, platform),
+  ...ownHostname(pod, platform),
 ];
 
 const SHARED = ['hostPID', 'hostIPC', 'hostNetwork', 'shareProcessNamespace'] as const;
@@ -77,6 +78,13 @@ const hostAliases = (pod: Pod, platform: Platform): readonly Fault[] =>
       return [{ path, expected: 'no name of the cloud', got: show(name) }];
     }),
   );
+
+/** The kubelet writes it into `/etc/hosts` beside the pod's address: one more alias. */
+const ownHostname = (pod: Pod, platform: Platform): readonly Fault[] => {
+  const name = pod.spec?.hostnameOverride ?? '';
+  if (!isCloudHost(name, platform)) return [];
+  return [{ path: '/spec/hostnameOverride', expected: 'no name of the cloud', got: show(name) }];
+};
 
 /** The authority's name will stand here, too. */
 const isCloudHost = (name: string, { cloud }: Platform): boolean => {

@@ -60,6 +60,7 @@ export const RULES: readonly Rule[] = [
       '/spec/os',
       '/spec/securityContext',
       '/spec/hostAliases',
+      '/spec/hostnameOverride',
       ...everywhere('securityContext/windowsOptions'),
     ],
     on: ['CREATE'],
