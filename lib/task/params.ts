@@ -13,7 +13,7 @@ const VALUE = /^[\x20-\x7e]+$/;
 const FORBIDDEN = /[*?${}"\\]/;
 
 /** A pattern in RE2's syntax, small enough to compile and run at once. */
-export const pattern: Reader<string> = checked(boundedPattern, (text) => explainPattern(text));
+const pattern: Reader<string> = checked(boundedPattern, (text) => explainPattern(text));
 
 const explainPattern = (text: string): string | undefined => {
   try {
