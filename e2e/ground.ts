@@ -5,6 +5,7 @@ import { awscliCommand } from './awscli-root.ts';
 import { buildClients } from './clients/build.ts';
 import type { ClientName } from './clients/build.ts';
 import type { ClientCommand } from './clients/client.ts';
+import type { Edition } from './clients/editions.ts';
 import type { Cloud } from './clouds/cloud.ts';
 import { readCloud } from './clouds/record.ts';
 import { startClouds } from './clouds/start.ts';
@@ -27,24 +28,27 @@ export type Ground = {
   imagePullPolicy: 'Never' | 'IfNotPresent';
   /** Starts awscli in its image. */
   awscliCommand: string[];
-  clients: Record<ClientName, ClientCommand>;
+  /** Of each edition that the stories are to play. */
+  clients: Partial<Record<Edition, Clients>>;
 };
+
+type Clients = Record<ClientName, ClientCommand>;
 
 type Claim = { ground: Ground; release: () => Promise<void> };
 
 /** A cluster of ours: started and taken down, or one that stands in `folder` already. */
 export const claimOwnGround = async (
   progress: Progress,
-  { folder, keep }: { folder: string | undefined; keep: boolean },
+  { folder, keep, isFull }: { folder: string | undefined; keep: boolean; isFull: boolean },
 ): Promise<Claim> => {
-  const clients = await buildClients(progress);
+  const clients = await clientsFor(progress, isFull);
   const node = folder === undefined ? await upCluster({ progress }) : readCluster(folder);
   const release = async () => {
     if (!keep && folder === undefined) await downCluster(node);
   };
   try {
     const clouds = await cloudsOf(node, progress);
-    const python = clients.awscli.command;
+    const python = clients.newest.awscli.command;
     const valetkey = await loadValetkey(node);
     const agent = await loadAgent(node);
     const awscli = await loadAwscli(node, python);
@@ -67,6 +71,11 @@ export const claimOwnGround = async (
   }
 };
 
+const clientsFor = async (progress: Progress, isFull: boolean) => {
+  const newest = await buildClients(progress, 'newest');
+  return isFull ? { newest, oldest: await buildClients(progress, 'oldest') } : { newest };
+};
+
 /** A cluster that was up before may have its clouds already. */
 const cloudsOf = async (node: Cluster, progress: Progress): Promise<Cloud[]> => {
   const names = ['minio', 'rgw'] as const;
@@ -85,7 +94,7 @@ type ForeignGround = Pick<Ground, 'images' | 'clouds' | 'awscliCommand'>;
  */
 export const claimForeignGround = async (
   progress: Progress,
-  kubeconfig: string,
+  { kubeconfig, isFull }: { kubeconfig: string; isFull: boolean },
 ): Promise<Claim> => {
   const file = process.env['VALETKEY_E2E_GROUND'];
   if (file === undefined || !existsSync(file)) {
@@ -103,7 +112,7 @@ export const claimForeignGround = async (
     images,
     imagePullPolicy: 'IfNotPresent',
     awscliCommand,
-    clients: await buildClients(progress),
+    clients: await clientsFor(progress, isFull),
   };
   return { ground, release: () => Promise.resolve() };
 };

@@ -41,8 +41,12 @@ const kubeconfig = foreignKubeconfig();
 const tellStories = async (): Promise<Story[]> => {
   const { ground, release } =
     kubeconfig === undefined
-      ? await claimOwnGround(progress, { folder: values.cluster, keep: values.keep })
-      : await claimForeignGround(progress, kubeconfig);
+      ? await claimOwnGround(progress, {
+          folder: values.cluster,
+          keep: values.keep,
+          isFull: values.full,
+        })
+      : await claimForeignGround(progress, { kubeconfig, isFull: values.full });
   try {
     return await untilInterrupted(runPasses(ground));
   } finally {

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { kubectl } from './cluster/kubectl.ts';
+import { getJson, kubectl, waitFor } from './cluster/kubectl.ts';
 import { runInside } from './cluster/namespace.ts';
 import type { Cloud } from './clouds/cloud.ts';
 import type { ClusterAccess } from './cluster/record.ts';
@@ -44,6 +44,21 @@ export const installRelease = async (
   }).catch(async (error: unknown) => {
     throw new Error(`${(error as Error).message}\n${await describeRelease(cluster, namespace)}`);
   });
+  await waitFor('the replicas of before to be gone', async () => {
+    const pods = await webhookPods(cluster, namespace);
+    return pods.every(({ metadata }) => metadata.deletionTimestamp === undefined);
+  });
+};
+
+type WebhookPod = { metadata: { deletionTimestamp?: string }; status: { podIP?: string } };
+
+/** The webhook's replicas, those that are still draining included: they answer by what was before. */
+export const webhookPods = async (
+  cluster: ClusterAccess,
+  namespace: string,
+): Promise<WebhookPod[]> => {
+  const where = ['-n', namespace, '-l', 'app.kubernetes.io/component=webhook'];
+  return (await getJson<{ items: WebhookPod[] }>(cluster, ['pods', ...where])).items;
 };
 
 const describeRelease = async (cluster: ClusterAccess, namespace: string): Promise<string> => {

@@ -1,6 +1,6 @@
 import { connect } from 'node:tls';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { installRelease, valuesFor } from '../release.ts';
+import { installRelease, valuesFor, webhookPods } from '../release.ts';
 import { getJson, kubectl, waitFor } from '../cluster/kubectl.ts';
 import { askCloud, cloud, cluster, createNamespace, readReports, runPod, stage } from './stage.ts';
 import { startStream } from './stream.ts';
@@ -28,23 +28,22 @@ const rollout = () =>
     timeoutMs: 130_000,
   });
 
-type PodList = { items: { status: { podIP?: string } }[] };
-
 /** Fingerprints of what the webhook's replicas serve with, asked one by one. */
 const servedCertificates = async (): Promise<string[]> => {
-  const where = ['-n', release.namespace, '-l', 'app.kubernetes.io/component=webhook'];
-  const { items } = await getJson<PodList>(cluster, ['pods', ...where]);
-  return Promise.all(items.flatMap(({ status }) => status.podIP ?? []).map(fingerprintAt));
+  const pods = await webhookPods(cluster, release.namespace);
+  const staying = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  return Promise.all(staying.flatMap(({ status }) => status.podIP ?? []).map(fingerprintAt));
 };
 
 const fingerprintAt = (host: string): Promise<string> => {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   // Which certificate it is, is the question: nothing is sent, nothing trusted.
-  const socket = connect({ host, port: 9443, rejectUnauthorized: false }, () => {
+  const socket = connect({ host, port: 9443, rejectUnauthorized: false, timeout: 5_000 }, () => {
     resolve(socket.getPeerCertificate().fingerprint256);
     socket.destroy();
   });
   socket.on('error', reject);
+  socket.on('timeout', () => socket.destroy(new Error(`${host} does not answer`)));
   return promise;
 };
 
