@@ -7,6 +7,7 @@ export default {
     '<rootDir>/charts',
     '<rootDir>/docs',
     '<rootDir>/image',
+    '<rootDir>/bench',
   ],
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],

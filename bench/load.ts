@@ -23,6 +23,8 @@ export type Load = {
   seconds: number;
   /** Requests per second; absent: as many as get answered. */
   rate?: number;
+  /** Ten digits of the request that are others each time; absent: every request is alike. */
+  vary?: string;
 };
 
 /** A server under load: its process and where it listens. */
@@ -58,6 +60,7 @@ async function runLoader(bench: Bench, load: Load): Promise<LoadReport> {
     connections: load.connections,
     seconds: load.seconds,
     rate: load.rate ?? 0,
+    vary: load.vary ?? '',
   };
   const given = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   const [command, args] = pinned(...loaderOf(bench, given), 'load');

@@ -18,12 +18,22 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '16' },
     seconds: { type: 'string', default: '3' },
     rate: { type: 'string', default: '0' },
+    vary: { type: 'string', default: '' },
   },
 });
 const connections = Math.min(Number(values.connections), 512);
 const durationMs = Math.min(Number(values.seconds), 60) * 1000;
 const rate = Number(values.rate);
-const request = readFileSync(values.request);
+const request = readFileSync(values.request, 'utf8');
+let sent = 0;
+
+/** The request, `--vary`'s digits replaced by others each time. */
+function nextRequest(): string {
+  sent += 1;
+  return values.vary === ''
+    ? request
+    : request.replace(values.vary, String(sent).padStart(10, '0'));
+}
 
 function dial(): Socket {
   const address = values.target.slice(values.target.indexOf(':') + 1);
@@ -55,7 +65,7 @@ function ask(socket: Socket): Promise<boolean> {
   };
   const ended = (): void => reject(new Error('connection: expected an answer, got its end'));
   socket.on('data', read).on('error', reject).on('close', ended);
-  socket.write(request);
+  socket.write(nextRequest());
   return promise;
 }
 

@@ -1,3 +1,6 @@
+/** Digits in the declaration's purpose, by which one declaration can be told from another. */
+export const NUMBER_OF_DECLARATION = '7777777777';
+
 /** Of this size is an ordinary pod's review. */
 const REVIEW_BYTES = 8 * 1024;
 
@@ -42,7 +45,7 @@ allow:
   - actions: [s3:GetObject]
     resources: ["arn:aws:s3:::acme-data/reports/*"]
 lifetime: 10m
-purpose: nightly summary of sales reports
+purpose: nightly summary of sales reports, ${NUMBER_OF_DECLARATION}
 `;
 
 const pod = (padding: string): object => ({

@@ -31,6 +31,7 @@ type plan struct {
 	connections int
 	duration    time.Duration
 	rate        float64
+	vary        string
 }
 
 type report struct {
@@ -62,6 +63,7 @@ func readPlan(args []string) (plan, error) {
 	connections := flags.Int("connections", 16, "connections that stay open")
 	seconds := flags.Float64("seconds", 3, "how long")
 	rate := flags.Float64("rate", 0, "requests per second over all connections; 0: as many as get answered")
+	vary := flags.String("vary", "", "ten digits of the request that are others each time")
 	if err := flags.Parse(args); err != nil {
 		return plan{}, err
 	}
@@ -70,7 +72,10 @@ func readPlan(args []string) (plan, error) {
 	}
 	request, err := os.ReadFile(*file)
 	duration := time.Duration(*seconds * float64(time.Second))
-	return plan{*target, request, *connections, duration, *rate}, err
+	if err == nil && *vary != "" && (len(*vary) != 10 || bytes.Count(request, []byte(*vary)) != 1) {
+		err = errors.New("vary: expected ten digits that stand once in the request")
+	}
+	return plan{*target, request, *connections, duration, *rate, *vary}, err
 }
 
 func (p plan) run() (report, error) {
@@ -124,6 +129,8 @@ func (p plan) drive(connection net.Conn, startedAt time.Time, index int) result 
 		interval = time.Duration(float64(time.Second) * float64(p.connections) / p.rate)
 		due = startedAt.Add(interval * time.Duration(index) / time.Duration(p.connections))
 	}
+	request := bytes.Clone(p.request)
+	varying := bytes.Index(request, []byte(p.vary))
 	var measured result
 	for len(measured.latencies) < maxLatencies {
 		if interval > 0 {
@@ -134,7 +141,11 @@ func (p plan) drive(connection net.Conn, startedAt time.Time, index int) result 
 		if !due.Before(deadline) {
 			break
 		}
-		if _, err := connection.Write(p.request); err != nil {
+		if p.vary != "" {
+			number := index*maxLatencies + len(measured.latencies)
+			copy(request[varying:], fmt.Appendf(nil, "%010d", number))
+		}
+		if _, err := connection.Write(request); err != nil {
 			measured.err = err
 			break
 		}

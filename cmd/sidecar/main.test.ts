@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -51,6 +53,18 @@ describe('the program', () => {
     for (const line of output().trim().split('\n')) {
       expect(JSON.parse(line)).toMatchObject({ level: 'error', message: 'setting refused' });
     }
+  }, 20_000);
+
+  test('says which port is taken, exits 1, and leaves no token that a squatter could be sent', async () => {
+    const squatter = createServer();
+    await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));
+    const { port } = squatter.address() as AddressInfo;
+    const pod = podFolder([task()]);
+    removing.push(pod.remove, () => squatter.close());
+    const { exit, until } = run({ ...pod.environment, VALETKEY_TELEMETRY_LISTEN: `:${port}` });
+    await until('VALETKEY_TELEMETRY_LISTEN');
+    expect(await exit).toBe(1);
+    expect(readdirSync(join(pod.folder, 'agent'))).not.toContain('token');
   }, 20_000);
 
   test('says which setting names a folder it cannot use, and exits 1', async () => {

@@ -47,7 +47,8 @@ export type Sidecar = {
 };
 
 /**
- * Serves the pod's consumers. A loopback token is published only once its port is ours.
+ * Serves the pod's consumers. A loopback token is published only once its port is ours, and nothing
+ * that could end the program is left to do.
  *
  * @throws Error that names the setting, when a port cannot be had
  */
@@ -67,8 +68,8 @@ export const startSidecar = async (parts: SidecarParts): Promise<Sidecar> => {
       return server;
     }),
   );
-  for (const [consumer, token] of tokens) publishToken(tokenPath(config, consumer), token);
   await listenOnAddress(telemetry, { ...config.telemetry, setting: SIDECAR_ENV.telemetry });
+  for (const [consumer, token] of tokens) publishToken(tokenPath(config, consumer), token);
   log.info('sidecar ready', {
     pod: `${config.podNamespace}/${config.podName}`,
     profile: config.profile,

@@ -84,7 +84,7 @@ const SETTINGS = {
   },
   certificatesFolder: {
     name: ENV.certificatesFolder,
-    help: 'under files: folder with tls.crt, tls.key and ca.crt',
+    help: 'under files: folder with tls.crt and tls.key',
     reader: string(),
     otherwise: WEBHOOK_CERTIFICATES_FOLDER,
   },

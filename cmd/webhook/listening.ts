@@ -8,7 +8,11 @@ import type { HttpsServer } from '../../lib/edge/http/https-server.ts';
 import { StatedError } from './stated-error.ts';
 
 export type CertificateUser = {
-  /** Serves with this one from now on; the first time it begins to listen. */
+  /**
+   * Serves with this one from now on; the first time it begins to listen.
+   *
+   * @throws what TLS says of a certificate that it cannot serve; the one at hand serves on
+   */
   readonly use: (serving: Serving) => void;
   /** Nothing while it does not listen. */
   readonly port: () => number | undefined;
@@ -33,8 +37,8 @@ export const listenAtFirstCertificate = (
     use: (serving) => {
       if (serving.certificate === used) return;
       const isFirst = used === undefined;
-      used = serving.certificate;
       server.useCertificate(serving);
+      used = serving.certificate;
       terms.onUse(serving);
       // A port that is taken ends the program: nobody waits for this promise.
       if (isFirst) void open();

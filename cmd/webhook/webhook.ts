@@ -145,8 +145,8 @@ const certificateReports = (
   everyMs: pace.certificateMs,
   onStep: (step, faults) => log.info('CA step taken', { step, faults }),
   onServing: (serving) => {
-    parts.metrics.certificate(serving);
     parts.user.use(serving);
+    parts.metrics.certificate(serving);
     parts.readiness.certificate(serving);
   },
   onFailure: (error) => {

@@ -59,7 +59,7 @@ export const WEBHOOK_ENV = {
   certificates: 'VALETKEY_CERTIFICATES',
   /** Under `own`: the Secret that holds the CA. */
   caSecret: 'VALETKEY_CA_SECRET',
-  /** Under `files`: folder with tls.crt, tls.key and ca.crt. */
+  /** Under `files`: folder with tls.crt and tls.key. */
   certificatesFolder: 'VALETKEY_CERTIFICATES_FOLDER',
   /** `host:port`, HTTPS. */
   listen: 'VALETKEY_LISTEN',

@@ -10,6 +10,8 @@ import type { Starting } from './starting.ts';
 
 /** Live runs that a consumer may have started by name, those on their way included. */
 const MAX_RUNS_PER_CONSUMER = 16;
+const SHORTEST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 60_000;
 
 type Start = { readonly consumer: string; readonly flight: Promise<Answer>; run?: LiveRun };
 
@@ -30,7 +32,9 @@ export const openExplicitStarts = ({
   const starts = new Map<string, Start>();
 
   const liveRunsOf = (consumer: string): readonly LiveRun[] =>
-    live.all().filter((run) => run.explicit && run.consumer === consumer);
+    live
+      .all()
+      .filter((run) => run.explicit && run.consumer === consumer && live.remainingMs(run) > 0);
 
   const countOf = (consumer: string): number =>
     liveRunsOf(consumer).length +
@@ -47,9 +51,12 @@ export const openExplicitStarts = ({
     return start;
   };
 
+  /** Room is made by the run that ends first; what is on its way may fail at any moment. */
   const refuseMore = (consumer: string): Answer => {
     const left = liveRunsOf(consumer).map((run) => live.remainingMs(run));
-    return tooManyRuns(MAX_RUNS_PER_CONSUMER, Math.max(1000, Math.min(60_000, ...left)));
+    const isFullOfRuns = left.length >= MAX_RUNS_PER_CONSUMER;
+    const soonestMs = isFullOfRuns ? Math.min(LONGEST_WAIT_MS, ...left) : 0;
+    return tooManyRuns(MAX_RUNS_PER_CONSUMER, Math.max(SHORTEST_WAIT_MS, soonestMs));
   };
 
   const start = async (request: RunRequest): Promise<Answer> => {

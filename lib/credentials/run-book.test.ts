@@ -28,6 +28,17 @@ const held = () => {
   return { time, calls, ...openBook(exchange, time) };
 };
 
+/** A task whose first run is there; what follows is held back. */
+const heldWithRun = async () => {
+  const opened = held();
+  const source = opened.book.source('agent', task());
+  const first = source();
+  await opened.time.settle();
+  opened.calls[0]?.issue();
+  await first;
+  return { ...opened, source };
+};
+
 const prompt = () => {
   const time = fakeTime();
   const { exchange, calls } = promptExchange(time.clock);
@@ -72,12 +83,7 @@ describe('a task without params', () => {
   });
 
   test('a due run is served while the next starts behind, and is not ended by it', async () => {
-    const { book, calls, time, events } = held();
-    const source = book.source('agent', task());
-    const first = source();
-    await time.settle();
-    calls[0]?.issue();
-    await first;
+    const { book, calls, time, events, source } = await heldWithRun();
     await time.advance(500_000);
     expect(shown(await source())).toBe('ASIA1');
     expect(shown(await source())).toBe('ASIA1');
@@ -179,12 +185,7 @@ describe('a task without params', () => {
   );
 
   test('credentials that live are served although STS is down', async () => {
-    const { book, calls, time } = held();
-    const source = book.source('agent', task());
-    const first = source();
-    await time.settle();
-    calls[0]?.issue();
-    await first;
+    const { calls, time, source } = await heldWithRun();
     await time.advance(450_000);
     expect(shown(await source())).toBe('ASIA1');
     await time.settle();
@@ -226,12 +227,7 @@ describe('after the end of a run', () => {
   });
 
   test('a renewal that was on its way is dropped', async () => {
-    const { book, calls, time, events } = held();
-    const source = book.source('agent', task());
-    const first = source();
-    await time.settle();
-    calls[0]?.issue();
-    await first;
+    const { book, calls, time, events, source } = await heldWithRun();
     await time.advance(500_000);
     void source();
     await time.settle();
@@ -243,12 +239,7 @@ describe('after the end of a run', () => {
   });
 
   test('closing ends every run, refuses, and drops what exchanges still bring', async () => {
-    const { book, calls, time, events } = held();
-    const source = book.source('agent', task());
-    const first = source();
-    await time.settle();
-    calls[0]?.issue();
-    await first;
+    const { book, calls, time, events, source } = await heldWithRun();
     const late = book.start({ consumer: 'agent', task: task({ name: 'other' }), params: {} });
     await time.settle();
     expect(book.close()).toBe(1);
@@ -340,6 +331,27 @@ describe('runs started by name', () => {
     expect(calls).toHaveLength(17);
   });
 
+  test('past 16 wait for the end of the next run, and only a moment for starts on their way', async () => {
+    const { book, calls, time } = held();
+    for (let n = 0; n < 16; n += 1) void book.start(request({ customer: `c${n}` }));
+    await time.settle();
+    const wait = async () => {
+      const answer = await book.start(request({ customer: 'more' }));
+      return answer.kind === 'refusal' && answer.retryAfterMs;
+    };
+    expect(await wait()).toBe(1_000);
+    for (const call of calls) call.issue();
+    await time.advance(570_000);
+    expect(await wait()).toBe(20_000);
+  });
+
+  test('that look over on the wall clock take no room', async () => {
+    const { book, time } = prompt();
+    for (let n = 0; n < 16; n += 1) await book.start(request({ customer: `c${n}` }));
+    time.shiftWallClock(3_600_000);
+    expect(shown(await book.start(request({ customer: 'more' })))).toBe('ASIA17');
+  });
+
   test('make room when one ends', async () => {
     const { book } = prompt();
     for (let n = 0; n < 16; n += 1) await book.start(request({ customer: `c${n}` }));
@@ -380,11 +392,7 @@ describe('an exclusive task', () => {
   });
 
   test('that is refused ends nothing', async () => {
-    const { book, calls, time, events } = held();
-    const other = book.source('agent', task())();
-    await time.settle();
-    calls[0]?.issue();
-    await other;
+    const { book, calls, time, events } = await heldWithRun();
     const start = book.start({ consumer: 'agent', task: exclusive, params: {} });
     await time.settle();
     calls[1]?.fail(refused);

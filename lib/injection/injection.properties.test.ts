@@ -13,6 +13,9 @@ import { profileOf } from './profile.ts';
 
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 
+/** Any value as it was sent: JSON writes -0 as 0. */
+const sent = fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value)));
+
 /** A container that keeps rule 4 or leaves it to be filled, with fields that we know nothing of. */
 const container = fc.record(
   {
@@ -42,7 +45,7 @@ const container = fc.record(
     ),
     resources: fc.constantFrom({}, { limits: { cpu: '1', memory: '1Gi' } }),
     workingDir: fc.string(),
-    livenessProbe: fc.jsonValue(),
+    livenessProbe: sent,
   },
   { requiredKeys: ['image'] },
 );
@@ -59,7 +62,7 @@ const declared = fc
     init: containers('i', 0),
     native: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
     labels: optional(fc.dictionary(fc.constantFrom('app', 'tier'), fc.string())),
-    spec: fc.dictionary(fc.constantFrom('priorityClassName', 'tolerations'), fc.jsonValue()),
+    spec: fc.dictionary(fc.constantFrom('priorityClassName', 'tolerations'), sent),
     automount: optional(fc.boolean()),
     named: fc.infiniteStream(fc.boolean()),
   })

@@ -36,13 +36,18 @@ const toFault = (text: string, status: number): StsFault => {
   return new StsFault(code ?? `http_${status}`, detail, { status });
 };
 
+/** As much of it as came: the status says enough of an answer that breaks off. */
 const readText = async (body: Readable): Promise<string> => {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > LONGEST_BODY) break;
-    chunks.push(chunk);
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > LONGEST_BODY) break;
+      chunks.push(chunk);
+    }
+  } catch {
+    // The connection was lost.
   }
   return Buffer.concat(chunks).toString('utf8');
 };

@@ -168,6 +168,7 @@ describe('the error table', () => {
     ['throttling by status', { status: 429, body: '' }],
     ['an internal failure', stsError(500, 'InternalFailure')],
     ["a gateway's page", { status: 502, body: '<html><p>bad gateway</html>' }],
+    ['an error that breaks off', { status: 503, body: '<ErrorResponse><Err', breaksOff: true }],
     ['a dropped connection', 'hang up'],
     ['silence', 'be silent'],
   ];

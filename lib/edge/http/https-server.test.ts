@@ -136,6 +136,11 @@ describe('the server', () => {
     });
     const zipped = { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' };
     expect((await ask('/echo', 'x', zipped)).status).toBe(415);
+    for (const type of ['text/plain', 'application/json; charset=utf-16', 'application/jsonx']) {
+      expect((await ask('/echo', '{}', { 'Content-Type': type })).status).toBe(415);
+    }
+    const utf8 = { 'Content-Type': 'application/json; charset=UTF-8' };
+    expect((await ask('/echo', '{"a":"ä"}', utf8)).text).toBe('{"body":{"a":"ä"}}');
   });
 
   test('has no other route', async () => {

@@ -1,0 +1,90 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { fail, succeed } from '../../lib/reading/fault.ts';
+import type { ReadTasks } from '../../lib/injection/pod-admission.ts';
+import { rememberTasks } from './remembered-tasks.ts';
+
+type Declared = Parameters<ReadTasks>[0];
+
+const consumers = { containers: ['agent'], addressable: [] };
+const declared = (text: string, others: Record<string, string> = {}): Declared => ({
+  annotations: { 'task.valetkey.dev/a': text, ...others },
+  consumers,
+});
+
+const open = (answer: () => Awaited<ReturnType<ReadTasks>> = () => succeed([])) => {
+  const asked: Declared[] = [];
+  const readTasks = rememberTasks((each) => {
+    asked.push(each);
+    return Promise.resolve().then(answer);
+  });
+  return { asked, readTasks };
+};
+
+describe('remembered declarations', () => {
+  test('are read once, for all pods that declare the same', async () => {
+    const { asked, readTasks } = open();
+    const first = await readTasks(declared('x', { 'a.example/run': '1' }));
+    expect(await readTasks(declared('x', { 'a.example/run': '2' }))).toBe(first);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('know nothing of other annotations: these could not change the answer', async () => {
+    const { asked, readTasks } = open();
+    await readTasks(declared('x', { 'a.example/run': '1' }));
+    expect(asked).toEqual([declared('x')]);
+  });
+
+  test.each<[string, Declared]>([
+    ['another text', declared('y')],
+    ['another task', { annotations: { 'task.valetkey.dev/b': 'x' }, consumers }],
+    ['a further task', declared('x', { 'task.valetkey.dev/b': 'x' })],
+    [
+      'other containers',
+      { ...declared('x'), consumers: { containers: ['agent', 'b'], addressable: [] } },
+    ],
+    [
+      'a container that is none by default',
+      { ...declared('x'), consumers: { containers: [], addressable: ['agent'] } },
+    ],
+  ])('are read again for %s', async (_what, other) => {
+    const { asked, readTasks } = open();
+    await readTasks(declared('x'));
+    await readTasks(other);
+    expect(asked).toHaveLength(2);
+  });
+
+  test('are read again where they were refused, or could not be read', async () => {
+    const refused = open(() => fail([{ path: 'role', expected: 'x', got: 'y' }]));
+    await refused.readTasks(declared('x'));
+    expect(await refused.readTasks(declared('x'))).toMatchObject({ ok: false });
+    expect(refused.asked).toHaveLength(2);
+
+    const broken = open(() => {
+      throw new Error('no catalogue');
+    });
+    await expect(broken.readTasks(declared('x'))).rejects.toThrow('no catalogue');
+    await expect(broken.readTasks(declared('x'))).rejects.toThrow('no catalogue');
+  });
+
+  test('are forgotten when many others were used since, and never the ones in use', async () => {
+    const { asked, readTasks } = open();
+    await readTasks(declared('forgotten'));
+    for (let count = 0; count < 300; count += 1) {
+      await readTasks(declared('in use'));
+      await readTasks(declared(`${count}`));
+    }
+    await readTasks(declared('in use'));
+    expect(asked).toHaveLength(302);
+    await readTasks(declared('forgotten'));
+    expect(asked).toHaveLength(303);
+  });
+
+  test('are not kept when they are long', async () => {
+    const { asked, readTasks } = open();
+    const long = declared('x'.repeat(16 * 1024));
+    await readTasks(long);
+    await readTasks(long);
+    expect(asked).toHaveLength(2);
+  });
+});

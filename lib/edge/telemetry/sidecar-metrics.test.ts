@@ -1,0 +1,68 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { openLateSidecarMetrics } from './late-sidecar-metrics.ts';
+import { openSidecarMetrics, SIDECAR_METRICS } from './sidecar-metrics.ts';
+
+const nothingHeld = (): ReadonlyMap<string, number> => new Map();
+
+describe('the metrics of the sidecar', () => {
+  test('are those of its table, each with its help', async () => {
+    const text = await openSidecarMetrics(nothingHeld).render();
+    const names = [...text.matchAll(/^# HELP (\S+) \S/gm)].map(([, name]) => name);
+    expect(names.toSorted()).toEqual(SIDECAR_METRICS.map(({ name }) => name).toSorted());
+  });
+
+  test('keep the conventions: units in names, counters in _total', () => {
+    for (const { name, type, unit } of SIDECAR_METRICS) {
+      expect(name.endsWith('_total')).toBe(type === 'counter');
+      if (unit !== '1') expect(name).toMatch(new RegExp(`_${unit}$`));
+    }
+  });
+
+  test('tell how runs ended, and the last skew', async () => {
+    const metrics = openSidecarMetrics(nothingHeld);
+    metrics.runEnded('summarize', 'expired');
+    metrics.runEnded('summarize', 'expired');
+    metrics.runEnded('summarize', 'completed');
+    metrics.clockSkew(31.5);
+    metrics.clockSkew(-2);
+    const text = await metrics.render();
+    const ended = 'valetkey_sidecar_runs_ended_total';
+    expect(text).toContain(`${ended}{task="summarize",reason="expired"} 2`);
+    expect(text).toContain(`${ended}{task="summarize",reason="completed"} 1`);
+    expect(text).toContain('valetkey_sidecar_clock_skew_seconds -2');
+  });
+
+  test('tell what remains at the moment of the scrape, and of no task that holds nothing', async () => {
+    const held = new Map([['summarize', 40]]);
+    const metrics = openSidecarMetrics(() => held);
+    const remaining = 'valetkey_sidecar_credentials_remaining_seconds{task="summarize"}';
+    expect(await metrics.render()).toContain(`${remaining} 40`);
+    held.clear();
+    expect(await metrics.render()).not.toContain(remaining);
+  });
+
+  test('that are loaded late know what happened before', async () => {
+    const metrics = openLateSidecarMetrics(nothingHeld);
+    metrics.countRequest('/v1/tasks', 200);
+    metrics.exchangeEnded('summarize', 'issued', 0.2);
+    metrics.packedPolicy('summarize', 12);
+    metrics.clockSkew(1);
+    metrics.runStarted('summarize');
+    metrics.runEnded('summarize', 'terminated');
+    await metrics.load();
+    metrics.countRequest('/v1/tasks', 200);
+    const text = await metrics.render();
+    for (const sample of [
+      'requests_total{route="/v1/tasks",code="200"} 2',
+      'exchanges_total{task="summarize",outcome="issued"} 1',
+      'exchange_duration_seconds_count{outcome="issued"} 1',
+      'packed_policy_percent{task="summarize"} 12',
+      'clock_skew_seconds 1',
+      'runs_started_total{task="summarize"} 1',
+      'runs_ended_total{task="summarize",reason="terminated"} 1',
+    ]) {
+      expect(text).toContain(`valetkey_sidecar_${sample}`);
+    }
+  });
+});
