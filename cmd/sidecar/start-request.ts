@@ -1,4 +1,4 @@
-import type { Task } from '../../lib/contract/task.ts';
+import { MAX_PURPOSE_LENGTH, type Task } from '../../lib/contract/task.ts';
 import type { RunRequest } from '../../lib/credentials/exchange.ts';
 import type { Refusal } from '../../lib/credentials/refusal.ts';
 import { object, read, refuse, string, value, type Reader } from '../../lib/reading/reader.ts';
@@ -19,9 +19,9 @@ const startBody = object({
   params: { optional: mapping },
   purpose: {
     optional: string({
-      expected: 'one line of at most 200 characters',
+      expected: `one line of at most ${MAX_PURPOSE_LENGTH} characters`,
       pattern: /^[^\p{Cc}\p{Cf}\u2028\u2029]*$/u,
-      maxLength: 200,
+      maxLength: MAX_PURPOSE_LENGTH,
     }),
   },
   userToken: { optional: secret },

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { bundleVouches } from '../../lib/certificate/bundle.ts';
 import type { Leaf } from '../../lib/certificate/authority.ts';
 import {
   runRound,
@@ -84,7 +85,7 @@ const keepCertificateFiles = (
     const key = await readText(join(folder, 'tls.key'));
     const pair = readPair({ certificate, key });
     if (!pair.ok) throw new StatedError(pair.faults.map(describeFault).join('; '));
-    return { ...pair.value, isLive: isTrusted(await readConfigurations?.()) };
+    return { ...pair.value, isLive: isTrusted(certificate, await readConfigurations?.()) };
   });
 
 const readText = async (path: string): Promise<string> => {
@@ -96,10 +97,15 @@ const readText = async (path: string): Promise<string> => {
   }
 };
 
-/** cert-manager fills the bundles in: what it wrote is its business, that it wrote is ours. */
-const isTrusted = (configurations: readonly StoredConfiguration[] | undefined): boolean =>
+/** cert-manager fills the bundles in; until it has, the API server trusts nothing that we serve. */
+const isTrusted = (
+  certificate: string,
+  configurations: readonly StoredConfiguration[] | undefined,
+): boolean =>
   configurations === undefined ||
-  configurations.every(({ webhooks }) => webhooks.every(({ caBundle }) => caBundle !== ''));
+  configurations.every(({ webhooks }) =>
+    webhooks.every(({ caBundle }) => bundleVouches(caBundle, certificate)),
+  );
 
 const keep = (
   { onServing, onFailure, random, everyMs }: CertificateReports,

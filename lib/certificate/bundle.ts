@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto';
+
 const BLOCK = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g;
 
 /** The certificates of a PEM bundle, each in one canonical form; what is no certificate is skipped. */
@@ -13,6 +15,17 @@ export const bundleHas = (bundle: string, certificate: string): boolean => {
   const held = new Set(splitBundle(bundle));
   const wanted = splitBundle(certificate);
   return wanted.length > 0 && wanted.every((one) => held.has(one));
+};
+
+/**
+ * Whether a certificate of `bundle` signed one of `chain` (or is it): what a TLS client that trusts
+ * the bundle would find, but for names and times.
+ */
+export const bundleVouches = (bundle: string, chain: string): boolean => {
+  const held = splitBundle(bundle).map((pem) => new X509Certificate(pem));
+  return splitBundle(chain)
+    .map((pem) => new X509Certificate(pem))
+    .some((certificate) => held.some(({ publicKey }) => certificate.verify(publicKey)));
 };
 
 const wrap = (base64: string): string =>

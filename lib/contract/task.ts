@@ -41,4 +41,6 @@ export const MAX_TASKS = 16;
 export const MAX_TASK_BYTES = 4096;
 /** The kernel's limit for one environment string, name and terminator included. */
 export const MAX_ENV_BYTES = 128 * 1024;
+/** Characters, of a declared task's purpose and of a run's. */
+export const MAX_PURPOSE_LENGTH = 256;
 export const DEFAULT_PARAM_MAX_LENGTH = 64;

@@ -1,6 +1,6 @@
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
-import type { Task, TaskStatement } from '../contract/task.ts';
+import { MAX_PURPOSE_LENGTH, type Task, type TaskStatement } from '../contract/task.ts';
 import type { Fault } from '../reading/fault.ts';
 import {
   checked,
@@ -41,7 +41,6 @@ const MAX_PAIRS = 256;
 const MAX_PARAMS = 16;
 /** A session policy has room for fewer. */
 const MAX_STATEMENTS = 32;
-const MAX_PURPOSE_LENGTH = 256;
 
 /**
  * Reads one declaration, parsed but foreign, to a task. What its members must know of each other is

@@ -66,7 +66,7 @@ const notLocal: Refusal = {
   nature: 'refused',
   code: 'not_local',
   message:
-    'Only direct requests from this pod are answered: the exact Host, and no Origin, Referer, Sec-Fetch-Site, Via, Forwarded, X-Forwarded-* or Upgrade.',
+    'Only direct requests from this pod are answered: the exact Host, and no Origin, Referer, Sec-Fetch-Site, Via, Forwarded, X-Forwarded-*, X-Real-IP or Upgrade.',
 };
 
 const unauthorized: Refusal = {

@@ -20,7 +20,7 @@ export type JudgeContext = {
 /** Every breach of one rule. `rule` is set by {@link judgePod}. */
 export type Judge = (pod: Pod, context: JudgeContext) => readonly Fault[];
 
-/** One rule of the threat model, "Rules for pods that declare tasks". */
+/** One rule of docs/rules.md. */
 export type Rule = {
   readonly id: string;
   /** What must be, in one sentence. */

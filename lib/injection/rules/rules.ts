@@ -18,7 +18,7 @@ const EVERY_CONTAINER = [
 const everywhere = (member: string): readonly string[] =>
   EVERY_CONTAINER.map((path) => `${path}/${member}`);
 
-/** Rules 1–8 of the threat model. 9 (ephemeral containers) to 13 follow here. */
+/** Rules 1–8 of docs/rules.md. 9 (ephemeral containers) to 13 follow here. */
 export const RULES: readonly Rule[] = [
   {
     id: '1',

@@ -6,8 +6,8 @@ import { pointer } from '../json-patch.ts';
 import type { Judge } from './rule.ts';
 
 /**
- * Rule 8: what admission decided by does not change afterwards. For pods/status and bindings a
- * ValidatingAdmissionPolicy says the same: a webhook that is down there would stop every kubelet.
+ * Rule 8: what admission decided by does not change afterwards. pods/status and bindings are not
+ * asked about: a webhook that is down there would stop every kubelet.
  */
 export const judgeUpdates: Judge = (pod, { oldPod }) => {
   if (oldPod === undefined) {
