@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   GetObjectCommand,
@@ -12,7 +13,7 @@ import {
  *
  *   hold                       do nothing until told to stop
  *   work SECONDS BUCKET KEY    read the object until it answers, then end (for Jobs)
- *   get|put|list BUCKET KEY    one call of S3 → {"status", "code"?}
+ *   get|put|list BUCKET KEY [-]  one call of S3 → {"status", "code"?}; -: environment from standard input
  *   call METHOD PATH [BODY]    one call of the sidecar over its socket → {"status", "headers", "body"}
  */
 const operations = {
@@ -97,6 +98,7 @@ const perform = (): Promise<unknown> => {
   }
 };
 
+if (third === '-') Object.assign(process.env, await json(process.stdin));
 const answer = await perform();
 if (answer !== undefined) console.log(JSON.stringify(answer));
 if (command === 'work') process.exitCode = (answer as { status: number }).status === 200 ? 0 : 1;
