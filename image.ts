@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { fileFaults, programFaults } from './image/check.ts';
 import { fillCompileCache } from './image/compile-cache.ts';
 import { settleModes } from './image/modes.ts';
+import { NOTICES_FILE } from './image/notices.ts';
 import { writeRootFolder } from './image/root-folder.ts';
 import { PROGRAM_FOLDER } from './lib/contract/paths.ts';
 
@@ -33,6 +34,7 @@ const build = (out: string): readonly string[] => {
     dist: join(here, 'dist'),
     licences: {
       [`${PROGRAM_FOLDER}/LICENSE`]: join(here, 'LICENSE'),
+      [`${PROGRAM_FOLDER}/${NOTICES_FILE}`]: join(here, 'dist', NOTICES_FILE),
       [`${PROGRAM_FOLDER}/LICENSE.node`]: join(node, 'LICENSE'),
     },
   });
