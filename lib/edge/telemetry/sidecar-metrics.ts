@@ -1,5 +1,6 @@
 import type { MetricSpec } from './metric.ts';
-import { Counter, Gauge, Histogram, Registry } from './prometheus.ts';
+import { Counter, Gauge, Registry } from './prometheus.ts';
+import { configOf, openHistogram } from './registered.ts';
 import { SPECS } from './sidecar-metric-specs.ts';
 
 /** Every metric of the sidecar, as its documentation lists them. */
@@ -31,7 +32,7 @@ export const openSidecarMetrics = (
   const counter = (spec: MetricSpec) => new Counter(configOf(spec, registry));
   const gauge = (spec: MetricSpec) => new Gauge(configOf(spec, registry));
   const exchanges = counter(SPECS.exchanges);
-  const seconds = openHistogram(registry);
+  const seconds = openHistogram(SPECS.exchangeSeconds, registry);
   const started = counter(SPECS.runsStarted);
   const ended = counter(SPECS.runsEnded);
   const skew = gauge(SPECS.clockSkew);
@@ -51,19 +52,6 @@ export const openSidecarMetrics = (
     contentType: registry.contentType,
   };
 };
-
-const configOf = ({ name, help, labels }: MetricSpec, registry: Registry) => ({
-  name,
-  help,
-  labelNames: [...labels],
-  registers: [registry],
-});
-
-const openHistogram = (registry: Registry) =>
-  new Histogram({
-    ...configOf(SPECS.exchangeSeconds, registry),
-    buckets: [...SPECS.exchangeSeconds.buckets],
-  });
 
 const collectRemaining = (registry: Registry, remaining: () => ReadonlyMap<string, number>) =>
   new Gauge({

@@ -1,5 +1,6 @@
 import type { MetricSpec } from './metric.ts';
-import { Counter, Gauge, Histogram, Registry } from './prometheus.ts';
+import { Counter, Gauge, Registry } from './prometheus.ts';
+import { configOf, openHistogram } from './registered.ts';
 import { SPECS } from './webhook-metric-specs.ts';
 
 /** Every metric of the webhook, as its documentation lists them. */
@@ -35,7 +36,7 @@ export const openWebhookMetrics = (
 ): WebhookMetrics => {
   const registry = new Registry();
   const admissions = new Counter(configOf(SPECS.admissions, registry));
-  const seconds = openHistogram(registry);
+  const seconds = openHistogram(SPECS.admissionSeconds, registry);
   const notAfter = new Gauge(configOf(SPECS.certificateNotAfter, registry));
   const bundleMatch = new Gauge(configOf(SPECS.bundleMatch, registry));
   const failures = new Counter(configOf(SPECS.certificateFailures, registry));
@@ -56,19 +57,6 @@ export const openWebhookMetrics = (
     contentType: registry.contentType,
   };
 };
-
-const configOf = ({ name, help, labels }: MetricSpec, registry: Registry) => ({
-  name,
-  help,
-  labelNames: [...labels],
-  registers: [registry],
-});
-
-const openHistogram = (registry: Registry) =>
-  new Histogram({
-    ...configOf(SPECS.admissionSeconds, registry),
-    buckets: [...SPECS.admissionSeconds.buckets],
-  });
 
 /** Asked at each scrape; without a word of the watch yet there is no sample. */
 const collectAge = (registry: Registry, ageSeconds: () => number | undefined): void => {
