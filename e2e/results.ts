@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 
 type JestResults = {
-  numPassedTests: number;
-  numFailedTests: number;
-  numFailedTestSuites: number;
-  testResults: { assertionResults: { fullName: string; status: string; duration?: number }[] }[];
+  testResults: {
+    status: string;
+    assertionResults: { fullName: string; status: string; duration?: number }[];
+  }[];
 };
 
 export type Story = { pass: string; name: string; status: string; seconds: number };
@@ -13,17 +13,16 @@ export type Story = { pass: string; name: string; status: string; seconds: numbe
 export const readStories = (pass: string, file: string): Story[] => {
   if (!existsSync(file)) return [{ pass, name: '(no results)', status: 'failed', seconds: 0 }];
   const results = JSON.parse(readFileSync(file, 'utf8')) as JestResults;
-  const stories = results.testResults.flatMap(({ assertionResults }) =>
-    assertionResults.map(({ fullName, status, duration }) => ({
-      pass,
-      name: fullName,
-      status,
-      seconds: (duration ?? 0) / 1000,
-    })),
+  return results.testResults.flatMap(({ status, assertionResults }) =>
+    status === 'failed' && assertionResults.length === 0
+      ? [{ pass, name: '(a file that could not be run)', status, seconds: 0 }]
+      : assertionResults.map(({ fullName, duration, ...story }) => ({
+          pass,
+          name: fullName,
+          status: story.status,
+          seconds: (duration ?? 0) / 1000,
+        })),
   );
-  const lost = results.numFailedTestSuites - failedIn(stories).length;
-  const unloaded = { pass, name: '(a file that could not be run)', status: 'failed', seconds: 0 };
-  return [...stories, ...Array.from({ length: Math.max(0, lost) }, () => unloaded)];
 };
 
 export const failedIn = (stories: Story[]): Story[] =>
