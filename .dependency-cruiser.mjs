@@ -9,6 +9,8 @@ const owners = [
   ['pino', '^lib/edge/telemetry/'],
   ['prom-client', '^(lib/edge/telemetry|docs)/'],
   ['express', '^(lib/edge/http|cmd|bench)/'],
+  ['@cedar-policy/cedar-wasm', '^(lib/policy|build)'],
+  ['commander', '^cmd/kubectl-valetkey/'],
   ['re2js', '^lib/task/'],
   ['canonicalize', '^lib/(injection|audit)/'],
 ];

@@ -11,8 +11,10 @@ export const SIDECAR_ENV = {
   podName: 'VALETKEY_POD_NAME',
   podNamespace: 'VALETKEY_POD_NAMESPACE',
   podIp: 'VALETKEY_POD_IP',
-  /** JSON of {@link CloudSettings}. */
+  /** Under `trust: cluster`: JSON of {@link CloudSettings}. */
   cloud: 'VALETKEY_CLOUD',
+  /** Under `trust: authority`: JSON of {@link AuthorityAccess}. */
+  authority: 'VALETKEY_AUTHORITY',
   tokenFile: 'VALETKEY_TOKEN_FILE',
   /** Folder that holds one folder per consumer. */
   consumersFolder: 'VALETKEY_CONSUMERS_FOLDER',
@@ -80,3 +82,33 @@ export const WEBHOOK_TUNING_ENV = {
 
 /** Where the chart mounts the platform's settings. */
 export const PLATFORM_FILE = '/etc/valetkey/platform.yaml';
+
+/** The authority's environment, written by the chart. */
+export const AUTHORITY_ENV = {
+  /** YAML file that holds the {@link Platform}. */
+  platformFile: 'VALETKEY_PLATFORM_FILE',
+  namespace: 'VALETKEY_NAMESPACE',
+  /** Name of this replica, and of its chain of records. */
+  podName: 'VALETKEY_POD_NAME',
+  /** Secret that holds the CA of its serving certificates. */
+  caSecret: 'VALETKEY_CA_SECRET',
+  /** Secret that holds the keys of grants. */
+  keysSecret: 'VALETKEY_KEYS_SECRET',
+  /** Secret that holds the long-lived key of checkpoints, and the key of run ids. */
+  auditSecret: 'VALETKEY_AUDIT_SECRET',
+  /** Folder of the append-only file of records; empty: standard output only. */
+  auditFolder: 'VALETKEY_AUDIT_FOLDER',
+  /** `host:port`, HTTPS. */
+  listen: 'VALETKEY_LISTEN',
+  /** `host:port`, HTTP: probes and metrics. */
+  telemetry: 'VALETKEY_TELEMETRY_LISTEN',
+  logLevel: 'VALETKEY_LOG_LEVEL',
+} as const;
+
+/** Settings of the authority that the chart leaves as they are. */
+export const AUTHORITY_TUNING_ENV = {
+  authorityLifetime: 'VALETKEY_CA_LIFETIME',
+  leafLifetime: 'VALETKEY_LEAF_LIFETIME',
+  /** A key of grants signs for so long. */
+  keyLifetime: 'VALETKEY_KEY_LIFETIME',
+} as const;

@@ -56,9 +56,61 @@ export type Accept = {
   readonly maxResources?: SidecarResources;
 };
 
+/** An issuer of ID tokens for the humans on whose behalf agents act. */
+export type UserIssuer = {
+  /** Exact `iss`. */
+  readonly issuer: string;
+  readonly jwksUri: string;
+  /** `aud` that its tokens must have; the authority's own. */
+  readonly audience: string;
+  /** PEM certificates trusted for `jwksUri`. */
+  readonly caBundle?: string;
+};
+
+/** What holds under `trust: authority` only. */
+export type AuthoritySettings = {
+  /** Where sidecars reach it: `https://host[:port]`. */
+  readonly endpoint: string;
+  /** `iss` of grants: an https URL without a slash at its end; its documents stand below it. */
+  readonly issuer: string;
+  /** SPIFFE trust domain. */
+  readonly trustDomain: string;
+  /** `aud` of grants. */
+  readonly cloudAudience: string;
+  readonly algorithm: 'ES256' | 'RS256';
+  /** Params that become session tags, beside namespace, service account, task and run. */
+  readonly tagParams: readonly string[];
+  readonly users: {
+    readonly issuers: readonly UserIssuer[];
+    readonly maxTokenLifetimeSeconds: number;
+  };
+  /** See {@link AuthorityAccess.maxSilenceSeconds}. */
+  readonly maxSilenceSeconds?: number;
+  /** A policy watch that heard nothing for so long refuses. */
+  readonly policyStaleAfterSeconds: number;
+  /** Denial of ended sessions at the cloud; absent: none. */
+  readonly denial?: {
+    /** Assumed by the authority's own grant; may put inline policies on `roles`. */
+    readonly revokerRole: string;
+    /** IAM endpoint of a private cloud; absent: AWS's own. */
+    readonly iamEndpoint?: string;
+    /** Role ARNs that opt in. */
+    readonly roles: readonly string[];
+  };
+  /** The issuer's documents are written to a bucket; absent: not by us. */
+  readonly publisher?: {
+    readonly role: string;
+    readonly bucket: string;
+    /** Key prefix, without slashes at its ends; empty: none. */
+    readonly prefix: string;
+    /** S3 endpoint of a private cloud; absent: AWS's own. */
+    readonly s3Endpoint?: string;
+  };
+};
+
 /** The platform's settings: one file, written by the chart, read whole, passed whole. */
 export type Platform = {
-  readonly trust: 'cluster';
+  readonly trust: 'authority' | 'cluster';
   readonly sidecar: {
     readonly image: string;
     readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
@@ -75,4 +127,6 @@ export type Platform = {
     /** Whether a pod that itself writes `automountServiceAccountToken: true` keeps its API token. */
     readonly allowApiToken: boolean;
   };
+  /** There if, and only if, `trust` is `authority`. */
+  readonly authority?: AuthoritySettings;
 };

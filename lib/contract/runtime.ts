@@ -48,3 +48,15 @@ export const WEBHOOK_RUNTIME_ENV = {
   NODE_OPTIONS: '',
   NODE_COMPILE_CACHE: COMPILE_CACHE_FOLDER,
 } as const;
+
+/** The authority as the chart's StatefulSet starts it. */
+export const AUTHORITY_COMMAND = [
+  NODE_PATH,
+  ...HARDENING_FLAGS,
+  `${PROGRAM_FOLDER}/authority.cjs`,
+] as const;
+
+export const AUTHORITY_RUNTIME_ENV = {
+  NODE_OPTIONS: '',
+  NODE_COMPILE_CACHE: COMPILE_CACHE_FOLDER,
+} as const;
