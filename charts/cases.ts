@@ -1,22 +1,7 @@
 import { WEBHOOK_ENV } from '../lib/contract/environment.ts';
+import { AUTHORITY_CASES as authority, AUTHORITY_REFUSALS } from './authority-cases.ts';
+import type { Case, Refusal } from './case.ts';
 import { AGENTS_POLICY } from './invariants.ts';
-
-/** One set of values, and what must come of it. */
-export type Case = {
-  readonly name: string;
-  readonly values: object;
-  /** `kind/name` that this switch adds, beyond what the defaults render. */
-  readonly adds?: readonly string[];
-  /** `kind/name` that this switch takes away. */
-  readonly removes?: readonly string[];
-  /** Object, path, value. The object `Platform` is the settings as the webhook reads them. */
-  readonly fields?: readonly (readonly [object: string, path: string, value: unknown])[];
-  /** What the notes must say. */
-  readonly notes?: readonly string[];
-};
-
-/** Values that the schema refuses, and what Helm must name. */
-export type Refusal = { readonly name: string; readonly values: object; readonly names: string };
 
 const DEPLOYMENT = 'Deployment/valetkey-webhook';
 const POD = 'spec.template.spec';
@@ -207,7 +192,7 @@ const certificates: readonly Case[] = [
       ['Certificate/valetkey-webhook', 'spec.dnsNames[0]', 'valetkey-webhook.valetkey.svc'],
       ['Certificate/valetkey-webhook', 'spec.issuerRef.name', 'valetkey-webhook-ca'],
       // The CA's Secret and the caBundle are cert-manager's: no right to either is left.
-      [ROLE, 'rules.length', 2],
+      [ROLE, 'rules.length', 3],
       [CLUSTER_ROLE, 'rules[0].verbs', ['get']],
     ],
   },
@@ -289,7 +274,11 @@ const monitoring: readonly Case[] = [
         podMonitor: { enabled: true },
       },
     },
-    adds: ['ServiceMonitor/valetkey-webhook', 'PodMonitor/valetkey-sidecars'],
+    adds: [
+      'ServiceMonitor/valetkey-webhook',
+      'ServiceMonitor/valetkey-authority',
+      'PodMonitor/valetkey-sidecars',
+    ],
     fields: [
       ['ServiceMonitor/valetkey-webhook', 'metadata.labels.release', 'prometheus'],
       ['ServiceMonitor/valetkey-webhook', 'spec.endpoints[0].interval', '15s'],
@@ -312,16 +301,18 @@ export const CASES: readonly Case[] = [
       [DEPLOYMENT, `${POD}.containers[0].env[2].name`, WEBHOOK_ENV.platformFile],
       [POLICY, 'spec.ingress.length', 1],
       [POLICY, 'spec.ingress[0].from', undefined],
-      ['Platform', 'trust', 'cluster'],
+      ['Platform', 'trust', 'authority'],
       ['Platform', 'tasks.lifetimeFloorSeconds', 60],
     ],
     notes: [
       'rollout status',
       'task.valetkey.dev/summarize',
-      'sts.amazonaws.com',
+      'https://valetkey-authority.valetkey.svc, for audience\nsts.amazonaws.com',
+      'kubectl label namespace NAMESPACE valetkey.dev/tasks=allowed',
       'no registry serves',
     ],
   },
+  ...authority,
   ...image,
   ...platform,
   ...webhook,
@@ -331,6 +322,7 @@ export const CASES: readonly Case[] = [
 ];
 
 export const REFUSALS: readonly Refusal[] = [
+  ...AUTHORITY_REFUSALS,
   { name: 'a value at the top', values: { imaeg: {} }, names: 'imaeg' },
   {
     name: 'a value deep down',

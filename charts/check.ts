@@ -3,7 +3,8 @@ import { isDeepStrictEqual, parseArgs } from 'node:util';
 
 import { foreignKubeconfig } from '../e2e/cluster/config.ts';
 import { readCluster, type ClusterAccess } from '../e2e/cluster/record.ts';
-import { CASES, REFUSALS, type Case } from './cases.ts';
+import type { Case } from './case.ts';
+import { CASES, REFUSALS } from './cases.ts';
 import { CONTRACT_FILE, contractText } from './contract.ts';
 import { findHelm, lintChart, NAMESPACE, renderChart, startHelm, type Helm } from './helm.ts';
 import { invariantFaults } from './invariants.ts';

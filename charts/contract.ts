@@ -1,13 +1,27 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { PLATFORM_FILE, WEBHOOK_ENV } from '../lib/contract/environment.ts';
+import * as authority from '../lib/contract/authority.ts';
+import { AUTHORITY_ENV, PLATFORM_FILE, WEBHOOK_ENV } from '../lib/contract/environment.ts';
 import * as names from '../lib/contract/names.ts';
 import * as paths from '../lib/contract/paths.ts';
-import { WEBHOOK_COMMAND, WEBHOOK_RUNTIME_ENV } from '../lib/contract/runtime.ts';
-import { mutateConditions, validateConditions } from '../lib/injection/match-conditions.ts';
+import {
+  AUTHORITY_COMMAND,
+  AUTHORITY_RUNTIME_ENV,
+  WEBHOOK_COMMAND,
+  WEBHOOK_RUNTIME_ENV,
+} from '../lib/contract/runtime.ts';
+import {
+  authorityValidateConditions,
+  mutateConditions,
+  validateConditions,
+} from '../lib/injection/match-conditions.ts';
+import { STARTER_POLICY } from '../lib/policy/starter.ts';
 
 export const CONTRACT_FILE = join(import.meta.dirname, 'valetkey', 'contract.json');
+
+/** Where the templates write the platform's audience, as a CEL string literal. */
+const AUDIENCE_MARK = '@AUDIENCE@';
 
 /** The words that the chart shares with the programs, as its templates read them. */
 export const contractWords = () => ({
@@ -29,8 +43,30 @@ export const contractWords = () => ({
     certificatesFolder: paths.WEBHOOK_CERTIFICATES_FOLDER,
     mutatePath: paths.MUTATE_PATH,
     validatePath: paths.VALIDATE_PATH,
+    validatePolicyPath: paths.VALIDATE_POLICY_PATH,
   },
-  matchConditions: { mutate: mutateConditions, validate: validateConditions },
+  authority: {
+    uid: authority.AUTHORITY_UID,
+    gid: authority.AUTHORITY_GID,
+    port: authority.AUTHORITY_LISTEN,
+    telemetryPort: authority.AUTHORITY_TELEMETRY_LISTEN,
+    command: AUTHORITY_COMMAND,
+    runtimeEnvironment: AUTHORITY_RUNTIME_ENV,
+    environment: AUTHORITY_ENV,
+    audience: authority.AUTHORITY_AUDIENCE,
+    auditFolder: paths.AUDIT_FOLDER,
+    rootsConfigMap: authority.ROOTS_CONFIG_MAP,
+    auditHeadsConfigMap: authority.AUDIT_HEADS_CONFIG_MAP,
+    starterPolicy: STARTER_POLICY,
+  },
+  matchConditions: {
+    audienceMark: AUDIENCE_MARK,
+    mutate: mutateConditions,
+    validate: {
+      cluster: validateConditions,
+      authority: authorityValidateConditions(AUDIENCE_MARK),
+    },
+  },
 });
 
 export const contractText = (): string => `${JSON.stringify(contractWords(), undefined, 2)}\n`;

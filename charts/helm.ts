@@ -46,7 +46,19 @@ const runHelm = (program: string, args: readonly string[], input: string): HelmR
 };
 
 export const renderChart = (helm: Helm, values: object, namespace = NAMESPACE): HelmResult =>
-  helm(['template', 'valetkey', CHART, '-n', namespace, '--kube-version', KUBE_VERSION], values);
+  helm(
+    [
+      'template',
+      'valetkey',
+      CHART,
+      '-n',
+      namespace,
+      '--include-crds',
+      '--kube-version',
+      KUBE_VERSION,
+    ],
+    values,
+  );
 
 export const lintChart = (helm: Helm, values: object): HelmResult =>
   helm(['lint', CHART, '--strict', '--kube-version', KUBE_VERSION], values);

@@ -1,10 +1,34 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import { PLATFORM_FILE, WEBHOOK_ENV } from '../lib/contract/environment.ts';
+import {
+  API_GROUP,
+  API_VERSION,
+  AUDIT_HEADS_CONFIG_MAP,
+  AUTHORITY_GID,
+  AUTHORITY_LISTEN,
+  AUTHORITY_UID,
+  ROOTS_CONFIG_MAP,
+  TASK_POLICIES,
+} from '../lib/contract/authority.ts';
+import { AUTHORITY_ENV, PLATFORM_FILE, WEBHOOK_ENV } from '../lib/contract/environment.ts';
 import { DOMAIN, PROFILES_CONFIG_MAP, WEBHOOK_GID, WEBHOOK_UID } from '../lib/contract/names.ts';
-import { MUTATE_PATH, VALIDATE_PATH, WEBHOOK_LISTEN } from '../lib/contract/paths.ts';
-import { WEBHOOK_COMMAND, WEBHOOK_RUNTIME_ENV } from '../lib/contract/runtime.ts';
-import { mutateConditions, validateConditions } from '../lib/injection/match-conditions.ts';
+import {
+  MUTATE_PATH,
+  VALIDATE_PATH,
+  VALIDATE_POLICY_PATH,
+  WEBHOOK_LISTEN,
+} from '../lib/contract/paths.ts';
+import {
+  AUTHORITY_COMMAND,
+  AUTHORITY_RUNTIME_ENV,
+  WEBHOOK_COMMAND,
+  WEBHOOK_RUNTIME_ENV,
+} from '../lib/contract/runtime.ts';
+import {
+  authorityValidateConditions,
+  mutateConditions,
+  validateConditions,
+} from '../lib/injection/match-conditions.ts';
 import { at, listAt, ofKind, titleOf, type KubernetesObject } from './objects.ts';
 import { readRenderedPlatform } from './platform.ts';
 import { rightFaults } from './rights.ts';
@@ -21,6 +45,17 @@ const KINDS: Readonly<Record<string, { version: string; isNamespaced: boolean }>
   ConfigMap: { version: 'v1', isNamespaced: true },
   Service: { version: 'v1', isNamespaced: true },
   Deployment: { version: 'apps/v1', isNamespaced: true },
+  StatefulSet: { version: 'apps/v1', isNamespaced: true },
+  CustomResourceDefinition: { version: 'apiextensions.k8s.io/v1', isNamespaced: false },
+  TaskPolicy: { version: `${API_GROUP}/${API_VERSION}`, isNamespaced: false },
+  ValidatingAdmissionPolicy: {
+    version: 'admissionregistration.k8s.io/v1',
+    isNamespaced: false,
+  },
+  ValidatingAdmissionPolicyBinding: {
+    version: 'admissionregistration.k8s.io/v1',
+    isNamespaced: false,
+  },
   PodDisruptionBudget: { version: 'policy/v1', isNamespaced: true },
   PriorityClass: { version: 'scheduling.k8s.io/v1', isNamespaced: false },
   Role: { version: 'rbac.authorization.k8s.io/v1', isNamespaced: true },
@@ -52,22 +87,62 @@ export const invariantFaults = (objects: Objects): readonly string[] => [
   ...namespaceFaults(objects),
   ...rightFaults(objects),
   ...deploymentFaults(objects),
-  ...configurationFaults(objects, 'MutatingWebhookConfiguration', {
-    name: `mutate.${DOMAIN}`,
-    path: MUTATE_PATH,
-    operations: ['CREATE'],
-    matchConditions: mutateConditions,
-    reinvocationPolicy: 'IfNeeded',
-  }),
-  ...configurationFaults(objects, 'ValidatingWebhookConfiguration', {
-    name: `validate.${DOMAIN}`,
-    path: VALIDATE_PATH,
-    operations: ['CREATE', 'UPDATE'],
-    matchConditions: validateConditions,
-    reinvocationPolicy: undefined,
-  }),
+  ...authorityFaults(objects),
+  ...configurationFaults(objects, 'MutatingWebhookConfiguration', [mutating]),
+  ...configurationFaults(objects, 'ValidatingWebhookConfiguration', validating(objects)),
   ...platformFaults(objects),
 ];
+
+const hasAuthority = (objects: Objects): boolean => ofKind(objects, 'StatefulSet').length > 0;
+
+const mutating: Expected = {
+  name: `mutate.${DOMAIN}`,
+  path: MUTATE_PATH,
+  rule: podsRule(['CREATE']),
+  matchConditions: mutateConditions,
+  reinvocationPolicy: 'IfNeeded',
+};
+
+const validating = (objects: Objects): readonly Expected[] => {
+  const pods = {
+    name: `validate.${DOMAIN}`,
+    path: VALIDATE_PATH,
+    rule: podsRule(['CREATE', 'UPDATE']),
+    reinvocationPolicy: undefined,
+  };
+  const platform = readRenderedPlatform(objects);
+  if (!hasAuthority(objects) || typeof platform === 'string') {
+    return [{ ...pods, matchConditions: validateConditions }];
+  }
+  const audience = JSON.stringify(platform.sidecar.audience);
+  return [{ ...pods, matchConditions: authorityValidateConditions(audience) }, policies];
+};
+
+/** Policies are judged by the authority again: a first installation needs no webhook to be there. */
+const policies: Expected = {
+  name: `policies.${DOMAIN}`,
+  path: VALIDATE_POLICY_PATH,
+  rule: {
+    apiGroups: [API_GROUP],
+    apiVersions: [API_VERSION],
+    resources: [TASK_POLICIES],
+    operations: ['CREATE', 'UPDATE'],
+    scope: 'Cluster',
+  },
+  matchConditions: undefined,
+  reinvocationPolicy: undefined,
+  failurePolicy: 'Ignore',
+};
+
+function podsRule(operations: readonly string[]) {
+  return {
+    apiGroups: [''],
+    apiVersions: ['v1'],
+    resources: ['pods'],
+    operations,
+    scope: 'Namespaced',
+  };
+}
 
 const kindFaults = (object: KubernetesObject): readonly string[] => {
   const known = KINDS[object.kind];
@@ -82,7 +157,9 @@ const kindFaults = (object: KubernetesObject): readonly string[] => {
 const nameFaults = (objects: Objects): readonly string[] => {
   const keys = objects.map((object) => `${titleOf(object)} in ${object.metadata.namespace ?? '-'}`);
   return [
-    ...objects.filter(({ metadata }) => !metadata.name.startsWith('valetkey')).map(notOurs),
+    ...objects
+      .filter(({ metadata }) => !/^valetkey|\.valetkey\.dev$/.test(metadata.name))
+      .map(notOurs),
     ...keys.filter((key, index) => keys.indexOf(key) !== index).map((key) => `${key}: twice`),
   ];
 };
@@ -157,47 +234,86 @@ const variablesOf = (deployment: KubernetesObject): Readonly<Record<string, unkn
     ]),
   );
 
+/** Restricted pod security, its own user, our command, and exactly the environment that the program reads. */
+const authorityFaults = (objects: Objects): readonly string[] => {
+  const [set, ...others] = ofKind(objects, 'StatefulSet');
+  if (set === undefined) return [];
+  if (others.length > 0) return ['expected one StatefulSet'];
+  const title = titleOf(set);
+  const expected = [...Object.values(AUTHORITY_ENV), ...Object.keys(AUTHORITY_RUNTIME_ENV)].sort();
+  const found = Object.keys(variablesOf(set)).sort();
+  return [
+    ...differences(title, at(set, 'spec'), {
+      podManagementPolicy: 'Parallel',
+      'template.spec.securityContext.runAsNonRoot': true,
+      'template.spec.securityContext.runAsUser': AUTHORITY_UID,
+      'template.spec.securityContext.runAsGroup': AUTHORITY_GID,
+      'template.spec.securityContext.seccompProfile.type': 'RuntimeDefault',
+      'template.spec.enableServiceLinks': false,
+      'template.spec.containers.length': 1,
+      'template.spec.containers[0].command': AUTHORITY_COMMAND,
+      'template.spec.containers[0].securityContext': {
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      },
+    }),
+    ...differences(title, variablesOf(set), {
+      ...AUTHORITY_RUNTIME_ENV,
+      [AUTHORITY_ENV.platformFile]: PLATFORM_FILE,
+      [AUTHORITY_ENV.listen]: `:${AUTHORITY_LISTEN}`,
+    }),
+    ...(isDeepStrictEqual(found, expected) ? [] : [`${title}: environment: ${found.join(', ')}`]),
+  ];
+};
+
 type Expected = {
   readonly name: string;
   readonly path: string;
-  readonly operations: readonly string[];
+  readonly rule: unknown;
   readonly matchConditions: unknown;
   readonly reinvocationPolicy: string | undefined;
+  /** Fail, unless given; only then our own pods need to be spared. */
+  readonly failurePolicy?: 'Ignore';
 };
 
 const configurationFaults = (
   objects: Objects,
   kind: string,
-  { name, path, operations, matchConditions, reinvocationPolicy }: Expected,
+  expected: readonly Expected[],
 ): readonly string[] => {
   const [configuration, ...others] = ofKind(objects, kind);
   if (configuration === undefined || others.length > 0) return [`expected one ${kind}`];
-  const [service] = ofKind(objects, 'Service');
+  const webhooks = listAt(configuration, 'webhooks');
+  return [
+    ...differences(titleOf(configuration), webhooks, { length: expected.length }),
+    ...expected.flatMap((each, index) =>
+      differences(titleOf(configuration), webhooks[index], webhookFields(objects, each)),
+    ),
+  ];
+};
+
+const webhookFields = (
+  objects: Objects,
+  { name, path, rule, matchConditions, reinvocationPolicy, failurePolicy }: Expected,
+): Readonly<Record<string, unknown>> => {
+  const service = ofKind(objects, 'Service').find(
+    ({ metadata }) => metadata.name === 'valetkey-webhook',
+  );
   const own = service?.metadata.namespace;
   const excluded = { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [own] };
-  return differences(titleOf(configuration), listAt(configuration, 'webhooks'), {
-    length: 1,
-    '[0].name': name,
-    '[0].clientConfig': {
-      service: { name: service?.metadata.name, namespace: own, path, port: 443 },
-    },
-    '[0].rules': [
-      {
-        apiGroups: [''],
-        apiVersions: ['v1'],
-        resources: ['pods'],
-        operations,
-        scope: 'Namespaced',
-      },
-    ],
-    '[0].matchConditions': matchConditions,
-    '[0].namespaceSelector': { matchExpressions: [excluded] },
-    '[0].objectSelector': {},
-    '[0].failurePolicy': 'Fail',
-    '[0].sideEffects': 'None',
-    '[0].reinvocationPolicy': reinvocationPolicy,
-    '[0].admissionReviewVersions': ['v1'],
-  });
+  const scope = { namespaceSelector: { matchExpressions: [excluded] }, objectSelector: {} };
+  return {
+    name,
+    clientConfig: { service: { name: service?.metadata.name, namespace: own, path, port: 443 } },
+    rules: [rule],
+    matchConditions,
+    ...(failurePolicy === undefined ? scope : {}),
+    failurePolicy: failurePolicy ?? 'Fail',
+    sideEffects: 'None',
+    reinvocationPolicy,
+    admissionReviewVersions: ['v1'],
+  };
 };
 
 /** The settings are read by the reader of the webhook itself; the image is one for both programs. */
@@ -212,6 +328,8 @@ const platformFaults = (objects: Objects): readonly string[] => {
       'spec.template.spec.containers[0].imagePullPolicy': platform.sidecar.imagePullPolicy,
     }),
     // An upgrade would take back what replicas published.
-    ...(maps.includes(PROFILES_CONFIG_MAP) ? [`${PROFILES_CONFIG_MAP}: is the webhook's own`] : []),
+    ...[PROFILES_CONFIG_MAP, ROOTS_CONFIG_MAP, AUDIT_HEADS_CONFIG_MAP]
+      .filter((name) => maps.includes(name))
+      .map((name) => `${name}: is the programs' own`),
   ];
 };

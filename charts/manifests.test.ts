@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 
 import { invariantFaults } from './invariants.ts';
-import { at, ofKind, readObjects, titleOf, type KubernetesObject } from './objects.ts';
+import { at, readObjects, titleOf, type KubernetesObject } from './objects.ts';
 
 const folder = join(import.meta.dirname, '..', 'manifests');
 const text = readFileSync(join(folder, 'valetkey.yaml'), 'utf8');
@@ -24,19 +24,34 @@ describe('manifests/', () => {
 
   test('holds exactly what an installation needs', () => {
     expect(objects.map(titleOf).sort()).toEqual([
+      'ClusterRole/valetkey-authority',
       'ClusterRole/valetkey-webhook',
+      'ClusterRoleBinding/valetkey-authority',
+      'ClusterRoleBinding/valetkey-authority-issuer-discovery',
       'ClusterRoleBinding/valetkey-webhook',
       'ConfigMap/valetkey-platform',
+      'CustomResourceDefinition/revocations.valetkey.dev',
+      'CustomResourceDefinition/taskpolicies.valetkey.dev',
       'Deployment/valetkey-webhook',
       'MutatingWebhookConfiguration/valetkey',
       'Namespace/valetkey',
+      'NetworkPolicy/valetkey-authority',
       'NetworkPolicy/valetkey-webhook',
+      'PodDisruptionBudget/valetkey-authority',
       'PodDisruptionBudget/valetkey-webhook',
       'PriorityClass/valetkey-webhook',
+      'Role/valetkey-authority',
       'Role/valetkey-webhook',
+      'RoleBinding/valetkey-authority',
       'RoleBinding/valetkey-webhook',
+      'Service/valetkey-authority',
       'Service/valetkey-webhook',
+      'ServiceAccount/valetkey-authority',
       'ServiceAccount/valetkey-webhook',
+      'StatefulSet/valetkey-authority',
+      'TaskPolicy/valetkey-starter',
+      'ValidatingAdmissionPolicy/valetkey-revocations',
+      'ValidatingAdmissionPolicyBinding/valetkey-revocations',
       'ValidatingWebhookConfiguration/valetkey',
     ]);
   });
@@ -52,15 +67,18 @@ describe('manifests/', () => {
     );
   });
 
-  test('two replicas stand behind one Service and one budget', () => {
-    const [deployment] = ofKind(objects, 'Deployment');
-    const labels = at(deployment, 'spec.template.metadata.labels');
-    expect(at(deployment, 'spec.replicas')).toBe(2);
+  test.each([
+    ['Deployment', 'valetkey-webhook'],
+    ['StatefulSet', 'valetkey-authority'],
+  ])('two replicas of the %s stand behind one Service and one budget', (kind, name) => {
+    const named = (each: string) => objects.find((object) => titleOf(object) === `${each}/${name}`);
+    const labels = at(named(kind), 'spec.template.metadata.labels');
+    expect(at(named(kind), 'spec.replicas')).toBe(2);
     const selectors = [
-      at(ofKind(objects, 'Service')[0], 'spec.selector'),
-      at(ofKind(objects, 'PodDisruptionBudget')[0], 'spec.selector.matchLabels'),
-      at(ofKind(objects, 'NetworkPolicy')[0], 'spec.podSelector.matchLabels'),
-      at(deployment, 'spec.selector.matchLabels'),
+      at(named('Service'), 'spec.selector'),
+      at(named('PodDisruptionBudget'), 'spec.selector.matchLabels'),
+      at(named('NetworkPolicy'), 'spec.podSelector.matchLabels'),
+      at(named(kind), 'spec.selector.matchLabels'),
     ];
     for (const selector of selectors) expect(labels).toMatchObject(selector as object);
   });
@@ -71,7 +89,7 @@ describe('the invariants of the chart notice', () => {
     ['a caBundle', '    clientConfig:', '    clientConfig:\n      caBundle: AAAA', 'clientConfig'],
     ['a webhook that fails open', 'failurePolicy: Fail', 'failurePolicy: Ignore', 'failurePolicy'],
     ['another condition for asking', 'task.valetkey.dev/', 'task.example/', 'matchConditions'],
-    ['a verb too many', 'verbs: [create]', 'verbs: [create, delete]', 'delete /configmaps'],
+    ['a verb too many', 'verbs: [create, patch]', 'verbs: [create, delete]', 'delete /events'],
     [
       'a right on every Secret',
       /resources: \[pods\]\n.*verbs: \[list\]/,
@@ -79,6 +97,14 @@ describe('the invariants of the chart notice', () => {
       'list /secrets',
     ],
     ['a foreign user', 'runAsUser: 64872', 'runAsUser: 64871', 'runAsUser'],
+    ['the authority under another user', 'runAsUser: 64873', 'runAsUser: 64872', 'runAsUser'],
+    [
+      'an authority that is asked for otherwise',
+      'VALETKEY_KEYS_SECRET',
+      'VALETKEY_KEYS',
+      'environment',
+    ],
+    ['another audience for asking', '== "authority.valetkey.dev"', '== "x"', 'matchConditions'],
     ['a missing flag', '- --disable-sigusr1', '- --no-warnings', 'command'],
     ['a missing variable', '- name: VALETKEY_SERVICE', '- name: VALETKEY_OTHER', 'environment'],
     ['an unknown kind', 'kind: PriorityClass', 'kind: PriorityClasses', 'unknown kind'],

@@ -1,18 +1,46 @@
 import { at, listAt, titleOf, type KubernetesObject } from './objects.ts';
 
-/** `group/resource` or `group/resource/name` → verbs: the most that the webhook may ever be given. */
-const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  '/configmaps/valetkey-profiles': ['get', 'list', 'watch', 'patch'],
-  '/configmaps': ['create'],
-  '/secrets/valetkey-webhook-ca': ['get', 'patch'],
-  '/secrets': ['create'],
-  'admissionregistration.k8s.io/mutatingwebhookconfigurations/valetkey': ['get', 'patch'],
-  'admissionregistration.k8s.io/validatingwebhookconfigurations/valetkey': ['get', 'patch'],
-  '/pods': ['list'],
+/** `group/resource` or `group/resource/name` → verbs. */
+type Rights = Readonly<Record<string, readonly string[]>>;
+
+const WATCH = ['get', 'list', 'watch'];
+
+/** By role's name: the most that its program may ever be given. */
+const ALLOWED: Readonly<Record<string, Rights>> = {
+  'valetkey-webhook': {
+    '/configmaps/valetkey-profiles': [...WATCH, 'patch'],
+    '/configmaps/valetkey-authority-roots': WATCH,
+    '/configmaps': ['create'],
+    '/secrets/valetkey-webhook-ca': ['get', 'patch'],
+    '/secrets': ['create'],
+    'admissionregistration.k8s.io/mutatingwebhookconfigurations/valetkey': ['get', 'patch'],
+    'admissionregistration.k8s.io/validatingwebhookconfigurations/valetkey': ['get', 'patch'],
+    '/pods': ['list'],
+    '/namespaces': WATCH,
+    'valetkey.dev/taskpolicies': WATCH,
+  },
+  'valetkey-authority': {
+    '/configmaps/valetkey-profiles': WATCH,
+    '/configmaps/valetkey-authority-roots': [...WATCH, 'patch'],
+    '/configmaps/valetkey-audit-heads': [...WATCH, 'patch'],
+    '/configmaps': ['create'],
+    '/secrets/valetkey-authority-ca': ['get', 'patch'],
+    '/secrets/valetkey-authority-keys': ['get', 'patch'],
+    '/secrets/valetkey-authority-audit': ['get', 'patch'],
+    '/secrets': ['create'],
+    'coordination.k8s.io/leases': ['get', 'list', 'create', 'update', 'patch', 'delete'],
+    '/pods': ['get', 'list'],
+    '/namespaces': WATCH,
+    'authentication.k8s.io/tokenreviews': ['create'],
+    '/events': ['create', 'patch'],
+    'valetkey.dev/taskpolicies': WATCH,
+    'valetkey.dev/taskpolicies/status': ['patch'],
+    'valetkey.dev/revocations': [...WATCH, 'create', 'delete'],
+  },
 };
 
 /** Only a Role may hold these: in a ClusterRole they would reach every namespace. */
-const OWN_NAMESPACE_ONLY = ['configmaps', 'secrets'];
+const OWN_NAMESPACE_ONLY = ['configmaps', 'secrets', 'leases'];
 
 /** Rights beyond the allow-list, one sentence each; unknown rules, wildcards and URLs among them. */
 export const rightFaults = (objects: readonly KubernetesObject[]): readonly string[] =>
@@ -27,7 +55,7 @@ const ruleFaults = (role: KubernetesObject, rule: unknown): readonly string[] =>
     ([group = '', resource = '', name = '']) => {
       const key = [group, resource, ...(name === '' ? [] : [name])].join('/');
       const isTooWide = role.kind === 'ClusterRole' && OWN_NAMESPACE_ONLY.includes(resource);
-      const allowed = isTooWide ? [] : (ALLOWED[key] ?? []);
+      const allowed = isTooWide ? [] : (ALLOWED[role.metadata.name]?.[key] ?? []);
       return listAt(rule, 'verbs')
         .filter((verb) => !allowed.includes(verb as string))
         .map((verb) => `${titleOf(role)}: ${String(verb)} ${key}: is not allowed`);

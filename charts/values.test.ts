@@ -56,8 +56,10 @@ describe('values.schema.json', () => {
 describe('values.yaml', () => {
   test('has every setting that the webhook reads', () => {
     const fixture: unknown = parse(readText('lib', 'config', 'fixtures', 'platform.yaml'));
-    // The image is one for both programs, and stands at the top; the last two are empty by default.
-    const elsewhere = /^\.sidecar\.image|\.maxResources\.|\.mintingActions\./;
+    // The image is one for all programs, and stands at the top; the endpoint follows from the
+    // namespace; the last two are empty by default.
+    const elsewhere =
+      /^\.sidecar\.image|^\.authority\.endpoint|\.maxResources\.|\.mintingActions\./;
     const missing = keysOf(fixture, '')
       .filter((path) => !elsewhere.test(path))
       .filter((path) => at(values, path.slice(1)) === undefined);
@@ -66,7 +68,12 @@ describe('values.yaml', () => {
 
   test('has the defaults that the webhook has', () => {
     const rendered = readRenderedPlatform(readObjects(readText('manifests', 'valetkey.yaml')));
-    const minimal = 'sidecar: {image: localhost/valetkey:0.1.0}\ncloud: {region: us-east-1}\n';
+    const address = 'https://valetkey-authority.valetkey.svc';
+    const minimal = [
+      'sidecar: {image: localhost/valetkey:0.1.0}',
+      'cloud: {region: us-east-1}',
+      `authority: {endpoint: ${address}, issuer: ${address}, trustDomain: cluster.local}`,
+    ].join('\n');
     expect(readPlatform(minimal)).toEqual({ ok: true, value: rendered });
   });
 });

@@ -7,7 +7,7 @@ import { startProgress } from './cluster/progress.ts';
 import { claimForeignGround, claimOwnGround } from './ground.ts';
 import type { Ground } from './ground.ts';
 import { checkChart, runPass } from './passes.ts';
-import type { PassPlan } from './passes.ts';
+import type { PassPlan, PassSettings } from './passes.ts';
 import { failedIn, passedIn, slowest } from './results.ts';
 import type { Story } from './results.ts';
 
@@ -17,7 +17,8 @@ const help = `Stories on a real Kubernetes, against two real clouds: Ceph RGW an
 
   --full            also the long stories: 10-minute lifetimes, the oldest clients
   --only PATTERN    only story files whose path matches
-  --cloud NAME      only one pass: minio or rgw
+  --cloud NAME      only the passes of one cloud: minio or rgw
+  --trust KIND      only the passes of one kind of trust: authority or cluster
   --cluster FOLDER  use the cluster that \`node e2e/cluster/main.ts up --folder FOLDER\` started
   --keep            leave the cluster running
 
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     full: { type: 'boolean', default: false },
     only: { type: 'string' },
     cloud: { type: 'string' },
+    trust: { type: 'string' },
     cluster: { type: 'string' },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
@@ -57,10 +59,21 @@ const tellStories = async (): Promise<Story[]> => {
 const runPasses = async (ground: Ground): Promise<Story[]> => {
   const plan: PassPlan = { ground, isFull: values.full, only: values.only, progress };
   const stories = values.only === undefined ? await checkChart(plan) : [];
-  const chosen = ground.clouds.filter(({ name }) => (values.cloud ?? name) === name);
-  for (const cloud of chosen) stories.push(...(await runPass(plan, cloud)));
+  for (const pass of passesOn(ground)) stories.push(...(await runPass(plan, pass)));
   return stories;
 };
+
+/** Every cloud under every kind of trust, or those that are asked for. */
+const passesOn = ({ node, clouds }: Ground): PassSettings[] =>
+  (['authority', 'cluster'] as const)
+    .filter((trust) => (values.trust ?? trust) === trust)
+    .flatMap((trust) => clouds.map((cloud) => ({ cloud, trust })))
+    .filter(({ cloud }) => (values.cloud ?? cloud.name) === cloud.name)
+    // Of somebody else's clouds each trusts one of the two.
+    .filter(
+      ({ cloud, trust }) =>
+        node !== undefined || trust === (cloud.grantIssuer === undefined ? 'cluster' : 'authority'),
+    );
 
 const report = (stories: Story[]): void => {
   console.log(`\nThe slowest:\n${slowest(stories).join('\n')}`);

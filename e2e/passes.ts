@@ -6,7 +6,9 @@ import { kubectl } from './cluster/kubectl.ts';
 import { enter } from './cluster/namespace.ts';
 import type { Progress } from './cluster/progress.ts';
 import type { Ground } from './ground.ts';
+import { grantAudience, grantIssuer, trustAuthority, trustCluster } from './clouds/trust.ts';
 import { installRelease, releaseIn, valuesFor } from './release.ts';
+import type { Trust } from './release.ts';
 import { readStories } from './results.ts';
 import type { Story } from './results.ts';
 import type { Stage } from './stories/stage.ts';
@@ -21,14 +23,23 @@ export type PassPlan = {
 
 const root = join(import.meta.dirname, '..');
 
-/** One pass: the platform's settings name one cloud, and every story runs against it. */
-export const runPass = async (plan: PassPlan, cloud: Cloud): Promise<Story[]> => {
+/** What a pass is called: `minio`, or `minio-cluster` where the cloud trusts the cluster itself. */
+export const passName = ({ cloud, trust }: PassSettings): string =>
+  trust === 'authority' ? cloud.name : `${cloud.name}-cluster`;
+
+export type PassSettings = { cloud: Cloud; trust: Trust['kind'] };
+
+/** One pass: the platform's settings name one cloud and one kind of trust, and every story runs against it. */
+export const runPass = async (plan: PassPlan, settings: PassSettings): Promise<Story[]> => {
   const { ground, isFull, progress } = plan;
+  const pass = passName(settings);
   const release = releaseIn(ground.folder);
-  const stage: Stage = { ...ground, cloud, release, isFull };
-  await installRelease(stage, release, valuesFor(stage));
-  progress(`installed for ${cloud.name}`);
-  const stageFile = join(ground.folder, `stage-${cloud.name}.json`);
+  const { cloud, trust } = await prepareTrust(ground, settings);
+  const before: Stage = { ...ground, pass, cloud, trust, release, isFull };
+  await installRelease(before, release, valuesFor(before));
+  const stage = { ...before, cloud: await concludeTrust(before) };
+  progress(`installed for ${pass}`);
+  const stageFile = join(ground.folder, `stage-${pass}.json`);
   writeFileSync(stageFile, JSON.stringify(stage));
   const told: Story[] = [];
   for (const round of ['main', 'last'])
@@ -38,20 +49,44 @@ export const runPass = async (plan: PassPlan, cloud: Cloud): Promise<Story[]> =>
   return told;
 };
 
+type Trusted = { cloud: Cloud; trust: Trust };
+
+const prepareTrust = async (
+  { node, clouds }: Ground,
+  { cloud, trust }: PassSettings,
+): Promise<Trusted> => {
+  // Somebody else's clouds are told whom to trust by their owner.
+  if (node === undefined) {
+    const issuer = clouds.find(({ name }) => name === cloud.name)?.grantIssuer;
+    if (trust === 'cluster' || issuer === undefined) return { cloud, trust: { kind: 'cluster' } };
+    return { cloud, trust: { kind: 'authority', issuer, audience: cloud.audience } };
+  }
+  if (trust === 'cluster')
+    return { cloud: await trustCluster(node, cloud), trust: { kind: 'cluster' } };
+  const issuer = grantIssuer(node);
+  return { cloud, trust: { kind: 'authority', issuer, audience: grantAudience } };
+};
+
+/** A cloud asks for the authority's keys: it can be told of it only once it is there. */
+const concludeTrust = ({ node, cloud, trust }: Stage): Promise<Cloud> =>
+  node === undefined || trust.kind === 'cluster'
+    ? Promise.resolve(cloud)
+    : trustAuthority(node, cloud);
+
 const runRound = async (
   { ground, only }: PassPlan,
-  { cloud }: Stage,
+  { pass }: Stage,
   round: string,
   stageFile: string,
 ): Promise<Story[]> => {
-  const name = `e2e-${cloud.name}-${round}.json`;
+  const name = `e2e-${pass}-${round}.json`;
   const output = join(ground.folder, name);
   rmSync(output, { force: true });
   const args = [...jestArguments(output), ...onlyArguments(only)];
   await runNode(ground, args, { VALETKEY_E2E_STAGE: stageFile, VALETKEY_E2E_ROUND: round });
   keepResults(output, name);
   const isPassedOver = only !== undefined && !existsSync(output);
-  return isPassedOver ? [] : readStories(cloud.name, output);
+  return isPassedOver ? [] : readStories(pass, output);
 };
 
 /** Puts every rendering of the chart to the live API server; one story for all of it. */

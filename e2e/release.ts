@@ -8,13 +8,29 @@ import type { Ground } from './ground.ts';
 
 export type Release = { name: string; namespace: string; chart: string; valuesFile: string };
 
-type Subject = Pick<Ground, 'cluster' | 'helm' | 'images' | 'imagePullPolicy'> & { cloud: Cloud };
+type Subject = Pick<Ground, 'cluster' | 'helm' | 'images' | 'imagePullPolicy'> & {
+  cloud: Cloud;
+  trust: Trust;
+};
+
+/** Whom the clouds of a pass trust: the authority at this issuer, or the cluster itself. */
+export type Trust = { kind: 'authority'; issuer: string; audience: string } | { kind: 'cluster' };
 
 /** Chart values for one cloud of ours: what a platform team would write, with a floor of seconds. */
-export const valuesFor = ({ cloud, images, imagePullPolicy }: Subject) => {
+export const valuesFor = ({ cloud, images, imagePullPolicy, trust }: Subject) => {
   const [repository = '', tag = ''] = images.valetkey.split(/:(?=[^:/]+$)/);
   return {
     image: { repository, tag, pullPolicy: imagePullPolicy },
+    trust: trust.kind,
+    ...(trust.kind === 'authority' && {
+      authority: {
+        issuer: trust.issuer,
+        cloudAudience: trust.audience,
+        resources: { requests: { cpu: '20m' } },
+        // There is no storage class.
+        audit: { file: { persistent: false } },
+      },
+    }),
     cloud: {
       region: cloud.region,
       stsEndpoint: cloud.stsEndpoint,
@@ -23,7 +39,10 @@ export const valuesFor = ({ cloud, images, imagePullPolicy }: Subject) => {
       bind: { mode: 'podIP' },
     },
     // Requests that let some twenty pods stand on a node of two cores.
-    sidecar: { audience: cloud.audience, resources: { cpu: '5m' } },
+    sidecar: {
+      ...(trust.kind === 'cluster' && { audience: cloud.audience }),
+      resources: { cpu: '5m' },
+    },
     webhook: { resources: { requests: { cpu: '20m' } } },
     tasks: { lifetimeFloor: '2s' },
   };
@@ -45,26 +64,33 @@ export const installRelease = async (
     throw new Error(`${(error as Error).message}\n${await describeRelease(cluster, namespace)}`);
   });
   await waitFor('the replicas of before to be gone', async () => {
-    const pods = await webhookPods(cluster, namespace);
+    const pods = await releasePods(cluster, namespace);
     return pods.every(({ metadata }) => metadata.deletionTimestamp === undefined);
   });
 };
 
-type WebhookPod = { metadata: { deletionTimestamp?: string }; status: { podIP?: string } };
+type ReplicaPod = { metadata: { deletionTimestamp?: string }; status: { podIP?: string } };
 
 /** The webhook's replicas, those that are still draining included: they answer by what was before. */
 export const webhookPods = async (
   cluster: ClusterAccess,
   namespace: string,
-): Promise<WebhookPod[]> => {
-  const where = ['-n', namespace, '-l', 'app.kubernetes.io/component=webhook'];
-  return (await getJson<{ items: WebhookPod[] }>(cluster, ['pods', ...where])).items;
+): Promise<ReplicaPod[]> => releasePods(cluster, namespace, ',app.kubernetes.io/component=webhook');
+
+const releasePods = async (
+  cluster: ClusterAccess,
+  namespace: string,
+  more = '',
+): Promise<ReplicaPod[]> => {
+  const where = ['-n', namespace, '-l', `app.kubernetes.io/name=valetkey${more}`];
+  return (await getJson<{ items: ReplicaPod[] }>(cluster, ['pods', ...where])).items;
 };
 
 const describeRelease = async (cluster: ClusterAccess, namespace: string): Promise<string> => {
   const commands = [
     ['get', 'pods,events', '-n', namespace],
     ['logs', '-n', namespace, '-l', 'app.kubernetes.io/component=webhook', '--tail=20'],
+    ['logs', '-n', namespace, '-l', 'app.kubernetes.io/component=authority', '--tail=20'],
   ];
   const texts = commands.map(async (args) => (await kubectl(cluster, args)).stdout);
   return (await Promise.allSettled(texts))

@@ -18,6 +18,8 @@ export type Cloud = {
   opsLog?: string;
   /** Logical name → ARN. */
   roles: Record<string, string>;
+  /** Of somebody else's cloud: the `iss` of grants that it trusts. Absent: it trusts the cluster. */
+  grantIssuer?: string;
 };
 
 /** Temporary credentials as STS gives them. */

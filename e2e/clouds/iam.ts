@@ -2,8 +2,8 @@ import { thumbprint } from '../cluster/issuer.ts';
 import type { Cloud } from './cloud.ts';
 import { requestAsAdmin } from './signed-request.ts';
 
-/** An issuer for RGW to trust; `certificate` is the PEM file in its key's `x5c`. */
-export type OpenIdProvider = { issuer: string; audiences: string[]; certificate: string };
+/** An issuer for RGW to trust; `x5c` is the certificate of its key, as its JWKS has it. */
+export type OpenIdProvider = { issuer: string; audiences: string[]; x5c: string };
 
 /** Registers an issuer; one that is registered already is left as it is. */
 export async function createOpenIdProvider(cloud: Cloud, provider: OpenIdProvider): Promise<void> {
@@ -12,9 +12,18 @@ export async function createOpenIdProvider(cloud: Cloud, provider: OpenIdProvide
     ...Object.fromEntries(
       provider.audiences.map((audience, index) => [`ClientIDList.member.${index + 1}`, audience]),
     ),
-    'ThumbprintList.member.1': thumbprint(provider.certificate),
+    'ThumbprintList.member.1': thumbprint(provider.x5c),
   });
 }
+
+export async function deleteOpenIdProvider(cloud: Cloud, issuer: string): Promise<void> {
+  await iam(cloud, 'DeleteOpenIDConnectProvider', {
+    OpenIDConnectProviderArn: providerArn(issuer),
+  });
+}
+
+const providerArn = (issuer: string): string =>
+  `arn:aws:iam:::oidc-provider/${issuer.replace('https://', '')}`;
 
 export type RolePlan = {
   name: string;
@@ -73,21 +82,24 @@ function trustPolicy(plan: RolePlan): object {
     Statement: [
       {
         Effect: 'Allow',
-        Principal: { Federated: [`arn:aws:iam:::oidc-provider/${provider}`] },
-        Action: ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession'],
+        Principal: { Federated: [providerArn(provider)] },
+        Action: ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession', 'sts:SetSourceIdentity'],
         Condition: { StringLike: { [`${provider}:sub`]: subjects }, ...plan.conditions },
       },
     ],
   };
 }
 
-/** One call of the IAM API; answers its XML. Creating what is there already is no fault: a warm cluster is used again. */
+/**
+ * One call of the IAM API; answers its XML. A warm cluster is used again: creating what is there
+ * already is no fault, nor is deleting what is gone.
+ */
 export async function iam(
   cloud: Cloud,
   action: string,
   parameters: Record<string, string>,
 ): Promise<string> {
-  const accept = action.startsWith('Create') ? [409] : [];
+  const accept = action.startsWith('Create') ? [409] : action.startsWith('Delete') ? [404] : [];
   const { body } = await requestAsAdmin(
     cloud,
     {

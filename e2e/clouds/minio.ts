@@ -18,14 +18,17 @@ const admin = { id: 'minio-admin', secret: 'minio-admin-secret' };
 export type MinioIssuer = { role: string; issuer: string; audience: string };
 
 export type MinioOptions = {
-  /** Further issuers, published already; MinIO tells roles apart by audience, so each needs its own. */
+  /**
+   * Whom it trusts, published already; the cluster's issuer unless given. MinIO tells roles apart by
+   * audience, so each needs its own.
+   */
   issuers?: MinioIssuer[];
 };
 
 /** Starts MinIO at port 9000 of the node's address, trusting the cluster's issuer, with its objects. */
 export async function startMinio(cluster: Cluster, options: MinioOptions = {}): Promise<Cloud> {
   const own = { role: defaultRole, issuer: cluster.issuer, audience: defaultAudience };
-  const issuers = [own, ...(options.issuers ?? [])];
+  const { issuers = [own] } = options;
   const folder = join(cluster.folder, 'clouds', 'minio');
   const endpoint = `http://${cluster.nodeAddress}:9000`;
   const program = start(cluster, folder, issuers);

@@ -1,3 +1,4 @@
+import { certificateBody } from '../cluster/issuer.ts';
 import { waitForProgram } from '../cluster/processes.ts';
 import type { Program } from '../cluster/processes.ts';
 import type { Cluster } from '../cluster/record.ts';
@@ -81,8 +82,9 @@ async function createAdmin(ceph: Ceph): Promise<void> {
 }
 
 async function trustCluster(cloud: Cloud, cluster: Cluster): Promise<void> {
-  const { issuer, clusterSigningCertificate: certificate } = cluster;
-  await createOpenIdProvider(cloud, { issuer, audiences: [defaultAudience], certificate });
+  const { issuer, clusterSigningCertificate } = cluster;
+  const x5c = certificateBody(clusterSigningCertificate);
+  await createOpenIdProvider(cloud, { issuer, audiences: [defaultAudience], x5c });
   await createRole(cloud, {
     name: defaultRole,
     issuer,

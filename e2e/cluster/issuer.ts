@@ -1,7 +1,6 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { selfSign } from './pki.ts';
 import type { KeyPair, Pki } from './pki.ts';
 import type { Cluster } from './record.ts';
 import { startProgram } from './processes.ts';
@@ -49,27 +48,15 @@ export function serviceAccountJwk(keys: Pki['serviceAccounts']): JsonWebKeyDocum
   };
 }
 
-export type IssuerPlan = {
-  /** Its path: `auth` makes it `https://10.10.0.2/auth`. */
-  name: string;
-  /** PEM file of the RSA or P-256 key that signs its tokens, and the `kid` they will bear. */
-  privateKey: string;
-  kid: string;
-};
-
-/** Serves another issuer beside the cluster's; answers its URL and the certificate that RGW is to be told of. */
-export async function addIssuer(
-  cluster: Cluster,
-  plan: IssuerPlan,
-): Promise<{ issuer: string; certificate: string }> {
-  const issuer = new URL(plan.name, cluster.issuer).href;
-  const certificate = join(cluster.folder, 'pki', `issuer-${plan.name}.crt`);
-  await selfSign(join(cluster.folder, 'pki'), plan.privateKey, certificate);
-  const jwk = createPublicKey(readFileSync(plan.privateKey)).export({ format: 'jwk' });
-  const alg = jwk.kty === 'EC' ? 'ES256' : 'RS256';
-  const key = { ...jwk, kid: plan.kid, use: 'sig', alg, x5c: [certificateBody(certificate)] };
-  publishIssuer(cluster.issuerFolder, issuer, alg, [key]);
-  return { issuer, certificate };
+/**
+ * Serves, at the issuer's address, what an authority in the cluster serves itself; answers the
+ * issuer's URL. `upstream` may change while it runs.
+ */
+export function frontFor(cluster: Cluster, name: string, upstream: string): string {
+  const root = join(cluster.issuerFolder, name);
+  mkdirSync(root, { recursive: true });
+  writeFileSync(join(root, 'upstream'), upstream);
+  return new URL(name, cluster.issuer).href;
 }
 
 /** A PEM certificate as `x5c` wants it: its DER in base64, on one line. */
@@ -77,9 +64,9 @@ export function certificateBody(file: string): string {
   return readFileSync(file, 'utf8').replaceAll(/-----[^-]+-----|\s/g, '');
 }
 
-/** RGW and IAM know an issuer's key by the SHA-1 of its certificate's DER. */
-export function thumbprint(certificate: string): string {
-  const der = Buffer.from(certificateBody(certificate), 'base64');
+/** RGW and IAM know an issuer's key by the SHA-1 of its certificate's DER, which `x5c` holds in base64. */
+export function thumbprint(x5c: string): string {
+  const der = Buffer.from(x5c, 'base64');
   return createHash('sha1').update(der).digest('hex').toUpperCase();
 }
 

@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import type { Cloud } from '../clouds/cloud.ts';
 import { apply, execInPod, getJson, kubectl, waitFor, waitForPod } from '../cluster/kubectl.ts';
 import type { Ground } from '../ground.ts';
-import type { Release } from '../release.ts';
+import type { Release, Trust } from '../release.ts';
 
 /** What the runner prepared and every story finds: written as JSON, read once in each worker. */
 export type Stage = Ground & {
+  /** Its name: `minio`, `rgw-cluster`. */
+  pass: string;
+  trust: Trust;
   /** The one of its clouds that the platform's settings name during this pass. */
   cloud: Cloud;
   release: Release;
@@ -88,15 +91,15 @@ export const agentContainer = (name: string, command: string[] = ['hold']) => ({
   securityContext: { runAsNonRoot: true, runAsUser: 1000 },
 });
 
-/** On every namespace of a story: a pass clears away its own. */
-const STORY = { 'e2e.valetkey.dev/story': 'true' };
+/** On every namespace of a story: a pass clears away its own, and the starter policy lets tasks run. */
+const STORY = { 'e2e.valetkey.dev/story': 'true', 'valetkey.dev/tasks': 'allowed' };
 
 /** A namespace of the story's own, with the service account `agent` (and others that it names). */
 export const createNamespace = async (
   name: string,
   serviceAccounts = ['agent'],
 ): Promise<string> => {
-  const namespace = `${name}-${cloud.name}`;
+  const namespace = `${name}-${stage.pass}`;
   // A cluster that was used before has it still.
   await kubectl(cluster, ['delete', 'namespace', namespace, '--ignore-not-found']);
   await apply(cluster, [
@@ -158,7 +161,7 @@ export const askSidecar = async <T = Record<string, unknown>>(
   return answer;
 };
 
-const issuedFile = join(stage.folder, `issued-${cloud.name}.txt`);
+const issuedFile = join(stage.folder, `issued-${stage.pass}.txt`);
 
 /** Notes the secrets of an answer, whichever story asked: the last stories search for all of them. */
 const recordIssued = (body: unknown): void => {

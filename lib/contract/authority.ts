@@ -93,7 +93,10 @@ export type TokenErrorAnswer = {
   readonly policies?: readonly string[];
 };
 
-/** Form fields of {@link REVOKE_PATH} (RFC 7009): `token` = the run, `subject_token` = the pod's token. */
+/**
+ * Form fields of {@link REVOKE_PATH} (RFC 7009): `token` = the run, `subject_token` = the pod's
+ * token, `end` = one of these.
+ */
 export type RunEnd = 'completed' | 'superseded' | 'terminated';
 
 /**

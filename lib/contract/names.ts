@@ -54,3 +54,6 @@ export const PROTECTED_AUDIENCE_PREFIXES = [
 
 /** The API token's volume, as the ServiceAccount admission plugin names it. */
 export const API_TOKEN_VOLUME_PREFIX = 'kube-api-access-';
+
+/** On the Secret of the keys of grants: each new value taints once. See lib/grant/rotation.ts. */
+export const TAINT_ANNOTATION = 'valetkey.dev/taint';

@@ -21,6 +21,7 @@ export const WEBHOOK_TELEMETRY_LISTEN = 9444;
 /** The webhook's routes, as both webhook configurations name them. */
 export const MUTATE_PATH = '/mutate';
 export const VALIDATE_PATH = '/validate';
+export const VALIDATE_POLICY_PATH = '/validate-policy';
 
 /** Where the chart mounts certificates that somebody else keeps. */
 export const WEBHOOK_CERTIFICATES_FOLDER = '/etc/valetkey-certificates';
@@ -29,3 +30,6 @@ export const WEBHOOK_CERTIFICATES_FOLDER = '/etc/valetkey-certificates';
 export const NODE_PATH = '/usr/local/bin/node';
 export const PROGRAM_FOLDER = '/opt/valetkey';
 export const COMPILE_CACHE_FOLDER = '/opt/valetkey/compile-cache';
+
+/** Where the chart mounts the volume of the authority's records. */
+export const AUDIT_FOLDER = '/var/lib/valetkey/audit';

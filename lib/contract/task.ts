@@ -38,6 +38,8 @@ export type AdmittedTasks = {
 };
 
 export const MAX_TASKS = 16;
+/** Pairs of a concrete action and a resource, of one task. */
+export const MAX_PAIRS = 256;
 export const MAX_TASK_BYTES = 4096;
 /** The kernel's limit for one environment string, name and terminator included. */
 export const MAX_ENV_BYTES = 128 * 1024;

@@ -3,6 +3,11 @@
 {{- define "valetkey.configuration" -}}valetkey{{- end }}
 {{- define "valetkey.caSecret" -}}valetkey-webhook-ca{{- end }}
 {{- define "valetkey.tlsSecret" -}}valetkey-webhook-tls{{- end }}
+{{- define "valetkey.authority" -}}valetkey-authority{{- end }}
+{{- define "valetkey.authorityCaSecret" -}}valetkey-authority-ca{{- end }}
+{{- define "valetkey.keysSecret" -}}valetkey-authority-keys{{- end }}
+{{- define "valetkey.auditSecret" -}}valetkey-authority-audit{{- end }}
+{{- define "valetkey.revocationPolicy" -}}valetkey-revocations{{- end }}
 {{- define "valetkey.platformConfigMap" -}}valetkey-platform{{- end }}
 
 {{/* Words shared with the programs: generated from lib/contract, checked by `make test`. */}}
@@ -20,6 +25,32 @@ app.kubernetes.io/component: webhook
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
+{{- define "valetkey.authoritySelector" -}}
+app.kubernetes.io/name: valetkey
+app.kubernetes.io/component: authority
+{{- end }}
+
+{{- define "valetkey.authorityLabels" -}}
+{{ include "valetkey.authoritySelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end }}
+
+{{/* Absent (empty) under trust: cluster. */}}
+{{- define "valetkey.hasAuthority" -}}
+{{- if eq .Values.trust "authority" }}true{{ end -}}
+{{- end }}
+
+{{/* Where sidecars reach it: the name that its certificates are for. */}}
+{{- define "valetkey.authorityEndpoint" -}}
+https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
+{{- end }}
+
+{{/* Of the projected token. Under trust: authority it must be one that no cloud accepts. */}}
+{{- define "valetkey.audience" -}}
+{{- $contract := include "valetkey.contract" . | fromJson }}
+{{- .Values.sidecar.audience | default (ternary $contract.authority.audience "sts.amazonaws.com" (eq .Values.trust "authority")) -}}
+{{- end }}
+
 {{- define "valetkey.image" -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}
@@ -34,7 +65,8 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 
 {{/* The platform's settings as lib/config reads them: what is empty here is left out there. */}}
 {{- define "valetkey.platform" -}}
-{{- $sidecar := pick .Values.sidecar "audience" "resources" }}
+{{- $sidecar := pick .Values.sidecar "resources" }}
+{{- $_ := set $sidecar "audience" (include "valetkey.audience" .) }}
 {{- $_ := set $sidecar "image" (include "valetkey.image" .) }}
 {{- $_ := set $sidecar "imagePullPolicy" .Values.image.pullPolicy }}
 {{- $accept := pick .Values.sidecar.accept "images" "env" }}
@@ -48,5 +80,27 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- if eq $bind.mode "cidrs" }}{{ $_ := set $bind "cidrs" .Values.cloud.bind.cidrs }}{{ end }}
 {{- if eq $bind.mode "vpc" }}{{ $_ := set $bind "vpcId" .Values.cloud.bind.vpcId }}{{ end }}
 {{- $_ := set $cloud "bind" $bind }}
-{{- toYaml (dict "trust" .Values.trust "sidecar" $sidecar "cloud" $cloud "tasks" .Values.tasks "pods" .Values.pods) }}
+{{- $platform := dict "trust" .Values.trust "sidecar" $sidecar "cloud" $cloud "tasks" .Values.tasks "pods" .Values.pods }}
+{{- if include "valetkey.hasAuthority" . }}{{ $_ := set $platform "authority" (include "valetkey.authoritySettings" . | fromYaml) }}{{ end }}
+{{- toYaml $platform }}
+{{- end }}
+
+{{- define "valetkey.authoritySettings" -}}
+{{- $given := .Values.authority }}
+{{- $endpoint := include "valetkey.authorityEndpoint" . }}
+{{- $settings := pick $given "trustDomain" "cloudAudience" "algorithm" "tagParams" "users" "policyStaleAfter" }}
+{{- $_ := set $settings "endpoint" $endpoint }}
+{{- $_ := set $settings "issuer" ($given.issuer | default $endpoint) }}
+{{- with $given.maxSilence }}{{ $_ := set $settings "maxSilence" . }}{{ end }}
+{{- if $given.denial.roles }}
+{{- $denial := pick $given.denial "revokerRole" "roles" }}
+{{- with $given.denial.iamEndpoint }}{{ $_ := set $denial "iamEndpoint" . }}{{ end }}
+{{- $_ := set $settings "denial" $denial }}
+{{- end }}
+{{- if $given.publisher.bucket }}
+{{- $publisher := pick $given.publisher "role" "bucket" "prefix" }}
+{{- with $given.publisher.s3Endpoint }}{{ $_ := set $publisher "s3Endpoint" . }}{{ end }}
+{{- $_ := set $settings "publisher" $publisher }}
+{{- end }}
+{{- toYaml $settings }}
 {{- end }}

@@ -1,0 +1,64 @@
+import { frontFor } from '../cluster/issuer.ts';
+import { getJson, kubectl } from '../cluster/kubectl.ts';
+import type { Cluster } from '../cluster/record.ts';
+import { defaultRole, rolePolicy } from './cloud.ts';
+import type { Cloud } from './cloud.ts';
+import { createOpenIdProvider, createRole, deleteOpenIdProvider } from './iam.ts';
+import { startMinio } from './minio.ts';
+import { stopCloud } from './start.ts';
+
+/** `aud` of the authority's grants: another than the cluster's tokens have, so that neither passes for the other. */
+export const grantAudience = 'grants.example';
+const authorityName = 'auth';
+const byAuthority = `${defaultRole}-by-grant`;
+
+/** The issuer of the authority's grants, before there is any authority. */
+export const grantIssuer = (cluster: Cluster): string =>
+  new URL(authorityName, cluster.issuer).href;
+
+/** MinIO trusts one issuer after another: it starts anew for each. RGW keeps a role for each. */
+export async function trustCluster(cluster: Cluster, cloud: Cloud): Promise<Cloud> {
+  if (cloud.name !== 'minio') return cloud;
+  await stopCloud(cluster, cloud);
+  return startMinio(cluster);
+}
+
+/**
+ * Has the cloud trust the installed authority, and its role `agent-reports` nobody else: the answered
+ * cloud is what stories are to use.
+ */
+export async function trustAuthority(cluster: Cluster, cloud: Cloud): Promise<Cloud> {
+  const issuer = frontFor(cluster, authorityName, await authorityUrl(cluster));
+  if (cloud.name === 'minio') {
+    await stopCloud(cluster, cloud);
+    return startMinio(cluster, {
+      issuers: [{ role: defaultRole, issuer, audience: grantAudience }],
+    });
+  }
+  await registerKeys(cluster, cloud);
+  const arn = await createRole(cloud, {
+    name: byAuthority,
+    issuer,
+    subjects: ['spiffe://cluster.local/ns/*/sa/agent/task/*'],
+    policy: rolePolicy,
+  });
+  return { ...cloud, roles: { ...cloud.roles, [defaultRole]: arn } };
+}
+
+/** RGW knows an issuer's keys by their certificates: after a rotation it has to be told again. */
+export async function registerKeys(cluster: Cluster, cloud: Cloud): Promise<void> {
+  const issuer = grantIssuer(cluster);
+  const path = '/api/v1/namespaces/valetkey/services/https:valetkey-authority:443/proxy/jwks';
+  const { stdout } = await kubectl(cluster, ['get', '--raw', path]);
+  const { keys } = JSON.parse(stdout) as { keys: { x5c: string[] }[] };
+  const x5c = keys[0]?.x5c[0];
+  if (x5c === undefined) throw new Error('the authority publishes no key with a certificate');
+  await deleteOpenIdProvider(cloud, issuer);
+  await createOpenIdProvider(cloud, { issuer, audiences: [grantAudience], x5c });
+}
+
+async function authorityUrl(cluster: Cluster): Promise<string> {
+  const where = ['service', 'valetkey-authority', '-n', 'valetkey'];
+  const { spec } = await getJson<{ spec: { clusterIP: string } }>(cluster, where);
+  return `https://${spec.clusterIP}`;
+}
