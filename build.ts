@@ -1,10 +1,11 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { NOTICES_FILE, noticesFor } from './image/notices.ts';
 import { CATALOGUE_BUNDLE } from './lib/catalogue/bundling.ts';
+import { POLICY_BUNDLE } from './lib/policy/bundling.ts';
 
 const { values } = parseArgs({
   options: {
@@ -49,6 +50,13 @@ const copyCatalogue = (): void => {
   }
 };
 
+const copyCedar = (): void => {
+  const entry = createRequire(import.meta.url).resolve('@cedar-policy/cedar-wasm/nodejs');
+  for (const name of POLICY_BUNDLE.files) {
+    cpSync(join(dirname(entry), name), join(values.out, name));
+  }
+};
+
 if (values.help) {
   console.log('node build.ts [--out DIR]   bundles every cmd/*/main.ts into DIR/<program>.cjs');
 } else {
@@ -56,5 +64,6 @@ if (values.help) {
   const inputs = (await Promise.all(programs().map(bundle))).flat();
   writeFileSync(join(values.out, NOTICES_FILE), noticesFor(inputs));
   copyCatalogue();
+  copyCedar();
   console.log(`${values.out}: ${programs().join(', ')}`);
 }

@@ -73,7 +73,8 @@ export async function startBareWebhook(
   return { ...program, target: `tls:${address}` };
 }
 
-const platform = `sidecar:
+const platform = `trust: cluster
+sidecar:
   image: registry.example/valetkey@sha256:${'0'.repeat(64)}
 cloud:
   region: eu-central-1

@@ -44,7 +44,9 @@ const annotationsOf = (value: unknown): Annotations =>
 
 /** By the defaults of the platform's settings, with the container that all examples have. */
 const faultsOf = async (annotations: Annotations, value?: unknown): Promise<readonly string[]> => {
-  const platform = readPlatform('{sidecar: {image: any}, cloud: {region: eu-central-1}}');
+  const platform = readPlatform(
+    '{trust: cluster, sidecar: {image: any}, cloud: {region: eu-central-1}}',
+  );
   if (!platform.ok) throw new Error(platform.faults.map(describeFault).join('\n'));
   const named = (value as Pod | undefined)?.spec?.containers?.map(({ name }) => name);
   const consumers = { containers: named ?? ['agent'], addressable: [] };

@@ -14,6 +14,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { SIDECAR_UID, WEBHOOK_UID } from '../lib/contract/names.ts';
 import { NODE_PATH, PROGRAM_FOLDER } from '../lib/contract/paths.ts';
+import { POLICY_BUNDLE } from '../lib/policy/bundling.ts';
 import { fileFaults } from './check.ts';
 import { settleModes } from './modes.ts';
 import { writeRootFolder } from './root-folder.ts';
@@ -28,7 +29,8 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'valetkey-image-'));
   out = join(folder, 'out');
   mkdirSync(join(folder, 'dist', 'data', 'actions'), { recursive: true });
-  for (const name of ['webhook.cjs', 'sidecar.cjs', 'webhook.cjs.map', 'data/actions/s3.json']) {
+  const bundles = ['webhook.cjs', 'sidecar.cjs', 'webhook.cjs.map'];
+  for (const name of [...bundles, 'data/actions/s3.json', ...POLICY_BUNDLE.files]) {
     writeFileSync(join(folder, 'dist', name), '{}', { mode: 0o666 });
   }
 });
@@ -55,6 +57,8 @@ const modeOf = (path: string): number => statSync(join(out, path)).mode & 0o7777
       build();
       expect(fileFaults(out)).toEqual([]);
       expect(readFileSync(join(out, PROGRAM_FOLDER, 'data/actions/s3.json'), 'utf8')).toBe('{}');
+      for (const name of POLICY_BUNDLE.files)
+        expect(modeOf(`${PROGRAM_FOLDER}/${name}`)).toBe(0o444);
     });
 
     test('nobody reads Node, nothing but /tmp is written to', () => {

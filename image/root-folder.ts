@@ -3,6 +3,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } fr
 import { dirname, join } from 'node:path';
 
 import { COMPILE_CACHE_FOLDER, NODE_PATH, PROGRAM_FOLDER } from '../lib/contract/paths.ts';
+import { POLICY_BUNDLE } from '../lib/policy/bundling.ts';
 import { PROGRAMS, type ImageProgram } from './programs.ts';
 
 export type RootFolderPlan = {
@@ -38,7 +39,7 @@ const place = (source: string, target: string): void => {
   copyFileSync(source, target);
 };
 
-/** The bundles and the data beside them; never a source map. */
+/** The bundles and what they read beside themselves; never a source map. */
 const copyBundles = (dist: string, target: string): void => {
   for (const { name } of PROGRAMS) {
     const bundle = join(dist, `${name}.cjs`);
@@ -46,8 +47,10 @@ const copyBundles = (dist: string, target: string): void => {
       throw new Error(`${bundle}: expected a bundle, got none; run \`make build\``);
     place(bundle, join(target, `${name}.cjs`));
   }
-  if (existsSync(join(dist, 'data'))) {
-    cpSync(join(dist, 'data'), join(target, 'data'), { recursive: true });
+  for (const name of ['data', ...POLICY_BUNDLE.files]) {
+    if (existsSync(join(dist, name))) {
+      cpSync(join(dist, name), join(target, name), { recursive: true });
+    }
   }
 };
 

@@ -6,12 +6,12 @@ import { openSts } from '../../lib/edge/aws/sts-client.ts';
 import { stsExchange } from '../../lib/edge/aws/sts-exchange.ts';
 import { sessionName } from '../../lib/scope/aws/session-name.ts';
 import { sessionPolicy } from '../../lib/scope/aws/session-policy.ts';
-import type { SidecarConfig } from './config.ts';
+import type { ClusterConfig } from './config.ts';
 import { tokenReader } from './token-file.ts';
 
 /** The exchange under `trust: cluster`: the pod's own token, straight to STS. */
 export const clusterExchange = (
-  { cloud, podName, podIp, tokenFile }: SidecarConfig,
+  { cloud, podName, podIp, tokenFile }: ClusterConfig,
   { clock, reportSkew }: { clock: Clock; reportSkew: (skewMs: number) => void },
 ): Exchange =>
   stsExchange({

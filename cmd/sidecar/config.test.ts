@@ -60,7 +60,7 @@ describe("the sidecar's settings", () => {
       { VALETKEY_CLOUD: '{"region":"x","stsEndpoint":"http://sts:1"}' },
       'allowHttp',
     ],
-    ['a trust that there is not', { VALETKEY_TRUST: 'authority' }, 'VALETKEY_TRUST'],
+    ['a trust that there is not', { VALETKEY_TRUST: 'nobody' }, 'VALETKEY_TRUST'],
     ['a misspelt name', { VALETKEY_TASK: 'x' }, 'VALETKEY_TASK'],
     ['NODE_OPTIONS', { NODE_OPTIONS: '--inspect' }, 'NODE_OPTIONS'],
     ['LD_PRELOAD', { LD_PRELOAD: '/x.so' }, 'LD_PRELOAD'],

@@ -1,7 +1,9 @@
-import { listenAddress, type Address } from '../../lib/config/addresses.ts';
+import { listenAddress, origin, type Address } from '../../lib/config/addresses.ts';
+import { certificateBundle } from '../../lib/config/certificates.ts';
 import { refuseDangerousEnvironment } from '../../lib/config/dangerous-environment.ts';
 import { cloudGroup } from '../../lib/config/platform-members.ts';
 import { describeSettings, readSettings, type SettingsOf } from '../../lib/config/settings.ts';
+import type { AuthorityAccess } from '../../lib/contract/authority.ts';
 import { SIDECAR_ENV as ENV } from '../../lib/contract/environment.ts';
 import {
   CONSUMER_MOUNT_PATH,
@@ -13,7 +15,16 @@ import {
 import type { CloudSettings } from '../../lib/contract/platform.ts';
 import type { AdmittedTasks } from '../../lib/contract/task.ts';
 import { fail, succeed, type Result } from '../../lib/reading/fault.ts';
-import { checked, oneOf, read, refuse, string, type Reader } from '../../lib/reading/reader.ts';
+import {
+  checked,
+  integer,
+  object,
+  oneOf,
+  read,
+  refuse,
+  string,
+  type Reader,
+} from '../../lib/reading/reader.ts';
 import { readAdmittedTasks } from '../../lib/task/admitted.ts';
 import { isReadable } from './token-file.ts';
 
@@ -26,18 +37,38 @@ const admittedTasks: Reader<AdmittedTasks> = (given, path, faults) => {
   return refuse(faults, { path, expected: 'the tasks as admission wrote them', value: 'others' });
 };
 
+/** JSON that `reader` reads; each of its faults names the variable and, in it, the member. */
+const json =
+  <T>(reader: Reader<T>, { root, expected }: { root: string; expected: string }): Reader<T> =>
+  (given, path, faults) => {
+    const result = read(reader, parseJson(given), root);
+    if (result.ok) return result.value;
+    faults.push(...result.faults.map((fault) => ({ ...fault, source: path })));
+    return refuse(faults, { path, expected, value: given });
+  };
+
 /** The `cloud` group of the platform's settings, as JSON, read as the webhook reads it. */
-const cloudSettings: Reader<CloudSettings> = (given, path, faults) => {
-  const cloud = read(cloudGroup, parseJson(given), 'cloud');
-  if (cloud.ok) return cloud.value;
-  faults.push(...cloud.faults.map((fault) => ({ ...fault, source: path })));
-  return refuse(faults, { path, expected: "the platform's cloud settings as JSON", value: given });
-};
+const cloudSettings: Reader<CloudSettings> = json(cloudGroup, {
+  root: 'cloud',
+  expected: "the platform's cloud settings as JSON",
+});
 
 const encrypted: Reader<CloudSettings> = checked(cloudSettings, ({ stsEndpoint, allowHttp }) =>
   stsEndpoint?.startsWith('http:') === true && !allowHttp
     ? 'an https stsEndpoint, or allowHttp: true'
     : undefined,
+);
+
+/** STS's longest session: no run lives longer, so no longer silence means anything. */
+const LONGEST_SILENCE_SECONDS = 43_200;
+
+const authorityAccess: Reader<AuthorityAccess> = json(
+  object({
+    endpoint: origin(['https:']),
+    roots: certificateBundle,
+    maxSilenceSeconds: { optional: integer({ min: 1, max: LONGEST_SILENCE_SECONDS }) },
+  }),
+  { root: 'authority', expected: 'where the authority is, and its roots, as JSON' },
 );
 
 const parseJson = (text: unknown): unknown => {
@@ -59,16 +90,28 @@ const loopbackAddress: Reader<Address> = checked(listenAddress, ({ host }) =>
 const name = string({ expected: 'a name', pattern: /^[a-z0-9.-]{1,253}$/ });
 const address = string({ expected: 'an IP address', pattern: /^[0-9a-fA-F.:]{2,45}$/ });
 
+const TRUSTS = ['authority', 'cluster'] as const;
+type Trust = (typeof TRUSTS)[number];
+
 /** Every setting of the sidecar; the injected spec writes each of them. */
 const SETTINGS = {
   trust: {
     name: ENV.trust,
-    help: 'cluster: credentials come straight from STS',
-    reader: oneOf(['cluster']),
+    help: 'cluster: credentials come straight from STS; authority: from the authority',
+    reader: oneOf(TRUSTS),
     otherwise: 'cluster',
   },
   admitted: { name: ENV.tasks, help: 'admitted tasks, JSON', reader: admittedTasks },
-  cloud: { name: ENV.cloud, help: "the platform's cloud settings, JSON", reader: encrypted },
+  cloud: {
+    name: ENV.cloud,
+    help: "under trust cluster: the platform's cloud settings, JSON",
+    reader: encrypted,
+  },
+  authority: {
+    name: ENV.authority,
+    help: 'under trust authority: endpoint, roots and maxSilenceSeconds, JSON',
+    reader: authorityAccess,
+  },
   podName: { name: ENV.podName, help: 'the pod', reader: name },
   podNamespace: { name: ENV.podNamespace, help: "the pod's namespace", reader: name },
   podIp: { name: ENV.podIp, help: "the pod's address", reader: address },
@@ -104,7 +147,15 @@ const SETTINGS = {
   },
 } as const;
 
-export type SidecarConfig = SettingsOf<typeof SETTINGS>;
+type Settings = SettingsOf<typeof SETTINGS>;
+type CommonConfig = Omit<Settings, 'trust' | 'cloud' | 'authority'>;
+/** What is of the other trust is neither required nor read. */
+export type ClusterConfig = CommonConfig & { readonly trust: 'cluster' } & Pick<Settings, 'cloud'>;
+export type AuthorityConfig = CommonConfig & { readonly trust: 'authority' } & Pick<
+    Settings,
+    'authority'
+  >;
+export type SidecarConfig = ClusterConfig | AuthorityConfig;
 
 export const HELP = `Valetkey's sidecar: trades the pod's token for short-lived, task-scoped cloud
 credentials and serves them to the pod's consumers. It is set by its environment:
@@ -117,13 +168,30 @@ export const readSidecarConfig = (
   environment: Readonly<Record<string, string | undefined>>,
 ): Result<SidecarConfig> => {
   const dangers = refuseDangerousEnvironment(environment);
-  const settings = readSettings(SETTINGS, environment);
+  const settings = readSettings(settingsUnder(environment[ENV.trust]), environment);
   const faults = [...dangers, ...(settings.ok ? [] : settings.faults)];
   if (!settings.ok || faults.length > 0) return fail(faults);
   const { telemetry, podIp } = settings.value;
   const host = telemetry.host === '' ? podIp : telemetry.host;
-  return succeed({ ...settings.value, telemetry: { ...telemetry, host } });
+  // Its trust says which of the two groups was read.
+  return succeed({ ...settings.value, telemetry: { ...telemetry, host } } as SidecarConfig);
 };
+
+/** A trust that there is not is a fault of its own: what it would need nobody knows. */
+const settingsUnder = (trust: string | undefined) => {
+  const { cloud, authority } = SETTINGS;
+  const isAuthority = trust === ('authority' satisfies Trust);
+  return {
+    ...SETTINGS,
+    ...(isAuthority ? { cloud: unread(cloud) } : { authority: unread(authority) }),
+  };
+};
+
+const unread = ({ name, help }: { name: string; help: string }) => ({
+  name,
+  help,
+  reader: (() => undefined) satisfies Reader<undefined>,
+});
 
 /** {@link readSidecarConfig} of the process's own environment. */
 export const readOwnConfig = (): Result<SidecarConfig> => readSidecarConfig(process.env);

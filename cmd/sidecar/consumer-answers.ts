@@ -3,6 +3,7 @@ import type { CredentialSource } from '../../lib/credentials/answer.ts';
 import type { Refusal } from '../../lib/credentials/refusal.ts';
 import type { RunBook } from '../../lib/credentials/run-book.ts';
 import { readJsonBody } from '../../lib/edge/http/local-body.ts';
+import type { SidecarConfig } from './config.ts';
 import {
   noDefaultTask,
   noTask,
@@ -21,7 +22,17 @@ export type Action = (call: Call, name: string) => void | Promise<void>;
 /** What each route means for one consumer. Another consumer's task is refused, its runs do not exist. */
 export const consumerAnswers = (
   consumer: string,
-  { admitted, book, replies }: { admitted: AdmittedTasks; book: RunBook; replies: Replies },
+  {
+    admitted,
+    trust,
+    book,
+    replies,
+  }: {
+    admitted: AdmittedTasks;
+    trust: SidecarConfig['trust'];
+    book: RunBook;
+    replies: Replies;
+  },
 ) => {
   const own = admitted.tasks.filter(({ containers }) => containers.includes(consumer));
 
@@ -49,7 +60,7 @@ export const consumerAnswers = (
         replies.refusal(call, body, CLOSING);
         return;
       }
-      const start = await readStartRequest(body.value, { consumer, task });
+      const start = await readStartRequest(body.value, { consumer, task, trust });
       if (start.kind === 'refusal') {
         replies.refusal(call, start);
         return;
@@ -81,7 +92,7 @@ export const consumerAnswers = (
     taskCredentials: ((call, name) => (served.get(name) ?? unknown)(call, name)) satisfies Action,
     startRun: ((call, name) => (started.get(name) ?? unknown)(call, name)) satisfies Action,
     runCredentials: ((call, name) =>
-      replies.credentials(call, book.find(consumer, name) ?? runNotLive)) satisfies Action,
+      replies.credentials(call, book.find(consumer, name) ?? book.whyRevoked(consumer, name) ?? runNotLive)) satisfies Action,
     completeRun: ((call, name) =>
       book.complete(consumer, name)
         ? replies.nothing(call)

@@ -1,8 +1,8 @@
 import { openSidecarLog } from '../../lib/edge/telemetry/sidecar-log.ts';
 import { ListenError } from '../../lib/edge/http/local-listener.ts';
 import { describeFault } from '../../lib/reading/fault.ts';
-import { clusterExchange } from './cluster-exchange.ts';
 import { HELP, readOwnConfig, type SidecarConfig } from './config.ts';
+import { openTrustOf } from './opened-trust.ts';
 import { startSidecar } from './sidecar.ts';
 import { clock, schedule } from './time.ts';
 
@@ -23,11 +23,7 @@ const serve = async (config: SidecarConfig): Promise<void> => {
     clock,
     schedule,
     farewellMs: FAREWELL_MS,
-    openExchange: (metrics) =>
-      clusterExchange(config, {
-        clock,
-        reportSkew: (skewMs) => metrics.clockSkew(skewMs / 1000),
-      }),
+    openTrust: openTrustOf(config, log),
   });
   await asked;
   await sidecar.stop();

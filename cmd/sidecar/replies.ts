@@ -17,11 +17,11 @@ export type Replies = ReturnType<typeof openReplies>;
 
 /** Every way to answer; each answer is counted. */
 export const openReplies = ({
-  remainingMs,
+  handOut,
   countRequest,
 }: {
-  /** 0 or less for a run that has ended: the last look before its credentials leave. */
-  remainingMs: (run: LiveRun) => number;
+  /** The last look before a run's credentials leave; false: they must not. */
+  handOut: (run: LiveRun) => boolean;
   countRequest: (route: string, status: number) => void;
 }) => {
   const json = ({ response, route }: Call, status: number, body: Buffer): void => {
@@ -39,13 +39,13 @@ export const openReplies = ({
 
   const credentials = (call: Call, answer: Answer): void => {
     if (answer.kind === 'refusal') refusal(call, answer);
-    else if (remainingMs(answer) <= 0) refusal(call, endedMeanwhile);
+    else if (!handOut(answer)) refusal(call, endedMeanwhile);
     else json(call, 200, answer.credentials);
   };
 
   const started = (call: Call, answer: Answer): void => {
     if (answer.kind === 'refusal') refusal(call, answer);
-    else if (remainingMs(answer) <= 0) refusal(call, endedMeanwhile);
+    else if (!handOut(answer)) refusal(call, endedMeanwhile);
     else json(call, 201, renderStartedRun({ ...answer, task: answer.task.name }));
   };
 

@@ -4,12 +4,14 @@ import type { Log } from '../../lib/contract/log.ts';
 import type { AdmittedTasks } from '../../lib/contract/task.ts';
 import type { Refusal } from '../../lib/credentials/refusal.ts';
 import type { RunBook } from '../../lib/credentials/run-book.ts';
+import type { SidecarConfig } from './config.ts';
 import { consumerAnswers, type Action } from './consumer-answers.ts';
 import { internalError, methodNotAllowed, unknownRoute } from './refusals.ts';
 import { openReplies, type Call, type Replies } from './replies.ts';
 
 export type RouteParts = {
   readonly admitted: AdmittedTasks;
+  readonly trust: SidecarConfig['trust'];
   readonly book: RunBook;
   readonly countRequest: (route: string, status: number) => void;
   readonly log: Log;
@@ -114,7 +116,7 @@ export const openRoutes = (
   socket: (consumer: string) => RequestListener;
   loopback: (guard: Guard) => RequestListener;
 } => {
-  const replies = openReplies({ ...parts, remainingMs: parts.book.remainingMs });
+  const replies = openReplies({ ...parts, handOut: parts.book.handOut });
   const listeners = new Map(
     parts.admitted.consumers.map((consumer) => [
       consumer,

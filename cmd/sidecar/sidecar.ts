@@ -6,7 +6,6 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../../lib/contract/paths.ts';
-import type { Exchange } from '../../lib/credentials/exchange.ts';
 import { openRunBook, type RunBook } from '../../lib/credentials/run-book.ts';
 import type { Schedule } from '../../lib/credentials/schedule.ts';
 import { openLoopbackGuard } from '../../lib/edge/http/local-guard.ts';
@@ -23,18 +22,21 @@ import {
 } from '../../lib/edge/http/local-token-file.ts';
 import { openLateSidecarMetrics } from '../../lib/edge/telemetry/late-sidecar-metrics.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
-import type { SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import type { SidecarConfig } from './config.ts';
 import { observedExchange } from './observed-exchange.ts';
 import { openRoutes } from './routes.ts';
 import { isReadable } from './token-file.ts';
+import type { OpenTrust, Trust } from './trust.ts';
+
+/** Of the 1.5 s that there are: what is not told by then, the deadline tells. */
+const LEAVE_MS = 1_000;
 
 export type SidecarParts = {
   readonly config: SidecarConfig;
   readonly log: Log;
   readonly clock: Clock;
   readonly schedule: Schedule;
-  readonly openExchange: (metrics: SidecarMetrics) => Exchange;
+  readonly openTrust: OpenTrust;
   /** So long 503 is answered after the end, for those who still ask. */
   readonly farewellMs: number;
 };
@@ -54,7 +56,7 @@ export type Sidecar = {
  */
 export const startSidecar = async (parts: SidecarParts): Promise<Sidecar> => {
   const { config, log } = parts;
-  const { book, metrics } = openBook(parts);
+  const { book, metrics, trust } = openBook(parts);
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
   const routes = openRoutes({ ...config, book, log, countRequest: metrics.countRequest });
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);
@@ -76,32 +78,42 @@ export const startSidecar = async (parts: SidecarParts): Promise<Sidecar> => {
     consumers: config.admitted.consumers,
     tasks: config.admitted.tasks.map(({ name }) => name),
   });
-  setImmediate(() => void metrics.load());
+  setImmediate(() => {
+    trust.authority?.listen(book);
+    void metrics.load();
+  });
   return {
     loopbackPort: portOf(loopback),
     telemetryPort: portOf(telemetry),
-    stop: () => stop(parts, book, [loopback, telemetry, ...sockets]),
+    stop: () => stop(parts, { book, trust, servers: [loopback, telemetry, ...sockets] }),
   };
 };
 
-const openBook = ({ clock, schedule, log, openExchange }: SidecarParts) => {
-  const metrics = openLateSidecarMetrics(() => remainingSeconds(book));
+const openBook = ({ clock, schedule, log, openTrust }: SidecarParts) => {
+  const metrics = openLateSidecarMetrics({
+    remainingSeconds: () => remainingSeconds(book),
+    authority: () => trust.authority?.reading(),
+  });
+  const trust = openTrust(metrics);
   const book: RunBook = openRunBook({
-    exchange: observedExchange(openExchange(metrics), { metrics, log, clock }),
+    exchange: observedExchange(trust.exchange, { metrics, log, clock }),
     clock,
     schedule,
+    knownAt: trust.authority?.knownAt,
     observer: {
       started: ({ run, task, consumer }) => {
         metrics.runStarted(task.name);
         log.info('run started', { run, task: task.name, consumer });
       },
-      ended: ({ run, task, consumer }, reason) => {
+      ended: (ended, reason) => {
+        const { run, task, consumer } = ended;
+        trust.authority?.runEnded(ended, reason);
         metrics.runEnded(task.name, reason);
         log.info('run ended', { run, task: task.name, consumer, reason });
       },
     },
   });
-  return { book, metrics };
+  return { book, metrics, trust };
 };
 
 /** What remains of the longest-lived run of each task. */
@@ -128,13 +140,13 @@ const listenOnLoopback = async (
 
 const stop = async (
   { config, schedule, log, farewellMs }: SidecarParts,
-  book: RunBook,
-  servers: readonly Server[],
+  { book, trust, servers }: { book: RunBook; trust: Trust; servers: readonly Server[] },
 ): Promise<void> => {
   const runs = book.close();
   log.info('sidecar ending', { runs });
   for (const consumer of config.admitted.consumers) withdrawToken(tokenPath(config, consumer));
-  await new Promise<void>((resolve) => schedule(farewellMs, resolve));
+  const farewell = new Promise<void>((resolve) => void schedule(farewellMs, resolve));
+  await Promise.all([farewell, trust.authority?.leave(LEAVE_MS)]);
   await Promise.all(servers.map(closeListener));
 };
 

@@ -2,6 +2,7 @@ import { MAX_PURPOSE_LENGTH, type Task } from '../../lib/contract/task.ts';
 import type { RunRequest } from '../../lib/credentials/exchange.ts';
 import type { Refusal } from '../../lib/credentials/refusal.ts';
 import { object, read, refuse, string, value, type Reader } from '../../lib/reading/reader.ts';
+import type { SidecarConfig } from './config.ts';
 import { badRequest, userTokenUnsupported } from './refusals.ts';
 
 /** A token is not shown, not even in the fault that it is none. */
@@ -9,6 +10,10 @@ const secret: Reader<string> = (given, path, faults) =>
   typeof given === 'string'
     ? given
     : refuse(faults, { path, expected: 'a string', value: '(not shown)' });
+
+/** A signed token (RFC 7515, section 7.1): three parts, of which none is empty. */
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+const noJwt = { path: 'userToken', expected: 'a JWT', got: 'something else (not shown)' };
 
 const mapping = value(
   'a mapping',
@@ -32,16 +37,18 @@ type Start = { readonly kind: 'start'; readonly request: RunRequest };
 /** The body of `POST /v1/tasks/{task}/runs`, bound to its task; or why not, every fault at once. */
 export const readStartRequest = async (
   body: unknown,
-  { consumer, task }: { consumer: string; task: Task },
+  { consumer, task, trust }: { consumer: string; task: Task; trust: SidecarConfig['trust'] },
 ): Promise<Start | Refusal> => {
   const given = read(startBody, body);
   if (!given.ok) return badRequest(given.faults);
   const { params, purpose, userToken } = given.value;
-  if (userToken !== undefined) return userTokenUnsupported;
+  if (userToken !== undefined && trust === 'cluster') return userTokenUnsupported;
+  if (userToken !== undefined && !JWT.test(userToken)) return badRequest([noJwt]);
   // Most sidecars never bind a param: they do without the memory of its pattern engine.
   const { bindParams } = await import('../../lib/task/params.ts');
   const bound = bindParams(task, params);
   if (!bound.ok) return badRequest(bound.faults);
   const why = purpose === undefined ? {} : { purpose };
-  return { kind: 'start', request: { consumer, task, params: bound.value, ...why } };
+  const whom = userToken === undefined ? {} : { userToken };
+  return { kind: 'start', request: { consumer, task, params: bound.value, ...why, ...whom } };
 };

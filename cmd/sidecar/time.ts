@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Schedule } from '../../lib/credentials/schedule.ts';
 
@@ -8,4 +10,9 @@ export const clock: Clock = { now: () => Date.now(), monotonic: () => performanc
 export const schedule: Schedule = (delayMs, action) => {
   const timer = setTimeout(action, delayMs).unref();
   return () => clearTimeout(timer);
+};
+
+/** Likewise; rejects when `signal` is aborted. */
+export const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
+  await delay(ms, undefined, { signal, ref: false });
 };

@@ -33,7 +33,8 @@ beforeAll(async () => {
   ca = authority.certificate;
   writeFileSync(join(folder, 'tls.crt'), leaf.certificate);
   writeFileSync(join(folder, 'tls.key'), leaf.key);
-  const platform = 'sidecar: {image: "registry.example/v:1"}\ncloud: {region: eu-central-1}\n';
+  const platform =
+    'trust: cluster\nsidecar: {image: "registry.example/v:1"}\ncloud: {region: eu-central-1}\n';
   writeFileSync(join(folder, 'platform.yaml'), platform);
 }, 120_000);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -122,6 +123,26 @@ lifetime: 10m
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
     expect(await output).toContain('webhook drains');
+  }, 30_000);
+
+  test('finds Cedar beside it under trust: authority, and says what it waits for', async () => {
+    const authority = `sidecar: {image: "registry.example/v:1"}
+cloud: {region: eu-central-1}
+authority: {endpoint: "https://a.example", issuer: "https://i.example", trustDomain: td.example}
+`;
+    writeFileSync(join(folder, 'authority.yaml'), authority);
+    const child = start({
+      KUBERNETES_SERVICE_HOST: '127.0.0.1',
+      KUBERNETES_SERVICE_PORT: '1',
+      [WEBHOOK_TUNING_ENV.cluster]: 'kubernetes',
+      [WEBHOOK_ENV.platformFile]: join(folder, 'authority.yaml'),
+    });
+    const ended = exit(child);
+    expect(await outputUntil(child, 'watch of policies failed')).toContain(
+      'watch of policies failed',
+    );
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
   }, 30_000);
 
   test('does not start with an environment that could load code, and names the variable', async () => {

@@ -12,7 +12,7 @@ let file: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'valetkey-config-'));
   file = join(folder, 'platform.yaml');
-  writeFileSync(file, 'sidecar: {image: x}\ncloud: {region: eu-central-1}\n');
+  writeFileSync(file, 'trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1}\n');
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -69,6 +69,20 @@ describe("the webhook's settings", () => {
     expect(faultsOf({ ...least(), VALETKEY_CLUSTER: 'none' })).toHaveLength(1);
     const files = { VALETKEY_CLUSTER: 'none', VALETKEY_CERTIFICATES: 'files' };
     expect(faultsOf({ ...least(), ...files })).toEqual([]);
+  });
+
+  test('refuse trust: authority without a cluster that holds its roots and policies', () => {
+    const file = join(folder, 'authority.yaml');
+    const authority = '{endpoint: "https://a", issuer: "https://i", trustDomain: example.org}';
+    writeFileSync(
+      file,
+      `sidecar: {image: x}\ncloud: {region: eu-central-1}\nauthority: ${authority}\n`,
+    );
+    const given = { ...least(), VALETKEY_PLATFORM_FILE: file, VALETKEY_CERTIFICATES: 'files' };
+    expect(faultsOf(given)).toEqual([]);
+    expect(faultsOf({ ...given, VALETKEY_CLUSTER: 'none' })).toEqual([
+      expect.stringMatching(/^VALETKEY_CLUSTER: .*trust is authority/),
+    ]);
   });
 
   test('refuse leaves that would outlive the time their CA has left', () => {

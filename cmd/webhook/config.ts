@@ -148,7 +148,12 @@ export const readWebhookConfig = (
 
 const crossFaults = (config: WebhookConfig): readonly Fault[] => {
   const { cluster, certificates, authorityLifetimeSeconds, leafLifetimeSeconds } = config;
+  const { trust } = config.platform;
   const faults: Fault[] = [];
+  if (cluster === 'none' && trust === 'authority') {
+    const expected = `kubernetes, since trust is authority: its roots and the policies stand there`;
+    faults.push({ path: TUNING.cluster, expected, got: show(cluster) });
+  }
   if (cluster === 'none' && certificates === 'own') {
     const expected = `files, since ${TUNING.cluster} is none: a CA of its own lives in a Secret`;
     faults.push({ path: ENV.certificates, expected, got: show(certificates) });

@@ -25,7 +25,7 @@ const open = (initial?: StoredConfigMap, pods: readonly Pod[] = []) => {
   let at = 10_000;
   let tell: (state: StoredConfigMap | undefined) => void = () => undefined;
   const quiet = (): void => undefined;
-  const profiles = openProfiles(ours, {
+  const profiles = openProfiles({
     store: {
       read: () => {
         reads += 1;
@@ -58,6 +58,7 @@ const open = (initial?: StoredConfigMap, pods: readonly Pod[] = []) => {
     onCount: quiet,
     everyMs: 3_600_000,
   });
+  profiles.use(ours);
   opened.push(profiles);
   return {
     profiles,
@@ -156,6 +157,42 @@ describe('profiles', () => {
     await profiles.seek(theirs.hash);
     await profiles.seek(ours.hash);
     expect(reads()).toBe(before + 2);
+  });
+
+  test('are injected only once all can know them; what was injected until then stays published', async () => {
+    const { profiles, tell, changes } = open();
+    expect(profiles.published()).toBeUndefined();
+    tell(holding(ours));
+    expect(profiles.published()).toEqual(ours);
+    await until(() => changes.length > 0);
+    const before = changes.length;
+    profiles.use(theirs);
+    expect(profiles.published()).toEqual(ours);
+    expect(profiles.isPublished()).toBe(true);
+    await until(() => changes.slice(before).some(({ data }) => data?.[theirs.hash] !== undefined));
+    const change = changes.slice(before).find(({ data }) => data?.[theirs.hash] !== undefined);
+    expect(change).toEqual({
+      data: { [ours.hash]: ours.text, [theirs.hash]: theirs.text },
+      annotations: Object.fromEntries(
+        [ours.hash, theirs.hash].flatMap((hash) => [
+          [seenAnnotation(hash), stamp(now)],
+          [publishedAnnotation(hash), stamp(now)],
+        ]),
+      ),
+    });
+    tell(holding(ours, theirs));
+    expect(profiles.published()).toEqual(theirs);
+  });
+
+  test('that were used already are not published again at once', async () => {
+    const { profiles, tell, changes } = open();
+    await until(() => changes.length > 0);
+    tell(holding(ours));
+    const before = changes.length;
+    profiles.use(ours);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(changes).toHaveLength(before);
+    expect(profiles.published()).toEqual(ours);
   });
 
   test('that nobody names are collected, under the version that was read', async () => {

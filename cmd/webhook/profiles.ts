@@ -20,11 +20,15 @@ import {
 
 /** The profiles that pods may have been injected from, kept together with the other replicas. */
 export type Profiles = {
+  /** From now on this one is ours: it is published first, and injected once all can know it. */
+  readonly use: (profile: PublishedProfile) => void;
+  /** Ours: the newest that our watch has seen published. Nothing: none has been. */
+  readonly published: () => PublishedProfile | undefined;
   /** Those that a new pod may have been injected from: a running replica injects by them. */
   readonly accepted: () => AcceptedProfiles;
   /** Looks once more, where `hash` is not known: another replica may have published it just now. */
   readonly seek: (hash: string) => Promise<void>;
-  /** Whether our own is published, and our watch has seen it. */
+  /** Whether what we inject stands there still. */
   readonly isPublished: () => boolean;
   /** Since the last word of the watch; nothing before the first. */
   readonly ageSeconds: () => number | undefined;
@@ -52,7 +56,7 @@ const RETRY = { firstMs: 500, mostMs: 30_000 };
 const SEEK_EVERY_MS = 1_000;
 
 /** Opens them: publishes ours at once and each ten minutes, watches all, and collects the dead. */
-export const openProfiles = (published: PublishedProfile, edges: ProfilesEdges): Profiles => {
+export const openProfiles = (edges: ProfilesEdges): Profiles => {
   const { store, clock, random, log, onCount } = edges;
   let known: AcceptedProfiles = new Map();
   let annotations: StoredConfigMap['annotations'] = {};
@@ -60,10 +64,20 @@ export const openProfiles = (published: PublishedProfile, edges: ProfilesEdges):
   let seeking: Promise<void> | undefined;
   let soughtAt = -Infinity;
   let failures = 0;
+  let injected: PublishedProfile | undefined;
+  let wanted: PublishedProfile | undefined;
 
+  /** What is injected stays published until what shall be takes its place. */
+  const ours = (): readonly PublishedProfile[] =>
+    [wanted, injected].filter((each) => each !== undefined);
   const accepted = (): AcceptedProfiles => {
     const now = clock.now();
     return new Map([...known].filter(([hash]) => isCurrent({ annotations }, { hash, now })));
+  };
+  const adopt = (): void => {
+    if (wanted === undefined || wanted === injected || !known.has(wanted.hash)) return;
+    injected = wanted;
+    log.info('profile in use', { profile: injected.hash });
   };
   const learn = (state: StoredConfigMap | undefined): void => {
     const { profiles, faults } = readProfiles(state?.data ?? {});
@@ -71,11 +85,13 @@ export const openProfiles = (published: PublishedProfile, edges: ProfilesEdges):
     annotations = state?.annotations ?? {};
     onCount(profiles.size);
     if (faults.length > 0) log.warn('profiles refused', { faults: faults.map(describeFault) });
+    adopt();
   };
   const pass = startLoop(async () => {
+    if (ours().length === 0) return edges.everyMs;
     try {
-      await publish(store, published, clock.now());
-      await collect(published, edges);
+      await publish(store, ours(), clock.now());
+      await collect(ours(), edges);
       failures = 0;
       return jitterMs(edges.everyMs, random);
     } catch (error) {
@@ -87,9 +103,9 @@ export const openProfiles = (published: PublishedProfile, edges: ProfilesEdges):
   const stopWatch = edges.watch({
     onState: (state) => {
       toldAt = clock.monotonic();
-      const wasPublished = known.has(published.hash);
+      const before = known;
       learn(state);
-      if (wasPublished && !known.has(published.hash)) pass.wake();
+      if (ours().some(({ hash }) => before.has(hash) && !known.has(hash))) pass.wake();
     },
     onError: (error) => log.warn('watch of profiles failed', errorFields(error)),
     backoffMs: (attempt) => backoffMs(attempt, { ...RETRY, random }),
@@ -106,14 +122,21 @@ export const openProfiles = (published: PublishedProfile, edges: ProfilesEdges):
   };
 
   return {
+    use: (profile) => {
+      if (profile.hash === wanted?.hash) return;
+      wanted = profile;
+      adopt();
+      pass.wake();
+    },
+    published: () => injected,
     accepted,
     seek: async (hash) => {
-      if (hash === published.hash || accepted().has(hash)) return;
+      if (hash === injected?.hash || accepted().has(hash)) return;
       if (seeking === undefined && clock.monotonic() - soughtAt < SEEK_EVERY_MS) return;
       seeking ??= look();
       await seeking;
     },
-    isPublished: () => known.has(published.hash),
+    isPublished: () => injected !== undefined && known.has(injected.hash),
     ageSeconds: () => (toldAt === undefined ? undefined : (clock.monotonic() - toldAt) / 1000),
     stop: () => {
       pass.stop();
@@ -123,15 +146,17 @@ export const openProfiles = (published: PublishedProfile, edges: ProfilesEdges):
 };
 
 /** Without a cluster there are no other replicas, and no profile but our own. */
-export const ownProfileOnly = (
-  { hash, profile }: PublishedProfile,
-  onCount: ProfilesEdges['onCount'],
-): Profiles => {
-  onCount(1);
+export const ownProfileOnly = (onCount: ProfilesEdges['onCount']): Profiles => {
+  let own: PublishedProfile | undefined;
   return {
-    accepted: () => new Map([[hash, profile]]),
+    use: (profile) => {
+      own = profile;
+      onCount(1);
+    },
+    published: () => own,
+    accepted: () => new Map(own && [[own.hash, own.profile]]),
     seek: () => Promise.resolve(),
-    isPublished: () => true,
+    isPublished: () => own !== undefined,
     ageSeconds: () => undefined,
     stop: () => undefined,
   };
@@ -145,12 +170,19 @@ export const profileNamedBy = (pod: Pod): string | undefined => {
 
 const publish = async (
   store: ConfigMapStore,
-  { hash, text }: PublishedProfile,
+  ours: readonly PublishedProfile[],
   now: number,
 ): Promise<void> => {
   const time = stamp(now);
-  const annotations = { [seenAnnotation(hash)]: time, [publishedAnnotation(hash)]: time };
-  const change = { data: { [hash]: text }, annotations };
+  const change = {
+    data: Object.fromEntries(ours.map(({ hash, text }) => [hash, text])),
+    annotations: Object.fromEntries(
+      ours.flatMap(({ hash }) => [
+        [seenAnnotation(hash), time],
+        [publishedAnnotation(hash), time],
+      ]),
+    ),
+  };
   try {
     await store.change(change);
   } catch (error) {
@@ -162,10 +194,10 @@ const publish = async (
 
 /** Pods first: one that appears later was injected by a replica that published within the hour. */
 const collect = async (
-  { hash }: PublishedProfile,
+  ours: readonly PublishedProfile[],
   { store, livePods, clock, log }: ProfilesEdges,
 ): Promise<void> => {
-  const live = new Set([hash]);
+  const live = new Set(ours.map(({ hash }) => hash));
   for await (const pod of livePods()) live.add(profileNamedBy(pod) ?? '');
   const state = await store.read();
   if (state === undefined) return;

@@ -1,6 +1,5 @@
 import type { Serving } from '../../lib/certificate/serving.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
-import type { Profiles } from './profiles.ts';
 
 export type Readiness = {
   readonly certificate: (serving: Pick<Serving, 'notAfter' | 'isLive'>) => void;
@@ -11,11 +10,12 @@ export type Readiness = {
 };
 
 /**
- * Ready is a replica whose certificate API servers trust, whose profile the others know, and that
- * stays. What was true once holds while the API server cannot be asked.
+ * Ready is a replica whose certificate API servers trust, that stays, and that has whatever else it
+ * needs (`needs`: by name, whether it is there). What was true once holds while the API server
+ * cannot be asked.
  */
 export const openReadiness = (
-  profiles: Pick<Profiles, 'isPublished'>,
+  needs: Readonly<Record<string, () => boolean>>,
   { now }: Pick<Clock, 'now'>,
 ): Readiness => {
   let serving: Pick<Serving, 'notAfter' | 'isLive'> | undefined;
@@ -26,7 +26,7 @@ export const openReadiness = (
     unready: () => [
       ...(isDraining ? ['draining'] : []),
       ...(serving?.isLive === true && serving.notAfter > now() ? [] : ['certificate']),
-      ...(profiles.isPublished() ? [] : ['profiles']),
+      ...Object.keys(needs).filter((name) => needs[name]?.() !== true),
     ],
   };
 };

@@ -4,9 +4,9 @@ import { allowed, denied } from '../../lib/admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionReview } from '../../lib/admission/review.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { LogFields } from '../../lib/contract/log.ts';
-import { admissionRoutes } from './routes.ts';
+import { admissionRoutes, type RouteSettings } from './routes.ts';
 
-const open = (judge: () => AdmissionOutcome) => {
+const open = (judge: () => AdmissionOutcome, changes: Partial<RouteSettings> = {}) => {
   const lines: { message: string; fields: LogFields | undefined }[] = [];
   const counted: object[] = [];
   const bugs: unknown[] = [];
@@ -15,6 +15,7 @@ const open = (judge: () => AdmissionOutcome) => {
   const decide = () => Promise.resolve().then(judge);
   const routes = admissionRoutes({
     admission: { mutate: decide, validate: decide },
+    admitPolicy: decide,
     profiles: { seek: (hash) => Promise.resolve(void sought.push(hash)) },
     metrics: { admissionAnswered: (answer) => void counted.push(answer) },
     log: { debug: write, info: write, warn: write, error: write },
@@ -23,12 +24,13 @@ const open = (judge: () => AdmissionOutcome) => {
       bugs.push(error);
       return 'e-7';
     },
+    ...changes,
   });
   const post = async (path: string, body: unknown) => {
     const answer = await (routes[path]?.(body) ?? Promise.reject(new Error('no such route')));
     return { status: answer.status, body: answer.body as Partial<AdmissionReview> };
   };
-  return { post, lines, counted, bugs, sought };
+  return { routes, post, lines, counted, bugs, sought };
 };
 
 const review = (object: object = { spec: { containers: [] } }) => ({
@@ -43,7 +45,7 @@ const review = (object: object = { spec: { containers: [] } }) => ({
   },
 });
 
-describe.each(['/mutate', '/validate'])('%s', (path) => {
+describe.each(['/mutate', '/validate', '/validate-policy'])('%s', (path) => {
   test('answers with the uid of the request', async () => {
     const { post } = open(() => allowed());
     expect(await post(path, review())).toMatchObject({
@@ -72,14 +74,6 @@ describe.each(['/mutate', '/validate'])('%s', (path) => {
     expect(counted).toMatchObject([{ outcome: 'errored', reason: 'none' }]);
   });
 
-  test('seeks the profile that a pod names before it judges', async () => {
-    const { post, sought } = open(() => allowed());
-    const env = [{ name: SIDECAR_ENV.profile, value: 'f00' }];
-    const initContainers = [{ name: 'valetkey-sidecar', image: 'x', env }];
-    await post(path, review({ metadata: {}, spec: { containers: [], initContainers } }));
-    expect(sought).toEqual(['f00']);
-  });
-
   test('names the fields of what is no review, and never what stood there', async () => {
     const { post, lines, counted } = open(() => allowed());
     const { status, body } = await post(path, { ...review(), kind: 'Pod' });
@@ -90,10 +84,35 @@ describe.each(['/mutate', '/validate'])('%s', (path) => {
   });
 });
 
+describe.each(['/mutate', '/validate'])('%s', (path) => {
+  test('seeks the profile that a pod names before it judges', async () => {
+    const { post, sought } = open(() => allowed());
+    const env = [{ name: SIDECAR_ENV.profile, value: 'f00' }];
+    const initContainers = [{ name: 'valetkey-sidecar', image: 'x', env }];
+    await post(path, review({ metadata: {}, spec: { containers: [], initContainers } }));
+    expect(sought).toEqual(['f00']);
+  });
+});
+
+describe('/validate-policy', () => {
+  test('seeks no profile, and is counted by its own name', async () => {
+    const { post, sought, counted } = open(() => allowed());
+    await post('/validate-policy', review());
+    expect(sought).toEqual([]);
+    expect(counted).toMatchObject([{ operation: 'validate-policy', outcome: 'allowed' }]);
+  });
+
+  test('is no route where there are no policies', () => {
+    const { routes } = open(() => allowed(), { admitPolicy: undefined });
+    expect(Object.keys(routes)).toEqual(['/mutate', '/validate']);
+  });
+});
+
 describe('reasons in metrics', () => {
   const refusals: [string, string][] = [
     ['3', '3'],
     ['declaration', 'declaration'],
+    ['policy', 'policy'],
     ['1,3', 'several'],
     ['anything at all', 'other'],
   ];

@@ -7,7 +7,7 @@ import {
 } from '../../lib/admission/review.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
-import { MUTATE_PATH, VALIDATE_PATH } from '../../lib/contract/paths.ts';
+import { MUTATE_PATH, VALIDATE_PATH, VALIDATE_POLICY_PATH } from '../../lib/contract/paths.ts';
 import type { JsonAnswer } from '../../lib/edge/http/express-app.ts';
 import type {
   AdmissionOperation,
@@ -19,8 +19,12 @@ import { readPod } from '../../lib/injection/pod-shape.ts';
 import { describeFault, type Fault } from '../../lib/reading/fault.ts';
 import { profileNamedBy, type Profiles } from './profiles.ts';
 
+type Judge = (request: AdmissionRequest) => Promise<AdmissionOutcome>;
+
 export type RouteSettings = {
   readonly admission: PodAdmission;
+  /** Judges TaskPolicies; absent under `trust: cluster`, which has none. */
+  readonly admitPolicy: Judge | undefined;
   readonly profiles: Pick<Profiles, 'seek'>;
   readonly metrics: Pick<WebhookMetrics, 'admissionAnswered'>;
   readonly log: Log;
@@ -31,14 +35,27 @@ export type RouteSettings = {
 
 type Post = (body: unknown) => Promise<JsonAnswer>;
 
-/** The webhook's two routes: body → review → judgement → answer. */
-export const admissionRoutes = (settings: RouteSettings): Readonly<Record<string, Post>> => ({
-  [MUTATE_PATH]: answerBy('mutate', settings),
-  [VALIDATE_PATH]: answerBy('validate', settings),
-});
+/** The webhook's routes: body → review → judgement → answer. */
+export const admissionRoutes = (settings: RouteSettings): Readonly<Record<string, Post>> => {
+  const { admission, admitPolicy, profiles } = settings;
+  const ofPods =
+    (judge: Judge): Judge =>
+    async (request) => {
+      await seekProfile(request, profiles);
+      return judge(request);
+    };
+  const judges: readonly (readonly [string, AdmissionOperation, Judge])[] = [
+    [MUTATE_PATH, 'mutate', ofPods(admission.mutate)],
+    [VALIDATE_PATH, 'validate', ofPods(admission.validate)],
+    ...(admitPolicy ? [[VALIDATE_POLICY_PATH, 'validate-policy', admitPolicy] as const] : []),
+  ];
+  return Object.fromEntries(
+    judges.map(([path, operation, judge]) => [path, answerBy(operation, judge, settings)]),
+  );
+};
 
 const answerBy =
-  (operation: AdmissionOperation, settings: RouteSettings): Post =>
+  (operation: AdmissionOperation, judge: Judge, settings: RouteSettings): Post =>
   async (body) => {
     const started = settings.clock.monotonic();
     const review = readReview(body);
@@ -47,25 +64,31 @@ const answerBy =
       recordMalformed({ operation, faults: review.faults, seconds: seconds() }, settings);
       return { status: 400, body: { message: review.faults.map(describeFault).join('\n') } };
     }
-    const outcome = await judge(operation, review.value, settings);
+    const outcome = await judgeSafely(judge, review.value, settings);
     record({ operation, request: review.value, outcome, seconds: seconds() }, settings);
     return { status: 200, body: answerReview(review.value, outcome) };
   };
 
-/** A bug refuses the pod, says nothing of itself, and leaves a line. */
-const judge = async (
-  operation: AdmissionOperation,
+/** A bug refuses, says nothing of itself, and leaves a line. */
+const judgeSafely = async (
+  judge: Judge,
   request: AdmissionRequest,
-  { admission, profiles, onBug }: RouteSettings,
+  { onBug }: RouteSettings,
 ): Promise<AdmissionOutcome> => {
   try {
-    const pod = readPod(request.object);
-    const named = pod.ok ? profileNamedBy(pod.value) : undefined;
-    if (named !== undefined) await profiles.seek(named);
-    return await admission[operation](request);
+    return await judge(request);
   } catch (error) {
     return errored(500, `internal error ${onBug(error)}`);
   }
+};
+
+const seekProfile = async (
+  { object }: AdmissionRequest,
+  { seek }: RouteSettings['profiles'],
+): Promise<void> => {
+  const pod = readPod(object);
+  const named = pod.ok ? profileNamedBy(pod.value) : undefined;
+  if (named !== undefined) await seek(named);
 };
 
 type Malformed = {
@@ -117,5 +140,5 @@ const resultOf = ({ allowed, patch, status }: AdmissionOutcome): AdmissionResult
 const reasonOf = (rules: string): string => {
   if (rules === '') return 'none';
   if (rules.includes(',')) return 'several';
-  return /^(declaration|\d{1,2})$/.test(rules) ? rules : 'other';
+  return /^(declaration|policy|\d{1,2})$/.test(rules) ? rules : 'other';
 };

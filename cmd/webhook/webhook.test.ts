@@ -35,6 +35,7 @@ const SECRET = `/api/v1/namespaces/${NAMESPACE}/secrets/valetkey-webhook-ca`;
 const PROFILES = `/api/v1/namespaces/${NAMESPACE}/configmaps/valetkey-profiles`;
 
 const PLATFORM = `
+trust: cluster
 sidecar: {image: "registry.example/valetkey:0.1.0"}
 cloud: {region: eu-central-1}
 `;
@@ -398,6 +399,112 @@ describe('a rotation', () => {
         expect(responseOf(await fresh('/mutate', review(pod))).allowed).toBe(true);
       }
     }
+  });
+});
+
+describe('under trust: authority', () => {
+  const AUTHORITY = `
+sidecar: {image: "registry.example/valetkey:0.1.0"}
+cloud: {region: eu-central-1}
+authority: {endpoint: "https://authority.example", issuer: "https://issuer.example", trustDomain: td.example}
+`;
+  const ROOTS = `/api/v1/namespaces/${NAMESPACE}/configmaps/valetkey-authority-roots`;
+  const POLICIES = '/apis/valetkey.dev/v1alpha1/taskpolicies';
+  const PERMIT = 'permit (principal, action == Action::"run", resource);';
+
+  const rootText = async (): Promise<string> =>
+    (await createAuthority({ now: Date.now(), lifetimeMs: 3_600_000 })).certificate;
+  const putRoots = (roots: string): void =>
+    api.put(ROOTS, {
+      metadata: { name: 'valetkey-authority-roots', namespace: NAMESPACE },
+      data: { 'roots.pem': roots },
+    });
+  const putPolicy = (cedar: string, generation = 1): void => {
+    const metadata = { name: 'team', uid: 'p-1', generation };
+    api.put(`${POLICIES}/team`, { metadata, spec: { cedar } });
+  };
+  const startReady = async (roots: string) => {
+    install();
+    putRoots(roots);
+    putPolicy(PERMIT);
+    api.put('/api/v1/namespaces/research', { metadata: { name: 'research', labels: {} } });
+    const config = configure({}, AUTHORITY);
+    const started = await start(config);
+    await ready(started.webhook);
+    return { ...started, config, post: openApiServerClient(started.webhook) };
+  };
+  const rootsIn = (pod: Pod): string => {
+    const { env } = pod.spec?.initContainers?.[0] ?? {};
+    const text = env?.find(({ name }) => name === 'VALETKEY_AUTHORITY')?.value ?? '{}';
+    return (JSON.parse(text) as { roots: string }).roots;
+  };
+
+  test('is not ready before it knows what sidecars are to trust, and then is', async () => {
+    install();
+    const { webhook } = await start(configure({}, AUTHORITY));
+    await until(() => webhook.ports().https);
+    const unready = await ask(webhook.ports().telemetry, '/readyz');
+    expect(unready).toMatchObject({ status: 503, text: expect.stringContaining('profiles') });
+    const post = openApiServerClient(webhook);
+    const { status } = responseOf(await post('/mutate', review(podWith(TASK))));
+    expect(status?.code).toBe(503);
+    putRoots(await rootText());
+    await ready(webhook);
+  });
+
+  test('injects the roots of the moment, and publishes new ones before it injects them', async () => {
+    const [first, second] = [await rootText(), await rootText()];
+    const { post, config } = await startReady(first);
+    const pod = podWith(TASK);
+    const before = inject(pod, responseOf(await post('/mutate', review(pod))));
+    expect(rootsIn(before)).toBe(first);
+    putRoots(`${first}${second}`);
+    const after = await until(async () => {
+      const injected = inject(pod, responseOf(await post('/mutate', review(pod))));
+      return rootsIn(injected) === first ? undefined : injected;
+    });
+    expect(rootsIn(after)).toBe(`${first}${second}`);
+    const { hash } = profileOf(config.platform, `${first}${second}`);
+    expect(Object.keys(api.get(PROFILES)?.['data'] as object)).toContain(hash);
+    for (const injected of [before, after]) {
+      expect(responseOf(await post('/validate', review(injected))).allowed).toBe(true);
+    }
+  });
+
+  test('refuses what policy denies, and hears at once when policy changes', async () => {
+    const { post } = await startReady(await rootText());
+    const pod = podWith(TASK);
+    const injected = inject(pod, responseOf(await post('/mutate', review(pod))));
+    putPolicy(PERMIT.replace('permit', 'forbid'), 2);
+    const denied = await until(async () => {
+      const response = responseOf(await post('/validate', review(injected)));
+      return response.allowed ? undefined : response;
+    });
+    expect(denied.status?.message).toContain('task.valetkey.dev/read (policy)');
+    expect(denied.status?.message).toContain('forbidden by team/');
+    putPolicy(PERMIT, 3);
+    await until(async () =>
+      responseOf(await post('/validate', review(injected))).allowed ? true : undefined,
+    );
+  });
+
+  test('is asked for a pod that only projects a token for the authority, and refuses it', async () => {
+    const { post } = await startReady(await rootText());
+    const sources = [{ serviceAccountToken: { audience: 'authority.valetkey.dev', path: 't' } }];
+    const spec = { containers: [{ name: 'a' }], volumes: [{ name: 't', projected: { sources } }] };
+    const { status } = responseOf(await post('/validate', review({ metadata: {}, spec })));
+    expect(status?.message).toMatch(/audience: .* \(rule 5\)/);
+  });
+
+  test('judges TaskPolicies that are applied', async () => {
+    const { webhook, post } = await startReady(await rootText());
+    const kind = { group: 'valetkey.dev', version: 'v1alpha1', kind: 'TaskPolicy' };
+    const policy = { metadata: { name: 'mine' }, spec: { cedar: `${PERMIT}\npermit` } };
+    const answer = await post('/validate-policy', review(policy, { kind, name: 'mine' }));
+    expect(responseOf(answer).status?.message).toMatch(/^TaskPolicy mine line 2/);
+    const { text } = await ask(webhook.ports().telemetry, '/metrics');
+    expect(text).toContain('{operation="validate-policy",outcome="denied",reason="policy"} 1');
+    expect(text).toMatch(/^valetkey_webhook_policies_watch_age_seconds \d/m);
   });
 });
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 
-import { openCatalogue } from '../../lib/catalogue/catalogue.ts';
+import { openCatalogue, type LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
+import type { Platform } from '../../lib/contract/platform.ts';
 import { createJsonApp } from '../../lib/edge/http/express-app.ts';
 import { openHttpsServer } from '../../lib/edge/http/https-server.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
@@ -11,16 +12,18 @@ import {
   type WebhookMetrics,
 } from '../../lib/edge/telemetry/webhook-metrics.ts';
 import { podAdmission } from '../../lib/injection/pod-admission.ts';
-import { profileOf, type PublishedProfile } from '../../lib/injection/profile.ts';
+import { profileOf } from '../../lib/injection/profile.ts';
 import { keepCertificate, type CertificateReports } from './certificates.ts';
 import type { Cluster } from './cluster.ts';
 import type { WebhookConfig } from './config.ts';
 import { declarationReader } from './declarations.ts';
 import { errorFields } from './error-fields.ts';
 import { listenAtFirstCertificate, listenPlainly, type CertificateUser } from './listening.ts';
+import type { PolicyGate } from './policy-gate.ts';
 import { openProfiles, ownProfileOnly, type Profiles } from './profiles.ts';
 import { openReadiness, type Readiness } from './readiness.ts';
 import { rememberTasks } from './remembered-tasks.ts';
+import { watchRoots } from './roots.ts';
 import { admissionRoutes } from './routes.ts';
 
 export type WebhookEdges = {
@@ -66,14 +69,17 @@ export const startWebhook = async (
   edges: WebhookEdges,
 ): Promise<Webhook> => {
   const { cluster, log, clock } = edges;
-  const published = profileOf(config.platform);
-  const metrics = openWebhookMetrics(() => profiles.ageSeconds());
-  const profiles = openProfilesIn(cluster, { published, metrics, edges });
-  const readiness = openReadiness(profiles, clock);
+  const loadCatalogue = openCatalogue();
+  const gate = await openGate(config, edges, loadCatalogue);
+  const ages = { profiles: () => profiles.ageSeconds(), policies: () => gate?.ageSeconds() };
+  const metrics = openWebhookMetrics(ages);
+  const profiles = openProfilesIn(cluster, metrics, edges);
+  const stopUsing = keepProfile(config.platform, profiles, edges);
+  const needs = { profiles: profiles.isPublished, ...(gate && { policies: gate.isKnown }) };
+  const readiness = openReadiness(needs, clock);
   const { unready } = readiness;
-  const server = openHttpsServer(
-    createAdmissionApp(config, edges, { published, profiles, metrics, unready }),
-  );
+  const parts = { profiles, metrics, unready, gate, loadCatalogue };
+  const server = openHttpsServer(createAdmissionApp(config, edges, parts));
   const user = listenAtFirstCertificate(server, {
     listen: config.listen,
     onUse: ({ notAfter }) =>
@@ -83,7 +89,7 @@ export const startWebhook = async (
   const certificates = keepCertificate(config, cluster, reports);
   const plain = createMetricsServer({ ...metrics, unready });
   const telemetry = await listenPlainly(plain, config.telemetry);
-  log.info('webhook started', { pod: config.podName, profile: published.hash });
+  log.info('webhook started', { pod: config.podName, trust: config.platform.trust });
   return {
     ports: () => ({ https: user.port(), telemetry }),
     drain: async () => {
@@ -91,6 +97,8 @@ export const startWebhook = async (
       log.info('webhook drains', { pod: config.podName });
       await server.drain(edges.pace);
       certificates.stop();
+      stopUsing();
+      gate?.stop();
       profiles.stop();
       plain.close();
       plain.closeAllConnections();
@@ -98,41 +106,77 @@ export const startWebhook = async (
   };
 };
 
+/** Cedar is large, and of no use under `trust: cluster`. */
+const openGate = async (
+  { platform }: WebhookConfig,
+  { cluster, ...edges }: WebhookEdges,
+  loadCatalogue: LoadCatalogue,
+): Promise<PolicyGate | undefined> => {
+  const { authority } = platform;
+  if (authority === undefined || cluster === undefined) return undefined;
+  const { openPolicyGate } = await import('./policy-gate.ts');
+  return openPolicyGate({ platform, authority }, { cluster, loadCatalogue, ...edges });
+};
+
 const openProfilesIn = (
   cluster: Cluster | undefined,
-  {
-    published,
-    metrics,
-    edges,
-  }: { published: PublishedProfile; metrics: WebhookMetrics; edges: WebhookEdges },
+  metrics: WebhookMetrics,
+  { pace, ...edges }: WebhookEdges,
 ): Profiles => {
   const onCount = metrics.profilesKnown;
-  if (cluster === undefined) return ownProfileOnly(published, onCount);
-  const { pace, ...rest } = edges;
+  if (cluster === undefined) return ownProfileOnly(onCount);
   const everyMs = pace.profilesMs;
-  return openProfiles(published, { ...cluster.profiles, ...rest, onCount, everyMs });
+  return openProfiles({ ...cluster.profiles, ...edges, onCount, everyMs });
+};
+
+/**
+ * Our profile hangs on the platform, and under `trust: authority` on the roots of the moment.
+ *
+ * @returns stops it
+ */
+const keepProfile = (
+  platform: Platform,
+  { use }: Pick<Profiles, 'use'>,
+  { cluster, log, random }: WebhookEdges,
+): (() => void) => {
+  if (platform.trust === 'cluster' || cluster === undefined) {
+    use(profileOf(platform));
+    return () => undefined;
+  }
+  const onRoots = (roots: string): void => use(profileOf(platform, roots));
+  return watchRoots({ watch: cluster.watchRoots, log, random, onRoots });
 };
 
 type AdmissionParts = {
-  readonly published: PublishedProfile;
   readonly profiles: Profiles;
   readonly metrics: WebhookMetrics;
   readonly unready: Readiness['unready'];
+  readonly gate: PolicyGate | undefined;
+  readonly loadCatalogue: LoadCatalogue;
 };
 
 const createAdmissionApp = (
   { platform }: WebhookConfig,
   { log, clock }: WebhookEdges,
-  { published, profiles, metrics, unready }: AdmissionParts,
+  { profiles, metrics, unready, gate, loadCatalogue }: AdmissionParts,
 ) => {
   const onBug = (error: unknown): string => {
     const id = randomUUID();
     log.error('bug', { id, ...errorFields(error) });
     return id;
   };
-  const readTasks = rememberTasks(declarationReader(platform, openCatalogue()));
-  const admission = podAdmission({ platform, published, profiles: profiles.accepted, readTasks });
-  const posts = admissionRoutes({ admission, profiles, metrics, log, clock, onBug });
+  const readTasks = rememberTasks(declarationReader(platform, loadCatalogue));
+  const { published, accepted } = profiles;
+  const judging = gate && { judgeTasks: gate.judgeTasks };
+  const admission = podAdmission({
+    platform,
+    published,
+    profiles: accepted,
+    readTasks,
+    ...judging,
+  });
+  const admitPolicy = gate?.admitPolicy;
+  const posts = admissionRoutes({ admission, admitPolicy, profiles, metrics, log, clock, onBug });
   return createJsonApp({ posts, unready, onBug });
 };
 

@@ -75,6 +75,7 @@ const writeCertificates = async (home: string, serverName: string): Promise<stri
 
 /** Lifetimes of seconds, so that one can watch a deadline pass; else as a platform would write it. */
 const platformOf = (stsEndpoint: string): object => ({
+  trust: 'cluster',
   sidecar: { image: 'registry.example/valetkey:demo', audience: AUDIENCE },
   cloud: { region: REGION, stsEndpoint, allowHttp: true, dialect: 's3', bind: { mode: 'podIP' } },
   tasks: { lifetimeFloor: '5s', accountIds: ['111122223333'] },

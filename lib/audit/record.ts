@@ -9,8 +9,7 @@ export type AuditEvent = {
     | 'revocation.collected'
     | 'policy.changed'
     | 'key.changed'
-    | 'denial.written'
-    | 'chain.begun';
+    | 'denial.written';
   /** Wall-clock milliseconds since the epoch. */
   readonly at: number;
   readonly actor?: {
@@ -42,7 +41,7 @@ export type AuditEvent = {
   /** Stable code and a line for people, where something was refused or ended. */
   readonly reason?: string;
   readonly message?: string;
-  /** Of what is no run: the name of a policy, a key, a revocation. */
+  /** Of what is no run: the name of a policy, a key, a revocation, a role. */
   readonly subject?: string;
 };
 
@@ -53,6 +52,28 @@ export type AuditEvent = {
  */
 export type Recorder = (event: AuditEvent) => Promise<void>;
 
+/**
+ * - `disk_full`, `disk_failed`, `sink_failed`: a place of records does not take them
+ * - `other_writer`: the file grew by another hand
+ * - `overloaded`: too many events wait already
+ * - `bad_event`: this event cannot be written down; others can
+ * - `closed`: the recorder was closed
+ */
+export type AuditErrorCode =
+  | 'disk_full'
+  | 'disk_failed'
+  | 'sink_failed'
+  | 'other_writer'
+  | 'overloaded'
+  | 'bad_event'
+  | 'closed';
+
 export class AuditError extends Error {
   override readonly name = 'AuditError';
+  readonly code: AuditErrorCode;
+
+  constructor(code: AuditErrorCode, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.code = code;
+  }
 }

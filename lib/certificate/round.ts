@@ -1,6 +1,7 @@
 import { describeFault, type Fault } from '../reading/fault.ts';
 import { bundleOf, readAuthorities, writeAuthorities, type Authorities } from './authorities.ts';
 import { signLeaf, type Leaf } from './authority.ts';
+import { bundleHas } from './bundle.ts';
 import {
   decideStep,
   isLeafDue,
@@ -34,6 +35,8 @@ export type RoundEdges = {
   readonly replaceSecret: (resourceVersion: string, data: StoredSecret['data']) => Promise<Written>;
   readonly readConfigurations: () => Promise<readonly StoredConfiguration[]>;
   readonly writeBundle: (configuration: StoredConfiguration, bundle: string) => Promise<Written>;
+  /** Bundles of clients whose trust nobody can change any more: `next` signs once all have it. */
+  readonly readDependents?: () => Promise<readonly string[]>;
   readonly now: () => number;
   /** Told of every step that was taken, and of a Secret that could not be used. */
   readonly onStep: (step: Exclude<Step, 'keep'>, faults: readonly string[]) => void;
@@ -51,6 +54,8 @@ export type RoundResult = {
   readonly leaf: Leaf;
   /** Whether every live `caBundle` trusts the authority that signed `leaf`. */
   readonly isLive: boolean;
+  /** How many dependents lack `next`: while there are any, it does not sign. */
+  readonly lacking: number;
 };
 
 /** Others may write at the same time, but not for ever. */
@@ -72,17 +77,20 @@ export const runRound = async (
     // Configurations first: a bundle is then never older than the Secret that it is made from, and
     // a write of ours that would undo a newer one meets its resourceVersion.
     const configurations = await edges.readConfigurations();
+    const dependents = (await edges.readDependents?.()) ?? [];
     const secret = await edges.readSecret();
-    const authorities = await stepForward(terms, edges, { configurations, secret });
+    const look = { configurations, dependents, secret };
+    const authorities = await stepForward(terms, edges, look);
     if (authorities === undefined) continue;
     if (!(await publish(bundleOf(authorities), configurations, edges))) continue;
-    return conclude(terms, edges, { authorities, configurations, held });
+    return conclude(terms, edges, { authorities, configurations, dependents, held });
   }
   throw new Error(`no round ended without a conflict in ${MAX_PASSES} passes`);
 };
 
 type Look = {
   readonly configurations: readonly StoredConfiguration[];
+  readonly dependents: readonly string[];
   readonly secret: StoredSecret | undefined;
 };
 
@@ -90,13 +98,13 @@ type Look = {
 const stepForward = async (
   { annotation, rules }: RoundTerms,
   edges: RoundEdges,
-  { configurations, secret }: Look,
+  { configurations, dependents, secret }: Look,
 ): Promise<Authorities | undefined> => {
   const stored = secret === undefined ? undefined : readAuthorities(secret.data);
   const sight = {
     authorities: stored?.ok === true ? stored.value : undefined,
     requested: secret?.annotations[annotation] ?? '',
-    bundles: bundlesOf(configurations),
+    bundles: [...bundlesOf(configurations), ...dependents],
     now: edges.now(),
   };
   const step = decideStep(sight, rules);
@@ -125,15 +133,17 @@ const publish = async (
 const conclude = async (
   { names, rules }: RoundTerms,
   { now }: RoundEdges,
-  state: Pick<Look, 'configurations'> & { authorities: Authorities; held: Leaf | undefined },
+  state: Omit<Look, 'secret'> & { authorities: Authorities; held: Leaf | undefined },
 ): Promise<RoundResult> => {
-  const { authorities, held } = state;
+  const { authorities, dependents, held } = state;
+  const lacking = dependents.filter((one) => !bundleHas(one, authorities.next.certificate)).length;
   const lifetimeMs = rules.leafLifetimeMs;
   const leaf =
     held === undefined || isLeafDue(held, authorities, now())
       ? await signLeaf(authorities.current, { names, now: now(), lifetimeMs })
       : held;
-  return { leaf, isLive: isLive(leaf.issuer, { bundles: bundlesOf(state.configurations) }) };
+  const bundles = bundlesOf(state.configurations);
+  return { leaf, isLive: isLive(leaf.issuer, { bundles }), lacking };
 };
 
 const bundlesOf = (configurations: readonly StoredConfiguration[]): readonly string[] =>

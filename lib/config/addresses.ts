@@ -33,6 +33,15 @@ export const origin =
 const isBare = (url: URL): boolean =>
   `${url.username}${url.password}${url.search}${url.hash}` === '' && url.pathname === '/';
 
+/** An `https:` URL without user and fragment, of at most 2048 characters. Answers it as written. */
+export const httpsUrl: Reader<string> = value(
+  'an https URL without user and fragment',
+  (given): given is string => {
+    const url = typeof given === 'string' && given.length <= 2048 ? URL.parse(given) : null;
+    return url?.protocol === 'https:' && `${url.username}${url.password}${url.hash}` === '';
+  },
+);
+
 export type Address = { readonly host: string; readonly port: number };
 
 /** `host:port` or `[v6]:port`; an empty host means every address. */

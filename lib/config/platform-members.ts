@@ -1,3 +1,4 @@
+import { AUTHORITY_AUDIENCE } from '../contract/authority.ts';
 import type { Bind } from '../contract/platform.ts';
 import {
   boolean,
@@ -7,11 +8,13 @@ import {
   record,
   refuse,
   string,
-  type Defaulted,
+  value,
   type Reader,
 } from '../reading/reader.ts';
 import { cidr, origin } from './addresses.ts';
+import { audience, authorityGroup } from './authority-members.ts';
 import { certificateBundle } from './certificates.ts';
+import { orEmpty, withDefault } from './defaults.ts';
 import { durationSeconds } from './durations.ts';
 
 /** STS's longest session: a longer lifetime could not be kept. */
@@ -75,16 +78,14 @@ const bind: Reader<Bind> = (given, path, faults) => {
   return refuse(faults, { path: `${path}.mode`, expected, value: mode });
 };
 
-const sidecar = object({
-  image,
-  imagePullPolicy: withDefault(oneOf(['Always', 'IfNotPresent', 'Never']), 'IfNotPresent'),
-  audience: withDefault(
-    string({ expected: 'an audience', pattern: /^[!-~]{1,255}$/ }),
-    'sts.amazonaws.com',
-  ),
-  resources: orEmpty(resources),
-  accept: orEmpty(accept),
-});
+const sidecar = (usualAudience: string) =>
+  object({
+    image,
+    imagePullPolicy: withDefault(oneOf(['Always', 'IfNotPresent', 'Never']), 'IfNotPresent'),
+    audience: withDefault(audience, usualAudience),
+    resources: orEmpty(resources),
+    accept: orEmpty(accept),
+  });
 
 /** The `cloud` group alone: the sidecar is given no other. */
 export const cloudGroup = object({
@@ -120,23 +121,38 @@ const pods = object({
   allowApiToken: withDefault(boolean, false),
 });
 
-/** The file as it is written, defaults filled in; what spans several keys is not judged yet. */
-export const platformFile = object({
-  trust: withDefault(oneOf(['cluster']), 'cluster'),
-  sidecar: orEmpty(sidecar),
+const groups = {
   cloud: orEmpty(cloudGroup),
   tasks: orEmpty(tasks),
   pods: orEmpty(pods),
+};
+
+const underAuthority = object({
+  trust: withDefault(oneOf(['authority', 'cluster']), 'authority'),
+  sidecar: orEmpty(sidecar(AUTHORITY_AUDIENCE)),
+  ...groups,
+  authority: orEmpty(authorityGroup),
 });
 
-export type PlatformFile = Exclude<ReturnType<typeof platformFile>, symbol>;
+const underCluster = object({
+  trust: oneOf(['cluster']),
+  sidecar: orEmpty(sidecar('sts.amazonaws.com')),
+  ...groups,
+  authority: { optional: value('nothing: it is for trust: authority', isNothing) },
+});
 
-/** A default beside its name. */
-function withDefault<T>(reader: Reader<T>, otherwise: NoInfer<T>): Defaulted<T> {
-  return { reader, otherwise };
-}
+type ValueOf<R> = R extends Reader<infer T> ? T : never;
+export type PlatformFile = ValueOf<typeof underAuthority> | ValueOf<typeof underCluster>;
 
-/** A group left out is a group of defaults; what it requires is then missing under its own name. */
-function orEmpty<T>(reader: Reader<T>): Reader<T> {
-  return (given, path, faults) => reader(given === undefined ? {} : given, path, faults);
+/**
+ * The file as it is written, defaults filled in; what spans several keys is not judged yet. Which
+ * keys there are, and the usual audience, hang on `trust`.
+ */
+export const platformFile: Reader<PlatformFile> = (given, path, faults) =>
+  (given as { trust?: unknown } | null | undefined)?.trust === 'cluster'
+    ? underCluster(given, path, faults)
+    : underAuthority(given, path, faults);
+
+function isNothing(given: unknown): given is undefined {
+  return given === undefined;
 }

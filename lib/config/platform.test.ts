@@ -6,8 +6,10 @@ import { describe, expect, test } from '@jest/globals';
 import { describeFault } from '../reading/fault.ts';
 import { readPlatform } from './platform.ts';
 
-const FIXTURE = readFileSync(join(import.meta.dirname, 'fixtures', 'platform.yaml'), 'utf8');
-const LEAST = 'sidecar: {image: "registry.example/v:1"}\ncloud: {region: eu-central-1}\n';
+const fixture = (name: string): string =>
+  readFileSync(join(import.meta.dirname, 'fixtures', name), 'utf8');
+const COMMON = 'sidecar: {image: "registry.example/v:1"}\ncloud: {region: eu-central-1}\n';
+const LEAST = `trust: cluster\n${COMMON}`;
 
 const faultsOf = (text: string): readonly string[] => {
   const result = readPlatform(text);
@@ -16,8 +18,9 @@ const faultsOf = (text: string): readonly string[] => {
 
 describe('the platform file', () => {
   test('that shows every key is read whole', () => {
-    const platform = readPlatform(FIXTURE);
+    const platform = readPlatform(fixture('platform-cluster.yaml'));
     if (!platform.ok) throw new Error(platform.faults.map(describeFault).join('\n'));
+    expect(platform.value).not.toHaveProperty('authority');
     expect(platform.value).toMatchObject({
       trust: 'cluster',
       sidecar: { accept: { maxResources: { memory: '256Mi', cpu: '1' } } },
@@ -64,6 +67,7 @@ describe('the platform file', () => {
 
   test('lists every fault at once, each with its key', () => {
     const faults = faultsOf(`
+trust: cluster
 sidecar: {imagePullPolicy: Sometimes}
 cloud: {region: EU, regoin: x}
 tasks: {lifetimeFloor: soon}
@@ -78,11 +82,11 @@ tasks: {lifetimeFloor: soon}
   });
 
   const documents: [string, string][] = [
-    ['a key written twice', `${LEAST}trust: cluster\ntrust: cluster\n`],
+    ['a key written twice', `${LEAST}trust: cluster\n`],
     ['an alias', 'sidecar: &a {image: x}\ncloud: *a\n'],
     ['a merge key', '<<: {trust: cluster}\n'],
     ['two documents', `${LEAST}---\n${LEAST}`],
-    ['an unknown tag', `${LEAST}trust: !!js cluster\n`],
+    ['an unknown tag', `${COMMON}trust: !!js cluster\n`],
     ['nothing at all', ''],
     ['a null', `${LEAST}pods: {allowApiToken: null}\n`],
     ['an unknown group', `${LEAST}extra: {}\n`],
@@ -94,7 +98,7 @@ tasks: {lifetimeFloor: soon}
 
 describe('a cloud setting', () => {
   const cloud = (more: string): string =>
-    `sidecar: {image: x}\ncloud: {region: eu-central-1, ${more}}\n`;
+    `trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1, ${more}}\n`;
   const refused: [string, string, string][] = [
     ['an http endpoint without leave', 'stsEndpoint: "http://c:1"', 'cloud.stsEndpoint'],
     ['an endpoint with a path', 'stsEndpoint: "https://c/x"', 'cloud.stsEndpoint'],
@@ -153,7 +157,7 @@ describe('limits and other mutators', () => {
     ],
     ['minting for what is no role', 'tasks: {mintingActions: {x: ["ecr:GetAuthorizationToken"]}}'],
     ['delivery that is not there yet', 'tasks: {delivery: sign}'],
-    ['trust that is not there yet', 'trust: authority'],
+    ['settings of the authority', 'authority: {}'],
   ];
   test.each(refused)('refuse %s', (_, text) => {
     expect(faultsOf(`${LEAST}${text}\n`)).toHaveLength(1);
@@ -173,13 +177,145 @@ describe('limits and other mutators', () => {
     'aws_x',
   ];
   test.each(names)('let no mutator set %s on the sidecar', (name) => {
-    const text = `sidecar: {image: x, accept: {env: [${name}]}}\ncloud: {region: eu-central-1}\n`;
+    const text = `trust: cluster\nsidecar: {image: x, accept: {env: [${name}]}}\ncloud: {region: eu-central-1}\n`;
     expect(faultsOf(text)).toHaveLength(1);
   });
 
   test('accept other images by digest alone', () => {
     const text =
-      'sidecar: {image: x, accept: {images: ["m/v:1"]}}\ncloud: {region: eu-central-1}\n';
+      'trust: cluster\nsidecar: {image: x, accept: {images: ["m/v:1"]}}\ncloud: {region: eu-central-1}\n';
     expect(faultsOf(text)).toHaveLength(1);
+  });
+});
+
+describe('under trust: authority, the default,', () => {
+  const needed = 'endpoint: "https://a.example", issuer: "https://i.example/x", trustDomain: td.x';
+  const authority = (more = ''): string => `${COMMON}authority: {${needed}${more}}\n`;
+
+  test('the file that shows every key is read whole', () => {
+    const platform = readPlatform(fixture('platform.yaml'));
+    if (!platform.ok) throw new Error(platform.faults.map(describeFault).join('\n'));
+    expect(platform.value).toMatchObject({
+      trust: 'authority',
+      sidecar: { audience: 'authority.prod.example' },
+      authority: {
+        endpoint: 'https://valetkey-authority.valetkey.svc:9445',
+        issuer: 'https://issuer.example/prod',
+        tagParams: ['customer'],
+        users: {
+          issuers: [{ issuer: 'https://login.example/', audience: 'valetkey' }],
+          maxTokenLifetimeSeconds: 300,
+        },
+        maxSilenceSeconds: 120,
+        policyStaleAfterSeconds: 300,
+        denial: { roles: ['arn:aws:iam::111122223333:role/agent-reports'] },
+        publisher: { bucket: 'acme-issuer', prefix: 'prod' },
+      },
+    });
+  });
+
+  test('endpoint, issuer and trust domain are needed, and all else has a default', () => {
+    const faults = faultsOf(COMMON).map((fault) => fault.split(':')[0]);
+    expect(faults).toEqual(['authority.endpoint', 'authority.issuer', 'authority.trustDomain']);
+    const platform = readPlatform(authority());
+    if (!platform.ok) throw new Error(platform.faults.map(describeFault).join('\n'));
+    expect(platform.value.trust).toBe('authority');
+    expect(platform.value.sidecar.audience).toBe('authority.valetkey.dev');
+    expect(platform.value.authority).toEqual({
+      endpoint: 'https://a.example',
+      issuer: 'https://i.example/x',
+      trustDomain: 'td.x',
+      cloudAudience: 'sts.amazonaws.com',
+      algorithm: 'ES256',
+      tagParams: [],
+      users: { issuers: [], maxTokenLifetimeSeconds: 300 },
+      policyStaleAfterSeconds: 300,
+    });
+  });
+
+  const refused: [string, string, string][] = [
+    ['an endpoint by http', 'endpoint: "http://a"', 'authority.endpoint'],
+    ['an endpoint with a slash at its end', 'endpoint: "https://a/"', 'authority.endpoint'],
+    ['an endpoint with a path', 'endpoint: "https://a/b"', 'authority.endpoint'],
+    ['an issuer by http', 'issuer: "http://i"', 'authority.issuer'],
+    ['an issuer with a slash at its end', 'issuer: "https://i/x/"', 'authority.issuer'],
+    ['an issuer with a query', 'issuer: "https://i/x?y"', 'authority.issuer'],
+    ['an issuer too long for IAM', `issuer: "https://i/${'x'.repeat(250)}"`, 'authority.issuer'],
+    ['a trust domain with capitals', 'trustDomain: Prod', 'authority.trustDomain'],
+    ['a trust domain with a slash', 'trustDomain: a/b', 'authority.trustDomain'],
+    ['an empty trust domain', 'trustDomain: ""', 'authority.trustDomain'],
+    ['another algorithm', 'algorithm: HS256', 'authority.algorithm'],
+    ['a tag that is no param', 'tagParams: ["a b"]', 'authority.tagParams[0]'],
+    ['a tag twice', 'tagParams: [a, a]', 'authority.tagParams'],
+    ['an unknown key', 'audience: x', 'authority.audience'],
+    ['a silence shorter than two heartbeats', 'maxSilence: 5s', 'authority.maxSilence'],
+    [
+      'human tokens for a cloud',
+      'users: {issuers: [{issuer: "https://l", jwksUri: "https://l/k", audience: sts.amazonaws.com}]}',
+      'authority.users.issuers[0].audience',
+    ],
+    [
+      'keys of humans by http',
+      'users: {issuers: [{issuer: "https://l", jwksUri: "http://l/k", audience: x}]}',
+      'authority.users.issuers[0].jwksUri',
+    ],
+    [
+      'an issuer of humans twice',
+      'users: {issuers: [{issuer: "https://l", jwksUri: "https://l/k", audience: x}, {issuer: "https://l", jwksUri: "https://l/k", audience: y}]}',
+      'authority.users.issuers',
+    ],
+    [
+      'denial for no role',
+      'denial: {revokerRole: "arn:aws:iam::111122223333:role/r", roles: []}',
+      'authority.denial.roles',
+    ],
+    [
+      'an IAM endpoint by http',
+      'denial: {revokerRole: "arn:aws:iam::111122223333:role/r", iamEndpoint: "http://x", roles: ["arn:aws:iam::111122223333:role/a"]}',
+      'authority.denial.iamEndpoint',
+    ],
+    [
+      'a prefix with slashes at its ends',
+      'publisher: {role: "arn:aws:iam::111122223333:role/p", bucket: abc, prefix: /x}',
+      'authority.publisher.prefix',
+    ],
+  ];
+  test.each(refused)('%s is refused', (_, more, path) => {
+    const [name = ''] = more.split(':');
+    const others = needed.split(', ').filter((each) => !each.startsWith(`${name}:`));
+    const text = `${COMMON}authority: {${[...others, more].join(', ')}}\n`;
+    expect(faultsOf(text).map((fault) => fault.split(':')[0])).toEqual([path]);
+  });
+
+  test.each(['sts.amazonaws.com', 'STS.amazonaws.com', 'https://iam.googleapis.com/projects/1'])(
+    'the token may not be for %s: a cloud takes that',
+    (audience) => {
+      const text = authority().replace('image:', `audience: "${audience}", image:`);
+      expect(faultsOf(text)).toContainEqual(expect.stringMatching(/^sidecar\.audience: /));
+    },
+  );
+
+  test('grants are for another audience than tokens', () => {
+    const text = authority(', cloudAudience: authority.valetkey.dev');
+    expect(faultsOf(text)).toEqual([expect.stringMatching(/^authority\.cloudAudience: /)]);
+  });
+
+  test("a private cloud's endpoints are named wherever the authority calls it", () => {
+    const role = 'arn:aws:iam:::role/r';
+    const more = `, denial: {revokerRole: "${role}", roles: ["${role}"]}, publisher: {role: "${role}", bucket: abc}`;
+    const text = authority(more).replace(
+      'region:',
+      'dialect: s3, stsEndpoint: "https://c", region:',
+    );
+    expect(faultsOf(text).map((fault) => fault.split(':')[0])).toEqual([
+      'authority.denial.iamEndpoint',
+      'authority.publisher.s3Endpoint',
+    ]);
+  });
+
+  test('any other trust is a fault', () => {
+    expect(faultsOf(`${authority()}trust: everyone\n`)).toEqual([
+      'trust: expected one of authority, cluster, got "everyone"',
+    ]);
   });
 });

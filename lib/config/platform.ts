@@ -1,21 +1,24 @@
 import { parseDocument, visit } from 'yaml';
 
-import type { Platform } from '../contract/platform.ts';
+import type { AuthoritySettings, Platform } from '../contract/platform.ts';
 import { fail, show, succeed, type Fault, type Result } from '../reading/fault.ts';
 import { read } from '../reading/reader.ts';
+import { authorityFaults } from './authority-faults.ts';
 import { platformFile, type PlatformFile } from './platform-members.ts';
 
 /**
  * Reads the platform's settings, one YAML document whose keys are exactly those of {@link Platform},
- * save that lifetimes are written `lifetimeFloor: 1m` and `lifetimeCeiling: 1h`. Only
- * `sidecar.image` and `cloud.region` are required; `fixtures/platform.yaml` shows every key.
+ * save that durations are written `lifetimeFloor: 1m`. Required are `sidecar.image`, `cloud.region`
+ * and, under `trust: authority`, `authority.endpoint`, `authority.issuer` and
+ * `authority.trustDomain`; under `trust: cluster` there is no group `authority`.
+ * `fixtures/platform*.yaml` show every key.
  *
  * ```yaml
- * trust: cluster
+ * trust: authority                         # authority | cluster
  * sidecar:
  *   image: registry.example/valetkey:0.1.0
  *   imagePullPolicy: IfNotPresent          # Always | IfNotPresent | Never
- *   audience: sts.amazonaws.com
+ *   audience: authority.valetkey.dev       # trust: cluster: sts.amazonaws.com
  *   resources: {memory: 96Mi, cpu: 100m}
  *   accept: {images: [], env: [], maxResources: {memory: 256Mi, cpu: "1"}}
  * cloud:
@@ -39,6 +42,20 @@ import { platformFile, type PlatformFile } from './platform-members.ts';
  * pods:
  *   ignoredContainers: [istio-proxy, linkerd-proxy]
  *   allowApiToken: false
+ * authority:
+ *   endpoint: https://valetkey-authority.valetkey.svc
+ *   issuer: https://valetkey.example/prod
+ *   trustDomain: prod.example
+ *   cloudAudience: sts.amazonaws.com
+ *   algorithm: ES256                       # ES256 | RS256
+ *   tagParams: []
+ *   users:
+ *     issuers: []                          # {issuer, jwksUri, audience, caBundle: <PEM>}
+ *     maxTokenLifetime: 5m
+ *   maxSilence: 2m                         # omitted: a run's deadline
+ *   policyStaleAfter: 5m
+ *   denial: {revokerRole: arn:…, iamEndpoint: https://…, roles: [arn:…]}           # omitted: none
+ *   publisher: {role: arn:…, bucket: issuer, prefix: '', s3Endpoint: https://…}    # omitted: none
  * ```
  *
  * Unknown and duplicate keys, anchors and nulls are refused; every fault is answered at once.
@@ -70,7 +87,8 @@ const asFault = ({ message }: Problem): Fault => ({
 });
 
 /** What no single key can say: each check names the key that has to give way. */
-const crossFaults = ({ cloud, tasks }: PlatformFile): Fault[] => {
+const crossFaults = (file: PlatformFile): Fault[] => {
+  const { cloud, tasks } = file;
   const faults: Fault[] = [];
   const { stsEndpoint, allowHttp, dialect, bind } = cloud;
   const expect = (holds: boolean, path: string, expected: string, value: unknown): void => {
@@ -100,17 +118,34 @@ const crossFaults = ({ cloud, tasks }: PlatformFile): Fault[] => {
     `at most tasks.lifetimeCeiling (${tasks.lifetimeCeiling}s)`,
     `${tasks.lifetimeFloor}s`,
   );
-  return faults;
+  return [...faults, ...authorityFaults(file)];
 };
 
-const assemble = ({ tasks, ...rest }: PlatformFile): Platform => {
+const assemble = ({ sidecar, cloud, tasks, pods, authority }: PlatformFile): Platform => {
   const { lifetimeFloor, lifetimeCeiling, ...limits } = tasks;
   return {
-    ...rest,
+    trust: authority === undefined ? 'cluster' : 'authority',
+    sidecar,
+    cloud,
     tasks: {
       ...limits,
       lifetimeFloorSeconds: lifetimeFloor,
       lifetimeCeilingSeconds: lifetimeCeiling,
     },
+    pods,
+    ...(authority && { authority: assembleAuthority(authority) }),
+  };
+};
+
+const assembleAuthority = (
+  authority: NonNullable<PlatformFile['authority']>,
+): AuthoritySettings => {
+  const { users, maxSilence, policyStaleAfter, ...rest } = authority;
+  const { issuers, maxTokenLifetime } = users;
+  return {
+    ...rest,
+    users: { issuers, maxTokenLifetimeSeconds: maxTokenLifetime },
+    policyStaleAfterSeconds: policyStaleAfter,
+    ...(maxSilence !== undefined && { maxSilenceSeconds: maxSilence }),
   };
 };

@@ -95,7 +95,7 @@ export type TokenErrorAnswer = {
 
 /**
  * Form fields of {@link REVOKE_PATH} (RFC 7009): `token` = the run, `subject_token` = the pod's
- * token, `end` = one of these.
+ * token, `reason` = one of these.
  */
 export type RunEnd = 'completed' | 'superseded' | 'terminated';
 

@@ -111,4 +111,16 @@ export const AUTHORITY_TUNING_ENV = {
   leafLifetime: 'VALETKEY_LEAF_LIFETIME',
   /** A key of grants signs for so long. */
   keyLifetime: 'VALETKEY_KEY_LIFETIME',
+  /** `compare`: a token must come from its pod's own address; or `ignore`, where a network hides it. */
+  podAddresses: 'VALETKEY_POD_ADDRESSES',
+  /** Requests per second and replica, sustained; a burst is thirty times as many. */
+  peerRate: 'VALETKEY_PEER_RATE',
+  podRate: 'VALETKEY_POD_RATE',
+  serviceAccountRate: 'VALETKEY_SERVICE_ACCOUNT_RATE',
+  namespaceRate: 'VALETKEY_NAMESPACE_RATE',
+  /** Verifications of tokens under way at once. */
+  verifications: 'VALETKEY_VERIFICATIONS',
+  /** Connections at once, streams of sidecars included: in all, and from one address. */
+  connections: 'VALETKEY_CONNECTIONS',
+  connectionsPerPeer: 'VALETKEY_CONNECTIONS_PER_PEER',
 } as const;

@@ -22,9 +22,12 @@ export type IssuedRun = {
   /** Unique id of the run, `[A-Za-z0-9_-]+`. */
   readonly run: string;
   readonly keys: CloudKeys;
-  /** When the cloud stops honouring the keys (the Deny in the session policy). */
+  /**
+   * When the cloud stops honouring the keys (the Deny in the session policy): the moment, by our
+   * clock, at which the clock of whoever wrote the Deny shows it.
+   */
   readonly deadline: number;
-  /** How far the cloud's clock is ahead of ours; negative: behind. */
+  /** How far the cloud's clock is ahead of the one that the Deny was written by; negative: behind. */
   readonly skewMs: number;
   /** STS's PackedPolicySize, percent. */
   readonly packedPolicyPercent?: number;

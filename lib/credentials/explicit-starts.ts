@@ -59,9 +59,16 @@ export const openExplicitStarts = ({
     return tooManyRuns(MAX_RUNS_PER_CONSUMER, Math.max(SHORTEST_WAIT_MS, soonestMs));
   };
 
+  /** A run that waited too long for its first asker has to be asked for again. */
+  const knownBy = (key: string): Start | undefined => {
+    const { run } = starts.get(key) ?? {};
+    if (run !== undefined && !live.isServable(run)) starting.end(run.run, 'superseded');
+    return starts.get(key);
+  };
+
   const start = async (request: RunRequest): Promise<Answer> => {
     const key = keyOf(request);
-    const known = starts.get(key);
+    const known = knownBy(key);
     if (known === undefined && countOf(request.consumer) >= MAX_RUNS_PER_CONSUMER) {
       return refuseMore(request.consumer);
     }

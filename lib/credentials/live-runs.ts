@@ -3,6 +3,7 @@ import type { Task } from '../contract/task.ts';
 import type { IssuedRun, RunRequest } from './exchange.ts';
 import { advertisedExpiration } from './freshness.ts';
 import { renderCredentials } from './rendering.ts';
+import { SILENCE_MS } from './hearing.ts';
 import type { Schedule } from './schedule.ts';
 
 export type EndReason = 'completed' | 'superseded' | 'expired' | 'revoked' | 'terminated';
@@ -15,6 +16,8 @@ export type LiveRun = {
   readonly task: Task;
   /** Started by name (`POST …/runs`), not by asking for a task's credentials. */
   readonly explicit: boolean;
+  /** When its exchange began, on the clock that never jumps. */
+  readonly askedAt: number;
   /** The Expiration that consumers are told; the run is not served from then on. */
   readonly expiresAt: number;
   /** The same moment on the clock that never jumps. */
@@ -29,6 +32,9 @@ export type RunObserver = {
   readonly ended: (run: LiveRun, reason: EndReason) => void;
 };
 
+/** How a run came about, besides what was asked. */
+export type Beginning = Pick<LiveRun, 'explicit' | 'askedAt'>;
+
 export type LiveRuns = ReturnType<typeof openLiveRuns>;
 
 /** Every live run by its id. What has ended is gone from here, and its credentials are zeros. */
@@ -36,12 +42,15 @@ export const openLiveRuns = ({
   clock,
   schedule,
   observer,
+  knownAt,
 }: {
   clock: Clock;
   schedule: Schedule;
   observer: RunObserver;
+  /** Until when every revocation is known, on the clock that never jumps. */
+  knownAt: () => number;
 }) => {
-  const runs = new Map<string, { readonly live: LiveRun; readonly cancelExpiry: () => void }>();
+  const runs = new Map<string, Entry>();
 
   /** Milliseconds left, by the stricter of both clocks; 0 or less once the run has ended. */
   const remainingMs = (live: LiveRun): number =>
@@ -60,13 +69,38 @@ export const openLiveRuns = ({
   };
 
   /** Answers nothing when the run would be over already. */
-  const add = (issued: IssuedRun, request: RunRequest, explicit: boolean): LiveRun | undefined => {
-    const live = toLive(issued, request, explicit, clock);
+  const add = (
+    issued: IssuedRun,
+    request: RunRequest,
+    beginning: Beginning,
+  ): LiveRun | undefined => {
+    const live = toLive(issued, request, beginning, clock);
     const leftMs = live.expiresAt - clock.now();
     if (leftMs <= 0) return undefined;
-    runs.set(live.run, { live, cancelExpiry: schedule(leftMs, () => end(live.run, 'expired')) });
+    const cancelExpiry = schedule(leftMs, () => end(live.run, 'expired'));
+    runs.set(live.run, { live, cancelExpiry, isHandedOut: false });
     observer.started(live);
     return live;
+  };
+
+  /**
+   * Whether a run may be served now. What a consumer already has is served while it lives. What
+   * nobody has yet is something new: it is served only while we would know of its revocation as of
+   * less than three heartbeats ago, be it by its own exchange, in which the authority decided, or by
+   * the stream since. Who was cut off for longer asks again, by another exchange.
+   */
+  const isServable = (live: LiveRun): boolean => {
+    if (remainingMs(live) <= 0) return false;
+    const unknownForMs = clock.monotonic() - Math.max(live.askedAt, knownAt());
+    return unknownForMs < SILENCE_MS || runs.get(live.run)?.isHandedOut === true;
+  };
+
+  /** Asked right before a run's credentials leave; false: they must not. */
+  const handOut = (live: LiveRun): boolean => {
+    const entry = runs.get(live.run);
+    if (entry === undefined || !isServable(live)) return false;
+    entry.isHandedOut = true;
+    return true;
   };
 
   const get = (run: string): LiveRun | undefined => {
@@ -76,13 +110,19 @@ export const openLiveRuns = ({
 
   const all = (): readonly LiveRun[] => [...runs.values()].map(({ live }) => live);
 
-  return { add, get, all, end, remainingMs };
+  return { add, get, all, end, isServable, handOut, remainingMs };
+};
+
+type Entry = {
+  readonly live: LiveRun;
+  readonly cancelExpiry: () => void;
+  isHandedOut: boolean;
 };
 
 const toLive = (
   { run, keys, deadline, skewMs }: IssuedRun,
   { consumer, task }: RunRequest,
-  explicit: boolean,
+  beginning: Beginning,
   clock: Clock,
 ): LiveRun => {
   const lifetimeMs = task.lifetimeSeconds * 1000;
@@ -94,7 +134,7 @@ const toLive = (
     run,
     consumer,
     task,
-    explicit,
+    ...beginning,
     expiresAt,
     expiresAtMonotonic,
     credentials,

@@ -1,3 +1,4 @@
+import type { StreamedRevocation } from '../contract/authority.ts';
 import { ExchangeError } from './exchange.ts';
 
 /** Why there are no credentials, as the consumer is told: `{Code, Message}` and Retry-After. */
@@ -35,9 +36,25 @@ export const endedMeanwhile: Refusal = {
   kind: 'refusal',
   nature: 'unavailable',
   code: 'ended_meanwhile',
-  message: 'The run was ended before it began: another task took its place. Ask again.',
+  message: 'The run was ended before it was handed out. Ask again.',
   retryAfterMs: 1_000,
 };
+
+export const runRevoked = ({ name, reason }: StreamedRevocation): Refusal => ({
+  kind: 'refusal',
+  nature: 'refused',
+  code: 'run_revoked',
+  message: `The run was revoked (Revocation ${name}): ${reason}`,
+  retryAfterMs: REFUSED_MEMORY_MS,
+});
+
+export const authoritySilent = (silentMs: number): Refusal => ({
+  kind: 'refusal',
+  nature: 'refused',
+  code: 'authority_silent',
+  message: `The run was ended: nothing was heard of the authority for ${Math.round(silentMs / 1000)} s, the most that the platform allows (maxSilence).`,
+  retryAfterMs: REFUSED_MEMORY_MS,
+});
 
 export const tooManyRuns = (limit: number, retryAfterMs: number): Refusal => ({
   kind: 'refusal',

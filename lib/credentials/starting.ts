@@ -1,5 +1,7 @@
+import type { Task } from '../contract/task.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange, RunRequest } from './exchange.ts';
+import type { Clock } from '../contract/clock.ts';
 import type { EndReason, LiveRun, LiveRuns } from './live-runs.ts';
 import { endedMeanwhile, overBeforeItBegan, refusalOf, type Refusal } from './refusal.ts';
 
@@ -22,7 +24,18 @@ export type Starting = ReturnType<typeof openStarting>;
  * Exchanges in progress, each one on its way to a live run. One that is abandoned is answered at
  * once; what its exchange still brings is dropped, never served.
  */
-export const openStarting = ({ exchange, live }: { exchange: Exchange; live: LiveRuns }) => {
+export const openStarting = ({
+  exchange,
+  live,
+  clock,
+  refusalOfRun,
+}: {
+  exchange: Exchange;
+  live: LiveRuns;
+  clock: Pick<Clock, 'monotonic'>;
+  /** Why a run that was issued may not begin all the same: it was revoked on its way. */
+  refusalOfRun: (run: string, task: Task) => Refusal | undefined;
+}) => {
   const pending = new Set<Pending>();
 
   const abandon = (matches: (pending: Pending) => boolean, refusal: Refusal): void => {
@@ -41,12 +54,16 @@ export const openStarting = ({ exchange, live }: { exchange: Exchange; live: Liv
   };
 
   const admit = async (request: RunRequest, kind: StartKind, self: Pending): Promise<Answer> => {
+    const { explicit } = kind;
+    const askedAt = clock.monotonic();
     try {
       const issued = await exchange(request, self.abort.signal);
       if (self.abort.signal.aborted) return endedMeanwhile;
       pending.delete(self);
+      const refusal = refusalOfRun(issued.run, request.task);
+      if (refusal !== undefined) return refusal;
       if (request.task.exclusive && kind.renews === undefined) supersedeOthers(request.consumer);
-      const started = live.add(issued, request, kind.explicit);
+      const started = live.add(issued, request, { explicit, askedAt });
       return started ?? overBeforeItBegan(request.task.lifetimeSeconds, issued.skewMs);
     } catch (thrown) {
       return refusalOf(thrown);

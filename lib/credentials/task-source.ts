@@ -25,24 +25,27 @@ export const taskSource = ({
 }): CredentialSource => {
   const lifetimeMs = task.lifetimeSeconds * 1000;
   const request = { consumer, task, params: {} };
-  let held: LiveRun | undefined;
+  /** The newest run, and the one before it, which still serves where the newest must not. */
+  let newest: readonly LiveRun[] = [];
 
-  const phase = () => (held === undefined ? 'dead' : phaseOf(live.remainingMs(held), lifetimeMs));
+  const held = (): LiveRun | undefined => newest.find(live.isServable);
 
   const next = singleFlight(async () => {
-    const renews = phase() === 'dead' ? undefined : held;
+    const renews = held();
     const answer = await starting.start(request, {
       explicit: false,
       ...(renews === undefined ? {} : { renews }),
     });
-    if (answer.kind === 'run') held = answer;
+    const earlier = held();
+    if (answer.kind === 'run') newest = earlier === undefined ? [answer] : [answer, earlier];
     return answer;
   }, schedule);
 
   return () => {
-    const now = phase();
-    if (held !== undefined && now === 'fresh') return held;
+    const run = held();
+    const phase = run === undefined ? 'dead' : phaseOf(live.remainingMs(run), lifetimeMs);
+    if (run !== undefined && phase === 'fresh') return run;
     const flight = next();
-    return held !== undefined && now === 'due' ? held : patiently(flight, schedule);
+    return run !== undefined && phase === 'due' ? run : patiently(flight, schedule);
   };
 };

@@ -24,7 +24,7 @@ export type Workload = {
 export type User = {
   readonly issuer: string;
   readonly subject: string;
-  /** SHA-256, hex, of issuer and token: the name under which the token is spent. */
+  /** SHA-256, hex, of the issuer and what it signed: the name under which the token is spent. */
   readonly digest: string;
   /** `exp` of the token, milliseconds since the epoch. */
   readonly expiresAt: number;

@@ -2,7 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import type { Pod } from '../contract/pod.ts';
 import { isAsked } from './asking.ts';
 import { agentPod } from './fixtures/pods.ts';
-import { mutateConditions, validateConditions } from './match-conditions.ts';
+import { authorityPlatform, platform } from './fixtures/platform.ts';
+import {
+  authorityValidateConditions,
+  mutateConditions,
+  validateConditions,
+} from './match-conditions.ts';
 
 const plain: Pod = {
   metadata: { annotations: { 'valetkey.dev/x': '' } },
@@ -24,7 +29,7 @@ describe('the validating webhook', () => {
     ],
     ['has a volume of ours', withSpec({ volumes: [{ name: 'valetkey-x' }] }), undefined],
   ])('is asked for a pod that %s', (_, pod, oldPod) => {
-    expect(isAsked(pod, oldPod)).toBe(true);
+    expect(isAsked({ pod, oldPod }, platform)).toBe(true);
   });
 
   test.each<[string, Pod | undefined, Pod | undefined]>([
@@ -33,7 +38,25 @@ describe('the validating webhook', () => {
     ['is empty', {}, {}],
     ['is not there', undefined, undefined],
   ])('is not asked for a pod that %s', (_, pod, oldPod) => {
-    expect(isAsked(pod, oldPod)).toBe(false);
+    expect(isAsked({ pod, oldPod }, platform)).toBe(false);
+  });
+
+  const projecting = (audience: string): Pod => {
+    const sources = [{ configMap: {} }, { serviceAccountToken: { audience, path: 'token' } }];
+    return withSpec({ volumes: [{ name: 'a' }, { name: 'b', projected: { sources } }] });
+  };
+
+  test('is asked for a pod that projects a token for the authority, before or after', () => {
+    const pod = projecting('authority.valetkey.dev');
+    expect(isAsked({ pod, oldPod: undefined }, authorityPlatform)).toBe(true);
+    expect(isAsked({ pod: plain, oldPod: pod }, authorityPlatform)).toBe(true);
+  });
+
+  test('is not asked for a pod that projects a token for a cloud or for others', () => {
+    const [cloud, other] = [projecting('sts.amazonaws.com'), projecting('vault')];
+    expect(isAsked({ pod: other, oldPod: other }, authorityPlatform)).toBe(false);
+    expect(isAsked({ pod: cloud, oldPod: undefined }, authorityPlatform)).toBe(false);
+    expect(isAsked({ pod: cloud, oldPod: undefined }, platform)).toBe(false);
   });
 });
 
@@ -57,6 +80,23 @@ describe('match conditions', () => {
         `${subject}.metadata.annotations`,
         ...members.map((member) => `${subject}.spec.${member}`),
       ]),
+    );
+  });
+
+  test('for validating under trust: authority look for its token besides', () => {
+    const quoted = JSON.stringify(`it's "quoted"`);
+    const [condition] = authorityValidateConditions(quoted);
+    const parts = condition?.expression.split(' || ') ?? [];
+    const further = parts.filter((part) => !validate?.includes(part));
+    const token = 'source.serviceAccountToken';
+    expect(parts).toHaveLength((validate?.length ?? 0) + 2);
+    expect(further).toEqual(
+      ['object', 'oldObject'].map(
+        (subject) =>
+          `(${subject} != null && has(${subject}.spec) && has(${subject}.spec.volumes) && ${subject}.spec.volumes != null && ` +
+          `${subject}.spec.volumes.exists(it, has(it.projected) && has(it.projected.sources) && it.projected.sources != null && ` +
+          `it.projected.sources.exists(source, has(${token}) && has(${token}.audience) && ${token}.audience == "it's \\"quoted\\"")))`,
+      ),
     );
   });
 

@@ -46,7 +46,7 @@ const admissionFor = ({ platform: changes = {}, tasks, purpose }: Golden) => {
   }));
   return podAdmission({
     platform,
-    published: profileOf(platform),
+    published: () => profileOf(platform),
     profiles: () => new Map(),
     readTasks: () => Promise.resolve(succeed(read)),
   });

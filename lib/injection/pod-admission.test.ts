@@ -6,7 +6,12 @@ import { fail, succeed } from '../reading/fault.ts';
 import { platform } from './fixtures/platform.ts';
 import { agentPod, agentTasks, inject } from './fixtures/pods.ts';
 import { applyPatch } from './json-patch.ts';
-import { podAdmission, type ReadTasks } from './pod-admission.ts';
+import {
+  podAdmission,
+  type JudgeTasks,
+  type PodAdmissionSettings,
+  type ReadTasks,
+} from './pod-admission.ts';
 import { profileOf } from './profile.ts';
 
 const readTasks: ReadTasks = () => Promise.resolve(succeed(agentTasks));
@@ -15,12 +20,16 @@ const unreadable: ReadTasks = () =>
     fail([{ source: 'task.valetkey.dev/summarize', path: 'role', expected: 'x', got: 'y' }]),
   );
 
-const admissionWith = (reading: ReadTasks = readTasks) =>
+const admissionWith = (
+  reading: ReadTasks = readTasks,
+  changes: Partial<PodAdmissionSettings> = {},
+) =>
   podAdmission({
     platform,
-    published: profileOf(platform),
+    published: () => profileOf(platform),
     profiles: () => new Map(),
     readTasks: reading,
+    ...changes,
   });
 const { mutate, validate } = admissionWith();
 
@@ -137,10 +146,100 @@ describe('the validating webhook', () => {
     expect(await change(hostPID)).toEqual({ allowed: true });
   });
 
+  test('refuses an ephemeral container that is added, where it is asked of that subresource', async () => {
+    const [oldObject, operation, subResource] = [
+      inject(),
+      'UPDATE',
+      'ephemeralcontainers',
+    ] as const;
+    const value = [{ name: 'debug', image: 'busybox' }];
+    const op: JsonPatchOp = { op: 'add', path: '/spec/ephemeralContainers', value };
+    const request = requestFor(applyPatch(oldObject, [op]), { operation, oldObject, subResource });
+    expect(linesOf(await validate(request))).toEqual([
+      '/spec/ephemeralContainers/0: expected no ephemeral container in a pod with a sidecar, got "debug" (rule 9)',
+    ]);
+  });
+
   test('refuses an operation for which it has no rules', async () => {
     expect(linesOf(await validate(requestFor(inject(), { operation: 'CONNECT' })))).toEqual([
       '/request/operation: expected CREATE or UPDATE, got CONNECT',
     ]);
+  });
+});
+
+describe('while it is not known what to inject', () => {
+  const unknowing = admissionWith(readTasks, { published: () => undefined });
+
+  test('a pod that declares tasks is not mutated, and may be tried again', async () => {
+    expect(await unknowing.mutate(requestFor(agentPod))).toMatchObject({
+      allowed: false,
+      status: { code: 503 },
+    });
+  });
+
+  test('others are untouched', async () => {
+    expect(await unknowing.mutate(requestFor(plain))).toEqual({ allowed: true });
+  });
+
+  test('a pod that another replica injected is judged by what is published', async () => {
+    const lines = linesOf(await unknowing.validate(requestFor(inject())));
+    expect(lines).toEqual([expect.stringMatching(/accepted profile, .* \(rule 2\)$/)]);
+    const { hash, profile } = profileOf(platform);
+    const profiles = () => new Map([[hash, profile]]);
+    const told = admissionWith(readTasks, { published: () => undefined, profiles });
+    expect(await told.validate(requestFor(inject()))).toMatchObject({ allowed: true });
+  });
+});
+
+describe('what else is said of tasks', () => {
+  const judging = (judgement: Partial<Awaited<ReturnType<JudgeTasks>>>) => {
+    const asked: Parameters<JudgeTasks>[0][] = [];
+    const judgeTasks: JudgeTasks = (question) => {
+      asked.push(question);
+      return Promise.resolve({ faults: [], warnings: [], ...judgement });
+    };
+    return { asked, ...admissionWith(readTasks, { judgeTasks }) };
+  };
+  const fault = { path: '(policy)', expected: 'x', got: 'y', rule: 'policy' };
+
+  test('refuses a new pod, beside every broken rule', async () => {
+    const { validate: ask, asked } = judging({ faults: [fault] });
+    const outcome = await ask(
+      requestFor(applyPatch(inject(), [{ op: 'add', path: '/spec/hostPID', value: true }])),
+    );
+    expect(linesOf(outcome)).toEqual([
+      '/spec/hostPID: expected false or nothing, got true (rule 3)',
+      '(policy): expected x, got y (rule policy)',
+    ]);
+    expect(outcome.auditAnnotations).toEqual({ refused: '3,policy' });
+    expect(asked).toEqual([
+      { namespace: 'research', serviceAccount: 'default', tasks: agentTasks },
+    ]);
+  });
+
+  test('is asked for the service account of the pod', async () => {
+    const { validate: ask, asked } = judging({});
+    const change = { op: 'add', path: '/spec/serviceAccountName', value: 'agent' } as const;
+    await ask(requestFor(applyPatch(inject(), [change])));
+    expect(asked).toMatchObject([{ serviceAccount: 'agent' }]);
+  });
+
+  test('reaches whoever creates the pod as warnings', async () => {
+    const { validate: ask } = judging({ warnings: ['it depends'] });
+    expect(await ask(requestFor(inject()))).toMatchObject({
+      allowed: true,
+      warnings: ['it depends'],
+    });
+  });
+
+  test('is not asked of a pod that changes, nor of tasks that cannot be read', async () => {
+    const { validate: ask, asked } = judging({ faults: [fault] });
+    const update = requestFor(inject(), { operation: 'UPDATE', oldObject: inject() });
+    expect(await ask(update)).toEqual({ allowed: true });
+    const judgeTasks: JudgeTasks = () => Promise.reject(new Error('asked'));
+    const outcome = await admissionWith(unreadable, { judgeTasks }).validate(requestFor(inject()));
+    expect(linesOf(outcome)).toEqual(['task.valetkey.dev/summarize role: expected x, got y']);
+    expect(asked).toEqual([]);
   });
 });
 

@@ -16,7 +16,7 @@ import { patchFor } from './patch.ts';
 import { planInjection } from './plan.ts';
 import { readPod } from './pod-shape.ts';
 import type { AcceptedProfiles, PublishedProfile } from './profile.ts';
-import type { Occasion } from './rules/rule.ts';
+import type { JudgeContext, Occasion } from './rules/rule.ts';
 import { judgePod } from './rules/rules.ts';
 
 /** Reads the tasks that annotations declare; limits, catalogue and dialect are bound by the program. */
@@ -25,13 +25,22 @@ export type ReadTasks = (declared: {
   readonly consumers: ConsumerNames;
 }) => Promise<Result<readonly Task[]>>;
 
+/** What is said of the tasks of a new pod beside the rules: breaches refuse it, warnings are told. */
+export type JudgeTasks = (asked: {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly tasks: readonly Task[];
+}) => Promise<{ readonly faults: readonly Fault[]; readonly warnings: readonly string[] }>;
+
 export type PodAdmissionSettings = {
   readonly platform: Platform;
-  /** What is injected: {@link profileOf} of the platform, computed once. */
-  readonly published: PublishedProfile;
+  /** What is injected at this moment: {@link profileOf} of the platform. Nothing: not known yet. */
+  readonly published: () => PublishedProfile | undefined;
   /** Profiles that the cluster knows at this moment; ours is accepted besides. */
   readonly profiles: () => AcceptedProfiles;
   readonly readTasks: ReadTasks;
+  /** Absent: the rules are all. */
+  readonly judgeTasks?: JudgeTasks;
 };
 
 /** Both webhooks for pods. Neither has a side effect, so a dry run is like any other. */
@@ -47,20 +56,29 @@ export const podAdmission = (settings: PodAdmissionSettings): PodAdmission => ({
     const pod = readPod(request.object);
     if (!pod.ok) return denied(pod.faults);
     const isOurs = request.operation === 'CREATE' && declaresTasks(pod.value);
-    return isOurs ? mutatePod(pod.value, settings) : allowed();
+    if (!isOurs) return allowed();
+    const published = settings.published();
+    if (published === undefined) return errored(503, 'what is to be injected is not known yet');
+    return mutatePod(pod.value, published, settings);
   },
   validate: async (request) => {
     if (!isPod(request)) return notAPod(request);
     const pods = readBoth(request);
     if (!pods.ok) return denied(pods.faults);
-    const { pod, oldPod } = pods.value;
-    return isAsked(pod, oldPod) ? validatePod(pods.value, settings) : allowed();
+    if (!isAsked(pods.value, settings.platform)) return allowed();
+    return pods.value.occasion === 'CREATE'
+      ? validateNew(pods.value.pod, request.namespace, settings)
+      : validateChanged(pods.value, settings);
   },
 });
 
 /** Tasks, and what already bears our names, or every fault; then plan, then patch. */
-const mutatePod = async (pod: Pod, settings: PodAdmissionSettings): Promise<AdmissionOutcome> => {
-  const { platform, published } = settings;
+const mutatePod = async (
+  pod: Pod,
+  published: PublishedProfile,
+  settings: PodAdmissionSettings,
+): Promise<AdmissionOutcome> => {
+  const { platform } = settings;
   const tasks = await readDeclared(pod, settings);
   const pretended = judgeInput(pod, tasks, settings);
   if (!tasks.ok) return refused([...tasks.faults, ...pretended]);
@@ -78,25 +96,52 @@ type BothPods = {
   readonly occasion: Occasion;
 };
 
-/** The final pod: on CREATE all that it must be, on UPDATE what must not have changed. */
-const validatePod = async (
-  { pod, oldPod, occasion }: BothPods,
+/** The final pod, whoever wrote last: all that it must be, and what is said of its tasks. */
+const validateNew = async (
+  pod: Pod,
+  namespace: string,
   settings: PodAdmissionSettings,
 ): Promise<AdmissionOutcome> => {
-  const isNew = occasion === 'CREATE';
-  const tasks = isNew ? await readDeclared(pod, settings) : succeed([]);
-  const context = {
-    platform: settings.platform,
-    profiles: acceptedBy(settings),
-    occasion,
-    tasks: tasks.ok ? tasks.value : [],
-    ...(oldPod && { oldPod }),
-  };
+  const tasks = await readDeclared(pod, settings);
+  const context = contextOf(settings, 'CREATE', tasks.ok ? tasks.value : []);
   // Without its tasks the sidecar equals nothing: that would only hide what is wrong.
-  const faults = judgePod(pod, context, (id) => tasks.ok || id !== '2');
-  if (!tasks.ok) return refused([...tasks.faults, ...faults]);
-  if (faults.length > 0) return refused(faults);
-  return allowed(isNew ? { auditAnnotations: namesOf(pod, tasks.value) } : {});
+  const broken = judgePod(pod, context, (id) => tasks.ok || id !== '2');
+  if (!tasks.ok) return refused([...tasks.faults, ...broken]);
+  const { faults, warnings } = await judgeTasksOf({ pod, namespace, tasks: tasks.value }, settings);
+  if (broken.length + faults.length > 0) return refused([...broken, ...faults]);
+  return allowed({ warnings, auditAnnotations: namesOf(pod, tasks.value) });
+};
+
+/** What must not have changed. */
+const validateChanged = (
+  { pod, oldPod }: BothPods,
+  settings: PodAdmissionSettings,
+): AdmissionOutcome => {
+  const context = contextOf(settings, 'UPDATE', []);
+  const faults = judgePod(pod, { ...context, ...(oldPod && { oldPod }) });
+  return faults.length > 0 ? refused(faults) : allowed();
+};
+
+const contextOf = (
+  settings: PodAdmissionSettings,
+  occasion: Occasion,
+  tasks: readonly Task[],
+): JudgeContext => ({
+  platform: settings.platform,
+  profiles: acceptedBy(settings),
+  occasion,
+  tasks,
+});
+
+/** The ServiceAccount plugin has written the account's name by now, where its author had not. */
+const judgeTasksOf = async (
+  asked: { readonly pod: Pod; readonly namespace: string; readonly tasks: readonly Task[] },
+  { judgeTasks }: PodAdmissionSettings,
+): ReturnType<JudgeTasks> => {
+  const { pod, namespace, tasks } = asked;
+  const serviceAccount = pod.spec?.serviceAccountName ?? 'default';
+  if (judgeTasks === undefined || tasks.length === 0) return { faults: [], warnings: [] };
+  return judgeTasks({ namespace, serviceAccount, tasks });
 };
 
 /**
@@ -108,12 +153,7 @@ const judgeInput = (
   tasks: Result<readonly Task[]>,
   settings: PodAdmissionSettings,
 ): readonly Fault[] => {
-  const context = {
-    platform: settings.platform,
-    profiles: acceptedBy(settings),
-    occasion: 'CREATE' as const,
-    tasks: tasks.ok ? tasks.value : [],
-  };
+  const context = contextOf(settings, 'CREATE', tasks.ok ? tasks.value : []);
   const hasEquality = isInjected(pod) && tasks.ok;
   return judgePod(pod, context, (id) => id === '1' || (id === '2' && hasEquality));
 };
@@ -129,8 +169,10 @@ const readDeclared = (
       })
     : Promise.resolve(succeed([]));
 
-const acceptedBy = ({ profiles, published }: PodAdmissionSettings): AcceptedProfiles =>
-  new Map([...profiles(), [published.hash, published.profile]]);
+const acceptedBy = ({ profiles, published }: PodAdmissionSettings): AcceptedProfiles => {
+  const own = published();
+  return new Map([...profiles(), ...(own ? [[own.hash, own.profile] as const] : [])]);
+};
 
 const isPod = ({ kind }: AdmissionRequest): boolean =>
   kind.group === '' && kind.version === 'v1' && kind.kind === 'Pod';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
+import type { AuthorityAccess } from '../contract/authority.ts';
 import { CONSUMER_ENV, SIDECAR_ENV } from '../contract/environment.ts';
 import {
   INJECTED_LABEL,
@@ -58,10 +59,15 @@ const TOKEN_SECONDS = 600;
 /** A socket and a token: a page each. Consumers cannot write. */
 const CONSUMER_VOLUME_SIZE = '1Mi';
 
-/** The profile that this program injects under these settings. Costs a hash: keep the answer. */
-export const profileOf = (platform: Platform): PublishedProfile => {
+/**
+ * The profile that this program injects under these settings. Costs a hash: keep the answer.
+ *
+ * @param roots under `trust: authority`: PEM of the roots that sidecars trust; unused otherwise
+ * @throws Error under `trust: authority` without roots
+ */
+export const profileOf = (platform: Platform, roots = ''): PublishedProfile => {
   const profile: Profile = {
-    sidecar: sidecarOf(platform),
+    sidecar: sidecarOf(platform, roots),
     tokenVolume: {
       name: TOKEN_VOLUME,
       projected: {
@@ -102,13 +108,13 @@ const canonicalText = (value: object): string => {
 export const environmentJson = (value: object): string =>
   canonicalText(value).replaceAll('$', String.raw`\u0024`);
 
-const sidecarOf = (platform: Platform): Container => ({
+const sidecarOf = (platform: Platform, roots: string): Container => ({
   name: SIDECAR_CONTAINER,
   image: platform.sidecar.image,
   imagePullPolicy: platform.sidecar.imagePullPolicy,
   restartPolicy: 'Always',
   command: SIDECAR_COMMAND,
-  env: sidecarEnvOf(platform),
+  env: sidecarEnvOf(platform, roots),
   ports: [{ name: TELEMETRY_PORT, containerPort: TELEMETRY_LISTEN }],
   startupProbe: {
     httpGet: { path: '/readyz', port: TELEMETRY_LISTEN },
@@ -132,18 +138,31 @@ const sidecarOf = (platform: Platform): Container => ({
   volumeMounts: [{ name: TOKEN_VOLUME, mountPath: TOKEN_MOUNT_PATH, readOnly: true }],
 });
 
-const sidecarEnvOf = (platform: Platform): readonly EnvVar[] => [
+const sidecarEnvOf = (platform: Platform, roots: string): readonly EnvVar[] => [
   ...Object.entries(SIDECAR_RUNTIME_ENV).map(([name, value]) => ({ name, value })),
   { name: SIDECAR_ENV.trust, value: platform.trust },
   { name: SIDECAR_ENV.podName, valueFrom: fieldRef('metadata.name') },
   { name: SIDECAR_ENV.podNamespace, valueFrom: fieldRef('metadata.namespace') },
   { name: SIDECAR_ENV.podIp, valueFrom: fieldRef('status.podIP') },
-  { name: SIDECAR_ENV.cloud, value: environmentJson(platform.cloud) },
+  counterpartOf(platform, roots),
   { name: SIDECAR_ENV.tokenFile, value: `${TOKEN_MOUNT_PATH}/${TOKEN_FILE_NAME}` },
   { name: SIDECAR_ENV.consumersFolder, value: CONSUMER_MOUNT_PATH },
   { name: SIDECAR_ENV.loopback, value: `127.0.0.1:${LOOPBACK_LISTEN}` },
   { name: SIDECAR_ENV.telemetry, value: `:${TELEMETRY_LISTEN}` },
 ];
+
+/** With whom the sidecar trades its token: only that one is it told of. */
+const counterpartOf = ({ cloud, authority }: Platform, roots: string): EnvVar => {
+  if (authority === undefined) return { name: SIDECAR_ENV.cloud, value: environmentJson(cloud) };
+  if (roots === '') throw new Error('a profile under trust: authority needs roots');
+  const { endpoint, maxSilenceSeconds } = authority;
+  const access: AuthorityAccess = {
+    endpoint,
+    roots,
+    ...(maxSilenceSeconds !== undefined && { maxSilenceSeconds }),
+  };
+  return { name: SIDECAR_ENV.authority, value: environmentJson(access) };
+};
 
 const fieldRef = (fieldPath: string) => ({ fieldRef: { fieldPath } });
 

@@ -38,8 +38,12 @@ const MAX_SHOWN = 80;
 export const show = (value: unknown): string => {
   const json = value === undefined ? 'nothing' : JSON.stringify(value);
   const short = json.length > MAX_SHOWN ? `${json.slice(0, MAX_SHOWN)}…` : json;
-  return short.replace(
+  return escapeInvisible(short);
+};
+
+/** Writes control, format and unpaired surrogate characters out as `\u{…}`. */
+export const escapeInvisible = (text: string): string =>
+  text.replace(
     /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu,
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
   );
-};

@@ -1,6 +1,6 @@
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
-import { MAX_PURPOSE_LENGTH, type Task, type TaskStatement } from '../contract/task.ts';
+import { MAX_PAIRS, MAX_PURPOSE_LENGTH, type Task, type TaskStatement } from '../contract/task.ts';
 import type { Fault } from '../reading/fault.ts';
 import {
   checked,
@@ -37,7 +37,6 @@ export type DeclarationContext = {
   readonly catalogue: Catalogue;
 };
 
-const MAX_PAIRS = 256;
 const MAX_PARAMS = 16;
 /** A session policy has room for fewer. */
 const MAX_STATEMENTS = 32;

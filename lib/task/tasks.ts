@@ -38,15 +38,29 @@ export const readTasks = async (
     return fail([{ path: 'metadata.annotations', expected, got: `${keys.length}` }]);
   }
   const parsed = keys.map((key) => parseDeclaration(key, declarations.annotations[key] ?? ''));
+  return judgeDeclarations(parsed, declarations);
+};
+
+/**
+ * Reads declarations that are parsed already to tasks, in the order in which they are given.
+ *
+ * @returns the tasks, or all faults of all declarations, each with its `key` as `source`
+ * @throws only when the catalogue's files cannot be read
+ */
+export const judgeDeclarations = async (
+  parsed: readonly ParsedDeclaration[],
+  terms: Omit<TaskDeclarations, 'annotations'>,
+): Promise<Result<readonly Task[]>> => {
   const services = parsed.flatMap(({ value }) => glimpseServices(value));
-  const context = { ...declarations, catalogue: await declarations.loadCatalogue(services) };
+  const context = { ...terms, catalogue: await terms.loadCatalogue(services) };
   return judgeTogether(parsed.map((each) => readDeclaration(each, context)));
 };
 
-type Parsed = ParsedAnnotation & { readonly key: string; readonly name: string };
+/** One declaration, of mappings, lists and strings, and where it stands. */
+export type ParsedDeclaration = ParsedAnnotation & { readonly key: string; readonly name: string };
 type Judged = { readonly key: string; readonly result: Result<Task> };
 
-const parseDeclaration = (key: string, text: string): Parsed => {
+const parseDeclaration = (key: string, text: string): ParsedDeclaration => {
   const name = key.slice(TASK_ANNOTATION_PREFIX.length);
   const parsed = parseAnnotation(text);
   if (TASK_NAME.test(name)) return { key, name, ...parsed };
@@ -56,7 +70,7 @@ const parseDeclaration = (key: string, text: string): Parsed => {
 };
 
 /** Where the text itself is at fault, what its value lacks is a consequence. */
-const readDeclaration = (parsed: Parsed, context: DeclarationContext): Judged => {
+const readDeclaration = (parsed: ParsedDeclaration, context: DeclarationContext): Judged => {
   const { key, name, value, faults } = parsed;
   if (value === undefined) return { key, result: fail(faults) };
   const result = read(declarationReader(name, context), value);

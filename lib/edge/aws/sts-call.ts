@@ -5,8 +5,8 @@ export type StsCall = {
   readonly roleArn: string;
   readonly sessionName: string;
   readonly token: string;
-  /** Session policy, JSON. */
-  readonly policy: string;
+  /** Session policy, JSON; absent: the role itself, for the authority's own rights. */
+  readonly policy?: string;
   readonly durationSeconds: number;
 };
 
@@ -20,7 +20,7 @@ export type StsAnswer = {
 /**
  * One call of AssumeRoleWithWebIdentity, without any retry.
  *
- * @throws StsFault
+ * @throws CloudFault
  */
 export type AssumeRole = (call: StsCall, signal: AbortSignal) => Promise<StsAnswer>;
 
@@ -28,3 +28,9 @@ export type StsSettings = Pick<
   CloudSettings,
   'region' | 'stsEndpoint' | 'allowHttp' | 'caBundle' | 'httpsProxy'
 >;
+
+export type StsTerms = {
+  readonly attemptTimeoutMs: number;
+  /** Whether connections are kept for the next call. */
+  readonly keepAlive: boolean;
+};

@@ -1,4 +1,4 @@
-import type { AssumeRole, StsSettings } from './sts-call.ts';
+import type { AssumeRole, StsSettings, StsTerms } from './sts-call.ts';
 
 /**
  * STS by the AWS SDK, which is loaded at the first call: it costs a sidecar as much memory as
@@ -8,7 +8,7 @@ import type { AssumeRole, StsSettings } from './sts-call.ts';
  */
 export const openSts = (
   settings: StsSettings,
-  { attemptTimeoutMs = 5_000 }: { attemptTimeoutMs?: number } = {},
+  { attemptTimeoutMs = 5_000, keepAlive = false }: Partial<StsTerms> = {},
 ): AssumeRole => {
   if (settings.stsEndpoint?.startsWith('http:') === true && !settings.allowHttp) {
     throw new Error(
@@ -18,7 +18,7 @@ export const openSts = (
   let loading: Promise<AssumeRole> | undefined;
   const load = async (): Promise<AssumeRole> => {
     const { openStsBySdk } = await import('./sts-sdk.ts');
-    return openStsBySdk(settings, attemptTimeoutMs);
+    return openStsBySdk(settings, { attemptTimeoutMs, keepAlive });
   };
   return async (call, signal) => {
     loading ??= load();

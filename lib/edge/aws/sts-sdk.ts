@@ -4,64 +4,36 @@ import {
   type AssumeRoleWithWebIdentityCommandOutput,
 } from '@aws-sdk/client-sts';
 
-import { openCloudAgents } from './cloud-agents.ts';
-import { readFaults } from './sts-answer.ts';
-import type { AssumeRole, StsAnswer, StsCall, StsSettings } from './sts-call.ts';
-import { StsFault } from './sts-fault.ts';
-
-const CONNECT_TIMEOUT_MS = 3_000;
+import { readFaults } from './cloud-answer.ts';
+import { sdkSettings } from './sdk-settings.ts';
+import type { AssumeRole, StsAnswer, StsCall, StsSettings, StsTerms } from './sts-call.ts';
+import { CloudFault } from './cloud-fault.ts';
 
 /** The SDK's client, told everything that it would otherwise look for outside, and no retries. */
-export const openStsBySdk = (settings: StsSettings, attemptTimeoutMs: number): AssumeRole => {
-  const client = openClient(settings, attemptTimeoutMs);
+export const openStsBySdk = (settings: StsSettings, terms: StsTerms): AssumeRole => {
+  const { stsEndpoint: endpoint } = settings;
+  const client = new STSClient({
+    ...sdkSettings({ ...settings, ...(endpoint === undefined ? {} : { endpoint }) }, terms),
+    // The call is not signed: a chain that is asked all the same must not find anything.
+    credentials: () => Promise.reject(new Error('an exchange needs no credentials')),
+  });
+  client.middlewareStack.add(readFaults, { step: 'deserialize', priority: 'low' });
   return async (call, signal) => {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]);
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(terms.attemptTimeoutMs)]);
     try {
       return toAnswer(await client.send(toCommand(call), { abortSignal: limited }));
     } catch (thrown) {
-      throw limited.aborted ? new StsFault('timeout', '') : toFault(thrown);
+      throw limited.aborted ? new CloudFault('timeout', '') : toFault(thrown);
     }
   };
 };
-
-const openClient = (settings: StsSettings, attemptTimeoutMs: number): STSClient => {
-  const { region, stsEndpoint } = settings;
-  const client = new STSClient({
-    ...nothingFromOutside(),
-    region,
-    ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }),
-    maxAttempts: 1,
-    requestHandler: {
-      ...openCloudAgents(settings),
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: attemptTimeoutMs,
-      throwOnRequestTimeout: true,
-    },
-  });
-  client.middlewareStack.add(readFaults, { step: 'deserialize', priority: 'low' });
-  return client;
-};
-
-/** Each of these, left out, makes the SDK look into the environment and `~/.aws`. */
-const nothingFromOutside = () => ({
-  ignoreConfiguredEndpointUrls: true,
-  // The call is not signed: a chain that is asked all the same must not find anything.
-  credentials: () => Promise.reject(new Error('the sidecar has no cloud credentials of its own')),
-  authSchemePreference: [],
-  sigv4aSigningRegionSet: [],
-  retryMode: 'standard',
-  defaultsMode: 'standard' as const,
-  useDualstackEndpoint: false,
-  useFipsEndpoint: false,
-  userAgentAppId: '',
-});
 
 const toCommand = (call: StsCall) =>
   new AssumeRoleWithWebIdentityCommand({
     RoleArn: call.roleArn,
     RoleSessionName: call.sessionName,
     WebIdentityToken: call.token,
-    Policy: call.policy,
+    ...(call.policy === undefined ? {} : { Policy: call.policy }),
     DurationSeconds: call.durationSeconds,
   });
 
@@ -70,7 +42,7 @@ const toAnswer = (output: AssumeRoleWithWebIdentityCommandOutput): StsAnswer => 
   const expiration = Expiration?.getTime() ?? NaN;
   if (!AccessKeyId || !SecretAccessKey || !SessionToken || Number.isNaN(expiration)) {
     const detail = 'credentials without a key, secret, token or expiry';
-    throw new StsFault('sts_answer_invalid', detail, { status: 200 });
+    throw new CloudFault('sts_answer_invalid', detail, { status: 200 });
   }
   const keys = {
     accessKeyId: AccessKeyId,
@@ -87,8 +59,8 @@ const packedPercent = (output: AssumeRoleWithWebIdentityCommandOutput): number |
   output.PackedPolicySize ?? output.SessionTokenUtilization;
 
 /** What is left are answers that the SDK could not read. Its error carries the token: no cause. */
-const toFault = (thrown: unknown): StsFault => {
-  if (thrown instanceof StsFault) return thrown;
+const toFault = (thrown: unknown): CloudFault => {
+  if (thrown instanceof CloudFault) return thrown;
   const status = (thrown as { $response?: { statusCode?: number } }).$response?.statusCode ?? 200;
-  return new StsFault('sts_answer_invalid', 'what is no answer of an STS', { status });
+  return new CloudFault('sts_answer_invalid', 'what is no answer of an STS', { status });
 };

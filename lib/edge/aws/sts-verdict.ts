@@ -1,5 +1,5 @@
 import { ExchangeError } from '../../credentials/exchange.ts';
-import type { StsFault } from './sts-fault.ts';
+import type { CloudFault } from './cloud-fault.ts';
 
 /** `retry`: the same again, later; `reread`: once more with a fresh token; `final`: an answer. */
 export type Verdict = 'retry' | 'reread' | 'final';
@@ -11,7 +11,7 @@ type Known = { readonly verdict: Verdict; readonly says: string };
  * (AssumeRoleWithWebIdentity, API reference), and what each asks of us.
  */
 const KNOWN: ReadonlyMap<string, Known> = new Map<string, Known>([
-  ['IDPCommunicationError', later('STS could not reach the issuer of the service-account token')],
+  ['IDPCommunicationError', later('STS could not reach the issuer of the token')],
   ['Throttling', later('STS throttles')],
   ['ThrottlingException', later('STS throttles')],
   ['RequestLimitExceeded', later('STS throttles')],
@@ -19,14 +19,19 @@ const KNOWN: ReadonlyMap<string, Known> = new Map<string, Known>([
   ['ServiceUnavailable', later('STS is unavailable')],
   ['InternalFailure', later('STS failed')],
   ['InternalError', later('STS failed')],
-  ['ExpiredToken', again('STS holds the service-account token to be expired')],
+  ['ExpiredToken', again('STS holds the token to be expired')],
   [
     'InvalidIdentityToken',
     again(
-      'STS does not accept the service-account token: check issuer, audience and keys of the identity provider',
+      'STS does not accept the token: check issuer, audience and keys of the identity provider',
     ),
   ],
-  ['AccessDenied', final("the role's trust policy does not let this service account assume it")],
+  [
+    'AccessDenied',
+    final(
+      "the role's trust policy does not let this workload assume it, or a grant tag the session and set its source identity",
+    ),
+  ],
   ['MalformedPolicyDocument', final('STS does not understand the session policy')],
   [
     'PackedPolicyTooLarge',
@@ -54,18 +59,18 @@ function final(says: string): Known {
   return { verdict: 'final', says };
 }
 
-const knownOf = ({ code }: StsFault): Known | undefined =>
+const knownOf = ({ code }: CloudFault): Known | undefined =>
   KNOWN.get(code) ?? KNOWN.get(code.replace(/Exception$/, ''));
 
 /** What to do about a fault. No answer, 429 and 5xx are worth another try whatever their code. */
-export const verdictOn = (fault: StsFault): Verdict => {
+export const verdictOn = (fault: CloudFault): Verdict => {
   const { status } = fault;
   const isLack = status === undefined || status === 429 || status >= 500;
   return knownOf(fault)?.verdict ?? (isLack ? 'retry' : 'final');
 };
 
 /** The fault as holding and serving know it: once nothing more is tried. */
-export const toExchangeError = (fault: StsFault, role: string): ExchangeError => {
+export const toExchangeError = (fault: CloudFault, role: string): ExchangeError => {
   const says = knownOf(fault)?.says ?? describeUnknown(fault);
   const detail = fault.message === '' ? '' : `; it says ${fault.message}`;
   const message = `${role}: ${says} (${fault.code}${detail})`;
@@ -74,7 +79,7 @@ export const toExchangeError = (fault: StsFault, role: string): ExchangeError =>
   return new ExchangeError(isAnswer ? 'refused' : 'unavailable', code, message, { cause: fault });
 };
 
-const describeUnknown = ({ status, code }: StsFault): string => {
+const describeUnknown = ({ status, code }: CloudFault): string => {
   if (status !== undefined) return `STS answered with HTTP ${status}`;
   return /CERT|SIGNATURE|ALTNAME/.test(code)
     ? 'the certificate of the STS endpoint is not trusted: check cloud.caBundle and cloud.stsEndpoint'

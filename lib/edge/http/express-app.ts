@@ -1,10 +1,11 @@
-import type { RequestListener, ServerResponse } from 'node:http';
+import type { RequestListener } from 'node:http';
 
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 
+import { sendAnswer as send, type JsonAnswer } from './json-answer.ts';
 import { readJsonBody } from './json-body.ts';
 
-export type JsonAnswer = { readonly status: number; readonly body: object };
+export type { JsonAnswer } from './json-answer.ts';
 
 export type JsonApp = {
   /** By path: each takes the body of a POST, parsed; whatever it throws is a bug. */
@@ -32,17 +33,6 @@ export const createJsonApp = ({ posts, unready, onBug }: JsonApp): RequestListen
   app.get('/readyz', (_, response) => send(response, renderReadiness(unready())));
   app.use(notFound, answerBugs(onBug));
   return app;
-};
-
-/** The length is told, so that nothing is sent in chunks. */
-const send = (response: ServerResponse, { status, body }: JsonAnswer): void => {
-  const bytes = Buffer.from(JSON.stringify(body));
-  response.writeHead(status, {
-    'Content-Type': 'application/json',
-    'Cache-Control': 'no-store',
-    'Content-Length': bytes.length,
-  });
-  response.end(bytes);
 };
 
 const refusal = ({ status, message }: { status: number; message: string }): JsonAnswer => ({

@@ -1,6 +1,6 @@
 import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 /** PEM. */
 type ServerCertificate = { readonly certificate: string; readonly key: string };
@@ -17,12 +17,18 @@ export type HttpsServer = {
   readonly drain: (times: { readonly lingerMs: number; readonly graceMs: number }) => Promise<void>;
 };
 
+/** Connections at once: in all, and from one address, so that one host cannot take them all. */
+export type ConnectionLimits = { readonly connections: number; readonly perPeer: number };
+
 /**
- * An HTTPS server for API servers: HTTP/1.1 only, TLS 1.2 or later, small limits on what comes
+ * An HTTPS server, for API servers and sidecars: HTTP/1.1 only, TLS 1.2 or later, small limits on what comes
  * before a body, and connections that outlive the API server's own idea of idle (a server that
  * closes first races its next request).
  */
-export const openHttpsServer = (handler: RequestListener): HttpsServer => {
+export const openHttpsServer = (
+  handler: RequestListener,
+  { connections, perPeer }: ConnectionLimits = { connections: 1024, perPeer: 1024 },
+): HttpsServer => {
   let isDraining = false;
   const underWay = new Set<ServerResponse>();
   const server = createServer(OPTIONS, (request, answer) => {
@@ -31,7 +37,8 @@ export const openHttpsServer = (handler: RequestListener): HttpsServer => {
     answer.once('close', () => underWay.delete(answer));
     handler(request, answer);
   });
-  server.maxConnections = 1024;
+  server.maxConnections = connections;
+  limitPeers(server, perPeer);
   return {
     useCertificate: ({ certificate, key }) =>
       server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' }),
@@ -56,6 +63,22 @@ const OPTIONS = {
   maxHeaderSize: 16 * 1024,
   noDelay: true,
 } as const;
+
+/** One over the limit is closed before a handshake costs anything. */
+const limitPeers = (server: Server, perPeer: number): void => {
+  const open = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const peer = socket.remoteAddress ?? '';
+    const count = (open.get(peer) ?? 0) + 1;
+    open.set(peer, count);
+    socket.once('close', () => {
+      const left = (open.get(peer) ?? 1) - 1;
+      if (left === 0) open.delete(peer);
+      else open.set(peer, left);
+    });
+    if (count > perPeer) socket.destroy();
+  });
+};
 
 const closeAfter = (answer: ServerResponse): void => {
   if (!answer.headersSent) answer.setHeader('Connection', 'close');

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
+import { readBytes, TOO_MANY } from './body-bytes.ts';
+
 /** A parsed body, or what was wrong with it: an HTTP status and a constant sentence. */
 export type JsonBody =
   | { readonly ok: true; readonly value: unknown }
@@ -30,31 +32,6 @@ export const readJsonBody = async (
 };
 
 const JSON_TYPE = /^application\/json(\s*;\s*charset="?utf-8"?)?\s*$/i;
-const TOO_MANY = Symbol('too many bytes');
-
-/** Nothing when the caller went away. */
-const readBytes = (
-  request: IncomingMessage,
-  maxBytes: number,
-): Promise<Buffer | typeof TOO_MANY | undefined> =>
-  new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= maxBytes) chunks.push(chunk);
-      else chunks.length = 0;
-    });
-    request.on('end', () => resolve(length > maxBytes ? TOO_MANY : join(chunks)));
-    request.on('error', () => resolve(undefined));
-    request.on('close', () => resolve(undefined));
-  });
-
-const join = (chunks: readonly Buffer[]): Buffer => {
-  const [only] = chunks;
-  return only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks);
-};
-
 const parse = (bytes: Buffer): JsonBody => {
   try {
     return { ok: true, value: JSON.parse(bytes.toString()) };

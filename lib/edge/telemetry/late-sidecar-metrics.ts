@@ -1,4 +1,4 @@
-import type { SidecarMetrics } from './sidecar-metrics.ts';
+import type { SidecarMetrics, SidecarReadings } from './sidecar-metrics.ts';
 
 /** What Prometheus calls its text format; `render` writes no other. */
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -8,7 +8,7 @@ const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
  * is ready. What happens before is told afterwards; nothing is lost.
  */
 export const openLateSidecarMetrics = (
-  remainingSeconds: () => ReadonlyMap<string, number>,
+  readings: SidecarReadings,
 ): SidecarMetrics & { readonly load: () => Promise<void> } => {
   const early: ((metrics: SidecarMetrics) => void)[] = [];
   let metrics: SidecarMetrics | undefined;
@@ -16,7 +16,7 @@ export const openLateSidecarMetrics = (
 
   const open = async (): Promise<SidecarMetrics> => {
     const { openSidecarMetrics } = await import('./sidecar-metrics.ts');
-    const opened = openSidecarMetrics(remainingSeconds);
+    const opened = openSidecarMetrics(readings);
     metrics = opened;
     for (const tell of early.splice(0)) tell(opened);
     return opened;
@@ -43,5 +43,7 @@ export const openLateSidecarMetrics = (
     clockSkew: (seconds) => tell((late) => late.clockSkew(seconds)),
     runStarted: (task) => tell((late) => late.runStarted(task)),
     runEnded: (task, reason) => tell((late) => late.runEnded(task, reason)),
+    revocationReceived: () => tell((late) => late.revocationReceived()),
+    endReported: (outcome) => tell((late) => late.endReported(outcome)),
   };
 };

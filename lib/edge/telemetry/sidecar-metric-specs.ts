@@ -59,4 +59,32 @@ export const SPECS = {
     labels: ['task'],
     unit: 'percent',
   },
+  streamConnected: {
+    name: 'valetkey_sidecar_authority_connected',
+    type: 'gauge',
+    help: "1 while the authority's stream of revocations is heard, else 0; absent under trust: cluster.",
+    labels: [],
+    unit: '1',
+  },
+  silence: {
+    name: 'valetkey_sidecar_authority_silence_seconds',
+    type: 'gauge',
+    help: 'Time since the authority was heard, by its stream or by a decision; past 15 it is cut off. Absent under trust: cluster.',
+    labels: [],
+    unit: 'seconds',
+  },
+  revocations: {
+    name: 'valetkey_sidecar_revocations_received_total',
+    type: 'counter',
+    help: 'Revocations that the authority told of, each once for as long as it stands.',
+    labels: [],
+    unit: '1',
+  },
+  endReports: {
+    name: 'valetkey_sidecar_end_reports_total',
+    type: 'counter',
+    help: 'Ends of runs told to the authority, by outcome: reported, refused or given_up.',
+    labels: ['outcome'],
+    unit: '1',
+  },
 } as const satisfies Readonly<Record<string, MetricSpec>>;

@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { openLateSidecarMetrics } from './late-sidecar-metrics.ts';
-import { openSidecarMetrics, SIDECAR_METRICS } from './sidecar-metrics.ts';
+import { openSidecarMetrics, SIDECAR_METRICS, type SidecarReadings } from './sidecar-metrics.ts';
 
-const nothingHeld = (): ReadonlyMap<string, number> => new Map();
+const nothingHeld: SidecarReadings = {
+  remainingSeconds: () => new Map(),
+  authority: () => undefined,
+};
 
 describe('the metrics of the sidecar', () => {
   test('are those of its table, each with its help', async () => {
@@ -35,11 +38,20 @@ describe('the metrics of the sidecar', () => {
 
   test('tell what remains at the moment of the scrape, and of no task that holds nothing', async () => {
     const held = new Map([['summarize', 40]]);
-    const metrics = openSidecarMetrics(() => held);
+    const metrics = openSidecarMetrics({ ...nothingHeld, remainingSeconds: () => held });
     const remaining = 'valetkey_sidecar_credentials_remaining_seconds{task="summarize"}';
     expect(await metrics.render()).toContain(`${remaining} 40`);
     held.clear();
     expect(await metrics.render()).not.toContain(remaining);
+  });
+
+  test('tell how the authority is heard, and nothing of one that there is not', async () => {
+    const authority = () => ({ isConnected: true, silenceSeconds: 2.5 });
+    const text = await openSidecarMetrics({ ...nothingHeld, authority }).render();
+    expect(text).toContain('valetkey_sidecar_authority_connected 1');
+    expect(text).toContain('valetkey_sidecar_authority_silence_seconds 2.5');
+    const alone = await openSidecarMetrics(nothingHeld).render();
+    expect(alone).not.toMatch(/^valetkey_sidecar_authority_/m);
   });
 
   test('that are loaded late know what happened before', async () => {
@@ -50,6 +62,8 @@ describe('the metrics of the sidecar', () => {
     metrics.clockSkew(1);
     metrics.runStarted('summarize');
     metrics.runEnded('summarize', 'terminated');
+    metrics.revocationReceived();
+    metrics.endReported('reported');
     await metrics.load();
     metrics.countRequest('/v1/tasks', 200);
     const text = await metrics.render();
@@ -61,6 +75,8 @@ describe('the metrics of the sidecar', () => {
       'clock_skew_seconds 1',
       'runs_started_total{task="summarize"} 1',
       'runs_ended_total{task="summarize",reason="terminated"} 1',
+      'revocations_received_total 1',
+      'end_reports_total{outcome="reported"} 1',
     ]) {
       expect(text).toContain(`valetkey_sidecar_${sample}`);
     }

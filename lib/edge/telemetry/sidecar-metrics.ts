@@ -6,6 +6,17 @@ import { SPECS } from './sidecar-metric-specs.ts';
 /** Every metric of the sidecar, as its documentation lists them. */
 export const SIDECAR_METRICS: readonly MetricSpec[] = Object.values(SPECS);
 
+/** How the authority is heard at this moment. */
+export type AuthorityReading = { readonly isConnected: boolean; readonly silenceSeconds: number };
+
+/** Asked at each scrape. */
+export type SidecarReadings = {
+  /** What remains of the credentials held, by task. */
+  readonly remainingSeconds: () => ReadonlyMap<string, number>;
+  /** Nothing where there is no authority. */
+  readonly authority: () => AuthorityReading | undefined;
+};
+
 export type SidecarMetrics = {
   /** An answered request. Called for every one: it costs an addition. */
   readonly countRequest: (route: string, status: number) => void;
@@ -14,6 +25,8 @@ export type SidecarMetrics = {
   readonly clockSkew: (seconds: number) => void;
   readonly runStarted: (task: string) => void;
   readonly runEnded: (task: string, reason: string) => void;
+  readonly revocationReceived: () => void;
+  readonly endReported: (outcome: string) => void;
   /** The text that Prometheus scrapes, and its content type. */
   readonly render: () => Promise<string>;
   readonly contentType: string;
@@ -22,12 +35,11 @@ export type SidecarMetrics = {
 /**
  * The sidecar's metrics in a registry of their own, without the process's default ones: they would
  * cost more than ours.
- *
- * @param remainingSeconds what remains of the credentials held, by task
  */
-export const openSidecarMetrics = (
-  remainingSeconds: () => ReadonlyMap<string, number>,
-): SidecarMetrics => {
+export const openSidecarMetrics = ({
+  remainingSeconds,
+  authority,
+}: SidecarReadings): SidecarMetrics => {
   const registry = new Registry();
   const counter = (spec: MetricSpec) => new Counter(configOf(spec, registry));
   const gauge = (spec: MetricSpec) => new Gauge(configOf(spec, registry));
@@ -37,7 +49,15 @@ export const openSidecarMetrics = (
   const ended = counter(SPECS.runsEnded);
   const skew = gauge(SPECS.clockSkew);
   const packed = gauge(SPECS.packedPolicy);
+  const revocations = counter(SPECS.revocations);
+  const endReports = counter(SPECS.endReports);
   collectRemaining(registry, remainingSeconds);
+  const ifHeard = (read: (reading: AuthorityReading) => number) => () => {
+    const reading = authority();
+    return reading && read(reading);
+  };
+  collectIfAny(registry, SPECS.streamConnected, ifHeard(({ isConnected }) => Number(isConnected)));
+  collectIfAny(registry, SPECS.silence, ifHeard(({ silenceSeconds }) => silenceSeconds));
   return {
     countRequest: openRequestCounts(registry),
     exchangeEnded: (task, outcome, took) => {
@@ -48,6 +68,8 @@ export const openSidecarMetrics = (
     clockSkew: (value) => skew.set(value),
     runStarted: (task) => started.inc({ task }),
     runEnded: (task, reason) => ended.inc({ task, reason }),
+    revocationReceived: () => revocations.inc(),
+    endReported: (outcome) => endReports.inc({ outcome }),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -61,6 +83,22 @@ const collectRemaining = (registry: Registry, remaining: () => ReadonlyMap<strin
       for (const [task, seconds] of remaining()) this.set({ task }, seconds);
     },
   });
+
+/** Without a value there is no sample: a gauge would otherwise say 0. */
+const collectIfAny = (
+  registry: Registry,
+  spec: MetricSpec,
+  read: () => number | undefined,
+): void => {
+  const gauge: Gauge = new Gauge({
+    ...configOf(spec, registry),
+    collect: () => {
+      const value = read();
+      if (value === undefined) gauge.remove();
+      else gauge.set(value);
+    },
+  });
+};
 
 /** Counted in plain numbers, and told to prom-client at a scrape: it hashes labels at each call. */
 const openRequestCounts = (registry: Registry): SidecarMetrics['countRequest'] => {

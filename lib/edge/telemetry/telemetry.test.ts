@@ -36,17 +36,20 @@ describe('the log', () => {
   });
 });
 
+/** No watch has told anything. */
+const SILENT = { profiles: () => undefined, policies: () => undefined };
+
 describe('the metrics of the webhook', () => {
   const names = (text: string) => [...text.matchAll(/^# HELP (\S+)/gm)].map(([, name]) => name);
 
   test('are those of its table, each with its help', async () => {
-    const metrics = openWebhookMetrics(() => 3);
+    const metrics = openWebhookMetrics({ profiles: () => 3, policies: () => 4 });
     const text = await metrics.render();
     expect(names(text)).toEqual(WEBHOOK_METRICS.map(({ name }) => name));
   });
 
   test('count answers by operation, outcome and reason', async () => {
-    const metrics = openWebhookMetrics(() => undefined);
+    const metrics = openWebhookMetrics(SILENT);
     const answer = { operation: 'mutate', outcome: 'denied', reason: '3', seconds: 0.002 } as const;
     metrics.admissionAnswered(answer);
     metrics.admissionAnswered(answer);
@@ -56,7 +59,7 @@ describe('the metrics of the webhook', () => {
   });
 
   test('say when the certificate ends, in seconds, and whether it is trusted', async () => {
-    const metrics = openWebhookMetrics(() => undefined);
+    const metrics = openWebhookMetrics(SILENT);
     metrics.certificate({ notAfter: 1_900_000_000_000, isLive: false });
     const text = await metrics.render();
     expect(text).toContain('valetkey_webhook_certificate_not_after_seconds 1900000000');
@@ -65,7 +68,7 @@ describe('the metrics of the webhook', () => {
 
   test('tell the age of the watch at the moment of the scrape, and none without a watch', async () => {
     let age: number | undefined = 7;
-    const metrics = openWebhookMetrics(() => age);
+    const metrics = openWebhookMetrics({ ...SILENT, profiles: () => age });
     expect(await metrics.render()).toContain('valetkey_webhook_profiles_watch_age_seconds 7');
     age = undefined;
     expect(await metrics.render()).not.toMatch(/^valetkey_webhook_profiles_watch_age_seconds/m);

@@ -5,7 +5,7 @@ export const SPECS = {
   admissions: {
     name: 'valetkey_webhook_admissions_total',
     type: 'counter',
-    help: 'Answered admission requests, by operation (mutate, validate), outcome (patched, allowed, denied, errored, malformed) and reason: the number of the rule that was broken, "declaration" for a task that cannot be read, "several", or none.',
+    help: 'Answered admission requests, by operation (mutate, validate, validate-policy), outcome (patched, allowed, denied, errored, malformed) and reason: the number of the rule that was broken, "declaration" for a task that cannot be read, "policy" for one that policy denies and for a TaskPolicy that is invalid, "several", or none.',
     labels: ['operation', 'outcome', 'reason'],
     unit: '1',
   },
@@ -49,6 +49,13 @@ export const SPECS = {
     name: 'valetkey_webhook_profiles_watch_age_seconds',
     type: 'gauge',
     help: 'Time since the watch of the profiles last told anything; every replica writes there each ten minutes, so more than thirty mean that it is broken.',
+    labels: [],
+    unit: 'seconds',
+  },
+  policiesAge: {
+    name: 'valetkey_webhook_policies_watch_age_seconds',
+    type: 'gauge',
+    help: 'Under trust: authority: time since the API server last confirmed what TaskPolicies there are, normally less than a minute; past authority.policyStaleAfter every task is denied.',
     labels: [],
     unit: 'seconds',
   },

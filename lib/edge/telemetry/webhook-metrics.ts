@@ -6,7 +6,7 @@ import { SPECS } from './webhook-metric-specs.ts';
 /** Every metric of the webhook, as its documentation lists them. */
 export const WEBHOOK_METRICS: readonly MetricSpec[] = Object.values(SPECS);
 
-export type AdmissionOperation = 'mutate' | 'validate';
+export type AdmissionOperation = 'mutate' | 'validate' | 'validate-policy';
 export type AdmissionResult = 'patched' | 'allowed' | 'denied' | 'errored' | 'malformed';
 
 export type WebhookMetrics = {
@@ -26,14 +26,14 @@ export type WebhookMetrics = {
   readonly contentType: string;
 };
 
-/**
- * The webhook's metrics, in a registry of their own.
- *
- * @param profilesAgeSeconds time since the last word of the watch; nothing where there is no watch
- */
-export const openWebhookMetrics = (
-  profilesAgeSeconds: () => number | undefined,
-): WebhookMetrics => {
+/** Time since the last word of a watch; nothing where there is none, or none yet. */
+type AgeSeconds = () => number | undefined;
+
+/** The webhook's metrics, in a registry of their own. */
+export const openWebhookMetrics = (ages: {
+  readonly profiles: AgeSeconds;
+  readonly policies: AgeSeconds;
+}): WebhookMetrics => {
   const registry = new Registry();
   const admissions = new Counter(configOf(SPECS.admissions, registry));
   const seconds = openHistogram(SPECS.admissionSeconds, registry);
@@ -41,7 +41,8 @@ export const openWebhookMetrics = (
   const bundleMatch = new Gauge(configOf(SPECS.bundleMatch, registry));
   const failures = new Counter(configOf(SPECS.certificateFailures, registry));
   const profiles = new Gauge(configOf(SPECS.profiles, registry));
-  collectAge(registry, profilesAgeSeconds);
+  collectAge(SPECS.profilesAge, registry, ages.profiles);
+  collectAge(SPECS.policiesAge, registry, ages.policies);
   return {
     admissionAnswered: ({ operation, outcome, reason, seconds: took }) => {
       admissions.inc({ operation, outcome, reason });
@@ -59,9 +60,9 @@ export const openWebhookMetrics = (
 };
 
 /** Asked at each scrape; without a word of the watch yet there is no sample. */
-const collectAge = (registry: Registry, ageSeconds: () => number | undefined): void => {
+const collectAge = (spec: MetricSpec, registry: Registry, ageSeconds: AgeSeconds): void => {
   const gauge: Gauge = new Gauge({
-    ...configOf(SPECS.profilesAge, registry),
+    ...configOf(spec, registry),
     collect: () => {
       const age = ageSeconds();
       if (age === undefined) gauge.remove();

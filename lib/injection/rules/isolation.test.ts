@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { AGENT, add, found, refuses, allows } from '../fixtures/cases.ts';
-import { platform } from '../fixtures/platform.ts';
+import { authorityPlatform, platform } from '../fixtures/platform.ts';
 
 describe('the pod as a whole', () => {
   refuses('3', [
@@ -33,6 +33,14 @@ describe('the pod as a whole', () => {
     ['another name of its own', [add('/spec/hostnameOverride', 'agent.example')]],
     ['other aliases', [add('/spec/hostAliases', [{ hostnames: ['db', 'notamazonaws.com'] }])]],
   ]);
+
+  test('rule 3 refuses an alias for the authority', () => {
+    const aliases = [
+      add('/spec/hostAliases', [{ hostnames: ['valetkey-authority.valetkey.svc'] }]),
+    ];
+    expect(found(aliases, authorityPlatform)).toMatchObject([{ rule: '3' }]);
+    expect(found(aliases, platform)).toEqual([]);
+  });
 
   test("rule 3 refuses an alias for a private cloud's endpoint", () => {
     const cloud = { ...platform.cloud, stsEndpoint: 'https://rgw.example:7480' };

@@ -72,26 +72,25 @@ const CLOUD_DOMAINS = ['amazonaws.com', 'amazonaws.com.cn', 'api.aws'];
 
 const hostAliases = (pod: Pod, platform: Platform): readonly Fault[] =>
   (pod.spec?.hostAliases ?? []).flatMap(({ hostnames }, alias) =>
-    (hostnames ?? []).flatMap((name, index) => {
-      if (!isCloudHost(name, platform)) return [];
-      const path = `/spec/hostAliases/${alias}/hostnames/${index}`;
-      return [{ path, expected: 'no name of the cloud', got: show(name) }];
-    }),
+    (hostnames ?? []).flatMap((name, index) =>
+      judgeHost(name, `/spec/hostAliases/${alias}/hostnames/${index}`, platform),
+    ),
   );
 
 /** The kubelet writes it into `/etc/hosts` beside the pod's address: one more alias. */
-const ownHostname = (pod: Pod, platform: Platform): readonly Fault[] => {
-  const name = pod.spec?.hostnameOverride ?? '';
-  if (!isCloudHost(name, platform)) return [];
-  return [{ path: '/spec/hostnameOverride', expected: 'no name of the cloud', got: show(name) }];
-};
+const ownHostname = (pod: Pod, platform: Platform): readonly Fault[] =>
+  judgeHost(pod.spec?.hostnameOverride ?? '', '/spec/hostnameOverride', platform);
 
-/** The authority's name will stand here, too. */
-const isCloudHost = (name: string, { cloud }: Platform): boolean => {
-  const host = name.toLowerCase().replace(/\.$/, '');
-  const named = [cloud.stsEndpoint, cloud.httpsProxy].map((url) => URL.parse(url ?? '')?.hostname);
+const judgeHost = (name: string, path: string, platform: Platform): readonly Fault[] =>
+  isTraded(name.toLowerCase().replace(/\.$/, ''), platform)
+    ? [{ path, expected: 'no name of the authority or the cloud', got: show(name) }]
+    : [];
+
+/** Whether credentials come from this host, or from anywhere by way of it. */
+const isTraded = (host: string, { cloud, authority }: Platform): boolean => {
+  const urls = [authority?.endpoint, cloud.stsEndpoint, cloud.httpsProxy];
   return (
-    named.includes(host) ||
+    urls.some((url) => URL.parse(url ?? '')?.hostname === host) ||
     CLOUD_DOMAINS.some((domain) => host === domain || host.endsWith(`.${domain}`))
   );
 };

@@ -4,14 +4,17 @@ import type { Task } from '../../contract/task.ts';
 import type { Fault } from '../../reading/fault.ts';
 import type { AcceptedProfiles } from '../profile.ts';
 
-/** When a rule is held against a pod; the authority will add its look at a live one. */
-export type Occasion = 'CREATE' | 'UPDATE';
+/** When a rule is held against a pod; `LIVE`: by the authority, whenever a run is to start. */
+export type Occasion = 'CREATE' | 'UPDATE' | 'LIVE';
 
 export type JudgeContext = {
   readonly platform: Platform;
   readonly profiles: AcceptedProfiles;
   readonly occasion: Occasion;
-  /** Read afresh from the pod's own annotations; empty on UPDATE, where nothing looks at them. */
+  /**
+   * Read afresh: on CREATE from the pod's own annotations, on a live pod from its sidecar's
+   * environment; empty on UPDATE, where nothing looks at them.
+   */
   readonly tasks: readonly Task[];
   /** On UPDATE. */
   readonly oldPod?: Pod;

@@ -1,5 +1,6 @@
 import type { Pod } from '../../contract/pod.ts';
 import type { Fault } from '../../reading/fault.ts';
+import { judgeEphemeralContainers } from './ephemeral-containers.ts';
 import { judgeForeignCredentials } from './foreign-credentials.ts';
 import { judgeHardening } from './hardening.ts';
 import { judgeIsolation } from './isolation.ts';
@@ -18,7 +19,7 @@ const EVERY_CONTAINER = [
 const everywhere = (member: string): readonly string[] =>
   EVERY_CONTAINER.map((path) => `${path}/${member}`);
 
-/** Rules 1–8 of docs/rules.md. 9 (ephemeral containers) to 13 follow here. */
+/** Rules 1–9 of docs/rules.md. 10 to 13 follow here. */
 export const RULES: readonly Rule[] = [
   {
     id: '1',
@@ -45,13 +46,13 @@ export const RULES: readonly Rule[] = [
       ...everywhere('env'),
       ...everywhere('volumeMounts'),
     ],
-    on: ['CREATE'],
+    on: ['CREATE', 'LIVE'],
     judge: judgeSidecarEquality,
   },
   {
     id: '3',
     holds:
-      "The pod shares no namespace with its node or between its containers, is not for Windows, takes none of the sidecar's ids and aliases no name of the cloud.",
+      "The pod shares no namespace with its node or between its containers, is not for Windows, takes none of the sidecar's ids and aliases no name of the authority or the cloud.",
     looksAt: [
       '/spec/hostPID',
       '/spec/hostIPC',
@@ -63,7 +64,7 @@ export const RULES: readonly Rule[] = [
       '/spec/hostnameOverride',
       ...everywhere('securityContext/windowsOptions'),
     ],
-    on: ['CREATE'],
+    on: ['CREATE', 'LIVE'],
     judge: judgeIsolation,
   },
   {
@@ -71,7 +72,7 @@ export const RULES: readonly Rule[] = [
     holds:
       'Every other container keeps to level restricted: not root, no gain of rights, no capabilities, confined.',
     looksAt: [...everywhere('securityContext'), '/spec/securityContext', '/metadata/annotations'],
-    on: ['CREATE'],
+    on: ['CREATE', 'LIVE'],
     judge: judgeHardening,
   },
   {
@@ -82,7 +83,7 @@ export const RULES: readonly Rule[] = [
       '/spec/volumes/*/hostPath',
       '/spec/volumes/*/projected/sources/*/serviceAccountToken',
     ],
-    on: ['CREATE'],
+    on: ['CREATE', 'LIVE'],
     judge: judgeVolumes,
   },
   {
@@ -90,14 +91,14 @@ export const RULES: readonly Rule[] = [
     holds:
       'A consumer mounts its own socket volume as injected; no other container touches a volume or a path of Valetkey.',
     looksAt: [...everywhere('volumeMounts'), ...everywhere('volumeDevices'), ...everywhere('env')],
-    on: ['CREATE'],
+    on: ['CREATE', 'LIVE'],
     judge: judgeMounts,
   },
   {
     id: '7',
     holds: 'No container brings static cloud keys or a cloud role by another mechanism.',
     looksAt: everywhere('env'),
-    on: ['CREATE'],
+    on: ['CREATE', 'LIVE'],
     judge: judgeForeignCredentials,
   },
   {
@@ -106,6 +107,13 @@ export const RULES: readonly Rule[] = [
     looksAt: ['/metadata/annotations', '/metadata/labels', ...everywhere('image')],
     on: ['UPDATE'],
     judge: judgeUpdates,
+  },
+  {
+    id: '9',
+    holds: 'No ephemeral container is in the pod, and none is added.',
+    looksAt: ['/spec/ephemeralContainers'],
+    on: ['CREATE', 'UPDATE', 'LIVE'],
+    judge: judgeEphemeralContainers,
   },
 ];
 

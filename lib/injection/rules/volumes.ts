@@ -1,8 +1,5 @@
-import {
-  PROTECTED_AUDIENCE_PREFIXES,
-  PROTECTED_AUDIENCES,
-  TOKEN_VOLUME,
-} from '../../contract/names.ts';
+import { isCloudAudience } from '../../config/audiences.ts';
+import { TOKEN_VOLUME } from '../../contract/names.ts';
 import type { Platform } from '../../contract/platform.ts';
 import type { Volume } from '../../contract/pod.ts';
 import { show, type Fault } from '../../reading/fault.ts';
@@ -32,11 +29,5 @@ const tokens = (volume: Volume, path: string, platform: Platform): readonly Faul
         return [{ path: at, expected, got: show(audience) }];
       });
 
-const isProtected = (audience: string, platform: Platform): boolean => {
-  const name = audience.toLowerCase();
-  return (
-    [...PROTECTED_AUDIENCES, platform.sidecar.audience].some(
-      (each) => each.toLowerCase() === name,
-    ) || PROTECTED_AUDIENCE_PREFIXES.some((prefix) => name.startsWith(prefix))
-  );
-};
+const isProtected = (audience: string, { sidecar }: Platform): boolean =>
+  isCloudAudience(audience) || audience.toLowerCase() === sidecar.audience.toLowerCase();

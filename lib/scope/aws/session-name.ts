@@ -1,3 +1,5 @@
+import { RUN_LENGTH } from '../../grant/run-ids.ts';
+
 /** STS, AssumeRoleWithWebIdentity: `[\w+=,.@-]{2,64}`. */
 const MAX_LENGTH = 64;
 const SESSION_NAME = /^[\w.-]+@[\w-]+$/;
@@ -10,8 +12,11 @@ const SESSION_NAME = /^[\w.-]+@[\w-]+$/;
  * @throws when the run leaves no room or holds characters that STS refuses
  */
 export const sessionName = ({ podName, run }: { podName: string; run: string }): string => {
-  const room = MAX_LENGTH - run.length - 1;
-  const name = room < 1 ? '' : `${podName.slice(0, room)}@${run}`;
+  const name = `${shownPodName(podName, run.length)}@${run}`;
   if (!SESSION_NAME.test(name)) throw new Error('the pod and run make no session name');
   return name;
 };
+
+/** As much of a pod's name as the session names of its runs show. */
+export const shownPodName = (podName: string, runLength = RUN_LENGTH): string =>
+  podName.slice(0, Math.max(0, MAX_LENGTH - runLength - 1));

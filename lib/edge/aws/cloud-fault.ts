@@ -1,7 +1,7 @@
-/** What kept STS from issuing: its own error, or the lack of an answer. */
-export class StsFault extends Error {
-  override readonly name = 'StsFault';
-  /** STS's error code, or the code of a system or TLS error. */
+/** What kept a cloud from doing as asked: its own error, or the lack of an answer. */
+export class CloudFault extends Error {
+  override readonly name = 'CloudFault';
+  /** The cloud's error code, or the code of a system or TLS error. */
   readonly code: string;
   /** HTTP status; absent when there was no answer. */
   readonly status: number | undefined;

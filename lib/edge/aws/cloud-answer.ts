@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 
 import { show } from '../../reading/fault.ts';
-import { StsFault } from './sts-fault.ts';
+import { CloudFault } from './cloud-fault.ts';
 
 const LONGEST_BODY = 64 * 1024;
 
@@ -9,8 +9,8 @@ type Response = { readonly statusCode: number; readonly body: Readable };
 
 /**
  * SDK middleware of the `deserialize` step, next to the wire: no answer, and an answer that is not
- * 2xx, become a {@link StsFault}. STS wraps its errors (`<ErrorResponse><Error><Code>`), Ceph RGW
- * answers as S3 does (`<Error><Code>`), and the SDK reads the code of the former only.
+ * 2xx, become a {@link CloudFault}. STS and IAM wrap their errors (`<ErrorResponse><Error><Code>`),
+ * Ceph RGW answers as S3 does (`<Error><Code>`), and the SDK reads the code of the former only.
  */
 export const readFaults =
   <A, O extends { response: unknown }>(next: (args: A) => Promise<O>) =>
@@ -24,16 +24,16 @@ export const readFaults =
   };
 
 /** Only a code passes: an error of the SDK may carry the request, and with it the token. */
-const toLack = (thrown: unknown): StsFault => {
+const toLack = (thrown: unknown): CloudFault => {
   const { name, code } = thrown as { name?: string; code?: string };
-  return new StsFault(code ?? name ?? 'unknown', '');
+  return new CloudFault(code ?? name ?? 'unknown', '');
 };
 
-const toFault = (text: string, status: number): StsFault => {
+const toFault = (text: string, status: number): CloudFault => {
   const code = /<Code>\s*([A-Za-z0-9.:_-]{1,80})\s*<\/Code>/.exec(text)?.[1];
   const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1];
   const detail = message === undefined ? '' : show(message);
-  return new StsFault(code ?? `http_${status}`, detail, { status });
+  return new CloudFault(code ?? `http_${status}`, detail, { status });
 };
 
 /** As much of it as came: the status says enough of an answer that breaks off. */

@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+
+import {
+  headPublisher,
+  PUBLIC_KEYS_NAME,
+  readHead,
+  renderHead,
+  type Head,
+} from '../../lib/audit/heads.ts';
+import type { Recorder } from '../../lib/audit/record.ts';
+import { openRecorder, type RecorderObserver } from '../../lib/audit/recorder.ts';
+import { VERSION } from '../../lib/contract/version.ts';
+import type { Clock } from '../../lib/contract/clock.ts';
+import type { Log } from '../../lib/contract/log.ts';
+import { openAuditFiles } from '../../lib/edge/disk/audit-files.ts';
+import { openStandardOutput } from '../../lib/edge/disk/standard-output.ts';
+import type { ConfigMapStore } from '../../lib/edge/kubernetes/config-maps.ts';
+import type { AuditKeys } from './audit-keys.ts';
+import type { AuthorityConfig } from './config.ts';
+import { errorFields } from './error-fields.ts';
+import { startLoop } from './loop.ts';
+
+export type Audit = {
+  readonly record: Recorder;
+  /** Seals what is not sealed yet, publishes the last head, closes every sink. */
+  readonly close: () => Promise<void>;
+};
+
+export type AuditEdges = {
+  readonly keys: Pick<AuditKeys, 'sealing'>;
+  readonly heads: ConfigMapStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly observer: RecorderObserver;
+};
+
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Opens this replica's chain of records: in files on its volume, where there is one, and on standard
+ * output. Its newest head is published every five seconds.
+ *
+ * @throws AuditError when the first record cannot be kept; KubernetesError
+ */
+export const openAudit = async (
+  { podName, auditFolder }: Pick<AuthorityConfig, 'podName' | 'auditFolder'>,
+  { keys, heads, clock, log, observer }: AuditEdges,
+): Promise<Audit> => {
+  const published = await readPublished(heads, podName);
+  const files =
+    auditFolder === ''
+      ? undefined
+      : await openAuditFiles({ folder: auditFolder, maxFileBytes: MAX_FILE_BYTES });
+  const recorder = await openRecorder({
+    key: keys.sealing,
+    clock,
+    replica: podName,
+    version: VERSION,
+    newId: () => randomBytes(12).toString('base64url'),
+    sinks: [...(files === undefined ? [] : [files.sink]), openStandardOutput()],
+    resumeFrom: {
+      ...(files !== undefined && { ends: files.ends }),
+      ...(published !== undefined && { published }),
+    },
+    observer,
+  });
+  const publish = openPublisher(heads, { podName, publicKey: keys.sealing.publicKey });
+  const failed = (error: unknown) => log.warn('head of records not published', errorFields(error));
+  const loop = startLoop(headPublisher({ recorder, publish, failed }));
+  return {
+    record: recorder.record,
+    close: async () => {
+      loop.stop();
+      await recorder.close();
+      await publish(recorder.head()).catch(failed);
+    },
+  };
+};
+
+const readPublished = async (
+  { read, create }: ConfigMapStore,
+  podName: string,
+): Promise<Head | undefined> => {
+  const stored = await read();
+  if (stored === undefined) await create();
+  const text = stored?.data[podName];
+  const head = text === undefined ? undefined : readHead(text, podName);
+  return head?.ok === true ? head.value : undefined;
+};
+
+/** The public key goes with the first head; those of earlier keys stay beside it. */
+const openPublisher = (
+  { read, change }: ConfigMapStore,
+  { podName, publicKey }: { readonly podName: string; readonly publicKey: string },
+): ((head: Head) => Promise<void>) => {
+  let isKeyPublished = false;
+  const keysToPublish = async (): Promise<Readonly<Record<string, string>>> => {
+    const known = (await read())?.data[PUBLIC_KEYS_NAME] ?? '';
+    return known.includes(publicKey.trim()) ? {} : { [PUBLIC_KEYS_NAME]: known + publicKey };
+  };
+  return async (head) => {
+    const keys = isKeyPublished ? {} : await keysToPublish();
+    await change({ data: { [podName]: renderHead(head), ...keys } });
+    isKeyPublished = true;
+  };
+};

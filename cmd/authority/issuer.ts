@@ -1,0 +1,88 @@
+import { openPublicDocument } from '../../lib/edge/oidc/public-document.ts';
+import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
+import { JWKS_PATH } from '../../lib/contract/authority.ts';
+import { issuerDocuments } from '../../lib/grant/documents.ts';
+import { openCloud, type Cloud, type CloudEdges } from './cloud.ts';
+import type { Cluster } from './cluster.ts';
+import type { AuthorityConfig } from './config.ts';
+import { keepKeys, type KeptKeys, type KeysEdges } from './keys.ts';
+import { openLaterRecords } from './later-records.ts';
+import { openPublishing, type Publishing } from './publishing.ts';
+import type { Recorder } from '../../lib/audit/record.ts';
+import type { OnFailure } from './watching.ts';
+
+/** What the cloud trusts: keys of grants, the documents that show them, and what grants are traded for. */
+export type Issuer = {
+  readonly keys: KeptKeys;
+  readonly cloud: Cloud;
+  readonly stop: () => void;
+};
+
+export type IssuerEdges = Omit<CloudEdges, 'keys' | 'reportSkew'> &
+  Pick<KeysEdges, 'log'> & {
+    readonly cluster: Pick<Cluster, 'keys'>;
+    readonly metrics: AuthorityMetrics;
+    readonly record: Recorder;
+    readonly onFailure: OnFailure;
+    readonly pace: { readonly keysMs: number };
+  };
+
+export const openIssuer = (config: AuthorityConfig, edges: IssuerEdges): Issuer => {
+  const { cluster, metrics, clock, random, log } = edges;
+  const { authority } = config.platform;
+  const records = openLaterRecords(edges);
+  let publishing: Publishing | undefined;
+  const keys = keepKeys(config, {
+    ...cluster.keys,
+    ...{ clock, random, log },
+    ...(isElsewhere(authority) && {
+      seenPublicly: async () => publishing?.seenPublicly(),
+    }),
+    record: (event) => {
+      records.add([event]);
+      publishing?.wake();
+    },
+    onConcerns: metrics.keyConcerns,
+    onFailure: () => metrics.roundFailed('keys'),
+    everyMs: edges.pace.keysMs,
+  });
+  const cloud = openCloud(config, { keys, clock, random, reportSkew: metrics.clockSkew });
+  publishing = isElsewhere(authority) ? publishingOf(config, edges, { keys, cloud }) : undefined;
+  return {
+    keys,
+    cloud,
+    stop: () => {
+      keys.stop();
+      publishing?.stop();
+      records.stop();
+    },
+  };
+};
+
+/** Where the issuer is not the endpoint itself, the cloud sees a copy that somebody has to bring there. */
+const isElsewhere = ({
+  issuer,
+  endpoint,
+}: AuthorityConfig['platform']['authority']): boolean =>
+  new URL(issuer).origin !== new URL(endpoint).origin;
+
+const publishingOf = (
+  { platform }: AuthorityConfig,
+  { random, onFailure, log }: IssuerEdges,
+  { keys, cloud }: Pick<Issuer, 'keys' | 'cloud'>,
+): Publishing => {
+  const { authority } = platform;
+  const { caBundle } = platform.cloud;
+  const url = `${authority.issuer}${JWKS_PATH}`;
+  return openPublishing({
+    documents: () => {
+      const jwks = keys.jwks();
+      return jwks && issuerDocuments(authority, jwks);
+    },
+    ...(cloud.publish !== undefined && { publish: cloud.publish }),
+    fetchPublic: openPublicDocument({ url, ...(caBundle !== undefined && { caBundle }) }),
+    random,
+    onFailure,
+    onPublished: () => log.info("the issuer's documents are published"),
+  });
+};

@@ -1,0 +1,50 @@
+import type { AuditEvent, Recorder } from '../../lib/audit/record.ts';
+import { backoffMs, startLoop } from './loop.ts';
+import type { OnFailure } from './watching.ts';
+
+export type LaterRecords = {
+  readonly add: (events: readonly AuditEvent[]) => void;
+  readonly stop: () => void;
+};
+
+const RETRY = { firstMs: 250, mostMs: 10_000 };
+const DAY_MS = 86_400_000;
+
+/**
+ * Records of what others did and we observed, in their order. It holds whether it is on record or
+ * not, so the records wait for a disk that fails, and what they tell of does not.
+ */
+export const openLaterRecords = ({
+  record,
+  random,
+  onFailure,
+}: {
+  readonly record: Recorder;
+  readonly random: () => number;
+  readonly onFailure: OnFailure;
+}): LaterRecords => {
+  const waiting: AuditEvent[] = [];
+  let failures = 0;
+  const loop = startLoop(async () => {
+    try {
+      for (let [event] = waiting; event !== undefined; [event] = waiting) {
+        await record(event);
+        waiting.shift();
+      }
+      failures = 0;
+      return DAY_MS;
+    } catch (error) {
+      failures += 1;
+      onFailure('what was observed is not on record yet', error);
+      return backoffMs(failures, { ...RETRY, random });
+    }
+  });
+  return {
+    add: (events) => {
+      if (events.length === 0) return;
+      waiting.push(...events);
+      loop.wake();
+    },
+    stop: loop.stop,
+  };
+};

@@ -1,0 +1,137 @@
+import { describeFault } from '../../lib/reading/fault.ts';
+import type { Clock } from '../../lib/contract/clock.ts';
+import type { PolicyFindings } from '../../lib/policy/findings.ts';
+import { backoffMs, startLoop, type Loop } from './loop.ts';
+import type { OnFailure } from './watching.ts';
+
+/** A TaskPolicy as the API server tells it. */
+export type StoredPolicy = {
+  readonly metadata: {
+    readonly name: string;
+    readonly uid: string;
+    readonly resourceVersion: string;
+    readonly generation?: number;
+  };
+  readonly spec?: unknown;
+  readonly status?: unknown;
+};
+
+/** One of `status.conditions` (Kubernetes API conventions, "Typical status properties"). */
+export type Condition = {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration?: number;
+  readonly lastTransitionTime: string;
+};
+
+const READY = 'Ready';
+/** A person reads it in a terminal. */
+const MAX_MESSAGE = 4_000;
+
+/**
+ * The conditions that a TaskPolicy should have, or nothing where it has them.
+ *
+ * @param now milliseconds since the epoch
+ */
+export const conditionsFor = (
+  { faults, warnings, policies }: Pick<PolicyFindings, 'faults' | 'warnings' | 'policies'>,
+  {
+    generation,
+    conditions,
+    now,
+  }: { generation: number; conditions: readonly Condition[]; now: number },
+): readonly Condition[] | undefined => {
+  const isValid = faults.length === 0;
+  const wanted = {
+    type: READY,
+    status: isValid ? 'True' : 'False',
+    reason: isValid ? 'Valid' : 'Invalid',
+    message: messageOf(
+      isValid ? [`policies: ${policies.join(', ')}`, ...warnings] : faults.map(describeFault),
+    ),
+    observedGeneration: generation,
+  };
+  const had = conditions.find(({ type }) => type === READY);
+  if (had !== undefined && isSame(had, wanted)) return undefined;
+  const lastTransitionTime =
+    had?.status === wanted.status ? had.lastTransitionTime : new Date(now).toISOString();
+  const others = conditions.filter(({ type }) => type !== READY);
+  return [...others, { ...wanted, lastTransitionTime }];
+};
+
+const isSame = (had: Condition, wanted: Omit<Condition, 'lastTransitionTime'>): boolean =>
+  had.status === wanted.status &&
+  had.reason === wanted.reason &&
+  had.message === wanted.message &&
+  had.observedGeneration === wanted.observedGeneration;
+
+const messageOf = (lines: readonly string[]): string => {
+  const text = lines.join('\n');
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
+};
+
+export type StatusEdges = {
+  readonly writeStatus: (change: {
+    readonly name: string;
+    readonly resourceVersion: string;
+    readonly status: { readonly conditions: readonly Condition[] };
+  }) => Promise<'written' | 'conflict'>;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly random: () => number;
+  readonly onFailure: OnFailure;
+};
+
+const RETRY = { firstMs: 500, mostMs: 30_000 };
+const DAY_MS = 86_400_000;
+
+/**
+ * Says on each TaskPolicy what was found in it. Replicas of two versions may find different things:
+ * each says so once for a generation, and no more.
+ */
+export const openStatuses = (
+  { clock, random, writeStatus, onFailure }: StatusEdges,
+  state: () => {
+    readonly all: readonly StoredPolicy[];
+    readonly findings: readonly PolicyFindings[];
+  },
+): Loop => {
+  const said = new Map<string, string>();
+  let failures = 0;
+  const say = async (policy: StoredPolicy, findings: PolicyFindings): Promise<void> => {
+    const { name, uid, resourceVersion, generation = 0 } = policy.metadata;
+    if (said.get(uid) === editionOf(policy)) return;
+    const had = { generation, conditions: conditionsOf(policy), now: clock.now() };
+    const conditions = conditionsFor(findings, had);
+    if (conditions === undefined) return;
+    const outcome = await writeStatus({ name, resourceVersion, status: { conditions } });
+    if (outcome === 'written') said.set(uid, editionOf(policy));
+  };
+  return startLoop(async () => {
+    const { all, findings } = state();
+    const live = new Set(all.map(({ metadata }) => metadata.uid));
+    for (const uid of said.keys()) if (!live.has(uid)) said.delete(uid);
+    try {
+      for (const policy of all) {
+        const found = findings.find(({ name }) => name === policy.metadata.name);
+        if (found !== undefined) await say(policy, found);
+      }
+      failures = 0;
+      return DAY_MS;
+    } catch (error) {
+      failures += 1;
+      onFailure('status of a policy not written', error);
+      return backoffMs(failures, { ...RETRY, random });
+    }
+  });
+};
+
+/** A TaskPolicy with this text, and no other. */
+export const editionOf = ({ metadata: { uid, generation = 0 } }: StoredPolicy): string =>
+  `${uid} ${generation}`;
+
+const conditionsOf = ({ status }: StoredPolicy): readonly Condition[] => {
+  const { conditions } = (status ?? {}) as { readonly conditions?: readonly Condition[] };
+  return conditions ?? [];
+};

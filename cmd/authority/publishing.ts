@@ -1,0 +1,115 @@
+import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
+import type { IssuerDocument, Jwks } from '../../lib/grant/documents.ts';
+import type { PublicCopy } from '../../lib/grant/rotation.ts';
+import { backoffMs, jitterMs, startLoop } from './loop.ts';
+import { StatedError } from './stated-error.ts';
+import type { OnFailure } from './watching.ts';
+
+/** The issuer's documents where the cloud looks for them. */
+export type Publishing = {
+  /** What stands at the public `jwks_uri`; nothing: it could not be read. */
+  readonly seenPublicly: () => Promise<PublicCopy | undefined>;
+  /** The keys changed. */
+  readonly wake: () => void;
+  readonly stop: () => void;
+};
+
+/** What an https GET without any cache of ours answered. */
+export type PublicAnswer = { readonly text: string; readonly cacheControl: string | undefined };
+
+export type PublishingEdges = {
+  /** What should stand there; nothing: our keys are not known, or too old to tell. */
+  readonly documents: () => readonly IssuerDocument[] | undefined;
+  /** Writes them, by the `publisher` role; absent: a person does. */
+  readonly publish?: (documents: readonly IssuerDocument[], signal: AbortSignal) => Promise<void>;
+  /** Of the public `jwks_uri`; throws when there is none, or it is not of status 200. */
+  readonly fetchPublic: () => Promise<PublicAnswer>;
+  readonly random: () => number;
+  readonly onFailure: OnFailure;
+  readonly onPublished: () => void;
+};
+
+const EVERY_MS = 60_000;
+const RETRY = { firstMs: 1_000, mostMs: 60_000 };
+const PUBLISH_MS = 30_000;
+
+/**
+ * Opens it. Each replica writes when its own documents change: whoever learns of new keys last writes
+ * them last, so the newest stand. Once a minute what is public is held against what should be.
+ */
+export const openPublishing = (edges: PublishingEdges): Publishing => {
+  const { documents, publish, random, onFailure, onPublished } = edges;
+  let published: string | undefined;
+  let failures = 0;
+
+  const seenPublicly = async (): Promise<PublicCopy | undefined> => {
+    try {
+      return readPublicCopy(await edges.fetchPublic());
+    } catch (error) {
+      onFailure('the public keys of the issuer cannot be read', error);
+      return undefined;
+    }
+  };
+  const isPublic = async (wanted: readonly IssuerDocument[]): Promise<boolean> => {
+    const copy = await seenPublicly();
+    return copy === undefined || sameKids(copy, wanted);
+  };
+  const turn = async (write: NonNullable<typeof publish>): Promise<void> => {
+    const wanted = documents();
+    if (wanted === undefined) return;
+    const text = JSON.stringify(wanted);
+    if (text === published && (await isPublic(wanted))) return;
+    await write(wanted, AbortSignal.timeout(PUBLISH_MS));
+    published = text;
+    onPublished();
+  };
+  const loop =
+    publish &&
+    startLoop(async () => {
+      try {
+        await turn(publish);
+        failures = 0;
+        return jitterMs(EVERY_MS, random);
+      } catch (error) {
+        failures += 1;
+        onFailure("the issuer's documents are not published", error);
+        return backoffMs(failures, { ...RETRY, random });
+      }
+    });
+  return {
+    seenPublicly,
+    wake: () => loop?.wake(),
+    stop: () => loop?.stop(),
+  };
+};
+
+/** Where nobody says how long copies live, some do for long. */
+const UNSAID_MAX_AGE_SECONDS = 3_600;
+
+/**
+ * Which keys a document shows, and for how long others may hold a copy (RFC 9111, section 5.2.2.1):
+ * never less than we tell those who ask us, since clouds have caches of their own.
+ *
+ * @throws StatedError when it is no JWKS
+ */
+export const readPublicCopy = ({ text, cacheControl = '' }: PublicAnswer): PublicCopy => {
+  const kids = kidsOf(text);
+  if (kids === undefined) throw new StatedError('expected a JWKS, got something else');
+  const [, given] = /(?:^|[\s,])max-age="?(\d{1,9})/i.exec(cacheControl) ?? [];
+  const seconds = given === undefined ? UNSAID_MAX_AGE_SECONDS : Number(given);
+  return { kids, maxAgeMs: Math.max(seconds, DOCUMENTS_MAX_AGE_SECONDS) * 1000 };
+};
+
+const kidsOf = (text: string): readonly string[] | undefined => {
+  try {
+    const { keys } = JSON.parse(text) as Partial<Jwks>;
+    const kids = keys?.map(({ kid }) => kid);
+    return kids?.every((kid) => typeof kid === 'string') === true ? kids : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** The JWKS among the documents; order matters, since Ceph RGW looks at the first key alone. */
+const sameKids = ({ kids }: PublicCopy, wanted: readonly IssuerDocument[]): boolean =>
+  wanted.some(({ body }) => kidsOf(body)?.join() === kids.join());

@@ -1,0 +1,28 @@
+import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
+import type { Pod } from '../../lib/contract/pod.ts';
+import type { ReadPod } from '../../lib/identity/identification.ts';
+import { sidecarsOf } from '../../lib/injection/consumers.ts';
+import { readPod } from '../../lib/injection/pod-shape.ts';
+import type { Claimant } from '../../lib/issuing/caller.ts';
+import { readAdmittedTasks } from '../../lib/task/admitted.ts';
+
+/**
+ * Roles that a run of this pod may be of, by what its sidecar was given. Where the pod cannot be
+ * told any more, all that opt in: to deny one session too many costs a Revocation, no more.
+ *
+ * @returns throws KubernetesError
+ */
+export const openRunRoles =
+  (read: ReadPod, all: readonly string[]) =>
+  async ({ namespace, pod }: Claimant): Promise<readonly string[]> => {
+    const found = readPod(await read({ namespace, name: pod.name }));
+    if (!found.ok || found.value.metadata?.uid !== pod.uid) return all;
+    return rolesOf(found.value) ?? all;
+  };
+
+const rolesOf = (pod: Pod): readonly string[] | undefined => {
+  const [sidecar] = sidecarsOf(pod);
+  const env = sidecar?.container.env?.find(({ name }) => name === SIDECAR_ENV.tasks);
+  const admitted = readAdmittedTasks(env?.value ?? '');
+  return admitted.ok ? admitted.value.tasks.map(({ role }) => role) : undefined;
+};

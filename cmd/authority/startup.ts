@@ -1,0 +1,45 @@
+import type { AuditKeys } from './audit-keys.ts';
+import { readAuditKeys } from './audit-keys.ts';
+import { openAudit, type Audit } from './audit.ts';
+import type { AuditEdges } from './audit.ts';
+import type { Cluster } from './cluster.ts';
+import type { AuthorityConfig } from './config.ts';
+import { backoffMs } from './loop.ts';
+
+/** What must be there before anything else can be: nothing happens without a record. */
+export type Foundation = {
+  readonly auditKeys: AuditKeys;
+  /** The authority's own name at the API server. */
+  readonly ownName: string;
+  readonly audit: Audit;
+};
+
+type StartupEdges = Omit<AuditEdges, 'keys' | 'heads'> & {
+  readonly cluster: Pick<Cluster, 'auditSecret' | 'auditHeads' | 'readOwnName'>;
+  readonly random: () => number;
+  readonly onFailure: (error: unknown) => void;
+};
+
+const RETRY = { firstMs: 250, mostMs: 5_000 };
+
+/** Lays it, and tries again for as long as it takes. */
+export const layFoundation = async (
+  config: AuthorityConfig,
+  edges: StartupEdges,
+): Promise<Foundation> => {
+  const { cluster, random, onFailure } = edges;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const auditKeys = await readAuditKeys(cluster.auditSecret);
+      const ownName = await cluster.readOwnName();
+      const heads = cluster.auditHeads;
+      const audit = await openAudit(config, { ...edges, keys: auditKeys, heads });
+      return { auditKeys, ownName, audit };
+    } catch (error) {
+      onFailure(error);
+      await wait(backoffMs(attempt, { ...RETRY, random }));
+    }
+  }
+};
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

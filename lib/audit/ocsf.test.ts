@@ -1,0 +1,154 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import { intent, memorySink, record } from './fixtures/recording.ts';
+import { eventAttributes } from './ocsf.ts';
+import type { AuditEvent } from './record.ts';
+
+const issued: AuditEvent = {
+  ...intent('run-1'),
+  kind: 'run.issued',
+  purpose: 'nightly summary',
+  scope: {
+    role: 'arn:aws:iam::111122223333:role/agent-reports',
+    sessionName: 'agent-7@run-1',
+    policySha256: 'ab'.repeat(32),
+    actions: ['s3:GetObject'],
+    resources: ['arn:aws:s3:::acme-data/reports/acme/*'],
+    deadline: 1767226200000,
+  },
+  decision: { outcome: 'allow', policies: ['starter/0'], version: 'cd'.repeat(32) },
+};
+
+/** The line that a recorder writes for an event. */
+const lineOf = async (event: AuditEvent): Promise<string> => {
+  const { sink, appended } = memorySink();
+  await (await record({ sinks: [sink] })).record(event);
+  return appended.at(-1) ?? '';
+};
+
+describe('a record', () => {
+  test('of an issued run is an Authorize Session of OCSF, with our words beside', () => {
+    expect(eventAttributes(issued, '1.2.3')).toEqual({
+      category_uid: 3,
+      class_uid: 3003,
+      activity_id: 1,
+      activity_name: 'Assign Privileges',
+      type_uid: 300301,
+      severity_id: 1,
+      status_id: 1,
+      time: issued.at,
+      metadata: {
+        version: '1.6.0',
+        product: { name: 'Valetkey', vendor_name: 'Valetkey', version: '1.2.3' },
+      },
+      user: { name: 'system:serviceaccount:research:agent', type_id: 4 },
+      actor: {
+        user: { name: 'system:serviceaccount:research:agent', type_id: 4 },
+        app_name: 'agent',
+        authorizations: [
+          { decision: 'allow', policy: { name: 'starter/0', version: 'cd'.repeat(32) } },
+        ],
+      },
+      session: { uid: 'run-1', uid_alt: 'agent-7@run-1', expiration_time: 1767226200000 },
+      privileges: ['s3:GetObject'],
+      unmapped: {
+        kind: 'run.issued',
+        namespace: 'research',
+        pod: 'agent-7',
+        pod_uid: '0d7f8f2e-5a52-4f3e-9d8f-111111111111',
+        task: 'summarize',
+        params: { customer: 'acme' },
+        purpose: 'nightly summary',
+        role: 'arn:aws:iam::111122223333:role/agent-reports',
+        resources: ['arn:aws:s3:::acme-data/reports/acme/*'],
+        session_policy_sha256: 'ab'.repeat(32),
+      },
+    });
+  });
+
+  test('of a refusal says so, and why', () => {
+    const refused = {
+      ...intent('run-1'),
+      reason: 'policy_denied',
+      message: 'no policy permits it',
+    };
+    expect(eventAttributes({ ...refused, kind: 'run.refused' }, '1')).toMatchObject({
+      status_id: 2,
+      status_code: 'policy_denied',
+      message: 'no policy permits it',
+    });
+  });
+
+  test('of a changed policy names it as the entity', () => {
+    const changed: AuditEvent = { kind: 'policy.changed', at: 1, subject: 'starter' };
+    expect(eventAttributes(changed, '1')).toMatchObject({
+      class_uid: 3004,
+      entity: { type: 'policy', name: 'starter' },
+    });
+  });
+
+  test('holds no member that an event has besides its own', async () => {
+    const event = { ...issued, keys: { secretAccessKey: 'SECRET' }, token: 'SECRET' };
+    const scope = { ...issued.scope, policy: 'SECRET' } as AuditEvent['scope'];
+    const line = await lineOf({ ...event, scope } as AuditEvent);
+    expect(line).toContain('run-1');
+    expect(line).not.toContain('SECRET');
+  });
+
+  test.each([
+    ['a signed token', `Bearer eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl`],
+    ['a signed token that is cut off', `eyJhbGciOiJFUzI1NiJ9.${'c2lnbmF0dXJl'.repeat(900)}`],
+    ['a private key', '-----BEGIN PRIVATE KEY-----\nc2lnbmF0dXJl\n-----END PRIVATE KEY-----'],
+  ])('keeps %s out wherever it strays in', async (_, secret) => {
+    const line = await lineOf({
+      ...issued,
+      purpose: secret,
+      message: secret,
+      params: { customer: secret },
+      subject: secret,
+    });
+    expect(line).toContain('[secret]');
+    expect(line).not.toContain('c2lnbmF0dXJl');
+  });
+
+  const hostile = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 400 }),
+    fc.constantFrom('\n', '\r\n{"kind":"run.issued"}', '\u2028\u0085', '\ud800', '\0\u001b[2J'),
+    fc.constantFrom('"', '\\', '😀', '\u0001').map((character) => character.repeat(5_000)),
+  );
+  const hostileEvent = fc
+    .record({
+      purpose: hostile,
+      message: hostile,
+      reason: hostile,
+      task: hostile,
+      run: hostile,
+      texts: fc.array(hostile, { maxLength: 60 }),
+      params: fc.dictionary(hostile, hostile, { maxKeys: 60 }),
+      user: fc.record({ issuer: hostile, subject: hostile }),
+    })
+    .map(({ texts, user, ...rest }): AuditEvent => {
+      const actor = { ...issued.actor, user } as NonNullable<AuditEvent['actor']>;
+      const scope = { role: 'r', actions: texts, resources: texts };
+      const decision = { outcome: 'allow', policies: texts, version: 'v' };
+      return { ...issued, ...rest, actor, scope, decision };
+    });
+
+  test('is one line of at most 16 KiB without control characters, whatever it is told', async () => {
+    await fc.assert(
+      fc.asyncProperty(hostileEvent, async (event) => {
+        const line = await lineOf(event);
+        expect(line.endsWith('\n')).toBe(true);
+        expect(line.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u);
+        expect(Buffer.byteLength(line)).toBeLessThanOrEqual(16 * 1024);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('says how much is left out of it', async () => {
+    const line = await lineOf({ ...issued, purpose: 'x'.repeat(300) });
+    expect(line).toMatch(/x{256} \[…300 characters, sha256 [0-9a-f]{64}\]/);
+  });
+});

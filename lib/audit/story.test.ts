@@ -1,0 +1,137 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { fileOf, intent, memorySink, record, startedAt } from './fixtures/recording.ts';
+import type { AuditEvent } from './record.ts';
+import { renderStory, tellStory } from './story.ts';
+
+const second = (count: number): number => startedAt + count * 1_000;
+const decision = { outcome: 'allow', policies: ['starter/0'], version: 'cd'.repeat(32) };
+const scope = {
+  role: 'arn:aws:iam::111122223333:role/agent-reports',
+  sessionName: 'agent-7@run-1',
+  actions: ['s3:GetObject'],
+  resources: ['arn:aws:s3:::acme-data/reports/acme/*'],
+  deadline: second(600),
+};
+const begun: AuditEvent = { ...intent('run-1'), purpose: 'nightly summary', decision };
+const events: readonly AuditEvent[] = [
+  begun,
+  { ...intent('run-2'), decision },
+  { ...begun, kind: 'run.issued', at: second(1), scope },
+  {
+    kind: 'revocation.observed',
+    at: second(7),
+    subject: 'stop-it',
+    run: 'run-1',
+    reason: 'revoked',
+  },
+  { ...intent('run-1'), kind: 'run.ended', at: second(8), reason: 'revoked', message: 'by alice' },
+];
+
+const recordsOf = async (given: readonly AuditEvent[]): Promise<string> => {
+  const { sink, text } = memorySink();
+  const recorder = await record({ sinks: [sink] });
+  for (const event of given) await recorder.record(event);
+  return text();
+};
+
+const rgw = (at: number, session: string, members: object = {}): string =>
+  JSON.stringify({
+    bucket: 'acme-data',
+    object: 'reports/acme/may.csv',
+    time: new Date(at).toISOString().replace('Z', '000Z'),
+    remote_addr: '10.20.0.7',
+    user: 'oidc$agent',
+    operation: 'get_obj',
+    http_status: '200',
+    error_code: '',
+    access_key_id: 'ACCESS',
+    sts_info: { role_name: 'agent-reports', role_session: session },
+    ...members,
+  });
+
+const opsLog = [
+  rgw(second(9), 'agent-7@run-1', { http_status: '403', error_code: 'AccessDenied' }),
+  rgw(second(3), 'agent-7@run-1'),
+  rgw(second(4), 'agent-8@run-2'),
+  '{"time": "half a line of run-1',
+  '',
+].join('\n');
+
+const told = async (cloudLog: string, run = 'run-1', records?: string) =>
+  tellStory({
+    run,
+    records: [fileOf(records ?? (await recordsOf(events)))],
+    cloudLogs: [fileOf(cloudLog, 'ops.log')],
+  });
+
+describe('the story of a run', () => {
+  test('goes from its intent over policy, credentials and each cloud call to its end', async () => {
+    expect(renderStory(await told(opsLog))).toEqual([
+      'run run-1',
+      '2026-01-01T00:00:00.000Z  intent       task summarize of pod research/agent-7 (system:serviceaccount:research:agent) by agent with {"customer":"acme"} to nightly summary',
+      '2026-01-01T00:00:00.000Z  policy       allow by starter/0, version cdcdcdcdcdcd',
+      '2026-01-01T00:00:01.000Z  credentials  session agent-7@run-1 of arn:aws:iam::111122223333:role/agent-reports, until 2026-01-01T00:10:00.000Z, may s3:GetObject on arn:aws:s3:::acme-data/reports/acme/*',
+      '2026-01-01T00:00:03.000Z  cloud call   get_obj acme-data/reports/acme/may.csv: 200, from 10.20.0.7',
+      '2026-01-01T00:00:07.000Z  other        revocation.observed stop-it revoked',
+      '2026-01-01T00:00:08.000Z  end          revoked: by alice',
+      '2026-01-01T00:00:09.000Z  cloud call   get_obj acme-data/reports/acme/may.csv: 403 AccessDenied, from 10.20.0.7',
+    ]);
+  });
+
+  test('names the sessions, so that other tools can join by them', async () => {
+    expect(await told('')).toMatchObject({ run: 'run-1', sessions: ['agent-7@run-1'] });
+  });
+
+  test('reads CloudTrail, an event a line or a whole file', async () => {
+    const call = {
+      eventTime: '2026-01-01T00:00:03Z',
+      eventSource: 's3.amazonaws.com',
+      eventName: 'GetObject',
+      sourceIPAddress: '192.0.2.7',
+      userIdentity: { arn: 'arn:aws:sts::111122223333:assumed-role/agent-reports/agent-7@run-1' },
+      requestParameters: { bucketName: 'acme-data', key: 'reports/acme/may.csv' },
+    };
+    const other = { ...call, userIdentity: { arn: 'arn:aws:iam::111122223333:user/run-1' } };
+    for (const log of [JSON.stringify(call), JSON.stringify({ Records: [call, other] })]) {
+      const { steps } = await told(log);
+      expect(steps.filter(({ kind }) => kind === 'cloud call')).toEqual([
+        {
+          at: second(3),
+          kind: 'cloud call',
+          text: 'GetObject acme-data/reports/acme/may.csv: ok, from 192.0.2.7',
+        },
+      ]);
+    }
+  });
+
+  test('of a refusal says why', async () => {
+    const refused: AuditEvent = {
+      ...intent('run-1'),
+      kind: 'run.refused',
+      reason: 'policy_denied',
+      message: 'no policy permits it',
+      decision: { outcome: 'deny', policies: [], version: 'cd'.repeat(32) },
+    };
+    const { steps } = await told('', 'run-1', await recordsOf([refused]));
+    expect(steps.map(({ kind, text }) => `${kind}: ${text}`)).toEqual([
+      'policy: deny by none, version cdcdcdcdcdcd',
+      'refusal: policy_denied: no policy permits it',
+    ]);
+  });
+
+  test('finds calls by the run alone, where its records are lost', async () => {
+    expect((await told(opsLog, 'run-1', '')).steps).toHaveLength(2);
+  });
+
+  test('says that nothing is known, and how many lines are no whole records', async () => {
+    expect(renderStory(await told(opsLog, 'run-9'))).toEqual(['run run-9: nothing is known of it']);
+    const edited = (await recordsOf(events)).replace('summarize', 'summarise');
+    expect((await told('', 'run-1', edited)).unreadable).toBe(1);
+  });
+
+  test('brings no control character of a cloud log to a terminal', async () => {
+    const hostile = rgw(second(3), 'agent-7@run-1', { object: 'a\u001b[2J\nb' });
+    expect(renderStory(await told(hostile)).join('')).toContain('a\\u{1b}[2J\\u{a}b');
+  });
+});

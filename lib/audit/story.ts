@@ -1,0 +1,90 @@
+import { escapeInvisible } from '../reading/fault.ts';
+import { readCloudCalls, type CloudCall } from './cloud-log.ts';
+import type { AuditFile } from './file-walk.ts';
+import { readLine } from './line.ts';
+import { linesOf } from './lines.ts';
+import { tellRecord, type StoryStep } from './story-steps.ts';
+
+/** A file of CloudTrail's is one line. */
+const MAX_LOG_LINE_BYTES = 256 * 1024 * 1024;
+
+/** One run, from its intent to its end. */
+export type Story = {
+  readonly run: string;
+  /** Names of its sessions at the cloud. */
+  readonly sessions: readonly string[];
+  /** In the order of their times; the cloud's are by its own clock. */
+  readonly steps: readonly StoryStep[];
+  /** Lines that name the run and are no whole records: `audit verify` says why. */
+  readonly unreadable: number;
+};
+
+/**
+ * Tells one run: what was asked for, what policy said, what was issued, each call that the cloud
+ * logged under the run's session, and how it ended. It believes its files: verify them first.
+ *
+ * @param given.records files of records, of every replica
+ * @param given.cloudLogs Ceph RGW's ops log or AWS CloudTrail, see {@link readCloudCalls}
+ */
+export const tellStory = async (given: {
+  readonly run: string;
+  readonly records: Iterable<AuditFile>;
+  readonly cloudLogs: Iterable<AuditFile>;
+}): Promise<Story> => {
+  const { run } = given;
+  const sessions = new Set<string>();
+  const steps: StoryStep[] = [];
+  let unreadable = 0;
+  for await (const line of linesNaming(given.records, run)) {
+    const reading = readLine(line);
+    if (!reading.ok) unreadable += 1;
+    else {
+      const told = tellRecord(reading.record.body, run);
+      steps.push(...told.steps.filter((step) => !isRepeated(step, steps)));
+      if (told.session !== undefined) sessions.add(told.session);
+    }
+  }
+  const isOurs = ({ session }: CloudCall): boolean =>
+    sessions.size === 0 ? session.endsWith(`@${run}`) : sessions.has(session);
+  for await (const line of linesNaming(given.cloudLogs, run)) {
+    steps.push(...readCloudCalls(line).filter(isOurs).map(tellCall));
+  }
+  return { run, sessions: [...sessions], steps: inOrder(steps), unreadable };
+};
+
+/** A story as lines for people: time, what it is, what happened. */
+export const renderStory = ({ run, steps, unreadable }: Story): readonly string[] => {
+  const head = steps.length === 0 ? [`run ${run}: nothing is known of it`] : [`run ${run}`];
+  const body = steps.map(({ at, kind, text }) => `${timeText(at)}  ${kind.padEnd(11)}  ${text}`);
+  const rest = unreadable === 0 ? [] : [`${unreadable} lines name it and are no whole records`];
+  return [...head, ...body, ...rest].map(escapeInvisible);
+};
+
+const tellCall = ({ at, operation, target, outcome, from }: CloudCall): StoryStep => ({
+  at,
+  kind: 'cloud call',
+  text: `${operation} ${target}: ${outcome}${from === '' ? '' : `, from ${from}`}`,
+});
+
+/** The intent's record and the outcome's state the same decision. */
+const isRepeated = ({ kind, text }: StoryStep, steps: readonly StoryStep[]): boolean =>
+  kind === 'policy' && steps.some((step) => step.kind === kind && step.text === text);
+
+/** A policy decides before credentials of the same millisecond: what was told first stays first. */
+const inOrder = (steps: readonly StoryStep[]): readonly StoryStep[] =>
+  steps.toSorted((a, b) => a.at - b.at);
+
+const timeText = (at: number): string =>
+  Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : 'at no time';
+
+/** Most lines of big files are about other runs: they are not even parsed. */
+const linesNaming = async function* (
+  files: Iterable<AuditFile>,
+  run: string,
+): AsyncGenerator<string> {
+  for (const { chunks } of files) {
+    for await (const { bytes } of linesOf(chunks, MAX_LOG_LINE_BYTES)) {
+      if (bytes.includes(run)) yield bytes.toString('utf8');
+    }
+  }
+};

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+
+import type { Torn } from './chain.ts';
+import type { Findings, Place } from './findings.ts';
+import type { Misread } from './line.ts';
+import type { FileLine } from './lines.ts';
+
+/** A line that is no record, and why. */
+export type UnreadLine = Place & { readonly why: Misread };
+
+/** More of them than this nobody has left half written: they are faults at once. */
+const MOST_KEPT = 1_000;
+
+/**
+ * Lines of one file that are no records, until something accounts for them: the next record, when it
+ * states that just these bytes were torn; or nothing, and then each is a fault.
+ */
+export const openUnreadLines = (findings: Findings, report: (line: UnreadLine) => void) => {
+  let lines: UnreadLine[] = [];
+  let hash = createHash('sha256');
+  let bytes = 0;
+  let isEnded = true;
+  let areTooMany = false;
+  const take = () => {
+    const taken = { lines, bytes, sha256: hash.digest('hex'), isEnded };
+    lines = [];
+    hash = createHash('sha256');
+    bytes = 0;
+    return taken;
+  };
+  return {
+    add: (line: FileLine, unread: UnreadLine): void => {
+      if (areTooMany) {
+        report(unread);
+        return;
+      }
+      const isFirst = lines.length === 0;
+      if (!isFirst) hash.update('\n');
+      hash.update(line.bytes);
+      bytes += line.bytes.length + (isFirst ? 0 : 1);
+      isEnded = line.isEnded;
+      lines.push(unread);
+      areTooMany = lines.length > MOST_KEPT;
+      if (areTooMany) take().lines.forEach(report);
+    },
+    /** A record follows. */
+    account: (torn: Torn | undefined): void => {
+      areTooMany = false;
+      if (lines.length === 0) return;
+      const taken = take();
+      const [first] = taken.lines;
+      const isTorn = torn?.bytes === taken.bytes && torn.sha256 === taken.sha256;
+      if (isTorn && first !== undefined) {
+        findings.note(first, 'torn', `${taken.bytes} bytes were half written when a process ended`);
+      } else taken.lines.forEach(report);
+    },
+    /** The file ends. One last line without a line break may be on its way yet. */
+    end: (): void => {
+      if (lines.length === 0) return;
+      const taken = take();
+      const [first] = taken.lines;
+      const isUnfinished = taken.lines.length === 1 && !taken.isEnded;
+      if (isUnfinished && first?.why.code === 'not_a_record') {
+        findings.note(first, 'unfinished', `${taken.bytes} bytes at the end are no whole record`);
+      } else taken.lines.forEach(report);
+    },
+  };
+};

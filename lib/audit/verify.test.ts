@@ -1,0 +1,356 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import { canonical, linkRecord, sha256, type Attributes, type Position } from './chain.ts';
+import { describeAuditFault } from './findings.ts';
+import {
+  fileOf,
+  intent,
+  key,
+  memorySink,
+  publicKeys,
+  record,
+  recordedFile,
+} from './fixtures/recording.ts';
+import type { Head } from './heads.ts';
+import { newSealingKey, openSealingKey, readPublicKeys } from './keys.ts';
+import { verifyChain, type VerifySettings } from './verify.ts';
+
+const { text, head } = await recordedFile(12);
+const lines = text.split('\n').slice(0, -1);
+const lineAt = (index: number): string => lines[index] ?? '';
+const joined = (given: readonly string[]): string => given.map((line) => `${line}\n`).join('');
+const heads = { 'valetkey-authority-0': head };
+
+const verify = (given: string | Uint8Array, settings: Partial<VerifySettings> = {}) =>
+  verifyChain([fileOf(given)], { publicKeys, heads, ...settings });
+const codesOf = async (given: string, settings: Partial<VerifySettings> = {}) =>
+  (await verify(given, settings)).faults.map(({ code, line }) => `${code}:${line}`);
+
+const anyLine = fc.nat(lines.length - 1);
+
+describe('a recorded file', () => {
+  test('verifies as it was written', async () => {
+    expect(await verify(text)).toEqual({
+      isWhole: true,
+      faultCount: 0,
+      faults: [],
+      notes: [],
+      chains: [{ chain: head.chain, records: 18, first: 0, last: 17, sealedThrough: 17 }],
+    });
+  });
+
+  test('verifies however it is cut into chunks', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 5_000 }), async (size) => {
+        const bytes = Buffer.from(text);
+        const chunks = (async function* () {
+          for (let at = 0; at < bytes.length; at += size)
+            yield await Promise.resolve(bytes.subarray(at, at + size));
+        })();
+        const report = await verifyChain([{ name: 'a', chunks }], { publicKeys, heads });
+        expect(report.faults).toEqual([]);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  const isFound = async (changed: string | Uint8Array): Promise<void> => {
+    expect((await verify(changed)).isWhole).toBe(false);
+  };
+
+  test('is found out when any byte of it is changed', async () => {
+    const bytes = Buffer.from(text);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(bytes.length - 2),
+        fc.integer({ min: 1, max: 255 }),
+        async (at, by) => {
+          const changed = Buffer.from(bytes);
+          changed[at] = (changed[at] ?? 0) ^ by;
+          await isFound(changed);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test('is found out when any line is missing', async () => {
+    for (const index of lines.keys()) await isFound(joined(lines.toSpliced(index, 1)));
+  });
+
+  test('is found out when any two lines change places', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyLine, anyLine, async (a, b) => {
+        fc.pre(a !== b);
+        await isFound(joined(lines.with(a, lineAt(b)).with(b, lineAt(a))));
+      }),
+    );
+  });
+
+  test('is found out when any line stands twice', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyLine, fc.nat(lines.length), async (from, to) => {
+        await isFound(joined(lines.toSpliced(to, 0, lineAt(from))));
+      }),
+    );
+  });
+
+  test('is found out when it is cut anywhere before its head', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(Buffer.byteLength(text) - 2), async (length) => {
+        await isFound(Buffer.from(text).subarray(0, length));
+      }),
+    );
+  });
+
+  test('is found out when a line is put in, or written in another form', async () => {
+    const other = { ...(JSON.parse(lineAt(1)) as object), time: 1 };
+    const again = lineAt(1).replace('"time":', '"time":1,"time":');
+    for (const line of [
+      '',
+      '{}',
+      'null',
+      canonical(other),
+      `${lineAt(1)} `,
+      again,
+      '['.repeat(50_000),
+    ]) {
+      await isFound(joined(lines.toSpliced(1, 0, line)));
+      await isFound(joined(lines.with(1, line)));
+    }
+  });
+
+  test('is found out when everything from a record on is written anew without the key', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyLine, async (from) => {
+        await isFound(joined(rewritten(from, undefined)));
+        await isFound(joined(rewritten(from, openSealingKey(newSealingKey()))));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('is found out when it is written anew with the key after its head was published', async () => {
+    const [fault] = (await verify(joined(rewritten(4, key)))).faults;
+    expect(fault).toMatchObject({
+      code: 'other_history',
+      file: 'published head of valetkey-authority-0',
+    });
+  });
+});
+
+/** What an insider would write: the same lines, from one on with another time and hashes that fit. */
+const rewritten = (from: number, signer: typeof key | undefined): readonly string[] => {
+  let previous: string | undefined;
+  return lines.map((line, index) => {
+    if (index < from) return line;
+    const body = JSON.parse(line) as Attributes & Rewritable;
+    const { seal, hash: _, ...link } = body.unmapped.chain;
+    const place = {
+      ...link,
+      sequence: body.metadata.sequence,
+      previous: previous ?? link.previous,
+    };
+    const attributes = { ...body, time: 1 };
+    const sign = signer?.sign ?? (() => seal as NonNullable<typeof seal>);
+    const linked = linkRecord(attributes, place, seal === undefined ? undefined : sign);
+    previous = linked.position.hash;
+    return linked.line;
+  });
+};
+
+type Rewritable = {
+  readonly metadata: { readonly sequence: number };
+  readonly unmapped: {
+    readonly chain: {
+      readonly id: string;
+      readonly previous: string;
+      readonly hash: string;
+      readonly seal?: { readonly key: string; readonly signature: string };
+    };
+  };
+};
+
+describe('a fault', () => {
+  test('names file, line, what was expected and what was got', async () => {
+    const edited = lineAt(3).replace('summarize', 'summarise');
+    const { faults } = await verify(joined(lines.with(3, edited)));
+    const hash = (JSON.parse(edited) as Rewritable).unmapped.chain.hash;
+    expect(faults.map(describeAuditFault)).toEqual([
+      expect.stringMatching(`^a.jsonl:4: edited: expected ${hash}, got [0-9a-f]{64}$`),
+    ]);
+  });
+
+  test.each([
+    ['a hole', lines.toSpliced(5, 1), ['hole:6']],
+    ['a line that stands twice', lines.toSpliced(5, 0, lineAt(4)), ['out_of_order:6']],
+    ['a line in another form', lines.with(5, ` ${lineAt(5)}`), ['not_canonical:6']],
+    ['a line of something else', lines.toSpliced(5, 0, 'hello'), ['not_a_record:6']],
+    ['a beginning that is gone', lines.slice(2), ['no_beginning:1']],
+    ['an end that is gone', lines.slice(0, -1), ['cut:0']],
+    ['no record at all', [], ['missing_chain:0']],
+  ])('of %s is reported once', async (_, given, codes) => {
+    expect(await codesOf(joined(given))).toEqual(codes);
+  });
+
+  test('of a replaced record stands at the next one', async () => {
+    const body = JSON.parse(lineAt(1)) as Attributes & Rewritable;
+    const { hash: _, ...link } = body.unmapped.chain;
+    const forged = linkRecord({ ...body, ...{ time: 1 } }, { ...link, sequence: 1 });
+    expect(await codesOf(joined(lines.with(1, forged.line)))).toEqual(['broken_link:3']);
+  });
+
+  test('of a seal by a key that nobody gave says which keys were given', async () => {
+    const others = readPublicKeys(openSealingKey(newSealingKey()).publicKey);
+    const { faults } = await verify(text, { publicKeys: others });
+    expect(faults[0]).toMatchObject({ code: 'unknown_key', line: 1, got: key.fingerprint });
+  });
+
+  test('is counted when there are too many to list', async () => {
+    const report = await verify('x\n'.repeat(3_000), { heads: {} });
+    expect(report.faults).toHaveLength(1_000);
+    expect(report.faultCount).toBe(3_000);
+  });
+
+  test('shows foreign text without its control characters', async () => {
+    const forged = { chain: 'a\u001b[2J.b', sequence: 1, hash: head.hash, at: 1 };
+    const { faults } = await verify(text, { heads: { x: forged } });
+    expect(faults.map(describeAuditFault).join('')).toMatch(/^[ -~]*$/);
+  });
+
+  test('is missing seals, when too many records have none', async () => {
+    let position: Position = { ...head };
+    const more = Array.from({ length: 1_001 }, (_, index) => {
+      const attributes = { metadata: {}, unmapped: { kind: 'run.intent' } };
+      const place = { id: head.chain, sequence: position.sequence + 1, previous: position.hash };
+      const linked = linkRecord({ ...attributes, ...{ time: index } }, place);
+      position = linked.position;
+      return linked.line;
+    });
+    expect(await codesOf(joined([...lines, ...more.slice(0, 1_000)]))).toEqual([]);
+    expect(await codesOf(joined([...lines, ...more]))).toEqual([
+      `unsealed:${lines.length + 1_001}`,
+    ]);
+    const parts = [
+      fileOf(joined([...lines, ...more.slice(0, 500)])),
+      fileOf(joined(more.slice(500)), 'b'),
+    ];
+    const report = await verifyChain(parts, { publicKeys, heads });
+    expect(report.faults).toMatchObject([{ code: 'unsealed', file: 'b', line: 1 }]);
+  });
+
+  test('is a record of the chain itself without a seal', async () => {
+    const attributes = { metadata: {}, unmapped: { kind: 'chain.checkpoint' } };
+    const place = { id: head.chain, sequence: head.sequence + 1, previous: head.hash };
+    expect(await codesOf(joined([...lines, linkRecord(attributes, place).line]))).toEqual([
+      `unsealed:${lines.length + 1}`,
+    ]);
+  });
+});
+
+describe('several files', () => {
+  const parts = [lines.slice(0, 5), lines.slice(5, 9), lines.slice(9)].map(joined);
+  const filesOf = (...order: readonly number[]) =>
+    order.map((index) => fileOf(parts[index] ?? '', `part-${index}`));
+
+  test.each([[[0, 1, 2]], [[2, 0, 1]], [[2, 1, 0]]])(
+    'in the order %j are one chain',
+    async (order) => {
+      const report = await verifyChain(filesOf(...order), { publicKeys, heads });
+      expect(report).toMatchObject({ isWhole: true, chains: [{ records: 18, sealedThrough: 17 }] });
+    },
+  );
+
+  test('of which one is missing have a hole where it was', async () => {
+    const { faults } = await verifyChain(filesOf(0, 2), { publicKeys, heads });
+    expect(faults).toMatchObject([{ code: 'hole', file: 'part-2', line: 1, got: '9' }]);
+  });
+
+  test('of which one is given twice are found out', async () => {
+    const { faults } = await verifyChain(filesOf(0, 1, 1, 2), { publicKeys, heads });
+    expect(faults).toMatchObject([{ code: 'out_of_order', file: 'part-1', line: 1 }]);
+  });
+
+  test('of several replicas verify, line by line or mixed in one', async () => {
+    const other = await recordedFile(7, { replica: 'valetkey-authority-1' });
+    const both = { ...heads, 'valetkey-authority-1': other.head };
+    const others = other.text.split('\n').slice(0, -1);
+    const mixed = lines.flatMap((line, index) => [line, others[index] ?? '']).filter(Boolean);
+    for (const files of [[fileOf(text), fileOf(other.text)], [fileOf(joined(mixed))]]) {
+      const report = await verifyChain(files, { publicKeys, heads: both });
+      expect(report).toMatchObject({
+        isWhole: true,
+        chains: [{ records: 18 }, { records: others.length }],
+      });
+    }
+  });
+
+  test('whose older ones were put away verify from where they begin, when that is asked for', async () => {
+    const report = await verifyChain(filesOf(1, 2), { publicKeys, heads, isPartial: true });
+    expect(report).toMatchObject({ isWhole: true, notes: [{ code: 'partial', file: 'part-1' }] });
+  });
+});
+
+describe('a log', () => {
+  const noisy = joined(lines.flatMap((line) => [line, '{"level":"info"}', 'hello']));
+
+  test('may hold other lines, when that is said', async () => {
+    expect((await verify(noisy, { allowsForeign: true })).faults).toEqual([]);
+    expect((await verify(noisy)).isWhole).toBe(false);
+  });
+
+  test('hides no record that was edited', async () => {
+    const edited = noisy.replace('summarize', 'summarise');
+    expect(await codesOf(edited, { allowsForeign: true })).toEqual(['edited:4']);
+  });
+});
+
+describe('a chain that takes the place of another', () => {
+  const publish = (at: Head) => ({ resumeFrom: { published: at } });
+
+  test('names the head that the cluster knew, and so the loss is found', async () => {
+    const { sink, text: next } = memorySink();
+    const recorder = await record({ sinks: [sink], ...publish(head) });
+    await recorder.close();
+    const both = { now: recorder.head() };
+    const settings = { publicKeys, heads: both };
+    const whole = await verifyChain([fileOf(next(), 'new'), fileOf(text)], settings);
+    expect(whole.faults).toEqual([]);
+    const lost = await verifyChain([fileOf(next(), 'new')], settings);
+    expect(lost.faults).toMatchObject([{ code: 'missing_chain', file: 'new', line: 1 }]);
+    const cut = await verifyChain(
+      [fileOf(next(), 'new'), fileOf(joined(lines.slice(0, 9)))],
+      settings,
+    );
+    expect(cut.faults).toMatchObject([{ code: 'cut', file: 'new', line: 1 }]);
+    const partial = await verifyChain([fileOf(next(), 'new')], { ...settings, isPartial: true });
+    expect(partial).toMatchObject({ isWhole: true, notes: [{ code: 'partial' }] });
+  });
+
+  test('may name a head that the older one has gone past', async () => {
+    const sealed = lines
+      .map((line) => ({ line, body: JSON.parse(line) as Rewritable }))
+      .filter(({ body }) => body.unmapped.chain.seal !== undefined)[1]?.body as Rewritable;
+    const { id: chain, hash } = sealed.unmapped.chain;
+    const at = { chain, sequence: sealed.metadata.sequence, hash, at: 1 };
+    for (const [published, codes] of [
+      [at, []],
+      [{ ...at, hash: sha256('') }, ['other_history']],
+    ] as const) {
+      const { sink, text: next } = memorySink();
+      await (await record({ sinks: [sink], ...publish(published) })).close();
+      const report = await verifyChain([fileOf(text), fileOf(next(), 'new')], { publicKeys });
+      expect(report.faults.map(({ code }) => code)).toEqual(codes);
+    }
+  });
+});
+
+test('a file of thousands of records verifies', async () => {
+  const { sink, text: long } = memorySink();
+  const recorder = await record({ sinks: [sink] });
+  await Promise.all(Array.from({ length: 5_000 }, (_, run) => recorder.record(intent(`${run}`))));
+  await recorder.close();
+  const report = await verifyChain([fileOf(long())], { publicKeys });
+  expect(report).toMatchObject({ isWhole: true, chains: [{ records: 5_007 }] });
+});

@@ -1,0 +1,44 @@
+import { X509Certificate } from 'node:crypto';
+
+import { describe, expect, test } from '@jest/globals';
+
+import {
+  algorithmOf,
+  createCertifiedKey,
+  isCertifiedKey,
+  publicMembersOf,
+  thumbprintOf,
+} from './key-certificate.ts';
+
+const now = Date.parse('2030-01-01T00:00:00Z');
+
+describe.each(['ES256', 'RS256'] as const)('a key of %s', (algorithm) => {
+  test('comes with a certificate that it signed over itself, for signatures alone', async () => {
+    const made = await createCertifiedKey(algorithm, now);
+    const certificate = new X509Certificate(made.certificate);
+    expect(isCertifiedKey(made)).toBe(true);
+    expect(algorithmOf(made.certificate)).toBe(algorithm);
+    expect(certificate.verify(certificate.publicKey)).toBe(true);
+    expect(certificate.ca).toBe(false);
+    expect(certificate.validFromDate.getTime()).toBe(now - 300_000);
+    expect(certificate.validToDate.getTime()).toBeGreaterThan(now + 9 * 365 * 86_400_000);
+  });
+
+  test('is known by its public members alone, and by the SHA-1 of its certificate', async () => {
+    const { certificate } = await createCertifiedKey(algorithm, now);
+    const { key, x5c } = publicMembersOf(certificate);
+    expect(Object.keys(key).sort()).toEqual(
+      algorithm === 'ES256' ? ['crv', 'kty', 'x', 'y'] : ['e', 'kty', 'n'],
+    );
+    const parsed = new X509Certificate(Buffer.from(x5c[0], 'base64'));
+    expect(thumbprintOf(certificate)).toMatch(/^[0-9a-f]{40}$/);
+    expect(thumbprintOf(parsed.toString())).toBe(thumbprintOf(certificate));
+  });
+});
+
+test("a key with another's certificate is no certified key, nor is text", async () => {
+  const one = await createCertifiedKey('ES256', now);
+  const other = await createCertifiedKey('ES256', now);
+  expect(isCertifiedKey({ key: one.key, certificate: other.certificate })).toBe(false);
+  expect(isCertifiedKey({ key: 'x', certificate: one.certificate })).toBe(false);
+});

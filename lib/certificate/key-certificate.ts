@@ -1,0 +1,82 @@
+import 'reflect-metadata';
+
+import { createPrivateKey, KeyObject, webcrypto, X509Certificate } from 'node:crypto';
+
+import * as x509 from '@peculiar/x509';
+
+/** A private key (PEM, PKCS #8) and the certificate (PEM) that it signed over itself. */
+export type CertifiedKey = { readonly key: string; readonly certificate: string };
+
+/** ES256: P-256. RS256: 2048 bits. Names of RFC 7518, section 3.1. */
+export type KeyAlgorithm = 'ES256' | 'RS256';
+
+const GENERATION = {
+  ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+  RS256: {
+    name: 'RSASSA-PKCS1-v1_5',
+    modulusLength: 2048,
+    publicExponent: new Uint8Array([1, 0, 1]),
+    hash: 'SHA-256',
+  },
+} as const;
+const SIGNATURE = {
+  ES256: { name: 'ECDSA', hash: 'SHA-256' },
+  RS256: { name: 'RSASSA-PKCS1-v1_5' },
+} as const;
+
+/** Clocks of clouds differ from ours. */
+const BACKDATE_MS = 5 * 60_000;
+/** The certificate is a shape that clouds ask for; the key's life is decided by its rotation. */
+const LIFETIME_MS = 3_650 * 86_400_000;
+
+/** Makes a key that may sign, and nothing else, with the certificate that `x5c` publishes. */
+export const createCertifiedKey = async (
+  algorithm: KeyAlgorithm,
+  now: number,
+): Promise<CertifiedKey> => {
+  const keys = await webcrypto.subtle.generateKey(GENERATION[algorithm], true, ['sign', 'verify']);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: [{ CN: [`Valetkey grants ${webcrypto.randomUUID()}`] }],
+    notBefore: new Date(now - BACKDATE_MS),
+    notAfter: new Date(now + LIFETIME_MS),
+    keys,
+    signingAlgorithm: SIGNATURE[algorithm],
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+    ],
+  });
+  return {
+    key: KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString(),
+    certificate: `${certificate.toString('pem')}\n`,
+  };
+};
+
+/** Whether the two belong together and sign by an algorithm that we know. */
+export const isCertifiedKey = ({ key, certificate }: CertifiedKey): boolean => {
+  try {
+    const parsed = new X509Certificate(certificate);
+    return parsed.checkPrivateKey(createPrivateKey(key)) && algorithmOf(certificate) !== undefined;
+  } catch {
+    return false;
+  }
+};
+
+/** By which algorithm the key of a certificate signs; nothing: by none that we use. */
+export const algorithmOf = (certificate: string): KeyAlgorithm | undefined => {
+  const { asymmetricKeyType, asymmetricKeyDetails } = new X509Certificate(certificate).publicKey;
+  if (asymmetricKeyType === 'rsa') return 'RS256';
+  return asymmetricKeyDetails?.namedCurve === 'prime256v1' ? 'ES256' : undefined;
+};
+
+/** What a JWK (RFC 7517) says of a certificate's key: its public members, and `x5c`. */
+export const publicMembersOf = (
+  certificate: string,
+): { readonly key: webcrypto.JsonWebKey; readonly x5c: readonly [string] } => {
+  const { publicKey, raw } = new X509Certificate(certificate);
+  return { key: publicKey.export({ format: 'jwk' }), x5c: [raw.toString('base64')] };
+};
+
+/** SHA-1 of a certificate's DER, hex: how IAM and Ceph RGW name it in a list of thumbprints. */
+export const thumbprintOf = (certificate: string): string =>
+  new X509Certificate(certificate).fingerprint.replaceAll(':', '').toLowerCase();

@@ -1,0 +1,55 @@
+import type { Clock } from '../contract/clock.ts';
+import type { ExchangeError } from './exchange.ts';
+
+const BUDGET_MS = 10_000;
+const FIRST_BACKOFF_MS = 200;
+const LONGEST_BACKOFF_MS = 2_000;
+
+/** `retry`: the same again, later; `reread`: once more with a fresh token; `final`: an answer. */
+export type Verdict = 'retry' | 'reread' | 'final';
+
+/** What a failed attempt comes to. */
+export type Judgement = {
+  readonly verdict: Verdict;
+  /** What is thrown once nothing more is tried; it says how long to wait before another attempt. */
+  readonly error: ExchangeError;
+};
+
+export type AttemptsParts = {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  /** A number from 0 to 1, for jitter. */
+  readonly random: () => number;
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+};
+
+/**
+ * What is worth another try is tried again within ten seconds, with backoff and full jitter, and not
+ * before the other side wants it. An attempt under way may take its own time beyond that.
+ *
+ * @param judge of what an attempt threw; it may throw what is to be thrown as it is
+ * @throws the judgement's error, or the signal's reason
+ */
+export const attempts =
+  <T>(
+    attempt: () => Promise<T>,
+    judge: (thrown: unknown) => Judgement,
+    { clock, random, pause }: AttemptsParts,
+  ) =>
+  async (signal: AbortSignal): Promise<T> => {
+    const giveUpAt = clock.monotonic() + BUDGET_MS;
+    let hasReread = false;
+    for (let count = 0; ; count += 1) {
+      try {
+        return await attempt();
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const { verdict, error } = judge(thrown);
+        const jitterMs = random() * Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** count);
+        const waitMs = jitterMs + (error.retryAfterMs ?? 0);
+        const isLast = verdict === 'final' || (verdict === 'reread' && hasReread);
+        if (isLast || clock.monotonic() + waitMs >= giveUpAt) throw error;
+        hasReread ||= verdict === 'reread';
+        if (verdict === 'retry') await pause(waitMs, signal);
+      }
+    }
+  };

@@ -1,0 +1,39 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+
+import { openConnection } from './connection.ts';
+import { refused, startFakeAuthority, type FakeReply } from './fixtures/fake-authority.ts';
+import { openRunEnds } from './run-ends.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+const withAuthority = async (reply: FakeReply) => {
+  const authority = await startFakeAuthority(() => reply);
+  closing.push(authority.stop);
+  const reportEnd = openRunEnds(openConnection(authority), () => 'pod.token');
+  return { authority, going: reportEnd({ run: 'run-1', end: 'completed' }) };
+};
+
+describe('the end of a run', () => {
+  test("is told with the run and the pod's token (RFC 7009)", async () => {
+    const { authority, going } = await withAuthority({ status: 200, body: '' });
+    await going;
+    expect(authority.forms).toEqual([
+      {
+        path: '/v1/revoke',
+        fields: { token: 'run-1', subject_token: 'pod.token', reason: 'completed' },
+      },
+    ]);
+  });
+
+  test.each([
+    ['refused', refused(403, 'run_foreign'), 'run_foreign'],
+    ['unavailable', refused(503, 'draining'), 'draining'],
+    ['unavailable', 'cut', 'authority_unreachable'],
+  ] as const)('may be %s', async (kind, reply, code) => {
+    const { going } = await withAuthority(reply);
+    await expect(going).rejects.toMatchObject({ kind, code });
+  });
+});

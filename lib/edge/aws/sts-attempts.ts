@@ -1,0 +1,137 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { Clock } from '../../contract/clock.ts';
+import { ExchangeError, type IssuedRun } from '../../credentials/exchange.ts';
+import { CloudFault } from './cloud-fault.ts';
+import type { AssumeRole, StsAnswer } from './sts-call.ts';
+import { toExchangeError, verdictOn } from './sts-verdict.ts';
+
+/** STS gives no less; a shorter lifetime is held by the Deny in the session policy. */
+const SHORTEST_SESSION_SECONDS = 900;
+const LARGEST_SKEW_MS = 30_000;
+const BUDGET_MS = 10_000;
+const FIRST_BACKOFF_MS = 200;
+const LONGEST_BACKOFF_MS = 2_000;
+
+export type AssumeParts = {
+  readonly assumeRole: AssumeRole;
+  readonly clock: Clock;
+  /** Told of every skew that was measured, in milliseconds, also of one that is refused. */
+  readonly reportSkew: (skewMs: number) => void;
+  /** A number from 0 to 1, for jitter. */
+  readonly random: () => number;
+  readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
+};
+
+/** One run to be had from STS. */
+export type AssumeOrder = {
+  readonly run: string;
+  readonly role: string;
+  readonly lifetimeSeconds: number;
+  readonly sessionName: string;
+  /** A token for one attempt; `isReread`: STS did not accept the one before. */
+  readonly readToken: (isReread: boolean) => string | Promise<string>;
+  /** By the deadline of one attempt, milliseconds since the epoch; nothing: the role itself. */
+  readonly sessionPolicy: (deadline: number) => string | undefined;
+  readonly signal: AbortSignal;
+};
+
+export type AssumedRun = {
+  readonly issued: IssuedRun;
+  /** The session policy that the keys have. */
+  readonly policy: string | undefined;
+  /** When STS says that the keys expire: milliseconds since the epoch, by the cloud's clock. */
+  readonly expiration: number;
+};
+
+/**
+ * AssumeRoleWithWebIdentity for one run. What is worth another try is tried again within ten
+ * seconds, with backoff and full jitter; a token that STS does not accept is read again once.
+ *
+ * @throws ExchangeError
+ */
+export const assumeForRun = async (parts: AssumeParts, order: AssumeOrder): Promise<AssumedRun> => {
+  const { clock, random, pause = waitUnref } = parts;
+  const giveUpAt = clock.monotonic() + BUDGET_MS;
+  let hasReread = false;
+  let isReread = false;
+  for (let attempt = 0; ; attempt += 1) {
+    const outcome = await tryOnce(parts, order, isReread);
+    if (!(outcome instanceof CloudFault)) return outcome;
+    order.signal.throwIfAborted();
+    const verdict = verdictOn(outcome);
+    const waitMs = random() * Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt);
+    const isLast = verdict === 'final' || (verdict === 'reread' && hasReread);
+    if (isLast || clock.monotonic() + waitMs >= giveUpAt)
+      throw toExchangeError(outcome, order.role);
+    isReread = verdict === 'reread';
+    hasReread ||= isReread;
+    if (verdict === 'retry') await pause(waitMs, order.signal);
+  }
+};
+
+const waitUnref = async (ms: number, signal: AbortSignal): Promise<void> => {
+  await delay(ms, undefined, { signal, ref: false });
+};
+
+/** One attempt: a token read afresh and a deadline of its own. Answers the fault that STS gave. */
+const tryOnce = async (
+  { assumeRole, clock, reportSkew }: AssumeParts,
+  order: AssumeOrder,
+  isReread: boolean,
+): Promise<AssumedRun | CloudFault> => {
+  const { run, role, lifetimeSeconds, sessionName } = order;
+  const token = await order.readToken(isReread);
+  const durationSeconds = Math.max(SHORTEST_SESSION_SECONDS, lifetimeSeconds);
+  const sentAt = clock.now();
+  const deadline = Math.floor(sentAt / 1000 + lifetimeSeconds) * 1000;
+  const policy = order.sessionPolicy(deadline);
+  const narrowed = policy === undefined ? {} : { policy };
+  try {
+    const call = { roleArn: role, sessionName, token, ...narrowed, durationSeconds };
+    const answer = await assumeRole(call, order.signal);
+    const skewMs = measureSkew(answer, { durationSeconds, sentAt, receivedAt: clock.now() });
+    reportSkew(skewMs);
+    refuseSkew(skewMs);
+    const issued = toIssuedRun(run, answer, { deadline, skewMs });
+    return { issued, policy, expiration: answer.expiration };
+  } catch (thrown) {
+    if (!(thrown instanceof CloudFault)) throw thrown;
+    // A cloud that quotes the token must not carry it into a message.
+    return thrown.message.includes(token)
+      ? new CloudFault(thrown.code, '', withStatus(thrown.status))
+      : thrown;
+  }
+};
+
+const withStatus = (status: number | undefined) => (status === undefined ? {} : { status });
+
+/**
+ * How far the cloud's clock is ahead of ours. It read its clock at some moment between our sending
+ * and our receiving: the middle of them errs by half the time that the call took.
+ */
+const measureSkew = (
+  { expiration }: StsAnswer,
+  at: { durationSeconds: number; sentAt: number; receivedAt: number },
+): number => expiration - at.durationSeconds * 1000 - (at.sentAt + at.receivedAt) / 2;
+
+const refuseSkew = (skewMs: number): void => {
+  if (Math.abs(skewMs) <= LARGEST_SKEW_MS) return;
+  const seconds = Math.round(skewMs / 1000);
+  throw new ExchangeError(
+    'refused',
+    'clock_skew',
+    `The cloud's clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} this node's; at most ${LARGEST_SKEW_MS / 1000} s are accepted. Set the node's clock right.`,
+  );
+};
+
+const toIssuedRun = (
+  run: string,
+  { keys, packedPolicyPercent }: StsAnswer,
+  times: { deadline: number; skewMs: number },
+): IssuedRun => ({
+  run,
+  keys,
+  ...times,
+  ...(packedPolicyPercent === undefined ? {} : { packedPolicyPercent }),
+});

@@ -1,0 +1,161 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
+
+import type { RunOrder } from '../../issuing/run-order.ts';
+import type { GrantClaims } from '../../grant/claims.ts';
+import { ExchangeError } from '../../credentials/exchange.ts';
+import { task } from '../../credentials/fixtures/exchange.ts';
+import { issue, startStsStub, stsError } from './fixtures/sts-stub.ts';
+import { openSts } from './sts-client.ts';
+import { openOwnTrade, openTrade, type TradeParts } from './trade.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+const order: RunOrder = {
+  run: 'abcdefgh234567abcdefgh234567abcd',
+  workload: {
+    namespace: 'research',
+    namespaceLabels: {},
+    serviceAccount: 'agent',
+    pod: { name: 'agent-7d9f', uid: 'uid', node: 'node', ip: '10.20.0.7' },
+    admitted: { consumers: ['agent'], tasks: [] },
+    profile: '',
+    tokenExpiresAt: 0,
+  },
+  consumer: 'agent',
+  task: task(),
+  params: {},
+};
+
+const open = async (
+  reply: Parameters<typeof startStsStub>[0],
+  overrides: Partial<TradeParts> = {},
+) => {
+  const stub = await startStsStub(reply);
+  closing.push(stub.close);
+  const signed: GrantClaims[] = [];
+  let refreshed = 0;
+  const parts: TradeParts = {
+    assumeRole: openSts({
+      region: 'eu-central-1',
+      stsEndpoint: `http://127.0.0.1:${stub.port}`,
+      allowHttp: true,
+    }),
+    sign: (claims) => Promise.resolve(`grant.${signed.push(claims)}.signature`),
+    refreshKeys: () => Promise.resolve((refreshed += 1)),
+    cloud: { dialect: 'aws', bind: { mode: 'podIP' } },
+    authority: {
+      issuer: 'https://issuer.example',
+      trustDomain: 'example.org',
+      cloudAudience: 'sts.amazonaws.com',
+      tagParams: [],
+    },
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
+    reportSkew: () => undefined,
+    random: () => 0,
+    ...overrides,
+  };
+  return { parts, stub, signed, refreshes: () => refreshed };
+};
+
+describe('the trade of a grant', () => {
+  test('asks STS for the task role with the grant, the session policy and the session name', async () => {
+    const { parts, stub, signed } = await open((form) => issue(form));
+    const traded = await openTrade(parts)(order);
+    const form = stub.calls[0] ?? new URLSearchParams();
+    expect(Object.fromEntries(form)).toMatchObject({
+      RoleArn: 'arn:aws:iam::111122223333:role/agent-reports',
+      RoleSessionName: 'agent-7d9f@abcdefgh234567abcdefgh234567abcd',
+      WebIdentityToken: 'grant.1.signature',
+      DurationSeconds: '900',
+    });
+    expect(form.get('Policy')).toContain('"10.20.0.7/32"');
+    expect(form.get('Policy')).toContain(new Date(traded.deadline).toISOString().slice(0, 19));
+    expect(traded).toMatchObject({
+      run: order.run,
+      keys: { accessKeyId: 'ASIA1' },
+      sessionName: 'agent-7d9f@abcdefgh234567abcdefgh234567abcd',
+      policySha256: createHash('sha256')
+        .update(form.get('Policy') ?? '')
+        .digest('hex'),
+    });
+    expect(signed).toMatchObject([
+      { sub: 'spiffe://example.org/ns/research/sa/agent/task/summarize', jti: order.run },
+    ]);
+  });
+
+  test('signs a grant of its own for each attempt', async () => {
+    const { parts, stub, refreshes } = await open((form, number) =>
+      number < 3 ? stsError(500, 'InternalFailure') : issue(form),
+    );
+    await openTrade(parts)(order);
+    expect(stub.calls.map((form) => form.get('WebIdentityToken'))).toEqual([
+      'grant.1.signature',
+      'grant.2.signature',
+      'grant.3.signature',
+    ]);
+    expect(refreshes()).toBe(0);
+  });
+
+  test('reads the keys again when the cloud does not know the one that signed', async () => {
+    const { parts, refreshes } = await open((form, number) =>
+      number === 1 ? stsError(400, 'InvalidIdentityToken') : issue(form),
+    );
+    await openTrade(parts)(order);
+    expect(refreshes()).toBe(1);
+  });
+
+  test('goes on with the keys that it has when they cannot be read', async () => {
+    const { parts, stub } = await open(
+      (form, number) => (number === 1 ? stsError(400, 'InvalidIdentityToken') : issue(form)),
+      { refreshKeys: () => Promise.reject(new Error('down')) },
+    );
+    await openTrade(parts)(order);
+    expect(stub.calls).toHaveLength(2);
+  });
+
+  test('that the cloud does not believe is no answer about the caller', async () => {
+    const { parts } = await open(() => stsError(400, 'InvalidIdentityToken'));
+    await expect(openTrade(parts)(order)).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'grant_not_accepted',
+      message: expect.stringContaining('InvalidIdentityToken'),
+    });
+  });
+
+  test('that the trust policy refuses is an answer', async () => {
+    const { parts } = await open(() => stsError(403, 'AccessDenied'));
+    await expect(openTrade(parts)(order)).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'AccessDenied',
+    });
+  });
+
+  test('is not tried without keys', async () => {
+    const stale = new ExchangeError('unavailable', 'keys_stale', 'stale');
+    const { parts, stub } = await open((form) => issue(form), {
+      sign: () => Promise.reject(stale),
+    });
+    await expect(openTrade(parts)(order)).rejects.toBe(stale);
+    expect(stub.calls).toHaveLength(0);
+  });
+});
+
+describe("the trade for the authority's own rights", () => {
+  test('asks for the role itself, as the authority', async () => {
+    const { parts, stub, signed } = await open((form) => issue(form));
+    const role = 'arn:aws:iam::111122223333:role/revoker';
+    const { keys, expiresAt } = await openOwnTrade(parts)({ name: 'revoker', role });
+    expect(keys.accessKeyId).toBe('ASIA1');
+    expect(Math.abs(expiresAt - Date.now() - 900_000)).toBeLessThan(2000);
+    expect(Object.fromEntries(stub.calls[0] ?? [])).toMatchObject({
+      RoleArn: role,
+      RoleSessionName: 'authority-revoker',
+    });
+    expect(stub.calls[0]?.has('Policy')).toBe(false);
+    expect(signed[0]?.sub).toBe('spiffe://example.org/authority');
+  });
+});

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+
+import type { AuthoritySettings, CloudSettings } from '../../contract/platform.ts';
+import { ExchangeError, type CloudKeys } from '../../credentials/exchange.ts';
+import { grantClaims, ownClaims, type GrantClaims } from '../../grant/claims.ts';
+import type { Signer } from '../../grant/signer.ts';
+import type { TradeRun } from '../../issuing/run-order.ts';
+import { sessionName } from '../../scope/aws/session-name.ts';
+import { sessionPolicy } from '../../scope/aws/session-policy.ts';
+import { CloudFault } from './cloud-fault.ts';
+import { assumeForRun, type AssumeOrder, type AssumeParts } from './sts-attempts.ts';
+import { verdictOn } from './sts-verdict.ts';
+
+export type TradeParts = AssumeParts & {
+  readonly sign: Signer;
+  /** Reads the keys of grants again: a cloud that does not accept a grant may know of newer ones. */
+  readonly refreshKeys: () => Promise<unknown>;
+  readonly cloud: Pick<CloudSettings, 'dialect' | 'bind'>;
+  readonly authority: Pick<
+    AuthoritySettings,
+    'issuer' | 'trustDomain' | 'cloudAudience' | 'tagParams'
+  >;
+};
+
+/**
+ * Signs a grant for one run and trades it, with the session policy, for the run's credentials. The
+ * grant never leaves this function but to the cloud. Each attempt has a grant of its own.
+ *
+ * @throws ExchangeError (from the function); `unavailable`, `grant_not_accepted` when the cloud does
+ *   not know our key, which is no answer about the caller
+ */
+export const openTrade =
+  (parts: TradeParts): TradeRun =>
+  async ({ workload, task, params, run, user }) => {
+    const { namespace, serviceAccount, pod } = workload;
+    const acting = { namespace, serviceAccount, ...(user === undefined ? {} : { user }) };
+    const granted = { ...acting, task: task.name, params, run };
+    const name = sessionName({ podName: pod.name, run });
+    const { issued, policy = '' } = await assume(parts, {
+      run,
+      role: task.role,
+      lifetimeSeconds: task.lifetimeSeconds,
+      sessionName: name,
+      claims: (now) => grantClaims(granted, parts.authority, now),
+      sessionPolicy: (deadline) =>
+        sessionPolicy({ task, params, deadline, cloud: parts.cloud, podIp: pod.ip }),
+    });
+    return { ...issued, sessionName: name, policySha256: sha256(policy) };
+  };
+
+/** One of the authority's own rights. */
+export type OwnRight = { readonly name: 'revoker' | 'publisher'; readonly role: string };
+
+export type OwnCredentials = {
+  readonly keys: CloudKeys;
+  /** Milliseconds since the epoch, by the cloud's clock. */
+  readonly expiresAt: number;
+};
+
+/** Of the least that STS gives. */
+const OWN_SESSION_SECONDS = 900;
+
+/** Trades a grant that the authority signs itself for one of its own two roles. */
+export const openOwnTrade =
+  (parts: TradeParts) =>
+  async ({ name, role }: OwnRight): Promise<OwnCredentials> => {
+    const { issued, expiration } = await assume(parts, {
+      run: name,
+      role,
+      lifetimeSeconds: OWN_SESSION_SECONDS,
+      sessionName: `authority-${name}`,
+      claims: (now) => ownClaims({ id: `${name}-${now}`, now }, parts.authority),
+      sessionPolicy: () => undefined,
+    });
+    return { keys: issued.keys, expiresAt: expiration };
+  };
+
+type Order = Omit<AssumeOrder, 'readToken' | 'signal'> & {
+  readonly claims: (now: number) => GrantClaims;
+};
+
+const assume = async (parts: TradeParts, { claims, ...order }: Order) => {
+  const readToken = async (isReread: boolean): Promise<string> => {
+    // Where the API server does not answer, the keys that are held may still do.
+    if (isReread) await parts.refreshKeys().catch(() => undefined);
+    return parts.sign(claims(parts.clock.now()));
+  };
+  try {
+    const { signal } = new AbortController();
+    return await assumeForRun(parts, { ...order, readToken, signal });
+  } catch (thrown) {
+    throw isUnaccepted(thrown)
+      ? new ExchangeError('unavailable', 'grant_not_accepted', thrown.message, { cause: thrown })
+      : thrown;
+  }
+};
+
+const isUnaccepted = (thrown: unknown): thrown is ExchangeError =>
+  thrown instanceof ExchangeError &&
+  thrown.cause instanceof CloudFault &&
+  verdictOn(thrown.cause) === 'reread';
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,0 +1,250 @@
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { appendFile, open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { intent, publicKeys, record } from '../../audit/fixtures/recording.ts';
+import type { PublicKeys } from '../../audit/keys.ts';
+import { readPublicKeys } from '../../audit/keys.ts';
+import { verifyChain, type AuditReport } from '../../audit/verify.ts';
+import type { OpenFile } from './append-file.ts';
+import { openAuditFiles } from './audit-files.ts';
+import { openStandardOutput } from './standard-output.ts';
+
+let root: string;
+let folder: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'valetkey-audit-'));
+  folder = join(root, 'data');
+  mkdirSync(folder);
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const names = (): readonly string[] => readdirSync(folder).sort();
+const verify = (keys: PublicKeys = publicKeys): Promise<AuditReport> =>
+  verifyChain(
+    names().map((name) => ({ name, chunks: createReadStream(join(folder, name)) })),
+    { publicKeys: keys },
+  );
+
+type Options = { readonly maxFileBytes?: number; readonly openFile?: OpenFile };
+const openFiles = (options: Options = {}) =>
+  openAuditFiles({ folder, maxFileBytes: 1_000_000, ...options });
+const recordTo = async (options: Options = {}) => {
+  const { sink, ends } = await openFiles(options);
+  return record({ sinks: [sink], resumeFrom: { ends } });
+};
+
+/** A disk whose writes, syncs or both fail when told to; a failing write writes half of it first. */
+const failingDisk = () => {
+  const fails = { write: undefined as string | undefined, sync: undefined as string | undefined };
+  const counts = { syncs: 0 };
+  const failure = (code: string) => Object.assign(new Error(code), { code });
+  const openFile: OpenFile = async (path, flags, mode) => {
+    const file = await open(path, flags, mode);
+    const write = file.write.bind(file) as (
+      bytes: Buffer,
+      from: number,
+      length: number,
+    ) => Promise<{ bytesWritten: number }>;
+    const datasync = file.datasync.bind(file);
+    return Object.assign(file, {
+      write: async (bytes: Buffer, from: number, length: number) => {
+        if (fails.write === undefined) return write(bytes, from, length);
+        await write(bytes, from, Math.floor(length / 2));
+        throw failure(fails.write);
+      },
+      datasync: () => {
+        counts.syncs += 1;
+        return fails.sync === undefined ? datasync() : Promise.reject(failure(fails.sync));
+      },
+    });
+  };
+  return { openFile, fails, counts };
+};
+
+describe('files of records', () => {
+  test('hold a chain that goes on from process to process', async () => {
+    for (const run of ['a', 'b', 'c']) {
+      const recorder = await recordTo();
+      await recorder.record(intent(run));
+      await recorder.close();
+    }
+    expect(names()).toEqual(['audit-00000001.jsonl']);
+    expect(await verify()).toMatchObject({ isWhole: true, notes: [], chains: [{ records: 9 }] });
+  });
+
+  test('follow one another by size, and the chain goes on through them', async () => {
+    for (const run of ['a', 'b']) {
+      const recorder = await recordTo({ maxFileBytes: 2_000 });
+      for (let each = 0; each < 5; each += 1) await recorder.record(intent(`${run}${each}`));
+      await recorder.close();
+    }
+    expect(names().length).toBeGreaterThan(3);
+    expect(await verify()).toMatchObject({ isWhole: true, chains: [{ records: 14 }] });
+  });
+
+  test('sync once for many events that come together', async () => {
+    const { openFile, counts } = failingDisk();
+    const recorder = await recordTo({ openFile });
+    counts.syncs = 0;
+    await Promise.all(Array.from({ length: 400 }, (_, run) => recorder.record(intent(`${run}`))));
+    expect(counts.syncs).toBeLessThanOrEqual(2);
+    await recorder.close();
+  });
+
+  test('go on after half a line that a killed process left', async () => {
+    const first = await recordTo();
+    await first.close();
+    await appendFile(join(folder, 'audit-00000001.jsonl'), '{"half":');
+    const second = await recordTo({ maxFileBytes: 10 });
+    await second.record(intent('a'));
+    await second.close();
+    expect(names().length).toBeGreaterThan(1);
+    expect(await verify()).toMatchObject({ isWhole: true, notes: [{ code: 'torn', line: 3 }] });
+  });
+
+  test('go on where a new file was begun and nothing was written to it yet', async () => {
+    await (await recordTo()).close();
+    writeFileSync(join(folder, 'audit-00000002.jsonl'), '');
+    await (await recordTo()).close();
+    expect(await verify()).toMatchObject({ isWhole: true, chains: [{ records: 4 }] });
+  });
+
+  test("are nobody else's to read, and leave other files alone", async () => {
+    writeFileSync(join(folder, 'notes.txt'), 'x');
+    await (await recordTo()).close();
+    const mode = execFileSync('stat', [
+      '-c',
+      '%a',
+      join(folder, 'audit-00000001.jsonl'),
+    ]).toString();
+    expect(mode.trim()).toBe('600');
+    expect(readFileSync(join(folder, 'notes.txt'), 'utf8')).toBe('x');
+  });
+});
+
+describe('a disk that fails', () => {
+  test.each([
+    ['is full', { write: 'ENOSPC' }, 'disk_full'],
+    ['is past its quota', { write: 'EDQUOT' }, 'disk_full'],
+    ['does not sync', { sync: 'EIO' }, 'disk_failed'],
+  ])(
+    'because it %s refuses, and leaves no half record once it works again',
+    async (_, how, code) => {
+      const { openFile, fails } = failingDisk();
+      const recorder = await recordTo({ openFile });
+      Object.assign(fails, how);
+      await expect(recorder.record(intent('a'))).rejects.toMatchObject({ code });
+      await expect(recorder.record(intent('b'))).rejects.toMatchObject({ code });
+      Object.assign(fails, { write: undefined, sync: undefined });
+      await recorder.record(intent('c'));
+      await recorder.close();
+      expect(await verify()).toMatchObject({ isWhole: true, notes: [], chains: [{ records: 4 }] });
+    },
+  );
+
+  test('for good leaves a file that the next process goes on with', async () => {
+    const { openFile, fails } = failingDisk();
+    const recorder = await recordTo({ openFile });
+    fails.write = 'ENOSPC';
+    await expect(recorder.close()).rejects.toMatchObject({ code: 'disk_full' });
+    await (await recordTo()).close();
+    expect(await verify()).toMatchObject({ isWhole: true, notes: [{ code: 'torn' }] });
+  });
+
+  (existsSync('/dev/full') ? test : test.skip)('for real says that it is full', async () => {
+    symlinkSync('/dev/full', join(folder, 'audit-00000001.jsonl'));
+    await expect(recordTo()).rejects.toMatchObject({
+      code: 'disk_full',
+      message: expect.stringContaining('ENOSPC'),
+    });
+  });
+
+  test('because somebody else writes there refuses, and takes nothing of theirs away', async () => {
+    const recorder = await recordTo();
+    const file = join(folder, 'audit-00000001.jsonl');
+    await appendFile(file, 'theirs\n');
+    await expect(recorder.record(intent('a'))).rejects.toMatchObject({ code: 'other_writer' });
+    expect(readFileSync(file, 'utf8')).toMatch(/theirs\n$/);
+    await expect(recorder.close()).rejects.toMatchObject({ code: 'other_writer' });
+  });
+
+  test('because it cannot be opened says where', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    const inside = join(folder, 'file', 'inside');
+    const opened = openAuditFiles({ folder: inside, maxFileBytes: 1 });
+    await expect(opened).rejects.toMatchObject({
+      code: 'disk_failed',
+      message: expect.stringContaining(inside),
+    });
+  });
+});
+
+/** A process that records without end, and says on standard output what it was told is kept. */
+const endless = `
+import { openAuditFiles } from '${join(import.meta.dirname, 'audit-files.ts')}';
+import { key, intent, record } from '${join(import.meta.dirname, '../../audit/fixtures/recording.ts')}';
+const { sink, ends } = await openAuditFiles({ folder: process.argv[2], maxFileBytes: 20_000 });
+const recorder = await record({ sinks: [sink], resumeFrom: { ends } });
+process.stdout.write(JSON.stringify(key.publicKey) + '\\n');
+for (let run = 0; ; run += 1) {
+  await Promise.all([0, 1, 2].map((part) => recorder.record(intent('run-' + run + '-' + part))));
+  process.stdout.write('run-' + run + '-\\n');
+}
+`;
+
+test('a process killed at any moment has kept every record that it said it had', async () => {
+  const script = join(root, 'endless.ts');
+  writeFileSync(script, endless);
+  const child = spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const said: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    said.push(line);
+    if (said.length === 60) child.kill('SIGKILL');
+  }
+  const [theirs = '', ...runs] = said;
+  const { sink, ends } = await openFiles();
+  await (await record({ sinks: [sink], resumeFrom: { ends } })).close();
+  const keys = new Map([...readPublicKeys(JSON.parse(theirs) as string), ...publicKeys]);
+  const report = await verify(keys);
+  expect(report.faults).toEqual([]);
+  expect(report.chains).toHaveLength(1);
+  const text = names()
+    .map((name) => readFileSync(join(folder, name), 'utf8'))
+    .join('');
+  expect(runs.length).toBeGreaterThan(50);
+  expect(runs.filter((run) => !text.includes(`${run}2`))).toEqual([]);
+}, 30_000);
+
+describe('standard output', () => {
+  test('takes the lines as they are', async () => {
+    const written: string[] = [];
+    const sink = openStandardOutput({
+      write: (text, done) => {
+        written.push(text);
+        done();
+      },
+    });
+    await (await record({ sinks: [sink] })).record(intent('a'));
+    expect(written.map((text) => text.endsWith('}\n'))).toEqual([true, true]);
+  });
+
+  test('that is closed refuses', async () => {
+    const sink = openStandardOutput({ write: (_, done) => done(new Error('EPIPE')) });
+    await expect(record({ sinks: [sink] })).rejects.toMatchObject({ code: 'sink_failed' });
+  });
+});

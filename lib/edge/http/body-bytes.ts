@@ -1,0 +1,31 @@
+import type { IncomingMessage } from 'node:http';
+
+export const TOO_MANY = Symbol('too many bytes');
+
+/**
+ * A body of at most `maxBytes`. What exceeds them is read to its end, since the caller listens only
+ * then, but not kept; the server's request timeout ends one that has none. Never rejects.
+ *
+ * @returns nothing when the caller went away
+ */
+export const readBytes = (
+  request: IncomingMessage,
+  maxBytes: number,
+): Promise<Buffer | typeof TOO_MANY | undefined> =>
+  new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= maxBytes) chunks.push(chunk);
+      else chunks.length = 0;
+    });
+    request.on('end', () => resolve(length > maxBytes ? TOO_MANY : join(chunks)));
+    request.on('error', () => resolve(undefined));
+    request.on('close', () => resolve(undefined));
+  });
+
+const join = (chunks: readonly Buffer[]): Buffer => {
+  const [only] = chunks;
+  return only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks);
+};

@@ -1,0 +1,39 @@
+import type { IncomingMessage } from 'node:http';
+
+import { readBytes, TOO_MANY } from './body-bytes.ts';
+
+/** What can be wrong with a request before anybody looks at what it says. */
+export type HttpFault =
+  | 'no_such_route'
+  | 'method_not_allowed'
+  | 'body_incomplete'
+  | 'body_too_large'
+  | 'content_type_unsupported';
+
+type FormBody =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly fault: HttpFault; readonly message: string };
+
+const FORM_TYPE = /^application\/x-www-form-urlencoded(\s*;\s*charset="?utf-8"?)?\s*$/i;
+
+/** The text of a form in UTF-8, not compressed; its fields are not looked at. Never rejects. */
+export const readFormBody = async (
+  request: IncomingMessage,
+  maxBytes: number,
+): Promise<FormBody> => {
+  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
+  if (encoding.toLowerCase() !== 'identity') {
+    return faulty('content_type_unsupported', 'Content-Encoding: expected none');
+  }
+  if (!FORM_TYPE.test(type)) {
+    const expected = 'expected application/x-www-form-urlencoded in UTF-8';
+    return faulty('content_type_unsupported', `Content-Type: ${expected}`);
+  }
+  const bytes = await readBytes(request, maxBytes);
+  if (bytes === undefined) return faulty('body_incomplete', '(body): expected all of it');
+  return bytes === TOO_MANY
+    ? faulty('body_too_large', `(body): expected at most ${maxBytes} bytes`)
+    : { ok: true, text: bytes.toString() };
+};
+
+const faulty = (fault: HttpFault, message: string): FormBody => ({ ok: false, fault, message });

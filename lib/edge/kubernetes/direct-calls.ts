@@ -1,0 +1,177 @@
+import {
+  Agent as HttpAgent,
+  request as requestHttp,
+  type ClientRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+} from 'node:http';
+import { Agent as HttpsAgent, request as requestHttps, type RequestOptions } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
+
+import type { Kubernetes } from './client.ts';
+import { toKubernetesError } from './kubernetes-error.ts';
+
+export type DirectCall = {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Below the API server, with its query; names in it are escaped. */
+  readonly path: string;
+  readonly body?: unknown;
+  /** Asking twice does no more than asking once; unless said, so is everything but a POST. */
+  readonly isRepeatable?: boolean;
+};
+
+/**
+ * One call to the API server, its answer parsed from JSON and otherwise untouched.
+ *
+ * @param culprit what is asked of whom, for the error
+ * @throws KubernetesError
+ */
+export type DirectCalls = (culprit: string, call: DirectCall) => Promise<unknown>;
+
+/** Long enough for a busy API server, short enough for whoever waits for a run. */
+const TIMEOUT_MS = 5_000;
+/** API servers close idle connections after 90 s or more. */
+const IDLE_MS = 30_000;
+/** The kubelet renews the token, and an administrator the CA, in files. */
+const ACCESS_MS = 30_000;
+const MAX_CONNECTIONS = 100;
+/** A pod may have 3 MiB. */
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+
+type Access = { readonly options: RequestOptions; readonly readAt: number };
+
+/**
+ * Opens the API server for calls that stand in the way of a run. The client library makes a new
+ * connection for each call, and its objects lose the members that it does not know: here connections
+ * are kept, and a pod stays what it is.
+ */
+export const openDirectCalls = (
+  { config }: Pick<Kubernetes, 'config'>,
+  timeoutMs = TIMEOUT_MS,
+): DirectCalls => {
+  const server = urlToHttpOptions(new URL(config.getCurrentCluster()?.server ?? ''));
+  const isSecure = server.protocol === 'https:';
+  const agentFor = openAgents(isSecure);
+  let access: Access | undefined;
+  const readAccess = async (): Promise<Access> => {
+    const options: RequestOptions = {};
+    await config.applyToHTTPSOptions(options);
+    const agent = agentFor(options);
+    return { options: { ...server, ...options, agent }, readAt: performance.now() };
+  };
+  return async (culprit, call) => {
+    try {
+      if (access === undefined || performance.now() - access.readAt > ACCESS_MS) {
+        access = await readAccess();
+      }
+      const { status, text } = await send(call, { isSecure, timeoutMs, options: access.options });
+      if (status === 401) access = undefined;
+      if (status >= 200 && status < 300) return parse(text);
+      throw Object.assign(new Error(`status ${status}`), { statusCode: status });
+    } catch (error) {
+      throw toKubernetesError(culprit, error);
+    }
+  };
+};
+
+/** The parser's own message would show a piece of the text, and an answer may repeat a token. */
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('an answer that is no JSON');
+  }
+};
+
+const TRUST = ['ca', 'cert', 'key', 'rejectUnauthorized', 'servername'] as const;
+
+/** One agent for as long as what it trusts, and what it shows, stays the same. */
+const openAgents = (isSecure: boolean): ((options: RequestOptions) => HttpAgent) => {
+  const kept = { keepAlive: true, timeout: IDLE_MS, maxSockets: MAX_CONNECTIONS };
+  let held: { readonly key: string; readonly agent: HttpAgent } | undefined;
+  return (options) => {
+    const trust = Object.fromEntries(TRUST.map((name) => [name, options[name]]));
+    const key = JSON.stringify(trust);
+    if (held?.key !== key) {
+      const agent = isSecure ? new HttpsAgent({ ...kept, ...trust }) : new HttpAgent(kept);
+      held = { key, agent };
+    }
+    return held.agent;
+  };
+};
+
+type Way = {
+  readonly isSecure: boolean;
+  readonly options: RequestOptions;
+  readonly timeoutMs: number;
+};
+type Answer = { readonly status: number; readonly text: string };
+
+/** A kept connection may close just as we use it: then, and only then, once more. */
+const send = async (call: DirectCall, way: Way): Promise<Answer> => {
+  const isRepeatable = call.isRepeatable ?? call.method !== 'POST';
+  const first = await sendOnce(call, way);
+  return first === 'closed'
+    ? failIfClosed(isRepeatable ? await sendOnce(call, way) : first)
+    : first;
+};
+
+const failIfClosed = (answer: Answer | 'closed'): Answer => {
+  if (answer !== 'closed') return answer;
+  throw Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' });
+};
+
+const sendOnce = (call: DirectCall, way: Way): Promise<Answer | 'closed'> =>
+  new Promise((resolve, reject) => {
+    const text = call.body === undefined ? '' : JSON.stringify(call.body);
+    const request = open(call, way, Buffer.byteLength(text));
+    const timer = setTimeout(() => {
+      request.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
+    }, way.timeoutMs);
+    request.on('response', (answer) => {
+      readText(answer).then((text) => {
+        clearTimeout(timer);
+        resolve({ status: answer.statusCode ?? 0, text });
+      }, reject);
+    });
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      if (request.reusedSocket && error.code === 'ECONNRESET') resolve('closed');
+      else reject(error);
+    });
+    request.end(text);
+  });
+
+const open = (
+  { method, path }: DirectCall,
+  { isSecure, options }: Way,
+  length: number,
+): ClientRequest => {
+  const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  const start = isSecure ? requestHttps : requestHttp;
+  return start({
+    ...options,
+    ...{ path, method },
+    headers: {
+      ...(options.headers as OutgoingHttpHeaders | undefined),
+      Accept: 'application/json',
+      // Left to itself, node sends the body of a DELETE without saying where it ends.
+      ...(length > 0 && { 'Content-Type': type, 'Content-Length': length }),
+    },
+  });
+};
+
+const readText = (answer: IncomingMessage): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    answer.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > MAX_ANSWER_BYTES) {
+        answer.destroy(new Error(`an answer of over ${MAX_ANSWER_BYTES} bytes`));
+      }
+      chunks.push(chunk);
+    });
+    answer.on('end', () => resolve(Buffer.concat(chunks).toString()));
+    answer.on('error', reject);
+  });

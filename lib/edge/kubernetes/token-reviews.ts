@@ -1,0 +1,41 @@
+import type { ReviewToken, TokenReview } from '../../identity/token-review.ts';
+import type { DirectCalls } from './direct-calls.ts';
+
+/**
+ * Asks the API server whether it accepts a token, each time anew (authentication.k8s.io/v1).
+ *
+ * @returns throws KubernetesError
+ */
+export const openTokenReviews =
+  (calls: DirectCalls): ReviewToken =>
+  async (token, audience) => {
+    const answer = await calls('create tokenreview', {
+      method: 'POST',
+      path: '/apis/authentication.k8s.io/v1/tokenreviews',
+      body: {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenReview',
+        spec: { token, audiences: [audience] },
+      },
+      isRepeatable: true,
+    });
+    return toReview((answer as { status?: Status } | null)?.status ?? {});
+  };
+
+type Status = {
+  readonly authenticated?: boolean;
+  readonly audiences?: readonly string[];
+  readonly user?: {
+    readonly username?: string;
+    readonly uid?: string;
+    readonly extra?: Readonly<Record<string, readonly string[]>>;
+  };
+};
+
+const toReview = ({ authenticated, audiences, user }: Status): TokenReview => ({
+  authenticated: authenticated === true,
+  audiences: audiences ?? [],
+  username: user?.username ?? '',
+  uid: user?.uid ?? '',
+  extra: user?.extra ?? {},
+});

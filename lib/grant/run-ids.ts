@@ -1,0 +1,44 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+
+/** 80 bits each, which base32 writes as 16 characters. */
+const HALF_BYTES = 10;
+const HALF_LENGTH = 16;
+/** Of a run's id under `trust: authority`, characters. */
+export const RUN_LENGTH = 2 * HALF_LENGTH;
+const RUN = /^[a-z2-7]{32}$/;
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
+
+export type RunIds = {
+  /** A new run's id: 32 of `[a-z2-7]`, so that it may stand in any name, of Kubernetes' too. */
+  readonly newRun: (podUid: string) => string;
+  /** Whether the run was issued to this pod. */
+  readonly belongsTo: (run: string, podUid: string) => boolean;
+};
+
+/**
+ * Ids of runs that say to whom they were issued, without any store of runs: a random half, and half
+ * an HMAC over it and the pod's UID.
+ *
+ * @param key at least 32 bytes that every replica shares
+ */
+export const openRunIds = (key: Uint8Array, random = randomBytes): RunIds => {
+  const mark = (half: string, podUid: string): string =>
+    base32(createHmac('sha256', key).update(`${half}\0${podUid}`).digest().subarray(0, HALF_BYTES));
+  return {
+    newRun: (podUid) => {
+      const half = base32(random(HALF_BYTES));
+      return half + mark(half, podUid);
+    },
+    belongsTo: (run, podUid) => {
+      if (!RUN.test(run)) return false;
+      const expected = mark(run.slice(0, HALF_LENGTH), podUid);
+      return timingSafeEqual(Buffer.from(run.slice(HALF_LENGTH)), Buffer.from(expected));
+    },
+  };
+};
+
+/** RFC 4648, section 6, in lower case; whole groups of five bytes alone, so without padding. */
+const base32 = (bytes: Uint8Array): string => {
+  const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+  return bits.replace(/.{5}/g, (five) => ALPHABET[parseInt(five, 2)] ?? '');
+};

@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto';
+
+/** STS: 2 to 64 of `[\w+=,.@-]`. */
+const MAX_LENGTH = 64;
+const UNKNOWN = /[^\w+=,.@-]/g;
+const HASH_LENGTH = 12;
+
+export type Acting = {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** The human for whom the agent acts. */
+  readonly user?: { readonly issuer: string; readonly subject: string };
+};
+
+/**
+ * Who the cloud's trail names for everything that a session does: the human where there is one
+ * (`user=<subject>,<hash>`; the hash binds the issuer too), else the workload
+ * (`workload=<namespace>.<service account>`, and a hash where it had to be shortened).
+ */
+export const sourceIdentity = ({ namespace, serviceAccount, user }: Acting): string => {
+  if (user !== undefined) {
+    const digest = hash(`${user.issuer}\0${user.subject}`);
+    return shorten(`user=${user.subject.replace(UNKNOWN, '_')}`, digest);
+  }
+  const workload = `workload=${namespace}.${serviceAccount}`;
+  return workload.length <= MAX_LENGTH ? workload : shorten(workload, hash(workload));
+};
+
+const shorten = (text: string, digest: string): string =>
+  `${text.slice(0, MAX_LENGTH - digest.length - 1)},${digest}`;
+
+const hash = (text: string): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH);

@@ -1,0 +1,149 @@
+import type { AuthoritySettings } from '../contract/platform.ts';
+import { authoritySpiffeId, spiffeId } from './spiffe-id.ts';
+
+/** Whose grants a role trusts; what is absent may be any. */
+export type TrustedTasks = {
+  /** Empty: any. */
+  readonly namespaces: readonly string[];
+  readonly serviceAccount?: string;
+  readonly task?: string;
+  /** Session tag → value that the grant has to carry. */
+  readonly tags: Readonly<Record<string, string>>;
+};
+
+export type TrustRequest = {
+  readonly issuer: Pick<AuthoritySettings, 'issuer' | 'cloudAudience' | 'trustDomain'>;
+  /** ARN of the role; on Ceph RGW without an account. */
+  readonly role: string;
+  /** `authority`: one of the authority's own two roles. */
+  readonly trusted: TrustedTasks | 'authority';
+  /** SHA-1, hex, of the published keys' certificates: Ceph RGW asks for them, AWS does not. */
+  readonly thumbprints: readonly string[];
+};
+
+type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+
+/** ARN of the issuer's IAM provider, in the partition and account of the role. */
+export const providerArn = ({ role, issuer }: Pick<TrustRequest, 'role' | 'issuer'>): string => {
+  const [, partition = 'aws', , , account = ''] = role.split(':');
+  return `arn:${partition}:iam::${account}:oidc-provider/${hostAndPath(issuer)}`;
+};
+
+/**
+ * The trust policy of a role (IAM user guide, "Creating a role for OpenID Connect federation"):
+ * only grants of this issuer, for this audience and these subjects. Tags and source identity ride
+ * on the same call.
+ */
+export const trustPolicy = (request: TrustRequest, provider = providerArn(request)): object => ({
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Allow',
+      Principal: { Federated: provider },
+      Action:
+        request.trusted === 'authority'
+          ? ['sts:AssumeRoleWithWebIdentity']
+          : ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession', 'sts:SetSourceIdentity'],
+      Condition: conditionsOf(request),
+    },
+  ],
+});
+
+/** Provider, role and trust policy as `aws` commands, one on each line, for a POSIX shell. */
+export const toAwsCommands = (request: TrustRequest): string => {
+  const { issuer, role, thumbprints } = request;
+  const listed = thumbprints.length === 0 ? [] : ['--thumbprint-list', ...thumbprints];
+  const create = ['aws', 'iam', 'create-open-id-connect-provider', '--url', issuer.issuer];
+  const trust = JSON.stringify(trustPolicy(request));
+  const { name, path } = nameOf(role);
+  const at = path === '/' ? [] : ['--path', path];
+  const commands = [
+    [...create, '--client-id-list', issuer.cloudAudience, ...listed],
+    [
+      'aws',
+      'iam',
+      'create-role',
+      '--role-name',
+      name,
+      ...at,
+      '--assume-role-policy-document',
+      trust,
+    ],
+  ];
+  return commands.map((words) => `${words.map(quote).join(' ')}\n`).join('');
+};
+
+/** The same as Terraform (provider `hashicorp/aws`). */
+export const toTerraform = (request: TrustRequest): string => {
+  const { issuer, role, thumbprints } = request;
+  const { name, path } = nameOf(role);
+  const trust = JSON.stringify(trustPolicy(request, PLACE), null, 2);
+  const reference = '${aws_iam_openid_connect_provider.valetkey.arn}';
+  const document = literal(trust).replace(PLACE, () => reference);
+  return [
+    'resource "aws_iam_openid_connect_provider" "valetkey" {',
+    `  url             = ${hcl(issuer.issuer)}`,
+    `  client_id_list  = [${hcl(issuer.cloudAudience)}]`,
+    ...(thumbprints.length === 0
+      ? []
+      : [`  thumbprint_list = [${thumbprints.map(hcl).join(', ')}]`]),
+    '}',
+    '',
+    `resource "aws_iam_role" ${hcl(name.replace(/[^\w-]/g, '_'))} {`,
+    `  name               = ${hcl(name)}`,
+    ...(path === '/' ? [] : [`  path               = ${hcl(path)}`]),
+    '  assume_role_policy = <<-JSON',
+    ...document.split('\n').map((line) => `    ${line}`),
+    '  JSON',
+    '}',
+    '',
+  ].join('\n');
+};
+
+/** Stands for the provider's ARN until it is a reference of Terraform's own. */
+const PLACE = 'PROVIDER-ARN';
+
+const conditionsOf = ({ issuer, trusted }: TrustRequest): Condition => {
+  const key = (claim: string): string => `${hostAndPath(issuer)}:${claim}`;
+  const audience = { [key('aud')]: issuer.cloudAudience };
+  if (trusted === 'authority') {
+    return { StringEquals: { ...audience, [key('sub')]: authoritySpiffeId(issuer.trustDomain) } };
+  }
+  const subjects = subjectsOf(trusted, issuer.trustDomain);
+  const isExact = subjects.every((subject) => !subject.includes('*'));
+  const tags = Object.entries(trusted.tags).map(
+    ([tag, value]) => [`aws:RequestTag/${tag}`, value] as const,
+  );
+  const sub = { [key('sub')]: subjects };
+  return {
+    StringEquals: { ...audience, ...(isExact ? sub : {}), ...Object.fromEntries(tags) },
+    ...(isExact ? {} : { StringLike: sub }),
+  };
+};
+
+/** No name holds a slash, so a `*` never reaches over one. */
+const subjectsOf = (
+  { namespaces, serviceAccount = '*', task = '*' }: TrustedTasks,
+  trustDomain: string,
+): readonly string[] =>
+  (namespaces.length === 0 ? ['*'] : namespaces).map((namespace) =>
+    spiffeId({ trustDomain, namespace, serviceAccount, task }),
+  );
+
+const hostAndPath = ({ issuer }: TrustRequest['issuer']): string =>
+  issuer.replace(/^https?:\/\//, '');
+
+const nameOf = (role: string): { name: string; path: string } => {
+  const parts = role.slice(role.indexOf(':role/') + ':role/'.length).split('/');
+  const name = parts.pop() ?? '';
+  return { name, path: ['', ...parts, ''].join('/') };
+};
+
+/** One word of a POSIX shell. */
+const quote = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** A string of HCL; its escapes are JSON's, and its templates are none. */
+const hcl = (text: string): string => literal(JSON.stringify(text));
+
+const literal = (text: string): string => text.replace(/[$%](?=\{)/g, (sign) => sign + sign);

@@ -1,0 +1,225 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AdmittedTasks } from '../contract/task.ts';
+import { fail, succeed, type Result } from '../reading/fault.ts';
+import { AUDIENCE, claims, livePod, review } from './fixtures/workload.ts';
+import { openIdentification, type IdentificationTerms } from './identification.ts';
+import type { IDENTITY_REFUSALS } from './refusals.ts';
+
+const admitted: AdmittedTasks = { consumers: ['agent'], tasks: [] };
+const labels = { 'valetkey.dev/team': 'research' };
+
+/** A cluster in which all is well, but for `changes`. */
+const clusterWith = (changes: Partial<IdentificationTerms> = {}): IdentificationTerms => ({
+  audience: AUDIENCE,
+  readPod: () => Promise.resolve(livePod),
+  reviewToken: () => Promise.resolve(review),
+  readNamespaceLabels: () => Promise.resolve(labels),
+  judgePod: () => succeed({ admitted, profileHash: 'a1' }),
+  rejudgeTasks: (tasks) => Promise.resolve(succeed(tasks)),
+  ...changes,
+});
+const identify = (changes: Partial<IdentificationTerms> = {}, peer?: string) =>
+  openIdentification(clusterWith(changes))(claims, 'token', peer === undefined ? {} : { peer });
+
+const podWith = (changes: {
+  metadata?: object;
+  spec?: object;
+  status?: object;
+}): Partial<IdentificationTerms> => ({
+  readPod: () =>
+    Promise.resolve({
+      ...livePod,
+      metadata: { ...livePod.metadata, ...changes.metadata },
+      spec: { ...livePod.spec, ...changes.spec },
+      status: { ...livePod.status, ...changes.status },
+    }),
+});
+const reviewWith = (changes: object): Partial<IdentificationTerms> => ({
+  reviewToken: () => Promise.resolve({ ...review, ...changes }),
+});
+const broken = (): Promise<never> => Promise.reject(new Error('ECONNREFUSED'));
+const fault = { path: '/spec/x', expected: 'a', got: 'b', rule: '3' };
+const denied: Result<never> = fail([fault]);
+
+describe('a workload', () => {
+  test('is its live pod, with the tasks that its sidecar was given', async () => {
+    expect(await identify()).toEqual({
+      namespace: 'research',
+      namespaceLabels: labels,
+      serviceAccount: 'agent',
+      pod: { name: 'agent-0', uid: claims.pod.uid, node: 'node-1', ip: '10.20.0.7' },
+      admitted,
+      profile: 'a1',
+      tokenExpiresAt: claims.expiresAt,
+    });
+  });
+
+  test('is asked after by exactly what its token says', async () => {
+    const asked: unknown[] = [];
+    await identify({
+      readPod: (place) => {
+        asked.push(place);
+        return Promise.resolve(livePod);
+      },
+      reviewToken: (...given) => {
+        asked.push(given);
+        return Promise.resolve(review);
+      },
+      readNamespaceLabels: (namespace) => {
+        asked.push(namespace);
+        return Promise.resolve(labels);
+      },
+      judgePod: (pod) => {
+        asked.push(pod);
+        return succeed({ admitted, profileHash: 'a1' });
+      },
+    });
+    const place = { namespace: 'research', name: 'agent-0' };
+    expect(asked).toEqual([place, ['token', AUDIENCE], 'research', livePod]);
+  });
+
+  test('without a node in its token is on whatever node runs it', async () => {
+    const { namespace, pod, serviceAccount, expiresAt } = claims;
+    const older = { namespace, pod, serviceAccount, expiresAt };
+    const workload = await openIdentification(clusterWith())(older, 'token');
+    expect(workload.pod.node).toBe('node-1');
+  });
+
+  test.each(['10.20.0.7', '::ffff:10.20.0.7', 'fd00::7'])(
+    'may ask from %s, its own',
+    async (peer) => {
+      expect(await identify({}, peer)).toMatchObject({ pod: { name: 'agent-0' } });
+    },
+  );
+});
+
+type Case = readonly [
+  what: string,
+  code: keyof typeof IDENTITY_REFUSALS,
+  Partial<IdentificationTerms>,
+];
+
+describe('refused is', () => {
+  test.each<Case>([
+    ['a pod that was deleted', 'pod_not_found', { readPod: () => Promise.resolve(undefined) }],
+    ['another pod of the same name', 'pod_replaced', podWith({ metadata: { uid: 'other' } })],
+    ['a pod without a uid', 'pod_replaced', podWith({ metadata: { uid: undefined } })],
+    ['an answer that is no pod', 'pod_replaced', { readPod: () => Promise.resolve('pod') }],
+    [
+      'a pod that is being deleted',
+      'pod_terminating',
+      podWith({ metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } }),
+    ],
+    ['a pod that succeeded', 'pod_ended', podWith({ status: { phase: 'Succeeded' } })],
+    ['a pod that failed', 'pod_ended', podWith({ status: { phase: 'Failed' } })],
+    [
+      'a pod of another service account',
+      'pod_service_account',
+      podWith({ spec: { serviceAccountName: 'admin' } }),
+    ],
+    ['a pod on another node', 'pod_node', podWith({ spec: { nodeName: 'node-2' } })],
+    ['a pod on no node', 'pod_node', podWith({ spec: { nodeName: undefined } })],
+    [
+      'a token that the API server does not accept',
+      'token_review_denied',
+      reviewWith({ authenticated: false }),
+    ],
+    ['a review that names no audience', 'token_review_audience', reviewWith({ audiences: [] })],
+    [
+      'a review for another audience',
+      'token_review_audience',
+      reviewWith({ audiences: ['https://kubernetes.default.svc'] }),
+    ],
+    [
+      'a review of another account',
+      'token_review_identity',
+      reviewWith({ username: 'system:serviceaccount:research:admin' }),
+    ],
+    ['a review of an account made anew', 'token_review_identity', reviewWith({ uid: 'other' })],
+    ['a review without a pod', 'token_review_identity', reviewWith({ extra: {} })],
+    [
+      'a review of another pod',
+      'token_review_identity',
+      reviewWith({
+        extra: { ...review.extra, 'authentication.kubernetes.io/pod-uid': ['other'] },
+      }),
+    ],
+    ['a pod that breaks a rule', 'rules_broken', { judgePod: () => denied }],
+    ['a sidecar made by hand', 'tasks_refused', { rejudgeTasks: () => Promise.resolve(denied) }],
+    [
+      'a namespace that is gone',
+      'namespace_not_found',
+      { readNamespaceLabels: () => Promise.resolve(undefined) },
+    ],
+  ])('%s: %s', async (_what, code, changes) => {
+    await expect(identify(changes)).rejects.toMatchObject({ kind: 'refused', code });
+  });
+
+  test('a token that was copied to another pod: pod_address', async () => {
+    await expect(identify({}, '10.20.0.8')).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'pod_address',
+    });
+  });
+
+  test('a breach with the rule and every culprit in the message, up to ten', async () => {
+    const many = fail(Array.from({ length: 12 }, (_, index) => ({ ...fault, path: `/${index}` })));
+    await expect(identify({ judgePod: () => many })).rejects.toMatchObject({
+      message: expect.stringMatching(/^\/0: expected a, got b \(rule 3\)\n[^]*\nand 2 more$/),
+    });
+  });
+});
+
+describe('the answer of the first step that has one', () => {
+  test.each<Case>([
+    [
+      'about the pod',
+      'pod_not_found',
+      {
+        readPod: () => Promise.resolve(undefined),
+        reviewToken: broken,
+        readNamespaceLabels: broken,
+      },
+    ],
+    [
+      'about the token',
+      'token_review_denied',
+      {
+        ...reviewWith({ authenticated: false }),
+        judgePod: () => denied,
+        readNamespaceLabels: broken,
+      },
+    ],
+    [
+      'about the rules',
+      'rules_broken',
+      {
+        judgePod: () => denied,
+        rejudgeTasks: () => Promise.resolve(denied),
+      },
+    ],
+  ])('counts: %s', async (_what, code, changes) => {
+    await expect(identify(changes)).rejects.toMatchObject({ kind: 'refused', code });
+  });
+});
+
+describe('no answer is neither yes nor no', () => {
+  test.each<readonly [string, Partial<IdentificationTerms>]>([
+    ['the pod', { readPod: broken, ...reviewWith({ authenticated: false }) }],
+    ['the token', { reviewToken: broken, judgePod: () => denied }],
+    ['the namespace', { readNamespaceLabels: broken }],
+  ])('about %s', async (what, changes) => {
+    await expect(identify(changes)).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'kubernetes_unavailable',
+      message: `the API server gave no answer about ${what}`,
+    });
+  });
+
+  test('nor is a pod whose address is not reported yet', async () => {
+    await expect(identify(podWith({ status: { podIP: undefined } }))).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'pod_address_unknown',
+    });
+  });
+});

@@ -1,0 +1,128 @@
+import { errors, jwtVerify, type JWTPayload } from 'jose';
+import { show } from '../reading/fault.ts';
+import type { FindKey } from './keys.ts';
+import { refused, type IdentityCode } from './refusals.ts';
+import { IdentityError } from './workload.ts';
+
+export type SignedTokenTerms = {
+  /** Begins the codes of refusals. */
+  readonly kind: 'token' | 'user_token';
+  readonly algorithms: readonly string[];
+  readonly findKey: FindKey;
+  /** Exact. */
+  readonly issuer: string;
+  /** The one audience, and no other besides. */
+  readonly audience: string;
+  readonly maxLifetimeSeconds: number;
+  /** Wall-clock milliseconds since the epoch. */
+  readonly now: () => number;
+};
+
+/** Claims of a token whose signature, issuer, audience and times hold. */
+export type SignedClaims = JWTPayload & {
+  readonly iss: string;
+  readonly sub: string;
+  readonly exp: number;
+  readonly iat: number;
+};
+
+export const MAX_TOKEN_LENGTH = 16 * 1024;
+const SKEW_SECONDS = 30;
+const REQUIRED = ['iss', 'sub', 'aud', 'exp', 'iat'];
+
+/**
+ * Verifies a JWT (RFC 7519, with the advice of RFC 8725): algorithm by list, key by id, exact issuer,
+ * exactly one audience, times within ±30 s, and no longer a life than allowed.
+ *
+ * @throws IdentityError refused, with a code that begins with `kind`; what `findKey` throws
+ */
+export const verifySigned = async (
+  token: string,
+  terms: SignedTokenTerms,
+): Promise<SignedClaims> => {
+  const claims = await verifySignature(token, terms);
+  judgeAudience(claims, terms);
+  judgeTimes(claims, terms);
+  if (typeof claims.sub !== 'string' || claims.sub === '') {
+    throw refused(`${terms.kind}_claims`, 'expected a sub, got none');
+  }
+  return claims as SignedClaims;
+};
+
+const verifySignature = async (token: string, terms: SignedTokenTerms): Promise<JWTPayload> => {
+  const { kind, algorithms, findKey, issuer, audience, now } = terms;
+  if (token.length > MAX_TOKEN_LENGTH) {
+    throw refused(`${kind}_malformed`, `expected at most ${MAX_TOKEN_LENGTH} characters`);
+  }
+  try {
+    const { payload } = await jwtVerify(token, findKey, {
+      algorithms: [...algorithms],
+      issuer,
+      audience,
+      requiredClaims: REQUIRED,
+      clockTolerance: SKEW_SECONDS,
+      currentDate: new Date(now()),
+    });
+    return payload;
+  } catch (error) {
+    throw toRefusal(error, terms);
+  }
+};
+
+const toRefusal = (error: unknown, { kind, issuer, audience }: SignedTokenTerms): unknown => {
+  if (error instanceof IdentityError || !(error instanceof errors.JOSEError)) return error;
+  const is = (code: Parameters<typeof codeOf>[1], message: string) =>
+    refused(codeOf(kind, code), message, { cause: error });
+  if (error instanceof errors.JWTExpired) return is('expired', 'expected an exp in the future');
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.reason !== 'check_failed') return is('claims', `expected a valid ${error.claim}`);
+    if (error.claim === 'iss') {
+      return is('issuer', `expected iss ${issuer}, got ${show(error.payload.iss)}`);
+    }
+    if (error.claim === 'aud') {
+      return is('audience', `expected aud ${audience}, got ${show(error.payload.aud)}`);
+    }
+    return is('not_yet_valid', `expected an ${error.claim} in the past`);
+  }
+  const [code, message] = JOSE_CODES[error.code] ?? ['malformed', 'expected a signed JWT'];
+  return is(code, message);
+};
+
+type TokenCode = IdentityCode extends infer C
+  ? C extends `user_token_${infer R}`
+    ? R
+    : never
+  : never;
+type SharedCode = Exclude<TokenCode, 'replayed'>;
+
+const codeOf = (kind: SignedTokenTerms['kind'], code: SharedCode): IdentityCode =>
+  `${kind}_${code}`;
+
+const JOSE_CODES: Readonly<Record<string, readonly [SharedCode, string]>> = {
+  ERR_JOSE_ALG_NOT_ALLOWED: ['algorithm', 'expected an algorithm that is accepted'],
+  ERR_JOSE_NOT_SUPPORTED: ['algorithm', 'expected an algorithm that is accepted'],
+  ERR_JWKS_NO_MATCHING_KEY: ['key_unknown', 'expected a key that the issuer publishes'],
+  ERR_JWKS_MULTIPLE_MATCHING_KEYS: ['key_unknown', 'expected a kid that names one key'],
+  ERR_JWS_SIGNATURE_VERIFICATION_FAILED: ['signature', 'expected a signature by the issuer'],
+};
+
+/**
+ * A string or a list of one. A token for others besides is refused: they could present it here, and
+ * whoever else accepts it would give for it what this audience is there to deny.
+ */
+const judgeAudience = ({ aud }: JWTPayload, { kind, audience }: SignedTokenTerms): void => {
+  const all = Array.isArray(aud) ? aud : [aud];
+  if (all.length === 1 && all[0] === audience) return;
+  throw refused(`${kind}_audience`, `expected aud ${audience} alone, got ${show(aud)}`);
+};
+
+const judgeTimes = (claims: JWTPayload, { kind, maxLifetimeSeconds, now }: SignedTokenTerms) => {
+  const { exp = NaN, iat = NaN } = claims;
+  if (iat > now() / 1000 + SKEW_SECONDS) {
+    throw refused(`${kind}_not_yet_valid`, 'expected an iat in the past');
+  }
+  const lifetime = exp - iat;
+  if (lifetime > 0 && lifetime <= maxLifetimeSeconds) return;
+  const expected = `expected a life of at most ${maxLifetimeSeconds} s`;
+  throw refused(`${kind}_lifetime`, `${expected}, got ${show(lifetime)}`);
+};

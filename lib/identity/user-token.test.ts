@@ -1,0 +1,140 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { forgeToken, openTestIssuer, type TestIssuer } from './fixtures/issuer.ts';
+import { NOW_MS } from './fixtures/workload.ts';
+import { openUserVerifier } from './user-token.ts';
+
+const now = NOW_MS / 1000;
+const ISSUER = 'https://login.example';
+const idClaims = {
+  iss: ISSUER,
+  sub: 'ada',
+  aud: 'valetkey',
+  iat: now - 10,
+  exp: now + 290,
+  email: 'ada@example.com',
+};
+const listed = { issuer: ISSUER, jwksUri: `${ISSUER}/keys`, audience: 'valetkey' };
+const other = {
+  issuer: 'https://other.example',
+  jwksUri: 'https://other.example/k',
+  audience: 'o',
+};
+
+let people: TestIssuer;
+let others: TestIssuer;
+beforeAll(async () => {
+  [people, others] = await Promise.all([
+    openTestIssuer({ alg: 'ES256' }),
+    openTestIssuer({ alg: 'ES256' }),
+  ]);
+});
+
+const open = (fetch?: () => Promise<unknown>) =>
+  openUserVerifier({
+    issuers: [listed, other],
+    fetchJwks:
+      ({ issuer }) =>
+      () =>
+        fetch?.() ?? Promise.resolve(issuer === ISSUER ? people.jwks : others.jwks),
+    maxTokenLifetimeSeconds: 300,
+    now: () => NOW_MS,
+    monotonic: () => 0,
+  });
+const changed = (changes: object): object => ({ ...idClaims, ...changes });
+const without = (name: string): object =>
+  Object.fromEntries(Object.entries(idClaims).filter(([each]) => each !== name));
+
+describe('an ID token', () => {
+  test('says who the user is, and no more', async () => {
+    expect(await open()(await people.sign(idClaims))).toEqual({
+      issuer: ISSUER,
+      subject: 'ada',
+      digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+      expiresAt: NOW_MS + 290_000,
+    });
+  });
+
+  test.each([
+    ['its audience in a list', changed({ aud: ['valetkey'] }), {}],
+    ['no type in its header', idClaims, { typ: undefined }],
+    ['no jti', idClaims, {}],
+  ])('is accepted with %s', async (_what, claims, header) => {
+    expect(await open()(await people.sign(claims, header))).toMatchObject({ subject: 'ada' });
+  });
+
+  const refusedTokens: readonly (readonly [string, string, object, object?])[] = [
+    ['another audience', 'user_token_audience', changed({ aud: 'shop' })],
+    ['an audience of another issuer', 'user_token_audience', changed({ aud: 'o' })],
+    ['a further audience', 'user_token_audience', changed({ aud: ['valetkey', 'shop'] })],
+    ['an issuer that is not listed', 'user_token_issuer', changed({ iss: `${ISSUER}/` })],
+    ['no issuer', 'user_token_issuer', without('iss')],
+    ['the issuer of another key', 'user_token_signature', changed({ iss: other.issuer })],
+    ['an end in the past', 'user_token_expired', changed({ iat: now - 300, exp: now - 31 })],
+    ['no end', 'user_token_claims', without('exp')],
+    ['no time of issue', 'user_token_claims', without('iat')],
+    ['a time of issue to come', 'user_token_not_yet_valid', changed({ iat: now + 31 })],
+    ['a beginning to come', 'user_token_not_yet_valid', changed({ nbf: now + 31 })],
+    ['a life of 301 seconds', 'user_token_lifetime', changed({ iat: now, exp: now + 301 })],
+    ['no subject', 'user_token_claims', without('sub')],
+    ['a subject of 256 characters', 'user_token_claims', changed({ sub: 'a'.repeat(256) })],
+    ['a subject of two lines', 'user_token_claims', changed({ sub: 'ada\nroot' })],
+    ['the type of an access token', 'user_token_claims', idClaims, { typ: 'at+jwt' }],
+    ['the type of a logout token', 'user_token_claims', idClaims, { typ: 'logout+jwt' }],
+    ['an unknown key', 'user_token_key_unknown', idClaims, { kid: 'key-9' }],
+  ];
+  test.each(
+    refusedTokens.map(([what, code, claims, header = {}]) => ({ what, code, claims, header })),
+  )('with $what is refused: $code', async ({ code, claims, header }) => {
+    await expect(open()(await people.sign(claims, header))).rejects.toMatchObject({
+      kind: 'refused',
+      code,
+    });
+  });
+
+  test.each(['none', 'HS256'])('of algorithm %s is refused', async (alg) => {
+    const token = forgeToken({ alg, kid: 'key-1' }, idClaims, 'c2ln');
+    await expect(open()(token)).rejects.toMatchObject({ code: 'user_token_algorithm' });
+  });
+
+  test.each(['', 'a.b', 'x'.repeat(17_000)])('that is none is refused', async (token) => {
+    await expect(open()(token)).rejects.toMatchObject({ code: 'user_token_malformed' });
+  });
+
+  test('of an issuer that does not answer is neither accepted nor refused', async () => {
+    const verify = open(() => Promise.reject(new Error('no route')));
+    await expect(verify(await people.sign(idClaims))).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'user_keys_unavailable',
+    });
+  });
+});
+
+/** The order of P-256's base point. From (r, s) anybody makes (r, order − s), which verifies as well. */
+const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+
+const twinOf = (token: string): string => {
+  const [header, payload, signature = ''] = token.split('.');
+  const bytes = Buffer.from(signature, 'base64url');
+  const s = ORDER - BigInt(`0x${bytes.subarray(32).toString('hex')}`);
+  const twin = Buffer.concat([
+    bytes.subarray(0, 32),
+    Buffer.from(s.toString(16).padStart(64, '0'), 'hex'),
+  ]);
+  return `${header}.${payload}.${twin.toString('base64url')}`;
+};
+
+describe('the digest of an ID token', () => {
+  test('is the same for a second valid signature that anybody can make of the first', async () => {
+    const token = await people.sign(idClaims);
+    const twin = twinOf(token);
+    expect(twin).not.toBe(token);
+    const [first, second] = [await open()(token), await open()(twin)];
+    expect(second.digest).toBe(first.digest);
+  });
+
+  test('is another for another token of the same user', async () => {
+    const first = await open()(await people.sign(idClaims));
+    const second = await open()(await people.sign(changed({ iat: now - 9 })));
+    expect(second.digest).not.toBe(first.digest);
+  });
+});

@@ -1,0 +1,110 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import type { JsonPatchOp } from '../contract/json-patch.ts';
+import { describeFault } from '../reading/fault.ts';
+import { AGENT, PREPARE, SIDECAR, add, lateContainer, remove } from './fixtures/cases.ts';
+import { authorityPlatform } from './fixtures/platform.ts';
+import { applyPatch } from './json-patch.ts';
+import { judgeLivePod } from './live-pod.ts';
+import { readProfiles } from './published-profiles.ts';
+
+/**
+ * As a real API server (1.35.4) answered: injected, defaulted, changed by a LimitRange, scheduled,
+ * with its status. The profile stands beside it, as it stood in the ConfigMap then.
+ */
+const { profiles: data, pod } = JSON.parse(
+  readFileSync(join(import.meta.dirname, 'fixtures', 'live-pod.json'), 'utf8'),
+) as { profiles: Record<string, string>; pod: unknown };
+const { profiles } = readProfiles(data);
+
+const judge = (...changes: readonly JsonPatchOp[]) =>
+  judgeLivePod(applyPatch(pod, changes), { platform: authorityPlatform, profiles });
+
+const linesOf = (...changes: readonly JsonPatchOp[]): readonly string[] => {
+  const result = judge(...changes);
+  return result.ok ? [] : result.faults.map(describeFault);
+};
+
+const TASKS = `${SIDECAR}/env/14/value`;
+
+describe('a live pod', () => {
+  test('that was injected keeps every rule, and says what it was admitted for', () => {
+    const result = judge();
+    if (!result.ok) throw new Error(result.faults.map(describeFault).join('\n'));
+    expect(result.value.admitted).toMatchObject({
+      consumers: ['agent', 'helper'],
+      tasks: [{ name: 'summarize', role: 'arn:aws:iam::111122223333:role/agent-reports' }],
+    });
+    expect(result.value.profileHash).toBe(Object.keys(data)[0]);
+    expect(result.value.pod.metadata?.name).toBe('agent');
+  });
+
+  test('is judged by its sidecar, not by annotations: those change without us', () => {
+    const annotations = '/metadata/annotations';
+    expect(linesOf(remove(annotations))).toEqual([]);
+    expect(linesOf(add(`${annotations}/task.valetkey.dev~1more`, 'role: x'))).toEqual([]);
+  });
+
+  const broken: [string, string, JsonPatchOp][] = [
+    ['2', 'another image of the sidecar', add(`${SIDECAR}/image`, 'evil:1')],
+    ['2', 'a sidecar that was resized', add(`${SIDECAR}/resources/limits/memory`, '8Mi')],
+    ['2', 'no sidecar', remove(SIDECAR)],
+    ['2', 'a sidecar without tasks', remove(`${SIDECAR}/env/14`)],
+    ['2', 'a profile that nobody published', add(`${SIDECAR}/env/13/value`, 'ab')],
+    ['3', 'a shared process namespace', add('/spec/shareProcessNamespace', true)],
+    [
+      '3',
+      'an alias for the authority',
+      add('/spec/hostAliases', [{ hostnames: ['valetkey-authority.valetkey.svc'] }]),
+    ],
+    ['4', 'a privilege', add(`${AGENT}/securityContext/privileged`, true)],
+    ['5', 'a folder of the node', add('/spec/volumes/-', { name: 'x', hostPath: { path: '/' } })],
+    [
+      '6',
+      'the token in another container',
+      add(`${PREPARE}/volumeMounts`, [{ name: 'valetkey-token', mountPath: '/x' }]),
+    ],
+    ['7', 'a key of its own', add(`${AGENT}/env/-`, { name: 'AWS_ACCESS_KEY_ID', value: 'x' })],
+    ['9', 'an ephemeral container', add('/spec/ephemeralContainers', [lateContainer()])],
+  ];
+  test.each(broken)('breaks rule %s by %s', (rule, _, change) => {
+    const result = judge(change);
+    expect(result.ok).toBe(false);
+    expect(result.ok ? [] : result.faults.map((fault) => fault.rule)).toContain(rule);
+  });
+
+  test('whose sidecar carries other tasks than can be read breaks rule 2, at that value', () => {
+    const others = [
+      'no JSON',
+      '{"consumers":["agent"],"tasks":[]}',
+      '{"consumers":["agent","helper"],"tasks":[{"role":"admin"}]}',
+    ];
+    for (const text of others) {
+      const lines = linesOf(add(TASKS, text));
+      expect(lines[0]?.startsWith(TASKS)).toBe(true);
+      expect(lines[0]?.endsWith('(rule 2)')).toBe(true);
+    }
+  });
+
+  test('whose tasks were written by another hand breaks rule 2', () => {
+    const { value } = (pod as { spec: { initContainers: { env: { value: string }[] }[] } }).spec
+      .initContainers[0]?.env[14] ?? { value: '' };
+    expect(linesOf(add(TASKS, `${value} `))).toEqual([
+      expect.stringMatching(new RegExp(`^${TASKS}: .*\\(rule 2\\)$`)),
+    ]);
+    const forged = value.replace('"containers":["agent","helper"]', '"containers":["agent"]');
+    expect(linesOf(add(TASKS, forged))).toEqual([expect.stringMatching(/consumers.*\(rule 2\)$/)]);
+  });
+
+  test('that names a variable twice breaks rule 2: the kubelet takes the last', () => {
+    const again = { name: 'VALETKEY_TASKS', value: '{}' };
+    expect(linesOf(add(`${SIDECAR}/env/-`, again))).toEqual([
+      expect.stringMatching(/env\/15: .*\(rule 2\)$/),
+    ]);
+  });
+
+  test('of a broken shape is no pod', () => {
+    expect(judgeLivePod({ spec: 7 }, { platform: authorityPlatform, profiles }).ok).toBe(false);
+  });
+});

@@ -1,0 +1,45 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Platform } from '../contract/platform.ts';
+import { authorityPlatform, platform } from './fixtures/platform.ts';
+import { profileOf } from './profile.ts';
+
+const envOf = (settings: Platform, roots?: string) => {
+  const { sidecar } = profileOf(settings, roots).profile;
+  return new Map(sidecar.env?.map(({ name, value }) => [name, value]));
+};
+
+describe('a profile', () => {
+  test('under trust: cluster is what it was before there was an authority', () => {
+    expect(profileOf(platform).hash).toBe(
+      '00ec278a0c7b4a43556f38050537d79dd6a7de4f64b50cde2802e5c87b3f99a8',
+    );
+    expect(profileOf(platform, 'any roots').hash).toBe(profileOf(platform).hash);
+  });
+
+  test('under trust: authority tells the sidecar of the authority, and nothing of the cloud', () => {
+    const env = envOf(authorityPlatform, 'PEM');
+    expect(env.has('VALETKEY_CLOUD')).toBe(false);
+    expect(env.get('VALETKEY_TRUST')).toBe('authority');
+    expect(JSON.parse(env.get('VALETKEY_AUTHORITY') ?? '')).toEqual({
+      endpoint: 'https://valetkey-authority.valetkey.svc',
+      roots: 'PEM',
+    });
+    const [source] =
+      profileOf(authorityPlatform, 'PEM').profile.tokenVolume.projected?.sources ?? [];
+    expect(source?.serviceAccountToken?.audience).toBe('authority.valetkey.dev');
+  });
+
+  test('tells the sidecar how long it may bear silence, where the platform says', () => {
+    const { authority } = authorityPlatform;
+    if (authority === undefined) throw new Error('no authority');
+    const settings = { ...authorityPlatform, authority: { ...authority, maxSilenceSeconds: 90 } };
+    const text = envOf(settings, 'PEM').get('VALETKEY_AUTHORITY') ?? '';
+    expect(JSON.parse(text)).toMatchObject({ maxSilenceSeconds: 90 });
+  });
+
+  test('is another one under other roots, and none without', () => {
+    const [one, other] = ['a', 'b'].map((roots) => profileOf(authorityPlatform, roots).hash);
+    expect(one).not.toBe(other);
+    expect(() => profileOf(authorityPlatform)).toThrow('roots');
+  });
+});

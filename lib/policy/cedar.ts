@@ -1,0 +1,129 @@
+import {
+  isAuthorizedPartial,
+  policySetTextToParts,
+  policyToJson,
+  preparsePolicySet,
+  statefulIsAuthorized,
+  validate,
+  type Context,
+  type DetailedError,
+  type Entities,
+  type EntityUid,
+  type Policy,
+  type PolicyJson,
+  type ResidualResponse,
+} from '@cedar-policy/cedar-wasm/nodejs';
+import { SCHEMA } from './schema.ts';
+
+/** One question to Cedar. The action is always `Action::"run"`. */
+export type CedarRequest = {
+  readonly principal: EntityUid;
+  readonly resource: EntityUid;
+  readonly context: Context;
+  readonly entities: Entities;
+};
+
+/** Policies by their ids, and a name that no other set of policies has. */
+export type CedarPolicies = {
+  readonly version: string;
+  readonly texts: Readonly<Record<string, string>>;
+};
+
+const ACTION: EntityUid = { type: 'Action', id: 'run' };
+
+/** Cedar keeps parsed policies by name, for ever: one name, whose policies are replaced. */
+const PARSED = 'decided-by';
+let parsedVersion: string | undefined;
+
+/**
+ * Asks Cedar.
+ *
+ * @returns the ids of the policies that decided, and of those that could not be evaluated
+ * @throws when Cedar itself fails: nothing was decided
+ */
+export const askCedar = (
+  policies: CedarPolicies,
+  request: CedarRequest,
+): { decision: 'allow' | 'deny'; reason: readonly string[]; failed: readonly string[] } => {
+  parseOnce(policies);
+  const answer = statefulIsAuthorized({
+    ...request,
+    action: ACTION,
+    preparsedPolicySetId: PARSED,
+    validateRequest: false,
+  });
+  if (answer.type === 'failure') throw cedarError('a request', answer.errors);
+  const { decision, diagnostics } = answer.response;
+  const failed = diagnostics.errors.map(({ policyId }) => policyId);
+  return { decision, reason: [...diagnostics.reason].sort(), failed: failed.sort() };
+};
+
+const parseOnce = ({ version, texts }: CedarPolicies): void => {
+  if (parsedVersion === version) return;
+  parsedVersion = undefined;
+  const answer = preparsePolicySet(PARSED, { staticPolicies: { ...texts } });
+  if (answer.type === 'failure') throw cedarError('policies', answer.errors);
+  parsedVersion = version;
+};
+
+/**
+ * Asks Cedar what can be said while parts of the context are unknown.
+ *
+ * @throws when Cedar itself fails: nothing was decided
+ */
+export const askCedarPartially = (
+  policies: Readonly<Record<string, Policy>>,
+  request: CedarRequest,
+): ResidualResponse => {
+  const answer = isAuthorizedPartial({
+    ...request,
+    action: ACTION,
+    policies: { staticPolicies: { ...policies } },
+  });
+  if (answer.type === 'failure') throw cedarError('a request', answer.errors);
+  return answer.response;
+};
+
+/** A value of the context that is not known yet. */
+export const unknownValue = (name: string) => ({ __extn: { fn: 'unknown', arg: name } }) as const;
+
+const cedarError = (what: string, errors: readonly DetailedError[]): Error =>
+  new Error(`Cedar refused ${what}: ${errors.map(({ message }) => message).join('; ')}`);
+
+type Split =
+  | {
+      readonly ok: true;
+      readonly policies: readonly string[];
+      readonly templates: readonly string[];
+    }
+  | { readonly ok: false; readonly errors: readonly DetailedError[] };
+
+/** Splits a text into its policies, each as it was written, in the order of the text. */
+export const splitPolicies = (text: string): Split => {
+  const answer = policySetTextToParts(text);
+  if (answer.type === 'failure') return { ok: false, errors: answer.errors };
+  // Cedar calls them policy0, policy1 … and sorts by these names as text: policy10 before policy2.
+  const order = answer.policies.map((_, index) => index).sort(asText);
+  const policies = answer.policies.map((_, index) => answer.policies[order.indexOf(index)] ?? '');
+  return { ok: true, policies, templates: answer.policy_templates };
+};
+
+const asText = (one: number, other: number): number => (`${one}` < `${other}` ? -1 : 1);
+
+/** @throws when the text is no policy */
+export const syntaxOf = (policy: string): PolicyJson => {
+  const answer = policyToJson(policy);
+  if (answer.type === 'failure') throw cedarError('a policy', answer.errors);
+  return answer.json;
+};
+
+/** What Cedar's validator says of policies by {@link SCHEMA}. */
+export const validatePolicies = (policies: Readonly<Record<string, string>>) => {
+  const answer = validate({
+    schema: SCHEMA,
+    policies: { staticPolicies: { ...policies } },
+    validationSettings: { mode: 'strict' },
+  });
+  if (answer.type === 'failure') throw cedarError('the schema', answer.errors);
+  return { errors: answer.validationErrors, warnings: answer.validationWarnings };
+};

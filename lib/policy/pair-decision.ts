@@ -1,0 +1,27 @@
+import type { LoadCatalogue } from '../catalogue/catalogue.ts';
+import type { Task } from '../contract/task.ts';
+import { describeFault } from '../reading/fault.ts';
+import { expandPairs, type Pair } from '../task/pairs.ts';
+import type { Decision } from './decision.ts';
+import type { CompiledPolicies } from './policies.ts';
+import { judgeTogether, type Verdict } from './verdicts.ts';
+
+/** What a decision needs beside its question. */
+export type DecisionParts = {
+  readonly policies: CompiledPolicies;
+  readonly loadCatalogue: LoadCatalogue;
+};
+
+/** Judges each pair of a task; a task or policies that cannot be judged are denied. */
+export const decidePairs = async (
+  { policies, loadCatalogue }: DecisionParts,
+  task: Task,
+  judge: (pair: Pair) => Verdict,
+): Promise<Decision> => {
+  const { blockers, version } = policies;
+  if (blockers.length > 0) return { outcome: 'deny', policies: [], reasons: blockers, version };
+  const pairs = await expandPairs(task, loadCatalogue);
+  return pairs.ok
+    ? judgeTogether(pairs.value.map(judge), version)
+    : { outcome: 'deny', policies: [], reasons: pairs.faults.map(describeFault), version };
+};

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { readPolicy, type PolicyFindings, type PolicyText } from './findings.ts';
+import { openConditions } from './unknowns.ts';
+
+/** A whole set of policies, ready to decide. */
+export type CompiledPolicies = {
+  /** SHA-256, hex, of all names and texts, in whatever order they came. */
+  readonly version: string;
+  /** One for each TaskPolicy, in the order of their names. */
+  readonly findings: readonly PolicyFindings[];
+  /** Why every decision is a deny, a line each; empty: the policies decide. */
+  readonly blockers: readonly string[];
+  /** By id. */
+  readonly texts: Readonly<Record<string, string>>;
+  /** By id; what is unknown at admission is marked so. */
+  readonly open: Readonly<Record<string, PolicyJson>>;
+};
+
+/** A decision takes as long as there are policies. */
+const MAX_POLICIES = 1024;
+
+/**
+ * Compiles a whole set of TaskPolicies. While one of them is invalid every decision is a deny that
+ * names it: what it would have forbidden is not known.
+ *
+ * @throws only when Cedar itself fails
+ */
+export const openPolicies = (set: readonly PolicyText[]): CompiledPolicies => {
+  const ordered = [...set].sort((one, other) => (one.name < other.name ? -1 : 1));
+  const all = ordered.map(readPolicy);
+  const findings = all.map((each) => each.findings);
+  const read = all.flatMap((each) => each.read);
+  return {
+    version: versionOf(ordered),
+    findings,
+    blockers: [...findings.flatMap(blockersOf), ...judgeNames(ordered), ...judgeCount(read.length)],
+    texts: Object.fromEntries(read.map(({ id, text }) => [id, text])),
+    open: Object.fromEntries(read.map(({ id, json }) => [id, openConditions(json)])),
+  };
+};
+
+const versionOf = (ordered: readonly PolicyText[]): string =>
+  createHash('sha256')
+    .update(JSON.stringify(ordered.map(({ name, cedar }) => [name, cedar])))
+    .digest('hex');
+
+const blockersOf = ({ name, faults }: PolicyFindings): readonly string[] =>
+  faults.length === 0
+    ? []
+    : [`TaskPolicy ${name} is invalid, so that nothing is permitted: its status says why`];
+
+const judgeNames = (ordered: readonly PolicyText[]): readonly string[] =>
+  ordered
+    .filter(({ name }, index) => ordered[index + 1]?.name === name)
+    .map(({ name }) => `two TaskPolicies are called ${name}, so that nothing is permitted`);
+
+const judgeCount = (count: number): readonly string[] =>
+  count <= MAX_POLICIES
+    ? []
+    : [
+        `${count} policies stand in all TaskPolicies, so that nothing is permitted: at most ${MAX_POLICIES} may`,
+      ];

@@ -1,0 +1,16 @@
+import type { PolicyText } from './findings.ts';
+
+/**
+ * The text of a TaskPolicy as the API server tells it. One without text is nobody's permission: the
+ * empty text is for the compiler to judge.
+ */
+export const policyTextOf = ({
+  metadata: { name },
+  spec,
+}: {
+  readonly metadata: { readonly name: string };
+  readonly spec?: unknown;
+}): PolicyText => {
+  const { cedar } = (spec ?? {}) as { readonly cedar?: unknown };
+  return { name, cedar: typeof cedar === 'string' ? cedar : '' };
+};

@@ -1,0 +1,55 @@
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { patternsMeet } from '../catalogue/wildcards.ts';
+import {
+  comparisonOfResource,
+  mapChildren,
+  mapConditions,
+  presenceInContext,
+  type Comparison,
+  type Expr,
+} from './syntax.ts';
+
+/** Optional in the context: at admission not even their presence is known. */
+const OPTIONAL = ['user', 'purpose'];
+
+const unknown = (name: string): Expr => ({ unknown: [{ Value: name }] });
+
+/**
+ * The policy with `context has user` and `context has purpose` as unknown as their values are. An
+ * integer that JSON cannot say exactly is not known here either.
+ */
+export const openConditions = (policy: PolicyJson): PolicyJson =>
+  mapConditions(policy, function open(expr): Expr {
+    const attribute = presenceInContext(expr) ?? '';
+    if (OPTIONAL.includes(attribute)) return unknown(attribute);
+    return isInexact(expr['Value']) ? unknown('large numbers') : mapChildren(expr, open);
+  });
+
+const isInexact = (value: unknown): boolean =>
+  typeof value === 'number' && !Number.isSafeInteger(value);
+
+/**
+ * The policy with each comparison of `context.resource` decided as far as that holds for every value
+ * of the resource's params: a yes or a no where all bindings agree, and unknown otherwise.
+ *
+ * @param resource as declared, with `{param}` places
+ */
+export const foldResource = (policy: PolicyJson, resource: string): PolicyJson =>
+  mapConditions(policy, function fold(expr): Expr {
+    const comparison = comparisonOfResource(expr);
+    return comparison === undefined
+      ? mapChildren(expr, fold)
+      : (answerFor(comparison, resource) ?? unknown('params'));
+  });
+
+/** Characters for what may not match a wildcard: `*` and `?` of a declared pattern, and a place. */
+const [STAR, MARK, PLACE] = ['\u0001', '\u0002', '\u0003'];
+
+const answerFor = (comparison: Comparison, resource: string): Expr | undefined => {
+  const pattern = comparison.kind === 'like' ? comparison.pattern : (comparison.literal ?? '');
+  const literal = resource.replaceAll('*', STAR).replaceAll('?', MARK);
+  if (!patternsMeet(literal.replace(PLACES, '*'), pattern)) return { Value: false };
+  return patternsMeet(literal.replace(PLACES, PLACE), pattern) ? { Value: true } : undefined;
+};
+
+const PLACES = /\{[^{}]*\}/g;

@@ -1,0 +1,60 @@
+import { describe, expect, test } from '@jest/globals';
+
+import type { RevocationSpec } from '../contract/authority.ts';
+import { sessionName } from '../scope/aws/session-name.ts';
+import { deniedBy } from './denied.ts';
+import { NOON, revocation } from './fixtures/revocations.ts';
+
+const hour = 3_600_000;
+const terms = { lifetimeCeilingSeconds: 3600, staleAfterSeconds: 60 };
+const denied = (target: Partial<RevocationSpec>, after = 0) =>
+  deniedBy([revocation('one', target)], { ...terms, now: NOON + after });
+
+describe('what the cloud should refuse', () => {
+  test('is a run for as long as it may live', () => {
+    expect(denied({ run: 'r1' })).toEqual({
+      runs: [{ run: 'r1', deadline: NOON + hour }],
+      sessions: [],
+    });
+  });
+
+  const account = { 'valetkey-namespace': 'a', 'valetkey-service-account': 's' };
+  const bulks: [string, Partial<RevocationSpec>, object][] = [
+    ['everything', { all: true }, {}],
+    ['a namespace', { namespace: 'a' }, { 'valetkey-namespace': 'a' }],
+    ['a service account', { serviceAccount: { namespace: 'a', name: 's' } }, account],
+    [
+      'a task',
+      { task: { namespace: 'a', serviceAccount: 's', task: 't' } },
+      { ...account, 'valetkey-task': 't' },
+    ],
+  ];
+  test.each(bulks)('is the sessions of %s, by their tags', (_, target, tags) => {
+    expect(denied(target).sessions).toMatchObject([{ tags }]);
+    expect(denied(target).runs).toEqual([]);
+  });
+
+  test('is the sessions of a pod, by its name as session names carry it', () => {
+    const name = 'a-pod-with-a-name-that-is-longer-than-any-session-name-has-room-for';
+    const [session] = denied({ pod: { namespace: 'a', name } }).sessions;
+    expect(session?.tags).toEqual({ 'valetkey-namespace': 'a' });
+    const run = 'abcdefghijklmnopqrstuvwxyz234567';
+    expect(sessionName({ podName: name, run })).toBe(`${session?.podName ?? ''}@${run}`);
+  });
+});
+
+describe('a bulk', () => {
+  test('is what was issued before the last replica heard of it, by any clock', () => {
+    expect(denied({ all: true }).sessions[0]?.issuedUntil).toBe(NOON + 90_000);
+  });
+
+  test('that was lifted sooner spares what began since', () => {
+    const until = new Date(NOON + 10_000).toISOString();
+    expect(denied({ all: true, until }).sessions[0]?.issuedUntil).toBe(NOON + 40_000);
+  });
+
+  test('is forgotten when nothing of it can live, however long the Revocation stands', () => {
+    expect(denied({ all: true }, hour + 119_999).sessions).toHaveLength(1);
+    expect(denied({ all: true }, hour + 120_000).sessions).toEqual([]);
+  });
+});

@@ -1,0 +1,63 @@
+import type { Revocation, RevocationSpec } from '../contract/authority.ts';
+import { TAGS } from '../grant/tags.ts';
+import type { DeniedRun, DeniedSessions } from '../scope/aws/denial.ts';
+
+export type DeniedTerms = {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** The longest life of a run. */
+  readonly lifetimeCeilingSeconds: number;
+  /** A replica that knows of no Revocation for longer issues nothing. */
+  readonly staleAfterSeconds: number;
+};
+
+/** Clocks differ by so much at most. */
+const SKEW_MS = 30_000;
+/** STS allows 64 characters in a session name; a run and its `@` take 33 of them. */
+const POD_NAME_LENGTH = 31;
+
+/**
+ * What a role has to deny so that the cloud knows what we know. A run is dead one lifetime after its
+ * Revocation at the latest; a bulk is what was issued before the last replica heard of it.
+ */
+export const deniedBy = (
+  revocations: readonly Revocation[],
+  terms: DeniedTerms,
+): { readonly runs: readonly DeniedRun[]; readonly sessions: readonly DeniedSessions[] } => {
+  const { now, lifetimeCeilingSeconds, staleAfterSeconds } = terms;
+  const lifetimeMs = lifetimeCeilingSeconds * 1000;
+  const runs = revocations.flatMap(({ createdAt, spec: { run } }) =>
+    run === undefined ? [] : [{ run, deadline: createdAt + lifetimeMs }],
+  );
+  const sessions = revocations
+    .filter(({ spec }) => spec.run === undefined)
+    .map(({ createdAt, spec }) => {
+      const heardAt = createdAt + staleAfterSeconds * 1000;
+      const liftedAt = spec.until === undefined ? Infinity : Date.parse(spec.until);
+      return { ...sessionsOf(spec), issuedUntil: Math.min(heardAt, liftedAt) + SKEW_MS };
+    })
+    .filter(({ issuedUntil }) => issuedUntil + lifetimeMs + SKEW_MS > now);
+  return { runs, sessions };
+};
+
+const sessionsOf = ({
+  pod,
+  task,
+  serviceAccount,
+  namespace,
+}: RevocationSpec): Omit<DeniedSessions, 'issuedUntil'> => {
+  if (pod !== undefined) {
+    const tags = { [TAGS.namespace]: pod.namespace };
+    return { tags, podName: pod.name.slice(0, POD_NAME_LENGTH) };
+  }
+  if (task !== undefined) {
+    const { namespace, serviceAccount } = task;
+    const account = { [TAGS.namespace]: namespace, [TAGS.serviceAccount]: serviceAccount };
+    return { tags: { ...account, [TAGS.task]: task.task } };
+  }
+  if (serviceAccount !== undefined) {
+    const { namespace, name } = serviceAccount;
+    return { tags: { [TAGS.namespace]: namespace, [TAGS.serviceAccount]: name } };
+  }
+  return { tags: namespace === undefined ? {} : { [TAGS.namespace]: namespace } };
+};

@@ -1,0 +1,128 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import type { RevocationSpec } from '../contract/authority.ts';
+import { NOON, revocation } from './fixtures/revocations.ts';
+import { indexRevocations, isInForce, matches, type RunFacts } from './matching.ts';
+
+const wish: RunFacts = {
+  namespace: 'research',
+  serviceAccount: 'agent',
+  pod: 'agent-0',
+  podUid: 'u-0',
+  task: 'summarize',
+};
+const run = { ...wish, run: 'r1' };
+const names = { namespace: 'research', serviceAccount: 'agent', task: 'summarize' };
+
+describe('a Revocation', () => {
+  const cases: [string, Partial<RevocationSpec>, boolean][] = [
+    ['of the run', { run: 'r1' }, true],
+    ['of another run', { run: 'r2' }, false],
+    ['of the pod', { pod: { namespace: 'research', name: 'agent-0' } }, true],
+    ['of this very pod', { pod: { namespace: 'research', name: 'agent-0', uid: 'u-0' } }, true],
+    [
+      'of an earlier pod of its name',
+      { pod: { namespace: 'research', name: 'agent-0', uid: 'u' } },
+      false,
+    ],
+    ['of a pod of its name elsewhere', { pod: { namespace: 'other', name: 'agent-0' } }, false],
+    ['of the task', { task: names }, true],
+    ['of another task', { task: { ...names, task: 'publish' } }, false],
+    ['of the task of another account', { task: { ...names, serviceAccount: 'other' } }, false],
+    ['of the service account', { serviceAccount: { namespace: 'research', name: 'agent' } }, true],
+    ['of an account elsewhere', { serviceAccount: { namespace: 'other', name: 'agent' } }, false],
+    ['of the namespace', { namespace: 'research' }, true],
+    ['of another namespace', { namespace: 'researc' }, false],
+    ['of all', { all: true }, true],
+  ];
+  test.each(cases)('%s', (_, target, isMatch) => {
+    const one = revocation('one', target);
+    expect(matches(one, run)).toBe(isMatch);
+    expect(indexRevocations([one]).find(run, NOON)).toBe(isMatch ? one : undefined);
+  });
+
+  test('of a run touches no run that has not begun', () => {
+    const index = indexRevocations([revocation('one', { run: 'r1' })]);
+    expect(index.find(wish, NOON)).toBeUndefined();
+  });
+
+  test('is in force to its end, and for ever where it has none', () => {
+    const until = new Date(NOON).toISOString();
+    expect(isInForce({ until }, NOON - 1)).toBe(true);
+    expect(isInForce({ until }, NOON)).toBe(false);
+    expect(isInForce({}, Number.MAX_SAFE_INTEGER)).toBe(true);
+  });
+
+  test('past its end keeps no new run from starting, and one beside it still does', () => {
+    const past = revocation('past', { all: true, until: new Date(NOON).toISOString() });
+    expect(indexRevocations([past]).find(run, NOON + 1)).toBeUndefined();
+    const stands = revocation('stands', { all: true });
+    expect(indexRevocations([past, stands]).find(run, NOON + 1)).toBe(stands);
+  });
+});
+
+test('looking up is the same as walking through all of them', () => {
+  const word = fc.constantFrom('a', 'b');
+  const target: fc.Arbitrary<Partial<RevocationSpec>> = fc.oneof(
+    fc.record({ run: word }),
+    fc.record({ pod: fc.record({ namespace: word, name: word }) }),
+    fc.record({ pod: fc.record({ namespace: word, name: word, uid: word }) }),
+    fc.record({ task: fc.record({ namespace: word, serviceAccount: word, task: word }) }),
+    fc.record({ serviceAccount: fc.record({ namespace: word, name: word }) }),
+    fc.record({ namespace: word }),
+    fc.constant({ all: true }),
+  );
+  const facts: fc.Arbitrary<RunFacts> = fc.record({
+    run: word,
+    namespace: word,
+    serviceAccount: word,
+    pod: word,
+    podUid: word,
+    task: word,
+  });
+  fc.assert(
+    fc.property(fc.array(target, { maxLength: 6 }), facts, (targets, asked) => {
+      const all = targets.map((one, n) => revocation(`r${n}`, one));
+      const found = indexRevocations(all).find(asked, NOON);
+      expect(found !== undefined).toBe(all.some((one) => matches(one, asked)));
+      if (found !== undefined) expect(matches(found, asked)).toBe(true);
+    }),
+  );
+});
+
+describe('what a pod is told', () => {
+  const told = (...targets: Partial<RevocationSpec>[]) =>
+    indexRevocations(targets.map((target, n) => revocation(`r${n}`, target))).forPod(run, NOON, []);
+
+  test('is whatever names it, its account or its namespace, and nothing of others', () => {
+    const names = told(
+      { pod: { namespace: 'research', name: 'agent-0' } },
+      { serviceAccount: { namespace: 'research', name: 'agent' } },
+      { namespace: 'research' },
+      { all: true },
+      { pod: { namespace: 'research', name: 'agent-1' } },
+      { pod: { namespace: 'research', name: 'agent-0', uid: 'earlier' } },
+      { namespace: 'other' },
+      { run: 'r1' },
+    ).map(({ name }) => name);
+    expect(names.toSorted()).toEqual(['r0', 'r1', 'r2', 'r3']);
+  });
+
+  test('names the task where only that is revoked, whether it knows it or not', () => {
+    expect(told({ task: { ...names, task: 'publish' } })).toEqual([
+      { name: 'r0', task: 'publish', reason: 'incident 7' },
+    ]);
+  });
+
+  test('holds its own runs, and never who revoked', () => {
+    const own = [revocation('one', { run: 'r1' })];
+    expect(indexRevocations(own).forPod(run, NOON, own)).toEqual([
+      { name: 'one', run: 'r1', reason: 'incident 7' },
+    ]);
+  });
+
+  test('is nothing that has ended', () => {
+    expect(told({ all: true, until: new Date(NOON).toISOString() })).toEqual([]);
+  });
+});

@@ -1,0 +1,90 @@
+import type { Revocation, RevocationSpec, StreamedRevocation } from '../contract/authority.ts';
+
+/** Whom a stream speaks to. */
+export type PodFacts = {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly pod: string;
+  readonly podUid: string;
+};
+
+/** A run, or the wish for one (which has no `run` yet). */
+export type RunFacts = PodFacts & { readonly task: string; readonly run?: string };
+
+/**
+ * Whether the Revocation touches what was issued, or would be, at `at` (milliseconds since the
+ * epoch). One whose `until` has passed lets new runs start, and ends those from before.
+ */
+export const isInForce = ({ until }: Pick<RevocationSpec, 'until'>, at: number): boolean =>
+  until === undefined || Date.parse(until) > at;
+
+/** Whether the Revocation names this run, whatever the time. */
+export const matches = ({ spec }: Pick<Revocation, 'spec'>, run: RunFacts): boolean =>
+  keysOfRun(run).includes(keyOf(spec)) && fits(spec, run);
+
+/** Revocations by whom they name, so that nobody walks through all of them. */
+export type RevocationIndex = {
+  readonly all: readonly Revocation[];
+  /** Those that name a run. */
+  readonly ofRuns: readonly Revocation[];
+  /** One that names this run and is in force at `at`: for a new run, now. */
+  readonly find: (run: RunFacts, at: number) => Revocation | undefined;
+  /** What this pod is told at `at`. `own`: those that name runs of this pod. */
+  readonly forPod: (
+    pod: PodFacts,
+    at: number,
+    own: readonly Revocation[],
+  ) => readonly StreamedRevocation[];
+};
+
+export const indexRevocations = (revocations: readonly Revocation[]): RevocationIndex => {
+  const byKey = Map.groupBy(revocations, ({ spec }) => keyOf(spec));
+  const named = (keys: readonly string[]) => keys.flatMap((key) => byKey.get(key) ?? []);
+  return {
+    all: revocations,
+    ofRuns: revocations.filter(({ spec }) => spec.run !== undefined),
+    find: (run, at) =>
+      named(keysOfRun(run)).find(({ spec }) => isInForce(spec, at) && fits(spec, run)),
+    forPod: (pod, at, own) =>
+      [...named(keysOfPod(pod)), ...own]
+        .filter(({ spec }) => isInForce(spec, at) && fitsPod(spec, pod))
+        .map(toStreamed),
+  };
+};
+
+const keyOf = ({ run, pod, task, serviceAccount, namespace }: RevocationSpec): string => {
+  if (run !== undefined) return `run ${run}`;
+  if (pod !== undefined) return `pod ${pod.namespace}/${pod.name}`;
+  if (task !== undefined) return `task ${task.namespace}/${task.serviceAccount}`;
+  if (serviceAccount !== undefined) {
+    return `serviceaccount ${serviceAccount.namespace}/${serviceAccount.name}`;
+  }
+  return namespace === undefined ? 'all' : `namespace ${namespace}`;
+};
+
+const keysOfPod = ({ namespace, serviceAccount, pod }: PodFacts): readonly string[] => [
+  `pod ${namespace}/${pod}`,
+  `task ${namespace}/${serviceAccount}`,
+  `serviceaccount ${namespace}/${serviceAccount}`,
+  `namespace ${namespace}`,
+  'all',
+];
+
+const keysOfRun = (run: RunFacts): readonly string[] => [
+  ...(run.run === undefined ? [] : [`run ${run.run}`]),
+  ...keysOfPod(run),
+];
+
+/** A pod that is named with its UID is that pod, and no later one of the same name. */
+const fitsPod = ({ pod }: RevocationSpec, { podUid }: PodFacts): boolean =>
+  pod?.uid === undefined || pod.uid === podUid;
+
+const fits = (spec: RevocationSpec, run: RunFacts): boolean =>
+  fitsPod(spec, run) && (spec.task === undefined || spec.task.task === run.task);
+
+const toStreamed = ({ name, spec: { run, task, reason } }: Revocation): StreamedRevocation => ({
+  name,
+  ...(run !== undefined && { run }),
+  ...(task !== undefined && { task: task.task }),
+  reason,
+});

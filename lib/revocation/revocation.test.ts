@@ -1,0 +1,84 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { describeFault } from '../reading/fault.ts';
+import { readRevocation } from './revocation.ts';
+
+const stored = (spec: object, metadata: object = {}) => ({
+  apiVersion: 'valetkey.dev/v1alpha1',
+  kind: 'Revocation',
+  metadata: {
+    name: 'stop',
+    uid: 'u-1',
+    creationTimestamp: '2030-01-01T12:00:00Z',
+    resourceVersion: '7',
+    ...metadata,
+  },
+  spec,
+});
+const why = { reason: 'incident 7', by: 'ann@example.com' };
+
+describe('a Revocation', () => {
+  const targets: [string, object][] = [
+    ['a run', { run: 'Run_1-a' }],
+    ['a pod', { pod: { namespace: 'research', name: 'agent-0' } }],
+    ['a pod by its UID', { pod: { namespace: 'research', name: 'agent-0', uid: '0b5c-1' } }],
+    ['a task', { task: { namespace: 'research', serviceAccount: 'agent', task: 'summarize' } }],
+    ['a service account', { serviceAccount: { namespace: 'research', name: 'agent.v2' } }],
+    ['a namespace', { namespace: 'research' }],
+    ['all', { all: true }],
+  ];
+  test.each(targets)('that names %s is read as it is written', (_, target) => {
+    expect(readRevocation(stored({ ...target, ...why }))).toEqual({
+      ok: true,
+      value: {
+        name: 'stop',
+        uid: 'u-1',
+        createdAt: Date.parse('2030-01-01T12:00:00Z'),
+        spec: { ...target, ...why },
+      },
+    });
+  });
+
+  test.each(['2030-01-01T13:00:00Z', '2030-01-01T13:00:00.5+01:00'])('may end: %s', (until) => {
+    expect(readRevocation(stored({ all: true, ...why, until })).ok).toBe(true);
+  });
+});
+
+describe('whom a Revocation names is not known when', () => {
+  const cases: [string, unknown, string][] = [
+    ['it names nobody', stored(why), 'spec: expected exactly one of run, pod, task'],
+    ['it names two', stored({ ...why, all: true, namespace: 'a' }), 'expected exactly one of'],
+    ['all is false', stored({ ...why, all: false }), 'spec.all: expected true, got false'],
+    [
+      'it says more than we know',
+      stored({ ...why, all: true, who: 'x' }),
+      'spec.who: expected only',
+    ],
+    ['the pod has no name', stored({ ...why, pod: { namespace: 'a' } }), 'spec.pod.name: expected'],
+    ['a name is no name', stored({ ...why, namespace: 'A b' }), 'spec.namespace: expected a DNS'],
+    [
+      'its end is no time',
+      stored({ ...why, all: true, until: 'soon' }),
+      'spec.until: expected a time',
+    ],
+    [
+      'its end is on no day',
+      stored({ ...why, all: true, until: '2030-13-45T00:00:00Z' }),
+      'spec.until: expected a time',
+    ],
+    ['it gives no reason', stored({ all: true, by: 'ann' }), 'spec.reason: expected 1 to 256'],
+    ['nobody knows who made it', stored({ all: true, reason: 'x' }), 'spec.by: expected 1 to 253'],
+    ['it has no spec', stored(undefined as never), 'spec: expected a mapping, got nothing'],
+    ['it has no time', stored({ all: true, ...why }, { creationTimestamp: 'x' }), 'createdAt'],
+  ];
+  test.each(cases)('%s', (_, found, expected) => {
+    const result = readRevocation(found);
+    const lines = result.ok ? [] : result.faults.map(describeFault);
+    expect(lines.join('\n')).toContain(expected);
+    expect(lines.every((line) => line.startsWith('revocations/stop '))).toBe(true);
+  });
+
+  test.each([undefined, null, 7, {}])('it is %j', (found) => {
+    expect(readRevocation(found).ok).toBe(false);
+  });
+});

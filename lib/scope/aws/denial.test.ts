@@ -1,0 +1,89 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import { denialPolicy, type DeniedRun } from './denial.ts';
+import { sessionName } from './session-name.ts';
+
+const now = Date.parse('2030-01-01T00:00:00Z');
+const runOf = (index: number, deadline = now + 600_000): DeniedRun => ({
+  run: `run${String(index).padStart(29, '0')}`,
+  deadline,
+});
+const named = (policy = '{"Statement":[]}'): readonly string[] => {
+  const { Statement } = JSON.parse(policy) as {
+    Statement: { Condition: { StringLike?: { 'aws:userid': string | string[] } } }[];
+  };
+  return Statement.flatMap(({ Condition }) => Condition.StringLike?.['aws:userid'] ?? []);
+};
+
+describe('the denial of ended sessions', () => {
+  test('names each run, as session names end in it', () => {
+    const { policy, leftOut } = denialPolicy({ runs: [runOf(1)], sessions: [] }, { now });
+    expect(leftOut).toEqual([]);
+    expect(policy).toBe(
+      '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*",' +
+        '"Condition":{"StringLike":{"aws:userid":["*@run00000000000000000000000000001"]}}}]}',
+    );
+    const name = sessionName({ podName: 'agent', run: runOf(1).run });
+    expect(`AROAEXAMPLE:${name}`.endsWith(named(policy)[0]?.slice(1) ?? '?')).toBe(true);
+  });
+
+  test('denies by tag what was issued until a moment, rounded up to the second', () => {
+    const tags = { 'valetkey-namespace': 'research', 'valetkey-task': 'summarize' };
+    const sessions = [{ tags, issuedUntil: now + 1 }];
+    expect(denialPolicy({ runs: [], sessions }, { now }).policy).toBe(
+      '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*",' +
+        '"Condition":{"StringEquals":{"aws:PrincipalTag/valetkey-namespace":"research",' +
+        '"aws:PrincipalTag/valetkey-task":"summarize"},' +
+        '"DateLessThanEquals":{"aws:TokenIssueTime":"2030-01-01T00:00:01Z"}}}]}',
+    );
+  });
+
+  test('denies a pod by as much of its name as its sessions show', () => {
+    const podName = 'p'.repeat(60);
+    const sessions = [{ tags: {}, issuedUntil: now, podName }];
+    const [pattern = ''] = named(denialPolicy({ runs: [], sessions }, { now }).policy);
+    expect(pattern).toBe(`*:${'p'.repeat(31)}@*`);
+    expect(sessionName({ podName, run: runOf(1).run })).toMatch(/^p{31}@/);
+  });
+
+  test('is nothing when there is nothing to deny, or only what its own deadline denies', () => {
+    const runs = [runOf(1, now - 30_000)];
+    expect(denialPolicy({ runs, sessions: [] }, { now })).toEqual({ leftOut: [] });
+    expect(denialPolicy({ runs, sessions: [] }, { now: now - 1 }).policy).toBeDefined();
+  });
+
+  test('leaves out those that die soonest where not all fit, and names them', () => {
+    const runs = Array.from({ length: 400 }, (_, index) => runOf(index, now + index * 1000));
+    const { policy = '', leftOut } = denialPolicy({ runs, sessions: [] }, { now });
+    expect(policy.length).toBeLessThanOrEqual(10_240);
+    expect(policy.length).toBeGreaterThan(10_240 - 40);
+    expect(leftOut).toContain(runOf(0).run);
+    expect(leftOut).not.toContain(runOf(399).run);
+    expect(named(policy)).toHaveLength(400 - leftOut.length);
+  });
+
+  test('never loses a run: it is denied, or left out, or dead; and always fits', () => {
+    const run = fc.record({
+      run: fc.stringMatching(/^[a-z2-7]{32}$/),
+      deadline: fc.integer({ min: now - 60_000, max: now + 600_000 }),
+    });
+    fc.assert(
+      fc.property(fc.array(run, { maxLength: 60 }), fc.nat(2500), (runs, room) => {
+        const { policy = '', leftOut } = denialPolicy({ runs, sessions: [] }, { now, room });
+        expect(policy.length).toBeLessThanOrEqual(room);
+        const told = [...leftOut, ...named(policy || undefined).map((each) => each.slice(2))];
+        const alive = runs.filter(({ deadline }) => deadline + 30_000 > now);
+        expect(told.sort()).toEqual(alive.map((each) => each.run).sort());
+      }),
+    );
+  });
+
+  test('fails where not even the bulk fits', () => {
+    const sessions = Array.from({ length: 80 }, (_, index) => ({
+      tags: { 'valetkey-namespace': `namespace-${index}` },
+      issuedUntil: now,
+    }));
+    expect(() => denialPolicy({ runs: [], sessions }, { now })).toThrow(/at most 10240 characters/);
+  });
+});

@@ -1,0 +1,116 @@
+import { shownPodName } from './session-name.ts';
+
+/** A session to be denied by its name, `<pod>@<run>`. */
+export type DeniedRun = {
+  readonly run: string;
+  /** When its own session policy denies everything anyway: milliseconds since the epoch. */
+  readonly deadline: number;
+};
+
+/** Sessions to be denied by their tags. */
+export type DeniedSessions = {
+  /** Tag → value; all have to match. Empty: every session of the role. */
+  readonly tags: Readonly<Record<string, string>>;
+  /**
+   * Sessions issued at this moment or before it, in milliseconds since the epoch, by the cloud's
+   * clock: whoever asks adds the largest skew that is borne.
+   */
+  readonly issuedUntil: number;
+  /** Of this pod, as far as a session name shows its name; absent: whatever the pod. */
+  readonly podName?: string;
+};
+
+export type Denial = {
+  /** Inline role policy, compact JSON; absent: there is nothing to deny. */
+  readonly policy?: string;
+  /** Runs for which there was no room: those whose own deadline comes soonest. */
+  readonly leftOut: readonly string[];
+};
+
+/** IAM: all inline policies of a role together, white space not counted. */
+export const MAX_INLINE_POLICIES_LENGTH = 10_240;
+
+/** A cloud whose clock is behind ours honours a deadline by so much later. */
+const SKEW_MS = 30_000;
+
+type Statement = {
+  readonly Effect: 'Deny';
+  readonly Action: '*';
+  readonly Resource: '*';
+  readonly Condition: Readonly<
+    Record<string, Readonly<Record<string, string | readonly string[]>>>
+  >;
+};
+
+/**
+ * The inline role policy by which the cloud refuses sessions that ended: one statement for the runs
+ * (`aws:userid` is `<role id>:<session name>`, and a session name ends in its run), one for each bulk.
+ * Runs past their deadline are left away, because the session policy denies them. Where the rest does
+ * not fit, those that would die soonest are left out, and named: whoever writes the policy says so
+ * loudly.
+ *
+ * @param room characters that this policy may have
+ * @throws when not even the bulk fits
+ */
+export const denialPolicy = (
+  wanted: { readonly runs: readonly DeniedRun[]; readonly sessions: readonly DeniedSessions[] },
+  { now, room = MAX_INLINE_POLICIES_LENGTH }: { readonly now: number; readonly room?: number },
+): Denial => {
+  const bulk = wanted.sessions.map(bulkStatement);
+  const bulkLength = bulk.length === 0 ? 0 : render(bulk).length;
+  if (bulkLength > room) {
+    const expected = `a denial of at most ${room} characters`;
+    throw new Error(`sessions: expected ${expected}, got ${bulkLength}; revoke more at once`);
+  }
+  const alive = wanted.runs
+    .filter(({ deadline }) => deadline + SKEW_MS > now)
+    .sort((one, other) => other.deadline - one.deadline || (one.run < other.run ? -1 : 1))
+    .map(({ run }) => run);
+  const count = howManyFit(alive, bulk, room);
+  const statements = [...runStatement(alive.slice(0, count)), ...bulk];
+  const policy = statements.length === 0 ? {} : { policy: render(statements) };
+  return { ...policy, leftOut: alive.slice(count) };
+};
+
+/** By halving: what fits with more runs fits with fewer. */
+const howManyFit = (runs: readonly string[], bulk: readonly Statement[], room: number): number => {
+  const fits = (count: number): boolean =>
+    render([...runStatement(runs.slice(0, count)), ...bulk]).length <= room;
+  let [fitting, tooMany] = [0, runs.length + 1];
+  while (tooMany - fitting > 1) {
+    const middle = Math.floor((fitting + tooMany) / 2);
+    if (fits(middle)) fitting = middle;
+    else tooMany = middle;
+  }
+  return fitting;
+};
+
+const runStatement = (runs: readonly string[]): readonly Statement[] =>
+  runs.length === 0 ? [] : [deny({ StringLike: { 'aws:userid': runs.map((run) => `*@${run}`) } })];
+
+const bulkStatement = ({ tags, issuedUntil, podName }: DeniedSessions): Statement => {
+  const conditions = Object.entries(tags).map(
+    ([tag, value]) => [`aws:PrincipalTag/${tag}`, value] as const,
+  );
+  return deny({
+    ...(conditions.length === 0 ? {} : { StringEquals: Object.fromEntries(conditions) }),
+    ...(podName === undefined
+      ? {}
+      : { StringLike: { 'aws:userid': `*:${shownPodName(podName)}@*` } }),
+    DateLessThanEquals: { 'aws:TokenIssueTime': wholeSeconds(issuedUntil) },
+  });
+};
+
+/** Rounded up: a session too many is better denied than one too few. */
+const wholeSeconds = (at: number): string =>
+  new Date(Math.ceil(at / 1000) * 1000).toISOString().replace('.000Z', 'Z');
+
+const deny = (condition: Statement['Condition']): Statement => ({
+  Effect: 'Deny',
+  Action: '*',
+  Resource: '*',
+  Condition: condition,
+});
+
+const render = (statements: readonly Statement[]): string =>
+  JSON.stringify({ Version: '2012-10-17', Statement: statements });
