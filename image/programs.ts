@@ -1,5 +1,8 @@
+import { AUTHORITY_GID, AUTHORITY_UID } from '../lib/contract/authority.ts';
 import { SIDECAR_GID, SIDECAR_UID, WEBHOOK_GID, WEBHOOK_UID } from '../lib/contract/names.ts';
 import {
+  AUTHORITY_COMMAND,
+  AUTHORITY_RUNTIME_ENV,
   SIDECAR_COMMAND,
   SIDECAR_RUNTIME_ENV,
   WEBHOOK_COMMAND,
@@ -20,6 +23,12 @@ export const PROGRAMS: readonly ImageProgram[] = [
     user: { uid: WEBHOOK_UID, gid: WEBHOOK_GID },
     command: WEBHOOK_COMMAND,
     env: WEBHOOK_RUNTIME_ENV,
+  },
+  {
+    name: 'authority',
+    user: { uid: AUTHORITY_UID, gid: AUTHORITY_GID },
+    command: AUTHORITY_COMMAND,
+    env: AUTHORITY_RUNTIME_ENV,
   },
   {
     name: 'sidecar',

@@ -29,7 +29,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'valetkey-image-'));
   out = join(folder, 'out');
   mkdirSync(join(folder, 'dist', 'data', 'actions'), { recursive: true });
-  const bundles = ['webhook.cjs', 'sidecar.cjs', 'webhook.cjs.map'];
+  const bundles = ['webhook.cjs', 'authority.cjs', 'sidecar.cjs', 'webhook.cjs.map'];
   for (const name of [...bundles, 'data/actions/s3.json', ...POLICY_BUNDLE.files]) {
     writeFileSync(join(folder, 'dist', name), '{}', { mode: 0o666 });
   }

@@ -32,6 +32,8 @@ export type AuditEdges = {
   readonly clock: Clock;
   readonly log: Log;
   readonly observer: RecorderObserver;
+  /** Standard output, or what stands in for it. */
+  readonly output: Parameters<typeof openStandardOutput>[0];
 };
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -44,7 +46,7 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024;
  */
 export const openAudit = async (
   { podName, auditFolder }: Pick<AuthorityConfig, 'podName' | 'auditFolder'>,
-  { keys, heads, clock, log, observer }: AuditEdges,
+  { keys, heads, clock, log, observer, output }: AuditEdges,
 ): Promise<Audit> => {
   const published = await readPublished(heads, podName);
   const files =
@@ -57,7 +59,7 @@ export const openAudit = async (
     replica: podName,
     version: VERSION,
     newId: () => randomBytes(12).toString('base64url'),
-    sinks: [...(files === undefined ? [] : [files.sink]), openStandardOutput()],
+    sinks: [...(files === undefined ? [] : [files.sink]), openStandardOutput(output)],
     resumeFrom: {
       ...(files !== undefined && { ends: files.ends }),
       ...(published !== undefined && { published }),

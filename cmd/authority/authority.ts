@@ -12,7 +12,7 @@ import { listenAtFirstCertificate, listenPlainly, type CertificateUser } from '.
 import { openReadiness, type Readiness } from './readiness.ts';
 import { openRooms, type RoomEdges, type Rooms } from './rooms.ts';
 import { authorityRoutes } from './routes.ts';
-import { layFoundation, type Foundation } from './startup.ts';
+import { layFoundation, type Foundation, type StartupEdges } from './startup.ts';
 
 export type AuthorityEdges = {
   readonly cluster: Cluster;
@@ -20,6 +20,8 @@ export type AuthorityEdges = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly pace: Pace;
+  /** Where records go as lines, beside the replica's volume. */
+  readonly output: StartupEdges['output'];
 };
 
 /** All in milliseconds. */
@@ -152,7 +154,11 @@ const serve = (
 
 const certificateReports = (
   { log }: Pick<AuthorityEdges, 'log'>,
-  { metrics, readiness, user }: Omit<ServingParts, 'rooms' | 'foundation'> & {
+  {
+    metrics,
+    readiness,
+    user,
+  }: Omit<ServingParts, 'rooms' | 'foundation'> & {
     readonly user: CertificateUser;
   },
 ): CertificateReports => ({

@@ -44,8 +44,7 @@ export const openCloud = (
   };
   const trade = openTrade(parts);
   const tradeOwn = openOwnTrade(parts);
-  const ownKeys = (right: OwnRight) =>
-    openOwnKeys({ right, trade: tradeOwn, clock: edges.clock });
+  const ownKeys = (right: OwnRight) => openOwnKeys({ right, trade: tradeOwn, clock: edges.clock });
   const { denial, publisher } = authority;
   return {
     trade,

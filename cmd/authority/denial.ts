@@ -13,6 +13,7 @@ import { openLaterRecords, type LaterRecords } from './later-records.ts';
 import { backoffMs, jitterMs, startLoop } from './loop.ts';
 import { STALE_AFTER_SECONDS } from './revocations.ts';
 import { StatedError } from './stated-error.ts';
+import { within } from './time-limit.ts';
 import type { OnFailure } from './watching.ts';
 
 /** Ended runs are refused by the cloud itself, on the roles that opt in. */
@@ -134,7 +135,8 @@ const openSettling = (role: string, edges: DenialEdges, records: LaterRecords) =
     if (clock.monotonic() > held.until - WRITE_MS) {
       throw new StatedError(`${role}: expected to write while the lease is held, got no time to`);
     }
-    await edges.write(role, policy, AbortSignal.timeout(WRITE_MS));
+    const limit = { ms: WRITE_MS, what: `${role}: write of the denial` };
+    await within(limit, (signal) => edges.write(role, policy, signal));
     const added = covered && revocations.filter(({ uid }) => !covered?.has(uid));
     covered = new Set(revocations.map(({ uid }) => uid));
     const lag = added && lagSeconds(added, clock.now());

@@ -13,10 +13,7 @@ import { openRunRoles } from './run-roles.ts';
 /** What follows when a run ends before its deadline, on roles that opt in. */
 export type Ending = Pick<EndParts, 'publishEnd'> & { readonly stop: () => void };
 
-export type EndingEdges = Pick<
-  DenialEdges,
-  'by' | 'record' | 'clock' | 'random' | 'onFailure'
-> & {
+export type EndingEdges = Pick<DenialEdges, 'by' | 'record' | 'clock' | 'random' | 'onFailure'> & {
   readonly cluster: Pick<Cluster, 'identity' | 'revocations' | 'roleLease'>;
   readonly issuer: Pick<Issuer, 'cloud'>;
   readonly revocations: Pick<Revocations, 'subscribe'>;

@@ -60,10 +60,7 @@ export const openIssuer = (config: AuthorityConfig, edges: IssuerEdges): Issuer 
 };
 
 /** Where the issuer is not the endpoint itself, the cloud sees a copy that somebody has to bring there. */
-const isElsewhere = ({
-  issuer,
-  endpoint,
-}: AuthorityConfig['platform']['authority']): boolean =>
+const isElsewhere = ({ issuer, endpoint }: AuthorityConfig['platform']['authority']): boolean =>
   new URL(issuer).origin !== new URL(endpoint).origin;
 
 const publishingOf = (

@@ -11,10 +11,15 @@ const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now()
 const serve = async (config: AuthorityConfig): Promise<void> => {
   const asked = new Promise((resolve) => process.once('SIGTERM', resolve).once('SIGINT', resolve));
   const log = openLog({ program: 'authority', level: config.logLevel });
-  const edges = { cluster: openCluster(config), log, clock, random: Math.random, pace: PACE };
-  const authority = await startAuthority(config, edges);
+  const [cluster, output] = [openCluster(config), process.stdout];
+  const edges = { cluster, log, clock, random: Math.random, pace: PACE, output };
+  // Until there is a place for records nothing is under way: then there is nothing to drain.
+  const authority = await Promise.race([
+    startAuthority(config, edges),
+    asked.then(() => undefined),
+  ]);
   await asked;
-  await authority.drain();
+  await authority?.drain();
 };
 
 const main = async (): Promise<number> => {

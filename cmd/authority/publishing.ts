@@ -3,6 +3,7 @@ import type { IssuerDocument, Jwks } from '../../lib/grant/documents.ts';
 import type { PublicCopy } from '../../lib/grant/rotation.ts';
 import { backoffMs, jitterMs, startLoop } from './loop.ts';
 import { StatedError } from './stated-error.ts';
+import { within } from './time-limit.ts';
 import type { OnFailure } from './watching.ts';
 
 /** The issuer's documents where the cloud looks for them. */
@@ -59,7 +60,8 @@ export const openPublishing = (edges: PublishingEdges): Publishing => {
     if (wanted === undefined) return;
     const text = JSON.stringify(wanted);
     if (text === published && (await isPublic(wanted))) return;
-    await write(wanted, AbortSignal.timeout(PUBLISH_MS));
+    const limit = { ms: PUBLISH_MS, what: 'publication of documents' };
+    await within(limit, (signal) => write(wanted, signal));
     published = text;
     onPublished();
   };

@@ -14,10 +14,7 @@ export type Readiness = {
 export type Conditions = Readonly<Record<string, () => boolean>>;
 
 /** Ready is a replica that could issue a run now, and that stays. */
-export const openReadiness = (
-  conditions: Conditions,
-  { now }: Pick<Clock, 'now'>,
-): Readiness => {
+export const openReadiness = (conditions: Conditions, { now }: Pick<Clock, 'now'>): Readiness => {
   let serving: Pick<Serving, 'notAfter' | 'isLive'> | undefined;
   let isDraining = false;
   return {

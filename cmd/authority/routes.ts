@@ -13,7 +13,10 @@ import type { Log } from '../../lib/contract/log.ts';
 import type { AuthoritySettings } from '../../lib/contract/platform.ts';
 import { createFormApp, type StreamHandler } from '../../lib/edge/http/form-app.ts';
 import type { JsonAnswer } from '../../lib/edge/http/json-answer.ts';
-import type { AuthorityMetrics, AuthorityRoute } from '../../lib/edge/telemetry/authority-metrics.ts';
+import type {
+  AuthorityMetrics,
+  AuthorityRoute,
+} from '../../lib/edge/telemetry/authority-metrics.ts';
 import { oauthMetadata, openidConfiguration, type Jwks } from '../../lib/grant/documents.ts';
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { Call } from '../../lib/issuing/caller.ts';

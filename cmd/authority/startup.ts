@@ -1,7 +1,5 @@
-import type { AuditKeys } from './audit-keys.ts';
-import { readAuditKeys } from './audit-keys.ts';
-import { openAudit, type Audit } from './audit.ts';
-import type { AuditEdges } from './audit.ts';
+import { readAuditKeys, type AuditKeys } from './audit-keys.ts';
+import { openAudit, type Audit, type AuditEdges } from './audit.ts';
 import type { Cluster } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 import { backoffMs } from './loop.ts';
@@ -14,7 +12,7 @@ export type Foundation = {
   readonly audit: Audit;
 };
 
-type StartupEdges = Omit<AuditEdges, 'keys' | 'heads'> & {
+export type StartupEdges = Omit<AuditEdges, 'keys' | 'heads'> & {
   readonly cluster: Pick<Cluster, 'auditSecret' | 'auditHeads' | 'readOwnName'>;
   readonly random: () => number;
   readonly onFailure: (error: unknown) => void;

@@ -23,7 +23,7 @@ export type Streams = {
    * @throws whatever `authenticate` throws; IssuingError `revocations_unavailable`, `overloaded`,
    *   `draining`: nothing was answered then
    */
-  readonly serve: (token: string, response: ServerResponse, peer?: string) => Promise<void>;
+  readonly serve: (token: string, response: ServerResponse, peer: string) => Promise<void>;
   /** The pod is gone: so are its streams. */
   readonly closePod: (podUid: string) => void;
   readonly count: () => number;
@@ -51,6 +51,8 @@ export type StreamsEdges = {
 const MAX_PER_POD = 2;
 /** Beats are spread, so that no moment writes to every stream. */
 const SLOTS = 10;
+/** HMACs in one go: a few milliseconds. */
+const TRIALS = 256;
 /** Beats that found the last one still unread. */
 const MAX_UNREAD_BEATS = 2;
 const MAX_UNREAD_BYTES = 64 * 1024;
@@ -79,6 +81,7 @@ export const openStreams = (edges: StreamsEdges): Streams => {
   const streams = new Set<Stream>();
   let isDraining = false;
   let turn = 0;
+  let finding: NodeJS.Immediate | undefined;
 
   const tell = (stream: Stream): void => {
     const { pod } = stream;
@@ -102,9 +105,20 @@ export const openStreams = (edges: StreamsEdges): Streams => {
     for (const stream of streams) if (stream.slot === turn) beat(stream);
   }, HEARTBEAT_MS / SLOTS);
   timer.unref();
+  /** A portion now, the rest in turns between which others are served. */
+  const findOwners = (): void => {
+    const { gained, isDone } = owners.advance(TRIALS);
+    for (const podUid of gained) byPod.get(podUid)?.forEach(tell);
+    if (!isDone) finding ??= setImmediate(findMore);
+  };
+  const findMore = (): void => {
+    finding = undefined;
+    findOwners();
+  };
   const follow = (): void => {
     const { ofRuns } = revocations.active();
     owners.replace(ofRuns.filter((revocation) => !isCompletionBy(revocation, edges.by)));
+    findOwners();
     streams.forEach(tell);
   };
   const unsubscribe = revocations.subscribe(follow);
@@ -143,7 +157,7 @@ export const openStreams = (edges: StreamsEdges): Streams => {
   };
 
   return {
-    serve: async (token, response, peer = '') => {
+    serve: async (token, response, peer) => {
       assertOpen();
       const pod = await authenticate(token, peer);
       assertOpen();
@@ -154,6 +168,7 @@ export const openStreams = (edges: StreamsEdges): Streams => {
       response.on('error', () => forget(stream));
       response.writeHead(200, HEADERS);
       add(stream);
+      findOwners();
       tell(stream);
     },
     closePod: (podUid) => byPod.get(podUid)?.forEach((stream) => end(stream)),
@@ -169,6 +184,7 @@ export const openStreams = (edges: StreamsEdges): Streams => {
     stop: () => {
       isDraining = true;
       clearInterval(timer);
+      clearImmediate(finding);
       unsubscribe();
       for (const stream of streams) end(stream, GOODBYE);
     },

@@ -1,9 +1,12 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 
+import { createAuthority } from '../../lib/certificate/authority.ts';
 import { task } from '../../lib/credentials/fixtures/exchange.ts';
 import { describeFault } from '../../lib/reading/fault.ts';
 import { HELP, readSidecarConfig } from './config.ts';
 import { podFolder } from './fixtures/running.ts';
+
+const { certificate: ROOT } = await createAuthority({ now: Date.now(), lifetimeMs: 60_000 });
 
 const removing: (() => void)[] = [];
 afterEach(() => {
@@ -68,6 +71,51 @@ describe("the sidecar's settings", () => {
   ];
   test.each(refused)('%s is refused by name', (_, overrides, named) => {
     expect(faultsOf(environment(overrides)).join('\n')).toContain(named);
+  });
+
+  const access = (changes: object = {}): string =>
+    JSON.stringify({ endpoint: 'https://authority.example:9445', roots: ROOT, ...changes });
+  const underAuthority = (authority = access()) => {
+    return {
+      ...environment(),
+      VALETKEY_CLOUD: '',
+      VALETKEY_TRUST: 'authority',
+      VALETKEY_AUTHORITY: authority,
+    };
+  };
+
+  test('under trust: authority name it, and no cloud', () => {
+    const result = readSidecarConfig(underAuthority(access({ maxSilenceSeconds: 60 })));
+    expect(result).toMatchObject({
+      ok: true,
+      value: {
+        trust: 'authority',
+        authority: {
+          endpoint: 'https://authority.example:9445',
+          roots: ROOT,
+          maxSilenceSeconds: 60,
+        },
+      },
+    });
+  });
+
+  test('of the other trust are not read: a cloud that is wrong does no harm', () => {
+    const given = { ...underAuthority(), VALETKEY_CLOUD: 'nonsense' };
+    expect(readSidecarConfig(given)).toMatchObject({ ok: true, value: { cloud: undefined } });
+    const other = environment({ VALETKEY_AUTHORITY: 'nonsense' });
+    expect(readSidecarConfig(other)).toMatchObject({ ok: true, value: { authority: undefined } });
+  });
+
+  test.each([
+    ['no authority', '', 'VALETKEY_AUTHORITY'],
+    ['an authority without encryption', access({ endpoint: 'http://a' }), 'authority.endpoint'],
+    ['a path after it', access({ endpoint: 'https://a/b' }), 'authority.endpoint'],
+    ['no roots', access({ roots: '' }), 'authority.roots'],
+    ['roots that are none', access({ roots: 'x' }), 'authority.roots'],
+    ['a silence of no length', access({ maxSilenceSeconds: 0 }), 'authority.maxSilenceSeconds'],
+    ['an unknown member', access({ insecure: true }), 'authority.insecure'],
+  ])('%s is refused by name', (_, authority, named) => {
+    expect(faultsOf(underAuthority(authority)).join('\n')).toContain(named);
   });
 
   test('are refused all at once', () => {

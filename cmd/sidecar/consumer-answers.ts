@@ -92,7 +92,10 @@ export const consumerAnswers = (
     taskCredentials: ((call, name) => (served.get(name) ?? unknown)(call, name)) satisfies Action,
     startRun: ((call, name) => (started.get(name) ?? unknown)(call, name)) satisfies Action,
     runCredentials: ((call, name) =>
-      replies.credentials(call, book.find(consumer, name) ?? book.whyRevoked(consumer, name) ?? runNotLive)) satisfies Action,
+      replies.credentials(
+        call,
+        book.find(consumer, name) ?? book.whyRevoked(consumer, name) ?? runNotLive,
+      )) satisfies Action,
     completeRun: ((call, name) =>
       book.complete(consumer, name)
         ? replies.nothing(call)

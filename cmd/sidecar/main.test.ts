@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 
+import { createAuthority } from '../../lib/certificate/authority.ts';
 import { task } from '../../lib/credentials/fixtures/exchange.ts';
 import { podFolder } from './fixtures/running.ts';
 
@@ -40,6 +41,24 @@ describe('the program', () => {
     removing.push(pod.remove);
     const { child, exit, until } = run(pod.environment);
     await until('sidecar ready');
+    const begun = performance.now();
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    expect(performance.now() - begun).toBeLessThan(1500);
+  }, 20_000);
+
+  test('serves and ends likewise while its authority is away, and needs no cloud', async () => {
+    const pod = podFolder([task()]);
+    removing.push(pod.remove);
+    const { certificate } = await createAuthority({ now: Date.now(), lifetimeMs: 60_000 });
+    const { child, exit, until } = run({
+      ...pod.environment,
+      VALETKEY_CLOUD: '',
+      VALETKEY_TRUST: 'authority',
+      VALETKEY_AUTHORITY: JSON.stringify({ endpoint: 'https://127.0.0.1:1', roots: certificate }),
+    });
+    await until('sidecar ready');
+    await until('authority is not heard');
     const begun = performance.now();
     child.kill('SIGTERM');
     expect(await exit).toBe(0);

@@ -18,7 +18,10 @@ export const openTrustOf = (config: SidecarConfig, log: Log): OpenTrust =>
         }),
       });
 
-const trustInAuthority = ({ authority: access, tokenFile }: AuthorityConfig, log: Log): OpenTrust => {
+const trustInAuthority = (
+  { authority: access, tokenFile }: AuthorityConfig,
+  log: Log,
+): OpenTrust => {
   const readToken = tokenReader(tokenFile);
   const random = Math.random;
   return (metrics) =>
@@ -32,7 +35,8 @@ const trustInAuthority = ({ authority: access, tokenFile }: AuthorityConfig, log
         random,
         openLink: (hears) =>
           lateLink(async () => {
-            const { openAuthorityLink } = await import('../../lib/edge/authority/authority-link.ts');
+            const { openAuthorityLink } =
+              await import('../../lib/edge/authority/authority-link.ts');
             return openAuthorityLink(access, { ...hears, readToken, clock, random, pause });
           }),
       },

@@ -83,7 +83,7 @@ function trustPolicy(plan: RolePlan): object {
       {
         Effect: 'Allow',
         Principal: { Federated: [providerArn(provider)] },
-        Action: ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession', 'sts:SetSourceIdentity'],
+        Action: ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession'],
         Condition: { StringLike: { [`${provider}:sub`]: subjects }, ...plan.conditions },
       },
     ],

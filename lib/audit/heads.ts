@@ -9,7 +9,7 @@ export type Head = Position & {
 };
 
 /** Milliseconds between two publications. */
-export const PUBLISH_EVERY_MS = 5_000;
+const PUBLISH_EVERY_MS = 5_000;
 
 /** Name under which, beside the replicas' heads, the public keys of seals are published. */
 export const PUBLIC_KEYS_NAME = 'public-keys.pem';

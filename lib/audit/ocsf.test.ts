@@ -143,7 +143,7 @@ describe('a record', () => {
         expect(line.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u);
         expect(Buffer.byteLength(line)).toBeLessThanOrEqual(16 * 1024);
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 

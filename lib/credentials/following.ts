@@ -88,7 +88,10 @@ const session = async (parts: FollowingParts, abort: AbortController): Promise<L
   let cancelRenewal = (): void => undefined;
   const onLine = (line: StreamLine): void => {
     if (abort.signal.aborted) return;
-    if (line.type === 'goodbye') return end('goodbye')();
+    if (line.type === 'goodbye') {
+      end('goodbye')();
+      return;
+    }
     // A heartbeat before the first word about revocations says nothing about them.
     if (line.type === 'heartbeat' && !isConnected) return;
     cancelSilence();

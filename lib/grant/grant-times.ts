@@ -10,3 +10,6 @@ export const GRANT_BACKDATE_SECONDS = 30;
 
 /** For how long others may hold a copy of the issuer's documents, where the authority serves them. */
 export const DOCUMENTS_MAX_AGE_SECONDS = 300;
+
+/** How old the keys may be that are served to a cloud which has just asked for them. */
+export const JWKS_FRESH_MS = 250;

@@ -144,6 +144,14 @@ describe('a taint', () => {
     expect(kidsOf(other)).not.toContain(before[0]);
   });
 
+  test('is in what another replica serves to a cloud that asks, before its next round', async () => {
+    const { one, other, before, down } = await tainted('monday');
+    expect(await other.freshJwks()).toEqual(one.jwks());
+    expect(kidsOf(other)).not.toContain(before[0]);
+    down.add(1);
+    expect(await other.freshJwks()).toEqual(one.jwks());
+  });
+
   test('while the next key has just begun to sign replaces both: nobody knows which was meant', async () => {
     const { keys, cluster, time, told } = openReplicas(1);
     await keys.refresh();

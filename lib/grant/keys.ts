@@ -1,6 +1,7 @@
 import type { Clock } from '../contract/clock.ts';
 import { ExchangeError } from '../credentials/exchange.ts';
 import { jwksOf, type Jwks } from './documents.ts';
+import { JWKS_FRESH_MS } from './grant-times.ts';
 import type { GrantKey } from './key-ring.ts';
 import { publishedKeys, signingKey } from './rotation.ts';
 import {
@@ -21,6 +22,11 @@ export type GrantKeys = {
   readonly sign: Signer;
   /** What to publish now; nothing: never read, or too long ago to tell. */
   readonly jwks: () => Jwks | undefined;
+  /**
+   * The same for a cloud that asks: keys that were read more than {@link JWKS_FRESH_MS} ago are read
+   * again first, so that replicas agree even after a taint. Where they cannot be, those held do.
+   */
+  readonly freshJwks: () => Promise<Jwks | undefined>;
   /** PEM certificates of the published keys, the signing one first; empty as `jwks` is nothing. */
   readonly certificates: () => readonly string[];
 };
@@ -57,15 +63,22 @@ export const openGrantKeys = (
     const known = ring();
     return known === undefined ? [] : publishedKeys(known, clock.now());
   };
+  const refresh = (): Promise<KeyRoundResult> =>
+    (running ??= round().finally(() => {
+      running = undefined;
+    }));
+  const jwks = (): Jwks | undefined => {
+    const keys = published();
+    return keys.length === 0 ? undefined : jwksOf(keys);
+  };
   return {
-    refresh: () =>
-      (running ??= round().finally(() => {
-        running = undefined;
-      })),
+    refresh,
     sign: signerOf(keyNow),
-    jwks: () => {
-      const keys = published();
-      return keys.length === 0 ? undefined : jwksOf(keys);
+    jwks,
+    freshJwks: async () => {
+      const age = clock.monotonic() - (held?.readAt ?? -Infinity);
+      if (age > JWKS_FRESH_MS) await refresh().catch(() => undefined);
+      return jwks();
     },
     certificates: () => published().map(({ certificate }) => certificate),
   };

@@ -12,7 +12,7 @@ export const TAGS = {
 } as const;
 
 /** Of each param that the platform chose. */
-export const PARAM_TAG_PREFIX = 'valetkey-param-';
+const PARAM_TAG_PREFIX = 'valetkey-param-';
 
 /** STS, Tag: what a value may hold, and how long it may be. */
 const VALUE = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;

@@ -10,6 +10,7 @@ const request: TrustRequest = {
     cloudAudience: 'sts.amazonaws.com',
     trustDomain: 'example.org',
   },
+  dialect: 'aws',
   role: 'arn:aws:iam::111122223333:role/agents/reports',
   trusted: { namespaces: ['research'], serviceAccount: 'agent', task: 'summarize', tags: {} },
   thumbprints: [],
@@ -51,6 +52,12 @@ describe('a trust policy', () => {
           },
         },
       ],
+    });
+  });
+
+  test('asks a private cloud for no source identity, which it does not know', () => {
+    expect(trustPolicy({ ...request, dialect: 's3' })).toMatchObject({
+      Statement: [{ Action: ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession'] }],
     });
   });
 

@@ -1,4 +1,4 @@
-import type { AuthoritySettings } from '../contract/platform.ts';
+import type { AuthoritySettings, CloudSettings } from '../contract/platform.ts';
 import { authoritySpiffeId, spiffeId } from './spiffe-id.ts';
 
 /** Whose grants a role trusts; what is absent may be any. */
@@ -13,6 +13,8 @@ export type TrustedTasks = {
 
 export type TrustRequest = {
   readonly issuer: Pick<AuthoritySettings, 'issuer' | 'cloudAudience' | 'trustDomain'>;
+  /** Ceph RGW 16 refuses a policy that names an action it does not know: it has no source identity. */
+  readonly dialect: CloudSettings['dialect'];
   /** ARN of the role; on Ceph RGW without an account. */
   readonly role: string;
   /** `authority`: one of the authority's own two roles. */
@@ -24,7 +26,7 @@ export type TrustRequest = {
 type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 
 /** ARN of the issuer's IAM provider, in the partition and account of the role. */
-export const providerArn = ({ role, issuer }: Pick<TrustRequest, 'role' | 'issuer'>): string => {
+const providerArn = ({ role, issuer }: Pick<TrustRequest, 'role' | 'issuer'>): string => {
   const [, partition = 'aws', , , account = ''] = role.split(':');
   return `arn:${partition}:iam::${account}:oidc-provider/${hostAndPath(issuer)}`;
 };
@@ -40,10 +42,7 @@ export const trustPolicy = (request: TrustRequest, provider = providerArn(reques
     {
       Effect: 'Allow',
       Principal: { Federated: provider },
-      Action:
-        request.trusted === 'authority'
-          ? ['sts:AssumeRoleWithWebIdentity']
-          : ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession', 'sts:SetSourceIdentity'],
+      Action: actionsOf(request),
       Condition: conditionsOf(request),
     },
   ],
@@ -102,6 +101,12 @@ export const toTerraform = (request: TrustRequest): string => {
 
 /** Stands for the provider's ARN until it is a reference of Terraform's own. */
 const PLACE = 'PROVIDER-ARN';
+
+const actionsOf = ({ trusted, dialect }: TrustRequest): readonly string[] => [
+  'sts:AssumeRoleWithWebIdentity',
+  ...(trusted === 'authority' ? [] : ['sts:TagSession']),
+  ...(trusted === 'authority' || dialect === 's3' ? [] : ['sts:SetSourceIdentity']),
+];
 
 const conditionsOf = ({ issuer, trusted }: TrustRequest): Condition => {
   const key = (claim: string): string => `${hostAndPath(issuer)}:${claim}`;

@@ -3,6 +3,7 @@ import type { AdmittedTasks } from '../contract/task.ts';
 import { fail, succeed, type Result } from '../reading/fault.ts';
 import { AUDIENCE, claims, livePod, review } from './fixtures/workload.ts';
 import { openIdentification, type IdentificationTerms } from './identification.ts';
+import type { ProjectedClaims } from './projected-token.ts';
 import type { IDENTITY_REFUSALS } from './refusals.ts';
 
 const admitted: AdmittedTasks = { consumers: ['agent'], tasks: [] };
@@ -40,6 +41,14 @@ const reviewWith = (changes: object): Partial<IdentificationTerms> => ({
 const broken = (): Promise<never> => Promise.reject(new Error('ECONNREFUSED'));
 const fault = { path: '/spec/x', expected: 'a', got: 'b', rule: '3' };
 const denied: Result<never> = fail([fault]);
+
+/** Those of a Kubernetes before 1.30. */
+const older: ProjectedClaims = {
+  namespace: claims.namespace,
+  pod: claims.pod,
+  serviceAccount: claims.serviceAccount,
+  expiresAt: claims.expiresAt,
+};
 
 describe('a workload', () => {
   test('is its live pod, with the tasks that its sidecar was given', async () => {
@@ -79,8 +88,6 @@ describe('a workload', () => {
   });
 
   test('without a node in its token is on whatever node runs it', async () => {
-    const { namespace, pod, serviceAccount, expiresAt } = claims;
-    const older = { namespace, pod, serviceAccount, expiresAt };
     const workload = await openIdentification(clusterWith())(older, 'token');
     expect(workload.pod.node).toBe('node-1');
   });
@@ -153,6 +160,13 @@ describe('refused is', () => {
     ],
   ])('%s: %s', async (_what, code, changes) => {
     await expect(identify(changes)).rejects.toMatchObject({ kind: 'refused', code });
+  });
+
+  test('a pod on no node, also where its token names none: pod_node', async () => {
+    const cluster = clusterWith(podWith({ spec: { nodeName: undefined } }));
+    await expect(openIdentification(cluster)(older, 'token')).rejects.toMatchObject({
+      code: 'pod_node',
+    });
   });
 
   test('a token that was copied to another pod: pod_address', async () => {

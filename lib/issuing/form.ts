@@ -23,6 +23,9 @@ export const readForm = <T>(
   return result.ok && faults.length === 0 ? succeed(result.value) : fail(faults);
 };
 
+/** What is expected of a field that is given several times. */
+export const ONCE = 'this field once';
+
 /** A hostile form repeats thousands; nobody reads more than these. */
 const MAX_REPEATED = 8;
 
@@ -35,7 +38,7 @@ const repeatedIn = (given: URLSearchParams): readonly Fault[] => {
   }
   return [...repeated]
     .slice(0, MAX_REPEATED)
-    .map((name) => ({ path: shown(name), expected: 'this field once', got: 'it several times' }));
+    .map((name) => ({ path: shown(name), expected: ONCE, got: 'it several times' }));
 };
 
 const shown = (name: string): string => (/^[\w-]{1,40}$/.test(name) ? name : show(name));

@@ -12,7 +12,10 @@ const CAPACITY = 4_096;
  * Of each kind (pod and code; strangers share one each code) what was left out is counted, and told
  * by the next record.
  */
-export const boundRefusals = (record: Recorder, { monotonic }: Pick<Clock, 'monotonic'>): Recorder => {
+export const boundRefusals = (
+  record: Recorder,
+  { monotonic }: Pick<Clock, 'monotonic'>,
+): Recorder => {
   const take = openBuckets({ perSecond: PER_SECOND, burst: BURST, capacity: CAPACITY, monotonic });
   const omitted = new Map<string, number>();
   return async (event) => {
@@ -29,8 +32,7 @@ export const boundRefusals = (record: Recorder, { monotonic }: Pick<Clock, 'mono
   };
 };
 
-const kindOf = ({ actor, reason = '' }: AuditEvent): string =>
-  `${actor?.podUid ?? ''} ${reason}`;
+const kindOf = ({ actor, reason = '' }: AuditEvent): string => `${actor?.podUid ?? ''} ${reason}`;
 
 const withOmitted = (event: AuditEvent, count: number): AuditEvent => ({
   ...event,

@@ -70,7 +70,10 @@ export const renderRefusal = ({ code, row, message, policies }: Refusal): TokenE
 
 const refusal = (
   code: string,
-  { message, retryAfterMs = RETRY_AFTER_MS }: { message: string; retryAfterMs?: number | undefined },
+  {
+    message,
+    retryAfterMs = RETRY_AFTER_MS,
+  }: { message: string; retryAfterMs?: number | undefined },
 ): Refusal => {
   const row = REFUSALS[code] ?? UNKNOWN;
   const waits = row.status === 429 || row.status === 503;
@@ -88,7 +91,8 @@ const ofIssuing = ({ code, message, policies, retryAfterMs }: IssuingError): Ref
 /** STS's documentation adds `Exception` to some of its codes, its answers do not. */
 const ofExchange = ({ kind, code, message, retryAfterMs }: ExchangeError): Refusal => {
   const plain = code.replace(/Exception$/, '');
-  const isKnown = REFUSALS[plain] !== undefined && (REFUSALS[plain].status === 503) === (kind === 'unavailable');
+  const isKnown =
+    REFUSALS[plain] !== undefined && (REFUSALS[plain].status === 503) === (kind === 'unavailable');
   const otherwise = kind === 'unavailable' ? 'cloud_unavailable' : 'cloud_refused';
   return refusal(isKnown ? plain : otherwise, { message, retryAfterMs });
 };

@@ -44,5 +44,9 @@ const task: Reader<TaskDetails> = object({
 
 const details: Reader<readonly TaskDetails[]> = (given, path, faults) =>
   given === undefined
-    ? refuse(faults, { path, expected: `JSON of at most ${MAX_LENGTH} characters`, value: undefined })
+    ? refuse(faults, {
+        path,
+        expected: `JSON of at most ${MAX_LENGTH} characters`,
+        value: undefined,
+      })
     : list(task, { min: 1, max: 1 })(given, path, faults);

@@ -7,7 +7,7 @@ import {
 } from '../contract/authority.ts';
 import type { Fault } from '../reading/fault.ts';
 import { object } from '../reading/reader.ts';
-import { absent, oneWordOf, readForm, token } from './form.ts';
+import { absent, ONCE, oneWordOf, readForm, token } from './form.ts';
 import { malformedBy, type IssuingError } from './refusal.ts';
 import { taskDetails } from './task-details.ts';
 
@@ -70,6 +70,8 @@ const refusedFor = (faults: readonly Fault[]): IssuingError => {
   if (faults.every(({ path }) => path.startsWith(DETAILS))) {
     return malformedBy('details_malformed', faults);
   }
+  const isRepeated = faults.some(({ expected }) => expected === ONCE);
   const isOtherGrant = faults.some(({ path, got }) => path === GRANT_TYPE && got !== 'nothing');
-  return malformedBy(isOtherGrant ? 'grant_type_unsupported' : 'request_malformed', faults);
+  const code = isOtherGrant && !isRepeated ? 'grant_type_unsupported' : 'request_malformed';
+  return malformedBy(code, faults);
 };

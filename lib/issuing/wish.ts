@@ -15,7 +15,11 @@ import type { RunOrder } from './run-order.ts';
  */
 export const orderOf = (
   { task: name, consumer, params, purpose }: TaskDetails,
-  { workload, user, newRun }: Pick<RunOrder, 'workload'> & {
+  {
+    workload,
+    user,
+    newRun,
+  }: Pick<RunOrder, 'workload'> & {
     readonly user: User | undefined;
     readonly newRun: (podUid: string) => string;
   },

@@ -22,15 +22,16 @@ import type { Verdict } from './verdicts.ts';
 export const decideAtAdmission = (
   parts: DecisionParts,
   question: AdmissionQuestion,
-): Promise<Decision> => {
-  const requestOf = admissionRequests(question);
-  const concerned = concernedPolicies(parts.policies, question);
-  return decidePairs(parts, question.task, (pair) => {
-    const folded =
-      readPlaces(pair.resource).length > 0 ? fold(concerned, pair.resource) : concerned;
-    return judgeResidual(pair, askCedarPartially(folded, requestOf(pair)), concerned);
+): Promise<Decision> =>
+  decidePairs(parts, question.task, () => {
+    const requestOf = admissionRequests(question);
+    const concerned = concernedPolicies(parts.policies, question);
+    return (pair) => {
+      const hasPlaces = readPlaces(pair.resource).length > 0;
+      const folded = hasPlaces ? fold(concerned, pair.resource) : concerned;
+      return judgeResidual(pair, askCedarPartially(folded, requestOf(pair)), concerned);
+    };
   });
-};
 
 type Policies = Readonly<Record<string, PolicyJson>>;
 

@@ -25,7 +25,7 @@ export type AdmissionQuestion = Pick<RunQuestion, 'principal' | 'task' | 'bind'>
 export type Decision = {
   /** `undecided` at admission only: it hangs on what is not yet known. */
   readonly outcome: 'allow' | 'deny' | 'undecided';
-  /** Ids of the policies that decided: `<TaskPolicy>/<id or index>`. Empty: no policy permits it. */
+  /** Ids of the policies that decided: `<TaskPolicy>/<id or index>`. Empty: no policy permits it, or none could decide. */
   readonly policies: readonly string[];
   /** For people, a line each; names policies, actions and resources, never values of params. */
   readonly reasons: readonly string[];

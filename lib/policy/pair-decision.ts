@@ -12,16 +12,20 @@ export type DecisionParts = {
   readonly loadCatalogue: LoadCatalogue;
 };
 
-/** Judges each pair of a task; a task or policies that cannot be judged are denied. */
+/**
+ * Judges each pair of a task; a task or policies that cannot be judged are denied.
+ *
+ * @param openJudge called only where there is something to judge
+ */
 export const decidePairs = async (
   { policies, loadCatalogue }: DecisionParts,
   task: Task,
-  judge: (pair: Pair) => Verdict,
+  openJudge: () => (pair: Pair) => Verdict,
 ): Promise<Decision> => {
   const { blockers, version } = policies;
   if (blockers.length > 0) return { outcome: 'deny', policies: [], reasons: blockers, version };
   const pairs = await expandPairs(task, loadCatalogue);
   return pairs.ok
-    ? judgeTogether(pairs.value.map(judge), version)
+    ? judgeTogether(pairs.value.map(openJudge()), version)
     : { outcome: 'deny', policies: [], reasons: pairs.faults.map(describeFault), version };
 };

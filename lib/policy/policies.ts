@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { readPolicy, type PolicyFindings, type PolicyText } from './findings.ts';
+import { readPolicy, type PolicyFindings, type PolicyText, type ReadPolicies } from './findings.ts';
 import { openConditions } from './unknowns.ts';
 
 /** A whole set of policies, ready to decide. */
@@ -28,7 +28,7 @@ const MAX_POLICIES = 1024;
  */
 export const openPolicies = (set: readonly PolicyText[]): CompiledPolicies => {
   const ordered = [...set].sort((one, other) => (one.name < other.name ? -1 : 1));
-  const all = ordered.map(readPolicy);
+  const all = readChanged(ordered);
   const findings = all.map((each) => each.findings);
   const read = all.flatMap((each) => each.read);
   return {
@@ -38,6 +38,18 @@ export const openPolicies = (set: readonly PolicyText[]): CompiledPolicies => {
     texts: Object.fromEntries(read.map(({ id, text }) => [id, text])),
     open: Object.fromEntries(read.map(({ id, json }) => [id, openConditions(json)])),
   };
+};
+
+/** What the latest set came to, by name and text: reading takes milliseconds for each TaskPolicy. */
+let latest: ReadonlyMap<string, ReadPolicies> = new Map();
+
+const readChanged = (ordered: readonly PolicyText[]): readonly ReadPolicies[] => {
+  const entries = ordered.map((policy) => {
+    const key = JSON.stringify([policy.name, policy.cedar]);
+    return [key, latest.get(key) ?? readPolicy(policy)] as const;
+  });
+  latest = new Map(entries);
+  return entries.map(([, each]) => each);
 };
 
 const versionOf = (ordered: readonly PolicyText[]): string =>

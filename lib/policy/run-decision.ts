@@ -14,13 +14,14 @@ import type { Verdict } from './verdicts.ts';
  * @throws when a param of the task is not bound, when the catalogue's files cannot be read, or when
  * Cedar itself fails: nothing was decided then
  */
-export const decide = (parts: DecisionParts, question: RunQuestion): Promise<Decision> => {
-  const requestOf = runRequests(question);
-  return decidePairs(parts, question.task, (pair) => {
-    const resource = bindResource(pair.resource, question.params);
-    return judgePair(parts.policies, pair, requestOf({ action: pair.action, resource }));
+export const decide = (parts: DecisionParts, question: RunQuestion): Promise<Decision> =>
+  decidePairs(parts, question.task, () => {
+    const requestOf = runRequests(question);
+    return (pair) => {
+      const resource = bindResource(pair.resource, question.params);
+      return judgePair(parts.policies, pair, requestOf({ action: pair.action, resource }));
+    };
   });
-};
 
 const judgePair = (policies: CedarPolicies, pair: Pair, request: CedarRequest): Verdict => {
   const { decision, reason, failed } = askCedar(policies, request);

@@ -25,7 +25,7 @@ const matches = (pattern: string, text: string): boolean => {
   if (pattern.startsWith('*')) {
     return matches(pattern.slice(1), text) || (text !== '' && matches(pattern, text.slice(1)));
   }
-  return pattern[0] === text[0] && text !== '' && matches(pattern.slice(1), text.slice(1));
+  return text.startsWith(pattern.charAt(0)) && matches(pattern.slice(1), text.slice(1));
 };
 
 const holds = (condition: Condition, resource: string): boolean => {
@@ -66,8 +66,12 @@ const cedarSaysYes = async (policies: readonly Policy[], resource: string): Prom
   return outcome === 'allow';
 };
 
-const like = fc.stringMatching(/^[ab/*]{1,5}$/).map((text) => ({ like: text }));
-const equals = fc.stringMatching(/^[ab/]{1,4}$/).map((text) => ({ equals: text }));
+const BEFORE = 'arn:aws:s3:::';
+
+const like = fc
+  .tuple(fc.constantFrom(BEFORE, BEFORE, '*'), fc.stringMatching(/^[ab/*]{1,5}$/))
+  .map((texts) => ({ like: texts.join('') }));
+const equals = fc.stringMatching(/^[ab/]{1,4}$/).map((text) => ({ equals: `${BEFORE}${text}` }));
 const fact = fc.boolean().map((value) => ({ fact: value }));
 
 const conditionOf = (leaf: fc.Arbitrary<Condition>): fc.Arbitrary<Condition> => {
@@ -90,15 +94,15 @@ const sound: fc.Arbitrary<Policy> = fc.oneof(
   fc.record({ effect: fc.constant('forbid' as const), when: free, unless: narrowing }),
 );
 
-const declared = fc.stringMatching(/^[ab/*?]{1,5}$/);
+const declared = fc.stringMatching(/^[ab/*?]{1,5}$/).map((text) => `${BEFORE}${text}`);
 const filler = fc.array(fc.stringMatching(/^[ab/*?c]{0,3}$/), { minLength: 5, maxLength: 5 });
 
 /** A resource that a declared pattern covers: each `*` is any text, each `?` one character. */
 const cover = (pattern: string, fillers: readonly string[]): string =>
   Array.from(pattern, (character, index) => {
-    const text = fillers[index] ?? '';
+    const text = fillers[index - BEFORE.length] ?? '';
     if (character === '*') return text;
-    return character === '?' ? (text[0] ?? 'a') : character;
+    return character === '?' ? text.charAt(0) || 'a' : character;
   }).join('');
 
 const policies = fc.array(sound, { minLength: 1, maxLength: 4 });
@@ -107,7 +111,7 @@ describe('what policy says of a declared pattern', () => {
   test('is what an independent reading of it says', async () => {
     const check = async (all: readonly Policy[], pattern: string): Promise<void> =>
       expect(await cedarSaysYes(all, pattern)).toBe(saysYes(all, pattern));
-    await fc.assert(fc.asyncProperty(policies, declared, check), { numRuns: 300 });
+    await fc.assert(fc.asyncProperty(policies, declared, check), { numRuns: 120 });
   }, 60_000);
 
   test('with a yes it says of every resource that the pattern covers', async () => {
@@ -123,8 +127,8 @@ describe('what policy says of a declared pattern', () => {
       expect([await cedarSaysYes(all, pattern), saysYes(all, resource)]).toEqual([true, true]);
       expect(await cedarSaysYes(all, resource)).toBe(true);
     };
-    await fc.assert(fc.asyncProperty(policies, declared, filler, check), { numRuns: 300 });
-    expect(yeses).toBeGreaterThanOrEqual(300);
+    await fc.assert(fc.asyncProperty(policies, declared, filler, check), { numRuns: 120 });
+    expect(yeses).toBeGreaterThanOrEqual(120);
   }, 60_000);
 });
 

@@ -31,12 +31,21 @@ export const describeFault = ({ source, path, expected, got, rule }: Fault): str
 /** Longest rendering of a foreign value in a fault. */
 const MAX_SHOWN = 80;
 
+/** What is nested thousands deep has no rendering. */
+const stringify = (value: unknown): string => {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return 'a value that cannot be shown';
+  }
+};
+
 /**
  * Renders a foreign value for a fault: JSON, so that control characters are escaped, and short.
  * Bidirectional and other invisible characters are escaped too, since messages reach terminals.
  */
 export const show = (value: unknown): string => {
-  const json = value === undefined ? 'nothing' : JSON.stringify(value);
+  const json = value === undefined ? 'nothing' : stringify(value);
   const short = json.length > MAX_SHOWN ? `${json.slice(0, MAX_SHOWN)}…` : json;
   return escapeInvisible(short);
 };

@@ -10,7 +10,10 @@ const open = () => {
     tried.push(`${run} ${podUid}`);
     return run.startsWith(`${podUid}-`);
   });
-  const namesOf = (podUid: string) => owners.ownedBy(podUid).map(({ name }) => name);
+  const namesOf = (podUid: string) => {
+    owners.advance(1000);
+    return owners.ownedBy(podUid).map(({ name }) => name);
+  };
   return { owners, tried, namesOf };
 };
 const ofRun = (run: string) => revocation(run, { run });
@@ -31,8 +34,10 @@ test('no pair is tried twice while both stay, and none once the owner is known',
   owners.join('a');
   owners.join('b');
   owners.replace([ofRun('b-1'), ofRun('c-1')]);
+  owners.advance(1000);
   owners.replace([ofRun('b-1'), ofRun('c-1')]);
   owners.join('d');
+  expect(owners.advance(1000)).toEqual({ gained: [], isDone: true });
   expect(tried.toSorted()).toEqual(['b-1 a', 'b-1 b', 'c-1 a', 'c-1 b', 'c-1 d']);
 });
 
@@ -64,4 +69,29 @@ test('a pod that listens twice listens until it has left twice', () => {
   owners.leave('a');
   owners.replace([ofRun('a-1')]);
   expect(namesOf('a')).toEqual(['a-1']);
+});
+
+test('many pairs are tried in portions, the newest Revocations first', () => {
+  const { owners, tried } = open();
+  owners.join('a');
+  owners.join('b');
+  owners.replace([
+    revocation('old', { run: 'a-1' }, 1_000),
+    revocation('new', { run: 'b-1' }, 2_000),
+  ]);
+  expect(owners.advance(1)).toEqual({ gained: [], isDone: false });
+  expect(owners.advance(1)).toEqual({ gained: ['b'], isDone: false });
+  expect(tried).toEqual(['b-1 a', 'b-1 b']);
+  expect(owners.advance(5)).toEqual({ gained: ['a'], isDone: true });
+});
+
+test('what left or was lifted meanwhile is not tried', () => {
+  const { owners, tried } = open();
+  owners.join('a');
+  owners.join('b');
+  owners.replace([ofRun('c-1'), ofRun('c-2')]);
+  owners.leave('a');
+  owners.replace([ofRun('c-2')]);
+  owners.advance(1000);
+  expect(tried).toEqual(['c-2 b']);
 });

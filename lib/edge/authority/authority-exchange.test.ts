@@ -182,7 +182,13 @@ const failures: [string, FakeReply, number, 'refused' | 'unavailable', string][]
   ['a pod that it does not know', refused(403, 'pod_not_found'), 1, 'refused', 'pod_not_found'],
   ['a token that has expired', refused(400, 'token_expired'), 2, 'refused', 'token_expired'],
   ['a flood', refused(429, 'flood_pod'), 3, 'unavailable', 'flood_pod'],
-  ['a cloud that is away', refused(503, 'cloud_unavailable'), 3, 'unavailable', 'cloud_unavailable'],
+  [
+    'a cloud that is away',
+    refused(503, 'cloud_unavailable'),
+    3,
+    'unavailable',
+    'cloud_unavailable',
+  ],
   ['a bug', refused(500, 'internal_error'), 3, 'unavailable', 'internal_error'],
   ['what is no error of ours', { status: 502, body: '<html>' }, 3, 'unavailable', 'http_502'],
   ['what is no answer of ours', { status: 404, body: '' }, 1, 'refused', 'http_404'],
@@ -268,11 +274,14 @@ describe("a human's token, which is spent once", () => {
     ['the cloud was away', refused(503, 'cloud_unavailable'), 1],
     ['nobody had looked at it', refused(429, 'flood_peer'), 3],
   ];
-  test.each(late)('is presented again only where it cannot be a replay: %s', async (_, reply, asked) => {
-    const { authority, run } = await withAuthority(() => reply, { clock: threeAttempts() });
-    expect((await failureOf(run({ userToken }))).kind).toBe('unavailable');
-    expect(authority.forms).toHaveLength(asked);
-  });
+  test.each(late)(
+    'is presented again only where it cannot be a replay: %s',
+    async (_, reply, asked) => {
+      const { authority, run } = await withAuthority(() => reply, { clock: threeAttempts() });
+      expect((await failureOf(run({ userToken }))).kind).toBe('unavailable');
+      expect(authority.forms).toHaveLength(asked);
+    },
+  );
 });
 
 /** Each row: what is wrong with the answer, and the member that the error names. */
@@ -298,14 +307,17 @@ function detail(changes: object = {}): never {
 }
 
 describe('an answer that is none', () => {
-  test.each(invalid)('%s: names the member, shows no secret and is not asked for again', async (_, changes, member) => {
-    const { authority, run } = await withAuthority((form) => granted(form, changes));
-    const { code, kind, message } = await failureOf(run());
-    expect([kind, code]).toEqual(['unavailable', 'answer_invalid']);
-    expect(message).toContain(member);
-    expect(message).not.toMatch(/very.?secret|secret-1|session-1|dmVye/);
-    expect(authority.forms).toHaveLength(1);
-  });
+  test.each(invalid)(
+    '%s: names the member, shows no secret and is not asked for again',
+    async (_, changes, member) => {
+      const { authority, run } = await withAuthority((form) => granted(form, changes));
+      const { code, kind, message } = await failureOf(run());
+      expect([kind, code]).toEqual(['unavailable', 'answer_invalid']);
+      expect(message).toContain(member);
+      expect(message).not.toMatch(/very.?secret|secret-1|session-1|dmVye/);
+      expect(authority.forms).toHaveLength(1);
+    },
+  );
 
   test('that quotes a token is not repeated', async () => {
     const { run } = await withAuthority(({ fields }) =>

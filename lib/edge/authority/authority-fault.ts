@@ -38,8 +38,7 @@ export const toAuthorityFault = (
   secrets: readonly string[],
 ): AuthorityFault => {
   const seconds = Number(headers['retry-after'] ?? NaN);
-  const waitMs =
-    seconds >= 0 ? Math.min(seconds, LONGEST_WAIT_SECONDS) * 1000 : undefined;
+  const waitMs = seconds >= 0 ? Math.min(seconds, LONGEST_WAIT_SECONDS) * 1000 : undefined;
   const answer = readErrorAnswer(body);
   if (!answer.ok || secrets.some((secret) => body.includes(secret))) {
     return new AuthorityFault(status, `http_${status}`, `it answered with HTTP ${status}`, waitMs);

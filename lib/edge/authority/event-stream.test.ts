@@ -129,9 +129,7 @@ describe('the stream', () => {
   });
 
   test('that is put off says for how long', async () => {
-    const { going } = await withStream(() =>
-      refused(503, 'draining', {}, { 'Retry-After': '3' }),
-    );
+    const { going } = await withStream(() => refused(503, 'draining', {}, { 'Retry-After': '3' }));
     await expect(going).rejects.toMatchObject({ code: 'draining', retryAfterMs: 3_000 });
   });
 

@@ -1,10 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import {
-  EVENTS_PATH,
-  type StreamedRevocation,
-  type StreamLine,
-} from '../../contract/authority.ts';
+import { EVENTS_PATH, type StreamedRevocation, type StreamLine } from '../../contract/authority.ts';
 import { ExchangeError } from '../../credentials/exchange.ts';
 import type { Connect } from '../../credentials/following.ts';
 import { list, oneOf, read, string, type Reader } from '../../reading/reader.ts';
@@ -17,8 +13,7 @@ import { known } from './token-answer.ts';
 const LONGEST_LINE = 1024 * 1024;
 const NEWLINE = 0x0a;
 
-const word = (maxLength: number): Reader<string> =>
-  string({ expected: 'a string', maxLength });
+const word = (maxLength: number): Reader<string> => string({ expected: 'a string', maxLength });
 
 const revocation: Reader<StreamedRevocation> = known({
   name: word(253),

@@ -3,7 +3,7 @@ import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { CloudKeys } from '../../credentials/exchange.ts';
 import type { IssuerDocument } from '../../grant/documents.ts';
 import { readFaults } from './cloud-answer.ts';
-import { signedSettings, toCloudFault, type OwnEndpoint } from './signed-client.ts';
+import { signedSettings, toCloudFault, within, type OwnEndpoint } from './signed-client.ts';
 
 export type PublicationTerms = {
   readonly bucket: string;
@@ -14,7 +14,7 @@ export type PublicationTerms = {
 };
 
 /** Writes the issuer's documents, one after the other, in the order given. */
-export type Publish = (documents: readonly IssuerDocument[]) => Promise<void>;
+export type Publish = (documents: readonly IssuerDocument[], signal?: AbortSignal) => Promise<void>;
 
 /**
  * The bucket that a cloud reads the issuer's documents from.
@@ -35,7 +35,7 @@ export const openPublication = (
     responseChecksumValidation: 'WHEN_REQUIRED',
   });
   client.middlewareStack.add(readFaults, { step: 'deserialize', priority: 'low' });
-  return async (documents) => {
+  return async (documents, signal) => {
     for (const { path, body } of documents) {
       const command = new PutObjectCommand({
         Bucket: bucket,
@@ -44,7 +44,7 @@ export const openPublication = (
         ContentType: 'application/json',
         CacheControl: `public, max-age=${maxAgeSeconds}`,
       });
-      await client.send(command).catch((thrown: unknown) => {
+      await client.send(command, within(signal)).catch((thrown: unknown) => {
         throw toCloudFault(thrown);
       });
     }

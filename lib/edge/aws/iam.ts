@@ -8,18 +8,18 @@ import {
 import type { CloudKeys } from '../../credentials/exchange.ts';
 import { readFaults } from './cloud-answer.ts';
 import { CloudFault } from './cloud-fault.ts';
-import { signedSettings, toCloudFault, type OwnEndpoint } from './signed-client.ts';
+import { signedSettings, toCloudFault, within, type OwnEndpoint } from './signed-client.ts';
 
 /** One inline policy of one role. */
 export type RolePolicyName = { readonly roleName: string; readonly policyName: string };
 
 /** IAM's inline policies of roles. IAM has no optimistic lock: each write is the whole policy. */
 export type RolePolicies = {
-  readonly put: (name: RolePolicyName, policy: string) => Promise<void>;
-  /** JSON; nothing: there is none. Ceph RGW 16 answers in XML that nobody can read: a fault. */
+  readonly put: (name: RolePolicyName, policy: string, signal?: AbortSignal) => Promise<void>;
+  /** JSON; nothing: there is none. */
   readonly get: (name: RolePolicyName) => Promise<string | undefined>;
   /** Also when there is none. */
-  readonly remove: (name: RolePolicyName) => Promise<void>;
+  readonly remove: (name: RolePolicyName, signal?: AbortSignal) => Promise<void>;
 };
 
 /**
@@ -29,9 +29,9 @@ export const openRolePolicies = (settings: OwnEndpoint, keys: CloudKeys): RolePo
   const client = new IAMClient(signedSettings(settings, keys));
   client.middlewareStack.add(readFaults, { step: 'deserialize', priority: 'low' });
   return {
-    put: async (name, policy) => {
+    put: async (name, policy, signal) => {
       const command = new PutRolePolicyCommand({ ...inputOf(name), PolicyDocument: policy });
-      await client.send(command).catch(rethrow);
+      await client.send(command, within(signal)).catch(rethrow);
     },
     get: async (name) => {
       const asked = client.send(new GetRolePolicyCommand(inputOf(name))).catch(rethrow);
@@ -40,8 +40,9 @@ export const openRolePolicies = (settings: OwnEndpoint, keys: CloudKeys): RolePo
       const document = answer?.PolicyDocument;
       return document?.startsWith('%') === true ? decodeURIComponent(document) : document;
     },
-    remove: async (name) => {
-      const asked = client.send(new DeleteRolePolicyCommand(inputOf(name))).catch(rethrow);
+    remove: async (name, signal) => {
+      const command = new DeleteRolePolicyCommand(inputOf(name));
+      const asked = client.send(command, within(signal)).catch(rethrow);
       await unlessMissing(asked);
     },
   };

@@ -29,3 +29,7 @@ export const toCloudFault = (thrown: unknown): CloudFault => {
   const status = $response?.statusCode;
   return new CloudFault(name ?? 'unknown', '', status === undefined ? {} : { status });
 };
+
+/** Options of one call. */
+export const within = (signal: AbortSignal | undefined) =>
+  signal === undefined ? {} : { abortSignal: signal };

@@ -4,7 +4,7 @@ import type { Clock } from '../../contract/clock.ts';
 import { ExchangeError, type IssuedRun } from '../../credentials/exchange.ts';
 import { CloudFault } from './cloud-fault.ts';
 import type { AssumeRole, StsAnswer } from './sts-call.ts';
-import { toExchangeError, verdictOn } from './sts-verdict.ts';
+import { toExchangeError, verdictOn, type Verdict } from './sts-verdict.ts';
 
 /** STS gives no less; a shorter lifetime is held by the Deny in the session policy. */
 const SHORTEST_SESSION_SECONDS = 900;
@@ -33,6 +33,8 @@ export type AssumeOrder = {
   readonly readToken: (isReread: boolean) => string | Promise<string>;
   /** By the deadline of one attempt, milliseconds since the epoch; nothing: the role itself. */
   readonly sessionPolicy: (deadline: number) => string | undefined;
+  /** A cloud that refuses without saying that it means the token is asked once more, after a while. */
+  readonly inDoubt?: { readonly codes: readonly string[]; readonly pauseMs: number };
   readonly signal: AbortSignal;
 };
 
@@ -53,20 +55,23 @@ export type AssumedRun = {
 export const assumeForRun = async (parts: AssumeParts, order: AssumeOrder): Promise<AssumedRun> => {
   const { clock, random, pause = waitUnref } = parts;
   const giveUpAt = clock.monotonic() + BUDGET_MS;
-  let hasReread = false;
+  const { inDoubt, signal } = order;
+  let rereads = 0;
   let isReread = false;
   for (let attempt = 0; ; attempt += 1) {
     const outcome = await tryOnce(parts, order, isReread);
     if (!(outcome instanceof CloudFault)) return outcome;
-    order.signal.throwIfAborted();
-    const verdict = verdictOn(outcome);
-    const waitMs = random() * Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt);
-    const isLast = verdict === 'final' || (verdict === 'reread' && hasReread);
+    signal.throwIfAborted();
+    const isDoubted: boolean = rereads === 0 && inDoubt?.codes.includes(outcome.code) === true;
+    const verdict: Verdict = isDoubted ? 'reread' : verdictOn(outcome);
+    const backoffMs = random() * Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt);
+    const waitMs = isDoubted && inDoubt ? inDoubt.pauseMs : backoffMs;
+    const isLast = verdict === 'final' || (verdict === 'reread' && rereads > 0);
     if (isLast || clock.monotonic() + waitMs >= giveUpAt)
       throw toExchangeError(outcome, order.role);
     isReread = verdict === 'reread';
-    hasReread ||= isReread;
-    if (verdict === 'retry') await pause(waitMs, order.signal);
+    if (isReread) rereads += 1;
+    if (verdict === 'retry' || isDoubted) await pause(waitMs, signal);
   }
 };
 

@@ -126,6 +126,27 @@ describe('the trade of a grant', () => {
     });
   });
 
+  test('is tried once more where a private cloud says no without a reason', async () => {
+    const { parts, stub, refreshes } = await open(
+      (form, number) => (number === 1 ? stsError(403, 'AccessDenied') : issue(form)),
+      { cloud: { dialect: 's3', bind: { mode: 'none' } } },
+    );
+    await openTrade(parts)(order);
+    expect(refreshes()).toBe(1);
+    expect(stub.calls).toHaveLength(2);
+  });
+
+  test('that a private cloud refuses twice is an answer', async () => {
+    const { parts, stub } = await open(() => stsError(403, 'AccessDenied'), {
+      cloud: { dialect: 's3', bind: { mode: 'none' } },
+    });
+    await expect(openTrade(parts)(order)).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'AccessDenied',
+    });
+    expect(stub.calls).toHaveLength(2);
+  });
+
   test('that the trust policy refuses is an answer', async () => {
     const { parts } = await open(() => stsError(403, 'AccessDenied'));
     await expect(openTrade(parts)(order)).rejects.toMatchObject({

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { AuthoritySettings, CloudSettings } from '../../contract/platform.ts';
 import { ExchangeError, type CloudKeys } from '../../credentials/exchange.ts';
 import { grantClaims, ownClaims, type GrantClaims } from '../../grant/claims.ts';
+import { JWKS_FRESH_MS } from '../../grant/grant-times.ts';
 import type { Signer } from '../../grant/signer.ts';
 import type { TradeRun } from '../../issuing/run-order.ts';
 import { sessionName } from '../../scope/aws/session-name.ts';
@@ -44,6 +45,7 @@ export const openTrade =
       claims: (now) => grantClaims(granted, parts.authority, now),
       sessionPolicy: (deadline) =>
         sessionPolicy({ task, params, deadline, cloud: parts.cloud, podIp: pod.ip }),
+      signal: new AbortController().signal,
     });
     return { ...issued, sessionName: name, policySha256: sha256(policy) };
   };
@@ -63,7 +65,10 @@ const OWN_SESSION_SECONDS = 900;
 /** Trades a grant that the authority signs itself for one of its own two roles. */
 export const openOwnTrade =
   (parts: TradeParts) =>
-  async ({ name, role }: OwnRight): Promise<OwnCredentials> => {
+  async (
+    { name, role }: OwnRight,
+    signal = new AbortController().signal,
+  ): Promise<OwnCredentials> => {
     const { issued, expiration } = await assume(parts, {
       run: name,
       role,
@@ -71,23 +76,34 @@ export const openOwnTrade =
       sessionName: `authority-${name}`,
       claims: (now) => ownClaims({ id: `${name}-${now}`, now }, parts.authority),
       sessionPolicy: () => undefined,
+      signal,
     });
     return { keys: issued.keys, expiresAt: expiration };
   };
 
-type Order = Omit<AssumeOrder, 'readToken' | 'signal'> & {
+/**
+ * Ceph RGW looks at the first key of the JWKS alone and says AccessDenied to a grant that another one
+ * signed: so it does for a moment while keys change, until every replica publishes the new order.
+ */
+const UNKNOWN_KEY = { codes: ['AccessDenied'], pauseMs: 2 * JWKS_FRESH_MS } as const;
+
+type Order = Omit<AssumeOrder, 'readToken'> & {
   readonly claims: (now: number) => GrantClaims;
 };
 
 const assume = async (parts: TradeParts, { claims, ...order }: Order) => {
+  const { dialect } = parts.cloud;
   const readToken = async (isReread: boolean): Promise<string> => {
     // Where the API server does not answer, the keys that are held may still do.
     if (isReread) await parts.refreshKeys().catch(() => undefined);
     return parts.sign(claims(parts.clock.now()));
   };
   try {
-    const { signal } = new AbortController();
-    return await assumeForRun(parts, { ...order, readToken, signal });
+    return await assumeForRun(parts, {
+      ...order,
+      readToken,
+      ...(dialect === 's3' && { inDoubt: UNKNOWN_KEY }),
+    });
   } catch (thrown) {
     throw isUnaccepted(thrown)
       ? new ExchangeError('unavailable', 'grant_not_accepted', thrown.message, { cause: thrown })

@@ -76,7 +76,12 @@ const guarded =
 
 const refuseOtherMethods = (
   app: Express,
-  { posts, documents, streams, refuse }: Pick<FormApp, 'posts' | 'documents' | 'streams' | 'refuse'>,
+  {
+    posts,
+    documents,
+    streams,
+    refuse,
+  }: Pick<FormApp, 'posts' | 'documents' | 'streams' | 'refuse'>,
 ): void => {
   const allowed = [
     ...Object.keys(posts).map((path) => [path, 'POST'] as const),

@@ -17,8 +17,19 @@ export type HttpsServer = {
   readonly drain: (times: { readonly lingerMs: number; readonly graceMs: number }) => Promise<void>;
 };
 
-/** Connections at once: in all, and from one address, so that one host cannot take them all. */
-export type ConnectionLimits = { readonly connections: number; readonly perPeer: number };
+export type ConnectionLimits = {
+  /** Connections at once: in all, and from one address, so that one host cannot take them all. */
+  readonly connections: number;
+  readonly perPeer: number;
+  /** From a request's first byte to the last of its body. */
+  readonly requestTimeoutMs: number;
+};
+
+const DEFAULT_LIMITS: ConnectionLimits = {
+  connections: 1024,
+  perPeer: 1024,
+  requestTimeoutMs: 15_000,
+};
 
 /**
  * An HTTPS server, for API servers and sidecars: HTTP/1.1 only, TLS 1.2 or later, small limits on what comes
@@ -27,11 +38,12 @@ export type ConnectionLimits = { readonly connections: number; readonly perPeer:
  */
 export const openHttpsServer = (
   handler: RequestListener,
-  { connections, perPeer }: ConnectionLimits = { connections: 1024, perPeer: 1024 },
+  limits: Partial<ConnectionLimits> = {},
 ): HttpsServer => {
+  const { connections, perPeer, requestTimeoutMs } = { ...DEFAULT_LIMITS, ...limits };
   let isDraining = false;
   const underWay = new Set<ServerResponse>();
-  const server = createServer(OPTIONS, (request, answer) => {
+  const server = createServer({ ...OPTIONS, ...timesFor(requestTimeoutMs) }, (request, answer) => {
     if (isDraining) closeAfter(answer);
     underWay.add(answer);
     answer.once('close', () => underWay.delete(answer));
@@ -56,9 +68,6 @@ const OPTIONS = {
   ALPNProtocols: ['http/1.1'],
   minVersion: 'TLSv1.2',
   handshakeTimeout: 10_000,
-  headersTimeout: 5_000,
-  requestTimeout: 15_000,
-  connectionsCheckingInterval: 2_000,
   keepAliveTimeout: 95_000,
   maxHeaderSize: 16 * 1024,
   noDelay: true,
@@ -79,6 +88,12 @@ const limitPeers = (server: Server, perPeer: number): void => {
     if (count > perPeer) socket.destroy();
   });
 };
+
+const timesFor = (requestTimeout: number) => ({
+  requestTimeout,
+  headersTimeout: Math.min(5_000, requestTimeout),
+  connectionsCheckingInterval: Math.min(2_000, requestTimeout / 4),
+});
 
 const closeAfter = (answer: ServerResponse): void => {
   if (!answer.headersSent) answer.setHeader('Connection', 'close');

@@ -25,11 +25,12 @@ const openServer = async (handle: (request: IncomingMessage, answer: ServerRespo
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const config = new KubeConfig();
   const { port } = server.address() as AddressInfo;
-  config.loadFromClusterAndUser(
-    { name: 'fake', server: `http://127.0.0.1:${port}`, skipTLSVerify: true },
-    { name: 'us', token: 'our-own' },
-  );
-  return { connections, calls: openDirectCalls({ config }, 500) };
+  const show = (token: string): void => {
+    const cluster = { name: 'fake', server: `http://127.0.0.1:${port}`, skipTLSVerify: true };
+    config.loadFromClusterAndUser(cluster, { name: 'us', token });
+  };
+  show('our-own');
+  return { connections, show, calls: openDirectCalls({ config }, 500) };
 };
 
 const get = { method: 'GET', path: '/x' } as const;
@@ -45,6 +46,16 @@ describe('a call to the API server', () => {
     await calls('get x', get);
     expect(shown).toEqual(['Bearer our-own', 'Bearer our-own']);
     expect(new Set(connections).size).toBe(1);
+  });
+
+  test('shows a new token as soon as the old one is no longer accepted', async () => {
+    const { calls, show } = await openServer(({ headers }, answer) => {
+      answer.statusCode = headers.authorization === 'Bearer next' ? 200 : 401;
+      answer.end('{}');
+    });
+    await expect(calls('get x', get)).rejects.toMatchObject({ status: 401 });
+    show('next');
+    expect(await calls('get x', get)).toEqual({});
   });
 
   test('is made again where the kept connection was closed meanwhile', async () => {

@@ -154,7 +154,8 @@ const open = (
     ...{ path, method },
     headers: {
       ...(options.headers as OutgoingHttpHeaders | undefined),
-      Accept: 'application/json',
+      // The cluster's keys are of a type of their own.
+      Accept: 'application/json, application/jwk-set+json',
       // Left to itself, node sends the body of a DELETE without saying where it ends.
       ...(length > 0 && { 'Content-Type': type, 'Content-Length': length }),
     },

@@ -56,8 +56,16 @@ export const openSidecarMetrics = ({
     const reading = authority();
     return reading && read(reading);
   };
-  collectIfAny(registry, SPECS.streamConnected, ifHeard(({ isConnected }) => Number(isConnected)));
-  collectIfAny(registry, SPECS.silence, ifHeard(({ silenceSeconds }) => silenceSeconds));
+  collectIfAny(
+    registry,
+    SPECS.streamConnected,
+    ifHeard(({ isConnected }) => Number(isConnected)),
+  );
+  collectIfAny(
+    registry,
+    SPECS.silence,
+    ifHeard(({ silenceSeconds }) => silenceSeconds),
+  );
   return {
     countRequest: openRequestCounts(registry),
     exchangeEnded: (task, outcome, took) => {

@@ -28,7 +28,7 @@ export type Denial = {
 };
 
 /** IAM: all inline policies of a role together, white space not counted. */
-export const MAX_INLINE_POLICIES_LENGTH = 10_240;
+const MAX_INLINE_POLICIES_LENGTH = 10_240;
 
 /** A cloud whose clock is behind ours honours a deadline by so much later. */
 const SKEW_MS = 30_000;

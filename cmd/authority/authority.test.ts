@@ -1,0 +1,411 @@
+import { createHmac } from 'node:crypto';
+import { request } from 'node:https';
+import { createInterface } from 'node:readline/promises';
+
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+
+import { AUTHORITY_TUNING_ENV } from '../../lib/contract/environment.ts';
+import { issue, stsError } from '../../lib/edge/aws/fixtures/sts-stub.ts';
+import { forgeToken, openTestIssuer } from '../../lib/identity/fixtures/issuer.ts';
+import {
+  EVENTS_PATH,
+  exchangeForm,
+  HOST,
+  livePod,
+  OWN_NAME,
+  PATHS,
+  PERMIT_ALL,
+  podUid,
+  putPolicy,
+  REVOKE_PATH,
+  startStage,
+  TOKEN_PATH,
+  until,
+  type Answer,
+  type Replica,
+  type Stage,
+} from './fixtures/stage.ts';
+
+jest.setTimeout(60_000);
+
+let stage: Stage;
+let replica: Replica;
+beforeAll(async () => {
+  stage = await startStage();
+  const generous = Object.fromEntries(
+    (['peerRate', 'podRate', 'serviceAccountRate', 'namespaceRate'] as const).map((name) => [
+      AUTHORITY_TUNING_ENV[name],
+      '10000',
+    ]),
+  );
+  replica = await stage.start(stage.configure(generous));
+  await replica.ready();
+});
+afterAll(() => stage.close());
+
+const exchange = async (details: object = {}, token?: string): Promise<Answer> =>
+  replica.post(TOKEN_PATH, exchangeForm(token ?? (await stage.podToken()), details));
+
+const lastRecord = () => {
+  const records = stage.records().filter(({ unmapped }) => unmapped.kind.startsWith('run.'));
+  return records.at(-1);
+};
+
+describe('a run', () => {
+  test('is issued to a pod that keeps every rule, by a grant that only the cloud sees', async () => {
+    const before = stage.sts.calls.length;
+    const { status, headers, body } = await exchange({
+      task: 'one-customer',
+      params: { customer: 'acme' },
+      purpose: 'nightly',
+    });
+    expect(status).toBe(200);
+    expect(headers['cache-control']).toBe('no-store');
+    expect(body).toMatchObject({
+      token_type: 'N_A',
+      authorization_details: [
+        {
+          task: 'one-customer',
+          consumer: 'agent',
+          params: { customer: 'acme' },
+          purpose: 'nightly',
+        },
+      ],
+    });
+    const call = stage.sts.calls[before];
+    const [, claims = ''] = (call?.get('WebIdentityToken') ?? '').split('.');
+    expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({
+      iss: `https://${HOST}`,
+      sub: 'spiffe://prod.example/ns/live/sa/agent/task/one-customer',
+      jti: body['run'],
+    });
+    expect(call?.get('RoleSessionName')).toBe(`agent@${String(body['run'])}`);
+    expect(call?.get('Policy')).toContain('acme-data/reports/acme/*');
+    expect(JSON.stringify(body)).not.toContain(claims);
+  });
+
+  test('has its intent and its outcome on record before it is answered', async () => {
+    const { body } = await exchange();
+    const records = stage.records();
+    const kinds = records
+      .filter((record) => JSON.stringify(record).includes(String(body['run'])))
+      .map(({ unmapped }) => unmapped.kind);
+    expect(kinds).toEqual(['run.intent', 'run.issued']);
+    expect(JSON.stringify(records)).not.toMatch(/secret-1|session-1/);
+  });
+});
+
+describe('a refusal', () => {
+  const refusesToken = async (token: string, reason: string, status = 400): Promise<void> => {
+    const answer = await exchange({}, token);
+    expect([answer.body['reason'], answer.status]).toEqual([reason, status]);
+    expect(lastRecord()).toMatchObject({ status_code: reason });
+    expect(JSON.stringify([answer.body, lastRecord()])).not.toContain(token.split('.')[2]);
+  };
+
+  const seconds = () => Math.floor(Date.now() / 1000);
+  const claims: [string, () => object][] = [
+    ['token_audience', () => ({ aud: ['sts.amazonaws.com'] })],
+    ['token_expired', () => ({ iat: seconds() - 700, nbf: seconds() - 700, exp: seconds() - 100 })],
+    ['token_not_yet_valid', () => ({ nbf: seconds() + 300 })],
+    ['token_lifetime', () => ({ exp: seconds() + 86_400 })],
+    ['token_issuer', () => ({ iss: 'https://other.example' })],
+    ['token_claims', () => ({ 'kubernetes.io': { namespace: 'live' } })],
+  ];
+  test.each(claims)('of a token is %s, and on record', async (reason, members) => {
+    await refusesToken(await stage.podToken(members()), reason);
+  });
+
+  test('meets tokens that the cluster did not sign', async () => {
+    const token = await stage.podToken();
+    const [head = '', payload = '', signature = ''] = token.split('.');
+    const body = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object;
+    await refusesToken(`${head}.${payload}.A${signature.slice(1)}B`, 'token_signature');
+    await refusesToken(forgeToken({ alg: 'none' }, body, 'unsigned'), 'token_algorithm');
+    const hs256 = forgeToken({ alg: 'HS256', kid: 'key-1' }, body).slice(0, -1);
+    const secret = JSON.stringify(stage.issuer.publicJwk);
+    const mac = createHmac('sha256', secret).update(hs256).digest('base64url');
+    await refusesToken(`${hs256}.${mac}`, 'token_algorithm');
+    const stranger = await openTestIssuer();
+    await refusesToken(await stranger.sign(body), 'token_signature');
+  });
+
+  const wishes: [string, object, number][] = [
+    ['task_unknown', { task: 'other' }, 400],
+    ['consumer_not_allowed', { task: 'one-customer', consumer: 'helper' }, 403],
+    ['params_invalid', { task: 'one-customer', params: { customer: '../etc' } }, 400],
+    ['params_invalid', { params: { customer: 'acme' } }, 400],
+    ['details_malformed', { role: 'arn:aws:iam::111122223333:role/admin' }, 400],
+  ];
+  test.each(wishes)('of a wish is %s, and on record', async (reason, details, status) => {
+    const answer = await exchange(details);
+    expect([answer.body['reason'], answer.status]).toEqual([reason, status]);
+    expect(lastRecord()).toMatchObject({ status_code: reason });
+  });
+
+  type Change = (pod: ReturnType<typeof livePod>) => object | undefined;
+  const pods: [string, number, Change][] = [
+    ['pod_not_found', 403, () => undefined],
+    ['pod_replaced', 403, (pod) => ({ ...pod, metadata: { ...pod.metadata, uid: 'another' } })],
+    [
+      'pod_terminating',
+      403,
+      (pod) => ({
+        ...pod,
+        metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' },
+      }),
+    ],
+    ['pod_address', 403, (pod) => ({ ...pod, status: { phase: 'Running', podIP: '10.9.9.9' } })],
+    [
+      'rules_broken',
+      403,
+      (pod) => ({
+        ...pod,
+        spec: { ...pod.spec, ephemeralContainers: [{ name: 'debug', image: 'busybox' }] },
+      }),
+    ],
+    ['pod_address_unknown', 503, (pod) => ({ ...pod, status: { phase: 'Pending' } })],
+  ];
+  test.each(pods)('of a pod is %s', async (reason, status, change) => {
+    const changed = change(livePod());
+    if (changed === undefined) stage.api.remove(PATHS.pod);
+    else stage.api.put(PATHS.pod, changed as never);
+    const answer = await exchange();
+    stage.api.put(PATHS.pod, livePod());
+    expect([answer.body['reason'], answer.status]).toEqual([reason, status]);
+    expect(answer.headers['retry-after']).toBe(status === 503 ? '1' : undefined);
+  });
+
+  test('is an Event on the pod', async () => {
+    stage.api.put(PATHS.pod, livePod());
+    await exchange({ task: 'gone' });
+    const path = `/api/v1/namespaces/live/events`;
+    await until(() => (stage.api.requests.includes(`POST ${path}`) ? true : undefined));
+    const found = await until(() => {
+      const event = stage.api.get(`${path}/${stage.api.lastCreated()}`);
+      return event?.['message'] === undefined ? undefined : event;
+    });
+    expect(found).toMatchObject({ reason: 'RunRefused', involvedObject: { uid: podUid } });
+  });
+
+  const policies: [string, string][] = [
+    ['a deny', `${PERMIT_ALL} @id("stop") forbid (principal, action, resource);`],
+    [
+      'a forbid that errors',
+      `${PERMIT_ALL} @id("stop") forbid (principal, action, resource) when { context.params.getTag("none") == "x" };`,
+    ],
+    ['a policy that is no policy', 'permit (everything);'],
+  ];
+  test.each(policies)('by %s names what decided', async (_, cedar) => {
+    putPolicy(stage.api, cedar);
+    const answer = await until(async () => {
+      const one = await exchange();
+      return one.status === 200 ? undefined : one;
+    });
+    putPolicy(stage.api, PERMIT_ALL);
+    expect([answer.body['reason'], answer.status]).toEqual(['policy_denied', 403]);
+    await until(async () => ((await exchange()).status === 200 ? true : undefined));
+  });
+
+  test('is what there is without any policy', async () => {
+    stage.api.remove(`${PATHS.policies}/all`);
+    const answer = await until(async () => {
+      const one = await exchange();
+      return one.status === 200 ? undefined : one;
+    });
+    putPolicy(stage.api, PERMIT_ALL);
+    expect(answer.body).toMatchObject({ reason: 'policy_denied', policies: [] });
+    await until(async () => ((await exchange()).status === 200 ? true : undefined));
+  });
+
+  test('follows a Revocation, and ends with it', async () => {
+    const path = `${PATHS.revocations}/stop`;
+    const spec = { namespace: 'live', reason: 'leak', by: 'eve' };
+    stage.api.put(path, {
+      metadata: { name: 'stop', uid: 'stop-1', creationTimestamp: new Date().toISOString() },
+      spec,
+    });
+    const answer = await until(async () => {
+      const one = await exchange();
+      return one.status === 200 ? undefined : one;
+    });
+    expect(answer.body).toMatchObject({
+      reason: 'revoked',
+      error_description: 'Revocation stop: leak',
+    });
+    stage.api.remove(path);
+    await until(async () => ((await exchange()).status === 200 ? true : undefined));
+  });
+
+  test('of the cloud keeps its code, and what failed there passes', async () => {
+    stage.stsAnswers(() => stsError(403, 'AccessDenied'));
+    const denied = await exchange();
+    stage.stsAnswers((form) => issue(form));
+    expect(denied.body).toMatchObject({ reason: 'AccessDenied', error: 'access_denied' });
+    expect(lastRecord()).toMatchObject({ status_code: 'AccessDenied' });
+  });
+
+  test('is no answer when the API server is not there', async () => {
+    stage.api.fail(/GET .*\/pods\//, 500);
+    const answer = await exchange();
+    stage.api.recover();
+    expect([answer.body['reason'], answer.status]).toEqual(['kubernetes_unavailable', 503]);
+    expect(answer.headers['retry-after']).toBe('1');
+  });
+});
+
+describe('bad input', () => {
+  const form = 'application/x-www-form-urlencoded';
+  const bad: [string, number, () => Promise<Answer>][] = [
+    ['no_such_route', 404, () => replica.ask('/v1/nothing')],
+    ['no_such_route', 404, () => replica.post('/v1/token/', 'a=b')],
+    ['method_not_allowed', 405, () => replica.ask(TOKEN_PATH)],
+    ['method_not_allowed', 405, () => replica.post('/jwks', '')],
+    [
+      'content_type_unsupported',
+      415,
+      () => replica.post(TOKEN_PATH, '{}', { 'Content-Type': 'application/json' }),
+    ],
+    [
+      'content_type_unsupported',
+      415,
+      () => replica.post(TOKEN_PATH, 'x', { 'Content-Type': `${form}; charset=utf-16` }),
+    ],
+    [
+      'content_type_unsupported',
+      415,
+      () => replica.post(TOKEN_PATH, 'x', { 'Content-Encoding': 'gzip' }),
+    ],
+    ['body_too_large', 413, () => replica.post(TOKEN_PATH, `a=${'x'.repeat(64 * 1024)}`)],
+    ['request_malformed', 400, () => replica.post(TOKEN_PATH, '')],
+    ['request_malformed', 400, () => replica.post(TOKEN_PATH, 'grant_type=a&grant_type=b')],
+    ['request_malformed', 400, () => replica.post(REVOKE_PATH, 'token=..&reason=bored')],
+    ['request_malformed', 400, () => replica.ask(EVENTS_PATH)],
+    ['body_too_large', 413, () => exchange({ params: Array.from({ length: 1_000_000 }, () => 1) })],
+  ];
+  test.each(bad)('is %s, %i, and names what is wrong', async (reason, status, send) => {
+    const answer = await send();
+    expect([answer.body['reason'], answer.status]).toEqual([reason, status]);
+    expect(answer.body['error']).toBe('invalid_request');
+    expect(String(answer.body['error_description']).length).toBeGreaterThan(10);
+  });
+
+  test('of the wrong method says which is right', async () => {
+    expect((await replica.ask(TOKEN_PATH)).headers['allow']).toBe('POST');
+    expect((await replica.ask('/jwks', { method: 'DELETE' })).headers['allow']).toBe('GET, HEAD');
+  });
+
+  test('that breaks off leaves nothing behind', async () => {
+    const port = replica.authority.ports().https;
+    const headers = { 'Content-Type': form, 'Content-Length': 100 };
+    const broken = new Promise((resolve) => {
+      const call = { host: '127.0.0.1', port, path: TOKEN_PATH, method: 'POST', headers };
+      const sent = request({ ...call, agent: replica.agent() });
+      sent.on('error', resolve).on('close', resolve);
+      sent.write('grant_type=');
+      sent.on('socket', (socket) => setTimeout(() => socket.destroy(), 20));
+    });
+    await broken;
+    expect((await exchange()).status).toBe(200);
+  });
+});
+
+describe('documents', () => {
+  test('show the keys of grants, the signing one first, and may be kept for a while', async () => {
+    const { headers, body } = await replica.ask('/jwks');
+    expect(headers['cache-control']).toBe('public, max-age=300');
+    expect(body['keys']).toMatchObject([{ alg: 'ES256' }, { alg: 'ES256' }]);
+    expect(JSON.stringify(body)).not.toContain('"d"');
+  });
+
+  test('say where everything is', async () => {
+    const openid = await replica.ask('/.well-known/openid-configuration');
+    expect(openid.body).toMatchObject({
+      issuer: `https://${HOST}`,
+      jwks_uri: `https://${HOST}/jwks`,
+    });
+    const oauth = await replica.ask('/.well-known/oauth-authorization-server');
+    expect(oauth.body).toMatchObject({ token_endpoint: `https://${HOST}/v1/token` });
+  });
+});
+
+describe('the end of a run', () => {
+  const endForm = (run: unknown, token: string, reason = 'completed'): string =>
+    new URLSearchParams({ token: String(run), subject_token: token, reason }).toString();
+
+  test('is told by its own sidecar, and on record', async () => {
+    const { body } = await exchange();
+    const token = await stage.podToken();
+    const answer = await replica.post(REVOKE_PATH, endForm(body['run'], token));
+    expect(answer.status).toBe(200);
+    expect(lastRecord()).toMatchObject({
+      unmapped: { kind: 'run.ended' },
+      status_code: 'completed',
+    });
+  });
+
+  test('is told by a pod that is being deleted, too', async () => {
+    const { body } = await exchange();
+    stage.api.remove(PATHS.pod);
+    const token = await stage.podToken();
+    const answer = await replica.post(REVOKE_PATH, endForm(body['run'], token, 'terminated'));
+    stage.api.put(PATHS.pod, livePod());
+    expect(answer.status).toBe(200);
+  });
+
+  test('is for nobody else to tell', async () => {
+    const { body } = await exchange();
+    const other = {
+      'kubernetes.io': {
+        namespace: 'live',
+        node: { name: 'node-1', uid: 'node-uid' },
+        pod: { name: 'other', uid: 'other-uid' },
+        serviceaccount: { name: 'agent', uid: 'account-uid' },
+      },
+    };
+    const token = await stage.podToken(other);
+    const answer = await replica.post(REVOKE_PATH, endForm(body['run'], token));
+    expect([answer.body['reason'], answer.status]).toEqual(['run_foreign', 403]);
+  });
+});
+
+describe('a stream', () => {
+  test('says what is revoked, and each change', async () => {
+    const token = await stage.podToken();
+    const port = replica.authority.ports().https;
+    const headers = { Authorization: `Bearer ${token}` };
+    const call = { host: '127.0.0.1', port, path: EVENTS_PATH, headers, agent: replica.agent() };
+    const lines = await new Promise<AsyncIterator<string>>((resolve, reject) => {
+      request(call, (input) => resolve(createInterface({ input })[Symbol.asyncIterator]()))
+        .on('error', reject)
+        .end();
+    });
+    const next = async () => JSON.parse(String((await lines.next()).value)) as unknown;
+    expect(await next()).toEqual({ type: 'revocations', active: [] });
+    const metadata = { name: 'all', uid: 'all-1', creationTimestamp: new Date().toISOString() };
+    const spec = { all: true, reason: 'drill', by: OWN_NAME };
+    stage.api.put(`${PATHS.revocations}/all`, { metadata, spec });
+    expect(await next()).toMatchObject({ type: 'revocations', active: [{ name: 'all' }] });
+    stage.api.remove(`${PATHS.revocations}/all`);
+    expect(await next()).toEqual({ type: 'revocations', active: [] });
+  });
+
+  test('is for pods that may start runs only', async () => {
+    const headers = { Authorization: 'Bearer a.b.c' };
+    const answer = await replica.ask(EVENTS_PATH, { headers });
+    expect([answer.body['reason'], answer.status]).toEqual(['token_malformed', 400]);
+  });
+});
+
+describe('telemetry', () => {
+  test('tells answers by route and reason, and the age of each watch', async () => {
+    await exchange();
+    await exchange({ task: 'other' });
+    const { text } = await replica.telemetry('/metrics');
+    expect(text).toMatch(/requests_total\{route="token",reason="none"\} \d+/);
+    expect(text).toMatch(/requests_total\{route="token",reason="task_unknown"\} \d+/);
+    expect(text).toMatch(/watch_age_seconds\{watch="policies"\} \d/);
+    expect(text).toContain('valetkey_authority_certificate_trusted 1');
+    expect(text).toContain('valetkey_authority_policies{state="valid"} 1');
+  });
+});

@@ -1,0 +1,57 @@
+import type { ServerResponse } from 'node:http';
+
+import type { PodFacts } from '../../lib/revocation/matching.ts';
+
+/** The pod behind a stream, as its token and the API server say. */
+export type StreamPod = PodFacts & {
+  /** `exp` of the token, milliseconds since the epoch: the stream ends with it. */
+  readonly tokenExpiresAt: number;
+};
+
+export type Stream = {
+  readonly pod: StreamPod;
+  readonly response: ServerResponse;
+  readonly slot: number;
+  /** What was told last. */
+  told: string;
+  unreadBeats: number;
+};
+
+/** The streams that are open, and whose they are. */
+export type StreamBook = {
+  readonly all: ReadonlySet<Stream>;
+  readonly ofPod: (podUid: string) => readonly Stream[];
+  readonly add: (stream: Stream) => void;
+  /** Also one that is not there. */
+  readonly remove: (stream: Stream) => void;
+};
+
+export const openStreamBook = ({
+  onJoin,
+  onLeave,
+}: {
+  readonly onJoin: (podUid: string) => void;
+  readonly onLeave: (podUid: string) => void;
+}): StreamBook => {
+  const all = new Set<Stream>();
+  const byPod = new Map<string, readonly Stream[]>();
+  const ofPod = (podUid: string): readonly Stream[] => byPod.get(podUid) ?? [];
+  return {
+    all,
+    ofPod,
+    add: (stream) => {
+      const { podUid } = stream.pod;
+      all.add(stream);
+      byPod.set(podUid, [...ofPod(podUid), stream]);
+      onJoin(podUid);
+    },
+    remove: (stream) => {
+      if (!all.delete(stream)) return;
+      const { podUid } = stream.pod;
+      const rest = ofPod(podUid).filter((other) => other !== stream);
+      if (rest.length === 0) byPod.delete(podUid);
+      else byPod.set(podUid, rest);
+      onLeave(podUid);
+    },
+  };
+};

@@ -1,0 +1,265 @@
+import { once } from 'node:events';
+import { createServer, get, type IncomingMessage, type Server } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+
+import { HEARTBEAT_MS, type Revocation, type StreamLine } from '../../lib/contract/authority.ts';
+import { IdentityError } from '../../lib/identity/workload.ts';
+import { NOON, revocation } from '../../lib/revocation/fixtures/revocations.ts';
+import { indexRevocations } from '../../lib/revocation/matching.ts';
+import { openStreams, type StreamPod, type Streams } from './streams.ts';
+
+let stand: ReturnType<typeof openStand>;
+beforeEach(async () => {
+  // Only the beat is ours to make: sockets live in real time.
+  jest.useFakeTimers({ doNotFake: [...REAL] });
+  stand = openStand();
+  await once(stand.server, 'listening');
+});
+afterEach(async () => {
+  stand.streams.stop();
+  stand.server.closeAllConnections();
+  await new Promise((resolve) => stand.server.close(resolve));
+  jest.useRealTimers();
+});
+
+const REAL = [
+  'Date',
+  'hrtime',
+  'nextTick',
+  'performance',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setTimeout',
+  'clearTimeout',
+] as const;
+/** Time for every stream to be beaten once. */
+const beat = (): void => jest.advanceTimersByTime(HEARTBEAT_MS);
+
+const pod = (podUid: string): StreamPod => ({
+  namespace: 'research',
+  serviceAccount: 'agent',
+  pod: `agent-${podUid}`,
+  podUid,
+  tokenExpiresAt: NOON + 600_000,
+});
+
+/** Real HTTP, a token that is the pod's UID, and a run that begins with it. */
+const openStand = () => {
+  let listener: () => void = () => undefined;
+  const state = { now: NOON, isCurrent: true, index: indexRevocations([]) };
+  const errors: unknown[] = [];
+  const counts: number[] = [];
+  const streams: Streams = openStreams({
+    authenticate: (token) =>
+      token === 'bad'
+        ? Promise.reject(new IdentityError('refused', 'token_expired', 'too old'))
+        : Promise.resolve(pod(token)),
+    revocations: {
+      active: () => state.index,
+      isCurrent: () => state.isCurrent,
+      subscribe: (given) => {
+        listener = given;
+        return () => (listener = () => undefined);
+      },
+    },
+    belongsTo: (run, podUid) => run.startsWith(`${podUid}-`),
+    by: 'authority',
+    clock: { now: () => state.now },
+    onCount: (count) => counts.push(count),
+    maxStreams: 20,
+  });
+  const server: Server = createServer((request, response) => {
+    const token = (request.headers.authorization ?? '').replace('Bearer ', '');
+    streams.serve(token, response, '127.0.0.1').catch((error: unknown) => {
+      errors.push(error);
+      response.writeHead(503).end();
+    });
+  }).listen(0, '127.0.0.1');
+  const revoke = (...all: Revocation[]): void => {
+    state.index = indexRevocations(all);
+    listener();
+  };
+  return { server, streams, state, errors, counts, revoke };
+};
+
+/** A sidecar's end of a stream. */
+const listen = async (token: string) => {
+  const { port } = stand.server.address() as AddressInfo;
+  const headers = { Authorization: `Bearer ${token}` };
+  const request = get({ port, host: '127.0.0.1', headers, agent: false });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const lines: StreamLine[] = [];
+  let rest = '';
+  let isOver = false;
+  response.setEncoding('utf8');
+  response.on('data', (text: string) => {
+    const parts = (rest + text).split('\n');
+    rest = parts.pop() ?? '';
+    lines.push(...parts.map((part) => JSON.parse(part) as StreamLine));
+  });
+  response.on('error', () => undefined);
+  response.on('close', () => (isOver = true));
+  const names = () =>
+    lines
+      .filter((line) => line.type === 'revocations')
+      .at(-1)
+      ?.active.map(({ name }) => name)
+      .join();
+  return { response, lines, names, isOver: () => isOver, close: () => request.destroy() };
+};
+
+/** Resolves when `isSo`; fails where it does not come to be. */
+const until = async (isSo: () => boolean): Promise<void> => {
+  const end = performance.now() + 4000;
+  while (!isSo()) {
+    if (performance.now() > end) throw new Error(`never so: ${isSo.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+};
+
+describe('a stream', () => {
+  test('begins with what is revoked now, as lines of JSON that nobody keeps', async () => {
+    stand.revoke(revocation('one', { namespace: 'research' }), revocation('two', { run: 'a-1' }));
+    const stream = await listen('a');
+    await until(() => stream.lines.length === 1);
+    expect(stream.response.headers).toMatchObject({
+      'content-type': 'application/x-ndjson',
+      'cache-control': 'no-store',
+    });
+    expect(stream.lines[0]).toEqual({
+      type: 'revocations',
+      active: [
+        { name: 'one', reason: 'incident 7' },
+        { name: 'two', run: 'a-1', reason: 'incident 7' },
+      ],
+    });
+  });
+
+  test('begins with nothing where nothing is revoked', async () => {
+    const stream = await listen('a');
+    await until(() => stream.lines.length === 1);
+    expect(stream.lines).toEqual([{ type: 'revocations', active: [] }]);
+  });
+
+  test('tells the pod that a Revocation names, and tells the others nothing', async () => {
+    const [one, other] = [await listen('a'), await listen('b')];
+    await until(() => one.lines.length === 1 && other.lines.length === 1);
+    stand.revoke(revocation('a only', { pod: { namespace: 'research', name: 'agent-a' } }));
+    await until(() => one.names() === 'a only');
+    stand.revoke(revocation("b's run", { run: 'b-7' }));
+    await until(() => one.names() === '' && other.names() === "b's run");
+    expect(other.lines).toHaveLength(2);
+  });
+
+  test('says nothing of what an authority itself said: its sidecar has forgotten already', async () => {
+    const stream = await listen('a');
+    const completed = revocation('run-a-1', { run: 'a-1', by: 'authority' });
+    stand.revoke(completed, revocation('marker', { all: true }));
+    await until(() => stream.names() === 'marker');
+  });
+
+  test('beats each five seconds', async () => {
+    const stream = await listen('a');
+    await until(() => stream.lines.length === 1);
+    beat();
+    beat();
+    await until(() => stream.lines.length === 3);
+    expect(stream.lines.slice(1)).toEqual([{ type: 'heartbeat' }, { type: 'heartbeat' }]);
+  });
+
+  test('ends with its token, and says no goodbye: the pod comes again with a fresh one', async () => {
+    const stream = await listen('a');
+    stand.state.now = NOON + 600_000;
+    beat();
+    await until(() => stream.isOver());
+    expect(stream.lines.at(-1)).toEqual({ type: 'revocations', active: [] });
+    expect(stand.streams.count()).toBe(0);
+  });
+
+  test('ends with its pod', async () => {
+    const [one, other] = [await listen('a'), await listen('b')];
+    stand.streams.closePod('a');
+    await until(() => one.isOver());
+    expect(other.isOver()).toBe(false);
+  });
+
+  test('whose authority has lost the Revocations sends its pod elsewhere', async () => {
+    const stream = await listen('a');
+    stand.state.isCurrent = false;
+    beat();
+    await until(() => stream.isOver());
+    expect(stream.lines.at(-1)).toEqual({ type: 'goodbye' });
+  });
+
+  test('that its client left is forgotten', async () => {
+    const stream = await listen('a');
+    await until(() => stand.streams.count() === 1);
+    stream.close();
+    await until(() => stand.streams.count() === 0);
+    expect(stand.counts.at(-1)).toBe(0);
+  });
+
+  test('that nobody reads is cut', async () => {
+    const { port } = stand.server.address() as AddressInfo;
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.on('error', () => undefined);
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a\r\n\r\n');
+    socket.pause();
+    await until(() => stand.streams.count() === 1);
+    const reason = 'x'.repeat(200);
+    for (let n = 0; stand.streams.count() === 1; n += 1) {
+      if (n > 2_000) throw new Error('never cut');
+      const many = Array.from({ length: 50 }, (_, m) =>
+        revocation(`${n}-${m}`, { all: true, reason }),
+      );
+      stand.revoke(...many);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    socket.destroy();
+  });
+});
+
+describe('streams', () => {
+  test('of one pod are two at most, and the newest stay', async () => {
+    const first = await listen('a');
+    const second = await listen('a');
+    const third = await listen('a');
+    await until(() => first.isOver());
+    expect(first.lines.map(({ type }) => type)).not.toContain('goodbye');
+    stand.revoke(revocation('one', { all: true }));
+    await until(() => second.names() === 'one' && third.names() === 'one');
+    expect(stand.streams.count()).toBe(2);
+  });
+
+  test('of all pods are bounded: the next is told to come later', async () => {
+    for (let n = 0; n < 20; n += 1) await listen(`p${n}`);
+    expect((await listen('one more')).response.statusCode).toBe(503);
+    expect(stand.errors).toMatchObject([{ code: 'overloaded' }]);
+  });
+
+  test('are opened to nobody whose token is refused', async () => {
+    expect((await listen('bad')).response.statusCode).toBe(503);
+    expect(stand.errors).toMatchObject([{ name: 'IdentityError', code: 'token_expired' }]);
+    expect(stand.streams.count()).toBe(0);
+  });
+
+  test('are opened to nobody while the Revocations are not known', async () => {
+    stand.state.isCurrent = false;
+    await listen('a');
+    expect(stand.errors).toMatchObject([{ code: 'revocations_unavailable' }]);
+  });
+
+  test('are all told goodbye when the authority drains, one after the other, and no more begin', async () => {
+    const all = [await listen('a'), await listen('b'), await listen('c')];
+    const began = performance.now();
+    await stand.streams.drain(90);
+    expect(performance.now() - began).toBeGreaterThan(80);
+    await until(() => all.every(({ isOver }) => isOver()));
+    expect(all.map(({ lines }) => lines.at(-1)?.type)).toEqual(['goodbye', 'goodbye', 'goodbye']);
+    await listen('d');
+    expect(stand.errors).toMatchObject([{ code: 'draining' }]);
+  });
+});

@@ -1,0 +1,83 @@
+import { describe, expect, test } from '@jest/globals';
+import { openCatalogue } from '../catalogue/catalogue.ts';
+import type { Pod } from '../contract/pod.ts';
+import type { Task } from '../contract/task.ts';
+import { platform } from '../injection/fixtures/platform.ts';
+import { acceptedFor, agentPod, defaulted, inject } from '../injection/fixtures/pods.ts';
+import { judgeLivePod } from '../injection/live-pod.ts';
+import { openRejudging } from '../task/rejudging.ts';
+import { AUDIENCE, claims, livePod, review } from './fixtures/workload.ts';
+import { openIdentification } from './identification.ts';
+
+const task: Task = {
+  name: 'summarize',
+  provider: 'aws',
+  role: 'arn:aws:iam::111122223333:role/agent-reports',
+  allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/*'] }],
+  params: {},
+  lifetimeSeconds: 600,
+  delivery: 'vend',
+  containers: ['agent'],
+  default: false,
+  exclusive: false,
+};
+
+/**
+ * The pod as the API server has it, equal to what injection would have made of these tasks; but
+ * injection was never asked whether they may be declared.
+ */
+const podGiven = (tasks: readonly Task[]): Pod => {
+  const pod = defaulted(inject({ pod: agentPod, tasks }));
+  return {
+    ...pod,
+    ...{ metadata: { ...pod.metadata, ...livePod.metadata }, status: livePod.status },
+    spec: { ...pod.spec, ...{ serviceAccountName: 'agent', nodeName: 'node-1' } },
+  };
+};
+
+const identify = (pod: Pod) =>
+  openIdentification({
+    audience: AUDIENCE,
+    readPod: () => Promise.resolve(pod),
+    reviewToken: () => Promise.resolve(review),
+    readNamespaceLabels: () => Promise.resolve({}),
+    judgePod: (raw) => judgeLivePod(raw, { platform, profiles: acceptedFor(platform) }),
+    rejudgeTasks: openRejudging({
+      limits: platform.tasks,
+      dialect: platform.cloud.dialect,
+      loadCatalogue: openCatalogue(),
+    }),
+  })(claims, 'token');
+
+describe('a pod', () => {
+  test('that admission has injected is the workload that it declares', async () => {
+    expect(await identify(podGiven([task]))).toMatchObject({
+      admitted: { consumers: ['agent'], tasks: [task] },
+      profile: [...acceptedFor(platform).keys()][0],
+    });
+  });
+
+  test.each<readonly [string, Partial<Task>, RegExp]>([
+    [
+      'an action that mints credentials',
+      { allow: [{ actions: ['sts:AssumeRole'], resources: ['arn:aws:iam::111122223333:role/x'] }] },
+      /allow\[0\].actions\[0\]: .*mints longer-lived credentials/,
+    ],
+    ['a lifetime of ten days', { lifetimeSeconds: 864_000 }, /lifetime: expected a lifetime/],
+  ])('whose sidecar was written by hand, with %s, is refused', async (_what, changes, message) => {
+    await expect(identify(podGiven([{ ...task, ...changes }]))).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'tasks_refused',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test('without a sidecar is refused by its rule', async () => {
+    const bare = podGiven([task]);
+    const pod = { ...bare, spec: { ...bare.spec, initContainers: [] } };
+    await expect(identify(pod)).rejects.toMatchObject({
+      code: 'rules_broken',
+      message: expect.stringMatching(/\(rule 2\)/),
+    });
+  });
+});
