@@ -99,18 +99,20 @@ export const startAuthority = async (
   rooms = opened;
   const serving = serve(config, edges, { rooms: opened, foundation, metrics, readiness });
   log.info('authority started', { pod: config.podName });
+  const end = async (): Promise<void> => {
+    readiness.drain();
+    log.info('authority drains', { pod: config.podName });
+    await Promise.all([serving.drain(), opened.streams.drain(edges.pace.lingerMs)]);
+    serving.stop();
+    opened.stop();
+    await foundation.audit.close();
+    plain.close();
+    plain.closeAllConnections();
+  };
+  let ending: Promise<void> | undefined;
   return {
     ports: () => ({ https: serving.port(), telemetry }),
-    drain: async () => {
-      readiness.drain();
-      log.info('authority drains', { pod: config.podName });
-      await Promise.all([serving.drain(), opened.streams.drain(edges.pace.lingerMs)]);
-      serving.stop();
-      opened.stop();
-      await foundation.audit.close();
-      plain.close();
-      plain.closeAllConnections();
-    },
+    drain: () => (ending ??= end()),
   };
 };
 

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 
 import type { AuditEvent } from '../../lib/audit/record.ts';
@@ -160,6 +162,15 @@ describe('two replicas', () => {
     await pass(1_000);
     expect([one.written.length, two.written.length]).toEqual([1, 0]);
     expect(leases.takes()).toBe(2);
+  });
+
+  test('do not believe a note of the future, which a clock that is ahead wrote', async () => {
+    const leases = openLeases();
+    const digest = createHash('sha256').update('').digest('hex');
+    leases.held.set(ROLE, { holder: undefined, note: `${digest} ${NOON + 20_000}` });
+    const { written } = openReplica({}, leases);
+    await pass(0);
+    expect(written).toHaveLength(1);
   });
 
   test('write, one of them, each half minute or so', async () => {

@@ -35,7 +35,7 @@ const MAX_MESSAGE = 4_000;
  *
  * @param now milliseconds since the epoch
  */
-export const conditionsFor = (
+const conditionsFor = (
   { faults, warnings, policies }: Pick<PolicyFindings, 'faults' | 'warnings' | 'policies'>,
   {
     generation,

@@ -108,6 +108,15 @@ describe('whoever listens', () => {
     expect(revocations.find(run)).toBeUndefined();
   });
 
+  test('is not told of the end of what was lifted before', async () => {
+    const { tell, told, pass } = open();
+    tell(storedRevocation('one', { all: true, until: new Date(NOON + 4_000).toISOString() }));
+    tell();
+    pass(4_000);
+    await jest.advanceTimersByTimeAsync(4_000);
+    expect(told()).toBe(2);
+  });
+
   test('waits for a far end without being told at once', async () => {
     const { tell, told } = open();
     tell(storedRevocation('one', { all: true, until: '2099-01-01T00:00:00Z' }));
@@ -147,6 +156,22 @@ describe('the records', () => {
     await jest.advanceTimersByTimeAsync(1_000);
     expect(events.map(({ subject }) => subject)).toEqual(['one']);
   });
+});
+
+test('a Revocation is read once, however often it is told', () => {
+  const { tell } = open();
+  let reads = 0;
+  const { metadata, spec } = storedRevocation('one', { all: true }) as Record<string, unknown>;
+  const one = {
+    metadata,
+    get spec() {
+      reads += 1;
+      return spec;
+    },
+  };
+  tell(one);
+  tell(one, storedRevocation('two', { all: true }));
+  expect(reads).toBe(1);
 });
 
 test('a watch that fails is told of, and everything ends when it is stopped', () => {

@@ -23,7 +23,8 @@ import { watchPublishedProfiles, type Profiles } from './profiles.ts';
 import { openRevocations, type Revocations } from './revocations.ts';
 import type { RouteParts } from './routes.ts';
 import type { Foundation } from './startup.ts';
-import { openStreams, type StreamPod, type Streams } from './streams.ts';
+import type { StreamPod } from './stream-book.ts';
+import { openStreams, type Streams } from './streams.ts';
 import type { OnFailure } from './watching.ts';
 
 /** Every room of the authority, open, and bound to each other. */

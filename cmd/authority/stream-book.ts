@@ -55,3 +55,19 @@ export const openStreamBook = ({
     },
   };
 };
+
+const MAX_UNREAD_BYTES = 64 * 1024;
+/** A peer that has gone silent does not say that it has read the end. */
+const END_MS = 5_000;
+
+/** Who does not read is cut: what it missed, it is told whole when it comes again. */
+export const writeTo = ({ response }: Stream, line: string): void => {
+  if (response.writableLength > MAX_UNREAD_BYTES) response.destroy();
+  else response.write(line);
+};
+
+/** Ends the answer, and the connection whether or not its other end is still there. */
+export const finish = ({ response }: Stream, farewell: string): void => {
+  response.end(farewell);
+  setTimeout(() => response.destroy(), END_MS).unref();
+};

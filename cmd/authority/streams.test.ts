@@ -1,5 +1,11 @@
 import { once } from 'node:events';
-import { createServer, get, type IncomingMessage, type Server } from 'node:http';
+import {
+  createServer,
+  get,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
@@ -8,7 +14,8 @@ import { HEARTBEAT_MS, type Revocation, type StreamLine } from '../../lib/contra
 import { IdentityError } from '../../lib/identity/workload.ts';
 import { NOON, revocation } from '../../lib/revocation/fixtures/revocations.ts';
 import { indexRevocations } from '../../lib/revocation/matching.ts';
-import { openStreams, type StreamPod, type Streams } from './streams.ts';
+import type { StreamPod } from './stream-book.ts';
+import { openStreams, type Streams } from './streams.ts';
 
 let stand: ReturnType<typeof openStand>;
 beforeEach(async () => {
@@ -49,14 +56,22 @@ const pod = (podUid: string): StreamPod => ({
 /** Real HTTP, a token that is the pod's UID, and a run that begins with it. */
 const openStand = () => {
   let listener: () => void = () => undefined;
-  const state = { now: NOON, isCurrent: true, index: indexRevocations([]) };
+  const state = {
+    now: NOON,
+    isCurrent: true,
+    index: indexRevocations([]),
+    authenticated: Promise.resolve(),
+  };
+  const tried: string[] = [];
+  const responses: ServerResponse[] = [];
   const errors: unknown[] = [];
   const counts: number[] = [];
   const streams: Streams = openStreams({
-    authenticate: (token) =>
-      token === 'bad'
-        ? Promise.reject(new IdentityError('refused', 'token_expired', 'too old'))
-        : Promise.resolve(pod(token)),
+    authenticate: async (token) => {
+      if (token === 'bad') throw new IdentityError('refused', 'token_expired', 'too old');
+      await state.authenticated;
+      return pod(token);
+    },
     revocations: {
       active: () => state.index,
       isCurrent: () => state.isCurrent,
@@ -65,7 +80,10 @@ const openStand = () => {
         return () => (listener = () => undefined);
       },
     },
-    belongsTo: (run, podUid) => run.startsWith(`${podUid}-`),
+    belongsTo: (run, podUid) => {
+      tried.push(podUid);
+      return run.startsWith(`${podUid}-`);
+    },
     by: 'authority',
     clock: { now: () => state.now },
     onCount: (count) => counts.push(count),
@@ -73,6 +91,7 @@ const openStand = () => {
   });
   const server: Server = createServer((request, response) => {
     const token = (request.headers.authorization ?? '').replace('Bearer ', '');
+    responses.push(response);
     streams.serve(token, response, '127.0.0.1').catch((error: unknown) => {
       errors.push(error);
       response.writeHead(503).end();
@@ -82,7 +101,7 @@ const openStand = () => {
     state.index = indexRevocations(all);
     listener();
   };
-  return { server, streams, state, errors, counts, revoke };
+  return { server, streams, state, errors, counts, revoke, tried, responses };
 };
 
 /** A sidecar's end of a stream. */
@@ -194,12 +213,39 @@ describe('a stream', () => {
     expect(stream.lines.at(-1)).toEqual({ type: 'goodbye' });
   });
 
-  test('that its client left is forgotten', async () => {
+  test('that its client left is forgotten, and no run is tried on its pod', async () => {
     const stream = await listen('a');
     await until(() => stand.streams.count() === 1);
     stream.close();
     await until(() => stand.streams.count() === 0);
     expect(stand.counts.at(-1)).toBe(0);
+    stand.revoke(revocation('one', { run: 'a-1' }));
+    expect(stand.tried).toEqual([]);
+  });
+
+  test('whose client left while its token was looked at never begins', async () => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    stand.state.authenticated = promise.then(() => undefined);
+    const { port } = stand.server.address() as AddressInfo;
+    const request = get({ port, host: '127.0.0.1', headers: { Authorization: 'Bearer a' } });
+    request.on('error', () => undefined);
+    await until(() => stand.responses.length === 1);
+    request.destroy();
+    await until(() => stand.responses[0]?.destroyed === true);
+    resolve(undefined);
+    await new Promise((later) => setImmediate(later));
+    expect(stand.counts).toEqual([]);
+  });
+
+  test('that is read too slowly is cut after two beats', async () => {
+    const stream = await listen('a');
+    await until(() => stream.lines.length === 1);
+    Object.defineProperty(stand.responses[0], 'writableLength', { value: 10 });
+    beat();
+    expect(stand.streams.count()).toBe(1);
+    beat();
+    await until(() => stream.isOver());
+    expect(stand.streams.count()).toBe(0);
   });
 
   test('that nobody reads is cut', async () => {

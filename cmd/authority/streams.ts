@@ -4,15 +4,16 @@ import { HEARTBEAT_MS, type StreamLine } from '../../lib/contract/authority.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { IssuingError } from '../../lib/issuing/refusal.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
-import type { PodFacts } from '../../lib/revocation/matching.ts';
-import { openRunOwners } from '../../lib/revocation/run-owners.ts';
+import { openRunOwners, type RunOwners } from '../../lib/revocation/run-owners.ts';
 import type { Revocations } from './revocations.ts';
-
-/** The pod behind a stream, as its token and the API server say. */
-export type StreamPod = PodFacts & {
-  /** `exp` of the token, milliseconds since the epoch: the stream ends with it. */
-  readonly tokenExpiresAt: number;
-};
+import {
+  finish,
+  openStreamBook,
+  writeTo,
+  type Stream,
+  type StreamBook,
+  type StreamPod,
+} from './stream-book.ts';
 
 /** What sidecars are told while they listen. */
 export type Streams = {
@@ -55,18 +56,6 @@ const SLOTS = 10;
 const TRIALS = 256;
 /** Beats that found the last one still unread. */
 const MAX_UNREAD_BEATS = 2;
-const MAX_UNREAD_BYTES = 64 * 1024;
-/** A peer that has gone silent does not say that it has read the end. */
-const END_MS = 5_000;
-
-type Stream = {
-  readonly pod: StreamPod;
-  readonly response: ServerResponse;
-  readonly slot: number;
-  /** What was told last. */
-  told: string;
-  unreadBeats: number;
-};
 
 const render = (line: StreamLine): string => `${JSON.stringify(line)}\n`;
 const HEARTBEAT = render({ type: 'heartbeat' });
@@ -77,11 +66,8 @@ const NOTHING_REVOKED = render({ type: 'revocations', active: [] });
 export const openStreams = (edges: StreamsEdges): Streams => {
   const { authenticate, revocations, clock, onCount, maxStreams } = edges;
   const owners = openRunOwners(edges.belongsTo);
-  const byPod = new Map<string, Stream[]>();
-  const streams = new Set<Stream>();
+  const book = openStreamBook({ onJoin: owners.join, onLeave: owners.leave });
   let isDraining = false;
-  let turn = 0;
-  let finding: NodeJS.Immediate | undefined;
 
   const tell = (stream: Stream): void => {
     const { pod } = stream;
@@ -90,70 +76,41 @@ export const openStreams = (edges: StreamsEdges): Streams => {
     const line = active.length === 0 ? NOTHING_REVOKED : render({ type: 'revocations', active });
     if (line === stream.told) return;
     stream.told = line;
-    write(stream, line);
+    writeTo(stream, line);
   };
-  const beat = (stream: Stream): void => {
+  const forget = (stream: Stream): void => {
+    book.remove(stream);
+    onCount(book.all.size);
+  };
+  /** Whoever is told goodbye comes again at once, elsewhere; who is not comes when it will. */
+  const end = (stream: Stream, farewell = ''): void => {
+    forget(stream);
+    finish(stream, farewell);
+  };
+  const beats = openBeats(book, (stream) => {
     const { pod, response } = stream;
     stream.unreadBeats = response.writableLength > 0 ? stream.unreadBeats + 1 : 0;
     if (!revocations.isCurrent()) end(stream, GOODBYE);
     else if (clock.now() >= pod.tokenExpiresAt) end(stream);
     else if (stream.unreadBeats >= MAX_UNREAD_BEATS) response.destroy();
-    else write(stream, HEARTBEAT);
-  };
-  const timer = setInterval(() => {
-    turn = (turn + 1) % SLOTS;
-    for (const stream of streams) if (stream.slot === turn) beat(stream);
-  }, HEARTBEAT_MS / SLOTS);
-  timer.unref();
-  /** A portion now, the rest in turns between which others are served. */
-  const findOwners = (): void => {
-    const { gained, isDone } = owners.advance(TRIALS);
-    for (const podUid of gained) byPod.get(podUid)?.forEach(tell);
-    if (!isDone) finding ??= setImmediate(findMore);
-  };
-  const findMore = (): void => {
-    finding = undefined;
-    findOwners();
-  };
+    else writeTo(stream, HEARTBEAT);
+  });
+  const search = openSearch(owners, (podUid) => book.ofPod(podUid).forEach(tell));
   const follow = (): void => {
     const { ofRuns } = revocations.active();
     owners.replace(ofRuns.filter((revocation) => !isCompletionBy(revocation, edges.by)));
-    findOwners();
-    streams.forEach(tell);
+    search.run();
+    book.all.forEach(tell);
   };
   const unsubscribe = revocations.subscribe(follow);
   follow();
 
-  /** Whoever is told goodbye comes again at once, elsewhere; who is not comes when it will. */
-  const end = (stream: Stream, farewell = ''): void => {
-    forget(stream);
-    stream.response.end(farewell);
-    setTimeout(() => stream.response.destroy(), END_MS).unref();
-  };
   const assertOpen = (): void => {
     if (isDraining) throw new IssuingError('draining', 'this replica ends');
     if (!revocations.isCurrent()) {
       throw new IssuingError('revocations_unavailable', 'the revocations are not known');
     }
-    if (streams.size >= maxStreams) throw new IssuingError('overloaded', 'too many streams');
-  };
-  const forget = (stream: Stream): void => {
-    if (!streams.delete(stream)) return;
-    const { podUid } = stream.pod;
-    const rest = (byPod.get(podUid) ?? []).filter((other) => other !== stream);
-    if (rest.length === 0) byPod.delete(podUid);
-    else byPod.set(podUid, rest);
-    owners.leave(podUid);
-    onCount(streams.size);
-  };
-  const add = (stream: Stream): void => {
-    const { podUid } = stream.pod;
-    const ofPod = [...(byPod.get(podUid) ?? []), stream];
-    byPod.set(podUid, ofPod);
-    streams.add(stream);
-    owners.join(podUid);
-    onCount(streams.size);
-    for (const old of ofPod.slice(0, -MAX_PER_POD)) end(old);
+    if (book.all.size >= maxStreams) throw new IssuingError('overloaded', 'too many streams');
   };
 
   return {
@@ -162,20 +119,22 @@ export const openStreams = (edges: StreamsEdges): Streams => {
       const pod = await authenticate(token, peer);
       assertOpen();
       if (response.destroyed) return;
-      const slot = streams.size % SLOTS;
+      const slot = book.all.size % SLOTS;
       const stream: Stream = { pod, response, slot, told: '', unreadBeats: 0 };
       response.once('close', () => forget(stream));
       response.on('error', () => forget(stream));
       response.writeHead(200, HEADERS);
-      add(stream);
-      findOwners();
+      book.add(stream);
+      onCount(book.all.size);
+      for (const old of book.ofPod(pod.podUid).slice(0, -MAX_PER_POD)) end(old);
+      search.run();
       tell(stream);
     },
-    closePod: (podUid) => byPod.get(podUid)?.forEach((stream) => end(stream)),
-    count: () => streams.size,
+    closePod: (podUid) => book.ofPod(podUid).forEach((stream) => end(stream)),
+    count: () => book.all.size,
     drain: async (spreadMs) => {
       isDraining = true;
-      const all = [...streams];
+      const all = [...book.all];
       for (const stream of all) {
         end(stream, GOODBYE);
         await wait(spreadMs / all.length);
@@ -183,12 +142,38 @@ export const openStreams = (edges: StreamsEdges): Streams => {
     },
     stop: () => {
       isDraining = true;
-      clearInterval(timer);
-      clearImmediate(finding);
+      beats.stop();
+      search.stop();
       unsubscribe();
-      for (const stream of streams) end(stream, GOODBYE);
+      for (const stream of book.all) end(stream, GOODBYE);
     },
   };
+};
+
+/** Beats each stream once in {@link HEARTBEAT_MS}, a tenth of them at a time. */
+const openBeats = ({ all }: StreamBook, beat: (stream: Stream) => void) => {
+  let turn = 0;
+  const timer = setInterval(() => {
+    turn = (turn + 1) % SLOTS;
+    for (const stream of all) if (stream.slot === turn) beat(stream);
+  }, HEARTBEAT_MS / SLOTS);
+  timer.unref();
+  return { stop: () => clearInterval(timer) };
+};
+
+/** Finds the owners of revoked runs: a portion at once, the rest in turns that others are served in. */
+const openSearch = ({ advance }: RunOwners, onGain: (podUid: string) => void) => {
+  let next: NodeJS.Immediate | undefined;
+  const run = (): void => {
+    const { gained, isDone } = advance(TRIALS);
+    gained.forEach(onGain);
+    if (!isDone) next ??= setImmediate(more);
+  };
+  const more = (): void => {
+    next = undefined;
+    run();
+  };
+  return { run, stop: () => clearImmediate(next) };
 };
 
 /** The connection ends with the stream: nothing else is asked on it. */
@@ -196,12 +181,6 @@ const HEADERS = {
   'Content-Type': 'application/x-ndjson',
   'Cache-Control': 'no-store',
   Connection: 'close',
-};
-
-/** Who does not read is cut: what it missed, it is told whole when it comes again. */
-const write = ({ response }: Stream, line: string): void => {
-  if (response.writableLength > MAX_UNREAD_BYTES) response.destroy();
-  else response.write(line);
 };
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -57,3 +57,17 @@ export const API_TOKEN_VOLUME_PREFIX = 'kube-api-access-';
 
 /** On the Secret of the keys of grants: each new value taints once. See lib/grant/rotation.ts. */
 export const TAINT_ANNOTATION = 'valetkey.dev/taint';
+
+/** What the chart installs. Its names are fixed: two installations would inject into the same pods. */
+export const INSTALLED = {
+  /** Unless chosen otherwise. */
+  namespace: 'valetkey',
+  /** Deployment. */
+  webhook: 'valetkey-webhook',
+  /** StatefulSet, Service and service account. */
+  authority: 'valetkey-authority',
+  /** Port of the authority's Service that sidecars and clouds use. */
+  authorityPort: 'https',
+  platformConfigMap: 'valetkey-platform',
+  platformKey: 'platform.yaml',
+} as const;

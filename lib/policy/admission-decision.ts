@@ -51,32 +51,43 @@ const concernedPolicies = ({ open }: CompiledPolicies, question: AdmissionQuesti
   return Object.fromEntries(Object.entries(open).filter(([id]) => ids.has(id)));
 };
 
-const judgeResidual = (pair: Pair, response: ResidualResponse, policies: Policies): Verdict => {
+const judgeResidual = (pair: Pair, response: ResidualResponse, policies: Policies): Verdict => ({
+  pair,
+  ...settle(sortOut(response, policies)),
+});
+
+/** Ids by what is left of their policies. */
+type Sorted = {
+  readonly failed: readonly string[];
+  readonly permits: readonly string[];
+  readonly forbids: readonly string[];
+  /** What hangs on something, and can still come true. */
+  readonly open: { readonly permits: readonly string[]; readonly forbids: readonly string[] };
+  readonly residuals: Readonly<Record<string, PolicyJson>>;
+};
+
+const sortOut = (response: ResidualResponse, policies: Policies): Sorted => {
   const { satisfied, errored, nontrivialResiduals, residuals } = response;
-  const effectIs = (effect: string) => (id: string) => policies[id]?.effect === effect;
-  const verdict = (
-    outcome: Verdict['outcome'],
-    ids: readonly string[],
-    because: string,
-  ): Verdict => ({
-    pair,
-    outcome,
-    policies: ids,
-    because,
-  });
-  if (errored.length > 0) return verdict('deny', errored.toSorted(), failure(errored.toSorted()));
-  const forbids = satisfied.filter(effectIs('forbid')).sort();
-  if (forbids.length > 0) return verdict('deny', forbids, explain('deny', forbids));
-  const open = nontrivialResiduals
-    .filter((id) => effectIs('forbid')(id) || canHold(residuals[id]))
-    .sort();
-  const permits = satisfied.filter(effectIs('permit')).sort();
-  if (permits.length === 0 && !open.some(effectIs('permit'))) {
-    return verdict('deny', [], explain('deny', []));
+  const pick = (ids: readonly string[], effect: string): readonly string[] =>
+    ids.filter((id) => policies[id]?.effect === effect).sort();
+  const open = {
+    permits: pick(nontrivialResiduals, 'permit').filter((id) => canHold(residuals[id])),
+    forbids: pick(nontrivialResiduals, 'forbid'),
+  };
+  const [permits, forbids] = [pick(satisfied, 'permit'), pick(satisfied, 'forbid')];
+  return { failed: errored.toSorted(), permits, forbids, open, residuals };
+};
+
+const settle = (sorted: Sorted): Omit<Verdict, 'pair'> => {
+  const { failed, permits, forbids, open, residuals } = sorted;
+  if (failed.length > 0) return { outcome: 'deny', policies: failed, because: failure(failed) };
+  if (forbids.length > 0 || permits.length + open.permits.length === 0) {
+    return { outcome: 'deny', policies: forbids, because: explain('deny', forbids) };
   }
-  if (permits.length > 0 && !open.some(effectIs('forbid'))) {
-    return verdict('allow', permits, explain('allow', permits));
+  if (permits.length > 0 && open.forbids.length === 0) {
+    return { outcome: 'allow', policies: permits, because: explain('allow', permits) };
   }
-  const names = unknownsOf(open.map((id) => residuals[id]));
-  return verdict('undecided', open, `hangs on ${names.join(', ')} by ${open.join(', ')}`);
+  const ids = [...open.permits, ...open.forbids].sort();
+  const names = unknownsOf(ids.map((id) => residuals[id])).join(', ');
+  return { outcome: 'undecided', policies: ids, because: `hangs on ${names} by ${ids.join(', ')}` };
 };

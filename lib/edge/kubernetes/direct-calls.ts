@@ -49,14 +49,18 @@ export const openDirectCalls = (
   { config }: Pick<Kubernetes, 'config'>,
   timeoutMs = TIMEOUT_MS,
 ): DirectCalls => {
-  const server = urlToHttpOptions(new URL(config.getCurrentCluster()?.server ?? ''));
+  const cluster = config.getCurrentCluster();
+  const url = new URL(cluster?.server ?? '');
+  const server = urlToHttpOptions(url);
   const isSecure = server.protocol === 'https:';
+  // A person's API server may stand below a path, or behind a proxy that the library's agent knows.
+  const base = url.pathname.replace(/\/$/, '');
   const agentFor = openAgents(isSecure);
   let access: Access | undefined;
   const readAccess = async (): Promise<Access> => {
     const options: RequestOptions = {};
     await config.applyToHTTPSOptions(options);
-    const agent = agentFor(options);
+    const agent = cluster?.proxyUrl === undefined ? agentFor(options) : options.agent;
     return { options: { ...server, ...options, agent }, readAt: performance.now() };
   };
   return async (culprit, call) => {
@@ -64,7 +68,8 @@ export const openDirectCalls = (
       if (access === undefined || performance.now() - access.readAt > ACCESS_MS) {
         access = await readAccess();
       }
-      const { status, text } = await send(call, { isSecure, timeoutMs, options: access.options });
+      const placed = { ...call, path: `${base}${call.path}` };
+      const { status, text } = await send(placed, { isSecure, timeoutMs, options: access.options });
       if (status === 401) access = undefined;
       if (status >= 200 && status < 300) return parse(text);
       throw Object.assign(new Error(`status ${status}`), { statusCode: status });

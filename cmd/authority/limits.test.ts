@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+
+import { AUTHORITY_TUNING_ENV as TUNING } from '../../lib/contract/environment.ts';
+import { openTestIssuer } from '../../lib/identity/fixtures/issuer.ts';
+import {
+  exchangeForm,
+  startStage,
+  TOKEN_PATH,
+  until,
+  type Replica,
+  type Stage,
+} from './fixtures/stage.ts';
+
+jest.setTimeout(60_000);
+
+let stage: Stage;
+beforeEach(async () => {
+  stage = await startStage();
+});
+afterEach(() => stage.close());
+
+const start = async (environment: Record<string, string>): Promise<Replica> => {
+  const replica = await stage.start(stage.configure(environment));
+  await replica.ready();
+  return replica;
+};
+
+const reasons = async (
+  replica: Replica,
+  { token, times }: { token: string; times: number },
+): Promise<readonly (readonly unknown[])[]> => {
+  const form = exchangeForm(token);
+  const answers = await Promise.all(
+    Array.from({ length: times }, () => replica.post(TOKEN_PATH, form)),
+  );
+  return answers.map(({ body, headers }) => [body['reason'], headers['retry-after']]);
+};
+
+const GENEROUS = { [TUNING.peerRate]: '10000', [TUNING.podRate]: '1' };
+
+describe('a flood', () => {
+  test('of one pod is held back by what it is given for a burst, and told when to come back', async () => {
+    const replica = await start(GENEROUS);
+    const answers = await reasons(replica, { token: await stage.podToken(), times: 40 });
+    expect(answers.filter(([reason]) => reason === undefined)).toHaveLength(30);
+    expect(answers.filter(([reason]) => reason === 'flood_pod')).toHaveLength(10);
+    expect(answers.at(-1)).toEqual(['flood_pod', '1']);
+    const record = stage.records().find((one) => one['status_code'] === 'flood_pod');
+    expect(record).toMatchObject({ unmapped: { kind: 'run.refused', pod: 'agent' } });
+  });
+
+  test('of forged tokens that name a pod costs that pod nothing', async () => {
+    const replica = await start(GENEROUS);
+    const stranger = await openTestIssuer();
+    const [, payload = ''] = (await stage.podToken()).split('.');
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object;
+    const forged = await stranger.sign(claims);
+    const answers = await reasons(replica, { token: forged, times: 200 });
+    expect(new Set(answers.map(([reason]) => reason))).toEqual(new Set(['token_signature']));
+    const served = await reasons(replica, { token: await stage.podToken(), times: 30 });
+    expect(served.every(([reason]) => reason === undefined)).toBe(true);
+  });
+
+  test('of forged tokens fills no disk: what is left out is counted', async () => {
+    const replica = await start(GENEROUS);
+    const forged = await (await openTestIssuer()).sign({});
+    await reasons(replica, { token: forged, times: 200 });
+    const refusals = () =>
+      stage.records().filter(({ unmapped }) => unmapped.kind === 'run.refused');
+    expect(refusals()).toHaveLength(20);
+    stage.ahead(11_000);
+    await reasons(replica, { token: forged, times: 1 });
+    expect(refusals().at(-1)?.['message']).toContain('and 180 more like it');
+  });
+
+  test('from one address is refused before anything of it is looked at', async () => {
+    const replica = await start({ [TUNING.peerRate]: '1' });
+    const answers = await reasons(replica, { token: 'a.b.c', times: 60 });
+    const flooded = answers.filter(([reason]) => reason === 'flood_peer');
+    expect(flooded.length).toBeGreaterThanOrEqual(25);
+    expect(flooded[0]).toEqual(['flood_peer', '1']);
+    const { text } = await replica.telemetry('/metrics');
+    expect(text).toMatch(/requests_total\{route="other",reason="flood_peer"\} \d+/);
+    stage.ahead(20_000);
+    await until(async () => {
+      const [one] = await reasons(replica, { token: await stage.podToken(), times: 1 });
+      return one?.[0] === undefined ? true : undefined;
+    });
+  });
+});

@@ -1,0 +1,27 @@
+import type { Cluster } from './cluster.ts';
+
+/** Where the cluster is, as the command line says it. */
+export type ClusterOptions = {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  /** Namespace that Valetkey is installed in. */
+  readonly installedIn: string;
+};
+
+/** All that the program touches. */
+export type Edges = {
+  readonly out: (text: string) => void;
+  readonly error: (text: string) => void;
+  /** Asks the person at the terminal; absent: there is none. */
+  readonly ask?: (question: string) => Promise<string>;
+  /** `-` is standard input. */
+  readonly streamFile: (path: string) => AsyncIterable<Uint8Array>;
+  /** Writes a file, with the folders above it. */
+  readonly writeFile: (path: string, text: string) => Promise<void>;
+  /** @throws ToolError for a kubeconfig or context that is none; nothing was asked yet */
+  readonly openCluster: (options: ClusterOptions) => Cluster;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Some letters and digits that no other call answers. */
+  readonly newId: () => string;
+};

@@ -1,0 +1,157 @@
+import { isScalar, LineCounter, parseAllDocuments, type Document } from 'yaml';
+
+import { API_GROUP, API_VERSION } from '../../lib/contract/authority.ts';
+import { show, type Fault } from '../../lib/reading/fault.ts';
+
+/** Line and column in a file, both from 1. */
+export type Position = { readonly line: number; readonly column: number };
+
+/** One object of a file of manifests. */
+export type Manifest = {
+  /** Number of its document in the file, from 1. */
+  readonly document: number;
+  readonly kind: string;
+  readonly name: string;
+  /** As it says itself. */
+  readonly namespace?: string;
+  readonly content: Content;
+};
+
+type Content =
+  | {
+      readonly type: 'pod';
+      readonly pod: object;
+      /** Where the pod's `/spec` stands in the object: `/spec/template`, or nothing. */
+      readonly at: string;
+    }
+  | {
+      readonly type: 'policy';
+      readonly cedar: string;
+      /** Of a place in the Cedar text, where the YAML says it line by line. */
+      readonly place: (inCedar: Position) => Position | undefined;
+    }
+  | { readonly type: 'other' }
+  | { readonly type: 'unreadable'; readonly faults: readonly (Fault & Partial<Position>)[] };
+
+/** Kinds that hold a pod's template, and where. */
+const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
+  Deployment: ['spec', 'template'],
+  ReplicaSet: ['spec', 'template'],
+  StatefulSet: ['spec', 'template'],
+  DaemonSet: ['spec', 'template'],
+  Job: ['spec', 'template'],
+  CronJob: ['spec', 'jobTemplate', 'spec', 'template'],
+};
+
+/** Reads a file of manifests, YAML or JSON, lists of `kind: List` taken apart. */
+export const readManifests = (text: string): readonly Manifest[] => {
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  if (!Array.isArray(documents)) return [];
+  return documents.flatMap((document, index) => {
+    const source = { text, lines, document, number: index + 1 };
+    const unreadable = faultsOf(source);
+    return unreadable === undefined ? readObject(plain(document), [], source) : [unreadable];
+  });
+};
+
+type Source = {
+  readonly text: string;
+  readonly lines: LineCounter;
+  readonly document: Document;
+  readonly number: number;
+};
+
+const faultsOf = ({ document, lines, number }: Source): Manifest | undefined => {
+  if (document.errors.length === 0) return undefined;
+  const faults = document.errors.slice(0, 3).map(({ message, pos: [start] }) => {
+    const { line, col } = lines.linePos(start);
+    return { path: '(document)', expected: 'YAML', got: show(message), line, column: col };
+  });
+  return { document: number, kind: 'document', name: '', content: { type: 'unreadable', faults } };
+};
+
+const plain = (document: Document): unknown => {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch {
+    return undefined;
+  }
+};
+
+const readObject = (value: unknown, path: Path, source: Source): readonly Manifest[] => {
+  if (value === null || value === undefined) return [];
+  const object = members(value);
+  const { kind, apiVersion, items } = object;
+  if (kind === 'List' && Array.isArray(items)) {
+    return items.flatMap((item, index) => readObject(item, [...path, 'items', index], source));
+  }
+  const { name, generateName, namespace } = members(object['metadata']);
+  return [
+    {
+      document: source.number,
+      kind: typeof kind === 'string' ? kind : 'object without a kind',
+      name: [name, generateName].find((each) => typeof each === 'string') ?? '',
+      ...(typeof namespace === 'string' && { namespace }),
+      content: contentOf({ kind, apiVersion, object }, path, source),
+    },
+  ];
+};
+
+type Path = readonly (string | number)[];
+type Members = Readonly<Record<string, unknown>>;
+type Typed = { readonly kind: unknown; readonly apiVersion: unknown; readonly object: Members };
+
+const contentOf = ({ kind, apiVersion, object }: Typed, path: Path, source: Source): Content => {
+  if (kind === 'Pod') return { type: 'pod', pod: withMetadata(object, object), at: '' };
+  if (typeof kind === 'string' && Object.hasOwn(TEMPLATES, kind)) {
+    const at = TEMPLATES[kind] ?? [];
+    const template = at.reduce<Members>((inner, name) => members(inner[name]), object);
+    return { type: 'pod', pod: withMetadata(template, object), at: `/${at.join('/')}` };
+  }
+  if (kind !== 'TaskPolicy' || !String(apiVersion).startsWith(`${API_GROUP}/`)) {
+    return { type: 'other' };
+  }
+  const faults = judgePolicyObject({ apiVersion, object });
+  if (faults.length > 0) return { type: 'unreadable', faults };
+  const cedar = members(object['spec'])['cedar'] as string;
+  return { type: 'policy', cedar, place: placeOf([...path, 'spec', 'cedar'], cedar, source) };
+};
+
+/** A template's pod takes its name from the object that it stands in. */
+const withMetadata = (template: Members, { metadata }: Members): object => ({
+  ...template,
+  metadata: { name: members(metadata)['name'], ...members(template['metadata']) },
+});
+
+/** As the CRD says it. */
+const judgePolicyObject = ({ apiVersion, object }: Omit<Typed, 'kind'>): readonly Fault[] => {
+  const expect = (holds: boolean, path: string, expected: string, got: unknown): readonly Fault[] =>
+    holds ? [] : [{ path, expected, got: show(got) }];
+  const { name } = members(object['metadata']);
+  const { cedar } = members(object['spec']);
+  const version = `${API_GROUP}/${API_VERSION}`;
+  return [
+    ...expect(apiVersion === version, 'apiVersion', version, apiVersion),
+    ...expect(typeof name === 'string' && name !== '', 'metadata.name', 'a name', name),
+    ...expect(typeof cedar === 'string' && cedar !== '', 'spec.cedar', 'Cedar policies', cedar),
+  ];
+};
+
+/** Only a block scalar (`|`) says each line on a line of its own. */
+const placeOf = (path: Path, cedar: string, { document, lines, text }: Source) => {
+  const node = document.getIn(path, true);
+  if (!isScalar(node) || node.type !== 'BLOCK_LITERAL') return () => undefined;
+  const header = lines.linePos(node.range?.[0] ?? 0).line;
+  const inCedar = cedar.split('\n');
+  const first = inCedar.findIndex((line) => line.trim() !== '');
+  const written = text.split('\n')[header + first]?.trimEnd() ?? '';
+  const indent = Math.max(0, written.length - (inCedar[first]?.trimEnd().length ?? 0));
+  return ({ line, column }: Position): Position => ({
+    line: header + line,
+    column: column + indent,
+  });
+};
+
+const members = (value: unknown): Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};

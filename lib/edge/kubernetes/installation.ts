@@ -1,0 +1,78 @@
+import { INJECTED_LABEL, INSTALLED } from '../../contract/names.ts';
+import type { Pod } from '../../contract/pod.ts';
+import type { DirectCalls } from './direct-calls.ts';
+import { unless } from './kubernetes-error.ts';
+
+/** How many replicas of a program are ready, and how many there should be. */
+export type Replicas = { readonly ready: number; readonly wanted: number };
+
+/** What a person may read of an installation. */
+export type Installation = {
+  /** Nothing: there is no such program. */
+  readonly readWebhook: () => Promise<Replicas | undefined>;
+  readonly readAuthority: () => Promise<Replicas | undefined>;
+  /** `data` of a ConfigMap beside them; nothing: it does not exist. */
+  readonly readConfigMap: (name: string) => Promise<Readonly<Record<string, string>> | undefined>;
+  /**
+   * A public document of the authority, fetched by the API server, which asks for `services/proxy`.
+   *
+   * @param path below the authority, with a slash in front
+   */
+  readonly readDocument: (path: string) => Promise<unknown>;
+  /** Every pod of the cluster that bears our label, page by page. */
+  readonly listInjected: () => AsyncIterable<Pod>;
+};
+
+/** Pods of one answer: a pod may be long, and an answer has a limit. */
+const PAGE = 100;
+
+/** @returns every function throws KubernetesError */
+export const openInstallation = (calls: DirectCalls, namespace: string): Installation => {
+  const within = `namespaces/${encodeURIComponent(namespace)}`;
+  const find = (culprit: string, path: string): Promise<unknown> =>
+    unless(['notFound'], calls(culprit, { method: 'GET', path }), undefined);
+  const readProgram = async (plural: string, name: string): Promise<Replicas | undefined> => {
+    const path = `/apis/apps/v1/${within}/${plural}/${name}`;
+    const found = (await find(`get ${plural} ${namespace}/${name}`, path)) as Program | undefined;
+    return (
+      found && { ready: found.status?.readyReplicas ?? 0, wanted: found.spec?.replicas ?? 1 }
+    );
+  };
+  return {
+    readWebhook: () => readProgram('deployments', INSTALLED.webhook),
+    readAuthority: () => readProgram('statefulsets', INSTALLED.authority),
+    readConfigMap: async (name) => {
+      const path = `/api/v1/${within}/configmaps/${encodeURIComponent(name)}`;
+      const found = await find(`get configmap ${namespace}/${name}`, path);
+      return found === undefined ? undefined : ((found as { data?: Data }).data ?? {});
+    },
+    readDocument: (document) => {
+      const { authority, authorityPort } = INSTALLED;
+      const path = `/api/v1/${within}/services/https:${authority}:${authorityPort}/proxy${document}`;
+      return calls(`get ${document} of service ${namespace}/${authority}`, { method: 'GET', path });
+    },
+    listInjected: () => listInjected(calls),
+  };
+};
+
+type Data = Readonly<Record<string, string>>;
+type Program = {
+  readonly spec?: { readonly replicas?: number };
+  readonly status?: { readonly readyReplicas?: number };
+};
+type Page = {
+  readonly metadata?: { readonly continue?: string };
+  readonly items?: readonly Pod[];
+};
+
+async function* listInjected(calls: DirectCalls): AsyncGenerator<Pod, void> {
+  const selector = encodeURIComponent(`${INJECTED_LABEL}=true`);
+  let next = '';
+  do {
+    const from = next === '' ? '' : `&continue=${encodeURIComponent(next)}`;
+    const path = `/api/v1/pods?labelSelector=${selector}&limit=${PAGE}${from}`;
+    const page = (await calls('list pods', { method: 'GET', path })) as Page;
+    yield* page.items ?? [];
+    next = page.metadata?.continue ?? '';
+  } while (next !== '');
+}
