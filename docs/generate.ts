@@ -2,10 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { metricsPage } from './metrics.ts';
+import { refusalsPage } from './refusals.ts';
 
 /** The pages of docs/ that are written from the code. */
 export const generatedPages: Record<string, () => string> = {
   'metrics.md': metricsPage,
+  'refusals.md': refusalsPage,
 };
 
 /** Names of the pages that are not as the code would write them. */

@@ -1,14 +1,15 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getJson, kubectl, waitFor } from './cluster/kubectl.ts';
 import { runInside } from './cluster/namespace.ts';
 import type { Cloud } from './clouds/cloud.ts';
+import { optedInRole, revokerRole } from './clouds/trust.ts';
 import type { ClusterAccess } from './cluster/record.ts';
 import type { Ground } from './ground.ts';
 
 export type Release = { name: string; namespace: string; chart: string; valuesFile: string };
 
-type Subject = Pick<Ground, 'cluster' | 'helm' | 'images' | 'imagePullPolicy'> & {
+type Subject = Pick<Ground, 'cluster' | 'node' | 'helm' | 'images' | 'imagePullPolicy'> & {
   cloud: Cloud;
   trust: Trust;
 };
@@ -17,7 +18,7 @@ type Subject = Pick<Ground, 'cluster' | 'helm' | 'images' | 'imagePullPolicy'> &
 export type Trust = { kind: 'authority'; issuer: string; audience: string } | { kind: 'cluster' };
 
 /** Chart values for one cloud of ours: what a platform team would write, with a floor of seconds. */
-export const valuesFor = ({ cloud, images, imagePullPolicy, trust }: Subject) => {
+export const valuesFor = ({ cloud, node, images, imagePullPolicy, trust }: Subject) => {
   const [repository = '', tag = ''] = images.valetkey.split(/:(?=[^:/]+$)/);
   return {
     image: { repository, tag, pullPolicy: imagePullPolicy },
@@ -26,6 +27,7 @@ export const valuesFor = ({ cloud, images, imagePullPolicy, trust }: Subject) =>
       authority: {
         issuer: trust.issuer,
         cloudAudience: trust.audience,
+        ...denialFor(cloud),
         resources: { requests: { cpu: '20m' } },
         // There is no storage class.
         audit: { file: { persistent: false } },
@@ -34,6 +36,8 @@ export const valuesFor = ({ cloud, images, imagePullPolicy, trust }: Subject) =>
     cloud: {
       region: cloud.region,
       stsEndpoint: cloud.stsEndpoint,
+      // The authority looks at its public keys where the cloud does: behind our own issuer front.
+      ...(node !== undefined && { caBundle: readFileSync(node.caCertificate, 'utf8') }),
       allowHttp: true,
       dialect: cloud.dialect,
       bind: { mode: 'podIP' },
@@ -47,6 +51,12 @@ export const valuesFor = ({ cloud, images, imagePullPolicy, trust }: Subject) =>
     tasks: { lifetimeFloor: '2s' },
   };
 };
+
+/** Of the two only RGW has roles that deny single sessions. */
+const denialFor = ({ name, s3Endpoint }: Cloud) =>
+  name === 'rgw' && {
+    denial: { revokerRole, iamEndpoint: s3Endpoint, roles: [optedInRole] },
+  };
 
 /** Installs the chart, or upgrades it, and waits until both replicas are ready. */
 export const installRelease = async (

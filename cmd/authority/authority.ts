@@ -61,21 +61,21 @@ export const startAuthority = async (
   edges: AuthorityEdges,
 ): Promise<Authority> => {
   const { log, clock } = edges;
-  let rooms: Rooms | undefined;
+  const late: { rooms?: Rooms } = {};
   const metrics = openAuthorityMetrics({
-    policies: () => rooms?.policies.ageSeconds(),
-    revocations: () => rooms?.revocations.ageSeconds(),
-    profiles: () => rooms?.profiles.ageSeconds(),
+    policies: () => late.rooms?.policies.ageSeconds(),
+    revocations: () => late.rooms?.revocations.ageSeconds(),
+    profiles: () => late.rooms?.profiles.ageSeconds(),
   });
   const audit = openAuditHealth(edges);
   const readiness = openReadiness(
     {
-      audit: () => rooms !== undefined && audit.isWell(),
-      keys: () => rooms?.keys.jwks() !== undefined,
-      identity: () => rooms?.identity.isReady() === true,
-      profiles: () => rooms?.profiles.known() !== undefined,
-      policies: () => rooms?.policies.isCurrent() === true,
-      revocations: () => rooms?.revocations.isCurrent() === true,
+      audit: () => late.rooms !== undefined && audit.isWell(),
+      keys: () => late.rooms?.keys.jwks() !== undefined,
+      identity: () => late.rooms?.identity.isReady() === true,
+      profiles: () => late.rooms?.profiles.known() !== undefined,
+      policies: () => late.rooms?.policies.isCurrent() === true,
+      revocations: () => late.rooms?.revocations.isCurrent() === true,
     },
     clock,
   );
@@ -96,7 +96,7 @@ export const startAuthority = async (
     onFailure: (error) => log.warn('authority cannot start yet', errorFields(error)),
   });
   const opened = openRooms(config, { ...edges, foundation, metrics });
-  rooms = opened;
+  late.rooms = opened;
   const serving = serve(config, edges, { rooms: opened, foundation, metrics, readiness });
   log.info('authority started', { pod: config.podName });
   const end = async (): Promise<void> => {

@@ -83,7 +83,7 @@ describe('the roots', () => {
 
   test('wait for no pod that has ended, nor for one that nobody injected', async () => {
     const { spec, metadata } = livePod();
-    stage.api.put(PATHS.pod, { metadata, spec, status: { phase: 'Succeeded' } } as never);
+    stage.api.put(PATHS.pod, { metadata, spec, status: { phase: 'Succeeded' } });
     const stranger = `${PATHS.pod}-2`;
     const containers = (spec?.initContainers ?? []).map((container) => ({
       ...container,
@@ -92,7 +92,7 @@ describe('the roots', () => {
       ),
     }));
     const other = { ...spec, initContainers: containers };
-    stage.api.put(stranger, { metadata: { ...metadata, name: 'agent-2' }, spec: other } as never);
+    stage.api.put(stranger, { metadata: { ...metadata, name: 'agent-2' }, spec: other });
     const replica = await stage.start();
     await replica.ready();
     expect(await metric(replica, 'live_roots_lacking_next')).toBe('0');

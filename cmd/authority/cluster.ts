@@ -10,7 +10,7 @@ import {
 } from '../../lib/contract/authority.ts';
 import { INJECTED_LABEL, PROFILES_CONFIG_MAP } from '../../lib/contract/names.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
-import { openKubernetes } from '../../lib/edge/kubernetes/client.ts';
+import { accessBy, openKubernetes } from '../../lib/edge/kubernetes/client.ts';
 import { openClusterKeys, readClusterIssuer } from '../../lib/edge/kubernetes/cluster-issuer.ts';
 import { watchConfigMap } from '../../lib/edge/kubernetes/config-map-watch.ts';
 import { openConfigMap, type ConfigMapStore } from '../../lib/edge/kubernetes/config-maps.ts';
@@ -73,8 +73,8 @@ const REVOCATION: CustomKind = { kind: 'Revocation', plural: REVOCATIONS };
 
 /** Opens the cluster that the authority runs in. */
 export const openCluster = (
-  { namespace, podName, caSecret, keysSecret, auditSecret }: AuthorityConfig,
-  kubernetes = openKubernetes(),
+  { namespace, podName, caSecret, keysSecret, auditSecret, kubeconfig }: AuthorityConfig,
+  kubernetes = openKubernetes(accessBy(kubeconfig)),
 ): Cluster => {
   const calls = openDirectCalls(kubernetes);
   const profiles = { namespace, name: PROFILES_CONFIG_MAP };

@@ -107,6 +107,12 @@ const SETTINGS = {
     reader: oneOf(LOG_LEVELS),
     otherwise: 'info',
   },
+  kubeconfig: {
+    name: TUNING.kubeconfig,
+    help: 'for the demo and development: a file that says where the API server is',
+    reader: string(),
+    otherwise: '',
+  },
   authorityLifetimeSeconds: {
     name: TUNING.authorityLifetime,
     help: 'life of a CA; it waits, then signs, for a third of it each',

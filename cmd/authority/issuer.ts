@@ -31,29 +31,29 @@ export const openIssuer = (config: AuthorityConfig, edges: IssuerEdges): Issuer 
   const { cluster, metrics, clock, random, log } = edges;
   const { authority } = config.platform;
   const records = openLaterRecords(edges);
-  let publishing: Publishing | undefined;
+  const late: { publishing?: Publishing } = {};
   const keys = keepKeys(config, {
     ...cluster.keys,
     ...{ clock, random, log },
     ...(isElsewhere(authority) && {
-      seenPublicly: async () => publishing?.seenPublicly(),
+      seenPublicly: async () => late.publishing?.seenPublicly(),
     }),
     record: (event) => {
       records.add([event]);
-      publishing?.wake();
+      late.publishing?.wake();
     },
     onConcerns: metrics.keyConcerns,
     onFailure: () => metrics.roundFailed('keys'),
     everyMs: edges.pace.keysMs,
   });
   const cloud = openCloud(config, { keys, clock, random, reportSkew: metrics.clockSkew });
-  publishing = isElsewhere(authority) ? publishingOf(config, edges, { keys, cloud }) : undefined;
+  if (isElsewhere(authority)) late.publishing = publishingOf(config, edges, { keys, cloud });
   return {
     keys,
     cloud,
     stop: () => {
       keys.stop();
-      publishing?.stop();
+      late.publishing?.stop();
       records.stop();
     },
   };

@@ -88,7 +88,6 @@ const decisionsOf = async (
   const question = { principal, task, bind: platform.cloud.bind.mode };
   const anyRun = await decideAtAdmission(parts, question);
   if (params === undefined) return { anyRun };
-  const said = purpose ?? task.purpose;
-  const details = { params, approvals: [], at: now, ...(said !== undefined && { purpose: said }) };
+  const details = { params, approvals: [], at: now, ...(purpose !== undefined && { purpose }) };
   return { anyRun, now: await decide(parts, { ...question, ...details }) };
 };

@@ -22,7 +22,9 @@ export const newCommand = (name: string, summary: string, examples: readonly Exa
     .addHelpText('after', examplesText(examples));
 
 const examplesText = (examples: readonly Example[]): string =>
-  ['', 'Examples:', ...examples.map(([line, meaning]) => `  # ${meaning}\n  ${line}`), ''].join('\n');
+  ['', 'Examples:', ...examples.map(([line, meaning]) => `  # ${meaning}\n  ${line}`), ''].join(
+    '\n',
+  );
 
 export type OutputOptions = { readonly output: Format };
 

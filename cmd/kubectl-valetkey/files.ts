@@ -37,10 +37,7 @@ async function* chunksOf(stream: Edges['streamFile'], path: string): AsyncGenera
 }
 
 /** The whole of a file, UTF-8. */
-export const readText = async (
-  edges: Pick<Edges, 'streamFile'>,
-  path: string,
-): Promise<string> => {
+export const readText = async (edges: Pick<Edges, 'streamFile'>, path: string): Promise<string> => {
   const chunks: Uint8Array[] = [];
   for await (const chunk of openFile(edges, path).chunks) chunks.push(chunk);
   return Buffer.concat(chunks).toString();

@@ -23,11 +23,15 @@ type Options = ClusterOptions &
 export const lintCommand = (shell: Shell): Command =>
   withCluster(
     withOutput(
-      newCommand('lint', 'judge manifests of pods with tasks, and TaskPolicies, before they are applied', [
-        ['kubectl valetkey lint agent.yaml', "by the cluster's settings"],
-        ['kubectl valetkey lint --platform platform.yaml *.yaml', 'offline, in CI'],
-        ['kustomize build . | kubectl valetkey lint -', 'what another program writes'],
-      ])
+      newCommand(
+        'lint',
+        'judge manifests of pods with tasks, and TaskPolicies, before they are applied',
+        [
+          ['kubectl valetkey lint agent.yaml', "by the cluster's settings"],
+          ['kubectl valetkey lint --platform platform.yaml *.yaml', 'offline, in CI'],
+          ['kustomize build . | kubectl valetkey lint -', 'what another program writes'],
+        ],
+      )
         .argument('<files...>', 'YAML or JSON; - is standard input')
         .option('--platform <file>', "the platform's settings, instead of asking the cluster")
         .option('-n, --namespace <namespace>', 'of objects that name none'),

@@ -126,8 +126,12 @@ const withMetadata = (template: Members, { metadata }: Members): object => ({
 
 /** As the CRD says it. */
 const judgePolicyObject = ({ apiVersion, object }: Omit<Typed, 'kind'>): readonly Fault[] => {
-  const expect = (holds: boolean, path: string, expected: string, got: unknown): readonly Fault[] =>
-    holds ? [] : [{ path, expected, got: show(got) }];
+  const expect = (
+    holds: boolean,
+    path: string,
+    expected: string,
+    got: unknown,
+  ): readonly Fault[] => (holds ? [] : [{ path, expected, got: show(got) }]);
   const { name } = members(object['metadata']);
   const { cedar } = members(object['spec']);
   const version = `${API_GROUP}/${API_VERSION}`;

@@ -1,7 +1,7 @@
 import type { RoundEdges, StoredConfiguration } from '../../lib/certificate/round.ts';
 import { ROOTS_CONFIG_MAP, TASK_POLICIES } from '../../lib/contract/authority.ts';
 import { INJECTED_LABEL, PROFILES_CONFIG_MAP } from '../../lib/contract/names.ts';
-import { openKubernetes } from '../../lib/edge/kubernetes/client.ts';
+import { accessBy, openKubernetes } from '../../lib/edge/kubernetes/client.ts';
 import { watchConfigMap } from '../../lib/edge/kubernetes/config-map-watch.ts';
 import { openConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
 import { watchCustomResources } from '../../lib/edge/kubernetes/custom-resource-watch.ts';
@@ -28,8 +28,8 @@ export type Cluster = {
 
 /** Opens the cluster that the webhook runs in. */
 export const openCluster = (
-  { namespace, caSecret, configuration }: WebhookConfig,
-  kubernetes = openKubernetes(),
+  { namespace, caSecret, configuration, kubeconfig }: WebhookConfig,
+  kubernetes = openKubernetes(accessBy(kubeconfig)),
 ): Cluster => {
   const secret = openSecret(kubernetes, { namespace, name: caSecret });
   const configurations = openWebhookConfigurations(kubernetes, configuration);

@@ -112,6 +112,12 @@ const SETTINGS = {
     reader: oneOf(['kubernetes', 'none']),
     otherwise: 'kubernetes',
   },
+  kubeconfig: {
+    name: TUNING.kubeconfig,
+    help: 'for the demo and development: a file that says where the API server is',
+    reader: string(),
+    otherwise: '',
+  },
   authorityLifetimeSeconds: {
     name: TUNING.authorityLifetime,
     help: 'under own: life of a CA; it waits, then signs, for a third of it each',

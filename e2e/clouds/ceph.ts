@@ -110,9 +110,9 @@ export async function startMonitor(at: Ceph): Promise<Program> {
 
 export async function startOsd(at: Ceph): Promise<Program> {
   const id = randomUUID();
-  await ceph(at, 'ceph', ['osd', 'new', id]);
+  await askMonitor(at, ['osd', 'new', id]);
   await ceph(at, 'ceph-osd', ['-i', '0', '--mkfs', '--osd-uuid', id]);
-  await ceph(at, 'ceph', ['osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=node']);
+  await askMonitor(at, ['osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=node']);
   const program = startDaemon(at, 'ceph-osd', ['-i', '0']);
   await waitForProgram(program, async () => {
     const { num_up_osds: up } = JSON.parse(
@@ -121,6 +121,13 @@ export async function startOsd(at: Ceph): Promise<Program> {
     return up === 1;
   });
   return program;
+}
+
+/** A monitor that has only just come up refuses a call now and then (EPERM); these may be repeated. */
+function askMonitor(at: Ceph, args: string[]): Promise<string> {
+  return waitFor(`ceph ${args.join(' ')}`, async () => (await ceph(at, 'ceph', args)) || 'done', {
+    timeoutMs: 30_000,
+  });
 }
 
 export function startGateway(at: Ceph): Program {

@@ -11,6 +11,13 @@ import { stopCloud } from './start.ts';
 export const grantAudience = 'grants.example';
 const authorityName = 'auth';
 const byAuthority = `${defaultRole}-by-grant`;
+const agents = ['spiffe://cluster.local/ns/*/sa/agent/task/*'];
+
+const optedIn = `${defaultRole}-opted-in`;
+const revoker = 'revoker';
+/** RGW's second role for agents, on which the authority denies what ended, and by which it does. */
+export const optedInRole = `arn:aws:iam:::role/${optedIn}`;
+export const revokerRole = `arn:aws:iam:::role/${revoker}`;
 
 /** The issuer of the authority's grants, before there is any authority. */
 export const grantIssuer = (cluster: Cluster): string =>
@@ -36,14 +43,28 @@ export async function trustAuthority(cluster: Cluster, cloud: Cloud): Promise<Cl
     });
   }
   await registerKeys(cluster, cloud);
-  const arn = await createRole(cloud, {
-    name: byAuthority,
+  const forAgents = { issuer, subjects: agents, policy: rolePolicy };
+  const arn = await createRole(cloud, { name: byAuthority, ...forAgents });
+  await createRole(cloud, { name: optedIn, ...forAgents });
+  await createRole(cloud, {
+    name: revoker,
     issuer,
-    subjects: ['spiffe://cluster.local/ns/*/sa/agent/task/*'],
-    policy: rolePolicy,
+    subjects: ['spiffe://cluster.local/authority'],
+    policy: revokerPolicy,
   });
   return { ...cloud, roles: { ...cloud.roles, [defaultRole]: arn } };
 }
+
+const revokerPolicy = {
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Allow',
+      Action: ['iam:PutRolePolicy', 'iam:DeleteRolePolicy'],
+      Resource: [optedInRole],
+    },
+  ],
+};
 
 /** RGW knows an issuer's keys by their certificates: after a rotation it has to be told again. */
 export async function registerKeys(cluster: Cluster, cloud: Cloud): Promise<void> {

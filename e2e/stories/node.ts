@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { run } from '../cluster/run.ts';
 import { waitFor } from '../cluster/wait.ts';
 import type { Cluster } from '../cluster/record.ts';
@@ -18,6 +20,13 @@ type PodStatus = {
 
 export const podUid = async ({ namespace, pod }: Place): Promise<string> =>
   (await readPod<PodStatus>(namespace, pod)).metadata.uid;
+
+/** The exchange token of a pod, as the kubelet keeps it on the node. */
+export const exchangeToken = async ({ podsFolder }: Cluster, place: Place): Promise<string> => {
+  const volumes = join(podsFolder, await podUid(place), 'volumes');
+  const file = join(volumes, 'kubernetes.io~projected', 'valetkey-token', 'token');
+  return readFileSync(file, 'utf8');
+};
 
 export const podAddress = async ({ namespace, pod }: Place): Promise<string> =>
   (await readPod<PodStatus>(namespace, pod)).status.podIP;

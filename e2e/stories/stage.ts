@@ -164,7 +164,7 @@ export const askSidecar = async <T = Record<string, unknown>>(
 const issuedFile = join(stage.folder, `issued-${stage.pass}.txt`);
 
 /** Notes the secrets of an answer, whichever story asked: the last stories search for all of them. */
-const recordIssued = (body: unknown): void => {
+export const recordIssued = (body: unknown): void => {
   const { credentials = body } = (body ?? {}) as { credentials?: unknown };
   const { SecretAccessKey, Token } = (credentials ?? {}) as Record<string, string | undefined>;
   if (SecretAccessKey === undefined || Token === undefined) return;

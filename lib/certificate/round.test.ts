@@ -265,3 +265,47 @@ describe('a bundle', () => {
     expect(bundleHas(leaf.issuer, '')).toBe(false);
   });
 });
+
+describe('clients whose trust nobody can change', () => {
+  const due = terms.rules.authorityLifetimeMs / 3 + day;
+  const walkWith = (walk: Walk, dependents: () => readonly string[]) => (held?: RoundResult) =>
+    runRound(
+      terms,
+      { ...walk.cluster.edges, readDependents: () => Promise.resolve(dependents()) },
+      held?.leaf,
+    );
+
+  test('hold the next authority back until the last of them knows it or is gone', async () => {
+    const walk = openWalk();
+    let held = await round(walk);
+    const [current = ''] = splitBundle(walk.cluster.bundles()[0] ?? '');
+    let dependents: readonly string[] = [current];
+    const next = walkWith(walk, () => dependents);
+    walk.at += due;
+    held = await next(held);
+    walk.at += day;
+    held = await next(held);
+    expect(held.lacking).toBe(1);
+    expect(held.isLive).toBe(true);
+    expect(held.leaf.issuer).toBe(current);
+    expect(walk.cluster.steps).not.toContain('rotate');
+
+    dependents = [];
+    held = await next(held);
+    walk.at += day;
+    held = await next(held);
+    expect(held.lacking).toBe(0);
+    expect(walk.cluster.steps).toContain('rotate');
+    expect(held.leaf.issuer).not.toBe(current);
+  });
+
+  test('that know the next authority hold nothing back', async () => {
+    const walk = openWalk();
+    const first = await round(walk);
+    const dependents = [walk.cluster.bundles()[0] ?? ''];
+    walk.at += due;
+    const held = await walkWith(walk, () => dependents)(first);
+    expect(walk.cluster.steps).toContain('rotate');
+    expect(dependents.every((bundle) => connects(held.leaf, bundle, walk.at))).toBe(true);
+  });
+});

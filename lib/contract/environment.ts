@@ -74,6 +74,8 @@ export const WEBHOOK_ENV = {
 export const WEBHOOK_TUNING_ENV = {
   /** `kubernetes`; or `none`, for the demo and development: no API server is asked for anything. */
   cluster: 'VALETKEY_CLUSTER',
+  /** A file that says where the API server is, for the demo and development; empty: the pod's own. */
+  kubeconfig: 'VALETKEY_KUBECONFIG',
   /** Under `own`: life of a CA. It waits, then signs, for a third of it each. */
   authorityLifetime: 'VALETKEY_CA_LIFETIME',
   /** Under `own`: life of a replica's certificate, renewed at two thirds. */
@@ -107,6 +109,8 @@ export const AUTHORITY_ENV = {
 
 /** Settings of the authority that the chart leaves as they are. */
 export const AUTHORITY_TUNING_ENV = {
+  /** As the webhook's. */
+  kubeconfig: 'VALETKEY_KUBECONFIG',
   authorityLifetime: 'VALETKEY_CA_LIFETIME',
   leafLifetime: 'VALETKEY_LEAF_LIFETIME',
   /** A key of grants signs for so long. */

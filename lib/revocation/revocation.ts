@@ -31,7 +31,7 @@ const TARGETS = {
 const TARGET_NAMES = Object.keys(TARGETS) as (keyof typeof TARGETS)[];
 
 /** Reads `spec` of a Revocation, also of one that is yet to be created. */
-const revocationSpec: Reader<RevocationSpec> = checked(
+export const revocationSpec: Reader<RevocationSpec> = checked(
   object({
     ...TARGETS,
     reason: text(256),

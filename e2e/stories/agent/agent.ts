@@ -1,12 +1,9 @@
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  GetObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import { sendBatch } from './https-requests.ts';
+import type { Batch } from './https-requests.ts';
 
 /**
  * What runs as a consumer in story pods: an unmodified AWS SDK, and a client of the sidecar's socket.
@@ -15,20 +12,30 @@ import {
  *   work SECONDS BUCKET KEY    read the object until it answers, then end (for Jobs)
  *   get|put|list BUCKET KEY [-]  one call of S3 → {"status", "code"?}; -: environment from standard input
  *   call METHOD PATH [BODY]    one call of the sidecar over its socket → {"status", "headers", "body"}
+ *   send                       HTTPS requests from the pod's address: a batch from standard input → replies
  */
+/** Loaded when it is needed: the consumers of a crowd of pods do not need it. */
+const sdk = () => import('@aws-sdk/client-s3');
+
 const operations = {
-  get: (s3: S3Client, Bucket: string, Key: string) =>
-    s3.send(new GetObjectCommand({ Bucket, Key })),
-  put: (s3: S3Client, Bucket: string, Key: string) =>
-    s3.send(new PutObjectCommand({ Bucket, Key, Body: 'written by the agent' })),
-  list: (s3: S3Client, Bucket: string, Prefix: string) =>
-    s3.send(new ListObjectsV2Command({ Bucket, Prefix })),
+  get: async (s3: S3Client, Bucket: string, Key: string) =>
+    s3.send(new (await sdk()).GetObjectCommand({ Bucket, Key })),
+  put: async (s3: S3Client, Bucket: string, Key: string) =>
+    s3.send(new (await sdk()).PutObjectCommand({ Bucket, Key, Body: 'written by the agent' })),
+  list: async (s3: S3Client, Bucket: string, Prefix: string) =>
+    s3.send(new (await sdk()).ListObjectsV2Command({ Bucket, Prefix })),
 };
 
 type SdkError = Error & { $metadata?: { httpStatusCode?: number } };
 
-const askCloud = async (operation: keyof typeof operations, bucket: string, key: string) => {
-  const s3 = new S3Client({ forcePathStyle: true, maxAttempts: 1 });
+type CloudCall = { operation: keyof typeof operations; bucket: string; key: string };
+
+const askCloud = async (
+  { operation, bucket, key }: CloudCall,
+  settings: S3ClientConfig = {},
+): Promise<{ status: number; code?: string; message?: string }> => {
+  const { S3Client: Client } = await sdk();
+  const s3 = new Client({ forcePathStyle: true, maxAttempts: 1, ...settings });
   try {
     const { $metadata } = await operations[operation](s3, bucket, key);
     return { status: $metadata.httpStatusCode ?? 0 };
@@ -40,8 +47,15 @@ const askCloud = async (operation: keyof typeof operations, bucket: string, key:
   }
 };
 
-const askSidecar = (method: string, path: string, body?: string) => {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+type Keys = { AccessKeyId: string; SecretAccessKey: string; Token: string };
+type Answer = {
+  status: number;
+  headers: Record<string, string>;
+  body: Keys & { Code?: string; run?: string; credentials?: Keys };
+};
+
+const askSidecar = (method: string, path: string, body?: string): Promise<Answer> => {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const headers = body === undefined ? {} : { 'content-type': 'application/json' };
   const call = request({ socketPath: process.env['VALETKEY_SOCKET'], method, path, headers });
   call.on('error', reject);
@@ -54,7 +68,7 @@ const askSidecar = (method: string, path: string, body?: string) => {
         status: response.statusCode,
         headers: response.headers,
         body: text === '' ? undefined : (JSON.parse(text) as unknown),
-      });
+      } as Answer);
     });
   });
   call.end(body);
@@ -64,10 +78,80 @@ const askSidecar = (method: string, path: string, body?: string) => {
 const work = async (seconds: number, bucket: string, key: string) => {
   const deadline = performance.now() + seconds * 1000;
   for (;;) {
-    const answer = await askCloud('get', bucket, key);
+    const answer = await askCloud({ operation: 'get', bucket, key });
     if (answer.status === 200 || performance.now() > deadline) return answer;
     await pause(200);
   }
+};
+
+const say = (line: object) => {
+  console.log(JSON.stringify({ at: Date.now(), ...line }));
+};
+
+const held = ({ AccessKeyId, SecretAccessKey, Token }: Keys): S3ClientConfig => ({
+  credentials: {
+    accessKeyId: AccessKeyId,
+    secretAccessKey: SecretAccessKey,
+    sessionToken: Token,
+  },
+});
+
+/** Asks again and again until the answer is no 200, and says when. */
+const untilRefused = async (by: string, ask: () => Promise<{ status: number; code?: string }>) => {
+  for (;;) {
+    const askedAt = Date.now();
+    const { status, code } = await ask();
+    if (status !== 200) {
+      say({ refusedBy: by, askedAt, status, code });
+      return;
+    }
+    await pause(10);
+  }
+};
+
+const watch = async (bucket: string, key: string) => {
+  const { body } = await askSidecar('GET', '/v1/credentials');
+  const keys = held(body);
+  say({ holds: (await askCloud({ operation: 'get', bucket, key }, keys)).status });
+  await Promise.all([
+    untilRefused('cloud', () => askCloud({ operation: 'get', bucket, key }, keys)),
+    untilRefused('sidecar', async () => {
+      const answer = await askSidecar('GET', '/v1/credentials');
+      return { status: answer.status, code: answer.body.Code ?? '' };
+    }),
+  ]);
+  return hold();
+};
+
+const askOn = async () => {
+  let last = '';
+  for (;;) {
+    const { status, body } = await askSidecar('GET', '/v1/credentials');
+    const answer = `${status} ${body.Code ?? ''}`.trim();
+    if (answer !== last) say({ answer });
+    last = answer;
+    await pause(100);
+  }
+};
+
+/** Runs that a pod may start and complete in a second, less than its authority allows. */
+const STREAM_PAUSE_MS = 1_100;
+
+const stream = async (task: string, bucket: string, key: string) => {
+  for (;;) {
+    say(await oneRun(task, { operation: 'get', bucket, key }));
+    await pause(STREAM_PAUSE_MS);
+  }
+};
+
+const oneRun = async (task: string, call: CloudCall) => {
+  const { status, headers, body } = await askSidecar('POST', `/v1/tasks/${task}/runs`, '{}');
+  const { run, credentials } = body;
+  if (status !== 201 || run === undefined || credentials === undefined)
+    return { status, code: body.Code, retryAfter: headers['retry-after'] };
+  const cloud = await askCloud(call, held(credentials));
+  const ended = await askSidecar('DELETE', `/v1/runs/${run}`);
+  return { status, run, cloud: cloud.status, ended: ended.status };
 };
 
 const hold = () => {
@@ -87,12 +171,20 @@ const perform = (): Promise<unknown> => {
       return hold();
     case 'work':
       return work(Number(first), second, third ?? '');
+    case 'send':
+      return json(process.stdin).then((batch) => sendBatch(batch as Batch));
     case 'call':
       return askSidecar(first, second, third);
     case 'get':
     case 'put':
     case 'list':
-      return askCloud(command, first, second);
+      return askCloud({ operation: command, bucket: first, key: second });
+    case 'watch':
+      return watch(first, second);
+    case 'ask-on':
+      return askOn();
+    case 'stream':
+      return stream(first, second, third ?? '');
     default:
       throw new Error(`unknown command ${command}`);
   }

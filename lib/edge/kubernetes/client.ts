@@ -17,8 +17,8 @@ export type Kubernetes = {
 /** The client library has no limit of its own on how long a call may take. */
 const CALL_TIMEOUT_MS = 10_000;
 
-/** Opens the API server, by the pod's own service account unless told otherwise. */
-export const openKubernetes = (config = ownServiceAccount()): Kubernetes => ({
+/** Opens the API server. */
+export const openKubernetes = (config: KubeConfig): Kubernetes => ({
   config,
   core: config.makeApiClient(CoreV1Api),
   admission: config.makeApiClient(AdmissionregistrationV1Api),
@@ -46,6 +46,19 @@ export const strategicMerge = (): CallOptions => timely(PatchStrategy.StrategicM
 
 /** A patch that sets members and removes those that are null (RFC 7386). */
 export const merge = (): CallOptions => timely(PatchStrategy.MergePatch);
+
+/**
+ * The API server that a file names, for programs that run outside of any pod.
+ *
+ * @param file kubeconfig; empty: the pod's own service account
+ * @throws Error for a file that is none
+ */
+export const accessBy = (file: string): KubeConfig => {
+  if (file === '') return ownServiceAccount();
+  const config = new KubeConfig();
+  config.loadFromFile(file);
+  return config;
+};
 
 function ownServiceAccount(): KubeConfig {
   const config = new KubeConfig();

@@ -146,12 +146,13 @@ const watchOnce = async (
 
 const GONE = 410;
 
-const wait = (ms: number, signal: AbortSignal): Promise<void> => {
+const wait = async (ms: number, signal: AbortSignal): Promise<void> => {
+  if (ms <= 0) return;
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const end = (): void => resolve(undefined);
   const timer = setTimeout(end, ms);
   signal.addEventListener('abort', end);
-  return promise.finally(() => {
+  await promise.finally(() => {
     clearTimeout(timer);
     signal.removeEventListener('abort', end);
   });

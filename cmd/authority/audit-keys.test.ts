@@ -1,0 +1,58 @@
+import { describe, expect, test } from '@jest/globals';
+
+import type { StoredSecret } from '../../lib/certificate/round.ts';
+import type { SecretStore } from '../../lib/edge/kubernetes/secrets.ts';
+import { readAuditKeys } from './audit-keys.ts';
+
+/** A Secret under optimistic locking, as the API server keeps one. */
+const openStore = (data?: StoredSecret['data']) => {
+  let version = 1;
+  let held = data;
+  const store: SecretStore = {
+    read: () =>
+      Promise.resolve(held && { resourceVersion: `${version}`, data: held, annotations: {} }),
+    create: (fresh) => {
+      if (held !== undefined) return Promise.resolve('conflict');
+      held = fresh;
+      return Promise.resolve('written');
+    },
+    replace: (given, more) => {
+      if (given !== `${version}`) return Promise.resolve('conflict');
+      version += 1;
+      held = { ...held, ...more };
+      return Promise.resolve('written');
+    },
+  };
+  return { store, data: () => held };
+};
+
+describe('the keys of records', () => {
+  test('are made once, and are the same for every replica that starts at that moment', async () => {
+    const { store } = openStore();
+    const replicas = await Promise.all(Array.from({ length: 5 }, () => readAuditKeys(store)));
+    expect(new Set(replicas.map(({ sealing }) => sealing.fingerprint)).size).toBe(1);
+    expect(new Set(replicas.map(({ runs }) => Buffer.from(runs).toString('hex'))).size).toBe(1);
+    expect(replicas[0]?.runs).toHaveLength(32);
+  });
+
+  test('are added to a Secret that somebody made empty', async () => {
+    const { store, data } = openStore({});
+    await readAuditKeys(store);
+    expect(Object.keys(data() ?? {}).sort()).toEqual(['checkpoint.key', 'runs.key']);
+  });
+
+  test.each([
+    ['checkpoint.key', 'no key at all'],
+    ['runs.key', 'c2hvcnQ='],
+  ])(
+    'are never replaced: an unreadable %s is an error that does not show it',
+    async (key, value) => {
+      const { store, data } = openStore();
+      await readAuditKeys(store);
+      const broken = openStore({ ...data(), [key]: value });
+      await expect(readAuditKeys(broken.store)).rejects.toThrow(key);
+      await expect(readAuditKeys(broken.store)).rejects.not.toThrow(value);
+      expect(broken.data()?.[key]).toBe(value);
+    },
+  );
+});

@@ -1,0 +1,165 @@
+import type { LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
+import { PROFILES_CONFIG_MAP, TASK_ANNOTATION_PREFIX } from '../../lib/contract/names.ts';
+import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
+import type { Platform } from '../../lib/contract/platform.ts';
+import type { Task } from '../../lib/contract/task.ts';
+import { sidecarsOf } from '../../lib/injection/consumers.ts';
+import { judgeLivePod } from '../../lib/injection/live-pod.ts';
+import { readPod } from '../../lib/injection/pod-shape.ts';
+import { readProfiles } from '../../lib/injection/published-profiles.ts';
+import { openPolicies, type CompiledPolicies } from '../../lib/policy/policies.ts';
+import { policyTextOf } from '../../lib/policy/policy-text.ts';
+import type { Fault } from '../../lib/reading/fault.ts';
+import { readAdmittedTasks } from '../../lib/task/admitted.ts';
+import { rejudgeAdmitted } from '../../lib/task/rejudging.ts';
+import { explainTask, type ExplainedTask } from './asked-task.ts';
+import type { Cluster } from './cluster.ts';
+import { platformOf } from './platform.ts';
+import { foundWrong } from './tool-error.ts';
+
+/** A pod, its tasks, and what is wrong with it. */
+export type ExplainedPod = {
+  readonly pod: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly trust: Platform['trust'];
+  /** Of declarations and of rules. */
+  readonly faults: readonly Fault[];
+  readonly warnings: readonly string[];
+  readonly tasks: readonly ExplainedTask[];
+};
+
+/** What is asked about each task. */
+export type Wish = {
+  readonly params: Readonly<Record<string, string>>;
+  readonly purpose?: string;
+  /** This one alone. */
+  readonly task?: string;
+};
+
+/** What the cluster knows that every pod is explained by. */
+export type Ground = {
+  readonly cluster: Cluster;
+  readonly platform: Platform;
+  readonly policies?: CompiledPolicies;
+  readonly loadCatalogue: LoadCatalogue;
+  readonly now: number;
+};
+
+/** @throws ToolError, KubernetesError */
+export const readGround = async (
+  cluster: Cluster,
+  rest: Pick<Ground, 'loadCatalogue' | 'now'>,
+): Promise<Ground> => {
+  const platform = await platformOf(cluster);
+  if (platform.authority === undefined) return { ...rest, cluster, platform };
+  const policies = openPolicies((await cluster.listPolicies()).map(policyTextOf));
+  return { ...rest, cluster, platform, policies };
+};
+
+/** A pod whose tasks are read already. */
+export type ReadTasksOf = Omit<ExplainedPod, 'trust' | 'tasks'> & {
+  readonly tasks: readonly Task[];
+  readonly podIp?: string;
+};
+
+/**
+ * Explains each task of a pod.
+ *
+ * @throws ToolError for a task or params that it does not declare; KubernetesError
+ */
+export const explainPod = async (
+  { tasks, podIp, ...pod }: ReadTasksOf,
+  wish: Wish,
+  { cluster, platform, ...ground }: Ground,
+): Promise<ExplainedPod> => {
+  const { namespace, serviceAccount } = pod;
+  const chosen = choose(tasks, wish, pod);
+  const namespaceLabels = (await cluster.readNamespaceLabels(namespace)) ?? {};
+  const principal = { namespace, namespaceLabels, serviceAccount };
+  const { params, purpose } = wish;
+  const terms = {
+    ...{ ...ground, platform, principal, params },
+    ...(purpose !== undefined && { purpose }),
+    ...(podIp !== undefined && { podIp }),
+  };
+  const explained = await Promise.all(chosen.map((task) => explainTask(task, terms)));
+  return { ...pod, trust: platform.trust, tasks: explained };
+};
+
+const choose = (
+  tasks: readonly Task[],
+  { task: name, params }: Wish,
+  { namespace, pod }: Pick<ExplainedPod, 'namespace' | 'pod'>,
+): readonly Task[] => {
+  const source = `pod ${namespace}/${pod}`;
+  const chosen = tasks.filter((task) => name === undefined || task.name === name);
+  if (name !== undefined && chosen.length === 0) {
+    const expected = `one of its tasks: ${tasks.map((task) => task.name).join(', ') || 'it has none'}`;
+    throw foundWrong([{ source, path: '--task', expected, got: name }]);
+  }
+  const known = new Set(chosen.flatMap((task) => Object.keys(task.params)));
+  const strangers = Object.keys(params).filter((each) => !known.has(each));
+  if (strangers.length === 0 || chosen.length === 0) return chosen;
+  const expected = `params of its tasks: ${[...known].join(', ') || 'they have none'}`;
+  throw foundWrong(strangers.map((got) => ({ source, path: '--param', expected, got })));
+};
+
+/**
+ * What the authority would read of a live pod, and every reason for which it would refuse it.
+ *
+ * @throws ToolError where there is no such pod; KubernetesError
+ */
+export const readLivePod = async (
+  place: { readonly namespace: string; readonly name: string },
+  { cluster, platform, loadCatalogue }: Ground,
+): Promise<ReadTasksOf> => {
+  const raw = await cluster.readPod(place);
+  const { namespace, name } = place;
+  if (raw === undefined) {
+    throw foundWrong([{ path: `pod ${namespace}/${name}`, expected: 'a pod', got: 'none' }]);
+  }
+  const { profiles } = readProfiles((await cluster.readConfigMap(PROFILES_CONFIG_MAP)) ?? {});
+  const judged = judgeLivePod(raw, { platform, profiles });
+  const tasks = await admittedTo(raw, platform, loadCatalogue);
+  const { status, spec } = raw as LiveStatus;
+  return {
+    ...{ pod: name, namespace, serviceAccount: spec?.serviceAccountName ?? 'default' },
+    faults: [...(judged.ok ? [] : judged.faults), ...tasks.faults],
+    ...{ warnings: tasks.warnings, tasks: tasks.tasks },
+    ...(status?.podIP !== undefined && { podIp: status.podIP }),
+  };
+};
+
+type LiveStatus = {
+  readonly spec?: { readonly serviceAccountName?: string };
+  readonly status?: { readonly podIP?: string };
+};
+
+type Admitted = Pick<ReadTasksOf, 'tasks' | 'faults' | 'warnings'>;
+
+/** Even of a pod that breaks a rule: what it would be given otherwise is worth knowing. */
+const admittedTo = async (
+  raw: unknown,
+  { tasks: limits, cloud }: Platform,
+  loadCatalogue: LoadCatalogue,
+): Promise<Admitted> => {
+  const pod = readPod(raw);
+  const [sidecar] = pod.ok ? sidecarsOf(pod.value) : [];
+  const { env } = sidecar?.container ?? {};
+  const text = env?.find(({ name }) => name === SIDECAR_ENV.tasks)?.value;
+  const admitted = readAdmittedTasks(text ?? '');
+  if (!admitted.ok) {
+    const declared = Object.keys((pod.ok && pod.value.metadata?.annotations) || {}).some((key) =>
+      key.startsWith(TASK_ANNOTATION_PREFIX),
+    );
+    return { tasks: [], faults: [], warnings: declared ? [NOT_ADMITTED] : [] };
+  }
+  const terms = { limits, dialect: cloud.dialect, loadCatalogue };
+  const judged = await rejudgeAdmitted(admitted.value, terms);
+  const { tasks } = admitted.value;
+  return { tasks, faults: judged.ok ? [] : judged.faults, warnings: [] };
+};
+
+const NOT_ADMITTED =
+  'it declares tasks that no admission fixed: tasks count only when the pod is created, while the webhook runs';

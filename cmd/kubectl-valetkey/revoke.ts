@@ -1,0 +1,196 @@
+import { Option, type Command } from 'commander';
+
+import { durationSeconds } from '../../lib/config/durations.ts';
+import type { Revocation, RevocationSpec } from '../../lib/contract/authority.ts';
+import type { Pod } from '../../lib/contract/pod.ts';
+import { read } from '../../lib/reading/reader.ts';
+import { matches } from '../../lib/revocation/matching.ts';
+import { revocationSpec } from '../../lib/revocation/revocation.ts';
+import {
+  newCommand,
+  tell,
+  withCluster,
+  withOutput,
+  type OutputOptions,
+  type Shell,
+} from './command-line.ts';
+import type { Cluster } from './cluster.ts';
+import type { ClusterOptions } from './edges.ts';
+import { revokeAnswer } from './revoke-view.ts';
+import { wrongUsage, ToolError, EXIT } from './tool-error.ts';
+
+/** Whom to revoke, as the command line says it. */
+export type RevokeTarget = {
+  readonly run?: string;
+  readonly pod?: string;
+  readonly task?: string;
+  readonly serviceAccount?: string;
+  readonly namespace?: string;
+  readonly all?: true;
+};
+
+type Options = ClusterOptions &
+  OutputOptions &
+  Omit<RevokeTarget, 'run'> & {
+    readonly reason: string;
+    readonly until?: string;
+    readonly yes?: true;
+  };
+
+/** `revoke` */
+export const revokeCommand = (shell: Shell): Command =>
+  withCluster(
+    withOutput(
+      newCommand('revoke', 'end runs, and keep new ones from starting', [
+        [
+          'kubectl valetkey revoke k3vqw2xb7n5m4c6d2e7f3g5h2j4k6l7m --reason "odd reads"',
+          'one run',
+        ],
+        [
+          'kubectl valetkey revoke --pod research/agent-7 --reason "prompt injection" --until 2h',
+          'a pod, for two hours',
+        ],
+        [
+          'kubectl valetkey revoke --namespace research --reason incident-42 --yes',
+          'a namespace, from a script',
+        ],
+        ['kubectl get revocations', 'what stands; deleting one lifts it'],
+      ])
+        .argument('[run]', 'a run')
+        .option('--pod <namespace/name>', 'every run of a pod')
+        .option('--task <namespace/service-account/task>', 'every run of a task')
+        .option('--service-account <namespace/name>', 'every run of a service account')
+        .option('--namespace <namespace>', 'every run of a namespace; asks first')
+        .option('--all', 'every run there is; asks first')
+        .addOption(new Option('--reason <text>', 'why; it is recorded').makeOptionMandatory())
+        .option('--until <time>', 'new runs may start again then: 2h, or RFC 3339')
+        .option('--yes', 'do not ask'),
+    ),
+    { short: false },
+  ).action((run: string | undefined, options: Options) =>
+    revoke({ ...options, ...(run !== undefined && { run }) }, shell),
+  );
+
+const revoke = async (options: Options & RevokeTarget, shell: Shell): Promise<void> => {
+  const { edges } = shell;
+  const wanted = specOf(options, edges.now());
+  // Whatever is wrong is told before anybody is asked anything.
+  checked({ ...wanted, by: 'nobody yet' });
+  const cluster = edges.openCluster(options);
+  await confirm(options, shell);
+  const spec = checked({ ...wanted, by: await cluster.readOwnName() });
+  const name = await create(cluster, spec, edges.newId);
+  const pods = await podsOf(spec, cluster).catch(() => undefined);
+  tell(shell, revokeAnswer({ name, spec, ...(pods && { pods }) }), options.output);
+};
+
+/** What the command line asks for, unread; whoever revokes is added by who they are. */
+export const specOf = (
+  {
+    run,
+    pod,
+    task,
+    serviceAccount,
+    namespace,
+    all,
+    reason,
+    until,
+  }: RevokeTarget & Pick<Options, 'reason' | 'until'>,
+  now: number,
+): Readonly<Record<string, unknown>> => ({
+  ...(run !== undefined && { run }),
+  ...(pod !== undefined && { pod: parts('--pod', pod, ['namespace', 'name']) }),
+  ...(task !== undefined && {
+    task: parts('--task', task, ['namespace', 'serviceAccount', 'task']),
+  }),
+  ...(serviceAccount !== undefined && {
+    serviceAccount: parts('--service-account', serviceAccount, ['namespace', 'name']),
+  }),
+  ...(namespace !== undefined && { namespace }),
+  ...(all !== undefined && { all }),
+  reason,
+  ...(until !== undefined && { until: timeOf(until, now) }),
+});
+
+const parts = (path: string, given: string, names: readonly string[]): object => {
+  const values = given.split('/');
+  if (values.length !== names.length) {
+    throw wrongUsage([{ path, expected: names.join('/'), got: given }]);
+  }
+  return Object.fromEntries(names.map((name, index) => [name, values[index]]));
+};
+
+const YEAR_SECONDS = 366 * 86_400;
+
+/** A duration from now on, as RFC 3339; everything else is left to the reader of times. */
+const timeOf = (until: string, now: number): string => {
+  const duration = read(durationSeconds({ min: 1, max: YEAR_SECONDS }), until);
+  return duration.ok ? new Date(now + duration.value * 1000).toISOString() : until;
+};
+
+const checked = (spec: object): RevocationSpec => {
+  const result = read(revocationSpec, spec);
+  if (result.ok) return result.value;
+  throw wrongUsage(
+    result.faults.map((fault) =>
+      fault.path === '(root)'
+        ? { ...fault, path: 'revoke', expected: ONE_TARGET, got: 'none, or several' }
+        : fault,
+    ),
+  );
+};
+
+const ONE_TARGET = 'exactly one of RUN, --pod, --task, --service-account, --namespace and --all';
+
+const confirm = async (
+  { namespace, all, yes }: Options,
+  { edges: { ask } }: Shell,
+): Promise<void> => {
+  const target = all ? 'everything' : namespace && `namespace ${namespace}`;
+  if (target === undefined || yes) return;
+  if (ask === undefined) {
+    throw wrongUsage([
+      { path: '--yes', expected: `it, to revoke ${target} without a terminal`, got: 'nothing' },
+    ]);
+  }
+  const said = await ask(`Revoke every run of ${target}? Type yes: `);
+  if (said.trim() !== 'yes') throw new ToolError(EXIT.found, ['nothing was revoked']);
+};
+
+const MAX_TRIES = 3;
+
+const create = async (
+  { createRevocation }: Cluster,
+  spec: RevocationSpec,
+  newId: () => string,
+): Promise<string> => {
+  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+    const name = `revoke-${newId()}`;
+    if ((await createRevocation(name, spec)) === 'created') return name;
+  }
+  throw new ToolError(EXIT.found, [`revocations: no free name in ${MAX_TRIES} tries`]);
+};
+
+/** The live pods that it names now; nothing where that cannot be told: of a run, only the authority can. */
+const podsOf = async (
+  spec: RevocationSpec,
+  { listInjected }: Cluster,
+): Promise<readonly string[] | undefined> => {
+  if (spec.run !== undefined) return undefined;
+  const pods: string[] = [];
+  for await (const pod of listInjected()) if (names(spec, pod)) pods.push(nameOf(pod));
+  return pods.sort();
+};
+
+const nameOf = ({ metadata }: Pod): string =>
+  `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
+
+const names = (spec: RevocationSpec, { metadata, spec: podSpec }: Pod): boolean =>
+  matches({ spec } satisfies Pick<Revocation, 'spec'>, {
+    namespace: metadata?.namespace ?? '',
+    serviceAccount: podSpec?.serviceAccountName ?? 'default',
+    pod: metadata?.name ?? '',
+    podUid: metadata?.uid ?? '',
+    // Which of its tasks a pod runs is its own to say: every pod of the account may run this one.
+    task: spec.task?.task ?? '',
+  });

@@ -1,0 +1,321 @@
+import { createPublicKey, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { decodeJwt } from 'jose';
+import { apply, kubectl, waitFor } from '../../cluster/kubectl.ts';
+import { exchangeToken } from '../node.ts';
+import {
+  agentPod,
+  cloud,
+  cluster,
+  createNamespace,
+  readPod,
+  readReports,
+  runPod,
+  stage,
+} from '../stage.ts';
+import type { Place } from '../stage.ts';
+import { ask, askFrom, exchangeAudience, tokenRequest } from './authority.ts';
+import { expectRefusal, findRecord } from './records.ts';
+import {
+  clusterSigner,
+  macByPublicKey,
+  seconds,
+  strangerSigner,
+  tampered,
+  unsigned,
+} from './tokens.ts';
+
+const { node } = stage;
+const tasks = {
+  read: readReports,
+  narrow: {
+    allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/{folder}/*'] }],
+    params: { folder: { pattern: '[a-z]+', maxLength: 20 } },
+  },
+};
+
+/** A purpose that no other request has. */
+const newPurpose = (): string => `story ${randomUUID()}`;
+
+// Tokens stand in the node's files, and are varied with the cluster's own key.
+if (node !== undefined) {
+  describe(`the token of a live pod (${cloud.name})`, () => {
+    const pod: Place = { namespace: '', pod: 'subject' };
+    const other: Place = { namespace: '', pod: 'other' };
+    const sign = clusterSigner(node);
+    const forge = strangerSigner();
+    const publicKey = createPublicKey(readFileSync(node.clusterSigningKey));
+    let token: string;
+
+    beforeAll(async () => {
+      pod.namespace = other.namespace = await createNamespace('tokens');
+      await Promise.all(
+        [pod, other].map(({ namespace, pod: name }) => runPod({ name, namespace, tasks })),
+      );
+      token = await exchangeToken(node, pod);
+    });
+
+    test('is for the authority alone', () => {
+      expect(decodeJwt(token).aud).toEqual([exchangeAudience]);
+    });
+
+    test('gets credentials from the pod itself, with a record of intent and one of outcome', async () => {
+      const purpose = newPurpose();
+      const reply = await askFrom(pod, tokenRequest({ token, purpose }));
+      expect(reply).toMatchObject({ status: 200 });
+      const { run } = JSON.parse(reply.body) as { run: string };
+      for (const [kind, status] of [
+        ['run.intent', 0],
+        ['run.issued', 1],
+      ] as const) {
+        const record = await findRecord(
+          kind,
+          ({ session, unmapped }) => session?.uid === run && unmapped.kind === kind,
+        );
+        expect(record).toMatchObject({ class_uid: 3003, status_id: status, unmapped: { purpose } });
+      }
+    });
+
+    const strangers: [string, string, (given: string) => string | Promise<string>][] = [
+      [
+        'for another audience',
+        'token_audience',
+        (given) => sign(given, { claims: { aud: ['sts.amazonaws.com'] } }),
+      ],
+      [
+        'for a second audience besides',
+        'token_audience',
+        (given) => sign(given, { claims: { aud: [exchangeAudience, 'x'] } }),
+      ],
+      [
+        'for the API server',
+        'token_audience',
+        (given) => sign(given, { claims: { aud: [node.issuer] } }),
+      ],
+      [
+        'expired',
+        'token_expired',
+        (given) =>
+          sign(given, { claims: { iat: seconds(-700), nbf: seconds(-700), exp: seconds(-100) } }),
+      ],
+      [
+        'of tomorrow',
+        'token_not_yet_valid',
+        (given) => sign(given, { claims: { nbf: seconds(120) } }),
+      ],
+      [
+        'that lives for an hour',
+        'token_lifetime',
+        (given) => sign(given, { claims: { iat: seconds(), exp: seconds(3600) } }),
+      ],
+      ['tampered with', 'token_signature', (given) => tampered(given, { exp: seconds(600) })],
+      ['signed by a stranger', 'token_signature', (given) => forge(given)],
+      [
+        'signed by a stranger, who says so',
+        'token_key_unknown',
+        (given) => forge(given, { keyId: 'strange' }),
+      ],
+      ['that says alg: none', 'token_algorithm', (given) => unsigned(given)],
+      [
+        'that says alg: none, with a signature',
+        'token_algorithm',
+        (given) => unsigned(given, given.split('.')[2]),
+      ],
+      [
+        'with HS256 by the public key',
+        'token_algorithm',
+        (given) =>
+          macByPublicKey(given, publicKey.export({ type: 'spki', format: 'pem' }).toString()),
+      ],
+      [
+        'of another issuer',
+        'token_issuer',
+        (given) => sign(given, { claims: { iss: 'https://other.example' } }),
+      ],
+      [
+        'of no pod',
+        'token_claims',
+        (given) =>
+          sign(given, {
+            claims: {
+              'kubernetes.io': {
+                namespace: pod.namespace,
+                serviceaccount: bound(given).serviceaccount,
+              },
+            },
+          }),
+      ],
+      [
+        'of another account than its subject',
+        'token_claims',
+        (given) => sign(given, { claims: { sub: 'system:serviceaccount:kube-system:admin' } }),
+      ],
+    ];
+
+    test.each(strangers)('%s: %s', async (_what, reason, make) => {
+      const purpose = newPurpose();
+      const reply = await askFrom(pod, tokenRequest({ token: await make(token), purpose }));
+      // Nobody is known: the record names no pod, and no Event troubles the one that is named.
+      await expectRefusal(reply, { status: 400, reason, purpose });
+    });
+
+    test.each([
+      ['unsigned', (given: string) => unsigned(given)],
+      ['empty', () => 'a.b.c'],
+    ])('%s opens no stream and ends no run', async (_what, make) => {
+      const headers = { authorization: `Bearer ${make(token)}` };
+      const listen = await ask({ method: 'GET', path: '/v1/events', headers });
+      expect(listen.status).toBe(400);
+    });
+
+    test('that is replaced in the cluster by a pod of the same name is refused: pod_replaced', async () => {
+      const claims = {
+        'kubernetes.io': { ...bound(token), pod: { name: pod.pod, uid: randomUUID() } },
+      };
+      const purpose = newPurpose();
+      const reply = await askFrom(
+        pod,
+        tokenRequest({ token: await sign(token, { claims }), purpose }),
+      );
+      await expectRefusal(reply, { status: 403, reason: 'pod_replaced', purpose, pod });
+    });
+
+    test('of another account of its namespace is refused: pod_service_account', async () => {
+      const uid = randomUUID();
+      const sub = `system:serviceaccount:${pod.namespace}:default`;
+      const claims = {
+        sub,
+        'kubernetes.io': { ...bound(token), serviceaccount: { name: 'default', uid } },
+      };
+      const purpose = newPurpose();
+      const reply = await askFrom(
+        pod,
+        tokenRequest({ token: await sign(token, { claims }), purpose }),
+      );
+      await expectRefusal(reply, { status: 403, reason: 'pod_service_account', purpose, pod });
+    });
+
+    test('that the API server never gave, signed with its own key, is refused by its review', async () => {
+      const account = bound(token).serviceaccount as { name: string };
+      const claims = {
+        'kubernetes.io': { ...bound(token), serviceaccount: { ...account, uid: randomUUID() } },
+      };
+      const purpose = newPurpose();
+      const reply = await askFrom(
+        pod,
+        tokenRequest({ token: await sign(token, { claims }), purpose }),
+      );
+      await expectRefusal(reply, { status: 403, reason: 'token_review_denied', purpose, pod });
+    });
+
+    test('copied to another pod is refused there: pod_address', async () => {
+      const purpose = newPurpose();
+      const reply = await askFrom(other, tokenRequest({ token, purpose }));
+      await expectRefusal(reply, { status: 403, reason: 'pod_address', purpose, pod });
+    });
+
+    test('copied to the node’s own network is refused too', async () => {
+      const purpose = newPurpose();
+      const reply = await ask(tokenRequest({ token, purpose }));
+      await expectRefusal(reply, { status: 403, reason: 'pod_address', purpose, pod });
+    });
+
+    test.each([
+      ['an unknown task', 400, 'task_unknown', { task: 'unknown' }],
+      ['another consumer', 403, 'consumer_not_allowed', { consumer: 'nobody' }],
+      [
+        'a param outside its pattern',
+        400,
+        'params_invalid',
+        { task: 'narrow', params: { folder: '../secrets' } },
+      ],
+      [
+        'a param with a wildcard',
+        400,
+        'params_invalid',
+        { task: 'narrow', params: { folder: '*' } },
+      ],
+      [
+        'an undeclared param',
+        400,
+        'params_invalid',
+        { task: 'narrow', params: { folder: 'reports', more: 'x' } },
+      ],
+      ['a param of a task without any', 400, 'params_invalid', { params: { folder: 'reports' } }],
+      ['no param where one is declared', 400, 'params_invalid', { task: 'narrow' }],
+    ])('does not get %s: %i %s', async (_what, status, reason, wish) => {
+      const purpose = newPurpose();
+      const reply = await askFrom(pod, tokenRequest({ token, purpose, ...wish }));
+      await expectRefusal(reply, { status, reason, purpose, pod });
+    });
+
+    test('does not end another pod’s run', async () => {
+      const reply = await askFrom(
+        other,
+        tokenRequest({ token: await exchangeToken(node, other), purpose: newPurpose() }),
+      );
+      const { run } = JSON.parse(reply.body) as { run: string };
+      const body = new URLSearchParams({
+        token: run,
+        subject_token: token,
+        reason: 'completed',
+      }).toString();
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+      const end = await askFrom(pod, { method: 'POST', path: '/v1/revoke', headers, body });
+      expect(end).toMatchObject({ status: 403, body: expect.stringContaining('run_foreign') });
+    });
+  });
+
+  describe(`the token of a pod that ends (${cloud.name})`, () => {
+    let namespace: string;
+
+    beforeAll(async () => {
+      namespace = await createNamespace('endings');
+    });
+
+    test('is refused once it is deleted: pod_not_found', async () => {
+      const pod = { namespace, pod: 'deleted' };
+      await runPod({ name: pod.pod, namespace, tasks });
+      const token = await exchangeToken(node, pod);
+      await kubectl(cluster, ['delete', 'pod', pod.pod, '-n', namespace]);
+      const purpose = newPurpose();
+      const reply = await ask(tokenRequest({ token, purpose }));
+      await expectRefusal(reply, { status: 403, reason: 'pod_not_found', purpose, pod });
+    });
+
+    test('is refused as soon as it terminates: pod_terminating', async () => {
+      const pod = { namespace, pod: 'terminating' };
+      const finalizers = ['e2e.valetkey.dev/held'];
+      const object = agentPod({ name: pod.pod, namespace, tasks });
+      await apply(cluster, { ...object, metadata: { ...object.metadata, finalizers } });
+      await waitFor('its token', () => exchangeToken(node, pod));
+      await waitFor('its address', async () => {
+        const { status } = await readPod<{ status: { podIP?: string } }>(namespace, pod.pod);
+        return status.podIP !== undefined;
+      });
+      const token = await exchangeToken(node, pod);
+      await kubectl(cluster, ['delete', 'pod', pod.pod, '-n', namespace, '--wait=false']);
+      try {
+        const purpose = newPurpose();
+        const reply = await ask(tokenRequest({ token, purpose }));
+        await expectRefusal(reply, { status: 403, reason: 'pod_terminating', purpose, pod });
+      } finally {
+        const release = JSON.stringify({ metadata: { finalizers: null } });
+        await kubectl(cluster, [
+          'patch',
+          'pod',
+          pod.pod,
+          '-n',
+          namespace,
+          '--type=merge',
+          '-p',
+          release,
+        ]);
+      }
+    });
+  });
+}
+
+const bound = (token: string): Record<string, unknown> =>
+  decodeJwt(token)['kubernetes.io'] as Record<string, unknown>;
