@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { SIDECAR_COMMAND, WEBHOOK_COMMAND } from '../lib/contract/runtime.ts';
+import { AUTHORITY_COMMAND, SIDECAR_COMMAND, WEBHOOK_COMMAND } from '../lib/contract/runtime.ts';
 
 /** What every measurement is given. */
 export type Bench = {
@@ -27,7 +27,11 @@ export async function buildPrograms(): Promise<string> {
 /** Where our programs find code compiled before. */
 export const compileCache = (folder: string): string => join(folder, 'compile-cache');
 
-const commands = { sidecar: SIDECAR_COMMAND, webhook: WEBHOOK_COMMAND } as const;
+const commands = {
+  sidecar: SIDECAR_COMMAND,
+  webhook: WEBHOOK_COMMAND,
+  authority: AUTHORITY_COMMAND,
+} as const;
 export type ProgramName = keyof typeof commands;
 
 /** Starts a program as its container does, but with this Node and the bundle that is measured. */

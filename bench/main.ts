@@ -12,6 +12,7 @@ import { buildBaseline, buildPrograms, fillCompileCache } from './bench.ts';
 import type { Bench } from './bench.ts';
 import { measureMemory, measureStart } from './footprint.ts';
 import { measureHeld, measureSingleExchange } from './held.ts';
+import { measureIssuing } from './issuing.ts';
 import { renderTable } from './rows.ts';
 import type { Row } from './rows.ts';
 
@@ -29,6 +30,7 @@ const measurements = {
   start: measureStart,
   memory: measureMemory,
   'single exchange': measureSingleExchange,
+  issuing: measureIssuing,
 };
 
 const startedAt = performance.now();

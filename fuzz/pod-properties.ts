@@ -122,7 +122,7 @@ const losesNothing = property('no field of the input is lost', {
   },
 });
 
-const OUR_ENV = /^(VALETKEY_SOCKET|AWS_CONTAINER_.*|AWS_EC2_METADATA_DISABLED)$/;
+const OUR_ENV = /^(VALETKEY_SOCKET|AWS_CONTAINER_.*)$/;
 
 type Named = { readonly name?: unknown };
 

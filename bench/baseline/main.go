@@ -1,8 +1,11 @@
-// A bare Go net/http program that does what two of our programs do, and no more: the yardstick.
+// A bare Go net/http program that does on the wire what three of our programs do, and no more: the
+// yardstick.
 //
 //	baseline webhook ADDRESS CERTIFICATE KEY   HTTPS: decode an AdmissionReview, patch, encode
 //	baseline sidecar SOCKET                    unix socket: answer held credentials
-//	baseline load FLAGS                        the load for both, and for ours
+//	baseline authority ADDRESS CERTIFICATE KEY STS
+//	                                           HTTPS: sign a grant, trade it, answer
+//	baseline load FLAGS                        the load for all, and for ours
 package main
 
 import (
@@ -23,8 +26,10 @@ func run(args []string) error {
 		return serveWebhook(args[1], args[2], args[3])
 	case len(args) == 2 && args[0] == "sidecar":
 		return serveSidecar(args[1])
+	case len(args) == 5 && args[0] == "authority":
+		return serveAuthority(args[1], args[2], args[3], args[4])
 	case len(args) > 0 && args[0] == "load":
 		return load(args[1:])
 	}
-	return fmt.Errorf("expected webhook, sidecar or load with their arguments, got %q", args)
+	return fmt.Errorf("expected webhook, sidecar, authority or load with their arguments, got %q", args)
 }

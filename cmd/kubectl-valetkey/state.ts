@@ -38,75 +38,93 @@ export type PolicyState = {
 
 /** Judges what was read; `now` in milliseconds since the epoch. */
 export const judgeState = (facts: StatusFacts, now: number): State => {
-  const problems: string[] = [];
-  const { trust, authority } = facts;
-  /** The value, or nothing and a problem. */
-  const of = <T>(what: string, fact: Fact<T>): T | undefined => {
-    if ('value' in fact) return fact.value;
-    problems.push(`${what}: not known (${fact.unknown})`);
-    return undefined;
+  const { trust, installedIn, authority } = facts;
+  const webhook = judge(`Deployment ${INSTALLED.webhook}`, facts.webhook, [], judgeProgram);
+  const pods = judge('pods', facts.pods, [], podStates);
+  const others = authority && judgeAuthority(authority, { installedIn, now });
+  return {
+    trust,
+    programs: [...webhook.value, ...(others?.program ?? [])],
+    ...(others?.state ?? NO_AUTHORITY),
+    pods: pods.value,
+    problems: [...webhook.problems, ...(others?.problems ?? []), ...pods.problems],
   };
-  const tell = (found: readonly string[]): void => void problems.push(...found);
-
-  const programs = [
-    { kind: 'Deployment', name: INSTALLED.webhook, replicas: facts.webhook },
-    ...(authority === undefined
-      ? []
-      : [{ kind: 'StatefulSet', name: INSTALLED.authority, replicas: authority.program }]),
-  ].flatMap(({ kind, name, replicas }): readonly ProgramState[] => {
-    const found = of(`${kind} ${name}`, replicas);
-    if ('value' in replicas) tell(judgeProgram({ kind, name, replicas: found }));
-    return found === undefined ? [] : [{ kind, name, ...found }];
-  });
-  const pods = [...(of('pods', facts.pods) ?? [])]
-    .map(([namespace, count]) => ({ namespace, count }))
-    .sort((one, other) => (one.namespace < other.namespace ? -1 : 1));
-  if (authority === undefined) return { ...NO_AUTHORITY, trust, programs, pods, problems };
-
-  const stored = of('TaskPolicies', authority.policies);
-  const policies = (stored ?? []).map(toPolicyState);
-  if (stored !== undefined) tell(judgePolicies(policies));
-  const keys = of('keys of grants', authority.keys) ?? [];
-  if (keys.length === 1) tell(['keys of grants: expected the next key beside it, got one alone']);
-  const standing = toRevocations(of('Revocations', authority.revocations) ?? []);
-  tell(standing.problems);
-  const by = `system:serviceaccount:${facts.installedIn}:${INSTALLED.authority}`;
-  const inForce = standing.all.filter(({ spec }) => isInForce(spec, now));
-  const revocations = inForce.filter((each) => !isCompletionBy(each, by));
-  const published = of('audit heads', authority.heads);
-  const heads = toHeads(published ?? {});
-  tell(heads.problems);
-  if (published !== undefined) {
-    tell(
-      judgeHeads(
-        heads.all,
-        programs.find(({ name }) => name === INSTALLED.authority),
-      ),
-    );
-  }
-  const completions = inForce.length - revocations.length;
-  const known = { policies, keys, revocations, completions, heads: heads.all };
-  return { trust, programs, ...known, pods, problems };
 };
 
 const NO_AUTHORITY = { policies: [], keys: [], revocations: [], completions: 0, heads: [] };
 
-const judgeProgram = ({
-  kind,
-  name,
-  replicas,
-}: {
-  readonly kind: string;
-  readonly name: string;
-  readonly replicas: Replicas | undefined;
-}): readonly string[] => {
-  if (replicas === undefined) return [`${kind} ${name}: expected it, got nothing`];
-  const { ready, wanted } = replicas;
-  const isEnough = ready >= wanted && wanted > 0;
-  return isEnough
-    ? []
-    : [`${kind} ${name}: expected ${Math.max(1, wanted)} ready replicas, got ${ready}`];
+/** What was made of a fact, and what is not well with it. */
+type Judged<T> = { readonly value: T; readonly problems: readonly string[] };
+
+const judge = <T, U>(
+  what: string,
+  fact: Fact<T>,
+  otherwise: U,
+  judgeValue: (value: T, what: string) => Judged<U>,
+): Judged<U> =>
+  'value' in fact
+    ? judgeValue(fact.value, what)
+    : { value: otherwise, problems: [`${what}: not known (${fact.unknown})`] };
+
+type Authority = NonNullable<StatusFacts['authority']>;
+type AuthorityPart = 'policies' | 'keys' | 'revocations' | 'completions' | 'heads';
+
+const judgeAuthority = (
+  facts: Authority,
+  { installedIn, now }: { readonly installedIn: string; readonly now: number },
+): {
+  readonly program: readonly ProgramState[];
+  readonly state: Pick<State, AuthorityPart>;
+  readonly problems: readonly string[];
+} => {
+  const name = `StatefulSet ${INSTALLED.authority}`;
+  const program = judge(name, facts.program, [], judgeProgram);
+  const policies = judge('TaskPolicies', facts.policies, [], judgePolicies);
+  const keys = judge('keys of grants', facts.keys, [], judgeKeys);
+  const standing = judge('Revocations', facts.revocations, [], toRevocations);
+  const heads = judge('audit heads', facts.heads, [], (published) =>
+    judgeHeads(published, program.value[0]?.wanted ?? 0),
+  );
+  const by = `system:serviceaccount:${installedIn}:${INSTALLED.authority}`;
+  const inForce = standing.value.filter(({ spec }) => isInForce(spec, now));
+  const revocations = inForce.filter((each) => !isCompletionBy(each, by));
+  return {
+    program: program.value,
+    state: {
+      policies: policies.value,
+      keys: keys.value,
+      revocations,
+      completions: inForce.length - revocations.length,
+      heads: heads.value,
+    },
+    problems: [program, policies, keys, standing, heads].flatMap(({ problems }) => problems),
+  };
 };
+
+const judgeProgram = (
+  replicas: Replicas | undefined,
+  what: string,
+): Judged<readonly ProgramState[]> => {
+  if (replicas === undefined) return { value: [], problems: [`${what}: expected it, got nothing`] };
+  const { ready, wanted } = replicas;
+  const [kind = '', name = ''] = what.split(' ');
+  const problem = `${what}: expected ${Math.max(1, wanted)} ready replicas, got ${ready}`;
+  const isEnough = ready >= wanted && wanted > 0;
+  return { value: [{ kind, name, ready, wanted }], problems: isEnough ? [] : [problem] };
+};
+
+const podStates = (counts: ReadonlyMap<string, number>): Judged<State['pods']> => ({
+  value: Array.from(counts, ([namespace, count]) => ({ namespace, count })).sort((one, other) =>
+    one.namespace < other.namespace ? -1 : 1,
+  ),
+  problems: [],
+});
+
+const judgeKeys = (keys: readonly PublishedKey[]): Judged<readonly PublishedKey[]> => ({
+  value: keys,
+  problems:
+    keys.length > 1 ? [] : ['keys of grants: expected the next key beside it, got one alone'],
+});
 
 type Condition = {
   readonly type?: string;
@@ -134,44 +152,42 @@ const UNJUDGED = {
   message: 'no authority has judged its text',
 };
 
-const judgePolicies = (policies: readonly PolicyState[]): readonly string[] =>
-  policies.length === 0
-    ? ['TaskPolicies: expected at least one, got none: no task is permitted']
-    : policies
-        .filter(({ isReady }) => !isReady)
-        .map(({ name, message }) => `TaskPolicy ${name}: ${message.split('\n')[0] ?? ''}`);
+const judgePolicies = (stored: readonly CustomResource[]): Judged<readonly PolicyState[]> => {
+  const policies = stored.map(toPolicyState);
+  const problems = policies
+    .filter(({ isReady }) => !isReady)
+    .map(({ name, message }) => `TaskPolicy ${name}: ${message.split('\n')[0] ?? ''}`);
+  const none = 'TaskPolicies: expected at least one, got none: no task is permitted';
+  return { value: policies, problems: policies.length === 0 ? [none] : problems };
+};
 
-const toRevocations = (
-  stored: readonly CustomResource[],
-): { readonly all: readonly Revocation[]; readonly problems: readonly string[] } => {
+const toRevocations = (stored: readonly CustomResource[]): Judged<readonly Revocation[]> => {
   const results = stored.map(readRevocation);
   return {
-    all: results
+    value: results
       .flatMap((result) => (result.ok ? [result.value] : []))
       .sort((one, other) => other.createdAt - one.createdAt),
     problems: results.flatMap((result) => (result.ok ? [] : result.faults.map(describeFault))),
   };
 };
 
-const toHeads = (
+/** Each replica of a StatefulSet is named by its number. */
+const judgeHeads = (
   published: Readonly<Record<string, string>>,
-): { readonly all: readonly HeadState[]; readonly problems: readonly string[] } => {
+  replicas: number,
+): Judged<readonly HeadState[]> => {
   const results = Object.entries(published).map(
     ([replica, text]) => [replica, readHead(text, `audit head of ${replica}`)] as const,
   );
+  const names = Array.from({ length: replicas }, (_, at) => `${INSTALLED.authority}-${at}`);
+  const missing = names.filter((replica) => !Object.hasOwn(published, replica));
   return {
-    all: results
+    value: results
       .flatMap(([replica, head]) => (head.ok ? [{ replica, ...head.value }] : []))
       .sort((one, other) => (one.replica < other.replica ? -1 : 1)),
-    problems: results.flatMap(([, head]) => (head.ok ? [] : head.faults.map(describeFault))),
+    problems: [
+      ...results.flatMap(([, head]) => (head.ok ? [] : head.faults.map(describeFault))),
+      ...missing.map((replica) => `audit head of ${replica}: expected one, got nothing`),
+    ],
   };
 };
-
-/** Each replica of a StatefulSet is named by its number. */
-const judgeHeads = (
-  heads: readonly HeadState[],
-  authority: ProgramState | undefined,
-): readonly string[] =>
-  Array.from({ length: authority?.wanted ?? 0 }, (_, number) => `${INSTALLED.authority}-${number}`)
-    .filter((replica) => !heads.some((head) => head.replica === replica))
-    .map((replica) => `audit head of ${replica}: expected one, got nothing`);

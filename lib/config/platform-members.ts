@@ -16,6 +16,7 @@ import { audience, authorityGroup } from './authority-members.ts';
 import { certificateBundle } from './certificates.ts';
 import { orEmpty, withDefault } from './defaults.ts';
 import { durationSeconds } from './durations.ts';
+import { podsGroup } from './pod-members.ts';
 
 /** STS's longest session: a longer lifetime could not be kept. */
 const LONGEST_SECONDS = 43_200;
@@ -30,10 +31,6 @@ const pinnedImage = string({
 const quantity = string({
   expected: 'a Kubernetes quantity such as 96Mi or 100m',
   pattern: /^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/,
-});
-const containerName = string({
-  expected: 'a DNS label',
-  pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
 });
 const action = string({
   expected: 'service:Action, written out',
@@ -116,15 +113,10 @@ const tasks = object({
   mintingActions: withDefault(record(role, list(action, { min: 1 })), {}),
 });
 
-const pods = object({
-  ignoredContainers: withDefault(list(containerName), ['istio-proxy', 'linkerd-proxy']),
-  allowApiToken: withDefault(boolean, false),
-});
-
 const groups = {
   cloud: orEmpty(cloudGroup),
   tasks: orEmpty(tasks),
-  pods: orEmpty(pods),
+  pods: orEmpty(podsGroup),
 };
 
 const underAuthority = object({

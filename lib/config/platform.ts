@@ -42,6 +42,10 @@ import { platformFile, type PlatformFile } from './platform-members.ts';
  * pods:
  *   ignoredContainers: [istio-proxy, linkerd-proxy]
  *   allowApiToken: false
+ *   baselineNamespaces: []                 # held to level baseline of rule 4
+ *   exceptions: []                         # {namespace, rule}: breaches are warnings there
+ *   breakGlassGroup: oncall                # omitted: nobody adds ephemeral containers
+ *   protectedAudiences: []                 # beside those that are known
  * authority:
  *   endpoint: https://valetkey-authority.valetkey.svc
  *   issuer: https://valetkey.example/prod

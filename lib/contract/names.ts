@@ -4,6 +4,10 @@ export const DOMAIN = 'valetkey.dev';
 /** Prefix of a task declaration: `task.valetkey.dev/<task>`. */
 export const TASK_ANNOTATION_PREFIX = 'task.valetkey.dev/';
 
+/** On a Namespace, {@link WARN_MODE}: rule 7 warns there instead of refusing, for a migration. */
+export const MODE_LABEL = 'valetkey.dev/mode';
+export const WARN_MODE = 'warn';
+
 /** An index for selectors, never a proof: nothing decides by it. */
 export const INJECTED_LABEL = 'valetkey.dev/injected';
 
@@ -35,22 +39,46 @@ export const PROFILES_CONFIG_MAP = 'valetkey-profiles';
 /** On the webhook's CA Secret: each new value asks for a rotation. */
 export const ROTATE_ANNOTATION = 'valetkey.dev/rotate';
 
-/**
- * Audiences that another cloud identity mechanism, or we, trade for credentials: a pod with tasks
- * may project none of them itself. Ours is added from the platform's settings.
- */
-export const PROTECTED_AUDIENCES = [
-  'sts.amazonaws.com',
-  'pods.eks.amazonaws.com',
-  'api://AzureADTokenExchange',
-  'sts.googleapis.com',
+/** Domains in which AWS answers, of every partition. */
+export const CLOUD_DOMAINS = [
+  'amazonaws.com',
+  'amazonaws.com.cn',
+  'amazonaws.eu',
+  'api.aws',
+  'api.amazonwebservices.com.cn',
+  'api.amazonwebservices.eu',
+  'c2s.ic.gov',
+  'sc2s.sgov.gov',
+  'cloud.adc-e.uk',
+  'csp.hci.ic.gov',
 ] as const;
 
-/** Google's audiences name the identity pool; these are how they begin. */
+/**
+ * Audiences, in lower case, that another cloud identity mechanism, or we, trade for credentials: a
+ * pod with tasks may project none of them itself. Ours and those of `pods.protectedAudiences` are
+ * added from the platform's settings.
+ */
+export const PROTECTED_AUDIENCES: readonly string[] = [
+  ...CLOUD_DOMAINS.flatMap((domain) => [`sts.${domain}`, `pods.eks.${domain}`]),
+  'sts.googleapis.com',
+];
+
+/** Google's audiences name the identity pool, Azure's the cloud; these are how they begin. */
 export const PROTECTED_AUDIENCE_PREFIXES = [
   '//iam.googleapis.com/',
   'https://iam.googleapis.com/',
+  'api://azureadtokenexchange',
 ] as const;
+
+/** And how Google's identity pools of clusters end. */
+export const PROTECTED_AUDIENCE_SUFFIXES = ['.id.goog'] as const;
+
+/** Audiences by which the API server knows itself; an absent one is another. */
+export const API_AUDIENCES: readonly string[] = [
+  'kubernetes.default.svc',
+  'https://kubernetes.default.svc',
+  'https://kubernetes.default.svc.cluster.local',
+];
 
 /** The API token's volume, as the ServiceAccount admission plugin names it. */
 export const API_TOKEN_VOLUME_PREFIX = 'kube-api-access-';

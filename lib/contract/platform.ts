@@ -56,6 +56,15 @@ export type Accept = {
   readonly maxResources?: SidecarResources;
 };
 
+/** Rules of docs/admission.md from which the platform may except a namespace. */
+export const EXCEPTABLE_RULES = ['1', '3', '4', '7', '8', '9', '10'] as const;
+
+/** Breaches of this rule are warnings in this namespace. */
+export type PodException = {
+  readonly namespace: string;
+  readonly rule: (typeof EXCEPTABLE_RULES)[number];
+};
+
 /** An issuer of ID tokens for the humans on whose behalf agents act. */
 export type UserIssuer = {
   /** Exact `iss`. */
@@ -126,6 +135,13 @@ export type Platform = {
     readonly ignoredContainers: readonly string[];
     /** Whether a pod that itself writes `automountServiceAccountToken: true` keeps its API token. */
     readonly allowApiToken: boolean;
+    /** Namespaces whose pods are held to level `baseline` of rule 4 instead of `restricted`. */
+    readonly baselineNamespaces: readonly string[];
+    readonly exceptions: readonly PodException[];
+    /** Its members may add ephemeral containers to injected pods; absent: nobody may. */
+    readonly breakGlassGroup?: string;
+    /** Audiences that pods with tasks may not project tokens for, beside those that are known. */
+    readonly protectedAudiences: readonly string[];
   };
   /** There if, and only if, `trust` is `authority`. */
   readonly authority?: AuthoritySettings;

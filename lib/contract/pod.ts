@@ -30,6 +30,13 @@ export type PodSpec = {
   readonly hostNetwork?: boolean;
   readonly shareProcessNamespace?: boolean;
   readonly os?: { readonly name: string };
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly hostname?: string;
+  readonly dnsPolicy?: string;
+  readonly dnsConfig?: {
+    readonly nameservers?: readonly string[];
+    readonly searches?: readonly string[];
+  };
   /** The pod's own name in its `/etc/hosts`, whatever it is (Kubernetes 1.34 and later). */
   readonly hostnameOverride?: string;
   readonly hostAliases?: readonly {
@@ -48,7 +55,16 @@ export type PodSecurityContext = {
   readonly supplementalGroups?: readonly number[];
   readonly seccompProfile?: Profile;
   readonly appArmorProfile?: Profile;
+  readonly seLinuxOptions?: SeLinuxOptions;
+  readonly sysctls?: readonly { readonly name: string; readonly value?: string }[];
   readonly windowsOptions?: unknown;
+};
+
+export type SeLinuxOptions = {
+  readonly type?: string;
+  readonly user?: string;
+  readonly role?: string;
+  readonly level?: string;
 };
 
 export type Profile = { readonly type?: string; readonly localhostProfile?: string };
@@ -60,15 +76,29 @@ export type Container = {
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   readonly env?: readonly EnvVar[];
-  readonly envFrom?: readonly unknown[];
+  readonly envFrom?: readonly EnvFromSource[];
   readonly volumeMounts?: readonly VolumeMount[];
   readonly volumeDevices?: readonly { readonly name: string; readonly devicePath: string }[];
   readonly securityContext?: SecurityContext;
   readonly ports?: readonly ContainerPort[];
   readonly resources?: Resources;
   readonly restartPolicy?: string;
-  readonly startupProbe?: unknown;
+  readonly startupProbe?: Handler;
+  readonly livenessProbe?: Handler;
+  readonly readinessProbe?: Handler;
+  readonly lifecycle?: { readonly postStart?: Handler; readonly preStop?: Handler };
+  readonly resizePolicy?: unknown;
   readonly targetContainerName?: string;
+};
+
+/** A probe or hook, as far as it runs a command in the container. */
+export type Handler = { readonly exec?: { readonly command?: readonly string[] } };
+
+/** All that a Secret or ConfigMap holds, as variables. */
+export type EnvFromSource = {
+  readonly prefix?: string;
+  readonly secretRef?: { readonly name?: string };
+  readonly configMapRef?: { readonly name?: string };
 };
 
 export type ContainerPort = {
@@ -90,10 +120,12 @@ export type EnvVarSource = {
     readonly path?: string;
     readonly key?: string;
   };
-  readonly secretKeyRef?: unknown;
-  readonly configMapKeyRef?: unknown;
+  readonly secretKeyRef?: KeyRef;
+  readonly configMapKeyRef?: KeyRef;
   readonly resourceFieldRef?: unknown;
 };
+
+export type KeyRef = { readonly name?: string; readonly key?: string };
 
 export type VolumeMount = {
   readonly name: string;
@@ -116,6 +148,7 @@ export type SecurityContext = {
   readonly procMount?: string;
   readonly seccompProfile?: Profile;
   readonly appArmorProfile?: Profile;
+  readonly seLinuxOptions?: SeLinuxOptions;
   readonly windowsOptions?: unknown;
 };
 
@@ -127,6 +160,7 @@ export type Resources = {
 export type Volume = {
   readonly name: string;
   readonly hostPath?: unknown;
+  readonly gitRepo?: unknown;
   readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
   readonly projected?: {
     readonly defaultMode?: number;

@@ -1,6 +1,7 @@
 import type { PodSecurityContext, Pod, SecurityContext } from '../contract/pod.ts';
 import type { PlacedContainer } from './containers.ts';
 import { otherContainers } from './consumers.ts';
+import { LEVELS, type Level, type LevelTerms } from './rules/levels.ts';
 
 /** Safe values for what a container's author left open. */
 export type Fill = {
@@ -13,15 +14,15 @@ export type Fill = {
 
 /**
  * Rule 4's fills: of every container but the sidecar, unset `allowPrivilegeEscalation`,
- * `capabilities` and `seccompProfile`. Nothing else: a filled `runAsNonRoot` strands pods on the
- * node. Explicit violations stay, for the rule to refuse.
+ * `capabilities` and `seccompProfile`, as far as the level asks for them. Nothing else: a filled
+ * `runAsNonRoot` strands pods on the node. Explicit violations stay, for the rule to refuse.
  */
-export const fillsFor = (pod: Pod): readonly Fill[] =>
+export const fillsFor = (pod: Pod, level: Level = 'restricted'): readonly Fill[] =>
   otherContainers(pod)
     .filter(({ list }) => list !== 'ephemeralContainers')
     .map((at) => ({
       at,
-      values: valuesFor(at.container.securityContext, pod.spec?.securityContext),
+      values: valuesFor(LEVELS[level], at.container.securityContext, pod.spec?.securityContext),
     }))
     .filter(({ values }) => Object.keys(values).length > 0);
 
@@ -29,16 +30,21 @@ export const fillsFor = (pod: Pod): readonly Fill[] =>
 export const describeFill = ({ at, values }: Fill): string => {
   const written = [
     values.allowPrivilegeEscalation === false ? ['allowPrivilegeEscalation: false'] : [],
-    values.capabilities ? ['capabilities: {drop: [ALL]}'] : [],
+    values.capabilities ? [`capabilities: {drop: [${values.capabilities.drop?.join() ?? ''}]}`] : [],
     values.seccompProfile ? ['seccompProfile: {type: RuntimeDefault}'] : [],
   ].flat();
   return `container ${at.container.name}: securityContext was filled with ${written.join(', ')}`;
 };
 
-const valuesFor = (own: SecurityContext = {}, ofPod: PodSecurityContext = {}): Fill['values'] => ({
+const valuesFor = (
+  { mayEscalate, drop }: LevelTerms,
+  own: SecurityContext = {},
+  ofPod: PodSecurityContext = {},
+): Fill['values'] => ({
   ...(own.allowPrivilegeEscalation === undefined &&
+    !mayEscalate &&
     !needsEscalation(own) && { allowPrivilegeEscalation: false }),
-  ...(isEmpty(own.capabilities) && { capabilities: { drop: ['ALL'] } }),
+  ...(isEmpty(own.capabilities) && { capabilities: { drop: [drop] } }),
   ...(own.seccompProfile === undefined &&
     ofPod.seccompProfile === undefined && { seccompProfile: { type: 'RuntimeDefault' } }),
 });

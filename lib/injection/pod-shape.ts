@@ -97,6 +97,8 @@ const own = (value: Record<string, unknown>, name: string): unknown =>
 
 const profile = members({}, { type: text, localhostProfile: text });
 
+const seLinuxOptions = members({}, { type: text, user: text, role: text, level: text });
+
 const securityContext = members(
   {},
   {
@@ -110,14 +112,19 @@ const securityContext = members(
     procMount: text,
     seccompProfile: profile,
     appArmorProfile: profile,
+    seLinuxOptions,
   },
 );
+
+const keyRef = members({}, { name: text, key: text });
 
 const envSource = members(
   {},
   {
     fieldRef: members({ fieldPath: text }, { apiVersion: text }),
     fileKeyRef: members({}, { volumeName: text, path: text, key: text }),
+    secretKeyRef: keyRef,
+    configMapKeyRef: keyRef,
   },
 );
 
@@ -134,6 +141,10 @@ const volumeMount = members(
 
 const resources = members({}, { requests: entries(amount), limits: entries(amount) });
 
+const handler = members({}, { exec: members({}, { command: items(text) }) });
+
+const source = members({}, { name: text });
+
 const container = members(
   { name: text },
   {
@@ -142,14 +153,18 @@ const container = members(
     command: items(text),
     args: items(text),
     env: items(members({ name: text }, { value: text, valueFrom: envSource })),
-    envFrom: items(mapping),
+    envFrom: items(members({}, { prefix: text, secretRef: source, configMapRef: source })),
     volumeMounts: items(volumeMount),
     volumeDevices: items(members({ name: text }, { devicePath: text })),
     ports: items(members({ containerPort: whole }, { name: text, protocol: text })),
     securityContext,
     resources,
     restartPolicy: text,
-    startupProbe: mapping,
+    startupProbe: handler,
+    livenessProbe: handler,
+    readinessProbe: handler,
+    lifecycle: members({}, { postStart: handler, preStop: handler }),
+    targetContainerName: text,
   },
 );
 
@@ -159,6 +174,7 @@ const volume = members(
   { name: text },
   {
     hostPath: mapping,
+    gitRepo: mapping,
     emptyDir: members({}, { medium: text, sizeLimit: amount }),
     projected: members(
       {},
@@ -177,6 +193,8 @@ const podSecurityContext = members(
     supplementalGroups: items(whole),
     seccompProfile: profile,
     appArmorProfile: profile,
+    seLinuxOptions,
+    sysctls: items(members({ name: text }, { value: text })),
   },
 );
 
@@ -207,6 +225,10 @@ const pod = members(
         hostNetwork: flag,
         shareProcessNamespace: flag,
         os: members({ name: text }),
+        nodeSelector: entries(text),
+        hostname: text,
+        dnsPolicy: text,
+        dnsConfig: members({}, { nameservers: items(text), searches: items(text) }),
         hostnameOverride: text,
         hostAliases: items(members({}, { ip: text, hostnames: items(text) })),
         securityContext: podSecurityContext,

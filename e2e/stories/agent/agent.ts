@@ -13,7 +13,13 @@ import type { Batch } from './https-requests.ts';
  *   get|put|list BUCKET KEY [-]  one call of S3 → {"status", "code"?}; -: environment from standard input
  *   call METHOD PATH [BODY]    one call of the sidecar over its socket → {"status", "headers", "body"}
  *   send                       HTTPS requests from the pod's address: a batch from standard input → replies
+ *   watch BUCKET KEY           holds credentials → when the sidecar, and when the cloud, first refused
+ *   ask-on                     asks the sidecar for credentials without end → each change of its answer
+ *   stream TASK BUCKET KEY     starts, uses and completes runs without end → each run
+ *
+ * The last three print a line of JSON for each thing that they say, with the time in milliseconds.
  */
+
 /** Loaded when it is needed: the consumers of a crowd of pods do not need it. */
 const sdk = () => import('@aws-sdk/client-s3');
 
@@ -124,6 +130,7 @@ const watch = async (bucket: string, key: string) => {
 };
 
 const askOn = async () => {
+  endWhenTold();
   let last = '';
   for (;;) {
     const { status, body } = await askSidecar('GET', '/v1/credentials');
@@ -134,10 +141,11 @@ const askOn = async () => {
   }
 };
 
-/** Runs that a pod may start and complete in a second, less than its authority allows. */
+/** The authority hears twice of each run, and a pod may ask it twice in a second for long. */
 const STREAM_PAUSE_MS = 1_100;
 
 const stream = async (task: string, bucket: string, key: string) => {
+  endWhenTold();
   for (;;) {
     say(await oneRun(task, { operation: 'get', bucket, key }));
     await pause(STREAM_PAUSE_MS);
@@ -153,6 +161,9 @@ const oneRun = async (task: string, call: CloudCall) => {
   const ended = await askSidecar('DELETE', `/v1/runs/${run}`);
   return { status, run, cloud: cloud.status, ended: ended.status };
 };
+
+/** The first process of a container is not ended by SIGTERM unless it listens. */
+const endWhenTold = () => process.once('SIGTERM', () => process.exit());
 
 const hold = () => {
   const { promise, resolve } = Promise.withResolvers<unknown>();

@@ -8,6 +8,7 @@ export type { Reply, Wish } from '../agent/https-requests.ts';
 
 const { namespace } = stage.release;
 const name = 'valetkey-authority';
+export const authorityLabel = 'app.kubernetes.io/component=authority';
 
 /** The audience of exchange tokens, unless the chart is told another. */
 export const exchangeAudience = 'authority.valetkey.dev';
@@ -21,7 +22,7 @@ type ReplicaPod = {
 export type Replica = { name: string; address: string; restarts: number };
 
 export const replicas = async (): Promise<Replica[]> => {
-  const where = ['pods', '-n', namespace, '-l', 'app.kubernetes.io/component=authority'];
+  const where = ['pods', '-n', namespace, '-l', authorityLabel];
   const { items } = await getJson<{ items: ReplicaPod[] }>(cluster, where);
   return items
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
@@ -32,8 +33,12 @@ export const replicas = async (): Promise<Replica[]> => {
     }));
 };
 
+type Access = Pick<Batch, 'endpoint' | 'ca' | 'servername'>;
+
+let access: Promise<Access> | undefined;
+
 /** How to reach it as sidecars do: its Service, by the roots that they are told to trust. */
-const openAccess = async (): Promise<Pick<Batch, 'endpoint' | 'ca' | 'servername'>> => {
+const readAccess = async (): Promise<Access> => {
   const [service, roots] = await Promise.all([
     getJson<{ spec: { clusterIP: string } }>(cluster, ['service', name, '-n', namespace]),
     getJson<{ data: Record<string, string> }>(cluster, [
@@ -76,9 +81,10 @@ export const askFrom = async (place: Place, wish: Wish, options: Addressed = {})
   only(await askAllFrom(place, [wish], options));
 
 const batchOf = async (wishes: Wish[], { lanes = 1, address }: Addressed): Promise<Batch> => {
-  const access = await openAccess();
-  const endpoint = address === undefined ? access.endpoint : `https://${address}:9445`;
-  return { ...access, endpoint, wishes, lanes };
+  access ??= readAccess();
+  const { endpoint, ...trust } = await access;
+  const there = address === undefined ? endpoint : `https://${address}:9445`;
+  return { ...trust, endpoint: there, wishes, lanes };
 };
 
 const only = ([reply]: Reply[]): Reply => {

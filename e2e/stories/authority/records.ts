@@ -1,9 +1,9 @@
 import { expect } from '@jest/globals';
-import { getJson, logs, waitFor } from '../../cluster/kubectl.ts';
+import { getJson, kubectl, waitFor } from '../../cluster/kubectl.ts';
 import { podUid } from '../node.ts';
 import { cluster, stage } from '../stage.ts';
 import type { Place } from '../stage.ts';
-import { refusedBody, replicas } from './authority.ts';
+import { authorityLabel, refusedBody } from './authority.ts';
 import type { Reply } from './authority.ts';
 
 /** A line of the authority's records: OCSF, and what is ours under `unmapped`. */
@@ -31,14 +31,10 @@ const isRecord = (line: string): boolean => line.startsWith('{') && line.include
 
 /** The records of both replicas, of the last minutes. */
 export const readRecords = async (): Promise<AuditRecord[]> => {
-  const all = await Promise.all(
-    (await replicas()).map(({ name: pod }) =>
-      logs(cluster, { namespace: stage.release.namespace, pod }, ['--since=5m']),
-    ),
-  );
-  return all
-    .flatMap((text) => text.split('\n').filter(isRecord))
-    .map((line) => JSON.parse(line) as AuditRecord);
+  const where = ['-n', stage.release.namespace, '-l', authorityLabel];
+  const { stdout } = await kubectl(cluster, ['logs', ...where, '--tail=-1', '--since=5m']);
+  const lines = stdout.split('\n').filter(isRecord);
+  return lines.map((line) => JSON.parse(line) as AuditRecord);
 };
 
 /** Waits for a record: the log of a container comes a little after what it wrote. */

@@ -155,7 +155,7 @@ if (node !== undefined) {
 
     test.each(strangers)('%s: %s', async (_what, reason, make) => {
       const purpose = newPurpose();
-      const reply = await askFrom(pod, tokenRequest({ token: await make(token), purpose }));
+      const reply = await ask(tokenRequest({ token: await make(token), purpose }));
       // Nobody is known: the record names no pod, and no Event troubles the one that is named.
       await expectRefusal(reply, { status: 400, reason, purpose });
     });
@@ -197,16 +197,19 @@ if (node !== undefined) {
     });
 
     test('that the API server never gave, signed with its own key, is refused by its review', async () => {
-      const account = bound(token).serviceaccount as { name: string };
+      const { serviceaccount } = bound(token);
       const claims = {
-        'kubernetes.io': { ...bound(token), serviceaccount: { ...account, uid: randomUUID() } },
+        'kubernetes.io': {
+          ...bound(token),
+          serviceaccount: { ...serviceaccount, uid: randomUUID() },
+        },
       };
       const purpose = newPurpose();
       const reply = await askFrom(
         pod,
         tokenRequest({ token: await sign(token, { claims }), purpose }),
       );
-      await expectRefusal(reply, { status: 403, reason: 'token_review_denied', purpose, pod });
+      await expectRefusal(reply, { status: 400, reason: 'token_review_denied', purpose, pod });
     });
 
     test('copied to another pod is refused there: pod_address', async () => {
@@ -317,5 +320,6 @@ if (node !== undefined) {
   });
 }
 
-const bound = (token: string): Record<string, unknown> =>
-  decodeJwt(token)['kubernetes.io'] as Record<string, unknown>;
+type BoundClaims = { serviceaccount: { name: string; uid: string }; [claim: string]: unknown };
+
+const bound = (token: string): BoundClaims => decodeJwt(token)['kubernetes.io'] as BoundClaims;

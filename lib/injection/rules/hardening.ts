@@ -4,18 +4,20 @@ import { show, type Fault } from '../../reading/fault.ts';
 import type { PlacedContainer } from '../containers.ts';
 import { otherContainers } from '../consumers.ts';
 import { pointer } from '../json-patch.ts';
+import { LEVELS, levelOf, SECCOMP_TYPES, SELINUX_TYPES, type LevelTerms } from './levels.ts';
 import type { Judge } from './rule.ts';
 
 /**
- * Rule 4 at level `restricted`: no other container can become root, gain rights or leave its
- * confinement. Level `baseline`, which only the platform can give a namespace, will be a second
- * list of demands beside {@link RESTRICTED}.
+ * Rule 4: no other container can gain rights or leave its confinement, nor be root unless the
+ * platform gives its namespace level `baseline`.
  */
-export const judgeHardening: Judge = (pod) =>
-  otherContainers(pod).flatMap((placed) => {
+export const judgeHardening: Judge = (pod, { platform, namespace }) => {
+  const terms = LEVELS[levelOf(namespace, platform.pods)];
+  return otherContainers(pod).flatMap((placed) => {
     const subject = subjectOf(pod, placed);
-    return RESTRICTED.flatMap((demand) => demand(subject));
+    return DEMANDS.flatMap((demand) => demand(subject, terms));
   });
+};
 
 type Subject = {
   readonly path: string;
@@ -25,11 +27,9 @@ type Subject = {
   readonly appArmor: { readonly path: string; readonly value: string | undefined };
 };
 
-type Demand = (subject: Subject) => readonly Fault[];
+type Demand = (subject: Subject, terms: LevelTerms) => readonly Fault[];
 
 const APP_ARMOR_ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/';
-const ADDABLE = ['NET_BIND_SERVICE'];
-const SECCOMP = ['RuntimeDefault', 'Localhost'];
 
 const subjectOf = (pod: Pod, { path, container }: PlacedContainer): Subject => {
   const key = `${APP_ARMOR_ANNOTATION}${container.name}`;
@@ -53,15 +53,16 @@ const unprivileged: Demand = ({ path, own }) =>
     got: 'true',
   });
 
-const noEscalation: Demand = ({ path, own }) =>
-  when(own.allowPrivilegeEscalation !== false, {
+const noEscalation: Demand = ({ path, own }, { mayEscalate }) =>
+  when(!mayEscalate && own.allowPrivilegeEscalation !== false, {
     path: `${path}/allowPrivilegeEscalation`,
     expected: 'false',
     got: show(own.allowPrivilegeEscalation),
   });
 
 /** A container's own value wins over the pod's, field by field. */
-const notRoot: Demand = ({ path, own, ofPod }) => {
+const notRoot: Demand = ({ path, own, ofPod }, { mayBeRoot }) => {
+  if (mayBeRoot) return [];
   const user = own.runAsUser ?? ofPod.runAsUser;
   const nonRoot = own.runAsNonRoot ?? ofPod.runAsNonRoot;
   const where = own.runAsUser === undefined ? '/spec/securityContext' : path;
@@ -88,18 +89,19 @@ const notOurIds: Demand = ({ path, own }) => [
   }),
 ];
 
-const noCapabilities: Demand = ({ path, own }) => {
+const fewCapabilities: Demand = ({ path, own }, terms) => {
   const { add, drop } = own.capabilities ?? {};
+  const isDropped = (drop ?? []).some((name) => name === 'ALL' || name === terms.drop);
   return [
-    ...when(!(drop ?? []).includes('ALL'), {
+    ...when(!isDropped, {
       path: `${path}/capabilities/drop`,
-      expected: '["ALL"]',
+      expected: show([terms.drop]),
       got: show(drop ?? undefined),
     }),
     ...(add ?? []).flatMap((name, index) =>
-      when(!ADDABLE.includes(name), {
+      when(!terms.addable.includes(name), {
         path: `${path}/capabilities/add/${index}`,
-        expected: `${ADDABLE.join(', ')} at most`,
+        expected: `${terms.addable.join(', ')} at most`,
         got: show(name),
       }),
     ),
@@ -116,9 +118,9 @@ const defaultProc: Demand = ({ path, own }) =>
 const seccomp: Demand = ({ path, own, ofPod }) => {
   const profile = own.seccompProfile ?? ofPod.seccompProfile;
   const isOfPod = own.seccompProfile === undefined && profile !== undefined;
-  return when(!SECCOMP.includes(profile?.type ?? ''), {
+  return when(!SECCOMP_TYPES.some((type) => type === profile?.type), {
     path: `${isOfPod ? '/spec/securityContext' : path}/seccompProfile/type`,
-    expected: SECCOMP.join(' or '),
+    expected: SECCOMP_TYPES.join(' or '),
     got: show(profile?.type),
   });
 };
@@ -142,13 +144,27 @@ const appArmor: Demand = (subject) => {
   ];
 };
 
-const RESTRICTED: readonly Demand[] = [
+/** A container's own options replace the pod's, member by member. */
+const seLinux: Demand = ({ path, own, ofPod }) =>
+  (['type', 'user', 'role'] as const).flatMap((member) => {
+    const ownValue = own.seLinuxOptions?.[member];
+    const value = ownValue ?? ofPod.seLinuxOptions?.[member] ?? '';
+    const isConfined = member === 'type' && SELINUX_TYPES.some((type) => type === value);
+    return when(value !== '' && !isConfined, {
+      path: `${ownValue === undefined ? '/spec/securityContext' : path}/seLinuxOptions/${member}`,
+      expected: member === 'type' ? `nothing or ${SELINUX_TYPES.join(', ')}` : 'nothing',
+      got: show(value),
+    });
+  });
+
+const DEMANDS: readonly Demand[] = [
   unprivileged,
   noEscalation,
   notRoot,
   notOurIds,
-  noCapabilities,
+  fewCapabilities,
   defaultProc,
   seccomp,
   appArmor,
+  seLinux,
 ];

@@ -1,8 +1,9 @@
-import { SIDECAR_GID, SIDECAR_UID } from '../../contract/names.ts';
+import { CLOUD_DOMAINS, SIDECAR_GID, SIDECAR_UID } from '../../contract/names.ts';
 import type { Platform } from '../../contract/platform.ts';
 import type { Pod } from '../../contract/pod.ts';
 import { show, type Fault } from '../../reading/fault.ts';
 import { containersOf } from '../containers.ts';
+import { pointer } from '../json-patch.ts';
 import type { Judge } from './rule.ts';
 
 /** Rule 3: nothing in the pod as a whole breaks the walls between its containers. */
@@ -11,7 +12,9 @@ export const judgeIsolation: Judge = (pod, { platform }) => [
   ...windows(pod),
   ...ownIds(pod),
   ...hostAliases(pod, platform),
-  ...ownHostname(pod, platform),
+  ...ownHostnames(pod, platform),
+  ...sysctls(pod),
+  ...resolution(pod, platform),
 ];
 
 const SHARED = ['hostPID', 'hostIPC', 'hostNetwork', 'shareProcessNamespace'] as const;
@@ -23,8 +26,11 @@ const sharedNamespaces = (pod: Pod): readonly Fault[] =>
     got: 'true',
   }));
 
+const NODE_SYSTEM = 'kubernetes.io/os';
+
 const windows = (pod: Pod): readonly Fault[] => {
-  const { os, securityContext } = pod.spec ?? {};
+  const { os, nodeSelector, securityContext } = pod.spec ?? {};
+  const node = nodeSelector?.[NODE_SYSTEM];
   const options = [
     { path: '/spec', options: securityContext?.windowsOptions },
     ...containersOf(pod).map(({ path, container }) => ({
@@ -36,6 +42,11 @@ const windows = (pod: Pod): readonly Fault[] => {
     ...(os === undefined || os.name === 'linux'
       ? []
       : [{ path: '/spec/os/name', expected: 'linux', got: show(os.name) }]),
+    ...(node === undefined || node === 'linux'
+      ? []
+      : [
+          { path: `/spec/nodeSelector${pointer(NODE_SYSTEM)}`, expected: 'linux', got: show(node) },
+        ]),
     ...options
       .filter((each) => each.options !== undefined)
       .map(({ path }) => ({
@@ -67,9 +78,6 @@ const ownIds = (pod: Pod): readonly Fault[] => {
     }));
 };
 
-/** Domains in which AWS answers. */
-const CLOUD_DOMAINS = ['amazonaws.com', 'amazonaws.com.cn', 'api.aws'];
-
 const hostAliases = (pod: Pod, platform: Platform): readonly Fault[] =>
   (pod.spec?.hostAliases ?? []).flatMap(({ hostnames }, alias) =>
     (hostnames ?? []).flatMap((name, index) =>
@@ -77,9 +85,11 @@ const hostAliases = (pod: Pod, platform: Platform): readonly Fault[] =>
     ),
   );
 
-/** The kubelet writes it into `/etc/hosts` beside the pod's address: one more alias. */
-const ownHostname = (pod: Pod, platform: Platform): readonly Fault[] =>
-  judgeHost(pod.spec?.hostnameOverride ?? '', '/spec/hostnameOverride', platform);
+/** The kubelet writes them into `/etc/hosts` beside the pod's address: aliases, too. */
+const ownHostnames = (pod: Pod, platform: Platform): readonly Fault[] =>
+  (['hostname', 'hostnameOverride'] as const).flatMap((member) =>
+    judgeHost(pod.spec?.[member] ?? '', `/spec/${member}`, platform),
+  );
 
 const judgeHost = (name: string, path: string, platform: Platform): readonly Fault[] =>
   isTraded(name.toLowerCase().replace(/\.$/, ''), platform)
@@ -93,4 +103,56 @@ const isTraded = (host: string, { cloud, authority }: Platform): boolean => {
     urls.some((url) => URL.parse(url ?? '')?.hostname === host) ||
     CLOUD_DOMAINS.some((domain) => host === domain || host.endsWith(`.${domain}`))
   );
+};
+
+/**
+ * Those that touch nothing but their pod (Pod Security Standards). Among the others is
+ * `net.ipv4.conf.all.route_localnet`, which lets the neighbours on the network reach 127.0.0.1.
+ */
+export const SAFE_SYSCTLS: readonly string[] = [
+  'kernel.shm_rmid_forced',
+  'net.ipv4.ip_local_port_range',
+  'net.ipv4.ip_local_reserved_ports',
+  'net.ipv4.ip_unprivileged_port_start',
+  'net.ipv4.ping_group_range',
+  'net.ipv4.tcp_fin_timeout',
+  'net.ipv4.tcp_keepalive_intvl',
+  'net.ipv4.tcp_keepalive_probes',
+  'net.ipv4.tcp_keepalive_time',
+  'net.ipv4.tcp_rmem',
+  'net.ipv4.tcp_syncookies',
+  'net.ipv4.tcp_wmem',
+];
+
+const sysctls = (pod: Pod): readonly Fault[] =>
+  (pod.spec?.securityContext?.sysctls ?? []).flatMap(({ name }, index) =>
+    SAFE_SYSCTLS.includes(name)
+      ? []
+      : [
+          {
+            path: `/spec/securityContext/sysctls/${index}/name`,
+            expected: 'a sysctl that touches nothing but its pod (Pod Security Standards)',
+            got: show(name),
+          },
+        ],
+  );
+
+/**
+ * Whoever answers for the pod's names can pass for the authority or the cloud only where no TLS
+ * holds them to their certificates: a sidecar that trades its token by http.
+ */
+const resolution = (pod: Pod, { trust, cloud }: Platform): readonly Fault[] => {
+  const { dnsPolicy, dnsConfig } = pod.spec ?? {};
+  if (trust === 'authority' || cloud.stsEndpoint?.startsWith('http:') !== true) return [];
+  const expected = "the cluster's own resolution of names, since cloud.stsEndpoint is http";
+  return [
+    { path: '/spec/dnsPolicy', isBroken: dnsPolicy === 'None', got: dnsPolicy },
+    ...(['nameservers', 'searches'] as const).map((member) => ({
+      path: `/spec/dnsConfig/${member}`,
+      isBroken: (dnsConfig?.[member] ?? []).length > 0,
+      got: dnsConfig?.[member],
+    })),
+  ]
+    .filter(({ isBroken }) => isBroken)
+    .map(({ path, got }) => ({ path, expected, got: show(got) }));
 };

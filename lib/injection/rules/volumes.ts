@@ -1,33 +1,58 @@
 import { isCloudAudience } from '../../config/audiences.ts';
-import { TOKEN_VOLUME } from '../../contract/names.ts';
+import { API_AUDIENCES, TOKEN_VOLUME } from '../../contract/names.ts';
 import type { Platform } from '../../contract/platform.ts';
 import type { Volume } from '../../contract/pod.ts';
 import { show, type Fault } from '../../reading/fault.ts';
+import { isApiTokenVolume } from '../api-token.ts';
 import type { Judge } from './rule.ts';
 
-/** Rule 5: no way to the node's files, and no token but ours that a cloud would take. */
+/** Rule 5: no way to the node's files, and no token but ours that a cloud or Valetkey would take. */
 export const judgeVolumes: Judge = (pod, { platform }) =>
   (pod.spec?.volumes ?? []).flatMap((volume, index) => {
     const path = `/spec/volumes/${index}`;
-    return [...hostPath(volume, path), ...tokens(volume, path, platform)];
+    return [...nodeFiles(volume, path), ...tokens(volume, path, platform)];
   });
 
-const hostPath = (volume: Volume, path: string): readonly Fault[] =>
-  volume.hostPath === undefined
-    ? []
-    : [{ path: `${path}/hostPath`, expected: 'no hostPath', got: show(volume.hostPath) }];
+/** A gitRepo is fetched by the kubelet: its author's git runs as root, on the node. */
+const NODE_SOURCES = ['hostPath', 'gitRepo'] as const;
 
-/** Our own volume is compared field by field under rule 2. */
+const nodeFiles = (volume: Volume, path: string): readonly Fault[] =>
+  NODE_SOURCES.filter((source) => volume[source] !== undefined).map((source) => ({
+    path: `${path}/${source}`,
+    expected: `no ${source}`,
+    got: show(volume[source]),
+  }));
+
+/** Our own volume, and the one that Kubernetes adds for the API token, are rule 2's to compare. */
 const tokens = (volume: Volume, path: string, platform: Platform): readonly Fault[] =>
   volume.name === TOKEN_VOLUME
     ? []
     : (volume.projected?.sources ?? []).flatMap(({ serviceAccountToken }, index) => {
-        const audience = serviceAccountToken?.audience ?? '';
-        if (!isProtected(audience, platform)) return [];
+        if (serviceAccountToken === undefined) return [];
+        const { audience = '' } = serviceAccountToken;
+        const expected = expectedOf(audience, platform);
+        if (expected === undefined || isRuleTwos(volume, audience)) return [];
         const at = `${path}/projected/sources/${index}/serviceAccountToken/audience`;
-        const expected = 'no audience that a cloud or Valetkey trades for credentials';
-        return [{ path: at, expected, got: show(audience) }];
+        return [{ path: at, expected, got: audience === '' ? 'nothing' : show(audience) }];
       });
 
-const isProtected = (audience: string, { sidecar }: Platform): boolean =>
-  isCloudAudience(audience) || audience.toLowerCase() === sidecar.audience.toLowerCase();
+const isRuleTwos = (volume: Volume, audience: string): boolean =>
+  audience === '' && isApiTokenVolume(volume);
+
+const expectedOf = (audience: string, platform: Platform): string | undefined => {
+  if (isProtected(audience, platform)) {
+    return 'no audience that a cloud or Valetkey trades for credentials';
+  }
+  return isApi(audience) && !platform.pods.allowApiToken
+    ? "an audience that is not the API server's: the platform allows no API token in pods with tasks"
+    : undefined;
+};
+
+const isProtected = (audience: string, { sidecar, pods }: Platform): boolean =>
+  isCloudAudience(audience) ||
+  [sidecar.audience, ...pods.protectedAudiences].some(
+    (each) => each.toLowerCase() === audience.toLowerCase(),
+  );
+
+const isApi = (audience: string): boolean =>
+  audience === '' || API_AUDIENCES.includes(audience.toLowerCase());

@@ -1,0 +1,125 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  JWT_TYPE,
+  ROOTS_CONFIG_MAP,
+  ROOTS_KEY,
+  TASK_DETAILS_TYPE,
+  TOKEN_EXCHANGE_GRANT,
+  TOKEN_PATH,
+} from '../lib/contract/authority.ts';
+import {
+  AUTHORITY_ENV as ENV,
+  AUTHORITY_TUNING_ENV as TUNING,
+} from '../lib/contract/environment.ts';
+import { INSTALLED } from '../lib/contract/names.ts';
+import { AUTHORITY_RUNTIME_ENV } from '../lib/contract/runtime.ts';
+import { TASK, startCluster } from './authority-cluster.ts';
+import { commandOf, compileCache } from './bench.ts';
+import type { Bench } from './bench.ts';
+import { freePorts } from './ports.ts';
+import { startProgram, untilAnswered } from './processes.ts';
+import type { Program } from './processes.ts';
+import type { Sts } from './sts.ts';
+
+/** Our authority as a process, and the API server that it asks. */
+export type Authority = Program & {
+  readonly cluster: Awaited<ReturnType<typeof startCluster>>;
+  /** `https://localhost:port`, as sidecars are told it. */
+  readonly endpoint: string;
+  readonly target: string;
+  /** PEM, as sidecars are told them. */
+  readonly roots: () => string;
+};
+
+/** Nobody is refused for asking often: the limit is what is measured. */
+const UNLIMITED = '9999999';
+
+/** Starts the authority as it is built, with records in a file, and waits until it is ready. */
+export async function startAuthority(bench: Bench, sts: Sts): Promise<Authority> {
+  const folder = mkdtempSync(join(bench.folder, 'authority-'));
+  const [port, telemetryPort] = await freePorts();
+  const endpoint = `https://localhost:${port}`;
+  const cluster = await startCluster();
+  const files = { platform: join(folder, 'platform.yaml'), kubeconfig: join(folder, 'kubeconfig') };
+  const { namespace, authority: name } = INSTALLED;
+  writeFileSync(files.platform, platform(endpoint, sts.url));
+  writeFileSync(
+    files.kubeconfig,
+    cluster.kubeconfigFor(`system:serviceaccount:${namespace}:${name}`),
+    { mode: 0o600 },
+  );
+  const [command, args] = commandOf(bench, 'authority');
+  const program = startProgram({
+    command,
+    args,
+    core: 'server',
+    env: {
+      ...AUTHORITY_RUNTIME_ENV,
+      NODE_COMPILE_CACHE: compileCache(bench.folder),
+      [ENV.platformFile]: files.platform,
+      [ENV.namespace]: namespace,
+      [ENV.podName]: `${name}-0`,
+      [ENV.auditFolder]: join(folder, 'audit'),
+      [ENV.listen]: `127.0.0.1:${port}`,
+      [ENV.telemetry]: `127.0.0.1:${telemetryPort}`,
+      [TUNING.kubeconfig]: files.kubeconfig,
+      ...Object.fromEntries(
+        [TUNING.peerRate, TUNING.podRate, TUNING.serviceAccountRate, TUNING.namespaceRate].map(
+          (rate) => [rate, UNLIMITED],
+        ),
+      ),
+    },
+  });
+  await untilAnswered({ port: telemetryPort, path: '/readyz' });
+  return {
+    ...program,
+    cluster,
+    endpoint,
+    target: `tls:127.0.0.1:${port}`,
+    roots: () => readRoots(cluster),
+    stop: async () => {
+      await program.stop();
+      await cluster.close();
+    },
+  };
+}
+
+function readRoots({ objects }: Authority['cluster']): string {
+  const at = `/api/v1/namespaces/${INSTALLED.namespace}/configmaps/${ROOTS_CONFIG_MAP}`;
+  const { [ROOTS_KEY]: roots = '' } = (objects.get(at)?.['data'] ?? {}) as Record<string, string>;
+  return roots;
+}
+
+const platform = (endpoint: string, stsEndpoint: string): string => `trust: authority
+sidecar:
+  image: registry.example/valetkey:0.1.0
+cloud:
+  region: eu-central-1
+  stsEndpoint: ${stsEndpoint}
+  allowHttp: true
+tasks:
+  accountIds: ["111122223333"]
+authority:
+  endpoint: ${endpoint}
+  issuer: ${endpoint}
+  trustDomain: bench.example
+`;
+
+/** A token exchange as a sidecar sends it, as it goes over the wire. */
+export function exchangeRequest(token: string): string {
+  const body = new URLSearchParams({
+    grant_type: TOKEN_EXCHANGE_GRANT,
+    subject_token: token,
+    subject_token_type: JWT_TYPE,
+    authorization_details: JSON.stringify([{ type: TASK_DETAILS_TYPE, ...TASK, params: {} }]),
+  }).toString();
+  return [
+    `POST ${TOKEN_PATH} HTTP/1.1`,
+    'Host: localhost',
+    'Content-Type: application/x-www-form-urlencoded',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    '',
+    body,
+  ].join('\r\n');
+}
