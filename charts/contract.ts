@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { admissionPolicies } from '../lib/admission-policies/policies.ts';
 import * as authority from '../lib/contract/authority.ts';
 import { AUTHORITY_ENV, PLATFORM_FILE, WEBHOOK_ENV } from '../lib/contract/environment.ts';
 import * as names from '../lib/contract/names.ts';
@@ -20,8 +21,17 @@ import { STARTER_POLICY } from '../lib/policy/starter.ts';
 
 export const CONTRACT_FILE = join(import.meta.dirname, 'valetkey', 'contract.json');
 
-/** Where the templates write the platform's audience, as a CEL string literal. */
-const AUDIENCE_MARK = '@AUDIENCE@';
+/** Where the templates write the platform's settings, as CEL. */
+const MARKS = {
+  audience: '@AUDIENCE@',
+  protectedAudiences: '@PROTECTED_AUDIENCES@',
+  allowApiToken: '@ALLOW_API_TOKEN@',
+  hosts: '@HOSTS@',
+  isPlainHttp: '@IS_PLAIN_HTTP@',
+  baselineNamespaces: '@BASELINE_NAMESPACES@',
+  exceptions: '@EXCEPTIONS@',
+  breakGlassGroup: '@BREAK_GLASS_GROUP@',
+} as const;
 
 /** The words that the chart shares with the programs, as its templates read them. */
 export const contractWords = () => ({
@@ -59,13 +69,17 @@ export const contractWords = () => ({
     auditHeadsConfigMap: authority.AUDIT_HEADS_CONFIG_MAP,
     starterPolicy: STARTER_POLICY,
   },
+  celMarks: MARKS,
   matchConditions: {
-    audienceMark: AUDIENCE_MARK,
     mutate: mutateConditions,
     validate: {
       cluster: validateConditions,
-      authority: authorityValidateConditions(AUDIENCE_MARK),
+      authority: authorityValidateConditions(MARKS.audience),
     },
+  },
+  admissionPolicies: {
+    cluster: admissionPolicies({ trust: 'cluster', ...MARKS }),
+    authority: admissionPolicies({ trust: 'authority', ...MARKS }),
   },
 });
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { getJson, kubectl, waitFor } from './cluster/kubectl.ts';
 import { runInside } from './cluster/namespace.ts';
 import type { Cloud } from './clouds/cloud.ts';
+import { peopleAudience, peopleIssuer } from './cluster/issuer.ts';
 import { optedInRole, revokerRole } from './clouds/trust.ts';
 import type { ClusterAccess } from './cluster/record.ts';
 import type { Ground } from './ground.ts';
@@ -28,6 +29,7 @@ export const valuesFor = ({ cloud, node, images, imagePullPolicy, trust }: Subje
         issuer: trust.issuer,
         cloudAudience: trust.audience,
         ...denialFor(cloud),
+        ...usersOf(node),
         resources: { requests: { cpu: '20m' } },
         // There is no storage class.
         audit: { file: { persistent: false } },
@@ -50,6 +52,15 @@ export const valuesFor = ({ cloud, node, images, imagePullPolicy, trust }: Subje
     webhook: { resources: { requests: { cpu: '20m' } } },
     tasks: { lifetimeFloor: '2s' },
   };
+};
+
+/** Humans whose ID tokens the issuer front vouches for. */
+const usersOf = (node: Ground['node']) => {
+  if (node === undefined) return {};
+  const issuer = peopleIssuer(node);
+  const caBundle = readFileSync(node.caCertificate, 'utf8');
+  const people = { issuer, jwksUri: `${issuer}/jwks`, audience: peopleAudience, caBundle };
+  return { users: { issuers: [people] } };
 };
 
 /** Of the two only RGW has roles that deny single sessions. */

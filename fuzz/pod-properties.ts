@@ -38,22 +38,19 @@ const assertAnswer = ({ allowed, status, patch }: AdmissionOutcome): void => {
   assert.ok(status.message !== '');
 };
 
-const judgesAnything = property(
-  'any pod in: a patch that fits, or faults; never a throw',
-  {
-    runs: 600,
-    inputs: fc.tuple(anything, anything, fc.constantFrom(...OPERATIONS)),
-    holds: async ([object, oldObject, operation]) => {
-      const mutated = await mutate(object);
-      assertAnswer(mutated);
-      const result = changedBy(object, mutated);
-      assertAnswer(await validate(result));
-      const older = operation === 'CREATE' ? undefined : oldObject;
-      assertAnswer(await mutate(object, { operation }));
-      assertAnswer(await validate(object, { operation, oldObject: older }));
-    },
+const judgesAnything = property('any pod in: a patch that fits, or faults; never a throw', {
+  runs: 600,
+  inputs: fc.tuple(anything, anything, fc.constantFrom(...OPERATIONS)),
+  holds: async ([object, oldObject, operation]) => {
+    const mutated = await mutate(object);
+    assertAnswer(mutated);
+    const result = changedBy(object, mutated);
+    assertAnswer(await validate(result));
+    const older = operation === 'CREATE' ? undefined : oldObject;
+    assertAnswer(await mutate(object, { operation }));
+    assertAnswer(await validate(object, { operation, oldObject: older }));
   },
-);
+});
 
 const injected = async (pod: Json): Promise<Json> => {
   const outcome = await mutate(pod);

@@ -1,9 +1,9 @@
 import type { LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
-import { PROFILES_CONFIG_MAP, TASK_ANNOTATION_PREFIX } from '../../lib/contract/names.ts';
+import { PROFILES_CONFIG_MAP } from '../../lib/contract/names.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import type { Task } from '../../lib/contract/task.ts';
-import { sidecarsOf } from '../../lib/injection/consumers.ts';
+import { declaresTasks, sidecarsOf } from '../../lib/injection/consumers.ts';
 import { judgeLivePod } from '../../lib/injection/live-pod.ts';
 import { readPod } from '../../lib/injection/pod-shape.ts';
 import { readProfiles } from '../../lib/injection/published-profiles.ts';
@@ -150,9 +150,7 @@ const admittedTo = async (
   const text = env?.find(({ name }) => name === SIDECAR_ENV.tasks)?.value;
   const admitted = readAdmittedTasks(text ?? '');
   if (!admitted.ok) {
-    const declared = Object.keys((pod.ok && pod.value.metadata?.annotations) || {}).some((key) =>
-      key.startsWith(TASK_ANNOTATION_PREFIX),
-    );
+    const declared = pod.ok && declaresTasks(pod.value);
     return { tasks: [], faults: [], warnings: declared ? [NOT_ADMITTED] : [] };
   }
   const terms = { limits, dialect: cloud.dialect, loadCatalogue };

@@ -8,6 +8,7 @@ import type { Log } from '../../lib/contract/log.ts';
 import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../../lib/contract/paths.ts';
 import { openRunBook, type RunBook } from '../../lib/credentials/run-book.ts';
 import type { Schedule } from '../../lib/credentials/schedule.ts';
+import { budgetConnections } from '../../lib/edge/http/connection-budgets.ts';
 import { openLoopbackGuard } from '../../lib/edge/http/local-guard.ts';
 import {
   closeListener,
@@ -132,9 +133,16 @@ const listenOnLoopback = async (
   loopback: ReturnType<typeof openRoutes>['loopback'],
 ): Promise<Server> => {
   const server = createLocalServer();
+  const assign = budgetConnections(server);
   await listenOnAddress(server, { ...config.loopback, setting: SIDECAR_ENV.loopback });
   const host = `${config.loopback.host}:${portOf(server)}`;
-  server.on('request', loopback(openLoopbackGuard({ host, tokens })));
+  const guard = openLoopbackGuard({ host, tokens });
+  const admit: typeof guard = (request) => {
+    const who = guard(request);
+    if (who.kind === 'consumer') assign(request.socket, who.consumer);
+    return who;
+  };
+  server.on('request', loopback(admit));
   return server;
 };
 

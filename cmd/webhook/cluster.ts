@@ -9,6 +9,7 @@ import { openDirectCalls } from '../../lib/edge/kubernetes/direct-calls.ts';
 import { openNamespaceLabels } from '../../lib/edge/kubernetes/namespace-labels.ts';
 import { listPods } from '../../lib/edge/kubernetes/pods.ts';
 import { openSecret } from '../../lib/edge/kubernetes/secrets.ts';
+import { openServiceAccounts, type ReadServiceAccount } from '../../lib/edge/kubernetes/service-accounts.ts';
 import { openWebhookConfigurations } from '../../lib/edge/kubernetes/webhook-configurations.ts';
 import type { ReadNamespaceLabels } from '../../lib/identity/identification.ts';
 import type { WebhookConfig } from './config.ts';
@@ -20,10 +21,11 @@ export type Cluster = {
   readonly certificate: Omit<RoundEdges, 'now' | 'onStep'>;
   readonly readConfigurations: () => Promise<readonly StoredConfiguration[]>;
   readonly profiles: Pick<ProfilesEdges, 'store' | 'watch' | 'livePods'>;
+  readonly readNamespaceLabels: ReadNamespaceLabels;
+  readonly readServiceAccount: ReadServiceAccount;
   /** What follows is for `trust: authority`. */
   readonly watchRoots: ProfilesEdges['watch'];
   readonly watchPolicies: PoliciesEdges['watch'];
-  readonly readNamespaceLabels: ReadNamespaceLabels;
 };
 
 /** Opens the cluster that the webhook runs in. */
@@ -36,6 +38,8 @@ export const openCluster = (
   const place = { namespace, name: PROFILES_CONFIG_MAP };
   const roots = { namespace, name: ROOTS_CONFIG_MAP };
   const policies = { kind: 'TaskPolicy', plural: TASK_POLICIES } as const;
+  const calls = openDirectCalls(kubernetes);
+  const monotonic = () => performance.now();
   return {
     certificate: {
       readSecret: secret.read,
@@ -52,6 +56,7 @@ export const openCluster = (
     },
     watchRoots: (handlers) => watchConfigMap(kubernetes, { ...roots, ...handlers }),
     watchPolicies: (handlers) => watchCustomResources(kubernetes, { ...policies, ...handlers }),
-    readNamespaceLabels: openNamespaceLabels(openDirectCalls(kubernetes), () => performance.now()),
+    readNamespaceLabels: openNamespaceLabels(calls, monotonic),
+    readServiceAccount: openServiceAccounts(calls, monotonic),
   };
 };

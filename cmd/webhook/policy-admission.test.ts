@@ -15,6 +15,7 @@ const request = (cedar: unknown, changes: Partial<AdmissionRequest> = {}): Admis
   namespace: '',
   name: 'team',
   dryRun: false,
+  user: { name: 'author', groups: [] },
   object: policy(cedar),
   ...changes,
 });

@@ -6,7 +6,7 @@ import {
   type AdmissionRequest,
 } from '../../lib/admission/review.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
-import type { Log } from '../../lib/contract/log.ts';
+import type { Log, LogFields } from '../../lib/contract/log.ts';
 import { MUTATE_PATH, VALIDATE_PATH, VALIDATE_POLICY_PATH } from '../../lib/contract/paths.ts';
 import type { JsonAnswer } from '../../lib/edge/http/express-app.ts';
 import type {
@@ -119,7 +119,9 @@ const record = (
   const result = resultOf(outcome);
   const rules = outcome.auditAnnotations?.['refused'] ?? '';
   metrics.admissionAnswered({ operation, outcome: result, reason: reasonOf(rules), seconds });
-  const line = result === 'allowed' ? log.debug : log.info;
+  const excuses = excusesOf(outcome);
+  const isQuiet = result === 'allowed' && Object.keys(excuses).length === 0;
+  const line = isQuiet ? log.debug : log.info;
   line('admission answered', {
     operation,
     outcome: result,
@@ -128,7 +130,18 @@ const record = (
     name: request.name,
     dryRun: request.dryRun,
     ...(rules !== '' && { rules: rules.split(',') }),
+    ...excuses,
   });
+};
+
+/** What was let through though it broke a rule, as the API server's audit log has it too. */
+const excusesOf = ({ auditAnnotations = {} }: AdmissionOutcome): LogFields => {
+  const { exceptions, warned, 'break-glass': breakGlass } = auditAnnotations;
+  return {
+    ...(exceptions !== undefined && { exceptions }),
+    ...(warned !== undefined && { warned }),
+    ...(breakGlass !== undefined && { breakGlass }),
+  };
 };
 
 const resultOf = ({ allowed, patch, status }: AdmissionOutcome): AdmissionResult => {

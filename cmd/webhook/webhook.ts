@@ -25,6 +25,7 @@ import { openReadiness, type Readiness } from './readiness.ts';
 import { rememberTasks } from './remembered-tasks.ts';
 import { watchRoots } from './roots.ts';
 import { admissionRoutes } from './routes.ts';
+import { openSurroundings } from './surroundings.ts';
 
 export type WebhookEdges = {
   /** Absent under `VALETKEY_CLUSTER=none`. */
@@ -157,7 +158,7 @@ type AdmissionParts = {
 
 const createAdmissionApp = (
   { platform }: WebhookConfig,
-  { log, clock }: WebhookEdges,
+  { log, clock, cluster }: WebhookEdges,
   { profiles, metrics, unready, gate, loadCatalogue }: AdmissionParts,
 ) => {
   const onBug = (error: unknown): string => {
@@ -174,6 +175,7 @@ const createAdmissionApp = (
     profiles: accepted,
     readTasks,
     ...judging,
+    ...(cluster && { readSurroundings: openSurroundings({ ...cluster, log }) }),
   });
   const admitPolicy = gate?.admitPolicy;
   const posts = admissionRoutes({ admission, admitPolicy, profiles, metrics, log, clock, onBug });

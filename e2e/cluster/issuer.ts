@@ -59,6 +59,13 @@ export function frontFor(cluster: Cluster, name: string, upstream: string): stri
   return new URL(name, cluster.issuer).href;
 }
 
+/** An issuer of humans' ID tokens: a story publishes its keys. */
+export const peopleAudience = 'valetkey.example';
+
+export function peopleIssuer(cluster: Cluster): string {
+  return new URL('people', cluster.issuer).href;
+}
+
 /** A PEM certificate as `x5c` wants it: its DER in base64, on one line. */
 export function certificateBody(file: string): string {
   return readFileSync(file, 'utf8').replaceAll(/-----[^-]+-----|\s/g, '');

@@ -17,6 +17,10 @@ export type StepReport = {
   readonly status: number;
   /** The error's code, of the cloud or of the sidecar; absent when it went well. */
   readonly code?: string;
+  /** Of a refusal, where it says more than its code. */
+  readonly message?: string;
+  /** Of `report`: the run that it started. */
+  readonly run?: string;
   /** Of the cloud, where it answered. */
   readonly requestId?: string;
   readonly milliseconds: number;
@@ -72,25 +76,69 @@ const read = (place: string): Promise<Report> => outcomeOf(get(client, place));
 const write = (place: string): Promise<Report> =>
   outcomeOf(client.send(new PutObjectCommand({ ...placeOf(place), Body: 'written by a demo\n' })));
 
+type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> };
+
 /**
- * Asks for another task by hand, as a curious agent would; not by `fetch`, whose Sec-Fetch headers
- * the sidecar takes for a browser's.
+ * Asks the sidecar by hand, as a curious agent would; not by `fetch`, whose Sec-Fetch headers the
+ * sidecar takes for a browser's.
  */
-const task = (name: string): Promise<Report> =>
+const askSidecar = (method: string, path: string, body?: object): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const uri = new URL(process.env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '');
     const file = process.env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? '';
-    uri.pathname = `/v1/tasks/${name}/credentials`;
-    const headers = { authorization: readFileSync(file, 'utf8') };
-    request(uri, { headers, agent: false }, (answer) => {
-      text(answer).then((body) => {
-        const { Code } = JSON.parse(body) as { readonly Code?: string };
-        resolve({ status: answer.statusCode ?? 0, ...(Code !== undefined && { code: Code }) });
+    uri.pathname = path;
+    const headers = {
+      authorization: readFileSync(file, 'utf8'),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    };
+    request(uri, { method, headers, agent: false }, (answer) => {
+      text(answer).then((answered) => {
+        const { statusCode: status = 0 } = answer;
+        resolve({ status, body: answered === '' ? {} : (JSON.parse(answered) as Answer['body']) });
       }, reject);
     })
       .on('error', reject)
-      .end();
+      .end(body === undefined ? undefined : JSON.stringify(body));
   });
+
+const refusalOf = ({ status, body }: Answer): Report => {
+  const { Code, Message } = body as { readonly Code?: string; readonly Message?: string };
+  return {
+    status,
+    ...(Code !== undefined && { code: Code }),
+    ...(Message !== undefined && { message: Message }),
+  };
+};
+
+/** Asks for another task. */
+const task = async (name: string): Promise<Report> =>
+  refusalOf(await askSidecar('GET', `/v1/tasks/${name}/credentials`));
+
+type Started = {
+  readonly run: string;
+  readonly credentials: {
+    readonly AccessKeyId: string;
+    readonly SecretAccessKey: string;
+    readonly Token: string;
+  };
+};
+
+/** Starts a run of its own for one customer, reads what it is for, and ends the run. */
+const report = async (customer: string): Promise<Report> => {
+  const answer = await askSidecar('POST', '/v1/tasks/report/runs', { params: { customer } });
+  if (answer.status !== 201) return refusalOf(answer);
+  const { run, credentials } = answer.body as unknown as Started;
+  const reader = newClient({
+    credentials: {
+      accessKeyId: credentials.AccessKeyId,
+      secretAccessKey: credentials.SecretAccessKey,
+      sessionToken: credentials.Token,
+    },
+  });
+  const outcome = await outcomeOf(get(reader, `acme-data/customers/${customer}/q3.csv`));
+  await askSidecar('DELETE', `/v1/runs/${run}`);
+  return { ...outcome, run };
+};
 
 /** Keeps today's keys and tries them until the cloud refuses them. */
 const outlive = async (place: string): Promise<Report> => {
@@ -111,6 +159,7 @@ const steps = new Map<string, (argument: string) => Promise<Report>>([
   ['read', read],
   ['write', write],
   ['task', task],
+  ['report', report],
   ['outlive', outlive],
 ]);
 

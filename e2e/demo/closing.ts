@@ -23,3 +23,20 @@ export const keepClosing = (): Closing => {
     isClosing: () => closing !== undefined,
   };
 };
+
+/**
+ * Undoes all of what it is given at once, in its own turn: programs that take their time to end take
+ * it together.
+ */
+export const closeTogether = (closing: Closing): Pick<Closing, 'defer'> => {
+  const undos: Undo[] = [];
+  closing.defer(async () => {
+    await Promise.all(undos.map((undo) => undo()));
+  });
+  return {
+    defer: (undo) => {
+      if (closing.isClosing()) closing.defer(undo);
+      else undos.push(undo);
+    },
+  };
+};

@@ -24,10 +24,22 @@ export const consumerLines = (
     asked('in-scope read', '200 by the cloud', agent('read acme-data/reports/q3.csv')),
     asked('other prefix', denied, agent('read acme-data/secrets/keys.txt')),
     asked('write', denied, agent('write acme-data/reports/q4.csv')),
+    asked('a run for one customer', '200 by the cloud', agent('report globex')),
+    policyLine(agent('report initech')),
     deadlineLine(agent('outlive acme-data/reports/q3.csv'), denied, events),
     otherTaskLine({ agent, helper }, events),
   ];
 };
+
+/** The reason names the policy: `<TaskPolicy>/<@id>`. */
+const policyLine = ({ status, code, message = '', milliseconds }: StepReport): Line =>
+  lineOf({
+    name: 'a customer that policy forbids',
+    expected: '403 policy_denied',
+    got: wordsOf({ status, code }),
+    detail: message,
+    milliseconds,
+  });
 
 /** A request counts as answered by the cloud only if the cloud's record has it, answered alike. */
 const outcomeByCloud = ({ status, code, requestId }: StepReport, events: Events): string => {

@@ -2,15 +2,17 @@ import { dirname } from 'node:path';
 import { CONSUMER_ENV } from '../../lib/contract/environment.ts';
 import { processOf } from './pod-processes.ts';
 import { containerOf } from './pod-stage.ts';
+import { PROGRAMS } from './programs.ts';
 import type { Scene } from './story.ts';
 
 /** What to try while everything is left running: lines to be pasted into a shell. */
-export const renderInvitation = ({ ground, pod, telemetry }: Scene): string => {
+export const renderInvitation = ({ ground, pod, telemetry, kubeconfig }: Scene): string => {
   const { env, command } = processOf(ground, containerOf(pod, 'agent'));
   const uri = env[CONSUMER_ENV.credentialsUri] ?? '';
   const { origin } = new URL(uri);
   const token = '-H "Authorization: $(cat $A/token)"';
   const assignments = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
+  const tool = `${PROGRAMS.node} ${PROGRAMS.folder}/kubectl-valetkey.cjs`;
   return `
 Everything is left running; Ctrl-C ends it and removes ${ground.folder}.
 Try, in another shell:
@@ -26,6 +28,11 @@ Try, in another shell:
 
   # without the token nothing is answered
   curl -s ${uri}; echo
+
+  # what a person sees, and what policy decides
+  export KUBECONFIG=${kubeconfig}
+  ${tool} status
+  ${tool} revoke --pod default/agent --reason "trying it out"
 
   # what Prometheus sees
   curl -s ${telemetry}/metrics

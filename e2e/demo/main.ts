@@ -6,7 +6,7 @@ import { renderInvitation } from './invitation.ts';
 import { renderLine, type Line } from './line.ts';
 import { readOptions, USAGE, type Options } from './options.ts';
 import { ensureBuilt } from './programs.ts';
-import { playStory } from './story.ts';
+import { playStory, type Scene } from './story.ts';
 
 /** A unix socket's path has 104 characters at most on some systems: long temporary folders do not do. */
 const SHORT_ENOUGH = 30;
@@ -35,7 +35,7 @@ const run = async ({ json, keep }: Options): Promise<number> => {
     const milliseconds = Math.round(performance.now() - startedAt);
     const passed = lines.every(({ met }) => met);
     if (json) console.log(JSON.stringify({ passed, milliseconds, lines }, null, 2));
-    else console.log(renderSummary(lines, milliseconds));
+    else console.log(renderSummary(lines, milliseconds), renderStory(scene));
     if (keep) {
       console.log(renderInvitation(scene));
       await untilStopped();
@@ -55,6 +55,9 @@ const renderSummary = (lines: readonly Line[], milliseconds: number): string => 
   const verdict = differing === 0 ? 'all as expected' : `${differing} differ`;
   return `${lines.length} lines, ${verdict}, in ${(milliseconds / 1000).toFixed(1)} s`;
 };
+
+const renderStory = ({ story }: Scene): string =>
+  ['\n\nThe story of one run, by the records and the cloud’s log:', ...story].join('\n  ');
 
 const stopOnSignals = (close: () => Promise<void>): void => {
   for (const [signal, code] of [

@@ -10,7 +10,6 @@ import {
   TOKEN_FILE_NAME,
 } from '../../lib/contract/paths.ts';
 import type { Container, Pod } from '../../lib/contract/pod.ts';
-import { POD_UID } from './cloud-stage.ts';
 import { createRoot, createVolumes, volumeFolder, type Ground } from './pod-processes.ts';
 import { PROGRAMS } from './programs.ts';
 
@@ -32,7 +31,7 @@ export const readPod = (cloudEndpoint: string): Pod => {
 /** The folders and ports in place of the pod's; the image's paths in place of ours. */
 export const prepareGround = (
   folder: string,
-  pod: Pod,
+  { pod, uid }: { readonly pod: Pod; readonly uid: string },
   [loopback, telemetry]: readonly [number, number],
 ): Ground => {
   const { name = '', namespace = '' } = pod.metadata ?? {};
@@ -52,7 +51,7 @@ export const prepareGround = (
     fields: {
       'metadata.name': name,
       'metadata.namespace': namespace,
-      'metadata.uid': POD_UID,
+      'metadata.uid': uid,
       'status.podIP': '127.0.0.1',
     },
   };

@@ -19,7 +19,9 @@ export const PROGRAMS = {
  * @throws Error with what the bundler said
  */
 export const ensureBuilt = (): void => {
-  const needed = ['webhook.cjs', 'sidecar.cjs'].map((file) => join(PROGRAMS.folder, file));
+  const needed = ['webhook.cjs', 'sidecar.cjs', 'authority.cjs', 'kubectl-valetkey.cjs'].map(
+    (file) => join(PROGRAMS.folder, file),
+  );
   if (needed.every((file) => existsSync(file))) return;
   const build = spawnSync(PROGRAMS.node, [join(ROOT, 'build.ts')], { cwd: ROOT, encoding: 'utf8' });
   if (build.status !== 0) throw new Error(`node build.ts failed:\n${build.stdout}${build.stderr}`);

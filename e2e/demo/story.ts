@@ -1,12 +1,17 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CONSUMER_ENV } from '../../lib/contract/environment.ts';
 import { MUTATE_PATH, VALIDATE_PATH } from '../../lib/contract/paths.ts';
 import type { Container, Pod } from '../../lib/contract/pod.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
+import type { EmbeddedCloud } from '../embedded-cloud/cloud.ts';
 import { startChild, type Child } from './child.ts';
-import { projectToken, startCloudStage, type CloudStage } from './cloud-stage.ts';
-import type { Closing } from './closing.ts';
+import { startCloudStage } from './cloud-stage.ts';
+import { cloudTrustLine } from './cloud-trust-line.ts';
+import { closeTogether, type Closing } from './closing.ts';
+import { startClusterStage, type ClusterStage } from './cluster-stage.ts';
 import { consumerLines } from './consumer-lines.ts';
+import { startControlPlane } from './control-plane.ts';
 import { lineOf, type Line } from './line.ts';
 import { processOf, type Ground } from './pod-processes.ts';
 import {
@@ -17,21 +22,26 @@ import {
   writeProjectedToken,
 } from './pod-stage.ts';
 import { freePorts } from './ports.ts';
+import { readRecords } from './record-lines.ts';
+import { revocationLine } from './revocation-line.ts';
 import { searchLine } from './secret-line.ts';
 import { stepsOf } from './steps.ts';
+import { openTool, type Tool } from './tool.ts';
 import { awaitEnd, awaitReady } from './waiting.ts';
 import { reviewPod, type WebhookAddress } from './webhook-client.ts';
-import { startWebhookStage } from './webhook-stage.ts';
 
 /** What is left running at the end, for whoever wants to play with it. */
 export type Scene = {
   readonly ground: Ground;
   readonly pod: Pod;
   readonly telemetry: string;
-  readonly endpoint: string;
+  readonly kubeconfig: string;
+  /** Of one run, as the records and the cloud's log tell it. */
+  readonly story: readonly string[];
 };
 
 type Show = (line: Line) => void;
+type Defer = Pick<Closing, 'defer'>;
 
 const CONSUMERS_TIMEOUT_MS = 40_000;
 
@@ -41,22 +51,32 @@ const CONSUMERS_TIMEOUT_MS = 40_000;
  * @throws Error when a program does not start or ends badly, with its last log lines
  */
 export const playStory = async (folder: string, closing: Closing, show: Show): Promise<Scene> => {
-  const stage = await startCloudStage(closing);
-  const [webhookPort = 0, webhookTelemetry = 0, loopback = 0, telemetry = 0] = await freePorts(4);
-  const webhook = await startWebhookStage(
-    { folder, ports: [webhookPort, webhookTelemetry], stsEndpoint: stage.cloud.endpoint },
-    closing,
-  );
-  const pod = await admit(webhook.address, readPod(stage.cloud.endpoint), show);
-  const ground = prepareGround(folder, pod, [loopback, telemetry]);
-  const token = await projectToken(stage);
+  const [port = 0, loopback = 0, telemetry = 0] = await freePorts(3);
+  const endpoint = `https://localhost:${port}`;
+  const cluster = await startClusterStage(folder, closing);
+  const cloud = await startCloudStage({ issuer: endpoint, roots: cluster.roots }, closing);
+  const programs = closeTogether(closing);
+  const kubeconfig = cluster.kubeconfig('demo');
+  const tool = openTool({ folder, kubeconfig }, programs);
+  const stsEndpoint = cloud.endpoint;
+  const plane = await startControlPlane({ folder, endpoint, stsEndpoint, cluster }, programs);
+  const { milliseconds } = plane;
+  const name = 'webhook and authority ready';
+  show(lineOf({ name, expected: '200', got: '200', milliseconds }));
+  const pod = await admit(plane.webhook, readPod(cloud.endpoint), show);
+  const ground = prepareGround(folder, { pod, uid: cluster.run(pod) }, [loopback, telemetry]);
+  const token = await cluster.projectToken();
   writeProjectedToken(ground, token);
   const telemetryUrl = `http://127.0.0.1:${telemetry}`;
-  await startSidecar({ ground, pod, telemetryUrl }, closing, show);
-  await runConsumers({ ground, pod, stage }, closing, show);
+  await startSidecar({ ground, pod, telemetryUrl }, programs, show);
+  const run = await runConsumers({ ground, pod, cluster, cloud, tool }, programs, show);
+  show(await cloudTrustLine(cloud, token));
+  const records = await readRecords({ folder, tool, events: cloud.events(), run });
+  show(records.verified);
+  show(records.told);
   await keepMetrics(folder, telemetryUrl);
-  show(searchLine({ ground, pod, sessions: stage.cloud.issued(), token }));
-  return { ground, pod, telemetry: telemetryUrl, endpoint: stage.cloud.endpoint };
+  show(searchLine({ ground, pod, sessions: cloud.issued(), token }));
+  return { ground, pod, telemetry: telemetryUrl, kubeconfig, story: records.story };
 };
 
 const admit = async (webhook: WebhookAddress, pod: Pod, show: Show): Promise<Pod> => {
@@ -83,7 +103,7 @@ type Staged = { readonly ground: Ground; readonly pod: Pod };
 
 const startSidecar = async (
   { ground, pod, telemetryUrl }: Staged & { readonly telemetryUrl: string },
-  { defer }: Closing,
+  { defer }: Defer,
   show: Show,
 ): Promise<void> => {
   const container = sidecarOf(pod);
@@ -103,21 +123,34 @@ const probePath = ({ startupProbe }: Container): string => {
   return httpGet.path;
 };
 
+type Stage = Staged & {
+  readonly cluster: ClusterStage;
+  readonly cloud: EmbeddedCloud;
+  readonly tool: Tool;
+};
+
+/** The helper is done while the agent waits for a deadline: then its task is revoked. */
 const runConsumers = async (
-  { ground, pod, stage }: Staged & { readonly stage: CloudStage },
-  { defer }: Closing,
+  { ground, pod, cluster, cloud, tool }: Stage,
+  { defer }: Defer,
   show: Show,
-): Promise<void> => {
+): Promise<string> => {
   const start = (name: string): Child => {
     const child = startChild(processOf(ground, containerOf(pod, name)));
     defer(child.stop);
     return child;
   };
   const [agent, helper] = [start('agent'), start('helper')];
-  await Promise.all([agent, helper].map((child) => awaitEnd(child, CONSUMERS_TIMEOUT_MS)));
-  consumerLines({ agent: stepsOf(agent), helper: stepsOf(helper) }, stage.cloud.events()).forEach(
-    show,
+  const ended = awaitEnd(agent, CONSUMERS_TIMEOUT_MS);
+  const socket = processOf(ground, containerOf(pod, 'helper')).env[CONSUMER_ENV.socket] ?? '';
+  const revoking = awaitEnd(helper, CONSUMERS_TIMEOUT_MS).then(() =>
+    revocationLine({ ...cluster, tool, socket, task: 'default/agent/archive' }),
   );
+  const [, revoked] = await Promise.all([ended, revoking]);
+  const steps = { agent: stepsOf(agent), helper: stepsOf(helper) };
+  consumerLines(steps, cloud.events()).forEach(show);
+  show(revoked);
+  return steps.agent('report globex').run ?? '';
 };
 
 /** Metrics must hold no secret either: they are searched as a file. */

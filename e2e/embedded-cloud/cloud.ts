@@ -8,7 +8,7 @@ import { createBuckets } from './s3/buckets.ts';
 import type { S3Answer } from './s3/operations.ts';
 import { answerS3 } from './s3/requests.ts';
 import { assumeRolesOf } from './sts/assume-role.ts';
-import { holdSessions, type Session } from './sts/sessions.ts';
+import { holdSessions, type Session, type Sessions } from './sts/sessions.ts';
 import { s3Refusal, stsAnswer, stsRefusal } from './xml.ts';
 
 /** What was asked and how it was answered; nothing secret. */
@@ -20,6 +20,11 @@ export type CloudEvent = {
   readonly code?: string;
   /** As the caller was told it, too. */
   readonly requestId: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly sourceIp: string;
+  /** Whose keys the request names, where they are known; see {@link Session}. */
+  readonly arn?: string;
 };
 
 export type EmbeddedCloud = {
@@ -49,7 +54,9 @@ export const startEmbeddedCloud = async (plan: CloudPlan): Promise<EmbeddedCloud
     void answers[service](incoming, requestId).then((answered) => {
       const { status, code } = answered;
       const refusal = code === undefined ? {} : { code };
-      events.push({ service, method, path, status, ...refusal, requestId });
+      const caller = callerOf(incoming, sessions);
+      const asked = { service, method, path, at: plan.now(), ...caller } as const;
+      events.push({ ...asked, status, ...refusal, requestId });
       send(outgoing, answered);
     });
   });
@@ -63,7 +70,18 @@ export const startEmbeddedCloud = async (plan: CloudPlan): Promise<EmbeddedCloud
   };
 };
 
-const stsAnswers = (plan: CloudPlan, sessions: ReturnType<typeof holdSessions>): Answers => {
+/** Who asked, for the record: whether the signature was right is another matter. */
+const callerOf = (
+  { headers, socket }: IncomingMessage,
+  sessions: Sessions,
+): Pick<CloudEvent, 'sourceIp' | 'arn'> => {
+  const sourceIp = socket.remoteAddress ?? '';
+  const [, accessKeyId = ''] = /Credential=([^/]+)\//.exec(headers.authorization ?? '') ?? [];
+  const arn = sessions.find(accessKeyId)?.arn;
+  return { sourceIp, ...(arn !== undefined && { arn }) };
+};
+
+const stsAnswers = (plan: CloudPlan, sessions: Sessions): Answers => {
   const assumeRole = assumeRolesOf(plan, sessions);
   return async (incoming, requestId) => {
     const headers = { 'content-type': 'text/xml', 'x-amzn-requestid': requestId };
@@ -80,7 +98,7 @@ const stsAnswers = (plan: CloudPlan, sessions: ReturnType<typeof holdSessions>):
   };
 };
 
-const s3Answers = (plan: CloudPlan, sessions: ReturnType<typeof holdSessions>): Answers => {
+const s3Answers = (plan: CloudPlan, sessions: Sessions): Answers => {
   const buckets = createBuckets(plan.buckets, plan.now());
   const answer = answerS3({ region: plan.region, buckets, sessions, now: plan.now });
   return async (incoming, requestId) => {

@@ -4,6 +4,8 @@ export type IdentityProvider = {
   readonly issuer: string;
   /** Audiences that its tokens may be for. */
   readonly audiences: readonly string[];
+  /** PEM: what its documents are fetched by, over https; absent: the public authorities. */
+  readonly roots?: () => string;
 };
 
 /** A role as it is created: both policies are JSON texts. */

@@ -6,7 +6,7 @@ import { cloud, stage } from './stage.ts';
 
 const { node } = stage;
 
-// Varied tokens are signed with the cluster's own key.
+// Varied tokens are signed with the cluster's own key, which a cloud that trusts the authority refuses.
 if (node !== undefined) {
   describe(`the one table of cases, put to ${cloud.name}`, () => {
     let results: ReadonlyMap<string, CaseResult>;

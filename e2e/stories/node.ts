@@ -49,3 +49,44 @@ export const killSidecar = async ({ containerdSocket }: Cluster, place: Place): 
     return now.restartCount > before.restartCount && now.started === true;
   });
 };
+
+/**
+ * Keeps the pod from hearing of an address, and the address from hearing of the pod, until it is
+ * mended: for its connections it is as if cables were pulled.
+ */
+export const cutOff = async (
+  { containerdSocket }: Cluster,
+  place: Place,
+  address: string,
+): Promise<() => Promise<void>> => {
+  const id = (await sidecarStatus(place)).containerID?.replace('containerd://', '') ?? '';
+  const { stdout } = await run('ctr', [
+    '--address',
+    containerdSocket,
+    '-n',
+    'k8s.io',
+    'tasks',
+    'ls',
+  ]);
+  const processId = new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(stdout)?.[1];
+  if (processId === undefined)
+    throw new Error(`pod ${place.pod}: its sidecar is no task of the node`);
+  const change = async (verb: '-A' | '-D') => {
+    for (const rule of [
+      ['OUTPUT', '-d'],
+      ['INPUT', '-s'],
+    ] as const)
+      await run('nsenter', [
+        `--net=/proc/${processId}/ns/net`,
+        'iptables',
+        verb,
+        rule[0],
+        rule[1],
+        address,
+        '-j',
+        'DROP',
+      ]);
+  };
+  await change('-A');
+  return () => change('-D');
+};

@@ -168,7 +168,12 @@ export const recordIssued = (body: unknown): void => {
   const { credentials = body } = (body ?? {}) as { credentials?: unknown };
   const { SecretAccessKey, Token } = (credentials ?? {}) as Record<string, string | undefined>;
   if (SecretAccessKey === undefined || Token === undefined) return;
-  appendFileSync(issuedFile, `${SecretAccessKey}\n${Token}\n`);
+  noteSecrets(SecretAccessKey, Token);
+};
+
+/** What nobody may find anywhere afterwards. */
+export const noteSecrets = (...secrets: string[]): void => {
+  appendFileSync(issuedFile, secrets.map((secret) => `${secret}\n`).join(''));
 };
 
 /** Every secret that the stories of this pass were given. */

@@ -11,7 +11,9 @@ export const concat = (lists: readonly Cel[]): Cel =>
 /** The elements of a list that may be absent or, as Go writes some empty ones, null. */
 export const elements = (list: Cel): Cel => {
   const members = list.split('.');
-  const exists = members.slice(1).map((_, index) => `has(${members.slice(0, index + 2).join('.')})`);
+  const exists = members
+    .slice(1)
+    .map((_, index) => `has(${members.slice(0, index + 2).join('.')})`);
   return `(${[...exists, `dyn(${list}) != null`].join(' && ')} ? dyn(${list}) : dyn([]))`;
 };
 
@@ -31,8 +33,8 @@ export const describeBreach = ({ rule, path, expected, got }: Breach): Cel =>
 export const breachWhen = (test: Cel, breach: Breach): Cel =>
   `(${test} ? [${describeBreach(breach)}] : [])`;
 
-/** Separates breaches: a message of the API server has one line. */
-export const SEPARATOR = '; ';
+/** Lines as one: a message of the API server has no line breaks. */
+export const joined = (lines: Cel): Cel => `${lines}.join("; ")`;
 
 /**
  * Text of strangers in a message: whatever has a control or an invisible character, or is long, is
@@ -46,6 +48,6 @@ const MAX_MESSAGE = 4000;
 
 /** All the lines of a list, as far as a message holds them. */
 export const messageOf = (lines: Cel): Cel => {
-  const all = `${lines}.join(${literal(SEPARATOR)})`;
+  const all = joined(lines);
   return `${all}.size() > ${MAX_MESSAGE} ? ${all}.substring(0, ${MAX_MESSAGE}) + "…" : ${all}`;
 };

@@ -1,13 +1,32 @@
-import { SIDECAR_GID, SIDECAR_UID } from '../contract/names.ts';
-import { CLOUD_DOMAINS } from '../injection/rules/isolation.ts';
-import { breachWhen, concat, describeBreach, elements, literal, shown, type Cel } from './cel.ts';
+import { CLOUD_DOMAINS, SIDECAR_GID, SIDECAR_UID } from '../contract/names.ts';
+import { SAFE_SYSCTLS } from '../injection/rules/isolation.ts';
+import {
+  breachWhen,
+  concat,
+  describeBreach,
+  elements,
+  joined,
+  literal,
+  shown,
+  type Cel,
+} from './cel.ts';
 import type { PolicySettings } from './policy.ts';
 
 const rule = '3';
 
 /** Rule 3 as a list of lines; the same as lib/injection/rules/isolation.ts. */
-export const isolationBreaches = ({ hosts }: Pick<PolicySettings, 'hosts'>): Cel =>
-  concat([...sharedNamespaces, ...windows, ...ownIds, ...aliases(hosts)]);
+export const isolationBreaches = ({
+  hosts,
+  isPlainHttp,
+}: Pick<PolicySettings, 'hosts' | 'isPlainHttp'>): Cel =>
+  concat([
+    ...sharedNamespaces,
+    ...windows,
+    ...ownIds,
+    ...aliases(hosts),
+    sysctls,
+    ...resolution(isPlainHttp),
+  ]);
 
 const sharedNamespaces = ['hostPID', 'hostIPC', 'hostNetwork', 'shareProcessNamespace'].map(
   (name) =>
@@ -26,12 +45,20 @@ const windowsOptions = (path: Cel) => ({
   got: '"options for Windows"',
 });
 
+const NODE_SYSTEM = 'object.spec.?nodeSelector[?"kubernetes.io/os"].orValue("linux")';
+
 const windows = [
   breachWhen('object.spec.?os.?name.orValue("linux") != "linux"', {
     rule,
     path: '"/spec/os/name"',
     expected: 'linux',
     got: shown('object.spec.os.name'),
+  }),
+  breachWhen(`${NODE_SYSTEM} != "linux"`, {
+    rule,
+    path: '"/spec/nodeSelector/kubernetes.io~1os"',
+    expected: 'linux',
+    got: shown(NODE_SYSTEM),
   }),
   breachWhen('variables.ofPod.?windowsOptions.hasValue()', windowsOptions('"/spec"')),
   `variables.all.filter(k, k.own.?windowsOptions.hasValue()).map(k, ${describeBreach(windowsOptions('k.path'))})`,
@@ -60,22 +87,50 @@ const ownIds = [
 ];
 
 const ALIASES = elements('object.spec.hostAliases');
-const HOSTNAME = 'object.spec.?hostnameOverride.orValue("")';
 
 /** The API server takes names in lower case only. */
 const aliases = (hosts: Cel): readonly Cel[] => {
   const isTraded = (host: Cel): Cel =>
     `(${host} in ${hosts} || ${literal(CLOUD_DOMAINS)}.exists(domain, ${host} == domain || ${host}.endsWith("." + domain)))`;
-  const breach = (path: Cel, host: Cel): Cel =>
-    describeBreach({
-      rule,
-      path,
-      expected: 'no name of the authority or the cloud',
-      got: shown(host),
-    });
+  const breach = (path: Cel, host: Cel) => ({
+    rule,
+    path,
+    expected: 'no name of the authority or the cloud',
+    got: shown(host),
+  });
   const path = `"/spec/hostAliases/" + string(${ALIASES}.indexOf(alias)) + "/hostnames/" + string(alias.hostnames.indexOf(host))`;
+  const lines = `${elements('alias.hostnames')}.filter(host, ${isTraded('host')}).map(host, ${describeBreach(breach(path, 'host'))})`;
+  const own = ['hostname', 'hostnameOverride'].map((member) => {
+    const host = `object.spec.?${member}.orValue("")`;
+    return breachWhen(isTraded(host), breach(literal(`/spec/${member}`), host));
+  });
+  return [`${ALIASES}.map(alias, ${joined(lines)}).filter(lines, lines != "")`, ...own];
+};
+
+const SYSCTLS = elements('variables.ofPod.sysctls');
+
+const sysctls = `${SYSCTLS}.filter(s, !(s.name in ${literal(SAFE_SYSCTLS)})).map(s, ${describeBreach(
+  {
+    rule,
+    path: `"/spec/securityContext/sysctls/" + string(${SYSCTLS}.indexOf(s)) + "/name"`,
+    expected: 'a sysctl that touches nothing but its pod (Pod Security Standards)',
+    got: shown('s.name'),
+  },
+)})`;
+
+const resolution = (isPlainHttp: Cel): readonly Cel[] => {
+  const breach = (path: string) => ({
+    rule,
+    path: literal(path),
+    expected: "the cluster's own resolution of names, since cloud.stsEndpoint is http",
+    got: '"something else"',
+  });
+  const dns = 'object.spec.?dnsPolicy.orValue("") == "None"';
   return [
-    `${ALIASES}.map(alias, ${elements('alias.hostnames')}.filter(host, ${isTraded('host')}).map(host, ${breach(path, 'host')}).join("; ")).filter(lines, lines != "")`,
-    `(${isTraded(HOSTNAME)} ? [${breach('"/spec/hostnameOverride"', HOSTNAME)}] : [])`,
+    breachWhen(`${isPlainHttp} && ${dns}`, breach('/spec/dnsPolicy')),
+    ...['nameservers', 'searches'].map((member) => {
+      const isThere = `object.spec.?dnsConfig.?${member}.orValue([]).size() > 0`;
+      return breachWhen(`${isPlainHttp} && ${isThere}`, breach(`/spec/dnsConfig/${member}`));
+    }),
   ];
 };

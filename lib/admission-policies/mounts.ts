@@ -1,6 +1,6 @@
 import { VOLUME_PREFIX } from '../contract/names.ts';
 import { CONSUMER_MOUNT_PATH } from '../contract/paths.ts';
-import { concat, describeBreach, literal, SEPARATOR, shown, type Breach, type Cel } from './cel.ts';
+import { concat, describeBreach, joined, literal, shown, type Breach, type Cel } from './cel.ts';
 
 const PREFIX = literal(VOLUME_PREFIX);
 
@@ -17,8 +17,8 @@ const pathTo = (list: List): Cel =>
 /** One line for each container of `variables.others` that has such elements `m`. */
 const breachesOf = (list: List, isBroken: Cel, breach: Omit<Breach, 'rule'>): Cel => {
   const line = describeBreach({ rule: '6', ...breach });
-  const lines = `${listOf(list)}.filter(m, ${isBroken}).map(m, ${line}).join(${literal(SEPARATOR)})`;
-  return `variables.others.map(k, ${lines}).filter(lines, lines != "")`;
+  const lines = `${listOf(list)}.filter(m, ${isBroken}).map(m, ${line})`;
+  return `variables.others.map(k, ${joined(lines)}).filter(lines, lines != "")`;
 };
 
 const IS_OURS = `m.name.startsWith(${PREFIX})`;
@@ -78,7 +78,7 @@ export const mountBreaches = (): Cel =>
     }),
     breachesOf('volumeMounts', `!${IS_OURS} && ${overlaps('m.mountPath')}`, {
       path: `${pathTo('volumeMounts')} + "/mountPath"`,
-      expected: `a path neither at, above nor below ${CONSUMER_MOUNT_PATH}`,
+      expected: `a path without "..", neither at, above nor below ${CONSUMER_MOUNT_PATH}`,
       got: shown('m.mountPath'),
     }),
     breachesOf('volumeDevices', IS_OURS, {

@@ -1,14 +1,10 @@
-import {
-  authorityValidateConditions,
-  validateConditions,
-  type MatchCondition,
-} from '../injection/match-conditions.ts';
-import { concat, messageOf, type Cel } from './cel.ts';
+import { concat, messageOf } from './cel.ts';
 import { containerVariables } from './containers.ts';
 import { hardeningBreaches } from './hardening.ts';
 import { isolationBreaches } from './isolation.ts';
 import { mountBreaches } from './mounts.ts';
 import { coreResources, type AdmissionPolicy, type PolicySettings } from './policy.ts';
+import { askedFor, unlessExcepted } from './scope.ts';
 import { volumeBreaches, volumeVariables } from './volumes.ts';
 
 /** The static rules again, for whatever reaches the API server past a webhook that is replaced. */
@@ -23,14 +19,14 @@ export const newPodsPolicy = (settings: PolicySettings): AdmissionPolicy => ({
       ...containerVariables,
       ...volumeVariables,
       { name: 'rule3', expression: isolationBreaches(settings) },
-      { name: 'rule4', expression: hardeningBreaches() },
+      { name: 'rule4', expression: hardeningBreaches(settings) },
       { name: 'rule5', expression: volumeBreaches(settings) },
       { name: 'rule6', expression: mountBreaches() },
       {
         name: 'breaches',
         expression: concat([
-          unlessExcepted('3', settings),
-          unlessExcepted('4', settings),
+          unlessExcepted('3', 'variables.rule3', settings),
+          unlessExcepted('4', 'variables.rule4', settings),
           'variables.rule5',
           'variables.rule6',
         ]),
@@ -46,10 +42,3 @@ export const newPodsPolicy = (settings: PolicySettings): AdmissionPolicy => ({
     ],
   },
 });
-
-/** The same pods that the validating webhook is asked about. */
-export const askedFor = ({ trust, audience }: PolicySettings): readonly MatchCondition[] =>
-  trust === 'authority' ? authorityValidateConditions(audience) : validateConditions;
-
-const unlessExcepted = (rule: string, { exceptions }: PolicySettings): Cel =>
-  `(request.namespace + "/${rule}" in ${exceptions} ? [] : variables.rule${rule})`;

@@ -4,8 +4,13 @@ import { IS_SIDECAR, LISTS, placed } from './containers.ts';
 import { hardeningBreaches } from './hardening.ts';
 import { IS_KUBELET } from './kubelets.ts';
 import { mountBreaches } from './mounts.ts';
-import { askedFor } from './new-pods.ts';
-import { coreResources, type AdmissionPolicy, type PolicySettings, type Variable } from './policy.ts';
+import {
+  coreResources,
+  type AdmissionPolicy,
+  type PolicySettings,
+  type Variable,
+} from './policy.ts';
+import { askedFor, unlessExcepted } from './scope.ts';
 
 /**
  * Rules 8 to 10 on every way in which a pod changes. Kubelets and the scheduler write status all the
@@ -26,10 +31,13 @@ export const podChangesPolicy = (settings: PolicySettings): AdmissionPolicy => (
       {
         name: 'breaches',
         expression: concat([
-          ...mappings,
-          ...sidecarMembers,
+          unlessExcepted('8', concat([...mappings, ...fixedByRule8]), settings),
           ...(settings.trust === 'authority' ? [addresses] : []),
-          ...newcomers(settings),
+          unlessExcepted('9', newcomers(settings), settings),
+          target,
+          unlessExcepted('4', hardeningBreaches(settings), settings),
+          mountBreaches(),
+          unlessExcepted('10', concat(fixedByRule10), settings),
         ]),
       },
     ],
@@ -106,11 +114,8 @@ const sidecarMember = (rule: string, member: string): Cel => {
   ]);
 };
 
-const sidecarMembers = [
-  sidecarMember('8', 'image'),
-  sidecarMember('10', 'resources'),
-  sidecarMember('10', 'resizePolicy'),
-];
+const fixedByRule8 = [sidecarMember('8', 'image')];
+const fixedByRule10 = ['resources', 'resizePolicy'].map((member) => sidecarMember('10', member));
 
 /** The authority takes a token from its pod's own address only, and status is where that stands. */
 const addresses = `(object.?status.?podIP == oldObject.?status.?podIP && object.?status.?podIPs == oldObject.?status.?podIPs || ${IS_KUBELET} ? [] : [${describeBreach(
@@ -123,7 +128,7 @@ const addresses = `(object.?status.?podIP == oldObject.?status.?podIP && object.
 )}])`;
 
 /** A new ephemeral container: of the break-glass group alone, and then by the rules of any other. */
-const newcomers = ({ breakGlassGroup }: PolicySettings): readonly Cel[] => [
+const newcomers = ({ breakGlassGroup }: PolicySettings): Cel =>
   `variables.others.filter(k, !(${breakGlassGroup} != "" && ${breakGlassGroup} in request.userInfo.?groups.orValue([]))).map(k, ${describeBreach(
     {
       rule: '9',
@@ -131,15 +136,13 @@ const newcomers = ({ breakGlassGroup }: PolicySettings): readonly Cel[] => [
       expected: 'no ephemeral container in a pod with a sidecar',
       got: 'k.it.name',
     },
-  )})`,
-  `variables.others.filter(k, k.it.?targetContainerName.orValue("") == ${literal(SIDECAR_CONTAINER)}).map(k, ${describeBreach(
-    {
-      rule: '9',
-      path: 'k.path + "/targetContainerName"',
-      expected: 'any container but the sidecar',
-      got: literal(SIDECAR_CONTAINER),
-    },
-  )})`,
-  hardeningBreaches(),
-  mountBreaches(),
-];
+  )})`;
+
+const target = `variables.others.filter(k, k.it.?targetContainerName.orValue("") == ${literal(SIDECAR_CONTAINER)}).map(k, ${describeBreach(
+  {
+    rule: '9',
+    path: 'k.path + "/targetContainerName"',
+    expected: 'any container but the sidecar',
+    got: literal(SIDECAR_CONTAINER),
+  },
+)})`;

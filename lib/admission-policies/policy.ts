@@ -46,8 +46,14 @@ export type PolicySettings = {
   readonly trust: 'authority' | 'cluster';
   /** A string: the audience of exchange tokens. */
   readonly audience: Cel;
-  /** A list of strings, in lower case: hosts of the authority, of STS and of its proxy. */
+  /** A list of strings in lower case: what else a pod may project no token for. */
+  readonly protectedAudiences: Cel;
+  /** Whether pods with tasks may have an API token. */
+  readonly allowApiToken: Cel;
+  /** A list of strings in lower case: hosts of the authority, of STS and of its proxy. */
   readonly hosts: Cel;
+  /** Whether no certificate vouches for STS, so that the resolution of names must. */
+  readonly isPlainHttp: Cel;
   /** A list of strings. */
   readonly baselineNamespaces: Cel;
   /** A list of strings `<namespace>/<rule>`. */

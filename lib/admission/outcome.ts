@@ -35,10 +35,23 @@ export const patched = (operations: readonly JsonPatchOp[], notes: Notes = {}): 
         ...render(notes),
       };
 
-/** The object breaks these rules: 403, one line for each. */
-export const denied = (faults: readonly Fault[], notes: Notes = {}): AdmissionOutcome => ({
+/**
+ * The object breaks these rules: 403, one line for each breach.
+ *
+ * @param advice lines of our own that close the message
+ */
+export const denied = (
+  faults: readonly Fault[],
+  notes: Notes = {},
+  advice: readonly string[] = [],
+): AdmissionOutcome => ({
   allowed: false,
-  status: { status: 'Failure', code: 403, reason: 'Forbidden', message: listFaults(faults) },
+  status: {
+    status: 'Failure',
+    code: 403,
+    reason: 'Forbidden',
+    message: [listFaults(faults), ...advice].join('\n'),
+  },
   ...render(notes),
 });
 

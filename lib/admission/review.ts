@@ -18,6 +18,8 @@ export type AdmissionRequest = {
   /** Empty while the API server has yet to generate it. */
   readonly name: string;
   readonly dryRun: boolean;
+  /** Who sends it; no groups, where none are told. */
+  readonly user: { readonly name: string; readonly groups: readonly string[] };
   /** As they came; whoever needs them reads them. */
   readonly object?: unknown;
   readonly oldObject?: unknown;
@@ -87,8 +89,21 @@ const readRequest = (request: Mapping, faults: Fault[]): AdmissionRequest => {
     namespace: text(request['namespace'] ?? '', '/request/namespace', faults),
     name: text(request['name'] ?? '', '/request/name', faults),
     dryRun: request['dryRun'] === true,
+    user: readUser(request['userInfo'] ?? {}, faults),
     object: request['object'] ?? undefined,
     oldObject: request['oldObject'] ?? undefined,
+  };
+};
+
+const readUser = (value: unknown, faults: Fault[]): AdmissionRequest['user'] => {
+  const user = mapping(value, '/request/userInfo', faults);
+  const groups = user['groups'] ?? [];
+  if (!Array.isArray(groups)) refuse(faults, '/request/userInfo/groups', 'a list', groups);
+  return {
+    name: text(user['username'] ?? '', '/request/userInfo/username', faults),
+    groups: (Array.isArray(groups) ? groups : []).map((group, index) =>
+      text(group, `/request/userInfo/groups/${index}`, faults),
+    ),
   };
 };
 

@@ -37,11 +37,23 @@ const fromRgw = (entry: Members): readonly CloudCall[] => {
       at,
       session,
       operation: text(entry['operation']),
-      target: joined(entry['bucket'], entry['object']),
+      target: rgwTarget(entry),
       outcome: [text(entry['http_status']), error].filter(Boolean).join(' '),
       from: text(entry['remote_addr']),
     },
   ];
+};
+
+/**
+ * RGW 16 names no object, but writes the request's line: `GET /bucket/object?query HTTP/1.1`. Where
+ * the bucket stands in the host's name, the path is the object alone.
+ */
+const rgwTarget = (entry: Members): string => {
+  const bucket = text(entry['bucket']);
+  if (entry['object'] !== undefined) return joined(bucket, entry['object']);
+  const [, path = ''] = /^[A-Z]+ \/([^?\s]*)/.exec(text(entry['uri'])) ?? [];
+  const isWhole = path === bucket || path.startsWith(`${bucket}/`);
+  return joined(bucket, isWhole ? path.slice(bucket.length + 1) : path);
 };
 
 const fromCloudTrail = (entry: Members): readonly CloudCall[] => {

@@ -79,6 +79,17 @@ describe('the story of a run', () => {
     ]);
   });
 
+  test.each([
+    ['GET /acme-data/reports/acme/may.csv?x-id=GetObject HTTP/1.1', 'reports/acme/may.csv'],
+    ['GET /reports/acme/may.csv HTTP/1.1', 'reports/acme/may.csv'],
+    ['GET /acme-data/?list-type=2 HTTP/1.1', ''],
+    ['GET /acme-data HTTP/1.1', ''],
+  ])('takes the object of RGW 16 from its request, %s', async (uri, object) => {
+    const { steps } = await told(rgw(second(3), 'agent-7@run-1', { object: undefined, uri }));
+    const target = ['acme-data', object].filter(Boolean).join('/');
+    expect(steps.find(({ kind }) => kind === 'cloud call')?.text).toContain(`${target}: 200`);
+  });
+
   test('names the sessions, so that other tools can join by them', async () => {
     expect(await told('')).toMatchObject({ run: 'run-1', sessions: ['agent-7@run-1'] });
   });

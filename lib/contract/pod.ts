@@ -92,7 +92,10 @@ export type Container = {
 };
 
 /** A probe or hook, as far as it runs a command in the container. */
-export type Handler = { readonly exec?: { readonly command?: readonly string[] } };
+export type Handler = {
+  readonly exec?: { readonly command?: readonly string[] };
+  readonly [other: string]: unknown;
+};
 
 /** All that a Secret or ConfigMap holds, as variables. */
 export type EnvFromSource = {

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { patiently, type Answer } from './answer.ts';
 import type { RunRequest } from './exchange.ts';
 import type { LiveRun, LiveRuns } from './live-runs.ts';
-import { tooManyRuns } from './refusal.ts';
+import { tooManyRuns, type Refusal } from './refusal.ts';
 import type { Schedule } from './schedule.ts';
 import { afterMemory } from './single-flight.ts';
+import type { StartBudget } from './start-budget.ts';
 import type { Starting } from './starting.ts';
 
 /** Live runs that a consumer may have started by name, those on their way included. */
@@ -23,10 +24,12 @@ type Start = { readonly consumer: string; readonly flight: Promise<Answer>; run?
 export const openExplicitStarts = ({
   live,
   starting,
+  budget,
   schedule,
 }: {
   live: LiveRuns;
   starting: Starting;
+  budget: StartBudget;
   schedule: Schedule;
 }) => {
   const starts = new Map<string, Start>();
@@ -52,7 +55,8 @@ export const openExplicitStarts = ({
   };
 
   /** Room is made by the run that ends first; what is on its way may fail at any moment. */
-  const refuseMore = (consumer: string): Answer => {
+  const refuseMore = (consumer: string): Refusal | undefined => {
+    if (countOf(consumer) < MAX_RUNS_PER_CONSUMER) return budget(consumer);
     const left = liveRunsOf(consumer).map((run) => live.remainingMs(run));
     const isFullOfRuns = left.length >= MAX_RUNS_PER_CONSUMER;
     const soonestMs = isFullOfRuns ? Math.min(LONGEST_WAIT_MS, ...left) : 0;
@@ -69,9 +73,8 @@ export const openExplicitStarts = ({
   const start = async (request: RunRequest): Promise<Answer> => {
     const key = keyOf(request);
     const known = knownBy(key);
-    if (known === undefined && countOf(request.consumer) >= MAX_RUNS_PER_CONSUMER) {
-      return refuseMore(request.consumer);
-    }
+    const refusal = known === undefined ? refuseMore(request.consumer) : undefined;
+    if (refusal !== undefined) return refusal;
     const answer = await patiently((known ?? begin(key, request)).flight, schedule);
     if (answer.kind === 'run') starts.delete(key);
     return answer;

@@ -64,6 +64,15 @@ export const tooManyRuns = (limit: number, retryAfterMs: number): Refusal => ({
   retryAfterMs,
 });
 
+export const tooManyStarts = (retryAfterMs: number): Refusal => ({
+  kind: 'refusal',
+  nature: 'unavailable',
+  code: 'too_many_starts',
+  message:
+    'This consumer starts runs faster than it may. Use a run until its task is done, and wait as Retry-After says.',
+  retryAfterMs,
+});
+
 export const overBeforeItBegan = (lifetimeSeconds: number, skewMs: number): Refusal => ({
   kind: 'refusal',
   nature: 'refused',

@@ -108,12 +108,13 @@ describe('a revocation', () => {
   test('remembers no more than it has to', async () => {
     const { book, request, time } = opened();
     for (let n = 0; n < 300; n += 1) {
-      await book.start(request('a'));
+      // One consumer alone would not be let start so many.
+      await book.start({ ...request('a'), consumer: `agent-${n + 1}` });
       book.revoke([revocation({ run: `run-${n + 1}` })]);
     }
     await time.settle();
-    expect(book.whyRevoked('agent', 'run-1')).toBeUndefined();
-    expect(book.whyRevoked('agent', 'run-300')).toBeDefined();
+    expect(book.whyRevoked('agent-1', 'run-1')).toBeUndefined();
+    expect(book.whyRevoked('agent-300', 'run-300')).toBeDefined();
   });
 });
 

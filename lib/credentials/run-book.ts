@@ -8,6 +8,7 @@ import { openLiveRuns, type EndReason, type LiveRun, type RunObserver } from './
 import { terminating, type Refusal } from './refusal.ts';
 import { openRevokedRuns } from './revoked-runs.ts';
 import type { Schedule } from './schedule.ts';
+import { openStartBudget } from './start-budget.ts';
 import { openStarting } from './starting.ts';
 import { taskSource } from './task-source.ts';
 
@@ -63,7 +64,8 @@ export const openRunBook = ({
   const revoked = openRevokedRuns({ schedule });
   const refusalOfRun = revoked.refusalOf;
   const starting = openStarting({ exchange, live, clock, refusalOfRun });
-  const explicit = openExplicitStarts({ live, starting, schedule });
+  const budget = openStartBudget(clock);
+  const explicit = openExplicitStarts({ live, starting, budget, schedule });
 
   const find = (consumer: string, run: string): LiveRun | undefined => {
     const found = live.get(run);
@@ -81,7 +83,7 @@ export const openRunBook = ({
 
   return {
     source: (consumer, task) => {
-      const source = taskSource({ consumer, task, live, starting, schedule });
+      const source = taskSource({ consumer, task, live, starting, budget, schedule });
       return () => (isClosed ? terminating : source());
     },
     start: (request) => (isClosed ? Promise.resolve(terminating) : explicit.start(request)),

@@ -4,6 +4,7 @@ import { phaseOf } from './freshness.ts';
 import type { LiveRun, LiveRuns } from './live-runs.ts';
 import type { Schedule } from './schedule.ts';
 import { singleFlight } from './single-flight.ts';
+import type { StartBudget } from './start-budget.ts';
 import type { Starting } from './starting.ts';
 
 /**
@@ -15,12 +16,14 @@ export const taskSource = ({
   task,
   live,
   starting,
+  budget,
   schedule,
 }: {
   consumer: string;
   task: Task;
   live: LiveRuns;
   starting: Starting;
+  budget: StartBudget;
   schedule: Schedule;
 }): CredentialSource => {
   const lifetimeMs = task.lifetimeSeconds * 1000;
@@ -32,6 +35,8 @@ export const taskSource = ({
 
   const next = singleFlight(async () => {
     const renews = held();
+    const refusal = renews === undefined ? budget(consumer) : undefined;
+    if (refusal !== undefined) return refusal;
     const answer = await starting.start(request, {
       explicit: false,
       ...(renews === undefined ? {} : { renews }),

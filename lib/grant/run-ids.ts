@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** 80 bits each, which base32 writes as 16 characters. */
 const HALF_BYTES = 10;
@@ -19,9 +19,10 @@ export type RunIds = {
  * Ids of runs that say to whom they were issued, without any store of runs: a random half, and half
  * an HMAC over it and the pod's UID.
  *
- * @param key at least 32 bytes that every replica shares
+ * @param secret at least 32 bytes that every replica shares
  */
-export const openRunIds = (key: Uint8Array, random = randomBytes): RunIds => {
+export const openRunIds = (secret: Uint8Array, random = randomBytes): RunIds => {
+  const key = createSecretKey(secret);
   const mark = (half: string, podUid: string): string =>
     base32(createHmac('sha256', key).update(`${half}\0${podUid}`).digest().subarray(0, HALF_BYTES));
   return {

@@ -30,7 +30,9 @@ export const fillsFor = (pod: Pod, level: Level = 'restricted'): readonly Fill[]
 export const describeFill = ({ at, values }: Fill): string => {
   const written = [
     values.allowPrivilegeEscalation === false ? ['allowPrivilegeEscalation: false'] : [],
-    values.capabilities ? [`capabilities: {drop: [${values.capabilities.drop?.join() ?? ''}]}`] : [],
+    values.capabilities
+      ? [`capabilities: {drop: [${values.capabilities.drop?.join() ?? ''}]}`]
+      : [],
     values.seccompProfile ? ['seccompProfile: {type: RuntimeDefault}'] : [],
   ].flat();
   return `container ${at.container.name}: securityContext was filled with ${written.join(', ')}`;

@@ -6,7 +6,7 @@ export const pointer = (...segments: readonly (string | number)[]): string =>
 
 /** One segment of a JSON pointer. */
 export const escapeSegment = (segment: string): string =>
-  segment.replaceAll('~', '~0').replaceAll('/', '~1');
+  /[~/]/.test(segment) ? segment.replaceAll('~', '~0').replaceAll('/', '~1') : segment;
 
 /**
  * Applies operations in their order (RFC 6902, `add`, `replace` and `remove`) to a copy.

@@ -8,20 +8,34 @@ import { sidecarsOf } from './consumers.ts';
 import type { PlacedContainer } from './containers.ts';
 import { readPod } from './pod-shape.ts';
 import type { AcceptedProfiles } from './profile.ts';
+import type { JudgeContext, ServiceAccount } from './rules/rule.ts';
 import { judgePod } from './rules/rules.ts';
 import { namedProfile } from './rules/sidecar-equality.ts';
+import { judgeBreaches, type Verdict } from './verdict.ts';
 
-/** A live pod that keeps every rule, and what admission fixed for it. */
+/** A live pod that keeps every rule but for exceptions, and what admission fixed for it. */
 export type LivePod = {
   /** From its sidecar's environment: the form is sound; what it says is still to be judged. */
   readonly admitted: AdmittedTasks;
   /** SHA-256 of the profile that it was injected from. */
   readonly profileHash: string;
   readonly pod: Pod;
+  /** Breaches that the platform excepts, or a migration excuses. */
+  readonly excused: Verdict['excused'];
+};
+
+export type LivePodTerms = {
+  readonly platform: Platform;
+  readonly profiles: AcceptedProfiles;
+  /** Of the pod's namespace; not known: no migration excuses anything. */
+  readonly namespaceLabels?: Readonly<Record<string, string>>;
+  /** The pod's own, where it is known. */
+  readonly serviceAccount?: ServiceAccount;
 };
 
 /**
- * Holds rules 2–7 and 9 against a pod as the API server knows it now, by the same code as admission.
+ * Holds rules 2–7 and 9 against a pod as the API server knows it now, by the same code as admission,
+ * with the same levels and exceptions.
  *
  * @param rawPod the API server's own JSON: a library's model would have dropped fields that it does
  *   not know, and a rule might look at one
@@ -30,7 +44,7 @@ export type LivePod = {
  */
 export const judgeLivePod = (
   rawPod: unknown,
-  { platform, profiles }: { readonly platform: Platform; readonly profiles: AcceptedProfiles },
+  { platform, profiles, namespaceLabels = {}, serviceAccount }: LivePodTerms,
 ): Result<LivePod> => {
   const read = readPod(rawPod);
   if (!read.ok) return read;
@@ -38,12 +52,26 @@ export const judgeLivePod = (
   const sidecar = sidecarsOf(pod).find(({ list }) => list === 'initContainers');
   const admitted = sidecar && admittedTo(sidecar);
   const tasks = admitted?.ok === true ? admitted.value.tasks : [];
-  const context = { platform, profiles, occasion: 'LIVE' as const, tasks };
+  const namespace = pod.metadata?.namespace;
+  const context: JudgeContext = {
+    platform,
+    profiles,
+    occasion: 'LIVE',
+    tasks,
+    ...(namespace !== undefined && { namespace }),
+    ...(serviceAccount && { serviceAccount }),
+  };
   // A sidecar without its tasks equals nothing: that would only hide what is wrong.
-  const faults = judgePod(pod, context, (id) => admitted?.ok !== false || id !== '2');
-  if (admitted?.ok === false) return fail([...admitted.faults, ...faults]);
-  if (admitted === undefined || faults.length > 0) return fail(faults);
-  return succeed({ admitted: admitted.value, profileHash: namedProfile(pod, profiles).hash, pod });
+  const broken = judgePod(pod, context, (id) => admitted?.ok !== false || id !== '2');
+  const { refusals, excused } = judgeBreaches(broken, {
+    platform,
+    namespace,
+    labels: namespaceLabels,
+  });
+  if (admitted?.ok === false) return fail([...admitted.faults, ...refusals]);
+  if (admitted === undefined || refusals.length > 0) return fail(refusals);
+  const { hash: profileHash } = namedProfile(pod, profiles);
+  return succeed({ admitted: admitted.value, profileHash, pod, excused });
 };
 
 /** The tasks that a sidecar carries; without any it breaks rule 2. */

@@ -10,6 +10,7 @@ import { containersOf, isNativeSidecar, type PlacedContainer } from './container
 import { describeFill, fillsFor, type Fill } from './fills.ts';
 import type { Profile, PublishedProfile } from './profile.ts';
 import { isGuaranteed } from './quality.ts';
+import { levelOf } from './rules/levels.ts';
 import { buildInjected, consumerMount, type Injected } from './sidecar.ts';
 
 /** What is to be done to a pod, as values; {@link patchFor} writes it as operations. */
@@ -43,6 +44,7 @@ export type Equipment = {
  * fills for containers added since, and nothing else.
  *
  * @param request.tasks read from the pod's own annotations
+ * @param request.namespace decides the level of rule 4; not known: `restricted`
  * @returns the plan, or a fault: the tasks do not fit into the sidecar's environment
  */
 export const planInjection = (request: {
@@ -50,9 +52,10 @@ export const planInjection = (request: {
   readonly tasks: readonly Task[];
   readonly platform: Platform;
   readonly published: PublishedProfile;
+  readonly namespace?: string;
 }): Result<Plan> => {
-  const { pod, tasks, platform, published } = request;
-  const fills = fillsFor(pod);
+  const { pod, tasks, platform, published, namespace } = request;
+  const fills = fillsFor(pod, levelOf(namespace, platform.pods));
   const warnings = fills.map(describeFill);
   if (isInjected(pod)) return succeed({ fills, warnings });
   const consumers = consumersOf(pod, tasks);

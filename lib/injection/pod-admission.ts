@@ -1,4 +1,4 @@
-import { allowed, denied, errored, patched, type Notes } from '../admission/outcome.ts';
+import { allowed, denied, errored, patched } from '../admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Pod } from '../contract/pod.ts';
@@ -16,8 +16,11 @@ import { patchFor } from './patch.ts';
 import { planInjection } from './plan.ts';
 import { readPod } from './pod-shape.ts';
 import type { AcceptedProfiles, PublishedProfile } from './profile.ts';
+import { breaksGlass, joiningContainers } from './rules/ephemeral-containers.ts';
 import type { JudgeContext, Occasion } from './rules/rule.ts';
-import { judgePod } from './rules/rules.ts';
+import { judgePod, ruleOf } from './rules/rules.ts';
+import type { ReadSurroundings, Surroundings } from './surroundings.ts';
+import { describeExcused, judgeBreaches, type Verdict } from './verdict.ts';
 
 /** Reads the tasks that annotations declare; limits, catalogue and dialect are bound by the program. */
 export type ReadTasks = (declared: {
@@ -41,6 +44,8 @@ export type PodAdmissionSettings = {
   readonly readTasks: ReadTasks;
   /** Absent: the rules are all. */
   readonly judgeTasks?: JudgeTasks;
+  /** Absent: there is no cluster to ask. */
+  readonly readSurroundings?: ReadSurroundings;
 };
 
 /** Both webhooks for pods. Neither has a side effect, so a dry run is like any other. */
@@ -59,7 +64,7 @@ export const podAdmission = (settings: PodAdmissionSettings): PodAdmission => ({
     if (!isOurs) return allowed();
     const published = settings.published();
     if (published === undefined) return errored(503, 'what is to be injected is not known yet');
-    return mutatePod(pod.value, published, settings);
+    return mutatePod({ pod: pod.value, request, published }, settings);
   },
   validate: async (request) => {
     if (!isPod(request)) return notAPod(request);
@@ -67,23 +72,31 @@ export const podAdmission = (settings: PodAdmissionSettings): PodAdmission => ({
     if (!pods.ok) return denied(pods.faults);
     if (!isAsked(pods.value, settings.platform)) return allowed();
     return pods.value.occasion === 'CREATE'
-      ? validateNew(pods.value.pod, request.namespace, settings)
-      : validateChanged(pods.value, settings);
+      ? validateNew(pods.value.pod, request, settings)
+      : validateChanged(pods.value, request, settings);
   },
 });
 
 /** Tasks, and what already bears our names, or every fault; then plan, then patch. */
 const mutatePod = async (
-  pod: Pod,
-  published: PublishedProfile,
+  {
+    pod,
+    request,
+    published,
+  }: {
+    readonly pod: Pod;
+    readonly request: AdmissionRequest;
+    readonly published: PublishedProfile;
+  },
   settings: PodAdmissionSettings,
 ): Promise<AdmissionOutcome> => {
   const { platform } = settings;
+  const { namespace } = request;
   const tasks = await readDeclared(pod, settings);
-  const pretended = judgeInput(pod, tasks, settings);
-  if (!tasks.ok) return refused([...tasks.faults, ...pretended]);
-  if (pretended.length > 0) return refused(pretended);
-  const plan = planInjection({ pod, tasks: tasks.value, platform, published });
+  const pretended = judgeInput(pod, tasks, { request, settings });
+  if (!tasks.ok) return refused([...tasks.faults, ...pretended.refusals]);
+  if (pretended.refusals.length > 0) return refused(pretended.refusals);
+  const plan = planInjection({ pod, tasks: tasks.value, platform, published, namespace });
   if (!plan.ok) return refused(plan.faults);
   const { warnings } = plan.value;
   const auditAnnotations = { ...namesOf(pod, tasks.value), profile: published.hash };
@@ -99,49 +112,110 @@ type BothPods = {
 /** The final pod, whoever wrote last: all that it must be, and what is said of its tasks. */
 const validateNew = async (
   pod: Pod,
-  namespace: string,
+  request: AdmissionRequest,
   settings: PodAdmissionSettings,
 ): Promise<AdmissionOutcome> => {
+  const { namespace } = request;
   const tasks = await readDeclared(pod, settings);
-  const context = contextOf(settings, 'CREATE', tasks.ok ? tasks.value : []);
+  const surroundings = await surroundingsOf(pod, request, settings);
+  if (surroundings === undefined) return errored(503, UNKNOWN_ACCOUNT);
+  const { labels = {}, serviceAccount } = surroundings;
+  const context = {
+    ...contextOf(settings, { occasion: 'CREATE', tasks: tasks.ok ? tasks.value : [], request }),
+    ...(serviceAccount && { serviceAccount }),
+  };
   // Without its tasks the sidecar equals nothing: that would only hide what is wrong.
   const broken = judgePod(pod, context, (id) => tasks.ok || id !== '2');
-  if (!tasks.ok) return refused([...tasks.faults, ...broken]);
+  const { refusals, excused } = judgeBreaches(broken, { ...settings, namespace, labels });
+  if (!tasks.ok) return refused([...tasks.faults, ...refusals]);
   const { faults, warnings } = await judgeTasksOf({ pod, namespace, tasks: tasks.value }, settings);
-  if (broken.length + faults.length > 0) return refused([...broken, ...faults]);
-  return allowed({ warnings, auditAnnotations: namesOf(pod, tasks.value) });
+  if (refusals.length + faults.length > 0) return refused([...refusals, ...faults]);
+  const told = describeExcused(excused);
+  return allowed({
+    warnings: [...told.warnings, ...warnings],
+    auditAnnotations: { ...namesOf(pod, tasks.value), ...told.auditAnnotations },
+  });
 };
 
-/** What must not have changed. */
+const UNKNOWN_ACCOUNT = 'the service account of the pod could not be read: try again';
+
+/** What must not have changed, and what joins it. */
 const validateChanged = (
   { pod, oldPod }: BothPods,
+  request: AdmissionRequest,
   settings: PodAdmissionSettings,
 ): AdmissionOutcome => {
-  const context = contextOf(settings, 'UPDATE', []);
-  const faults = judgePod(pod, { ...context, ...(oldPod && { oldPod }) });
-  return faults.length > 0 ? refused(faults) : allowed();
+  const context: JudgeContext = {
+    ...contextOf(settings, { occasion: 'UPDATE', tasks: [], request }),
+    ...(oldPod && { oldPod }),
+  };
+  const { namespace } = request;
+  const { refusals, excused } = judgeBreaches(judgePod(pod, context), { ...settings, namespace });
+  if (refusals.length > 0) return refused(refusals);
+  const told = [describeExcused(excused), brokenGlass(pod, context, request)];
+  return allowed({
+    warnings: told.flatMap(({ warnings }) => warnings),
+    auditAnnotations: Object.assign({}, ...told.map((each) => each.auditAnnotations)) as Names,
+  });
 };
+
+type Names = Readonly<Record<string, string>>;
+
+/** Nobody joins a pod unseen: its user reads it, and the audit log keeps who it was. */
+const brokenGlass = (
+  pod: Pod,
+  context: JudgeContext,
+  { user }: AdmissionRequest,
+): ReturnType<typeof describeExcused> => {
+  const joining = joiningContainers(pod, context.oldPod).map(({ container }) => container.name);
+  if (joining.length === 0 || !breaksGlass(context)) return { warnings: [], auditAnnotations: {} };
+  return {
+    warnings: [
+      `break-glass: the pod gets no further credentials with ${joining.join(', ')} in it; replace it afterwards`,
+    ],
+    auditAnnotations: { 'break-glass': `${user.name} adds ${joining.join(', ')}` },
+  };
+};
+
+const surroundingsOf = (
+  pod: Pod,
+  { namespace }: AdmissionRequest,
+  { readSurroundings }: PodAdmissionSettings,
+): Promise<Surroundings | undefined> =>
+  readSurroundings === undefined
+    ? Promise.resolve({})
+    : readSurroundings({ namespace, serviceAccount: accountOf(pod) });
 
 const contextOf = (
   settings: PodAdmissionSettings,
-  occasion: Occasion,
-  tasks: readonly Task[],
+  {
+    occasion,
+    tasks,
+    request,
+  }: {
+    readonly occasion: Occasion;
+    readonly tasks: readonly Task[];
+    readonly request: AdmissionRequest;
+  },
 ): JudgeContext => ({
   platform: settings.platform,
   profiles: acceptedBy(settings),
   occasion,
   tasks,
+  namespace: request.namespace,
+  groups: request.user.groups,
 });
 
-/** The ServiceAccount plugin has written the account's name by now, where its author had not. */
+/** The ServiceAccount plugin has written it by now, where the pod's author had not. */
+const accountOf = (pod: Pod): string => pod.spec?.serviceAccountName ?? 'default';
+
 const judgeTasksOf = async (
   asked: { readonly pod: Pod; readonly namespace: string; readonly tasks: readonly Task[] },
   { judgeTasks }: PodAdmissionSettings,
 ): ReturnType<JudgeTasks> => {
   const { pod, namespace, tasks } = asked;
-  const serviceAccount = pod.spec?.serviceAccountName ?? 'default';
   if (judgeTasks === undefined || tasks.length === 0) return { faults: [], warnings: [] };
-  return judgeTasks({ namespace, serviceAccount, tasks });
+  return judgeTasks({ namespace, serviceAccount: accountOf(pod), tasks });
 };
 
 /**
@@ -151,11 +225,16 @@ const judgeTasksOf = async (
 const judgeInput = (
   pod: Pod,
   tasks: Result<readonly Task[]>,
-  settings: PodAdmissionSettings,
-): readonly Fault[] => {
-  const context = contextOf(settings, 'CREATE', tasks.ok ? tasks.value : []);
+  {
+    request,
+    settings,
+  }: { readonly request: AdmissionRequest; readonly settings: PodAdmissionSettings },
+): Verdict => {
+  const read = tasks.ok ? tasks.value : [];
+  const context = contextOf(settings, { occasion: 'CREATE', tasks: read, request });
   const hasEquality = isInjected(pod) && tasks.ok;
-  return judgePod(pod, context, (id) => id === '1' || (id === '2' && hasEquality));
+  const faults = judgePod(pod, context, (id) => id === '1' || (id === '2' && hasEquality));
+  return judgeBreaches(faults, { ...settings, namespace: request.namespace });
 };
 
 const readDeclared = (
@@ -203,8 +282,12 @@ const namesOf = (pod: Pod, tasks: readonly Task[]): Readonly<Record<string, stri
   consumers: consumersOf(pod, tasks).join(','),
 });
 
+/** Every breach, then what to do instead, once for each rule. */
 const refused = (faults: readonly Fault[]): AdmissionOutcome => {
-  const rules = new Set(faults.map(({ rule }) => rule ?? 'declaration'));
-  const notes: Notes = { auditAnnotations: { refused: [...rules].join(',') } };
-  return denied(faults, notes);
+  const rules = [...new Set(faults.map(({ rule }) => rule ?? 'declaration'))];
+  const advice = rules.flatMap((id) => {
+    const rule = ruleOf(id);
+    return rule === undefined ? [] : [`rule ${id}: ${rule.message}`];
+  });
+  return denied(faults, { auditAnnotations: { refused: rules.join(',') } }, advice);
 };

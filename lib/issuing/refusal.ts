@@ -3,7 +3,13 @@ import type { TokenErrorAnswer } from '../contract/authority.ts';
 import { ExchangeError } from '../credentials/exchange.ts';
 import { IdentityError } from '../identity/workload.ts';
 import { describeFault, type Fault } from '../reading/fault.ts';
-import { REFUSALS, type IssuingCode, type RefusalRow } from './refusals.ts';
+import {
+  EXCHANGE_REFUSALS,
+  REFUSALS,
+  type IssuingCode,
+  type RefusalRow,
+  type RefusalTable,
+} from './refusals.ts';
 
 /** Why a run is not issued. Its message is for the caller, and for the pod's owner. */
 export class IssuingError extends Error {
@@ -75,10 +81,14 @@ const refusal = (
     retryAfterMs = RETRY_AFTER_MS,
   }: { message: string; retryAfterMs?: number | undefined },
 ): Refusal => {
-  const row = REFUSALS[code] ?? UNKNOWN;
+  const row = rowOf(REFUSALS, code) ?? UNKNOWN;
   const waits = row.status === 429 || row.status === 503;
   return { code, row, message, ...(waits && { retryAfterMs }) };
 };
+
+/** A code may be a cloud's: what every object has is no row. */
+const rowOf = (table: RefusalTable, code: string): RefusalRow | undefined =>
+  Object.hasOwn(table, code) ? table[code] : undefined;
 
 /** A code that no table knows is still a no. */
 const UNKNOWN = { error: 'access_denied', status: 403 } as const;
@@ -91,8 +101,8 @@ const ofIssuing = ({ code, message, policies, retryAfterMs }: IssuingError): Ref
 /** STS's documentation adds `Exception` to some of its codes, its answers do not. */
 const ofExchange = ({ kind, code, message, retryAfterMs }: ExchangeError): Refusal => {
   const plain = code.replace(/Exception$/, '');
-  const isKnown =
-    REFUSALS[plain] !== undefined && (REFUSALS[plain].status === 503) === (kind === 'unavailable');
+  const row = rowOf(EXCHANGE_REFUSALS, plain);
+  const isKnown = row !== undefined && (row.status === 503) === (kind === 'unavailable');
   const otherwise = kind === 'unavailable' ? 'cloud_unavailable' : 'cloud_refused';
   return refusal(isKnown ? plain : otherwise, { message, retryAfterMs });
 };

@@ -70,6 +70,14 @@ describe('the table of refusals', () => {
       ['cloud_refused', 'access_denied', 403, undefined],
     ],
     [
+      new ExchangeError('refused', 'constructor', 'no'),
+      ['cloud_refused', 'access_denied', 403, undefined],
+    ],
+    [
+      new ExchangeError('refused', 'policy_denied', 'no'),
+      ['cloud_refused', 'access_denied', 403, undefined],
+    ],
+    [
       new ExchangeError('unavailable', 'Throttling', 'no', { retryAfterMs: 2_000 }),
       ['cloud_unavailable', 'temporarily_unavailable', 503, 2_000],
     ],

@@ -215,5 +215,12 @@ const OF_IDENTITY: RefusalTable = Object.fromEntries(
   Object.entries(IDENTITY_REFUSALS).map(([code, row]) => [code, { ...natureOf(code), ...row }]),
 );
 
+/** What an ExchangeError may be answered as: no cloud chooses among our other codes. */
+export const EXCHANGE_REFUSALS: RefusalTable = {
+  ...OF_GRANTS,
+  ...OF_CLOUDS,
+  keys_stale: OF_THE_AUTHORITY.keys_stale,
+};
+
 /** Every refusal there is: what is answered, and what people read (docs/refusals.md). */
 export const REFUSALS: RefusalTable = { ...OF_IDENTITY, ...ISSUING_REFUSALS };

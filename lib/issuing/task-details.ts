@@ -36,7 +36,7 @@ const task: Reader<TaskDetails> = object({
   purpose: {
     optional: string({
       expected: `one line of at most ${MAX_PURPOSE_LENGTH} characters`,
-      pattern: /^[^\p{Cc}\p{Cf}\u2028\u2029]*$/u,
+      pattern: /^[^\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]*$/u,
       maxLength: MAX_PURPOSE_LENGTH,
     }),
   },

@@ -112,6 +112,7 @@ describe('a token request', () => {
     ['no consumer', details({ type: TASK_DETAILS_TYPE, task: 'summarize' })],
     ['a param that is no text', details({ ...wish, params: { customer: 7 } })],
     ['a purpose of several lines', details({ ...wish, purpose: 'a\nb' })],
+    ['a purpose of half a character', details({ ...wish, purpose: 'a\ud800b' })],
     ['a purpose that is too long', details({ ...wish, purpose: 'x'.repeat(257) })],
     ['more than is looked at', details({ ...wish, purpose: 'x'.repeat(20_000) })],
     ['brackets without end', form({ authorization_details: '['.repeat(16_000) })],

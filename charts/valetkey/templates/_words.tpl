@@ -7,7 +7,6 @@
 {{- define "valetkey.authorityCaSecret" -}}valetkey-authority-ca{{- end }}
 {{- define "valetkey.keysSecret" -}}valetkey-authority-keys{{- end }}
 {{- define "valetkey.auditSecret" -}}valetkey-authority-audit{{- end }}
-{{- define "valetkey.revocationPolicy" -}}valetkey-revocations{{- end }}
 {{- define "valetkey.platformConfigMap" -}}valetkey-platform{{- end }}
 
 {{/* Words shared with the programs: generated from lib/contract, checked by `make test`. */}}
@@ -80,7 +79,9 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- if eq $bind.mode "cidrs" }}{{ $_ := set $bind "cidrs" .Values.cloud.bind.cidrs }}{{ end }}
 {{- if eq $bind.mode "vpc" }}{{ $_ := set $bind "vpcId" .Values.cloud.bind.vpcId }}{{ end }}
 {{- $_ := set $cloud "bind" $bind }}
-{{- $platform := dict "trust" .Values.trust "sidecar" $sidecar "cloud" $cloud "tasks" .Values.tasks "pods" .Values.pods }}
+{{- $pods := omit .Values.pods "breakGlassGroup" }}
+{{- with .Values.pods.breakGlassGroup }}{{ $_ := set $pods "breakGlassGroup" . }}{{ end }}
+{{- $platform := dict "trust" .Values.trust "sidecar" $sidecar "cloud" $cloud "tasks" .Values.tasks "pods" $pods }}
 {{- if include "valetkey.hasAuthority" . }}{{ $_ := set $platform "authority" (include "valetkey.authoritySettings" . | fromYaml) }}{{ end }}
 {{- toYaml $platform }}
 {{- end }}
@@ -103,4 +104,28 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- $_ := set $settings "publisher" $publisher }}
 {{- end }}
 {{- toYaml $settings }}
+{{- end }}
+
+{{/* The settings that CEL names, by the marks that stand for them in contract.json. */}}
+{{- define "valetkey.celSettings" -}}
+{{- $urls := list .Values.cloud.stsEndpoint .Values.cloud.httpsProxy }}
+{{- if include "valetkey.hasAuthority" . }}{{ $urls = append $urls (include "valetkey.authorityEndpoint" .) }}{{ end }}
+{{- $hosts := list }}
+{{- range without $urls "" }}{{ $hosts = append $hosts ((urlParse .).hostname | lower) }}{{ end }}
+{{- $audiences := list }}
+{{- range .Values.pods.protectedAudiences }}{{ $audiences = append $audiences (lower .) }}{{ end }}
+{{- $exceptions := list }}
+{{- range .Values.pods.exceptions }}{{ $exceptions = append $exceptions (printf "%s/%s" .namespace .rule) }}{{ end }}
+{{- $isPlainHttp := and (not (include "valetkey.hasAuthority" .)) (hasPrefix "http:" .Values.cloud.stsEndpoint) }}
+{{- dict "audience" (include "valetkey.audience" .) "protectedAudiences" $audiences "allowApiToken" .Values.pods.allowApiToken "hosts" ($hosts | sortAlpha) "isPlainHttp" $isPlainHttp "baselineNamespaces" .Values.pods.baselineNamespaces "exceptions" $exceptions "breakGlassGroup" .Values.pods.breakGlassGroup | toJson }}
+{{- end }}
+
+{{/* JSON of contract.json (`.json`) with the settings of the chart (`.root`) in place of their marks. */}}
+{{- define "valetkey.withCelSettings" -}}
+{{- $marks := (include "valetkey.contract" .root | fromJson).celMarks }}
+{{- $json := .json }}
+{{- range $name, $value := include "valetkey.celSettings" .root | fromJson }}
+{{- $json = $json | replace (index $marks $name) ($value | toRawJson | toRawJson | trimPrefix "\"" | trimSuffix "\"") }}
+{{- end }}
+{{- $json }}
 {{- end }}

@@ -56,9 +56,10 @@ export const assumeRolesOf = (plan: CloudPlan, sessions: Sessions) => {
     const session = sessions.issue({
       expiresAt: plan.now() + parameters.durationSeconds * 1000,
       userId: `${role.id}:${parameters.sessionName}`,
+      arn: sessionArn(role, parameters.sessionName),
       policies: [role.policy, ...(policy === undefined ? [] : [readPolicy(policy, 'session')])],
     });
-    return describe(session, { role, identity, policy });
+    return describe(session, { identity, policy });
   };
 };
 
@@ -73,20 +74,30 @@ const createRole = (plan: RolePlan): Role => ({
 const trusts = (role: Role, identity: WebIdentity, sourceIp: string): boolean => {
   const provider = identity.issuer.replace(/^https?:\/\//, '');
   const account = role.arn.split(':')[4] ?? '';
-  return isAllowed([role.trust], {
-    action: ACTION,
-    federated: `arn:aws:iam::${account}:oidc-provider/${provider}`,
-    context: new Map([
-      [`${provider}:sub`.toLowerCase(), identity.subject],
-      [`${provider}:aud`.toLowerCase(), identity.audience],
-      ['aws:sourceip', sourceIp],
-    ]),
-  });
+  const context = new Map([
+    [`${provider}:sub`.toLowerCase(), identity.subject],
+    [`${provider}:aud`.toLowerCase(), identity.audience],
+    ['aws:sourceip', sourceIp],
+  ]);
+  const federated = `arn:aws:iam::${account}:oidc-provider/${provider}`;
+  return actionsOf(identity).every((action) =>
+    isAllowed([role.trust], { action, federated, context }),
+  );
 };
+
+/** What a token brings along the role must let it bring. */
+const actionsOf = ({ hasTags, hasSourceIdentity }: WebIdentity): readonly string[] => [
+  ACTION,
+  ...(hasTags ? ['sts:TagSession'] : []),
+  ...(hasSourceIdentity ? ['sts:SetSourceIdentity'] : []),
+];
+
+const sessionArn = ({ arn }: Role, sessionName: string): string =>
+  `${arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/${sessionName}`;
 
 const describe = (
   session: Session,
-  given: { role: Role; identity: WebIdentity; policy: string | undefined },
+  given: { identity: WebIdentity; policy: string | undefined },
 ): AssumedRole => ({
   Credentials: {
     AccessKeyId: session.accessKeyId,
@@ -97,7 +108,7 @@ const describe = (
   SubjectFromWebIdentityToken: given.identity.subject,
   AssumedRoleUser: {
     AssumedRoleId: session.userId,
-    Arn: `${given.role.arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/${session.userId.split(':')[1] ?? ''}`,
+    Arn: session.arn,
   },
   Provider: given.identity.issuer,
   Audience: given.identity.audience,

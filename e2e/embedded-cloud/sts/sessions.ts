@@ -10,6 +10,8 @@ export type Session = {
   readonly expiresAt: number;
   /** `<role id>:<session name>`, which policies see as `aws:userid`. */
   readonly userId: string;
+  /** `arn:aws:sts::<account>:assumed-role/<role>/<session name>`. */
+  readonly arn: string;
   /** The role's policy, and the session policy where one was given. */
   readonly policies: readonly PolicyDocument[];
 };
@@ -21,7 +23,7 @@ export type Sessions = {
   readonly issued: () => readonly Session[];
 };
 
-export type SessionPlan = Pick<Session, 'expiresAt' | 'userId' | 'policies'>;
+export type SessionPlan = Pick<Session, 'expiresAt' | 'userId' | 'arn' | 'policies'>;
 
 export const holdSessions = (): Sessions => {
   const byKey = new Map<string, Session>();

@@ -1,18 +1,31 @@
-import { createRemoteJWKSet, decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose';
+import {
+  createRemoteJWKSet,
+  customFetch,
+  decodeJwt,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+} from 'jose';
 import { CloudError } from '../cloud-error.ts';
 import type { IdentityProvider } from '../plan.ts';
+import { fetchBy } from './documents.ts';
 
 /** Who holds a token, once its signature, issuer, audience and time were found right. */
 export type WebIdentity = {
   readonly issuer: string;
   readonly audience: string;
   readonly subject: string;
+  /** Whether it brings session tags, and a source identity. */
+  readonly hasTags: boolean;
+  readonly hasSourceIdentity: boolean;
 };
 
 type Keys = ReturnType<typeof createRemoteJWKSet>;
 
 /** What IAM accepts; a symmetric or absent algorithm is none of them. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512'];
+/** Prefix of the claims that are for STS (IAM user guide, "Pass session tags using AssumeRoleWithWebIdentity"). */
+const CLAIMS = 'https://aws.amazon.com/';
 /** IAM honours a token until five minutes after its `exp`. */
 const TOLERANCE_SECONDS = 300;
 
@@ -23,15 +36,15 @@ const TOLERANCE_SECONDS = 300;
  */
 export const verifyTokensOf = (providers: readonly IdentityProvider[], now: () => number) => {
   const keysByIssuer = new Map<string, Keys>();
-  const keysOf = async (issuer: string): Promise<Keys> => {
-    const keys = keysByIssuer.get(issuer) ?? (await discoverKeys(issuer));
-    keysByIssuer.set(issuer, keys);
+  const keysOf = async (provider: IdentityProvider): Promise<Keys> => {
+    const keys = keysByIssuer.get(provider.issuer) ?? (await discoverKeys(provider));
+    keysByIssuer.set(provider.issuer, keys);
     return keys;
   };
   return async (token: string): Promise<WebIdentity> => {
     const provider = providerOf(token, providers);
     try {
-      const { payload } = await jwtVerify(token, await keysOf(provider.issuer), {
+      const { payload } = await jwtVerify(token, await keysOf(provider), {
         algorithms: ALGORITHMS,
         issuer: provider.issuer,
         audience: [...provider.audiences],
@@ -63,11 +76,12 @@ const unverifiedIssuer = (token: string): string => {
   }
 };
 
-const discoverKeys = async (issuer: string): Promise<Keys> => {
-  const answer = await fetch(`${issuer}/.well-known/openid-configuration`);
+const discoverKeys = async ({ issuer, roots }: IdentityProvider): Promise<Keys> => {
+  const fetchDocument = fetchBy(roots);
+  const answer = await fetchDocument(`${issuer}/.well-known/openid-configuration`);
   if (!answer.ok) throw new Error(`discovery answered ${answer.status}`);
   const document = (await answer.json()) as { readonly jwks_uri: string };
-  return createRemoteJWKSet(new URL(document.jwks_uri));
+  return createRemoteJWKSet(new URL(document.jwks_uri), { [customFetch]: fetchDocument });
 };
 
 const identityOf = (payload: JWTPayload, provider: IdentityProvider): WebIdentity => {
@@ -76,6 +90,8 @@ const identityOf = (payload: JWTPayload, provider: IdentityProvider): WebIdentit
     issuer: provider.issuer,
     audience: provider.audiences.find((audience) => given.includes(audience)) ?? '',
     subject: payload.sub ?? '',
+    hasTags: payload[`${CLAIMS}tags`] !== undefined,
+    hasSourceIdentity: payload[`${CLAIMS}source_identity`] !== undefined,
   };
 };
 

@@ -133,9 +133,10 @@ const askOn = async () => {
   endWhenTold();
   let last = '';
   for (;;) {
+    const askedAt = Date.now();
     const { status, body } = await askSidecar('GET', '/v1/credentials');
     const answer = `${status} ${body.Code ?? ''}`.trim();
-    if (answer !== last) say({ answer });
+    if (answer !== last) say({ askedAt, answer });
     last = answer;
     await pause(100);
   }

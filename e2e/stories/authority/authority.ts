@@ -1,4 +1,4 @@
-import { execInPod, getJson } from '../../cluster/kubectl.ts';
+import { execInPod, getJson, kubectl } from '../../cluster/kubectl.ts';
 import { sendBatch } from '../agent/https-requests.ts';
 import type { Batch, Reply, Wish } from '../agent/https-requests.ts';
 import { cluster, recordIssued, stage } from '../stage.ts';
@@ -33,14 +33,26 @@ export const replicas = async (): Promise<Replica[]> => {
     }));
 };
 
+/** The metrics of one replica, as the API server fetches them. */
+export const readTelemetry = async (replica: string): Promise<string> => {
+  const path = `/api/v1/namespaces/${namespace}/pods/${replica}:9446/proxy/metrics`;
+  return (await kubectl(cluster, ['get', '--raw', path])).stdout;
+};
+
 type Access = Pick<Batch, 'endpoint' | 'ca' | 'servername'>;
 
 let access: Promise<Access> | undefined;
 
+/** Of its Service. */
+export const authorityAddress = async (): Promise<string> => {
+  const where = ['service', name, '-n', namespace];
+  return (await getJson<{ spec: { clusterIP: string } }>(cluster, where)).spec.clusterIP;
+};
+
 /** How to reach it as sidecars do: its Service, by the roots that they are told to trust. */
 const readAccess = async (): Promise<Access> => {
-  const [service, roots] = await Promise.all([
-    getJson<{ spec: { clusterIP: string } }>(cluster, ['service', name, '-n', namespace]),
+  const [address, roots] = await Promise.all([
+    authorityAddress(),
     getJson<{ data: Record<string, string> }>(cluster, [
       'configmap',
       `${name}-roots`,
@@ -49,7 +61,7 @@ const readAccess = async (): Promise<Access> => {
     ]),
   ]);
   const ca = roots.data['roots.pem'] ?? '';
-  return { endpoint: `https://${service.spec.clusterIP}`, ca, servername };
+  return { endpoint: `https://${address}`, ca, servername };
 };
 
 type Addressed = {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { optedInRole } from '../../clouds/trust.ts';
-import { apply } from '../../cluster/kubectl.ts';
-import { podUid } from '../node.ts';
+import { apply, getJson, kubectl, waitFor } from '../../cluster/kubectl.ts';
+import { cutOff, podUid } from '../node.ts';
 import {
   askCloud,
   askSidecar,
@@ -14,6 +14,8 @@ import {
   cluster,
 } from '../stage.ts';
 import type { Declaration, Place } from '../stage.ts';
+import { authorityAddress } from './authority.ts';
+import { crowdIn, saidByAll } from './crowd.ts';
 import { findRecord } from './records.ts';
 import {
   heardFrom,
@@ -25,7 +27,27 @@ import {
   saidBy,
 } from './revocations.ts';
 
+const { node } = stage;
+/** How many pods a namespace has that is revoked at once. */
+const CROWD = stage.isFull ? 50 : 25;
+
+/** Of a role on which the authority denies what ended, where the cloud has one. */
+const optedIn: Declaration = { ...readReports, role: optedInRole };
+const revocable = cloud.name === 'rgw' ? optedIn : readReports;
+
 type Refused = { refusedBy: 'sidecar' | 'cloud'; askedAt: number; status: number; code: string };
+
+type ContainerCredentials = { AccessKeyId: string; SecretAccessKey: string; Token: string };
+
+const keysOf = (place: Place) => askSidecar<ContainerCredentials>(place, 'GET', '/v1/credentials');
+
+/** The keys as an SDK takes them from its environment: no provider will refresh them. */
+const asEnvironment = ({ AccessKeyId, SecretAccessKey, Token }: ContainerCredentials) => ({
+  AWS_REGION: cloud.region,
+  AWS_ACCESS_KEY_ID: AccessKeyId,
+  AWS_SECRET_ACCESS_KEY: SecretAccessKey,
+  AWS_SESSION_TOKEN: Token,
+});
 
 const watching = ['watch', 'acme-data', 'reports/q3.csv'];
 const isHeld = (line: { holds?: number }) => line.holds === 200;
@@ -44,7 +66,9 @@ describe(`a Revocation (${cloud.name})`, () => {
   beforeAll(async () => {
     namespace = await createNamespace('revocation');
     await Promise.all(
-      ['imposed', 'changed', 'pod', 'opted-in'].map((what) => lift(`${what}-${stage.pass}`)),
+      ['imposed', 'changed', 'pod', 'run', 'namespace', 'cut-off', 'opted-in'].map((what) =>
+        lift(`${what}-${stage.pass}`),
+      ),
     );
   });
 
@@ -80,7 +104,7 @@ describe(`a Revocation (${cloud.name})`, () => {
       ({ refusedBy }) => refusedBy === 'sidecar',
     );
     noteSeconds('from a Revocation to the first refusal by the sidecar', refused.at - revokedAt);
-    expect(refused).toMatchObject({ status: 403, code: 'run_revoked' });
+    expect(refused).toMatchObject({ status: 403, code: 'revoked' });
     expect(refused.at - revokedAt).toBeLessThan(1_000);
 
     const start = await askSidecar(place, 'POST', '/v1/tasks/read/runs', {});
@@ -93,12 +117,78 @@ describe(`a Revocation (${cloud.name})`, () => {
     );
     expect(record.message).toContain(await ownName());
     await lift(name);
-    await heardFrom(place, 'anything', () => true);
+    await waitFor('runs to start again', async () => (await keysOf(place)).status === 200);
   });
 
-  if (cloud.name === 'rgw') {
-    const optedIn: Declaration = { ...readReports, role: optedInRole };
+  test('of a run ends that run alone', async () => {
+    const place: Place = { namespace, pod: 'one-of-two' };
+    await runPod({ name: 'one-of-two', namespace, tasks: { read: readReports } });
+    const start = () => askSidecar(place, 'POST', '/v1/tasks/read/runs', {});
+    const [one, other] = [await start(), await start()];
+    const pathOf = ({ body }: typeof one) => `/v1/runs/${String(body['run'])}/credentials`;
+    await revoke(nameOf('run'), { run: one.body['run'] });
+    await waitFor('its sidecar to refuse', async () => {
+      const { status, body } = await askSidecar(place, 'GET', pathOf(one));
+      return status === 403 && body['Code'] === 'run_revoked';
+    });
+    expect((await askSidecar(place, 'GET', pathOf(other))).status).toBe(200);
+  });
 
+  test(`of a namespace ends the runs of its ${CROWD} pods within a second`, async () => {
+    const crowded = await createNamespace('crowd');
+    await apply(cluster, crowdIn(crowded, CROWD));
+    const answers = async () => {
+      const said = await saidByAll<{ pod: string; answer: string; askedAt: number }>(crowded);
+      return Map.groupBy(said, ({ pod }) => pod)
+        .values()
+        .toArray();
+    };
+    const served = ({ answer }: { answer: string }) => answer === '200';
+    await waitFor(
+      `${CROWD} pods to hold credentials`,
+      async () => (await answers()).filter((lines) => lines.some(served)).length === CROWD,
+      { timeoutMs: 170_000, intervalMs: 1_000 },
+    );
+    const revokedAt = await revoke(nameOf('namespace'), { namespace: crowded });
+    const refusals = await waitFor('all of them to be refused', async () => {
+      const last = (await answers()).flatMap((lines) => lines.at(-1) ?? []);
+      return last.every(({ answer }) => answer.startsWith('403')) && (await answers());
+    });
+    const firstRefused = refusals.map(
+      (lines) => lines[lines.findIndex(served) + 1]?.askedAt ?? Infinity,
+    );
+    const slowest = Math.max(...firstRefused) - revokedAt;
+    noteSeconds(`from a Revocation of a namespace to the last refusal, ${CROWD} pods`, slowest);
+    expect(slowest).toBeLessThan(1_000);
+    await kubectl(cluster, ['delete', 'namespace', crowded, '--wait=false']);
+  }, 240_000);
+
+  // Its network can be cut only where the node is ours.
+  if (node !== undefined) {
+    test('finds a sidecar that was cut off when it is back; until then it starts nothing new', async () => {
+      const place: Place = { namespace, pod: 'cut-off' };
+      await runPod({ name: 'cut-off', namespace, tasks: { read: revocable } });
+      const keys = (await keysOf(place)).body;
+      const used = () => askCloud(place, 'get', 'reports/q3.csv', { env: asEnvironment(keys) });
+      expect(await used()).toEqual({ status: 200 });
+      const mend = await cutOff(node, place, await authorityAddress());
+      try {
+        await revoke(nameOf('cut-off'), { pod: { namespace, name: 'cut-off' } });
+        const start = await askSidecar(place, 'POST', '/v1/tasks/read/runs', {});
+        expect(start.status).toBe(503);
+        expect(Number(start.headers['retry-after'])).toBeGreaterThan(0);
+        // What it holds it serves: the platform sets no maxSilence. The cloud refuses where it can.
+        expect((await keysOf(place)).body).toEqual(keys);
+        if (cloud.name === 'rgw')
+          await waitFor('the cloud to refuse', async () => (await used()).status === 403);
+      } finally {
+        await mend();
+      }
+      await waitFor('its sidecar to refuse', async () => (await keysOf(place)).status === 403);
+    });
+  }
+
+  if (cloud.name === 'rgw') {
     test('ends sessions of a role that opted in at the cloud, too', async () => {
       const place: Place = { namespace, pod: 'denied' };
       await runPod({ name: 'denied', namespace, tasks: { read: optedIn }, command: watching });
@@ -116,6 +206,23 @@ describe(`a Revocation (${cloud.name})`, () => {
       );
       expect(refused).toMatchObject({ status: 403, code: 'AccessDenied' });
       expect((await saidBy<Refused>(place)).map(({ refusedBy }) => refusedBy)).toContain('sidecar');
+    });
+
+    test('is made of a completed run of such a role: its keys die at the cloud', async () => {
+      const place: Place = { namespace, pod: 'completed' };
+      await runPod({ name: 'completed', namespace, tasks: { read: optedIn } });
+      const { body } = await askSidecar(place, 'POST', '/v1/tasks/read/runs', {});
+      const env = asEnvironment(body['credentials'] as ContainerCredentials);
+      const used = () => askCloud(place, 'get', 'reports/q3.csv', { env });
+      expect(await used()).toEqual({ status: 200 });
+      const run = String(body['run']);
+      expect((await askSidecar(place, 'DELETE', `/v1/runs/${run}`)).status).toBe(204);
+      const completedAt = Date.now();
+      await waitFor('the cloud to refuse', async () => (await used()).status === 403);
+      noteSeconds('from completion to a refusal by the cloud (RGW)', Date.now() - completedAt);
+      const where = ['revocation', `run-${run}`];
+      const { spec } = await getJson<{ spec: object }>(cluster, where);
+      expect(spec).toMatchObject({ run, reason: 'completed' });
     });
   }
 });

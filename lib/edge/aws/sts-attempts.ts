@@ -102,12 +102,21 @@ const tryOnce = async (
     return { issued, policy, expiration: answer.expiration };
   } catch (thrown) {
     if (!(thrown instanceof CloudFault)) throw thrown;
-    // A cloud that quotes the token must not carry it into a message.
-    return thrown.message.includes(token)
-      ? new CloudFault(thrown.code, '', withStatus(thrown.status))
-      : thrown;
+    return withoutToken(thrown, token);
   }
 };
+
+/** A cloud that quotes the token, or a piece of it, must not carry it into a message or a code. */
+const withoutToken = (fault: CloudFault, token: string): CloudFault => {
+  const { code, message, status } = fault;
+  const isQuoted = (text: string): boolean =>
+    text.includes(token) || text.match(QUOTABLE)?.some((word) => token.includes(word)) === true;
+  if (!isQuoted(code) && !isQuoted(message)) return fault;
+  return new CloudFault(isQuoted(code) ? 'token_quoted' : code, '', withStatus(status));
+};
+
+/** What a token is written in (RFC 7515), so long that it stands in one by no accident. */
+const QUOTABLE = /[\w-]{8,}/g;
 
 const withStatus = (status: number | undefined) => (status === undefined ? {} : { status });
 

@@ -231,6 +231,20 @@ describe('the error table', () => {
     await expect(run(exchange)).rejects.toThrow(expect.not.stringContaining('token.number'));
   });
 
+  const pieces: [string, (token: string) => string][] = [
+    ['as the rest of a long message', (token) => `no: ${token.slice(0, 40)}…`],
+    ['by its signature alone', (token) => token.slice(token.lastIndexOf('.') + 1)],
+  ];
+  test.each(pieces)('a token that the cloud quotes %s reaches no message', async (_, quote) => {
+    const [head, claims, signature] = ['a', 'b', 'c'].map((each) => each.repeat(60));
+    const token = `${head}.${claims}.${signature}`;
+    const { stub } = await withStub(() => stsError(403, 'AccessDenied', quote(token)));
+    const { exchange } = exchangeBy(settingsFor(`http://127.0.0.1:${stub.port}`), {
+      readToken: () => token,
+    });
+    await expect(run(exchange)).rejects.toThrow(/AccessDenied\)$/);
+  });
+
   test('an unreadable token is nothing that STS is asked about', async () => {
     const { stub } = await withStub((form) => issue(form));
     const { exchange } = exchangeBy(settingsFor(`http://127.0.0.1:${stub.port}`), {

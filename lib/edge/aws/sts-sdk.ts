@@ -19,11 +19,16 @@ export const openStsBySdk = (settings: StsSettings, terms: StsTerms): AssumeRole
   });
   client.middlewareStack.add(readFaults, { step: 'deserialize', priority: 'low' });
   return async (call, signal) => {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(terms.attemptTimeoutMs)]);
+    // Not AbortSignal.timeout: it would go off, seconds later, for every call that went well.
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), terms.attemptTimeoutMs);
+    const limited = AbortSignal.any([signal, late.signal]);
     try {
       return toAnswer(await client.send(toCommand(call), { abortSignal: limited }));
     } catch (thrown) {
       throw limited.aborted ? new CloudFault('timeout', '') : toFault(thrown);
+    } finally {
+      clearTimeout(timer);
     }
   };
 };

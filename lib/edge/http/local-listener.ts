@@ -4,8 +4,8 @@ import type { ListenOptions } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /**
- * Each listener has its own: who uses up those of its socket starves nobody else. Those of the
- * loopback are shared by all consumers of the pod.
+ * Each listener has its own: who uses up those of its socket starves nobody else. On the loopback,
+ * which all consumers share, `budgetConnections` tells them apart.
  */
 const MAX_CONNECTIONS = 256;
 const MAX_HEADER_BYTES = 8 * 1024;

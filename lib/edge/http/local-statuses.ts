@@ -17,6 +17,7 @@ const STATUS_OF: ReadonlyMap<string, number> = new Map([
   ['body_too_large', 413],
   ['not_json', 415],
   ['too_many_runs', 429],
+  ['too_many_starts', 429],
   ['headers_too_large', 431],
   ['internal_error', 500],
 ]);

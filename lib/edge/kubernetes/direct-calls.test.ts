@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -129,5 +129,40 @@ describe('a call to the API server', () => {
   ])('of status %i fails as %s', async (status, code) => {
     const { calls } = await openServer((_request, answer) => answer.writeHead(status).end('{}'));
     await expect(calls('get x', get)).rejects.toMatchObject({ code, status });
+  });
+});
+
+describe("a person's API server", () => {
+  const reached = async (cluster: (origin: string) => object): Promise<readonly unknown[]> => {
+    const seen: unknown[] = [];
+    const server = createServer(({ url, headers }, answer) => {
+      seen.push([url, headers.host]);
+      answer.end('{}');
+    });
+    server.on('connect', ({ url }: IncomingMessage, socket: Socket) => {
+      seen.push(`CONNECT ${url ?? ''}`);
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      server.emit('connection', socket);
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const config = new KubeConfig();
+    const made = { name: 'fake', skipTLSVerify: true, ...cluster(`http://127.0.0.1:${port}`) };
+    config.loadFromClusterAndUser(made as never, { name: 'us' });
+    await openDirectCalls({ config }, 500)('get x', get);
+    return seen.map((each) => JSON.stringify(each).replaceAll(`${port}`, 'PORT'));
+  };
+
+  test.each(['', '/'])('may stand below a path%s', async (end) => {
+    const below = (origin: string) => ({ server: `${origin}/k8s/clusters/c-1${end}` });
+    expect(await reached(below)).toEqual(['["/k8s/clusters/c-1/x","127.0.0.1:PORT"]']);
+  });
+
+  test('may stand behind the proxy that the kubeconfig names', async () => {
+    const behind = (origin: string) => ({ server: 'http://api.invalid', proxyUrl: origin });
+    const [connected, asked] = await reached(behind);
+    expect(connected).toBe('"CONNECT api.invalid:80"');
+    expect(asked).toBe('["/x","api.invalid"]');
   });
 });

@@ -34,9 +34,7 @@ export const openInstallation = (calls: DirectCalls, namespace: string): Install
   const readProgram = async (plural: string, name: string): Promise<Replicas | undefined> => {
     const path = `/apis/apps/v1/${within}/${plural}/${name}`;
     const found = (await find(`get ${plural} ${namespace}/${name}`, path)) as Program | undefined;
-    return (
-      found && { ready: found.status?.readyReplicas ?? 0, wanted: found.spec?.replicas ?? 1 }
-    );
+    return found && { ready: found.status?.readyReplicas ?? 0, wanted: found.spec?.replicas ?? 1 };
   };
   return {
     readWebhook: () => readProgram('deployments', INSTALLED.webhook),

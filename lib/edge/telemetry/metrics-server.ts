@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 
 /** What the telemetry port tells; nothing of it is secret. */
 export type Telemetry = {
@@ -24,8 +25,23 @@ export const createMetricsServer = (telemetry: Telemetry): Server => {
       });
     },
   );
-  server.maxConnections = 64;
+  limitConnections(server);
   return server;
+};
+
+const MAX_CONNECTIONS = 64;
+
+/** The oldest is cut for the newest: whoever holds connections open keeps no probe out. */
+const limitConnections = (server: Server): void => {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    const [oldest] = open;
+    if (open.size <= MAX_CONNECTIONS || oldest === undefined) return;
+    open.delete(oldest);
+    oldest.destroy();
+  });
 };
 
 const TEXT = 'text/plain; charset=utf-8';

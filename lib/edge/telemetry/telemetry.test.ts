@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { get, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -122,6 +123,17 @@ describe('the telemetry port', () => {
     expect(await ask('/metrics')).toEqual({ status: 200, body: 'metrics' });
     expect((await ask('/debug')).status).toBe(404);
     expect((await ask('/readyz')).status).toBe(200);
+  });
+
+  test('keeps answering while somebody holds connections open without end', async () => {
+    const ask = await serve({});
+    const { port } = server?.address() as AddressInfo;
+    const held = Array.from({ length: 200 }, () =>
+      connect({ host: '127.0.0.1', port }).on('error', () => undefined),
+    );
+    await Promise.all(held.map((socket) => once(socket, 'connect')));
+    expect((await ask('/readyz')).status).toBe(200);
+    held.forEach((socket) => socket.destroy());
   });
 
   test('answers a failure without saying which', async () => {

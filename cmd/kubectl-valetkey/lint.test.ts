@@ -1,0 +1,180 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { fixture, PLATFORM, run } from './fixtures/stage.ts';
+
+const task = (lines: string): string => `
+    task.valetkey.dev/summarize: |
+      role: arn:aws:iam::111122223333:role/agent-reports
+${lines}`;
+const good = task(`      allow: [{actions: [s3:GetObject], resources: ["arn:aws:s3:::acme/*"]}]
+      lifetime: 10m`);
+const bad = task(`      allow: [{actions: [s3:GetObjct], resources: ["arn:aws:s3:::acme/*"]}]
+      lifetime: 3h`);
+const pod = (annotations: string, spec = ''): string => `apiVersion: v1
+kind: Pod
+metadata:
+  name: agent
+  annotations:${annotations}
+spec:
+  securityContext: {runAsNonRoot: true}
+  containers: [{name: agent, image: a}]
+${spec}`;
+const deployment = (spec: string): string => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: agents, namespace: research}
+spec:
+  template:
+    metadata: {annotations: {task.valetkey.dev/read: '${ONE_LINE}'}}
+    spec: ${spec}
+`;
+const ONE_LINE =
+  '{role: "arn:aws:iam::111122223333:role/r", lifetime: 10m, allow: [{actions: [s3:GetObject], resources: ["arn:aws:s3:::acme/*"]}]}';
+const policy = (cedar: string): string => `apiVersion: valetkey.dev/v1alpha1
+kind: TaskPolicy
+metadata: {name: research}
+spec:
+${cedar}`;
+
+const lint = (files: Readonly<Record<string, string>>, words: readonly string[] = []) =>
+  run(['lint', '--platform', 'platform.yaml', ...words, ...Object.keys(files)], {
+    files: { 'platform.yaml': PLATFORM, ...files },
+    cluster: undefined as never,
+  });
+
+describe('lint', () => {
+  test('of files in which all is well ends with 0, and asks no cluster', async () => {
+    const files = {
+      'pod.yaml': pod(good),
+      'policy.yaml': policy('  cedar: permit (principal, action, resource);'),
+      'other.yaml': 'kind: ConfigMap\nmetadata: {name: x}\n---\n',
+    };
+    const { code, out, opened } = await lint(files);
+    expect(out).toMatch(
+      /^pod\.yaml: document 1, Pod agent: warning: container agent: .*\n2 objects judged, 0 faults, 1 warnings\n$/,
+    );
+    expect([code, opened]).toEqual([0, []]);
+  });
+
+  test('names file, document, object and path of every fault of a declaration', async () => {
+    const text = `kind: ConfigMap\n---\n${pod(bad)}`;
+    const { code, out } = await lint({ 'pod.yaml': text });
+    const place = 'pod.yaml: document 2, Pod agent: task.valetkey.dev/summarize';
+    expect(out).toContain(`${place} allow[0].actions[0]: expected`);
+    expect(out).toContain('got "s3:GetObjct"');
+    expect(out).toContain(`${place} lifetime: expected`);
+    expect(code).toBe(1);
+  });
+
+  test('names rules that the pod would break, where their author wrote them', async () => {
+    const spec = `{hostNetwork: true, initContainers: [{name: prepare, image: p, securityContext: {privileged: true, runAsNonRoot: true}}],
+      containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}}]}`;
+    const { out, code } = await lint({ 'd.yaml': deployment(spec) });
+    const place = 'd.yaml: document 1, Deployment research/agents: /spec/template/spec';
+    expect(out).toContain(`${place}/hostNetwork: expected false or nothing, got true (rule 3)`);
+    expect(out).toContain(`${place}/initContainers/0/securityContext/privileged: expected`);
+    expect(code).toBe(1);
+  });
+
+  test('names rules even where a declaration is at fault, and nothing that only follows from it', async () => {
+    const { out } = await lint({ 'pod.yaml': pod(bad, '  hostPID: true\n') });
+    expect(out).toContain('/spec/hostPID: expected false or nothing, got true (rule 3)');
+    expect(out).toContain('3 faults');
+  });
+
+  test('refuses what only injection may put there', async () => {
+    const label = good.replace('\n    task', '\n    valetkey.dev/other: x\n    task');
+    const { out } = await lint({ 'pod.yaml': pod(label) });
+    expect(out).toContain('(rule 1)');
+  });
+
+  test.each([
+    [
+      'a block',
+      '  cedar: |\n    permit (principal, action, resource)\n      when { context.rol == "x" };',
+      'p.yaml:7:14: ',
+    ],
+    [
+      'a block that begins with an empty line',
+      '  cedar: |-\n\n    permit (principal, action, resource)\n      when { context.rol == "x" };',
+      'p.yaml:8:14: ',
+    ],
+    [
+      'a quoted text',
+      '  cedar: "permit (principal, action, resource) when { context.rol == 1 };"',
+      'p.yaml: ',
+    ],
+  ])('places a fault of Cedar in the file, in %s', async (_, cedar, expected) => {
+    const { out, code } = await lint({ 'p.yaml': policy(cedar) });
+    expect(out).toContain(`${expected}document 1, TaskPolicy research: line `);
+    expect(out).toContain('attribute `rol`');
+    expect(code).toBe(1);
+  });
+
+  test('takes lists apart, and places Cedar in them, too', async () => {
+    const indented = policy('  cedar: |\n    nonsense').split('\n').join('\n    ');
+    const { out } = await lint({ 'l.yaml': `kind: List\nitems:\n  - ${indented}\n` });
+    expect(out).toMatch(/^l\.yaml:8:\d+: document 1, TaskPolicy research: line 1, column \d+: /);
+  });
+
+  test.each([
+    ['no Cedar', policy('  cedar: 1'), 'spec.cedar: expected Cedar policies, got 1'],
+    [
+      'another version',
+      policy('  cedar: x').replace('v1alpha1', 'v9'),
+      'apiVersion: expected valetkey.dev/v1alpha1, got "valetkey.dev/v9"',
+    ],
+    ['no YAML', 'a: [b', 'x.yaml:1:6: document 1, document: (document): expected YAML'],
+    ['a pod that is none', 'kind: Pod\nspec: []\n', '/spec: expected a mapping, got []'],
+  ])('says that it met %s', async (_, text, expected) => {
+    const { out, code } = await lint({ 'x.yaml': text });
+    expect(out).toContain(expected);
+    expect(code).toBe(1);
+  });
+
+  test('answers the same as JSON', async () => {
+    const { out } = await lint({ 'p.yaml': policy('  cedar: |\n    x') }, ['-o', 'json']);
+    expect(JSON.parse(out)).toMatchObject({
+      judged: 1,
+      faults: 1,
+      findings: [
+        { severity: 'fault', file: 'p.yaml', document: 1, object: 'TaskPolicy research', line: 6 },
+      ],
+    });
+  });
+
+  test("goes by the cluster's settings where no file is given", async () => {
+    const { code, opened } = await run(['lint', 'pod.yaml', '--context', 'prod'], {
+      files: { 'pod.yaml': pod(good) },
+    });
+    expect(opened).toMatchObject([{ context: 'prod', installedIn: 'valetkey' }]);
+    expect(code).toBe(0);
+  });
+
+  test('takes the settings from the ConfigMap, too, as kubectl prints it', async () => {
+    const map = `kind: ConfigMap\ndata:\n  platform.yaml: |\n${PLATFORM.replaceAll(/^/gm, '    ')}`;
+    const files = { 'cm.yaml': map, 'pod.yaml': pod(good) };
+    expect(await run(['lint', '--platform', 'cm.yaml', 'pod.yaml'], { files })).toMatchObject({
+      code: 0,
+    });
+  });
+
+  test('of a file that is not there, or of settings that are none, is wrong usage', async () => {
+    expect(await lint({ 'pod.yaml': pod(good) }, ['gone.yaml'])).toMatchObject({
+      code: 2,
+      error: '"gone.yaml": expected a file that can be read, got ENOENT\n',
+    });
+    const files = { 'pod.yaml': pod(good), 'platform.yaml': 'trust: nobody' };
+    const { code, error } = await run(['lint', '--platform', 'platform.yaml', 'pod.yaml'], {
+      files,
+    });
+    expect(error).toContain('platform.yaml trust: expected one of authority, cluster');
+    expect(code).toBe(2);
+  });
+
+  test("accepts every file of settings that the platform's own reader does", async () => {
+    const files = { 'p.yaml': fixture('lib/config/fixtures/platform.yaml'), 'pod.yaml': pod(good) };
+    expect(await run(['lint', '--platform', 'p.yaml', 'pod.yaml'], { files })).toMatchObject({
+      code: 0,
+    });
+  });
+});

@@ -1,0 +1,159 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
+import { STARTER_POLICY } from '../../lib/policy/starter.ts';
+import {
+  CLUSTER_PLATFORM,
+  policyResource,
+  revocationResource,
+  run,
+  wellCluster,
+  type Stage,
+} from './fixtures/stage.ts';
+
+const by = 'system:serviceaccount:valetkey:valetkey-authority';
+const refused = () =>
+  Promise.reject(
+    new KubernetesError('refused', 'list pods', { status: 403, reason: 'status 403' }),
+  );
+
+describe('status', () => {
+  test('of an installation in which all is well ends with 0', async () => {
+    const { code, out, error } = await run(['status']);
+    expect(out).toBe(`trust: authority
+
+PROGRAM                         READY
+Deployment valetkey-webhook     2/2
+StatefulSet valetkey-authority  2/2
+
+POLICY            READY  REASON  AGE
+valetkey-starter  yes    Valid   2d
+
+KEY OF GRANTS  ALGORITHM  USE    AGE
+key-0          ES256      signs  30d
+key-1          ES256      next   2d
+
+REVOCATION  OF  BY  UNTIL  AGE  REASON
+none
+
+AUDIT HEAD OF         CHAIN                   RECORD  AGE
+valetkey-authority-0  valetkey-authority-0.c  40      12s
+valetkey-authority-1  valetkey-authority-1.c  41      12s
+
+PODS WITH TASKS  LIVE
+research         2
+sales            1
+
+all is well
+`);
+    expect([code, error]).toEqual([0, '']);
+  });
+
+  test('lists Revocations in force, and only counts what the authority told as ended', async () => {
+    const listRevocations = () =>
+      Promise.resolve([
+        revocationResource('stop', { pod: { namespace: 'research', name: 'agent-7' } }),
+        revocationResource('over', { all: true, until: '2026-01-05T13:29:59Z' }),
+        revocationResource('run-a', { run: 'aaaa', by }),
+        revocationResource('run-b', { run: 'bbbb', by }),
+      ]);
+    const { out, code } = await run(['status'], { cluster: { listRevocations } });
+    expect(out).toContain('stop        pod research/agent-7  alice  deleted  30m  incident 42');
+    expect(out).toContain('and 2 runs that the authority told as ended');
+    expect(out).not.toContain('over');
+    expect(code).toBe(0);
+  });
+
+  test('under trust: cluster speaks of the webhook and of pods, and asks for nothing else', async () => {
+    const never = () => Promise.reject(new Error('must not be asked'));
+    const cluster = { readAuthority: never, listPolicies: never, readDocument: never };
+    const { code, out } = await run(['status'], { cluster, platform: CLUSTER_PLATFORM });
+    expect(out).toContain('trust: cluster');
+    expect(out).not.toContain('POLICY');
+    expect(code).toBe(0);
+  });
+
+  test('answers the same as JSON', async () => {
+    const { out } = await run(['status', '-o', 'json']);
+    expect(JSON.parse(out)).toMatchObject({
+      trust: 'authority',
+      programs: [{ ready: 2, wanted: 2 }, {}],
+      keys: [{ kid: 'key-0', use: 'signs' }, { use: 'next' }],
+      pods: [{ namespace: 'research', count: 2 }, {}],
+      problems: [],
+    });
+  });
+
+  const problems: readonly (readonly [string, Stage['cluster'], string])[] = [
+    [
+      'a replica that is not ready',
+      { readAuthority: () => Promise.resolve({ ready: 1, wanted: 2 }) },
+      'StatefulSet valetkey-authority: expected 2 ready replicas, got 1',
+    ],
+    [
+      'a program scaled to nothing',
+      { readWebhook: () => Promise.resolve({ ready: 0, wanted: 0 }) },
+      'Deployment valetkey-webhook: expected 1 ready replicas, got 0',
+    ],
+    [
+      'a program that is not there',
+      { readWebhook: () => Promise.resolve(undefined) },
+      'Deployment valetkey-webhook: expected it, got nothing',
+    ],
+    [
+      'an invalid policy',
+      { listPolicies: () => Promise.resolve([policyResource('', false)]) },
+      'TaskPolicy valetkey-starter: line 1, column 1: expected Cedar, got more',
+    ],
+    [
+      'a policy whose present text nobody judged',
+      {
+        listPolicies: () => {
+          const { metadata, ...rest } = policyResource(STARTER_POLICY);
+          return Promise.resolve([{ ...rest, metadata: { ...metadata, generation: 3 } }]);
+        },
+      },
+      'TaskPolicy valetkey-starter: no authority has judged its text',
+    ],
+    [
+      'no policy',
+      { listPolicies: () => Promise.resolve([]) },
+      'TaskPolicies: expected at least one, got none: no task is permitted',
+    ],
+    [
+      'a Revocation that cannot be read',
+      { listRevocations: () => Promise.resolve([revocationResource('odd', {})]) },
+      'revocations/odd spec: expected exactly one of run, pod, task, serviceAccount, namespace, all',
+    ],
+    [
+      'heads that are missing',
+      {
+        readConfigMap: (name) =>
+          name === 'valetkey-audit-heads'
+            ? Promise.resolve({ 'valetkey-authority-0': 'x' })
+            : wellPlatform(),
+      },
+      'audit head of valetkey-authority-1: expected one, got nothing',
+    ],
+    [
+      'keys that are none',
+      { readDocument: () => Promise.resolve({ keys: [] }) },
+      'keys of grants: not known (/jwks: expected a key set (RFC 7517), got {"keys":[]})',
+    ],
+    [
+      'a right that is missing',
+      { listPolicies: refused },
+      'TaskPolicies: not known (list pods: refused (status 403))',
+    ],
+  ];
+  test.each(problems)('names %s, and ends with 1', async (_, cluster, expected) => {
+    const { code, out } = await run(['status'], { cluster: { ...cluster } });
+    expect(out).toContain(`not well:\n`);
+    expect(out).toContain(expected);
+    expect(code).toBe(1);
+  });
+});
+
+function wellPlatform() {
+  return wellCluster().readConfigMap('valetkey-platform');
+}

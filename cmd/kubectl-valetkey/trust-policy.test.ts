@@ -1,0 +1,166 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { CLUSTER_PLATFORM, jwks, PLATFORM, run, S3_PLATFORM } from './fixtures/stage.ts';
+import { publishedKeys } from './jwks.ts';
+
+const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
+const trust = (...words: readonly string[]) => run(['trust-policy', ...words]);
+
+describe('trust-policy', () => {
+  test('prints aws commands for the provider and the role', async () => {
+    const { code, out } = await trust('--role', ROLE, '--namespace', 'research');
+    const [provider, role, ...rest] = out.trimEnd().split('\n');
+    expect(provider).toBe(
+      'aws iam create-open-id-connect-provider --url https://issuer.example/prod --client-id-list sts.amazonaws.com',
+    );
+    expect(role).toMatch(
+      /^aws iam create-role --role-name agent-reports --assume-role-policy-document '\{/,
+    );
+    expect(role).toContain('spiffe://prod.example/ns/research/sa/*/task/*');
+    expect([code, rest]).toEqual([0, []]);
+  });
+
+  test('prints Terraform', async () => {
+    const { out } = await trust('--role', ROLE, '--format', 'terraform');
+    expect(out).toContain('resource "aws_iam_role" "agent-reports" {');
+  });
+
+  test.each([['--format=json'], ['--output=json'], ['-ojson']])(
+    '%s prints the trust policy alone',
+    async (option) => {
+      const words = [
+        '--service-account',
+        'reporter',
+        '--task',
+        'summarize',
+        '--tag',
+        'valetkey-param-customer=acme',
+      ];
+      const { out } = await trust(
+        '--role',
+        ROLE,
+        option,
+        '--namespace',
+        'research',
+        '--namespace',
+        'sales',
+        ...words,
+      );
+      expect(JSON.parse(out)).toMatchObject({
+        Statement: [
+          {
+            Principal: { Federated: 'arn:aws:iam::111122223333:oidc-provider/issuer.example/prod' },
+            Condition: {
+              StringEquals: {
+                'issuer.example/prod:sub': [
+                  'spiffe://prod.example/ns/research/sa/reporter/task/summarize',
+                  'spiffe://prod.example/ns/sales/sa/reporter/task/summarize',
+                ],
+                'aws:RequestTag/valetkey-param-customer': 'acme',
+              },
+            },
+          },
+        ],
+      });
+    },
+  );
+
+  test("--authority prints the one for the authority's own roles", async () => {
+    const { out } = await trust('--role', ROLE, '--authority', '--format', 'json');
+    expect(out).toContain('"issuer.example/prod:sub": "spiffe://prod.example/authority"');
+  });
+
+  test('takes a name with its account, and the only account that the platform allows', async () => {
+    const named = ['trust-policy', '--role', 'team/agent', '--format', 'json'];
+    const provider = 'arn:aws:iam::111122223333:oidc-provider/issuer.example/prod';
+    expect((await run([...named, '--account', '111122223333'])).out).toContain(provider);
+    const platform = `${PLATFORM}tasks: {accountIds: ["111122223333"]}\n`;
+    expect((await run(named, { platform })).out).toContain(provider);
+  });
+
+  test('for a private cloud names a role without account, and the thumbprints of both keys', async () => {
+    const { out } = await run(['trust-policy', '--role', 'agent'], { platform: S3_PLATFORM });
+    const [first = '', second = ''] = publishedKeys(await jwks()).map(
+      ({ thumbprint }) => thumbprint,
+    );
+    expect(first).toMatch(/^[0-9a-f]{40}$/);
+    expect(first).not.toBe(second);
+    expect(out).toMatch(/--thumbprint-list [0-9a-f]{40} [0-9a-f]{40}\n/);
+    expect(out).toContain('arn:aws:iam:::oidc-provider/');
+  });
+
+  test('asks no cluster where the settings stand in a file', async () => {
+    const files = { 'platform.yaml': PLATFORM };
+    const words = ['trust-policy', '--role', ROLE, '--platform', 'platform.yaml'];
+    expect(await run(words, { files })).toMatchObject({ code: 0, opened: [] });
+  });
+
+  test.each<readonly [string, readonly string[], number, string]>([
+    ['no role', [], 2, "error: required option '--role <arn|name>' not specified"],
+    ['a role that is none', ['--role', 'a b'], 2, '--role: expected a role ARN or name, got "a b"'],
+    ['a name without account', ['--role', 'agent'], 2, '--account: expected 12 digits'],
+    ['an account that is none', ['--role', 'agent', '--account', '1'], 2, 'got "1"'],
+    ['a tag without value', ['--role', ROLE, '--tag', 'x'], 2, 'expected name=value.'],
+    ['a tag twice', ['--role', ROLE, '--tag', 'x=1', '--tag', 'x=2'], 2, 'x stands there twice.'],
+    [
+      'another format',
+      ['--role', ROLE, '--format', 'cdk'],
+      2,
+      'Allowed choices are aws, terraform, json.',
+    ],
+    [
+      'the authority narrowed to a task',
+      ['--role', ROLE, '--authority', '--task', 'x'],
+      2,
+      '--authority: expected alone',
+    ],
+  ])('refuses %s', async (_, words, code, expected) => {
+    const { error, ...ended } = await trust(...words);
+    expect(error).toContain(expected);
+    expect(ended).toMatchObject({ code, out: '' });
+  });
+
+  test('is nothing for trust: cluster', async () => {
+    const { code, error } = await run(['trust-policy', '--role', ROLE], {
+      platform: CLUSTER_PLATFORM,
+    });
+    expect(error).toContain('trust: expected authority');
+    expect(code).toBe(1);
+  });
+});
+
+describe('issuer export', () => {
+  test('writes both documents where the issuer has them below itself', async () => {
+    const { code, out, written } = await run(['issuer', 'export', 'public']);
+    const { keys } = JSON.parse(written['public/jwks'] ?? '') as { keys: object[] };
+    expect(keys).toMatchObject([{ kid: 'key-0' }, { kid: 'key-1' }]);
+    expect(JSON.parse(written['public/.well-known/openid-configuration'] ?? '')).toMatchObject({
+      issuer: 'https://issuer.example/prod',
+      jwks_uri: 'https://issuer.example/prod/jwks',
+    });
+    expect(Object.keys(written)).toHaveLength(2);
+    expect(out).toContain('public/jwks belongs at https://issuer.example/prod/jwks\n');
+    expect(code).toBe(0);
+  });
+
+  test('writes nothing where the authority names another issuer than the platform', async () => {
+    const platform = PLATFORM.replace('issuer.example/prod', 'issuer.example/next');
+    const { code, error, written } = await run(['issuer', 'export', 'public'], { platform });
+    expect(error).toBe(
+      '/.well-known/openid-configuration issuer: expected https://issuer.example/next, as the platform says, got "https://issuer.example/prod"\n',
+    );
+    expect([code, written]).toEqual([1, {}]);
+  });
+
+  test.each([
+    [{ keys: 'none' }, '/jwks: expected a key set (RFC 7517)'],
+    [{ keys: [{ kid: 'a', alg: 'ES256' }] }, '/jwks keys[0]: expected kid, alg and x5c'],
+  ])('refuses keys that are none: %j', async (document, expected) => {
+    const readDocument = () => Promise.resolve(document);
+    const { code, error, written } = await run(['issuer', 'export', 'x'], {
+      cluster: { readDocument },
+    });
+    expect(error).toContain(expected);
+    expect([code, written]).toEqual([1, {}]);
+  });
+});

@@ -1,0 +1,94 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import {
+  AUTHORITY_ENV,
+  AUTHORITY_TUNING_ENV,
+  WEBHOOK_ENV,
+  WEBHOOK_TUNING_ENV,
+} from '../../lib/contract/environment.ts';
+import { INSTALLED } from '../../lib/contract/names.ts';
+import { AUTHORITY_COMMAND, WEBHOOK_COMMAND } from '../../lib/contract/runtime.ts';
+import { startChild } from './child.ts';
+import type { Closing } from './closing.ts';
+import type { ClusterStage } from './cluster-stage.ts';
+import { platformOf } from './platform.ts';
+import { freePorts } from './ports.ts';
+import { programPlan } from './program-plan.ts';
+import { awaitReady } from './waiting.ts';
+import type { WebhookAddress } from './webhook-client.ts';
+
+const { namespace, webhook, authority } = INSTALLED;
+
+/** Where the authority keeps its records. */
+export const auditFolder = (folder: string): string => join(folder, 'authority', 'audit');
+
+export type ControlPlane = {
+  readonly webhook: WebhookAddress;
+  /** Until both were ready. */
+  readonly milliseconds: number;
+};
+
+/** Starts the webhook and the authority, each its own program, and waits until both are ready. */
+export const startControlPlane = async (
+  given: {
+    readonly folder: string;
+    /** `https://localhost:<port>`, where the authority shall listen. */
+    readonly endpoint: string;
+    readonly stsEndpoint: string;
+    readonly cluster: ClusterStage;
+  },
+  { defer }: Pick<Closing, 'defer'>,
+): Promise<ControlPlane> => {
+  const { folder, endpoint, stsEndpoint, cluster } = given;
+  const startedAt = performance.now();
+  const [port = 0, probes = 0, telemetry = 0] = await freePorts(3);
+  const platformFile = join(folder, 'platform.yaml');
+  writeFileSync(platformFile, stringify(platformOf({ stsEndpoint, endpoint })));
+  const access = (name: string): string =>
+    cluster.kubeconfig(`system:serviceaccount:${namespace}:${name}`);
+  const start = async (name: string, program: Program): Promise<void> => {
+    const child = startChild(programPlan(folder, { name, ...program }));
+    defer(child.stop);
+    const probe = `http://127.0.0.1:${program.telemetry}/readyz`;
+    await awaitReady(child, async () => (await fetch(probe)).ok);
+  };
+  await Promise.all([
+    start('webhook', {
+      command: WEBHOOK_COMMAND,
+      telemetry: probes,
+      env: {
+        [WEBHOOK_TUNING_ENV.kubeconfig]: access(webhook),
+        [WEBHOOK_ENV.platformFile]: platformFile,
+        [WEBHOOK_ENV.namespace]: namespace,
+        [WEBHOOK_ENV.podName]: `${webhook}-0`,
+        [WEBHOOK_ENV.service]: webhook,
+        [WEBHOOK_ENV.listen]: `127.0.0.1:${port}`,
+        [WEBHOOK_ENV.telemetry]: `127.0.0.1:${probes}`,
+      },
+    }),
+    start('authority', {
+      command: AUTHORITY_COMMAND,
+      telemetry,
+      env: {
+        [AUTHORITY_TUNING_ENV.kubeconfig]: access(authority),
+        [AUTHORITY_ENV.platformFile]: platformFile,
+        [AUTHORITY_ENV.namespace]: namespace,
+        [AUTHORITY_ENV.podName]: `${authority}-0`,
+        [AUTHORITY_ENV.auditFolder]: auditFolder(folder),
+        [AUTHORITY_ENV.listen]: `127.0.0.1:${new URL(endpoint).port}`,
+        [AUTHORITY_ENV.telemetry]: `127.0.0.1:${telemetry}`,
+      },
+    }),
+  ]);
+  return {
+    webhook: { port, ca: cluster.webhookBundle(), serverName: `${webhook}.${namespace}.svc` },
+    milliseconds: performance.now() - startedAt,
+  };
+};
+
+type Program = {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly telemetry: number;
+};

@@ -1,0 +1,70 @@
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import { API_GROUP, API_VERSION, REVOCATIONS } from '../../lib/contract/authority.ts';
+import type { EmbeddedCluster } from '../embedded-cluster/cluster.ts';
+import { lineOf, type Line } from './line.ts';
+import type { Tool } from './tool.ts';
+
+const POLL_MS = 2;
+const GIVE_UP_MS = 10_000;
+
+/**
+ * Revokes a task as a person does, while its consumer asks for its credentials all the time; the time
+ * is from the Revocation's creation to the first refusal.
+ *
+ * @param given.socket of the consumer whose default task it is
+ */
+export const revocationLine = async (given: {
+  readonly cluster: EmbeddedCluster;
+  readonly tool: Tool;
+  readonly socket: string;
+  /** `<namespace>/<service account>/<task>` */
+  readonly task: string;
+}): Promise<Line> => {
+  const { cluster, tool, socket, task } = given;
+  let revokedAt = Infinity;
+  const collection = `/apis/${API_GROUP}/${API_VERSION}/${REVOCATIONS}`;
+  const stop = cluster.objects.follow(collection, cluster.objects.version(), () => {
+    revokedAt = performance.now();
+  });
+  const before = await askCredentials(socket);
+  const refused = untilRefused(socket);
+  const { code } = await tool('revoke', 'revoke', '--task', task, '--reason', 'odd writes');
+  const { answer, at } = await refused;
+  stop();
+  const milliseconds = at - revokedAt;
+  const outcomes = [before, `revoke ended with ${code}`, answer].join(', then ');
+  const expected = '200, then revoke ended with 0, then 403 run_revoked';
+  const isAsExpected = outcomes === expected && milliseconds > 0;
+  return lineOf({
+    name: 'revoked while in use',
+    expected: '403 run_revoked',
+    got: isAsExpected ? '403 run_revoked' : outcomes,
+    ...(isAsExpected && { detail: `${milliseconds.toFixed(0)} ms after the Revocation` }),
+    milliseconds,
+  });
+};
+
+const untilRefused = async (socket: string): Promise<{ answer: string; at: number }> => {
+  const deadline = performance.now() + GIVE_UP_MS;
+  for (;;) {
+    const answer = await askCredentials(socket);
+    const at = performance.now();
+    if (answer !== '200' || at > deadline) return { answer, at };
+    await pause(POLL_MS);
+  }
+};
+
+/** The status, and the code where there is one. */
+const askCredentials = (socketPath: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    request({ socketPath, path: '/v1/credentials', agent: false }, (answer) => {
+      text(answer).then((body) => {
+        const { Code } = JSON.parse(body) as { readonly Code?: string };
+        resolve([answer.statusCode, Code].filter((word) => word !== undefined).join(' '));
+      }, reject);
+    })
+      .on('error', reject)
+      .end();
+  });

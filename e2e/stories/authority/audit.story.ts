@@ -1,0 +1,95 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '../../cluster/kubectl.ts';
+import { askCloud, askSidecar, cloud, createNamespace, runPod, stage } from '../stage.ts';
+import type { Place } from '../stage.ts';
+import { recordFiles, valetkey, verifyRecords } from './record-files.ts';
+
+const { node } = stage;
+const perCustomer = {
+  allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/{folder}/*'] }],
+  params: { folder: { pattern: '[a-z]+', maxLength: 20 } },
+};
+
+type Keys = { AccessKeyId: string; SecretAccessKey: string; Token: string };
+type Step = { kind: string; text: string };
+
+// The files stand on the node.
+if (node !== undefined) {
+  describe(`what is on record (${cloud.name})`, () => {
+    const place: Place = { namespace: '', pod: 'told' };
+    let run: string;
+
+    beforeAll(async () => {
+      place.namespace = await createNamespace('audit');
+      const { pod: name, namespace } = place;
+      await runPod({ name, namespace, tasks: { read: perCustomer } });
+      const wish = { params: { folder: 'reports' }, purpose: 'the story of one run' };
+      const { body } = await askSidecar(place, 'POST', '/v1/tasks/read/runs', wish);
+      run = String(body['run']);
+      const keys = body['credentials'] as Keys;
+      const env = {
+        AWS_REGION: cloud.region,
+        AWS_ACCESS_KEY_ID: keys.AccessKeyId,
+        AWS_SECRET_ACCESS_KEY: keys.SecretAccessKey,
+        AWS_SESSION_TOKEN: keys.Token,
+      };
+      expect(await askCloud(place, 'get', 'reports/q3.csv', { env })).toEqual({ status: 200 });
+      expect(await askCloud(place, 'get', 'secrets/keys.txt', { env })).toMatchObject({
+        status: 403,
+      });
+      expect((await askSidecar(place, 'DELETE', `/v1/runs/${run}`)).status).toBe(204);
+    });
+
+    const storyOf = async (output: string) => {
+      const records = recordFiles(node).flatMap((file) => ['--records', file]);
+      const log = cloud.opsLog === undefined ? [] : ['--cloud-log', cloud.opsLog];
+      return (await valetkey(['audit', 'story', run, ...records, ...log, '-o', output])).text;
+    };
+
+    test('tells one run from its intent to its end', async () => {
+      const steps = await waitFor('its end to be on record', async () => {
+        const told = JSON.parse(await storyOf('json')) as { steps: Step[] };
+        return told.steps.at(-1)?.kind === 'end' && told.steps;
+      });
+      // Only RGW keeps a log of its own.
+      const calls = cloud.opsLog === undefined ? [] : ['cloud call', 'cloud call'];
+      expect(steps.map(({ kind }) => kind)).toEqual([
+        'intent',
+        'policy',
+        'credentials',
+        ...calls,
+        'end',
+      ]);
+      const text = await storyOf('text');
+      expect(text).toContain(
+        `task read of pod ${place.namespace}/told (system:serviceaccount:${place.namespace}:agent) by agent with {"folder":"reports"} to the story of one run`,
+      );
+      expect(text).toContain('permit by valetkey-starter/');
+      expect(text).toContain(`session told@${run} of ${cloud.roles['agent-reports']}`);
+      expect(text).toMatch(/end +completed/);
+      if (calls.length === 0) return;
+      expect(text).toMatch(/get_obj acme-data\/reports\/q3\.csv: 200, from 10\.20\./);
+      expect(text).toMatch(
+        /get_obj acme-data\/secrets\/keys\.txt: 403 AccessDenied, from 10\.20\./,
+      );
+    });
+
+    test('is whole, and no byte of it changes unseen', async () => {
+      const files = recordFiles(node);
+      const verdict = await verifyRecords(files);
+      expect(verdict).toMatchObject({ isWhole: true, faults: [], heads: 2 });
+      const folder = mkdtempSync(join(node.folder, 'edited-'));
+      const edited = files.map((file, index) => {
+        const copy = join(folder, `${index}.jsonl`);
+        const text = readFileSync(file, 'utf8');
+        writeFileSync(copy, text.replaceAll('the story of one run', 'the story of no run!'));
+        return copy;
+      });
+      const { isWhole, faults } = await verifyRecords(edited);
+      expect(isWhole).toBe(false);
+      expect(faults.map(({ code }) => code)).toContain('edited');
+    });
+  });
+}

@@ -1,0 +1,184 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { apply, getJson, kubectl, waitForPod } from '../../cluster/kubectl.ts';
+import { exchangeToken } from '../node.ts';
+import {
+  askCloud,
+  askSidecar,
+  cloud,
+  cluster,
+  createNamespace,
+  readPod,
+  readReports,
+  runPod,
+  stage,
+} from '../stage.ts';
+import type { Place } from '../stage.ts';
+import { askFrom, tokenRequest } from './authority.ts';
+import { expectRefusal, findEvent, findRefusalOf } from './records.ts';
+
+const { node } = stage;
+const tasks = { read: readReports };
+
+type Container = {
+  name: string;
+  image: string;
+  command?: string[];
+  env?: { name: string; value?: string }[];
+  volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[];
+  [field: string]: unknown;
+};
+type PodSpec = { containers: Container[]; initContainers: Container[]; [field: string]: unknown };
+type PodObject = { metadata: { labels: object; annotations: object }; spec: PodSpec };
+
+/** What an injected pod is made of, for somebody to write another by hand. */
+const copyOf = ({ metadata: { labels, annotations }, spec }: PodObject) => {
+  const { nodeName: _nodeName, ...rest } = spec;
+  return { labels, annotations, spec: rest as PodSpec };
+};
+
+const admittedTasks = ({ initContainers }: PodSpec) => {
+  const tasksOf = initContainers[0]?.env?.find(({ name }) => name === 'VALETKEY_TASKS');
+  if (tasksOf === undefined) throw new Error('the sidecar has no tasks');
+  return tasksOf;
+};
+
+describe(`past the webhook (${cloud.name})`, () => {
+  // Both webhooks leave our own namespace alone: whoever may write there meets no admission.
+  const { namespace: unseen } = stage.release;
+  const account = 'by-hand';
+  const made: string[] = [];
+  let original: PodObject;
+
+  beforeAll(async () => {
+    const namespace = await createNamespace('bypass');
+    await runPod({ name: 'original', namespace, tasks });
+    original = await readPod<PodObject>(namespace, 'original');
+    await apply(cluster, {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: account, namespace: unseen },
+    });
+  });
+
+  afterAll(async () => {
+    const pods = made.map((name) => `pod/${name}`);
+    await kubectl(cluster, [
+      'delete',
+      '-n',
+      unseen,
+      ...pods,
+      `serviceaccount/${account}`,
+      '--ignore-not-found',
+    ]);
+  });
+
+  const make = async (name: string, change: (spec: PodSpec) => void): Promise<Place> => {
+    const { labels, annotations, spec } = structuredClone(copyOf(original));
+    change(spec);
+    made.push(name);
+    await apply(cluster, {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace: unseen, labels, annotations },
+      spec: { ...spec, serviceAccount: account, serviceAccountName: account },
+    });
+    await waitForPod(cluster, { namespace: unseen, pod: name }, { timeoutMs: 90_000 });
+    return { namespace: unseen, pod: name };
+  };
+
+  const refusalOf = async (pod: Place, code: string) => {
+    const answer = await askSidecar<{ Message: string }>(pod, 'GET', '/v1/credentials');
+    expect(answer).toMatchObject({ status: 403, body: { Code: code } });
+    expect(await findRefusalOf(pod, code)).toMatchObject({ class_uid: 3003, status_id: 2 });
+    await findEvent(pod, code);
+    return answer.body.Message;
+  };
+
+  test('an exact copy gets what policy gives it, which is nothing here', async () => {
+    const pod = await make('exact', () => undefined);
+    expect(await refusalOf(pod, 'policy_denied')).toContain('no policy permits it');
+  });
+
+  test('a sidecar with another environment breaks rule 2', async () => {
+    const pod = await make('environment', ({ initContainers: [sidecar] }) => {
+      sidecar?.env?.push({ name: 'SURPRISE', value: 'yes' });
+    });
+    expect(await refusalOf(pod, 'rules_broken')).toContain('(rule 2)');
+  });
+
+  test('tasks that the platform would not admit are refused', async () => {
+    const pod = await make('tasks', (spec) => {
+      const given = admittedTasks(spec);
+      given.value = (given.value ?? '').replace(/"lifetimeSeconds":\d+/, '"lifetimeSeconds":86400');
+    });
+    expect(await refusalOf(pod, 'tasks_refused')).toContain('lifetime');
+  });
+
+  // Who reads the token inside the pod, reads it on our node.
+  if (node !== undefined) {
+    const steal = async (pod: Place) => {
+      const purpose = `story ${randomUUID()}`;
+      const token = await exchangeToken(node, pod);
+      const reply = await askFrom(pod, tokenRequest({ token, purpose }));
+      await expectRefusal(reply, { status: 403, reason: 'rules_broken', purpose, pod });
+      return reply.body;
+    };
+
+    test('a consumer that mounts the token breaks rule 6, and gets nothing for it', async () => {
+      const pod = await make('token', ({ containers: [agent] }) => {
+        agent?.volumeMounts?.push({ name: 'valetkey-token', mountPath: '/stolen', readOnly: true });
+      });
+      expect(await steal(pod)).toContain('rule 6');
+    });
+
+    test('a program of one’s own in the sidecar’s place breaks rule 2', async () => {
+      const pod = await make('program', ({ containers: [agent], initContainers: [sidecar] }) => {
+        if (agent === undefined || sidecar === undefined) throw new Error('no container');
+        const { image, command } = agent;
+        Object.assign(sidecar, { image, command });
+        delete sidecar['startupProbe'];
+      });
+      expect(await steal(pod)).toContain('rule 2');
+    });
+  }
+
+  test('a service account’s token that was only asked for buys nothing where no task is declared', async () => {
+    const pod = { ...(await plainPod()), container: 'agent' };
+    const purpose = `story ${randomUUID()}`;
+    const { metadata } = await getJson<{ metadata: { uid: string } }>(cluster, [
+      'pod',
+      pod.pod,
+      '-n',
+      pod.namespace,
+    ]);
+    const bound = [
+      '--bound-object-kind',
+      'Pod',
+      '--bound-object-name',
+      pod.pod,
+      '--bound-object-uid',
+      metadata.uid,
+    ];
+    const args = ['create', 'token', 'agent', '-n', pod.namespace, '--duration', '600s', ...bound];
+    const { stdout } = await kubectl(cluster, [...args, '--audience', 'authority.valetkey.dev']);
+    const reply = await askFrom(pod, tokenRequest({ token: stdout.trim(), purpose }));
+    await expectRefusal(reply, { status: 403, reason: 'rules_broken', purpose, pod });
+  });
+
+  const plainPod = async (): Promise<Place> => {
+    const namespace = await createNamespace('plain');
+    await runPod({ name: 'plain', namespace });
+    return { namespace, pod: 'plain' };
+  };
+
+  test('an ephemeral container, added later, ends the pod’s runs to come', async () => {
+    const pod = { namespace: await createNamespace('ephemeral'), pod: 'joined' };
+    await runPod({ name: pod.pod, namespace: pod.namespace, tasks });
+    const image = ['--image', stage.images.agent, '--image-pull-policy', stage.imagePullPolicy];
+    const debug = ['debug', pod.pod, '-n', pod.namespace, '-c', 'debugger', '--profile=restricted'];
+    await kubectl(cluster, [...debug, ...image, '--', '/bin/sleep', '60']);
+    expect(await refusalOf(pod, 'rules_broken')).toContain('(rule 9)');
+    expect(await askCloud(pod, 'get', 'reports/q3.csv')).toMatchObject({ status: 0 });
+  });
+});

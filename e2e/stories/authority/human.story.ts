@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import type { CryptoKey } from 'jose';
+import { peopleAudience, peopleIssuer, publishIssuer } from '../../cluster/issuer.ts';
+import { getJson, waitFor } from '../../cluster/kubectl.ts';
+import { exchangeToken } from '../node.ts';
+import {
+  askCloud,
+  askSidecar,
+  cloud,
+  cluster,
+  createNamespace,
+  noteSecrets,
+  runPod,
+  readReports,
+  stage,
+} from '../stage.ts';
+import type { Place } from '../stage.ts';
+import { askFrom, tokenRequest } from './authority.ts';
+import { expectRefusal, findRecord, findRefusalOf } from './records.ts';
+import { seconds } from './tokens.ts';
+
+const { node } = stage;
+
+type Human = { audience?: string; lifetime?: number; issuer?: string };
+
+// The issuer of these humans stands in our own node's network.
+if (node !== undefined) {
+  describe(`an agent that acts for a human (${cloud.name})`, () => {
+    const pod: Place = { namespace: '', pod: 'assistant' };
+    let key: CryptoKey;
+    let keyId: string;
+
+    beforeAll(async () => {
+      pod.namespace = await createNamespace('human');
+      const pair = await generateKeyPair('ES256');
+      key = pair.privateKey;
+      keyId = randomUUID();
+      const jwk = { ...(await exportJWK(pair.publicKey)), kid: keyId, alg: 'ES256', use: 'sig' };
+      publishIssuer(node.issuerFolder, peopleIssuer(node), 'ES256', [jwk]);
+      await runPod({ name: pod.pod, namespace: pod.namespace, tasks: { read: readReports } });
+    });
+
+    const idToken = async (human: Human = {}): Promise<string> => {
+      const token = await signedFor(human);
+      noteSecrets(token);
+      return token;
+    };
+
+    const signedFor = ({ audience = peopleAudience, lifetime = 300, issuer }: Human) =>
+      new SignJWT({ nonce: randomUUID() })
+        .setProtectedHeader({ alg: 'ES256', kid: keyId })
+        .setIssuer(issuer ?? peopleIssuer(node))
+        .setSubject('ada@example.com')
+        .setAudience(audience)
+        .setIssuedAt(seconds())
+        .setExpirationTime(seconds(lifetime))
+        .sign(key);
+
+    /** On a busy node an exchange may take longer than the sidecar lets a consumer wait. */
+    const start = (userToken: string) =>
+      waitFor('an answer', async () => {
+        const answer = await askSidecar(pod, 'POST', '/v1/tasks/read/runs', { userToken });
+        return answer.status !== 503 && answer;
+      });
+
+    test('gets a run that is recorded as hers, and her token is good for no second one', async () => {
+      const userToken = await idToken();
+      const run = await start(userToken);
+      expect(run).toMatchObject({ status: 201, body: { task: 'read' } });
+      const record = await findRecord(
+        'a run for a human',
+        ({ session, unmapped: { kind } }) =>
+          kind === 'run.issued' && session?.uid === run.body['run'],
+      );
+      expect(record.unmapped.user).toEqual({
+        issuer: peopleIssuer(node),
+        subject: 'ada@example.com',
+      });
+      expect(await askCloud(pod, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+
+      const again = await start(userToken);
+      expect(again).toMatchObject({ status: 403, body: { Code: 'user_token_replayed' } });
+      const refusal = await findRefusalOf(pod, 'user_token_replayed');
+      expect(refusal).toMatchObject({ class_uid: 3003, status_id: 2 });
+    });
+
+    test('whose token is spent in one pod cannot spend it in another', async () => {
+      const other = { ...pod, pod: 'accomplice' };
+      await runPod({ name: other.pod, namespace: pod.namespace, tasks: { read: readReports } });
+      const userToken = await idToken();
+      expect(await start(userToken)).toMatchObject({ status: 201 });
+      const purpose = `story ${randomUUID()}`;
+      const token = await exchangeToken(node, other);
+      const reply = await askFrom(other, tokenRequest({ token, userToken, purpose }));
+      await expectRefusal(reply, {
+        status: 400,
+        reason: 'user_token_replayed',
+        purpose,
+        pod: other,
+      });
+    });
+
+    test('leaves a Lease that says no more than that a token is spent', async () => {
+      const userToken = await idToken();
+      expect(await start(userToken)).toMatchObject({ status: 201 });
+      const leases = await getJson<{ items: { metadata: { name: string } }[] }>(cluster, [
+        'leases',
+        '-n',
+        stage.release.namespace,
+      ]);
+      const text = JSON.stringify(leases);
+      expect(leases.items.length).toBeGreaterThan(0);
+      expect(text).not.toContain('ada@example.com');
+      expect(text).not.toContain(userToken.split('.')[2]);
+    });
+
+    test.each<[string, string, Human]>([
+      ['for somebody else', 'user_token_audience', { audience: 'other.example' }],
+      ['that lives for an hour', 'user_token_lifetime', { lifetime: 3600 }],
+      ['that has expired', 'user_token_expired', { lifetime: -60 }],
+      ['of an issuer that nobody listed', 'user_token_issuer', { issuer: 'https://other.example' }],
+    ])('is refused with a token %s: %s', async (_what, reason, human) => {
+      const purpose = `story ${randomUUID()}`;
+      const [token, userToken] = [await exchangeToken(node, pod), await idToken(human)];
+      const reply = await askFrom(pod, tokenRequest({ token, userToken, purpose }));
+      await expectRefusal(reply, { status: 400, reason, purpose, pod });
+    });
+  });
+}

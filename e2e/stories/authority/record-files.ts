@@ -1,0 +1,71 @@
+import { existsSync, linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { CommandError, run } from '../../cluster/run.ts';
+import type { Cluster } from '../../cluster/record.ts';
+import { stage } from '../stage.ts';
+
+const program = join(import.meta.dirname, '..', '..', '..', 'cmd', 'kubectl-valetkey', 'main.ts');
+
+/** One command line of `kubectl valetkey`; answers what it printed, well or not. */
+export const valetkey = async (words: string[]): Promise<{ isWell: boolean; text: string }> => {
+  try {
+    return { isWell: true, text: (await run(process.execPath, [program, ...words])).stdout };
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.exitCode !== 1) throw error;
+    return { isWell: false, text: error.stdout };
+  }
+};
+
+/** The files of records that stand on the volumes of every replica that the node has. */
+export const recordFiles = ({ podsFolder }: Cluster): string[] =>
+  readdirSync(podsFolder).flatMap((uid) => {
+    const folder = join(podsFolder, uid, 'volumes', 'kubernetes.io~empty-dir', 'audit');
+    return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
+  });
+
+/**
+ * Keeps the files of records beyond their pods, as a volume claim would, by a second name for each:
+ * of those that are there now, and of those that come, until it is stopped.
+ */
+export const keepRecordFiles = (node: Cluster, name: string) => {
+  const folder = join(node.folder, 'records', name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const look = (): void => {
+    for (const file of recordFiles(node)) {
+      const [uid = '', ...rest] = file.slice(node.podsFolder.length + 1).split('/');
+      const kept = join(folder, `${uid}-${rest.at(-1) ?? ''}`);
+      if (!existsSync(kept)) linkSync(file, kept);
+    }
+  };
+  look();
+  const timer = setInterval(look, 100);
+  return {
+    files: () => {
+      look();
+      return readdirSync(folder).map((file) => join(folder, file));
+    },
+    stop: () => {
+      clearInterval(timer);
+    },
+  };
+};
+
+export type Verdict = {
+  isWhole: boolean;
+  faults: { code: string }[];
+  notes: { code: string; text: string }[];
+  chains: { chain: string; records: number }[];
+  /** Published heads that chains were held against. */
+  heads: number;
+};
+
+/**
+ * Verifies chains against the heads in the cluster. Chains of before this pass are gone with their
+ * pods: what follows them is verified all the same.
+ */
+export const verifyRecords = async (files: string[]): Promise<Verdict> => {
+  const access = ['--kubeconfig', stage.cluster.kubeconfig, '-n', stage.release.namespace];
+  const words = ['audit', 'verify', '--partial', '-o', 'json', ...access, ...files];
+  return JSON.parse((await valetkey(words)).text) as Verdict;
+};

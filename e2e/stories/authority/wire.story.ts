@@ -1,0 +1,212 @@
+import { connect } from 'node:tls';
+import { text } from 'node:stream/consumers';
+import { describe, expect, test } from '@jest/globals';
+import { cloud } from '../stage.ts';
+import { ask, askAll, post, readTelemetry, refusedBody, replicas } from './authority.ts';
+import type { Wish } from './authority.ts';
+
+const form = 'application/x-www-form-urlencoded';
+const details = JSON.stringify([{ type: 'valetkey.dev/task', task: 'read', consumer: 'agent' }]);
+const fields = {
+  grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  subject_token: 'a.b.c',
+  subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+  authorization_details: details,
+};
+const without = (name: keyof typeof fields) =>
+  Object.fromEntries(Object.entries(fields).filter(([each]) => each !== name));
+
+const raw = (body: string, type = form, headers: Record<string, string> = {}): Wish => ({
+  method: 'POST',
+  path: '/v1/token',
+  headers: { 'content-type': type, ...headers },
+  body,
+});
+
+const million = JSON.stringify(Array.from({ length: 1_000_000 }, () => 0));
+const megabytes = 'x'.repeat(20 * 1024 * 1024);
+const twice = `${new URLSearchParams(fields).toString()}&subject_token=d.e.f`;
+const nested = '['.repeat(10_000);
+
+/** What is wrong, what is answered, and what the answer names. */
+const CASES: [string, Wish, number, string, string][] = [
+  ['no field at all', post('/v1/token', {}), 400, 'request_malformed', 'grant_type'],
+  [
+    'another grant type',
+    post('/v1/token', { ...fields, grant_type: 'password' }),
+    400,
+    'grant_type_unsupported',
+    'grant_type',
+  ],
+  [
+    'no subject token',
+    post('/v1/token', without('subject_token')),
+    400,
+    'request_malformed',
+    'subject_token',
+  ],
+  [
+    'no details',
+    post('/v1/token', without('authorization_details')),
+    400,
+    'details_malformed',
+    'authorization_details',
+  ],
+  [
+    'details that are no JSON',
+    post('/v1/token', { ...fields, authorization_details: '{' }),
+    400,
+    'details_malformed',
+    'authorization_details',
+  ],
+  [
+    'details nested ten thousand deep',
+    post('/v1/token', { ...fields, authorization_details: nested }),
+    400,
+    'details_malformed',
+    'authorization_details',
+  ],
+  [
+    'an unknown member in the details',
+    post('/v1/token', {
+      ...fields,
+      authorization_details: details.replace('"task":', '"extra":1,"task":'),
+    }),
+    400,
+    'details_malformed',
+    'extra',
+  ],
+  ['a field given twice', raw(twice), 400, 'request_malformed', 'subject_token'],
+  [
+    'a scope',
+    post('/v1/token', { ...fields, scope: 'everything' }),
+    400,
+    'request_malformed',
+    'scope',
+  ],
+  [
+    'a JSON body',
+    raw(JSON.stringify(fields), 'application/json'),
+    415,
+    'content_type_unsupported',
+    'Content-Type',
+  ],
+  ['a body of no type', raw('x', ''), 415, 'content_type_unsupported', 'Content-Type'],
+  [
+    'a compressed body',
+    raw('x', form, { 'content-encoding': 'gzip' }),
+    415,
+    'content_type_unsupported',
+    'Content-Encoding',
+  ],
+  [
+    'a million entries',
+    post('/v1/token', { ...fields, authorization_details: million }),
+    413,
+    'body_too_large',
+    '(body)',
+  ],
+  ['twenty megabytes', raw(megabytes), 413, 'body_too_large', '(body)'],
+  [
+    'a million JSON entries',
+    raw(million, 'application/json'),
+    415,
+    'content_type_unsupported',
+    'Content-Type',
+  ],
+  [
+    'an end without a run',
+    post('/v1/revoke', { subject_token: 'a.b.c', reason: 'completed' }),
+    400,
+    'request_malformed',
+    'token',
+  ],
+  [
+    'an end for no reason',
+    post('/v1/revoke', { token: 'run', subject_token: 'a.b.c', reason: 'because' }),
+    400,
+    'request_malformed',
+    'reason',
+  ],
+  [
+    'a stream without a token',
+    { method: 'GET', path: '/v1/events' },
+    400,
+    'request_malformed',
+    'Authorization',
+  ],
+  ['a token by GET', { method: 'GET', path: '/v1/token' }, 405, 'method_not_allowed', 'POST'],
+  ['keys by POST', post('/jwks', {}), 405, 'method_not_allowed', 'GET'],
+  ['an unknown route', { method: 'GET', path: '/v1/../admin' }, 404, 'no_such_route', 'route'],
+];
+
+describe(`what arrives at the authority (${cloud.name})`, () => {
+  test.each(CASES)(
+    '%s is refused, and the answer names it',
+    async (_what, wish, status, reason, named) => {
+      const reply = await ask(wish);
+      const refused = refusedBody(reply);
+      expect({ ...refused, status: reply.status }).toMatchObject({ status, reason });
+      expect(refused.error_description).toContain(named);
+      expect(reply.milliseconds).toBeLessThan(5_000);
+    },
+  );
+
+  test('no answer of it may be kept by anybody', async () => {
+    const reply = await ask(post('/v1/token', {}));
+    expect(reply.headers).toMatchObject({
+      'cache-control': 'no-store',
+      'content-type': 'application/json',
+    });
+  });
+
+  test('a body that does not come is not waited for', async () => {
+    const [replica] = await replicas();
+    const head = `POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Type: ${form}\r\nContent-Length: 100\r\n\r\n`;
+    const { seconds, answer } = await hold(replica?.address ?? '', `${head}grant_type=`);
+    expect(answer).toMatch(/^HTTP\/1.1 408 /);
+    expect(seconds).toBeLessThan(25);
+  });
+
+  test('a head that does not come is waited for less', async () => {
+    const [replica] = await replicas();
+    const { seconds } = await hold(replica?.address ?? '', 'POST /v1/token HT');
+    expect(seconds).toBeLessThan(12);
+  });
+
+  test('under all of it the authority’s memory stays in bounds', async () => {
+    const heavy = [
+      post('/v1/token', { ...fields, authorization_details: million }),
+      raw(megabytes),
+      raw(twice),
+    ];
+    const before = await replicas();
+    for (const { address } of before) {
+      const replies = await askAll(Array.from({ length: 10 }, () => heavy).flat(), {
+        lanes: 6,
+        address,
+      });
+      expect(replies.every(({ status }) => status === 400 || status === 413)).toBe(true);
+    }
+    const bytes = await Promise.all(before.map(({ name }) => residentBytes(name)));
+    // The chart's limit is 512 MiB.
+    for (const size of bytes) expect(size).toBeLessThan(384 * 1024 * 1024);
+    expect(await replicas()).toEqual(before);
+  });
+});
+
+const residentBytes = async (pod: string): Promise<number> => {
+  const metrics = await readTelemetry(pod);
+  const [, bytes] = /^process_resident_memory_bytes(?:\{[^}]*\})? (\S+)$/m.exec(metrics) ?? [];
+  return Number(bytes);
+};
+
+/** Sends what is begun and never ended; answers how long the other side held it open. */
+const hold = async (host: string, begun: string) => {
+  const startedAt = performance.now();
+  // How it is answered is the question, not by whom.
+  const socket = connect({ host, port: 9445, rejectUnauthorized: false });
+  socket.write(begun);
+  const answer = await text(socket);
+  return { answer, seconds: (performance.now() - startedAt) / 1000 };
+};

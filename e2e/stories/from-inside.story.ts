@@ -1,0 +1,155 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { build } from 'esbuild';
+import { EXPECTED } from '../attacks/inside/expected.ts';
+import type { Served } from '../attacks/inside/metering.ts';
+import { execInPod } from '../cluster/kubectl.ts';
+import { killSidecar, sidecarStatus } from './node.ts';
+import {
+  askCloud,
+  askSidecar,
+  cloud,
+  cluster,
+  createNamespace,
+  readReports,
+  runPod,
+  stage,
+} from './stage.ts';
+import type { Place } from './stage.ts';
+
+const { node } = stage;
+
+/** The attacker as one script: it comes by standard input, as whatever an agent was talked into. */
+const bundleAttacker = async (): Promise<string> => {
+  const entry = join(import.meta.dirname, '../attacks/inside/attacker.ts');
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+  });
+  return outputFiles[0]?.text ?? '';
+};
+
+const tasks = {
+  read: { ...readReports, containers: ['agent', 'helper'], default: true },
+  again: { ...readReports, containers: ['helper'] },
+};
+
+const MINUTE = 60_000;
+
+/** What an attempt of the flood may cost a neighbour: noise of a busy node, and no more. */
+const isUsual = (before: Served, during: Served): boolean =>
+  during.failed.length === 0 && during.median <= 4 * before.median + 15;
+
+// Half of it is told of one kind of trust, and of neither twice: what a cloud says matters little here.
+if (cloud.name === 'minio' && stage.trust.kind === 'authority') {
+  describe('a hostile consumer', () => {
+    const agent: Place = { namespace: '', pod: 'besieged', container: 'agent' };
+    const helper: Place = { ...agent, container: 'helper' };
+    let script: string;
+
+    const attack = async <T>(place: Place, ...args: string[]): Promise<T> => {
+      const { namespace, pod, container = 'agent' } = place;
+      const command = ['/usr/bin/node', '--input-type=module', '-', ...args];
+      const options = { input: script, timeoutMs: 2 * MINUTE };
+      const { stdout } = await execInPod(cluster, { namespace, pod, container }, command, options);
+      return JSON.parse(stdout) as T;
+    };
+
+    const outcomes: Record<string, string> = {};
+
+    beforeAll(async () => {
+      agent.namespace = helper.namespace = await createNamespace('inside');
+      script = await bundleAttacker();
+      await runPod({ ...agent, name: agent.pod, containers: ['agent', 'helper'], tasks });
+      expect((await askSidecar(agent, 'GET', '/v1/credentials')).status).toBe(200);
+      expect((await askSidecar(helper, 'GET', '/v1/credentials')).status).toBe(200);
+      const [reached, answered] = await Promise.all([
+        attack<Record<string, string>>(agent, 'reach'),
+        attack<Record<string, string>>(agent, 'request'),
+      ]);
+      Object.assign(outcomes, reached, answered);
+    }, 2 * MINUTE);
+
+    afterAll(() => console.log(JSON.stringify(outcomes, undefined, 1)));
+
+    test('tries as much as is expected of it', () => {
+      expect(Object.keys(outcomes).sort()).toEqual(Object.keys(EXPECTED).sort());
+    });
+
+    test.each(Object.keys(EXPECTED))('%s', (attempt) => {
+      expect(outcomes[attempt]).toMatch(EXPECTED[attempt] ?? /^$/);
+    });
+
+    describe('that floods', () => {
+      let before: { loopback: Served; socket: Served };
+
+      beforeAll(async () => {
+        before = await attack(helper, 'meter', '3000');
+      });
+
+      test.each([
+        'half-open on loopback',
+        'silent on loopback',
+        'idle on loopback with the token',
+        'half-open on its socket',
+        'half a body on its socket',
+        'pipelined without reading',
+        'many starts',
+      ])('(%s) costs its neighbour nothing', async (flood) => {
+        const [came, during] = await Promise.all([
+          attack<string>(agent, 'flood', flood, '5000'),
+          attack<typeof before>(helper, 'meter', '4000'),
+        ]);
+        outcomes[flood] = `${came}; neighbour ${JSON.stringify({ before, during })}`;
+        expect(during.loopback.failed.concat(during.socket.failed)).toEqual([]);
+        expect(isUsual(before.loopback, during.loopback)).toBe(true);
+        expect(isUsual(before.socket, during.socket)).toBe(true);
+      });
+
+      test('(start and complete) is held back, and its neighbour starts a run meanwhile', async () => {
+        const [came, started] = await Promise.all([
+          attack<string>(agent, 'flood', 'start and complete', '6000'),
+          askSidecar(helper, 'POST', '/v1/tasks/again/runs', {}),
+        ]);
+        outcomes['start and complete'] = came;
+        expect(came).toMatch(/429 too_many_starts|429 flood_pod/);
+        expect(started.status).toBe(201);
+      });
+    });
+
+    test('never brought the sidecar down', async () => {
+      expect((await sidecarStatus(agent)).restartCount).toBe(0);
+      expect(await askCloud(helper, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+    });
+
+    if (node !== undefined) {
+      test(
+        'collects by squatting the port nothing that is good for anything',
+        async () => {
+          const squatter = { ...agent, pod: 'squatted' };
+          const victim = { ...helper, pod: 'squatted' };
+          await runPod({ ...squatter, name: 'squatted', containers: ['agent', 'helper'], tasks });
+          const squatting = attack<{ collected: number; replayed: string[] }>(
+            squatter,
+            'squat',
+            '60000',
+          );
+          await killSidecar(node, squatter).catch(() => undefined);
+          const asking = attack(victim, 'meter', '8000');
+          const [{ collected, replayed }] = await Promise.all([squatting, asking]);
+          outcomes['squat'] = `${collected} collected: ${replayed.join(', ')}`;
+          expect(collected).toBeGreaterThan(0);
+          expect(new Set(replayed)).toEqual(new Set(['401 unauthorized']));
+          expect(await askCloud(victim, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+        },
+        3 * MINUTE,
+      );
+    }
+  });
+} else {
+  test.skip('a hostile consumer: told where MinIO trusts the authority', () => undefined);
+}

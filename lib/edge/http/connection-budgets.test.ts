@@ -1,0 +1,89 @@
+import { once } from 'node:events';
+import { request, type Server } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { budgetConnections } from './connection-budgets.ts';
+import { closeListener, createLocalServer, listenOnAddress } from './local-listener.ts';
+
+let server: Server;
+let port: number;
+const sockets: Socket[] = [];
+
+beforeEach(async () => {
+  server = createLocalServer();
+  await listenOnAddress(server, { host: '127.0.0.1', port: 0, setting: 'VALETKEY_TEST' });
+  const assign = budgetConnections(server);
+  server.on('request', (asked, response) => {
+    if (asked.headers.authorization !== undefined)
+      assign(asked.socket, asked.headers.authorization);
+    response.end('served');
+  });
+  ({ port } = server.address() as AddressInfo);
+});
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await closeListener(server);
+});
+
+/** Connections that say this much, and wait for ever. */
+const hoard = async (count: number, text: string): Promise<readonly Socket[]> => {
+  const opened = Array.from({ length: count }, () => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.on('error', () => undefined);
+    socket.resume();
+    return socket;
+  });
+  sockets.push(...opened);
+  await Promise.all(opened.map((socket) => once(socket, 'connect')));
+  for (const socket of opened) socket.write(text);
+  return opened;
+};
+
+const ask = (owner: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const headers = { authorization: owner };
+    request({ port, host: '127.0.0.1', headers, agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    })
+      .on('error', reject)
+      .end();
+  });
+
+const openOnes = (all: readonly Socket[]): number =>
+  all.filter((socket) => socket.readyState === 'open').length;
+
+const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\n';
+
+const until = async (look: () => boolean): Promise<void> => {
+  while (!look()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+describe('connections', () => {
+  test('that are half open, 500 of them, keep nobody out', async () => {
+    const halfOpen = await hoard(500, REQUEST);
+    expect(await ask('agent')).toBe(200);
+    await until(() => openOnes(halfOpen) <= 128);
+    expect(openOnes(halfOpen.slice(0, 300))).toBe(0);
+  });
+
+  test('of one owner past 256 are cut, and not those of another', async () => {
+    const held = await hoard(257, `${REQUEST}Authorization: greedy\r\n\r\n`);
+    await until(() => openOnes(held) === 256);
+    expect(await ask('modest')).toBe(200);
+    await expect(ask('greedy')).rejects.toThrow();
+    held.slice(0, 10).forEach((socket) => socket.destroy());
+    await until(() => openOnes(held) < 250);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await ask('greedy')).toBe(200);
+  });
+
+  test('of an owner are not cut for the sake of strangers', async () => {
+    const held = await hoard(20, `${REQUEST}Authorization: agent\r\n\r\n`);
+    await Promise.all(held.map((socket) => once(socket, 'data')));
+    await hoard(500, REQUEST);
+    expect(await ask('agent')).toBe(200);
+    expect(openOnes(held)).toBe(20);
+  });
+});

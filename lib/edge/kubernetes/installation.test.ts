@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+
+import { openDirectCalls } from './direct-calls.ts';
+import { openFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
+import { openInstallation, type Installation } from './installation.ts';
+
+let api: FakeApiServer;
+let installation: Installation;
+beforeAll(async () => {
+  api = await openFakeApiServer();
+  installation = openInstallation(openDirectCalls(api), 'security');
+});
+afterAll(() => api.close());
+
+test('reads how many replicas of each program are ready, and nothing where it is not there', async () => {
+  expect(await installation.readAuthority()).toBeUndefined();
+  const apps = '/apis/apps/v1/namespaces/security';
+  api.put(`${apps}/statefulsets/valetkey-authority`, { spec: { replicas: 2 }, status: {} });
+  const status = { readyReplicas: 3 };
+  api.put(`${apps}/deployments/valetkey-webhook`, { spec: { replicas: 3 }, status });
+  expect(await installation.readAuthority()).toEqual({ ready: 0, wanted: 2 });
+  expect(await installation.readWebhook()).toEqual({ ready: 3, wanted: 3 });
+});
+
+test('reads a ConfigMap beside them', async () => {
+  expect(await installation.readConfigMap('settings')).toBeUndefined();
+  api.put('/api/v1/namespaces/security/configmaps/settings', { data: { a: '1' } });
+  api.put('/api/v1/namespaces/security/configmaps/empty', {});
+  expect(await installation.readConfigMap('settings')).toEqual({ a: '1' });
+  expect(await installation.readConfigMap('empty')).toEqual({});
+});
+
+test("reads the authority's documents through the API server", async () => {
+  const service = '/api/v1/namespaces/security/services/https:valetkey-authority:https';
+  await expect(installation.readDocument('/jwks')).rejects.toMatchObject({
+    code: 'notFound',
+    culprit: 'get /jwks of service security/valetkey-authority',
+  });
+  api.put(`${service}/proxy/jwks`, { keys: [] });
+  expect(await installation.readDocument('/jwks')).toMatchObject({ keys: [] });
+});
+
+test('lists every pod that bears our label, over many pages and namespaces', async () => {
+  for (let at = 0; at < 250; at += 1) {
+    const labels = { 'valetkey.dev/injected': at < 230 ? 'true' : 'false' };
+    const metadata = { namespace: `n-${at % 3}`, name: `p-${at}`, labels };
+    api.put(`/api/v1/namespaces/n-${at % 3}/pods/p-${at}`, { metadata });
+  }
+  const names = new Set<string>();
+  for await (const { metadata } of installation.listInjected()) names.add(metadata?.name ?? '');
+  expect(names.size).toBe(230);
+  expect(api.requests.filter((request) => request === 'GET /api/v1/pods')).toHaveLength(3);
+});

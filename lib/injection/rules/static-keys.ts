@@ -1,0 +1,144 @@
+import type { Container, EnvFromSource, EnvVar } from '../../contract/pod.ts';
+import { show, type Fault } from '../../reading/fault.ts';
+
+const USE_TASKS = 'declare a task and let the sidecar serve credentials';
+const NO_KEYS = `no static keys: ${USE_TASKS}`;
+
+type Refusal = { readonly names: RegExp; readonly instead: string };
+
+/** Variables of other mechanisms; the first that fits says what to do instead. */
+const VARIABLES: readonly Refusal[] = [
+  {
+    names:
+      /^(AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|AWS_SECURITY_TOKEN|AWS_ACCESS_KEY|AWS_SECRET_KEY|AWS_BEARER_TOKEN_\w+)$/,
+    instead: NO_KEYS,
+  },
+  {
+    names: /^(AWS_WEB_IDENTITY_TOKEN_FILE|AWS_ROLE_ARN)$/,
+    instead: `no role by another mechanism (SDKs would prefer it): ${USE_TASKS}`,
+  },
+  {
+    names:
+      /^(AZURE_FEDERATED_TOKEN_FILE|AZURE_CLIENT_SECRET|AZURE_CLIENT_CERTIFICATE_PATH|GOOGLE_APPLICATION_CREDENTIALS)$/,
+    instead: `no identity of another cloud beside tasks: ${USE_TASKS}`,
+  },
+];
+
+/** With these before it, any name that a Secret holds could become one of those above. */
+const PREFIXES = ['AWS_', 'AZURE_', 'GOOGLE_', 'VALETKEY_'];
+
+/** Ids of AWS keys, long-lived and temporary (IAM identifiers). */
+const KEY_ID = /\b(AKIA|ASIA)[A-Z0-9]{16}\b/;
+
+/** Where tools look for keys by themselves. */
+const KEY_FILES =
+  /(^|[/\s"'=:])(\.aws(\/|$)|\.config\/gcloud(\/|$)|\.azure(\/|$)|application_default_credentials\.json$)/m;
+
+const ASSIGNED =
+  /\b(AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SHARED_CREDENTIALS_FILE|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN)|GOOGLE_APPLICATION_CREDENTIALS|AZURE_(CLIENT_SECRET|FEDERATED_TOKEN_FILE))=/;
+
+/** What is wrong with one variable, whatever it is called. */
+export const judgeVariable = (variable: EnvVar, path: string): readonly Fault[] => {
+  const { name, value = '', valueFrom } = variable;
+  const { secretKeyRef, configMapKeyRef } = valueFrom ?? {};
+  return [
+    ...named(name, path),
+    ...(isKeyFile(name, value)
+      ? [{ path, expected: `no file of static keys: ${USE_TASKS}`, got: show(name) }]
+      : []),
+    ...(KEY_ID.test(value) ? [{ path: `${path}/value`, expected: NO_KEYS, got: HIDDEN }] : []),
+    ...named(secretKeyRef?.key, `${path}/valueFrom/secretKeyRef/key`),
+    ...named(configMapKeyRef?.key, `${path}/valueFrom/configMapKeyRef/key`),
+  ];
+};
+
+/** Never the id itself: whoever reads the refusal need not be who wrote the pod. */
+const HIDDEN = 'the id of an AWS key';
+
+const named = (name: string | undefined, path: string): readonly Fault[] => {
+  const refusal = VARIABLES.find(({ names }) => names.test(name ?? ''));
+  return refusal === undefined ? [] : [{ path, expected: refusal.instead, got: show(name) }];
+};
+
+/** `/dev/null` is how a careful author says "none". */
+const isKeyFile = (name: string, value: string): boolean =>
+  name === 'AWS_SHARED_CREDENTIALS_FILE' && value !== '' && value !== '/dev/null';
+
+/**
+ * A Secret or ConfigMap whose variables come all at once. What it holds is not read: a webhook that
+ * could read Secrets would be worth breaking into. Its name and its prefix are judged.
+ */
+export const judgeSource = (source: EnvFromSource, path: string): readonly Fault[] => {
+  const { prefix = '', secretRef, configMapRef } = source;
+  const names = [
+    { at: 'secretRef/name', name: secretRef?.name ?? '' },
+    { at: 'configMapRef/name', name: configMapRef?.name ?? '' },
+  ];
+  return [
+    ...(prefix !== '' && PREFIXES.some((each) => each.startsWith(prefix) || prefix.startsWith(each))
+      ? [
+          {
+            path: `${path}/prefix`,
+            expected: `a prefix that makes no name of ${PREFIXES.join('…, ')}…`,
+            got: show(prefix),
+          },
+        ]
+      : []),
+    ...names
+      .filter(({ name }) => namesCloudKeys(name))
+      .map(({ at, name }) => ({ path: `${path}/${at}`, expected: NO_KEYS, got: show(name) })),
+  ];
+};
+
+const CLOUDS = new Set(['aws', 's3', 'iam', 'gcp', 'google', 'gcloud', 'azure']);
+const KEYS = new Set([
+  ...['credential', 'credentials', 'cred', 'creds', 'key', 'keys', 'accesskey', 'accesskeys'],
+  ...['secret', 'secrets', 'secretkey', 'keyfile'],
+]);
+
+/** `aws-credentials`, `s3-access-key`, `team.gcp.keys`, `awscreds`. */
+const namesCloudKeys = (name: string): boolean => {
+  const words = name
+    .toLowerCase()
+    .replace(/\b(aws|gcp|gcloud|azure)(?=(credential|cred|access|secret|key))/g, '$1-')
+    .split(/[-._]/);
+  return words.some((word) => CLOUDS.has(word)) && words.some((word) => KEYS.has(word));
+};
+
+/** Where keys are known to lie, in what a container runs and where it mounts things. */
+export const judgePlaces = (container: Container, path: string): readonly Fault[] => [
+  ...commandsOf(container).flatMap(({ at, command }) =>
+    command.flatMap((word, index) => judgeWord(word, `${path}/${at}/${index}`)),
+  ),
+  ...(container.volumeMounts ?? []).flatMap(({ mountPath }, index) => {
+    const at = `${path}/volumeMounts/${index}/mountPath`;
+    return KEY_FILES.test(mountPath) ? [{ path: at, expected: NO_KEYS, got: show(mountPath) }] : [];
+  }),
+];
+
+const judgeWord = (word: string, path: string): readonly Fault[] => {
+  const [found] = [KEY_FILES, ASSIGNED].flatMap((pattern) => pattern.exec(word)?.[0] ?? []);
+  const got = KEY_ID.test(word) ? HIDDEN : found && show(found.trim());
+  return got === undefined ? [] : [{ path, expected: NO_KEYS, got }];
+};
+
+type Command = { readonly at: string; readonly command: readonly string[] };
+
+const commandsOf = (container: Container): readonly Command[] => {
+  const { command, args, lifecycle, startupProbe, livenessProbe, readinessProbe } = container;
+  const handlers = {
+    'lifecycle/postStart': lifecycle?.postStart,
+    'lifecycle/preStop': lifecycle?.preStop,
+    startupProbe,
+    livenessProbe,
+    readinessProbe,
+  };
+  return [
+    { at: 'command', command: command ?? [] },
+    { at: 'args', command: args ?? [] },
+    ...Object.entries(handlers).map(([at, handler]) => ({
+      at: `${at}/exec/command`,
+      command: handler?.exec?.command ?? [],
+    })),
+  ];
+};
