@@ -53,10 +53,10 @@ when {
 
 /** Makes a pod and answers its projected token, as a kubelet would ask for it. */
 export async function createPod(cluster: EmbeddedCluster, name: string): Promise<string> {
-  const { uid: _, resourceVersion: __, ...metadata } = (captured.pod.metadata ?? {}) as Metadata;
+  const { labels, annotations } = captured.pod.metadata ?? {};
   cluster.objects.create(`/api/v1/namespaces/${NAMESPACE}/pods/${name}`, {
     ...captured.pod,
-    metadata: { ...metadata, name },
+    metadata: { name, labels, annotations },
     spec: { ...captured.pod.spec, nodeName: 'node-1' },
     status: { phase: 'Running', podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }] },
   });
@@ -70,8 +70,6 @@ export async function createPod(cluster: EmbeddedCluster, name: string): Promise
   if (status !== 201) throw new Error(`a token for ${name}: expected 201, got ${status}`);
   return (body as { readonly status: { readonly token: string } }).status.token;
 }
-
-type Metadata = Readonly<Record<string, unknown>>;
 
 /** What the captured pod's sidecar was told of its tasks. */
 export function admittedTasks(): AdmittedTasks {

@@ -11,15 +11,17 @@ import {
 import {
   AUTHORITY_ENV as ENV,
   AUTHORITY_TUNING_ENV as TUNING,
+  SIDECAR_ENV,
 } from '../lib/contract/environment.ts';
 import { INSTALLED } from '../lib/contract/names.ts';
 import { AUTHORITY_RUNTIME_ENV } from '../lib/contract/runtime.ts';
-import { TASK, startCluster } from './authority-cluster.ts';
+import { TASK, admittedTasks, createPod, startCluster } from './authority-cluster.ts';
 import { commandOf, compileCache } from './bench.ts';
 import type { Bench } from './bench.ts';
 import { freePorts } from './ports.ts';
 import { startProgram, untilAnswered } from './processes.ts';
 import type { Program } from './processes.ts';
+import type { Trust } from './sidecar.ts';
 import type { Sts } from './sts.ts';
 
 /** Our authority as a process, and the API server that it asks. */
@@ -34,6 +36,9 @@ export type Authority = Program & {
 
 /** Nobody is refused for asking often: the limit is what is measured. */
 const UNLIMITED = '9999999';
+
+/** Its keys, certificates and policies come first; a busy machine takes its time. */
+const READY_MS = 120_000;
 
 /** Starts the authority as it is built, with records in a file, and waits until it is ready. */
 export async function startAuthority(bench: Bench, sts: Sts): Promise<Authority> {
@@ -64,6 +69,7 @@ export async function startAuthority(bench: Bench, sts: Sts): Promise<Authority>
       [ENV.listen]: `127.0.0.1:${port}`,
       [ENV.telemetry]: `127.0.0.1:${telemetryPort}`,
       [TUNING.kubeconfig]: files.kubeconfig,
+      [TUNING.connectionsPerPeer]: '4096',
       ...Object.fromEntries(
         [TUNING.peerRate, TUNING.podRate, TUNING.serviceAccountRate, TUNING.namespaceRate].map(
           (rate) => [rate, UNLIMITED],
@@ -71,7 +77,10 @@ export async function startAuthority(bench: Bench, sts: Sts): Promise<Authority>
       ),
     },
   });
-  await untilAnswered({ port: telemetryPort, path: '/readyz' });
+  await untilAnswered(
+    { port: telemetryPort, path: '/readyz' },
+    { timeoutMs: READY_MS, everyMs: 20 },
+  );
   return {
     ...program,
     cluster,
@@ -89,6 +98,19 @@ function readRoots({ objects }: Authority['cluster']): string {
   const at = `/api/v1/namespaces/${INSTALLED.namespace}/configmaps/${ROOTS_CONFIG_MAP}`;
   const { [ROOTS_KEY]: roots = '' } = (objects.get(at)?.['data'] ?? {}) as Record<string, string>;
   return roots;
+}
+
+/** Trust in the authority, of the sidecar of a new pod. */
+export async function trustInAuthority(authority: Authority, pod: string): Promise<Trust> {
+  const { cluster, endpoint, roots } = authority;
+  return {
+    env: {
+      [SIDECAR_ENV.trust]: 'authority',
+      [SIDECAR_ENV.authority]: JSON.stringify({ endpoint, roots: roots() }),
+    },
+    admitted: admittedTasks(),
+    token: await createPod(cluster, pod),
+  };
 }
 
 const platform = (endpoint: string, stsEndpoint: string): string => `trust: authority

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { startAuthority, trustInAuthority } from './authority.ts';
 import type { Bench } from './bench.ts';
 import { startBareSidecar } from './held.ts';
 import { alternate } from './load.ts';
 import { privateMegabytes, untilAnswered } from './processes.ts';
 import { toRow } from './rows.ts';
 import type { Row } from './rows.ts';
-import { startSidecar } from './sidecar.ts';
+import { startSidecar, trustInCluster } from './sidecar.ts';
 import { startSts } from './sts.ts';
 
 /** Memory settles after a start: pages are given back, timers have run. */
@@ -22,7 +23,7 @@ export async function measureStart(bench: Bench): Promise<Row[]> {
     await started?.stop();
     return started?.readyMs ?? 0;
   };
-  const ours = (): Promise<number> => once(() => startSidecar(bench, sts.url));
+  const ours = (): Promise<number> => once(() => startSidecar(bench, trustInCluster(sts.url)));
   const theirs = (): Promise<number> => once(() => startBareSidecar(bench));
   try {
     const hasBaseline = bench.baseline !== undefined;
@@ -44,7 +45,7 @@ export async function measureStart(bench: Bench): Promise<Row[]> {
 /** Private memory of each sidecar after the first, before and after its first exchange. */
 export async function measureMemory(bench: Bench): Promise<Row[]> {
   const sts = await startSts();
-  const ours = await startCopies(() => startSidecar(bench, sts.url));
+  const ours = await startCopies(() => startSidecar(bench, trustInCluster(sts.url)));
   const theirs = await startCopies(() => startBareSidecar(bench));
   try {
     await pause(SETTLE_MS);
@@ -65,6 +66,28 @@ export async function measureMemory(bench: Bench): Promise<Row[]> {
   }
 }
 
+/** The same where the authority is trusted: a stream stands, and a run has been asked for. */
+export async function measureMemoryUnderAuthority(bench: Bench): Promise<Row[]> {
+  const sts = await startSts();
+  const authority = await startAuthority(bench, sts);
+  let pods = 0;
+  const start = async (): Promise<Started> =>
+    startSidecar(bench, await trustInAuthority(authority, `agent-${(pods += 1)}`));
+  const sidecars = await startCopies(start);
+  try {
+    for (const { socket } of sidecars) {
+      await untilAnswered({ socketPath: socket, path: '/v1/credentials' });
+    }
+    await pause(SETTLE_MS);
+    const values = memoryOfFurther(sidecars);
+    return [memoryRow('private memory of a further sidecar, trust: authority', [values], 18)];
+  } finally {
+    await Promise.all(sidecars.map(({ stop }) => stop()));
+    await authority.stop();
+    await sts.stop();
+  }
+}
+
 async function startCopies(start: () => Promise<Started | undefined>): Promise<Started[]> {
   const copies: Started[] = [];
   for (let copy = 0; copy < COPIES; copy += 1) {
@@ -79,10 +102,10 @@ const memoryOfFurther = (copies: readonly Started[]): number[] =>
 
 function memoryRow(
   name: string,
-  [values, baselines]: readonly [number[], number[]],
+  [values, baselines]: readonly [number[], number[]?],
   most: number,
 ): Row {
   if (values.length === 0) throw new Error(`${name}: expected /proc/PID/smaps_rollup, got none`);
   const goal = { of: 'value', must: 'be at most', number: most } as const;
-  return toRow({ name, unit: 'MB', values, baselines, goal });
+  return toRow({ name, unit: 'MB', values, ...(baselines && { baselines }), goal });
 }

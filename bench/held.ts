@@ -5,7 +5,7 @@ import { ask, startProgram, untilAnswered } from './processes.ts';
 import type { Program } from './processes.ts';
 import { toRow } from './rows.ts';
 import type { Row } from './rows.ts';
-import { startSidecar } from './sidecar.ts';
+import { startSidecar, trustInCluster } from './sidecar.ts';
 import { startSts } from './sts.ts';
 
 const PATH = '/v1/credentials';
@@ -16,7 +16,7 @@ const CONNECTIONS = 16;
 /** How fast credentials that are held are served over the unix socket. */
 export async function measureHeld(bench: Bench): Promise<Row[]> {
   const sts = await startSts();
-  const sidecar = await startSidecar(bench, sts.url);
+  const sidecar = await startSidecar(bench, trustInCluster(sts.url));
   const bare = await startBareSidecar(bench);
   try {
     await untilAnswered({ socketPath: sidecar.socket, path: PATH });
@@ -62,7 +62,7 @@ export async function startBareSidecar(
 /** 200 callers at once, none served before, on both listeners: how often STS is called. */
 export async function measureSingleExchange(bench: Bench): Promise<Row[]> {
   const sts = await startSts(300);
-  const sidecar = await startSidecar(bench, sts.url);
+  const sidecar = await startSidecar(bench, trustInCluster(sts.url));
   try {
     const { host, port } = sidecar.loopback;
     const overLoopback = {

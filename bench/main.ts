@@ -10,11 +10,12 @@ import { parseArgs } from 'node:util';
 import { measureAdmission } from './admission.ts';
 import { buildBaseline, buildPrograms, fillCompileCache } from './bench.ts';
 import type { Bench } from './bench.ts';
-import { measureMemory, measureStart } from './footprint.ts';
+import { measureMemory, measureMemoryUnderAuthority, measureStart } from './footprint.ts';
 import { measureHeld, measureSingleExchange } from './held.ts';
 import { measureIssuing } from './issuing.ts';
 import { renderTable } from './rows.ts';
 import type { Row } from './rows.ts';
+import { measureStreams } from './streams.ts';
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +31,9 @@ const measurements = {
   start: measureStart,
   memory: measureMemory,
   'single exchange': measureSingleExchange,
+  'memory under the authority': measureMemoryUnderAuthority,
   issuing: measureIssuing,
+  streams: measureStreams,
 };
 
 const startedAt = performance.now();

@@ -42,13 +42,33 @@ const admitted: AdmittedTasks = {
   ],
 };
 
-/** Starts a sidecar whose exchanges go to `stsUrl`, and waits until it is ready. */
-export async function startSidecar(bench: Bench, stsUrl: string): Promise<Sidecar> {
+/** Whom it goes to for credentials, by its environment, and the token that it goes with. */
+export type Trust = {
+  readonly env: Readonly<Record<string, string>>;
+  readonly admitted: AdmittedTasks;
+  readonly token: string;
+};
+
+/** Trust in the cluster: exchanges go straight to `stsUrl`. */
+export function trustInCluster(stsUrl: string): Trust {
+  const cloud: CloudSettings = {
+    region: 'eu-central-1',
+    stsEndpoint: stsUrl,
+    allowHttp: true,
+    dialect: 'aws',
+    bind: { mode: 'none' },
+  };
+  const env = { [SIDECAR_ENV.trust]: 'cluster', [SIDECAR_ENV.cloud]: JSON.stringify(cloud) };
+  return { env, admitted, token: unsignedToken() };
+}
+
+/** Starts a sidecar and waits until it is ready. */
+export async function startSidecar(bench: Bench, trust: Trust): Promise<Sidecar> {
   const folder = mkdtempSync(join(bench.folder, 'sidecar-'));
-  mkdirSync(join(folder, CONSUMER));
-  writeFileSync(join(folder, 'pod-token'), unsignedToken());
+  for (const consumer of trust.admitted.consumers) mkdirSync(join(folder, consumer));
+  writeFileSync(join(folder, 'pod-token'), trust.token);
   const [loopbackPort, telemetryPort] = await freePorts();
-  const env = environmentOf(bench, folder, { stsUrl, loopbackPort, telemetryPort });
+  const env = environmentOf(bench, folder, { trust, loopbackPort, telemetryPort });
   const [command, args] = commandOf(bench, 'sidecar');
   const startedAt = performance.now();
   const program = startProgram({ command, args, env, core: 'server' });
@@ -62,30 +82,23 @@ export async function startSidecar(bench: Bench, stsUrl: string): Promise<Sideca
   };
 }
 
-type Ports = { stsUrl: string; loopbackPort: number; telemetryPort: number };
+type Given = { trust: Trust; loopbackPort: number; telemetryPort: number };
 
-function environmentOf(bench: Bench, folder: string, ports: Ports): Record<string, string> {
-  const cloud: CloudSettings = {
-    region: 'eu-central-1',
-    stsEndpoint: ports.stsUrl,
-    allowHttp: true,
-    dialect: 'aws',
-    bind: { mode: 'none' },
-  };
+function environmentOf(bench: Bench, folder: string, given: Given): Record<string, string> {
+  const { trust, loopbackPort, telemetryPort } = given;
   return {
     ...SIDECAR_RUNTIME_ENV,
     NODE_COMPILE_CACHE: compileCache(bench.folder),
-    [SIDECAR_ENV.tasks]: JSON.stringify(admitted),
+    [SIDECAR_ENV.tasks]: JSON.stringify(trust.admitted),
     [SIDECAR_ENV.profile]: '0'.repeat(64),
-    [SIDECAR_ENV.trust]: 'cluster',
     [SIDECAR_ENV.podName]: 'bench',
     [SIDECAR_ENV.podNamespace]: 'default',
     [SIDECAR_ENV.podIp]: '127.0.0.1',
-    [SIDECAR_ENV.cloud]: JSON.stringify(cloud),
+    ...trust.env,
     [SIDECAR_ENV.tokenFile]: join(folder, 'pod-token'),
     [SIDECAR_ENV.consumersFolder]: folder,
-    [SIDECAR_ENV.loopback]: `127.0.0.1:${ports.loopbackPort}`,
-    [SIDECAR_ENV.telemetry]: `127.0.0.1:${ports.telemetryPort}`,
+    [SIDECAR_ENV.loopback]: `127.0.0.1:${loopbackPort}`,
+    [SIDECAR_ENV.telemetry]: `127.0.0.1:${telemetryPort}`,
   };
 }
 

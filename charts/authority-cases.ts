@@ -18,7 +18,9 @@ const OBJECTS = [
   STATEFUL_SET,
   'TaskPolicy/valetkey-starter',
   'ValidatingAdmissionPolicy/valetkey-revocations',
+  'ValidatingAdmissionPolicy/valetkey-tokens',
   'ValidatingAdmissionPolicyBinding/valetkey-revocations',
+  'ValidatingAdmissionPolicyBinding/valetkey-tokens',
 ];
 
 const role = (name: string): string => `arn:aws:iam::111122223333:role/${name}`;
@@ -34,7 +36,7 @@ export const AUTHORITY_CASES: readonly Case[] = [
       ['Platform', 'authority', undefined],
       ['Platform', 'sidecar.audience', 'sts.amazonaws.com'],
       [VALIDATING, 'webhooks.length', 1],
-      ['ClusterRole/valetkey-webhook', 'rules.length', 2],
+      ['ClusterRole/valetkey-webhook', 'rules.length', 3],
     ],
     notes: ['the cloud trust this cluster for audience sts.amazonaws.com', 'Its limits'],
   },
@@ -127,6 +129,23 @@ export const AUTHORITY_CASES: readonly Case[] = [
     fields: [
       [STATEFUL_SET, 'spec.volumeClaimTemplates', undefined],
       [STATEFUL_SET, `${POD}.containers[0].volumeMounts.length`, 1],
+    ],
+  },
+  {
+    name: 'the network of the authority, where nothing is said of it',
+    values: {},
+    fields: [
+      [POLICY, 'spec.podSelector.matchLabels[app.kubernetes.io/component]', 'authority'],
+      [POLICY, 'spec.policyTypes', ['Ingress', 'Egress']],
+      [POLICY, 'spec.ingress', [{ ports: [{ port: 9445, protocol: 'TCP' }] }]],
+      [POLICY, 'spec.egress.length', 3],
+      [POLICY, 'spec.egress[0]', { ports: [443, 6443].map((port) => ({ port, protocol: 'TCP' })) }],
+      [POLICY, 'spec.egress[1]', { ports: [{ port: 443, protocol: 'TCP' }] }],
+      [
+        POLICY,
+        'spec.egress[2]',
+        { ports: ['UDP', 'TCP'].map((protocol) => ({ port: 53, protocol })) },
+      ],
     ],
   },
   {

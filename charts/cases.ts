@@ -117,7 +117,14 @@ const platform: readonly Case[] = [
           maxResources: { memory: '256Mi', cpu: '1' },
         },
       },
-      pods: { ignoredContainers: ['envoy'], allowApiToken: true },
+      pods: {
+        ignoredContainers: ['envoy'],
+        allowApiToken: true,
+        baselineNamespaces: ['legacy'],
+        exceptions: [{ namespace: 'legacy', rule: '3' }],
+        breakGlassGroup: 'on-call',
+        protectedAudiences: ['Vault.example'],
+      },
     },
     fields: [
       ['Platform', 'sidecar.audience', 'sts.example'],
@@ -125,7 +132,18 @@ const platform: readonly Case[] = [
       ['Platform', 'sidecar.accept.images', [`mirror.example/valetkey@${DIGEST}`]],
       ['Platform', 'sidecar.accept.env', ['MESH_LEVEL']],
       ['Platform', 'sidecar.accept.maxResources', { memory: '256Mi', cpu: '1' }],
-      ['Platform', 'pods', { ignoredContainers: ['envoy'], allowApiToken: true }],
+      [
+        'Platform',
+        'pods',
+        {
+          ignoredContainers: ['envoy'],
+          allowApiToken: true,
+          baselineNamespaces: ['legacy'],
+          exceptions: [{ namespace: 'legacy', rule: '3' }],
+          breakGlassGroup: 'on-call',
+          protectedAudiences: ['Vault.example'],
+        },
+      ],
     ],
   },
 ];
@@ -366,6 +384,16 @@ export const REFUSALS: readonly Refusal[] = [
     name: 'an accepted variable of Node',
     values: { sidecar: { accept: { env: ['NODE_PATH'] } } },
     names: 'env',
+  },
+  {
+    name: 'an exception from what keeps the token apart',
+    values: { pods: { exceptions: [{ namespace: 'legacy', rule: '6' }] } },
+    names: 'rule',
+  },
+  {
+    name: 'a glass that everybody may break',
+    values: { pods: { breakGlassGroup: 'system:authenticated' } },
+    names: 'breakGlassGroup',
   },
   {
     name: 'agents in no namespace',

@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
+import { admissionPolicies } from '../lib/admission-policies/policies.ts';
+import { policySettings } from '../lib/admission-policies/settings.ts';
 import {
   API_GROUP,
   API_VERSION,
@@ -90,6 +92,7 @@ export const invariantFaults = (objects: Objects): readonly string[] => [
   ...authorityFaults(objects),
   ...configurationFaults(objects, 'MutatingWebhookConfiguration', [mutating]),
   ...configurationFaults(objects, 'ValidatingWebhookConfiguration', validating(objects)),
+  ...admissionPolicyFaults(objects),
   ...platformFaults(objects),
 ];
 
@@ -98,7 +101,7 @@ const hasAuthority = (objects: Objects): boolean => ofKind(objects, 'StatefulSet
 const mutating: Expected = {
   name: `mutate.${DOMAIN}`,
   path: MUTATE_PATH,
-  rule: podsRule(['CREATE']),
+  rules: [podsRule(['pods'], ['CREATE'])],
   matchConditions: mutateConditions,
   reinvocationPolicy: 'IfNeeded',
 };
@@ -107,7 +110,10 @@ const validating = (objects: Objects): readonly Expected[] => {
   const pods = {
     name: `validate.${DOMAIN}`,
     path: VALIDATE_PATH,
-    rule: podsRule(['CREATE', 'UPDATE']),
+    rules: [
+      podsRule(['pods'], ['CREATE', 'UPDATE']),
+      podsRule(['pods/ephemeralcontainers', 'pods/resize'], ['UPDATE']),
+    ],
     reinvocationPolicy: undefined,
   };
   const platform = readRenderedPlatform(objects);
@@ -122,23 +128,25 @@ const validating = (objects: Objects): readonly Expected[] => {
 const policies: Expected = {
   name: `policies.${DOMAIN}`,
   path: VALIDATE_POLICY_PATH,
-  rule: {
-    apiGroups: [API_GROUP],
-    apiVersions: [API_VERSION],
-    resources: [TASK_POLICIES],
-    operations: ['CREATE', 'UPDATE'],
-    scope: 'Cluster',
-  },
+  rules: [
+    {
+      apiGroups: [API_GROUP],
+      apiVersions: [API_VERSION],
+      resources: [TASK_POLICIES],
+      operations: ['CREATE', 'UPDATE'],
+      scope: 'Cluster',
+    },
+  ],
   matchConditions: undefined,
   reinvocationPolicy: undefined,
   failurePolicy: 'Ignore',
 };
 
-function podsRule(operations: readonly string[]) {
+function podsRule(resources: readonly string[], operations: readonly string[]) {
   return {
     apiGroups: [''],
     apiVersions: ['v1'],
-    resources: ['pods'],
+    resources,
     operations,
     scope: 'Namespaced',
   };
@@ -270,7 +278,7 @@ const authorityFaults = (objects: Objects): readonly string[] => {
 type Expected = {
   readonly name: string;
   readonly path: string;
-  readonly rule: unknown;
+  readonly rules: readonly unknown[];
   readonly matchConditions: unknown;
   readonly reinvocationPolicy: string | undefined;
   /** Fail, unless given; only then our own pods need to be spared. */
@@ -295,7 +303,7 @@ const configurationFaults = (
 
 const webhookFields = (
   objects: Objects,
-  { name, path, rule, matchConditions, reinvocationPolicy, failurePolicy }: Expected,
+  { name, path, rules, matchConditions, reinvocationPolicy, failurePolicy }: Expected,
 ): Readonly<Record<string, unknown>> => {
   const service = ofKind(objects, 'Service').find(
     ({ metadata }) => metadata.name === 'valetkey-webhook',
@@ -306,7 +314,7 @@ const webhookFields = (
   return {
     name,
     clientConfig: { service: { name: service?.metadata.name, namespace: own, path, port: 443 } },
-    rules: [rule],
+    rules,
     matchConditions,
     ...(failurePolicy === undefined ? scope : {}),
     failurePolicy: failurePolicy ?? 'Fail',
@@ -314,6 +322,31 @@ const webhookFields = (
     reinvocationPolicy,
     admissionReviewVersions: ['v1'],
   };
+};
+
+/** What the API server holds by itself is what lib/admission-policies says of the same settings. */
+const admissionPolicyFaults = (objects: Objects): readonly string[] => {
+  const platform = readRenderedPlatform(objects);
+  if (typeof platform === 'string') return [];
+  const expected = admissionPolicies(policySettings(platform));
+  const names = expected.map(({ name }) => name);
+  return [
+    ...['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'].flatMap((kind) =>
+      differences(
+        kind,
+        { names: ofKind(objects, kind).map(({ metadata }) => metadata.name) },
+        { names },
+      ),
+    ),
+    ...ofKind(objects, 'ValidatingAdmissionPolicy').flatMap((policy, index) =>
+      differences(titleOf(policy), policy, { spec: expected[index]?.spec }),
+    ),
+    ...ofKind(objects, 'ValidatingAdmissionPolicyBinding').flatMap((binding) =>
+      differences(titleOf(binding), binding, {
+        spec: { policyName: binding.metadata.name, validationActions: ['Deny'] },
+      }),
+    ),
+  ];
 };
 
 /** The settings are read by the reader of the webhook itself; the image is one for both programs. */

@@ -1,11 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { admissionPage } from './admission.ts';
 import { metricsPage } from './metrics.ts';
 import { refusalsPage } from './refusals.ts';
 
 /** The pages of docs/ that are written from the code. */
 export const generatedPages: Record<string, () => string> = {
+  'admission.md': admissionPage,
   'metrics.md': metricsPage,
   'refusals.md': refusalsPage,
 };

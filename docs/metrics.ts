@@ -2,6 +2,7 @@ import { AUTHORITY_METRICS } from '../lib/edge/telemetry/authority-metrics.ts';
 import type { MetricSpec } from '../lib/edge/telemetry/metric.ts';
 import { SIDECAR_METRICS } from '../lib/edge/telemetry/sidecar-metrics.ts';
 import { WEBHOOK_METRICS } from '../lib/edge/telemetry/webhook-metrics.ts';
+import { markdownTable } from './markdown-table.ts';
 
 /** `docs/metrics.md`: every metric of every program, from the tables that the programs themselves use. */
 export const metricsPage = (): string => `# Metrics
@@ -25,22 +26,16 @@ ${table(AUTHORITY_METRICS)}
 ${table(SIDECAR_METRICS)}
 `;
 
-/** Columns as wide as their widest cell, as prettier sets them. */
-const table = (metrics: readonly MetricSpec[]): string => {
-  const head = ['metric', 'type', 'unit', 'labels', 'meaning'];
-  const rows = metrics.map(({ name, type, unit, labels, help }) => [
-    asCode(name),
-    type,
-    unit,
-    labels.map(asCode).join(', '),
-    help,
-  ]);
-  const widths = head.map((_, column) =>
-    Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)),
+const table = (metrics: readonly MetricSpec[]): string =>
+  markdownTable(
+    ['metric', 'type', 'unit', 'labels', 'meaning'],
+    metrics.map(({ name, type, unit, labels, help }) => [
+      asCode(name),
+      type,
+      unit,
+      labels.map(asCode).join(', '),
+      help,
+    ]),
   );
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
-  return [head, widths.map((width) => '-'.repeat(width)), ...rows].map(line).join('\n');
-};
 
 const asCode = (text: string): string => `\`${text}\``;

@@ -4,6 +4,8 @@ import { foreignKubeconfig } from './cluster/config.ts';
 import { untilInterrupted } from './cluster/interrupt.ts';
 import { checkPrerequisites } from './cluster/prerequisites.ts';
 import { startProgress } from './cluster/progress.ts';
+import { readFigures } from './figures.ts';
+import type { Figure } from './figures.ts';
 import { claimForeignGround, claimOwnGround } from './ground.ts';
 import type { Ground } from './ground.ts';
 import { checkChart, runPass } from './passes.ts';
@@ -50,7 +52,9 @@ const tellStories = async (): Promise<Story[]> => {
         })
       : await claimForeignGround(progress, { kubeconfig, isFull: values.full });
   try {
-    return await untilInterrupted(runPasses(ground));
+    const stories = await untilInterrupted(runPasses(ground));
+    figures = readFigures(ground.folder);
+    return stories;
   } finally {
     await release();
   }
@@ -75,8 +79,11 @@ const passesOn = ({ node, clouds }: Ground): PassSettings[] =>
         node !== undefined || trust === (cloud.grantIssuer === undefined ? 'cluster' : 'authority'),
     );
 
+let figures: Figure[] = [];
+
 const report = (stories: Story[]): void => {
   console.log(`\nThe slowest:\n${slowest(stories).join('\n')}`);
+  for (const { pass, name, value } of figures) console.log(`measured on ${pass}: ${value} ${name}`);
   for (const { pass, name } of failedIn(stories)) console.log(`FAILED ${pass}: ${name}`);
   console.log(`${passedIn(stories).length} passed, ${failedIn(stories).length} failed`);
   process.exitCode = failedIn(stories).length === 0 && stories.length > 0 ? 0 : 1;

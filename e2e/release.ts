@@ -51,6 +51,7 @@ export const valuesFor = ({ cloud, node, images, imagePullPolicy, trust }: Subje
     },
     webhook: { resources: { requests: { cpu: '20m' } } },
     tasks: { lifetimeFloor: '2s' },
+    pods: podsOfStories,
   };
 };
 
@@ -61,6 +62,13 @@ const usersOf = (node: Ground['node']) => {
   const caBundle = readFileSync(node.caCertificate, 'utf8');
   const people = { issuer, jwksUri: `${issuer}/jwks`, audience: peopleAudience, caBundle };
   return { users: { issuers: [people] } };
+};
+
+/** What the platform of the stories leaves to some namespaces and people. */
+const podsOfStories = {
+  baselineNamespaces: ['story-baseline'],
+  exceptions: [{ namespace: 'story-excepted', rule: '3' }],
+  breakGlassGroup: 'story-break-glass',
 };
 
 /** Of the two only RGW has roles that deny single sessions. */

@@ -12,6 +12,8 @@ export type Property = {
    * @throws Error with the smallest counterexample, its seed and path
    */
   readonly check: (trial: Trial) => Promise<void>;
+  /** Lets go of what it opened. */
+  readonly close?: () => Promise<void>;
 };
 
 export type Trial = {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { newSealingKey, openSealingKey, type SealingKey } from '../../lib/audit/keys.ts';
 import type { StoredSecret } from '../../lib/certificate/round.ts';
 import type { SecretStore } from '../../lib/edge/kubernetes/secrets.ts';
-import { StatedError } from './stated-error.ts';
+import { StatedError } from '../../lib/reading/stated-error.ts';
 
 export type AuditKeys = {
   /** Signs checkpoints of the chain of records. */

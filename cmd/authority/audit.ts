@@ -18,7 +18,7 @@ import type { ConfigMapStore } from '../../lib/edge/kubernetes/config-maps.ts';
 import type { AuditKeys } from './audit-keys.ts';
 import type { AuthorityConfig } from './config.ts';
 import { errorFields } from './error-fields.ts';
-import { startLoop } from './loop.ts';
+import { startLoop } from '../../lib/rounds/loop.ts';
 
 export type Audit = {
   readonly record: Recorder;

@@ -366,10 +366,26 @@ describe('the end of a run', () => {
     const token = await stage.podToken(other);
     const answer = await replica.post(REVOKE_PATH, endForm(body['run'], token));
     expect([answer.body['reason'], answer.status]).toEqual(['run_foreign', 403]);
+    expect(
+      stage.records().findLast(({ unmapped }) => unmapped.kind === 'end.refused'),
+    ).toMatchObject({
+      ...{ status_code: 'run_foreign', session: { uid: body['run'] } },
+      unmapped: { pod: 'other', pod_uid: 'other-uid' },
+    });
   });
 });
 
 describe('a stream', () => {
+  test('is refused on record to a token that was copied to another pod', async () => {
+    stage.api.put(PATHS.pod, { ...livePod(), status: { phase: 'Running', podIP: '10.9.9.9' } });
+    const headers = { Authorization: `Bearer ${await stage.podToken()}` };
+    const answer = await replica.ask(EVENTS_PATH, { headers });
+    stage.api.put(PATHS.pod, livePod());
+    expect([answer.body['reason'], answer.status]).toEqual(['pod_address', 403]);
+    const record = stage.records().findLast(({ unmapped }) => unmapped.kind === 'stream.refused');
+    expect(record).toMatchObject({ status_code: 'pod_address', unmapped: { pod: 'agent' } });
+  });
+
   test('says what is revoked, and each change', async () => {
     const token = await stage.podToken();
     const port = replica.authority.ports().https;

@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/contract/clock.ts';
+import { AUTHORITY_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { openHttpsServer } from '../../lib/edge/http/https-server.ts';
 import { openAuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
@@ -8,7 +9,7 @@ import type { Cluster } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 import { openDependents } from './dependents.ts';
 import { errorFields } from './error-fields.ts';
-import { listenAtFirstCertificate, listenPlainly, type CertificateUser } from './listening.ts';
+import { listenAtFirstCertificate, listenPlainly, type CertificateUser } from '../../lib/edge/http/listening.ts';
 import { openReadiness, type Readiness } from './readiness.ts';
 import { openRooms, type RoomEdges, type Rooms } from './rooms.ts';
 import { authorityRoutes } from './routes.ts';
@@ -80,7 +81,10 @@ export const startAuthority = async (
     clock,
   );
   const plain = createMetricsServer({ ...metrics, unready: readiness.unready });
-  const telemetry = await listenPlainly(plain, config.telemetry);
+  const telemetry = await listenPlainly(plain, {
+    setting: ENV.telemetry,
+    address: config.telemetry,
+  });
   const foundation = await layFoundation(config, {
     ...edges,
     observer: {
@@ -135,7 +139,7 @@ const serve = (
     { connections, perPeer: connectionsPerPeer },
   );
   const user = listenAtFirstCertificate(server, {
-    listen: config.listen,
+    listen: { setting: ENV.listen, address: config.listen },
     onUse: ({ notAfter }) =>
       log.info('certificate in use', { notAfter: new Date(notAfter).toISOString() }),
   });

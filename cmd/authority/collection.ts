@@ -5,7 +5,7 @@ import { judgeCollection } from '../../lib/revocation/collection.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { describeTarget } from '../../lib/revocation/observed.ts';
 import { openLaterRecords } from './later-records.ts';
-import { jitterMs, startLoop, type Loop } from './loop.ts';
+import { jitterMs, startLoop, type Loop } from '../../lib/rounds/loop.ts';
 import type { Revocations } from './revocations.ts';
 import type { OnFailure } from './watching.ts';
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { listenAddress } from '../../lib/config/addresses.ts';
 import { refuseDangerousEnvironment } from '../../lib/config/dangerous-environment.ts';
 import { durationSeconds } from '../../lib/config/durations.ts';
-import { readPlatform } from '../../lib/config/platform.ts';
+import { platformFile } from '../../lib/config/platform-file.ts';
 import { describeSettings, readSettings, type SettingsOf } from '../../lib/config/settings.ts';
 import { AUTHORITY_LISTEN, AUTHORITY_TELEMETRY_LISTEN } from '../../lib/contract/authority.ts';
 import {
@@ -22,18 +22,11 @@ const DAY = 86_400;
 
 type AuthorityPlatform = Platform & { readonly authority: AuthoritySettings };
 
-/** Reads the file that the variable names; its faults name the file. */
-const platformFile: Reader<AuthorityPlatform> = (path, variable, faults) => {
-  const text = readText(String(path));
-  if (text === undefined) {
-    return refuse(faults, { path: variable, expected: 'a file that can be read', value: path });
-  }
-  const platform = readPlatform(text);
-  if (!platform.ok) {
-    faults.push(...platform.faults.map((fault) => ({ ...fault, source: String(path) })));
-    return refuse(faults, { path: variable, expected: "the platform's settings", value: path });
-  }
-  const { authority, ...rest } = platform.value;
+/** The platform's file, of a platform that trusts an authority. */
+const authorityPlatform: Reader<AuthorityPlatform> = (path, variable, faults) => {
+  const platform = readFile(path, variable, faults);
+  if (typeof platform === 'symbol') return platform;
+  const { authority, ...rest } = platform;
   if (authority !== undefined) return { ...rest, authority };
   return refuse(faults, { path: variable, expected: 'trust: authority', value: rest.trust });
 };
@@ -45,6 +38,7 @@ const readText = (path: string): string | undefined => {
     return undefined;
   }
 };
+const readFile = platformFile(readText);
 
 /** A whole number from 1 on, as an environment writes it. */
 const amount: Reader<number> = (given, path, faults) =>
@@ -56,7 +50,7 @@ const SETTINGS = {
   platform: {
     name: ENV.platformFile,
     help: "the platform's settings, YAML",
-    reader: platformFile,
+    reader: authorityPlatform,
     otherwise: PLATFORM_FILE,
   },
   namespace: { name: ENV.namespace, help: 'namespace the authority runs in', reader: label },

@@ -10,10 +10,10 @@ import { deniedBy } from '../../lib/revocation/denied.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
 import { denialPolicy } from '../../lib/scope/aws/denial.ts';
 import { openLaterRecords, type LaterRecords } from './later-records.ts';
-import { backoffMs, jitterMs, startLoop } from './loop.ts';
+import { backoffMs, jitterMs, startLoop } from '../../lib/rounds/loop.ts';
 import { STALE_AFTER_SECONDS } from './revocations.ts';
-import { StatedError } from './stated-error.ts';
-import { within } from './time-limit.ts';
+import { StatedError } from '../../lib/reading/stated-error.ts';
+import { within } from '../../lib/rounds/time-limit.ts';
 import type { OnFailure } from './watching.ts';
 
 /** Ended runs are refused by the cloud itself, on the roles that opt in. */
@@ -115,12 +115,12 @@ const openRole = (role: string, edges: DenialEdges, records: LaterRecords) => {
 
 /** Does it once, and answers what the next holder should know. */
 const openSettling = (role: string, edges: DenialEdges, records: LaterRecords) => {
-  const { clock, onFailure, lifetimeCeilingSeconds } = edges;
+  const { clock, onFailure, lifetimeCeilingSeconds, by } = edges;
   let covered: ReadonlySet<string> | undefined;
   return async (held: HeldLease): Promise<string> => {
     const revocations = readAll((await edges.list()).items, onFailure);
     const now = clock.now();
-    const terms = { now, lifetimeCeilingSeconds, staleAfterSeconds: STALE_AFTER_SECONDS };
+    const terms = { now, lifetimeCeilingSeconds, staleAfterSeconds: STALE_AFTER_SECONDS, by };
     const { policy, leftOut } = denialPolicy(deniedBy(revocations, terms), { now });
     if (leftOut.length > 0) {
       const message = `${role}: no room to deny ${leftOut.length} runs, which end by their deadlines`;

@@ -2,7 +2,7 @@ import { AuditError } from '../../lib/audit/record.ts';
 import type { LogFields } from '../../lib/contract/log.ts';
 import { ExchangeError } from '../../lib/credentials/exchange.ts';
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
-import { StatedError } from './stated-error.ts';
+import { StatedError } from '../../lib/reading/stated-error.ts';
 
 /** Frames enough to find the line. */
 const MAX_FRAMES = 8;

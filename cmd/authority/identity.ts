@@ -15,7 +15,7 @@ import { openRejudging } from '../../lib/task/rejudging.ts';
 import type { Cluster } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 import { errorFields } from './error-fields.ts';
-import { backoffMs, startLoop } from './loop.ts';
+import { backoffMs, startLoop } from '../../lib/rounds/loop.ts';
 import type { Profiles } from './profiles.ts';
 
 export type Identity = {
@@ -78,10 +78,13 @@ const judgesOf = (
   platform: AuthorityConfig['platform'],
   { profiles, loadCatalogue }: Pick<IdentityEdges, 'profiles' | 'loadCatalogue'>,
 ): Pick<Parameters<typeof openIdentification>[0], 'judgePod' | 'rejudgeTasks'> => ({
-  judgePod: (pod) => {
+  judgePod: async (pod, readLabels) => {
     const known = profiles.known();
     if (known === undefined) throw starting('no profile is known yet');
-    return judgeLivePod(pod, { platform, profiles: known });
+    const strictly = judgeLivePod(pod, { platform, profiles: known });
+    if (strictly.ok) return strictly;
+    const namespaceLabels = (await readLabels()) ?? {};
+    return judgeLivePod(pod, { platform, profiles: known, namespaceLabels });
   },
   rejudgeTasks: openRejudging({
     limits: platform.tasks,

@@ -1,7 +1,7 @@
 import { openPublicDocument } from '../../lib/edge/oidc/public-document.ts';
 import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
 import { JWKS_PATH } from '../../lib/contract/authority.ts';
-import { issuerDocuments } from '../../lib/grant/documents.ts';
+import { issuerDocuments, type Jwks } from '../../lib/grant/documents.ts';
 import { openCloud, type Cloud, type CloudEdges } from './cloud.ts';
 import type { Cluster } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
@@ -9,12 +9,15 @@ import { keepKeys, type KeptKeys, type KeysEdges } from './keys.ts';
 import { openLaterRecords } from './later-records.ts';
 import { openPublishing, type Publishing } from './publishing.ts';
 import type { Recorder } from '../../lib/audit/record.ts';
+import { within } from '../../lib/rounds/time-limit.ts';
 import type { OnFailure } from './watching.ts';
 
 /** What the cloud trusts: keys of grants, the documents that show them, and what grants are traded for. */
 export type Issuer = {
   readonly keys: KeptKeys;
   readonly cloud: Cloud;
+  /** For a cloud that asks: the keys as they are now, or, where that takes long, as they were. */
+  readonly publicJwks: () => Promise<Jwks | undefined>;
   readonly stop: () => void;
 };
 
@@ -26,6 +29,9 @@ export type IssuerEdges = Omit<CloudEdges, 'keys' | 'reportSkew'> &
     readonly onFailure: OnFailure;
     readonly pace: { readonly keysMs: number };
   };
+
+/** A cloud waits for some seconds; keys that were read a minute ago are good still. */
+const FRESH_MS = 1_000;
 
 export const openIssuer = (config: AuthorityConfig, edges: IssuerEdges): Issuer => {
   const { cluster, metrics, clock, random, log } = edges;
@@ -51,6 +57,8 @@ export const openIssuer = (config: AuthorityConfig, edges: IssuerEdges): Issuer 
   return {
     keys,
     cloud,
+    publicJwks: () =>
+      within({ ms: FRESH_MS, what: 'keys of grants' }, keys.freshJwks).catch(() => keys.jwks()),
     stop: () => {
       keys.stop();
       late.publishing?.stop();

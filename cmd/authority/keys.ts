@@ -7,7 +7,7 @@ import { KEY_RULES, type KeyConcern } from '../../lib/grant/rotation.ts';
 import type { KeyRoundEdges } from '../../lib/grant/round.ts';
 import type { AuthorityConfig } from './config.ts';
 import { errorFields } from './error-fields.ts';
-import { backoffMs, jitterMs, startLoop } from './loop.ts';
+import { backoffMs, jitterMs, startLoop } from '../../lib/rounds/loop.ts';
 
 export type KeysEdges = Omit<KeyRoundEdges, 'now' | 'onStep'> & {
   readonly clock: Clock;

@@ -1,5 +1,5 @@
 import type { AuditEvent, Recorder } from '../../lib/audit/record.ts';
-import { backoffMs, startLoop } from './loop.ts';
+import { backoffMs, startLoop } from '../../lib/rounds/loop.ts';
 import type { OnFailure } from './watching.ts';
 
 export type LaterRecords = {

@@ -73,6 +73,20 @@ describe('an authority', () => {
     await replica.ready();
   });
 
+  test('shows a cloud the keys that stand after a taint, long before its own next round', async () => {
+    const replica = await stage.start(stage.configure(), { keysMs: 3_600_000 });
+    await replica.ready();
+    const kids = async () => {
+      const { keys } = (await replica.ask('/jwks')).body as { keys: readonly { kid: string }[] };
+      return keys.map(({ kid }) => kid);
+    };
+    const [tainted] = await kids();
+    const secret = stage.api.get(PATHS.keysSecret);
+    const annotations = { 'valetkey.dev/taint': 'leaked' };
+    stage.api.put(PATHS.keysSecret, { ...secret, metadata: { ...secret?.metadata, annotations } });
+    await until(async () => ((await kids()).includes(String(tainted)) ? undefined : true));
+  });
+
   test('shares its keys with a second replica: what one issues, the other ends', async () => {
     const first = await startReady();
     const other = stage.configure({

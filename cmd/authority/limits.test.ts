@@ -4,6 +4,8 @@ import { AUTHORITY_TUNING_ENV as TUNING } from '../../lib/contract/environment.t
 import { openTestIssuer } from '../../lib/identity/fixtures/issuer.ts';
 import {
   exchangeForm,
+  livePod,
+  PATHS,
   startStage,
   TOKEN_PATH,
   until,
@@ -48,6 +50,22 @@ describe('a flood', () => {
     expect(answers.at(-1)).toEqual(['flood_pod', '1']);
     const record = stage.records().find((one) => one['status_code'] === 'flood_pod');
     expect(record).toMatchObject({ unmapped: { kind: 'run.refused', pod: 'agent' } });
+  });
+
+  test('of one pod with a wide task is held back sooner: policy judges each of its pairs', async () => {
+    const pod = livePod();
+    const text = JSON.stringify(pod).replaceAll('s3:GetObject', 's3:*Object*');
+    stage.api.put(PATHS.pod, JSON.parse(text) as ReturnType<typeof livePod>);
+    const replica = await start(GENEROUS);
+    const token = await stage.podToken();
+    const firstRefused = async (): Promise<number> => {
+      for (let count = 1; ; count += 1) {
+        const [answer] = await reasons(replica, { token, times: 1 });
+        if (answer?.[0] === 'flood_pod') return count;
+        expect(answer?.[0]).toBeUndefined();
+      }
+    };
+    expect(await firstRefused()).toBeLessThan(20);
   });
 
   test('of forged tokens that name a pod costs that pod nothing', async () => {

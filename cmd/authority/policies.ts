@@ -4,7 +4,7 @@ import { IssuingError } from '../../lib/issuing/refusal.ts';
 import type { PolicyText } from '../../lib/policy/findings.ts';
 import type { CompiledPolicies } from '../../lib/policy/policies.ts';
 import { openLaterRecords } from './later-records.ts';
-import { backoffMs } from './loop.ts';
+import { backoffMs } from '../../lib/rounds/loop.ts';
 import { policyChanges } from './policy-records.ts';
 import { editionOf, openStatuses, type StatusEdges, type StoredPolicy } from './policy-status.ts';
 import type { OnFailure, WatchAll } from './watching.ts';

@@ -5,7 +5,7 @@ import type { AcceptedProfiles } from '../../lib/injection/profile.ts';
 import { readProfiles } from '../../lib/injection/published-profiles.ts';
 import { describeFault } from '../../lib/reading/fault.ts';
 import { errorFields } from './error-fields.ts';
-import { backoffMs } from './loop.ts';
+import { backoffMs } from '../../lib/rounds/loop.ts';
 
 /** The profiles that live pods may have been injected from; the webhook's to write, ours to read. */
 export type Profiles = {

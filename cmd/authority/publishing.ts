@@ -1,9 +1,9 @@
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { IssuerDocument, Jwks } from '../../lib/grant/documents.ts';
 import type { PublicCopy } from '../../lib/grant/rotation.ts';
-import { backoffMs, jitterMs, startLoop } from './loop.ts';
-import { StatedError } from './stated-error.ts';
-import { within } from './time-limit.ts';
+import { backoffMs, jitterMs, startLoop } from '../../lib/rounds/loop.ts';
+import { StatedError } from '../../lib/reading/stated-error.ts';
+import { within } from '../../lib/rounds/time-limit.ts';
 import type { OnFailure } from './watching.ts';
 
 /** The issuer's documents where the cloud looks for them. */

@@ -11,7 +11,7 @@ import {
 import { observedEvents } from '../../lib/revocation/observed.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
 import type { Result } from '../../lib/reading/fault.ts';
-import { backoffMs } from './loop.ts';
+import { backoffMs } from '../../lib/rounds/loop.ts';
 import { openLaterRecords } from './later-records.ts';
 import type { OnFailure, WatchAll } from './watching.ts';
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
+import type { Recorder } from '../../lib/audit/record.ts';
 import { openCatalogue } from '../../lib/catalogue/catalogue.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
@@ -8,6 +9,7 @@ import { openRunIds, type RunIds } from '../../lib/grant/run-ids.ts';
 import type { Claimant, VerifyToken } from '../../lib/issuing/caller.ts';
 import { openFloodLimits, type FloodLimits } from '../../lib/issuing/flood-limits.ts';
 import { boundRefusals } from '../../lib/issuing/recorded-refusals.ts';
+import { recordedRefusal } from '../../lib/issuing/refused-call.ts';
 import type { Refusal } from '../../lib/issuing/refusal.ts';
 import { openPolicies, type CompiledPolicies } from '../../lib/policy/policies.ts';
 import { decide } from '../../lib/policy/run-decision.ts';
@@ -91,16 +93,19 @@ export const openRooms = (config: AuthorityConfig, edges: RoomEdges): Rooms => {
   const floods = openFloodLimits(ratesOf(config), clock);
   const verify = floods.bounded(identity.verify);
   const runIds = openRunIds(auditKeys.runs);
+  const recordRefusal = boundRefusals(audit.record, clock);
   const streams = openStreams({
     ...{ revocations, by, clock },
-    authenticate: streamPods(verify, floods),
+    authenticate: streamPods(verify, floods, { recordRefusal, now: clock.now }),
     belongsTo: runIds.belongsTo,
     onCount: metrics.streamsOpen,
     maxStreams: Math.floor(config.connections * STREAM_SHARE),
   });
-  const decideRun: RouteParts['issuing']['decide'] = async (question) =>
-    decide({ policies: policies.current(), loadCatalogue }, question);
-  const parts = { verify, runIds, decide: decideRun, identity, revocations, issuer };
+  const decideRun: RouteParts['issuing']['decide'] = async (question, claimant) => {
+    const admit = (pairs: number): void => floods.charge(claimant, pairs);
+    return decide({ policies: policies.current(), loadCatalogue, admit }, question);
+  };
+  const parts = { verify, runIds, decide: decideRun, identity, revocations, issuer, recordRefusal };
   const issuing = issuingParts(config, edges, { ...parts, floods, onFailure });
   const { now } = clock;
   const { publishEnd } = ending;
@@ -112,7 +117,7 @@ export const openRooms = (config: AuthorityConfig, edges: RoomEdges): Rooms => {
         ...{ verify, admit: floods.admit, record: audit.record, publishEnd, now },
         belongsTo: runIds.belongsTo,
       },
-      ...{ streams, floods, jwks: issuer.keys.jwks, onBug: issuing.onBug },
+      ...{ streams, floods, jwks: issuer.publicJwks, onBug: issuing.onBug },
     },
     stop: () => {
       const open = [streams, collection, ending, issuer, revocations, policies, identity, profiles];
@@ -132,6 +137,7 @@ const issuingParts = (
     readonly identity: Identity;
     readonly revocations: Revocations;
     readonly issuer: Issuer;
+    readonly recordRefusal: Recorder;
     readonly onFailure: OnFailure;
   },
 ): RouteParts['issuing'] => ({
@@ -144,7 +150,7 @@ const issuingParts = (
   newRun: rooms.runIds.newRun,
   trade: rooms.issuer.cloud.trade,
   record: foundation.audit.record,
-  recordRefusal: boundRefusals(foundation.audit.record, clock),
+  recordRefusal: rooms.recordRefusal,
   tellPod: (claimant, refusal, task) => {
     const failed = (error: unknown) => rooms.onFailure('refusal not told to its pod', error);
     cluster.tellPod(eventOf(claimant, refusal, task)).catch(failed);
@@ -170,14 +176,24 @@ const ratesOf = (config: AuthorityConfig) => ({
   verifications: config.verifications,
 });
 
-/** Who listens is held to the same as who starts a run. */
+/** Who listens is held to the same as who starts a run, and a refusal is on record as well. */
 const streamPods =
-  (verify: VerifyToken, { admit }: Pick<FloodLimits, 'admit'>) =>
+  (
+    verify: VerifyToken,
+    { admit }: Pick<FloodLimits, 'admit'>,
+    parts: Parameters<typeof recordedRefusal>[2],
+  ) =>
   async (token: string, peer: string): Promise<StreamPod> => {
-    const { claimant, identify } = await verify(token, peer);
-    admit(claimant);
-    const { namespace, serviceAccount, pod, tokenExpiresAt } = await identify();
-    return { namespace, serviceAccount, pod: pod.name, podUid: pod.uid, tokenExpiresAt };
+    const known: { claimant?: Claimant } = {};
+    try {
+      const { claimant, identify } = await verify(token, peer);
+      known.claimant = claimant;
+      admit(claimant);
+      const { namespace, serviceAccount, pod, tokenExpiresAt } = await identify();
+      return { namespace, serviceAccount, pod: pod.name, podUid: pod.uid, tokenExpiresAt };
+    } catch (error) {
+      throw await recordedRefusal(error, { kind: 'stream.refused', ...known }, parts);
+    }
   };
 
 const podUidsOf =

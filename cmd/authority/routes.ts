@@ -29,7 +29,8 @@ import {
   toRefusal,
   type Refusal,
 } from '../../lib/issuing/refusal.ts';
-import { endRun, type EndParts } from '../../lib/issuing/run-end.ts';
+import { recordedRefusal } from '../../lib/issuing/refused-call.ts';
+import { endRun, type EndParts, type KnownEnd } from '../../lib/issuing/run-end.ts';
 import { exchangeToken, type ExchangeParts } from '../../lib/issuing/token-exchange.ts';
 import type { Streams } from './streams.ts';
 
@@ -38,7 +39,8 @@ export type RouteParts = {
   readonly ending: EndParts;
   readonly streams: Pick<Streams, 'serve'>;
   readonly authority: AuthoritySettings;
-  readonly jwks: () => Jwks | undefined;
+  /** As the Secret has them now: clouds ask any replica, and replicas learn of a taint one by one. */
+  readonly jwks: () => Promise<Jwks | undefined>;
   readonly floods: Pick<FloodLimits, 'admitPeer'>;
   readonly metrics: Pick<AuthorityMetrics, 'requestAnswered'>;
   readonly log: Log;
@@ -56,7 +58,7 @@ export const authorityRoutes = (parts: RouteParts): RequestListener => {
       [REVOKE_PATH]: measured('revoke', parts, (call) => finishRun(call, parts)),
     },
     documents: {
-      [JWKS_PATH]: () => published(jwks()),
+      [JWKS_PATH]: async () => published(await jwks()),
       [OPENID_METADATA_PATH]: () => published(openidConfiguration(authority)),
       [OAUTH_METADATA_PATH]: () => published(oauthMetadata(authority)),
     },
@@ -86,14 +88,19 @@ const startRun = async (call: Call, { issuing, log }: RouteParts): Promise<JsonA
   return answerOf(outcome.refusal);
 };
 
-const finishRun = async (call: Call, { ending, log, onBug }: RouteParts): Promise<JsonAnswer> => {
+const finishRun = async (call: Call, parts: RouteParts): Promise<JsonAnswer> => {
+  const { ending, issuing, log, onBug } = parts;
+  const known: KnownEnd = {};
   try {
-    const { run, end, claimant } = await endRun(call, ending);
+    const { run, end, claimant } = await endRun(call, known, ending);
     const { namespace, pod } = claimant;
     log.info('run ended', { namespace, pod: pod.name, run, reason: end });
     return { status: 200, body: {} };
   } catch (error) {
-    return refusedBy(error, onBug);
+    return refusedBy(
+      await recordedRefusal(error, { kind: 'end.refused', ...known }, issuing),
+      onBug,
+    );
   }
 };
 

@@ -2,7 +2,7 @@ import { readAuditKeys, type AuditKeys } from './audit-keys.ts';
 import { openAudit, type Audit, type AuditEdges } from './audit.ts';
 import type { Cluster } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
-import { backoffMs } from './loop.ts';
+import { backoffMs } from '../../lib/rounds/loop.ts';
 
 /** What must be there before anything else can be: nothing happens without a record. */
 export type Foundation = {

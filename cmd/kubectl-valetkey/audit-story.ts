@@ -48,7 +48,7 @@ export const auditStoryCommand = (shell: Shell): Command =>
   });
 
 /** What `audit story` says: a run that nobody knows is something wrong. */
-export const storyAnswer = (story: Story): Answer => ({
+const storyAnswer = (story: Story): Answer => ({
   isWell: story.steps.length > 0,
   lines: renderStory(story),
   json: story,

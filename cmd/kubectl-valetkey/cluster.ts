@@ -10,8 +10,15 @@ import { openLivePods } from '../../lib/edge/kubernetes/live-pods.ts';
 import { openNamespaceLabels } from '../../lib/edge/kubernetes/namespace-labels.ts';
 import { readOwnName } from '../../lib/edge/kubernetes/own-name.ts';
 import type { ReadNamespaceLabels, ReadPod } from '../../lib/identity/identification.ts';
-import type { ClusterOptions } from './edges.ts';
 import { wrongUsage } from './tool-error.ts';
+
+/** Where the cluster is, as the command line says it. */
+export type ClusterOptions = {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  /** Namespace that Valetkey is installed in. */
+  readonly installedIn: string;
+};
 
 /** What the commands ask of the API server; every function throws KubernetesError. */
 export type Cluster = Installation & {

@@ -1,12 +1,4 @@
-import type { Cluster } from './cluster.ts';
-
-/** Where the cluster is, as the command line says it. */
-export type ClusterOptions = {
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  /** Namespace that Valetkey is installed in. */
-  readonly installedIn: string;
-};
+import type { Cluster, ClusterOptions } from './cluster.ts';
 
 /** All that the program touches. */
 export type Edges = {

@@ -10,7 +10,13 @@ import {
 } from '../../lib/injection/fixtures/platform.ts';
 import { agentPod, inject } from '../../lib/injection/fixtures/pods.ts';
 import { profileOf } from '../../lib/injection/profile.ts';
-import { CLUSTER_PLATFORM, policyResource, run, wellCluster } from './fixtures/stage.ts';
+import {
+  CLUSTER_PLATFORM,
+  policyResource,
+  revocationResource,
+  run,
+  wellCluster,
+} from './fixtures/stage.ts';
 
 const reading: Task = taskFor('summarize', ['agent']);
 const perCustomer: Task = {
@@ -133,6 +139,23 @@ task summarize
       'refused:\n  /spec/hostPID: expected false or nothing, got true (rule 3)',
     );
     expect(out).toContain('task summarize');
+    expect(code).toBe(1);
+  });
+
+  test('names the Revocations in force that touch one of its tasks', async () => {
+    const task = { namespace: 'default', serviceAccount: 'default', task: 'summarize' };
+    const listRevocations = () =>
+      Promise.resolve([
+        revocationResource('stop', { task }),
+        revocationResource('other', { task: { ...task, task: 'invoice' } }),
+        revocationResource('over', { all: true, until: '2026-01-05T13:29:59Z' }),
+      ]);
+    const { code, out } = await run(['explain', 'agent'], {
+      cluster: { ...holding([reading]), listRevocations },
+    });
+    expect(out).toContain(
+      'refused:\n  revocation stop: expected none in force, got task default/default/summarize revoked by alice: "incident 42"\n\ntask',
+    );
     expect(code).toBe(1);
   });
 

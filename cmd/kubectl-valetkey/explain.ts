@@ -10,7 +10,7 @@ import {
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
-import type { ClusterOptions } from './edges.ts';
+import type { ClusterOptions } from './cluster.ts';
 import { explainAnswer } from './explain-view.ts';
 import {
   explainPod,

@@ -1,6 +1,7 @@
 import type { LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
 import { PROFILES_CONFIG_MAP } from '../../lib/contract/names.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
+import type { Revocation } from '../../lib/contract/authority.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import type { Task } from '../../lib/contract/task.ts';
 import { declaresTasks, sidecarsOf } from '../../lib/injection/consumers.ts';
@@ -9,7 +10,10 @@ import { readPod } from '../../lib/injection/pod-shape.ts';
 import { readProfiles } from '../../lib/injection/published-profiles.ts';
 import { openPolicies, type CompiledPolicies } from '../../lib/policy/policies.ts';
 import { policyTextOf } from '../../lib/policy/policy-text.ts';
-import type { Fault } from '../../lib/reading/fault.ts';
+import { show, type Fault } from '../../lib/reading/fault.ts';
+import { isInForce, matches, type PodFacts } from '../../lib/revocation/matching.ts';
+import { describeTarget } from '../../lib/revocation/observed.ts';
+import { readRevocation } from '../../lib/revocation/revocation.ts';
 import { readAdmittedTasks } from '../../lib/task/admitted.ts';
 import { rejudgeAdmitted } from '../../lib/task/rejudging.ts';
 import { explainTask, type ExplainedTask } from './asked-task.ts';
@@ -41,7 +45,9 @@ export type Wish = {
 export type Ground = {
   readonly cluster: Cluster;
   readonly platform: Platform;
+  /** These two under `trust: authority`. */
   readonly policies?: CompiledPolicies;
+  readonly revocations?: readonly Revocation[];
   readonly loadCatalogue: LoadCatalogue;
   readonly now: number;
 };
@@ -54,7 +60,11 @@ export const readGround = async (
   const platform = await platformOf(cluster);
   if (platform.authority === undefined) return { ...rest, cluster, platform };
   const policies = openPolicies((await cluster.listPolicies()).map(policyTextOf));
-  return { ...rest, cluster, platform, policies };
+  const revocations = (await cluster.listRevocations()).map(readRevocation);
+  return {
+    ...{ ...rest, cluster, platform, policies },
+    revocations: revocations.flatMap((each) => (each.ok ? [each.value] : [])),
+  };
 };
 
 /** A pod whose tasks are read already. */
@@ -112,8 +122,9 @@ const choose = (
  */
 export const readLivePod = async (
   place: { readonly namespace: string; readonly name: string },
-  { cluster, platform, loadCatalogue }: Ground,
+  ground: Ground,
 ): Promise<ReadTasksOf> => {
+  const { cluster, platform, loadCatalogue } = ground;
   const raw = await cluster.readPod(place);
   const { namespace, name } = place;
   if (raw === undefined) {
@@ -122,16 +133,35 @@ export const readLivePod = async (
   const { profiles } = readProfiles((await cluster.readConfigMap(PROFILES_CONFIG_MAP)) ?? {});
   const judged = judgeLivePod(raw, { platform, profiles });
   const tasks = await admittedTo(raw, platform, loadCatalogue);
-  const { status, spec } = raw as LiveStatus;
+  const { status, spec, metadata } = raw as LiveStatus;
+  const serviceAccount = spec?.serviceAccountName ?? 'default';
+  const facts = { namespace, serviceAccount, pod: name, podUid: metadata?.uid ?? '' };
+  const revoked = revokedBy(facts, tasks.tasks, ground);
   return {
-    ...{ pod: name, namespace, serviceAccount: spec?.serviceAccountName ?? 'default' },
-    faults: [...(judged.ok ? [] : judged.faults), ...tasks.faults],
+    ...{ pod: name, namespace, serviceAccount },
+    faults: [...(judged.ok ? [] : judged.faults), ...tasks.faults, ...revoked],
     ...{ warnings: tasks.warnings, tasks: tasks.tasks },
     ...(status?.podIP !== undefined && { podIp: status.podIP }),
   };
 };
 
+/** The authority refuses them whatever policy says. */
+const revokedBy = (
+  pod: PodFacts,
+  tasks: readonly Task[],
+  { revocations = [], now }: Ground,
+): readonly Fault[] =>
+  revocations
+    .filter(({ spec }) => isInForce(spec, now))
+    .filter((each) => tasks.some(({ name }) => matches(each, { ...pod, task: name })))
+    .map(({ name, spec }) => ({
+      path: `revocation ${name}`,
+      expected: 'none in force',
+      got: `${describeTarget(spec)} revoked by ${spec.by}: ${show(spec.reason)}`,
+    }));
+
 type LiveStatus = {
+  readonly metadata?: { readonly uid?: string };
   readonly spec?: { readonly serviceAccountName?: string };
   readonly status?: { readonly podIP?: string };
 };

@@ -12,7 +12,7 @@ import {
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
-import type { ClusterOptions } from './edges.ts';
+import type { ClusterOptions } from './cluster.ts';
 import { publishedKeys, readJwks } from './jwks.ts';
 import { authorityOf, platformOf } from './platform.ts';
 import { foundWrong } from './tool-error.ts';

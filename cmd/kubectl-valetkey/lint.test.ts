@@ -50,7 +50,7 @@ describe('lint', () => {
     };
     const { code, out, opened } = await lint(files);
     expect(out).toMatch(
-      /^pod\.yaml: document 1, Pod agent: warning: container agent: .*\n2 objects judged, 0 faults, 1 warnings\n$/,
+      /^pod\.yaml: document 1, Pod agent: warning: container agent: .*\nobjects judged: 2, faults: 0, warnings: 1\n$/,
     );
     expect([code, opened]).toEqual([0, []]);
   });
@@ -78,7 +78,7 @@ describe('lint', () => {
   test('names rules even where a declaration is at fault, and nothing that only follows from it', async () => {
     const { out } = await lint({ 'pod.yaml': pod(bad, '  hostPID: true\n') });
     expect(out).toContain('/spec/hostPID: expected false or nothing, got true (rule 3)');
-    expect(out).toContain('3 faults');
+    expect(out).toContain('faults: 3');
   });
 
   test('refuses what only injection may put there', async () => {

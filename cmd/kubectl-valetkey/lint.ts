@@ -11,7 +11,7 @@ import {
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
-import type { ClusterOptions } from './edges.ts';
+import type { ClusterOptions } from './cluster.ts';
 import { nameOf, readText } from './files.ts';
 import { describeFinding, lintFile, type LintReport } from './linting.ts';
 import { platformIn, platformOf } from './platform.ts';
@@ -66,11 +66,11 @@ const termsOf = async (
 };
 
 /** What `lint` says. */
-export const lintAnswer = (reports: readonly LintReport[]): Answer => {
+const lintAnswer = (reports: readonly LintReport[]): Answer => {
   const findings = reports.flatMap((report) => report.findings);
   const judged = reports.reduce((sum, report) => sum + report.judged, 0);
   const faults = findings.filter(({ severity }) => severity === 'fault').length;
-  const counts = `${judged} objects judged, ${faults} faults, ${findings.length - faults} warnings`;
+  const counts = `objects judged: ${judged}, faults: ${faults}, warnings: ${findings.length - faults}`;
   return {
     isWell: faults === 0,
     lines: [...findings.map(describeFinding), counts],

@@ -48,13 +48,17 @@ describe('the program', () => {
   });
 
   test.each([
-    [new KubernetesError('unavailable', 'get configmap x', { reason: 'ECONNREFUSED' }), 3],
-    [new KubernetesError('refused', 'get configmap x', { status: 403, reason: 'status 403' }), 3],
-    [new TypeError('a bug'), 1],
-  ])('tells %s in a line without a stack', async (thrown, expected) => {
+    [new KubernetesError('unavailable', 'get configmap x', { reason: 'ECONNREFUSED' }), 3, ''],
+    [
+      new KubernetesError('refused', 'get configmap x', { status: 403, reason: 'status 403' }),
+      3,
+      '',
+    ],
+    [new TypeError('a bug'), 1, 'kubectl-valetkey failed: '],
+  ])('tells %s in a line without a stack', async (thrown, expected, line) => {
     const readConfigMap = () => Promise.reject(thrown);
     const { code, out, error } = await run(['status'], { cluster: { readConfigMap } });
-    expect(error).toMatch(new RegExp(`^[^\n]*${RegExp.escape(thrown.message)}\n$`));
+    expect(error).toBe(`${line}${thrown.message}\n`);
     expect([code, out]).toEqual([expected, '']);
   });
 

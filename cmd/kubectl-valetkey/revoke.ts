@@ -14,8 +14,7 @@ import {
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
-import type { Cluster } from './cluster.ts';
-import type { ClusterOptions } from './edges.ts';
+import type { Cluster, ClusterOptions } from './cluster.ts';
 import { revokeAnswer } from './revoke-view.ts';
 import { wrongUsage, ToolError, EXIT } from './tool-error.ts';
 
@@ -85,7 +84,7 @@ const revoke = async (options: Options & RevokeTarget, shell: Shell): Promise<vo
 };
 
 /** What the command line asks for, unread; whoever revokes is added by who they are. */
-export const specOf = (
+const specOf = (
   {
     run,
     pod,

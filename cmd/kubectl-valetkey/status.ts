@@ -8,7 +8,7 @@ import {
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
-import type { ClusterOptions } from './edges.ts';
+import type { ClusterOptions } from './cluster.ts';
 import { readFacts } from './facts.ts';
 import { judgeState } from './state.ts';
 import { statusAnswer } from './status-view.ts';

@@ -15,7 +15,7 @@ import {
   type Shell,
 } from './command-line.ts';
 import { render } from './answer.ts';
-import type { ClusterOptions } from './edges.ts';
+import type { ClusterOptions } from './cluster.ts';
 import { publishedKeys, readJwks } from './jwks.ts';
 import { authorityOf, platformIn, platformOf } from './platform.ts';
 import { roleArnOf } from './role-arn.ts';

@@ -385,9 +385,7 @@ describe('the loopback', () => {
   test('drops who does not finish a request', async () => {
     const { loopbackPort } = await start();
     const answer = await speak(loopbackPort, 'GET /v1/credentials HTTP/1.1\r\nHost: x\r\n');
-    expect(
-      answer === '' || answer.startsWith('HTTP/1.1 408') || answer.startsWith('HTTP/1.1 400'),
-    ).toBe(true);
+    expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*"Code":"request_timeout"/);
   }, 15_000);
 
   test('taken by another process is fatal, names the setting, and publishes no token', async () => {

@@ -9,7 +9,10 @@ import { openDirectCalls } from '../../lib/edge/kubernetes/direct-calls.ts';
 import { openNamespaceLabels } from '../../lib/edge/kubernetes/namespace-labels.ts';
 import { listPods } from '../../lib/edge/kubernetes/pods.ts';
 import { openSecret } from '../../lib/edge/kubernetes/secrets.ts';
-import { openServiceAccounts, type ReadServiceAccount } from '../../lib/edge/kubernetes/service-accounts.ts';
+import {
+  openServiceAccounts,
+  type ReadServiceAccount,
+} from '../../lib/edge/kubernetes/service-accounts.ts';
 import { openWebhookConfigurations } from '../../lib/edge/kubernetes/webhook-configurations.ts';
 import type { ReadNamespaceLabels } from '../../lib/identity/identification.ts';
 import type { WebhookConfig } from './config.ts';

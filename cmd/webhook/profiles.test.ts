@@ -21,15 +21,18 @@ afterEach(() => opened.splice(0).forEach((profiles) => profiles.stop()));
 const open = (initial?: StoredConfigMap, pods: readonly Pod[] = []) => {
   const map = { state: initial };
   const changes: ConfigMapChange[] = [];
+  const quiet = (): void => undefined;
   let reads = 0;
   let at = 10_000;
+  let meanwhile: () => void | Promise<void> = quiet;
   let tell: (state: StoredConfigMap | undefined) => void = () => undefined;
-  const quiet = (): void => undefined;
   const profiles = openProfiles({
     store: {
-      read: () => {
+      read: async () => {
         reads += 1;
-        return Promise.resolve(map.state);
+        const { state } = map;
+        await meanwhile();
+        return state;
       },
       create: () => {
         map.state ??= { resourceVersion: '1', data: {}, annotations: {} };
@@ -66,6 +69,13 @@ const open = (initial?: StoredConfigMap, pods: readonly Pod[] = []) => {
     map,
     tell: (state: StoredConfigMap | undefined) => tell(state),
     reads: () => reads,
+    /** Happens while a read is under way, after its answer was made. */
+    during: (happens: () => void) => {
+      meanwhile = () => {
+        meanwhile = quiet;
+        happens();
+      };
+    },
     pass: (ms: number) => (at += ms),
   };
 };
@@ -140,6 +150,19 @@ describe('profiles', () => {
     const { profiles, tell } = open();
     tell(holding({ hash: theirs.hash, text: theirs.text.replace('0.2.0', 'evil') }));
     expect(profiles.accepted().size).toBe(0);
+  });
+
+  test('that the watch tells during a look are not undone by its older answer', async () => {
+    const { profiles, map, tell, during, reads, changes } = open(holding(ours));
+    await until(() => changes.length > 0 && reads() > 0);
+    const before = reads();
+    during(() => {
+      map.state = holding(ours, theirs);
+      tell(map.state);
+    });
+    await profiles.seek('made-up');
+    expect([...profiles.accepted().keys()].sort()).toEqual([ours.hash, theirs.hash].sort());
+    expect(reads() - before).toBe(2);
   });
 
   test('that are not known are looked for, at most once a second', async () => {

@@ -54,6 +54,8 @@ export type ProfilesEdges = {
 const RETRY = { firstMs: 500, mostMs: 30_000 };
 /** A stranger who sends made-up hashes causes no more than one look each second. */
 const SEEK_EVERY_MS = 1_000;
+/** A look during which the watch told something is repeated: it may have been asked before that. */
+const MAX_LOOKS = 3;
 
 /** Opens them: publishes ours at once and each ten minutes, watches all, and collects the dead. */
 export const openProfiles = (edges: ProfilesEdges): Profiles => {
@@ -61,6 +63,7 @@ export const openProfiles = (edges: ProfilesEdges): Profiles => {
   let known: AcceptedProfiles = new Map();
   let annotations: StoredConfigMap['annotations'] = {};
   let toldAt: number | undefined;
+  let told = 0;
   let seeking: Promise<void> | undefined;
   let soughtAt = -Infinity;
   let failures = 0;
@@ -103,6 +106,7 @@ export const openProfiles = (edges: ProfilesEdges): Profiles => {
   const stopWatch = edges.watch({
     onState: (state) => {
       toldAt = clock.monotonic();
+      told += 1;
       const before = known;
       learn(state);
       if (ours().some(({ hash }) => before.has(hash) && !known.has(hash))) pass.wake();
@@ -110,10 +114,19 @@ export const openProfiles = (edges: ProfilesEdges): Profiles => {
     onError: (error) => log.warn('watch of profiles failed', errorFields(error)),
     backoffMs: (attempt) => backoffMs(attempt, { ...RETRY, random }),
   });
+  const learnNow = async (): Promise<void> => {
+    for (let looks = 0; looks < MAX_LOOKS; looks += 1) {
+      const before = told;
+      const state = await store.read();
+      if (told !== before) continue;
+      learn(state);
+      return;
+    }
+  };
   const look = async (): Promise<void> => {
     soughtAt = clock.monotonic();
     try {
-      learn(await store.read());
+      await learnNow();
     } catch (error) {
       log.warn('profiles not read', errorFields(error));
     } finally {

@@ -123,3 +123,19 @@ describe('reasons in metrics', () => {
     expect(counted).toMatchObject([{ operation: 'validate', outcome: 'denied', reason }]);
   });
 });
+
+test('what was let through though it broke a rule stands in the log, above what is quiet', async () => {
+  const auditAnnotations = { exceptions: '4', warned: '7', 'break-glass': 'ada adds debug' };
+  const quiet = () => undefined;
+  const told: unknown[] = [];
+  const info = (_: string, fields?: LogFields) => void told.push(fields);
+  const log = { debug: quiet, info, warn: quiet, error: quiet };
+  await open(() => allowed({ auditAnnotations }), { log }).post('/validate', review());
+  await open(() => allowed({ auditAnnotations: { tasks: 'a' } }), { log }).post(
+    '/validate',
+    review(),
+  );
+  expect(told).toEqual([
+    expect.objectContaining({ exceptions: '4', warned: '7', breakGlass: 'ada adds debug' }),
+  ]);
+});

@@ -87,6 +87,19 @@ export async function stopProgram(
   rmSync(join(folder, 'processes', `${program.name}.json`), { force: true });
 }
 
+/** Ends a program, and starts it again by the same words; whoever needs it waits for it. */
+export async function restartProgram(
+  { folder, namespace }: Pick<ProgramPlan, 'folder' | 'namespace'>,
+  name: string,
+): Promise<Program> {
+  const program = recordedPrograms(folder).find((recorded) => recorded.name === name);
+  if (program === undefined) throw new Error(`${name}: expected to be running, it was not started`);
+  const words = readFileSync(`/proc/${program.processId}/cmdline`, 'utf8').split('\0');
+  const [command = '', ...args] = words.slice(0, -1);
+  await stopProgram(folder, program, 15_000);
+  return startProgram({ folder, namespace, name, command, args });
+}
+
 async function signal(program: Program, name: NodeJS.Signals, timeoutMs: number): Promise<void> {
   if (!isRunning(program)) return;
   process.kill(program.processId, name);

@@ -31,7 +31,7 @@ export const keepClosing = (): Closing => {
 export const closeTogether = (closing: Closing): Pick<Closing, 'defer'> => {
   const undos: Undo[] = [];
   closing.defer(async () => {
-    await Promise.all(undos.map((undo) => undo()));
+    await Promise.all(undos.map(async (undo) => undo()));
   });
   return {
     defer: (undo) => {

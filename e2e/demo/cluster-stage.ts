@@ -68,7 +68,8 @@ export const startClusterStage = async (
     webhookBundle: () => bundleOf(objects.get(configurationPath('mutatingwebhookconfigurations'))),
     roots: () => {
       const path = `/api/v1/namespaces/${INSTALLED.namespace}/configmaps/${ROOTS_CONFIG_MAP}`;
-      return String(membersOf(objects.get(path)?.['data'])[ROOTS_KEY] ?? '');
+      const { [ROOTS_KEY]: roots = '' } = (objects.get(path)?.['data'] ?? {}) as StringData;
+      return roots;
     },
     run: (pod) => {
       const [status, nodeName] = [{ phase: 'Running', podIP: '127.0.0.1' }, 'demo'];
@@ -82,6 +83,7 @@ export const startClusterStage = async (
 const configurationPath = (plural: string): string =>
   `/apis/admissionregistration.k8s.io/v1/${plural}/${CONFIGURATION}`;
 
+type StringData = Readonly<Record<string, string>>;
 type Webhooks = readonly { readonly clientConfig: { readonly caBundle?: string } }[];
 
 const bundleOf = (configuration: object | undefined): string => {

@@ -37,7 +37,7 @@ const policyLine = ({ status, code, message = '', milliseconds }: StepReport): L
     name: 'a customer that policy forbids',
     expected: '403 policy_denied',
     got: wordsOf({ status, code }),
-    detail: message,
+    detail: /forbidden by [^\s)]+/.exec(message)?.[0] ?? message,
     milliseconds,
   });
 

@@ -43,21 +43,28 @@ afterAll(() => {
 
 describe('make demo', () => {
   test.each([
+    ['webhook and authority ready', '200'],
     ['admitted and patched', 'allowed'],
     ['sidecar ready', '200'],
     ['run started', '200'],
     ['in-scope read', '200 by the cloud'],
     ['other prefix', '403 AccessDenied by the cloud'],
     ['write', '403 AccessDenied by the cloud'],
+    ['a run for one customer', '200 by the cloud'],
+    ['a customer that policy forbids', '403 policy_denied'],
     ['past the deadline', '403 AccessDenied by the cloud'],
     ["the other consumer's task", '403 task_not_allowed to both'],
+    ['revoked while in use', '403 revoked'],
+    ["the pod's own token", '400 InvalidIdentityToken by the cloud'],
+    ['records verified', 'whole'],
+    ['the story of one run', 'intent → policy → credentials → cloud call → end'],
     ['no file holds the secret', 'none'],
   ])('shows: %s: %s', (name, expected) => {
     expect(lines.find((line) => line.name === name)).toMatchObject({ expected, met: true });
   });
 
   test('shows nothing else, ends well and leaves no file', () => {
-    expect(lines).toHaveLength(9);
+    expect(lines).toHaveLength(16);
     expect(outcome.code).toBe(0);
     expect(readdirSync(folder)).toEqual([]);
   });

@@ -4,9 +4,11 @@ export type Options = { readonly json: boolean; readonly keep: boolean; readonly
 
 export const USAGE = `make demo, or: node e2e/demo/main.ts [--json] [--keep] [--help]
 
-An annotated pod is admitted by Valetkey's webhook, what its patch says is run as processes of this
-machine, and two consumers, ordinary programs of the AWS SDK, get credentials for their own task
-and no other from a small embedded cloud. No cluster, no root, no network.
+Valetkey's webhook and authority start against a small embedded API server; an annotated pod is
+admitted, what the patch says is run as processes of this machine, and two consumers, ordinary
+programs of the AWS SDK, get credentials for their own tasks and no other from a small embedded
+cloud that trusts the authority alone. Policy refuses, a person revokes, and the records tell what
+happened. No cluster, no root, no network.
 
   --json   print the table for machines, when it is over
   --keep   leave everything running and print what to try (make demo ARGS=--keep)

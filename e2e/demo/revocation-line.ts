@@ -35,12 +35,12 @@ export const revocationLine = async (given: {
   stop();
   const milliseconds = at - revokedAt;
   const outcomes = [before, `revoke ended with ${code}`, answer].join(', then ');
-  const expected = '200, then revoke ended with 0, then 403 run_revoked';
+  const expected = '200, then revoke ended with 0, then 403 revoked';
   const isAsExpected = outcomes === expected && milliseconds > 0;
   return lineOf({
     name: 'revoked while in use',
-    expected: '403 run_revoked',
-    got: isAsExpected ? '403 run_revoked' : outcomes,
+    expected: '403 revoked',
+    got: isAsExpected ? '403 revoked' : outcomes,
     ...(isAsExpected && { detail: `${milliseconds.toFixed(0)} ms after the Revocation` }),
     milliseconds,
   });

@@ -32,8 +32,14 @@ export const startEmbeddedCluster = async (now: () => number): Promise<EmbeddedC
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { pathname: path, searchParams: query } = new URL(request.url ?? '/', 'https://any');
     const username = users.find(request.headers.authorization);
-    if (username === undefined) return send(response, refusal(401, 'Unauthorized'));
-    if (query.has('watch')) return watchObjects(objects, { path, query }, response);
+    if (username === undefined) {
+      send(response, refusal(401, 'Unauthorized'));
+      return;
+    }
+    if (query.has('watch')) {
+      watchObjects(objects, { path, query }, response);
+      return;
+    }
     const { method = '' } = request;
     const contentType = request.headers['content-type'] ?? '';
     const body = await readBody(request);

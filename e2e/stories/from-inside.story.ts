@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { build } from 'esbuild';
 import { EXPECTED } from '../attacks/inside/expected.ts';
 import type { Served } from '../attacks/inside/metering.ts';
-import { execInPod } from '../cluster/kubectl.ts';
+import { execInPod, waitFor } from '../cluster/kubectl.ts';
 import { killSidecar, sidecarStatus } from './node.ts';
 import {
   askCloud,
@@ -38,11 +38,13 @@ const tasks = {
   again: { ...readReports, containers: ['helper'] },
 };
 
+type Squatted = { collected: number; replayed: string[] };
+
 const MINUTE = 60_000;
 
 /** What an attempt of the flood may cost a neighbour: noise of a busy node, and no more. */
 const isUsual = (before: Served, during: Served): boolean =>
-  during.failed.length === 0 && during.median <= 4 * before.median + 15;
+  during.failed.length === 0 && during.median <= 5 * before.median + 25;
 
 // Half of it is told of one kind of trust, and of neither twice: what a cloud says matters little here.
 if (cloud.name === 'minio' && stage.trust.kind === 'authority') {
@@ -67,11 +69,7 @@ if (cloud.name === 'minio' && stage.trust.kind === 'authority') {
       await runPod({ ...agent, name: agent.pod, containers: ['agent', 'helper'], tasks });
       expect((await askSidecar(agent, 'GET', '/v1/credentials')).status).toBe(200);
       expect((await askSidecar(helper, 'GET', '/v1/credentials')).status).toBe(200);
-      const [reached, answered] = await Promise.all([
-        attack<Record<string, string>>(agent, 'reach'),
-        attack<Record<string, string>>(agent, 'request'),
-      ]);
-      Object.assign(outcomes, reached, answered);
+      Object.assign(outcomes, await attack(agent, 'reach'), await attack(agent, 'request'));
     }, 2 * MINUTE);
 
     afterAll(() => console.log(JSON.stringify(outcomes, undefined, 1)));
@@ -88,7 +86,17 @@ if (cloud.name === 'minio' && stage.trust.kind === 'authority') {
       let before: { loopback: Served; socket: Served };
 
       beforeAll(async () => {
-        before = await attack(helper, 'meter', '3000');
+        before = await attack(helper, 'meter', '2000');
+      });
+
+      test('(start and complete) is held back, and its neighbour starts a run meanwhile', async () => {
+        const [came, started] = await Promise.all([
+          attack<string>(agent, 'flood', 'start and complete', '30000'),
+          askSidecar(helper, 'POST', '/v1/tasks/again/runs', {}),
+        ]);
+        outcomes['start and complete'] = came;
+        expect(came).toMatch(/429 too_many_starts/);
+        expect(started.status).toBe(201);
       });
 
       test.each([
@@ -101,23 +109,13 @@ if (cloud.name === 'minio' && stage.trust.kind === 'authority') {
         'many starts',
       ])('(%s) costs its neighbour nothing', async (flood) => {
         const [came, during] = await Promise.all([
-          attack<string>(agent, 'flood', flood, '5000'),
-          attack<typeof before>(helper, 'meter', '4000'),
+          attack<string>(agent, 'flood', flood, '4000'),
+          attack<typeof before>(helper, 'meter', '2000'),
         ]);
         outcomes[flood] = `${came}; neighbour ${JSON.stringify({ before, during })}`;
         expect(during.loopback.failed.concat(during.socket.failed)).toEqual([]);
         expect(isUsual(before.loopback, during.loopback)).toBe(true);
         expect(isUsual(before.socket, during.socket)).toBe(true);
-      });
-
-      test('(start and complete) is held back, and its neighbour starts a run meanwhile', async () => {
-        const [came, started] = await Promise.all([
-          attack<string>(agent, 'flood', 'start and complete', '6000'),
-          askSidecar(helper, 'POST', '/v1/tasks/again/runs', {}),
-        ]);
-        outcomes['start and complete'] = came;
-        expect(came).toMatch(/429 too_many_starts|429 flood_pod/);
-        expect(started.status).toBe(201);
       });
     });
 
@@ -133,14 +131,15 @@ if (cloud.name === 'minio' && stage.trust.kind === 'authority') {
           const squatter = { ...agent, pod: 'squatted' };
           const victim = { ...helper, pod: 'squatted' };
           await runPod({ ...squatter, name: 'squatted', containers: ['agent', 'helper'], tasks });
-          const squatting = attack<{ collected: number; replayed: string[] }>(
-            squatter,
-            'squat',
-            '60000',
-          );
-          await killSidecar(node, squatter).catch(() => undefined);
-          const asking = attack(victim, 'meter', '8000');
-          const [{ collected, replayed }] = await Promise.all([squatting, asking]);
+          const squatting = attack<Squatted>(squatter, 'squat', '60000');
+          const isThere = ['/bin/sh', '-c', "grep -l '[s]quat' /proc/[0-9]*/cmdline"];
+          await waitFor('the squatter', () => execInPod(cluster, squatter, isThere));
+          const killed = killSidecar(node, squatter).catch(() => undefined);
+          const [{ collected, replayed }] = await Promise.all([
+            squatting,
+            attack(victim, 'meter', '8000'),
+            killed,
+          ]);
           outcomes['squat'] = `${collected} collected: ${replayed.join(', ')}`;
           expect(collected).toBeGreaterThan(0);
           expect(new Set(replayed)).toEqual(new Set(['401 unauthorized']));

@@ -6,7 +6,7 @@ import type { Cluster } from '../cluster/record.ts';
 import { readPod } from './stage.ts';
 import type { Place } from './stage.ts';
 
-type ContainerStatus = {
+export type ContainerStatus = {
   name: string;
   containerID?: string;
   restartCount: number;
@@ -39,16 +39,26 @@ export const sidecarStatus = async ({ namespace, pod }: Place): Promise<Containe
 };
 
 /** SIGKILL to the sidecar's process, as the node's out-of-memory killer would; waits for its successor. */
-export const killSidecar = async ({ containerdSocket }: Cluster, place: Place): Promise<void> => {
+export const killSidecar = async (node: Cluster, place: Place): Promise<void> => {
   const before = await sidecarStatus(place);
-  const id = before.containerID?.replace('containerd://', '') ?? '';
-  const args = ['--address', containerdSocket, '-n', 'k8s.io', 'tasks', 'kill', '-s', '9', id];
-  await run('ctr', args);
+  await killContainer(node, before);
   await waitFor('the sidecar to be restarted', async () => {
     const now = await sidecarStatus(place);
     return now.restartCount > before.restartCount && now.started === true;
   });
 };
+
+/** SIGKILL to the first process of a container. */
+export const killContainer = async (
+  { containerdSocket }: Cluster,
+  status: Pick<ContainerStatus, 'containerID'>,
+): Promise<void> => {
+  const args = ['--address', containerdSocket, '-n', 'k8s.io', 'tasks', 'kill', '-s', '9'];
+  await run('ctr', [...args, idOf(status)]);
+};
+
+const idOf = ({ containerID }: Pick<ContainerStatus, 'containerID'>): string =>
+  containerID?.replace('containerd://', '') ?? '';
 
 /**
  * Keeps the pod from hearing of an address, and the address from hearing of the pod, until it is
@@ -59,7 +69,7 @@ export const cutOff = async (
   place: Place,
   address: string,
 ): Promise<() => Promise<void>> => {
-  const id = (await sidecarStatus(place)).containerID?.replace('containerd://', '') ?? '';
+  const id = idOf(await sidecarStatus(place));
   const { stdout } = await run('ctr', [
     '--address',
     containerdSocket,

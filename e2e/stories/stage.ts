@@ -154,12 +154,24 @@ export const askSidecar = async <T = Record<string, unknown>>(
   body?: unknown,
 ): Promise<SidecarAnswer<T>> => {
   const command = ['/usr/bin/node', '/app/agent.mjs', 'call', method, path];
-  if (body !== undefined) command.push(JSON.stringify(body));
-  const { stdout } = await execInPod(cluster, { container, ...place }, command);
+  const given = body === undefined ? {} : { input: JSON.stringify(body) };
+  if (body !== undefined) command.push('-');
+  const { stdout } = await execInPod(cluster, { container, ...place }, command, given);
   const answer = JSON.parse(stdout) as SidecarAnswer<T>;
   recordIssued(answer.body);
   return answer;
 };
+
+/** The same as a patient consumer asks: again, while the exchange takes longer than an answer may. */
+export const askPatiently = <T = Record<string, unknown>>(
+  place: Place,
+  ...[method, path, body]: [method: string, path: string, body?: unknown]
+): Promise<SidecarAnswer<T>> =>
+  waitFor(`an answer to ${method} ${path}`, async () => {
+    const answer = await askSidecar<T>(place, method, path, body);
+    const { Code } = (answer.body ?? {}) as { Code?: string };
+    return Code !== 'exchange_in_progress' && answer;
+  });
 
 const issuedFile = join(stage.folder, `issued-${stage.pass}.txt`);
 

@@ -3,6 +3,7 @@ import { execInPod } from '../cluster/kubectl.ts';
 import { killSidecar } from './node.ts';
 import {
   askCloud,
+  askPatiently,
   askSidecar,
   cloud,
   cluster,
@@ -23,7 +24,11 @@ type ContainerCredentials = {
 };
 
 const keysOf = async (place: Place): Promise<ContainerCredentials> => {
-  const { status, body } = await askSidecar<ContainerCredentials>(place, 'GET', '/v1/credentials');
+  const { status, body } = await askPatiently<ContainerCredentials>(
+    place,
+    'GET',
+    '/v1/credentials',
+  );
   expect(status).toBe(200);
   return body;
 };
@@ -140,7 +145,7 @@ describe(`an annotated pod on ${cloud.name}`, () => {
         },
       },
     });
-    const start = (params: object) => askSidecar(place, 'POST', '/v1/tasks/one/runs', { params });
+    const start = (params: object) => askPatiently(place, 'POST', '/v1/tasks/one/runs', { params });
     const run = await start({ folder: 'reports' });
     expect(run).toMatchObject({ status: 201, body: { task: 'one' } });
     const env = asEnvironment(run.body['credentials'] as ContainerCredentials);
@@ -160,7 +165,7 @@ describe(`an annotated pod on ${cloud.name}`, () => {
       const place = { namespace, pod: 'stranger' };
       const tasks = { read: readReports };
       await runPod({ name: 'stranger', namespace, serviceAccount: 'stranger', tasks });
-      const answer = await askSidecar(place, 'GET', '/v1/credentials');
+      const answer = await askPatiently(place, 'GET', '/v1/credentials');
       expect(answer).toMatchObject({ status: 403, body: { Code: 'AccessDenied' } });
       expect(await askCloud(place, 'get', 'reports/q3.csv')).toMatchObject({ status: 0 });
     });

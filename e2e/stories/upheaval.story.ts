@@ -1,8 +1,8 @@
-import { connect } from 'node:tls';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { installRelease, valuesFor, webhookPods } from '../release.ts';
 import { getJson, kubectl, waitFor } from '../cluster/kubectl.ts';
 import { askCloud, cloud, cluster, createNamespace, readReports, runPod, stage } from './stage.ts';
+import { servedCertificates as servedOn } from './served-certificates.ts';
 import { startStream } from './stream.ts';
 
 const reads = { read: readReports };
@@ -32,19 +32,10 @@ const rollout = () =>
 const servedCertificates = async (): Promise<string[]> => {
   const pods = await webhookPods(cluster, release.namespace);
   const staying = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  return Promise.all(staying.flatMap(({ status }) => status.podIP ?? []).map(fingerprintAt));
-};
-
-const fingerprintAt = (host: string): Promise<string> => {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  // Which certificate it is, is the question: nothing is sent, nothing trusted.
-  const socket = connect({ host, port: 9443, rejectUnauthorized: false, timeout: 5_000 }, () => {
-    resolve(socket.getPeerCertificate().fingerprint256);
-    socket.destroy();
-  });
-  socket.on('error', reject);
-  socket.on('timeout', () => socket.destroy(new Error(`${host} does not answer`)));
-  return promise;
+  return servedOn(
+    staying.flatMap(({ status }) => status.podIP ?? []),
+    9443,
+  );
 };
 
 const certificates = (bundle: string): string[] =>

@@ -74,7 +74,7 @@ const ofLevel = ({ mayBeRoot, mayEscalate, drop, addable }: LevelTerms): Cel =>
     ...(mayEscalate ? [] : [breachesOf(NO_ESCALATION)]),
     ...(mayBeRoot ? [] : NOT_ROOT),
     breachesOf({
-      isBroken: `!k.own.?capabilities.?drop.orValue([]).exists(name, name in ${literal(['ALL', drop])})`,
+      isBroken: `!k.own.?capabilities.?drop.orValue([]).exists(name, name in ${literal([...new Set(['ALL', drop])])})`,
       path: `${PATH} + "/capabilities/drop"`,
       expected: literal([drop]),
       got: orNothing('k.own.?capabilities.?drop', shown('k.own.capabilities.drop.join(", ")')),

@@ -115,7 +115,7 @@ const sidecarMember = (rule: string, member: string): Cel => {
 };
 
 const fixedByRule8 = [sidecarMember('8', 'image')];
-const fixedByRule10 = ['resources', 'resizePolicy'].map((member) => sidecarMember('10', member));
+const fixedByRule10 = [sidecarMember('10', 'resources')];
 
 /** The authority takes a token from its pod's own address only, and status is where that stands. */
 const addresses = `(object.?status.?podIP == oldObject.?status.?podIP && object.?status.?podIPs == oldObject.?status.?podIPs || ${IS_KUBELET} ? [] : [${describeBreach(

@@ -12,7 +12,7 @@ const review = {
     kind: { group: '', version: 'v1', kind: 'Pod' },
     resource: { group: '', version: 'v1', resource: 'pods' },
     namespace: 'research',
-    userInfo: { username: 'somebody' },
+    userInfo: { username: 'somebody', groups: ['people'], extra: {} },
     object: { kind: 'Pod' },
     oldObject: null,
   },
@@ -35,6 +35,7 @@ describe('a review', () => {
         namespace: 'research',
         name: '',
         dryRun: false,
+        user: { name: 'somebody', groups: ['people'] },
         object: { kind: 'Pod' },
         oldObject: undefined,
       },
@@ -64,6 +65,22 @@ describe('a review', () => {
       '/request/kind/kind',
       '/request/namespace',
     ]);
+  });
+
+  test('without a user is of nobody, and of no group', () => {
+    const request = { ...review.request, userInfo: undefined };
+    expect(readReview({ ...review, request })).toMatchObject({
+      value: { user: { name: '', groups: [] } },
+    });
+  });
+
+  test.each([
+    [{ groups: 'people' }, '/request/userInfo/groups'],
+    [{ groups: ['people', 7] }, '/request/userInfo/groups/1'],
+    [{ username: 7 }, '/request/userInfo/username'],
+    [[], '/request/userInfo'],
+  ])('whose user is %j is refused', (userInfo, path) => {
+    expect(pathsOf({ ...review, request: { ...review.request, userInfo } })).toContain(path);
   });
 
   test.each([[null], [[]], ['text'], [7], [undefined]])('is no %j', (body) => {
@@ -106,6 +123,12 @@ describe('an answer', () => {
       message: String.raw`/spec/hostPID: expected false, got true (rule 3)
 /metadata/name\u{a}: expected x, got y`,
     });
+  });
+
+  test('closes with advice', () => {
+    const fault = { path: '/a', expected: 'b', got: 'c' };
+    const { message } = denied([fault], {}, ['do this', 'and that']).status ?? {};
+    expect(message).toBe('/a: expected b, got c\ndo this\nand that');
   });
 
   test('stays small however much is wrong', () => {

@@ -38,6 +38,8 @@ export const MEANINGS: Readonly<Record<RecordKind, Meaning>> = {
   'run.issued': { ...session, ...assigns, ...done },
   'run.refused': { ...session, ...assigns, severity_id: 2, status_id: 2 },
   'run.ended': { ...session, ...other('End Session'), ...done },
+  'end.refused': { ...session, ...other('End Session'), severity_id: 2, status_id: 2 },
+  'stream.refused': { ...session, ...other('Listen'), severity_id: 2, status_id: 2 },
   'revocation.observed': { ...management, ...creates, ...grave, entity: 'revocation' },
   'revocation.collected': { ...management, ...deletes, ...done, entity: 'revocation' },
   'policy.changed': { ...management, ...updates, ...grave, entity: 'policy' },

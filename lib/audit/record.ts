@@ -5,6 +5,8 @@ export type AuditEvent = {
     | 'run.issued'
     | 'run.refused'
     | 'run.ended'
+    | 'end.refused'
+    | 'stream.refused'
     | 'revocation.observed'
     | 'revocation.collected'
     | 'policy.changed'

@@ -65,6 +65,20 @@ describe('a recorder', () => {
     expect(failures).toEqual(['disk_full', 'disk_full']);
   });
 
+  test('says that writing works again, also where a checkpoint failed and nothing follows it', async () => {
+    const { sink, state } = memorySink();
+    const told: string[] = [];
+    const observer = { written: () => told.push('written'), failed: () => told.push('failed') };
+    const recorder = await record({ sinks: [sink], observer });
+    await recorder.record(intent('run-1'));
+    state.failure = disk;
+    await expect(recorder.checkpoint()).rejects.toBe(disk);
+    delete state.failure;
+    await recorder.checkpoint();
+    await recorder.checkpoint();
+    expect(told).toEqual(['written', 'written', 'failed', 'written']);
+  });
+
   test('goes on by itself once writing works again, with a chain that is whole', async () => {
     const { sink, state, text } = memorySink();
     const recorder = await record({ sinks: [sink] });

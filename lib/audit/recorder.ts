@@ -53,11 +53,14 @@ export const openRecorder = async (settings: RecorderSettings): Promise<OpenReco
   const places = openSinks(sinks);
   let head: Head | undefined;
   let isClosed = false;
+  let hasFailed = false;
 
   const write = async (lines: readonly string[]): Promise<void> => {
-    if (lines.length === 0) return;
+    // What was owed since a failure is kept by now, even where nothing is added to it.
+    if (lines.length === 0 && !hasFailed) return;
     const startedAt = clock.monotonic();
-    await places.append(lines.map((line) => `${line}\n`).join(''));
+    if (lines.length > 0) await places.append(lines.map((line) => `${line}\n`).join(''));
+    hasFailed = false;
     const seconds = (clock.monotonic() - startedAt) / 1000;
     observer?.written({ lines: lines.length, seconds });
   };
@@ -69,6 +72,7 @@ export const openRecorder = async (settings: RecorderSettings): Promise<OpenReco
       head = journal.sealed();
       return composed.map(({ error }) => error);
     } catch (error) {
+      hasFailed = true;
       throw told(error, observer);
     }
   };

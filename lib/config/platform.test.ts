@@ -26,7 +26,13 @@ describe('the platform file', () => {
       sidecar: { accept: { maxResources: { memory: '256Mi', cpu: '1' } } },
       cloud: { bind: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } },
       tasks: { lifetimeFloorSeconds: 60, lifetimeCeilingSeconds: 3600, partitions: ['aws'] },
-      pods: { allowApiToken: false },
+      pods: {
+        allowApiToken: false,
+        baselineNamespaces: ['legacy-agents'],
+        exceptions: [{ namespace: 'debugging', rule: '9' }],
+        breakGlassGroup: 'oncall',
+        protectedAudiences: ['https://kubernetes.default.svc.example'],
+      },
     });
     expect(platform.value.tasks).not.toHaveProperty('lifetimeFloor');
   });
@@ -60,7 +66,13 @@ describe('the platform file', () => {
           accountWildcards: false,
           mintingActions: {},
         },
-        pods: { ignoredContainers: ['istio-proxy', 'linkerd-proxy'], allowApiToken: false },
+        pods: {
+          ignoredContainers: ['istio-proxy', 'linkerd-proxy'],
+          allowApiToken: false,
+          baselineNamespaces: [],
+          exceptions: [],
+          protectedAudiences: [],
+        },
       },
     });
   });
@@ -185,6 +197,54 @@ describe('limits and other mutators', () => {
     const text =
       'trust: cluster\nsidecar: {image: x, accept: {images: ["m/v:1"]}}\ncloud: {region: eu-central-1}\n';
     expect(faultsOf(text)).toHaveLength(1);
+  });
+});
+
+describe('what pods are held to', () => {
+  const refused: [string, string, string][] = [
+    ['a namespace that is none', 'baselineNamespaces: [Legacy]', 'pods.baselineNamespaces[0]'],
+    ['a namespace twice', 'baselineNamespaces: [a, a]', 'pods.baselineNamespaces'],
+    ['every namespace', 'baselineNamespaces: ["*"]', 'pods.baselineNamespaces[0]'],
+    ...['2', '5', '6', '11', '12', '13', '14', ''].map((rule): [string, string, string] => [
+      `an exception for rule "${rule}"`,
+      `exceptions: [{namespace: a, rule: "${rule}"}]`,
+      'pods.exceptions[0].rule',
+    ]),
+    [
+      'a rule that lost its quotes',
+      'exceptions: [{namespace: a, rule: 4}]',
+      'pods.exceptions[0].rule',
+    ],
+    ['an exception everywhere', 'exceptions: [{rule: "4"}]', 'pods.exceptions[0].namespace'],
+    [
+      'an exception twice',
+      'exceptions: [{namespace: a, rule: "4"}, {rule: "4", namespace: a}]',
+      'pods.exceptions',
+    ],
+    ...[
+      'system:authenticated',
+      'system:unauthenticated',
+      'system:serviceaccounts',
+      'system:serviceaccounts:research',
+      '',
+      'on call',
+    ].map((group): [string, string, string] => [
+      `the break-glass group "${group}"`,
+      `breakGlassGroup: "${group}"`,
+      'pods.breakGlassGroup',
+    ]),
+    ['an empty audience', 'protectedAudiences: [""]', 'pods.protectedAudiences[0]'],
+  ];
+  test.each(refused)('is not %s', (_, more, path) => {
+    expect(faultsOf(`${LEAST}pods: {${more}}\n`).map((fault) => fault.split(':')[0])).toEqual([
+      path,
+    ]);
+  });
+
+  test('says which rules have exceptions', () => {
+    expect(faultsOf(`${LEAST}pods: {exceptions: [{namespace: a, rule: '2'}]}\n`)).toEqual([
+      `pods.exceptions[0].rule: expected a rule that has exceptions, as a string ('1', '3', '4', '7', '8', '9', '10'), got "2"`,
+    ]);
   });
 });
 

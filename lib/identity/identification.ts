@@ -17,10 +17,16 @@ export type ReadNamespaceLabels = (
   namespace: string,
 ) => Promise<Readonly<Record<string, string>> | undefined>;
 
-/** Rules 2–7 and 9 on a live pod, by the code that admission uses, and what its sidecar was given. */
+type LivePod = { readonly admitted: AdmittedTasks; readonly profileHash: string };
+
+/**
+ * Rules 2–7 and 9 on a live pod, by the code that admission uses, and what its sidecar was given.
+ * `readLabels` answers with those of its namespace, which may excuse a breach.
+ */
 export type JudgePod = (
   pod: unknown,
-) => Result<{ readonly admitted: AdmittedTasks; readonly profileHash: string }>;
+  readLabels: () => ReturnType<ReadNamespaceLabels>,
+) => Result<LivePod> | Promise<Result<LivePod>>;
 
 /** Whether the platform would admit these tasks today, written in this very form. */
 export type RejudgeTasks = (admitted: AdmittedTasks) => Promise<Result<AdmittedTasks>>;
@@ -60,7 +66,8 @@ export const openIdentification =
     const raw = await asking.pod;
     const pod = judgeLiveness(raw, claims, peer);
     judgeReview(await asking.review, claims, terms.audience);
-    const { admitted, profileHash } = accept('rules_broken', terms.judgePod(raw));
+    const judged = await terms.judgePod(raw, () => asking.namespaceLabels);
+    const { admitted, profileHash } = accept('rules_broken', judged);
     const tasks = accept('tasks_refused', await terms.rejudgeTasks(admitted));
     const namespaceLabels = await asking.namespaceLabels;
     if (namespaceLabels === undefined) {

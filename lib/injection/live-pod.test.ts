@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { JsonPatchOp } from '../contract/json-patch.ts';
+import type { Pod } from '../contract/pod.ts';
 import { describeFault } from '../reading/fault.ts';
 import { AGENT, PREPARE, SIDECAR, add, lateContainer, remove } from './fixtures/cases.ts';
 import { authorityPlatform } from './fixtures/platform.ts';
 import { applyPatch } from './json-patch.ts';
-import { judgeLivePod } from './live-pod.ts';
+import { judgeLivePod, type LivePodTerms } from './live-pod.ts';
 import { readProfiles } from './published-profiles.ts';
 
 /**
@@ -102,6 +103,47 @@ describe('a live pod', () => {
     expect(linesOf(add(`${SIDECAR}/env/-`, again))).toEqual([
       expect.stringMatching(/env\/15: .*\(rule 2\)$/),
     ]);
+  });
+
+  describe('that breaks a rule', () => {
+    const privileged = add(`${AGENT}/securityContext/privileged`, true);
+    const keyed = add(`${AGENT}/env/-`, { name: 'AWS_ACCESS_KEY_ID', value: 'x' });
+    const namespace = (pod as Pod).metadata?.namespace ?? '';
+    const judgeIn = (changes: Partial<LivePodTerms>, change: JsonPatchOp) =>
+      judgeLivePod(applyPatch(pod, [change]), {
+        ...{ platform: authorityPlatform, profiles },
+        ...changes,
+      });
+
+    test('from which the platform excepts its namespace is accepted, and says so', () => {
+      const pods = { ...authorityPlatform.pods, exceptions: [{ namespace, rule: '4' as const }] };
+      const result = judgeIn({ platform: { ...authorityPlatform, pods } }, privileged);
+      expect(result).toMatchObject({
+        ok: true,
+        value: { excused: [{ by: 'exception', fault: { rule: '4' } }] },
+      });
+    });
+
+    test('of level restricted is accepted in a namespace of level baseline', () => {
+      const pods = { ...authorityPlatform.pods, baselineNamespaces: [namespace] };
+      const root = add(`${AGENT}/securityContext/runAsUser`, 0);
+      expect(judgeIn({ platform: { ...authorityPlatform, pods } }, root).ok).toBe(true);
+      expect(judgeIn({}, root).ok).toBe(false);
+    });
+
+    test('of foreign credentials is accepted while its namespace migrates', () => {
+      const namespaceLabels = { 'valetkey.dev/mode': 'warn' };
+      expect(judgeIn({ namespaceLabels }, keyed).ok).toBe(true);
+      expect(judgeIn({ namespaceLabels }, privileged).ok).toBe(false);
+      expect(judgeIn({}, keyed).ok).toBe(false);
+    });
+
+    test('by its service account is refused', () => {
+      const annotations = { 'iam.gke.io/gcp-service-account': 'x' };
+      const serviceAccount = { name: 'agent', annotations };
+      const result = judgeIn({ serviceAccount }, add('/metadata/annotations/x', ''));
+      expect(result).toMatchObject({ ok: false, faults: [{ rule: '7' }] });
+    });
   });
 
   test('of a broken shape is no pod', () => {

@@ -4,6 +4,7 @@ import type { JsonPatchOp } from '../contract/json-patch.ts';
 import type { Pod } from '../contract/pod.ts';
 import { fail, succeed } from '../reading/fault.ts';
 import { platform } from './fixtures/platform.ts';
+import { lateContainer } from './fixtures/cases.ts';
 import { agentPod, agentTasks, inject } from './fixtures/pods.ts';
 import { applyPatch } from './json-patch.ts';
 import {
@@ -13,6 +14,7 @@ import {
   type ReadTasks,
 } from './pod-admission.ts';
 import { profileOf } from './profile.ts';
+import type { ReadSurroundings, Surroundings } from './surroundings.ts';
 
 const readTasks: ReadTasks = () => Promise.resolve(succeed(agentTasks));
 const unreadable: ReadTasks = () =>
@@ -155,7 +157,8 @@ describe('the validating webhook', () => {
       'UPDATE',
       'ephemeralcontainers',
     ] as const;
-    const value = [{ name: 'debug', image: 'busybox' }];
+    const { securityContext } = lateContainer();
+    const value = [{ name: 'debug', image: 'busybox', securityContext }];
     const op: JsonPatchOp = { op: 'add', path: '/spec/ephemeralContainers', value };
     const request = requestFor(applyPatch(oldObject, [op]), { operation, oldObject, subResource });
     expect(linesOf(await validate(request))).toEqual([
@@ -166,6 +169,183 @@ describe('the validating webhook', () => {
   test('refuses an operation for which it has no rules', async () => {
     expect(linesOf(await validate(requestFor(inject(), { operation: 'CONNECT' })))).toEqual([
       '/request/operation: expected CREATE or UPDATE, got CONNECT',
+    ]);
+  });
+});
+
+describe('a refusal', () => {
+  test('closes with what to do instead, once for each rule', async () => {
+    const pod = applyPatch(inject(), [
+      { op: 'add', path: '/spec/hostPID', value: true },
+      { op: 'add', path: '/spec/hostIPC', value: true },
+      { op: 'add', path: '/metadata/labels/valetkey.dev~1x', value: '' },
+    ]);
+    const lines = (await validate(requestFor(pod))).status?.message.split('\n') ?? [];
+    expect(lines).toHaveLength(5);
+    expect(lines.slice(3)).toEqual([
+      expect.stringMatching(/^rule 1: .*annotations alone$/),
+      expect.stringMatching(/^rule 3: run what needs the node in a pod of its own/),
+    ]);
+  });
+});
+
+describe('the level of a namespace', () => {
+  const pods = { ...platform.pods, baselineNamespaces: ['research'] };
+  const lenient = admissionWith(readTasks, { platform: { ...platform, pods } });
+  const rooted: Pod = {
+    ...agentPod,
+    spec: { ...agentPod.spec, securityContext: { runAsUser: 0 } },
+  };
+
+  test('decides what is filled, and what is accepted then', async () => {
+    const { patch = '', warnings } = await lenient.mutate(requestFor(rooted));
+    expect(warnings?.[0]).toBe(
+      'container prepare: securityContext was filled with capabilities: {drop: [NET_RAW]}, seccompProfile: {type: RuntimeDefault}',
+    );
+    const operations = JSON.parse(Buffer.from(patch, 'base64').toString()) as JsonPatchOp[];
+    const pod = applyPatch(rooted, operations);
+    expect(await lenient.validate(requestFor(pod))).toMatchObject({ allowed: true });
+    const elsewhere = await lenient.validate(requestFor(pod, { namespace: 'other' }));
+    expect(elsewhere.auditAnnotations).toEqual({ refused: '4' });
+  });
+});
+
+describe('an exception', () => {
+  const exceptions = [
+    { namespace: 'research', rule: '3' },
+    { namespace: 'research', rule: '1' },
+    { namespace: 'research', rule: '8' },
+  ] as const;
+  const excepting = admissionWith(readTasks, {
+    platform: { ...platform, pods: { ...platform.pods, exceptions } },
+  });
+  const shared = applyPatch(inject(), [
+    { op: 'add', path: '/spec/shareProcessNamespace', value: true },
+  ]);
+
+  test('admits, warns, and is kept by name', async () => {
+    expect(await excepting.validate(requestFor(shared))).toEqual({
+      allowed: true,
+      warnings: [
+        'excepted by the platform: /spec/shareProcessNamespace: expected false or nothing, got true (rule 3)',
+      ],
+      auditAnnotations: { tasks: 'summarize', consumers: 'agent,helper', exceptions: '3' },
+    });
+  });
+
+  test('holds in its namespace alone', async () => {
+    const outcome = await excepting.validate(requestFor(shared, { namespace: 'other' }));
+    expect(outcome.allowed).toBe(false);
+  });
+
+  test('for names of ours holds where they are first looked at, too', async () => {
+    const labels = { 'valetkey.dev/x': '' };
+    const pod = { ...agentPod, metadata: { ...agentPod.metadata, labels } };
+    expect(await excepting.mutate(requestFor(pod))).toMatchObject({ allowed: true });
+    expect(await mutate(requestFor(pod))).toMatchObject({ allowed: false });
+  });
+
+  test('for changes is told of like any other', async () => {
+    const op: JsonPatchOp = { op: 'remove', path: '/metadata/annotations' };
+    const changed = { operation: 'UPDATE', oldObject: inject() } as const;
+    expect(await excepting.validate(requestFor(applyPatch(inject(), [op]), changed))).toMatchObject(
+      {
+        allowed: true,
+        warnings: [expect.stringMatching(/^excepted by the platform: .*\(rule 8\)$/)],
+        auditAnnotations: { exceptions: '8' },
+      },
+    );
+  });
+});
+
+describe('what stands around a pod', () => {
+  const bound = { name: 'default', annotations: { 'eks.amazonaws.com/role-arn': 'arn' } };
+  const among = (surroundings: Surroundings | undefined) => {
+    const asked: unknown[] = [];
+    const readSurroundings: ReadSurroundings = (pod) => {
+      asked.push(pod);
+      return Promise.resolve(surroundings);
+    };
+    return { asked, ...admissionWith(readTasks, { readSurroundings }) };
+  };
+
+  test('refuses a pod whose service account is bound to a role of another mechanism', async () => {
+    const { validate: ask, asked } = among({ serviceAccount: bound });
+    expect(linesOf(await ask(requestFor(inject())))).toEqual([
+      expect.stringMatching(
+        /^ServiceAccount research\/default \/metadata\/annotations\/eks.amazonaws.com~1role-arn: .*\(rule 7\)$/,
+      ),
+    ]);
+    expect(asked).toEqual([{ namespace: 'research', serviceAccount: 'default' }]);
+  });
+
+  test('lets it through with a warning while its namespace migrates', async () => {
+    const labels = { 'valetkey.dev/mode': 'warn' };
+    const { validate: ask } = among({ serviceAccount: bound, labels });
+    expect(await ask(requestFor(inject()))).toMatchObject({
+      allowed: true,
+      warnings: [expect.stringMatching(/^refused once valetkey.dev\/mode is no longer warn: /)],
+      auditAnnotations: { warned: '7' },
+    });
+    const shared = applyPatch(inject(), [{ op: 'add', path: '/spec/hostPID', value: true }]);
+    expect((await ask(requestFor(shared))).auditAnnotations).toEqual({ refused: '3' });
+  });
+
+  test('that nobody knows admits nobody: it may be tried again', async () => {
+    const { validate: ask } = among(undefined);
+    expect(await ask(requestFor(inject()))).toMatchObject({
+      allowed: false,
+      status: { code: 503 },
+    });
+  });
+
+  test('is not asked for pods that are none of ours', async () => {
+    const { validate: ask, asked } = among({});
+    await ask(requestFor(plain));
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('breaking the glass', () => {
+  const pods = { ...platform.pods, breakGlassGroup: 'oncall' };
+  const glass = admissionWith(readTasks, { platform: { ...platform, pods } });
+  const join = (groups: readonly string[], container: object = {}) => {
+    const { securityContext } = lateContainer();
+    const value = [{ name: 'debug', image: 'busybox', securityContext, ...container }];
+    const op: JsonPatchOp = { op: 'add', path: '/spec/ephemeralContainers', value };
+    const changed = {
+      operation: 'UPDATE',
+      oldObject: inject(),
+      subResource: 'ephemeralcontainers',
+      user: { name: 'ada', groups },
+    } as const;
+    return glass.validate(requestFor(applyPatch(inject(), [op]), changed));
+  };
+
+  test('is told to whoever does it, and kept with their name', async () => {
+    expect(await join(['oncall'])).toEqual({
+      allowed: true,
+      warnings: [
+        expect.stringMatching(/^break-glass: .* with debug in it; replace it afterwards$/),
+      ],
+      auditAnnotations: { 'break-glass': 'ada adds debug' },
+    });
+  });
+
+  test('is for its group alone, and never for the sidecar', async () => {
+    expect((await join(['authors'])).auditAnnotations).toEqual({ refused: '9' });
+    const target = { targetContainerName: 'valetkey-sidecar' };
+    expect((await join(['oncall'], target)).auditAnnotations).toEqual({ refused: '9' });
+  });
+});
+
+describe('the subresource resize', () => {
+  test('refuses what starves the sidecar', async () => {
+    const path = '/spec/initContainers/0/resources/limits/memory';
+    const op: JsonPatchOp = { op: 'replace', path, value: '8Mi' };
+    const changed = { operation: 'UPDATE', oldObject: inject(), subResource: 'resize' } as const;
+    expect(linesOf(await validate(requestFor(applyPatch(inject(), [op]), changed)))).toEqual([
+      `${path}: expected "96Mi", as it was admitted, got "8Mi" (rule 10)`,
     ]);
   });
 });

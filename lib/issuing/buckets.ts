@@ -4,23 +4,24 @@ export type BucketTerms = {
   readonly burst: number;
   /** Keys remembered; the one asked for longest ago is forgotten, and begins anew with a full bucket. */
   readonly capacity: number;
-  /** Milliseconds. */
+  /** Milliseconds; a clock that goes back gives nothing, and takes nothing. */
   readonly monotonic: () => number;
 };
 
 /**
- * Takes one from the bucket of `key`.
+ * Takes `amount`, or one, from the bucket of `key`.
  *
- * @returns 0 when there was one; else the milliseconds until there is
+ * @param amount at most what a bucket holds
+ * @returns 0 when it was there; else the milliseconds until it is
  */
-export type TakeFrom = (key: string) => number;
+export type TakeFrom = (key: string, amount?: number) => number;
 
 export const openBuckets = ({ perSecond, burst, capacity, monotonic }: BucketTerms): TakeFrom => {
   const buckets = new Map<string, { level: number; at: number }>();
   const levelOf = (key: string, now: number): number => {
     const known = buckets.get(key);
     if (known === undefined) return burst;
-    return Math.min(burst, known.level + ((now - known.at) / 1000) * perSecond);
+    return Math.min(burst, known.level + (Math.max(0, now - known.at) / 1000) * perSecond);
   };
   const keep = (key: string, bucket: { level: number; at: number }): void => {
     buckets.delete(key);
@@ -28,11 +29,11 @@ export const openBuckets = ({ perSecond, burst, capacity, monotonic }: BucketTer
     const [oldest] = buckets.keys();
     if (buckets.size > capacity && oldest !== undefined) buckets.delete(oldest);
   };
-  return (key) => {
+  return (key, amount = 1) => {
     const now = monotonic();
     const level = levelOf(key, now);
-    const isThere = level >= 1;
-    keep(key, { level: isThere ? level - 1 : level, at: now });
-    return isThere ? 0 : Math.ceil(((1 - level) / perSecond) * 1000);
+    const isThere = level >= amount;
+    keep(key, { level: isThere ? level - amount : level, at: now });
+    return isThere ? 0 : Math.ceil(((amount - level) / perSecond) * 1000);
   };
 };

@@ -89,6 +89,16 @@ describe('flood limits', () => {
     expect(codeOf(() => limits.admit(claimant('f', 'agent', 'sales')))).toBe('admitted');
   });
 
+  test('let a task of many pairs count as many requests, of its pod first', () => {
+    const { limits, pass } = open();
+    expect(times(9, () => limits.charge(claimant('a'), 16))).not.toContain('flood_pod');
+    const wide = times(3, () => limits.charge(claimant('a'), 256));
+    expect(wide).toEqual(['admitted', 'admitted', 'flood_pod']);
+    expect(codeOf(() => limits.admit(claimant('b')))).toBe('admitted');
+    pass(15_000);
+    expect(codeOf(() => limits.charge(claimant('a'), 256))).toBe('admitted');
+  });
+
   test('refuse a verification too many before any cryptography', async () => {
     const { limits } = open();
     const waiting: ((verified: VerifiedToken) => void)[] = [];

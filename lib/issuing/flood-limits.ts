@@ -16,6 +16,8 @@ export type FloodRates = {
 
 const BURST_SECONDS = 30;
 const CAPACITY = 16_384;
+/** Policy judges pairs one by one: so many take about as long as all the rest of a request. */
+const PAIRS_PER_REQUEST = 16;
 
 export type FloodLimits = {
   /** Before anything of a request is read. @throws IssuingError `flood_peer` */
@@ -33,6 +35,13 @@ export type FloodLimits = {
    * @throws IssuingError `flood_pod`, `flood_service_account`, `flood_namespace`
    */
   readonly admit: (claimant: Claimant) => void;
+  /**
+   * The same for what policy is about to judge: a task of many pairs counts as many requests.
+   *
+   * @param pairs of an action and a resource; a task has 256 at most
+   * @throws IssuingError as `admit`
+   */
+  readonly charge: (claimant: Claimant, pairs: number) => void;
 };
 
 export const openFloodLimits = (
@@ -46,6 +55,11 @@ export const openFloodLimits = (
   const serviceAccounts = buckets(rates.serviceAccount);
   const namespaces = buckets(rates.namespace);
   let underWay = 0;
+  const takeAll = ({ namespace, serviceAccount, pod }: Claimant, amount: number): void => {
+    take(pods, pod.uid, 'flood_pod', amount);
+    take(serviceAccounts, `${namespace}/${serviceAccount}`, 'flood_service_account', amount);
+    take(namespaces, namespace, 'flood_namespace', amount);
+  };
   return {
     admitPeer: (peer) => take(peers, peer, 'flood_peer'),
     bounded: (verify) => async (token, peer) => {
@@ -55,16 +69,16 @@ export const openFloodLimits = (
       underWay += 1;
       return verify(token, peer).finally(() => (underWay -= 1));
     },
-    admit: ({ namespace, serviceAccount, pod }) => {
-      take(pods, pod.uid, 'flood_pod');
-      take(serviceAccounts, `${namespace}/${serviceAccount}`, 'flood_service_account');
-      take(namespaces, namespace, 'flood_namespace');
+    admit: (claimant) => takeAll(claimant, 1),
+    charge: (claimant, pairs) => {
+      const amount = Math.ceil(pairs / PAIRS_PER_REQUEST) - 1;
+      if (amount > 0) takeAll(claimant, amount);
     },
   };
 };
 
-const take = (from: TakeFrom, key: string, code: IssuingCode): void => {
-  const retryAfterMs = from(key);
+const take = (from: TakeFrom, key: string, code: IssuingCode, amount = 1): void => {
+  const retryAfterMs = from(key, amount);
   if (retryAfterMs === 0) return;
   const message = 'too many requests; Retry-After says when to come back';
   throw new IssuingError(code, message, { retryAfterMs });

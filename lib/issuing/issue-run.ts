@@ -20,8 +20,8 @@ export type IssuingParts = {
   readonly spend: (userToken: string) => Promise<User>;
   /** @throws IssuingError `revocations_unavailable` */
   readonly findRevocation: (run: RunFacts) => Pick<Revocation, 'name' | 'spec'> | undefined;
-  /** @throws IssuingError `policy_unavailable` */
-  readonly decide: (question: RunQuestion) => Promise<Decision>;
+  /** @throws IssuingError `policy_unavailable`, or `flood_…` where it would cost the claimant too much */
+  readonly decide: (question: RunQuestion, claimant: Claimant) => Promise<Decision>;
   readonly bind: Bind['mode'];
   readonly newRun: (podUid: string) => string;
   readonly trade: TradeRun;
@@ -53,7 +53,8 @@ export const issueRun = async (
   known.user = user;
   const order = orderOf(details, { workload, user, newRun: parts.newRun });
   refuseRevoked(findRevocation(factsOf(order)));
-  const decision = await parts.decide(questionOf(order, { bind: parts.bind, at: now() }));
+  const question = questionOf(order, { bind: parts.bind, at: now() });
+  const decision = await parts.decide(question, claimant);
   known.decision = decision;
   refuseDenied(decision);
   known.order = order;

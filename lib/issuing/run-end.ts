@@ -18,6 +18,9 @@ export type EndParts = {
   readonly now: () => number;
 };
 
+/** What is known of a request to end a run, wherever it ends itself. */
+export type KnownEnd = { claimant?: Claimant | undefined; run?: string | undefined };
+
 export type EndedRun = { readonly run: string; readonly end: RunEnd; readonly claimant: Claimant };
 
 const FIELDS = {
@@ -33,13 +36,20 @@ const fields = object(FIELDS);
  * A sidecar ends a run of its own (RFC 7009, the run in place of the token). The pod may be
  * terminating, or gone: its token's signature and the run's own proof are enough to end it.
  *
+ * @param known filled as things become known
  * @throws IssuingError, IdentityError, AuditError
  */
-export const endRun = async ({ form, peer }: Call, parts: EndParts): Promise<EndedRun> => {
+export const endRun = async (
+  { form, peer }: Call,
+  known: KnownEnd,
+  parts: EndParts,
+): Promise<EndedRun> => {
   const request = readForm(form, { names: Object.keys(FIELDS), reader: fields });
   if (!request.ok) throw malformedBy('request_malformed', request.faults);
   const { token: run, subject_token: podToken, reason: end } = request.value;
+  known.run = run;
   const { claimant } = await parts.verify(podToken, peer);
+  known.claimant = claimant;
   parts.admit(claimant);
   if (!parts.belongsTo(run, claimant.pod.uid)) {
     throw new IssuingError('run_foreign', `token: expected a run of pod ${claimant.pod.name}`);

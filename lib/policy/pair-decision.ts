@@ -10,6 +10,8 @@ import { judgeTogether, type Verdict } from './verdicts.ts';
 export type DecisionParts = {
   readonly policies: CompiledPolicies;
   readonly loadCatalogue: LoadCatalogue;
+  /** Told how many pairs are about to be judged, which takes time; what it throws ends the decision. */
+  readonly admit?: (pairs: number) => void;
 };
 
 /**
@@ -18,13 +20,14 @@ export type DecisionParts = {
  * @param openJudge called only where there is something to judge
  */
 export const decidePairs = async (
-  { policies, loadCatalogue }: DecisionParts,
+  { policies, loadCatalogue, admit }: DecisionParts,
   task: Task,
   openJudge: () => (pair: Pair) => Verdict,
 ): Promise<Decision> => {
   const { blockers, version } = policies;
   if (blockers.length > 0) return { outcome: 'deny', policies: [], reasons: blockers, version };
   const pairs = await expandPairs(task, loadCatalogue);
+  if (pairs.ok) admit?.(pairs.value.length);
   return pairs.ok
     ? judgeTogether(pairs.value.map(openJudge()), version)
     : { outcome: 'deny', policies: [], reasons: pairs.faults.map(describeFault), version };

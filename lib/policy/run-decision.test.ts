@@ -81,6 +81,15 @@ describe('a run', () => {
     expect([outcome, ...reasons].join()).toContain('deny,1088 policies stand');
   });
 
+  test('is judged only where whoever answers for the time admits so many pairs', async () => {
+    const policies = open({ a: permit() });
+    const admit = (pairs: number): void => {
+      throw new Error(`${pairs} are too many`);
+    };
+    const decision = decide({ policies, loadCatalogue, admit }, runOf({}));
+    await expect(decision).rejects.toThrow('1 are too many');
+  });
+
   test('is denied where the catalogue does not know an action', async () => {
     const allow = [{ actions: ['s3:GetObject', 's3:Fly'], resources: [OBJECTS] }];
     expect(await decideBy({ a: permit() }, { task: taskOf({ allow }) })).toMatchObject({

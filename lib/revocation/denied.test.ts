@@ -6,16 +6,21 @@ import { deniedBy } from './denied.ts';
 import { NOON, revocation } from './fixtures/revocations.ts';
 
 const hour = 3_600_000;
-const terms = { lifetimeCeilingSeconds: 3600, staleAfterSeconds: 60 };
+const by = 'system:serviceaccount:valetkey:valetkey-authority';
+const terms = { lifetimeCeilingSeconds: 3600, staleAfterSeconds: 60, by };
 const denied = (target: Partial<RevocationSpec>, after = 0) =>
   deniedBy([revocation('one', target)], { ...terms, now: NOON + after });
 
 describe('what the cloud should refuse', () => {
   test('is a run for as long as it may live', () => {
     expect(denied({ run: 'r1' })).toEqual({
-      runs: [{ run: 'r1', deadline: NOON + hour }],
+      runs: [{ run: 'r1', deadline: NOON + hour, hasCompleted: false }],
       sessions: [],
     });
+  });
+
+  test('is also a run that completed, known as one by whose word it is', () => {
+    expect(denied({ run: 'r1', by }).runs).toMatchObject([{ run: 'r1', hasCompleted: true }]);
   });
 
   const account = { 'valetkey-namespace': 'a', 'valetkey-service-account': 's' };

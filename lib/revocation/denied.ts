@@ -1,5 +1,6 @@
 import type { Revocation, RevocationSpec } from '../contract/authority.ts';
 import { TAGS } from '../grant/tags.ts';
+import { isCompletionBy } from './completion.ts';
 import type { DeniedRun, DeniedSessions } from '../scope/aws/denial.ts';
 
 export type DeniedTerms = {
@@ -9,6 +10,8 @@ export type DeniedTerms = {
   readonly lifetimeCeilingSeconds: number;
   /** A replica that knows of no Revocation for longer issues nothing. */
   readonly staleAfterSeconds: number;
+  /** The authority's own name at the API server. */
+  readonly by: string;
 };
 
 /** Clocks differ by so much at most. */
@@ -24,11 +27,14 @@ export const deniedBy = (
   revocations: readonly Revocation[],
   terms: DeniedTerms,
 ): { readonly runs: readonly DeniedRun[]; readonly sessions: readonly DeniedSessions[] } => {
-  const { now, lifetimeCeilingSeconds, staleAfterSeconds } = terms;
+  const { now, lifetimeCeilingSeconds, staleAfterSeconds, by } = terms;
   const lifetimeMs = lifetimeCeilingSeconds * 1000;
-  const runs = revocations.flatMap(({ createdAt, spec: { run } }) =>
-    run === undefined ? [] : [{ run, deadline: createdAt + lifetimeMs }],
-  );
+  const runs = revocations.flatMap((revocation) => {
+    const { createdAt, spec } = revocation;
+    const hasCompleted = isCompletionBy(revocation, by);
+    const deadline = createdAt + lifetimeMs;
+    return spec.run === undefined ? [] : [{ run: spec.run, deadline, hasCompleted }];
+  });
   const sessions = revocations
     .filter(({ spec }) => spec.run === undefined)
     .map(({ createdAt, spec }) => {

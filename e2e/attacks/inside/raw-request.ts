@@ -36,7 +36,9 @@ export const sendRaw = (to: NetConnectOpts, text: string | Buffer): Promise<stri
       if (isWhole(answer)) tell('');
     });
     socket.on('close', () => tell('cut'));
-    socket.on('error', ({ code }: NodeJS.ErrnoException) => tell(`refused ${code ?? ''}`));
+    socket.on('error', ({ code = '' }: NodeJS.ErrnoException) =>
+      tell(/^(EPIPE|ECONNRESET)$/.test(code) ? 'cut' : `refused ${code}`),
+    );
     socket.write(text);
   });
 

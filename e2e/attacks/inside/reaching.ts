@@ -1,12 +1,13 @@
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -92,11 +93,12 @@ const quietlyBig = (path: string): string => {
   }
 };
 
-/** Signals and the memory of every process number there may be, our own spared. */
+/** Every process number there may be, but for those of this container, threads included. */
 const strangers = (act: (id: number) => unknown): string => {
-  const own = new Set(processes().map(Number));
-  const ids = Array.from({ length: 32_768 }, (_, id) => id + 1).filter((id) => !own.has(id));
-  return distinct(ids.map((id) => outcomeOf(() => act(id))));
+  const ids = Array.from({ length: 32_768 }, (_, id) => id + 1);
+  return distinct(
+    ids.filter((id) => !existsSync(`/proc/${id}`)).map((id) => outcomeOf(() => act(id))),
+  );
 };
 
 const distinct = (outcomes: readonly string[]): string => [...new Set(outcomes)].join(', ');
@@ -147,7 +149,7 @@ const busybox = (...command: string[]): string => {
 
 const wroteSocket = (): string =>
   distinct([
-    outcomeOf(() => rmSync(socketPath)),
+    outcomeOf(() => unlinkSync(socketPath)),
     outcomeOf(() => renameSync(socketPath, `${socketPath}.old`)),
     outcomeOf(() => symlinkSync('/tmp/mine', `${folder}/mine`)),
     outcomeOf(() => writeFileSync(`${folder}/token`, 'mine')),

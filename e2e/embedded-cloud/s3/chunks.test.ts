@@ -25,7 +25,7 @@ const signer = chunkSigner({
     sessionToken: '',
     expiresAt: 0,
     arn: 'arn:aws:sts::111122223333:assumed-role/r/s',
-  userId: '',
+    userId: '',
     policies: [],
   },
   longDate: '20130524T000000Z',

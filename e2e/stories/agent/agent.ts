@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { json } from 'node:stream/consumers';
+import { json, text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { sendBatch } from './https-requests.ts';
@@ -11,7 +11,8 @@ import type { Batch } from './https-requests.ts';
  *   hold                       do nothing until told to stop
  *   work SECONDS BUCKET KEY    read the object until it answers, then end (for Jobs)
  *   get|put|list BUCKET KEY [-]  one call of S3 → {"status", "code"?}; -: environment from standard input
- *   call METHOD PATH [BODY]    one call of the sidecar over its socket → {"status", "headers", "body"}
+ *   call METHOD PATH [-]       one call of the sidecar over its socket → {"status", "headers", "body"}; -: its body from
+ *                              standard input
  *   send                       HTTPS requests from the pod's address: a batch from standard input → replies
  *   watch BUCKET KEY           holds credentials → when the sidecar, and when the cloud, first refused
  *   ask-on                     asks the sidecar for credentials without end → each change of its answer
@@ -177,7 +178,7 @@ const hold = () => {
 };
 
 const [command = '', first = '', second = '', third] = process.argv.slice(2);
-const perform = (): Promise<unknown> => {
+const perform = async (): Promise<unknown> => {
   switch (command) {
     case 'hold':
       return hold();
@@ -186,7 +187,7 @@ const perform = (): Promise<unknown> => {
     case 'send':
       return json(process.stdin).then((batch) => sendBatch(batch as Batch));
     case 'call':
-      return askSidecar(first, second, third);
+      return askSidecar(first, second, third === '-' ? await text(process.stdin) : undefined);
     case 'get':
     case 'put':
     case 'list':
@@ -202,7 +203,7 @@ const perform = (): Promise<unknown> => {
   }
 };
 
-if (third === '-') Object.assign(process.env, await json(process.stdin));
+if (third === '-' && command !== 'call') Object.assign(process.env, await json(process.stdin));
 const answer = await perform();
 if (answer !== undefined) console.log(JSON.stringify(answer));
 if (command === 'work') process.exitCode = (answer as { status: number }).status === 200 ? 0 : 1;

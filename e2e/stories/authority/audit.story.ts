@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '../../cluster/kubectl.ts';
 import { askCloud, askSidecar, cloud, createNamespace, runPod, stage } from '../stage.ts';
 import type { Place } from '../stage.ts';
+import { asEnvironment, startRun } from './runs.ts';
 import { recordFiles, valetkey, verifyRecords } from './record-files.ts';
 
 const { node } = stage;
@@ -12,7 +13,6 @@ const perCustomer = {
   params: { folder: { pattern: '[a-z]+', maxLength: 20 } },
 };
 
-type Keys = { AccessKeyId: string; SecretAccessKey: string; Token: string };
 type Step = { kind: string; text: string };
 
 // The files stand on the node.
@@ -26,15 +26,9 @@ if (node !== undefined) {
       const { pod: name, namespace } = place;
       await runPod({ name, namespace, tasks: { read: perCustomer } });
       const wish = { params: { folder: 'reports' }, purpose: 'the story of one run' };
-      const { body } = await askSidecar(place, 'POST', '/v1/tasks/read/runs', wish);
-      run = String(body['run']);
-      const keys = body['credentials'] as Keys;
-      const env = {
-        AWS_REGION: cloud.region,
-        AWS_ACCESS_KEY_ID: keys.AccessKeyId,
-        AWS_SECRET_ACCESS_KEY: keys.SecretAccessKey,
-        AWS_SESSION_TOKEN: keys.Token,
-      };
+      const started = await startRun(place, wish);
+      run = started.run;
+      const env = asEnvironment(started.credentials);
       expect(await askCloud(place, 'get', 'reports/q3.csv', { env })).toEqual({ status: 200 });
       expect(await askCloud(place, 'get', 'secrets/keys.txt', { env })).toMatchObject({
         status: 403,
@@ -66,7 +60,7 @@ if (node !== undefined) {
       expect(text).toContain(
         `task read of pod ${place.namespace}/told (system:serviceaccount:${place.namespace}:agent) by agent with {"folder":"reports"} to the story of one run`,
       );
-      expect(text).toContain('permit by valetkey-starter/');
+      expect(text).toContain('allow by valetkey-starter/');
       expect(text).toContain(`session told@${run} of ${cloud.roles['agent-reports']}`);
       expect(text).toMatch(/end +completed/);
       if (calls.length === 0) return;

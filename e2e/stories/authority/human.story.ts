@@ -3,11 +3,11 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { CryptoKey } from 'jose';
 import { peopleAudience, peopleIssuer, publishIssuer } from '../../cluster/issuer.ts';
-import { getJson, waitFor } from '../../cluster/kubectl.ts';
+import { getJson } from '../../cluster/kubectl.ts';
 import { exchangeToken } from '../node.ts';
 import {
   askCloud,
-  askSidecar,
+  askPatiently,
   cloud,
   cluster,
   createNamespace,
@@ -58,12 +58,8 @@ if (node !== undefined) {
         .setExpirationTime(seconds(lifetime))
         .sign(key);
 
-    /** On a busy node an exchange may take longer than the sidecar lets a consumer wait. */
     const start = (userToken: string) =>
-      waitFor('an answer', async () => {
-        const answer = await askSidecar(pod, 'POST', '/v1/tasks/read/runs', { userToken });
-        return answer.status !== 503 && answer;
-      });
+      askPatiently(pod, 'POST', '/v1/tasks/read/runs', { userToken });
 
     test('gets a run that is recorded as hers, and her token is good for no second one', async () => {
       const userToken = await idToken();

@@ -4,7 +4,7 @@ import { apply, waitFor } from '../../cluster/kubectl.ts';
 import { exchangeToken } from '../node.ts';
 import {
   agentPod,
-  askSidecar,
+  askPatiently,
   cloud,
   cluster,
   createNamespace,
@@ -40,7 +40,7 @@ describe(`policy (${cloud.name})`, () => {
   afterAll(() => removePolicies(Object.values(names)));
 
   const credentials = (task: string) =>
-    askSidecar<{ Code: string; Message: string }>(pod, 'GET', `/v1/tasks/${task}/credentials`);
+    askPatiently<{ Code: string; Message: string }>(pod, 'GET', `/v1/tasks/${task}/credentials`);
 
   test('that no task could ever meet refuses the pod when it is created', async () => {
     const tasks = { read: { ...readReports, lifetime: '20m' } };

@@ -17,6 +17,8 @@ import type { Declaration, Place } from '../stage.ts';
 import { authorityAddress } from './authority.ts';
 import { crowdIn, saidByAll } from './crowd.ts';
 import { findRecord } from './records.ts';
+import { asEnvironment, askForKeys, keysOf, startRun } from './runs.ts';
+import type { StartedRun } from './runs.ts';
 import {
   heardFrom,
   lift,
@@ -36,18 +38,6 @@ const optedIn: Declaration = { ...readReports, role: optedInRole };
 const revocable = cloud.name === 'rgw' ? optedIn : readReports;
 
 type Refused = { refusedBy: 'sidecar' | 'cloud'; askedAt: number; status: number; code: string };
-
-type ContainerCredentials = { AccessKeyId: string; SecretAccessKey: string; Token: string };
-
-const keysOf = (place: Place) => askSidecar<ContainerCredentials>(place, 'GET', '/v1/credentials');
-
-/** The keys as an SDK takes them from its environment: no provider will refresh them. */
-const asEnvironment = ({ AccessKeyId, SecretAccessKey, Token }: ContainerCredentials) => ({
-  AWS_REGION: cloud.region,
-  AWS_ACCESS_KEY_ID: AccessKeyId,
-  AWS_SECRET_ACCESS_KEY: SecretAccessKey,
-  AWS_SESSION_TOKEN: Token,
-});
 
 const watching = ['watch', 'acme-data', 'reports/q3.csv'];
 const isHeld = (line: { holds?: number }) => line.holds === 200;
@@ -117,16 +107,15 @@ describe(`a Revocation (${cloud.name})`, () => {
     );
     expect(record.message).toContain(await ownName());
     await lift(name);
-    await waitFor('runs to start again', async () => (await keysOf(place)).status === 200);
+    await keysOf(place);
   });
 
   test('of a run ends that run alone', async () => {
     const place: Place = { namespace, pod: 'one-of-two' };
     await runPod({ name: 'one-of-two', namespace, tasks: { read: readReports } });
-    const start = () => askSidecar(place, 'POST', '/v1/tasks/read/runs', {});
-    const [one, other] = [await start(), await start()];
-    const pathOf = ({ body }: typeof one) => `/v1/runs/${String(body['run'])}/credentials`;
-    await revoke(nameOf('run'), { run: one.body['run'] });
+    const [one, other] = [await startRun(place), await startRun(place)];
+    const pathOf = ({ run }: StartedRun) => `/v1/runs/${run}/credentials`;
+    await revoke(nameOf('run'), { run: one.run });
     await waitFor('its sidecar to refuse', async () => {
       const { status, body } = await askSidecar(place, 'GET', pathOf(one));
       return status === 403 && body['Code'] === 'run_revoked';
@@ -139,9 +128,7 @@ describe(`a Revocation (${cloud.name})`, () => {
     await apply(cluster, crowdIn(crowded, CROWD));
     const answers = async () => {
       const said = await saidByAll<{ pod: string; answer: string; askedAt: number }>(crowded);
-      return Map.groupBy(said, ({ pod }) => pod)
-        .values()
-        .toArray();
+      return [...Map.groupBy(said, ({ pod }) => pod).values()];
     };
     const served = ({ answer }: { answer: string }) => answer === '200';
     await waitFor(
@@ -168,7 +155,7 @@ describe(`a Revocation (${cloud.name})`, () => {
     test('finds a sidecar that was cut off when it is back; until then it starts nothing new', async () => {
       const place: Place = { namespace, pod: 'cut-off' };
       await runPod({ name: 'cut-off', namespace, tasks: { read: revocable } });
-      const keys = (await keysOf(place)).body;
+      const keys = await keysOf(place);
       const used = () => askCloud(place, 'get', 'reports/q3.csv', { env: asEnvironment(keys) });
       expect(await used()).toEqual({ status: 200 });
       const mend = await cutOff(node, place, await authorityAddress());
@@ -178,13 +165,13 @@ describe(`a Revocation (${cloud.name})`, () => {
         expect(start.status).toBe(503);
         expect(Number(start.headers['retry-after'])).toBeGreaterThan(0);
         // What it holds it serves: the platform sets no maxSilence. The cloud refuses where it can.
-        expect((await keysOf(place)).body).toEqual(keys);
+        expect(await keysOf(place)).toEqual(keys);
         if (cloud.name === 'rgw')
           await waitFor('the cloud to refuse', async () => (await used()).status === 403);
       } finally {
         await mend();
       }
-      await waitFor('its sidecar to refuse', async () => (await keysOf(place)).status === 403);
+      await waitFor('its sidecar to refuse', async () => (await askForKeys(place)).status === 403);
     });
   }
 
@@ -211,11 +198,10 @@ describe(`a Revocation (${cloud.name})`, () => {
     test('is made of a completed run of such a role: its keys die at the cloud', async () => {
       const place: Place = { namespace, pod: 'completed' };
       await runPod({ name: 'completed', namespace, tasks: { read: optedIn } });
-      const { body } = await askSidecar(place, 'POST', '/v1/tasks/read/runs', {});
-      const env = asEnvironment(body['credentials'] as ContainerCredentials);
+      const { run, credentials } = await startRun(place);
+      const env = asEnvironment(credentials);
       const used = () => askCloud(place, 'get', 'reports/q3.csv', { env });
       expect(await used()).toEqual({ status: 200 });
-      const run = String(body['run']);
       expect((await askSidecar(place, 'DELETE', `/v1/runs/${run}`)).status).toBe(204);
       const completedAt = Date.now();
       await waitFor('the cloud to refuse', async () => (await used()).status === 403);

@@ -6,7 +6,7 @@ import { assumeRole } from '../../clouds/sts.ts';
 import { exchangeToken } from '../node.ts';
 import {
   askCloud,
-  askSidecar,
+  askPatiently,
   cloud,
   createNamespace,
   readReports,
@@ -95,7 +95,7 @@ if (cloud.name === 'rgw' && node !== undefined) {
     });
 
     const credentials = (where: string, task: string) =>
-      askSidecar({ namespace: where, pod: 'agent' }, 'GET', `/v1/tasks/${task}/credentials`);
+      askPatiently({ namespace: where, pod: 'agent' }, 'GET', `/v1/tasks/${task}/credentials`);
     const denied = { status: 403, body: { Code: 'AccessDenied' } };
 
     test('one task’s sub opens to that task', async () => {

@@ -19,7 +19,7 @@ export type FormApp = {
   /** By path: what a POST of a form is answered with; whatever it throws is a bug. */
   readonly posts: Readonly<Record<string, (call: FormCall) => Promise<JsonAnswer>>>;
   /** By path: what a GET is answered with. */
-  readonly documents: Readonly<Record<string, () => JsonAnswer>>;
+  readonly documents: Readonly<Record<string, () => JsonAnswer | Promise<JsonAnswer>>>;
   /** By path: who answers a GET, and may hold it open. */
   readonly streams: Readonly<Record<string, StreamHandler>>;
   /** Judges each request before anything of it is read but its head; an answer refuses it. */
@@ -51,7 +51,7 @@ export const createFormApp = (parts: FormApp): RequestListener => {
     });
   }
   for (const [path, answer] of Object.entries(documents)) {
-    app.get(path, (_, response) => sendAnswer(response, answer()));
+    app.get(path, async (_, response) => sendAnswer(response, await answer()));
   }
   for (const [path, stream] of Object.entries(streams)) {
     app.get(path, async (request, response) => {

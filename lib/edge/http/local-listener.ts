@@ -39,9 +39,13 @@ export const createLocalServer = (handler?: RequestListener): Server => {
 };
 
 const refuseMalformed = ({ code }: NodeJS.ErrnoException, socket: Duplex): void => {
-  const isLarge = code === 'HPE_HEADER_OVERFLOW';
-  const status = isLarge ? '431 Request Header Fields Too Large' : '400 Bad Request';
-  endWith(socket, status, isLarge ? 'headers_too_large' : 'bad_request');
+  const [status, refusal] = REFUSAL_OF[code ?? ''] ?? ['400 Bad Request', 'bad_request'];
+  endWith(socket, status, refusal);
+};
+
+const REFUSAL_OF: Readonly<Record<string, readonly [status: string, refusal: string]>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'headers_too_large'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'request_timeout'],
 };
 
 const refuseTunnel = (_request: unknown, socket: Duplex): void =>

@@ -6,6 +6,7 @@ import { openFakeApiServer, type FakeApiServer } from './fixtures/fake-api-serve
 import { openLivePods } from './live-pods.ts';
 import { openNamespaceLabels } from './namespace-labels.ts';
 import { openPodEvents, type PodEvent } from './pod-events.ts';
+import { openServiceAccounts } from './service-accounts.ts';
 import { openSpentLeases } from './spent-leases.ts';
 import { openTokenReviews } from './token-reviews.ts';
 
@@ -179,6 +180,18 @@ describe('an event on a pod', () => {
     expect(created()).toHaveLength(4);
   });
 
+  test('is told of one pod for so long, however many things it makes us say', async () => {
+    let at = 0;
+    const tell = openPodEvents(calls, { replica: 'authority-0', now: () => at });
+    for (let count = 0; count < 40; count += 1) await tell({ ...event, message: `no ${count}` });
+    expect(created()).toHaveLength(25);
+    await tell({ ...event, pod: { name: 'agent-1', uid: 'v' } });
+    expect(created()).toHaveLength(26);
+    at = 60_000;
+    await tell({ ...event, message: 'once more' });
+    expect(created()).toHaveLength(27);
+  });
+
   test('that could not be told is told at the next occasion', async () => {
     const tell = openPodEvents(calls, { replica: 'authority-0', now: () => 0 });
     api.fail(/events/, 503);
@@ -197,5 +210,31 @@ describe('an event on a pod', () => {
     expect(told).not.toContain('..');
     const stored = api.get(`/api/v1/namespaces/research/events/${told}`);
     expect(stored?.['message']).toHaveLength(1024);
+  });
+});
+
+describe('the annotations of a service account', () => {
+  const place = { namespace: 'research', name: 'agent' };
+  const path = '/api/v1/namespaces/research/serviceaccounts/agent';
+
+  test('are read by its name, and remembered for two seconds', async () => {
+    let at = 0;
+    const read = openServiceAccounts(calls, () => at);
+    api.put(path, { metadata: { annotations: { a: 'one' } } });
+    expect(await read(place)).toEqual({ a: 'one' });
+    api.put(path, { metadata: {} });
+    expect(await read(place)).toEqual({ a: 'one' });
+    at = 2_001;
+    expect(await read(place)).toEqual({});
+    await read({ namespace: 'a/../b', name: 'c?d' });
+    expect(api.requests.at(-1)).toBe('GET /api/v1/namespaces/a%2F..%2Fb/serviceaccounts/c%3Fd');
+  });
+
+  test('are nothing where it is not, and an error where nobody can be asked', async () => {
+    const read = openServiceAccounts(calls, () => 0);
+    expect(await read(place)).toBeUndefined();
+    api.fail(/serviceaccounts/, 503);
+    const other = { ...place, name: 'other' };
+    await expect(read(other)).rejects.toMatchObject({ code: 'unavailable' });
   });
 });

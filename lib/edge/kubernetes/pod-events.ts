@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import { openBuckets } from '../../issuing/buckets.ts';
 import type { DirectCalls } from './direct-calls.ts';
 
 /** What is told of a pod, for `kubectl describe` to show. */
@@ -19,9 +20,12 @@ const MAX_MESSAGE = 1024;
 /** An SDK asks several times for one refusal: it is told once. */
 const QUIET_MS = 60_000;
 const MAX_REMEMBERED = 4096;
+/** Of one pod, whatever it says: as Kubernetes' own recorder of Events spares the API server. */
+const OF_ONE_POD = { burst: 25, perSecond: 1 / 60 };
 
 /**
- * Makes warnings on pods (Event, core/v1), the same one at most once a minute.
+ * Makes warnings on pods (Event, core/v1), the same one at most once a minute, and of one pod that
+ * never says the same twice no more than that either, once it has said enough.
  *
  * @param source.replica who tells it: our own pod's name
  */
@@ -34,10 +38,11 @@ export const openPodEvents = (
   },
 ): TellPod => {
   const told = new Map<string, number>();
+  const take = openBuckets({ ...OF_ONE_POD, capacity: MAX_REMEMBERED, monotonic: source.now });
   return async (event) => {
     const key = keyOf(event);
     const at = source.now();
-    if (at - (told.get(key) ?? -Infinity) < QUIET_MS) return;
+    if (at - (told.get(key) ?? -Infinity) < QUIET_MS || take(event.pod.uid) > 0) return;
     if (told.size >= MAX_REMEMBERED) told.clear();
     told.set(key, at);
     const { namespace, pod } = event;

@@ -1,5 +1,8 @@
-import { describe } from '@jest/globals';
-import { PREPARE, AGENT, add, type Case, refuses, allows } from '../fixtures/cases.ts';
+import { describe, expect, test } from '@jest/globals';
+import { PREPARE, AGENT, add, found, type Case, refuses, allows } from '../fixtures/cases.ts';
+import { platform } from '../fixtures/platform.ts';
+import { acceptedFor, agentTasks, inject } from '../fixtures/pods.ts';
+import { judgePod } from './rules.ts';
 
 describe('credentials of its own', () => {
   const variable = (name: string) => [add(`${PREPARE}/env`, [{ name, value: 'x' }])];
@@ -36,7 +39,137 @@ describe('credentials of its own', () => {
       [add(`${AGENT}/env/0`, { name: 'VALETKEY_SOCKET', valueFrom: { secretKeyRef: {} } })],
     ],
   ]);
+  const KEY = ['AKIA', 'A'.repeat(16)].join('');
+  const source = (member: object) => [add(`${PREPARE}/envFrom`, [member])];
+  const runs = (...command: readonly string[]) => [add(`${PREPARE}/command`, command)];
+  const from = (valueFrom: object) => [add(`${PREPARE}/env`, [{ name: 'KEY', valueFrom }])];
+  refuses('7', [
+    [
+      'a key by another name',
+      [add(`${PREPARE}/env`, [{ name: 'KEY', value: KEY }])],
+      `${PREPARE}/env/0/value`,
+    ],
+    [
+      'a key of a Secret by another name',
+      from({ secretKeyRef: { name: 'x', key: 'AWS_SECRET_ACCESS_KEY' } }),
+      `${PREPARE}/env/0/valueFrom/secretKeyRef/key`,
+    ],
+    [
+      'a file of keys',
+      [add(`${PREPARE}/env`, [{ name: 'AWS_SHARED_CREDENTIALS_FILE', value: '/keys' }])],
+      `${PREPARE}/env/0`,
+    ],
+    ...['aws-credentials', 'team.gcp.keys', 's3-access-key', 'AwsCreds', 'azure-secret'].map(
+      (name): Case => [
+        `all of the Secret ${name}`,
+        source({ secretRef: { name } }),
+        `${PREPARE}/envFrom/0/secretRef/name`,
+      ],
+    ),
+    [
+      'all of a ConfigMap of keys',
+      source({ configMapRef: { name: 'google-credentials' } }),
+      `${PREPARE}/envFrom/0/configMapRef/name`,
+    ],
+    ...['AWS_', 'A', 'AWS_ACCESS_', 'VALETKEY_'].map((prefix): Case => [
+      `the prefix ${prefix}`,
+      source({ prefix, secretRef: { name: 'x' } }),
+      `${PREPARE}/envFrom/0/prefix`,
+    ]),
+    ...[
+      '~/.aws/credentials',
+      'cat /root/.aws/credentials',
+      '--file=/home/agent/.config/gcloud/key.json',
+      '/root/.azure',
+      'x\n/keys/application_default_credentials.json',
+      'export GOOGLE_APPLICATION_CREDENTIALS=/keys/gcp.json; run',
+      'AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=y run',
+      `configure ${KEY}`,
+    ].map((word): Case => [`the command ${word}`, runs('sh', '-c', word), `${PREPARE}/command/2`]),
+    ['it as an argument', [add(`${PREPARE}/args`, ['/root/.aws/x'])], `${PREPARE}/args/0`],
+    [
+      'it in a hook',
+      [add(`${PREPARE}/lifecycle`, { postStart: { exec: { command: ['/root/.aws/x'] } } })],
+      `${PREPARE}/lifecycle/postStart/exec/command/0`,
+    ],
+    [
+      'it in a probe',
+      [add(`${AGENT}/livenessProbe`, { exec: { command: ['cat', '/root/.aws/x'] } })],
+      `${AGENT}/livenessProbe/exec/command/1`,
+    ],
+    [
+      'a mount where tools look for keys',
+      [add(`${PREPARE}/volumeMounts`, [{ name: 'keys', mountPath: '/root/.aws' }])],
+      `${PREPARE}/volumeMounts/0/mountPath`,
+    ],
+    [
+      'a role by the annotation of kube2iam',
+      [add('/metadata/annotations/iam.amazonaws.com~1role', 'agent')],
+    ],
+  ]);
+
+  test('rule 7 never repeats a key', () => {
+    const text = JSON.stringify(
+      found([...runs(KEY), add(`${AGENT}/env/-`, { name: 'K', value: KEY })]),
+    );
+    expect(text).toContain('the id of an AWS key');
+    expect(text).not.toContain(KEY);
+  });
+
+  const judgeBound = (annotations: Readonly<Record<string, string>>) =>
+    judgePod(inject(), {
+      platform,
+      profiles: acceptedFor(platform),
+      occasion: 'CREATE',
+      tasks: agentTasks,
+      namespace: 'research',
+      serviceAccount: { name: 'agent', annotations },
+    });
+
+  test.each([
+    'eks.amazonaws.com/role-arn',
+    'iam.gke.io/gcp-service-account',
+    'azure.workload.identity/client-id',
+  ])('rule 7 refuses a service account bound by %s', (name) => {
+    expect(judgeBound({ [name]: 'x' })).toEqual([
+      {
+        rule: '7',
+        source: 'ServiceAccount research/agent',
+        path: `/metadata/annotations/${name.replace('/', '~1')}`,
+        expected: expect.stringContaining('declare a task'),
+        got: '"x"',
+      },
+    ]);
+  });
+
+  test('rule 7 allows a service account with other annotations', () => {
+    expect(judgeBound({ 'eks.amazonaws.com/audience': 'x', __proto__: 'x' })).toEqual([]);
+  });
+
+  test('rule 7 refuses what EKS Pod Identity writes, by the final pod', () => {
+    const uri = {
+      name: 'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+      value: 'http://169.254.170.23/v1/credentials',
+    };
+    expect(found([add(`${PREPARE}/env`, [uri])])).toMatchObject([{ rule: '7' }]);
+  });
+
   allows('7', [
+    ['other Secrets', source({ secretRef: { name: 'database-password' } })],
+    ['the name of a cloud alone', source({ configMapRef: { name: 'aws-region' } })],
+    ['another prefix', source({ prefix: 'APP_', configMapRef: { name: 'settings' } })],
+    [
+      'no file of keys',
+      [add(`${PREPARE}/env`, [{ name: 'AWS_SHARED_CREDENTIALS_FILE', value: '/dev/null' }])],
+    ],
+    [
+      'commands that speak of keys',
+      runs('sh', '-c', 'test -z "$AWS_ACCESS_KEY_ID" && ls ~/.awsome'),
+    ],
+    [
+      'a mount of its own',
+      [add(`${PREPARE}/volumeMounts`, [{ name: 'x', mountPath: '/data/aws' }])],
+    ],
     ['its own region', variable('AWS_REGION')],
     ['its own profile', variable('AWS_PROFILE')],
   ]);

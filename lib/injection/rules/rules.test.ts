@@ -9,6 +9,8 @@ describe('an injected pod', () => {
   });
 
   test('breaks no rule silently: each has cases below', () => {
-    expect(RULES.map(({ id }) => id)).toEqual(Array.from({ length: 13 }, (_, index) => String(index + 1)));
+    expect(RULES.map(({ id }) => id)).toEqual(
+      Array.from({ length: 13 }, (_, index) => String(index + 1)),
+    );
   });
 });

@@ -104,7 +104,7 @@ export const RULES: readonly Rule[] = [
     id: '5',
     holds:
       'No volume opens the node, or holds a token for an audience that is traded for credentials, or for the API server unless the platform allows that.',
-    why: 'A hostPath leads to the tokens of every pod of the node; a token of its own for our audience, or a cloud’s, is traded past the tasks.',
+    why: "A hostPath leads to the tokens of every pod of the node; a token of its own for our audience, or a cloud's, is traded past the tasks.",
     message: 'take the volume out: the sidecar holds the only token that is traded',
     looksAt: [
       '/spec/volumes/*/hostPath',
@@ -151,7 +151,7 @@ export const RULES: readonly Rule[] = [
     id: '8',
     holds: "Task annotations, our label and the sidecar's image do not change.",
     why: 'What was admitted would no longer be what runs, or what people are shown.',
-    message: 'change the workload’s template: its pods are created anew',
+    message: "change the workload's template: its pods are created anew",
     looksAt: ['/metadata/annotations', '/metadata/labels', ...everywhere('image')],
     exceptionCosts:
       "Another image may take the sidecar's place and hold the exchange token: the authority then refuses it, under trust: cluster nobody does.",
@@ -196,7 +196,7 @@ export const RULES: readonly Rule[] = [
     id: '12',
     holds:
       'Under trust: authority, a token for our audience is given to kubelets alone, bound to a pod.',
-    why: 'Whoever may create serviceaccounts/token would ask for the exchange token of any pod’s account.',
+    why: "Whoever may create serviceaccounts/token would ask for the exchange token of any pod's account.",
     message: 'declare a task: the kubelet gets the token for the sidecar',
     looksAt: [
       'serviceaccounts/token /spec/audiences',

@@ -8,6 +8,7 @@ const now = Date.parse('2030-01-01T00:00:00Z');
 const runOf = (index: number, deadline = now + 600_000): DeniedRun => ({
   run: `run${String(index).padStart(29, '0')}`,
   deadline,
+  hasCompleted: false,
 });
 const named = (policy = '{"Statement":[]}'): readonly string[] => {
   const { Statement } = JSON.parse(policy) as {
@@ -63,10 +64,25 @@ describe('the denial of ended sessions', () => {
     expect(named(policy)).toHaveLength(400 - leftOut.length);
   });
 
+  test('denies what was revoked however many runs have completed since', () => {
+    const revoked = runOf(0, now + 1000);
+    const completed = Array.from({ length: 400 }, (_, index) => ({
+      ...runOf(index + 1),
+      hasCompleted: true,
+    }));
+    const { policy, leftOut } = denialPolicy(
+      { runs: [...completed, revoked], sessions: [] },
+      { now },
+    );
+    expect(leftOut.length).toBeGreaterThan(100);
+    expect(named(policy)).toContain(`*@${revoked.run}`);
+  });
+
   test('never loses a run: it is denied, or left out, or dead; and always fits', () => {
     const run = fc.record({
       run: fc.stringMatching(/^[a-z2-7]{32}$/),
       deadline: fc.integer({ min: now - 60_000, max: now + 600_000 }),
+      hasCompleted: fc.boolean(),
     });
     fc.assert(
       fc.property(fc.array(run, { maxLength: 60 }), fc.nat(2500), (runs, room) => {

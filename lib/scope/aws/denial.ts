@@ -5,6 +5,8 @@ export type DeniedRun = {
   readonly run: string;
   /** When its own session policy denies everything anyway: milliseconds since the epoch. */
   readonly deadline: number;
+  /** It ended by itself: it gives way to those that somebody revoked. */
+  readonly hasCompleted: boolean;
 };
 
 /** Sessions to be denied by their tags. */
@@ -23,7 +25,7 @@ export type DeniedSessions = {
 export type Denial = {
   /** Inline role policy, compact JSON; absent: there is nothing to deny. */
   readonly policy?: string;
-  /** Runs for which there was no room: those whose own deadline comes soonest. */
+  /** Runs for which there was no room: of those that completed, then of the others, the soonest dead. */
   readonly leftOut: readonly string[];
 };
 
@@ -47,7 +49,7 @@ type Statement = {
  * (`aws:userid` is `<role id>:<session name>`, and a session name ends in its run), one for each bulk.
  * Runs past their deadline are left away, because the session policy denies them. Where the rest does
  * not fit, those that would die soonest are left out, and named: whoever writes the policy says so
- * loudly.
+ * loudly. What completed goes first: a pod ends as many runs as it likes, and would undo a revocation.
  *
  * @param room characters that this policy may have
  * @throws when not even the bulk fits
@@ -64,13 +66,18 @@ export const denialPolicy = (
   }
   const alive = wanted.runs
     .filter(({ deadline }) => deadline + SKEW_MS > now)
-    .sort((one, other) => other.deadline - one.deadline || (one.run < other.run ? -1 : 1))
+    .sort(byUrgency)
     .map(({ run }) => run);
   const count = howManyFit(alive, bulk, room);
   const statements = [...runStatement(alive.slice(0, count)), ...bulk];
   const policy = statements.length === 0 ? {} : { policy: render(statements) };
   return { ...policy, leftOut: alive.slice(count) };
 };
+
+const byUrgency = (one: DeniedRun, other: DeniedRun): number =>
+  Number(one.hasCompleted) - Number(other.hasCompleted) ||
+  other.deadline - one.deadline ||
+  (one.run < other.run ? -1 : 1);
 
 /** By halving: what fits with more runs fits with fewer. */
 const howManyFit = (runs: readonly string[], bulk: readonly Statement[], room: number): number => {

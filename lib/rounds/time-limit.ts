@@ -1,4 +1,4 @@
-import { StatedError } from './stated-error.ts';
+import { StatedError } from '../reading/stated-error.ts';
 
 /**
  * Runs what may take so long, and no longer is waited for: not everything heeds its signal.

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { apply, kubectl, waitFor } from '../../cluster/kubectl.ts';
-import { webhookPods } from '../../release.ts';
-import { findEvent, findRecord, findRefusalOf } from '../authority/records.ts';
-import { judgementOf, readPolicies, removePolicies, taskPolicy } from '../authority/policies.ts';
-import type { StoredPolicy } from '../authority/policies.ts';
+import { apply, kubectl, waitFor } from '../../../cluster/kubectl.ts';
+import { webhookPods } from '../../../release.ts';
+import { findEvent, findRecord, findRefusalOf } from '../../authority/records.ts';
+import { judgementOf, readPolicies, removePolicies, taskPolicy } from '../../authority/policies.ts';
+import type { StoredPolicy } from '../../authority/policies.ts';
 import {
   askSidecar,
   cloud,
@@ -12,8 +12,8 @@ import {
   readReports,
   runPod,
   stage,
-} from '../stage.ts';
-import type { Place } from '../stage.ts';
+} from '../../stage.ts';
+import type { Place } from '../../stage.ts';
 
 const { namespace: home } = stage.release;
 const deployment = 'deployment/valetkey-webhook';

@@ -21,15 +21,15 @@ export type CertificateUser = {
 /** @param terms.onUse told of every certificate that is new */
 export const listenAtFirstCertificate = (
   server: HttpsServer,
-  terms: { readonly listen: Address; readonly onUse: (serving: Serving) => void },
+  terms: { readonly listen: Place; readonly onUse: (serving: Serving) => void },
 ): CertificateUser => {
   let used: string | undefined;
   let port: number | undefined;
   const open = async (): Promise<void> => {
     try {
-      port = await server.listen(terms.listen);
+      port = await server.listen(terms.listen.address);
     } catch (cause) {
-      throw listenError(AUTHORITY_ENV.listen, terms.listen, cause);
+      throw listenError(terms.listen, cause);
     }
   };
   return {
@@ -46,16 +46,18 @@ export const listenAtFirstCertificate = (
   };
 };
 
-/** Listens without TLS, and answers the port. */
-export const listenPlainly = (server: Server, address: Address): Promise<number> =>
+/** Listens without TLS, and answers the port. @throws StatedError */
+export const listenPlainly = (server: Server, place: Place): Promise<number> =>
   new Promise((resolve, reject) => {
-    server.once('error', (cause) => reject(listenError(AUTHORITY_ENV.telemetry, address, cause)));
-    server.listen({ port: address.port, ...(address.host !== '' && { host: address.host }) }, () =>
+    const { host, port } = place.address;
+    server.once('error', (cause) => reject(listenError(place, cause)));
+    server.listen({ port, ...(host !== '' && { host }) }, () =>
       resolve((server.address() as AddressInfo).port),
     );
   });
 
-const listenError = (setting: string, { host, port }: Address, cause: unknown): StatedError => {
+const listenError = ({ setting, address }: Place, cause: unknown): StatedError => {
   const { code = 'unknown' } = cause as NodeJS.ErrnoException;
-  return new StatedError(`${setting}: ${host}:${port} cannot be listened on (${code})`, { cause });
+  const where = `${address.host}:${address.port}`;
+  return new StatedError(`${setting}: ${where} cannot be listened on (${code})`, { cause });
 };

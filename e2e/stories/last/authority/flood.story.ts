@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { askAllFrom, refusedBody, tokenRequest } from '../authority/authority.ts';
-import type { Reply } from '../authority/authority.ts';
-import { findEvent, findRefusalOf } from '../authority/records.ts';
-import { strangerSigner } from '../authority/tokens.ts';
-import { exchangeToken } from '../node.ts';
-import { cloud, createNamespace, readReports, runPod, stage } from '../stage.ts';
-import type { Place } from '../stage.ts';
+import { askAllFrom, refusedBody, tokenRequest } from '../../authority/authority.ts';
+import type { Reply } from '../../authority/authority.ts';
+import { findEvent, findRefusalOf } from '../../authority/records.ts';
+import { strangerSigner } from '../../authority/tokens.ts';
+import { exchangeToken } from '../../node.ts';
+import { cloud, createNamespace, readReports, runPod, stage } from '../../stage.ts';
+import type { Place } from '../../stage.ts';
 
 const { node } = stage;
 
@@ -48,11 +48,11 @@ if (node !== undefined) {
 
     /** Each of the served pod's runs is granted, and takes about as long as ever. */
     const expectServed = async (flood: Promise<unknown>) => {
-      const during = await runsOf(served, 20);
+      const during = await runsOf(served, 15);
       await flood;
       expect(statuses(during)).toEqual([200]);
-      // Half of a second: what a node of two cores may take for two pods at once.
-      expect(median(during)).toBeLessThan(Math.max(500, 4 * usual));
+      // The flood takes its share of the node that both stand on; a sidecar waits for 900 ms.
+      expect(median(during)).toBeLessThan(Math.max(900, 4 * usual));
       console.log(
         `a run: ${Math.round(usual)} ms alone, ${Math.round(median(during))} ms beside a flood`,
       );
@@ -60,14 +60,14 @@ if (node !== undefined) {
 
     test('that pod is told to slow down, another is served as ever', async () => {
       const token = await exchangeToken(node, flooding);
-      const wishes = Array.from({ length: 400 }, (_, run) =>
+      const wishes = Array.from({ length: 300 }, (_, run) =>
         tokenRequest({ token, purpose: `flood ${run}` }),
       );
-      const flood = askAllFrom(flooding, wishes, { lanes: 4 });
+      const flood = askAllFrom(flooding, wishes, { lanes: 2 });
       await expectServed(flood);
       const refused = (await flood).filter(({ status }) => status !== 200);
       expect(statuses(refused)).toEqual([429]);
-      expect(refused.length).toBeGreaterThan(200);
+      expect(refused.length).toBeGreaterThan(100);
       for (const reply of refused) {
         expect(Number(reply.headers['retry-after'])).toBeGreaterThan(0);
         expect(refusedBody(reply)).toMatchObject({ error: 'slow_down', reason: 'flood_pod' });
@@ -78,10 +78,10 @@ if (node !== undefined) {
 
     test('forged tokens that name a pod cost that pod nothing', async () => {
       const forged = await strangerSigner()(await exchangeToken(node, served));
-      const wishes = Array.from({ length: 400 }, (_, run) =>
+      const wishes = Array.from({ length: 300 }, (_, run) =>
         tokenRequest({ token: forged, purpose: `forged ${run}` }),
       );
-      const flood = askAllFrom(flooding, wishes, { lanes: 4 });
+      const flood = askAllFrom(flooding, wishes, { lanes: 2 });
       await expectServed(flood);
       expect(statuses(await flood)).toEqual([400]);
       expect(new Set((await flood).map((reply) => refusedBody(reply).reason))).toEqual(

@@ -1,0 +1,17 @@
+import { connect } from 'node:tls';
+
+/** Fingerprints of what replicas serve with, asked one by one. */
+export const servedCertificates = (addresses: string[], port: number): Promise<string[]> =>
+  Promise.all(addresses.map((host) => fingerprintAt(host, port)));
+
+const fingerprintAt = (host: string, port: number): Promise<string> => {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  // Which certificate it is, is the question: nothing is sent, nothing trusted.
+  const socket = connect({ host, port, rejectUnauthorized: false, timeout: 5_000 }, () => {
+    resolve(socket.getPeerCertificate().fingerprint256);
+    socket.destroy();
+  });
+  socket.on('error', reject);
+  socket.on('timeout', () => socket.destroy(new Error(`${host} does not answer`)));
+  return promise;
+};

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import fc from 'fast-check';
+import { fileOf, publicKeys, recordedFile } from '../lib/audit/fixtures/recording.ts';
+import { verifyChain } from '../lib/audit/verify.ts';
+import type { StreamLine } from '../lib/contract/authority.ts';
+import { ExchangeError } from '../lib/credentials/exchange.ts';
+import { promptExchange, task } from '../lib/credentials/fixtures/exchange.ts';
+import { fakeTime } from '../lib/credentials/fixtures/time.ts';
+import { openRunBook } from '../lib/credentials/run-book.ts';
+import type { Connection } from '../lib/edge/authority/connection.ts';
+import { openEvents } from '../lib/edge/authority/event-stream.ts';
+import { anyChange, anyJson, changed } from './pods.ts';
+import { property, type Property } from './property.ts';
+
+const recorded = recordedFile(12);
+
+const junk = fc.oneof(
+  fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
+  anyJson.map((value) => Buffer.from(JSON.stringify(value))),
+  fc.nat({ max: 5_000 }).map((depth) => Buffer.from('['.repeat(depth) + ']'.repeat(depth))),
+  fc
+    .constantFrom('', '\r', '{}', 'null', '{"metadata":{"sequence":0},"unmapped":{}}')
+    .map(Buffer.from),
+);
+
+/** A record with something changed, in the canonical form or in any other. */
+const disturbed = fc.tuple(fc.nat(), anyChange);
+
+type Edit =
+  | { readonly kind: 'junk'; readonly at: number; readonly line: Buffer }
+  | { readonly kind: 'change'; readonly at: number; readonly change: fc.TypeOf<typeof disturbed> };
+
+const edit: fc.Arbitrary<Edit> = fc.oneof(
+  fc.record({ kind: fc.constant('junk' as const), at: fc.nat(), line: junk }),
+  fc.record({ kind: fc.constant('change' as const), at: fc.nat(), change: disturbed }),
+);
+
+const edited = (lines: readonly Buffer[], one: Edit): readonly Buffer[] => {
+  const at = one.at % (lines.length + 1);
+  if (one.kind === 'junk') return [...lines.slice(0, at), one.line, ...lines.slice(at)];
+  return lines.map((line, index) => (index === at ? changedLine(line, one.change) : line));
+};
+
+const changedLine = (line: Buffer, [, change]: fc.TypeOf<typeof disturbed>): Buffer => {
+  try {
+    return Buffer.from(JSON.stringify(changed(JSON.parse(line.toString()), change).value));
+  } catch {
+    return line;
+  }
+};
+
+const NEWLINE = Buffer.from('\n');
+
+const textOf = (lines: readonly Buffer[]): Buffer =>
+  Buffer.concat(lines.flatMap((line) => [line, NEWLINE]));
+
+const verifiesAnyLine = property(
+  'any line among records: a report, and never a whole chain that is not',
+  {
+    runs: 250,
+    inputs: fc.array(edit, { minLength: 1, maxLength: 3 }),
+    holds: async (edits) => {
+      const { text, head } = await recorded;
+      const before = text
+        .trimEnd()
+        .split('\n')
+        .map((line) => Buffer.from(line));
+      const after = textOf(edits.reduce<readonly Buffer[]>(edited, before));
+      const settings = { publicKeys, heads: head === undefined ? {} : { replica: head } };
+      const report = await verifyChain([fileOf(after)], settings);
+      const isSame = after.equals(textOf(before));
+      assert.ok(isSame || !report.isWhole, 'an edited file is called whole');
+      assert.ok(report.isWhole === (report.faultCount === 0));
+    },
+  },
+);
+
+const streamed = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom<unknown>({ type: 'heartbeat' }, { type: 'goodbye' }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constant('revocations'),
+      active: fc.array(
+        fc.record(
+          {
+            name: fc.string({ maxLength: 300 }),
+            reason: fc.string({ unit: 'binary', maxLength: 50 }),
+            run: fc.oneof(fc.constant('run-1'), fc.string()),
+            task: fc.oneof(fc.constant('summarize'), anyJson),
+          },
+          { requiredKeys: ['name', 'reason'] },
+        ),
+        { maxLength: 4 },
+      ),
+    }),
+  },
+  { weight: 2, arbitrary: fc.dictionary(fc.constantFrom('type', 'active', '__proto__'), anyJson) },
+);
+
+const bytes = fc
+  .array(
+    fc.oneof(
+      { weight: 5, arbitrary: streamed.map((line) => Buffer.from(`${JSON.stringify(line)}\n`)) },
+      { weight: 1, arbitrary: junk },
+      { weight: 1, arbitrary: fc.constant(NEWLINE) },
+    ),
+    { maxLength: 8 },
+  )
+  .map((parts) => Buffer.concat(parts));
+
+/** The same bytes, cut elsewhere. */
+const chunksOf = (whole: Buffer, size: number): readonly Buffer[] =>
+  Array.from({ length: Math.ceil(whole.length / size) }, (_, index) =>
+    whole.subarray(index * size, (index + 1) * size),
+  );
+
+const LINE_TYPES: readonly StreamLine['type'][] = ['heartbeat', 'revocations', 'goodbye'];
+
+const hearsAnything = property(
+  'any NDJSON of an authority: lines that are understood, or an end with a code',
+  {
+    runs: 400,
+    inputs: fc.tuple(bytes, fc.integer({ min: 1, max: 50 })),
+    holds: async ([whole, size]) => {
+      const time = fakeTime();
+      const { exchange } = promptExchange(time.clock);
+      const observer = { started: () => undefined, ended: () => undefined };
+      const book = openRunBook({ exchange, ...time, observer });
+      const params = {};
+      await book.start({ consumer: 'agent', task: task(), params });
+      const answer = Object.assign(Readable.from(chunksOf(whole, size)), { statusCode: 200 });
+      const connection: Pick<Connection, 'open'> = {
+        open: () => Promise.resolve(answer as unknown as IncomingMessage),
+      };
+      const onLine = (line: StreamLine): void => {
+        assert.ok(LINE_TYPES.includes(line.type));
+        if (line.type === 'revocations') book.revoke(line.active);
+      };
+      const { signal } = new AbortController();
+      try {
+        await openEvents(connection as Connection)('a.b.c', onLine, signal);
+      } catch (error) {
+        assert.ok(error instanceof ExchangeError, String(error));
+        assert.equal(error.code, 'stream_malformed');
+        assert.equal(error.kind, 'unavailable');
+      }
+    },
+  },
+);
+
+export const lineProperties: readonly Property[] = [verifiesAnyLine, hearsAnything];

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import type { Task } from '../lib/contract/task.ts';
+import { sessionPolicy } from '../lib/scope/aws/session-policy.ts';
+import { bindParams } from '../lib/task/params.ts';
+import { readTasks } from './admission-scene.ts';
+import { property, type Property } from './property.ts';
+
+const consumers = { containers: ['agent', 'helper'], addressable: ['prepare'] };
+
+const readAll = (annotations: Readonly<Record<string, string>>) =>
+  readTasks({ annotations, consumers });
+
+/**
+ * Whether a pattern of IAM's (`*` any text, `?` one character) matches the whole text: told by
+ * nothing of ours, place by place.
+ */
+const matches = (pattern: string, text: string): boolean => {
+  let ends = new Set([0]);
+  for (const character of pattern) {
+    const next = new Set<number>();
+    for (const at of ends) {
+      if (character === '*') for (let end = at; end <= text.length; end += 1) next.add(end);
+      else if (at < text.length && (character === '?' || character === text[at])) next.add(at + 1);
+    }
+    ends = next;
+  }
+  return ends.has(text.length);
+};
+
+const wildcardsIn = (text: string): number => text.replace(/[^*?]/g, '').length;
+
+const BUCKET = 'arn:aws:s3:::acme-data/';
+
+/** Literal text, wildcards and places of two params. */
+const resource = fc
+  .array(fc.constantFrom('a', 'b/', '*', '?', '{one}', '{two}', '.', '-'), {
+    minLength: 1,
+    maxLength: 8,
+  })
+  .map((parts) => `${BUCKET}a${parts.join('')}`);
+
+const PATTERNS = ['[a-z]+', '.*', '[^/]*', '(a|b)*', '.{0,9}', '\\w+', '[\\s\\S]+'] as const;
+
+const declared = fc.record({
+  resources: fc.uniqueArray(resource, { minLength: 1, maxLength: 3 }),
+  pattern: fc.constantFrom(...PATTERNS),
+});
+
+const value = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 12 }),
+  fc.string({
+    unit: fc.constantFrom('a', 'b', '*', '?', '/', '{', '}', '"', '$', '.', '\\'),
+    maxLength: 8,
+  }),
+  fc.constantFrom('{two}', '{one}', '*', '../', '","*', '\u202e', '%2f', 'a\n', '__proto__'),
+);
+
+const placesOf = (resources: readonly string[]): readonly string[] => [
+  ...new Set(resources.flatMap((each) => each.match(/\{(one|two)\}/g) ?? [])),
+];
+
+const declarationOf = (resources: readonly string[], pattern: string): string =>
+  JSON.stringify({
+    role: 'arn:aws:iam::111122223333:role/agent-reports',
+    allow: [{ actions: ['s3:GetObject'], resources }],
+    params: Object.fromEntries(
+      placesOf(resources).map((place) => [place.slice(1, -1), { pattern, maxLength: '20' }]),
+    ),
+    lifetime: '5m',
+  });
+
+type Policy = {
+  readonly Statement: readonly {
+    readonly Effect: string;
+    readonly Action: readonly string[];
+    readonly Resource: string | readonly string[];
+  }[];
+};
+
+const policyFor = (task: Task, params: Readonly<Record<string, string>>): Policy =>
+  JSON.parse(
+    sessionPolicy({
+      task,
+      params,
+      deadline: 1_800_000_000_000,
+      cloud: { dialect: 'aws', bind: { mode: 'none' } },
+      podIp: '10.0.0.1',
+    }),
+  ) as Policy;
+
+/** A resource that a pattern covers. */
+const sampleOf = (pattern: string, fillers: readonly string[]): string =>
+  Array.from(pattern, (character, index) => {
+    const filler = fillers[index % fillers.length] ?? '';
+    if (character === '*') return filler;
+    return character === '?' ? (filler[0] ?? 'z') : character;
+  }).join('');
+
+const neverWidens = property('params never widen a compiled resource', {
+  runs: 400,
+  inputs: fc.record({
+    declared,
+    one: value,
+    two: value,
+    fillers: fc.array(fc.string({ maxLength: 6 }), { minLength: 3, maxLength: 3 }),
+  }),
+  holds: async ({ declared: { resources, pattern }, one, two, fillers }) => {
+    const read = await readAll({ 'task.valetkey.dev/t': declarationOf(resources, pattern) });
+    const [task] = read.ok ? read.value : [];
+    if (task === undefined) return;
+    const given = Object.fromEntries(
+      Object.entries({ one, two }).filter(([name]) => Object.hasOwn(task.params, name)),
+    );
+    const bound = bindParams(task, given);
+    if (!bound.ok) return;
+    const [allow, ...denials] = policyFor(task, bound.value).Statement;
+    assert.deepEqual(allow?.Action, ['s3:GetObject']);
+    assert.ok(denials.every(({ Effect }) => Effect === 'Deny'));
+    const compiled = allow.Resource as readonly string[];
+    const source = task.allow[0]?.resources ?? [];
+    assert.equal(compiled.length, source.length);
+    compiled.forEach((each, index) => {
+      const written = source[index] ?? '';
+      // A value brings no wildcard of its own.
+      assert.equal(wildcardsIn(each), wildcardsIn(written.replace(/\{\w+\}/g, '')));
+      const sample = sampleOf(each, fillers);
+      assert.ok(matches(each, sample));
+      assert.ok(matches(written.replace(/\{\w+\}/g, '*'), sample), `${written} ⊉ ${sample}`);
+      // Nor is it read again: what it looks like a place of stays text.
+      const filled = written.replace(/\{(\w+)\}/g, (_, name: string) => given[name] ?? '');
+      assert.equal(each, filled);
+    });
+  },
+});
+
+const statement = fc.record({
+  actions: fc.subarray(['s3:GetObject', 's3:PutObject', 's3:Get*', 's3:listbucket'], {
+    minLength: 1,
+  }),
+  resources: fc.subarray(['arn:aws:s3:::acme-data/a/*', 'arn:aws:s3:::acme-data', `${BUCKET}b?`], {
+    minLength: 1,
+  }),
+});
+
+const declaration = fc
+  .record(
+    {
+      allow: fc.array(statement, { minLength: 1, maxLength: 3 }),
+      lifetime: fc.constantFrom('1m', '5m', '1h', '2h'),
+      containers: fc.subarray(['agent', 'helper', 'prepare'], { minLength: 1 }),
+      default: fc.constantFrom('true', 'false'),
+      exclusive: fc.constantFrom('true', 'false'),
+      purpose: fc.string({ maxLength: 20 }),
+    },
+    { requiredKeys: ['allow'] },
+  )
+  .map((members) =>
+    JSON.stringify({ role: 'arn:aws:iam::111122223333:role/agent-reports', ...members }),
+  );
+
+const NAMES = ['a', 'b', 'a-b', '0', 'constructor'] as const;
+
+const neverMoreTogether = property('two tasks never make more than each of them does', {
+  runs: 250,
+  inputs: fc.tuple(
+    fc.uniqueArray(fc.constantFrom(...NAMES), { minLength: 2, maxLength: 2 }),
+    declaration,
+    declaration,
+  ),
+  holds: async ([[first = '', second = ''], one, other]) => {
+    const key = (name: string): string => `task.valetkey.dev/${name}`;
+    const alone = [
+      await readAll({ [key(first)]: one }),
+      await readAll({ [key(second)]: other }),
+    ].map((read) => (read.ok ? read.value : []));
+    const together = await readAll({ [key(first)]: one, [key(second)]: other });
+    if (!together.ok) return;
+    const union = alone.flat().toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    assert.deepEqual(together.value, union);
+    assert.deepEqual(
+      together.value.map((task) => policyFor(task, {})),
+      union.map((task) => policyFor(task, {})),
+    );
+  },
+});
+
+export const taskProperties: readonly Property[] = [neverWidens, neverMoreTogether];

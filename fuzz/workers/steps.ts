@@ -1,0 +1,47 @@
+import { Session, type Profiler } from 'node:inspector/promises';
+import { parentPort } from 'node:worker_threads';
+
+/**
+ * Reads annotations and counts the steps that it takes. A step is one entry of a block of
+ * JavaScript (a function, a branch, a turn of a loop), as V8's precise coverage counts them, in all
+ * code there is: ours, the YAML parser's, the pattern engine's. What a call of a built-in does inside
+ * (a search in a string, a regular expression) counts as the block that calls it, and no more.
+ */
+const session = new Session();
+session.connect();
+await session.post('Profiler.enable');
+await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
+
+// Blocks are counted in code that is compiled from here on.
+const { readTasks } = await import('../admission-scene.ts');
+
+const stepsTaken = async (): Promise<number> => {
+  const { result } = await session.post('Profiler.takePreciseCoverage');
+  return result
+    .filter(({ url }) => !url.startsWith('node:') && !url.includes('/fuzz/workers/'))
+    .flatMap(({ functions }) => functions)
+    .reduce((sum, { ranges }) => sum + countOf(ranges), 0);
+};
+
+const countOf = (ranges: readonly Profiler.CoverageRange[]): number =>
+  ranges.reduce((sum, { count }) => sum + count, 0);
+
+const consumers = { containers: ['agent', 'helper'], addressable: [] };
+
+const read = async (text: string) => {
+  await stepsTaken();
+  try {
+    const result = await readTasks({ annotations: { 'task.valetkey.dev/t': text }, consumers });
+    return { steps: await stepsTaken(), outcome: result.ok ? 'task' : 'faults' };
+  } catch (error) {
+    return { steps: await stepsTaken(), outcome: `threw ${String(error)}` };
+  }
+};
+
+// The catalogue of a service is loaded once: that is nobody's annotation's doing.
+await read('allow: [{actions: ["s3:Get*", "iam:*", "ec2:*"], resources: ["*"]}]');
+
+parentPort?.on('message', (text: string) => {
+  void read(text).then((answer) => parentPort?.postMessage(answer));
+});
+parentPort?.postMessage('ready');

@@ -1,0 +1,235 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Pod, SecurityContext } from '../../contract/pod.ts';
+import { platform } from '../fixtures/platform.ts';
+import { acceptedFor, agentTasks } from '../fixtures/pods.ts';
+import { describeFill, fillsFor } from '../fills.ts';
+import { LEVEL_TABLE, type LevelRow } from './level-table.ts';
+import type { Level } from './levels.ts';
+import { judgePod } from './rules.ts';
+
+const settings = { ...platform, pods: { ...platform.pods, baselineNamespaces: ['legacy'] } };
+const NAMESPACES: Readonly<Record<Level, string>> = { restricted: 'research', baseline: 'legacy' };
+
+/** A context that is complete at either level, but for what a case leaves out of it or adds. */
+const complete: SecurityContext = {
+  allowPrivilegeEscalation: false,
+  runAsNonRoot: true,
+  capabilities: { drop: ['ALL'] },
+  seccompProfile: { type: 'RuntimeDefault' },
+};
+
+const podWith = (
+  securityContext: object,
+  annotations: Readonly<Record<string, string>> = {},
+): Pod => ({
+  metadata: { annotations: { 'task.valetkey.dev/summarize': '', ...annotations } },
+  spec: { containers: [{ name: 'agent', image: 'agent:1', securityContext }] },
+});
+
+const pathsOf = (pod: Pod, level: Level): readonly string[] =>
+  judgePod(
+    pod,
+    {
+      platform: settings,
+      profiles: acceptedFor(settings),
+      occasion: 'CREATE',
+      tasks: agentTasks,
+      namespace: NAMESPACES[level],
+    },
+    (id) => id === '4',
+  ).map(({ path }) => path.replace('/spec/containers/0/securityContext/', ''));
+
+type Example = readonly [securityContext: object, annotations?: Readonly<Record<string, string>>];
+type Cases = {
+  /** Members of the context that the row is about. */
+  readonly members: readonly (keyof SecurityContext)[];
+  /** Whether a pod that leaves them out, and was not filled, is refused. */
+  readonly isAsked: boolean;
+  readonly allowed: readonly Example[];
+  readonly refused: readonly (readonly [path: string, ...example: Example])[];
+};
+
+const same = (cases: Cases): Readonly<Record<Level, Cases>> => ({
+  restricted: cases,
+  baseline: cases,
+});
+
+const ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/agent';
+
+const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
+  privileged: same({
+    members: ['privileged'],
+    isAsked: false,
+    allowed: [[{ privileged: false }]],
+    refused: [['privileged', { privileged: true }]],
+  }),
+  allowPrivilegeEscalation: {
+    restricted: {
+      members: ['allowPrivilegeEscalation'],
+      isAsked: true,
+      allowed: [[{ allowPrivilegeEscalation: false }]],
+      refused: [['allowPrivilegeEscalation', { allowPrivilegeEscalation: true }]],
+    },
+    baseline: {
+      members: ['allowPrivilegeEscalation'],
+      isAsked: false,
+      allowed: [[{ allowPrivilegeEscalation: true }], [{ allowPrivilegeEscalation: false }]],
+      refused: [],
+    },
+  },
+  'runAsNonRoot, runAsUser': {
+    restricted: {
+      members: ['runAsNonRoot', 'runAsUser'],
+      isAsked: true,
+      allowed: [[{ runAsNonRoot: true }], [{ runAsUser: 1000 }]],
+      refused: [
+        ['runAsUser', { runAsUser: 0 }],
+        ['runAsNonRoot', { runAsNonRoot: false }],
+      ],
+    },
+    baseline: {
+      members: ['runAsNonRoot', 'runAsUser'],
+      isAsked: false,
+      allowed: [[{ runAsUser: 0 }], [{ runAsNonRoot: false }], [{ runAsUser: 1000 }]],
+      refused: [],
+    },
+  },
+  "runAsUser, runAsGroup: the sidecar's": same({
+    members: ['runAsGroup'],
+    isAsked: false,
+    allowed: [[{ runAsUser: 64870, runAsGroup: 64870 }]],
+    refused: [
+      ['runAsUser', { runAsUser: 64871 }],
+      ['runAsGroup', { runAsGroup: 64871 }],
+    ],
+  }),
+  capabilities: {
+    restricted: {
+      members: ['capabilities'],
+      isAsked: true,
+      allowed: [[{ capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE'] } }]],
+      refused: [
+        ['capabilities/drop', { capabilities: { drop: ['NET_RAW'] } }],
+        ['capabilities/add/0', { capabilities: { drop: ['ALL'], add: ['CHOWN'] } }],
+        ['capabilities/add/0', { capabilities: { drop: ['ALL'], add: ['ALL'] } }],
+      ],
+    },
+    baseline: {
+      members: ['capabilities'],
+      isAsked: true,
+      allowed: [
+        [{ capabilities: { drop: ['NET_RAW'] } }],
+        [{ capabilities: { drop: ['ALL'], add: ['CHOWN', 'SETUID'] } }],
+      ],
+      refused: [
+        ['capabilities/drop', { capabilities: { drop: ['MKNOD'] } }],
+        ['capabilities/drop', { capabilities: { add: ['CHOWN'] } }],
+        ['capabilities/add/0', { capabilities: { drop: ['ALL'], add: ['NET_RAW'] } }],
+        ['capabilities/add/0', { capabilities: { drop: ['NET_RAW'], add: ['SYS_PTRACE'] } }],
+        ['capabilities/add/0', { capabilities: { drop: ['NET_RAW'], add: ['ALL'] } }],
+      ],
+    },
+  },
+  procMount: same({
+    members: ['procMount'],
+    isAsked: false,
+    allowed: [[{ procMount: 'Default' }]],
+    refused: [['procMount', { procMount: 'Unmasked' }]],
+  }),
+  'seccompProfile.type': same({
+    members: ['seccompProfile'],
+    isAsked: true,
+    allowed: [[{ seccompProfile: { type: 'RuntimeDefault' } }], [localhost()]],
+    refused: [['seccompProfile/type', { seccompProfile: { type: 'Unconfined' } }]],
+  }),
+  'appArmorProfile.type, and its older annotation': same({
+    members: ['appArmorProfile'],
+    isAsked: false,
+    allowed: [[{ appArmorProfile: { type: 'RuntimeDefault' } }], [{}, { [ANNOTATION]: 'mine' }]],
+    refused: [
+      ['appArmorProfile/type', { appArmorProfile: { type: 'Unconfined' } }],
+      [
+        `/metadata/annotations/${ANNOTATION.replace('/', '~1')}`,
+        {},
+        { [ANNOTATION]: 'unconfined' },
+      ],
+    ],
+  }),
+  seLinuxOptions: same({
+    members: ['seLinuxOptions'],
+    isAsked: false,
+    allowed: [
+      [{ seLinuxOptions: { type: 'container_t', level: 's0:c1,c2' } }],
+      [{ seLinuxOptions: { type: '' } }],
+    ],
+    refused: [
+      ['seLinuxOptions/type', { seLinuxOptions: { type: 'spc_t' } }],
+      ['seLinuxOptions/user', { seLinuxOptions: { user: 'unconfined_u' } }],
+      ['seLinuxOptions/role', { seLinuxOptions: { role: 'unconfined_r' } }],
+    ],
+  }),
+};
+
+function localhost() {
+  return { seccompProfile: { type: 'Localhost', localhostProfile: 'agent.json' } };
+}
+
+const cells = LEVEL_TABLE.flatMap(({ field, cells: row }) =>
+  (['restricted', 'baseline'] as const).map((level) => ({ field, level, cell: row[level] })),
+);
+
+const without = (members: Cases['members']): object =>
+  Object.fromEntries(Object.entries(complete).filter(([name]) => !members.some((m) => m === name)));
+
+const given = (field: string, level: Level): Cases => {
+  const found = CASES[field]?.[level];
+  if (found === undefined) throw new Error(`no cases of ${field} at ${level}`);
+  return found;
+};
+
+test('every field of the table has cases, and nothing else has', () => {
+  expect(Object.keys(CASES)).toEqual(LEVEL_TABLE.map(({ field }: LevelRow) => field));
+});
+
+describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
+  const { members, isAsked, allowed, refused } = given(field, level);
+
+  test('is filled as the table says, and keeps the rule then', () => {
+    const pod = podWith(without(members));
+    const [fill] = fillsFor(pod, level);
+    const written = fill === undefined ? 'nothing' : describeFill(fill).split(' filled with ')[1];
+    expect(written).toBe(cell.filled);
+    const filled = podWith({ ...without(members), ...fill?.values });
+    expect(pathsOf(filled, level).length > 0).toBe(isAsked && cell.filled === 'nothing');
+  });
+
+  test('is asked for where it is left out and was not filled, if the table says so', () => {
+    expect(pathsOf(podWith(without(members)), level).length > 0).toBe(isAsked);
+    expect(cell.asked === 'nothing').toBe(!isAsked);
+  });
+
+  test('is accepted as the table asks for it', () => {
+    for (const [context, annotations] of allowed) {
+      expect(pathsOf(podWith({ ...without(members), ...context }, annotations), level)).toEqual([]);
+    }
+  });
+
+  test('is refused as the table says', () => {
+    for (const [path, context, annotations] of refused) {
+      const pod = podWith({ ...without(members), ...context }, annotations);
+      expect(pathsOf(pod, level)).toEqual([path]);
+    }
+    expect(cell.refused === 'nothing').toBe(refused.length === 0);
+  });
+});
+
+test('a namespace that is not known is held to level restricted', () => {
+  const context = {
+    platform: settings,
+    profiles: new Map(),
+    occasion: 'CREATE' as const,
+    tasks: [],
+  };
+  const root = podWith({ ...complete, runAsUser: 0 });
+  expect(judgePod(root, context, (id) => id === '4')).toHaveLength(1);
+});
