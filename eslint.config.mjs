@@ -37,6 +37,7 @@ export default tseslint.config(
     files: [
       'e2e/**/*.ts',
       'bench/**/*.ts',
+      'fuzz/**/*.ts',
       'docs/**/*.ts',
       'charts/**/*.ts',
       'image/**/*.ts',

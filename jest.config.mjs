@@ -8,6 +8,7 @@ export default {
     '<rootDir>/docs',
     '<rootDir>/image',
     '<rootDir>/bench',
+    '<rootDir>/fuzz',
   ],
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],

@@ -3,6 +3,7 @@
  * {@link Listening} from standard input and writes a line of JSON for each {@link Heard}.
  */
 import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 import { openConnection } from '../lib/edge/authority/connection.ts';
 import { openEvents } from '../lib/edge/authority/event-stream.ts';
 
@@ -15,9 +16,8 @@ export type Listening = {
 /** A line about revocations came on one stream; `at`: milliseconds since the epoch. */
 export type Heard = { readonly stream: number; readonly active: number; readonly at: number };
 
-/** Streams that are being opened at once: each is verified. On a busy machine one comes again. */
-const AT_ONCE = 8;
-const TRIES = 5;
+/** Streams that are being opened at once: each is verified. */
+const AT_ONCE = 4;
 
 const { endpoint, roots, tokens } = JSON.parse(await text(process.stdin)) as Listening;
 const connect = openEvents(openConnection({ endpoint, roots }));
@@ -42,12 +42,15 @@ let next = 0;
 const openMore = async (): Promise<void> => {
   while (next < tokens.length) await listenAtLast(next++);
 };
-const listenAtLast = async (stream: number, tries = TRIES): Promise<void> => {
-  try {
-    await listen(stream);
-  } catch (error) {
-    if (tries === 1) throw error;
-    await listenAtLast(stream, tries - 1);
+/** On a busy machine one comes again, as a sidecar does; whoever started us gives up some time. */
+const listenAtLast = async (stream: number): Promise<void> => {
+  for (;;) {
+    try {
+      await listen(stream);
+      return;
+    } catch {
+      await pause(1_000);
+    }
   }
 };
 await Promise.all(Array.from({ length: AT_ONCE }, openMore));

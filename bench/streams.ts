@@ -19,7 +19,7 @@ const STREAMS = 1_000;
 const SETTLE_MS = 3_000;
 const GIVE_UP_MS = 60_000;
 /** Each stream is a handshake and a verification. */
-const OPENING_MS = 300_000;
+const OPENING_MS = 400_000;
 /** A sidecar remembers a refusal for five seconds. */
 const REFUSED_MS = 6_000;
 const COLLECTION = `/apis/${API_GROUP}/${API_VERSION}/${REVOCATIONS}`;

@@ -27,6 +27,7 @@ const request = (object: unknown, more: Partial<AdmissionRequest>): AdmissionReq
   namespace: 'research',
   name: '',
   dryRun: false,
+  user: { name: 'somebody', groups: [] },
   object,
   ...more,
 });

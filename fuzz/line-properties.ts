@@ -11,7 +11,7 @@ import { fakeTime } from '../lib/credentials/fixtures/time.ts';
 import { openRunBook } from '../lib/credentials/run-book.ts';
 import type { Connection } from '../lib/edge/authority/connection.ts';
 import { openEvents } from '../lib/edge/authority/event-stream.ts';
-import { anyChange, anyJson, changed } from './pods.ts';
+import { anyChange, anyJson, changed, type Change } from './pods.ts';
 import { property, type Property } from './property.ts';
 
 const recorded = recordedFile(12);
@@ -25,16 +25,13 @@ const junk = fc.oneof(
     .map(Buffer.from),
 );
 
-/** A record with something changed, in the canonical form or in any other. */
-const disturbed = fc.tuple(fc.nat(), anyChange);
-
 type Edit =
   | { readonly kind: 'junk'; readonly at: number; readonly line: Buffer }
-  | { readonly kind: 'change'; readonly at: number; readonly change: fc.TypeOf<typeof disturbed> };
+  | { readonly kind: 'change'; readonly at: number; readonly change: Change };
 
 const edit: fc.Arbitrary<Edit> = fc.oneof(
   fc.record({ kind: fc.constant('junk' as const), at: fc.nat(), line: junk }),
-  fc.record({ kind: fc.constant('change' as const), at: fc.nat(), change: disturbed }),
+  fc.record({ kind: fc.constant('change' as const), at: fc.nat(), change: anyChange }),
 );
 
 const edited = (lines: readonly Buffer[], one: Edit): readonly Buffer[] => {
@@ -43,7 +40,7 @@ const edited = (lines: readonly Buffer[], one: Edit): readonly Buffer[] => {
   return lines.map((line, index) => (index === at ? changedLine(line, one.change) : line));
 };
 
-const changedLine = (line: Buffer, [, change]: fc.TypeOf<typeof disturbed>): Buffer => {
+const changedLine = (line: Buffer, change: Change): Buffer => {
   try {
     return Buffer.from(JSON.stringify(changed(JSON.parse(line.toString()), change).value));
   } catch {

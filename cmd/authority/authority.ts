@@ -9,7 +9,11 @@ import type { Cluster } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 import { openDependents } from './dependents.ts';
 import { errorFields } from './error-fields.ts';
-import { listenAtFirstCertificate, listenPlainly, type CertificateUser } from '../../lib/edge/http/listening.ts';
+import {
+  listenAtFirstCertificate,
+  listenPlainly,
+  type CertificateUser,
+} from '../../lib/edge/http/listening.ts';
 import { openReadiness, type Readiness } from './readiness.ts';
 import { openRooms, type RoomEdges, type Rooms } from './rooms.ts';
 import { authorityRoutes } from './routes.ts';

@@ -20,6 +20,9 @@ import type { WebhookAddress } from './webhook-client.ts';
 
 const { namespace, webhook, authority } = INSTALLED;
 
+/** Seconds on a quiet machine. */
+const READY_MS = 90_000;
+
 /** Where the authority keeps its records. */
 export const auditFolder = (folder: string): string => join(folder, 'authority', 'audit');
 
@@ -51,7 +54,7 @@ export const startControlPlane = async (
     const child = startChild(programPlan(folder, { name, ...program }));
     defer(child.stop);
     const probe = `http://127.0.0.1:${program.telemetry}/readyz`;
-    await awaitReady(child, async () => (await fetch(probe)).ok);
+    await awaitReady(child, async () => (await fetch(probe)).ok, { timeoutMs: READY_MS });
   };
   await Promise.all([
     start('webhook', {

@@ -36,7 +36,7 @@ beforeAll(async () => {
   outcome = await runDemo();
   if (outcome.output === '') throw new Error(outcome.errors);
   ({ lines } = JSON.parse(outcome.output) as { readonly lines: readonly Line[] });
-}, 60_000);
+}, 180_000);
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
@@ -80,7 +80,7 @@ describe('make demo', () => {
     expect(running).not.toEqual([]);
     expect(programsIn(folder)).toEqual([]);
     expect(readdirSync(folder)).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 
   test('refuses an option that it does not know', async () => {
     const child = start('--jsn');

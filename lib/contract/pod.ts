@@ -60,7 +60,7 @@ export type PodSecurityContext = {
   readonly windowsOptions?: unknown;
 };
 
-export type SeLinuxOptions = {
+type SeLinuxOptions = {
   readonly type?: string;
   readonly user?: string;
   readonly role?: string;
@@ -92,7 +92,7 @@ export type Container = {
 };
 
 /** A probe or hook, as far as it runs a command in the container. */
-export type Handler = {
+type Handler = {
   readonly exec?: { readonly command?: readonly string[] };
   readonly [other: string]: unknown;
 };
@@ -128,7 +128,7 @@ export type EnvVarSource = {
   readonly resourceFieldRef?: unknown;
 };
 
-export type KeyRef = { readonly name?: string; readonly key?: string };
+type KeyRef = { readonly name?: string; readonly key?: string };
 
 export type VolumeMount = {
   readonly name: string;

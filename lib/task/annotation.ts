@@ -6,6 +6,12 @@ import { hasHidden } from './text.ts';
 const MAX_DEPTH = 8;
 /** The parser's work grows faster than its input where brackets nest. */
 const MAX_BRACKETS = 256;
+/**
+ * The parser takes some steps at each mark of YAML and none between them: this bounds its work. A
+ * declaration of 4 KiB that says something has a third of them.
+ */
+const MAX_MARKS = 768;
+const MARK = /[\n,[\]{}"'\\!&*#?|>%@`]|[:-](?=\s|$)/g;
 /** Further ones are mostly consequences of the first. */
 const MAX_SYNTAX_FAULTS = 3;
 
@@ -49,10 +55,17 @@ const judgeText = (text: string): Fault | undefined => {
   if (hidden >= 0) return lineFault(hidden, VISIBLE, lines);
   const directive = lines.findIndex((line) => line.startsWith('%'));
   if (directive >= 0) return lineFault(directive, 'YAML without directives', lines);
+  return judgeMarks(text);
+};
+
+const judgeMarks = (text: string): Fault | undefined => {
   const brackets = text.split(/[[{]/).length - 1;
-  return brackets > MAX_BRACKETS
-    ? rootFault(`at most ${MAX_BRACKETS} opening brackets`, `${brackets}`)
-    : undefined;
+  if (brackets > MAX_BRACKETS) {
+    return rootFault(`at most ${MAX_BRACKETS} opening brackets`, `${brackets}`);
+  }
+  const marks = text.match(MARK)?.length ?? 0;
+  const expected = `at most ${MAX_MARKS} marks of YAML (line ends, commas, quotes and their like)`;
+  return marks > MAX_MARKS ? rootFault(expected, `${marks}`) : undefined;
 };
 
 const VISIBLE = 'text without control, bidirectional or invisible characters';

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { execInPod, getJson, kubectl } from '../../cluster/kubectl.ts';
 import { sendBatch } from '../agent/https-requests.ts';
 import type { Batch, Reply, Wish } from '../agent/https-requests.ts';
@@ -127,6 +128,9 @@ export type TokenWish = {
   /** The ID token of a human. */
   userToken?: string;
 };
+
+/** A purpose that no other request has. */
+export const newPurpose = (): string => `story ${randomUUID()}`;
 
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 

@@ -17,7 +17,7 @@ import {
   stage,
 } from '../stage.ts';
 import type { Place } from '../stage.ts';
-import { askFrom, tokenRequest } from './authority.ts';
+import { askFrom, newPurpose, tokenRequest } from './authority.ts';
 import { expectRefusal, findRecord, findRefusalOf } from './records.ts';
 import { seconds } from './tokens.ts';
 
@@ -87,7 +87,7 @@ if (node !== undefined) {
       await runPod({ name: other.pod, namespace: pod.namespace, tasks: { read: readReports } });
       const userToken = await idToken();
       expect(await start(userToken)).toMatchObject({ status: 201 });
-      const purpose = `story ${randomUUID()}`;
+      const purpose = newPurpose();
       const token = await exchangeToken(node, other);
       const reply = await askFrom(other, tokenRequest({ token, userToken, purpose }));
       await expectRefusal(reply, {
@@ -118,7 +118,7 @@ if (node !== undefined) {
       ['that has expired', 'user_token_expired', { lifetime: -60 }],
       ['of an issuer that nobody listed', 'user_token_issuer', { issuer: 'https://other.example' }],
     ])('is refused with a token %s: %s', async (_what, reason, human) => {
-      const purpose = `story ${randomUUID()}`;
+      const purpose = newPurpose();
       const [token, userToken] = [await exchangeToken(node, pod), await idToken(human)];
       const reply = await askFrom(pod, tokenRequest({ token, userToken, purpose }));
       await expectRefusal(reply, { status: 400, reason, purpose, pod });

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { randomUUID } from 'node:crypto';
 import { apply, waitFor } from '../../cluster/kubectl.ts';
 import { exchangeToken } from '../node.ts';
 import {
@@ -14,7 +13,7 @@ import {
   stage,
 } from '../stage.ts';
 import type { Place } from '../stage.ts';
-import { askFrom, refusedBody, replicas, tokenRequest } from './authority.ts';
+import { askFrom, newPurpose, refusedBody, replicas, tokenRequest } from './authority.ts';
 import { judgementOf, removePolicies, taskPolicy } from './policies.ts';
 import { expectRefusal, findEvent, findRefusalOf } from './records.ts';
 
@@ -92,7 +91,7 @@ when { context.lifetimeSeconds * 9223372036854775807 < 0 };`;
     test('is asked by every replica alike', async () => {
       const token = await exchangeToken(node, pod);
       for (const { address } of await replicas()) {
-        const purpose = `story ${randomUUID()}`;
+        const purpose = newPurpose();
         const wish = tokenRequest({ token, task: 'forbidden', purpose });
         const reply = await askFrom(pod, wish, { address });
         expect(refusedBody(reply).policies).toEqual([`${names.forbids}/not-this-one`]);

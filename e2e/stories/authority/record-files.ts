@@ -1,4 +1,12 @@
-import { existsSync, linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { CommandError, run } from '../../cluster/run.ts';
 import type { Cluster } from '../../cluster/record.ts';
@@ -24,29 +32,32 @@ export const recordFiles = ({ podsFolder }: Cluster): string[] =>
   });
 
 /**
- * Keeps the files of records beyond their pods, as a volume claim would, by a second name for each:
- * of those that are there now, and of those that come, until it is stopped.
+ * Keeps the files of records beyond their pods, as a volume claim would, by holding them open: those
+ * that are there now, and those that come, until it is stopped.
  */
 export const keepRecordFiles = (node: Cluster, name: string) => {
   const folder = join(node.folder, 'records', name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
+  const held = new Map<string, number>();
   const look = (): void => {
-    for (const file of recordFiles(node)) {
-      const [uid = '', ...rest] = file.slice(node.podsFolder.length + 1).split('/');
-      const kept = join(folder, `${uid}-${rest.at(-1) ?? ''}`);
-      if (!existsSync(kept)) linkSync(file, kept);
-    }
+    for (const file of recordFiles(node)) if (!held.has(file)) held.set(file, openSync(file));
   };
   look();
   const timer = setInterval(look, 100);
   return {
-    files: () => {
+    /** Copies of them as they are now, or were when their pods ended. */
+    files: (): string[] => {
       look();
-      return readdirSync(folder).map((file) => join(folder, file));
+      return [...held.values()].map((descriptor, index) => {
+        const copy = join(folder, `${index}.jsonl`);
+        copyFileSync(`/proc/self/fd/${descriptor}`, copy);
+        return copy;
+      });
     },
-    stop: () => {
+    stop: (): void => {
       clearInterval(timer);
+      for (const descriptor of held.values()) closeSync(descriptor);
     },
   };
 };

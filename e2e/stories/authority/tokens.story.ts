@@ -15,7 +15,7 @@ import {
   stage,
 } from '../stage.ts';
 import type { Place } from '../stage.ts';
-import { ask, askFrom, exchangeAudience, tokenRequest } from './authority.ts';
+import { ask, askFrom, exchangeAudience, newPurpose, tokenRequest } from './authority.ts';
 import { expectRefusal, findRecord } from './records.ts';
 import {
   clusterSigner,
@@ -34,9 +34,6 @@ const tasks = {
     params: { folder: { pattern: '[a-z]+', maxLength: 20 } },
   },
 };
-
-/** A purpose that no other request has. */
-const newPurpose = (): string => `story ${randomUUID()}`;
 
 // Tokens stand in the node's files, and are varied with the cluster's own key.
 if (node !== undefined) {
@@ -163,7 +160,7 @@ if (node !== undefined) {
     test.each([
       ['unsigned', (given: string) => unsigned(given)],
       ['empty', () => 'a.b.c'],
-    ])('%s opens no stream and ends no run', async (_what, make) => {
+    ])('%s opens no stream', async (_what, make) => {
       const headers = { authorization: `Bearer ${make(token)}` };
       const listen = await ask({ method: 'GET', path: '/v1/events', headers });
       expect(listen.status).toBe(400);

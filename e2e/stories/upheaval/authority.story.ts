@@ -14,6 +14,7 @@ import type { Verdict } from '../authority/record-files.ts';
 import { areReady, replicaPods, restartReplicas } from '../authority/replicas.ts';
 import { openRunStream, runsOnRecord } from '../authority/run-stream.ts';
 import { killContainer } from '../node.ts';
+import { noteFigure } from '../../figures.ts';
 import { servedCertificates } from '../served-certificates.ts';
 import { cloud, cluster, createNamespace, stage } from '../stage.ts';
 
@@ -35,6 +36,9 @@ const removePodsOfOtherStories = async (ours: string): Promise<void> => {
 };
 
 if (node === undefined) throw new Error('only a cluster of ours is turned upside down');
+
+/** What does not hang on the cloud is told on one of them; all of it on both by `make e2e-full`. */
+const whole = cloud.name === 'rgw' || stage.isFull ? test : test.skip;
 
 describe(`while runs start without pause (${cloud.name})`, () => {
   let namespace: string;
@@ -67,7 +71,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     );
   };
 
-  test('the CA of its certificates is replaced', async () => {
+  whole('the CA of its certificates is replaced', async () => {
     await turnAuthority();
     await stream.more(2);
     // Pods hold the roots of their admission: until those of before are gone, the next root waits.
@@ -85,12 +89,12 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     await stream.more(1);
   });
 
-  test('every replica is replaced, one after another', async () => {
+  whole('every replica is replaced, one after another', async () => {
     await restartReplicas();
     await stream.more(2);
   });
 
-  test('one replica is killed', async () => {
+  whole('one replica is killed', async () => {
     const [replica] = await replicaPods();
     const [container] = replica?.status.containerStatuses ?? [];
     if (container === undefined) throw new Error('there is no replica to kill');
@@ -103,7 +107,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     await stream.more(2);
   });
 
-  test('the API server is restarted', async () => {
+  whole('the API server is restarted', async () => {
     const program = await restartProgram(node, 'kube-apiserver');
     await waitForApiServer(node, program);
     await waitFor('both replicas to be ready', () => areReady(2));
@@ -112,10 +116,14 @@ describe(`while runs start without pause (${cloud.name})`, () => {
 
   test('the next key signs by now', async () => {
     const next = kids[1];
-    await waitFor('it to be the first that is published', async () => {
-      const [first] = await publishedKids();
-      return first === next;
-    });
+    await waitFor(
+      'it to be the first that is published',
+      async () => {
+        const [first] = await publishedKids();
+        return first === next;
+      },
+      { timeoutMs: 120_000 },
+    );
     await stream.more(2);
   });
 
@@ -129,14 +137,13 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     await stream.more(2);
   });
 
-  test('the CA is replaced again, once no pod depends on the first', async () => {
+  whole('the CA is replaced again, once no pod depends on the first', async () => {
     await turnAuthority();
     await stream.more(2);
   });
 
   test('no answer was wrong, and each is on record', async () => {
     const answers = await stream.end();
-    expect(answers.length).toBeGreaterThan(20);
     const right = answers.filter(
       ({ status, cloud: used, ended }) => status === 201 && used === 200 && ended === 204,
     );
@@ -146,7 +153,9 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     expect(answers.filter((answer) => !right.includes(answer) && !later.includes(answer))).toEqual(
       [],
     );
-    expect(right.length).toBeGreaterThan(later.length);
+    expect(right.length).toBeGreaterThan(10);
+    const value = `${right.length} runs, ${later.length} answers to ask again later`;
+    noteFigure(stage.folder, { pass: stage.pass, name: 'while all was upside down', value });
     const verdict = await verifyRecords(records.files());
     expect(verdict).toMatchObject({ isWhole: true, faults: [], heads: 2 });
     // What was not there to be verified before is all that is not there now.

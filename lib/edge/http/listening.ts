@@ -1,11 +1,13 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import type { Serving } from '../../lib/certificate/serving.ts';
-import type { Address } from '../../lib/config/addresses.ts';
-import { AUTHORITY_ENV } from '../../lib/contract/environment.ts';
-import type { HttpsServer } from '../../lib/edge/http/https-server.ts';
-import { StatedError } from './stated-error.ts';
+import type { Serving } from '../../certificate/serving.ts';
+import type { Address } from '../../config/addresses.ts';
+import { StatedError } from '../../reading/stated-error.ts';
+import type { HttpsServer } from './https-server.ts';
+
+/** Where to listen, and the setting that says so. */
+type Place = { readonly setting: string; readonly address: Address };
 
 export type CertificateUser = {
   /**

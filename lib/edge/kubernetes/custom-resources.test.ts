@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 
 import { openKubernetes, type Kubernetes } from './client.ts';
 import { watchCustomResources } from './custom-resource-watch.ts';
@@ -137,6 +137,20 @@ describe('a watch of our resources', () => {
     stop();
     expect(calls()).toBe(3);
     expect(states.at(-1)?.[0]).toBe(states[0]?.[0]);
+  });
+
+  test('that stood for long is taken up at once: no timer is set for the past', async () => {
+    const timers = jest.spyOn(globalThis, 'setTimeout');
+    const { heard, stop } = open();
+    await until(watching);
+    const began = performance.now();
+    await until(() => performance.now() > began + 510);
+    const before = heard();
+    api.endWatches();
+    await until(() => heard() > before && calls() >= 3);
+    stop();
+    expect(timers.mock.calls.filter(([, ms = 0]) => ms < 0)).toEqual([]);
+    timers.mockRestore();
   });
 
   test('whose past is forgotten begins with a new list', async () => {

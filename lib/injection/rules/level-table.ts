@@ -2,7 +2,7 @@ import { SIDECAR_GID, SIDECAR_UID } from '../../contract/names.ts';
 import { LEVELS, SECCOMP_TYPES, SELINUX_TYPES, type Level } from './levels.ts';
 
 /** What rule 4 says of one field at one level. */
-export type LevelCell = {
+type LevelCell = {
   /** Written into a container that leaves it open, as the warning names it. */
   readonly filled: string;
   /** What has to be written where nothing is filled. */

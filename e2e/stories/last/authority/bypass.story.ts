@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { randomUUID } from 'node:crypto';
 import { apply, getJson, kubectl, waitFor, waitForPod } from '../../../cluster/kubectl.ts';
 import { exchangeToken } from '../../node.ts';
 import {
@@ -14,7 +13,7 @@ import {
   stage,
 } from '../../stage.ts';
 import type { Place } from '../../stage.ts';
-import { askFrom, exchangeAudience, tokenRequest } from '../../authority/authority.ts';
+import { askFrom, exchangeAudience, newPurpose, tokenRequest } from '../../authority/authority.ts';
 import { expectRefusal, findEvent, findRefusalOf } from '../../authority/records.ts';
 
 const { node } = stage;
@@ -147,7 +146,7 @@ describe(`past the webhook (${cloud.name})`, () => {
   // Who reads the token inside the pod, reads it on our node.
   if (node !== undefined) {
     const steal = async (pod: Place) => {
-      const purpose = `story ${randomUUID()}`;
+      const purpose = newPurpose();
       const token = await exchangeToken(node, pod);
       const reply = await askFrom(pod, tokenRequest({ token, purpose }));
       await expectRefusal(reply, { status: 403, reason: 'rules_broken', purpose, pod });
@@ -174,7 +173,7 @@ describe(`past the webhook (${cloud.name})`, () => {
 
   test('a service account’s token that was only asked for buys nothing where no task is declared', async () => {
     const pod = { ...(await plainPod()), container: 'agent' };
-    const purpose = `story ${randomUUID()}`;
+    const purpose = newPurpose();
     const { metadata } = await getJson<{ metadata: { uid: string } }>(cluster, [
       'pod',
       pod.pod,

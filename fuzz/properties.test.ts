@@ -1,0 +1,17 @@
+import { afterAll, describe, test } from '@jest/globals';
+import { PROPERTIES } from './properties.ts';
+
+/** A bounded share of what `make fuzz MINUTES=n` does for as long as it is given. */
+describe('for every input', () => {
+  afterAll(async () => {
+    for (const { close } of PROPERTIES) await close?.();
+  });
+
+  test.each(PROPERTIES)(
+    '$name',
+    async ({ check, runs }) => {
+      await check({ runs });
+    },
+    120_000,
+  );
+});

@@ -1,0 +1,19 @@
+import { annotationProperties } from './annotation-properties.ts';
+import { authorityProperties } from './authority-properties.ts';
+import { cedarProperties } from './cedar-properties.ts';
+import { lineProperties } from './line-properties.ts';
+import { podProperties } from './pod-properties.ts';
+import type { Property } from './property.ts';
+import { reviewProperties } from './review-properties.ts';
+import { taskProperties } from './task-properties.ts';
+
+/** Everything that holds for every input, whatever room it is about. */
+export const PROPERTIES: readonly Property[] = [
+  ...podProperties,
+  ...reviewProperties,
+  ...taskProperties,
+  ...annotationProperties,
+  ...authorityProperties,
+  ...cedarProperties,
+  ...lineProperties,
+];

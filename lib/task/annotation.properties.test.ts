@@ -1,0 +1,55 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Lexer } from 'yaml';
+import { MAX_TASK_BYTES } from '../contract/task.ts';
+import { parseAnnotation } from './annotation.ts';
+
+/** What the parser does at the most, counted in the tokens that it reads: five for each mark. */
+const MOST_STEPS = 5 * 769;
+
+const isTooMuch = (text: string): boolean =>
+  parseAnnotation(text).faults.some(({ expected }) => expected.startsWith('at most'));
+
+const stepsOf = (text: string): number => [...new Lexer().lex(text)].length;
+
+const syntax = fc.constantFrom(
+  ...['a', 'b', ' ', '  ', '\n', ': ', ':', '- ', '-', '? ', ',', '[', ']', '{', '}', '"', "'"],
+  ...['\\', '!', '&', '*', '#', '|', '>', '%', '@', '`', '...', '---', '\n ', 'a: b\n', '\n- a'],
+);
+
+describe('the work of reading an annotation', () => {
+  test('is bounded, whatever its text is', () => {
+    const text = fc.array(syntax, { maxLength: MAX_TASK_BYTES }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(text, (given) => {
+        expect(isTooMuch(given) || stepsOf(given) <= MOST_STEPS).toBe(true);
+      }),
+    );
+  });
+
+  test.each([':\n', '?\n', ': ', 'a:\n', '! ', '#\n', '"', 'a: 1\n', '- '])(
+    'is refused where %j fills it',
+    (unit) => {
+      const text = unit.repeat(MAX_TASK_BYTES / unit.length);
+      expect(parseAnnotation(text)).toEqual({
+        faults: [
+          {
+            path: '(root)',
+            expected: expect.stringMatching(/^at most 768 marks of YAML/),
+            got: expect.stringMatching(/^\d+$/),
+          },
+        ],
+      });
+    },
+  );
+
+  test('leaves room for 4 KiB that say something', () => {
+    const actions = Array.from({ length: 60 }, (_, index) => `s3:GetObject${index}`).join(', ');
+    const resources = Array.from({ length: 50 }, () => '"arn:aws:s3:::acme-data/r/{a}/*"').join(
+      ', ',
+    );
+    const text = `role: x\nallow:\n  - actions: [${actions}]\n    resources: [${resources}]\n`;
+    expect(text.length).toBeGreaterThan(2500);
+    expect(parseAnnotation(text).faults).toEqual([]);
+  });
+});
