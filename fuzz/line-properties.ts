@@ -22,7 +22,7 @@ const junk = fc.oneof(
   fc.nat({ max: 5_000 }).map((depth) => Buffer.from('['.repeat(depth) + ']'.repeat(depth))),
   fc
     .constantFrom('', '\r', '{}', 'null', '{"metadata":{"sequence":0},"unmapped":{}}')
-    .map(Buffer.from),
+    .map((text) => Buffer.from(text)),
 );
 
 type Edit =
@@ -65,7 +65,7 @@ const verifiesAnyLine = property(
         .split('\n')
         .map((line) => Buffer.from(line));
       const after = textOf(edits.reduce<readonly Buffer[]>(edited, before));
-      const settings = { publicKeys, heads: head === undefined ? {} : { replica: head } };
+      const settings = { publicKeys, heads: { replica: head } };
       const report = await verifyChain([fileOf(after)], settings);
       const isSame = after.equals(textOf(before));
       assert.ok(isSame || !report.isWhole, 'an edited file is called whole');

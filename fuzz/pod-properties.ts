@@ -121,7 +121,7 @@ const losesNothing = property('no field of the input is lost', {
 
 const OUR_ENV = /^(VALETKEY_SOCKET|AWS_CONTAINER_.*)$/;
 
-type Named = { readonly name?: unknown };
+type Named = { readonly name?: string };
 
 /** Every place of an injected pod that is ours to set. */
 const ourPlaces = (pod: Json): readonly Path[] =>
@@ -131,7 +131,7 @@ const ourPlaces = (pod: Json): readonly Path[] =>
     if (spec !== 'spec') return path.join('.') === 'metadata.labels.valetkey.dev/injected';
     if (list === 'automountServiceAccountToken') return true;
     const nameAt = (depth: number): string =>
-      String((valueAt(pod, path.slice(0, depth)) as Named | undefined)?.name ?? '');
+      (valueAt(pod, path.slice(0, depth)) as Named | undefined)?.name ?? '';
     if (list === 'volumes') return path.length > 2 && nameAt(3).startsWith('valetkey-');
     if (list !== 'containers' && list !== 'initContainers') return false;
     if (path.length > 2 && nameAt(3) === 'valetkey-sidecar') return true;

@@ -102,9 +102,9 @@ export const decentPod: fc.Arbitrary<Json> = sent(
         },
       };
     }),
-) as fc.Arbitrary<Json>;
+);
 
-export type Json = { readonly [name: string]: unknown };
+export type Json = Readonly<Record<string, unknown>>;
 
 /** A place in a JSON value: names of members and places in lists. */
 export type Path = readonly (string | number)[];

@@ -1,21 +1,51 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import type { NetConnectOpts } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LOOPBACK, LOOPBACK_HOST, ownSocket, ownToken, sendRaw } from './raw-request.ts';
 
 /** How one consumer is served meanwhile. Milliseconds. */
 export type Served = { readonly failed: string[]; readonly median: number; readonly p95: number };
 
+/** `control` is a server that nobody attacks, on the same node at the same time. */
+export type Measure = {
+  readonly loopback: Served;
+  readonly socket: Served;
+  readonly control: Served;
+};
+
 /** Asks over new connections, one after the other with a pause, as an SDK does that refreshes. */
-export const meter = async (ms: number): Promise<{ loopback: Served; socket: Served }> => {
-  const asked = { loopback: openTally(), socket: openTally() };
+export const meter = async (ms: number): Promise<Measure> => {
+  const { to: control, stop } = await startControl();
+  const asked = { loopback: openTally(), socket: openTally(), control: openTally() };
   const text = () =>
     `GET /v1/credentials HTTP/1.1\r\nHost: ${LOOPBACK_HOST}\r\nAuthorization: ${ownToken()}\r\n\r\n`;
   const end = performance.now() + ms;
   while (performance.now() < end) {
     await asked.loopback.take(() => sendRaw(LOOPBACK, text()));
     await asked.socket.take(() => sendRaw(ownSocket(), text()));
+    await asked.control.take(() => sendRaw(control, text()));
     await pause(10);
   }
-  return { loopback: asked.loopback.served(), socket: asked.socket.served() };
+  stop();
+  return {
+    loopback: asked.loopback.served(),
+    socket: asked.socket.served(),
+    control: asked.control.served(),
+  };
+};
+
+const startControl = async (): Promise<{ to: NetConnectOpts; stop: () => void }> => {
+  const path = `/tmp/control-${process.pid}`;
+  const script = `require('node:http').createServer((_, answer) => answer.end('ok')).listen(${JSON.stringify(path)}, () => console.log('there'))`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+  await once(child.stdout, 'data');
+  const stop = (): void => {
+    child.kill();
+    rmSync(path, { force: true });
+  };
+  return { to: { path }, stop };
 };
 
 const openTally = () => {
