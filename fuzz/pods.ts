@@ -37,7 +37,7 @@ const container = fc.record(
     ),
     resources: fc.constantFrom({}, { limits: { cpu: '1', memory: '1Gi' } }),
     workingDir: fc.string({ unit: 'binary' }),
-    livenessProbe: anyJson,
+    livenessProbe: fc.record({ tcpSocket: fc.constant({ port: 80 }), newField: anyJson }),
     newField: anyJson,
   },
   { requiredKeys: ['image'] },

@@ -15,8 +15,8 @@ import { ROTATE_ANNOTATION } from '../../lib/contract/names.ts';
 import { describeFault } from '../../lib/reading/fault.ts';
 import type { Cluster } from './cluster.ts';
 import type { WebhookConfig } from './config.ts';
-import { backoffMs, jitterMs, startLoop, type Loop } from './loop.ts';
-import { StatedError } from './stated-error.ts';
+import { backoffMs, jitterMs, startLoop, type Loop } from '../../lib/rounds/loop.ts';
+import { StatedError } from '../../lib/reading/stated-error.ts';
 
 export type CertificateReports = {
   /** Told after every round that went well, whether or not anything is new. */

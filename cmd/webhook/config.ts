@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { listenAddress } from '../../lib/config/addresses.ts';
 import { refuseDangerousEnvironment } from '../../lib/config/dangerous-environment.ts';
 import { durationSeconds } from '../../lib/config/durations.ts';
-import { readPlatform } from '../../lib/config/platform.ts';
+import { platformFile } from '../../lib/config/platform-file.ts';
 import { describeSettings, readSettings, type SettingsOf } from '../../lib/config/settings.ts';
 import {
   PLATFORM_FILE,
@@ -15,26 +15,13 @@ import {
   WEBHOOK_LISTEN,
   WEBHOOK_TELEMETRY_LISTEN,
 } from '../../lib/contract/paths.ts';
-import type { Platform } from '../../lib/contract/platform.ts';
 import { LOG_LEVELS } from '../../lib/edge/telemetry/log.ts';
 import { fail, show, succeed, type Fault, type Result } from '../../lib/reading/fault.ts';
-import { oneOf, refuse, string, type Reader } from '../../lib/reading/reader.ts';
+import { oneOf, string } from '../../lib/reading/reader.ts';
 
 const label = string({ expected: 'a DNS label', pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
 const name = string({ expected: 'a name', pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/ });
 const DAY = 86_400;
-
-/** Reads the file that the variable names; its faults name the file. */
-const platformFile: Reader<Platform> = (path, variable, faults) => {
-  const text = readText(String(path));
-  if (text === undefined) {
-    return refuse(faults, { path: variable, expected: 'a file that can be read', value: path });
-  }
-  const platform = readPlatform(text);
-  if (platform.ok) return platform.value;
-  faults.push(...platform.faults.map((fault) => ({ ...fault, source: String(path) })));
-  return refuse(faults, { path: variable, expected: "the platform's settings", value: path });
-};
 
 const readText = (path: string): string | undefined => {
   try {
@@ -48,7 +35,7 @@ const SETTINGS = {
   platform: {
     name: ENV.platformFile,
     help: "the platform's settings, YAML",
-    reader: platformFile,
+    reader: platformFile(readText),
     otherwise: PLATFORM_FILE,
   },
   namespace: { name: ENV.namespace, help: 'namespace the webhook runs in', reader: label },

@@ -1,6 +1,6 @@
 import type { LogFields } from '../../lib/contract/log.ts';
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
-import { StatedError } from './stated-error.ts';
+import { StatedError } from '../../lib/reading/stated-error.ts';
 
 /** Frames enough to find the line. */
 const MAX_FRAMES = 8;

@@ -4,7 +4,7 @@ import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.
 import { openPolicies, type CompiledPolicies } from '../../lib/policy/policies.ts';
 import { policyTextOf } from '../../lib/policy/policy-text.ts';
 import { errorFields } from './error-fields.ts';
-import { backoffMs } from './loop.ts';
+import { backoffMs } from '../../lib/rounds/loop.ts';
 
 /** The TaskPolicies that stand, as far as they can be known. */
 export type Policies = {

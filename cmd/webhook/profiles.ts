@@ -9,7 +9,7 @@ import type { AcceptedProfiles, PublishedProfile } from '../../lib/injection/pro
 import { readProfiles } from '../../lib/injection/published-profiles.ts';
 import { describeFault } from '../../lib/reading/fault.ts';
 import { errorFields } from './error-fields.ts';
-import { backoffMs, jitterMs, startLoop } from './loop.ts';
+import { backoffMs, jitterMs, startLoop } from '../../lib/rounds/loop.ts';
 import {
   collectProfiles,
   isCurrent,

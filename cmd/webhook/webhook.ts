@@ -2,10 +2,16 @@ import { randomUUID } from 'node:crypto';
 
 import { openCatalogue, type LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
+import { WEBHOOK_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import { createJsonApp } from '../../lib/edge/http/express-app.ts';
 import { openHttpsServer } from '../../lib/edge/http/https-server.ts';
+import {
+  listenAtFirstCertificate,
+  listenPlainly,
+  type CertificateUser,
+} from '../../lib/edge/http/listening.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
 import {
   openWebhookMetrics,
@@ -18,7 +24,6 @@ import type { Cluster } from './cluster.ts';
 import type { WebhookConfig } from './config.ts';
 import { declarationReader } from './declarations.ts';
 import { errorFields } from './error-fields.ts';
-import { listenAtFirstCertificate, listenPlainly, type CertificateUser } from './listening.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import { openProfiles, ownProfileOnly, type Profiles } from './profiles.ts';
 import { openReadiness, type Readiness } from './readiness.ts';
@@ -82,14 +87,17 @@ export const startWebhook = async (
   const parts = { profiles, metrics, unready, gate, loadCatalogue };
   const server = openHttpsServer(createAdmissionApp(config, edges, parts));
   const user = listenAtFirstCertificate(server, {
-    listen: config.listen,
+    listen: { setting: ENV.listen, address: config.listen },
     onUse: ({ notAfter }) =>
       log.info('certificate in use', { notAfter: new Date(notAfter).toISOString() }),
   });
   const reports = certificateReports(edges, { metrics, readiness, user });
   const certificates = keepCertificate(config, cluster, reports);
   const plain = createMetricsServer({ ...metrics, unready });
-  const telemetry = await listenPlainly(plain, config.telemetry);
+  const telemetry = await listenPlainly(plain, {
+    setting: ENV.telemetry,
+    address: config.telemetry,
+  });
   log.info('webhook started', { pod: config.podName, trust: config.platform.trust });
   return {
     ports: () => ({ https: user.port(), telemetry }),

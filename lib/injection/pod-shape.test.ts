@@ -25,6 +25,12 @@ describe('a pod', () => {
     expect(result.ok && result.value).toBe(pod);
   });
 
+  test('has names of whole characters: half of one could not be written down again', () => {
+    expect(pathsOf(podWith({ containers: [{ name: '\ud800' }] }))).toEqual([
+      '/spec/containers/0/name',
+    ]);
+  });
+
   test('may have lists that Go wrote as null', () => {
     expect(pathsOf(podWith({ containers: null, volumes: null }))).toEqual([]);
   });

@@ -33,7 +33,11 @@ const leaf =
 const isMapping = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const text = leaf('a string', (value) => typeof value === 'string');
+/** Half of a surrogate pair has no canonical form, and Go writes none. */
+const text = leaf(
+  'a string of whole characters',
+  (value) => typeof value === 'string' && value.isWellFormed(),
+);
 const flag = leaf('true or false', (value) => typeof value === 'boolean');
 const whole = leaf('a whole number', Number.isSafeInteger);
 const amount = leaf(

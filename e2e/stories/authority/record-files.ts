@@ -3,11 +3,14 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { kubectl } from '../../cluster/kubectl.ts';
 import { CommandError, run } from '../../cluster/run.ts';
 import type { Cluster } from '../../cluster/record.ts';
 import { stage } from '../stage.ts';
@@ -41,7 +44,7 @@ export const keepRecordFiles = (node: Cluster, name: string) => {
   mkdirSync(folder, { recursive: true });
   const held = new Map<string, number>();
   const look = (): void => {
-    for (const file of recordFiles(node)) if (!held.has(file)) held.set(file, openSync(file));
+    for (const file of recordFiles(node)) if (!held.has(file)) held.set(file, openSync(file, 'r'));
   };
   look();
   const timer = setInterval(look, 100);
@@ -72,11 +75,18 @@ export type Verdict = {
 };
 
 /**
- * Verifies chains against the heads in the cluster. Chains of before this pass are gone with their
- * pods: what follows them is verified all the same.
+ * Verifies chains against the heads in the cluster, which are taken before the files: they go on.
+ * Chains of before this pass are gone with their pods: what follows them is verified all the same.
  */
-export const verifyRecords = async (files: string[]): Promise<Verdict> => {
-  const access = ['--kubeconfig', stage.cluster.kubeconfig, '-n', stage.release.namespace];
-  const words = ['audit', 'verify', '--partial', '-o', 'json', ...access, ...files];
+export const verifyRecords = async (
+  { folder }: Cluster,
+  files: () => string[],
+): Promise<Verdict> => {
+  const { cluster, release } = stage;
+  const where = ['configmap', 'valetkey-audit-heads', '-n', release.namespace, '-o', 'json'];
+  const { stdout } = await kubectl(cluster, ['get', ...where]);
+  const heads = join(mkdtempSync(join(folder, 'heads-')), 'heads.json');
+  writeFileSync(heads, stdout);
+  const words = ['audit', 'verify', '--partial', '-o', 'json', '--heads', heads, ...files()];
   return JSON.parse((await valetkey(words)).text) as Verdict;
 };

@@ -50,7 +50,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
   beforeAll(async () => {
     namespace = await createNamespace('turmoil');
     records = keepRecordFiles(node, stage.pass);
-    before = await verifyRecords(records.files());
+    before = await verifyRecords(node, records.files);
     stream = openRunStream(namespace);
     await stream.start();
     await stream.more(2);
@@ -156,7 +156,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     expect(right.length).toBeGreaterThan(10);
     const value = `${right.length} runs, ${later.length} answers to ask again later`;
     noteFigure(stage.folder, { pass: stage.pass, name: 'while all was upside down', value });
-    const verdict = await verifyRecords(records.files());
+    const verdict = await verifyRecords(node, records.files);
     expect(verdict).toMatchObject({ isWhole: true, faults: [], heads: 2 });
     // What was not there to be verified before is all that is not there now.
     expect(partial(verdict)).toEqual(partial(before));

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { createAuthority, signLeaf } from '../../lib/certificate/authority.ts';
-import type { Serving } from '../../lib/certificate/serving.ts';
-import { openHttpsServer } from '../../lib/edge/http/https-server.ts';
+import { createAuthority, signLeaf } from '../../certificate/authority.ts';
+import type { Serving } from '../../certificate/serving.ts';
+import { openHttpsServer } from './https-server.ts';
 import { listenAtFirstCertificate } from './listening.ts';
 
 const serving = async (): Promise<Serving> => {
@@ -22,7 +22,7 @@ describe('a certificate that TLS cannot serve', () => {
     const server = openHttpsServer((_request, answer) => answer.end());
     const used: string[] = [];
     const user = listenAtFirstCertificate(server, {
-      listen: { host: '127.0.0.1', port: 0 },
+      listen: { setting: 'VALETKEY_LISTEN', address: { host: '127.0.0.1', port: 0 } },
       onUse: ({ certificate }) => used.push(certificate),
     });
     const good = await serving();
