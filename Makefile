@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
 SOURCES := $(shell find cmd lib -name '*.ts' -not -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help demo test e2e e2e-full bench build image lint format chart manifests docs clean
+.PHONY: help demo test fuzz e2e e2e-full bench build image lint format chart manifests docs clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ demo: dist/.built ## Watch a pod's consumer get cloud credentials for exactly it
 
 test: dist/.built ## Types, lint, rooms, dead code and every test that needs no cluster
 	npm test -- $(if $(VALETKEY_RESULTS),--json --outputFile=$(VALETKEY_RESULTS)/unit.json)
+
+fuzz: dist/.built ## Try every property again and again, for MINUTES=n (1 unless given)
+	@node fuzz/main.ts --minutes $(or $(MINUTES),1) $(ARGS)
 
 lint: $(INSTALLED) ## ESLint, prettier, dependency rule, dead code
 	npm run lint

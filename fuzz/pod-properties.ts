@@ -53,7 +53,7 @@ const assertAnswer = ({ allowed, status, patch }: AdmissionOutcome): void => {
 };
 
 const judgesAnything = property('any pod in: a patch that fits, or faults; never a throw', {
-  runs: 300,
+  runs: 200,
   inputs: fc.tuple(anything, anything, fc.constantFrom(...OPERATIONS)),
   examples: [[halfAName, undefined, 'CREATE']],
   holds: async ([object, oldObject, operation]) => {

@@ -23,7 +23,12 @@ const open = () => {
       } as never,
       roleLease: () => ({ take: () => Promise.resolve(undefined) }),
     },
-    issuer: { cloud: { trade: () => Promise.reject(), writeDenial: () => Promise.resolve() } },
+    issuer: {
+      cloud: {
+        trade: () => Promise.reject(new Error('no trade')),
+        writeDenial: () => Promise.resolve(),
+      },
+    },
     revocations: { subscribe: () => () => undefined },
     metrics: { denied: () => undefined },
     by: 'authority',

@@ -91,7 +91,7 @@ if (cloud.name === 'minio' && stage.trust.kind === 'authority') {
       let before: Measure;
 
       beforeAll(async () => {
-        before = await attack(helper, 'meter', '2000');
+        before = await attack(helper, 'meter', '1500');
       });
 
       test('(start and complete) is held back, and its neighbour starts a run meanwhile', async () => {
@@ -116,8 +116,8 @@ if (cloud.name === 'minio' && stage.trust.kind === 'authority') {
         'many starts',
       ])('(%s) costs its neighbour nothing', async (flood) => {
         const [came, during] = await Promise.all([
-          attack<string>(agent, 'flood', flood, '4000'),
-          attack<Measure>(helper, 'meter', '2000'),
+          attack<string>(agent, 'flood', flood, '3000'),
+          attack<Measure>(helper, 'meter', '1500'),
         ]);
         outcomes[flood] = `${came}; neighbour ${JSON.stringify({ before, during })}`;
         expect(during).toMatchObject({ loopback: { failed: [] }, socket: { failed: [] } });
