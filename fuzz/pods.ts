@@ -3,7 +3,7 @@ import fc from 'fast-check';
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 
 /** A value as it was sent: JSON writes -0 as 0, and has no undefined. */
-export const sent = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T> =>
+const sent = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T> =>
   arbitrary.map((value) => JSON.parse(JSON.stringify(value)) as T);
 
 export const anyJson: fc.Arbitrary<unknown> = sent(fc.jsonValue({ maxDepth: 3 }));

@@ -198,13 +198,6 @@ describe('a stream', () => {
     expect(stand.streams.count()).toBe(0);
   });
 
-  test('ends with its pod', async () => {
-    const [one, other] = [await listen('a'), await listen('b')];
-    stand.streams.closePod('a');
-    await until(() => one.isOver());
-    expect(other.isOver()).toBe(false);
-  });
-
   test('whose authority has lost the Revocations sends its pod elsewhere', async () => {
     const stream = await listen('a');
     stand.state.isCurrent = false;

@@ -25,8 +25,6 @@ export type Streams = {
    *   `draining`: nothing was answered then
    */
   readonly serve: (token: string, response: ServerResponse, peer: string) => Promise<void>;
-  /** The pod is gone: so are its streams. */
-  readonly closePod: (podUid: string) => void;
   readonly count: () => number;
   /** Says goodbye to all of them, spread over `spreadMs`, and takes no more. */
   readonly drain: (spreadMs: number) => Promise<void>;
@@ -130,7 +128,6 @@ export const openStreams = (edges: StreamsEdges): Streams => {
       search.run();
       tell(stream);
     },
-    closePod: (podUid) => book.ofPod(podUid).forEach((stream) => end(stream)),
     count: () => book.all.size,
     drain: async (spreadMs) => {
       isDraining = true;

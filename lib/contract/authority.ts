@@ -157,17 +157,3 @@ export type Revocation = {
   readonly createdAt: number;
   readonly spec: RevocationSpec;
 };
-
-/** `spec` of a TaskPolicy. */
-export type TaskPolicySpec = {
-  /** Cedar policies, one or more. */
-  readonly cedar: string;
-};
-
-export type TaskPolicy = {
-  readonly name: string;
-  readonly uid: string;
-  readonly generation: number;
-  readonly resourceVersion: string;
-  readonly spec: TaskPolicySpec;
-};
