@@ -8,7 +8,8 @@ import type { ClusterAccess } from '../e2e/cluster/record.ts';
 import { CHART } from './helm.ts';
 import { readObjects, type KubernetesObject } from './objects.ts';
 
-const FIXTURES = join(import.meta.dirname, 'fixtures');
+/** Ours, which Helm would install first, and small ones of what the chart can work with. */
+const DEFINITIONS = [join(CHART, 'crds'), join(import.meta.dirname, 'fixtures')];
 
 /** A place on a real API server where renderings are tried and nothing is kept. */
 export type Trial = {
@@ -40,8 +41,10 @@ export const startTrial = async (cluster: ClusterAccess, helm: string): Promise<
     dryRun: (objects) => dryRun(cluster, objects),
     notes: (values) => readNotes(cluster, helm, values),
     end: async () => {
+      await kubectl(cluster, ['delete', '--wait=false', `namespace/${namespace}`]);
+      // Whoever installs the chart next must not meet a definition that is about to go.
       const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
-      await kubectl(cluster, ['delete', '--wait=false', `namespace/${namespace}`, ...names]);
+      if (names.length > 0) await kubectl(cluster, ['delete', ...names]);
     },
   };
 };
@@ -54,7 +57,9 @@ const trialNamespace = (name: string): object => ({
 
 /** A cluster's own definitions are better than our small ones, and are never replaced. */
 const missingDefinitions = async (cluster: ClusterAccess): Promise<readonly KubernetesObject[]> => {
-  const files = readdirSync(FIXTURES).map((file) => readFileSync(join(FIXTURES, file), 'utf8'));
+  const files = DEFINITIONS.flatMap((folder) =>
+    readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8')),
+  );
   const definitions = files.flatMap(readObjects);
   const { stdout } = await kubectl(cluster, ['get', 'crd', '-o', 'name']);
   return definitions.filter(({ metadata }) => !stdout.includes(`/${metadata.name}\n`));
