@@ -54,7 +54,9 @@ export async function startMinio(cluster: Cluster, options: MinioOptions = {}): 
     log: program.log,
     roles: {},
   };
-  await Promise.all([createPolicy(cloud), seed(cloud)]);
+  // One that was started again says that it is ready before it takes any change.
+  await waitForProgram(program, () => isPolicyCreated(cloud));
+  await seed(cloud);
   cloud.roles = await readRoles(program, issuers);
   writeCloud(cluster.folder, cloud);
   return cloud;
@@ -101,14 +103,15 @@ function issuerSettings(trusted: MinioIssuer, index: number): [string, string][]
   ];
 }
 
-async function createPolicy(cloud: Cloud): Promise<void> {
+async function isPolicyCreated(cloud: Cloud): Promise<boolean> {
   const path = `/minio/admin/v3/add-canned-policy?name=${policyName}`;
-  await requestAsAdmin(cloud, {
-    service: 's3',
-    method: 'PUT',
-    path,
-    body: JSON.stringify(rolePolicy),
-  });
+  const body = JSON.stringify(rolePolicy);
+  const { status } = await requestAsAdmin(
+    cloud,
+    { service: 's3', method: 'PUT', path, body },
+    [503],
+  );
+  return status !== 503;
 }
 
 /** MinIO prints its roles at the start; which is whose shows in the name, a hash of the audience. */
