@@ -325,7 +325,8 @@ export const CASES: readonly Case[] = [
     notes: [
       'rollout status',
       'task.valetkey.dev/summarize',
-      'https://valetkey-authority.valetkey.svc, for audience\nsts.amazonaws.com',
+      "trust the authority's issuer, https://valetkey-authority.",
+      'sts.amazonaws.com',
       'kubectl label namespace NAMESPACE valetkey.dev/tasks=allowed',
       'no registry serves',
     ],
