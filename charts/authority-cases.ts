@@ -87,6 +87,18 @@ export const AUTHORITY_CASES: readonly Case[] = [
     notes: ['https://issuer.example/valetkey'],
   },
   {
+    name: 'limits of its own, where the network hides pods',
+    values: { authority: { tuning: { podAddresses: 'ignore', podRate: 5 } } },
+    fields: [
+      [
+        STATEFUL_SET,
+        `${POD}.containers[0].env[12]`,
+        { name: 'VALETKEY_POD_ADDRESSES', value: 'ignore' },
+      ],
+      [STATEFUL_SET, `${POD}.containers[0].env[13]`, { name: 'VALETKEY_POD_RATE', value: '5' }],
+    ],
+  },
+  {
     name: 'another audience of tokens',
     values: { sidecar: { audience: 'keys.example' } },
     fields: [['Platform', 'sidecar.audience', 'keys.example']],
@@ -176,6 +188,11 @@ export const AUTHORITY_CASES: readonly Case[] = [
 ];
 
 export const AUTHORITY_REFUSALS: readonly Refusal[] = [
+  {
+    name: 'a limit that there is not',
+    values: { authority: { tuning: { kubeconfig: '/x' } } },
+    names: 'kubeconfig',
+  },
   { name: 'an issuer without TLS', values: { authority: { issuer: 'http://x' } }, names: 'issuer' },
   {
     name: 'an issuer with a slash at its end',

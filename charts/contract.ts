@@ -3,7 +3,12 @@ import { join } from 'node:path';
 
 import { admissionPolicies } from '../lib/admission-policies/policies.ts';
 import * as authority from '../lib/contract/authority.ts';
-import { AUTHORITY_ENV, PLATFORM_FILE, WEBHOOK_ENV } from '../lib/contract/environment.ts';
+import {
+  AUTHORITY_ENV,
+  AUTHORITY_TUNING_ENV,
+  PLATFORM_FILE,
+  WEBHOOK_ENV,
+} from '../lib/contract/environment.ts';
 import * as names from '../lib/contract/names.ts';
 import * as paths from '../lib/contract/paths.ts';
 import {
@@ -63,6 +68,7 @@ export const contractWords = () => ({
     command: AUTHORITY_COMMAND,
     runtimeEnvironment: AUTHORITY_RUNTIME_ENV,
     environment: AUTHORITY_ENV,
+    tuning: AUTHORITY_TUNING_ENV,
     audience: authority.AUTHORITY_AUDIENCE,
     auditFolder: paths.AUDIT_FOLDER,
     rootsConfigMap: authority.ROOTS_CONFIG_MAP,

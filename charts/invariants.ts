@@ -12,7 +12,12 @@ import {
   ROOTS_CONFIG_MAP,
   TASK_POLICIES,
 } from '../lib/contract/authority.ts';
-import { AUTHORITY_ENV, PLATFORM_FILE, WEBHOOK_ENV } from '../lib/contract/environment.ts';
+import {
+  AUTHORITY_ENV,
+  AUTHORITY_TUNING_ENV,
+  PLATFORM_FILE,
+  WEBHOOK_ENV,
+} from '../lib/contract/environment.ts';
 import { DOMAIN, PROFILES_CONFIG_MAP, WEBHOOK_GID, WEBHOOK_UID } from '../lib/contract/names.ts';
 import {
   MUTATE_PATH,
@@ -249,7 +254,10 @@ const authorityFaults = (objects: Objects): readonly string[] => {
   if (others.length > 0) return ['expected one StatefulSet'];
   const title = titleOf(set);
   const expected = [...Object.values(AUTHORITY_ENV), ...Object.keys(AUTHORITY_RUNTIME_ENV)].sort();
-  const found = Object.keys(variablesOf(set)).sort();
+  const tuning: readonly string[] = Object.values(AUTHORITY_TUNING_ENV);
+  const found = Object.keys(variablesOf(set))
+    .filter((name) => !tuning.includes(name))
+    .sort();
   return [
     ...differences(title, at(set, 'spec'), {
       podManagementPolicy: 'Parallel',

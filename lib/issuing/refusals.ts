@@ -38,7 +38,7 @@ const flooded = (means: string): RefusalRow => ({
   error: 'slow_down',
   status: 429,
   means,
-  do: 'Wait for as long as Retry-After says. Where the load is honest, raise the limit in the chart.',
+  do: 'Wait for as long as Retry-After says. Where the load is honest, raise the limit in the chart (authority.tuning).',
 });
 
 /** What the request itself got wrong, before anybody is known. */
