@@ -17,19 +17,22 @@ const MAX_BYTES = 256 * 1024;
  * @returns asks once, and throws where the answer is not 200, whole within five seconds
  * @throws where `url` is no https URL
  */
-export const openPublicDocument = ({
-  url,
-  caBundle,
-}: {
-  readonly url: string;
-  /** PEM. */
-  readonly caBundle?: string;
-}): (() => Promise<PublicDocument>) => {
+export const openPublicDocument = (
+  {
+    url,
+    caBundle,
+  }: {
+    readonly url: string;
+    /** PEM. */
+    readonly caBundle?: string;
+  },
+  timeoutMs = TIMEOUT_MS,
+): (() => Promise<PublicDocument>) => {
   const { protocol, host } = new URL(url);
   if (protocol !== 'https:') throw new Error(`expected a URL of https:, got ${protocol}`);
   const options = { ...(caBundle !== undefined && { ca: caBundle }), agent: false } as const;
   return async () => {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const signal = AbortSignal.timeout(timeoutMs);
     const headers = { Accept: 'application/json', 'Cache-Control': 'no-cache' };
     const answer = await ask(url, { ...options, signal, headers });
     if (answer.statusCode !== 200) {
