@@ -22,6 +22,8 @@ const passedOver = [
   ['/authority/', !hasAuthority],
   // What they show does not hang on whom the cloud trusts.
   ['/(admission|admission-policies|upheaval|webhook-away)\\.', !hasAuthority && !isFull],
+  // The authority refuses these before any cloud is asked: one pass tells them.
+  ['/authority/(wire|policy|human|flood|bypass)\\.', pass === 'rgw' && !isFull],
 ].flatMap(([pattern, isPassedOver]) => (isPassedOver ? [pattern] : []));
 
 export default {

@@ -148,7 +148,8 @@ describe(`while runs start without pause (${cloud.name})`, () => {
       ({ status, cloud: used, ended }) => status === 201 && used === 200 && ended === 204,
     );
     const later = answers.filter(
-      ({ status, retryAfter }) => status === 503 && Number(retryAfter) > 0,
+      ({ status, code, retryAfter }) =>
+        (status === 503 || code === 'too_many_starts') && Number(retryAfter) > 0,
     );
     expect(answers.filter((answer) => !right.includes(answer) && !later.includes(answer))).toEqual(
       [],
