@@ -117,8 +117,13 @@ const untilRefused = async (by: string, ask: () => Promise<{ status: number; cod
 };
 
 const watch = async (bucket: string, key: string) => {
-  const { body } = await askSidecar('GET', '/v1/credentials');
-  const keys = held(body);
+  let first = await askSidecar('GET', '/v1/credentials');
+  // On a busy node the first exchange may take longer than a sidecar lets anybody wait.
+  while (first.status === 503) {
+    await pause(200);
+    first = await askSidecar('GET', '/v1/credentials');
+  }
+  const keys = held(first.body);
   say({ holds: (await askCloud({ operation: 'get', bucket, key }, keys)).status });
   await Promise.all([
     untilRefused('cloud', () => askCloud({ operation: 'get', bucket, key }, keys)),
