@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { declarationReader } from '../cmd/webhook/declarations.ts';
+import { declaredTasks } from '../lib/injection/declared-tasks.ts';
 import { openCatalogue } from '../lib/catalogue/catalogue.ts';
 import { readPlatform } from '../lib/config/platform.ts';
 import type { Pod } from '../lib/contract/pod.ts';
@@ -49,10 +49,7 @@ const faultsOf = async (annotations: Annotations, value?: unknown): Promise<read
   if (!platform.ok) throw new Error(platform.faults.map(describeFault).join('\n'));
   const named = (value as Pod | undefined)?.spec?.containers?.map(({ name }) => name);
   const consumers = { containers: named ?? ['agent'], addressable: [] };
-  const tasks = await declarationReader(
-    platform.value,
-    openCatalogue(),
-  )({ annotations, consumers });
+  const tasks = await declaredTasks(platform.value, openCatalogue())({ annotations, consumers });
   return tasks.ok ? [] : tasks.faults.map(describeFault);
 };
 

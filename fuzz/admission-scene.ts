@@ -1,4 +1,4 @@
-import { declarationReader } from '../cmd/webhook/declarations.ts';
+import { declaredTasks } from '../lib/injection/declared-tasks.ts';
 import { admissionRoutes } from '../cmd/webhook/routes.ts';
 import type { AdmissionOutcome, AdmissionRequest } from '../lib/admission/review.ts';
 import { openCatalogue } from '../lib/catalogue/catalogue.ts';
@@ -9,7 +9,7 @@ import { applyPatch } from '../lib/injection/json-patch.ts';
 import { podAdmission } from '../lib/injection/pod-admission.ts';
 import { profileOf } from '../lib/injection/profile.ts';
 
-export const readTasks = declarationReader(platform, openCatalogue());
+export const readTasks = declaredTasks(platform, openCatalogue());
 
 const published = profileOf(platform);
 const admission = podAdmission({

@@ -73,7 +73,9 @@ const denialWriter =
   async (role, policy, signal) => {
     const policies = openRolePolicies(settings, await ownKeys(signal));
     const name = { roleName: role.split('/').at(-1) ?? '', policyName: DENIAL_POLICY };
-    await (policy === undefined ? policies.remove(name) : policies.put(name, policy));
+    await (policy === undefined
+      ? policies.remove(name, signal)
+      : policies.put(name, policy, signal));
   };
 
 const documentWriter =
@@ -83,5 +85,5 @@ const documentWriter =
   ): NonNullable<PublishingEdges['publish']> =>
   async (documents, signal) => {
     const terms = { bucket, prefix, maxAgeSeconds: DOCUMENTS_MAX_AGE_SECONDS };
-    await openPublication(settings, await ownKeys(signal), terms)(documents);
+    await openPublication(settings, await ownKeys(signal), terms)(documents, signal);
   };

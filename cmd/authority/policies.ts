@@ -2,6 +2,7 @@ import type { Recorder } from '../../lib/audit/record.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { IssuingError } from '../../lib/issuing/refusal.ts';
 import type { PolicyText } from '../../lib/policy/findings.ts';
+import { policyTextOf } from '../../lib/policy/policy-text.ts';
 import type { CompiledPolicies } from '../../lib/policy/policies.ts';
 import { openLaterRecords } from './later-records.ts';
 import { backoffMs } from '../../lib/rounds/loop.ts';
@@ -48,7 +49,7 @@ export const openTaskPolicies = <P extends CompiledPolicies>(
       state = { ...state, all };
     } else {
       try {
-        const compiled = edges.compile(all.map(textOf));
+        const compiled = edges.compile(all.map(policyTextOf));
         records.add(policyChanges(state?.all, { all, compiled, at: clock.now() }));
         state = { all, compiled };
       } catch (error) {
@@ -95,9 +96,3 @@ export const openTaskPolicies = <P extends CompiledPolicies>(
 };
 
 const editionsOf = (all: readonly StoredPolicy[]): string => all.map(editionOf).sort().join();
-
-/** One without text is nobody's permission: the empty text is for the compiler to judge. */
-const textOf = ({ metadata: { name }, spec }: StoredPolicy): PolicyText => {
-  const { cedar } = (spec ?? {}) as { readonly cedar?: unknown };
-  return { name, cedar: typeof cedar === 'string' ? cedar : '' };
-};

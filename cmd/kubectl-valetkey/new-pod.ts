@@ -13,7 +13,7 @@ import { readPod } from '../../lib/injection/pod-shape.ts';
 import { profileOf } from '../../lib/injection/profile.ts';
 import { judgePod } from '../../lib/injection/rules/rules.ts';
 import { succeed, type Fault, type Result } from '../../lib/reading/fault.ts';
-import { declaredTasks } from './declared-tasks.ts';
+import { declaredTasks } from '../../lib/injection/declared-tasks.ts';
 
 /** What admission would say of a pod that is yet to be created. */
 export type NewPod = {

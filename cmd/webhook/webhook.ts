@@ -17,12 +17,12 @@ import {
   openWebhookMetrics,
   type WebhookMetrics,
 } from '../../lib/edge/telemetry/webhook-metrics.ts';
+import { declaredTasks } from '../../lib/injection/declared-tasks.ts';
 import { podAdmission } from '../../lib/injection/pod-admission.ts';
 import { profileOf } from '../../lib/injection/profile.ts';
 import { keepCertificate, type CertificateReports } from './certificates.ts';
 import type { Cluster } from './cluster.ts';
 import type { WebhookConfig } from './config.ts';
-import { declarationReader } from './declarations.ts';
 import { errorFields } from './error-fields.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import { openProfiles, ownProfileOnly, type Profiles } from './profiles.ts';
@@ -174,7 +174,7 @@ const createAdmissionApp = (
     log.error('bug', { id, ...errorFields(error) });
     return id;
   };
-  const readTasks = rememberTasks(declarationReader(platform, loadCatalogue));
+  const readTasks = rememberTasks(declaredTasks(platform, loadCatalogue));
   const { published, accepted } = profiles;
   const judging = gate && { judgeTasks: gate.judgeTasks };
   const admission = podAdmission({

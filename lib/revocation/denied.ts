@@ -2,6 +2,7 @@ import type { Revocation, RevocationSpec } from '../contract/authority.ts';
 import { TAGS } from '../grant/tags.ts';
 import { isCompletionBy } from './completion.ts';
 import type { DeniedRun, DeniedSessions } from '../scope/aws/denial.ts';
+import { shownPodName } from '../scope/aws/session-name.ts';
 
 export type DeniedTerms = {
   /** Milliseconds since the epoch. */
@@ -16,8 +17,6 @@ export type DeniedTerms = {
 
 /** Clocks differ by so much at most. */
 const SKEW_MS = 30_000;
-/** STS allows 64 characters in a session name; a run and its `@` take 33 of them. */
-const POD_NAME_LENGTH = 31;
 
 /**
  * What a role has to deny so that the cloud knows what we know. A run is dead one lifetime after its
@@ -54,7 +53,7 @@ const sessionsOf = ({
 }: RevocationSpec): Omit<DeniedSessions, 'issuedUntil'> => {
   if (pod !== undefined) {
     const tags = { [TAGS.namespace]: pod.namespace };
-    return { tags, podName: pod.name.slice(0, POD_NAME_LENGTH) };
+    return { tags, podName: shownPodName(pod.name) };
   }
   if (task !== undefined) {
     const { namespace, serviceAccount } = task;

@@ -1,15 +1,15 @@
-import type { LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
-import type { Platform } from '../../lib/contract/platform.ts';
-import type { ReadTasks } from '../../lib/injection/pod-admission.ts';
-import { fail } from '../../lib/reading/fault.ts';
-import { longestSessionPolicy } from '../../lib/scope/aws/policy-size.ts';
-import { readTasks } from '../../lib/task/tasks.ts';
+import type { LoadCatalogue } from '../catalogue/catalogue.ts';
+import type { Platform } from '../contract/platform.ts';
+import type { ReadTasks } from './pod-admission.ts';
+import { fail } from '../reading/fault.ts';
+import { longestSessionPolicy } from '../scope/aws/policy-size.ts';
+import { readTasks } from '../task/tasks.ts';
 
 /**
  * Reads declared tasks by the platform's limits and the catalogue; a task whose session policy could
  * grow past what STS takes is refused here, not when its run starts.
  */
-export const declarationReader =
+export const declaredTasks =
   ({ tasks: limits, cloud }: Platform, loadCatalogue: LoadCatalogue): ReadTasks =>
   async (declared) => {
     const { dialect } = cloud;
