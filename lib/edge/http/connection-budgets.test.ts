@@ -61,11 +61,22 @@ const until = async (look: () => boolean): Promise<void> => {
 };
 
 describe('connections', () => {
-  test('that are half open, 500 of them, keep nobody out', async () => {
-    const halfOpen = await hoard(500, REQUEST);
+  test('that are half open, 1,500 of them, keep nobody out', async () => {
+    const halfOpen = await hoard(1_500, REQUEST);
     expect(await ask('agent')).toBe(200);
-    await until(() => openOnes(halfOpen) <= 128);
-    expect(openOnes(halfOpen.slice(0, 300))).toBe(0);
+    await until(() => openOnes(halfOpen) <= 512);
+  });
+
+  test('that come in a burst of 500 cut nobody who was about to ask', async () => {
+    const [early] = (await hoard(1, '')) as [Socket];
+    let accepted = 0;
+    server.on('connection', () => (accepted += 1));
+    const cut = once(early, 'close');
+    await hoard(500, '');
+    await until(() => accepted === 500);
+    early.write(`${REQUEST}\r\n`);
+    const [came] = (await Promise.race([once(early, 'data'), cut])) as unknown[];
+    expect(String(came)).toMatch(/^HTTP\/1.1 200/);
   });
 
   test('of one owner past 256 are cut, and not those of another', async () => {
@@ -82,7 +93,7 @@ describe('connections', () => {
   test('of an owner are not cut for the sake of strangers', async () => {
     const held = await hoard(20, `${REQUEST}Authorization: agent\r\n\r\n`);
     await Promise.all(held.map((socket) => once(socket, 'data')));
-    await hoard(500, REQUEST);
+    await hoard(1_500, REQUEST);
     expect(await ask('agent')).toBe(200);
     expect(openOnes(held)).toBe(20);
   });

@@ -1,8 +1,11 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Connections that nobody has owned up to: who means well sends its request at once. */
-const MAX_STRANGERS = 128;
+/**
+ * Connections that nobody has owned up to. Who means well sends its request at once, but is read only
+ * after all that came with it: as many as the backlog of a listener holds come in one turn.
+ */
+const MAX_STRANGERS = 512;
 /** As many as each consumer's socket takes. */
 const MAX_PER_OWNER = 256;
 
