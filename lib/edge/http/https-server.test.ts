@@ -223,6 +223,34 @@ describe('draining', () => {
     await drained;
   });
 
+  test('takes what came while it was kept from its CPU', async () => {
+    const { server, ask } = await serve();
+    await ask('/healthz');
+    const drained = server.drain({ lingerMs: 20, graceMs: 0 });
+    const asked = ask('/healthz');
+    for (let tick = 0; tick < 20; tick += 1) await new Promise((next) => process.nextTick(next));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60);
+    expect((await asked).status).toBe(200);
+    await drained;
+  });
+
+  test('goes on while requests come, and not for ever', async () => {
+    const { server, ask } = await serve();
+    const from = performance.now();
+    let isDrained = false;
+    const drained = server.drain({ lingerMs: 100, graceMs: 0 }).then(() => (isDrained = true));
+    const answers: number[] = [];
+    const askOn = async (): Promise<void> => {
+      for (;;) answers.push((await ask('/healthz')).status);
+    };
+    const refused = askOn().catch((error: unknown) => (error as NodeJS.ErrnoException).code);
+    while (performance.now() < from + 250) await new Promise((turn) => setImmediate(turn));
+    expect(isDrained).toBe(false);
+    await drained;
+    expect(await refused).toMatch(/ECONNREFUSED|ECONNRESET/);
+    expect(new Set(answers)).toEqual(new Set([200]));
+  });
+
   test('cuts off what takes longer than its grace', async () => {
     const never = new Promise<never>(() => undefined);
     let arrived = (): void => undefined;

@@ -11,8 +11,9 @@ export type HttpsServer = {
   /** Begins to listen; needs a certificate before. An empty host: every address. Answers the port. */
   readonly listen: (address: { readonly host: string; readonly port: number }) => Promise<number>;
   /**
-   * Ends without losing a request: for `lingerMs` it serves on, each answer closing its connection,
-   * then it takes no more, and waits up to `graceMs` for the answers under way.
+   * Ends without losing a request: it serves on, each answer closing its connection, until nothing
+   * came for `lingerMs` (three times that at most); then it takes no more, and waits up to `graceMs` for
+   * the answers under way.
    */
   readonly drain: (times: { readonly lingerMs: number; readonly graceMs: number }) => Promise<void>;
 };
@@ -42,14 +43,17 @@ export const openHttpsServer = (
 ): HttpsServer => {
   const { connections, perPeer, requestTimeoutMs } = { ...DEFAULT_LIMITS, ...limits };
   let isDraining = false;
+  let arrivals = 0;
   const underWay = new Set<ServerResponse>();
   const server = createServer({ ...OPTIONS, ...timesFor(requestTimeoutMs) }, (request, answer) => {
+    arrivals += 1;
     if (isDraining) closeAfter(answer);
     underWay.add(answer);
     answer.once('close', () => underWay.delete(answer));
     handler(request, answer);
   });
   server.maxConnections = connections;
+  server.on('connection', () => (arrivals += 1));
   limitPeers(server, perPeer);
   return {
     useCertificate: ({ certificate, key }) =>
@@ -58,7 +62,7 @@ export const openHttpsServer = (
     drain: async ({ lingerMs, graceMs }) => {
       isDraining = true;
       underWay.forEach(closeAfter);
-      await wait(lingerMs);
+      await silence(() => arrivals, lingerMs);
       await close(server, graceMs);
     },
   };
@@ -116,6 +120,22 @@ const close = async (server: Server, graceMs: number): Promise<void> => {
   const timer = setTimeout(() => server.closeAllConnections(), graceMs);
   await new Promise<void>((resolve) => server.close(() => resolve()));
   clearTimeout(timer);
+};
+
+/** Of those who ask without end nobody waits for the end. */
+const MAX_LINGERS = 3;
+
+/**
+ * Until nothing came for so long. A timer fires before sockets are read, so what lies there by then is
+ * let in before it is asked: it would be cut off, unread, by a process that was kept from its CPU.
+ */
+const silence = async (arrivals: () => number, lingerMs: number): Promise<void> => {
+  for (let linger = 0; linger < MAX_LINGERS; linger += 1) {
+    const before = arrivals();
+    await wait(lingerMs);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (arrivals() === before) return;
+  }
 };
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
