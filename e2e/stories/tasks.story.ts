@@ -103,10 +103,10 @@ describe(`an annotated pod on ${cloud.name}`, () => {
 
   test('is refused by the cloud within 2 s after a short deadline', async () => {
     const place = { namespace, pod: 'short' };
-    await runPod({ name: 'short', namespace, tasks: { read: { ...readReports, lifetime: '8s' } } });
+    await runPod({ name: 'short', namespace, tasks: { read: { ...readReports, lifetime: '12s' } } });
     const keys = await keysOf(place);
     // The advertised Expiration lies min(10 s, lifetime / 10) before the deadline.
-    const deadline = Date.parse(keys.Expiration) + 800;
+    const deadline = Date.parse(keys.Expiration) + 1_200;
     const env = asEnvironment(keys);
     expect(await askCloud(place, 'get', 'reports/q3.csv', { env })).toEqual({ status: 200 });
     let lastAllowed = 0;
