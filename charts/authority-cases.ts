@@ -87,6 +87,17 @@ export const AUTHORITY_CASES: readonly Case[] = [
     notes: ['https://issuer.example/valetkey'],
   },
   {
+    name: 'a service account that is judged at each run, as admission judges it',
+    values: { trust: 'authority' },
+    fields: [
+      [
+        'ClusterRole/valetkey-authority',
+        'rules[2]',
+        { apiGroups: [''], resources: ['serviceaccounts'], verbs: ['get'] },
+      ],
+    ],
+  },
+  {
     name: 'limits of its own, where the network hides pods',
     values: { authority: { tuning: { podAddresses: 'ignore', podRate: 5 } } },
     fields: [

@@ -31,6 +31,7 @@ const ALLOWED: Readonly<Record<string, Rights>> = {
     '/secrets': ['create'],
     'coordination.k8s.io/leases': ['get', 'list', 'create', 'update', 'patch', 'delete'],
     '/pods': ['get', 'list'],
+    '/serviceaccounts': ['get'],
     '/namespaces': WATCH,
     'authentication.k8s.io/tokenreviews': ['create'],
     '/events': ['create'],

@@ -176,6 +176,29 @@ describe('a refusal', () => {
     expect(answer.headers['retry-after']).toBe(status === 503 ? '1' : undefined);
   });
 
+  test('follows a binding of the service account, but for a namespace that migrates', async () => {
+    const reasonIs = (reason: string | undefined) =>
+      until(async () => ((await exchange()).body['reason'] === reason ? true : undefined));
+    const annotations = { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/x' };
+    stage.api.put(PATHS.serviceAccount, { metadata: { annotations } });
+    await reasonIs('rules_broken');
+    expect(lastRecord()).toMatchObject({
+      message: expect.stringContaining('ServiceAccount live/agent /metadata/annotations'),
+    });
+    const labels = { team: 'research', 'valetkey.dev/mode': 'warn' };
+    stage.api.put(PATHS.namespace, { metadata: { labels } });
+    await reasonIs(undefined);
+    expect(stage.records().at(-1)).toMatchObject({
+      unmapped: { kind: 'run.issued', warned: ['7'] },
+    });
+    stage.api.fail(/GET .*\/serviceaccounts\//, 500);
+    await reasonIs('kubernetes_unavailable');
+    stage.api.recover();
+    stage.api.put(PATHS.namespace, { metadata: { labels: { team: 'research' } } });
+    stage.api.remove(PATHS.serviceAccount);
+    await reasonIs(undefined);
+  });
+
   test('is an Event on the pod', async () => {
     stage.api.put(PATHS.pod, livePod());
     await exchange({ task: 'gone' });

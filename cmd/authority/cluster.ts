@@ -29,6 +29,10 @@ import { openPodEvents, type TellPod } from '../../lib/edge/kubernetes/pod-event
 import { listPods } from '../../lib/edge/kubernetes/pods.ts';
 import { openRoleLease, type RoleLease } from '../../lib/edge/kubernetes/role-lease.ts';
 import { openSecret, type SecretStore } from '../../lib/edge/kubernetes/secrets.ts';
+import {
+  openServiceAccounts,
+  type ReadServiceAccount,
+} from '../../lib/edge/kubernetes/service-accounts.ts';
 import { openSpentLeases } from '../../lib/edge/kubernetes/spent-leases.ts';
 import { openTokenReviews } from '../../lib/edge/kubernetes/token-reviews.ts';
 import type { ReadNamespaceLabels, ReadPod } from '../../lib/identity/identification.ts';
@@ -55,6 +59,7 @@ export type Cluster = {
     readonly readPod: ReadPod;
     readonly reviewToken: ReviewToken;
     readonly readNamespaceLabels: ReadNamespaceLabels;
+    readonly readServiceAccount: ReadServiceAccount;
     readonly spentLeases: SpentLeases;
   };
   readonly tellPod: TellPod;
@@ -95,6 +100,7 @@ export const openCluster = (
       readPod: openLivePods(calls),
       reviewToken: openTokenReviews(calls),
       readNamespaceLabels: openNamespaceLabels(calls, monotonic),
+      readServiceAccount: openServiceAccounts(calls, monotonic),
       spentLeases: openSpentLeases(calls, namespace),
     },
     tellPod: openPodEvents(calls, { replica: podName, now }),

@@ -47,6 +47,7 @@ describe("the authority's settings", () => {
         keyLifetimeSeconds: 2_592_000,
         podAddresses: 'compare',
         podRate: 2,
+        connectionsPerPeer: 256,
       },
     });
   });

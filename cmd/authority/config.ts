@@ -169,9 +169,9 @@ const SETTINGS = {
   },
   connectionsPerPeer: {
     name: TUNING.connectionsPerPeer,
-    help: 'connections at once from one address, which may be that of a node with all its pods',
+    help: 'connections at once from one address: a pod holds a stream and a few more; where the network hides pods behind their node, so does each of them',
     reader: amount,
-    otherwise: '1024',
+    otherwise: '256',
   },
 } as const;
 

@@ -2,21 +2,12 @@ import { AuditError } from '../../lib/audit/record.ts';
 import type { LogFields } from '../../lib/contract/log.ts';
 import { ExchangeError } from '../../lib/credentials/exchange.ts';
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
-import { StatedError } from '../../lib/reading/stated-error.ts';
+import { foreignErrorFields } from '../../lib/reading/foreign-error.ts';
 
-/** Frames enough to find the line. */
-const MAX_FRAMES = 8;
-
-/**
- * What a log line may tell of an error: its code where it is one of ours, or where in our code it
- * happened. Never a foreign message: it could quote a pod, a token or a key.
- */
+/** What a log line may tell of an error: its code where it is one of ours. */
 export const errorFields = (error: unknown): LogFields => {
   if (error instanceof KubernetesError) return { code: error.code, error: error.message };
-  if (error instanceof StatedError) return { error: error.message };
-  if (error instanceof AuditError) return { code: error.code, error: error.name };
-  if (error instanceof ExchangeError) return { code: error.code, error: error.name };
-  if (!(error instanceof Error)) return { error: typeof error };
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  return { error: error.name, at: frames.slice(0, MAX_FRAMES).map((line) => line.trim()) };
+  if (error instanceof AuditError || error instanceof ExchangeError)
+    return { code: error.code, error: error.name };
+  return foreignErrorFields(error);
 };

@@ -78,13 +78,14 @@ const judgesOf = (
   platform: AuthorityConfig['platform'],
   { profiles, loadCatalogue }: Pick<IdentityEdges, 'profiles' | 'loadCatalogue'>,
 ): Pick<Parameters<typeof openIdentification>[0], 'judgePod' | 'rejudgeTasks'> => ({
-  judgePod: async (pod, readLabels) => {
+  judgePod: async (pod, { readLabels, ...account }) => {
     const known = profiles.known();
     if (known === undefined) throw starting('no profile is known yet');
-    const strictly = judgeLivePod(pod, { platform, profiles: known });
+    const terms = { platform, profiles: known, ...account };
+    const strictly = judgeLivePod(pod, terms);
     if (strictly.ok) return strictly;
     const namespaceLabels = (await readLabels()) ?? {};
-    return judgeLivePod(pod, { platform, profiles: known, namespaceLabels });
+    return judgeLivePod(pod, { ...terms, namespaceLabels });
   },
   rejudgeTasks: openRejudging({
     limits: platform.tasks,

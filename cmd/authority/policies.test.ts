@@ -231,7 +231,7 @@ test('the records name each change, and what a replica finds when it starts as o
   expect(events.map(({ kind }) => kind)).toEqual(Array(4).fill('policy.changed'));
   expect(events.map(({ subject, message, decision }) => [subject, message, decision])).toEqual([
     [
-      undefined,
+      '*',
       '2 TaskPolicies stand',
       { outcome: 'valid', policies: ['a/0', 'b/0'], version: 'one|two' },
     ],

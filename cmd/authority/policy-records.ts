@@ -2,6 +2,9 @@ import type { AuditEvent } from '../../lib/audit/record.ts';
 import type { CompiledPolicies } from '../../lib/policy/policies.ts';
 import { editionOf, type StoredPolicy } from './policy-status.ts';
 
+/** As the name of an entity: no TaskPolicy can be called so. */
+const EVERY = '*';
+
 /** What to record of a new set; a replica that starts counts what it finds in one record. */
 export const policyChanges = (
   before: readonly StoredPolicy[] | undefined,
@@ -18,7 +21,8 @@ export const policyChanges = (
     const policies = findings.flatMap((found) => found.policies);
     const isValid = findings.every(({ faults }) => faults.length === 0);
     const decision = { outcome: isValid ? 'valid' : 'invalid', policies, version };
-    return [{ kind: 'policy.changed', at, message: `${all.length} TaskPolicies stand`, decision }];
+    const message = `${all.length} TaskPolicies stand`;
+    return [{ kind: 'policy.changed', at, subject: EVERY, message, decision }];
   }
   const editions = new Set(before.map(editionOf));
   const names = new Set(all.map(({ metadata }) => metadata.name));

@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer';
 import type { JsonPatchOp } from '../contract/json-patch.ts';
-import { describeFault, type Fault } from '../reading/fault.ts';
+import { describeFault, escapeInvisible, type Fault } from '../reading/fault.ts';
 import type { AdmissionOutcome } from './review.ts';
-import { limitBytes, printable } from './text.ts';
+import { limitBytes } from './text.ts';
 
 /** The API server may cut longer ones. */
 const MAX_WARNING_BYTES = 256;
@@ -67,25 +67,25 @@ export const errored = (
   notes: Notes = {},
 ): AdmissionOutcome => ({
   allowed: false,
-  status: { status: 'Failure', code, reason: REASONS[code], message: printable(message) },
+  status: { status: 'Failure', code, reason: REASONS[code], message: escapeInvisible(message) },
   ...render(notes),
 });
 
 const REASONS = { 400: 'BadRequest', 500: 'InternalError', 503: 'ServiceUnavailable' } as const;
 
 const listFaults = (faults: readonly Fault[]): string => {
-  const lines = faults.slice(0, MAX_FAULTS).map((fault) => printable(describeFault(fault)));
+  const lines = faults.slice(0, MAX_FAULTS).map(describeFault);
   const more = faults.length - lines.length;
   return [...lines, ...(more > 0 ? [`and ${more} more`] : [])].join('\n');
 };
 
 const render = ({ warnings = [], auditAnnotations = {} }: Notes): Partial<AdmissionOutcome> => {
   const notes = Object.entries(auditAnnotations).map(
-    ([name, value]) => [name, limitBytes(printable(value), MAX_AUDIT_BYTES)] as const,
+    ([name, value]) => [name, limitBytes(escapeInvisible(value), MAX_AUDIT_BYTES)] as const,
   );
   return {
     ...(warnings.length > 0 && {
-      warnings: warnings.map((line) => limitBytes(printable(line), MAX_WARNING_BYTES)),
+      warnings: warnings.map((line) => limitBytes(escapeInvisible(line), MAX_WARNING_BYTES)),
     }),
     ...(notes.length > 0 && { auditAnnotations: Object.fromEntries(notes) }),
   };

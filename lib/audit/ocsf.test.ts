@@ -67,6 +67,18 @@ describe('a record', () => {
     });
   });
 
+  test('names the rules that the pod breaks by leave, where there are any', () => {
+    const given = (excused: NonNullable<AuditEvent['excused']>) =>
+      eventAttributes({ ...issued, excused }, '1').unmapped;
+    expect(given({ exceptions: ['4', '9'], warned: ['7'] })).toMatchObject({
+      exceptions: ['4', '9'],
+      warned: ['7'],
+    });
+    const none = given({ exceptions: [], warned: [] });
+    expect(none).not.toHaveProperty('exceptions');
+    expect(none).not.toHaveProperty('warned');
+  });
+
   test('of a refusal says so, and why', () => {
     const refused = {
       ...intent('run-1'),
@@ -132,7 +144,8 @@ describe('a record', () => {
       const actor = { ...issued.actor, user } as NonNullable<AuditEvent['actor']>;
       const scope = { role: 'r', actions: texts, resources: texts };
       const decision = { outcome: 'allow', policies: texts, version: 'v' };
-      return { ...issued, ...rest, actor, scope, decision };
+      const excused = { exceptions: texts, warned: texts };
+      return { ...issued, ...rest, actor, scope, decision, excused };
     });
 
   test('is one line of at most 16 KiB without control characters, whatever it is told', async () => {

@@ -140,7 +140,17 @@ const authorizationsOf = ({ outcome, policies, version }: NonNullable<AuditEvent
   }));
 };
 
-const unmappedOf = ({ kind, actor, run, task, params, purpose, scope, subject }: AuditEvent) =>
+const unmappedOf = ({
+  kind,
+  actor,
+  run,
+  task,
+  params,
+  purpose,
+  scope,
+  excused,
+  subject,
+}: AuditEvent) =>
   defined({
     kind,
     namespace: short(actor?.namespace),
@@ -158,8 +168,14 @@ const unmappedOf = ({ kind, actor, run, task, params, purpose, scope, subject }:
     role: short(scope?.role),
     resources: scope && boundedList(scope.resources, 2_000),
     session_policy_sha256: short(scope?.policySha256),
+    exceptions: someOf(excused?.exceptions),
+    warned: someOf(excused?.warned),
     subject: MEANINGS[kind].class_uid === 3003 ? short(subject) : undefined,
   });
+
+/** Ids of rules; most pods break none. */
+const someOf = (ids: readonly string[] = []): readonly string[] | undefined =>
+  ids.length === 0 ? undefined : boundedList(ids, 200);
 
 const short = (text: string | undefined): string | undefined =>
   text === undefined ? undefined : boundedText(text);

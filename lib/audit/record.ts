@@ -1,3 +1,5 @@
+import type { ExcusedRules } from '../contract/excused-rules.ts';
+
 /** What happened. Who, what, why and how it ended; never a secret. */
 export type AuditEvent = {
   readonly kind:
@@ -40,6 +42,8 @@ export type AuditEvent = {
     readonly policies: readonly string[];
     readonly version: string;
   };
+  /** What the pod that runs it breaks by leave. */
+  readonly excused?: ExcusedRules;
   /** Stable code and a line for people, where something was refused or ended. */
   readonly reason?: string;
   readonly message?: string;

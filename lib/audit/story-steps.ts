@@ -58,6 +58,8 @@ const intentOf = ({ body, ours }: Told): string => {
     `task ${shown(ours['task'])} of pod ${shown(ours['namespace'])}/${shown(ours['pod'])}`,
     `(${shown(members(members(body['actor'])['user'])['name'])})`,
     `by ${shown(members(body['actor'])['app_name'])}`,
+    ours['exceptions'] === undefined ? '' : `(excepted from rules ${listed(ours['exceptions'])})`,
+    ours['warned'] === undefined ? '' : `(warned of rules ${listed(ours['warned'])})`,
     user['subject'] === undefined
       ? ''
       : `for ${shown(user['subject'])} of ${shown(user['issuer'])}`,

@@ -13,7 +13,11 @@ const scope = {
   resources: ['arn:aws:s3:::acme-data/reports/acme/*'],
   deadline: second(600),
 };
-const begun: AuditEvent = { ...intent('run-1'), purpose: 'nightly summary', decision };
+const begun: AuditEvent = {
+  ...intent('run-1'),
+  ...{ purpose: 'nightly summary', decision },
+  excused: { exceptions: ['4', '9'], warned: ['7'] },
+};
 const events: readonly AuditEvent[] = [
   begun,
   { ...intent('run-2'), decision },
@@ -69,7 +73,7 @@ describe('the story of a run', () => {
   test('goes from its intent over policy, credentials and each cloud call to its end', async () => {
     expect(renderStory(await told(opsLog))).toEqual([
       'run run-1',
-      '2026-01-01T00:00:00.000Z  intent       task summarize of pod research/agent-7 (system:serviceaccount:research:agent) by agent with {"customer":"acme"} to nightly summary',
+      '2026-01-01T00:00:00.000Z  intent       task summarize of pod research/agent-7 (system:serviceaccount:research:agent) by agent (excepted from rules 4, 9) (warned of rules 7) with {"customer":"acme"} to nightly summary',
       '2026-01-01T00:00:00.000Z  policy       allow by starter/0, version cdcdcdcdcdcd',
       '2026-01-01T00:00:01.000Z  credentials  session agent-7@run-1 of arn:aws:iam::111122223333:role/agent-reports, until 2026-01-01T00:10:00.000Z, may s3:GetObject on arn:aws:s3:::acme-data/reports/acme/*',
       '2026-01-01T00:00:03.000Z  cloud call   get_obj acme-data/reports/acme/may.csv: 200, from 10.20.0.7',

@@ -35,13 +35,18 @@ const podGiven = (tasks: readonly Task[]): Pod => {
   };
 };
 
-const identify = (pod: Pod) =>
+const identify = (pod: Pod, annotations: Readonly<Record<string, string>> = {}) =>
   openIdentification({
     audience: AUDIENCE,
     readPod: () => Promise.resolve(pod),
     reviewToken: () => Promise.resolve(review),
     readNamespaceLabels: () => Promise.resolve({}),
-    judgePod: (raw) => judgeLivePod(raw, { platform, profiles: acceptedFor(platform) }),
+    readServiceAccount: () => Promise.resolve(annotations),
+    judgePod: (raw, { serviceAccount }) =>
+      judgeLivePod(raw, {
+        ...{ platform, profiles: acceptedFor(platform) },
+        ...(serviceAccount && { serviceAccount }),
+      }),
     rejudgeTasks: openRejudging({
       limits: platform.tasks,
       dialect: platform.cloud.dialect,
@@ -69,6 +74,20 @@ describe('a pod', () => {
       kind: 'refused',
       code: 'tasks_refused',
       message: expect.stringMatching(message),
+    });
+  });
+
+  test.each([
+    'eks.amazonaws.com/role-arn',
+    'azure.workload.identity/client-id',
+    'iam.gke.io/gcp-service-account',
+  ])('whose service account is annotated with %s since is refused', async (name) => {
+    await expect(identify(podGiven([task]), { [name]: 'x' })).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'rules_broken',
+      message: expect.stringMatching(
+        /^ServiceAccount research\/agent \/metadata\/annotations\/.*\(rule 7\)$/,
+      ),
     });
   });
 

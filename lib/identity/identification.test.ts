@@ -8,6 +8,9 @@ import type { IDENTITY_REFUSALS } from './refusals.ts';
 
 const admitted: AdmittedTasks = { consumers: ['agent'], tasks: [] };
 const labels = { 'valetkey.dev/team': 'research' };
+const annotations = { 'example.com/owner': 'research' };
+const excused = { exceptions: ['4'], warned: ['7'] };
+const judged = succeed({ admitted, profileHash: 'a1', excused });
 
 /** A cluster in which all is well, but for `changes`. */
 const clusterWith = (changes: Partial<IdentificationTerms> = {}): IdentificationTerms => ({
@@ -15,7 +18,8 @@ const clusterWith = (changes: Partial<IdentificationTerms> = {}): Identification
   readPod: () => Promise.resolve(livePod),
   reviewToken: () => Promise.resolve(review),
   readNamespaceLabels: () => Promise.resolve(labels),
-  judgePod: () => succeed({ admitted, profileHash: 'a1' }),
+  readServiceAccount: () => Promise.resolve(annotations),
+  judgePod: () => judged,
   rejudgeTasks: (tasks) => Promise.resolve(succeed(tasks)),
   ...changes,
 });
@@ -51,7 +55,7 @@ const older: ProjectedClaims = {
 };
 
 describe('a workload', () => {
-  test('is its live pod, with the tasks that its sidecar was given', async () => {
+  test('is its live pod, with the tasks that its sidecar was given, and what it breaks by leave', async () => {
     expect(await identify()).toEqual({
       namespace: 'research',
       namespaceLabels: labels,
@@ -59,6 +63,7 @@ describe('a workload', () => {
       pod: { name: 'agent-0', uid: claims.pod.uid, node: 'node-1', ip: '10.20.0.7' },
       admitted,
       profile: 'a1',
+      excused,
       tokenExpiresAt: claims.expiresAt,
     });
   });
@@ -78,13 +83,48 @@ describe('a workload', () => {
         asked.push(namespace);
         return Promise.resolve(labels);
       },
-      judgePod: (pod) => {
-        asked.push(pod);
-        return succeed({ admitted, profileHash: 'a1' });
+      readServiceAccount: (place) => {
+        asked.push(place);
+        return Promise.resolve(annotations);
+      },
+      judgePod: (pod, { serviceAccount }) => {
+        asked.push(pod, serviceAccount);
+        return judged;
       },
     });
     const place = { namespace: 'research', name: 'agent-0' };
-    expect(asked).toEqual([place, ['token', AUDIENCE], 'research', livePod]);
+    const account = { namespace: 'research', name: 'agent' };
+    expect(asked.slice(0, -2)).toEqual(
+      expect.arrayContaining([place, account, ['token', AUDIENCE], 'research']),
+    );
+    expect(asked.slice(-2)).toEqual([livePod, { name: 'agent', annotations }]);
+  });
+
+  test('is asked after all at once: its service account costs no time of its own', () => {
+    const asked: string[] = [];
+    const unanswered = (what: string) => (): Promise<never> => {
+      asked.push(what);
+      return new Promise(() => undefined);
+    };
+    void identify({
+      readPod: unanswered('pod'),
+      reviewToken: unanswered('token'),
+      readServiceAccount: unanswered('service account'),
+      readNamespaceLabels: unanswered('namespace'),
+    });
+    expect(asked.sort()).toEqual(['namespace', 'pod', 'service account', 'token']);
+  });
+
+  test('whose service account is gone is judged as one that nothing is bound to', async () => {
+    const given: unknown[] = [];
+    await identify({
+      readServiceAccount: () => Promise.resolve(undefined),
+      judgePod: (_, { serviceAccount }) => {
+        given.push(serviceAccount);
+        return judged;
+      },
+    });
+    expect(given).toEqual([undefined]);
   });
 
   test('without a node in its token is on whatever node runs it', async () => {
@@ -192,6 +232,7 @@ describe('the answer of the first step that has one', () => {
       {
         readPod: () => Promise.resolve(undefined),
         reviewToken: broken,
+        readServiceAccount: broken,
         readNamespaceLabels: broken,
       },
     ],
@@ -200,6 +241,7 @@ describe('the answer of the first step that has one', () => {
       'token_review_denied',
       {
         ...reviewWith({ authenticated: false }),
+        readServiceAccount: broken,
         judgePod: () => denied,
         readNamespaceLabels: broken,
       },
@@ -221,6 +263,7 @@ describe('no answer is neither yes nor no', () => {
   test.each<readonly [string, Partial<IdentificationTerms>]>([
     ['the pod', { readPod: broken, ...reviewWith({ authenticated: false }) }],
     ['the token', { reviewToken: broken, judgePod: () => denied }],
+    ['the service account', { readServiceAccount: broken }],
     ['the namespace', { readNamespaceLabels: broken }],
   ])('about %s', async (what, changes) => {
     await expect(identify(changes)).rejects.toMatchObject({

@@ -1,3 +1,4 @@
+import type { ExcusedRules } from '../contract/excused-rules.ts';
 import type { AdmittedTasks } from '../contract/task.ts';
 import { describeFault, type Fault, type Result } from '../reading/fault.ts';
 import { judgeLiveness } from './live-pod.ts';
@@ -17,16 +18,31 @@ export type ReadNamespaceLabels = (
   namespace: string,
 ) => Promise<Readonly<Record<string, string>> | undefined>;
 
-type LivePod = { readonly admitted: AdmittedTasks; readonly profileHash: string };
+/** The annotations of a service account, or nothing where there is no such; throws as above. */
+type ReadAccountAnnotations = (place: {
+  readonly namespace: string;
+  readonly name: string;
+}) => Promise<Readonly<Record<string, string>> | undefined>;
 
-/**
- * Rules 2–7 and 9 on a live pod, by the code that admission uses, and what its sidecar was given.
- * `readLabels` answers with those of its namespace, which may excuse a breach.
- */
-export type JudgePod = (
-  pod: unknown,
-  readLabels: () => ReturnType<ReadNamespaceLabels>,
-) => Result<LivePod> | Promise<Result<LivePod>>;
+type LivePod = {
+  readonly admitted: AdmittedTasks;
+  readonly profileHash: string;
+  readonly excused: ExcusedRules;
+};
+
+/** What else counts when a live pod is judged. */
+type Around = {
+  /** Absent: there is none of its name, so nothing is bound to it. */
+  readonly serviceAccount?: {
+    readonly name: string;
+    readonly annotations: Readonly<Record<string, string>>;
+  };
+  /** Those of the pod's namespace, which may excuse a breach. */
+  readonly readLabels: () => ReturnType<ReadNamespaceLabels>;
+};
+
+/** Rules 2–7 and 9 on a live pod, by the code that admission uses, and what its sidecar was given. */
+export type JudgePod = (pod: unknown, around: Around) => Result<LivePod> | Promise<Result<LivePod>>;
 
 /** Whether the platform would admit these tasks today, written in this very form. */
 export type RejudgeTasks = (admitted: AdmittedTasks) => Promise<Result<AdmittedTasks>>;
@@ -37,6 +53,7 @@ export type IdentificationTerms = {
   readonly readPod: ReadPod;
   readonly reviewToken: ReviewToken;
   readonly readNamespaceLabels: ReadNamespaceLabels;
+  readonly readServiceAccount: ReadAccountAnnotations;
   readonly judgePod: JudgePod;
   readonly rejudgeTasks: RejudgeTasks;
 };
@@ -48,8 +65,9 @@ export type Circumstances = {
 };
 
 /**
- * Makes of a verified token the workload that asks. The API server is asked three things at once;
- * they are judged in order: the live pod, its TokenReview, the rules, the tasks, the namespace.
+ * Makes of a verified token the workload that asks. The API server is asked four things at once; they
+ * are judged in order: the live pod, its TokenReview, the rules, by the service account too, the
+ * tasks, the namespace.
  *
  * @returns throws IdentityError: refused with the code of the first step that says no, or unavailable
  *   where a step before it had no answer
@@ -66,8 +84,12 @@ export const openIdentification =
     const raw = await asking.pod;
     const pod = judgeLiveness(raw, claims, peer);
     judgeReview(await asking.review, claims, terms.audience);
-    const judged = await terms.judgePod(raw, () => asking.namespaceLabels);
-    const { admitted, profileHash } = accept('rules_broken', judged);
+    const annotations = await asking.accountAnnotations;
+    const judged = await terms.judgePod(raw, {
+      ...(annotations && { serviceAccount: { name: serviceAccount.name, annotations } }),
+      readLabels: () => asking.namespaceLabels,
+    });
+    const { admitted, profileHash, excused } = accept('rules_broken', judged);
     const tasks = accept('tasks_refused', await terms.rejudgeTasks(admitted));
     const namespaceLabels = await asking.namespaceLabels;
     if (namespaceLabels === undefined) {
@@ -76,13 +98,21 @@ export const openIdentification =
     return {
       ...{ namespace, namespaceLabels, serviceAccount: serviceAccount.name },
       pod: { name: claims.pod.name, ...pod },
-      ...{ admitted: tasks, profile: profileHash, tokenExpiresAt: claims.expiresAt },
+      ...{ admitted: tasks, profile: profileHash, excused, tokenExpiresAt: claims.expiresAt },
     };
   };
 
-const ask = ({ namespace, pod }: ProjectedClaims, token: string, terms: IdentificationTerms) => ({
+const ask = (
+  { namespace, pod, serviceAccount }: ProjectedClaims,
+  token: string,
+  terms: IdentificationTerms,
+) => ({
   pod: answered('the pod', terms.readPod({ namespace, name: pod.name })),
   review: answered('the token', terms.reviewToken(token, terms.audience)),
+  accountAnnotations: answered(
+    'the service account',
+    terms.readServiceAccount({ namespace, name: serviceAccount.name }),
+  ),
   namespaceLabels: answered('the namespace', terms.readNamespaceLabels(namespace)),
 });
 

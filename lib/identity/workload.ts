@@ -1,3 +1,4 @@
+import type { ExcusedRules } from '../contract/excused-rules.ts';
 import type { AdmittedTasks } from '../contract/task.ts';
 
 /** Who is asking: a live pod that keeps every rule, as the API server knows it at this moment. */
@@ -16,6 +17,8 @@ export type Workload = {
   readonly admitted: AdmittedTasks;
   /** SHA-256 of the profile that the pod was injected from. */
   readonly profile: string;
+  /** Rules that the pod breaks by leave. */
+  readonly excused: ExcusedRules;
   /** `exp` of the token, milliseconds since the epoch. */
   readonly tokenExpiresAt: number;
 };

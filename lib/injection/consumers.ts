@@ -29,9 +29,10 @@ export const candidateConsumers = (pod: Pod, platform: Platform): ConsumerNames 
     .filter(({ list }) => list === 'containers')
     .map(({ container }) => container.name)
     .filter((name) => !platform.pods.ignoredContainers.includes(name));
-  const fixed = admittedConsumers(pod);
+  // A sidecar that was given none is none of ours: rule 2 says so, where tasks can be read.
+  const fixed = admittedConsumers(pod) ?? [];
   const containers =
-    fixed === undefined ? byDefault : byDefault.filter((name) => fixed.includes(name));
+    fixed.length === 0 ? byDefault : byDefault.filter((name) => fixed.includes(name));
   const names = others.map(({ container }) => container.name);
   return { containers, addressable: names.filter((name) => !containers.includes(name)) };
 };

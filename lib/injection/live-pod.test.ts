@@ -120,7 +120,7 @@ describe('a live pod', () => {
       const result = judgeIn({ platform: { ...authorityPlatform, pods } }, privileged);
       expect(result).toMatchObject({
         ok: true,
-        value: { excused: [{ by: 'exception', fault: { rule: '4' } }] },
+        value: { excused: { exceptions: ['4'], warned: [] } },
       });
     });
 
@@ -133,7 +133,10 @@ describe('a live pod', () => {
 
     test('of foreign credentials is accepted while its namespace migrates', () => {
       const namespaceLabels = { 'valetkey.dev/mode': 'warn' };
-      expect(judgeIn({ namespaceLabels }, keyed).ok).toBe(true);
+      expect(judgeIn({ namespaceLabels }, keyed)).toMatchObject({
+        ok: true,
+        value: { excused: { exceptions: [], warned: ['7'] } },
+      });
       expect(judgeIn({ namespaceLabels }, privileged).ok).toBe(false);
       expect(judgeIn({}, keyed).ok).toBe(false);
     });

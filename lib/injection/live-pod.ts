@@ -1,5 +1,6 @@
-import type { Platform } from '../contract/platform.ts';
 import { SIDECAR_ENV } from '../contract/environment.ts';
+import type { ExcusedRules } from '../contract/excused-rules.ts';
+import type { Platform } from '../contract/platform.ts';
 import type { Pod } from '../contract/pod.ts';
 import type { AdmittedTasks } from '../contract/task.ts';
 import { fail, succeed, type Fault, type Result } from '../reading/fault.ts';
@@ -11,7 +12,7 @@ import type { AcceptedProfiles } from './profile.ts';
 import type { JudgeContext, ServiceAccount } from './rules/rule.ts';
 import { judgePod } from './rules/rules.ts';
 import { namedProfile } from './rules/sidecar-equality.ts';
-import { judgeBreaches, type Verdict } from './verdict.ts';
+import { excusedRules, judgeBreaches } from './verdict.ts';
 
 /** A live pod that keeps every rule but for exceptions, and what admission fixed for it. */
 export type LivePod = {
@@ -20,8 +21,8 @@ export type LivePod = {
   /** SHA-256 of the profile that it was injected from. */
   readonly profileHash: string;
   readonly pod: Pod;
-  /** Breaches that the platform excepts, or a migration excuses. */
-  readonly excused: Verdict['excused'];
+  /** What it breaks by leave. */
+  readonly excused: ExcusedRules;
 };
 
 export type LivePodTerms = {
@@ -71,7 +72,7 @@ export const judgeLivePod = (
   if (admitted?.ok === false) return fail([...admitted.faults, ...refusals]);
   if (admitted === undefined || refusals.length > 0) return fail(refusals);
   const { hash: profileHash } = namedProfile(pod, profiles);
-  return succeed({ admitted: admitted.value, profileHash, pod, excused });
+  return succeed({ admitted: admitted.value, profileHash, pod, excused: excusedRules(excused) });
 };
 
 /** The tasks that a sidecar carries; without any it breaks rule 2. */

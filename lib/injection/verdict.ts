@@ -1,3 +1,4 @@
+import type { ExcusedRules } from '../contract/excused-rules.ts';
 import { MODE_LABEL, WARN_MODE } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import { describeFault, type Fault } from '../reading/fault.ts';
@@ -44,6 +45,14 @@ const excuseOf = (fault: Fault, terms: VerdictTerms): Excused['by'] | undefined 
   return isMigrating && rule.id === '7' ? 'mode' : undefined;
 };
 
+/** The rules that excused breaches break, each once, by whose leave. */
+export const excusedRules = (excused: Verdict['excused']): ExcusedRules => {
+  const rulesBy = (by: Excused['by']) => [
+    ...new Set(excused.flatMap((each) => (each.by === by ? (each.fault.rule ?? []) : []))),
+  ];
+  return { exceptions: rulesBy('exception'), warned: rulesBy('mode') };
+};
+
 /** Further ones would be cut by the API server. */
 const MAX_TOLD = 10;
 
@@ -58,12 +67,12 @@ export const describeExcused = (
   const lines = excused
     .slice(0, MAX_TOLD)
     .map(({ fault, by }) => `${BECAUSE[by]}: ${describeFault(fault)}`);
-  const rulesBy = (by: Excused['by']) =>
-    [...new Set(excused.filter((each) => each.by === by).map(({ fault }) => fault.rule))].join();
-  const names = { exceptions: rulesBy('exception'), warned: rulesBy('mode') };
+  const rules = Object.entries(excusedRules(excused)).map(
+    ([name, ids]) => [name, ids.join()] as const,
+  );
   return {
     warnings: [...lines, ...(more > 0 ? [`and ${more} more breaches are excused`] : [])],
-    auditAnnotations: Object.fromEntries(Object.entries(names).filter(([, rules]) => rules !== '')),
+    auditAnnotations: Object.fromEntries(rules.filter(([, ids]) => ids !== '')),
   };
 };
 

@@ -3,6 +3,7 @@ import type { TaskDetails } from '../contract/authority.ts';
 import type { User } from '../identity/workload.ts';
 import type { Decision } from '../policy/decision.ts';
 import { sessionName } from '../scope/aws/session-name.ts';
+import { bindResource } from '../task/resource.ts';
 import type { Claimant } from './caller.ts';
 import type { RunOrder, TradedRun } from './run-order.ts';
 
@@ -28,7 +29,9 @@ export const eventOf = (
   ...(details !== undefined && { task: details.task, params: details.params }),
   ...(details?.purpose !== undefined && { purpose: details.purpose }),
   ...(decision !== undefined && { decision: recordedDecision(decision) }),
-  ...(order !== undefined && { run: order.run, scope: scopeOf(order, traded) }),
+  ...(order !== undefined && {
+    ...{ run: order.run, scope: scopeOf(order, traded), excused: order.workload.excused },
+  }),
 });
 
 /** Who asks, as records name them. */
@@ -51,14 +54,19 @@ const recordedDecision = ({ outcome, policies, version }: Decision) => ({
   version,
 });
 
-/** The session's name stands in the intent already: the cloud's log may be all that is left. */
+/**
+ * As the session policy says it. The session's name stands in the intent already: the cloud's log may
+ * be all that is left.
+ */
 const scopeOf = (
-  { run, workload, task }: RunOrder,
+  { run, workload, task, params }: RunOrder,
   traded: TradedRun | undefined,
 ): NonNullable<AuditEvent['scope']> => ({
   role: task.role,
   sessionName: sessionName({ podName: workload.pod.name, run }),
   actions: task.allow.flatMap(({ actions }) => actions),
-  resources: task.allow.flatMap(({ resources }) => resources),
+  resources: task.allow.flatMap(({ resources }) =>
+    resources.map((resource) => bindResource(resource, params)),
+  ),
   ...(traded !== undefined && { policySha256: traded.policySha256, deadline: traded.deadline }),
 });

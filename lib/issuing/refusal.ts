@@ -2,7 +2,7 @@ import { AuditError } from '../audit/record.ts';
 import type { TokenErrorAnswer } from '../contract/authority.ts';
 import { ExchangeError } from '../credentials/exchange.ts';
 import { IdentityError } from '../identity/workload.ts';
-import { describeFault, type Fault } from '../reading/fault.ts';
+import { describeFault, escapeInvisible, type Fault } from '../reading/fault.ts';
 import {
   EXCHANGE_REFUSALS,
   REFUSALS,
@@ -83,8 +83,11 @@ const refusal = (
 ): Refusal => {
   const row = rowOf(REFUSALS, code) ?? UNKNOWN;
   const waits = row.status === 429 || row.status === 503;
-  return { code, row, message, ...(waits && { retryAfterMs }) };
+  return { code, row, message: readable(message), ...(waits && { retryAfterMs }) };
 };
+
+/** Reasons of people and of clouds come along; answers, Events and logs are read in terminals. */
+const readable = (message: string): string => message.split('\n').map(escapeInvisible).join('\n');
 
 /** A code may be a cloud's: what every object has is no row. */
 const rowOf = (table: RefusalTable, code: string): RefusalRow | undefined =>

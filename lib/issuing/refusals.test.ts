@@ -98,6 +98,11 @@ describe('the table of refusals', () => {
     expect(toRefusal(new TypeError('x is not a function'))).toBeUndefined();
   });
 
+  test('lets no invisible character of a foreign reason through, and keeps its lines apart', () => {
+    const refusal = toRefusal(new IssuingError('revoked', 'Revocation a: \u001b[2Jx\u202ey\nb'));
+    expect(refusal?.message).toBe('Revocation a: \\u{1b}[2Jx\\u{202e}y\nb');
+  });
+
   test('keeps what is said within what a sidecar reads', () => {
     const refusal = toRefusal(new IssuingError('policy_denied', 'x'.repeat(9_000)));
     if (refusal === undefined) throw new Error('no refusal');

@@ -27,6 +27,7 @@ const workload: Workload = {
   pod: { name: 'agent-0', uid: 'uid-0', node: 'node-1', ip: '10.0.0.7' },
   admitted: { consumers: ['agent', 'helper'], tasks: [task] },
   profile: 'ab',
+  excused: { exceptions: ['4'], warned: ['7'] },
   tokenExpiresAt: 0,
 };
 const traded = {
@@ -139,7 +140,7 @@ describe('a token exchange', () => {
     });
   });
 
-  test('records who, what and by which policy, before and after, and nothing secret', async () => {
+  test('records who, what, by which policy and leave, before and after, and nothing secret', async () => {
     await exchangeToken(call(), partsWith());
     const common = {
       actor: {
@@ -154,12 +155,13 @@ describe('a token exchange', () => {
       params: { customer: 'acme' },
       purpose: 'nightly',
       decision: { outcome: 'allow', policies: ['all/0'], version: 'v1' },
+      excused: { exceptions: ['4'], warned: ['7'] },
     };
     const scope = {
       role: task.role,
       sessionName: 'agent-0@run-1',
       actions: ['s3:GetObject'],
-      resources: ['arn:aws:s3:::acme/{customer}/*'],
+      resources: ['arn:aws:s3:::acme/acme/*'],
     };
     expect(records).toEqual([
       { ...common, kind: 'run.intent', at: 1_000_000_000, scope },

@@ -21,11 +21,14 @@ export const succeed = <T>(value: T): Result<T> => ({ ok: true, value });
 
 export const fail = (faults: readonly Fault[]): Result<never> => ({ ok: false, faults });
 
-/** One line for people: `<source> <path>: expected …, got … (rule …)`. */
+/**
+ * One line for people: `<source> <path>: expected …, got … (rule …)`. A path is of its author's own
+ * words, so that nothing invisible of it reaches a terminal.
+ */
 export const describeFault = ({ source, path, expected, got, rule }: Fault): string => {
   const where = [source, path].filter(Boolean).join(' ');
   const byRule = rule === undefined ? '' : ` (rule ${rule})`;
-  return `${where}: expected ${expected}, got ${got}${byRule}`;
+  return escapeInvisible(`${where}: expected ${expected}, got ${got}${byRule}`);
 };
 
 /** Longest rendering of a foreign value in a fault. */
@@ -50,7 +53,7 @@ export const show = (value: unknown): string => {
   return escapeInvisible(short);
 };
 
-/** Writes control, format and unpaired surrogate characters out as `\u{…}`. */
+/** One line that is safe in a header, a log and a terminal: what is not seen becomes `\u{…}`. */
 export const escapeInvisible = (text: string): string =>
   text.replace(
     /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu,

@@ -60,6 +60,13 @@ describe('a fault', () => {
     expect(describeFault(fault)).toBe('task.valetkey.dev/a role: expected x, got y (rule 3)');
   });
 
+  test('is one line, whatever its author calls things', () => {
+    const result = read(settings, { 'a\nrole: ok\u001b[2J\u202eb': 1 });
+    if (result.ok) throw new Error('read');
+    const line = describeFault(result.faults[0] ?? { path: '', expected: '', got: '' });
+    expect(line).toMatch(/^a\\u\{a\}role: ok\\u\{1b\}\[2J\\u\{202e\}b: expected only /);
+  });
+
   test('shows foreign text escaped and short', () => {
     expect(show('a\u202eb\u0007')).toBe('"a\\u{202e}b\\u0007"');
     expect(show('x'.repeat(500)).length).toBeLessThan(100);

@@ -23,6 +23,7 @@ const order: RunOrder = {
     pod: { name: 'agent-7d9f', uid: 'uid', node: 'node', ip: '10.20.0.7' },
     admitted: { consumers: ['agent'], tasks: [] },
     profile: '',
+    excused: { exceptions: [], warned: [] },
     tokenExpiresAt: 0,
   },
   consumer: 'agent',

@@ -1,5 +1,7 @@
 import { ApiException } from '@kubernetes/client-node';
 
+import { escapeInvisible } from '../../reading/fault.ts';
+
 /**
  * - `unavailable`: no answer, or one that may be another in a moment; try again.
  * - `conflict`: somebody else wrote since we read.
@@ -22,7 +24,7 @@ export class KubernetesError extends Error {
     culprit: string,
     got: { status?: number; reason: string },
   ) {
-    super(`${culprit}: ${code} (${got.reason})`);
+    super(escapeInvisible(`${culprit}: ${code} (${got.reason})`));
     this.code = code;
     this.culprit = culprit;
     this.status = got.status;
