@@ -23,6 +23,9 @@ const OBJECTS = [
   'ValidatingAdmissionPolicyBinding/valetkey-tokens',
 ];
 
+/** Reading one object of the core group. */
+const CORE = { apiGroups: [''], verbs: ['get'] };
+
 const role = (name: string): string => `arn:aws:iam::111122223333:role/${name}`;
 
 /** What `trust` and the group `authority` switch. */
@@ -36,7 +39,9 @@ export const AUTHORITY_CASES: readonly Case[] = [
       ['Platform', 'authority', undefined],
       ['Platform', 'sidecar.audience', 'sts.amazonaws.com'],
       [VALIDATING, 'webhooks.length', 1],
-      ['ClusterRole/valetkey-webhook', 'rules.length', 3],
+      ['ClusterRole/valetkey-webhook', 'rules.length', 4],
+      // Without it no namespace migrates: labels that cannot be read excuse nothing.
+      ['ClusterRole/valetkey-webhook', 'rules[3]', { ...CORE, resources: ['namespaces'] }],
     ],
     notes: ['the cloud trust this cluster for audience sts.amazonaws.com', 'Its limits'],
   },

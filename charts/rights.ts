@@ -17,7 +17,7 @@ const ALLOWED: Readonly<Record<string, Rights>> = {
     'admissionregistration.k8s.io/validatingwebhookconfigurations/valetkey': ['get', 'patch'],
     '/pods': ['list'],
     '/serviceaccounts': ['get'],
-    '/namespaces': WATCH,
+    '/namespaces': ['get'],
     'valetkey.dev/taskpolicies': WATCH,
   },
   'valetkey-authority': {

@@ -40,8 +40,9 @@ and stands in the audit annotation \`refused\`.
 
 Under \`trust: authority\` the rules marked \`live\` are held again, by the same code, against the pod as it
 is at that moment, each time that a run is to start: a pod that came past the webhook, or that changed
-since, gets nothing. Rules 3 to 6 are also ValidatingAdmissionPolicies, so that a pod is held while the
-webhook is replaced. On an update, rules 3, 4, 6 and 7 are held against ephemeral containers that join.`;
+since, gets nothing. Rules 3 to 6 are also [ValidatingAdmissionPolicies](admission-policies.md), so that a
+pod is held while the webhook is replaced. On an update, rules 3, 4, 6 and 7 are held against ephemeral
+containers that join.`;
 
 export const LEVELS_PROSE = `The platform gives a namespace level \`baseline\` (\`pods.baselineNamespaces\`); every other is held to
 \`restricted\`. What is filled is named in a warning; an explicit violation is refused, never mended. Nothing

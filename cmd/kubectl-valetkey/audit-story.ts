@@ -15,6 +15,7 @@ import { openFile } from './files.ts';
 type Options = OutputOptions & {
   readonly records: readonly string[];
   readonly cloudLog?: readonly string[];
+  readonly log?: boolean;
 };
 
 /** `audit story RUN` */
@@ -26,7 +27,7 @@ export const auditStoryCommand = (shell: Shell): Command =>
         'from files',
       ],
       [
-        'kubectl logs -n valetkey -l app.kubernetes.io/component=authority --tail=-1 | kubectl valetkey audit story k3vqw2xb7n5m4c6d2e7f3g5h2j4k6l7m --records -',
+        'kubectl logs -n valetkey -l app.kubernetes.io/component=authority --tail=-1 | kubectl valetkey audit story k3vqw2xb7n5m4c6d2e7f3g5h2j4k6l7m --log --records -',
         "from the replicas' own output, without the cloud's calls",
       ],
     ])
@@ -40,11 +41,12 @@ export const auditStoryCommand = (shell: Shell): Command =>
         '--cloud-log <file>',
         "the cloud's own log: Ceph RGW's ops log or AWS CloudTrail; several times",
         several,
-      ),
-  ).action(async (run: string, { records, cloudLog = [], output }: Options) => {
+      )
+      .option('--log', 'pass over lines of --records that are no records'),
+  ).action(async (run: string, { records, cloudLog = [], log = false, output }: Options) => {
     const open = (path: string) => openFile(shell.edges, path);
     const files = { records: records.map(open), cloudLogs: cloudLog.map(open) };
-    tell(shell, storyAnswer(await tellStory({ run, ...files })), output);
+    tell(shell, storyAnswer(await tellStory({ run, ...files, allowsForeign: log })), output);
   });
 
 /** What `audit story` says: a run that nobody knows is something wrong. */

@@ -147,6 +147,20 @@ describe('audit story', () => {
     expect(code).toBe(0);
   });
 
+  test('passes over other lines of a log only where it is told that it is one', async () => {
+    const whole = await records();
+    const edited = whole.split('\n').find((line) => line.includes('run.intent'));
+    const log = `{"message":"run issued","run":"run-1"}\n${whole}`;
+    const words = ['audit', 'story', 'run-1', '--records', '-'];
+    const told = async (text: string, ...more: readonly string[]) =>
+      (await run([...words, ...more], { files: { '-': text } })).out;
+    expect(await told(log)).toContain('1 lines name it and are no whole records');
+    expect(await told(log, '--log')).not.toContain('no whole records');
+    expect(await told(log, '--log')).toContain('intent');
+    const forged = `${log}${edited?.replace('acme', 'evil') ?? ''}\n`;
+    expect(await told(forged, '--log')).toContain('1 lines name it and are no whole records');
+  });
+
   test('of a run that nobody knows ends with 1', async () => {
     const words = ['audit', 'story', 'run-9', '--records', '-', '-o', 'json'];
     const { code, out } = await run(words, { files: { '-': await records() } });

@@ -8,6 +8,10 @@ import { openInstallation, type Installation } from '../../lib/edge/kubernetes/i
 import { openPersonalCluster } from '../../lib/edge/kubernetes/kube-config.ts';
 import { openLivePods } from '../../lib/edge/kubernetes/live-pods.ts';
 import { openNamespaceLabels } from '../../lib/edge/kubernetes/namespace-labels.ts';
+import {
+  openServiceAccounts,
+  type ReadServiceAccount,
+} from '../../lib/edge/kubernetes/service-accounts.ts';
 import { readOwnName } from '../../lib/edge/kubernetes/own-name.ts';
 import type { ReadNamespaceLabels, ReadPod } from '../../lib/identity/identification.ts';
 import { wrongUsage } from './tool-error.ts';
@@ -31,6 +35,7 @@ export type Cluster = Installation & {
   readonly readOwnName: () => Promise<string>;
   readonly readPod: ReadPod;
   readonly readNamespaceLabels: ReadNamespaceLabels;
+  readonly readServiceAccount: ReadServiceAccount;
 };
 
 /** A person waits, and an API server far away may be slow. */
@@ -42,6 +47,7 @@ export const openCluster = ({ installedIn, ...access }: ClusterOptions): Cluster
   if (!opened.ok) throw wrongUsage(opened.faults);
   const { namespace } = opened.value;
   const calls = openDirectCalls(opened.value, TIMEOUT_MS);
+  const monotonic = () => performance.now();
   const policies = openCustomResources(calls, { kind: 'TaskPolicy', plural: TASK_POLICIES });
   const revocations = openCustomResources(calls, { kind: 'Revocation', plural: REVOCATIONS });
   return {
@@ -52,6 +58,7 @@ export const openCluster = ({ installedIn, ...access }: ClusterOptions): Cluster
     createRevocation: (name, spec) => revocations.create(name, spec),
     readOwnName: () => readOwnName(calls),
     readPod: openLivePods(calls),
-    readNamespaceLabels: openNamespaceLabels(calls, () => performance.now()),
+    readNamespaceLabels: openNamespaceLabels(calls, monotonic),
+    readServiceAccount: openServiceAccounts(calls, monotonic),
   };
 };

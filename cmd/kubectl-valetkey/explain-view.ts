@@ -3,6 +3,7 @@ import { describeFault } from '../../lib/reading/fault.ts';
 import type { Answer } from './answer.ts';
 import type { ExplainedTask } from './asked-task.ts';
 import type { ExplainedPod } from './explaining.ts';
+import { describeTerms } from './namespace-terms.ts';
 
 /** What `explain` says. */
 export const explainAnswer = (pods: readonly ExplainedPod[]): Answer => ({
@@ -22,12 +23,16 @@ const isWell = ({ faults, tasks }: ExplainedPod): boolean =>
 
 const podLines = (pod: ExplainedPod): readonly string[] => [
   `pod ${pod.namespace}/${pod.pod}, service account ${pod.serviceAccount}, trust: ${pod.trust}`,
-  ...(pod.faults.length === 0
-    ? ['keeps every rule']
-    : ['refused:', ...pod.faults.map((fault) => `  ${describeFault(fault)}`)]),
-  ...pod.warnings.map((warning) => `note: ${warning}`),
+  ...(pod.terms ? [describeTerms(pod.terms)] : []),
+  ...verdictLines(pod),
+  ...[...pod.excused, ...pod.warnings].map((note) => `note: ${note}`),
   ...(pod.tasks.length === 0 ? ['no task that could run'] : pod.tasks.flatMap(taskLines)),
 ];
+
+const verdictLines = ({ faults, excused }: ExplainedPod): readonly string[] => {
+  if (faults.length > 0) return ['refused:', ...faults.map((fault) => `  ${describeFault(fault)}`)];
+  return [excused.length === 0 ? 'keeps every rule' : 'keeps every rule but what is excused'];
+};
 
 const taskLines = ({ task, subject, policy, ...rest }: ExplainedTask): readonly string[] => {
   const { name, role, containers, lifetimeSeconds, params, purpose } = task;
@@ -41,7 +46,7 @@ const taskLines = ({ task, subject, policy, ...rest }: ExplainedTask): readonly 
     ['purpose', purpose === undefined ? [] : [purpose]],
     ['params', rules],
     ['grant for', subject === undefined ? [] : [subject]],
-    ['any run', policy === undefined ? ['no policy is asked'] : decisionLines(policy.anyRun)],
+    ['any run', policy === undefined ? [unasked(subject)] : decisionLines(policy.anyRun)],
     ['a run now', policy?.now === undefined ? [] : decisionLines(policy.now)],
     ['wrong', rest.faults.map(describeFault)],
     ['session policy', JSON.stringify(rest.sessionPolicy, null, 2).split('\n')],
@@ -54,6 +59,9 @@ const taskLines = ({ task, subject, policy, ...rest }: ExplainedTask): readonly 
     ),
   ];
 };
+
+const unasked = (subject: string | undefined): string =>
+  subject === undefined ? 'no policy is asked' : 'not known: no TaskPolicy stands in the files';
 
 const decisionLines = ({ outcome, policies, reasons }: Decision): readonly string[] => [
   policies.length === 0 ? outcome : `${outcome} by ${policies.join(', ')}`,

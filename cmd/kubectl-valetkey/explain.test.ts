@@ -10,8 +10,10 @@ import {
 } from '../../lib/injection/fixtures/platform.ts';
 import { agentPod, inject } from '../../lib/injection/fixtures/pods.ts';
 import { profileOf } from '../../lib/injection/profile.ts';
+import { STARTER_POLICY } from '../../lib/policy/starter.ts';
 import {
   CLUSTER_PLATFORM,
+  PLATFORM,
   policyResource,
   revocationResource,
   run,
@@ -52,6 +54,7 @@ describe('explain POD', () => {
     });
     expect(error).toBe('');
     expect(out).toBe(`pod research/agent, service account default, trust: authority
+namespace research: level restricted, labels as the cluster says
 keeps every rule
 
 task summarize
@@ -140,6 +143,58 @@ task summarize
     );
     expect(out).toContain('task summarize');
     expect(code).toBe(1);
+  });
+
+  describe('what the platform gives its namespace', () => {
+    const inResearch = (change: (pod: Pod) => Pod) =>
+      holding([reading], (pod) =>
+        change({ ...pod, metadata: { ...pod.metadata, namespace: 'research' } }),
+      );
+    const onHost = inResearch((pod) => ({ ...pod, spec: { ...pod.spec, hostPID: true } }));
+    const keyed = inResearch((pod) => {
+      const keyOf = { name: 'AWS_ACCESS_KEY_ID', value: 'x' };
+      const containers = (pod.spec?.containers ?? []).map((each) => ({
+        ...each,
+        env: [...(each.env ?? []), keyOf],
+      }));
+      return { ...pod, spec: { ...pod.spec, containers } };
+    });
+    const words = ['explain', 'agent', '-n', 'research'];
+
+    test('an exception is a note, and nothing wrong', async () => {
+      const platformText = `${PLATFORM}pods: {exceptions: [{namespace: research, rule: "3"}]}\n`;
+      const readConfigMap = (name: string) =>
+        name === 'valetkey-profiles'
+          ? onHost.readConfigMap(name)
+          : wellCluster(platformText).readConfigMap(name);
+      const { code, out } = await run(words, { cluster: { ...onHost, readConfigMap } });
+      expect(out)
+        .toContain(`namespace research: level restricted, exceptions from rules 3, labels as the cluster says
+keeps every rule but what is excused
+note: rule 3 is broken: excepted by the platform
+`);
+      expect(code).toBe(0);
+      expect((await run(words, { cluster: onHost })).code).toBe(1);
+    });
+
+    test('a namespace that migrates turns rule 7 into a note', async () => {
+      expect((await run(words, { cluster: keyed })).out).toContain('(rule 7)');
+      const labels = { 'valetkey.dev/tasks': 'allowed', 'valetkey.dev/mode': 'warn' };
+      const readNamespaceLabels = () => Promise.resolve(labels);
+      const { code, out } = await run(words, { cluster: { ...keyed, readNamespaceLabels } });
+      expect(out).toContain('valetkey.dev/mode=warn, labels as the cluster says');
+      expect(out).toContain('note: rule 7 is broken: refused once valetkey.dev/mode');
+      expect(code).toBe(0);
+    });
+
+    test('an account that another mechanism binds is a breach', async () => {
+      const readServiceAccount = () => Promise.resolve({ 'eks.amazonaws.com/role-arn': 'x' });
+      const { code, out } = await run(words, {
+        cluster: { ...inResearch((pod) => pod), readServiceAccount },
+      });
+      expect(out).toContain('ServiceAccount research/default /metadata/annotations');
+      expect(code).toBe(1);
+    });
   });
 
   test('names the Revocations in force that touch one of its tasks', async () => {
@@ -239,6 +294,69 @@ describe('explain -f FILE', () => {
     [['agent', '-f', 'x.yaml'], 'explain: expected the name of a pod, or -f FILE, got both'],
   ])('wants one of both: %j', async (words, expected) => {
     expect(await run(['explain', ...words])).toMatchObject({ code: 2, error: `${expected}\n` });
+  });
+
+  test('tells what is excused in its namespace as a note', async () => {
+    const warning = `---
+apiVersion: v1
+kind: Namespace
+metadata: {name: research, labels: {valetkey.dev/tasks: allowed, valetkey.dev/mode: warn}}
+`;
+    const keyed = manifest.replace(
+      'image: a,',
+      'image: a, env: [{name: AWS_ACCESS_KEY_ID, value: x}],',
+    );
+    expect((await run(['explain', '-f', '-'], { files: { '-': keyed } })).code).toBe(1);
+    const files = { '-': `${keyed}${warning}` };
+    const { code, out } = await run(['explain', '-f', '-'], { files });
+    expect(out).toContain('valetkey.dev/mode=warn, labels as the files say');
+    expect(out).toContain('note: refused once valetkey.dev/mode is no longer warn: /spec/');
+    expect(code).toBe(0);
+  });
+
+  describe('without a cluster', () => {
+    const namespaceOf = (value: string): string =>
+      `apiVersion: v1\nkind: Namespace\nmetadata: {name: research, labels: {valetkey.dev/tasks: ${value}}}\n`;
+    const policy = `apiVersion: valetkey.dev/v1alpha1
+kind: TaskPolicy
+metadata: {name: starter}
+spec:
+  cedar: |
+    ${STARTER_POLICY.split('\n').join('\n    ')}
+`;
+    const offline = (files: Readonly<Record<string, string>>) => {
+      const named = Object.keys(files).flatMap((file) => ['-f', file]);
+      return run(['explain', ...named, '--platform', 'platform.yaml'], {
+        files: { 'platform.yaml': PLATFORM, ...files },
+      });
+    };
+
+    test('asks policies and namespaces of the files, and no API server', async () => {
+      const files = { 'a.yaml': manifest, 'n.yaml': namespaceOf('allowed'), 'p.yaml': policy };
+      const { code, out, opened } = await offline(files);
+      expect(out).toContain('namespace research: level restricted, labels as the files say');
+      expect(out).toContain('any run         allow by starter/labelled-namespaces');
+      expect([code, opened]).toEqual([0, []]);
+      const denied = await offline({ ...files, 'n.yaml': namespaceOf('denied') });
+      expect(denied.out).toContain('any run         deny');
+      expect(denied.code).toBe(1);
+    });
+
+    test('says what it does not know', async () => {
+      const { code, out } = await offline({ 'a.yaml': manifest });
+      expect(out).toContain('labels not known: judged as if it had none');
+      expect(out).toContain('any run         not known: no TaskPolicy stands in the files');
+      expect(out).toContain('"s3:GetObject"');
+      expect(code).toBe(0);
+    });
+
+    test('wants a manifest: a live pod is the cluster’s', async () => {
+      expect(await run(['explain', 'agent', '--platform', 'platform.yaml'])).toMatchObject({
+        code: 2,
+        error: "--platform: expected -f FILE beside it: a live pod is the cluster's, got a pod\n",
+        opened: [],
+      });
+    });
   });
 
   test('says that a file holds nothing of ours', async () => {

@@ -4,6 +4,7 @@ import { openCatalogue } from '../../lib/catalogue/catalogue.ts';
 import {
   keyValue,
   newCommand,
+  several,
   tell,
   withCluster,
   withOutput,
@@ -12,21 +13,17 @@ import {
 } from './command-line.ts';
 import type { ClusterOptions } from './cluster.ts';
 import { explainAnswer } from './explain-view.ts';
-import {
-  explainPod,
-  readGround,
-  readLivePod,
-  type Ground,
-  type ReadTasksOf,
-} from './explaining.ts';
-import { nameOf, readText } from './files.ts';
-import { readManifests } from './manifests.ts';
-import { judgeNewPod } from './new-pod.ts';
-import { foundWrong, wrongUsage } from './tool-error.ts';
+import { explainPod, groundIn, readGround, type Ground, type ReadTasksOf } from './explaining.ts';
+import { manifestsIn, podsIn } from './file-pods.ts';
+import { readLivePod } from './live-pod.ts';
+import { platformIn } from './platform.ts';
+import { wrongUsage } from './tool-error.ts';
 
 type Options = ClusterOptions &
   OutputOptions & {
-    readonly file?: string;
+    readonly file?: readonly string[];
+    /** Absent: the cluster is asked. */
+    readonly platform?: string;
     readonly namespace?: string;
     readonly task?: string;
     readonly param?: Readonly<Record<string, string>>;
@@ -44,13 +41,25 @@ export const explainCommand = (shell: Shell): Command =>
           ['kubectl valetkey explain agent-7 -n research', 'a live pod'],
           ['kubectl valetkey explain -f agent.yaml', 'a manifest that is not applied yet'],
           [
+            'kubectl valetkey explain -f agent.yaml -f namespace.yaml -f policies.yaml --platform platform.yaml',
+            'the same offline, with all that decides in files',
+          ],
+          [
             'kubectl valetkey explain agent-7 -n research --task summarize --param customer=acme',
             'one task, with the params of one run',
           ],
         ],
       )
         .argument('[pod]', 'a live pod')
-        .option('-f, --file <file>', 'a manifest instead; - is standard input')
+        .option(
+          '-f, --file <file>',
+          'manifests instead; several times; - is standard input',
+          several,
+        )
+        .option(
+          '--platform <file>',
+          "with -f: the platform's settings; no cluster is asked, policies, namespaces and service accounts are those of the files",
+        )
         .option('-n, --namespace <namespace>', 'of the pod, or of a manifest that names none')
         .option('--task <name>', 'this task alone')
         .option('--param <name=value>', 'a param of the run; several times', keyValue)
@@ -60,19 +69,19 @@ export const explainCommand = (shell: Shell): Command =>
   ).action((pod: string | undefined, options: Options) => explain(pod, options, shell));
 
 const explain = async (pod: string | undefined, options: Options, shell: Shell): Promise<void> => {
-  const { file, task, param = {}, purpose } = options;
-  if ((pod === undefined) === (file === undefined)) {
+  const { file: files = [], task, param = {}, purpose, platform } = options;
+  if ((pod === undefined) === (files.length === 0)) {
     const got = pod === undefined ? 'neither' : 'both';
     throw wrongUsage([{ path: 'explain', expected: 'the name of a pod, or -f FILE', got }]);
   }
-  const cluster = shell.edges.openCluster(options);
-  const namespace = options.namespace ?? cluster.namespace;
-  const rest = { loadCatalogue: openCatalogue(), now: shell.edges.now() };
-  const ground = await readGround(cluster, rest);
-  const pods =
-    file === undefined
-      ? [await readLivePod({ namespace, name: pod ?? '' }, ground)]
-      : await readFilePods(file, namespace, { shell, ground });
+  if (pod !== undefined && platform !== undefined) {
+    const expected = "-f FILE beside it: a live pod is the cluster's";
+    throw wrongUsage([{ path: '--platform', expected, got: 'a pod' }]);
+  }
+  const { pods, ground } =
+    pod === undefined
+      ? await readFiles(files, options, shell)
+      : await readLive(pod, options, shell);
   const wish = {
     params: param,
     ...(task !== undefined && { task }),
@@ -83,27 +92,35 @@ const explain = async (pod: string | undefined, options: Options, shell: Shell):
   tell(shell, explainAnswer(explained), options.output);
 };
 
-/** The pods of a manifest that are ours, as admission would judge them. */
-const readFilePods = async (
-  path: string,
-  fallback: string,
-  { shell, ground }: { readonly shell: Shell; readonly ground: Ground },
-): Promise<readonly ReadTasksOf[]> => {
-  const manifests = readManifests(await readText(shell.edges, path));
-  const unreadable = manifests.flatMap(({ content }) =>
-    content.type === 'unreadable' ? content.faults : [],
-  );
-  if (unreadable.length > 0) {
-    throw foundWrong(unreadable.map((fault) => ({ ...fault, source: nameOf(path) })));
+type Subjects = { readonly pods: readonly ReadTasksOf[]; readonly ground: Ground };
+
+const readLive = async (name: string, options: Options, shell: Shell): Promise<Subjects> => {
+  const cluster = shell.edges.openCluster(options);
+  const ground = await readGround(cluster, restOf(shell));
+  const namespace = options.namespace ?? cluster.namespace;
+  return { ground, pods: [await readLivePod({ namespace, name }, cluster, ground)] };
+};
+
+const restOf = ({ edges }: Shell): Pick<Ground, 'loadCatalogue' | 'now'> => ({
+  loadCatalogue: openCatalogue(),
+  now: edges.now(),
+});
+
+const readFiles = async (
+  paths: readonly string[],
+  options: Options,
+  shell: Shell,
+): Promise<Subjects> => {
+  const { edges } = shell;
+  const manifests = await manifestsIn(paths, edges);
+  if (options.platform !== undefined) {
+    const platform = await platformIn(edges, options.platform);
+    const ground = groundIn(manifests, { ...restOf(shell), platform });
+    const sources = { manifests, namespace: options.namespace ?? 'default' };
+    return { ground, pods: await podsIn(paths, sources, ground) };
   }
-  const pods: ReadTasksOf[] = [];
-  for (const { content, kind, name, namespace = fallback } of manifests) {
-    if (content.type !== 'pod') continue;
-    const judged = await judgeNewPod(content.pod, { ...ground, namespace });
-    if (judged !== undefined)
-      pods.push({ pod: kind === 'Pod' ? name : `${kind}/${name}`, ...judged });
-  }
-  if (pods.length > 0) return pods;
-  const expected = 'a pod, or a template of one, that declares a task';
-  throw foundWrong([{ path: nameOf(path), expected, got: 'none' }]);
+  const cluster = edges.openCluster(options);
+  const ground = await readGround(cluster, restOf(shell));
+  const sources = { manifests, namespace: options.namespace ?? cluster.namespace, cluster };
+  return { ground, pods: await podsIn(paths, sources, ground) };
 };

@@ -1,24 +1,15 @@
 import type { LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
-import { PROFILES_CONFIG_MAP } from '../../lib/contract/names.ts';
-import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
-import type { Revocation } from '../../lib/contract/authority.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import type { Task } from '../../lib/contract/task.ts';
-import { declaresTasks, sidecarsOf } from '../../lib/injection/consumers.ts';
-import { judgeLivePod } from '../../lib/injection/live-pod.ts';
-import { readPod } from '../../lib/injection/pod-shape.ts';
-import { readProfiles } from '../../lib/injection/published-profiles.ts';
 import { openPolicies, type CompiledPolicies } from '../../lib/policy/policies.ts';
 import { policyTextOf } from '../../lib/policy/policy-text.ts';
-import { show, type Fault } from '../../lib/reading/fault.ts';
-import { isInForce, matches, type PodFacts } from '../../lib/revocation/matching.ts';
-import { describeTarget } from '../../lib/revocation/observed.ts';
-import { readRevocation } from '../../lib/revocation/revocation.ts';
-import { readAdmittedTasks } from '../../lib/task/admitted.ts';
-import { rejudgeAdmitted } from '../../lib/task/rejudging.ts';
+import type { Fault } from '../../lib/reading/fault.ts';
 import { explainTask, type ExplainedTask } from './asked-task.ts';
 import type { Cluster } from './cluster.ts';
+import type { Manifest } from './manifests.ts';
+import { termsOf, type NamespaceTerms } from './namespace-terms.ts';
 import { platformOf } from './platform.ts';
+import type { ToldSurroundings } from './surroundings.ts';
 import { foundWrong } from './tool-error.ts';
 
 /** A pod, its tasks, and what is wrong with it. */
@@ -27,8 +18,12 @@ export type ExplainedPod = {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly trust: Platform['trust'];
+  /** By which its rules were held; absent: it is no pod, and none was held. */
+  readonly terms?: NamespaceTerms;
   /** Of declarations and of rules. */
   readonly faults: readonly Fault[];
+  /** Breaches that the platform excepts, or a migration excuses, a line each. */
+  readonly excused: readonly string[];
   readonly warnings: readonly string[];
   readonly tasks: readonly ExplainedTask[];
 };
@@ -41,34 +36,45 @@ export type Wish = {
   readonly task?: string;
 };
 
-/** What the cluster knows that every pod is explained by. */
+/** What every pod is explained by. */
 export type Ground = {
-  readonly cluster: Cluster;
   readonly platform: Platform;
-  /** These two under `trust: authority`. */
+  /** Absent under `trust: cluster`, and where no cluster is asked and no file holds any. */
   readonly policies?: CompiledPolicies;
-  readonly revocations?: readonly Revocation[];
   readonly loadCatalogue: LoadCatalogue;
   readonly now: number;
 };
 
-/** @throws ToolError, KubernetesError */
+/**
+ * The settings and policies that the cluster has.
+ *
+ * @throws ToolError, KubernetesError
+ */
 export const readGround = async (
   cluster: Cluster,
   rest: Pick<Ground, 'loadCatalogue' | 'now'>,
 ): Promise<Ground> => {
   const platform = await platformOf(cluster);
-  if (platform.authority === undefined) return { ...rest, cluster, platform };
+  if (platform.authority === undefined) return { ...rest, platform };
   const policies = openPolicies((await cluster.listPolicies()).map(policyTextOf));
-  const revocations = (await cluster.listRevocations()).map(readRevocation);
-  return {
-    ...{ ...rest, cluster, platform, policies },
-    revocations: revocations.flatMap((each) => (each.ok ? [each.value] : [])),
-  };
+  return { ...rest, platform, policies };
+};
+
+/** The same where no cluster is asked: policies are those of the files. */
+export const groundIn = (
+  manifests: readonly Manifest[],
+  ground: Omit<Ground, 'policies'>,
+): Ground => {
+  const texts = manifests.flatMap(({ name, content }) =>
+    content.type === 'policy' ? [{ name, cedar: content.cedar }] : [],
+  );
+  const isAsked = ground.platform.authority !== undefined && texts.length > 0;
+  return isAsked ? { ...ground, policies: openPolicies(texts) } : ground;
 };
 
 /** A pod whose tasks are read already. */
-export type ReadTasksOf = Omit<ExplainedPod, 'trust' | 'tasks'> & {
+export type ReadTasksOf = Omit<ExplainedPod, 'trust' | 'terms' | 'tasks'> & {
+  readonly surroundings?: ToldSurroundings;
   readonly tasks: readonly Task[];
   readonly podIp?: string;
 };
@@ -76,25 +82,27 @@ export type ReadTasksOf = Omit<ExplainedPod, 'trust' | 'tasks'> & {
 /**
  * Explains each task of a pod.
  *
- * @throws ToolError for a task or params that it does not declare; KubernetesError
+ * @throws ToolError for a task or params that it does not declare
  */
 export const explainPod = async (
-  { tasks, podIp, ...pod }: ReadTasksOf,
+  { tasks, podIp, surroundings, ...pod }: ReadTasksOf,
   wish: Wish,
-  { cluster, platform, ...ground }: Ground,
+  { platform, ...ground }: Ground,
 ): Promise<ExplainedPod> => {
   const { namespace, serviceAccount } = pod;
   const chosen = choose(tasks, wish, pod);
-  const namespaceLabels = (await cluster.readNamespaceLabels(namespace)) ?? {};
-  const principal = { namespace, namespaceLabels, serviceAccount };
+  const principal = { namespace, namespaceLabels: surroundings?.labels ?? {}, serviceAccount };
   const { params, purpose } = wish;
-  const terms = {
+  const asked = {
     ...{ ...ground, platform, principal, params },
     ...(purpose !== undefined && { purpose }),
     ...(podIp !== undefined && { podIp }),
   };
-  const explained = await Promise.all(chosen.map((task) => explainTask(task, terms)));
-  return { ...pod, trust: platform.trust, tasks: explained };
+  const explained = await Promise.all(chosen.map((task) => explainTask(task, asked)));
+  return {
+    ...{ ...pod, trust: platform.trust, tasks: explained },
+    ...(surroundings && { terms: termsOf(namespace, surroundings, platform) }),
+  };
 };
 
 const choose = (
@@ -114,80 +122,3 @@ const choose = (
   const expected = `params of its tasks: ${[...known].join(', ') || 'they have none'}`;
   throw foundWrong(strangers.map((got) => ({ source, path: '--param', expected, got })));
 };
-
-/**
- * What the authority would read of a live pod, and every reason for which it would refuse it.
- *
- * @throws ToolError where there is no such pod; KubernetesError
- */
-export const readLivePod = async (
-  place: { readonly namespace: string; readonly name: string },
-  ground: Ground,
-): Promise<ReadTasksOf> => {
-  const { cluster, platform, loadCatalogue } = ground;
-  const raw = await cluster.readPod(place);
-  const { namespace, name } = place;
-  if (raw === undefined) {
-    throw foundWrong([{ path: `pod ${namespace}/${name}`, expected: 'a pod', got: 'none' }]);
-  }
-  const { profiles } = readProfiles((await cluster.readConfigMap(PROFILES_CONFIG_MAP)) ?? {});
-  const judged = judgeLivePod(raw, { platform, profiles });
-  const tasks = await admittedTo(raw, platform, loadCatalogue);
-  const { status, spec, metadata } = raw as LiveStatus;
-  const serviceAccount = spec?.serviceAccountName ?? 'default';
-  const facts = { namespace, serviceAccount, pod: name, podUid: metadata?.uid ?? '' };
-  const revoked = revokedBy(facts, tasks.tasks, ground);
-  return {
-    ...{ pod: name, namespace, serviceAccount },
-    faults: [...(judged.ok ? [] : judged.faults), ...tasks.faults, ...revoked],
-    ...{ warnings: tasks.warnings, tasks: tasks.tasks },
-    ...(status?.podIP !== undefined && { podIp: status.podIP }),
-  };
-};
-
-/** The authority refuses them whatever policy says. */
-const revokedBy = (
-  pod: PodFacts,
-  tasks: readonly Task[],
-  { revocations = [], now }: Ground,
-): readonly Fault[] =>
-  revocations
-    .filter(({ spec }) => isInForce(spec, now))
-    .filter((each) => tasks.some(({ name }) => matches(each, { ...pod, task: name })))
-    .map(({ name, spec }) => ({
-      path: `revocation ${name}`,
-      expected: 'none in force',
-      got: `${describeTarget(spec)} revoked by ${spec.by}: ${show(spec.reason)}`,
-    }));
-
-type LiveStatus = {
-  readonly metadata?: { readonly uid?: string };
-  readonly spec?: { readonly serviceAccountName?: string };
-  readonly status?: { readonly podIP?: string };
-};
-
-type Admitted = Pick<ReadTasksOf, 'tasks' | 'faults' | 'warnings'>;
-
-/** Even of a pod that breaks a rule: what it would be given otherwise is worth knowing. */
-const admittedTo = async (
-  raw: unknown,
-  { tasks: limits, cloud }: Platform,
-  loadCatalogue: LoadCatalogue,
-): Promise<Admitted> => {
-  const pod = readPod(raw);
-  const [sidecar] = pod.ok ? sidecarsOf(pod.value) : [];
-  const { env } = sidecar?.container ?? {};
-  const text = env?.find(({ name }) => name === SIDECAR_ENV.tasks)?.value;
-  const admitted = readAdmittedTasks(text ?? '');
-  if (!admitted.ok) {
-    const declared = pod.ok && declaresTasks(pod.value);
-    return { tasks: [], faults: [], warnings: declared ? [NOT_ADMITTED] : [] };
-  }
-  const terms = { limits, dialect: cloud.dialect, loadCatalogue };
-  const judged = await rejudgeAdmitted(admitted.value, terms);
-  const { tasks } = admitted.value;
-  return { tasks, faults: judged.ok ? [] : judged.faults, warnings: [] };
-};
-
-const NOT_ADMITTED =
-  'it declares tasks that no admission fixed: tasks count only when the pod is created, while the webhook runs';

@@ -50,7 +50,7 @@ describe('lint', () => {
     };
     const { code, out, opened } = await lint(files);
     expect(out).toMatch(
-      /^pod\.yaml: document 1, Pod agent: warning: container agent: .*\nobjects judged: 2, faults: 0, warnings: 1\n$/,
+      /^pod\.yaml: document 1, Pod agent: warning: container agent: .*\nnamespace default: level restricted, labels not known: judged as if it had none\nobjects judged: 2, faults: 0, warnings: 1\n$/,
     );
     expect([code, opened]).toEqual([0, []]);
   });
@@ -175,6 +175,108 @@ describe('lint', () => {
     const files = { 'p.yaml': fixture('lib/config/fixtures/platform.yaml'), 'pod.yaml': pod(good) };
     expect(await run(['lint', '--platform', 'p.yaml', 'pod.yaml'], { files })).toMatchObject({
       code: 0,
+    });
+  });
+});
+
+const given = `${PLATFORM}pods:
+  baselineNamespaces: [legacy]
+  exceptions: [{namespace: research, rule: "3"}]
+`;
+const namespaceObject = (name: string, mode: string): string =>
+  `---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: {valetkey.dev/mode: ${mode}}}\n`;
+const keyed = deployment(
+  '{containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}, env: [{name: AWS_ACCESS_KEY_ID, value: x}]}]}',
+);
+
+describe('what the platform gives a namespace', () => {
+  const offline = (files: Readonly<Record<string, string>>, ...words: readonly string[]) =>
+    lint({ 'platform.yaml': given, ...files }, words);
+
+  test('an exception makes a breach a warning, where its author wrote it', async () => {
+    const host = deployment(
+      '{hostNetwork: true, containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}}]}',
+    );
+    const { code, out } = await offline({ 'd.yaml': host });
+    expect(out).toContain(
+      'd.yaml: document 1, Deployment research/agents: warning: excepted by the platform: /spec/template/spec/hostNetwork: expected false or nothing, got true (rule 3)\n',
+    );
+    expect(out).toContain(
+      'namespace research: level restricted, exceptions from rules 3, labels not known',
+    );
+    expect(code).toBe(0);
+    const elsewhere = host.replace('namespace: research', 'namespace: sales');
+    expect((await offline({ 'd.yaml': elsewhere })).code).toBe(1);
+  });
+
+  test('level baseline lets a container be root, in the namespace of -n, too', async () => {
+    const root = pod(good).replace('  securityContext: {runAsNonRoot: true}\n', '');
+    expect((await offline({ 'p.yaml': root })).out).toContain('(rule 4)');
+    const { code, out } = await offline({ 'p.yaml': root }, '-n', 'legacy');
+    expect(out).toContain('namespace legacy: level baseline, labels not known');
+    expect(code).toBe(0);
+  });
+
+  test.each([
+    ['beside the pod', { 'd.yaml': `${keyed}${namespaceObject('research', 'warn')}` }],
+    ['in another file', { 'd.yaml': keyed, 'n.yaml': namespaceObject('research', 'warn') }],
+  ])('a Namespace %s that migrates turns rule 7 into warnings', async (_, files) => {
+    const { code, out } = await offline(files);
+    expect(out).toContain('warning: refused once valetkey.dev/mode is no longer warn: /spec/');
+    expect(out).toContain('valetkey.dev/mode=warn, labels as the files say');
+    expect(code).toBe(0);
+  });
+
+  test.each([
+    ['of another name', `${keyed}${namespaceObject('sales', 'warn')}`],
+    ['that does not', `${keyed}${namespaceObject('research', 'enforce')}`],
+  ])('a Namespace %s refuses as ever', async (_, text) => {
+    const { code, out } = await offline({ 'd.yaml': text });
+    expect(out).toContain('(rule 7)');
+    expect(code).toBe(1);
+  });
+
+  test("without a Namespace in the files the cluster's labels count", async () => {
+    const labels = { 'valetkey.dev/mode': 'warn' };
+    const readNamespaceLabels = (name: string) =>
+      Promise.resolve(name === 'research' ? labels : undefined);
+    const cluster = { readNamespaceLabels };
+    const warned = await run(['lint', 'd.yaml'], { files: { 'd.yaml': keyed }, cluster });
+    expect(warned.out).toContain('valetkey.dev/mode=warn, labels as the cluster says');
+    expect(warned.code).toBe(0);
+    const files = { 'd.yaml': `${keyed}${namespaceObject('research', 'enforce')}` };
+    expect((await run(['lint', 'd.yaml'], { files, cluster })).code).toBe(1);
+  });
+
+  test('a service account that another mechanism binds is a breach, by file and by cluster', async () => {
+    const account = `---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: default, namespace: research, annotations: {eks.amazonaws.com/role-arn: x}}
+`;
+    const plain = deployment(
+      '{containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}}]}',
+    );
+    const place =
+      'ServiceAccount research/default /metadata/annotations/eks.amazonaws.com~1role-arn';
+    expect((await offline({ 'd.yaml': `${plain}${account}` })).out).toContain(place);
+    expect((await offline({ 'd.yaml': plain })).code).toBe(0);
+    const readServiceAccount = () => Promise.resolve({ 'eks.amazonaws.com/role-arn': 'x' });
+    const files = { 'd.yaml': plain };
+    const { code, out } = await run(['lint', 'd.yaml'], { files, cluster: { readServiceAccount } });
+    expect(out).toContain(place);
+    expect(code).toBe(1);
+  });
+
+  test('stands in the answer for programs, too', async () => {
+    const { out } = await offline({ 'd.yaml': keyed }, '-o', 'json');
+    expect(JSON.parse(out)).toMatchObject({
+      namespaces: [
+        {
+          ...{ namespace: 'research', level: 'restricted', exceptions: ['3'] },
+          ...{ isMigrating: false, labelsFrom: 'nowhere' },
+        },
+      ],
     });
   });
 });

@@ -11,10 +11,13 @@ import {
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
-import type { ClusterOptions } from './cluster.ts';
+import type { Cluster, ClusterOptions } from './cluster.ts';
 import { nameOf, readText } from './files.ts';
-import { describeFinding, lintFile, type LintReport } from './linting.ts';
+import { describeFinding, lintFiles, type LintReport, type ManifestFile } from './linting.ts';
+import { readManifests } from './manifests.ts';
+import { describeTerms } from './namespace-terms.ts';
 import { platformIn, platformOf } from './platform.ts';
+import { openSurroundings } from './surroundings.ts';
 
 type Options = ClusterOptions &
   OutputOptions & { readonly platform?: string; readonly namespace?: string };
@@ -39,41 +42,46 @@ export const lintCommand = (shell: Shell): Command =>
     { short: false },
   ).action((files: readonly string[], options: Options) => lint(files, options, shell));
 
-const lint = async (files: readonly string[], options: Options, shell: Shell): Promise<void> => {
-  const { platform, namespace } = await termsOf(options, shell);
-  const terms = { platform, loadCatalogue: openCatalogue(), namespace };
-  const reports: LintReport[] = [];
-  for (const path of files) {
-    const text = await readText(shell.edges, path);
-    reports.push(await lintFile({ file: nameOf(path), text }, terms));
+const lint = async (paths: readonly string[], options: Options, shell: Shell): Promise<void> => {
+  const { platform, namespace, cluster } = await settingsOf(options, shell);
+  const files: ManifestFile[] = [];
+  for (const path of paths) {
+    files.push({
+      file: nameOf(path),
+      manifests: readManifests(await readText(shell.edges, path)),
+    });
   }
-  tell(shell, lintAnswer(reports), options.output);
+  const manifests = files.flatMap((file) => file.manifests);
+  const readSurroundings = openSurroundings({ manifests, namespace, ...(cluster && { cluster }) });
+  const loadCatalogue = openCatalogue();
+  const report = await lintFiles(files, { platform, loadCatalogue, namespace, readSurroundings });
+  tell(shell, lintAnswer(report), options.output);
 };
 
-const termsOf = async (
-  options: Options,
-  { edges }: Shell,
-): Promise<{ readonly platform: Platform; readonly namespace: string }> => {
+type Settings = {
+  readonly platform: Platform;
+  readonly namespace: string;
+  /** Absent: none is asked. */
+  readonly cluster?: Cluster;
+};
+
+const settingsOf = async (options: Options, { edges }: Shell): Promise<Settings> => {
   if (options.platform !== undefined) {
     const platform = await platformIn(edges, options.platform);
     return { platform, namespace: options.namespace ?? 'default' };
   }
   const cluster = edges.openCluster(options);
-  return {
-    platform: await platformOf(cluster),
-    namespace: options.namespace ?? cluster.namespace,
-  };
+  const namespace = options.namespace ?? cluster.namespace;
+  return { platform: await platformOf(cluster), namespace, cluster };
 };
 
 /** What `lint` says. */
-const lintAnswer = (reports: readonly LintReport[]): Answer => {
-  const findings = reports.flatMap((report) => report.findings);
-  const judged = reports.reduce((sum, report) => sum + report.judged, 0);
+const lintAnswer = ({ judged, findings, namespaces }: LintReport): Answer => {
   const faults = findings.filter(({ severity }) => severity === 'fault').length;
   const counts = `objects judged: ${judged}, faults: ${faults}, warnings: ${findings.length - faults}`;
   return {
     isWell: faults === 0,
-    lines: [...findings.map(describeFinding), counts],
-    json: { judged, faults, findings },
+    lines: [...findings.map(describeFinding), ...namespaces.map(describeTerms), counts],
+    json: { judged, faults, findings, namespaces },
   };
 };

@@ -30,8 +30,12 @@ type Content =
       /** Of a place in the Cedar text, where the YAML says it line by line. */
       readonly place: (inCedar: Position) => Position | undefined;
     }
+  | { readonly type: 'namespace'; readonly labels: Names }
+  | { readonly type: 'serviceAccount'; readonly annotations: Names }
   | { readonly type: 'other' }
   | { readonly type: 'unreadable'; readonly faults: readonly (Fault & Partial<Position>)[] };
+
+type Names = Readonly<Record<string, string>>;
 
 /** Kinds that hold a pod's template, and where. */
 const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
@@ -109,6 +113,13 @@ const contentOf = ({ kind, apiVersion, object }: Typed, path: Path, source: Sour
     const template = at.reduce<Members>((inner, name) => members(inner[name]), object);
     return { type: 'pod', pod: withMetadata(template, object), at: `/${at.join('/')}` };
   }
+  const { labels, annotations } = members(object['metadata']);
+  if (kind === 'Namespace' && apiVersion === 'v1') {
+    return { type: 'namespace', labels: namesIn(labels) };
+  }
+  if (kind === 'ServiceAccount' && apiVersion === 'v1') {
+    return { type: 'serviceAccount', annotations: namesIn(annotations) };
+  }
   if (kind !== 'TaskPolicy' || !String(apiVersion).startsWith(`${API_GROUP}/`)) {
     return { type: 'other' };
   }
@@ -156,6 +167,14 @@ const placeOf = (path: Path, cedar: string, { document, lines, text }: Source) =
     column: column + indent,
   });
 };
+
+/** What is no text, the API server refuses. */
+const namesIn = (value: unknown): Names =>
+  Object.fromEntries(
+    Object.entries(members(value)).flatMap(([name, text]) =>
+      typeof text === 'string' ? [[name, text] as const] : [],
+    ),
+  );
 
 const members = (value: unknown): Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};

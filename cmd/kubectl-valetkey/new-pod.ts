@@ -6,14 +6,17 @@ import type { Task } from '../../lib/contract/task.ts';
 import { judgeSpiffeId } from '../../lib/grant/spiffe-id.ts';
 import { isAsked } from '../../lib/injection/asking.ts';
 import { candidateConsumers, declaresTasks, isInjected } from '../../lib/injection/consumers.ts';
+import { declaredTasks } from '../../lib/injection/declared-tasks.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
 import { patchFor } from '../../lib/injection/patch.ts';
 import { planInjection } from '../../lib/injection/plan.ts';
 import { readPod } from '../../lib/injection/pod-shape.ts';
-import { profileOf } from '../../lib/injection/profile.ts';
+import { profileOf, type PublishedProfile } from '../../lib/injection/profile.ts';
+import type { JudgeContext } from '../../lib/injection/rules/rule.ts';
 import { judgePod } from '../../lib/injection/rules/rules.ts';
+import { judgeBreaches, type Verdict } from '../../lib/injection/verdict.ts';
 import { succeed, type Fault, type Result } from '../../lib/reading/fault.ts';
-import { declaredTasks } from '../../lib/injection/declared-tasks.ts';
+import type { ReadSurroundings, ToldSurroundings } from './surroundings.ts';
 
 /** What admission would say of a pod that is yet to be created. */
 export type NewPod = {
@@ -23,14 +26,19 @@ export type NewPod = {
   readonly tasks: readonly Task[];
   /** Of declarations and of rules; paths as the author wrote the pod. */
   readonly faults: readonly Fault[];
-  /** What its author should know, a line each. */
+  /** Breaches that the platform excepts, or a migration excuses; paths as above. */
+  readonly excused: Verdict['excused'];
+  /** What its author should know besides, a line each. */
   readonly warnings: readonly string[];
+  /** By which it was judged; absent: it is no pod, and nobody looked. */
+  readonly surroundings?: ToldSurroundings;
 };
 
 export type NewPodTerms = {
   readonly platform: Platform;
   readonly loadCatalogue: LoadCatalogue;
   readonly namespace: string;
+  readonly readSurroundings: ReadSurroundings;
 };
 
 /**
@@ -38,6 +46,7 @@ export type NewPodTerms = {
  * names, and every rule on the pod as it is once injected.
  *
  * @returns nothing where the pod is not ours to judge
+ * @throws KubernetesError
  */
 export const judgeNewPod = async (
   raw: unknown,
@@ -49,18 +58,23 @@ export const judgeNewPod = async (
   const pod = read.value;
   if (!isAsked({ pod, oldPod: undefined }, platform)) return undefined;
   const serviceAccount = pod.spec?.serviceAccountName ?? 'default';
+  const surroundings = await terms.readSurroundings({ namespace, serviceAccount });
   const declared = await tasksOf(pod, platform, loadCatalogue);
   const tasks = declared.ok ? declared.value : [];
-  const injected = judgeInjected(pod, declared, platform);
+  const { refusals, ...judged } = judgeByRules(pod, declared, {
+    platform,
+    namespace,
+    surroundings,
+  });
   const faults = [
     ...(declared.ok ? [] : declared.faults),
     ...judgeSubjects({ namespace, serviceAccount, tasks }, platform),
-    ...injected.faults,
+    ...refusals,
   ];
-  return { namespace, serviceAccount, tasks, faults, warnings: injected.warnings };
+  return { namespace, serviceAccount, tasks, faults, ...judged, surroundings };
 };
 
-const EMPTY = { serviceAccount: 'default', tasks: [], warnings: [] };
+const EMPTY = { serviceAccount: 'default', tasks: [], excused: [], warnings: [] };
 
 const tasksOf = (
   pod: Pod,
@@ -80,28 +94,52 @@ const tasksOf = (
 /** Both sides of the judgement are ours: no rule looks at which roots these are. */
 const ANY_ROOTS = 'any';
 
-const judgeInjected = (
+type RuleTerms = {
+  readonly platform: Platform;
+  readonly namespace: string;
+  readonly surroundings: ToldSurroundings;
+};
+
+const judgeByRules = (
   pod: Pod,
   declared: Result<readonly Task[]>,
-  platform: Platform,
-): Pick<NewPod, 'faults' | 'warnings'> => {
+  terms: RuleTerms,
+): Verdict & Pick<NewPod, 'warnings'> => {
+  const { platform, namespace } = terms;
   const tasks = declared.ok ? declared.value : [];
   const published = profileOf(platform, ANY_ROOTS);
-  const profiles = new Map([[published.hash, published.profile]]);
-  const context = { platform, profiles, occasion: 'CREATE', tasks } as const;
-  const pretended = judgePod(pod, context, (id) => id === '1');
+  const judge = judgeBy({ tasks, published }, terms);
   // Our own names on a pod that declares nothing: there is nothing that injection would do.
-  if (pretended.length > 0 || isInjected(pod) || !declaresTasks(pod)) {
-    const others = judgePod(pod, context, (id) => id !== '1' && (declared.ok || id !== '2'));
-    return { faults: [...pretended, ...others], warnings: [] };
-  }
-  const plan = planInjection({ pod, tasks, platform, published });
-  if (!plan.ok) return { faults: plan.faults, warnings: [] };
-  const final = applyPatch(pod, patchFor(pod, plan.value)) as Pod;
-  // Without its tasks the sidecar equals nothing: that would only hide what is wrong.
-  const faults = judgePod(final, context, (id) => declared.ok || id !== '2');
-  const index = plan.value.injection?.index ?? Infinity;
-  return { faults: faults.map((fault) => asAuthored(fault, index)), warnings: plan.value.warnings };
+  if (!declaresTasks(pod)) return { ...judge(pod, () => true), warnings: [] };
+  const plan = planInjection({ pod, tasks, platform, published, namespace });
+  if (!plan.ok) return { refusals: plan.faults, excused: [], warnings: [] };
+  const { injection, ...filling } = plan.value;
+  const isPretending = judge(pod, (id) => id === '1').refusals.length > 0;
+  const final = applyPatch(pod, patchFor(pod, isPretending ? filling : plan.value)) as Pod;
+  // Without its tasks, or where none is injected, a sidecar equals nothing: that would only hide what is wrong.
+  const hasEquality = declared.ok && (isInjected(pod) || !isPretending);
+  const { refusals, excused } = judge(final, (id) => id !== '2' || hasEquality);
+  const index = isPretending ? Infinity : (injection?.index ?? Infinity);
+  return {
+    refusals: refusals.map((fault) => asAuthored(fault, index)),
+    excused: excused.map(({ fault, by }) => ({ fault: asAuthored(fault, index), by })),
+    warnings: plan.value.warnings,
+  };
+};
+
+type JudgeByRules = (pod: Pod, isAskedFor: (id: string) => boolean) => Verdict;
+
+const judgeBy = (
+  { tasks, published }: { readonly tasks: readonly Task[]; readonly published: PublishedProfile },
+  { platform, namespace, surroundings: { labels = {}, serviceAccount } }: RuleTerms,
+): JudgeByRules => {
+  const context: JudgeContext = {
+    ...{ platform, tasks, namespace, occasion: 'CREATE' },
+    profiles: new Map([[published.hash, published.profile]]),
+    ...(serviceAccount && { serviceAccount }),
+  };
+  return (pod, isAskedFor) =>
+    judgeBreaches(judgePod(pod, context, isAskedFor), { platform, namespace, labels });
 };
 
 /** The sidecar that injection puts at `index` moves those behind it. */

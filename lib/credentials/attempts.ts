@@ -13,6 +13,8 @@ export type Judgement = {
   readonly verdict: Verdict;
   /** What is thrown once nothing more is tried; it says how long to wait before another attempt. */
   readonly error: ExchangeError;
+  /** To wait for just so long before the next attempt, instead of what the verdict says. */
+  readonly pauseMs?: number;
 };
 
 export type AttemptsParts = {
@@ -26,30 +28,34 @@ export type AttemptsParts = {
  * What is worth another try is tried again within ten seconds, with backoff and full jitter, and not
  * before the other side wants it. An attempt under way may take its own time beyond that.
  *
- * @param judge of what an attempt threw; it may throw what is to be thrown as it is
+ * @param attempt `isReread`: the one before said that its token was not accepted
+ * @param judge of what an attempt threw; it may throw what is to be thrown as it is. `hasReread`: an
+ *   attempt with a fresh token was made already, and no other will be
  * @throws the judgement's error, or the signal's reason
  */
 export const attempts =
   <T>(
-    attempt: () => Promise<T>,
-    judge: (thrown: unknown) => Judgement,
+    attempt: (isReread: boolean) => Promise<T>,
+    judge: (thrown: unknown, hasReread: boolean) => Judgement,
     { clock, random, pause }: AttemptsParts,
   ) =>
   async (signal: AbortSignal): Promise<T> => {
     const giveUpAt = clock.monotonic() + BUDGET_MS;
+    let isReread = false;
     let hasReread = false;
     for (let count = 0; ; count += 1) {
       try {
-        return await attempt();
+        return await attempt(isReread);
       } catch (thrown) {
         signal.throwIfAborted();
-        const { verdict, error } = judge(thrown);
+        const { verdict, error, pauseMs } = judge(thrown, hasReread);
         const jitterMs = random() * Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** count);
-        const waitMs = jitterMs + (error.retryAfterMs ?? 0);
+        const waitMs = pauseMs ?? jitterMs + (error.retryAfterMs ?? 0);
         const isLast = verdict === 'final' || (verdict === 'reread' && hasReread);
         if (isLast || clock.monotonic() + waitMs >= giveUpAt) throw error;
-        hasReread ||= verdict === 'reread';
-        if (verdict === 'retry') await pause(waitMs, signal);
+        isReread = verdict === 'reread';
+        hasReread ||= isReread;
+        if (verdict === 'retry' || pauseMs !== undefined) await pause(waitMs, signal);
       }
     }
   };

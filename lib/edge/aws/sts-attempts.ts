@@ -1,17 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Clock } from '../../contract/clock.ts';
+import { attempts, type AttemptsParts, type Judgement } from '../../credentials/attempts.ts';
 import { ExchangeError, type IssuedRun } from '../../credentials/exchange.ts';
 import { CloudFault } from './cloud-fault.ts';
 import type { AssumeRole, StsAnswer } from './sts-call.ts';
-import { toExchangeError, verdictOn, type Verdict } from './sts-verdict.ts';
+import { toExchangeError, verdictOn } from './sts-verdict.ts';
 
 /** STS gives no less; a shorter lifetime is held by the Deny in the session policy. */
 const SHORTEST_SESSION_SECONDS = 900;
 const LARGEST_SKEW_MS = 30_000;
-const BUDGET_MS = 10_000;
-const FIRST_BACKOFF_MS = 200;
-const LONGEST_BACKOFF_MS = 2_000;
 
 export type AssumeParts = {
   readonly assumeRole: AssumeRole;
@@ -20,7 +18,7 @@ export type AssumeParts = {
   readonly reportSkew: (skewMs: number) => void;
   /** A number from 0 to 1, for jitter. */
   readonly random: () => number;
-  readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly pause?: AttemptsParts['pause'];
 };
 
 /** One run to be had from STS. */
@@ -52,39 +50,37 @@ export type AssumedRun = {
  *
  * @throws ExchangeError
  */
-export const assumeForRun = async (parts: AssumeParts, order: AssumeOrder): Promise<AssumedRun> => {
-  const { clock, random, pause = waitUnref } = parts;
-  const giveUpAt = clock.monotonic() + BUDGET_MS;
-  const { inDoubt, signal } = order;
-  let rereads = 0;
-  let isReread = false;
-  for (let attempt = 0; ; attempt += 1) {
-    const outcome = await tryOnce(parts, order, isReread);
-    if (!(outcome instanceof CloudFault)) return outcome;
-    signal.throwIfAborted();
-    const isDoubted: boolean = rereads === 0 && inDoubt?.codes.includes(outcome.code) === true;
-    const verdict: Verdict = isDoubted ? 'reread' : verdictOn(outcome);
-    const backoffMs = random() * Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt);
-    const waitMs = isDoubted && inDoubt ? inDoubt.pauseMs : backoffMs;
-    const isLast = verdict === 'final' || (verdict === 'reread' && rereads > 0);
-    if (isLast || clock.monotonic() + waitMs >= giveUpAt)
-      throw toExchangeError(outcome, order.role);
-    isReread = verdict === 'reread';
-    if (isReread) rereads += 1;
-    if (verdict === 'retry' || isDoubted) await pause(waitMs, signal);
-  }
+export const assumeForRun = (parts: AssumeParts, order: AssumeOrder): Promise<AssumedRun> => {
+  const { pause = waitUnref } = parts;
+  return attempts(
+    (isReread) => tryOnce(parts, order, isReread),
+    (thrown, hasReread) => judgeFault(thrown, order, hasReread),
+    { ...parts, pause },
+  )(order.signal);
+};
+
+const judgeFault = (
+  thrown: unknown,
+  { role, inDoubt }: AssumeOrder,
+  hasReread: boolean,
+): Judgement => {
+  if (!(thrown instanceof CloudFault)) throw thrown;
+  const error = toExchangeError(thrown, role);
+  return !hasReread && inDoubt?.codes.includes(thrown.code) === true
+    ? { verdict: 'reread', error, pauseMs: inDoubt.pauseMs }
+    : { verdict: verdictOn(thrown), error };
 };
 
 const waitUnref = async (ms: number, signal: AbortSignal): Promise<void> => {
   await delay(ms, undefined, { signal, ref: false });
 };
 
-/** One attempt: a token read afresh and a deadline of its own. Answers the fault that STS gave. */
+/** One attempt: a token read afresh and a deadline of its own. @throws CloudFault, ExchangeError */
 const tryOnce = async (
   { assumeRole, clock, reportSkew }: AssumeParts,
   order: AssumeOrder,
   isReread: boolean,
-): Promise<AssumedRun | CloudFault> => {
+): Promise<AssumedRun> => {
   const { run, role, lifetimeSeconds, sessionName } = order;
   const token = await order.readToken(isReread);
   const durationSeconds = Math.max(SHORTEST_SESSION_SECONDS, lifetimeSeconds);
@@ -101,8 +97,7 @@ const tryOnce = async (
     const issued = toIssuedRun(run, answer, { deadline, skewMs });
     return { issued, policy, expiration: answer.expiration };
   } catch (thrown) {
-    if (!(thrown instanceof CloudFault)) throw thrown;
-    return withoutToken(thrown, token);
+    throw thrown instanceof CloudFault ? withoutToken(thrown, token) : thrown;
   }
 };
 

@@ -1,8 +1,6 @@
+import type { Verdict } from '../../credentials/attempts.ts';
 import { ExchangeError } from '../../credentials/exchange.ts';
 import type { CloudFault } from './cloud-fault.ts';
-
-/** `retry`: the same again, later; `reread`: once more with a fresh token; `final`: an answer. */
-export type Verdict = 'retry' | 'reread' | 'final';
 
 type Known = { readonly verdict: Verdict; readonly says: string };
 
