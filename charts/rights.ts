@@ -32,7 +32,7 @@ const ALLOWED: Readonly<Record<string, Rights>> = {
     'coordination.k8s.io/leases': ['get', 'list', 'create', 'update', 'patch', 'delete'],
     '/pods': ['get', 'list'],
     '/serviceaccounts': ['get'],
-    '/namespaces': WATCH,
+    '/namespaces': ['get'],
     'authentication.k8s.io/tokenreviews': ['create'],
     '/events': ['create'],
     'valetkey.dev/taskpolicies': WATCH,

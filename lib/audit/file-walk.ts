@@ -2,7 +2,7 @@ import { NOTHING_BEFORE, SEAL_EVERY } from './chain.ts';
 import { plain, type Place } from './findings.ts';
 import { isSealed } from './keys.ts';
 import { knownChain, remember, type Ledger } from './ledger.ts';
-import { readLine, type ReadRecord } from './line.ts';
+import { isForeign, readLine, type ReadRecord } from './line.ts';
 import { linesOf, type FileLine } from './lines.ts';
 import { follow, type Segment, type Spot } from './segment.ts';
 import { openUnreadLines, type UnreadLine } from './unread-lines.ts';
@@ -33,7 +33,7 @@ export const walkFile = async (
     if (reading.ok) {
       unread.account(reading.record.link.torn);
       placeRecord(reading.record, place, segments, ledger);
-    } else if (!allowsForeign || reading.why.code !== 'not_a_record') {
+    } else if (!allowsForeign || !isForeign(reading.why)) {
       unread.add(fileLine, { ...place, why: reading.why });
     }
   }

@@ -20,6 +20,9 @@ export type Misread = {
   readonly claims?: Position;
 };
 
+/** In a log other lines stand between records; one that claims to be a record is never one of those. */
+export const isForeign = ({ code }: Misread): boolean => code === 'not_a_record';
+
 export type Reading =
   | { readonly ok: true; readonly record: ReadRecord }
   | { readonly ok: false; readonly why: Misread };

@@ -1,7 +1,7 @@
 import { escapeInvisible } from '../reading/fault.ts';
 import { readCloudCalls, type CloudCall } from './cloud-log.ts';
 import type { AuditFile } from './file-walk.ts';
-import { readLine } from './line.ts';
+import { isForeign, readLine } from './line.ts';
 import { linesOf } from './lines.ts';
 import { tellRecord, type StoryStep } from './story-steps.ts';
 
@@ -25,19 +25,21 @@ export type Story = {
  *
  * @param given.records files of records, of every replica
  * @param given.cloudLogs Ceph RGW's ops log or AWS CloudTrail, see {@link readCloudCalls}
+ * @param given.allowsForeign lines that are no records are passed over: logs, not files of ours
  */
 export const tellStory = async (given: {
   readonly run: string;
   readonly records: Iterable<AuditFile>;
   readonly cloudLogs: Iterable<AuditFile>;
+  readonly allowsForeign?: boolean;
 }): Promise<Story> => {
-  const { run } = given;
+  const { run, allowsForeign = false } = given;
   const sessions = new Set<string>();
   const steps: StoryStep[] = [];
   let unreadable = 0;
   for await (const line of linesNaming(given.records, run)) {
     const reading = readLine(line);
-    if (!reading.ok) unreadable += 1;
+    if (!reading.ok) unreadable += allowsForeign && isForeign(reading.why) ? 0 : 1;
     else {
       const told = tellRecord(reading.record.body, run);
       steps.push(...told.steps.filter((step) => !isRepeated(step, steps)));
