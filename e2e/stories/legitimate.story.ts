@@ -1,0 +1,66 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { logs, waitFor } from '../cluster/kubectl.ts';
+import { clearAway, deployAll, refusedOf } from '../legitimate/deploying.ts';
+import { initContainersIn } from '../legitimate/manifests.ts';
+import { restartedIn, settled } from '../legitimate/settling.ts';
+import { errandsOf, initContainersOf, WORKLOADS } from '../legitimate/workloads.ts';
+import type { Errand } from '../legitimate/workloads.ts';
+import { askCloud, askPatiently, cloud, cluster, stage } from './stage.ts';
+
+type PodPlace = { namespace: string; pod: string };
+
+/** As a patient consumer: again, while the first exchange takes its time. */
+const runErrand = (errand: Errand, pod: PodPlace): Promise<unknown> => {
+  const { container, operation, bucket, key, task, answer } = errand;
+  const place = { ...pod, container };
+  return waitFor(
+    `${container} to ${operation} ${bucket}/${key}`,
+    async () => {
+      const env = task === undefined ? {} : { env: await keysFor(task, place) };
+      expect(await askCloud(place, operation, key, { bucket, ...env })).toMatchObject(answer);
+      return true;
+    },
+    { timeoutMs: 45_000 },
+  );
+};
+
+type Keys = Record<'AccessKeyId' | 'SecretAccessKey' | 'Token', string>;
+
+const keysFor = async (task: string, place: PodPlace & { container: string }) => {
+  const { body } = await askPatiently<Keys>(place, 'GET', `/v1/tasks/${task}/credentials`);
+  return {
+    AWS_ACCESS_KEY_ID: body.AccessKeyId,
+    AWS_SECRET_ACCESS_KEY: body.SecretAccessKey,
+    AWS_SESSION_TOKEN: body.Token,
+  };
+};
+
+// One pass is enough: what admission says of a workload does not hang on the cloud.
+if (cloud.name === 'minio' && stage.trust.kind === 'authority') {
+  // Concurrent tests do not wait for beforeAll.
+  const deployed = deployAll();
+
+  describe('a legitimate workload of an editor is admitted, runs and gets what it declares:', () => {
+    afterAll(async () => {
+      await clearAway(await deployed);
+    });
+
+    test.concurrent.each([...WORKLOADS])('$shows', async (workload) => {
+      const scene = await deployed;
+      const refused = refusedOf(workload, scene);
+      if (refused.length > 0) throw new Error(`${refused.join(', ')}: ${scene.refusals}`);
+      const namespace = scene.namespaces[workload.place ?? 'team'];
+      for (const pod of await settled(workload, namespace)) {
+        const place = { namespace, pod: pod.metadata.name };
+        expect(initContainersIn(pod)).toEqual(initContainersOf(workload));
+        expect(pod.status.qosClass).toBe(workload.quality ?? 'Burstable');
+        for (const container of workload.workers ?? [])
+          expect(JSON.parse(await logs(cluster, { ...place, container }))).toEqual({ status: 200 });
+        for (const errand of errandsOf(workload)) await runErrand(errand, place);
+        expect(restartedIn(pod.status)).toEqual([]);
+      }
+    });
+  });
+} else {
+  test.skip('legitimate workloads: told where MinIO trusts the authority', () => undefined);
+}
