@@ -17,8 +17,8 @@ const hasAuthority = trust.kind === 'authority';
 const passedOver = [
   // Their tokens are the cluster's own, varied: a cloud that trusts the authority refuses them all.
   ['/cloud-cases\\.', hasAuthority],
-  // A sidecar against the one who shares its pod: no cloud takes part.
-  ['/from-inside\\.', pass !== 'minio'],
+  // The rules, the sidecar and the authority against all comers: no cloud takes part.
+  ['/(attacks|from-inside|legitimate)\\.', pass !== 'minio'],
   ['/authority/', !hasAuthority],
   // What they show does not hang on whom the cloud trusts.
   ['/(admission|admission-policies|upheaval|webhook-away)\\.', !hasAuthority && !isFull],

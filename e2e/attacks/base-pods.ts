@@ -1,0 +1,82 @@
+import type { Pod } from '../../lib/contract/pod.ts';
+import { applyPatch } from '../../lib/injection/json-patch.ts';
+import type { AttackOf, Operations } from './table.ts';
+
+/** What a pod of the table cannot know beforehand. */
+export type Site = {
+  readonly namespace: string;
+  readonly image: string;
+  readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+};
+
+/** A service account that is bound to a role by another mechanism. */
+export const BOUND_ACCOUNT = 'bound';
+export const BINDING = {
+  'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/agent-reports',
+} as const;
+
+/** The role that attacks declare: none of them gets as far as any cloud. */
+const EXAMPLE_ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
+
+const TASK = 'task.valetkey.dev/read';
+
+/** What the base pod declares. */
+const DECLARATION = {
+  role: EXAMPLE_ROLE,
+  allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/reports/*'] }],
+  lifetime: '5m',
+};
+
+const container = (name: string, { image, imagePullPolicy }: Site) => ({
+  name,
+  image,
+  imagePullPolicy,
+  command: ['/usr/bin/node', '/app/agent.mjs', 'hold'],
+  securityContext: {
+    runAsNonRoot: true,
+    runAsUser: 1000,
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'] },
+    seccompProfile: { type: 'RuntimeDefault' },
+  },
+});
+
+/** A pod of two consumers that keeps every rule, and declares no task yet. */
+export const plainPod = (name: string, site: Site): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: site.namespace, labels: { app: 'attacks' }, annotations: {} },
+  spec: {
+    serviceAccountName: 'agent',
+    ...{ terminationGracePeriodSeconds: 2 },
+    containers: [container('agent', site), container('helper', site)],
+  },
+});
+
+/** The same with its task, or with what an attack declares instead. */
+export const declaredPod = (
+  name: string,
+  site: Site,
+  declared: AttackOf<'create'>['create']['declare'] = {},
+): Pod => {
+  const pod = plainPod(name, site);
+  const text =
+    typeof declared === 'string' ? declared : JSON.stringify({ ...DECLARATION, ...declared });
+  return { ...pod, metadata: { ...pod.metadata, annotations: { [TASK]: text } } };
+};
+
+/** An object with an attack's changes. @throws Error where one of them does not fit */
+export const changed = (object: unknown, patch: Operations): unknown =>
+  applyPatch(
+    object,
+    patch.map(({ op, path, value, times }) =>
+      op === 'remove' ? { op, path } : { op, path, value: repeated(value, times) },
+    ),
+  );
+
+const repeated = (value: unknown, times: number | undefined): unknown => {
+  if (times === undefined) return value;
+  return typeof value === 'string'
+    ? value.repeat(times)
+    : Array.from({ length: times }, () => value).flat();
+};
