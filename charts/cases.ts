@@ -290,12 +290,14 @@ const monitoring: readonly Case[] = [
       monitoring: {
         serviceMonitor: { enabled: true, interval: '15s', labels: { release: 'prometheus' } },
         podMonitor: { enabled: true },
+        prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
       },
     },
     adds: [
       'ServiceMonitor/valetkey-webhook',
       'ServiceMonitor/valetkey-authority',
       'PodMonitor/valetkey-sidecars',
+      'PrometheusRule/valetkey',
     ],
     fields: [
       ['ServiceMonitor/valetkey-webhook', 'metadata.labels.release', 'prometheus'],
@@ -304,6 +306,8 @@ const monitoring: readonly Case[] = [
       ['PodMonitor/valetkey-sidecars', 'spec.namespaceSelector.any', true],
       ['PodMonitor/valetkey-sidecars', 'spec.selector.matchLabels[valetkey.dev/injected]', 'true'],
       ['PodMonitor/valetkey-sidecars', 'spec.podMetricsEndpoints[0].port', 'valetkey-metric'],
+      ['PrometheusRule/valetkey', 'metadata.labels.release', 'prometheus'],
+      ['PrometheusRule/valetkey', 'spec.groups[0].rules[1].alert', 'ValetkeyWebhookUntrusted'],
     ],
   },
 ];

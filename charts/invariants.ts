@@ -82,6 +82,7 @@ const KINDS: Readonly<Record<string, { version: string; isNamespaced: boolean }>
   Certificate: { version: 'cert-manager.io/v1', isNamespaced: true },
   ServiceMonitor: { version: 'monitoring.coreos.com/v1', isNamespaced: true },
   PodMonitor: { version: 'monitoring.coreos.com/v1', isNamespaced: true },
+  PrometheusRule: { version: 'monitoring.coreos.com/v1', isNamespaced: true },
 };
 
 /**
