@@ -17,11 +17,11 @@ const hasAuthority = trust.kind === 'authority';
 const passedOver = [
   // Their tokens are the cluster's own, varied: a cloud that trusts the authority refuses them all.
   ['/cloud-cases\\.', hasAuthority],
-  // The rules, the sidecar and the authority against all comers: no cloud takes part.
-  ['/(attacks|from-inside|legitimate)\\.', pass !== 'minio'],
+  // The rules, the sidecar and the authority against all comers: they are the same for every cloud.
+  ['/(admission-policies|attacks|from-inside|legitimate)\\.', pass !== 'minio'],
   ['/authority/', !hasAuthority],
   // What they show does not hang on whom the cloud trusts.
-  ['/(admission|admission-policies|upheaval|webhook-away)\\.', !hasAuthority && !isFull],
+  ['/(admission|upheaval|webhook-away)\\.', !hasAuthority && !isFull],
   // The authority refuses these before any cloud is asked: one pass tells them.
   ['/authority/(wire|policy|human|flood|bypass)\\.', pass === 'rgw' && !isFull],
 ].flatMap(([pattern, isPassedOver]) => (isPassedOver ? [pattern] : []));

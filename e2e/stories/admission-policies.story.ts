@@ -9,7 +9,6 @@ import { CommandError } from '../cluster/run.ts';
 import {
   agentContainer,
   agentPod,
-  cloud,
   cluster,
   createNamespace,
   readPod,
@@ -38,12 +37,6 @@ const breachesIn = (refusal: string): string[] =>
 const { namespace: home } = stage.release;
 
 describe('policies that the API server holds by itself', () => {
-  // They are the same for every cloud.
-  if (stage.pass !== 'minio') {
-    test.todo(`are told of in another pass than ${cloud.name}`);
-    return;
-  }
-
   /** Of a namespace, as someone who may edit in it and nothing else. */
   const author = 'policies-author';
   const asAuthor = ['--as', author, '--as-group', 'system:authenticated'];

@@ -5,7 +5,7 @@ import { initContainersIn } from '../legitimate/manifests.ts';
 import { restartedIn, settled } from '../legitimate/settling.ts';
 import { errandsOf, initContainersOf, WORKLOADS } from '../legitimate/workloads.ts';
 import type { Errand } from '../legitimate/workloads.ts';
-import { askCloud, askPatiently, cloud, cluster, stage } from './stage.ts';
+import { askCloud, askPatiently, cluster } from './stage.ts';
 
 type PodPlace = { namespace: string; pod: string };
 
@@ -35,32 +35,27 @@ const keysFor = async (task: string, place: PodPlace & { container: string }) =>
   };
 };
 
-// One pass is enough: what admission says of a workload does not hang on the cloud.
-if (cloud.name === 'minio' && stage.trust.kind === 'authority') {
-  // Concurrent tests do not wait for beforeAll.
-  const deployed = deployAll();
+// Concurrent tests do not wait for beforeAll.
+const deployed = deployAll();
 
-  describe('a legitimate workload of an editor is admitted, runs and gets what it declares:', () => {
-    afterAll(async () => {
-      await clearAway(await deployed);
-    });
-
-    test.concurrent.each([...WORKLOADS])('$shows', async (workload) => {
-      const scene = await deployed;
-      const refused = refusedOf(workload, scene);
-      if (refused.length > 0) throw new Error(`${refused.join(', ')}: ${scene.refusals}`);
-      const namespace = scene.namespaces[workload.place ?? 'team'];
-      for (const pod of await settled(workload, namespace)) {
-        const place = { namespace, pod: pod.metadata.name };
-        expect(initContainersIn(pod)).toEqual(initContainersOf(workload));
-        expect(pod.status.qosClass).toBe(workload.quality ?? 'Burstable');
-        for (const container of workload.workers ?? [])
-          expect(JSON.parse(await logs(cluster, { ...place, container }))).toEqual({ status: 200 });
-        for (const errand of errandsOf(workload)) await runErrand(errand, place);
-        expect(restartedIn(pod.status)).toEqual([]);
-      }
-    });
+describe('a legitimate workload of an editor is admitted, runs and gets what it declares:', () => {
+  afterAll(async () => {
+    await clearAway(await deployed);
   });
-} else {
-  test.skip('legitimate workloads: told where MinIO trusts the authority', () => undefined);
-}
+
+  test.concurrent.each([...WORKLOADS])('$shows', async (workload) => {
+    const scene = await deployed;
+    const refused = refusedOf(workload, scene);
+    if (refused.length > 0) throw new Error(`${refused.join(', ')}: ${scene.refusals}`);
+    const namespace = scene.namespaces[workload.place ?? 'team'];
+    for (const pod of await settled(workload, namespace)) {
+      const place = { namespace, pod: pod.metadata.name };
+      expect(initContainersIn(pod)).toEqual(initContainersOf(workload));
+      expect(pod.status.qosClass).toBe(workload.quality ?? 'Burstable');
+      for (const container of workload.workers ?? [])
+        expect(JSON.parse(await logs(cluster, { ...place, container }))).toEqual({ status: 200 });
+      for (const errand of errandsOf(workload)) await runErrand(errand, place);
+      expect(restartedIn(pod.status)).toEqual([]);
+    }
+  });
+});
