@@ -103,7 +103,11 @@ describe(`an annotated pod on ${cloud.name}`, () => {
 
   test('is refused by the cloud within 2 s after a short deadline', async () => {
     const place = { namespace, pod: 'short' };
-    await runPod({ name: 'short', namespace, tasks: { read: { ...readReports, lifetime: '12s' } } });
+    await runPod({
+      name: 'short',
+      namespace,
+      tasks: { read: { ...readReports, lifetime: '12s' } },
+    });
     const keys = await keysOf(place);
     // The advertised Expiration lies min(10 s, lifetime / 10) before the deadline.
     const deadline = Date.parse(keys.Expiration) + 1_200;
