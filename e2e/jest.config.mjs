@@ -19,6 +19,7 @@ const passedOver = [
   ['/cloud-cases\\.', hasAuthority],
   // The rules, the sidecar and the authority against all comers: they are the same for every cloud.
   ['/(admission-policies|attacks|from-inside|legitimate)\\.', pass !== 'minio'],
+  ['/upheaval/load/', pass !== 'minio'],
   ['/authority/', !hasAuthority],
   // What they show does not hang on whom the cloud trusts.
   ['/(admission|upheaval|webhook-away)\\.', !hasAuthority && !isFull],

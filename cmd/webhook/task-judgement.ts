@@ -10,6 +10,7 @@ import type { Decision } from '../../lib/policy/decision.ts';
 import type { CompiledPolicies } from '../../lib/policy/policies.ts';
 import type { Fault } from '../../lib/reading/fault.ts';
 import type { Policies } from './policies.ts';
+import { rememberDecisions, type DecideAtAdmission } from './remembered-decisions.ts';
 
 export type TaskJudgementParts = {
   readonly platform: Platform;
@@ -27,13 +28,19 @@ type Principal = Parameters<JudgeTasks>[0];
  * What `trust: authority` says of a new pod's tasks: each has a SPIFFE ID that a grant can carry, and
  * policy does not deny it. The authority asks again, for every run: this tells authors at once.
  */
-export const judgeTasksBy =
-  (parts: TaskJudgementParts): JudgeTasks =>
-  async (asked) => {
+export const judgeTasksBy = (parts: TaskJudgementParts): JudgeTasks => {
+  const { loadCatalogue } = parts;
+  const decide = rememberDecisions((policies, question) =>
+    decideAtAdmission({ policies, loadCatalogue }, question),
+  );
+  return async (asked) => {
     const tooLong = asked.tasks.flatMap((task) => judgeSubject(task, asked, parts));
-    const { faults, warnings } = await judgeByPolicy(asked, parts);
+    const { faults, warnings } = await judgeByPolicy(asked, { ...parts, decide });
     return { faults: [...tooLong, ...faults], warnings };
   };
+};
+
+type Parts = TaskJudgementParts & { readonly decide: DecideAtAdmission };
 
 const judgeSubject = (
   { name }: Task,
@@ -45,7 +52,7 @@ const judgeSubject = (
     source: annotationOf(name),
   }));
 
-const judgeByPolicy = async (asked: Principal, parts: TaskJudgementParts): Promise<Judgement> => {
+const judgeByPolicy = async (asked: Principal, parts: Parts): Promise<Judgement> => {
   const policies = parts.policies.current();
   if ('unknown' in policies) {
     return refuse('TaskPolicies', { expected: 'policies that can be read', got: policies.unknown });
@@ -56,9 +63,10 @@ const judgeByPolicy = async (asked: Principal, parts: TaskJudgementParts): Promi
     const expected = 'its labels, which policy asks for: try again';
     return refuse(`Namespace ${asked.namespace}`, { expected, got: 'no answer' });
   }
-  const judgements = await Promise.all(
-    asked.tasks.map((task) => judgeOne(task, { asked, labels, policies }, parts)),
-  );
+  const judgements: Judgement[] = [];
+  for (const task of asked.tasks) {
+    judgements.push(await judgeOne(task, { asked, labels, policies }, parts));
+  }
   return {
     faults: judgements.flatMap(({ faults }) => faults),
     warnings: judgements.flatMap(({ warnings }) => warnings),
@@ -81,12 +89,11 @@ type Known = {
 const judgeOne = async (
   task: Task,
   { asked, labels, policies }: Known,
-  { platform, loadCatalogue }: TaskJudgementParts,
+  { platform, decide }: Parts,
 ): Promise<Judgement> => {
   const { namespace, serviceAccount } = asked;
   const principal = { namespace, namespaceLabels: labels, serviceAccount };
-  const question = { principal, task, bind: platform.cloud.bind.mode };
-  const decision = await decideAtAdmission({ policies, loadCatalogue }, question);
+  const decision = await decide(policies, { principal, task, bind: platform.cloud.bind.mode });
   return {
     faults: decision.outcome === 'deny' ? breaches(task, decision) : [],
     warnings: decision.outcome === 'undecided' ? doubts(task, decision) : [],

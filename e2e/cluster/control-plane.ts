@@ -102,6 +102,12 @@ function auditing(cluster: Cluster): Record<string, string> {
     kind: 'Policy',
     omitStages: ['RequestReceived'],
     rules: [
+      // Of the stories of load: as many bodies as these would fill the log, and the yardstick's time.
+      {
+        level: 'Metadata',
+        namespaces: ['load-minio', 'killed-minio'],
+        resources: [{ group: '', resources: ['pods'] }],
+      },
       {
         level: 'RequestResponse',
         resources: [
@@ -113,7 +119,9 @@ function auditing(cluster: Cluster): Record<string, string> {
     ],
   };
   writeFileSync(policyFile, JSON.stringify(policy));
-  return { 'audit-policy-file': policyFile, 'audit-log-path': cluster.auditLog };
+  // One file, since it is searched whole: megabytes after which another would begin.
+  const whole = { 'audit-log-maxsize': '100000' };
+  return { 'audit-policy-file': policyFile, 'audit-log-path': cluster.auditLog, ...whole };
 }
 
 /** One of the programs that we build, with its flags, in the cluster's namespace. */

@@ -1,0 +1,109 @@
+import { statSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { median, percentile } from '../../../../bench/statistics.ts';
+import { waitFor } from '../../../cluster/kubectl.ts';
+import { cluster, createNamespace, stage } from '../../stage.ts';
+import { openApiConnections } from './api-connections.ts';
+import type { ApiAnswer, ApiConnections } from './api-connections.ts';
+import { ladenPods } from './laden-pods.ts';
+import { inSeconds, noteLoad } from './load-figures.ts';
+import { isInjected, readPods } from './stored-pods.ts';
+import { areBothReady, webhookTimeouts } from './webhook-replicas.ts';
+
+/** Creations under way at once, each on a connection of its own. */
+const AT_ONCE = 200;
+/** Shared between so many workloads: pods of one declare the same. */
+const WORKLOADS = 10;
+/**
+ * Of batches, with tasks and without; every other pair the other way about. A batch leaves 100 MB in
+ * etcd, which takes 2 GB and forgets after five minutes.
+ */
+const PAIRS = 2;
+
+const failures = (answers: ApiAnswer[]): string[] =>
+  answers
+    .filter(({ status }) => status !== 201)
+    .map(({ status, body }) => `${status} ${body.slice(0, 500)}`);
+
+/** Of the API server's audit log, where it is ours. */
+const auditedBytes = (): number => (stage.node ? statSync(stage.node.auditLog).size : 0);
+
+const times = (answers: ApiAnswer[]): number[] => answers.map(({ milliseconds }) => milliseconds);
+
+describe(`${AT_ONCE} pods at once, with 16 tasks and as many annotations as there may be`, () => {
+  const withTasks: ApiAnswer[] = [];
+  const withoutTasks: ApiAnswer[] = [];
+  const injected: number[] = [];
+  let path: string;
+  let api: ApiConnections;
+  let prepared: ReturnType<typeof ladenPods>[];
+
+  const create = (bodies: Buffer[], query = ''): Promise<ApiAnswer[]> =>
+    Promise.all(bodies.map((body) => api.call({ method: 'POST', path: path + query, body })));
+
+  const removeAll = async (): Promise<void> => {
+    const query = '?gracePeriodSeconds=0';
+    const { status, body } = await api.call({ method: 'DELETE', path: path + query });
+    if (status !== 200) throw new Error(`pods not removed: ${status} ${body.slice(0, 500)}`);
+  };
+
+  const createWith = async (): Promise<void> => {
+    withTasks.push(...(await create(prepared.map((pods) => pods.withTasks))));
+    const stored = readPods((await api.call({ method: 'GET', path })).body);
+    injected.push(stored.filter(isInjected).length);
+    await removeAll();
+  };
+
+  const createWithout = async (): Promise<void> => {
+    withoutTasks.push(...(await create(prepared.map((pods) => pods.withoutTasks))));
+    await removeAll();
+  };
+
+  beforeAll(async () => {
+    const namespace = await createNamespace('load');
+    path = `/api/v1/namespaces/${namespace}/pods`;
+    prepared = Array.from({ length: AT_ONCE }, (_, index) =>
+      ladenPods({ namespace, name: `laden-${index}` }, index % WORKLOADS),
+    );
+    await waitFor('both replicas of the webhook', areBothReady);
+    api = await openApiConnections(cluster.kubeconfig, AT_ONCE);
+    const first = prepared
+      .slice(0, WORKLOADS)
+      .flatMap((pods) => [pods.withTasks, pods.withoutTasks]);
+    const audited = auditedBytes();
+    expect(failures(await create(first, '?dryRun=All'))).toEqual([]);
+    // With their bodies in it that log would become too long to be searched, and so would the yardstick.
+    expect((auditedBytes() - audited) / first.length).toBeLessThan(32 * 1024);
+    for (let pair = 0; pair < PAIRS; pair += 1) {
+      const batches = [createWith, createWithout];
+      for (const batch of pair % 2 === 0 ? batches : batches.reverse()) await batch();
+    }
+  }, 300_000);
+
+  afterAll(() => {
+    api.close();
+  });
+
+  test('none is lost: each is answered, stored and injected', () => {
+    expect(failures([...withTasks, ...withoutTasks])).toEqual([]);
+    expect(injected).toEqual(Array.from({ length: PAIRS }, () => AT_ONCE));
+  });
+
+  test('none waited for us as long as the API server would', async () => {
+    const allowed = await webhookTimeouts();
+    expect(allowed).toBeGreaterThan(0);
+    expect(Math.max(...times(withTasks)) - Math.max(...times(withoutTasks))).toBeLessThan(allowed);
+  });
+
+  test('(what it took is noted, as a ratio to the same pods without tasks)', () => {
+    const ballastBytes = prepared[0]?.ballastBytes ?? 0;
+    const what = `${AT_ONCE} creations at once, 16 tasks and ${ballastBytes >> 10} KiB of foreign annotations each, to the same without tasks`;
+    const compare = (name: string, of: (values: number[]) => number): void => {
+      const [ours, theirs] = [of(times(withTasks)), of(times(withoutTasks))];
+      const value = `${(ours / theirs).toFixed(2)} (${inSeconds(ours)} : ${inSeconds(theirs)})`;
+      noteLoad(`${name} of ${what}`, value);
+    };
+    compare('p99', (values) => percentile(values, 0.99));
+    compare('median', median);
+  });
+});

@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '../../../cluster/kubectl.ts';
+import { killContainer } from '../../node.ts';
+import { cluster, createNamespace, stage } from '../../stage.ts';
+import { openApiConnections } from './api-connections.ts';
+import type { ApiConnections } from './api-connections.ts';
+import { createAllDry, longestGap } from './dry-creations.ts';
+import type { Attempt, Creation } from './dry-creations.ts';
+import { lightPod } from './laden-pods.ts';
+import { inSeconds, noteLoad } from './load-figures.ts';
+import { areBothReady, metricsPath, reviewsIn, webhookReplicas } from './webhook-replicas.ts';
+import type { WebhookReplica } from './webhook-replicas.ts';
+
+const { node } = stage;
+if (node === undefined) throw new Error('only on a node of ours can a process be killed');
+
+const CREATIONS = 3_000;
+/** Under way at once. */
+const LANES = 32;
+
+describe(`${CREATIONS} creations through two replicas while one is killed`, () => {
+  let api: ApiConnections;
+  let victim: WebhookReplica;
+  /** That the victim had answered, at the beginning and when it was killed. */
+  const reviews: number[] = [];
+  let creations: Creation[];
+
+  const countReviews = async (): Promise<void> => {
+    const { body } = await api.call({ method: 'GET', path: metricsPath(victim) });
+    reviews.push(reviewsIn(body));
+  };
+
+  const kill = async (): Promise<void> => {
+    await countReviews();
+    await killContainer(node, victim);
+  };
+
+  const of = (outcome: Attempt['outcome']): Attempt[] =>
+    creations.flat().filter((attempt) => attempt.outcome === outcome);
+
+  beforeAll(async () => {
+    const namespace = await createNamespace('killed');
+    await waitFor('both replicas of the webhook', areBothReady);
+    const [first] = await webhookReplicas();
+    if (first === undefined) throw new Error('there is no replica to kill');
+    victim = first;
+    api = await openApiConnections(cluster.kubeconfig, LANES + 1);
+    await countReviews();
+    const pods = Array.from({ length: CREATIONS }, (_, index) =>
+      lightPod({ namespace, name: `light-${index}` }),
+    );
+    const path = `/api/v1/namespaces/${namespace}/pods`;
+    const startedAt = performance.now();
+    creations = await createAllDry(api, { path, pods, lanes: LANES, atHalf: kill });
+    const took = inSeconds(performance.now() - startedAt);
+    const what = `${CREATIONS} creations while one of two replicas of the webhook is killed`;
+    noteLoad(`of ${what} were refused and tried again`, `${of('refused').length}`);
+    const gap = inSeconds(longestGap(creations, startedAt));
+    noteLoad(`without a success at the longest, in ${what}`, `${gap} of ${took}`);
+  }, 180_000);
+
+  afterAll(async () => {
+    api.close();
+    await waitFor('the successor of the killed replica', areBothReady);
+  });
+
+  test('that one had a good part of them before', () => {
+    const [atFirst = NaN, atHalf = NaN] = reviews;
+    expect(atHalf - atFirst).toBeGreaterThan(CREATIONS / 10);
+  });
+
+  test('and begins anew', async () => {
+    await waitFor('its container to be restarted', async () => {
+      const now = (await webhookReplicas()).find(({ pod }) => pod === victim.pod);
+      return (now?.restartCount ?? 0) > victim.restartCount;
+    });
+  });
+
+  test('no pod is admitted without its sidecar', () => {
+    expect(of('injected').length).toBeGreaterThan(0);
+    expect(of('bare')).toEqual([]);
+  });
+
+  test('who is refused is told that a webhook did not answer', () => {
+    const others = of('refused').filter(({ said }) => !said.includes('failed calling webhook'));
+    expect(others).toEqual([]);
+  });
+
+  test('with one retry each is admitted', () => {
+    expect(creations).toHaveLength(CREATIONS);
+    expect(creations.filter((attempts) => attempts.at(-1)?.outcome !== 'injected')).toEqual([]);
+  });
+});
