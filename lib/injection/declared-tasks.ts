@@ -1,6 +1,6 @@
 import type { LoadCatalogue } from '../catalogue/catalogue.ts';
 import type { Platform } from '../contract/platform.ts';
-import type { ReadTasks } from './pod-admission.ts';
+import type { ReadTasks } from './pod-judgement.ts';
 import { fail } from '../reading/fault.ts';
 import { longestSessionPolicy } from '../scope/aws/policy-size.ts';
 import { readTasks } from '../task/tasks.ts';

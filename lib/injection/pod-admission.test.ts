@@ -7,12 +7,8 @@ import { platform } from './fixtures/platform.ts';
 import { lateContainer } from './fixtures/cases.ts';
 import { agentPod, agentTasks, inject } from './fixtures/pods.ts';
 import { applyPatch } from './json-patch.ts';
-import {
-  podAdmission,
-  type JudgeTasks,
-  type PodAdmissionSettings,
-  type ReadTasks,
-} from './pod-admission.ts';
+import { podAdmission } from './pod-admission.ts';
+import type { JudgeTasks, PodAdmissionSettings, ReadTasks } from './pod-judgement.ts';
 import { profileOf } from './profile.ts';
 import type { ReadSurroundings, Surroundings } from './surroundings.ts';
 
