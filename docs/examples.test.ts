@@ -6,6 +6,7 @@ import { declaredTasks } from '../lib/injection/declared-tasks.ts';
 import { openCatalogue } from '../lib/catalogue/catalogue.ts';
 import { readPlatform } from '../lib/config/platform.ts';
 import type { Pod } from '../lib/contract/pod.ts';
+import { AUTHORITY_METRICS } from '../lib/edge/telemetry/authority-metrics.ts';
 import { SIDECAR_METRICS } from '../lib/edge/telemetry/sidecar-metrics.ts';
 import { WEBHOOK_METRICS } from '../lib/edge/telemetry/webhook-metrics.ts';
 import { describeFault } from '../lib/reading/fault.ts';
@@ -127,8 +128,10 @@ describe.each(pages)('%s', (page) => {
   });
 
   test('names metrics that exist', () => {
-    const known = [...WEBHOOK_METRICS, ...SIDECAR_METRICS].map(({ name }) => name);
-    const named = all(/\b(valetkey_(?:webhook|sidecar)_\w+)/g, text);
+    const known = [...WEBHOOK_METRICS, ...AUTHORITY_METRICS, ...SIDECAR_METRICS].map(
+      ({ name }) => name,
+    );
+    const named = all(/\b(valetkey_(?:webhook|authority|sidecar)_\w+)/g, text);
     expect(named.filter((name) => !known.includes(name as (typeof known)[number]))).toEqual([]);
   });
 });

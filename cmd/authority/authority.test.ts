@@ -75,7 +75,7 @@ describe('a run', () => {
     const call = stage.sts.calls[before];
     const [, claims = ''] = (call?.get('WebIdentityToken') ?? '').split('.');
     expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({
-      iss: `https://${HOST}`,
+      iss: `https://${HOST}/fleet`,
       sub: 'spiffe://prod.example/ns/live/sa/agent/task/one-customer',
       jti: body['run'],
     });
@@ -341,11 +341,19 @@ describe('documents', () => {
     expect(JSON.stringify(body)).not.toContain('"d"');
   });
 
+  test('stand below the issuer’s path, too, as an Ingress may ask for them', async () => {
+    for (const path of ['/jwks', '/.well-known/openid-configuration']) {
+      const [own, below] = [await replica.ask(path), await replica.ask(`/fleet${path}`)];
+      expect(below).toMatchObject({ status: 200, body: own.body });
+    }
+    expect((await replica.ask('/elsewhere/jwks')).status).toBe(404);
+  });
+
   test('say where everything is', async () => {
     const openid = await replica.ask('/.well-known/openid-configuration');
     expect(openid.body).toMatchObject({
-      issuer: `https://${HOST}`,
-      jwks_uri: `https://${HOST}/jwks`,
+      issuer: `https://${HOST}/fleet`,
+      jwks_uri: `https://${HOST}/fleet/jwks`,
     });
     const oauth = await replica.ask('/.well-known/oauth-authorization-server');
     expect(oauth.body).toMatchObject({ token_endpoint: `https://${HOST}/v1/token` });

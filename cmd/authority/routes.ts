@@ -58,8 +58,10 @@ export const authorityRoutes = (parts: RouteParts): RequestListener => {
       [REVOKE_PATH]: measured('revoke', parts, (call) => finishRun(call, parts)),
     },
     documents: {
-      [JWKS_PATH]: async () => published(await jwks()),
-      [OPENID_METADATA_PATH]: () => published(openidConfiguration(authority)),
+      ...belowIssuer(authority, JWKS_PATH, async () => published(await jwks())),
+      ...belowIssuer(authority, OPENID_METADATA_PATH, () =>
+        published(openidConfiguration(authority)),
+      ),
       [OAUTH_METADATA_PATH]: () => published(oauthMetadata(authority)),
     },
     streams: { [EVENTS_PATH]: listen(parts) },
@@ -68,6 +70,16 @@ export const authorityRoutes = (parts: RouteParts): RequestListener => {
     onBug: (error) => answerOf(bugRefusal(onBug(error))),
   });
 };
+
+/** By its own path, and by the issuer's before it: an Ingress passes on either. */
+const belowIssuer = <T>(
+  { issuer }: AuthoritySettings,
+  path: string,
+  document: T,
+): Readonly<Record<string, T>> => ({
+  [path]: document,
+  [new URL(`${issuer}${path}`).pathname]: document,
+});
 
 const startRun = async (call: Call, { issuing, log }: RouteParts): Promise<JsonAnswer> => {
   const outcome = await exchangeToken(call, issuing);

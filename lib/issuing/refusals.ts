@@ -161,7 +161,7 @@ const OF_THE_AUTHORITY = {
   flood_service_account: flooded('Too many requests of the pods of one service account.'),
   flood_namespace: flooded('Too many requests of the pods of one namespace.'),
   overloaded: later(
-    'As many tokens are being verified as may be at once.',
+    'As many tokens are being verified, or as many streams are open, as may be at once.',
     'It is tried again by itself. Where it stays so, add replicas.',
   ),
   draining: later('This replica ends.', 'It is tried again by itself, at another replica.'),
