@@ -15,7 +15,7 @@ Google, and \`pods.protectedAudiences\`. A token for the API server (no audience
 \`kubernetes.default.svc\`) is refused unless \`pods.allowApiToken\`; where API servers have audiences of
 their own, name them in \`pods.protectedAudiences\`.`,
   '7': `By variable: \`AWS_ACCESS_KEY_ID\` and its like, \`AWS_WEB_IDENTITY_TOKEN_FILE\`, \`AWS_ROLE_ARN\`,
-\`AWS_SHARED_CREDENTIALS_FILE\`, \`AWS_CONTAINER_*\`, and the credential variables of Azure and Google, also as
+\`AWS_SHARED_CREDENTIALS_FILE\`, \`AWS_CONFIG_FILE\`, \`AWS_CONTAINER_*\`, and the credential variables of Azure and Google, also as
 a key of a Secret under another name. By form: the id of an AWS key in a value or a command. By place:
 \`~/.aws\`, \`~/.config/gcloud\`, \`~/.azure\` in a command or a mount. By name: an \`envFrom\` of a Secret or
 ConfigMap called like \`aws-credentials\`, or with a prefix such as \`AWS_\`. By binding: the annotations

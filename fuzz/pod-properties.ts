@@ -113,7 +113,7 @@ const find = (path: Path, before: unknown, after: unknown): unknown =>
       const same = (item: unknown): boolean =>
         typeof item === 'object' && item !== null && 'mountPath' in key
           ? (item as typeof key).mountPath === key.mountPath
-          : (item as typeof key).name === key.name;
+          : (item as typeof key | null)?.name === key.name;
       const isNamed = typeof next === 'object' && next !== null && typeof key.name === 'string';
       return { before: next, after: isNamed ? at.after.find(same) : at.after[Number(name)] };
     },
@@ -167,6 +167,8 @@ const isHarmless = (before: unknown, after: unknown, at: Path, { kind }: Change)
   if (JSON.stringify(before) === JSON.stringify(after)) return true;
   const whole = at.join('/');
   if (whole.endsWith('imagePullPolicy') && is === 'Always') return true;
+  // A limit that is a LimitRange's to set: without ours the pod is only no longer Guaranteed.
+  if (whole.endsWith('initContainers/0/resources/limits/cpu')) return true;
   // A consumer's own members beside those that are ours.
   return kind === 'add' && /^spec\/containers\/|volumeMounts|env/.test(whole);
 };

@@ -15,10 +15,10 @@ import type { Log } from '../../lib/contract/log.ts';
 import { openAuditFiles } from '../../lib/edge/disk/audit-files.ts';
 import { openStandardOutput } from '../../lib/edge/disk/standard-output.ts';
 import type { ConfigMapStore } from '../../lib/edge/kubernetes/config-maps.ts';
+import { startLoop } from '../../lib/rounds/loop.ts';
 import type { AuditKeys } from './audit-keys.ts';
 import type { AuthorityConfig } from './config.ts';
 import { errorFields } from './error-fields.ts';
-import { startLoop } from '../../lib/rounds/loop.ts';
 
 export type Audit = {
   readonly record: Recorder;

@@ -2,6 +2,11 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import { AUTHORITY_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { openHttpsServer } from '../../lib/edge/http/https-server.ts';
+import {
+  listenAtFirstCertificate,
+  listenPlainly,
+  type CertificateUser,
+} from '../../lib/edge/http/listening.ts';
 import { openAuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
 import { keepCertificate, type CertificateReports } from './certificates.ts';
@@ -9,11 +14,6 @@ import type { Cluster } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 import { openDependents } from './dependents.ts';
 import { errorFields } from './error-fields.ts';
-import {
-  listenAtFirstCertificate,
-  listenPlainly,
-  type CertificateUser,
-} from '../../lib/edge/http/listening.ts';
 import { openReadiness, type Readiness } from './readiness.ts';
 import { openRooms, type RoomEdges, type Rooms } from './rooms.ts';
 import { authorityRoutes } from './routes.ts';

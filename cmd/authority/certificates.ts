@@ -4,8 +4,8 @@ import { ROTATION_RULES } from '../../lib/certificate/rotation.ts';
 import type { Serving } from '../../lib/certificate/serving.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { ROTATE_ANNOTATION } from '../../lib/contract/names.ts';
-import type { AuthorityConfig } from './config.ts';
 import { backoffMs, jitterMs, startLoop, type Loop } from '../../lib/rounds/loop.ts';
+import type { AuthorityConfig } from './config.ts';
 
 export type CertificateReports = {
   /** Told after every round that went well, whether or not anything is new. */

@@ -15,7 +15,7 @@ const open = (all: readonly Revocation[], edges: Partial<CollectionEdges> = {}) 
   const failures: string[] = [];
   let leases = 0;
   const collection = openCollection({
-    revocations: { active: () => indexRevocations(all), isCurrent: () => true },
+    revocations: { index: () => indexRevocations(all), isCurrent: () => true },
     remove: (name, uid) => {
       removed.push(`${name} ${uid}`);
       return Promise.resolve('removed');
@@ -78,7 +78,7 @@ test("another replica's removal, and that of a completion, are not recorded by t
 test('nothing is removed on old knowledge', async () => {
   const all = [revocation('run', { run: 'r' })];
   const { collection, removed, leases } = open(all, {
-    revocations: { active: () => indexRevocations(all), isCurrent: () => false },
+    revocations: { index: () => indexRevocations(all), isCurrent: () => false },
   });
   await pass(0);
   expect([removed, leases()]).toEqual([[], 1]);

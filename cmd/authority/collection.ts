@@ -4,13 +4,13 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import { judgeCollection } from '../../lib/revocation/collection.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { describeTarget } from '../../lib/revocation/observed.ts';
-import { openLaterRecords } from './later-records.ts';
 import { jitterMs, startLoop, type Loop } from '../../lib/rounds/loop.ts';
+import type { OnFailure } from './failures.ts';
+import { openLaterRecords } from './later-records.ts';
 import type { Revocations } from './revocations.ts';
-import type { OnFailure } from './watching.ts';
 
 export type CollectionEdges = {
-  readonly revocations: Pick<Revocations, 'active' | 'isCurrent'>;
+  readonly revocations: Pick<Revocations, 'index' | 'isCurrent'>;
   /** `gone`: another replica was first. */
   readonly remove: (name: string, uid: string) => Promise<'removed' | 'gone'>;
   /** The UID of the pod of this name that lives now; nothing: there is none. */
@@ -55,7 +55,7 @@ export const openCollection = (edges: CollectionEdges): Pick<Loop, 'stop'> => {
   const loop = startLoop(async () => {
     await attempt('Revocations not collected', async () => {
       if (!edges.revocations.isCurrent()) return;
-      for (const revocation of edges.revocations.active().all) await collect(revocation);
+      for (const revocation of edges.revocations.index().all) await collect(revocation);
     });
     await attempt('Leases of spent tokens not collected', edges.collectLeases);
     return jitterMs(EVERY_MS, random);

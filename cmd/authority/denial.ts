@@ -5,16 +5,16 @@ import type { Revocation, RevocationSpec, RunEnd } from '../../lib/contract/auth
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { HeldLease, RoleLease } from '../../lib/edge/kubernetes/role-lease.ts';
 import { describeFault } from '../../lib/reading/fault.ts';
+import { StatedError } from '../../lib/reading/stated-error.ts';
 import { completionOf } from '../../lib/revocation/completion.ts';
 import { deniedBy } from '../../lib/revocation/denied.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
-import { denialPolicy } from '../../lib/scope/aws/denial.ts';
-import { openLaterRecords, type LaterRecords } from './later-records.ts';
 import { backoffMs, jitterMs, startLoop } from '../../lib/rounds/loop.ts';
-import { STALE_AFTER_SECONDS } from './revocations.ts';
-import { StatedError } from '../../lib/reading/stated-error.ts';
 import { within } from '../../lib/rounds/time-limit.ts';
-import type { OnFailure } from './watching.ts';
+import { denialPolicy } from '../../lib/scope/aws/denial.ts';
+import type { OnFailure } from './failures.ts';
+import { openLaterRecords, type LaterRecords } from './later-records.ts';
+import { STALE_AFTER_SECONDS } from './revocations.ts';
 
 /** Ended runs are refused by the cloud itself, on the roles that opt in. */
 export type Denial = {

@@ -41,7 +41,7 @@ const open = () => {
   const end = async (pod: string, count: number, namespace = 'research'): Promise<void> => {
     for (let run = 0; run < count; run += 1) {
       const claimant = { namespace, serviceAccount: 'agent', pod: { name: pod, uid: pod } };
-      await ending.publishEnd({ run: `${pod}-${run}`, end: 'completed', claimant });
+      await ending.tellEnded({ run: `${pod}-${run}`, end: 'completed', claimant });
     }
   };
   return { ending, end, created, failures, pass: (ms: number) => (now += ms) };

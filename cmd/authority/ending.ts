@@ -5,16 +5,16 @@ import { unavailable } from '../../lib/identity/refusals.ts';
 import { openBuckets } from '../../lib/issuing/buckets.ts';
 import type { Claimant } from '../../lib/issuing/caller.ts';
 import type { EndParts } from '../../lib/issuing/run-end.ts';
+import { StatedError } from '../../lib/reading/stated-error.ts';
 import type { Cluster } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 import { openDenial, type Denial, type DenialEdges } from './denial.ts';
 import type { Issuer } from './issuer.ts';
 import type { Revocations } from './revocations.ts';
 import { openRunRoles } from './run-roles.ts';
-import { StatedError } from '../../lib/reading/stated-error.ts';
 
 /** What follows when a run ends before its deadline, on roles that opt in. */
-export type Ending = Pick<EndParts, 'publishEnd'> & { readonly stop: () => void };
+export type Ending = Pick<EndParts, 'tellEnded'> & { readonly stop: () => void };
 
 export type EndingEdges = Pick<DenialEdges, 'by' | 'record' | 'clock' | 'random' | 'onFailure'> & {
   readonly cluster: Pick<Cluster, 'identity' | 'revocations' | 'roleLease'>;
@@ -36,7 +36,7 @@ export const openEnding = ({ platform }: AuthorityConfig, edges: EndingEdges): E
   const { denial: settings } = platform.authority;
   const { writeDenial: write } = issuer.cloud;
   if (settings === undefined || write === undefined) {
-    return { publishEnd: () => Promise.resolve(), stop: () => undefined };
+    return { tellEnded: () => Promise.resolve(), stop: () => undefined };
   }
   const denial = openDenial({
     ...edges,
@@ -53,7 +53,7 @@ export const openEnding = ({ platform }: AuthorityConfig, edges: EndingEdges): E
   const unsubscribe = revocations.subscribe(denial.wake);
   const rolesOf = openRunRoles(cluster.identity.readPod, settings.roles);
   return {
-    publishEnd: publisher({
+    tellEnded: tellEnd({
       ...{ denial, rolesOf, optingIn: settings.roles, isWithinShare: openShares(edges) },
     }),
     stop: () => {
@@ -77,7 +77,7 @@ const openShares = ({ clock, onFailure }: Pick<EndingEdges, 'clock' | 'onFailure
 };
 
 /** A sidecar that is told "unavailable" tells us again. */
-const publisher =
+const tellEnd =
   ({
     denial,
     rolesOf,
@@ -88,7 +88,7 @@ const publisher =
     readonly rolesOf: ReturnType<typeof openRunRoles>;
     readonly optingIn: readonly string[];
     readonly isWithinShare: (claimant: Claimant) => boolean;
-  }): EndParts['publishEnd'] =>
+  }): EndParts['tellEnded'] =>
   async ({ run, end, claimant }) => {
     try {
       const roles = await rolesOf(claimant);

@@ -11,11 +11,11 @@ import type { User } from '../../lib/identity/workload.ts';
 import { judgeLivePod } from '../../lib/injection/live-pod.ts';
 import type { VerifyToken } from '../../lib/issuing/caller.ts';
 import { IssuingError } from '../../lib/issuing/refusal.ts';
+import { backoffMs, startLoop } from '../../lib/rounds/loop.ts';
 import { openRejudging } from '../../lib/task/rejudging.ts';
 import type { Cluster } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 import { errorFields } from './error-fields.ts';
-import { backoffMs, startLoop } from '../../lib/rounds/loop.ts';
 import type { Profiles } from './profiles.ts';
 
 export type Identity = {

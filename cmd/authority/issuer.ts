@@ -1,16 +1,16 @@
+import type { Recorder } from '../../lib/audit/record.ts';
 import { openPublicDocument } from '../../lib/edge/oidc/public-document.ts';
 import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
 import { JWKS_PATH } from '../../lib/contract/authority.ts';
 import { issuerDocuments, type Jwks } from '../../lib/grant/documents.ts';
+import { within } from '../../lib/rounds/time-limit.ts';
 import { openCloud, type Cloud, type CloudEdges } from './cloud.ts';
 import type { Cluster } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
+import type { OnFailure } from './failures.ts';
 import { keepKeys, type KeptKeys, type KeysEdges } from './keys.ts';
 import { openLaterRecords } from './later-records.ts';
 import { openPublishing, type Publishing } from './publishing.ts';
-import type { Recorder } from '../../lib/audit/record.ts';
-import { within } from '../../lib/rounds/time-limit.ts';
-import type { OnFailure } from './watching.ts';
 
 /** What the cloud trusts: keys of grants, the documents that show them, and what grants are traded for. */
 export type Issuer = {

@@ -5,9 +5,9 @@ import { TAINT_ANNOTATION } from '../../lib/contract/names.ts';
 import { openGrantKeys, type GrantKeys } from '../../lib/grant/keys.ts';
 import { KEY_RULES, type KeyConcern } from '../../lib/grant/rotation.ts';
 import type { KeyRoundEdges } from '../../lib/grant/round.ts';
+import { backoffMs, jitterMs, startLoop } from '../../lib/rounds/loop.ts';
 import type { AuthorityConfig } from './config.ts';
 import { errorFields } from './error-fields.ts';
-import { backoffMs, jitterMs, startLoop } from '../../lib/rounds/loop.ts';
 
 export type KeysEdges = Omit<KeyRoundEdges, 'now' | 'onStep'> & {
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 import type { AuditEvent, Recorder } from '../../lib/audit/record.ts';
 import { backoffMs, startLoop } from '../../lib/rounds/loop.ts';
-import type { OnFailure } from './watching.ts';
+import type { OnFailure } from './failures.ts';
 
 export type LaterRecords = {
   readonly add: (events: readonly AuditEvent[]) => void;

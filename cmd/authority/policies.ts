@@ -4,11 +4,12 @@ import { IssuingError } from '../../lib/issuing/refusal.ts';
 import type { PolicyText } from '../../lib/policy/findings.ts';
 import { policyTextOf } from '../../lib/policy/policy-text.ts';
 import type { CompiledPolicies } from '../../lib/policy/policies.ts';
-import { openLaterRecords } from './later-records.ts';
 import { backoffMs } from '../../lib/rounds/loop.ts';
+import type { OnFailure } from './failures.ts';
+import { openLaterRecords } from './later-records.ts';
 import { policyChanges } from './policy-records.ts';
 import { editionOf, openStatuses, type StatusEdges, type StoredPolicy } from './policy-status.ts';
-import type { OnFailure, WatchAll } from './watching.ts';
+import type { WatchAll } from './watching.ts';
 
 /** The policies that stand, compiled. */
 export type TaskPolicies<P extends CompiledPolicies> = {

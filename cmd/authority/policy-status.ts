@@ -2,7 +2,7 @@ import { describeFault } from '../../lib/reading/fault.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { PolicyFindings } from '../../lib/policy/findings.ts';
 import { backoffMs, startLoop, type Loop } from '../../lib/rounds/loop.ts';
-import type { OnFailure } from './watching.ts';
+import type { OnFailure } from './failures.ts';
 
 /** A TaskPolicy as the API server tells it. */
 export type StoredPolicy = {

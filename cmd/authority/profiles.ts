@@ -4,8 +4,8 @@ import type { StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
 import type { AcceptedProfiles } from '../../lib/injection/profile.ts';
 import { readProfiles } from '../../lib/injection/published-profiles.ts';
 import { describeFault } from '../../lib/reading/fault.ts';
-import { errorFields } from './error-fields.ts';
 import { backoffMs } from '../../lib/rounds/loop.ts';
+import { errorFields } from './error-fields.ts';
 
 /** The profiles that live pods may have been injected from; the webhook's to write, ours to read. */
 export type Profiles = {

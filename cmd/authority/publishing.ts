@@ -4,7 +4,7 @@ import type { PublicCopy } from '../../lib/grant/rotation.ts';
 import { backoffMs, jitterMs, startLoop } from '../../lib/rounds/loop.ts';
 import { StatedError } from '../../lib/reading/stated-error.ts';
 import { within } from '../../lib/rounds/time-limit.ts';
-import type { OnFailure } from './watching.ts';
+import type { OnFailure } from './failures.ts';
 
 /** The issuer's documents where the cloud looks for them. */
 export type Publishing = {

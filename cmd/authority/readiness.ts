@@ -5,7 +5,6 @@ export type Readiness = {
   readonly certificate: (serving: Pick<Serving, 'notAfter' | 'isLive'>) => void;
   /** From now on never ready again. */
   readonly drain: () => void;
-  readonly isDraining: () => boolean;
   /** What is missing, by name; empty: ready. */
   readonly unready: () => readonly string[];
 };
@@ -20,7 +19,6 @@ export const openReadiness = (conditions: Conditions, { now }: Pick<Clock, 'now'
   return {
     certificate: (latest) => (serving = latest),
     drain: () => (isDraining = true),
-    isDraining: () => isDraining,
     unready: () => [
       ...(isDraining ? ['draining'] : []),
       ...(serving?.isLive === true && serving.notAfter > now() ? [] : ['certificate']),

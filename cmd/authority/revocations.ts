@@ -2,7 +2,7 @@ import type { Recorder } from '../../lib/audit/record.ts';
 import type { Revocation } from '../../lib/contract/authority.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { IssuingError } from '../../lib/issuing/refusal.ts';
-import { describeFault } from '../../lib/reading/fault.ts';
+import { describeFault, type Result } from '../../lib/reading/fault.ts';
 import {
   indexRevocations,
   type RevocationIndex,
@@ -10,10 +10,10 @@ import {
 } from '../../lib/revocation/matching.ts';
 import { observedEvents } from '../../lib/revocation/observed.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
-import type { Result } from '../../lib/reading/fault.ts';
 import { backoffMs } from '../../lib/rounds/loop.ts';
+import type { OnFailure } from './failures.ts';
 import { openLaterRecords } from './later-records.ts';
-import type { OnFailure, WatchAll } from './watching.ts';
+import type { WatchAll } from './watching.ts';
 
 /** Those that stand, as the API server last told them. */
 export type Revocations = {
@@ -24,7 +24,7 @@ export type Revocations = {
    */
   readonly find: (run: RunFacts) => Revocation | undefined;
   /** All that stand, those past their `until` too. */
-  readonly active: () => RevocationIndex;
+  readonly index: () => RevocationIndex;
   /** Calls `listener` after each change, and when a Revocation's `until` passes; answers the way out. */
   readonly subscribe: (listener: () => void) => () => void;
   /** Whether what is known is all, and recent. */
@@ -117,7 +117,7 @@ export const openRevocations = (edges: RevocationsEdges): Revocations => {
       if (missing !== undefined) throw new IssuingError('revocations_unavailable', missing);
       return index.find(run, clock.now());
     },
-    active: () => index,
+    index: () => index,
     subscribe: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

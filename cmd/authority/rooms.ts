@@ -8,8 +8,8 @@ import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metric
 import { openRunIds, type RunIds } from '../../lib/grant/run-ids.ts';
 import type { Claimant, VerifyToken } from '../../lib/issuing/caller.ts';
 import { openFloodLimits, type FloodLimits } from '../../lib/issuing/flood-limits.ts';
-import { boundRefusals } from '../../lib/issuing/recorded-refusals.ts';
-import { recordedRefusal } from '../../lib/issuing/refused-call.ts';
+import { recordedRefusal } from '../../lib/issuing/recorded-refusal.ts';
+import { boundRefusals } from '../../lib/issuing/refusal-bounds.ts';
 import type { Refusal } from '../../lib/issuing/refusal.ts';
 import { openPolicies, type CompiledPolicies } from '../../lib/policy/policies.ts';
 import { decide } from '../../lib/policy/run-decision.ts';
@@ -18,6 +18,7 @@ import { openCollection } from './collection.ts';
 import type { AuthorityConfig } from './config.ts';
 import { openEnding } from './ending.ts';
 import { errorFields } from './error-fields.ts';
+import type { OnFailure } from './failures.ts';
 import { openIdentity, type Identity } from './identity.ts';
 import { openIssuer, type Issuer } from './issuer.ts';
 import { openTaskPolicies, type TaskPolicies } from './policies.ts';
@@ -27,7 +28,6 @@ import type { RouteParts } from './routes.ts';
 import type { Foundation } from './startup.ts';
 import type { StreamPod } from './stream-book.ts';
 import { openStreams, type Streams } from './streams.ts';
-import type { OnFailure } from './watching.ts';
 
 /** Every room of the authority, open, and bound to each other. */
 export type Rooms = {
@@ -108,13 +108,13 @@ export const openRooms = (config: AuthorityConfig, edges: RoomEdges): Rooms => {
   const parts = { verify, runIds, decide: decideRun, identity, revocations, issuer, recordRefusal };
   const issuing = issuingParts(config, edges, { ...parts, floods, onFailure });
   const { now } = clock;
-  const { publishEnd } = ending;
+  const { tellEnded } = ending;
   return {
     ...{ keys: issuer.keys, identity, profiles, policies, revocations, streams },
     routes: {
       issuing,
       ending: {
-        ...{ verify, admit: floods.admit, record: audit.record, publishEnd, now },
+        ...{ verify, admit: floods.admit, record: audit.record, tellEnded, now },
         belongsTo: runIds.belongsTo,
       },
       ...{ streams, floods, jwks: issuer.publicJwks, onBug: issuing.onBug },

@@ -29,7 +29,7 @@ import {
   toRefusal,
   type Refusal,
 } from '../../lib/issuing/refusal.ts';
-import { recordedRefusal } from '../../lib/issuing/refused-call.ts';
+import { recordedRefusal } from '../../lib/issuing/recorded-refusal.ts';
 import { endRun, type EndParts, type KnownEnd } from '../../lib/issuing/run-end.ts';
 import { exchangeToken, type ExchangeParts } from '../../lib/issuing/token-exchange.ts';
 import type { Streams } from './streams.ts';

@@ -1,7 +1,6 @@
-import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
 import type { ReadPod } from '../../lib/identity/identification.ts';
-import { sidecarsOf } from '../../lib/injection/consumers.ts';
+import { givenTasks } from '../../lib/injection/consumers.ts';
 import { readPod } from '../../lib/injection/pod-shape.ts';
 import type { Claimant } from '../../lib/issuing/caller.ts';
 import { readAdmittedTasks } from '../../lib/task/admitted.ts';
@@ -21,8 +20,6 @@ export const openRunRoles =
   };
 
 const rolesOf = (pod: Pod): readonly string[] | undefined => {
-  const [sidecar] = sidecarsOf(pod);
-  const env = sidecar?.container.env?.find(({ name }) => name === SIDECAR_ENV.tasks);
-  const admitted = readAdmittedTasks(env?.value ?? '');
+  const admitted = readAdmittedTasks(givenTasks(pod)?.text ?? '');
   return admitted.ok ? admitted.value.tasks.map(({ role }) => role) : undefined;
 };

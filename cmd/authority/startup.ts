@@ -1,8 +1,10 @@
+import { setTimeout as wait } from 'node:timers/promises';
+
+import { backoffMs } from '../../lib/rounds/loop.ts';
 import { readAuditKeys, type AuditKeys } from './audit-keys.ts';
 import { openAudit, type Audit, type AuditEdges } from './audit.ts';
 import type { Cluster } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
-import { backoffMs } from '../../lib/rounds/loop.ts';
 
 /** What must be there before anything else can be: nothing happens without a record. */
 export type Foundation = {
@@ -39,5 +41,3 @@ export const layFoundation = async (
     }
   }
 };
-
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -73,7 +73,7 @@ const openStand = () => {
       return pod(token);
     },
     revocations: {
-      active: () => state.index,
+      index: () => state.index,
       isCurrent: () => state.isCurrent,
       subscribe: (given) => {
         listener = given;

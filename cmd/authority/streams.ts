@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
 
 import { HEARTBEAT_MS, type StreamLine } from '../../lib/contract/authority.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
@@ -35,7 +36,7 @@ export type Streams = {
 export type StreamsEdges = {
   /** @throws IdentityError */
   readonly authenticate: (token: string, peer: string) => Promise<StreamPod>;
-  readonly revocations: Pick<Revocations, 'active' | 'subscribe' | 'isCurrent'>;
+  readonly revocations: Pick<Revocations, 'index' | 'subscribe' | 'isCurrent'>;
   /** Whether the run is of the pod with this UID: an HMAC. */
   readonly belongsTo: (run: string, podUid: string) => boolean;
   /** See {@link RevocationsEdges.by}. */
@@ -70,7 +71,7 @@ export const openStreams = (edges: StreamsEdges): Streams => {
   const tell = (stream: Stream): void => {
     const { pod } = stream;
     const own = owners.ownedBy(pod.podUid);
-    const active = revocations.active().forPod(pod, clock.now(), own);
+    const active = revocations.index().forPod(pod, clock.now(), own);
     const line = active.length === 0 ? NOTHING_REVOKED : render({ type: 'revocations', active });
     if (line === stream.told) return;
     stream.told = line;
@@ -95,7 +96,7 @@ export const openStreams = (edges: StreamsEdges): Streams => {
   });
   const search = openSearch(owners, (podUid) => book.ofPod(podUid).forEach(tell));
   const follow = (): void => {
-    const { ofRuns } = revocations.active();
+    const { ofRuns } = revocations.index();
     owners.replace(ofRuns.filter((revocation) => !isCompletionBy(revocation, edges.by)));
     search.run();
     book.all.forEach(tell);
@@ -179,5 +180,3 @@ const HEADERS = {
   'Cache-Control': 'no-store',
   Connection: 'close',
 };
-
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -7,6 +7,3 @@ export type WatchAll<T extends object = object> = (handlers: {
   readonly onError: (error: unknown) => void;
   readonly backoffMs: (attempt: number) => number;
 }) => () => void;
-
-/** Something went wrong and is tried again: a constant message, and the error to be logged. */
-export type OnFailure = (message: string, error: unknown) => void;

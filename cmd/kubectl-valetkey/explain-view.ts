@@ -1,7 +1,7 @@
 import type { Decision } from '../../lib/policy/decision.ts';
 import { describeFault } from '../../lib/reading/fault.ts';
 import type { Answer } from './answer.ts';
-import type { ExplainedTask } from './asked-task.ts';
+import type { ExplainedTask } from './explained-task.ts';
 import type { ExplainedPod } from './explaining.ts';
 import { describeTerms } from './namespace-terms.ts';
 

@@ -222,6 +222,23 @@ note: rule 3 is broken: excepted by the platform
     expect(code).toBe(1);
   });
 
+  test('shows no task that a container elsewhere carries by the sidecar’s name', async () => {
+    const misplaced = ({ spec, ...pod }: Pod): Pod => {
+      const isSidecar = ({ name }: { readonly name: string }) => name === 'valetkey-sidecar';
+      const { initContainers = [], containers = [] } = spec ?? {};
+      const sidecars = initContainers.filter(isSidecar);
+      const others = initContainers.filter((each) => !isSidecar(each));
+      const lists = { initContainers: others, containers: [...containers, ...sidecars] };
+      return { ...pod, spec: { ...spec, ...lists } };
+    };
+    const { code, out } = await run(['explain', 'agent'], {
+      cluster: holding([reading], misplaced),
+    });
+    expect(out).toContain('note: it declares tasks that no admission fixed');
+    expect(out).not.toContain('task summarize\n');
+    expect(code).toBe(1);
+  });
+
   test('under trust: cluster asks no policy', async () => {
     const cluster = holding([reading], undefined, platform);
     const { code, out } = await run(['explain', 'agent'], { cluster });

@@ -13,7 +13,7 @@ import {
 } from './command-line.ts';
 import type { ClusterOptions } from './cluster.ts';
 import { explainAnswer } from './explain-view.ts';
-import { explainPod, groundIn, readGround, type Ground, type ReadTasksOf } from './explaining.ts';
+import { explainPod, groundIn, readGround, type Ground, type PodToExplain } from './explaining.ts';
 import { manifestsIn, podsIn } from './file-pods.ts';
 import { readLivePod } from './live-pod.ts';
 import { platformIn } from './platform.ts';
@@ -92,7 +92,7 @@ const explain = async (pod: string | undefined, options: Options, shell: Shell):
   tell(shell, explainAnswer(explained), options.output);
 };
 
-type Subjects = { readonly pods: readonly ReadTasksOf[]; readonly ground: Ground };
+type Subjects = { readonly pods: readonly PodToExplain[]; readonly ground: Ground };
 
 const readLive = async (name: string, options: Options, shell: Shell): Promise<Subjects> => {
   const cluster = shell.edges.openCluster(options);

@@ -4,7 +4,7 @@ import type { Task } from '../../lib/contract/task.ts';
 import { openPolicies, type CompiledPolicies } from '../../lib/policy/policies.ts';
 import { policyTextOf } from '../../lib/policy/policy-text.ts';
 import type { Fault } from '../../lib/reading/fault.ts';
-import { explainTask, type ExplainedTask } from './asked-task.ts';
+import { explainTask, type ExplainedTask } from './explained-task.ts';
 import type { Cluster } from './cluster.ts';
 import type { Manifest } from './manifests.ts';
 import { termsOf, type NamespaceTerms } from './namespace-terms.ts';
@@ -73,7 +73,7 @@ export const groundIn = (
 };
 
 /** A pod whose tasks are read already. */
-export type ReadTasksOf = Omit<ExplainedPod, 'trust' | 'terms' | 'tasks'> & {
+export type PodToExplain = Omit<ExplainedPod, 'trust' | 'terms' | 'tasks'> & {
   readonly surroundings?: ToldSurroundings;
   readonly tasks: readonly Task[];
   readonly podIp?: string;
@@ -85,7 +85,7 @@ export type ReadTasksOf = Omit<ExplainedPod, 'trust' | 'terms' | 'tasks'> & {
  * @throws ToolError for a task or params that it does not declare
  */
 export const explainPod = async (
-  { tasks, podIp, surroundings, ...pod }: ReadTasksOf,
+  { tasks, podIp, surroundings, ...pod }: PodToExplain,
   wish: Wish,
   { platform, ...ground }: Ground,
 ): Promise<ExplainedPod> => {

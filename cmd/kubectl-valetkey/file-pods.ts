@@ -1,6 +1,6 @@
 import { describeExcused } from '../../lib/injection/verdict.ts';
 import type { Edges } from './edges.ts';
-import type { Ground, ReadTasksOf } from './explaining.ts';
+import type { Ground, PodToExplain } from './explaining.ts';
 import { nameOf, readText } from './files.ts';
 import { readManifests, type Manifest } from './manifests.ts';
 import { judgeNewPod } from './new-pod.ts';
@@ -34,9 +34,9 @@ export const podsIn = async (
   paths: readonly string[],
   sources: SurroundingsSources,
   ground: Ground,
-): Promise<readonly ReadTasksOf[]> => {
+): Promise<readonly PodToExplain[]> => {
   const readSurroundings = openSurroundings(sources);
-  const pods: ReadTasksOf[] = [];
+  const pods: PodToExplain[] = [];
   for (const { content, kind, name, namespace = sources.namespace } of sources.manifests) {
     if (content.type !== 'pod') continue;
     const judged = await judgeNewPod(content.pod, { ...ground, namespace, readSurroundings });

@@ -6,7 +6,7 @@ import { describeFault, type Fault } from '../../lib/reading/fault.ts';
 import type { Manifest, Position } from './manifests.ts';
 import { termsOf, type NamespaceTerms } from './namespace-terms.ts';
 import { judgeNewPod, type NewPod } from './new-pod.ts';
-import type { ReadSurroundings } from './surroundings.ts';
+import type { ReadToldSurroundings } from './surroundings.ts';
 
 /** One thing that is wrong, or odd, in a file. */
 export type Finding = Partial<Position> & {
@@ -34,7 +34,7 @@ export type LintTerms = {
   readonly loadCatalogue: LoadCatalogue;
   /** Of objects that name none. */
   readonly namespace: string;
-  readonly readSurroundings: ReadSurroundings;
+  readonly readSurroundings: ReadToldSurroundings;
 };
 
 /** The objects of one file. */

@@ -1,13 +1,15 @@
 import type { LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
 import type { ExcusedRules } from '../../lib/contract/excused-rules.ts';
-import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
-import { MODE_LABEL, PROFILES_CONFIG_MAP, WARN_MODE } from '../../lib/contract/names.ts';
+import { PROFILES_CONFIG_MAP } from '../../lib/contract/names.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
+import type { Pod } from '../../lib/contract/pod.ts';
 import type { Task } from '../../lib/contract/task.ts';
-import { declaresTasks, sidecarsOf } from '../../lib/injection/consumers.ts';
+import { declaresTasks, givenTasks } from '../../lib/injection/consumers.ts';
 import { judgeLivePod } from '../../lib/injection/live-pod.ts';
 import { readPod } from '../../lib/injection/pod-shape.ts';
 import { readProfiles } from '../../lib/injection/published-profiles.ts';
+import { accountOf } from '../../lib/injection/surroundings.ts';
+import { EXCUSE_WORDS } from '../../lib/injection/verdict.ts';
 import { show, type Fault } from '../../lib/reading/fault.ts';
 import { isInForce, matches, type PodFacts } from '../../lib/revocation/matching.ts';
 import { describeTarget } from '../../lib/revocation/observed.ts';
@@ -15,7 +17,7 @@ import { readRevocation } from '../../lib/revocation/revocation.ts';
 import { readAdmittedTasks } from '../../lib/task/admitted.ts';
 import { rejudgeAdmitted } from '../../lib/task/rejudging.ts';
 import type { Cluster } from './cluster.ts';
-import type { Ground, ReadTasksOf } from './explaining.ts';
+import type { Ground, PodToExplain } from './explaining.ts';
 import { openSurroundings } from './surroundings.ts';
 import { foundWrong } from './tool-error.ts';
 
@@ -28,13 +30,13 @@ export const readLivePod = async (
   { namespace, name }: { readonly namespace: string; readonly name: string },
   cluster: Cluster,
   { platform, loadCatalogue, now }: Ground,
-): Promise<ReadTasksOf> => {
+): Promise<PodToExplain> => {
   const raw = await cluster.readPod({ namespace, name });
   if (raw === undefined) {
     throw foundWrong([{ path: `pod ${namespace}/${name}`, expected: 'a pod', got: 'none' }]);
   }
-  const { status, spec, metadata } = raw as LiveStatus;
-  const serviceAccount = spec?.serviceAccountName ?? 'default';
+  const { status, ...pod } = raw as LiveStatus;
+  const serviceAccount = accountOf(pod);
   const place = { namespace, serviceAccount };
   const surroundings = await openSurroundings({ manifests: [], namespace, cluster })(place);
   const { labels: namespaceLabels = {}, ...around } = surroundings;
@@ -42,7 +44,7 @@ export const readLivePod = async (
   const { profiles } = readProfiles((await cluster.readConfigMap(PROFILES_CONFIG_MAP)) ?? {});
   const judged = judgeLivePod(raw, { platform, profiles, namespaceLabels, ...account });
   const admitted = await admittedTo(raw, platform, loadCatalogue);
-  const facts = { ...place, pod: name, podUid: metadata?.uid ?? '' };
+  const facts = { ...place, pod: name, podUid: pod.metadata?.uid ?? '' };
   const revoked = await revokedBy(facts, admitted.tasks, { cluster, platform, now });
   return {
     ...{ ...place, pod: name, surroundings },
@@ -54,10 +56,8 @@ export const readLivePod = async (
 };
 
 const describeRules = ({ exceptions, warned }: ExcusedRules): readonly string[] => [
-  ...exceptions.map((id) => `rule ${id} is broken: excepted by the platform`),
-  ...warned.map(
-    (id) => `rule ${id} is broken: refused once ${MODE_LABEL} is no longer ${WARN_MODE}`,
-  ),
+  ...exceptions.map((id) => `rule ${id} is broken: ${EXCUSE_WORDS.exception}`),
+  ...warned.map((id) => `rule ${id} is broken: ${EXCUSE_WORDS.mode}`),
 ];
 
 /** The authority refuses them whatever policy says. */
@@ -79,13 +79,11 @@ const revokedBy = async (
     }));
 };
 
-type LiveStatus = {
-  readonly metadata?: { readonly uid?: string };
-  readonly spec?: { readonly serviceAccountName?: string };
+type LiveStatus = Pick<Pod, 'metadata' | 'spec'> & {
   readonly status?: { readonly podIP?: string };
 };
 
-type Admitted = Pick<ReadTasksOf, 'tasks' | 'faults' | 'warnings'>;
+type Admitted = Pick<PodToExplain, 'tasks' | 'faults' | 'warnings'>;
 
 /** Even of a pod that breaks a rule: what it would be given otherwise is worth knowing. */
 const admittedTo = async (
@@ -94,10 +92,8 @@ const admittedTo = async (
   loadCatalogue: LoadCatalogue,
 ): Promise<Admitted> => {
   const pod = readPod(raw);
-  const [sidecar] = pod.ok ? sidecarsOf(pod.value) : [];
-  const { env } = sidecar?.container ?? {};
-  const text = env?.find(({ name }) => name === SIDECAR_ENV.tasks)?.value;
-  const admitted = readAdmittedTasks(text ?? '');
+  const given = pod.ok ? givenTasks(pod.value) : undefined;
+  const admitted = readAdmittedTasks(given?.text ?? '');
   if (!admitted.ok) {
     const declared = pod.ok && declaresTasks(pod.value);
     return { tasks: [], faults: [], warnings: declared ? [NOT_ADMITTED] : [] };

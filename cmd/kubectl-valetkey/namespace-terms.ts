@@ -24,7 +24,7 @@ export const termsOf = (
   isMigrating: labels[MODE_LABEL] === WARN_MODE,
 });
 
-/** `namespace research: level restricted, exceptions from rules 3, 7, labels as the cluster has them`. */
+/** `namespace research: level restricted, exceptions from rules 3, 7, labels as the cluster says`. */
 export const describeTerms = ({ namespace, level, exceptions, ...terms }: NamespaceTerms): string =>
   [
     `namespace ${namespace}: level ${level}`,

@@ -5,8 +5,8 @@ import type { Pod } from '../../lib/contract/pod.ts';
 import type { Task } from '../../lib/contract/task.ts';
 import { judgeSpiffeId } from '../../lib/grant/spiffe-id.ts';
 import { isAsked } from '../../lib/injection/asking.ts';
-import { candidateConsumers, declaresTasks, isInjected } from '../../lib/injection/consumers.ts';
-import { declaredTasks } from '../../lib/injection/declared-tasks.ts';
+import { declaresTasks, isInjected } from '../../lib/injection/consumers.ts';
+import { declaredTasks, readDeclared } from '../../lib/injection/declared-tasks.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
 import { patchFor } from '../../lib/injection/patch.ts';
 import { planInjection } from '../../lib/injection/plan.ts';
@@ -14,9 +14,10 @@ import { readPod } from '../../lib/injection/pod-shape.ts';
 import { profileOf, type PublishedProfile } from '../../lib/injection/profile.ts';
 import type { JudgeContext } from '../../lib/injection/rules/rule.ts';
 import { judgePod } from '../../lib/injection/rules/rules.ts';
+import { accountOf } from '../../lib/injection/surroundings.ts';
 import { judgeBreaches, type Verdict } from '../../lib/injection/verdict.ts';
-import { succeed, type Fault, type Result } from '../../lib/reading/fault.ts';
-import type { ReadSurroundings, ToldSurroundings } from './surroundings.ts';
+import type { Fault, Result } from '../../lib/reading/fault.ts';
+import type { ReadToldSurroundings, ToldSurroundings } from './surroundings.ts';
 
 /** What admission would say of a pod that is yet to be created. */
 export type NewPod = {
@@ -38,7 +39,7 @@ export type NewPodTerms = {
   readonly platform: Platform;
   readonly loadCatalogue: LoadCatalogue;
   readonly namespace: string;
-  readonly readSurroundings: ReadSurroundings;
+  readonly readSurroundings: ReadToldSurroundings;
 };
 
 /**
@@ -57,9 +58,9 @@ export const judgeNewPod = async (
   if (!read.ok) return { ...EMPTY, namespace, faults: read.faults };
   const pod = read.value;
   if (!isAsked({ pod, oldPod: undefined }, platform)) return undefined;
-  const serviceAccount = pod.spec?.serviceAccountName ?? 'default';
+  const serviceAccount = accountOf(pod);
   const surroundings = await terms.readSurroundings({ namespace, serviceAccount });
-  const declared = await tasksOf(pod, platform, loadCatalogue);
+  const declared = await readDeclared(pod, platform, declaredTasks(platform, loadCatalogue));
   const tasks = declared.ok ? declared.value : [];
   const { refusals, ...judged } = judgeByRules(pod, declared, {
     platform,
@@ -75,21 +76,6 @@ export const judgeNewPod = async (
 };
 
 const EMPTY = { serviceAccount: 'default', tasks: [], excused: [], warnings: [] };
-
-const tasksOf = (
-  pod: Pod,
-  platform: Platform,
-  loadCatalogue: LoadCatalogue,
-): Promise<Result<readonly Task[]>> =>
-  declaresTasks(pod)
-    ? declaredTasks(
-        platform,
-        loadCatalogue,
-      )({
-        annotations: pod.metadata?.annotations ?? {},
-        consumers: candidateConsumers(pod, platform),
-      })
-    : Promise.resolve(succeed([]));
 
 /** Both sides of the judgement are ours: no rule looks at which roots these are. */
 const ANY_ROOTS = 'any';

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 
+import { INSTALLED } from '../../lib/contract/names.ts';
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { fixture, run } from './fixtures/stage.ts';
 import { allOf, buildProgram } from './program.ts';
-import { INSTALLED } from '../../lib/contract/names.ts';
 
 const never = () => {
   throw new Error('nothing runs');

@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { durationSeconds } from '../../lib/config/durations.ts';
 import type { Revocation, RevocationSpec } from '../../lib/contract/authority.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
+import { accountOf } from '../../lib/injection/surroundings.ts';
 import { read } from '../../lib/reading/reader.ts';
 import { matches } from '../../lib/revocation/matching.ts';
 import { revocationSpec } from '../../lib/revocation/revocation.ts';
@@ -184,12 +185,12 @@ const podsOf = async (
 const nameOf = ({ metadata }: Pod): string =>
   `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
 
-const names = (spec: RevocationSpec, { metadata, spec: podSpec }: Pod): boolean =>
+const names = (spec: RevocationSpec, pod: Pod): boolean =>
   matches({ spec } satisfies Pick<Revocation, 'spec'>, {
-    namespace: metadata?.namespace ?? '',
-    serviceAccount: podSpec?.serviceAccountName ?? 'default',
-    pod: metadata?.name ?? '',
-    podUid: metadata?.uid ?? '',
+    namespace: pod.metadata?.namespace ?? '',
+    serviceAccount: accountOf(pod),
+    pod: pod.metadata?.name ?? '',
+    podUid: pod.metadata?.uid ?? '',
     // Which of its tasks a pod runs is its own to say: every pod of the account may run this one.
     task: spec.task?.task ?? '',
   });

@@ -8,7 +8,7 @@ export type ToldSurroundings = Surroundings & {
 };
 
 /** Throws KubernetesError. */
-export type ReadSurroundings = (pod: {
+export type ReadToldSurroundings = (pod: {
   readonly namespace: string;
   readonly serviceAccount: string;
 }) => Promise<ToldSurroundings>;
@@ -24,7 +24,7 @@ export type SurroundingsSources = {
 
 /** Reads what admission reads: from files that will be applied, else from the cluster. */
 export const openSurroundings =
-  (sources: SurroundingsSources): ReadSurroundings =>
+  (sources: SurroundingsSources): ReadToldSurroundings =>
   async ({ namespace, serviceAccount: name }) => {
     const [told, annotations] = await Promise.all([
       labelsOf(namespace, sources),

@@ -13,10 +13,10 @@ import { ROTATION_RULES } from '../../lib/certificate/rotation.ts';
 import { readPair, type Serving } from '../../lib/certificate/serving.ts';
 import { ROTATE_ANNOTATION } from '../../lib/contract/names.ts';
 import { describeFault } from '../../lib/reading/fault.ts';
+import { StatedError } from '../../lib/reading/stated-error.ts';
+import { backoffMs, jitterMs, startLoop, type Loop } from '../../lib/rounds/loop.ts';
 import type { Cluster } from './cluster.ts';
 import type { WebhookConfig } from './config.ts';
-import { backoffMs, jitterMs, startLoop, type Loop } from '../../lib/rounds/loop.ts';
-import { StatedError } from '../../lib/reading/stated-error.ts';
 
 export type CertificateReports = {
   /** Told after every round that went well, whether or not anything is new. */

@@ -3,8 +3,8 @@ import type { Log } from '../../lib/contract/log.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
 import { openPolicies, type CompiledPolicies } from '../../lib/policy/policies.ts';
 import { policyTextOf } from '../../lib/policy/policy-text.ts';
-import { errorFields } from './error-fields.ts';
 import { backoffMs } from '../../lib/rounds/loop.ts';
+import { errorFields } from './error-fields.ts';
 
 /** The TaskPolicies that stand, as far as they can be known. */
 export type Policies = {

@@ -1,6 +1,6 @@
 import type { LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
-import type { JudgeTasks } from '../../lib/injection/pod-judgement.ts';
+import type { JudgeTasks } from '../../lib/injection/admission-settings.ts';
 import type { Cluster } from './cluster.ts';
 import { watchPolicies, type Policies, type PoliciesEdges } from './policies.ts';
 import { admitPolicy } from './policy-admission.ts';

@@ -8,8 +8,8 @@ import { sidecarsOf } from '../../lib/injection/consumers.ts';
 import type { AcceptedProfiles, PublishedProfile } from '../../lib/injection/profile.ts';
 import { readProfiles } from '../../lib/injection/published-profiles.ts';
 import { describeFault } from '../../lib/reading/fault.ts';
-import { errorFields } from './error-fields.ts';
 import { backoffMs, jitterMs, startLoop } from '../../lib/rounds/loop.ts';
+import { errorFields } from './error-fields.ts';
 import {
   collectProfiles,
   isCurrent,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { AdmissionQuestion, Decision } from '../../lib/policy/decision.ts';
 import type { CompiledPolicies } from '../../lib/policy/policies.ts';
+import { openFairTurns } from './fair-turns.ts';
 import { openRecentAnswers } from './recent-answers.ts';
 
 /** What policies say of a task at admission: by these two alone, so that it may be remembered. */
@@ -16,21 +16,18 @@ const MAX_REMEMBERED = 1024;
 
 /**
  * Remembers decisions: all pods of one workload ask the same, and Cedar takes a millisecond for each
- * pair. After each new one everybody else has a turn: pods that are new in many tasks would keep
- * probes, timers and answers waiting for seconds.
+ * pair. New ones are made in turns of namespaces: pods that are new in many tasks would keep probes,
+ * timers and everybody's answers waiting for seconds.
  */
 export const rememberDecisions = (decide: DecideAtAdmission): DecideAtAdmission => {
   const recent = openRecentAnswers<Promise<Decision>>(MAX_REMEMBERED);
-  const decideAnew: DecideAtAdmission = async (policies, question) => {
-    const decision = await decide(policies, question);
-    await nextTurn();
-    return decision;
-  };
+  const takeTurn = openFairTurns();
   return (policies, question) => {
     const asked = digestOf([policies.version, question]);
     const known = recent.recall(asked);
     if (known !== undefined) return known;
-    const decision = decideAnew(policies, question);
+    const { namespace } = question.principal;
+    const decision = takeTurn(namespace, () => decide(policies, question));
     recent.keep(asked, decision);
     decision.catch(() => recent.forget(asked));
     return decision;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { fail, succeed } from '../../lib/reading/fault.ts';
-import type { ReadTasks } from '../../lib/injection/pod-judgement.ts';
+import type { ReadTasks } from '../../lib/injection/declared-tasks.ts';
 import { rememberTasks } from './remembered-tasks.ts';
 
 type Declared = Parameters<ReadTasks>[0];

@@ -1,6 +1,6 @@
 import { TASK_ANNOTATION_PREFIX } from '../../lib/contract/names.ts';
 import type { Task } from '../../lib/contract/task.ts';
-import type { ReadTasks } from '../../lib/injection/pod-judgement.ts';
+import type { ReadTasks } from '../../lib/injection/declared-tasks.ts';
 import type { Result } from '../../lib/reading/fault.ts';
 import { openRecentAnswers } from './recent-answers.ts';
 

@@ -2,8 +2,8 @@ import { certificateBundle } from '../../lib/config/certificates.ts';
 import { ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../lib/contract/authority.ts';
 import { describeFault, type Fault } from '../../lib/reading/fault.ts';
 import { read } from '../../lib/reading/reader.ts';
-import { errorFields } from './error-fields.ts';
 import { backoffMs } from '../../lib/rounds/loop.ts';
+import { errorFields } from './error-fields.ts';
 import type { ProfilesEdges } from './profiles.ts';
 
 export type RootsEdges = Pick<ProfilesEdges, 'watch' | 'log' | 'random'> & {

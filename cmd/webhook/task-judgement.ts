@@ -4,7 +4,7 @@ import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts
 import type { Task } from '../../lib/contract/task.ts';
 import { judgeSpiffeId } from '../../lib/grant/spiffe-id.ts';
 import type { ReadNamespaceLabels } from '../../lib/identity/identification.ts';
-import type { JudgeTasks } from '../../lib/injection/pod-judgement.ts';
+import type { JudgeTasks } from '../../lib/injection/admission-settings.ts';
 import { decideAtAdmission } from '../../lib/policy/admission-decision.ts';
 import type { Decision } from '../../lib/policy/decision.ts';
 import type { CompiledPolicies } from '../../lib/policy/policies.ts';

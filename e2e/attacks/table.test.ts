@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { Pod } from '../../lib/contract/pod.ts';
 import { changed, declaredPod, plainPod } from './base-pods.ts';
 import type { Site } from './base-pods.ts';
 import { inject, judgeChange, judgeCreation, judgeLife, judgeTaskPolicy } from './rehearsal.ts';
 import { expectAnswer } from './answers.ts';
+import { ROW_IDS, ROWS } from './rows.ts';
 import { judgeWhole, ofKind, parseTable, readTable } from './table.ts';
 import type { AttackOf } from './table.ts';
 
@@ -24,6 +27,26 @@ const basePod = async ({ of, declare }: AttackOf<'create'>['create']): Promise<P
 
 test('the table has sixty attacks at least', () => {
   expect(attacks.length).toBeGreaterThanOrEqual(60);
+});
+
+describe('rows', () => {
+  const page = join(import.meta.dirname, '../../docs/threat-model.md');
+  const lines = readFileSync(page, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+    .map((cells) => ({ attack: cells[1] ?? '', shownBy: cells.at(-2) ?? '' }));
+
+  test.each(ROW_IDS)('%s: a line of the threat model', (row) => {
+    expect(lines.filter(({ attack }) => attack.includes(ROWS[row].attack))).toHaveLength(1);
+  });
+
+  test('are there for each line that the table is said to show', () => {
+    const shown = lines.filter(({ shownBy }) => shownBy.startsWith('table'));
+    const isKnown = (attack: string) => ROW_IDS.some((row) => attack.includes(ROWS[row].attack));
+    expect(shown.length).toBeGreaterThan(0);
+    expect(shown.filter(({ attack }) => !isKnown(attack))).toEqual([]);
+  });
 });
 
 describe('a table', () => {

@@ -47,21 +47,28 @@ type Inherited = {
   /** Below a security context, as `?seccompProfile.?type`. */
   readonly member: Cel;
   readonly isBroken: (optional: Cel) => Cel;
+  /** The sidecar has the pod's, even where every other container has its own. */
+  readonly reachesSidecar?: boolean;
   readonly breach: Pick<Breach, 'expected' | 'got'> & { readonly at: string };
 };
 
 /** A field of each container and, once for all that have none of their own, of the pod. */
-const inherited = ({ member, isBroken, breach: { at, ...breach } }: Inherited): Cel => {
+/** Where nobody joins a running pod, nothing of it is new. */
+const ANY = 'variables.others.size() > 0';
+
+const inherited = ({ member, isBroken, reachesSidecar, breach }: Inherited): Cel => {
+  const { at, ...words } = breach;
   const [own, ofPod] = [`k.own.${member}`, `variables.ofPod.${member}`];
+  const isInherited = `variables.others.exists(k, !${own}.hasValue())`;
   return concat([
     breachesOf({
       isBroken: `(${own}.hasValue() || !${ofPod}.hasValue()) && ${isBroken(own)}`,
       path: `${PATH} + "/${at}"`,
-      ...breach,
+      ...words,
     }),
     breachWhen(
-      `${ofPod}.hasValue() && ${isBroken(ofPod)} && variables.others.exists(k, !${own}.hasValue())`,
-      { rule, path: literal(`/spec/securityContext/${at}`), ...breach },
+      `${ofPod}.hasValue() && ${isBroken(ofPod)} && ${reachesSidecar === true ? ANY : isInherited}`,
+      { rule, path: literal(`/spec/securityContext/${at}`), ...words },
     ),
   ]);
 };
@@ -173,11 +180,13 @@ const INHERITED: readonly Inherited[] = [
   {
     member: '?appArmorProfile.?type',
     isBroken: (type) => `${type}.orValue("") == "Unconfined"`,
+    reachesSidecar: true,
     breach: { at: 'appArmorProfile/type', expected: CONFINED, got: '"Unconfined"' },
   },
   ...(['type', 'user', 'role'] as const).map((member) => ({
     member: `?seLinuxOptions.?${member}`,
     isBroken: (value: Cel) => `!(${value}.orValue("") in ${literal(SE_LINUX[member].confined)})`,
+    reachesSidecar: true,
     breach: {
       at: `seLinuxOptions/${member}`,
       expected: SE_LINUX[member].expected,

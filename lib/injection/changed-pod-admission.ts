@@ -1,7 +1,8 @@
 import { allowed } from '../admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
 import type { Pod } from '../contract/pod.ts';
-import { contextOf, refused, type PodAdmissionSettings } from './pod-judgement.ts';
+import { contextOf, type PodAdmissionSettings } from './admission-settings.ts';
+import { refused } from './pod-refusal.ts';
 import { breaksGlass, joiningContainers } from './rules/ephemeral-containers.ts';
 import type { JudgeContext } from './rules/rule.ts';
 import { judgePod } from './rules/rules.ts';

@@ -1,6 +1,6 @@
 import { SIDECAR_CONTAINER, TASK_ANNOTATION_PREFIX } from '../contract/names.ts';
 import { SIDECAR_ENV } from '../contract/environment.ts';
-import type { Container, Pod } from '../contract/pod.ts';
+import type { Pod } from '../contract/pod.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
 import { containersOf, type PlacedContainer } from './containers.ts';
@@ -59,19 +59,42 @@ export const sidecarsOf = (pod: Pod): readonly PlacedContainer[] =>
 export const isInjected = (pod: Pod): boolean =>
   sidecarsOf(pod).some(({ list }) => list === 'initContainers');
 
+/** What the pod's sidecar was given, as it stands there. */
+export type GivenTasks = {
+  /** Empty: it was given none. */
+  readonly text: string;
+  /** JSON pointer to it. */
+  readonly path: string;
+};
+
+/**
+ * The tasks that the pod's sidecar was given. What bears its name elsewhere than where we put it is
+ * given none.
+ *
+ * @returns nothing without a sidecar
+ */
+export const givenTasks = (pod: Pod): GivenTasks | undefined => {
+  const sidecar = sidecarsOf(pod).find(({ list }) => list === 'initContainers');
+  if (sidecar === undefined) return undefined;
+  // A list may be null.
+  const env = sidecar.container.env ?? [];
+  const index = env.findIndex(({ name }) => name === SIDECAR_ENV.tasks);
+  const path = `${sidecar.path}/env/${index === -1 ? '-' : index}/value`;
+  return { text: env[index]?.value ?? '', path };
+};
+
 /**
  * The consumers that the pod's sidecar was given, in the order of their volumes.
  *
  * @returns nothing without a sidecar; an empty list when what it was given cannot be read
  */
 export const admittedConsumers = (pod: Pod): readonly string[] | undefined => {
-  const sidecar = sidecarsOf(pod).find(({ list }) => list === 'initContainers');
-  return sidecar === undefined ? undefined : readConsumers(sidecar.container);
+  const given = givenTasks(pod);
+  return given && readConsumers(given);
 };
 
-const readConsumers = (sidecar: Container): readonly string[] => {
-  const text = sidecar.env?.find(({ name }) => name === SIDECAR_ENV.tasks)?.value;
-  const consumers = (parse(text ?? '') as { consumers?: unknown } | undefined)?.consumers;
+const readConsumers = ({ text }: GivenTasks): readonly string[] => {
+  const consumers = (parse(text) as { consumers?: unknown } | undefined)?.consumers;
   const isList = Array.isArray(consumers) && consumers.every((name) => typeof name === 'string');
   return isList ? consumers : [];
 };

@@ -1,12 +1,10 @@
-import { SIDECAR_ENV } from '../contract/environment.ts';
 import type { ExcusedRules } from '../contract/excused-rules.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Pod } from '../contract/pod.ts';
 import type { AdmittedTasks } from '../contract/task.ts';
-import { fail, succeed, type Fault, type Result } from '../reading/fault.ts';
+import { fail, succeed, type Result } from '../reading/fault.ts';
 import { readAdmittedTasks } from '../task/admitted.ts';
-import { sidecarsOf } from './consumers.ts';
-import type { PlacedContainer } from './containers.ts';
+import { givenTasks, type GivenTasks } from './consumers.ts';
 import { readPod } from './pod-shape.ts';
 import type { AcceptedProfiles } from './profile.ts';
 import type { JudgeContext, ServiceAccount } from './rules/rule.ts';
@@ -50,8 +48,8 @@ export const judgeLivePod = (
   const read = readPod(rawPod);
   if (!read.ok) return read;
   const pod = read.value;
-  const sidecar = sidecarsOf(pod).find(({ list }) => list === 'initContainers');
-  const admitted = sidecar && admittedTo(sidecar);
+  const given = givenTasks(pod);
+  const admitted = given && admittedBy(given);
   const tasks = admitted?.ok === true ? admitted.value.tasks : [];
   const namespace = pod.metadata?.namespace;
   const context: JudgeContext = {
@@ -76,12 +74,8 @@ export const judgeLivePod = (
 };
 
 /** The tasks that a sidecar carries; without any it breaks rule 2. */
-const admittedTo = ({ path, container }: PlacedContainer): Result<AdmittedTasks> => {
-  const env = container.env ?? [];
-  const index = env.findIndex(({ name }) => name === SIDECAR_ENV.tasks);
-  const source = `${path}/env/${index === -1 ? '-' : index}/value`;
-  const admitted = readAdmittedTasks(env[index]?.value ?? '');
-  return admitted.ok ? admitted : fail(admitted.faults.map((fault) => inTasks(fault, source)));
+const admittedBy = ({ text, path: source }: GivenTasks): Result<AdmittedTasks> => {
+  const admitted = readAdmittedTasks(text);
+  if (admitted.ok) return admitted;
+  return fail(admitted.faults.map((fault) => ({ ...fault, source, rule: '2' })));
 };
-
-const inTasks = (fault: Fault, source: string): Fault => ({ ...fault, source, rule: '2' });

@@ -2,14 +2,16 @@ import { allowed, errored, patched } from '../admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
 import type { Pod } from '../contract/pod.ts';
 import type { Task } from '../contract/task.ts';
-import { succeed, type Result } from '../reading/fault.ts';
-import { candidateConsumers, consumersOf, declaresTasks, isInjected } from './consumers.ts';
+import type { Result } from '../reading/fault.ts';
+import { contextOf, type JudgeTasks, type PodAdmissionSettings } from './admission-settings.ts';
+import { consumersOf, isInjected } from './consumers.ts';
+import { readDeclared } from './declared-tasks.ts';
 import { patchFor } from './patch.ts';
 import { planInjection } from './plan.ts';
-import { contextOf, refused, type JudgeTasks, type PodAdmissionSettings } from './pod-judgement.ts';
+import { refused } from './pod-refusal.ts';
 import type { PublishedProfile } from './profile.ts';
 import { judgePod } from './rules/rules.ts';
-import type { Surroundings } from './surroundings.ts';
+import { accountOf, type Surroundings } from './surroundings.ts';
 import { describeExcused, judgeBreaches, type Verdict } from './verdict.ts';
 
 /** Tasks, and what already bears our names, or every fault; then plan, then patch. */
@@ -27,7 +29,7 @@ export const mutateNew = async (
 ): Promise<AdmissionOutcome> => {
   const { platform } = settings;
   const { namespace } = request;
-  const tasks = await readDeclared(pod, settings);
+  const tasks = await readDeclared(pod, settings.platform, settings.readTasks);
   const pretended = judgeInput(pod, tasks, { request, settings });
   if (!tasks.ok) return refused([...tasks.faults, ...pretended.refusals]);
   if (pretended.refusals.length > 0) return refused(pretended.refusals);
@@ -45,7 +47,7 @@ export const validateNew = async (
   settings: PodAdmissionSettings,
 ): Promise<AdmissionOutcome> => {
   const { namespace } = request;
-  const tasks = await readDeclared(pod, settings);
+  const tasks = await readDeclared(pod, settings.platform, settings.readTasks);
   const surroundings = await surroundingsOf(pod, request, settings);
   if (surroundings === undefined) return errored(503, UNKNOWN_ACCOUNT);
   const { labels = {}, serviceAccount } = surroundings;
@@ -77,9 +79,6 @@ const surroundingsOf = (
     ? Promise.resolve({})
     : readSurroundings({ namespace, serviceAccount: accountOf(pod) });
 
-/** The ServiceAccount plugin has written it by now, where the pod's author had not. */
-const accountOf = (pod: Pod): string => pod.spec?.serviceAccountName ?? 'default';
-
 const judgeTasksOf = async (
   asked: { readonly pod: Pod; readonly namespace: string; readonly tasks: readonly Task[] },
   { judgeTasks }: PodAdmissionSettings,
@@ -107,17 +106,6 @@ const judgeInput = (
   const faults = judgePod(pod, context, (id) => id === '1' || (id === '2' && hasEquality));
   return judgeBreaches(faults, { ...settings, namespace: request.namespace });
 };
-
-const readDeclared = (
-  pod: Pod,
-  { platform, readTasks }: PodAdmissionSettings,
-): Promise<Result<readonly Task[]>> =>
-  declaresTasks(pod)
-    ? readTasks({
-        annotations: pod.metadata?.annotations ?? {},
-        consumers: candidateConsumers(pod, platform),
-      })
-    : Promise.resolve(succeed([]));
 
 /** For the API server's audit log. */
 const namesOf = (pod: Pod, tasks: readonly Task[]): Readonly<Record<string, string>> => ({

@@ -8,7 +8,8 @@ import { lateContainer } from './fixtures/cases.ts';
 import { agentPod, agentTasks, inject } from './fixtures/pods.ts';
 import { applyPatch } from './json-patch.ts';
 import { podAdmission } from './pod-admission.ts';
-import type { JudgeTasks, PodAdmissionSettings, ReadTasks } from './pod-judgement.ts';
+import type { JudgeTasks, PodAdmissionSettings } from './admission-settings.ts';
+import type { ReadTasks } from './declared-tasks.ts';
 import { profileOf } from './profile.ts';
 import type { ReadSurroundings, Surroundings } from './surroundings.ts';
 

@@ -6,7 +6,7 @@ import { isAsked } from './asking.ts';
 import { validateChanged } from './changed-pod-admission.ts';
 import { declaresTasks } from './consumers.ts';
 import { mutateNew, validateNew } from './new-pod-admission.ts';
-import type { PodAdmissionSettings } from './pod-judgement.ts';
+import type { PodAdmissionSettings } from './admission-settings.ts';
 import { readPod } from './pod-shape.ts';
 import type { Occasion } from './rules/rule.ts';
 

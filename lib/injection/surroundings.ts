@@ -1,3 +1,4 @@
+import type { Pod } from '../contract/pod.ts';
 import type { ServiceAccount } from './rules/rule.ts';
 
 /** What stands around a new pod and says how it is judged; what is not known excuses nothing. */
@@ -13,3 +14,7 @@ export type ReadSurroundings = (pod: {
   readonly namespace: string;
   readonly serviceAccount: string;
 }) => Promise<Surroundings | undefined>;
+
+/** The pod's service account. The ServiceAccount plugin writes it, where the pod's author has not. */
+export const accountOf = ({ spec }: Pick<Pod, 'spec'>): string =>
+  spec?.serviceAccountName ?? 'default';

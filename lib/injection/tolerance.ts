@@ -83,7 +83,7 @@ const quantities =
     return [...new Set([...Object.keys(ours), ...Object.keys(found)])].flatMap((name) => {
       const isFine = Object.hasOwn(ours, name)
         ? isWithin(ours[name], found[name], most(accept.maxResources, name))
-        : others.includes(name);
+        : others.includes(name) && readQuantity(found[name]) !== undefined;
       return isFine
         ? []
         : [unequal(ours[name], found[name], { path: `${at.path}${pointer(name)}` })];

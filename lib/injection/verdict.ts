@@ -53,6 +53,12 @@ export const excusedRules = (excused: Verdict['excused']): ExcusedRules => {
   return { exceptions: rulesBy('exception'), warned: rulesBy('mode') };
 };
 
+/** By whose leave a breach is excused, in words. */
+export const EXCUSE_WORDS = {
+  exception: 'excepted by the platform',
+  mode: `refused once ${MODE_LABEL} is no longer ${WARN_MODE}`,
+} as const satisfies Readonly<Record<Excused['by'], string>>;
+
 /** Further ones would be cut by the API server. */
 const MAX_TOLD = 10;
 
@@ -66,7 +72,7 @@ export const describeExcused = (
   const more = excused.length - MAX_TOLD;
   const lines = excused
     .slice(0, MAX_TOLD)
-    .map(({ fault, by }) => `${BECAUSE[by]}: ${describeFault(fault)}`);
+    .map(({ fault, by }) => `${EXCUSE_WORDS[by]}: ${describeFault(fault)}`);
   const rules = Object.entries(excusedRules(excused)).map(
     ([name, ids]) => [name, ids.join()] as const,
   );
@@ -75,8 +81,3 @@ export const describeExcused = (
     auditAnnotations: Object.fromEntries(rules.filter(([, ids]) => ids !== '')),
   };
 };
-
-const BECAUSE = {
-  exception: 'excepted by the platform',
-  mode: `refused once ${MODE_LABEL} is no longer ${WARN_MODE}`,
-} as const;

@@ -14,7 +14,7 @@ export type EndParts = {
   /** @throws AuditError */
   readonly record: Recorder;
   /** Has the session denied at the cloud, where its role opts in. @throws IdentityError */
-  readonly publishEnd: (ended: EndedRun) => Promise<void>;
+  readonly tellEnded: (ended: EndedRun) => Promise<void>;
   readonly now: () => number;
 };
 
@@ -57,6 +57,6 @@ export const endRun = async (
   const actor = actorOf(claimant);
   await parts.record({ kind: 'run.ended', at: parts.now(), actor, run, reason: end });
   const ended = { run, end, claimant };
-  await parts.publishEnd(ended);
+  await parts.tellEnded(ended);
   return ended;
 };

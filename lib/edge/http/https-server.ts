@@ -28,7 +28,7 @@ export type ConnectionLimits = {
 
 const DEFAULT_LIMITS: ConnectionLimits = {
   connections: 1024,
-  perPeer: 1024,
+  perPeer: 512,
   requestTimeoutMs: 15_000,
 };
 
@@ -71,7 +71,7 @@ export const openHttpsServer = (
 const OPTIONS = {
   ALPNProtocols: ['http/1.1'],
   minVersion: 'TLSv1.2',
-  handshakeTimeout: 10_000,
+  handshakeTimeout: 5_000,
   keepAliveTimeout: 95_000,
   maxHeaderSize: 16 * 1024,
   noDelay: true,

@@ -59,6 +59,11 @@ describe('credentials of its own', () => {
       [add(`${PREPARE}/env`, [{ name: 'AWS_SHARED_CREDENTIALS_FILE', value: '/keys' }])],
       `${PREPARE}/env/0`,
     ],
+    ...['AWS_CONFIG_FILE', 'AWS_CREDENTIAL_FILE', 'BOTO_CONFIG'].map((name): Case => [
+      `a file of profiles by ${name}`,
+      [add(`${PREPARE}/env`, [{ name, value: '/etc/agent/config' }])],
+      `${PREPARE}/env/0`,
+    ]),
     ...['aws-credentials', 'team.gcp.keys', 's3-access-key', 'AwsCreds', 'azure-secret'].map(
       (name): Case => [
         `all of the Secret ${name}`,
@@ -137,7 +142,7 @@ describe('credentials of its own', () => {
         source: 'ServiceAccount research/agent',
         path: `/metadata/annotations/${name.replace('/', '~1')}`,
         expected: expect.stringContaining('declare a task'),
-        got: '"x"',
+        got: JSON.stringify(name),
       },
     ]);
   });

@@ -86,7 +86,7 @@ const bindings = (
       path: `/metadata/annotations${pointer(name)}`,
       expected:
         'no role by another mechanism: declare a task, in a pod of a service account without this annotation',
-      got: show(annotations[name]),
+      got: show(name),
     }));
 
 const accountBindings = (account: ServiceAccount | undefined, namespace = ''): readonly Fault[] =>

@@ -13,10 +13,11 @@ import type { Judge } from './rule.ts';
  */
 export const judgeHardening: Judge = (pod, { platform, namespace }) => {
   const terms = LEVELS[levelOf(namespace, platform.pods)];
-  return otherContainers(pod).flatMap((placed) => {
-    const subject = subjectOf(pod, placed);
-    return DEMANDS.flatMap((demand) => demand(subject, terms));
-  });
+  const others = otherContainers(pod).map((placed) => subjectOf(pod, placed));
+  return [
+    ...others.flatMap((subject) => DEMANDS.flatMap((demand) => demand(subject, terms))),
+    ...REACHING.flatMap((demand) => demand(podItself(pod), terms)),
+  ];
 };
 
 type Subject = {
@@ -43,6 +44,14 @@ const subjectOf = (pod: Pod, { path, container }: PlacedContainer): Subject => {
     },
   };
 };
+
+/** What the sidecar has of the pod, even where every other container has its own. */
+const podItself = (pod: Pod): Subject => ({
+  path: '/spec/securityContext',
+  own: {},
+  ofPod: pod.spec?.securityContext ?? {},
+  appArmor: { path: '', value: undefined },
+});
 
 const when = (isBroken: boolean, fault: Fault): readonly Fault[] => (isBroken ? [fault] : []);
 
@@ -157,6 +166,9 @@ const seLinux: Demand = ({ path, own, ofPod }) =>
     });
   });
 
+/** The sidecar says nothing of these itself. */
+const REACHING: readonly Demand[] = [appArmor, seLinux];
+
 const DEMANDS: readonly Demand[] = [
   unprivileged,
   noEscalation,
@@ -165,6 +177,5 @@ const DEMANDS: readonly Demand[] = [
   fewCapabilities,
   defaultProc,
   seccomp,
-  appArmor,
-  seLinux,
+  ...REACHING,
 ];

@@ -35,7 +35,7 @@ const KEY_FILES =
   /(^|[/\s"'=:])(\.aws(\/|$)|\.config\/gcloud(\/|$)|\.azure(\/|$)|application_default_credentials\.json$)/m;
 
 const ASSIGNED =
-  /\b(AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SHARED_CREDENTIALS_FILE|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN)|GOOGLE_APPLICATION_CREDENTIALS|AZURE_(CLIENT_SECRET|FEDERATED_TOKEN_FILE))=/;
+  /\b(AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SHARED_CREDENTIALS_FILE|CONFIG_FILE|CREDENTIAL_FILE|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN)|GOOGLE_APPLICATION_CREDENTIALS|AZURE_(CLIENT_SECRET|FEDERATED_TOKEN_FILE))=/;
 
 /** What is wrong with one variable, whatever it is called. */
 export const judgeVariable = (variable: EnvVar, path: string): readonly Fault[] => {
@@ -60,9 +60,17 @@ const named = (name: string | undefined, path: string): readonly Fault[] => {
   return refusal === undefined ? [] : [{ path, expected: refusal.instead, got: show(name) }];
 };
 
+/** Of profiles: SDKs prefer keys, or a process that makes some, in one of these to the sidecar. */
+const PROFILE_FILES = [
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_CONFIG_FILE',
+  'AWS_CREDENTIAL_FILE',
+  'BOTO_CONFIG',
+];
+
 /** `/dev/null` is how a careful author says "none". */
 const isKeyFile = (name: string, value: string): boolean =>
-  name === 'AWS_SHARED_CREDENTIALS_FILE' && value !== '' && value !== '/dev/null';
+  PROFILE_FILES.includes(name) && value !== '' && value !== '/dev/null';
 
 /**
  * A Secret or ConfigMap whose variables come all at once. What it holds is not read: a webhook that

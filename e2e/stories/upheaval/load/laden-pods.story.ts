@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { median, percentile } from '../../../../bench/statistics.ts';
 import { waitFor } from '../../../cluster/kubectl.ts';
@@ -25,6 +26,10 @@ const failures = (answers: ApiAnswer[]): string[] =>
     .filter(({ status }) => status !== 201)
     .map(({ status, body }) => `${status} ${body.slice(0, 500)}`);
 
+/** What controllers do with a pod that is refused for want of an answer. */
+const MAX_TRIES = 5;
+const RETRY_AFTER_MS = 1_000;
+
 /** Of the API server's audit log, where it is ours. */
 const auditedBytes = (): number => (stage.node ? statSync(stage.node.auditLog).size : 0);
 
@@ -34,12 +39,22 @@ describe(`${AT_ONCE} pods at once, with 16 tasks and as many annotations as ther
   const withTasks: ApiAnswer[] = [];
   const withoutTasks: ApiAnswer[] = [];
   const injected: number[] = [];
+  /** Of those that were tried again. */
+  const refusals: string[] = [];
   let path: string;
   let api: ApiConnections;
   let prepared: ReturnType<typeof ladenPods>[];
 
   const create = (bodies: Buffer[], query = ''): Promise<ApiAnswer[]> =>
-    Promise.all(bodies.map((body) => api.call({ method: 'POST', path: path + query, body })));
+    Promise.all(bodies.map((body) => createOne(body, path + query)));
+
+  const createOne = async (body: Buffer, to: string, tries = 1): Promise<ApiAnswer> => {
+    const answer = await api.call({ method: 'POST', path: to, body });
+    if (answer.status < 500 || tries === MAX_TRIES) return answer;
+    refusals.push(`${answer.status} ${answer.body.slice(0, 500)}`);
+    await pause(RETRY_AFTER_MS);
+    return createOne(body, to, tries + 1);
+  };
 
   const removeAll = async (): Promise<void> => {
     const query = '?gracePeriodSeconds=0';
@@ -89,6 +104,11 @@ describe(`${AT_ONCE} pods at once, with 16 tasks and as many annotations as ther
     expect(injected).toEqual(Array.from({ length: PAIRS }, () => AT_ONCE));
   });
 
+  test('who is refused is told that somebody did not answer', () => {
+    const others = refusals.filter((said) => !/failed calling webhook|try again/.test(said));
+    expect(others).toEqual([]);
+  });
+
   test('none waited for us as long as the API server would', async () => {
     const allowed = await webhookTimeouts();
     expect(allowed).toBeGreaterThan(0);
@@ -105,5 +125,9 @@ describe(`${AT_ONCE} pods at once, with 16 tasks and as many annotations as ther
     };
     compare('p99', (values) => percentile(values, 0.99));
     compare('median', median);
+    noteLoad(
+      `refused and tried again, of ${withTasks.length + withoutTasks.length}`,
+      `${refusals.length}`,
+    );
   });
 });

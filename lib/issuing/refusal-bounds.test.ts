@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import type { AuditEvent } from '../audit/record.ts';
-import { boundRefusals } from './recorded-refusals.ts';
+import { boundRefusals } from './refusal-bounds.ts';
 
 const refused = (reason: string, podUid?: string): AuditEvent => ({
   kind: 'run.refused',

@@ -15,7 +15,7 @@ export type ExplainedTask = {
   readonly task: Task;
   /** `sub` of its grants; absent under `trust: cluster`. */
   readonly subject?: string;
-  /** Absent under `trust: cluster`: no policy is asked. */
+  /** Absent where no policy is asked: see {@link ExplainTerms.policies}. */
   readonly policy?: {
     /** Of every run, whatever is not known yet. */
     readonly anyRun: Decision;
@@ -29,7 +29,7 @@ export type ExplainedTask = {
 
 export type ExplainTerms = {
   readonly platform: Platform;
-  /** Absent under `trust: cluster`. */
+  /** Absent under `trust: cluster`, and where no cluster is asked and no file holds any. */
   readonly policies?: CompiledPolicies;
   readonly loadCatalogue: LoadCatalogue;
   readonly principal: RunQuestion['principal'];

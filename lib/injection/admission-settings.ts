@@ -1,19 +1,11 @@
-import { denied } from '../admission/outcome.ts';
-import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
+import type { AdmissionRequest } from '../admission/review.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
-import type { Fault, Result } from '../reading/fault.ts';
-import type { ConsumerNames } from './consumers.ts';
+import type { Fault } from '../reading/fault.ts';
+import type { ReadTasks } from './declared-tasks.ts';
 import type { AcceptedProfiles, PublishedProfile } from './profile.ts';
 import type { JudgeContext, Occasion } from './rules/rule.ts';
-import { ruleOf } from './rules/rules.ts';
 import type { ReadSurroundings } from './surroundings.ts';
-
-/** Reads the tasks that annotations declare; limits, catalogue and dialect are bound by the program. */
-export type ReadTasks = (declared: {
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly consumers: ConsumerNames;
-}) => Promise<Result<readonly Task[]>>;
 
 /** What is said of the tasks of a new pod beside the rules: breaches refuse it, warnings are told. */
 export type JudgeTasks = (asked: {
@@ -59,14 +51,4 @@ export const contextOf = (
 const acceptedBy = ({ profiles, published }: PodAdmissionSettings): AcceptedProfiles => {
   const own = published();
   return new Map([...profiles(), ...(own ? [[own.hash, own.profile] as const] : [])]);
-};
-
-/** Every breach, then what to do instead, once for each rule. */
-export const refused = (faults: readonly Fault[]): AdmissionOutcome => {
-  const rules = [...new Set(faults.map(({ rule }) => rule ?? 'declaration'))];
-  const advice = rules.flatMap((id) => {
-    const rule = ruleOf(id);
-    return rule === undefined ? [] : [`rule ${id}: ${rule.message}`];
-  });
-  return denied(faults, { auditAnnotations: { refused: rules.join(',') } }, advice);
 };
