@@ -51,9 +51,10 @@ describe('creations as dry runs', () => {
     expect(await outcomesOf(bare)).toEqual([['bare']]);
   });
 
-  test('are tried once more where they were refused, and not oftener', async () => {
+  test('are tried again where they were refused, and not for ever', async () => {
     expect(await outcomesOf(refused, injected)).toEqual([['refused', 'injected']]);
-    expect(await outcomesOf(refused, refused)).toEqual([['refused', 'refused']]);
+    const always = Array.from({ length: 5 }, () => refused);
+    expect(await outcomesOf(...always)).toEqual([always.map(() => 'refused')]);
   });
 
   test('are disturbed once, half-way', async () => {

@@ -10,7 +10,7 @@ export type Attempt = {
   endedAt: number;
 };
 
-/** The attempts at one pod: one, or two where the first was refused. */
+/** The attempts at one pod: one more after each that was refused, {@link MAX_TRIES} at most. */
 export type Creation = Attempt[];
 
 export type CreationPlan = {
@@ -24,11 +24,13 @@ export type CreationPlan = {
   retryAfterMs?: number;
 };
 
+/** Of a controller that lost patience long since. */
+const MAX_TRIES = 5;
 /** As long as the controller of Jobs waits before it tries again. */
 const RETRY_AFTER_MS = 1_000;
 
 /**
- * Creates pods as dry runs, for which the API server asks every webhook as ever, and once more each
+ * Creates pods as dry runs, for which the API server asks every webhook as ever, and again each
  * that was refused.
  *
  * @throws when a request has no answer
@@ -44,10 +46,12 @@ export const createAllDry = async (
     return { ...judge(answer.status, answer.body), endedAt: performance.now() };
   };
   const create = async (body: Buffer): Promise<Creation> => {
-    const first = await attempt(body);
-    if (first.outcome !== 'refused') return [first];
-    await pause(retryAfterMs);
-    return [first, await attempt(body)];
+    const attempts = [await attempt(body)];
+    while (attempts.at(-1)?.outcome === 'refused' && attempts.length < MAX_TRIES) {
+      await pause(retryAfterMs);
+      attempts.push(await attempt(body));
+    }
+    return attempts;
   };
   const creations: Creation[] = [];
   let meanwhile: Promise<void> | undefined;

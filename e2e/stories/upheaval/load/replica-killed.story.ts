@@ -86,7 +86,7 @@ describe(`${CREATIONS} creations through two replicas while one is killed`, () =
     expect(others).toEqual([]);
   });
 
-  test('with one retry each is admitted', () => {
+  test('who tries again is admitted', () => {
     expect(creations).toHaveLength(CREATIONS);
     expect(creations.filter((attempts) => attempts.at(-1)?.outcome !== 'injected')).toEqual([]);
   });
