@@ -35,8 +35,12 @@ describe('fair turns', () => {
   test('answer with what the work answers, or throws, and go on', async () => {
     const takeTurn = openFairTurns();
     const broken = takeTurn('a', () => Promise.reject(new Error('no catalogue')));
+    const thrown = takeTurn('a', () => {
+      throw new Error('at once');
+    });
     const next = takeTurn('a', () => Promise.resolve('done'));
     await expect(broken).rejects.toThrow('no catalogue');
+    await expect(thrown).rejects.toThrow('at once');
     expect(await next).toBe('done');
     expect(await takeTurn('a', () => Promise.resolve('again'))).toBe('again');
   });

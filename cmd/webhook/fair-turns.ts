@@ -27,7 +27,8 @@ export const openFairTurns = (): TakeTurn => {
     new Promise((resolve, reject) => {
       const queue = waiting.get(owner) ?? [];
       waiting.set(owner, queue);
-      queue.push(() => work().then(resolve, reject));
+      // Work that throws at once is rejected like any other: nobody else's turn is lost by it.
+      queue.push(() => Promise.resolve().then(work).then(resolve, reject));
       if (!isWorking) void workOff();
     });
 };

@@ -6,7 +6,7 @@ import type { Place } from '../stories/stage.ts';
 import type { ApiAnswer, ApiServer } from './api-server.ts';
 import { BINDING, BOUND_ACCOUNT, changed, declaredPod, plainPod } from './base-pods.ts';
 import type { Site } from './base-pods.ts';
-import { callerOf, editorIn, editorsOf, OWN_LABEL } from './editors.ts';
+import { callerOf, editorsOf, OWN_LABEL, plainEditorIn } from './editors.ts';
 import type { Attack } from './table.ts';
 
 /** Whoever sends attacks, and may edit in its namespace. */
@@ -39,7 +39,7 @@ export const besiege = async (
 ): Promise<Besieged> => {
   const namespace = await createNamespace('attacks');
   const site = { namespace, image: stage.images.agent, imagePullPolicy: stage.imagePullPolicy };
-  const editors = FURTHER.map((each) => editorIn(each));
+  const editors = FURTHER.map(plainEditorIn);
   await apply(cluster, [...editorsOf(attacks, namespace), ...editors]);
   await apply(cluster, boundAccount(namespace));
   const made: Record<string, ApiAnswer> = {};

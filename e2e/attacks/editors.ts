@@ -1,3 +1,4 @@
+import { boundTo, editorIn } from '../cluster/editors.ts';
 import type { Caller } from './api-server.ts';
 import type { Attack } from './table.ts';
 
@@ -21,18 +22,14 @@ export const callerOf = ({ as, may = [] }: Pick<Attack, 'as' | 'may'>): Caller =
 const RBAC = 'rbac.authorization.k8s.io';
 const labels = { [OWN_LABEL]: 'true' };
 
-/** ClusterRole `edit` in a namespace, and nothing else. */
-export const editorIn = (namespace: string, user = EDITOR) => ({
-  ...{ apiVersion: `${RBAC}/v1`, kind: 'RoleBinding' },
-  metadata: { name: user, namespace, labels },
-  ...bound('edit', user),
-});
+/** Of the editor that no attack gives further rights. */
+export const plainEditorIn = (namespace: string) => editorIn(namespace, EDITOR, labels);
 
 /** `edit` in a namespace for every sender of these attacks, and beside it what each of them states. */
 export const editorsOf = (attacks: readonly Attack[], namespace: string): object[] => {
   const sets = new Map(attacks.map(({ may = [] }) => [userOf(may), may]));
   return [...sets].flatMap(([user, may]) => [
-    editorIn(namespace, user),
+    editorIn(namespace, user, labels),
     ...may.flatMap((right) => grant(right, user, namespace)),
   ]);
 };
@@ -53,12 +50,7 @@ const grant = (right: string, user: string, namespace: string): object[] => {
     {
       ...{ apiVersion: `${RBAC}/v1`, kind },
       metadata: { name: binding, labels, ...(!isOfCluster && { namespace }) },
-      ...bound(name, user),
+      ...boundTo(name, user),
     },
   ];
 };
-
-const bound = (role: string, user: string) => ({
-  subjects: [{ apiGroup: RBAC, kind: 'User', name: user }],
-  roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: role },
-});

@@ -9,8 +9,8 @@ import type { Cluster } from '../cluster/record.ts';
 import { ask, askFrom, newPurpose, tokenRequest } from '../stories/authority/authority.ts';
 import { expectRefusal } from '../stories/authority/records.ts';
 import { macByPublicKey, seconds, tampered, unsigned } from '../stories/authority/tokens.ts';
-import { askCloud, askPatiently, cloud } from '../stories/stage.ts';
-import type { CloudAnswer, Place } from '../stories/stage.ts';
+import { asEnvironment, askCloud, askPatiently, cloud } from '../stories/stage.ts';
+import type { CloudAnswer, Keys, Place } from '../stories/stage.ts';
 import type { AttackOf, Sender } from './table.ts';
 
 /** Who can be sent from, besides outside of all pods, and who is there no longer. */
@@ -74,12 +74,6 @@ export const expectNoRole = async (
   await expect(assumeRole(cloud, { token })).rejects.toThrow(rule);
 };
 
-type Keys = {
-  readonly AccessKeyId: string;
-  readonly SecretAccessKey: string;
-  readonly Token: string;
-};
-
 /** Uses the agent's credentials as the attack says. */
 export const useCredentials = async (
   { as, use }: AttackOf<'use'>,
@@ -90,16 +84,10 @@ export const useCredentials = async (
   const place = placeOf(as, places);
   const { operation, bucket, key } = use;
   if (place !== undefined)
-    return askCloud(place, operation, key, { bucket, env: environment(body) });
+    return askCloud(place, operation, key, { bucket, env: asEnvironment(body) });
   if (operation !== 'get') throw new Error('outside of pods, objects are read');
   return readFromOutside(body, { Bucket: bucket, Key: key });
 };
-
-const environment = ({ AccessKeyId, SecretAccessKey, Token }: Keys) => ({
-  AWS_ACCESS_KEY_ID: AccessKeyId,
-  AWS_SECRET_ACCESS_KEY: SecretAccessKey,
-  AWS_SESSION_TOKEN: Token,
-});
 
 const readFromOutside = async (
   { AccessKeyId, SecretAccessKey, Token }: Keys,

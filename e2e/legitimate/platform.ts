@@ -1,3 +1,4 @@
+import { editorIn } from '../cluster/editors.ts';
 import { PLACES } from './workloads.ts';
 import type { Place } from './workloads.ts';
 
@@ -9,19 +10,11 @@ export const PRIORITY_CLASS = 'acme-reports';
 
 /** What the platform has put there before any workload came, beside the namespaces themselves. */
 export const platformObjects = (namespaces: Readonly<Record<Place, string>>): object[] => [
-  ...PLACES.map((place) => editorIn(namespaces[place])),
+  ...PLACES.map((place) => editorIn(namespaces[place], EDITOR)),
   priorityClass,
   limitRange(namespaces.quota),
   quota(namespaces.quota),
 ];
-
-const editorIn = (namespace: string) => ({
-  apiVersion: 'rbac.authorization.k8s.io/v1',
-  kind: 'RoleBinding',
-  metadata: { name: EDITOR, namespace },
-  subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: EDITOR }],
-  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' },
-});
 
 const priorityClass = {
   apiVersion: 'scheduling.k8s.io/v1',

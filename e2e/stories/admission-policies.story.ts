@@ -4,6 +4,7 @@ import type { Platform } from '../../lib/contract/platform.ts';
 import { staticBreaches } from '../../lib/admission-policies/fixtures/static-breaches.ts';
 import { STATIC_CASES } from '../../lib/admission-policies/fixtures/static-cases.ts';
 import type { StaticCase } from '../../lib/admission-policies/fixtures/static-cases.ts';
+import { editorIn } from '../cluster/editors.ts';
 import { apply, getJson, kubectl } from '../cluster/kubectl.ts';
 import { CommandError } from '../cluster/run.ts';
 import {
@@ -41,14 +42,6 @@ describe('policies that the API server holds by itself', () => {
   const author = 'policies-author';
   const asAuthor = ['--as', author, '--as-group', 'system:authenticated'];
 
-  const letEdit = (namespace: string) => ({
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'RoleBinding',
-    metadata: { name: author, namespace },
-    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: author }],
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' },
-  });
-
   const namespaceNamed = (name: string) => ({
     apiVersion: 'v1',
     kind: 'Namespace',
@@ -61,7 +54,10 @@ describe('policies that the API server holds by itself', () => {
   beforeAll(async () => {
     const [, ...others] = Object.values(PLACES);
     await apply(cluster, others.map(namespaceNamed));
-    await apply(cluster, Object.values(PLACES).map(letEdit));
+    await apply(
+      cluster,
+      Object.values(PLACES).map((place) => editorIn(place, author)),
+    );
   });
 
   afterAll(async () => {

@@ -5,7 +5,8 @@ import { initContainersIn } from '../legitimate/manifests.ts';
 import { restartedIn, settled } from '../legitimate/settling.ts';
 import { errandsOf, initContainersOf, WORKLOADS } from '../legitimate/workloads.ts';
 import type { Errand } from '../legitimate/workloads.ts';
-import { askCloud, askPatiently, cluster } from './stage.ts';
+import { asEnvironment, askCloud, askPatiently, cluster } from './stage.ts';
+import type { Keys } from './stage.ts';
 
 type PodPlace = { namespace: string; pod: string };
 
@@ -30,15 +31,9 @@ const outcomeIn = (log: string): unknown => {
   return line === undefined ? log : JSON.parse(line);
 };
 
-type Keys = Record<'AccessKeyId' | 'SecretAccessKey' | 'Token', string>;
-
 const keysFor = async (task: string, place: PodPlace & { container: string }) => {
   const { body } = await askPatiently<Keys>(place, 'GET', `/v1/tasks/${task}/credentials`);
-  return {
-    AWS_ACCESS_KEY_ID: body.AccessKeyId,
-    AWS_SECRET_ACCESS_KEY: body.SecretAccessKey,
-    AWS_SESSION_TOKEN: body.Token,
-  };
+  return asEnvironment(body);
 };
 
 // Concurrent tests do not wait for beforeAll.

@@ -205,3 +205,14 @@ export const readPod = <T>(namespace: string, pod: string): Promise<T> =>
   getJson<T>(cluster, ['pod', pod, '-n', namespace]);
 
 export { kubectl };
+
+/** As the sidecar's answers have them. */
+export type Keys = { AccessKeyId: string; SecretAccessKey: string; Token: string };
+
+/** The keys as an SDK takes them from its environment: no provider will refresh them. */
+export const asEnvironment = ({ AccessKeyId, SecretAccessKey, Token }: Keys) => ({
+  AWS_REGION: cloud.region,
+  AWS_ACCESS_KEY_ID: AccessKeyId,
+  AWS_SECRET_ACCESS_KEY: SecretAccessKey,
+  AWS_SESSION_TOKEN: Token,
+});

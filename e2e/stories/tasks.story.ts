@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { execInPod } from '../cluster/kubectl.ts';
 import { killSidecar } from './node.ts';
 import {
+  asEnvironment,
   askCloud,
   askPatiently,
   askSidecar,
@@ -32,13 +33,6 @@ const keysOf = async (place: Place): Promise<ContainerCredentials> => {
   expect(status).toBe(200);
   return body;
 };
-
-/** The keys as an SDK takes them from its environment: no provider will refresh them. */
-const asEnvironment = (keys: ContainerCredentials) => ({
-  AWS_ACCESS_KEY_ID: keys.AccessKeyId,
-  AWS_SECRET_ACCESS_KEY: keys.SecretAccessKey,
-  AWS_SESSION_TOKEN: keys.Token,
-});
 
 describe(`an annotated pod on ${cloud.name}`, () => {
   let namespace: string;
@@ -132,7 +126,7 @@ describe(`an annotated pod on ${cloud.name}`, () => {
     const thief = { namespace, pod: 'thief' };
     await runPod({ name: 'bound', namespace, tasks: { read: readReports } });
     await runPod({ name: 'thief', namespace });
-    const env = { ...asEnvironment(await keysOf(place)), AWS_REGION: cloud.region };
+    const env = asEnvironment(await keysOf(place));
     expect(await askCloud(place, 'get', 'reports/q3.csv', { env })).toEqual({ status: 200 });
     expect(await askCloud(thief, 'get', 'reports/q3.csv', { env })).toMatchObject({ status: 403 });
   });

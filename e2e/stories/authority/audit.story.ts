@@ -2,9 +2,17 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '../../cluster/kubectl.ts';
-import { askCloud, askSidecar, cloud, createNamespace, runPod, stage } from '../stage.ts';
+import {
+  asEnvironment,
+  askCloud,
+  askSidecar,
+  cloud,
+  createNamespace,
+  runPod,
+  stage,
+} from '../stage.ts';
 import type { Place } from '../stage.ts';
-import { asEnvironment, startRun } from './runs.ts';
+import { startRun } from './runs.ts';
 import { recordFiles, valetkey, verifyRecords } from './record-files.ts';
 
 const { node } = stage;

@@ -3,6 +3,7 @@ import { optedInRole } from '../../clouds/trust.ts';
 import { apply, getJson, kubectl, waitFor } from '../../cluster/kubectl.ts';
 import { cutOff, podUid } from '../node.ts';
 import {
+  asEnvironment,
   askCloud,
   askSidecar,
   cloud,
@@ -17,7 +18,7 @@ import type { Declaration, Place } from '../stage.ts';
 import { authorityAddress } from './authority.ts';
 import { crowdIn, saidByAll } from './crowd.ts';
 import { findRecord } from './records.ts';
-import { asEnvironment, askForKeys, keysOf, startRun } from './runs.ts';
+import { askForKeys, keysOf, startRun } from './runs.ts';
 import type { StartedRun } from './runs.ts';
 import {
   heardFrom,

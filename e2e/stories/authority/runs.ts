@@ -1,16 +1,6 @@
 import { waitFor } from '../../cluster/kubectl.ts';
-import { askSidecar, cloud } from '../stage.ts';
-import type { Place } from '../stage.ts';
-
-export type Keys = { AccessKeyId: string; SecretAccessKey: string; Token: string };
-
-/** The keys as an SDK takes them from its environment: no provider will refresh them. */
-export const asEnvironment = ({ AccessKeyId, SecretAccessKey, Token }: Keys) => ({
-  AWS_REGION: cloud.region,
-  AWS_ACCESS_KEY_ID: AccessKeyId,
-  AWS_SECRET_ACCESS_KEY: SecretAccessKey,
-  AWS_SESSION_TOKEN: Token,
-});
+import { askSidecar } from '../stage.ts';
+import type { Keys, Place } from '../stage.ts';
 
 /** What the sidecar says to whoever asks for the consumer's own task. */
 export const askForKeys = (place: Place) =>

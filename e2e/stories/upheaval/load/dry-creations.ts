@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ApiConnections } from './api-connections.ts';
+import { tryPatiently } from './patience.ts';
 import { isInjected, readPod } from './stored-pods.ts';
 
 /** What came of one request; `endedAt` is of `performance.now()`. */
@@ -10,7 +10,7 @@ export type Attempt = {
   endedAt: number;
 };
 
-/** The attempts at one pod: one more after each that was refused, {@link MAX_TRIES} at most. */
+/** The attempts at one pod: see {@link tryPatiently}. */
 export type Creation = Attempt[];
 
 export type CreationPlan = {
@@ -24,11 +24,6 @@ export type CreationPlan = {
   retryAfterMs?: number;
 };
 
-/** Of a controller that lost patience long since. */
-const MAX_TRIES = 5;
-/** As long as the controller of Jobs waits before it tries again. */
-const RETRY_AFTER_MS = 1_000;
-
 /**
  * Creates pods as dry runs, for which the API server asks every webhook as ever, and again each
  * that was refused.
@@ -37,7 +32,7 @@ const RETRY_AFTER_MS = 1_000;
  */
 export const createAllDry = async (
   { call }: Pick<ApiConnections, 'call'>,
-  { pods, lanes, atHalf, retryAfterMs = RETRY_AFTER_MS, ...plan }: CreationPlan,
+  { pods, lanes, atHalf, retryAfterMs, ...plan }: CreationPlan,
 ): Promise<Creation[]> => {
   const path = `${plan.path}?dryRun=All`;
   const bodies = pods.map((pod) => Buffer.from(JSON.stringify(pod)));
@@ -45,14 +40,12 @@ export const createAllDry = async (
     const answer = await call({ method: 'POST', path, body });
     return { ...judge(answer.status, answer.body), endedAt: performance.now() };
   };
-  const create = async (body: Buffer): Promise<Creation> => {
-    const attempts = [await attempt(body)];
-    while (attempts.at(-1)?.outcome === 'refused' && attempts.length < MAX_TRIES) {
-      await pause(retryAfterMs);
-      attempts.push(await attempt(body));
-    }
-    return attempts;
-  };
+  const create = (body: Buffer): Promise<Creation> =>
+    tryPatiently(
+      () => attempt(body),
+      ({ outcome }) => outcome === 'refused',
+      retryAfterMs,
+    );
   const creations: Creation[] = [];
   let meanwhile: Promise<void> | undefined;
   const waiting = bodies.entries();

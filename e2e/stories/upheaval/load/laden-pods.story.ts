@@ -1,5 +1,4 @@
 import { statSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { median, percentile } from '../../../../bench/statistics.ts';
 import { waitFor } from '../../../cluster/kubectl.ts';
@@ -8,6 +7,7 @@ import { openApiConnections } from './api-connections.ts';
 import type { ApiAnswer, ApiConnections } from './api-connections.ts';
 import { ladenPods } from './laden-pods.ts';
 import { inSeconds, noteLoad } from './load-figures.ts';
+import { tryPatiently } from './patience.ts';
 import { isInjected, readPods } from './stored-pods.ts';
 import { areBothReady, webhookTimeouts } from './webhook-replicas.ts';
 
@@ -25,10 +25,6 @@ const failures = (answers: ApiAnswer[]): string[] =>
   answers
     .filter(({ status }) => status !== 201)
     .map(({ status, body }) => `${status} ${body.slice(0, 500)}`);
-
-/** What controllers do with a pod that is refused for want of an answer. */
-const MAX_TRIES = 5;
-const RETRY_AFTER_MS = 1_000;
 
 /** Of the API server's audit log, where it is ours. */
 const auditedBytes = (): number => (stage.node ? statSync(stage.node.auditLog).size : 0);
@@ -48,12 +44,14 @@ describe(`${AT_ONCE} pods at once, with 16 tasks and as many annotations as ther
   const create = (bodies: Buffer[], query = ''): Promise<ApiAnswer[]> =>
     Promise.all(bodies.map((body) => createOne(body, path + query)));
 
-  const createOne = async (body: Buffer, to: string, tries = 1): Promise<ApiAnswer> => {
-    const answer = await api.call({ method: 'POST', path: to, body });
-    if (answer.status < 500 || tries === MAX_TRIES) return answer;
-    refusals.push(`${answer.status} ${answer.body.slice(0, 500)}`);
-    await pause(RETRY_AFTER_MS);
-    return createOne(body, to, tries + 1);
+  const createOne = async (body: Buffer, to: string): Promise<ApiAnswer> => {
+    const attempts = await tryPatiently(
+      () => api.call({ method: 'POST', path: to, body }),
+      ({ status }) => status >= 500,
+    );
+    const said = attempts.map((each) => `${each.status} ${each.body.slice(0, 500)}`);
+    refusals.push(...said.slice(0, -1));
+    return attempts.at(-1) ?? attempts[0];
   };
 
   const removeAll = async (): Promise<void> => {
