@@ -1,0 +1,10 @@
+/** Files that are not checked: generated data, licences, and the list of words itself. */
+export const UNCHECKED: readonly RegExp[] = [
+  /^package-lock\.json$/,
+  /(^|\/)LICENSE$/,
+  /\.(sum|mod|png|svg|crt|key)$/,
+  /^tools\/lint\//,
+];
+
+/** Words that a file may use, lower case, each with the reason: a quoted standard or a proper name. */
+export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {};

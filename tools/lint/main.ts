@@ -1,0 +1,47 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { ALLOWED_WORDS, UNCHECKED } from './allowed-words.ts';
+import { findBannedWords } from './words.ts';
+
+const HELP = `Check that files use the standard terms of the field.
+
+  node tools/lint/main.ts [PATH...]
+
+Without a path, checks every file that git tracks or would add. Banned words and their
+replacements: tools/lint/banned-words.ts. Exceptions: tools/lint/allowed-words.ts.
+Exit status 1: problems found.
+`;
+
+const root = join(import.meta.dirname, '..', '..');
+
+const listFiles = (paths: readonly string[]): readonly string[] =>
+  execFileSync(
+    'git',
+    ['ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate', '--', ...paths],
+    { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 },
+  )
+    .split('\n')
+    .filter((path) => path !== '' && existsSync(join(root, path)))
+    .filter((path) => !UNCHECKED.some((pattern) => pattern.test(path)));
+
+const checkFile = (path: string): readonly string[] => {
+  const allowed = ALLOWED_WORDS[path] ?? {};
+  return findBannedWords(path, readFileSync(join(root, path), 'utf8'))
+    .filter(({ found }) => !(found.toLowerCase() in allowed))
+    .map(({ line, found, use }) => `${path}:${line}: "${found}" is banned; use: ${use}`);
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { help: { type: 'boolean', short: 'h', default: false } },
+});
+if (values.help) process.stdout.write(HELP);
+else {
+  const problems = listFiles(positionals).flatMap(checkFile);
+  for (const problem of problems) console.log(problem);
+  if (problems.length > 0) console.log(`${problems.length} banned words`);
+  process.exitCode = problems.length > 0 ? 1 : 0;
+}
