@@ -1,6 +1,10 @@
 import { captureAdmission } from './admission.ts';
 import { captureResources, captureRoles } from './arns.ts';
 import { captureAttacks, captureStaticCases } from './attacks.ts';
+import { captureDenyLists } from './deny-lists.ts';
+import { captureGrants } from './grants.ts';
+import { captureSessionPolicies } from './session-policies.ts';
+import { captureTasks } from './tasks.ts';
 
 export type Section = readonly [name: string, capture: () => unknown];
 
@@ -13,4 +17,8 @@ export const SECTIONS: readonly Section[] = [
   ['static-cases', captureStaticCases],
   ['arns-roles', captureRoles],
   ['arns-resources', captureResources],
+  ['tasks', captureTasks],
+  ['session-policies', captureSessionPolicies],
+  ['grants', captureGrants],
+  ['deny-lists', captureDenyLists],
 ];
