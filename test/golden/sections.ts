@@ -1,6 +1,7 @@
 import { captureAdmission } from './admission.ts';
 import { captureResources, captureRoles } from './arns.ts';
 import { captureAttacks, captureStaticCases } from './attacks.ts';
+import { captureAudit } from './audit.ts';
 import { captureDenyLists } from './deny-lists.ts';
 import { captureGrants } from './grants.ts';
 import { captureSessionPolicies } from './session-policies.ts';
@@ -21,4 +22,5 @@ export const SECTIONS: readonly Section[] = [
   ['session-policies', captureSessionPolicies],
   ['grants', captureGrants],
   ['deny-lists', captureDenyLists],
+  ['audit', captureAudit],
 ];
