@@ -63,13 +63,13 @@ export const captureAttacks = async (): Promise<object> => {
     ...ofKind(attacks, 'change')
       .filter(({ change }) => change.through !== 'status')
       .map(changedPod),
-    ...policies.map(({ name, request }): Answer => [
-      name,
-      breachesOf(judgeTaskPolicy(request.body)),
-    ]),
     ...ofKind(attacks, 'unseen').map(unseen),
   ]);
-  return Object.fromEntries(answers);
+  const decided = policies.map(({ name, request }): Answer => [
+    name,
+    breachesOf(judgeTaskPolicy(request.body)),
+  ]);
+  return Object.fromEntries([...answers, ...decided]);
 };
 
 /** Rules 3 to 6, which are rendered as CEL too: what each pod breaks, and the webhook's answer. */

@@ -18,7 +18,8 @@ const rewriteFrom = (lines: readonly string[], from: number, sign: Sign): readon
   return lines.map((line, index) => {
     if (index < from) return line;
     const body = JSON.parse(line) as Linked;
-    const { seal, hash: _hash, ...link } = body.unmapped.chain;
+    const { id, previous: before, after, torn, seal } = body.unmapped.chain;
+    const link = { id, previous: before, ...(after && { after }), ...(torn && { torn }) };
     const place = { ...link, ...(previous !== undefined && { previous }) };
     const attributes: Attributes = { ...body, ...{ time: 1 } };
     const { sequence } = body.metadata;
