@@ -15,7 +15,7 @@ import type { GoldenPod } from './pods.ts';
 
 export const loadCatalogue = openCatalogue();
 
-export const starterPolicies = openPolicies([{ name: 'valetkey-starter', cedar: STARTER_POLICY }]);
+const starterPolicies = openPolicies([{ name: 'valetkey-starter', cedar: STARTER_POLICY }]);
 
 type JudgeTasks = NonNullable<PodAdmissionSettings['judgeTasks']>;
 

@@ -80,9 +80,14 @@ export const captureStaticCases = async (): Promise<object> => {
   const answers = STATIC_CASES.map(async ({ name, level, pod }): Promise<Answer> => {
     const namespace = level === 'baseline' ? 'baseline' : 'research';
     const breaches = staticBreaches(pod, { platform, namespace });
+    const excepted = staticBreaches(pod, { platform, namespace: 'excepted' });
     return [
       name,
-      { breaches, validate: answerOf(await admission.validate(podRequest(pod, { namespace }))) },
+      {
+        breaches,
+        excepted,
+        validate: answerOf(await admission.validate(podRequest(pod, { namespace }))),
+      },
     ];
   });
   return Object.fromEntries(await Promise.all(answers));

@@ -6,6 +6,7 @@ import { captureDenyLists } from './deny-lists.ts';
 import { captureEventStreams } from './event-streams.ts';
 import { captureFuzzedDeclarations, captureFuzzedPods } from './fuzzed.ts';
 import { captureGrants } from './grants.ts';
+import { captureLivePods } from './live-pods.ts';
 import { captureAdmissionPolicies, captureDecisions, captureFindings } from './policies.ts';
 import { captureSessionPolicies } from './session-policies.ts';
 import { captureSidecarAnswers } from './sidecar-answers.ts';
@@ -23,6 +24,7 @@ export const SECTIONS: readonly Section[] = [
   ['admission-authority-s3', () => captureAdmission('authority-s3')],
   ['attacks', captureAttacks],
   ['static-cases', captureStaticCases],
+  ['live-pods', captureLivePods],
   ['fuzzed-pods', captureFuzzedPods],
   ['fuzzed-declarations', captureFuzzedDeclarations],
   ['arns-roles', captureRoles],

@@ -2,7 +2,7 @@ import { TASK_DETAILS_TYPE } from '../../lib/contract/authority.ts';
 import { ExchangeError } from '../../lib/credentials/exchange.ts';
 import { judge, toAuthorityFault } from '../../lib/edge/authority/authority-fault.ts';
 import { readAnswer, toIssuedRun } from '../../lib/edge/authority/granted-run.ts';
-import { IDENTITY_REFUSALS, type IdentityCode } from '../../lib/identity/refusals.ts';
+import { IDENTITY_REFUSALS } from '../../lib/identity/refusals.ts';
 import { IdentityError } from '../../lib/identity/workload.ts';
 import { taskFor } from '../../lib/injection/fixtures/platform.ts';
 import { renderAnswer } from '../../lib/issuing/answer.ts';
