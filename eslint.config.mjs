@@ -38,6 +38,7 @@ export default tseslint.config(
       'e2e/**/*.ts',
       'bench/**/*.ts',
       'fuzz/**/*.ts',
+      'test/**/*.ts',
       'docs/**/*.ts',
       'charts/**/*.ts',
       'image/**/*.ts',

@@ -9,6 +9,7 @@ export default {
     '<rootDir>/image',
     '<rootDir>/bench',
     '<rootDir>/fuzz',
+    '<rootDir>/test',
   ],
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],

@@ -1,0 +1,96 @@
+import { admissionPolicies } from '../../lib/admission-policies/policies.ts';
+import { policySettings } from '../../lib/admission-policies/settings.ts';
+import {
+  authorityValidateConditions,
+  mutateConditions,
+  validateConditions,
+} from '../../lib/injection/match-conditions.ts';
+import { decideAtAdmission } from '../../lib/policy/admission-decision.ts';
+import type { Decision, RunQuestion } from '../../lib/policy/decision.ts';
+import { judgePolicy } from '../../lib/policy/findings.ts';
+import { openPolicies } from '../../lib/policy/policies.ts';
+import { runRequests } from '../../lib/policy/requests.ts';
+import { decide } from '../../lib/policy/run-decision.ts';
+import { SCHEMA } from '../../lib/policy/schema.ts';
+import { STARTER_POLICY } from '../../lib/policy/starter.ts';
+import { expandPairs } from '../../lib/task/pairs.ts';
+import { loadCatalogue } from './admissions.ts';
+import { faultPlace } from './faults.ts';
+import { digest } from './format.ts';
+import { PLATFORMS } from './platforms.ts';
+import { POLICY_SETS, SINGLE_POLICIES } from './policy-texts.ts';
+import { questions } from './policy-questions.ts';
+
+/** No human text: who decided and how. */
+const decisionOf = ({ outcome, policies, version, reasons }: Decision): unknown => [
+  outcome,
+  policies,
+  reasons.length,
+  version.slice(0, 12),
+];
+
+const decisionsBy = async (set: Readonly<Record<string, string>>): Promise<object> => {
+  const policies = openPolicies(Object.entries(set).map(([name, cedar]) => ({ name, cedar })));
+  const parts = { policies, loadCatalogue };
+  const asked = Object.entries(questions).map(async ([name, question]) => {
+    const run = decisionOf(await decide(parts, question));
+    return [
+      name,
+      { run, admission: decisionOf(await decideAtAdmission(parts, question)) },
+    ] as const;
+  });
+  const { blockers, findings } = policies;
+  const ids = findings.flatMap((each) => each.policies);
+  return {
+    blockers: blockers.length,
+    ids,
+    decisions: Object.fromEntries(await Promise.all(asked)),
+  };
+};
+
+/** Outcomes of each set of policies for each question, as a run starts and at admission. */
+export const captureDecisions = async (): Promise<object> =>
+  Object.fromEntries(
+    await Promise.all(
+      Object.entries(POLICY_SETS).map(
+        async ([name, set]) => [name, await decisionsBy(set)] as const,
+      ),
+    ),
+  );
+
+const requestsOf = async (question: RunQuestion): Promise<unknown> => {
+  const pairs = await expandPairs(question.task, loadCatalogue);
+  return pairs.ok ? pairs.value.map(runRequests(question)) : 'none';
+};
+
+/** What is found in single policies, the schema, and the requests that Cedar is asked. */
+export const captureFindings = async (): Promise<object> => ({
+  schema: digest(SCHEMA),
+  starter: digest(STARTER_POLICY),
+  findings: SINGLE_POLICIES.map((cedar) => {
+    const { policies, faults, warnings } = judgePolicy({ name: 'any', cedar });
+    return [cedar.slice(0, 200), policies, faults.map(faultPlace), warnings.length];
+  }),
+  requests: await Promise.all(Object.values(questions).map(requestsOf)),
+});
+
+/** The message of a breach is human text. */
+const withoutMessages = (json: string): string =>
+  json.replace(/\\": expected (?:[^"\\]|\\[^"]|\\\\\\")*, got \\"/g, '\\": expected, got \\"');
+
+/** CEL of each ValidatingAdmissionPolicy by its digest, and the webhooks' matchConditions. */
+export const captureAdmissionPolicies = (): object => ({
+  policies: Object.entries(PLATFORMS).map(([platform, settings]) => [
+    platform,
+    admissionPolicies(policySettings(settings)).map(({ name, spec }) => {
+      const { validations, variables = [], ...rest } = spec;
+      const expressions = validations.map(({ expression, reason }) => [expression, reason]);
+      const names = variables.map((variable) => variable.name);
+      const parts = { rest, expressions, variables };
+      return [name, digest(withoutMessages(JSON.stringify(parts))), names];
+    }),
+  ]),
+  mutate: mutateConditions,
+  validate: validateConditions,
+  authority: authorityValidateConditions("'authority.valetkey.dev'"),
+});

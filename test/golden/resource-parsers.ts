@@ -1,0 +1,85 @@
+import { readPolicy } from '../../e2e/embedded-cloud/iam/policy-document.ts';
+import { matchesWildcards } from '../../e2e/embedded-cloud/iam/wildcards.ts';
+import { meetArn, parseArnPattern } from '../../lib/catalogue/arns.ts';
+import { meetResource, type Catalogue } from '../../lib/catalogue/catalogue.ts';
+import { patternsMeet } from '../../lib/catalogue/wildcards.ts';
+import type { TaskLimits } from '../../lib/contract/platform.ts';
+import { platform } from '../../lib/injection/fixtures/platform.ts';
+import { read } from '../../lib/reading/reader.ts';
+import { expandPairs } from '../../lib/task/pairs.ts';
+import {
+  bindResource,
+  readPlaces,
+  resourcePattern,
+  resourceReader,
+  widenPlaces,
+} from '../../lib/task/resource.ts';
+import { loadCatalogue } from './admissions.ts';
+import { outcomeOf } from './faults.ts';
+import { attempt } from './role-parsers.ts';
+
+const TYPES = {
+  bucket: 'arn:${Partition}:s3:::${BucketName}',
+  object: 'arn:${Partition}:s3:::${BucketName}/${ObjectName}',
+  queue: 'arn:${Partition}:sqs:${Region}:${Account}:${QueueName}',
+  table: 'arn:${Partition}:dynamodb:${Region}:${Account}:table/${TableName}',
+  role: 'arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}',
+} as const;
+const PATTERNS = Object.entries(TYPES).map(
+  ([name, text]) => [name, parseArnPattern(text)] as const,
+);
+
+const ACTIONS = [
+  ...['s3:GetObject', 's3:ListBucket', 's3:ListAllMyBuckets', 'sqs:SendMessage'],
+  ...['dynamodb:GetItem', 'lambda:InvokeFunction', 'iam:GetRole'],
+];
+
+const KEY = 'arn:aws:s3:::acme-data/reports/q1.csv';
+
+const isResource = (text: string, limits: Partial<TaskLimits>): boolean =>
+  read(
+    resourceReader({ limits: { ...platform.tasks, ...limits }, params: new Set(['customer']) }),
+    text,
+  ).ok;
+
+const expanded = async (text: string): Promise<object> => {
+  const result = await expandPairs(
+    { allow: [{ actions: ACTIONS, resources: [text] }] },
+    loadCatalogue,
+  );
+  return result.ok ? result.value.map(({ action }) => action.name) : outcomeOf(result);
+};
+
+const metBy = (text: string, catalogue: Catalogue): readonly string[] => {
+  const meets = meetResource(text);
+  return ACTIONS.filter((name) => {
+    const found = catalogue.find(name);
+    return found.known && found.actions.some(meets);
+  });
+};
+
+const sessionPolicyOf = (text: string): string =>
+  JSON.stringify({
+    Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: text }],
+    Version: '2012-10-17',
+  });
+
+/** One string through every reader of resources, side by side. */
+export const readResource = async (text: string): Promise<object> => ({
+  form: read(resourcePattern, text).ok,
+  task: isResource(text, {}),
+  taskWildcards: isResource(text, { regionWildcards: true, accountWildcards: true }),
+  places: readPlaces(text),
+  widened: widenPlaces(text) === text ? 'same' : widenPlaces(text),
+  bound:
+    attempt(() => bindResource(text, { customer: 'acme' })) === text
+      ? 'same'
+      : attempt(() => bindResource(text, { customer: 'acme' })),
+  parts: parseArnPattern(text).parts,
+  slashes: String(parseArnPattern(text).maxSlashes),
+  meets: PATTERNS.filter(([, pattern]) => meetArn(text)(pattern)).map(([name]) => name),
+  metBy: metBy(text, await loadCatalogue(['s3', 'sqs', 'dynamodb', 'lambda', 'iam'])),
+  pairs: await expanded(text),
+  overlapsKey: [patternsMeet(text, KEY), matchesWildcards(text, KEY)],
+  fakeIam: attempt(() => readPolicy(sessionPolicyOf(text), 'session').statements.length),
+});

@@ -1,0 +1,86 @@
+import { roleArnOf } from '../../cmd/kubectl-valetkey/role-arn.ts';
+import { readParameters } from '../../e2e/embedded-cloud/sts/parameters.ts';
+import { readCloudCalls } from '../../lib/audit/cloud-log.ts';
+import { readPlatform } from '../../lib/config/platform.ts';
+import type { CloudSettings, TaskLimits } from '../../lib/contract/platform.ts';
+import { renderCredentials } from '../../lib/credentials/rendering.ts';
+import { toTerraform, trustPolicy } from '../../lib/grant/trust-policy.ts';
+import { authorityPlatform, platform } from '../../lib/injection/fixtures/platform.ts';
+import { read } from '../../lib/reading/reader.ts';
+import { roleArn, roleReader } from '../../lib/task/role.ts';
+
+/** The answer, or that there was none. */
+export const attempt = <T>(call: () => T): T | 'throws' => {
+  try {
+    return call();
+  } catch {
+    return 'throws';
+  }
+};
+
+const limits = platform.tasks;
+const isRole = (text: string, dialect: CloudSettings['dialect'], more: Partial<TaskLimits> = {}) =>
+  read(roleReader({ ...limits, ...more }, dialect), text).ok;
+
+const issuer = {
+  issuer: 'https://issuer.example/prod',
+  cloudAudience: 'sts.amazonaws.com',
+  trustDomain: 'prod.example',
+};
+
+const trustOf = (role: string) => {
+  const trusted = { namespaces: [], tags: {} };
+  const request = { issuer, dialect: 'aws', role, trusted, thumbprints: [] } as const;
+  const { Statement } = trustPolicy(request) as {
+    readonly Statement: readonly { readonly Principal: object }[];
+  };
+  const lines = toTerraform(request).split('\n');
+  return [
+    Statement[0]?.Principal,
+    ...lines.filter((line) => /^ {2}(name|path) |_role" /.test(line)),
+  ];
+};
+
+const accountOf = (role: string): unknown => {
+  const keys = { accessKeyId: 'A', secretAccessKey: 'S', sessionToken: 'T' };
+  const rendered = renderCredentials({ keys, expiresAt: 0, role }).toString();
+  return (JSON.parse(rendered) as { readonly AccountId?: string }).AccountId;
+};
+
+const formOf = (role: string): URLSearchParams =>
+  new URLSearchParams({
+    ...{ Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', RoleArn: role },
+    ...{ RoleSessionName: 'pod@run', WebIdentityToken: 'a.b.c' },
+  });
+
+const sessionOf = (arn: string): string | undefined =>
+  readCloudCalls(JSON.stringify({ eventTime: '2026-01-01T00:00:00Z', userIdentity: { arn } }))[0]
+    ?.session;
+
+const isPlatformRole = (role: string): boolean =>
+  readPlatform(
+    JSON.stringify({
+      ...{ trust: 'cluster', sidecar: { image: 'a:1' }, cloud: { region: 'eu-central-1' } },
+      tasks: { mintingActions: { [role]: ['sts:AssumeRole'] } },
+    }),
+  ).ok;
+
+const s3 = { ...platform, cloud: { ...platform.cloud, dialect: 's3' as const } };
+const account = '444455556666';
+
+/** One string through every reader of roles, side by side. */
+export const readRole = (text: string): object => ({
+  taskForm: read(roleArn, text).ok,
+  taskAws: isRole(text, 'aws'),
+  taskS3: isRole(text, 's3'),
+  taskOneAccount: isRole(text, 's3', { accountIds: ['111122223333'] }),
+  taskOnePartition: isRole(text, 's3', { partitions: ['aws-cn', 'minio'] }),
+  platformMinting: isPlatformRole(text),
+  cliAws: attempt(() => roleArnOf({ role: text }, platform)),
+  cliAwsAccount: attempt(() => roleArnOf({ role: text, account }, authorityPlatform)),
+  cliS3: attempt(() => roleArnOf({ role: text }, s3)),
+  trust: attempt(() => trustOf(text)),
+  renderedAccount: accountOf(text),
+  cloudTrailSession: sessionOf(text),
+  fakeSts: attempt(() => readParameters(formOf(text)).roleArn) !== 'throws',
+});

@@ -1,0 +1,94 @@
+import { consumerAnswers } from '../../cmd/sidecar/consumer-answers.ts';
+import { openReplies, type Call } from '../../cmd/sidecar/replies.ts';
+import type { Task } from '../../lib/contract/task.ts';
+import { inProgress, runRevoked } from '../../lib/credentials/refusal.ts';
+import type { LiveRun } from '../../lib/credentials/live-runs.ts';
+import { renderCredentials } from '../../lib/credentials/rendering.ts';
+import type { RunBook } from '../../lib/credentials/run-book.ts';
+import { taskFor } from '../../lib/injection/fixtures/platform.ts';
+import { openCall } from './local-call.ts';
+import { SIDECAR_REFUSALS } from './sidecar-refusals.ts';
+import { readStarts } from './sidecar-starts.ts';
+
+const EXPIRES_AT = Date.parse('2026-01-02T03:04:05.678Z');
+const keys = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'c2VjcmV0', sessionToken: 'dG9rZW4=' };
+
+const counted: string[] = [];
+const repliesFor = (handOut: boolean) =>
+  openReplies({
+    handOut: () => handOut,
+    countRequest: (route, status) => void counted.push(`${route} ${status}`),
+  });
+const replies = repliesFor(true);
+
+const runOf = (task: Task): LiveRun => ({
+  ...{ kind: 'run', run: 'run-1', consumer: 'agent', task, explicit: false },
+  ...{ askedAt: 0, expiresAt: EXPIRES_AT, expiresAtMonotonic: 0 },
+  credentials: renderCredentials({ keys, expiresAt: EXPIRES_AT, role: task.role }),
+});
+
+const param = { customer: { pattern: '[a-z]+', maxLength: 20 } };
+const tasks: readonly Task[] = [
+  taskFor('only', ['alone']),
+  { ...taskFor('first', ['agent', 'two']), default: true, purpose: 'nightly' },
+  taskFor('second', ['agent', 'two', 'three']),
+  { ...taskFor('bound', ['agent', 'three']), params: param, role: 'arn:aws:iam:::role/r' },
+];
+
+const book = {
+  source: (_: string, task: Task) => () => runOf(task),
+  start: () => Promise.resolve(inProgress),
+  find: (_: string, run: string) =>
+    run === 'run-1' ? runOf(taskFor('only', ['alone'])) : undefined,
+  complete: (_: string, run: string) => run === 'run-1',
+  whyRevoked: (_: string, run: string) =>
+    run === 'run-2' ? runRevoked({ name: 'stop', reason: 'leak' }) : undefined,
+} as unknown as RunBook;
+
+const asked = async (answer: (call: Call) => void | Promise<void>): Promise<unknown> => {
+  const { call, answer: read } = openCall();
+  await answer(call);
+  return read();
+};
+
+const routesOf = async (consumer: string): Promise<object> => {
+  const admitted = { consumers: ['alone', 'agent', 'two', 'three', 'none'], tasks };
+  const answers = consumerAnswers(consumer, { admitted, trust: 'authority', book, replies });
+  const names = [...tasks.map(({ name }) => name), 'nothing'];
+  const runs = ['run-1', 'run-2', 'run-3'];
+  return {
+    tasks: await asked((call) => answers.tasks(call)),
+    credentials: await asked((call) => answers.credentials(call, '')),
+    taskCredentials: await Promise.all(
+      names.map((name) => asked((call) => answers.taskCredentials(call, name))),
+    ),
+    runs: await Promise.all(runs.map((run) => asked((call) => answers.runCredentials(call, run)))),
+    completed: await Promise.all(
+      runs.map((run) => asked((call) => answers.completeRun(call, run))),
+    ),
+  };
+};
+
+/** Every answer of the sidecar's local listener, and how it reads the start of a run. */
+export const captureSidecarAnswers = async (): Promise<object> => {
+  const [, first = taskFor('first', []), second = first, bound = first] = tasks;
+  const consumers = ['alone', 'agent', 'two', 'three', 'none'];
+  return {
+    routes: await Promise.all(consumers.map(routesOf)),
+    started: await asked((call) => replies.started(call, runOf(first))),
+    ended: await asked((call) => repliesFor(false).credentials(call, runOf(second))),
+    endedAtStart: await asked((call) => repliesFor(false).started(call, runOf(second))),
+    refusals: await Promise.all(
+      SIDECAR_REFUSALS.map(async (refusal) => [
+        refusal.nature,
+        await asked((call) => replies.refusal(call, refusal)),
+      ]),
+    ),
+    starts: await Promise.all(
+      (['authority', 'cluster'] as const).flatMap((trust) =>
+        [first, bound].map((task) => readStarts(task, trust)),
+      ),
+    ),
+    counted: counted.splice(0),
+  };
+};

@@ -1,0 +1,101 @@
+import { TASK_DETAILS_TYPE } from '../../lib/contract/authority.ts';
+import { ExchangeError } from '../../lib/credentials/exchange.ts';
+import { judge, toAuthorityFault } from '../../lib/edge/authority/authority-fault.ts';
+import { readAnswer, toIssuedRun } from '../../lib/edge/authority/granted-run.ts';
+import { IDENTITY_REFUSALS } from '../../lib/identity/refusals.ts';
+import { IdentityError } from '../../lib/identity/workload.ts';
+import { taskFor } from '../../lib/injection/fixtures/platform.ts';
+import { renderAnswer } from '../../lib/issuing/answer.ts';
+import { bugRefusal, IssuingError, renderRefusal, toRefusal } from '../../lib/issuing/refusal.ts';
+import { EXCHANGE_REFUSALS, REFUSALS, type IssuingCode } from '../../lib/issuing/refusals.ts';
+
+const NOW = Date.parse('2026-01-02T03:04:05.678Z');
+const keys = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'c2VjcmV0', sessionToken: 'dG9rZW4=' };
+const granted = {
+  type: TASK_DETAILS_TYPE,
+  task: 'summarize',
+  consumer: 'agent',
+  params: {},
+} as const;
+const issued = { run: 'run-1', keys, deadline: NOW + 600_000, skewMs: -120 };
+const request = { consumer: 'agent', task: taskFor('summarize', ['agent']), params: {} };
+
+const codeOf = (call: () => unknown): unknown => {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof ExchangeError) return [error.kind, error.code];
+    throw error;
+  }
+};
+
+const answer = renderAnswer({ ...issued, packedPolicyPercent: 42 }, granted, NOW);
+const BODIES: readonly string[] = [
+  JSON.stringify(answer),
+  JSON.stringify({ ...answer, newer: true }),
+  ...[{ run: 'a b' }, { token_type: 'Bearer' }, { access_token: '%' }, { access_token: 'e30' }].map(
+    (more) => JSON.stringify({ ...answer, ...more }),
+  ),
+  JSON.stringify({ ...answer, authorization_details: [{ ...granted, task: 'other' }] }),
+  JSON.stringify({ ...answer, authorization_details: [{ ...granted, params: { a: 'b' } }] }),
+  ...['', '{}', 'null', '[]'],
+];
+const MIDDLES = [NOW, NOW - 2_000, NOW + 29_000, NOW + 31_000, NOW - 40_000];
+
+const runOf = (body: string, middle: number): unknown =>
+  codeOf(() => toIssuedRun(readAnswer(body, request), middle, () => undefined));
+
+/** One refusal: what is sent, and what a sidecar makes of it. */
+const refusalOf = (problem: unknown): object | undefined => {
+  const refusal = toRefusal(problem);
+  if (refusal === undefined) return undefined;
+  const { error, reason, policies } = renderRefusal(refusal);
+  const { retryAfterMs } = refusal;
+  const { status } = refusal.row;
+  const headers = retryAfterMs === undefined ? {} : { 'retry-after': `${retryAfterMs / 1000}` };
+  const body = JSON.stringify(renderRefusal(refusal));
+  const fault = toAuthorityFault({ status, headers, body }, ['secret']);
+  const judged = [false, true].map((spends) => judge({ spends })(fault));
+  const [{ error: thrown } = { error: undefined }] = judged;
+  return {
+    ...{ status, error, reason, policies, ...(retryAfterMs !== undefined && { retryAfterMs }) },
+    sidecar: [
+      thrown?.kind,
+      thrown?.code,
+      thrown?.retryAfterMs,
+      ...judged.map(({ verdict }) => verdict),
+    ],
+  };
+};
+
+const table = (codes: readonly string[], errorOf: (code: string) => unknown): object =>
+  Object.fromEntries(codes.map((code) => [code, refusalOf(errorOf(code))]));
+
+const ofCloud = (kind: ExchangeError['kind']) =>
+  table(
+    [
+      ...Object.keys(EXCHANGE_REFUSALS),
+      'ExpiredTokenException',
+      'AccessDenied',
+      '__proto__',
+      'new_code',
+    ],
+    (code) => new ExchangeError(kind, code, 'x', { retryAfterMs: 7_000 }),
+  );
+
+const ofIdentity = (kind: IdentityError['kind']) =>
+  table(Object.keys(IDENTITY_REFUSALS), (code) => new IdentityError(kind, code, 'x'));
+
+/** Answers of the token exchange: as the authority renders them and as the sidecar reads them. */
+export const captureTokenAnswers = (): object => ({
+  answers: [answer, renderAnswer(issued, { ...granted, purpose: 'p' }, NOW + 600_500)],
+  read: BODIES.map((body) => MIDDLES.map((middle) => runOf(body, middle))),
+  refusals: table(Object.keys(REFUSALS), (code) => new IssuingError(code as IssuingCode, 'x')),
+  withPolicies: refusalOf(new IssuingError('policy_denied', 'x', { policies: ['a/0'] })),
+  ofCloudRefused: ofCloud('refused'),
+  ofCloudUnavailable: ofCloud('unavailable'),
+  ofIdentityRefused: ofIdentity('refused'),
+  ofIdentityUnavailable: ofIdentity('unavailable'),
+  bug: bugRefusal('an-id').code,
+  other: refusalOf(new Error('x')) ?? 'nothing',
+});
