@@ -41,6 +41,7 @@ export default tseslint.config(
       'docs/**/*.ts',
       'charts/**/*.ts',
       'image/**/*.ts',
+      'tools/**/*.ts',
       'build.ts',
       'image.ts',
     ],

@@ -10,6 +10,8 @@ export default {
     '<rootDir>/bench',
     '<rootDir>/fuzz',
   ],
+  // Two cores are two workers: by default jest leaves one core idle.
+  maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
