@@ -82,7 +82,7 @@ const passesOn = ({ node, clouds }: Ground): PassSettings[] =>
 let figures: Figure[] = [];
 
 const report = (stories: Story[]): void => {
-  console.log(`\nThe slowest:\n${slowest(stories).join('\n')}`);
+  console.log(`\nThe slowest twenty:\n${slowest(stories).join('\n')}`);
   for (const { pass, name, value } of figures) console.log(`measured on ${pass}: ${value} ${name}`);
   for (const { pass, name } of failedIn(stories)) console.log(`FAILED ${pass}: ${name}`);
   console.log(`${passedIn(stories).length} passed, ${failedIn(stories).length} failed`);
