@@ -25,7 +25,7 @@ build: dist/.built ## Bundle each program into one file under dist/
 demo: dist/.built ## Watch a pod's consumer get cloud credentials for exactly its task (no cluster needed)
 	@node e2e/demo/main.ts $(ARGS)
 
-test: dist/.built ## Types, lint, rooms, dead code and every test that needs no cluster
+test: dist/.built ## Linters side by side, then every test that needs no cluster
 	npm test -- $(if $(VALETKEY_RESULTS),--json --outputFile=$(VALETKEY_RESULTS)/unit.json)
 
 fuzz: dist/.built ## Try every property again and again, for MINUTES=n (1 unless given)

@@ -42,6 +42,7 @@ export default tseslint.config(
       'docs/**/*.ts',
       'charts/**/*.ts',
       'image/**/*.ts',
+      'tools/**/*.ts',
       'build.ts',
       'image.ts',
     ],

@@ -11,6 +11,8 @@ export default {
     '<rootDir>/fuzz',
     '<rootDir>/test',
   ],
+  // Two cores are two workers: by default jest leaves one core idle.
+  maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

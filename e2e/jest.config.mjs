@@ -33,7 +33,7 @@ export default {
   roots: [isLater ? `<rootDir>/e2e/stories/${round}` : '<rootDir>/e2e/stories'],
   testPathIgnorePatterns: [...others, ...passedOver],
   testMatch: ['**/*.story.ts'],
-  testTimeout: 180_000,
+  testTimeout: 420_000,
   maxWorkers: isLater ? 1 : 2,
   maxConcurrency: 8,
   verbose: true,

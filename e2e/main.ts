@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { startBusyLoops } from './busy-loops.ts';
 import { missingClientTools } from './clients/build.ts';
 import { foreignKubeconfig } from './cluster/config.ts';
 import { untilInterrupted } from './cluster/interrupt.ts';
@@ -23,6 +24,7 @@ const help = `Stories on a real Kubernetes, against two real clouds: Ceph RGW an
   --trust KIND      only the passes of one kind of trust: authority or cluster
   --cluster FOLDER  use the cluster that \`node e2e/cluster/main.ts up --folder FOLDER\` started
   --keep            leave the cluster running
+  --under-load      keep two cores busy beside the tests: all of them must pass even so
 
 With VALETKEY_E2E_KUBECONFIG the stories run on that cluster instead of one of our own, with the
 images and clouds that the file VALETKEY_E2E_GROUND describes: docs/e2e.md.
@@ -36,6 +38,7 @@ const { values } = parseArgs({
     trust: { type: 'string' },
     cluster: { type: 'string' },
     keep: { type: 'boolean', default: false },
+    'under-load': { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -82,7 +85,7 @@ const passesOn = ({ node, clouds }: Ground): PassSettings[] =>
 let figures: Figure[] = [];
 
 const report = (stories: Story[]): void => {
-  console.log(`\nThe slowest:\n${slowest(stories).join('\n')}`);
+  console.log(`\nThe slowest twenty:\n${slowest(stories).join('\n')}`);
   for (const { pass, name, value } of figures) console.log(`measured on ${pass}: ${value} ${name}`);
   for (const { pass, name } of failedIn(stories)) console.log(`FAILED ${pass}: ${name}`);
   console.log(`${passedIn(stories).length} passed, ${failedIn(stories).length} failed`);
@@ -99,4 +102,7 @@ if (values.help) console.log(help);
 else if (missing.length > 0) {
   console.error(`make e2e cannot run here:\n- ${missing.join('\n- ')}`);
   process.exitCode = 2;
-} else report(await tellStories());
+} else {
+  const stopBusyLoops = startBusyLoops(values['under-load'] ? 2 : 0);
+  report(await tellStories().finally(stopBusyLoops));
+}

@@ -86,9 +86,9 @@ export const installRelease = async (
   writeFileSync(release.valuesFile, JSON.stringify(values, undefined, 2));
   const { name, chart, namespace, valuesFile } = release;
   const args = ['upgrade', '--install', name, chart, '--namespace', namespace];
-  args.push('--create-namespace', '--values', valuesFile, '--wait', '--timeout', '120s');
+  args.push('--create-namespace', '--values', valuesFile, '--wait', '--timeout', '300s');
   await runInside(cluster.namespace, helm, ['--kubeconfig', cluster.kubeconfig, ...args], {
-    timeoutMs: 150_000,
+    timeoutMs: 310_000,
   }).catch(async (error: unknown) => {
     throw new Error(`${(error as Error).message}\n${await describeRelease(cluster, namespace)}`);
   });

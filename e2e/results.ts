@@ -32,7 +32,7 @@ export const passedIn = (stories: Story[]): Story[] =>
   stories.filter(({ status }) => status === 'passed');
 
 /** The slowest stories, slowest first, one line each. */
-export const slowest = (stories: Story[], count = 10): string[] =>
+export const slowest = (stories: Story[], count = 20): string[] =>
   stories
     .toSorted((a, b) => b.seconds - a.seconds)
     .slice(0, count)

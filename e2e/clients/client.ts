@@ -37,8 +37,8 @@ export class HangError extends Error {
 }
 
 /** Every program has a shorter limit of its own: past this, it hangs. */
-const HANG_MS = 45_000;
-const START_MS = 30_000;
+const HANG_MS = 60_000;
+const START_MS = 60_000;
 
 /**
  * What a consumer on a private cloud sets besides: newer SDKs otherwise add checksums that older
@@ -58,7 +58,7 @@ const CONSUMER_ENVIRONMENT = {
  * Starts a client program with an environment of `env` and little else, and waits until it has said
  * what it is.
  *
- * @throws HangError when it says nothing within 30 s; Error with what it wrote to stderr if it ends
+ * @throws HangError when it says nothing within 60 s; Error with what it wrote to stderr if it ends
  */
 export async function startClient(
   { command, args }: ClientCommand,

@@ -142,7 +142,7 @@ async function untilServing(sidecar: ChildProcess, tokenFile: string): Promise<v
   sidecar.stdout?.on('data', listen);
   sidecar.stderr?.on('data', listen);
   await waitFor('the sidecar to serve', () => existsSync(tokenFile) || sidecar.exitCode !== null, {
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
     intervalMs: 20,
   });
   if (sidecar.exitCode !== null) throw new Error(`the sidecar ended: ${said}`);

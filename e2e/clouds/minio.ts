@@ -126,7 +126,7 @@ async function readRoles(
     return printed().find((arn) => arn.endsWith(`/${hash}`));
   };
   await waitForProgram(program, () => issuers.every((issuer) => roleOf(issuer) !== undefined), {
-    timeoutMs: 10_000,
+    timeoutMs: 30_000,
   });
   return Object.fromEntries(issuers.map((issuer) => [issuer.role, roleOf(issuer) ?? '']));
 }

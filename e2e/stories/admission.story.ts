@@ -5,16 +5,16 @@ import {
   agentContainer,
   agentPod,
   agentRole,
-  askCloud,
   cloud,
   cluster,
   createNamespace,
+  expectRead,
   readPod,
   readReports,
   refusalOf,
   runPod,
-  taskAnnotations,
   stage,
+  taskAnnotations,
 } from './stage.ts';
 
 const { node } = stage;
@@ -121,9 +121,7 @@ describe(`admission for ${cloud.name}`, () => {
       spec: { limits },
     });
     await runPod({ name: 'limited', namespace: limited, tasks: reads });
-    expect(await askCloud({ namespace: limited, pod: 'limited' }, 'get', 'reports/q3.csv')).toEqual(
-      { status: 200 },
-    );
+    await expectRead({ namespace: limited, pod: 'limited' });
   });
 
   // Its server stands on our own node.
@@ -140,9 +138,7 @@ describe(`admission for ${cloud.name}`, () => {
         await waitForPod(cluster, { namespace, pod: name });
         const { spec } = await readPod<PodObject>(namespace, name);
         expect(spec.containers.map((container) => container.name)).toEqual(['agent', 'meshed']);
-        expect(await askCloud({ namespace, pod: name }, 'get', 'reports/q3.csv')).toEqual({
-          status: 200,
-        });
+        await expectRead({ namespace, pod: name });
       } finally {
         await mutator.stop();
       }
@@ -160,16 +156,14 @@ describe(`admission for ${cloud.name}`, () => {
     const pod = await readPod<PodObject>(namespace, 'second');
     const order = pod.spec.initContainers?.map((container) => container.name);
     expect(order).toEqual(['mesh-proxy', 'valetkey-sidecar', 'setup']);
-    expect(await askCloud({ namespace, pod: 'second' }, 'get', 'reports/q3.csv')).toEqual({
-      status: 200,
-    });
+    await expectRead({ namespace, pod: 'second' });
   });
 
   test('a Job with the sidecar completes', async () => {
     const { spec } = agentPod({
       name: 'job',
       namespace,
-      command: ['work', '30', 'acme-data', 'reports/q3.csv'],
+      command: ['work', '60', 'acme-data', 'reports/q3.csv'],
     });
     await apply(cluster, {
       apiVersion: 'batch/v1',
@@ -211,8 +205,15 @@ describe(`admission for ${cloud.name}`, () => {
     });
     for (const version of ['one', 'two']) {
       await apply(cluster, deployment(version));
-      const rollout = ['rollout', 'status', 'deployment/rolling', '-n', namespace, '--timeout=90s'];
-      await kubectl(cluster, rollout);
+      const rollout = [
+        'rollout',
+        'status',
+        'deployment/rolling',
+        '-n',
+        namespace,
+        '--timeout=300s',
+      ];
+      await kubectl(cluster, rollout, { timeoutMs: 310_000 });
     }
   });
 });

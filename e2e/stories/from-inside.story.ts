@@ -4,12 +4,14 @@ import { build } from 'esbuild';
 import { EXPECTED } from '../attacks/inside/expected.ts';
 import type { Measure } from '../attacks/inside/metering.ts';
 import { execInPod, waitFor } from '../cluster/kubectl.ts';
+import { noteFigure } from '../figures.ts';
 import { killSidecar, sidecarStatus } from './node.ts';
 import {
-  askCloud,
+  askPatiently,
   askSidecar,
   cluster,
   createNamespace,
+  expectRead,
   readReports,
   runPod,
   stage,
@@ -41,14 +43,9 @@ type Squatted = { collected: number; replayed: string[] };
 
 const MINUTE = 60_000;
 
-/**
- * Whether a neighbour of a flood is served as is usual: always, and no slower than the node is just
- * now, as told by a server of its own that nobody attacks.
- */
-const isUsual = (before: Measure, during: Measure, how: 'loopback' | 'socket'): boolean => {
-  const usual = Math.max(before[how].median, during.control.median);
-  return during[how].failed.length === 0 && during[how].median <= 5 * usual + 25;
-};
+/** Medians in milliseconds; `control` is a server on the same node that no one attacks. */
+const formatMedians = ({ loopback, socket, control }: Measure): string =>
+  `loopback ${loopback.median}, socket ${socket.median}, control ${control.median}`;
 
 describe('a hostile consumer', () => {
   const agent: Place = { namespace: '', pod: 'besieged', container: 'agent' };
@@ -69,10 +66,10 @@ describe('a hostile consumer', () => {
     agent.namespace = helper.namespace = await createNamespace('inside');
     script = await bundleAttacker();
     await runPod({ ...agent, name: agent.pod, containers: ['agent', 'helper'], tasks });
-    expect((await askSidecar(agent, 'GET', '/v1/credentials')).status).toBe(200);
-    expect((await askSidecar(helper, 'GET', '/v1/credentials')).status).toBe(200);
+    expect((await askPatiently(agent, 'GET', '/v1/credentials')).status).toBe(200);
+    expect((await askPatiently(helper, 'GET', '/v1/credentials')).status).toBe(200);
     Object.assign(outcomes, await attack(agent, 'reach'), await attack(agent, 'request'));
-  }, 2 * MINUTE);
+  }, 5 * MINUTE);
 
   afterAll(() => console.log(JSON.stringify(outcomes, undefined, 1)));
 
@@ -97,7 +94,7 @@ describe('a hostile consumer', () => {
         if (status !== 201) throw new Error(`${status}`);
         return true;
       });
-      const flood = attack<string>(agent, 'flood', 'start and complete', '30000');
+      const flood = attack<string>(agent, 'flood', 'start and complete', '90000');
       const [came] = await Promise.all([flood, neighbour]);
       outcomes['start and complete'] = came;
       expect(came).toMatch(/429 too_many_(starts|runs)/);
@@ -111,21 +108,22 @@ describe('a hostile consumer', () => {
       'half a body on its socket',
       'pipelined without reading',
       'many starts',
-    ])('(%s) costs its neighbour nothing', async (flood) => {
+    ])('(%s) leaves every request of its neighbour answered with 200', async (flood) => {
       const [came, during] = await Promise.all([
         attack<string>(agent, 'flood', flood, '3000'),
         attack<Measure>(helper, 'meter', '1500'),
       ]);
       outcomes[flood] = `${came}; neighbour ${JSON.stringify({ before, during })}`;
       expect(during).toMatchObject({ loopback: { failed: [] }, socket: { failed: [] } });
-      expect(isUsual(before, during, 'loopback')).toBe(true);
-      expect(isUsual(before, during, 'socket')).toBe(true);
+      const value = `${formatMedians(during)}; before the flood ${formatMedians(before)}`;
+      const name = `ms per request of a neighbor during the flood "${flood}"`;
+      noteFigure(stage.folder, { pass: stage.pass, name, value });
     });
   });
 
   test('never brought the sidecar down', async () => {
     expect((await sidecarStatus(agent)).restartCount).toBe(0);
-    expect(await askCloud(helper, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+    await expectRead(helper);
   });
 
   if (node !== undefined) {
@@ -147,9 +145,9 @@ describe('a hostile consumer', () => {
         outcomes['squat'] = `${collected} collected: ${replayed.join(', ')}`;
         expect(collected).toBeGreaterThan(0);
         expect(new Set(replayed)).toEqual(new Set(['401 unauthorized']));
-        expect(await askCloud(victim, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+        await expectRead(victim);
       },
-      3 * MINUTE,
+      5 * MINUTE,
     );
   }
 });

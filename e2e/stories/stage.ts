@@ -119,7 +119,7 @@ export const createNamespace = async (
 /** Applies the pod and waits until it is Ready. */
 export const runPod = async (plan: PodPlan): Promise<void> => {
   await apply(cluster, agentPod(plan));
-  await waitForPod(cluster, { namespace: plan.namespace, pod: plan.name }, { timeoutMs: 90_000 });
+  await waitForPod(cluster, { namespace: plan.namespace, pod: plan.name }, { timeoutMs: 150_000 });
 };
 
 export type CloudAnswer = { status: number; code?: string; message?: string };
@@ -162,15 +162,29 @@ export const askSidecar = async <T = Record<string, unknown>>(
   return answer;
 };
 
-/** The same as a patient consumer asks: again, while the exchange takes longer than an answer may. */
+/** Whether an answer says no more than to ask again later. */
+const isLater = ({ status, headers }: SidecarAnswer<unknown>): boolean =>
+  status === 503 && headers['retry-after'] !== undefined;
+
+/** Asks as a client does that heeds Retry-After: 503 is a correct answer on a slow machine. */
 export const askPatiently = <T = Record<string, unknown>>(
   place: Place,
   ...[method, path, body]: [method: string, path: string, body?: unknown]
 ): Promise<SidecarAnswer<T>> =>
   waitFor(`an answer to ${method} ${path}`, async () => {
     const answer = await askSidecar<T>(place, method, path, body);
-    const { Code } = (answer.body ?? {}) as { Code?: string };
-    return Code !== 'exchange_in_progress' && answer;
+    return !isLater(answer) && answer;
+  });
+
+/**
+ * Reads an object in scope of the consumer's task, through its SDK, until the cloud answers 200: on a
+ * slow machine the first exchange may take longer than an SDK's own tries.
+ */
+export const expectRead = (place: Place, key = 'reports/q3.csv'): Promise<true> =>
+  waitFor(`${place.pod} to read ${key}`, async () => {
+    const answer = await askCloud(place, 'get', key);
+    if (answer.status !== 200) throw new Error(JSON.stringify(answer));
+    return true;
   });
 
 const issuedFile = join(stage.folder, `issued-${stage.pass}.txt`);

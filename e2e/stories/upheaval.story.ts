@@ -1,7 +1,15 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { installRelease, valuesFor, webhookPods } from '../release.ts';
 import { getJson, kubectl, waitFor } from '../cluster/kubectl.ts';
-import { askCloud, cloud, cluster, createNamespace, readReports, runPod, stage } from './stage.ts';
+import {
+  cloud,
+  cluster,
+  createNamespace,
+  expectRead,
+  readReports,
+  runPod,
+  stage,
+} from './stage.ts';
 import { servedCertificates as servedOn } from './served-certificates.ts';
 import { startStream } from './stream.ts';
 
@@ -24,8 +32,8 @@ const webhookName = 'valetkey';
 const deployment = 'deployment/valetkey-webhook';
 
 const rollout = () =>
-  kubectl(cluster, ['rollout', 'status', deployment, '-n', release.namespace, '--timeout=120s'], {
-    timeoutMs: 130_000,
+  kubectl(cluster, ['rollout', 'status', deployment, '-n', release.namespace, '--timeout=300s'], {
+    timeoutMs: 310_000,
   });
 
 /** Fingerprints of what the webhook's replicas serve with, asked one by one. */
@@ -112,9 +120,7 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
     expect(failures).toEqual([]);
 
     await kubectl(cluster, ['label', 'pod', 'witness', '-n', namespace, 'still=valid']);
-    expect(await askCloud({ namespace, pod: 'witness' }, 'get', 'reports/q3.csv')).toEqual({
-      status: 200,
-    });
+    await expectRead({ namespace, pod: 'witness' });
     await runPod({ name: 'newcomer', namespace, tasks: reads });
     const { data } = await getJson<{ data: Record<string, string> }>(cluster, [
       'configmap',

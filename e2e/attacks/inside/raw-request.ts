@@ -10,7 +10,7 @@ export const ownSocket = (): NetConnectOpts => ({ path: process.env['VALETKEY_SO
 export const ownToken = (): string =>
   readFileSync(process.env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? '', 'utf8');
 
-const PATIENCE_MS = 12_000;
+const PATIENCE_MS = 30_000;
 
 /** A connection whose errors are nobody's. */
 export const open = (to: NetConnectOpts): Socket => connect(to).on('error', () => undefined);

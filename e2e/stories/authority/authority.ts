@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { execInPod, getJson, kubectl } from '../../cluster/kubectl.ts';
+import { execInPod, getJson, kubectl, waitFor } from '../../cluster/kubectl.ts';
 import { sendBatch } from '../agent/https-requests.ts';
 import type { Batch, Reply, Wish } from '../agent/https-requests.ts';
 import { cluster, recordIssued, stage } from '../stage.ts';
@@ -87,11 +87,21 @@ export const askAllFrom = async (
   return noted(JSON.parse(stdout) as Reply[]);
 };
 
-export const ask = async (wish: Wish, options: Addressed = {}): Promise<Reply> =>
-  only(await askAll([wish], options));
+/** Asks again while the authority says only when to ask again: a correct answer on a slow machine. */
+export const ask = (wish: Wish, options: Addressed = {}): Promise<Reply> =>
+  untilAnswered(async () => only(await askAll([wish], options)));
 
-export const askFrom = async (place: Place, wish: Wish, options: Addressed = {}): Promise<Reply> =>
-  only(await askAllFrom(place, [wish], options));
+export const askFrom = (place: Place, wish: Wish, options: Addressed = {}): Promise<Reply> =>
+  untilAnswered(async () => only(await askAllFrom(place, [wish], options)));
+
+const untilAnswered = (send: () => Promise<Reply>): Promise<Reply> =>
+  waitFor('an answer of the authority other than 503', async () => {
+    const reply = await send();
+    return !isLater(reply) && reply;
+  });
+
+export const isLater = ({ status, headers }: Reply): boolean =>
+  status === 503 && headers['retry-after'] !== undefined;
 
 const batchOf = async (wishes: Wish[], { lanes = 1, address }: Addressed): Promise<Batch> => {
   access ??= readAccess();

@@ -6,14 +6,14 @@ import { peopleAudience, peopleIssuer, publishIssuer } from '../../cluster/issue
 import { getJson } from '../../cluster/kubectl.ts';
 import { exchangeToken } from '../node.ts';
 import {
-  askCloud,
   askPatiently,
   cloud,
   cluster,
   createNamespace,
+  expectRead,
   noteSecrets,
-  runPod,
   readReports,
+  runPod,
   stage,
 } from '../stage.ts';
 import type { Place } from '../stage.ts';
@@ -74,7 +74,7 @@ if (node !== undefined) {
         issuer: peopleIssuer(node),
         subject: 'ada@example.com',
       });
-      expect(await askCloud(pod, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+      await expectRead(pod);
 
       const again = await start(userToken);
       expect(again).toMatchObject({ status: 403, body: { Code: 'user_token_replayed' } });

@@ -43,7 +43,7 @@ export const findRecord = (
   isWanted: (record: AuditRecord) => boolean,
 ): Promise<AuditRecord> =>
   waitFor(`a record of ${what}`, async () => (await readRecords()).find(isWanted), {
-    timeoutMs: 15_000,
+    timeoutMs: 30_000,
   });
 
 export type Refusal = {
@@ -64,9 +64,12 @@ export const expectRefusal = async (reply: Reply, { pod, ...wanted }: Refusal): 
   });
   const record = await findRecord(
     `${wanted.reason}, ${wanted.purpose}`,
-    ({ unmapped }) => unmapped.kind === 'run.refused' && unmapped.purpose === wanted.purpose,
+    ({ unmapped, status_code: code }) =>
+      unmapped.kind === 'run.refused' &&
+      unmapped.purpose === wanted.purpose &&
+      code === wanted.reason,
   );
-  expect(record).toMatchObject({ class_uid: 3003, status_id: 2, status_code: wanted.reason });
+  expect(record).toMatchObject({ class_uid: 3003, status_id: 2 });
   if (pod === undefined) {
     expect(record.unmapped.pod_uid).toBeUndefined();
     return;
@@ -86,7 +89,7 @@ export const findEvent = ({ namespace, pod }: Place, code: string): Promise<PodE
       const { items } = await getJson<{ items: PodEvent[] }>(cluster, where);
       return items.find(({ reason, message }) => reason === 'RunRefused' && message.includes(code));
     },
-    { timeoutMs: 15_000 },
+    { timeoutMs: 30_000 },
   );
 
 /** The record of a refusal that its pod was given through its sidecar. */

@@ -31,13 +31,13 @@ export const scaleTo = async (replicas: number): Promise<void> => {
   await waitFor(
     `${replicas} replicas of the authority`,
     async () => (await replicaPods()).length === replicas && (await areReady(replicas)),
-    { timeoutMs: 90_000 },
+    { timeoutMs: 150_000 },
   );
 };
 
 /** Replaces every replica, one after another. */
 export const restartReplicas = async (): Promise<void> => {
   await kubectl(cluster, ['rollout', 'restart', set, ...home]);
-  const args = ['rollout', 'status', set, ...home, '--timeout=150s'];
-  await kubectl(cluster, args, { timeoutMs: 160_000 });
+  const args = ['rollout', 'status', set, ...home, '--timeout=300s'];
+  await kubectl(cluster, args, { timeoutMs: 310_000 });
 };

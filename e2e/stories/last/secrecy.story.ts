@@ -7,10 +7,11 @@ import { readRecords } from '../authority/records.ts';
 import { exchangeToken, podAddress, podUid } from '../node.ts';
 import {
   askCloud,
-  askSidecar,
+  askPatiently,
   cloud,
   cluster,
   createNamespace,
+  expectRead,
   issuedSecrets,
   readReports,
   runPod,
@@ -80,9 +81,9 @@ describe(`after credentials were issued and used (${cloud.name})`, () => {
   beforeAll(async () => {
     place.namespace = await createNamespace('secrecy');
     await runPod({ name: place.pod, namespace: place.namespace, tasks: { read: readReports } });
-    expect(await askCloud(place, 'get', 'reports/q3.csv')).toEqual({ status: 200 });
+    await expectRead(place);
     await askCloud(place, 'get', 'secrets/keys.txt');
-    await askSidecar(place, 'GET', '/v1/credentials');
+    await askPatiently(place, 'GET', '/v1/credentials');
     issued = [...issuedSecrets(), ...(await ownKeys())];
     secrets = issued;
     expect(issued.length).toBeGreaterThan(1);

@@ -17,6 +17,12 @@ const KNOWN: ReadonlyMap<string, Known> = new Map<string, Known>([
   ['ServiceUnavailable', later('STS is unavailable')],
   ['InternalFailure', later('STS failed')],
   ['InternalError', later('STS failed')],
+  // Ceph RGW stores a user for each `sub` at its first exchange. Of several at once it refuses all but
+  // one, with the code that it has for every EEXIST: shown by asking it (16.2).
+  [
+    'BucketAlreadyExists',
+    later('another exchange of this workload is creating its user in the cloud'),
+  ],
   ['ExpiredToken', again('STS holds the token to be expired')],
   [
     'InvalidIdentityToken',
@@ -60,10 +66,13 @@ function final(says: string): Known {
 const knownOf = ({ code }: CloudFault): Known | undefined =>
   KNOWN.get(code) ?? KNOWN.get(code.replace(/Exception$/, ''));
 
-/** What to do about a fault. No answer, 429 and 5xx are worth another try whatever their code. */
+/**
+ * What to do about a fault. No answer, 429, 5xx and a conflict with another request (409: RFC 9110,
+ * section 15.5.10) are worth another try whatever their code: none of them is about the caller.
+ */
 export const verdictOn = (fault: CloudFault): Verdict => {
   const { status } = fault;
-  const isLack = status === undefined || status === 429 || status >= 500;
+  const isLack = status === undefined || status === 409 || status === 429 || status >= 500;
   return knownOf(fault)?.verdict ?? (isLack ? 'retry' : 'final');
 };
 

@@ -148,6 +148,28 @@ describe('the trade of a grant', () => {
     expect(stub.calls).toHaveLength(2);
   });
 
+  test('is tried again when the cloud reports a conflict with another exchange (409)', async () => {
+    // Ceph RGW: two exchanges at once by a workload that it has not seen before.
+    const { parts, stub, refreshes } = await open((form, number) =>
+      number === 1 ? stsError(409, 'BucketAlreadyExists') : issue(form),
+    );
+    await openTrade(parts)(order);
+    expect(stub.calls).toHaveLength(2);
+    expect(refreshes()).toBe(0);
+  });
+
+  test.each(['BucketAlreadyExists', 'SomeOtherConflict'])(
+    'is unavailable, and not refused, while the cloud reports a conflict: 409 %s',
+    async (code) => {
+      let at = 0;
+      const { parts } = await open(() => stsError(409, code), {
+        clock: { now: () => Date.now(), monotonic: () => (at += 4_000) },
+        pause: () => Promise.resolve(),
+      });
+      await expect(openTrade(parts)(order)).rejects.toMatchObject({ kind: 'unavailable', code });
+    },
+  );
+
   test('that the trust policy refuses is an answer', async () => {
     const { parts } = await open(() => stsError(403, 'AccessDenied'));
     await expect(openTrade(parts)(order)).rejects.toMatchObject({

@@ -98,7 +98,7 @@ describe(`past the webhook (${cloud.name})`, () => {
 
   /** An API server notices within moments that a policy is bound no longer. */
   const whenLifted = <T>(act: () => Promise<T>): Promise<T> =>
-    waitFor('admission to be lifted', act, { timeoutMs: 20_000 });
+    waitFor('admission to be lifted', act, { timeoutMs: 60_000 });
 
   const make = async (name: string, change: (spec: PodSpec) => void): Promise<Place> => {
     const { labels, annotations, spec } = structuredClone(copyOf(original));
@@ -111,7 +111,7 @@ describe(`past the webhook (${cloud.name})`, () => {
       spec: { ...spec, serviceAccount: account, serviceAccountName: account },
     };
     await whenLifted(() => apply(cluster, pod));
-    await waitForPod(cluster, { namespace: unseen, pod: name }, { timeoutMs: 90_000 });
+    await waitForPod(cluster, { namespace: unseen, pod: name }, { timeoutMs: 150_000 });
     return { namespace: unseen, pod: name };
   };
 

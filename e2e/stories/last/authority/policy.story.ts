@@ -104,7 +104,9 @@ unless { context.resource like "arn:aws:s3:::acme-data/secrets/*" };`;
       await whenServed('fourth');
     } finally {
       await kubectl(cluster, ['scale', deployment, '-n', home, '--replicas=2']);
-      await kubectl(cluster, ['rollout', 'status', deployment, '-n', home, '--timeout=90s']);
+      await kubectl(cluster, ['rollout', 'status', deployment, '-n', home, '--timeout=300s'], {
+        timeoutMs: 310_000,
+      });
     }
   });
 });

@@ -57,7 +57,7 @@ describe(`${CREATIONS} creations through two replicas while one is killed`, () =
     noteLoad(`of ${what} were refused and tried again`, `${of('refused').length}`);
     const gap = inSeconds(longestGap(creations, startedAt));
     noteLoad(`without a success at the longest, in ${what}`, `${gap} of ${took}`);
-  }, 180_000);
+  }, 600_000);
 
   afterAll(async () => {
     api.close();

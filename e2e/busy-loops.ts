@@ -1,0 +1,22 @@
+import { spawn } from 'node:child_process';
+
+/** Spins in steps, so that it notices when its standard input closes: it never outlives its parent. */
+const loop = `
+process.stdin.on('close', () => process.exit()).resume();
+const spin = () => {
+  const until = performance.now() + 50;
+  while (performance.now() < until);
+  setImmediate(spin);
+};
+spin();
+`;
+
+/** Starts programs that each keep one core busy; returns what stops them. */
+export const startBusyLoops = (count: number): (() => void) => {
+  const children = Array.from({ length: count }, () =>
+    spawn(process.execPath, ['-e', loop], { stdio: ['pipe', 'ignore', 'inherit'] }),
+  );
+  return () => {
+    for (const child of children) child.kill('SIGKILL');
+  };
+};
