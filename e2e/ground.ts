@@ -9,9 +9,11 @@ import type { Edition } from './clients/editions.ts';
 import type { Cloud } from './clouds/cloud.ts';
 import { readCloud } from './clouds/record.ts';
 import { startClouds } from './clouds/start.ts';
+import type { CloudName } from './clouds/cloud.ts';
 import { downCluster, readCluster, upCluster } from './cluster/cluster.ts';
 import type { Cluster, ClusterAccess } from './cluster/cluster.ts';
-import { buildModule, programPath } from './cluster/programs.ts';
+import { buildPrograms, programNames } from './cluster/programs.ts';
+import type { ProgramName } from './cluster/programs.ts';
 import type { Progress } from './cluster/progress.ts';
 import { loadAgent, loadAwscli, loadValetkey } from './story-images.ts';
 
@@ -36,18 +38,34 @@ type Clients = Record<ClientName, ClientCommand>;
 
 type Claim = { ground: Ground; release: () => Promise<void> };
 
+type OwnClaim = {
+  folder: string | undefined;
+  keep: boolean;
+  isFull: boolean;
+  /** Clouds that the selected passes use. */
+  cloudNames: readonly CloudName[];
+};
+
+/** Every program but those of clouds that no pass uses. */
+const programsFor = (cloudNames: readonly CloudName[]): ProgramName[] =>
+  programNames.filter((name) => name !== 'minio' || cloudNames.includes(name));
+
 /** A cluster of ours: started and taken down, or one that stands in `folder` already. */
 export const claimOwnGround = async (
   progress: Progress,
-  { folder, keep, isFull }: { folder: string | undefined; keep: boolean; isFull: boolean },
+  { folder, keep, isFull, cloudNames }: OwnClaim,
 ): Promise<Claim> => {
-  const clients = await clientsFor(progress, isFull);
-  const node = folder === undefined ? await upCluster({ progress }) : readCluster(folder);
+  // Mostly downloads: they need not wait for the cluster, nor it for them.
+  const building = clientsFor(progress, isFull);
+  building.catch(() => undefined);
+  const programs = programsFor(cloudNames);
+  const node = folder === undefined ? await upCluster({ progress, programs }) : readCluster(folder);
   const release = async () => {
     if (!keep && folder === undefined) await downCluster(node);
   };
   try {
-    const clouds = await cloudsOf(node, progress);
+    const clouds = await cloudsOf(node, cloudNames, progress);
+    const clients = await building;
     const python = clients.newest.awscli.command;
     const valetkey = await loadValetkey(node);
     const agent = await loadAgent(node);
@@ -77,11 +95,14 @@ const clientsFor = async (progress: Progress, isFull: boolean) => {
 };
 
 /** A cluster that was up before may have its clouds already. */
-const cloudsOf = async (node: Cluster, progress: Progress): Promise<Cloud[]> => {
-  const names = ['minio', 'rgw'] as const;
+const cloudsOf = async (
+  node: Cluster,
+  names: readonly CloudName[],
+  progress: Progress,
+): Promise<Cloud[]> => {
   return names.every((name) => existsSync(join(node.folder, `${name}.json`)))
     ? names.map((name) => readCloud(node.folder, name))
-    : Object.values(await startClouds(node, progress));
+    : startClouds(node, progress, names);
 };
 
 /** What `VALETKEY_E2E_GROUND` describes: the parts of {@link Ground} that only their owner knows. */
@@ -103,11 +124,11 @@ export const claimForeignGround = async (
     );
   }
   const { images, clouds, awscliCommand } = JSON.parse(readFileSync(file, 'utf8')) as ForeignGround;
-  for (const module of ['kubernetes', 'helm'] as const) await buildModule(module, progress);
+  const programs = await buildPrograms(progress, ['kubectl', 'helm']);
   const ground: Ground = {
-    cluster: { kubeconfig, kubectlProgram: programPath('kubectl') },
+    cluster: { kubeconfig, kubectlProgram: programs.kubectl },
     folder: mkdtempSync(join(tmpdir(), 'valetkey-e2e-')),
-    helm: programPath('helm'),
+    helm: programs.helm,
     clouds,
     images,
     imagePullPolicy: 'IfNotPresent',

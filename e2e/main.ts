@@ -52,6 +52,7 @@ const tellStories = async (): Promise<Story[]> => {
           folder: values.cluster,
           keep: values.keep,
           isFull: values.full,
+          cloudNames: (['minio', 'rgw'] as const).filter((name) => (values.cloud ?? name) === name),
         })
       : await claimForeignGround(progress, { kubeconfig, isFull: values.full });
   try {

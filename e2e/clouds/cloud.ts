@@ -1,6 +1,8 @@
+export type CloudName = 'minio' | 'rgw';
+
 /** A cloud that runs beside a cluster, in its network: plain JSON, so that other processes can read it. */
 export type Cloud = {
-  name: 'minio' | 'rgw';
+  name: CloudName;
   /** The cluster's network namespace: requests from elsewhere are made by a child in it. */
   namespace: string;
   folder: string;

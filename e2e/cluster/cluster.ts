@@ -22,7 +22,7 @@ import type { Pki } from './pki.ts';
 import { checkPrerequisites } from './prerequisites.ts';
 import { recordedPrograms, withLog } from './processes.ts';
 import { buildPrograms } from './programs.ts';
-import type { Programs } from './programs.ts';
+import type { ProgramName, Programs } from './programs.ts';
 import { startProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
 import { recordPath, writeCluster } from './record.ts';
@@ -38,6 +38,8 @@ export type UpOptions = {
   /** Where everything goes: an empty or absent folder with a short path; a new temporary one unless given. */
   folder?: string;
   progress?: Progress;
+  /** Which programs to build; all unless given. */
+  programs?: readonly ProgramName[];
 };
 
 /** Installs, builds, starts; a Ready node with DNS and the `default` service account, or nothing. */
@@ -45,8 +47,10 @@ export async function upCluster(options: UpOptions = {}): Promise<Cluster> {
   const progress = options.progress ?? startProgress();
   const faults = checkPrerequisites();
   if (faults.length > 0) throw new Error(`this machine lacks:\n- ${faults.join('\n- ')}`);
-  await installDebianPackages(progress);
-  const programs = await buildPrograms(progress);
+  const [programs] = await Promise.all([
+    buildPrograms(progress, options.programs),
+    installDebianPackages(progress),
+  ]);
   const cluster = plan(newFolder(options.folder), programs);
   writeCluster(cluster);
   try {

@@ -7,97 +7,112 @@ import type { Progress } from './progress.ts';
 
 const version = 'k8s.io/component-base/version';
 
-/** Each Go module of ours: its linker flags and the programs that its `tool` lines name. */
+/**
+ * Each Go module of ours: its linker flags, and the package of each program. Helm and CoreDNS are in
+ * the module of Kubernetes, so that the libraries that they share with it are compiled once.
+ */
 const modules = {
-  // Without a version the components refuse one another's skew.
   kubernetes: {
+    // Without a version the components refuse one another's skew.
     ldflags: `-s -w -X ${version}.gitVersion=v1.35.4 -X ${version}.gitMajor=1 -X ${version}.gitMinor=35`,
-    programs: [
-      'kube-apiserver',
-      'kube-controller-manager',
-      'kube-scheduler',
-      'kubelet',
-      'kube-proxy',
-      'kubectl',
-    ],
+    programs: {
+      'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
+      'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
+      'kube-scheduler': 'k8s.io/kubernetes/cmd/kube-scheduler',
+      kubelet: 'k8s.io/kubernetes/cmd/kubelet',
+      'kube-proxy': 'k8s.io/kubernetes/cmd/kube-proxy',
+      kubectl: 'k8s.io/kubernetes/cmd/kubectl',
+      helm: 'helm.sh/helm/v3/cmd/helm',
+      coredns: './coredns',
+    },
   },
-  coredns: { ldflags: '-s -w', programs: ['coredns'] },
-  minio: { ldflags: '-s -w', programs: ['minio'] },
-  helm: { ldflags: '-s -w', programs: ['helm'] },
+  minio: { ldflags: '-s -w', programs: { minio: 'github.com/minio/minio' } },
 } as const;
 
-export type ModuleName = keyof typeof modules;
-export type ProgramName = (typeof modules)[ModuleName]['programs'][number];
+type ModuleName = keyof typeof modules;
+export type ProgramName = {
+  [M in ModuleName]: keyof (typeof modules)[M]['programs'];
+}[ModuleName];
 export type Programs = Record<ProgramName, string>;
 
-export const moduleNames = Object.keys(modules) as ModuleName[];
+const moduleNames = Object.keys(modules) as ModuleName[];
+const packagesOf = (module: ModuleName): Record<string, string> => modules[module].programs;
 
-/** Builds what the cache lacks (cold: minutes) and returns the path of every program. */
-export async function buildPrograms(progress: Progress): Promise<Programs> {
-  const programs: Partial<Programs> = {};
-  for (const name of moduleNames) {
-    const folder = await buildModule(name, progress);
-    for (const program of modules[name].programs) programs[program] = join(folder, program);
-  }
-  return programs as Programs;
-}
+export const programNames = moduleNames.flatMap(
+  (module) => Object.keys(packagesOf(module)) as ProgramName[],
+);
 
-/** Builds one module's programs if the cache lacks them, and returns their folder. */
-export async function buildModule(name: ModuleName, progress: Progress): Promise<string> {
-  const folder = moduleFolder(name);
-  if (existsSync(folder)) return folder;
-  progress(`building ${name} (once; minutes when the Go cache is cold)`);
-  const unfinished = `${folder}.unfinished-${process.pid}`;
-  mkdirSync(unfinished, { recursive: true });
-  try {
-    await goBuild(name, unfinished);
-    keep(unfinished, folder);
-  } finally {
-    rmSync(unfinished, { recursive: true, force: true });
+/**
+ * Builds those of the named programs that the cache lacks (cold: minutes), all modules at once, and
+ * returns the path of every program, built or not.
+ */
+export async function buildPrograms(
+  progress: Progress,
+  names: readonly ProgramName[] = programNames,
+): Promise<Programs> {
+  const missing = names.filter((name) => !existsSync(programPath(name)));
+  if (missing.length > 0) {
+    progress(`building ${missing.join(', ')} (once; minutes when the Go cache is cold)`);
+    const owned = moduleNames.map((module) => ({
+      module,
+      programs: missing.filter((name) => moduleOf(name) === module),
+    }));
+    await Promise.all(
+      owned
+        .filter(({ programs }) => programs.length > 0)
+        .map(({ module, programs }) => buildFrom(module, programs)),
+    );
+    progress('programs built');
   }
-  progress(`built ${name}`);
-  return folder;
+  return Object.fromEntries(programNames.map((name) => [name, programPath(name)])) as Programs;
 }
 
 /** Where a program is or will be, without building anything. */
 export function programPath(name: ProgramName): string {
-  const module = moduleNames.find((candidate) =>
-    modules[candidate].programs.some((own) => own === name),
-  );
-  if (module === undefined) throw new Error(`program: expected one of ours, got ${name}`);
-  return join(moduleFolder(module), name);
+  return join(moduleFolder(moduleOf(name)), name);
 }
 
-async function goBuild(name: ModuleName, output: string): Promise<void> {
-  const args = [
-    'build',
-    '-trimpath',
-    '-ldflags',
-    modules[name].ldflags,
-    '-o',
-    `${output}/`,
-    'tool',
-  ];
-  await run('go', args, {
-    cwd: sourceFolder(name),
+function moduleOf(name: ProgramName): ModuleName {
+  const module = moduleNames.find((candidate) => Object.hasOwn(packagesOf(candidate), name));
+  if (module === undefined) throw new Error(`program: expected one of ours, got ${name}`);
+  return module;
+}
+
+/** Two runs may build at once: each puts whole programs in place, and they are the same. */
+async function buildFrom(module: ModuleName, names: readonly ProgramName[]): Promise<void> {
+  const folder = moduleFolder(module);
+  const unfinished = `${folder}.unfinished-${process.pid}`;
+  mkdirSync(unfinished, { recursive: true });
+  mkdirSync(folder, { recursive: true });
+  try {
+    await goBuild(module, names, unfinished);
+    for (const name of names) renameSync(join(unfinished, name), join(folder, name));
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+}
+
+async function goBuild(
+  module: ModuleName,
+  names: readonly ProgramName[],
+  output: string,
+): Promise<void> {
+  const { ldflags } = modules[module];
+  // Debug information that the linker would drop (-w) is not made in the first place.
+  const flags = ['-trimpath', '-buildvcs=false', '-gcflags=all=-dwarf=false', '-ldflags', ldflags];
+  const packages = names.map((name) => packagesOf(module)[name] ?? '');
+  await run('go', ['build', ...flags, '-o', `${output}/`, ...packages], {
+    cwd: sourceFolder(module),
     env: { CGO_ENABLED: '0', GOFLAGS: '' },
     timeoutMs: 60 * 60_000,
   });
 }
 
-/** Two runs may build at once: the first to finish wins, and the other's work is thrown away. */
-function keep(unfinished: string, folder: string): void {
-  try {
-    renameSync(unfinished, folder);
-  } catch (error) {
-    if (!existsSync(folder)) throw error;
-  }
-}
-
 function moduleFolder(name: ModuleName): string {
   const hash = createHash('sha256').update(modules[name].ldflags).update(process.arch);
-  for (const file of ['go.mod', 'go.sum'])
-    hash.update(readFileSync(join(sourceFolder(name), file)));
+  const source = sourceFolder(name);
+  const files = ['go.mod', 'go.sum', 'coredns/main.go'].map((file) => join(source, file));
+  for (const file of files) if (existsSync(file)) hash.update(readFileSync(file));
   return join(cacheFolder(), 'programs', `${name}-${hash.digest('hex').slice(0, 16)}`);
 }
 

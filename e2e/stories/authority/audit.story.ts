@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '../../cluster/kubectl.ts';
 import {
   asEnvironment,
@@ -13,7 +13,7 @@ import {
 } from '../stage.ts';
 import type { Place } from '../stage.ts';
 import { startRun } from './runs.ts';
-import { recordFiles, valetkey, verifyRecords } from './record-files.ts';
+import { keepRecordFiles, valetkey, verifyRecords } from './record-files.ts';
 
 const { node } = stage;
 const perCustomer = {
@@ -28,8 +28,11 @@ if (node !== undefined) {
   describe(`what is on record (${cloud.name})`, () => {
     const place: Place = { namespace: '', pod: 'told' };
     let run: string;
+    // Another test may replace the authority's pods meanwhile, and their volumes with them.
+    let records: ReturnType<typeof keepRecordFiles>;
 
     beforeAll(async () => {
+      records = keepRecordFiles(node, `audit-${stage.pass}`);
       place.namespace = await createNamespace('audit');
       const { pod: name, namespace } = place;
       await runPod({ name, namespace, tasks: { read: perCustomer } });
@@ -44,10 +47,14 @@ if (node !== undefined) {
       expect((await askSidecar(place, 'DELETE', `/v1/runs/${run}`)).status).toBe(204);
     });
 
+    afterAll(() => {
+      records.stop();
+    });
+
     const storyOf = async (output: string) => {
-      const records = recordFiles(node).flatMap((file) => ['--records', file]);
+      const files = records.files().flatMap((file) => ['--records', file]);
       const log = cloud.opsLog === undefined ? [] : ['--cloud-log', cloud.opsLog];
-      return (await valetkey(['audit', 'story', run, ...records, ...log, '-o', output])).text;
+      return (await valetkey(['audit', 'story', run, ...files, ...log, '-o', output])).text;
     };
 
     test('tells one run from its intent to its end', async () => {
@@ -79,12 +86,10 @@ if (node !== undefined) {
     });
 
     test('is whole, and no byte of it changes unseen', async () => {
-      const files = recordFiles(node);
-      // Read where they stand, so that they are no older than the heads.
-      const verdict = await verifyRecords(node, () => files);
+      const verdict = await verifyRecords(node, records.files);
       expect(verdict).toMatchObject({ isWhole: true, faults: [], heads: 2 });
       const folder = mkdtempSync(join(node.folder, 'edited-'));
-      const edited = files.map((file, index) => {
+      const edited = records.files().map((file, index) => {
         const copy = join(folder, `${index}.jsonl`);
         const text = readFileSync(file, 'utf8');
         writeFileSync(copy, text.replaceAll('the story of one run', 'the story of no run!'));

@@ -28,7 +28,7 @@ export const valetkey = async (words: string[]): Promise<{ isWell: boolean; text
 };
 
 /** The files of records that stand on the volumes of every replica that the node has. */
-export const recordFiles = ({ podsFolder }: Cluster): string[] =>
+const recordFiles = ({ podsFolder }: Cluster): string[] =>
   readdirSync(podsFolder).flatMap((uid) => {
     const folder = join(podsFolder, uid, 'volumes', 'kubernetes.io~empty-dir', 'audit');
     return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
@@ -44,7 +44,13 @@ export const keepRecordFiles = (node: Cluster, name: string) => {
   mkdirSync(folder, { recursive: true });
   const held = new Map<string, number>();
   const look = (): void => {
-    for (const file of recordFiles(node)) if (!held.has(file)) held.set(file, openSync(file, 'r'));
+    try {
+      for (const file of recordFiles(node))
+        if (!held.has(file)) held.set(file, openSync(file, 'r'));
+    } catch (error) {
+      // A pod and its volume may go while we look.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   };
   look();
   const timer = setInterval(look, 100);
