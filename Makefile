@@ -23,7 +23,7 @@ dist/.built: $(SOURCES) build.ts $(INSTALLED)
 build: dist/.built ## Bundle each program into one file under dist/
 
 demo: dist/.built ## Watch a pod's consumer get cloud credentials for exactly its task (no cluster needed)
-	@node e2e/demo/main.ts $(ARGS)
+	@node demo/main.ts $(ARGS)
 
 test: dist/.built ## Linters side by side, then every test that needs no cluster
 	npm test -- $(if $(VALETKEY_RESULTS),--json --outputFile=$(VALETKEY_RESULTS)/unit.json)
@@ -50,13 +50,13 @@ image: dist/.built ## Build the image's root file system (used by the Dockerfile
 	@node image.ts $(ARGS)
 
 chart: $(INSTALLED) ## Lint, render and check the chart (needs Helm)
-	@node charts/check.ts $(ARGS)
+	@node tools/chart/check.ts $(ARGS)
 
 manifests: $(INSTALLED) ## Render manifests/ from the chart (needs Helm)
-	@node charts/render.ts $(ARGS)
+	@node tools/chart/render.ts $(ARGS)
 
 docs: $(INSTALLED) ## Write the generated pages of docs/
-	@node docs/generate.ts $(ARGS)
+	@node tools/docs/generate.ts $(ARGS)
 
 clean: ## Remove what was built
 	rm -rf dist bench/out node_modules

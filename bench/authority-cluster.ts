@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { API_GROUP, API_VERSION, TASK_POLICIES } from '../lib/contract/authority.ts';
+import { API_GROUP, API_VERSION, TASK_POLICIES } from '../lib/contract/authority-api.ts';
 import { SIDECAR_ENV } from '../lib/contract/environment.ts';
-import { INSTALLED, PROFILES_CONFIG_MAP } from '../lib/contract/names.ts';
+import { INSTALLED, INJECTION_TEMPLATES_CONFIG_MAP } from '../lib/contract/names.ts';
 import type { Pod } from '../lib/contract/pod.ts';
 import type { AdmittedTasks } from '../lib/contract/task.ts';
-import { STARTER_POLICY } from '../lib/policy/starter.ts';
-import { startEmbeddedCluster, type EmbeddedCluster } from '../e2e/embedded-cluster/cluster.ts';
+import { STARTER_POLICY } from '../lib/policy/starter-policy.ts';
+import {
+  startEmbeddedApiServer,
+  type EmbeddedApiServer,
+} from '../test/fakes/api-server/embedded-api-server.ts';
 
 /** Namespace of the pods that ask. */
 const NAMESPACE = 'live';
@@ -14,22 +17,22 @@ const ACCOUNT = 'agent';
 /** Policies of teams beside the starter; each is evaluated for each run. */
 const TEAMS = 9;
 
-type Captured = { readonly profiles: Record<string, string>; readonly pod: Pod };
+type CapturedPod = { readonly profiles: Record<string, string>; readonly pod: Pod };
 
 /** A pod as a real API server had it, injected, and the profile that it was injected from. */
-const captured = JSON.parse(
+const capturedPod = JSON.parse(
   readFileSync(join(import.meta.dirname, '../lib/injection/fixtures/live-pod.json'), 'utf8'),
-) as Captured;
+) as CapturedPod;
 
 /** The task that the captured pod was admitted for; its two consumers may run it. */
 export const TASK = { task: 'summarize', consumer: 'agent' } as const;
 
 /** An embedded API server that knows policies, a profile, and as many pods as are asked for. */
-export async function startCluster(): Promise<EmbeddedCluster> {
-  const cluster = await startEmbeddedCluster(Date.now);
+export async function startBenchApiServer(): Promise<EmbeddedApiServer> {
+  const cluster = await startEmbeddedApiServer(Date.now);
   const { create } = cluster.objects;
   const own = `/api/v1/namespaces/${INSTALLED.namespace}`;
-  create(`${own}/configmaps/${PROFILES_CONFIG_MAP}`, { data: captured.profiles });
+  create(`${own}/configmaps/${INJECTION_TEMPLATES_CONFIG_MAP}`, { data: capturedPod.profiles });
   create(`/api/v1/namespaces/${NAMESPACE}`, {
     metadata: { labels: { 'valetkey.dev/tasks': 'allowed', team: 'research' } },
   });
@@ -37,12 +40,12 @@ export async function startCluster(): Promise<EmbeddedCluster> {
   const policies = `/apis/${API_GROUP}/${API_VERSION}/${TASK_POLICIES}`;
   create(`${policies}/starter`, { spec: { cedar: STARTER_POLICY } });
   for (let team = 1; team <= TEAMS; team += 1) {
-    create(`${policies}/team-${team}`, { spec: { cedar: teamPolicy(team) } });
+    create(`${policies}/team-${team}`, { spec: { cedar: buildTeamPolicy(team) } });
   }
   return cluster;
 }
 
-const teamPolicy = (team: number): string => `permit (
+const buildTeamPolicy = (team: number): string => `permit (
   principal in Namespace::"team-${team}",
   action == Action::"run",
   resource == Task::"summarize"
@@ -52,12 +55,12 @@ when {
 };`;
 
 /** Makes a pod and answers its projected token, as a kubelet would ask for it. */
-export async function createPod(cluster: EmbeddedCluster, name: string): Promise<string> {
-  const { labels, annotations } = captured.pod.metadata ?? {};
+export async function createPod(cluster: EmbeddedApiServer, name: string): Promise<string> {
+  const { labels, annotations } = capturedPod.pod.metadata ?? {};
   cluster.objects.create(`/api/v1/namespaces/${NAMESPACE}/pods/${name}`, {
-    ...captured.pod,
+    ...capturedPod.pod,
     metadata: { name, labels, annotations },
-    spec: { ...captured.pod.spec, nodeName: 'node-1' },
+    spec: { ...capturedPod.pod.spec, nodeName: 'node-1' },
     status: { phase: 'Running', podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }] },
   });
   const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${ACCOUNT}/token`;
@@ -66,14 +69,14 @@ export async function createPod(cluster: EmbeddedCluster, name: string): Promise
     expirationSeconds: 600,
     boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name },
   };
-  const { status, body } = await cluster.ask('POST', path, { spec });
+  const { status, body } = await cluster.request('POST', path, { spec });
   if (status !== 201) throw new Error(`a token for ${name}: expected 201, got ${status}`);
   return (body as { readonly status: { readonly token: string } }).status.token;
 }
 
 /** What the captured pod's sidecar was told of its tasks. */
-export function admittedTasks(): AdmittedTasks {
-  const [sidecar] = captured.pod.spec?.initContainers ?? [];
+export function readPodTasks(): AdmittedTasks {
+  const [sidecar] = capturedPod.pod.spec?.initContainers ?? [];
   const text = sidecar?.env?.find(({ name }) => name === SIDECAR_ENV.tasks)?.value ?? '';
   return JSON.parse(text) as AdmittedTasks;
 }

@@ -25,7 +25,7 @@ export async function buildPrograms(): Promise<string> {
 }
 
 /** Where our programs find code compiled before. */
-export const compileCache = (folder: string): string => join(folder, 'compile-cache');
+export const getCompileCacheFolder = (folder: string): string => join(folder, 'compile-cache');
 
 const commands = {
   sidecar: SIDECAR_COMMAND,
@@ -35,16 +35,16 @@ const commands = {
 export type ProgramName = keyof typeof commands;
 
 /** Starts a program as its container does, but with this Node and the bundle that is measured. */
-export function commandOf({ programs }: Bench, name: ProgramName): [string, string[]] {
+export function getCommand({ programs }: Bench, name: ProgramName): [string, string[]] {
   // The first word is Node, the last one the program; between them are flags.
   return [process.execPath, [...commands[name].slice(1, -1), join(programs, `${name}.cjs`)]];
 }
 
 /** Runs each program once to a clean exit, as the image's build does: V8 then keeps what it compiled. */
 export async function fillCompileCache(bench: Bench): Promise<void> {
-  const env = { NODE_COMPILE_CACHE: compileCache(bench.folder) };
+  const env = { NODE_COMPILE_CACHE: getCompileCacheFolder(bench.folder) };
   for (const name of Object.keys(commands) as ProgramName[]) {
-    const [command, args] = commandOf(bench, name);
+    const [command, args] = getCommand(bench, name);
     await promisify(execFile)(command, [...args, '--help'], { env, timeout: 30_000 });
   }
 }

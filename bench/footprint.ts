@@ -1,29 +1,29 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { startAuthority, trustInAuthority } from './authority.ts';
+import { startAuthority, createAuthorityTrust } from './authority-process.ts';
 import type { Bench } from './bench.ts';
-import { startBareSidecar } from './held.ts';
+import { startBareSidecar } from './credential-serving.ts';
 import { alternate } from './load.ts';
-import { privateMegabytes, untilAnswered } from './processes.ts';
+import { readPrivateMegabytes, waitUntilAnswered } from './measured-processes.ts';
 import { toRow } from './rows.ts';
 import type { Row } from './rows.ts';
-import { startSidecar, trustInCluster } from './sidecar.ts';
-import { startSts } from './sts.ts';
+import { startSidecar, createClusterTrust } from './sidecar-process.ts';
+import { startFakeSts } from './fake-sts.ts';
 
 /** Memory settles after a start: pages are given back, timers have run. */
 const SETTLE_MS = 1000;
 const COPIES = 4;
 
-type Started = { pid: number; stop: () => Promise<void>; socket: string; readyMs: number };
+type StartedCopy = { pid: number; stop: () => Promise<void>; socket: string; readyMs: number };
 
 /** How long a sidecar takes from the start of its process to ready. */
 export async function measureStart(bench: Bench): Promise<Row[]> {
-  const sts = await startSts();
-  const once = async (start: () => Promise<Started | undefined>): Promise<number> => {
+  const sts = await startFakeSts();
+  const once = async (start: () => Promise<StartedCopy | undefined>): Promise<number> => {
     const started = await start();
     await started?.stop();
     return started?.readyMs ?? 0;
   };
-  const ours = (): Promise<number> => once(() => startSidecar(bench, trustInCluster(sts.url)));
+  const ours = (): Promise<number> => once(() => startSidecar(bench, createClusterTrust(sts.url)));
   const theirs = (): Promise<number> => once(() => startBareSidecar(bench));
   try {
     const hasBaseline = bench.baseline !== undefined;
@@ -44,21 +44,21 @@ export async function measureStart(bench: Bench): Promise<Row[]> {
 
 /** Private memory of each sidecar after the first, before and after its first exchange. */
 export async function measureMemory(bench: Bench): Promise<Row[]> {
-  const sts = await startSts();
-  const ours = await startCopies(() => startSidecar(bench, trustInCluster(sts.url)));
+  const sts = await startFakeSts();
+  const ours = await startCopies(() => startSidecar(bench, createClusterTrust(sts.url)));
   const theirs = await startCopies(() => startBareSidecar(bench));
   try {
     await pause(SETTLE_MS);
-    const before = [memoryOfFurther(ours), memoryOfFurther(theirs)] as const;
+    const before = [computeMemoryPerCopy(ours), computeMemoryPerCopy(theirs)] as const;
     const all = [...ours, ...theirs];
     await Promise.all(
-      all.map(({ socket }) => untilAnswered({ socketPath: socket, path: '/v1/credentials' })),
+      all.map(({ socket }) => waitUntilAnswered({ socketPath: socket, path: '/v1/credentials' })),
     );
     await pause(SETTLE_MS);
-    const after = [memoryOfFurther(ours), memoryOfFurther(theirs)] as const;
+    const after = [computeMemoryPerCopy(ours), computeMemoryPerCopy(theirs)] as const;
     return [
-      memoryRow('private memory of a further sidecar', before, 18),
-      memoryRow('the same once the STS client is loaded', after, 26),
+      buildMemoryRow('private memory of a further sidecar', before, 18),
+      buildMemoryRow('the same once the STS client is loaded', after, 26),
     ];
   } finally {
     await Promise.all([...ours, ...theirs].map(({ stop }) => stop()));
@@ -68,19 +68,19 @@ export async function measureMemory(bench: Bench): Promise<Row[]> {
 
 /** The same where the authority is trusted: a stream stands, and a run has been asked for. */
 export async function measureMemoryUnderAuthority(bench: Bench): Promise<Row[]> {
-  const sts = await startSts();
+  const sts = await startFakeSts();
   const authority = await startAuthority(bench, sts);
   let pods = 0;
-  const start = async (): Promise<Started> =>
-    startSidecar(bench, await trustInAuthority(authority, `agent-${(pods += 1)}`));
+  const start = async (): Promise<StartedCopy> =>
+    startSidecar(bench, await createAuthorityTrust(authority, `agent-${(pods += 1)}`));
   const sidecars = await startCopies(start);
   try {
     for (const { socket } of sidecars) {
-      await untilAnswered({ socketPath: socket, path: '/v1/credentials' });
+      await waitUntilAnswered({ socketPath: socket, path: '/v1/credentials' });
     }
     await pause(SETTLE_MS);
-    const values = memoryOfFurther(sidecars);
-    return [memoryRow('private memory of a further sidecar, trust: authority', [values], 18)];
+    const values = computeMemoryPerCopy(sidecars);
+    return [buildMemoryRow('private memory of a further sidecar, trust: authority', [values], 18)];
   } finally {
     await Promise.all(sidecars.map(({ stop }) => stop()));
     await authority.stop();
@@ -88,8 +88,8 @@ export async function measureMemoryUnderAuthority(bench: Bench): Promise<Row[]> 
   }
 }
 
-async function startCopies(start: () => Promise<Started | undefined>): Promise<Started[]> {
-  const copies: Started[] = [];
+async function startCopies(start: () => Promise<StartedCopy | undefined>): Promise<StartedCopy[]> {
+  const copies: StartedCopy[] = [];
   for (let copy = 0; copy < COPIES; copy += 1) {
     const started = await start();
     if (started !== undefined) copies.push(started);
@@ -97,10 +97,10 @@ async function startCopies(start: () => Promise<Started | undefined>): Promise<S
   return copies;
 }
 
-const memoryOfFurther = (copies: readonly Started[]): number[] =>
-  copies.slice(1).flatMap(({ pid }) => privateMegabytes(pid) ?? []);
+const computeMemoryPerCopy = (copies: readonly StartedCopy[]): number[] =>
+  copies.slice(1).flatMap(({ pid }) => readPrivateMegabytes(pid) ?? []);
 
-function memoryRow(
+function buildMemoryRow(
   name: string,
   [values, baselines]: readonly [number[], number[]?],
   most: number,

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Bench } from './bench.ts';
-import { cpuSeconds, pinned } from './processes.ts';
+import { readCpuSeconds, pinToCore } from './measured-processes.ts';
 
 /** What a loader prints. */
 export type LoadReport = {
@@ -39,9 +39,9 @@ export async function loadServer(
   server: Server,
   load: Omit<Load, 'target'>,
 ): Promise<LoadReport & { perCoreSecond: number }> {
-  const before = cpuSeconds(server.pid);
+  const before = readCpuSeconds(server.pid);
   const report = await runLoader(bench, { ...load, target: server.target });
-  const after = cpuSeconds(server.pid);
+  const after = readCpuSeconds(server.pid);
   if (report.failures > 0) {
     throw new Error(
       `${server.target}: ${report.failures} of ${report.requests} answers were not 200`,
@@ -63,13 +63,13 @@ async function runLoader(bench: Bench, load: Load): Promise<LoadReport> {
     vary: load.vary ?? '',
   };
   const given = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
-  const [command, args] = pinned(...loaderOf(bench, given), 'load');
+  const [command, args] = pinToCore(...getLoadCommand(bench, given), 'load');
   const timeout = (load.seconds + 20) * 1000;
   const { stdout } = await promisify(execFile)(command, args, { timeout });
   return JSON.parse(stdout) as LoadReport;
 }
 
-const loaderOf = ({ baseline }: Bench, flags: string[]): [string, string[]] =>
+const getLoadCommand = ({ baseline }: Bench, flags: string[]): [string, string[]] =>
   baseline === undefined
     ? [process.execPath, [join(import.meta.dirname, 'loader.ts'), ...flags]]
     : [baseline, ['load', ...flags]];

@@ -7,15 +7,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { measureAdmission } from './admission.ts';
+import { measureAdmission } from './admission-throughput.ts';
 import { buildBaseline, buildPrograms, fillCompileCache } from './bench.ts';
 import type { Bench } from './bench.ts';
 import { measureMemory, measureMemoryUnderAuthority, measureStart } from './footprint.ts';
-import { measureHeld, measureSingleExchange } from './held.ts';
-import { measureIssuing } from './issuing.ts';
+import { measureCredentialServing, measureSingleExchange } from './credential-serving.ts';
+import { measureRunIssuance } from './run-issuance.ts';
 import { renderTable } from './rows.ts';
 import type { Row } from './rows.ts';
-import { measureStreams } from './streams.ts';
+import { measureStreams } from './event-streams.ts';
 
 const { values } = parseArgs({
   options: {
@@ -27,39 +27,39 @@ const { values } = parseArgs({
 
 const measurements = {
   admission: measureAdmission,
-  'held credentials': measureHeld,
+  'held credentials': measureCredentialServing,
   start: measureStart,
   memory: measureMemory,
   'single exchange': measureSingleExchange,
   'memory under the authority': measureMemoryUnderAuthority,
-  issuing: measureIssuing,
+  issuing: measureRunIssuance,
   streams: measureStreams,
 };
 
 const startedAt = performance.now();
-const progress = (message: string): void => {
+const printProgress = (message: string): void => {
   console.error(`[${((performance.now() - startedAt) / 1000).toFixed(1)} s] ${message}`);
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'valetkey-bench-'));
 try {
-  const rows = await measureAll(folder);
+  const rows = await runMeasurements(folder);
   // A part is shown, and leaves what was last measured whole.
-  if (values.only === '') publish(rows);
+  if (values.only === '') publishRows(rows);
   console.log(renderTable(rows));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function publish(rows: Row[]): void {
+function publishRows(rows: Row[]): void {
   const out = join(import.meta.dirname, 'out');
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, 'latest.json'), `${JSON.stringify(rows, undefined, 2)}\n`);
 }
 
-async function measureAll(temporary: string): Promise<Row[]> {
+async function runMeasurements(temporary: string): Promise<Row[]> {
   const baseline = await buildBaseline(temporary);
-  if (baseline === undefined) progress('no Go: ratios are left empty');
+  if (baseline === undefined) printProgress('no Go: ratios are left empty');
   const programs = values.programs ?? (await buildPrograms());
   const bench: Bench = {
     folder: temporary,
@@ -67,13 +67,13 @@ async function measureAll(temporary: string): Promise<Row[]> {
     baseline,
     repeats: values.quick ? 1 : 5,
     seconds: values.quick ? 1 : 3,
-    progress,
+    progress: printProgress,
   };
   await fillCompileCache(bench);
   const rows: Row[] = [];
   for (const [name, measure] of Object.entries(measurements)) {
     if (!name.includes(values.only)) continue;
-    progress(`measuring ${name}`);
+    printProgress(`measuring ${name}`);
     rows.push(...(await measure(bench)));
   }
   return rows;

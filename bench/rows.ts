@@ -1,4 +1,4 @@
-import { median, round } from './statistics.ts';
+import { computeMedian, round } from './statistics.ts';
 
 /** One published number. `ratio` is value ÷ baseline; null where there is nothing to compare with. */
 export type Row = {
@@ -19,7 +19,7 @@ export type Goal = {
   number: number;
 };
 
-export type Measured = {
+export type MeasuredValues = {
   name: string;
   unit: string;
   /** One value per repeat. */
@@ -29,28 +29,30 @@ export type Measured = {
   goal?: Goal;
 };
 
-const signs = { 'be at least': '≥', 'be at most': '≤', equal: '=' } as const;
+const comparisonSigns = { 'be at least': '≥', 'be at most': '≤', equal: '=' } as const;
 
 /** Medians of the repeats, their ratio, and whether the goal is met. */
-export function toRow({ name, unit, values, baselines, goal }: Measured): Row {
-  const value = round(median(values));
-  const bare = baselines === undefined || baselines.length === 0 ? null : median(baselines);
+export function toRow({ name, unit, values, baselines, goal }: MeasuredValues): Row {
+  const value = round(computeMedian(values));
+  const bare = baselines === undefined || baselines.length === 0 ? null : computeMedian(baselines);
   const baseline = bare === null ? null : round(bare);
-  const ratio = bare === null ? null : round(median(values) / bare);
+  const ratio = bare === null ? null : round(computeMedian(values) / bare);
   return {
     name,
     value,
     unit,
     baseline,
     ratio,
-    goal: goal === undefined ? null : describe(goal, unit),
+    goal: goal === undefined ? null : formatGoal(goal, unit),
     met: goal === undefined ? null : isMet(goal, { value, ratio }),
     ...(baselines?.length === 0 && { note: 'no Go on this machine: nothing to compare with' }),
   };
 }
 
-function describe({ of, must, number }: Goal, unit: string): string {
-  return of === 'ratio' ? `ratio ${signs[must]} ${number}` : `${signs[must]} ${number} ${unit}`;
+function formatGoal({ of, must, number }: Goal, unit: string): string {
+  return of === 'ratio'
+    ? `ratio ${comparisonSigns[must]} ${number}`
+    : `${comparisonSigns[must]} ${number} ${unit}`;
 }
 
 function isMet(goal: Goal, measured: Pick<Row, 'value' | 'ratio'>): boolean | null {

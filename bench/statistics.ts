@@ -1,5 +1,5 @@
 /** The middle of the values (the mean of the two middle ones). */
-export function median(values: readonly number[]): number {
+export function computeMedian(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
   const upper = sorted[Math.floor(middle)];
@@ -11,7 +11,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** The value that `share` (0 to 1) of the values do not exceed. */
-export function percentile(values: readonly number[], share: number): number {
+export function computePercentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const found = sorted[Math.floor(share * (sorted.length - 1))];
   if (found === undefined) throw new Error('percentile: expected at least one value, got none');

@@ -1,12 +1,12 @@
 import { cpSync, existsSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { busyboxRoot, linkedLibraries, place } from './cluster/images.ts';
-import { run } from './cluster/run.ts';
+import { writeBusyboxRoot, listLinkedLibraries, placeFile } from './cluster/images.ts';
+import { runCommand } from './cluster/command.ts';
 
-type Python = { binary: string; stdlib: string; packages: string };
+type PythonInstallation = { binary: string; stdlib: string; packages: string };
 
 /** What no client needs of Python's library and packages, and what makes up most of them. */
-const LEFT_OUT =
+const EXCLUDED_MODULES =
   /\/(test|idlelib|ensurepip|lib2to3|config-[^/]+|pip|setuptools|awscli\/examples|__pycache__)$/;
 
 /**
@@ -15,40 +15,40 @@ const LEFT_OUT =
  *
  * @param python the interpreter of the virtual environment that has awscli
  */
-export const awscliRoot = async (folder: string, python: string): Promise<string> => {
-  await busyboxRoot(folder);
+export const writeAwscliRoot = async (folder: string, python: string): Promise<string> => {
+  await writeBusyboxRoot(folder);
   const { binary, stdlib, packages } = await describePython(python);
-  const isWanted = (path: string) => !LEFT_OUT.test(path);
+  const isWanted = (path: string) => !EXCLUDED_MODULES.test(path);
   cpSync(stdlib, join(folder, stdlib), {
     recursive: true,
     filter: (path) => isWanted(path) && path !== join(stdlib, 'site-packages'),
   });
   cpSync(packages, join(folder, packages), { recursive: true, filter: isWanted });
-  const libraries = await librariesOf([binary, ...modulesIn(stdlib)]);
-  for (const file of [binary, ...libraries]) await place(file, join(folder, file));
+  const libraries = await listLibraries([binary, ...listModules(stdlib)]);
+  for (const file of [binary, ...libraries]) await placeFile(file, join(folder, file));
   return folder;
 };
 
 /** How to start awscli in that image. */
-export const awscliCommand = async (python: string): Promise<string[]> => {
+export const buildAwscliCommand = async (python: string): Promise<string[]> => {
   const { binary, packages } = await describePython(python);
   return ['/bin/env', `PYTHONPATH=${packages}`, binary, '-m', 'awscli'];
 };
 
-const describePython = async (python: string): Promise<Python> => {
+const describePython = async (python: string): Promise<PythonInstallation> => {
   const script =
     'import sys, sysconfig, json; print(json.dumps([sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")]))';
-  const { stdout } = await run(python, ['-c', script]);
+  const { stdout } = await runCommand(python, ['-c', script]);
   const [stdlib, packages] = JSON.parse(stdout) as [string, string];
   return { binary: realpathSync(python), stdlib, packages };
 };
 
-const modulesIn = (stdlib: string): string[] => {
+const listModules = (stdlib: string): string[] => {
   const folder = join(stdlib, 'lib-dynload');
   return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
 };
 
-const librariesOf = async (binaries: string[]): Promise<Set<string>> => {
-  const lists = await Promise.all(binaries.map(linkedLibraries));
+const listLibraries = async (binaries: string[]): Promise<Set<string>> => {
+  const lists = await Promise.all(binaries.map(listLinkedLibraries));
   return new Set(lists.flat().filter((path) => dirname(path) !== '/'));
 };

@@ -1,18 +1,18 @@
 import { parseArgs } from 'node:util';
 import { startBusyLoops } from './busy-loops.ts';
-import { missingClientTools } from './clients/build.ts';
-import { foreignKubeconfig } from './cluster/config.ts';
-import { untilInterrupted } from './cluster/interrupt.ts';
+import { findMissingClientTools } from './clients/client-builds.ts';
+import { getExternalKubeconfig } from './cluster/host-environment.ts';
+import { runUntilInterrupted } from './cluster/interrupt.ts';
 import { checkPrerequisites } from './cluster/prerequisites.ts';
 import { startProgress } from './cluster/progress.ts';
-import { readFigures } from './figures.ts';
-import type { Figure } from './figures.ts';
-import { claimForeignGround, claimOwnGround } from './ground.ts';
-import type { Ground } from './ground.ts';
-import { checkChart, runPass } from './passes.ts';
-import type { PassPlan, PassSettings } from './passes.ts';
-import { failedIn, passedIn, slowest } from './results.ts';
-import type { Story } from './results.ts';
+import { readMeasurements } from './measurements.ts';
+import type { Measurement } from './measurements.ts';
+import { claimExternalEnvironment, claimOwnEnvironment } from './test-environment.ts';
+import type { TestEnvironment } from './test-environment.ts';
+import { checkChart, runMatrixEntry } from './matrix.ts';
+import type { MatrixOptions, MatrixEntry } from './matrix.ts';
+import { listFailed, listPassed, formatSlowest } from './test-results.ts';
+import type { TestResult } from './test-results.ts';
 
 const help = `Stories on a real Kubernetes, against two real clouds: Ceph RGW and MinIO.
 
@@ -43,36 +43,37 @@ const { values } = parseArgs({
   },
 });
 const progress = startProgress();
-const kubeconfig = foreignKubeconfig();
+const kubeconfig = getExternalKubeconfig();
 
-const tellStories = async (): Promise<Story[]> => {
-  const { ground, release } =
+const runTests = async (): Promise<TestResult[]> => {
+  const { environment, release } =
     kubeconfig === undefined
-      ? await claimOwnGround(progress, {
+      ? await claimOwnEnvironment(progress, {
           folder: values.cluster,
           keep: values.keep,
           isFull: values.full,
           cloudNames: (['minio', 'rgw'] as const).filter((name) => (values.cloud ?? name) === name),
         })
-      : await claimForeignGround(progress, { kubeconfig, isFull: values.full });
+      : await claimExternalEnvironment(progress, { kubeconfig, isFull: values.full });
   try {
-    const stories = await untilInterrupted(runPasses(ground));
-    figures = readFigures(ground.folder);
+    const stories = await runUntilInterrupted(runMatrix(environment));
+    measurements = readMeasurements(environment.folder);
     return stories;
   } finally {
     await release();
   }
 };
 
-const runPasses = async (ground: Ground): Promise<Story[]> => {
-  const plan: PassPlan = { ground, isFull: values.full, only: values.only, progress };
+const runMatrix = async (environment: TestEnvironment): Promise<TestResult[]> => {
+  const plan: MatrixOptions = { environment, isFull: values.full, only: values.only, progress };
   const stories = values.only === undefined ? await checkChart(plan) : [];
-  for (const pass of passesOn(ground)) stories.push(...(await runPass(plan, pass)));
+  for (const pass of listMatrixEntries(environment))
+    stories.push(...(await runMatrixEntry(plan, pass)));
   return stories;
 };
 
 /** Every cloud under every kind of trust, or those that are asked for. */
-const passesOn = ({ node, clouds }: Ground): PassSettings[] =>
+const listMatrixEntries = ({ node, clouds }: TestEnvironment): MatrixEntry[] =>
   (['authority', 'cluster'] as const)
     .filter((trust) => (values.trust ?? trust) === trust)
     .flatMap((trust) => clouds.map((cloud) => ({ cloud, trust })))
@@ -83,19 +84,20 @@ const passesOn = ({ node, clouds }: Ground): PassSettings[] =>
         node !== undefined || trust === (cloud.grantIssuer === undefined ? 'cluster' : 'authority'),
     );
 
-let figures: Figure[] = [];
+let measurements: Measurement[] = [];
 
-const report = (stories: Story[]): void => {
-  console.log(`\nThe slowest twenty:\n${slowest(stories).join('\n')}`);
-  for (const { pass, name, value } of figures) console.log(`measured on ${pass}: ${value} ${name}`);
-  for (const { pass, name } of failedIn(stories)) console.log(`FAILED ${pass}: ${name}`);
-  console.log(`${passedIn(stories).length} passed, ${failedIn(stories).length} failed`);
-  process.exitCode = failedIn(stories).length === 0 && stories.length > 0 ? 0 : 1;
+const printReport = (stories: TestResult[]): void => {
+  console.log(`\nThe slowest twenty:\n${formatSlowest(stories).join('\n')}`);
+  for (const { pass, name, value } of measurements)
+    console.log(`measured on ${pass}: ${value} ${name}`);
+  for (const { pass, name } of listFailed(stories)) console.log(`FAILED ${pass}: ${name}`);
+  console.log(`${listPassed(stories).length} passed, ${listFailed(stories).length} failed`);
+  process.exitCode = listFailed(stories).length === 0 && stories.length > 0 ? 0 : 1;
 };
 
 const findMissing = async (): Promise<string[]> => [
   ...(kubeconfig === undefined ? checkPrerequisites() : []),
-  ...(await missingClientTools()),
+  ...(await findMissingClientTools()),
 ];
 
 const missing = values.help ? [] : await findMissing();
@@ -105,5 +107,5 @@ else if (missing.length > 0) {
   process.exitCode = 2;
 } else {
   const stopBusyLoops = startBusyLoops(values['under-load'] ? 2 : 0);
-  report(await tellStories().finally(stopBusyLoops));
+  printReport(await runTests().finally(stopBusyLoops));
 }

@@ -1,16 +1,19 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { getJson, kubectl, waitFor } from './cluster/kubectl.ts';
-import { runInside } from './cluster/namespace.ts';
+import { getJson, runKubectl, waitFor } from './cluster/kubectl.ts';
+import { runInside } from './cluster/network-namespace.ts';
 import type { Cloud } from './clouds/cloud.ts';
-import { peopleAudience, peopleIssuer } from './cluster/issuer.ts';
-import { optedInRole, revokerRole } from './clouds/trust.ts';
-import type { ClusterAccess } from './cluster/record.ts';
-import type { Ground } from './ground.ts';
+import { userAudience, createUserIssuer } from './cluster/issuer-documents.ts';
+import { optedInRole, revokerRole } from './clouds/cloud-trust.ts';
+import type { ClusterAccess } from './cluster/cluster-file.ts';
+import type { TestEnvironment } from './test-environment.ts';
 
 export type Release = { name: string; namespace: string; chart: string; valuesFile: string };
 
-type Subject = Pick<Ground, 'cluster' | 'node' | 'helm' | 'images' | 'imagePullPolicy'> & {
+type ReleaseTarget = Pick<
+  TestEnvironment,
+  'cluster' | 'node' | 'helm' | 'images' | 'imagePullPolicy'
+> & {
   cloud: Cloud;
   trust: Trust;
 };
@@ -19,7 +22,13 @@ type Subject = Pick<Ground, 'cluster' | 'node' | 'helm' | 'images' | 'imagePullP
 export type Trust = { kind: 'authority'; issuer: string; audience: string } | { kind: 'cluster' };
 
 /** Chart values for one cloud of ours: what a platform team would write, with a floor of seconds. */
-export const valuesFor = ({ cloud, node, images, imagePullPolicy, trust }: Subject) => {
+export const buildChartValues = ({
+  cloud,
+  node,
+  images,
+  imagePullPolicy,
+  trust,
+}: ReleaseTarget) => {
   const [repository = '', tag = ''] = images.valetkey.split(/:(?=[^:/]+$)/);
   return {
     image: { repository, tag, pullPolicy: imagePullPolicy },
@@ -28,8 +37,8 @@ export const valuesFor = ({ cloud, node, images, imagePullPolicy, trust }: Subje
       authority: {
         issuer: trust.issuer,
         cloudAudience: trust.audience,
-        ...denialFor(cloud),
-        ...usersOf(node),
+        ...buildDenyListValues(cloud),
+        ...buildUserIssuers(node),
         resources: { requests: { cpu: '20m' } },
         // There is no storage class.
         audit: { file: { persistent: false } },
@@ -51,35 +60,35 @@ export const valuesFor = ({ cloud, node, images, imagePullPolicy, trust }: Subje
     },
     webhook: { resources: { requests: { cpu: '20m' } } },
     tasks: { lifetimeFloor: '2s' },
-    pods: podsOfStories,
+    pods: testPodSelector,
   };
 };
 
 /** Humans whose ID tokens the issuer front vouches for. */
-const usersOf = (node: Ground['node']) => {
+const buildUserIssuers = (node: TestEnvironment['node']) => {
   if (node === undefined) return {};
-  const issuer = peopleIssuer(node);
+  const issuer = createUserIssuer(node);
   const caBundle = readFileSync(node.caCertificate, 'utf8');
-  const people = { issuer, jwksUri: `${issuer}/jwks`, audience: peopleAudience, caBundle };
+  const people = { issuer, jwksUri: `${issuer}/jwks`, audience: userAudience, caBundle };
   return { users: { issuers: [people] } };
 };
 
 /** What the platform of the stories leaves to some namespaces and people. */
-const podsOfStories = {
+const testPodSelector = {
   baselineNamespaces: ['story-baseline'],
   exceptions: [{ namespace: 'story-excepted', rule: '3' }],
   breakGlassGroup: 'story-break-glass',
 };
 
 /** Of the two only RGW has roles that deny single sessions. */
-const denialFor = ({ name, s3Endpoint }: Cloud) =>
+const buildDenyListValues = ({ name, s3Endpoint }: Cloud) =>
   name === 'rgw' && {
     denial: { revokerRole, iamEndpoint: s3Endpoint, roles: [optedInRole] },
   };
 
 /** Installs the chart, or upgrades it, and waits until both replicas are ready. */
 export const installRelease = async (
-  { cluster, helm }: Subject,
+  { cluster, helm }: ReleaseTarget,
   release: Release,
   values: object,
 ): Promise<void> => {
@@ -93,7 +102,7 @@ export const installRelease = async (
     throw new Error(`${(error as Error).message}\n${await describeRelease(cluster, namespace)}`);
   });
   await waitFor('the replicas of before to be gone', async () => {
-    const pods = await releasePods(cluster, namespace);
+    const pods = await listReleasePods(cluster, namespace);
     return pods.every(({ metadata }) => metadata.deletionTimestamp === undefined);
   });
 };
@@ -101,12 +110,13 @@ export const installRelease = async (
 type ReplicaPod = { metadata: { deletionTimestamp?: string }; status: { podIP?: string } };
 
 /** The webhook's replicas, those that are still draining included: they answer by what was before. */
-export const webhookPods = async (
+export const listWebhookPods = async (
   cluster: ClusterAccess,
   namespace: string,
-): Promise<ReplicaPod[]> => releasePods(cluster, namespace, ',app.kubernetes.io/component=webhook');
+): Promise<ReplicaPod[]> =>
+  listReleasePods(cluster, namespace, ',app.kubernetes.io/component=webhook');
 
-const releasePods = async (
+const listReleasePods = async (
   cluster: ClusterAccess,
   namespace: string,
   more = '',
@@ -121,13 +131,13 @@ const describeRelease = async (cluster: ClusterAccess, namespace: string): Promi
     ['logs', '-n', namespace, '-l', 'app.kubernetes.io/component=webhook', '--tail=20'],
     ['logs', '-n', namespace, '-l', 'app.kubernetes.io/component=authority', '--tail=20'],
   ];
-  const texts = commands.map(async (args) => (await kubectl(cluster, args)).stdout);
+  const texts = commands.map(async (args) => (await runKubectl(cluster, args)).stdout);
   return (await Promise.allSettled(texts))
     .map((text) => (text.status === 'fulfilled' ? text.value : String(text.reason)))
     .join('\n');
 };
 
-export const releaseIn = (folder: string): Release => ({
+export const buildRelease = (folder: string): Release => ({
   name: 'valetkey',
   namespace: 'valetkey',
   chart: join(import.meta.dirname, '..', 'charts', 'valetkey'),

@@ -1,25 +1,28 @@
-import { declaredTasks } from '../lib/injection/declared-tasks.ts';
-import { admissionRoutes } from '../cmd/webhook/routes.ts';
+import { createTaskReader } from '../lib/injection/declared-tasks.ts';
+import { createAdmissionRoutes } from '../cmd/webhook/routes.ts';
 import type { AdmissionOutcome, AdmissionRequest } from '../lib/admission/review.ts';
-import { openCatalogue } from '../lib/catalogue/catalogue.ts';
-import type { JsonPatchOp } from '../lib/contract/json-patch.ts';
-import { createJsonApp } from '../lib/edge/http/express-app.ts';
-import { platform } from '../lib/injection/fixtures/platform.ts';
+import { createCatalogLoader } from '../lib/catalog/catalog.ts';
+import type { JsonPatchOp } from '../lib/contract/json-patch-operation.ts';
+import { createJsonApp } from '../lib/edge/http/json-app.ts';
+import { platform } from '../lib/injection/fixtures/sample-platform.ts';
 import { applyPatch } from '../lib/injection/json-patch.ts';
-import { podAdmission } from '../lib/injection/pod-admission.ts';
-import { profileOf } from '../lib/injection/profile.ts';
+import { createPodAdmission } from '../lib/injection/admission.ts';
+import { buildInjectionTemplate } from '../lib/injection/injection-template.ts';
 
-export const readTasks = declaredTasks(platform, openCatalogue());
+export const readTasks = createTaskReader(platform, createCatalogLoader());
 
-const published = profileOf(platform);
-const admission = podAdmission({
+const publishedTemplate = buildInjectionTemplate(platform);
+const admission = createPodAdmission({
   platform,
-  published: () => published,
-  profiles: () => new Map(),
+  published: () => publishedTemplate,
+  templates: () => new Map(),
   readTasks,
 });
 
-const request = (object: unknown, more: Partial<AdmissionRequest>): AdmissionRequest => ({
+const buildAdmissionRequest = (
+  object: unknown,
+  more: Partial<AdmissionRequest>,
+): AdmissionRequest => ({
   uid: 'a-uid',
   operation: 'CREATE',
   kind: { group: '', version: 'v1', kind: 'Pod' },
@@ -33,38 +36,38 @@ const request = (object: unknown, more: Partial<AdmissionRequest>): AdmissionReq
 });
 
 /** What the mutating webhook says of an object, whatever it is. */
-export const mutate = (
+export const mutateObject = (
   object: unknown,
   more: Partial<AdmissionRequest> = {},
-): Promise<AdmissionOutcome> => admission.mutate(request(object, more));
+): Promise<AdmissionOutcome> => admission.mutate(buildAdmissionRequest(object, more));
 
 /** The same of the validating webhook. */
-export const validate = (
+export const validateObject = (
   object: unknown,
   more: Partial<AdmissionRequest> = {},
-): Promise<AdmissionOutcome> => admission.validate(request(object, more));
+): Promise<AdmissionOutcome> => admission.validate(buildAdmissionRequest(object, more));
 
 /** The object as an API server makes it of the answer. @throws Error when the patch does not fit */
-export const changedBy = (object: unknown, { patch }: AdmissionOutcome): unknown =>
-  patch === undefined ? object : applyPatch(object, operationsIn(patch));
+export const applyOutcome = (object: unknown, { patch }: AdmissionOutcome): unknown =>
+  patch === undefined ? object : applyPatch(object, readPatchOperations(patch));
 
-const operationsIn = (patch: string): readonly JsonPatchOp[] =>
+const readPatchOperations = (patch: string): readonly JsonPatchOp[] =>
   JSON.parse(Buffer.from(patch, 'base64').toString()) as readonly JsonPatchOp[];
 
-const silent = (): void => undefined;
+const ignoreCall = (): void => undefined;
 
 /** The webhook's own handler, with its metrics and log left out; bugs are collected. */
-export const openAdmissionApp = () => {
+export const createAdmissionApp = () => {
   const bugs: unknown[] = [];
-  const onBug = (error: unknown): string => `bug-${bugs.push(error)}`;
-  const posts = admissionRoutes({
+  const reportInternalError = (error: unknown): string => `bug-${bugs.push(error)}`;
+  const posts = createAdmissionRoutes({
     admission,
     admitPolicy: undefined,
-    profiles: { seek: () => Promise.resolve() },
-    metrics: { admissionAnswered: silent },
-    log: { debug: silent, info: silent, warn: silent, error: silent },
+    templates: { refreshIfUnknown: () => Promise.resolve() },
+    metrics: { admissionAnswered: ignoreCall },
+    log: { debug: ignoreCall, info: ignoreCall, warn: ignoreCall, error: ignoreCall },
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
-    onBug,
+    reportInternalError,
   });
-  return { handler: createJsonApp({ posts, unready: () => [], onBug }), bugs };
+  return { handler: createJsonApp({ posts, unready: () => [], reportInternalError }), bugs };
 };

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { MAX_TASK_BYTES } from '../lib/contract/task.ts';
-import { isolated } from './isolated.ts';
-import { property, type Property } from './property.ts';
+import { createWorkerClient } from './worker-client.ts';
+import { createProperty, type Property } from './property.ts';
 
 /** `steps` as workers/steps.ts counts them. */
-type Reading = { readonly steps: number; readonly outcome: string };
+type StepCount = { readonly steps: number; readonly outcome: string };
 
-const reader = isolated<Reading>('steps');
+const reader = createWorkerClient<StepCount>('steps');
 
 /**
  * Steps that any text may take, and those that each of its bytes may. The first are the catalogue's:
  * a wildcard is held against every action of its service, however short it is.
  */
-const STEPS_AT_MOST = 3_000_000;
-const STEPS_PER_BYTE = 1_500;
+const MAX_BASE_STEPS = 3_000_000;
+const MAX_STEPS_PER_BYTE = 1_500;
 
 const HEAD = 'role: arn:aws:iam::111122223333:role/agent-reports\n';
 
@@ -79,18 +79,18 @@ const anyText = fc.oneof(
     .map(([[before, after], pieces]) => before + pieces.join('') + after),
 );
 
-const judgesAnyText = property('any annotation text: a task or faults, in bounded steps', {
+const readsAnyText = createProperty('any annotation text: a task or faults, in bounded steps', {
   runs: 60,
   inputs: anyText,
   holds: async (text) => {
     const { steps, outcome } = await reader.ask(text);
     assert.match(outcome, /^(task|faults)$/);
-    const most = STEPS_AT_MOST + STEPS_PER_BYTE * Buffer.byteLength(text);
+    const most = MAX_BASE_STEPS + MAX_STEPS_PER_BYTE * Buffer.byteLength(text);
     assert.ok(steps <= most, `${steps} steps, at most ${most}`);
   },
 });
 
-const filled = (
+const fillFrame = (
   unit: string,
   [before, after]: readonly [string, string],
   bytes: number,
@@ -101,23 +101,26 @@ const filled = (
 };
 
 /** Twice the text takes twice the steps, and a little more where it reaches what is done but once. */
-const growsLinearly = property('twice the annotation takes no more than about twice the steps', {
-  runs: 12,
-  inputs: fc.tuple(
-    fc.array(piece, { minLength: 1, maxLength: 3 }).map((pieces) => pieces.join('') || 'x'),
-    fc.constantFrom(...FRAMES),
-  ),
-  holds: async ([unit, frame]) => {
-    const half = await reader.ask(filled(unit, frame, MAX_TASK_BYTES / 2));
-    const whole = await reader.ask(filled(unit, frame, MAX_TASK_BYTES));
-    assert.ok(
-      whole.steps <= 2.5 * half.steps + 100_000,
-      `${half.steps} steps for half of it, ${whole.steps} for all`,
-    );
+const growsLinearly = createProperty(
+  'twice the annotation takes no more than about twice the steps',
+  {
+    runs: 12,
+    inputs: fc.tuple(
+      fc.array(piece, { minLength: 1, maxLength: 3 }).map((pieces) => pieces.join('') || 'x'),
+      fc.constantFrom(...FRAMES),
+    ),
+    holds: async ([unit, frame]) => {
+      const half = await reader.ask(fillFrame(unit, frame, MAX_TASK_BYTES / 2));
+      const whole = await reader.ask(fillFrame(unit, frame, MAX_TASK_BYTES));
+      assert.ok(
+        whole.steps <= 2.5 * half.steps + 100_000,
+        `${half.steps} steps for half of it, ${whole.steps} for all`,
+      );
+    },
   },
-});
+);
 
 export const annotationProperties: readonly Property[] = [
-  judgesAnyText,
+  readsAnyText,
   { ...growsLinearly, close: reader.close },
 ];

@@ -1,31 +1,32 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import {
-  startStage,
-  exchangeForm,
+  startAuthorityHarness,
+  buildExchangeForm,
   REVOKE_PATH,
   TOKEN_PATH,
-} from '../cmd/authority/fixtures/stage.ts';
+} from '../cmd/authority/fixtures/authority-harness.ts';
 import { AUTHORITY_TUNING_ENV as TUNING } from '../lib/contract/environment.ts';
-import { anyJson } from './pods.ts';
-import { property, type Property } from './property.ts';
+import { anyJson } from './pod-arbitraries.ts';
+import { createProperty, type Property } from './property.ts';
 
-const GENEROUS = {
+const UNLIMITED_RATES = {
   [TUNING.peerRate]: '100000',
   [TUNING.podRate]: '100000',
   [TUNING.serviceAccountRate]: '100000',
   [TUNING.namespaceRate]: '100000',
 };
 
-const open = async () => {
-  const stage = await startStage();
-  const replica = await stage.start(stage.configure(GENEROUS));
-  await replica.ready();
+const startAuthorityFixture = async () => {
+  const stage = await startAuthorityHarness();
+  const replica = await stage.start(stage.configure(UNLIMITED_RATES));
+  await replica.waitUntilReady();
   return { stage, replica, token: await stage.podToken() };
 };
 
-let opened: ReturnType<typeof open> | undefined;
-const authority = (): ReturnType<typeof open> => (opened ??= open());
+let sharedAuthority: ReturnType<typeof startAuthorityFixture> | undefined;
+const getAuthority = (): ReturnType<typeof startAuthorityFixture> =>
+  (sharedAuthority ??= startAuthorityFixture());
 
 const TOKEN = 'THE.POD.TOKEN';
 
@@ -48,7 +49,7 @@ const value = fc.oneof(
   { weight: 1, arbitrary: anyJson.map((each) => JSON.stringify([each])) },
 );
 
-const wish = fc.record(
+const taskDetails = fc.record(
   {
     task: fc.oneof(fc.constantFrom('summarize', 'one-customer'), anyJson),
     consumer: fc.oneof(fc.constantFrom('agent', 'helper'), anyJson),
@@ -66,20 +67,23 @@ type Body = { readonly form: string };
 
 /** A form, near to one that would be granted, of any fields, or no form at all; `TOKEN` is the pod's. */
 const body: fc.Arbitrary<Body> = fc.oneof(
-  { weight: 3, arbitrary: wish.map((details) => ({ form: exchangeForm(TOKEN, details) })) },
+  {
+    weight: 3,
+    arbitrary: taskDetails.map((details) => ({ form: buildExchangeForm(TOKEN, details) })),
+  },
   {
     weight: 4,
     arbitrary: fc
-      .tuple(wish, fc.array(fc.tuple(fc.constantFrom(...FIELDS), value), { maxLength: 5 }))
+      .tuple(taskDetails, fc.array(fc.tuple(fc.constantFrom(...FIELDS), value), { maxLength: 5 }))
       .map(([details, fields]) => ({
-        form: [exchangeForm(TOKEN, details), ...fields.map(pairOf)].join('&'),
+        form: [buildExchangeForm(TOKEN, details), ...fields.map(encodePair)].join('&'),
       })),
   },
   {
     weight: 3,
     arbitrary: fc
       .array(fc.tuple(fc.constantFrom(...FIELDS), value), { maxLength: 8 })
-      .map((fields) => ({ form: fields.map(pairOf).join('&') })),
+      .map((fields) => ({ form: fields.map(encodePair).join('&') })),
   },
   { weight: 2, arbitrary: fc.string({ unit: 'binary' }).map((form) => ({ form })) },
   {
@@ -93,12 +97,12 @@ const body: fc.Arbitrary<Body> = fc.oneof(
   },
 );
 
-const pairOf = ([name, text]: readonly [string, string]): string =>
+const encodePair = ([name, text]: readonly [string, string]): string =>
   new URLSearchParams([[name, text.toWellFormed()]]).toString();
 
 const NAMES_A_FIELD = /\w/;
 
-const answersAnything = property(
+const answersAnything = createProperty(
   'any bytes at /v1/token and /v1/revoke: 200, or 4xx that says why',
   {
     runs: 150,
@@ -111,7 +115,7 @@ const answersAnything = property(
       ),
     ),
     holds: async ([{ form }, path, type]) => {
-      const { stage, replica, token } = await authority();
+      const { stage, replica, token } = await getAuthority();
       const given = form.replaceAll(TOKEN, token);
       const { status, body: answer } = await replica.post(path, given, { 'Content-Type': type });
       const bugs = stage.lines.filter(({ message }) => message === 'bug');
@@ -132,8 +136,8 @@ export const authorityProperties: readonly Property[] = [
   {
     ...answersAnything,
     close: async () => {
-      await (await opened)?.stage.close();
-      opened = undefined;
+      await (await sharedAuthority)?.stage.close();
+      sharedAuthority = undefined;
     },
   },
 ];

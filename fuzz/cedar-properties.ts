@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { isolated } from './isolated.ts';
-import { property, type Property } from './property.ts';
+import { createWorkerClient } from './worker-client.ts';
+import { createProperty, type Property } from './property.ts';
 
 /** As workers/cedar.ts answers. */
-type Judgement = {
+type CedarCheckResult = {
   readonly outcome: string;
   readonly isConsistent: boolean;
   readonly isAlive: boolean;
 };
 
-const judge = isolated<Judgement>('cedar');
+const cedarWorker = createWorkerClient<CedarCheckResult>('cedar');
 
-const MOST = 65_536;
+const MAX_CEDAR_LENGTH = 65_536;
 
 /** What stands again and again in a text that means to break a parser, or what walks its tree. */
 const UNITS = [
@@ -86,7 +86,7 @@ const repeated = fc
     fc.array(fc.constantFrom<string>(...UNITS), { minLength: 1, maxLength: 3 }),
     fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 400 }), fc.nat({ max: 8_000 })),
   )
-  .map(([units, times]) => units.join('').repeat(times).slice(0, MOST));
+  .map(([units, times]) => units.join('').repeat(times).slice(0, MAX_CEDAR_LENGTH));
 
 const mixed = fc
   .array(fc.oneof(fc.constantFrom<string>(...UNITS), fc.string({ unit: 'binary', maxLength: 5 })), {
@@ -99,13 +99,13 @@ const anyCedar = fc
   .map(([[before, after], inside]) => before + [inside].flat().join('') + after);
 
 /** Its patience bounds the time: a text of 64 KiB is judged in less, or it hangs. */
-const judgesAnyCedar = property(
+const checksAnyCedar = createProperty(
   'any text as Cedar: findings; never a throw, a hang, or a broken Cedar',
   {
     runs: 120,
     inputs: anyCedar,
     holds: async (text) => {
-      const { outcome, isConsistent, isAlive } = await judge.ask(text);
+      const { outcome, isConsistent, isAlive } = await cedarWorker.ask(text);
       assert.match(outcome, /^(policies|faults)$/);
       assert.ok(isAlive, 'a sound policy is not judged any more');
       assert.ok(isConsistent, 'a policy is at fault and not refused, or the other way round');
@@ -113,4 +113,6 @@ const judgesAnyCedar = property(
   },
 );
 
-export const cedarProperties: readonly Property[] = [{ ...judgesAnyCedar, close: judge.close }];
+export const cedarProperties: readonly Property[] = [
+  { ...checksAnyCedar, close: cedarWorker.close },
+];

@@ -2,19 +2,23 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
-import { fileOf, publicKeys, recordedFile } from '../lib/audit/fixtures/recording.ts';
+import {
+  createAuditFile,
+  publicKeys,
+  createRecordedFile,
+} from '../lib/audit/fixtures/recording.ts';
 import { verifyChain } from '../lib/audit/verify.ts';
-import type { StreamLine } from '../lib/contract/authority.ts';
-import { ExchangeError } from '../lib/credentials/exchange.ts';
-import { promptExchange, task } from '../lib/credentials/fixtures/exchange.ts';
-import { fakeTime } from '../lib/credentials/fixtures/time.ts';
-import { openRunBook } from '../lib/credentials/run-book.ts';
+import type { StreamLine } from '../lib/contract/authority-api.ts';
+import { ExchangeError } from '../lib/contract/exchange.ts';
+import { createImmediateExchange, buildTask } from '../lib/runs/fixtures/fake-exchange.ts';
+import { createFakeTime } from '../lib/runs/fixtures/fake-time.ts';
+import { createRunRegistry } from '../lib/runs/run-registry.ts';
 import type { Connection } from '../lib/edge/authority/connection.ts';
-import { openEvents } from '../lib/edge/authority/event-stream.ts';
-import { anyChange, anyJson, changed, type Change } from './pods.ts';
-import { property, type Property } from './property.ts';
+import { createEventStream } from '../lib/edge/authority/event-stream.ts';
+import { anyChange, anyJson, applyChange, type Change } from './pod-arbitraries.ts';
+import { createProperty, type Property } from './property.ts';
 
-const recorded = recordedFile(12);
+const recorded = createRecordedFile(12);
 
 const junk = fc.oneof(
   fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
@@ -34,15 +38,15 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
   fc.record({ kind: fc.constant('change' as const), at: fc.nat(), change: anyChange }),
 );
 
-const edited = (lines: readonly Buffer[], one: Edit): readonly Buffer[] => {
+const applyEdit = (lines: readonly Buffer[], one: Edit): readonly Buffer[] => {
   const at = one.at % (lines.length + 1);
   if (one.kind === 'junk') return [...lines.slice(0, at), one.line, ...lines.slice(at)];
-  return lines.map((line, index) => (index === at ? changedLine(line, one.change) : line));
+  return lines.map((line, index) => (index === at ? changeLine(line, one.change) : line));
 };
 
-const changedLine = (line: Buffer, change: Change): Buffer => {
+const changeLine = (line: Buffer, change: Change): Buffer => {
   try {
-    return Buffer.from(JSON.stringify(changed(JSON.parse(line.toString()), change).value));
+    return Buffer.from(JSON.stringify(applyChange(JSON.parse(line.toString()), change).value));
   } catch {
     return line;
   }
@@ -50,10 +54,10 @@ const changedLine = (line: Buffer, change: Change): Buffer => {
 
 const NEWLINE = Buffer.from('\n');
 
-const textOf = (lines: readonly Buffer[]): Buffer =>
+const joinLines = (lines: readonly Buffer[]): Buffer =>
   Buffer.concat(lines.flatMap((line) => [line, NEWLINE]));
 
-const verifiesAnyLine = property(
+const verifiesAnyLine = createProperty(
   'any line among records: a report, and never a whole chain that is not',
   {
     runs: 250,
@@ -64,10 +68,10 @@ const verifiesAnyLine = property(
         .trimEnd()
         .split('\n')
         .map((line) => Buffer.from(line));
-      const after = textOf(edits.reduce<readonly Buffer[]>(edited, before));
+      const after = joinLines(edits.reduce<readonly Buffer[]>(applyEdit, before));
       const settings = { publicKeys, heads: { replica: head } };
-      const report = await verifyChain([fileOf(after)], settings);
-      const isSame = after.equals(textOf(before));
+      const report = await verifyChain([createAuditFile(after)], settings);
+      const isSame = after.equals(joinLines(before));
       assert.ok(isSame || !report.isWhole, 'an edited file is called whole');
       assert.ok(report.isWhole === (report.faultCount === 0));
     },
@@ -109,28 +113,28 @@ const bytes = fc
   .map((parts) => Buffer.concat(parts));
 
 /** The same bytes, cut elsewhere. */
-const chunksOf = (whole: Buffer, size: number): readonly Buffer[] =>
+const splitChunks = (whole: Buffer, size: number): readonly Buffer[] =>
   Array.from({ length: Math.ceil(whole.length / size) }, (_, index) =>
     whole.subarray(index * size, (index + 1) * size),
   );
 
 const LINE_TYPES: readonly StreamLine['type'][] = ['heartbeat', 'revocations', 'goodbye'];
 
-const hearsAnything = property(
+const readsAnyStreamLine = createProperty(
   'any NDJSON of an authority: lines that are understood, or an end with a code',
   {
     runs: 400,
     inputs: fc.tuple(bytes, fc.integer({ min: 1, max: 50 })),
     holds: async ([whole, size]) => {
-      const time = fakeTime();
-      const { exchange } = promptExchange(time.clock);
+      const time = createFakeTime();
+      const { exchange } = createImmediateExchange(time.clock);
       const observer = { started: () => undefined, ended: () => undefined };
-      const book = openRunBook({ exchange, ...time, observer });
+      const book = createRunRegistry({ exchange, ...time, observer });
       const params = {};
-      await book.start({ consumer: 'agent', task: task(), params });
-      const answer = Object.assign(Readable.from(chunksOf(whole, size)), { statusCode: 200 });
-      const connection: Pick<Connection, 'open'> = {
-        open: () => Promise.resolve(answer as unknown as IncomingMessage),
+      await book.start({ consumer: 'agent', task: buildTask(), params });
+      const answer = Object.assign(Readable.from(splitChunks(whole, size)), { statusCode: 200 });
+      const connection: Pick<Connection, 'stream'> = {
+        stream: () => Promise.resolve(answer as unknown as IncomingMessage),
       };
       const onLine = (line: StreamLine): void => {
         assert.ok(LINE_TYPES.includes(line.type));
@@ -138,7 +142,7 @@ const hearsAnything = property(
       };
       const { signal } = new AbortController();
       try {
-        await openEvents(connection as Connection)('a.b.c', onLine, signal);
+        await createEventStream(connection as Connection)('a.b.c', onLine, signal);
       } catch (error) {
         assert.ok(error instanceof ExchangeError, String(error));
         assert.equal(error.code, 'stream_malformed');
@@ -148,4 +152,4 @@ const hearsAnything = property(
   },
 );
 
-export const lineProperties: readonly Property[] = [verifiesAnyLine, hearsAnything];
+export const lineProperties: readonly Property[] = [verifiesAnyLine, readsAnyStreamLine];

@@ -22,11 +22,11 @@ const { values } = parseArgs({
 });
 
 const chosen = PROPERTIES.filter(({ name }) => name.includes(values.only));
-const tried = new Map(chosen.map(({ name }) => [name, 0]));
+const totalRuns = new Map(chosen.map(({ name }) => [name, 0]));
 
-const tryOnce = async ({ name, check, runs }: Property, again: Partial<Trial>): Promise<void> => {
+const checkOnce = async ({ name, check, runs }: Property, again: Partial<Trial>): Promise<void> => {
   await check({ runs, ...again });
-  tried.set(name, (tried.get(name) ?? 0) + runs);
+  totalRuns.set(name, (totalRuns.get(name) ?? 0) + runs);
 };
 
 const again: Partial<Trial> = {
@@ -34,10 +34,10 @@ const again: Partial<Trial> = {
   ...(values.path !== undefined && { path: values.path }),
 };
 
-const fuzz = async (): Promise<void> => {
+const runFuzzing = async (): Promise<void> => {
   const end = performance.now() + Number(values.minutes) * 60_000;
   do {
-    for (const one of chosen) await tryOnce(one, again);
+    for (const one of chosen) await checkOnce(one, again);
   } while (performance.now() < end && values.seed === undefined);
 };
 
@@ -47,7 +47,7 @@ const main = async (): Promise<number> => {
     return values.help ? 0 : 2;
   }
   try {
-    await fuzz();
+    await runFuzzing();
     return 0;
   } catch (error) {
     const { message, cause } = error as Error;
@@ -55,7 +55,7 @@ const main = async (): Promise<number> => {
     return 1;
   } finally {
     for (const { close } of chosen) await close?.();
-    for (const [name, count] of tried) console.log(`${`${count}`.padStart(9)}  ${name}`);
+    for (const [name, count] of totalRuns) console.log(`${`${count}`.padStart(9)}  ${name}`);
   }
 };
 

@@ -1,27 +1,27 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { AdmissionOutcome } from '../lib/admission/review.ts';
-import { changedBy, mutate, validate } from './admission-scene.ts';
+import { applyOutcome, mutateObject, validateObject } from './admission-scene.ts';
 import {
   anyChange,
   anyJson,
-  changed,
-  decentPod,
-  placesIn,
-  valueAt,
+  applyChange,
+  compliantPod,
+  listPaths,
+  getValueAt,
   type Change,
   type Json,
   type Path,
-} from './pods.ts';
-import { property, type Property } from './property.ts';
+} from './pod-arbitraries.ts';
+import { createProperty, type Property } from './property.ts';
 
 /** A decent pod with a few things changed anywhere: most are refused, some slip through to the plan. */
-const disturbed = fc
-  .tuple(decentPod, fc.array(anyChange, { minLength: 1, maxLength: 4 }))
-  .map(([pod, changes]) => changes.reduce<unknown>((at, each) => changed(at, each).value, pod));
+const changedPod = fc
+  .tuple(compliantPod, fc.array(anyChange, { minLength: 1, maxLength: 4 }))
+  .map(([pod, changes]) => changes.reduce<unknown>((at, each) => applyChange(at, each).value, pod));
 
 const anything: fc.Arbitrary<unknown> = fc.oneof(
-  { weight: 6, arbitrary: disturbed },
+  { weight: 6, arbitrary: changedPod },
   { weight: 1, arbitrary: anyJson },
 );
 
@@ -42,7 +42,7 @@ const halfAName = {
 const OPERATIONS = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'] as const;
 
 /** A yes, or a no that says why. */
-const assertAnswer = ({ allowed, status, patch }: AdmissionOutcome): void => {
+const assertOutcome = ({ allowed, status, patch }: AdmissionOutcome): void => {
   if (allowed) {
     assert.equal(status, undefined);
     return;
@@ -52,63 +52,63 @@ const assertAnswer = ({ allowed, status, patch }: AdmissionOutcome): void => {
   assert.ok(status.message !== '');
 };
 
-const judgesAnything = property('any pod in: a patch that fits, or faults; never a throw', {
+const admitsAnything = createProperty('any pod in: a patch that fits, or faults; never a throw', {
   runs: 200,
   inputs: fc.tuple(anything, anything, fc.constantFrom(...OPERATIONS)),
   examples: [[halfAName, undefined, 'CREATE']],
   holds: async ([object, oldObject, operation]) => {
-    const mutated = await mutate(object);
-    assertAnswer(mutated);
-    const result = changedBy(object, mutated);
-    assertAnswer(await validate(result));
+    const mutated = await mutateObject(object);
+    assertOutcome(mutated);
+    const result = applyOutcome(object, mutated);
+    assertOutcome(await validateObject(result));
     const older = operation === 'CREATE' ? undefined : oldObject;
-    assertAnswer(await mutate(object, { operation }));
-    assertAnswer(await validate(object, { operation, oldObject: older }));
+    assertOutcome(await mutateObject(object, { operation }));
+    assertOutcome(await validateObject(object, { operation, oldObject: older }));
   },
 });
 
-const injected = async (pod: Json): Promise<Json> => {
-  const outcome = await mutate(pod);
+const injectPod = async (pod: Json): Promise<Json> => {
+  const outcome = await mutateObject(pod);
   assert.ok(outcome.allowed, outcome.status?.message);
-  return changedBy(pod, outcome) as Json;
+  return applyOutcome(pod, outcome) as Json;
 };
 
-const keepsRules = property('an injected pod passes every rule', {
+const keepsRules = createProperty('an injected pod passes every rule', {
   runs: 150,
-  inputs: decentPod,
+  inputs: compliantPod,
   holds: async (pod) => {
-    const { allowed, status } = await validate(await injected(pod));
+    const { allowed, status } = await validateObject(await injectPod(pod));
     assert.ok(allowed, status?.message);
   },
 });
 
-const addsNothingTwice = property('twice adds nothing', {
+const addsNothingTwice = createProperty('twice adds nothing', {
   runs: 150,
-  inputs: decentPod,
+  inputs: compliantPod,
   holds: async (pod) => {
-    const once = await injected(pod);
-    const { allowed, patch, status } = await mutate(once);
+    const once = await injectPod(pod);
+    const { allowed, patch, status } = await mutateObject(once);
     assert.ok(allowed, status?.message);
-    assert.deepEqual(patch === undefined ? once : changedBy(once, { allowed, patch }), once);
+    assert.deepEqual(patch === undefined ? once : applyOutcome(once, { allowed, patch }), once);
   },
 });
 
 /** What injection is there to take away, or to write itself. */
-const isTaken = (path: Path, pod: Json): boolean => {
+const isRemovedByInjection = (path: Path, pod: Json): boolean => {
   const whole = path.join('/');
   if (whole === 'spec/automountServiceAccountToken') return true;
   const owner = /^(spec\/volumes\/\d+|spec\/\w+\/\d+\/volumeMounts\/\d+)/.exec(whole)?.[0];
   if (owner === undefined) return false;
-  const { name } = valueAt(pod, owner.split('/')) as { name: string };
+  const { name } = getValueAt(pod, owner.split('/')) as { name: string };
   return name.startsWith('kube-api-access-');
 };
 
 /** The same place, with elements of lists found by their names: ours stand among them. */
-const find = (path: Path, before: unknown, after: unknown): unknown =>
+const findByName = (path: Path, before: unknown, after: unknown): unknown =>
   path.reduce<{ before: unknown; after: unknown }>(
     (at, name) => {
-      const next = valueAt(at.before, [name]);
-      if (!Array.isArray(at.after)) return { before: next, after: valueAt(at.after, [name]) };
+      const next = getValueAt(at.before, [name]);
+      if (!Array.isArray(at.after)) return { before: next, after: getValueAt(at.after, [name]) };
       const key = (next as { mountPath?: string; name?: string } | null) ?? {};
       const same = (item: unknown): boolean =>
         typeof item === 'object' && item !== null && 'mountPath' in key
@@ -120,46 +120,46 @@ const find = (path: Path, before: unknown, after: unknown): unknown =>
     { before, after },
   ).after;
 
-const losesNothing = property('no field of the input is lost', {
+const losesNothing = createProperty('no field of the input is lost', {
   runs: 150,
-  inputs: decentPod,
+  inputs: compliantPod,
   holds: async (pod) => {
-    const after = await injected(pod);
-    for (const path of placesIn(pod)) {
-      const value = valueAt(pod, path);
+    const after = await injectPod(pod);
+    for (const path of listPaths(pod)) {
+      const value = getValueAt(pod, path);
       const isLeaf = typeof value !== 'object' || value === null;
-      if (!isLeaf || isTaken(path, pod)) continue;
-      assert.deepEqual(find(path, pod, after), value, path.join('/'));
+      if (!isLeaf || isRemovedByInjection(path, pod)) continue;
+      assert.deepEqual(findByName(path, pod, after), value, path.join('/'));
     }
   },
 });
 
-const OUR_ENV = /^(VALETKEY_SOCKET|AWS_CONTAINER_.*)$/;
+const INJECTED_ENV = /^(VALETKEY_SOCKET|AWS_CONTAINER_.*)$/;
 
 type Named = { readonly name?: string };
 
 /** Every place of an injected pod that is ours to set. */
-const ourPlaces = (pod: Json): readonly Path[] =>
-  placesIn(pod).filter((path) => {
+const listInjectedPaths = (pod: Json): readonly Path[] =>
+  listPaths(pod).filter((path) => {
     const [spec, list, , members] = path;
     if (path.join('/') === 'metadata/labels/valetkey.dev~1injected') return true;
     if (spec !== 'spec') return path.join('.') === 'metadata.labels.valetkey.dev/injected';
     if (list === 'automountServiceAccountToken') return true;
     const nameAt = (depth: number): string =>
-      (valueAt(pod, path.slice(0, depth)) as Named | undefined)?.name ?? '';
+      (getValueAt(pod, path.slice(0, depth)) as Named | undefined)?.name ?? '';
     if (list === 'volumes') return path.length > 2 && nameAt(3).startsWith('valetkey-');
     if (list !== 'containers' && list !== 'initContainers') return false;
     if (path.length > 2 && nameAt(3) === 'valetkey-sidecar') return true;
     if (path.length < 5) return false;
     if (members === 'volumeMounts') return nameAt(5).startsWith('valetkey-');
-    return members === 'env' && OUR_ENV.test(nameAt(5));
+    return members === 'env' && INJECTED_ENV.test(nameAt(5));
   });
 
 const isEmpty = (value: unknown): boolean => value === undefined || value === null || value === '';
 
 /** What a cluster writes, or what says the same as before, is none of our business. */
 const isHarmless = (before: unknown, after: unknown, at: Path, { kind }: Change): boolean => {
-  const [was, is] = [valueAt(before, at), valueAt(after, at)];
+  const [was, is] = [getValueAt(before, at), getValueAt(after, at)];
   if (kind === 'add' && isEmpty((is as { unknown?: unknown } | undefined)?.unknown)) {
     if (!Array.isArray(is)) return true;
   }
@@ -173,22 +173,25 @@ const isHarmless = (before: unknown, after: unknown, at: Path, { kind }: Change)
   return kind === 'add' && /^spec\/containers\/|volumeMounts|env/.test(whole);
 };
 
-const guardsOurs = property('any single change of what is ours in an injected pod is refused', {
-  runs: 400,
-  inputs: fc.tuple(decentPod, anyChange),
-  holds: async ([pod, change]) => {
-    const before = await injected(pod);
-    const { value: after, at } = changed(before, change, ourPlaces(before));
-    if (isHarmless(before, after, at, change)) return;
-    const { allowed } = await validate(after);
-    assert.ok(!allowed, `${change.kind} ${at.join('/')}`);
+const guardsInjectedFields = createProperty(
+  'any single change of what is ours in an injected pod is refused',
+  {
+    runs: 400,
+    inputs: fc.tuple(compliantPod, anyChange),
+    holds: async ([pod, change]) => {
+      const before = await injectPod(pod);
+      const { value: after, at } = applyChange(before, change, listInjectedPaths(before));
+      if (isHarmless(before, after, at, change)) return;
+      const { allowed } = await validateObject(after);
+      assert.ok(!allowed, `${change.kind} ${at.join('/')}`);
+    },
   },
-});
+);
 
 export const podProperties: readonly Property[] = [
-  judgesAnything,
+  admitsAnything,
   keepsRules,
   addsNothingTwice,
   losesNothing,
-  guardsOurs,
+  guardsInjectedFields,
 ];

@@ -29,7 +29,7 @@ export type Trial = {
  * @param holds throws where it does not hold
  * @param examples what did not hold once: tried first, each time
  */
-export const property = <T>(
+export const createProperty = <T>(
   name: string,
   {
     runs,

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
-import { openAdmissionApp } from './admission-scene.ts';
-import { anyChange, changed, decentPod, type Json } from './pods.ts';
-import { property, type Property } from './property.ts';
+import { createAdmissionApp } from './admission-scene.ts';
+import { anyChange, applyChange, compliantPod, type Json } from './pod-arbitraries.ts';
+import { createProperty, type Property } from './property.ts';
 
-const { handler, bugs } = openAdmissionApp();
+const { handler, bugs } = createAdmissionApp();
 
 let server: Server | undefined;
 
-const listening = async (): Promise<number> => {
+const getServer = async (): Promise<number> => {
   if (server === undefined) {
     const opened = createServer(handler);
     await new Promise<void>((resolve) => opened.listen(0, '127.0.0.1', resolve));
@@ -19,10 +19,10 @@ const listening = async (): Promise<number> => {
   return (server.address() as AddressInfo).port;
 };
 
-type Answer = { readonly status: number; readonly text: string };
+type HttpAnswer = { readonly status: number; readonly text: string };
 
-const post = async (path: string, body: Buffer, type: string): Promise<Answer> => {
-  const port = await listening();
+const postBytes = async (path: string, body: Buffer, type: string): Promise<HttpAnswer> => {
+  const port = await getServer();
   return new Promise((resolve, reject) => {
     const headers = { 'Content-Type': type, 'Content-Length': body.length };
     request({ host: '127.0.0.1', port, path, method: 'POST', headers, agent: false }, (answer) => {
@@ -37,7 +37,7 @@ const post = async (path: string, body: Buffer, type: string): Promise<Answer> =
   });
 };
 
-const reviewOf = (object: unknown): Json => ({
+const buildReview = (object: unknown): Json => ({
   apiVersion: 'admission.k8s.io/v1',
   kind: 'AdmissionReview',
   request: {
@@ -78,7 +78,7 @@ const fragment = fc.oneof(
   fc.nat({ max: 3_000 }).map((depth) => `"deep":${'{"a":'.repeat(depth)}1${'}'.repeat(depth)},`),
 );
 
-const spliced = (text: string, [where, what]: readonly [number, string]): string => {
+const spliceText = (text: string, [where, what]: readonly [number, string]): string => {
   // After an opening brace most fragments are still JSON.
   const braces = [...text.matchAll(/\{/g)].map(({ index }) => index + 1);
   const at = where % 3 === 0 ? where % (text.length + 1) : (braces[where % braces.length] ?? 0);
@@ -90,16 +90,16 @@ const bytes: fc.Arbitrary<Buffer> = fc.oneof(
     weight: 6,
     arbitrary: fc
       .tuple(
-        decentPod,
+        compliantPod,
         fc.array(anyChange, { maxLength: 3 }),
         fc.array(fc.tuple(fc.nat(), fragment), { maxLength: 3 }),
       )
       .map(([pod, changes, splices]) => {
         const review = changes.reduce<unknown>(
-          (at, each) => changed(at, each).value,
-          reviewOf(pod),
+          (at, each) => applyChange(at, each).value,
+          buildReview(pod),
         );
-        return Buffer.from(splices.reduce(spliced, JSON.stringify(review)));
+        return Buffer.from(splices.reduce(spliceText, JSON.stringify(review)));
       }),
   },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 400 }).map((array) => Buffer.from(array)) },
@@ -108,21 +108,21 @@ const bytes: fc.Arbitrary<Buffer> = fc.oneof(
     arbitrary: fc
       .tuple(fc.nat(), fc.uint8Array({ minLength: 1, maxLength: 4 }))
       .map(([where, more]) => {
-        const whole = Buffer.from(JSON.stringify(reviewOf({ metadata: {}, spec: {} })));
+        const whole = Buffer.from(JSON.stringify(buildReview({ metadata: {}, spec: {} })));
         const at = where % whole.length;
         return Buffer.concat([whole.subarray(0, at), Buffer.from(more), whole.subarray(at)]);
       }),
   },
 );
 
-const uidIn = (body: Buffer): unknown =>
+const findUid = (body: Buffer): unknown =>
   (JSON.parse(body.toString()) as { request?: { uid?: unknown } }).request?.uid;
 
 type Review = {
   readonly response?: { readonly uid?: unknown; readonly status?: { code?: number } };
 };
 
-const answersAnything = property('any bytes of an AdmissionReview: its uid, or a clean 400', {
+const answersAnything = createProperty('any bytes of an AdmissionReview: its uid, or a clean 400', {
   runs: 300,
   inputs: fc.tuple(
     bytes,
@@ -133,7 +133,7 @@ const answersAnything = property('any bytes of an AdmissionReview: its uid, or a
     ),
   ),
   holds: async ([body, path, type]) => {
-    const { status, text } = await post(path, body, type);
+    const { status, text } = await postBytes(path, body, type);
     assert.deepEqual(bugs.splice(0), []);
     const answer = JSON.parse(text) as Review & { message?: unknown };
     if (status !== 200) {
@@ -141,7 +141,7 @@ const answersAnything = property('any bytes of an AdmissionReview: its uid, or a
       assert.equal(typeof answer.message, 'string');
       return;
     }
-    assert.equal(answer.response?.uid, uidIn(body));
+    assert.equal(answer.response?.uid, findUid(body));
     assert.notEqual(answer.response?.status?.code, 500);
   },
 });

@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Task } from '../lib/contract/task.ts';
-import { sessionPolicy } from '../lib/scope/aws/session-policy.ts';
+import { buildSessionPolicy } from '../lib/scope/aws/session-policy.ts';
 import { bindParams } from '../lib/task/params.ts';
 import { readTasks } from './admission-scene.ts';
-import { property, type Property } from './property.ts';
+import { createProperty, type Property } from './property.ts';
 
 const consumers = { containers: ['agent', 'helper'], addressable: ['prepare'] };
 
-const readAll = (annotations: Readonly<Record<string, string>>) =>
+const readAllTasks = (annotations: Readonly<Record<string, string>>) =>
   readTasks({ annotations, consumers });
 
 /**
  * Whether a pattern of IAM's (`*` any text, `?` one character) matches the whole text: told by
  * nothing of ours, place by place.
  */
-const matches = (pattern: string, text: string): boolean => {
+const matchesPattern = (pattern: string, text: string): boolean => {
   let ends = new Set([0]);
   for (const character of pattern) {
     const next = new Set<number>();
@@ -28,7 +28,7 @@ const matches = (pattern: string, text: string): boolean => {
   return ends.has(text.length);
 };
 
-const wildcardsIn = (text: string): number => text.replace(/[^*?]/g, '').length;
+const countWildcards = (text: string): number => text.replace(/[^*?]/g, '').length;
 
 const BUCKET = 'arn:aws:s3:::acme-data/';
 
@@ -56,16 +56,19 @@ const value = fc.oneof(
   fc.constantFrom('{two}', '{one}', '*', '../', '","*', '\u202e', '%2f', 'a\n', '__proto__'),
 );
 
-const placesOf = (resources: readonly string[]): readonly string[] => [
+const listPlaceholders = (resources: readonly string[]): readonly string[] => [
   ...new Set(resources.flatMap((each) => each.match(/\{(one|two)\}/g) ?? [])),
 ];
 
-const declarationOf = (resources: readonly string[], pattern: string): string =>
+const formatDeclaration = (resources: readonly string[], pattern: string): string =>
   JSON.stringify({
     role: 'arn:aws:iam::111122223333:role/agent-reports',
     allow: [{ actions: ['s3:GetObject'], resources }],
     params: Object.fromEntries(
-      placesOf(resources).map((place) => [place.slice(1, -1), { pattern, maxLength: '20' }]),
+      listPlaceholders(resources).map((place) => [
+        place.slice(1, -1),
+        { pattern, maxLength: '20' },
+      ]),
     ),
     lifetime: '5m',
   });
@@ -78,9 +81,9 @@ type Policy = {
   }[];
 };
 
-const policyFor = (task: Task, params: Readonly<Record<string, string>>): Policy =>
+const buildTaskPolicy = (task: Task, params: Readonly<Record<string, string>>): Policy =>
   JSON.parse(
-    sessionPolicy({
+    buildSessionPolicy({
       task,
       params,
       deadline: 1_800_000_000_000,
@@ -90,14 +93,14 @@ const policyFor = (task: Task, params: Readonly<Record<string, string>>): Policy
   ) as Policy;
 
 /** A resource that a pattern covers. */
-const sampleOf = (pattern: string, fillers: readonly string[]): string =>
+const buildSample = (pattern: string, fillers: readonly string[]): string =>
   Array.from(pattern, (character, index) => {
     const filler = fillers[index % fillers.length] ?? '';
     if (character === '*') return filler;
     return character === '?' ? (filler[0] ?? 'z') : character;
   }).join('');
 
-const neverWidens = property('params never widen a compiled resource', {
+const neverWidens = createProperty('params never widen a compiled resource', {
   runs: 400,
   inputs: fc.record({
     declared,
@@ -106,7 +109,9 @@ const neverWidens = property('params never widen a compiled resource', {
     fillers: fc.array(fc.string({ maxLength: 6 }), { minLength: 3, maxLength: 3 }),
   }),
   holds: async ({ declared: { resources, pattern }, one, two, fillers }) => {
-    const read = await readAll({ 'task.valetkey.dev/t': declarationOf(resources, pattern) });
+    const read = await readAllTasks({
+      'task.valetkey.dev/t': formatDeclaration(resources, pattern),
+    });
     const [task] = read.ok ? read.value : [];
     if (task === undefined) return;
     const given = Object.fromEntries(
@@ -114,7 +119,7 @@ const neverWidens = property('params never widen a compiled resource', {
     );
     const bound = bindParams(task, given);
     if (!bound.ok) return;
-    const [allow, ...denials] = policyFor(task, bound.value).Statement;
+    const [allow, ...denials] = buildTaskPolicy(task, bound.value).Statement;
     assert.deepEqual(allow?.Action, ['s3:GetObject']);
     assert.ok(denials.every(({ Effect }) => Effect === 'Deny'));
     const compiled = allow.Resource as readonly string[];
@@ -123,10 +128,10 @@ const neverWidens = property('params never widen a compiled resource', {
     compiled.forEach((each, index) => {
       const written = source[index] ?? '';
       // A value brings no wildcard of its own.
-      assert.equal(wildcardsIn(each), wildcardsIn(written.replace(/\{\w+\}/g, '')));
-      const sample = sampleOf(each, fillers);
-      assert.ok(matches(each, sample));
-      assert.ok(matches(written.replace(/\{\w+\}/g, '*'), sample), `${written} ⊉ ${sample}`);
+      assert.equal(countWildcards(each), countWildcards(written.replace(/\{\w+\}/g, '')));
+      const sample = buildSample(each, fillers);
+      assert.ok(matchesPattern(each, sample));
+      assert.ok(matchesPattern(written.replace(/\{\w+\}/g, '*'), sample), `${written} ⊉ ${sample}`);
       // Nor is it read again: what it looks like a place of stays text.
       const filled = written.replace(/\{(\w+)\}/g, (_, name: string) => given[name] ?? '');
       assert.equal(each, filled);
@@ -160,7 +165,7 @@ const declaration = fc
 
 const NAMES = ['a', 'b', 'a-b', '0', 'constructor'] as const;
 
-const neverMoreTogether = property('two tasks never make more than each of them does', {
+const neverMoreTogether = createProperty('two tasks never make more than each of them does', {
   runs: 250,
   inputs: fc.tuple(
     fc.uniqueArray(fc.constantFrom(...NAMES), { minLength: 2, maxLength: 2 }),
@@ -170,16 +175,16 @@ const neverMoreTogether = property('two tasks never make more than each of them 
   holds: async ([[first = '', second = ''], one, other]) => {
     const key = (name: string): string => `task.valetkey.dev/${name}`;
     const alone = [
-      await readAll({ [key(first)]: one }),
-      await readAll({ [key(second)]: other }),
+      await readAllTasks({ [key(first)]: one }),
+      await readAllTasks({ [key(second)]: other }),
     ].map((read) => (read.ok ? read.value : []));
-    const together = await readAll({ [key(first)]: one, [key(second)]: other });
+    const together = await readAllTasks({ [key(first)]: one, [key(second)]: other });
     if (!together.ok) return;
     const union = alone.flat().toSorted((a, b) => (a.name < b.name ? -1 : 1));
     assert.deepEqual(together.value, union);
     assert.deepEqual(
-      together.value.map((task) => policyFor(task, {})),
-      union.map((task) => policyFor(task, {})),
+      together.value.map((task) => buildTaskPolicy(task, {})),
+      union.map((task) => buildTaskPolicy(task, {})),
     );
   },
 });

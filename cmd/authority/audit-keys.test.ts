@@ -1,34 +1,34 @@
 import { describe, expect, test } from '@jest/globals';
 
-import type { StoredSecret } from '../../lib/certificate/round.ts';
+import type { StoredSecret } from '../../lib/certificate/certificate-reconciler.ts';
 import type { SecretStore } from '../../lib/edge/kubernetes/secrets.ts';
 import { readAuditKeys } from './audit-keys.ts';
 
 /** A Secret under optimistic locking, as the API server keeps one. */
-const openStore = (data?: StoredSecret['data']) => {
+const createStore = (data?: StoredSecret['data']) => {
   let version = 1;
-  let held = data;
+  let current = data;
   const store: SecretStore = {
     read: () =>
-      Promise.resolve(held && { resourceVersion: `${version}`, data: held, annotations: {} }),
+      Promise.resolve(current && { resourceVersion: `${version}`, data: current, annotations: {} }),
     create: (fresh) => {
-      if (held !== undefined) return Promise.resolve('conflict');
-      held = fresh;
+      if (current !== undefined) return Promise.resolve('conflict');
+      current = fresh;
       return Promise.resolve('written');
     },
     replace: (given, more) => {
       if (given !== `${version}`) return Promise.resolve('conflict');
       version += 1;
-      held = { ...held, ...more };
+      current = { ...current, ...more };
       return Promise.resolve('written');
     },
   };
-  return { store, data: () => held };
+  return { store, data: () => current };
 };
 
 describe('the keys of records', () => {
   test('are made once, and are the same for every replica that starts at that moment', async () => {
-    const { store } = openStore();
+    const { store } = createStore();
     const replicas = await Promise.all(Array.from({ length: 5 }, () => readAuditKeys(store)));
     expect(new Set(replicas.map(({ sealing }) => sealing.fingerprint)).size).toBe(1);
     expect(new Set(replicas.map(({ runs }) => Buffer.from(runs).toString('hex'))).size).toBe(1);
@@ -36,7 +36,7 @@ describe('the keys of records', () => {
   });
 
   test('are added to a Secret that somebody made empty', async () => {
-    const { store, data } = openStore({});
+    const { store, data } = createStore({});
     await readAuditKeys(store);
     expect(Object.keys(data() ?? {}).sort()).toEqual(['checkpoint.key', 'runs.key']);
   });
@@ -47,9 +47,9 @@ describe('the keys of records', () => {
   ])(
     'are never replaced: an unreadable %s is an error that does not show it',
     async (key, value) => {
-      const { store, data } = openStore();
+      const { store, data } = createStore();
       await readAuditKeys(store);
-      const broken = openStore({ ...data(), [key]: value });
+      const broken = createStore({ ...data(), [key]: value });
       await expect(readAuditKeys(broken.store)).rejects.toThrow(key);
       await expect(readAuditKeys(broken.store)).rejects.not.toThrow(value);
       expect(broken.data()?.[key]).toBe(value);

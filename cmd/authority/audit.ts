@@ -1,24 +1,24 @@
 import { randomBytes } from 'node:crypto';
 
 import {
-  headPublisher,
+  createHeadPublisher,
   PUBLIC_KEYS_NAME,
   readHead,
   renderHead,
   type Head,
 } from '../../lib/audit/heads.ts';
-import type { Recorder } from '../../lib/audit/record.ts';
-import { openRecorder, type RecorderObserver } from '../../lib/audit/recorder.ts';
+import type { Recorder } from '../../lib/audit/audit-event.ts';
+import { createRecorder, type RecorderObserver } from '../../lib/audit/recorder.ts';
 import { VERSION } from '../../lib/contract/version.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
-import { openAuditFiles } from '../../lib/edge/disk/audit-files.ts';
-import { openStandardOutput } from '../../lib/edge/disk/standard-output.ts';
+import { createAuditFiles } from '../../lib/edge/disk/audit-files.ts';
+import { createStandardOutputSink } from '../../lib/edge/disk/standard-output.ts';
 import type { ConfigMapStore } from '../../lib/edge/kubernetes/config-maps.ts';
-import { startLoop } from '../../lib/rounds/loop.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { AuditKeys } from './audit-keys.ts';
 import type { AuthorityConfig } from './config.ts';
-import { errorFields } from './error-fields.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
 
 export type Audit = {
   readonly record: Recorder;
@@ -26,14 +26,14 @@ export type Audit = {
   readonly close: () => Promise<void>;
 };
 
-export type AuditEdges = {
+export type AuditDeps = {
   readonly keys: Pick<AuditKeys, 'sealing'>;
   readonly heads: ConfigMapStore;
   readonly clock: Clock;
   readonly log: Log;
   readonly observer: RecorderObserver;
   /** Standard output, or what stands in for it. */
-  readonly output: Parameters<typeof openStandardOutput>[0];
+  readonly output: Parameters<typeof createStandardOutputSink>[0];
 };
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -44,42 +44,43 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024;
  *
  * @throws AuditError when the first record cannot be kept; KubernetesError
  */
-export const openAudit = async (
+export const startAudit = async (
   { podName, auditFolder }: Pick<AuthorityConfig, 'podName' | 'auditFolder'>,
-  { keys, heads, clock, log, observer, output }: AuditEdges,
+  { keys, heads, clock, log, observer, output }: AuditDeps,
 ): Promise<Audit> => {
-  const published = await readPublished(heads, podName);
+  const published = await readPublishedHead(heads, podName);
   const files =
     auditFolder === ''
       ? undefined
-      : await openAuditFiles({ folder: auditFolder, maxFileBytes: MAX_FILE_BYTES });
-  const recorder = await openRecorder({
+      : await createAuditFiles({ folder: auditFolder, maxFileBytes: MAX_FILE_BYTES });
+  const recorder = await createRecorder({
     key: keys.sealing,
     clock,
     replica: podName,
     version: VERSION,
     newId: () => randomBytes(12).toString('base64url'),
-    sinks: [...(files === undefined ? [] : [files.sink]), openStandardOutput(output)],
+    sinks: [...(files === undefined ? [] : [files.sink]), createStandardOutputSink(output)],
     resumeFrom: {
       ...(files !== undefined && { ends: files.ends }),
       ...(published !== undefined && { published }),
     },
     observer,
   });
-  const publish = openPublisher(heads, { podName, publicKey: keys.sealing.publicKey });
-  const failed = (error: unknown) => log.warn('head of records not published', errorFields(error));
-  const loop = startLoop(headPublisher({ recorder, publish, failed }));
+  const publish = createHeadWriter(heads, { podName, publicKey: keys.sealing.publicKey });
+  const logFailure = (error: unknown) =>
+    log.warn('head of records not published', toErrorFields(error));
+  const loop = startReconcileLoop(createHeadPublisher({ recorder, publish, failed: logFailure }));
   return {
     record: recorder.record,
     close: async () => {
       loop.stop();
       await recorder.close();
-      await publish(recorder.head()).catch(failed);
+      await publish(recorder.head()).catch(logFailure);
     },
   };
 };
 
-const readPublished = async (
+const readPublishedHead = async (
   { read, create }: ConfigMapStore,
   podName: string,
 ): Promise<Head | undefined> => {
@@ -91,7 +92,7 @@ const readPublished = async (
 };
 
 /** The public key goes with the first head; those of earlier keys stay beside it. */
-const openPublisher = (
+const createHeadWriter = (
   { read, change }: ConfigMapStore,
   { podName, publicKey }: { readonly podName: string; readonly publicKey: string },
 ): ((head: Head) => Promise<void>) => {

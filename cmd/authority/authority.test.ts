@@ -5,55 +5,55 @@ import { createInterface } from 'node:readline/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 
 import { AUTHORITY_TUNING_ENV } from '../../lib/contract/environment.ts';
-import { issue, stsError } from '../../lib/edge/aws/fixtures/sts-stub.ts';
-import { forgeToken, openTestIssuer } from '../../lib/identity/fixtures/issuer.ts';
+import { buildIssuedReply, buildStsErrorReply } from '../../lib/edge/aws/fixtures/sts-stub.ts';
+import { forgeToken, createTestIssuer } from '../../lib/identity/fixtures/test-issuer.ts';
 import {
   EVENTS_PATH,
-  exchangeForm,
+  buildExchangeForm,
   HOST,
-  livePod,
+  buildLivePod,
   OWN_NAME,
   PATHS,
   PERMIT_ALL,
   podUid,
   putPolicy,
   REVOKE_PATH,
-  startStage,
+  startAuthorityHarness,
   TOKEN_PATH,
-  until,
-  type Answer,
+  waitUntil,
+  type TestResponse,
   type Replica,
-  type Stage,
-} from './fixtures/stage.ts';
+  type AuthorityHarness,
+} from './fixtures/authority-harness.ts';
 
 jest.setTimeout(60_000);
 
-let stage: Stage;
+let harness: AuthorityHarness;
 let replica: Replica;
 beforeAll(async () => {
-  stage = await startStage();
+  harness = await startAuthorityHarness();
   const generous = Object.fromEntries(
     (['peerRate', 'podRate', 'serviceAccountRate', 'namespaceRate'] as const).map((name) => [
       AUTHORITY_TUNING_ENV[name],
       '10000',
     ]),
   );
-  replica = await stage.start(stage.configure(generous));
-  await replica.ready();
+  replica = await harness.start(harness.configure(generous));
+  await replica.waitUntilReady();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
-const exchange = async (details: object = {}, token?: string): Promise<Answer> =>
-  replica.post(TOKEN_PATH, exchangeForm(token ?? (await stage.podToken()), details));
+const exchange = async (details: object = {}, token?: string): Promise<TestResponse> =>
+  replica.post(TOKEN_PATH, buildExchangeForm(token ?? (await harness.podToken()), details));
 
-const lastRecord = () => {
-  const records = stage.records().filter(({ unmapped }) => unmapped.kind.startsWith('run.'));
+const readLastRecord = () => {
+  const records = harness.records().filter(({ unmapped }) => unmapped.kind.startsWith('run.'));
   return records.at(-1);
 };
 
 describe('a run', () => {
   test('is issued to a pod that keeps every rule, by a grant that only the cloud sees', async () => {
-    const before = stage.sts.calls.length;
+    const before = harness.sts.calls.length;
     const { status, headers, body } = await exchange({
       task: 'one-customer',
       params: { customer: 'acme' },
@@ -72,7 +72,7 @@ describe('a run', () => {
         },
       ],
     });
-    const call = stage.sts.calls[before];
+    const call = harness.sts.calls[before];
     const [, claims = ''] = (call?.get('WebIdentityToken') ?? '').split('.');
     expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({
       iss: `https://${HOST}/fleet`,
@@ -86,7 +86,7 @@ describe('a run', () => {
 
   test('has its intent and its outcome on record before it is answered', async () => {
     const { body } = await exchange();
-    const records = stage.records();
+    const records = harness.records();
     const kinds = records
       .filter((record) => JSON.stringify(record).includes(String(body['run'])))
       .map(({ unmapped }) => unmapped.kind);
@@ -99,8 +99,8 @@ describe('a refusal', () => {
   const refusesToken = async (token: string, reason: string, status = 400): Promise<void> => {
     const answer = await exchange({}, token);
     expect([answer.body['reason'], answer.status]).toEqual([reason, status]);
-    expect(lastRecord()).toMatchObject({ status_code: reason });
-    expect(JSON.stringify([answer.body, lastRecord()])).not.toContain(token.split('.')[2]);
+    expect(readLastRecord()).toMatchObject({ status_code: reason });
+    expect(JSON.stringify([answer.body, readLastRecord()])).not.toContain(token.split('.')[2]);
   };
 
   const seconds = () => Math.floor(Date.now() / 1000);
@@ -113,20 +113,20 @@ describe('a refusal', () => {
     ['token_claims', () => ({ 'kubernetes.io': { namespace: 'live' } })],
   ];
   test.each(claims)('of a token is %s, and on record', async (reason, members) => {
-    await refusesToken(await stage.podToken(members()), reason);
+    await refusesToken(await harness.podToken(members()), reason);
   });
 
   test('meets tokens that the cluster did not sign', async () => {
-    const token = await stage.podToken();
+    const token = await harness.podToken();
     const [head = '', payload = '', signature = ''] = token.split('.');
     const body = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object;
     await refusesToken(`${head}.${payload}.A${signature.slice(1)}B`, 'token_signature');
     await refusesToken(forgeToken({ alg: 'none' }, body, 'unsigned'), 'token_algorithm');
     const hs256 = forgeToken({ alg: 'HS256', kid: 'key-1' }, body).slice(0, -1);
-    const secret = JSON.stringify(stage.issuer.publicJwk);
+    const secret = JSON.stringify(harness.issuer.publicJwk);
     const mac = createHmac('sha256', secret).update(hs256).digest('base64url');
     await refusesToken(`${hs256}.${mac}`, 'token_algorithm');
-    const stranger = await openTestIssuer();
+    const stranger = await createTestIssuer();
     await refusesToken(await stranger.sign(body), 'token_signature');
   });
 
@@ -140,10 +140,10 @@ describe('a refusal', () => {
   test.each(wishes)('of a wish is %s, and on record', async (reason, details, status) => {
     const answer = await exchange(details);
     expect([answer.body['reason'], answer.status]).toEqual([reason, status]);
-    expect(lastRecord()).toMatchObject({ status_code: reason });
+    expect(readLastRecord()).toMatchObject({ status_code: reason });
   });
 
-  type Change = (pod: ReturnType<typeof livePod>) => object | undefined;
+  type Change = (pod: ReturnType<typeof buildLivePod>) => object | undefined;
   const pods: [string, number, Change][] = [
     ['pod_not_found', 403, () => undefined],
     ['pod_replaced', 403, (pod) => ({ ...pod, metadata: { ...pod.metadata, uid: 'another' } })],
@@ -167,45 +167,45 @@ describe('a refusal', () => {
     ['pod_address_unknown', 503, (pod) => ({ ...pod, status: { phase: 'Pending' } })],
   ];
   test.each(pods)('of a pod is %s', async (reason, status, change) => {
-    const changed = change(livePod());
-    if (changed === undefined) stage.api.remove(PATHS.pod);
-    else stage.api.put(PATHS.pod, changed as never);
+    const changed = change(buildLivePod());
+    if (changed === undefined) harness.api.remove(PATHS.pod);
+    else harness.api.put(PATHS.pod, changed as never);
     const answer = await exchange();
-    stage.api.put(PATHS.pod, livePod());
+    harness.api.put(PATHS.pod, buildLivePod());
     expect([answer.body['reason'], answer.status]).toEqual([reason, status]);
     expect(answer.headers['retry-after']).toBe(status === 503 ? '1' : undefined);
   });
 
   test('follows a binding of the service account, but for a namespace that migrates', async () => {
     const reasonIs = (reason: string | undefined) =>
-      until(async () => ((await exchange()).body['reason'] === reason ? true : undefined));
+      waitUntil(async () => ((await exchange()).body['reason'] === reason ? true : undefined));
     const annotations = { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/x' };
-    stage.api.put(PATHS.serviceAccount, { metadata: { annotations } });
+    harness.api.put(PATHS.serviceAccount, { metadata: { annotations } });
     await reasonIs('rules_broken');
-    expect(lastRecord()).toMatchObject({
+    expect(readLastRecord()).toMatchObject({
       message: expect.stringContaining('ServiceAccount live/agent /metadata/annotations'),
     });
     const labels = { team: 'research', 'valetkey.dev/mode': 'warn' };
-    stage.api.put(PATHS.namespace, { metadata: { labels } });
+    harness.api.put(PATHS.namespace, { metadata: { labels } });
     await reasonIs(undefined);
-    expect(stage.records().at(-1)).toMatchObject({
+    expect(harness.records().at(-1)).toMatchObject({
       unmapped: { kind: 'run.issued', warned: ['7'] },
     });
-    stage.api.fail(/GET .*\/serviceaccounts\//, 500);
+    harness.api.fail(/GET .*\/serviceaccounts\//, 500);
     await reasonIs('kubernetes_unavailable');
-    stage.api.recover();
-    stage.api.put(PATHS.namespace, { metadata: { labels: { team: 'research' } } });
-    stage.api.remove(PATHS.serviceAccount);
+    harness.api.recover();
+    harness.api.put(PATHS.namespace, { metadata: { labels: { team: 'research' } } });
+    harness.api.remove(PATHS.serviceAccount);
     await reasonIs(undefined);
   });
 
   test('is an Event on the pod', async () => {
-    stage.api.put(PATHS.pod, livePod());
+    harness.api.put(PATHS.pod, buildLivePod());
     await exchange({ task: 'gone' });
     const path = `/api/v1/namespaces/live/events`;
-    await until(() => (stage.api.requests.includes(`POST ${path}`) ? true : undefined));
-    const found = await until(() => {
-      const event = stage.api.get(`${path}/${stage.api.lastCreated()}`);
+    await waitUntil(() => (harness.api.requests.includes(`POST ${path}`) ? true : undefined));
+    const found = await waitUntil(() => {
+      const event = harness.api.get(`${path}/${harness.api.lastCreated()}`);
       return event?.['message'] === undefined ? undefined : event;
     });
     expect(found).toMatchObject({ reason: 'RunRefused', involvedObject: { uid: podUid } });
@@ -220,35 +220,35 @@ describe('a refusal', () => {
     ['a policy that is no policy', 'permit (everything);'],
   ];
   test.each(policies)('by %s names what decided', async (_, cedar) => {
-    putPolicy(stage.api, cedar);
-    const answer = await until(async () => {
+    putPolicy(harness.api, cedar);
+    const answer = await waitUntil(async () => {
       const one = await exchange();
       return one.status === 200 ? undefined : one;
     });
-    putPolicy(stage.api, PERMIT_ALL);
+    putPolicy(harness.api, PERMIT_ALL);
     expect([answer.body['reason'], answer.status]).toEqual(['policy_denied', 403]);
-    await until(async () => ((await exchange()).status === 200 ? true : undefined));
+    await waitUntil(async () => ((await exchange()).status === 200 ? true : undefined));
   });
 
   test('is what there is without any policy', async () => {
-    stage.api.remove(`${PATHS.policies}/all`);
-    const answer = await until(async () => {
+    harness.api.remove(`${PATHS.policies}/all`);
+    const answer = await waitUntil(async () => {
       const one = await exchange();
       return one.status === 200 ? undefined : one;
     });
-    putPolicy(stage.api, PERMIT_ALL);
+    putPolicy(harness.api, PERMIT_ALL);
     expect(answer.body).toMatchObject({ reason: 'policy_denied', policies: [] });
-    await until(async () => ((await exchange()).status === 200 ? true : undefined));
+    await waitUntil(async () => ((await exchange()).status === 200 ? true : undefined));
   });
 
   test('follows a Revocation, and ends with it', async () => {
     const path = `${PATHS.revocations}/stop`;
     const spec = { namespace: 'live', reason: 'leak', by: 'eve' };
-    stage.api.put(path, {
+    harness.api.put(path, {
       metadata: { name: 'stop', uid: 'stop-1', creationTimestamp: new Date().toISOString() },
       spec,
     });
-    const answer = await until(async () => {
+    const answer = await waitUntil(async () => {
       const one = await exchange();
       return one.status === 200 ? undefined : one;
     });
@@ -256,22 +256,22 @@ describe('a refusal', () => {
       reason: 'revoked',
       error_description: 'Revocation stop: leak',
     });
-    stage.api.remove(path);
-    await until(async () => ((await exchange()).status === 200 ? true : undefined));
+    harness.api.remove(path);
+    await waitUntil(async () => ((await exchange()).status === 200 ? true : undefined));
   });
 
   test('of the cloud keeps its code, and what failed there passes', async () => {
-    stage.stsAnswers(() => stsError(403, 'AccessDenied'));
+    harness.setStsReply(() => buildStsErrorReply(403, 'AccessDenied'));
     const denied = await exchange();
-    stage.stsAnswers((form) => issue(form));
+    harness.setStsReply((form) => buildIssuedReply(form));
     expect(denied.body).toMatchObject({ reason: 'AccessDenied', error: 'access_denied' });
-    expect(lastRecord()).toMatchObject({ status_code: 'AccessDenied' });
+    expect(readLastRecord()).toMatchObject({ status_code: 'AccessDenied' });
   });
 
   test('is no answer when the API server is not there', async () => {
-    stage.api.fail(/GET .*\/pods\//, 500);
+    harness.api.fail(/GET .*\/pods\//, 500);
     const answer = await exchange();
-    stage.api.recover();
+    harness.api.recover();
     expect([answer.body['reason'], answer.status]).toEqual(['kubernetes_unavailable', 503]);
     expect(answer.headers['retry-after']).toBe('1');
   });
@@ -279,7 +279,7 @@ describe('a refusal', () => {
 
 describe('bad input', () => {
   const form = 'application/x-www-form-urlencoded';
-  const bad: [string, number, () => Promise<Answer>][] = [
+  const bad: [string, number, () => Promise<TestResponse>][] = [
     ['no_such_route', 404, () => replica.ask('/v1/nothing')],
     ['no_such_route', 404, () => replica.post('/v1/token/', 'a=b')],
     ['method_not_allowed', 405, () => replica.ask(TOKEN_PATH)],
@@ -366,10 +366,10 @@ describe('the end of a run', () => {
 
   test('is told by its own sidecar, and on record', async () => {
     const { body } = await exchange();
-    const token = await stage.podToken();
+    const token = await harness.podToken();
     const answer = await replica.post(REVOKE_PATH, endForm(body['run'], token));
     expect(answer.status).toBe(200);
-    expect(lastRecord()).toMatchObject({
+    expect(readLastRecord()).toMatchObject({
       unmapped: { kind: 'run.ended' },
       status_code: 'completed',
     });
@@ -377,10 +377,10 @@ describe('the end of a run', () => {
 
   test('is told by a pod that is being deleted, too', async () => {
     const { body } = await exchange();
-    stage.api.remove(PATHS.pod);
-    const token = await stage.podToken();
+    harness.api.remove(PATHS.pod);
+    const token = await harness.podToken();
     const answer = await replica.post(REVOKE_PATH, endForm(body['run'], token, 'terminated'));
-    stage.api.put(PATHS.pod, livePod());
+    harness.api.put(PATHS.pod, buildLivePod());
     expect(answer.status).toBe(200);
   });
 
@@ -394,11 +394,11 @@ describe('the end of a run', () => {
         serviceaccount: { name: 'agent', uid: 'account-uid' },
       },
     };
-    const token = await stage.podToken(other);
+    const token = await harness.podToken(other);
     const answer = await replica.post(REVOKE_PATH, endForm(body['run'], token));
     expect([answer.body['reason'], answer.status]).toEqual(['run_foreign', 403]);
     expect(
-      stage.records().findLast(({ unmapped }) => unmapped.kind === 'end.refused'),
+      harness.records().findLast(({ unmapped }) => unmapped.kind === 'end.refused'),
     ).toMatchObject({
       ...{ status_code: 'run_foreign', session: { uid: body['run'] } },
       unmapped: { pod: 'other', pod_uid: 'other-uid' },
@@ -408,17 +408,20 @@ describe('the end of a run', () => {
 
 describe('a stream', () => {
   test('is refused on record to a token that was copied to another pod', async () => {
-    stage.api.put(PATHS.pod, { ...livePod(), status: { phase: 'Running', podIP: '10.9.9.9' } });
-    const headers = { Authorization: `Bearer ${await stage.podToken()}` };
+    harness.api.put(PATHS.pod, {
+      ...buildLivePod(),
+      status: { phase: 'Running', podIP: '10.9.9.9' },
+    });
+    const headers = { Authorization: `Bearer ${await harness.podToken()}` };
     const answer = await replica.ask(EVENTS_PATH, { headers });
-    stage.api.put(PATHS.pod, livePod());
+    harness.api.put(PATHS.pod, buildLivePod());
     expect([answer.body['reason'], answer.status]).toEqual(['pod_address', 403]);
-    const record = stage.records().findLast(({ unmapped }) => unmapped.kind === 'stream.refused');
+    const record = harness.records().findLast(({ unmapped }) => unmapped.kind === 'stream.refused');
     expect(record).toMatchObject({ status_code: 'pod_address', unmapped: { pod: 'agent' } });
   });
 
   test('says what is revoked, and each change', async () => {
-    const token = await stage.podToken();
+    const token = await harness.podToken();
     const port = replica.authority.ports().https;
     const headers = { Authorization: `Bearer ${token}` };
     const call = { host: '127.0.0.1', port, path: EVENTS_PATH, headers, agent: replica.agent() };
@@ -431,9 +434,9 @@ describe('a stream', () => {
     expect(await next()).toEqual({ type: 'revocations', active: [] });
     const metadata = { name: 'all', uid: 'all-1', creationTimestamp: new Date().toISOString() };
     const spec = { all: true, reason: 'drill', by: OWN_NAME };
-    stage.api.put(`${PATHS.revocations}/all`, { metadata, spec });
+    harness.api.put(`${PATHS.revocations}/all`, { metadata, spec });
     expect(await next()).toMatchObject({ type: 'revocations', active: [{ name: 'all' }] });
-    stage.api.remove(`${PATHS.revocations}/all`);
+    harness.api.remove(`${PATHS.revocations}/all`);
     expect(await next()).toEqual({ type: 'revocations', active: [] });
   });
 

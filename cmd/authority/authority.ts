@@ -1,36 +1,36 @@
 import type { Clock } from '../../lib/contract/clock.ts';
 import { AUTHORITY_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
-import { openHttpsServer } from '../../lib/edge/http/https-server.ts';
+import { createHttpsServer } from '../../lib/edge/http/https-server.ts';
 import {
-  listenAtFirstCertificate,
-  listenPlainly,
-  type CertificateUser,
-} from '../../lib/edge/http/listening.ts';
-import { openAuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
+  createCertificateListener,
+  listenPlaintext,
+  type CertificateListener,
+} from '../../lib/edge/http/certificate-listener.ts';
+import { createAuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
-import { keepCertificate, type CertificateReports } from './certificates.ts';
-import type { Cluster } from './cluster.ts';
+import { startCertificateRenewal, type CertificateObserver } from './certificates.ts';
+import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
-import { openDependents } from './dependents.ts';
-import { errorFields } from './error-fields.ts';
-import { openReadiness, type Readiness } from './readiness.ts';
-import { openRooms, type RoomEdges, type Rooms } from './rooms.ts';
-import { authorityRoutes } from './routes.ts';
-import { layFoundation, type Foundation, type StartupEdges } from './startup.ts';
+import { createTrustedBundlesReader } from './trust-bundle-users.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
+import { createReadiness, type Readiness } from '../../lib/server/readiness.ts';
+import { createComponents, type ComponentDeps, type Components } from './components.ts';
+import { createAuthorityRoutes } from './routes.ts';
+import { bootstrap, type Prerequisites, type BootstrapDeps } from './bootstrap.ts';
 
-export type AuthorityEdges = {
-  readonly cluster: Cluster;
+export type AuthorityDeps = {
+  readonly cluster: ClusterClient;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly pace: Pace;
+  readonly timings: Timings;
   /** Where records go as lines, beside the replica's volume. */
-  readonly output: StartupEdges['output'];
+  readonly output: BootstrapDeps['output'];
 };
 
 /** All in milliseconds. */
-export type Pace = {
+export type Timings = {
   /** Between looks at the certificate, and at the keys of grants, while all is well. */
   readonly certificateMs: number;
   readonly keysMs: number;
@@ -43,7 +43,7 @@ export type Pace = {
 };
 
 /** The end takes less than the pod's grace period; a trade takes up to fifteen seconds. */
-export const PACE: Pace = {
+export const DEFAULT_TIMINGS: Timings = {
   certificateMs: 10_000,
   keysMs: 10_000,
   lingerMs: 2_000,
@@ -63,140 +63,155 @@ export type Authority = {
  */
 export const startAuthority = async (
   config: AuthorityConfig,
-  edges: AuthorityEdges,
+  edges: AuthorityDeps,
 ): Promise<Authority> => {
   const { log, clock } = edges;
-  const late: { rooms?: Rooms } = {};
-  const metrics = openAuthorityMetrics({
-    policies: () => late.rooms?.policies.ageSeconds(),
-    revocations: () => late.rooms?.revocations.ageSeconds(),
-    profiles: () => late.rooms?.profiles.ageSeconds(),
+  const started: { components?: Components } = {};
+  const metrics = createAuthorityMetrics({
+    policies: () => started.components?.policies.ageSeconds(),
+    revocations: () => started.components?.revocations.ageSeconds(),
+    profiles: () => started.components?.templates.ageSeconds(),
   });
-  const audit = openAuditHealth(edges);
-  const readiness = openReadiness(
+  const audit = createAuditHealth(edges);
+  const readiness = createReadiness(
     {
-      audit: () => late.rooms !== undefined && audit.isWell(),
-      keys: () => late.rooms?.keys.jwks() !== undefined,
-      identity: () => late.rooms?.identity.isReady() === true,
-      profiles: () => late.rooms?.profiles.known() !== undefined,
-      policies: () => late.rooms?.policies.isCurrent() === true,
-      revocations: () => late.rooms?.revocations.isCurrent() === true,
+      audit: () => started.components !== undefined && audit.isHealthy(),
+      keys: () => started.components?.keys.jwks() !== undefined,
+      identity: () => started.components?.identity.isReady() === true,
+      profiles: () => started.components?.templates.accepted() !== undefined,
+      policies: () => started.components?.policies.isCurrent() === true,
+      revocations: () => started.components?.revocations.isCurrent() === true,
     },
     clock,
   );
   const plain = createMetricsServer({ ...metrics, unready: readiness.unready });
-  const telemetry = await listenPlainly(plain, {
+  const telemetry = await listenPlaintext(plain, {
     setting: ENV.telemetry,
     address: config.telemetry,
   });
-  const foundation = await layFoundation(config, {
+  const prerequisites = await bootstrap(config, {
     ...edges,
     observer: {
       written: (batch) => {
-        metrics.recordsWritten(batch);
+        metrics.auditRecordsWritten(batch);
         audit.written();
       },
       failed: (error) => {
-        metrics.recordsFailed(error.code);
+        metrics.auditWriteFailed(error.code);
         audit.failed(error);
       },
     },
-    onFailure: (error) => log.warn('authority cannot start yet', errorFields(error)),
+    onFailure: (error) => log.warn('authority cannot start yet', toErrorFields(error)),
   });
-  const opened = openRooms(config, { ...edges, foundation, metrics });
-  late.rooms = opened;
-  const serving = serve(config, edges, { rooms: opened, foundation, metrics, readiness });
+  const components = createComponents(config, { ...edges, prerequisites, metrics });
+  started.components = components;
+  const serving = startServer(config, edges, {
+    components: components,
+    prerequisites,
+    metrics,
+    readiness,
+  });
   log.info('authority started', { pod: config.podName });
-  const end = async (): Promise<void> => {
+  const shutdown = async (): Promise<void> => {
     readiness.drain();
     log.info('authority drains', { pod: config.podName });
-    await Promise.all([serving.drain(), opened.streams.drain(edges.pace.lingerMs)]);
+    await Promise.all([serving.drain(), components.streams.drain(edges.timings.lingerMs)]);
     serving.stop();
-    opened.stop();
-    await foundation.audit.close();
+    components.stop();
+    await prerequisites.audit.close();
     plain.close();
     plain.closeAllConnections();
   };
-  let ending: Promise<void> | undefined;
+  let shutdownPromise: Promise<void> | undefined;
   return {
     ports: () => ({ https: serving.port(), telemetry }),
-    drain: () => (ending ??= end()),
+    drain: () => (shutdownPromise ??= shutdown()),
   };
 };
 
-type ServingParts = {
-  readonly rooms: Rooms;
-  readonly foundation: Foundation;
-  readonly metrics: RoomEdges['metrics'];
+type ServingDeps = {
+  readonly components: Components;
+  readonly prerequisites: Prerequisites;
+  readonly metrics: ComponentDeps['metrics'];
   readonly readiness: Readiness;
 };
 
-const serve = (
+const startServer = (
   config: AuthorityConfig,
-  edges: AuthorityEdges,
-  { rooms, metrics, readiness }: ServingParts,
+  edges: AuthorityDeps,
+  { components, metrics, readiness }: ServingDeps,
 ) => {
-  const { log, clock, random, pace, cluster } = edges;
+  const { log, clock, random, timings, cluster } = edges;
   const { platform, connections, connectionsPerPeer } = config;
-  const server = openHttpsServer(
-    authorityRoutes({ ...rooms.routes, authority: platform.authority, metrics, log, clock }),
+  const server = createHttpsServer(
+    createAuthorityRoutes({
+      ...components.routes,
+      authority: platform.authority,
+      metrics,
+      log,
+      clock,
+    }),
     { connections, perPeer: connectionsPerPeer },
   );
-  const user = listenAtFirstCertificate(server, {
+  const user = createCertificateListener(server, {
     listen: { setting: ENV.listen, address: config.listen },
     onUse: ({ notAfter }) =>
       log.info('certificate in use', { notAfter: new Date(notAfter).toISOString() }),
   });
-  const profiles = rooms.profiles.known;
-  const readDependents = openDependents({ injectedPods: cluster.injectedPods, profiles, clock });
-  const everyMs = pace.certificateMs;
-  const certificates = keepCertificate(
+  const templates = components.templates.accepted;
+  const readClientBundles = createTrustedBundlesReader({
+    listInjectedPods: cluster.listInjectedPods,
+    templates,
+    clock,
+  });
+  const everyMs = timings.certificateMs;
+  const certificates = startCertificateRenewal(
     config,
-    { ...cluster.certificate, readDependents, clock, random, everyMs },
-    certificateReports(edges, { metrics, readiness, user }),
+    { ...cluster.certificate, readClientBundles, clock, random, everyMs },
+    buildCertificateObserver(edges, { metrics, readiness, user }),
   );
   return {
     port: user.port,
-    drain: () => server.drain(pace),
+    drain: () => server.drain(timings),
     stop: certificates.stop,
   };
 };
 
-const certificateReports = (
-  { log }: Pick<AuthorityEdges, 'log'>,
+const buildCertificateObserver = (
+  { log }: Pick<AuthorityDeps, 'log'>,
   {
     metrics,
     readiness,
     user,
-  }: Omit<ServingParts, 'rooms' | 'foundation'> & {
-    readonly user: CertificateUser;
+  }: Omit<ServingDeps, 'components' | 'prerequisites'> & {
+    readonly user: CertificateListener;
   },
-): CertificateReports => ({
+): CertificateObserver => ({
   onStep: (step, faults) => log.info('CA step taken', { step, faults }),
   onServing: (serving) => {
     user.use(serving);
     metrics.certificate(serving);
-    readiness.certificate(serving);
+    readiness.setCertificate(serving);
   },
-  onLacking: metrics.rootsLacking,
+  onBundlesMissingNextCa: metrics.trustBundlesMissingNextCa,
   onFailure: (error) => {
-    metrics.roundFailed('certificate');
-    log.warn('certificate not kept', errorFields(error));
+    metrics.reconcileFailed('certificate');
+    log.warn('certificate not kept', toErrorFields(error));
   },
 });
 
 /** A place of records that does not take them is told of once, loudly, until it does again. */
-const openAuditHealth = ({ log }: Pick<AuthorityEdges, 'log'>) => {
-  let isWell = true;
+const createAuditHealth = ({ log }: Pick<AuthorityDeps, 'log'>) => {
+  let isHealthy = true;
   return {
-    isWell: () => isWell,
+    isHealthy: () => isHealthy,
     written: (): void => {
-      if (!isWell) log.info('records are kept again');
-      isWell = true;
+      if (!isHealthy) log.info('records are kept again');
+      isHealthy = true;
     },
     failed: (error: Error): void => {
-      if (isWell) log.error('records are not kept: nothing is issued', errorFields(error));
-      isWell = false;
+      if (isHealthy) log.error('records are not kept: nothing is issued', toErrorFields(error));
+      isHealthy = false;
     },
   };
 };

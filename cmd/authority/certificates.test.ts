@@ -2,34 +2,34 @@ import { connect } from 'node:tls';
 
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 
-import { splitBundle } from '../../lib/certificate/bundle.ts';
+import { splitBundle } from '../../lib/certificate/trust-bundle.ts';
 import {
   HOST,
-  livePod,
+  buildLivePod,
   PATHS,
-  startStage,
-  until,
+  startAuthorityHarness,
+  waitUntil,
   type Replica,
-  type Stage,
-} from './fixtures/stage.ts';
+  type AuthorityHarness,
+} from './fixtures/authority-harness.ts';
 
 jest.setTimeout(60_000);
 
-let stage: Stage;
+let harness: AuthorityHarness;
 beforeEach(async () => {
-  stage = await startStage();
+  harness = await startAuthorityHarness();
 });
-afterEach(() => stage.close());
+afterEach(() => harness.close());
 
-const roots = (): readonly string[] => {
-  const data = stage.api.get(PATHS.roots)?.['data'] as Record<string, string> | undefined;
+const readTrustBundle = (): readonly string[] => {
+  const data = harness.api.get(PATHS.trustBundle)?.['data'] as Record<string, string> | undefined;
   return splitBundle(data?.['roots.pem'] ?? '');
 };
 
 const rotate = (): void => {
-  const secret = stage.api.get(PATHS.caSecret) ?? { metadata: {} };
+  const secret = harness.api.get(PATHS.caSecret) ?? { metadata: {} };
   const annotations = { 'valetkey.dev/rotate': 'monday' };
-  stage.api.put(PATHS.caSecret, { ...secret, metadata: { ...secret.metadata, annotations } });
+  harness.api.put(PATHS.caSecret, { ...secret, metadata: { ...secret.metadata, annotations } });
 };
 
 const isServed = (replica: Replica, ca: string): Promise<boolean> =>
@@ -42,48 +42,49 @@ const isServed = (replica: Replica, ca: string): Promise<boolean> =>
     socket.on('error', () => resolve(false));
   });
 
-const metric = async (replica: Replica, name: string): Promise<string | undefined> => {
+const readMetric = async (replica: Replica, name: string): Promise<string | undefined> => {
   const { text } = await replica.telemetry('/metrics');
   return new RegExp(`^valetkey_authority_${name} (.*)$`, 'm').exec(text)?.[1];
 };
 
 describe('the roots', () => {
   test('are published, the current and the next, and the current one vouches for each name', async () => {
-    const replica = await stage.start();
-    await replica.ready();
-    const [current = '', next = ''] = roots();
-    expect(roots()).toHaveLength(2);
+    const replica = await harness.start();
+    await replica.waitUntilReady();
+    const [current = '', next = ''] = readTrustBundle();
+    expect(readTrustBundle()).toHaveLength(2);
     expect(await isServed(replica, current)).toBe(true);
     expect(await isServed(replica, next)).toBe(false);
   });
 
   test('do not change for as long as a live pod does not know the next one', async () => {
-    const replica = await stage.start();
-    await replica.ready();
-    const [current = ''] = roots();
-    expect(await metric(replica, 'live_roots_lacking_next')).toBe('1');
+    const replica = await harness.start();
+    await replica.waitUntilReady();
+    const [current = ''] = readTrustBundle();
+    expect(await readMetric(replica, 'live_roots_lacking_next')).toBe('1');
     rotate();
-    stage.ahead(100_000);
-    const rounds = () => stage.api.requests.filter((one) => one === `GET ${PATHS.caSecret}`).length;
+    harness.advanceClock(100_000);
+    const rounds = () =>
+      harness.api.requests.filter((one) => one === `GET ${PATHS.caSecret}`).length;
     const before = rounds();
-    await until(() => (rounds() > before + 5 ? true : undefined));
+    await waitUntil(() => (rounds() > before + 5 ? true : undefined));
     expect(await isServed(replica, current)).toBe(true);
 
-    stage.api.remove(PATHS.pod);
-    stage.ahead(140_000);
-    await until(async () =>
-      (await metric(replica, 'live_roots_lacking_next')) === '0' ? true : undefined,
+    harness.api.remove(PATHS.pod);
+    harness.advanceClock(140_000);
+    await waitUntil(async () =>
+      (await readMetric(replica, 'live_roots_lacking_next')) === '0' ? true : undefined,
     );
     // No further than leaves are dated back: this machine's own clock judges them.
-    stage.ahead(210_000);
-    await until(async () => ((await isServed(replica, current)) ? undefined : true));
-    expect(roots()).toHaveLength(3);
-    expect(await isServed(replica, roots()[0] ?? '')).toBe(true);
+    harness.advanceClock(210_000);
+    await waitUntil(async () => ((await isServed(replica, current)) ? undefined : true));
+    expect(readTrustBundle()).toHaveLength(3);
+    expect(await isServed(replica, readTrustBundle()[0] ?? '')).toBe(true);
   });
 
   test('wait for no pod that has ended, nor for one that nobody injected', async () => {
-    const { spec, metadata } = livePod();
-    stage.api.put(PATHS.pod, { metadata, spec, status: { phase: 'Succeeded' } });
+    const { spec, metadata } = buildLivePod();
+    harness.api.put(PATHS.pod, { metadata, spec, status: { phase: 'Succeeded' } });
     const stranger = `${PATHS.pod}-2`;
     const containers = (spec?.initContainers ?? []).map((container) => ({
       ...container,
@@ -92,9 +93,9 @@ describe('the roots', () => {
       ),
     }));
     const other = { ...spec, initContainers: containers };
-    stage.api.put(stranger, { metadata: { ...metadata, name: 'agent-2' }, spec: other });
-    const replica = await stage.start();
-    await replica.ready();
-    expect(await metric(replica, 'live_roots_lacking_next')).toBe('0');
+    harness.api.put(stranger, { metadata: { ...metadata, name: 'agent-2' }, spec: other });
+    const replica = await harness.start();
+    await replica.waitUntilReady();
+    expect(await readMetric(replica, 'live_roots_lacking_next')).toBe('0');
   });
 });

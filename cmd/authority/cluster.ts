@@ -1,58 +1,70 @@
 import { randomUUID } from 'node:crypto';
 
-import type { StoredConfiguration, RoundEdges } from '../../lib/certificate/round.ts';
+import type {
+  StoredConfiguration,
+  CertificateReconcilerDeps,
+} from '../../lib/certificate/certificate-reconciler.ts';
 import {
   AUDIT_HEADS_CONFIG_MAP,
   REVOCATIONS,
-  ROOTS_CONFIG_MAP,
-  ROOTS_KEY,
+  TRUST_BUNDLE_CONFIG_MAP,
+  CA_BUNDLE_KEY,
   TASK_POLICIES,
-} from '../../lib/contract/authority.ts';
-import { INJECTED_LABEL, PROFILES_CONFIG_MAP } from '../../lib/contract/names.ts';
+} from '../../lib/contract/authority-api.ts';
+import { INJECTED_LABEL, INJECTION_TEMPLATES_CONFIG_MAP } from '../../lib/contract/names.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
-import { accessBy, openKubernetes } from '../../lib/edge/kubernetes/client.ts';
-import { openClusterKeys, readClusterIssuer } from '../../lib/edge/kubernetes/cluster-issuer.ts';
+import {
+  loadClusterConfig,
+  createKubernetesClient,
+} from '../../lib/edge/kubernetes/kubernetes-client.ts';
+import {
+  createClusterJwksFetcher,
+  readClusterIssuer,
+} from '../../lib/edge/kubernetes/cluster-issuer.ts';
 import { watchConfigMap } from '../../lib/edge/kubernetes/config-map-watch.ts';
-import { openConfigMap, type ConfigMapStore } from '../../lib/edge/kubernetes/config-maps.ts';
+import {
+  createConfigMapStore,
+  type ConfigMapStore,
+} from '../../lib/edge/kubernetes/config-maps.ts';
 import { watchCustomResources } from '../../lib/edge/kubernetes/custom-resource-watch.ts';
 import {
-  openCustomResources,
-  type CustomKind,
-  type CustomResources,
+  createCustomResourceClient,
+  type CustomResourceKind,
+  type CustomResourceClient,
 } from '../../lib/edge/kubernetes/custom-resources.ts';
-import { openDirectCalls } from '../../lib/edge/kubernetes/direct-calls.ts';
-import { unless } from '../../lib/edge/kubernetes/kubernetes-error.ts';
-import { openLivePods } from '../../lib/edge/kubernetes/live-pods.ts';
-import { openNamespaceLabels } from '../../lib/edge/kubernetes/namespace-labels.ts';
-import { readOwnName } from '../../lib/edge/kubernetes/own-name.ts';
-import { openPodEvents, type TellPod } from '../../lib/edge/kubernetes/pod-events.ts';
-import { listPods } from '../../lib/edge/kubernetes/pods.ts';
-import { openRoleLease, type RoleLease } from '../../lib/edge/kubernetes/role-lease.ts';
-import { openSecret, type SecretStore } from '../../lib/edge/kubernetes/secrets.ts';
+import { createApiClient } from '../../lib/edge/kubernetes/api-client.ts';
+import { recoverFrom } from '../../lib/edge/kubernetes/kubernetes-error.ts';
+import { createPodReader } from '../../lib/edge/kubernetes/pod-reader.ts';
+import { createNamespaceLabelReader } from '../../lib/edge/kubernetes/namespace-labels.ts';
+import { readOwnUsername } from '../../lib/edge/kubernetes/self-subject-review.ts';
+import { createPodEventEmitter, type EmitPodEvent } from '../../lib/edge/kubernetes/pod-events.ts';
+import { listPods } from '../../lib/edge/kubernetes/pod-list.ts';
+import { createRoleLease, type RoleLease } from '../../lib/edge/kubernetes/role-lease.ts';
+import { createSecretStore, type SecretStore } from '../../lib/edge/kubernetes/secrets.ts';
 import {
-  openServiceAccounts,
+  createServiceAccountReader,
   type ReadServiceAccount,
 } from '../../lib/edge/kubernetes/service-accounts.ts';
-import { openSpentLeases } from '../../lib/edge/kubernetes/spent-leases.ts';
-import { openTokenReviews } from '../../lib/edge/kubernetes/token-reviews.ts';
-import type { ReadNamespaceLabels, ReadPod } from '../../lib/identity/identification.ts';
-import type { FetchJwks } from '../../lib/identity/keys.ts';
-import type { SpentLeases } from '../../lib/identity/spending.ts';
+import { createUsedTokenLeaseStore } from '../../lib/edge/kubernetes/used-token-leases.ts';
+import { createTokenReviewer } from '../../lib/edge/kubernetes/token-reviews.ts';
+import type { ReadNamespaceLabels, ReadPod } from '../../lib/identity/workload-identification.ts';
+import type { FetchJwks } from '../../lib/identity/jwks-cache.ts';
+import type { UsedTokenLeases } from '../../lib/identity/token-replay.ts';
 import type { ReviewToken } from '../../lib/identity/token-review.ts';
 import type { AuthorityConfig } from './config.ts';
 import type { StoredPolicy } from './policy-status.ts';
-import type { WatchProfiles } from './profiles.ts';
-import type { WatchAll } from './watching.ts';
+import type { WatchTemplates } from './template-watch.ts';
+import type { WatchResources } from './resource-watch.ts';
 
 /** What the authority asks of the API server, bound to its own objects there. */
-export type Cluster = {
-  readonly certificate: Omit<RoundEdges, 'now' | 'onStep' | 'readDependents'>;
+export type ClusterClient = {
+  readonly certificate: Omit<CertificateReconcilerDeps, 'now' | 'onStep' | 'readClientBundles'>;
   /** Every pod that bears our label. */
-  readonly injectedPods: () => AsyncIterable<Pod>;
-  readonly keys: Pick<RoundEdges, 'readSecret' | 'createSecret' | 'replaceSecret'>;
+  readonly listInjectedPods: () => AsyncIterable<Pod>;
+  readonly keys: Pick<CertificateReconcilerDeps, 'readSecret' | 'createSecret' | 'replaceSecret'>;
   readonly auditSecret: SecretStore;
   readonly auditHeads: ConfigMapStore;
-  readonly watchProfiles: WatchProfiles;
+  readonly watchTemplates: WatchTemplates;
   readonly identity: {
     readonly fetchKeys: FetchJwks;
     readonly readIssuer: () => Promise<string>;
@@ -60,75 +72,78 @@ export type Cluster = {
     readonly reviewToken: ReviewToken;
     readonly readNamespaceLabels: ReadNamespaceLabels;
     readonly readServiceAccount: ReadServiceAccount;
-    readonly spentLeases: SpentLeases;
+    readonly usedTokenLeases: UsedTokenLeases;
   };
-  readonly tellPod: TellPod;
+  readonly emitPodEvent: EmitPodEvent;
   /** The authority's own name at the API server. */
   readonly readOwnName: () => Promise<string>;
   /** One replica at a time writes to a role. */
-  readonly roleLease: (name: string, durationSeconds: number) => RoleLease;
-  readonly watchPolicies: WatchAll<StoredPolicy>;
-  readonly policies: CustomResources;
-  readonly watchRevocations: WatchAll;
-  readonly revocations: CustomResources;
+  readonly createRoleLease: (name: string, durationSeconds: number) => RoleLease;
+  readonly watchPolicies: WatchResources<StoredPolicy>;
+  readonly policies: CustomResourceClient;
+  readonly watchRevocations: WatchResources;
+  readonly revocations: CustomResourceClient;
 };
 
-const POLICY: CustomKind = { kind: 'TaskPolicy', plural: TASK_POLICIES };
-const REVOCATION: CustomKind = { kind: 'Revocation', plural: REVOCATIONS };
+const POLICY: CustomResourceKind = { kind: 'TaskPolicy', plural: TASK_POLICIES };
+const REVOCATION: CustomResourceKind = { kind: 'Revocation', plural: REVOCATIONS };
 
 /** Opens the cluster that the authority runs in. */
-export const openCluster = (
+export const createClusterClient = (
   { namespace, podName, caSecret, keysSecret, auditSecret, kubeconfig }: AuthorityConfig,
-  kubernetes = openKubernetes(accessBy(kubeconfig)),
-): Cluster => {
-  const calls = openDirectCalls(kubernetes);
-  const profiles = { namespace, name: PROFILES_CONFIG_MAP };
+  kubernetes = createKubernetesClient(loadClusterConfig(kubeconfig)),
+): ClusterClient => {
+  const calls = createApiClient(kubernetes);
+  const templatesConfigMap = { namespace, name: INJECTION_TEMPLATES_CONFIG_MAP };
   const { now, monotonic } = { now: () => Date.now(), monotonic: () => performance.now() };
   return {
     certificate: {
-      ...secretOf(openSecret(kubernetes, { namespace, name: caSecret })),
-      ...rootsOf(openConfigMap(kubernetes, { namespace, name: ROOTS_CONFIG_MAP })),
+      ...toSecretAccess(createSecretStore(kubernetes, { namespace, name: caSecret })),
+      ...toTrustBundleAccess(
+        createConfigMapStore(kubernetes, { namespace, name: TRUST_BUNDLE_CONFIG_MAP }),
+      ),
     },
-    injectedPods: () => listPods(kubernetes, `${INJECTED_LABEL}=true`),
-    keys: secretOf(openSecret(kubernetes, { namespace, name: keysSecret })),
-    auditSecret: openSecret(kubernetes, { namespace, name: auditSecret }),
-    auditHeads: openConfigMap(kubernetes, { namespace, name: AUDIT_HEADS_CONFIG_MAP }),
-    watchProfiles: (handlers) => watchConfigMap(kubernetes, { ...profiles, ...handlers }),
+    listInjectedPods: () => listPods(kubernetes, `${INJECTED_LABEL}=true`),
+    keys: toSecretAccess(createSecretStore(kubernetes, { namespace, name: keysSecret })),
+    auditSecret: createSecretStore(kubernetes, { namespace, name: auditSecret }),
+    auditHeads: createConfigMapStore(kubernetes, { namespace, name: AUDIT_HEADS_CONFIG_MAP }),
+    watchTemplates: (handlers) =>
+      watchConfigMap(kubernetes, { ...templatesConfigMap, ...handlers }),
     identity: {
-      fetchKeys: openClusterKeys(calls),
+      fetchKeys: createClusterJwksFetcher(calls),
       readIssuer: () => readClusterIssuer(calls),
-      readPod: openLivePods(calls),
-      reviewToken: openTokenReviews(calls),
-      readNamespaceLabels: openNamespaceLabels(calls, monotonic),
-      readServiceAccount: openServiceAccounts(calls, monotonic),
-      spentLeases: openSpentLeases(calls, namespace),
+      readPod: createPodReader(calls),
+      reviewToken: createTokenReviewer(calls),
+      readNamespaceLabels: createNamespaceLabelReader(calls, monotonic),
+      readServiceAccount: createServiceAccountReader(calls, monotonic),
+      usedTokenLeases: createUsedTokenLeaseStore(calls, namespace),
     },
-    tellPod: openPodEvents(calls, { replica: podName, now }),
-    readOwnName: () => readOwnName(calls),
-    roleLease: (name, durationSeconds) =>
-      openRoleLease(calls, {
+    emitPodEvent: createPodEventEmitter(calls, { replica: podName, now }),
+    readOwnName: () => readOwnUsername(calls),
+    createRoleLease: (name, durationSeconds) =>
+      createRoleLease(calls, {
         ...{ namespace, name, durationSeconds },
         holder: `${podName}.${randomUUID()}`,
         clock: { now, monotonic },
       }),
     watchPolicies: (handlers) => watchCustomResources(kubernetes, { ...POLICY, ...handlers }),
-    policies: openCustomResources(calls, POLICY),
+    policies: createCustomResourceClient(calls, POLICY),
     watchRevocations: (handlers) =>
       watchCustomResources(kubernetes, { ...REVOCATION, ...handlers }),
-    revocations: openCustomResources(calls, REVOCATION),
+    revocations: createCustomResourceClient(calls, REVOCATION),
   };
 };
 
-const secretOf = ({ read, create, replace }: SecretStore): Cluster['keys'] => ({
+const toSecretAccess = ({ read, create, replace }: SecretStore): ClusterClient['keys'] => ({
   readSecret: read,
   createSecret: create,
   replaceSecret: replace,
 });
 
 /** The published roots, as the rounds of certificates know what trusts us. */
-const rootsOf = (
+const toTrustBundleAccess = (
   store: ConfigMapStore,
-): Pick<RoundEdges, 'readConfigurations' | 'writeBundle'> => ({
+): Pick<CertificateReconcilerDeps, 'readConfigurations' | 'writeBundle'> => ({
   readConfigurations: async () => {
     const found = await store.read();
     if (found !== undefined) return [toConfiguration(found)];
@@ -136,8 +151,8 @@ const rootsOf = (
     return [toConfiguration((await store.read()) ?? { resourceVersion: '', data: {} })];
   },
   writeBundle: ({ resourceVersion }, bundle) => {
-    const written = store.change({ data: { [ROOTS_KEY]: bundle }, resourceVersion });
-    return unless(
+    const written = store.change({ data: { [CA_BUNDLE_KEY]: bundle }, resourceVersion });
+    return recoverFrom(
       ['conflict', 'notFound'],
       written.then(() => 'written' as const),
       'conflict' as const,
@@ -152,7 +167,7 @@ const toConfiguration = ({
   readonly resourceVersion: string;
   readonly data: Readonly<Record<string, string>>;
 }): StoredConfiguration => ({
-  id: ROOTS_CONFIG_MAP,
+  id: TRUST_BUNDLE_CONFIG_MAP,
   resourceVersion,
-  webhooks: [{ name: ROOTS_KEY, caBundle: data[ROOTS_KEY] ?? '' }],
+  webhooks: [{ name: CA_BUNDLE_KEY, caBundle: data[CA_BUNDLE_KEY] ?? '' }],
 });

@@ -1,20 +1,24 @@
 import { readFileSync } from 'node:fs';
 
 import { listenAddress } from '../../lib/config/addresses.ts';
-import { refuseDangerousEnvironment } from '../../lib/config/dangerous-environment.ts';
+import { checkEnvironment } from '../../lib/config/environment-check.ts';
 import { durationSeconds } from '../../lib/config/durations.ts';
-import { platformFile } from '../../lib/config/platform-file.ts';
-import { describeSettings, readSettings, type SettingsOf } from '../../lib/config/settings.ts';
-import { AUTHORITY_LISTEN, AUTHORITY_TELEMETRY_LISTEN } from '../../lib/contract/authority.ts';
+import { createPlatformFileReader } from '../../lib/config/platform-file.ts';
+import {
+  formatSettingsHelp,
+  readSettings,
+  type ParsedSettings,
+} from '../../lib/config/environment-settings.ts';
+import { AUTHORITY_LISTEN, AUTHORITY_TELEMETRY_LISTEN } from '../../lib/contract/authority-api.ts';
 import {
   AUTHORITY_ENV as ENV,
   AUTHORITY_TUNING_ENV as TUNING,
   PLATFORM_FILE,
 } from '../../lib/contract/environment.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
-import { LOG_LEVELS } from '../../lib/edge/telemetry/log.ts';
-import { fail, succeed, type Fault, type Result } from '../../lib/reading/fault.ts';
-import { oneOf, refuse, string, type Reader } from '../../lib/reading/reader.ts';
+import { LOG_LEVELS } from '../../lib/edge/telemetry/pino-log.ts';
+import { fail, succeed, type FieldError, type Result } from '../../lib/schema/field-error.ts';
+import { stringEnum, rejectValue, string, type Reader } from '../../lib/schema/reader.ts';
 
 const label = string({ expected: 'a DNS label', pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
 const name = string({ expected: 'a name', pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/ });
@@ -23,12 +27,12 @@ const DAY = 86_400;
 type AuthorityPlatform = Platform & { readonly authority: AuthoritySettings };
 
 /** The platform's file, of a platform that trusts an authority. */
-const authorityPlatform: Reader<AuthorityPlatform> = (path, variable, faults) => {
-  const platform = readFile(path, variable, faults);
+const readAuthorityPlatform: Reader<AuthorityPlatform> = (path, variable, faults) => {
+  const platform = readPlatformFile(path, variable, faults);
   if (typeof platform === 'symbol') return platform;
   const { authority, ...rest } = platform;
   if (authority !== undefined) return { ...rest, authority };
-  return refuse(faults, { path: variable, expected: 'trust: authority', value: rest.trust });
+  return rejectValue(faults, { path: variable, expected: 'trust: authority', value: rest.trust });
 };
 
 const readText = (path: string): string | undefined => {
@@ -38,19 +42,19 @@ const readText = (path: string): string | undefined => {
     return undefined;
   }
 };
-const readFile = platformFile(readText);
+const readPlatformFile = createPlatformFileReader(readText);
 
 /** A whole number from 1 on, as an environment writes it. */
-const amount: Reader<number> = (given, path, faults) =>
+const positiveInteger: Reader<number> = (given, path, faults) =>
   /^[1-9]\d{0,6}$/.test(String(given))
     ? Number(given)
-    : refuse(faults, { path, expected: 'a whole number from 1 to 9999999', value: given });
+    : rejectValue(faults, { path, expected: 'a whole number from 1 to 9999999', value: given });
 
 const SETTINGS = {
   platform: {
     name: ENV.platformFile,
     help: "the platform's settings, YAML",
-    reader: authorityPlatform,
+    reader: readAuthorityPlatform,
     otherwise: PLATFORM_FILE,
   },
   namespace: { name: ENV.namespace, help: 'namespace the authority runs in', reader: label },
@@ -98,7 +102,7 @@ const SETTINGS = {
   logLevel: {
     name: ENV.logLevel,
     help: LOG_LEVELS.join(', '),
-    reader: oneOf(LOG_LEVELS),
+    reader: stringEnum(LOG_LEVELS),
     otherwise: 'info',
   },
   kubeconfig: {
@@ -128,59 +132,59 @@ const SETTINGS = {
   podAddresses: {
     name: TUNING.podAddresses,
     help: "compare: a pod's token must come from its pod's own address; ignore: where the network hides it",
-    reader: oneOf(['compare', 'ignore']),
+    reader: stringEnum(['compare', 'ignore']),
     otherwise: 'compare',
   },
   peerRate: {
     name: TUNING.peerRate,
     help: 'requests per second from one address; like the next three for each replica, sustained: a burst is thirty times as many',
-    reader: amount,
+    reader: positiveInteger,
     otherwise: '100',
   },
   podRate: {
     name: TUNING.podRate,
     help: 'requests per second of one pod',
-    reader: amount,
+    reader: positiveInteger,
     otherwise: '2',
   },
   serviceAccountRate: {
     name: TUNING.serviceAccountRate,
     help: 'requests per second of the pods of one service account',
-    reader: amount,
+    reader: positiveInteger,
     otherwise: '20',
   },
   namespaceRate: {
     name: TUNING.namespaceRate,
     help: 'requests per second of the pods of one namespace',
-    reader: amount,
+    reader: positiveInteger,
     otherwise: '50',
   },
   verifications: {
     name: TUNING.verifications,
     help: 'verifications of tokens under way at once',
-    reader: amount,
+    reader: positiveInteger,
     otherwise: '256',
   },
   connections: {
     name: TUNING.connections,
     help: 'connections at once, a stream for each sidecar among them',
-    reader: amount,
+    reader: positiveInteger,
     otherwise: '8192',
   },
   connectionsPerPeer: {
     name: TUNING.connectionsPerPeer,
     help: 'connections at once from one address: a pod holds a stream and a few more; where the network hides pods behind their node, so does each of them',
-    reader: amount,
+    reader: positiveInteger,
     otherwise: '256',
   },
 } as const;
 
-export type AuthorityConfig = SettingsOf<typeof SETTINGS>;
+export type AuthorityConfig = ParsedSettings<typeof SETTINGS>;
 
 export const HELP = `Valetkey's authority: verifies who asks, decides by policy, trades with the cloud
 for a run's credentials, records, revokes. It is set by its environment:
 
-${describeSettings(SETTINGS)}
+${formatSettingsHelp(SETTINGS)}
 
 A new value of the annotation valetkey.dev/rotate on the Secret of the CA rotates it at once; one of
 valetkey.dev/taint on the Secret of the keys of grants replaces them at once.
@@ -190,16 +194,19 @@ valetkey.dev/taint on the Secret of the keys of grants replaces them at once.
 export const readAuthorityConfig = (
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Result<AuthorityConfig> => {
-  const dangers = refuseDangerousEnvironment(environment);
+  const environmentErrors = checkEnvironment(environment);
   const settings = readSettings(SETTINGS, environment);
-  const faults = [...dangers, ...(settings.ok ? crossFaults(settings.value) : settings.faults)];
+  const faults = [
+    ...environmentErrors,
+    ...(settings.ok ? checkCrossFieldRules(settings.value) : settings.faults),
+  ];
   return settings.ok && faults.length === 0 ? succeed(settings.value) : fail(faults);
 };
 
-const crossFaults = ({
+const checkCrossFieldRules = ({
   authorityLifetimeSeconds,
   leafLifetimeSeconds,
-}: AuthorityConfig): readonly Fault[] => {
+}: AuthorityConfig): readonly FieldError[] => {
   if (leafLifetimeSeconds * 3 <= authorityLifetimeSeconds) return [];
   const expected = `at most a third of ${TUNING.authorityLifetime} (${authorityLifetimeSeconds}s)`;
   return [{ path: TUNING.leafLifetime, expected, got: `${leafLifetimeSeconds}s` }];

@@ -1,37 +1,37 @@
-import type { LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
+import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
-import { openUserKeys } from '../../lib/edge/oidc/user-keys.ts';
-import { openIdentification } from '../../lib/identity/identification.ts';
-import { openKeys } from '../../lib/identity/keys.ts';
-import { openTokenVerifier } from '../../lib/identity/projected-token.ts';
-import { openSpending } from '../../lib/identity/spending.ts';
-import { openUserVerifier } from '../../lib/identity/user-token.ts';
+import { createUserJwksFetcher } from '../../lib/edge/http/user-jwks.ts';
+import { createWorkloadIdentifier } from '../../lib/identity/workload-identification.ts';
+import { createJwksCache } from '../../lib/identity/jwks-cache.ts';
+import { createTokenVerifier } from '../../lib/identity/projected-token.ts';
+import { createReplayGuard } from '../../lib/identity/token-replay.ts';
+import { createUserVerifier } from '../../lib/identity/user-token.ts';
 import type { User } from '../../lib/identity/workload.ts';
-import { judgeLivePod } from '../../lib/injection/live-pod.ts';
-import type { VerifyToken } from '../../lib/issuing/caller.ts';
-import { IssuingError } from '../../lib/issuing/refusal.ts';
-import { backoffMs, startLoop } from '../../lib/rounds/loop.ts';
-import { openRejudging } from '../../lib/task/rejudging.ts';
-import type { Cluster } from './cluster.ts';
+import { evaluateLivePod } from '../../lib/injection/live-pod.ts';
+import type { VerifyPodToken } from '../../lib/exchange/caller.ts';
+import { IssuingError } from '../../lib/exchange/token-refusal.ts';
+import { computeBackoffMs, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { createTaskRevalidator } from '../../lib/task/revalidation.ts';
+import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
-import { errorFields } from './error-fields.ts';
-import type { Profiles } from './profiles.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
+import type { TemplateWatch } from './template-watch.ts';
 
-export type Identity = {
-  readonly verify: VerifyToken;
+export type IdentityVerifier = {
+  readonly verify: VerifyPodToken;
   /** Verifies and spends. @throws IdentityError */
-  readonly spend: (userToken: string) => Promise<User>;
+  readonly consumeUserToken: (userToken: string) => Promise<User>;
   readonly collectLeases: () => Promise<void>;
   /** Whether the cluster's issuer is known. */
   readonly isReady: () => boolean;
   readonly stop: () => void;
 };
 
-export type IdentityEdges = {
-  readonly cluster: Cluster['identity'];
-  readonly profiles: Pick<Profiles, 'known'>;
-  readonly loadCatalogue: LoadCatalogue;
+export type IdentityDeps = {
+  readonly cluster: ClusterClient['identity'];
+  readonly templates: Pick<TemplateWatch, 'accepted'>;
+  readonly loadCatalog: LoadCatalog;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -41,72 +41,76 @@ const RETRY = { firstMs: 500, mostMs: 10_000 };
 const NEVER_MS = 86_400_000;
 
 /** Who is asking: tokens of pods and of humans, held against the cluster as it is now. */
-export const openIdentity = (
+export const createIdentityVerifier = (
   { platform, podAddresses }: AuthorityConfig,
-  edges: IdentityEdges,
-): Identity => {
+  edges: IdentityDeps,
+): IdentityVerifier => {
   const { cluster, clock } = edges;
   const { audience } = platform.sidecar;
-  const issuer = keepIssuer(edges);
+  const issuer = startIssuerLookup(edges);
   const { now, monotonic } = clock;
-  const findKey = openKeys({
+  const findKey = createJwksCache({
     fetchJwks: cluster.fetchKeys,
     monotonic,
     code: 'keys_unavailable',
   });
-  const verifyToken = openTokenVerifier({ issuer: issuer.known, audience, findKey, now });
-  const identify = openIdentification({ ...cluster, audience, ...judgesOf(platform, edges) });
-  const users = openUsers(platform, edges);
+  const verifyToken = createTokenVerifier({ issuer: issuer.getIssuer, audience, findKey, now });
+  const identify = createWorkloadIdentifier({
+    ...cluster,
+    audience,
+    ...buildPodChecks(platform, edges),
+  });
+  const users = createUserTokenConsumer(platform, edges);
   return {
     verify: async (token, peer) => {
       const claims = await verifyToken(token);
       const { namespace, serviceAccount, pod } = claims;
-      const circumstances = podAddresses === 'compare' ? { peer } : {};
+      const origin = podAddresses === 'compare' ? { peer } : {};
       return {
-        claimant: { namespace, serviceAccount: serviceAccount.name, pod },
-        identify: () => identify(claims, token, circumstances),
+        caller: { namespace, serviceAccount: serviceAccount.name, pod },
+        identifyWorkload: () => identify(claims, token, origin),
       };
     },
     ...users,
-    isReady: issuer.isKnown,
+    isReady: issuer.isLoaded,
     stop: issuer.stop,
   };
 };
 
 /** The rules on a live pod, and its tasks, by the same code as admission. */
-const judgesOf = (
+const buildPodChecks = (
   platform: AuthorityConfig['platform'],
-  { profiles, loadCatalogue }: Pick<IdentityEdges, 'profiles' | 'loadCatalogue'>,
-): Pick<Parameters<typeof openIdentification>[0], 'judgePod' | 'rejudgeTasks'> => ({
-  judgePod: async (pod, { readLabels, ...account }) => {
-    const known = profiles.known();
-    if (known === undefined) throw starting('no profile is known yet');
+  { templates, loadCatalog }: Pick<IdentityDeps, 'templates' | 'loadCatalog'>,
+): Pick<Parameters<typeof createWorkloadIdentifier>[0], 'evaluatePod' | 'revalidateTasks'> => ({
+  evaluatePod: async (pod, { readLabels, ...account }) => {
+    const known = templates.accepted();
+    if (known === undefined) throw createStartingError('no profile is known yet');
     const terms = { platform, profiles: known, ...account };
-    const strictly = judgeLivePod(pod, terms);
-    if (strictly.ok) return strictly;
+    const strictResult = evaluateLivePod(pod, terms);
+    if (strictResult.ok) return strictResult;
     const namespaceLabels = (await readLabels()) ?? {};
-    return judgeLivePod(pod, { ...terms, namespaceLabels });
+    return evaluateLivePod(pod, { ...terms, namespaceLabels });
   },
-  rejudgeTasks: openRejudging({
+  revalidateTasks: createTaskRevalidator({
     limits: platform.tasks,
     dialect: platform.cloud.dialect,
-    loadCatalogue,
+    loadCatalog,
   }),
 });
 
-const openUsers = (
+const createUserTokenConsumer = (
   { authority }: AuthorityConfig['platform'],
-  { cluster, clock }: Pick<IdentityEdges, 'cluster' | 'clock'>,
-): Pick<Identity, 'spend' | 'collectLeases'> => {
+  { cluster, clock }: Pick<IdentityDeps, 'cluster' | 'clock'>,
+): Pick<IdentityVerifier, 'consumeUserToken' | 'collectLeases'> => {
   const { issuers, maxTokenLifetimeSeconds } = authority.users;
   const { now, monotonic } = clock;
   const terms = { issuers, maxTokenLifetimeSeconds, now, monotonic };
-  const verifyUser = openUserVerifier({ ...terms, fetchJwks: openUserKeys });
-  const { spend, collect } = openSpending({ leases: cluster.spentLeases, now });
+  const verifyUser = createUserVerifier({ ...terms, fetchJwks: createUserJwksFetcher });
+  const { consumeToken, collect } = createReplayGuard({ leases: cluster.usedTokenLeases, now });
   return {
-    spend: async (token) => {
+    consumeUserToken: async (token) => {
       const user = await verifyUser(token);
-      await spend(user);
+      await consumeToken(user);
       return user;
     },
     collectLeases: collect,
@@ -114,27 +118,28 @@ const openUsers = (
 };
 
 /** Asked once: an API server whose issuer changes is restarted, and so are we. */
-const keepIssuer = ({ cluster, random, log }: IdentityEdges) => {
+const startIssuerLookup = ({ cluster, random, log }: IdentityDeps) => {
   let known: string | undefined;
   let failures = 0;
-  const loop = startLoop(async () => {
+  const loop = startReconcileLoop(async () => {
     try {
       known ??= await cluster.readIssuer();
       return NEVER_MS;
     } catch (error) {
       failures += 1;
-      log.warn("the cluster's issuer is not read", errorFields(error));
-      return backoffMs(failures, { ...RETRY, random });
+      log.warn("the cluster's issuer is not read", toErrorFields(error));
+      return computeBackoffMs(failures, { ...RETRY, random });
     }
   });
   return {
-    known: (): string => {
-      if (known === undefined) throw starting("the cluster's issuer is not known yet");
+    getIssuer: (): string => {
+      if (known === undefined) throw createStartingError("the cluster's issuer is not known yet");
       return known;
     },
-    isKnown: () => known !== undefined,
+    isLoaded: () => known !== undefined,
     stop: loop.stop,
   };
 };
 
-const starting = (message: string): IssuingError => new IssuingError('starting', message);
+const createStartingError = (message: string): IssuingError =>
+  new IssuingError('starting', message);

@@ -1,91 +1,101 @@
-import type { Recorder } from '../../lib/audit/record.ts';
-import { openPublicDocument } from '../../lib/edge/oidc/public-document.ts';
+import type { Recorder } from '../../lib/audit/audit-event.ts';
+import { createPublicDocumentFetcher } from '../../lib/edge/http/public-document.ts';
 import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
-import { JWKS_PATH } from '../../lib/contract/authority.ts';
-import { issuerDocuments, type Jwks } from '../../lib/grant/documents.ts';
-import { within } from '../../lib/rounds/time-limit.ts';
-import { openCloud, type Cloud, type CloudEdges } from './cloud.ts';
-import type { Cluster } from './cluster.ts';
+import { JWKS_PATH } from '../../lib/contract/authority-api.ts';
+import { buildIssuerDocuments, type Jwks } from '../../lib/grant/issuer-documents.ts';
+import { withTimeout } from '../../lib/async/timeout.ts';
+import { createCloudAccess, type CloudAccess, type CloudDeps } from './cloud-access.ts';
+import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 import type { OnFailure } from './failures.ts';
-import { keepKeys, type KeptKeys, type KeysEdges } from './keys.ts';
-import { openLaterRecords } from './later-records.ts';
-import { openPublishing, type Publishing } from './publishing.ts';
+import {
+  startSigningKeyRefresh,
+  type ActiveGrantKeys,
+  type SigningKeysDeps,
+} from './signing-key-refresh.ts';
+import { createAuditQueue } from './audit-queue.ts';
+import { startIssuerPublisher, type IssuerPublisher } from './issuer-publisher.ts';
 
 /** What the cloud trusts: keys of grants, the documents that show them, and what grants are traded for. */
 export type Issuer = {
-  readonly keys: KeptKeys;
-  readonly cloud: Cloud;
+  readonly keys: ActiveGrantKeys;
+  readonly cloud: CloudAccess;
   /** For a cloud that asks: the keys as they are now, or, where that takes long, as they were. */
   readonly publicJwks: () => Promise<Jwks | undefined>;
   readonly stop: () => void;
 };
 
-export type IssuerEdges = Omit<CloudEdges, 'keys' | 'reportSkew'> &
-  Pick<KeysEdges, 'log'> & {
-    readonly cluster: Pick<Cluster, 'keys'>;
+export type IssuerDeps = Omit<CloudDeps, 'keys' | 'reportSkew'> &
+  Pick<SigningKeysDeps, 'log'> & {
+    readonly cluster: Pick<ClusterClient, 'keys'>;
     readonly metrics: AuthorityMetrics;
     readonly record: Recorder;
     readonly onFailure: OnFailure;
-    readonly pace: { readonly keysMs: number };
+    readonly timings: { readonly keysMs: number };
   };
 
 /** A cloud waits for some seconds; keys that were read a minute ago are good still. */
-const FRESH_MS = 1_000;
+const REFRESH_TIMEOUT_MS = 1_000;
 
-export const openIssuer = (config: AuthorityConfig, edges: IssuerEdges): Issuer => {
+export const startIssuer = (config: AuthorityConfig, edges: IssuerDeps): Issuer => {
   const { cluster, metrics, clock, random, log } = edges;
   const { authority } = config.platform;
-  const records = openLaterRecords(edges);
-  const late: { publishing?: Publishing } = {};
-  const keys = keepKeys(config, {
+  const records = createAuditQueue(edges);
+  const started: { publisher?: IssuerPublisher } = {};
+  const keys = startSigningKeyRefresh(config, {
     ...cluster.keys,
     ...{ clock, random, log },
-    ...(isElsewhere(authority) && {
-      seenPublicly: async () => late.publishing?.seenPublicly(),
+    ...(hasExternalIssuer(authority) && {
+      readPublishedKeys: async () => started.publisher?.fetchPublicCopy(),
     }),
     record: (event) => {
       records.add([event]);
-      late.publishing?.wake();
+      started.publisher?.wake();
     },
-    onConcerns: metrics.keyConcerns,
-    onFailure: () => metrics.roundFailed('keys'),
-    everyMs: edges.pace.keysMs,
+    onProblems: metrics.signingKeyProblems,
+    onFailure: () => metrics.reconcileFailed('keys'),
+    everyMs: edges.timings.keysMs,
   });
-  const cloud = openCloud(config, { keys, clock, random, reportSkew: metrics.clockSkew });
-  if (isElsewhere(authority)) late.publishing = publishingOf(config, edges, { keys, cloud });
+  const cloud = createCloudAccess(config, { keys, clock, random, reportSkew: metrics.clockSkew });
+  if (hasExternalIssuer(authority))
+    started.publisher = startPublisher(config, edges, { keys, cloud });
   return {
     keys,
     cloud,
     publicJwks: () =>
-      within({ ms: FRESH_MS, what: 'keys of grants' }, keys.freshJwks).catch(() => keys.jwks()),
+      withTimeout({ ms: REFRESH_TIMEOUT_MS, what: 'keys of grants' }, keys.freshJwks).catch(() =>
+        keys.jwks(),
+      ),
     stop: () => {
       keys.stop();
-      late.publishing?.stop();
+      started.publisher?.stop();
       records.stop();
     },
   };
 };
 
 /** Where the issuer is not the endpoint itself, the cloud sees a copy that somebody has to bring there. */
-const isElsewhere = ({ issuer, endpoint }: AuthorityConfig['platform']['authority']): boolean =>
+const hasExternalIssuer = ({
+  issuer,
+  endpoint,
+}: AuthorityConfig['platform']['authority']): boolean =>
   new URL(issuer).origin !== new URL(endpoint).origin;
 
-const publishingOf = (
+const startPublisher = (
   { platform }: AuthorityConfig,
-  { random, onFailure, log }: IssuerEdges,
+  { random, onFailure, log }: IssuerDeps,
   { keys, cloud }: Pick<Issuer, 'keys' | 'cloud'>,
-): Publishing => {
+): IssuerPublisher => {
   const { authority } = platform;
   const { caBundle } = platform.cloud;
   const url = `${authority.issuer}${JWKS_PATH}`;
-  return openPublishing({
+  return startIssuerPublisher({
     documents: () => {
       const jwks = keys.jwks();
-      return jwks && issuerDocuments(authority, jwks);
+      return jwks && buildIssuerDocuments(authority, jwks);
     },
     ...(cloud.publish !== undefined && { publish: cloud.publish }),
-    fetchPublic: openPublicDocument({ url, ...(caBundle !== undefined && { caBundle }) }),
+    fetchPublic: createPublicDocumentFetcher({ url, ...(caBundle !== undefined && { caBundle }) }),
     random,
     onFailure,
     onPublished: () => log.info("the issuer's documents are published"),

@@ -1,24 +1,26 @@
 import type { Clock } from '../../lib/contract/clock.ts';
-import { openLog } from '../../lib/edge/telemetry/log.ts';
-import { describeFault } from '../../lib/reading/fault.ts';
-import { PACE, startAuthority } from './authority.ts';
-import { openCluster } from './cluster.ts';
+import { createPinoLog } from '../../lib/edge/telemetry/pino-log.ts';
+import { formatFieldError } from '../../lib/schema/field-error.ts';
+import { DEFAULT_TIMINGS, startAuthority } from './authority.ts';
+import { createClusterClient } from './cluster.ts';
 import { HELP, readAuthorityConfig, type AuthorityConfig } from './config.ts';
-import { errorFields } from './error-fields.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
 
 const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
 const serve = async (config: AuthorityConfig): Promise<void> => {
-  const asked = new Promise((resolve) => process.once('SIGTERM', resolve).once('SIGINT', resolve));
-  const log = openLog({ program: 'authority', level: config.logLevel });
-  const [cluster, output] = [openCluster(config), process.stdout];
-  const edges = { cluster, log, clock, random: Math.random, pace: PACE, output };
+  const stopRequested = new Promise((resolve) =>
+    process.once('SIGTERM', resolve).once('SIGINT', resolve),
+  );
+  const log = createPinoLog({ program: 'authority', level: config.logLevel });
+  const [cluster, output] = [createClusterClient(config), process.stdout];
+  const deps = { cluster, log, clock, random: Math.random, timings: DEFAULT_TIMINGS, output };
   // Until there is a place for records nothing is under way: then there is nothing to drain.
   const authority = await Promise.race([
-    startAuthority(config, edges),
-    asked.then(() => undefined),
+    startAuthority(config, deps),
+    stopRequested.then(() => undefined),
   ]);
-  await asked;
+  await stopRequested;
   await authority?.drain();
 };
 
@@ -29,17 +31,21 @@ const main = async (): Promise<number> => {
   }
   const config = readAuthorityConfig();
   if (config.ok) return serve(config.value).then(() => 0);
-  const log = openLog({ program: 'authority', level: 'info' });
-  for (const fault of config.faults) log.error('setting refused', { fault: describeFault(fault) });
+  const log = createPinoLog({ program: 'authority', level: 'info' });
+  for (const fault of config.faults)
+    log.error('setting refused', { fault: formatFieldError(fault) });
   return 1;
 };
 
-const fail = (thrown: unknown): number => {
-  openLog({ program: 'authority', level: 'info' }).error('authority failed', errorFields(thrown));
+const logFailure = (thrown: unknown): number => {
+  createPinoLog({ program: 'authority', level: 'info' }).error(
+    'authority failed',
+    toErrorFields(thrown),
+  );
   return 1;
 };
 
-process.on('uncaughtException', (thrown) => process.exit(fail(thrown)));
+process.on('uncaughtException', (thrown) => process.exit(logFailure(thrown)));
 void main()
-  .catch(fail)
+  .catch(logFailure)
   .then((code) => process.exit(code));

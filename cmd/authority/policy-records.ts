@@ -1,12 +1,12 @@
-import type { AuditEvent } from '../../lib/audit/record.ts';
-import type { CompiledPolicies } from '../../lib/policy/policies.ts';
-import { editionOf, type StoredPolicy } from './policy-status.ts';
+import type { AuditEvent } from '../../lib/audit/audit-event.ts';
+import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
+import { buildGenerationKey, type StoredPolicy } from './policy-status.ts';
 
 /** As the name of an entity: no TaskPolicy can be called so. */
-const EVERY = '*';
+const ALL_POLICIES = '*';
 
 /** What to record of a new set; a replica that starts counts what it finds in one record. */
-export const policyChanges = (
+export const buildPolicyEvents = (
   before: readonly StoredPolicy[] | undefined,
   { all, compiled, at }: { all: readonly StoredPolicy[]; compiled: CompiledPolicies; at: number },
 ): readonly AuditEvent[] => {
@@ -22,13 +22,13 @@ export const policyChanges = (
     const isValid = findings.every(({ faults }) => faults.length === 0);
     const decision = { outcome: isValid ? 'valid' : 'invalid', policies, version };
     const message = `${all.length} TaskPolicies stand`;
-    return [{ kind: 'policy.changed', at, subject: EVERY, message, decision }];
+    return [{ kind: 'policy.changed', at, subject: ALL_POLICIES, message, decision }];
   }
-  const editions = new Set(before.map(editionOf));
+  const previousKeys = new Set(before.map(buildGenerationKey));
   const names = new Set(all.map(({ metadata }) => metadata.name));
   return [
     ...all
-      .filter((policy) => !editions.has(editionOf(policy)))
+      .filter((policy) => !previousKeys.has(buildGenerationKey(policy)))
       .map(({ metadata }) =>
         event(metadata.name, `applied, generation ${metadata.generation ?? 0}`),
       ),

@@ -1,7 +1,11 @@
-import { describeFault } from '../../lib/reading/fault.ts';
+import { formatFieldError } from '../../lib/schema/field-error.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
-import type { PolicyFindings } from '../../lib/policy/findings.ts';
-import { backoffMs, startLoop, type Loop } from '../../lib/rounds/loop.ts';
+import type { PolicyFindings } from '../../lib/policy/policy-findings.ts';
+import {
+  computeBackoffMs,
+  startReconcileLoop,
+  type ReconcileLoop,
+} from '../../lib/async/reconcile-loop.ts';
 import type { OnFailure } from './failures.ts';
 
 /** A TaskPolicy as the API server tells it. */
@@ -28,14 +32,14 @@ export type Condition = {
 
 const READY = 'Ready';
 /** A person reads it in a terminal. */
-const MAX_MESSAGE = 4_000;
+const MAX_MESSAGE_LENGTH = 4_000;
 
 /**
  * The conditions that a TaskPolicy should have, or nothing where it has them.
  *
  * @param now milliseconds since the epoch
  */
-const conditionsFor = (
+const buildConditions = (
   { faults, warnings, policies }: Pick<PolicyFindings, 'faults' | 'warnings' | 'policies'>,
   {
     generation,
@@ -48,8 +52,8 @@ const conditionsFor = (
     type: READY,
     status: isValid ? 'True' : 'False',
     reason: isValid ? 'Valid' : 'Invalid',
-    message: messageOf(
-      isValid ? [`policies: ${policies.join(', ')}`, ...warnings] : faults.map(describeFault),
+    message: formatMessage(
+      isValid ? [`policies: ${policies.join(', ')}`, ...warnings] : faults.map(formatFieldError),
     ),
     observedGeneration: generation,
   };
@@ -67,12 +71,12 @@ const isSame = (had: Condition, wanted: Omit<Condition, 'lastTransitionTime'>): 
   had.message === wanted.message &&
   had.observedGeneration === wanted.observedGeneration;
 
-const messageOf = (lines: readonly string[]): string => {
+const formatMessage = (lines: readonly string[]): string => {
   const text = lines.join('\n');
-  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
+  return text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH)}…` : text;
 };
 
-export type StatusEdges = {
+export type PolicyStatusDeps = {
   readonly writeStatus: (change: {
     readonly name: string;
     readonly resourceVersion: string;
@@ -90,48 +94,48 @@ const DAY_MS = 86_400_000;
  * Says on each TaskPolicy what was found in it. Replicas of two versions may find different things:
  * each says so once for a generation, and no more.
  */
-export const openStatuses = (
-  { clock, random, writeStatus, onFailure }: StatusEdges,
+export const startStatusWriter = (
+  { clock, random, writeStatus, onFailure }: PolicyStatusDeps,
   state: () => {
     readonly all: readonly StoredPolicy[];
     readonly findings: readonly PolicyFindings[];
   },
-): Loop => {
-  const said = new Map<string, string>();
+): ReconcileLoop => {
+  const written = new Map<string, string>();
   let failures = 0;
-  const say = async (policy: StoredPolicy, findings: PolicyFindings): Promise<void> => {
+  const writeConditions = async (policy: StoredPolicy, findings: PolicyFindings): Promise<void> => {
     const { name, uid, resourceVersion, generation = 0 } = policy.metadata;
-    if (said.get(uid) === editionOf(policy)) return;
-    const had = { generation, conditions: conditionsOf(policy), now: clock.now() };
-    const conditions = conditionsFor(findings, had);
+    if (written.get(uid) === buildGenerationKey(policy)) return;
+    const had = { generation, conditions: readConditions(policy), now: clock.now() };
+    const conditions = buildConditions(findings, had);
     if (conditions === undefined) return;
     const outcome = await writeStatus({ name, resourceVersion, status: { conditions } });
-    if (outcome === 'written') said.set(uid, editionOf(policy));
+    if (outcome === 'written') written.set(uid, buildGenerationKey(policy));
   };
-  return startLoop(async () => {
+  return startReconcileLoop(async () => {
     const { all, findings } = state();
     const live = new Set(all.map(({ metadata }) => metadata.uid));
-    for (const uid of said.keys()) if (!live.has(uid)) said.delete(uid);
+    for (const uid of written.keys()) if (!live.has(uid)) written.delete(uid);
     try {
       for (const policy of all) {
         const found = findings.find(({ name }) => name === policy.metadata.name);
-        if (found !== undefined) await say(policy, found);
+        if (found !== undefined) await writeConditions(policy, found);
       }
       failures = 0;
       return DAY_MS;
     } catch (error) {
       failures += 1;
       onFailure('status of a policy not written', error);
-      return backoffMs(failures, { ...RETRY, random });
+      return computeBackoffMs(failures, { ...RETRY, random });
     }
   });
 };
 
 /** A TaskPolicy with this text, and no other. */
-export const editionOf = ({ metadata: { uid, generation = 0 } }: StoredPolicy): string =>
+export const buildGenerationKey = ({ metadata: { uid, generation = 0 } }: StoredPolicy): string =>
   `${uid} ${generation}`;
 
-const conditionsOf = ({ status }: StoredPolicy): readonly Condition[] => {
+const readConditions = ({ status }: StoredPolicy): readonly Condition[] => {
   const { conditions } = (status ?? {}) as { readonly conditions?: readonly Condition[] };
   return conditions ?? [];
 };

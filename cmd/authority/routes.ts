@@ -7,72 +7,78 @@ import {
   OPENID_METADATA_PATH,
   REVOKE_PATH,
   TOKEN_PATH,
-} from '../../lib/contract/authority.ts';
+} from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { AuthoritySettings } from '../../lib/contract/platform.ts';
 import { createFormApp, type StreamHandler } from '../../lib/edge/http/form-app.ts';
-import type { JsonAnswer } from '../../lib/edge/http/json-answer.ts';
+import type { JsonResponse } from '../../lib/edge/http/json-response.ts';
 import type {
   AuthorityMetrics,
   AuthorityRoute,
 } from '../../lib/edge/telemetry/authority-metrics.ts';
-import { oauthMetadata, openidConfiguration, type Jwks } from '../../lib/grant/documents.ts';
-import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
-import type { Call } from '../../lib/issuing/caller.ts';
-import type { FloodLimits } from '../../lib/issuing/flood-limits.ts';
-import { peerOf } from '../../lib/issuing/peer.ts';
 import {
-  bugRefusal,
+  buildOauthMetadata,
+  buildOpenidConfiguration,
+  type Jwks,
+} from '../../lib/grant/issuer-documents.ts';
+import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
+import type { Call } from '../../lib/exchange/caller.ts';
+import type { RateLimits } from '../../lib/exchange/rate-limits.ts';
+import { normalizePeerAddress } from '../../lib/exchange/peer-address.ts';
+import {
+  buildInternalErrorRefusal,
   IssuingError,
   renderRefusal,
   toRefusal,
-  type Refusal,
-} from '../../lib/issuing/refusal.ts';
-import { recordedRefusal } from '../../lib/issuing/recorded-refusal.ts';
-import { endRun, type EndParts, type KnownEnd } from '../../lib/issuing/run-end.ts';
-import { exchangeToken, type ExchangeParts } from '../../lib/issuing/token-exchange.ts';
-import type { Streams } from './streams.ts';
+  type TokenRefusal,
+} from '../../lib/exchange/token-refusal.ts';
+import { recordRefusedCall } from '../../lib/exchange/refusal-record.ts';
+import { endRun, type RunEndDeps, type RunEndContext } from '../../lib/exchange/run-end-request.ts';
+import { handleTokenRequest, type TokenEndpointDeps } from '../../lib/exchange/token-endpoint.ts';
+import type { EventStreams } from './event-streams.ts';
 
-export type RouteParts = {
-  readonly issuing: ExchangeParts;
-  readonly ending: EndParts;
-  readonly streams: Pick<Streams, 'serve'>;
+export type AuthorityRouteDeps = {
+  readonly exchange: TokenEndpointDeps;
+  readonly runEnd: RunEndDeps;
+  readonly streams: Pick<EventStreams, 'serve'>;
   readonly authority: AuthoritySettings;
   /** As the Secret has them now: clouds ask any replica, and replicas learn of a taint one by one. */
   readonly jwks: () => Promise<Jwks | undefined>;
-  readonly floods: Pick<FloodLimits, 'admitPeer'>;
+  readonly rateLimits: Pick<RateLimits, 'checkPeerRateLimit'>;
   readonly metrics: Pick<AuthorityMetrics, 'requestAnswered'>;
   readonly log: Log;
   readonly clock: Pick<Clock, 'monotonic'>;
   /** Notes a bug; answers the id by which its line is found. */
-  readonly onBug: (error: unknown) => string;
+  readonly reportInternalError: (error: unknown) => string;
 };
 
 /** The authority's routes. What floods is refused before anything of it is read. */
-export const authorityRoutes = (parts: RouteParts): RequestListener => {
-  const { authority, jwks, onBug } = parts;
+export const createAuthorityRoutes = (parts: AuthorityRouteDeps): RequestListener => {
+  const { authority, jwks, reportInternalError } = parts;
   return createFormApp({
     posts: {
-      [TOKEN_PATH]: measured('token', parts, (call) => startRun(call, parts)),
-      [REVOKE_PATH]: measured('revoke', parts, (call) => finishRun(call, parts)),
+      [TOKEN_PATH]: withMetrics('token', parts, (call) => startRun(call, parts)),
+      [REVOKE_PATH]: withMetrics('revoke', parts, (call) => finishRun(call, parts)),
     },
     documents: {
-      ...belowIssuer(authority, JWKS_PATH, async () => published(await jwks())),
-      ...belowIssuer(authority, OPENID_METADATA_PATH, () =>
-        published(openidConfiguration(authority)),
+      ...mountBelowIssuer(authority, JWKS_PATH, async () => renderDocument(await jwks())),
+      ...mountBelowIssuer(authority, OPENID_METADATA_PATH, () =>
+        renderDocument(buildOpenidConfiguration(authority)),
       ),
-      [OAUTH_METADATA_PATH]: () => published(oauthMetadata(authority)),
+      [OAUTH_METADATA_PATH]: () => renderDocument(buildOauthMetadata(authority)),
     },
-    streams: { [EVENTS_PATH]: listen(parts) },
-    guard: (peer) => guarded(peer, parts),
-    refuse: (fault, message) => refusedBy(new IssuingError(fault, message), onBug),
-    onBug: (error) => answerOf(bugRefusal(onBug(error))),
+    streams: { [EVENTS_PATH]: createStreamHandler(parts) },
+    guard: (peer) => checkPeer(peer, parts),
+    refuse: (fault, message) =>
+      toErrorResponse(new IssuingError(fault, message), reportInternalError),
+    reportInternalError: (error) =>
+      toResponse(buildInternalErrorRefusal(reportInternalError(error))),
   });
 };
 
 /** By its own path, and by the issuer's before it: an Ingress passes on either. */
-const belowIssuer = <T>(
+const mountBelowIssuer = <T>(
   { issuer }: AuthoritySettings,
   path: string,
   document: T,
@@ -81,14 +87,17 @@ const belowIssuer = <T>(
   [new URL(`${issuer}${path}`).pathname]: document,
 });
 
-const startRun = async (call: Call, { issuing, log }: RouteParts): Promise<JsonAnswer> => {
-  const outcome = await exchangeToken(call, issuing);
-  const { claimant, details } = outcome.known;
+const startRun = async (
+  call: Call,
+  { exchange, log }: AuthorityRouteDeps,
+): Promise<JsonResponse> => {
+  const outcome = await handleTokenRequest(call, exchange);
+  const { caller, details } = outcome.known;
   const fields = {
-    ...(claimant !== undefined && {
-      namespace: claimant.namespace,
-      serviceAccount: claimant.serviceAccount,
-      pod: claimant.pod.name,
+    ...(caller !== undefined && {
+      namespace: caller.namespace,
+      serviceAccount: caller.serviceAccount,
+      pod: caller.pod.name,
     }),
     ...(details !== undefined && { task: details.task, consumer: details.consumer }),
   };
@@ -97,85 +106,92 @@ const startRun = async (call: Call, { issuing, log }: RouteParts): Promise<JsonA
     return { status: 200, body: outcome.answer };
   }
   log.info('run refused', { ...fields, reason: outcome.refusal.code });
-  return answerOf(outcome.refusal);
+  return toResponse(outcome.refusal);
 };
 
-const finishRun = async (call: Call, parts: RouteParts): Promise<JsonAnswer> => {
-  const { ending, issuing, log, onBug } = parts;
-  const known: KnownEnd = {};
+const finishRun = async (call: Call, parts: AuthorityRouteDeps): Promise<JsonResponse> => {
+  const { runEnd, exchange, log, reportInternalError } = parts;
+  const known: RunEndContext = {};
   try {
-    const { run, end, claimant } = await endRun(call, known, ending);
-    const { namespace, pod } = claimant;
+    const { run, end, caller } = await endRun(call, known, runEnd);
+    const { namespace, pod } = caller;
     log.info('run ended', { namespace, pod: pod.name, run, reason: end });
     return { status: 200, body: {} };
   } catch (error) {
-    return refusedBy(
-      await recordedRefusal(error, { kind: 'end.refused', ...known }, issuing),
-      onBug,
+    return toErrorResponse(
+      await recordRefusedCall(error, { kind: 'end.refused', ...known }, exchange),
+      reportInternalError,
     );
   }
 };
 
 const BEARER = /^Bearer ([\w.-]{1,16384})$/i;
 
-const listen =
-  (parts: RouteParts): StreamHandler =>
+const createStreamHandler =
+  (parts: AuthorityRouteDeps): StreamHandler =>
   async (request, response, peer) => {
     const [, token] = BEARER.exec(request.headers.authorization ?? '') ?? [];
     const started = parts.clock.monotonic();
-    const told = (answer: JsonAnswer | undefined): JsonAnswer | undefined => {
-      tell('events', { answer: answer ?? { status: 200, body: {} }, started }, parts);
+    const recorded = (answer: JsonResponse | undefined): JsonResponse | undefined => {
+      recordRequest('events', { answer: answer ?? { status: 200, body: {} }, started }, parts);
       return answer;
     };
     if (token === undefined) {
       const message = 'Authorization: expected Bearer and a JWT of at most 16 KiB';
-      return told(refusedBy(new IssuingError('request_malformed', message), parts.onBug));
+      return recorded(
+        toErrorResponse(new IssuingError('request_malformed', message), parts.reportInternalError),
+      );
     }
     try {
       await parts.streams.serve(token, response, peer);
-      return told(undefined);
+      return recorded(undefined);
     } catch (error) {
-      return told(refusedBy(error, parts.onBug));
+      return recorded(toErrorResponse(error, parts.reportInternalError));
     }
   };
 
-const guarded = (peer: string, { floods, onBug, ...parts }: RouteParts): JsonAnswer | undefined => {
+const checkPeer = (
+  peer: string,
+  { rateLimits, reportInternalError, ...parts }: AuthorityRouteDeps,
+): JsonResponse | undefined => {
   try {
-    floods.admitPeer(peerOf(peer));
+    rateLimits.checkPeerRateLimit(normalizePeerAddress(peer));
     return undefined;
   } catch (error) {
-    const answer = refusedBy(error, onBug);
-    tell('other', { answer, started: parts.clock.monotonic() }, parts);
+    const answer = toErrorResponse(error, reportInternalError);
+    recordRequest('other', { answer, started: parts.clock.monotonic() }, parts);
     return answer;
   }
 };
 
-type Post = (call: Call) => Promise<JsonAnswer>;
+type Post = (call: Call) => Promise<JsonResponse>;
 
-const measured =
-  (route: AuthorityRoute, parts: Pick<RouteParts, 'metrics' | 'clock'>, post: Post): Post =>
+const withMetrics =
+  (route: AuthorityRoute, parts: Pick<AuthorityRouteDeps, 'metrics' | 'clock'>, post: Post): Post =>
   async (call) => {
     const started = parts.clock.monotonic();
     const answer = await post(call);
-    tell(route, { answer, started }, parts);
+    recordRequest(route, { answer, started }, parts);
     return answer;
   };
 
-const tell = (
+const recordRequest = (
   route: AuthorityRoute,
-  { answer, started }: { readonly answer: JsonAnswer; readonly started: number },
-  { metrics, clock }: Pick<RouteParts, 'metrics' | 'clock'>,
+  { answer, started }: { readonly answer: JsonResponse; readonly started: number },
+  { metrics, clock }: Pick<AuthorityRouteDeps, 'metrics' | 'clock'>,
 ): void => {
   const { reason } = answer.body as { readonly reason?: string };
   const seconds = (clock.monotonic() - started) / 1000;
   metrics.requestAnswered({ route, reason, status: answer.status, seconds });
 };
 
-const refusedBy = (error: unknown, onBug: RouteParts['onBug']): JsonAnswer =>
-  answerOf(toRefusal(error) ?? bugRefusal(onBug(error)));
+const toErrorResponse = (
+  error: unknown,
+  onBug: AuthorityRouteDeps['reportInternalError'],
+): JsonResponse => toResponse(toRefusal(error) ?? buildInternalErrorRefusal(onBug(error)));
 
 /** RFC 6749, section 5.2; Retry-After in whole seconds. */
-const answerOf = (refusal: Refusal): JsonAnswer => {
+const toResponse = (refusal: TokenRefusal): JsonResponse => {
   const { row, retryAfterMs } = refusal;
   return {
     status: row.status,
@@ -187,10 +203,10 @@ const answerOf = (refusal: Refusal): JsonAnswer => {
 };
 
 /** Public, and the same for everybody: whoever verifies grants may hold a copy for a while. */
-const published = (document: object | undefined): JsonAnswer => {
+const renderDocument = (document: object | undefined): JsonResponse => {
   if (document === undefined) {
     const refusal = toRefusal(new IssuingError('keys_stale', 'no keys of grants are known'));
-    return refusal === undefined ? { status: 503, body: {} } : answerOf(refusal);
+    return refusal === undefined ? { status: 503, body: {} } : toResponse(refusal);
   }
   const cache = `public, max-age=${DOCUMENTS_MAX_AGE_SECONDS}`;
   return { status: 200, body: document, headers: { 'Cache-Control': cache } };

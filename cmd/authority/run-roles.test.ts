@@ -1,34 +1,34 @@
 import { expect, test } from '@jest/globals';
 
 import type { Pod } from '../../lib/contract/pod.ts';
-import { taskFor } from '../../lib/injection/fixtures/platform.ts';
-import { inject } from '../../lib/injection/fixtures/pods.ts';
-import { openRunRoles } from './run-roles.ts';
+import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
+import { injectPod } from '../../lib/injection/fixtures/injected-pods.ts';
+import { createRunRoleReader } from './run-roles.ts';
 
 const ALL = ['every', 'role'];
-const injected = inject({ tasks: [taskFor('summarize', ['agent'])] });
-const claimant = {
+const injected = injectPod({ tasks: [buildTask('summarize', ['agent'])] });
+const caller = {
   ...{ namespace: 'research', serviceAccount: 'agent' },
   pod: { name: 'agent', uid: 'u-1' },
 };
 
-const rolesOf = (spec: Pod['spec'], uid = 'u-1') =>
-  openRunRoles(
+const readRoles = (spec: Pod['spec'], uid = 'u-1') =>
+  createRunRoleReader(
     () => Promise.resolve({ ...injected, metadata: { ...injected.metadata, uid }, spec }),
     ALL,
-  )(claimant);
+  )(caller);
 
 test('a run is of the roles that the sidecar of its pod was given', async () => {
-  const { role } = taskFor('summarize', ['agent']);
-  expect(await rolesOf(injected.spec)).toEqual([role]);
+  const { role } = buildTask('summarize', ['agent']);
+  expect(await readRoles(injected.spec)).toEqual([role]);
 });
 
 test('a pod that cannot be told any more may be of every role', async () => {
-  expect(await rolesOf(injected.spec, 'u-2')).toEqual(ALL);
-  expect(await rolesOf({ ...injected.spec, initContainers: [] })).toEqual(ALL);
+  expect(await readRoles(injected.spec, 'u-2')).toEqual(ALL);
+  expect(await readRoles({ ...injected.spec, initContainers: [] })).toEqual(ALL);
 });
 
 test('what bears the name of the sidecar elsewhere was given nothing', async () => {
   const { initContainers: containers = [] } = injected.spec ?? {};
-  expect(await rolesOf({ containers })).toEqual(ALL);
+  expect(await readRoles({ containers })).toEqual(ALL);
 });

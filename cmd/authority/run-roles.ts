@@ -1,9 +1,9 @@
 import type { Pod } from '../../lib/contract/pod.ts';
-import type { ReadPod } from '../../lib/identity/identification.ts';
-import { givenTasks } from '../../lib/injection/consumers.ts';
-import { readPod } from '../../lib/injection/pod-shape.ts';
-import type { Claimant } from '../../lib/issuing/caller.ts';
-import { readAdmittedTasks } from '../../lib/task/admitted.ts';
+import type { ReadPod } from '../../lib/identity/workload-identification.ts';
+import { findTasksEnvValue } from '../../lib/injection/consumers.ts';
+import { parsePod } from '../../lib/injection/pod-schema.ts';
+import type { Caller } from '../../lib/exchange/caller.ts';
+import { readAdmittedTasks } from '../../lib/task/admitted-tasks.ts';
 
 /**
  * Roles that a run of this pod may be of, by what its sidecar was given. Where the pod cannot be
@@ -11,15 +11,15 @@ import { readAdmittedTasks } from '../../lib/task/admitted.ts';
  *
  * @returns throws KubernetesError
  */
-export const openRunRoles =
+export const createRunRoleReader =
   (read: ReadPod, all: readonly string[]) =>
-  async ({ namespace, pod }: Claimant): Promise<readonly string[]> => {
-    const found = readPod(await read({ namespace, name: pod.name }));
+  async ({ namespace, pod }: Caller): Promise<readonly string[]> => {
+    const found = parsePod(await read({ namespace, name: pod.name }));
     if (!found.ok || found.value.metadata?.uid !== pod.uid) return all;
-    return rolesOf(found.value) ?? all;
+    return readDeclaredRoles(found.value) ?? all;
   };
 
-const rolesOf = (pod: Pod): readonly string[] | undefined => {
-  const admitted = readAdmittedTasks(givenTasks(pod)?.text ?? '');
+const readDeclaredRoles = (pod: Pod): readonly string[] | undefined => {
+  const admitted = readAdmittedTasks(findTasksEnvValue(pod)?.text ?? '');
   return admitted.ok ? admitted.value.tasks.map(({ role }) => role) : undefined;
 };

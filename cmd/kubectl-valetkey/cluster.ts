@@ -1,20 +1,27 @@
-import { REVOCATIONS, TASK_POLICIES, type RevocationSpec } from '../../lib/contract/authority.ts';
-import { openDirectCalls } from '../../lib/edge/kubernetes/direct-calls.ts';
 import {
-  openCustomResources,
+  REVOCATIONS,
+  TASK_POLICIES,
+  type RevocationSpec,
+} from '../../lib/contract/authority-api.ts';
+import { createApiClient } from '../../lib/edge/kubernetes/api-client.ts';
+import {
+  createCustomResourceClient,
   type CustomResource,
 } from '../../lib/edge/kubernetes/custom-resources.ts';
-import { openInstallation, type Installation } from '../../lib/edge/kubernetes/installation.ts';
-import { openPersonalCluster } from '../../lib/edge/kubernetes/kube-config.ts';
-import { openLivePods } from '../../lib/edge/kubernetes/live-pods.ts';
-import { openNamespaceLabels } from '../../lib/edge/kubernetes/namespace-labels.ts';
 import {
-  openServiceAccounts,
+  createInstallationReader,
+  type InstallationReader,
+} from '../../lib/edge/kubernetes/installation.ts';
+import { loadUserCluster } from '../../lib/edge/kubernetes/kubeconfig.ts';
+import { createPodReader } from '../../lib/edge/kubernetes/pod-reader.ts';
+import { createNamespaceLabelReader } from '../../lib/edge/kubernetes/namespace-labels.ts';
+import {
+  createServiceAccountReader,
   type ReadServiceAccount,
 } from '../../lib/edge/kubernetes/service-accounts.ts';
-import { readOwnName } from '../../lib/edge/kubernetes/own-name.ts';
-import type { ReadNamespaceLabels, ReadPod } from '../../lib/identity/identification.ts';
-import { wrongUsage } from './tool-error.ts';
+import { readOwnUsername } from '../../lib/edge/kubernetes/self-subject-review.ts';
+import type { ReadNamespaceLabels, ReadPod } from '../../lib/identity/workload-identification.ts';
+import { createUsageError } from './tool-error.ts';
 
 /** Where the cluster is, as the command line says it. */
 export type ClusterOptions = {
@@ -25,7 +32,7 @@ export type ClusterOptions = {
 };
 
 /** What the commands ask of the API server; every function throws KubernetesError. */
-export type Cluster = Installation & {
+export type ClusterClient = InstallationReader & {
   /** Of the kubeconfig's context. */
   readonly namespace: string;
   readonly installedIn: string;
@@ -42,23 +49,26 @@ export type Cluster = Installation & {
 const TIMEOUT_MS = 15_000;
 
 /** Opens the cluster of the kubeconfig. */
-export const openCluster = ({ installedIn, ...access }: ClusterOptions): Cluster => {
-  const opened = openPersonalCluster(access);
-  if (!opened.ok) throw wrongUsage(opened.faults);
-  const { namespace } = opened.value;
-  const calls = openDirectCalls(opened.value, TIMEOUT_MS);
+export const createClusterClient = ({ installedIn, ...access }: ClusterOptions): ClusterClient => {
+  const kubernetes = loadUserCluster(access);
+  if (!kubernetes.ok) throw createUsageError(kubernetes.faults);
+  const { namespace } = kubernetes.value;
+  const calls = createApiClient(kubernetes.value, TIMEOUT_MS);
   const monotonic = () => performance.now();
-  const policies = openCustomResources(calls, { kind: 'TaskPolicy', plural: TASK_POLICIES });
-  const revocations = openCustomResources(calls, { kind: 'Revocation', plural: REVOCATIONS });
+  const policies = createCustomResourceClient(calls, { kind: 'TaskPolicy', plural: TASK_POLICIES });
+  const revocations = createCustomResourceClient(calls, {
+    kind: 'Revocation',
+    plural: REVOCATIONS,
+  });
   return {
-    ...openInstallation(calls, installedIn),
+    ...createInstallationReader(calls, installedIn),
     ...{ namespace, installedIn },
     listPolicies: async () => (await policies.list()).items,
     listRevocations: async () => (await revocations.list()).items,
     createRevocation: (name, spec) => revocations.create(name, spec),
-    readOwnName: () => readOwnName(calls),
-    readPod: openLivePods(calls),
-    readNamespaceLabels: openNamespaceLabels(calls, monotonic),
-    readServiceAccount: openServiceAccounts(calls, monotonic),
+    readOwnName: () => readOwnUsername(calls),
+    readPod: createPodReader(calls),
+    readNamespaceLabels: createNamespaceLabelReader(calls, monotonic),
+    readServiceAccount: createServiceAccountReader(calls, monotonic),
   };
 };

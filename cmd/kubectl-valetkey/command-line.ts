@@ -1,14 +1,14 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { INSTALLED } from '../../lib/contract/names.ts';
-import { render, type Answer, type Format } from './answer.ts';
-import type { Edges } from './edges.ts';
+import { renderResult, type CommandResult, type Format } from './command-result.ts';
+import type { Io } from './io.ts';
 import { EXIT, type ExitCode } from './tool-error.ts';
 
 /** What a command is given: what it touches, and where its answer goes. */
 export type Shell = {
-  readonly edges: Edges;
-  readonly finish: (code: ExitCode) => void;
+  readonly io: Io;
+  readonly setExitCode: (code: ExitCode) => void;
 };
 
 /** One line to type, and what it does. */
@@ -19,9 +19,9 @@ export const newCommand = (name: string, summary: string, examples: readonly Exa
   new Command(name)
     .summary(summary)
     .description(`${summary[0]?.toUpperCase() ?? ''}${summary.slice(1)}.`)
-    .addHelpText('after', examplesText(examples));
+    .addHelpText('after', formatExamples(examples));
 
-const examplesText = (examples: readonly Example[]): string =>
+const formatExamples = (examples: readonly Example[]): string =>
   ['', 'Examples:', ...examples.map(([line, meaning]) => `  # ${meaning}\n  ${line}`), ''].join(
     '\n',
   );
@@ -45,13 +45,17 @@ export const withCluster = (command: Command, { short = true } = {}): Command =>
     );
 
 /** Prints an answer; the program ends by whether all is well. */
-export const tell = ({ edges, finish }: Shell, answer: Answer, format: Format): void => {
-  edges.out(render(answer, format));
-  finish(answer.isWell ? EXIT.fine : EXIT.found);
+export const printResult = (
+  { io, setExitCode }: Shell,
+  answer: CommandResult,
+  format: Format,
+): void => {
+  io.out(renderResult(answer, format));
+  setExitCode(answer.isHealthy ? EXIT.ok : EXIT.problems);
 };
 
 /** An option that may stand several times: `k=v` each, no name twice. */
-export const keyValue = (
+export const parseKeyValue = (
   given: string,
   before: Readonly<Record<string, string>> = {},
 ): Readonly<Record<string, string>> => {
@@ -64,7 +68,7 @@ export const keyValue = (
 };
 
 /** An option that may stand several times. */
-export const several = (given: string, before: readonly string[] = []): readonly string[] => [
+export const collectValues = (given: string, before: readonly string[] = []): readonly string[] => [
   ...before,
   given,
 ];

@@ -1,18 +1,18 @@
-import type { Decision } from '../../lib/policy/decision.ts';
-import { describeFault } from '../../lib/reading/fault.ts';
-import type { Answer } from './answer.ts';
+import type { PolicyDecision } from '../../lib/policy/decision.ts';
+import { formatFieldError } from '../../lib/schema/field-error.ts';
+import type { CommandResult } from './command-result.ts';
 import type { ExplainedTask } from './explained-task.ts';
-import type { ExplainedPod } from './explaining.ts';
-import { describeTerms } from './namespace-terms.ts';
+import type { ExplainedPod } from './explain-report.ts';
+import { formatNamespaceSettings } from './namespace-settings.ts';
 
 /** What `explain` says. */
-export const explainAnswer = (pods: readonly ExplainedPod[]): Answer => ({
-  isWell: pods.every(isWell),
-  lines: pods.flatMap((pod, index) => [...(index === 0 ? [] : ['']), ...podLines(pod)]),
+export const buildExplainResult = (pods: readonly ExplainedPod[]): CommandResult => ({
+  isHealthy: pods.every(isHealthy),
+  lines: pods.flatMap((pod, index) => [...(index === 0 ? [] : ['']), ...formatPod(pod)]),
   json: { pods: pods.map(toJson) },
 });
 
-const isWell = ({ faults, tasks }: ExplainedPod): boolean =>
+const isHealthy = ({ faults, tasks }: ExplainedPod): boolean =>
   faults.length === 0 &&
   tasks.every(
     (task) =>
@@ -21,20 +21,21 @@ const isWell = ({ faults, tasks }: ExplainedPod): boolean =>
       task.policy?.now?.outcome !== 'deny',
   );
 
-const podLines = (pod: ExplainedPod): readonly string[] => [
+const formatPod = (pod: ExplainedPod): readonly string[] => [
   `pod ${pod.namespace}/${pod.pod}, service account ${pod.serviceAccount}, trust: ${pod.trust}`,
-  ...(pod.terms ? [describeTerms(pod.terms)] : []),
-  ...verdictLines(pod),
+  ...(pod.terms ? [formatNamespaceSettings(pod.terms)] : []),
+  ...formatRuleResult(pod),
   ...[...pod.excused, ...pod.warnings].map((note) => `note: ${note}`),
-  ...(pod.tasks.length === 0 ? ['no task that could run'] : pod.tasks.flatMap(taskLines)),
+  ...(pod.tasks.length === 0 ? ['no task that could run'] : pod.tasks.flatMap(formatTask)),
 ];
 
-const verdictLines = ({ faults, excused }: ExplainedPod): readonly string[] => {
-  if (faults.length > 0) return ['refused:', ...faults.map((fault) => `  ${describeFault(fault)}`)];
+const formatRuleResult = ({ faults, excused }: ExplainedPod): readonly string[] => {
+  if (faults.length > 0)
+    return ['refused:', ...faults.map((fault) => `  ${formatFieldError(fault)}`)];
   return [excused.length === 0 ? 'keeps every rule' : 'keeps every rule but what is excused'];
 };
 
-const taskLines = ({ task, subject, policy, ...rest }: ExplainedTask): readonly string[] => {
+const formatTask = ({ task, subject, policy, ...rest }: ExplainedTask): readonly string[] => {
   const { name, role, containers, lifetimeSeconds, params, purpose } = task;
   const rules = Object.entries(params).map(
     ([param, { pattern, maxLength }]) => `{${param}}: ${pattern}, at most ${maxLength} characters`,
@@ -46,9 +47,12 @@ const taskLines = ({ task, subject, policy, ...rest }: ExplainedTask): readonly 
     ['purpose', purpose === undefined ? [] : [purpose]],
     ['params', rules],
     ['grant for', subject === undefined ? [] : [subject]],
-    ['any run', policy === undefined ? [unasked(subject)] : decisionLines(policy.anyRun)],
-    ['a run now', policy?.now === undefined ? [] : decisionLines(policy.now)],
-    ['wrong', rest.faults.map(describeFault)],
+    [
+      'any run',
+      policy === undefined ? [formatMissingDecision(subject)] : formatDecision(policy.anyRun),
+    ],
+    ['a run now', policy?.now === undefined ? [] : formatDecision(policy.now)],
+    ['wrong', rest.faults.map(formatFieldError)],
     ['session policy', JSON.stringify(rest.sessionPolicy, null, 2).split('\n')],
   ];
   return [
@@ -60,10 +64,10 @@ const taskLines = ({ task, subject, policy, ...rest }: ExplainedTask): readonly 
   ];
 };
 
-const unasked = (subject: string | undefined): string =>
+const formatMissingDecision = (subject: string | undefined): string =>
   subject === undefined ? 'no policy is asked' : 'not known: no TaskPolicy stands in the files';
 
-const decisionLines = ({ outcome, policies, reasons }: Decision): readonly string[] => [
+const formatDecision = ({ outcome, policies, reasons }: PolicyDecision): readonly string[] => [
   policies.length === 0 ? outcome : `${outcome} by ${policies.join(', ')}`,
   ...reasons,
 ];

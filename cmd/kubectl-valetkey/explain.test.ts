@@ -5,42 +5,44 @@ import type { Task } from '../../lib/contract/task.ts';
 import {
   authorityPlatform,
   platform,
-  ROOTS,
-  taskFor,
-} from '../../lib/injection/fixtures/platform.ts';
-import { agentPod, inject } from '../../lib/injection/fixtures/pods.ts';
-import { profileOf } from '../../lib/injection/profile.ts';
-import { STARTER_POLICY } from '../../lib/policy/starter.ts';
+  TRUST_BUNDLE,
+  buildTask,
+} from '../../lib/injection/fixtures/sample-platform.ts';
+import { agentPod, injectPod } from '../../lib/injection/fixtures/injected-pods.ts';
+import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
+import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 import {
   CLUSTER_PLATFORM,
   PLATFORM,
-  policyResource,
-  revocationResource,
-  run,
-  wellCluster,
-} from './fixtures/stage.ts';
+  buildPolicyResource,
+  buildRevocationResource,
+  runCli,
+  createHealthyCluster,
+} from './fixtures/cli-harness.ts';
 
-const reading: Task = taskFor('summarize', ['agent']);
+const reading: Task = buildTask('summarize', ['agent']);
 const perCustomer: Task = {
-  ...taskFor('invoice', ['helper']),
+  ...buildTask('invoice', ['helper']),
   allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/{customer}/*'] }],
   params: { customer: { pattern: '[a-z]+', maxLength: 20 } },
 };
 
 /** A cluster that holds this pod, injected under `trust: authority` unless told otherwise. */
-const holding = (
+const buildClusterWithPod = (
   tasks: readonly Task[],
   change: (pod: Pod) => Pod = (pod) => pod,
   under = authorityPlatform,
 ) => {
-  const { hash, text } = profileOf(under, ROOTS);
-  const pod = change(inject({ pod: agentPod, tasks, platform: under }));
+  const { hash, text } = buildInjectionTemplate(under, TRUST_BUNDLE);
+  const pod = change(injectPod({ pod: agentPod, tasks, platform: under }));
   return {
     readPod: () => Promise.resolve({ ...pod, status: { podIP: '10.0.0.7' } }),
     readConfigMap: (name: string) =>
       name === 'valetkey-profiles'
         ? Promise.resolve({ [hash]: text })
-        : wellCluster(under.trust === 'cluster' ? CLUSTER_PLATFORM : undefined).readConfigMap(name),
+        : createHealthyCluster(
+            under.trust === 'cluster' ? CLUSTER_PLATFORM : undefined,
+          ).readConfigMap(name),
   };
 };
 
@@ -49,8 +51,8 @@ forbid (principal, action == Action::"run", resource == Task::"invoice");`;
 
 describe('explain POD', () => {
   test('says what policy decides, by which policies, and what the session policy will be', async () => {
-    const { code, out, error } = await run(['explain', 'agent', '-n', 'research'], {
-      cluster: holding([reading]),
+    const { code, out, error } = await runCli(['explain', 'agent', '-n', 'research'], {
+      cluster: buildClusterWithPod([reading]),
     });
     expect(error).toBe('');
     expect(out).toBe(`pod research/agent, service account default, trust: authority
@@ -97,20 +99,20 @@ task summarize
   });
 
   test('shows params as places with their patterns, and as values where they are given', async () => {
-    const cluster = holding([perCustomer]);
-    const open = await run(['explain', 'agent'], { cluster });
+    const cluster = buildClusterWithPod([perCustomer]);
+    const open = await runCli(['explain', 'agent'], { cluster });
     expect(open.out).toContain('{customer}: [a-z]+, at most 20 characters');
     expect(open.out).toContain('"arn:aws:s3:::acme-data/{customer}/*"');
     expect(open.out).not.toContain('a run now');
-    const bound = await run(['explain', 'agent', '--param', 'customer=acme'], { cluster });
+    const bound = await runCli(['explain', 'agent', '--param', 'customer=acme'], { cluster });
     expect(bound.out).toContain('"arn:aws:s3:::acme-data/acme/*"');
     expect(bound.out).toContain('a run now       allow');
   });
 
   test('says why a task is denied, and by which policy, and ends with 1', async () => {
-    const listPolicies = () => Promise.resolve([policyResource(forbidding)]);
-    const cluster = { ...holding([reading, perCustomer]), listPolicies };
-    const { code, out } = await run(['explain', 'agent', '--task', 'invoice', '-o', 'json'], {
+    const listPolicies = () => Promise.resolve([buildPolicyResource(forbidding)]);
+    const cluster = { ...buildClusterWithPod([reading, perCustomer]), listPolicies };
+    const { code, out } = await runCli(['explain', 'agent', '--task', 'invoice', '-o', 'json'], {
       cluster,
     });
     const { pods } = JSON.parse(out) as { pods: { tasks: object[] }[] };
@@ -125,9 +127,9 @@ task summarize
 
   test('tells what hangs on the moment from what holds for every run', async () => {
     const noon = 'permit (principal, action, resource) when { context.hour < 12 };';
-    const listPolicies = () => Promise.resolve([policyResource(noon)]);
-    const { code, out } = await run(['explain', 'agent'], {
-      cluster: { ...holding([reading]), listPolicies },
+    const listPolicies = () => Promise.resolve([buildPolicyResource(noon)]);
+    const { code, out } = await runCli(['explain', 'agent'], {
+      cluster: { ...buildClusterWithPod([reading]), listPolicies },
     });
     expect(out).toContain('any run         undecided by valetkey-starter/0');
     expect(out).toContain('a run now       deny');
@@ -136,8 +138,11 @@ task summarize
   });
 
   test('names every rule that the pod breaks, and its tasks all the same', async () => {
-    const broken = holding([reading], (pod) => ({ ...pod, spec: { ...pod.spec, hostPID: true } }));
-    const { code, out } = await run(['explain', 'agent'], { cluster: broken });
+    const broken = buildClusterWithPod([reading], (pod) => ({
+      ...pod,
+      spec: { ...pod.spec, hostPID: true },
+    }));
+    const { code, out } = await runCli(['explain', 'agent'], { cluster: broken });
     expect(out).toContain(
       'refused:\n  /spec/hostPID: expected false or nothing, got true (rule 3)',
     );
@@ -147,15 +152,15 @@ task summarize
 
   describe('what the platform gives its namespace', () => {
     const inResearch = (change: (pod: Pod) => Pod) =>
-      holding([reading], (pod) =>
+      buildClusterWithPod([reading], (pod) =>
         change({ ...pod, metadata: { ...pod.metadata, namespace: 'research' } }),
       );
     const onHost = inResearch((pod) => ({ ...pod, spec: { ...pod.spec, hostPID: true } }));
     const keyed = inResearch((pod) => {
-      const keyOf = { name: 'AWS_ACCESS_KEY_ID', value: 'x' };
+      const staticKey = { name: 'AWS_ACCESS_KEY_ID', value: 'x' };
       const containers = (pod.spec?.containers ?? []).map((each) => ({
         ...each,
-        env: [...(each.env ?? []), keyOf],
+        env: [...(each.env ?? []), staticKey],
       }));
       return { ...pod, spec: { ...pod.spec, containers } };
     });
@@ -166,22 +171,22 @@ task summarize
       const readConfigMap = (name: string) =>
         name === 'valetkey-profiles'
           ? onHost.readConfigMap(name)
-          : wellCluster(platformText).readConfigMap(name);
-      const { code, out } = await run(words, { cluster: { ...onHost, readConfigMap } });
+          : createHealthyCluster(platformText).readConfigMap(name);
+      const { code, out } = await runCli(words, { cluster: { ...onHost, readConfigMap } });
       expect(out)
         .toContain(`namespace research: level restricted, exceptions from rules 3, labels as the cluster says
 keeps every rule but what is excused
 note: rule 3 is broken: excepted by the platform
 `);
       expect(code).toBe(0);
-      expect((await run(words, { cluster: onHost })).code).toBe(1);
+      expect((await runCli(words, { cluster: onHost })).code).toBe(1);
     });
 
     test('a namespace that migrates turns rule 7 into a note', async () => {
-      expect((await run(words, { cluster: keyed })).out).toContain('(rule 7)');
+      expect((await runCli(words, { cluster: keyed })).out).toContain('(rule 7)');
       const labels = { 'valetkey.dev/tasks': 'allowed', 'valetkey.dev/mode': 'warn' };
       const readNamespaceLabels = () => Promise.resolve(labels);
-      const { code, out } = await run(words, { cluster: { ...keyed, readNamespaceLabels } });
+      const { code, out } = await runCli(words, { cluster: { ...keyed, readNamespaceLabels } });
       expect(out).toContain('valetkey.dev/mode=warn, labels as the cluster says');
       expect(out).toContain('note: rule 7 is broken: refused once valetkey.dev/mode');
       expect(code).toBe(0);
@@ -189,7 +194,7 @@ note: rule 3 is broken: excepted by the platform
 
     test('an account that another mechanism binds is a breach', async () => {
       const readServiceAccount = () => Promise.resolve({ 'eks.amazonaws.com/role-arn': 'x' });
-      const { code, out } = await run(words, {
+      const { code, out } = await runCli(words, {
         cluster: { ...inResearch((pod) => pod), readServiceAccount },
       });
       expect(out).toContain('ServiceAccount research/default /metadata/annotations');
@@ -201,12 +206,12 @@ note: rule 3 is broken: excepted by the platform
     const task = { namespace: 'default', serviceAccount: 'default', task: 'summarize' };
     const listRevocations = () =>
       Promise.resolve([
-        revocationResource('stop', { task }),
-        revocationResource('other', { task: { ...task, task: 'invoice' } }),
-        revocationResource('over', { all: true, until: '2026-01-05T13:29:59Z' }),
+        buildRevocationResource('stop', { task }),
+        buildRevocationResource('other', { task: { ...task, task: 'invoice' } }),
+        buildRevocationResource('over', { all: true, until: '2026-01-05T13:29:59Z' }),
       ]);
-    const { code, out } = await run(['explain', 'agent'], {
-      cluster: { ...holding([reading]), listRevocations },
+    const { code, out } = await runCli(['explain', 'agent'], {
+      cluster: { ...buildClusterWithPod([reading]), listRevocations },
     });
     expect(out).toContain(
       'refused:\n  revocation stop: expected none in force, got task default/default/summarize revoked by alice: "incident 42"\n\ntask',
@@ -216,7 +221,7 @@ note: rule 3 is broken: excepted by the platform
 
   test('of a pod that was made while no webhook ran says so', async () => {
     const readPod = () => Promise.resolve({ ...agentPod });
-    const { code, out } = await run(['explain', 'agent'], { cluster: { readPod } });
+    const { code, out } = await runCli(['explain', 'agent'], { cluster: { readPod } });
     expect(out).toContain('(rule 2)');
     expect(out).toContain('note: it declares tasks that no admission fixed');
     expect(code).toBe(1);
@@ -231,8 +236,8 @@ note: rule 3 is broken: excepted by the platform
       const lists = { initContainers: others, containers: [...containers, ...sidecars] };
       return { ...pod, spec: { ...spec, ...lists } };
     };
-    const { code, out } = await run(['explain', 'agent'], {
-      cluster: holding([reading], misplaced),
+    const { code, out } = await runCli(['explain', 'agent'], {
+      cluster: buildClusterWithPod([reading], misplaced),
     });
     expect(out).toContain('note: it declares tasks that no admission fixed');
     expect(out).not.toContain('task summarize\n');
@@ -240,8 +245,8 @@ note: rule 3 is broken: excepted by the platform
   });
 
   test('under trust: cluster asks no policy', async () => {
-    const cluster = holding([reading], undefined, platform);
-    const { code, out } = await run(['explain', 'agent'], { cluster });
+    const cluster = buildClusterWithPod([reading], undefined, platform);
+    const { code, out } = await runCli(['explain', 'agent'], { cluster });
     expect(out).toContain('any run         no policy is asked');
     expect(out).not.toContain('grant for');
     expect(code).toBe(0);
@@ -264,13 +269,13 @@ note: rule 3 is broken: excepted by the platform
       'pod default/agent --param: expected params of its tasks: they have none, got x',
     ],
   ])('refuses %s', async (_, words, expected) => {
-    const cluster = words[1] === 'nobody' ? {} : holding([reading]);
-    expect(await run(words, { cluster })).toMatchObject({ code: 1, error: `${expected}\n` });
+    const cluster = words[1] === 'nobody' ? {} : buildClusterWithPod([reading]);
+    expect(await runCli(words, { cluster })).toMatchObject({ code: 1, error: `${expected}\n` });
   });
 
   test('says which value does not fit, and ends with 1', async () => {
-    const { code, out } = await run(['explain', 'agent', '--param', 'customer=ACME'], {
-      cluster: holding([perCustomer]),
+    const { code, out } = await runCli(['explain', 'agent', '--param', 'customer=ACME'], {
+      cluster: buildClusterWithPod([perCustomer]),
     });
     expect(out).toContain('task invoice params.customer: expected text that matches [a-z]+');
     expect(code).toBe(1);
@@ -298,7 +303,7 @@ spec:
 
 describe('explain -f FILE', () => {
   test('explains what is not applied yet, as admission would read it', async () => {
-    const { code, out } = await run(['explain', '-f', '-'], { files: { '-': manifest } });
+    const { code, out } = await runCli(['explain', '-f', '-'], { files: { '-': manifest } });
     expect(out).toContain('pod research/CronJob/nightly, service account reporter');
     expect(out).toContain('keeps every rule');
     expect(out).toContain('"s3:GetObject"');
@@ -310,7 +315,7 @@ describe('explain -f FILE', () => {
     [[], 'explain: expected the name of a pod, or -f FILE, got neither'],
     [['agent', '-f', 'x.yaml'], 'explain: expected the name of a pod, or -f FILE, got both'],
   ])('wants one of both: %j', async (words, expected) => {
-    expect(await run(['explain', ...words])).toMatchObject({ code: 2, error: `${expected}\n` });
+    expect(await runCli(['explain', ...words])).toMatchObject({ code: 2, error: `${expected}\n` });
   });
 
   test('tells what is excused in its namespace as a note', async () => {
@@ -323,16 +328,16 @@ metadata: {name: research, labels: {valetkey.dev/tasks: allowed, valetkey.dev/mo
       'image: a,',
       'image: a, env: [{name: AWS_ACCESS_KEY_ID, value: x}],',
     );
-    expect((await run(['explain', '-f', '-'], { files: { '-': keyed } })).code).toBe(1);
+    expect((await runCli(['explain', '-f', '-'], { files: { '-': keyed } })).code).toBe(1);
     const files = { '-': `${keyed}${warning}` };
-    const { code, out } = await run(['explain', '-f', '-'], { files });
+    const { code, out } = await runCli(['explain', '-f', '-'], { files });
     expect(out).toContain('valetkey.dev/mode=warn, labels as the files say');
     expect(out).toContain('note: refused once valetkey.dev/mode is no longer warn: /spec/');
     expect(code).toBe(0);
   });
 
   describe('without a cluster', () => {
-    const namespaceOf = (value: string): string =>
+    const buildNamespace = (value: string): string =>
       `apiVersion: v1\nkind: Namespace\nmetadata: {name: research, labels: {valetkey.dev/tasks: ${value}}}\n`;
     const policy = `apiVersion: valetkey.dev/v1alpha1
 kind: TaskPolicy
@@ -343,18 +348,18 @@ spec:
 `;
     const offline = (files: Readonly<Record<string, string>>) => {
       const named = Object.keys(files).flatMap((file) => ['-f', file]);
-      return run(['explain', ...named, '--platform', 'platform.yaml'], {
+      return runCli(['explain', ...named, '--platform', 'platform.yaml'], {
         files: { 'platform.yaml': PLATFORM, ...files },
       });
     };
 
     test('asks policies and namespaces of the files, and no API server', async () => {
-      const files = { 'a.yaml': manifest, 'n.yaml': namespaceOf('allowed'), 'p.yaml': policy };
+      const files = { 'a.yaml': manifest, 'n.yaml': buildNamespace('allowed'), 'p.yaml': policy };
       const { code, out, opened } = await offline(files);
       expect(out).toContain('namespace research: level restricted, labels as the files say');
       expect(out).toContain('any run         allow by starter/labelled-namespaces');
       expect([code, opened]).toEqual([0, []]);
-      const denied = await offline({ ...files, 'n.yaml': namespaceOf('denied') });
+      const denied = await offline({ ...files, 'n.yaml': buildNamespace('denied') });
       expect(denied.out).toContain('any run         deny');
       expect(denied.code).toBe(1);
     });
@@ -368,7 +373,7 @@ spec:
     });
 
     test('wants a manifest: a live pod is the cluster’s', async () => {
-      expect(await run(['explain', 'agent', '--platform', 'platform.yaml'])).toMatchObject({
+      expect(await runCli(['explain', 'agent', '--platform', 'platform.yaml'])).toMatchObject({
         code: 2,
         error: "--platform: expected -f FILE beside it: a live pod is the cluster's, got a pod\n",
         opened: [],
@@ -378,7 +383,7 @@ spec:
 
   test('says that a file holds nothing of ours', async () => {
     const files = { 'x.yaml': 'kind: ConfigMap\nmetadata: {name: x}\n' };
-    expect(await run(['explain', '-f', 'x.yaml'], { files })).toMatchObject({
+    expect(await runCli(['explain', '-f', 'x.yaml'], { files })).toMatchObject({
       code: 1,
       error: 'x.yaml: expected a pod, or a template of one, that declares a task, got none\n',
     });

@@ -1,23 +1,29 @@
 import type { Command } from 'commander';
 
-import { openCatalogue } from '../../lib/catalogue/catalogue.ts';
+import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
 import {
-  keyValue,
+  parseKeyValue,
   newCommand,
-  several,
-  tell,
+  collectValues,
+  printResult,
   withCluster,
   withOutput,
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
 import type { ClusterOptions } from './cluster.ts';
-import { explainAnswer } from './explain-view.ts';
-import { explainPod, groundIn, readGround, type Ground, type PodToExplain } from './explaining.ts';
-import { manifestsIn, podsIn } from './file-pods.ts';
-import { readLivePod } from './live-pod.ts';
-import { platformIn } from './platform.ts';
-import { wrongUsage } from './tool-error.ts';
+import { buildExplainResult } from './explain-view.ts';
+import {
+  explainPod,
+  buildExplainContext,
+  readExplainContext,
+  type ExplainContext,
+  type PodToExplain,
+} from './explain-report.ts';
+import { readManifestFiles, readManifestPods } from './file-pods.ts';
+import { readLivePod } from './live-pod-reader.ts';
+import { readPlatformFile } from './platform-settings.ts';
+import { createUsageError } from './tool-error.ts';
 
 type Options = ClusterOptions &
   OutputOptions & {
@@ -31,7 +37,7 @@ type Options = ClusterOptions &
   };
 
 /** `explain POD` and `explain -f FILE` */
-export const explainCommand = (shell: Shell): Command =>
+export const createExplainCommand = (shell: Shell): Command =>
   withCluster(
     withOutput(
       newCommand(
@@ -54,7 +60,7 @@ export const explainCommand = (shell: Shell): Command =>
         .option(
           '-f, --file <file>',
           'manifests instead; several times; - is standard input',
-          several,
+          collectValues,
         )
         .option(
           '--platform <file>',
@@ -62,48 +68,52 @@ export const explainCommand = (shell: Shell): Command =>
         )
         .option('-n, --namespace <namespace>', 'of the pod, or of a manifest that names none')
         .option('--task <name>', 'this task alone')
-        .option('--param <name=value>', 'a param of the run; several times', keyValue)
+        .option('--param <name=value>', 'a param of the run; several times', parseKeyValue)
         .option('--purpose <text>', 'purpose of the run'),
     ),
     { short: false },
-  ).action((pod: string | undefined, options: Options) => explain(pod, options, shell));
+  ).action((pod: string | undefined, options: Options) => runExplain(pod, options, shell));
 
-const explain = async (pod: string | undefined, options: Options, shell: Shell): Promise<void> => {
+const runExplain = async (
+  pod: string | undefined,
+  options: Options,
+  shell: Shell,
+): Promise<void> => {
   const { file: files = [], task, param = {}, purpose, platform } = options;
   if ((pod === undefined) === (files.length === 0)) {
     const got = pod === undefined ? 'neither' : 'both';
-    throw wrongUsage([{ path: 'explain', expected: 'the name of a pod, or -f FILE', got }]);
+    throw createUsageError([{ path: 'explain', expected: 'the name of a pod, or -f FILE', got }]);
   }
   if (pod !== undefined && platform !== undefined) {
     const expected = "-f FILE beside it: a live pod is the cluster's";
-    throw wrongUsage([{ path: '--platform', expected, got: 'a pod' }]);
+    throw createUsageError([{ path: '--platform', expected, got: 'a pod' }]);
   }
-  const { pods, ground } =
+  const { pods, context } =
     pod === undefined
       ? await readFiles(files, options, shell)
-      : await readLive(pod, options, shell);
-  const wish = {
+      : await readLivePods(pod, options, shell);
+  const request = {
     params: param,
     ...(task !== undefined && { task }),
     ...(purpose !== undefined && { purpose }),
   };
   const explained = [];
-  for (const each of pods) explained.push(await explainPod(each, wish, ground));
-  tell(shell, explainAnswer(explained), options.output);
+  for (const each of pods) explained.push(await explainPod(each, request, context));
+  printResult(shell, buildExplainResult(explained), options.output);
 };
 
-type Subjects = { readonly pods: readonly PodToExplain[]; readonly ground: Ground };
+type Subjects = { readonly pods: readonly PodToExplain[]; readonly context: ExplainContext };
 
-const readLive = async (name: string, options: Options, shell: Shell): Promise<Subjects> => {
-  const cluster = shell.edges.openCluster(options);
-  const ground = await readGround(cluster, restOf(shell));
+const readLivePods = async (name: string, options: Options, shell: Shell): Promise<Subjects> => {
+  const cluster = shell.io.createClusterClient(options);
+  const context = await readExplainContext(cluster, buildContextDefaults(shell));
   const namespace = options.namespace ?? cluster.namespace;
-  return { ground, pods: [await readLivePod({ namespace, name }, cluster, ground)] };
+  return { context, pods: [await readLivePod({ namespace, name }, cluster, context)] };
 };
 
-const restOf = ({ edges }: Shell): Pick<Ground, 'loadCatalogue' | 'now'> => ({
-  loadCatalogue: openCatalogue(),
-  now: edges.now(),
+const buildContextDefaults = ({ io }: Shell): Pick<ExplainContext, 'loadCatalog' | 'now'> => ({
+  loadCatalog: createCatalogLoader(),
+  now: io.now(),
 });
 
 const readFiles = async (
@@ -111,16 +121,16 @@ const readFiles = async (
   options: Options,
   shell: Shell,
 ): Promise<Subjects> => {
-  const { edges } = shell;
-  const manifests = await manifestsIn(paths, edges);
+  const { io } = shell;
+  const manifests = await readManifestFiles(paths, io);
   if (options.platform !== undefined) {
-    const platform = await platformIn(edges, options.platform);
-    const ground = groundIn(manifests, { ...restOf(shell), platform });
+    const platform = await readPlatformFile(io, options.platform);
+    const context = buildExplainContext(manifests, { ...buildContextDefaults(shell), platform });
     const sources = { manifests, namespace: options.namespace ?? 'default' };
-    return { ground, pods: await podsIn(paths, sources, ground) };
+    return { context, pods: await readManifestPods(paths, sources, context) };
   }
-  const cluster = edges.openCluster(options);
-  const ground = await readGround(cluster, restOf(shell));
+  const cluster = io.createClusterClient(options);
+  const context = await readExplainContext(cluster, buildContextDefaults(shell));
   const sources = { manifests, namespace: options.namespace ?? cluster.namespace, cluster };
-  return { ground, pods: await podsIn(paths, sources, ground) };
+  return { context, pods: await readManifestPods(paths, sources, context) };
 };

@@ -1,13 +1,13 @@
-import type { LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
+import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import type { Task } from '../../lib/contract/task.ts';
-import { spiffeId } from '../../lib/grant/spiffe-id.ts';
-import { decideAtAdmission } from '../../lib/policy/admission-decision.ts';
-import type { Decision, RunQuestion } from '../../lib/policy/decision.ts';
-import type { CompiledPolicies } from '../../lib/policy/policies.ts';
-import { decide } from '../../lib/policy/run-decision.ts';
-import type { Fault } from '../../lib/reading/fault.ts';
-import { sessionPolicy } from '../../lib/scope/aws/session-policy.ts';
+import { buildSpiffeId } from '../../lib/grant/spiffe-id.ts';
+import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
+import type { PolicyDecision, RunPolicyRequest } from '../../lib/policy/decision.ts';
+import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
+import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
+import type { FieldError } from '../../lib/schema/field-error.ts';
+import { buildSessionPolicy } from '../../lib/scope/aws/session-policy.ts';
 import { bindParams } from '../../lib/task/params.ts';
 
 /** What is known of a task, and what it would be given. */
@@ -15,24 +15,24 @@ export type ExplainedTask = {
   readonly task: Task;
   /** `sub` of its grants; absent under `trust: cluster`. */
   readonly subject?: string;
-  /** Absent where no policy is asked: see {@link ExplainTerms.policies}. */
+  /** Absent where no policy is asked: see {@link ExplainTaskOptions.policies}. */
   readonly policy?: {
     /** Of every run, whatever is not known yet. */
-    readonly anyRun: Decision;
+    readonly anyRun: PolicyDecision;
     /** Of one that starts now, for no user; absent where its params are not known. */
-    readonly now?: Decision;
+    readonly now?: PolicyDecision;
   };
   readonly sessionPolicy: object;
   /** Params that were given and do not fit. */
-  readonly faults: readonly Fault[];
+  readonly faults: readonly FieldError[];
 };
 
-export type ExplainTerms = {
+export type ExplainTaskOptions = {
   readonly platform: Platform;
   /** Absent under `trust: cluster`, and where no cluster is asked and no file holds any. */
   readonly policies?: CompiledPolicies;
-  readonly loadCatalogue: LoadCatalogue;
-  readonly principal: RunQuestion['principal'];
+  readonly loadCatalog: LoadCatalog;
+  readonly principal: RunPolicyRequest['principal'];
   /** Empty: none was given, and params are shown as places. */
   readonly params: Readonly<Record<string, string>>;
   readonly purpose?: string;
@@ -43,13 +43,18 @@ export type ExplainTerms = {
 };
 
 /** Explains one task by the very code that would decide and scope its run. */
-export const explainTask = async (task: Task, terms: ExplainTerms): Promise<ExplainedTask> => {
+export const explainTask = async (
+  task: Task,
+  terms: ExplainTaskOptions,
+): Promise<ExplainedTask> => {
   const { platform, principal, now } = terms;
-  const bound = paramsOf(task, terms.params);
-  const policy = await decisionsOf(task, bound.params, terms);
-  const places = Object.fromEntries(Object.keys(task.params).map((name) => [name, `{${name}}`]));
-  const scope = sessionPolicy({
-    ...{ task, params: bound.params ?? places, cloud: platform.cloud },
+  const bound = selectParams(task, terms.params);
+  const policy = await evaluateDecisions(task, bound.params, terms);
+  const placeholders = Object.fromEntries(
+    Object.keys(task.params).map((name) => [name, `{${name}}`]),
+  );
+  const scope = buildSessionPolicy({
+    ...{ task, params: bound.params ?? placeholders, cloud: platform.cloud },
     deadline: now + task.lifetimeSeconds * 1000,
     podIp: terms.podIp ?? '{pod IP}',
   });
@@ -58,7 +63,7 @@ export const explainTask = async (task: Task, terms: ExplainTerms): Promise<Expl
   return {
     task,
     ...(trustDomain !== undefined && {
-      subject: spiffeId({ trustDomain, namespace, serviceAccount, task: task.name }),
+      subject: buildSpiffeId({ trustDomain, namespace, serviceAccount, task: task.name }),
     }),
     ...(policy !== undefined && { policy }),
     sessionPolicy: JSON.parse(scope) as object,
@@ -67,10 +72,13 @@ export const explainTask = async (task: Task, terms: ExplainTerms): Promise<Expl
 };
 
 /** Of the params given, those that the task declares; none at all leaves its places open. */
-const paramsOf = (
+const selectParams = (
   task: Task,
   given: Readonly<Record<string, string>>,
-): { readonly params?: Readonly<Record<string, string>>; readonly faults: readonly Fault[] } => {
+): {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly faults: readonly FieldError[];
+} => {
   const own = Object.entries(given).filter(([name]) => Object.hasOwn(task.params, name));
   if (own.length === 0 && Object.keys(task.params).length > 0) return { faults: [] };
   const bound = bindParams(task, Object.fromEntries(own));
@@ -78,16 +86,16 @@ const paramsOf = (
   return { faults: bound.faults.map((fault) => ({ ...fault, source: `task ${task.name}` })) };
 };
 
-const decisionsOf = async (
+const evaluateDecisions = async (
   task: Task,
   params: Readonly<Record<string, string>> | undefined,
-  { platform, policies, loadCatalogue, principal, purpose, now }: ExplainTerms,
+  { platform, policies, loadCatalog, principal, purpose, now }: ExplainTaskOptions,
 ): Promise<ExplainedTask['policy']> => {
   if (policies === undefined) return undefined;
-  const parts = { policies, loadCatalogue };
+  const deps = { policies, loadCatalogue: loadCatalog };
   const question = { principal, task, bind: platform.cloud.bind.mode };
-  const anyRun = await decideAtAdmission(parts, question);
+  const anyRun = await evaluateAdmissionPolicy(deps, question);
   if (params === undefined) return { anyRun };
   const details = { params, approvals: [], at: now, ...(purpose !== undefined && { purpose }) };
-  return { anyRun, now: await decide(parts, { ...question, ...details }) };
+  return { anyRun, now: await evaluateRunPolicy(deps, { ...question, ...details }) };
 };

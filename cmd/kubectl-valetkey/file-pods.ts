@@ -1,16 +1,16 @@
-import { describeExcused } from '../../lib/injection/verdict.ts';
-import type { Edges } from './edges.ts';
-import type { Ground, PodToExplain } from './explaining.ts';
-import { nameOf, readText } from './files.ts';
+import { buildExemptionNotes } from '../../lib/injection/exemptions.ts';
+import type { Io } from './io.ts';
+import type { ExplainContext, PodToExplain } from './explain-report.ts';
+import { formatFileName, readText } from './files.ts';
 import { readManifests, type Manifest } from './manifests.ts';
-import { judgeNewPod } from './new-pod.ts';
-import { openSurroundings, type SurroundingsSources } from './surroundings.ts';
-import { foundWrong } from './tool-error.ts';
+import { checkNewPod } from './new-pod.ts';
+import { createPodContextReader, type PodContextSources } from './pod-context.ts';
+import { createProblemError } from './tool-error.ts';
 
 /** All objects of these files. @throws ToolError for what cannot be read */
-export const manifestsIn = async (
+export const readManifestFiles = async (
   paths: readonly string[],
-  edges: Pick<Edges, 'streamFile'>,
+  edges: Pick<Io, 'streamFile'>,
 ): Promise<readonly Manifest[]> => {
   const manifests: Manifest[] = [];
   for (const path of paths) {
@@ -19,7 +19,7 @@ export const manifestsIn = async (
       content.type === 'unreadable' ? content.faults : [],
     );
     if (faults.length > 0)
-      throw foundWrong(faults.map((each) => ({ ...each, source: nameOf(path) })));
+      throw createProblemError(faults.map((each) => ({ ...each, source: formatFileName(path) })));
     manifests.push(...read);
   }
   return manifests;
@@ -30,21 +30,21 @@ export const manifestsIn = async (
  *
  * @throws ToolError where there is none; KubernetesError
  */
-export const podsIn = async (
+export const readManifestPods = async (
   paths: readonly string[],
-  sources: SurroundingsSources,
-  ground: Ground,
+  sources: PodContextSources,
+  ground: ExplainContext,
 ): Promise<readonly PodToExplain[]> => {
-  const readSurroundings = openSurroundings(sources);
+  const readPodContext = createPodContextReader(sources);
   const pods: PodToExplain[] = [];
   for (const { content, kind, name, namespace = sources.namespace } of sources.manifests) {
     if (content.type !== 'pod') continue;
-    const judged = await judgeNewPod(content.pod, { ...ground, namespace, readSurroundings });
-    if (judged === undefined) continue;
-    const excused = describeExcused(judged.excused).warnings;
-    pods.push({ pod: kind === 'Pod' ? name : `${kind}/${name}`, ...judged, excused });
+    const result = await checkNewPod(content.pod, { ...ground, namespace, readPodContext });
+    if (result === undefined) continue;
+    const excused = buildExemptionNotes(result.excused).warnings;
+    pods.push({ pod: kind === 'Pod' ? name : `${kind}/${name}`, ...result, excused });
   }
   if (pods.length > 0) return pods;
   const expected = 'a pod, or a template of one, that declares a task';
-  throw foundWrong([{ path: paths.map(nameOf).join(', '), expected, got: 'none' }]);
+  throw createProblemError([{ path: paths.map(formatFileName).join(', '), expected, got: 'none' }]);
 };

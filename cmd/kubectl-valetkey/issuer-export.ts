@@ -1,24 +1,24 @@
 import { Command } from 'commander';
 import { join } from 'node:path';
 
-import { OPENID_METADATA_PATH } from '../../lib/contract/authority.ts';
-import { issuerDocuments } from '../../lib/grant/documents.ts';
-import { show } from '../../lib/reading/fault.ts';
+import { OPENID_METADATA_PATH } from '../../lib/contract/authority-api.ts';
+import { buildIssuerDocuments } from '../../lib/grant/issuer-documents.ts';
+import { formatValue } from '../../lib/schema/field-error.ts';
 import {
   newCommand,
-  tell,
+  printResult,
   withCluster,
   withOutput,
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
 import type { ClusterOptions } from './cluster.ts';
-import { publishedKeys, readJwks } from './jwks.ts';
-import { authorityOf, platformOf } from './platform.ts';
-import { foundWrong } from './tool-error.ts';
+import { parsePublishedKeys, readJwks } from './jwks.ts';
+import { requireAuthority, readClusterPlatform } from './platform-settings.ts';
+import { createProblemError } from './tool-error.ts';
 
 /** `issuer export DIR` */
-export const issuerCommand = (shell: Shell): Command =>
+export const createIssuerCommand = (shell: Shell): Command =>
   new Command('issuer')
     .summary("the documents by which clouds verify the authority's grants")
     .description("The documents by which clouds verify the authority's grants.")
@@ -39,18 +39,18 @@ const exportIssuer = async (
   options: ClusterOptions & OutputOptions,
   shell: Shell,
 ): Promise<void> => {
-  const { edges } = shell;
-  const cluster = edges.openCluster(options);
-  const authority = authorityOf(await platformOf(cluster));
+  const { io } = shell;
+  const cluster = io.createClusterClient(options);
+  const authority = requireAuthority(await readClusterPlatform(cluster));
   const jwks = await readJwks(cluster);
-  const keys = publishedKeys(jwks);
-  expectIssuer(await cluster.readDocument(OPENID_METADATA_PATH), authority.issuer);
-  const documents = issuerDocuments(authority, jwks).map(({ path, body }) => ({
+  const keys = parsePublishedKeys(jwks);
+  checkIssuer(await cluster.readDocument(OPENID_METADATA_PATH), authority.issuer);
+  const documents = buildIssuerDocuments(authority, jwks).map(({ path, body }) => ({
     file: join(folder, path),
     url: `${authority.issuer}/${path}`,
     body,
   }));
-  for (const { file, body } of documents) await edges.writeFile(file, body);
+  for (const { file, body } of documents) await io.writeFile(file, body);
   const lines = [
     ...documents.map(({ file, url }) => `${file} belongs at ${url}`),
     `with ${keys.length} keys; export again before the next one signs, and serve both as application/json`,
@@ -59,13 +59,15 @@ const exportIssuer = async (
     issuer: authority.issuer,
     files: documents.map(({ file, url }) => ({ file, url })),
   };
-  tell(shell, { isWell: true, lines, json }, options.output);
+  printResult(shell, { isHealthy: true, lines, json }, options.output);
 };
 
 /** A rollout that is not done yet would let the documents contradict the grants. */
-const expectIssuer = (document: unknown, expected: string): void => {
+const checkIssuer = (document: unknown, expected: string): void => {
   const { issuer } = (document ?? {}) as { readonly issuer?: unknown };
   if (issuer === expected) return;
   const path = `${OPENID_METADATA_PATH} issuer`;
-  throw foundWrong([{ path, expected: `${expected}, as the platform says`, got: show(issuer) }]);
+  throw createProblemError([
+    { path, expected: `${expected}, as the platform says`, got: formatValue(issuer) },
+  ]);
 };

@@ -1,29 +1,29 @@
 import type { Command } from 'commander';
 
-import { openCatalogue } from '../../lib/catalogue/catalogue.ts';
+import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
-import type { Answer } from './answer.ts';
+import type { CommandResult } from './command-result.ts';
 import {
   newCommand,
-  tell,
+  printResult,
   withCluster,
   withOutput,
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
-import type { Cluster, ClusterOptions } from './cluster.ts';
-import { nameOf, readText } from './files.ts';
-import { describeFinding, lintFiles, type LintReport, type ManifestFile } from './linting.ts';
+import type { ClusterClient, ClusterOptions } from './cluster.ts';
+import { formatFileName, readText } from './files.ts';
+import { formatFinding, lintFiles, type LintReport, type ManifestFile } from './lint-report.ts';
 import { readManifests } from './manifests.ts';
-import { describeTerms } from './namespace-terms.ts';
-import { platformIn, platformOf } from './platform.ts';
-import { openSurroundings } from './surroundings.ts';
+import { formatNamespaceSettings } from './namespace-settings.ts';
+import { readPlatformFile, readClusterPlatform } from './platform-settings.ts';
+import { createPodContextReader } from './pod-context.ts';
 
 type Options = ClusterOptions &
   OutputOptions & { readonly platform?: string; readonly namespace?: string };
 
 /** `lint FILE…` */
-export const lintCommand = (shell: Shell): Command =>
+export const createLintCommand = (shell: Shell): Command =>
   withCluster(
     withOutput(
       newCommand(
@@ -40,48 +40,52 @@ export const lintCommand = (shell: Shell): Command =>
         .option('-n, --namespace <namespace>', 'of objects that name none'),
     ),
     { short: false },
-  ).action((files: readonly string[], options: Options) => lint(files, options, shell));
+  ).action((files: readonly string[], options: Options) => runLint(files, options, shell));
 
-const lint = async (paths: readonly string[], options: Options, shell: Shell): Promise<void> => {
-  const { platform, namespace, cluster } = await settingsOf(options, shell);
+const runLint = async (paths: readonly string[], options: Options, shell: Shell): Promise<void> => {
+  const { platform, namespace, cluster } = await readLintSettings(options, shell);
   const files: ManifestFile[] = [];
   for (const path of paths) {
     files.push({
-      file: nameOf(path),
-      manifests: readManifests(await readText(shell.edges, path)),
+      file: formatFileName(path),
+      manifests: readManifests(await readText(shell.io, path)),
     });
   }
   const manifests = files.flatMap((file) => file.manifests);
-  const readSurroundings = openSurroundings({ manifests, namespace, ...(cluster && { cluster }) });
-  const loadCatalogue = openCatalogue();
-  const report = await lintFiles(files, { platform, loadCatalogue, namespace, readSurroundings });
-  tell(shell, lintAnswer(report), options.output);
+  const readPodContext = createPodContextReader({
+    manifests,
+    namespace,
+    ...(cluster && { cluster }),
+  });
+  const loadCatalog = createCatalogLoader();
+  const report = await lintFiles(files, { platform, loadCatalog, namespace, readPodContext });
+  printResult(shell, buildLintResult(report), options.output);
 };
 
 type Settings = {
   readonly platform: Platform;
   readonly namespace: string;
   /** Absent: none is asked. */
-  readonly cluster?: Cluster;
+  readonly cluster?: ClusterClient;
 };
 
-const settingsOf = async (options: Options, { edges }: Shell): Promise<Settings> => {
+const readLintSettings = async (options: Options, { io }: Shell): Promise<Settings> => {
   if (options.platform !== undefined) {
-    const platform = await platformIn(edges, options.platform);
+    const platform = await readPlatformFile(io, options.platform);
     return { platform, namespace: options.namespace ?? 'default' };
   }
-  const cluster = edges.openCluster(options);
+  const cluster = io.createClusterClient(options);
   const namespace = options.namespace ?? cluster.namespace;
-  return { platform: await platformOf(cluster), namespace, cluster };
+  return { platform: await readClusterPlatform(cluster), namespace, cluster };
 };
 
 /** What `lint` says. */
-const lintAnswer = ({ judged, findings, namespaces }: LintReport): Answer => {
+const buildLintResult = ({ checkedCount, findings, namespaces }: LintReport): CommandResult => {
   const faults = findings.filter(({ severity }) => severity === 'fault').length;
-  const counts = `objects judged: ${judged}, faults: ${faults}, warnings: ${findings.length - faults}`;
+  const counts = `objects judged: ${checkedCount}, faults: ${faults}, warnings: ${findings.length - faults}`;
   return {
-    isWell: faults === 0,
-    lines: [...findings.map(describeFinding), ...namespaces.map(describeTerms), counts],
-    json: { judged, faults, findings, namespaces },
+    isHealthy: faults === 0,
+    lines: [...findings.map(formatFinding), ...namespaces.map(formatNamespaceSettings), counts],
+    json: { judged: checkedCount, faults, findings, namespaces },
   };
 };

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-import './stand-ins.ts';
+import './node-polyfills.ts';
 
 import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 
-import { openCluster } from './cluster.ts';
-import type { Edges } from './edges.ts';
+import { createClusterClient } from './cluster.ts';
+import type { Io } from './io.ts';
 import { streamFile, writeText } from './files.ts';
 import { runProgram } from './program.ts';
 
@@ -15,19 +15,19 @@ const ask = async (question: string): Promise<string> => {
   return Promise.race([terminal.question(question), ended]).finally(() => terminal.close());
 };
 
-const edges: Edges = {
+const io: Io = {
   out: (text) => void process.stdout.write(text),
   error: (text) => void process.stderr.write(text),
   ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
   streamFile,
   writeFile: writeText,
-  openCluster,
+  createClusterClient,
   now: () => Date.now(),
   newId: () => randomBytes(5).toString('hex'),
 };
 
 // Whoever reads us may stop early: `| head`.
 process.stdout.on('error', () => process.exit(0));
-void runProgram(process.argv.slice(2), edges).then((code) => {
+void runProgram(process.argv.slice(2), io).then((code) => {
   process.exitCode = code;
 });

@@ -1,7 +1,7 @@
 import { isScalar, LineCounter, parseAllDocuments, type Document } from 'yaml';
 
-import { API_GROUP, API_VERSION } from '../../lib/contract/authority.ts';
-import { show, type Fault } from '../../lib/reading/fault.ts';
+import { API_GROUP, API_VERSION } from '../../lib/contract/authority-api.ts';
+import { formatValue, type FieldError } from '../../lib/schema/field-error.ts';
 
 /** Line and column in a file, both from 1. */
 export type Position = { readonly line: number; readonly column: number };
@@ -30,12 +30,12 @@ type Content =
       /** Of a place in the Cedar text, where the YAML says it line by line. */
       readonly place: (inCedar: Position) => Position | undefined;
     }
-  | { readonly type: 'namespace'; readonly labels: Names }
-  | { readonly type: 'serviceAccount'; readonly annotations: Names }
+  | { readonly type: 'namespace'; readonly labels: StringMap }
+  | { readonly type: 'serviceAccount'; readonly annotations: StringMap }
   | { readonly type: 'other' }
-  | { readonly type: 'unreadable'; readonly faults: readonly (Fault & Partial<Position>)[] };
+  | { readonly type: 'unreadable'; readonly faults: readonly (FieldError & Partial<Position>)[] };
 
-type Names = Readonly<Record<string, string>>;
+type StringMap = Readonly<Record<string, string>>;
 
 /** Kinds that hold a pod's template, and where. */
 const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
@@ -54,8 +54,8 @@ export const readManifests = (text: string): readonly Manifest[] => {
   if (!Array.isArray(documents)) return [];
   return documents.flatMap((document, index) => {
     const source = { text, lines, document, number: index + 1 };
-    const unreadable = faultsOf(source);
-    return unreadable === undefined ? readObject(plain(document), [], source) : [unreadable];
+    const unreadable = findDocumentErrors(source);
+    return unreadable === undefined ? readObject(toPlainValue(document), [], source) : [unreadable];
   });
 };
 
@@ -66,16 +66,16 @@ type Source = {
   readonly number: number;
 };
 
-const faultsOf = ({ document, lines, number }: Source): Manifest | undefined => {
+const findDocumentErrors = ({ document, lines, number }: Source): Manifest | undefined => {
   if (document.errors.length === 0) return undefined;
   const faults = document.errors.slice(0, 3).map(({ message, pos: [start] }) => {
     const { line, col } = lines.linePos(start);
-    return { path: '(document)', expected: 'YAML', got: show(message), line, column: col };
+    return { path: '(document)', expected: 'YAML', got: formatValue(message), line, column: col };
   });
   return { document: number, kind: 'document', name: '', content: { type: 'unreadable', faults } };
 };
 
-const plain = (document: Document): unknown => {
+const toPlainValue = (document: Document): unknown => {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch {
@@ -85,19 +85,19 @@ const plain = (document: Document): unknown => {
 
 const readObject = (value: unknown, path: Path, source: Source): readonly Manifest[] => {
   if (value === null || value === undefined) return [];
-  const object = members(value);
+  const object = toMembers(value);
   const { kind, apiVersion, items } = object;
   if (kind === 'List' && Array.isArray(items)) {
     return items.flatMap((item, index) => readObject(item, [...path, 'items', index], source));
   }
-  const { name, generateName, namespace } = members(object['metadata']);
+  const { name, generateName, namespace } = toMembers(object['metadata']);
   return [
     {
       document: source.number,
       kind: typeof kind === 'string' ? kind : 'object without a kind',
       name: [name, generateName].find((each) => typeof each === 'string') ?? '',
       ...(typeof namespace === 'string' && { namespace }),
-      content: contentOf({ kind, apiVersion, object }, path, source),
+      content: readContent({ kind, apiVersion, object }, path, source),
     },
   ];
 };
@@ -106,45 +106,49 @@ type Path = readonly (string | number)[];
 type Members = Readonly<Record<string, unknown>>;
 type Typed = { readonly kind: unknown; readonly apiVersion: unknown; readonly object: Members };
 
-const contentOf = ({ kind, apiVersion, object }: Typed, path: Path, source: Source): Content => {
+const readContent = ({ kind, apiVersion, object }: Typed, path: Path, source: Source): Content => {
   if (kind === 'Pod') return { type: 'pod', pod: withMetadata(object, object), at: '' };
   if (typeof kind === 'string' && Object.hasOwn(TEMPLATES, kind)) {
     const at = TEMPLATES[kind] ?? [];
-    const template = at.reduce<Members>((inner, name) => members(inner[name]), object);
+    const template = at.reduce<Members>((inner, name) => toMembers(inner[name]), object);
     return { type: 'pod', pod: withMetadata(template, object), at: `/${at.join('/')}` };
   }
-  const { labels, annotations } = members(object['metadata']);
+  const { labels, annotations } = toMembers(object['metadata']);
   if (kind === 'Namespace' && apiVersion === 'v1') {
-    return { type: 'namespace', labels: namesIn(labels) };
+    return { type: 'namespace', labels: readStringMap(labels) };
   }
   if (kind === 'ServiceAccount' && apiVersion === 'v1') {
-    return { type: 'serviceAccount', annotations: namesIn(annotations) };
+    return { type: 'serviceAccount', annotations: readStringMap(annotations) };
   }
   if (kind !== 'TaskPolicy' || !String(apiVersion).startsWith(`${API_GROUP}/`)) {
     return { type: 'other' };
   }
-  const faults = judgePolicyObject({ apiVersion, object });
+  const faults = checkPolicyObject({ apiVersion, object });
   if (faults.length > 0) return { type: 'unreadable', faults };
-  const cedar = members(object['spec'])['cedar'] as string;
-  return { type: 'policy', cedar, place: placeOf([...path, 'spec', 'cedar'], cedar, source) };
+  const cedar = toMembers(object['spec'])['cedar'] as string;
+  return {
+    type: 'policy',
+    cedar,
+    place: createPlaceMapper([...path, 'spec', 'cedar'], cedar, source),
+  };
 };
 
 /** A template's pod takes its name from the object that it stands in. */
 const withMetadata = (template: Members, { metadata }: Members): object => ({
   ...template,
-  metadata: { name: members(metadata)['name'], ...members(template['metadata']) },
+  metadata: { name: toMembers(metadata)['name'], ...toMembers(template['metadata']) },
 });
 
 /** As the CRD says it. */
-const judgePolicyObject = ({ apiVersion, object }: Omit<Typed, 'kind'>): readonly Fault[] => {
+const checkPolicyObject = ({ apiVersion, object }: Omit<Typed, 'kind'>): readonly FieldError[] => {
   const expect = (
     holds: boolean,
     path: string,
     expected: string,
     got: unknown,
-  ): readonly Fault[] => (holds ? [] : [{ path, expected, got: show(got) }]);
-  const { name } = members(object['metadata']);
-  const { cedar } = members(object['spec']);
+  ): readonly FieldError[] => (holds ? [] : [{ path, expected, got: formatValue(got) }]);
+  const { name } = toMembers(object['metadata']);
+  const { cedar } = toMembers(object['spec']);
   const version = `${API_GROUP}/${API_VERSION}`;
   return [
     ...expect(apiVersion === version, 'apiVersion', version, apiVersion),
@@ -154,7 +158,7 @@ const judgePolicyObject = ({ apiVersion, object }: Omit<Typed, 'kind'>): readonl
 };
 
 /** Only a block scalar (`|`) says each line on a line of its own. */
-const placeOf = (path: Path, cedar: string, { document, lines, text }: Source) => {
+const createPlaceMapper = (path: Path, cedar: string, { document, lines, text }: Source) => {
   const node = document.getIn(path, true);
   if (!isScalar(node) || node.type !== 'BLOCK_LITERAL') return () => undefined;
   const header = lines.linePos(node.range?.[0] ?? 0).line;
@@ -169,12 +173,12 @@ const placeOf = (path: Path, cedar: string, { document, lines, text }: Source) =
 };
 
 /** What is no text, the API server refuses. */
-const namesIn = (value: unknown): Names =>
+const readStringMap = (value: unknown): StringMap =>
   Object.fromEntries(
-    Object.entries(members(value)).flatMap(([name, text]) =>
+    Object.entries(toMembers(value)).flatMap(([name, text]) =>
       typeof text === 'string' ? [[name, text] as const] : [],
     ),
   );
 
-const members = (value: unknown): Members =>
+const toMembers = (value: unknown): Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};

@@ -2,20 +2,20 @@ import { describe, expect, test } from '@jest/globals';
 
 import { allowed } from '../../lib/admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionRequest } from '../../lib/admission/review.ts';
-import { openCatalogue } from '../../lib/catalogue/catalogue.ts';
-import type { JsonPatchOp } from '../../lib/contract/json-patch.ts';
+import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
+import type { JsonPatchOp } from '../../lib/contract/json-patch-operation.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
-import { declaredTasks } from '../../lib/injection/declared-tasks.ts';
-import { platform } from '../../lib/injection/fixtures/platform.ts';
+import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
+import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
-import { podAdmission } from '../../lib/injection/pod-admission.ts';
-import { profileOf } from '../../lib/injection/profile.ts';
-import type { Surroundings } from '../../lib/injection/surroundings.ts';
-import { describeExcused } from '../../lib/injection/verdict.ts';
-import { describeFault } from '../../lib/reading/fault.ts';
-import { judgeNewPod, type NewPod } from './new-pod.ts';
+import { createPodAdmission } from '../../lib/injection/admission.ts';
+import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
+import type { PodContext } from '../../lib/injection/pod-context.ts';
+import { buildExemptionNotes } from '../../lib/injection/exemptions.ts';
+import { formatFieldError } from '../../lib/schema/field-error.ts';
+import { checkNewPod, type NewPodResult } from './new-pod.ts';
 
-const loadCatalogue = openCatalogue();
+const loadCatalogue = createCatalogLoader();
 const namespace = 'research';
 const good = {
   metadata: {
@@ -29,10 +29,10 @@ const good = {
 };
 
 const withSpec = (spec: object): object => ({ ...good, spec: { ...good.spec, ...spec } });
-const agentWith = (changes: object): object => ({
+const buildAgentSpec = (changes: object): object => ({
   containers: good.spec.containers.map((each) => ({ ...each, ...changes })),
 });
-const withAgent = (changes: object): object => withSpec(agentWith(changes));
+const withAgent = (changes: object): object => withSpec(buildAgentSpec(changes));
 const KEY = [{ name: 'AWS_ACCESS_KEY_ID', value: 'x' }];
 const OURS = [{ name: 'AWS_CONTAINER_CREDENTIALS_FULL_URI', value: 'x' }];
 
@@ -46,7 +46,7 @@ const PODS: readonly (readonly [string, object])[] = [
   ['brings static keys', withAgent({ env: KEY })],
   [
     'brings keys and is on the network',
-    withSpec({ ...agentWith({ env: KEY }), hostNetwork: true }),
+    withSpec({ ...buildAgentSpec({ env: KEY }), hostNetwork: true }),
   ],
   ['sets what injection sets', withAgent({ env: OURS })],
   ['names an account', withSpec({ serviceAccountName: 'reporter' })],
@@ -58,21 +58,21 @@ const PODS: readonly (readonly [string, object])[] = [
   ['declares nonsense', { ...good, metadata: { annotations: { 'task.valetkey.dev/read': 'x' } } }],
 ];
 
-const giving = (pods: Partial<Platform['pods']>): Platform => ({
+const withPodSettings = (pods: Partial<Platform['pods']>): Platform => ({
   ...platform,
   pods: { ...platform.pods, ...pods },
 });
-const excepting = (...rules: readonly ('1' | '3' | '4' | '7')[]): Platform =>
-  giving({ exceptions: rules.map((rule) => ({ namespace, rule })) });
+const withExemptions = (...rules: readonly ('1' | '3' | '4' | '7')[]): Platform =>
+  withPodSettings({ exceptions: rules.map((rule) => ({ namespace, rule })) });
 const MODE = { 'valetkey.dev/mode': 'warn' };
 const BOUND = { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/x' };
 
-const NAMESPACES: readonly (readonly [string, Platform, Surroundings])[] = [
+const NAMESPACES: readonly (readonly [string, Platform, PodContext])[] = [
   ['is given nothing', platform, {}],
-  ['has level baseline', giving({ baselineNamespaces: [namespace] }), {}],
-  ['is excepted from rules 1, 3 and 4', excepting('1', '3', '4'), {}],
-  ['is excepted from rule 7', excepting('7'), { labels: {} }],
-  ['is of another name', giving({ exceptions: [{ namespace: 'other', rule: '3' }] }), {}],
+  ['has level baseline', withPodSettings({ baselineNamespaces: [namespace] }), {}],
+  ['is excepted from rules 1, 3 and 4', withExemptions('1', '3', '4'), {}],
+  ['is excepted from rule 7', withExemptions('7'), { labels: {} }],
+  ['is of another name', withPodSettings({ exceptions: [{ namespace: 'other', rule: '3' }] }), {}],
   ['migrates', platform, { labels: MODE }],
   ['has a bound account', platform, { serviceAccount: { name: 'reporter', annotations: BOUND } }],
   [
@@ -83,13 +83,13 @@ const NAMESPACES: readonly (readonly [string, Platform, Surroundings])[] = [
 ];
 
 /** Both webhooks, one after the other. */
-const admit = async (pod: object, settings: Platform, surroundings: Surroundings) => {
-  const { mutate, validate } = podAdmission({
+const admit = async (pod: object, settings: Platform, surroundings: PodContext) => {
+  const { mutate, validate } = createPodAdmission({
     platform: settings,
-    published: () => profileOf(settings),
-    profiles: () => new Map(),
-    readTasks: declaredTasks(settings, loadCatalogue),
-    readSurroundings: () => Promise.resolve(surroundings),
+    published: () => buildInjectionTemplate(settings),
+    templates: () => new Map(),
+    readTasks: createTaskReader(settings, loadCatalogue),
+    readPodContext: () => Promise.resolve(surroundings),
   });
   const requestFor = (object: unknown): AdmissionRequest => ({
     ...({ uid: 'u', operation: 'CREATE' } as const),
@@ -109,25 +109,25 @@ const admit = async (pod: object, settings: Platform, surroundings: Surroundings
 };
 
 /** The breaches alone; advice follows them. */
-const linesOf = ({ status }: AdmissionOutcome): readonly string[] =>
+const listLines = ({ status }: AdmissionOutcome): readonly string[] =>
   (status?.message ?? '').split('\n').filter((line) => line !== '' && !/^rule \d+: /.test(line));
 
-const judge = (pod: object, settings: Platform, surroundings: Surroundings) =>
-  judgeNewPod(pod, {
-    ...{ platform: settings, loadCatalogue, namespace },
-    readSurroundings: () => Promise.resolve({ ...surroundings, labelsFrom: 'files' }),
-  }) as Promise<NewPod>;
+const checkTestPod = (pod: object, settings: Platform, surroundings: PodContext) =>
+  checkNewPod(pod, {
+    ...{ platform: settings, loadCatalog: loadCatalogue, namespace },
+    readPodContext: () => Promise.resolve({ ...surroundings, labelsFrom: 'files' }),
+  }) as Promise<NewPodResult>;
 
 describe.each(NAMESPACES)('in a namespace that %s', (_, settings, surroundings) => {
   test.each(PODS)('a pod that %s is judged as admission judges it', async (__, pod) => {
     const { by, outcome, warnings } = await admit(pod, settings, surroundings);
-    const { faults, excused, ...judged } = await judge(pod, settings, surroundings);
-    const told = faults.map(describeFault);
-    const admitted = linesOf(outcome);
-    expect(told).toEqual(by === 'mutation' ? expect.arrayContaining([...admitted]) : admitted);
-    expect(told.length > 0).toBe(!outcome.allowed);
+    const { faults, excused, ...judged } = await checkTestPod(pod, settings, surroundings);
+    const messages = faults.map(formatFieldError);
+    const admitted = listLines(outcome);
+    expect(messages).toEqual(by === 'mutation' ? expect.arrayContaining([...admitted]) : admitted);
+    expect(messages.length > 0).toBe(!outcome.allowed);
     if (!outcome.allowed) return;
-    const notes = [...judged.warnings, ...describeExcused(excused).warnings];
+    const notes = [...judged.warnings, ...buildExemptionNotes(excused).warnings];
     expect(allowed({ warnings: notes }).warnings ?? []).toEqual(warnings);
   });
 });
@@ -135,13 +135,13 @@ describe.each(NAMESPACES)('in a namespace that %s', (_, settings, surroundings) 
 test('both say yes and no, and excuse by exception and by mode', async () => {
   const verdicts = await Promise.all(
     NAMESPACES.flatMap(([, settings, surroundings]) =>
-      PODS.map(([, pod]) => judge(pod, settings, surroundings)),
+      PODS.map(([, pod]) => checkTestPod(pod, settings, surroundings)),
     ),
   );
-  const excuses = verdicts.flatMap(({ excused }) =>
+  const exemptions = verdicts.flatMap(({ excused }) =>
     excused.map(({ by, fault }) => `${by} ${fault.rule ?? ''}`),
   );
-  expect([...new Set(excuses)].sort()).toEqual([
+  expect([...new Set(exemptions)].sort()).toEqual([
     'exception 1',
     'exception 3',
     'exception 4',
@@ -157,7 +157,11 @@ test('of a pod with names of ours it tells those, where they stand, and nothing 
     name: `valetkey-${name}`,
     emptyDir: {},
   }));
-  const { faults } = await judge({ ...withSpec({ volumes }), metadata: label }, platform, {});
+  const { faults } = await checkTestPod(
+    { ...withSpec({ volumes }), metadata: label },
+    platform,
+    {},
+  );
   expect(faults.map(({ path, rule }) => `${rule ?? ''} ${path}`).sort()).toEqual([
     '1 /metadata/labels/valetkey.dev~1x',
     '1 /spec/volumes/0/name',

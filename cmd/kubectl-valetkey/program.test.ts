@@ -2,25 +2,25 @@ import { describe, expect, test } from '@jest/globals';
 
 import { INSTALLED } from '../../lib/contract/names.ts';
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
-import { fixture, run } from './fixtures/stage.ts';
-import { allOf, buildProgram } from './program.ts';
+import { readFixture, runCli } from './fixtures/cli-harness.ts';
+import { listCommands, createProgram } from './program.ts';
 
-const never = () => {
+const failIfCalled = () => {
   throw new Error('nothing runs');
 };
-const program = buildProgram({
-  edges: { out: never, error: never } as never,
-  finish: never,
+const program = createProgram({
+  io: { out: failIfCalled, error: failIfCalled } as never,
+  setExitCode: failIfCalled,
 });
-const leaves = allOf(program).filter(({ commands }) => commands.length === 0);
-const wordsOf = (command: (typeof leaves)[number]): readonly string[] =>
-  command.parent === null ? [] : [...wordsOf(command.parent), command.name()];
+const leaves = listCommands(program).filter(({ commands }) => commands.length === 0);
+const listWords = (command: (typeof leaves)[number]): readonly string[] =>
+  command.parent === null ? [] : [...listWords(command.parent), command.name()];
 
 describe('the program', () => {
-  test.each(leaves.map((command) => [wordsOf(command)]))(
+  test.each(leaves.map((command) => [listWords(command)]))(
     '%j has help with examples and exit codes',
     async (words) => {
-      const { code, out } = await run([...words, '--help']);
+      const { code, out } = await runCli([...words, '--help']);
       expect(out).toContain(`Usage: kubectl valetkey ${words.join(' ')} `);
       expect(out).toContain('Examples:\n  # ');
       expect(out).toContain('3  the cluster could not be asked');
@@ -37,13 +37,13 @@ describe('the program', () => {
     [['audit'], 'Usage: kubectl valetkey audit'],
     [[], 'Usage: kubectl valetkey'],
   ])('of %j says what is wrong, and ends with 2', async (words, expected) => {
-    const { code, out, error } = await run(words);
+    const { code, out, error } = await runCli(words);
     expect(error).toContain(expected);
     expect([code, out]).toEqual([2, '']);
   });
 
   test('prints nothing of what was typed that could steer a terminal', async () => {
-    const { error } = await run(['\u001b[31mbogus']);
+    const { error } = await runCli(['\u001b[31mbogus']);
     expect(error).toContain("unknown command '\\u{1b}[31mbogus'");
   });
 
@@ -57,14 +57,14 @@ describe('the program', () => {
     [new TypeError('a bug'), 1, 'kubectl-valetkey failed: '],
   ])('tells %s in a line without a stack', async (thrown, expected, line) => {
     const readConfigMap = () => Promise.reject(thrown);
-    const { code, out, error } = await run(['status'], { cluster: { readConfigMap } });
+    const { code, out, error } = await runCli(['status'], { cluster: { readConfigMap } });
     expect(error).toBe(`${line}${thrown.message}\n`);
     expect([code, out]).toEqual([expected, '']);
   });
 
   test('says where it looked for an installation', async () => {
     const readConfigMap = () => Promise.resolve(undefined);
-    const { code, error } = await run(['status'], { cluster: { readConfigMap } });
+    const { code, error } = await runCli(['status'], { cluster: { readConfigMap } });
     expect(error).toContain('ConfigMap valetkey/valetkey-platform platform.yaml: expected');
     expect(code).toBe(1);
   });
@@ -74,11 +74,11 @@ describe('the program', () => {
     [['explain', 'x', '--installed-in', 'security', '-n', 'research'], 'security'],
     [['status'], 'valetkey'],
   ])('%j looks for Valetkey in %s', async (words, installedIn) => {
-    expect((await run(words)).opened).toMatchObject([{ installedIn }]);
+    expect((await runCli(words)).opened).toMatchObject([{ installedIn }]);
   });
 
   test('knows the names that the chart gives', () => {
-    const manifests = fixture('manifests/valetkey.yaml').split(/^---$/m);
+    const manifests = readFixture('manifests/valetkey.yaml').split(/^---$/m);
     const named = (kind: string, name: string): boolean =>
       manifests.some(
         (text) =>

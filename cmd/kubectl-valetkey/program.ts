@@ -2,18 +2,18 @@ import { Command, CommanderError } from 'commander';
 
 import { VERSION } from '../../lib/contract/version.ts';
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
-import { escapeInvisible } from '../../lib/reading/fault.ts';
-import { auditStoryCommand } from './audit-story.ts';
-import { auditVerifyCommand } from './audit-verify.ts';
+import { escapeInvisible } from '../../lib/schema/field-error.ts';
+import { createAuditTimelineCommand } from './audit-timeline.ts';
+import { createAuditVerifyCommand } from './audit-verify.ts';
 import type { Shell } from './command-line.ts';
-import type { Edges } from './edges.ts';
-import { explainCommand } from './explain.ts';
-import { issuerCommand } from './issuer-export.ts';
-import { lintCommand } from './lint.ts';
-import { revokeCommand } from './revoke.ts';
-import { statusCommand } from './status.ts';
+import type { Io } from './io.ts';
+import { createExplainCommand } from './explain.ts';
+import { createIssuerCommand } from './issuer-export.ts';
+import { createLintCommand } from './lint.ts';
+import { createRevokeCommand } from './revoke.ts';
+import { createStatusCommand } from './status.ts';
 import { EXIT, ToolError, type ExitCode } from './tool-error.ts';
-import { trustPolicyCommand } from './trust-policy.ts';
+import { createTrustPolicyCommand } from './trust-policy.ts';
 
 const EXIT_CODES = `
 Ends with
@@ -23,19 +23,19 @@ Ends with
   3  the cluster could not be asked: unreachable, or it refused`;
 
 /** The program and its commands; nothing runs yet. */
-export const buildProgram = (shell: Shell): Command => {
+export const createProgram = (shell: Shell): Command => {
   const audit = new Command('audit')
     .summary("the authority's records")
     .description("The authority's records.")
-    .addCommand(auditVerifyCommand(shell))
-    .addCommand(auditStoryCommand(shell));
+    .addCommand(createAuditVerifyCommand(shell))
+    .addCommand(createAuditTimelineCommand(shell));
   const commands = [
-    statusCommand(shell),
-    explainCommand(shell),
-    lintCommand(shell),
-    revokeCommand(shell),
-    trustPolicyCommand(shell),
-    issuerCommand(shell),
+    createStatusCommand(shell),
+    createExplainCommand(shell),
+    createLintCommand(shell),
+    createRevokeCommand(shell),
+    createTrustPolicyCommand(shell),
+    createIssuerCommand(shell),
     audit,
   ];
   const program = new Command('kubectl valetkey')
@@ -44,8 +44,8 @@ export const buildProgram = (shell: Shell): Command => {
     )
     .version(VERSION, '--version');
   for (const command of commands) program.addCommand(command);
-  for (const command of allOf(program)) {
-    const { out, error } = shell.edges;
+  for (const command of listCommands(program)) {
+    const { out, error } = shell.io;
     command.exitOverride().configureOutput({ writeOut: out, writeErr: error, outputError });
     command.addHelpText('after', EXIT_CODES);
   }
@@ -53,9 +53,9 @@ export const buildProgram = (shell: Shell): Command => {
 };
 
 /** A command and all below it. */
-export const allOf = (command: Command): readonly Command[] => [
+export const listCommands = (command: Command): readonly Command[] => [
   command,
-  ...command.commands.flatMap(allOf),
+  ...command.commands.flatMap(listCommands),
 ];
 
 /** Commander quotes what was typed. */
@@ -68,19 +68,19 @@ const outputError = (text: string, write: (text: string) => void): void =>
  * @param words without the program itself
  * @returns what the process ends with
  */
-export const runProgram = async (words: readonly string[], edges: Edges): Promise<ExitCode> => {
-  let code: ExitCode = EXIT.fine;
-  const program = buildProgram({ edges, finish: (found) => (code = found) });
+export const runProgram = async (words: readonly string[], io: Io): Promise<ExitCode> => {
+  let code: ExitCode = EXIT.ok;
+  const program = createProgram({ io, setExitCode: (found) => (code = found) });
   try {
     await program.parseAsync(words, { from: 'user' });
     return code;
   } catch (error) {
-    return explainError(error, edges);
+    return reportError(error, io);
   }
 };
 
-const explainError = (error: unknown, edges: Edges): ExitCode => {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
+const reportError = (error: unknown, edges: Io): ExitCode => {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const { code, lines } = toToolError(error);
   edges.error(lines.map((line) => `${escapeInvisible(line)}\n`).join(''));
   return code;
@@ -90,5 +90,5 @@ const toToolError = (error: unknown): Pick<ToolError, 'code' | 'lines'> => {
   if (error instanceof ToolError) return error;
   const message = error instanceof Error ? error.message : 'something that is no error was thrown';
   if (error instanceof KubernetesError) return { code: EXIT.unreachable, lines: [message] };
-  return { code: EXIT.found, lines: [`kubectl-valetkey failed: ${message}`] };
+  return { code: EXIT.problems, lines: [`kubectl-valetkey failed: ${message}`] };
 };

@@ -1,11 +1,11 @@
-import type { RevocationSpec } from '../../lib/contract/authority.ts';
-import { describeTarget } from '../../lib/revocation/observed.ts';
-import type { Answer } from './answer.ts';
+import type { RevocationSpec } from '../../lib/contract/authority-api.ts';
+import { formatTarget } from '../../lib/revocation/observed-revocations.ts';
+import type { CommandResult } from './command-result.ts';
 
-const MOST_SHOWN = 20;
+const MAX_SHOWN = 20;
 
 /** What `revoke` says; without `pods`, nobody could tell whom it names now. */
-export const revokeAnswer = ({
+export const buildRevokeResult = ({
   name,
   spec,
   pods,
@@ -14,25 +14,25 @@ export const revokeAnswer = ({
   readonly spec: RevocationSpec;
   /** Live pods that it names now, `<namespace>/<name>`. */
   readonly pods?: readonly string[];
-}): Answer => ({
-  isWell: true,
+}): CommandResult => ({
+  isHealthy: true,
   lines: [
-    `revocation ${name} created: ${describeTarget(spec)} revoked by ${spec.by}`,
+    `revocation ${name} created: ${formatTarget(spec)} revoked by ${spec.by}`,
     spec.until === undefined
       ? `it stands until it is deleted: kubectl delete revocation ${name}`
       : `new runs may start again at ${spec.until}, or when it is deleted: kubectl delete revocation ${name}`,
-    ...podLines(pods),
+    ...formatPods(pods),
   ],
   json: { name, spec, ...(pods && { pods }) },
 });
 
-const podLines = (pods: readonly string[] | undefined): readonly string[] => {
+const formatPods = (pods: readonly string[] | undefined): readonly string[] => {
   if (pods === undefined) return [];
   if (pods.length === 0) return ['it names no pod that is alive now: is everything spelt right?'];
-  const rest = pods.length - MOST_SHOWN;
+  const rest = pods.length - MAX_SHOWN;
   return [
     `it names ${pods.length} live ${pods.length === 1 ? 'pod' : 'pods'} now:`,
-    ...pods.slice(0, MOST_SHOWN).map((pod) => `  ${pod}`),
+    ...pods.slice(0, MAX_SHOWN).map((pod) => `  ${pod}`),
     ...(rest > 0 ? [`  and ${rest} more`] : []),
   ];
 };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
-import { run } from './fixtures/stage.ts';
+import { runCli } from './fixtures/cli-harness.ts';
 
 const REASON = ['--reason', 'odd reads'];
 
@@ -21,14 +21,14 @@ describe('revoke', () => {
     [['--all', '--yes'], { all: true }],
   ];
   test.each(targets)('%j names whom it says, by who we are', async (words, target) => {
-    const { code, revocations } = await run(['revoke', ...words, ...REASON]);
+    const { code, revocations } = await runCli(['revoke', ...words, ...REASON]);
     const spec = { ...target, reason: 'odd reads', by: 'alice' };
     expect(revocations).toEqual([{ name: 'revoke-id1', spec }]);
     expect(code).toBe(0);
   });
 
   test('prints what it made, whom it names now, and how to lift it', async () => {
-    const { out } = await run(['revoke', '--namespace', 'research', '--yes', ...REASON]);
+    const { out } = await runCli(['revoke', '--namespace', 'research', '--yes', ...REASON]);
     expect(out).toBe(`revocation revoke-id1 created: namespace research revoked by alice
 it stands until it is deleted: kubectl delete revocation revoke-id1
 it names 2 live pods now:
@@ -44,12 +44,12 @@ it names 2 live pods now:
     ['--task', 'research/reporter/summarize', ['research/agent-7']],
     ['--pod', 'sales/agnet-1', []],
   ])('%s %s names %j', async (option, value, pods) => {
-    const { out } = await run(['revoke', option, value, ...REASON, '-o', 'json']);
+    const { out } = await runCli(['revoke', option, value, ...REASON, '-o', 'json']);
     expect(JSON.parse(out)).toMatchObject({ name: 'revoke-id1', pods });
   });
 
   test('wonders about a name that no live pod has', async () => {
-    const { out, code } = await run(['revoke', '--pod', 'sales/agnet-1', ...REASON]);
+    const { out, code } = await runCli(['revoke', '--pod', 'sales/agnet-1', ...REASON]);
     expect(out).toContain('it names no pod that is alive now: is everything spelt right?');
     expect(code).toBe(0);
   });
@@ -58,7 +58,7 @@ it names 2 live pods now:
     const listInjected = () => {
       throw new KubernetesError('refused', 'list pods', { status: 403, reason: 'status 403' });
     };
-    const { out, code, revocations } = await run(['revoke', '--pod', 'a/b', ...REASON], {
+    const { out, code, revocations } = await runCli(['revoke', '--pod', 'a/b', ...REASON], {
       cluster: { listInjected },
     });
     expect(out).not.toContain('names');
@@ -69,7 +69,7 @@ it names 2 live pods now:
     ['2h', '2026-01-05T15:30:00.000Z'],
     ['2026-02-01T00:00:00Z', '2026-02-01T00:00:00Z'],
   ])('--until %s ends at %s', async (until, expected) => {
-    const { revocations, out } = await run(['revoke', 'abc', ...REASON, '--until', until]);
+    const { revocations, out } = await runCli(['revoke', 'abc', ...REASON, '--until', until]);
     expect(revocations[0]?.spec.until).toBe(expected);
     expect(out).toContain(`new runs may start again at ${expected}`);
   });
@@ -78,11 +78,11 @@ it names 2 live pods now:
     ['--all', 'everything'],
     ['--namespace=research', 'namespace research'],
   ])('%s asks at the terminal first', async (option, named) => {
-    const yes = await run(['revoke', option, ...REASON], { answer: 'yes\n' });
+    const yes = await runCli(['revoke', option, ...REASON], { answer: 'yes\n' });
     expect(yes.questions).toEqual([`Revoke every run of ${named}? Type yes: `]);
     expect(yes.revocations).toHaveLength(1);
     for (const answer of ['', 'y', 'no']) {
-      const no = await run(['revoke', option, ...REASON], { answer });
+      const no = await runCli(['revoke', option, ...REASON], { answer });
       expect(no).toMatchObject({ code: 1, error: 'nothing was revoked\n', revocations: [] });
     }
   });
@@ -92,7 +92,7 @@ it names 2 live pods now:
     ['--namespace=research', 'namespace research'],
   ])('%s without a terminal wants --yes', async (option, named) => {
     const expected = `--yes: expected it, to revoke ${named} without a terminal, got nothing\n`;
-    expect(await run(['revoke', option, ...REASON])).toMatchObject({
+    expect(await runCli(['revoke', option, ...REASON])).toMatchObject({
       ...{ code: 2, error: expected, revocations: [] },
     });
   });
@@ -115,7 +115,9 @@ it names 2 live pods now:
       "error: unknown option '-n'",
     ],
   ])('of %s is wrong usage, and asks nobody', async (_, words, expected) => {
-    const { code, error, revocations, opened } = await run(['revoke', ...words], { answer: 'yes' });
+    const { code, error, revocations, opened } = await runCli(['revoke', ...words], {
+      answer: 'yes',
+    });
     expect(error).toContain(expected);
     expect([code, revocations, opened]).toEqual([2, [], []]);
   });
@@ -126,7 +128,7 @@ it names 2 live pods now:
       tried.push(name);
       return Promise.resolve(tried.length < 2 ? ('exists' as const) : ('created' as const));
     };
-    const { out } = await run(['revoke', 'abc', ...REASON], { cluster: { createRevocation } });
+    const { out } = await runCli(['revoke', 'abc', ...REASON], { cluster: { createRevocation } });
     expect(tried).toEqual(['revoke-id1', 'revoke-id2']);
     expect(out).toContain('revocation revoke-id2 created: run abc');
   });

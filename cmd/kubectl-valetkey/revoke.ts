@@ -1,23 +1,23 @@
 import { Option, type Command } from 'commander';
 
 import { durationSeconds } from '../../lib/config/durations.ts';
-import type { Revocation, RevocationSpec } from '../../lib/contract/authority.ts';
+import type { Revocation, RevocationSpec } from '../../lib/contract/authority-api.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
-import { accountOf } from '../../lib/injection/surroundings.ts';
-import { read } from '../../lib/reading/reader.ts';
-import { matches } from '../../lib/revocation/matching.ts';
+import { getServiceAccountName } from '../../lib/injection/pod-context.ts';
+import { read } from '../../lib/schema/reader.ts';
+import { matchesRun } from '../../lib/revocation/matching.ts';
 import { revocationSpec } from '../../lib/revocation/revocation.ts';
 import {
   newCommand,
-  tell,
+  printResult,
   withCluster,
   withOutput,
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
-import type { Cluster, ClusterOptions } from './cluster.ts';
-import { revokeAnswer } from './revoke-view.ts';
-import { wrongUsage, ToolError, EXIT } from './tool-error.ts';
+import type { ClusterClient, ClusterOptions } from './cluster.ts';
+import { buildRevokeResult } from './revoke-view.ts';
+import { createUsageError, ToolError, EXIT } from './tool-error.ts';
 
 /** Whom to revoke, as the command line says it. */
 export type RevokeTarget = {
@@ -38,7 +38,7 @@ type Options = ClusterOptions &
   };
 
 /** `revoke` */
-export const revokeCommand = (shell: Shell): Command =>
+export const createRevokeCommand = (shell: Shell): Command =>
   withCluster(
     withOutput(
       newCommand('revoke', 'end runs, and keep new ones from starting', [
@@ -68,24 +68,24 @@ export const revokeCommand = (shell: Shell): Command =>
     ),
     { short: false },
   ).action((run: string | undefined, options: Options) =>
-    revoke({ ...options, ...(run !== undefined && { run }) }, shell),
+    runRevoke({ ...options, ...(run !== undefined && { run }) }, shell),
   );
 
-const revoke = async (options: Options & RevokeTarget, shell: Shell): Promise<void> => {
-  const { edges } = shell;
-  const wanted = specOf(options, edges.now());
+const runRevoke = async (options: Options & RevokeTarget, shell: Shell): Promise<void> => {
+  const { io } = shell;
+  const wanted = buildSpec(options, io.now());
   // Whatever is wrong is told before anybody is asked anything.
-  checked({ ...wanted, by: 'nobody yet' });
-  const cluster = edges.openCluster(options);
-  await confirm(options, shell);
-  const spec = checked({ ...wanted, by: await cluster.readOwnName() });
-  const name = await create(cluster, spec, edges.newId);
-  const pods = await podsOf(spec, cluster).catch(() => undefined);
-  tell(shell, revokeAnswer({ name, spec, ...(pods && { pods }) }), options.output);
+  parseSpec({ ...wanted, by: 'nobody yet' });
+  const cluster = io.createClusterClient(options);
+  await confirmRevocation(options, shell);
+  const spec = parseSpec({ ...wanted, by: await cluster.readOwnName() });
+  const name = await createWithFreeName(cluster, spec, io.newId);
+  const pods = await listMatchingPods(spec, cluster).catch(() => undefined);
+  printResult(shell, buildRevokeResult({ name, spec, ...(pods && { pods }) }), options.output);
 };
 
 /** What the command line asks for, unread; whoever revokes is added by who they are. */
-const specOf = (
+const buildSpec = (
   {
     run,
     pod,
@@ -99,23 +99,23 @@ const specOf = (
   now: number,
 ): Readonly<Record<string, unknown>> => ({
   ...(run !== undefined && { run }),
-  ...(pod !== undefined && { pod: parts('--pod', pod, ['namespace', 'name']) }),
+  ...(pod !== undefined && { pod: splitTarget('--pod', pod, ['namespace', 'name']) }),
   ...(task !== undefined && {
-    task: parts('--task', task, ['namespace', 'serviceAccount', 'task']),
+    task: splitTarget('--task', task, ['namespace', 'serviceAccount', 'task']),
   }),
   ...(serviceAccount !== undefined && {
-    serviceAccount: parts('--service-account', serviceAccount, ['namespace', 'name']),
+    serviceAccount: splitTarget('--service-account', serviceAccount, ['namespace', 'name']),
   }),
   ...(namespace !== undefined && { namespace }),
   ...(all !== undefined && { all }),
   reason,
-  ...(until !== undefined && { until: timeOf(until, now) }),
+  ...(until !== undefined && { until: toTimestamp(until, now) }),
 });
 
-const parts = (path: string, given: string, names: readonly string[]): object => {
+const splitTarget = (path: string, given: string, names: readonly string[]): object => {
   const values = given.split('/');
   if (values.length !== names.length) {
-    throw wrongUsage([{ path, expected: names.join('/'), got: given }]);
+    throw createUsageError([{ path, expected: names.join('/'), got: given }]);
   }
   return Object.fromEntries(names.map((name, index) => [name, values[index]]));
 };
@@ -123,15 +123,15 @@ const parts = (path: string, given: string, names: readonly string[]): object =>
 const YEAR_SECONDS = 366 * 86_400;
 
 /** A duration from now on, as RFC 3339; everything else is left to the reader of times. */
-const timeOf = (until: string, now: number): string => {
+const toTimestamp = (until: string, now: number): string => {
   const duration = read(durationSeconds({ min: 1, max: YEAR_SECONDS }), until);
   return duration.ok ? new Date(now + duration.value * 1000).toISOString() : until;
 };
 
-const checked = (spec: object): RevocationSpec => {
+const parseSpec = (spec: object): RevocationSpec => {
   const result = read(revocationSpec, spec);
   if (result.ok) return result.value;
-  throw wrongUsage(
+  throw createUsageError(
     result.faults.map((fault) =>
       fault.path === '(root)'
         ? { ...fault, path: 'revoke', expected: ONE_TARGET, got: 'none, or several' }
@@ -142,25 +142,25 @@ const checked = (spec: object): RevocationSpec => {
 
 const ONE_TARGET = 'exactly one of RUN, --pod, --task, --service-account, --namespace and --all';
 
-const confirm = async (
+const confirmRevocation = async (
   { namespace, all, yes }: Options,
-  { edges: { ask } }: Shell,
+  { io: { ask } }: Shell,
 ): Promise<void> => {
   const target = all ? 'everything' : namespace && `namespace ${namespace}`;
   if (target === undefined || yes) return;
   if (ask === undefined) {
-    throw wrongUsage([
+    throw createUsageError([
       { path: '--yes', expected: `it, to revoke ${target} without a terminal`, got: 'nothing' },
     ]);
   }
-  const said = await ask(`Revoke every run of ${target}? Type yes: `);
-  if (said.trim() !== 'yes') throw new ToolError(EXIT.found, ['nothing was revoked']);
+  const reply = await ask(`Revoke every run of ${target}? Type yes: `);
+  if (reply.trim() !== 'yes') throw new ToolError(EXIT.problems, ['nothing was revoked']);
 };
 
 const MAX_TRIES = 3;
 
-const create = async (
-  { createRevocation }: Cluster,
+const createWithFreeName = async (
+  { createRevocation }: ClusterClient,
   spec: RevocationSpec,
   newId: () => string,
 ): Promise<string> => {
@@ -168,27 +168,27 @@ const create = async (
     const name = `revoke-${newId()}`;
     if ((await createRevocation(name, spec)) === 'created') return name;
   }
-  throw new ToolError(EXIT.found, [`revocations: no free name in ${MAX_TRIES} tries`]);
+  throw new ToolError(EXIT.problems, [`revocations: no free name in ${MAX_TRIES} tries`]);
 };
 
 /** The live pods that it names now; nothing where that cannot be told: of a run, only the authority can. */
-const podsOf = async (
+const listMatchingPods = async (
   spec: RevocationSpec,
-  { listInjected }: Cluster,
+  { listInjected }: ClusterClient,
 ): Promise<readonly string[] | undefined> => {
   if (spec.run !== undefined) return undefined;
   const pods: string[] = [];
-  for await (const pod of listInjected()) if (names(spec, pod)) pods.push(nameOf(pod));
+  for await (const pod of listInjected()) if (matchesPod(spec, pod)) pods.push(formatPodName(pod));
   return pods.sort();
 };
 
-const nameOf = ({ metadata }: Pod): string =>
+const formatPodName = ({ metadata }: Pod): string =>
   `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
 
-const names = (spec: RevocationSpec, pod: Pod): boolean =>
-  matches({ spec } satisfies Pick<Revocation, 'spec'>, {
+const matchesPod = (spec: RevocationSpec, pod: Pod): boolean =>
+  matchesRun({ spec } satisfies Pick<Revocation, 'spec'>, {
     namespace: pod.metadata?.namespace ?? '',
-    serviceAccount: accountOf(pod),
+    serviceAccount: getServiceAccountName(pod),
     pod: pod.metadata?.name ?? '',
     podUid: pod.metadata?.uid ?? '',
     // Which of its tasks a pod runs is its own to say: every pod of the account may run this one.

@@ -1,88 +1,94 @@
-import { describeTarget } from '../../lib/revocation/observed.ts';
-import type { Answer } from './answer.ts';
-import type { State } from './state.ts';
-import { ageOf, table } from './table.ts';
+import { formatTarget } from '../../lib/revocation/observed-revocations.ts';
+import type { CommandResult } from './command-result.ts';
+import type { InstallationStatus } from './installation-status.ts';
+import { formatAge, renderTable } from './table.ts';
 
 /** What `status` says; `now` in milliseconds since the epoch. */
-export const statusAnswer = (state: State, now: number): Answer => ({
-  isWell: state.problems.length === 0,
+export const buildStatusResult = (state: InstallationStatus, now: number): CommandResult => ({
+  isHealthy: state.problems.length === 0,
   lines: [
     `trust: ${state.trust}`,
     '',
-    ...programTable(state),
-    ...(state.trust === 'authority' ? authorityTables(state, now) : []),
+    ...renderProgramTable(state),
+    ...(state.trust === 'authority' ? renderAuthorityTables(state, now) : []),
     '',
-    ...table(
+    ...renderTable(
       ['PODS WITH TASKS', 'LIVE'],
-      orNone(state.pods.map(({ namespace, count }) => [namespace, `${count}`])),
+      withPlaceholderRow(state.pods.map(({ namespace, count }) => [namespace, `${count}`])),
     ),
     '',
-    ...(state.problems.length === 0 ? ['all is well'] : ['not well:', ...state.problems.map(item)]),
+    ...(state.problems.length === 0
+      ? ['all is well']
+      : ['not well:', ...state.problems.map(formatProblem)]),
   ],
   json: state,
 });
 
-const item = (problem: string): string => `  ${problem}`;
+const formatProblem = (problem: string): string => `  ${problem}`;
 
-const programTable = ({ programs }: State): readonly string[] =>
-  table(
+const renderProgramTable = ({ programs }: InstallationStatus): readonly string[] =>
+  renderTable(
     ['PROGRAM', 'READY'],
-    orNone(
+    withPlaceholderRow(
       programs.map(({ kind, name, ready, wanted }) => [`${kind} ${name}`, `${ready}/${wanted}`]),
     ),
   );
 
-const authorityTables = (state: State, now: number): readonly string[] => [
+const renderAuthorityTables = (state: InstallationStatus, now: number): readonly string[] => [
   '',
-  ...policyTable(state, now),
+  ...renderPolicyTable(state, now),
   '',
-  ...keyTable(state, now),
+  ...renderKeyTable(state, now),
   '',
-  ...revocationTable(state, now),
+  ...renderRevocationTable(state, now),
   '',
-  ...headTable(state, now),
+  ...renderHeadTable(state, now),
 ];
 
-const policyTable = ({ policies }: State, now: number): readonly string[] =>
-  table(
+const renderPolicyTable = ({ policies }: InstallationStatus, now: number): readonly string[] =>
+  renderTable(
     ['POLICY', 'READY', 'REASON', 'AGE'],
-    orNone(
+    withPlaceholderRow(
       policies.map(({ name, isReady, reason, createdAt }) => [
-        ...[name, isReady ? 'yes' : 'no', reason, ageOf(now - createdAt)],
+        ...[name, isReady ? 'yes' : 'no', reason, formatAge(now - createdAt)],
       ]),
     ),
   );
 
-const keyTable = ({ keys }: State, now: number): readonly string[] =>
-  table(
+const renderKeyTable = ({ keys }: InstallationStatus, now: number): readonly string[] =>
+  renderTable(
     ['KEY OF GRANTS', 'ALGORITHM', 'USE', 'AGE'],
-    orNone(
-      keys.map(({ kid, algorithm, use, madeAt }) => [kid, algorithm, use, ageOf(now - madeAt)]),
+    withPlaceholderRow(
+      keys.map(({ kid, algorithm, use, madeAt }) => [kid, algorithm, use, formatAge(now - madeAt)]),
     ),
   );
 
-const revocationTable = ({ revocations, completions }: State, now: number): readonly string[] => [
-  ...table(
+const renderRevocationTable = (
+  { revocations, completions }: InstallationStatus,
+  now: number,
+): readonly string[] => [
+  ...renderTable(
     ['REVOCATION', 'OF', 'BY', 'UNTIL', 'AGE', 'REASON'],
-    orNone(
+    withPlaceholderRow(
       revocations.map(({ name, createdAt, spec }) => [
-        ...[name, describeTarget(spec), spec.by, spec.until ?? 'deleted'],
-        ...[ageOf(now - createdAt), spec.reason],
+        ...[name, formatTarget(spec), spec.by, spec.until ?? 'deleted'],
+        ...[formatAge(now - createdAt), spec.reason],
       ]),
     ),
   ),
   ...(completions === 0 ? [] : [`and ${completions} runs that the authority told as ended`]),
 ];
 
-const headTable = ({ heads }: State, now: number): readonly string[] =>
-  table(
+const renderHeadTable = ({ heads }: InstallationStatus, now: number): readonly string[] =>
+  renderTable(
     ['AUDIT HEAD OF', 'CHAIN', 'RECORD', 'AGE'],
-    orNone(
+    withPlaceholderRow(
       heads.map(({ replica, chain, sequence, at }) => [
-        ...[replica, chain, `${sequence}`, ageOf(now - at)],
+        ...[replica, chain, `${sequence}`, formatAge(now - at)],
       ]),
     ),
   );
 
-const orNone = (rows: readonly (readonly string[])[]): readonly (readonly string[])[] =>
-  rows.length === 0 ? [['none']] : rows;
+const withPlaceholderRow = (
+  rows: readonly (readonly string[])[],
+): readonly (readonly string[])[] => (rows.length === 0 ? [['none']] : rows);

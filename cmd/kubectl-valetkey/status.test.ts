@@ -1,25 +1,25 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
-import { STARTER_POLICY } from '../../lib/policy/starter.ts';
+import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 import {
   CLUSTER_PLATFORM,
-  policyResource,
-  revocationResource,
-  run,
-  wellCluster,
-  type Stage,
-} from './fixtures/stage.ts';
+  buildPolicyResource,
+  buildRevocationResource,
+  runCli,
+  createHealthyCluster,
+  type CliFixture,
+} from './fixtures/cli-harness.ts';
 
 const by = 'system:serviceaccount:valetkey:valetkey-authority';
-const refused = () =>
+const rejectForbidden = () =>
   Promise.reject(
     new KubernetesError('refused', 'list pods', { status: 403, reason: 'status 403' }),
   );
 
 describe('status', () => {
   test('of an installation in which all is well ends with 0', async () => {
-    const { code, out, error } = await run(['status']);
+    const { code, out, error } = await runCli(['status']);
     expect(out).toBe(`trust: authority
 
 PROGRAM                         READY
@@ -52,12 +52,12 @@ all is well
   test('lists Revocations in force, and only counts what the authority told as ended', async () => {
     const listRevocations = () =>
       Promise.resolve([
-        revocationResource('stop', { pod: { namespace: 'research', name: 'agent-7' } }),
-        revocationResource('over', { all: true, until: '2026-01-05T13:29:59Z' }),
-        revocationResource('run-a', { run: 'aaaa', by }),
-        revocationResource('run-b', { run: 'bbbb', by }),
+        buildRevocationResource('stop', { pod: { namespace: 'research', name: 'agent-7' } }),
+        buildRevocationResource('over', { all: true, until: '2026-01-05T13:29:59Z' }),
+        buildRevocationResource('run-a', { run: 'aaaa', by }),
+        buildRevocationResource('run-b', { run: 'bbbb', by }),
       ]);
-    const { out, code } = await run(['status'], { cluster: { listRevocations } });
+    const { out, code } = await runCli(['status'], { cluster: { listRevocations } });
     expect(out).toContain('stop        pod research/agent-7  alice  deleted  30m  incident 42');
     expect(out).toContain('and 2 runs that the authority told as ended');
     expect(out).not.toContain('over');
@@ -67,14 +67,14 @@ all is well
   test('under trust: cluster speaks of the webhook and of pods, and asks for nothing else', async () => {
     const never = () => Promise.reject(new Error('must not be asked'));
     const cluster = { readAuthority: never, listPolicies: never, readDocument: never };
-    const { code, out } = await run(['status'], { cluster, platform: CLUSTER_PLATFORM });
+    const { code, out } = await runCli(['status'], { cluster, platform: CLUSTER_PLATFORM });
     expect(out).toContain('trust: cluster');
     expect(out).not.toContain('POLICY');
     expect(code).toBe(0);
   });
 
   test('answers the same as JSON', async () => {
-    const { out } = await run(['status', '-o', 'json']);
+    const { out } = await runCli(['status', '-o', 'json']);
     expect(JSON.parse(out)).toMatchObject({
       trust: 'authority',
       programs: [{ ready: 2, wanted: 2 }, {}],
@@ -84,7 +84,7 @@ all is well
     });
   });
 
-  const problems: readonly (readonly [string, Stage['cluster'], string])[] = [
+  const problems: readonly (readonly [string, CliFixture['cluster'], string])[] = [
     [
       'a replica that is not ready',
       { readAuthority: () => Promise.resolve({ ready: 1, wanted: 2 }) },
@@ -102,14 +102,14 @@ all is well
     ],
     [
       'an invalid policy',
-      { listPolicies: () => Promise.resolve([policyResource('', false)]) },
+      { listPolicies: () => Promise.resolve([buildPolicyResource('', false)]) },
       'TaskPolicy valetkey-starter: line 1, column 1: expected Cedar, got more',
     ],
     [
       'a policy whose present text nobody judged',
       {
         listPolicies: () => {
-          const { metadata, ...rest } = policyResource(STARTER_POLICY);
+          const { metadata, ...rest } = buildPolicyResource(STARTER_POLICY);
           return Promise.resolve([{ ...rest, metadata: { ...metadata, generation: 3 } }]);
         },
       },
@@ -122,7 +122,7 @@ all is well
     ],
     [
       'a Revocation that cannot be read',
-      { listRevocations: () => Promise.resolve([revocationResource('odd', {})]) },
+      { listRevocations: () => Promise.resolve([buildRevocationResource('odd', {})]) },
       'revocations/odd spec: expected exactly one of run, pod, task, serviceAccount, namespace, all',
     ],
     [
@@ -131,7 +131,7 @@ all is well
         readConfigMap: (name) =>
           name === 'valetkey-audit-heads'
             ? Promise.resolve({ 'valetkey-authority-0': 'x' })
-            : wellPlatform(),
+            : readHealthyPlatform(),
       },
       'audit head of valetkey-authority-1: expected one, got nothing',
     ],
@@ -142,18 +142,18 @@ all is well
     ],
     [
       'a right that is missing',
-      { listPolicies: refused },
+      { listPolicies: rejectForbidden },
       'TaskPolicies: not known (list pods: refused (status 403))',
     ],
   ];
   test.each(problems)('names %s, and ends with 1', async (_, cluster, expected) => {
-    const { code, out } = await run(['status'], { cluster: { ...cluster } });
+    const { code, out } = await runCli(['status'], { cluster: { ...cluster } });
     expect(out).toContain(`not well:\n`);
     expect(out).toContain(expected);
     expect(code).toBe(1);
   });
 });
 
-function wellPlatform() {
-  return wellCluster().readConfigMap('valetkey-platform');
+function readHealthyPlatform() {
+  return createHealthyCluster().readConfigMap('valetkey-platform');
 }

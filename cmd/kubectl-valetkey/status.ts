@@ -2,19 +2,19 @@ import type { Command } from 'commander';
 
 import {
   newCommand,
-  tell,
+  printResult,
   withCluster,
   withOutput,
   type OutputOptions,
   type Shell,
 } from './command-line.ts';
 import type { ClusterOptions } from './cluster.ts';
-import { readFacts } from './facts.ts';
-import { judgeState } from './state.ts';
-import { statusAnswer } from './status-view.ts';
+import { readStatusData } from './status-data.ts';
+import { evaluateStatus } from './installation-status.ts';
+import { buildStatusResult } from './status-view.ts';
 
 /** `status` */
-export const statusCommand = (shell: Shell): Command =>
+export const createStatusCommand = (shell: Shell): Command =>
   withCluster(
     withOutput(
       newCommand(
@@ -28,7 +28,7 @@ export const statusCommand = (shell: Shell): Command =>
       ),
     ),
   ).action(async (options: ClusterOptions & OutputOptions) => {
-    const facts = await readFacts(shell.edges.openCluster(options));
-    const now = shell.edges.now();
-    tell(shell, statusAnswer(judgeState(facts, now), now), options.output);
+    const data = await readStatusData(shell.io.createClusterClient(options));
+    const now = shell.io.now();
+    printResult(shell, buildStatusResult(evaluateStatus(data, now), now), options.output);
   });

@@ -1,14 +1,14 @@
 import { expect, test } from '@jest/globals';
 
-import { render } from './answer.ts';
-import { ageOf, table } from './table.ts';
+import { renderResult } from './command-result.ts';
+import { formatAge, renderTable } from './table.ts';
 
 test('columns are as wide as their longest cell, and no line ends in spaces', () => {
   const rows = [
     ['a', ''],
     ['longer than its header', 'x'],
   ];
-  expect(table(['NAME', 'VALUE'], rows)).toEqual([
+  expect(renderTable(['NAME', 'VALUE'], rows)).toEqual([
     'NAME                    VALUE',
     'a',
     'longer than its header  x',
@@ -25,18 +25,18 @@ test.each([
   [172_800_000, '2d'],
   [NaN, 'unknown'],
 ])('%d ms ago is %s', (milliseconds, expected) => {
-  expect(ageOf(milliseconds)).toBe(expected);
+  expect(formatAge(milliseconds)).toBe(expected);
 });
 
 const hostile = 'a\u001b[31m\u202eb\u{e0041}\n\u0085';
 
 test('nothing that steers a terminal is printed as it is, and a line stays one', () => {
-  const text = render({ isWell: true, lines: [hostile], json: {} }, 'text');
+  const text = renderResult({ isHealthy: true, lines: [hostile], json: {} }, 'text');
   expect(text).toBe('a\\u{1b}[31m\\u{202e}b\\u{e0041}\\u{a}\\u{85}\n');
 });
 
 test('JSON says the same value without them', () => {
-  const text = render({ isWell: true, lines: [], json: { hostile } }, 'json');
+  const text = renderResult({ isHealthy: true, lines: [], json: { hostile } }, 'json');
   expect(text).toMatch(/^[\x20-\x7e\n]*$/);
   expect(JSON.parse(text)).toEqual({ hostile });
 });

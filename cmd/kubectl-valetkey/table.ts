@@ -1,5 +1,5 @@
 /** Rows as people read them: columns of equal width, two spaces apart, nothing at a line's end. */
-export const table = (
+export const renderTable = (
   header: readonly string[],
   rows: readonly (readonly string[])[],
 ): readonly string[] => {
@@ -20,7 +20,7 @@ const UNITS = [
 ] as const;
 
 /** How long ago, in the largest unit of which there are at least two: `90s`, `45m`, `36h`, `12d`. */
-export const ageOf = (milliseconds: number): string => {
+export const formatAge = (milliseconds: number): string => {
   if (!Number.isFinite(milliseconds)) return 'unknown';
   const [unit, size] = UNITS.find(([, each]) => milliseconds >= 2 * each) ?? ['s', 1000];
   return `${Math.max(0, Math.floor(milliseconds / size))}${unit}`;

@@ -1,7 +1,7 @@
-import { describeFault, type Fault } from '../../lib/reading/fault.ts';
+import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
 
 /** What the program ends with; `--help` says so. */
-export const EXIT = { fine: 0, found: 1, usage: 2, unreachable: 3 } as const;
+export const EXIT = { ok: 0, problems: 1, usage: 2, unreachable: 3 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** Why a command did not come to an answer, in words for people, a line each. */
@@ -18,9 +18,9 @@ export class ToolError extends Error {
 }
 
 /** The command line, or a file that it names, is not what it should be. */
-export const wrongUsage = (faults: readonly Fault[]): ToolError =>
-  new ToolError(EXIT.usage, faults.map(describeFault));
+export const createUsageError = (faults: readonly FieldError[]): ToolError =>
+  new ToolError(EXIT.usage, faults.map(formatFieldError));
 
 /** What was asked for is not there, or not what it should be. */
-export const foundWrong = (faults: readonly Fault[]): ToolError =>
-  new ToolError(EXIT.found, faults.map(describeFault));
+export const createProblemError = (faults: readonly FieldError[]): ToolError =>
+  new ToolError(EXIT.problems, faults.map(formatFieldError));

@@ -1,14 +1,20 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { CLUSTER_PLATFORM, jwks, PLATFORM, run, S3_PLATFORM } from './fixtures/stage.ts';
-import { publishedKeys } from './jwks.ts';
+import {
+  CLUSTER_PLATFORM,
+  createJwks,
+  PLATFORM,
+  runCli,
+  S3_PLATFORM,
+} from './fixtures/cli-harness.ts';
+import { parsePublishedKeys } from './jwks.ts';
 
 const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
-const trust = (...words: readonly string[]) => run(['trust-policy', ...words]);
+const runTrustPolicy = (...words: readonly string[]) => runCli(['trust-policy', ...words]);
 
 describe('trust-policy', () => {
   test('prints aws commands for the provider and the role', async () => {
-    const { code, out } = await trust('--role', ROLE, '--namespace', 'research');
+    const { code, out } = await runTrustPolicy('--role', ROLE, '--namespace', 'research');
     const [provider, role, ...rest] = out.trimEnd().split('\n');
     expect(provider).toBe(
       'aws iam create-open-id-connect-provider --url https://issuer.example/prod --client-id-list sts.amazonaws.com',
@@ -21,7 +27,7 @@ describe('trust-policy', () => {
   });
 
   test('prints Terraform', async () => {
-    const { out } = await trust('--role', ROLE, '--format', 'terraform');
+    const { out } = await runTrustPolicy('--role', ROLE, '--format', 'terraform');
     expect(out).toContain('resource "aws_iam_role" "agent-reports" {');
   });
 
@@ -36,7 +42,7 @@ describe('trust-policy', () => {
         '--tag',
         'valetkey-param-customer=acme',
       ];
-      const { out } = await trust(
+      const { out } = await runTrustPolicy(
         '--role',
         ROLE,
         option,
@@ -66,21 +72,21 @@ describe('trust-policy', () => {
   );
 
   test("--authority prints the one for the authority's own roles", async () => {
-    const { out } = await trust('--role', ROLE, '--authority', '--format', 'json');
+    const { out } = await runTrustPolicy('--role', ROLE, '--authority', '--format', 'json');
     expect(out).toContain('"issuer.example/prod:sub": "spiffe://prod.example/authority"');
   });
 
   test('takes a name with its account, and the only account that the platform allows', async () => {
     const named = ['trust-policy', '--role', 'team/agent', '--format', 'json'];
     const provider = 'arn:aws:iam::111122223333:oidc-provider/issuer.example/prod';
-    expect((await run([...named, '--account', '111122223333'])).out).toContain(provider);
+    expect((await runCli([...named, '--account', '111122223333'])).out).toContain(provider);
     const platform = `${PLATFORM}tasks: {accountIds: ["111122223333"]}\n`;
-    expect((await run(named, { platform })).out).toContain(provider);
+    expect((await runCli(named, { platform })).out).toContain(provider);
   });
 
   test('for a private cloud names a role without account, and the thumbprints of both keys', async () => {
-    const { out } = await run(['trust-policy', '--role', 'agent'], { platform: S3_PLATFORM });
-    const [first = '', second = ''] = publishedKeys(await jwks()).map(
+    const { out } = await runCli(['trust-policy', '--role', 'agent'], { platform: S3_PLATFORM });
+    const [first = '', second = ''] = parsePublishedKeys(await createJwks()).map(
       ({ thumbprint }) => thumbprint,
     );
     expect(first).toMatch(/^[0-9a-f]{40}$/);
@@ -92,7 +98,7 @@ describe('trust-policy', () => {
   test('asks no cluster where the settings stand in a file', async () => {
     const files = { 'platform.yaml': PLATFORM };
     const words = ['trust-policy', '--role', ROLE, '--platform', 'platform.yaml'];
-    expect(await run(words, { files })).toMatchObject({ code: 0, opened: [] });
+    expect(await runCli(words, { files })).toMatchObject({ code: 0, opened: [] });
   });
 
   test.each<readonly [string, readonly string[], number, string]>([
@@ -115,13 +121,13 @@ describe('trust-policy', () => {
       '--authority: expected alone',
     ],
   ])('refuses %s', async (_, words, code, expected) => {
-    const { error, ...ended } = await trust(...words);
+    const { error, ...ended } = await runTrustPolicy(...words);
     expect(error).toContain(expected);
     expect(ended).toMatchObject({ code, out: '' });
   });
 
   test('is nothing for trust: cluster', async () => {
-    const { code, error } = await run(['trust-policy', '--role', ROLE], {
+    const { code, error } = await runCli(['trust-policy', '--role', ROLE], {
       platform: CLUSTER_PLATFORM,
     });
     expect(error).toContain('trust: expected authority');
@@ -131,7 +137,7 @@ describe('trust-policy', () => {
 
 describe('issuer export', () => {
   test('writes both documents where the issuer has them below itself', async () => {
-    const { code, out, written } = await run(['issuer', 'export', 'public']);
+    const { code, out, written } = await runCli(['issuer', 'export', 'public']);
     const { keys } = JSON.parse(written['public/jwks'] ?? '') as { keys: object[] };
     expect(keys).toMatchObject([{ kid: 'key-0' }, { kid: 'key-1' }]);
     expect(JSON.parse(written['public/.well-known/openid-configuration'] ?? '')).toMatchObject({
@@ -145,7 +151,7 @@ describe('issuer export', () => {
 
   test('writes nothing where the authority names another issuer than the platform', async () => {
     const platform = PLATFORM.replace('issuer.example/prod', 'issuer.example/next');
-    const { code, error, written } = await run(['issuer', 'export', 'public'], { platform });
+    const { code, error, written } = await runCli(['issuer', 'export', 'public'], { platform });
     expect(error).toBe(
       '/.well-known/openid-configuration issuer: expected https://issuer.example/next, as the platform says, got "https://issuer.example/prod"\n',
     );
@@ -157,7 +163,7 @@ describe('issuer export', () => {
     [{ keys: [{ kid: 'a', alg: 'ES256' }] }, '/jwks keys[0]: expected kid, alg and x5c'],
   ])('refuses keys that are none: %j', async (document, expected) => {
     const readDocument = () => Promise.resolve(document);
-    const { code, error, written } = await run(['issuer', 'export', 'x'], {
+    const { code, error, written } = await runCli(['issuer', 'export', 'x'], {
       cluster: { readDocument },
     });
     expect(error).toContain(expected);

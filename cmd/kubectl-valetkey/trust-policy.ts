@@ -3,23 +3,23 @@ import { Option, type Command } from 'commander';
 import {
   toAwsCommands,
   toTerraform,
-  trustPolicy,
+  buildTrustPolicy,
   type TrustRequest,
 } from '../../lib/grant/trust-policy.ts';
 import {
-  keyValue,
+  parseKeyValue,
   newCommand,
-  several,
+  collectValues,
   withCluster,
   type Example,
   type Shell,
 } from './command-line.ts';
-import { render } from './answer.ts';
+import { renderResult } from './command-result.ts';
 import type { ClusterOptions } from './cluster.ts';
-import { publishedKeys, readJwks } from './jwks.ts';
-import { authorityOf, platformIn, platformOf } from './platform.ts';
-import { roleArnOf } from './role-arn.ts';
-import { EXIT, wrongUsage } from './tool-error.ts';
+import { parsePublishedKeys, readJwks } from './jwks.ts';
+import { requireAuthority, readPlatformFile, readClusterPlatform } from './platform-settings.ts';
+import { resolveRoleArn } from './role-arn.ts';
+import { EXIT, createUsageError } from './tool-error.ts';
 
 const FORMATS = ['aws', 'terraform', 'json'] as const;
 
@@ -52,7 +52,7 @@ const EXAMPLES: readonly Example[] = [
 ];
 
 /** `trust-policy` */
-export const trustPolicyCommand = (shell: Shell): Command =>
+export const createTrustPolicyCommand = (shell: Shell): Command =>
   withCluster(
     newCommand(
       'trust-policy',
@@ -63,49 +63,55 @@ export const trustPolicyCommand = (shell: Shell): Command =>
       .option('--account <id>', 'its account, where --role is a name')
       .addOption(new Option('--format <format>', 'what to print').choices(FORMATS).default('aws'))
       .addOption(new Option('-o, --output <format>', 'the same as --format json').choices(['json']))
-      .option('--namespace <namespace>', 'trust tasks of this namespace; several times', several)
+      .option(
+        '--namespace <namespace>',
+        'trust tasks of this namespace; several times',
+        collectValues,
+      )
       .option('--service-account <name>', 'trust tasks of this service account alone')
       .option('--task <name>', 'trust this task alone')
-      .option('--tag <name=value>', 'ask for this session tag; several times', keyValue)
+      .option('--tag <name=value>', 'ask for this session tag; several times', parseKeyValue)
       .option('--authority', "one of the authority's own roles: revoker or publisher")
       .option('--platform <file>', "the platform's settings, instead of asking the cluster"),
-  ).action((options: Options) => printTrust(options, shell));
+  ).action((options: Options) => printTrustPolicy(options, shell));
 
-const printTrust = async (options: Options, { edges, finish }: Shell): Promise<void> => {
-  const trusted = trustedOf(options);
-  const cluster = options.platform === undefined ? edges.openCluster(options) : undefined;
+const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): Promise<void> => {
+  const trusted = toTrustedWorkloads(options);
+  const cluster = options.platform === undefined ? io.createClusterClient(options) : undefined;
   const platform =
     cluster === undefined
-      ? await platformIn(edges, options.platform ?? '')
-      : await platformOf(cluster);
+      ? await readPlatformFile(io, options.platform ?? '')
+      : await readClusterPlatform(cluster);
   const { dialect } = platform.cloud;
   const request: TrustRequest = {
-    issuer: authorityOf(platform),
+    issuer: requireAuthority(platform),
     ...{ dialect, trusted },
-    role: roleArnOf(options, platform),
+    role: resolveRoleArn(options, platform),
     // AWS asks for none; Ceph RGW knows an issuer by the certificates of its keys.
     thumbprints:
       dialect === 's3' && cluster !== undefined
-        ? publishedKeys(await readJwks(cluster)).map(({ thumbprint }) => thumbprint)
+        ? parsePublishedKeys(await readJwks(cluster)).map(({ thumbprint }) => thumbprint)
         : [],
   };
-  edges.out(render({ isWell: true, ...printed(request) }, isJson(options) ? 'json' : 'text'));
-  finish(EXIT.fine);
+  io.out(
+    renderResult({ isHealthy: true, ...renderRequest(request) }, isJson(options) ? 'json' : 'text'),
+  );
+  setExitCode(EXIT.ok);
 
-  function printed(given: TrustRequest) {
+  function renderRequest(given: TrustRequest) {
     const text = options.format === 'terraform' ? toTerraform(given) : toAwsCommands(given);
-    return { lines: text.trimEnd().split('\n'), json: trustPolicy(given) };
+    return { lines: text.trimEnd().split('\n'), json: buildTrustPolicy(given) };
   }
 };
 
 const isJson = ({ format, output }: Options): boolean => format === 'json' || output === 'json';
 
-const trustedOf = (options: Options): TrustRequest['trusted'] => {
+const toTrustedWorkloads = (options: Options): TrustRequest['trusted'] => {
   const { authority, namespace, serviceAccount, task, tag } = options;
   const isNarrowed = [namespace, serviceAccount, task, tag].some((each) => each !== undefined);
   if (authority && isNarrowed) {
     const expected = 'alone: the authority signs these grants for itself, not for a task';
-    throw wrongUsage([{ path: '--authority', expected, got: 'other conditions beside it' }]);
+    throw createUsageError([{ path: '--authority', expected, got: 'other conditions beside it' }]);
   }
   if (authority) return 'authority';
   return {

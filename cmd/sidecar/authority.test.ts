@@ -3,17 +3,17 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import type { AuthorityAccess, StreamedRevocation } from '../../lib/contract/authority.ts';
-import { revocation, task } from '../../lib/credentials/fixtures/exchange.ts';
+import type { AuthorityAccess, StreamedRevocation } from '../../lib/contract/authority-api.ts';
+import { buildRevocation, buildTask } from '../../lib/runs/fixtures/fake-exchange.ts';
 import {
-  granted,
-  refused,
+  buildGrantedReply,
+  buildRefusedReply,
   startFakeAuthority,
   type FakeReply,
   type PostedForm,
 } from '../../lib/edge/authority/fixtures/fake-authority.ts';
-import { ask, podFolder, runSidecar } from './fixtures/running.ts';
-import { openTrustOf } from './opened-trust.ts';
+import { sendRequest, createPodFolder, startTestSidecar } from './fixtures/test-sidecar.ts';
+import { createCredentialSourceFactory } from './credential-source.ts';
 
 const ending: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -21,39 +21,41 @@ afterEach(async () => {
 });
 
 const tasks = [
-  task({ name: 'summarize', default: true }),
-  task({ name: 'payroll', exclusive: true }),
+  buildTask({ name: 'summarize', default: true }),
+  buildTask({ name: 'payroll', exclusive: true }),
 ];
 
 const isToken = ({ path }: PostedForm): boolean => path === '/v1/token';
 
 /** Grants every run, each with a number of its own, and takes note of every end. */
-const grantAll = () => {
+const createGrantingReply = () => {
   let runs = 0;
   return (form: PostedForm): FakeReply =>
-    isToken(form) ? granted(form, { run: `run-${(runs += 1)}` }) : { status: 200, body: '' };
+    isToken(form)
+      ? buildGrantedReply(form, { run: `run-${(runs += 1)}` })
+      : { status: 200, body: '' };
 };
 
 type Reply = Parameters<typeof startFakeAuthority>[0];
 
-const start = async (
-  reply: Reply = grantAll(),
+const startSidecarWithAuthority = async (
+  reply: Reply = createGrantingReply(),
   access: Partial<AuthorityAccess> = {},
-  farewellMs = 0,
+  drainMs = 0,
 ) => {
   const authority = await startFakeAuthority(reply);
   const { endpoint, roots } = authority;
-  const pod = podFolder(tasks);
-  const running = await runSidecar({
+  const pod = createPodFolder(tasks);
+  const running = await startTestSidecar({
     tasks,
     pod,
-    farewellMs,
+    drainMs,
     environment: {
       VALETKEY_TRUST: 'authority',
       VALETKEY_AUTHORITY: JSON.stringify({ endpoint, roots, ...access }),
       VALETKEY_CLOUD: '',
     },
-    openTrust: openTrustOf,
+    createCredentialSource: createCredentialSourceFactory,
   });
   let stopping: Promise<void> | undefined;
   const stop = () => (stopping ??= running.stop());
@@ -63,9 +65,9 @@ const start = async (
     running.remove();
   });
   const socketPath = join(running.folder, 'agent', 'socket');
-  const get = (path: string) => ask({ socketPath, path });
+  const get = (path: string) => sendRequest({ socketPath, path });
   const startRun = (name: string, body = '{}') =>
-    ask({
+    sendRequest({
       socketPath,
       path: `/v1/tasks/${name}/runs`,
       method: 'POST',
@@ -75,40 +77,43 @@ const start = async (
   return { ...running, stop, authority, socketPath, get, startRun };
 };
 
-const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
-const codeOf = ({ text }: { text: string }): unknown => json(text)['Code'];
+const parseJson = (text: string): Record<string, unknown> =>
+  JSON.parse(text) as Record<string, unknown>;
+const getCode = ({ text }: { text: string }): unknown => parseJson(text)['Code'];
 
 /** Asks until it is so. */
-const until = async (is: () => boolean | Promise<boolean>): Promise<void> => {
+const waitUntil = async (is: () => boolean | Promise<boolean>): Promise<void> => {
   while (!(await is())) await new Promise((resolve) => setTimeout(resolve, 5));
 };
 
-type Running = Awaited<ReturnType<typeof start>>;
+type Running = Awaited<ReturnType<typeof startSidecarWithAuthority>>;
 
 /** The stream, once it has said what is revoked, and the sidecar has heard it. */
-const connected = async (
+const connectStream = async (
   { authority, telemetryPort }: Running,
   active: readonly StreamedRevocation[] = [],
 ) => {
   const listener = await authority.listener();
-  listener.say({ type: 'revocations', active });
-  await until(async () =>
-    (await ask({ port: telemetryPort, path: '/metrics' })).text.includes('authority_connected 1'),
+  listener.send({ type: 'revocations', active });
+  await waitUntil(async () =>
+    (await sendRequest({ port: telemetryPort, path: '/metrics' })).text.includes(
+      'authority_connected 1',
+    ),
   );
   return listener;
 };
 
-const endsOf = ({ authority }: Running): string[] =>
+const listReportedEnds = ({ authority }: Running): string[] =>
   authority.forms
     .filter((form) => !isToken(form))
     .map(({ fields }) => `${fields['token']} ${fields['reason']}`);
 
 describe('under trust: authority', () => {
   test('credentials come from the authority, in the shape that they always have', async () => {
-    const { get, authority } = await start();
+    const { get, authority } = await startSidecarWithAuthority();
     const answer = await get('/v1/credentials');
     expect(answer.status).toBe(200);
-    expect(json(answer.text)).toMatchObject({
+    expect(parseJson(answer.text)).toMatchObject({
       AccessKeyId: 'ASIA1',
       SecretAccessKey: 'secret-1',
       Token: 'session-1',
@@ -118,7 +123,7 @@ describe('under trust: authority', () => {
   });
 
   test("a human's token goes on to the authority, and what is none is refused", async () => {
-    const { startRun, authority } = await start();
+    const { startRun, authority } = await startSidecarWithAuthority();
     expect((await startRun('summarize', '{"userToken":"not a token"}')).status).toBe(400);
     const answer = await startRun('summarize', '{"userToken":"human.token.secret"}');
     expect(answer.status).toBe(201);
@@ -128,92 +133,95 @@ describe('under trust: authority', () => {
   });
 
   test('a refusal is told by its reason and its policies', async () => {
-    const { get } = await start(() =>
-      refused(403, 'policy_denied', { policies: ['guard/0'], error_description: 'not at night' }),
+    const { get } = await startSidecarWithAuthority(() =>
+      buildRefusedReply(403, 'policy_denied', {
+        policies: ['guard/0'],
+        error_description: 'not at night',
+      }),
     );
     const answer = await get('/v1/credentials');
     expect(answer.status).toBe(403);
-    expect(json(answer.text)).toEqual({
+    expect(parseJson(answer.text)).toEqual({
       Code: 'policy_denied',
       Message: 'The authority refused: not at night (policies: guard/0)',
     });
   });
 
   test('an authority that is away is 503 with Retry-After, and what it grants later is served', async () => {
-    const grant = grantAll();
-    const { get, startRun } = await start((form, before) =>
-      before === 0 ? refused(503, 'starting', {}, { 'Retry-After': '12' }) : grant(form),
+    const grant = createGrantingReply();
+    const { get, startRun } = await startSidecarWithAuthority((form, before) =>
+      before === 0 ? buildRefusedReply(503, 'starting', {}, { 'Retry-After': '12' }) : grant(form),
     );
     const answer = await get('/v1/credentials');
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '12' } });
-    expect(codeOf(answer)).toBe('starting');
+    expect(getCode(answer)).toBe('starting');
     expect((await startRun('summarize')).status).toBe(201);
   });
 });
 
 describe('a revocation', () => {
   test('of a run ends it in less than a second, and says why from then on', async () => {
-    const running = await start();
-    const listener = await connected(running);
-    const { run } = json((await running.startRun('summarize')).text);
+    const running = await startSidecarWithAuthority();
+    const listener = await connectStream(running);
+    const { run } = parseJson((await running.startRun('summarize')).text);
     const path = `/v1/runs/${String(run)}/credentials`;
     expect((await running.get(path)).status).toBe(200);
     const begun = performance.now();
-    listener.say({ type: 'revocations', active: [revocation({ run: String(run) })] });
-    await until(async () => (await running.get(path)).status !== 200);
+    listener.send({ type: 'revocations', active: [buildRevocation({ run: String(run) })] });
+    await waitUntil(async () => (await running.get(path)).status !== 200);
     expect(performance.now() - begun).toBeLessThan(1_000);
     const answer = await running.get(path);
     expect(answer.status).toBe(403);
-    expect(codeOf(answer)).toBe('run_revoked');
+    expect(getCode(answer)).toBe('run_revoked');
     expect(answer.text).toContain('it misbehaves');
     await running.stop();
-    expect(endsOf(running)).toEqual([]);
+    expect(listReportedEnds(running)).toEqual([]);
     expect(running.lines.join('\n')).toContain('"name":"stop-it"');
   });
 
   test('while the run is being started: it does not survive', async () => {
-    const grant = grantAll();
+    const grant = createGrantingReply();
     let asked = (): void => undefined;
     const isAsked = new Promise<void>((resolve) => (asked = resolve));
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
-    const running = await start(async (form) => {
+    const running = await startSidecarWithAuthority(async (form) => {
       asked();
       await held;
       return grant(form);
     });
-    const listener = await connected(running);
+    const listener = await connectStream(running);
     const answer = running.get('/v1/credentials');
     await isAsked;
-    listener.say({ type: 'revocations', active: [revocation({ task: 'summarize' })] });
-    await until(() => running.lines.some((line) => line.includes('revocation received')));
+    listener.send({ type: 'revocations', active: [buildRevocation({ task: 'summarize' })] });
+    await waitUntil(() => running.lines.some((line) => line.includes('revocation received')));
     release();
-    expect(codeOf(await answer)).toBe('run_revoked');
+    expect(getCode(await answer)).toBe('run_revoked');
     expect(running.lines.join('\n')).not.toContain('run started');
   });
 
   test('that stood before we listened keeps a run from beginning', async () => {
-    const running = await start();
-    await connected(running, [revocation({ task: 'summarize' })]);
-    expect(codeOf(await running.get('/v1/credentials'))).toBe('run_revoked');
-    const { text } = await ask({ port: running.telemetryPort, path: '/metrics' });
+    const running = await startSidecarWithAuthority();
+    await connectStream(running, [buildRevocation({ task: 'summarize' })]);
+    expect(getCode(await running.get('/v1/credentials'))).toBe('run_revoked');
+    const { text } = await sendRequest({ port: running.telemetryPort, path: '/metrics' });
     expect(text).toContain('valetkey_sidecar_revocations_received_total 1');
   });
 });
 
 describe('the stream', () => {
   test('is begun again after a goodbye, with the token that the file holds then', async () => {
-    const running = await start();
-    const first = await connected(running);
+    const running = await startSidecarWithAuthority();
+    const first = await connectStream(running);
     writeFileSync(join(running.folder, 'token'), 'next.token.secret');
-    first.say({ type: 'goodbye' });
+    first.send({ type: 'goodbye' });
     const second = await running.authority.listener();
     expect(second.authorization).toBe('Bearer next.token.secret');
     await first.closed;
   });
 
   test('is begun again after what cannot be understood, and the log says so once', async () => {
-    const running = await start();
+    const running = await startSidecarWithAuthority();
     for (let n = 0; n < 3; n += 1) (await running.authority.listener()).write('nonsense\n');
     await running.authority.listener();
     const told = running.lines.filter((line) => line.includes('authority is not heard'));
@@ -222,25 +230,27 @@ describe('the stream', () => {
   });
 
   test('that is silent for longer than the platform allows ends what is held', async () => {
-    const running = await start(grantAll(), { maxSilenceSeconds: 1 });
-    const { run } = json((await running.startRun('summarize')).text);
+    const running = await startSidecarWithAuthority(createGrantingReply(), {
+      maxSilenceSeconds: 1,
+    });
+    const { run } = parseJson((await running.startRun('summarize')).text);
     const path = `/v1/runs/${String(run)}/credentials`;
     expect((await running.get(path)).status).toBe(200);
-    await until(async () => (await running.get(path)).status !== 200);
+    await waitUntil(async () => (await running.get(path)).status !== 200);
     const answer = await running.get(path);
     expect(answer.status).toBe(403);
-    expect(codeOf(answer)).toBe('authority_silent');
+    expect(getCode(answer)).toBe('authority_silent');
     expect(answer.text).toContain('maxSilence');
   });
 
   test('that is cut does not take what is held', async () => {
-    const running = await start();
-    await connected(running);
+    const running = await startSidecarWithAuthority();
+    await connectStream(running);
     const held = await running.get('/v1/credentials');
     await running.authority.stop();
-    await until(() => running.lines.some((line) => line.includes('authority is not heard')));
+    await waitUntil(() => running.lines.some((line) => line.includes('authority is not heard')));
     expect((await running.get('/v1/credentials')).text).toBe(held.text);
-    const { text } = await ask({ port: running.telemetryPort, path: '/metrics' });
+    const { text } = await sendRequest({ port: running.telemetryPort, path: '/metrics' });
     expect(text).toContain('valetkey_sidecar_authority_connected 0');
     expect(text).toMatch(/authority_silence_seconds \d/);
   });
@@ -248,33 +258,37 @@ describe('the stream', () => {
 
 describe('the end of a run', () => {
   test('completed and superseded are told to the authority', async () => {
-    const running = await start();
-    const { run } = json((await running.startRun('summarize')).text);
-    await ask({
+    const running = await startSidecarWithAuthority();
+    const { run } = parseJson((await running.startRun('summarize')).text);
+    await sendRequest({
       socketPath: running.socketPath,
       method: 'DELETE',
       path: `/v1/runs/${String(run)}`,
     });
     await running.startRun('summarize');
     await running.startRun('payroll');
-    await until(() => endsOf(running).length === 2);
-    expect(endsOf(running)).toEqual(['run-1 completed', 'run-2 superseded']);
+    await waitUntil(() => listReportedEnds(running).length === 2);
+    expect(listReportedEnds(running)).toEqual(['run-1 completed', 'run-2 superseded']);
   });
 
   test('terminated, of many runs at once, is told before the program ends', async () => {
-    const running = await start(grantAll(), {}, 500);
+    const running = await startSidecarWithAuthority(createGrantingReply(), {}, 500);
     for (let n = 0; n < 12; n += 1) await running.startRun('summarize');
     const begun = performance.now();
     await running.stop();
     expect(performance.now() - begun).toBeLessThan(1_500);
-    expect(endsOf(running).toSorted()).toEqual(
+    expect(listReportedEnds(running).toSorted()).toEqual(
       Array.from({ length: 12 }, (_, n) => `run-${n + 1} terminated`).toSorted(),
     );
   });
 
   test('does not hold up the end of the program when nobody listens', async () => {
-    const grant = grantAll();
-    const running = await start((form) => (isToken(form) ? grant(form) : 'hang'), {}, 500);
+    const grant = createGrantingReply();
+    const running = await startSidecarWithAuthority(
+      (form) => (isToken(form) ? grant(form) : 'hang'),
+      {},
+      500,
+    );
     await running.get('/v1/credentials');
     const begun = performance.now();
     await running.stop();
@@ -283,13 +297,13 @@ describe('the end of a run', () => {
 });
 
 test('no log line and no metric holds a secret', async () => {
-  const running = await start();
-  const listener = await connected(running);
+  const running = await startSidecarWithAuthority();
+  const listener = await connectStream(running);
   await running.get('/v1/credentials');
   await running.startRun('summarize', '{"userToken":"human.token.secret"}');
-  listener.say({ type: 'revocations', active: [revocation()] });
-  await until(() => running.lines.some((line) => line.includes('revocation received')));
-  const { text } = await ask({ port: running.telemetryPort, path: '/metrics' });
+  listener.send({ type: 'revocations', active: [buildRevocation()] });
+  await waitUntil(() => running.lines.some((line) => line.includes('revocation received')));
+  const { text } = await sendRequest({ port: running.telemetryPort, path: '/metrics' });
   await running.stop();
   const loopback = (): string => readFileSync(join(running.folder, 'agent', 'token'), 'utf8');
   expect(loopback).toThrow('ENOENT');

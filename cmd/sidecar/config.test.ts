@@ -1,35 +1,38 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { createAuthority } from '../../lib/certificate/authority.ts';
-import { task } from '../../lib/credentials/fixtures/exchange.ts';
-import { describeFault } from '../../lib/reading/fault.ts';
+import { createCertificateAuthority } from '../../lib/certificate/certificate-authority.ts';
+import { buildTask } from '../../lib/runs/fixtures/fake-exchange.ts';
+import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { HELP, readSidecarConfig } from './config.ts';
-import { podFolder } from './fixtures/running.ts';
+import { createPodFolder } from './fixtures/test-sidecar.ts';
 
-const { certificate: ROOT } = await createAuthority({ now: Date.now(), lifetimeMs: 60_000 });
+const { certificate: ROOT } = await createCertificateAuthority({
+  now: Date.now(),
+  lifetimeMs: 60_000,
+});
 
 const removing: (() => void)[] = [];
 afterEach(() => {
   for (const remove of removing.splice(0)) remove();
 });
 
-const environment = (overrides: Record<string, string> = {}) => {
-  const pod = podFolder([task()]);
+const buildEnvironment = (overrides: Record<string, string> = {}) => {
+  const pod = createPodFolder([buildTask()]);
   removing.push(pod.remove);
   return { ...pod.environment, ...overrides };
 };
 
-const faultsOf = (given: Record<string, string>): string[] => {
+const readErrors = (given: Record<string, string>): string[] => {
   const result = readSidecarConfig(given);
-  return result.ok ? [] : result.faults.map(describeFault);
+  return result.ok ? [] : result.faults.map(formatFieldError);
 };
 
 describe("the sidecar's settings", () => {
   test('are read typed, defaults filled in', () => {
-    expect(readSidecarConfig(environment())).toMatchObject({
+    expect(readSidecarConfig(buildEnvironment())).toMatchObject({
       ok: true,
       value: {
-        admitted: { consumers: ['agent'], tasks: [task()] },
+        admitted: { consumers: ['agent'], tasks: [buildTask()] },
         cloud: { region: 'eu-central-1', allowHttp: false, dialect: 'aws', bind: { mode: 'none' } },
         loopback: { host: '127.0.0.1', port: 0 },
         telemetry: { host: '127.0.0.1', port: 0 },
@@ -70,14 +73,14 @@ describe("the sidecar's settings", () => {
     ['SSLKEYLOGFILE', { SSLKEYLOGFILE: '/x' }, 'SSLKEYLOGFILE'],
   ];
   test.each(refused)('%s is refused by name', (_, overrides, named) => {
-    expect(faultsOf(environment(overrides)).join('\n')).toContain(named);
+    expect(readErrors(buildEnvironment(overrides)).join('\n')).toContain(named);
   });
 
   const access = (changes: object = {}): string =>
     JSON.stringify({ endpoint: 'https://authority.example:9445', roots: ROOT, ...changes });
   const underAuthority = (authority = access()) => {
     return {
-      ...environment(),
+      ...buildEnvironment(),
       VALETKEY_CLOUD: '',
       VALETKEY_TRUST: 'authority',
       VALETKEY_AUTHORITY: authority,
@@ -102,7 +105,7 @@ describe("the sidecar's settings", () => {
   test('of the other trust are not read: a cloud that is wrong does no harm', () => {
     const given = { ...underAuthority(), VALETKEY_CLOUD: 'nonsense' };
     expect(readSidecarConfig(given)).toMatchObject({ ok: true, value: { cloud: undefined } });
-    const other = environment({ VALETKEY_AUTHORITY: 'nonsense' });
+    const other = buildEnvironment({ VALETKEY_AUTHORITY: 'nonsense' });
     expect(readSidecarConfig(other)).toMatchObject({ ok: true, value: { authority: undefined } });
   });
 
@@ -115,17 +118,17 @@ describe("the sidecar's settings", () => {
     ['a silence of no length', access({ maxSilenceSeconds: 0 }), 'authority.maxSilenceSeconds'],
     ['an unknown member', access({ insecure: true }), 'authority.insecure'],
   ])('%s is refused by name', (_, authority, named) => {
-    expect(faultsOf(underAuthority(authority)).join('\n')).toContain(named);
+    expect(readErrors(underAuthority(authority)).join('\n')).toContain(named);
   });
 
   test('are refused all at once', () => {
-    const faults = faultsOf({ NODE_OPTIONS: 'x' }).join('\n');
+    const faults = readErrors({ NODE_OPTIONS: 'x' }).join('\n');
     for (const name of ['NODE_OPTIONS', 'VALETKEY_TASKS', 'VALETKEY_CLOUD', 'VALETKEY_POD_NAME']) {
       expect(faults).toContain(name);
     }
   });
 
   test('are all explained by --help', () => {
-    for (const name of Object.keys(environment())) expect(HELP).toContain(name);
+    for (const name of Object.keys(buildEnvironment())) expect(HELP).toContain(name);
   });
 });

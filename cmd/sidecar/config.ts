@@ -1,9 +1,13 @@
 import { listenAddress, origin, type Address } from '../../lib/config/addresses.ts';
-import { certificateBundle } from '../../lib/config/certificates.ts';
-import { refuseDangerousEnvironment } from '../../lib/config/dangerous-environment.ts';
-import { cloudGroup } from '../../lib/config/platform-members.ts';
-import { describeSettings, readSettings, type SettingsOf } from '../../lib/config/settings.ts';
-import type { AuthorityAccess } from '../../lib/contract/authority.ts';
+import { certificateBundle } from '../../lib/config/certificate-bundle.ts';
+import { checkEnvironment } from '../../lib/config/environment-check.ts';
+import { cloudGroup } from '../../lib/config/platform-schema.ts';
+import {
+  formatSettingsHelp,
+  readSettings,
+  type ParsedSettings,
+} from '../../lib/config/environment-settings.ts';
+import type { AuthorityAccess } from '../../lib/contract/authority-api.ts';
 import { SIDECAR_ENV as ENV } from '../../lib/contract/environment.ts';
 import {
   CONSUMER_MOUNT_PATH,
@@ -14,27 +18,32 @@ import {
 } from '../../lib/contract/paths.ts';
 import type { CloudSettings } from '../../lib/contract/platform.ts';
 import type { AdmittedTasks } from '../../lib/contract/task.ts';
-import { fail, succeed, type Result } from '../../lib/reading/fault.ts';
+import { fail, succeed, type Result } from '../../lib/schema/field-error.ts';
 import {
-  checked,
+  refine,
   integer,
   object,
-  oneOf,
+  stringEnum,
   read,
-  refuse,
+  rejectValue,
   string,
   type Reader,
-} from '../../lib/reading/reader.ts';
-import { readAdmittedTasks } from '../../lib/task/admitted.ts';
+} from '../../lib/schema/reader.ts';
+import { readAdmittedTasks } from '../../lib/task/admitted-tasks.ts';
 import { isReadable } from './token-file.ts';
 
 const admittedTasks: Reader<AdmittedTasks> = (given, path, faults) => {
   const text = typeof given === 'string' ? given : '';
-  if (text === '') return refuse(faults, { path, expected: 'the admitted tasks', value: given });
+  if (text === '')
+    return rejectValue(faults, { path, expected: 'the admitted tasks', value: given });
   const result = readAdmittedTasks(text);
   if (result.ok) return result.value;
   faults.push(...result.faults.map((fault) => ({ ...fault, source: path })));
-  return refuse(faults, { path, expected: 'the tasks as admission wrote them', value: 'others' });
+  return rejectValue(faults, {
+    path,
+    expected: 'the tasks as admission wrote them',
+    value: 'others',
+  });
 };
 
 /** JSON that `reader` reads; each of its faults names the variable and, in it, the member. */
@@ -44,7 +53,7 @@ const json =
     const result = read(reader, parseJson(given), root);
     if (result.ok) return result.value;
     faults.push(...result.faults.map((fault) => ({ ...fault, source: path })));
-    return refuse(faults, { path, expected, value: given });
+    return rejectValue(faults, { path, expected, value: given });
   };
 
 /** The `cloud` group of the platform's settings, as JSON, read as the webhook reads it. */
@@ -53,20 +62,20 @@ const cloudSettings: Reader<CloudSettings> = json(cloudGroup, {
   expected: "the platform's cloud settings as JSON",
 });
 
-const encrypted: Reader<CloudSettings> = checked(cloudSettings, ({ stsEndpoint, allowHttp }) =>
+const encrypted: Reader<CloudSettings> = refine(cloudSettings, ({ stsEndpoint, allowHttp }) =>
   stsEndpoint?.startsWith('http:') === true && !allowHttp
     ? 'an https stsEndpoint, or allowHttp: true'
     : undefined,
 );
 
 /** STS's longest session: no run lives longer, so no longer silence means anything. */
-const LONGEST_SILENCE_SECONDS = 43_200;
+const MAX_DISCONNECT_TIMEOUT_SECONDS = 43_200;
 
 const authorityAccess: Reader<AuthorityAccess> = json(
   object({
     endpoint: origin(['https:']),
     roots: certificateBundle,
-    maxSilenceSeconds: { optional: integer({ min: 1, max: LONGEST_SILENCE_SECONDS }) },
+    maxSilenceSeconds: { optional: integer({ min: 1, max: MAX_DISCONNECT_TIMEOUT_SECONDS }) },
   }),
   { root: 'authority', expected: 'where the authority is, and its roots, as JSON' },
 );
@@ -79,26 +88,26 @@ const parseJson = (text: unknown): unknown => {
   }
 };
 
-const readableFile = checked(string(), (path) =>
+const readableFile = refine(string(), (path) =>
   isReadable(path) ? undefined : 'a file that can be read',
 );
 
-const loopbackAddress: Reader<Address> = checked(listenAddress, ({ host }) =>
+const loopbackAddress: Reader<Address> = refine(listenAddress, ({ host }) =>
   host === '127.0.0.1' ? undefined : '127.0.0.1:port, which no other pod can reach',
 );
 
 const name = string({ expected: 'a name', pattern: /^[a-z0-9.-]{1,253}$/ });
 const address = string({ expected: 'an IP address', pattern: /^[0-9a-fA-F.:]{2,45}$/ });
 
-const TRUSTS = ['authority', 'cluster'] as const;
-type Trust = (typeof TRUSTS)[number];
+const TRUST_MODES = ['authority', 'cluster'] as const;
+type TrustMode = (typeof TRUST_MODES)[number];
 
 /** Every setting of the sidecar; the injected spec writes each of them. */
 const SETTINGS = {
   trust: {
     name: ENV.trust,
     help: 'cluster: credentials come straight from STS; authority: from the authority',
-    reader: oneOf(TRUSTS),
+    reader: stringEnum(TRUST_MODES),
     otherwise: 'cluster',
   },
   admitted: { name: ENV.tasks, help: 'admitted tasks, JSON', reader: admittedTasks },
@@ -116,7 +125,7 @@ const SETTINGS = {
   podNamespace: { name: ENV.podNamespace, help: "the pod's namespace", reader: name },
   podIp: { name: ENV.podIp, help: "the pod's address", reader: address },
   profile: {
-    name: ENV.profile,
+    name: ENV.injectionTemplate,
     help: 'SHA-256 of the profile that was injected',
     reader: string({ expected: '64 hexadecimal digits', pattern: /^([0-9a-f]{64})?$/ }),
     otherwise: '',
@@ -147,7 +156,7 @@ const SETTINGS = {
   },
 } as const;
 
-type Settings = SettingsOf<typeof SETTINGS>;
+type Settings = ParsedSettings<typeof SETTINGS>;
 type CommonConfig = Omit<Settings, 'trust' | 'cloud' | 'authority'>;
 /** What is of the other trust is neither required nor read. */
 export type ClusterConfig = CommonConfig & { readonly trust: 'cluster' } & Pick<Settings, 'cloud'>;
@@ -160,15 +169,15 @@ export type SidecarConfig = ClusterConfig | AuthorityConfig;
 export const HELP = `Valetkey's sidecar: trades the pod's token for short-lived, task-scoped cloud
 credentials and serves them to the pod's consumers. It is set by its environment:
 
-${describeSettings(SETTINGS)}
+${formatSettingsHelp(SETTINGS)}
 `;
 
 /** The settings, typed, or every fault at once, each naming its variable. */
 export const readSidecarConfig = (
   environment: Readonly<Record<string, string | undefined>>,
 ): Result<SidecarConfig> => {
-  const dangers = refuseDangerousEnvironment(environment);
-  const settings = readSettings(settingsUnder(environment[ENV.trust]), environment);
+  const dangers = checkEnvironment(environment);
+  const settings = readSettings(selectSettings(environment[ENV.trust]), environment);
   const faults = [...dangers, ...(settings.ok ? [] : settings.faults)];
   if (!settings.ok || faults.length > 0) return fail(faults);
   const { telemetry, podIp } = settings.value;
@@ -178,16 +187,16 @@ export const readSidecarConfig = (
 };
 
 /** A trust that there is not is a fault of its own: what it would need nobody knows. */
-const settingsUnder = (trust: string | undefined) => {
+const selectSettings = (trust: string | undefined) => {
   const { cloud, authority } = SETTINGS;
-  const isAuthority = trust === ('authority' satisfies Trust);
+  const isAuthority = trust === ('authority' satisfies TrustMode);
   return {
     ...SETTINGS,
-    ...(isAuthority ? { cloud: unread(cloud) } : { authority: unread(authority) }),
+    ...(isAuthority ? { cloud: ignoreSetting(cloud) } : { authority: ignoreSetting(authority) }),
   };
 };
 
-const unread = ({ name, help }: { name: string; help: string }) => ({
+const ignoreSetting = ({ name, help }: { name: string; help: string }) => ({
   name,
   help,
   reader: (() => undefined) satisfies Reader<undefined>,

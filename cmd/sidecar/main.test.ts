@@ -5,9 +5,9 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { createAuthority } from '../../lib/certificate/authority.ts';
-import { task } from '../../lib/credentials/fixtures/exchange.ts';
-import { podFolder } from './fixtures/running.ts';
+import { createCertificateAuthority } from '../../lib/certificate/certificate-authority.ts';
+import { buildTask } from '../../lib/runs/fixtures/fake-exchange.ts';
+import { createPodFolder } from './fixtures/test-sidecar.ts';
 
 const removing: (() => void)[] = [];
 afterEach(() => {
@@ -17,7 +17,7 @@ afterEach(() => {
 const MAIN = join(import.meta.dirname, 'main.ts');
 
 /** The program as a process of its own; `until` ends the wait for a line. */
-const run = (environment: Readonly<Record<string, string>>, args: readonly string[] = []) => {
+const runMain = (environment: Readonly<Record<string, string>>, args: readonly string[] = []) => {
   const child = spawn(process.execPath, [MAIN, ...args], { env: environment });
   let output = '';
   const exit = new Promise<number | null>((resolve) => child.on('exit', resolve));
@@ -37,9 +37,9 @@ const run = (environment: Readonly<Record<string, string>>, args: readonly strin
 
 describe('the program', () => {
   test('serves until SIGTERM and then exits 0 within 1.5 s', async () => {
-    const pod = podFolder([task()]);
+    const pod = createPodFolder([buildTask()]);
     removing.push(pod.remove);
-    const { child, exit, until } = run(pod.environment);
+    const { child, exit, until } = runMain(pod.environment);
     await until('sidecar ready');
     const begun = performance.now();
     child.kill('SIGTERM');
@@ -48,10 +48,13 @@ describe('the program', () => {
   }, 20_000);
 
   test('serves and ends likewise while its authority is away, and needs no cloud', async () => {
-    const pod = podFolder([task()]);
+    const pod = createPodFolder([buildTask()]);
     removing.push(pod.remove);
-    const { certificate } = await createAuthority({ now: Date.now(), lifetimeMs: 60_000 });
-    const { child, exit, until } = run({
+    const { certificate } = await createCertificateAuthority({
+      now: Date.now(),
+      lifetimeMs: 60_000,
+    });
+    const { child, exit, until } = runMain({
       ...pod.environment,
       VALETKEY_CLOUD: '',
       VALETKEY_TRUST: 'authority',
@@ -66,7 +69,7 @@ describe('the program', () => {
   }, 20_000);
 
   test('says what is wrong with its settings, as log lines, and exits 1', async () => {
-    const { exit, until, output } = run({ VALETKEY_TASKS: '{}' });
+    const { exit, until, output } = runMain({ VALETKEY_TASKS: '{}' });
     await until('VALETKEY_CLOUD');
     expect(await exit).toBe(1);
     for (const line of output().trim().split('\n')) {
@@ -78,25 +81,25 @@ describe('the program', () => {
     const squatter = createServer();
     await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));
     const { port } = squatter.address() as AddressInfo;
-    const pod = podFolder([task()]);
+    const pod = createPodFolder([buildTask()]);
     removing.push(pod.remove, () => squatter.close());
-    const { exit, until } = run({ ...pod.environment, VALETKEY_TELEMETRY_LISTEN: `:${port}` });
+    const { exit, until } = runMain({ ...pod.environment, VALETKEY_TELEMETRY_LISTEN: `:${port}` });
     await until('VALETKEY_TELEMETRY_LISTEN');
     expect(await exit).toBe(1);
     expect(readdirSync(join(pod.folder, 'agent'))).not.toContain('token');
   }, 20_000);
 
   test('says which setting names a folder it cannot use, and exits 1', async () => {
-    const pod = podFolder([task()]);
+    const pod = createPodFolder([buildTask()]);
     removing.push(pod.remove);
     const folder = join(pod.folder, 'gone');
-    const { exit, until } = run({ ...pod.environment, VALETKEY_CONSUMERS_FOLDER: folder });
+    const { exit, until } = runMain({ ...pod.environment, VALETKEY_CONSUMERS_FOLDER: folder });
     await until('VALETKEY_CONSUMERS_FOLDER');
     expect(await exit).toBe(1);
   }, 20_000);
 
   test('explains its settings', async () => {
-    const { exit, until } = run({}, ['--help']);
+    const { exit, until } = runMain({}, ['--help']);
     await until('VALETKEY_TASKS');
     expect(await exit).toBe(0);
   }, 20_000);

@@ -1,31 +1,33 @@
-import { openSidecarLog } from '../../lib/edge/telemetry/sidecar-log.ts';
+import { createSidecarLog } from '../../lib/edge/telemetry/sidecar-log.ts';
 import { ListenError } from '../../lib/edge/http/local-listener.ts';
-import { describeFault } from '../../lib/reading/fault.ts';
+import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { HELP, readOwnConfig, type SidecarConfig } from './config.ts';
-import { openTrustOf } from './opened-trust.ts';
+import { createCredentialSourceFactory } from './credential-source.ts';
 import { startSidecar } from './sidecar.ts';
-import { clock, schedule } from './time.ts';
+import { clock, schedule } from './system-clock.ts';
 
-const log = openSidecarLog({
+const log = createSidecarLog({
   level: 'info',
   now: clock.now,
   write: (line) => process.stdout.write(line),
 });
 
 /** The kubelet may leave 2 s; most consumers are gone by then. */
-const FAREWELL_MS = 500;
+const DRAIN_MS = 500;
 
 const serve = async (config: SidecarConfig): Promise<void> => {
-  const asked = new Promise((resolve) => process.once('SIGTERM', resolve).once('SIGINT', resolve));
+  const signalled = new Promise((resolve) =>
+    process.once('SIGTERM', resolve).once('SIGINT', resolve),
+  );
   const sidecar = await startSidecar({
     config,
     log,
     clock,
     schedule,
-    farewellMs: FAREWELL_MS,
-    openTrust: openTrustOf(config, log),
+    drainMs: DRAIN_MS,
+    createCredentialSource: createCredentialSourceFactory(config, log),
   });
-  await asked;
+  await signalled;
   await sidecar.stop();
 };
 
@@ -36,19 +38,20 @@ const main = async (): Promise<number> => {
   }
   const config = readOwnConfig();
   if (config.ok) return serve(config.value).then(() => 0);
-  for (const fault of config.faults) log.error('setting refused', { fault: describeFault(fault) });
+  for (const fault of config.faults)
+    log.error('setting refused', { fault: formatFieldError(fault) });
   return 1;
 };
 
 /** Our own words may be shown; of what is not ours, the place alone: it could quote a secret. */
-const fail = (thrown: unknown): number => {
+const logFailure = (thrown: unknown): number => {
   const { name, message, stack = '' } = thrown instanceof Error ? thrown : new Error();
   const at = stack.split('\n').filter((line) => line.startsWith('    at '));
   log.error('sidecar failed', thrown instanceof ListenError ? { fault: message } : { name, at });
   return 1;
 };
 
-process.on('uncaughtException', (thrown) => process.exit(fail(thrown)));
+process.on('uncaughtException', (thrown) => process.exit(logFailure(thrown)));
 void main()
-  .catch(fail)
+  .catch(logFailure)
   .then((code) => process.exit(code));

@@ -1,12 +1,12 @@
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
-import { ExchangeError, type Exchange, type RunRequest } from '../../lib/credentials/exchange.ts';
+import { ExchangeError, type Exchange, type RunRequest } from '../../lib/contract/exchange.ts';
 import type { SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 
 type Outcome = 'issued' | 'refused' | 'unavailable' | 'abandoned';
 
 /** An exchange that counts, times and logs each outcome, and changes none. */
-export const observedExchange = (
+export const createObservedExchange = (
   exchange: Exchange,
   { metrics, log, clock }: { metrics: SidecarMetrics; log: Log; clock: Clock },
 ): Exchange => {
@@ -21,7 +21,7 @@ export const observedExchange = (
       if (percent !== undefined) metrics.packedPolicy(request.task.name, percent);
       return issued;
     } catch (thrown) {
-      const outcome = outcomeOf(thrown, signal);
+      const outcome = toOutcome(thrown, signal);
       ended(outcome);
       if (outcome !== 'abandoned') logFailure(log, request, thrown);
       throw thrown;
@@ -29,7 +29,7 @@ export const observedExchange = (
   };
 };
 
-const outcomeOf = (thrown: unknown, signal: AbortSignal): Outcome => {
+const toOutcome = (thrown: unknown, signal: AbortSignal): Outcome => {
   if (signal.aborted) return 'abandoned';
   return thrown instanceof ExchangeError ? thrown.kind : 'unavailable';
 };

@@ -5,11 +5,11 @@ import { setImmediate as turn } from 'node:timers/promises';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { ExchangeError, type Exchange, type IssuedRun } from '../../lib/credentials/exchange.ts';
-import { task } from '../../lib/credentials/fixtures/exchange.ts';
-import { ask, podFolder, runSidecar } from './fixtures/running.ts';
+import { ExchangeError, type Exchange, type IssuedRun } from '../../lib/contract/exchange.ts';
+import { buildTask } from '../../lib/runs/fixtures/fake-exchange.ts';
+import { sendRequest, createPodFolder, startTestSidecar } from './fixtures/test-sidecar.ts';
 
-type Running = Awaited<ReturnType<typeof runSidecar>>;
+type Running = Awaited<ReturnType<typeof startTestSidecar>>;
 
 const ending: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -17,17 +17,17 @@ afterEach(async () => {
 });
 
 const tasks = [
-  task({ name: 'summarize', containers: ['agent'], default: true }),
-  task({
+  buildTask({ name: 'summarize', containers: ['agent'], default: true }),
+  buildTask({
     name: 'customer',
     containers: ['agent'],
     params: { customer: { pattern: '[a-z]+', maxLength: 40 } },
   }),
-  task({ name: 'mail', containers: ['helper'], purpose: 'send the summary' }),
+  buildTask({ name: 'mail', containers: ['helper'], purpose: 'send the summary' }),
 ];
 
 let issuedRuns = 0;
-const issue: Exchange = ({ task: { lifetimeSeconds } }): Promise<IssuedRun> => {
+const issueRun: Exchange = ({ task: { lifetimeSeconds } }): Promise<IssuedRun> => {
   const number = (issuedRuns += 1);
   return Promise.resolve({
     run: `run-${number}`,
@@ -42,12 +42,12 @@ const issue: Exchange = ({ task: { lifetimeSeconds } }): Promise<IssuedRun> => {
   });
 };
 
-const start = async (
-  exchange = issue,
+const startForTest = async (
+  exchange = issueRun,
   given = tasks,
-  more: Partial<Parameters<typeof runSidecar>[0]> = {},
+  more: Partial<Parameters<typeof startTestSidecar>[0]> = {},
 ): Promise<Running> => {
-  const running = await runSidecar({ tasks: given, exchange, ...more });
+  const running = await startTestSidecar({ tasks: given, exchange, ...more });
   let stopping: Promise<void> | undefined;
   const stop = () => (stopping ??= running.stop());
   ending.push(async () => {
@@ -57,44 +57,45 @@ const start = async (
   return { ...running, stop };
 };
 
-const overSocket = ({ folder }: Running, consumer = 'agent') => ({
+const buildSocketRequest = ({ folder }: Running, consumer = 'agent') => ({
   socketPath: join(folder, consumer, 'socket'),
 });
 
-const overLoopback = ({ folder, loopbackPort }: Running, consumer = 'agent') => ({
+const buildLoopbackRequest = ({ folder, loopbackPort }: Running, consumer = 'agent') => ({
   port: loopbackPort,
   headers: { Authorization: readFileSync(join(folder, consumer, 'token'), 'utf8') },
 });
 
-const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
+const parseJson = (text: string): Record<string, unknown> =>
+  JSON.parse(text) as Record<string, unknown>;
 
 describe.each([
-  ['the unix socket', overSocket],
-  ['the loopback', overLoopback],
+  ['the unix socket', buildSocketRequest],
+  ['the loopback', buildLoopbackRequest],
 ])('over %s', (_, over) => {
   test("the default task's credentials come in the AWS container shape", async () => {
-    const running = await start();
-    const answer = await ask({ ...over(running), path: '/v1/credentials' });
+    const running = await startForTest();
+    const answer = await sendRequest({ ...over(running), path: '/v1/credentials' });
     expect(answer.status).toBe(200);
     expect(answer.headers).toMatchObject({
       'content-type': 'application/json',
       'cache-control': 'no-store',
     });
-    expect(Object.keys(json(answer.text))).toEqual([
+    expect(Object.keys(parseJson(answer.text))).toEqual([
       'AccessKeyId',
       'SecretAccessKey',
       'Token',
       'Expiration',
       'AccountId',
     ]);
-    const named = await ask({ ...over(running), path: '/v1/tasks/summarize/credentials' });
+    const named = await sendRequest({ ...over(running), path: '/v1/tasks/summarize/credentials' });
     expect(named.text).toBe(answer.text);
   });
 
   test('a run is started, read and completed, and then is not there', async () => {
-    const running = await start();
+    const running = await startForTest();
     const to = over(running);
-    const started = await ask({
+    const started = await sendRequest({
       ...to,
       method: 'POST',
       path: '/v1/tasks/customer/runs',
@@ -102,23 +103,28 @@ describe.each([
       body: '{"params":{"customer":"acme"},"purpose":"weekly report"}',
     });
     expect(started.status).toBe(201);
-    const { run, task: name, expiresAt, credentials } = json(started.text);
+    const { run, task: name, expiresAt, credentials } = parseJson(started.text);
     expect(name).toBe('customer');
     expect((credentials as { Expiration: string }).Expiration).toBe(expiresAt);
     const path = `/v1/runs/${String(run)}`;
-    const read = await ask({ ...to, path: `${path}/credentials` });
-    expect(json(read.text)).toEqual(credentials);
-    expect(await ask({ ...to, method: 'DELETE', path })).toMatchObject({ status: 204, text: '' });
-    expect(await ask({ ...to, path: `${path}/credentials` })).toMatchObject({ status: 404 });
-    expect(await ask({ ...to, method: 'DELETE', path })).toMatchObject({ status: 404 });
+    const read = await sendRequest({ ...to, path: `${path}/credentials` });
+    expect(parseJson(read.text)).toEqual(credentials);
+    expect(await sendRequest({ ...to, method: 'DELETE', path })).toMatchObject({
+      status: 204,
+      text: '',
+    });
+    expect(await sendRequest({ ...to, path: `${path}/credentials` })).toMatchObject({
+      status: 404,
+    });
+    expect(await sendRequest({ ...to, method: 'DELETE', path })).toMatchObject({ status: 404 });
   });
 });
 
 describe('each consumer', () => {
   test('sees its own tasks, and what they ask for', async () => {
-    const running = await start();
-    const agent = await ask({ ...overSocket(running), path: '/v1/tasks' });
-    expect(json(agent.text)).toEqual({
+    const running = await startForTest();
+    const agent = await sendRequest({ ...buildSocketRequest(running), path: '/v1/tasks' });
+    expect(parseJson(agent.text)).toEqual({
       tasks: [
         { name: 'summarize', default: true, exclusive: false, lifetimeSeconds: 600, params: {} },
         {
@@ -130,41 +136,51 @@ describe('each consumer', () => {
         },
       ],
     });
-    const helper = await ask({ ...overSocket(running, 'helper'), path: '/v1/tasks' });
+    const helper = await sendRequest({
+      ...buildSocketRequest(running, 'helper'),
+      path: '/v1/tasks',
+    });
     expect(helper.text).toContain('send the summary');
   });
 
   test("is refused another's task and cannot see another's run", async () => {
-    const running = await start();
-    const to = { ...overSocket(running, 'helper') };
-    const other = await ask({ ...to, path: '/v1/tasks/summarize/credentials' });
+    const running = await startForTest();
+    const to = { ...buildSocketRequest(running, 'helper') };
+    const other = await sendRequest({ ...to, path: '/v1/tasks/summarize/credentials' });
     expect(other.status).toBe(403);
-    expect(json(other.text)['Code']).toBe('task_not_allowed');
+    expect(parseJson(other.text)['Code']).toBe('task_not_allowed');
     const start_ = { ...to, method: 'POST', path: '/v1/tasks/summarize/runs' };
-    expect(await ask(start_)).toMatchObject({ status: 403 });
-    const mine = await ask({
-      ...overSocket(running),
+    expect(await sendRequest(start_)).toMatchObject({ status: 403 });
+    const mine = await sendRequest({
+      ...buildSocketRequest(running),
       method: 'POST',
       path: '/v1/tasks/summarize/runs',
     });
-    const path = `/v1/runs/${String(json(mine.text)['run'])}`;
-    expect(await ask({ ...to, path: `${path}/credentials` })).toMatchObject({ status: 404 });
-    expect(await ask({ ...to, method: 'DELETE', path })).toMatchObject({ status: 404 });
-    expect(await ask({ ...overSocket(running), path: `${path}/credentials` })).toMatchObject({
+    const path = `/v1/runs/${String(parseJson(mine.text)['run'])}`;
+    expect(await sendRequest({ ...to, path: `${path}/credentials` })).toMatchObject({
+      status: 404,
+    });
+    expect(await sendRequest({ ...to, method: 'DELETE', path })).toMatchObject({ status: 404 });
+    expect(
+      await sendRequest({ ...buildSocketRequest(running), path: `${path}/credentials` }),
+    ).toMatchObject({
       status: 200,
     });
   });
 
   test('is known on the loopback by its token', async () => {
-    const running = await start();
-    const helper = await ask({ ...overLoopback(running, 'helper'), path: '/v1/tasks' });
+    const running = await startForTest();
+    const helper = await sendRequest({
+      ...buildLoopbackRequest(running, 'helper'),
+      path: '/v1/tasks',
+    });
     expect(helper.text).toContain('mail');
     expect(helper.text).not.toContain('summarize');
   });
 });
 
 /** Each row: the request over the socket, its status, its code. */
-const refusals: [string, Parameters<typeof ask>[0], number, string][] = [
+const refusals: [string, Parameters<typeof sendRequest>[0], number, string][] = [
   ['an unknown path', { path: '/v2/credentials' }, 404, 'unknown_route'],
   ['a query', { path: '/v1/credentials?x=1' }, 404, 'unknown_route'],
   ['an unknown task', { path: '/v1/tasks/nothing/credentials' }, 404, 'unknown_task'],
@@ -178,24 +194,34 @@ const refusals: [string, Parameters<typeof ask>[0], number, string][] = [
     409,
     'params_required',
   ],
-  ['no params where there must be', post('{}'), 400, 'bad_request'],
-  ['a param that does not match', post('{"params":{"customer":"A*"}}'), 400, 'bad_request'],
-  ['an unknown key', post('{"params":{"customer":"a"},"role":"x"}'), 400, 'bad_request'],
-  ['a key that is none', post('{"__proto__":{},"params":{"customer":"a"}}'), 400, 'bad_request'],
-  ['text that is no JSON', post('{'), 400, 'bad_request'],
+  ['no params where there must be', buildPost('{}'), 400, 'bad_request'],
+  ['a param that does not match', buildPost('{"params":{"customer":"A*"}}'), 400, 'bad_request'],
+  ['an unknown key', buildPost('{"params":{"customer":"a"},"role":"x"}'), 400, 'bad_request'],
+  [
+    'a key that is none',
+    buildPost('{"__proto__":{},"params":{"customer":"a"}}'),
+    400,
+    'bad_request',
+  ],
+  ['text that is no JSON', buildPost('{'), 400, 'bad_request'],
   [
     "a human's token",
-    post('{"params":{"customer":"a"},"userToken":"x"}'),
+    buildPost('{"params":{"customer":"a"},"userToken":"x"}'),
     400,
     'user_token_unsupported',
   ],
   [
     'a form',
-    { ...post('a=b'), headers: { 'Content-Type': 'application/x-www-form-urlencoded' } },
+    { ...buildPost('a=b'), headers: { 'Content-Type': 'application/x-www-form-urlencoded' } },
     415,
     'not_json',
   ],
-  ['a large body', post(JSON.stringify({ purpose: 'x'.repeat(20_000) })), 413, 'body_too_large'],
+  [
+    'a large body',
+    buildPost(JSON.stringify({ purpose: 'x'.repeat(20_000) })),
+    413,
+    'body_too_large',
+  ],
   [
     'a large header',
     { path: '/v1/tasks', headers: { 'X-Large': 'x'.repeat(9_000) } },
@@ -204,7 +230,7 @@ const refusals: [string, Parameters<typeof ask>[0], number, string][] = [
   ],
 ];
 
-function post(body: string): Parameters<typeof ask>[0] {
+function buildPost(body: string): Parameters<typeof sendRequest>[0] {
   return {
     path: '/v1/tasks/customer/runs',
     method: 'POST',
@@ -215,34 +241,38 @@ function post(body: string): Parameters<typeof ask>[0] {
 
 describe('a request that cannot be answered', () => {
   test.each(refusals)('%s', async (_, request, status, code) => {
-    const running = await start();
-    const answer = await ask({ ...overSocket(running), ...request });
-    expect([answer.status, json(answer.text)['Code']]).toEqual([status, code]);
-    expect(Object.keys(json(answer.text))).toEqual(['Code', 'Message']);
+    const running = await startForTest();
+    const answer = await sendRequest({ ...buildSocketRequest(running), ...request });
+    expect([answer.status, parseJson(answer.text)['Code']]).toEqual([status, code]);
+    expect(Object.keys(parseJson(answer.text))).toEqual(['Code', 'Message']);
     expect(answer.headers['cache-control']).toBe('no-store');
   });
 
   test('names the method that is allowed', async () => {
-    const running = await start();
-    const answer = await ask({ ...overSocket(running), path: '/v1/tasks', method: 'PUT' });
+    const running = await startForTest();
+    const answer = await sendRequest({
+      ...buildSocketRequest(running),
+      path: '/v1/tasks',
+      method: 'PUT',
+    });
     expect(answer.headers['allow']).toBe('GET');
   });
 
   test('names the tasks when several are none the default', async () => {
-    const several = [task({ name: 'one' }), task({ name: 'two' })];
-    const running = await start(issue, several);
-    const answer = await ask({ ...overSocket(running), path: '/v1/credentials' });
+    const several = [buildTask({ name: 'one' }), buildTask({ name: 'two' })];
+    const running = await startForTest(issueRun, several);
+    const answer = await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
     expect(answer.status).toBe(409);
     expect(answer.text).toMatch(/one, two/);
   });
 
   test('is told by STS’s own code and message, and the log hears of it', async () => {
-    const running = await start(() =>
+    const running = await startForTest(() =>
       Promise.reject(new ExchangeError('refused', 'AccessDenied', 'the trust policy says no')),
     );
-    const answer = await ask({ ...overSocket(running), path: '/v1/credentials' });
+    const answer = await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
     expect(answer).toMatchObject({ status: 403, headers: { 'retry-after': '5' } });
-    expect(json(answer.text)).toEqual({
+    expect(parseJson(answer.text)).toEqual({
       Code: 'AccessDenied',
       Message: 'the trust policy says no',
     });
@@ -250,19 +280,23 @@ describe('a request that cannot be answered', () => {
   });
 
   test('waits less than 900 ms while an exchange goes on', async () => {
-    const running = await start(() => new Promise(() => undefined));
+    const running = await startForTest(() => new Promise(() => undefined));
     const begun = performance.now();
-    const answer = await ask({ ...overSocket(running), path: '/v1/credentials' });
+    const answer = await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
-    expect(json(answer.text)['Code']).toBe('exchange_in_progress');
+    expect(parseJson(answer.text)['Code']).toBe('exchange_in_progress');
     expect(performance.now() - begun).toBeGreaterThan(500);
   });
 
   test('for one run too many waits for an end', async () => {
-    const running = await start();
-    const request = { ...overSocket(running), method: 'POST', path: '/v1/tasks/summarize/runs' };
-    for (let n = 0; n < 16; n += 1) expect((await ask(request)).status).toBe(201);
-    const answer = await ask(request);
+    const running = await startForTest();
+    const request = {
+      ...buildSocketRequest(running),
+      method: 'POST',
+      path: '/v1/tasks/summarize/runs',
+    };
+    for (let n = 0; n < 16; n += 1) expect((await sendRequest(request)).status).toBe(201);
+    const answer = await sendRequest(request);
     expect(answer.status).toBe(429);
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
   });
@@ -270,16 +304,18 @@ describe('a request that cannot be answered', () => {
 
 describe('a consumer that uses up its connections', () => {
   test("starves itself and not another's socket", async () => {
-    const running = await start();
+    const running = await startForTest();
     const open = (): Promise<Socket> =>
       new Promise((resolve) => {
-        const socket = connect(overSocket(running, 'helper').socketPath, () => resolve(socket));
+        const socket = connect(buildSocketRequest(running, 'helper').socketPath, () =>
+          resolve(socket),
+        );
         socket.on('error', () => socket.destroy());
       });
     const hoard = await Promise.all(Array.from({ length: 256 }, open));
     const path = '/v1/tasks';
-    await expect(ask({ ...overSocket(running, 'helper'), path })).rejects.toThrow();
-    expect((await ask({ ...overSocket(running), path })).status).toBe(200);
+    await expect(sendRequest({ ...buildSocketRequest(running, 'helper'), path })).rejects.toThrow();
+    expect((await sendRequest({ ...buildSocketRequest(running), path })).status).toBe(200);
     for (const socket of hoard) socket.destroy();
   });
 });
@@ -302,25 +338,25 @@ const hostile: [string, Record<string, string>, number][] = [
 
 describe('the loopback', () => {
   test.each(hostile)('refuses %s', async (_, headers, status) => {
-    const running = await start();
-    const to = overLoopback(running);
+    const running = await startForTest();
+    const to = buildLoopbackRequest(running);
     for (const path of ['/v1/credentials', '/nowhere']) {
-      const answer = await ask({ ...to, path, headers: { ...to.headers, ...headers } });
+      const answer = await sendRequest({ ...to, path, headers: { ...to.headers, ...headers } });
       expect(answer.status).toBe(status);
       expect(answer.text).not.toContain('very-secret');
     }
   });
 
   test('answers what the fetch of Node sends, which no browser sends alone', async () => {
-    const to = overLoopback(await start());
+    const to = buildLoopbackRequest(await startForTest());
     const headers = { ...to.headers, 'Sec-Fetch-Mode': 'cors' };
-    expect((await ask({ ...to, headers, path: '/v1/credentials' })).status).toBe(200);
+    expect((await sendRequest({ ...to, headers, path: '/v1/credentials' })).status).toBe(200);
   });
 
   test('asks for the token whatever the method', async () => {
-    const { loopbackPort: port } = await start();
+    const { loopbackPort: port } = await startForTest();
     for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS', 'PUT', 'PATCH', 'TRACE']) {
-      expect((await ask({ port, method, path: '/v1/credentials' })).status).toBe(401);
+      expect((await sendRequest({ port, method, path: '/v1/credentials' })).status).toBe(401);
     }
   });
 
@@ -374,17 +410,17 @@ describe('the loopback', () => {
     ['what is no HTTP', () => 'hello\r\n\r\n', /^HTTP\/1.1 400/],
   ];
   test.each(raw)('refuses %s', async (_, render, status) => {
-    const running = await start();
-    const to = overLoopback(running);
+    const running = await startForTest();
+    const to = buildLoopbackRequest(running);
     const text = render(`127.0.0.1:${to.port}`, to.headers.Authorization);
-    const answer = await speak(to.port, text);
+    const answer = await sendRaw(to.port, text);
     expect(answer).toMatch(status);
     expect(answer).not.toContain('very-secret');
   });
 
   test('drops who does not finish a request', async () => {
-    const { loopbackPort } = await start();
-    const answer = await speak(loopbackPort, 'GET /v1/credentials HTTP/1.1\r\nHost: x\r\n');
+    const { loopbackPort } = await startForTest();
+    const answer = await sendRaw(loopbackPort, 'GET /v1/credentials HTTP/1.1\r\nHost: x\r\n');
     expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*"Code":"request_timeout"/);
   }, 15_000);
 
@@ -393,8 +429,8 @@ describe('the loopback', () => {
     await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));
     const { port } = squatter.address() as { port: number };
     const environment = { VALETKEY_LOOPBACK_LISTEN: `127.0.0.1:${port}` };
-    const pod = podFolder(tasks);
-    await expect(runSidecar({ tasks, exchange: issue, pod, environment })).rejects.toThrow(
+    const pod = createPodFolder(tasks);
+    await expect(startTestSidecar({ tasks, exchange: issueRun, pod, environment })).rejects.toThrow(
       /VALETKEY_LOOPBACK_LISTEN.*EADDRINUSE/,
     );
     expect(readdirSync(join(pod.folder, 'agent'))).toEqual([]);
@@ -404,7 +440,7 @@ describe('the loopback', () => {
 });
 
 /** Sends bytes and answers all that comes back until the other side closes or has answered. */
-const speak = (port: number, text: string): Promise<string> =>
+const sendRaw = (port: number, text: string): Promise<string> =>
   new Promise((resolve) => {
     let answer = '';
     const socket = connect(port, '127.0.0.1', () => socket.write(text));
@@ -418,57 +454,64 @@ const speak = (port: number, text: string): Promise<string> =>
 
 describe("the consumers' folders", () => {
   test('hold a socket for everybody and a token that is new at each start', async () => {
-    const running = await start();
+    const running = await startForTest();
     const { folder } = running;
     expect(statSync(join(folder, 'agent', 'socket')).mode & 0o777).toBe(0o666);
     expect(statSync(join(folder, 'agent', 'token')).mode & 0o777).toBe(0o644);
     const tokens = ['agent', 'helper'].map((c) => readFileSync(join(folder, c, 'token'), 'utf8'));
-    const again = await start();
+    const again = await startForTest();
     tokens.push(readFileSync(join(again.folder, 'agent', 'token'), 'utf8'));
     expect(new Set(tokens).size).toBe(3);
     for (const token of tokens) expect(Buffer.from(token, 'base64url').length).toBe(32);
   });
 
   test('hold nothing secret but the tokens', async () => {
-    const running = await start();
-    await ask({ ...overSocket(running), path: '/v1/credentials' });
+    const running = await startForTest();
+    await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
     const names = readdirSync(running.folder, { recursive: true, encoding: 'utf8' });
     const files = names.filter((name) => statSync(join(running.folder, name)).isFile());
     expect(files.sort()).toEqual(['agent/token', 'helper/token', 'token']);
   });
 
   test('may hold what a killed sidecar left', async () => {
-    const pod = podFolder(tasks);
+    const pod = createPodFolder(tasks);
     for (const name of ['socket', 'token', 'token.new']) {
       writeFileSync(join(pod.folder, 'agent', name), 'stale');
     }
-    const running = await start(issue, tasks, { pod });
-    expect((await ask({ ...overSocket(running), path: '/v1/credentials' })).status).toBe(200);
-    expect((await ask({ ...overLoopback(running), path: '/v1/tasks' })).status).toBe(200);
+    const running = await startForTest(issueRun, tasks, { pod });
+    expect(
+      (await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' })).status,
+    ).toBe(200);
+    expect(
+      (await sendRequest({ ...buildLoopbackRequest(running), path: '/v1/tasks' })).status,
+    ).toBe(200);
   });
 });
 
 describe('probes and metrics', () => {
   test('ready means listening and a readable token, and never an exchange', async () => {
     let exchanges = 0;
-    const running = await start((request, signal) => {
+    const running = await startForTest((request, signal) => {
       exchanges += 1;
-      return issue(request, signal);
+      return issueRun(request, signal);
     });
     const port = running.telemetryPort;
-    expect((await ask({ port, path: '/healthz' })).status).toBe(200);
-    expect((await ask({ port, path: '/readyz' })).status).toBe(200);
+    expect((await sendRequest({ port, path: '/healthz' })).status).toBe(200);
+    expect((await sendRequest({ port, path: '/readyz' })).status).toBe(200);
     expect(exchanges).toBe(0);
     const { rename } = await import('node:fs/promises');
     await rename(join(running.folder, 'token'), join(running.folder, 'gone'));
-    expect((await ask({ port, path: '/readyz' })).status).toBe(503);
+    expect((await sendRequest({ port, path: '/readyz' })).status).toBe(503);
   });
 
   test('count and time without a secret, a pod or a session in any label', async () => {
-    const running = await start();
-    await ask({ ...overSocket(running), path: '/v1/credentials' });
-    await ask({ ...overSocket(running), path: '/v1/runs/private-name/credentials' });
-    const { text } = await ask({ port: running.telemetryPort, path: '/metrics' });
+    const running = await startForTest();
+    await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
+    await sendRequest({
+      ...buildSocketRequest(running),
+      path: '/v1/runs/private-name/credentials',
+    });
+    const { text } = await sendRequest({ port: running.telemetryPort, path: '/metrics' });
     for (const line of [
       'valetkey_sidecar_requests_total{route="/v1/credentials",code="200"} 1',
       'valetkey_sidecar_requests_total{route="/v1/runs/{run}/credentials",code="404"} 1',
@@ -484,8 +527,8 @@ describe('probes and metrics', () => {
   });
 
   test('no log line holds a secret', async () => {
-    const running = await start();
-    await ask({ ...overSocket(running), path: '/v1/credentials' });
+    const running = await startForTest();
+    await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
     await running.stop();
     expect(running.lines.join('\n')).not.toMatch(/very-secret|ASIA|exchange\.token/);
     expect(running.lines.join('\n')).toContain('"reason":"terminated"');
@@ -494,29 +537,29 @@ describe('probes and metrics', () => {
 
 describe('the end of the pod', () => {
   test('ends every run, answers 503, takes the tokens back and stops within 1.5 s', async () => {
-    const running = await start(issue, tasks, { farewellMs: 500 });
-    const to = overSocket(running);
-    await ask({ ...to, path: '/v1/credentials' });
+    const running = await startForTest(issueRun, tasks, { drainMs: 500 });
+    const to = buildSocketRequest(running);
+    await sendRequest({ ...to, path: '/v1/credentials' });
     const begun = performance.now();
     const stopping = running.stop();
     await turn();
-    const answer = await ask({ ...to, path: '/v1/credentials' });
+    const answer = await sendRequest({ ...to, path: '/v1/credentials' });
     expect(answer.status).toBe(503);
-    expect(json(answer.text)['Code']).toBe('terminating');
+    expect(parseJson(answer.text)['Code']).toBe('terminating');
     expect(() => readFileSync(join(running.folder, 'agent', 'token'))).toThrow('ENOENT');
     await stopping;
     expect(performance.now() - begun).toBeLessThan(1500);
-    await expect(ask({ ...to, path: '/v1/credentials' })).rejects.toThrow();
+    await expect(sendRequest({ ...to, path: '/v1/credentials' })).rejects.toThrow();
   });
 
   test('answers at once those who wait for an exchange', async () => {
     const never: Exchange = () => new Promise(() => undefined);
-    const running = await start(never, tasks, { farewellMs: 500 });
-    const waiting = ask({ ...overSocket(running), path: '/v1/credentials' });
-    await ask({ ...overSocket(running), path: '/v1/tasks' });
+    const running = await startForTest(never, tasks, { drainMs: 500 });
+    const waiting = sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
+    await sendRequest({ ...buildSocketRequest(running), path: '/v1/tasks' });
     const begun = performance.now();
     void running.stop();
-    expect(json((await waiting).text)['Code']).toBe('terminating');
+    expect(parseJson((await waiting).text)['Code']).toBe('terminating');
     expect(performance.now() - begun).toBeLessThan(400);
   });
 });

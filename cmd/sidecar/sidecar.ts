@@ -6,10 +6,10 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../../lib/contract/paths.ts';
-import { openRunBook, type RunBook } from '../../lib/credentials/run-book.ts';
-import type { Schedule } from '../../lib/credentials/schedule.ts';
-import { budgetConnections } from '../../lib/edge/http/connection-budgets.ts';
-import { openLoopbackGuard } from '../../lib/edge/http/local-guard.ts';
+import { createRunRegistry, type RunRegistry } from '../../lib/runs/run-registry.ts';
+import type { Schedule } from '../../lib/contract/schedule.ts';
+import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
+import { createLoopbackAuthenticator } from '../../lib/edge/http/loopback-auth.ts';
 import {
   closeListener,
   createLocalServer,
@@ -21,25 +21,25 @@ import {
   publishToken,
   withdrawToken,
 } from '../../lib/edge/http/local-token-file.ts';
-import { openLateSidecarMetrics } from '../../lib/edge/telemetry/late-sidecar-metrics.ts';
+import { createLazySidecarMetrics } from '../../lib/edge/telemetry/lazy-sidecar-metrics.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
 import type { SidecarConfig } from './config.ts';
-import { observedExchange } from './observed-exchange.ts';
-import { openRoutes } from './routes.ts';
+import { createObservedExchange } from './observed-exchange.ts';
+import { createRoutes } from './routes.ts';
 import { isReadable } from './token-file.ts';
-import type { OpenTrust, Trust } from './trust.ts';
+import type { CreateCredentialSource, CredentialSource } from './trust.ts';
 
 /** Of the 1.5 s that there are: what is not told by then, the deadline tells. */
-const LEAVE_MS = 1_000;
+const SHUTDOWN_MS = 1_000;
 
-export type SidecarParts = {
+export type SidecarDeps = {
   readonly config: SidecarConfig;
   readonly log: Log;
   readonly clock: Clock;
   readonly schedule: Schedule;
-  readonly openTrust: OpenTrust;
+  readonly createCredentialSource: CreateCredentialSource;
   /** So long 503 is answered after the end, for those who still ask. */
-  readonly farewellMs: number;
+  readonly drainMs: number;
 };
 
 export type Sidecar = {
@@ -55,11 +55,11 @@ export type Sidecar = {
  *
  * @throws Error that names the setting, when a port cannot be had
  */
-export const startSidecar = async (parts: SidecarParts): Promise<Sidecar> => {
+export const startSidecar = async (parts: SidecarDeps): Promise<Sidecar> => {
   const { config, log } = parts;
-  const { book, metrics, trust } = openBook(parts);
+  const { book: registry, metrics, trust: source } = createRegistry(parts);
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
-  const routes = openRoutes({ ...config, book, log, countRequest: metrics.countRequest });
+  const routes = createRoutes({ ...config, registry, log, countRequest: metrics.countRequest });
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);
   const unready = () => (isReadable(config.tokenFile) ? [] : [SIDECAR_ENV.tokenFile]);
   const telemetry = createMetricsServer({ ...metrics, unready });
@@ -72,7 +72,7 @@ export const startSidecar = async (parts: SidecarParts): Promise<Sidecar> => {
     }),
   );
   await listenOnAddress(telemetry, { ...config.telemetry, setting: SIDECAR_ENV.telemetry });
-  for (const [consumer, token] of tokens) publishToken(tokenPath(config, consumer), token);
+  for (const [consumer, token] of tokens) publishToken(getTokenPath(config, consumer), token);
   log.info('sidecar ready', {
     pod: `${config.podNamespace}/${config.podName}`,
     profile: config.profile,
@@ -80,27 +80,28 @@ export const startSidecar = async (parts: SidecarParts): Promise<Sidecar> => {
     tasks: config.admitted.tasks.map(({ name }) => name),
   });
   setImmediate(() => {
-    trust.authority?.listen(book);
+    source.authority?.subscribe(registry);
     void metrics.load();
   });
   return {
-    loopbackPort: portOf(loopback),
-    telemetryPort: portOf(telemetry),
-    stop: () => stop(parts, { book, trust, servers: [loopback, telemetry, ...sockets] }),
+    loopbackPort: getPort(loopback),
+    telemetryPort: getPort(telemetry),
+    stop: () =>
+      stopSidecar(parts, { registry, source, servers: [loopback, telemetry, ...sockets] }),
   };
 };
 
-const openBook = ({ clock, schedule, log, openTrust }: SidecarParts) => {
-  const metrics = openLateSidecarMetrics({
-    remainingSeconds: () => remainingSeconds(book),
-    authority: () => trust.authority?.reading(),
+const createRegistry = ({ clock, schedule, log, createCredentialSource }: SidecarDeps) => {
+  const metrics = createLazySidecarMetrics({
+    remainingSeconds: () => computeRemainingSeconds(registry),
+    authority: () => source.authority?.getConnectionState(),
   });
-  const trust = openTrust(metrics);
-  const book: RunBook = openRunBook({
-    exchange: observedExchange(trust.exchange, { metrics, log, clock }),
+  const source = createCredentialSource(metrics);
+  const registry: RunRegistry = createRunRegistry({
+    exchange: createObservedExchange(source.exchange, { metrics, log, clock }),
     clock,
     schedule,
-    knownAt: trust.authority?.knownAt,
+    revocationsCurrentUntil: source.authority?.revocationsCurrentUntil,
     observer: {
       started: ({ run, task, consumer }) => {
         metrics.runStarted(task.name);
@@ -108,19 +109,19 @@ const openBook = ({ clock, schedule, log, openTrust }: SidecarParts) => {
       },
       ended: (ended, reason) => {
         const { run, task, consumer } = ended;
-        trust.authority?.runEnded(ended, reason);
+        source.authority?.reportRunEnd(ended, reason);
         metrics.runEnded(task.name, reason);
         log.info('run ended', { run, task: task.name, consumer, reason });
       },
     },
   });
-  return { book, metrics, trust };
+  return { registry, metrics, source };
 };
 
 /** What remains of the longest-lived run of each task. */
-const remainingSeconds = (book: RunBook): ReadonlyMap<string, number> => {
+const computeRemainingSeconds = (book: RunRegistry): ReadonlyMap<string, number> => {
   const longest = new Map<string, number>();
-  for (const run of book.live()) {
+  for (const run of book.listActive()) {
     const seconds = Math.max(0, book.remainingMs(run) / 1000);
     longest.set(run.task.name, Math.max(seconds, longest.get(run.task.name) ?? 0));
   }
@@ -130,13 +131,13 @@ const remainingSeconds = (book: RunBook): ReadonlyMap<string, number> => {
 const listenOnLoopback = async (
   config: SidecarConfig,
   tokens: ReadonlyMap<string, string>,
-  loopback: ReturnType<typeof openRoutes>['loopback'],
+  loopback: ReturnType<typeof createRoutes>['loopback'],
 ): Promise<Server> => {
   const server = createLocalServer();
-  const assign = budgetConnections(server);
+  const assign = createConnectionLimiter(server);
   await listenOnAddress(server, { ...config.loopback, setting: SIDECAR_ENV.loopback });
-  const host = `${config.loopback.host}:${portOf(server)}`;
-  const guard = openLoopbackGuard({ host, tokens });
+  const host = `${config.loopback.host}:${getPort(server)}`;
+  const guard = createLoopbackAuthenticator({ host, tokens });
   const admit: typeof guard = (request) => {
     const who = guard(request);
     if (who.kind === 'consumer') assign(request.socket, who.consumer);
@@ -146,19 +147,23 @@ const listenOnLoopback = async (
   return server;
 };
 
-const stop = async (
-  { config, schedule, log, farewellMs }: SidecarParts,
-  { book, trust, servers }: { book: RunBook; trust: Trust; servers: readonly Server[] },
+const stopSidecar = async (
+  { config, schedule, log, drainMs }: SidecarDeps,
+  {
+    registry,
+    source,
+    servers,
+  }: { registry: RunRegistry; source: CredentialSource; servers: readonly Server[] },
 ): Promise<void> => {
-  const runs = book.close();
+  const runs = registry.close();
   log.info('sidecar ending', { runs });
-  for (const consumer of config.admitted.consumers) withdrawToken(tokenPath(config, consumer));
-  const farewell = new Promise<void>((resolve) => void schedule(farewellMs, resolve));
-  await Promise.all([farewell, trust.authority?.leave(LEAVE_MS)]);
+  for (const consumer of config.admitted.consumers) withdrawToken(getTokenPath(config, consumer));
+  const drained = new Promise<void>((resolve) => void schedule(drainMs, resolve));
+  await Promise.all([drained, source.authority?.shutdown(SHUTDOWN_MS)]);
   await Promise.all(servers.map(closeListener));
 };
 
-const tokenPath = ({ consumersFolder }: SidecarConfig, consumer: string): string =>
+const getTokenPath = ({ consumersFolder }: SidecarConfig, consumer: string): string =>
   join(consumersFolder, consumer, LOOPBACK_TOKEN_FILE_NAME);
 
-const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+const getPort = (server: Server): number => (server.address() as AddressInfo).port;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import { isReadable, tokenReader } from './token-file.ts';
+import { isReadable, createTokenReader } from './token-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'valetkey-token-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -13,7 +13,7 @@ const path = join(folder, 'token');
 
 describe('the projected token', () => {
   test('is read afresh each time: the kubelet replaces it', () => {
-    const read = tokenReader(path);
+    const read = createTokenReader(path);
     for (const token of ['first', 'second']) {
       writeFileSync(path, `${token}\n`);
       expect(read()).toBe(token);
@@ -25,7 +25,7 @@ describe('the projected token', () => {
     ['that is gone', () => rmSync(path)],
   ])('%s is unavailable, and the setting is named', (_, damage) => {
     damage();
-    expect(tokenReader(path)).toThrow(
+    expect(createTokenReader(path)).toThrow(
       expect.objectContaining({
         kind: 'unavailable',
         code: 'token_unreadable',

@@ -1,7 +1,7 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
-import { ExchangeError } from '../../lib/credentials/exchange.ts';
+import { ExchangeError } from '../../lib/contract/exchange.ts';
 
 /**
  * Reads the projected token, afresh at each call: the kubelet replaces it at 80 % of its life.
@@ -9,17 +9,17 @@ import { ExchangeError } from '../../lib/credentials/exchange.ts';
  *
  * @throws ExchangeError `token_unreadable`
  */
-export const tokenReader = (path: string) => (): string => {
+export const createTokenReader = (path: string) => (): string => {
   try {
     const token = readFileSync(path, 'utf8').trim();
     if (token !== '') return token;
   } catch (cause) {
-    throw unreadable(path, cause);
+    throw toUnreadableError(path, cause);
   }
-  throw unreadable(path);
+  throw toUnreadableError(path);
 };
 
-const unreadable = (path: string, cause?: unknown): ExchangeError =>
+const toUnreadableError = (path: string, cause?: unknown): ExchangeError =>
   new ExchangeError(
     'unavailable',
     'token_unreadable',

@@ -6,7 +6,10 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { createAuthority, signLeaf } from '../../lib/certificate/authority.ts';
+import {
+  createCertificateAuthority,
+  signLeaf,
+} from '../../lib/certificate/certificate-authority.ts';
 import { WEBHOOK_ENV, WEBHOOK_TUNING_ENV } from '../../lib/contract/environment.ts';
 import { NODE_PATH, PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
 import { WEBHOOK_COMMAND } from '../../lib/contract/runtime.ts';
@@ -28,7 +31,7 @@ beforeAll(async () => {
   program = join(folder, 'moved');
   renameSync(built, program);
   const terms = { now: Date.now(), lifetimeMs: 3_600_000 };
-  const authority = await createAuthority(terms);
+  const authority = await createCertificateAuthority(terms);
   const leaf = await signLeaf(authority, { names: [NAME], ...terms });
   ca = authority.certificate;
   writeFileSync(join(folder, 'tls.crt'), leaf.certificate);

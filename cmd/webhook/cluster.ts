@@ -1,47 +1,53 @@
-import type { RoundEdges, StoredConfiguration } from '../../lib/certificate/round.ts';
-import { ROOTS_CONFIG_MAP, TASK_POLICIES } from '../../lib/contract/authority.ts';
-import { INJECTED_LABEL, PROFILES_CONFIG_MAP } from '../../lib/contract/names.ts';
-import { accessBy, openKubernetes } from '../../lib/edge/kubernetes/client.ts';
-import { watchConfigMap } from '../../lib/edge/kubernetes/config-map-watch.ts';
-import { openConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
-import { watchCustomResources } from '../../lib/edge/kubernetes/custom-resource-watch.ts';
-import { openDirectCalls } from '../../lib/edge/kubernetes/direct-calls.ts';
-import { openNamespaceLabels } from '../../lib/edge/kubernetes/namespace-labels.ts';
-import { listPods } from '../../lib/edge/kubernetes/pods.ts';
-import { openSecret } from '../../lib/edge/kubernetes/secrets.ts';
+import type {
+  CertificateReconcilerDeps,
+  StoredConfiguration,
+} from '../../lib/certificate/certificate-reconciler.ts';
+import { TRUST_BUNDLE_CONFIG_MAP, TASK_POLICIES } from '../../lib/contract/authority-api.ts';
+import { INJECTED_LABEL, INJECTION_TEMPLATES_CONFIG_MAP } from '../../lib/contract/names.ts';
 import {
-  openServiceAccounts,
+  loadClusterConfig,
+  createKubernetesClient,
+} from '../../lib/edge/kubernetes/kubernetes-client.ts';
+import { watchConfigMap } from '../../lib/edge/kubernetes/config-map-watch.ts';
+import { createConfigMapStore } from '../../lib/edge/kubernetes/config-maps.ts';
+import { watchCustomResources } from '../../lib/edge/kubernetes/custom-resource-watch.ts';
+import { createApiClient } from '../../lib/edge/kubernetes/api-client.ts';
+import { createNamespaceLabelReader } from '../../lib/edge/kubernetes/namespace-labels.ts';
+import { listPods } from '../../lib/edge/kubernetes/pod-list.ts';
+import { createSecretStore } from '../../lib/edge/kubernetes/secrets.ts';
+import {
+  createServiceAccountReader,
   type ReadServiceAccount,
 } from '../../lib/edge/kubernetes/service-accounts.ts';
-import { openWebhookConfigurations } from '../../lib/edge/kubernetes/webhook-configurations.ts';
-import type { ReadNamespaceLabels } from '../../lib/identity/identification.ts';
+import { createWebhookConfigurationStore } from '../../lib/edge/kubernetes/webhook-configurations.ts';
+import type { ReadNamespaceLabels } from '../../lib/identity/workload-identification.ts';
 import type { WebhookConfig } from './config.ts';
-import type { PoliciesEdges } from './policies.ts';
-import type { ProfilesEdges } from './profiles.ts';
+import type { PolicyWatchDeps } from './policy-watch.ts';
+import type { TemplateRegistryDeps } from './template-registry.ts';
 
 /** What the webhook asks of the API server, bound to its own objects there. */
-export type Cluster = {
-  readonly certificate: Omit<RoundEdges, 'now' | 'onStep'>;
+export type ClusterClient = {
+  readonly certificate: Omit<CertificateReconcilerDeps, 'now' | 'onStep'>;
   readonly readConfigurations: () => Promise<readonly StoredConfiguration[]>;
-  readonly profiles: Pick<ProfilesEdges, 'store' | 'watch' | 'livePods'>;
+  readonly templates: Pick<TemplateRegistryDeps, 'store' | 'watch' | 'listInjectedPods'>;
   readonly readNamespaceLabels: ReadNamespaceLabels;
   readonly readServiceAccount: ReadServiceAccount;
   /** What follows is for `trust: authority`. */
-  readonly watchRoots: ProfilesEdges['watch'];
-  readonly watchPolicies: PoliciesEdges['watch'];
+  readonly watchTrustBundle: TemplateRegistryDeps['watch'];
+  readonly watchPolicies: PolicyWatchDeps['watch'];
 };
 
 /** Opens the cluster that the webhook runs in. */
-export const openCluster = (
+export const createClusterClient = (
   { namespace, caSecret, configuration, kubeconfig }: WebhookConfig,
-  kubernetes = openKubernetes(accessBy(kubeconfig)),
-): Cluster => {
-  const secret = openSecret(kubernetes, { namespace, name: caSecret });
-  const configurations = openWebhookConfigurations(kubernetes, configuration);
-  const place = { namespace, name: PROFILES_CONFIG_MAP };
-  const roots = { namespace, name: ROOTS_CONFIG_MAP };
+  kubernetes = createKubernetesClient(loadClusterConfig(kubeconfig)),
+): ClusterClient => {
+  const secret = createSecretStore(kubernetes, { namespace, name: caSecret });
+  const configurations = createWebhookConfigurationStore(kubernetes, configuration);
+  const templatesConfigMap = { namespace, name: INJECTION_TEMPLATES_CONFIG_MAP };
+  const trustBundle = { namespace, name: TRUST_BUNDLE_CONFIG_MAP };
   const policies = { kind: 'TaskPolicy', plural: TASK_POLICIES } as const;
-  const calls = openDirectCalls(kubernetes);
+  const calls = createApiClient(kubernetes);
   const monotonic = () => performance.now();
   return {
     certificate: {
@@ -52,14 +58,14 @@ export const openCluster = (
       writeBundle: configurations.writeBundle,
     },
     readConfigurations: configurations.read,
-    profiles: {
-      store: openConfigMap(kubernetes, place),
-      watch: (handlers) => watchConfigMap(kubernetes, { ...place, ...handlers }),
-      livePods: () => listPods(kubernetes, `${INJECTED_LABEL}=true`),
+    templates: {
+      store: createConfigMapStore(kubernetes, templatesConfigMap),
+      watch: (handlers) => watchConfigMap(kubernetes, { ...templatesConfigMap, ...handlers }),
+      listInjectedPods: () => listPods(kubernetes, `${INJECTED_LABEL}=true`),
     },
-    watchRoots: (handlers) => watchConfigMap(kubernetes, { ...roots, ...handlers }),
+    watchTrustBundle: (handlers) => watchConfigMap(kubernetes, { ...trustBundle, ...handlers }),
     watchPolicies: (handlers) => watchCustomResources(kubernetes, { ...policies, ...handlers }),
-    readNamespaceLabels: openNamespaceLabels(calls, monotonic),
-    readServiceAccount: openServiceAccounts(calls, monotonic),
+    readNamespaceLabels: createNamespaceLabelReader(calls, monotonic),
+    readServiceAccount: createServiceAccountReader(calls, monotonic),
   };
 };

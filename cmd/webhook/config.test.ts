@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { describeFault } from '../../lib/reading/fault.ts';
+import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { readWebhookConfig } from './config.ts';
 
 let folder: string;
@@ -16,15 +16,18 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const faultsOf = (environment: Record<string, string>): readonly string[] => {
+const listErrors = (environment: Record<string, string>): readonly string[] => {
   const result = readWebhookConfig(environment);
-  return result.ok ? [] : result.faults.map(describeFault);
+  return result.ok ? [] : result.faults.map(formatFieldError);
 };
-const least = () => ({ VALETKEY_PLATFORM_FILE: file, VALETKEY_NAMESPACE: 'valetkey' });
+const buildMinimalEnvironment = () => ({
+  VALETKEY_PLATFORM_FILE: file,
+  VALETKEY_NAMESPACE: 'valetkey',
+});
 
 describe("the webhook's settings", () => {
   test('need a namespace and the platform, and default as the chart installs', () => {
-    const config = readWebhookConfig(least());
+    const config = readWebhookConfig(buildMinimalEnvironment());
     expect(config).toMatchObject({
       ok: true,
       value: {
@@ -44,7 +47,7 @@ describe("the webhook's settings", () => {
   test('list faults of the environment and of the file together, each with its source', () => {
     const broken = join(folder, 'broken.yaml');
     writeFileSync(broken, 'cloud: {region: EU}\n');
-    const faults = faultsOf({ VALETKEY_PLATFORM_FILE: broken, VALETKEY_LOG_LEVEL: 'loud' });
+    const faults = listErrors({ VALETKEY_PLATFORM_FILE: broken, VALETKEY_LOG_LEVEL: 'loud' });
     expect(faults.join('\n')).toContain(`${broken} sidecar.image: `);
     expect(faults.join('\n')).toContain(`${broken} cloud.region: `);
     expect(faults.join('\n')).toContain('VALETKEY_NAMESPACE: ');
@@ -52,13 +55,17 @@ describe("the webhook's settings", () => {
   });
 
   test('name a file that cannot be read', () => {
-    expect(faultsOf({ ...least(), VALETKEY_PLATFORM_FILE: '/nowhere' })).toEqual([
-      'VALETKEY_PLATFORM_FILE: expected a file that can be read, got "/nowhere"',
-    ]);
+    expect(
+      listErrors({ ...buildMinimalEnvironment(), VALETKEY_PLATFORM_FILE: '/nowhere' }),
+    ).toEqual(['VALETKEY_PLATFORM_FILE: expected a file that can be read, got "/nowhere"']);
   });
 
   test('refuse a dangerous environment beside all else', () => {
-    const faults = faultsOf({ ...least(), NODE_OPTIONS: '--inspect', VALETKEY_NAMESPACE: '' });
+    const faults = listErrors({
+      ...buildMinimalEnvironment(),
+      NODE_OPTIONS: '--inspect',
+      VALETKEY_NAMESPACE: '',
+    });
     expect(faults.map((fault) => fault.split(':')[0])).toEqual([
       'NODE_OPTIONS',
       'VALETKEY_NAMESPACE',
@@ -66,9 +73,9 @@ describe("the webhook's settings", () => {
   });
 
   test('refuse a CA of its own without a cluster to keep it in', () => {
-    expect(faultsOf({ ...least(), VALETKEY_CLUSTER: 'none' })).toHaveLength(1);
+    expect(listErrors({ ...buildMinimalEnvironment(), VALETKEY_CLUSTER: 'none' })).toHaveLength(1);
     const files = { VALETKEY_CLUSTER: 'none', VALETKEY_CERTIFICATES: 'files' };
-    expect(faultsOf({ ...least(), ...files })).toEqual([]);
+    expect(listErrors({ ...buildMinimalEnvironment(), ...files })).toEqual([]);
   });
 
   test('refuse trust: authority without a cluster that holds its roots and policies', () => {
@@ -78,16 +85,20 @@ describe("the webhook's settings", () => {
       file,
       `sidecar: {image: x}\ncloud: {region: eu-central-1}\nauthority: ${authority}\n`,
     );
-    const given = { ...least(), VALETKEY_PLATFORM_FILE: file, VALETKEY_CERTIFICATES: 'files' };
-    expect(faultsOf(given)).toEqual([]);
-    expect(faultsOf({ ...given, VALETKEY_CLUSTER: 'none' })).toEqual([
+    const given = {
+      ...buildMinimalEnvironment(),
+      VALETKEY_PLATFORM_FILE: file,
+      VALETKEY_CERTIFICATES: 'files',
+    };
+    expect(listErrors(given)).toEqual([]);
+    expect(listErrors({ ...given, VALETKEY_CLUSTER: 'none' })).toEqual([
       expect.stringMatching(/^VALETKEY_CLUSTER: .*trust is authority/),
     ]);
   });
 
   test('refuse leaves that would outlive the time their CA has left', () => {
     const lives = { VALETKEY_CA_LIFETIME: '2d', VALETKEY_LEAF_LIFETIME: '1d' };
-    expect(faultsOf({ ...least(), ...lives })).toEqual([
+    expect(listErrors({ ...buildMinimalEnvironment(), ...lives })).toEqual([
       'VALETKEY_LEAF_LIFETIME: expected at most a third of VALETKEY_CA_LIFETIME (172800s), got 86400s',
     ]);
   });

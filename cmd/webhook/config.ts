@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs';
 
 import { listenAddress } from '../../lib/config/addresses.ts';
-import { refuseDangerousEnvironment } from '../../lib/config/dangerous-environment.ts';
+import { checkEnvironment } from '../../lib/config/environment-check.ts';
 import { durationSeconds } from '../../lib/config/durations.ts';
-import { platformFile } from '../../lib/config/platform-file.ts';
-import { describeSettings, readSettings, type SettingsOf } from '../../lib/config/settings.ts';
+import { createPlatformFileReader } from '../../lib/config/platform-file.ts';
+import {
+  formatSettingsHelp,
+  readSettings,
+  type ParsedSettings,
+} from '../../lib/config/environment-settings.ts';
 import {
   PLATFORM_FILE,
   WEBHOOK_ENV as ENV,
@@ -15,9 +19,15 @@ import {
   WEBHOOK_LISTEN,
   WEBHOOK_TELEMETRY_LISTEN,
 } from '../../lib/contract/paths.ts';
-import { LOG_LEVELS } from '../../lib/edge/telemetry/log.ts';
-import { fail, show, succeed, type Fault, type Result } from '../../lib/reading/fault.ts';
-import { oneOf, string } from '../../lib/reading/reader.ts';
+import { LOG_LEVELS } from '../../lib/edge/telemetry/pino-log.ts';
+import {
+  fail,
+  formatValue,
+  succeed,
+  type FieldError,
+  type Result,
+} from '../../lib/schema/field-error.ts';
+import { stringEnum, string } from '../../lib/schema/reader.ts';
 
 const label = string({ expected: 'a DNS label', pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
 const name = string({ expected: 'a name', pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/ });
@@ -35,7 +45,7 @@ const SETTINGS = {
   platform: {
     name: ENV.platformFile,
     help: "the platform's settings, YAML",
-    reader: platformFile(readText),
+    reader: createPlatformFileReader(readText),
     otherwise: PLATFORM_FILE,
   },
   namespace: { name: ENV.namespace, help: 'namespace the webhook runs in', reader: label },
@@ -60,7 +70,7 @@ const SETTINGS = {
   certificates: {
     name: ENV.certificates,
     help: 'own: a CA of its own in a Secret; files: somebody else keeps them (cert-manager)',
-    reader: oneOf(['own', 'files']),
+    reader: stringEnum(['own', 'files']),
     otherwise: 'own',
   },
   caSecret: {
@@ -90,13 +100,13 @@ const SETTINGS = {
   logLevel: {
     name: ENV.logLevel,
     help: LOG_LEVELS.join(', '),
-    reader: oneOf(LOG_LEVELS),
+    reader: stringEnum(LOG_LEVELS),
     otherwise: 'info',
   },
   cluster: {
     name: TUNING.cluster,
     help: 'kubernetes; none is for the demo and development: no API server, no profiles but its own, no check that API servers trust the certificate',
-    reader: oneOf(['kubernetes', 'none']),
+    reader: stringEnum(['kubernetes', 'none']),
     otherwise: 'kubernetes',
   },
   kubeconfig: {
@@ -119,12 +129,12 @@ const SETTINGS = {
   },
 } as const;
 
-export type WebhookConfig = SettingsOf<typeof SETTINGS>;
+export type WebhookConfig = ParsedSettings<typeof SETTINGS>;
 
 export const HELP = `Valetkey's webhook: injects the sidecar into pods that declare tasks, and holds
 pods to the rules. Both for the API server, over HTTPS. It is set by its environment:
 
-${describeSettings(SETTINGS)}
+${formatSettingsHelp(SETTINGS)}
 
 A new value of the annotation valetkey.dev/rotate on the Secret rotates the CA at once.
 `;
@@ -133,23 +143,26 @@ A new value of the annotation valetkey.dev/rotate on the Secret rotates the CA a
 export const readWebhookConfig = (
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Result<WebhookConfig> => {
-  const dangers = refuseDangerousEnvironment(environment);
+  const environmentErrors = checkEnvironment(environment);
   const settings = readSettings(SETTINGS, environment);
-  const faults = [...dangers, ...(settings.ok ? crossFaults(settings.value) : settings.faults)];
+  const faults = [
+    ...environmentErrors,
+    ...(settings.ok ? checkCrossFieldRules(settings.value) : settings.faults),
+  ];
   return settings.ok && faults.length === 0 ? succeed(settings.value) : fail(faults);
 };
 
-const crossFaults = (config: WebhookConfig): readonly Fault[] => {
+const checkCrossFieldRules = (config: WebhookConfig): readonly FieldError[] => {
   const { cluster, certificates, authorityLifetimeSeconds, leafLifetimeSeconds } = config;
   const { trust } = config.platform;
-  const faults: Fault[] = [];
+  const faults: FieldError[] = [];
   if (cluster === 'none' && trust === 'authority') {
     const expected = `kubernetes, since trust is authority: its roots and the policies stand there`;
-    faults.push({ path: TUNING.cluster, expected, got: show(cluster) });
+    faults.push({ path: TUNING.cluster, expected, got: formatValue(cluster) });
   }
   if (cluster === 'none' && certificates === 'own') {
     const expected = `files, since ${TUNING.cluster} is none: a CA of its own lives in a Secret`;
-    faults.push({ path: ENV.certificates, expected, got: show(certificates) });
+    faults.push({ path: ENV.certificates, expected, got: formatValue(certificates) });
   }
   if (leafLifetimeSeconds * 3 > authorityLifetimeSeconds) {
     const expected = `at most a third of ${TUNING.authorityLifetime} (${authorityLifetimeSeconds}s)`;

@@ -1,20 +1,22 @@
 import type { Clock } from '../../lib/contract/clock.ts';
-import { openLog } from '../../lib/edge/telemetry/log.ts';
-import { describeFault } from '../../lib/reading/fault.ts';
-import { openCluster } from './cluster.ts';
+import { createPinoLog } from '../../lib/edge/telemetry/pino-log.ts';
+import { formatFieldError } from '../../lib/schema/field-error.ts';
+import { createClusterClient } from './cluster.ts';
 import { HELP, readWebhookConfig, type WebhookConfig } from './config.ts';
-import { errorFields } from './error-fields.ts';
-import { PACE, startWebhook } from './webhook.ts';
+import { toErrorFields } from './error-fields.ts';
+import { DEFAULT_TIMINGS, startWebhook } from './webhook.ts';
 
 const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
 const serve = async (config: WebhookConfig): Promise<void> => {
-  const asked = new Promise((resolve) => process.once('SIGTERM', resolve).once('SIGINT', resolve));
-  const log = openLog({ program: 'webhook', level: config.logLevel });
-  const cluster = config.cluster === 'none' ? undefined : openCluster(config);
-  const edges = { cluster, log, clock, random: Math.random, pace: PACE };
-  const webhook = await startWebhook(config, edges);
-  await asked;
+  const stopRequested = new Promise((resolve) =>
+    process.once('SIGTERM', resolve).once('SIGINT', resolve),
+  );
+  const log = createPinoLog({ program: 'webhook', level: config.logLevel });
+  const cluster = config.cluster === 'none' ? undefined : createClusterClient(config);
+  const deps = { cluster, log, clock, random: Math.random, timings: DEFAULT_TIMINGS };
+  const webhook = await startWebhook(config, deps);
+  await stopRequested;
   await webhook.drain();
 };
 
@@ -25,17 +27,21 @@ const main = async (): Promise<number> => {
   }
   const config = readWebhookConfig();
   if (config.ok) return serve(config.value).then(() => 0);
-  const log = openLog({ program: 'webhook', level: 'info' });
-  for (const fault of config.faults) log.error('setting refused', { fault: describeFault(fault) });
+  const log = createPinoLog({ program: 'webhook', level: 'info' });
+  for (const fault of config.faults)
+    log.error('setting refused', { fault: formatFieldError(fault) });
   return 1;
 };
 
-const fail = (thrown: unknown): number => {
-  openLog({ program: 'webhook', level: 'info' }).error('webhook failed', errorFields(thrown));
+const logFailure = (thrown: unknown): number => {
+  createPinoLog({ program: 'webhook', level: 'info' }).error(
+    'webhook failed',
+    toErrorFields(thrown),
+  );
   return 1;
 };
 
-process.on('uncaughtException', (thrown) => process.exit(fail(thrown)));
+process.on('uncaughtException', (thrown) => process.exit(logFailure(thrown)));
 void main()
-  .catch(fail)
+  .catch(logFailure)
   .then((code) => process.exit(code));

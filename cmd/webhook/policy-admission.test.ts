@@ -6,8 +6,11 @@ import { admitPolicy } from './policy-admission.ts';
 const SOUND = 'permit (principal, action == Action::"run", resource);';
 const BROKEN = `${SOUND}\npermit (principal, action == Action::"run", resource) when { context.lifetime < 5 };`;
 
-const policy = (cedar: unknown) => ({ metadata: { name: 'team' }, spec: { cedar } });
-const request = (cedar: unknown, changes: Partial<AdmissionRequest> = {}): AdmissionRequest => ({
+const buildPolicy = (cedar: unknown) => ({ metadata: { name: 'team' }, spec: { cedar } });
+const buildRequest = (
+  cedar: unknown,
+  changes: Partial<AdmissionRequest> = {},
+): AdmissionRequest => ({
   uid: 'u-1',
   operation: 'CREATE',
   kind: { group: 'valetkey.dev', version: 'v1alpha1', kind: 'TaskPolicy' },
@@ -16,17 +19,17 @@ const request = (cedar: unknown, changes: Partial<AdmissionRequest> = {}): Admis
   name: 'team',
   dryRun: false,
   user: { name: 'author', groups: [] },
-  object: policy(cedar),
+  object: buildPolicy(cedar),
   ...changes,
 });
 
 describe('a TaskPolicy that is applied', () => {
   test('is welcome when it is valid', () => {
-    expect(admitPolicy(request(SOUND))).toMatchObject({ allowed: true });
+    expect(admitPolicy(buildRequest(SOUND))).toMatchObject({ allowed: true });
   });
 
   test('is refused with the line of each fault, and its name', () => {
-    const { allowed, status, auditAnnotations } = admitPolicy(request(BROKEN));
+    const { allowed, status, auditAnnotations } = admitPolicy(buildRequest(BROKEN));
     expect(allowed).toBe(false);
     expect(status?.message).toMatch(/TaskPolicy team line 2/);
     expect(auditAnnotations).toEqual({ refused: 'policy' });
@@ -35,26 +38,26 @@ describe('a TaskPolicy that is applied', () => {
   test('is refused where a wider pattern would escape it', () => {
     const escaping = `forbid (principal, action == Action::"run", resource)
 when { context.resource like "arn:aws:s3:::acme/secret/*" };`;
-    const { status } = admitPolicy(request(escaping));
+    const { status } = admitPolicy(buildRequest(escaping));
     expect(status?.message).toMatch(/line 2/);
   });
 
   test.each([[undefined], [7], [{}]])('is refused where its text is %p', (cedar) => {
-    expect(admitPolicy(request(cedar)).allowed).toBe(false);
+    expect(admitPolicy(buildRequest(cedar)).allowed).toBe(false);
   });
 
   test('is judged again when its text changes, and not while it only is labelled or let go of', () => {
     const operation = 'UPDATE';
-    const changed = { operation, oldObject: policy(SOUND) } as const;
-    expect(admitPolicy(request(BROKEN, changed)).allowed).toBe(false);
-    const labelled = { operation, oldObject: policy(BROKEN) } as const;
-    expect(admitPolicy(request(BROKEN, labelled)).allowed).toBe(true);
-    expect(admitPolicy(request(undefined, { operation: 'DELETE' })).allowed).toBe(true);
+    const changed = { operation, oldObject: buildPolicy(SOUND) } as const;
+    expect(admitPolicy(buildRequest(BROKEN, changed)).allowed).toBe(false);
+    const labelled = { operation, oldObject: buildPolicy(BROKEN) } as const;
+    expect(admitPolicy(buildRequest(BROKEN, labelled)).allowed).toBe(true);
+    expect(admitPolicy(buildRequest(undefined, { operation: 'DELETE' })).allowed).toBe(true);
   });
 
   test('is no resource of another kind', () => {
     const kind = { group: 'valetkey.dev', version: 'v1alpha1', kind: 'Revocation' };
-    expect(admitPolicy(request(SOUND, { kind }))).toMatchObject({
+    expect(admitPolicy(buildRequest(SOUND, { kind }))).toMatchObject({
       allowed: false,
       status: {
         code: 400,

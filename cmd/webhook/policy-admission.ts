@@ -1,8 +1,8 @@
 import { allowed, denied, errored } from '../../lib/admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionRequest } from '../../lib/admission/review.ts';
-import { API_GROUP, API_VERSION } from '../../lib/contract/authority.ts';
-import { judgePolicy } from '../../lib/policy/findings.ts';
-import { policyTextOf } from '../../lib/policy/policy-text.ts';
+import { API_GROUP, API_VERSION } from '../../lib/contract/authority-api.ts';
+import { checkPolicy } from '../../lib/policy/policy-findings.ts';
+import { toPolicyText } from '../../lib/policy/policy-text.ts';
 
 const KIND = 'TaskPolicy';
 
@@ -16,17 +16,20 @@ export const admitPolicy = (request: AdmissionRequest): AdmissionOutcome => {
     const got = `${kind.group}/${kind.version} ${kind.kind}`;
     return errored(400, `expected a ${KIND} of ${API_GROUP}/${API_VERSION}, got ${got}`);
   }
-  const cedar = cedarOf(request.object);
-  if (operation === 'DELETE' || (operation === 'UPDATE' && cedar === cedarOf(request.oldObject))) {
+  const cedar = readCedarText(request.object);
+  if (
+    operation === 'DELETE' ||
+    (operation === 'UPDATE' && cedar === readCedarText(request.oldObject))
+  ) {
     return allowed();
   }
-  const { faults, warnings } = judgePolicy({ name: request.name, cedar });
+  const { faults, warnings } = checkPolicy({ name: request.name, cedar });
   return faults.length > 0
     ? denied(faults, { warnings, auditAnnotations: { refused: 'policy' } })
     : allowed({ warnings });
 };
 
-const cedarOf = (object: unknown): string => {
+const readCedarText = (object: unknown): string => {
   const { spec } = (object ?? {}) as { readonly spec?: unknown };
-  return policyTextOf({ metadata: { name: '' }, spec }).cedar;
+  return toPolicyText({ metadata: { name: '' }, spec }).cedar;
 };

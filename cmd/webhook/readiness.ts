@@ -1,8 +1,8 @@
-import type { Serving } from '../../lib/certificate/serving.ts';
+import type { ServingCertificate } from '../../lib/certificate/serving-certificate.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 
 export type Readiness = {
-  readonly certificate: (serving: Pick<Serving, 'notAfter' | 'isLive'>) => void;
+  readonly setCertificate: (serving: Pick<ServingCertificate, 'notAfter' | 'isTrusted'>) => void;
   /** From now on never ready again. */
   readonly drain: () => void;
   /** What is missing, by name; empty: ready. */
@@ -14,18 +14,18 @@ export type Readiness = {
  * needs (`needs`: by name, whether it is there). What was true once holds while the API server
  * cannot be asked.
  */
-export const openReadiness = (
+export const createReadiness = (
   needs: Readonly<Record<string, () => boolean>>,
   { now }: Pick<Clock, 'now'>,
 ): Readiness => {
-  let serving: Pick<Serving, 'notAfter' | 'isLive'> | undefined;
+  let serving: Pick<ServingCertificate, 'notAfter' | 'isTrusted'> | undefined;
   let isDraining = false;
   return {
-    certificate: (latest) => (serving = latest),
+    setCertificate: (latest) => (serving = latest),
     drain: () => (isDraining = true),
     unready: () => [
       ...(isDraining ? ['draining'] : []),
-      ...(serving?.isLive === true && serving.notAfter > now() ? [] : ['certificate']),
+      ...(serving?.isTrusted === true && serving.notAfter > now() ? [] : ['certificate']),
       ...Object.keys(needs).filter((name) => needs[name]?.() !== true),
     ],
   };

@@ -4,23 +4,26 @@ import { allowed, denied } from '../../lib/admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionReview } from '../../lib/admission/review.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { LogFields } from '../../lib/contract/log.ts';
-import { admissionRoutes, type RouteSettings } from './routes.ts';
+import { createAdmissionRoutes, type AdmissionRouteDeps } from './routes.ts';
 
-const open = (judge: () => AdmissionOutcome, changes: Partial<RouteSettings> = {}) => {
+const createTestRoutes = (
+  judge: () => AdmissionOutcome,
+  changes: Partial<AdmissionRouteDeps> = {},
+) => {
   const lines: { message: string; fields: LogFields | undefined }[] = [];
   const counted: object[] = [];
   const bugs: unknown[] = [];
   const sought: string[] = [];
   const write = (message: string, fields?: LogFields) => void lines.push({ message, fields });
   const decide = () => Promise.resolve().then(judge);
-  const routes = admissionRoutes({
+  const routes = createAdmissionRoutes({
     admission: { mutate: decide, validate: decide },
     admitPolicy: decide,
-    profiles: { seek: (hash) => Promise.resolve(void sought.push(hash)) },
+    templates: { refreshIfUnknown: (hash) => Promise.resolve(void sought.push(hash)) },
     metrics: { admissionAnswered: (answer) => void counted.push(answer) },
     log: { debug: write, info: write, warn: write, error: write },
     clock: { now: () => 0, monotonic: () => 0 },
-    onBug: (error) => {
+    reportInternalError: (error) => {
       bugs.push(error);
       return 'e-7';
     },
@@ -33,7 +36,7 @@ const open = (judge: () => AdmissionOutcome, changes: Partial<RouteSettings> = {
   return { routes, post, lines, counted, bugs, sought };
 };
 
-const review = (object: object = { spec: { containers: [] } }) => ({
+const buildReview = (object: object = { spec: { containers: [] } }) => ({
   apiVersion: 'admission.k8s.io/v1',
   kind: 'AdmissionReview',
   request: {
@@ -47,18 +50,18 @@ const review = (object: object = { spec: { containers: [] } }) => ({
 
 describe.each(['/mutate', '/validate', '/validate-policy'])('%s', (path) => {
   test('answers with the uid of the request', async () => {
-    const { post } = open(() => allowed());
-    expect(await post(path, review())).toMatchObject({
+    const { post } = createTestRoutes(() => allowed());
+    expect(await post(path, buildReview())).toMatchObject({
       status: 200,
       body: { response: { uid: 'u-9', allowed: true } },
     });
   });
 
   test('turns a bug into a refusal that says nothing but an id', async () => {
-    const { post, bugs, counted } = open(() => {
+    const { post, bugs, counted } = createTestRoutes(() => {
       throw new Error('at /spec/containers: secret');
     });
-    const { status, body } = await post(path, review());
+    const { status, body } = await post(path, buildReview());
     expect(status).toBe(200);
     expect(body.response).toEqual({
       uid: 'u-9',
@@ -75,8 +78,8 @@ describe.each(['/mutate', '/validate', '/validate-policy'])('%s', (path) => {
   });
 
   test('names the fields of what is no review, and never what stood there', async () => {
-    const { post, lines, counted } = open(() => allowed());
-    const { status, body } = await post(path, { ...review(), kind: 'Pod' });
+    const { post, lines, counted } = createTestRoutes(() => allowed());
+    const { status, body } = await post(path, { ...buildReview(), kind: 'Pod' });
     expect(status).toBe(400);
     expect(JSON.stringify(body)).toContain('/kind');
     expect(lines).toMatchObject([{ fields: { faults: ['/kind'] } }]);
@@ -86,24 +89,24 @@ describe.each(['/mutate', '/validate', '/validate-policy'])('%s', (path) => {
 
 describe.each(['/mutate', '/validate'])('%s', (path) => {
   test('seeks the profile that a pod names before it judges', async () => {
-    const { post, sought } = open(() => allowed());
-    const env = [{ name: SIDECAR_ENV.profile, value: 'f00' }];
+    const { post, sought } = createTestRoutes(() => allowed());
+    const env = [{ name: SIDECAR_ENV.injectionTemplate, value: 'f00' }];
     const initContainers = [{ name: 'valetkey-sidecar', image: 'x', env }];
-    await post(path, review({ metadata: {}, spec: { containers: [], initContainers } }));
+    await post(path, buildReview({ metadata: {}, spec: { containers: [], initContainers } }));
     expect(sought).toEqual(['f00']);
   });
 });
 
 describe('/validate-policy', () => {
   test('seeks no profile, and is counted by its own name', async () => {
-    const { post, sought, counted } = open(() => allowed());
-    await post('/validate-policy', review());
+    const { post, sought, counted } = createTestRoutes(() => allowed());
+    await post('/validate-policy', buildReview());
     expect(sought).toEqual([]);
     expect(counted).toMatchObject([{ operation: 'validate-policy', outcome: 'allowed' }]);
   });
 
   test('is no route where there are no policies', () => {
-    const { routes } = open(() => allowed(), { admitPolicy: undefined });
+    const { routes } = createTestRoutes(() => allowed(), { admitPolicy: undefined });
     expect(Object.keys(routes)).toEqual(['/mutate', '/validate']);
   });
 });
@@ -118,8 +121,10 @@ describe('reasons in metrics', () => {
   ];
   test.each(refusals)('of %s are counted as %s', async (refused, reason) => {
     const fault = { path: '/spec', expected: 'x', got: 'y' };
-    const { post, counted } = open(() => denied([fault], { auditAnnotations: { refused } }));
-    await post('/validate', review());
+    const { post, counted } = createTestRoutes(() =>
+      denied([fault], { auditAnnotations: { refused } }),
+    );
+    await post('/validate', buildReview());
     expect(counted).toMatchObject([{ operation: 'validate', outcome: 'denied', reason }]);
   });
 });
@@ -127,15 +132,18 @@ describe('reasons in metrics', () => {
 test('what was let through though it broke a rule stands in the log, above what is quiet', async () => {
   const auditAnnotations = { exceptions: '4', warned: '7', 'break-glass': 'ada adds debug' };
   const quiet = () => undefined;
-  const told: unknown[] = [];
-  const info = (_: string, fields?: LogFields) => void told.push(fields);
+  const logged: unknown[] = [];
+  const info = (_: string, fields?: LogFields) => void logged.push(fields);
   const log = { debug: quiet, info, warn: quiet, error: quiet };
-  await open(() => allowed({ auditAnnotations }), { log }).post('/validate', review());
-  await open(() => allowed({ auditAnnotations: { tasks: 'a' } }), { log }).post(
+  await createTestRoutes(() => allowed({ auditAnnotations }), { log }).post(
     '/validate',
-    review(),
+    buildReview(),
   );
-  expect(told).toEqual([
+  await createTestRoutes(() => allowed({ auditAnnotations: { tasks: 'a' } }), { log }).post(
+    '/validate',
+    buildReview(),
+  );
+  expect(logged).toEqual([
     expect.objectContaining({ exceptions: '4', warned: '7', breakGlass: 'ada adds debug' }),
   ]);
 });

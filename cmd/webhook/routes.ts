@@ -8,98 +8,103 @@ import {
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log, LogFields } from '../../lib/contract/log.ts';
 import { MUTATE_PATH, VALIDATE_PATH, VALIDATE_POLICY_PATH } from '../../lib/contract/paths.ts';
-import type { JsonAnswer } from '../../lib/edge/http/express-app.ts';
+import type { JsonResponse } from '../../lib/edge/http/json-app.ts';
 import type {
   AdmissionOperation,
   AdmissionResult,
   WebhookMetrics,
 } from '../../lib/edge/telemetry/webhook-metrics.ts';
-import type { PodAdmission } from '../../lib/injection/pod-admission.ts';
-import { readPod } from '../../lib/injection/pod-shape.ts';
-import { describeFault, type Fault } from '../../lib/reading/fault.ts';
-import { profileNamedBy, type Profiles } from './profiles.ts';
+import type { PodAdmission } from '../../lib/injection/admission.ts';
+import { parsePod } from '../../lib/injection/pod-schema.ts';
+import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
+import { findTemplateHash, type TemplateRegistry } from './template-registry.ts';
 
-type Judge = (request: AdmissionRequest) => Promise<AdmissionOutcome>;
+type HandleReview = (request: AdmissionRequest) => Promise<AdmissionOutcome>;
 
-export type RouteSettings = {
+export type AdmissionRouteDeps = {
   readonly admission: PodAdmission;
   /** Judges TaskPolicies; absent under `trust: cluster`, which has none. */
-  readonly admitPolicy: Judge | undefined;
-  readonly profiles: Pick<Profiles, 'seek'>;
+  readonly admitPolicy: HandleReview | undefined;
+  readonly templates: Pick<TemplateRegistry, 'refreshIfUnknown'>;
   readonly metrics: Pick<WebhookMetrics, 'admissionAnswered'>;
   readonly log: Log;
   readonly clock: Clock;
   /** Records a bug; answers the id by which its line is found. */
-  readonly onBug: (error: unknown) => string;
+  readonly reportInternalError: (error: unknown) => string;
 };
 
-type Post = (body: unknown) => Promise<JsonAnswer>;
+type Post = (body: unknown) => Promise<JsonResponse>;
 
 /** The webhook's routes: body → review → judgement → answer. */
-export const admissionRoutes = (settings: RouteSettings): Readonly<Record<string, Post>> => {
-  const { admission, admitPolicy, profiles } = settings;
-  const ofPods =
-    (judge: Judge): Judge =>
+export const createAdmissionRoutes = (
+  settings: AdmissionRouteDeps,
+): Readonly<Record<string, Post>> => {
+  const { admission, admitPolicy, templates } = settings;
+  const withTemplateRefresh =
+    (judge: HandleReview): HandleReview =>
     async (request) => {
-      await seekProfile(request, profiles);
+      await refreshNamedTemplate(request, templates);
       return judge(request);
     };
-  const judges: readonly (readonly [string, AdmissionOperation, Judge])[] = [
-    [MUTATE_PATH, 'mutate', ofPods(admission.mutate)],
-    [VALIDATE_PATH, 'validate', ofPods(admission.validate)],
+  const handlers: readonly (readonly [string, AdmissionOperation, HandleReview])[] = [
+    [MUTATE_PATH, 'mutate', withTemplateRefresh(admission.mutate)],
+    [VALIDATE_PATH, 'validate', withTemplateRefresh(admission.validate)],
     ...(admitPolicy ? [[VALIDATE_POLICY_PATH, 'validate-policy', admitPolicy] as const] : []),
   ];
   return Object.fromEntries(
-    judges.map(([path, operation, judge]) => [path, answerBy(operation, judge, settings)]),
+    handlers.map(([path, operation, judge]) => [
+      path,
+      createReviewRoute(operation, judge, settings),
+    ]),
   );
 };
 
-const answerBy =
-  (operation: AdmissionOperation, judge: Judge, settings: RouteSettings): Post =>
+const createReviewRoute =
+  (operation: AdmissionOperation, judge: HandleReview, settings: AdmissionRouteDeps): Post =>
   async (body) => {
     const started = settings.clock.monotonic();
     const review = readReview(body);
     const seconds = () => (settings.clock.monotonic() - started) / 1000;
     if (!review.ok) {
       recordMalformed({ operation, faults: review.faults, seconds: seconds() }, settings);
-      return { status: 400, body: { message: review.faults.map(describeFault).join('\n') } };
+      return { status: 400, body: { message: review.faults.map(formatFieldError).join('\n') } };
     }
-    const outcome = await judgeSafely(judge, review.value, settings);
-    record({ operation, request: review.value, outcome, seconds: seconds() }, settings);
+    const outcome = await handleSafely(judge, review.value, settings);
+    recordOutcome({ operation, request: review.value, outcome, seconds: seconds() }, settings);
     return { status: 200, body: answerReview(review.value, outcome) };
   };
 
 /** A bug refuses, says nothing of itself, and leaves a line. */
-const judgeSafely = async (
-  judge: Judge,
+const handleSafely = async (
+  judge: HandleReview,
   request: AdmissionRequest,
-  { onBug }: RouteSettings,
+  { reportInternalError }: AdmissionRouteDeps,
 ): Promise<AdmissionOutcome> => {
   try {
     return await judge(request);
   } catch (error) {
-    return errored(500, `internal error ${onBug(error)}`);
+    return errored(500, `internal error ${reportInternalError(error)}`);
   }
 };
 
-const seekProfile = async (
+const refreshNamedTemplate = async (
   { object }: AdmissionRequest,
-  { seek }: RouteSettings['profiles'],
+  { refreshIfUnknown }: AdmissionRouteDeps['templates'],
 ): Promise<void> => {
-  const pod = readPod(object);
-  const named = pod.ok ? profileNamedBy(pod.value) : undefined;
-  if (named !== undefined) await seek(named);
+  const pod = parsePod(object);
+  const hash = pod.ok ? findTemplateHash(pod.value) : undefined;
+  if (hash !== undefined) await refreshIfUnknown(hash);
 };
 
 type Malformed = {
   readonly operation: AdmissionOperation;
-  readonly faults: readonly Fault[];
+  readonly faults: readonly FieldError[];
   readonly seconds: number;
 };
 
 const recordMalformed = (
   { operation, faults, seconds }: Malformed,
-  { metrics, log }: RouteSettings,
+  { metrics, log }: AdmissionRouteDeps,
 ): void => {
   metrics.admissionAnswered({ operation, outcome: 'malformed', reason: 'none', seconds });
   log.warn('request was no review', { operation, faults: faults.map(({ path }) => path) });
@@ -112,15 +117,15 @@ type Answered = {
   readonly seconds: number;
 };
 
-const record = (
+const recordOutcome = (
   { operation, request, outcome, seconds }: Answered,
-  { metrics, log }: RouteSettings,
+  { metrics, log }: AdmissionRouteDeps,
 ): void => {
-  const result = resultOf(outcome);
+  const result = toAdmissionResult(outcome);
   const rules = outcome.auditAnnotations?.['refused'] ?? '';
-  metrics.admissionAnswered({ operation, outcome: result, reason: reasonOf(rules), seconds });
-  const excuses = excusesOf(outcome);
-  const isQuiet = result === 'allowed' && Object.keys(excuses).length === 0;
+  metrics.admissionAnswered({ operation, outcome: result, reason: toReasonLabel(rules), seconds });
+  const exemptions = toExemptionFields(outcome);
+  const isQuiet = result === 'allowed' && Object.keys(exemptions).length === 0;
   const line = isQuiet ? log.debug : log.info;
   line('admission answered', {
     operation,
@@ -130,12 +135,12 @@ const record = (
     name: request.name,
     dryRun: request.dryRun,
     ...(rules !== '' && { rules: rules.split(',') }),
-    ...excuses,
+    ...exemptions,
   });
 };
 
 /** What was let through though it broke a rule, as the API server's audit log has it too. */
-const excusesOf = ({ auditAnnotations = {} }: AdmissionOutcome): LogFields => {
+const toExemptionFields = ({ auditAnnotations = {} }: AdmissionOutcome): LogFields => {
   const { exceptions, warned, 'break-glass': breakGlass } = auditAnnotations;
   return {
     ...(exceptions !== undefined && { exceptions }),
@@ -144,13 +149,13 @@ const excusesOf = ({ auditAnnotations = {} }: AdmissionOutcome): LogFields => {
   };
 };
 
-const resultOf = ({ allowed, patch, status }: AdmissionOutcome): AdmissionResult => {
+const toAdmissionResult = ({ allowed, patch, status }: AdmissionOutcome): AdmissionResult => {
   if (allowed) return patch === undefined ? 'allowed' : 'patched';
   return status?.code === 403 ? 'denied' : 'errored';
 };
 
 /** Rules are few and known; anything else must not become a label. */
-const reasonOf = (rules: string): string => {
+const toReasonLabel = (rules: string): string => {
   if (rules === '') return 'none';
   if (rules.includes(',')) return 'several';
   return /^(declaration|policy|\d{1,2})$/.test(rules) ? rules : 'other';

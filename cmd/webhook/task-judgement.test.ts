@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { openCatalogue } from '../../lib/catalogue/catalogue.ts';
-import { authorityPlatform, taskFor } from '../../lib/injection/fixtures/platform.ts';
-import { openPolicies } from '../../lib/policy/policies.ts';
-import { describeFault } from '../../lib/reading/fault.ts';
-import { judgeTasksBy, type TaskJudgementParts } from './task-judgement.ts';
+import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
+import { authorityPlatform, buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
+import { compilePolicies } from '../../lib/policy/compiled-policies.ts';
+import { formatFieldError } from '../../lib/schema/field-error.ts';
+import { createTaskChecker, type TaskCheckDeps } from './task-judgement.ts';
 
 const run = '(principal, action == Action::"run", resource)';
 const POLICIES = [
@@ -19,39 +19,39 @@ permit ${run} when {
 ];
 const FORBID = { name: 'night', cedar: `@id("off")\nforbid ${run} when { context.hour < 6 };` };
 
-const judge = (
-  changes: Partial<TaskJudgementParts> = {},
-  asked: { namespace?: string; tasks?: readonly ReturnType<typeof taskFor>[] } = {},
+const checkTestPod = (
+  changes: Partial<TaskCheckDeps> = {},
+  asked: { namespace?: string; tasks?: readonly ReturnType<typeof buildTask>[] } = {},
 ) => {
   const { authority } = authorityPlatform;
   if (authority === undefined) throw new Error('no authority');
-  return judgeTasksBy({
+  return createTaskChecker({
     platform: authorityPlatform,
     authority,
-    policies: { current: () => openPolicies(POLICIES) },
+    policies: { current: () => compilePolicies(POLICIES) },
     readNamespaceLabels: () => Promise.resolve({ team: 'research' }),
-    loadCatalogue: openCatalogue(),
+    loadCatalog: createCatalogLoader(),
     ...changes,
   })({
     namespace: 'research',
     serviceAccount: 'agent',
-    tasks: [taskFor('summarize', ['agent'])],
+    tasks: [buildTask('summarize', ['agent'])],
     ...asked,
   });
 };
 
-const linesOf = async (judgement: ReturnType<typeof judge>): Promise<readonly string[]> =>
-  (await judgement).faults.map(describeFault);
+const listLines = async (judgement: ReturnType<typeof checkTestPod>): Promise<readonly string[]> =>
+  (await judgement).faults.map(formatFieldError);
 
 describe('the tasks of a new pod', () => {
   test('that policy permits, whatever is not known yet, are welcome', async () => {
-    expect(await judge()).toEqual({ faults: [], warnings: [] });
+    expect(await checkTestPod()).toEqual({ faults: [], warnings: [] });
   });
 
   test('that no policy permits are refused with what was asked', async () => {
-    const task = taskFor('summarize', ['agent']);
+    const task = buildTask('summarize', ['agent']);
     const allow = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/*'] }];
-    const lines = await linesOf(judge({}, { tasks: [{ ...task, allow }] }));
+    const lines = await listLines(checkTestPod({}, { tasks: [{ ...task, allow }] }));
     expect(lines).toEqual([
       'task.valetkey.dev/summarize (policy): expected what TaskPolicies permit, got s3:GetObject on arn:aws:s3:::acme-data/*: no policy permits it (rule policy)',
     ]);
@@ -61,21 +61,21 @@ describe('the tasks of a new pod', () => {
     const readNamespaceLabels = (name: string) =>
       Promise.resolve(name === 'research' ? { team: 'research' } : {});
     const both = { readNamespaceLabels };
-    expect(await linesOf(judge(both))).toEqual([]);
-    expect(await linesOf(judge(both, { namespace: 'other' }))).toHaveLength(1);
+    expect(await listLines(checkTestPod(both))).toEqual([]);
+    expect(await listLines(checkTestPod(both, { namespace: 'other' }))).toHaveLength(1);
   });
 
   test('that a policy forbids are refused with its name', async () => {
     const forbid = { name: 'none', cedar: `@id("at-all")\nforbid ${run};` };
-    const current = () => openPolicies([...POLICIES, forbid]);
-    expect(await linesOf(judge({ policies: { current } }))).toEqual([
+    const current = () => compilePolicies([...POLICIES, forbid]);
+    expect(await listLines(checkTestPod({ policies: { current } }))).toEqual([
       expect.stringContaining('forbidden by none/at-all'),
     ]);
   });
 
   test('that hang on what is not known yet are let in with a warning', async () => {
-    const current = () => openPolicies([...POLICIES, FORBID]);
-    const { faults, warnings } = await judge({ policies: { current } });
+    const current = () => compilePolicies([...POLICIES, FORBID]);
+    const { faults, warnings } = await checkTestPod({ policies: { current } });
     expect(faults).toEqual([]);
     expect(warnings).toEqual([
       expect.stringMatching(/^task summarize may be denied when a run starts: .*night\/off/),
@@ -83,29 +83,31 @@ describe('the tasks of a new pod', () => {
   });
 
   test('are refused where there is no policy, with what to do', async () => {
-    const lines = await linesOf(judge({ policies: { current: () => openPolicies([]) } }));
+    const lines = await listLines(
+      checkTestPod({ policies: { current: () => compilePolicies([]) } }),
+    );
     expect(lines).toEqual([
       expect.stringMatching(/policy\.starter\.enabled=true.*\(rule policy\)$/),
     ]);
   });
 
   test('are refused while one policy is invalid, by its name', async () => {
-    const current = () => openPolicies([...POLICIES, { name: 'broken', cedar: 'permit' }]);
-    expect(await linesOf(judge({ policies: { current } }))).toEqual([
+    const current = () => compilePolicies([...POLICIES, { name: 'broken', cedar: 'permit' }]);
+    expect(await listLines(checkTestPod({ policies: { current } }))).toEqual([
       expect.stringContaining('broken'),
     ]);
   });
 
   test('are refused while policies, or the labels of the namespace, are not known', async () => {
     const current = () => ({ unknown: 'the API server told nothing of them for 301 s' });
-    expect(await linesOf(judge({ policies: { current } }))).toEqual([
+    expect(await listLines(checkTestPod({ policies: { current } }))).toEqual([
       'TaskPolicies: expected policies that can be read, got the API server told nothing of them for 301 s (rule policy)',
     ]);
     for (const readNamespaceLabels of [
       () => Promise.reject(new Error('down')),
       () => Promise.resolve(undefined),
     ]) {
-      expect(await linesOf(judge({ readNamespaceLabels }))).toEqual([
+      expect(await listLines(checkTestPod({ readNamespaceLabels }))).toEqual([
         expect.stringMatching(/^Namespace research: .*try again.*\(rule policy\)$/),
       ]);
     }
@@ -113,8 +115,10 @@ describe('the tasks of a new pod', () => {
 
   test('are refused whose SPIFFE ID no grant can carry', async () => {
     const authority = { trustDomain: 'a'.repeat(128) };
-    const tasks = [taskFor('t', ['agent']), taskFor('t'.repeat(63), ['agent'])];
-    const lines = await linesOf(judge({ authority }, { namespace: 'n'.repeat(63), tasks }));
+    const tasks = [buildTask('t', ['agent']), buildTask('t'.repeat(63), ['agent'])];
+    const lines = await listLines(
+      checkTestPod({ authority }, { namespace: 'n'.repeat(63), tasks }),
+    );
     expect(lines).toEqual([
       expect.stringMatching(
         new RegExp(

@@ -1,75 +1,81 @@
-import type { LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
+import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
 import { TASK_ANNOTATION_PREFIX } from '../../lib/contract/names.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
 import type { Task } from '../../lib/contract/task.ts';
-import { judgeSpiffeId } from '../../lib/grant/spiffe-id.ts';
-import type { ReadNamespaceLabels } from '../../lib/identity/identification.ts';
-import type { JudgeTasks } from '../../lib/injection/admission-settings.ts';
-import { decideAtAdmission } from '../../lib/policy/admission-decision.ts';
-import type { Decision } from '../../lib/policy/decision.ts';
-import type { CompiledPolicies } from '../../lib/policy/policies.ts';
-import type { Fault } from '../../lib/reading/fault.ts';
-import type { Policies } from './policies.ts';
-import { rememberDecisions, type DecideAtAdmission } from './remembered-decisions.ts';
+import { checkSpiffeId } from '../../lib/grant/spiffe-id.ts';
+import type { ReadNamespaceLabels } from '../../lib/identity/workload-identification.ts';
+import type { EvaluatePolicy } from '../../lib/injection/admission-deps.ts';
+import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
+import type { PolicyDecision } from '../../lib/policy/decision.ts';
+import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
+import type { FieldError } from '../../lib/schema/field-error.ts';
+import type { PolicyWatch } from './policy-watch.ts';
+import { cacheDecisions, type EvaluateAtAdmission } from './cached-decisions.ts';
 
-export type TaskJudgementParts = {
+export type TaskCheckDeps = {
   readonly platform: Platform;
   readonly authority: Pick<AuthoritySettings, 'trustDomain'>;
-  readonly policies: Pick<Policies, 'current'>;
+  readonly policies: Pick<PolicyWatch, 'current'>;
   /** Throws where the API server cannot be asked. */
   readonly readNamespaceLabels: ReadNamespaceLabels;
-  readonly loadCatalogue: LoadCatalogue;
+  readonly loadCatalog: LoadCatalog;
 };
 
-type Judgement = Awaited<ReturnType<JudgeTasks>>;
-type Principal = Parameters<JudgeTasks>[0];
+type TaskCheckResult = Awaited<ReturnType<EvaluatePolicy>>;
+type Principal = Parameters<EvaluatePolicy>[0];
 
 /**
  * What `trust: authority` says of a new pod's tasks: each has a SPIFFE ID that a grant can carry, and
  * policy does not deny it. The authority asks again, for every run: this tells authors at once.
  */
-export const judgeTasksBy = (parts: TaskJudgementParts): JudgeTasks => {
-  const { loadCatalogue } = parts;
-  const decide = rememberDecisions((policies, question) =>
-    decideAtAdmission({ policies, loadCatalogue }, question),
+export const createTaskChecker = (parts: TaskCheckDeps): EvaluatePolicy => {
+  const { loadCatalog } = parts;
+  const decide = cacheDecisions((policies, question) =>
+    evaluateAdmissionPolicy({ policies, loadCatalog }, question),
   );
   return async (asked) => {
-    const tooLong = asked.tasks.flatMap((task) => judgeSubject(task, asked, parts));
-    const { faults, warnings } = await judgeByPolicy(asked, { ...parts, decide });
+    const tooLong = asked.tasks.flatMap((task) => checkSubject(task, asked, parts));
+    const { faults, warnings } = await checkAgainstPolicies(asked, { ...parts, decide });
     return { faults: [...tooLong, ...faults], warnings };
   };
 };
 
-type Parts = TaskJudgementParts & { readonly decide: DecideAtAdmission };
+type TaskEvaluationDeps = TaskCheckDeps & { readonly decide: EvaluateAtAdmission };
 
-const judgeSubject = (
+const checkSubject = (
   { name }: Task,
   { namespace, serviceAccount }: Principal,
-  { authority: { trustDomain } }: TaskJudgementParts,
-): readonly Fault[] =>
-  judgeSpiffeId({ trustDomain, namespace, serviceAccount, task: name }).map((fault) => ({
+  { authority: { trustDomain } }: TaskCheckDeps,
+): readonly FieldError[] =>
+  checkSpiffeId({ trustDomain, namespace, serviceAccount, task: name }).map((fault) => ({
     ...fault,
-    source: annotationOf(name),
+    source: buildAnnotationKey(name),
   }));
 
-const judgeByPolicy = async (asked: Principal, parts: Parts): Promise<Judgement> => {
+const checkAgainstPolicies = async (
+  request: Principal,
+  parts: TaskEvaluationDeps,
+): Promise<TaskCheckResult> => {
   const policies = parts.policies.current();
   if ('unknown' in policies) {
-    return refuse('TaskPolicies', { expected: 'policies that can be read', got: policies.unknown });
+    return refuseTasks('TaskPolicies', {
+      expected: 'policies that can be read',
+      got: policies.unknown,
+    });
   }
-  if (policies.findings.length === 0) return refuse('TaskPolicies', NO_POLICY);
-  const labels = await parts.readNamespaceLabels(asked.namespace).catch(() => undefined);
+  if (policies.findings.length === 0) return refuseTasks('TaskPolicies', NO_POLICY);
+  const labels = await parts.readNamespaceLabels(request.namespace).catch(() => undefined);
   if (labels === undefined) {
     const expected = 'its labels, which policy asks for: try again';
-    return refuse(`Namespace ${asked.namespace}`, { expected, got: 'no answer' });
+    return refuseTasks(`Namespace ${request.namespace}`, { expected, got: 'no answer' });
   }
-  const judgements: Judgement[] = [];
-  for (const task of asked.tasks) {
-    judgements.push(await judgeOne(task, { asked, labels, policies }, parts));
+  const results: TaskCheckResult[] = [];
+  for (const task of request.tasks) {
+    results.push(await checkTask(task, { request, labels, policies }, parts));
   }
   return {
-    faults: judgements.flatMap(({ faults }) => faults),
-    warnings: judgements.flatMap(({ warnings }) => warnings),
+    faults: results.flatMap(({ faults }) => faults),
+    warnings: results.flatMap(({ warnings }) => warnings),
   };
 };
 
@@ -80,41 +86,48 @@ const NO_POLICY = {
   got: 'none in this cluster',
 };
 
-type Known = {
-  readonly asked: Principal;
+type TaskCheckContext = {
+  readonly request: Principal;
   readonly labels: Readonly<Record<string, string>>;
   readonly policies: CompiledPolicies;
 };
 
-const judgeOne = async (
+const checkTask = async (
   task: Task,
-  { asked, labels, policies }: Known,
-  { platform, decide }: Parts,
-): Promise<Judgement> => {
-  const { namespace, serviceAccount } = asked;
+  { request, labels, policies }: TaskCheckContext,
+  { platform, decide }: TaskEvaluationDeps,
+): Promise<TaskCheckResult> => {
+  const { namespace, serviceAccount } = request;
   const principal = { namespace, namespaceLabels: labels, serviceAccount };
-  const decision = await decide(policies, { principal, task, bind: platform.cloud.bind.mode });
+  const decision = await decide(policies, {
+    principal,
+    task,
+    sourceRestriction: platform.cloud.bind.mode,
+  });
   return {
-    faults: decision.outcome === 'deny' ? breaches(task, decision) : [],
-    warnings: decision.outcome === 'undecided' ? doubts(task, decision) : [],
+    faults: decision.outcome === 'deny' ? toDenialErrors(task, decision) : [],
+    warnings: decision.outcome === 'undecided' ? buildWarnings(task, decision) : [],
   };
 };
 
-const breaches = ({ name }: Task, { reasons }: Decision): readonly Fault[] =>
+const toDenialErrors = ({ name }: Task, { reasons }: PolicyDecision): readonly FieldError[] =>
   reasons.map((got) => ({
-    source: annotationOf(name),
+    source: buildAnnotationKey(name),
     path: '(policy)',
     expected: 'what TaskPolicies permit',
     got,
     rule: 'policy',
   }));
 
-const doubts = ({ name }: Task, { reasons }: Decision): readonly string[] =>
+const buildWarnings = ({ name }: Task, { reasons }: PolicyDecision): readonly string[] =>
   reasons.map((reason) => `task ${name} may be denied when a run starts: ${reason}`);
 
-const refuse = (path: string, { expected, got }: Pick<Fault, 'expected' | 'got'>): Judgement => ({
+const refuseTasks = (
+  path: string,
+  { expected, got }: Pick<FieldError, 'expected' | 'got'>,
+): TaskCheckResult => ({
   faults: [{ path, expected, got, rule: 'policy' }],
   warnings: [],
 });
 
-const annotationOf = (task: string): string => `${TASK_ANNOTATION_PREFIX}${task}`;
+const buildAnnotationKey = (task: string): string => `${TASK_ANNOTATION_PREFIX}${task}`;

@@ -6,20 +6,23 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 
-import { createAuthority, signLeaf } from '../../lib/certificate/authority.ts';
-import { splitBundle } from '../../lib/certificate/bundle.ts';
+import {
+  createCertificateAuthority,
+  signLeaf,
+} from '../../lib/certificate/certificate-authority.ts';
+import { splitBundle } from '../../lib/certificate/trust-bundle.ts';
 import { WEBHOOK_ENV, WEBHOOK_TUNING_ENV } from '../../lib/contract/environment.ts';
-import type { JsonPatchOp } from '../../lib/contract/json-patch.ts';
+import type { JsonPatchOp } from '../../lib/contract/json-patch-operation.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
-import { openKubernetes } from '../../lib/edge/kubernetes/client.ts';
+import { createKubernetesClient } from '../../lib/edge/kubernetes/kubernetes-client.ts';
 import {
-  openFakeApiServer,
+  startFakeApiServer,
   type FakeApiServer,
 } from '../../lib/edge/kubernetes/fixtures/fake-api-server.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
-import { profileOf } from '../../lib/injection/profile.ts';
-import { openCluster } from './cluster.ts';
+import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
+import { createClusterClient } from './cluster.ts';
 import { readWebhookConfig, type WebhookConfig } from './config.ts';
 import { startWebhook, type Webhook } from './webhook.ts';
 
@@ -48,7 +51,7 @@ const agents: Agent[] = [];
 let aheadMs: number;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'valetkey-webhook-'));
-  api = await openFakeApiServer();
+  api = await startFakeApiServer();
   aheadMs = 0;
 });
 afterEach(async () => {
@@ -58,7 +61,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const until = async <T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> => {
+const waitUntil = async <T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> => {
   const end = performance.now() + 15_000;
   for (;;) {
     const found = await look();
@@ -68,14 +71,14 @@ const until = async <T>(look: () => T | undefined | Promise<T | undefined>): Pro
   }
 };
 
-const install = (): void => {
+const installObjects = (): void => {
   for (const path of CONFIGURATIONS) {
     const webhooks = [{ name: 'pods.valetkey.dev', clientConfig: { service: {} } }];
     api.put(path, { metadata: { name: 'valetkey' }, webhooks });
   }
 };
 
-const bundles = (): readonly string[] =>
+const readBundles = (): readonly string[] =>
   CONFIGURATIONS.map((path) => {
     const [webhook] = (api.get(path)?.['webhooks'] ?? []) as {
       clientConfig: { caBundle?: string };
@@ -101,7 +104,7 @@ const configure = (
 };
 
 type Line = { readonly level: string; readonly message: string; readonly fields: unknown };
-const openLines = (): { lines: Line[]; log: Log } => {
+const createTestLog = (): { lines: Line[]; log: Log } => {
   const lines: Line[] = [];
   const at = (level: string) => (message: string, fields: unknown) =>
     void lines.push({ level, message, fields });
@@ -112,13 +115,13 @@ const openLines = (): { lines: Line[]; log: Log } => {
 };
 
 const start = async (config = configure(), isAlone = false) => {
-  const { lines, log } = openLines();
+  const { lines, log } = createTestLog();
   const webhook = await startWebhook(config, {
-    cluster: isAlone ? undefined : openCluster(config, openKubernetes(api.config)),
+    cluster: isAlone ? undefined : createClusterClient(config, createKubernetesClient(api.config)),
     log,
     clock: { now: () => Date.now() + aheadMs, monotonic: () => performance.now() },
     random: () => 0.5,
-    pace: { certificateMs: 20, profilesMs: 600_000, lingerMs: 100, graceMs: 1_000 },
+    timings: { certificateMs: 20, templatesMs: 600_000, lingerMs: 100, graceMs: 1_000 },
   });
   running.push(webhook);
   return { webhook, lines };
@@ -134,13 +137,13 @@ const ask = (port: number, path: string): Promise<{ status: number; text: string
   });
 
 const ready = (webhook: Webhook): Promise<true> =>
-  until(async () => {
+  waitUntil(async () => {
     const { status } = await ask(webhook.ports().telemetry, '/readyz');
     return status === 200 && webhook.ports().https !== undefined ? true : undefined;
   });
 
 /** An API server as far as a webhook sees one: it trusts this bundle, for the Service's name. */
-const openApiServerClient = (webhook: Webhook, ca = bundles()[0] ?? '') => {
+const createApiServerClient = (webhook: Webhook, ca = readBundles()[0] ?? '') => {
   const agent = new Agent({ keepAlive: true, ca: [...splitBundle(ca)], servername: NAME });
   agents.push(agent);
   const port = webhook.ports().https ?? 0;
@@ -163,7 +166,7 @@ type Response = {
   readonly patch?: string;
   readonly status?: { readonly code: number; readonly message: string };
 };
-const review = (pod: unknown, members: object = {}): string =>
+const buildReview = (pod: unknown, members: object = {}): string =>
   JSON.stringify({
     apiVersion: 'admission.k8s.io/v1',
     kind: 'AdmissionReview',
@@ -176,10 +179,10 @@ const review = (pod: unknown, members: object = {}): string =>
       ...members,
     },
   });
-const responseOf = ({ text }: { text: string }): Response =>
+const parseResponse = ({ text }: { text: string }): Response =>
   (JSON.parse(text) as { response: Response }).response;
 
-const podWith = (declaration: string): Pod => ({
+const buildPod = (declaration: string): Pod => ({
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: { name: 'agent', annotations: { 'task.valetkey.dev/read': declaration } },
@@ -210,28 +213,28 @@ const inject = (pod: Pod, { patch = '' }: Response): Pod =>
 
 describe('a webhook', () => {
   test('starts from nothing: makes its CA, publishes bundle and profile, and is ready', async () => {
-    install();
+    installObjects();
     const { webhook } = await start();
     await ready(webhook);
-    const [mutating = '', validating] = bundles();
+    const [mutating = '', validating] = readBundles();
     expect(splitBundle(mutating)).toHaveLength(2);
     expect(validating).toBe(mutating);
     expect(Object.keys(api.get(SECRET)?.['data'] as object)).toContain('current.key');
-    const { hash, text } = profileOf(configure().platform);
+    const { hash, text } = buildInjectionTemplate(configure().platform);
     expect(api.get(PROFILES)?.['data']).toEqual({ [hash]: text });
   });
 
   test('injects, and finds its own injection valid', async () => {
-    install();
+    installObjects();
     const { webhook } = await start();
     await ready(webhook);
-    const post = openApiServerClient(webhook);
-    const pod = podWith(TASK);
-    const mutated = responseOf(await post('/mutate', review(pod)));
+    const post = createApiServerClient(webhook);
+    const pod = buildPod(TASK);
+    const mutated = parseResponse(await post('/mutate', buildReview(pod)));
     expect(mutated).toMatchObject({ uid: 'u-1', allowed: true });
     const injected = inject(pod, mutated);
     expect(injected.spec?.initContainers?.[0]?.name).toBe('valetkey-sidecar');
-    expect(responseOf(await post('/validate', review(injected)))).toMatchObject({
+    expect(parseResponse(await post('/validate', buildReview(injected)))).toMatchObject({
       uid: 'u-1',
       allowed: true,
     });
@@ -242,12 +245,14 @@ describe('a webhook', () => {
   });
 
   test('refuses with every fault, and says so in log and metrics', async () => {
-    install();
+    installObjects();
     const { webhook, lines } = await start();
     await ready(webhook);
-    const post = openApiServerClient(webhook);
+    const post = createApiServerClient(webhook);
     const bad = 'role: x\nallow: []\nlifetime: 10y\nmore: 1\n';
-    const { allowed, status, uid } = responseOf(await post('/mutate', review(podWith(bad))));
+    const { allowed, status, uid } = parseResponse(
+      await post('/mutate', buildReview(buildPod(bad))),
+    );
     expect({ allowed, uid, code: status?.code }).toEqual({ allowed: false, uid: 'u-1', code: 403 });
     for (const culprit of ['role', 'allow', 'lifetime', 'more']) {
       expect(status?.message).toContain(`task.valetkey.dev/read ${culprit}`);
@@ -264,10 +269,10 @@ describe('a webhook', () => {
   });
 
   test('refuses a task whose session policy STS would not take', async () => {
-    install();
+    installObjects();
     const { webhook } = await start();
     await ready(webhook);
-    const post = openApiServerClient(webhook);
+    const post = createApiServerClient(webhook);
     const resources = Array.from(
       { length: 40 },
       (_, i) => `"arn:aws:s3:::acme/${'x'.repeat(40)}${i}"`,
@@ -277,31 +282,31 @@ role: arn:aws:iam::111122223333:role/reports
 allow: [{actions: [s3:GetObject], resources: [${resources.join(', ')}]}]
 lifetime: 10m
 `;
-    const { status } = responseOf(await post('/mutate', review(podWith(large))));
+    const { status } = parseResponse(await post('/mutate', buildReview(buildPod(large))));
     expect(status?.message).toContain('at most 2048 characters');
   });
 
   test('answers what is no review with 400, naming the field', async () => {
-    install();
+    installObjects();
     const { webhook } = await start();
     await ready(webhook);
-    const post = openApiServerClient(webhook);
-    const { status, text } = await post('/mutate', review(podWith(TASK), { uid: 7 }));
+    const post = createApiServerClient(webhook);
+    const { status, text } = await post('/mutate', buildReview(buildPod(TASK), { uid: 7 }));
     expect(status).toBe(400);
     expect(text).toContain('/request/uid');
     expect((await post('/validate', '[]')).status).toBe(400);
   });
 
   test('answers a dry run alike, and writes nothing', async () => {
-    install();
+    installObjects();
     const { webhook } = await start();
     await ready(webhook);
-    const post = openApiServerClient(webhook);
+    const post = createApiServerClient(webhook);
     const writes = () => api.requests.filter((one) => !one.startsWith('GET')).length;
     const before = writes();
-    const pod = podWith(TASK);
-    const dry = responseOf(await post('/mutate', review(pod, { dryRun: true })));
-    expect(dry).toEqual(responseOf(await post('/mutate', review(pod))));
+    const pod = buildPod(TASK);
+    const dry = parseResponse(await post('/mutate', buildReview(pod, { dryRun: true })));
+    expect(dry).toEqual(parseResponse(await post('/mutate', buildReview(pod))));
     expect(writes()).toBe(before);
   });
 });
@@ -309,7 +314,9 @@ lifetime: 10m
 describe('a replica', () => {
   test('is not ready before both configurations trust it, and says what is missing', async () => {
     const { webhook, lines } = await start();
-    const line = await until(() => lines.find(({ message }) => message === 'certificate not kept'));
+    const line = await waitUntil(() =>
+      lines.find(({ message }) => message === 'certificate not kept'),
+    );
     expect(line.fields).toMatchObject({ code: 'notFound' });
     const { status, text } = await ask(webhook.ports().telemetry, '/readyz');
     expect({ status, text }).toEqual({
@@ -317,68 +324,70 @@ describe('a replica', () => {
       text: expect.stringContaining('certificate') as unknown,
     });
     expect((await ask(webhook.ports().telemetry, '/healthz')).status).toBe(200);
-    install();
+    installObjects();
     await ready(webhook);
   });
 
   test('accepts at once what a replica with other settings injected', async () => {
-    install();
+    installObjects();
     const old = await start();
     await ready(old.webhook);
     const other = await start(configure({}, PLATFORM.replace(':0.1.0', ':0.2.0')));
     await ready(other.webhook);
-    const pod = podWith(TASK);
-    const byOther = openApiServerClient(other.webhook);
-    const injected = inject(pod, responseOf(await byOther('/mutate', review(pod))));
-    const byOld = openApiServerClient(old.webhook);
-    expect(responseOf(await byOld('/validate', review(injected))).allowed).toBe(true);
+    const pod = buildPod(TASK);
+    const byOther = createApiServerClient(other.webhook);
+    const injected = inject(pod, parseResponse(await byOther('/mutate', buildReview(pod))));
+    const byOld = createApiServerClient(old.webhook);
+    expect(parseResponse(await byOld('/validate', buildReview(injected))).allowed).toBe(true);
   });
 
   test('refuses what no replica has published', async () => {
-    install();
+    installObjects();
     const { webhook } = await start();
     await ready(webhook);
-    const post = openApiServerClient(webhook);
-    const pair = await pairFiles();
-    const environment = { [WEBHOOK_ENV.certificates]: 'files', ...files(pair) };
+    const post = createApiServerClient(webhook);
+    const pair = await writeCertificatePair();
+    const environment = { [WEBHOOK_ENV.certificates]: 'files', ...buildFileEnvironment(pair) };
     const evil = configure(environment, PLATFORM.replace(':0.1.0', ':evil'));
     const stranger = await start(evil, true);
     await ready(stranger.webhook);
-    const pod = podWith(TASK);
-    const strange = openApiServerClient(stranger.webhook, pair.ca);
-    const injected = inject(pod, responseOf(await strange('/mutate', review(pod))));
-    const { allowed, status } = responseOf(await post('/validate', review(injected)));
+    const pod = buildPod(TASK);
+    const strange = createApiServerClient(stranger.webhook, pair.ca);
+    const injected = inject(pod, parseResponse(await strange('/mutate', buildReview(pod))));
+    const { allowed, status } = parseResponse(await post('/validate', buildReview(injected)));
     expect(allowed).toBe(false);
     expect(status?.message).toContain('rule 2');
   });
 
   test('publishes its profile again when somebody removes it', async () => {
-    install();
+    installObjects();
     const { webhook } = await start();
     await ready(webhook);
     api.remove(PROFILES);
-    const { hash } = profileOf(configure().platform);
-    await until(() => (api.get(PROFILES)?.['data'] as Record<string, string> | undefined)?.[hash]);
+    const { hash } = buildInjectionTemplate(configure().platform);
+    await waitUntil(
+      () => (api.get(PROFILES)?.['data'] as Record<string, string> | undefined)?.[hash],
+    );
     await ready(webhook);
   });
 });
 
 describe('a rotation', () => {
   test('changes the certificate of every replica, and loses nobody who kept a connection', async () => {
-    install();
+    installObjects();
     const replicas = [await start(), await start()];
     for (const { webhook } of replicas) await ready(webhook);
-    const before = bundles()[0] ?? '';
-    const kept = replicas.map(({ webhook }) => openApiServerClient(webhook, before));
-    const pod = podWith(TASK);
-    for (const post of kept)
-      expect(responseOf(await post('/mutate', review(pod))).allowed).toBe(true);
+    const before = readBundles()[0] ?? '';
+    const cachedAgent = replicas.map(({ webhook }) => createApiServerClient(webhook, before));
+    const pod = buildPod(TASK);
+    for (const post of cachedAgent)
+      expect(parseResponse(await post('/mutate', buildReview(pod))).allowed).toBe(true);
 
     aheadMs = 120_000;
     const secret = api.get(SECRET) ?? { metadata: {} };
     const annotations = { 'valetkey.dev/rotate': 'monday' };
     api.put(SECRET, { ...secret, metadata: { ...secret.metadata, annotations } });
-    await until(() =>
+    await waitUntil(() =>
       replicas.every(
         ({ lines }) => lines.filter(({ message }) => message === 'certificate in use').length === 2,
       )
@@ -386,17 +395,17 @@ describe('a rotation', () => {
         : undefined,
     );
 
-    for (const post of kept)
-      expect(responseOf(await post('/mutate', review(pod))).allowed).toBe(true);
-    const [first = '', second = ''] = splitBundle(bundles()[0] ?? '');
+    for (const post of cachedAgent)
+      expect(parseResponse(await post('/mutate', buildReview(pod))).allowed).toBe(true);
+    const [first = '', second = ''] = splitBundle(readBundles()[0] ?? '');
     expect(splitBundle(before)).not.toContain(second);
     for (const { webhook } of replicas) {
       await ready(webhook);
       // The new issuer was in the bundle before it signed anything.
       expect(splitBundle(before)).toContain(first);
-      for (const bundle of [before, ...bundles(), first]) {
-        const fresh = openApiServerClient(webhook, bundle);
-        expect(responseOf(await fresh('/mutate', review(pod))).allowed).toBe(true);
+      for (const bundle of [before, ...readBundles(), first]) {
+        const fresh = createApiServerClient(webhook, bundle);
+        expect(parseResponse(await fresh('/mutate', buildReview(pod))).allowed).toBe(true);
       }
     }
   });
@@ -413,7 +422,7 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
   const PERMIT = 'permit (principal, action == Action::"run", resource);';
 
   const rootText = async (): Promise<string> =>
-    (await createAuthority({ now: Date.now(), lifetimeMs: 3_600_000 })).certificate;
+    (await createCertificateAuthority({ now: Date.now(), lifetimeMs: 3_600_000 })).certificate;
   const putRoots = (roots: string): void =>
     api.put(ROOTS, {
       metadata: { name: 'valetkey-authority-roots', namespace: NAMESPACE },
@@ -424,14 +433,14 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     api.put(`${POLICIES}/team`, { metadata, spec: { cedar } });
   };
   const startReady = async (roots: string) => {
-    install();
+    installObjects();
     putRoots(roots);
     putPolicy(PERMIT);
     api.put('/api/v1/namespaces/research', { metadata: { name: 'research', labels: {} } });
     const config = configure({}, AUTHORITY);
     const started = await start(config);
     await ready(started.webhook);
-    return { ...started, config, post: openApiServerClient(started.webhook) };
+    return { ...started, config, post: createApiServerClient(started.webhook) };
   };
   const rootsIn = (pod: Pod): string => {
     const { env } = pod.spec?.initContainers?.[0] ?? {};
@@ -440,13 +449,13 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
   };
 
   test('is not ready before it knows what sidecars are to trust, and then is', async () => {
-    install();
+    installObjects();
     const { webhook } = await start(configure({}, AUTHORITY));
-    await until(() => webhook.ports().https);
+    await waitUntil(() => webhook.ports().https);
     const unready = await ask(webhook.ports().telemetry, '/readyz');
     expect(unready).toMatchObject({ status: 503, text: expect.stringContaining('profiles') });
-    const post = openApiServerClient(webhook);
-    const { status } = responseOf(await post('/mutate', review(podWith(TASK))));
+    const post = createApiServerClient(webhook);
+    const { status } = parseResponse(await post('/mutate', buildReview(buildPod(TASK))));
     expect(status?.code).toBe(503);
     putRoots(await rootText());
     await ready(webhook);
@@ -455,36 +464,36 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
   test('injects the roots of the moment, and publishes new ones before it injects them', async () => {
     const [first, second] = [await rootText(), await rootText()];
     const { post, config } = await startReady(first);
-    const pod = podWith(TASK);
-    const before = inject(pod, responseOf(await post('/mutate', review(pod))));
+    const pod = buildPod(TASK);
+    const before = inject(pod, parseResponse(await post('/mutate', buildReview(pod))));
     expect(rootsIn(before)).toBe(first);
     putRoots(`${first}${second}`);
-    const after = await until(async () => {
-      const injected = inject(pod, responseOf(await post('/mutate', review(pod))));
+    const after = await waitUntil(async () => {
+      const injected = inject(pod, parseResponse(await post('/mutate', buildReview(pod))));
       return rootsIn(injected) === first ? undefined : injected;
     });
     expect(rootsIn(after)).toBe(`${first}${second}`);
-    const { hash } = profileOf(config.platform, `${first}${second}`);
+    const { hash } = buildInjectionTemplate(config.platform, `${first}${second}`);
     expect(Object.keys(api.get(PROFILES)?.['data'] as object)).toContain(hash);
     for (const injected of [before, after]) {
-      expect(responseOf(await post('/validate', review(injected))).allowed).toBe(true);
+      expect(parseResponse(await post('/validate', buildReview(injected))).allowed).toBe(true);
     }
   });
 
   test('refuses what policy denies, and hears at once when policy changes', async () => {
     const { post } = await startReady(await rootText());
-    const pod = podWith(TASK);
-    const injected = inject(pod, responseOf(await post('/mutate', review(pod))));
+    const pod = buildPod(TASK);
+    const injected = inject(pod, parseResponse(await post('/mutate', buildReview(pod))));
     putPolicy(PERMIT.replace('permit', 'forbid'), 2);
-    const denied = await until(async () => {
-      const response = responseOf(await post('/validate', review(injected)));
+    const denied = await waitUntil(async () => {
+      const response = parseResponse(await post('/validate', buildReview(injected)));
       return response.allowed ? undefined : response;
     });
     expect(denied.status?.message).toContain('task.valetkey.dev/read (policy)');
     expect(denied.status?.message).toContain('forbidden by team/');
     putPolicy(PERMIT, 3);
-    await until(async () =>
-      responseOf(await post('/validate', review(injected))).allowed ? true : undefined,
+    await waitUntil(async () =>
+      parseResponse(await post('/validate', buildReview(injected))).allowed ? true : undefined,
     );
   });
 
@@ -492,7 +501,7 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     const { post } = await startReady(await rootText());
     const sources = [{ serviceAccountToken: { audience: 'authority.valetkey.dev', path: 't' } }];
     const spec = { containers: [{ name: 'a' }], volumes: [{ name: 't', projected: { sources } }] };
-    const { status } = responseOf(await post('/validate', review({ metadata: {}, spec })));
+    const { status } = parseResponse(await post('/validate', buildReview({ metadata: {}, spec })));
     expect(status?.message).toMatch(/audience: .* \(rule 5\)/);
   });
 
@@ -500,8 +509,8 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     const { webhook, post } = await startReady(await rootText());
     const kind = { group: 'valetkey.dev', version: 'v1alpha1', kind: 'TaskPolicy' };
     const policy = { metadata: { name: 'mine' }, spec: { cedar: `${PERMIT}\npermit` } };
-    const answer = await post('/validate-policy', review(policy, { kind, name: 'mine' }));
-    expect(responseOf(answer).status?.message).toMatch(/^TaskPolicy mine line 2/);
+    const answer = await post('/validate-policy', buildReview(policy, { kind, name: 'mine' }));
+    expect(parseResponse(answer).status?.message).toMatch(/^TaskPolicy mine line 2/);
     const { text } = await ask(webhook.ports().telemetry, '/metrics');
     expect(text).toContain('{operation="validate-policy",outcome="denied",reason="policy"} 1');
     expect(text).toMatch(/^valetkey_webhook_policies_watch_age_seconds \d/m);
@@ -510,39 +519,50 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
 
 describe('certificates in files', () => {
   test('are served, and replaced when the files are', async () => {
-    const first = await pairFiles();
-    const config = configure({ [WEBHOOK_ENV.certificates]: 'files', ...files(first) });
+    const first = await writeCertificatePair();
+    const config = configure({
+      [WEBHOOK_ENV.certificates]: 'files',
+      ...buildFileEnvironment(first),
+    });
     const { webhook } = await start(config, true);
     await ready(webhook);
-    const pod = podWith(TASK);
-    const old = openApiServerClient(webhook, first.ca);
-    expect(responseOf(await old('/mutate', review(pod))).allowed).toBe(true);
-    const second = await pairFiles();
-    await until(async () => {
-      const fresh = openApiServerClient(webhook, second.ca);
-      return fresh('/mutate', review(pod)).catch(() => undefined);
+    const pod = buildPod(TASK);
+    const old = createApiServerClient(webhook, first.ca);
+    expect(parseResponse(await old('/mutate', buildReview(pod))).allowed).toBe(true);
+    const second = await writeCertificatePair();
+    await waitUntil(async () => {
+      const fresh = createApiServerClient(webhook, second.ca);
+      return fresh('/mutate', buildReview(pod)).catch(() => undefined);
     });
-    expect(responseOf(await old('/mutate', review(pod))).allowed).toBe(true);
+    expect(parseResponse(await old('/mutate', buildReview(pod))).allowed).toBe(true);
   });
 
   test('that are no pair leave the certificate at hand in use', async () => {
-    const first = await pairFiles();
-    const config = configure({ [WEBHOOK_ENV.certificates]: 'files', ...files(first) });
+    const first = await writeCertificatePair();
+    const config = configure({
+      [WEBHOOK_ENV.certificates]: 'files',
+      ...buildFileEnvironment(first),
+    });
     const { webhook, lines } = await start(config, true);
     await ready(webhook);
     writeFileSync(join(first.folder, 'tls.key'), 'half a ke');
-    const line = await until(() => lines.find(({ message }) => message === 'certificate not kept'));
+    const line = await waitUntil(() =>
+      lines.find(({ message }) => message === 'certificate not kept'),
+    );
     expect(JSON.stringify(line.fields)).toContain('tls.key');
     expect(JSON.stringify(line.fields)).not.toContain('half a ke');
     await ready(webhook);
   });
 
   test('are ready in a cluster once both configurations have a bundle', async () => {
-    install();
-    const { folder: kept, ca } = await pairFiles();
-    const config = configure({ [WEBHOOK_ENV.certificates]: 'files', ...files({ folder: kept }) });
+    installObjects();
+    const { folder: kept, ca } = await writeCertificatePair();
+    const config = configure({
+      [WEBHOOK_ENV.certificates]: 'files',
+      ...buildFileEnvironment({ folder: kept }),
+    });
     const { webhook } = await start(config);
-    await until(() => webhook.ports().https);
+    await waitUntil(() => webhook.ports().https);
     const { text } = await ask(webhook.ports().telemetry, '/readyz');
     expect(text).toContain('certificate');
     for (const path of CONFIGURATIONS) {
@@ -558,29 +578,29 @@ describe('certificates in files', () => {
 
 describe('draining', () => {
   test('fails readiness at once, answers on, then ends', async () => {
-    install();
+    installObjects();
     const { webhook } = await start();
     await ready(webhook);
-    const post = openApiServerClient(webhook);
+    const post = createApiServerClient(webhook);
     const drained = webhook.drain();
     running.splice(0);
     const { status, text } = await ask(webhook.ports().telemetry, '/readyz');
     expect({ status, text }).toEqual({ status: 503, text: 'not ready: draining\n' });
-    expect(responseOf(await post('/mutate', review(podWith(TASK)))).allowed).toBe(true);
+    expect(parseResponse(await post('/mutate', buildReview(buildPod(TASK)))).allowed).toBe(true);
     await drained;
     await expect(post('/mutate', '{}')).rejects.toThrow();
   });
 });
 
-const files = ({ folder: where }: { folder: string }): Record<string, string> => ({
+const buildFileEnvironment = ({ folder: where }: { folder: string }): Record<string, string> => ({
   [WEBHOOK_ENV.certificatesFolder]: where,
   [WEBHOOK_TUNING_ENV.cluster]: 'none',
 });
 
 /** Writes tls.crt and tls.key of a new authority into the test's folder. */
-const pairFiles = async () => {
+const writeCertificatePair = async () => {
   const terms = { now: Date.now(), lifetimeMs: 3_600_000 };
-  const authority = await createAuthority(terms);
+  const authority = await createCertificateAuthority(terms);
   const leaf = await signLeaf(authority, { names: [NAME], ...terms });
   writeFileSync(join(folder, 'tls.crt'), leaf.certificate);
   writeFileSync(join(folder, 'tls.key'), leaf.key);

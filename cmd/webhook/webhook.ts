@@ -1,51 +1,55 @@
 import { randomUUID } from 'node:crypto';
 
-import { openCatalogue, type LoadCatalogue } from '../../lib/catalogue/catalogue.ts';
+import { createCatalogLoader, type LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { WEBHOOK_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
-import { createJsonApp } from '../../lib/edge/http/express-app.ts';
-import { openHttpsServer } from '../../lib/edge/http/https-server.ts';
+import { createJsonApp } from '../../lib/edge/http/json-app.ts';
+import { createHttpsServer } from '../../lib/edge/http/https-server.ts';
 import {
-  listenAtFirstCertificate,
-  listenPlainly,
-  type CertificateUser,
-} from '../../lib/edge/http/listening.ts';
+  createCertificateListener,
+  listenPlaintext,
+  type CertificateListener,
+} from '../../lib/edge/http/certificate-listener.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
 import {
-  openWebhookMetrics,
+  createWebhookMetrics,
   type WebhookMetrics,
 } from '../../lib/edge/telemetry/webhook-metrics.ts';
-import { declaredTasks } from '../../lib/injection/declared-tasks.ts';
-import { podAdmission } from '../../lib/injection/pod-admission.ts';
-import { profileOf } from '../../lib/injection/profile.ts';
-import { keepCertificate, type CertificateReports } from './certificates.ts';
-import type { Cluster } from './cluster.ts';
+import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
+import { createPodAdmission } from '../../lib/injection/admission.ts';
+import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
+import { startCertificateRenewal, type CertificateDeps } from '../../lib/server/certificates.ts';
+import type { ClusterClient } from './cluster.ts';
 import type { WebhookConfig } from './config.ts';
-import { errorFields } from './error-fields.ts';
+import { toErrorFields } from './error-fields.ts';
 import type { PolicyGate } from './policy-gate.ts';
-import { openProfiles, ownProfileOnly, type Profiles } from './profiles.ts';
-import { openReadiness, type Readiness } from './readiness.ts';
-import { rememberTasks } from './remembered-tasks.ts';
-import { watchRoots } from './roots.ts';
-import { admissionRoutes } from './routes.ts';
-import { openSurroundings } from './surroundings.ts';
+import {
+  createTemplateRegistry,
+  createLocalTemplateRegistry,
+  type TemplateRegistry,
+} from './template-registry.ts';
+import { createReadiness, type Readiness } from './readiness.ts';
+import { cacheTasks } from './cached-tasks.ts';
+import { watchTrustBundle } from './trust-bundle-watch.ts';
+import { createAdmissionRoutes } from './routes.ts';
+import { createPodContextReader } from './pod-context.ts';
 
-export type WebhookEdges = {
+export type WebhookDeps = {
   /** Absent under `VALETKEY_CLUSTER=none`. */
-  readonly cluster: Cluster | undefined;
+  readonly cluster: ClusterClient | undefined;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly pace: Pace;
+  readonly timings: Timings;
 };
 
 /** All in milliseconds. */
-export type Pace = {
+export type Timings = {
   /** Between looks at the certificate, and between passes over the profiles, while all is well. */
   readonly certificateMs: number;
-  readonly profilesMs: number;
+  readonly templatesMs: number;
   /**
    * At the end, answers on old connections go on for so long while API servers move to other
    * replicas, and what is under way then has so long to finish.
@@ -55,9 +59,9 @@ export type Pace = {
 };
 
 /** The end takes less than the pod's grace period. */
-export const PACE: Pace = {
+export const DEFAULT_TIMINGS: Timings = {
   certificateMs: 10_000,
-  profilesMs: 600_000,
+  templatesMs: 600_000,
   lingerMs: 2_000,
   graceMs: 12_000,
 };
@@ -70,31 +74,28 @@ export type Webhook = {
 };
 
 /** Builds the webhook and starts it: telemetry at once, HTTPS as soon as there is a certificate. */
-export const startWebhook = async (
-  config: WebhookConfig,
-  edges: WebhookEdges,
-): Promise<Webhook> => {
+export const startWebhook = async (config: WebhookConfig, edges: WebhookDeps): Promise<Webhook> => {
   const { cluster, log, clock } = edges;
-  const loadCatalogue = openCatalogue();
-  const gate = await openGate(config, edges, loadCatalogue);
+  const loadCatalogue = createCatalogLoader();
+  const gate = await loadPolicyGate(config, edges, loadCatalogue);
   const ages = { profiles: () => profiles.ageSeconds(), policies: () => gate?.ageSeconds() };
-  const metrics = openWebhookMetrics(ages);
-  const profiles = openProfilesIn(cluster, metrics, edges);
-  const stopUsing = keepProfile(config.platform, profiles, edges);
-  const needs = { profiles: profiles.isPublished, ...(gate && { policies: gate.isKnown }) };
-  const readiness = openReadiness(needs, clock);
+  const metrics = createWebhookMetrics(ages);
+  const profiles = selectTemplateRegistry(cluster, metrics, edges);
+  const stopTemplateUpdates = startTemplateUpdates(config.platform, profiles, edges);
+  const checks = { profiles: profiles.isPublished, ...(gate && { policies: gate.isLoaded }) };
+  const readiness = createReadiness(checks, clock);
   const { unready } = readiness;
   const parts = { profiles, metrics, unready, gate, loadCatalogue };
-  const server = openHttpsServer(createAdmissionApp(config, edges, parts));
-  const user = listenAtFirstCertificate(server, {
+  const server = createHttpsServer(createAdmissionApp(config, edges, parts));
+  const user = createCertificateListener(server, {
     listen: { setting: ENV.listen, address: config.listen },
     onUse: ({ notAfter }) =>
       log.info('certificate in use', { notAfter: new Date(notAfter).toISOString() }),
   });
-  const reports = certificateReports(edges, { metrics, readiness, user });
-  const certificates = keepCertificate(config, cluster, reports);
+  const reports = buildCertificateDeps(edges, { metrics, readiness, user });
+  const certificates = startCertificateRenewal(config, cluster, reports);
   const plain = createMetricsServer({ ...metrics, unready });
-  const telemetry = await listenPlainly(plain, {
+  const telemetry = await listenPlaintext(plain, {
     setting: ENV.telemetry,
     address: config.telemetry,
   });
@@ -104,9 +105,9 @@ export const startWebhook = async (
     drain: async () => {
       readiness.drain();
       log.info('webhook drains', { pod: config.podName });
-      await server.drain(edges.pace);
+      await server.drain(edges.timings);
       certificates.stop();
-      stopUsing();
+      stopTemplateUpdates();
       gate?.stop();
       profiles.stop();
       plain.close();
@@ -116,26 +117,26 @@ export const startWebhook = async (
 };
 
 /** Cedar is large, and of no use under `trust: cluster`. */
-const openGate = async (
+const loadPolicyGate = async (
   { platform }: WebhookConfig,
-  { cluster, ...edges }: WebhookEdges,
-  loadCatalogue: LoadCatalogue,
+  { cluster, ...edges }: WebhookDeps,
+  loadCatalog: LoadCatalog,
 ): Promise<PolicyGate | undefined> => {
   const { authority } = platform;
   if (authority === undefined || cluster === undefined) return undefined;
-  const { openPolicyGate } = await import('./policy-gate.ts');
-  return openPolicyGate({ platform, authority }, { cluster, loadCatalogue, ...edges });
+  const { openPolicyGate: createPolicyGate } = await import('./policy-gate.ts');
+  return createPolicyGate({ platform, authority }, { cluster, loadCatalog, ...edges });
 };
 
-const openProfilesIn = (
-  cluster: Cluster | undefined,
+const selectTemplateRegistry = (
+  cluster: ClusterClient | undefined,
   metrics: WebhookMetrics,
-  { pace, ...edges }: WebhookEdges,
-): Profiles => {
-  const onCount = metrics.profilesKnown;
-  if (cluster === undefined) return ownProfileOnly(onCount);
-  const everyMs = pace.profilesMs;
-  return openProfiles({ ...cluster.profiles, ...edges, onCount, everyMs });
+  { timings, ...edges }: WebhookDeps,
+): TemplateRegistry => {
+  const onCount = metrics.injectionTemplatesCounted;
+  if (cluster === undefined) return createLocalTemplateRegistry(onCount);
+  const everyMs = timings.templatesMs;
+  return createTemplateRegistry({ ...cluster.templates, ...edges, onCount, everyMs });
 };
 
 /**
@@ -143,68 +144,76 @@ const openProfilesIn = (
  *
  * @returns stops it
  */
-const keepProfile = (
+const startTemplateUpdates = (
   platform: Platform,
-  { use }: Pick<Profiles, 'use'>,
-  { cluster, log, random }: WebhookEdges,
+  { use }: Pick<TemplateRegistry, 'use'>,
+  { cluster, log, random }: WebhookDeps,
 ): (() => void) => {
   if (platform.trust === 'cluster' || cluster === undefined) {
-    use(profileOf(platform));
+    use(buildInjectionTemplate(platform));
     return () => undefined;
   }
-  const onRoots = (roots: string): void => use(profileOf(platform, roots));
-  return watchRoots({ watch: cluster.watchRoots, log, random, onRoots });
+  const onTrustBundle = (roots: string): void => use(buildInjectionTemplate(platform, roots));
+  return watchTrustBundle({ watch: cluster.watchTrustBundle, log, random, onTrustBundle });
 };
 
-type AdmissionParts = {
-  readonly profiles: Profiles;
+type AdmissionDeps = {
+  readonly templates: TemplateRegistry;
   readonly metrics: WebhookMetrics;
   readonly unready: Readiness['unready'];
   readonly gate: PolicyGate | undefined;
-  readonly loadCatalogue: LoadCatalogue;
+  readonly loadCatalog: LoadCatalog;
 };
 
 const createAdmissionApp = (
   { platform }: WebhookConfig,
-  { log, clock, cluster }: WebhookEdges,
-  { profiles, metrics, unready, gate, loadCatalogue }: AdmissionParts,
+  { log, clock, cluster }: WebhookDeps,
+  { templates, metrics, unready, gate, loadCatalog }: AdmissionDeps,
 ) => {
-  const onBug = (error: unknown): string => {
+  const reportInternalError = (error: unknown): string => {
     const id = randomUUID();
-    log.error('bug', { id, ...errorFields(error) });
+    log.error('bug', { id, ...toErrorFields(error) });
     return id;
   };
-  const readTasks = rememberTasks(declaredTasks(platform, loadCatalogue));
-  const { published, accepted } = profiles;
-  const judging = gate && { judgeTasks: gate.judgeTasks };
-  const admission = podAdmission({
+  const readTasks = cacheTasks(createTaskReader(platform, loadCatalog));
+  const { published, accepted } = templates;
+  const taskChecks = gate && { judgeTasks: gate.checkTasks };
+  const admission = createPodAdmission({
     platform,
     published,
-    profiles: accepted,
+    templates: accepted,
     readTasks,
-    ...judging,
-    ...(cluster && { readSurroundings: openSurroundings({ ...cluster, log }) }),
+    ...taskChecks,
+    ...(cluster && { readPodContext: createPodContextReader({ ...cluster, log }) }),
   });
   const admitPolicy = gate?.admitPolicy;
-  const posts = admissionRoutes({ admission, admitPolicy, profiles, metrics, log, clock, onBug });
-  return createJsonApp({ posts, unready, onBug });
+  const posts = createAdmissionRoutes({
+    admission,
+    admitPolicy,
+    templates,
+    metrics,
+    log,
+    clock,
+    reportInternalError,
+  });
+  return createJsonApp({ posts, unready, reportInternalError });
 };
 
-const certificateReports = (
-  { log, clock, random, pace }: WebhookEdges,
-  parts: { metrics: WebhookMetrics; readiness: Readiness; user: CertificateUser },
-): CertificateReports => ({
+const buildCertificateDeps = (
+  { log, clock, random, timings }: WebhookDeps,
+  parts: { metrics: WebhookMetrics; readiness: Readiness; user: CertificateListener },
+): CertificateDeps => ({
   now: clock.now,
   random,
-  everyMs: pace.certificateMs,
+  everyMs: timings.certificateMs,
   onStep: (step, faults) => log.info('CA step taken', { step, faults }),
   onServing: (serving) => {
     parts.user.use(serving);
     parts.metrics.certificate(serving);
-    parts.readiness.certificate(serving);
+    parts.readiness.setCertificate(serving);
   },
   onFailure: (error) => {
-    parts.metrics.certificateRoundFailed();
-    log.warn('certificate not kept', errorFields(error));
+    parts.metrics.reconcileFailed();
+    log.warn('certificate not kept', toErrorFields(error));
   },
 });

@@ -1,9 +1,9 @@
 import type { Pod } from '../../lib/contract/pod.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
-import type { AttackOf, Operations } from './table.ts';
+import type { AttackByKind, Operations } from './attack-table.ts';
 
 /** What a pod of the table cannot know beforehand. */
-export type Site = {
+export type PodDefaults = {
   readonly namespace: string;
   readonly image: string;
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
@@ -11,7 +11,7 @@ export type Site = {
 
 /** A service account that is bound to a role by another mechanism. */
 export const BOUND_ACCOUNT = 'bound';
-export const BINDING = {
+export const BOUND_ROLE_ANNOTATION = {
   'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/agent-reports',
 } as const;
 
@@ -27,7 +27,7 @@ const DECLARATION = {
   lifetime: '5m',
 };
 
-const container = (name: string, { image, imagePullPolicy }: Site) => ({
+const buildContainer = (name: string, { image, imagePullPolicy }: PodDefaults) => ({
   name,
   image,
   imagePullPolicy,
@@ -42,39 +42,39 @@ const container = (name: string, { image, imagePullPolicy }: Site) => ({
 });
 
 /** A pod of two consumers that keeps every rule, and declares no task yet. */
-export const plainPod = (name: string, site: Site): Pod => ({
+export const buildPlainPod = (name: string, site: PodDefaults): Pod => ({
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: { name, namespace: site.namespace, labels: { app: 'attacks' }, annotations: {} },
   spec: {
     serviceAccountName: 'agent',
     ...{ terminationGracePeriodSeconds: 2 },
-    containers: [container('agent', site), container('helper', site)],
+    containers: [buildContainer('agent', site), buildContainer('helper', site)],
   },
 });
 
 /** The same with its task, or with what an attack declares instead. */
-export const declaredPod = (
+export const buildDeclaredPod = (
   name: string,
-  site: Site,
-  declared: AttackOf<'create'>['create']['declare'] = {},
+  site: PodDefaults,
+  declared: AttackByKind<'create'>['create']['declare'] = {},
 ): Pod => {
-  const pod = plainPod(name, site);
+  const pod = buildPlainPod(name, site);
   const text =
     typeof declared === 'string' ? declared : JSON.stringify({ ...DECLARATION, ...declared });
   return { ...pod, metadata: { ...pod.metadata, annotations: { [TASK]: text } } };
 };
 
 /** An object with an attack's changes. @throws Error where one of them does not fit */
-export const changed = (object: unknown, patch: Operations): unknown =>
+export const applyOperations = (object: unknown, patch: Operations): unknown =>
   applyPatch(
     object,
     patch.map(({ op, path, value, times }) =>
-      op === 'remove' ? { op, path } : { op, path, value: repeated(value, times) },
+      op === 'remove' ? { op, path } : { op, path, value: repeatValue(value, times) },
     ),
   );
 
-const repeated = (value: unknown, times: number | undefined): unknown => {
+const repeatValue = (value: unknown, times: number | undefined): unknown => {
   if (times === undefined) return value;
   return typeof value === 'string'
     ? value.repeat(times)

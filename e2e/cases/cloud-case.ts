@@ -1,15 +1,15 @@
 import type { CloudName } from './case-cloud.ts';
-import type { Outcome } from './outcome.ts';
-import type { S3Wish } from './s3-request.ts';
+import type { Outcome } from './case-outcome.ts';
+import type { S3CaseRequest } from './s3-request.ts';
 import type { SdkPut } from './sdk-put.ts';
-import type { SessionWish } from './sts-request.ts';
+import type { SessionRequest } from './sts-request.ts';
 
 /** What a case may need to know when it starts: the time, and our address as the cloud sees it. */
-export type Moment = { readonly now: number; readonly sourceIp: string };
+export type CaseStart = { readonly now: number; readonly sourceIp: string };
 
 /** One request with the session's keys. */
-export type Step = {
-  readonly ask: S3Wish | SdkPut;
+export type CaseStep = {
+  readonly request: S3CaseRequest | SdkPut;
   readonly expected: Outcome;
   /** What a good answer holds. */
   readonly content?: string;
@@ -18,7 +18,7 @@ export type Step = {
 };
 
 /** Where one cloud answers otherwise, and why that is no fault of ours. */
-export type Difference = {
+export type CloudDifference = {
   readonly reason: string;
   /** What it answers instead: to the call of STS, then to each step. */
   readonly outcomes: readonly Outcome[];
@@ -28,25 +28,25 @@ export type Difference = {
 export type CloudCase = {
   /** A sentence. */
   readonly name: string;
-  readonly session: (moment: Moment) => SessionWish;
+  readonly session: (moment: CaseStart) => SessionRequest;
   readonly granted: Outcome;
-  readonly steps: readonly Step[];
-  readonly differs: Partial<Record<CloudName, Difference>>;
+  readonly steps: readonly CaseStep[];
+  readonly differs: Partial<Record<CloudName, CloudDifference>>;
 };
 
 /** A case that ends at STS. */
-export const sessionCase = (
+export const buildSessionCase = (
   name: string,
-  session: SessionWish,
+  session: SessionRequest,
   granted: Outcome,
   differs: CloudCase['differs'] = {},
 ): CloudCase => ({ name, session: () => session, granted, steps: [], differs });
 
 /** A case whose session is granted and whose steps are requests. */
-export const requestCase = (
+export const buildRequestCase = (
   name: string,
-  session: SessionWish | ((moment: Moment) => SessionWish),
-  steps: readonly Step[],
+  session: SessionRequest | ((moment: CaseStart) => SessionRequest),
+  steps: readonly CaseStep[],
   differs: CloudCase['differs'] = {},
 ): CloudCase => ({
   name,
@@ -57,5 +57,5 @@ export const requestCase = (
 });
 
 /** What a cloud of this name has to answer, in order. */
-export const expectedOutcomes = (one: CloudCase, name: CloudName): readonly Outcome[] =>
+export const listExpectedOutcomes = (one: CloudCase, name: CloudName): readonly Outcome[] =>
   one.differs[name]?.outcomes ?? [one.granted, ...one.steps.map(({ expected }) => expected)];

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CLOUD_CASES, runCloudCases, type CaseResult } from './cloud-cases.ts';
-import { startCaseCloud } from './embedded.ts';
+import { startEmbeddedCaseCloud } from './embedded-case-cloud.ts';
 
 let results: ReadonlyMap<string, CaseResult>;
 let close: () => Promise<void>;
 
 beforeAll(async () => {
-  const started = await startCaseCloud();
+  const started = await startEmbeddedCaseCloud();
   close = started.close;
   const list = await runCloudCases(started.cloud);
   results = new Map(list.map((result) => [result.name, result]));

@@ -1,12 +1,12 @@
 import type { CaseCloud } from './case-cloud.ts';
-import { expectedOutcomes, type CloudCase, type Step } from './cloud-case.ts';
-import { describeAnswer, isOutcome, type Answer, type Outcome } from './outcome.ts';
+import { listExpectedOutcomes, type CloudCase, type CaseStep } from './cloud-case.ts';
+import { formatAnswer, isOutcome, type CaseAnswer, type Outcome } from './case-outcome.ts';
 import { REQUEST_CASES } from './request-cases.ts';
-import { askS3 } from './s3-request.ts';
-import { putBySdk } from './sdk-put.ts';
+import { sendS3Request } from './s3-request.ts';
+import { putWithSdk } from './sdk-put.ts';
 import { SESSION_CASES } from './session-cases.ts';
 import {
-  askForSession,
+  requestSession,
   DEFAULT_DURATION_SECONDS,
   readKeys,
   type SessionKeys,
@@ -30,7 +30,7 @@ export const runCloudCases = async (
   cloud: CaseCloud,
   cases: readonly CloudCase[] = CLOUD_CASES,
 ): Promise<readonly CaseResult[]> => {
-  const other = readKeys(await askForSession(cloud, {}));
+  const other = readKeys(await requestSession(cloud, {}));
   const results: CaseResult[] = [];
   // One at a time: RGW 16 falls over when many sessions are asked for at once.
   for (const one of cases) results.push(await runCase(cloud, one, other));
@@ -42,42 +42,42 @@ const runCase = async (
   one: CloudCase,
   other: SessionKeys,
 ): Promise<CaseResult> => {
-  const expected = expectedOutcomes(one, cloud.name);
+  const expected = listExpectedOutcomes(one, cloud.name);
   const differs = one.differs[cloud.name]?.reason;
   const common = { name: one.name, expected, ...(differs !== undefined && { differs }) };
   try {
-    const answers = await answersTo(cloud, one, other);
+    const answers = await collectAnswers(cloud, one, other);
     const passed =
       answers.length === expected.length &&
       answers.every((answer, index) => isOutcome(expected[index] ?? 'done', answer));
-    return { ...common, passed, got: answers.map(describeAnswer) };
+    return { ...common, passed, got: answers.map(formatAnswer) };
   } catch (error) {
     return { ...common, passed: false, got: [String(error)] };
   }
 };
 
-const answersTo = async (
+const collectAnswers = async (
   cloud: CaseCloud,
   one: CloudCase,
   other: SessionKeys,
-): Promise<readonly Answer[]> => {
+): Promise<readonly CaseAnswer[]> => {
   const startedAt = Date.now();
   const wish = one.session({ now: startedAt, sourceIp: cloud.sourceIp });
-  const granted = await askForSession(cloud, wish);
+  const granted = await requestSession(cloud, wish);
   const answers = [granted];
   if (granted.status !== 200) return answers;
   const keys = readKeys(granted);
-  requireExpiration(keys, startedAt + (wish.durationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000);
+  checkExpiration(keys, startedAt + (wish.durationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000);
   for (const step of one.steps) {
-    await reach(startedAt + (step.afterMs ?? 0));
-    const answer = await take(cloud, step, [keys, other]);
-    requireContent(step, answer);
+    await waitUntil(startedAt + (step.afterMs ?? 0));
+    const answer = await runStep(cloud, step, [keys, other]);
+    checkContent(step, answer);
     answers.push(answer);
   }
   return answers;
 };
 
-const requireContent = ({ content }: Step, answer: Answer): void => {
+const checkContent = ({ content }: CaseStep, answer: CaseAnswer): void => {
   if (content !== undefined && answer.status === 200 && answer.body !== content) {
     throw new Error(
       `expected the content ${JSON.stringify(content)}, got ${JSON.stringify(answer.body)}`,
@@ -86,20 +86,23 @@ const requireContent = ({ content }: Step, answer: Answer): void => {
 };
 
 /** Clocks and whole seconds may make it a little different. */
-const requireExpiration = ({ expiresAt }: SessionKeys, expected: number): void => {
+const checkExpiration = ({ expiresAt }: SessionKeys, expected: number): void => {
   if (Math.abs(expiresAt - expected) > 10_000) {
-    throw new Error(`expected keys until ${isoTime(expected)}, got until ${isoTime(expiresAt)}`);
+    throw new Error(
+      `expected keys until ${formatTime(expected)}, got until ${formatTime(expiresAt)}`,
+    );
   }
 };
 
-const isoTime = (time: number): string => new Date(time).toISOString();
+const formatTime = (time: number): string => new Date(time).toISOString();
 
-const take = (
+const runStep = (
   cloud: CaseCloud,
-  { ask }: Step,
+  { request }: CaseStep,
   keys: readonly [SessionKeys, SessionKeys],
-): Promise<Answer> => ('sdk' in ask ? putBySdk(cloud, ask, keys[0]) : askS3(cloud, ask, keys));
+): Promise<CaseAnswer> =>
+  'sdk' in request ? putWithSdk(cloud, request, keys[0]) : sendS3Request(cloud, request, keys);
 
 /** Deadlines are the clouds' own and by the wall clock: there is no other condition to await. */
-const reach = (time: number): Promise<void> =>
+const waitUntil = (time: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, Math.max(0, time - Date.now())));

@@ -2,10 +2,10 @@
 //   nsenter --net=/run/netns/NAMESPACE node e2e/cases/main.ts [--json] CLUSTER.json CLOUD.json…
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { Cluster } from '../cluster/record.ts';
+import type { Cluster } from '../cluster/cluster-file.ts';
 import type { Cloud } from '../clouds/cloud.ts';
 import { runCloudCases, type CaseResult } from './cloud-cases.ts';
-import { liveCaseCloud } from './live.ts';
+import { createLiveCaseCloud } from './live-case-cloud.ts';
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'boolean', default: false } },
@@ -15,16 +15,16 @@ const [clusterFile, ...cloudFiles] = positionals;
 if (clusterFile === undefined || cloudFiles.length === 0) {
   throw new Error('expected CLUSTER.json and at least one CLOUD.json');
 }
-const readJson = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'));
-const cluster = readJson(clusterFile) as Cluster;
+const readJsonFile = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'));
+const cluster = readJsonFile(clusterFile) as Cluster;
 
 const results: Record<string, readonly CaseResult[]> = {};
 for (const file of cloudFiles) {
-  const cloud = readJson(file) as Cloud;
-  results[cloud.name] = await runCloudCases(await liveCaseCloud(cloud, cluster));
+  const cloud = readJsonFile(file) as Cloud;
+  results[cloud.name] = await runCloudCases(await createLiveCaseCloud(cloud, cluster));
 }
 
-const lineOf = ({ name, passed, expected, got, differs }: CaseResult): string =>
+const formatResult = ({ name, passed, expected, got, differs }: CaseResult): string =>
   [
     passed ? 'same     ' : 'DIFFERENT',
     name,
@@ -35,7 +35,7 @@ const lineOf = ({ name, passed, expected, got, differs }: CaseResult): string =>
 if (values.json) console.log(JSON.stringify(results));
 else {
   for (const [cloud, list] of Object.entries(results)) {
-    for (const result of list) console.log(`${cloud}  ${lineOf(result)}`);
+    for (const result of list) console.log(`${cloud}  ${formatResult(result)}`);
   }
 }
 process.exitCode = Object.values(results)

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { Sha256 } from '../embedded-cloud/s3/digests.ts';
+import { Sha256 } from '../../test/fakes/cloud/s3/digests.ts';
 import type { CaseCloud } from './case-cloud.ts';
-import { answerTo } from './http-answer.ts';
-import type { Answer } from './outcome.ts';
+import { sendCaseRequest } from './case-http.ts';
+import type { CaseAnswer } from './case-outcome.ts';
 import type { SessionKeys } from './sts-request.ts';
 
 /** One S3 request of a case, signed as it should be unless `forge` says how not. */
-export type S3Wish = {
+export type S3CaseRequest = {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
   readonly bucket: string;
   /** Absent: the bucket itself. */
@@ -15,10 +15,10 @@ export type S3Wish = {
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly payload?: 'hashed' | 'unsigned';
-  readonly forge?: Forgery;
+  readonly forge?: SignatureForgery;
 };
 
-export type Forgery =
+export type SignatureForgery =
   | 'unknown access key'
   | 'wrong secret'
   | 'no session token'
@@ -30,20 +30,20 @@ export type Forgery =
   | 'other content than signed';
 
 /** Signs and sends a request; `keys[1]` is another session's, for forgeries that mix two. */
-export const askS3 = async (
+export const sendS3Request = async (
   cloud: CaseCloud,
-  wish: S3Wish,
+  wish: S3CaseRequest,
   keys: readonly [SessionKeys, SessionKeys],
-): Promise<Answer> => {
+): Promise<CaseAnswer> => {
   const { forge } = wish;
-  const signed = await sign(cloud, wish, forgedKeys(keys, forge));
+  const signed = await signRequest(cloud, wish, forgeKeys(keys, forge));
   const query = new URLSearchParams({
     ...wish.query,
     ...(forge === 'other query than signed' && { prefix: 'secrets/' }),
   });
-  const path = forge === 'other path than signed' ? '/acme-data/reports/q4.csv' : pathOf(wish);
+  const path = forge === 'other path than signed' ? '/acme-data/reports/q4.csv' : buildPath(wish);
   const content = forge === 'other content than signed' ? 'something else' : wish.body;
-  return answerTo({
+  return sendCaseRequest({
     endpoint: cloud.s3Endpoint,
     method: wish.method,
     path: `${path}${query.size === 0 ? '' : `?${String(query).replaceAll('+', '%20')}`}`,
@@ -52,12 +52,12 @@ export const askS3 = async (
   });
 };
 
-type Keys = Partial<SessionKeys> & Pick<SessionKeys, 'accessKeyId' | 'secretAccessKey'>;
+type SigningKeys = Partial<SessionKeys> & Pick<SessionKeys, 'accessKeyId' | 'secretAccessKey'>;
 
-const forgedKeys = (
+const forgeKeys = (
   [own, other]: readonly [SessionKeys, SessionKeys],
-  forge: Forgery | undefined,
-): Keys => {
+  forge: SignatureForgery | undefined,
+): SigningKeys => {
   const { accessKeyId, secretAccessKey } = own;
   if (forge === 'unknown access key') return { ...own, accessKeyId: 'ASIA2222222222222222' };
   if (forge === 'wrong secret') return { ...own, secretAccessKey: `${secretAccessKey}x` };
@@ -65,7 +65,7 @@ const forgedKeys = (
   return forge === 'no session token' ? { accessKeyId, secretAccessKey } : own;
 };
 
-const pathOf = ({ bucket, key }: S3Wish): string =>
+const buildPath = ({ bucket, key }: S3CaseRequest): string =>
   key === undefined ? `/${bucket}` : `/${bucket}/${key.split('/').map(escapeSegment).join('/')}`;
 
 /** RFC 3986, stricter than encodeURIComponent: signers escape these too. */
@@ -75,10 +75,10 @@ const escapeSegment = (segment: string): string =>
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
 
-const sign = async (
+const signRequest = async (
   cloud: CaseCloud,
-  wish: S3Wish,
-  keys: Keys,
+  wish: S3CaseRequest,
+  keys: SigningKeys,
 ): Promise<Record<string, string>> => {
   const { host, hostname } = new URL(cloud.s3Endpoint);
   const signer = new SignatureV4({
@@ -92,14 +92,14 @@ const sign = async (
     method: wish.method,
     protocol: 'http:',
     hostname,
-    path: pathOf(wish),
+    path: buildPath(wish),
     query: { ...wish.query },
-    headers: { host, 'x-amz-content-sha256': contentHash(wish) },
+    headers: { host, 'x-amz-content-sha256': hashContent(wish) },
   };
   const age = wish.forge === 'signed 20 minutes ago' ? 20 * 60_000 : 0;
   const signed = await signer.sign(request, { signingDate: new Date(Date.now() - age) });
   return signed.headers;
 };
 
-const contentHash = ({ body = '', payload }: S3Wish): string =>
+const hashContent = ({ body = '', payload }: S3CaseRequest): string =>
   payload === 'unsigned' ? 'UNSIGNED-PAYLOAD' : createHash('sha256').update(body).digest('hex');

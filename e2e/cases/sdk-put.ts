@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import type { CaseCloud } from './case-cloud.ts';
-import type { Answer } from './outcome.ts';
+import type { CaseAnswer } from './case-outcome.ts';
 import type { SessionKeys } from './sts-request.ts';
 
 /** An object put by an unmodified AWS SDK: in one piece, or as a stream in signed-off chunks. */
@@ -13,11 +13,11 @@ export type SdkPut = {
 };
 
 /** Lets the AWS SDK send it with its own defaults, checksum included. */
-export const putBySdk = async (
+export const putWithSdk = async (
   cloud: CaseCloud,
   wish: SdkPut,
   keys: SessionKeys,
-): Promise<Answer> => {
+): Promise<CaseAnswer> => {
   const { accessKeyId, secretAccessKey, sessionToken } = keys;
   const client = new S3Client({
     endpoint: cloud.s3Endpoint,
@@ -25,7 +25,7 @@ export const putBySdk = async (
     forcePathStyle: true,
     maxAttempts: 1,
     // It would tell the console that a stream cannot be sent twice.
-    logger: { debug: nothing, info: nothing, warn: nothing, error: nothing },
+    logger: { debug: ignoreLog, info: ignoreLog, warn: ignoreLog, error: ignoreLog },
     credentials: { accessKeyId, secretAccessKey, sessionToken },
   });
   try {
@@ -47,4 +47,4 @@ export const putBySdk = async (
   }
 };
 
-const nothing = (): void => undefined;
+const ignoreLog = (): void => undefined;

@@ -1,7 +1,7 @@
-import { sessionCase, type CloudCase, type Difference } from './cloud-case.ts';
-import type { SessionWish } from './sts-request.ts';
+import { buildSessionCase, type CloudCase, type CloudDifference } from './cloud-case.ts';
+import type { SessionRequest } from './sts-request.ts';
 
-const allow = (actions: readonly string[], extra: object = {}): object => ({
+const buildAllowPolicy = (actions: readonly string[], extra: object = {}): object => ({
   Version: '2012-10-17',
   Statement: [
     { Effect: 'Allow', Action: actions, Resource: ['arn:aws:s3:::acme-data/*'], ...extra },
@@ -12,93 +12,104 @@ const allow = (actions: readonly string[], extra: object = {}): object => ({
  * A policy of exactly so many characters, by many resources of ordinary length: RGW 16 dies of a
  * single one of 2,000 characters.
  */
-const policyOfLength = (length: number): string => {
+const buildPolicyOfLength = (length: number): string => {
   const resources = ['arn:aws:s3:::acme-data/*'];
-  const text = (): string => JSON.stringify(allow(['s3:GetObject'], { Resource: resources }));
+  const text = (): string =>
+    JSON.stringify(buildAllowPolicy(['s3:GetObject'], { Resource: resources }));
   while (text().length < length - 200) resources.push('arn:aws:s3:::acme-data/reports/*');
   resources.push('arn:aws:s3:::acme-data/');
   return text().replace('acme-data/"', `acme-data/${'x'.repeat(length - text().length)}"`);
 };
 
-const granted = (reason: string): Difference => ({ reason, outcomes: ['done'] });
+const toGrantedDifference = (reason: string): CloudDifference => ({ reason, outcomes: ['done'] });
 
 /** Who gets a session, and who does not. */
 export const SESSION_CASES: readonly CloudCase[] = [
-  sessionCase('a good token gets a session', {}, 'done'),
-  sessionCase(
+  buildSessionCase('a good token gets a session', {}, 'done'),
+  buildSessionCase(
     'a token for another audience gets none',
-    token({ audience: 'vault' }),
+    buildTokenRequest({ audience: 'vault' }),
     'wrong token',
   ),
-  sessionCase('a forged token gets none', token({ forged: true }), 'wrong token'),
-  sessionCase(
+  buildSessionCase('a forged token gets none', buildTokenRequest({ forged: true }), 'wrong token'),
+  buildSessionCase(
     'a token of another issuer gets none',
-    token({ issuer: 'https://other.example' }),
+    buildTokenRequest({ issuer: 'https://other.example' }),
     'wrong token',
-    { minio: granted('it asks whose key signed, not what iss says') },
+    { minio: toGrantedDifference('it asks whose key signed, not what iss says') },
   ),
-  sessionCase(
+  buildSessionCase(
     'a token that expired ten minutes ago gets none',
-    token({ lifetimeSeconds: -600 }),
+    buildTokenRequest({ lifetimeSeconds: -600 }),
     'expired token',
   ),
-  sessionCase(
+  buildSessionCase(
     "another service account's token does not open the role",
-    token({ subject: 'system:serviceaccount:default:other' }),
+    buildTokenRequest({ subject: 'system:serviceaccount:default:other' }),
     'role refused',
-    { minio: granted('it has no trust policies and does not read sub') },
+    { minio: toGrantedDifference('it has no trust policies and does not read sub') },
   ),
-  sessionCase('no token gets no session', { token: 'none' }, 'wrong token'),
-  sessionCase('text that is no token gets no session', { token: 'garbage' }, 'wrong token'),
-  sessionCase(
+  buildSessionCase('no token gets no session', { token: 'none' }, 'wrong token'),
+  buildSessionCase('text that is no token gets no session', { token: 'garbage' }, 'wrong token'),
+  buildSessionCase(
     'an unknown role is not opened',
     { roleArn: 'arn:aws:iam::111122223333:role/none' },
     'role refused',
   ),
-  sessionCase(
+  buildSessionCase(
     'a session shorter than 15 minutes is not to be had',
     { durationSeconds: 899 },
     'wrong parameter',
   ),
-  sessionCase(
+  buildSessionCase(
     'a session longer than 12 hours is not to be had',
     { durationSeconds: 43_201 },
     'wrong parameter',
-    { minio: granted('its sessions may last for days') },
+    { minio: toGrantedDifference('its sessions may last for days') },
   ),
-  sessionCase(
+  buildSessionCase(
     'a session name has two characters at least',
     { sessionName: 'x' },
     'wrong parameter',
-    { minio: granted('it does not read the session name') },
+    { minio: toGrantedDifference('it does not read the session name') },
   ),
-  sessionCase('a session name has no colon', { sessionName: 'a:b' }, 'wrong parameter', {
-    minio: granted('it does not read the session name'),
+  buildSessionCase('a session name has no colon', { sessionName: 'a:b' }, 'wrong parameter', {
+    minio: toGrantedDifference('it does not read the session name'),
   }),
-  sessionCase(
+  buildSessionCase(
     'a session policy of 2,048 characters is taken',
-    { policy: policyOfLength(2048) },
+    { policy: buildPolicyOfLength(2048) },
     'done',
   ),
-  sessionCase(
+  buildSessionCase(
     'a session policy of 2,049 characters is not',
-    { policy: policyOfLength(2049) },
+    { policy: buildPolicyOfLength(2049) },
     'wrong parameter',
-    { minio: granted('its limit lies elsewhere') },
+    { minio: toGrantedDifference('its limit lies elsewhere') },
   ),
-  sessionCase('a session policy that is no JSON is refused', { policy: '{' }, 'malformed policy'),
-  sessionCase(
-    'a session policy with an unknown action is refused',
-    { policy: allow(['s3:NoSuchAction']) },
+  buildSessionCase(
+    'a session policy that is no JSON is refused',
+    { policy: '{' },
     'malformed policy',
   ),
-  sessionCase(
+  buildSessionCase(
+    'a session policy with an unknown action is refused',
+    { policy: buildAllowPolicy(['s3:NoSuchAction']) },
+    'malformed policy',
+  ),
+  buildSessionCase(
     'a session policy with an unknown condition operator is refused',
-    { policy: allow(['s3:GetObject'], { Condition: { StringNearly: { 'aws:userid': 'x' } } }) },
+    {
+      policy: buildAllowPolicy(['s3:GetObject'], {
+        Condition: { StringNearly: { 'aws:userid': 'x' } },
+      }),
+    },
     'malformed policy',
   ),
 ];
 
-function token(variation: Exclude<SessionWish['token'], string | undefined>): SessionWish {
+function buildTokenRequest(
+  variation: Exclude<SessionRequest['token'], string | undefined>,
+): SessionRequest {
   return { token: variation };
 }

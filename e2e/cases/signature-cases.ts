@@ -1,26 +1,27 @@
-import { requestCase, type CloudCase } from './cloud-case.ts';
-import type { Outcome } from './outcome.ts';
-import type { Forgery, S3Wish } from './s3-request.ts';
-import { get, list, put, step } from './wishes.ts';
+import { buildRequestCase, type CloudCase } from './cloud-case.ts';
+import type { Outcome } from './case-outcome.ts';
+import type { SignatureForgery, S3CaseRequest } from './s3-request.ts';
+import { buildGet, buildList, buildPut, buildStep } from './case-builders.ts';
 
-const forged = (
-  forge: Forgery,
+const buildForgedCase = (
+  forge: SignatureForgery,
   outcome: Outcome,
-  ask: S3Wish = get(),
+  ask: S3CaseRequest = buildGet(),
   differs: CloudCase['differs'] = {},
-): CloudCase => requestCase(`refused: ${forge}`, {}, [step({ ...ask, forge }, outcome)], differs);
+): CloudCase =>
+  buildRequestCase(`refused: ${forge}`, {}, [buildStep({ ...ask, forge }, outcome)], differs);
 
 /** Requests that the session's owner did not sign. */
 export const SIGNATURE_CASES: readonly CloudCase[] = [
-  forged('no signature', 'denied'),
-  forged('unknown access key', 'unknown keys', get(), {
+  buildForgedCase('no signature', 'denied'),
+  buildForgedCase('unknown access key', 'unknown keys', buildGet(), {
     rgw: { reason: 'it finds keys by their session token', outcomes: ['done', 'denied'] },
   }),
-  forged('wrong secret', 'wrong signature'),
-  forged('no session token', 'wrong session token'),
-  forged("another session's token", 'wrong session token'),
-  forged('signed 20 minutes ago', 'wrong time'),
-  forged('other path than signed', 'wrong signature'),
-  forged('other query than signed', 'wrong signature', list('reports/')),
-  forged('other content than signed', 'wrong content', put('reports/forged.csv')),
+  buildForgedCase('wrong secret', 'wrong signature'),
+  buildForgedCase('no session token', 'wrong session token'),
+  buildForgedCase("another session's token", 'wrong session token'),
+  buildForgedCase('signed 20 minutes ago', 'wrong time'),
+  buildForgedCase('other path than signed', 'wrong signature'),
+  buildForgedCase('other query than signed', 'wrong signature', buildList('reports/')),
+  buildForgedCase('other content than signed', 'wrong content', buildPut('reports/forged.csv')),
 ];

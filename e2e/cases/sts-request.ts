@@ -1,12 +1,12 @@
 import type { CaseCloud, TokenVariation } from './case-cloud.ts';
-import { answerTo, parseXml, textAt } from './http-answer.ts';
-import type { Answer } from './outcome.ts';
+import { sendCaseRequest, parseXml, findText } from './case-http.ts';
+import type { CaseAnswer } from './case-outcome.ts';
 
 /** The least there is. */
 export const DEFAULT_DURATION_SECONDS = 900;
 
 /** What a case asks STS for; whatever it leaves out is as it should be. */
-export type SessionWish = {
+export type SessionRequest = {
   /** Text, or an object to be written as compact JSON. Absent: the role's whole scope. */
   readonly policy?: object | string;
   readonly token?: TokenVariation | 'none' | 'garbage';
@@ -25,13 +25,13 @@ export type SessionKeys = {
 };
 
 /** Posts `AssumeRoleWithWebIdentity` as an SDK does: unsigned, form-encoded. */
-export const askForSession = async (cloud: CaseCloud, wish: SessionWish): Promise<Answer> =>
-  answerTo({
+export const requestSession = async (cloud: CaseCloud, wish: SessionRequest): Promise<CaseAnswer> =>
+  sendCaseRequest({
     endpoint: cloud.stsEndpoint,
     method: 'POST',
     path: '/',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: String(await form(cloud, wish)),
+    body: String(await buildForm(cloud, wish)),
   });
 
 /**
@@ -39,10 +39,10 @@ export const askForSession = async (cloud: CaseCloud, wish: SessionWish): Promis
  *
  * @throws Error when a part is missing
  */
-export const readKeys = ({ body }: Answer): SessionKeys => {
+export const readKeys = ({ body }: CaseAnswer): SessionKeys => {
   const path = ['AssumeRoleWithWebIdentityResponse', 'AssumeRoleWithWebIdentityResult'];
   const part = (name: string): string => {
-    const text = textAt(parseXml(body), ...path, 'Credentials', name);
+    const text = findText(parseXml(body), ...path, 'Credentials', name);
     if (text === '') throw new Error(`STS answer: expected Credentials.${name}, got none`);
     return text;
   };
@@ -54,9 +54,9 @@ export const readKeys = ({ body }: Answer): SessionKeys => {
   };
 };
 
-const form = async (cloud: CaseCloud, wish: SessionWish): Promise<URLSearchParams> => {
+const buildForm = async (cloud: CaseCloud, wish: SessionRequest): Promise<URLSearchParams> => {
   const { policy } = wish;
-  const token = await tokenText(cloud, wish.token ?? {});
+  const token = await createTokenText(cloud, wish.token ?? {});
   return new URLSearchParams({
     Action: 'AssumeRoleWithWebIdentity',
     Version: wish.version ?? '2011-06-15',
@@ -70,7 +70,7 @@ const form = async (cloud: CaseCloud, wish: SessionWish): Promise<URLSearchParam
   });
 };
 
-const tokenText = async (
+const createTokenText = async (
   cloud: CaseCloud,
   token: TokenVariation | 'none' | 'garbage',
 ): Promise<string | undefined> => {

@@ -1,38 +1,42 @@
-import { requestCase, type CloudCase } from './cloud-case.ts';
+import { buildRequestCase, type CloudCase } from './cloud-case.ts';
 import {
-  allow,
-  data,
-  get,
-  policy,
-  put,
+  buildAllow,
+  dataBucketArn,
+  buildGet,
+  buildPolicy,
+  buildPut,
   readReports,
-  remove,
-  sdkPut,
-  step,
+  buildDelete,
+  buildSdkPut,
+  buildStep,
   writeReports,
-  WRITTEN,
-} from './wishes.ts';
+  WRITTEN_CONTENT,
+} from './case-builders.ts';
 
 /** What is written, read back and removed, by hand and by an SDK. */
 export const WRITE_CASES: readonly CloudCase[] = [
-  requestCase('what was written is read back', policy(readReports, writeReports), [
-    step(put('reports/by case (1) + ü.csv'), 'done'),
-    { ...step(get('reports/by case (1) + ü.csv'), 'done'), content: WRITTEN },
-    step(put('reports/unsigned.csv', { payload: 'unsigned' }), 'done'),
-    step(put('secrets/written.csv'), 'denied'),
+  buildRequestCase('what was written is read back', buildPolicy(readReports, writeReports), [
+    buildStep(buildPut('reports/by case (1) + ü.csv'), 'done'),
+    { ...buildStep(buildGet('reports/by case (1) + ü.csv'), 'done'), content: WRITTEN_CONTENT },
+    buildStep(buildPut('reports/unsigned.csv', { payload: 'unsigned' }), 'done'),
+    buildStep(buildPut('secrets/written.csv'), 'denied'),
   ]),
-  requestCase('an SDK writes text with its own checksum', policy(readReports, writeReports), [
-    { ask: sdkPut('text', 'reports/sdk-text.csv'), expected: 'done' },
-    { ...step(get('reports/sdk-text.csv'), 'done'), content: WRITTEN },
-    { ask: sdkPut('text', 'secrets/sdk-text.csv'), expected: 'denied' },
-  ]),
-  requestCase(
-    'an SDK writes a stream in chunks with a trailing checksum',
-    policy(readReports, writeReports),
+  buildRequestCase(
+    'an SDK writes text with its own checksum',
+    buildPolicy(readReports, writeReports),
     [
-      { ask: sdkPut('stream', 'reports/sdk-stream.csv'), expected: 'done' },
-      { ...step(get('reports/sdk-stream.csv'), 'done'), content: WRITTEN },
-      { ask: sdkPut('stream', 'secrets/sdk-stream.csv'), expected: 'denied' },
+      { request: buildSdkPut('text', 'reports/sdk-text.csv'), expected: 'done' },
+      { ...buildStep(buildGet('reports/sdk-text.csv'), 'done'), content: WRITTEN_CONTENT },
+      { request: buildSdkPut('text', 'secrets/sdk-text.csv'), expected: 'denied' },
+    ],
+  ),
+  buildRequestCase(
+    'an SDK writes a stream in chunks with a trailing checksum',
+    buildPolicy(readReports, writeReports),
+    [
+      { request: buildSdkPut('stream', 'reports/sdk-stream.csv'), expected: 'done' },
+      { ...buildStep(buildGet('reports/sdk-stream.csv'), 'done'), content: WRITTEN_CONTENT },
+      { request: buildSdkPut('stream', 'secrets/sdk-stream.csv'), expected: 'denied' },
     ],
     {
       rgw: {
@@ -41,13 +45,13 @@ export const WRITE_CASES: readonly CloudCase[] = [
       },
     },
   ),
-  requestCase(
+  buildRequestCase(
     'what may be removed is removed',
-    policy(writeReports, allow('s3:DeleteObject', `${data}/reports/*`)),
+    buildPolicy(writeReports, buildAllow('s3:DeleteObject', `${dataBucketArn}/reports/*`)),
     [
-      step(put('reports/short-lived.csv'), 'done'),
-      step(remove('reports/short-lived.csv'), 'done'),
-      step(remove('secrets/keys.txt'), 'denied'),
+      buildStep(buildPut('reports/short-lived.csv'), 'done'),
+      buildStep(buildDelete('reports/short-lived.csv'), 'done'),
+      buildStep(buildDelete('secrets/keys.txt'), 'denied'),
     ],
   ),
 ];

@@ -1,4 +1,4 @@
-import type { Answer } from './client.ts';
+import type { ClientAnswer } from './client-process.ts';
 
 /** What the sidecar and the cloud behind it are told to be like. */
 export type Conditions = {
@@ -21,7 +21,7 @@ export type Expectation =
 /** `readable` lies in the task's scope, `foreign` outside of it. */
 export type ObjectName = 'readable' | 'foreign';
 
-export type Step =
+export type ScenarioStep =
   | {
       do: 'get' | 'put';
       object: ObjectName;
@@ -35,61 +35,75 @@ export type Step =
   | { do: 'keep getting'; seconds: number; accessKeys: number }
   | { do: 'change'; to: Partial<Conditions> };
 
-export type Scenario = { name: string; conditions: Conditions; steps: Step[] };
+export type Scenario = { name: string; conditions: Conditions; steps: ScenarioStep[] };
 
-const minute: Conditions = { lifetimeSeconds: 60, exchangeDelayMs: 0, exchange: 'grants' };
-const seconds: Conditions = { ...minute, lifetimeSeconds: 6 };
+const minuteConditions: Conditions = {
+  lifetimeSeconds: 60,
+  exchangeDelayMs: 0,
+  exchange: 'grants',
+};
+const secondsConditions: Conditions = { ...minuteConditions, lifetimeSeconds: 6 };
 
 /** No SDK's own tries take longer than this, unless it hangs. */
-const withinMs = 30_000;
-const served = { do: 'get', object: 'readable', expect: 'served', withinMs } as const;
+const defaultWithinMs = 30_000;
+const servedStep = {
+  do: 'get',
+  object: 'readable',
+  expect: 'served',
+  withinMs: defaultWithinMs,
+} as const;
 /** On a busy machine the first exchange may take longer than an SDK's own tries. */
-const untilServed = { do: 'get until', expect: 'served', withinMs } as const;
-const byCloud = { expect: 'refused by the cloud', withinMs } as const;
+const untilServed = { do: 'get until', expect: 'served', withinMs: defaultWithinMs } as const;
+const refusedByCloud = { expect: 'refused by the cloud', withinMs: defaultWithinMs } as const;
 
 /** What every SDK must show at its newest version. */
 export const scenarios: Scenario[] = [
   {
     name: 'gets what its task allows and nothing else',
-    conditions: minute,
+    conditions: minuteConditions,
     steps: [
       untilServed,
-      { do: 'get', object: 'foreign', ...byCloud },
-      { do: 'put', object: 'readable', ...byCloud },
+      { do: 'get', object: 'foreign', ...refusedByCloud },
+      { do: 'put', object: 'readable', ...refusedByCloud },
     ],
   },
   {
     name: 'runs of 6 s follow one another unnoticed',
-    conditions: seconds,
+    conditions: secondsConditions,
     steps: [untilServed, { do: 'keep getting', seconds: 20, accessKeys: 3 }],
   },
   {
     name: 'runs of a minute follow one another unnoticed',
-    conditions: minute,
+    conditions: minuteConditions,
     steps: [untilServed, { do: 'keep getting', seconds: 75, accessKeys: 2 }],
   },
   {
     name: 'a slow exchange is waited for',
-    conditions: { ...minute, exchangeDelayMs: 1500 },
-    steps: [{ ...served, atLeastMs: 1000 }, served],
+    conditions: { ...minuteConditions, exchangeDelayMs: 1500 },
+    steps: [{ ...servedStep, atLeastMs: 1000 }, servedStep],
   },
   {
     name: 'a refusal is an error, and a grant afterwards is found',
-    conditions: { ...minute, exchange: 'refuses' },
+    conditions: { ...minuteConditions, exchange: 'refuses' },
     steps: [
-      { do: 'get', object: 'readable', expect: 'refused by the sidecar', withinMs },
+      {
+        do: 'get',
+        object: 'readable',
+        expect: 'refused by the sidecar',
+        withinMs: defaultWithinMs,
+      },
       { do: 'change', to: { exchange: 'grants' } },
       untilServed,
     ],
   },
   {
     name: 'the deadline ends it when no further run is granted',
-    conditions: seconds,
+    conditions: secondsConditions,
     steps: [
       untilServed,
       { do: 'change', to: { exchange: 'refuses' } },
-      { do: 'get until', expect: 'not served', withinMs },
-      { do: 'get', object: 'readable', expect: 'not served', withinMs },
+      { do: 'get until', expect: 'not served', withinMs: defaultWithinMs },
+      { do: 'get', object: 'readable', expect: 'not served', withinMs: defaultWithinMs },
     ],
   },
 ];
@@ -98,20 +112,23 @@ export const scenarios: Scenario[] = [
 export const longScenarios: Scenario[] = [
   {
     name: 'runs of ten minutes follow one another unnoticed',
-    conditions: { ...minute, lifetimeSeconds: 600 },
+    conditions: { ...minuteConditions, lifetimeSeconds: 600 },
     steps: [untilServed, { do: 'keep getting', seconds: 660, accessKeys: 2 }],
   },
 ];
 
 /** What is wrong with an answer, or nothing. */
-export function judge(answer: Answer, expected: Expectation): string | undefined {
-  if (meets(answer, expected)) return undefined;
+export function checkAnswer(answer: ClientAnswer, expected: Expectation): string | undefined {
+  if (isExpectedAnswer(answer, expected)) return undefined;
   const { status, code, accessKeyId, message } = answer;
   const signed = accessKeyId === null ? 'unsigned' : 'signed';
   return `expected ${expected}, got status ${String(status)}, code ${String(code)}, ${signed}: ${message ?? ''}`;
 }
 
-function meets({ status, code, accessKeyId }: Answer, expected: Expectation): boolean {
+function isExpectedAnswer(
+  { status, code, accessKeyId }: ClientAnswer,
+  expected: Expectation,
+): boolean {
   const isSigned = accessKeyId !== null;
   switch (expected) {
     case 'served':

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runInside } from '../cluster/namespace.ts';
+import { runInside } from '../cluster/network-namespace.ts';
 import { startProgram, waitForProgram } from '../cluster/processes.ts';
 import type { Program } from '../cluster/processes.ts';
-import type { Cluster } from '../cluster/record.ts';
+import type { Cluster } from '../cluster/cluster-file.ts';
 import { waitFor } from '../cluster/wait.ts';
 
 /** One monitor, one OSD in memory and one RGW, all under one folder. */
@@ -18,7 +18,7 @@ export type Ceph = {
 
 export const rgwName = 'client.rgw.a';
 
-export function cephAt(cluster: Cluster, port: number): Ceph {
+export function describeCeph(cluster: Cluster, port: number): Ceph {
   const folder = join(cluster.folder, 'clouds', 'rgw');
   return {
     cluster,
@@ -31,15 +31,15 @@ export function cephAt(cluster: Cluster, port: number): Ceph {
 
 /** Makes its folders and its configuration. */
 export function prepareCeph(cluster: Cluster, port: number): Ceph {
-  const ceph = cephAt(cluster, port);
+  const ceph = describeCeph(cluster, port);
   const { folder } = ceph;
   for (const name of ['mon', 'osd', 'run', 'rgw', 'crash'])
     mkdirSync(join(folder, name), { recursive: true });
-  writeFileSync(ceph.config, cephConfig(ceph));
+  writeFileSync(ceph.config, formatCephConfig(ceph));
   return ceph;
 }
 
-function cephConfig({ cluster, folder, opsLog, port }: Ceph): string {
+function formatCephConfig({ cluster, folder, opsLog, port }: Ceph): string {
   return `[global]
 fsid = ${randomUUID()}
 mon_initial_members = a
@@ -89,7 +89,7 @@ rgw_ops_log_file_path = ${opsLog}
 }
 
 /** Every Ceph program must run in the namespace: outside, it waits 300 s for its monitor. */
-export async function ceph(
+export async function runCeph(
   at: Ceph,
   command: string,
   args: string[],
@@ -102,21 +102,23 @@ export async function ceph(
 }
 
 export async function startMonitor(at: Ceph): Promise<Program> {
-  await ceph(at, 'ceph-mon', ['--mkfs', '-i', 'a']);
+  await runCeph(at, 'ceph-mon', ['--mkfs', '-i', 'a']);
   const program = startDaemon(at, 'ceph-mon', ['-i', 'a']);
-  await waitForProgram(program, () => ceph(at, 'ceph', ['--connect-timeout', '5', 'mon', 'stat']));
+  await waitForProgram(program, () =>
+    runCeph(at, 'ceph', ['--connect-timeout', '5', 'mon', 'stat']),
+  );
   return program;
 }
 
 export async function startOsd(at: Ceph): Promise<Program> {
   const id = randomUUID();
-  await askMonitor(at, ['osd', 'new', id]);
-  await ceph(at, 'ceph-osd', ['-i', '0', '--mkfs', '--osd-uuid', id]);
-  await askMonitor(at, ['osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=node']);
+  await queryMonitor(at, ['osd', 'new', id]);
+  await runCeph(at, 'ceph-osd', ['-i', '0', '--mkfs', '--osd-uuid', id]);
+  await queryMonitor(at, ['osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=node']);
   const program = startDaemon(at, 'ceph-osd', ['-i', '0']);
   await waitForProgram(program, async () => {
     const { num_up_osds: up } = JSON.parse(
-      await ceph(at, 'ceph', ['osd', 'stat', '-f', 'json']),
+      await runCeph(at, 'ceph', ['osd', 'stat', '-f', 'json']),
     ) as { num_up_osds: number };
     return up === 1;
   });
@@ -124,10 +126,14 @@ export async function startOsd(at: Ceph): Promise<Program> {
 }
 
 /** A monitor that has only just come up refuses a call now and then (EPERM); these may be repeated. */
-function askMonitor(at: Ceph, args: string[]): Promise<string> {
-  return waitFor(`ceph ${args.join(' ')}`, async () => (await ceph(at, 'ceph', args)) || 'done', {
-    timeoutMs: 30_000,
-  });
+function queryMonitor(at: Ceph, args: string[]): Promise<string> {
+  return waitFor(
+    `ceph ${args.join(' ')}`,
+    async () => (await runCeph(at, 'ceph', args)) || 'done',
+    {
+      timeoutMs: 30_000,
+    },
+  );
 }
 
 export function startGateway(at: Ceph): Program {
@@ -135,9 +141,9 @@ export function startGateway(at: Ceph): Program {
 }
 
 /** `radosgw-admin`, which answers JSON; retried, because it needs the gateway's pools. */
-export function radosgwAdmin(at: Ceph, args: string[]): Promise<string> {
+export function runRadosgwAdmin(at: Ceph, args: string[]): Promise<string> {
   return waitFor(`radosgw-admin ${args.join(' ')}`, () =>
-    ceph(at, 'radosgw-admin', ['-n', rgwName, ...args]),
+    runCeph(at, 'radosgw-admin', ['-n', rgwName, ...args]),
   );
 }
 

@@ -3,13 +3,13 @@ import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startProgram, waitForProgram } from '../cluster/processes.ts';
 import type { Program } from '../cluster/processes.ts';
-import type { Cluster } from '../cluster/record.ts';
-import { requestInside } from '../cluster/request.ts';
+import type { Cluster } from '../cluster/cluster-file.ts';
+import { sendInsideNamespace } from '../cluster/namespace-request.ts';
 import { defaultAudience, defaultRole, rolePolicy } from './cloud.ts';
 import type { Cloud } from './cloud.ts';
-import { writeCloud } from './record.ts';
-import { seed } from './seed.ts';
-import { requestAsAdmin } from './signed-request.ts';
+import { writeCloud } from './cloud-file.ts';
+import { seedCloud } from './seed-data.ts';
+import { sendAsAdmin } from './signed-request.ts';
 
 const policyName = 'agents';
 const admin = { id: 'minio-admin', secret: 'minio-admin-secret' };
@@ -31,9 +31,9 @@ export async function startMinio(cluster: Cluster, options: MinioOptions = {}): 
   const { issuers = [own] } = options;
   const folder = join(cluster.folder, 'clouds', 'minio');
   const endpoint = `http://${cluster.nodeAddress}:9000`;
-  const program = start(cluster, folder, issuers);
+  const program = startServer(cluster, folder, issuers);
   await waitForProgram(program, async () => {
-    const { status } = await requestInside(cluster.namespace, {
+    const { status } = await sendInsideNamespace(cluster.namespace, {
       method: 'GET',
       url: `${endpoint}/minio/health/ready`,
     });
@@ -56,13 +56,13 @@ export async function startMinio(cluster: Cluster, options: MinioOptions = {}): 
   };
   // One that was started again says that it is ready before it takes any change.
   await waitForProgram(program, () => isPolicyCreated(cloud));
-  await seed(cloud);
+  await seedCloud(cloud);
   cloud.roles = await readRoles(program, issuers);
   writeCloud(cluster.folder, cloud);
   return cloud;
 }
 
-function start(cluster: Cluster, folder: string, issuers: MinioIssuer[]): Program {
+function startServer(cluster: Cluster, folder: string, issuers: MinioIssuer[]): Program {
   const authorities = join(folder, 'certs', 'CAs');
   mkdirSync(authorities, { recursive: true });
   copyFileSync(cluster.caCertificate, join(authorities, 'issuers.crt'));
@@ -85,13 +85,13 @@ function start(cluster: Cluster, folder: string, issuers: MinioIssuer[]): Progra
       MINIO_ROOT_PASSWORD: admin.secret,
       MINIO_BROWSER: 'off',
       MINIO_UPDATE: 'off',
-      ...Object.fromEntries(issuers.flatMap(issuerSettings)),
+      ...Object.fromEntries(issuers.flatMap(buildIssuerSettings)),
     },
   });
 }
 
 /** The first issuer's variables have no suffix; every further one's are told apart by a suffix. */
-function issuerSettings(trusted: MinioIssuer, index: number): [string, string][] {
+function buildIssuerSettings(trusted: MinioIssuer, index: number): [string, string][] {
   const suffix = index === 0 ? '' : `_ISSUER${index}`;
   return [
     [
@@ -106,11 +106,7 @@ function issuerSettings(trusted: MinioIssuer, index: number): [string, string][]
 async function isPolicyCreated(cloud: Cloud): Promise<boolean> {
   const path = `/minio/admin/v3/add-canned-policy?name=${policyName}`;
   const body = JSON.stringify(rolePolicy);
-  const { status } = await requestAsAdmin(
-    cloud,
-    { service: 's3', method: 'PUT', path, body },
-    [503],
-  );
+  const { status } = await sendAsAdmin(cloud, { service: 's3', method: 'PUT', path, body }, [503]);
   return status !== 503;
 }
 

@@ -1,17 +1,29 @@
-import { certificateBody } from '../cluster/issuer.ts';
+import { readCertificateBody } from '../cluster/issuer-documents.ts';
 import { waitForProgram } from '../cluster/processes.ts';
 import type { Program } from '../cluster/processes.ts';
-import type { Cluster } from '../cluster/record.ts';
-import { requestInside } from '../cluster/request.ts';
-import { cephAt, prepareCeph, radosgwAdmin, startGateway, startMonitor, startOsd } from './ceph.ts';
+import type { Cluster } from '../cluster/cluster-file.ts';
+import { sendInsideNamespace } from '../cluster/namespace-request.ts';
+import {
+  describeCeph,
+  prepareCeph,
+  runRadosgwAdmin,
+  startGateway,
+  startMonitor,
+  startOsd,
+} from './ceph.ts';
 import type { Ceph } from './ceph.ts';
 import { defaultAudience, defaultRole, rolePolicy } from './cloud.ts';
 import type { Cloud } from './cloud.ts';
-import { createOpenIdProvider, createRole } from './iam.ts';
-import { writeCloud } from './record.ts';
-import { seed } from './seed.ts';
+import { createOpenIdProvider, createRole } from './iam-requests.ts';
+import { writeCloud } from './cloud-file.ts';
+import { seedCloud } from './seed-data.ts';
 
-export { createOpenIdProvider, createRole, deleteRolePolicy, putRolePolicy } from './iam.ts';
+export {
+  createOpenIdProvider,
+  createRole,
+  deleteRolePolicy,
+  putRolePolicy,
+} from './iam-requests.ts';
 
 const port = 7480;
 const admin = { id: 'rgw-admin', secret: 'rgw-admin-secret' };
@@ -22,17 +34,17 @@ export async function startRgw(cluster: Cluster): Promise<Cloud> {
   const monitor = await startMonitor(ceph);
   const osd = await startOsd(ceph);
   const gateway = startGateway(ceph);
-  const cloud = describe(ceph, [monitor, osd, gateway], gateway.log);
+  const cloud = describeCloud(ceph, [monitor, osd, gateway], gateway.log);
   await waitForGateway(gateway, cloud);
   await createAdmin(ceph);
-  await Promise.all([seed(cloud), trustCluster(cloud, cluster)]);
+  await Promise.all([seedCloud(cloud), trustCluster(cloud, cluster)]);
   writeCloud(cluster.folder, cloud);
   return cloud;
 }
 
 /** Starts the gateway again after `stopCloud`, with all that it held; tells `cloud` its new process id. */
 export async function resumeRgw(cluster: Cluster, cloud: Cloud): Promise<void> {
-  const gateway = startGateway(cephAt(cluster, port));
+  const gateway = startGateway(describeCeph(cluster, port));
   cloud.processIds = [...cloud.processIds.slice(0, -1), gateway.processId];
   await waitForGateway(gateway, cloud);
   writeCloud(cluster.folder, cloud);
@@ -40,7 +52,7 @@ export async function resumeRgw(cluster: Cluster, cloud: Cloud): Promise<void> {
 
 async function waitForGateway(gateway: Program, cloud: Cloud): Promise<void> {
   await waitForProgram(gateway, async () => {
-    const { status } = await requestInside(cloud.namespace, {
+    const { status } = await sendInsideNamespace(cloud.namespace, {
       method: 'GET',
       url: cloud.s3Endpoint,
     });
@@ -48,7 +60,7 @@ async function waitForGateway(gateway: Program, cloud: Cloud): Promise<void> {
   });
 }
 
-function describe(ceph: Ceph, programs: Program[], log: string): Cloud {
+function describeCloud(ceph: Ceph, programs: Program[], log: string): Cloud {
   const endpoint = `http://${ceph.cluster.nodeAddress}:${port}`;
   return {
     name: 'rgw',
@@ -71,7 +83,7 @@ function describe(ceph: Ceph, programs: Program[], log: string): Cloud {
 async function createAdmin(ceph: Ceph): Promise<void> {
   const keys = [`--access-key=${admin.id}`, `--secret-key=${admin.secret}`];
   const rights = ['--caps=roles=*;oidc-provider=*;user-policy=*'];
-  await radosgwAdmin(ceph, [
+  await runRadosgwAdmin(ceph, [
     'user',
     'create',
     '--uid=admin',
@@ -83,7 +95,7 @@ async function createAdmin(ceph: Ceph): Promise<void> {
 
 async function trustCluster(cloud: Cloud, cluster: Cluster): Promise<void> {
   const { issuer, clusterSigningCertificate } = cluster;
-  const x5c = certificateBody(clusterSigningCertificate);
+  const x5c = readCertificateBody(clusterSigningCertificate);
   await createOpenIdProvider(cloud, { issuer, audiences: [defaultAudience], x5c });
   await createRole(cloud, {
     name: defaultRole,

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
-import { requestInside } from '../cluster/request.ts';
-import type { HttpResponse } from '../cluster/request.ts';
+import { sendInsideNamespace } from '../cluster/namespace-request.ts';
+import type { HttpResponse } from '../cluster/namespace-request.ts';
 import type { Cloud } from './cloud.ts';
 
 export type SignedRequest = {
@@ -13,16 +13,16 @@ export type SignedRequest = {
 };
 
 /** A request by the cloud's administrator, signed with SigV4; any status but 2xx and `accept` throws. */
-export async function requestAsAdmin(
+export async function sendAsAdmin(
   cloud: Cloud,
   request: SignedRequest,
   accept: number[] = [],
 ): Promise<HttpResponse> {
   const url = new URL(request.path, cloud.s3Endpoint);
-  const response = await requestInside(cloud.namespace, {
+  const response = await sendInsideNamespace(cloud.namespace, {
     method: request.method,
     url: url.href,
-    headers: signedHeaders(cloud, request, url, new Date()),
+    headers: signHeaders(cloud, request, url, new Date()),
     ...(request.body !== undefined && { body: request.body }),
   });
   const isGood = response.status < 300 || accept.includes(response.status);
@@ -33,14 +33,14 @@ export async function requestAsAdmin(
   return response;
 }
 
-function signedHeaders(
+function signHeaders(
   cloud: Cloud,
   request: SignedRequest,
   url: URL,
   now: Date,
 ): Record<string, string> {
   const time = now.toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  const bodyHash = sha256(request.body ?? '');
+  const bodyHash = hashSha256(request.body ?? '');
   const headers: Record<string, string> = {
     host: url.host,
     'x-amz-content-sha256': bodyHash,
@@ -53,13 +53,13 @@ function signedHeaders(
     '\n',
   );
   const scope = [time.slice(0, 8), cloud.region, request.service, 'aws4_request'];
-  const toSign = ['AWS4-HMAC-SHA256', time, scope.join('/'), sha256(canonical)].join('\n');
+  const toSign = ['AWS4-HMAC-SHA256', time, scope.join('/'), hashSha256(canonical)].join('\n');
   const key = scope.reduce<string | Buffer>(
-    (secret, part) => hmac(secret, part),
+    (secret, part) => computeHmac(secret, part),
     `AWS4${cloud.adminSecretAccessKey}`,
   );
   const credential = `${cloud.adminAccessKeyId}/${scope.join('/')}`;
-  const signature = hmac(key, toSign).toString('hex');
+  const signature = computeHmac(key, toSign).toString('hex');
   return {
     ...headers,
     authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${names}, Signature=${signature}`,
@@ -67,10 +67,10 @@ function signedHeaders(
   };
 }
 
-function sha256(text: string): string {
+function hashSha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-function hmac(key: string | Buffer, text: string): Buffer {
+function computeHmac(key: string | Buffer, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest();
 }

@@ -1,4 +1,4 @@
-import { requestInside } from '../cluster/request.ts';
+import { sendInsideNamespace } from '../cluster/namespace-request.ts';
 import type { Cloud, SessionCredentials } from './cloud.ts';
 
 export type WebIdentityRequest = {
@@ -25,7 +25,7 @@ export async function assumeRole(
     WebIdentityToken: request.token,
     ...(request.policy && { Policy: JSON.stringify(request.policy) }),
   });
-  const { status, body } = await requestInside(cloud.namespace, {
+  const { status, body } = await sendInsideNamespace(cloud.namespace, {
     method: 'POST',
     url: cloud.stsEndpoint,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
@@ -34,14 +34,14 @@ export async function assumeRole(
   if (status !== 200)
     throw new Error(`${cloud.name}: AssumeRoleWithWebIdentity: ${status} ${body}`);
   return {
-    accessKeyId: element(body, 'AccessKeyId'),
-    secretAccessKey: element(body, 'SecretAccessKey'),
-    sessionToken: element(body, 'SessionToken'),
-    expiresAt: element(body, 'Expiration'),
+    accessKeyId: findElement(body, 'AccessKeyId'),
+    secretAccessKey: findElement(body, 'SecretAccessKey'),
+    sessionToken: findElement(body, 'SessionToken'),
+    expiresAt: findElement(body, 'Expiration'),
   };
 }
 
-function element(xml: string, name: string): string {
+function findElement(xml: string, name: string): string {
   const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1];
   if (text === undefined) throw new Error(`STS answer: expected <${name}>, got none`);
   return text;

@@ -9,7 +9,7 @@ import {
 import { join } from 'node:path';
 
 /** Every mounted hierarchy: one for v2, several for v1. */
-function hierarchies(): string[] {
+function listHierarchies(): string[] {
   return readFileSync('/proc/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' '))
@@ -19,7 +19,7 @@ function hierarchies(): string[] {
 
 /** The kubelet wants its cgroup root to exist in every hierarchy. */
 export function createCgroup(name: string): void {
-  for (const hierarchy of hierarchies()) {
+  for (const hierarchy of listHierarchies()) {
     delegateControllers(hierarchy);
     const folder = join(hierarchy, name);
     mkdirSync(folder, { recursive: true });
@@ -53,7 +53,7 @@ function copyCpuset(parent: string, folder: string): void {
 
 /** Kills whatever still runs in our cgroups: containers that nobody looks after any more. */
 export function killCgroup(name: string): void {
-  for (const processId of new Set(folders(name).flatMap(members))) {
+  for (const processId of new Set(listCgroupFolders(name).flatMap(listMembers))) {
     try {
       process.kill(processId, 'SIGKILL');
     } catch {
@@ -63,28 +63,28 @@ export function killCgroup(name: string): void {
 }
 
 export function isCgroupEmpty(name: string): boolean {
-  return folders(name).every((folder) => members(folder).length === 0);
+  return listCgroupFolders(name).every((folder) => listMembers(folder).length === 0);
 }
 
 export function removeCgroup(name: string): void {
-  for (const folder of folders(name).reverse()) rmdirSync(folder);
+  for (const folder of listCgroupFolders(name).reverse()) rmdirSync(folder);
 }
 
-function members(folder: string): number[] {
+function listMembers(folder: string): number[] {
   return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
 }
 
 /** Our cgroup and all below it, in every hierarchy, parents first. */
-function folders(name: string): string[] {
-  return hierarchies()
+function listCgroupFolders(name: string): string[] {
+  return listHierarchies()
     .map((hierarchy) => join(hierarchy, name))
     .filter((folder) => existsSync(folder))
-    .flatMap(withChildren);
+    .flatMap(listWithChildren);
 }
 
-function withChildren(folder: string): string[] {
+function listWithChildren(folder: string): string[] {
   const children = readdirSync(folder, { withFileTypes: true }).filter((entry) =>
     entry.isDirectory(),
   );
-  return [folder, ...children.flatMap((child) => withChildren(join(folder, child.name)))];
+  return [folder, ...children.flatMap((child) => listWithChildren(join(folder, child.name)))];
 }

@@ -8,31 +8,31 @@ import {
   startControllers,
   waitForApiServer,
 } from './control-plane.ts';
-import { installDebianPackages } from './debian.ts';
+import { installDebianPackages } from './debian-packages.ts';
 import { startDns } from './dns.ts';
-import { downCluster } from './down.ts';
-import { busyboxRoot, loadImage } from './images.ts';
-import { publishIssuer, serviceAccountJwk, startIssuerFront } from './issuer.ts';
-import { Interrupted, untilInterrupted } from './interrupt.ts';
-import { getJson, kubectl } from './kubectl.ts';
-import { createNamespace, issuerAddress, nodeAddress } from './namespace.ts';
+import { stopTestCluster } from './teardown.ts';
+import { writeBusyboxRoot, loadImage } from './images.ts';
+import { publishIssuer, buildServiceAccountJwk, startIssuerProxy } from './issuer-documents.ts';
+import { Interrupted, runUntilInterrupted } from './interrupt.ts';
+import { getJson, runKubectl } from './kubectl.ts';
+import { createNamespace, issuerAddress, nodeAddress } from './network-namespace.ts';
 import { startContainerd, startNode } from './node.ts';
-import { createPki, kubeconfig } from './pki.ts';
+import { createPki, buildKubeconfig } from './pki.ts';
 import type { Pki } from './pki.ts';
 import { checkPrerequisites } from './prerequisites.ts';
-import { recordedPrograms, withLog } from './processes.ts';
+import { listRecordedPrograms, addLog } from './processes.ts';
 import { buildPrograms } from './programs.ts';
 import type { ProgramName, Programs } from './programs.ts';
 import { startProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
-import { recordPath, writeCluster } from './record.ts';
-import type { Cluster } from './record.ts';
+import { getClusterFilePath, writeCluster } from './cluster-file.ts';
+import type { Cluster } from './cluster-file.ts';
 import { readSysctls } from './sysctls.ts';
 import { waitFor } from './wait.ts';
 
-export { downCluster } from './down.ts';
-export { readCluster } from './record.ts';
-export type { Cluster, ClusterAccess } from './record.ts';
+export { stopTestCluster } from './teardown.ts';
+export { readCluster } from './cluster-file.ts';
+export type { Cluster, ClusterAccess } from './cluster-file.ts';
 
 export type UpOptions = {
   /** Where everything goes: an empty or absent folder with a short path; a new temporary one unless given. */
@@ -43,7 +43,7 @@ export type UpOptions = {
 };
 
 /** Installs, builds, starts; a Ready node with DNS and the `default` service account, or nothing. */
-export async function upCluster(options: UpOptions = {}): Promise<Cluster> {
+export async function startTestCluster(options: UpOptions = {}): Promise<Cluster> {
   const progress = options.progress ?? startProgress();
   const faults = checkPrerequisites();
   if (faults.length > 0) throw new Error(`this machine lacks:\n- ${faults.join('\n- ')}`);
@@ -51,20 +51,20 @@ export async function upCluster(options: UpOptions = {}): Promise<Cluster> {
     buildPrograms(progress, options.programs),
     installDebianPackages(progress),
   ]);
-  const cluster = plan(newFolder(options.folder), programs);
+  const cluster = planCluster(createClusterFolder(options.folder), programs);
   writeCluster(cluster);
   try {
-    await untilInterrupted(start(cluster, progress));
+    await runUntilInterrupted(startCluster(cluster, progress));
     return cluster;
   } catch (error) {
     const isFault = !(error instanceof Interrupted);
-    const explained = isFault ? withLogs(cluster, error) : error;
-    await downCluster(cluster, { keepFolder: isFault });
+    const explained = isFault ? addLogs(cluster, error) : error;
+    await stopTestCluster(cluster, { keepFolder: isFault });
     throw explained;
   }
 }
 
-async function start(cluster: Cluster, progress: Progress): Promise<void> {
+async function startCluster(cluster: Cluster, progress: Progress): Promise<void> {
   await createNamespace(cluster.namespace);
   const pki = await createPki({
     folder: join(cluster.folder, 'pki'),
@@ -91,7 +91,7 @@ async function start(cluster: Cluster, progress: Progress): Promise<void> {
   progress('node Ready');
 }
 
-function plan(folder: string, programs: Programs): Cluster {
+function planCluster(folder: string, programs: Programs): Cluster {
   const namespace = `vk-${randomBytes(3).toString('hex')}`;
   const inFolder = (name: string): string => join(folder, name);
   return {
@@ -119,10 +119,10 @@ function plan(folder: string, programs: Programs): Cluster {
   };
 }
 
-function newFolder(wanted: string | undefined): string {
+function createClusterFolder(wanted: string | undefined): string {
   if (wanted === undefined) return mkdtempSync(join(tmpdir(), 'valetkey-'));
-  if (existsSync(recordPath(wanted)))
-    throw new Error(`${recordPath(wanted)} exists: take that cluster down first`);
+  if (existsSync(getClusterFilePath(wanted)))
+    throw new Error(`${getClusterFilePath(wanted)} exists: take that cluster down first`);
   mkdirSync(wanted, { recursive: true });
   return wanted;
 }
@@ -131,7 +131,9 @@ function writeKubeconfigs(cluster: Cluster, pki: Pki): Record<string, string> {
   const files = Object.entries(pki.clients).map(([name, client]) => {
     const file =
       name === 'admin' ? cluster.kubeconfig : join(cluster.folder, 'pki', `${name}.kubeconfig`);
-    writeFileSync(file, kubeconfig(cluster.apiServer, pki.ca.certificate, client), { mode: 0o600 });
+    writeFileSync(file, buildKubeconfig(cluster.apiServer, pki.ca.certificate, client), {
+      mode: 0o600,
+    });
     return [name, file];
   });
   return Object.fromEntries(files) as Record<string, string>;
@@ -139,15 +141,15 @@ function writeKubeconfigs(cluster: Cluster, pki: Pki): Record<string, string> {
 
 function startIssuer(cluster: Cluster, pki: Pki): void {
   publishIssuer(cluster.issuerFolder, cluster.issuer, 'RS256', [
-    serviceAccountJwk(pki.serviceAccounts),
+    buildServiceAccountJwk(pki.serviceAccounts),
   ]);
   const { folder, namespace, issuerFolder: documents } = cluster;
-  startIssuerFront({ folder, namespace, address: issuerAddress, documents, tls: pki.issuer });
+  startIssuerProxy({ folder, namespace, address: issuerAddress, documents, tls: pki.issuer });
 }
 
 async function prepareImages(cluster: Cluster, progress: Progress): Promise<void> {
   const rootFolder = join(cluster.folder, 'images', 'busybox');
-  await Promise.all([startContainerd(cluster), busyboxRoot(rootFolder)]);
+  await Promise.all([startContainerd(cluster), writeBusyboxRoot(rootFolder)]);
   const sleep = ['/bin/busybox', 'sleep', '2147483647'];
   await loadImage({ cluster, name: 'pause:1', rootFolder, entrypoint: sleep });
   await loadImage({ cluster, name: 'busybox:1', rootFolder, command: ['/bin/sh'] });
@@ -164,15 +166,15 @@ async function waitForNode(cluster: Cluster): Promise<void> {
     return true;
   });
   await waitFor('the default service account', () =>
-    kubectl(cluster, ['get', 'serviceaccount', 'default']),
+    runKubectl(cluster, ['get', 'serviceaccount', 'default']),
   );
 }
 
 /** Which program is at fault is seldom clear: show the end of each log. */
-function withLogs(cluster: Cluster, error: unknown): Error {
+function addLogs(cluster: Cluster, error: unknown): Error {
   const first = error instanceof Error ? error : new Error(String(error));
   if (first.message.includes('the last lines of')) return first;
-  return recordedPrograms(cluster.folder)
+  return listRecordedPrograms(cluster.folder)
     .filter(({ log }) => readFileSync(log).length > 0)
-    .reduce((explained, { log }) => withLog(explained, log, 4), first);
+    .reduce((explained, { log }) => addLog(explained, log, 4), first);
 }

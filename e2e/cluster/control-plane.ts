@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { kubectl } from './kubectl.ts';
+import { runKubectl } from './kubectl.ts';
 import { startProgram, waitForProgram } from './processes.ts';
 import type { Program } from './processes.ts';
 import type { ProgramName } from './programs.ts';
-import type { Cluster } from './record.ts';
+import type { Cluster } from './cluster-file.ts';
 import type { Pki } from './pki.ts';
 
 export const serviceRange = '10.0.0.0/24';
@@ -14,7 +14,7 @@ const etcdUrl = 'http://127.0.0.1:2379';
 
 /** Starts etcd and the API server; both are given time by `waitForApiServer`. */
 export function startApiServer(cluster: Cluster, pki: Pki): Program {
-  start(cluster, 'etcd', '/usr/bin/etcd', {
+  startNamedProgram(cluster, 'etcd', '/usr/bin/etcd', {
     'data-dir': join(cluster.folder, 'etcd'),
     'listen-client-urls': etcdUrl,
     'advertise-client-urls': etcdUrl,
@@ -22,16 +22,16 @@ export function startApiServer(cluster: Cluster, pki: Pki): Program {
     'unsafe-no-fsync': 'true',
     logger: 'zap',
   });
-  return startOurs(cluster, 'kube-apiserver', {
-    ...serving(cluster, pki),
-    ...tokens(cluster, pki),
-    ...auditing(cluster),
+  return startComponent(cluster, 'kube-apiserver', {
+    ...buildServingFlags(cluster, pki),
+    ...buildTokenFlags(cluster, pki),
+    ...buildAuditFlags(cluster),
   });
 }
 
 export async function waitForApiServer(cluster: Cluster, apiServer: Program): Promise<void> {
   await waitForProgram(apiServer, async () => {
-    const { stdout } = await kubectl(cluster, ['get', '--raw', '/readyz'], { timeoutMs: 5_000 });
+    const { stdout } = await runKubectl(cluster, ['get', '--raw', '/readyz'], { timeoutMs: 5_000 });
     return stdout === 'ok';
   });
 }
@@ -42,7 +42,7 @@ export function startControllers(
   pki: Pki,
   kubeconfigs: Record<string, string>,
 ): void {
-  startOurs(cluster, 'kube-controller-manager', {
+  startComponent(cluster, 'kube-controller-manager', {
     kubeconfig: kubeconfigs['kube-controller-manager'] ?? '',
     'bind-address': '127.0.0.1',
     'cluster-signing-cert-file': pki.ca.certificate,
@@ -56,14 +56,14 @@ export function startControllers(
     'service-account-private-key-file': pki.serviceAccounts.key,
     'use-service-account-credentials': 'true',
   });
-  startOurs(cluster, 'kube-scheduler', {
+  startComponent(cluster, 'kube-scheduler', {
     kubeconfig: kubeconfigs['kube-scheduler'] ?? '',
     'bind-address': '127.0.0.1',
     'leader-elect': 'false',
   });
 }
 
-function serving(cluster: Cluster, pki: Pki): Record<string, string> {
+function buildServingFlags(cluster: Cluster, pki: Pki): Record<string, string> {
   return {
     'advertise-address': cluster.nodeAddress,
     'allow-privileged': 'true',
@@ -85,7 +85,7 @@ function serving(cluster: Cluster, pki: Pki): Record<string, string> {
   };
 }
 
-function tokens(cluster: Cluster, pki: Pki): Record<string, string> {
+function buildTokenFlags(cluster: Cluster, pki: Pki): Record<string, string> {
   return {
     'service-account-issuer': cluster.issuer,
     'service-account-jwks-uri': `${cluster.issuer}/jwks`,
@@ -95,7 +95,7 @@ function tokens(cluster: Cluster, pki: Pki): Record<string, string> {
 }
 
 /** Whole bodies of pods and events, so that a story can look for secrets in them; of others who and what. */
-function auditing(cluster: Cluster): Record<string, string> {
+function buildAuditFlags(cluster: Cluster): Record<string, string> {
   const policyFile = join(cluster.folder, 'audit-policy.json');
   const policy = {
     apiVersion: 'audit.k8s.io/v1',
@@ -125,15 +125,15 @@ function auditing(cluster: Cluster): Record<string, string> {
 }
 
 /** One of the programs that we build, with its flags, in the cluster's namespace. */
-export function startOurs(
+export function startComponent(
   cluster: Cluster,
   name: ProgramName,
   flags: Record<string, string>,
 ): Program {
-  return start(cluster, name, cluster.programs[name], flags);
+  return startNamedProgram(cluster, name, cluster.programs[name], flags);
 }
 
-function start(
+function startNamedProgram(
   cluster: Cluster,
   name: string,
   command: string,

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasLogLine } from './control-plane.ts';
 import { startProgram, waitForProgram } from './processes.ts';
-import type { Cluster } from './record.ts';
+import type { Cluster } from './cluster-file.ts';
 
 /** CoreDNS as a process on the node's address, for `*.svc.cluster.local`; it forwards nothing. */
 export async function startDns(cluster: Cluster): Promise<void> {

@@ -14,8 +14,8 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { run } from './run.ts';
-import type { Cluster } from './record.ts';
+import { runCommand } from './command.ts';
+import type { Cluster } from './cluster-file.ts';
 
 export type ImagePlan = {
   cluster: Pick<Cluster, 'folder' | 'containerdSocket'>;
@@ -48,8 +48,8 @@ export async function loadImage(plan: ImagePlan): Promise<Image> {
   try {
     const digest = await writeLayout(join(work, 'layout'), plan, reference);
     const archive = join(work, 'image.tar');
-    await run('tar', ['-C', join(work, 'layout'), '-cf', archive, '.']);
-    await run('ctr', [
+    await runCommand('tar', ['-C', join(work, 'layout'), '-cf', archive, '.']);
+    await runCommand('ctr', [
       '--address',
       plan.cluster.containerdSocket,
       '-n',
@@ -71,7 +71,7 @@ async function writeLayout(layout: string, plan: ImagePlan, reference: string): 
   const config = await writeBlob(
     layout,
     `${ociTypes}.config.v1+json`,
-    imageConfig(plan, layer.digest),
+    buildImageConfig(plan, layer.digest),
   );
   const manifest = await writeBlob(layout, `${ociTypes}.manifest.v1+json`, {
     schemaVersion: 2,
@@ -91,7 +91,7 @@ async function writeLayout(layout: string, plan: ImagePlan, reference: string): 
 async function packLayer(layout: string, rootFolder: string): Promise<Descriptor> {
   const archive = join(layout, 'layer.tar');
   const owner = ['--owner=0', '--group=0', '--numeric-owner', '--sort=name', '--mtime=@0'];
-  await run('tar', [...owner, '-C', rootFolder, '-cf', archive, '.']);
+  await runCommand('tar', [...owner, '-C', rootFolder, '-cf', archive, '.']);
   const hash = createHash('sha256');
   await pipeline(createReadStream(archive), hash);
   const hex = hash.digest('hex');
@@ -107,7 +107,7 @@ async function writeBlob(layout: string, mediaType: string, value: object): Prom
   return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
 }
 
-function imageConfig(plan: ImagePlan, layerDigest: string): object {
+function buildImageConfig(plan: ImagePlan, layerDigest: string): object {
   return {
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
     os: 'linux',
@@ -125,12 +125,12 @@ function imageConfig(plan: ImagePlan, layerDigest: string): object {
 }
 
 /** A root file system with busybox and a link for each of its applets. */
-export async function busyboxRoot(folder: string): Promise<string> {
+export async function writeBusyboxRoot(folder: string): Promise<string> {
   await writeAccounts(folder);
   const bin = join(folder, 'bin');
   await mkdir(bin, { recursive: true });
   await copyFile('/bin/busybox', join(bin, 'busybox'));
-  const { stdout } = await run('/bin/busybox', ['--list']);
+  const { stdout } = await runCommand('/bin/busybox', ['--list']);
   for (const applet of stdout.split('\n').filter((name) => name !== '' && name !== 'busybox')) {
     await replaceLink('busybox', join(bin, applet));
   }
@@ -145,27 +145,27 @@ export type NodeRootPlan = {
 };
 
 /** A root file system with Node, the libraries that it is linked to, the given files, and nothing else. */
-export async function nodeRoot(folder: string, plan: NodeRootPlan): Promise<string> {
+export async function writeNodeRoot(folder: string, plan: NodeRootPlan): Promise<string> {
   await writeAccounts(folder);
-  const libraries = await linkedLibraries(plan.nodeBinary);
+  const libraries = await listLinkedLibraries(plan.nodeBinary);
   const files = {
     '/usr/bin/node': plan.nodeBinary,
     ...Object.fromEntries(libraries.map((path) => [path, path])),
   };
   for (const [path, source] of Object.entries({ ...files, ...plan.files }))
-    await place(source, join(folder, path));
+    await placeFile(source, join(folder, path));
   await chmod(join(folder, '/usr/bin/node'), 0o755);
   return folder;
 }
 
-export async function place(source: string, target: string): Promise<void> {
+export async function placeFile(source: string, target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   await copyFile(source, target);
 }
 
 /** The absolute paths that `ldd` names, as it names them: the loader looks nowhere else. */
-export async function linkedLibraries(binary: string): Promise<string[]> {
-  const { stdout } = await run('ldd', [binary]);
+export async function listLinkedLibraries(binary: string): Promise<string[]> {
+  const { stdout } = await runCommand('ldd', [binary]);
   const paths = stdout.split('\n').map((line) => /(?:=> |^\s*)(\/\S+) \(0x/.exec(line)?.[1]);
   return paths.filter((path) => path !== undefined);
 }

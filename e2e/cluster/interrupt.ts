@@ -9,7 +9,7 @@ const signals = ['SIGINT', 'SIGTERM'] as const;
  * Gives what `work` gives, unless SIGINT or SIGTERM comes first: then it throws, so that `finally` runs.
  * From then on the signals are deaf: they often come twice, and the second would end the clearing up.
  */
-export async function untilInterrupted<T>(work: Promise<T>): Promise<T> {
+export async function runUntilInterrupted<T>(work: Promise<T>): Promise<T> {
   const { promise: interrupted, reject } = Promise.withResolvers<never>();
   const interrupt = (signal: NodeJS.Signals): void => {
     reject(new Interrupted(`interrupted by ${signal}`));
@@ -28,7 +28,7 @@ export async function untilInterrupted<T>(work: Promise<T>): Promise<T> {
 }
 
 /** Does work that no signal may cut short, such as clearing up. */
-export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
+export async function runUninterrupted<T>(work: () => Promise<T>): Promise<T> {
   const ignore = (): void => undefined;
   for (const signal of signals) process.on(signal, ignore);
   try {

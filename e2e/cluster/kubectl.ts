@@ -1,6 +1,6 @@
-import { runInside } from './namespace.ts';
-import type { Output, RunOptions } from './run.ts';
-import type { ClusterAccess } from './record.ts';
+import { runInside } from './network-namespace.ts';
+import type { Output, RunOptions } from './command.ts';
+import type { ClusterAccess } from './cluster-file.ts';
 import { waitFor } from './wait.ts';
 import type { WaitOptions } from './wait.ts';
 
@@ -9,7 +9,7 @@ export { waitFor };
 export type KubectlOptions = Pick<RunOptions, 'input' | 'timeoutMs'>;
 
 /** Runs kubectl against the cluster, from inside or outside its network; throws with what stderr says. */
-export function kubectl(
+export function runKubectl(
   cluster: ClusterAccess,
   args: string[],
   options: KubectlOptions = {},
@@ -19,47 +19,51 @@ export function kubectl(
 }
 
 /** Applies objects, or a YAML text; answers kubectl's words for each. */
-export async function apply(
+export async function applyObjects(
   cluster: ClusterAccess,
   objects: string | object | object[],
   args: string[] = [],
 ): Promise<string> {
-  const input = typeof objects === 'string' ? objects : JSON.stringify(asList(objects));
-  const { stdout } = await kubectl(cluster, ['apply', '-f', '-', ...args], { input });
+  const input = typeof objects === 'string' ? objects : JSON.stringify(toList(objects));
+  const { stdout } = await runKubectl(cluster, ['apply', '-f', '-', ...args], { input });
   return stdout;
 }
 
 /** `kubectl get … -o json`. */
 export async function getJson<T>(cluster: ClusterAccess, args: string[]): Promise<T> {
-  const { stdout } = await kubectl(cluster, ['get', ...args, '-o', 'json']);
+  const { stdout } = await runKubectl(cluster, ['get', ...args, '-o', 'json']);
   return JSON.parse(stdout) as T;
 }
 
-export type ContainerPlace = { namespace?: string; pod: string; container?: string };
+export type ContainerRef = { namespace?: string; pod: string; container?: string };
 
 export function execInPod(
   cluster: ClusterAccess,
-  place: ContainerPlace,
+  place: ContainerRef,
   command: string[],
   options: KubectlOptions = {},
 ): Promise<Output> {
   const stdin = options.input === undefined ? [] : ['-i'];
-  return kubectl(cluster, ['exec', ...placeArgs(place), ...stdin, '--', ...command], options);
+  return runKubectl(
+    cluster,
+    ['exec', ...buildContainerArgs(place), ...stdin, '--', ...command],
+    options,
+  );
 }
 
-export async function logs(
+export async function readLogs(
   cluster: ClusterAccess,
-  place: ContainerPlace,
+  place: ContainerRef,
   args: string[] = [],
 ): Promise<string> {
-  const { stdout } = await kubectl(cluster, ['logs', ...placeArgs(place), ...args]);
+  const { stdout } = await runKubectl(cluster, ['logs', ...buildContainerArgs(place), ...args]);
   return stdout;
 }
 
 /** Waits until the pod is Ready; the error says what the kubelet reports of it. */
 export async function waitForPod(
   cluster: ClusterAccess,
-  place: ContainerPlace,
+  place: ContainerRef,
   options: WaitOptions = {},
 ): Promise<void> {
   await waitFor(
@@ -67,7 +71,7 @@ export async function waitForPod(
     async () => {
       const { status } = await getJson<{ status: PodStatus }>(cluster, [
         'pod',
-        ...placeArgs(place),
+        ...buildContainerArgs(place),
       ]);
       const isReady = status.conditions?.some(
         ({ type, status: value }) => type === 'Ready' && value === 'True',
@@ -81,11 +85,11 @@ export async function waitForPod(
 
 type PodStatus = { conditions?: { type: string; status: string }[] };
 
-function placeArgs(place: ContainerPlace): string[] {
+function buildContainerArgs(place: ContainerRef): string[] {
   const container = place.container === undefined ? [] : ['-c', place.container];
   return ['-n', place.namespace ?? 'default', place.pod, ...container];
 }
 
-function asList(objects: object | object[]): object {
+function toList(objects: object | object[]): object {
   return Array.isArray(objects) ? { apiVersion: 'v1', kind: 'List', items: objects } : objects;
 }

@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util';
 import { join } from 'node:path';
-import { downCluster, readCluster, upCluster } from './cluster.ts';
-import { installDebianPackages } from './debian.ts';
-import { kubectl } from './kubectl.ts';
-import { namespacePath } from './namespace.ts';
+import { stopTestCluster, readCluster, startTestCluster } from './cluster.ts';
+import { installDebianPackages } from './debian-packages.ts';
+import { runKubectl } from './kubectl.ts';
+import { getNamespacePath } from './network-namespace.ts';
 import { checkPrerequisites } from './prerequisites.ts';
-import { isRunning, recordedPrograms } from './processes.ts';
+import { isRunning, listRecordedPrograms } from './processes.ts';
 import { buildPrograms } from './programs.ts';
 import { startProgress } from './progress.ts';
-import { smoke } from './smoke.ts';
+import { runSmokeTest } from './cluster-smoke.ts';
 
 const help = `A real one-node Kubernetes on this machine, without Docker.
 
@@ -41,45 +41,48 @@ const commands: Record<string, () => Promise<void> | void> = {
     console.log(await buildPrograms(progress));
   },
   up: async () => {
-    const cluster = await upCluster({ ...(values.folder && { folder: values.folder }), progress });
-    console.log(shellHint(cluster.folder));
+    const cluster = await startTestCluster({
+      ...(values.folder && { folder: values.folder }),
+      progress,
+    });
+    console.log(formatShellHint(cluster.folder));
   },
   clouds: async () => {
-    const { startClouds } = await import('../clouds/start.ts');
-    await startClouds(readCluster(folder()), progress);
+    const { startClouds } = await import('../clouds/cloud-startup.ts');
+    await startClouds(readCluster(getFolder()), progress);
   },
   status: async () => {
-    const cluster = readCluster(folder());
-    for (const program of recordedPrograms(cluster.folder)) {
+    const cluster = readCluster(getFolder());
+    for (const program of listRecordedPrograms(cluster.folder)) {
       console.log(
         `${isRunning(program) ? 'running' : 'ENDED  '} ${program.processId} ${program.name} ${program.log}`,
       );
     }
-    const { stdout } = await kubectl(cluster, ['get', 'nodes,pods', '-A']);
+    const { stdout } = await runKubectl(cluster, ['get', 'nodes,pods', '-A']);
     console.log(stdout);
   },
   'shell-hint': () => {
-    console.log(shellHint(folder()));
+    console.log(formatShellHint(getFolder()));
   },
   down: async () => {
-    await downCluster(folder());
+    await stopTestCluster(getFolder());
     progress('down');
   },
-  smoke: () => smoke(progress),
+  smoke: () => runSmokeTest(progress),
 };
 
-function folder(): string {
+function getFolder(): string {
   if (values.folder === undefined)
     throw new Error('--folder: expected the folder of a running cluster, got none');
   return values.folder;
 }
 
-function shellHint(at: string): string {
+function formatShellHint(at: string): string {
   const { namespace, kubeconfig, kubectlProgram } = readCluster(at);
   return [
     `record:  ${join(at, 'cluster.json')}`,
-    `kubectl: nsenter --net=${namespacePath(namespace)} ${kubectlProgram} --kubeconfig ${kubeconfig} get pods -A`,
-    `shell:   nsenter --net=${namespacePath(namespace)} env KUBECONFIG=${kubeconfig} bash`,
+    `kubectl: nsenter --net=${getNamespacePath(namespace)} ${kubectlProgram} --kubeconfig ${kubeconfig} get pods -A`,
+    `shell:   nsenter --net=${getNamespacePath(namespace)} env KUBECONFIG=${kubeconfig} bash`,
   ].join('\n');
 }
 

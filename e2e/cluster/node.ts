@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startOurs } from './control-plane.ts';
+import { startComponent } from './control-plane.ts';
 import { createCgroup } from './cgroups.ts';
-import { succeeds } from './run.ts';
+import { succeeds } from './command.ts';
 import { startProgram, waitForProgram } from './processes.ts';
 import type { Pki } from './pki.ts';
-import type { Cluster } from './record.ts';
+import type { Cluster } from './cluster-file.ts';
 
 export const podRange = '10.20.0.0/24';
 export const pauseImage = 'localhost/pause:1';
@@ -16,7 +16,7 @@ export async function startContainerd(cluster: Cluster): Promise<void> {
   const cni = writeCniConfig(cluster);
   mkdirSync(home, { recursive: true });
   const config = join(home, 'config.toml');
-  writeFileSync(config, containerdConfig(cluster, home, cni));
+  writeFileSync(config, formatContainerdConfig(cluster, home, cni));
   const program = startProgram({
     folder: cluster.folder,
     namespace: cluster.namespace,
@@ -34,24 +34,24 @@ export function startNode(cluster: Cluster, pki: Pki, kubeconfigs: Record<string
   createCgroup(cluster.cgroup);
   const root = join(cluster.folder, 'kubelet');
   mkdirSync(root, { recursive: true });
-  startOurs(cluster, 'kubelet', {
-    config: writeJson(join(root, 'config.json'), kubeletConfig(cluster, pki)),
+  startComponent(cluster, 'kubelet', {
+    config: writeJson(join(root, 'config.json'), buildKubeletConfig(cluster, pki)),
     kubeconfig: kubeconfigs['kubelet'] ?? '',
     'root-dir': root,
     'cert-dir': join(root, 'pki'),
     'hostname-override': cluster.nodeName,
     'node-ip': cluster.nodeAddress,
   });
-  startOurs(cluster, 'kube-proxy', {
+  startComponent(cluster, 'kube-proxy', {
     config: writeJson(
       join(cluster.folder, 'kube-proxy.json'),
-      proxyConfig(kubeconfigs['kube-proxy'] ?? ''),
+      buildProxyConfig(kubeconfigs['kube-proxy'] ?? ''),
     ),
     'hostname-override': cluster.nodeName,
   });
 }
 
-function containerdConfig(cluster: Cluster, home: string, cni: string): string {
+function formatContainerdConfig(cluster: Cluster, home: string, cni: string): string {
   const cri = 'plugins."io.containerd.grpc.v1.cri"';
   return `version = 2
 root = "${home}/root"
@@ -105,7 +105,7 @@ function writeCniConfig(cluster: Cluster): string {
   return folder;
 }
 
-function kubeletConfig(cluster: Cluster, pki: Pki): object {
+function buildKubeletConfig(cluster: Cluster, pki: Pki): object {
   return {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
@@ -143,7 +143,7 @@ function kubeletConfig(cluster: Cluster, pki: Pki): object {
   };
 }
 
-function proxyConfig(kubeconfig: string): object {
+function buildProxyConfig(kubeconfig: string): object {
   return {
     apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
     kind: 'KubeProxyConfiguration',

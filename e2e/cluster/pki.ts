@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from './run.ts';
+import { runCommand } from './command.ts';
 
 export type KeyPair = { certificate: string; key: string };
 export type Pki = {
@@ -39,48 +39,55 @@ export async function createPki(plan: PkiPlan): Promise<Pki> {
   mkdirSync(folder, { recursive: true });
   // Our own configuration, empty: the system's would add extensions to every certificate.
   writeFileSync(join(folder, 'openssl.cnf'), '[req]\ndistinguished_name = dn\n[dn]\n');
-  const ca = await selfSigned(folder, 'ca', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256']);
+  const ca = await createSelfSigned(folder, 'ca', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256']);
   const names = `DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local`;
   const [serviceAccounts, apiserver, kubelet, issuer, clients] = await Promise.all([
-    serviceAccountKeys(folder),
-    leaf(
+    createServiceAccountKeys(folder),
+    createLeaf(
       folder,
       'apiserver',
       '/CN=kube-apiserver',
       `IP:${plan.nodeAddress},IP:${plan.serviceAddress},IP:127.0.0.1,${names}`,
     ),
-    leaf(
+    createLeaf(
       folder,
       'kubelet-server',
       `/CN=${plan.nodeName}`,
       `DNS:${plan.nodeName},IP:${plan.nodeAddress}`,
     ),
-    leaf(folder, 'issuer', '/CN=issuer', `IP:${plan.issuerAddress}`),
-    clientCertificates(folder, plan.nodeName),
+    createLeaf(folder, 'issuer', '/CN=issuer', `IP:${plan.issuerAddress}`),
+    createClientCertificates(folder, plan.nodeName),
   ]);
   return { ca, serviceAccounts, apiserver, kubelet, issuer, clients };
 }
 
-async function clientCertificates(
+async function createClientCertificates(
   folder: string,
   nodeName: string,
 ): Promise<Record<ClientName, KeyPair>> {
   const pairs = Object.entries(subjects).map(async ([name, subject]) => {
-    return [name, await leaf(folder, `client-${name}`, subject.replace('NODE', nodeName))] as const;
+    return [
+      name,
+      await createLeaf(folder, `client-${name}`, subject.replace('NODE', nodeName)),
+    ] as const;
   });
   return Object.fromEntries(await Promise.all(pairs)) as Record<ClientName, KeyPair>;
 }
 
-async function serviceAccountKeys(folder: string): Promise<Pki['serviceAccounts']> {
-  const pair = await selfSigned(folder, 'service-accounts', ['rsa:2048']);
+async function createServiceAccountKeys(folder: string): Promise<Pki['serviceAccounts']> {
+  const pair = await createSelfSigned(folder, 'service-accounts', ['rsa:2048']);
   const publicKey = join(folder, 'service-accounts.pub');
-  await run('openssl', ['pkey', '-in', pair.key, '-pubout', '-out', publicKey]);
+  await runCommand('openssl', ['pkey', '-in', pair.key, '-pubout', '-out', publicKey]);
   return { ...pair, publicKey };
 }
 
-async function selfSigned(folder: string, name: string, algorithm: string[]): Promise<KeyPair> {
-  const pair = pairAt(folder, name);
-  await request(folder, pair, [
+async function createSelfSigned(
+  folder: string,
+  name: string,
+  algorithm: string[],
+): Promise<KeyPair> {
+  const pair = getKeyPairPaths(folder, name);
+  await createSigningRequest(folder, pair, [
     '-newkey',
     ...algorithm,
     '-subj',
@@ -96,9 +103,13 @@ async function selfSigned(folder: string, name: string, algorithm: string[]): Pr
 }
 
 /** A certificate over a key that is there already. */
-export async function selfSign(folder: string, key: string, certificate: string): Promise<void> {
+export async function signOwnCertificate(
+  folder: string,
+  key: string,
+  certificate: string,
+): Promise<void> {
   const config = ['-config', join(folder, 'openssl.cnf')];
-  await run('openssl', [
+  await runCommand('openssl', [
     'req',
     '-x509',
     ...config,
@@ -113,15 +124,15 @@ export async function selfSign(folder: string, key: string, certificate: string)
   ]);
 }
 
-async function leaf(
+async function createLeaf(
   folder: string,
   name: string,
   subject: string,
   altNames?: string,
 ): Promise<KeyPair> {
-  const pair = pairAt(folder, name);
-  const ca = pairAt(folder, 'ca');
-  await request(folder, pair, [
+  const pair = getKeyPairPaths(folder, name);
+  const ca = getKeyPairPaths(folder, 'ca');
+  await createSigningRequest(folder, pair, [
     '-newkey',
     'ec',
     '-pkeyopt',
@@ -145,7 +156,7 @@ async function leaf(
   return pair;
 }
 
-async function request(folder: string, pair: KeyPair, args: string[]): Promise<void> {
+async function createSigningRequest(folder: string, pair: KeyPair, args: string[]): Promise<void> {
   const fixed = [
     'req',
     '-x509',
@@ -157,15 +168,15 @@ async function request(folder: string, pair: KeyPair, args: string[]): Promise<v
     '-config',
     join(folder, 'openssl.cnf'),
   ];
-  await run('openssl', [...fixed, '-keyout', pair.key, '-out', pair.certificate, ...args]);
+  await runCommand('openssl', [...fixed, '-keyout', pair.key, '-out', pair.certificate, ...args]);
 }
 
-function pairAt(folder: string, name: string): KeyPair {
+function getKeyPairPaths(folder: string, name: string): KeyPair {
   return { certificate: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) };
 }
 
 /** A kubeconfig as one JSON document (which is YAML too) with everything in it. */
-export function kubeconfig(apiServer: string, ca: string, client: KeyPair): string {
+export function buildKubeconfig(apiServer: string, ca: string, client: KeyPair): string {
   const data = (file: string): string => readFileSync(file).toString('base64');
   return JSON.stringify({
     apiVersion: 'v1',

@@ -6,34 +6,34 @@ const oldestGo = [1, 25] as const;
 /** Everything that this machine lacks for a cluster of its own; empty when it will do. */
 export function checkPrerequisites(): string[] {
   const faults = [
-    linuxFault(),
-    rootFault(),
-    aptFault(),
-    goFault(),
-    cgroupFault(),
-    namespaceFault(),
+    checkLinux(),
+    checkRoot(),
+    checkApt(),
+    checkGo(),
+    checkCgroups(),
+    checkNamespaces(),
   ];
   return faults.filter((fault) => fault !== undefined);
 }
 
-function linuxFault(): string | undefined {
+function checkLinux(): string | undefined {
   if (process.platform === 'linux') return undefined;
   return `operating system: expected Linux, got ${process.platform}`;
 }
 
-function rootFault(): string | undefined {
+function checkRoot(): string | undefined {
   const user = process.getuid?.();
   return user === 0
     ? undefined
     : `user: expected root (containers, namespaces), got uid ${user ?? 'unknown'}`;
 }
 
-function aptFault(): string | undefined {
+function checkApt(): string | undefined {
   if (existsSync('/usr/bin/apt-get')) return undefined;
   return 'apt-get: expected Debian 12 or a relative (containerd, etcd and Ceph come from its packages)';
 }
 
-function goFault(): string | undefined {
+function checkGo(): string | undefined {
   const wanted = `Go: expected ${oldestGo.join('.')} or newer on PATH (Kubernetes and MinIO are built here)`;
   try {
     const said = execFileSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' }).trim();
@@ -48,7 +48,7 @@ function goFault(): string | undefined {
   }
 }
 
-function cgroupFault(): string | undefined {
+function checkCgroups(): string | undefined {
   const mounts = existsSync('/proc/mounts') ? readFileSync('/proc/mounts', 'utf8') : '';
   const isMounted = / \/sys\/fs\/cgroup\S* cgroup2? /.test(mounts);
   return isMounted
@@ -56,7 +56,7 @@ function cgroupFault(): string | undefined {
     : 'cgroups: expected v1 or v2 mounted under /sys/fs/cgroup, got none';
 }
 
-function namespaceFault(): string | undefined {
+function checkNamespaces(): string | undefined {
   if (existsSync('/proc/self/ns/net')) return undefined;
   return 'network namespaces: expected /proc/self/ns/net, got a kernel without them';
 }

@@ -10,15 +10,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { childEnvironment } from './config.ts';
-import { enter } from './namespace.ts';
-import { HopelessError, waitFor } from './wait.ts';
+import { buildChildEnvironment } from './host-environment.ts';
+import { buildEnterCommand } from './network-namespace.ts';
+import { UnrecoverableError, waitFor } from './wait.ts';
 import type { WaitOptions } from './wait.ts';
 
-/** A program that runs until it is stopped. `startTicks` tells it from a later one with the same id. */
+/** A program that runs until it is stopped. `readStartTicks` tells it from a later one with the same id. */
 export type Program = { name: string; processId: number; startTicks: string; log: string };
 
-const ending = 'ending';
+const endingPrograms = 'ending';
 
 export type ProgramPlan = {
   folder: string;
@@ -32,16 +32,16 @@ export type ProgramPlan = {
 
 /** Starts a program in the cluster's namespace; it outlives us until stopped by what is recorded. */
 export function startProgram(plan: ProgramPlan): Program {
-  if (existsSync(join(plan.folder, ending)))
+  if (existsSync(join(plan.folder, endingPrograms)))
     throw new Error(`${plan.name}: not started, ${plan.folder} is going down`);
   const log = join(plan.folder, 'logs', `${plan.name}.log`);
   mkdirSync(join(plan.folder, 'logs'), { recursive: true });
   mkdirSync(join(plan.folder, 'processes'), { recursive: true });
   const logHandle = openSync(log, 'a');
-  const child = spawn(...enter(plan.namespace, plan.command, plan.args), {
+  const child = spawn(...buildEnterCommand(plan.namespace, plan.command, plan.args), {
     detached: true,
     stdio: ['ignore', logHandle, logHandle],
-    env: childEnvironment(plan.env),
+    env: buildChildEnvironment(plan.env),
     cwd: plan.cwd,
   });
   closeSync(logHandle);
@@ -51,7 +51,7 @@ export function startProgram(plan: ProgramPlan): Program {
   const program = {
     name: plan.name,
     processId: child.pid,
-    startTicks: startTicks(child.pid) ?? '',
+    startTicks: readStartTicks(child.pid) ?? '',
     log,
   };
   writeFileSync(join(plan.folder, 'processes', `${plan.name}.json`), JSON.stringify(program));
@@ -60,11 +60,11 @@ export function startProgram(plan: ProgramPlan): Program {
 
 /** From now on nothing is started under that folder, whoever is still busy starting. */
 export function forbidPrograms(folder: string): void {
-  writeFileSync(join(folder, ending), '');
+  writeFileSync(join(folder, endingPrograms), '');
 }
 
 /** Every program recorded under a cluster's folder, by any process. */
-export function recordedPrograms(folder: string): Program[] {
+export function listRecordedPrograms(folder: string): Program[] {
   const records = join(folder, 'processes');
   mkdirSync(records, { recursive: true });
   return readdirSync(records).map(
@@ -73,7 +73,7 @@ export function recordedPrograms(folder: string): Program[] {
 }
 
 export function isRunning(program: Program): boolean {
-  return startTicks(program.processId) === program.startTicks;
+  return readStartTicks(program.processId) === program.startTicks;
 }
 
 /** Asks a program to end, and kills it if it is still there after the grace; none means at once. */
@@ -82,8 +82,8 @@ export async function stopProgram(
   program: Program,
   graceMs = 5_000,
 ): Promise<void> {
-  if (graceMs > 0) await signal(program, 'SIGTERM', graceMs).catch(() => undefined);
-  await signal(program, 'SIGKILL', 10_000);
+  if (graceMs > 0) await sendSignal(program, 'SIGTERM', graceMs).catch(() => undefined);
+  await sendSignal(program, 'SIGKILL', 10_000);
   rmSync(join(folder, 'processes', `${program.name}.json`), { force: true });
 }
 
@@ -92,7 +92,7 @@ export async function restartProgram(
   { folder, namespace }: Pick<ProgramPlan, 'folder' | 'namespace'>,
   name: string,
 ): Promise<Program> {
-  const program = recordedPrograms(folder).find((recorded) => recorded.name === name);
+  const program = listRecordedPrograms(folder).find((recorded) => recorded.name === name);
   if (program === undefined) throw new Error(`${name}: expected to be running, it was not started`);
   const words = readFileSync(`/proc/${program.processId}/cmdline`, 'utf8').split('\0');
   const [command = '', ...args] = words.slice(0, -1);
@@ -100,7 +100,11 @@ export async function restartProgram(
   return startProgram({ folder, namespace, name, command, args });
 }
 
-async function signal(program: Program, name: NodeJS.Signals, timeoutMs: number): Promise<void> {
+async function sendSignal(
+  program: Program,
+  name: NodeJS.Signals,
+  timeoutMs: number,
+): Promise<void> {
   if (!isRunning(program)) return;
   process.kill(program.processId, name);
   await waitFor(`${program.name} to end`, () => !isRunning(program), { timeoutMs, intervalMs: 20 });
@@ -116,25 +120,25 @@ export async function waitForProgram(
     await waitFor(
       `${program.name} to be ready`,
       async () => {
-        if (!isRunning(program)) throw new HopelessError(`${program.name} ended`);
+        if (!isRunning(program)) throw new UnrecoverableError(`${program.name} ended`);
         return Boolean(await probe());
       },
       { intervalMs: 100, ...options },
     );
   } catch (error) {
-    throw withLog(error, program.log);
+    throw addLog(error, program.log);
   }
 }
 
 /** The same failure, with the name of a log file and its last lines. */
-export function withLog(error: unknown, log: string, lines = 15): Error {
+export function addLog(error: unknown, log: string, lines = 15): Error {
   const message = error instanceof Error ? error.message : String(error);
-  return new Error(`${message}\n--- the last lines of ${log} ---\n${lastLines(log, lines)}`, {
+  return new Error(`${message}\n--- the last lines of ${log} ---\n${readLastLines(log, lines)}`, {
     cause: error,
   });
 }
 
-export function lastLines(file: string, lines: number): string {
+export function readLastLines(file: string, lines: number): string {
   try {
     return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
   } catch (error) {
@@ -143,7 +147,7 @@ export function lastLines(file: string, lines: number): string {
 }
 
 /** When a process started, in the kernel's ticks; undefined if there is none, or only its corpse. */
-function startTicks(processId: number): string | undefined {
+function readStartTicks(processId: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${processId}/stat`, 'utf8');
     // The name, in parentheses, may hold spaces: count fields behind it (state is the third).

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder } from './config.ts';
-import { run } from './run.ts';
+import { getCacheFolder } from './host-environment.ts';
+import { runCommand } from './command.ts';
 import type { Progress } from './progress.ts';
 
 const version = 'k8s.io/component-base/version';
@@ -50,7 +50,7 @@ export async function buildPrograms(
   progress: Progress,
   names: readonly ProgramName[] = programNames,
 ): Promise<Programs> {
-  const missing = names.filter((name) => !existsSync(programPath(name)));
+  const missing = names.filter((name) => !existsSync(getProgramPath(name)));
   if (missing.length > 0) {
     progress(`building ${missing.join(', ')} (once; minutes when the Go cache is cold)`);
     const owned = moduleNames.map((module) => ({
@@ -64,12 +64,12 @@ export async function buildPrograms(
     );
     progress('programs built');
   }
-  return Object.fromEntries(programNames.map((name) => [name, programPath(name)])) as Programs;
+  return Object.fromEntries(programNames.map((name) => [name, getProgramPath(name)])) as Programs;
 }
 
 /** Where a program is or will be, without building anything. */
-export function programPath(name: ProgramName): string {
-  return join(moduleFolder(moduleOf(name)), name);
+export function getProgramPath(name: ProgramName): string {
+  return join(getModuleFolder(moduleOf(name)), name);
 }
 
 function moduleOf(name: ProgramName): ModuleName {
@@ -80,19 +80,19 @@ function moduleOf(name: ProgramName): ModuleName {
 
 /** Two runs may build at once: each puts whole programs in place, and they are the same. */
 async function buildFrom(module: ModuleName, names: readonly ProgramName[]): Promise<void> {
-  const folder = moduleFolder(module);
+  const folder = getModuleFolder(module);
   const unfinished = `${folder}.unfinished-${process.pid}`;
   mkdirSync(unfinished, { recursive: true });
   mkdirSync(folder, { recursive: true });
   try {
-    await goBuild(module, names, unfinished);
+    await runGoBuild(module, names, unfinished);
     for (const name of names) renameSync(join(unfinished, name), join(folder, name));
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
   }
 }
 
-async function goBuild(
+async function runGoBuild(
   module: ModuleName,
   names: readonly ProgramName[],
   output: string,
@@ -101,21 +101,21 @@ async function goBuild(
   // Debug information that the linker would drop (-w) is not made in the first place.
   const flags = ['-trimpath', '-buildvcs=false', '-gcflags=all=-dwarf=false', '-ldflags', ldflags];
   const packages = names.map((name) => packagesOf(module)[name] ?? '');
-  await run('go', ['build', ...flags, '-o', `${output}/`, ...packages], {
-    cwd: sourceFolder(module),
+  await runCommand('go', ['build', ...flags, '-o', `${output}/`, ...packages], {
+    cwd: getSourceFolder(module),
     env: { CGO_ENABLED: '0', GOFLAGS: '' },
     timeoutMs: 60 * 60_000,
   });
 }
 
-function moduleFolder(name: ModuleName): string {
+function getModuleFolder(name: ModuleName): string {
   const hash = createHash('sha256').update(modules[name].ldflags).update(process.arch);
-  const source = sourceFolder(name);
+  const source = getSourceFolder(name);
   const files = ['go.mod', 'go.sum', 'coredns/main.go'].map((file) => join(source, file));
   for (const file of files) if (existsSync(file)) hash.update(readFileSync(file));
-  return join(cacheFolder(), 'programs', `${name}-${hash.digest('hex').slice(0, 16)}`);
+  return join(getCacheFolder(), 'programs', `${name}-${hash.digest('hex').slice(0, 16)}`);
 }
 
-function sourceFolder(name: ModuleName): string {
+function getSourceFolder(name: ModuleName): string {
   return join(import.meta.dirname, 'go', name);
 }

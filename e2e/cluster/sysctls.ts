@@ -1,11 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /** What the kubelet sets for the whole machine. */
-const files = ['vm/overcommit_memory', 'vm/panic_on_oom', 'kernel/panic', 'kernel/panic_on_oops'];
+const sysctlFiles = [
+  'vm/overcommit_memory',
+  'vm/panic_on_oom',
+  'kernel/panic',
+  'kernel/panic_on_oops',
+];
 
 export function readSysctls(): Record<string, string> {
   return Object.fromEntries(
-    files.map((file) => [file, readFileSync(`/proc/sys/${file}`, 'utf8').trim()]),
+    sysctlFiles.map((file) => [file, readFileSync(`/proc/sys/${file}`, 'utf8').trim()]),
   );
 }
 

@@ -21,20 +21,20 @@ export async function waitFor<T>(
       if (answer !== undefined && answer !== false) return answer;
       lastError = undefined;
     } catch (error) {
-      if (error instanceof HopelessError) throw error;
+      if (error instanceof UnrecoverableError) throw error;
       lastError = error;
     }
-    if (performance.now() > deadline) throw timedOut(description, timeoutMs, lastError);
+    if (performance.now() > deadline) throw buildTimeoutError(description, timeoutMs, lastError);
     await pause(options.intervalMs ?? 250);
   }
 }
 
 /** Thrown by a probe that knows that waiting longer is no use. */
-export class HopelessError extends Error {
+export class UnrecoverableError extends Error {
   override readonly name = 'HopelessError';
 }
 
-function timedOut(description: string, timeoutMs: number, cause: unknown): Error {
+function buildTimeoutError(description: string, timeoutMs: number, cause: unknown): Error {
   const last = cause instanceof Error ? `; last: ${cause.message}` : '';
   return new Error(`waited ${timeoutMs / 1000} s for: ${description}${last}`, { cause });
 }

@@ -1,45 +1,48 @@
 import { describe, expect, test } from '@jest/globals';
-import { at, listAt } from '../../charts/objects.ts';
-import { changedBy, mutate, validate } from '../../fuzz/admission-scene.ts';
+import { getValue, getList } from '../../test/kit/kubernetes-objects.ts';
+import { applyOutcome, mutateObject, validateObject } from '../../fuzz/admission-scene.ts';
 import type { AdmissionOutcome } from '../../lib/admission/review.ts';
 import { CONSUMER_MOUNT_PATH } from '../../lib/contract/paths.ts';
 import {
-  EXAMPLE,
-  initContainersIn,
-  manifestNames,
-  podTemplatesOf,
+  EXAMPLE_OPTIONS,
+  listInitContainerNames,
+  listManifestNames,
+  listPodTemplates,
   readManifest,
-} from './manifests.ts';
-import { errandsOf, initContainersOf, WORKLOADS } from './workloads.ts';
+} from './workload-manifests.ts';
+import { listRequests, listInitContainers, WORKLOADS } from './workloads.ts';
 import type { Workload } from './workloads.ts';
 
-const podOf = ({ name }: Workload) => {
-  const templates = readManifest(name, EXAMPLE).flatMap(podTemplatesOf);
+const readPodTemplate = ({ name }: Workload) => {
+  const templates = readManifest(name, EXAMPLE_OPTIONS).flatMap(listPodTemplates);
   expect(templates).toHaveLength(1);
   return { apiVersion: 'v1', kind: 'Pod', ...templates[0] };
 };
 
 /** What both webhooks say of the workload's pod, and what becomes of it. */
-const admit = async (workload: Workload) => {
-  const pod = podOf(workload);
-  const mutated = await mutate(pod);
-  const final = changedBy(pod, mutated);
-  return { final, answers: [mutated, await validate(final)].map(answerOf) };
+const admitWorkload = async (workload: Workload) => {
+  const pod = readPodTemplate(workload);
+  const mutated = await mutateObject(pod);
+  const final = applyOutcome(pod, mutated);
+  return { final, answers: [mutated, await validateObject(final)].map(formatOutcome) };
 };
 
-const answerOf = ({ allowed, status }: AdmissionOutcome) => ({ allowed, refusal: status?.message });
+const formatOutcome = ({ allowed, status }: AdmissionOutcome) => ({
+  allowed,
+  refusal: status?.message,
+});
 
-const holdersOfSockets = (pod: unknown): readonly string[] =>
-  [...listAt(pod, 'spec.initContainers'), ...listAt(pod, 'spec.containers')]
+const listSocketMounts = (pod: unknown): readonly string[] =>
+  [...getList(pod, 'spec.initContainers'), ...getList(pod, 'spec.containers')]
     .filter((container) =>
-      listAt(container, 'volumeMounts').some(
-        (mount) => at(mount, 'mountPath') === CONSUMER_MOUNT_PATH,
+      getList(container, 'volumeMounts').some(
+        (mount) => getValue(mount, 'mountPath') === CONSUMER_MOUNT_PATH,
       ),
     )
-    .map((container) => String(at(container, 'name')));
+    .map((container) => String(getValue(container, 'name')));
 
-const consumersIn = (workload: Workload): readonly string[] => {
-  const served = errandsOf(workload).filter(({ answer }) => answer.status !== 0);
+const listConsumers = (workload: Workload): readonly string[] => {
+  const served = listRequests(workload).filter(({ expected }) => expected.status !== 0);
   const names = [...(workload.workers ?? []), ...served.map(({ container }) => container)];
   return [...new Set(names)];
 };
@@ -48,19 +51,19 @@ describe('legitimate workloads', () => {
   test('are at least twenty, each with a manifest of its own', () => {
     const names = WORKLOADS.map(({ name }) => name);
     expect(names.length).toBeGreaterThanOrEqual(20);
-    expect(names.toSorted()).toEqual(manifestNames());
-    expect(new Set(WORKLOADS.map(({ shows }) => shows)).size).toBe(names.length);
+    expect(names.toSorted()).toEqual(listManifestNames());
+    expect(new Set(WORKLOADS.map(({ description }) => description)).size).toBe(names.length);
   });
 
   test.each(WORKLOADS)('$name: its pods are found by its name', (workload) => {
     const labels = { app: workload.name, team: 'reports' };
-    expect(podOf(workload)).toMatchObject({ metadata: { labels } });
+    expect(readPodTemplate(workload)).toMatchObject({ metadata: { labels } });
   });
 
   test.each(WORKLOADS)('$name: is admitted, and injected where it should be', async (workload) => {
-    const { final, answers } = await admit(workload);
+    const { final, answers } = await admitWorkload(workload);
     expect(answers).toEqual([{ allowed: true }, { allowed: true }]);
-    expect(initContainersIn(final)).toEqual(initContainersOf(workload));
-    expect(holdersOfSockets(final).toSorted()).toEqual(consumersIn(workload).toSorted());
+    expect(listInitContainerNames(final)).toEqual(listInitContainers(workload));
+    expect(listSocketMounts(final).toSorted()).toEqual(listConsumers(workload).toSorted());
   });
 });

@@ -1,15 +1,15 @@
 import { parentPort } from 'node:worker_threads';
-import { judgePolicy } from '../../lib/policy/findings.ts';
-import { openPolicies } from '../../lib/policy/policies.ts';
+import { checkPolicy } from '../../lib/policy/policy-findings.ts';
+import { compilePolicies } from '../../lib/policy/compiled-policies.ts';
 
 /** Judges a text as a TaskPolicy's Cedar, and then a policy that is sound: a Cedar that broke stays so. */
-const SOUND = 'permit (principal, action == Action::"run", resource);';
+const SOUND_POLICY = 'permit (principal, action == Action::"run", resource);';
 
-const judge = (cedar: string) => {
+const checkCedar = (cedar: string) => {
   try {
-    const { faults, policies } = judgePolicy({ name: 'any', cedar });
-    const { blockers } = openPolicies([{ name: 'any', cedar }]);
-    const sound = judgePolicy({ name: 'sound', cedar: SOUND });
+    const { faults, policies } = checkPolicy({ name: 'any', cedar });
+    const { blockers } = compilePolicies([{ name: 'any', cedar }]);
+    const sound = checkPolicy({ name: 'sound', cedar: SOUND_POLICY });
     return {
       outcome: faults.length > 0 ? 'faults' : 'policies',
       isConsistent:
@@ -21,5 +21,5 @@ const judge = (cedar: string) => {
   }
 };
 
-parentPort?.on('message', (text: string) => parentPort?.postMessage(judge(text)));
+parentPort?.on('message', (text: string) => parentPort?.postMessage(checkCedar(text)));
 parentPort?.postMessage('ready');

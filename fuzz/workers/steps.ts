@@ -15,33 +15,33 @@ await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed:
 // Blocks are counted in code that is compiled from here on.
 const { readTasks } = await import('../admission-scene.ts');
 
-const stepsTaken = async (): Promise<number> => {
+const countSteps = async (): Promise<number> => {
   const { result } = await session.post('Profiler.takePreciseCoverage');
   return result
     .filter(({ url }) => !url.startsWith('node:') && !url.includes('/fuzz/workers/'))
     .flatMap(({ functions }) => functions)
-    .reduce((sum, { ranges }) => sum + countOf(ranges), 0);
+    .reduce((sum, { ranges }) => sum + sumCounts(ranges), 0);
 };
 
-const countOf = (ranges: readonly Profiler.CoverageRange[]): number =>
+const sumCounts = (ranges: readonly Profiler.CoverageRange[]): number =>
   ranges.reduce((sum, { count }) => sum + count, 0);
 
 const consumers = { containers: ['agent', 'helper'], addressable: [] };
 
-const read = async (text: string) => {
-  await stepsTaken();
+const readAnnotation = async (text: string) => {
+  await countSteps();
   try {
     const result = await readTasks({ annotations: { 'task.valetkey.dev/t': text }, consumers });
-    return { steps: await stepsTaken(), outcome: result.ok ? 'task' : 'faults' };
+    return { steps: await countSteps(), outcome: result.ok ? 'task' : 'faults' };
   } catch (error) {
-    return { steps: await stepsTaken(), outcome: `threw ${String(error)}` };
+    return { steps: await countSteps(), outcome: `threw ${String(error)}` };
   }
 };
 
 // The catalogue of a service is loaded once: that is nobody's annotation's doing.
-await read('allow: [{actions: ["s3:Get*", "iam:*", "ec2:*"], resources: ["*"]}]');
+await readAnnotation('allow: [{actions: ["s3:Get*", "iam:*", "ec2:*"], resources: ["*"]}]');
 
 parentPort?.on('message', (text: string) => {
-  void read(text).then((answer) => parentPort?.postMessage(answer));
+  void readAnnotation(text).then((answer) => parentPort?.postMessage(answer));
 });
 parentPort?.postMessage('ready');

@@ -1,25 +1,25 @@
 import { expect, test } from '@jest/globals';
-import { breachWhen, concat, elements, literal, shown } from './cel.ts';
+import { buildViolationWhen, concatLists, buildElements, toCelLiteral, quoteText } from './cel.ts';
 
 test('a text of strangers is a literal, whatever it holds', () => {
-  expect(literal('a"b\\c\nd')).toBe('"a\\"b\\\\c\\nd"');
-  expect(literal(['a', 'b'])).toBe('["a","b"]');
+  expect(toCelLiteral('a"b\\c\nd')).toBe('"a\\"b\\\\c\\nd"');
+  expect(toCelLiteral(['a', 'b'])).toBe('["a","b"]');
 });
 
 test('a list that is absent or null has no elements', () => {
-  expect(elements('object.spec.volumes')).toBe(
+  expect(buildElements('object.spec.volumes')).toBe(
     '(has(object.spec) && has(object.spec.volumes) && dyn(object.spec.volumes) != null ? dyn(object.spec.volumes) : dyn([]))',
   );
 });
 
 test('no lists are the empty list', () => {
-  expect(concat([])).toBe('[]');
-  expect(concat(['a', 'b'])).toBe('a +\nb');
+  expect(concatLists([])).toBe('[]');
+  expect(concatLists(['a', 'b'])).toBe('a +\nb');
 });
 
 test('a breach reads as a fault does', () => {
-  const breach = { rule: '3', path: '"/spec"', expected: 'nothing', got: shown('x') };
-  expect(breachWhen('t', breach)).toBe(
+  const breach = { rule: '3', path: '"/spec"', expected: 'nothing', got: quoteText('x') };
+  expect(buildViolationWhen('t', breach)).toBe(
     '(t ? ["/spec" + ": expected nothing, got " + (x.matches("^[ -~]{0,80}$") ? "\\"" + x + "\\"" : "a text that is not shown") + " (rule 3)"] : [])',
   );
 });

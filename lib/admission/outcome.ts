@@ -1,17 +1,17 @@
 import { Buffer } from 'node:buffer';
-import type { JsonPatchOp } from '../contract/json-patch.ts';
-import { describeFault, escapeInvisible, type Fault } from '../reading/fault.ts';
+import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
+import { formatFieldError, escapeInvisible, type FieldError } from '../schema/field-error.ts';
 import type { AdmissionOutcome } from './review.ts';
-import { limitBytes } from './text.ts';
+import { truncateBytes } from './text.ts';
 
 /** The API server may cut longer ones. */
 const MAX_WARNING_BYTES = 256;
 const MAX_AUDIT_BYTES = 1024;
 /** A hostile pod could break rules by the hundred thousand: the answer stays small. */
-const MAX_FAULTS = 100;
+const MAX_FIELD_ERRORS = 100;
 
 /** What may go with any answer; both reach people, so both are escaped and cut here. */
-export type Notes = {
+export type OutcomeNotes = {
   /** Shown to whoever made the request. */
   readonly warnings?: readonly string[];
   /** Kept in the API server's audit log; names are `[A-Za-z0-9-]+`. */
@@ -19,20 +19,23 @@ export type Notes = {
 };
 
 /** The object is welcome as it is. */
-export const allowed = (notes: Notes = {}): AdmissionOutcome => ({
+export const allowed = (notes: OutcomeNotes = {}): AdmissionOutcome => ({
   allowed: true,
-  ...render(notes),
+  ...renderNotes(notes),
 });
 
 /** The object is welcome once changed; no operations: as it is. */
-export const patched = (operations: readonly JsonPatchOp[], notes: Notes = {}): AdmissionOutcome =>
+export const patched = (
+  operations: readonly JsonPatchOp[],
+  notes: OutcomeNotes = {},
+): AdmissionOutcome =>
   operations.length === 0
     ? allowed(notes)
     : {
         allowed: true,
         patchType: 'JSONPatch',
         patch: Buffer.from(JSON.stringify(operations)).toString('base64'),
-        ...render(notes),
+        ...renderNotes(notes),
       };
 
 /**
@@ -41,8 +44,8 @@ export const patched = (operations: readonly JsonPatchOp[], notes: Notes = {}): 
  * @param advice lines of our own that close the message
  */
 export const denied = (
-  faults: readonly Fault[],
-  notes: Notes = {},
+  faults: readonly FieldError[],
+  notes: OutcomeNotes = {},
   advice: readonly string[] = [],
 ): AdmissionOutcome => ({
   allowed: false,
@@ -50,9 +53,9 @@ export const denied = (
     status: 'Failure',
     code: 403,
     reason: 'Forbidden',
-    message: [listFaults(faults), ...advice].join('\n'),
+    message: [formatFieldErrors(faults), ...advice].join('\n'),
   },
-  ...render(notes),
+  ...renderNotes(notes),
 });
 
 /**
@@ -64,28 +67,31 @@ export const denied = (
 export const errored = (
   code: 400 | 500 | 503,
   message: string,
-  notes: Notes = {},
+  notes: OutcomeNotes = {},
 ): AdmissionOutcome => ({
   allowed: false,
   status: { status: 'Failure', code, reason: REASONS[code], message: escapeInvisible(message) },
-  ...render(notes),
+  ...renderNotes(notes),
 });
 
 const REASONS = { 400: 'BadRequest', 500: 'InternalError', 503: 'ServiceUnavailable' } as const;
 
-const listFaults = (faults: readonly Fault[]): string => {
-  const lines = faults.slice(0, MAX_FAULTS).map(describeFault);
+const formatFieldErrors = (faults: readonly FieldError[]): string => {
+  const lines = faults.slice(0, MAX_FIELD_ERRORS).map(formatFieldError);
   const more = faults.length - lines.length;
   return [...lines, ...(more > 0 ? [`and ${more} more`] : [])].join('\n');
 };
 
-const render = ({ warnings = [], auditAnnotations = {} }: Notes): Partial<AdmissionOutcome> => {
+const renderNotes = ({
+  warnings = [],
+  auditAnnotations = {},
+}: OutcomeNotes): Partial<AdmissionOutcome> => {
   const notes = Object.entries(auditAnnotations).map(
-    ([name, value]) => [name, limitBytes(escapeInvisible(value), MAX_AUDIT_BYTES)] as const,
+    ([name, value]) => [name, truncateBytes(escapeInvisible(value), MAX_AUDIT_BYTES)] as const,
   );
   return {
     ...(warnings.length > 0 && {
-      warnings: warnings.map((line) => limitBytes(escapeInvisible(line), MAX_WARNING_BYTES)),
+      warnings: warnings.map((line) => truncateBytes(escapeInvisible(line), MAX_WARNING_BYTES)),
     }),
     ...(notes.length > 0 && { auditAnnotations: Object.fromEntries(notes) }),
   };

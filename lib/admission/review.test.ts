@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { fail } from '../reading/fault.ts';
+import { fail } from '../schema/field-error.ts';
 import { allowed, denied, errored, patched } from './outcome.ts';
 import { answerReview, readReview } from './review.ts';
 
@@ -18,7 +18,7 @@ const review = {
   },
 };
 
-const pathsOf = (body: unknown): readonly string[] => {
+const listErrorPaths = (body: unknown): readonly string[] => {
   const result = readReview(body);
   return result.ok ? [] : result.faults.map(({ path }) => path);
 };
@@ -58,7 +58,7 @@ describe('a review', () => {
 
   test('that is broken names every broken member', () => {
     const request = { uid: '', operation: 'PATCH', kind: { version: 1 }, namespace: [] };
-    expect(pathsOf({ ...review, request })).toEqual([
+    expect(listErrorPaths({ ...review, request })).toEqual([
       '/request/uid',
       '/request/operation',
       '/request/kind/version',
@@ -80,11 +80,11 @@ describe('a review', () => {
     [{ username: 7 }, '/request/userInfo/username'],
     [[], '/request/userInfo'],
   ])('whose user is %j is refused', (userInfo, path) => {
-    expect(pathsOf({ ...review, request: { ...review.request, userInfo } })).toContain(path);
+    expect(listErrorPaths({ ...review, request: { ...review.request, userInfo } })).toContain(path);
   });
 
   test.each([[null], [[]], ['text'], [7], [undefined]])('is no %j', (body) => {
-    expect(pathsOf(body)).toContain('(root)');
+    expect(listErrorPaths(body)).toContain('(root)');
   });
 });
 

@@ -1,4 +1,4 @@
-import { fail, show, succeed, type Fault, type Result } from '../reading/fault.ts';
+import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
 
 const API_VERSION = 'admission.k8s.io/v1';
 const KIND = 'AdmissionReview';
@@ -56,11 +56,11 @@ export type AdmissionOutcome = {
  * @returns the request, or every fault: the caller sent something that is no review of ours
  */
 export const readReview = (body: unknown): Result<AdmissionRequest> => {
-  const faults: Fault[] = [];
-  const review = mapping(body, '', faults);
-  constant(review['apiVersion'], '/apiVersion', API_VERSION, faults);
-  constant(review['kind'], '/kind', KIND, faults);
-  const request = mapping(review['request'], '/request', faults);
+  const faults: FieldError[] = [];
+  const review = readMapping(body, '', faults);
+  checkConstant(review['apiVersion'], '/apiVersion', API_VERSION, faults);
+  checkConstant(review['kind'], '/kind', KIND, faults);
+  const request = readMapping(review['request'], '/request', faults);
   const value = readRequest(request, faults);
   return faults.length > 0 ? fail(faults) : succeed(value);
 };
@@ -75,19 +75,19 @@ export const answerReview = (
   response: { uid: request.uid, ...outcome },
 });
 
-const readRequest = (request: Mapping, faults: Fault[]): AdmissionRequest => {
-  const kind = mapping(request['kind'], '/request/kind', faults);
+const readRequest = (request: Mapping, faults: FieldError[]): AdmissionRequest => {
+  const kind = readMapping(request['kind'], '/request/kind', faults);
   return {
-    uid: text(request['uid'], '/request/uid', faults, 'a non-empty string'),
-    operation: operation(request['operation'], faults),
+    uid: readText(request['uid'], '/request/uid', faults, 'a non-empty string'),
+    operation: readOperation(request['operation'], faults),
     kind: {
-      group: text(kind['group'] ?? '', '/request/kind/group', faults),
-      version: text(kind['version'], '/request/kind/version', faults),
-      kind: text(kind['kind'], '/request/kind/kind', faults),
+      group: readText(kind['group'] ?? '', '/request/kind/group', faults),
+      version: readText(kind['version'], '/request/kind/version', faults),
+      kind: readText(kind['kind'], '/request/kind/kind', faults),
     },
-    subResource: text(request['subResource'] ?? '', '/request/subResource', faults),
-    namespace: text(request['namespace'] ?? '', '/request/namespace', faults),
-    name: text(request['name'] ?? '', '/request/name', faults),
+    subResource: readText(request['subResource'] ?? '', '/request/subResource', faults),
+    namespace: readText(request['namespace'] ?? '', '/request/namespace', faults),
+    name: readText(request['name'] ?? '', '/request/name', faults),
     dryRun: request['dryRun'] === true,
     user: readUser(request['userInfo'] ?? {}, faults),
     object: request['object'] ?? undefined,
@@ -95,44 +95,59 @@ const readRequest = (request: Mapping, faults: Fault[]): AdmissionRequest => {
   };
 };
 
-const readUser = (value: unknown, faults: Fault[]): AdmissionRequest['user'] => {
-  const user = mapping(value, '/request/userInfo', faults);
+const readUser = (value: unknown, faults: FieldError[]): AdmissionRequest['user'] => {
+  const user = readMapping(value, '/request/userInfo', faults);
   const groups = user['groups'] ?? [];
-  if (!Array.isArray(groups)) refuse(faults, '/request/userInfo/groups', 'a list', groups);
+  if (!Array.isArray(groups)) addFieldError(faults, '/request/userInfo/groups', 'a list', groups);
   return {
-    name: text(user['username'] ?? '', '/request/userInfo/username', faults),
+    name: readText(user['username'] ?? '', '/request/userInfo/username', faults),
     groups: (Array.isArray(groups) ? groups : []).map((group, index) =>
-      text(group, `/request/userInfo/groups/${index}`, faults),
+      readText(group, `/request/userInfo/groups/${index}`, faults),
     ),
   };
 };
 
 type Mapping = Readonly<Record<string, unknown>>;
 
-const mapping = (value: unknown, path: string, faults: Fault[]): Mapping => {
+const readMapping = (value: unknown, path: string, faults: FieldError[]): Mapping => {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Mapping;
-  refuse(faults, path, 'a mapping', value);
+  addFieldError(faults, path, 'a mapping', value);
   return {};
 };
 
-const text = (value: unknown, path: string, faults: Fault[], expected = 'a string'): string => {
+const readText = (
+  value: unknown,
+  path: string,
+  faults: FieldError[],
+  expected = 'a string',
+): string => {
   if (typeof value === 'string' && (expected === 'a string' || value !== '')) return value;
-  refuse(faults, path, expected, value);
+  addFieldError(faults, path, expected, value);
   return '';
 };
 
-const operation = (value: unknown, faults: Fault[]): Operation => {
+const readOperation = (value: unknown, faults: FieldError[]): Operation => {
   const known = OPERATIONS.find((name) => name === value);
   if (known === undefined) {
-    refuse(faults, '/request/operation', `one of ${OPERATIONS.join(', ')}`, value);
+    addFieldError(faults, '/request/operation', `one of ${OPERATIONS.join(', ')}`, value);
   }
   return known ?? 'CONNECT';
 };
 
-const constant = (value: unknown, path: string, expected: string, faults: Fault[]): void => {
-  if (value !== expected) refuse(faults, path, expected, value);
+const checkConstant = (
+  value: unknown,
+  path: string,
+  expected: string,
+  faults: FieldError[],
+): void => {
+  if (value !== expected) addFieldError(faults, path, expected, value);
 };
 
-const refuse = (faults: Fault[], path: string, expected: string, value: unknown): void => {
-  faults.push({ path: path === '' ? '(root)' : path, expected, got: show(value) });
+const addFieldError = (
+  faults: FieldError[],
+  path: string,
+  expected: string,
+  value: unknown,
+): void => {
+  faults.push({ path: path === '' ? '(root)' : path, expected, got: formatValue(value) });
 };

@@ -19,12 +19,12 @@ export type ChainLink = {
   /** The last known places of chains that this one takes the place of. */
   readonly after?: readonly Position[];
   /** Bytes before this record that are no record: what a process that was killed left half written. */
-  readonly torn?: Torn;
+  readonly torn?: PartialWrite;
   readonly seal?: Seal;
 };
 
 /** Without the line break at its end, where it has one. */
-export type Torn = { readonly bytes: number; readonly sha256: string };
+export type PartialWrite = { readonly bytes: number; readonly sha256: string };
 
 /** A signature over the record without its seal and hash, and so over everything before it. */
 export type Seal = {
@@ -67,26 +67,27 @@ export const linkRecord = (
     metadata: { ...attributes.metadata, sequence, uid },
     unmapped: { ...attributes.unmapped, chain: link },
   };
-  const sealed = sign === undefined ? bare : withChain(bare, { seal: sign(canonical(bare)) });
-  const hash = sha256(canonical(sealed));
-  const line = canonical(withChain(sealed, { hash }));
+  const sealed =
+    sign === undefined ? bare : addChainMembers(bare, { seal: sign(canonicalizeJson(bare)) });
+  const hash = computeSha256(canonicalizeJson(sealed));
+  const line = canonicalizeJson(addChainMembers(sealed, { hash }));
   return { line, position: { chain: link.id, sequence, hash } };
 };
 
 type Chained = { readonly unmapped: { readonly chain: object } };
 
 /** The record with these members of its place besides, or instead. */
-export const withChain = <T extends Chained>(record: T, members: object) => ({
+export const addChainMembers = <T extends Chained>(record: T, members: object) => ({
   ...record,
   unmapped: { ...record.unmapped, chain: { ...record.unmapped.chain, ...members } },
 });
 
 /** RFC 8785. @throws Error for what is no JSON */
-export const canonical = (value: unknown): string => {
+export const canonicalizeJson = (value: unknown): string => {
   const text = canonicalize(value);
   if (text === undefined) throw new Error('expected a JSON value, got none');
   return text;
 };
 
-export const sha256 = (data: string | Uint8Array): string =>
+export const computeSha256 = (data: string | Uint8Array): string =>
   createHash('sha256').update(data).digest('hex');

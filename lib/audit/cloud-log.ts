@@ -21,25 +21,25 @@ type Members = Readonly<Record<string, unknown>>;
  * CloudTrail, an event a line or a whole file of `{"Records": […]}` in one.
  */
 export const readCloudCalls = (line: string): readonly CloudCall[] => {
-  const entry = parsed(line);
+  const entry = parseLine(line);
   const records = entry['Records'];
-  const entries = Array.isArray(records) ? records.map(asMembers) : [entry];
-  return entries.flatMap((each) => [...fromRgw(each), ...fromCloudTrail(each)]);
+  const entries = Array.isArray(records) ? records.map(toMembers) : [entry];
+  return entries.flatMap((each) => [...readRgwCalls(each), ...readCloudTrailCalls(each)]);
 };
 
-const fromRgw = (entry: Members): readonly CloudCall[] => {
-  const session = asMembers(entry['sts_info'])['role_session'];
-  const at = timeOf(entry['time']);
+const readRgwCalls = (entry: Members): readonly CloudCall[] => {
+  const session = toMembers(entry['sts_info'])['role_session'];
+  const at = parseTime(entry['time']);
   if (typeof session !== 'string' || at === undefined) return [];
-  const error = text(entry['error_code']);
+  const error = toText(entry['error_code']);
   return [
     {
       at,
       session,
-      operation: text(entry['operation']),
-      target: rgwTarget(entry),
-      outcome: [text(entry['http_status']), error].filter(Boolean).join(' '),
-      from: text(entry['remote_addr']),
+      operation: toText(entry['operation']),
+      target: formatRgwTarget(entry),
+      outcome: [toText(entry['http_status']), error].filter(Boolean).join(' '),
+      from: toText(entry['remote_addr']),
     },
   ];
 };
@@ -48,50 +48,50 @@ const fromRgw = (entry: Members): readonly CloudCall[] => {
  * RGW 16 names no object, but writes the request's line: `GET /bucket/object?query HTTP/1.1`. Where
  * the bucket stands in the host's name, the path is the object alone.
  */
-const rgwTarget = (entry: Members): string => {
-  const bucket = text(entry['bucket']);
-  if (entry['object'] !== undefined) return joined(bucket, entry['object']);
-  const [, path = ''] = /^[A-Z]+ \/([^?\s]*)/.exec(text(entry['uri'])) ?? [];
+const formatRgwTarget = (entry: Members): string => {
+  const bucket = toText(entry['bucket']);
+  if (entry['object'] !== undefined) return joinPath(bucket, entry['object']);
+  const [, path = ''] = /^[A-Z]+ \/([^?\s]*)/.exec(toText(entry['uri'])) ?? [];
   const isWhole = path === bucket || path.startsWith(`${bucket}/`);
-  return joined(bucket, isWhole ? path.slice(bucket.length + 1) : path);
+  return joinPath(bucket, isWhole ? path.slice(bucket.length + 1) : path);
 };
 
-const fromCloudTrail = (entry: Members): readonly CloudCall[] => {
-  const arn = text(asMembers(entry['userIdentity'])['arn']);
+const readCloudTrailCalls = (entry: Members): readonly CloudCall[] => {
+  const arn = toText(toMembers(entry['userIdentity'])['arn']);
   const session = /^arn:[^:]+:sts::\d*:assumed-role\/.+\/([^/]+)$/.exec(arn)?.[1];
-  const at = timeOf(entry['eventTime']);
+  const at = parseTime(entry['eventTime']);
   if (session === undefined || at === undefined) return [];
-  const asked = asMembers(entry['requestParameters']);
+  const asked = toMembers(entry['requestParameters']);
   return [
     {
       at,
       session,
-      operation: text(entry['eventName']),
-      target: joined(asked['bucketName'], asked['key']) || text(entry['eventSource']),
-      outcome: text(entry['errorCode']) || 'ok',
-      from: text(entry['sourceIPAddress']),
+      operation: toText(entry['eventName']),
+      target: joinPath(asked['bucketName'], asked['key']) || toText(entry['eventSource']),
+      outcome: toText(entry['errorCode']) || 'ok',
+      from: toText(entry['sourceIPAddress']),
     },
   ];
 };
 
-const parsed = (line: string): Members => {
+const parseLine = (line: string): Members => {
   try {
-    return asMembers(JSON.parse(line));
+    return toMembers(JSON.parse(line));
   } catch {
     return {};
   }
 };
 
-const asMembers = (value: unknown): Members =>
+const toMembers = (value: unknown): Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};
 
-const text = (value: unknown): string =>
+const toText = (value: unknown): string =>
   typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 
-const joined = (bucket: unknown, object: unknown): string =>
-  [text(bucket), text(object)].filter(Boolean).join('/');
+const joinPath = (bucket: unknown, object: unknown): string =>
+  [toText(bucket), toText(object)].filter(Boolean).join('/');
 
-const timeOf = (value: unknown): number | undefined => {
-  const at = Date.parse(text(value));
+const parseTime = (value: unknown): number | undefined => {
+  const at = Date.parse(toText(value));
   return Number.isNaN(at) ? undefined : at;
 };

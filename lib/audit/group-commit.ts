@@ -6,7 +6,7 @@
  * @param commit takes up to `most` entries and answers an error, or nothing, for each
  * @param refuse makes the error for an entry past `mostWaiting`
  */
-export const groupCommit = <T>({
+export const createGroupCommit = <T>({
   commit,
   most,
   mostWaiting,
@@ -26,9 +26,9 @@ export const groupCommit = <T>({
     while (waiting.length > 0) {
       const taken = waiting.splice(0, most);
       try {
-        settle(taken, await commit(taken.map(({ entry }) => entry)));
+        settleAll(taken, await commit(taken.map(({ entry }) => entry)));
       } catch (error) {
-        fail([...taken, ...waiting.splice(0)], error as Error);
+        rejectAll([...taken, ...waiting.splice(0)], error as Error);
       }
     }
     isRunning = false;
@@ -48,12 +48,15 @@ type Waiting<T> = {
   readonly reject: (error: Error) => void;
 };
 
-const settle = <T>(taken: readonly Waiting<T>[], outcomes: readonly (Error | undefined)[]): void =>
+const settleAll = <T>(
+  taken: readonly Waiting<T>[],
+  outcomes: readonly (Error | undefined)[],
+): void =>
   taken.forEach(({ resolve, reject }, index) => {
     const error = outcomes[index];
     if (error === undefined) resolve(undefined);
     else reject(error);
   });
 
-const fail = <T>(taken: readonly Waiting<T>[], error: Error): void =>
+const rejectAll = <T>(taken: readonly Waiting<T>[], error: Error): void =>
   taken.forEach(({ reject }) => reject(error));

@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { intent, memorySink, record } from './fixtures/recording.ts';
-import { headPublisher, readHead, renderHead, type Head } from './heads.ts';
-import { AuditError } from './record.ts';
+import { buildIntent, createMemorySink, createTestRecorder } from './fixtures/recording.ts';
+import { createHeadPublisher, readHead, renderHead, type Head } from './heads.ts';
+import { AuditError } from './audit-event.ts';
 
-const publishing = async (options: { readonly fails?: () => boolean } = {}) => {
-  const { sink, state } = memorySink();
-  const recorder = await record({ sinks: [sink] });
+const createPublishing = async (options: { readonly fails?: () => boolean } = {}) => {
+  const { sink, state } = createMemorySink();
+  const recorder = await createTestRecorder({ sinks: [sink] });
   const published: Head[] = [];
   const failures: unknown[] = [];
   const publish = (head: Head): Promise<void> => {
@@ -20,15 +20,15 @@ const publishing = async (options: { readonly fails?: () => boolean } = {}) => {
     state,
     published,
     failures,
-    round: headPublisher({ recorder, publish, failed }),
+    round: createHeadPublisher({ recorder, publish, failed }),
   };
 };
 
 describe('a round of publishing', () => {
   test('seals what came since, and publishes that head once', async () => {
-    const { recorder, published, round } = await publishing();
+    const { recorder, published, round } = await createPublishing();
     expect(await round()).toBe(5_000);
-    await recorder.record(intent('run-1'));
+    await recorder.record(buildIntent('run-1'));
     await round();
     await round();
     expect(published.map(({ sequence }) => sequence)).toEqual([0, 2]);
@@ -36,8 +36,8 @@ describe('a round of publishing', () => {
   });
 
   test('publishes the last head that holds while nothing can be sealed', async () => {
-    const { recorder, state, published, failures, round } = await publishing();
-    await recorder.record(intent('run-1'));
+    const { recorder, state, published, failures, round } = await createPublishing();
+    await recorder.record(buildIntent('run-1'));
     state.failure = new AuditError('disk_full', 'full');
     expect(await round()).toBe(5_000);
     expect(published.map(({ sequence }) => sequence)).toEqual([0]);
@@ -46,7 +46,7 @@ describe('a round of publishing', () => {
 
   test('tries again what could not be published', async () => {
     let isDown = true;
-    const { published, failures, round } = await publishing({ fails: () => isDown });
+    const { published, failures, round } = await createPublishing({ fails: () => isDown });
     await round();
     isDown = false;
     await round();

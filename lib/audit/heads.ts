@@ -1,6 +1,6 @@
-import { integer, object, read, string } from '../reading/reader.ts';
-import { fail, type Result } from '../reading/fault.ts';
-import { canonical, type Position } from './chain.ts';
+import { integer, object, read, string } from '../schema/reader.ts';
+import { fail, type Result } from '../schema/field-error.ts';
+import { canonicalizeJson, type Position } from './chain.ts';
 
 /** The newest sealed record of a replica, as the cluster keeps it. */
 export type Head = Position & {
@@ -23,15 +23,15 @@ const headReader = object({
 });
 
 /** A head as a ConfigMap's value: canonical JSON. */
-export const renderHead = (head: Head): string => canonical(head);
+export const renderHead = (head: Head): string => canonicalizeJson(head);
 
 /** Reads what {@link renderHead} wrote; every fault when it is something else. */
 export const readHead = (text: string, source: string): Result<Head> => {
-  const result = read(headReader, parsed(text));
+  const result = read(headReader, parseJson(text));
   return result.ok ? result : fail(result.faults.map((fault) => ({ ...fault, source })));
 };
 
-const parsed = (text: string): unknown => {
+const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text) as unknown;
   } catch {
@@ -40,7 +40,7 @@ const parsed = (text: string): unknown => {
 };
 
 /** What of a recorder is published. */
-type Published = {
+type HeadSource = {
   readonly checkpoint: () => Promise<void>;
   readonly head: () => Head;
 };
@@ -52,12 +52,12 @@ type Published = {
  *
  * @param failed is told each failure
  */
-export const headPublisher = ({
+export const createHeadPublisher = ({
   recorder,
   publish,
   failed,
 }: {
-  readonly recorder: Published;
+  readonly recorder: HeadSource;
   readonly publish: (head: Head) => Promise<void>;
   readonly failed: (error: unknown) => void;
 }): (() => Promise<number>) => {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { intent, memorySink, record } from './fixtures/recording.ts';
-import { eventAttributes } from './ocsf.ts';
-import type { AuditEvent } from './record.ts';
+import { buildIntent, createMemorySink, createTestRecorder } from './fixtures/recording.ts';
+import { buildEventAttributes } from './ocsf.ts';
+import type { AuditEvent } from './audit-event.ts';
 
 const issued: AuditEvent = {
-  ...intent('run-1'),
+  ...buildIntent('run-1'),
   kind: 'run.issued',
   purpose: 'nightly summary',
   scope: {
@@ -21,15 +21,15 @@ const issued: AuditEvent = {
 };
 
 /** The line that a recorder writes for an event. */
-const lineOf = async (event: AuditEvent): Promise<string> => {
-  const { sink, appended } = memorySink();
-  await (await record({ sinks: [sink] })).record(event);
+const recordLine = async (event: AuditEvent): Promise<string> => {
+  const { sink, appended } = createMemorySink();
+  await (await createTestRecorder({ sinks: [sink] })).record(event);
   return appended.at(-1) ?? '';
 };
 
 describe('a record', () => {
   test('of an issued run is an Authorize Session of OCSF, with our words beside', () => {
-    expect(eventAttributes(issued, '1.2.3')).toEqual({
+    expect(buildEventAttributes(issued, '1.2.3')).toEqual({
       category_uid: 3,
       class_uid: 3003,
       activity_id: 1,
@@ -68,8 +68,8 @@ describe('a record', () => {
   });
 
   test('names the rules that the pod breaks by leave, where there are any', () => {
-    const given = (excused: NonNullable<AuditEvent['excused']>) =>
-      eventAttributes({ ...issued, excused }, '1').unmapped;
+    const given = (exempted: NonNullable<AuditEvent['exempted']>) =>
+      buildEventAttributes({ ...issued, exempted }, '1').unmapped;
     expect(given({ exceptions: ['4', '9'], warned: ['7'] })).toMatchObject({
       exceptions: ['4', '9'],
       warned: ['7'],
@@ -81,11 +81,11 @@ describe('a record', () => {
 
   test('of a refusal says so, and why', () => {
     const refused = {
-      ...intent('run-1'),
+      ...buildIntent('run-1'),
       reason: 'policy_denied',
       message: 'no policy permits it',
     };
-    expect(eventAttributes({ ...refused, kind: 'run.refused' }, '1')).toMatchObject({
+    expect(buildEventAttributes({ ...refused, kind: 'run.refused' }, '1')).toMatchObject({
       status_id: 2,
       status_code: 'policy_denied',
       message: 'no policy permits it',
@@ -94,7 +94,7 @@ describe('a record', () => {
 
   test('of a changed policy names it as the entity', () => {
     const changed: AuditEvent = { kind: 'policy.changed', at: 1, subject: 'starter' };
-    expect(eventAttributes(changed, '1')).toMatchObject({
+    expect(buildEventAttributes(changed, '1')).toMatchObject({
       class_uid: 3004,
       entity: { type: 'policy', name: 'starter' },
     });
@@ -103,7 +103,7 @@ describe('a record', () => {
   test('holds no member that an event has besides its own', async () => {
     const event = { ...issued, keys: { secretAccessKey: 'SECRET' }, token: 'SECRET' };
     const scope = { ...issued.scope, policy: 'SECRET' } as AuditEvent['scope'];
-    const line = await lineOf({ ...event, scope } as AuditEvent);
+    const line = await recordLine({ ...event, scope } as AuditEvent);
     expect(line).toContain('run-1');
     expect(line).not.toContain('SECRET');
   });
@@ -113,7 +113,7 @@ describe('a record', () => {
     ['a signed token that is cut off', `eyJhbGciOiJFUzI1NiJ9.${'c2lnbmF0dXJl'.repeat(900)}`],
     ['a private key', '-----BEGIN PRIVATE KEY-----\nc2lnbmF0dXJl\n-----END PRIVATE KEY-----'],
   ])('keeps %s out wherever it strays in', async (_, secret) => {
-    const line = await lineOf({
+    const line = await recordLine({
       ...issued,
       purpose: secret,
       message: secret,
@@ -144,14 +144,14 @@ describe('a record', () => {
       const actor = { ...issued.actor, user } as NonNullable<AuditEvent['actor']>;
       const scope = { role: 'r', actions: texts, resources: texts };
       const decision = { outcome: 'allow', policies: texts, version: 'v' };
-      const excused = { exceptions: texts, warned: texts };
-      return { ...issued, ...rest, actor, scope, decision, excused };
+      const exempted = { exceptions: texts, warned: texts };
+      return { ...issued, ...rest, actor, scope, decision, exempted };
     });
 
   test('is one line of at most 16 KiB without control characters, whatever it is told', async () => {
     await fc.assert(
       fc.asyncProperty(hostileEvent, async (event) => {
-        const line = await lineOf(event);
+        const line = await recordLine(event);
         expect(line.endsWith('\n')).toBe(true);
         expect(line.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u);
         expect(Buffer.byteLength(line)).toBeLessThanOrEqual(16 * 1024);
@@ -161,7 +161,7 @@ describe('a record', () => {
   });
 
   test('says how much is left out of it', async () => {
-    const line = await lineOf({ ...issued, purpose: 'x'.repeat(300) });
+    const line = await recordLine({ ...issued, purpose: 'x'.repeat(300) });
     expect(line).toMatch(/x{256} \[…300 characters, sha256 [0-9a-f]{64}\]/);
   });
 });

@@ -1,5 +1,5 @@
-import { boundedList, boundedMapping, boundedText } from './bounds.ts';
-import type { AuditEvent } from './record.ts';
+import { boundList, boundMapping, boundText } from './bounded-text.ts';
+import type { AuditEvent } from './audit-event.ts';
 
 /** Of the Open Cybersecurity Schema Framework, schema.ocsf.io. */
 const OCSF_VERSION = '1.6.0';
@@ -8,7 +8,7 @@ const OCSF_VERSION = '1.6.0';
 export type ChainKind = 'chain.begun' | 'chain.resumed' | 'chain.checkpoint' | 'chain.closed';
 export type RecordKind = AuditEvent['kind'] | ChainKind;
 
-type Meaning = {
+type OcsfClass = {
   readonly category_uid: 3 | 6;
   readonly class_uid: 3003 | 3004 | 6002;
   readonly activity_id: number;
@@ -28,18 +28,18 @@ const assigns = { activity_id: 1, activity_name: 'Assign Privileges' } as const;
 const creates = { activity_id: 1, activity_name: 'Create' } as const;
 const updates = { activity_id: 3, activity_name: 'Update' } as const;
 const deletes = { activity_id: 4, activity_name: 'Delete' } as const;
-const other = (activity_name: string) => ({ activity_id: 99, activity_name }) as const;
+const buildOtherActivity = (activity_name: string) => ({ activity_id: 99, activity_name }) as const;
 const done = { severity_id: 1, status_id: 1 } as const;
 const grave = { severity_id: 3, status_id: 1 } as const;
 
 /** Each kind as OCSF says it: Authorize Session, Entity Management or Application Lifecycle. */
-export const MEANINGS: Readonly<Record<RecordKind, Meaning>> = {
+export const OCSF_CLASSES: Readonly<Record<RecordKind, OcsfClass>> = {
   'run.intent': { ...session, ...assigns, severity_id: 1, status_id: 0 },
   'run.issued': { ...session, ...assigns, ...done },
   'run.refused': { ...session, ...assigns, severity_id: 2, status_id: 2 },
-  'run.ended': { ...session, ...other('End Session'), ...done },
-  'end.refused': { ...session, ...other('End Session'), severity_id: 2, status_id: 2 },
-  'stream.refused': { ...session, ...other('Listen'), severity_id: 2, status_id: 2 },
+  'run.ended': { ...session, ...buildOtherActivity('End Session'), ...done },
+  'end.refused': { ...session, ...buildOtherActivity('End Session'), severity_id: 2, status_id: 2 },
+  'stream.refused': { ...session, ...buildOtherActivity('Listen'), severity_id: 2, status_id: 2 },
   'revocation.observed': { ...management, ...creates, ...grave, entity: 'revocation' },
   'revocation.collected': { ...management, ...deletes, ...done, entity: 'revocation' },
   'policy.changed': { ...management, ...updates, ...grave, entity: 'policy' },
@@ -47,16 +47,16 @@ export const MEANINGS: Readonly<Record<RecordKind, Meaning>> = {
   'denial.written': { ...management, ...updates, ...done, entity: 'role' },
   'chain.begun': { ...lifecycle, activity_id: 3, activity_name: 'Start', ...grave },
   'chain.resumed': { ...lifecycle, activity_id: 3, activity_name: 'Start', ...done },
-  'chain.checkpoint': { ...lifecycle, ...other('Checkpoint'), ...done },
+  'chain.checkpoint': { ...lifecycle, ...buildOtherActivity('Checkpoint'), ...done },
   'chain.closed': { ...lifecycle, activity_id: 4, activity_name: 'Stop', ...done },
 };
 
-const product = (version: string) => ({ name: 'Valetkey', vendor_name: 'Valetkey', version });
+const buildProduct = (version: string) => ({ name: 'Valetkey', vendor_name: 'Valetkey', version });
 
 /** What every record bears. Times are milliseconds since the epoch, as OCSF's `timestamp_t`. */
-const frame = (kind: RecordKind, at: number, version: string) => {
+const buildBaseAttributes = (kind: RecordKind, at: number, version: string) => {
   const { category_uid, class_uid, activity_id, activity_name, severity_id, status_id } =
-    MEANINGS[kind];
+    OCSF_CLASSES[kind];
   return {
     category_uid,
     class_uid,
@@ -66,14 +66,14 @@ const frame = (kind: RecordKind, at: number, version: string) => {
     status_id,
     type_uid: class_uid * 100 + activity_id,
     time: at,
-    metadata: { version: OCSF_VERSION, product: product(version) },
+    metadata: { version: OCSF_VERSION, product: buildProduct(version) },
   };
 };
 
 /** The attributes of a record about the chain itself. */
-export const chainAttributes = (kind: ChainKind, at: number, version: string) => ({
-  ...frame(kind, at, version),
-  app: product(version),
+export const buildChainAttributes = (kind: ChainKind, at: number, version: string) => ({
+  ...buildBaseAttributes(kind, at, version),
+  app: buildProduct(version),
   unmapped: { kind },
 });
 
@@ -84,63 +84,68 @@ export const chainAttributes = (kind: ChainKind, at: number, version: string) =>
  *
  * @param version the product's
  */
-export const eventAttributes = (event: AuditEvent, version: string) => {
-  const about = MEANINGS[event.kind].class_uid === 3003 ? aboutSession : aboutEntity;
-  return defined({
-    ...frame(event.kind, event.at, version),
+export const buildEventAttributes = (event: AuditEvent, version: string) => {
+  const about =
+    OCSF_CLASSES[event.kind].class_uid === 3003 ? buildSessionAttributes : buildEntityAttributes;
+  return omitUndefined({
+    ...buildBaseAttributes(event.kind, event.at, version),
     ...about(event),
-    actor: actorOf(event),
-    status_code: short(event.reason),
-    message: event.message === undefined ? undefined : boundedText(event.message, 512),
-    unmapped: unmappedOf(event),
+    actor: buildActor(event),
+    status_code: boundOptionalText(event.reason),
+    message: event.message === undefined ? undefined : boundText(event.message, 512),
+    unmapped: buildUnmapped(event),
   });
 };
 
-const aboutSession = ({ actor, run, reason, kind, scope }: AuditEvent) => ({
-  user: userOf(actor),
-  session: defined({
-    uid: short(run),
-    uid_alt: short(scope?.sessionName),
+const buildSessionAttributes = ({ actor, run, reason, kind, scope }: AuditEvent) => ({
+  user: buildUser(actor),
+  session: omitUndefined({
+    uid: boundOptionalText(run),
+    uid_alt: boundOptionalText(scope?.sessionName),
     expiration_time: scope?.deadline,
-    expiration_reason: kind === 'run.ended' ? short(reason) : undefined,
+    expiration_reason: kind === 'run.ended' ? boundOptionalText(reason) : undefined,
   }),
-  privileges: boundedList(scope?.actions ?? [], 2_000),
+  privileges: boundList(scope?.actions ?? [], 2_000),
 });
 
-const aboutEntity = ({ kind, subject, decision }: AuditEvent) => ({
-  entity: defined({
-    type: MEANINGS[kind].entity,
-    name: short(subject ?? 'unknown'),
-    version: short(decision?.version),
+const buildEntityAttributes = ({ kind, subject, decision }: AuditEvent) => ({
+  entity: omitUndefined({
+    type: OCSF_CLASSES[kind].entity,
+    name: boundOptionalText(subject ?? 'unknown'),
+    version: boundOptionalText(decision?.version),
   }),
 });
 
-const actorOf = ({ actor, decision }: AuditEvent) =>
-  defined({
-    user: userOf(actor),
-    app_name: short(actor?.consumer) ?? 'valetkey-authority',
-    authorizations: decision === undefined ? undefined : authorizationsOf(decision),
+const buildActor = ({ actor, decision }: AuditEvent) =>
+  omitUndefined({
+    user: buildUser(actor),
+    app_name: boundOptionalText(actor?.consumer) ?? 'valetkey-authority',
+    authorizations: decision === undefined ? undefined : listAuthorizations(decision),
   });
 
 /** A workload by the name that Kubernetes gives its service account. */
-const userOf = (actor: AuditEvent['actor']) => ({
+const buildUser = (actor: AuditEvent['actor']) => ({
   name:
     actor === undefined
       ? 'unknown'
-      : boundedText(`system:serviceaccount:${actor.namespace}:${actor.serviceAccount}`, 384),
+      : boundText(`system:serviceaccount:${actor.namespace}:${actor.serviceAccount}`, 384),
   type_id: actor === undefined ? 0 : 4,
 });
 
 /** One entry for each policy that decided; without any, it is that none permits. */
-const authorizationsOf = ({ outcome, policies, version }: NonNullable<AuditEvent['decision']>) => {
-  const named = policies.length === 0 ? ['none'] : boundedList(policies, 800);
+const listAuthorizations = ({
+  outcome,
+  policies,
+  version,
+}: NonNullable<AuditEvent['decision']>) => {
+  const named = policies.length === 0 ? ['none'] : boundList(policies, 800);
   return named.map((name) => ({
-    decision: boundedText(outcome, 32),
-    policy: { name, version: boundedText(version, 64) },
+    decision: boundText(outcome, 32),
+    policy: { name, version: boundText(version, 64) },
   }));
 };
 
-const unmappedOf = ({
+const buildUnmapped = ({
   kind,
   actor,
   run,
@@ -148,38 +153,38 @@ const unmappedOf = ({
   params,
   purpose,
   scope,
-  excused,
+  exempted,
   subject,
 }: AuditEvent) =>
-  defined({
+  omitUndefined({
     kind,
-    namespace: short(actor?.namespace),
-    pod: short(actor?.pod),
-    pod_uid: short(actor?.podUid),
+    namespace: boundOptionalText(actor?.namespace),
+    pod: boundOptionalText(actor?.pod),
+    pod_uid: boundOptionalText(actor?.podUid),
     user: actor?.user && {
-      issuer: boundedText(actor.user.issuer),
-      subject: boundedText(actor.user.subject),
+      issuer: boundText(actor.user.issuer),
+      subject: boundText(actor.user.subject),
     },
     // Of a session, OCSF has the run already.
-    run: MEANINGS[kind].class_uid === 3003 ? undefined : short(run),
-    task: short(task),
-    params: params && boundedMapping(params, 2_000),
-    purpose: short(purpose),
-    role: short(scope?.role),
-    resources: scope && boundedList(scope.resources, 2_000),
-    session_policy_sha256: short(scope?.policySha256),
-    exceptions: someOf(excused?.exceptions),
-    warned: someOf(excused?.warned),
-    subject: MEANINGS[kind].class_uid === 3003 ? short(subject) : undefined,
+    run: OCSF_CLASSES[kind].class_uid === 3003 ? undefined : boundOptionalText(run),
+    task: boundOptionalText(task),
+    params: params && boundMapping(params, 2_000),
+    purpose: boundOptionalText(purpose),
+    role: boundOptionalText(scope?.role),
+    resources: scope && boundList(scope.resources, 2_000),
+    session_policy_sha256: boundOptionalText(scope?.policySha256),
+    exceptions: boundRuleIds(exempted?.exceptions),
+    warned: boundRuleIds(exempted?.warned),
+    subject: OCSF_CLASSES[kind].class_uid === 3003 ? boundOptionalText(subject) : undefined,
   });
 
 /** Ids of rules; most pods break none. */
-const someOf = (ids: readonly string[] = []): readonly string[] | undefined =>
-  ids.length === 0 ? undefined : boundedList(ids, 200);
+const boundRuleIds = (ids: readonly string[] = []): readonly string[] | undefined =>
+  ids.length === 0 ? undefined : boundList(ids, 200);
 
-const short = (text: string | undefined): string | undefined =>
-  text === undefined ? undefined : boundedText(text);
+const boundOptionalText = (text: string | undefined): string | undefined =>
+  text === undefined ? undefined : boundText(text);
 
 /** Without members that are not there: RFC 8785 knows no undefined. */
-const defined = <T extends object>(members: T): T =>
+const omitUndefined = <T extends object>(members: T): T =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;

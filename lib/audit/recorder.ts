@@ -1,15 +1,15 @@
-import { groupCommit } from './group-commit.ts';
+import { createGroupCommit } from './group-commit.ts';
 import type { Head } from './heads.ts';
-import { openJournal, type Journal, type JournalSettings } from './journal.ts';
-import { AuditError, type AuditEvent, type Recorder } from './record.ts';
-import { openSinks, type Sink } from './sinks.ts';
-import { chooseBeginning, type FileEnd } from './tail.ts';
+import { createChainWriter, type ChainWriter, type ChainWriterSettings } from './chain-writer.ts';
+import { AuditError, type AuditEvent, type Recorder } from './audit-event.ts';
+import { createCombinedSink, type Sink } from './sinks.ts';
+import { resumeChain, type FileEnd } from './chain-resume.ts';
 
 /** Events written at once, and events that may wait, at most. */
-const MOST_AT_ONCE = 512;
-const MOST_WAITING = 8_192;
+const MAX_BATCH = 512;
+const MAX_WAITING = 8_192;
 
-export type RecorderSettings = JournalSettings & {
+export type RecorderSettings = ChainWriterSettings & {
   /** All of them keep every record; the one that survives a crash comes first. */
   readonly sinks: readonly Sink[];
   readonly resumeFrom: {
@@ -28,7 +28,7 @@ export type RecorderObserver = {
   readonly failed: (error: AuditError) => void;
 };
 
-export type OpenRecorder = {
+export type ChainRecorder = {
   readonly record: Recorder;
   /** Seals what is not sealed yet. @throws AuditError */
   readonly checkpoint: () => Promise<void>;
@@ -38,7 +38,7 @@ export type OpenRecorder = {
   readonly close: () => Promise<void>;
 };
 
-type Entry = (journal: Journal) => readonly string[];
+type Entry = (journal: ChainWriter) => readonly string[];
 
 /**
  * Opens this replica's chain of records and writes its first one. Events that come together are
@@ -47,10 +47,10 @@ type Entry = (journal: Journal) => readonly string[];
  *
  * @throws AuditError when the first record cannot be kept
  */
-export const openRecorder = async (settings: RecorderSettings): Promise<OpenRecorder> => {
+export const createRecorder = async (settings: RecorderSettings): Promise<ChainRecorder> => {
   const { sinks, resumeFrom, clock, observer } = settings;
-  const journal = openJournal(chooseBeginning(resumeFrom), settings);
-  const places = openSinks(sinks);
+  const writer = createChainWriter(resumeChain(resumeFrom), settings);
+  const places = createCombinedSink(sinks);
   let head: Head | undefined;
   let isClosed = false;
   let hasFailed = false;
@@ -67,26 +67,26 @@ export const openRecorder = async (settings: RecorderSettings): Promise<OpenReco
   const commit = async (entries: readonly Entry[]): Promise<readonly (Error | undefined)[]> => {
     try {
       await places.settle();
-      const composed = entries.map((entry) => compose(entry, journal));
+      const composed = entries.map((entry) => composeEntry(entry, writer));
       await write(composed.flatMap(({ lines }) => lines));
-      head = journal.sealed();
+      head = writer.sealed();
       return composed.map(({ error }) => error);
     } catch (error) {
       hasFailed = true;
-      throw told(error, observer);
+      throw reportFailure(error, observer);
     }
   };
-  const append = groupCommit<Entry>({
+  const append = createGroupCommit<Entry>({
     commit,
-    most: MOST_AT_ONCE,
-    mostWaiting: MOST_WAITING,
-    refuse: () => new AuditError('overloaded', `expected at most ${MOST_WAITING} waiting records`),
+    most: MAX_BATCH,
+    mostWaiting: MAX_WAITING,
+    refuse: () => new AuditError('overloaded', `expected at most ${MAX_WAITING} waiting records`),
   });
   const checkOpen = (): void => {
     if (isClosed) throw new AuditError('closed', 'expected an open chain of records, got a closed');
   };
 
-  await append((chain) => chain.begin()).catch(async (error: unknown) => {
+  await append((chain) => chain.start()).catch(async (error: unknown) => {
     await places.close();
     throw error;
   });
@@ -99,7 +99,7 @@ export const openRecorder = async (settings: RecorderSettings): Promise<OpenReco
       checkOpen();
       await append((chain) => chain.checkpoint());
     },
-    head: () => head ?? unbegun(),
+    head: () => head ?? throwNotStarted(),
     close: async () => {
       checkOpen();
       isClosed = true;
@@ -109,7 +109,10 @@ export const openRecorder = async (settings: RecorderSettings): Promise<OpenReco
 };
 
 /** An event that cannot be written down fails alone. */
-const compose = (entry: Entry, journal: Journal): { lines: readonly string[]; error?: Error } => {
+const composeEntry = (
+  entry: Entry,
+  journal: ChainWriter,
+): { lines: readonly string[]; error?: Error } => {
   try {
     return { lines: entry(journal) };
   } catch (cause) {
@@ -117,7 +120,7 @@ const compose = (entry: Entry, journal: Journal): { lines: readonly string[]; er
   }
 };
 
-const told = (error: unknown, observer: RecorderObserver | undefined): AuditError => {
+const reportFailure = (error: unknown, observer: RecorderObserver | undefined): AuditError => {
   const known =
     error instanceof AuditError
       ? error
@@ -126,6 +129,6 @@ const told = (error: unknown, observer: RecorderObserver | undefined): AuditErro
   return known;
 };
 
-const unbegun = (): never => {
+const throwNotStarted = (): never => {
   throw new AuditError('closed', 'expected a chain of records that has begun');
 };

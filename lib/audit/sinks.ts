@@ -14,7 +14,7 @@ export type Sink = {
  * Several sinks as one. Lines that a sink has refused stay at hand and go before any others: a chain
  * never goes back, since another sink may hold them already.
  */
-export const openSinks = (sinks: readonly Sink[]) => {
+export const createCombinedSink = (sinks: readonly Sink[]) => {
   let owed = '';
   let owing: readonly Sink[] = [];
   const settle = async (): Promise<void> => {

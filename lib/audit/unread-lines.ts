@@ -1,21 +1,21 @@
 import { createHash } from 'node:crypto';
 
-import type { Torn } from './chain.ts';
-import type { Findings, Place } from './findings.ts';
-import type { Misread } from './line.ts';
-import type { FileLine } from './lines.ts';
+import type { PartialWrite } from './chain.ts';
+import type { Findings, Place } from './audit-findings.ts';
+import type { InvalidLine } from './record-reader.ts';
+import type { FileLine } from './line-splitter.ts';
 
 /** A line that is no record, and why. */
-export type UnreadLine = Place & { readonly why: Misread };
+export type UnreadLine = Place & { readonly reason: InvalidLine };
 
 /** More of them than this nobody has left half written: they are faults at once. */
-const MOST_KEPT = 1_000;
+const MAX_KEPT = 1_000;
 
 /**
  * Lines of one file that are no records, until something accounts for them: the next record, when it
  * states that just these bytes were torn; or nothing, and then each is a fault.
  */
-export const openUnreadLines = (findings: Findings, report: (line: UnreadLine) => void) => {
+export const createUnreadLines = (findings: Findings, report: (line: UnreadLine) => void) => {
   let lines: UnreadLine[] = [];
   let hash = createHash('sha256');
   let bytes = 0;
@@ -40,11 +40,11 @@ export const openUnreadLines = (findings: Findings, report: (line: UnreadLine) =
       bytes += line.bytes.length + (isFirst ? 0 : 1);
       isEnded = line.isEnded;
       lines.push(unread);
-      areTooMany = lines.length > MOST_KEPT;
+      areTooMany = lines.length > MAX_KEPT;
       if (areTooMany) take().lines.forEach(report);
     },
     /** A record follows. */
-    account: (torn: Torn | undefined): void => {
+    account: (torn: PartialWrite | undefined): void => {
       areTooMany = false;
       if (lines.length === 0) return;
       const taken = take();
@@ -60,7 +60,7 @@ export const openUnreadLines = (findings: Findings, report: (line: UnreadLine) =
       const taken = take();
       const [first] = taken.lines;
       const isUnfinished = taken.lines.length === 1 && !taken.isEnded;
-      if (isUnfinished && first?.why.code === 'not_a_record') {
+      if (isUnfinished && first?.reason.code === 'not_a_record') {
         findings.note(first, 'unfinished', `${taken.bytes} bytes at the end are no whole record`);
       } else taken.lines.forEach(report);
     },

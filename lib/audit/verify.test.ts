@@ -2,43 +2,43 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import {
-  canonical,
+  canonicalizeJson,
   linkRecord,
   NOTHING_BEFORE,
-  sha256,
+  computeSha256,
   type Attributes,
   type Position,
 } from './chain.ts';
-import { describeAuditFault } from './findings.ts';
+import { formatAuditFault } from './audit-findings.ts';
 import {
-  fileOf,
-  intent,
+  createAuditFile,
+  buildIntent,
   key,
-  memorySink,
+  createMemorySink,
   publicKeys,
-  record,
-  recordedFile,
+  createTestRecorder,
+  createRecordedFile,
 } from './fixtures/recording.ts';
 import type { Head } from './heads.ts';
-import { newSealingKey, openSealingKey, readPublicKeys } from './keys.ts';
+import { newSealingKey, parseSealingKey, readPublicKeys } from './sealing-keys.ts';
 import { verifyChain, type VerifySettings } from './verify.ts';
 
-const { text, head } = await recordedFile(9);
+const { text, head } = await createRecordedFile(9);
 const lines = text.split('\n').slice(0, -1);
-const lineAt = (index: number): string => lines[index] ?? '';
-const joined = (given: readonly string[]): string => given.map((line) => `${line}\n`).join('');
+const getLine = (index: number): string => lines[index] ?? '';
+const joinLines = (given: readonly string[]): string => given.map((line) => `${line}\n`).join('');
 const heads = { 'valetkey-authority-0': head };
 
-const verify = (given: string | Uint8Array, settings: Partial<VerifySettings> = {}) =>
-  verifyChain([fileOf(given)], { publicKeys, heads, ...settings });
-const codesOf = async (given: string, settings: Partial<VerifySettings> = {}) =>
-  (await verify(given, settings)).faults.map(({ code, line }) => `${code}:${line}`);
+const verifyText = (given: string | Uint8Array, settings: Partial<VerifySettings> = {}) =>
+  verifyChain([createAuditFile(given)], { publicKeys, heads, ...settings });
+const listCodes = async (given: string, settings: Partial<VerifySettings> = {}) =>
+  (await verifyText(given, settings)).faults.map(({ code, line }) => `${code}:${line}`);
 
 const anyLine = fc.nat(lines.length - 1);
 
 describe('a recorded file', () => {
   test('verifies as it was written', async () => {
-    expect(await verify(text)).toEqual({
+    expect(await verifyText(text)).toEqual({
       isWhole: true,
       faultCount: 0,
       faults: [],
@@ -63,7 +63,7 @@ describe('a recorded file', () => {
   });
 
   const isFound = async (changed: string | Uint8Array): Promise<void> => {
-    expect((await verify(changed)).isWhole).toBe(false);
+    expect((await verifyText(changed)).isWhole).toBe(false);
   };
 
   test('is found out when any byte of it is changed', async () => {
@@ -83,14 +83,14 @@ describe('a recorded file', () => {
   });
 
   test('is found out when any line is missing', async () => {
-    for (const index of lines.keys()) await isFound(joined(lines.toSpliced(index, 1)));
+    for (const index of lines.keys()) await isFound(joinLines(lines.toSpliced(index, 1)));
   });
 
   test('is found out when any two lines change places', async () => {
     await fc.assert(
       fc.asyncProperty(anyLine, anyLine, async (a, b) => {
         fc.pre(a !== b);
-        await isFound(joined(lines.with(a, lineAt(b)).with(b, lineAt(a))));
+        await isFound(joinLines(lines.with(a, getLine(b)).with(b, getLine(a))));
       }),
     );
   });
@@ -98,7 +98,7 @@ describe('a recorded file', () => {
   test('is found out when any line stands twice', async () => {
     await fc.assert(
       fc.asyncProperty(anyLine, fc.nat(lines.length), async (from, to) => {
-        await isFound(joined(lines.toSpliced(to, 0, lineAt(from))));
+        await isFound(joinLines(lines.toSpliced(to, 0, getLine(from))));
       }),
     );
   });
@@ -112,34 +112,34 @@ describe('a recorded file', () => {
   });
 
   test('is found out when a line is put in, or written in another form', async () => {
-    const other = { ...(JSON.parse(lineAt(1)) as object), time: 1 };
-    const again = lineAt(1).replace('"time":', '"time":1,"time":');
+    const other = { ...(JSON.parse(getLine(1)) as object), time: 1 };
+    const again = getLine(1).replace('"time":', '"time":1,"time":');
     for (const line of [
       '',
       '{}',
       'null',
-      canonical(other),
-      `${lineAt(1)} `,
+      canonicalizeJson(other),
+      `${getLine(1)} `,
       again,
       '['.repeat(50_000),
     ]) {
-      await isFound(joined(lines.toSpliced(1, 0, line)));
-      await isFound(joined(lines.with(1, line)));
+      await isFound(joinLines(lines.toSpliced(1, 0, line)));
+      await isFound(joinLines(lines.with(1, line)));
     }
   });
 
   test('is found out when everything from a record on is written anew without the key', async () => {
     await fc.assert(
       fc.asyncProperty(anyLine, async (from) => {
-        await isFound(joined(rewritten(from, undefined)));
-        await isFound(joined(rewritten(from, openSealingKey(newSealingKey()))));
+        await isFound(joinLines(rewriteChain(from, undefined)));
+        await isFound(joinLines(rewriteChain(from, parseSealingKey(newSealingKey()))));
       }),
       { numRuns: 20 },
     );
   });
 
   test('is found out when it is written anew with the key after its head was published', async () => {
-    const [fault] = (await verify(joined(rewritten(4, key)))).faults;
+    const [fault] = (await verifyText(joinLines(rewriteChain(4, key)))).faults;
     expect(fault).toMatchObject({
       code: 'other_history',
       file: 'published head of valetkey-authority-0',
@@ -150,12 +150,12 @@ describe('a recorded file', () => {
 const sealedLines = lines.flatMap((line, index) => (line.includes('"seal":') ? [index + 1] : []));
 
 /** What an insider would write: the same lines, from one on with another time and hashes that fit. */
-const rewritten = (from: number, signer: typeof key | undefined): readonly string[] => {
+const rewriteChain = (from: number, signer: typeof key | undefined): readonly string[] => {
   let previous: string | undefined;
   return lines.map((line, index) => {
     if (index < from) return line;
     const body = JSON.parse(line) as Attributes & Rewritable;
-    const { seal, ...link } = withoutHash(body);
+    const { seal, ...link } = omitHash(body);
     const place = {
       ...link,
       sequence: body.metadata.sequence,
@@ -169,7 +169,7 @@ const rewritten = (from: number, signer: typeof key | undefined): readonly strin
   });
 };
 
-const withoutHash = (body: Rewritable): Omit<Rewritable['unmapped']['chain'], 'hash'> => {
+const omitHash = (body: Rewritable): Omit<Rewritable['unmapped']['chain'], 'hash'> => {
   const { id, previous, seal } = body.unmapped.chain;
   return { id, previous, ...(seal !== undefined && { seal }) };
 };
@@ -188,44 +188,44 @@ type Rewritable = {
 
 describe('a fault', () => {
   test('names file, line, what was expected and what was got', async () => {
-    const edited = lineAt(3).replace('summarize', 'summarise');
-    const { faults } = await verify(joined(lines.with(3, edited)));
+    const edited = getLine(3).replace('summarize', 'summarise');
+    const { faults } = await verifyText(joinLines(lines.with(3, edited)));
     const hash = (JSON.parse(edited) as Rewritable).unmapped.chain.hash;
-    expect(faults.map(describeAuditFault)).toEqual([
+    expect(faults.map(formatAuditFault)).toEqual([
       expect.stringMatching(`^a.jsonl:4: edited: expected ${hash}, got [0-9a-f]{64}$`),
     ]);
   });
 
   test.each([
     ['a hole', lines.toSpliced(5, 1), ['hole:6']],
-    ['a line that stands twice', lines.toSpliced(5, 0, lineAt(4)), ['out_of_order:6']],
-    ['a line in another form', lines.with(5, ` ${lineAt(5)}`), ['not_canonical:6']],
+    ['a line that stands twice', lines.toSpliced(5, 0, getLine(4)), ['out_of_order:6']],
+    ['a line in another form', lines.with(5, ` ${getLine(5)}`), ['not_canonical:6']],
     ['a line of something else', lines.toSpliced(5, 0, 'hello'), ['not_a_record:6']],
     ['a beginning that is gone', lines.slice(2), ['no_beginning:1']],
     ['an end that is gone', lines.slice(0, -1), ['cut:0']],
     ['no record at all', [], ['missing_chain:0']],
   ])('of %s is reported once', async (_, given, codes) => {
-    expect(await codesOf(joined(given))).toEqual(codes);
+    expect(await listCodes(joinLines(given))).toEqual(codes);
   });
 
   test('of a replaced record stands at the next one', async () => {
-    const body = JSON.parse(lineAt(1)) as Attributes & Rewritable;
-    const link = withoutHash(body);
+    const body = JSON.parse(getLine(1)) as Attributes & Rewritable;
+    const link = omitHash(body);
     const forged = linkRecord({ ...body, ...{ time: 1 } }, { ...link, sequence: 1 });
-    expect(await codesOf(joined(lines.with(1, forged.line)))).toEqual(['broken_link:3']);
+    expect(await listCodes(joinLines(lines.with(1, forged.line)))).toEqual(['broken_link:3']);
   });
 
   test('of a seal by a key that nobody gave says which keys were given', async () => {
-    const others = readPublicKeys(openSealingKey(newSealingKey()).publicKey);
-    const { faults } = await verify(text, { publicKeys: others });
+    const others = readPublicKeys(parseSealingKey(newSealingKey()).publicKey);
+    const { faults } = await verifyText(text, { publicKeys: others });
     expect(faults[0]).toMatchObject({ code: 'unknown_key', line: 1, got: key.fingerprint });
   });
 
   test('of a forged seal stands at the seal, even where no head is known', async () => {
-    const other = openSealingKey(newSealingKey());
+    const other = parseSealingKey(newSealingKey());
     const signed = (text: string) => ({ ...other.sign(text), key: key.fingerprint });
     for (const signer of [undefined, { ...other, sign: signed }]) {
-      const faults = await codesOf(joined(rewritten(1, signer)), { heads: {} });
+      const faults = await listCodes(joinLines(rewriteChain(1, signer)), { heads: {} });
       expect(faults).toEqual(sealedLines.slice(1).map((line) => `forged_seal:${line}`));
     }
   });
@@ -234,7 +234,7 @@ describe('a fault', () => {
     const attributes = { metadata: {}, unmapped: { kind: 'chain.begun' } };
     const after = { id: head.chain, sequence: head.sequence + 1, previous: head.hash };
     const middle = linkRecord(attributes, after, key.sign);
-    expect(await codesOf(joined([...lines, middle.line]))).toEqual([
+    expect(await listCodes(joinLines([...lines, middle.line]))).toEqual([
       `no_beginning:${lines.length + 1}`,
     ]);
     for (const [kind, previous] of [
@@ -243,20 +243,20 @@ describe('a fault', () => {
     ] as const) {
       const place = { id: 'other.x', sequence: 0, previous };
       const first = linkRecord({ metadata: {}, unmapped: { kind } }, place, key.sign);
-      expect(await codesOf(`${first.line}\n`, { heads: {} })).toEqual(['no_beginning:1']);
+      expect(await listCodes(`${first.line}\n`, { heads: {} })).toEqual(['no_beginning:1']);
     }
   });
 
   test('is counted when there are too many to list', async () => {
-    const report = await verify('x\n'.repeat(3_000), { heads: {} });
+    const report = await verifyText('x\n'.repeat(3_000), { heads: {} });
     expect(report.faults).toHaveLength(1_000);
     expect(report.faultCount).toBe(3_000);
   });
 
   test('shows foreign text without its control characters', async () => {
     const forged = { chain: 'a\u001b[2J.b', sequence: 1, hash: head.hash, at: 1 };
-    const { faults } = await verify(text, { heads: { x: forged } });
-    expect(faults.map(describeAuditFault).join('')).toMatch(/^[ -~]*$/);
+    const { faults } = await verifyText(text, { heads: { x: forged } });
+    expect(faults.map(formatAuditFault).join('')).toMatch(/^[ -~]*$/);
   });
 
   test('is missing seals, when too many records have none', async () => {
@@ -268,13 +268,13 @@ describe('a fault', () => {
       position = linked.position;
       return linked.line;
     });
-    expect(await codesOf(joined([...lines, ...more.slice(0, 1_000)]))).toEqual([]);
-    expect(await codesOf(joined([...lines, ...more]))).toEqual([
+    expect(await listCodes(joinLines([...lines, ...more.slice(0, 1_000)]))).toEqual([]);
+    expect(await listCodes(joinLines([...lines, ...more]))).toEqual([
       `unsealed:${lines.length + 1_001}`,
     ]);
     const parts = [
-      fileOf(joined([...lines, ...more.slice(0, 500)])),
-      fileOf(joined(more.slice(500)), 'b'),
+      createAuditFile(joinLines([...lines, ...more.slice(0, 500)])),
+      createAuditFile(joinLines(more.slice(500)), 'b'),
     ];
     const report = await verifyChain(parts, { publicKeys, heads });
     expect(report.faults).toMatchObject([{ code: 'unsealed', file: 'b', line: 1 }]);
@@ -283,16 +283,16 @@ describe('a fault', () => {
   test('is a record of the chain itself without a seal', async () => {
     const attributes = { metadata: {}, unmapped: { kind: 'chain.checkpoint' } };
     const place = { id: head.chain, sequence: head.sequence + 1, previous: head.hash };
-    expect(await codesOf(joined([...lines, linkRecord(attributes, place).line]))).toEqual([
+    expect(await listCodes(joinLines([...lines, linkRecord(attributes, place).line]))).toEqual([
       `unsealed:${lines.length + 1}`,
     ]);
   });
 });
 
 describe('several files', () => {
-  const parts = [lines.slice(0, 5), lines.slice(5, 9), lines.slice(9)].map(joined);
+  const parts = [lines.slice(0, 5), lines.slice(5, 9), lines.slice(9)].map(joinLines);
   const filesOf = (...order: readonly number[]) =>
-    order.map((index) => fileOf(parts[index] ?? '', `part-${index}`));
+    order.map((index) => createAuditFile(parts[index] ?? '', `part-${index}`));
 
   test.each([[[0, 1, 2]], [[2, 0, 1]], [[2, 1, 0]]])(
     'in the order %j are one chain',
@@ -313,11 +313,14 @@ describe('several files', () => {
   });
 
   test('of several replicas verify, line by line or mixed in one', async () => {
-    const other = await recordedFile(7, { replica: 'valetkey-authority-1' });
+    const other = await createRecordedFile(7, { replica: 'valetkey-authority-1' });
     const both = { ...heads, 'valetkey-authority-1': other.head };
     const others = other.text.split('\n').slice(0, -1);
     const mixed = lines.flatMap((line, index) => [line, others[index] ?? '']).filter(Boolean);
-    for (const files of [[fileOf(text), fileOf(other.text)], [fileOf(joined(mixed))]]) {
+    for (const files of [
+      [createAuditFile(text), createAuditFile(other.text)],
+      [createAuditFile(joinLines(mixed))],
+    ]) {
       const report = await verifyChain(files, { publicKeys, heads: both });
       expect(report).toMatchObject({
         isWhole: true,
@@ -333,16 +336,16 @@ describe('several files', () => {
 });
 
 describe('a log', () => {
-  const noisy = joined(lines.flatMap((line) => [line, '{"level":"info"}', 'hello']));
+  const noisy = joinLines(lines.flatMap((line) => [line, '{"level":"info"}', 'hello']));
 
   test('may hold other lines, when that is said', async () => {
-    expect((await verify(noisy, { allowsForeign: true })).faults).toEqual([]);
-    expect((await verify(noisy)).isWhole).toBe(false);
+    expect((await verifyText(noisy, { allowsForeign: true })).faults).toEqual([]);
+    expect((await verifyText(noisy)).isWhole).toBe(false);
   });
 
   test('hides no record that was edited', async () => {
     const edited = noisy.replace('summarize', 'summarise');
-    expect(await codesOf(edited, { allowsForeign: true })).toEqual(['edited:4']);
+    expect(await listCodes(edited, { allowsForeign: true })).toEqual(['edited:4']);
   });
 });
 
@@ -350,21 +353,27 @@ describe('a chain that takes the place of another', () => {
   const publish = (at: Head) => ({ resumeFrom: { published: at } });
 
   test('names the head that the cluster knew, and so the loss is found', async () => {
-    const { sink, text: next } = memorySink();
-    const recorder = await record({ sinks: [sink], ...publish(head) });
+    const { sink, text: next } = createMemorySink();
+    const recorder = await createTestRecorder({ sinks: [sink], ...publish(head) });
     await recorder.close();
     const both = { now: recorder.head() };
     const settings = { publicKeys, heads: both };
-    const whole = await verifyChain([fileOf(next(), 'new'), fileOf(text)], settings);
+    const whole = await verifyChain(
+      [createAuditFile(next(), 'new'), createAuditFile(text)],
+      settings,
+    );
     expect(whole.faults).toEqual([]);
-    const lost = await verifyChain([fileOf(next(), 'new')], settings);
+    const lost = await verifyChain([createAuditFile(next(), 'new')], settings);
     expect(lost.faults).toMatchObject([{ code: 'missing_chain', file: 'new', line: 1 }]);
     const cut = await verifyChain(
-      [fileOf(next(), 'new'), fileOf(joined(lines.slice(0, 9)))],
+      [createAuditFile(next(), 'new'), createAuditFile(joinLines(lines.slice(0, 9)))],
       settings,
     );
     expect(cut.faults).toMatchObject([{ code: 'cut', file: 'new', line: 1 }]);
-    const partial = await verifyChain([fileOf(next(), 'new')], { ...settings, isPartial: true });
+    const partial = await verifyChain([createAuditFile(next(), 'new')], {
+      ...settings,
+      isPartial: true,
+    });
     expect(partial).toMatchObject({ isWhole: true, notes: [{ code: 'partial' }] });
   });
 
@@ -378,21 +387,25 @@ describe('a chain that takes the place of another', () => {
     const at = { chain, sequence: metadata.sequence, hash, at: 1 };
     for (const [published, codes] of [
       [at, []],
-      [{ ...at, hash: sha256('') }, ['other_history']],
+      [{ ...at, hash: computeSha256('') }, ['other_history']],
     ] as const) {
-      const { sink, text: next } = memorySink();
-      await (await record({ sinks: [sink], ...publish(published) })).close();
-      const report = await verifyChain([fileOf(text), fileOf(next(), 'new')], { publicKeys });
+      const { sink, text: next } = createMemorySink();
+      await (await createTestRecorder({ sinks: [sink], ...publish(published) })).close();
+      const report = await verifyChain([createAuditFile(text), createAuditFile(next(), 'new')], {
+        publicKeys,
+      });
       expect(report.faults.map(({ code }) => code)).toEqual(codes);
     }
   });
 });
 
 test('a file of thousands of records verifies', async () => {
-  const { sink, text: long } = memorySink();
-  const recorder = await record({ sinks: [sink] });
-  await Promise.all(Array.from({ length: 2_000 }, (_, run) => recorder.record(intent(`${run}`))));
+  const { sink, text: long } = createMemorySink();
+  const recorder = await createTestRecorder({ sinks: [sink] });
+  await Promise.all(
+    Array.from({ length: 2_000 }, (_, run) => recorder.record(buildIntent(`${run}`))),
+  );
   await recorder.close();
-  const report = await verifyChain([fileOf(long())], { publicKeys });
+  const report = await verifyChain([createAuditFile(long())], { publicKeys });
   expect(report).toMatchObject({ isWhole: true, chains: [{ records: 2_004 }] });
 });

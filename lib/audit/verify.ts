@@ -1,10 +1,15 @@
 import { SEAL_EVERY, type Position } from './chain.ts';
-import { walkFile, reportUnsealed, type AuditFile } from './file-walk.ts';
-import { plain, type AuditFault, type AuditNote } from './findings.ts';
+import { verifyFile, reportUnsealed, type AuditFile } from './file-verification.ts';
+import { formatForeignText, type AuditFault, type AuditNote } from './audit-findings.ts';
 import type { Head } from './heads.ts';
-import type { PublicKeys } from './keys.ts';
-import { openLedger, settleClaims, type KnownChain, type Ledger } from './ledger.ts';
-import { follow, type Segment } from './segment.ts';
+import type { PublicKeys } from './sealing-keys.ts';
+import {
+  createVerificationState,
+  checkClaims,
+  type ChainState,
+  type VerificationState,
+} from './verification-state.ts';
+import { checkContinuity, type Segment } from './segment.ts';
 
 export type VerifySettings = {
   /** Of seals; one by any other is a fault. */
@@ -47,41 +52,49 @@ export const verifyChain = async (
   files: Iterable<AuditFile>,
   { publicKeys, heads = {}, isPartial = false, allowsForeign = false }: VerifySettings,
 ): Promise<AuditReport> => {
-  const ledger = openLedger(publicKeys, heads);
-  for (const file of files) await walkFile(file, ledger, allowsForeign);
-  for (const chain of ledger.chains.values()) join(chain, ledger, isPartial);
-  settleClaims(ledger, isPartial);
+  const ledger = createVerificationState(publicKeys, heads);
+  for (const file of files) await verifyFile(file, ledger, allowsForeign);
+  for (const chain of ledger.chains.values()) checkSegments(chain, ledger, isPartial);
+  checkClaims(ledger, isPartial);
   const { faults, notes, count } = ledger.findings;
   const chains = Array.from(ledger.chains, ([id, chain]) => toReport(id, chain));
   return { isWhole: count() === 0, faultCount: count(), faults, notes, chains };
 };
 
 /** Puts a chain's parts, each from one file, in their order, and judges where they meet. */
-const join = ({ segments }: KnownChain, ledger: Ledger, isPartial: boolean): void => {
+const checkSegments = (
+  { segments }: ChainState,
+  ledger: VerificationState,
+  isPartial: boolean,
+): void => {
   segments.sort((a, b) => a.first.position.sequence - b.first.position.sequence);
   segments.forEach((segment, index) => {
     const before = segments[index - 1];
-    if (before === undefined) checkStart(segment, ledger, isPartial);
-    else meet(before, segment, ledger);
+    if (before === undefined) checkFirstSegment(segment, ledger, isPartial);
+    else checkBoundary(before, segment, ledger);
   });
 };
 
-const checkStart = ({ first }: Segment, { findings }: Ledger, isPartial: boolean): void => {
+const checkFirstSegment = (
+  { first }: Segment,
+  { findings }: VerificationState,
+  isPartial: boolean,
+): void => {
   const { chain, sequence } = first.position;
   if (sequence === 0) return;
-  const text = `${plain(chain)} is verified from record ${sequence} on`;
+  const text = `${formatForeignText(chain)} is verified from record ${sequence} on`;
   if (isPartial) findings.note(first, 'partial', text);
   else findings.fault(first, 'no_beginning', { expected: 'record 0', got: `${sequence}` });
 };
 
-const meet = (before: Segment, segment: Segment, ledger: Ledger): void => {
-  follow(before.last, segment.first, ledger.findings);
+const checkBoundary = (before: Segment, segment: Segment, ledger: VerificationState): void => {
+  checkContinuity(before.last, segment.first, ledger.findings);
   const unsealed = before.unsealedAfter + segment.unsealedBefore;
   if (unsealed > SEAL_EVERY) reportUnsealed(segment.first, ledger);
   if (segment.sealedThrough === undefined) segment.unsealedAfter = unsealed;
 };
 
-const toReport = (chain: string, { segments }: KnownChain): ChainReport => {
+const toReport = (chain: string, { segments }: ChainState): ChainReport => {
   const sealedThrough = segments.flatMap((segment): readonly Position[] =>
     segment.sealedThrough === undefined ? [] : [segment.sealedThrough],
   );

@@ -3,11 +3,11 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 
 import {
-  algorithmOf,
+  readKeyAlgorithm,
   createCertifiedKey,
   isCertifiedKey,
-  publicMembersOf,
-  thumbprintOf,
+  toJwkMembers,
+  computeThumbprint,
 } from './key-certificate.ts';
 
 const now = Date.parse('2030-01-01T00:00:00Z');
@@ -17,7 +17,7 @@ describe.each(['ES256', 'RS256'] as const)('a key of %s', (algorithm) => {
     const made = await createCertifiedKey(algorithm, now);
     const certificate = new X509Certificate(made.certificate);
     expect(isCertifiedKey(made)).toBe(true);
-    expect(algorithmOf(made.certificate)).toBe(algorithm);
+    expect(readKeyAlgorithm(made.certificate)).toBe(algorithm);
     expect(certificate.verify(certificate.publicKey)).toBe(true);
     expect(certificate.ca).toBe(false);
     expect(certificate.validFromDate.getTime()).toBe(now - 300_000);
@@ -26,13 +26,13 @@ describe.each(['ES256', 'RS256'] as const)('a key of %s', (algorithm) => {
 
   test('is known by its public members alone, and by the SHA-1 of its certificate', async () => {
     const { certificate } = await createCertifiedKey(algorithm, now);
-    const { key, x5c } = publicMembersOf(certificate);
+    const { key, x5c } = toJwkMembers(certificate);
     expect(Object.keys(key).sort()).toEqual(
       algorithm === 'ES256' ? ['crv', 'kty', 'x', 'y'] : ['e', 'kty', 'n'],
     );
     const parsed = new X509Certificate(Buffer.from(x5c[0], 'base64'));
-    expect(thumbprintOf(certificate)).toMatch(/^[0-9a-f]{40}$/);
-    expect(thumbprintOf(parsed.toString())).toBe(thumbprintOf(certificate));
+    expect(computeThumbprint(certificate)).toMatch(/^[0-9a-f]{40}$/);
+    expect(computeThumbprint(parsed.toString())).toBe(computeThumbprint(certificate));
   });
 });
 

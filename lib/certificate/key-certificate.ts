@@ -56,21 +56,23 @@ export const createCertifiedKey = async (
 export const isCertifiedKey = ({ key, certificate }: CertifiedKey): boolean => {
   try {
     const parsed = new X509Certificate(certificate);
-    return parsed.checkPrivateKey(createPrivateKey(key)) && algorithmOf(certificate) !== undefined;
+    return (
+      parsed.checkPrivateKey(createPrivateKey(key)) && readKeyAlgorithm(certificate) !== undefined
+    );
   } catch {
     return false;
   }
 };
 
 /** By which algorithm the key of a certificate signs; nothing: by none that we use. */
-export const algorithmOf = (certificate: string): KeyAlgorithm | undefined => {
+export const readKeyAlgorithm = (certificate: string): KeyAlgorithm | undefined => {
   const { asymmetricKeyType, asymmetricKeyDetails } = new X509Certificate(certificate).publicKey;
   if (asymmetricKeyType === 'rsa') return 'RS256';
   return asymmetricKeyDetails?.namedCurve === 'prime256v1' ? 'ES256' : undefined;
 };
 
 /** What a JWK (RFC 7517) says of a certificate's key: its public members, and `x5c`. */
-export const publicMembersOf = (
+export const toJwkMembers = (
   certificate: string,
 ): { readonly key: webcrypto.JsonWebKey; readonly x5c: readonly [string] } => {
   const { publicKey, raw } = new X509Certificate(certificate);
@@ -78,5 +80,5 @@ export const publicMembersOf = (
 };
 
 /** SHA-1 of a certificate's DER, hex: how IAM and Ceph RGW name it in a list of thumbprints. */
-export const thumbprintOf = (certificate: string): string =>
+export const computeThumbprint = (certificate: string): string =>
   new X509Certificate(certificate).fingerprint.replaceAll(':', '').toLowerCase();

@@ -1,4 +1,4 @@
-import { refuse, type Reader } from '../reading/reader.ts';
+import { rejectValue, type Reader } from '../schema/reader.ts';
 
 const UNIT_SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 const DURATION = /^(\d{1,6})([smhd])$/;
@@ -11,5 +11,5 @@ export const durationSeconds =
     const seconds = Number(amount) * UNIT_SECONDS[(unit ?? 's') as keyof typeof UNIT_SECONDS];
     if (seconds >= min && seconds <= max) return seconds;
     const expected = `a duration such as 30s, 10m or 1h, from ${min}s to ${max}s`;
-    return refuse(faults, { path, expected, value: given });
+    return rejectValue(faults, { path, expected, value: given });
   };

@@ -6,7 +6,7 @@ export const SIDECAR_ENV = {
   /** JSON of {@link AdmittedTasks}. */
   tasks: 'VALETKEY_TASKS',
   /** SHA-256, hex, of the canonical profile this sidecar was injected from. */
-  profile: 'VALETKEY_PROFILE',
+  injectionTemplate: 'VALETKEY_PROFILE',
   trust: 'VALETKEY_TRUST',
   podName: 'VALETKEY_POD_NAME',
   podNamespace: 'VALETKEY_POD_NAMESPACE',
@@ -35,7 +35,7 @@ export const CONSUMER_ENV = {
 } as const;
 
 /** Each of these, when not empty, could load code, add trust or write secrets: no program starts. */
-export const DANGEROUS_ENV = [
+export const ENV_DENY_LIST = [
   'NODE_OPTIONS',
   'NODE_EXTRA_CA_CERTS',
   'NODE_TLS_REJECT_UNAUTHORIZED',

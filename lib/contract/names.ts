@@ -34,7 +34,7 @@ export const WEBHOOK_UID = 64872;
 export const WEBHOOK_GID = 64872;
 
 /** ConfigMap whose keys are the SHA-256 of accepted profiles. */
-export const PROFILES_CONFIG_MAP = 'valetkey-profiles';
+export const INJECTION_TEMPLATES_CONFIG_MAP = 'valetkey-profiles';
 
 /** On the webhook's CA Secret: each new value asks for a rotation. */
 export const ROTATE_ANNOTATION = 'valetkey.dev/rotate';
@@ -83,7 +83,7 @@ export const API_AUDIENCES: readonly string[] = [
 /** The API token's volume, as the ServiceAccount admission plugin names it. */
 export const API_TOKEN_VOLUME_PREFIX = 'kube-api-access-';
 
-/** On the Secret of the keys of grants: each new value taints once. See lib/grant/rotation.ts. */
+/** On the Secret of the keys of grants: each new value taints once. See lib/grant/key-rotation.ts. */
 export const TAINT_ANNOTATION = 'valetkey.dev/taint';
 
 /** What the chart installs. Its names are fixed: two installations would inject into the same pods. */

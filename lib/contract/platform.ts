@@ -1,5 +1,5 @@
 /** How the pod's network looks from the cloud; the session policy refuses every other origin. */
-export type Bind =
+export type SourceRestriction =
   | { readonly mode: 'none' }
   | { readonly mode: 'podIP' }
   /** Addresses or CIDR blocks that the cluster's egress uses. */
@@ -19,13 +19,13 @@ export type CloudSettings = {
   readonly httpsProxy?: string;
   /** `s3`: a private cloud (Ceph RGW, MinIO) without AWS's own condition keys and ARNs. */
   readonly dialect: 'aws' | 's3';
-  readonly bind: Bind;
+  readonly bind: SourceRestriction;
 };
 
 /** What the platform allows task declarations to say. */
 export type TaskLimits = {
-  readonly lifetimeFloorSeconds: number;
-  readonly lifetimeCeilingSeconds: number;
+  readonly minLifetimeSeconds: number;
+  readonly maxLifetimeSeconds: number;
   /** Used where a task omits `delivery`. */
   readonly delivery: 'vend';
   /** 12-digit account ids a role may be of; empty: any. */
@@ -47,7 +47,7 @@ export type SidecarResources = {
 };
 
 /** What other mutators may do to the sidecar. */
-export type Accept = {
+export type AllowedChanges = {
   /** Exact images, by digest, that may replace ours. */
   readonly images: readonly string[];
   /** Extra environment names. */
@@ -57,12 +57,12 @@ export type Accept = {
 };
 
 /** Rules of docs/admission.md from which the platform may except a namespace. */
-export const EXCEPTABLE_RULES = ['1', '3', '4', '7', '8', '9', '10'] as const;
+export const EXEMPTIBLE_RULES = ['1', '3', '4', '7', '8', '9', '10'] as const;
 
 /** Breaches of this rule are warnings in this namespace. */
-export type PodException = {
+export type RuleExemption = {
   readonly namespace: string;
-  readonly rule: (typeof EXCEPTABLE_RULES)[number];
+  readonly rule: (typeof EXEMPTIBLE_RULES)[number];
 };
 
 /** An issuer of ID tokens for the humans on whose behalf agents act. */
@@ -94,9 +94,9 @@ export type AuthoritySettings = {
     readonly maxTokenLifetimeSeconds: number;
   };
   /** See {@link AuthorityAccess.maxSilenceSeconds}. */
-  readonly maxSilenceSeconds?: number;
+  readonly disconnectTimeoutSeconds?: number;
   /** A policy watch that heard nothing for so long refuses. */
-  readonly policyStaleAfterSeconds: number;
+  readonly policyMaxStalenessSeconds: number;
   /** Denial of ended sessions at the cloud; absent: none. */
   readonly denial?: {
     /** Assumed by the authority's own grant; may put inline policies on `roles`. */
@@ -126,7 +126,7 @@ export type Platform = {
     /** Of the projected service-account token. */
     readonly audience: string;
     readonly resources: SidecarResources;
-    readonly accept: Accept;
+    readonly accept: AllowedChanges;
   };
   readonly cloud: CloudSettings;
   readonly tasks: TaskLimits;
@@ -137,7 +137,7 @@ export type Platform = {
     readonly allowApiToken: boolean;
     /** Namespaces whose pods are held to level `baseline` of rule 4 instead of `restricted`. */
     readonly baselineNamespaces: readonly string[];
-    readonly exceptions: readonly PodException[];
+    readonly exceptions: readonly RuleExemption[];
     /** Its members may add ephemeral containers to injected pods; absent: nobody may. */
     readonly breakGlassGroup?: string;
     /** Audiences that pods with tasks may not project tokens for, beside those that are known. */

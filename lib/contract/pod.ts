@@ -53,8 +53,8 @@ export type PodSecurityContext = {
   readonly runAsNonRoot?: boolean;
   readonly fsGroup?: number;
   readonly supplementalGroups?: readonly number[];
-  readonly seccompProfile?: Profile;
-  readonly appArmorProfile?: Profile;
+  readonly seccompProfile?: SecurityProfile;
+  readonly appArmorProfile?: SecurityProfile;
   readonly seLinuxOptions?: SeLinuxOptions;
   readonly sysctls?: readonly { readonly name: string; readonly value?: string }[];
   readonly windowsOptions?: unknown;
@@ -67,7 +67,7 @@ type SeLinuxOptions = {
   readonly level?: string;
 };
 
-export type Profile = { readonly type?: string; readonly localhostProfile?: string };
+export type SecurityProfile = { readonly type?: string; readonly localhostProfile?: string };
 
 export type Container = {
   readonly name: string;
@@ -149,8 +149,8 @@ export type SecurityContext = {
   readonly readOnlyRootFilesystem?: boolean;
   readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
   readonly procMount?: string;
-  readonly seccompProfile?: Profile;
-  readonly appArmorProfile?: Profile;
+  readonly seccompProfile?: SecurityProfile;
+  readonly appArmorProfile?: SecurityProfile;
   readonly seLinuxOptions?: SeLinuxOptions;
   readonly windowsOptions?: unknown;
 };

@@ -1,8 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { grantClaims, ownClaims, type GrantedRun, type GrantSettings } from './claims.ts';
-import { sourceIdentity } from './source-identity.ts';
+import {
+  buildGrantClaims,
+  buildAuthorityClaims,
+  type GrantedRun,
+  type GrantSettings,
+} from './claims.ts';
+import { buildSourceIdentity } from './source-identity.ts';
 
 const now = Date.parse('2030-01-01T00:00:00.700Z');
 const settings: GrantSettings = {
@@ -21,7 +26,7 @@ const run: GrantedRun = {
 
 describe('the claims of a grant', () => {
   test('are those of a JWT-SVID with tags and source identity, good for half a minute either way', () => {
-    expect(grantClaims(run, settings, now)).toEqual({
+    expect(buildGrantClaims(run, settings, now)).toEqual({
       iss: 'https://issuer.example/valetkey',
       sub: 'spiffe://example.org/ns/research/sa/agent/task/summarize',
       aud: 'sts.amazonaws.com',
@@ -49,7 +54,7 @@ describe('the claims of a grant', () => {
   });
 
   test('of the authority itself name no run and carry no tags', () => {
-    expect(ownClaims({ id: 'revoker-1', now }, settings)).toEqual({
+    expect(buildAuthorityClaims({ id: 'revoker-1', now }, settings)).toEqual({
       iss: 'https://issuer.example/valetkey',
       sub: 'spiffe://example.org/authority',
       aud: 'sts.amazonaws.com',
@@ -62,8 +67,8 @@ describe('the claims of a grant', () => {
   test('are refused when the subject is longer than IAM takes', () => {
     const fixed = 'spiffe://example.org/ns/research/sa//task/summarize'.length;
     const named = (length: number) => ({ ...run, serviceAccount: 's'.repeat(length) });
-    expect(grantClaims(named(255 - fixed), settings, now).sub).toHaveLength(255);
-    expect(() => grantClaims(named(256 - fixed), settings, now)).toThrow(
+    expect(buildGrantClaims(named(255 - fixed), settings, now).sub).toHaveLength(255);
+    expect(() => buildGrantClaims(named(256 - fixed), settings, now)).toThrow(
       expect.objectContaining({ kind: 'refused', code: 'subject_too_long' }),
     );
   });
@@ -72,7 +77,7 @@ describe('the claims of a grant', () => {
     ['a;b', 'a character that tags cannot hold'],
     ['x'.repeat(257), 'more than 256 characters'],
   ])('are refused when a param that becomes a tag is %j (%s)', (customer) => {
-    expect(() => grantClaims({ ...run, params: { customer } }, settings, now)).toThrow(
+    expect(() => buildGrantClaims({ ...run, params: { customer } }, settings, now)).toThrow(
       expect.objectContaining({ kind: 'refused', code: 'param_untaggable' }),
     );
   });
@@ -81,7 +86,7 @@ describe('the claims of a grant', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 300, unit: 'binary-ascii' }), (customer) => {
         try {
-          const claims = grantClaims({ ...run, params: { customer } }, settings, now);
+          const claims = buildGrantClaims({ ...run, params: { customer } }, settings, now);
           const tag =
             claims['https://aws.amazon.com/tags']?.principal_tags['valetkey-param-customer'];
           expect(tag).toEqual([customer]);
@@ -108,7 +113,7 @@ describe('a source identity', () => {
   test('is always one that STS accepts', () => {
     fc.assert(
       fc.property(acting, (who) => {
-        expect(sourceIdentity(who)).toMatch(/^[\w+=,.@-]{2,64}$/);
+        expect(buildSourceIdentity(who)).toMatch(/^[\w+=,.@-]{2,64}$/);
       }),
     );
   });
@@ -119,15 +124,17 @@ describe('a source identity', () => {
         const of = ({ namespace, serviceAccount, user: human }: typeof one) =>
           JSON.stringify(human ?? [namespace, serviceAccount]);
         fc.pre(of(one) !== of(other));
-        expect(sourceIdentity(one)).not.toBe(sourceIdentity(other));
+        expect(buildSourceIdentity(one)).not.toBe(buildSourceIdentity(other));
       }),
     );
   });
 
   test('names the human, bound to the issuer, where there is one', () => {
     const alice = { issuer: 'https://login.example', subject: 'alice@example.com' };
-    const named = sourceIdentity({ ...run, user: alice });
+    const named = buildSourceIdentity({ ...run, user: alice });
     expect(named).toMatch(/^user=alice@example\.com,[0-9a-f]{12}$/);
-    expect(sourceIdentity({ ...run, user: { ...alice, issuer: 'https://other' } })).not.toBe(named);
+    expect(buildSourceIdentity({ ...run, user: { ...alice, issuer: 'https://other' } })).not.toBe(
+      named,
+    );
   });
 });

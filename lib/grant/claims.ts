@@ -1,10 +1,10 @@
 import type { AuthoritySettings } from '../contract/platform.ts';
-import { ExchangeError } from '../credentials/exchange.ts';
-import { describeFault } from '../reading/fault.ts';
+import { ExchangeError } from '../contract/exchange.ts';
+import { formatFieldError } from '../schema/field-error.ts';
 import { GRANT_BACKDATE_SECONDS, GRANT_LIFETIME_SECONDS } from './grant-times.ts';
-import { sourceIdentity, type Acting } from './source-identity.ts';
-import { authoritySpiffeId, judgeSpiffeId, spiffeId } from './spiffe-id.ts';
-import { tagsOf, type TagsClaim } from './tags.ts';
+import { buildSourceIdentity, type SessionActor } from './source-identity.ts';
+import { buildAuthoritySpiffeId, checkSpiffeId, buildSpiffeId } from './spiffe-id.ts';
+import { buildSessionTags, type TagsClaim } from './session-tags.ts';
 
 /** Claims of a grant. Times are whole seconds since the epoch (RFC 7519, section 2). */
 export type GrantClaims = {
@@ -19,7 +19,7 @@ export type GrantClaims = {
 };
 
 /** The run that a grant is for. */
-export type GrantedRun = Acting & {
+export type GrantedRun = SessionActor & {
   readonly task: string;
   readonly run: string;
   /** Bound by `bindParams`. */
@@ -37,32 +37,36 @@ export type GrantSettings = Pick<
  * @param now milliseconds since the epoch
  * @throws ExchangeError `refused`: `subject_too_long`, `param_untaggable`
  */
-export const grantClaims = (run: GrantedRun, settings: GrantSettings, now: number): GrantClaims => {
+export const buildGrantClaims = (
+  run: GrantedRun,
+  settings: GrantSettings,
+  now: number,
+): GrantClaims => {
   const subject = { ...run, trustDomain: settings.trustDomain };
-  const [fault] = judgeSpiffeId(subject);
+  const [fault] = checkSpiffeId(subject);
   if (fault !== undefined) {
-    throw new ExchangeError('refused', 'subject_too_long', describeFault(fault));
+    throw new ExchangeError('refused', 'subject_too_long', formatFieldError(fault));
   }
   return {
-    ...common(settings, now),
-    sub: spiffeId(subject),
+    ...buildBaseClaims(settings, now),
+    sub: buildSpiffeId(subject),
     jti: run.run,
-    'https://aws.amazon.com/tags': tagsOf(run, settings.tagParams),
-    'https://aws.amazon.com/source_identity': sourceIdentity(run),
+    'https://aws.amazon.com/tags': buildSessionTags(run, settings.tagParams),
+    'https://aws.amazon.com/source_identity': buildSourceIdentity(run),
   };
 };
 
 /** Claims of a grant for the authority's own rights: its roles ask for no tags. */
-export const ownClaims = (
+export const buildAuthorityClaims = (
   { id, now }: { readonly id: string; readonly now: number },
   settings: Pick<GrantSettings, 'issuer' | 'trustDomain' | 'cloudAudience'>,
 ): GrantClaims => ({
-  ...common(settings, now),
-  sub: authoritySpiffeId(settings.trustDomain),
+  ...buildBaseClaims(settings, now),
+  sub: buildAuthoritySpiffeId(settings.trustDomain),
   jti: id,
 });
 
-const common = (
+const buildBaseClaims = (
   { issuer, cloudAudience }: Pick<GrantSettings, 'issuer' | 'cloudAudience'>,
   now: number,
 ): Pick<GrantClaims, 'iss' | 'aud' | 'iat' | 'exp'> => {

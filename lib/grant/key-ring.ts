@@ -1,15 +1,15 @@
 import { calculateJwkThumbprint } from 'jose';
 
 import {
-  algorithmOf,
+  readKeyAlgorithm,
   createCertifiedKey,
   isCertifiedKey,
-  publicMembersOf,
+  toJwkMembers,
   type CertifiedKey,
   type KeyAlgorithm,
 } from '../certificate/key-certificate.ts';
-import { fail, succeed, type Fault, type Result } from '../reading/fault.ts';
-import { integer, list, object, read, string } from '../reading/reader.ts';
+import { fail, succeed, type FieldError, type Result } from '../schema/field-error.ts';
+import { integer, list, object, read, string } from '../schema/reader.ts';
 
 /** A key as everybody may know it. */
 export type PublicKey = {
@@ -62,21 +62,21 @@ const state = object({
 /** Makes a new key. */
 export const createGrantKey = async (algorithm: KeyAlgorithm, now: number): Promise<GrantKey> => {
   const { key, certificate } = await createCertifiedKey(algorithm, now);
-  return { key, ...(await describe(certificate)) };
+  return { key, ...(await toPublicKey(certificate)) };
 };
 
 /** Reads the Secret's data; faults name its keys and never show a value. */
 export const readKeyRing = async (data: SecretData): Promise<Result<KeyRing>> => {
   const rest = read(state, parseJson(data[STATE_KEY]), STATE_KEY);
-  const slots = ['current', 'next'].filter((slot) => !isCertifiedKey(pairOf(data, slot)));
-  const faults = [...slots.map(faultOf), ...(rest.ok ? [] : rest.faults)];
+  const slots = ['current', 'next'].filter((slot) => !isCertifiedKey(getKeyPair(data, slot)));
+  const faults = [...slots.map(buildSlotError), ...(rest.ok ? [] : rest.faults)];
   if (!rest.ok || faults.length > 0) return fail(faults);
   try {
-    const [current, next] = await Promise.all([held(data, 'current'), held(data, 'next')]);
+    const [current, next] = await Promise.all([readSlot(data, 'current'), readSlot(data, 'next')]);
     const retired = await Promise.all(
       rest.value.retired.map(async (one) => ({
         until: one.until,
-        ...(await describe(one.certificate)),
+        ...(await toPublicKey(one.certificate)),
       })),
     );
     return succeed({ ...rest.value, current, next, retired });
@@ -97,24 +97,24 @@ export const writeKeyRing = ({ current, next, retired, ...rest }: KeyRing): Secr
   }),
 });
 
-const pairOf = (data: SecretData, slot: string): CertifiedKey => ({
+const getKeyPair = (data: SecretData, slot: string): CertifiedKey => ({
   certificate: data[`${slot}.crt`] ?? '',
   key: data[`${slot}.key`] ?? '',
 });
 
-const held = async (data: SecretData, slot: string): Promise<GrantKey> => {
-  const { key, certificate } = pairOf(data, slot);
-  return { key, ...(await describe(certificate)) };
+const readSlot = async (data: SecretData, slot: string): Promise<GrantKey> => {
+  const { key, certificate } = getKeyPair(data, slot);
+  return { key, ...(await toPublicKey(certificate)) };
 };
 
-const describe = async (certificate: string): Promise<PublicKey> => {
-  const algorithm = algorithmOf(certificate);
+const toPublicKey = async (certificate: string): Promise<PublicKey> => {
+  const algorithm = readKeyAlgorithm(certificate);
   if (algorithm === undefined) throw new Error('the certificate of a key that we do not use');
-  const kid = await calculateJwkThumbprint(publicMembersOf(certificate).key);
+  const kid = await calculateJwkThumbprint(toJwkMembers(certificate).key);
   return { kid, algorithm, certificate };
 };
 
-const faultOf = (slot: string): Fault => ({
+const buildSlotError = (slot: string): FieldError => ({
   path: `${slot}.crt, ${slot}.key`,
   expected: 'a PEM key of ES256 or RS256, and the certificate that it signed over itself',
   got: 'something else (not shown)',

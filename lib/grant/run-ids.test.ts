@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { sessionName } from '../scope/aws/session-name.ts';
-import { openRunIds } from './run-ids.ts';
+import { buildSessionName } from '../scope/aws/session-name.ts';
+import { createRunIds } from './run-ids.ts';
 
-const ids = openRunIds(Buffer.alloc(32, 7));
+const ids = createRunIds(Buffer.alloc(32, 7));
 const uid = fc.uuid();
 
 describe("a run's id", () => {
@@ -39,8 +39,8 @@ describe("a run's id", () => {
 
   test('is understood by a replica with the same key, and by no other', () => {
     const run = ids.newRun('uid');
-    expect(openRunIds(Buffer.alloc(32, 7)).belongsTo(run, 'uid')).toBe(true);
-    expect(openRunIds(Buffer.alloc(32, 8)).belongsTo(run, 'uid')).toBe(false);
+    expect(createRunIds(Buffer.alloc(32, 7)).belongsTo(run, 'uid')).toBe(true);
+    expect(createRunIds(Buffer.alloc(32, 8)).belongsTo(run, 'uid')).toBe(false);
   });
 
   test('is never given twice', () => {
@@ -50,6 +50,6 @@ describe("a run's id", () => {
 
   test('leaves room for the pod in the name of a session', () => {
     const run = ids.newRun('uid');
-    expect(sessionName({ podName: 'p'.repeat(253), run })).toBe(`${'p'.repeat(31)}@${run}`);
+    expect(buildSessionName({ podName: 'p'.repeat(253), run })).toBe(`${'p'.repeat(31)}@${run}`);
   });
 });

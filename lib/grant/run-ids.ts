@@ -4,7 +4,7 @@ import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:
 const HALF_BYTES = 10;
 const HALF_LENGTH = 16;
 /** Of a run's id under `trust: authority`, characters. */
-export const RUN_LENGTH = 2 * HALF_LENGTH;
+export const RUN_ID_LENGTH = 2 * HALF_LENGTH;
 const RUN = /^[a-z2-7]{32}$/;
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
@@ -21,7 +21,7 @@ export type RunIds = {
  *
  * @param secret at least 32 bytes that every replica shares
  */
-export const openRunIds = (secret: Uint8Array, random = randomBytes): RunIds => {
+export const createRunIds = (secret: Uint8Array, random = randomBytes): RunIds => {
   const key = createSecretKey(secret);
   const mark = (half: string, podUid: string): string =>
     base32(createHmac('sha256', key).update(`${half}\0${podUid}`).digest().subarray(0, HALF_BYTES));

@@ -12,7 +12,7 @@ import type { GrantKey } from './key-ring.ts';
 export type Signer = (claims: GrantClaims) => Promise<string>;
 
 /** Signs by the key that `keyNow` answers; each key is read once. */
-export const signerOf = (keyNow: () => GrantKey): Signer => {
+export const createSigner = (keyNow: () => GrantKey): Signer => {
   let imported: { readonly kid: string; readonly key: Promise<CryptoKey> } | undefined;
   return async (claims) => {
     const { kid, algorithm, key } = keyNow();

@@ -5,7 +5,7 @@ const MAX_LENGTH = 64;
 const UNKNOWN = /[^\w+=,.@-]/g;
 const HASH_LENGTH = 12;
 
-export type Acting = {
+export type SessionActor = {
   readonly namespace: string;
   readonly serviceAccount: string;
   /** The human for whom the agent acts. */
@@ -17,17 +17,17 @@ export type Acting = {
  * (`user=<subject>,<hash>`; the hash binds the issuer too), else the workload
  * (`workload=<namespace>.<service account>`, and a hash where it had to be shortened).
  */
-export const sourceIdentity = ({ namespace, serviceAccount, user }: Acting): string => {
+export const buildSourceIdentity = ({ namespace, serviceAccount, user }: SessionActor): string => {
   if (user !== undefined) {
-    const digest = hash(`${user.issuer}\0${user.subject}`);
-    return shorten(`user=${user.subject.replace(UNKNOWN, '_')}`, digest);
+    const digest = hashText(`${user.issuer}\0${user.subject}`);
+    return shortenText(`user=${user.subject.replace(UNKNOWN, '_')}`, digest);
   }
   const workload = `workload=${namespace}.${serviceAccount}`;
-  return workload.length <= MAX_LENGTH ? workload : shorten(workload, hash(workload));
+  return workload.length <= MAX_LENGTH ? workload : shortenText(workload, hashText(workload));
 };
 
-const shorten = (text: string, digest: string): string =>
+const shortenText = (text: string, digest: string): string =>
   `${text.slice(0, MAX_LENGTH - digest.length - 1)},${digest}`;
 
-const hash = (text: string): string =>
+const hashText = (text: string): string =>
   createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH);

@@ -1,4 +1,4 @@
-import type { Fault } from '../reading/fault.ts';
+import type { FieldError } from '../schema/field-error.ts';
 
 /** IAM's limit for `sub`. */
 const MAX_LENGTH = 255;
@@ -11,16 +11,21 @@ export type SpiffeSubject = {
 };
 
 /** `sub` of the grants for a task: a SPIFFE ID, by which a trust policy can name each of its parts. */
-export const spiffeId = ({ trustDomain, namespace, serviceAccount, task }: SpiffeSubject): string =>
+export const buildSpiffeId = ({
+  trustDomain,
+  namespace,
+  serviceAccount,
+  task,
+}: SpiffeSubject): string =>
   `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}/task/${task}`;
 
 /** `sub` of the grants that the authority signs for its own rights. */
-export const authoritySpiffeId = (trustDomain: string): string =>
+export const buildAuthoritySpiffeId = (trustDomain: string): string =>
   `spiffe://${trustDomain}/authority`;
 
 /** What is wrong with the task's SPIFFE ID: it is too long for IAM. Asked at admission, too. */
-export const judgeSpiffeId = (subject: SpiffeSubject): readonly Fault[] => {
-  const { length } = spiffeId(subject);
+export const checkSpiffeId = (subject: SpiffeSubject): readonly FieldError[] => {
+  const { length } = buildSpiffeId(subject);
   if (length <= MAX_LENGTH) return [];
   const expected = `a SPIFFE ID of at most ${MAX_LENGTH} characters: a shorter name of the task, service account or namespace`;
   return [{ path: 'sub', expected, got: `${length} characters` }];

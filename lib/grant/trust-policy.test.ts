@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { toAwsCommands, toTerraform, trustPolicy, type TrustRequest } from './trust-policy.ts';
+import { toAwsCommands, toTerraform, buildTrustPolicy, type TrustRequest } from './trust-policy.ts';
 
 const request: TrustRequest = {
   issuer: {
@@ -18,12 +18,12 @@ const request: TrustRequest = {
 const sub = 'issuer.example/valetkey:sub';
 const aud = 'issuer.example/valetkey:aud';
 
-const conditionOf = (changed: Partial<TrustRequest>): unknown =>
-  (trustPolicy({ ...request, ...changed }) as { Statement: [{ Condition: unknown }] }).Statement[0]
-    .Condition;
+const buildCondition = (changed: Partial<TrustRequest>): unknown =>
+  (buildTrustPolicy({ ...request, ...changed }) as { Statement: [{ Condition: unknown }] })
+    .Statement[0].Condition;
 
 /** What a shell makes of the commands: each word of each line. */
-const wordsOf = (commands: string): string[][] =>
+const splitShellWords = (commands: string): string[][] =>
   commands
     .trim()
     .split('\n')
@@ -35,7 +35,7 @@ const wordsOf = (commands: string): string[][] =>
 
 describe('a trust policy', () => {
   test('trusts the grants of one task, with their tags and source identity', () => {
-    expect(trustPolicy(request)).toEqual({
+    expect(buildTrustPolicy(request)).toEqual({
       Version: '2012-10-17',
       Statement: [
         {
@@ -56,14 +56,14 @@ describe('a trust policy', () => {
   });
 
   test('asks a private cloud for no source identity, which it does not know', () => {
-    expect(trustPolicy({ ...request, dialect: 's3' })).toMatchObject({
+    expect(buildTrustPolicy({ ...request, dialect: 's3' })).toMatchObject({
       Statement: [{ Action: ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession'] }],
     });
   });
 
   test('names several namespaces, any account and any task, and tags', () => {
     const trusted = { namespaces: ['a', 'b'], tags: { 'valetkey-param-customer': 'acme' } };
-    expect(conditionOf({ trusted })).toEqual({
+    expect(buildCondition({ trusted })).toEqual({
       StringEquals: {
         [aud]: 'sts.amazonaws.com',
         'aws:RequestTag/valetkey-param-customer': 'acme',
@@ -75,13 +75,13 @@ describe('a trust policy', () => {
   });
 
   test('never goes without a subject of our trust domain', () => {
-    expect(conditionOf({ trusted: { namespaces: [], tags: {} } })).toMatchObject({
+    expect(buildCondition({ trusted: { namespaces: [], tags: {} } })).toMatchObject({
       StringLike: { [sub]: ['spiffe://example.org/ns/*/sa/*/task/*'] },
     });
   });
 
   test("of the authority's own roles trusts the authority, and nothing that it signs for others", () => {
-    const policy = trustPolicy({ ...request, trusted: 'authority' });
+    const policy = buildTrustPolicy({ ...request, trusted: 'authority' });
     expect(policy).toMatchObject({
       Statement: [
         {
@@ -97,14 +97,14 @@ describe('the aws commands', () => {
   test('are words that a shell takes apart as they were meant', () => {
     const trusted = { namespaces: ['a'], tags: { team: "o'neil $(id)" } };
     const told = { ...request, trusted, thumbprints: ['ab', 'cd'] };
-    const [provider, role] = wordsOf(toAwsCommands(told));
+    const [provider, role] = splitShellWords(toAwsCommands(told));
     expect(provider?.join(' ')).toBe(
       'aws iam create-open-id-connect-provider --url https://issuer.example/valetkey --client-id-list sts.amazonaws.com --thumbprint-list ab cd',
     );
     expect(role?.slice(0, -1).join(' ')).toBe(
       'aws iam create-role --role-name reports --path /agents/ --assume-role-policy-document',
     );
-    expect(JSON.parse(role?.at(-1) ?? '')).toEqual(trustPolicy(told));
+    expect(JSON.parse(role?.at(-1) ?? '')).toEqual(buildTrustPolicy(told));
   });
 
   test('have an ARN without an account for Ceph RGW', () => {

@@ -1,5 +1,5 @@
 import type { AuthoritySettings, CloudSettings } from '../contract/platform.ts';
-import { authoritySpiffeId, spiffeId } from './spiffe-id.ts';
+import { buildAuthoritySpiffeId, buildSpiffeId } from './spiffe-id.ts';
 
 /** Whose grants a role trusts; what is absent may be any. */
 export type TrustedTasks = {
@@ -26,9 +26,9 @@ export type TrustRequest = {
 type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 
 /** ARN of the issuer's IAM provider, in the partition and account of the role. */
-const providerArn = ({ role, issuer }: Pick<TrustRequest, 'role' | 'issuer'>): string => {
+const buildProviderArn = ({ role, issuer }: Pick<TrustRequest, 'role' | 'issuer'>): string => {
   const [, partition = 'aws', , , account = ''] = role.split(':');
-  return `arn:${partition}:iam::${account}:oidc-provider/${hostAndPath(issuer)}`;
+  return `arn:${partition}:iam::${account}:oidc-provider/${stripScheme(issuer)}`;
 };
 
 /**
@@ -36,14 +36,17 @@ const providerArn = ({ role, issuer }: Pick<TrustRequest, 'role' | 'issuer'>): s
  * only grants of this issuer, for this audience and these subjects. Tags and source identity ride
  * on the same call.
  */
-export const trustPolicy = (request: TrustRequest, provider = providerArn(request)): object => ({
+export const buildTrustPolicy = (
+  request: TrustRequest,
+  provider = buildProviderArn(request),
+): object => ({
   Version: '2012-10-17',
   Statement: [
     {
       Effect: 'Allow',
       Principal: { Federated: provider },
-      Action: actionsOf(request),
-      Condition: conditionsOf(request),
+      Action: listActions(request),
+      Condition: buildConditions(request),
     },
   ],
 });
@@ -53,8 +56,8 @@ export const toAwsCommands = (request: TrustRequest): string => {
   const { issuer, role, thumbprints } = request;
   const listed = thumbprints.length === 0 ? [] : ['--thumbprint-list', ...thumbprints];
   const create = ['aws', 'iam', 'create-open-id-connect-provider', '--url', issuer.issuer];
-  const trust = JSON.stringify(trustPolicy(request));
-  const { name, path } = nameOf(role);
+  const trust = JSON.stringify(buildTrustPolicy(request));
+  const { name, path } = parseRoleName(role);
   const at = path === '/' ? [] : ['--path', path];
   const commands = [
     [...create, '--client-id-list', issuer.cloudAudience, ...listed],
@@ -69,28 +72,28 @@ export const toAwsCommands = (request: TrustRequest): string => {
       trust,
     ],
   ];
-  return commands.map((words) => `${words.map(quote).join(' ')}\n`).join('');
+  return commands.map((words) => `${words.map(quoteShellWord).join(' ')}\n`).join('');
 };
 
 /** The same as Terraform (provider `hashicorp/aws`). */
 export const toTerraform = (request: TrustRequest): string => {
   const { issuer, role, thumbprints } = request;
-  const { name, path } = nameOf(role);
-  const trust = JSON.stringify(trustPolicy(request, PLACE), null, 2);
+  const { name, path } = parseRoleName(role);
+  const trust = JSON.stringify(buildTrustPolicy(request, PROVIDER_PLACEHOLDER), null, 2);
   const reference = '${aws_iam_openid_connect_provider.valetkey.arn}';
-  const document = literal(trust).replace(PLACE, () => reference);
+  const document = escapeHclTemplates(trust).replace(PROVIDER_PLACEHOLDER, () => reference);
   return [
     'resource "aws_iam_openid_connect_provider" "valetkey" {',
-    `  url             = ${hcl(issuer.issuer)}`,
-    `  client_id_list  = [${hcl(issuer.cloudAudience)}]`,
+    `  url             = ${quoteHcl(issuer.issuer)}`,
+    `  client_id_list  = [${quoteHcl(issuer.cloudAudience)}]`,
     ...(thumbprints.length === 0
       ? []
-      : [`  thumbprint_list = [${thumbprints.map(hcl).join(', ')}]`]),
+      : [`  thumbprint_list = [${thumbprints.map(quoteHcl).join(', ')}]`]),
     '}',
     '',
-    `resource "aws_iam_role" ${hcl(name.replace(/[^\w-]/g, '_'))} {`,
-    `  name               = ${hcl(name)}`,
-    ...(path === '/' ? [] : [`  path               = ${hcl(path)}`]),
+    `resource "aws_iam_role" ${quoteHcl(name.replace(/[^\w-]/g, '_'))} {`,
+    `  name               = ${quoteHcl(name)}`,
+    ...(path === '/' ? [] : [`  path               = ${quoteHcl(path)}`]),
     '  assume_role_policy = <<-JSON',
     ...document.split('\n').map((line) => `    ${line}`),
     '  JSON',
@@ -100,21 +103,23 @@ export const toTerraform = (request: TrustRequest): string => {
 };
 
 /** Stands for the provider's ARN until it is a reference of Terraform's own. */
-const PLACE = 'PROVIDER-ARN';
+const PROVIDER_PLACEHOLDER = 'PROVIDER-ARN';
 
-const actionsOf = ({ trusted, dialect }: TrustRequest): readonly string[] => [
+const listActions = ({ trusted, dialect }: TrustRequest): readonly string[] => [
   'sts:AssumeRoleWithWebIdentity',
   ...(trusted === 'authority' ? [] : ['sts:TagSession']),
   ...(trusted === 'authority' || dialect === 's3' ? [] : ['sts:SetSourceIdentity']),
 ];
 
-const conditionsOf = ({ issuer, trusted }: TrustRequest): Condition => {
-  const key = (claim: string): string => `${hostAndPath(issuer)}:${claim}`;
+const buildConditions = ({ issuer, trusted }: TrustRequest): Condition => {
+  const key = (claim: string): string => `${stripScheme(issuer)}:${claim}`;
   const audience = { [key('aud')]: issuer.cloudAudience };
   if (trusted === 'authority') {
-    return { StringEquals: { ...audience, [key('sub')]: authoritySpiffeId(issuer.trustDomain) } };
+    return {
+      StringEquals: { ...audience, [key('sub')]: buildAuthoritySpiffeId(issuer.trustDomain) },
+    };
   }
-  const subjects = subjectsOf(trusted, issuer.trustDomain);
+  const subjects = listSubjects(trusted, issuer.trustDomain);
   const isExact = subjects.every((subject) => !subject.includes('*'));
   const tags = Object.entries(trusted.tags).map(
     ([tag, value]) => [`aws:RequestTag/${tag}`, value] as const,
@@ -127,28 +132,29 @@ const conditionsOf = ({ issuer, trusted }: TrustRequest): Condition => {
 };
 
 /** No name holds a slash, so a `*` never reaches over one. */
-const subjectsOf = (
+const listSubjects = (
   { namespaces, serviceAccount = '*', task = '*' }: TrustedTasks,
   trustDomain: string,
 ): readonly string[] =>
   (namespaces.length === 0 ? ['*'] : namespaces).map((namespace) =>
-    spiffeId({ trustDomain, namespace, serviceAccount, task }),
+    buildSpiffeId({ trustDomain, namespace, serviceAccount, task }),
   );
 
-const hostAndPath = ({ issuer }: TrustRequest['issuer']): string =>
+const stripScheme = ({ issuer }: TrustRequest['issuer']): string =>
   issuer.replace(/^https?:\/\//, '');
 
-const nameOf = (role: string): { name: string; path: string } => {
+const parseRoleName = (role: string): { name: string; path: string } => {
   const parts = role.slice(role.indexOf(':role/') + ':role/'.length).split('/');
   const name = parts.pop() ?? '';
   return { name, path: ['', ...parts, ''].join('/') };
 };
 
 /** One word of a POSIX shell. */
-const quote = (word: string): string =>
+const quoteShellWord = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** A string of HCL; its escapes are JSON's, and its templates are none. */
-const hcl = (text: string): string => literal(JSON.stringify(text));
+const quoteHcl = (text: string): string => escapeHclTemplates(JSON.stringify(text));
 
-const literal = (text: string): string => text.replace(/[$%](?=\{)/g, (sign) => sign + sign);
+const escapeHclTemplates = (text: string): string =>
+  text.replace(/[$%](?=\{)/g, (sign) => sign + sign);

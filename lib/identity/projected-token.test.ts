@@ -1,24 +1,30 @@
 import { createPublicKey, createHmac } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { forgeToken, openTestIssuer, type TestIssuer } from './fixtures/issuer.ts';
-import { AUDIENCE, claims, CLUSTER_ISSUER, NOW_MS, projectedClaims } from './fixtures/workload.ts';
-import { openKeys } from './keys.ts';
-import { openTokenVerifier } from './projected-token.ts';
-import { IDENTITY_REFUSALS } from './refusals.ts';
+import { forgeToken, createTestIssuer, type TestIssuer } from './fixtures/test-issuer.ts';
+import {
+  AUDIENCE,
+  claims,
+  CLUSTER_ISSUER,
+  NOW_MS,
+  projectedClaims,
+} from './fixtures/workload-identity.ts';
+import { createJwksCache } from './jwks-cache.ts';
+import { createTokenVerifier } from './projected-token.ts';
+import { IDENTITY_REFUSALS } from './identity-refusals.ts';
 import { IdentityError } from './workload.ts';
 
 let cluster: TestIssuer;
-let stranger: TestIssuer;
+let otherIssuer: TestIssuer;
 beforeAll(async () => {
-  [cluster, stranger] = await Promise.all([openTestIssuer(), openTestIssuer()]);
+  [cluster, otherIssuer] = await Promise.all([createTestIssuer(), createTestIssuer()]);
 });
 
-const verify = (token: string, at = NOW_MS) =>
-  openTokenVerifier({
+const verifyToken = (token: string, at = NOW_MS) =>
+  createTokenVerifier({
     issuer: () => CLUSTER_ISSUER,
     audience: AUDIENCE,
-    findKey: openKeys({
+    findKey: createJwksCache({
       fetchJwks: () => Promise.resolve(cluster.jwks),
       monotonic: () => 0,
       code: 'keys_unavailable',
@@ -28,105 +34,125 @@ const verify = (token: string, at = NOW_MS) =>
 
 const bound = projectedClaims['kubernetes.io'];
 const now = NOW_MS / 1000;
-const changed = (changes: object): object => ({ ...projectedClaims, ...changes });
-const without = (object: object, name: string): object =>
+const changeClaims = (changes: object): object => ({ ...projectedClaims, ...changes });
+const omitMember = (object: object, name: string): object =>
   Object.fromEntries(Object.entries(object).filter(([each]) => each !== name));
-const withBound = (changes: object): object =>
-  changed({ 'kubernetes.io': { ...bound, ...changes } });
+const changeBoundClaims = (changes: object): object =>
+  changeClaims({ 'kubernetes.io': { ...bound, ...changes } });
 
 describe('a projected token', () => {
   test('says whose it is', async () => {
-    expect(await verify(await cluster.sign(projectedClaims))).toEqual(claims);
+    expect(await verifyToken(await cluster.sign(projectedClaims))).toEqual(claims);
   });
 
   test.each([
-    ['its audience as a string', changed({ aud: AUDIENCE })],
-    ['29 seconds past its end', changed({ exp: now - 29, iat: now - 600 })],
-    ['a beginning in 29 seconds', changed({ nbf: now + 29, iat: now + 29, exp: now + 629 })],
-    ['a life of ten minutes', changed({ iat: now, exp: now + 600 })],
-    ['bound claims that a later Kubernetes added', withBound({ cell: { name: 'x' } })],
+    ['its audience as a string', changeClaims({ aud: AUDIENCE })],
+    ['29 seconds past its end', changeClaims({ exp: now - 29, iat: now - 600 })],
+    ['a beginning in 29 seconds', changeClaims({ nbf: now + 29, iat: now + 29, exp: now + 629 })],
+    ['a life of ten minutes', changeClaims({ iat: now, exp: now + 600 })],
+    ['bound claims that a later Kubernetes added', changeBoundClaims({ cell: { name: 'x' } })],
   ])('is accepted with %s', async (_what, given) => {
-    expect(await verify(await cluster.sign(given))).toMatchObject({ pod: claims.pod });
+    expect(await verifyToken(await cluster.sign(given))).toMatchObject({ pod: claims.pod });
   });
 
   test('of an older Kubernetes names no node', async () => {
-    const given = changed({ 'kubernetes.io': without(bound, 'node') });
-    expect(await verify(await cluster.sign(given))).not.toHaveProperty('node');
+    const given = changeClaims({ 'kubernetes.io': omitMember(bound, 'node') });
+    expect(await verifyToken(await cluster.sign(given))).not.toHaveProperty('node');
   });
 
   test.each(['ES256', 'ES384', 'ES512'])('may be signed with %s', async (alg) => {
-    const other = await openTestIssuer({ alg });
-    const findKey = openKeys({
+    const other = await createTestIssuer({ alg });
+    const findKey = createJwksCache({
       fetchJwks: () => Promise.resolve(other.jwks),
       monotonic: () => 0,
       code: 'keys_unavailable',
     });
     const terms = { issuer: () => CLUSTER_ISSUER, audience: AUDIENCE, now: () => NOW_MS };
-    const verifyOther = openTokenVerifier({ ...terms, findKey });
+    const verifyOther = createTokenVerifier({ ...terms, findKey });
     expect(await verifyOther(await other.sign(projectedClaims))).toEqual(claims);
   });
 
   test.each<[string, string, object]>([
-    ['another audience', 'token_audience', changed({ aud: ['https://kubernetes.default.svc'] })],
-    ['another audience as a string', 'token_audience', changed({ aud: 'sts.amazonaws.com' })],
-    ['an audience that only begins like ours', 'token_audience', changed({ aud: `${AUDIENCE}.x` })],
+    [
+      'another audience',
+      'token_audience',
+      changeClaims({ aud: ['https://kubernetes.default.svc'] }),
+    ],
+    ['another audience as a string', 'token_audience', changeClaims({ aud: 'sts.amazonaws.com' })],
+    [
+      'an audience that only begins like ours',
+      'token_audience',
+      changeClaims({ aud: `${AUDIENCE}.x` }),
+    ],
     [
       'a further audience beside ours',
       'token_audience',
-      changed({ aud: [AUDIENCE, 'sts.amazonaws.com'] }),
+      changeClaims({ aud: [AUDIENCE, 'sts.amazonaws.com'] }),
     ],
-    ['our audience twice', 'token_audience', changed({ aud: [AUDIENCE, AUDIENCE] })],
-    ['no audience in its list', 'token_audience', changed({ aud: [] })],
-    ['an audience that is a mapping', 'token_audience', changed({ aud: { 0: AUDIENCE } })],
-    ['no audience', 'token_claims', without(projectedClaims, 'aud')],
-    ['another issuer', 'token_issuer', changed({ iss: 'https://elsewhere.example' })],
-    ['an issuer with a slash more', 'token_issuer', changed({ iss: `${CLUSTER_ISSUER}/` })],
-    ['its issuer in a list', 'token_issuer', changed({ iss: [CLUSTER_ISSUER] })],
-    ['an end 31 seconds ago', 'token_expired', changed({ exp: now - 31, iat: now - 600 })],
-    ['no end', 'token_claims', without(projectedClaims, 'exp')],
-    ['an end in words', 'token_claims', changed({ exp: '2099-01-01' })],
-    ['no time of issue', 'token_claims', without(projectedClaims, 'iat')],
-    ['a beginning in 31 seconds', 'token_not_yet_valid', changed({ nbf: now + 31 })],
-    ['a time of issue in 31 seconds', 'token_not_yet_valid', changed({ iat: now + 31 })],
-    ['a life of 601 seconds', 'token_lifetime', changed({ iat: now, exp: now + 601 })],
-    ['an end before its issue', 'token_lifetime', changed({ iat: now + 20, exp: now + 10 })],
-    ['no bound claims', 'token_claims', without(projectedClaims, 'kubernetes.io')],
-    ['no namespace', 'token_claims', changed({ 'kubernetes.io': without(bound, 'namespace') })],
-    ['no pod', 'token_claims', changed({ 'kubernetes.io': without(bound, 'pod') })],
-    ['a pod without a uid', 'token_claims', withBound({ pod: { name: 'agent-0' } })],
-    ['a pod named like a path', 'token_claims', withBound({ pod: { name: '../x', uid: 'u' } })],
-    ['no service account', 'token_claims', withBound({ serviceaccount: null })],
+    ['our audience twice', 'token_audience', changeClaims({ aud: [AUDIENCE, AUDIENCE] })],
+    ['no audience in its list', 'token_audience', changeClaims({ aud: [] })],
+    ['an audience that is a mapping', 'token_audience', changeClaims({ aud: { 0: AUDIENCE } })],
+    ['no audience', 'token_claims', omitMember(projectedClaims, 'aud')],
+    ['another issuer', 'token_issuer', changeClaims({ iss: 'https://elsewhere.example' })],
+    ['an issuer with a slash more', 'token_issuer', changeClaims({ iss: `${CLUSTER_ISSUER}/` })],
+    ['its issuer in a list', 'token_issuer', changeClaims({ iss: [CLUSTER_ISSUER] })],
+    ['an end 31 seconds ago', 'token_expired', changeClaims({ exp: now - 31, iat: now - 600 })],
+    ['no end', 'token_claims', omitMember(projectedClaims, 'exp')],
+    ['an end in words', 'token_claims', changeClaims({ exp: '2099-01-01' })],
+    ['no time of issue', 'token_claims', omitMember(projectedClaims, 'iat')],
+    ['a beginning in 31 seconds', 'token_not_yet_valid', changeClaims({ nbf: now + 31 })],
+    ['a time of issue in 31 seconds', 'token_not_yet_valid', changeClaims({ iat: now + 31 })],
+    ['a life of 601 seconds', 'token_lifetime', changeClaims({ iat: now, exp: now + 601 })],
+    ['an end before its issue', 'token_lifetime', changeClaims({ iat: now + 20, exp: now + 10 })],
+    ['no bound claims', 'token_claims', omitMember(projectedClaims, 'kubernetes.io')],
+    [
+      'no namespace',
+      'token_claims',
+      changeClaims({ 'kubernetes.io': omitMember(bound, 'namespace') }),
+    ],
+    ['no pod', 'token_claims', changeClaims({ 'kubernetes.io': omitMember(bound, 'pod') })],
+    ['a pod without a uid', 'token_claims', changeBoundClaims({ pod: { name: 'agent-0' } })],
+    [
+      'a pod named like a path',
+      'token_claims',
+      changeBoundClaims({ pod: { name: '../x', uid: 'u' } }),
+    ],
+    ['no service account', 'token_claims', changeBoundClaims({ serviceaccount: null })],
     [
       'a service account without a uid',
       'token_claims',
-      withBound({ serviceaccount: { name: 'agent' } }),
+      changeBoundClaims({ serviceaccount: { name: 'agent' } }),
     ],
-    ['a node without a name', 'token_claims', withBound({ node: {} })],
-    ['a subject of another account', 'token_claims', changed({ sub: 'system:serviceaccount:a:b' })],
-    ['no subject', 'token_claims', without(projectedClaims, 'sub')],
+    ['a node without a name', 'token_claims', changeBoundClaims({ node: {} })],
+    [
+      'a subject of another account',
+      'token_claims',
+      changeClaims({ sub: 'system:serviceaccount:a:b' }),
+    ],
+    ['no subject', 'token_claims', omitMember(projectedClaims, 'sub')],
   ])('with %s is refused: %s', async (_what, code, given) => {
-    await expect(verify(await cluster.sign(given))).rejects.toMatchObject({
+    await expect(verifyToken(await cluster.sign(given))).rejects.toMatchObject({
       kind: 'refused',
       code,
     });
   });
 
   test('signed by somebody else with our key id is refused: token_signature', async () => {
-    await expect(verify(await stranger.sign(projectedClaims))).rejects.toMatchObject({
+    await expect(verifyToken(await otherIssuer.sign(projectedClaims))).rejects.toMatchObject({
       code: 'token_signature',
     });
   });
 
   test('of a key that the cluster does not publish is refused: token_key_unknown', async () => {
-    const token = await stranger.sign(projectedClaims, { kid: 'key-9' });
-    await expect(verify(token)).rejects.toMatchObject({ code: 'token_key_unknown' });
+    const token = await otherIssuer.sign(projectedClaims, { kid: 'key-9' });
+    await expect(verifyToken(token)).rejects.toMatchObject({ code: 'token_key_unknown' });
   });
 
   test('whose claims were exchanged after signing is refused: token_signature', async () => {
     const [header, , signature] = (await cluster.sign(projectedClaims)).split('.');
-    const other = withBound({ pod: { name: 'agent-1', uid: 'other' } });
+    const other = changeBoundClaims({ pod: { name: 'agent-1', uid: 'other' } });
     const payload = Buffer.from(JSON.stringify(other)).toString('base64url');
-    await expect(verify(`${header}.${payload}.${signature}`)).rejects.toMatchObject({
+    await expect(verifyToken(`${header}.${payload}.${signature}`)).rejects.toMatchObject({
       code: 'token_signature',
     });
   });
@@ -135,13 +161,13 @@ describe('a projected token', () => {
     'of algorithm %s is refused: token_algorithm',
     async (alg) => {
       const token = forgeToken({ alg, kid: 'key-1' }, projectedClaims, 'c2lnbmF0dXJl');
-      await expect(verify(token)).rejects.toMatchObject({ code: 'token_algorithm' });
+      await expect(verifyToken(token)).rejects.toMatchObject({ code: 'token_algorithm' });
     },
   );
 
   test('with no signature at all is refused', async () => {
     const token = forgeToken({ alg: 'none' }, projectedClaims);
-    await expect(verify(token)).rejects.toMatchObject({ code: 'token_algorithm' });
+    await expect(verifyToken(token)).rejects.toMatchObject({ code: 'token_algorithm' });
   });
 
   test('of HS256 with the public key as the secret is refused: token_algorithm', async () => {
@@ -149,14 +175,14 @@ describe('a projected token', () => {
     const pem = key.export({ type: 'spki', format: 'pem' });
     const signed = forgeToken({ alg: 'HS256', kid: 'key-1' }, projectedClaims).slice(0, -1);
     const signature = createHmac('sha256', pem).update(signed).digest('base64url');
-    await expect(verify(`${signed}.${signature}`)).rejects.toMatchObject({
+    await expect(verifyToken(`${signed}.${signature}`)).rejects.toMatchObject({
       code: 'token_algorithm',
     });
   });
 
   test('that brings its own key is held against the cluster’s', async () => {
-    const token = await stranger.sign(projectedClaims, { jwk: stranger.publicJwk });
-    await expect(verify(token)).rejects.toMatchObject({ code: 'token_signature' });
+    const token = await otherIssuer.sign(projectedClaims, { jwk: otherIssuer.publicJwk });
+    await expect(verifyToken(token)).rejects.toMatchObject({ code: 'token_signature' });
   });
 
   test.each([
@@ -166,12 +192,15 @@ describe('a projected token', () => {
     ['five parts', 'e30.e30.e30.e30.e30'],
     ['a header that is a list', `${Buffer.from('[]').toString('base64url')}.e30.AA`],
   ])('of %s is refused: token_malformed', async (_what, token) => {
-    await expect(verify(token)).rejects.toMatchObject({ kind: 'refused', code: 'token_malformed' });
+    await expect(verifyToken(token)).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'token_malformed',
+    });
   });
 
   test('of over 16 KiB is refused unread, whoever signed it: token_malformed', async () => {
-    const token = await cluster.sign(changed({ more: 'x'.repeat(16 * 1024) }));
-    await expect(verify(token)).rejects.toMatchObject({ code: 'token_malformed' });
+    const token = await cluster.sign(changeClaims({ more: 'x'.repeat(16 * 1024) }));
+    await expect(verifyToken(token)).rejects.toMatchObject({ code: 'token_malformed' });
   });
 
   test('with any one character changed is refused with a code of the table', async () => {
@@ -183,7 +212,7 @@ describe('a projected token', () => {
         async (at, character) => {
           fc.pre(token[at] !== character);
           const given = token.slice(0, at) + character + token.slice(at + 1);
-          const error: unknown = await verify(given).catch((cause: unknown) => cause);
+          const error: unknown = await verifyToken(given).catch((cause: unknown) => cause);
           expect(error).toBeInstanceOf(IdentityError);
           expect(Object.keys(IDENTITY_REFUSALS)).toContain((error as IdentityError).code);
         },
@@ -192,8 +221,8 @@ describe('a projected token', () => {
   });
 
   test('never stands in the message of its refusal', async () => {
-    const token = await cluster.sign(changed({ aud: 'x' }));
-    const error = (await verify(token).catch((cause: unknown) => cause)) as Error;
+    const token = await cluster.sign(changeClaims({ aud: 'x' }));
+    const error = (await verifyToken(token).catch((cause: unknown) => cause)) as Error;
     for (const part of token.split('.')) expect(error.message).not.toContain(part.slice(0, 20));
   });
 });

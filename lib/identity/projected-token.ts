@@ -1,7 +1,7 @@
-import { show } from '../reading/fault.ts';
-import type { FindKey } from './keys.ts';
-import { refused } from './refusals.ts';
-import { verifySigned, type SignedClaims } from './signed-token.ts';
+import { formatValue } from '../schema/field-error.ts';
+import type { FindKey } from './jwks-cache.ts';
+import { newRefusedError } from './identity-refusals.ts';
+import { verifySignedToken, type SignedClaims } from './signed-token.ts';
 
 /** What a projected service-account token says of its pod: signed, and not yet asked of anybody. */
 export type ProjectedClaims = {
@@ -14,7 +14,7 @@ export type ProjectedClaims = {
   readonly expiresAt: number;
 };
 
-export type ProjectedTokenTerms = {
+export type TokenVerifierDeps = {
   /** The cluster's service-account issuer, exact; asked for at each token. */
   readonly issuer: () => string;
   /** `sidecar.audience` of the platform. */
@@ -34,10 +34,10 @@ const MAX_LIFETIME_SECONDS = 600;
  *
  * @returns throws IdentityError: refused (`token_…`), or unavailable (`keys_unavailable`)
  */
-export const openTokenVerifier =
-  ({ issuer, ...terms }: ProjectedTokenTerms): ((token: string) => Promise<ProjectedClaims>) =>
+export const createTokenVerifier =
+  ({ issuer, ...terms }: TokenVerifierDeps): ((token: string) => Promise<ProjectedClaims>) =>
   async (token) => {
-    const claims = await verifySigned(token, {
+    const claims = await verifySignedToken(token, {
       ...terms,
       kind: 'token',
       algorithms: ALGORITHMS,
@@ -52,33 +52,33 @@ export const openTokenVerifier =
  * add are none of ours.
  */
 const readBoundClaims = (claims: SignedClaims): ProjectedClaims => {
-  const bound = memberOf(claims, 'kubernetes.io');
-  const node = memberOf(bound, 'node');
+  const bound = getMember(claims, 'kubernetes.io');
+  const node = getMember(bound, 'node');
   const read = {
-    namespace: nameOf(bound, 'namespace'),
-    pod: readObject(bound, 'pod'),
-    serviceAccount: readObject(bound, 'serviceaccount'),
-    ...(node !== undefined && { node: nameOf(node, 'name') }),
+    namespace: readName(bound, 'namespace'),
+    pod: readObjectReference(bound, 'pod'),
+    serviceAccount: readObjectReference(bound, 'serviceaccount'),
+    ...(node !== undefined && { node: readName(node, 'name') }),
     expiresAt: claims.exp * 1000,
   };
-  const subject = subjectOf(read);
+  const subject = buildServiceAccountUsername(read);
   if (claims.sub === subject) return read;
-  throw refused('token_claims', `expected sub ${subject}, got ${show(claims.sub)}`);
+  throw newRefusedError('token_claims', `expected sub ${subject}, got ${formatValue(claims.sub)}`);
 };
 
 /** How Kubernetes names a service account as a user. */
-export const subjectOf = ({
+export const buildServiceAccountUsername = ({
   namespace,
   serviceAccount,
 }: Pick<ProjectedClaims, 'namespace' | 'serviceAccount'>): string =>
   `system:serviceaccount:${namespace}:${serviceAccount.name}`;
 
-const readObject = (bound: unknown, member: string): { name: string; uid: string } => {
-  const object = memberOf(bound, member);
-  return { name: nameOf(object, 'name'), uid: nameOf(object, 'uid') };
+const readObjectReference = (bound: unknown, member: string): { name: string; uid: string } => {
+  const object = getMember(bound, member);
+  return { name: readName(object, 'name'), uid: readName(object, 'uid') };
 };
 
-const memberOf = (value: unknown, member: string): unknown =>
+const getMember = (value: unknown, member: string): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, member)
     ? (value as Readonly<Record<string, unknown>>)[member]
     : undefined;
@@ -86,11 +86,11 @@ const memberOf = (value: unknown, member: string): unknown =>
 /** A DNS subdomain, as each of these names and UIDs is. */
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
-const nameOf = (value: unknown, member: string): string => {
-  const name = memberOf(value, member);
+const readName = (value: unknown, member: string): string => {
+  const name = getMember(value, member);
   if (typeof name === 'string' && NAME.test(name)) return name;
-  throw refused(
+  throw newRefusedError(
     'token_claims',
-    `expected kubernetes.io claims with a ${member}, got ${show(name)}`,
+    `expected kubernetes.io claims with a ${member}, got ${formatValue(name)}`,
   );
 };

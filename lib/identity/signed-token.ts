@@ -1,10 +1,10 @@
 import { errors, jwtVerify, type JWTPayload } from 'jose';
-import { show } from '../reading/fault.ts';
-import type { FindKey } from './keys.ts';
-import { refused, type IdentityCode } from './refusals.ts';
+import { formatValue } from '../schema/field-error.ts';
+import type { FindKey } from './jwks-cache.ts';
+import { newRefusedError, type IdentityCode } from './identity-refusals.ts';
 import { IdentityError } from './workload.ts';
 
-export type SignedTokenTerms = {
+export type SignedTokenOptions = {
   /** Begins the codes of refusals. */
   readonly kind: 'token' | 'user_token';
   readonly algorithms: readonly string[];
@@ -36,23 +36,23 @@ const REQUIRED = ['iss', 'sub', 'aud', 'exp', 'iat'];
  *
  * @throws IdentityError refused, with a code that begins with `kind`; what `findKey` throws
  */
-export const verifySigned = async (
+export const verifySignedToken = async (
   token: string,
-  terms: SignedTokenTerms,
+  terms: SignedTokenOptions,
 ): Promise<SignedClaims> => {
   const claims = await verifySignature(token, terms);
-  judgeAudience(claims, terms);
-  judgeTimes(claims, terms);
+  checkAudience(claims, terms);
+  checkTimes(claims, terms);
   if (typeof claims.sub !== 'string' || claims.sub === '') {
-    throw refused(`${terms.kind}_claims`, 'expected a sub, got none');
+    throw newRefusedError(`${terms.kind}_claims`, 'expected a sub, got none');
   }
   return claims as SignedClaims;
 };
 
-const verifySignature = async (token: string, terms: SignedTokenTerms): Promise<JWTPayload> => {
+const verifySignature = async (token: string, terms: SignedTokenOptions): Promise<JWTPayload> => {
   const { kind, algorithms, findKey, issuer, audience, now } = terms;
   if (token.length > MAX_TOKEN_LENGTH) {
-    throw refused(`${kind}_malformed`, `expected at most ${MAX_TOKEN_LENGTH} characters`);
+    throw newRefusedError(`${kind}_malformed`, `expected at most ${MAX_TOKEN_LENGTH} characters`);
   }
   try {
     const { payload } = await jwtVerify(token, findKey, {
@@ -65,22 +65,25 @@ const verifySignature = async (token: string, terms: SignedTokenTerms): Promise<
     });
     return payload;
   } catch (error) {
-    throw toRefusal(error, terms);
+    throw toIdentityError(error, terms);
   }
 };
 
-const toRefusal = (error: unknown, { kind, issuer, audience }: SignedTokenTerms): unknown => {
+const toIdentityError = (
+  error: unknown,
+  { kind, issuer, audience }: SignedTokenOptions,
+): unknown => {
   if (error instanceof IdentityError || !(error instanceof errors.JOSEError)) return error;
-  const is = (code: Parameters<typeof codeOf>[1], message: string) =>
-    refused(codeOf(kind, code), message, { cause: error });
+  const is = (code: Parameters<typeof buildIdentityCode>[1], message: string) =>
+    newRefusedError(buildIdentityCode(kind, code), message, { cause: error });
   if (error instanceof errors.JWTExpired) return is('expired', 'expected an exp in the future');
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.reason !== 'check_failed') return is('claims', `expected a valid ${error.claim}`);
     if (error.claim === 'iss') {
-      return is('issuer', `expected iss ${issuer}, got ${show(error.payload.iss)}`);
+      return is('issuer', `expected iss ${issuer}, got ${formatValue(error.payload.iss)}`);
     }
     if (error.claim === 'aud') {
-      return is('audience', `expected aud ${audience}, got ${show(error.payload.aud)}`);
+      return is('audience', `expected aud ${audience}, got ${formatValue(error.payload.aud)}`);
     }
     return is('not_yet_valid', `expected an ${error.claim} in the past`);
   }
@@ -95,7 +98,7 @@ type TokenCode = IdentityCode extends infer C
   : never;
 type SharedCode = Exclude<TokenCode, 'replayed'>;
 
-const codeOf = (kind: SignedTokenTerms['kind'], code: SharedCode): IdentityCode =>
+const buildIdentityCode = (kind: SignedTokenOptions['kind'], code: SharedCode): IdentityCode =>
   `${kind}_${code}`;
 
 const JOSE_CODES: Readonly<Record<string, readonly [SharedCode, string]>> = {
@@ -110,19 +113,22 @@ const JOSE_CODES: Readonly<Record<string, readonly [SharedCode, string]>> = {
  * A string or a list of one. A token for others besides is refused: they could present it here, and
  * whoever else accepts it would give for it what this audience is there to deny.
  */
-const judgeAudience = ({ aud }: JWTPayload, { kind, audience }: SignedTokenTerms): void => {
+const checkAudience = ({ aud }: JWTPayload, { kind, audience }: SignedTokenOptions): void => {
   const all = Array.isArray(aud) ? aud : [aud];
   if (all.length === 1 && all[0] === audience) return;
-  throw refused(`${kind}_audience`, `expected aud ${audience} alone, got ${show(aud)}`);
+  throw newRefusedError(
+    `${kind}_audience`,
+    `expected aud ${audience} alone, got ${formatValue(aud)}`,
+  );
 };
 
-const judgeTimes = (claims: JWTPayload, { kind, maxLifetimeSeconds, now }: SignedTokenTerms) => {
+const checkTimes = (claims: JWTPayload, { kind, maxLifetimeSeconds, now }: SignedTokenOptions) => {
   const { exp = NaN, iat = NaN } = claims;
   if (iat > now() / 1000 + SKEW_SECONDS) {
-    throw refused(`${kind}_not_yet_valid`, 'expected an iat in the past');
+    throw newRefusedError(`${kind}_not_yet_valid`, 'expected an iat in the past');
   }
   const lifetime = exp - iat;
   if (lifetime > 0 && lifetime <= maxLifetimeSeconds) return;
   const expected = `expected a life of at most ${maxLifetimeSeconds} s`;
-  throw refused(`${kind}_lifetime`, `${expected}, got ${show(lifetime)}`);
+  throw newRefusedError(`${kind}_lifetime`, `${expected}, got ${formatValue(lifetime)}`);
 };

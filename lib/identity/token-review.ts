@@ -1,6 +1,6 @@
-import { show } from '../reading/fault.ts';
-import { subjectOf, type ProjectedClaims } from './projected-token.ts';
-import { refused } from './refusals.ts';
+import { formatValue } from '../schema/field-error.ts';
+import { buildServiceAccountUsername, type ProjectedClaims } from './projected-token.ts';
+import { newRefusedError } from './identity-refusals.ts';
 
 /** What the API server answered to a TokenReview (authentication.k8s.io/v1). */
 export type TokenReview = {
@@ -26,20 +26,20 @@ const EXTRA = {
  *
  * @throws IdentityError refused (`token_review_…`)
  */
-export const judgeReview = (
+export const checkTokenReview = (
   review: TokenReview,
   claims: ProjectedClaims,
   audience: string,
 ): void => {
   if (!review.authenticated) {
-    throw refused('token_review_denied', 'expected a token that the API server accepts');
+    throw newRefusedError('token_review_denied', 'expected a token that the API server accepts');
   }
   if (!review.audiences.includes(audience)) {
-    const got = show(review.audiences);
-    throw refused('token_review_audience', `expected a review for ${audience}, got ${got}`);
+    const got = formatValue(review.audiences);
+    throw newRefusedError('token_review_audience', `expected a review for ${audience}, got ${got}`);
   }
   const members = [
-    ['username', subjectOf(claims), review.username],
+    ['username', buildServiceAccountUsername(claims), review.username],
     ['uid', claims.serviceAccount.uid, review.uid],
     ...(
       [
@@ -52,7 +52,7 @@ export const judgeReview = (
   ] as const;
   for (const [what, expected, got] of members) {
     if (expected === got) continue;
-    const message = `expected a review with ${what} ${expected}, got ${show(got)}`;
-    throw refused('token_review_identity', message);
+    const message = `expected a review with ${what} ${expected}, got ${formatValue(got)}`;
+    throw newRefusedError('token_review_identity', message);
   }
 };

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { forgeToken, openTestIssuer, type TestIssuer } from './fixtures/issuer.ts';
-import { NOW_MS } from './fixtures/workload.ts';
-import { openUserVerifier } from './user-token.ts';
+import { forgeToken, createTestIssuer, type TestIssuer } from './fixtures/test-issuer.ts';
+import { NOW_MS } from './fixtures/workload-identity.ts';
+import { createUserVerifier } from './user-token.ts';
 
 const now = NOW_MS / 1000;
 const ISSUER = 'https://login.example';
@@ -24,13 +24,13 @@ let people: TestIssuer;
 let others: TestIssuer;
 beforeAll(async () => {
   [people, others] = await Promise.all([
-    openTestIssuer({ alg: 'ES256' }),
-    openTestIssuer({ alg: 'ES256' }),
+    createTestIssuer({ alg: 'ES256' }),
+    createTestIssuer({ alg: 'ES256' }),
   ]);
 });
 
-const open = (fetch?: () => Promise<unknown>) =>
-  openUserVerifier({
+const createVerifier = (fetch?: () => Promise<unknown>) =>
+  createUserVerifier({
     issuers: [listed, other],
     fetchJwks:
       ({ issuer }) =>
@@ -40,13 +40,13 @@ const open = (fetch?: () => Promise<unknown>) =>
     now: () => NOW_MS,
     monotonic: () => 0,
   });
-const changed = (changes: object): object => ({ ...idClaims, ...changes });
-const without = (name: string): object =>
+const changeClaims = (changes: object): object => ({ ...idClaims, ...changes });
+const omitClaim = (name: string): object =>
   Object.fromEntries(Object.entries(idClaims).filter(([each]) => each !== name));
 
 describe('an ID token', () => {
   test('says who the user is, and no more', async () => {
-    expect(await open()(await people.sign(idClaims))).toEqual({
+    expect(await createVerifier()(await people.sign(idClaims))).toEqual({
       issuer: ISSUER,
       subject: 'ada',
       digest: expect.stringMatching(/^[0-9a-f]{64}$/),
@@ -55,29 +55,31 @@ describe('an ID token', () => {
   });
 
   test.each([
-    ['its audience in a list', changed({ aud: ['valetkey'] }), {}],
+    ['its audience in a list', changeClaims({ aud: ['valetkey'] }), {}],
     ['no type in its header', idClaims, { typ: undefined }],
     ['no jti', idClaims, {}],
   ])('is accepted with %s', async (_what, claims, header) => {
-    expect(await open()(await people.sign(claims, header))).toMatchObject({ subject: 'ada' });
+    expect(await createVerifier()(await people.sign(claims, header))).toMatchObject({
+      subject: 'ada',
+    });
   });
 
   const refusedTokens: readonly (readonly [string, string, object, object?])[] = [
-    ['another audience', 'user_token_audience', changed({ aud: 'shop' })],
-    ['an audience of another issuer', 'user_token_audience', changed({ aud: 'o' })],
-    ['a further audience', 'user_token_audience', changed({ aud: ['valetkey', 'shop'] })],
-    ['an issuer that is not listed', 'user_token_issuer', changed({ iss: `${ISSUER}/` })],
-    ['no issuer', 'user_token_issuer', without('iss')],
-    ['the issuer of another key', 'user_token_signature', changed({ iss: other.issuer })],
-    ['an end in the past', 'user_token_expired', changed({ iat: now - 300, exp: now - 31 })],
-    ['no end', 'user_token_claims', without('exp')],
-    ['no time of issue', 'user_token_claims', without('iat')],
-    ['a time of issue to come', 'user_token_not_yet_valid', changed({ iat: now + 31 })],
-    ['a beginning to come', 'user_token_not_yet_valid', changed({ nbf: now + 31 })],
-    ['a life of 301 seconds', 'user_token_lifetime', changed({ iat: now, exp: now + 301 })],
-    ['no subject', 'user_token_claims', without('sub')],
-    ['a subject of 256 characters', 'user_token_claims', changed({ sub: 'a'.repeat(256) })],
-    ['a subject of two lines', 'user_token_claims', changed({ sub: 'ada\nroot' })],
+    ['another audience', 'user_token_audience', changeClaims({ aud: 'shop' })],
+    ['an audience of another issuer', 'user_token_audience', changeClaims({ aud: 'o' })],
+    ['a further audience', 'user_token_audience', changeClaims({ aud: ['valetkey', 'shop'] })],
+    ['an issuer that is not listed', 'user_token_issuer', changeClaims({ iss: `${ISSUER}/` })],
+    ['no issuer', 'user_token_issuer', omitClaim('iss')],
+    ['the issuer of another key', 'user_token_signature', changeClaims({ iss: other.issuer })],
+    ['an end in the past', 'user_token_expired', changeClaims({ iat: now - 300, exp: now - 31 })],
+    ['no end', 'user_token_claims', omitClaim('exp')],
+    ['no time of issue', 'user_token_claims', omitClaim('iat')],
+    ['a time of issue to come', 'user_token_not_yet_valid', changeClaims({ iat: now + 31 })],
+    ['a beginning to come', 'user_token_not_yet_valid', changeClaims({ nbf: now + 31 })],
+    ['a life of 301 seconds', 'user_token_lifetime', changeClaims({ iat: now, exp: now + 301 })],
+    ['no subject', 'user_token_claims', omitClaim('sub')],
+    ['a subject of 256 characters', 'user_token_claims', changeClaims({ sub: 'a'.repeat(256) })],
+    ['a subject of two lines', 'user_token_claims', changeClaims({ sub: 'ada\nroot' })],
     ['the type of an access token', 'user_token_claims', idClaims, { typ: 'at+jwt' }],
     ['the type of a logout token', 'user_token_claims', idClaims, { typ: 'logout+jwt' }],
     ['an unknown key', 'user_token_key_unknown', idClaims, { kid: 'key-9' }],
@@ -85,7 +87,7 @@ describe('an ID token', () => {
   test.each(
     refusedTokens.map(([what, code, claims, header = {}]) => ({ what, code, claims, header })),
   )('with $what is refused: $code', async ({ code, claims, header }) => {
-    await expect(open()(await people.sign(claims, header))).rejects.toMatchObject({
+    await expect(createVerifier()(await people.sign(claims, header))).rejects.toMatchObject({
       kind: 'refused',
       code,
     });
@@ -93,15 +95,15 @@ describe('an ID token', () => {
 
   test.each(['none', 'HS256'])('of algorithm %s is refused', async (alg) => {
     const token = forgeToken({ alg, kid: 'key-1' }, idClaims, 'c2ln');
-    await expect(open()(token)).rejects.toMatchObject({ code: 'user_token_algorithm' });
+    await expect(createVerifier()(token)).rejects.toMatchObject({ code: 'user_token_algorithm' });
   });
 
   test.each(['', 'a.b', 'x'.repeat(17_000)])('that is none is refused', async (token) => {
-    await expect(open()(token)).rejects.toMatchObject({ code: 'user_token_malformed' });
+    await expect(createVerifier()(token)).rejects.toMatchObject({ code: 'user_token_malformed' });
   });
 
   test('of an issuer that does not answer is neither accepted nor refused', async () => {
-    const verify = open(() => Promise.reject(new Error('no route')));
+    const verify = createVerifier(() => Promise.reject(new Error('no route')));
     await expect(verify(await people.sign(idClaims))).rejects.toMatchObject({
       kind: 'unavailable',
       code: 'user_keys_unavailable',
@@ -112,7 +114,7 @@ describe('an ID token', () => {
 /** The order of P-256's base point. From (r, s) anybody makes (r, order − s), which verifies as well. */
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
-const twinOf = (token: string): string => {
+const buildMalleatedToken = (token: string): string => {
   const [header, payload, signature = ''] = token.split('.');
   const bytes = Buffer.from(signature, 'base64url');
   const s = ORDER - BigInt(`0x${bytes.subarray(32).toString('hex')}`);
@@ -126,15 +128,15 @@ const twinOf = (token: string): string => {
 describe('the digest of an ID token', () => {
   test('is the same for a second valid signature that anybody can make of the first', async () => {
     const token = await people.sign(idClaims);
-    const twin = twinOf(token);
+    const twin = buildMalleatedToken(token);
     expect(twin).not.toBe(token);
-    const [first, second] = [await open()(token), await open()(twin)];
+    const [first, second] = [await createVerifier()(token), await createVerifier()(twin)];
     expect(second.digest).toBe(first.digest);
   });
 
   test('is another for another token of the same user', async () => {
-    const first = await open()(await people.sign(idClaims));
-    const second = await open()(await people.sign(changed({ iat: now - 9 })));
+    const first = await createVerifier()(await people.sign(idClaims));
+    const second = await createVerifier()(await people.sign(changeClaims({ iat: now - 9 })));
     expect(second.digest).not.toBe(first.digest);
   });
 });

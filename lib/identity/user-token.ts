@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { UserIssuer } from '../contract/platform.ts';
-import { show } from '../reading/fault.ts';
-import { openKeys, type FetchJwks, type FindKey } from './keys.ts';
-import { refused } from './refusals.ts';
-import { MAX_TOKEN_LENGTH, verifySigned, type SignedClaims } from './signed-token.ts';
+import { formatValue } from '../schema/field-error.ts';
+import { createJwksCache, type FetchJwks, type FindKey } from './jwks-cache.ts';
+import { newRefusedError } from './identity-refusals.ts';
+import { MAX_TOKEN_LENGTH, verifySignedToken, type SignedClaims } from './signed-token.ts';
 import type { User } from './workload.ts';
 
-export type UserVerifierTerms = {
+export type UserVerifierDeps = {
   /** `authority.users.issuers` of the platform. */
   readonly issuers: readonly UserIssuer[];
   /** The way to one issuer's JWKS. */
@@ -28,36 +28,42 @@ const ALGORITHMS = [
   ...['ES256', 'ES384', 'ES512', 'EdDSA'],
 ];
 
-type Known = { readonly listed: UserIssuer; readonly findKey: FindKey };
+type IssuerVerifier = { readonly listed: UserIssuer; readonly findKey: FindKey };
 
 /**
- * Makes the verification of users' tokens. It spends nothing: see `openSpending`.
+ * Makes the verification of users' tokens. It spends nothing: see `createReplayGuard`.
  *
  * @returns throws IdentityError: refused (`user_token_…`), or unavailable (`user_keys_unavailable`)
  */
-export const openUserVerifier = (terms: UserVerifierTerms): UserVerifier => {
+export const createUserVerifier = (terms: UserVerifierDeps): UserVerifier => {
   const { issuers, fetchJwks, monotonic, now } = terms;
-  const known = new Map<unknown, Known>(
+  const verifiers = new Map<unknown, IssuerVerifier>(
     issuers.map((listed) => {
       const keys = {
         fetchJwks: fetchJwks(listed),
         monotonic,
         code: 'user_keys_unavailable',
       } as const;
-      return [listed.issuer, { listed, findKey: openKeys(keys) }];
+      return [listed.issuer, { listed, findKey: createJwksCache(keys) }];
     }),
   );
   return async (token) => {
-    const { type, issuer: named } = glimpse(token);
+    const { type, issuer: named } = decodeUnverifiedToken(token);
     if (!isIdToken(type)) {
-      throw refused('user_token_claims', `expected an ID token, got typ ${show(type)}`);
+      throw newRefusedError(
+        'user_token_claims',
+        `expected an ID token, got typ ${formatValue(type)}`,
+      );
     }
-    const issuer = known.get(named);
+    const issuer = verifiers.get(named);
     if (issuer === undefined) {
-      throw refused('user_token_issuer', `expected a listed issuer, got ${show(named)}`);
+      throw newRefusedError(
+        'user_token_issuer',
+        `expected a listed issuer, got ${formatValue(named)}`,
+      );
     }
     const { listed, findKey } = issuer;
-    const claims = await verifySigned(token, {
+    const claims = await verifySignedToken(token, {
       kind: 'user_token',
       algorithms: ALGORITHMS,
       findKey,
@@ -70,17 +76,20 @@ export const openUserVerifier = (terms: UserVerifierTerms): UserVerifier => {
   };
 };
 
-type Glimpse = { readonly type: unknown; readonly issuer: unknown };
+type UnverifiedToken = { readonly type: unknown; readonly issuer: unknown };
 
 /** Says whose keys to try: all of it is verified, or covered by the signature, afterwards. */
-const glimpse = (token: string): Glimpse => {
+const decodeUnverifiedToken = (token: string): UnverifiedToken => {
   if (token.length > MAX_TOKEN_LENGTH) {
-    throw refused('user_token_malformed', `expected at most ${MAX_TOKEN_LENGTH} characters`);
+    throw newRefusedError(
+      'user_token_malformed',
+      `expected at most ${MAX_TOKEN_LENGTH} characters`,
+    );
   }
   try {
     return { type: decodeProtectedHeader(token).typ, issuer: decodeJwt(token).iss };
   } catch (cause) {
-    throw refused('user_token_malformed', 'expected a signed JWT', { cause });
+    throw newRefusedError('user_token_malformed', 'expected a signed JWT', { cause });
   }
 };
 
@@ -94,16 +103,16 @@ const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 const toUser = ({ iss, sub, exp }: SignedClaims, token: string): User => {
   if (!SUBJECT.test(sub)) {
     const expected = 'expected a sub of at most 255 printable ASCII characters';
-    throw refused('user_token_claims', `${expected}, got ${show(sub)}`);
+    throw newRefusedError('user_token_claims', `${expected}, got ${formatValue(sub)}`);
   }
-  return { issuer: iss, subject: sub, digest: digestOf(iss, token), expiresAt: exp * 1000 };
+  return { issuer: iss, subject: sub, digest: digestToken(iss, token), expiresAt: exp * 1000 };
 };
 
 /**
  * SHA-256, hex, of the issuer and what it signed. The signature itself stays out: from one ECDSA
  * signature anybody makes a second valid one, and a token spent once would look like a new one.
  */
-const digestOf = (issuer: string, token: string): string =>
+const digestToken = (issuer: string, token: string): string =>
   createHash('sha256')
     .update(`${issuer}\n${token.slice(0, token.lastIndexOf('.'))}`)
     .digest('hex');

@@ -1,4 +1,4 @@
-import type { ExcusedRules } from '../contract/excused-rules.ts';
+import type { ExemptedRules } from '../contract/exempted-rules.ts';
 import type { AdmittedTasks } from '../contract/task.ts';
 
 /** Who is asking: a live pod that keeps every rule, as the API server knows it at this moment. */
@@ -16,9 +16,9 @@ export type Workload = {
   /** Read from the live pod's sidecar environment. */
   readonly admitted: AdmittedTasks;
   /** SHA-256 of the profile that the pod was injected from. */
-  readonly profile: string;
+  readonly templateHash: string;
   /** Rules that the pod breaks by leave. */
-  readonly excused: ExcusedRules;
+  readonly exempted: ExemptedRules;
   /** `exp` of the token, milliseconds since the epoch. */
   readonly tokenExpiresAt: number;
 };

@@ -1,14 +1,14 @@
-import type { JsonPatchOp } from '../contract/json-patch.ts';
+import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import { API_TOKEN_VOLUME_PREFIX } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Container, Pod, Volume } from '../contract/pod.ts';
-import { containersOf } from './containers.ts';
+import { listContainers } from './containers.ts';
 
 /**
  * Whether the pod keeps the API server's token. The ServiceAccount plugin mounts it before we are
  * asked but never writes this field: `true` in it is its author's wish.
  */
-export const keepsApiToken = (pod: Pod, platform: Platform): boolean =>
+export const isApiTokenKept = (pod: Pod, platform: Platform): boolean =>
   pod.spec?.automountServiceAccountToken === true && platform.pods.allowApiToken;
 
 /** Whether it is the volume that the ServiceAccount plugin adds. */
@@ -16,11 +16,11 @@ export const isApiTokenVolume = ({ name }: Pick<Volume, 'name'>): boolean =>
   name.startsWith(API_TOKEN_VOLUME_PREFIX);
 
 /** Removes the token's volume and every mount of it, and the wish to have it added again. */
-export const apiTokenRemoval = (pod: Pod): readonly JsonPatchOp[] => {
+export const buildApiTokenRemoval = (pod: Pod): readonly JsonPatchOp[] => {
   const isSet = pod.spec?.automountServiceAccountToken !== undefined;
   return [
-    ...containersOf(pod).flatMap(({ container, path }) => mountRemoval(container, path)),
-    ...removals('/spec/volumes', pod.spec?.volumes ?? [], isApiTokenVolume),
+    ...listContainers(pod).flatMap(({ container, path }) => buildMountRemoval(container, path)),
+    ...buildRemovals('/spec/volumes', pod.spec?.volumes ?? [], isApiTokenVolume),
     ...(pod.spec?.automountServiceAccountToken === false
       ? []
       : [
@@ -33,11 +33,11 @@ export const apiTokenRemoval = (pod: Pod): readonly JsonPatchOp[] => {
   ];
 };
 
-const mountRemoval = (container: Container, path: string): readonly JsonPatchOp[] =>
-  removals(`${path}/volumeMounts`, container.volumeMounts ?? [], isApiTokenVolume);
+const buildMountRemoval = (container: Container, path: string): readonly JsonPatchOp[] =>
+  buildRemovals(`${path}/volumeMounts`, container.volumeMounts ?? [], isApiTokenVolume);
 
 /** From the end, so that no removal moves what another one names. */
-const removals = <T>(
+const buildRemovals = <T>(
   path: string,
   list: readonly T[],
   goes: (item: T) => boolean,

@@ -1,43 +1,51 @@
 import { allowed } from '../admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
 import type { Pod } from '../contract/pod.ts';
-import { contextOf, type PodAdmissionSettings } from './admission-settings.ts';
-import { refused } from './pod-refusal.ts';
-import { breaksGlass, joiningContainers } from './rules/ephemeral-containers.ts';
-import type { JudgeContext } from './rules/rule.ts';
-import { judgePod } from './rules/rules.ts';
-import { describeExcused, judgeBreaches } from './verdict.ts';
+import { buildRuleContext, type PodAdmissionDeps } from './admission-deps.ts';
+import { denyPod } from './pod-denial.ts';
+import { isBreakGlass, listAddedEphemeralContainers } from './rules/ephemeral-containers.ts';
+import type { RuleContext } from './rules/rule.ts';
+import { evaluateRules } from './rules/rules.ts';
+import { buildExemptionNotes, applyExemptions } from './exemptions.ts';
 
 /** What must not have changed, and what joins it. */
-export const validateChanged = (
+export const validatePodUpdate = (
   { pod, oldPod }: { readonly pod: Pod; readonly oldPod: Pod | undefined },
   request: AdmissionRequest,
-  settings: PodAdmissionSettings,
+  settings: PodAdmissionDeps,
 ): AdmissionOutcome => {
-  const context: JudgeContext = {
-    ...contextOf(settings, { occasion: 'UPDATE', tasks: [], request }),
+  const context: RuleContext = {
+    ...buildRuleContext(settings, { phase: 'UPDATE', tasks: [], request }),
     ...(oldPod && { oldPod }),
   };
   const { namespace } = request;
-  const { refusals, excused } = judgeBreaches(judgePod(pod, context), { ...settings, namespace });
-  if (refusals.length > 0) return refused(refusals);
-  const told = [describeExcused(excused), brokenGlass(pod, context, request)];
+  const { refusals, exempted } = applyExemptions(evaluateRules(pod, context), {
+    ...settings,
+    namespace,
+  });
+  if (refusals.length > 0) return denyPod(refusals);
+  const notes = [buildExemptionNotes(exempted), buildBreakGlassNotes(pod, context, request)];
   return allowed({
-    warnings: told.flatMap(({ warnings }) => warnings),
-    auditAnnotations: Object.assign({}, ...told.map((each) => each.auditAnnotations)) as Names,
+    warnings: notes.flatMap(({ warnings }) => warnings),
+    auditAnnotations: Object.assign(
+      {},
+      ...notes.map((each) => each.auditAnnotations),
+    ) as AuditAnnotations,
   });
 };
 
-type Names = Readonly<Record<string, string>>;
+type AuditAnnotations = Readonly<Record<string, string>>;
 
 /** Nobody joins a pod unseen: its user reads it, and the audit log keeps who it was. */
-const brokenGlass = (
+const buildBreakGlassNotes = (
   pod: Pod,
-  context: JudgeContext,
+  context: RuleContext,
   { user }: AdmissionRequest,
-): ReturnType<typeof describeExcused> => {
-  const joining = joiningContainers(pod, context.oldPod).map(({ container }) => container.name);
-  if (joining.length === 0 || !breaksGlass(context)) return { warnings: [], auditAnnotations: {} };
+): ReturnType<typeof buildExemptionNotes> => {
+  const joining = listAddedEphemeralContainers(pod, context.oldPod).map(
+    ({ container }) => container.name,
+  );
+  if (joining.length === 0 || !isBreakGlass(context)) return { warnings: [], auditAnnotations: {} };
   return {
     warnings: [
       `break-glass: the pod gets no further credentials with ${joining.join(', ')} in it; replace it afterwards`,

@@ -3,7 +3,7 @@ import { SIDECAR_ENV } from '../contract/environment.ts';
 import type { Pod } from '../contract/pod.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
-import { containersOf, type PlacedContainer } from './containers.ts';
+import { listContainers, type PlacedContainer } from './containers.ts';
 
 /** Which containers a declaration may name, and which it means when it names none. */
 export type ConsumerNames = {
@@ -14,7 +14,7 @@ export type ConsumerNames = {
 };
 
 /** Whether the pod declares a task. */
-export const declaresTasks = (pod: Pod): boolean =>
+export const hasTaskDeclarations = (pod: Pod): boolean =>
   Object.keys(pod.metadata?.annotations ?? {}).some((key) =>
     key.startsWith(TASK_ANNOTATION_PREFIX),
   );
@@ -23,14 +23,14 @@ export const declaresTasks = (pod: Pod): boolean =>
  * The names that the pod's declarations are read against. Once injected, consumers are fixed: a
  * container that another mutator adds afterwards is none.
  */
-export const candidateConsumers = (pod: Pod, platform: Platform): ConsumerNames => {
-  const others = otherContainers(pod).filter(({ list }) => list !== 'ephemeralContainers');
+export const findConsumerNames = (pod: Pod, platform: Platform): ConsumerNames => {
+  const others = listOtherContainers(pod).filter(({ list }) => list !== 'ephemeralContainers');
   const byDefault = others
     .filter(({ list }) => list === 'containers')
     .map(({ container }) => container.name)
     .filter((name) => !platform.pods.ignoredContainers.includes(name));
   // A sidecar that was given none is none of ours: rule 2 says so, where tasks can be read.
-  const fixed = admittedConsumers(pod) ?? [];
+  const fixed = readAdmittedConsumers(pod) ?? [];
   const containers =
     fixed.length === 0 ? byDefault : byDefault.filter((name) => fixed.includes(name));
   const names = others.map(({ container }) => container.name);
@@ -38,29 +38,29 @@ export const candidateConsumers = (pod: Pod, platform: Platform): ConsumerNames 
 };
 
 /** The consumers of these tasks, each once, in the order in which the pod lists its containers. */
-export const consumersOf = (pod: Pod, tasks: readonly Task[]): readonly string[] => {
+export const listConsumers = (pod: Pod, tasks: readonly Task[]): readonly string[] => {
   const named = new Set(tasks.flatMap((task) => task.containers));
-  const names = otherContainers(pod).map(({ container }) => container.name);
+  const names = listOtherContainers(pod).map(({ container }) => container.name);
   return [...new Set(names)].filter((name) => named.has(name));
 };
 
 /** Every container but the sidecar. */
-export const otherContainers = (pod: Pod): readonly PlacedContainer[] =>
-  containersOf(pod).filter(({ container }) => container.name !== SIDECAR_CONTAINER);
+export const listOtherContainers = (pod: Pod): readonly PlacedContainer[] =>
+  listContainers(pod).filter(({ container }) => container.name !== SIDECAR_CONTAINER);
 
 /** Every container that bears our name, wherever it stands. */
-export const sidecarsOf = (pod: Pod): readonly PlacedContainer[] =>
-  containersOf(pod).filter(({ container }) => container.name === SIDECAR_CONTAINER);
+export const listSidecars = (pod: Pod): readonly PlacedContainer[] =>
+  listContainers(pod).filter(({ container }) => container.name === SIDECAR_CONTAINER);
 
 /**
  * Whether the pod already holds something by the sidecar's name where we put it. Not a proof that
  * it is ours: rule 2 is.
  */
 export const isInjected = (pod: Pod): boolean =>
-  sidecarsOf(pod).some(({ list }) => list === 'initContainers');
+  listSidecars(pod).some(({ list }) => list === 'initContainers');
 
 /** What the pod's sidecar was given, as it stands there. */
-export type GivenTasks = {
+export type TasksEnvValue = {
   /** Empty: it was given none. */
   readonly text: string;
   /** JSON pointer to it. */
@@ -73,8 +73,8 @@ export type GivenTasks = {
  *
  * @returns nothing without a sidecar
  */
-export const givenTasks = (pod: Pod): GivenTasks | undefined => {
-  const sidecar = sidecarsOf(pod).find(({ list }) => list === 'initContainers');
+export const findTasksEnvValue = (pod: Pod): TasksEnvValue | undefined => {
+  const sidecar = listSidecars(pod).find(({ list }) => list === 'initContainers');
   if (sidecar === undefined) return undefined;
   // A list may be null.
   const env = sidecar.container.env ?? [];
@@ -88,18 +88,18 @@ export const givenTasks = (pod: Pod): GivenTasks | undefined => {
  *
  * @returns nothing without a sidecar; an empty list when what it was given cannot be read
  */
-export const admittedConsumers = (pod: Pod): readonly string[] | undefined => {
-  const given = givenTasks(pod);
-  return given && readConsumers(given);
+export const readAdmittedConsumers = (pod: Pod): readonly string[] | undefined => {
+  const given = findTasksEnvValue(pod);
+  return given && parseConsumers(given);
 };
 
-const readConsumers = ({ text }: GivenTasks): readonly string[] => {
-  const consumers = (parse(text) as { consumers?: unknown } | undefined)?.consumers;
+const parseConsumers = ({ text }: TasksEnvValue): readonly string[] => {
+  const consumers = (parseJson(text) as { consumers?: unknown } | undefined)?.consumers;
   const isList = Array.isArray(consumers) && consumers.every((name) => typeof name === 'string');
   return isList ? consumers : [];
 };
 
-const parse = (text: string): unknown => {
+const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text) ?? undefined;
   } catch {

@@ -1,7 +1,7 @@
 import type { Container, Pod } from '../contract/pod.ts';
 
-const LISTS = ['initContainers', 'containers', 'ephemeralContainers'] as const;
-type ContainerList = (typeof LISTS)[number];
+const CONTAINER_LISTS = ['initContainers', 'containers', 'ephemeralContainers'] as const;
+type ContainerList = (typeof CONTAINER_LISTS)[number];
 
 /** A container and where it stands. */
 export type PlacedContainer = {
@@ -16,8 +16,8 @@ export type PlacedContainer = {
  * Every container of a pod, whatever list it stands in, in the order init, ordinary, ephemeral.
  * Nothing else enumerates containers: a list that is forgotten once is a hole.
  */
-export const containersOf = (pod: Pod): readonly PlacedContainer[] =>
-  LISTS.flatMap((list) =>
+export const listContainers = (pod: Pod): readonly PlacedContainer[] =>
+  CONTAINER_LISTS.flatMap((list) =>
     (pod.spec?.[list] ?? []).map((container, index) => ({
       container,
       list,

@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parseDocument } from 'yaml';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
-import type { JsonPatchOp } from '../contract/json-patch.ts';
+import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Platform } from '../contract/platform.ts';
-import { succeed } from '../reading/fault.ts';
-import { platform as base, taskFor } from './fixtures/platform.ts';
+import { succeed } from '../schema/field-error.ts';
+import { platform as base, buildTask } from './fixtures/sample-platform.ts';
 import { applyPatch } from './json-patch.ts';
-import { podAdmission } from './pod-admission.ts';
-import { profileOf } from './profile.ts';
+import { createPodAdmission } from './admission.ts';
+import { buildInjectionTemplate } from './injection-template.ts';
 
 /** `REWRITE_GOLDENS=1` writes what injection does now into the fixtures; read the difference. */
 // eslint-disable-next-line no-restricted-syntax -- a wish of the person at the keyboard, no setting
-const isRewriting = process.env['REWRITE_GOLDENS'] === '1';
+const isRewritingGoldens = process.env['REWRITE_GOLDENS'] === '1';
 
 type Golden = {
   readonly case: string;
@@ -29,30 +29,30 @@ type Golden = {
 const FOLDER = join(import.meta.dirname, 'fixtures');
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
 
-const open = (file: string) => {
+const readGolden = (file: string) => {
   const document = parseDocument(readFileSync(join(FOLDER, file), 'utf8'));
   return { document, golden: document.toJS() as Golden };
 };
 
-const admissionFor = ({ platform: changes = {}, tasks, purpose }: Golden) => {
+const createAdmission = ({ platform: changes = {}, tasks, purpose }: Golden) => {
   const platform = {
     ...base,
     pods: { ...base.pods, ...changes.pods },
     cloud: { ...base.cloud, ...changes.cloud },
   };
   const read = Object.entries(tasks).map(([name, containers]) => ({
-    ...taskFor(name, containers),
+    ...buildTask(name, containers),
     ...(purpose !== undefined && { purpose }),
   }));
-  return podAdmission({
+  return createPodAdmission({
     platform,
-    published: () => profileOf(platform),
-    profiles: () => new Map(),
+    published: () => buildInjectionTemplate(platform),
+    templates: () => new Map(),
     readTasks: () => Promise.resolve(succeed(read)),
   });
 };
 
-const creationOf = (object: unknown): AdmissionRequest => ({
+const buildCreateRequest = (object: unknown): AdmissionRequest => ({
   uid: 'a-uid',
   operation: 'CREATE',
   kind: { group: '', version: 'v1', kind: 'Pod' },
@@ -64,37 +64,39 @@ const creationOf = (object: unknown): AdmissionRequest => ({
   object,
 });
 
-const operationsOf = ({ patch }: AdmissionOutcome): readonly JsonPatchOp[] =>
+const decodeOperations = ({ patch }: AdmissionOutcome): readonly JsonPatchOp[] =>
   patch === undefined ? [] : (JSON.parse(Buffer.from(patch, 'base64').toString()) as JsonPatchOp[]);
 
 /** Advice is the table's, and follows. */
-const isBreach = (line: string): boolean => !/^rule \d+: /.test(line);
+const isViolationLine = (line: string): boolean => !/^rule \d+: /.test(line);
 
-const summaryOf = (outcome: AdmissionOutcome): object =>
+const summarizeOutcome = (outcome: AdmissionOutcome): object =>
   outcome.allowed
-    ? { warnings: outcome.warnings ?? [], patch: operationsOf(outcome) }
-    : { refused: (outcome.status?.message ?? '').split('\n').filter(isBreach) };
+    ? { warnings: outcome.warnings ?? [], patch: decodeOperations(outcome) }
+    : { refused: (outcome.status?.message ?? '').split('\n').filter(isViolationLine) };
 
 describe('a pod that declares tasks', () => {
   test.each(files)('%s is answered as its fixture says', async (file) => {
-    const { document, golden } = open(file);
-    const outcome = await admissionFor(golden).mutate(creationOf(golden.pod));
-    if (isRewriting) {
-      document.set('expected', document.createNode(summaryOf(outcome)));
+    const { document, golden } = readGolden(file);
+    const outcome = await createAdmission(golden).mutate(buildCreateRequest(golden.pod));
+    if (isRewritingGoldens) {
+      document.set('expected', document.createNode(summarizeOutcome(outcome)));
       writeFileSync(join(FOLDER, file), document.toString({ lineWidth: 0 }));
       return;
     }
-    expect(summaryOf(outcome)).toEqual(golden.expected);
+    expect(summarizeOutcome(outcome)).toEqual(golden.expected);
   });
 
-  const injected = files.filter((file) => Object.hasOwn(open(file).golden.expected ?? {}, 'patch'));
+  const injected = files.filter((file) =>
+    Object.hasOwn(readGolden(file).golden.expected ?? {}, 'patch'),
+  );
 
   test.each(injected)('%s keeps every rule once injected, and needs nothing more', async (file) => {
-    const { golden } = open(file);
-    const admission = admissionFor(golden);
-    const operations = operationsOf(await admission.mutate(creationOf(golden.pod)));
+    const { golden } = readGolden(file);
+    const admission = createAdmission(golden);
+    const operations = decodeOperations(await admission.mutate(buildCreateRequest(golden.pod)));
     const pod = applyPatch(golden.pod, operations);
-    expect(await admission.validate(creationOf(pod))).toMatchObject({ allowed: true });
-    expect(operationsOf(await admission.mutate(creationOf(pod)))).toEqual([]);
+    expect(await admission.validate(buildCreateRequest(pod))).toMatchObject({ allowed: true });
+    expect(decodeOperations(await admission.mutate(buildCreateRequest(pod)))).toEqual([]);
   });
 });

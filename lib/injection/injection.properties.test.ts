@@ -1,17 +1,25 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { JsonPatchOp } from '../contract/json-patch.ts';
+import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Container, Pod } from '../contract/pod.ts';
-import { candidateConsumers } from './consumers.ts';
-import { containersOf } from './containers.ts';
-import { platform, taskFor } from './fixtures/platform.ts';
-import { agentPod, agentTasks, defaulted, inject, injectionOf, judgeNew } from './fixtures/pods.ts';
-import { applyPatch, pointer } from './json-patch.ts';
-import { planInjection } from './plan.ts';
-import { readPod } from './pod-shape.ts';
-import { profileOf } from './profile.ts';
+import { findConsumerNames } from './consumers.ts';
+import { listContainers } from './containers.ts';
+import { platform, buildTask } from './fixtures/sample-platform.ts';
+import {
+  agentPod,
+  agentTasks,
+  applyApiDefaults,
+  injectPod,
+  buildInjectionPatch,
+  evaluateNewPod,
+} from './fixtures/injected-pods.ts';
+import { applyPatch, toJsonPointer } from './json-patch.ts';
+import { planInjection } from './injection-plan.ts';
+import { parsePod } from './pod-schema.ts';
+import { buildInjectionTemplate } from './injection-template.ts';
 
-const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+const optionalArbitrary = <T>(arbitrary: fc.Arbitrary<T>) =>
+  fc.option(arbitrary, { nil: undefined });
 
 /** Any value as it was sent: JSON writes -0 as 0. */
 const sent = fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value)));
@@ -50,7 +58,7 @@ const container = fc.record(
   { requiredKeys: ['image'] },
 );
 
-const containers = (prefix: string, min: number) =>
+const containersArbitrary = (prefix: string, min: number) =>
   fc
     .array(container, { minLength: min, maxLength: 3 })
     .map((list) => list.map((each, index) => ({ ...each, name: `${prefix}${index}` })));
@@ -58,12 +66,12 @@ const containers = (prefix: string, min: number) =>
 /** A pod and, of its containers, those that two tasks name. */
 const declared = fc
   .record({
-    ordinary: containers('c', 1),
-    init: containers('i', 0),
+    ordinary: containersArbitrary('c', 1),
+    init: containersArbitrary('i', 0),
     native: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
-    labels: optional(fc.dictionary(fc.constantFrom('app', 'tier'), fc.string())),
+    labels: optionalArbitrary(fc.dictionary(fc.constantFrom('app', 'tier'), fc.string())),
     spec: fc.dictionary(fc.constantFrom('priorityClassName', 'tolerations'), sent),
-    automount: optional(fc.boolean()),
+    automount: optionalArbitrary(fc.boolean()),
     named: fc.infiniteStream(fc.boolean()),
   })
   .map(({ ordinary, init, native, labels, spec, automount, named }) => {
@@ -90,17 +98,17 @@ const declared = fc
         ...(automount !== undefined && { automountServiceAccountToken: automount }),
       },
     } as unknown as Pod;
-    const names = containersOf(pod).map(({ container: { name } }) => name);
+    const names = listContainers(pod).map(({ container: { name } }) => name);
     const pick = () => names.filter(() => named.next().value);
     const [first, second] = [pick(), pick()];
     const tasks = [
-      taskFor('a', first.length > 0 ? first : ['c0']),
-      taskFor('b', second.length > 0 ? second : ['c0']),
+      buildTask('a', first.length > 0 ? first : ['c0']),
+      buildTask('b', second.length > 0 ? second : ['c0']),
     ];
     return { pod, tasks };
   });
 
-const withoutOurs = (pod: Pod) => {
+const removeInjectedFields = (pod: Pod) => {
   const json = structuredClone(pod);
   return [json.spec?.containers, json.spec?.initContainers];
 };
@@ -109,9 +117,9 @@ describe('injection', () => {
   test('of any pod keeps every rule, with and without what a cluster adds', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
-        const injected = inject({ pod, tasks });
-        expect(judgeNew(injected, { tasks })).toEqual([]);
-        expect(judgeNew(defaulted(injected), { tasks })).toEqual([]);
+        const injected = injectPod({ pod, tasks });
+        expect(evaluateNewPod(injected, { tasks })).toEqual([]);
+        expect(evaluateNewPod(applyApiDefaults(injected), { tasks })).toEqual([]);
       }),
     );
   });
@@ -119,9 +127,9 @@ describe('injection', () => {
   test('of an injected pod adds nothing, whatever a cluster added since', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
-        const injected = inject({ pod, tasks });
-        expect(injectionOf({ pod: injected, tasks })).toEqual([]);
-        expect(injectionOf({ pod: defaulted(injected), tasks })).toEqual([]);
+        const injected = injectPod({ pod, tasks });
+        expect(buildInjectionPatch({ pod: injected, tasks })).toEqual([]);
+        expect(buildInjectionPatch({ pod: applyApiDefaults(injected), tasks })).toEqual([]);
       }),
     );
   });
@@ -129,9 +137,9 @@ describe('injection', () => {
   test('leaves every field alone that is not ours to set', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
-        const injected = inject({ pod, tasks });
-        const before = withoutOurs(pod);
-        const after = withoutOurs(injected);
+        const injected = injectPod({ pod, tasks });
+        const before = removeInjectedFields(pod);
+        const after = removeInjectedFields(injected);
         const known = ['securityContext', 'env', 'volumeMounts'];
         const rest = (list: readonly Container[] | undefined) =>
           (list ?? [])
@@ -155,7 +163,7 @@ describe('injection', () => {
   test('puts no API token and no token of ours where a consumer could read it', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
-        const mounts = containersOf(inject({ pod, tasks }))
+        const mounts = listContainers(injectPod({ pod, tasks }))
           .filter(({ container: { name } }) => name !== 'valetkey-sidecar')
           .flatMap(({ container: { volumeMounts = [] } }) => volumeMounts.map(({ name }) => name));
         expect(mounts.filter((name) => /^(kube-api-access-|valetkey-token)/.test(name))).toEqual(
@@ -166,19 +174,24 @@ describe('injection', () => {
   });
 
   test('fixes consumers: a container added later is filled, but is none', () => {
-    const injected = inject();
+    const injected = injectPod();
     const late = { name: 'late', image: 'late:1' };
     const changed = applyPatch(injected, [{ op: 'add', path: '/spec/containers/0', value: late }]);
     const pod = changed as Pod;
-    expect(candidateConsumers(pod, platform).containers).toEqual(['agent', 'helper']);
-    const operations = injectionOf({ pod });
+    expect(findConsumerNames(pod, platform).containers).toEqual(['agent', 'helper']);
+    const operations = buildInjectionPatch({ pod });
     expect(operations.map(({ path }) => path)).toEqual(['/spec/containers/0/securityContext']);
-    expect(judgeNew(applyPatch(pod, operations) as Pod)).toEqual([]);
+    expect(evaluateNewPod(applyPatch(pod, operations) as Pod)).toEqual([]);
   });
 
   test('refuses tasks that do not fit into one variable', () => {
     const tasks = agentTasks.map((task) => ({ ...task, purpose: 'x'.repeat(128 * 1024) }));
-    const plan = planInjection({ pod: agentPod, tasks, platform, published: profileOf(platform) });
+    const plan = planInjection({
+      pod: agentPod,
+      tasks,
+      platform,
+      published: buildInjectionTemplate(platform),
+    });
     expect(plan).toMatchObject({
       ok: false,
       faults: [{ path: '/metadata/annotations', expected: expect.stringContaining('131072') }],
@@ -187,13 +200,13 @@ describe('injection', () => {
 });
 
 /** Every way to change one thing below a value: another leaf, a member less, a member or item more. */
-const mutationsOf = (value: unknown, path: string): readonly JsonPatchOp[] => {
+const listMutations = (value: unknown, path: string): readonly JsonPatchOp[] => {
   if (Array.isArray(value)) {
     return [
       { op: 'add', path: `${path}/-`, value: 'x' },
       ...value.flatMap((item, index) => [
         { op: 'remove' as const, path: `${path}/${index}` },
-        ...mutationsOf(item, `${path}/${index}`),
+        ...listMutations(item, `${path}/${index}`),
       ]),
     ];
   }
@@ -201,31 +214,31 @@ const mutationsOf = (value: unknown, path: string): readonly JsonPatchOp[] => {
     return [
       { op: 'add', path: `${path}/unknown`, value: 'x' },
       ...Object.entries(value).flatMap(([name, member]) => [
-        { op: 'remove' as const, path: `${path}${pointer(name)}` },
-        ...mutationsOf(member, `${path}${pointer(name)}`),
+        { op: 'remove' as const, path: `${path}${toJsonPointer(name)}` },
+        ...listMutations(member, `${path}${toJsonPointer(name)}`),
       ]),
     ];
   }
-  return [{ op: 'replace', path, value: otherThan(value) }];
+  return [{ op: 'replace', path, value: toOtherValue(value) }];
 };
 
-const otherThan = (value: unknown): unknown => {
+const toOtherValue = (value: unknown): unknown => {
   if (typeof value === 'boolean') return !value;
   return typeof value === 'number' ? value + 1 : `${String(value)}x`;
 };
 
 describe('any single change of what we set', () => {
-  const pod = inject();
+  const pod = injectPod();
   const spec = pod.spec ?? {};
   const ours = [
-    ...mutationsOf(spec.initContainers?.[0], '/spec/initContainers/0'),
-    ...mutationsOf(spec.volumes, '/spec/volumes'),
-    ...mutationsOf(spec.automountServiceAccountToken, '/spec/automountServiceAccountToken'),
-    ...mutationsOf(pod.metadata?.labels, '/metadata/labels'),
-    ...mutationsOf(spec.containers?.[0]?.volumeMounts, '/spec/containers/0/volumeMounts'),
-    ...mutationsOf(spec.containers?.[0]?.securityContext, '/spec/containers/0/securityContext'),
+    ...listMutations(spec.initContainers?.[0], '/spec/initContainers/0'),
+    ...listMutations(spec.volumes, '/spec/volumes'),
+    ...listMutations(spec.automountServiceAccountToken, '/spec/automountServiceAccountToken'),
+    ...listMutations(pod.metadata?.labels, '/metadata/labels'),
+    ...listMutations(spec.containers?.[0]?.volumeMounts, '/spec/containers/0/volumeMounts'),
+    ...listMutations(spec.containers?.[0]?.securityContext, '/spec/containers/0/securityContext'),
     ...[0, 1, 2].flatMap((index) =>
-      mutationsOf(spec.containers?.[0]?.env?.[index], `/spec/containers/0/env/${index}`),
+      listMutations(spec.containers?.[0]?.env?.[index], `/spec/containers/0/env/${index}`),
     ),
   ];
   /** Each is what a cluster does, or what none of our fields says. */
@@ -244,8 +257,8 @@ describe('any single change of what we set', () => {
 
   test('is refused, but for what a cluster does', () => {
     const survivors = ours.filter((change) => {
-      const changed = readPod(applyPatch(pod, [change]));
-      return changed.ok && judgeNew(changed.value).length === 0;
+      const changed = parsePod(applyPatch(pod, [change]));
+      return changed.ok && evaluateNewPod(changed.value).length === 0;
     });
     const names = survivors.map(({ op, path }) => `${op} ${path}`);
     expect(names.sort()).toEqual([...harmless].sort());

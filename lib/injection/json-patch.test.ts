@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import type { JsonPatchOp } from '../contract/json-patch.ts';
-import { applyPatch, pointer } from './json-patch.ts';
+import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
+import { applyPatch, toJsonPointer } from './json-patch.ts';
 
 describe('a JSON patch', () => {
   test.each<[string, unknown, JsonPatchOp, unknown]>([
@@ -33,6 +33,6 @@ describe('a JSON patch', () => {
   });
 
   test('a pointer escapes its segments', () => {
-    expect(pointer('a', 0, 'x/y~z')).toBe('/a/0/x~1y~0z');
+    expect(toJsonPointer('a', 0, 'x/y~z')).toBe('/a/0/x~1y~0z');
   });
 });

@@ -1,7 +1,7 @@
-import type { JsonPatchOp } from '../contract/json-patch.ts';
+import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 
 /** Writes a JSON pointer (RFC 6901) of plain segments. */
-export const pointer = (...segments: readonly (string | number)[]): string =>
+export const toJsonPointer = (...segments: readonly (string | number)[]): string =>
   segments.map((segment) => `/${escapeSegment(String(segment))}`).join('');
 
 /** One segment of a JSON pointer. */
@@ -15,7 +15,7 @@ export const escapeSegment = (segment: string): string =>
  */
 export const applyPatch = (document: unknown, operations: readonly JsonPatchOp[]): unknown => {
   const copy = cloneJson(document);
-  for (const operation of operations) applyOne(copy, operation);
+  for (const operation of operations) applyOperation(copy, operation);
   return copy;
 };
 
@@ -23,21 +23,24 @@ export const applyPatch = (document: unknown, operations: readonly JsonPatchOp[]
 const cloneJson = (value: unknown): unknown =>
   value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 
-const applyOne = (document: unknown, operation: JsonPatchOp): void => {
+const applyOperation = (document: unknown, operation: JsonPatchOp): void => {
   const segments = operation.path.split('/').slice(1).map(unescapeSegment);
   const last = segments.pop();
-  const parent = segments.reduce<unknown>((at, segment) => child(at, segment, operation), document);
-  if (last === undefined) throw missing(operation);
+  const parent = segments.reduce<unknown>(
+    (at, segment) => getChild(at, segment, operation),
+    document,
+  );
+  if (last === undefined) throw createMissingPathError(operation);
   if (Array.isArray(parent)) applyToList(parent, last, operation);
   else if (isMapping(parent)) applyToMapping(parent, last, operation);
-  else throw missing(operation);
+  else throw createMissingPathError(operation);
 };
 
 const applyToList = (list: unknown[], segment: string, operation: JsonPatchOp): void => {
   const isAdd = operation.op === 'add';
   const index = isAdd && segment === '-' ? list.length : Number(segment);
   const isThere = /^\d+$/.test(String(index)) && index < list.length + (isAdd ? 1 : 0);
-  if (!isThere) throw missing(operation);
+  if (!isThere) throw createMissingPathError(operation);
   const values = operation.op === 'remove' ? [] : [cloneJson(operation.value)];
   list.splice(index, isAdd ? 0 : 1, ...values);
 };
@@ -47,7 +50,8 @@ const applyToMapping = (
   segment: string,
   operation: JsonPatchOp,
 ): void => {
-  if (operation.op !== 'add' && !Object.hasOwn(mapping, segment)) throw missing(operation);
+  if (operation.op !== 'add' && !Object.hasOwn(mapping, segment))
+    throw createMissingPathError(operation);
   if (operation.op === 'remove') {
     Reflect.deleteProperty(mapping, segment);
     return;
@@ -61,12 +65,12 @@ const applyToMapping = (
   });
 };
 
-const child = (parent: unknown, segment: string, operation: JsonPatchOp): unknown => {
+const getChild = (parent: unknown, segment: string, operation: JsonPatchOp): unknown => {
   const isThere =
     (isMapping(parent) || Array.isArray(parent)) &&
     Object.hasOwn(parent, segment) &&
     segment !== 'length';
-  if (!isThere) throw missing(operation);
+  if (!isThere) throw createMissingPathError(operation);
   return (parent as Record<string, unknown>)[segment];
 };
 
@@ -76,5 +80,5 @@ const isMapping = (value: unknown): value is Record<string, unknown> =>
 const unescapeSegment = (segment: string): string =>
   segment.replaceAll('~1', '/').replaceAll('~0', '~');
 
-const missing = ({ op, path }: JsonPatchOp): Error =>
+const createMissingPathError = ({ op, path }: JsonPatchOp): Error =>
   new Error(`JSON patch: nothing to ${op} at ${path}`);

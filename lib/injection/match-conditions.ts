@@ -9,37 +9,41 @@ type Subject = 'object' | 'oldObject';
  * CEL for "this list or mapping exists and holds such a one". An absent object is null, an absent
  * member an error, and Go writes some empty lists as null.
  */
-const anyOf = (subject: Subject, members: readonly string[], test: string): string => {
+const buildExistsTest = (subject: Subject, members: readonly string[], test: string): string => {
   const paths = members.map((_, index) => [subject, ...members.slice(0, index + 1)].join('.'));
   const path = [subject, ...members].join('.');
   const exists = paths.map((each) => `has(${each})`).join(' && ');
   return `(${subject} != null && ${exists} && ${path} != null && ${path}.exists(it, ${test}))`;
 };
 
-const declaresTask = (subject: Subject): string =>
-  anyOf(subject, ['metadata', 'annotations'], `it.startsWith('${TASK_ANNOTATION_PREFIX}')`);
+const buildTaskTest = (subject: Subject): string =>
+  buildExistsTest(
+    subject,
+    ['metadata', 'annotations'],
+    `it.startsWith('${TASK_ANNOTATION_PREFIX}')`,
+  );
 
-const holdsOurs = (subject: Subject): readonly string[] => [
+const buildReservedNameTests = (subject: Subject): readonly string[] => [
   ...['containers', 'initContainers', 'ephemeralContainers'].map((list) =>
-    anyOf(subject, ['spec', list], `it.name == '${SIDECAR_CONTAINER}'`),
+    buildExistsTest(subject, ['spec', list], `it.name == '${SIDECAR_CONTAINER}'`),
   ),
-  anyOf(subject, ['spec', 'volumes'], `it.name.startsWith('${VOLUME_PREFIX}')`),
+  buildExistsTest(subject, ['spec', 'volumes'], `it.name.startsWith('${VOLUME_PREFIX}')`),
 ];
 
 /** The mutating webhook is asked for pods that declare a task: every other pod needs us for nothing. */
 export const mutateConditions: readonly MatchCondition[] = [
-  { name: 'declares-a-task', expression: declaresTask('object') },
+  { name: 'declares-a-task', expression: buildTaskTest('object') },
 ];
 
-const holdsTokenFor = (subject: Subject, audience: string): string => {
+const buildTokenTest = (subject: Subject, audience: string): string => {
   const token = 'source.serviceAccountToken';
   const ofAudience = `has(${token}) && has(${token}.audience) && ${token}.audience == ${audience}`;
   const sources = 'it.projected.sources';
   const test = `has(it.projected) && has(${sources}) && ${sources} != null && ${sources}.exists(source, ${ofAudience})`;
-  return anyOf(subject, ['spec', 'volumes'], test);
+  return buildExistsTest(subject, ['spec', 'volumes'], test);
 };
 
-const condition = (
+const buildConditions = (
   name: string,
   tests: (subject: Subject) => readonly string[],
 ): readonly MatchCondition[] => [
@@ -47,9 +51,9 @@ const condition = (
 ];
 
 /** The validating webhook is asked, under `trust: cluster`, by the same condition as {@link isAsked}. */
-export const validateConditions: readonly MatchCondition[] = condition(
+export const validateConditions: readonly MatchCondition[] = buildConditions(
   'declares-a-task-or-holds-a-name-of-ours',
-  (subject) => [declaresTask(subject), ...holdsOurs(subject)],
+  (subject) => [buildTaskTest(subject), ...buildReservedNameTests(subject)],
 );
 
 /**
@@ -58,9 +62,9 @@ export const validateConditions: readonly MatchCondition[] = condition(
  * @param audience a CEL string literal; JSON's notation of a string is one. Whoever knows the
  *   platform's settings only later may stand a mark there and replace it
  */
-export const authorityValidateConditions = (audience: string): readonly MatchCondition[] =>
-  condition('declares-a-task-or-holds-a-name-or-token-of-ours', (subject) => [
-    declaresTask(subject),
-    ...holdsOurs(subject),
-    holdsTokenFor(subject, audience),
+export const buildAuthorityValidateConditions = (audience: string): readonly MatchCondition[] =>
+  buildConditions('declares-a-task-or-holds-a-name-or-token-of-ours', (subject) => [
+    buildTaskTest(subject),
+    ...buildReservedNameTests(subject),
+    buildTokenTest(subject, audience),
   ]);

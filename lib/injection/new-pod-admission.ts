@@ -2,20 +2,20 @@ import { allowed, errored, patched } from '../admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
 import type { Pod } from '../contract/pod.ts';
 import type { Task } from '../contract/task.ts';
-import type { Result } from '../reading/fault.ts';
-import { contextOf, type JudgeTasks, type PodAdmissionSettings } from './admission-settings.ts';
-import { consumersOf, isInjected } from './consumers.ts';
-import { readDeclared } from './declared-tasks.ts';
-import { patchFor } from './patch.ts';
-import { planInjection } from './plan.ts';
-import { refused } from './pod-refusal.ts';
-import type { PublishedProfile } from './profile.ts';
-import { judgePod } from './rules/rules.ts';
-import { accountOf, type Surroundings } from './surroundings.ts';
-import { describeExcused, judgeBreaches, type Verdict } from './verdict.ts';
+import type { Result } from '../schema/field-error.ts';
+import { buildRuleContext, type EvaluatePolicy, type PodAdmissionDeps } from './admission-deps.ts';
+import { listConsumers, isInjected } from './consumers.ts';
+import { readDeclaredTasks } from './declared-tasks.ts';
+import { buildPatch } from './patch.ts';
+import { planInjection } from './injection-plan.ts';
+import { denyPod } from './pod-denial.ts';
+import type { PublishedTemplate } from './injection-template.ts';
+import { evaluateRules } from './rules/rules.ts';
+import { getServiceAccountName, type PodContext } from './pod-context.ts';
+import { buildExemptionNotes, applyExemptions, type ExemptionResult } from './exemptions.ts';
 
 /** Tasks, and what already bears our names, or every fault; then plan, then patch. */
-export const mutateNew = async (
+export const mutateNewPod = async (
   {
     pod,
     request,
@@ -23,92 +23,98 @@ export const mutateNew = async (
   }: {
     readonly pod: Pod;
     readonly request: AdmissionRequest;
-    readonly published: PublishedProfile;
+    readonly published: PublishedTemplate;
   },
-  settings: PodAdmissionSettings,
+  settings: PodAdmissionDeps,
 ): Promise<AdmissionOutcome> => {
   const { platform } = settings;
   const { namespace } = request;
-  const tasks = await readDeclared(pod, settings.platform, settings.readTasks);
-  const pretended = judgeInput(pod, tasks, { request, settings });
-  if (!tasks.ok) return refused([...tasks.faults, ...pretended.refusals]);
-  if (pretended.refusals.length > 0) return refused(pretended.refusals);
+  const tasks = await readDeclaredTasks(pod, settings.platform, settings.readTasks);
+  const reservedNames = checkReservedNames(pod, tasks, { request, settings });
+  if (!tasks.ok) return denyPod([...tasks.faults, ...reservedNames.refusals]);
+  if (reservedNames.refusals.length > 0) return denyPod(reservedNames.refusals);
   const plan = planInjection({ pod, tasks: tasks.value, platform, published, namespace });
-  if (!plan.ok) return refused(plan.faults);
+  if (!plan.ok) return denyPod(plan.faults);
   const { warnings } = plan.value;
-  const auditAnnotations = { ...namesOf(pod, tasks.value), profile: published.hash };
-  return patched(patchFor(pod, plan.value), { warnings, auditAnnotations });
+  const auditAnnotations = { ...buildAuditAnnotations(pod, tasks.value), profile: published.hash };
+  return patched(buildPatch(pod, plan.value), { warnings, auditAnnotations });
 };
 
 /** The final pod, whoever wrote last: all that it must be, and what is said of its tasks. */
-export const validateNew = async (
+export const validateNewPod = async (
   pod: Pod,
   request: AdmissionRequest,
-  settings: PodAdmissionSettings,
+  settings: PodAdmissionDeps,
 ): Promise<AdmissionOutcome> => {
   const { namespace } = request;
-  const tasks = await readDeclared(pod, settings.platform, settings.readTasks);
-  const surroundings = await surroundingsOf(pod, request, settings);
-  if (surroundings === undefined) return errored(503, UNKNOWN_ACCOUNT);
+  const tasks = await readDeclaredTasks(pod, settings.platform, settings.readTasks);
+  const surroundings = await findPodContext(pod, request, settings);
+  if (surroundings === undefined) return errored(503, UNKNOWN_SERVICE_ACCOUNT);
   const { labels = {}, serviceAccount } = surroundings;
   const context = {
-    ...contextOf(settings, { occasion: 'CREATE', tasks: tasks.ok ? tasks.value : [], request }),
+    ...buildRuleContext(settings, { phase: 'CREATE', tasks: tasks.ok ? tasks.value : [], request }),
     ...(serviceAccount && { serviceAccount }),
   };
   // Without its tasks the sidecar equals nothing: that would only hide what is wrong.
-  const broken = judgePod(pod, context, (id) => tasks.ok || id !== '2');
-  const { refusals, excused } = judgeBreaches(broken, { ...settings, namespace, labels });
-  if (!tasks.ok) return refused([...tasks.faults, ...refusals]);
-  const { faults, warnings } = await judgeTasksOf({ pod, namespace, tasks: tasks.value }, settings);
-  if (refusals.length + faults.length > 0) return refused([...refusals, ...faults]);
-  const told = describeExcused(excused);
+  const broken = evaluateRules(pod, context, (id) => tasks.ok || id !== '2');
+  const { refusals, exempted } = applyExemptions(broken, { ...settings, namespace, labels });
+  if (!tasks.ok) return denyPod([...tasks.faults, ...refusals]);
+  const { faults, warnings } = await evaluateTaskPolicy(
+    { pod, namespace, tasks: tasks.value },
+    settings,
+  );
+  if (refusals.length + faults.length > 0) return denyPod([...refusals, ...faults]);
+  const notes = buildExemptionNotes(exempted);
   return allowed({
-    warnings: [...told.warnings, ...warnings],
-    auditAnnotations: { ...namesOf(pod, tasks.value), ...told.auditAnnotations },
+    warnings: [...notes.warnings, ...warnings],
+    auditAnnotations: { ...buildAuditAnnotations(pod, tasks.value), ...notes.auditAnnotations },
   });
 };
 
-const UNKNOWN_ACCOUNT = 'the service account of the pod could not be read: try again';
+const UNKNOWN_SERVICE_ACCOUNT = 'the service account of the pod could not be read: try again';
 
-const surroundingsOf = (
+const findPodContext = (
   pod: Pod,
   { namespace }: AdmissionRequest,
-  { readSurroundings }: PodAdmissionSettings,
-): Promise<Surroundings | undefined> =>
-  readSurroundings === undefined
+  { readPodContext }: PodAdmissionDeps,
+): Promise<PodContext | undefined> =>
+  readPodContext === undefined
     ? Promise.resolve({})
-    : readSurroundings({ namespace, serviceAccount: accountOf(pod) });
+    : readPodContext({ namespace, serviceAccount: getServiceAccountName(pod) });
 
-const judgeTasksOf = async (
+const evaluateTaskPolicy = async (
   asked: { readonly pod: Pod; readonly namespace: string; readonly tasks: readonly Task[] },
-  { judgeTasks }: PodAdmissionSettings,
-): ReturnType<JudgeTasks> => {
+  { evaluatePolicy }: PodAdmissionDeps,
+): ReturnType<EvaluatePolicy> => {
   const { pod, namespace, tasks } = asked;
-  if (judgeTasks === undefined || tasks.length === 0) return { faults: [], warnings: [] };
-  return judgeTasks({ namespace, serviceAccount: accountOf(pod), tasks });
+  if (evaluatePolicy === undefined || tasks.length === 0) return { faults: [], warnings: [] };
+  return evaluatePolicy({ namespace, serviceAccount: getServiceAccountName(pod), tasks });
 };
 
 /**
  * Before injection nothing may bear our names (rule 1); what was injected before must be ours still
  * (rules 1 and 2). All else is judged on the final pod, since other mutators may yet mend it.
  */
-const judgeInput = (
+const checkReservedNames = (
   pod: Pod,
   tasks: Result<readonly Task[]>,
   {
     request,
     settings,
-  }: { readonly request: AdmissionRequest; readonly settings: PodAdmissionSettings },
-): Verdict => {
+  }: { readonly request: AdmissionRequest; readonly settings: PodAdmissionDeps },
+): ExemptionResult => {
   const read = tasks.ok ? tasks.value : [];
-  const context = contextOf(settings, { occasion: 'CREATE', tasks: read, request });
+  const context = buildRuleContext(settings, { phase: 'CREATE', tasks: read, request });
   const hasEquality = isInjected(pod) && tasks.ok;
-  const faults = judgePod(pod, context, (id) => id === '1' || (id === '2' && hasEquality));
-  return judgeBreaches(faults, { ...settings, namespace: request.namespace });
+  const faults = evaluateRules(pod, context, (id) => id === '1' || (id === '2' && hasEquality));
+  return applyExemptions(faults, { ...settings, namespace: request.namespace });
 };
 
 /** For the API server's audit log. */
-const namesOf = (pod: Pod, tasks: readonly Task[]): Readonly<Record<string, string>> => ({
+const buildAuditAnnotations = (
+  pod: Pod,
+  tasks: readonly Task[],
+): Readonly<Record<string, string>> => ({
   tasks: tasks.map(({ name }) => name).join(','),
-  consumers: consumersOf(pod, tasks).join(','),
+  consumers: listConsumers(pod, tasks).join(','),
 });

@@ -1,53 +1,56 @@
-import type { JsonPatchOp } from '../contract/json-patch.ts';
+import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Pod } from '../contract/pod.ts';
-import { apiTokenRemoval } from './api-token.ts';
-import type { Fill } from './fills.ts';
+import { buildApiTokenRemoval } from './api-token.ts';
+import type { SecurityDefaults } from './security-defaults.ts';
 import { escapeSegment } from './json-patch.ts';
-import type { Equipment, Injection, Plan } from './plan.ts';
+import type { ConsumerAdditions, Injection, InjectionPlan } from './injection-plan.ts';
 
 /**
  * Writes a plan as small operations on the raw pod. Paths hold in the order given: containers are
  * changed where they stand before the sidecar moves them.
  */
-export const patchFor = (pod: Pod, { injection, fills }: Plan): readonly JsonPatchOp[] => [
-  ...fills.flatMap(fillOps),
-  ...(injection === undefined ? [] : injectionOps(pod, injection)),
+export const buildPatch = (
+  pod: Pod,
+  { injection, securityDefaults }: InjectionPlan,
+): readonly JsonPatchOp[] => [
+  ...securityDefaults.flatMap(buildSecurityDefaultOps),
+  ...(injection === undefined ? [] : buildInjectionOps(pod, injection)),
 ];
 
-const injectionOps = (pod: Pod, injection: Injection): readonly JsonPatchOp[] => {
-  const { sidecar, index, volumes, consumers, label, removesApiToken } = injection;
+const buildInjectionOps = (pod: Pod, injection: Injection): readonly JsonPatchOp[] => {
+  const { sidecar, index, volumes, consumers, label, isApiTokenRemoved } = injection;
   const labels = pod.metadata?.labels ?? undefined;
   return [
-    ...(removesApiToken ? apiTokenRemoval(pod) : []),
-    ...consumers.flatMap(equipmentOps),
-    ...appendOps('/spec/volumes', pod.spec?.volumes, volumes),
+    ...(isApiTokenRemoved ? buildApiTokenRemoval(pod) : []),
+    ...consumers.flatMap(buildConsumerOps),
+    ...buildAppendOps('/spec/volumes', pod.spec?.volumes, volumes),
     Array.isArray(pod.spec?.initContainers)
-      ? add(`/spec/initContainers/${index}`, sidecar)
-      : add('/spec/initContainers', [sidecar]),
+      ? buildAddOp(`/spec/initContainers/${index}`, sidecar)
+      : buildAddOp('/spec/initContainers', [sidecar]),
     labels === undefined
-      ? add('/metadata/labels', { [label.name]: label.value })
-      : add(`/metadata/labels/${escapeSegment(label.name)}`, label.value),
+      ? buildAddOp('/metadata/labels', { [label.name]: label.value })
+      : buildAddOp(`/metadata/labels/${escapeSegment(label.name)}`, label.value),
   ];
 };
 
-const equipmentOps = ({ at, mount, env }: Equipment): readonly JsonPatchOp[] => [
-  ...appendOps(`${at.path}/volumeMounts`, at.container.volumeMounts, [mount]),
-  ...appendOps(`${at.path}/env`, at.container.env, env),
+const buildConsumerOps = ({ at, mount, env }: ConsumerAdditions): readonly JsonPatchOp[] => [
+  ...buildAppendOps(`${at.path}/volumeMounts`, at.container.volumeMounts, [mount]),
+  ...buildAppendOps(`${at.path}/env`, at.container.env, env),
 ];
 
-const fillOps = ({ at, values }: Fill): readonly JsonPatchOp[] => {
+const buildSecurityDefaultOps = ({ at, values }: SecurityDefaults): readonly JsonPatchOp[] => {
   const path = `${at.path}/securityContext`;
-  if (at.container.securityContext === undefined) return [add(path, values)];
-  return Object.entries(values).map(([name, value]) => add(`${path}/${name}`, value));
+  if (at.container.securityContext === undefined) return [buildAddOp(path, values)];
+  return Object.entries(values).map(([name, value]) => buildAddOp(`${path}/${name}`, value));
 };
 
-const appendOps = (
+const buildAppendOps = (
   path: string,
   list: readonly unknown[] | null | undefined,
   values: readonly unknown[],
 ): readonly JsonPatchOp[] => {
   if (values.length === 0) return [];
-  return list ? values.map((value) => add(`${path}/-`, value)) : [add(path, values)];
+  return list ? values.map((value) => buildAddOp(`${path}/-`, value)) : [buildAddOp(path, values)];
 };
 
-const add = (path: string, value: unknown): JsonPatchOp => ({ op: 'add', path, value });
+const buildAddOp = (path: string, value: unknown): JsonPatchOp => ({ op: 'add', path, value });

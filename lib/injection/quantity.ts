@@ -31,7 +31,8 @@ export const readQuantity = (text: unknown): bigint | undefined => {
   const [, sign, whole = '', fraction = '', suffix = '', exponent = '0'] = parts;
   const power = Number(exponent) - fraction.length;
   const scaled = BigInt(`${whole}${fraction}`) * (SUFFIXES[suffix] ?? 0n);
-  const amount = power < 0 ? divide(scaled, 10n ** BigInt(-power)) : scaled * 10n ** BigInt(power);
+  const amount =
+    power < 0 ? divideExactly(scaled, 10n ** BigInt(-power)) : scaled * 10n ** BigInt(power);
   return amount !== undefined && sign === '-' ? -amount : amount;
 };
 
@@ -41,5 +42,5 @@ export const isSameQuantity = (left: unknown, right: unknown): boolean => {
   return amount !== undefined && amount === readQuantity(right);
 };
 
-const divide = (dividend: bigint, divisor: bigint): bigint | undefined =>
+const divideExactly = (dividend: bigint, divisor: bigint): bigint | undefined =>
   dividend % divisor === 0n ? dividend / divisor : undefined;

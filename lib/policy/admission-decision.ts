@@ -1,15 +1,15 @@
 import type { PolicyJson, ResidualResponse } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Pair } from '../task/pairs.ts';
-import { readPlaces } from '../task/resource.ts';
-import { askCedarPartially } from './cedar.ts';
-import type { AdmissionQuestion, Decision } from './decision.ts';
-import { decidePairs, type DecisionParts } from './pair-decision.ts';
-import type { CompiledPolicies } from './policies.ts';
-import { admissionRequests, generalRequest } from './requests.ts';
-import { canHold, unknownsOf } from './residuals.ts';
-import { explain, failure } from './run-decision.ts';
+import { readPlaceholders } from '../task/resource.ts';
+import { evaluateCedarPartially } from './cedar.ts';
+import type { AdmissionPolicyRequest, PolicyDecision } from './decision.ts';
+import { evaluatePairs, type EvaluationDeps } from './pair-decision.ts';
+import type { CompiledPolicies } from './compiled-policies.ts';
+import { createAdmissionRequestBuilder, buildGeneralRequest } from './cedar-requests.ts';
+import { isSatisfiable, listUnknowns } from './residuals.ts';
+import { formatReason, formatFailure } from './run-decision.ts';
 import { foldResource } from './unknowns.ts';
-import type { Verdict } from './verdicts.ts';
+import type { PairResult } from './pair-results.ts';
 
 /**
  * Decides a declared task before anything runs, while time, user, purpose, approvals and the values
@@ -19,45 +19,52 @@ import type { Verdict } from './verdicts.ts';
  *
  * @throws when the catalogue's files cannot be read, or when Cedar itself fails
  */
-export const decideAtAdmission = (
-  parts: DecisionParts,
-  question: AdmissionQuestion,
-): Promise<Decision> =>
-  decidePairs(parts, question.task, () => {
-    const requestOf = admissionRequests(question);
-    const concerned = concernedPolicies(parts.policies, question);
+export const evaluateAdmissionPolicy = (
+  parts: EvaluationDeps,
+  question: AdmissionPolicyRequest,
+): Promise<PolicyDecision> =>
+  evaluatePairs(parts, question.task, () => {
+    const requestOf = createAdmissionRequestBuilder(question);
+    const concerned = selectRelevantPolicies(parts.policies, question);
     return (pair) => {
-      const hasPlaces = readPlaces(pair.resource).length > 0;
-      const folded = hasPlaces ? fold(concerned, pair.resource) : concerned;
-      return judgeResidual(pair, askCedarPartially(folded, requestOf(pair)), concerned);
+      const hasPlaces = readPlaceholders(pair.resource).length > 0;
+      const folded = hasPlaces ? foldPolicies(concerned, pair.resource) : concerned;
+      return toPairResult(pair, evaluateCedarPartially(folded, requestOf(pair)), concerned);
     };
   });
 
-type Policies = Readonly<Record<string, PolicyJson>>;
+type PolicyJsonById = Readonly<Record<string, PolicyJson>>;
 
-const fold = (policies: Policies, resource: string): Policies =>
+const foldPolicies = (policies: PolicyJsonById, resource: string): PolicyJsonById =>
   Object.fromEntries(
     Object.entries(policies).map(([id, json]) => [id, foldResource(json, resource)]),
   );
 
 /** Those that could matter to some pair of this task: parsing the others for each pair costs most. */
-const concernedPolicies = ({ open }: CompiledPolicies, question: AdmissionQuestion): Policies => {
-  const response = askCedarPartially(open, generalRequest(question));
+const selectRelevantPolicies = (
+  { withUnknowns }: CompiledPolicies,
+  question: AdmissionPolicyRequest,
+): PolicyJsonById => {
+  const response = evaluateCedarPartially(withUnknowns, buildGeneralRequest(question));
   const ids = new Set([
     ...response.satisfied,
     ...response.errored,
     ...response.nontrivialResiduals,
   ]);
-  return Object.fromEntries(Object.entries(open).filter(([id]) => ids.has(id)));
+  return Object.fromEntries(Object.entries(withUnknowns).filter(([id]) => ids.has(id)));
 };
 
-const judgeResidual = (pair: Pair, response: ResidualResponse, policies: Policies): Verdict => ({
+const toPairResult = (
+  pair: Pair,
+  response: ResidualResponse,
+  policies: PolicyJsonById,
+): PairResult => ({
   pair,
-  ...settle(sortOut(response, policies)),
+  ...resolveOutcome(classifyPolicies(response, policies)),
 });
 
 /** Ids by what is left of their policies. */
-type Sorted = {
+type ClassifiedPolicies = {
   readonly failed: readonly string[];
   readonly permits: readonly string[];
   readonly forbids: readonly string[];
@@ -66,28 +73,32 @@ type Sorted = {
   readonly residuals: Readonly<Record<string, PolicyJson>>;
 };
 
-const sortOut = (response: ResidualResponse, policies: Policies): Sorted => {
+const classifyPolicies = (
+  response: ResidualResponse,
+  policies: PolicyJsonById,
+): ClassifiedPolicies => {
   const { satisfied, errored, nontrivialResiduals, residuals } = response;
   const pick = (ids: readonly string[], effect: string): readonly string[] =>
     ids.filter((id) => policies[id]?.effect === effect).sort();
   const open = {
-    permits: pick(nontrivialResiduals, 'permit').filter((id) => canHold(residuals[id])),
+    permits: pick(nontrivialResiduals, 'permit').filter((id) => isSatisfiable(residuals[id])),
     forbids: pick(nontrivialResiduals, 'forbid'),
   };
   const [permits, forbids] = [pick(satisfied, 'permit'), pick(satisfied, 'forbid')];
   return { failed: errored.toSorted(), permits, forbids, open, residuals };
 };
 
-const settle = (sorted: Sorted): Omit<Verdict, 'pair'> => {
+const resolveOutcome = (sorted: ClassifiedPolicies): Omit<PairResult, 'pair'> => {
   const { failed, permits, forbids, open, residuals } = sorted;
-  if (failed.length > 0) return { outcome: 'deny', policies: failed, because: failure(failed) };
+  if (failed.length > 0)
+    return { outcome: 'deny', policies: failed, reason: formatFailure(failed) };
   if (forbids.length > 0 || permits.length + open.permits.length === 0) {
-    return { outcome: 'deny', policies: forbids, because: explain('deny', forbids) };
+    return { outcome: 'deny', policies: forbids, reason: formatReason('deny', forbids) };
   }
   if (permits.length > 0 && open.forbids.length === 0) {
-    return { outcome: 'allow', policies: permits, because: explain('allow', permits) };
+    return { outcome: 'allow', policies: permits, reason: formatReason('allow', permits) };
   }
   const ids = [...open.permits, ...open.forbids].sort();
-  const names = unknownsOf(ids.map((id) => residuals[id])).join(', ');
-  return { outcome: 'undecided', policies: ids, because: `hangs on ${names} by ${ids.join(', ')}` };
+  const names = listUnknowns(ids.map((id) => residuals[id])).join(', ');
+  return { outcome: 'undecided', policies: ids, reason: `hangs on ${names} by ${ids.join(', ')}` };
 };

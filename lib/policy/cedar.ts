@@ -13,7 +13,7 @@ import {
   type PolicyJson,
   type ResidualResponse,
 } from '@cedar-policy/cedar-wasm/nodejs';
-import { SCHEMA } from './schema.ts';
+import { CEDAR_SCHEMA } from './cedar-schema.ts';
 
 /** One question to Cedar. The action is always `Action::"run"`. */
 export type CedarRequest = {
@@ -32,7 +32,7 @@ export type CedarPolicies = {
 const ACTION: EntityUid = { type: 'Action', id: 'run' };
 
 /** Cedar keeps parsed policies by name, for ever: one name, whose policies are replaced. */
-const PARSED = 'decided-by';
+const PARSED_POLICIES = 'decided-by';
 let parsedVersion: string | undefined;
 
 /**
@@ -41,28 +41,28 @@ let parsedVersion: string | undefined;
  * @returns the ids of the policies that decided, and of those that could not be evaluated
  * @throws when Cedar itself fails: nothing was decided
  */
-export const askCedar = (
+export const evaluateCedar = (
   policies: CedarPolicies,
   request: CedarRequest,
 ): { decision: 'allow' | 'deny'; reason: readonly string[]; failed: readonly string[] } => {
-  parseOnce(policies);
+  parsePoliciesOnce(policies);
   const answer = statefulIsAuthorized({
     ...request,
     action: ACTION,
-    preparsedPolicySetId: PARSED,
+    preparsedPolicySetId: PARSED_POLICIES,
     validateRequest: false,
   });
-  if (answer.type === 'failure') throw cedarError('a request', answer.errors);
+  if (answer.type === 'failure') throw createCedarError('a request', answer.errors);
   const { decision, diagnostics } = answer.response;
   const failed = diagnostics.errors.map(({ policyId }) => policyId);
   return { decision, reason: [...diagnostics.reason].sort(), failed: failed.sort() };
 };
 
-const parseOnce = ({ version, texts }: CedarPolicies): void => {
+const parsePoliciesOnce = ({ version, texts }: CedarPolicies): void => {
   if (parsedVersion === version) return;
   parsedVersion = undefined;
-  const answer = preparsePolicySet(PARSED, { staticPolicies: { ...texts } });
-  if (answer.type === 'failure') throw cedarError('policies', answer.errors);
+  const answer = preparsePolicySet(PARSED_POLICIES, { staticPolicies: { ...texts } });
+  if (answer.type === 'failure') throw createCedarError('policies', answer.errors);
   parsedVersion = version;
 };
 
@@ -71,7 +71,7 @@ const parseOnce = ({ version, texts }: CedarPolicies): void => {
  *
  * @throws when Cedar itself fails: nothing was decided
  */
-export const askCedarPartially = (
+export const evaluateCedarPartially = (
   policies: Readonly<Record<string, Policy>>,
   request: CedarRequest,
 ): ResidualResponse => {
@@ -80,17 +80,18 @@ export const askCedarPartially = (
     action: ACTION,
     policies: { staticPolicies: { ...policies } },
   });
-  if (answer.type === 'failure') throw cedarError('a request', answer.errors);
+  if (answer.type === 'failure') throw createCedarError('a request', answer.errors);
   return answer.response;
 };
 
 /** A value of the context that is not known yet. */
-export const unknownValue = (name: string) => ({ __extn: { fn: 'unknown', arg: name } }) as const;
+export const buildUnknownValue = (name: string) =>
+  ({ __extn: { fn: 'unknown', arg: name } }) as const;
 
-const cedarError = (what: string, errors: readonly DetailedError[]): Error =>
+const createCedarError = (what: string, errors: readonly DetailedError[]): Error =>
   new Error(`Cedar refused ${what}: ${errors.map(({ message }) => message).join('; ')}`);
 
-type Split =
+type SplitResult =
   | {
       readonly ok: true;
       readonly policies: readonly string[];
@@ -99,31 +100,31 @@ type Split =
   | { readonly ok: false; readonly errors: readonly DetailedError[] };
 
 /** Splits a text into its policies, each as it was written, in the order of the text. */
-export const splitPolicies = (text: string): Split => {
+export const splitPolicies = (text: string): SplitResult => {
   const answer = policySetTextToParts(text);
   if (answer.type === 'failure') return { ok: false, errors: answer.errors };
   // Cedar calls them policy0, policy1 … and sorts by these names as text: policy10 before policy2.
-  const order = answer.policies.map((_, index) => index).sort(asText);
+  const order = answer.policies.map((_, index) => index).sort(compareAsText);
   const policies = answer.policies.map((_, index) => answer.policies[order.indexOf(index)] ?? '');
   return { ok: true, policies, templates: answer.policy_templates };
 };
 
-const asText = (one: number, other: number): number => (`${one}` < `${other}` ? -1 : 1);
+const compareAsText = (one: number, other: number): number => (`${one}` < `${other}` ? -1 : 1);
 
 /** @throws when the text is no policy */
-export const syntaxOf = (policy: string): PolicyJson => {
+export const parsePolicySyntax = (policy: string): PolicyJson => {
   const answer = policyToJson(policy);
-  if (answer.type === 'failure') throw cedarError('a policy', answer.errors);
+  if (answer.type === 'failure') throw createCedarError('a policy', answer.errors);
   return answer.json;
 };
 
-/** What Cedar's validator says of policies by {@link SCHEMA}. */
+/** What Cedar's validator says of policies by {@link CEDAR_SCHEMA}. */
 export const validatePolicies = (policies: Readonly<Record<string, string>>) => {
   const answer = validate({
-    schema: SCHEMA,
+    schema: CEDAR_SCHEMA,
     policies: { staticPolicies: { ...policies } },
     validationSettings: { mode: 'strict' },
   });
-  if (answer.type === 'failure') throw cedarError('the schema', answer.errors);
+  if (answer.type === 'failure') throw createCedarError('the schema', answer.errors);
   return { errors: answer.validationErrors, warnings: answer.validationWarnings };
 };

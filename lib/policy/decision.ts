@@ -1,8 +1,8 @@
-import type { Bind } from '../contract/platform.ts';
+import type { SourceRestriction } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
 
 /** One wish to run a task, as policy sees it. */
-export type RunQuestion = {
+export type RunPolicyRequest = {
   readonly principal: {
     readonly namespace: string;
     readonly namespaceLabels: Readonly<Record<string, string>>;
@@ -13,16 +13,19 @@ export type RunQuestion = {
   readonly params: Readonly<Record<string, string>>;
   readonly purpose?: string;
   readonly user?: { readonly issuer: string; readonly subject: string };
-  readonly bind: Bind['mode'];
+  readonly sourceRestriction: SourceRestriction['mode'];
   readonly approvals: readonly string[];
   /** Wall-clock milliseconds since the epoch. */
-  readonly at: number;
+  readonly atMs: number;
 };
 
 /** What is known at admission: time, user, params and approvals are not. */
-export type AdmissionQuestion = Pick<RunQuestion, 'principal' | 'task' | 'bind'>;
+export type AdmissionPolicyRequest = Pick<
+  RunPolicyRequest,
+  'principal' | 'task' | 'sourceRestriction'
+>;
 
-export type Decision = {
+export type PolicyDecision = {
   /** `undecided` at admission only: it hangs on what is not yet known. */
   readonly outcome: 'allow' | 'deny' | 'undecided';
   /** Ids of the policies that decided: `<TaskPolicy>/<id or index>`. Empty: no policy permits it, or none could decide. */

@@ -1,80 +1,84 @@
 import { describe, expect, test } from '@jest/globals';
-import { decideAtAdmission } from './admission-decision.ts';
-import { judgePolicy } from './findings.ts';
-import { loadCatalogue, runOf } from './fixtures/questions.ts';
-import { findTooHigh } from './nesting.ts';
-import { openPolicies } from './policies.ts';
-import { decide } from './run-decision.ts';
+import { evaluateAdmissionPolicy } from './admission-decision.ts';
+import { checkPolicy } from './policy-findings.ts';
+import { loadCatalog, buildRunRequest } from './fixtures/policy-requests.ts';
+import { findExcessiveNesting } from './nesting.ts';
+import { compilePolicies } from './compiled-policies.ts';
+import { evaluateRunPolicy } from './run-decision.ts';
 
-const join = (operator: string, term: string) => (count: number) =>
+const buildChain = (operator: string, term: string) => (count: number) =>
   Array.from({ length: count }, () => term).join(operator);
-const wrap = (before: string, middle: string, after: string) => (count: number) =>
+const buildNesting = (before: string, middle: string, after: string) => (count: number) =>
   `${before.repeat(count)}${middle}${after.repeat(count)}`;
 
 /** Conditions that grow: what a policy of `count` of them says is `true`. */
 const GROWING: Readonly<Record<string, (count: number) => string>> = {
-  brackets: wrap('(', 'true', ')'),
-  '&&': join(' && ', 'true'),
-  '||': join(' || ', 'true'),
-  '+': (count) => `${join(' + ', '1')(count)} > 0`,
-  '*': (count) => `${join(' * ', '1')(count)} > 0`,
-  sets: (count) => `!(${wrap('[', '1', ']')(count)} == [])`,
-  records: (count) => `${wrap('{a: ', '1', '}')(count)} == ${wrap('{a: ', '1', '}')(count)}`,
-  if: wrap('if true then ', 'true', ' else true'),
-  'if in if': wrap('if ', 'true', ' then true else true'),
-  negations: wrap('!(!(', 'true', '))'),
-  members: (count) => `${wrap('{a: ', 'true', '}')(count)}${'.a'.repeat(count)}`,
+  brackets: buildNesting('(', 'true', ')'),
+  '&&': buildChain(' && ', 'true'),
+  '||': buildChain(' || ', 'true'),
+  '+': (count) => `${buildChain(' + ', '1')(count)} > 0`,
+  '*': (count) => `${buildChain(' * ', '1')(count)} > 0`,
+  sets: (count) => `!(${buildNesting('[', '1', ']')(count)} == [])`,
+  records: (count) =>
+    `${buildNesting('{a: ', '1', '}')(count)} == ${buildNesting('{a: ', '1', '}')(count)}`,
+  if: buildNesting('if true then ', 'true', ' else true'),
+  'if in if': buildNesting('if ', 'true', ' then true else true'),
+  negations: buildNesting('!(!(', 'true', '))'),
+  members: (count) => `${buildNesting('{a: ', 'true', '}')(count)}${'.a'.repeat(count)}`,
   calls: (count) => `[1]${'.contains(1)'.repeat(count)}`,
-  clauses: wrap('true } when { ', 'true', ''),
-  'unknown sides': (count) => join(' || ', 'context.hour > 1')(count),
+  clauses: buildNesting('true } when { ', 'true', ''),
+  'unknown sides': (count) => buildChain(' || ', 'context.hour > 1')(count),
 };
 
-const policyOf = (condition: string): string =>
+const buildPolicyText = (condition: string): string =>
   `permit (principal, action, resource) when { ${condition} };`;
 
-const isPassed = (condition: string): boolean => findTooHigh(policyOf(condition)) === undefined;
+const isAccepted = (condition: string): boolean =>
+  findExcessiveNesting(buildPolicyText(condition)) === undefined;
 
-const tallest = (grow: (count: number) => string): number => {
+const findTallest = (grow: (count: number) => string): number => {
   let count = 1;
-  while (count < 200 && isPassed(grow(count + 1))) count += 1;
+  while (count < 200 && isAccepted(grow(count + 1))) count += 1;
   return count;
 };
 
 describe.each(Object.entries(GROWING))('a policy that grows by %s', (_, grow) => {
   test('is refused where it grows further than it may', () => {
-    expect(tallest(grow)).toBeLessThan(60);
-    const { faults } = judgePolicy({ name: 'any', cedar: policyOf(grow(2_000)) });
+    expect(findTallest(grow)).toBeLessThan(60);
+    const { faults } = checkPolicy({ name: 'any', cedar: buildPolicyText(grow(2_000)) });
     expect(faults.map(({ got }) => got)).toEqual(['a policy nested or chained further']);
   });
 
   test('as far as it may leaves Cedar alive', async () => {
-    const cedar = policyOf(grow(tallest(grow)));
-    const policies = openPolicies([
+    const cedar = buildPolicyText(grow(findTallest(grow)));
+    const policies = compilePolicies([
       { name: 'tall', cedar },
-      { name: 'any', cedar: policyOf('true') },
+      { name: 'any', cedar: buildPolicyText('true') },
     ]);
-    const parts = { policies, loadCatalogue };
-    const { outcome, reasons } = await decide(parts, runOf());
+    const parts = { policies, loadCatalogue: loadCatalog };
+    const { outcome, reasons } = await evaluateRunPolicy(parts, buildRunRequest());
     expect([outcome, ...reasons].join()).toMatch(/^allow|TaskPolicy tall is invalid/);
-    expect(['allow', 'deny']).toContain((await decideAtAdmission(parts, runOf())).outcome);
+    expect(['allow', 'deny']).toContain(
+      (await evaluateAdmissionPolicy(parts, buildRunRequest())).outcome,
+    );
   });
 });
 
 describe('what grows without nesting', () => {
   test.each([
-    ['a long set', `[${join(', ', '"abc"')(8_000)}].contains(context.action)`],
-    ['a long set of members', `[${join(', ', 'context.role')(4_000)}].contains("a")`],
+    ['a long set', `[${buildChain(', ', '"abc"')(8_000)}].contains(context.action)`],
+    ['a long set of members', `[${buildChain(', ', 'context.role')(4_000)}].contains("a")`],
     ['a long name', `principal is ${'a::'.repeat(20_000)}B`],
-    ['brackets beside each other', join(' && ', `(${join(' && ', 'true')(20)})`)(20)],
+    ['brackets beside each other', buildChain(' && ', `(${buildChain(' && ', 'true')(20)})`)(20)],
     ['brackets in a string', `context.role == "${'('.repeat(1_000)}"`],
   ])('may, as %s does', (_, condition) => {
-    expect(isPassed(condition)).toBe(true);
-    judgePolicy({ name: 'any', cedar: policyOf(condition) });
-    expect(judgePolicy({ name: 'any', cedar: policyOf('true') }).faults).toEqual([]);
+    expect(isAccepted(condition)).toBe(true);
+    checkPolicy({ name: 'any', cedar: buildPolicyText(condition) });
+    expect(checkPolicy({ name: 'any', cedar: buildPolicyText('true') }).faults).toEqual([]);
   });
 
   test('may, as sixty policies do', () => {
-    const cedar = policyOf(join(' && ', 'true')(30)).repeat(60);
-    expect(judgePolicy({ name: 'any', cedar }).faults).toEqual([]);
+    const cedar = buildPolicyText(buildChain(' && ', 'true')(30)).repeat(60);
+    expect(checkPolicy({ name: 'any', cedar }).faults).toEqual([]);
   });
 });

@@ -9,7 +9,7 @@ export const MAX_HEIGHT = 48;
 const TOKEN = /"(?:[^"\\]|\\[^])*"|&&|\|\||[-+*!.,;()[\]{}]|\b(?:if|when|unless)\b/g;
 
 /** What stands in one pair of brackets, since its last comma. */
-type Level = {
+type BracketLevel = {
   /** Operators, and the longest run of members, calls and indices among them. */
   chain: number;
   links: number;
@@ -20,14 +20,14 @@ type Level = {
   done: number;
 };
 
-const newLevel = (): Level => ({ chain: 0, links: 0, longest: 0, tallest: 0, done: 0 });
+const createLevel = (): BracketLevel => ({ chain: 0, links: 0, longest: 0, tallest: 0, done: 0 });
 
-const heightOf = ({ chain, longest, tallest, done }: Level): number =>
+const computeHeight = ({ chain, longest, tallest, done }: BracketLevel): number =>
   Math.max(done, chain + longest + tallest + 1);
 
 /** The height of a level, in which what is open is so high. */
-const heightAround = (inner: number, level: Level): number =>
-  heightOf({ ...level, tallest: Math.max(level.tallest, inner) });
+const computeHeightAround = (inner: number, level: BracketLevel): number =>
+  computeHeight({ ...level, tallest: Math.max(level.tallest, inner) });
 
 /**
  * Finds the first place of a text without comments where its syntax tree may be higher than
@@ -35,39 +35,40 @@ const heightAround = (inner: number, level: Level): number =>
  *
  * @returns its offset, if there is one
  */
-export const findTooHigh = (text: string): number | undefined => {
-  const levels = [newLevel()];
+export const findExcessiveNesting = (text: string): number | undefined => {
+  const levels = [createLevel()];
   for (const { 0: token, index } of text.matchAll(TOKEN)) {
-    take(token, levels);
-    if (levels.reduceRight(heightAround, 0) > MAX_HEIGHT) return index;
+    applyToken(token, levels);
+    if (levels.reduceRight(computeHeightAround, 0) > MAX_HEIGHT) return index;
   }
   return undefined;
 };
 
-const take = (token: string, levels: Level[]): void => {
-  const level = levels.at(-1) ?? newLevel();
+const applyToken = (token: string, levels: BracketLevel[]): void => {
+  const level = levels.at(-1) ?? createLevel();
   if (token.startsWith('"')) return;
-  if ('([{.'.includes(token)) link(level);
-  if ('([{'.includes(token)) levels.push(newLevel());
-  else if (')]}'.includes(token)) close(levels);
-  else if (token === ',') levels[levels.length - 1] = { ...newLevel(), done: heightOf(level) };
-  else if (token === ';' && levels.length === 1) levels[0] = newLevel();
-  else if (token !== '.') operate(level);
+  if ('([{.'.includes(token)) addLink(level);
+  if ('([{'.includes(token)) levels.push(createLevel());
+  else if (')]}'.includes(token)) closeBracket(levels);
+  else if (token === ',')
+    levels[levels.length - 1] = { ...createLevel(), done: computeHeight(level) };
+  else if (token === ';' && levels.length === 1) levels[0] = createLevel();
+  else if (token !== '.') addOperator(level);
 };
 
-const link = (level: Level): void => {
+const addLink = (level: BracketLevel): void => {
   level.links += 1;
   level.longest = Math.max(level.longest, level.links);
 };
 
-const operate = (level: Level): void => {
+const addOperator = (level: BracketLevel): void => {
   level.chain += 1;
   level.links = 0;
 };
 
-const close = (levels: Level[]): void => {
+const closeBracket = (levels: BracketLevel[]): void => {
   const closed = levels.length > 1 ? levels.pop() : undefined;
   const level = levels.at(-1);
   if (closed === undefined || level === undefined) return;
-  level.tallest = Math.max(level.tallest, heightOf(closed));
+  level.tallest = Math.max(level.tallest, computeHeight(closed));
 };

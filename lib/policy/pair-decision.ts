@@ -1,15 +1,15 @@
-import type { LoadCatalogue } from '../catalogue/catalogue.ts';
+import type { LoadCatalog } from '../catalog/catalog.ts';
 import type { Task } from '../contract/task.ts';
-import { describeFault } from '../reading/fault.ts';
+import { formatFieldError } from '../schema/field-error.ts';
 import { expandPairs, type Pair } from '../task/pairs.ts';
-import type { Decision } from './decision.ts';
-import type { CompiledPolicies } from './policies.ts';
-import { judgeTogether, type Verdict } from './verdicts.ts';
+import type { PolicyDecision } from './decision.ts';
+import type { CompiledPolicies } from './compiled-policies.ts';
+import { combineResults, type PairResult } from './pair-results.ts';
 
 /** What a decision needs beside its question. */
-export type DecisionParts = {
+export type EvaluationDeps = {
   readonly policies: CompiledPolicies;
-  readonly loadCatalogue: LoadCatalogue;
+  readonly loadCatalog: LoadCatalog;
   /** Told how many pairs are about to be judged, which takes time; what it throws ends the decision. */
   readonly admit?: (pairs: number) => void;
 };
@@ -19,16 +19,16 @@ export type DecisionParts = {
  *
  * @param openJudge called only where there is something to judge
  */
-export const decidePairs = async (
-  { policies, loadCatalogue, admit }: DecisionParts,
+export const evaluatePairs = async (
+  { policies, loadCatalog, admit }: EvaluationDeps,
   task: Task,
-  openJudge: () => (pair: Pair) => Verdict,
-): Promise<Decision> => {
+  openJudge: () => (pair: Pair) => PairResult,
+): Promise<PolicyDecision> => {
   const { blockers, version } = policies;
   if (blockers.length > 0) return { outcome: 'deny', policies: [], reasons: blockers, version };
-  const pairs = await expandPairs(task, loadCatalogue);
+  const pairs = await expandPairs(task, loadCatalog);
   if (pairs.ok) admit?.(pairs.value.length);
   return pairs.ok
-    ? judgeTogether(pairs.value.map(openJudge()), version)
-    : { outcome: 'deny', policies: [], reasons: pairs.faults.map(describeFault), version };
+    ? combineResults(pairs.value.map(openJudge()), version)
+    : { outcome: 'deny', policies: [], reasons: pairs.faults.map(formatFieldError), version };
 };

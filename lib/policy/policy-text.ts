@@ -1,10 +1,10 @@
-import type { PolicyText } from './findings.ts';
+import type { PolicyText } from './policy-findings.ts';
 
 /**
  * The text of a TaskPolicy as the API server tells it. One without text is nobody's permission: the
  * empty text is for the compiler to judge.
  */
-export const policyTextOf = ({
+export const toPolicyText = ({
   metadata: { name },
   spec,
 }: {

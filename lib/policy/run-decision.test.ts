@@ -1,27 +1,35 @@
 import { describe, expect, test } from '@jest/globals';
-import { reading, runOf, taskOf, loadCatalogue } from './fixtures/questions.ts';
-import type { Decision, RunQuestion } from './decision.ts';
-import { openPolicies } from './policies.ts';
-import { decide } from './run-decision.ts';
+import {
+  buildReadStatement,
+  buildRunRequest,
+  buildReportTask,
+  loadCatalog,
+} from './fixtures/policy-requests.ts';
+import type { PolicyDecision, RunPolicyRequest } from './decision.ts';
+import { compilePolicies } from './compiled-policies.ts';
+import { evaluateRunPolicy } from './run-decision.ts';
 
 type Texts = Readonly<Record<string, string>>;
 
-const open = (texts: Texts) =>
-  openPolicies(Object.entries(texts).map(([name, cedar]) => ({ name, cedar })));
+const compileTexts = (texts: Texts) =>
+  compilePolicies(Object.entries(texts).map(([name, cedar]) => ({ name, cedar })));
 
-const decideBy = (texts: Texts, changes: Partial<RunQuestion> = {}): Promise<Decision> =>
-  decide({ policies: open(texts), loadCatalogue }, runOf(changes));
+const evaluateTexts = (
+  texts: Texts,
+  changes: Partial<RunPolicyRequest> = {},
+): Promise<PolicyDecision> =>
+  evaluateRunPolicy({ policies: compileTexts(texts), loadCatalog }, buildRunRequest(changes));
 
-const permit = (condition = 'true'): string =>
+const buildPermit = (condition = 'true'): string =>
   `permit (principal, action, resource) when { ${condition} };`;
-const forbid = (condition: string): string =>
+const buildForbid = (condition: string): string =>
   `forbid (principal, action, resource) when { ${condition} };`;
 
 const OBJECTS = 'arn:aws:s3:::acme-data/reports/*';
 
 describe('a run', () => {
   test('is denied where there is no policy at all', async () => {
-    expect(await decideBy({})).toMatchObject({
+    expect(await evaluateTexts({})).toMatchObject({
       outcome: 'deny',
       policies: [],
       reasons: [`s3:GetObject on ${OBJECTS}: no policy permits it`],
@@ -30,7 +38,9 @@ describe('a run', () => {
 
   test('is allowed by the policies that permit it, in the order of their ids', async () => {
     const named = '@id("named") permit (principal, action, resource);';
-    expect(await decideBy({ b: permit(), a: `${permit('false')}${named}` })).toMatchObject({
+    expect(
+      await evaluateTexts({ b: buildPermit(), a: `${buildPermit('false')}${named}` }),
+    ).toMatchObject({
       outcome: 'allow',
       policies: ['a/named', 'b/0'],
       reasons: ['permitted by a/named, b/0'],
@@ -38,7 +48,9 @@ describe('a run', () => {
   });
 
   test('is denied by one forbid, whatever permits it', async () => {
-    expect(await decideBy({ a: permit(), b: forbid('context.role like "*"') })).toMatchObject({
+    expect(
+      await evaluateTexts({ a: buildPermit(), b: buildForbid('context.role like "*"') }),
+    ).toMatchObject({
       outcome: 'deny',
       policies: ['b/0'],
       reasons: [`s3:GetObject on ${OBJECTS}: forbidden by b/0`],
@@ -46,10 +58,10 @@ describe('a run', () => {
   });
 
   test.each([
-    ['forbid', forbid('context.lifetimeSeconds * 9223372036854775807 > 0')],
-    ['permit', permit('context.lifetimeSeconds * 9223372036854775807 > 0')],
+    ['forbid', buildForbid('context.lifetimeSeconds * 9223372036854775807 > 0')],
+    ['permit', buildPermit('context.lifetimeSeconds * 9223372036854775807 > 0')],
   ])('is denied by a %s that fails in evaluation', async (_, failing) => {
-    expect(await decideBy({ a: permit(), b: failing })).toMatchObject({
+    expect(await evaluateTexts({ a: buildPermit(), b: failing })).toMatchObject({
       outcome: 'deny',
       policies: ['b/0'],
       reasons: [`s3:GetObject on ${OBJECTS}: b/0 failed in evaluation`],
@@ -57,42 +69,47 @@ describe('a run', () => {
   });
 
   test('is denied while one TaskPolicy is invalid, which is named', async () => {
-    const decision = await decideBy({ a: permit(), b: forbid('context.nothere == 1') });
+    const decision = await evaluateTexts({
+      a: buildPermit(),
+      b: buildForbid('context.nothere == 1'),
+    });
     expect(decision).toMatchObject({ outcome: 'deny', policies: [] });
     expect(decision.reasons.join()).toContain('TaskPolicy b is invalid');
   });
 
   test('is denied where two TaskPolicies have one name: one of them would be lost', async () => {
     const both = [
-      { name: 'a', cedar: forbid('true') },
-      { name: 'a', cedar: permit() },
+      { name: 'a', cedar: buildForbid('true') },
+      { name: 'a', cedar: buildPermit() },
     ];
-    const { outcome, reasons } = await decide(
-      { policies: openPolicies(both), loadCatalogue },
-      runOf(),
+    const { outcome, reasons } = await evaluateRunPolicy(
+      { policies: compilePolicies(both), loadCatalog },
+      buildRunRequest(),
     );
     expect([outcome, ...reasons].join()).toContain('deny,two TaskPolicies are called a');
   });
 
   test('is denied where there are more policies than can be decided by', async () => {
-    const cedar = permit().repeat(64);
+    const cedar = buildPermit().repeat(64);
     const many = Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`${index}`, cedar]));
-    const { outcome, reasons } = await decideBy(many);
+    const { outcome, reasons } = await evaluateTexts(many);
     expect([outcome, ...reasons].join()).toContain('deny,1088 policies stand');
   });
 
   test('is judged only where whoever answers for the time admits so many pairs', async () => {
-    const policies = open({ a: permit() });
+    const policies = compileTexts({ a: buildPermit() });
     const admit = (pairs: number): void => {
       throw new Error(`${pairs} are too many`);
     };
-    const decision = decide({ policies, loadCatalogue, admit }, runOf({}));
+    const decision = evaluateRunPolicy({ policies, loadCatalog, admit }, buildRunRequest({}));
     await expect(decision).rejects.toThrow('1 are too many');
   });
 
   test('is denied where the catalogue does not know an action', async () => {
     const allow = [{ actions: ['s3:GetObject', 's3:Fly'], resources: [OBJECTS] }];
-    expect(await decideBy({ a: permit() }, { task: taskOf({ allow }) })).toMatchObject({
+    expect(
+      await evaluateTexts({ a: buildPermit() }, { task: buildReportTask({ allow }) }),
+    ).toMatchObject({
       outcome: 'deny',
       reasons: ['allow[0].actions[1]: expected an action that exists, got "s3:Fly"'],
     });
@@ -100,8 +117,11 @@ describe('a run', () => {
 
   test('is denied where one pair of many is, and only what was denied is told', async () => {
     const allow = [{ actions: ['s3:GetObject', 's3:PutObject*'], resources: [OBJECTS] }];
-    const reads = permit('["Read", "List"].containsAll(context.accessLevels)');
-    const { outcome, reasons } = await decideBy({ a: reads }, { task: taskOf({ allow }) });
+    const reads = buildPermit('["Read", "List"].containsAll(context.accessLevels)');
+    const { outcome, reasons } = await evaluateTexts(
+      { a: reads },
+      { task: buildReportTask({ allow }) },
+    );
     expect(outcome).toBe('deny');
     expect(reasons.join()).toMatch(
       /^s3:PutObject, (s3:\w+, ){2}s3:\w+ and \d more on .*: no policy permits it$/,
@@ -110,14 +130,17 @@ describe('a run', () => {
 
   test('tells eight reasons, and how many more there are', async () => {
     const resources = Array.from({ length: 11 }, (_, index) => `arn:aws:s3:::acme-${index}/*`);
-    const { reasons } = await decideBy({}, { task: taskOf({ allow: [reading(...resources)] }) });
+    const { reasons } = await evaluateTexts(
+      {},
+      { task: buildReportTask({ allow: [buildReadStatement(...resources)] }) },
+    );
     expect(reasons).toHaveLength(9);
     expect(reasons.at(-1)).toBe('and 3 reasons more');
   });
 });
 
 describe('policy sees', () => {
-  test.each<[string, string, Partial<RunQuestion>]>([
+  test.each<[string, string, Partial<RunPolicyRequest>]>([
     ['the namespace', 'principal in Namespace::"research"', {}],
     ['the namespace by name', 'principal.namespace.name == "research"', {}],
     ['the workload', 'principal == Workload::"research/reporter"', {}],
@@ -126,14 +149,14 @@ describe('policy sees', () => {
     ['the role', 'context.role == "arn:aws:iam::111122223333:role/agent-reports"', {}],
     ['the lifetime', 'context.lifetimeSeconds == 600', {}],
     ['the delivery', 'context.delivery == "vend"', {}],
-    ['the binding', 'context.bind == "podIP"', { bind: 'podIP' }],
+    ['the binding', 'context.bind == "podIP"', { sourceRestriction: 'podIP' }],
     ['the action', 'context.action == "s3:GetObject"', {}],
     ['its access levels', 'context.accessLevels == ["Read"]', {}],
     [
       'the resource',
       'context.resource == "arn:aws:s3:::acme-data/a"',
       {
-        task: taskOf({ allow: [reading('arn:aws:s3:::acme-data/a')] }),
+        task: buildReportTask({ allow: [buildReadStatement('arn:aws:s3:::acme-data/a')] }),
       },
     ],
     ['no purpose', '!(context has purpose)', {}],
@@ -152,23 +175,25 @@ describe('policy sees', () => {
     [
       'the weekday on a Sunday',
       'context.weekday == "Sunday"',
-      { at: Date.UTC(2026, 0, 4, 23, 59) },
+      { atMs: Date.UTC(2026, 0, 4, 23, 59) },
     ],
   ])('%s', async (_, condition, changes) => {
-    expect((await decideBy({ a: permit(condition) }, changes)).outcome).toBe('allow');
+    expect((await evaluateTexts({ a: buildPermit(condition) }, changes)).outcome).toBe('allow');
   });
 
   test('labels of the namespace', async () => {
     const condition =
       'principal.namespace.hasTag("a/b") && principal.namespace.getTag("a/b") == "c"';
-    const principal = { ...runOf().principal, namespaceLabels: { 'a/b': 'c' } };
-    expect((await decideBy({ a: permit(condition) }, { principal })).outcome).toBe('allow');
-    expect((await decideBy({ a: permit(condition) })).outcome).toBe('deny');
+    const principal = { ...buildRunRequest().principal, namespaceLabels: { 'a/b': 'c' } };
+    expect((await evaluateTexts({ a: buildPermit(condition) }, { principal })).outcome).toBe(
+      'allow',
+    );
+    expect((await evaluateTexts({ a: buildPermit(condition) })).outcome).toBe('deny');
   });
 
   test('params, and the resource with them in their places; reasons never hold them', async () => {
-    const task = taskOf({
-      allow: [reading('arn:aws:s3:::acme-data/{customer}/*')],
+    const task = buildReportTask({
+      allow: [buildReadStatement('arn:aws:s3:::acme-data/{customer}/*')],
       params: { customer: { pattern: '.*', maxLength: 64 } },
     });
     const byParam =
@@ -176,7 +201,7 @@ describe('policy sees', () => {
     const byResource = 'context.resource like "arn:aws:s3:::acme-data/acme/*"';
     for (const condition of [byParam, byResource]) {
       const decideOf = (customer: string) =>
-        decideBy({ a: permit(condition) }, { task, params: { customer } });
+        evaluateTexts({ a: buildPermit(condition) }, { task, params: { customer } });
       expect((await decideOf('acme')).outcome).toBe('allow');
       const { outcome, reasons } = await decideOf('secret-inc');
       expect([outcome, ...reasons].join()).toBe(
@@ -186,17 +211,19 @@ describe('policy sees', () => {
   });
 
   test('no param that is not bound: that is a bug, and no decision', async () => {
-    const task = taskOf({ allow: [reading('arn:aws:s3:::acme-data/{customer}/*')] });
-    await expect(decideBy({ a: permit() }, { task })).rejects.toThrow('has no value');
+    const task = buildReportTask({
+      allow: [buildReadStatement('arn:aws:s3:::acme-data/{customer}/*')],
+    });
+    await expect(evaluateTexts({ a: buildPermit() }, { task })).rejects.toThrow('has no value');
   });
 });
 
 describe('the version of policies', () => {
   const policies = [
-    { name: 'a', cedar: permit() },
-    { name: 'b', cedar: permit() },
+    { name: 'a', cedar: buildPermit() },
+    { name: 'b', cedar: buildPermit() },
   ];
-  const [{ version }, turned] = [openPolicies(policies), openPolicies(policies.toReversed())];
+  const [{ version }, turned] = [compilePolicies(policies), compilePolicies(policies.toReversed())];
 
   test('is the same for the same policies in whatever order', () => {
     expect(version).toMatch(/^[0-9a-f]{64}$/);
@@ -204,7 +231,9 @@ describe('the version of policies', () => {
   });
 
   test('stands in each decision', async () => {
-    expect((await decide({ policies: turned, loadCatalogue }, runOf())).version).toBe(version);
+    expect(
+      (await evaluateRunPolicy({ policies: turned, loadCatalog }, buildRunRequest())).version,
+    ).toBe(version);
   });
 
   test('changes with a name, a text and a comment', () => {
@@ -212,17 +241,22 @@ describe('the version of policies', () => {
     const others = [
       [first],
       [first, { ...second, name: 'c' }],
-      [first, { ...second, cedar: permit('false') }],
+      [first, { ...second, cedar: buildPermit('false') }],
       [first, { ...second, cedar: `// \n${second.cedar}` }],
-    ].map((set) => openPolicies(set).version);
+    ].map((set) => compilePolicies(set).version);
     expect(new Set([version, ...others]).size).toBe(5);
   });
 
   test('decides by its own policies, however sets take turns', async () => {
-    const [yes, no] = [open({ a: permit() }), open({ a: permit('false') })];
+    const [yes, no] = [
+      compileTexts({ a: buildPermit() }),
+      compileTexts({ a: buildPermit('false') }),
+    ];
     const outcomes: string[] = [];
     for (const each of [yes, no, yes, no, no, yes]) {
-      outcomes.push((await decide({ policies: each, loadCatalogue }, runOf())).outcome);
+      outcomes.push(
+        (await evaluateRunPolicy({ policies: each, loadCatalog }, buildRunRequest())).outcome,
+      );
     }
     expect(outcomes).toEqual(['allow', 'deny', 'allow', 'deny', 'deny', 'allow']);
   });

@@ -1,21 +1,21 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import type { Finding } from './source.ts';
+import type { PolicyFinding } from './policy-source.ts';
 import {
-  attributeOfContext,
-  childrenOf,
-  comparisonOfResource,
-  operand,
-  partsOf,
-  presenceInContext,
-  type Comparison,
+  getContextAttribute,
+  listChildren,
+  getResourceComparison,
+  getOperand,
+  splitExpression,
+  getContextPresence,
+  type ResourceComparison,
   type Expr,
-} from './syntax.ts';
+} from './cedar-syntax.ts';
 
 /** The way to write it instead, and what it is. */
 type Advice = { readonly expected: string; readonly got: string };
 
 /** Where an expression stands: a yes needs it, or why a wider pattern could escape it. */
-type Place = 'needed' | keyof typeof ESCAPES;
+type ExpressionPosition = 'needed' | keyof typeof ESCAPES;
 
 const ESCAPES = {
   when: {
@@ -70,14 +70,14 @@ const ADVICE = {
 } as const satisfies Record<string, Advice>;
 
 /** How each word is written where it means what it says; anything in quotes is read over. */
-const WORDS = {
+const RESERVED_WORDS = {
   resource:
     /\bcontext\s*(?:\.\s*resource\b|\[\s*"resource"\s*\]|has\s+resource\b)|"(?:[^"\\]|\\[^])*"/g,
   context: /\bcontext\b(?!\s*(?:[.[]|has\b))|"(?:[^"\\]|\\[^])*"/g,
   unknown: /\bunknown\b|"(?:[^"\\]|\\[^])*"/g,
 } as const;
 
-type Word = keyof typeof WORDS;
+type ReservedWord = keyof typeof RESERVED_WORDS;
 
 /**
  * Finds every use of `context.resource` where a policy could say yes to a declared pattern and no to
@@ -88,67 +88,69 @@ type Word = keyof typeof WORDS;
  *
  * @param text the policy's own, without comments
  */
-export const findUnsound = (policy: PolicyJson, text: string): readonly Finding[] => {
-  const found: Finding[] = [];
+export const findUnsoundUses = (policy: PolicyJson, text: string): readonly PolicyFinding[] => {
+  const found: PolicyFinding[] = [];
   const unmet = {
-    resource: offsetsOf('resource', text),
-    context: offsetsOf('context', text),
-    unknown: offsetsOf('unknown', text),
+    resource: findOffsets('resource', text),
+    context: findOffsets('context', text),
+    unknown: findOffsets('unknown', text),
   };
-  const meet = (word: Word, advice?: Advice): void => {
+  const meet = (word: ReservedWord, advice?: Advice): void => {
     const offset = unmet[word].shift() ?? 0;
     if (advice !== undefined) found.push({ offset, ...advice });
   };
-  for (const { kind, body } of policy.conditions) walk(body, placeOf(policy, kind), meet);
+  for (const { kind, body } of policy.conditions)
+    walkExpression(body, getPosition(policy, kind), meet);
   return found;
 };
 
-const offsetsOf = (word: Word, text: string): number[] =>
-  [...text.matchAll(WORDS[word])].flatMap(({ 0: match, index }) =>
+const findOffsets = (word: ReservedWord, text: string): number[] =>
+  [...text.matchAll(RESERVED_WORDS[word])].flatMap(({ 0: match, index }) =>
     match.startsWith('"') ? [] : [index],
   );
 
-type Meet = (word: Word, advice?: Advice) => void;
+type ReportUse = (word: ReservedWord, advice?: Advice) => void;
 
-const placeOf = ({ effect }: PolicyJson, kind: 'when' | 'unless'): Place => {
+const getPosition = ({ effect }: PolicyJson, kind: 'when' | 'unless'): ExpressionPosition => {
   if (effect === 'permit') return kind === 'when' ? 'needed' : 'unless';
   return kind === 'unless' ? 'needed' : 'when';
 };
 
-const walk = (expr: Expr, place: Place, meet: Meet): void => {
-  const comparison = place === 'needed' ? comparisonOfResource(expr) : undefined;
+const walkExpression = (expr: Expr, place: ExpressionPosition, meet: ReportUse): void => {
+  const comparison = place === 'needed' ? getResourceComparison(expr) : undefined;
   if (comparison !== undefined) {
-    meet('resource', judgeComparison(comparison));
-    const right = operand(expr, '==', 'right');
-    if (right !== undefined) walk(right as Expr, 'operand', meet);
-  } else if (!meetWord(expr, place, meet)) {
-    const inner = placeInside(expr, place);
-    for (const child of childrenOf(expr)) walk(child, inner, meet);
+    meet('resource', checkComparison(comparison));
+    const right = getOperand(expr, '==', 'right');
+    if (right !== undefined) walkExpression(right as Expr, 'operand', meet);
+  } else if (!reportWord(expr, place, meet)) {
+    const inner = getInnerPosition(expr, place);
+    for (const child of listChildren(expr)) walkExpression(child, inner, meet);
   }
 };
 
 /** @returns whether nothing of the expression is left to walk */
-const meetWord = (expr: Expr, place: Place, meet: Meet): boolean => {
-  const [operator, operands] = partsOf(expr);
-  const attribute = attributeOfContext(expr);
-  const presence = presenceInContext(expr);
-  if (attribute === 'resource') meet('resource', ESCAPES[judgedAs(place)]);
+const reportWord = (expr: Expr, place: ExpressionPosition, meet: ReportUse): boolean => {
+  const [operator, operands] = splitExpression(expr);
+  const attribute = getContextAttribute(expr);
+  const presence = getContextPresence(expr);
+  if (attribute === 'resource') meet('resource', ESCAPES[toEscape(place)]);
   if (presence === 'resource') meet('resource', ADVICE.presence);
   if (operator === 'Var' && operands === 'context') meet('context', ADVICE.context);
   if (operator === 'unknown') meet('unknown', ADVICE.unknown);
   return attribute !== undefined || presence !== undefined;
 };
 
-const judgedAs = (place: Place): keyof typeof ESCAPES => (place === 'needed' ? 'operand' : place);
+const toEscape = (place: ExpressionPosition): keyof typeof ESCAPES =>
+  place === 'needed' ? 'operand' : place;
 
-const placeInside = (expr: Expr, place: Place): Place => {
-  const [operator] = partsOf(expr);
+const getInnerPosition = (expr: Expr, place: ExpressionPosition): ExpressionPosition => {
+  const [operator] = splitExpression(expr);
   if (place !== 'needed' || operator === '&&' || operator === '||') return place;
   if (operator === '!' || operator === '!=') return 'negated';
   return operator === 'if-then-else' ? 'conditional' : 'operand';
 };
 
-const judgeComparison = (comparison: Comparison): Advice | undefined => {
+const checkComparison = (comparison: ResourceComparison): Advice | undefined => {
   if (comparison.kind === 'like') return comparison.isPlain ? undefined : ADVICE.pattern;
   if (comparison.literal === undefined) return ADVICE.literal;
   return /[*?]/.test(comparison.literal) ? ADVICE.wildcard : undefined;

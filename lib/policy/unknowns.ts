@@ -1,28 +1,28 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { patternsMeet } from '../catalogue/wildcards.ts';
+import { patternsOverlap } from '../schema/wildcard-patterns.ts';
 import {
-  comparisonOfResource,
+  getResourceComparison,
   mapChildren,
   mapConditions,
-  presenceInContext,
-  type Comparison,
+  getContextPresence,
+  type ResourceComparison,
   type Expr,
-} from './syntax.ts';
+} from './cedar-syntax.ts';
 
 /** Optional in the context: at admission not even their presence is known. */
 const OPTIONAL = ['user', 'purpose'];
 
-const unknown = (name: string): Expr => ({ unknown: [{ Value: name }] });
+const buildUnknown = (name: string): Expr => ({ unknown: [{ Value: name }] });
 
 /**
  * The policy with `context has user` and `context has purpose` as unknown as their values are. An
  * integer that JSON cannot say exactly is not known here either.
  */
-export const openConditions = (policy: PolicyJson): PolicyJson =>
+export const markUnknownConditions = (policy: PolicyJson): PolicyJson =>
   mapConditions(policy, function open(expr): Expr {
-    const attribute = presenceInContext(expr) ?? '';
-    if (OPTIONAL.includes(attribute)) return unknown(attribute);
-    return isInexact(expr['Value']) ? unknown('large numbers') : mapChildren(expr, open);
+    const attribute = getContextPresence(expr) ?? '';
+    if (OPTIONAL.includes(attribute)) return buildUnknown(attribute);
+    return isInexact(expr['Value']) ? buildUnknown('large numbers') : mapChildren(expr, open);
   });
 
 const isInexact = (value: unknown): boolean =>
@@ -36,20 +36,22 @@ const isInexact = (value: unknown): boolean =>
  */
 export const foldResource = (policy: PolicyJson, resource: string): PolicyJson =>
   mapConditions(policy, function fold(expr): Expr {
-    const comparison = comparisonOfResource(expr);
+    const comparison = getResourceComparison(expr);
     return comparison === undefined
       ? mapChildren(expr, fold)
-      : (answerFor(comparison, resource) ?? unknown('params'));
+      : (foldComparison(comparison, resource) ?? buildUnknown('params'));
   });
 
 /** Characters for what may not match a wildcard: `*` and `?` of a declared pattern, and a place. */
-const [STAR, MARK, PLACE] = ['\u0001', '\u0002', '\u0003'];
+const [STAR, MARK, PLACEHOLDER] = ['\u0001', '\u0002', '\u0003'];
 
-const answerFor = (comparison: Comparison, resource: string): Expr | undefined => {
+const foldComparison = (comparison: ResourceComparison, resource: string): Expr | undefined => {
   const pattern = comparison.kind === 'like' ? comparison.pattern : (comparison.literal ?? '');
   const literal = resource.replaceAll('*', STAR).replaceAll('?', MARK);
-  if (!patternsMeet(literal.replace(PLACES, '*'), pattern)) return { Value: false };
-  return patternsMeet(literal.replace(PLACES, PLACE), pattern) ? { Value: true } : undefined;
+  if (!patternsOverlap(literal.replace(PLACEHOLDERS, '*'), pattern)) return { Value: false };
+  return patternsOverlap(literal.replace(PLACEHOLDERS, PLACEHOLDER), pattern)
+    ? { Value: true }
+    : undefined;
 };
 
-const PLACES = /\{[^{}]*\}/g;
+const PLACEHOLDERS = /\{[^{}]*\}/g;

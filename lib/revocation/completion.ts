@@ -1,4 +1,4 @@
-import type { Revocation, RevocationSpec, RunEnd } from '../contract/authority.ts';
+import type { Revocation, RevocationSpec, RunEnd } from '../contract/authority-api.ts';
 
 /**
  * The Revocation by which an authority tells that a run has ended. Its name is derived from the run,
@@ -7,7 +7,7 @@ import type { Revocation, RevocationSpec, RunEnd } from '../contract/authority.t
  * @param run as an authority made it: its characters may stand in a name of Kubernetes
  * @param by the authority's own name at the API server
  */
-export const completionOf = ({
+export const buildCompletion = ({
   run,
   end,
   by,

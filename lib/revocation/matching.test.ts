@@ -1,18 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import type { RevocationSpec } from '../contract/authority.ts';
-import { NOON, revocation } from './fixtures/revocations.ts';
-import { indexRevocations, isInForce, matches, type RunFacts } from './matching.ts';
+import type { RevocationSpec } from '../contract/authority-api.ts';
+import { NOON, buildRevocation } from './fixtures/revocation-objects.ts';
+import { indexRevocations, isInForce, matchesRun, type RevocationTarget } from './matching.ts';
 
-const wish: RunFacts = {
+const requestedRun: RevocationTarget = {
   namespace: 'research',
   serviceAccount: 'agent',
   pod: 'agent-0',
   podUid: 'u-0',
   task: 'summarize',
 };
-const run = { ...wish, run: 'r1' };
+const run = { ...requestedRun, run: 'r1' };
 const names = { namespace: 'research', serviceAccount: 'agent', task: 'summarize' };
 
 describe('a Revocation', () => {
@@ -37,14 +37,14 @@ describe('a Revocation', () => {
     ['of all', { all: true }, true],
   ];
   test.each(cases)('%s', (_, target, isMatch) => {
-    const one = revocation('one', target);
-    expect(matches(one, run)).toBe(isMatch);
+    const one = buildRevocation('one', target);
+    expect(matchesRun(one, run)).toBe(isMatch);
     expect(indexRevocations([one]).find(run, NOON)).toBe(isMatch ? one : undefined);
   });
 
   test('of a run touches no run that has not begun', () => {
-    const index = indexRevocations([revocation('one', { run: 'r1' })]);
-    expect(index.find(wish, NOON)).toBeUndefined();
+    const index = indexRevocations([buildRevocation('one', { run: 'r1' })]);
+    expect(index.find(requestedRun, NOON)).toBeUndefined();
   });
 
   test('is in force to its end, and for ever where it has none', () => {
@@ -55,9 +55,9 @@ describe('a Revocation', () => {
   });
 
   test('past its end keeps no new run from starting, and one beside it still does', () => {
-    const past = revocation('past', { all: true, until: new Date(NOON).toISOString() });
+    const past = buildRevocation('past', { all: true, until: new Date(NOON).toISOString() });
     expect(indexRevocations([past]).find(run, NOON + 1)).toBeUndefined();
-    const stands = revocation('stands', { all: true });
+    const stands = buildRevocation('stands', { all: true });
     expect(indexRevocations([past, stands]).find(run, NOON + 1)).toBe(stands);
   });
 });
@@ -73,7 +73,7 @@ test('looking up is the same as walking through all of them', () => {
     fc.record({ namespace: word }),
     fc.constant({ all: true }),
   );
-  const facts: fc.Arbitrary<RunFacts> = fc.record({
+  const facts: fc.Arbitrary<RevocationTarget> = fc.record({
     run: word,
     namespace: word,
     serviceAccount: word,
@@ -83,17 +83,21 @@ test('looking up is the same as walking through all of them', () => {
   });
   fc.assert(
     fc.property(fc.array(target, { maxLength: 6 }), facts, (targets, asked) => {
-      const all = targets.map((one, n) => revocation(`r${n}`, one));
+      const all = targets.map((one, n) => buildRevocation(`r${n}`, one));
       const found = indexRevocations(all).find(asked, NOON);
-      expect(found !== undefined).toBe(all.some((one) => matches(one, asked)));
-      if (found !== undefined) expect(matches(found, asked)).toBe(true);
+      expect(found !== undefined).toBe(all.some((one) => matchesRun(one, asked)));
+      if (found !== undefined) expect(matchesRun(found, asked)).toBe(true);
     }),
   );
 });
 
 describe('what a pod is told', () => {
   const told = (...targets: Partial<RevocationSpec>[]) =>
-    indexRevocations(targets.map((target, n) => revocation(`r${n}`, target))).forPod(run, NOON, []);
+    indexRevocations(targets.map((target, n) => buildRevocation(`r${n}`, target))).forPod(
+      run,
+      NOON,
+      [],
+    );
 
   test('is whatever names it, its account or its namespace, and nothing of others', () => {
     const names = told(
@@ -116,7 +120,7 @@ describe('what a pod is told', () => {
   });
 
   test('holds its own runs, and never who revoked', () => {
-    const own = [revocation('one', { run: 'r1' })];
+    const own = [buildRevocation('one', { run: 'r1' })];
     expect(indexRevocations(own).forPod(run, NOON, own)).toEqual([
       { name: 'one', run: 'r1', reason: 'incident 7' },
     ]);

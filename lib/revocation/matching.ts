@@ -1,7 +1,7 @@
-import type { Revocation, RevocationSpec, StreamedRevocation } from '../contract/authority.ts';
+import type { Revocation, RevocationSpec, StreamedRevocation } from '../contract/authority-api.ts';
 
 /** Whom a stream speaks to. */
-export type PodFacts = {
+export type PodTarget = {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly pod: string;
@@ -9,7 +9,7 @@ export type PodFacts = {
 };
 
 /** A run, or the wish for one (which has no `run` yet). */
-export type RunFacts = PodFacts & { readonly task: string; readonly run?: string };
+export type RevocationTarget = PodTarget & { readonly task: string; readonly run?: string };
 
 /**
  * Whether the Revocation touches what was issued, or would be, at `at` (milliseconds since the
@@ -19,40 +19,42 @@ export const isInForce = ({ until }: Pick<RevocationSpec, 'until'>, at: number):
   until === undefined || Date.parse(until) > at;
 
 /** Whether the Revocation names this run, whatever the time. */
-export const matches = ({ spec }: Pick<Revocation, 'spec'>, run: RunFacts): boolean =>
-  keysOfRun(run).includes(keyOf(spec)) && fits(spec, run);
+export const matchesRun = ({ spec }: Pick<Revocation, 'spec'>, run: RevocationTarget): boolean =>
+  listRunKeys(run).includes(buildSpecKey(spec)) && matchesPodAndTask(spec, run);
 
 /** Revocations by whom they name, so that nobody walks through all of them. */
 export type RevocationIndex = {
   readonly all: readonly Revocation[];
   /** Those that name a run. */
-  readonly ofRuns: readonly Revocation[];
+  readonly runRevocations: readonly Revocation[];
   /** One that names this run and is in force at `at`: for a new run, now. */
-  readonly find: (run: RunFacts, at: number) => Revocation | undefined;
+  readonly find: (run: RevocationTarget, at: number) => Revocation | undefined;
   /** What this pod is told at `at`. `own`: those that name runs of this pod. */
   readonly forPod: (
-    pod: PodFacts,
+    pod: PodTarget,
     at: number,
     own: readonly Revocation[],
   ) => readonly StreamedRevocation[];
 };
 
 export const indexRevocations = (revocations: readonly Revocation[]): RevocationIndex => {
-  const byKey = Map.groupBy(revocations, ({ spec }) => keyOf(spec));
+  const byKey = Map.groupBy(revocations, ({ spec }) => buildSpecKey(spec));
   const named = (keys: readonly string[]) => keys.flatMap((key) => byKey.get(key) ?? []);
   return {
     all: revocations,
-    ofRuns: revocations.filter(({ spec }) => spec.run !== undefined),
+    runRevocations: revocations.filter(({ spec }) => spec.run !== undefined),
     find: (run, at) =>
-      named(keysOfRun(run)).find(({ spec }) => isInForce(spec, at) && fits(spec, run)),
+      named(listRunKeys(run)).find(
+        ({ spec }) => isInForce(spec, at) && matchesPodAndTask(spec, run),
+      ),
     forPod: (pod, at, own) =>
-      [...named(keysOfPod(pod)), ...own]
-        .filter(({ spec }) => isInForce(spec, at) && fitsPod(spec, pod))
+      [...named(listPodKeys(pod)), ...own]
+        .filter(({ spec }) => isInForce(spec, at) && matchesPodUid(spec, pod))
         .map(toStreamed),
   };
 };
 
-const keyOf = ({ run, pod, task, serviceAccount, namespace }: RevocationSpec): string => {
+const buildSpecKey = ({ run, pod, task, serviceAccount, namespace }: RevocationSpec): string => {
   if (run !== undefined) return `run ${run}`;
   if (pod !== undefined) return `pod ${pod.namespace}/${pod.name}`;
   if (task !== undefined) return `task ${task.namespace}/${task.serviceAccount}`;
@@ -62,7 +64,7 @@ const keyOf = ({ run, pod, task, serviceAccount, namespace }: RevocationSpec): s
   return namespace === undefined ? 'all' : `namespace ${namespace}`;
 };
 
-const keysOfPod = ({ namespace, serviceAccount, pod }: PodFacts): readonly string[] => [
+const listPodKeys = ({ namespace, serviceAccount, pod }: PodTarget): readonly string[] => [
   `pod ${namespace}/${pod}`,
   `task ${namespace}/${serviceAccount}`,
   `serviceaccount ${namespace}/${serviceAccount}`,
@@ -70,17 +72,17 @@ const keysOfPod = ({ namespace, serviceAccount, pod }: PodFacts): readonly strin
   'all',
 ];
 
-const keysOfRun = (run: RunFacts): readonly string[] => [
+const listRunKeys = (run: RevocationTarget): readonly string[] => [
   ...(run.run === undefined ? [] : [`run ${run.run}`]),
-  ...keysOfPod(run),
+  ...listPodKeys(run),
 ];
 
 /** A pod that is named with its UID is that pod, and no later one of the same name. */
-const fitsPod = ({ pod }: RevocationSpec, { podUid }: PodFacts): boolean =>
+const matchesPodUid = ({ pod }: RevocationSpec, { podUid }: PodTarget): boolean =>
   pod?.uid === undefined || pod.uid === podUid;
 
-const fits = (spec: RevocationSpec, run: RunFacts): boolean =>
-  fitsPod(spec, run) && (spec.task === undefined || spec.task.task === run.task);
+const matchesPodAndTask = (spec: RevocationSpec, run: RevocationTarget): boolean =>
+  matchesPodUid(spec, run) && (spec.task === undefined || spec.task.task === run.task);
 
 const toStreamed = ({ name, spec: { run, task, reason } }: Revocation): StreamedRevocation => ({
   name,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { describeFault } from '../reading/fault.ts';
+import { formatFieldError } from '../schema/field-error.ts';
 import { readRevocation } from './revocation.ts';
 
-const stored = (spec: object, metadata: object = {}) => ({
+const buildStored = (spec: object, metadata: object = {}) => ({
   apiVersion: 'valetkey.dev/v1alpha1',
   kind: 'Revocation',
   metadata: {
@@ -28,7 +28,7 @@ describe('a Revocation', () => {
     ['all', { all: true }],
   ];
   test.each(targets)('that names %s is read as it is written', (_, target) => {
-    expect(readRevocation(stored({ ...target, ...why }))).toEqual({
+    expect(readRevocation(buildStored({ ...target, ...why }))).toEqual({
       ok: true,
       value: {
         name: 'stop',
@@ -40,40 +40,52 @@ describe('a Revocation', () => {
   });
 
   test.each(['2030-01-01T13:00:00Z', '2030-01-01T13:00:00.5+01:00'])('may end: %s', (until) => {
-    expect(readRevocation(stored({ all: true, ...why, until })).ok).toBe(true);
+    expect(readRevocation(buildStored({ all: true, ...why, until })).ok).toBe(true);
   });
 });
 
 describe('whom a Revocation names is not known when', () => {
   const cases: [string, unknown, string][] = [
-    ['it names nobody', stored(why), 'spec: expected exactly one of run, pod, task'],
-    ['it names two', stored({ ...why, all: true, namespace: 'a' }), 'expected exactly one of'],
-    ['all is false', stored({ ...why, all: false }), 'spec.all: expected true, got false'],
+    ['it names nobody', buildStored(why), 'spec: expected exactly one of run, pod, task'],
+    ['it names two', buildStored({ ...why, all: true, namespace: 'a' }), 'expected exactly one of'],
+    ['all is false', buildStored({ ...why, all: false }), 'spec.all: expected true, got false'],
     [
       'it says more than we know',
-      stored({ ...why, all: true, who: 'x' }),
+      buildStored({ ...why, all: true, who: 'x' }),
       'spec.who: expected only',
     ],
-    ['the pod has no name', stored({ ...why, pod: { namespace: 'a' } }), 'spec.pod.name: expected'],
-    ['a name is no name', stored({ ...why, namespace: 'A b' }), 'spec.namespace: expected a DNS'],
+    [
+      'the pod has no name',
+      buildStored({ ...why, pod: { namespace: 'a' } }),
+      'spec.pod.name: expected',
+    ],
+    [
+      'a name is no name',
+      buildStored({ ...why, namespace: 'A b' }),
+      'spec.namespace: expected a DNS',
+    ],
     [
       'its end is no time',
-      stored({ ...why, all: true, until: 'soon' }),
+      buildStored({ ...why, all: true, until: 'soon' }),
       'spec.until: expected a time',
     ],
     [
       'its end is on no day',
-      stored({ ...why, all: true, until: '2030-13-45T00:00:00Z' }),
+      buildStored({ ...why, all: true, until: '2030-13-45T00:00:00Z' }),
       'spec.until: expected a time',
     ],
-    ['it gives no reason', stored({ all: true, by: 'ann' }), 'spec.reason: expected 1 to 256'],
-    ['nobody knows who made it', stored({ all: true, reason: 'x' }), 'spec.by: expected 1 to 253'],
-    ['it has no spec', stored(undefined as never), 'spec: expected a mapping, got nothing'],
-    ['it has no time', stored({ all: true, ...why }, { creationTimestamp: 'x' }), 'createdAt'],
+    ['it gives no reason', buildStored({ all: true, by: 'ann' }), 'spec.reason: expected 1 to 256'],
+    [
+      'nobody knows who made it',
+      buildStored({ all: true, reason: 'x' }),
+      'spec.by: expected 1 to 253',
+    ],
+    ['it has no spec', buildStored(undefined as never), 'spec: expected a mapping, got nothing'],
+    ['it has no time', buildStored({ all: true, ...why }, { creationTimestamp: 'x' }), 'createdAt'],
   ];
   test.each(cases)('%s', (_, found, expected) => {
     const result = readRevocation(found);
-    const lines = result.ok ? [] : result.faults.map(describeFault);
+    const lines = result.ok ? [] : result.faults.map(formatFieldError);
     expect(lines.join('\n')).toContain(expected);
     expect(lines.every((line) => line.startsWith('revocations/stop '))).toBe(true);
   });

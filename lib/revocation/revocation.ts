@@ -1,6 +1,6 @@
-import { REVOCATIONS, type Revocation, type RevocationSpec } from '../contract/authority.ts';
-import { checked, object, read, string, value, type Reader } from '../reading/reader.ts';
-import { fail, type Result } from '../reading/fault.ts';
+import { REVOCATIONS, type Revocation, type RevocationSpec } from '../contract/authority-api.ts';
+import { refine, object, read, string, value, type Reader } from '../schema/reader.ts';
+import { fail, type Result } from '../schema/field-error.ts';
 
 const label = string({
   expected: 'a DNS label',
@@ -14,7 +14,7 @@ const uid = string({ expected: 'a UID', pattern: /^[A-Za-z0-9-]{1,64}$/ });
 const run = string({ expected: 'a run', pattern: /^[A-Za-z0-9_-]{1,64}$/ });
 const text = (maxLength: number) =>
   string({ expected: `1 to ${maxLength} characters`, pattern: /^[^]+$/, maxLength });
-const time = checked(
+const time = refine(
   string({ expected: 'a time (RFC 3339)', pattern: /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/i }),
   (written) => (Number.isNaN(Date.parse(written)) ? 'a time (RFC 3339)' : undefined),
 );
@@ -31,7 +31,7 @@ const TARGETS = {
 const TARGET_NAMES = Object.keys(TARGETS) as (keyof typeof TARGETS)[];
 
 /** Reads `spec` of a Revocation, also of one that is yet to be created. */
-export const revocationSpec: Reader<RevocationSpec> = checked(
+export const revocationSpec: Reader<RevocationSpec> = refine(
   object({
     ...TARGETS,
     reason: text(256),

@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals';
 
-import { revocation } from './fixtures/revocations.ts';
-import { openRunOwners } from './run-owners.ts';
+import { buildRevocation } from './fixtures/revocation-objects.ts';
+import { createRunOwners } from './run-owners.ts';
 
 /** A run belongs to the pod that it begins with. */
-const open = () => {
+const createOwners = () => {
   const tried: string[] = [];
-  const owners = openRunOwners((run, podUid) => {
+  const owners = createRunOwners((run, podUid) => {
     tried.push(`${run} ${podUid}`);
     return run.startsWith(`${podUid}-`);
   });
@@ -16,45 +16,45 @@ const open = () => {
   };
   return { owners, tried, namesOf };
 };
-const ofRun = (run: string) => revocation(run, { run });
+const buildRunRevocation = (run: string) => buildRevocation(run, { run });
 
 test('a run is told to the pod that it belongs to, in whatever order they come', () => {
-  const { owners, namesOf } = open();
-  owners.replace([ofRun('a-1'), ofRun('b-1')]);
+  const { owners, namesOf } = createOwners();
+  owners.replace([buildRunRevocation('a-1'), buildRunRevocation('b-1')]);
   owners.join('a');
   owners.join('b');
-  owners.replace([ofRun('a-1'), ofRun('b-1'), ofRun('a-2')]);
+  owners.replace([buildRunRevocation('a-1'), buildRunRevocation('b-1'), buildRunRevocation('a-2')]);
   expect(namesOf('a')).toEqual(['a-1', 'a-2']);
   expect(namesOf('b')).toEqual(['b-1']);
   expect(namesOf('c')).toEqual([]);
 });
 
 test('no pair is tried twice while both stay, and none once the owner is known', () => {
-  const { owners, tried } = open();
+  const { owners, tried } = createOwners();
   owners.join('a');
   owners.join('b');
-  owners.replace([ofRun('b-1'), ofRun('c-1')]);
+  owners.replace([buildRunRevocation('b-1'), buildRunRevocation('c-1')]);
   owners.advance(1000);
-  owners.replace([ofRun('b-1'), ofRun('c-1')]);
+  owners.replace([buildRunRevocation('b-1'), buildRunRevocation('c-1')]);
   owners.join('d');
   expect(owners.advance(1000)).toEqual({ gained: [], isDone: true });
   expect(tried.toSorted()).toEqual(['b-1 a', 'b-1 b', 'c-1 a', 'c-1 b', 'c-1 d']);
 });
 
 test('a Revocation that is gone is told no more, and one of its name is another', () => {
-  const { owners, namesOf } = open();
+  const { owners, namesOf } = createOwners();
   owners.join('a');
-  owners.replace([ofRun('a-1')]);
+  owners.replace([buildRunRevocation('a-1')]);
   owners.replace([]);
   expect(namesOf('a')).toEqual([]);
-  owners.replace([{ ...revocation('x', { run: 'b-1' }), uid: 'first' }]);
-  owners.replace([{ ...revocation('x', { run: 'a-1' }), uid: 'second' }]);
+  owners.replace([{ ...buildRevocation('x', { run: 'b-1' }), uid: 'first' }]);
+  owners.replace([{ ...buildRevocation('x', { run: 'a-1' }), uid: 'second' }]);
   expect(namesOf('a')).toEqual(['x']);
 });
 
 test('a pod that left and came again is told what it was told before', () => {
-  const { owners, namesOf } = open();
-  owners.replace([ofRun('a-1')]);
+  const { owners, namesOf } = createOwners();
+  owners.replace([buildRunRevocation('a-1')]);
   owners.join('a');
   owners.leave('a');
   expect(namesOf('a')).toEqual([]);
@@ -63,21 +63,21 @@ test('a pod that left and came again is told what it was told before', () => {
 });
 
 test('a pod that listens twice listens until it has left twice', () => {
-  const { owners, namesOf } = open();
+  const { owners, namesOf } = createOwners();
   owners.join('a');
   owners.join('a');
   owners.leave('a');
-  owners.replace([ofRun('a-1')]);
+  owners.replace([buildRunRevocation('a-1')]);
   expect(namesOf('a')).toEqual(['a-1']);
 });
 
 test('many pairs are tried in portions, the newest Revocations first', () => {
-  const { owners, tried } = open();
+  const { owners, tried } = createOwners();
   owners.join('a');
   owners.join('b');
   owners.replace([
-    revocation('old', { run: 'a-1' }, 1_000),
-    revocation('new', { run: 'b-1' }, 2_000),
+    buildRevocation('old', { run: 'a-1' }, 1_000),
+    buildRevocation('new', { run: 'b-1' }, 2_000),
   ]);
   expect(owners.advance(1)).toEqual({ gained: [], isDone: false });
   expect(owners.advance(1)).toEqual({ gained: ['b'], isDone: false });
@@ -86,12 +86,12 @@ test('many pairs are tried in portions, the newest Revocations first', () => {
 });
 
 test('what left or was lifted meanwhile is not tried', () => {
-  const { owners, tried } = open();
+  const { owners, tried } = createOwners();
   owners.join('a');
   owners.join('b');
-  owners.replace([ofRun('c-1'), ofRun('c-2')]);
+  owners.replace([buildRunRevocation('c-1'), buildRunRevocation('c-2')]);
   owners.leave('a');
-  owners.replace([ofRun('c-2')]);
+  owners.replace([buildRunRevocation('c-2')]);
   owners.advance(1000);
   expect(tried).toEqual(['c-2 b']);
 });

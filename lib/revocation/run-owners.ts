@@ -1,4 +1,4 @@
-import type { Revocation } from '../contract/authority.ts';
+import type { Revocation } from '../contract/authority-api.ts';
 
 /** Which of the pods that listen a revoked run belongs to. */
 export type RunOwners = {
@@ -29,7 +29,7 @@ type Pairs = {
  *
  * @param belongsTo whether the run is of the pod with this UID
  */
-export const openRunOwners = (belongsTo: (run: string, podUid: string) => boolean): RunOwners => {
+export const createRunOwners = (belongsTo: (run: string, podUid: string) => boolean): RunOwners => {
   const listening = new Map<string, { count: number; readonly own: Map<string, Revocation> }>();
   let unowned = new Map<string, Revocation>();
   let known: ReadonlySet<string> = new Set();
@@ -52,7 +52,7 @@ export const openRunOwners = (belongsTo: (run: string, podUid: string) => boolea
     }
     return undefined;
   };
-  const tryOn = ({ revocation, podUid }: { revocation: Revocation; podUid: string }): boolean => {
+  const tryPair = ({ revocation, podUid }: { revocation: Revocation; podUid: string }): boolean => {
     if (!belongsTo(revocation.spec.run ?? '', podUid)) return false;
     listening.get(podUid)?.own.set(revocation.uid, revocation);
     return unowned.delete(revocation.uid);
@@ -89,7 +89,7 @@ export const openRunOwners = (belongsTo: (run: string, podUid: string) => boolea
       for (let left = trials; left > 0; left -= 1) {
         const pair = take();
         if (pair === undefined) return { gained: [...gained], isDone: true };
-        if (tryOn(pair)) gained.add(pair.podUid);
+        if (tryPair(pair)) gained.add(pair.podUid);
       }
       return { gained: [...gained], isDone: false };
     },

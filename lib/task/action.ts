@@ -1,4 +1,4 @@
-import { string, type Reader } from '../reading/reader.ts';
+import { string, type Reader } from '../schema/reader.ts';
 
 const ACTION = /^[A-Za-z0-9-]{1,64}:[A-Za-z0-9*-]{1,64}$/;
 

@@ -5,12 +5,12 @@ import { MAX_TASK_BYTES } from '../contract/task.ts';
 import { parseAnnotation } from './annotation.ts';
 
 /** What the parser does at the most, counted in the tokens that it reads: five for each mark. */
-const MOST_STEPS = 5 * 769;
+const MAX_STEPS = 5 * 769;
 
-const isTooMuch = (text: string): boolean =>
+const isOverLimit = (text: string): boolean =>
   parseAnnotation(text).faults.some(({ expected }) => expected.startsWith('at most'));
 
-const stepsOf = (text: string): number => [...new Lexer().lex(text)].length;
+const countSteps = (text: string): number => [...new Lexer().lex(text)].length;
 
 const syntax = fc.constantFrom(
   ...['a', 'b', ' ', '  ', '\n', ': ', ':', '- ', '-', '? ', ',', '[', ']', '{', '}', '"', "'"],
@@ -22,7 +22,7 @@ describe('the work of reading an annotation', () => {
     const text = fc.array(syntax, { maxLength: MAX_TASK_BYTES }).map((parts) => parts.join(''));
     fc.assert(
       fc.property(text, (given) => {
-        expect(isTooMuch(given) || stepsOf(given) <= MOST_STEPS).toBe(true);
+        expect(isOverLimit(given) || countSteps(given) <= MAX_STEPS).toBe(true);
       }),
     );
   });

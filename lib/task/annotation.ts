@@ -1,7 +1,7 @@
 import { isAlias, isCollection, isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import { MAX_TASK_BYTES } from '../contract/task.ts';
-import { show, type Fault } from '../reading/fault.ts';
-import { hasHidden } from './text.ts';
+import { formatValue, type FieldError } from '../schema/field-error.ts';
+import { hasHiddenCharacters } from './hidden-characters.ts';
 
 const MAX_DEPTH = 8;
 /** The parser's work grows faster than its input where brackets nest. */
@@ -13,13 +13,13 @@ const MAX_BRACKETS = 256;
 const MAX_MARKS = 768;
 const MARK = /[\n,[\]{}"'\\!&*#?|>%@`]|[:-](?=\s|$)/g;
 /** Further ones are mostly consequences of the first. */
-const MAX_SYNTAX_FAULTS = 3;
+const MAX_SYNTAX_ERRORS = 3;
 
 /** What an annotation says, and what is wrong with how it says it. */
 export type ParsedAnnotation = {
   /** Mappings, lists and strings; nothing where the text could not be read at all. */
   readonly value?: unknown;
-  readonly faults: readonly Fault[];
+  readonly faults: readonly FieldError[];
 };
 
 /**
@@ -28,13 +28,13 @@ export type ParsedAnnotation = {
  * tags, directives or policy variables, and nothing that one cannot see.
  */
 export const parseAnnotation = (text: string): ParsedAnnotation => {
-  const unreadable = judgeText(text);
+  const unreadable = checkText(text);
   if (unreadable !== undefined) return { faults: [unreadable] };
   const document = parseDocument(text, OPTIONS);
-  const problems = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_FAULTS);
-  if (problems.length > 0) return { faults: problems.map((each) => syntaxFault(text, each)) };
-  const faults: Fault[] = [];
-  const value = toPlain(document.contents, { path: '', depth: 0, faults });
+  const problems = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_ERRORS);
+  if (problems.length > 0) return { faults: problems.map((each) => toSyntaxError(text, each)) };
+  const faults: FieldError[] = [];
+  const value = toPlainValue(document.contents, { path: '', depth: 0, faults });
   return { value, faults };
 };
 
@@ -47,45 +47,49 @@ const OPTIONS = {
   prettyErrors: false,
 } as const;
 
-const judgeText = (text: string): Fault | undefined => {
+const checkText = (text: string): FieldError | undefined => {
   const bytes = Buffer.byteLength(text);
-  if (bytes > MAX_TASK_BYTES) return rootFault(`at most ${MAX_TASK_BYTES} bytes`, `${bytes}`);
+  if (bytes > MAX_TASK_BYTES) return buildRootError(`at most ${MAX_TASK_BYTES} bytes`, `${bytes}`);
   const lines = text.split('\n');
-  const hidden = lines.findIndex((line) => hasHidden(line));
-  if (hidden >= 0) return lineFault(hidden, VISIBLE, lines);
+  const hidden = lines.findIndex((line) => hasHiddenCharacters(line));
+  if (hidden >= 0) return buildLineError(hidden, VISIBLE, lines);
   const directive = lines.findIndex((line) => line.startsWith('%'));
-  if (directive >= 0) return lineFault(directive, 'YAML without directives', lines);
-  return judgeMarks(text);
+  if (directive >= 0) return buildLineError(directive, 'YAML without directives', lines);
+  return checkMarks(text);
 };
 
-const judgeMarks = (text: string): Fault | undefined => {
+const checkMarks = (text: string): FieldError | undefined => {
   const brackets = text.split(/[[{]/).length - 1;
   if (brackets > MAX_BRACKETS) {
-    return rootFault(`at most ${MAX_BRACKETS} opening brackets`, `${brackets}`);
+    return buildRootError(`at most ${MAX_BRACKETS} opening brackets`, `${brackets}`);
   }
   const marks = text.match(MARK)?.length ?? 0;
   const expected = `at most ${MAX_MARKS} marks of YAML (line ends, commas, quotes and their like)`;
-  return marks > MAX_MARKS ? rootFault(expected, `${marks}`) : undefined;
+  return marks > MAX_MARKS ? buildRootError(expected, `${marks}`) : undefined;
 };
 
 const VISIBLE = 'text without control, bidirectional or invisible characters';
 
-const lineFault = (index: number, expected: string, lines: readonly string[]): Fault => ({
+const buildLineError = (index: number, expected: string, lines: readonly string[]): FieldError => ({
   path: `line ${index + 1}`,
   expected,
-  got: show(lines[index]),
+  got: formatValue(lines[index]),
 });
 
-const rootFault = (expected: string, got: string): Fault => ({ path: '(root)', expected, got });
+const buildRootError = (expected: string, got: string): FieldError => ({
+  path: '(root)',
+  expected,
+  got,
+});
 
-type Problem = { readonly code: string; readonly pos: readonly [number, number] };
+type YamlProblem = { readonly code: string; readonly pos: readonly [number, number] };
 
-const syntaxFault = (text: string, { code, pos: [start] }: Problem): Fault => {
+const toSyntaxError = (text: string, { code, pos: [start] }: YamlProblem): FieldError => {
   const before = text.slice(0, start).split('\n');
   return {
     path: `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`,
     expected: EXPECTED[code] ?? 'strict YAML',
-    got: `${show(text.slice(start).split('\n')[0])} (${code})`,
+    got: `${formatValue(text.slice(start).split('\n')[0])} (${code})`,
   };
 };
 
@@ -95,58 +99,71 @@ const EXPECTED: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: 'YAML without tags',
 };
 
-type Place = { readonly path: string; readonly depth: number; readonly faults: Fault[] };
+type NodePosition = {
+  readonly path: string;
+  readonly depth: number;
+  readonly faults: FieldError[];
+};
 
-const toPlain = (node: unknown, place: Place): unknown => {
-  const fault = judgeNode(node, place);
-  if (fault !== undefined) refuseNode(place, fault);
+const toPlainValue = (node: unknown, place: NodePosition): unknown => {
+  const fault = checkNode(node, place);
+  if (fault !== undefined) rejectNode(place, fault);
   if (place.depth > MAX_DEPTH || isAlias(node)) return undefined;
   if (isScalar(node)) return node.value;
   if (isSeq(node)) {
-    return node.items.map((item, index) => toPlain(item, inside(place, `${place.path}[${index}]`)));
+    return node.items.map((item, index) =>
+      toPlainValue(item, toChildPosition(place, `${place.path}[${index}]`)),
+    );
   }
   if (!isMap(node)) return '';
   return Object.fromEntries(node.items.flatMap(({ key, value }) => toEntry(key, value, place)));
 };
 
-const refuseNode = ({ path, faults }: Place, fault: Complaint): void => {
+const rejectNode = ({ path, faults }: NodePosition, fault: NodeError): void => {
   faults.push({ path: path === '' ? '(root)' : path, ...fault });
 };
 
 const toEntry = (
   key: unknown,
   value: unknown,
-  place: Place,
+  place: NodePosition,
 ): readonly (readonly [string, unknown])[] => {
-  const name = toPlain(key, inside(place, join(place, '(key)')));
+  const name = toPlainValue(key, toChildPosition(place, joinPath(place, '(key)')));
   if (typeof name !== 'string') {
-    refuseNode(place, { expected: 'plain text as key', got: 'another key' });
+    rejectNode(place, { expected: 'plain text as key', got: 'another key' });
     return [];
   }
-  return [[name, toPlain(value, inside(place, join(place, name)))]];
+  return [[name, toPlainValue(value, toChildPosition(place, joinPath(place, name)))]];
 };
 
-const join = ({ path }: Place, name: string): string => (path === '' ? name : `${path}.${name}`);
+const joinPath = ({ path }: NodePosition, name: string): string =>
+  path === '' ? name : `${path}.${name}`;
 
-const inside = (place: Place, path: string): Place => ({ ...place, path, depth: place.depth + 1 });
+const toChildPosition = (place: NodePosition, path: string): NodePosition => ({
+  ...place,
+  path,
+  depth: place.depth + 1,
+});
 
-type Complaint = Omit<Fault, 'path'>;
+type NodeError = Omit<FieldError, 'path'>;
 
-const judgeNode = (node: unknown, { depth }: Place): Complaint | undefined => {
+const checkNode = (node: unknown, { depth }: NodePosition): NodeError | undefined => {
   if (depth > MAX_DEPTH) return { expected: `at most ${MAX_DEPTH} levels`, got: 'deeper nesting' };
-  if (isAlias(node)) return { expected: 'YAML without aliases', got: show(`*${node.source}`) };
+  if (isAlias(node))
+    return { expected: 'YAML without aliases', got: formatValue(`*${node.source}`) };
   if (!isScalar(node) && !isCollection(node)) return undefined;
   if (node.anchor !== undefined) {
-    return { expected: 'YAML without anchors', got: show(`&${node.anchor}`) };
+    return { expected: 'YAML without anchors', got: formatValue(`&${node.anchor}`) };
   }
-  if (node.tag !== undefined) return { expected: 'YAML without tags', got: show(node.tag) };
-  return isScalar(node) ? judgeScalar(node.value) : undefined;
+  if (node.tag !== undefined) return { expected: 'YAML without tags', got: formatValue(node.tag) };
+  return isScalar(node) ? checkScalar(node.value) : undefined;
 };
 
-const judgeScalar = (value: unknown): Complaint | undefined => {
-  if (typeof value !== 'string') return { expected: 'text', got: show(value) };
-  if (hasHidden(value)) return { expected: `one line of ${VISIBLE}`, got: show(value) };
+const checkScalar = (value: unknown): NodeError | undefined => {
+  if (typeof value !== 'string') return { expected: 'text', got: formatValue(value) };
+  if (hasHiddenCharacters(value))
+    return { expected: `one line of ${VISIBLE}`, got: formatValue(value) };
   return value.includes('${')
-    ? { expected: 'text without policy variables ${…}', got: show(value) }
+    ? { expected: 'text without policy variables ${…}', got: formatValue(value) }
     : undefined;
 };

@@ -1,12 +1,12 @@
 import type { TaskLimits } from '../contract/platform.ts';
-import type { Reader } from '../reading/reader.ts';
-import { converted } from './text.ts';
+import type { Reader } from '../schema/reader.ts';
+import { convertText } from './hidden-characters.ts';
 
 /** Reads `90s`, `10m` or `1h`, between the platform's floor and ceiling, into seconds. */
-export const lifetimeReader = (limits: TaskLimits): Reader<number> => {
-  const { lifetimeFloorSeconds: floor, lifetimeCeilingSeconds: ceiling } = limits;
-  const expected = `a lifetime such as 90s, 10m or 1h, from ${write(floor)} to ${write(ceiling)}`;
-  return converted(expected, (text) => {
+export const createLifetimeReader = (limits: TaskLimits): Reader<number> => {
+  const { minLifetimeSeconds: floor, maxLifetimeSeconds: ceiling } = limits;
+  const expected = `a lifetime such as 90s, 10m or 1h, from ${formatLifetime(floor)} to ${formatLifetime(ceiling)}`;
+  return convertText(expected, (text) => {
     const seconds = parseLifetime(text);
     return seconds !== undefined && seconds >= floor && seconds <= ceiling ? seconds : undefined;
   });
@@ -19,7 +19,7 @@ const parseLifetime = (text: string): number | undefined => {
   return amount === undefined ? undefined : Number(amount) * (UNITS[unit ?? ''] ?? NaN);
 };
 
-const write = (seconds: number): string => {
+const formatLifetime = (seconds: number): string => {
   const [unit, size] = Object.entries(UNITS).findLast(([, each]) => seconds % each === 0) ?? [
     's',
     1,

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
-import { openCatalogue } from '../catalogue/catalogue.ts';
+import { createCatalogLoader } from '../catalog/catalog.ts';
 import type { TaskStatement } from '../contract/task.ts';
 import { expandPairs } from './pairs.ts';
 
-const load = openCatalogue();
+const loadCatalog = createCatalogLoader();
 const BUCKET = 'arn:aws:s3:::acme-data';
 
-const expand = async (...allow: readonly TaskStatement[]): Promise<readonly string[]> => {
-  const pairs = await expandPairs({ allow }, load);
+const expandToText = async (...allow: readonly TaskStatement[]): Promise<readonly string[]> => {
+  const pairs = await expandPairs({ allow }, loadCatalog);
   return pairs.ok
     ? pairs.value.map(({ action, resource }) => `${action.name} ${resource}`)
     : pairs.faults.map(({ path, got }) => `${path}: ${got}`);
@@ -16,25 +16,25 @@ const expand = async (...allow: readonly TaskStatement[]): Promise<readonly stri
 describe('the pairs of a task', () => {
   test('are each concrete action with each resource that it can meet', async () => {
     const actions = ['s3:GetObject', 's3:ListBucket'];
-    const pairs = await expand({ actions, resources: [BUCKET, `${BUCKET}/{customer}/*`] });
+    const pairs = await expandToText({ actions, resources: [BUCKET, `${BUCKET}/{customer}/*`] });
     expect(pairs).toEqual([`s3:ListBucket ${BUCKET}`, `s3:GetObject ${BUCKET}/{customer}/*`]);
   });
 
   test('hold what a wildcard stands for, in its proper case', async () => {
-    const pairs = await expand({ actions: ['s3:getobjectt*'], resources: [`${BUCKET}/*`] });
+    const pairs = await expandToText({ actions: ['s3:getobjectt*'], resources: [`${BUCKET}/*`] });
     expect(pairs).toEqual([`s3:GetObjectTagging ${BUCKET}/*`, `s3:GetObjectTorrent ${BUCKET}/*`]);
   });
 
   test('are each named once, however often they are declared', async () => {
     const statement = { actions: ['s3:GetObject', 's3:GetObject*'], resources: [`${BUCKET}/*`] };
-    const pairs = await expand(statement, statement);
+    const pairs = await expandToText(statement, statement);
     expect(new Set(pairs).size).toBe(pairs.length);
     expect(pairs).toContain(`s3:GetObject ${BUCKET}/*`);
   });
 
   test('hold the resource * of actions that nothing narrows', async () => {
     const statement = { actions: ['s3:ListAllMyBuckets'], resources: ['*'] };
-    expect(await expand(statement)).toEqual(['s3:ListAllMyBuckets *']);
+    expect(await expandToText(statement)).toEqual(['s3:ListAllMyBuckets *']);
   });
 
   test.each([
@@ -44,17 +44,19 @@ describe('the pairs of a task', () => {
     ['of a wildcard that stands for nothing', 's3:Gett*'],
   ])('are none at all where an action %s is among them', async (_, stranger) => {
     const statement = { actions: ['s3:GetObject', stranger], resources: [`${BUCKET}/*`] };
-    expect(await expand(statement)).toEqual([`allow[0].actions[1]: "${stranger}"`]);
+    expect(await expandToText(statement)).toEqual([`allow[0].actions[1]: "${stranger}"`]);
   });
 
   test('are refused where none can meet', async () => {
-    expect(await expand({ actions: ['s3:GetObject'], resources: [BUCKET] })).toEqual(['allow: 0']);
+    expect(await expandToText({ actions: ['s3:GetObject'], resources: [BUCKET] })).toEqual([
+      'allow: 0',
+    ]);
   });
 
   test('are refused where there are more than 256', async () => {
     const resources = Array.from({ length: 257 }, (_, index) => `${BUCKET}/${index}/*`);
     const statement = { actions: ['s3:GetObject'], resources };
-    expect(await expand(statement)).toEqual(['allow: 257']);
-    expect(await expand({ ...statement, resources: resources.slice(1) })).toHaveLength(256);
+    expect(await expandToText(statement)).toEqual(['allow: 257']);
+    expect(await expandToText({ ...statement, resources: resources.slice(1) })).toHaveLength(256);
   });
 });

@@ -1,8 +1,8 @@
-import type { CloudAction, LoadCatalogue } from '../catalogue/catalogue.ts';
+import type { CloudAction, LoadCatalog } from '../catalog/catalog.ts';
 import { MAX_PAIRS, type Task } from '../contract/task.ts';
-import { fail, show, succeed, type Fault, type Result } from '../reading/fault.ts';
+import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
 import { readService } from './action.ts';
-import { planStatement } from './plan.ts';
+import { planStatement } from './statement-plan.ts';
 
 /** One concrete action on one declared resource: what policy is asked about. */
 export type Pair = {
@@ -21,37 +21,40 @@ export type Pair = {
  */
 export const expandPairs = async (
   task: Pick<Task, 'allow'>,
-  loadCatalogue: LoadCatalogue,
+  loadCatalogue: LoadCatalog,
 ): Promise<Result<readonly Pair[]>> => {
   const actions = task.allow.flatMap((statement) => statement.actions);
   const catalogue = await loadCatalogue(
     new Set(actions.flatMap((name) => readService(name) ?? [])),
   );
   const pairs = new Map<string, Pair>();
-  const faults: Fault[] = [];
+  const faults: FieldError[] = [];
   for (const [index, statement] of task.allow.entries()) {
     const plan = planStatement(statement, catalogue);
-    faults.push(...strangers(plan.declared, `allow[${index}].actions`));
-    for (const { resource, meets } of plan.resources) {
-      for (const action of plan.concrete.filter(meets)) {
+    faults.push(...checkActionsExist(plan.declared, `allow[${index}].actions`));
+    for (const { resource, matches } of plan.resources) {
+      for (const action of plan.concrete.filter(matches)) {
         pairs.set(`${action.name} ${resource}`, { action, resource });
       }
     }
   }
-  faults.push(...judgeCount(pairs.size));
+  faults.push(...checkPairCount(pairs.size));
   return faults.length > 0 ? fail(faults) : succeed([...pairs.values()]);
 };
 
-type Declared = { readonly name: string; readonly named: readonly CloudAction[] };
+type DeclaredAction = { readonly name: string; readonly named: readonly CloudAction[] };
 
-const strangers = (declared: readonly Declared[], path: string): readonly Fault[] =>
+const checkActionsExist = (
+  declared: readonly DeclaredAction[],
+  path: string,
+): readonly FieldError[] =>
   declared.flatMap(({ name, named }, index) =>
     named.length > 0
       ? []
-      : [{ path: `${path}[${index}]`, expected: 'an action that exists', got: show(name) }],
+      : [{ path: `${path}[${index}]`, expected: 'an action that exists', got: formatValue(name) }],
   );
 
-const judgeCount = (count: number): readonly Fault[] =>
+const checkPairCount = (count: number): readonly FieldError[] =>
   count >= 1 && count <= MAX_PAIRS
     ? []
     : [

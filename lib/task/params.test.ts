@@ -1,15 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { describeFault } from '../reading/fault.ts';
+import { formatFieldError } from '../schema/field-error.ts';
 import { bindParams } from './params.ts';
-import { bindResource, readPlaces, widenPlaces } from './resource.ts';
+import { bindResource, readPlaceholders, widenPlaceholders } from './resource.ts';
 
 const task = { params: { customer: { pattern: '[a-z0-9-]+', maxLength: 10 } } };
 const anything = { params: { customer: { pattern: '.*', maxLength: 40 } } };
 
-const faultsOf = (declared: typeof task, given: unknown): readonly string[] => {
+const listBindErrors = (declared: typeof task, given: unknown): readonly string[] => {
   const result = bindParams(declared, given);
-  return result.ok ? [] : result.faults.map(describeFault);
+  return result.ok ? [] : result.faults.map(formatFieldError);
 };
 
 describe('params that a run starts with', () => {
@@ -46,11 +46,11 @@ describe('params that a run starts with', () => {
     ],
     ['no mapping', ['acme'], 'params: expected a mapping, got ["acme"]'],
   ])('are refused when %s', (_what, given, fault) => {
-    expect(faultsOf(task, given)).toEqual([fault]);
+    expect(listBindErrors(task, given)).toEqual([fault]);
   });
 
   test('are refused when the task does not declare them', () => {
-    expect(faultsOf(task, { customer: 'acme', region: 'eu' })).toEqual([
+    expect(listBindErrors(task, { customer: 'acme', region: 'eu' })).toEqual([
       'params.region: expected only customer, got an unknown key',
     ]);
     expect(bindParams({ params: {} }, { customer: 'acme' })).toMatchObject({
@@ -59,17 +59,17 @@ describe('params that a run starts with', () => {
   });
 
   test('are refused when a line end hides behind a match', () => {
-    expect(faultsOf(task, { customer: 'acme\n' })).toHaveLength(1);
+    expect(listBindErrors(task, { customer: 'acme\n' })).toHaveLength(1);
   });
 
   test('are refused under a name that every JavaScript object has', () => {
-    expect(faultsOf(task, JSON.parse('{"customer":"a","__proto__":"b"}'))).toHaveLength(1);
+    expect(listBindErrors(task, JSON.parse('{"customer":"a","__proto__":"b"}'))).toHaveLength(1);
   });
 
   test.each(['*', '?', '$', '{', '}', '"', '\\', '\n', '\u0000', 'é', '\u202e'])(
     'are refused with %j in them, whatever their pattern says',
     (character) => {
-      expect(faultsOf(anything, { customer: `a${character}b` })).toEqual([
+      expect(listBindErrors(anything, { customer: `a${character}b` })).toEqual([
         expect.stringContaining('printable ASCII without * ? $ { } " and \\'),
       ]);
     },
@@ -77,7 +77,7 @@ describe('params that a run starts with', () => {
 
   test('are refused when what should be their pattern is none', () => {
     const broken = { params: { customer: { pattern: '(', maxLength: 10 } } };
-    expect(faultsOf(broken, { customer: 'acme' })).toEqual([
+    expect(listBindErrors(broken, { customer: 'acme' })).toEqual([
       'params.customer: expected a pattern in RE2 syntax, got "acme"',
     ]);
   });
@@ -85,7 +85,7 @@ describe('params that a run starts with', () => {
   test('are matched in time linear in their length', () => {
     const slow = { params: { customer: { pattern: '(a|a)*(a|aa)*b', maxLength: 256 } } };
     const start = performance.now();
-    expect(faultsOf(slow, { customer: 'a'.repeat(256) })).toHaveLength(1);
+    expect(listBindErrors(slow, { customer: 'a'.repeat(256) })).toHaveLength(1);
     expect(performance.now() - start).toBeLessThan(1000);
   });
 });
@@ -108,8 +108,8 @@ describe('a resource with places', () => {
       .map((parts) => parts.join(''));
     fc.assert(
       fc.property(resource, (text) => {
-        expect(bindResource(text, { a: '*', b: '*' })).toBe(widenPlaces(text));
-        expect(readPlaces(widenPlaces(text))).toEqual([]);
+        expect(bindResource(text, { a: '*', b: '*' })).toBe(widenPlaceholders(text));
+        expect(readPlaceholders(widenPlaceholders(text))).toEqual([]);
       }),
     );
   });

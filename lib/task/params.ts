@@ -1,9 +1,9 @@
 import { RE2JS } from 're2js';
 import { DEFAULT_PARAM_MAX_LENGTH, type ParamRule, type Task } from '../contract/task.ts';
-import type { Result } from '../reading/fault.ts';
-import { checked, object, read, refuse, string, type Reader } from '../reading/reader.ts';
+import type { Result } from '../schema/field-error.ts';
+import { refine, object, read, rejectValue, string, type Reader } from '../schema/reader.ts';
 import { boundedPattern, MAX_PARAM_LENGTH } from './pattern-size.ts';
-import { converted } from './text.ts';
+import { convertText } from './hidden-characters.ts';
 
 /**
  * Printable ASCII, less what IAM or our own patterns would read as more than itself, and less what
@@ -13,9 +13,9 @@ const VALUE = /^[\x20-\x7e]+$/;
 const FORBIDDEN = /[*?${}"\\]/;
 
 /** A pattern in RE2's syntax, small enough to compile and run at once. */
-const pattern: Reader<string> = checked(boundedPattern, (text) => explainPattern(text));
+const pattern: Reader<string> = refine(boundedPattern, (text) => checkPattern(text));
 
-const explainPattern = (text: string): string | undefined => {
+const checkPattern = (text: string): string | undefined => {
   try {
     RE2JS.compile(text);
     return undefined;
@@ -24,10 +24,10 @@ const explainPattern = (text: string): string | undefined => {
   }
 };
 
-const explainMismatch = (text: string, value: string): string | undefined =>
+const checkMatch = (text: string, value: string): string | undefined =>
   RE2JS.compile(text).matcher(value).matches() ? undefined : `text that matches ${text}`;
 
-const maxLength: Reader<number> = converted(
+const maxLength: Reader<number> = convertText(
   `a whole number from 1 to ${MAX_PARAM_LENGTH}`,
   (text) => {
     const length = /^[1-9]\d{0,2}$/.test(text) ? Number(text) : Infinity;
@@ -54,7 +54,9 @@ export const bindParams = (
   task: Pick<Task, 'params'>,
   given: unknown,
 ): Result<Readonly<Record<string, string>>> => {
-  const members = Object.entries(task.params).map(([name, rule]) => [name, valueOf(rule)] as const);
+  const members = Object.entries(task.params).map(
+    ([name, rule]) => [name, createValueReader(rule)] as const,
+  );
   const wanted = members.length > 0 ? object(Object.fromEntries(members)) : noParams;
   return read<Readonly<Record<string, string>>>(wanted, given ?? {}, 'params');
 };
@@ -62,15 +64,15 @@ export const bindParams = (
 const noParams: Reader<Readonly<Record<string, string>>> = (value, path, faults) =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0
     ? {}
-    : refuse(faults, { path, expected: 'no params: this task declares none', value });
+    : rejectValue(faults, { path, expected: 'no params: this task declares none', value });
 
-const valueOf = ({ pattern: text, maxLength: limit }: ParamRule): Reader<string> =>
-  checked(
+const createValueReader = ({ pattern: text, maxLength: limit }: ParamRule): Reader<string> =>
+  refine(
     string({ expected: `text of 1 to ${limit} characters`, pattern: /^[^]+$/, maxLength: limit }),
     (value) => {
       if (!VALUE.test(value) || FORBIDDEN.test(value)) {
         return 'printable ASCII without * ? $ { } " and \\';
       }
-      return explainPattern(text) ?? explainMismatch(text, value);
+      return checkPattern(text) ?? checkMatch(text, value);
     },
   );

@@ -1,4 +1,4 @@
-import { checked, string, type Reader } from '../reading/reader.ts';
+import { refine, string, type Reader } from '../schema/reader.ts';
 
 /** The longest value that a param may be allowed. */
 export const MAX_PARAM_LENGTH = 256;
@@ -11,7 +11,7 @@ const MAX_PATTERN_SIZE = 1024;
  * Whether it is one, the engine alone can say, and `params.ts` asks it: the sidecar, which is given
  * what admission has compiled before, loads the engine only for a run that brings params.
  */
-export const boundedPattern: Reader<string> = checked(
+export const boundedPattern: Reader<string> = refine(
   string({
     expected: `a pattern of at most ${MAX_PATTERN_LENGTH} characters`,
     maxLength: MAX_PATTERN_LENGTH,

@@ -1,8 +1,8 @@
 import type { TaskLimits } from '../contract/platform.ts';
-import { checked, string, type Reader } from '../reading/reader.ts';
+import { refine, string, type Reader } from '../schema/reader.ts';
 
 /** A place in a resource where a param's value goes: `{customer}`. */
-const PLACE = /\{([a-z][A-Za-z0-9_]{0,31})\}/g;
+const PLACEHOLDER = /\{([a-z][A-Za-z0-9_]{0,31})\}/g;
 export const PARAM_NAME = /^[a-z][A-Za-z0-9_]{0,31}$/;
 
 const MAX_RESOURCE_LENGTH = 1600;
@@ -15,35 +15,39 @@ export const resourcePattern: Reader<string> = string({
   maxLength: MAX_RESOURCE_LENGTH,
 });
 
-type Context = { readonly limits: TaskLimits; readonly params: ReadonlySet<string> };
+type ResourceContext = { readonly limits: TaskLimits; readonly params: ReadonlySet<string> };
 
 /** A resource as the platform's limits and the task's declared params allow it. */
-export const resourceReader = (context: Context): Reader<string> =>
-  checked(resourcePattern, (resource) =>
-    resource === '*' ? undefined : judgeResource(resource, context),
+export const createResourceReader = (context: ResourceContext): Reader<string> =>
+  refine(resourcePattern, (resource) =>
+    resource === '*' ? undefined : checkResource(resource, context),
   );
 
-const judgeResource = (resource: string, { limits, params }: Context): string | undefined => {
+const checkResource = (
+  resource: string,
+  { limits, params }: ResourceContext,
+): string | undefined => {
   const [, region = '', account = '', part = ''] = ARN.exec(resource) ?? [];
   if (resource.includes('${')) return 'an ARN without policy variables ${…}';
   if (!limits.regionWildcards && hasWildcard(region))
     return 'an ARN without wildcards in its region';
   if (!limits.accountWildcards && hasWildcard(account))
     return 'an ARN without wildcards in its account';
-  const stranger = readPlaces(part).find((name) => !params.has(name));
-  if (stranger !== undefined) return `an ARN whose {params} are declared; ${stranger} is not`;
-  if (/[{}]/.test(part.replace(PLACE, ''))) return 'an ARN whose braces only hold a {param}';
+  const undeclaredParam = readPlaceholders(part).find((name) => !params.has(name));
+  if (undeclaredParam !== undefined)
+    return `an ARN whose {params} are declared; ${undeclaredParam} is not`;
+  if (/[{}]/.test(part.replace(PLACEHOLDER, ''))) return 'an ARN whose braces only hold a {param}';
   return /[A-Za-z0-9{]/.test(part) ? undefined : 'an ARN whose resource is more than wildcards';
 };
 
 const hasWildcard = (part: string): boolean => /[*?]/.test(part);
 
 /** Names of the params that a resource has places for. */
-export const readPlaces = (resource: string): readonly string[] =>
-  Array.from(resource.matchAll(PLACE), ([, name]) => name ?? '');
+export const readPlaceholders = (resource: string): readonly string[] =>
+  Array.from(resource.matchAll(PLACEHOLDER), ([, name]) => name ?? '');
 
 /** The resource for any value of its params. */
-export const widenPlaces = (resource: string): string => resource.replace(PLACE, '*');
+export const widenPlaceholders = (resource: string): string => resource.replace(PLACEHOLDER, '*');
 
 /**
  * Puts bound values where their braces stand; a value is never read again, so braces in it would
@@ -53,7 +57,7 @@ export const widenPlaces = (resource: string): string => resource.replace(PLACE,
  * @throws when a param has no value: what is bound was not checked
  */
 export const bindResource = (resource: string, params: Readonly<Record<string, string>>): string =>
-  resource.replace(PLACE, (_place, name: string) => {
+  resource.replace(PLACEHOLDER, (_place, name: string) => {
     const value = Object.hasOwn(params, name) ? params[name] : undefined;
     if (value === undefined) throw new Error(`param ${name} of ${resource} has no value`);
     return value;

@@ -1,5 +1,5 @@
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
-import { string, type Reader, checked } from '../reading/reader.ts';
+import { string, type Reader, refine } from '../schema/reader.ts';
 
 const ROLE = /^arn:([a-z][a-z0-9-]*):iam::(\d{12})?:role\/(?:[\w+=,.@-]+\/)*[\w+=,.@-]{1,64}$/;
 const MAX_ROLE_LENGTH = 640;
@@ -12,15 +12,18 @@ export const roleArn: Reader<string> = string({
 });
 
 /** A role ARN of an account and a partition that the platform allows. */
-export const roleReader = (limits: TaskLimits, dialect: CloudSettings['dialect']): Reader<string> =>
-  checked(roleArn, (role) => {
+export const createRoleReader = (
+  limits: TaskLimits,
+  dialect: CloudSettings['dialect'],
+): Reader<string> =>
+  refine(roleArn, (role) => {
     const [, partition = '', account = ''] = ROLE.exec(role) ?? [];
-    return judgePartition(partition, limits, dialect) ?? judgeAccount(account, limits, dialect);
+    return checkPartition(partition, limits, dialect) ?? checkAccount(account, limits, dialect);
   });
 
 type Dialect = CloudSettings['dialect'];
 
-const judgePartition = (
+const checkPartition = (
   given: string,
   limits: TaskLimits,
   dialect: Dialect,
@@ -33,7 +36,7 @@ const judgePartition = (
     : `a role of partition ${limits.partitions.join(' or ')}`;
 };
 
-const judgeAccount = (given: string, limits: TaskLimits, dialect: Dialect): string | undefined => {
+const checkAccount = (given: string, limits: TaskLimits, dialect: Dialect): string | undefined => {
   if (given === '' && dialect === 'aws') return 'a role with its 12-digit account id';
   return limits.accountIds.length === 0 || limits.accountIds.includes(given)
     ? undefined

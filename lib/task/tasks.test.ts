@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import { openCatalogue } from '../catalogue/catalogue.ts';
+import { createCatalogLoader } from '../catalog/catalog.ts';
 import type { TaskLimits } from '../contract/platform.ts';
 import { MAX_TASK_BYTES, type Task } from '../contract/task.ts';
-import { describeFault, type Result } from '../reading/fault.ts';
+import { formatFieldError, type Result } from '../schema/field-error.ts';
 import { readTasks } from './tasks.ts';
 
 /** One case of a fixture file: what a pod and its platform say, and what comes of it. */
@@ -22,8 +22,8 @@ type Case = {
 };
 
 const limits: TaskLimits = {
-  lifetimeFloorSeconds: 60,
-  lifetimeCeilingSeconds: 3600,
+  minLifetimeSeconds: 60,
+  maxLifetimeSeconds: 3600,
   delivery: 'vend',
   accountIds: [],
   partitions: [],
@@ -32,7 +32,7 @@ const limits: TaskLimits = {
   accountWildcards: false,
   mintingActions: {},
 };
-const loadCatalogue = openCatalogue();
+const loadCatalog = createCatalogLoader();
 
 const readCase = (each: Omit<Case, 'name'>): Promise<Result<readonly Task[]>> =>
   readTasks({
@@ -42,7 +42,7 @@ const readCase = (each: Omit<Case, 'name'>): Promise<Result<readonly Task[]>> =>
     consumers: each.consumers ?? { containers: ['agent', 'helper'], addressable: ['migrate'] },
     limits: { ...limits, ...each.limits },
     dialect: each.dialect ?? 'aws',
-    loadCatalogue,
+    loadCatalog,
   });
 
 const folder = join(import.meta.dirname, 'fixtures');
@@ -53,7 +53,7 @@ describe.each(readdirSync(folder))('%s', (file) => {
   test.each(readFixture(file))('$name', async ({ tasks, faults, ...given }) => {
     const result = await readCase(given);
     if (result.ok) expect({ tasks: result.value }).toEqual({ tasks });
-    else expect({ faults: result.faults.map(describeFault) }).toEqual({ faults });
+    else expect({ faults: result.faults.map(formatFieldError) }).toEqual({ faults });
   });
 });
 
@@ -85,7 +85,7 @@ purpose: `;
     async (character) => {
       const result = await readCase({ annotations: { report: `${minimal}a${character}b` } });
       if (result.ok) throw new Error('it was read');
-      expect(result.faults.map(describeFault).join('\n')).not.toContain(character);
+      expect(result.faults.map(formatFieldError).join('\n')).not.toContain(character);
     },
   );
 
@@ -95,7 +95,7 @@ purpose: `;
       consumers: { containers: ['agent'], addressable: [] },
       limits,
       dialect: 'aws',
-      loadCatalogue,
+      loadCatalog,
     });
     expect(result).toEqual({ ok: true, value: [] });
   });

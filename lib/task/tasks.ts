@@ -1,12 +1,16 @@
-import type { LoadCatalogue } from '../catalogue/catalogue.ts';
+import type { LoadCatalog } from '../catalog/catalog.ts';
 import { TASK_ANNOTATION_PREFIX } from '../contract/names.ts';
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
 import { MAX_TASKS, type Task } from '../contract/task.ts';
-import { fail, show, succeed, type Fault, type Result } from '../reading/fault.ts';
-import { read } from '../reading/reader.ts';
+import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
+import { read } from '../schema/reader.ts';
 import { parseAnnotation, type ParsedAnnotation } from './annotation.ts';
-import { declarationReader, type DeclarationContext, type PodConsumers } from './declaration.ts';
-import { glimpseServices } from './glimpse.ts';
+import {
+  createDeclarationReader,
+  type DeclarationContext,
+  type PodConsumers,
+} from './declaration.ts';
+import { prescanServices } from './prescan.ts';
 
 export type TaskDeclarations = {
   /** All of the pod's annotations. */
@@ -15,7 +19,7 @@ export type TaskDeclarations = {
   readonly limits: TaskLimits;
   /** Of the platform's cloud. */
   readonly dialect: CloudSettings['dialect'];
-  readonly loadCatalogue: LoadCatalogue;
+  readonly loadCatalog: LoadCatalog;
 };
 
 const TASK_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -38,7 +42,7 @@ export const readTasks = async (
     return fail([{ path: 'metadata.annotations', expected, got: `${keys.length}` }]);
   }
   const parsed = keys.map((key) => parseDeclaration(key, declarations.annotations[key] ?? ''));
-  return judgeDeclarations(parsed, declarations);
+  return readDeclarations(parsed, declarations);
 };
 
 /**
@@ -47,65 +51,68 @@ export const readTasks = async (
  * @returns the tasks, or all faults of all declarations, each with its `key` as `source`
  * @throws only when the catalogue's files cannot be read
  */
-export const judgeDeclarations = async (
+export const readDeclarations = async (
   parsed: readonly ParsedDeclaration[],
   terms: Omit<TaskDeclarations, 'annotations'>,
 ): Promise<Result<readonly Task[]>> => {
-  const services = parsed.flatMap(({ value }) => glimpseServices(value));
-  const context = { ...terms, catalogue: await terms.loadCatalogue(services) };
-  return judgeTogether(parsed.map((each) => readDeclaration(each, context)));
+  const services = parsed.flatMap(({ value }) => prescanServices(value));
+  const context = { ...terms, catalog: await terms.loadCatalog(services) };
+  return mergeResults(parsed.map((each) => readDeclaration(each, context)));
 };
 
 /** One declaration, of mappings, lists and strings, and where it stands. */
 export type ParsedDeclaration = ParsedAnnotation & { readonly key: string; readonly name: string };
-type Judged = { readonly key: string; readonly result: Result<Task> };
+type DeclarationResult = { readonly key: string; readonly result: Result<Task> };
 
 const parseDeclaration = (key: string, text: string): ParsedDeclaration => {
   const name = key.slice(TASK_ANNOTATION_PREFIX.length);
   const parsed = parseAnnotation(text);
   if (TASK_NAME.test(name)) return { key, name, ...parsed };
   const expected = 'a task name of small letters, digits and -, at most 63 (a DNS label)';
-  const fault = { path: '(key)', expected, got: show(name) };
+  const fault = { path: '(key)', expected, got: formatValue(name) };
   return { key, name, ...parsed, faults: [fault, ...parsed.faults] };
 };
 
 /** Where the text itself is at fault, what its value lacks is a consequence. */
-const readDeclaration = (parsed: ParsedDeclaration, context: DeclarationContext): Judged => {
+const readDeclaration = (
+  parsed: ParsedDeclaration,
+  context: DeclarationContext,
+): DeclarationResult => {
   const { key, name, value, faults } = parsed;
   if (value === undefined) return { key, result: fail(faults) };
-  const result = read(declarationReader(name, context), value);
+  const result = read(createDeclarationReader(name, context), value);
   if (faults.length === 0) return { key, result };
   const paths = new Set(faults.map(({ path }) => path));
   const others = result.ok ? [] : result.faults.filter(({ path }) => !paths.has(path));
   return { key, result: fail([...faults, ...others]) };
 };
 
-const judgeTogether = (judged: readonly Judged[]): Result<readonly Task[]> => {
+const mergeResults = (judged: readonly DeclarationResult[]): Result<readonly Task[]> => {
   const tasks = judged.flatMap(({ result }) => (result.ok ? [result.value] : []));
   const faults = judged.flatMap(({ key, result }) =>
-    result.ok ? [] : withSource(key, result.faults),
+    result.ok ? [] : addSource(key, result.faults),
   );
-  const all = [...faults, ...judgeDefaults(tasks)];
+  const all = [...faults, ...checkDefaults(tasks)];
   return all.length > 0 ? fail(all) : succeed(tasks);
 };
 
-const withSource = (source: string, faults: readonly Fault[]): readonly Fault[] =>
+const addSource = (source: string, faults: readonly FieldError[]): readonly FieldError[] =>
   faults.map((fault) => ({ ...fault, source }));
 
 /** Each consumer has one default task at most: every further one is at fault. */
-const judgeDefaults = (tasks: readonly Task[]): readonly Fault[] => {
+const checkDefaults = (tasks: readonly Task[]): readonly FieldError[] => {
   const defaults = tasks.filter((task) => task.default);
   return defaults.flatMap((task, index) => {
-    const rivals = defaults
+    const conflicts = defaults
       .slice(0, index)
       .flatMap((earlier) =>
         earlier.containers
           .filter((container) => task.containers.includes(container))
           .map((container) => `${earlier.name} is that of ${container}`),
       );
-    if (rivals.length === 0) return [];
+    if (conflicts.length === 0) return [];
     const expected = 'one default task for each container';
     const source = `${TASK_ANNOTATION_PREFIX}${task.name}`;
-    return [{ source, path: 'default', expected, got: `a further one: ${rivals.join(', ')}` }];
+    return [{ source, path: 'default', expected, got: `a further one: ${conflicts.join(', ')}` }];
   });
 };

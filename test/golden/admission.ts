@@ -1,7 +1,7 @@
 import type { AdmissionRequest } from '../../lib/admission/review.ts';
-import type { JsonPatchOp } from '../../lib/contract/json-patch.ts';
+import type { JsonPatchOp } from '../../lib/contract/json-patch-operation.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
-import type { PodAdmission } from '../../lib/injection/pod-admission.ts';
+import type { PodAdmission } from '../../lib/injection/admission.ts';
 import { openAdmission, podRequest } from './admissions.ts';
 import { answerOf, operationsIn } from './answers.ts';
 import { PLATFORMS } from './platforms.ts';

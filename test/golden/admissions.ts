@@ -1,29 +1,29 @@
-import { judgeTasksBy } from '../../cmd/webhook/task-judgement.ts';
+import { createTaskChecker } from '../../cmd/webhook/task-judgement.ts';
 import type { AdmissionRequest } from '../../lib/admission/review.ts';
-import { openCatalogue } from '../../lib/catalogue/catalogue.ts';
+import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
-import type { PodAdmissionSettings } from '../../lib/injection/admission-settings.ts';
-import { declaredTasks } from '../../lib/injection/declared-tasks.ts';
-import { ROOTS, taskFor } from '../../lib/injection/fixtures/platform.ts';
-import { podAdmission, type PodAdmission } from '../../lib/injection/pod-admission.ts';
-import { profileOf } from '../../lib/injection/profile.ts';
-import { openPolicies } from '../../lib/policy/policies.ts';
-import { STARTER_POLICY } from '../../lib/policy/starter.ts';
-import { succeed } from '../../lib/reading/fault.ts';
+import type { PodAdmissionDeps } from '../../lib/injection/admission-deps.ts';
+import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
+import { TRUST_BUNDLE, buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
+import { createPodAdmission, type PodAdmission } from '../../lib/injection/admission.ts';
+import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
+import { compilePolicies } from '../../lib/policy/compiled-policies.ts';
+import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
+import { succeed } from '../../lib/schema/field-error.ts';
 import { mergePlatform } from './platforms.ts';
 import type { GoldenPod } from './pods.ts';
 
-export const loadCatalogue = openCatalogue();
+export const loadCatalogue = createCatalogLoader();
 
-const starterPolicies = openPolicies([{ name: 'valetkey-starter', cedar: STARTER_POLICY }]);
+const starterPolicies = compilePolicies([{ name: 'valetkey-starter', cedar: STARTER_POLICY }]);
 
-type JudgeTasks = NonNullable<PodAdmissionSettings['judgeTasks']>;
+type JudgeTasks = NonNullable<PodAdmissionDeps['evaluatePolicy']>;
 
 const judgeTasksOf = (platform: Platform): JudgeTasks | undefined => {
   const { authority } = platform;
   if (authority === undefined) return undefined;
-  return judgeTasksBy({
-    ...{ platform, authority, loadCatalogue },
+  return createTaskChecker({
+    ...{ platform, authority, loadCatalog: loadCatalogue },
     policies: { current: () => starterPolicies },
     readNamespaceLabels: () => Promise.resolve({ 'valetkey.dev/tasks': 'allowed' }),
   });
@@ -37,23 +37,26 @@ export const openAdmission = (
   fixture: Fixture = { platform: {} },
 ): PodAdmission => {
   const platform = mergePlatform(base, fixture.platform);
-  const published = profileOf(platform, platform.trust === 'authority' ? ROOTS : undefined);
+  const published = buildInjectionTemplate(
+    platform,
+    platform.trust === 'authority' ? TRUST_BUNDLE : undefined,
+  );
   const { tasks, purpose } = fixture;
   const given = Object.entries(tasks ?? {}).map(([name, containers]) => ({
-    ...taskFor(name, containers),
+    ...buildTask(name, containers),
     ...(purpose !== undefined && { purpose }),
   }));
-  const judgeTasks = judgeTasksOf(platform);
-  return podAdmission({
+  const evaluatePolicy = judgeTasksOf(platform);
+  return createPodAdmission({
     platform,
     published: () => published,
-    profiles: () => new Map(),
+    templates: () => new Map(),
     readTasks:
       tasks === undefined
-        ? declaredTasks(platform, loadCatalogue)
+        ? createTaskReader(platform, loadCatalogue)
         : () => Promise.resolve(succeed(given)),
-    ...(judgeTasks && { judgeTasks }),
-    readSurroundings: ({ serviceAccount }) =>
+    ...(evaluatePolicy && { evaluatePolicy }),
+    readPodContext: ({ serviceAccount }) =>
       Promise.resolve({ labels: {}, serviceAccount: { name: serviceAccount, annotations: {} } }),
   });
 };

@@ -1,6 +1,6 @@
 import type { AdmissionOutcome } from '../../lib/admission/review.ts';
-import type { JsonPatchOp } from '../../lib/contract/json-patch.ts';
-import { refusalIn } from '../../e2e/attacks/refusals.ts';
+import type { JsonPatchOp } from '../../lib/contract/json-patch-operation.ts';
+import { parseRefusal } from '../../e2e/attacks/admission-refusals.ts';
 
 export const operationsIn = ({ patch }: AdmissionOutcome): readonly JsonPatchOp[] =>
   patch === undefined
@@ -9,7 +9,7 @@ export const operationsIn = ({ patch }: AdmissionOutcome): readonly JsonPatchOp[
 
 /** `<rule> <path>` of each breach, in the order of the message; everything else of it is left out. */
 const breachesIn = (message: string): readonly string[] =>
-  refusalIn({
+  parseRefusal({
     message: `admission webhook "validate.valetkey.dev" denied the request: ${message}`,
   }).breaches.map(({ rule, where }) => `${rule} ${where}`);
 

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
-import type { AuditFile } from '../../lib/audit/file-walk.ts';
-import { openSealingKey, readPublicKeys, type SealingKey } from '../../lib/audit/keys.ts';
-import { openRecorder, type RecorderSettings } from '../../lib/audit/recorder.ts';
+import type { AuditFile } from '../../lib/audit/file-verification.ts';
+import { parseSealingKey, readPublicKeys, type SealingKey } from '../../lib/audit/sealing-keys.ts';
+import { createRecorder, type RecorderSettings } from '../../lib/audit/recorder.ts';
 import { AUDIT_EVENTS, STARTED_AT } from './audit-events.ts';
 
 /** RFC 8410, section 7: an Ed25519 key in PKCS #8, up to its 32 bytes. */
@@ -11,7 +11,7 @@ const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex');
 const keyOf = (byte: number): SealingKey => {
   const key = Buffer.concat([PKCS8_HEAD, Buffer.alloc(32, byte)]);
   const opened = createPrivateKey({ key, format: 'der', type: 'pkcs8' });
-  return openSealingKey(opened.export({ type: 'pkcs8', format: 'pem' }).toString());
+  return parseSealingKey(opened.export({ type: 'pkcs8', format: 'pem' }).toString());
 };
 
 export const sealingKey = keyOf(7);
@@ -25,7 +25,7 @@ const clockFrom = (start: number): RecorderSettings['clock'] => {
 };
 
 type Recorded = { readonly text: string; readonly head: ReturnType<RecorderHead> };
-type RecorderHead = Awaited<ReturnType<typeof openRecorder>>['head'];
+type RecorderHead = Awaited<ReturnType<typeof createRecorder>>['head'];
 
 /** The text that one process records of every event, with a checkpoint in the middle. */
 export const recordEvents = async (
@@ -34,7 +34,7 @@ export const recordEvents = async (
 ): Promise<Recorded> => {
   const lines: string[] = [];
   const append = (text: string): Promise<void> => Promise.resolve(void lines.push(text));
-  const recorder = await openRecorder({
+  const recorder = await createRecorder({
     sinks: [{ append, close: () => Promise.resolve() }],
     ...{ key: sealingKey, clock: clockFrom(STARTED_AT), resumeFrom },
     ...{ replica: 'valetkey-authority-0', version: '1.2.3', newId: () => name },

@@ -1,4 +1,4 @@
-import type { AuditEvent } from '../../lib/audit/record.ts';
+import type { AuditEvent } from '../../lib/audit/audit-event.ts';
 
 export const STARTED_AT = Date.parse('2026-01-01T00:00:00Z');
 const second = (count: number): number => STARTED_AT + count * 1_000;
@@ -29,7 +29,7 @@ export const AUDIT_EVENTS: readonly AuditEvent[] = [
   {
     ...{ kind: 'run.refused', at: second(2), ...began, run: 'run-2', reason: 'policy_denied' },
     decision: { ...decision, outcome: 'deny', policies: [] },
-    excused: { exceptions: ['4', '9'], warned: ['7'] },
+    exempted: { exceptions: ['4', '9'], warned: ['7'] },
   },
   { kind: 'run.refused', at: second(3), reason: 'token_invalid', message: hostile },
   { kind: 'stream.refused', at: second(4), actor, reason: 'pod_not_found' },

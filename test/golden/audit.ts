@@ -1,5 +1,5 @@
 import type { Head } from '../../lib/audit/heads.ts';
-import { tellStory } from '../../lib/audit/story.ts';
+import { buildTimeline } from '../../lib/audit/timeline.ts';
 import { verifyChain, type VerifySettings } from '../../lib/audit/verify.ts';
 import { auditFile, publicKeys, recordEvents } from './audit-chain.ts';
 import { damagesOf } from './audit-damages.ts';
@@ -36,7 +36,7 @@ const captureDamages = async (lines: readonly string[], head: Head): Promise<obj
 };
 
 const storyOf = async (records: string, run: string): Promise<object> => {
-  const story = await tellStory({
+  const story = await buildTimeline({
     run,
     records: [auditFile(records)],
     cloudLogs: [auditFile(CLOUD_LOG, 'cloud.log')],

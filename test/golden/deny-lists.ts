@@ -1,8 +1,8 @@
-import type { Revocation, RevocationSpec } from '../../lib/contract/authority.ts';
-import { completionOf } from '../../lib/revocation/completion.ts';
-import { deniedBy } from '../../lib/revocation/denied.ts';
+import type { Revocation, RevocationSpec } from '../../lib/contract/authority-api.ts';
+import { buildCompletion } from '../../lib/revocation/completion.ts';
+import { buildDenyList } from '../../lib/revocation/deny-list.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
-import { denialPolicy } from '../../lib/scope/aws/denial.ts';
+import { buildDenyListPolicy } from '../../lib/scope/aws/deny-list-policy.ts';
 import { outcomeOf } from './faults.ts';
 import { attempt } from './role-parsers.ts';
 
@@ -23,7 +23,7 @@ const REVOCATIONS: readonly Revocation[] = [
   revoked({ run: 'run-1' }, 60),
   revoked({ run: 'run-2' }, 3_590),
   revoked({ run: 'run-3' }, 3_640),
-  revoked({ ...completionOf({ run: 'run-4', end: 'completed', by: BY }).spec }, 5),
+  revoked({ ...buildCompletion({ run: 'run-4', end: 'completed', by: BY }).spec }, 5),
   revoked({ pod }, 10),
   revoked({ pod: { ...pod, name: 'agent-7', uid: 'a-uid' } }, 11),
   revoked({ task: { namespace: 'research', serviceAccount: 'agent', task: 'summarize' } }, 12),
@@ -33,7 +33,7 @@ const REVOCATIONS: readonly Revocation[] = [
   revoked({ namespace: 'old' }, 9_999),
 ];
 
-const wanted = deniedBy(REVOCATIONS, terms);
+const wanted = buildDenyList(REVOCATIONS, terms);
 const many = Array.from({ length: 400 }, (_, index) => ({
   run: `run-${`${index}`.padStart(28, '0')}`,
   deadline: NOW + 1000 * (index % 97),
@@ -56,10 +56,10 @@ const SPECS: readonly object[] = [
 /** Inline role policies that deny sessions which ended, and the Revocations that they come from. */
 export const captureDenyLists = (): object => ({
   wanted,
-  policy: denialPolicy(wanted, { now: NOW }),
-  each: REVOCATIONS.map((one) => denialPolicy(deniedBy([one], terms), { now: NOW })),
-  crowded: denialPolicy({ runs: many, sessions: wanted.sessions }, { now: NOW }),
-  noRoom: attempt(() => denialPolicy(wanted, { now: NOW, room: 100 })),
+  policy: buildDenyListPolicy(wanted, { now: NOW }),
+  each: REVOCATIONS.map((one) => buildDenyListPolicy(buildDenyList([one], terms), { now: NOW })),
+  crowded: buildDenyListPolicy({ runs: many, sessions: wanted.sessions }, { now: NOW }),
+  noRoom: attempt(() => buildDenyListPolicy(wanted, { now: NOW, maxLength: 100 })),
   read: SPECS.map((spec) =>
     outcomeOf(
       readRevocation({

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { openStreams } from '../../cmd/authority/streams.ts';
-import type { Revocation, StreamLine } from '../../lib/contract/authority.ts';
-import { ExchangeError } from '../../lib/credentials/exchange.ts';
-import { openEvents } from '../../lib/edge/authority/event-stream.ts';
+import { createEventStreams } from '../../cmd/authority/event-streams.ts';
+import type { Revocation, StreamLine } from '../../lib/contract/authority-api.ts';
+import { ExchangeError } from '../../lib/contract/exchange.ts';
+import { createEventStream } from '../../lib/edge/authority/event-stream.ts';
 import { indexRevocations } from '../../lib/revocation/matching.ts';
 
 const NOW = Date.parse('2026-01-02T03:04:05.678Z');
@@ -36,7 +36,7 @@ const streamOf = async (revocations: readonly Revocation[]): Promise<readonly un
     end: (line: string) => void sent.push(line),
     destroy: () => undefined,
   };
-  const streams = openStreams({
+  const streams = createEventStreams({
     authenticate: () => Promise.resolve({ ...pod, tokenExpiresAt: NOW + 600_000 }),
     revocations: {
       index: () => indexRevocations(revocations),
@@ -68,11 +68,11 @@ const readStream = async (...chunks: readonly string[]): Promise<unknown> => {
       for (const chunk of chunks) yield await Promise.resolve(Buffer.from(chunk));
     },
   } as unknown as IncomingMessage;
-  const open = (): Promise<IncomingMessage> => Promise.resolve(answer);
-  const events = openEvents({
-    open,
+  const stream = (): Promise<IncomingMessage> => Promise.resolve(answer);
+  const events = createEventStream({
+    stream,
     post: () => Promise.reject(new Error('not asked')),
-    forgetIdle: () => undefined,
+    closeIdle: () => undefined,
   });
   try {
     await events('token', (line) => void lines.push(line), new AbortController().signal);

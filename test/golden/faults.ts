@@ -1,7 +1,7 @@
-import type { Fault, Result } from '../../lib/reading/fault.ts';
+import type { FieldError, Result } from '../../lib/schema/field-error.ts';
 
 /** Where a fault is and which rule it breaks; its human text is left out. */
-export const faultPlace = ({ source, path, rule }: Fault): string =>
+export const faultPlace = ({ source, path, rule }: FieldError): string =>
   [
     ...(rule === undefined ? [] : [`rule ${rule}:`]),
     ...((source ?? '') ? [source] : []),

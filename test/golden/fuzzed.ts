@@ -1,13 +1,13 @@
 import fc from 'fast-check';
-import { anyChange, changed, decentPod } from '../../fuzz/pods.ts';
+import { anyChange, applyChange, compliantPod } from '../../fuzz/pod-arbitraries.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
-import { platform } from '../../lib/injection/fixtures/platform.ts';
+import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { outcomeOf } from './faults.ts';
 import { openAdmission, podRequest, loadCatalogue } from './admissions.ts';
 import { answerOf, operationsIn } from './answers.ts';
 import { declarations } from './declarations.ts';
 import { digest } from './format.ts';
-import { declaredTasks } from '../../lib/injection/declared-tasks.ts';
+import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
 
 const SEED = 20_260_101;
 const RUNS = 300;
@@ -17,9 +17,9 @@ const sample = <T>(arbitrary: fc.Arbitrary<T>): readonly T[] =>
 
 /** One of three generated pods is changed in a few places, so that many are refused. */
 const pods = fc
-  .tuple(decentPod, fc.array(anyChange, { minLength: 1, maxLength: 4 }), fc.nat(2))
+  .tuple(compliantPod, fc.array(anyChange, { minLength: 1, maxLength: 4 }), fc.nat(2))
   .map(([pod, changes, kind]) =>
-    kind === 0 ? pod : changes.reduce<unknown>((at, each) => changed(at, each).value, pod),
+    kind === 0 ? pod : changes.reduce<unknown>((at, each) => applyChange(at, each).value, pod),
   );
 
 const admission = openAdmission(platform);
@@ -44,7 +44,7 @@ export const captureFuzzedPods = async (): Promise<object> => {
   return answers;
 };
 
-const readTasks = declaredTasks(platform, loadCatalogue);
+const readTasks = createTaskReader(platform, loadCatalogue);
 const consumers = { containers: ['agent', 'helper'], addressable: ['prepare'] };
 
 const readOne = async (text: string): Promise<object> => {

@@ -1,9 +1,9 @@
-import { ExchangeError } from '../../lib/credentials/exchange.ts';
-import { grantClaims, ownClaims, type GrantedRun } from '../../lib/grant/claims.ts';
-import { openRunIds } from '../../lib/grant/run-ids.ts';
-import { sourceIdentity } from '../../lib/grant/source-identity.ts';
-import { judgeSpiffeId } from '../../lib/grant/spiffe-id.ts';
-import { sessionName, shownPodName } from '../../lib/scope/aws/session-name.ts';
+import { ExchangeError } from '../../lib/contract/exchange.ts';
+import { buildGrantClaims, buildAuthorityClaims, type GrantedRun } from '../../lib/grant/claims.ts';
+import { createRunIds } from '../../lib/grant/run-ids.ts';
+import { buildSourceIdentity } from '../../lib/grant/source-identity.ts';
+import { checkSpiffeId } from '../../lib/grant/spiffe-id.ts';
+import { buildSessionName, truncatePodName } from '../../lib/scope/aws/session-name.ts';
 import { faultPlace } from './faults.ts';
 import { attempt } from './role-parsers.ts';
 
@@ -16,7 +16,7 @@ const settings = {
 };
 
 /** A secret and random bytes that are the same each time. */
-const runIds = openRunIds(new Uint8Array(32).fill(7), (size: number) => Buffer.alloc(size, 0xa5));
+const runIds = createRunIds(new Uint8Array(32).fill(7), (size: number) => Buffer.alloc(size, 0xa5));
 const RUN = runIds.newRun('0d7f8f2e-5a52-4f3e-9d8f-111111111111');
 
 const run = (more: Partial<GrantedRun>): GrantedRun => ({
@@ -40,7 +40,7 @@ const RUNS: readonly GrantedRun[] = [
 
 const claimsOf = (given: GrantedRun): unknown => {
   try {
-    return grantClaims(given, settings, NOW);
+    return buildGrantClaims(given, settings, NOW);
   } catch (error) {
     if (error instanceof ExchangeError) return [error.kind, error.code];
     throw error;
@@ -70,13 +70,13 @@ export const captureGrants = (): object => ({
     runIds.belongsTo(name, 'another'),
   ),
   claims: RUNS.map(claimsOf),
-  sourceIdentities: RUNS.map(sourceIdentity),
+  sourceIdentities: RUNS.map(buildSourceIdentity),
   subjects: RUNS.map((given) =>
-    judgeSpiffeId({ ...given, trustDomain: settings.trustDomain }).map(faultPlace),
+    checkSpiffeId({ ...given, trustDomain: settings.trustDomain }).map(faultPlace),
   ),
-  own: ownClaims({ id: 'revoker-1', now: NOW }, settings),
+  own: buildAuthorityClaims({ id: 'revoker-1', now: NOW }, settings),
   sessionNames: PODS.map((podName) =>
-    RUN_NAMES.map((name) => attempt(() => sessionName({ podName, run: name }))),
+    RUN_NAMES.map((name) => attempt(() => buildSessionName({ podName, run: name }))),
   ),
-  shownPodNames: PODS.map((podName) => shownPodName(podName)),
+  shownPodNames: PODS.map((podName) => truncatePodName(podName)),
 });

@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { JsonPatchOp } from '../../lib/contract/json-patch.ts';
-import { authorityPlatform } from '../../lib/injection/fixtures/platform.ts';
+import type { JsonPatchOp } from '../../lib/contract/json-patch-operation.ts';
+import { authorityPlatform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
-import { judgeLivePod } from '../../lib/injection/live-pod.ts';
-import { readProfiles } from '../../lib/injection/published-profiles.ts';
+import { evaluateLivePod } from '../../lib/injection/live-pod.ts';
+import { readTemplates } from '../../lib/injection/accepted-templates.ts';
 import { faultPlace } from './faults.ts';
 
 /** A pod as an API server (1.35) answered with it, and the profiles that were published then. */
 const { profiles: data, pod } = JSON.parse(
   readFileSync(join(import.meta.dirname, 'pods', 'live-pod.json'), 'utf8'),
 ) as { readonly profiles: Record<string, string>; readonly pod: unknown };
-const { profiles } = readProfiles(data);
+const { templates } = readTemplates(data);
 
 const SIDECAR = '/spec/initContainers/0';
 const CONTAINER = { name: 'late', image: 'late:1' };
@@ -30,10 +30,10 @@ const CHANGES: Readonly<Record<string, readonly JsonPatchOp[]>> = {
 };
 
 const judged = (changed: unknown): unknown => {
-  const result = judgeLivePod(changed, { platform: authorityPlatform, profiles });
+  const result = evaluateLivePod(changed, { platform: authorityPlatform, templates });
   if (!result.ok) return result.faults.map(faultPlace);
-  const { admitted, profileHash } = result.value;
-  return { admitted, profileHash };
+  const { admitted, templateHash } = result.value;
+  return { admitted, profileHash: templateHash };
 };
 
 /** What the authority finds in a live pod, unchanged and changed. */
@@ -42,5 +42,5 @@ export const captureLivePods = (): object => ({
     Object.entries(CHANGES).map(([name, changes]) => [name, judged(applyPatch(pod, changes))]),
   ),
   'no pod': [undefined, null, {}, []].map(judged),
-  'no profiles': Object.keys(data).length - profiles.size,
+  'no profiles': Object.keys(data).length - templates.size,
 });

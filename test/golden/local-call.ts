@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Call } from '../../cmd/sidecar/replies.ts';
+import type { RouteRequest } from '../../cmd/sidecar/responses.ts';
 
 /** A response in memory: status, headers and body; of a refusal only its code. */
 export const openCall = () => {
@@ -11,7 +11,7 @@ export const openCall = () => {
     },
     end: (body?: Buffer) => void (sent.body = body?.toString()),
   };
-  const call: Call = {
+  const call: RouteRequest = {
     request: undefined as never,
     response: response as unknown as ServerResponse,
     route: 'a-route',

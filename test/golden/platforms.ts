@@ -1,5 +1,5 @@
 import type { Platform } from '../../lib/contract/platform.ts';
-import { authorityPlatform, platform } from '../../lib/injection/fixtures/platform.ts';
+import { authorityPlatform, platform } from '../../lib/injection/fixtures/sample-platform.ts';
 
 /** The platforms under which each pod is admitted: both kinds of trust, both dialects. */
 export const PLATFORMS: Readonly<Record<string, Platform>> = {

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
-import type { KubernetesObject } from '../../charts/objects.ts';
-import { podTemplatesOf } from '../../e2e/legitimate/manifests.ts';
-import type { JsonPatchOp } from '../../lib/contract/json-patch.ts';
+import type { KubernetesObject } from '../kit/kubernetes-objects.ts';
+import { listPodTemplates } from '../../e2e/legitimate/workload-manifests.ts';
+import type { JsonPatchOp } from '../../lib/contract/json-patch-operation.ts';
 import type { PlatformChanges } from './platforms.ts';
 
 /** A pod of `pods/`, and what happens to it. */
@@ -42,7 +42,7 @@ const podsOf = ([name, text]: readonly [string, string]): readonly GoldenPod[] =
   const platform = objects.find(({ kind }) => kind === 'Platform')?.['merge'] as
     PlatformChanges | undefined;
   const [after, update] = [opsOf('After'), opsOf('Update')];
-  return objects.flatMap(podTemplatesOf).map((template, index) => ({
+  return objects.flatMap(listPodTemplates).map((template, index) => ({
     name: index === 0 ? name : `${name} ${index}`,
     pod: { apiVersion: 'v1', kind: 'Pod', ...template },
     platform: platform ?? {},

@@ -1,18 +1,18 @@
-import { admissionPolicies } from '../../lib/admission-policies/policies.ts';
-import { policySettings } from '../../lib/admission-policies/settings.ts';
+import { buildAdmissionPolicies } from '../../lib/admission-policies/admission-policies.ts';
+import { toAdmissionPolicySettings } from '../../lib/admission-policies/policy-settings.ts';
 import {
-  authorityValidateConditions,
+  buildAuthorityValidateConditions,
   mutateConditions,
   validateConditions,
 } from '../../lib/injection/match-conditions.ts';
-import { decideAtAdmission } from '../../lib/policy/admission-decision.ts';
-import type { Decision, RunQuestion } from '../../lib/policy/decision.ts';
-import { judgePolicy } from '../../lib/policy/findings.ts';
-import { openPolicies } from '../../lib/policy/policies.ts';
-import { runRequests } from '../../lib/policy/requests.ts';
-import { decide } from '../../lib/policy/run-decision.ts';
-import { SCHEMA } from '../../lib/policy/schema.ts';
-import { STARTER_POLICY } from '../../lib/policy/starter.ts';
+import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
+import type { PolicyDecision, RunPolicyRequest } from '../../lib/policy/decision.ts';
+import { checkPolicy } from '../../lib/policy/policy-findings.ts';
+import { compilePolicies } from '../../lib/policy/compiled-policies.ts';
+import { createRunRequestBuilder } from '../../lib/policy/cedar-requests.ts';
+import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
+import { CEDAR_SCHEMA } from '../../lib/policy/cedar-schema.ts';
+import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 import { expandPairs } from '../../lib/task/pairs.ts';
 import { loadCatalogue } from './admissions.ts';
 import { faultPlace } from './faults.ts';
@@ -22,7 +22,7 @@ import { POLICY_SETS, SINGLE_POLICIES } from './policy-texts.ts';
 import { questions } from './policy-questions.ts';
 
 /** No human text: who decided and how. */
-const decisionOf = ({ outcome, policies, version, reasons }: Decision): unknown => [
+const decisionOf = ({ outcome, policies, version, reasons }: PolicyDecision): unknown => [
   outcome,
   policies,
   reasons.length,
@@ -30,13 +30,13 @@ const decisionOf = ({ outcome, policies, version, reasons }: Decision): unknown 
 ];
 
 const decisionsBy = async (set: Readonly<Record<string, string>>): Promise<object> => {
-  const policies = openPolicies(Object.entries(set).map(([name, cedar]) => ({ name, cedar })));
+  const policies = compilePolicies(Object.entries(set).map(([name, cedar]) => ({ name, cedar })));
   const parts = { policies, loadCatalogue };
   const asked = Object.entries(questions).map(async ([name, question]) => {
-    const run = decisionOf(await decide(parts, question));
+    const run = decisionOf(await evaluateRunPolicy(parts, question));
     return [
       name,
-      { run, admission: decisionOf(await decideAtAdmission(parts, question)) },
+      { run, admission: decisionOf(await evaluateAdmissionPolicy(parts, question)) },
     ] as const;
   });
   const { blockers, findings } = policies;
@@ -58,17 +58,17 @@ export const captureDecisions = async (): Promise<object> =>
     ),
   );
 
-const requestsOf = async (question: RunQuestion): Promise<unknown> => {
+const requestsOf = async (question: RunPolicyRequest): Promise<unknown> => {
   const pairs = await expandPairs(question.task, loadCatalogue);
-  return pairs.ok ? pairs.value.map(runRequests(question)) : 'none';
+  return pairs.ok ? pairs.value.map(createRunRequestBuilder(question)) : 'none';
 };
 
 /** What is found in single policies, the schema, and the requests that Cedar is asked. */
 export const captureFindings = async (): Promise<object> => ({
-  schema: digest(SCHEMA),
+  schema: digest(CEDAR_SCHEMA),
   starter: digest(STARTER_POLICY),
   findings: SINGLE_POLICIES.map((cedar) => {
-    const { policies, faults, warnings } = judgePolicy({ name: 'any', cedar });
+    const { policies, faults, warnings } = checkPolicy({ name: 'any', cedar });
     return [cedar.slice(0, 200), policies, faults.map(faultPlace), warnings.length];
   }),
   requests: await Promise.all(Object.values(questions).map(requestsOf)),
@@ -82,7 +82,7 @@ const withoutMessages = (json: string): string =>
 export const captureAdmissionPolicies = (): object => ({
   policies: Object.entries(PLATFORMS).map(([platform, settings]) => [
     platform,
-    admissionPolicies(policySettings(settings)).map(({ name, spec }) => {
+    buildAdmissionPolicies(toAdmissionPolicySettings(settings)).map(({ name, spec }) => {
       const { validations, variables = [], ...rest } = spec;
       const expressions = validations.map(({ expression, reason }) => [expression, reason]);
       const names = variables.map((variable) => variable.name);
@@ -92,5 +92,5 @@ export const captureAdmissionPolicies = (): object => ({
   ]),
   mutate: mutateConditions,
   validate: validateConditions,
-  authority: authorityValidateConditions("'authority.valetkey.dev'"),
+  authority: buildAuthorityValidateConditions("'authority.valetkey.dev'"),
 });

@@ -1,4 +1,4 @@
-import { STARTER_POLICY } from '../../lib/policy/starter.ts';
+import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 
 const permit = (condition: string): string =>
   `permit (principal, action == Action::"run", resource) when { ${condition} };`;

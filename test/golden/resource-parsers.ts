@@ -1,18 +1,18 @@
-import { readPolicy } from '../../e2e/embedded-cloud/iam/policy-document.ts';
-import { matchesWildcards } from '../../e2e/embedded-cloud/iam/wildcards.ts';
-import { meetArn, parseArnPattern } from '../../lib/catalogue/arns.ts';
-import { meetResource, type Catalogue } from '../../lib/catalogue/catalogue.ts';
-import { patternsMeet } from '../../lib/catalogue/wildcards.ts';
+import { readPolicy } from '../fakes/cloud/iam/policy-document.ts';
+import { matchesWildcards } from '../fakes/cloud/iam/iam-wildcards.ts';
+import { matchArn, parseArnPattern } from '../../lib/schema/arns.ts';
+import { matchResource, type Catalog } from '../../lib/catalog/catalog.ts';
+import { patternsOverlap } from '../../lib/schema/wildcard-patterns.ts';
 import type { TaskLimits } from '../../lib/contract/platform.ts';
-import { platform } from '../../lib/injection/fixtures/platform.ts';
-import { read } from '../../lib/reading/reader.ts';
+import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
+import { read } from '../../lib/schema/reader.ts';
 import { expandPairs } from '../../lib/task/pairs.ts';
 import {
   bindResource,
-  readPlaces,
+  readPlaceholders,
   resourcePattern,
-  resourceReader,
-  widenPlaces,
+  createResourceReader,
+  widenPlaceholders,
 } from '../../lib/task/resource.ts';
 import { loadCatalogue } from './admissions.ts';
 import { outcomeOf } from './faults.ts';
@@ -38,7 +38,10 @@ const KEY = 'arn:aws:s3:::acme-data/reports/q1.csv';
 
 const isResource = (text: string, limits: Partial<TaskLimits>): boolean =>
   read(
-    resourceReader({ limits: { ...platform.tasks, ...limits }, params: new Set(['customer']) }),
+    createResourceReader({
+      limits: { ...platform.tasks, ...limits },
+      params: new Set(['customer']),
+    }),
     text,
   ).ok;
 
@@ -50,8 +53,8 @@ const expanded = async (text: string): Promise<object> => {
   return result.ok ? result.value.map(({ action }) => action.name) : outcomeOf(result);
 };
 
-const metBy = (text: string, catalogue: Catalogue): readonly string[] => {
-  const meets = meetResource(text);
+const metBy = (text: string, catalogue: Catalog): readonly string[] => {
+  const meets = matchResource(text);
   return ACTIONS.filter((name) => {
     const found = catalogue.find(name);
     return found.known && found.actions.some(meets);
@@ -69,17 +72,17 @@ export const readResource = async (text: string): Promise<object> => ({
   form: read(resourcePattern, text).ok,
   task: isResource(text, {}),
   taskWildcards: isResource(text, { regionWildcards: true, accountWildcards: true }),
-  places: readPlaces(text),
-  widened: widenPlaces(text) === text ? 'same' : widenPlaces(text),
+  places: readPlaceholders(text),
+  widened: widenPlaceholders(text) === text ? 'same' : widenPlaceholders(text),
   bound:
     attempt(() => bindResource(text, { customer: 'acme' })) === text
       ? 'same'
       : attempt(() => bindResource(text, { customer: 'acme' })),
   parts: parseArnPattern(text).parts,
   slashes: String(parseArnPattern(text).maxSlashes),
-  meets: PATTERNS.filter(([, pattern]) => meetArn(text)(pattern)).map(([name]) => name),
+  meets: PATTERNS.filter(([, pattern]) => matchArn(text)(pattern)).map(([name]) => name),
   metBy: metBy(text, await loadCatalogue(['s3', 'sqs', 'dynamodb', 'lambda', 'iam'])),
   pairs: await expanded(text),
-  overlapsKey: [patternsMeet(text, KEY), matchesWildcards(text, KEY)],
+  overlapsKey: [patternsOverlap(text, KEY), matchesWildcards(text, KEY)],
   fakeIam: attempt(() => readPolicy(sessionPolicyOf(text), 'session').statements.length),
 });

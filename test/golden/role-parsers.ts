@@ -1,13 +1,13 @@
-import { roleArnOf } from '../../cmd/kubectl-valetkey/role-arn.ts';
-import { readParameters } from '../../e2e/embedded-cloud/sts/parameters.ts';
+import { resolveRoleArn } from '../../cmd/kubectl-valetkey/role-arn.ts';
+import { readParameters } from '../fakes/cloud/sts/parameters.ts';
 import { readCloudCalls } from '../../lib/audit/cloud-log.ts';
-import { readPlatform } from '../../lib/config/platform.ts';
+import { readPlatform } from '../../lib/config/platform-parser.ts';
 import type { CloudSettings, TaskLimits } from '../../lib/contract/platform.ts';
-import { renderCredentials } from '../../lib/credentials/rendering.ts';
-import { toTerraform, trustPolicy } from '../../lib/grant/trust-policy.ts';
-import { authorityPlatform, platform } from '../../lib/injection/fixtures/platform.ts';
-import { read } from '../../lib/reading/reader.ts';
-import { roleArn, roleReader } from '../../lib/task/role.ts';
+import { renderCredentials } from '../../lib/runs/rendering.ts';
+import { toTerraform, buildTrustPolicy } from '../../lib/grant/trust-policy.ts';
+import { authorityPlatform, platform } from '../../lib/injection/fixtures/sample-platform.ts';
+import { read } from '../../lib/schema/reader.ts';
+import { roleArn, createRoleReader } from '../../lib/task/role.ts';
 
 /** The answer, or that there was none. */
 export const attempt = <T>(call: () => T): T | 'throws' => {
@@ -20,7 +20,7 @@ export const attempt = <T>(call: () => T): T | 'throws' => {
 
 const limits = platform.tasks;
 const isRole = (text: string, dialect: CloudSettings['dialect'], more: Partial<TaskLimits> = {}) =>
-  read(roleReader({ ...limits, ...more }, dialect), text).ok;
+  read(createRoleReader({ ...limits, ...more }, dialect), text).ok;
 
 const issuer = {
   issuer: 'https://issuer.example/prod',
@@ -31,7 +31,7 @@ const issuer = {
 const trustOf = (role: string) => {
   const trusted = { namespaces: [], tags: {} };
   const request = { issuer, dialect: 'aws', role, trusted, thumbprints: [] } as const;
-  const { Statement } = trustPolicy(request) as {
+  const { Statement } = buildTrustPolicy(request) as {
     readonly Statement: readonly { readonly Principal: object }[];
   };
   const lines = toTerraform(request).split('\n');
@@ -76,9 +76,9 @@ export const readRole = (text: string): object => ({
   taskOneAccount: isRole(text, 's3', { accountIds: ['111122223333'] }),
   taskOnePartition: isRole(text, 's3', { partitions: ['aws-cn', 'minio'] }),
   platformMinting: isPlatformRole(text),
-  cliAws: attempt(() => roleArnOf({ role: text }, platform)),
-  cliAwsAccount: attempt(() => roleArnOf({ role: text, account }, authorityPlatform)),
-  cliS3: attempt(() => roleArnOf({ role: text }, s3)),
+  cliAws: attempt(() => resolveRoleArn({ role: text }, platform)),
+  cliAwsAccount: attempt(() => resolveRoleArn({ role: text, account }, authorityPlatform)),
+  cliS3: attempt(() => resolveRoleArn({ role: text }, s3)),
   trust: attempt(() => trustOf(text)),
   renderedAccount: accountOf(text),
   cloudTrailSession: sessionOf(text),

@@ -1,16 +1,16 @@
-import type { Bind, CloudSettings } from '../../lib/contract/platform.ts';
+import type { SourceRestriction, CloudSettings } from '../../lib/contract/platform.ts';
 import type { Task } from '../../lib/contract/task.ts';
-import { longestSessionPolicy } from '../../lib/scope/aws/policy-size.ts';
-import { sessionPolicy } from '../../lib/scope/aws/session-policy.ts';
+import { maxPolicyLength } from '../../lib/scope/aws/policy-size.ts';
+import { buildSessionPolicy } from '../../lib/scope/aws/session-policy.ts';
 import { bindParams } from '../../lib/task/params.ts';
 import { outcomeOf } from './faults.ts';
 import { attempt } from './role-parsers.ts';
 import { readGoldenTasks } from './tasks.ts';
 
-type Scope = Parameters<typeof sessionPolicy>[0];
+type Scope = Parameters<typeof buildSessionPolicy>[0];
 
 const DEADLINES = ['1970-01-01T00:00:00.000Z', '2026-01-02T03:04:05.999Z', '2099-12-31T23:59:59Z'];
-const BINDS: readonly Bind[] = [
+const BINDS: readonly SourceRestriction[] = [
   { mode: 'none' },
   { mode: 'podIP' },
   { mode: 'cidrs', cidrs: ['192.0.2.0/24', '2001:db8::/32'] },
@@ -32,7 +32,7 @@ const SETTINGS: readonly Pick<Scope, 'cloud' | 'podIp' | 'deadline'>[] = DIALECT
 
 /** The statements alone: every policy is their list under one version. */
 const renderFor = (task: Task, params: Scope['params']): readonly string[] =>
-  SETTINGS.map((settings) => sessionPolicy({ task, params, ...settings }));
+  SETTINGS.map((settings) => buildSessionPolicy({ task, params, ...settings }));
 
 const boundFor = (task: Task): readonly (readonly [string, ReturnType<typeof bindParams>])[] =>
   VALUES.map((value) => {
@@ -42,7 +42,7 @@ const boundFor = (task: Task): readonly (readonly [string, ReturnType<typeof bin
 
 const policiesOf = (task: Task): object => {
   const sizes = DIALECTS.map((dialect) =>
-    outcomeOf(longestSessionPolicy({ task, cloud: { dialect, bind: { mode: 'podIP' } } })),
+    outcomeOf(maxPolicyLength({ task, cloud: { dialect, bind: { mode: 'podIP' } } })),
   );
   const bound = new Map(boundFor(task));
   const policies = Array.from(bound, ([given, result]) => [

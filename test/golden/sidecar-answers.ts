@@ -1,11 +1,11 @@
-import { consumerAnswers } from '../../cmd/sidecar/consumer-answers.ts';
-import { openReplies, type Call } from '../../cmd/sidecar/replies.ts';
+import { createHandlers } from '../../cmd/sidecar/handlers.ts';
+import { createResponses, type RouteRequest } from '../../cmd/sidecar/responses.ts';
 import type { Task } from '../../lib/contract/task.ts';
-import { inProgress, runRevoked } from '../../lib/credentials/refusal.ts';
-import type { LiveRun } from '../../lib/credentials/live-runs.ts';
-import { renderCredentials } from '../../lib/credentials/rendering.ts';
-import type { RunBook } from '../../lib/credentials/run-book.ts';
-import { taskFor } from '../../lib/injection/fixtures/platform.ts';
+import { exchangeInProgress, buildRunRevokedRefusal } from '../../lib/runs/run-refusal.ts';
+import type { ActiveRun } from '../../lib/runs/active-runs.ts';
+import { renderCredentials } from '../../lib/runs/rendering.ts';
+import type { RunRegistry } from '../../lib/runs/run-registry.ts';
+import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
 import { openCall } from './local-call.ts';
 import { SIDECAR_REFUSALS } from './sidecar-refusals.ts';
 import { readStarts } from './sidecar-starts.ts';
@@ -15,37 +15,37 @@ const keys = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'c2VjcmV0', sessionT
 
 const counted: string[] = [];
 const repliesFor = (handOut: boolean) =>
-  openReplies({
-    handOut: () => handOut,
+  createResponses({
+    markServed: () => handOut,
     countRequest: (route, status) => void counted.push(`${route} ${status}`),
   });
 const replies = repliesFor(true);
 
-const runOf = (task: Task): LiveRun => ({
-  ...{ kind: 'run', run: 'run-1', consumer: 'agent', task, explicit: false },
+const runOf = (task: Task): ActiveRun => ({
+  ...{ kind: 'run', run: 'run-1', consumer: 'agent', task, isExplicit: false },
   ...{ askedAt: 0, expiresAt: EXPIRES_AT, expiresAtMonotonic: 0 },
   credentials: renderCredentials({ keys, expiresAt: EXPIRES_AT, role: task.role }),
 });
 
 const param = { customer: { pattern: '[a-z]+', maxLength: 20 } };
 const tasks: readonly Task[] = [
-  taskFor('only', ['alone']),
-  { ...taskFor('first', ['agent', 'two']), default: true, purpose: 'nightly' },
-  taskFor('second', ['agent', 'two', 'three']),
-  { ...taskFor('bound', ['agent', 'three']), params: param, role: 'arn:aws:iam:::role/r' },
+  buildTask('only', ['alone']),
+  { ...buildTask('first', ['agent', 'two']), default: true, purpose: 'nightly' },
+  buildTask('second', ['agent', 'two', 'three']),
+  { ...buildTask('bound', ['agent', 'three']), params: param, role: 'arn:aws:iam:::role/r' },
 ];
 
 const book = {
   source: (_: string, task: Task) => () => runOf(task),
-  start: () => Promise.resolve(inProgress),
+  start: () => Promise.resolve(exchangeInProgress),
   find: (_: string, run: string) =>
-    run === 'run-1' ? runOf(taskFor('only', ['alone'])) : undefined,
+    run === 'run-1' ? runOf(buildTask('only', ['alone'])) : undefined,
   complete: (_: string, run: string) => run === 'run-1',
   whyRevoked: (_: string, run: string) =>
-    run === 'run-2' ? runRevoked({ name: 'stop', reason: 'leak' }) : undefined,
-} as unknown as RunBook;
+    run === 'run-2' ? buildRunRevokedRefusal({ name: 'stop', reason: 'leak' }) : undefined,
+} as unknown as RunRegistry;
 
-const asked = async (answer: (call: Call) => void | Promise<void>): Promise<unknown> => {
+const asked = async (answer: (call: RouteRequest) => void | Promise<void>): Promise<unknown> => {
   const { call, answer: read } = openCall();
   await answer(call);
   return read();
@@ -53,7 +53,12 @@ const asked = async (answer: (call: Call) => void | Promise<void>): Promise<unkn
 
 const routesOf = async (consumer: string): Promise<object> => {
   const admitted = { consumers: ['alone', 'agent', 'two', 'three', 'none'], tasks };
-  const answers = consumerAnswers(consumer, { admitted, trust: 'authority', book, replies });
+  const answers = createHandlers(consumer, {
+    admitted,
+    trust: 'authority',
+    registry: book,
+    responses: replies,
+  });
   const names = [...tasks.map(({ name }) => name), 'nothing'];
   const runs = ['run-1', 'run-2', 'run-3'];
   return {
@@ -71,7 +76,7 @@ const routesOf = async (consumer: string): Promise<object> => {
 
 /** Every answer of the sidecar's local listener, and how it reads the start of a run. */
 export const captureSidecarAnswers = async (): Promise<object> => {
-  const [, first = taskFor('first', []), second = first, bound = first] = tasks;
+  const [, first = buildTask('first', []), second = first, bound = first] = tasks;
   const consumers = ['alone', 'agent', 'two', 'three', 'none'];
   return {
     routes: await Promise.all(consumers.map(routesOf)),

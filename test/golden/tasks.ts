@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import type { CloudSettings, TaskLimits } from '../../lib/contract/platform.ts';
 import type { Task } from '../../lib/contract/task.ts';
-import { platform } from '../../lib/injection/fixtures/platform.ts';
-import type { Result } from '../../lib/reading/fault.ts';
+import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
+import type { Result } from '../../lib/schema/field-error.ts';
 import { expandPairs } from '../../lib/task/pairs.ts';
 import { readTasks } from '../../lib/task/tasks.ts';
 import { loadCatalogue } from './admissions.ts';
@@ -35,7 +35,7 @@ const readCase = (given: Case): Promise<Result<readonly Task[]>> =>
     consumers: given.consumers ?? { containers: ['agent', 'helper'], addressable: ['migrate'] },
     limits: { ...platform.tasks, ...given.limits },
     dialect: given.dialect ?? 'aws',
-    loadCatalogue,
+    loadCatalog: loadCatalogue,
   });
 
 const pairsOf = async (task: Task): Promise<object> => {

@@ -1,13 +1,21 @@
-import { TASK_DETAILS_TYPE } from '../../lib/contract/authority.ts';
-import { ExchangeError } from '../../lib/credentials/exchange.ts';
-import { judge, toAuthorityFault } from '../../lib/edge/authority/authority-fault.ts';
-import { readAnswer, toIssuedRun } from '../../lib/edge/authority/granted-run.ts';
-import { IDENTITY_REFUSALS } from '../../lib/identity/refusals.ts';
+import { TASK_DETAILS_TYPE } from '../../lib/contract/authority-api.ts';
+import { ExchangeError } from '../../lib/contract/exchange.ts';
+import {
+  createRetryEvaluator,
+  toAuthorityError,
+} from '../../lib/edge/authority/authority-error.ts';
+import { readTokenExchangeResponse, toIssuedRun } from '../../lib/edge/authority/issued-run.ts';
+import { IDENTITY_REFUSALS } from '../../lib/identity/identity-refusals.ts';
 import { IdentityError } from '../../lib/identity/workload.ts';
-import { taskFor } from '../../lib/injection/fixtures/platform.ts';
-import { renderAnswer } from '../../lib/issuing/answer.ts';
-import { bugRefusal, IssuingError, renderRefusal, toRefusal } from '../../lib/issuing/refusal.ts';
-import { EXCHANGE_REFUSALS, REFUSALS, type IssuingCode } from '../../lib/issuing/refusals.ts';
+import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
+import { renderTokenResponse } from '../../lib/exchange/token-response.ts';
+import {
+  buildInternalErrorRefusal,
+  IssuingError,
+  renderRefusal,
+  toRefusal,
+} from '../../lib/exchange/token-refusal.ts';
+import { EXCHANGE_REFUSALS, REFUSALS, type IssuingCode } from '../../lib/exchange/refusal-table.ts';
 
 const NOW = Date.parse('2026-01-02T03:04:05.678Z');
 const keys = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'c2VjcmV0', sessionToken: 'dG9rZW4=' };
@@ -18,7 +26,7 @@ const granted = {
   params: {},
 } as const;
 const issued = { run: 'run-1', keys, deadline: NOW + 600_000, skewMs: -120 };
-const request = { consumer: 'agent', task: taskFor('summarize', ['agent']), params: {} };
+const request = { consumer: 'agent', task: buildTask('summarize', ['agent']), params: {} };
 
 const codeOf = (call: () => unknown): unknown => {
   try {
@@ -29,7 +37,7 @@ const codeOf = (call: () => unknown): unknown => {
   }
 };
 
-const answer = renderAnswer({ ...issued, packedPolicyPercent: 42 }, granted, NOW);
+const answer = renderTokenResponse({ ...issued, packedPolicyPercent: 42 }, granted, NOW);
 const BODIES: readonly string[] = [
   JSON.stringify(answer),
   JSON.stringify({ ...answer, newer: true }),
@@ -43,7 +51,7 @@ const BODIES: readonly string[] = [
 const MIDDLES = [NOW, NOW - 2_000, NOW + 29_000, NOW + 31_000, NOW - 40_000];
 
 const runOf = (body: string, middle: number): unknown =>
-  codeOf(() => toIssuedRun(readAnswer(body, request), middle, () => undefined));
+  codeOf(() => toIssuedRun(readTokenExchangeResponse(body, request), middle, () => undefined));
 
 /** One refusal: what is sent, and what a sidecar makes of it. */
 const refusalOf = (problem: unknown): object | undefined => {
@@ -54,8 +62,8 @@ const refusalOf = (problem: unknown): object | undefined => {
   const { status } = refusal.row;
   const headers = retryAfterMs === undefined ? {} : { 'retry-after': `${retryAfterMs / 1000}` };
   const body = JSON.stringify(renderRefusal(refusal));
-  const fault = toAuthorityFault({ status, headers, body }, ['secret']);
-  const judged = [false, true].map((spends) => judge({ spends })(fault));
+  const fault = toAuthorityError({ status, headers, body }, ['secret']);
+  const judged = [false, true].map((hasUserToken) => createRetryEvaluator({ hasUserToken })(fault));
   const [{ error: thrown } = { error: undefined }] = judged;
   return {
     ...{ status, error, reason, policies, ...(retryAfterMs !== undefined && { retryAfterMs }) },
@@ -63,7 +71,7 @@ const refusalOf = (problem: unknown): object | undefined => {
       thrown?.kind,
       thrown?.code,
       thrown?.retryAfterMs,
-      ...judged.map(({ verdict }) => verdict),
+      ...judged.map(({ action }) => action),
     ],
   };
 };
@@ -88,7 +96,7 @@ const ofIdentity = (kind: IdentityError['kind']) =>
 
 /** Answers of the token exchange: as the authority renders them and as the sidecar reads them. */
 export const captureTokenAnswers = (): object => ({
-  answers: [answer, renderAnswer(issued, { ...granted, purpose: 'p' }, NOW + 600_500)],
+  answers: [answer, renderTokenResponse(issued, { ...granted, purpose: 'p' }, NOW + 600_500)],
   read: BODIES.map((body) => MIDDLES.map((middle) => runOf(body, middle))),
   refusals: table(Object.keys(REFUSALS), (code) => new IssuingError(code as IssuingCode, 'x')),
   withPolicies: refusalOf(new IssuingError('policy_denied', 'x', { policies: ['a/0'] })),
@@ -96,6 +104,6 @@ export const captureTokenAnswers = (): object => ({
   ofCloudUnavailable: ofCloud('unavailable'),
   ofIdentityRefused: ofIdentity('refused'),
   ofIdentityUnavailable: ofIdentity('unavailable'),
-  bug: bugRefusal('an-id').code,
+  bug: buildInternalErrorRefusal('an-id').code,
   other: refusalOf(new Error('x')) ?? 'nothing',
 });

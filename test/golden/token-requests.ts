@@ -4,12 +4,12 @@ import {
   JWT_TYPE,
   TASK_DETAILS_TYPE,
   TOKEN_EXCHANGE_GRANT,
-} from '../../lib/contract/authority.ts';
-import type { RunRequest } from '../../lib/credentials/exchange.ts';
-import { formOf } from '../../lib/edge/authority/token-form.ts';
-import { taskFor } from '../../lib/injection/fixtures/platform.ts';
-import { IssuingError } from '../../lib/issuing/refusal.ts';
-import { readTokenRequest } from '../../lib/issuing/token-request.ts';
+} from '../../lib/contract/authority-api.ts';
+import type { RunRequest } from '../../lib/contract/exchange.ts';
+import { buildTokenForm } from '../../lib/edge/authority/token-form.ts';
+import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
+import { IssuingError } from '../../lib/exchange/token-refusal.ts';
+import { readTokenRequest } from '../../lib/exchange/token-request.ts';
 
 const details = { type: TASK_DETAILS_TYPE, task: 'summarize', consumer: 'agent' };
 const FIELDS: Readonly<Record<string, string>> = {
@@ -77,7 +77,7 @@ const readOne = (text: string): object => {
 
 const request: RunRequest = {
   consumer: 'agent',
-  task: taskFor('summarize', ['agent']),
+  task: buildTask('summarize', ['agent']),
   params: {},
 };
 
@@ -88,5 +88,5 @@ export const captureTokenRequests = (): object => ({
     request,
     { ...request, params: { customer: 'a&b=c' }, purpose: 'nightly' },
     { ...request, userToken: 'us.er.token' },
-  ].map((each) => formOf(each, 'pod.to.ken').toString()),
+  ].map((each) => buildTokenForm(each, 'pod.to.ken').toString()),
 });

@@ -1,8 +1,8 @@
-import { oauthMetadata, openidConfiguration } from '../../lib/grant/documents.ts';
+import { buildOauthMetadata, buildOpenidConfiguration } from '../../lib/grant/issuer-documents.ts';
 import {
   toAwsCommands,
   toTerraform,
-  trustPolicy,
+  buildTrustPolicy,
   type TrustRequest,
 } from '../../lib/grant/trust-policy.ts';
 
@@ -40,9 +40,9 @@ const REQUESTS: readonly TrustRequest[] = ROLES.flatMap((role) =>
 
 /** Trust policies in each form, and the documents of an issuer. */
 export const captureTrustPolicies = (): object => ({
-  policies: REQUESTS.map((request) => trustPolicy(request)),
+  policies: REQUESTS.map((request) => buildTrustPolicy(request)),
   commands: REQUESTS.map(toAwsCommands),
   terraform: REQUESTS.map(toTerraform),
-  openid: openidConfiguration({ ...issuer, algorithm: 'ES256' }),
-  oauth: oauthMetadata({ ...issuer, endpoint: 'https://valetkey-authority.valetkey.svc' }),
+  openid: buildOpenidConfiguration({ ...issuer, algorithm: 'ES256' }),
+  oauth: buildOauthMetadata({ ...issuer, endpoint: 'https://valetkey-authority.valetkey.svc' }),
 });

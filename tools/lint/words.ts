@@ -74,7 +74,7 @@ const matchRules = (rules: readonly Rule[], text: string) =>
     [...text.matchAll(regex)].map((match) => ({ found: match[0], use, index: match.index })),
   );
 
-/** `isRunDead`, `SILENCE_MS` → `is Run Dead`, `SILENCE MS`. */
+/** `isRunDead`, `HEARTBEAT_TIMEOUT_MS` → `is Run Dead`, `SILENCE MS`. */
 const splitWords = (identifier: string): string =>
   identifier
     .replaceAll(PROPER_NAMES, '')

@@ -1,8 +1,8 @@
-import { flooding } from './flooding.ts';
-import { meter } from './metering.ts';
-import { reaching } from './reaching.ts';
-import { requesting } from './requesting.ts';
-import { squat } from './squatting.ts';
+import { FLOODS } from './flood-attempts.ts';
+import { measureServing } from './serving-meter.ts';
+import { ISOLATION_ATTEMPTS } from './isolation-attempts.ts';
+import { REQUEST_ATTEMPTS } from './request-attempts.ts';
+import { squatPort } from './port-squatting.ts';
 
 /**
  * A hostile process in a consumer, and its honest neighbour's measure. Prints JSON.
@@ -14,7 +14,7 @@ import { squat } from './squatting.ts';
  */
 const [command = '', ...args] = process.argv.slice(2);
 
-const each = async (
+const runAttempts = async (
   attempts: Record<string, () => string | Promise<string>>,
 ): Promise<Record<string, string>> => {
   const outcomes: Record<string, string> = {};
@@ -22,23 +22,21 @@ const each = async (
   return outcomes;
 };
 
-const perform = (): Promise<unknown> => {
+const runCommand = (): Promise<unknown> => {
   switch (command) {
     case 'reach':
-      return each(reaching);
+      return runAttempts(ISOLATION_ATTEMPTS);
     case 'request':
-      return each(requesting);
+      return runAttempts(REQUEST_ATTEMPTS);
     case 'flood':
-      return (
-        flooding[args[0] ?? '']?.(Number(args[1])) ?? Promise.reject(new Error('which flood?'))
-      );
+      return FLOODS[args[0] ?? '']?.(Number(args[1])) ?? Promise.reject(new Error('which flood?'));
     case 'squat':
-      return squat(Number(args[0]));
+      return squatPort(Number(args[0]));
     case 'meter':
-      return meter(Number(args[0]));
+      return measureServing(Number(args[0]));
     default:
       return Promise.reject(new Error(`unknown command ${command}`));
   }
 };
 
-process.stdout.write(JSON.stringify(await perform()));
+process.stdout.write(JSON.stringify(await runCommand()));

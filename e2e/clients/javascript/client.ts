@@ -7,20 +7,20 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import type * as S3 from '@aws-sdk/client-s3';
 
-type Sdk = typeof S3;
-type Client = InstanceType<Sdk['S3Client']>;
-type Outcome = { status: number | null; code: string | null; message: string | null };
+type S3Sdk = typeof S3;
+type SdkClient = InstanceType<S3Sdk['S3Client']>;
+type CallOutcome = { status: number | null; code: string | null; message: string | null };
 
 const CALL_TIMEOUT_MS = 20_000;
 
-const own = import.meta.resolve('@aws-sdk/client-s3');
+const bundledSdk = import.meta.resolve('@aws-sdk/client-s3');
 // Another edition of the SDK, installed elsewhere: the path of its entry file.
-const entry = process.argv[2] === undefined ? own : pathToFileURL(process.argv[2]).href;
-const sdk = (await import(entry)) as Sdk;
+const entry = process.argv[2] === undefined ? bundledSdk : pathToFileURL(process.argv[2]).href;
+const sdk = (await import(entry)) as S3Sdk;
 
 let usedAccessKey: string | null = null;
 
-function newClient(): Client {
+function createClient(): SdkClient {
   const client = new sdk.S3Client({ forcePathStyle: true });
   client.middlewareStack.add(
     (next) => (args) => {
@@ -34,7 +34,7 @@ function newClient(): Client {
   return client;
 }
 
-async function call(client: Client, op: string, path: string): Promise<number> {
+async function callCloud(client: SdkClient, op: string, path: string): Promise<number> {
   const slash = path.indexOf('/');
   const target = { Bucket: path.slice(0, slash), Key: path.slice(slash + 1) };
   const options = { abortSignal: AbortSignal.timeout(CALL_TIMEOUT_MS) };
@@ -49,36 +49,41 @@ async function call(client: Client, op: string, path: string): Promise<number> {
   return output.$metadata.httpStatusCode ?? 0;
 }
 
-function failure(error: unknown): Outcome {
+function toFailure(error: unknown): CallOutcome {
   const { name, message, $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } };
   return { status: $metadata?.httpStatusCode ?? null, code: name, message };
 }
 
-async function perform(client: Client, op: string, path: string): Promise<Outcome> {
+async function performOperation(client: SdkClient, op: string, path: string): Promise<CallOutcome> {
   try {
-    return { status: await call(client, op, path), code: null, message: null };
+    return { status: await callCloud(client, op, path), code: null, message: null };
   } catch (error) {
-    return failure(error);
+    return toFailure(error);
   }
 }
 
-const write = (answer: object): boolean => process.stdout.write(`${JSON.stringify(answer)}\n`);
+const writeLine = (answer: object): boolean => process.stdout.write(`${JSON.stringify(answer)}\n`);
 
-function version(): string {
+function readSdkVersion(): string {
   // <package>/dist-cjs/index.js or <package>/dist-es/index.js
   const manifest = new URL('../package.json', entry);
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }
 
-const client = newClient();
-write({ op: 'start', sdk: 'javascript', version: version(), runtime: `Node ${process.version}` });
+const client = createClient();
+writeLine({
+  op: 'start',
+  sdk: 'javascript',
+  version: readSdkVersion(),
+  runtime: `Node ${process.version}`,
+});
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'quit') break;
   const [op = '', key = ''] = line.split(' ', 2);
   usedAccessKey = null;
   const startedAt = performance.now();
-  const outcome = await perform(client, op, key);
+  const outcome = await performOperation(client, op, key);
   const ms = Math.round(performance.now() - startedAt);
-  write({ op, key, ...outcome, accessKeyId: usedAccessKey, ms });
+  writeLine({ op, key, ...outcome, accessKeyId: usedAccessKey, ms });
 }
 process.exit();

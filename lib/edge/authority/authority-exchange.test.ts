@@ -1,25 +1,30 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { createAuthority } from '../../certificate/authority.ts';
+import { createCertificateAuthority } from '../../certificate/certificate-authority.ts';
 import {
   CREDENTIALS_TYPE,
   ID_TOKEN_TYPE,
   JWT_TYPE,
   TOKEN_EXCHANGE_GRANT,
-  type TokenAnswer,
-} from '../../contract/authority.ts';
-import { ExchangeError, type RunRequest } from '../../credentials/exchange.ts';
-import { task } from '../../credentials/fixtures/exchange.ts';
-import type { AuthorityExchangeParts } from './authority-exchange.ts';
-import { openAuthorityLink } from './authority-link.ts';
-import { granted, refused, startFakeAuthority, type FakeReply } from './fixtures/fake-authority.ts';
+  type TokenResponse,
+} from '../../contract/authority-api.ts';
+import { ExchangeError, type RunRequest } from '../../contract/exchange.ts';
+import { buildTask } from '../../runs/fixtures/fake-exchange.ts';
+import type { AuthorityExchangeDeps } from './authority-exchange.ts';
+import { createAuthorityClient } from './authority-client.ts';
+import {
+  buildGrantedReply,
+  buildRefusedReply,
+  startFakeAuthority,
+  type FakeReply,
+} from './fixtures/fake-authority.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-const request: RunRequest = { consumer: 'agent', task: task(), params: { customer: 'acme' } };
+const request: RunRequest = { consumer: 'agent', task: buildTask(), params: { customer: 'acme' } };
 const userToken = 'human.token.secret';
 
 type Reply = Parameters<typeof startFakeAuthority>[0];
@@ -27,10 +32,10 @@ type Reply = Parameters<typeof startFakeAuthority>[0];
 const withAuthority = async (
   reply: Reply,
   {
-    rootsFrom = (own) => own,
+    replaceRoots = (own) => own,
     ...overrides
-  }: Partial<Omit<AuthorityExchangeParts, 'connection'>> & {
-    rootsFrom?: (own: string) => string;
+  }: Partial<Omit<AuthorityExchangeDeps, 'connection'>> & {
+    replaceRoots?: (own: string) => string;
   } = {},
 ) => {
   const authority = await startFakeAuthority(reply);
@@ -39,13 +44,13 @@ const withAuthority = async (
   let heard = 0;
   const skews: number[] = [];
   const waits: number[] = [];
-  const { exchange } = openAuthorityLink(
-    { endpoint: authority.endpoint, roots: rootsFrom(authority.roots) },
+  const { exchange } = createAuthorityClient(
+    { endpoint: authority.endpoint, roots: replaceRoots(authority.roots) },
     {
       readToken: () => `pod.token.${(reads += 1)}`,
       clock: { now: () => Date.now(), monotonic: () => performance.now() },
       reportSkew: (ms) => skews.push(ms),
-      heard: () => (heard += 1),
+      onContact: () => (heard += 1),
       random: () => 0,
       pause: (ms) => {
         waits.push(ms);
@@ -60,7 +65,7 @@ const withAuthority = async (
   return { authority, run, skews, waits, heard: () => heard };
 };
 
-const failureOf = async (going: Promise<unknown>): Promise<ExchangeError> => {
+const catchExchangeError = async (going: Promise<unknown>): Promise<ExchangeError> => {
   const thrown = await going.then(
     () => undefined,
     (error: unknown) => error,
@@ -71,7 +76,7 @@ const failureOf = async (going: Promise<unknown>): Promise<ExchangeError> => {
 
 describe('an exchange with the authority', () => {
   test("asks by RFC 8693 with the pod's token, and brings the run", async () => {
-    const { authority, run, heard } = await withAuthority((form) => granted(form));
+    const { authority, run, heard } = await withAuthority((form) => buildGrantedReply(form));
     const issued = await run({ purpose: 'weekly' });
     expect(issued).toMatchObject({
       run: 'run-1',
@@ -101,7 +106,7 @@ describe('an exchange with the authority', () => {
   });
 
   test('for a human presents the human as the subject and the pod as the actor', async () => {
-    const { authority, run } = await withAuthority((form) => granted(form));
+    const { authority, run } = await withAuthority((form) => buildGrantedReply(form));
     await run({ userToken });
     expect(authority.forms[0]?.fields).toMatchObject({
       subject_token: userToken,
@@ -112,7 +117,7 @@ describe('an exchange with the authority', () => {
   });
 
   test('keeps its connection for the next one', async () => {
-    const { authority, run } = await withAuthority((form) => granted(form));
+    const { authority, run } = await withAuthority((form) => buildGrantedReply(form));
     await run();
     await run();
     expect(authority.connections()).toBe(1);
@@ -120,18 +125,18 @@ describe('an exchange with the authority', () => {
 
   test('bears what a newer authority adds to its answers', async () => {
     const { run } = await withAuthority((form) =>
-      granted(form, { novelty: 1 } as Partial<TokenAnswer>),
+      buildGrantedReply(form, { novelty: 1 } as Partial<TokenResponse>),
     );
     expect((await run()).run).toBe('run-1');
   });
 
   test('is over at once when nobody waits for it any more', async () => {
     const { authority } = await withAuthority(() => 'hang');
-    const { exchange } = openAuthorityLink(authority, {
+    const { exchange } = createAuthorityClient(authority, {
       readToken: () => 'x',
       clock: { now: () => 0, monotonic: () => 0 },
       reportSkew: () => undefined,
-      heard: () => undefined,
+      onContact: () => undefined,
       random: () => 0,
       pause: () => Promise.resolve(),
     });
@@ -146,7 +151,7 @@ describe('the clocks', () => {
   test.each([20_000, -20_000])(
     'the deadline is by ours, the authority being %d ms ahead',
     async (aheadMs) => {
-      const { run, skews } = await withAuthority((form) => granted(form, { aheadMs }));
+      const { run, skews } = await withAuthority((form) => buildGrantedReply(form, { aheadMs }));
       const { deadline, skewMs } = await run();
       expect(Math.abs(deadline - Date.now() - 600_000)).toBeLessThan(1000);
       expect(skewMs).toBe(0);
@@ -155,7 +160,9 @@ describe('the clocks', () => {
   );
 
   test("the cloud's skew against the authority is kept, since it is the authority that wrote the Deny", async () => {
-    const { run } = await withAuthority((form) => granted(form, { cloud_skew_ms: 4_000.5 }));
+    const { run } = await withAuthority((form) =>
+      buildGrantedReply(form, { cloud_skew_ms: 4_000.5 }),
+    );
     expect((await run()).skewMs).toBe(4_000.5);
   });
 
@@ -165,9 +172,9 @@ describe('the clocks', () => {
     [40_000, 0, 'ahead of'],
   ])('are refused when in all they differ by more than 30 s', async (aheadMs, cloud, words) => {
     const { run, skews } = await withAuthority((form) =>
-      granted(form, { aheadMs, cloud_skew_ms: cloud }),
+      buildGrantedReply(form, { aheadMs, cloud_skew_ms: cloud }),
     );
-    expect(await failureOf(run())).toMatchObject({
+    expect(await catchExchangeError(run())).toMatchObject({
       kind: 'refused',
       code: 'clock_skew',
       message: expect.stringContaining(words),
@@ -178,18 +185,30 @@ describe('the clocks', () => {
 
 /** Each row: what the authority answers, how often it is asked, and what becomes of it. */
 const failures: [string, FakeReply, number, 'refused' | 'unavailable', string][] = [
-  ['a deny', refused(403, 'policy_denied'), 1, 'refused', 'policy_denied'],
-  ['a pod that it does not know', refused(403, 'pod_not_found'), 1, 'refused', 'pod_not_found'],
-  ['a token that has expired', refused(400, 'token_expired'), 2, 'refused', 'token_expired'],
-  ['a flood', refused(429, 'flood_pod'), 3, 'unavailable', 'flood_pod'],
+  ['a deny', buildRefusedReply(403, 'policy_denied'), 1, 'refused', 'policy_denied'],
+  [
+    'a pod that it does not know',
+    buildRefusedReply(403, 'pod_not_found'),
+    1,
+    'refused',
+    'pod_not_found',
+  ],
+  [
+    'a token that has expired',
+    buildRefusedReply(400, 'token_expired'),
+    2,
+    'refused',
+    'token_expired',
+  ],
+  ['a flood', buildRefusedReply(429, 'flood_pod'), 3, 'unavailable', 'flood_pod'],
   [
     'a cloud that is away',
-    refused(503, 'cloud_unavailable'),
+    buildRefusedReply(503, 'cloud_unavailable'),
     3,
     'unavailable',
     'cloud_unavailable',
   ],
-  ['a bug', refused(500, 'internal_error'), 3, 'unavailable', 'internal_error'],
+  ['a bug', buildRefusedReply(500, 'internal_error'), 3, 'unavailable', 'internal_error'],
   ['what is no error of ours', { status: 502, body: '<html>' }, 3, 'unavailable', 'http_502'],
   ['what is no answer of ours', { status: 404, body: '' }, 1, 'refused', 'http_404'],
   ['a redirect', { status: 302, body: '' }, 3, 'unavailable', 'http_302'],
@@ -205,26 +224,28 @@ const failures: [string, FakeReply, number, 'refused' | 'unavailable', string][]
 ];
 
 /** A clock that gives up after the third attempt. */
-const threeAttempts = () => {
+const createThreeAttemptClock = () => {
   let looks = 0;
   return { now: () => Date.now(), monotonic: () => looks++ * 4_000 };
 };
 
 describe('the authority answers with', () => {
   test.each(failures)('%s', async (_, reply, asked, kind, code) => {
-    const { authority, run } = await withAuthority(() => reply, { clock: threeAttempts() });
-    expect(await failureOf(run())).toMatchObject({ kind, code });
+    const { authority, run } = await withAuthority(() => reply, {
+      clock: createThreeAttemptClock(),
+    });
+    expect(await catchExchangeError(run())).toMatchObject({ kind, code });
     expect(authority.forms).toHaveLength(asked);
   });
 
   test('its reason and the policies that decided', async () => {
     const { run, heard } = await withAuthority(() =>
-      refused(403, 'policy_denied', {
+      buildRefusedReply(403, 'policy_denied', {
         error_description: 'nothing permits s3:DeleteObject',
         policies: ['starter/0', 'guard/1'],
       }),
     );
-    const { message } = await failureOf(run());
+    const { message } = await catchExchangeError(run());
     expect(message).toContain('nothing permits s3:DeleteObject');
     expect(message).toContain('starter/0, guard/1');
     expect(heard()).toBe(1);
@@ -232,7 +253,7 @@ describe('the authority answers with', () => {
 
   test('what passes: it is asked again, with a token read afresh', async () => {
     const { authority, run, heard } = await withAuthority((form, before) =>
-      before === 0 ? refused(503, 'draining') : granted(form),
+      before === 0 ? buildRefusedReply(503, 'draining') : buildGrantedReply(form),
     );
     expect((await run()).run).toBe('run-1');
     expect(authority.forms.map(({ fields }) => fields['subject_token'])).toEqual([
@@ -244,7 +265,7 @@ describe('the authority answers with', () => {
 
   test('an expired token: once more with a fresh one', async () => {
     const { run } = await withAuthority((form, before) =>
-      before === 0 ? refused(400, 'token_expired') : granted(form),
+      before === 0 ? buildRefusedReply(400, 'token_expired') : buildGrantedReply(form),
     );
     expect((await run()).run).toBe('run-1');
   });
@@ -252,7 +273,9 @@ describe('the authority answers with', () => {
   test('a wait within the ten seconds: it is kept, and jitter added', async () => {
     const { run, waits } = await withAuthority(
       (form, before) =>
-        before === 0 ? refused(429, 'flood_pod', {}, { 'Retry-After': '2' }) : granted(form),
+        before === 0
+          ? buildRefusedReply(429, 'flood_pod', {}, { 'Retry-After': '2' })
+          : buildGrantedReply(form),
       { random: () => 0.5 },
     );
     await run();
@@ -261,9 +284,9 @@ describe('the authority answers with', () => {
 
   test('a wait beyond them: the consumer is told how long', async () => {
     const { authority, run } = await withAuthority(() =>
-      refused(503, 'overloaded', {}, { 'Retry-After': '20' }),
+      buildRefusedReply(503, 'overloaded', {}, { 'Retry-After': '20' }),
     );
-    expect(await failureOf(run())).toMatchObject({ retryAfterMs: 20_000 });
+    expect(await catchExchangeError(run())).toMatchObject({ retryAfterMs: 20_000 });
     expect(authority.forms).toHaveLength(1);
   });
 });
@@ -271,37 +294,51 @@ describe('the authority answers with', () => {
 describe("a human's token, which is spent once", () => {
   const late: [string, FakeReply, number][] = [
     ['an answer was lost', 'cut', 1],
-    ['the cloud was away', refused(503, 'cloud_unavailable'), 1],
-    ['nobody had looked at it', refused(429, 'flood_peer'), 3],
+    ['the cloud was away', buildRefusedReply(503, 'cloud_unavailable'), 1],
+    ['nobody had looked at it', buildRefusedReply(429, 'flood_peer'), 3],
   ];
   test.each(late)(
     'is presented again only where it cannot be a replay: %s',
     async (_, reply, asked) => {
-      const { authority, run } = await withAuthority(() => reply, { clock: threeAttempts() });
-      expect((await failureOf(run({ userToken }))).kind).toBe('unavailable');
+      const { authority, run } = await withAuthority(() => reply, {
+        clock: createThreeAttemptClock(),
+      });
+      expect((await catchExchangeError(run({ userToken }))).kind).toBe('unavailable');
       expect(authority.forms).toHaveLength(asked);
     },
   );
 });
 
 /** Each row: what is wrong with the answer, and the member that the error names. */
-const invalid: [string, Parameters<typeof granted>[1], string][] = [
+const invalid: [string, Parameters<typeof buildGrantedReply>[1], string][] = [
   ['another token type', { issued_token_type: 'x' as never }, 'issued_token_type'],
   ['a bearer token', { token_type: 'Bearer' as never }, 'token_type'],
   ['a run that is none', { run: '../x' }, 'run'],
   ['no deadline', { deadline_ms: undefined as never }, 'deadline_ms'],
   ['a deadline in seconds', { deadline_ms: 1_900_000_000 }, 'deadline_ms'],
   ['no word of the time', { answered_at_ms: 'now' as never }, 'answered_at_ms'],
-  ['another task', { authorization_details: [detail({ task: 'other' })] }, 'authorization_details'],
-  ['other params', { authorization_details: [detail({ params: {} })] }, 'authorization_details'],
-  ['more than was asked', { authorization_details: [detail(), detail()] }, 'authorization_details'],
+  [
+    'another task',
+    { authorization_details: [buildDetail({ task: 'other' })] },
+    'authorization_details',
+  ],
+  [
+    'other params',
+    { authorization_details: [buildDetail({ params: {} })] },
+    'authorization_details',
+  ],
+  [
+    'more than was asked',
+    { authorization_details: [buildDetail(), buildDetail()] },
+    'authorization_details',
+  ],
   ['what is no base64url', { access_token: 'very secret!' }, 'access_token'],
   ['what is no JSON', { access_token: 'dmVyeSBzZWNyZXQ' }, '(root)'],
   ['a key that is none', { credentials: { SecretAccessKey: 'very secret' } }, 'SecretAccessKey'],
   ['no session token', { credentials: { Token: undefined } }, 'Token'],
 ];
 
-function detail(changes: object = {}): never {
+function buildDetail(changes: object = {}): never {
   const asked = { type: 'valetkey.dev/task', task: 'summarize', consumer: 'agent' };
   return { ...asked, params: { customer: 'acme' }, ...changes } as never;
 }
@@ -310,8 +347,8 @@ describe('an answer that is none', () => {
   test.each(invalid)(
     '%s: names the member, shows no secret and is not asked for again',
     async (_, changes, member) => {
-      const { authority, run } = await withAuthority((form) => granted(form, changes));
-      const { code, kind, message } = await failureOf(run());
+      const { authority, run } = await withAuthority((form) => buildGrantedReply(form, changes));
+      const { code, kind, message } = await catchExchangeError(run());
       expect([kind, code]).toEqual(['unavailable', 'answer_invalid']);
       expect(message).toContain(member);
       expect(message).not.toMatch(/very.?secret|secret-1|session-1|dmVye/);
@@ -321,9 +358,11 @@ describe('an answer that is none', () => {
 
   test('that quotes a token is not repeated', async () => {
     const { run } = await withAuthority(({ fields }) =>
-      refused(403, 'x', { error_description: `what is ${String(fields['subject_token'])}?` }),
+      buildRefusedReply(403, 'x', {
+        error_description: `what is ${String(fields['subject_token'])}?`,
+      }),
     );
-    const { message, cause } = await failureOf(run({ userToken }));
+    const { message, cause } = await catchExchangeError(run({ userToken }));
     expect(message).not.toContain(userToken);
     expect(cause).toBeUndefined();
   });
@@ -331,21 +370,21 @@ describe('an answer that is none', () => {
 
 describe('the roots', () => {
   test('are the only ones that count', async () => {
-    const other = await createAuthority({ now: Date.now(), lifetimeMs: 60_000 });
-    const { authority, run } = await withAuthority((form) => granted(form), {
-      rootsFrom: () => other.certificate,
-      clock: threeAttempts(),
+    const other = await createCertificateAuthority({ now: Date.now(), lifetimeMs: 60_000 });
+    const { authority, run } = await withAuthority((form) => buildGrantedReply(form), {
+      replaceRoots: () => other.certificate,
+      clock: createThreeAttemptClock(),
     });
-    const { code, message } = await failureOf(run());
+    const { code, message } = await catchExchangeError(run());
     expect(code).toBe('authority_unreachable');
     expect(message).toContain('roots');
     expect(authority.forms).toEqual([]);
   });
 
   test('are several while one follows another', async () => {
-    const other = await createAuthority({ now: Date.now(), lifetimeMs: 60_000 });
-    const { run } = await withAuthority((form) => granted(form), {
-      rootsFrom: (own) => `${other.certificate}\n${own}`,
+    const other = await createCertificateAuthority({ now: Date.now(), lifetimeMs: 60_000 });
+    const { run } = await withAuthority((form) => buildGrantedReply(form), {
+      replaceRoots: (own) => `${other.certificate}\n${own}`,
     });
     expect((await run()).run).toBe('run-1');
   });

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { createAuthority } from '../../certificate/authority.ts';
-import type { StreamLine } from '../../contract/authority.ts';
-import { openAuthorityLink } from './authority-link.ts';
-import { refused, startFakeAuthority } from './fixtures/fake-authority.ts';
+import { createCertificateAuthority } from '../../certificate/certificate-authority.ts';
+import type { StreamLine } from '../../contract/authority-api.ts';
+import { createAuthorityClient } from './authority-client.ts';
+import { buildRefusedReply, startFakeAuthority } from './fixtures/fake-authority.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -14,15 +14,15 @@ const withStream = async (
   refuse?: Parameters<typeof startFakeAuthority>[1],
   roots?: (own: string) => string,
 ) => {
-  const authority = await startFakeAuthority(() => refused(404, 'no_such_route'), refuse);
+  const authority = await startFakeAuthority(() => buildRefusedReply(404, 'no_such_route'), refuse);
   closing.push(authority.stop);
-  const { connect } = openAuthorityLink(
+  const { connect } = createAuthorityClient(
     { endpoint: authority.endpoint, roots: roots?.(authority.roots) ?? authority.roots },
     {
       readToken: () => 'unused',
       clock: { now: () => Date.now(), monotonic: () => performance.now() },
       reportSkew: () => undefined,
-      heard: () => undefined,
+      onContact: () => undefined,
       random: () => 0,
       pause: () => Promise.resolve(),
     },
@@ -58,10 +58,10 @@ describe('the stream', () => {
     const { authority, lines, until } = await withStream();
     const listener = await authority.listener();
     expect(listener.authorization).toBe('Bearer pod.token.secret');
-    listener.say(revoked);
+    listener.send(revoked);
     await until(1);
-    listener.say({ type: 'heartbeat' });
-    listener.say({ type: 'goodbye' });
+    listener.send({ type: 'heartbeat' });
+    listener.send({ type: 'goodbye' });
     await until(3);
     expect(lines).toEqual([revoked, { type: 'heartbeat' }, { type: 'goodbye' }]);
   });
@@ -123,18 +123,20 @@ describe('the stream', () => {
 
   test('that is refused says why, and never with our token', async () => {
     const { going } = await withStream(() =>
-      refused(403, 'pod_not_found', { error_description: 'no pod, pod.token.secret' }),
+      buildRefusedReply(403, 'pod_not_found', { error_description: 'no pod, pod.token.secret' }),
     );
     await expect(going).rejects.toMatchObject({ kind: 'refused', code: 'http_403' });
   });
 
   test('that is put off says for how long', async () => {
-    const { going } = await withStream(() => refused(503, 'draining', {}, { 'Retry-After': '3' }));
+    const { going } = await withStream(() =>
+      buildRefusedReply(503, 'draining', {}, { 'Retry-After': '3' }),
+    );
     await expect(going).rejects.toMatchObject({ code: 'draining', retryAfterMs: 3_000 });
   });
 
   test('by another root is not listened to', async () => {
-    const other = await createAuthority({ now: Date.now(), lifetimeMs: 60_000 });
+    const other = await createCertificateAuthority({ now: Date.now(), lifetimeMs: 60_000 });
     const { going, authority } = await withStream(undefined, () => other.certificate);
     await expect(going).rejects.toMatchObject({ code: 'authority_unreachable' });
     expect(authority.connections()).toBe(0);

@@ -1,31 +1,36 @@
 import type { IncomingMessage } from 'node:http';
 
-import { EVENTS_PATH, type StreamedRevocation, type StreamLine } from '../../contract/authority.ts';
-import { ExchangeError } from '../../credentials/exchange.ts';
-import type { Connect } from '../../credentials/following.ts';
-import { list, oneOf, read, string, type Reader } from '../../reading/reader.ts';
-import { toAuthorityFault, toExchangeError } from './authority-fault.ts';
+import {
+  EVENTS_PATH,
+  type StreamedRevocation,
+  type StreamLine,
+} from '../../contract/authority-api.ts';
+import { ExchangeError } from '../../contract/exchange.ts';
+import type { Connect } from '../../runs/revocation-stream.ts';
+import { list, stringEnum, read, string, type Reader } from '../../schema/reader.ts';
+import { toAuthorityError, toExchangeError } from './authority-error.ts';
 import { readText, type Connection } from './connection.ts';
-import { toLinkFault } from './link-fault.ts';
-import { known } from './token-answer.ts';
+import { toConnectionError } from './connection-error.ts';
+import { lenientObject } from './token-response-schema.ts';
 
 /** Thousands of revocations that all touch one pod. */
-const LONGEST_LINE = 1024 * 1024;
+const MAX_LINE_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
 
-const word = (maxLength: number): Reader<string> => string({ expected: 'a string', maxLength });
+const boundedString = (maxLength: number): Reader<string> =>
+  string({ expected: 'a string', maxLength });
 
-const revocation: Reader<StreamedRevocation> = known({
-  name: word(253),
-  run: { optional: word(64) },
-  task: { optional: word(63) },
-  reason: word(1024),
+const revocation: Reader<StreamedRevocation> = lenientObject({
+  name: boundedString(253),
+  run: { optional: boundedString(64) },
+  task: { optional: boundedString(63) },
+  reason: boundedString(1024),
 });
 
 const lines: Readonly<Record<StreamLine['type'], Reader<StreamLine>>> = {
-  heartbeat: known({ type: oneOf(['heartbeat']) }),
-  revocations: known({ type: oneOf(['revocations']), active: list(revocation) }),
-  goodbye: known({ type: oneOf(['goodbye']) }),
+  heartbeat: lenientObject({ type: stringEnum(['heartbeat']) }),
+  revocations: lenientObject({ type: stringEnum(['revocations']), active: list(revocation) }),
+  goodbye: lenientObject({ type: stringEnum(['goodbye']) }),
 };
 
 /**
@@ -33,13 +38,13 @@ const lines: Readonly<Record<StreamLine['type'], Reader<StreamLine>>> = {
  * connection, because what it says about revocations is not known; a type of line that this sidecar
  * has never heard of is an authority's that is newer, and is passed over.
  */
-export const openEvents =
+export const createEventStream =
   (connection: Connection): Connect =>
   async (token, onLine, signal) => {
     try {
-      const answer = await connection.open(EVENTS_PATH, token, signal);
-      if (answer.statusCode !== 200) throw await refusalOf(answer, token);
-      for await (const text of linesOf(answer)) {
+      const answer = await connection.stream(EVENTS_PATH, token, signal);
+      if (answer.statusCode !== 200) throw await readRefusal(answer, token);
+      for await (const text of readLines(answer)) {
         const line = readLine(text);
         if (line !== undefined) onLine(line);
       }
@@ -48,30 +53,30 @@ export const openEvents =
     }
   };
 
-const refusalOf = async (answer: IncomingMessage, token: string): Promise<Error> => {
+const readRefusal = async (answer: IncomingMessage, token: string): Promise<Error> => {
   const { statusCode: status = 0, headers } = answer;
-  return toAuthorityFault({ status, headers, body: await readText(answer) }, [token]);
+  return toAuthorityError({ status, headers, body: await readText(answer) }, [token]);
 };
 
-async function* linesOf(answer: IncomingMessage): AsyncGenerator<string> {
-  let parts: Buffer[] = [];
+async function* readLines(answer: IncomingMessage): AsyncGenerator<string> {
+  let pending: Buffer[] = [];
   let length = 0;
   try {
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       let begin = 0;
       for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, begin)) {
-        parts.push(chunk.subarray(begin, end));
-        yield Buffer.concat(parts).toString('utf8');
-        parts = [];
+        pending.push(chunk.subarray(begin, end));
+        yield Buffer.concat(pending).toString('utf8');
+        pending = [];
         length = 0;
         begin = end + 1;
       }
-      parts.push(chunk.subarray(begin));
+      pending.push(chunk.subarray(begin));
       length += chunk.length - begin;
-      if (length > LONGEST_LINE) throw malformed('a line without an end');
+      if (length > MAX_LINE_BYTES) throw toMalformedError('a line without an end');
     }
   } catch (thrown) {
-    throw thrown instanceof ExchangeError ? thrown : toLinkFault(thrown, { wasSent: true });
+    throw thrown instanceof ExchangeError ? thrown : toConnectionError(thrown, { wasSent: true });
   }
 }
 
@@ -80,17 +85,17 @@ const readLine = (text: string): StreamLine | undefined => {
   try {
     given = JSON.parse(text);
   } catch {
-    throw malformed('a line that is no JSON');
+    throw toMalformedError('a line that is no JSON');
   }
   const type = (given as { type?: unknown } | null)?.type;
-  if (typeof type !== 'string') throw malformed('a line without a type');
+  if (typeof type !== 'string') throw toMalformedError('a line without a type');
   if (!Object.hasOwn(lines, type)) return undefined;
   const line = read(lines[type as StreamLine['type']], given);
-  if (!line.ok) throw malformed(line.faults.map(({ path }) => path).join(', '));
+  if (!line.ok) throw toMalformedError(line.faults.map(({ path }) => path).join(', '));
   return line.value;
 };
 
-const malformed = (what: string): ExchangeError =>
+const toMalformedError = (what: string): ExchangeError =>
   new ExchangeError(
     'unavailable',
     'stream_malformed',

@@ -5,11 +5,11 @@ import {
   TASK_DETAILS_TYPE,
   TOKEN_EXCHANGE_GRANT,
   type TaskDetails,
-} from '../../contract/authority.ts';
-import type { RunRequest } from '../../credentials/exchange.ts';
+} from '../../contract/authority-api.ts';
+import type { RunRequest } from '../../contract/exchange.ts';
 
 /** The token exchange of RFC 8693, section 2.1; for a human, the pod is the actor. */
-export const formOf = (request: RunRequest, podToken: string): URLSearchParams => {
+export const buildTokenForm = (request: RunRequest, podToken: string): URLSearchParams => {
   const { userToken } = request;
   const tokens =
     userToken === undefined
@@ -24,11 +24,11 @@ export const formOf = (request: RunRequest, podToken: string): URLSearchParams =
     grant_type: TOKEN_EXCHANGE_GRANT,
     requested_token_type: CREDENTIALS_TYPE,
     ...tokens,
-    authorization_details: JSON.stringify([detailsOf(request)]),
+    authorization_details: JSON.stringify([buildTaskDetails(request)]),
   });
 };
 
-const detailsOf = ({ task, consumer, params, purpose }: RunRequest): TaskDetails => ({
+const buildTaskDetails = ({ task, consumer, params, purpose }: RunRequest): TaskDetails => ({
   type: TASK_DETAILS_TYPE,
   task: task.name,
   consumer,

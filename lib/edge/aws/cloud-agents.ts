@@ -8,7 +8,7 @@ import type { CloudSettings } from '../../contract/platform.ts';
  * public authorities here alone, and the proxy (CONNECT for https) is used here alone. A sidecar's
  * exchanges are rare, so it keeps no connection; the authority's are not.
  */
-export const openCloudAgents = ({
+export const createCloudAgents = ({
   caBundle,
   httpsProxy,
   keepAlive = false,

@@ -1,5 +1,5 @@
 import type { CloudSettings } from '../../contract/platform.ts';
-import { openCloudAgents } from './cloud-agents.ts';
+import { createCloudAgents } from './cloud-agents.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 
@@ -9,7 +9,7 @@ export type EndpointSettings = Pick<CloudSettings, 'region' | 'caBundle' | 'http
 };
 
 /** Settings of any client of the SDK: each of them, left out, makes it look into the environment and `~/.aws`. */
-export const sdkSettings = (
+export const buildSdkSettings = (
   { region, endpoint, caBundle, httpsProxy }: EndpointSettings,
   terms: { readonly attemptTimeoutMs: number; readonly keepAlive: boolean },
 ) => ({
@@ -17,7 +17,7 @@ export const sdkSettings = (
   ...(endpoint === undefined ? {} : { endpoint }),
   maxAttempts: 1,
   requestHandler: {
-    ...openCloudAgents({
+    ...createCloudAgents({
       ...(caBundle === undefined ? {} : { caBundle }),
       ...(httpsProxy === undefined ? {} : { httpsProxy }),
       keepAlive: terms.keepAlive,

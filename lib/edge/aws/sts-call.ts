@@ -1,5 +1,5 @@
 import type { CloudSettings } from '../../contract/platform.ts';
-import type { CloudKeys } from '../../credentials/exchange.ts';
+import type { CloudCredentials } from '../../contract/exchange.ts';
 
 export type StsCall = {
   readonly roleArn: string;
@@ -10,8 +10,8 @@ export type StsCall = {
   readonly durationSeconds: number;
 };
 
-export type StsAnswer = {
-  readonly keys: CloudKeys;
+export type StsResponse = {
+  readonly keys: CloudCredentials;
   /** Wall-clock milliseconds, by the cloud's clock. */
   readonly expiration: number;
   readonly packedPolicyPercent?: number;
@@ -20,16 +20,16 @@ export type StsAnswer = {
 /**
  * One call of AssumeRoleWithWebIdentity, without any retry.
  *
- * @throws CloudFault
+ * @throws CloudRequestError
  */
-export type AssumeRole = (call: StsCall, signal: AbortSignal) => Promise<StsAnswer>;
+export type AssumeRole = (call: StsCall, signal: AbortSignal) => Promise<StsResponse>;
 
 export type StsSettings = Pick<
   CloudSettings,
   'region' | 'stsEndpoint' | 'allowHttp' | 'caBundle' | 'httpsProxy'
 >;
 
-export type StsTerms = {
+export type StsOptions = {
   readonly attemptTimeoutMs: number;
   /** Whether connections are kept for the next call. */
   readonly keepAlive: boolean;

@@ -1,4 +1,4 @@
-import type { AssumeRole, StsSettings, StsTerms } from './sts-call.ts';
+import type { AssumeRole, StsSettings, StsOptions } from './sts-call.ts';
 
 /**
  * STS by the AWS SDK, which is loaded at the first call: it costs a sidecar as much memory as
@@ -6,9 +6,9 @@ import type { AssumeRole, StsSettings, StsTerms } from './sts-call.ts';
  *
  * @throws Error at once, for an `http:` endpoint that `allowHttp` does not allow
  */
-export const openSts = (
+export const createStsClient = (
   settings: StsSettings,
-  { attemptTimeoutMs = 5_000, keepAlive = false }: Partial<StsTerms> = {},
+  { attemptTimeoutMs = 5_000, keepAlive = false }: Partial<StsOptions> = {},
 ): AssumeRole => {
   if (settings.stsEndpoint?.startsWith('http:') === true && !settings.allowHttp) {
     throw new Error(
@@ -17,8 +17,8 @@ export const openSts = (
   }
   let loading: Promise<AssumeRole> | undefined;
   const load = async (): Promise<AssumeRole> => {
-    const { openStsBySdk } = await import('./sts-sdk.ts');
-    return openStsBySdk(settings, { attemptTimeoutMs, keepAlive });
+    const { openStsBySdk: createSdkStsClient } = await import('./sts-sdk.ts');
+    return createSdkStsClient(settings, { attemptTimeoutMs, keepAlive });
   };
   return async (call, signal) => {
     loading ??= load();

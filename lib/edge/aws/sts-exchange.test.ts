@@ -2,37 +2,37 @@ import { env } from 'node:process';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { createAuthority, signLeaf } from '../../certificate/authority.ts';
-import type { Exchange } from '../../credentials/exchange.ts';
-import { task } from '../../credentials/fixtures/exchange.ts';
+import { createCertificateAuthority, signLeaf } from '../../certificate/certificate-authority.ts';
+import type { Exchange } from '../../contract/exchange.ts';
+import { buildTask } from '../../runs/fixtures/fake-exchange.ts';
 import {
-  issue,
-  s3Error,
+  buildIssuedReply,
+  buildS3ErrorReply,
   startProxyStub,
   startStsStub,
-  stsError,
-  type Reply,
+  buildStsErrorReply,
+  type StubReply,
 } from './fixtures/sts-stub.ts';
 import type { StsSettings } from './sts-call.ts';
-import { openSts } from './sts-client.ts';
-import { stsExchange, type StsExchangeParts } from './sts-exchange.ts';
+import { createStsClient } from './sts-client.ts';
+import { createStsExchange, type StsExchangeDeps } from './sts-exchange.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-const settingsFor = (endpoint: string): StsSettings => ({
+const buildSettings = (endpoint: string): StsSettings => ({
   region: 'eu-central-1',
   stsEndpoint: endpoint,
   allowHttp: endpoint.startsWith('http:'),
 });
 
-const exchangeBy = (settings: StsSettings, overrides: Partial<StsExchangeParts> = {}) => {
+const createExchange = (settings: StsSettings, overrides: Partial<StsExchangeDeps> = {}) => {
   const skews: number[] = [];
   let reads = 0;
-  const exchange = stsExchange({
-    assumeRole: openSts(settings, { attemptTimeoutMs: 300 }),
+  const exchange = createStsExchange({
+    assumeRole: createStsClient(settings, { attemptTimeoutMs: 300 }),
     readToken: () => `token.number.${(reads += 1)}`,
     sessionPolicy: (_, deadline) => JSON.stringify({ deadline }),
     sessionName: (run) => `pod@${run}`,
@@ -48,23 +48,23 @@ const exchangeBy = (settings: StsSettings, overrides: Partial<StsExchangeParts> 
 const withStub = async (reply: Parameters<typeof startStsStub>[0]) => {
   const stub = await startStsStub(reply);
   closing.push(stub.close);
-  return { stub, ...exchangeBy(settingsFor(`http://127.0.0.1:${stub.port}`)) };
+  return { stub, ...createExchange(buildSettings(`http://127.0.0.1:${stub.port}`)) };
 };
 
-const request = (lifetimeSeconds = 600) => ({
+const buildRequest = (lifetimeSeconds = 600) => ({
   consumer: 'agent',
-  task: task({ lifetimeSeconds }),
+  task: buildTask({ lifetimeSeconds }),
   params: {},
 });
 
-const run = (exchange: Exchange, lifetimeSeconds?: number) =>
-  exchange(request(lifetimeSeconds), new AbortController().signal);
+const runExchange = (exchange: Exchange, lifetimeSeconds?: number) =>
+  exchange(buildRequest(lifetimeSeconds), new AbortController().signal);
 
 describe('an exchange with STS', () => {
   test('brings the keys, the deadline and the skew of a run', async () => {
-    const { exchange, skews, stub } = await withStub((form) => issue(form));
+    const { exchange, skews, stub } = await withStub((form) => buildIssuedReply(form));
     const before = Date.now();
-    const issued = await run(exchange);
+    const issued = await runExchange(exchange);
     expect(issued).toMatchObject({
       run: 'run-1',
       keys: { accessKeyId: 'ASIA1', secretAccessKey: 'secret-1', sessionToken: 'session-1' },
@@ -86,8 +86,8 @@ describe('an exchange with STS', () => {
   });
 
   test('asks for the whole lifetime where STS gives it', async () => {
-    const { exchange, stub } = await withStub((form) => issue(form));
-    await run(exchange, 3600);
+    const { exchange, stub } = await withStub((form) => buildIssuedReply(form));
+    await runExchange(exchange, 3600);
     expect(stub.calls[0]?.get('DurationSeconds')).toBe('3600');
   });
 
@@ -95,8 +95,8 @@ describe('an exchange with STS', () => {
     ['ahead', 29_000],
     ['behind', -29_000],
   ])('bears a clock that is %s by less than 30 s', async (_, aheadMs) => {
-    const { exchange } = await withStub((form) => issue(form, aheadMs));
-    const { skewMs } = await run(exchange);
+    const { exchange } = await withStub((form) => buildIssuedReply(form, aheadMs));
+    const { skewMs } = await runExchange(exchange);
     expect(Math.abs(skewMs - aheadMs)).toBeLessThan(1500);
   });
 
@@ -104,8 +104,8 @@ describe('an exchange with STS', () => {
     ['ahead of', 40_000],
     ['behind', -40_000],
   ])('refuses a clock that is more than 30 s %s ours, and reports it', async (words, aheadMs) => {
-    const { exchange, skews } = await withStub((form) => issue(form, aheadMs));
-    await expect(run(exchange)).rejects.toMatchObject({
+    const { exchange, skews } = await withStub((form) => buildIssuedReply(form, aheadMs));
+    await expect(runExchange(exchange)).rejects.toMatchObject({
       kind: 'refused',
       code: 'clock_skew',
       message: expect.stringContaining(words),
@@ -115,35 +115,65 @@ describe('an exchange with STS', () => {
 });
 
 /** Each row: what STS says, how often it is asked, and what becomes of it. */
-const table: [string, Reply, number, 'refused' | 'unavailable', string][] = [
-  ['AccessDenied', stsError(403, 'AccessDenied'), 1, 'refused', 'AccessDenied'],
+const table: [string, StubReply, number, 'refused' | 'unavailable', string][] = [
+  ['AccessDenied', buildStsErrorReply(403, 'AccessDenied'), 1, 'refused', 'AccessDenied'],
   [
     'a bad policy',
-    stsError(400, 'MalformedPolicyDocument'),
+    buildStsErrorReply(400, 'MalformedPolicyDocument'),
     1,
     'refused',
     'MalformedPolicyDocument',
   ],
-  ['a large policy', stsError(400, 'PackedPolicyTooLarge'), 1, 'refused', 'PackedPolicyTooLarge'],
-  ['a rejected claim', stsError(403, 'IDPRejectedClaim'), 1, 'refused', 'IDPRejectedClaim'],
+  [
+    'a large policy',
+    buildStsErrorReply(400, 'PackedPolicyTooLarge'),
+    1,
+    'refused',
+    'PackedPolicyTooLarge',
+  ],
+  [
+    'a rejected claim',
+    buildStsErrorReply(403, 'IDPRejectedClaim'),
+    1,
+    'refused',
+    'IDPRejectedClaim',
+  ],
   [
     'a disabled region',
-    stsError(403, 'RegionDisabledException'),
+    buildStsErrorReply(403, 'RegionDisabledException'),
     1,
     'refused',
     'RegionDisabledException',
   ],
-  ['what nobody knows', stsError(400, 'Novelty'), 1, 'refused', 'Novelty'],
+  ['what nobody knows', buildStsErrorReply(400, 'Novelty'), 1, 'refused', 'Novelty'],
   [
     'an expired token',
-    stsError(400, 'ExpiredTokenException'),
+    buildStsErrorReply(400, 'ExpiredTokenException'),
     2,
     'refused',
     'ExpiredTokenException',
   ],
-  ['a bad token', stsError(400, 'InvalidIdentityToken'), 2, 'refused', 'InvalidIdentityToken'],
-  ['AccessDenied as Ceph says it', s3Error(403, 'AccessDenied'), 1, 'refused', 'AccessDenied'],
-  ['an expired token as Ceph says it', s3Error(400, 'ExpiredToken'), 2, 'refused', 'ExpiredToken'],
+  [
+    'a bad token',
+    buildStsErrorReply(400, 'InvalidIdentityToken'),
+    2,
+    'refused',
+    'InvalidIdentityToken',
+  ],
+  [
+    'AccessDenied as Ceph says it',
+    buildS3ErrorReply(403, 'AccessDenied'),
+    1,
+    'refused',
+    'AccessDenied',
+  ],
+  [
+    'an expired token as Ceph says it',
+    buildS3ErrorReply(400, 'ExpiredToken'),
+    2,
+    'refused',
+    'ExpiredToken',
+  ],
   [
     'a page that is no answer',
     { status: 200, body: '<html>hello</html>' },
@@ -158,23 +188,25 @@ const table: [string, Reply, number, 'refused' | 'unavailable', string][] = [
 describe('the error table', () => {
   test.each(table)('%s', async (_, reply, asked, kind, code) => {
     const { exchange, stub } = await withStub(() => reply);
-    await expect(run(exchange)).rejects.toMatchObject({ kind, code });
+    await expect(runExchange(exchange)).rejects.toMatchObject({ kind, code });
     expect(stub.calls).toHaveLength(asked);
   });
 
-  const passing: [string, Reply][] = [
-    ['an unreachable issuer', stsError(400, 'IDPCommunicationError')],
-    ['throttling', stsError(400, 'Throttling')],
+  const passing: [string, StubReply][] = [
+    ['an unreachable issuer', buildStsErrorReply(400, 'IDPCommunicationError')],
+    ['throttling', buildStsErrorReply(400, 'Throttling')],
     ['throttling by status', { status: 429, body: '' }],
-    ['an internal failure', stsError(500, 'InternalFailure')],
+    ['an internal failure', buildStsErrorReply(500, 'InternalFailure')],
     ["a gateway's page", { status: 502, body: '<html><p>bad gateway</html>' }],
-    ['an error that breaks off', { status: 503, body: '<ErrorResponse><Err', breaksOff: true }],
+    ['an error that breaks off', { status: 503, body: '<ErrorResponse><Err', isTruncated: true }],
     ['a dropped connection', 'hang up'],
     ['silence', 'be silent'],
   ];
   test.each(passing)('%s is tried again, and passes', async (_, reply) => {
-    const { exchange, stub } = await withStub((form, number) => (number < 3 ? reply : issue(form)));
-    expect((await run(exchange)).keys.accessKeyId).toBe('ASIA1');
+    const { exchange, stub } = await withStub((form, number) =>
+      number < 3 ? reply : buildIssuedReply(form),
+    );
+    expect((await runExchange(exchange)).credentials.accessKeyId).toBe('ASIA1');
     expect(stub.calls).toHaveLength(3);
   });
 
@@ -182,9 +214,9 @@ describe('the error table', () => {
     '%s: the token is read again, once',
     async (code) => {
       const { exchange, stub } = await withStub((form, number) =>
-        number === 1 ? stsError(400, code) : issue(form),
+        number === 1 ? buildStsErrorReply(400, code) : buildIssuedReply(form),
       );
-      await run(exchange);
+      await runExchange(exchange);
       expect(stub.calls.map((form) => form.get('WebIdentityToken'))).toEqual([
         'token.number.1',
         'token.number.2',
@@ -194,14 +226,14 @@ describe('the error table', () => {
 
   test('what does not pass within the budget is unavailable', async () => {
     let elapsed = 0;
-    const stub = await startStsStub(() => stsError(503, 'ServiceUnavailable'));
+    const stub = await startStsStub(() => buildStsErrorReply(503, 'ServiceUnavailable'));
     closing.push(stub.close);
-    const { exchange } = exchangeBy(settingsFor(`http://127.0.0.1:${stub.port}`), {
+    const { exchange } = createExchange(buildSettings(`http://127.0.0.1:${stub.port}`), {
       clock: { now: () => Date.now(), monotonic: () => elapsed },
       random: () => 1,
       pause: (ms) => Promise.resolve(void (elapsed += ms)),
     });
-    await expect(run(exchange)).rejects.toMatchObject({
+    await expect(runExchange(exchange)).rejects.toMatchObject({
       kind: 'unavailable',
       code: 'ServiceUnavailable',
     });
@@ -210,8 +242,8 @@ describe('the error table', () => {
   });
 
   test('a policy that is too large names the fix', async () => {
-    const { exchange } = await withStub(() => stsError(400, 'PackedPolicyTooLarge'));
-    await expect(run(exchange)).rejects.toThrow(/fewer or shorter resources/);
+    const { exchange } = await withStub(() => buildStsErrorReply(400, 'PackedPolicyTooLarge'));
+    await expect(runExchange(exchange)).rejects.toThrow(/fewer or shorter resources/);
   });
 
   test('an abandoned exchange is not tried again', async () => {
@@ -220,15 +252,17 @@ describe('the error table', () => {
       abort.abort();
       return 'be silent';
     });
-    await expect(exchange(request(), abort.signal)).rejects.toThrow();
+    await expect(exchange(buildRequest(), abort.signal)).rejects.toThrow();
     expect(stub.calls).toHaveLength(1);
   });
 
   test('a token that the cloud quotes reaches no message', async () => {
     const { exchange } = await withStub((form) =>
-      stsError(403, 'AccessDenied', `no: ${form.get('WebIdentityToken') ?? ''}`),
+      buildStsErrorReply(403, 'AccessDenied', `no: ${form.get('WebIdentityToken') ?? ''}`),
     );
-    await expect(run(exchange)).rejects.toThrow(expect.not.stringContaining('token.number'));
+    await expect(runExchange(exchange)).rejects.toThrow(
+      expect.not.stringContaining('token.number'),
+    );
   });
 
   const pieces: [string, (token: string) => string][] = [
@@ -238,21 +272,21 @@ describe('the error table', () => {
   test.each(pieces)('a token that the cloud quotes %s reaches no message', async (_, quote) => {
     const [head, claims, signature] = ['a', 'b', 'c'].map((each) => each.repeat(60));
     const token = `${head}.${claims}.${signature}`;
-    const { stub } = await withStub(() => stsError(403, 'AccessDenied', quote(token)));
-    const { exchange } = exchangeBy(settingsFor(`http://127.0.0.1:${stub.port}`), {
+    const { stub } = await withStub(() => buildStsErrorReply(403, 'AccessDenied', quote(token)));
+    const { exchange } = createExchange(buildSettings(`http://127.0.0.1:${stub.port}`), {
       readToken: () => token,
     });
-    await expect(run(exchange)).rejects.toThrow(/AccessDenied\)$/);
+    await expect(runExchange(exchange)).rejects.toThrow(/AccessDenied\)$/);
   });
 
   test('an unreadable token is nothing that STS is asked about', async () => {
-    const { stub } = await withStub((form) => issue(form));
-    const { exchange } = exchangeBy(settingsFor(`http://127.0.0.1:${stub.port}`), {
+    const { stub } = await withStub((form) => buildIssuedReply(form));
+    const { exchange } = createExchange(buildSettings(`http://127.0.0.1:${stub.port}`), {
       readToken: () => {
         throw new Error('unreadable');
       },
     });
-    await expect(run(exchange)).rejects.toThrow('unreadable');
+    await expect(runExchange(exchange)).rejects.toThrow('unreadable');
     expect(stub.calls).toHaveLength(0);
   });
 });
@@ -260,20 +294,23 @@ describe('the error table', () => {
 describe('the way to a private cloud', () => {
   const startSecureStub = async () => {
     const now = Date.now();
-    const authority = await createAuthority({ now, lifetimeMs: 3_600_000 });
+    const authority = await createCertificateAuthority({ now, lifetimeMs: 3_600_000 });
     const leaf = await signLeaf(authority, { names: ['localhost'], now, lifetimeMs: 3_600_000 });
     const tls = { cert: leaf.certificate, key: leaf.key };
-    const stub = await startStsStub((form) => issue(form), tls);
+    const stub = await startStsStub((form) => buildIssuedReply(form), tls);
     closing.push(stub.close);
     return { stub, caBundle: authority.certificate, endpoint: `https://localhost:${stub.port}` };
   };
 
   test('is trusted by the CA bundle alone', async () => {
     const { stub, endpoint, caBundle } = await startSecureStub();
-    const trusting = exchangeBy({ ...settingsFor(endpoint), caBundle });
-    expect((await run(trusting.exchange)).keys.accessKeyId).toBe('ASIA1');
-    const strange = exchangeBy(settingsFor(endpoint), { random: () => 1, clock: hasty() });
-    await expect(run(strange.exchange)).rejects.toThrow(/certificate.*caBundle/);
+    const trusting = createExchange({ ...buildSettings(endpoint), caBundle });
+    expect((await runExchange(trusting.exchange)).credentials.accessKeyId).toBe('ASIA1');
+    const strange = createExchange(buildSettings(endpoint), {
+      random: () => 1,
+      clock: createHastyClock(),
+    });
+    await expect(runExchange(strange.exchange)).rejects.toThrow(/certificate.*caBundle/);
     expect(stub.calls).toHaveLength(1);
   });
 
@@ -282,8 +319,8 @@ describe('the way to a private cloud', () => {
     const proxy = await startProxyStub();
     closing.push(proxy.close);
     const httpsProxy = `http://127.0.0.1:${proxy.port}`;
-    const { exchange } = exchangeBy({ ...settingsFor(endpoint), caBundle, httpsProxy });
-    expect((await run(exchange)).keys.accessKeyId).toBe('ASIA1');
+    const { exchange } = createExchange({ ...buildSettings(endpoint), caBundle, httpsProxy });
+    expect((await runExchange(exchange)).credentials.accessKeyId).toBe('ASIA1');
     expect(proxy.tunnels).toEqual([`localhost:${stub.port}`]);
   });
 
@@ -298,7 +335,9 @@ describe('the way to a private cloud', () => {
     });
     const httpsProxy = `http://127.0.0.1:${proxy.port}`;
     const settings = { region: 'eu-south-2', allowHttp: false, httpsProxy };
-    await expect(run(exchangeBy(settings, { clock: hasty() }).exchange)).rejects.toMatchObject({
+    await expect(
+      runExchange(createExchange(settings, { clock: createHastyClock() }).exchange),
+    ).rejects.toMatchObject({
       code: 'sts_unreachable',
     });
     expect(proxy.tunnels).toEqual(['sts.eu-south-2.amazonaws.com:443']);
@@ -306,12 +345,14 @@ describe('the way to a private cloud', () => {
 
   test('is not taken without encryption unless the platform says so', () => {
     const settings = { region: 'x', stsEndpoint: 'http://127.0.0.1:1', allowHttp: false };
-    expect(() => openSts(settings)).toThrow(/allowHttp/);
+    expect(() => createStsClient(settings)).toThrow(/allowHttp/);
   });
 
   test('that leads nowhere is unavailable, and says what to check', async () => {
-    const { exchange } = exchangeBy(settingsFor('http://127.0.0.1:1'), { clock: hasty() });
-    await expect(run(exchange)).rejects.toMatchObject({
+    const { exchange } = createExchange(buildSettings('http://127.0.0.1:1'), {
+      clock: createHastyClock(),
+    });
+    await expect(runExchange(exchange)).rejects.toMatchObject({
       kind: 'unavailable',
       code: 'sts_unreachable',
       message: expect.stringContaining('cloud.stsEndpoint'),
@@ -320,7 +361,7 @@ describe('the way to a private cloud', () => {
 });
 
 /** A clock on which every budget is over at once. */
-const hasty = () => {
+const createHastyClock = () => {
   let at = 0;
   return { now: () => Date.now(), monotonic: () => (at += 20_000) };
 };

@@ -1,7 +1,7 @@
-import type { Exchange, RunRequest } from '../../credentials/exchange.ts';
-import { assumeForRun, type AssumeParts } from './sts-attempts.ts';
+import type { Exchange, RunRequest } from '../../contract/exchange.ts';
+import { assumeForRun, type AssumeRoleDeps } from './sts-retry.ts';
 
-export type StsExchangeParts = AssumeParts & {
+export type StsExchangeDeps = AssumeRoleDeps & {
   /** Reads the projected token afresh. @throws ExchangeError `token_unreadable` */
   readonly readToken: () => string;
   /** The session policy of a run whose deadline is `deadline`, in milliseconds since the epoch. */
@@ -12,8 +12,8 @@ export type StsExchangeParts = AssumeParts & {
 };
 
 /** The exchange under `trust: cluster`: straight to STS with the projected token. */
-export const stsExchange =
-  (parts: StsExchangeParts): Exchange =>
+export const createStsExchange =
+  (parts: StsExchangeDeps): Exchange =>
   async (request, signal) => {
     const run = parts.newRun();
     const { issued } = await assumeForRun(parts, {

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 
-import { AuditError } from '../../audit/record.ts';
-import { asDiskError } from './disk-error.ts';
+import { AuditError } from '../../audit/audit-event.ts';
+import { wrapDiskErrors } from './disk-error.ts';
 
 /** One file that is only ever appended to. */
 export type AppendFile = {
@@ -20,7 +20,7 @@ const { O_APPEND, O_CREAT, O_RDWR } = constants;
 const LINE_BREAK = 0x0a;
 
 /** Opens a file to append to; a new one must be empty. @throws AuditError */
-export const openAppendFile = ({
+export const createAppendFile = ({
   folder,
   path,
   isNew,
@@ -31,13 +31,13 @@ export const openAppendFile = ({
   readonly isNew: boolean;
   readonly openFile: OpenFile;
 }): Promise<AppendFile> =>
-  asDiskError(path, async () => {
+  wrapDiskErrors(path, async () => {
     const file = await openFile(path, O_RDWR | O_APPEND | (isNew ? O_CREAT : 0), 0o600);
     try {
-      const found = await measure(file);
-      if (isNew) checkSize(path, found.size, { least: 0, most: 0 });
+      const found = await measureFile(file);
+      if (isNew) checkSize(path, found.size, { minBytes: 0, maxBytes: 0 });
       if (isNew) await syncFolder(folder);
-      return appendTo(file, path, found);
+      return buildAppendFile(file, path, found);
     } catch (error) {
       await file.close();
       throw error;
@@ -48,44 +48,44 @@ export const openAppendFile = ({
  * What a failed append left behind is cut off before the next one. After a failed sync, too: the
  * kernel may have forgotten those bytes while it still shows them.
  */
-const appendTo = (file: FileHandle, path: string, found: Found): AppendFile => {
-  let { size, isTorn } = found;
+const buildAppendFile = (file: FileHandle, path: string, found: InitialState): AppendFile => {
+  let { size, hasPartialWrite } = found;
   let attempted = 0;
   const append = async (text: string): Promise<void> => {
-    checkSize(path, (await file.stat()).size, { least: size, most: size + attempted });
+    checkSize(path, (await file.stat()).size, { minBytes: size, maxBytes: size + attempted });
     if (attempted > 0) await file.truncate(size);
     // A line that was left half written ends here, so that the next record has a line of its own.
-    const bytes = Buffer.from(isTorn ? `\n${text}` : text);
+    const bytes = Buffer.from(hasPartialWrite ? `\n${text}` : text);
     attempted = bytes.length;
     await writeAll(file, bytes);
     await file.datasync();
     size += bytes.length;
     attempted = 0;
-    isTorn = false;
+    hasPartialWrite = false;
   };
   return {
     size: () => size,
-    append: (text) => asDiskError(path, () => append(text)),
-    close: () => asDiskError(path, () => file.close()),
+    append: (text) => wrapDiskErrors(path, () => append(text)),
+    close: () => wrapDiskErrors(path, () => file.close()),
   };
 };
 
-type Found = { readonly size: number; readonly isTorn: boolean };
+type InitialState = { readonly size: number; readonly hasPartialWrite: boolean };
 
-const measure = async (file: FileHandle): Promise<Found> => {
+const measureFile = async (file: FileHandle): Promise<InitialState> => {
   const { size } = await file.stat();
-  if (size === 0) return { size, isTorn: false };
+  if (size === 0) return { size, hasPartialWrite: false };
   const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
-  return { size, isTorn: buffer[0] !== LINE_BREAK };
+  return { size, hasPartialWrite: buffer[0] !== LINE_BREAK };
 };
 
 const checkSize = (
   path: string,
   size: number,
-  { least, most }: { readonly least: number; readonly most: number },
+  { minBytes, maxBytes }: { readonly minBytes: number; readonly maxBytes: number },
 ): void => {
-  if (size >= least && size <= most) return;
-  const expected = least === most ? `${least}` : `${least} to ${most}`;
+  if (size >= minBytes && size <= maxBytes) return;
+  const expected = minBytes === maxBytes ? `${minBytes}` : `${minBytes} to ${maxBytes}`;
   throw new AuditError('other_writer', `${path}: expected ${expected} bytes, got ${size}`);
 };
 

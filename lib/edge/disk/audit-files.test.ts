@@ -16,13 +16,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { intent, publicKeys, record } from '../../audit/fixtures/recording.ts';
-import type { PublicKeys } from '../../audit/keys.ts';
-import { readPublicKeys } from '../../audit/keys.ts';
+import { buildIntent, publicKeys, createTestRecorder } from '../../audit/fixtures/recording.ts';
+import type { PublicKeys } from '../../audit/sealing-keys.ts';
+import { readPublicKeys } from '../../audit/sealing-keys.ts';
 import { verifyChain, type AuditReport } from '../../audit/verify.ts';
 import type { OpenFile } from './append-file.ts';
-import { openAuditFiles } from './audit-files.ts';
-import { openStandardOutput } from './standard-output.ts';
+import { createAuditFiles } from './audit-files.ts';
+import { createStandardOutputSink } from './standard-output.ts';
 
 let root: string;
 let folder: string;
@@ -41,15 +41,15 @@ const verify = (keys: PublicKeys = publicKeys): Promise<AuditReport> =>
   );
 
 type Options = { readonly maxFileBytes?: number; readonly openFile?: OpenFile };
-const openFiles = (options: Options = {}) =>
-  openAuditFiles({ folder, maxFileBytes: 1_000_000, ...options });
-const recordTo = async (options: Options = {}) => {
-  const { sink, ends } = await openFiles(options);
-  return record({ sinks: [sink], resumeFrom: { ends } });
+const createFiles = (options: Options = {}) =>
+  createAuditFiles({ folder, maxFileBytes: 1_000_000, ...options });
+const startRecording = async (options: Options = {}) => {
+  const { sink, ends } = await createFiles(options);
+  return createTestRecorder({ sinks: [sink], resumeFrom: { ends } });
 };
 
 /** A disk whose writes, syncs or both fail when told to; a failing write writes half of it first. */
-const failingDisk = () => {
+const createFailingDisk = () => {
   const fails = { write: undefined as string | undefined, sync: undefined as string | undefined };
   const counts = { syncs: 0 };
   const failure = (code: string) => Object.assign(new Error(code), { code });
@@ -79,8 +79,8 @@ const failingDisk = () => {
 describe('files of records', () => {
   test('hold a chain that goes on from process to process', async () => {
     for (const run of ['a', 'b', 'c']) {
-      const recorder = await recordTo();
-      await recorder.record(intent(run));
+      const recorder = await startRecording();
+      await recorder.record(buildIntent(run));
       await recorder.close();
     }
     expect(names()).toEqual(['audit-00000001.jsonl']);
@@ -89,8 +89,8 @@ describe('files of records', () => {
 
   test('follow one another by size, and the chain goes on through them', async () => {
     for (const run of ['a', 'b']) {
-      const recorder = await recordTo({ maxFileBytes: 2_000 });
-      for (let each = 0; each < 5; each += 1) await recorder.record(intent(`${run}${each}`));
+      const recorder = await startRecording({ maxFileBytes: 2_000 });
+      for (let each = 0; each < 5; each += 1) await recorder.record(buildIntent(`${run}${each}`));
       await recorder.close();
     }
     expect(names().length).toBeGreaterThan(3);
@@ -98,35 +98,37 @@ describe('files of records', () => {
   });
 
   test('sync once for many events that come together', async () => {
-    const { openFile, counts } = failingDisk();
-    const recorder = await recordTo({ openFile });
+    const { openFile, counts } = createFailingDisk();
+    const recorder = await startRecording({ openFile });
     counts.syncs = 0;
-    await Promise.all(Array.from({ length: 400 }, (_, run) => recorder.record(intent(`${run}`))));
+    await Promise.all(
+      Array.from({ length: 400 }, (_, run) => recorder.record(buildIntent(`${run}`))),
+    );
     expect(counts.syncs).toBeLessThanOrEqual(2);
     await recorder.close();
   });
 
   test('go on after half a line that a killed process left', async () => {
-    const first = await recordTo();
+    const first = await startRecording();
     await first.close();
     await appendFile(join(folder, 'audit-00000001.jsonl'), '{"half":');
-    const second = await recordTo({ maxFileBytes: 10 });
-    await second.record(intent('a'));
+    const second = await startRecording({ maxFileBytes: 10 });
+    await second.record(buildIntent('a'));
     await second.close();
     expect(names().length).toBeGreaterThan(1);
     expect(await verify()).toMatchObject({ isWhole: true, notes: [{ code: 'torn', line: 3 }] });
   });
 
   test('go on where a new file was begun and nothing was written to it yet', async () => {
-    await (await recordTo()).close();
+    await (await startRecording()).close();
     writeFileSync(join(folder, 'audit-00000002.jsonl'), '');
-    await (await recordTo()).close();
+    await (await startRecording()).close();
     expect(await verify()).toMatchObject({ isWhole: true, chains: [{ records: 4 }] });
   });
 
   test("are nobody else's to read, and leave other files alone", async () => {
     writeFileSync(join(folder, 'notes.txt'), 'x');
-    await (await recordTo()).close();
+    await (await startRecording()).close();
     const mode = execFileSync('stat', [
       '-c',
       '%a',
@@ -145,40 +147,40 @@ describe('a disk that fails', () => {
   ])(
     'because it %s refuses, and leaves no half record once it works again',
     async (_, how, code) => {
-      const { openFile, fails } = failingDisk();
-      const recorder = await recordTo({ openFile });
+      const { openFile, fails } = createFailingDisk();
+      const recorder = await startRecording({ openFile });
       Object.assign(fails, how);
-      await expect(recorder.record(intent('a'))).rejects.toMatchObject({ code });
-      await expect(recorder.record(intent('b'))).rejects.toMatchObject({ code });
+      await expect(recorder.record(buildIntent('a'))).rejects.toMatchObject({ code });
+      await expect(recorder.record(buildIntent('b'))).rejects.toMatchObject({ code });
       Object.assign(fails, { write: undefined, sync: undefined });
-      await recorder.record(intent('c'));
+      await recorder.record(buildIntent('c'));
       await recorder.close();
       expect(await verify()).toMatchObject({ isWhole: true, notes: [], chains: [{ records: 4 }] });
     },
   );
 
   test('for good leaves a file that the next process goes on with', async () => {
-    const { openFile, fails } = failingDisk();
-    const recorder = await recordTo({ openFile });
+    const { openFile, fails } = createFailingDisk();
+    const recorder = await startRecording({ openFile });
     fails.write = 'ENOSPC';
     await expect(recorder.close()).rejects.toMatchObject({ code: 'disk_full' });
-    await (await recordTo()).close();
+    await (await startRecording()).close();
     expect(await verify()).toMatchObject({ isWhole: true, notes: [{ code: 'torn' }] });
   });
 
   (existsSync('/dev/full') ? test : test.skip)('for real says that it is full', async () => {
     symlinkSync('/dev/full', join(folder, 'audit-00000001.jsonl'));
-    await expect(recordTo()).rejects.toMatchObject({
+    await expect(startRecording()).rejects.toMatchObject({
       code: 'disk_full',
       message: expect.stringContaining('ENOSPC'),
     });
   });
 
   test('because somebody else writes there refuses, and takes nothing of theirs away', async () => {
-    const recorder = await recordTo();
+    const recorder = await startRecording();
     const file = join(folder, 'audit-00000001.jsonl');
     await appendFile(file, 'theirs\n');
-    await expect(recorder.record(intent('a'))).rejects.toMatchObject({ code: 'other_writer' });
+    await expect(recorder.record(buildIntent('a'))).rejects.toMatchObject({ code: 'other_writer' });
     expect(readFileSync(file, 'utf8')).toMatch(/theirs\n$/);
     await expect(recorder.close()).rejects.toMatchObject({ code: 'other_writer' });
   });
@@ -186,7 +188,7 @@ describe('a disk that fails', () => {
   test('because it cannot be opened says where', async () => {
     writeFileSync(join(folder, 'file'), '');
     const inside = join(folder, 'file', 'inside');
-    const opened = openAuditFiles({ folder: inside, maxFileBytes: 1 });
+    const opened = createAuditFiles({ folder: inside, maxFileBytes: 1 });
     await expect(opened).rejects.toMatchObject({
       code: 'disk_failed',
       message: expect.stringContaining(inside),
@@ -217,8 +219,8 @@ test('a process killed at any moment has kept every record that it said it had',
     if (said.length === 60) child.kill('SIGKILL');
   }
   const [theirs = '', ...runs] = said;
-  const { sink, ends } = await openFiles();
-  await (await record({ sinks: [sink], resumeFrom: { ends } })).close();
+  const { sink, ends } = await createFiles();
+  await (await createTestRecorder({ sinks: [sink], resumeFrom: { ends } })).close();
   const keys = new Map([...readPublicKeys(JSON.parse(theirs) as string), ...publicKeys]);
   const report = await verify(keys);
   expect(report.faults).toEqual([]);
@@ -233,18 +235,20 @@ test('a process killed at any moment has kept every record that it said it had',
 describe('standard output', () => {
   test('takes the lines as they are', async () => {
     const written: string[] = [];
-    const sink = openStandardOutput({
+    const sink = createStandardOutputSink({
       write: (text, done) => {
         written.push(text);
         done();
       },
     });
-    await (await record({ sinks: [sink] })).record(intent('a'));
+    await (await createTestRecorder({ sinks: [sink] })).record(buildIntent('a'));
     expect(written.map((text) => text.endsWith('}\n'))).toEqual([true, true]);
   });
 
   test('that is closed refuses', async () => {
-    const sink = openStandardOutput({ write: (_, done) => done(new Error('EPIPE')) });
-    await expect(record({ sinks: [sink] })).rejects.toMatchObject({ code: 'sink_failed' });
+    const sink = createStandardOutputSink({ write: (_, done) => done(new Error('EPIPE')) });
+    await expect(createTestRecorder({ sinks: [sink] })).rejects.toMatchObject({
+      code: 'sink_failed',
+    });
   });
 });

@@ -2,9 +2,9 @@ import { mkdir, open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Sink } from '../../audit/sinks.ts';
-import { END_BYTES, type FileEnd } from '../../audit/tail.ts';
-import { openAppendFile, type AppendFile, type OpenFile } from './append-file.ts';
-import { asDiskError } from './disk-error.ts';
+import { END_BYTES, type FileEnd } from '../../audit/chain-resume.ts';
+import { createAppendFile, type AppendFile, type OpenFile } from './append-file.ts';
+import { wrapDiskErrors } from './disk-error.ts';
 
 export type AuditFiles = {
   readonly sink: Sink;
@@ -16,17 +16,18 @@ export type AuditFiles = {
 const DIGITS = 8;
 const FILE_NAME = /^audit-(\d{8})\.jsonl$/;
 
-const nameOf = (number: number): string => `audit-${String(number).padStart(DIGITS, '0')}.jsonl`;
+const formatFileName = (number: number): string =>
+  `audit-${String(number).padStart(DIGITS, '0')}.jsonl`;
 
 /**
  * The files of one replica's records: `audit-00000001.jsonl` and so on in `folder`, which is made
  * where it is missing. Each is only ever appended to, and none is ever removed. Every append is synced
  * (`fdatasync`) before it resolves; a file that has `maxFileBytes` is followed by the next.
  *
- * @param settings.openFile for tests that need a disk to fail
+ * @param settings.createFileReader for tests that need a disk to fail
  * @throws AuditError `disk_full` or `disk_failed`
  */
-export const openAuditFiles = async ({
+export const createAuditFiles = async ({
   folder,
   maxFileBytes,
   openFile = open,
@@ -35,28 +36,28 @@ export const openAuditFiles = async ({
   readonly maxFileBytes: number;
   readonly openFile?: OpenFile;
 }): Promise<AuditFiles> => {
-  const numbers = await asDiskError(folder, () => listNumbers(folder));
-  const pathOf = (number: number): string => join(folder, nameOf(number));
+  const numbers = await wrapDiskErrors(folder, () => listNumbers(folder));
+  const buildPath = (number: number): string => join(folder, formatFileName(number));
   const newest = numbers.slice(0, 2);
-  const ends = await Promise.all(newest.map((number) => readEnd(pathOf(number))));
-  const openNumber = (number: number, isNew: boolean): Promise<AppendFile> =>
-    openAppendFile({ folder, path: pathOf(number), isNew, openFile });
+  const ends = await Promise.all(newest.map((number) => readEnd(buildPath(number))));
+  const createNumberedFile = (number: number, isNew: boolean): Promise<AppendFile> =>
+    createAppendFile({ folder, path: buildPath(number), isNew, openFile });
   const first = numbers[0] ?? 1;
-  const current = await openNumber(first, numbers.length === 0);
-  return { ends, sink: rotatingSink({ first, current, openNumber, maxFileBytes }) };
+  const current = await createNumberedFile(first, numbers.length === 0);
+  return { ends, sink: createRotatingSink({ first, current, createNumberedFile, maxFileBytes }) };
 };
 
 /** What was found at the start is finished where it stands: only what we began ourselves rotates. */
-const rotatingSink = (files: {
+const createRotatingSink = (files: {
   readonly first: number;
   readonly current: AppendFile;
-  readonly openNumber: (number: number, isNew: boolean) => Promise<AppendFile>;
+  readonly createNumberedFile: (number: number, isNew: boolean) => Promise<AppendFile>;
   readonly maxFileBytes: number;
 }): Sink => {
   let { first: number, current } = files;
   let hasAppended = false;
   const rotate = async (): Promise<void> => {
-    const next = await files.openNumber(number + 1, true);
+    const next = await files.createNumberedFile(number + 1, true);
     await current.close();
     current = next;
     number += 1;
@@ -82,16 +83,16 @@ const listNumbers = async (folder: string): Promise<readonly number[]> => {
 };
 
 const readEnd = (path: string): Promise<FileEnd> =>
-  asDiskError(path, async () => {
+  wrapDiskErrors(path, async () => {
     const file = await open(path, 'r');
     try {
-      return await lastBytes(file);
+      return await readLastBytes(file);
     } finally {
       await file.close();
     }
   });
 
-const lastBytes = async (file: FileHandle): Promise<FileEnd> => {
+const readLastBytes = async (file: FileHandle): Promise<FileEnd> => {
   const { size } = await file.stat();
   const length = Math.min(size, END_BYTES);
   const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);

@@ -1,4 +1,4 @@
-import { AuditError } from '../../audit/record.ts';
+import { AuditError } from '../../audit/audit-event.ts';
 import type { Sink } from '../../audit/sinks.ts';
 
 /** Standard output, or what stands in for it. */
@@ -10,7 +10,7 @@ type Stream = {
  * Records as lines on standard output: kept as far as whoever collects it keeps them. It cannot be
  * read again, so a chain that has no other sink begins anew with each process.
  */
-export const openStandardOutput = (stream: Stream = process.stdout): Sink => ({
+export const createStandardOutputSink = (stream: Stream = process.stdout): Sink => ({
   append: (lines) =>
     new Promise((resolve, reject) => {
       stream.write(lines, (cause) => {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-export const TOO_MANY = Symbol('too many bytes');
+export const BODY_TOO_LARGE = Symbol('too many bytes');
 
 /**
  * A body of at most `maxBytes`. What exceeds them is read to its end, since the caller listens only
@@ -11,7 +11,7 @@ export const TOO_MANY = Symbol('too many bytes');
 export const readBytes = (
   request: IncomingMessage,
   maxBytes: number,
-): Promise<Buffer | typeof TOO_MANY | undefined> =>
+): Promise<Buffer | typeof BODY_TOO_LARGE | undefined> =>
   new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -20,12 +20,12 @@ export const readBytes = (
       if (length <= maxBytes) chunks.push(chunk);
       else chunks.length = 0;
     });
-    request.on('end', () => resolve(length > maxBytes ? TOO_MANY : join(chunks)));
+    request.on('end', () => resolve(length > maxBytes ? BODY_TOO_LARGE : joinChunks(chunks)));
     request.on('error', () => resolve(undefined));
     request.on('close', () => resolve(undefined));
   });
 
-const join = (chunks: readonly Buffer[]): Buffer => {
+const joinChunks = (chunks: readonly Buffer[]): Buffer => {
   const [only] = chunks;
   return only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks);
 };

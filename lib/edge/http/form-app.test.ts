@@ -2,15 +2,19 @@ import { connect, type TLSSocket } from 'node:tls';
 
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { createAuthority, signLeaf, type Leaf } from '../../certificate/authority.ts';
-import { createFormApp, type FormApp } from './form-app.ts';
-import { openHttpsServer, type ConnectionLimits, type HttpsServer } from './https-server.ts';
+import {
+  createCertificateAuthority,
+  signLeaf,
+  type Leaf,
+} from '../../certificate/certificate-authority.ts';
+import { createFormApp, type FormAppDeps } from './form-app.ts';
+import { createHttpsServer, type HttpsServerOptions, type HttpsServer } from './https-server.ts';
 
 const NAME = 'authority.valetkey.svc';
 let leaf: Leaf;
 beforeAll(async () => {
   const terms = { now: Date.now(), lifetimeMs: 3_600_000 };
-  leaf = await signLeaf(await createAuthority(terms), { names: [NAME], ...terms });
+  leaf = await signLeaf(await createCertificateAuthority(terms), { names: [NAME], ...terms });
 });
 
 const servers: HttpsServer[] = [];
@@ -20,15 +24,15 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.drain({ lingerMs: 0, graceMs: 0 });
 });
 
-const serve = async (app: Partial<FormApp> = {}, limits: Partial<ConnectionLimits> = {}) => {
-  const server = openHttpsServer(
+const serve = async (app: Partial<FormAppDeps> = {}, limits: Partial<HttpsServerOptions> = {}) => {
+  const server = createHttpsServer(
     createFormApp({
       posts: { '/echo': ({ form }) => Promise.resolve({ status: 200, body: { form } }) },
       documents: {},
       streams: {},
       guard: () => undefined,
       refuse: (reason) => ({ status: 400, body: { reason } }),
-      onBug: () => ({ status: 500, body: { reason: 'bug-1' } }),
+      reportInternalError: () => ({ status: 500, body: { reason: 'bug-1' } }),
       ...app,
     }),
     limits,
@@ -39,7 +43,7 @@ const serve = async (app: Partial<FormApp> = {}, limits: Partial<ConnectionLimit
 };
 
 /** Sends a head and what there is of a body, and answers all that comes until the end. */
-const talk = (port: number, ...parts: readonly string[]): Promise<string> =>
+const sendRaw = (port: number, ...parts: readonly string[]): Promise<string> =>
   new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', ca: leaf.issuer, servername: NAME }, () => {
       for (const part of parts) socket.write(part);
@@ -50,24 +54,24 @@ const talk = (port: number, ...parts: readonly string[]): Promise<string> =>
     socket.on('error', () => undefined).on('close', () => resolve(text));
   });
 
-const head = (length: number, more = ''): string =>
+const renderHead = (length: number, more = ''): string =>
   `POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n${more}Content-Length: ${length}\r\n\r\n`;
 
 describe('an app of forms', () => {
   test('waits for a body for so long, and no longer', async () => {
     const port = await serve({}, { requestTimeoutMs: 200 });
-    const text = await talk(port, head(1_000), 'a=');
+    const text = await sendRaw(port, renderHead(1_000), 'a=');
     expect(text).toMatch(/^HTTP\/1\.1 408 /);
   });
 
   test('waits for a head for so long, and no longer', async () => {
     const port = await serve({}, { requestTimeoutMs: 200 });
-    expect(await talk(port, 'POST /echo HTTP/1.1\r\nHost: x\r\n')).toMatch(/^HTTP\/1\.1 408 /);
+    expect(await sendRaw(port, 'POST /echo HTTP/1.1\r\nHost: x\r\n')).toMatch(/^HTTP\/1\.1 408 /);
   });
 
   test('takes two lengths for no request', async () => {
     const port = await serve();
-    const text = await talk(port, head(2, 'Transfer-Encoding: chunked\r\n'), 'a=');
+    const text = await sendRaw(port, renderHead(2, 'Transfer-Encoding: chunked\r\n'), 'a=');
     expect(text).not.toContain('form');
   });
 
@@ -77,14 +81,14 @@ describe('an app of forms', () => {
       guard: () => (isFlood ? { status: 429, body: { reason: 'flood' } } : undefined),
     });
     const closing = 'Connection: close\r\n';
-    expect(await talk(port, head(3, closing), 'a=1')).toMatch(/^HTTP\/1\.1 429 /);
+    expect(await sendRaw(port, renderHead(3, closing), 'a=1')).toMatch(/^HTTP\/1\.1 429 /);
     isFlood = false;
-    expect(await talk(port, head(3, closing), 'a=1')).toContain('{"form":"a=1"}');
+    expect(await sendRaw(port, renderHead(3, closing), 'a=1')).toContain('{"form":"a=1"}');
   });
 
   test('says nothing of a bug but what it is told to', async () => {
     const port = await serve({ posts: { '/echo': () => Promise.reject(new Error('secret')) } });
-    const text = await talk(port, head(3, 'Connection: close\r\n'), 'a=1');
+    const text = await sendRaw(port, renderHead(3, 'Connection: close\r\n'), 'a=1');
     expect(text).toMatch(/^HTTP\/1\.1 500 /);
     expect(text).toContain('bug-1');
     expect(text).not.toContain('secret');

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-import { readBytes, TOO_MANY } from './body-bytes.ts';
+import { readBytes, BODY_TOO_LARGE } from './body-bytes.ts';
 
 /** What can be wrong with a request before anybody looks at what it says. */
-export type HttpFault =
+export type HttpErrorCode =
   | 'no_such_route'
   | 'method_not_allowed'
   | 'body_incomplete'
@@ -12,7 +12,7 @@ export type HttpFault =
 
 type FormBody =
   | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly fault: HttpFault; readonly message: string };
+  | { readonly ok: false; readonly code: HttpErrorCode; readonly message: string };
 
 const FORM_TYPE = /^application\/x-www-form-urlencoded(\s*;\s*charset="?utf-8"?)?\s*$/i;
 
@@ -23,17 +23,21 @@ export const readFormBody = async (
 ): Promise<FormBody> => {
   const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
   if (encoding.toLowerCase() !== 'identity') {
-    return faulty('content_type_unsupported', 'Content-Encoding: expected none');
+    return buildBodyError('content_type_unsupported', 'Content-Encoding: expected none');
   }
   if (!FORM_TYPE.test(type)) {
     const expected = 'expected application/x-www-form-urlencoded in UTF-8';
-    return faulty('content_type_unsupported', `Content-Type: ${expected}`);
+    return buildBodyError('content_type_unsupported', `Content-Type: ${expected}`);
   }
   const bytes = await readBytes(request, maxBytes);
-  if (bytes === undefined) return faulty('body_incomplete', '(body): expected all of it');
-  return bytes === TOO_MANY
-    ? faulty('body_too_large', `(body): expected at most ${maxBytes} bytes`)
+  if (bytes === undefined) return buildBodyError('body_incomplete', '(body): expected all of it');
+  return bytes === BODY_TOO_LARGE
+    ? buildBodyError('body_too_large', `(body): expected at most ${maxBytes} bytes`)
     : { ok: true, text: bytes.toString() };
 };
 
-const faulty = (fault: HttpFault, message: string): FormBody => ({ ok: false, fault, message });
+const buildBodyError = (code: HttpErrorCode, message: string): FormBody => ({
+  ok: false,
+  code,
+  message,
+});

@@ -4,20 +4,23 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 
 import {
-  createAuthority,
+  createCertificateAuthority,
   signLeaf,
-  type Authority,
+  type CertificateAuthority,
   type Leaf,
-} from '../../certificate/authority.ts';
-import { createJsonApp, type JsonApp } from './express-app.ts';
-import { openHttpsServer, type HttpsServer } from './https-server.ts';
+} from '../../certificate/certificate-authority.ts';
+import { createJsonApp, type JsonAppDeps } from './json-app.ts';
+import { createHttpsServer, type HttpsServer } from './https-server.ts';
 
 const NAME = 'webhook.valetkey.svc';
-let authorities: Authority[];
+let authorities: CertificateAuthority[];
 let leaves: Leaf[];
 beforeAll(async () => {
   const terms = { now: Date.now(), lifetimeMs: 3_600_000 };
-  authorities = await Promise.all([createAuthority(terms), createAuthority(terms)]);
+  authorities = await Promise.all([
+    createCertificateAuthority(terms),
+    createCertificateAuthority(terms),
+  ]);
   leaves = await Promise.all(authorities.map((one) => signLeaf(one, { names: [NAME], ...terms })));
 });
 
@@ -34,23 +37,27 @@ type Answer = {
   readonly headers: NodeJS.Dict<unknown>;
   readonly text: string;
 };
-type Ask = (path: string, body?: string, headers?: Record<string, string>) => Promise<Answer>;
+type SendRequest = (
+  path: string,
+  body?: string,
+  headers?: Record<string, string>,
+) => Promise<Answer>;
 
-const serve = async (app: Partial<JsonApp> = {}) => {
-  const server = openHttpsServer(
+const serve = async (app: Partial<JsonAppDeps> = {}) => {
+  const server = createHttpsServer(
     createJsonApp({
       posts: { '/echo': (body) => Promise.resolve({ status: 200, body: { body } }) },
       unready: () => [],
-      onBug: () => 'e-1',
+      reportInternalError: () => 'e-1',
       ...app,
     }),
   );
-  server.useCertificate(leafAt(0));
+  server.useCertificate(getLeaf(0));
   const port = await server.listen({ host: '127.0.0.1', port: 0 });
   const ca = authorities.map(({ certificate }) => certificate);
   const agent = new Agent({ keepAlive: true, maxSockets: 1, ca, servername: NAME });
   opened.push({ server, agent });
-  const ask: Ask = (path, body, headers = { 'Content-Type': 'application/json' }) =>
+  const ask: SendRequest = (path, body, headers = { 'Content-Type': 'application/json' }) =>
     new Promise((resolve, reject) => {
       const method = body === undefined ? 'GET' : 'POST';
       request({ host: '127.0.0.1', port, path, method, headers, agent }, (answer) => {
@@ -66,13 +73,13 @@ const serve = async (app: Partial<JsonApp> = {}) => {
   return { server, agent, port, ask };
 };
 
-const leafAt = (index: number): Leaf => {
+const getLeaf = (index: number): Leaf => {
   const leaf = leaves[index];
   if (leaf === undefined) throw new Error('no such leaf');
   return leaf;
 };
 
-const shake = (port: number, options: ConnectionOptions): Promise<TLSSocket> =>
+const connectTls = (port: number, options: ConnectionOptions): Promise<TLSSocket> =>
   new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port, servername: NAME, ...options }, () =>
       resolve(socket),
@@ -88,15 +95,15 @@ describe('a new certificate', () => {
     expect((await ask('/healthz')).status).toBe(200);
     const [before] = Object.values(agent.freeSockets).flat() as TLSSocket[];
 
-    server.useCertificate(leafAt(1));
+    server.useCertificate(getLeaf(1));
     expect((await ask('/healthz')).status).toBe(200);
     const [after] = Object.values(agent.freeSockets).flat() as TLSSocket[];
     expect(after).toBe(before);
 
-    const onlyNew = await shake(port, { ca: authorities[1]?.certificate ?? '' });
+    const onlyNew = await connectTls(port, { ca: authorities[1]?.certificate ?? '' });
     expect(onlyNew.authorized).toBe(true);
     onlyNew.destroy();
-    await expect(shake(port, { ca: authorities[0]?.certificate ?? '' })).rejects.toThrow();
+    await expect(connectTls(port, { ca: authorities[0]?.certificate ?? '' })).rejects.toThrow();
     expect(sockets).toBeGreaterThan(0);
   });
 });
@@ -106,7 +113,7 @@ describe('the server', () => {
     const { port } = await serve();
     const ca = authorities[0]?.certificate ?? '';
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-      const socket = await shake(port, { ca, minVersion: version, maxVersion: version });
+      const socket = await connectTls(port, { ca, minVersion: version, maxVersion: version });
       expect(socket.getProtocol()).toBe(version);
       socket.destroy();
     }
@@ -115,8 +122,8 @@ describe('the server', () => {
       maxVersion: 'TLSv1.1',
       ciphers: 'DEFAULT@SECLEVEL=0',
     } as const;
-    await expect(shake(port, { ca, ...old })).rejects.toThrow();
-    await expect(shake(port, { ca, ALPNProtocols: ['h2'] })).rejects.toThrow();
+    await expect(connectTls(port, { ca, ...old })).rejects.toThrow();
+    await expect(connectTls(port, { ca, ALPNProtocols: ['h2'] })).rejects.toThrow();
   });
 
   test('reads JSON of up to 3 MiB and no more', async () => {
@@ -164,7 +171,7 @@ describe('the server', () => {
     const boom = new Error('the pod was …');
     const { ask } = await serve({
       posts: { '/echo': () => Promise.reject(boom) },
-      onBug: (error) => {
+      reportInternalError: (error) => {
         bugs.push(error);
         return 'e-42';
       },
@@ -202,7 +209,7 @@ describe('draining', () => {
     let isDrained = false;
     const drained = server.drain({ lingerMs: 0, graceMs: 5_000 }).then(() => (isDrained = true));
     await new Promise((resolve) => setTimeout(resolve, 20));
-    await expect(shake(port, { ca: authorities[0]?.certificate ?? '' })).rejects.toThrow(
+    await expect(connectTls(port, { ca: authorities[0]?.certificate ?? '' })).rejects.toThrow(
       'ECONNREFUSED',
     );
     expect(isDrained).toBe(false);

@@ -18,7 +18,7 @@ export type HttpsServer = {
   readonly drain: (times: { readonly lingerMs: number; readonly graceMs: number }) => Promise<void>;
 };
 
-export type ConnectionLimits = {
+export type HttpsServerOptions = {
   /** Connections at once: in all, and from one address, so that one host cannot take them all. */
   readonly connections: number;
   readonly perPeer: number;
@@ -26,7 +26,7 @@ export type ConnectionLimits = {
   readonly requestTimeoutMs: number;
 };
 
-const DEFAULT_LIMITS: ConnectionLimits = {
+const DEFAULT_LIMITS: HttpsServerOptions = {
   connections: 1024,
   perPeer: 512,
   requestTimeoutMs: 15_000,
@@ -37,21 +37,24 @@ const DEFAULT_LIMITS: ConnectionLimits = {
  * before a body, and connections that outlive the API server's own idea of idle (a server that
  * closes first races its next request).
  */
-export const openHttpsServer = (
+export const createHttpsServer = (
   handler: RequestListener,
-  limits: Partial<ConnectionLimits> = {},
+  limits: Partial<HttpsServerOptions> = {},
 ): HttpsServer => {
   const { connections, perPeer, requestTimeoutMs } = { ...DEFAULT_LIMITS, ...limits };
   let isDraining = false;
   let arrivals = 0;
   const underWay = new Set<ServerResponse>();
-  const server = createServer({ ...OPTIONS, ...timesFor(requestTimeoutMs) }, (request, answer) => {
-    arrivals += 1;
-    if (isDraining) closeAfter(answer);
-    underWay.add(answer);
-    answer.once('close', () => underWay.delete(answer));
-    handler(request, answer);
-  });
+  const server = createServer(
+    { ...OPTIONS, ...buildTimeouts(requestTimeoutMs) },
+    (request, answer) => {
+      arrivals += 1;
+      if (isDraining) setConnectionClose(answer);
+      underWay.add(answer);
+      answer.once('close', () => underWay.delete(answer));
+      handler(request, answer);
+    },
+  );
   server.maxConnections = connections;
   server.on('connection', () => (arrivals += 1));
   limitPeers(server, perPeer);
@@ -61,8 +64,8 @@ export const openHttpsServer = (
     listen: (address) => listen(server, address),
     drain: async ({ lingerMs, graceMs }) => {
       isDraining = true;
-      underWay.forEach(closeAfter);
-      await silence(() => arrivals, lingerMs);
+      underWay.forEach(setConnectionClose);
+      await waitUntilIdle(() => arrivals, lingerMs);
       await close(server, graceMs);
     },
   };
@@ -93,13 +96,13 @@ const limitPeers = (server: Server, perPeer: number): void => {
   });
 };
 
-const timesFor = (requestTimeout: number) => ({
+const buildTimeouts = (requestTimeout: number) => ({
   requestTimeout,
   headersTimeout: Math.min(5_000, requestTimeout),
   connectionsCheckingInterval: Math.min(2_000, requestTimeout / 4),
 });
 
-const closeAfter = (answer: ServerResponse): void => {
+const setConnectionClose = (answer: ServerResponse): void => {
   if (!answer.headersSent) answer.setHeader('Connection', 'close');
 };
 
@@ -129,7 +132,7 @@ const MAX_LINGERS = 3;
  * Until nothing came for so long. A timer fires before sockets are read, so what lies there by then is
  * let in before it is asked: it would be cut off, unread, by a process that was kept from its CPU.
  */
-const silence = async (arrivals: () => number, lingerMs: number): Promise<void> => {
+const waitUntilIdle = async (arrivals: () => number, lingerMs: number): Promise<void> => {
   for (let linger = 0; linger < MAX_LINGERS; linger += 1) {
     const before = arrivals();
     await wait(lingerMs);

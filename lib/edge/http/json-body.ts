@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import { readBytes, TOO_MANY } from './body-bytes.ts';
+import { readBytes, BODY_TOO_LARGE } from './body-bytes.ts';
 
 /** A parsed body, or what was wrong with it: an HTTP status and a constant sentence. */
 export type JsonBody =
@@ -19,28 +19,28 @@ export const readJsonBody = async (
 ): Promise<JsonBody> => {
   const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
   if (encoding.toLowerCase() !== 'identity') {
-    return refusal(415, 'Content-Encoding: expected none');
+    return buildBodyError(415, 'Content-Encoding: expected none');
   }
   if (!JSON_TYPE.test(type)) {
-    return refusal(415, 'Content-Type: expected application/json in UTF-8');
+    return buildBodyError(415, 'Content-Type: expected application/json in UTF-8');
   }
   const bytes = await readBytes(request, maxBytes);
-  if (bytes === undefined) return refusal(400, '(body): expected all of it');
-  return bytes === TOO_MANY
-    ? refusal(413, `expected a body of at most ${maxBytes} bytes`)
-    : parse(bytes);
+  if (bytes === undefined) return buildBodyError(400, '(body): expected all of it');
+  return bytes === BODY_TOO_LARGE
+    ? buildBodyError(413, `expected a body of at most ${maxBytes} bytes`)
+    : parseJson(bytes);
 };
 
 const JSON_TYPE = /^application\/json(\s*;\s*charset="?utf-8"?)?\s*$/i;
-const parse = (bytes: Buffer): JsonBody => {
+const parseJson = (bytes: Buffer): JsonBody => {
   try {
     return { ok: true, value: JSON.parse(bytes.toString()) };
   } catch {
-    return refusal(400, '(body): expected JSON, got something else');
+    return buildBodyError(400, '(body): expected JSON, got something else');
   }
 };
 
-const refusal = (status: 400 | 413 | 415, message: string): JsonBody => ({
+const buildBodyError = (status: 400 | 413 | 415, message: string): JsonBody => ({
   ok: false,
   status,
   message,

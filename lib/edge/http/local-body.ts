@@ -1,23 +1,25 @@
 import type { IncomingMessage } from 'node:http';
 
-import type { Refusal } from '../../credentials/refusal.ts';
+import type { RunRefusal } from '../../runs/run-refusal.ts';
 
 const MAX_BODY_BYTES = 16 * 1024;
 
-type Body = { readonly kind: 'body'; readonly value: unknown } | Refusal;
+type Body = { readonly kind: 'body'; readonly value: unknown } | RunRefusal;
 
 /** A JSON body of at most 16 KiB; a request without a body is `{}`. Never rejects. */
-export const readJsonBody = async (request: IncomingMessage): Promise<Body> => {
+export const readLocalJsonBody = async (request: IncomingMessage): Promise<Body> => {
   const length = Number(request.headers['content-length'] ?? 0);
   const isChunked = request.headers['transfer-encoding'] !== undefined;
-  if (length > MAX_BODY_BYTES) return tooLarge;
+  if (length > MAX_BODY_BYTES) return bodyTooLarge;
   if (length === 0 && !isChunked) return { kind: 'body', value: {} };
-  if (!isJson(request.headers['content-type'])) return notJson;
+  if (!isJson(request.headers['content-type'])) return contentTypeNotJson;
   try {
     const bytes = await readBytes(request);
-    return bytes === undefined ? tooLarge : { kind: 'body', value: JSON.parse(bytes.toString()) };
+    return bytes === undefined
+      ? bodyTooLarge
+      : { kind: 'body', value: JSON.parse(bytes.toString()) };
   } catch {
-    return malformed;
+    return bodyMalformed;
   }
 };
 
@@ -35,13 +37,13 @@ const readBytes = async (request: IncomingMessage): Promise<Buffer | undefined> 
   return Buffer.concat(chunks);
 };
 
-const refused = (code: string, message: string): Refusal => ({
+const buildRefusal = (code: string, message: string): RunRefusal => ({
   kind: 'refusal',
   nature: 'refused',
   code,
   message,
 });
 
-const tooLarge = refused('body_too_large', `A body has at most ${MAX_BODY_BYTES} bytes.`);
-const notJson = refused('not_json', 'A body is application/json.');
-const malformed = refused('bad_request', 'The body is no JSON.');
+const bodyTooLarge = buildRefusal('body_too_large', `A body has at most ${MAX_BODY_BYTES} bytes.`);
+const contentTypeNotJson = buildRefusal('not_json', 'A body is application/json.');
+const bodyMalformed = buildRefusal('bad_request', 'The body is no JSON.');

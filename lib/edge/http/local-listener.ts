@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 
 /**
  * Each listener has its own: who uses up those of its socket starves nobody else. On the loopback,
- * which all consumers share, `budgetConnections` tells them apart.
+ * which all consumers share, `createConnectionLimiter` tells them apart.
  */
 const MAX_CONNECTIONS = 256;
 const MAX_HEADER_BYTES = 8 * 1024;
@@ -39,19 +39,19 @@ export const createLocalServer = (handler?: RequestListener): Server => {
 };
 
 const refuseMalformed = ({ code }: NodeJS.ErrnoException, socket: Duplex): void => {
-  const [status, refusal] = REFUSAL_OF[code ?? ''] ?? ['400 Bad Request', 'bad_request'];
-  endWith(socket, status, refusal);
+  const [status, refusal] = ERROR_RESPONSES[code ?? ''] ?? ['400 Bad Request', 'bad_request'];
+  sendAndClose(socket, status, refusal);
 };
 
-const REFUSAL_OF: Readonly<Record<string, readonly [status: string, refusal: string]>> = {
+const ERROR_RESPONSES: Readonly<Record<string, readonly [status: string, refusal: string]>> = {
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'headers_too_large'],
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'request_timeout'],
 };
 
 const refuseTunnel = (_request: unknown, socket: Duplex): void =>
-  endWith(socket, '405 Method Not Allowed', 'method_not_allowed');
+  sendAndClose(socket, '405 Method Not Allowed', 'method_not_allowed');
 
-const endWith = (socket: Duplex, status: string, code: string): void => {
+const sendAndClose = (socket: Duplex, status: string, code: string): void => {
   if (!socket.writable) return void socket.destroy();
   const body = JSON.stringify({ Code: code, Message: 'The request was refused.' });
   const head = [
@@ -79,7 +79,7 @@ export const listenOnAddress = async (
   try {
     await listen(server, { host, port, exclusive: true });
   } catch (cause) {
-    throw listenError(setting, `${host}:${port}`, cause);
+    throw toListenError(setting, `${host}:${port}`, cause);
   }
 };
 
@@ -97,11 +97,11 @@ export const listenOnSocket = async (
     await listen(server, { path });
     chmodSync(path, 0o666);
   } catch (cause) {
-    throw listenError(setting, path, cause);
+    throw toListenError(setting, path, cause);
   }
 };
 
-const listenError = (setting: string, where: string, cause: unknown): ListenError => {
+const toListenError = (setting: string, where: string, cause: unknown): ListenError => {
   const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
   const hint = code === 'EADDRINUSE' ? ': another process of this pod listens there' : '';
   return new ListenError(`${setting}: ${where} cannot be listened on (${code}${hint})`, { cause });

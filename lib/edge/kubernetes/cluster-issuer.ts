@@ -1,10 +1,10 @@
-import type { FetchJwks } from '../../identity/keys.ts';
-import type { DirectCalls } from './direct-calls.ts';
+import type { FetchJwks } from '../../identity/jwks-cache.ts';
+import type { ApiClient } from './api-client.ts';
 import { toKubernetesError } from './kubernetes-error.ts';
 
 /** The cluster's keys, from the API server itself: what its tokens are signed with. */
-export const openClusterKeys =
-  (calls: DirectCalls): FetchJwks =>
+export const createClusterJwksFetcher =
+  (calls: ApiClient): FetchJwks =>
   () =>
     calls('get cluster keys', { method: 'GET', path: '/openid/v1/jwks' });
 
@@ -13,7 +13,7 @@ export const openClusterKeys =
  *
  * @throws KubernetesError
  */
-export const readClusterIssuer = async (calls: DirectCalls): Promise<string> => {
+export const readClusterIssuer = async (calls: ApiClient): Promise<string> => {
   const culprit = 'get cluster issuer';
   const path = '/.well-known/openid-configuration';
   const { issuer } = (await calls(culprit, { method: 'GET', path })) as { issuer?: unknown };

@@ -8,11 +8,11 @@ import {
   type V1ConfigMap,
 } from '@kubernetes/client-node';
 
-import { timely, type Kubernetes } from './client.ts';
+import { buildCallOptions, type KubernetesClient } from './kubernetes-client.ts';
 import { toStored, type StoredConfigMap } from './config-maps.ts';
-import { asked, toKubernetesError, type KubernetesError } from './kubernetes-error.ts';
+import { callKubernetes, toKubernetesError, type KubernetesError } from './kubernetes-error.ts';
 
-export type WatchTerms = {
+export type ConfigMapWatchOptions = {
   readonly namespace: string;
   readonly name: string;
   /** Told of what is there now, at each change and at each new list; nothing: it does not exist. */
@@ -24,24 +24,27 @@ export type WatchTerms = {
 
 /**
  * Watches one ConfigMap until stopped. `ListWatch` gives up on every error but 410: here it begins
- * again, with a fresh list, after `backoffMs`.
+ * again, with a fresh list, after `computeBackoffMs`.
  *
  * @returns stops it
  */
-export const watchConfigMap = (kubernetes: Kubernetes, terms: WatchTerms): (() => void) => {
+export const watchConfigMap = (
+  kubernetes: KubernetesClient,
+  terms: ConfigMapWatchOptions,
+): (() => void) => {
   let attempt = 0;
   let timer: NodeJS.Timeout | undefined;
   let current: ListWatch<V1ConfigMap> | undefined;
-  let stopped = false;
+  let isStopped = false;
 
   const begin = (): void => {
-    if (stopped) return;
-    current = openListWatch(kubernetes, terms, () => (attempt = 0));
+    if (isStopped) return;
+    current = createListWatch(kubernetes, terms, () => (attempt = 0));
     current.on(ERROR, failed);
     current.start().catch(failed);
   };
   const failed = (error: unknown): void => {
-    if (stopped || timer !== undefined) return;
+    if (isStopped || timer !== undefined) return;
     void current?.stop();
     attempt += 1;
     terms.onError(toKubernetesError(`watch configmap ${terms.name}`, error));
@@ -53,21 +56,22 @@ export const watchConfigMap = (kubernetes: Kubernetes, terms: WatchTerms): (() =
 
   begin();
   return () => {
-    stopped = true;
+    isStopped = true;
     clearTimeout(timer);
     void current?.stop();
   };
 };
 
-const openListWatch = (
-  { config, core }: Kubernetes,
-  { namespace, name, onState }: WatchTerms,
+const createListWatch = (
+  { config, core }: KubernetesClient,
+  { namespace, name, onState }: ConfigMapWatchOptions,
   onContact: () => void,
 ): ListWatch<V1ConfigMap> => {
   const fieldSelector = `metadata.name=${name}`;
   const list = async () => {
-    const call = () => core.listNamespacedConfigMap({ namespace, fieldSelector }, timely());
-    const answer = await asked(`list configmap ${name}`, call);
+    const call = () =>
+      core.listNamespacedConfigMap({ namespace, fieldSelector }, buildCallOptions());
+    const answer = await callKubernetes(`list configmap ${name}`, call);
     onContact();
     const [found] = answer.items;
     onState(found && toStored(found));

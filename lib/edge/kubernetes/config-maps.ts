@@ -1,7 +1,11 @@
 import { V1ConfigMap, V1ObjectMeta } from '@kubernetes/client-node';
 
-import { merge, timely, type Kubernetes } from './client.ts';
-import { asked, unless } from './kubernetes-error.ts';
+import {
+  buildMergePatchOptions,
+  buildCallOptions,
+  type KubernetesClient,
+} from './kubernetes-client.ts';
+import { callKubernetes, recoverFrom } from './kubernetes-error.ts';
 
 /** A ConfigMap as it is stored. */
 export type StoredConfigMap = {
@@ -25,28 +29,33 @@ export type ConfigMapStore = {
   readonly change: (change: ConfigMapChange) => Promise<void>;
 };
 
-type Place = { readonly namespace: string; readonly name: string };
+type NamespacedName = { readonly namespace: string; readonly name: string };
 
 /** @throws KubernetesError from every function */
-export const openConfigMap = (
-  { core }: Kubernetes,
-  { namespace, name }: Place,
+export const createConfigMapStore = (
+  { core }: KubernetesClient,
+  { namespace, name }: NamespacedName,
 ): ConfigMapStore => ({
   read: async () => {
-    const call = () => core.readNamespacedConfigMap({ namespace, name }, timely());
-    const found = await unless(['notFound'], asked(`get configmap ${name}`, call), undefined);
+    const call = () => core.readNamespacedConfigMap({ namespace, name }, buildCallOptions());
+    const found = await recoverFrom(
+      ['notFound'],
+      callKubernetes(`get configmap ${name}`, call),
+      undefined,
+    );
     return found && toStored(found);
   },
   create: async () => {
     const metadata = Object.assign(new V1ObjectMeta(), { namespace, name });
     const body = Object.assign(new V1ConfigMap(), { metadata });
-    const call = () => core.createNamespacedConfigMap({ namespace, body }, timely());
-    await unless(['conflict'], asked(`create configmap ${name}`, call), undefined);
+    const call = () => core.createNamespacedConfigMap({ namespace, body }, buildCallOptions());
+    await recoverFrom(['conflict'], callKubernetes(`create configmap ${name}`, call), undefined);
   },
   change: async ({ data, annotations, resourceVersion }) => {
     const body = { metadata: { annotations, resourceVersion }, data };
-    const call = () => core.patchNamespacedConfigMap({ namespace, name, body }, merge());
-    await asked(`patch configmap ${name}`, call);
+    const call = () =>
+      core.patchNamespacedConfigMap({ namespace, name, body }, buildMergePatchOptions());
+    await callKubernetes(`patch configmap ${name}`, call);
   },
 });
 

@@ -1,16 +1,20 @@
 import { Watch } from '@kubernetes/client-node';
 
-import { API_GROUP, API_VERSION } from '../../contract/authority.ts';
-import type { Kubernetes } from './client.ts';
-import { openCustomResources, type CustomKind, type CustomResource } from './custom-resources.ts';
-import { openDirectCalls } from './direct-calls.ts';
+import { API_GROUP, API_VERSION } from '../../contract/authority-api.ts';
+import type { KubernetesClient } from './kubernetes-client.ts';
+import {
+  createCustomResourceClient,
+  type CustomResourceKind,
+  type CustomResource,
+} from './custom-resources.ts';
+import { createApiClient } from './api-client.ts';
 import { toKubernetesError, type KubernetesError } from './kubernetes-error.ts';
 
-export type CustomResourceWatchTerms = CustomKind & {
+export type CustomResourceWatchOptions = CustomResourceKind & {
   /** Told of all of them, at first and after each change; many changes at once are told as one. */
   readonly onState: (all: readonly CustomResource[]) => void;
   /** What was told last is what is there now: at each list, event, bookmark, and end of a watch. */
-  readonly onHeard: () => void;
+  readonly onSync: () => void;
   readonly onError: (error: KubernetesError) => void;
   /** Milliseconds to wait before try number `attempt` (1, 2, …) after a failure. */
   readonly backoffMs: (attempt: number) => number;
@@ -23,9 +27,9 @@ export type CustomResourceWatchTerms = CustomKind & {
  */
 const WATCH_SECONDS = 20;
 /** Whatever ends watches at once is not asked more often. */
-const LEAST_MS = 500;
+const MIN_INTERVAL_MS = 500;
 /** A watch that stood for so long did not fail by what made the one before fail. */
-const STEADY_MS = 5_000;
+const STABLE_AFTER_MS = 5_000;
 
 /**
  * Watches all resources of a kind until stopped: lists, then follows what changes. After a failure,
@@ -34,42 +38,48 @@ const STEADY_MS = 5_000;
  * @returns stops it
  */
 export const watchCustomResources = (
-  kubernetes: Kubernetes,
-  terms: CustomResourceWatchTerms,
+  kubernetes: KubernetesClient,
+  terms: CustomResourceWatchOptions,
 ): (() => void) => {
-  const { plural, onState, onHeard, onError, backoffMs } = terms;
-  const resources = openCustomResources(openDirectCalls(kubernetes), terms);
+  const { plural, onState, onSync, onError, backoffMs } = terms;
+  const resources = createCustomResourceClient(createApiClient(kubernetes), terms);
   const stopped = new AbortController();
-  let known = new Map<string, CustomResource>();
-  let telling: NodeJS.Immediate | undefined;
+  let resourcesByName = new Map<string, CustomResource>();
+  let pendingNotify: NodeJS.Immediate | undefined;
   let attempt = 0;
-  let began = Infinity;
+  let startedAt = Infinity;
 
   const isStopped = (): boolean => stopped.signal.aborted;
-  const tell = (): void => {
-    telling ??= setImmediate(() => {
-      telling = undefined;
-      if (!isStopped()) onState([...known.values()]);
+  const scheduleNotify = (): void => {
+    pendingNotify ??= setImmediate(() => {
+      pendingNotify = undefined;
+      if (!isStopped()) onState([...resourcesByName.values()]);
     });
   };
   const list = async (): Promise<string> => {
     const { items, resourceVersion } = await resources.list();
-    known = new Map(items.map((item) => [item.metadata.name, item]));
-    tell();
+    resourcesByName = new Map(items.map((item) => [item.metadata.name, item]));
+    scheduleNotify();
     return resourceVersion;
   };
-  const learn = (type: string, item: CustomResource): void => {
+  const applyEvent = (type: string, item: CustomResource): void => {
     if (type === 'BOOKMARK') return;
-    if (type === 'DELETED') known.delete(item.metadata.name);
-    else known.set(item.metadata.name, item);
-    tell();
+    if (type === 'DELETED') resourcesByName.delete(item.metadata.name);
+    else resourcesByName.set(item.metadata.name, item);
+    scheduleNotify();
   };
   const follow = async (): Promise<void> => {
     for (let from: string | undefined = await list(); !stopped.signal.aborted;) {
-      onHeard();
-      began = performance.now();
-      from = await watchOnce(kubernetes, { plural, from, learn, onHeard, signal: stopped.signal });
-      await wait(began + LEAST_MS - performance.now(), stopped.signal);
+      onSync();
+      startedAt = performance.now();
+      from = await watchOnce(kubernetes, {
+        plural,
+        from,
+        applyEvent,
+        onSync,
+        signal: stopped.signal,
+      });
+      await wait(startedAt + MIN_INTERVAL_MS - performance.now(), stopped.signal);
       from ??= await list();
     }
   };
@@ -79,7 +89,7 @@ export const watchCustomResources = (
         await follow();
       } catch (error) {
         if (isStopped()) return;
-        attempt = performance.now() - began > STEADY_MS ? 1 : attempt + 1;
+        attempt = performance.now() - startedAt > STABLE_AFTER_MS ? 1 : attempt + 1;
         onError(toKubernetesError(`watch ${plural}`, error));
         await wait(backoffMs(attempt), stopped.signal);
       }
@@ -89,16 +99,16 @@ export const watchCustomResources = (
   void run();
   return () => {
     stopped.abort();
-    clearImmediate(telling);
+    clearImmediate(pendingNotify);
   };
 };
 
-type WatchOnce = {
+type WatchOnceOptions = {
   readonly plural: string;
   /** Resource version of what is known. */
   readonly from: string;
-  readonly learn: (type: string, item: CustomResource) => void;
-  readonly onHeard: () => void;
+  readonly applyEvent: (type: string, item: CustomResource) => void;
+  readonly onSync: () => void;
   readonly signal: AbortSignal;
 };
 
@@ -109,8 +119,8 @@ type WatchOnce = {
  * @throws whatever broke it
  */
 const watchOnce = async (
-  { config }: Pick<Kubernetes, 'config'>,
-  { plural, from, learn, onHeard, signal }: WatchOnce,
+  { config }: Pick<KubernetesClient, 'config'>,
+  { plural, from, applyEvent, onSync, signal }: WatchOnceOptions,
 ): Promise<string | undefined> => {
   const { promise: end, resolve: onDone } = Promise.withResolvers<unknown>();
   let at = from;
@@ -122,8 +132,8 @@ const watchOnce = async (
     }
     const item = object as CustomResource;
     at = item.metadata.resourceVersion;
-    learn(type, item);
-    onHeard();
+    applyEvent(type, item);
+    onSync();
   };
   const query = {
     resourceVersion: from,

@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 
-import { openKubernetes, type Kubernetes } from './client.ts';
+import { createKubernetesClient, type KubernetesClient } from './kubernetes-client.ts';
 import { watchCustomResources } from './custom-resource-watch.ts';
-import { openCustomResources, type CustomResource } from './custom-resources.ts';
-import { openDirectCalls } from './direct-calls.ts';
-import { openFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
+import { createCustomResourceClient, type CustomResource } from './custom-resources.ts';
+import { createApiClient } from './api-client.ts';
+import { startFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
 import type { KubernetesError } from './kubernetes-error.ts';
-import { readOwnName } from './own-name.ts';
-import { openRoleLease } from './role-lease.ts';
+import { readOwnUsername } from './self-subject-review.ts';
+import { createRoleLease } from './role-lease.ts';
 
 let api: FakeApiServer;
-let kubernetes: Kubernetes;
+let kubernetes: KubernetesClient;
 beforeEach(async () => {
-  api = await openFakeApiServer();
-  kubernetes = openKubernetes(api.config);
+  api = await startFakeApiServer();
+  kubernetes = createKubernetesClient(api.config);
 });
 afterEach(() => api.close());
 
@@ -21,7 +21,7 @@ const collection = '/apis/valetkey.dev/v1alpha1/revocations';
 const kind = { kind: 'Revocation', plural: 'revocations' } as const;
 
 /** Resolves when `isSo`; fails where it does not come to be. */
-const until = async (isSo: () => boolean): Promise<void> => {
+const waitUntil = async (isSo: () => boolean): Promise<void> => {
   const end = performance.now() + 4000;
   while (!isSo()) {
     if (performance.now() > end) throw new Error(`never so: ${isSo.toString()}`);
@@ -30,7 +30,7 @@ const until = async (isSo: () => boolean): Promise<void> => {
 };
 
 describe('our resources', () => {
-  const open = () => openCustomResources(openDirectCalls(kubernetes), kind);
+  const open = () => createCustomResourceClient(createApiClient(kubernetes), kind);
 
   test('are created once under a name', async () => {
     const resources = open();
@@ -86,7 +86,7 @@ describe('a watch of our resources', () => {
     const stop = watchCustomResources(kubernetes, {
       ...kind,
       onState: (all) => states.push(all),
-      onHeard: () => (heard += 1),
+      onSync: () => (heard += 1),
       onError: (error) => errors.push(error),
       backoffMs: (attempt) => (attempts.push(attempt), 1),
     });
@@ -99,28 +99,28 @@ describe('a watch of our resources', () => {
   test('tells what is there, what comes and what goes, and keeps what did not change', async () => {
     api.put(`${collection}/one`, { spec: {} });
     const { states, names, stop } = open();
-    await until(() => names()?.join() === 'one');
-    await until(watching);
+    await waitUntil(() => names()?.join() === 'one');
+    await waitUntil(watching);
     api.put(`${collection}/two`, { spec: {} });
-    await until(() => names()?.join() === 'one,two');
+    await waitUntil(() => names()?.join() === 'one,two');
     expect(states.at(-1)?.[0]).toBe(states[0]?.[0]);
     api.remove(`${collection}/one`);
-    await until(() => names()?.join() === 'two');
+    await waitUntil(() => names()?.join() === 'two');
     stop();
   });
 
   test('of nothing tells that there is nothing', async () => {
     const { states, stop } = open();
-    await until(() => states.length > 0);
+    await waitUntil(() => states.length > 0);
     stop();
     expect(states[0]).toEqual([]);
   });
 
   test('tells many changes at once as few', async () => {
     const { states, names, stop } = open();
-    await until(watching);
+    await waitUntil(watching);
     for (let n = 0; n < 50; n += 1) api.put(`${collection}/r${n}`, { spec: {} });
-    await until(() => names()?.length === 50);
+    await waitUntil(() => names()?.length === 50);
     stop();
     expect(states.length).toBeLessThan(25);
   });
@@ -128,12 +128,12 @@ describe('a watch of our resources', () => {
   test('that ended in its time is taken up where it was, without a new list', async () => {
     api.put(`${collection}/one`, { spec: {} });
     const { names, states, heard, stop } = open();
-    await until(watching);
+    await waitUntil(watching);
     const before = heard();
     api.endWatches();
-    await until(() => heard() > before && calls() >= 3);
+    await waitUntil(() => heard() > before && calls() >= 3);
     api.put(`${collection}/two`, { spec: {} });
-    await until(() => names()?.join() === 'one,two');
+    await waitUntil(() => names()?.join() === 'one,two');
     stop();
     expect(calls()).toBe(3);
     expect(states.at(-1)?.[0]).toBe(states[0]?.[0]);
@@ -142,12 +142,12 @@ describe('a watch of our resources', () => {
   test('that stood for long is taken up at once: no timer is set for the past', async () => {
     const timers = jest.spyOn(globalThis, 'setTimeout');
     const { heard, stop } = open();
-    await until(watching);
+    await waitUntil(watching);
     const began = performance.now();
-    await until(() => performance.now() > began + 510);
+    await waitUntil(() => performance.now() > began + 510);
     const before = heard();
     api.endWatches();
-    await until(() => heard() > before && calls() >= 3);
+    await waitUntil(() => heard() > before && calls() >= 3);
     stop();
     expect(timers.mock.calls.filter(([, ms = 0]) => ms < 0)).toEqual([]);
     timers.mockRestore();
@@ -156,10 +156,10 @@ describe('a watch of our resources', () => {
   test('whose past is forgotten begins with a new list', async () => {
     api.put(`${collection}/one`, { spec: {} });
     const { names, errors, stop } = open();
-    await until(watching);
+    await waitUntil(watching);
     api.endWatches('gone');
     api.put(`${collection}/two`, { spec: {} });
-    await until(() => names()?.join() === 'one,two');
+    await waitUntil(() => names()?.join() === 'one,two');
     stop();
     expect(errors).toEqual([]);
   });
@@ -167,21 +167,21 @@ describe('a watch of our resources', () => {
   test('that broke begins again and misses nothing', async () => {
     api.put(`${collection}/one`, { spec: {} });
     const { names, stop } = open();
-    await until(watching);
+    await waitUntil(watching);
     api.breakWatches();
     api.remove(`${collection}/one`);
     api.put(`${collection}/two`, { spec: {} });
-    await until(() => names()?.join() === 'two');
+    await waitUntil(() => names()?.join() === 'two');
     stop();
   });
 
   test('hears a bookmark, which changes nothing', async () => {
     const { states, heard, stop } = open();
-    await until(() => watching() && states.length === 1);
+    await waitUntil(() => watching() && states.length === 1);
     const before = heard();
     const metadata = { resourceVersion: '900', creationTimestamp: null };
-    await until(() => {
-      api.tellWatches(collection, { type: 'BOOKMARK', object: { metadata } });
+    await waitUntil(() => {
+      api.sendToWatches(collection, { type: 'BOOKMARK', object: { metadata } });
       return heard() > before;
     });
     stop();
@@ -190,10 +190,10 @@ describe('a watch of our resources', () => {
 
   test('that may list but not watch waits longer each time', async () => {
     const { attempts, errors, stop } = open();
-    await until(watching);
+    await waitUntil(watching);
     const error = { kind: 'Status', code: 403 };
-    await until(() => {
-      api.tellWatches(collection, { type: 'ERROR', object: error });
+    await waitUntil(() => {
+      api.sendToWatches(collection, { type: 'ERROR', object: error });
       api.endWatches();
       return errors.length >= 3;
     });
@@ -204,7 +204,7 @@ describe('a watch of our resources', () => {
 
   test('that was stopped tells nothing more, and asks nothing more', async () => {
     const { states, stop } = open();
-    await until(watching);
+    await waitUntil(watching);
     stop();
     const before = [states.length, calls()];
     api.put(`${collection}/one`, { spec: {} });
@@ -217,7 +217,7 @@ describe("a role's lease", () => {
   const path = '/apis/coordination.k8s.io/v1/namespaces/valetkey/leases/denial-1';
   const open = (holder: string) => {
     const time = { at: 0 };
-    const lease = openRoleLease(openDirectCalls(kubernetes), {
+    const lease = createRoleLease(createApiClient(kubernetes), {
       namespace: 'valetkey',
       name: 'denial-1',
       holder,
@@ -229,40 +229,40 @@ describe("a role's lease", () => {
 
   test('is made, held by one at a time, and given back with a note', async () => {
     const [one, other] = [open('one').lease, open('other').lease];
-    const held = await one.take();
+    const held = await one.acquire();
     expect(held).toMatchObject({ note: '', until: 30_000 });
     expect(api.get(path)?.['spec']).toMatchObject({
       holderIdentity: 'one',
       renewTime: '2023-11-14T22:13:20.000000Z',
       leaseDurationSeconds: 30,
     });
-    expect(await other.take()).toBeUndefined();
+    expect(await other.acquire()).toBeUndefined();
     await held?.release('done');
-    expect((await other.take())?.note).toBe('done');
+    expect((await other.acquire())?.note).toBe('done');
   });
 
   test('of a holder that died is taken once it has not changed for its whole duration', async () => {
-    await open('dead').lease.take();
+    await open('dead').lease.acquire();
     const { lease, time } = open('other');
-    expect(await lease.take()).toBeUndefined();
+    expect(await lease.acquire()).toBeUndefined();
     time.at = 30_000;
-    expect(await lease.take()).toBeUndefined();
+    expect(await lease.acquire()).toBeUndefined();
     time.at = 30_001;
-    expect(await lease.take()).toBeDefined();
+    expect(await lease.acquire()).toBeDefined();
   });
 
   test('that was taken by another meanwhile is not given back by its late holder', async () => {
-    const late = await open('late').lease.take();
+    const late = await open('late').lease.acquire();
     const { lease, time } = open('other');
-    await lease.take();
+    await lease.acquire();
     time.at = 30_001;
-    await lease.take();
+    await lease.acquire();
     await late?.release('late');
     expect(api.get(path)?.['spec']).toMatchObject({ holderIdentity: 'other' });
   });
 
   test('is not taken by two who saw it free at the same moment', async () => {
-    const taken = await Promise.all(['a', 'b', 'c'].map((name) => open(name).lease.take()));
+    const taken = await Promise.all(['a', 'b', 'c'].map((name) => open(name).lease.acquire()));
     expect(taken.filter((held) => held !== undefined)).toHaveLength(1);
   });
 });
@@ -271,6 +271,8 @@ test('an answer that names nobody is an error, not an empty name', async () => {
   const calls = (username?: string) => () =>
     Promise.resolve({ status: { userInfo: { username } } });
   const name = 'system:serviceaccount:valetkey:valetkey-authority';
-  expect(await readOwnName(calls(name))).toBe(name);
-  await expect(readOwnName(calls())).rejects.toMatchObject({ culprit: 'create selfsubjectreview' });
+  expect(await readOwnUsername(calls(name))).toBe(name);
+  await expect(readOwnUsername(calls())).rejects.toMatchObject({
+    culprit: 'create selfsubjectreview',
+  });
 });

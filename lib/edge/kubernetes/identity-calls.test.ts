@@ -1,20 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { readClusterIssuer, openClusterKeys } from './cluster-issuer.ts';
-import { openDirectCalls, type DirectCalls } from './direct-calls.ts';
-import { openFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
-import { openLivePods } from './live-pods.ts';
-import { openNamespaceLabels } from './namespace-labels.ts';
-import { openPodEvents, type PodEvent } from './pod-events.ts';
-import { openServiceAccounts } from './service-accounts.ts';
-import { openSpentLeases } from './spent-leases.ts';
-import { openTokenReviews } from './token-reviews.ts';
+import { readClusterIssuer, createClusterJwksFetcher } from './cluster-issuer.ts';
+import { createApiClient, type ApiClient } from './api-client.ts';
+import { startFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
+import { createPodReader } from './pod-reader.ts';
+import { createNamespaceLabelReader } from './namespace-labels.ts';
+import { createPodEventEmitter, type PodEvent } from './pod-events.ts';
+import { createServiceAccountReader } from './service-accounts.ts';
+import { createUsedTokenLeaseStore } from './used-token-leases.ts';
+import { createTokenReviewer } from './token-reviews.ts';
 
 let api: FakeApiServer;
-let calls: DirectCalls;
+let calls: ApiClient;
 beforeEach(async () => {
-  api = await openFakeApiServer();
-  calls = openDirectCalls(api);
+  api = await startFakeApiServer();
+  calls = createApiClient(api);
 });
 afterEach(() => api.close());
 
@@ -22,7 +22,7 @@ describe('the cluster’s issuer', () => {
   test('and its keys are what the API server publishes', async () => {
     api.put('/openid/v1/jwks', { keys: [{ kid: 'a' }] });
     api.put('/.well-known/openid-configuration', { issuer: 'https://cluster' });
-    expect(await openClusterKeys(calls)()).toMatchObject({ keys: [{ kid: 'a' }] });
+    expect(await createClusterJwksFetcher(calls)()).toMatchObject({ keys: [{ kid: 'a' }] });
     expect(await readClusterIssuer(calls)).toBe('https://cluster');
   });
 
@@ -38,20 +38,20 @@ describe('a live pod', () => {
 
   test('keeps members that no library knows', async () => {
     api.put(path, { metadata: { uid: 'u' }, spec: { fromTheFuture: { deep: [1] } } });
-    expect(await openLivePods(calls)(place)).toMatchObject({
+    expect(await createPodReader(calls)(place)).toMatchObject({
       metadata: { uid: 'u' },
       spec: { fromTheFuture: { deep: [1] } },
     });
   });
 
   test('that is gone is nothing, and one that nobody can ask for is an error', async () => {
-    expect(await openLivePods(calls)(place)).toBeUndefined();
+    expect(await createPodReader(calls)(place)).toBeUndefined();
     api.fail(/pods/, 500);
-    await expect(openLivePods(calls)(place)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(createPodReader(calls)(place)).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   test('is asked for by its name alone, whatever that is', async () => {
-    await openLivePods(calls)({ namespace: 'a/../b', name: 'c?watch=1' });
+    await createPodReader(calls)({ namespace: 'a/../b', name: 'c?watch=1' });
     expect(api.requests).toEqual(['GET /api/v1/namespaces/a%2F..%2Fb/pods/c%3Fwatch%3D1']);
   });
 });
@@ -64,7 +64,7 @@ describe('a token review', () => {
       asked.push(spec);
       return { authenticated: true, audiences: ['a'], user: { username: 'n', uid: 'i', extra } };
     });
-    expect(await openTokenReviews(calls)('token', 'a')).toEqual({
+    expect(await createTokenReviewer(calls)('token', 'a')).toEqual({
       ...{ authenticated: true, audiences: ['a'], username: 'n', uid: 'i', extra },
     });
     expect(asked).toEqual([{ token: 'token', audiences: ['a'] }]);
@@ -74,7 +74,9 @@ describe('a token review', () => {
     'with status %j authenticates nobody',
     async (status) => {
       api.review(() => status);
-      expect(await openTokenReviews(calls)('token', 'a')).toMatchObject({ authenticated: false });
+      expect(await createTokenReviewer(calls)('token', 'a')).toMatchObject({
+        authenticated: false,
+      });
     },
   );
 });
@@ -84,7 +86,7 @@ describe('the labels of a namespace', () => {
 
   test('are remembered for two seconds', async () => {
     let at = 0;
-    const read = openNamespaceLabels(calls, () => at);
+    const read = createNamespaceLabelReader(calls, () => at);
     api.put(path, { metadata: { labels: { team: 'one' } } });
     await Promise.all([read('research'), read('research')]);
     api.put(path, { metadata: { labels: { team: 'two' } } });
@@ -96,14 +98,14 @@ describe('the labels of a namespace', () => {
   });
 
   test('are none where it has none, and nothing where it is not', async () => {
-    const read = openNamespaceLabels(calls, () => 0);
+    const read = createNamespaceLabelReader(calls, () => 0);
     api.put(path, {});
     expect(await read('research')).toEqual({});
     expect(await read('elsewhere')).toBeUndefined();
   });
 
   test('that could not be had are asked for again at once', async () => {
-    const read = openNamespaceLabels(calls, () => 0);
+    const read = createNamespaceLabelReader(calls, () => 0);
     api.put(path, {});
     api.fail(/namespaces/, 503);
     await expect(read('research')).rejects.toMatchObject({ code: 'unavailable' });
@@ -117,7 +119,7 @@ describe('the lease of a spent token', () => {
   const folder = '/apis/coordination.k8s.io/v1/namespaces/valetkey/leases';
 
   test('is made once, found with its end, and removed', async () => {
-    const leases = openSpentLeases(calls, 'valetkey');
+    const leases = createUsedTokenLeaseStore(calls, 'valetkey');
     expect(await leases.create(lease)).toBe('created');
     expect(await leases.create(lease)).toBe('exists');
     expect(api.get(`${folder}/spent-ab12`)).toMatchObject({
@@ -130,7 +132,7 @@ describe('the lease of a spent token', () => {
   });
 
   test('is told from leases of others', async () => {
-    const leases = openSpentLeases(calls, 'valetkey');
+    const leases = createUsedTokenLeaseStore(calls, 'valetkey');
     api.put(`${folder}/theirs`, { spec: { renewTime: '2020-01-01T00:00:00.000000Z' } });
     api.put(`${folder}/endless`, { metadata: { labels: { 'valetkey.dev/spent': 'true' } } });
     expect(await leases.list()).toEqual([]);
@@ -138,7 +140,7 @@ describe('the lease of a spent token', () => {
 
   test('is neither made nor there already while the API server fails', async () => {
     api.fail(/leases/, 503);
-    const leases = openSpentLeases(calls, 'valetkey');
+    const leases = createUsedTokenLeaseStore(calls, 'valetkey');
     await expect(leases.create(lease)).rejects.toMatchObject({ code: 'unavailable' });
   });
 });
@@ -153,7 +155,9 @@ describe('an event on a pod', () => {
   const created = () => api.requests.filter((each) => each.startsWith('POST '));
 
   test('is a warning that names the pod, its reason and who tells it', async () => {
-    await openPodEvents(calls, { replica: 'authority-0', now: () => 1_767_225_600_000 })(event);
+    await createPodEventEmitter(calls, { replica: 'authority-0', now: () => 1_767_225_600_000 })(
+      event,
+    );
     expect(created()).toEqual(['POST /api/v1/namespaces/research/events']);
     const [, hash] = /^agent-0\.([0-9a-f]{12})\./.exec(api.lastCreated()) ?? [];
     expect(hash).toBeDefined();
@@ -169,7 +173,7 @@ describe('an event on a pod', () => {
 
   test('is told once a minute, and another at once', async () => {
     let at = 0;
-    const tell = openPodEvents(calls, { replica: 'authority-0', now: () => at });
+    const tell = createPodEventEmitter(calls, { replica: 'authority-0', now: () => at });
     await tell(event);
     await tell(event);
     await tell({ ...event, message: 'another' });
@@ -182,7 +186,7 @@ describe('an event on a pod', () => {
 
   test('is told of one pod for so long, however many things it makes us say', async () => {
     let at = 0;
-    const tell = openPodEvents(calls, { replica: 'authority-0', now: () => at });
+    const tell = createPodEventEmitter(calls, { replica: 'authority-0', now: () => at });
     for (let count = 0; count < 40; count += 1) await tell({ ...event, message: `no ${count}` });
     expect(created()).toHaveLength(25);
     await tell({ ...event, pod: { name: 'agent-1', uid: 'v' } });
@@ -193,7 +197,7 @@ describe('an event on a pod', () => {
   });
 
   test('that could not be told is told at the next occasion', async () => {
-    const tell = openPodEvents(calls, { replica: 'authority-0', now: () => 0 });
+    const tell = createPodEventEmitter(calls, { replica: 'authority-0', now: () => 0 });
     api.fail(/events/, 503);
     await expect(tell(event)).rejects.toMatchObject({ code: 'unavailable' });
     api.recover();
@@ -203,7 +207,10 @@ describe('an event on a pod', () => {
 
   test('of a pod with the longest of names, and much to say, has a name and a text that fit', async () => {
     const name = `${'a'.repeat(199)}.${'b'.repeat(53)}`;
-    const tell = openPodEvents(calls, { replica: 'authority-0', now: () => 1_767_225_600_000 });
+    const tell = createPodEventEmitter(calls, {
+      replica: 'authority-0',
+      now: () => 1_767_225_600_000,
+    });
     await tell({ ...event, pod: { name, uid: 'u' }, message: 'x'.repeat(5000) });
     const told = api.lastCreated();
     expect(told.length).toBeLessThan(254);
@@ -219,7 +226,7 @@ describe('the annotations of a service account', () => {
 
   test('are read by its name, and remembered for two seconds', async () => {
     let at = 0;
-    const read = openServiceAccounts(calls, () => at);
+    const read = createServiceAccountReader(calls, () => at);
     api.put(path, { metadata: { annotations: { a: 'one' } } });
     expect(await read(place)).toEqual({ a: 'one' });
     api.put(path, { metadata: {} });
@@ -231,7 +238,7 @@ describe('the annotations of a service account', () => {
   });
 
   test('are nothing where it is not, and an error where nobody can be asked', async () => {
-    const read = openServiceAccounts(calls, () => 0);
+    const read = createServiceAccountReader(calls, () => 0);
     expect(await read(place)).toBeUndefined();
     api.fail(/serviceaccounts/, 503);
     const other = { ...place, name: 'other' };

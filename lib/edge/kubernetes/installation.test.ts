@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
-import { openDirectCalls } from './direct-calls.ts';
-import { openFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
-import { openInstallation, type Installation } from './installation.ts';
+import { createApiClient } from './api-client.ts';
+import { startFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
+import { createInstallationReader, type InstallationReader } from './installation.ts';
 
 let api: FakeApiServer;
-let installation: Installation;
+let installation: InstallationReader;
 beforeAll(async () => {
-  api = await openFakeApiServer();
-  installation = openInstallation(openDirectCalls(api), 'security');
+  api = await startFakeApiServer();
+  installation = createInstallationReader(createApiClient(api), 'security');
 });
 afterAll(() => api.close());
 

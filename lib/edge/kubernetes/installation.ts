@@ -1,13 +1,13 @@
 import { INJECTED_LABEL, INSTALLED } from '../../contract/names.ts';
 import type { Pod } from '../../contract/pod.ts';
-import type { DirectCalls } from './direct-calls.ts';
-import { unless } from './kubernetes-error.ts';
+import type { ApiClient } from './api-client.ts';
+import { recoverFrom } from './kubernetes-error.ts';
 
 /** How many replicas of a program are ready, and how many there should be. */
 export type Replicas = { readonly ready: number; readonly wanted: number };
 
 /** What a person may read of an installation. */
-export type Installation = {
+export type InstallationReader = {
   /** Nothing: there is no such program. */
   readonly readWebhook: () => Promise<Replicas | undefined>;
   readonly readAuthority: () => Promise<Replicas | undefined>;
@@ -24,13 +24,16 @@ export type Installation = {
 };
 
 /** Pods of one answer: a pod may be long, and an answer has a limit. */
-const PAGE = 100;
+const PAGE_SIZE = 100;
 
 /** @returns every function throws KubernetesError */
-export const openInstallation = (calls: DirectCalls, namespace: string): Installation => {
+export const createInstallationReader = (
+  calls: ApiClient,
+  namespace: string,
+): InstallationReader => {
   const within = `namespaces/${encodeURIComponent(namespace)}`;
   const find = (culprit: string, path: string): Promise<unknown> =>
-    unless(['notFound'], calls(culprit, { method: 'GET', path }), undefined);
+    recoverFrom(['notFound'], calls(culprit, { method: 'GET', path }), undefined);
   const readProgram = async (plural: string, name: string): Promise<Replicas | undefined> => {
     const path = `/apis/apps/v1/${within}/${plural}/${name}`;
     const found = (await find(`get ${plural} ${namespace}/${name}`, path)) as Program | undefined;
@@ -63,12 +66,12 @@ type Page = {
   readonly items?: readonly Pod[];
 };
 
-async function* listInjected(calls: DirectCalls): AsyncGenerator<Pod, void> {
+async function* listInjected(calls: ApiClient): AsyncGenerator<Pod, void> {
   const selector = encodeURIComponent(`${INJECTED_LABEL}=true`);
   let next = '';
   do {
     const from = next === '' ? '' : `&continue=${encodeURIComponent(next)}`;
-    const path = `/api/v1/pods?labelSelector=${selector}&limit=${PAGE}${from}`;
+    const path = `/api/v1/pods?labelSelector=${selector}&limit=${PAGE_SIZE}${from}`;
     const page = (await calls('list pods', { method: 'GET', path })) as Page;
     yield* page.items ?? [];
     next = page.metadata?.continue ?? '';

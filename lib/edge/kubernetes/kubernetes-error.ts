@@ -1,11 +1,11 @@
 import { ApiException } from '@kubernetes/client-node';
 
-import { escapeInvisible } from '../../reading/fault.ts';
+import { escapeInvisible } from '../../schema/field-error.ts';
 
 /**
  * - `unavailable`: no answer, or one that may be another in a moment; try again.
  * - `conflict`: somebody else wrote since we read.
- * - `notFound`: there is no such object.
+ * - `sendNotFound`: there is no such object.
  * - `refused`: the answer is no, most often for want of a right.
  */
 export type KubernetesErrorCode = 'unavailable' | 'conflict' | 'notFound' | 'refused';
@@ -32,7 +32,7 @@ export class KubernetesError extends Error {
 }
 
 /** Runs a call; whatever it throws becomes a {@link KubernetesError} that names `culprit`. */
-export const asked = async <T>(culprit: string, call: () => Promise<T>): Promise<T> => {
+export const callKubernetes = async <T>(culprit: string, call: () => Promise<T>): Promise<T> => {
   try {
     return await call();
   } catch (error) {
@@ -43,15 +43,18 @@ export const asked = async <T>(culprit: string, call: () => Promise<T>): Promise
 /** The {@link KubernetesError} for whatever the client library threw. */
 export const toKubernetesError = (culprit: string, error: unknown): KubernetesError => {
   if (error instanceof KubernetesError) return error;
-  const status = statusOf(error);
+  const status = readStatus(error);
   if (status !== undefined) {
-    return new KubernetesError(codeOf(status), culprit, { status, reason: `status ${status}` });
+    return new KubernetesError(toErrorCode(status), culprit, {
+      status,
+      reason: `status ${status}`,
+    });
   }
-  return new KubernetesError('unavailable', culprit, { reason: reasonOf(error) });
+  return new KubernetesError('unavailable', culprit, { reason: formatReason(error) });
 };
 
 /** The answer, or `otherwise` where the error's code is among `codes`. */
-export const unless = async <T, O>(
+export const recoverFrom = async <T, O>(
   codes: readonly KubernetesErrorCode[],
   answer: Promise<T>,
   otherwise: O,
@@ -64,20 +67,20 @@ export const unless = async <T, O>(
   }
 };
 
-const statusOf = (error: unknown): number | undefined => {
+const readStatus = (error: unknown): number | undefined => {
   if (error instanceof ApiException) return error.code;
   const { statusCode } = (error ?? {}) as { statusCode?: unknown };
   return typeof statusCode === 'number' ? statusCode : undefined;
 };
 
-const codeOf = (status: number): KubernetesErrorCode => {
+const toErrorCode = (status: number): KubernetesErrorCode => {
   if (status === 404) return 'notFound';
   if (status === 409) return 'conflict';
   return status === 429 || status >= 500 ? 'unavailable' : 'refused';
 };
 
 /** `fetch failed` says nothing; its cause has the code (ECONNREFUSED, …). */
-const reasonOf = (error: unknown): string => {
+const formatReason = (error: unknown): string => {
   if (!(error instanceof Error)) return 'no answer';
   const { code } = (error.cause ?? error) as { code?: unknown };
   return typeof code === 'string' ? code : `${error.name}: ${error.message}`;

@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { openKubernetes, type Kubernetes } from './client.ts';
+import { createKubernetesClient, type KubernetesClient } from './kubernetes-client.ts';
 import { watchConfigMap } from './config-map-watch.ts';
-import { openConfigMap, type StoredConfigMap } from './config-maps.ts';
-import { openFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
+import { createConfigMapStore, type StoredConfigMap } from './config-maps.ts';
+import { startFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
 import type { KubernetesError } from './kubernetes-error.ts';
-import { listPods } from './pods.ts';
-import { openSecret } from './secrets.ts';
-import { openWebhookConfigurations } from './webhook-configurations.ts';
+import { listPods } from './pod-list.ts';
+import { createSecretStore } from './secrets.ts';
+import { createWebhookConfigurationStore } from './webhook-configurations.ts';
 
 let api: FakeApiServer;
-let kubernetes: Kubernetes;
+let kubernetes: KubernetesClient;
 beforeEach(async () => {
-  api = await openFakeApiServer();
-  kubernetes = openKubernetes(api.config);
+  api = await startFakeApiServer();
+  kubernetes = createKubernetesClient(api.config);
 });
 afterEach(() => api.close());
 
@@ -22,7 +22,7 @@ const secretPath = '/api/v1/namespaces/valetkey/secrets/it';
 const configMapPath = '/api/v1/namespaces/valetkey/configmaps/it';
 
 /** Resolves when `isSo`; fails where it does not come to be. */
-const until = async (isSo: () => boolean): Promise<void> => {
+const waitUntil = async (isSo: () => boolean): Promise<void> => {
   const end = performance.now() + 4000;
   while (!isSo()) {
     if (performance.now() > end) throw new Error(`never so: ${isSo.toString()}`);
@@ -32,7 +32,7 @@ const until = async (isSo: () => boolean): Promise<void> => {
 
 describe('a secret', () => {
   test('is nothing before it is created, and decoded afterwards', async () => {
-    const secret = openSecret(kubernetes, place);
+    const secret = createSecretStore(kubernetes, place);
     expect(await secret.read()).toBeUndefined();
     expect(await secret.create({ 'a.crt': 'one\n' })).toBe('written');
     expect(api.get(secretPath)?.['data']).toEqual({ 'a.crt': 'b25lCg==' });
@@ -40,14 +40,14 @@ describe('a secret', () => {
   });
 
   test('that exists already is a conflict to create', async () => {
-    const secret = openSecret(kubernetes, place);
+    const secret = createSecretStore(kubernetes, place);
     await secret.create({ a: '1' });
     expect(await secret.create({ a: '2' })).toBe('conflict');
     expect((await secret.read())?.data).toEqual({ a: '1' });
   });
 
   test('that somebody wrote since, or deleted, is a conflict to replace', async () => {
-    const secret = openSecret(kubernetes, place);
+    const secret = createSecretStore(kubernetes, place);
     await secret.create({ a: '1' });
     const { resourceVersion } = (await secret.read()) ?? { resourceVersion: '' };
     expect(await secret.replace(resourceVersion, { a: '2' })).toBe('written');
@@ -58,7 +58,7 @@ describe('a secret', () => {
   });
 
   test('keeps the annotations that others put on it', async () => {
-    const secret = openSecret(kubernetes, place);
+    const secret = createSecretStore(kubernetes, place);
     api.put(secretPath, { metadata: { annotations: { 'valetkey.dev/rotate': 'now' } }, data: {} });
     const before = await secret.read();
     await secret.replace(before?.resourceVersion ?? '', { a: '1' });
@@ -77,7 +77,7 @@ describe('an error', () => {
   ];
   test.each(codes)('of status %i is %s and names what was asked', async (status, code) => {
     api.fail(/secrets/, status);
-    await expect(openSecret(kubernetes, place).read()).rejects.toMatchObject({
+    await expect(createSecretStore(kubernetes, place).read()).rejects.toMatchObject({
       name: 'KubernetesError',
       code,
       status,
@@ -86,9 +86,11 @@ describe('an error', () => {
   });
 
   test('of a server that is not there is unavailable and says why', async () => {
-    const gone = await openFakeApiServer();
+    const gone = await startFakeApiServer();
     await gone.close();
-    await expect(openSecret(openKubernetes(gone.config), place).read()).rejects.toMatchObject({
+    await expect(
+      createSecretStore(createKubernetesClient(gone.config), place).read(),
+    ).rejects.toMatchObject({
       code: 'unavailable',
       message: expect.stringContaining('ECONNREFUSED') as unknown,
     });
@@ -116,7 +118,7 @@ describe('webhook configurations', () => {
 
   test('are both read, with the bundle of each webhook', async () => {
     install();
-    const found = await openWebhookConfigurations(kubernetes, 'valetkey').read();
+    const found = await createWebhookConfigurationStore(kubernetes, 'valetkey').read();
     expect(found.map(({ id }) => id)).toEqual(['mutating', 'validating']);
     expect(found[0]?.webhooks).toEqual([
       { name: 'one.dev', caBundle: '' },
@@ -126,7 +128,7 @@ describe('webhook configurations', () => {
 
   test('are given a bundle, and nothing else of them changes', async () => {
     install();
-    const configurations = openWebhookConfigurations(kubernetes, 'valetkey');
+    const configurations = createWebhookConfigurationStore(kubernetes, 'valetkey');
     for (const one of await configurations.read()) {
       expect(await configurations.writeBundle(one, 'PEM')).toBe('written');
       expect(await configurations.writeBundle(one, 'PEM')).toBe('conflict');
@@ -145,7 +147,9 @@ describe('webhook configurations', () => {
   test('of which one is missing are an error that names it', async () => {
     install();
     api.remove(paths[1] ?? '');
-    await expect(openWebhookConfigurations(kubernetes, 'valetkey').read()).rejects.toMatchObject({
+    await expect(
+      createWebhookConfigurationStore(kubernetes, 'valetkey').read(),
+    ).rejects.toMatchObject({
       code: 'notFound',
       culprit: 'get validating webhook configuration valetkey',
     });
@@ -154,7 +158,7 @@ describe('webhook configurations', () => {
 
 describe('a config map', () => {
   test('is created once, changed member by member, and a null removes', async () => {
-    const map = openConfigMap(kubernetes, place);
+    const map = createConfigMapStore(kubernetes, place);
     expect(await map.read()).toBeUndefined();
     await map.create();
     await map.create();
@@ -167,7 +171,7 @@ describe('a config map', () => {
   });
 
   test('changed against a stale version is a conflict', async () => {
-    const map = openConfigMap(kubernetes, place);
+    const map = createConfigMapStore(kubernetes, place);
     await map.create();
     const { resourceVersion = '' } = (await map.read()) ?? {};
     await map.change({ data: { a: '1' }, resourceVersion });
@@ -195,11 +199,11 @@ describe('a watch of a config map', () => {
     api.put(configMapPath, { data: { a: '1' } });
     api.put('/api/v1/namespaces/valetkey/configmaps/another', { data: { secret: 'no' } });
     const { seen, stop } = open();
-    await until(watching);
+    await waitUntil(watching);
     api.put(configMapPath, { data: { a: '2' } });
-    await until(() => seen.at(-1)?.data['a'] === '2');
+    await waitUntil(() => seen.at(-1)?.data['a'] === '2');
     api.remove(configMapPath);
-    await until(() => seen.at(-1) === undefined);
+    await waitUntil(() => seen.at(-1) === undefined);
     stop();
     expect(seen[0]?.data).toEqual({ a: '1' });
   });
@@ -208,22 +212,22 @@ describe('a watch of a config map', () => {
     api.put(configMapPath, { data: { a: '1' } });
     api.fail(/configmaps/, 403);
     const { seen, errors, attempts, stop } = open();
-    await until(() => errors.length >= 3);
+    await waitUntil(() => errors.length >= 3);
     expect(seen).toEqual([]);
     expect(errors[0]).toMatchObject({ code: 'refused' });
     expect(attempts.slice(0, 3)).toEqual([1, 2, 3]);
     api.recover();
-    await until(() => seen.at(-1)?.data['a'] === '1');
+    await waitUntil(() => seen.at(-1)?.data['a'] === '1');
     stop();
   });
 
   test('survives a broken connection', async () => {
     api.put(configMapPath, { data: { a: '1' } });
     const { seen, stop } = open();
-    await until(watching);
+    await waitUntil(watching);
     api.breakWatches();
     api.put(configMapPath, { data: { a: '2' } });
-    await until(() => seen.at(-1)?.data['a'] === '2');
+    await waitUntil(() => seen.at(-1)?.data['a'] === '2');
     stop();
   });
 });

@@ -1,7 +1,7 @@
-import type { ReadNamespaceLabels } from '../../identity/identification.ts';
-import type { DirectCalls } from './direct-calls.ts';
-import { holdAnswers } from './held-answers.ts';
-import { unless } from './kubernetes-error.ts';
+import type { ReadNamespaceLabels } from '../../identity/workload-identification.ts';
+import type { ApiClient } from './api-client.ts';
+import { createTtlCache } from '../../async/ttl-cache.ts';
+import { recoverFrom } from './kubernetes-error.ts';
 
 type Labels = Readonly<Record<string, string>> | undefined;
 
@@ -11,15 +11,15 @@ type Labels = Readonly<Record<string, string>> | undefined;
  * @param monotonic milliseconds that never jump
  * @returns throws KubernetesError; a failure is not remembered
  */
-export const openNamespaceLabels = (
-  calls: DirectCalls,
+export const createNamespaceLabelReader = (
+  calls: ApiClient,
   monotonic: () => number,
-): ReadNamespaceLabels => holdAnswers((namespace) => readLabels(calls, namespace), monotonic);
+): ReadNamespaceLabels => createTtlCache((namespace) => readLabels(calls, namespace), monotonic);
 
-const readLabels = async (calls: DirectCalls, namespace: string): Promise<Labels> => {
+const readLabels = async (calls: ApiClient, namespace: string): Promise<Labels> => {
   const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
   const answer = calls(`get namespace ${namespace}`, { method: 'GET', path });
-  const found = await unless(['notFound'], answer, undefined);
+  const found = await recoverFrom(['notFound'], answer, undefined);
   if (found === undefined) return undefined;
   const { metadata } = found as { metadata?: { labels?: Readonly<Record<string, string>> } };
   return metadata?.labels ?? {};

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
-import { openBuckets } from '../../issuing/buckets.ts';
-import type { DirectCalls } from './direct-calls.ts';
+import { createTokenBuckets } from '../../async/token-buckets.ts';
+import type { ApiClient } from './api-client.ts';
 
 /** What is told of a pod, for `kubectl describe` to show. */
 export type PodEvent = {
@@ -13,15 +13,15 @@ export type PodEvent = {
 };
 
 /** @throws KubernetesError */
-export type TellPod = (event: PodEvent) => Promise<void>;
+export type EmitPodEvent = (event: PodEvent) => Promise<void>;
 
 /** The API server refuses longer ones. */
-const MAX_MESSAGE = 1024;
+const MAX_MESSAGE_LENGTH = 1024;
 /** An SDK asks several times for one refusal: it is told once. */
-const QUIET_MS = 60_000;
-const MAX_REMEMBERED = 4096;
+const DEDUPLICATION_MS = 60_000;
+const MAX_RECENT_EVENTS = 4096;
 /** Of one pod, whatever it says: as Kubernetes' own recorder of Events spares the API server. */
-const OF_ONE_POD = { burst: 25, perSecond: 1 / 60 };
+const POD_EVENT_LIMIT = { burst: 25, perSecond: 1 / 60 };
 
 /**
  * Makes warnings on pods (Event, core/v1), the same one at most once a minute, and of one pod that
@@ -29,45 +29,50 @@ const OF_ONE_POD = { burst: 25, perSecond: 1 / 60 };
  *
  * @param source.replica who tells it: our own pod's name
  */
-export const openPodEvents = (
-  calls: DirectCalls,
+export const createPodEventEmitter = (
+  calls: ApiClient,
   source: {
     readonly replica: string;
     /** Wall-clock milliseconds since the epoch. */
     readonly now: () => number;
   },
-): TellPod => {
-  const told = new Map<string, number>();
-  const take = openBuckets({ ...OF_ONE_POD, capacity: MAX_REMEMBERED, monotonic: source.now });
+): EmitPodEvent => {
+  const emittedAt = new Map<string, number>();
+  const take = createTokenBuckets({
+    ...POD_EVENT_LIMIT,
+    capacity: MAX_RECENT_EVENTS,
+    monotonic: source.now,
+  });
   return async (event) => {
-    const key = keyOf(event);
+    const key = buildEventKey(event);
     const at = source.now();
-    if (at - (told.get(key) ?? -Infinity) < QUIET_MS || take(event.pod.uid) > 0) return;
-    if (told.size >= MAX_REMEMBERED) told.clear();
-    told.set(key, at);
+    if (at - (emittedAt.get(key) ?? -Infinity) < DEDUPLICATION_MS || take(event.pod.uid) > 0)
+      return;
+    if (emittedAt.size >= MAX_RECENT_EVENTS) emittedAt.clear();
+    emittedAt.set(key, at);
     const { namespace, pod } = event;
-    const telling = calls(`create event for pod ${namespace}/${pod.name}`, {
+    const creation = calls(`create event for pod ${namespace}/${pod.name}`, {
       method: 'POST',
       path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`,
-      body: write(event, { at, key, replica: source.replica }),
+      body: toEvent(event, { at, key, replica: source.replica }),
     });
-    await telling.catch((error: unknown) => {
-      told.delete(key);
+    await creation.catch((error: unknown) => {
+      emittedAt.delete(key);
       throw error;
     });
   };
 };
 
-const keyOf = ({ namespace, pod, reason, message }: PodEvent): string =>
+const buildEventKey = ({ namespace, pod, reason, message }: PodEvent): string =>
   createHash('sha256')
     .update(JSON.stringify([namespace, pod.uid, reason, message]))
     .digest('hex');
 
 /** Names are at most 253 characters, a pod's own may have as many. */
-const nameOf = (pod: string, key: string, at: number): string =>
+const buildEventName = (pod: string, key: string, at: number): string =>
   `${pod.slice(0, 200).replace(/[.-]+$/, '')}.${key.slice(0, 12)}.${at.toString(16)}`;
 
-const write = (
+const toEvent = (
   { namespace, pod, reason, message }: PodEvent,
   told: { readonly at: number; readonly key: string; readonly replica: string },
 ) => {
@@ -75,9 +80,9 @@ const write = (
   return {
     apiVersion: 'v1',
     kind: 'Event',
-    metadata: { name: nameOf(pod.name, told.key, told.at), namespace },
+    metadata: { name: buildEventName(pod.name, told.key, told.at), namespace },
     involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace, name: pod.name, uid: pod.uid },
-    ...{ type: 'Warning', reason, message: message.slice(0, MAX_MESSAGE), count: 1 },
+    ...{ type: 'Warning', reason, message: message.slice(0, MAX_MESSAGE_LENGTH), count: 1 },
     ...{ firstTimestamp: time.replace(/\.\d+/, ''), lastTimestamp: time.replace(/\.\d+/, '') },
     source: { component: 'valetkey-authority', host: told.replica },
   };

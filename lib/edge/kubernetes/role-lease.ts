@@ -1,13 +1,13 @@
-import type { DirectCalls } from './direct-calls.ts';
-import { unless } from './kubernetes-error.ts';
+import type { ApiClient } from './api-client.ts';
+import { recoverFrom } from './kubernetes-error.ts';
 
 /** The right to write, held by one of all replicas at a time. */
 export type RoleLease = {
   /** Nothing: somebody else holds it. */
-  readonly take: () => Promise<HeldLease | undefined>;
+  readonly acquire: () => Promise<AcquiredLease | undefined>;
 };
 
-export type HeldLease = {
+export type AcquiredLease = {
   /** What the last holder left; empty: nothing. */
   readonly note: string;
   /** When another may take it, milliseconds on the monotonic clock. */
@@ -16,7 +16,7 @@ export type HeldLease = {
   readonly release: (note: string) => Promise<void>;
 };
 
-export type RoleLeaseTerms = {
+export type RoleLeaseOptions = {
   readonly namespace: string;
   readonly name: string;
   /** Who holds it: unique among processes. */
@@ -34,7 +34,7 @@ const NOTE = 'valetkey.dev/note';
  *
  * @returns every function throws KubernetesError
  */
-export const openRoleLease = (calls: DirectCalls, terms: RoleLeaseTerms): RoleLease => {
+export const createRoleLease = (calls: ApiClient, terms: RoleLeaseOptions): RoleLease => {
   const { namespace, name, holder, durationSeconds, clock } = terms;
   const path = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
   const own = `${path}/${encodeURIComponent(name)}`;
@@ -42,17 +42,19 @@ export const openRoleLease = (calls: DirectCalls, terms: RoleLeaseTerms): RoleLe
 
   const read = async (): Promise<Lease> => {
     const get = calls(`get lease ${name}`, { method: 'GET', path: own });
-    return ((await unless(['notFound'], get, undefined)) as Lease | undefined) ?? (await create());
+    return (
+      ((await recoverFrom(['notFound'], get, undefined)) as Lease | undefined) ?? (await create())
+    );
   };
   const create = async (): Promise<Lease> => {
     const body = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name } };
     const post = calls(`create lease ${name}`, { method: 'POST', path, body });
-    return ((await unless(['conflict'], post, undefined)) as Lease | undefined) ?? {};
+    return ((await recoverFrom(['conflict'], post, undefined)) as Lease | undefined) ?? {};
   };
   const write = async (resourceVersion: string, change: Lease): Promise<Lease | undefined> => {
     const body = { ...change, metadata: { ...change.metadata, resourceVersion } };
     const patch = calls(`patch lease ${name}`, { method: 'PATCH', path: own, body });
-    return (await unless(['conflict', 'notFound'], patch, undefined)) as Lease | undefined;
+    return (await recoverFrom(['conflict', 'notFound'], patch, undefined)) as Lease | undefined;
   };
   const isFree = ({ spec }: Lease, resourceVersion: string): boolean => {
     if ((spec?.holderIdentity ?? '') === '') return true;
@@ -62,12 +64,12 @@ export const openRoleLease = (calls: DirectCalls, terms: RoleLeaseTerms): RoleLe
     return clock.monotonic() - seen.at > durationSeconds * 1000;
   };
   return {
-    take: async () => {
+    acquire: async () => {
       const found = await read();
       const { resourceVersion = '', annotations } = found.metadata ?? {};
       if (resourceVersion === '' || !isFree(found, resourceVersion)) return undefined;
       const until = clock.monotonic() + durationSeconds * 1000;
-      const time = microTime(clock.now());
+      const time = formatMicroTime(clock.now());
       const times = { acquireTime: time, renewTime: time, leaseDurationSeconds: durationSeconds };
       const taken = await write(resourceVersion, { spec: { holderIdentity: holder, ...times } });
       const version = taken?.metadata?.resourceVersion;
@@ -98,5 +100,5 @@ type Lease = {
 };
 
 /** Kubernetes' MicroTime has six digits. */
-const microTime = (milliseconds: number): string =>
+const formatMicroTime = (milliseconds: number): string =>
   new Date(milliseconds).toISOString().replace('Z', '000Z');

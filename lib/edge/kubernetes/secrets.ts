@@ -2,27 +2,35 @@ import { Buffer } from 'node:buffer';
 
 import { V1ObjectMeta, V1Secret } from '@kubernetes/client-node';
 
-import type { StoredSecret, Written } from '../../certificate/round.ts';
-import { merge, timely, type Kubernetes } from './client.ts';
-import { asked, unless } from './kubernetes-error.ts';
+import type { StoredSecret, WriteResult } from '../../certificate/certificate-reconciler.ts';
+import {
+  buildMergePatchOptions,
+  buildCallOptions,
+  type KubernetesClient,
+} from './kubernetes-client.ts';
+import { callKubernetes, recoverFrom } from './kubernetes-error.ts';
 
 /** One Secret, written under optimistic locking. */
 export type SecretStore = {
   readonly read: () => Promise<StoredSecret | undefined>;
   /** `conflict`: it exists already. */
-  readonly create: (data: StoredSecret['data']) => Promise<Written>;
+  readonly create: (data: StoredSecret['data']) => Promise<WriteResult>;
   /** Sets these keys. `conflict`: it is gone, or not what `resourceVersion` was. */
-  readonly replace: (resourceVersion: string, data: StoredSecret['data']) => Promise<Written>;
+  readonly replace: (resourceVersion: string, data: StoredSecret['data']) => Promise<WriteResult>;
 };
 
 /** @throws KubernetesError from every function */
-export const openSecret = (
-  { core }: Kubernetes,
+export const createSecretStore = (
+  { core }: KubernetesClient,
   { namespace, name }: { readonly namespace: string; readonly name: string },
 ): SecretStore => ({
   read: async () => {
-    const call = () => core.readNamespacedSecret({ namespace, name }, timely());
-    const secret = await unless(['notFound'], asked(`get secret ${name}`, call), undefined);
+    const call = () => core.readNamespacedSecret({ namespace, name }, buildCallOptions());
+    const secret = await recoverFrom(
+      ['notFound'],
+      callKubernetes(`get secret ${name}`, call),
+      undefined,
+    );
     return (
       secret && {
         resourceVersion: secret.metadata?.resourceVersion ?? '',
@@ -35,21 +43,22 @@ export const openSecret = (
     const metadata = Object.assign(new V1ObjectMeta(), { namespace, name });
     const fields = { metadata, type: 'Opaque', data: encode(plain) };
     const body = Object.assign(new V1Secret(), fields);
-    const call = () => core.createNamespacedSecret({ namespace, body }, timely());
-    return written(['conflict'], asked(`create secret ${name}`, call));
+    const call = () => core.createNamespacedSecret({ namespace, body }, buildCallOptions());
+    return toWriteResult(['conflict'], callKubernetes(`create secret ${name}`, call));
   },
   replace: (resourceVersion, plain) => {
     const body = { metadata: { resourceVersion }, data: encode(plain) };
-    const call = () => core.patchNamespacedSecret({ namespace, name, body }, merge());
-    return written(['conflict', 'notFound'], asked(`patch secret ${name}`, call));
+    const call = () =>
+      core.patchNamespacedSecret({ namespace, name, body }, buildMergePatchOptions());
+    return toWriteResult(['conflict', 'notFound'], callKubernetes(`patch secret ${name}`, call));
   },
 });
 
-const written = async (
+const toWriteResult = async (
   codes: readonly ('conflict' | 'notFound')[],
   call: Promise<unknown>,
-): Promise<Written> =>
-  unless(
+): Promise<WriteResult> =>
+  recoverFrom(
     codes,
     call.then(() => 'written' as const),
     'conflict' as const,

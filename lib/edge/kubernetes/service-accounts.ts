@@ -1,12 +1,12 @@
-import type { DirectCalls } from './direct-calls.ts';
-import { holdAnswers } from './held-answers.ts';
-import { unless } from './kubernetes-error.ts';
+import type { ApiClient } from './api-client.ts';
+import { createTtlCache } from '../../async/ttl-cache.ts';
+import { recoverFrom } from './kubernetes-error.ts';
 
-type Place = { readonly namespace: string; readonly name: string };
+type NamespacedName = { readonly namespace: string; readonly name: string };
 
 /** The annotations of a service account, or nothing where there is no such. */
 export type ReadServiceAccount = (
-  place: Place,
+  place: NamespacedName,
 ) => Promise<Readonly<Record<string, string>> | undefined>;
 
 /**
@@ -15,23 +15,23 @@ export type ReadServiceAccount = (
  * @param monotonic milliseconds that never jump
  * @returns throws KubernetesError; a failure is not remembered
  */
-export const openServiceAccounts = (
-  calls: DirectCalls,
+export const createServiceAccountReader = (
+  calls: ApiClient,
   monotonic: () => number,
 ): ReadServiceAccount => {
-  const ask = holdAnswers((path) => readAnnotations(calls, path), monotonic);
-  return (place) => ask(pathOf(place));
+  const ask = createTtlCache((path) => readAnnotations(calls, path), monotonic);
+  return (place) => ask(buildPath(place));
 };
 
-const pathOf = ({ namespace, name }: Place): string =>
+const buildPath = ({ namespace, name }: NamespacedName): string =>
   `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}`;
 
 const readAnnotations = async (
-  calls: DirectCalls,
+  calls: ApiClient,
   path: string,
 ): Promise<Readonly<Record<string, string>> | undefined> => {
   const answer = calls(`get ${path}`, { method: 'GET', path });
-  const found = await unless(['notFound'], answer, undefined);
+  const found = await recoverFrom(['notFound'], answer, undefined);
   if (found === undefined) return undefined;
   const { metadata } = found as { metadata?: { annotations?: Readonly<Record<string, string>> } };
   return metadata?.annotations ?? {};

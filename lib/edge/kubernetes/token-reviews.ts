@@ -1,13 +1,13 @@
 import type { ReviewToken, TokenReview } from '../../identity/token-review.ts';
-import type { DirectCalls } from './direct-calls.ts';
+import type { ApiClient } from './api-client.ts';
 
 /**
  * Asks the API server whether it accepts a token, each time anew (authentication.k8s.io/v1).
  *
  * @returns throws KubernetesError
  */
-export const openTokenReviews =
-  (calls: DirectCalls): ReviewToken =>
+export const createTokenReviewer =
+  (calls: ApiClient): ReviewToken =>
   async (token, audience) => {
     const answer = await calls('create tokenreview', {
       method: 'POST',

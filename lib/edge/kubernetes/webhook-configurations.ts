@@ -1,8 +1,12 @@
 import { Buffer } from 'node:buffer';
 
-import type { StoredConfiguration, Written } from '../../certificate/round.ts';
-import { strategicMerge, timely, type Kubernetes } from './client.ts';
-import { asked, unless } from './kubernetes-error.ts';
+import type { StoredConfiguration, WriteResult } from '../../certificate/certificate-reconciler.ts';
+import {
+  buildStrategicMergeOptions,
+  buildCallOptions,
+  type KubernetesClient,
+} from './kubernetes-client.ts';
+import { callKubernetes, recoverFrom } from './kubernetes-error.ts';
 
 type Kind = 'mutating' | 'validating';
 type Body = {
@@ -14,23 +18,26 @@ type Body = {
 };
 
 /** The mutating and the validating webhook configuration of one name. */
-export type WebhookConfigurations = {
-  /** Both of them; one that is missing is a `notFound` error. */
+export type WebhookConfigurationStore = {
+  /** Both of them; one that is missing is a `sendNotFound` error. */
   readonly read: () => Promise<readonly StoredConfiguration[]>;
   /** Gives every webhook of the configuration this bundle (PEM), and touches nothing else. */
-  readonly writeBundle: (configuration: StoredConfiguration, bundle: string) => Promise<Written>;
+  readonly writeBundle: (
+    configuration: StoredConfiguration,
+    bundle: string,
+  ) => Promise<WriteResult>;
 };
 
 /** @throws KubernetesError from every function */
-export const openWebhookConfigurations = (
-  kubernetes: Kubernetes,
+export const createWebhookConfigurationStore = (
+  kubernetes: KubernetesClient,
   name: string,
-): WebhookConfigurations => {
-  const calls = callsOf(kubernetes, name);
+): WebhookConfigurationStore => {
+  const calls = buildCalls(kubernetes, name);
   const read = async (kind: Kind): Promise<StoredConfiguration> =>
     toConfiguration(
       kind,
-      await asked(`get ${kind} webhook configuration ${name}`, calls[kind].get),
+      await callKubernetes(`get ${kind} webhook configuration ${name}`, calls[kind].get),
     );
   return {
     read: () => Promise.all([read('mutating'), read('validating')]),
@@ -41,8 +48,8 @@ export const openWebhookConfigurations = (
         webhooks: webhooks.map((webhook) => ({ name: webhook.name, clientConfig: { caBundle } })),
       };
       const call = () => calls[id as Kind].patch(body);
-      const answer = asked(`patch ${id} webhook configuration ${name}`, call);
-      return unless(
+      const answer = callKubernetes(`patch ${id} webhook configuration ${name}`, call);
+      return recoverFrom(
         ['conflict'],
         answer.then(() => 'written' as const),
         'conflict' as const,
@@ -51,19 +58,20 @@ export const openWebhookConfigurations = (
   };
 };
 
-type Calls = Readonly<
+type ConfigurationCalls = Readonly<
   Record<Kind, { get: () => Promise<Body>; patch: (body: object) => Promise<unknown> }>
 >;
 
-const callsOf = ({ admission }: Kubernetes, name: string): Calls => ({
+const buildCalls = ({ admission }: KubernetesClient, name: string): ConfigurationCalls => ({
   mutating: {
-    get: () => admission.readMutatingWebhookConfiguration({ name }, timely()),
-    patch: (body) => admission.patchMutatingWebhookConfiguration({ name, body }, strategicMerge()),
+    get: () => admission.readMutatingWebhookConfiguration({ name }, buildCallOptions()),
+    patch: (body) =>
+      admission.patchMutatingWebhookConfiguration({ name, body }, buildStrategicMergeOptions()),
   },
   validating: {
-    get: () => admission.readValidatingWebhookConfiguration({ name }, timely()),
+    get: () => admission.readValidatingWebhookConfiguration({ name }, buildCallOptions()),
     patch: (body) =>
-      admission.patchValidatingWebhookConfiguration({ name, body }, strategicMerge()),
+      admission.patchValidatingWebhookConfiguration({ name, body }, buildStrategicMergeOptions()),
   },
 });
 

@@ -1,7 +1,7 @@
-import type { MetricSpec } from './metric.ts';
+import type { MetricSpec } from './metric-spec.ts';
 
 /** By what the code calls them. Codes of refusals are those of one table; see docs/refusals.md. */
-export const SPECS = {
+export const AUTHORITY_METRIC_SPECS = {
   requests: {
     name: 'valetkey_authority_requests_total',
     type: 'counter',
@@ -31,28 +31,28 @@ export const SPECS = {
     labels: [],
     unit: 'seconds',
   },
-  certificateLive: {
+  certificateTrusted: {
     name: 'valetkey_authority_certificate_trusted',
     type: 'gauge',
     help: "1 while the published roots hold that of this replica's certificate, else 0: new sidecars then refuse to talk to it.",
     labels: [],
     unit: '1',
   },
-  rootsLacking: {
+  trustBundlesMissingNextCa: {
     name: 'valetkey_authority_live_roots_lacking_next',
     type: 'gauge',
     help: 'Sets of roots that live pods hold and that lack the next root. While there are any it does not sign: restart old pods before the current root expires.',
     labels: [],
     unit: '1',
   },
-  roundFailures: {
+  reconcileErrors: {
     name: 'valetkey_authority_rounds_failed_total',
     type: 'counter',
     help: 'Rounds that failed and are tried again, by what they keep (certificate, keys, other).',
     labels: ['what'],
     unit: '1',
   },
-  keyConcerns: {
+  signingKeyProblems: {
     name: 'valetkey_authority_key_concerns',
     type: 'gauge',
     help: '1 for each concern about the keys of grants: rotation_waits (the next key is not seen in public for long enough), public_copy_stale (the public documents lack the signing key, or hold a tainted one), public_copy_unreadable.',
@@ -66,7 +66,7 @@ export const SPECS = {
     labels: ['watch'],
     unit: 'seconds',
   },
-  policies: {
+  taskPolicies: {
     name: 'valetkey_authority_policies',
     type: 'gauge',
     help: 'TaskPolicies that stand, by state (valid, invalid). While one is invalid every run is denied.',
@@ -80,14 +80,14 @@ export const SPECS = {
     labels: [],
     unit: '1',
   },
-  streams: {
+  eventStreams: {
     name: 'valetkey_authority_streams',
     type: 'gauge',
     help: 'Sidecars that listen to this replica.',
     labels: [],
     unit: '1',
   },
-  denialLag: {
+  denyListUpdateSeconds: {
     name: 'valetkey_authority_denial_lag_seconds',
     type: 'histogram',
     help: 'From a Revocation to its denial at the cloud, on roles that opt in.',
@@ -95,14 +95,14 @@ export const SPECS = {
     unit: 'seconds',
     buckets: [1, 2, 5, 10, 30, 60, 120, 300],
   },
-  records: {
+  auditRecords: {
     name: 'valetkey_authority_records_total',
     type: 'counter',
     help: 'Lines of the chain of records that are kept, checkpoints included.',
     labels: [],
     unit: '1',
   },
-  recordSeconds: {
+  auditWriteSeconds: {
     name: 'valetkey_authority_record_duration_seconds',
     type: 'histogram',
     help: 'How long one write of records took until every sink kept it.',
@@ -110,7 +110,7 @@ export const SPECS = {
     unit: 'seconds',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
   },
-  recordFailures: {
+  auditWriteErrors: {
     name: 'valetkey_authority_records_failed_total',
     type: 'counter',
     help: 'Writes of records that failed, by code. Until one works again nothing is issued.',

@@ -1,10 +1,10 @@
-import { SPECS } from './authority-metric-specs.ts';
-import type { MetricSpec } from './metric.ts';
+import { AUTHORITY_METRIC_SPECS } from './authority-metric-specs.ts';
+import type { MetricSpec } from './metric-spec.ts';
 import { Counter, Gauge, Registry } from './prometheus.ts';
-import { configOf, openHistogram } from './registered.ts';
+import { toMetricConfig, createHistogram } from './metric-registration.ts';
 
 /** Every metric of the authority, as its documentation lists them. */
-export const AUTHORITY_METRICS: readonly MetricSpec[] = Object.values(SPECS);
+export const AUTHORITY_METRICS: readonly MetricSpec[] = Object.values(AUTHORITY_METRIC_SPECS);
 
 export type AuthorityRoute = 'token' | 'revoke' | 'events' | 'other';
 type Watch = 'policies' | 'revocations' | 'profiles';
@@ -19,16 +19,22 @@ export type AuthorityMetrics = {
   }) => void;
   readonly clockSkew: (milliseconds: number) => void;
   /** @param notAfter milliseconds since the epoch */
-  readonly certificate: (state: { readonly notAfter: number; readonly isLive: boolean }) => void;
-  readonly rootsLacking: (count: number) => void;
-  readonly roundFailed: (what: 'certificate' | 'keys' | 'other') => void;
-  readonly keyConcerns: (concerns: readonly string[]) => void;
-  readonly policiesKnown: (counts: { readonly total: number; readonly invalid: number }) => void;
-  readonly revocationsKnown: (count: number) => void;
-  readonly streamsOpen: (count: number) => void;
-  readonly denied: (lagSeconds: number) => void;
-  readonly recordsWritten: (batch: { readonly lines: number; readonly seconds: number }) => void;
-  readonly recordsFailed: (code: string) => void;
+  readonly certificate: (state: { readonly notAfter: number; readonly isTrusted: boolean }) => void;
+  readonly trustBundlesMissingNextCa: (count: number) => void;
+  readonly reconcileFailed: (what: 'certificate' | 'keys' | 'other') => void;
+  readonly signingKeyProblems: (concerns: readonly string[]) => void;
+  readonly taskPoliciesCounted: (counts: {
+    readonly total: number;
+    readonly invalid: number;
+  }) => void;
+  readonly revocationsCounted: (count: number) => void;
+  readonly eventStreamsCounted: (count: number) => void;
+  readonly denyListUpdated: (lagSeconds: number) => void;
+  readonly auditRecordsWritten: (batch: {
+    readonly lines: number;
+    readonly seconds: number;
+  }) => void;
+  readonly auditWriteFailed: (code: string) => void;
   /** The text that Prometheus scrapes, and its content type. */
   readonly render: () => Promise<string>;
   readonly contentType: string;
@@ -39,62 +45,62 @@ export type AuthorityMetrics = {
  *
  * @param ages time since the last word of each watch; nothing before the first
  */
-export const openAuthorityMetrics = (
+export const createAuthorityMetrics = (
   ages: Readonly<Record<Watch, () => number | undefined>>,
 ): AuthorityMetrics => {
   const registry = new Registry();
-  const counter = (spec: MetricSpec) => new Counter(configOf(spec, registry));
-  const gauge = (spec: MetricSpec) => new Gauge(configOf(spec, registry));
-  const requests = counter(SPECS.requests);
-  const requestSeconds = openHistogram(SPECS.requestSeconds, registry);
-  const skew = gauge(SPECS.clockSkew);
-  const notAfter = gauge(SPECS.certificateNotAfter);
-  const trusted = gauge(SPECS.certificateLive);
-  const lacking = gauge(SPECS.rootsLacking);
-  const failures = counter(SPECS.roundFailures);
-  const concerns = gauge(SPECS.keyConcerns);
-  const policies = gauge(SPECS.policies);
-  const revocations = gauge(SPECS.revocations);
-  const streams = gauge(SPECS.streams);
-  const lag = openHistogram(SPECS.denialLag, registry);
-  const records = counter(SPECS.records);
-  const recordSeconds = openHistogram(SPECS.recordSeconds, registry);
-  const recordFailures = counter(SPECS.recordFailures);
+  const counter = (spec: MetricSpec) => new Counter(toMetricConfig(spec, registry));
+  const gauge = (spec: MetricSpec) => new Gauge(toMetricConfig(spec, registry));
+  const requests = counter(AUTHORITY_METRIC_SPECS.requests);
+  const requestSeconds = createHistogram(AUTHORITY_METRIC_SPECS.requestSeconds, registry);
+  const skew = gauge(AUTHORITY_METRIC_SPECS.clockSkew);
+  const notAfter = gauge(AUTHORITY_METRIC_SPECS.certificateNotAfter);
+  const trusted = gauge(AUTHORITY_METRIC_SPECS.certificateTrusted);
+  const missingNextCa = gauge(AUTHORITY_METRIC_SPECS.trustBundlesMissingNextCa);
+  const failures = counter(AUTHORITY_METRIC_SPECS.reconcileErrors);
+  const keyProblems = gauge(AUTHORITY_METRIC_SPECS.signingKeyProblems);
+  const policies = gauge(AUTHORITY_METRIC_SPECS.taskPolicies);
+  const revocations = gauge(AUTHORITY_METRIC_SPECS.revocations);
+  const streams = gauge(AUTHORITY_METRIC_SPECS.eventStreams);
+  const lag = createHistogram(AUTHORITY_METRIC_SPECS.denyListUpdateSeconds, registry);
+  const records = counter(AUTHORITY_METRIC_SPECS.auditRecords);
+  const recordSeconds = createHistogram(AUTHORITY_METRIC_SPECS.auditWriteSeconds, registry);
+  const recordFailures = counter(AUTHORITY_METRIC_SPECS.auditWriteErrors);
   collectAges(registry, ages);
   return {
     requestAnswered: ({ route, reason, status, seconds }) => {
       requests.inc({ route, reason: reason ?? 'none' });
-      requestSeconds.observe({ route, outcome: outcomeOf(status) }, seconds);
+      requestSeconds.observe({ route, outcome: toOutcome(status) }, seconds);
     },
     clockSkew: (milliseconds) => skew.set(milliseconds / 1000),
     certificate: (state) => {
       notAfter.set(state.notAfter / 1000);
-      trusted.set(state.isLive ? 1 : 0);
+      trusted.set(state.isTrusted ? 1 : 0);
     },
-    rootsLacking: (count) => lacking.set(count),
-    roundFailed: (what) => failures.inc({ what }),
-    keyConcerns: (standing) => {
-      concerns.reset();
-      for (const concern of standing) concerns.set({ concern }, 1);
+    trustBundlesMissingNextCa: (count) => missingNextCa.set(count),
+    reconcileFailed: (what) => failures.inc({ what }),
+    signingKeyProblems: (standing) => {
+      keyProblems.reset();
+      for (const concern of standing) keyProblems.set({ concern }, 1);
     },
-    policiesKnown: ({ total, invalid }) => {
+    taskPoliciesCounted: ({ total, invalid }) => {
       policies.set({ state: 'valid' }, total - invalid);
       policies.set({ state: 'invalid' }, invalid);
     },
-    revocationsKnown: (count) => revocations.set(count),
-    streamsOpen: (count) => streams.set(count),
-    denied: (lagSeconds) => lag.observe(lagSeconds),
-    recordsWritten: ({ lines, seconds }) => {
+    revocationsCounted: (count) => revocations.set(count),
+    eventStreamsCounted: (count) => streams.set(count),
+    denyListUpdated: (lagSeconds) => lag.observe(lagSeconds),
+    auditRecordsWritten: ({ lines, seconds }) => {
       records.inc(lines);
       recordSeconds.observe(seconds);
     },
-    recordsFailed: (code) => recordFailures.inc({ code }),
+    auditWriteFailed: (code) => recordFailures.inc({ code }),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
 };
 
-const outcomeOf = (status: number): string => {
+const toOutcome = (status: number): string => {
   if (status < 400) return 'done';
   return status >= 500 || status === 429 ? 'unavailable' : 'refused';
 };
@@ -105,7 +111,7 @@ const collectAges = (
   ages: Readonly<Record<Watch, () => number | undefined>>,
 ): void => {
   const gauge: Gauge = new Gauge({
-    ...configOf(SPECS.watchAge, registry),
+    ...toMetricConfig(AUTHORITY_METRIC_SPECS.watchAge, registry),
     collect: () => {
       gauge.reset();
       for (const [watch, ageSeconds] of Object.entries(ages)) {

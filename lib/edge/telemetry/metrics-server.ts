@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** What the telemetry port tells; nothing of it is secret. */
-export type Telemetry = {
+export type MetricsServerDeps = {
   readonly contentType: string;
   readonly render: () => Promise<string>;
   /** What keeps the program from being ready; empty: it is. */
@@ -13,13 +13,13 @@ export type Telemetry = {
  * A plain HTTP server for `/metrics`, `/healthz` and `/readyz`, for kubelets and Prometheus; not
  * listening yet. `/healthz` says no more than that the event loop turns.
  */
-export const createMetricsServer = (telemetry: Telemetry): Server => {
+export const createMetricsServer = (telemetry: MetricsServerDeps): Server => {
   const server = createServer(
     { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 },
     (request, answer) => {
       const [path = ''] = (request.url ?? '').split('?');
       const route = request.method === 'GET' ? ROUTES.get(path) : undefined;
-      void replyOf(route, telemetry).then(({ status, body, contentType = TEXT }) => {
+      void handleRoute(route, telemetry).then(({ status, body, contentType = TEXT }) => {
         answer.writeHead(status, { 'Content-Type': contentType, 'Cache-Control': 'no-store' });
         answer.end(body);
       });
@@ -47,23 +47,26 @@ const limitConnections = (server: Server): void => {
 const TEXT = 'text/plain; charset=utf-8';
 
 type Reply = { readonly status: number; readonly body: string; readonly contentType?: string };
-type Route = (telemetry: Telemetry) => Reply | Promise<Reply>;
+type Route = (telemetry: MetricsServerDeps) => Reply | Promise<Reply>;
 
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/healthz', () => ({ status: 200, body: 'ok\n' })],
-  ['/readyz', ({ unready }) => readiness(unready())],
+  ['/readyz', ({ unready }) => renderReadiness(unready())],
   [
     '/metrics',
     async ({ render, contentType }) => ({ status: 200, body: await render(), contentType }),
   ],
 ]);
 
-const readiness = (unready: readonly string[]): Reply =>
+const renderReadiness = (unready: readonly string[]): Reply =>
   unready.length === 0
     ? { status: 200, body: 'ok\n' }
     : { status: 503, body: `not ready: ${unready.join(', ')}\n` };
 
-const replyOf = async (route: Route | undefined, telemetry: Telemetry): Promise<Reply> => {
+const handleRoute = async (
+  route: Route | undefined,
+  telemetry: MetricsServerDeps,
+): Promise<Reply> => {
   try {
     return route === undefined ? { status: 404, body: 'not found\n' } : await route(telemetry);
   } catch {

@@ -1,16 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { openSidecarLog } from './sidecar-log.ts';
+import { createSidecarLog } from './sidecar-log.ts';
 
-const open = (level: 'debug' | 'info') => {
+const createTestLog = (level: 'debug' | 'info') => {
   const lines: string[] = [];
   const now = () => Date.parse('2026-01-01T00:00:00Z');
-  return { lines, log: openSidecarLog({ level, now, write: (line) => lines.push(line) }) };
+  return { lines, log: createSidecarLog({ level, now, write: (line) => lines.push(line) }) };
 };
 
 describe("the sidecar's log", () => {
   test('writes the lines that the other programs write', () => {
-    const { log, lines } = open('info');
+    const { log, lines } = createTestLog('info');
     log.warn('exchange refused', { task: 'summarize', reason: 'a "quote"\nand a line' });
     expect(lines).toEqual([
       '{"time":"2026-01-01T00:00:00.000Z","level":"warn","program":"sidecar","task":"summarize","reason":"a \\"quote\\"\\nand a line","message":"exchange refused"}\n',
@@ -18,7 +18,7 @@ describe("the sidecar's log", () => {
   });
 
   test('leaves out what is below its level', () => {
-    const { log, lines } = open('info');
+    const { log, lines } = createTestLog('info');
     log.debug('detail');
     log.info('news');
     expect(lines).toHaveLength(1);

@@ -9,7 +9,7 @@ export type SidecarLogLevel = (typeof LEVELS)[number];
  *
  * @param write takes one line, its end included
  */
-export const openSidecarLog = ({
+export const createSidecarLog = ({
   level,
   now,
   write,

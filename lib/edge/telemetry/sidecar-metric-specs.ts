@@ -1,7 +1,7 @@
-import type { MetricSpec } from './metric.ts';
+import type { MetricSpec } from './metric-spec.ts';
 
 /** By what the code calls them. Tasks are those of the pod, routes and codes those of one table. */
-export const SPECS = {
+export const SIDECAR_METRIC_SPECS = {
   exchanges: {
     name: 'valetkey_sidecar_exchanges_total',
     type: 'counter',
@@ -66,7 +66,7 @@ export const SPECS = {
     labels: [],
     unit: '1',
   },
-  silence: {
+  lastContact: {
     name: 'valetkey_sidecar_authority_silence_seconds',
     type: 'gauge',
     help: 'Time since the authority was heard, by its stream or by a decision; past 15 it is cut off. Absent under trust: cluster.',

@@ -1,16 +1,20 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { openLateSidecarMetrics } from './late-sidecar-metrics.ts';
-import { openSidecarMetrics, SIDECAR_METRICS, type SidecarReadings } from './sidecar-metrics.ts';
+import { createLazySidecarMetrics } from './lazy-sidecar-metrics.ts';
+import {
+  createSidecarMetrics,
+  SIDECAR_METRICS,
+  type SidecarMetricsDeps,
+} from './sidecar-metrics.ts';
 
-const nothingHeld: SidecarReadings = {
+const noRuns: SidecarMetricsDeps = {
   remainingSeconds: () => new Map(),
   authority: () => undefined,
 };
 
 describe('the metrics of the sidecar', () => {
   test('are those of its table, each with its help', async () => {
-    const text = await openSidecarMetrics(nothingHeld).render();
+    const text = await createSidecarMetrics(noRuns).render();
     const names = [...text.matchAll(/^# HELP (\S+) \S/gm)].map(([, name]) => name);
     expect(names.toSorted()).toEqual(SIDECAR_METRICS.map(({ name }) => name).toSorted());
   });
@@ -23,7 +27,7 @@ describe('the metrics of the sidecar', () => {
   });
 
   test('tell how runs ended, and the last skew', async () => {
-    const metrics = openSidecarMetrics(nothingHeld);
+    const metrics = createSidecarMetrics(noRuns);
     metrics.runEnded('summarize', 'expired');
     metrics.runEnded('summarize', 'expired');
     metrics.runEnded('summarize', 'completed');
@@ -38,7 +42,7 @@ describe('the metrics of the sidecar', () => {
 
   test('tell what remains at the moment of the scrape, and of no task that holds nothing', async () => {
     const held = new Map([['summarize', 40]]);
-    const metrics = openSidecarMetrics({ ...nothingHeld, remainingSeconds: () => held });
+    const metrics = createSidecarMetrics({ ...noRuns, remainingSeconds: () => held });
     const remaining = 'valetkey_sidecar_credentials_remaining_seconds{task="summarize"}';
     expect(await metrics.render()).toContain(`${remaining} 40`);
     held.clear();
@@ -47,15 +51,15 @@ describe('the metrics of the sidecar', () => {
 
   test('tell how the authority is heard, and nothing of one that there is not', async () => {
     const authority = () => ({ isConnected: true, silenceSeconds: 2.5 });
-    const text = await openSidecarMetrics({ ...nothingHeld, authority }).render();
+    const text = await createSidecarMetrics({ ...noRuns, authority }).render();
     expect(text).toContain('valetkey_sidecar_authority_connected 1');
     expect(text).toContain('valetkey_sidecar_authority_silence_seconds 2.5');
-    const alone = await openSidecarMetrics(nothingHeld).render();
+    const alone = await createSidecarMetrics(noRuns).render();
     expect(alone).not.toMatch(/^valetkey_sidecar_authority_/m);
   });
 
   test('that are loaded late know what happened before', async () => {
-    const metrics = openLateSidecarMetrics(nothingHeld);
+    const metrics = createLazySidecarMetrics(noRuns);
     metrics.countRequest('/v1/tasks', 200);
     metrics.exchangeEnded('summarize', 'issued', 0.2);
     metrics.packedPolicy('summarize', 12);

@@ -1,20 +1,23 @@
-import type { MetricSpec } from './metric.ts';
+import type { MetricSpec } from './metric-spec.ts';
 import { Counter, Gauge, Registry } from './prometheus.ts';
-import { configOf, openHistogram } from './registered.ts';
-import { SPECS } from './sidecar-metric-specs.ts';
+import { toMetricConfig, createHistogram } from './metric-registration.ts';
+import { SIDECAR_METRIC_SPECS } from './sidecar-metric-specs.ts';
 
 /** Every metric of the sidecar, as its documentation lists them. */
-export const SIDECAR_METRICS: readonly MetricSpec[] = Object.values(SPECS);
+export const SIDECAR_METRICS: readonly MetricSpec[] = Object.values(SIDECAR_METRIC_SPECS);
 
 /** How the authority is heard at this moment. */
-export type AuthorityReading = { readonly isConnected: boolean; readonly silenceSeconds: number };
+export type AuthorityConnectionState = {
+  readonly isConnected: boolean;
+  readonly disconnectedSeconds: number;
+};
 
 /** Asked at each scrape. */
-export type SidecarReadings = {
+export type SidecarMetricsDeps = {
   /** What remains of the credentials held, by task. */
   readonly remainingSeconds: () => ReadonlyMap<string, number>;
   /** Nothing where there is no authority. */
-  readonly authority: () => AuthorityReading | undefined;
+  readonly authority: () => AuthorityConnectionState | undefined;
 };
 
 export type SidecarMetrics = {
@@ -36,38 +39,38 @@ export type SidecarMetrics = {
  * The sidecar's metrics in a registry of their own, without the process's default ones: they would
  * cost more than ours.
  */
-export const openSidecarMetrics = ({
+export const createSidecarMetrics = ({
   remainingSeconds,
   authority,
-}: SidecarReadings): SidecarMetrics => {
+}: SidecarMetricsDeps): SidecarMetrics => {
   const registry = new Registry();
-  const counter = (spec: MetricSpec) => new Counter(configOf(spec, registry));
-  const gauge = (spec: MetricSpec) => new Gauge(configOf(spec, registry));
-  const exchanges = counter(SPECS.exchanges);
-  const seconds = openHistogram(SPECS.exchangeSeconds, registry);
-  const started = counter(SPECS.runsStarted);
-  const ended = counter(SPECS.runsEnded);
-  const skew = gauge(SPECS.clockSkew);
-  const packed = gauge(SPECS.packedPolicy);
-  const revocations = counter(SPECS.revocations);
-  const endReports = counter(SPECS.endReports);
+  const counter = (spec: MetricSpec) => new Counter(toMetricConfig(spec, registry));
+  const gauge = (spec: MetricSpec) => new Gauge(toMetricConfig(spec, registry));
+  const exchanges = counter(SIDECAR_METRIC_SPECS.exchanges);
+  const seconds = createHistogram(SIDECAR_METRIC_SPECS.exchangeSeconds, registry);
+  const started = counter(SIDECAR_METRIC_SPECS.runsStarted);
+  const ended = counter(SIDECAR_METRIC_SPECS.runsEnded);
+  const skew = gauge(SIDECAR_METRIC_SPECS.clockSkew);
+  const packed = gauge(SIDECAR_METRIC_SPECS.packedPolicy);
+  const revocations = counter(SIDECAR_METRIC_SPECS.revocations);
+  const endReports = counter(SIDECAR_METRIC_SPECS.endReports);
   collectRemaining(registry, remainingSeconds);
-  const ifHeard = (read: (reading: AuthorityReading) => number) => () => {
+  const readState = (read: (reading: AuthorityConnectionState) => number) => () => {
     const reading = authority();
     return reading && read(reading);
   };
-  collectIfAny(
+  collectOptional(
     registry,
-    SPECS.streamConnected,
-    ifHeard(({ isConnected }) => Number(isConnected)),
+    SIDECAR_METRIC_SPECS.streamConnected,
+    readState(({ isConnected }) => Number(isConnected)),
   );
-  collectIfAny(
+  collectOptional(
     registry,
-    SPECS.silence,
-    ifHeard(({ silenceSeconds }) => silenceSeconds),
+    SIDECAR_METRIC_SPECS.lastContact,
+    readState(({ disconnectedSeconds }) => disconnectedSeconds),
   );
   return {
-    countRequest: openRequestCounts(registry),
+    countRequest: createRequestCounter(registry),
     exchangeEnded: (task, outcome, took) => {
       exchanges.inc({ task, outcome });
       seconds.observe({ outcome }, took);
@@ -85,7 +88,7 @@ export const openSidecarMetrics = ({
 
 const collectRemaining = (registry: Registry, remaining: () => ReadonlyMap<string, number>) =>
   new Gauge({
-    ...configOf(SPECS.remaining, registry),
+    ...toMetricConfig(SIDECAR_METRIC_SPECS.remaining, registry),
     collect() {
       this.reset();
       for (const [task, seconds] of remaining()) this.set({ task }, seconds);
@@ -93,13 +96,13 @@ const collectRemaining = (registry: Registry, remaining: () => ReadonlyMap<strin
   });
 
 /** Without a value there is no sample: a gauge would otherwise say 0. */
-const collectIfAny = (
+const collectOptional = (
   registry: Registry,
   spec: MetricSpec,
   read: () => number | undefined,
 ): void => {
   const gauge: Gauge = new Gauge({
-    ...configOf(spec, registry),
+    ...toMetricConfig(spec, registry),
     collect: () => {
       const value = read();
       if (value === undefined) gauge.remove();
@@ -109,10 +112,10 @@ const collectIfAny = (
 };
 
 /** Counted in plain numbers, and told to prom-client at a scrape: it hashes labels at each call. */
-const openRequestCounts = (registry: Registry): SidecarMetrics['countRequest'] => {
+const createRequestCounter = (registry: Registry): SidecarMetrics['countRequest'] => {
   const counts = new Map<string, Map<number, number>>();
   new Counter({
-    ...configOf(SPECS.requests, registry),
+    ...toMetricConfig(SIDECAR_METRIC_SPECS.requests, registry),
     collect() {
       this.reset();
       for (const [route, byStatus] of counts) {

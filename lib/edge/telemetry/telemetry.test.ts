@@ -5,9 +5,9 @@ import { Writable } from 'node:stream';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { openLog } from './log.ts';
-import { createMetricsServer, type Telemetry } from './metrics-server.ts';
-import { openWebhookMetrics, WEBHOOK_METRICS } from './webhook-metrics.ts';
+import { createPinoLog } from './pino-log.ts';
+import { createMetricsServer, type MetricsServerDeps } from './metrics-server.ts';
+import { createWebhookMetrics, WEBHOOK_METRICS } from './webhook-metrics.ts';
 
 describe('the log', () => {
   const openLines = (level: 'info' | 'debug' = 'info') => {
@@ -16,7 +16,7 @@ describe('the log', () => {
       lines.push(chunk.toString());
       done();
     };
-    return { lines, log: openLog({ program: 'webhook', level }, new Writable({ write })) };
+    return { lines, log: createPinoLog({ program: 'webhook', level }, new Writable({ write })) };
   };
 
   test('writes lines of JSON: time, level, program, message and the fields', () => {
@@ -38,19 +38,19 @@ describe('the log', () => {
 });
 
 /** No watch has told anything. */
-const SILENT = { profiles: () => undefined, policies: () => undefined };
+const NO_AGES = { profiles: () => undefined, policies: () => undefined };
 
 describe('the metrics of the webhook', () => {
   const names = (text: string) => [...text.matchAll(/^# HELP (\S+)/gm)].map(([, name]) => name);
 
   test('are those of its table, each with its help', async () => {
-    const metrics = openWebhookMetrics({ profiles: () => 3, policies: () => 4 });
+    const metrics = createWebhookMetrics({ profiles: () => 3, policies: () => 4 });
     const text = await metrics.render();
     expect(names(text)).toEqual(WEBHOOK_METRICS.map(({ name }) => name));
   });
 
   test('count answers by operation, outcome and reason', async () => {
-    const metrics = openWebhookMetrics(SILENT);
+    const metrics = createWebhookMetrics(NO_AGES);
     const answer = { operation: 'mutate', outcome: 'denied', reason: '3', seconds: 0.002 } as const;
     metrics.admissionAnswered(answer);
     metrics.admissionAnswered(answer);
@@ -60,8 +60,8 @@ describe('the metrics of the webhook', () => {
   });
 
   test('say when the certificate ends, in seconds, and whether it is trusted', async () => {
-    const metrics = openWebhookMetrics(SILENT);
-    metrics.certificate({ notAfter: 1_900_000_000_000, isLive: false });
+    const metrics = createWebhookMetrics(NO_AGES);
+    metrics.certificate({ notAfter: 1_900_000_000_000, isTrusted: false });
     const text = await metrics.render();
     expect(text).toContain('valetkey_webhook_certificate_not_after_seconds 1900000000');
     expect(text).toContain('valetkey_webhook_ca_bundle_match 0');
@@ -69,7 +69,7 @@ describe('the metrics of the webhook', () => {
 
   test('tell the age of the watch at the moment of the scrape, and none without a watch', async () => {
     let age: number | undefined = 7;
-    const metrics = openWebhookMetrics({ ...SILENT, profiles: () => age });
+    const metrics = createWebhookMetrics({ ...NO_AGES, profiles: () => age });
     expect(await metrics.render()).toContain('valetkey_webhook_profiles_watch_age_seconds 7');
     age = undefined;
     expect(await metrics.render()).not.toMatch(/^valetkey_webhook_profiles_watch_age_seconds/m);
@@ -89,7 +89,7 @@ describe('the telemetry port', () => {
     server?.close();
   });
 
-  const serve = async (telemetry: Partial<Telemetry>) => {
+  const serve = async (telemetry: Partial<MetricsServerDeps>) => {
     server = createMetricsServer({
       contentType: 'text/plain; version=0.0.4',
       render: () => Promise.resolve('metrics'),

@@ -1,7 +1,7 @@
-import type { MetricSpec } from './metric.ts';
+import type { MetricSpec } from './metric-spec.ts';
 
 /** By what the code calls them. */
-export const SPECS = {
+export const WEBHOOK_METRIC_SPECS = {
   admissions: {
     name: 'valetkey_webhook_admissions_total',
     type: 'counter',
@@ -24,28 +24,28 @@ export const SPECS = {
     labels: [],
     unit: 'seconds',
   },
-  bundleMatch: {
+  caBundleTrusted: {
     name: 'valetkey_webhook_ca_bundle_match',
     type: 'gauge',
     help: "1 while both live webhook configurations trust this replica's certificate, else 0: API servers then refuse to talk to it.",
     labels: [],
     unit: '1',
   },
-  certificateFailures: {
+  reconcileErrors: {
     name: 'valetkey_webhook_certificate_rounds_failed_total',
     type: 'counter',
     help: 'Rounds of keeping the certificate that failed; the certificate at hand serves on.',
     labels: [],
     unit: '1',
   },
-  profiles: {
+  injectionTemplates: {
     name: 'valetkey_webhook_profiles',
     type: 'gauge',
     help: 'Profiles that running pods may have been injected from and that this replica accepts.',
     labels: [],
     unit: '1',
   },
-  profilesAge: {
+  injectionTemplatesAge: {
     name: 'valetkey_webhook_profiles_watch_age_seconds',
     type: 'gauge',
     help: 'Time since the watch of the profiles last told anything; every replica writes there each ten minutes, so more than thirty mean that it is broken.',

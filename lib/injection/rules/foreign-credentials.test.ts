@@ -1,12 +1,20 @@
 import { describe, expect, test } from '@jest/globals';
-import { PREPARE, AGENT, add, found, type Case, refuses, allows } from '../fixtures/cases.ts';
-import { platform } from '../fixtures/platform.ts';
-import { acceptedFor, agentTasks, inject } from '../fixtures/pods.ts';
-import { judgePod } from './rules.ts';
+import {
+  PREPARE,
+  AGENT,
+  addOp,
+  findViolations,
+  type RuleCase,
+  expectDenied,
+  expectAllowed,
+} from '../fixtures/rule-cases.ts';
+import { platform } from '../fixtures/sample-platform.ts';
+import { buildAcceptedTemplates, agentTasks, injectPod } from '../fixtures/injected-pods.ts';
+import { evaluateRules } from './rules.ts';
 
 describe('credentials of its own', () => {
-  const variable = (name: string) => [add(`${PREPARE}/env`, [{ name, value: 'x' }])];
-  refuses(
+  const variable = (name: string) => [addOp(`${PREPARE}/env`, [{ name, value: 'x' }])];
+  expectDenied(
     '7',
     [
       'AWS_ACCESS_KEY_ID',
@@ -21,32 +29,32 @@ describe('credentials of its own', () => {
       'AZURE_FEDERATED_TOKEN_FILE',
       'GOOGLE_APPLICATION_CREDENTIALS',
       'VALETKEY_SOCKET',
-    ].map((name): Case => [name, variable(name), `${PREPARE}/env/0`]),
+    ].map((name): RuleCase => [name, variable(name), `${PREPARE}/env/0`]),
   );
-  refuses('7', [
+  expectDenied('7', [
     [
       'our variable with another value',
-      [add(`${AGENT}/env/1/value`, 'http://evil')],
+      [addOp(`${AGENT}/env/1/value`, 'http://evil')],
       `${AGENT}/env/1`,
     ],
     [
       'our variable a second time',
-      [add(`${AGENT}/env/-`, { name: 'AWS_CONTAINER_CREDENTIALS_FULL_URI', value: 'x' })],
+      [addOp(`${AGENT}/env/-`, { name: 'AWS_CONTAINER_CREDENTIALS_FULL_URI', value: 'x' })],
       `${AGENT}/env/6`,
     ],
     [
       'our variable from elsewhere',
-      [add(`${AGENT}/env/0`, { name: 'VALETKEY_SOCKET', valueFrom: { secretKeyRef: {} } })],
+      [addOp(`${AGENT}/env/0`, { name: 'VALETKEY_SOCKET', valueFrom: { secretKeyRef: {} } })],
     ],
   ]);
   const KEY = ['AKIA', 'A'.repeat(16)].join('');
-  const source = (member: object) => [add(`${PREPARE}/envFrom`, [member])];
-  const runs = (...command: readonly string[]) => [add(`${PREPARE}/command`, command)];
-  const from = (valueFrom: object) => [add(`${PREPARE}/env`, [{ name: 'KEY', valueFrom }])];
-  refuses('7', [
+  const source = (member: object) => [addOp(`${PREPARE}/envFrom`, [member])];
+  const runs = (...command: readonly string[]) => [addOp(`${PREPARE}/command`, command)];
+  const from = (valueFrom: object) => [addOp(`${PREPARE}/env`, [{ name: 'KEY', valueFrom }])];
+  expectDenied('7', [
     [
       'a key by another name',
-      [add(`${PREPARE}/env`, [{ name: 'KEY', value: KEY }])],
+      [addOp(`${PREPARE}/env`, [{ name: 'KEY', value: KEY }])],
       `${PREPARE}/env/0/value`,
     ],
     [
@@ -56,16 +64,16 @@ describe('credentials of its own', () => {
     ],
     [
       'a file of keys',
-      [add(`${PREPARE}/env`, [{ name: 'AWS_SHARED_CREDENTIALS_FILE', value: '/keys' }])],
+      [addOp(`${PREPARE}/env`, [{ name: 'AWS_SHARED_CREDENTIALS_FILE', value: '/keys' }])],
       `${PREPARE}/env/0`,
     ],
-    ...['AWS_CONFIG_FILE', 'AWS_CREDENTIAL_FILE', 'BOTO_CONFIG'].map((name): Case => [
+    ...['AWS_CONFIG_FILE', 'AWS_CREDENTIAL_FILE', 'BOTO_CONFIG'].map((name): RuleCase => [
       `a file of profiles by ${name}`,
-      [add(`${PREPARE}/env`, [{ name, value: '/etc/agent/config' }])],
+      [addOp(`${PREPARE}/env`, [{ name, value: '/etc/agent/config' }])],
       `${PREPARE}/env/0`,
     ]),
     ...['aws-credentials', 'team.gcp.keys', 's3-access-key', 'AwsCreds', 'azure-secret'].map(
-      (name): Case => [
+      (name): RuleCase => [
         `all of the Secret ${name}`,
         source({ secretRef: { name } }),
         `${PREPARE}/envFrom/0/secretRef/name`,
@@ -76,7 +84,7 @@ describe('credentials of its own', () => {
       source({ configMapRef: { name: 'google-credentials' } }),
       `${PREPARE}/envFrom/0/configMapRef/name`,
     ],
-    ...['AWS_', 'A', 'AWS_ACCESS_', 'VALETKEY_'].map((prefix): Case => [
+    ...['AWS_', 'A', 'AWS_ACCESS_', 'VALETKEY_'].map((prefix): RuleCase => [
       `the prefix ${prefix}`,
       source({ prefix, secretRef: { name: 'x' } }),
       `${PREPARE}/envFrom/0/prefix`,
@@ -90,42 +98,46 @@ describe('credentials of its own', () => {
       'export GOOGLE_APPLICATION_CREDENTIALS=/keys/gcp.json; run',
       'AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=y run',
       `configure ${KEY}`,
-    ].map((word): Case => [`the command ${word}`, runs('sh', '-c', word), `${PREPARE}/command/2`]),
-    ['it as an argument', [add(`${PREPARE}/args`, ['/root/.aws/x'])], `${PREPARE}/args/0`],
+    ].map((word): RuleCase => [
+      `the command ${word}`,
+      runs('sh', '-c', word),
+      `${PREPARE}/command/2`,
+    ]),
+    ['it as an argument', [addOp(`${PREPARE}/args`, ['/root/.aws/x'])], `${PREPARE}/args/0`],
     [
       'it in a hook',
-      [add(`${PREPARE}/lifecycle`, { postStart: { exec: { command: ['/root/.aws/x'] } } })],
+      [addOp(`${PREPARE}/lifecycle`, { postStart: { exec: { command: ['/root/.aws/x'] } } })],
       `${PREPARE}/lifecycle/postStart/exec/command/0`,
     ],
     [
       'it in a probe',
-      [add(`${AGENT}/livenessProbe`, { exec: { command: ['cat', '/root/.aws/x'] } })],
+      [addOp(`${AGENT}/livenessProbe`, { exec: { command: ['cat', '/root/.aws/x'] } })],
       `${AGENT}/livenessProbe/exec/command/1`,
     ],
     [
       'a mount where tools look for keys',
-      [add(`${PREPARE}/volumeMounts`, [{ name: 'keys', mountPath: '/root/.aws' }])],
+      [addOp(`${PREPARE}/volumeMounts`, [{ name: 'keys', mountPath: '/root/.aws' }])],
       `${PREPARE}/volumeMounts/0/mountPath`,
     ],
     [
       'a role by the annotation of kube2iam',
-      [add('/metadata/annotations/iam.amazonaws.com~1role', 'agent')],
+      [addOp('/metadata/annotations/iam.amazonaws.com~1role', 'agent')],
     ],
   ]);
 
   test('rule 7 never repeats a key', () => {
     const text = JSON.stringify(
-      found([...runs(KEY), add(`${AGENT}/env/-`, { name: 'K', value: KEY })]),
+      findViolations([...runs(KEY), addOp(`${AGENT}/env/-`, { name: 'K', value: KEY })]),
     );
     expect(text).toContain('the id of an AWS key');
     expect(text).not.toContain(KEY);
   });
 
   const judgeBound = (annotations: Readonly<Record<string, string>>) =>
-    judgePod(inject(), {
+    evaluateRules(injectPod(), {
       platform,
-      profiles: acceptedFor(platform),
-      occasion: 'CREATE',
+      templates: buildAcceptedTemplates(platform),
+      phase: 'CREATE',
       tasks: agentTasks,
       namespace: 'research',
       serviceAccount: { name: 'agent', annotations },
@@ -156,16 +168,16 @@ describe('credentials of its own', () => {
       name: 'AWS_CONTAINER_CREDENTIALS_FULL_URI',
       value: 'http://169.254.170.23/v1/credentials',
     };
-    expect(found([add(`${PREPARE}/env`, [uri])])).toMatchObject([{ rule: '7' }]);
+    expect(findViolations([addOp(`${PREPARE}/env`, [uri])])).toMatchObject([{ rule: '7' }]);
   });
 
-  allows('7', [
+  expectAllowed('7', [
     ['other Secrets', source({ secretRef: { name: 'database-password' } })],
     ['the name of a cloud alone', source({ configMapRef: { name: 'aws-region' } })],
     ['another prefix', source({ prefix: 'APP_', configMapRef: { name: 'settings' } })],
     [
       'no file of keys',
-      [add(`${PREPARE}/env`, [{ name: 'AWS_SHARED_CREDENTIALS_FILE', value: '/dev/null' }])],
+      [addOp(`${PREPARE}/env`, [{ name: 'AWS_SHARED_CREDENTIALS_FILE', value: '/dev/null' }])],
     ],
     [
       'commands that speak of keys',
@@ -173,7 +185,7 @@ describe('credentials of its own', () => {
     ],
     [
       'a mount of its own',
-      [add(`${PREPARE}/volumeMounts`, [{ name: 'x', mountPath: '/data/aws' }])],
+      [addOp(`${PREPARE}/volumeMounts`, [{ name: 'x', mountPath: '/data/aws' }])],
     ],
     ['its own region', variable('AWS_REGION')],
     ['its own profile', variable('AWS_PROFILE')],

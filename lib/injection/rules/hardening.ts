@@ -1,26 +1,28 @@
 import { SIDECAR_GID, SIDECAR_UID } from '../../contract/names.ts';
 import type { Pod, PodSecurityContext, SecurityContext } from '../../contract/pod.ts';
-import { show, type Fault } from '../../reading/fault.ts';
+import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import type { PlacedContainer } from '../containers.ts';
-import { otherContainers } from '../consumers.ts';
-import { pointer } from '../json-patch.ts';
-import { LEVELS, levelOf, SECCOMP_TYPES, SELINUX_TYPES, type LevelTerms } from './levels.ts';
-import type { Judge } from './rule.ts';
+import { listOtherContainers } from '../consumers.ts';
+import { toJsonPointer } from '../json-patch.ts';
+import { LEVELS, getLevel, SECCOMP_TYPES, SELINUX_TYPES, type LevelOptions } from './levels.ts';
+import type { RuleCheck } from './rule.ts';
 
 /**
  * Rule 4: no other container can gain rights or leave its confinement, nor be root unless the
  * platform gives its namespace level `baseline`.
  */
-export const judgeHardening: Judge = (pod, { platform, namespace }) => {
-  const terms = LEVELS[levelOf(namespace, platform.pods)];
-  const others = otherContainers(pod).map((placed) => subjectOf(pod, placed));
+export const checkHardening: RuleCheck = (pod, { platform, namespace }) => {
+  const terms = LEVELS[getLevel(namespace, platform.pods)];
+  const others = listOtherContainers(pod).map((placed) => toContainerSubject(pod, placed));
   return [
-    ...others.flatMap((subject) => DEMANDS.flatMap((demand) => demand(subject, terms))),
-    ...REACHING.flatMap((demand) => demand(podItself(pod), terms)),
+    ...others.flatMap((subject) =>
+      SECURITY_CONTEXT_CHECKS.flatMap((demand) => demand(subject, terms)),
+    ),
+    ...POD_LEVEL_CHECKS.flatMap((demand) => demand(toPodSubject(pod), terms)),
   ];
 };
 
-type Subject = {
+type SecurityContextSubject = {
   readonly path: string;
   readonly own: SecurityContext;
   readonly ofPod: PodSecurityContext;
@@ -28,154 +30,161 @@ type Subject = {
   readonly appArmor: { readonly path: string; readonly value: string | undefined };
 };
 
-type Demand = (subject: Subject, terms: LevelTerms) => readonly Fault[];
+type SecurityContextCheck = (
+  subject: SecurityContextSubject,
+  terms: LevelOptions,
+) => readonly FieldError[];
 
 const APP_ARMOR_ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/';
 
-const subjectOf = (pod: Pod, { path, container }: PlacedContainer): Subject => {
+const toContainerSubject = (
+  pod: Pod,
+  { path, container }: PlacedContainer,
+): SecurityContextSubject => {
   const key = `${APP_ARMOR_ANNOTATION}${container.name}`;
   return {
     path: `${path}/securityContext`,
     own: container.securityContext ?? {},
     ofPod: pod.spec?.securityContext ?? {},
     appArmor: {
-      path: `/metadata/annotations${pointer(key)}`,
+      path: `/metadata/annotations${toJsonPointer(key)}`,
       value: pod.metadata?.annotations?.[key],
     },
   };
 };
 
 /** What the sidecar has of the pod, even where every other container has its own. */
-const podItself = (pod: Pod): Subject => ({
+const toPodSubject = (pod: Pod): SecurityContextSubject => ({
   path: '/spec/securityContext',
   own: {},
   ofPod: pod.spec?.securityContext ?? {},
   appArmor: { path: '', value: undefined },
 });
 
-const when = (isBroken: boolean, fault: Fault): readonly Fault[] => (isBroken ? [fault] : []);
+const reportWhen = (isBroken: boolean, fault: FieldError): readonly FieldError[] =>
+  isBroken ? [fault] : [];
 
-const unprivileged: Demand = ({ path, own }) =>
-  when(own.privileged === true, {
+const checkPrivileged: SecurityContextCheck = ({ path, own }) =>
+  reportWhen(own.privileged === true, {
     path: `${path}/privileged`,
     expected: 'false or nothing',
     got: 'true',
   });
 
-const noEscalation: Demand = ({ path, own }, { mayEscalate }) =>
-  when(!mayEscalate && own.allowPrivilegeEscalation !== false, {
+const checkPrivilegeEscalation: SecurityContextCheck = ({ path, own }, { isEscalationAllowed }) =>
+  reportWhen(!isEscalationAllowed && own.allowPrivilegeEscalation !== false, {
     path: `${path}/allowPrivilegeEscalation`,
     expected: 'false',
-    got: show(own.allowPrivilegeEscalation),
+    got: formatValue(own.allowPrivilegeEscalation),
   });
 
 /** A container's own value wins over the pod's, field by field. */
-const notRoot: Demand = ({ path, own, ofPod }, { mayBeRoot }) => {
-  if (mayBeRoot) return [];
+const checkNonRoot: SecurityContextCheck = ({ path, own, ofPod }, { isRootAllowed }) => {
+  if (isRootAllowed) return [];
   const user = own.runAsUser ?? ofPod.runAsUser;
   const nonRoot = own.runAsNonRoot ?? ofPod.runAsNonRoot;
   const where = own.runAsUser === undefined ? '/spec/securityContext' : path;
   if (user === 0) {
     return [{ path: `${where}/runAsUser`, expected: 'a user other than 0', got: '0' }];
   }
-  return when(user === undefined && nonRoot !== true, {
+  return reportWhen(user === undefined && nonRoot !== true, {
     path: `${path}/runAsNonRoot`,
     expected: 'the line "runAsNonRoot: true", or a runAsUser other than 0, written out',
-    got: show(nonRoot),
+    got: formatValue(nonRoot),
   });
 };
 
-const notOurIds: Demand = ({ path, own }) => [
-  ...when(own.runAsUser === SIDECAR_UID, {
+const checkSidecarIds: SecurityContextCheck = ({ path, own }) => [
+  ...reportWhen(own.runAsUser === SIDECAR_UID, {
     path: `${path}/runAsUser`,
     expected: "any user but the sidecar's",
-    got: show(own.runAsUser),
+    got: formatValue(own.runAsUser),
   }),
-  ...when(own.runAsGroup === SIDECAR_GID, {
+  ...reportWhen(own.runAsGroup === SIDECAR_GID, {
     path: `${path}/runAsGroup`,
     expected: "any group but the sidecar's",
-    got: show(own.runAsGroup),
+    got: formatValue(own.runAsGroup),
   }),
 ];
 
-const fewCapabilities: Demand = ({ path, own }, terms) => {
+const checkCapabilities: SecurityContextCheck = ({ path, own }, terms) => {
   const { add, drop } = own.capabilities ?? {};
   const isDropped = (drop ?? []).some((name) => name === 'ALL' || name === terms.drop);
   return [
-    ...when(!isDropped, {
+    ...reportWhen(!isDropped, {
       path: `${path}/capabilities/drop`,
-      expected: show([terms.drop]),
-      got: show(drop ?? undefined),
+      expected: formatValue([terms.drop]),
+      got: formatValue(drop ?? undefined),
     }),
     ...(add ?? []).flatMap((name, index) =>
-      when(!terms.addable.includes(name), {
+      reportWhen(!terms.addable.includes(name), {
         path: `${path}/capabilities/add/${index}`,
         expected: `${terms.addable.join(', ')} at most`,
-        got: show(name),
+        got: formatValue(name),
       }),
     ),
   ];
 };
 
-const defaultProc: Demand = ({ path, own }) =>
-  when(own.procMount !== undefined && own.procMount !== 'Default', {
+const checkProcMount: SecurityContextCheck = ({ path, own }) =>
+  reportWhen(own.procMount !== undefined && own.procMount !== 'Default', {
     path: `${path}/procMount`,
     expected: 'Default or nothing',
-    got: show(own.procMount),
+    got: formatValue(own.procMount),
   });
 
-const seccomp: Demand = ({ path, own, ofPod }) => {
+const checkSeccomp: SecurityContextCheck = ({ path, own, ofPod }) => {
   const profile = own.seccompProfile ?? ofPod.seccompProfile;
   const isOfPod = own.seccompProfile === undefined && profile !== undefined;
-  return when(!SECCOMP_TYPES.some((type) => type === profile?.type), {
+  return reportWhen(!SECCOMP_TYPES.some((type) => type === profile?.type), {
     path: `${isOfPod ? '/spec/securityContext' : path}/seccompProfile/type`,
     expected: SECCOMP_TYPES.join(' or '),
-    got: show(profile?.type),
+    got: formatValue(profile?.type),
   });
 };
 
-const appArmor: Demand = (subject) => {
+const checkAppArmor: SecurityContextCheck = (subject) => {
   const { path, own, ofPod } = subject;
   const profile = own.appArmorProfile ?? ofPod.appArmorProfile;
   const where = own.appArmorProfile === undefined ? '/spec/securityContext' : path;
   const expected = 'any profile but Unconfined';
   return [
-    ...when(profile?.type === 'Unconfined', {
+    ...reportWhen(profile?.type === 'Unconfined', {
       path: `${where}/appArmorProfile/type`,
       expected,
-      got: show(profile?.type),
+      got: formatValue(profile?.type),
     }),
-    ...when(subject.appArmor.value === 'unconfined', {
+    ...reportWhen(subject.appArmor.value === 'unconfined', {
       path: subject.appArmor.path,
       expected,
-      got: show(subject.appArmor.value),
+      got: formatValue(subject.appArmor.value),
     }),
   ];
 };
 
 /** A container's own options replace the pod's, member by member. */
-const seLinux: Demand = ({ path, own, ofPod }) =>
+const checkSeLinux: SecurityContextCheck = ({ path, own, ofPod }) =>
   (['type', 'user', 'role'] as const).flatMap((member) => {
     const ownValue = own.seLinuxOptions?.[member];
     const value = ownValue ?? ofPod.seLinuxOptions?.[member] ?? '';
     const isConfined = member === 'type' && SELINUX_TYPES.some((type) => type === value);
-    return when(value !== '' && !isConfined, {
+    return reportWhen(value !== '' && !isConfined, {
       path: `${ownValue === undefined ? '/spec/securityContext' : path}/seLinuxOptions/${member}`,
       expected: member === 'type' ? `nothing or ${SELINUX_TYPES.join(', ')}` : 'nothing',
-      got: show(value),
+      got: formatValue(value),
     });
   });
 
 /** The sidecar says nothing of these itself. */
-const REACHING: readonly Demand[] = [appArmor, seLinux];
+const POD_LEVEL_CHECKS: readonly SecurityContextCheck[] = [checkAppArmor, checkSeLinux];
 
-const DEMANDS: readonly Demand[] = [
-  unprivileged,
-  noEscalation,
-  notRoot,
-  notOurIds,
-  fewCapabilities,
-  defaultProc,
-  seccomp,
-  ...REACHING,
+const SECURITY_CONTEXT_CHECKS: readonly SecurityContextCheck[] = [
+  checkPrivileged,
+  checkPrivilegeEscalation,
+  checkNonRoot,
+  checkSidecarIds,
+  checkCapabilities,
+  checkProcMount,
+  checkSeccomp,
+  ...POD_LEVEL_CHECKS,
 ];

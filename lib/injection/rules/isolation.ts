@@ -1,39 +1,39 @@
 import { CLOUD_DOMAINS, SIDECAR_GID, SIDECAR_UID } from '../../contract/names.ts';
 import type { Platform } from '../../contract/platform.ts';
 import type { Pod } from '../../contract/pod.ts';
-import { show, type Fault } from '../../reading/fault.ts';
-import { containersOf } from '../containers.ts';
-import { pointer } from '../json-patch.ts';
-import type { Judge } from './rule.ts';
+import { formatValue, type FieldError } from '../../schema/field-error.ts';
+import { listContainers } from '../containers.ts';
+import { toJsonPointer } from '../json-patch.ts';
+import type { RuleCheck } from './rule.ts';
 
 /** Rule 3: nothing in the pod as a whole breaks the walls between its containers. */
-export const judgeIsolation: Judge = (pod, { platform }) => [
-  ...sharedNamespaces(pod),
-  ...windows(pod),
-  ...ownIds(pod),
-  ...hostAliases(pod, platform),
-  ...ownHostnames(pod, platform),
-  ...sysctls(pod),
-  ...resolution(pod, platform),
+export const checkIsolation: RuleCheck = (pod, { platform }) => [
+  ...checkSharedNamespaces(pod),
+  ...checkWindows(pod),
+  ...checkSidecarIds(pod),
+  ...checkHostAliases(pod, platform),
+  ...checkHostnames(pod, platform),
+  ...checkSysctls(pod),
+  ...checkDnsResolution(pod, platform),
 ];
 
-const SHARED = ['hostPID', 'hostIPC', 'hostNetwork', 'shareProcessNamespace'] as const;
+const SHARED_NAMESPACES = ['hostPID', 'hostIPC', 'hostNetwork', 'shareProcessNamespace'] as const;
 
-const sharedNamespaces = (pod: Pod): readonly Fault[] =>
-  SHARED.filter((name) => pod.spec?.[name] === true).map((name) => ({
+const checkSharedNamespaces = (pod: Pod): readonly FieldError[] =>
+  SHARED_NAMESPACES.filter((name) => pod.spec?.[name] === true).map((name) => ({
     path: `/spec/${name}`,
     expected: 'false or nothing',
     got: 'true',
   }));
 
-const NODE_SYSTEM = 'kubernetes.io/os';
+const NODE_OS_LABEL = 'kubernetes.io/os';
 
-const windows = (pod: Pod): readonly Fault[] => {
+const checkWindows = (pod: Pod): readonly FieldError[] => {
   const { os, nodeSelector, securityContext } = pod.spec ?? {};
-  const node = nodeSelector?.[NODE_SYSTEM];
+  const node = nodeSelector?.[NODE_OS_LABEL];
   const options = [
     { path: '/spec', options: securityContext?.windowsOptions },
-    ...containersOf(pod).map(({ path, container }) => ({
+    ...listContainers(pod).map(({ path, container }) => ({
       path,
       options: container.securityContext?.windowsOptions,
     })),
@@ -41,11 +41,15 @@ const windows = (pod: Pod): readonly Fault[] => {
   return [
     ...(os === undefined || os.name === 'linux'
       ? []
-      : [{ path: '/spec/os/name', expected: 'linux', got: show(os.name) }]),
+      : [{ path: '/spec/os/name', expected: 'linux', got: formatValue(os.name) }]),
     ...(node === undefined || node === 'linux'
       ? []
       : [
-          { path: `/spec/nodeSelector${pointer(NODE_SYSTEM)}`, expected: 'linux', got: show(node) },
+          {
+            path: `/spec/nodeSelector${toJsonPointer(NODE_OS_LABEL)}`,
+            expected: 'linux',
+            got: formatValue(node),
+          },
         ]),
     ...options
       .filter((each) => each.options !== undefined)
@@ -57,7 +61,7 @@ const windows = (pod: Pod): readonly Fault[] => {
   ];
 };
 
-const ownIds = (pod: Pod): readonly Fault[] => {
+const checkSidecarIds = (pod: Pod): readonly FieldError[] => {
   const { runAsUser, runAsGroup, fsGroup, supplementalGroups } = pod.spec?.securityContext ?? {};
   const ids = [
     { at: 'runAsUser', id: runAsUser, ours: SIDECAR_UID },
@@ -74,30 +78,30 @@ const ownIds = (pod: Pod): readonly Fault[] => {
     .map(({ at, id }) => ({
       path: `/spec/securityContext/${at}`,
       expected: "any id but the sidecar's",
-      got: show(id),
+      got: formatValue(id),
     }));
 };
 
-const hostAliases = (pod: Pod, platform: Platform): readonly Fault[] =>
+const checkHostAliases = (pod: Pod, platform: Platform): readonly FieldError[] =>
   (pod.spec?.hostAliases ?? []).flatMap(({ hostnames }, alias) =>
     (hostnames ?? []).flatMap((name, index) =>
-      judgeHost(name, `/spec/hostAliases/${alias}/hostnames/${index}`, platform),
+      checkHost(name, `/spec/hostAliases/${alias}/hostnames/${index}`, platform),
     ),
   );
 
 /** The kubelet writes them into `/etc/hosts` beside the pod's address: aliases, too. */
-const ownHostnames = (pod: Pod, platform: Platform): readonly Fault[] =>
+const checkHostnames = (pod: Pod, platform: Platform): readonly FieldError[] =>
   (['hostname', 'hostnameOverride'] as const).flatMap((member) =>
-    judgeHost(pod.spec?.[member] ?? '', `/spec/${member}`, platform),
+    checkHost(pod.spec?.[member] ?? '', `/spec/${member}`, platform),
   );
 
-const judgeHost = (name: string, path: string, platform: Platform): readonly Fault[] =>
-  isTraded(name.toLowerCase().replace(/\.$/, ''), platform)
-    ? [{ path, expected: 'no name of the authority or the cloud', got: show(name) }]
+const checkHost = (name: string, path: string, platform: Platform): readonly FieldError[] =>
+  isCredentialHost(name.toLowerCase().replace(/\.$/, ''), platform)
+    ? [{ path, expected: 'no name of the authority or the cloud', got: formatValue(name) }]
     : [];
 
 /** Whether credentials come from this host, or from anywhere by way of it. */
-const isTraded = (host: string, { cloud, authority }: Platform): boolean => {
+const isCredentialHost = (host: string, { cloud, authority }: Platform): boolean => {
   const urls = [authority?.endpoint, cloud.stsEndpoint, cloud.httpsProxy];
   return (
     urls.some((url) => URL.parse(url ?? '')?.hostname === host) ||
@@ -124,7 +128,7 @@ export const SAFE_SYSCTLS: readonly string[] = [
   'net.ipv4.tcp_wmem',
 ];
 
-const sysctls = (pod: Pod): readonly Fault[] =>
+const checkSysctls = (pod: Pod): readonly FieldError[] =>
   (pod.spec?.securityContext?.sysctls ?? []).flatMap(({ name }, index) =>
     SAFE_SYSCTLS.includes(name)
       ? []
@@ -132,7 +136,7 @@ const sysctls = (pod: Pod): readonly Fault[] =>
           {
             path: `/spec/securityContext/sysctls/${index}/name`,
             expected: 'a sysctl that touches nothing but its pod (Pod Security Standards)',
-            got: show(name),
+            got: formatValue(name),
           },
         ],
   );
@@ -141,7 +145,7 @@ const sysctls = (pod: Pod): readonly Fault[] =>
  * Whoever answers for the pod's names can pass for the authority or the cloud only where no TLS
  * holds them to their certificates: a sidecar that trades its token by http.
  */
-const resolution = (pod: Pod, { trust, cloud }: Platform): readonly Fault[] => {
+const checkDnsResolution = (pod: Pod, { trust, cloud }: Platform): readonly FieldError[] => {
   const { dnsPolicy, dnsConfig } = pod.spec ?? {};
   if (trust === 'authority' || cloud.stsEndpoint?.startsWith('http:') !== true) return [];
   const expected = "the cluster's own resolution of names, since cloud.stsEndpoint is http";
@@ -154,5 +158,5 @@ const resolution = (pod: Pod, { trust, cloud }: Platform): readonly Fault[] => {
     })),
   ]
     .filter(({ isBroken }) => isBroken)
-    .map(({ path, got }) => ({ path, expected, got: show(got) }));
+    .map(({ path, got }) => ({ path, expected, got: formatValue(got) }));
 };

@@ -19,13 +19,16 @@ export type LevelRow = {
 
 const NOTHING = 'nothing';
 
-const atBoth = (cell: LevelCell): LevelRow['cells'] => ({ restricted: cell, baseline: cell });
+const buildEqualCells = (cell: LevelCell): LevelRow['cells'] => ({
+  restricted: cell,
+  baseline: cell,
+});
 
 /** Rule 4 for people, both levels side by side: docs/admission.md shows it, and each cell is tested. */
 export const LEVEL_TABLE: readonly LevelRow[] = [
   {
     field: 'privileged',
-    cells: atBoth({
+    cells: buildEqualCells({
       filled: NOTHING,
       asked: NOTHING,
       refused: 'true',
@@ -68,7 +71,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
   },
   {
     field: "runAsUser, runAsGroup: the sidecar's",
-    cells: atBoth({
+    cells: buildEqualCells({
       filled: NOTHING,
       asked: NOTHING,
       refused: `runAsUser: ${SIDECAR_UID}, runAsGroup: ${SIDECAR_GID}`,
@@ -95,7 +98,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
   },
   {
     field: 'procMount',
-    cells: atBoth({
+    cells: buildEqualCells({
       filled: NOTHING,
       asked: NOTHING,
       refused: 'Unmasked',
@@ -104,7 +107,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
   },
   {
     field: 'seccompProfile.type',
-    cells: atBoth({
+    cells: buildEqualCells({
       filled: 'seccompProfile: {type: RuntimeDefault}',
       asked: SECCOMP_TYPES.join(' or '),
       refused: 'Unconfined',
@@ -113,7 +116,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
   },
   {
     field: 'appArmorProfile.type, and its older annotation',
-    cells: atBoth({
+    cells: buildEqualCells({
       filled: NOTHING,
       asked: NOTHING,
       refused: 'Unconfined',
@@ -122,7 +125,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
   },
   {
     field: 'seLinuxOptions',
-    cells: atBoth({
+    cells: buildEqualCells({
       filled: NOTHING,
       asked: NOTHING,
       refused: `a type other than ${SELINUX_TYPES.join(', ')}; any user or role`,

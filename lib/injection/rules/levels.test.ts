@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Pod, SecurityContext } from '../../contract/pod.ts';
-import { platform } from '../fixtures/platform.ts';
-import { acceptedFor, agentTasks } from '../fixtures/pods.ts';
-import { describeFill, fillsFor } from '../fills.ts';
+import { platform } from '../fixtures/sample-platform.ts';
+import { buildAcceptedTemplates, agentTasks } from '../fixtures/injected-pods.ts';
+import { formatSecurityDefaults, buildSecurityDefaults } from '../security-defaults.ts';
 import { LEVEL_TABLE, type LevelRow } from './level-table.ts';
 import type { Level } from './levels.ts';
-import { judgePod } from './rules.ts';
+import { evaluateRules } from './rules.ts';
 
 const settings = { ...platform, pods: { ...platform.pods, baselineNamespaces: ['legacy'] } };
 const NAMESPACES: Readonly<Record<Level, string>> = { restricted: 'research', baseline: 'legacy' };
@@ -18,7 +18,7 @@ const complete: SecurityContext = {
   seccompProfile: { type: 'RuntimeDefault' },
 };
 
-const podWith = (
+const buildPod = (
   securityContext: object,
   annotations: Readonly<Record<string, string>> = {},
 ): Pod => ({
@@ -26,13 +26,13 @@ const podWith = (
   spec: { containers: [{ name: 'agent', image: 'agent:1', securityContext }] },
 });
 
-const pathsOf = (pod: Pod, level: Level): readonly string[] =>
-  judgePod(
+const listPaths = (pod: Pod, level: Level): readonly string[] =>
+  evaluateRules(
     pod,
     {
       platform: settings,
-      profiles: acceptedFor(settings),
-      occasion: 'CREATE',
+      templates: buildAcceptedTemplates(settings),
+      phase: 'CREATE',
       tasks: agentTasks,
       namespace: NAMESPACES[level],
     },
@@ -49,7 +49,7 @@ type Cases = {
   readonly refused: readonly (readonly [path: string, ...example: Example])[];
 };
 
-const same = (cases: Cases): Readonly<Record<Level, Cases>> => ({
+const buildEqualCases = (cases: Cases): Readonly<Record<Level, Cases>> => ({
   restricted: cases,
   baseline: cases,
 });
@@ -57,7 +57,7 @@ const same = (cases: Cases): Readonly<Record<Level, Cases>> => ({
 const ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/agent';
 
 const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
-  privileged: same({
+  privileged: buildEqualCases({
     members: ['privileged'],
     isAsked: false,
     allowed: [[{ privileged: false }]],
@@ -94,7 +94,7 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
       refused: [],
     },
   },
-  "runAsUser, runAsGroup: the sidecar's": same({
+  "runAsUser, runAsGroup: the sidecar's": buildEqualCases({
     members: ['runAsGroup'],
     isAsked: false,
     allowed: [[{ runAsUser: 64870, runAsGroup: 64870 }]],
@@ -130,19 +130,19 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
       ],
     },
   },
-  procMount: same({
+  procMount: buildEqualCases({
     members: ['procMount'],
     isAsked: false,
     allowed: [[{ procMount: 'Default' }]],
     refused: [['procMount', { procMount: 'Unmasked' }]],
   }),
-  'seccompProfile.type': same({
+  'seccompProfile.type': buildEqualCases({
     members: ['seccompProfile'],
     isAsked: true,
-    allowed: [[{ seccompProfile: { type: 'RuntimeDefault' } }], [localhost()]],
+    allowed: [[{ seccompProfile: { type: 'RuntimeDefault' } }], [buildLocalhostProfile()]],
     refused: [['seccompProfile/type', { seccompProfile: { type: 'Unconfined' } }]],
   }),
-  'appArmorProfile.type, and its older annotation': same({
+  'appArmorProfile.type, and its older annotation': buildEqualCases({
     members: ['appArmorProfile'],
     isAsked: false,
     allowed: [[{ appArmorProfile: { type: 'RuntimeDefault' } }], [{}, { [ANNOTATION]: 'mine' }]],
@@ -155,7 +155,7 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
       ],
     ],
   }),
-  seLinuxOptions: same({
+  seLinuxOptions: buildEqualCases({
     members: ['seLinuxOptions'],
     isAsked: false,
     allowed: [
@@ -170,7 +170,7 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
   }),
 };
 
-function localhost() {
+function buildLocalhostProfile() {
   return { seccompProfile: { type: 'Localhost', localhostProfile: 'agent.json' } };
 }
 
@@ -178,10 +178,10 @@ const cells = LEVEL_TABLE.flatMap(({ field, cells: row }) =>
   (['restricted', 'baseline'] as const).map((level) => ({ field, level, cell: row[level] })),
 );
 
-const without = (members: Cases['members']): object =>
+const omitMembers = (members: Cases['members']): object =>
   Object.fromEntries(Object.entries(complete).filter(([name]) => !members.some((m) => m === name)));
 
-const given = (field: string, level: Level): Cases => {
+const getCases = (field: string, level: Level): Cases => {
   const found = CASES[field]?.[level];
   if (found === undefined) throw new Error(`no cases of ${field} at ${level}`);
   return found;
@@ -192,32 +192,35 @@ test('every field of the table has cases, and nothing else has', () => {
 });
 
 describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
-  const { members, isAsked, allowed, refused } = given(field, level);
+  const { members, isAsked, allowed, refused } = getCases(field, level);
 
   test('is filled as the table says, and keeps the rule then', () => {
-    const pod = podWith(without(members));
-    const [fill] = fillsFor(pod, level);
-    const written = fill === undefined ? 'nothing' : describeFill(fill).split(' filled with ')[1];
+    const pod = buildPod(omitMembers(members));
+    const [fill] = buildSecurityDefaults(pod, level);
+    const written =
+      fill === undefined ? 'nothing' : formatSecurityDefaults(fill).split(' filled with ')[1];
     expect(written).toBe(cell.filled);
-    const filled = podWith({ ...without(members), ...fill?.values });
-    expect(pathsOf(filled, level).length > 0).toBe(isAsked && cell.filled === 'nothing');
+    const filled = buildPod({ ...omitMembers(members), ...fill?.values });
+    expect(listPaths(filled, level).length > 0).toBe(isAsked && cell.filled === 'nothing');
   });
 
   test('is asked for where it is left out and was not filled, if the table says so', () => {
-    expect(pathsOf(podWith(without(members)), level).length > 0).toBe(isAsked);
+    expect(listPaths(buildPod(omitMembers(members)), level).length > 0).toBe(isAsked);
     expect(cell.asked === 'nothing').toBe(!isAsked);
   });
 
   test('is accepted as the table asks for it', () => {
     for (const [context, annotations] of allowed) {
-      expect(pathsOf(podWith({ ...without(members), ...context }, annotations), level)).toEqual([]);
+      expect(
+        listPaths(buildPod({ ...omitMembers(members), ...context }, annotations), level),
+      ).toEqual([]);
     }
   });
 
   test('is refused as the table says', () => {
     for (const [path, context, annotations] of refused) {
-      const pod = podWith({ ...without(members), ...context }, annotations);
-      expect(pathsOf(pod, level)).toEqual([path]);
+      const pod = buildPod({ ...omitMembers(members), ...context }, annotations);
+      expect(listPaths(pod, level)).toEqual([path]);
     }
     expect(cell.refused === 'nothing').toBe(refused.length === 0);
   });
@@ -230,6 +233,6 @@ test('a namespace that is not known is held to level restricted', () => {
     occasion: 'CREATE' as const,
     tasks: [],
   };
-  const root = podWith({ ...complete, runAsUser: 0 });
-  expect(judgePod(root, context, (id) => id === '4')).toHaveLength(1);
+  const root = buildPod({ ...complete, runAsUser: 0 });
+  expect(evaluateRules(root, context, (id) => id === '4')).toHaveLength(1);
 });

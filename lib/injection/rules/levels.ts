@@ -1,10 +1,10 @@
 /** How strictly rule 4 holds a namespace's pods; only the platform gives one `baseline`. */
 export type Level = 'restricted' | 'baseline';
 
-export type LevelTerms = {
-  readonly mayBeRoot: boolean;
+export type LevelOptions = {
+  readonly isRootAllowed: boolean;
   /** Whether a process may gain rights by a setuid file; unset is filled where it may not. */
-  readonly mayEscalate: boolean;
+  readonly isEscalationAllowed: boolean;
   /** Filled where no capabilities are written, asked for where they are. `ALL` does for either. */
   readonly drop: 'ALL' | 'NET_RAW';
   readonly addable: readonly string[];
@@ -14,16 +14,16 @@ export type LevelTerms = {
  * `baseline` allows root and what a container runtime gives by default, less NET_RAW: with it a
  * container reads what the others of its pod say on loopback.
  */
-export const LEVELS: Readonly<Record<Level, LevelTerms>> = {
+export const LEVELS: Readonly<Record<Level, LevelOptions>> = {
   restricted: {
-    mayBeRoot: false,
-    mayEscalate: false,
+    isRootAllowed: false,
+    isEscalationAllowed: false,
     drop: 'ALL',
     addable: ['NET_BIND_SERVICE'],
   },
   baseline: {
-    mayBeRoot: true,
-    mayEscalate: true,
+    isRootAllowed: true,
+    isEscalationAllowed: true,
     drop: 'NET_RAW',
     addable: [
       'AUDIT_WRITE',
@@ -55,7 +55,7 @@ export const SELINUX_TYPES = [
 ] as const;
 
 /** @param namespace nothing, where it is not known */
-export const levelOf = (
+export const getLevel = (
   namespace: string | undefined,
   { baselineNamespaces }: { readonly baselineNamespaces: readonly string[] },
 ): Level =>

@@ -1,11 +1,19 @@
 import { describe } from '@jest/globals';
-import { PREPARE, AGENT, add, remove, type Case, refuses, allows } from '../fixtures/cases.ts';
+import {
+  PREPARE,
+  AGENT,
+  addOp,
+  removeOp,
+  type RuleCase,
+  expectDenied,
+  expectAllowed,
+} from '../fixtures/rule-cases.ts';
 
 describe('mounts', () => {
   const own = `${AGENT}/volumeMounts/0`;
   const mount = (container: string, name: string, mountPath: string) =>
-    add(`${container}/volumeMounts`, [{ name, mountPath, readOnly: true }]);
-  refuses('6', [
+    addOp(`${container}/volumeMounts`, [{ name, mountPath, readOnly: true }]);
+  expectDenied('6', [
     [
       'the token elsewhere',
       [mount(PREPARE, 'valetkey-token', '/x')],
@@ -13,7 +21,7 @@ describe('mounts', () => {
     ],
     [
       "another's socket",
-      [add(`${AGENT}/volumeMounts/-`, { name: 'valetkey-consumer-1', mountPath: '/x' })],
+      [addOp(`${AGENT}/volumeMounts/-`, { name: 'valetkey-consumer-1', mountPath: '/x' })],
       `${AGENT}/volumeMounts/1/name`,
     ],
     [
@@ -23,15 +31,15 @@ describe('mounts', () => {
     ],
     [
       'its own socket twice',
-      [add(`${AGENT}/volumeMounts/-`, { name: 'valetkey-consumer-0', mountPath: '/x' })],
+      [addOp(`${AGENT}/volumeMounts/-`, { name: 'valetkey-consumer-0', mountPath: '/x' })],
       `${AGENT}/volumeMounts/1/name`,
     ],
-    ['writing', [add(`${own}/readOnly`, false)]],
-    ['unset readOnly', [remove(`${own}/readOnly`)]],
-    ['another path', [add(`${own}/mountPath`, '/sockets')]],
-    ['a part', [add(`${own}/subPath`, 'x')]],
-    ['a computed part', [add(`${own}/subPathExpr`, '$(X)')]],
-    ['propagation', [add(`${own}/mountPropagation`, 'HostToContainer')]],
+    ['writing', [addOp(`${own}/readOnly`, false)]],
+    ['unset readOnly', [removeOp(`${own}/readOnly`)]],
+    ['another path', [addOp(`${own}/mountPath`, '/sockets')]],
+    ['a part', [addOp(`${own}/subPath`, 'x')]],
+    ['a computed part', [addOp(`${own}/subPathExpr`, '$(X)')]],
+    ['propagation', [addOp(`${own}/mountPropagation`, 'HostToContainer')]],
     ...[
       '/var/run/valetkey',
       '/var/run/valetkey/',
@@ -42,20 +50,20 @@ describe('mounts', () => {
       '/var',
       '/',
       'var/run/valetkey',
-    ].map((path): Case => [
+    ].map((path): RuleCase => [
       `a mount at ${path}`,
       [mount(PREPARE, 'mine', path)],
       `${PREPARE}/volumeMounts/0/mountPath`,
     ]),
     [
       'a device',
-      [add(`${AGENT}/volumeDevices`, [{ name: 'valetkey-token', devicePath: '/dev/x' }])],
+      [addOp(`${AGENT}/volumeDevices`, [{ name: 'valetkey-token', devicePath: '/dev/x' }])],
       `${AGENT}/volumeDevices/0/name`,
     ],
     [
       'a variable from a file of ours',
       [
-        add(`${PREPARE}/env`, [
+        addOp(`${PREPARE}/env`, [
           { name: 'X', valueFrom: { fileKeyRef: { volumeName: 'valetkey-token', key: 'x' } } },
         ]),
       ],
@@ -64,7 +72,7 @@ describe('mounts', () => {
     [
       'an ephemeral container with a socket',
       [
-        add('/spec/ephemeralContainers', [
+        addOp('/spec/ephemeralContainers', [
           {
             name: 'debug',
             volumeMounts: [{ name: 'valetkey-consumer-0', mountPath: '/var/run/valetkey' }],
@@ -74,9 +82,9 @@ describe('mounts', () => {
       '/spec/ephemeralContainers/0/volumeMounts/0/name',
     ],
   ]);
-  allows('6', [
+  expectAllowed('6', [
     ['mounts beside ours', [mount(PREPARE, 'mine', '/var/run/valetkeys')]],
     ['the API token where it always is', [mount(PREPARE, 'mine', '/run/secrets/x')]],
-    ['no propagation, written out', [add(`${own}/mountPropagation`, 'None')]],
+    ['no propagation, written out', [addOp(`${own}/mountPropagation`, 'None')]],
   ]);
 });

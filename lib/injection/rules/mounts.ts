@@ -1,38 +1,42 @@
 import { TOKEN_VOLUME, VOLUME_PREFIX } from '../../contract/names.ts';
 import { CONSUMER_MOUNT_PATH } from '../../contract/paths.ts';
 import type { Container, VolumeMount } from '../../contract/pod.ts';
-import { show, type Fault } from '../../reading/fault.ts';
-import { admittedConsumers, otherContainers } from '../consumers.ts';
-import { consumerVolumeName } from '../sidecar.ts';
-import type { Judge } from './rule.ts';
+import { formatValue, type FieldError } from '../../schema/field-error.ts';
+import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
+import { formatConsumerVolumeName } from '../injected-fields.ts';
+import type { RuleCheck } from './rule.ts';
 
 /** Rule 6: a consumer sees its own socket folder as it was mounted; nobody sees anything else of ours. */
-export const judgeMounts: Judge = (pod) => {
-  const consumers = admittedConsumers(pod) ?? [];
-  return otherContainers(pod).flatMap(({ container, path, list }) => {
+export const checkMounts: RuleCheck = (pod) => {
+  const consumers = readAdmittedConsumers(pod) ?? [];
+  return listOtherContainers(pod).flatMap(({ container, path, list }) => {
     const index = list === 'ephemeralContainers' ? -1 : consumers.indexOf(container.name);
-    const own = index === -1 ? undefined : consumerVolumeName(index);
+    const own = index === -1 ? undefined : formatConsumerVolumeName(index);
     return [
-      ...mounts(container, path, own),
-      ...devices(container, path),
-      ...fileKeys(container, path),
+      ...checkVolumeMounts(container, path, own),
+      ...checkVolumeDevices(container, path),
+      ...checkFileKeys(container, path),
     ];
   });
 };
 
-const isOurs = (volume: string): boolean => volume.startsWith(VOLUME_PREFIX);
+const isReservedVolume = (volume: string): boolean => volume.startsWith(VOLUME_PREFIX);
 
-const mounts = (container: Container, path: string, own: string | undefined): readonly Fault[] => {
+const checkVolumeMounts = (
+  container: Container,
+  path: string,
+  own: string | undefined,
+): readonly FieldError[] => {
   const first = (container.volumeMounts ?? []).findIndex(({ name }) => name === own);
   return (container.volumeMounts ?? []).flatMap((mount, index) => {
     const at = `${path}/volumeMounts/${index}`;
-    if (mount.name === own && index === first) return ownMount(mount, at);
-    if (isOurs(mount.name)) return [foreignMount(mount, at)];
-    return isAway(mount.mountPath) ? [] : [overlapping(mount, at)];
+    if (mount.name === own && index === first) return checkOwnMount(mount, at);
+    if (isReservedVolume(mount.name)) return [buildForeignMountError(mount, at)];
+    return isSeparate(mount.mountPath) ? [] : [buildOverlapError(mount, at)];
   });
 };
 
-const ownMount = (mount: VolumeMount, path: string): readonly Fault[] => {
+const checkOwnMount = (mount: VolumeMount, path: string): readonly FieldError[] => {
   const demands = [
     {
       name: 'mountPath',
@@ -53,51 +57,51 @@ const ownMount = (mount: VolumeMount, path: string): readonly Fault[] => {
     .map(({ name, expected }) => ({
       path: `${path}/${name}`,
       expected,
-      got: show(mount[name]),
+      got: formatValue(mount[name]),
     }));
 };
 
-const foreignMount = ({ name }: VolumeMount, path: string): Fault => ({
+const buildForeignMountError = ({ name }: VolumeMount, path: string): FieldError => ({
   path: `${path}/name`,
   expected:
     name === TOKEN_VOLUME ? 'no mount of the exchange token' : 'no mount of a socket of others',
-  got: show(name),
+  got: formatValue(name),
 });
 
-const overlapping = ({ mountPath }: VolumeMount, path: string): Fault => ({
+const buildOverlapError = ({ mountPath }: VolumeMount, path: string): FieldError => ({
   path: `${path}/mountPath`,
   expected: `a path without "..", neither at, above nor below ${CONSUMER_MOUNT_PATH}`,
-  got: show(mountPath),
+  got: formatValue(mountPath),
 });
 
-const devices = (container: Container, path: string): readonly Fault[] =>
+const checkVolumeDevices = (container: Container, path: string): readonly FieldError[] =>
   (container.volumeDevices ?? []).flatMap(({ name }, index) => {
-    if (!isOurs(name)) return [];
+    if (!isReservedVolume(name)) return [];
     const at = `${path}/volumeDevices/${index}/name`;
-    return [{ path: at, expected: 'no volume of Valetkey', got: show(name) }];
+    return [{ path: at, expected: 'no volume of Valetkey', got: formatValue(name) }];
   });
 
-const fileKeys = (container: Container, path: string): readonly Fault[] =>
+const checkFileKeys = (container: Container, path: string): readonly FieldError[] =>
   (container.env ?? []).flatMap(({ valueFrom }, index) => {
     const name = valueFrom?.fileKeyRef?.volumeName ?? '';
-    if (!isOurs(name)) return [];
+    if (!isReservedVolume(name)) return [];
     const at = `${path}/env/${index}/valueFrom/fileKeyRef/volumeName`;
-    return [{ path: at, expected: 'no volume of Valetkey', got: show(name) }];
+    return [{ path: at, expected: 'no volume of Valetkey', got: formatValue(name) }];
   });
 
 /** What leads upwards is refused unread, as by the API server, whose language has no loops. */
-const isAway = (path: string): boolean =>
-  !path.split('/').includes('..') && !overlaps(path, CONSUMER_MOUNT_PATH);
+const isSeparate = (path: string): boolean =>
+  !path.split('/').includes('..') && !hasOverlap(path, CONSUMER_MOUNT_PATH);
 
 /** Whether one path is at, above or below the other, however both are written. */
-const overlaps = (left: string, right: string): boolean => {
-  const [one, other] = [segments(left), segments(right)];
+const hasOverlap = (left: string, right: string): boolean => {
+  const [one, other] = [splitPath(left), splitPath(right)];
   const length = Math.min(one.length, other.length);
   return one.slice(0, length).join('/') === other.slice(0, length).join('/');
 };
 
 /** `/run` and `/var/run` are one folder in nearly every image. */
-const segments = (path: string): readonly string[] => {
+const splitPath = (path: string): readonly string[] => {
   const plain = path.split('/').filter((segment) => segment !== '' && segment !== '.');
   return plain[0] === 'run' ? ['var', ...plain] : plain;
 };

@@ -7,33 +7,38 @@ import {
   VOLUME_PREFIX,
 } from '../../contract/names.ts';
 import type { Pod } from '../../contract/pod.ts';
-import { show, type Fault } from '../../reading/fault.ts';
-import { admittedConsumers, declaresTasks, isInjected, sidecarsOf } from '../consumers.ts';
-import { pointer } from '../json-patch.ts';
-import { consumerVolumeName } from '../sidecar.ts';
-import type { Judge } from './rule.ts';
+import { formatValue, type FieldError } from '../../schema/field-error.ts';
+import {
+  readAdmittedConsumers,
+  hasTaskDeclarations,
+  isInjected,
+  listSidecars,
+} from '../consumers.ts';
+import { toJsonPointer } from '../json-patch.ts';
+import { formatConsumerVolumeName } from '../injected-fields.ts';
+import type { RuleCheck } from './rule.ts';
 
 /**
  * Rule 1: nobody but us uses our names. What injection itself puts there is welcome in a pod that
  * has our sidecar, and rule 2 holds it against a profile.
  */
-export const judgeOwnNames: Judge = (pod) => [
-  ...declarations(pod),
-  ...keys(pod.metadata?.annotations, '/metadata/annotations', isDeclaration),
-  ...keys(
+export const checkOwnNames: RuleCheck = (pod) => [
+  ...checkDeclarations(pod),
+  ...checkKeys(pod.metadata?.annotations, '/metadata/annotations', isDeclaration),
+  ...checkKeys(
     pod.metadata?.labels,
     '/metadata/labels',
     (key) => isInjected(pod) && key === INJECTED_LABEL,
   ),
-  ...containers(pod),
-  ...volumes(pod),
+  ...checkContainerNames(pod),
+  ...checkVolumeNames(pod),
 ];
 
 const isDeclaration = (key: string): boolean => key.startsWith(TASK_ANNOTATION_PREFIX);
 
 /** A copy of an injected pod that lost its annotations must not pass for one. */
-const declarations = (pod: Pod): readonly Fault[] =>
-  declaresTasks(pod)
+const checkDeclarations = (pod: Pod): readonly FieldError[] =>
+  hasTaskDeclarations(pod)
     ? []
     : [
         {
@@ -43,49 +48,53 @@ const declarations = (pod: Pod): readonly Fault[] =>
         },
       ];
 
-const keys = (
+const checkKeys = (
   mapping: Readonly<Record<string, string>> | null | undefined,
   path: string,
   isWelcome: (key: string) => boolean,
-): readonly Fault[] =>
+): readonly FieldError[] =>
   Object.keys(mapping ?? {})
-    .filter((key) => isOurs(key) && !isWelcome(key))
+    .filter((key) => isReservedKey(key) && !isWelcome(key))
     .map((key) => ({
-      path: `${path}${pointer(key)}`,
+      path: `${path}${toJsonPointer(key)}`,
       expected: `no key under ${DOMAIN} but task declarations`,
-      got: show(key),
+      got: formatValue(key),
     }));
 
-const isOurs = (key: string): boolean => {
+const isReservedKey = (key: string): boolean => {
   const slash = key.indexOf('/');
   const prefix = slash === -1 ? '' : key.slice(0, slash).toLowerCase();
   return prefix === DOMAIN || prefix.endsWith(`.${DOMAIN}`);
 };
 
-const containers = (pod: Pod): readonly Fault[] => {
-  const ours = sidecarsOf(pod).find(({ list }) => list === 'initContainers');
-  return sidecarsOf(pod)
+const checkContainerNames = (pod: Pod): readonly FieldError[] => {
+  const ours = listSidecars(pod).find(({ list }) => list === 'initContainers');
+  return listSidecars(pod)
     .filter(({ path }) => path !== ours?.path)
     .map(({ path }) => ({
       path: `${path}/name`,
       expected: 'a name of its own: the sidecar is injected',
-      got: show(SIDECAR_CONTAINER),
+      got: formatValue(SIDECAR_CONTAINER),
     }));
 };
 
-const volumes = (pod: Pod): readonly Fault[] => {
-  const consumers = admittedConsumers(pod);
+const checkVolumeNames = (pod: Pod): readonly FieldError[] => {
+  const consumers = readAdmittedConsumers(pod);
   const welcome = new Set(
     consumers === undefined
       ? []
-      : [TOKEN_VOLUME, ...consumers.map((_, index) => consumerVolumeName(index))],
+      : [TOKEN_VOLUME, ...consumers.map((_, index) => formatConsumerVolumeName(index))],
   );
   return (pod.spec?.volumes ?? []).flatMap(({ name }, index) => {
     // The first of a name is rule 2's to compare; a second one is nobody's.
     if (!name.startsWith(VOLUME_PREFIX) || welcome.delete(name)) return [];
     const path = `/spec/volumes/${index}/name`;
     return [
-      { path, expected: `a name that does not begin with ${VOLUME_PREFIX}`, got: show(name) },
+      {
+        path,
+        expected: `a name that does not begin with ${VOLUME_PREFIX}`,
+        got: formatValue(name),
+      },
     ];
   });
 };

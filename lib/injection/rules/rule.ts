@@ -1,16 +1,16 @@
 import type { Platform } from '../../contract/platform.ts';
 import type { Pod } from '../../contract/pod.ts';
 import type { Task } from '../../contract/task.ts';
-import type { Fault } from '../../reading/fault.ts';
-import type { AcceptedProfiles } from '../profile.ts';
+import type { FieldError } from '../../schema/field-error.ts';
+import type { AcceptedTemplates } from '../injection-template.ts';
 
 /** When a rule is held against a pod; `LIVE`: by the authority, whenever a run is to start. */
-export type Occasion = 'CREATE' | 'UPDATE' | 'LIVE';
+export type Phase = 'CREATE' | 'UPDATE' | 'LIVE';
 
-export type JudgeContext = {
+export type RuleContext = {
   readonly platform: Platform;
-  readonly profiles: AcceptedProfiles;
-  readonly occasion: Occasion;
+  readonly templates: AcceptedTemplates;
+  readonly phase: Phase;
   /**
    * Read afresh: on CREATE from the pod's own annotations, on a live pod from its sidecar's
    * environment; empty on UPDATE, where nothing looks at them.
@@ -31,36 +31,36 @@ export type ServiceAccount = {
   readonly annotations: Readonly<Record<string, string>>;
 };
 
-/** Every breach of one rule. `rule` is set by {@link judgePod}. */
-export type Judge = (pod: Pod, context: JudgeContext) => readonly Fault[];
+/** Every breach of one rule. `rule` is set by {@link evaluateRules}. */
+export type RuleCheck = (pod: Pod, context: RuleContext) => readonly FieldError[];
 
 /** One rule of docs/admission.md. */
-type Statement = {
+type RuleDescription = {
   readonly id: string;
   /** What must be, in one sentence. */
-  readonly holds: string;
+  readonly requirement: string;
   /** The attack that it stops. */
-  readonly why: string;
+  readonly rationale: string;
   /** What its author does instead; closes a refusal. */
-  readonly message: string;
+  readonly remedy: string;
   /** JSON pointers into the object; `*` is any element. */
-  readonly looksAt: readonly string[];
+  readonly paths: readonly string[];
   /** What is lost where the platform excepts a namespace; absent: there is no exception. */
-  readonly exceptionCosts?: string;
+  readonly exemptionRisk?: string;
 };
 
 /** A rule that is held by code: the webhook's, on pods as the API server has them, and the authority's. */
-export type JudgedRule = Statement & {
+export type CheckedRule = RuleDescription & {
   readonly by: 'webhook';
-  readonly on: readonly Occasion[];
+  readonly phases: readonly Phase[];
   /** Held on UPDATE against the ephemeral containers that are added, and nothing else. */
-  readonly isOfJoining?: boolean;
+  readonly appliesToEphemeral?: boolean;
   /** What no exception and no mode excuses. */
-  readonly isFirm?: (fault: Fault) => boolean;
-  readonly judge: Judge;
+  readonly isNonExemptible?: (fault: FieldError) => boolean;
+  readonly check: RuleCheck;
 };
 
 /** A rule for what a webhook must not gate, or about rules themselves. */
-type StatedRule = Statement & { readonly by: 'ValidatingAdmissionPolicy' | 'every rule' };
+type UncheckedRule = RuleDescription & { readonly by: 'ValidatingAdmissionPolicy' | 'every rule' };
 
-export type Rule = JudgedRule | StatedRule;
+export type Rule = CheckedRule | UncheckedRule;

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { defaulted, inject, judgeNew } from '../fixtures/pods.ts';
+import { applyApiDefaults, injectPod, evaluateNewPod } from '../fixtures/injected-pods.ts';
 import { RULES } from './rules.ts';
 
 describe('an injected pod', () => {
   test('keeps every rule, as it is and with what a cluster adds', () => {
-    expect(judgeNew(inject())).toEqual([]);
-    expect(judgeNew(defaulted(inject()))).toEqual([]);
+    expect(evaluateNewPod(injectPod())).toEqual([]);
+    expect(evaluateNewPod(applyApiDefaults(injectPod()))).toEqual([]);
   });
 
   test('breaks no rule silently: each has cases below', () => {

@@ -1,144 +1,161 @@
 import { SIDECAR_ENV } from '../../contract/environment.ts';
 import { SIDECAR_CONTAINER } from '../../contract/names.ts';
 import type { Pod } from '../../contract/pod.ts';
-import { show, type Fault } from '../../reading/fault.ts';
+import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import { isApiTokenVolume } from '../api-token.ts';
-import { admittedConsumers, consumersOf, otherContainers, sidecarsOf } from '../consumers.ts';
-import { containersOf, isNativeSidecar, type PlacedContainer } from '../containers.ts';
-import { differences } from '../equality.ts';
-import { pointer } from '../json-patch.ts';
-import type { AcceptedProfiles, Profile } from '../profile.ts';
-import { buildInjected, consumerVolumeName, type Injected } from '../sidecar.ts';
-import { sidecarTolerance, VOLUME_TOLERANCE } from '../tolerance.ts';
-import type { Judge, JudgeContext } from './rule.ts';
+import {
+  readAdmittedConsumers,
+  listConsumers,
+  listOtherContainers,
+  listSidecars,
+} from '../consumers.ts';
+import { listContainers, isNativeSidecar, type PlacedContainer } from '../containers.ts';
+import { findDifferences } from '../equality.ts';
+import { toJsonPointer } from '../json-patch.ts';
+import type { AcceptedTemplates, InjectionTemplate } from '../injection-template.ts';
+import {
+  buildInjectedFields,
+  formatConsumerVolumeName,
+  type InjectedFields,
+} from '../injected-fields.ts';
+import { allowedSidecarDifferences, ALLOWED_VOLUME_DIFFERENCES } from '../allowed-differences.ts';
+import type { RuleCheck, RuleContext } from './rule.ts';
 
 /** Rule 2: what we inject stands there, once, first, and as an accepted profile says. */
-export const judgeSidecarEquality: Judge = (pod, context) => {
-  const sidecars = sidecarsOf(pod).filter(({ list }) => list === 'initContainers');
+export const checkSidecarEquality: RuleCheck = (pod, context) => {
+  const sidecars = listSidecars(pod).filter(({ list }) => list === 'initContainers');
   const [sidecar] = sidecars;
-  if (sidecar === undefined || sidecars.length > 1) return [notOne(sidecars.length)];
-  const named = namedProfile(pod, context.profiles);
-  if (named.profile === undefined) return [unknownProfile(sidecar, named.hash)];
-  const { hash, profile } = named;
-  const consumers = admittedConsumers(pod) ?? [];
-  const expected = buildInjected({ hash, profile }, { consumers, tasks: context.tasks });
+  if (sidecar === undefined || sidecars.length > 1) return [buildCountError(sidecars.length)];
+  const named = findNamedTemplate(pod, context.templates);
+  if (named.template === undefined) return [buildUnknownTemplateError(sidecar, named.hash)];
+  const { hash, template } = named;
+  const consumers = readAdmittedConsumers(pod) ?? [];
+  const expected = buildInjectedFields({ hash, template }, { consumers, tasks: context.tasks });
   return [
-    ...judgePlace(pod, sidecar, consumers),
-    ...judgeConsumers(pod, sidecar, consumers, context),
+    ...checkSidecarOrder(pod, sidecar, consumers),
+    ...checkConsumers(pod, sidecar, consumers, context),
     ...compareSidecar(sidecar, expected, context),
     ...compareVolumes(pod, expected),
-    ...judgeLabel(pod, profile),
-    ...judgeApiToken(pod, context),
-    ...consumers.flatMap((name, index) => judgeEquipment(pod, profile, { name, index })),
+    ...checkLabel(pod, template),
+    ...checkApiToken(pod, context),
+    ...consumers.flatMap((name, index) => checkConsumerAdditions(pod, template, { name, index })),
   ];
 };
 
 /** The profile that the pod's sidecar names, where it is accepted. */
-export const namedProfile = (
+export const findNamedTemplate = (
   pod: Pod,
-  profiles: AcceptedProfiles,
-): { readonly hash: string; readonly profile: Profile | undefined } => {
-  const sidecar = sidecarsOf(pod).find(({ list }) => list === 'initContainers');
+  profiles: AcceptedTemplates,
+): { readonly hash: string; readonly template: InjectionTemplate | undefined } => {
+  const sidecar = listSidecars(pod).find(({ list }) => list === 'initContainers');
   const hash =
-    sidecar?.container.env?.find(({ name }) => name === SIDECAR_ENV.profile)?.value ?? '';
-  return { hash, profile: profiles.get(hash) };
+    sidecar?.container.env?.find(({ name }) => name === SIDECAR_ENV.injectionTemplate)?.value ?? '';
+  return { hash, template: profiles.get(hash) };
 };
 
-const notOne = (count: number): Fault => ({
+const buildCountError = (count: number): FieldError => ({
   path: '/spec/initContainers',
   expected: `exactly one ${SIDECAR_CONTAINER}, as it was injected`,
   got: String(count),
 });
 
-const unknownProfile = ({ path }: PlacedContainer, hash: string): Fault => ({
+const buildUnknownTemplateError = ({ path }: PlacedContainer, hash: string): FieldError => ({
   path: `${path}/env`,
-  expected: `${SIDECAR_ENV.profile} of an accepted profile`,
-  got: show(hash),
+  expected: `${SIDECAR_ENV.injectionTemplate} of an accepted profile`,
+  got: formatValue(hash),
 });
 
-const judgePlace = (
+const checkSidecarOrder = (
   pod: Pod,
   sidecar: PlacedContainer,
   consumers: readonly string[],
-): readonly Fault[] =>
-  containersOf(pod)
+): readonly FieldError[] =>
+  listContainers(pod)
     .filter(({ list, index }) => list === 'initContainers' && index < sidecar.index)
     .filter((each) => !isNativeSidecar(each) || consumers.includes(each.container.name))
     .map(({ path, container }) => ({
       path,
       expected: `${SIDECAR_CONTAINER} before every ordinary init container and every consumer`,
-      got: `${show(container.name)} before it`,
+      got: `${formatValue(container.name)} before it`,
     }));
 
 /** The sidecar's consumers are those that the pod's declarations make, in whatever order. */
-const judgeConsumers = (
+const checkConsumers = (
   pod: Pod,
   { path }: PlacedContainer,
   consumers: readonly string[],
-  { tasks }: JudgeContext,
-): readonly Fault[] => {
-  const declared = [...consumersOf(pod, tasks)].sort();
+  { tasks }: RuleContext,
+): readonly FieldError[] => {
+  const declared = [...listConsumers(pod, tasks)].sort();
   const admitted = [...consumers].sort();
   const isSame = JSON.stringify(declared) === JSON.stringify(admitted);
-  const expected = `the consumers that the tasks declare: ${show(declared)}`;
-  return isSame ? [] : [{ path: `${path}/env`, expected, got: show(admitted) }];
+  const expected = `the consumers that the tasks declare: ${formatValue(declared)}`;
+  return isSame ? [] : [{ path: `${path}/env`, expected, got: formatValue(admitted) }];
 };
 
 const compareSidecar = (
   { container, path }: PlacedContainer,
-  { sidecar }: Injected,
-  { platform }: JudgeContext,
-): readonly Fault[] =>
-  differences(sidecar, container, {
+  { sidecar }: InjectedFields,
+  { platform }: RuleContext,
+): readonly FieldError[] =>
+  findDifferences(sidecar, container, {
     path,
     pattern: '',
-    comparisons: sidecarTolerance(platform.sidecar.accept),
+    comparisons: allowedSidecarDifferences(platform.sidecar.accept),
   });
 
-const compareVolumes = (pod: Pod, { volumes }: Injected): readonly Fault[] => {
+const compareVolumes = (pod: Pod, { volumes }: InjectedFields): readonly FieldError[] => {
   const found = pod.spec?.volumes ?? [];
   return volumes.flatMap((volume) => {
     const index = found.findIndex(({ name }) => name === volume.name);
     const path = `/spec/volumes/${index === -1 ? '-' : index}`;
-    return differences(volume, found[index], { path, pattern: '', comparisons: VOLUME_TOLERANCE });
+    return findDifferences(volume, found[index], {
+      path,
+      pattern: '',
+      comparisons: ALLOWED_VOLUME_DIFFERENCES,
+    });
   });
 };
 
-const judgeLabel = (pod: Pod, { label }: Profile): readonly Fault[] => {
+const checkLabel = (pod: Pod, { label }: InjectionTemplate): readonly FieldError[] => {
   const value = pod.metadata?.labels?.[label.name];
-  const path = `/metadata/labels${pointer(label.name)}`;
-  return value === label.value ? [] : [{ path, expected: show(label.value), got: show(value) }];
+  const path = `/metadata/labels${toJsonPointer(label.name)}`;
+  return value === label.value
+    ? []
+    : [{ path, expected: formatValue(label.value), got: formatValue(value) }];
 };
 
-const judgeApiToken = (pod: Pod, { platform }: JudgeContext): readonly Fault[] => {
-  const wish = pod.spec?.automountServiceAccountToken;
-  if (wish === true && platform.pods.allowApiToken) return [];
+const checkApiToken = (pod: Pod, { platform }: RuleContext): readonly FieldError[] => {
+  const requested = pod.spec?.automountServiceAccountToken;
+  if (requested === true && platform.pods.allowApiToken) return [];
   const path = '/spec/automountServiceAccountToken';
   const volume = (pod.spec?.volumes ?? []).findIndex(isApiTokenVolume);
   return [
-    ...(wish === false ? [] : [{ path, expected: 'false, as it was set', got: show(wish) }]),
+    ...(requested === false
+      ? []
+      : [{ path, expected: 'false, as it was set', got: formatValue(requested) }]),
     ...(volume === -1
       ? []
       : [
           {
             path: `/spec/volumes/${volume}`,
             expected: 'no volume with the API token',
-            got: show(pod.spec?.volumes?.[volume]?.name),
+            got: formatValue(pod.spec?.volumes?.[volume]?.name),
           },
         ]),
   ];
 };
 
 /** Wrong mounts are rule 6's, wrong values rule 7's: what is looked for here is what is missing. */
-const judgeEquipment = (
+const checkConsumerAdditions = (
   pod: Pod,
-  { consumer }: Profile,
+  { consumer }: InjectionTemplate,
   { name, index }: { readonly name: string; readonly index: number },
-): readonly Fault[] =>
-  otherContainers(pod)
+): readonly FieldError[] =>
+  listOtherContainers(pod)
     .filter(({ container }) => container.name === name)
     .flatMap(({ path, container }) => {
-      const volume = consumerVolumeName(index);
+      const volume = formatConsumerVolumeName(index);
       const isMounted = (container.volumeMounts ?? []).some((mount) => mount.name === volume);
       const names = new Set((container.env ?? []).map((variable) => variable.name));
       const groups = [...consumer.env.map((variable) => [variable]), ...consumer.envDefaults];

@@ -1,31 +1,31 @@
 import type { Container, EnvFromSource, EnvVar } from '../../contract/pod.ts';
-import { show, type Fault } from '../../reading/fault.ts';
+import { formatValue, type FieldError } from '../../schema/field-error.ts';
 
-const USE_TASKS = 'declare a task and let the sidecar serve credentials';
-const NO_KEYS = `no static keys: ${USE_TASKS}`;
+const USE_TASKS_ADVICE = 'declare a task and let the sidecar serve credentials';
+const NO_STATIC_KEYS = `no static keys: ${USE_TASKS_ADVICE}`;
 
-type Refusal = { readonly names: RegExp; readonly instead: string };
+type DeniedVariable = { readonly names: RegExp; readonly instead: string };
 
 /** Variables of other mechanisms; the first that fits says what to do instead. */
-const VARIABLES: readonly Refusal[] = [
+const DENIED_VARIABLES: readonly DeniedVariable[] = [
   {
     names:
       /^(AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|AWS_SECURITY_TOKEN|AWS_ACCESS_KEY|AWS_SECRET_KEY|AWS_BEARER_TOKEN_\w+)$/,
-    instead: NO_KEYS,
+    instead: NO_STATIC_KEYS,
   },
   {
     names: /^(AWS_WEB_IDENTITY_TOKEN_FILE|AWS_ROLE_ARN)$/,
-    instead: `no role by another mechanism (SDKs would prefer it): ${USE_TASKS}`,
+    instead: `no role by another mechanism (SDKs would prefer it): ${USE_TASKS_ADVICE}`,
   },
   {
     names:
       /^(AZURE_FEDERATED_TOKEN_FILE|AZURE_CLIENT_SECRET|AZURE_CLIENT_CERTIFICATE_PATH|GOOGLE_APPLICATION_CREDENTIALS)$/,
-    instead: `no identity of another cloud beside tasks: ${USE_TASKS}`,
+    instead: `no identity of another cloud beside tasks: ${USE_TASKS_ADVICE}`,
   },
 ];
 
 /** With these before it, any name that a Secret holds could become one of those above. */
-const PREFIXES = ['AWS_', 'AZURE_', 'GOOGLE_', 'VALETKEY_'];
+const DENIED_PREFIXES = ['AWS_', 'AZURE_', 'GOOGLE_', 'VALETKEY_'];
 
 /** Ids of AWS keys, long-lived and temporary (IAM identifiers). */
 const KEY_ID = /\b(AKIA|ASIA)[A-Z0-9]{16}\b/;
@@ -34,30 +34,32 @@ const KEY_ID = /\b(AKIA|ASIA)[A-Z0-9]{16}\b/;
 const KEY_FILES =
   /(^|[/\s"'=:])(\.aws(\/|$)|\.config\/gcloud(\/|$)|\.azure(\/|$)|application_default_credentials\.json$)/m;
 
-const ASSIGNED =
+const KEY_ASSIGNMENT =
   /\b(AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SHARED_CREDENTIALS_FILE|CONFIG_FILE|CREDENTIAL_FILE|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN)|GOOGLE_APPLICATION_CREDENTIALS|AZURE_(CLIENT_SECRET|FEDERATED_TOKEN_FILE))=/;
 
 /** What is wrong with one variable, whatever it is called. */
-export const judgeVariable = (variable: EnvVar, path: string): readonly Fault[] => {
+export const checkVariable = (variable: EnvVar, path: string): readonly FieldError[] => {
   const { name, value = '', valueFrom } = variable;
   const { secretKeyRef, configMapKeyRef } = valueFrom ?? {};
   return [
-    ...named(name, path),
+    ...checkVariableName(name, path),
     ...(isKeyFile(name, value)
-      ? [{ path, expected: `no file of static keys: ${USE_TASKS}`, got: show(name) }]
+      ? [{ path, expected: `no file of static keys: ${USE_TASKS_ADVICE}`, got: formatValue(name) }]
       : []),
-    ...(KEY_ID.test(value) ? [{ path: `${path}/value`, expected: NO_KEYS, got: HIDDEN }] : []),
-    ...named(secretKeyRef?.key, `${path}/valueFrom/secretKeyRef/key`),
-    ...named(configMapKeyRef?.key, `${path}/valueFrom/configMapKeyRef/key`),
+    ...(KEY_ID.test(value)
+      ? [{ path: `${path}/value`, expected: NO_STATIC_KEYS, got: KEY_ID_TEXT }]
+      : []),
+    ...checkVariableName(secretKeyRef?.key, `${path}/valueFrom/secretKeyRef/key`),
+    ...checkVariableName(configMapKeyRef?.key, `${path}/valueFrom/configMapKeyRef/key`),
   ];
 };
 
 /** Never the id itself: whoever reads the refusal need not be who wrote the pod. */
-const HIDDEN = 'the id of an AWS key';
+const KEY_ID_TEXT = 'the id of an AWS key';
 
-const named = (name: string | undefined, path: string): readonly Fault[] => {
-  const refusal = VARIABLES.find(({ names }) => names.test(name ?? ''));
-  return refusal === undefined ? [] : [{ path, expected: refusal.instead, got: show(name) }];
+const checkVariableName = (name: string | undefined, path: string): readonly FieldError[] => {
+  const refusal = DENIED_VARIABLES.find(({ names }) => names.test(name ?? ''));
+  return refusal === undefined ? [] : [{ path, expected: refusal.instead, got: formatValue(name) }];
 };
 
 /** Of profiles: SDKs prefer keys, or a process that makes some, in one of these to the sidecar. */
@@ -76,25 +78,30 @@ const isKeyFile = (name: string, value: string): boolean =>
  * A Secret or ConfigMap whose variables come all at once. What it holds is not read: a webhook that
  * could read Secrets would be worth breaking into. Its name and its prefix are judged.
  */
-export const judgeSource = (source: EnvFromSource, path: string): readonly Fault[] => {
+export const checkEnvSource = (source: EnvFromSource, path: string): readonly FieldError[] => {
   const { prefix = '', secretRef, configMapRef } = source;
   const names = [
     { at: 'secretRef/name', name: secretRef?.name ?? '' },
     { at: 'configMapRef/name', name: configMapRef?.name ?? '' },
   ];
   return [
-    ...(prefix !== '' && PREFIXES.some((each) => each.startsWith(prefix) || prefix.startsWith(each))
+    ...(prefix !== '' &&
+    DENIED_PREFIXES.some((each) => each.startsWith(prefix) || prefix.startsWith(each))
       ? [
           {
             path: `${path}/prefix`,
-            expected: `a prefix that makes no name of ${PREFIXES.join('…, ')}…`,
-            got: show(prefix),
+            expected: `a prefix that makes no name of ${DENIED_PREFIXES.join('…, ')}…`,
+            got: formatValue(prefix),
           },
         ]
       : []),
     ...names
-      .filter(({ name }) => namesCloudKeys(name))
-      .map(({ at, name }) => ({ path: `${path}/${at}`, expected: NO_KEYS, got: show(name) })),
+      .filter(({ name }) => isCloudKeyName(name))
+      .map(({ at, name }) => ({
+        path: `${path}/${at}`,
+        expected: NO_STATIC_KEYS,
+        got: formatValue(name),
+      })),
   ];
 };
 
@@ -105,7 +112,7 @@ const KEYS = new Set([
 ]);
 
 /** `aws-credentials`, `s3-access-key`, `team.gcp.keys`, `awscreds`. */
-const namesCloudKeys = (name: string): boolean => {
+const isCloudKeyName = (name: string): boolean => {
   const words = name
     .toLowerCase()
     .replace(/\b(aws|gcp|gcloud|azure)(?=(credential|cred|access|secret|key))/g, '$1-')
@@ -114,25 +121,27 @@ const namesCloudKeys = (name: string): boolean => {
 };
 
 /** Where keys are known to lie, in what a container runs and where it mounts things. */
-export const judgePlaces = (container: Container, path: string): readonly Fault[] => [
-  ...commandsOf(container).flatMap(({ at, command }) =>
-    command.flatMap((word, index) => judgeWord(word, `${path}/${at}/${index}`)),
+export const checkKeyLocations = (container: Container, path: string): readonly FieldError[] => [
+  ...listCommands(container).flatMap(({ at, command }) =>
+    command.flatMap((word, index) => checkArgument(word, `${path}/${at}/${index}`)),
   ),
   ...(container.volumeMounts ?? []).flatMap(({ mountPath }, index) => {
     const at = `${path}/volumeMounts/${index}/mountPath`;
-    return KEY_FILES.test(mountPath) ? [{ path: at, expected: NO_KEYS, got: show(mountPath) }] : [];
+    return KEY_FILES.test(mountPath)
+      ? [{ path: at, expected: NO_STATIC_KEYS, got: formatValue(mountPath) }]
+      : [];
   }),
 ];
 
-const judgeWord = (word: string, path: string): readonly Fault[] => {
-  const [found] = [KEY_FILES, ASSIGNED].flatMap((pattern) => pattern.exec(word)?.[0] ?? []);
-  const got = KEY_ID.test(word) ? HIDDEN : found && show(found.trim());
-  return got === undefined ? [] : [{ path, expected: NO_KEYS, got }];
+const checkArgument = (word: string, path: string): readonly FieldError[] => {
+  const [found] = [KEY_FILES, KEY_ASSIGNMENT].flatMap((pattern) => pattern.exec(word)?.[0] ?? []);
+  const got = KEY_ID.test(word) ? KEY_ID_TEXT : found && formatValue(found.trim());
+  return got === undefined ? [] : [{ path, expected: NO_STATIC_KEYS, got }];
 };
 
 type Command = { readonly at: string; readonly command: readonly string[] };
 
-const commandsOf = (container: Container): readonly Command[] => {
+const listCommands = (container: Container): readonly Command[] => {
   const { command, args, lifecycle, startupProbe, livenessProbe, readinessProbe } = container;
   const handlers = {
     'lifecycle/postStart': lifecycle?.postStart,

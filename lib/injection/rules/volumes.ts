@@ -2,57 +2,57 @@ import { isCloudAudience } from '../../config/audiences.ts';
 import { API_AUDIENCES, TOKEN_VOLUME } from '../../contract/names.ts';
 import type { Platform } from '../../contract/platform.ts';
 import type { Volume } from '../../contract/pod.ts';
-import { show, type Fault } from '../../reading/fault.ts';
+import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import { isApiTokenVolume } from '../api-token.ts';
-import type { Judge } from './rule.ts';
+import type { RuleCheck } from './rule.ts';
 
 /** Rule 5: no way to the node's files, and no token but ours that a cloud or Valetkey would take. */
-export const judgeVolumes: Judge = (pod, { platform }) =>
+export const checkVolumes: RuleCheck = (pod, { platform }) =>
   (pod.spec?.volumes ?? []).flatMap((volume, index) => {
     const path = `/spec/volumes/${index}`;
-    return [...nodeFiles(volume, path), ...tokens(volume, path, platform)];
+    return [...checkNodeFiles(volume, path), ...checkTokens(volume, path, platform)];
   });
 
 /** A gitRepo is fetched by the kubelet: its author's git runs as root, on the node. */
 const NODE_SOURCES = ['hostPath', 'gitRepo'] as const;
 
-const nodeFiles = (volume: Volume, path: string): readonly Fault[] =>
+const checkNodeFiles = (volume: Volume, path: string): readonly FieldError[] =>
   NODE_SOURCES.filter((source) => volume[source] !== undefined).map((source) => ({
     path: `${path}/${source}`,
     expected: `no ${source}`,
-    got: show(volume[source]),
+    got: formatValue(volume[source]),
   }));
 
 /** Our own volume, and the one that Kubernetes adds for the API token, are rule 2's to compare. */
-const tokens = (volume: Volume, path: string, platform: Platform): readonly Fault[] =>
+const checkTokens = (volume: Volume, path: string, platform: Platform): readonly FieldError[] =>
   volume.name === TOKEN_VOLUME
     ? []
     : (volume.projected?.sources ?? []).flatMap(({ serviceAccountToken }, index) => {
         if (serviceAccountToken === undefined) return [];
         const { audience = '' } = serviceAccountToken;
-        const expected = expectedOf(audience, platform);
-        if (expected === undefined || isRuleTwos(volume, audience)) return [];
+        const expected = findAudienceRequirement(audience, platform);
+        if (expected === undefined || isCheckedByRule2(volume, audience)) return [];
         const at = `${path}/projected/sources/${index}/serviceAccountToken/audience`;
-        return [{ path: at, expected, got: audience === '' ? 'nothing' : show(audience) }];
+        return [{ path: at, expected, got: audience === '' ? 'nothing' : formatValue(audience) }];
       });
 
-const isRuleTwos = (volume: Volume, audience: string): boolean =>
+const isCheckedByRule2 = (volume: Volume, audience: string): boolean =>
   audience === '' && isApiTokenVolume(volume);
 
-const expectedOf = (audience: string, platform: Platform): string | undefined => {
-  if (isProtected(audience, platform)) {
+const findAudienceRequirement = (audience: string, platform: Platform): string | undefined => {
+  if (isProtectedAudience(audience, platform)) {
     return 'no audience that a cloud or Valetkey trades for credentials';
   }
-  return isApi(audience) && !platform.pods.allowApiToken
+  return isApiAudience(audience) && !platform.pods.allowApiToken
     ? "an audience that is not the API server's: the platform allows no API token in pods with tasks"
     : undefined;
 };
 
-const isProtected = (audience: string, { sidecar, pods }: Platform): boolean =>
+const isProtectedAudience = (audience: string, { sidecar, pods }: Platform): boolean =>
   isCloudAudience(audience) ||
   [sidecar.audience, ...pods.protectedAudiences].some(
     (each) => each.toLowerCase() === audience.toLowerCase(),
   );
 
-const isApi = (audience: string): boolean =>
+const isApiAudience = (audience: string): boolean =>
   audience === '' || API_AUDIENCES.includes(audience.toLowerCase());

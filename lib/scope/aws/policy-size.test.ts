@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import type { CloudSettings } from '../../contract/platform.ts';
 import type { Task } from '../../contract/task.ts';
 import { bindResource } from '../../task/resource.ts';
-import { longestSessionPolicy } from './policy-size.ts';
-import { sessionPolicy } from './session-policy.ts';
+import { maxPolicyLength } from './policy-size.ts';
+import { buildSessionPolicy } from './session-policy.ts';
 
 const task: Task = {
   name: 'report',
@@ -20,8 +20,8 @@ const task: Task = {
 };
 const cloud: Pick<CloudSettings, 'dialect' | 'bind'> = { dialect: 'aws', bind: { mode: 'podIP' } };
 
-const lengthOf = (declared: Task): number => {
-  const result = longestSessionPolicy({ task: declared, cloud });
+const measurePolicy = (declared: Task): number => {
+  const result = maxPolicyLength({ task: declared, cloud });
   return result.ok ? result.value : Number(/\d+/.exec(result.faults[0]?.got ?? '')?.[0]);
 };
 
@@ -41,27 +41,27 @@ describe('the longest session policy of a task', () => {
         deadline,
         fc.oneof(fc.ipV4(), fc.ipV6()),
         (a, b, at, podIp) => {
-          const policy = sessionPolicy({
+          const policy = buildSessionPolicy({
             task,
             params: { a, b },
             deadline: at.getTime(),
             cloud,
             podIp,
           });
-          expect(policy.length).toBeLessThanOrEqual(lengthOf(task));
+          expect(policy.length).toBeLessThanOrEqual(measurePolicy(task));
         },
       ),
     );
   });
 
   test('may have 2048 characters and not one more', () => {
-    const spare = 2048 - lengthOf(task);
+    const spare = 2048 - measurePolicy(task);
     const padded = (by: number): Task => ({
       ...task,
-      allow: [...task.allow.slice(1), widen(task.allow[0]?.resources[0] ?? '', by)],
+      allow: [...task.allow.slice(1), buildWideStatement(task.allow[0]?.resources[0] ?? '', by)],
     });
-    expect(longestSessionPolicy({ task: padded(spare), cloud })).toEqual({ ok: true, value: 2048 });
-    expect(longestSessionPolicy({ task: padded(spare + 1), cloud })).toMatchObject({
+    expect(maxPolicyLength({ task: padded(spare), cloud })).toEqual({ ok: true, value: 2048 });
+    expect(maxPolicyLength({ task: padded(spare + 1), cloud })).toMatchObject({
       ok: false,
       faults: [
         {
@@ -83,14 +83,14 @@ test('a resource may have 1200 characters with its longest params and not one mo
       { actions: ['s3:GetObject'], resources: [`arn:aws:s3:::acme-data/{a}/${'x'.repeat(by)}`] },
     ],
   });
-  expect(longestSessionPolicy({ task: long(1200 - fixed), cloud }).ok).toBe(true);
-  expect(longestSessionPolicy({ task: long(1201 - fixed), cloud })).toMatchObject({
+  expect(maxPolicyLength({ task: long(1200 - fixed), cloud }).ok).toBe(true);
+  expect(maxPolicyLength({ task: long(1201 - fixed), cloud })).toMatchObject({
     ok: false,
     faults: [{ path: 'allow[0].resources[0]', got: '1201 characters' }],
   });
 });
 
-const widen = (resource: string, by: number): Task['allow'][number] => ({
+const buildWideStatement = (resource: string, by: number): Task['allow'][number] => ({
   actions: ['s3:GetObject'],
   resources: [resource, 'x'.repeat(600), 'x'.repeat(by - '"",'.length * 2 - 600)],
 });

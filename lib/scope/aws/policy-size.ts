@@ -1,9 +1,9 @@
 import { TASK_ANNOTATION_PREFIX } from '../../contract/names.ts';
 import type { CloudSettings } from '../../contract/platform.ts';
 import type { Task } from '../../contract/task.ts';
-import { fail, succeed, type Fault, type Result } from '../../reading/fault.ts';
+import { fail, succeed, type FieldError, type Result } from '../../schema/field-error.ts';
 import { bindResource } from '../../task/resource.ts';
-import { MAX_POLICY_LENGTH, sessionPolicy } from './session-policy.ts';
+import { MAX_POLICY_LENGTH, buildSessionPolicy } from './session-policy.ts';
 
 /** No address of a pod is written longer. */
 const LONGEST_IP = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff';
@@ -17,34 +17,34 @@ const MAX_RESOURCE_LENGTH = 1200;
  *
  * @returns characters, or the faults: too many for STS, or for one resource
  */
-export const longestSessionPolicy = ({
+export const maxPolicyLength = ({
   task,
   cloud,
 }: {
   task: Task;
   cloud: Pick<CloudSettings, 'dialect' | 'bind'>;
 }): Result<number> => {
-  const { length } = sessionPolicy({
+  const { length } = buildSessionPolicy({
     task,
-    params: longestParams(task),
+    params: buildLongestParams(task),
     deadline: 0,
     cloud,
     podIp: LONGEST_IP,
   });
   const source = `${TASK_ANNOTATION_PREFIX}${task.name}`;
-  const faults = [...judgePolicy(length), ...judgeResources(task)];
+  const faults = [...checkPolicyLength(length), ...checkResourceLengths(task)];
   return faults.length === 0 ? succeed(length) : fail(faults.map((each) => ({ source, ...each })));
 };
 
-const judgePolicy = (length: number): readonly Fault[] => {
+const checkPolicyLength = (length: number): readonly FieldError[] => {
   const expected = `a session policy of at most ${MAX_POLICY_LENGTH} characters with its longest params: fewer or shorter actions and resources, or a smaller maxLength`;
   return length <= MAX_POLICY_LENGTH
     ? []
     : [{ path: 'allow', expected, got: `${length} characters` }];
 };
 
-const judgeResources = (task: Task): readonly Fault[] => {
-  const params = longestParams(task);
+const checkResourceLengths = (task: Task): readonly FieldError[] => {
+  const params = buildLongestParams(task);
   const expected = `at most ${MAX_RESOURCE_LENGTH} characters with its longest params`;
   return task.allow.flatMap(({ resources }, statement) =>
     resources.flatMap((resource, index) => {
@@ -57,7 +57,7 @@ const judgeResources = (task: Task): readonly Fault[] => {
 };
 
 /** A value never holds a character that JSON writes as two. */
-const longestParams = ({ params }: Task): Readonly<Record<string, string>> =>
+const buildLongestParams = ({ params }: Task): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(params).map(([name, { maxLength }]) => [name, 'x'.repeat(maxLength)]),
   );

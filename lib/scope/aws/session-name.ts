@@ -1,4 +1,4 @@
-import { RUN_LENGTH } from '../../grant/run-ids.ts';
+import { RUN_ID_LENGTH } from '../../grant/run-ids.ts';
 
 /** STS, AssumeRoleWithWebIdentity: `[\w+=,.@-]{2,64}`. */
 const MAX_LENGTH = 64;
@@ -11,12 +11,12 @@ const SESSION_NAME = /^[\w.-]+@[\w-]+$/;
  * @param run unique among all runs
  * @throws when the run leaves no room or holds characters that STS refuses
  */
-export const sessionName = ({ podName, run }: { podName: string; run: string }): string => {
-  const name = `${shownPodName(podName, run.length)}@${run}`;
+export const buildSessionName = ({ podName, run }: { podName: string; run: string }): string => {
+  const name = `${truncatePodName(podName, run.length)}@${run}`;
   if (!SESSION_NAME.test(name)) throw new Error('the pod and run make no session name');
   return name;
 };
 
 /** As much of a pod's name as the session names of its runs show. */
-export const shownPodName = (podName: string, runLength = RUN_LENGTH): string =>
+export const truncatePodName = (podName: string, runLength = RUN_ID_LENGTH): string =>
   podName.slice(0, Math.max(0, MAX_LENGTH - runLength - 1));

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Bind } from '../../contract/platform.ts';
+import type { SourceRestriction } from '../../contract/platform.ts';
 import type { Task, TaskStatement } from '../../contract/task.ts';
 import { bindParams } from '../../task/params.ts';
-import { sessionPolicy, type Scope } from './session-policy.ts';
+import { buildSessionPolicy, type SessionPolicyOptions } from './session-policy.ts';
 
 const task: Task = {
   name: 'report',
@@ -20,32 +20,35 @@ const task: Task = {
   default: false,
   exclusive: false,
 };
-const scope: Scope = {
+const scope: SessionPolicyOptions = {
   task,
   params: { customer: 'acme' },
   deadline: Date.parse('2026-01-02T03:04:05.999Z'),
   cloud: { dialect: 'aws', bind: { mode: 'none' } },
   podIp: '10.20.0.7',
 };
-const bound = (bind: Bind, dialect: 'aws' | 's3', podIp = scope.podIp): string =>
-  sessionPolicy({ ...scope, cloud: { dialect, bind }, podIp });
+const buildRestrictedPolicy = (
+  bind: SourceRestriction,
+  dialect: 'aws' | 's3',
+  podIp = scope.podIp,
+): string => buildSessionPolicy({ ...scope, cloud: { dialect, bind }, podIp });
 
 const ALLOWED =
   '{"Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::acme-data/reports/acme/*"]},' +
   '{"Effect":"Allow","Action":["sqs:SendMessage"],"Resource":["arn:aws:sqs:eu-west-1:111122223333:jobs"]}';
 const DEADLINE =
   '{"Effect":"Deny","Action":["s3:*","sqs:*"],"Resource":"*","Condition":{"DateGreaterThanEquals":{"aws:CurrentTime":"2026-01-02T03:04:05Z"}}}';
-const policyOf = (...statements: readonly string[]): string =>
+const buildPolicyText = (...statements: readonly string[]): string =>
   `{"Version":"2012-10-17","Statement":[${statements.join(',')}]}`;
-const deny = (condition: string): string =>
+const buildDenyText = (condition: string): string =>
   `{"Effect":"Deny","Action":["s3:*","sqs:*"],"Resource":"*","Condition":${condition}}`;
 
 describe('a session policy', () => {
   test('allows what the task declares and denies everything from its deadline on', () => {
-    expect(sessionPolicy(scope)).toBe(policyOf(ALLOWED, DEADLINE));
+    expect(buildSessionPolicy(scope)).toBe(buildPolicyText(ALLOWED, DEADLINE));
   });
 
-  test.each<[string, Bind, string]>([
+  test.each<[string, SourceRestriction, string]>([
     [
       'the pod on AWS, seen directly or through an endpoint in its VPC',
       { mode: 'podIP' },
@@ -62,27 +65,31 @@ describe('a session policy', () => {
       '{"StringNotEquals":{"aws:SourceVpc":"vpc-0a1b2c3d"},"BoolIfExists":{"aws:ViaAWSService":"false"}}',
     ],
   ])('denies every origin but %s', (_what, bind, condition) => {
-    expect(bound(bind, 'aws')).toBe(policyOf(ALLOWED, DEADLINE, deny(condition)));
+    expect(buildRestrictedPolicy(bind, 'aws')).toBe(
+      buildPolicyText(ALLOWED, DEADLINE, buildDenyText(condition)),
+    );
   });
 
   test('denies every origin but the pod in the words of a private cloud', () => {
     const condition = '{"NotIpAddress":{"aws:SourceIp":["10.20.0.7/32"]}}';
-    expect(bound({ mode: 'podIP' }, 's3')).toBe(policyOf(ALLOWED, DEADLINE, deny(condition)));
+    expect(buildRestrictedPolicy({ mode: 'podIP' }, 's3')).toBe(
+      buildPolicyText(ALLOWED, DEADLINE, buildDenyText(condition)),
+    );
   });
 
-  test.each<Bind>([
+  test.each<SourceRestriction>([
     { mode: 'podIP' },
     { mode: 'cidrs', cidrs: ['192.0.2.0/24'] },
     { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' },
   ])('says nothing to a private cloud that MinIO refuses: $mode', (bind) => {
-    const policy = bound(bind, 's3');
+    const policy = buildRestrictedPolicy(bind, 's3');
     expect(policy).not.toContain('IfExists');
     expect(policy).not.toContain('"*"]');
     expect(policy).not.toContain('"Action":"*"');
   });
 
   test('binds an IPv6 pod to its one address', () => {
-    expect(bound({ mode: 'podIP' }, 's3', 'fd00::7')).toContain('"fd00::7/128"');
+    expect(buildRestrictedPolicy({ mode: 'podIP' }, 's3', 'fd00::7')).toContain('"fd00::7/128"');
   });
 
   test('names each service once, whatever its actions are', () => {
@@ -91,7 +98,7 @@ describe('a session policy', () => {
       { actions: ['s3:PutObject'], resources: ['arn:aws:s3:::a/*'] },
     ];
     const { Statement } = JSON.parse(
-      sessionPolicy({ ...scope, task: { ...task, allow } }),
+      buildSessionPolicy({ ...scope, task: { ...task, allow } }),
     ) as Policy;
     expect(Statement.at(-1)?.Action).toEqual(['s3:*', 'sqs:*']);
   });
@@ -105,7 +112,7 @@ type Statement = {
 };
 
 /** IAM's wildcards, written apart from the code under test: one table, row by row. */
-const matches = (pattern: string, text: string): boolean => {
+const matchesPattern = (pattern: string, text: string): boolean => {
   let row = [true, ...Array<boolean>(text.length).fill(false)];
   for (const character of pattern) {
     const next = [character === '*' && row[0] === true];
@@ -123,8 +130,8 @@ const isAllowed = (policy: string, action: string, resource: string): boolean =>
   (JSON.parse(policy) as Policy).Statement.some(
     ({ Effect, Action, Resource }) =>
       Effect === 'Allow' &&
-      Action.some((each) => matches(each, action)) &&
-      [Resource].flat().some((each) => matches(each, resource)),
+      Action.some((each) => matchesPattern(each, action)) &&
+      [Resource].flat().some((each) => matchesPattern(each, resource)),
   );
 
 const piece = fc.constantFrom('a', 'b', '/', '*', '?', '{p}', '{q}');
@@ -153,8 +160,8 @@ const action = fc.constantFrom(
 );
 
 const params = { p: { pattern: '.*', maxLength: 5 }, q: { pattern: '.*', maxLength: 5 } };
-const compile = (allow: readonly TaskStatement[], values: Record<string, string>): string =>
-  sessionPolicy({ ...scope, task: { ...task, allow, params }, params: values });
+const compilePolicy = (allow: readonly TaskStatement[], values: Record<string, string>): string =>
+  buildSessionPolicy({ ...scope, task: { ...task, allow, params }, params: values });
 const WIDEST = { p: '*', q: '*' };
 
 describe('a compiled scope', () => {
@@ -163,8 +170,8 @@ describe('a compiled scope', () => {
       fc.property(declared, value, value, action, target, (allow, p, q, name, resource) => {
         const given = bindParams({ params }, { p, q });
         if (!given.ok) return;
-        const narrowed = isAllowed(compile(allow, given.value), name, resource);
-        expect(!narrowed || isAllowed(compile(allow, WIDEST), name, resource)).toBe(true);
+        const narrowed = isAllowed(compilePolicy(allow, given.value), name, resource);
+        expect(!narrowed || isAllowed(compilePolicy(allow, WIDEST), name, resource)).toBe(true);
       }),
       { numRuns: 400 },
     );
@@ -175,7 +182,7 @@ describe('a compiled scope', () => {
     const word = fc.stringMatching(/^[a-z]{1,5}$/);
     fc.assert(
       fc.property(word, word, (mine, theirs) => {
-        const policy = compile(allow, { p: mine, q: 'x' });
+        const policy = compilePolicy(allow, { p: mine, q: 'x' });
         const reached = isAllowed(policy, 's3:GetObject', `arn:aws:s3:::acme/${theirs}/x`);
         expect(reached).toBe(mine === theirs);
       }),
@@ -185,9 +192,9 @@ describe('a compiled scope', () => {
   test('of two declarations is never more than the union of both', () => {
     fc.assert(
       fc.property(declared, declared, action, target, (one, other, name, resource) => {
-        const [left, right] = [compile(one, WIDEST), compile(other, WIDEST)];
+        const [left, right] = [compilePolicy(one, WIDEST), compilePolicy(other, WIDEST)];
         const either = isAllowed(left, name, resource) || isAllowed(right, name, resource);
-        expect(isAllowed(compile([...one, ...other], WIDEST), name, resource)).toBe(either);
+        expect(isAllowed(compilePolicy([...one, ...other], WIDEST), name, resource)).toBe(either);
       }),
       { numRuns: 1000 },
     );
@@ -198,7 +205,7 @@ describe('a compiled scope', () => {
       fc.property(declared, value, value, (allow, p, q) => {
         const given = bindParams({ params }, { p, q });
         if (!given.ok) return;
-        const { Statement } = JSON.parse(compile(allow, given.value)) as Policy;
+        const { Statement } = JSON.parse(compilePolicy(allow, given.value)) as Policy;
         const resources = Statement.flatMap(({ Resource }) => [Resource].flat());
         expect(resources.join('')).not.toMatch(/[{}]/);
       }),

@@ -5,7 +5,7 @@ import { bindResource } from '../../task/resource.ts';
 /** STS, AssumeRoleWithWebIdentity: the plain text of a session policy; its packed size has a limit of its own. */
 export const MAX_POLICY_LENGTH = 2048;
 
-export type Scope = {
+export type SessionPolicyOptions = {
   readonly task: Task;
   /** Bound by `bindParams`. */
   readonly params: Readonly<Record<string, string>>;
@@ -29,17 +29,17 @@ type Condition = Readonly<Record<string, Readonly<Record<string, string | readon
  * of everything from its deadline on, and a Deny of every other origin. An explicit Deny beats
  * resource policies too. Ceph RGW and MinIO enforce the same statements.
  */
-export const sessionPolicy = (scope: Scope): string => {
-  const bind = bindCondition(scope);
+export const buildSessionPolicy = (scope: SessionPolicyOptions): string => {
+  const bind = buildSourceCondition(scope);
   const statements: readonly Statement[] = [
-    ...allowed(scope),
-    denied(scope.task, deadlineCondition(scope.deadline)),
-    ...(bind === undefined ? [] : [denied(scope.task, bind)]),
+    ...buildAllowStatements(scope),
+    buildDenyStatement(scope.task, buildDeadlineCondition(scope.deadline)),
+    ...(bind === undefined ? [] : [buildDenyStatement(scope.task, bind)]),
   ];
   return JSON.stringify({ Version: '2012-10-17', Statement: statements });
 };
 
-const allowed = ({ task, params }: Scope): readonly Statement[] =>
+const buildAllowStatements = ({ task, params }: SessionPolicyOptions): readonly Statement[] =>
   task.allow.map(({ actions, resources }) => ({
     Effect: 'Allow',
     Action: actions,
@@ -47,49 +47,51 @@ const allowed = ({ task, params }: Scope): readonly Statement[] =>
   }));
 
 /** By service, because MinIO refuses the action `*`. */
-const denied = (task: Task, condition: Condition): Statement => ({
+const buildDenyStatement = (task: Task, condition: Condition): Statement => ({
   Effect: 'Deny',
-  Action: servicesOf(task).map((service) => `${service}:*`),
+  Action: listServices(task).map((service) => `${service}:*`),
   Resource: '*',
   Condition: condition,
 });
 
-const servicesOf = ({ allow }: Task): readonly string[] => {
+const listServices = ({ allow }: Task): readonly string[] => {
   const actions = allow.flatMap((statement) => statement.actions);
   return [...new Set(actions.map((action) => action.slice(0, action.indexOf(':'))))].sort();
 };
 
 /** Whole seconds, rounded down: a deadline may come early, never late. */
-const deadlineCondition = (deadline: number): Condition => {
+const buildDeadlineCondition = (deadline: number): Condition => {
   const time = new Date(deadline).toISOString().replace(/\.\d{3}Z$/, 'Z');
   return { DateGreaterThanEquals: { 'aws:CurrentTime': time } };
 };
 
 /** Keys under one operator all have to hold, and a key that a request lacks holds here. */
-const bindCondition = (scope: Scope): Condition | undefined => {
+const buildSourceCondition = (scope: SessionPolicyOptions): Condition | undefined => {
   const { bind, dialect } = scope.cloud;
   switch (bind.mode) {
     case 'none':
       return undefined;
     case 'podIP':
-      return sparing(dialect, { NotIpAddress: addressKeys(dialect, [hostBlock(scope.podIp)]) });
+      return exemptAwsServiceCalls(dialect, {
+        NotIpAddress: buildAddressKeys(dialect, [toHostCidr(scope.podIp)]),
+      });
     case 'cidrs':
-      return sparing(dialect, { NotIpAddress: { 'aws:SourceIp': bind.cidrs } });
+      return exemptAwsServiceCalls(dialect, { NotIpAddress: { 'aws:SourceIp': bind.cidrs } });
     case 'vpc':
-      return sparing(dialect, { StringNotEquals: { 'aws:SourceVpc': bind.vpcId } });
+      return exemptAwsServiceCalls(dialect, { StringNotEquals: { 'aws:SourceVpc': bind.vpcId } });
   }
 };
 
 type Dialect = CloudSettings['dialect'];
 
 /** AWS sees a pod's own address through a VPC endpoint alone, and then under another key. */
-const addressKeys = (dialect: Dialect, blocks: readonly string[]) =>
+const buildAddressKeys = (dialect: Dialect, blocks: readonly string[]) =>
   dialect === 'aws'
     ? { 'aws:SourceIp': blocks, 'aws:VpcSourceIp': blocks }
     : { 'aws:SourceIp': blocks };
 
 /** Calls that AWS makes on one's behalf come from addresses of its own; MinIO refuses `BoolIfExists`. */
-const sparing = (dialect: Dialect, condition: Condition): Condition =>
+const exemptAwsServiceCalls = (dialect: Dialect, condition: Condition): Condition =>
   dialect === 'aws' ? { ...condition, BoolIfExists: { 'aws:ViaAWSService': 'false' } } : condition;
 
-const hostBlock = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`;
+const toHostCidr = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`;

@@ -1,0 +1,153 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  JWT_TYPE,
+  TRUST_BUNDLE_CONFIG_MAP,
+  CA_BUNDLE_KEY,
+  TASK_DETAILS_TYPE,
+  TOKEN_EXCHANGE_GRANT,
+  TOKEN_PATH,
+} from '../lib/contract/authority-api.ts';
+import {
+  AUTHORITY_ENV as ENV,
+  AUTHORITY_TUNING_ENV as TUNING,
+  SIDECAR_ENV,
+} from '../lib/contract/environment.ts';
+import { INSTALLED } from '../lib/contract/names.ts';
+import { AUTHORITY_RUNTIME_ENV } from '../lib/contract/runtime.ts';
+import { TASK, readPodTasks, createPod, startBenchApiServer } from './authority-cluster.ts';
+import { getCommand, getCompileCacheFolder } from './bench.ts';
+import type { Bench } from './bench.ts';
+import { findFreePorts } from './ports.ts';
+import { startProgram, waitUntilAnswered } from './measured-processes.ts';
+import type { MeasuredProgram } from './measured-processes.ts';
+import type { SidecarTrust } from './sidecar-process.ts';
+import type { FakeSts } from './fake-sts.ts';
+
+/** Our authority as a process, and the API server that it asks. */
+export type AuthorityProcess = MeasuredProgram & {
+  readonly cluster: Awaited<ReturnType<typeof startBenchApiServer>>;
+  /** `https://localhost:port`, as sidecars are told it. */
+  readonly endpoint: string;
+  readonly target: string;
+  /** PEM, as sidecars are told them. */
+  readonly roots: () => string;
+};
+
+/** Nobody is refused for asking often: the limit is what is measured. */
+const UNLIMITED = '9999999';
+
+/** Its keys, certificates and policies come first; a busy machine takes its time. */
+const READY_TIMEOUT_MS = 120_000;
+
+/** Starts the authority as it is built, with records in a file, and waits until it is ready. */
+export async function startAuthority(bench: Bench, sts: FakeSts): Promise<AuthorityProcess> {
+  const folder = mkdtempSync(join(bench.folder, 'authority-'));
+  const [port, telemetryPort] = await findFreePorts();
+  const endpoint = `https://localhost:${port}`;
+  const cluster = await startBenchApiServer();
+  const files = { platform: join(folder, 'platform.yaml'), kubeconfig: join(folder, 'kubeconfig') };
+  const { namespace, authority: name } = INSTALLED;
+  writeFileSync(files.platform, buildPlatform(endpoint, sts.url));
+  writeFileSync(
+    files.kubeconfig,
+    cluster.buildKubeconfigFor(`system:serviceaccount:${namespace}:${name}`),
+    { mode: 0o600 },
+  );
+  const [command, args] = getCommand(bench, 'authority');
+  const program = startProgram({
+    command,
+    args,
+    core: 'server',
+    env: {
+      ...AUTHORITY_RUNTIME_ENV,
+      NODE_COMPILE_CACHE: getCompileCacheFolder(bench.folder),
+      [ENV.platformFile]: files.platform,
+      [ENV.namespace]: namespace,
+      [ENV.podName]: `${name}-0`,
+      [ENV.auditFolder]: join(folder, 'audit'),
+      [ENV.listen]: `127.0.0.1:${port}`,
+      [ENV.telemetry]: `127.0.0.1:${telemetryPort}`,
+      [TUNING.kubeconfig]: files.kubeconfig,
+      [TUNING.connectionsPerPeer]: '4096',
+      ...Object.fromEntries(
+        [TUNING.peerRate, TUNING.podRate, TUNING.serviceAccountRate, TUNING.namespaceRate].map(
+          (rate) => [rate, UNLIMITED],
+        ),
+      ),
+    },
+  });
+  await waitUntilAnswered(
+    { port: telemetryPort, path: '/readyz' },
+    { timeoutMs: READY_TIMEOUT_MS, everyMs: 20 },
+  );
+  return {
+    ...program,
+    cluster,
+    endpoint,
+    target: `tls:127.0.0.1:${port}`,
+    roots: () => readTrustBundle(cluster),
+    stop: async () => {
+      await program.stop();
+      await cluster.close();
+    },
+  };
+}
+
+function readTrustBundle({ objects }: AuthorityProcess['cluster']): string {
+  const at = `/api/v1/namespaces/${INSTALLED.namespace}/configmaps/${TRUST_BUNDLE_CONFIG_MAP}`;
+  const { [CA_BUNDLE_KEY]: roots = '' } = (objects.get(at)?.['data'] ?? {}) as Record<
+    string,
+    string
+  >;
+  return roots;
+}
+
+/** Trust in the authority, of the sidecar of a new pod. */
+export async function createAuthorityTrust(
+  authority: AuthorityProcess,
+  pod: string,
+): Promise<SidecarTrust> {
+  const { cluster, endpoint, roots } = authority;
+  return {
+    env: {
+      [SIDECAR_ENV.trust]: 'authority',
+      [SIDECAR_ENV.authority]: JSON.stringify({ endpoint, roots: roots() }),
+    },
+    admitted: readPodTasks(),
+    token: await createPod(cluster, pod),
+  };
+}
+
+const buildPlatform = (endpoint: string, stsEndpoint: string): string => `trust: authority
+sidecar:
+  image: registry.example/valetkey:0.1.0
+cloud:
+  region: eu-central-1
+  stsEndpoint: ${stsEndpoint}
+  allowHttp: true
+tasks:
+  accountIds: ["111122223333"]
+authority:
+  endpoint: ${endpoint}
+  issuer: ${endpoint}
+  trustDomain: bench.example
+`;
+
+/** A token exchange as a sidecar sends it, as it goes over the wire. */
+export function buildExchangeRequest(token: string): string {
+  const body = new URLSearchParams({
+    grant_type: TOKEN_EXCHANGE_GRANT,
+    subject_token: token,
+    subject_token_type: JWT_TYPE,
+    authorization_details: JSON.stringify([{ type: TASK_DETAILS_TYPE, ...TASK, params: {} }]),
+  }).toString();
+  return [
+    `POST ${TOKEN_PATH} HTTP/1.1`,
+    'Host: localhost',
+    'Content-Type: application/x-www-form-urlencoded',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    '',
+    body,
+  ].join('\r\n');
+}

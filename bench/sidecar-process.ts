@@ -1,0 +1,131 @@
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SIDECAR_ENV } from '../lib/contract/environment.ts';
+import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../lib/contract/paths.ts';
+import { SIDECAR_RUNTIME_ENV } from '../lib/contract/runtime.ts';
+import type { CloudSettings } from '../lib/contract/platform.ts';
+import type { AdmittedTasks } from '../lib/contract/task.ts';
+import { getCommand, getCompileCacheFolder } from './bench.ts';
+import type { Bench } from './bench.ts';
+import { findFreePorts } from './ports.ts';
+import { startProgram, waitUntilAnswered } from './measured-processes.ts';
+import type { MeasuredProgram } from './measured-processes.ts';
+
+/** Our sidecar as a process, as the injected spec would start it. */
+export type SidecarProcess = MeasuredProgram & {
+  socket: string;
+  /** `127.0.0.1` and the loopback listener's port. */
+  loopback: { host: string; port: number };
+  /** What the consumer sends as `Authorization` to the loopback listener. */
+  readToken: () => string;
+  /** From the start of the process to the first 200 of /readyz. */
+  readyMs: number;
+};
+
+const CONSUMER = 'agent';
+
+const admittedTasks: AdmittedTasks = {
+  consumers: [CONSUMER],
+  tasks: [
+    {
+      name: 'summarize',
+      provider: 'aws',
+      role: 'arn:aws:iam::111122223333:role/agent-reports',
+      allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/reports/*'] }],
+      params: {},
+      lifetimeSeconds: 3600,
+      delivery: 'vend',
+      containers: [CONSUMER],
+      default: true,
+      exclusive: false,
+    },
+  ],
+};
+
+/** Whom it goes to for credentials, by its environment, and the token that it goes with. */
+export type SidecarTrust = {
+  readonly env: Readonly<Record<string, string>>;
+  readonly admitted: AdmittedTasks;
+  readonly token: string;
+};
+
+/** Trust in the cluster: exchanges go straight to `stsUrl`. */
+export function createClusterTrust(stsUrl: string): SidecarTrust {
+  const cloud: CloudSettings = {
+    region: 'eu-central-1',
+    stsEndpoint: stsUrl,
+    allowHttp: true,
+    dialect: 'aws',
+    bind: { mode: 'none' },
+  };
+  const env = { [SIDECAR_ENV.trust]: 'cluster', [SIDECAR_ENV.cloud]: JSON.stringify(cloud) };
+  return { env, admitted: admittedTasks, token: buildUnsignedToken() };
+}
+
+/** Starts a sidecar and waits until it is ready. */
+export async function startSidecar(bench: Bench, trust: SidecarTrust): Promise<SidecarProcess> {
+  const folder = mkdtempSync(join(bench.folder, 'sidecar-'));
+  for (const consumer of trust.admitted.consumers) mkdirSync(join(folder, consumer));
+  writeFileSync(join(folder, 'pod-token'), trust.token);
+  const [loopbackPort, telemetryPort] = await findFreePorts();
+  const env = buildEnvironment(bench, folder, { trust, loopbackPort, telemetryPort });
+  const [command, args] = getCommand(bench, 'sidecar');
+  const startedAt = performance.now();
+  const program = startProgram({ command, args, env, core: 'server' });
+  await waitUntilAnswered({ port: telemetryPort, path: '/readyz' });
+  return {
+    ...program,
+    readyMs: performance.now() - startedAt,
+    socket: join(folder, CONSUMER, SOCKET_FILE_NAME),
+    loopback: { host: '127.0.0.1', port: loopbackPort },
+    readToken: () => readFileSync(join(folder, CONSUMER, LOOPBACK_TOKEN_FILE_NAME), 'utf8'),
+  };
+}
+
+type SidecarEnvironmentOptions = {
+  trust: SidecarTrust;
+  loopbackPort: number;
+  telemetryPort: number;
+};
+
+function buildEnvironment(
+  bench: Bench,
+  folder: string,
+  given: SidecarEnvironmentOptions,
+): Record<string, string> {
+  const { trust, loopbackPort, telemetryPort } = given;
+  return {
+    ...SIDECAR_RUNTIME_ENV,
+    NODE_COMPILE_CACHE: getCompileCacheFolder(bench.folder),
+    [SIDECAR_ENV.tasks]: JSON.stringify(trust.admitted),
+    [SIDECAR_ENV.injectionTemplate]: '0'.repeat(64),
+    [SIDECAR_ENV.podName]: 'bench',
+    [SIDECAR_ENV.podNamespace]: 'default',
+    [SIDECAR_ENV.podIp]: '127.0.0.1',
+    ...trust.env,
+    [SIDECAR_ENV.tokenFile]: join(folder, 'pod-token'),
+    [SIDECAR_ENV.consumersFolder]: folder,
+    [SIDECAR_ENV.loopback]: `127.0.0.1:${loopbackPort}`,
+    [SIDECAR_ENV.telemetry]: `127.0.0.1:${telemetryPort}`,
+  };
+}
+
+/** Of the shape and size of a projected token; the STS of the bench verifies nothing. */
+function buildUnsignedToken(): string {
+  const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const now = Math.floor(Date.now() / 1000);
+  const claims = {
+    aud: ['sts.amazonaws.com'],
+    iss: 'https://kubernetes.default.svc.cluster.local',
+    sub: 'system:serviceaccount:default:bench',
+    iat: now,
+    nbf: now,
+    exp: now + 3600,
+    'kubernetes.io': {
+      namespace: 'default',
+      pod: { name: 'bench', uid: '00000000-0000-4000-8000-000000000000' },
+      serviceaccount: { name: 'bench', uid: '00000000-0000-4000-8000-000000000001' },
+    },
+  };
+  return `${encode({ alg: 'RS256', kid: 'bench' })}.${encode(claims)}.${'A'.repeat(342)}`;
+}

@@ -1,0 +1,50 @@
+import type { AuditEvent, Recorder } from '../../lib/audit/audit-event.ts';
+import { computeBackoffMs, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import type { OnFailure } from './failures.ts';
+
+export type AuditQueue = {
+  readonly add: (events: readonly AuditEvent[]) => void;
+  readonly stop: () => void;
+};
+
+const RETRY = { firstMs: 250, mostMs: 10_000 };
+const DAY_MS = 86_400_000;
+
+/**
+ * Records of what others did and we observed, in their order. It holds whether it is on record or
+ * not, so the records wait for a disk that fails, and what they tell of does not.
+ */
+export const createAuditQueue = ({
+  record,
+  random,
+  onFailure,
+}: {
+  readonly record: Recorder;
+  readonly random: () => number;
+  readonly onFailure: OnFailure;
+}): AuditQueue => {
+  const pending: AuditEvent[] = [];
+  let failures = 0;
+  const loop = startReconcileLoop(async () => {
+    try {
+      for (let [event] = pending; event !== undefined; [event] = pending) {
+        await record(event);
+        pending.shift();
+      }
+      failures = 0;
+      return DAY_MS;
+    } catch (error) {
+      failures += 1;
+      onFailure('what was observed is not on record yet', error);
+      return computeBackoffMs(failures, { ...RETRY, random });
+    }
+  });
+  return {
+    add: (events) => {
+      if (events.length === 0) return;
+      pending.push(...events);
+      loop.wake();
+    },
+    stop: loop.stop,
+  };
+};

@@ -1,0 +1,94 @@
+import type { Clock } from '../../lib/contract/clock.ts';
+import { createDocumentPublisher } from '../../lib/edge/aws/issuer-bucket.ts';
+import { createRolePolicyClient } from '../../lib/edge/aws/role-policies.ts';
+import { createStsClient } from '../../lib/edge/aws/sts-client.ts';
+import {
+  createOwnRoleAssumption,
+  createRoleAssumption,
+  type OwnRole,
+} from '../../lib/edge/aws/role-assumption.ts';
+import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
+import type { GrantKeyStore } from '../../lib/grant/grant-keys.ts';
+import type { IssueCredentials } from '../../lib/exchange/authorized-run.ts';
+import type { AuthorityConfig } from './config.ts';
+import type { DenyListWriterDeps } from './deny-list-writer.ts';
+import { createOwnCredentialSource } from './own-credentials.ts';
+import type { IssuerPublisherDeps } from './issuer-publisher.ts';
+
+export type CloudAccess = {
+  readonly issueCredentials: IssueCredentials;
+  /** By the `revoker` role; absent where no role opts in. */
+  readonly writeDenyList?: DenyListWriterDeps['write'];
+  /** By the `publisher` role; absent where a person publishes. */
+  readonly publish?: NonNullable<IssuerPublisherDeps['publish']>;
+};
+
+export type CloudDeps = {
+  readonly keys: Pick<GrantKeyStore, 'sign' | 'refresh'>;
+  readonly reportSkew: (skewMs: number) => void;
+  readonly clock: Clock;
+  readonly random: () => number;
+};
+
+/** Name of our inline policy on the roles that opt in. */
+const DENY_LIST_POLICY_NAME = 'valetkey-ended-runs';
+
+/** What the authority asks of the cloud; each call by a grant that it signs for it. */
+export const createCloudAccess = (
+  { platform }: Pick<AuthorityConfig, 'platform'>,
+  { keys, ...edges }: CloudDeps,
+): CloudAccess => {
+  const { cloud, authority } = platform;
+  const deps = {
+    ...edges,
+    assumeRole: createStsClient(cloud, { keepAlive: true }),
+    sign: keys.sign,
+    refreshKeys: keys.refresh,
+    ...{ cloud, authority },
+  };
+  const issueCredentials = createRoleAssumption(deps);
+  const issueOwnCredentials = createOwnRoleAssumption(deps);
+  const ownKeys = (right: OwnRole) =>
+    createOwnCredentialSource({ right, issueCredentials: issueOwnCredentials, clock: edges.clock });
+  const { denial, publisher } = authority;
+  return {
+    issueCredentials,
+    ...(denial !== undefined && {
+      writeDenyList: createRolePolicyWriter(
+        { ...cloud, ...toEndpoint(denial.iamEndpoint) },
+        ownKeys({ name: 'revoker', role: denial.revokerRole }),
+      ),
+    }),
+    ...(publisher !== undefined && {
+      publish: createDocumentWriter(
+        { ...cloud, ...toEndpoint(publisher.s3Endpoint) },
+        { ...publisher, ownKeys: ownKeys({ name: 'publisher', role: publisher.role }) },
+      ),
+    }),
+  };
+};
+
+type Endpoint = Parameters<typeof createRolePolicyClient>[0];
+type OwnCredentialSource = ReturnType<typeof createOwnCredentialSource>;
+
+const toEndpoint = (endpoint: string | undefined) => (endpoint === undefined ? {} : { endpoint });
+
+const createRolePolicyWriter =
+  (settings: Endpoint, ownKeys: OwnCredentialSource): DenyListWriterDeps['write'] =>
+  async (role, policy, signal) => {
+    const policies = createRolePolicyClient(settings, await ownKeys(signal));
+    const name = { roleName: role.split('/').at(-1) ?? '', policyName: DENY_LIST_POLICY_NAME };
+    await (policy === undefined
+      ? policies.remove(name, signal)
+      : policies.put(name, policy, signal));
+  };
+
+const createDocumentWriter =
+  (
+    settings: Endpoint,
+    { bucket, prefix, ownKeys }: { bucket: string; prefix: string; ownKeys: OwnCredentialSource },
+  ): NonNullable<IssuerPublisherDeps['publish']> =>
+  async (documents, signal) => {
+    const options = { bucket, prefix, maxAgeSeconds: DOCUMENTS_MAX_AGE_SECONDS };
+    await createDocumentPublisher(settings, await ownKeys(signal), options)(documents, signal);
+  };

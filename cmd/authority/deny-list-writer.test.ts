@@ -1,0 +1,282 @@
+import { createHash } from 'node:crypto';
+
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+
+import type { AuditEvent } from '../../lib/audit/audit-event.ts';
+import type { RevocationSpec } from '../../lib/contract/authority-api.ts';
+import { NOON, buildStoredRevocation } from '../../lib/revocation/fixtures/revocation-objects.ts';
+import { startDenyListWriter, type DenyListWriterDeps } from './deny-list-writer.ts';
+
+const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
+const OTHER = 'arn:aws:iam::111122223333:role/agent-other';
+
+beforeEach(() => void jest.useFakeTimers({ now: NOON }));
+afterEach(() => void jest.useRealTimers());
+
+/** Leases that replicas of one test share, by role. */
+const createLeases = () => {
+  const states = new Map<string, { holder: symbol | undefined; note: string }>();
+  let takes = 0;
+  const lease = (role: string) => ({
+    take: () => {
+      takes += 1;
+      const state = states.get(role) ?? { holder: undefined, note: '' };
+      states.set(role, state);
+      if (state.holder !== undefined) return Promise.resolve(undefined);
+      const holder = (state.holder = Symbol('holder'));
+      return Promise.resolve({
+        note: state.note,
+        until: performance.now() + 30_000,
+        release: (note: string) => {
+          if (state.holder === holder) Object.assign(state, { holder: undefined, note });
+          return Promise.resolve();
+        },
+      });
+    },
+  });
+  return { lease, held: states, takes: () => takes };
+};
+
+type Written = { readonly role: string; readonly policy: string | undefined; readonly at: number };
+
+const startReplica = (
+  edges: Partial<DenyListWriterDeps> = {},
+  leases = createLeases(),
+  stored: object[] = [],
+) => {
+  const written: Written[] = [];
+  const events: AuditEvent[] = [];
+  const failures: string[] = [];
+  const lags: (number | undefined)[] = [];
+  const created: [string, RevocationSpec][] = [];
+  const denial = startDenyListWriter({
+    roles: [ROLE],
+    list: () => Promise.resolve({ items: [...stored] }),
+    create: (name, spec) => {
+      created.push([name, spec]);
+      stored.push(buildStoredRevocation(name, spec, Date.now()));
+      return Promise.resolve('created');
+    },
+    lease: leases.lease,
+    write: (role, policy) => Promise.resolve(void written.push({ role, policy, at: Date.now() })),
+    by: 'authority',
+    maxLifetimeSeconds: 3600,
+    record: (event) => Promise.resolve(void events.push(event)),
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
+    random: () => 0.5,
+    onFailure: (message, error) => failures.push(`${message}: ${(error as Error).message}`),
+    onWritten: (_, lag) => lags.push(lag),
+    ...edges,
+  });
+  started.push(denial);
+  return { denial, written, events, failures, lags, created, stored };
+};
+const started: { readonly stop: () => void }[] = [];
+afterEach(() => started.splice(0).forEach((denial) => denial.stop()));
+
+const advanceTime = (ms: number) => jest.advanceTimersByTimeAsync(ms);
+
+describe('the denial of ended runs', () => {
+  test('is written whole at the start and each thirty seconds, removed where there is none', async () => {
+    const { written, stored } = startReplica();
+    await advanceTime(1_000);
+    expect(written.map(({ policy }) => policy)).toEqual([undefined]);
+    stored.push(
+      buildStoredRevocation('one', { run: 'abc' }),
+      buildStoredRevocation('two', { run: 'def' }),
+    );
+    await advanceTime(31_000);
+    expect(written).toHaveLength(2);
+    expect(JSON.parse(written[1]?.policy ?? '')).toMatchObject({
+      Statement: [{ Condition: { StringLike: { 'aws:userid': ['*@abc', '*@def'] } } }],
+    });
+  });
+
+  test('follows a Revocation at once, and says how long it took', async () => {
+    const { denial, written, stored, lags, events } = startReplica();
+    await advanceTime(5_000);
+    stored.push(buildStoredRevocation('one', { all: true }, Date.now() - 700));
+    denial.wake();
+    await advanceTime(0);
+    expect(written.at(-1)?.policy).toContain('aws:TokenIssueTime');
+    expect(lags).toEqual([undefined, 0.7]);
+    expect(events).toMatchObject([
+      { kind: 'denial.written', subject: ROLE },
+      { message: 'denied at the cloud: 1 Revocations, 0.7 s after the oldest new one' },
+    ]);
+  });
+
+  test('is not recorded again while it stays the same', async () => {
+    const { written, events } = startReplica();
+    await advanceTime(100_000);
+    expect(written.length).toBeGreaterThan(2);
+    expect(events).toHaveLength(1);
+  });
+
+  test('is written no more than once a second, and never misses the last Revocation', async () => {
+    const { denial, written, stored } = startReplica();
+    await advanceTime(2_000);
+    for (let n = 0; n < 40; n += 1) {
+      stored.push(buildStoredRevocation(`r${n}`, { run: `r${n}` }, Date.now()));
+      denial.wake();
+      await advanceTime(100);
+    }
+    await advanceTime(2_000);
+    expect(written.length).toBeLessThan(9);
+    expect(written.at(-1)?.policy).toContain('*@r39');
+  });
+
+  test('is of every role that opts in', async () => {
+    const { written } = startReplica({ roles: [ROLE, OTHER] });
+    await advanceTime(0);
+    expect(written.map(({ role }) => role)).toEqual([ROLE, OTHER]);
+  });
+});
+
+describe('two replicas', () => {
+  test('never write to one role at the same time, and both hear of each Revocation', async () => {
+    const [leases, stored] = [createLeases(), [] as object[]];
+    let [writing, most] = [0, 0];
+    const policies: (string | undefined)[] = [];
+    const write: DenyListWriterDeps['write'] = async (_, policy) => {
+      most = Math.max(most, (writing += 1));
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      policies.push(policy);
+      writing -= 1;
+    };
+    const [one, two] = [1, 2].map(() => startReplica({ write }, leases, stored));
+    await advanceTime(3_000);
+    for (let n = 0; n < 5; n += 1) {
+      stored.push(buildStoredRevocation(`r${n}`, { run: `r${n}` }, Date.now()));
+      one?.denial.wake();
+      two?.denial.wake();
+      await advanceTime(400);
+    }
+    await advanceTime(5_000);
+    expect(most).toBe(1);
+    expect(policies.at(-1)).toContain('*@r4');
+  });
+
+  test('do not write the same again that the other wrote just now', async () => {
+    const leases = createLeases();
+    const one = startReplica({}, leases);
+    await advanceTime(1_000);
+    const two = startReplica({}, leases);
+    await advanceTime(1_000);
+    expect([one.written.length, two.written.length]).toEqual([1, 0]);
+    expect(leases.takes()).toBe(2);
+  });
+
+  test('do not believe a note of the future, which a clock that is ahead wrote', async () => {
+    const leases = createLeases();
+    const digest = createHash('sha256').update('').digest('hex');
+    leases.held.set(ROLE, { holder: undefined, note: `${digest} ${NOON + 20_000}` });
+    const { written } = startReplica({}, leases);
+    await advanceTime(0);
+    expect(written).toHaveLength(1);
+  });
+
+  test('write, one of them, each half minute or so', async () => {
+    const leases = createLeases();
+    const replicas = [startReplica({}, leases), startReplica({}, leases)];
+    await advanceTime(300_000);
+    const times = replicas.flatMap(({ written }) => written.map(({ at }) => at)).sort();
+    expect(times.length).toBeGreaterThan(8);
+    expect(times.length).toBeLessThan(14);
+  });
+});
+
+describe('what goes wrong', () => {
+  test('is told, and tried again later each time', async () => {
+    let tries = 0;
+    const { failures } = startReplica({
+      write: () => {
+        tries += 1;
+        return Promise.reject(new Error('Throttling'));
+      },
+    });
+    await advanceTime(7_500);
+    expect(tries).toBe(3);
+    expect(failures[0]).toBe('ended runs not denied at the cloud: Throttling');
+  });
+
+  test('gives the lease back', async () => {
+    const leases = createLeases();
+    startReplica({ list: () => Promise.reject(new Error('no answer')) }, leases);
+    await advanceTime(0);
+    expect(leases.held.get(ROLE)?.holder).toBeUndefined();
+  });
+
+  test('with one Revocation is told, and the others are denied', async () => {
+    const stored = [buildStoredRevocation('odd', {}), buildStoredRevocation('one', { run: 'abc' })];
+    const { written, failures } = startReplica({}, createLeases(), stored);
+    await advanceTime(0);
+    expect(written[0]?.policy).toContain('*@abc');
+    expect(failures[0]).toContain('a Revocation cannot be read: revocations/odd spec:');
+  });
+
+  test('for want of room is told with how many', async () => {
+    const stored = Array.from({ length: 1000 }, (_, n) =>
+      buildStoredRevocation(`r${n}`, { run: `run-number-${n}` }),
+    );
+    const { written, failures } = startReplica({}, createLeases(), stored);
+    await advanceTime(0);
+    expect(written[0]?.policy?.length).toBeLessThanOrEqual(10_240);
+    expect(failures[0]).toMatch(/no room to deny \d+ runs, which end by their deadlines/);
+  });
+
+  test('with a write that never ends is told after ten seconds, and tried again', async () => {
+    let tries = 0;
+    const signals: AbortSignal[] = [];
+    const { failures } = startReplica({
+      write: (_role, _policy, signal) => {
+        tries += 1;
+        signals.push(signal);
+        return new Promise(() => undefined);
+      },
+    });
+    await advanceTime(12_000);
+    expect(failures[0]).toContain('expected an end within 10000 ms, got none');
+    expect(signals[0]?.aborted).toBe(true);
+    expect(tries).toBe(2);
+  });
+
+  test('with the time: a write that could meet the next holder is not begun', async () => {
+    const leases = createLeases();
+    const { written, failures } = startReplica(
+      {
+        list: async () => {
+          await new Promise((resolve) => setTimeout(resolve, 21_000));
+          return { items: [] };
+        },
+      },
+      leases,
+    );
+    await advanceTime(21_000);
+    expect(written).toEqual([]);
+    expect(failures[0]).toContain('expected to write while the lease is held');
+  });
+});
+
+describe('a run that ended', () => {
+  test('of a role that opts in is told to everybody and denied at the cloud', async () => {
+    const { denial, created, written } = startReplica();
+    await advanceTime(2_000);
+    await denial.publishRunEnd({ run: 'abc', end: 'completed', roles: [OTHER, ROLE] });
+    await advanceTime(0);
+    expect(created).toEqual([['run-abc', { run: 'abc', reason: 'completed', by: 'authority' }]]);
+    expect(written.at(-1)?.policy).toContain('*@abc');
+  });
+
+  test('of another role is told to nobody', async () => {
+    const { denial, created } = startReplica();
+    await denial.publishRunEnd({ run: 'abc', end: 'completed', roles: [OTHER] });
+    expect(created).toEqual([]);
+  });
+
+  test('that nobody could be told of is an error', async () => {
+    const { denial } = startReplica({ create: () => Promise.reject(new Error('no answer')) });
+    const ended = denial.publishRunEnd({ run: 'abc', end: 'completed', roles: [ROLE] });
+    await expect(ended).rejects.toThrow('no answer');
+  });
+});

@@ -1,0 +1,72 @@
+import { describe, expect, test } from '@jest/globals';
+
+import type { AuthorityConfig } from './config.ts';
+import { createRunEndHandler, type RunEndHandlerDeps } from './run-end.ts';
+
+const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
+const platform = {
+  authority: { denial: { revokerRole: 'arn:aws:iam::111122223333:role/revoker', roles: [ROLE] } },
+  tasks: { lifetimeCeilingSeconds: 3600 },
+};
+
+/** No pod can be told any more, so that each run may be of the role that opts in. */
+const createTestHandler = () => {
+  const created: string[] = [];
+  const failures: string[] = [];
+  let now = 0;
+  const edges: RunEndHandlerDeps = {
+    cluster: {
+      identity: { readPod: () => Promise.resolve(undefined) } as never,
+      revocations: {
+        list: () => Promise.resolve({ resourceVersion: '1', items: [] }),
+        create: (name: string) => Promise.resolve(created.push(name)),
+      } as never,
+      createRoleLease: () => ({ acquire: () => Promise.resolve(undefined) }),
+    },
+    issuer: {
+      cloud: {
+        issueCredentials: () => Promise.reject(new Error('no trade')),
+        writeDenyList: () => Promise.resolve(),
+      },
+    },
+    revocations: { subscribe: () => () => undefined },
+    metrics: { denyListUpdated: () => undefined },
+    by: 'authority',
+    record: () => Promise.resolve(),
+    clock: { now: () => now, monotonic: () => now },
+    random: () => 0.5,
+    onFailure: (message) => void failures.push(message),
+  };
+  const ending = createRunEndHandler({ platform } as unknown as AuthorityConfig, edges);
+  const end = async (pod: string, count: number, namespace = 'research'): Promise<void> => {
+    for (let run = 0; run < count; run += 1) {
+      const caller = { namespace, serviceAccount: 'agent', pod: { name: pod, uid: pod } };
+      await ending.reportRunEnd({ run: `${pod}-${run}`, end: 'completed', caller });
+    }
+  };
+  return { ending, end, created, failures, pass: (ms: number) => (now += ms) };
+};
+
+describe('the ends of runs', () => {
+  test('of one pod become so many Revocations, and those of its neighbours theirs', async () => {
+    const { ending, end, created, failures, pass } = createTestHandler();
+    await end('a', 100);
+    expect(created).toHaveLength(20);
+    expect(failures).toContain('an ended run is left to its deadline');
+    await end('b', 1);
+    expect(created.at(-1)).toBe('run-b-0');
+    pass(30_000);
+    await end('a', 2);
+    expect(created).toHaveLength(22);
+    ending.stop();
+  });
+
+  test('of one namespace become so many, however many pods it has', async () => {
+    const { ending, end, created } = createTestHandler();
+    for (let pod = 0; pod < 30; pod += 1) await end(`pod-${pod}`, 10);
+    expect(created).toHaveLength(200);
+    await end('c', 1, 'sales');
+    expect(created).toHaveLength(201);
+    ending.stop();
+  });
+});

@@ -1,0 +1,200 @@
+import { readHead, type Head } from '../../lib/audit/heads.ts';
+import type { Revocation } from '../../lib/contract/authority-api.ts';
+import { INSTALLED } from '../../lib/contract/names.ts';
+import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
+import type { Replicas } from '../../lib/edge/kubernetes/installation.ts';
+import { formatFieldError } from '../../lib/schema/field-error.ts';
+import { isCompletionBy } from '../../lib/revocation/completion.ts';
+import { isInForce } from '../../lib/revocation/matching.ts';
+import { readRevocation } from '../../lib/revocation/revocation.ts';
+import type { ReadResult, StatusData } from './status-data.ts';
+import type { PublishedKey } from './jwks.ts';
+
+/** How an installation is. What could not be read is missing here, and named as a problem. */
+export type InstallationStatus = {
+  readonly trust: StatusData['trust'];
+  readonly programs: readonly ProgramState[];
+  readonly policies: readonly PolicyState[];
+  readonly keys: readonly PublishedKey[];
+  /** In force; those by which the authority tells that a run has ended are only counted. */
+  readonly revocations: readonly Revocation[];
+  readonly completions: number;
+  readonly heads: readonly HeadState[];
+  readonly pods: readonly { readonly namespace: string; readonly count: number }[];
+  /** What is not well, a line each. */
+  readonly problems: readonly string[];
+};
+
+export type ProgramState = Replicas & { readonly kind: string; readonly name: string };
+export type HeadState = Head & { readonly replica: string };
+export type PolicyState = {
+  readonly name: string;
+  readonly isReady: boolean;
+  readonly reason: string;
+  readonly message: string;
+  /** Milliseconds since the epoch; NaN where nobody says. */
+  readonly createdAt: number;
+};
+
+/** Judges what was read; `now` in milliseconds since the epoch. */
+export const evaluateStatus = (facts: StatusData, now: number): InstallationStatus => {
+  const { trust, installedIn, authority } = facts;
+  const webhook = checkReadResult(
+    `Deployment ${INSTALLED.webhook}`,
+    facts.webhook,
+    [],
+    checkProgram,
+  );
+  const pods = checkReadResult('pods', facts.pods, [], toPodCounts);
+  const others = authority && checkAuthority(authority, { installedIn, now });
+  return {
+    trust,
+    programs: [...webhook.value, ...(others?.program ?? [])],
+    ...(others?.state ?? NO_AUTHORITY),
+    pods: pods.value,
+    problems: [...webhook.problems, ...(others?.problems ?? []), ...pods.problems],
+  };
+};
+
+const NO_AUTHORITY = { policies: [], keys: [], revocations: [], completions: 0, heads: [] };
+
+/** What was made of a fact, and what is not well with it. */
+type Checked<T> = { readonly value: T; readonly problems: readonly string[] };
+
+const checkReadResult = <T, U>(
+  what: string,
+  fact: ReadResult<T>,
+  otherwise: U,
+  judgeValue: (value: T, what: string) => Checked<U>,
+): Checked<U> =>
+  'value' in fact
+    ? judgeValue(fact.value, what)
+    : { value: otherwise, problems: [`${what}: not known (${fact.unknown})`] };
+
+type Authority = NonNullable<StatusData['authority']>;
+type AuthorityPart = 'policies' | 'keys' | 'revocations' | 'completions' | 'heads';
+
+const checkAuthority = (
+  facts: Authority,
+  { installedIn, now }: { readonly installedIn: string; readonly now: number },
+): {
+  readonly program: readonly ProgramState[];
+  readonly state: Pick<InstallationStatus, AuthorityPart>;
+  readonly problems: readonly string[];
+} => {
+  const name = `StatefulSet ${INSTALLED.authority}`;
+  const program = checkReadResult(name, facts.program, [], checkProgram);
+  const policies = checkReadResult('TaskPolicies', facts.policies, [], checkPolicies);
+  const keys = checkReadResult('keys of grants', facts.keys, [], checkKeys);
+  const parsedRevocations = checkReadResult('Revocations', facts.revocations, [], toRevocations);
+  const heads = checkReadResult('audit heads', facts.heads, [], (published) =>
+    checkHeads(published, program.value[0]?.wanted ?? 0),
+  );
+  const by = `system:serviceaccount:${installedIn}:${INSTALLED.authority}`;
+  const inForce = parsedRevocations.value.filter(({ spec }) => isInForce(spec, now));
+  const revocations = inForce.filter((each) => !isCompletionBy(each, by));
+  return {
+    program: program.value,
+    state: {
+      policies: policies.value,
+      keys: keys.value,
+      revocations,
+      completions: inForce.length - revocations.length,
+      heads: heads.value,
+    },
+    problems: [program, policies, keys, parsedRevocations, heads].flatMap(
+      ({ problems }) => problems,
+    ),
+  };
+};
+
+const checkProgram = (
+  replicas: Replicas | undefined,
+  what: string,
+): Checked<readonly ProgramState[]> => {
+  if (replicas === undefined) return { value: [], problems: [`${what}: expected it, got nothing`] };
+  const { ready, wanted } = replicas;
+  const [kind = '', name = ''] = what.split(' ');
+  const problem = `${what}: expected ${Math.max(1, wanted)} ready replicas, got ${ready}`;
+  const isEnough = ready >= wanted && wanted > 0;
+  return { value: [{ kind, name, ready, wanted }], problems: isEnough ? [] : [problem] };
+};
+
+const toPodCounts = (counts: ReadonlyMap<string, number>): Checked<InstallationStatus['pods']> => ({
+  value: Array.from(counts, ([namespace, count]) => ({ namespace, count })).sort((one, other) =>
+    one.namespace < other.namespace ? -1 : 1,
+  ),
+  problems: [],
+});
+
+const checkKeys = (keys: readonly PublishedKey[]): Checked<readonly PublishedKey[]> => ({
+  value: keys,
+  problems:
+    keys.length > 1 ? [] : ['keys of grants: expected the next key beside it, got one alone'],
+});
+
+type Condition = {
+  readonly type?: string;
+  readonly status?: string;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly observedGeneration?: number;
+};
+
+const toPolicyState = ({ metadata, status }: CustomResource): PolicyState => {
+  const { conditions = [] } = (status ?? {}) as { readonly conditions?: readonly Condition[] };
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  const createdAt = Date.parse(metadata.creationTimestamp ?? '');
+  const base = { name: metadata.name, createdAt };
+  if (ready === undefined) return { ...base, ...NOT_EVALUATED };
+  const isCurrent = ready.observedGeneration === metadata.generation;
+  if (!isCurrent) return { ...base, ...NOT_EVALUATED };
+  const { reason = '', message = '' } = ready;
+  return { ...base, isReady: ready.status === 'True', reason, message };
+};
+
+const NOT_EVALUATED = {
+  isReady: false,
+  reason: 'Unjudged',
+  message: 'no authority has judged its text',
+};
+
+const checkPolicies = (stored: readonly CustomResource[]): Checked<readonly PolicyState[]> => {
+  const policies = stored.map(toPolicyState);
+  const problems = policies
+    .filter(({ isReady }) => !isReady)
+    .map(({ name, message }) => `TaskPolicy ${name}: ${message.split('\n')[0] ?? ''}`);
+  const none = 'TaskPolicies: expected at least one, got none: no task is permitted';
+  return { value: policies, problems: policies.length === 0 ? [none] : problems };
+};
+
+const toRevocations = (stored: readonly CustomResource[]): Checked<readonly Revocation[]> => {
+  const results = stored.map(readRevocation);
+  return {
+    value: results
+      .flatMap((result) => (result.ok ? [result.value] : []))
+      .sort((one, other) => other.createdAt - one.createdAt),
+    problems: results.flatMap((result) => (result.ok ? [] : result.faults.map(formatFieldError))),
+  };
+};
+
+/** Each replica of a StatefulSet is named by its number. */
+const checkHeads = (
+  published: Readonly<Record<string, string>>,
+  replicas: number,
+): Checked<readonly HeadState[]> => {
+  const results = Object.entries(published).map(
+    ([replica, text]) => [replica, readHead(text, `audit head of ${replica}`)] as const,
+  );
+  const names = Array.from({ length: replicas }, (_, at) => `${INSTALLED.authority}-${at}`);
+  const missing = names.filter((replica) => !Object.hasOwn(published, replica));
+  return {
+    value: results
+      .flatMap(([replica, head]) => (head.ok ? [{ replica, ...head.value }] : []))
+      .sort((one, other) => (one.replica < other.replica ? -1 : 1)),
+    problems: [
+      ...results.flatMap(([, head]) => (head.ok ? [] : head.faults.map(formatFieldError))),
+      ...missing.map((replica) => `audit head of ${replica}: expected one, got nothing`),
+    ],
+  };
+};

@@ -1,0 +1,76 @@
+import { PUBLIC_KEYS_NAME } from '../../lib/audit/heads.ts';
+import { AUDIT_HEADS_CONFIG_MAP } from '../../lib/contract/authority-api.ts';
+import type { Platform } from '../../lib/contract/platform.ts';
+import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
+import type { Replicas } from '../../lib/edge/kubernetes/installation.ts';
+import type { ClusterClient } from './cluster.ts';
+import { parsePublishedKeys, readJwks, type PublishedKey } from './jwks.ts';
+import { readClusterPlatform } from './platform-settings.ts';
+
+/** What was asked for, or why it is not known, in words for people. */
+export type ReadResult<T> = { readonly value: T } | { readonly unknown: string };
+
+/** All that `status` speaks of. */
+export type StatusData = {
+  readonly installedIn: string;
+  readonly trust: Platform['trust'];
+  /** Nothing: it does not exist. */
+  readonly webhook: ReadResult<Replicas | undefined>;
+  /** Live injected pods by namespace. */
+  readonly pods: ReadResult<ReadonlyMap<string, number>>;
+  /** Under `trust: authority`. */
+  readonly authority?: {
+    readonly program: ReadResult<Replicas | undefined>;
+    readonly policies: ReadResult<readonly CustomResource[]>;
+    readonly keys: ReadResult<readonly PublishedKey[]>;
+    readonly revocations: ReadResult<readonly CustomResource[]>;
+    /** By replica, as they stand in the ConfigMap. */
+    readonly heads: ReadResult<Readonly<Record<string, string>>>;
+  };
+};
+
+/**
+ * Asks the cluster. What cannot be read is a fact, too: one missing right hides nothing else.
+ *
+ * @throws ToolError, KubernetesError where not even the platform's settings can be read
+ */
+export const readStatusData = async (cluster: ClusterClient): Promise<StatusData> => {
+  const { trust } = await readClusterPlatform(cluster);
+  const { installedIn } = cluster;
+  const [webhook, pods] = await Promise.all([
+    toReadResult(cluster.readWebhook()),
+    toReadResult(countPods(cluster)),
+  ]);
+  if (trust === 'cluster') return { installedIn, trust, webhook, pods };
+  const [program, policies, keys, revocations, heads] = await Promise.all([
+    toReadResult(cluster.readAuthority()),
+    toReadResult(cluster.listPolicies()),
+    toReadResult(readJwks(cluster).then(parsePublishedKeys)),
+    toReadResult(cluster.listRevocations()),
+    toReadResult(readHeads(cluster)),
+  ]);
+  const authority = { program, policies, keys, revocations, heads };
+  return { installedIn, trust, webhook, pods, authority };
+};
+
+const toReadResult = <T>(asked: Promise<T>): Promise<ReadResult<T>> =>
+  asked.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ unknown: error instanceof Error ? error.message : 'no answer' }),
+  );
+
+const countPods = async ({ listInjected }: ClusterClient): Promise<ReadonlyMap<string, number>> => {
+  const counts = new Map<string, number>();
+  for await (const { metadata } of listInjected()) {
+    const namespace = metadata?.namespace ?? '';
+    counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
+  }
+  return counts;
+};
+
+const readHeads = async ({
+  readConfigMap,
+}: ClusterClient): Promise<Readonly<Record<string, string>>> => {
+  const data = (await readConfigMap(AUDIT_HEADS_CONFIG_MAP)) ?? {};
+  return Object.fromEntries(Object.entries(data).filter(([name]) => name !== PUBLIC_KEYS_NAME));
+};

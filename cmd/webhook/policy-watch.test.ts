@@ -1,0 +1,85 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { watchPolicies, type PolicyWatchDeps } from './policy-watch.ts';
+
+const PERMIT = 'permit (principal, action == Action::"run", resource);';
+
+type Handlers = Parameters<PolicyWatchDeps['watch']>[0];
+
+const startTestWatch = () => {
+  let handlers: Handlers | undefined;
+  let at = 1_000;
+  const lines: string[] = [];
+  const write = (message: string): void => void lines.push(message);
+  const policies = watchPolicies({
+    watch: (given) => {
+      handlers = given;
+      return () => undefined;
+    },
+    staleAfterSeconds: 60,
+    clock: { monotonic: () => at },
+    random: () => 0.5,
+    log: { debug: write, info: write, warn: write, error: write },
+  });
+  const stored = (name: string, cedar: string, generation = 1) => ({
+    metadata: { name, uid: name, resourceVersion: '1', generation },
+    spec: { cedar },
+  });
+  return {
+    policies,
+    lines,
+    stored,
+    pass: (seconds: number) => (at += seconds * 1000),
+    reportSync: () => handlers?.onSync(),
+    sendState: (...all: ReturnType<typeof stored>[]) => {
+      handlers?.onState(all);
+      handlers?.onSync();
+    },
+  };
+};
+
+describe('policies', () => {
+  test('are unknown until they were listed: nobody may be let in by then', () => {
+    const { policies, sendState } = startTestWatch();
+    expect(policies.current()).toEqual({ unknown: 'they were not listed yet' });
+    expect(policies.isLoaded()).toBe(false);
+    sendState();
+    expect(policies.current()).toMatchObject({ findings: [] });
+    expect(policies.isLoaded()).toBe(true);
+  });
+
+  test('are swapped whole when one changes, and compiled no more often', () => {
+    const { policies, lines, stored, sendState } = startTestWatch();
+    sendState(stored('a', PERMIT));
+    const first = policies.current();
+    sendState(stored('a', PERMIT));
+    expect(policies.current()).toBe(first);
+    sendState(stored('a', PERMIT), stored('b', PERMIT));
+    expect(policies.current()).toMatchObject({ findings: [{ name: 'a' }, { name: 'b' }] });
+    sendState(stored('a', PERMIT.replace('permit', 'forbid'), 2), stored('b', PERMIT));
+    sendState(stored('b', PERMIT));
+    expect(policies.current()).toMatchObject({ findings: [{ name: 'b' }] });
+    expect(lines.filter((line) => line === 'policies in use')).toHaveLength(4);
+  });
+
+  test('of which nothing was heard for too long decide nothing, until it is', () => {
+    const { policies, stored, sendState, pass, reportSync } = startTestWatch();
+    sendState(stored('a', PERMIT));
+    pass(60);
+    expect(policies.current()).toHaveProperty('version');
+    pass(2);
+    expect(policies.current()).toEqual({ unknown: 'the API server told nothing of them for 62 s' });
+    expect(policies.ageSeconds()).toBe(62);
+    expect(policies.isLoaded()).toBe(true);
+    reportSync();
+    expect(policies.current()).toHaveProperty('version');
+  });
+
+  test('that cannot be read are there all the same, as invalid ones', () => {
+    const { policies, sendState, stored } = startTestWatch();
+    sendState({ ...stored('a', ''), spec: { cedar: 'permit' } });
+    const current = policies.current();
+    if ('unknown' in current) throw new Error(current.unknown);
+    expect(current.findings[0]?.faults).not.toEqual([]);
+  });
+});

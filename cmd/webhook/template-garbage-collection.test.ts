@@ -1,0 +1,80 @@
+import { describe, expect, test } from '@jest/globals';
+
+import {
+  collectTemplates,
+  formatSeenAnnotation,
+  formatTimestamp,
+} from './template-garbage-collection.ts';
+
+const now = Date.parse('2030-01-01T12:00:00Z');
+const minute = 60_000;
+const ours = 'a'.repeat(64);
+const theirs = 'b'.repeat(64);
+const buildSeenAnnotation = (hash: string, agoMs: number) => ({
+  [formatSeenAnnotation(hash)]: formatTimestamp(now - agoMs),
+});
+const data = { [ours]: '{}', [theirs]: '{}' };
+
+describe('a profile', () => {
+  test('goes, with its stamp, when nobody has named it for an hour', () => {
+    const annotations = {
+      ...buildSeenAnnotation(ours, minute),
+      ...buildSeenAnnotation(theirs, 61 * minute),
+    };
+    expect(collectTemplates({ data, annotations }, { live: new Set([ours]), now })).toEqual({
+      data: { [theirs]: null },
+      annotations: { [formatSeenAnnotation(theirs)]: null },
+    });
+  });
+
+  test('stays within its hour', () => {
+    const annotations = {
+      ...buildSeenAnnotation(ours, minute),
+      ...buildSeenAnnotation(theirs, 59 * minute),
+    };
+    expect(collectTemplates({ data, annotations }, { live: new Set([ours]), now })).toEqual({
+      data: {},
+      annotations: {},
+    });
+  });
+
+  test('that a live pod names stays however old its stamp, and is stamped anew', () => {
+    const annotations = {
+      ...buildSeenAnnotation(ours, minute),
+      ...buildSeenAnnotation(theirs, 600 * minute),
+    };
+    expect(collectTemplates({ data, annotations }, { live: new Set([ours, theirs]), now })).toEqual(
+      {
+        data: {},
+        annotations: { [formatSeenAnnotation(theirs)]: formatTimestamp(now) },
+      },
+    );
+  });
+
+  test.each([{}, { [formatSeenAnnotation(theirs)]: 'yesterday' }])(
+    'without a stamp that can be read is given its hour: %j',
+    (broken) => {
+      const annotations = { ...buildSeenAnnotation(ours, minute), ...broken };
+      expect(collectTemplates({ data, annotations }, { live: new Set([ours]), now })).toEqual({
+        data: {},
+        annotations: { [formatSeenAnnotation(theirs)]: formatTimestamp(now) },
+      });
+    },
+  );
+});
+
+test('a stamp of no profile goes, and what is not ours stays', () => {
+  const annotations = {
+    ...buildSeenAnnotation(ours, minute),
+    ...buildSeenAnnotation(theirs, minute),
+    owner: 'x',
+  };
+  const state = { data: { [ours]: '{}' }, annotations };
+  expect(collectTemplates(state, { live: new Set([ours]), now }).annotations).toEqual({
+    [formatSeenAnnotation(theirs)]: null,
+  });
+});
+
+test('the name of a stamp is one that an annotation may have', () => {
+  expect(formatSeenAnnotation(ours)).toMatch(/^[a-z.]+\/[0-9a-f]{1,63}$/);
+});

@@ -1,0 +1,74 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/** A process to be started: exactly this environment, and everything it prints in one log. */
+export type ChildPlan = {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly log: string;
+  readonly cwd: string;
+};
+
+export type Child = {
+  readonly name: string;
+  /** What it printed on its standard output so far, whole lines. */
+  readonly lines: () => readonly string[];
+  /** Fulfilled with its exit code, or the signal's name. */
+  readonly ended: Promise<number | string>;
+  readonly isRunning: () => boolean;
+  readonly lastLog: () => string;
+  /** SIGTERM, and SIGKILL to what is there 5 s later. */
+  readonly stop: () => Promise<void>;
+};
+
+const GRACE_MS = 5_000;
+const LOG_LINES = 15;
+
+/** Starts a process of ours; it never outlives {@link Child.stop}. */
+export const startChild = (plan: ChildPlan): Child => {
+  mkdirSync(dirname(plan.log), { recursive: true });
+  writeFileSync(plan.log, '');
+  const [file = '', ...args] = plan.command;
+  const child = spawn(file, args, {
+    env: { ...plan.env },
+    cwd: plan.cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const printed: Buffer[] = [];
+  child.stdout.on('data', (part: Buffer) => {
+    printed.push(part);
+    appendFileSync(plan.log, part);
+  });
+  child.stderr.on('data', (part: Buffer) => appendFileSync(plan.log, part));
+  const ended = waitForExit(child);
+  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
+  return {
+    name: plan.name,
+    lines: () => Buffer.concat(printed).toString().split('\n').slice(0, -1),
+    ended,
+    isRunning,
+    lastLog: () => readLastLines(plan.log),
+    stop: async () => {
+      if (!isRunning()) return;
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+};
+
+const waitForExit = (child: ChildProcess): Promise<number | string> =>
+  new Promise((resolve) => {
+    child.once('error', (error) => {
+      resolve(error.message);
+    });
+    child.once('close', (code, signal) => {
+      resolve(code ?? signal ?? 'unknown');
+    });
+  });
+
+const readLastLines = (file: string): string =>
+  readFileSync(file, 'utf8').trimEnd().split('\n').slice(-LOG_LINES).join('\n');

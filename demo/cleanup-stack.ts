@@ -1,0 +1,42 @@
+type CleanupStep = () => void | Promise<void>;
+
+/** What has to be undone, last first; each is undone once, whoever asks and however often. */
+export type CleanupStack = {
+  readonly defer: (undo: CleanupStep) => void;
+  readonly close: () => Promise<void>;
+  readonly isClosed: () => boolean;
+};
+
+export const createCleanupStack = (): CleanupStack => {
+  const undos: CleanupStep[] = [];
+  let closing: Promise<void> | undefined;
+  const closeAll = async (): Promise<void> => {
+    for (let undo = undos.pop(); undo !== undefined; undo = undos.pop()) await undo();
+  };
+  return {
+    defer: (undo) => {
+      undos.push(undo);
+      // What was begun while all was being undone must not stay either.
+      if (closing !== undefined) closing = closing.then(closeAll);
+    },
+    close: () => (closing ??= closeAll()),
+    isClosed: () => closing !== undefined,
+  };
+};
+
+/**
+ * Undoes all of what it is given at once, in its own turn: programs that take their time to end take
+ * it together.
+ */
+export const createParallelCleanup = (closing: CleanupStack): Pick<CleanupStack, 'defer'> => {
+  const undos: CleanupStep[] = [];
+  closing.defer(async () => {
+    await Promise.all(undos.map(async (undo) => undo()));
+  });
+  return {
+    defer: (undo) => {
+      if (closing.isClosed()) closing.defer(undo);
+      else undos.push(undo);
+    },
+  };
+};

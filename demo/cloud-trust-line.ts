@@ -1,0 +1,26 @@
+import type { EmbeddedCloud } from '../test/fakes/cloud/embedded-cloud.ts';
+import { buildLine, type ResultLine } from './result-line.ts';
+
+/** Shows the pod's own token to the cloud: it trusts grants of the authority alone. */
+export const checkCloudTrust = async (cloud: EmbeddedCloud, token: string): Promise<ResultLine> => {
+  const startedAt = performance.now();
+  const answer = await fetch(cloud.endpoint, {
+    method: 'POST',
+    body: new URLSearchParams({
+      Action: 'AssumeRoleWithWebIdentity',
+      Version: '2011-06-15',
+      RoleArn: 'arn:aws:iam::111122223333:role/agent-reports',
+      RoleSessionName: 'stolen-token',
+      WebIdentityToken: token,
+    }),
+  });
+  const requestId = answer.headers.get('x-amzn-requestid');
+  const event = cloud.listEvents().find((one) => one.requestId === requestId);
+  return buildLine({
+    name: "the pod's own token",
+    expected: '400 InvalidIdentityToken by the cloud',
+    got: `${answer.status} ${event?.code ?? ''} by the cloud`,
+    detail: 'it trusts the authority alone',
+    milliseconds: performance.now() - startedAt,
+  });
+};

@@ -1,0 +1,96 @@
+import type { CloudEvent } from '../test/fakes/cloud/embedded-cloud.ts';
+import type { StepReport } from './agent.ts';
+import { buildLine, type ResultLine } from './result-line.ts';
+import type { FindStepReport } from './step-reports.ts';
+
+type CloudEvents = readonly CloudEvent[];
+
+/** What the two consumers met, the cloud's own record beside what they say. */
+export const buildConsumerLines = (
+  { agent, helper }: { readonly agent: FindStepReport; readonly helper: FindStepReport },
+  events: CloudEvents,
+): readonly ResultLine[] => {
+  const asked = (name: string, expected: string, report: StepReport): ResultLine =>
+    buildLine({
+      name,
+      expected,
+      got: describeCloudOutcome(report, events),
+      milliseconds: report.milliseconds,
+    });
+  const denied = '403 AccessDenied by the cloud';
+  const { status, milliseconds } = agent('start');
+  return [
+    buildLine({ name: 'run started', expected: '200', got: String(status), milliseconds }),
+    asked('in-scope read', '200 by the cloud', agent('read acme-data/reports/q3.csv')),
+    asked('other prefix', denied, agent('read acme-data/secrets/keys.txt')),
+    asked('write', denied, agent('write acme-data/reports/q4.csv')),
+    asked('a run for one customer', '200 by the cloud', agent('report globex')),
+    buildPolicyLine(agent('report initech')),
+    buildDeadlineLine(agent('outlive acme-data/reports/q3.csv'), denied, events),
+    buildOtherTaskLine({ agent, helper }, events),
+  ];
+};
+
+/** The reason names the policy: `<TaskPolicy>/<@id>`. */
+const buildPolicyLine = ({ status, code, message = '', milliseconds }: StepReport): ResultLine =>
+  buildLine({
+    name: 'a customer that policy forbids',
+    expected: '403 policy_denied',
+    got: formatStatus({ status, code }),
+    detail: /forbidden by [^\s)]+/.exec(message)?.[0] ?? message,
+    milliseconds,
+  });
+
+/** A request counts as answered by the cloud only if the cloud's record has it, answered alike. */
+const describeCloudOutcome = (
+  { status, code, requestId }: StepReport,
+  events: CloudEvents,
+): string => {
+  const event = events.find((one) => one.requestId === requestId);
+  const outcome = formatStatus({ status, code });
+  return event !== undefined && formatStatus(event) === outcome
+    ? `${outcome} by the cloud`
+    : `${outcome}, not by the cloud`;
+};
+
+const formatStatus = ({ status, code }: { status: number; code?: string | undefined }): string =>
+  code === undefined ? String(status) : `${status} ${code}`;
+
+/** The SDK is told an end a little before the deadline; a refusal before that would be too early. */
+const buildDeadlineLine = (report: StepReport, denied: string, events: CloudEvents): ResultLine => {
+  const { expiresAt = 0, refusedAt, milliseconds } = report;
+  const outcome = describeCloudOutcome(report, events);
+  const common = { name: 'past the deadline', expected: denied, milliseconds };
+  if (refusedAt === undefined) return buildLine({ ...common, got: outcome });
+  const lateMs = refusedAt - expiresAt;
+  const detail = `${(lateMs / 1000).toFixed(1)} s after the SDK was told that they end`;
+  return buildLine({ ...common, got: lateMs > 0 ? outcome : `${outcome}, too early`, detail });
+};
+
+/**
+ * Each asks the sidecar for the other's task; and the helper, whose own task writes elsewhere, asks
+ * the cloud for what only the agent's task reads.
+ */
+const buildOtherTaskLine = (
+  { agent, helper }: { readonly agent: FindStepReport; readonly helper: FindStepReport },
+  events: CloudEvents,
+): ResultLine => {
+  const expected = '403 task_not_allowed to both';
+  const outcomes = [
+    [formatStatus(agent('task archive')), '403 task_not_allowed'],
+    [formatStatus(helper('task summarize')), '403 task_not_allowed'],
+    [describeCloudOutcome(helper('write acme-data/archive/q3.csv'), events), '200 by the cloud'],
+    [
+      describeCloudOutcome(helper('read acme-data/reports/q3.csv'), events),
+      '403 AccessDenied by the cloud',
+    ],
+  ] as const;
+  const isAsExpected = outcomes.every(([got, wanted]) => got === wanted);
+  return buildLine({
+    name: "the other consumer's task",
+    expected,
+    got: isAsExpected ? expected : outcomes.map(([got]) => got).join('; '),
+    ...(isAsExpected && { detail: 'and the helper does its own' }),
+    milliseconds: agent('task archive').milliseconds,
+  });
+};

@@ -1,0 +1,52 @@
+import { buildTrustPolicy } from '../lib/grant/trust-policy.ts';
+import { startEmbeddedCloud, type EmbeddedCloud } from '../test/fakes/cloud/embedded-cloud.ts';
+import type { CleanupStack } from './cleanup-stack.ts';
+import { CLOUD_AUDIENCE, REGION, TRUST_DOMAIN } from './demo-platform.ts';
+
+const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
+
+/** Starts a cloud that trusts the authority's issuer, and no other: not the cluster's either. */
+export const startDemoCloud = async (
+  authority: { readonly issuer: string; readonly roots: () => string },
+  { defer }: CleanupStack,
+): Promise<EmbeddedCloud> => {
+  const { issuer, roots } = authority;
+  const cloud = await startEmbeddedCloud({
+    region: REGION,
+    providers: [{ issuer, audiences: [CLOUD_AUDIENCE], roots }],
+    roles: [
+      {
+        arn: ROLE,
+        trustPolicy: JSON.stringify(buildRoleTrustPolicy(issuer)),
+        policy: JSON.stringify(widePolicy),
+      },
+    ],
+    buckets: {
+      'acme-data': {
+        'reports/q3.csv': 'quarter,revenue\nq3,42\n',
+        'customers/globex/q3.csv': 'quarter,revenue\nq3,12\n',
+        'secrets/keys.txt': 'not for agents\n',
+      },
+      'acme-other': { 'reports/q3.csv': 'quarter,revenue\nq3,7\n' },
+    },
+    now: Date.now,
+  });
+  defer(cloud.close);
+  return cloud;
+};
+
+/** As `kubectl valetkey trust-policy` prints it: grants for tasks of one service account. */
+const buildRoleTrustPolicy = (issuer: string): object =>
+  buildTrustPolicy({
+    issuer: { issuer, cloudAudience: CLOUD_AUDIENCE, trustDomain: TRUST_DOMAIN },
+    dialect: 'aws',
+    role: ROLE,
+    trusted: { namespaces: ['default'], serviceAccount: 'agent', tags: {} },
+    thumbprints: [],
+  });
+
+/** Far more than any task declares: the session policies do the narrowing. */
+const widePolicy = {
+  Version: '2012-10-17',
+  Statement: { Effect: 'Allow', Action: 's3:*', Resource: '*' },
+};

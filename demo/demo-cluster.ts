@@ -1,0 +1,107 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import {
+  API_GROUP,
+  API_VERSION,
+  AUTHORITY_AUDIENCE,
+  TRUST_BUNDLE_CONFIG_MAP,
+  CA_BUNDLE_KEY,
+  TASK_POLICIES,
+} from '../lib/contract/authority-api.ts';
+import { INSTALLED } from '../lib/contract/names.ts';
+import type { Pod } from '../lib/contract/pod.ts';
+import {
+  startEmbeddedApiServer,
+  type EmbeddedApiServer,
+} from '../test/fakes/api-server/embedded-api-server.ts';
+import { toJsonObject } from '../test/fakes/api-server/resource-store.ts';
+import type { CleanupStack } from './cleanup-stack.ts';
+import { DEMO_PROGRAMS } from './demo-programs.ts';
+
+const POLICY_FILE = join(DEMO_PROGRAMS.root, 'e2e', 'pods', 'policy.yaml');
+/** What the chart makes of its release: both configurations of webhooks bear this name. */
+const CONFIGURATION = 'valetkey';
+const WEBHOOKS = {
+  mutatingwebhookconfigurations: ['pods.valetkey.dev'],
+  validatingwebhookconfigurations: ['pods.valetkey.dev', 'policies.valetkey.dev'],
+};
+const NAMESPACE = 'default';
+const ACCOUNT = 'agent';
+
+export type DemoCluster = {
+  readonly apiServer: EmbeddedApiServer;
+  /** Writes a kubeconfig for a user into the folder. */
+  readonly writeKubeconfig: (username: string) => string;
+  /** What API servers trust the webhook by; empty until it has filled it in. */
+  readonly readWebhookBundle: () => string;
+  /** What sidecars, and clouds, trust the authority by; empty until it has published them. */
+  readonly readTrustBundle: () => string;
+  /** Keeps an admitted pod as if a kubelet had started it; answers its UID. */
+  readonly createRunningPod: (pod: Pod) => string;
+  /** What a kubelet would project for it. */
+  readonly projectToken: () => Promise<string>;
+};
+
+/** Starts an API server that holds what the chart, a platform team and a namespace's owner put there. */
+export const startDemoCluster = async (
+  folder: string,
+  { defer }: CleanupStack,
+): Promise<DemoCluster> => {
+  const apiServer = await startEmbeddedApiServer(Date.now);
+  defer(apiServer.close);
+  const { objects } = apiServer;
+  for (const [plural, names] of Object.entries(WEBHOOKS)) {
+    const webhooks = names.map((name) => ({ name, clientConfig: {} }));
+    objects.create(buildConfigurationPath(plural), { webhooks });
+  }
+  objects.create(`/api/v1/namespaces/${NAMESPACE}`, {});
+  objects.create(`/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${ACCOUNT}`, {});
+  const policy = toJsonObject(parse(readFileSync(POLICY_FILE, 'utf8')));
+  const { name } = policy['metadata'] as { readonly name: string };
+  objects.create(`/apis/${API_GROUP}/${API_VERSION}/${TASK_POLICIES}/${name}`, policy);
+  const podPath = `/api/v1/namespaces/${NAMESPACE}/pods/${ACCOUNT}`;
+  return {
+    apiServer,
+    writeKubeconfig: (username) => {
+      const file = join(folder, `${username.replaceAll(':', '-')}.kubeconfig`);
+      writeFileSync(file, apiServer.buildKubeconfigFor(username), { mode: 0o600 });
+      return file;
+    },
+    readWebhookBundle: () =>
+      readCaBundle(objects.get(buildConfigurationPath('mutatingwebhookconfigurations'))),
+    readTrustBundle: () => {
+      const path = `/api/v1/namespaces/${INSTALLED.namespace}/configmaps/${TRUST_BUNDLE_CONFIG_MAP}`;
+      const { [CA_BUNDLE_KEY]: roots = '' } = (objects.get(path)?.['data'] ?? {}) as StringData;
+      return roots;
+    },
+    createRunningPod: (pod) => {
+      const [status, nodeName] = [{ phase: 'Running', podIP: '127.0.0.1' }, 'demo'];
+      const running = { ...pod, spec: { ...pod.spec, nodeName }, status };
+      return objects.create(podPath, running)?.metadata.uid ?? '';
+    },
+    projectToken: () => requestPodToken(apiServer),
+  };
+};
+
+const buildConfigurationPath = (plural: string): string =>
+  `/apis/admissionregistration.k8s.io/v1/${plural}/${CONFIGURATION}`;
+
+type StringData = Readonly<Record<string, string>>;
+type Webhooks = readonly { readonly clientConfig: { readonly caBundle?: string } }[];
+
+const readCaBundle = (configuration: object | undefined): string => {
+  const [first] = (toJsonObject(configuration)['webhooks'] ?? []) as Webhooks;
+  return Buffer.from(first?.clientConfig.caBundle ?? '', 'base64').toString();
+};
+
+const requestPodToken = async (cluster: EmbeddedApiServer): Promise<string> => {
+  const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${ACCOUNT}/token`;
+  const spec = {
+    audiences: [AUTHORITY_AUDIENCE],
+    expirationSeconds: 600,
+    boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: ACCOUNT },
+  };
+  const { body } = await cluster.request('POST', path, { spec });
+  return (body as { readonly status: { readonly token: string } }).status.token;
+};

@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const PINNED_NODE = join(ROOT, 'node_modules', '.bin', 'node');
+
+/** The pinned Node, and the programs as they are bundled for the image. */
+export const DEMO_PROGRAMS = {
+  root: ROOT,
+  node: existsSync(PINNED_NODE) ? PINNED_NODE : process.execPath,
+  folder: join(ROOT, 'dist'),
+  demo: import.meta.dirname,
+} as const;
+
+/**
+ * Bundles the programs where that was not done yet (`make demo` does it before).
+ *
+ * @throws Error with what the bundler said
+ */
+export const ensureBuilt = (): void => {
+  const needed = ['webhook.cjs', 'sidecar.cjs', 'authority.cjs', 'kubectl-valetkey.cjs'].map(
+    (file) => join(DEMO_PROGRAMS.folder, file),
+  );
+  if (needed.every((file) => existsSync(file))) return;
+  const build = spawnSync(DEMO_PROGRAMS.node, [join(ROOT, 'build.ts')], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  if (build.status !== 0) throw new Error(`node build.ts failed:\n${build.stdout}${build.stderr}`);
+};

@@ -1,0 +1,128 @@
+import {
+  spawn,
+  spawnSync,
+  type ChildProcess,
+  type ChildProcessWithoutNullStreams,
+} from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { ResultLine } from './result-line.ts';
+import { DEMO_PROGRAMS } from './demo-programs.ts';
+
+type DemoOutcome = {
+  readonly code: number | null;
+  readonly output: string;
+  readonly errors: string;
+};
+
+/** A short path: unix sockets stand below it. The demo must leave nothing in it. */
+const folder = mkdtempSync('/tmp/vk-demo-');
+const startDemo = (...args: readonly string[]): ChildProcessWithoutNullStreams =>
+  spawn(DEMO_PROGRAMS.node, ['e2e/demo/main.ts', ...args], {
+    cwd: DEMO_PROGRAMS.root,
+    env: { ...process.env, TMPDIR: folder },
+  });
+const waitForExit = (child: ChildProcess): Promise<number | null> =>
+  new Promise((resolve) => child.once('close', resolve));
+
+const runDemoToEnd = async (): Promise<DemoOutcome> => {
+  const child = startDemo('--json');
+  const end = waitForExit(child);
+  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: await end, output, errors };
+};
+
+let outcome: DemoOutcome;
+let lines: readonly ResultLine[];
+beforeAll(async () => {
+  outcome = await runDemoToEnd();
+  if (outcome.output === '') throw new Error(outcome.errors);
+  ({ lines } = JSON.parse(outcome.output) as { readonly lines: readonly ResultLine[] });
+}, 180_000);
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('make demo', () => {
+  test.each([
+    ['webhook and authority ready', '200'],
+    ['admitted and patched', 'allowed'],
+    ['sidecar ready', '200'],
+    ['run started', '200'],
+    ['in-scope read', '200 by the cloud'],
+    ['other prefix', '403 AccessDenied by the cloud'],
+    ['write', '403 AccessDenied by the cloud'],
+    ['a run for one customer', '200 by the cloud'],
+    ['a customer that policy forbids', '403 policy_denied'],
+    ['past the deadline', '403 AccessDenied by the cloud'],
+    ["the other consumer's task", '403 task_not_allowed to both'],
+    ['revoked while in use', '403 revoked'],
+    ["the pod's own token", '400 InvalidIdentityToken by the cloud'],
+    ['records verified', 'whole'],
+    ['the story of one run', 'intent → policy → credentials → cloud call → end'],
+    ['no file holds the secret', 'none'],
+  ])('shows: %s: %s', (name, expected) => {
+    expect(lines.find((line) => line.name === name)).toMatchObject({ expected, met: true });
+  });
+
+  test('shows nothing else, ends well and leaves no file', () => {
+    expect(lines).toHaveLength(16);
+    expect(outcome.code).toBe(0);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('interrupted halfway, leaves no file and no program', async () => {
+    const child = startDemo();
+    const end = waitForExit(child);
+    const [ready] = await findLine(child, 'sidecar ready');
+    const running = listProgramsUsing(folder);
+    child.kill('SIGINT');
+    expect(await end).toBe(130);
+    expect(ready).toMatch(/^✓/);
+    expect(running).not.toEqual([]);
+    expect(listProgramsUsing(folder)).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
+  }, 120_000);
+
+  test('refuses an option that it does not know', async () => {
+    const child = startDemo('--jsn');
+    const [errors, code] = await Promise.all([text(child.stderr), waitForExit(child)]);
+    expect(errors).toMatch(/--jsn/);
+    expect(code).toBe(1);
+  });
+});
+
+const findLine = async (
+  child: ChildProcessWithoutNullStreams,
+  words: string,
+): Promise<readonly string[]> => {
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.unshift(line);
+    if (line.includes(words)) break;
+  }
+  return lines;
+};
+
+/** Commands and environments of this machine's programs that name a folder below `home`. */
+const listProgramsUsing = (home: string): readonly string[] =>
+  (existsSync('/proc') ? listProcessesByProc() : listProcessesByPs()).filter((line) =>
+    line.includes(`${home}/valetkey-demo-`),
+  );
+
+const listProcessesByPs = (): readonly string[] =>
+  spawnSync('ps', ['axeww', '-o', 'command'], { encoding: 'utf8' }).stdout.split('\n');
+
+/** Small images of Linux have no `ps`. */
+const listProcessesByProc = (): readonly string[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => {
+      try {
+        return readFileSync(`/proc/${name}/environ`, 'utf8');
+      } catch {
+        return '';
+      }
+    });

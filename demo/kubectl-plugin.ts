@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import { startChild } from './child-process.ts';
+import type { CleanupStack } from './cleanup-stack.ts';
+import { DEMO_PROGRAMS } from './demo-programs.ts';
+
+/** What `kubectl valetkey` printed, and its exit code. */
+export type PluginResult = { readonly code: number | string; readonly lines: readonly string[] };
+
+/** `kubectl valetkey`, as a person with this kubeconfig runs it. */
+export const createKubectlPlugin =
+  (
+    { folder, kubeconfig }: { readonly folder: string; readonly kubeconfig: string },
+    { defer }: Pick<CleanupStack, 'defer'>,
+  ) =>
+  async (name: string, ...words: readonly string[]): Promise<PluginResult> => {
+    const child = startChild({
+      name,
+      command: [DEMO_PROGRAMS.node, join(DEMO_PROGRAMS.folder, 'kubectl-valetkey.cjs'), ...words],
+      env: { HOME: folder, KUBECONFIG: kubeconfig },
+      log: join(folder, 'logs', `${name}.log`),
+      cwd: folder,
+    });
+    defer(child.stop);
+    return { code: await child.ended, lines: child.lines() };
+  };
+
+export type RunKubectlPlugin = ReturnType<typeof createKubectlPlugin>;

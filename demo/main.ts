@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createCleanupStack } from './cleanup-stack.ts';
+import { renderNextSteps } from './next-steps.ts';
+import { renderLine, type ResultLine } from './result-line.ts';
+import { parseOptions, USAGE, type DemoOptions } from './demo-options.ts';
+import { ensureBuilt } from './demo-programs.ts';
+import { runDemo, type DemoState } from './demo.ts';
+
+/** A unix socket's path has 104 characters at most on some systems: long temporary folders do not do. */
+const MAX_TMPDIR_LENGTH = 30;
+
+const createFolder = (): string =>
+  mkdtempSync(join(tmpdir().length > MAX_TMPDIR_LENGTH ? '/tmp' : tmpdir(), 'valetkey-demo-'));
+
+const waitUntilStopped = (): Promise<void> =>
+  new Promise(() => setInterval(() => undefined, 60_000));
+
+const runProgram = async ({ json, keep }: DemoOptions): Promise<number> => {
+  const closing = createCleanupStack();
+  stopOnSignals(closing.close);
+  const startedAt = performance.now();
+  const lines: ResultLine[] = [];
+  const show = (line: ResultLine): void => {
+    lines.push(line);
+    if (!json) console.log(renderLine(line));
+  };
+  try {
+    ensureBuilt();
+    const folder = createFolder();
+    closing.defer(() => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const scene = await runDemo(folder, closing, show);
+    const milliseconds = Math.round(performance.now() - startedAt);
+    const passed = lines.every(({ met }) => met);
+    if (json) console.log(JSON.stringify({ passed, milliseconds, lines }, null, 2));
+    else console.log(renderSummary(lines, milliseconds), renderTimeline(scene));
+    if (keep) {
+      console.log(renderNextSteps(scene));
+      await waitUntilStopped();
+    }
+    return passed ? 0 : 1;
+  } catch (error) {
+    // A program that we ourselves are stopping is no failure.
+    if (!closing.isClosed()) throw error;
+    return 1;
+  } finally {
+    await closing.close();
+  }
+};
+
+const renderSummary = (lines: readonly ResultLine[], milliseconds: number): string => {
+  const differing = lines.filter(({ met }) => !met).length;
+  const verdict = differing === 0 ? 'all as expected' : `${differing} differ`;
+  return `${lines.length} lines, ${verdict}, in ${(milliseconds / 1000).toFixed(1)} s`;
+};
+
+const renderTimeline = ({ timeline }: DemoState): string =>
+  ['\n\nThe story of one run, by the records and the cloud’s log:', ...timeline].join('\n  ');
+
+const stopOnSignals = (close: () => Promise<void>): void => {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => {
+      void close().then(() => process.exit(code));
+    });
+  }
+};
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options.help) console.log(USAGE);
+  else process.exitCode = await runProgram(options);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CONSUMER_MOUNT_PATH, LOOPBACK_TOKEN_FILE_NAME } from '../lib/contract/paths.ts';
+import type { Pod } from '../lib/contract/pod.ts';
+import type { Session } from '../test/fakes/cloud/sts/sessions.ts';
+import { buildLine, type ResultLine } from './result-line.ts';
+import { getVolumeFolder, type ProcessLayout } from './pod-processes.ts';
+import { getTokenFolder } from './demo-pod.ts';
+import { searchSecrets, type Secret } from './secret-search.ts';
+
+/** Searches everything below the demo's folder for every secret that came to be. */
+export const checkSecrets = (given: {
+  readonly ground: ProcessLayout;
+  readonly pod: Pod;
+  readonly sessions: readonly Session[];
+  readonly token: string;
+}): ResultLine => {
+  const startedAt = performance.now();
+  const { ground, pod, sessions, token } = given;
+  const secrets = [
+    ...sessions.flatMap(listSessionSecrets),
+    { what: 'the projected token', text: token, home: getTokenFolder(ground) },
+    ...listLoopbackSecrets(ground, pod),
+  ];
+  const { files, leaks, missing } = searchSecrets(ground.folder, secrets);
+  const problems = [...leaks, ...missing.map((what) => `${what} is not where it belongs`)];
+  if (sessions.length === 0) problems.push('no session was issued');
+  return buildLine({
+    name: 'no file holds the secret',
+    expected: 'none',
+    got: problems.length === 0 ? 'none' : problems.join('; '),
+    detail: `${sessions.length} sessions, ${secrets.length} texts, ${files} files`,
+    milliseconds: performance.now() - startedAt,
+  });
+};
+
+const listSessionSecrets = (session: Session): readonly Secret[] => [
+  { description: 'a secret access key', text: session.secretAccessKey },
+  { description: 'a session token', text: session.sessionToken },
+  { description: 'an access key', text: session.accessKeyId },
+];
+
+/** Each consumer's loopback token may stand in that consumer's volume alone. */
+const listLoopbackSecrets = (ground: ProcessLayout, pod: Pod): readonly Secret[] =>
+  (pod.spec?.containers ?? []).flatMap(({ name, volumeMounts = [] }) =>
+    volumeMounts
+      .filter(({ mountPath }) => mountPath === CONSUMER_MOUNT_PATH)
+      .map((mount) => {
+        const home = getVolumeFolder(ground, mount.name);
+        const text = readFileSync(join(home, LOOPBACK_TOKEN_FILE_NAME), 'utf8');
+        return { what: `the loopback token of ${name}`, text, home };
+      }),
+  );

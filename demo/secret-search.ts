@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A text that may stand in files below `home` only; without a home, in none. */
+export type Secret = {
+  readonly description: string;
+  readonly text: string;
+  readonly allowedFolder?: string;
+};
+
+export type SearchResult = {
+  readonly files: number;
+  /** `<what> in <file>`, for each place where one is that it must not be. */
+  readonly leaks: readonly string[];
+  /** Secrets that were not even where they belong: then the search itself proves nothing. */
+  readonly missing: readonly string[];
+};
+
+/** Reads every file below a folder and looks for each secret, as it is and as URLs write it. */
+export const searchSecrets = (folder: string, secrets: readonly Secret[]): SearchResult => {
+  const files = listFilesBelow(folder);
+  const found = files.flatMap((file) => {
+    const content = readFileSync(file, 'latin1');
+    return secrets
+      .filter((secret) => containsSecret(content, secret))
+      .map((secret) => ({ file, secret }));
+  });
+  const isHome = ({ file, secret }: (typeof found)[number]): boolean =>
+    secret.allowedFolder !== undefined && file.startsWith(`${secret.allowedFolder}/`);
+  return {
+    files: files.length,
+    leaks: found
+      .filter((one) => !isHome(one))
+      .map(({ file, secret }) => `${secret.description} in ${file}`),
+    missing: secrets
+      .filter(({ allowedFolder }) => allowedFolder !== undefined)
+      .filter((secret) => !found.some((one) => one.secret === secret && isHome(one)))
+      .map(({ description }) => description),
+  };
+};
+
+const containsSecret = (content: string, { text }: Secret): boolean =>
+  content.includes(text) || content.includes(encodeURIComponent(text));
+
+/** Links are not followed (`readdir` by itself would): what they lead to is found by its own name. */
+const listFilesBelow = (folder: string): readonly string[] =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return listFilesBelow(path);
+    return entry.isFile() ? [path] : [];
+  });

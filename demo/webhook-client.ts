@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import { request } from 'node:https';
+import type { JsonPatchOp } from '../lib/contract/json-patch-operation.ts';
+import type { Pod } from '../lib/contract/pod.ts';
+
+/** Where the webhook listens, and how an API server would know that it is it. */
+export type WebhookAddress = {
+  readonly port: number;
+  /** PEM. */
+  readonly ca: string;
+  /** Of its Service: `<service>.<namespace>.svc`. */
+  readonly serverName: string;
+};
+
+/** What an AdmissionReview answered. */
+export type ReviewResult = {
+  readonly allowed: boolean;
+  readonly message: string;
+  readonly warnings: readonly string[];
+  readonly patch: readonly JsonPatchOp[];
+};
+
+type ReviewResponse = {
+  readonly uid: string;
+  readonly allowed: boolean;
+  readonly status?: { readonly message?: string };
+  readonly warnings?: readonly string[];
+  readonly patchType?: string;
+  readonly patch?: string;
+};
+
+/**
+ * Sends a pod's creation as an API server does: AdmissionReview of admission.k8s.io/v1 over HTTPS,
+ * the certificate verified.
+ *
+ * @throws Error when the answer is none or another request's
+ */
+export const reviewPod = async (
+  webhook: WebhookAddress,
+  path: string,
+  pod: Pod,
+): Promise<ReviewResult> => {
+  const uid = randomUUID();
+  const review = {
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    request: buildCreateRequest(pod, uid),
+  };
+  const answer = await postReview(webhook, path, JSON.stringify(review));
+  const { response } = JSON.parse(answer) as { readonly response: ReviewResponse };
+  if (response.uid !== uid) throw new Error(`${path}: the answer is another request's`);
+  return {
+    allowed: response.allowed,
+    message: response.status?.message ?? '',
+    warnings: response.warnings ?? [],
+    patch: readPatch(response),
+  };
+};
+
+const buildCreateRequest = (pod: Pod, uid: string): object => {
+  const { name, namespace } = pod.metadata ?? {};
+  return {
+    uid,
+    kind: { group: '', version: 'v1', kind: 'Pod' },
+    resource: { group: '', version: 'v1', resource: 'pods' },
+    requestKind: { group: '', version: 'v1', kind: 'Pod' },
+    requestResource: { group: '', version: 'v1', resource: 'pods' },
+    name,
+    namespace,
+    operation: 'CREATE',
+    userInfo: { username: 'demo', groups: ['system:authenticated'] },
+    object: pod,
+    oldObject: null,
+    dryRun: false,
+    options: { apiVersion: 'meta.k8s.io/v1', kind: 'CreateOptions' },
+  };
+};
+
+const readPatch = ({ patch, patchType }: ReviewResponse): readonly JsonPatchOp[] => {
+  if (patch === undefined) return [];
+  if (patchType !== 'JSONPatch') throw new Error(`expected a JSONPatch, got ${String(patchType)}`);
+  return JSON.parse(Buffer.from(patch, 'base64').toString()) as readonly JsonPatchOp[];
+};
+
+const postReview = (webhook: WebhookAddress, path: string, body: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const outgoing = request(
+      {
+        host: '127.0.0.1',
+        port: webhook.port,
+        path: `${path}?timeout=10s`,
+        method: 'POST',
+        ca: webhook.ca,
+        servername: webhook.serverName,
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+        agent: false,
+        timeout: 10_000,
+      },
+      (incoming) => {
+        const parts: Buffer[] = [];
+        incoming.on('data', (part: Buffer) => parts.push(part));
+        incoming.on('error', reject);
+        incoming.on('end', () => {
+          const text = Buffer.concat(parts).toString();
+          if (incoming.statusCode === 200) resolve(text);
+          else reject(new Error(`${path}: ${incoming.statusCode ?? 0} ${text.slice(0, 500)}`));
+        });
+      },
+    );
+    outgoing.on('timeout', () => outgoing.destroy(new Error(`${path}: no answer`)));
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });

@@ -1,0 +1,77 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { join } from 'node:path';
+import { startClient } from './client-process.ts';
+import type { Client } from './client-process.ts';
+import { createFakeFixture } from './fake-fixture.ts';
+import type { Fixture } from './scenario-runner.ts';
+import type { Conditions } from './scenarios.ts';
+
+const conditions: Conditions = { lifetimeSeconds: 60, exchangeDelayMs: 0, exchange: 'grants' };
+const program = join(import.meta.dirname, 'javascript/client.ts');
+
+const openResources: { stop: () => Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of openResources.splice(0).reverse()) await each.stop();
+});
+
+const startTestClient = async (
+  given: Partial<Conditions> = {},
+): Promise<{ client: Client; scene: Fixture }> => {
+  const scene = await createFakeFixture({ ...conditions, ...given });
+  openResources.push(scene);
+  const client = await startClient({ command: process.execPath, args: [program] }, scene.env);
+  openResources.push(client);
+  return { client, scene };
+};
+
+const runScript = (text: string) => ({ command: process.execPath, args: ['--eval', text] });
+
+describe('the JavaScript client', () => {
+  test('says which SDK it is and gets an object through the injected environment', async () => {
+    const { client, scene } = await startTestClient();
+    expect(client.start).toMatchObject({ op: 'start', sdk: 'javascript' });
+    const answer = await client.send(`get ${scene.objects.readable}`);
+    expect(answer).toMatchObject({ op: 'get', status: 200, code: null });
+    expect(answer.accessKeyId).toMatch(/^ASIA/);
+  });
+
+  test('tells a refusal by the cloud from one by the sidecar', async () => {
+    const allowed = await startTestClient();
+    const byCloud = await allowed.client.send(`put ${allowed.scene.objects.readable}`);
+    expect(byCloud).toMatchObject({ status: 403, code: 'AccessDenied' });
+    expect(byCloud.accessKeyId).not.toBeNull();
+    const refused = await startTestClient({ exchange: 'refuses' });
+    const bySidecar = await refused.client.send(`get ${refused.scene.objects.readable}`);
+    expect(bySidecar).toMatchObject({ accessKeyId: null, code: 'CredentialsProviderError' });
+  }, 30_000);
+});
+
+describe('a client program', () => {
+  test('that answers nothing is called hung', async () => {
+    const client = await startClient(
+      runScript('console.log("{}"); setInterval(() => 0, 1000)'),
+      {},
+    );
+    openResources.push(client);
+    await expect(client.send('get a/b', 50)).rejects.toThrow('expected an answer within 50 ms');
+  });
+
+  test('that ends is quoted', async () => {
+    const dying = startClient(runScript('console.error("no such region"); process.exit(1)'), {});
+    await expect(dying).rejects.toThrow('no such region');
+  });
+
+  test('gets nothing of our own environment but PATH', async () => {
+    const show = 'console.log(JSON.stringify({ names: Object.keys(process.env) }))';
+    process.env['AWS_SECRET_ACCESS_KEY'] = 'of the developer';
+    try {
+      const client = await startClient(runScript(show), { GIVEN: 'yes' });
+      openResources.push(client);
+      const { names } = client.start as unknown as { names: string[] };
+      expect(names).toEqual(expect.arrayContaining(['PATH', 'GIVEN']));
+      expect(names).not.toContain('AWS_SECRET_ACCESS_KEY');
+    } finally {
+      delete process.env['AWS_SECRET_ACCESS_KEY'];
+    }
+  });
+});

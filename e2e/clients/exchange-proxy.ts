@@ -1,0 +1,57 @@
+import { createServer, request as ask } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Conditions } from './scenarios.ts';
+
+/** What stands between the sidecar and a cloud's STS, to make it slow or unwilling. */
+export type ExchangeProxy = { endpoint: string; stop: () => Promise<void> };
+
+/** Starts it on 127.0.0.1; `conditions` is read at each exchange. */
+export async function startExchangeProxy(
+  stsEndpoint: string,
+  conditions: Readonly<Conditions>,
+): Promise<ExchangeProxy> {
+  const answer: RequestListener = (request, response) => {
+    void pause(conditions.exchangeDelayMs).then(() =>
+      conditions.exchange === 'grants'
+        ? forwardRequest(stsEndpoint, request, response)
+        : denyRequest(response),
+    );
+  };
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+function forwardRequest(
+  endpoint: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const { host } = new URL(endpoint);
+  const { method, headers, url = '/' } = request;
+  const onward = ask(new URL(url, endpoint), { method, headers: { ...headers, host } });
+  onward.on('error', () => response.writeHead(502).end());
+  onward.on('response', (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.headers);
+    answer.pipe(response);
+  });
+  request.pipe(onward);
+}
+
+/** As AWS says that a role's trust policy does not let one in: final. */
+function denyRequest(response: ServerResponse): void {
+  const message = 'Not authorized to perform sts:AssumeRoleWithWebIdentity';
+  const error = `<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>${message}</Message></Error>`;
+  response.writeHead(403, { 'content-type': 'text/xml' });
+  response.end(
+    `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">${error}<RequestId>0</RequestId></ErrorResponse>`,
+  );
+}

@@ -1,0 +1,123 @@
+import { describe, expect, test } from '@jest/globals';
+import type { ClientAnswer } from './client-process.ts';
+import { runScenario } from './scenario-runner.ts';
+import type { StartClient, CreateFixture } from './scenario-runner.ts';
+import { checkAnswer } from './scenarios.ts';
+import type { Conditions, Expectation, ScenarioStep } from './scenarios.ts';
+
+const servedAnswer: ClientAnswer = {
+  op: 'get',
+  key: 'data/one',
+  status: 200,
+  code: null,
+  message: null,
+  accessKeyId: 'ASIA0',
+  ms: 5,
+};
+const refusedByCloud: ClientAnswer = { ...servedAnswer, status: 403, code: 'AccessDenied' };
+const refusedBySidecar: ClientAnswer = { ...refusedByCloud, status: null, accessKeyId: null };
+
+const conditions: Conditions = { lifetimeSeconds: 60, exchangeDelayMs: 0, exchange: 'grants' };
+
+/** A scene whose client gives these answers in turn, then the last one again and again. */
+const createTestFixture = (answers: (ClientAnswer | Error)[]) => {
+  const said: string[] = [];
+  const changes: Partial<Conditions>[] = [];
+  const stopped: string[] = [];
+  const setScene: CreateFixture = () =>
+    Promise.resolve({
+      env: { AWS_REGION: 'here' },
+      objects: { readable: 'data/one', foreign: 'data/two' },
+      change: (to) => Promise.resolve(void changes.push(to)),
+      stop: () => Promise.resolve(void stopped.push('scene')),
+    });
+  const actor: StartClient = () =>
+    Promise.resolve({
+      send: (line) => {
+        const answer = answers[Math.min(said.push(line), answers.length) - 1] ?? servedAnswer;
+        return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+      },
+      stop: () => Promise.resolve(void stopped.push('client')),
+    });
+  const play = (...steps: ScenarioStep[]) =>
+    runScenario({ name: 'a story', conditions, steps }, setScene, actor);
+  return { play, said, changes, stopped };
+};
+
+const getStep: ScenarioStep = { do: 'get', object: 'readable', expect: 'served', withinMs: 1000 };
+
+describe('what an answer means', () => {
+  test.each<[string, ClientAnswer, Expectation[]]>([
+    ['200 to a signed request', servedAnswer, ['served']],
+    ['403 to a signed request', refusedByCloud, ['refused by the cloud', 'not served']],
+    ['an error without a request', refusedBySidecar, ['refused by the sidecar', 'not served']],
+    ['200 to an unsigned request', { ...servedAnswer, accessKeyId: null }, []],
+    ['200 with an error', { ...servedAnswer, code: 'Broken' }, []],
+    ['404 to a signed request', { ...refusedByCloud, status: 404 }, ['not served']],
+  ])('%s', (_, answer, met) => {
+    const all: Expectation[] = [
+      'served',
+      'refused by the cloud',
+      'refused by the sidecar',
+      'not served',
+    ];
+    expect(all.filter((expected) => checkAnswer(answer, expected) === undefined)).toEqual(met);
+  });
+});
+
+describe('a scenario', () => {
+  test('asks for the objects of its scene and passes when every step holds', async () => {
+    const { play, said } = createTestFixture([servedAnswer, refusedByCloud]);
+    const foreign = { ...getStep, object: 'foreign', expect: 'refused by the cloud' } as const;
+    const outcome = await play(getStep, foreign);
+    expect(said).toEqual(['get data/one', 'get data/two']);
+    expect(outcome).toMatchObject({ scenario: 'a story', faults: [], answers: 2 });
+  });
+
+  test('names the step that failed, and goes on', async () => {
+    const { play, said } = createTestFixture([refusedByCloud, servedAnswer]);
+    const { faults } = await play(getStep, getStep);
+    expect(faults).toEqual([
+      expect.stringMatching(/^step 1, get: expected served, got status 403/),
+    ]);
+    expect(said).toHaveLength(2);
+  });
+
+  test('an answer too late or too early is a fault', async () => {
+    const { play } = createTestFixture([{ ...servedAnswer, ms: 2000 }, servedAnswer]);
+    const { faults } = await play(getStep, { ...getStep, atLeastMs: 100 });
+    expect(faults).toEqual([
+      'step 1, get: expected an answer within 1000 ms, got 2000',
+      'step 2, get: expected to wait 100 ms at least, got 5',
+    ]);
+  });
+
+  test('a client that hangs ends it, with everything stopped', async () => {
+    const { play, said, stopped } = createTestFixture([new Error('hung')]);
+    const { faults } = await play(getStep, getStep);
+    expect(faults).toEqual(['step 1, get: Error: hung']);
+    expect(said).toHaveLength(1);
+    expect(stopped).toEqual(['client', 'scene']);
+  });
+
+  test('waits for a change to be noticed', async () => {
+    const { play, changes } = createTestFixture([servedAnswer, refusedBySidecar]);
+    const until = { do: 'get until', expect: 'refused by the sidecar', withinMs: 5000 } as const;
+    const { faults, answers } = await play({ do: 'change', to: { exchange: 'refuses' } }, until);
+    expect(changes).toEqual([{ exchange: 'refuses' }]);
+    expect({ faults, answers }).toEqual({ faults: [], answers: 2 });
+  });
+
+  test('keeping on getting counts access keys, and tolerates no error', async () => {
+    const twoKeys = { do: 'keep getting', seconds: 0.6, accessKeys: 2 } as const;
+    const same = await createTestFixture([servedAnswer]).play(twoKeys);
+    expect(same.faults[0]).toMatch(/expected 2 access keys or more in 0.6 s, got 1$/);
+    const renewed = await createTestFixture([
+      servedAnswer,
+      { ...servedAnswer, accessKeyId: 'ASIA1' },
+    ]).play(twoKeys);
+    expect(renewed.faults).toEqual([]);
+    const failing = await createTestFixture([servedAnswer, refusedByCloud]).play(twoKeys);
+    expect(failing.faults[0]).toMatch(/after 0.[5-9] s: expected served, got status 403/);
+  });
+});

@@ -1,0 +1,85 @@
+import { publishUpstream } from '../cluster/issuer-documents.ts';
+import { getJson, runKubectl } from '../cluster/kubectl.ts';
+import type { Cluster } from '../cluster/cluster-file.ts';
+import { defaultRole, rolePolicy } from './cloud.ts';
+import type { Cloud } from './cloud.ts';
+import { createOpenIdProvider, createRole, deleteOpenIdProvider } from './iam-requests.ts';
+import { startMinio } from './minio.ts';
+import { stopCloud } from './cloud-startup.ts';
+
+/** `aud` of the authority's grants: another than the cluster's tokens have, so that neither passes for the other. */
+export const grantAudience = 'grants.example';
+const authorityName = 'auth';
+const authorityRolePlan = `${defaultRole}-by-grant`;
+const agentSubjects = ['spiffe://cluster.local/ns/*/sa/agent/task/*'];
+
+const optedInRolePlan = `${defaultRole}-opted-in`;
+const revokerRolePlan = 'revoker';
+/** RGW's second role for agents, on which the authority denies what ended, and by which it does. */
+export const optedInRole = `arn:aws:iam:::role/${optedInRolePlan}`;
+export const revokerRole = `arn:aws:iam:::role/${revokerRolePlan}`;
+
+/** The issuer of the authority's grants, before there is any authority. */
+export const getGrantIssuer = (cluster: Cluster): string =>
+  new URL(authorityName, cluster.issuer).href;
+
+/** MinIO trusts one issuer after another: it starts anew for each. RGW keeps a role for each. */
+export async function trustCluster(cluster: Cluster, cloud: Cloud): Promise<Cloud> {
+  if (cloud.name !== 'minio') return cloud;
+  await stopCloud(cluster, cloud);
+  return startMinio(cluster);
+}
+
+/**
+ * Has the cloud trust the installed authority, and its role `agent-reports` nobody else: the answered
+ * cloud is what stories are to use.
+ */
+export async function trustAuthority(cluster: Cluster, cloud: Cloud): Promise<Cloud> {
+  const issuer = publishUpstream(cluster, authorityName, await buildAuthorityUrl(cluster));
+  if (cloud.name === 'minio') {
+    await stopCloud(cluster, cloud);
+    return startMinio(cluster, {
+      issuers: [{ role: defaultRole, issuer, audience: grantAudience }],
+    });
+  }
+  await registerKeys(cluster, cloud);
+  const forAgents = { issuer, subjects: agentSubjects, policy: rolePolicy };
+  const arn = await createRole(cloud, { name: authorityRolePlan, ...forAgents });
+  await createRole(cloud, { name: optedInRolePlan, ...forAgents });
+  await createRole(cloud, {
+    name: revokerRolePlan,
+    issuer,
+    subjects: ['spiffe://cluster.local/authority'],
+    policy: revokerPolicy,
+  });
+  return { ...cloud, roles: { ...cloud.roles, [defaultRole]: arn } };
+}
+
+const revokerPolicy = {
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Allow',
+      Action: ['iam:PutRolePolicy', 'iam:DeleteRolePolicy'],
+      Resource: [optedInRole],
+    },
+  ],
+};
+
+/** RGW knows an issuer's keys by their certificates: after a rotation it has to be told again. */
+export async function registerKeys(cluster: Cluster, cloud: Cloud): Promise<void> {
+  const issuer = getGrantIssuer(cluster);
+  const path = '/api/v1/namespaces/valetkey/services/https:valetkey-authority:443/proxy/jwks';
+  const { stdout } = await runKubectl(cluster, ['get', '--raw', path]);
+  const { keys } = JSON.parse(stdout) as { keys: { x5c: string[] }[] };
+  const x5c = keys[0]?.x5c[0];
+  if (x5c === undefined) throw new Error('the authority publishes no key with a certificate');
+  await deleteOpenIdProvider(cloud, issuer);
+  await createOpenIdProvider(cloud, { issuer, audiences: [grantAudience], x5c });
+}
+
+async function buildAuthorityUrl(cluster: Cluster): Promise<string> {
+  const where = ['service', 'valetkey-authority', '-n', 'valetkey'];
+  const { spec } = await getJson<{ spec: { clusterIP: string } }>(cluster, where);
+  return `https://${spec.clusterIP}`;
+}

@@ -1,0 +1,54 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { runCommand } from './command.ts';
+import type { Progress } from './progress.ts';
+
+/** Debian package → a file that shows that it is there. */
+const packages: Record<string, string> = {
+  containerd: '/usr/bin/containerd',
+  runc: '/usr/sbin/runc',
+  'containernetworking-plugins': '/usr/lib/cni/bridge',
+  iptables: '/usr/sbin/iptables',
+  'etcd-server': '/usr/bin/etcd',
+  'busybox-static': '/bin/busybox',
+  iproute2: '/usr/sbin/ip',
+  'util-linux': '/usr/bin/nsenter',
+  openssl: '/usr/bin/openssl',
+  radosgw: '/usr/bin/radosgw',
+  'ceph-mon': '/usr/bin/ceph-mon',
+  'ceph-osd': '/usr/bin/ceph-osd',
+  'ceph-common': '/usr/bin/ceph',
+};
+
+const servicePolicy = '/usr/sbin/policy-rc.d';
+
+/** Installs what is missing, without letting a package start its service: we run our own. */
+export async function installDebianPackages(progress: Progress): Promise<void> {
+  const missing = Object.keys(packages).filter((name) => !existsSync(packages[name] ?? ''));
+  if (missing.length === 0) return;
+  progress(`installing Debian packages: ${missing.join(' ')}`);
+  const isOurs = forbidServices();
+  try {
+    await runApt(['update']);
+    await runApt(['install', '-y', '--no-install-recommends', ...missing]);
+  } finally {
+    if (isOurs) rmSync(servicePolicy);
+  }
+  const absent = missing.filter((name) => !existsSync(packages[name] ?? ''));
+  if (absent.length > 0)
+    throw new Error(`apt-get install succeeded, yet these show no program: ${absent.join(' ')}`);
+  progress('Debian packages installed');
+}
+
+async function runApt(args: string[]): Promise<void> {
+  await runCommand('apt-get', args, {
+    env: { DEBIAN_FRONTEND: 'noninteractive' },
+    timeoutMs: 15 * 60_000,
+  });
+}
+
+/** Makes invoke-rc.d refuse every start; false if the machine has a policy of its own already. */
+function forbidServices(): boolean {
+  if (existsSync(servicePolicy)) return false;
+  writeFileSync(servicePolicy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  return true;
+}

@@ -1,0 +1,39 @@
+import { existsSync, readFileSync } from 'node:fs';
+
+type JestResults = {
+  testResults: {
+    status: string;
+    assertionResults: { fullName: string; status: string; duration?: number }[];
+  }[];
+};
+
+export type TestResult = { pass: string; name: string; status: string; seconds: number };
+
+/** The stories of one pass, as jest recorded them; a pass that left no record is one failed story. */
+export const readTestResults = (pass: string, file: string): TestResult[] => {
+  if (!existsSync(file)) return [{ pass, name: '(no results)', status: 'failed', seconds: 0 }];
+  const results = JSON.parse(readFileSync(file, 'utf8')) as JestResults;
+  return results.testResults.flatMap(({ status, assertionResults }) =>
+    status === 'failed' && assertionResults.length === 0
+      ? [{ pass, name: '(a file that could not be run)', status, seconds: 0 }]
+      : assertionResults.map(({ fullName, duration, ...story }) => ({
+          pass,
+          name: fullName,
+          status: story.status,
+          seconds: (duration ?? 0) / 1000,
+        })),
+  );
+};
+
+export const listFailed = (stories: TestResult[]): TestResult[] =>
+  stories.filter(({ status }) => status === 'failed');
+
+export const listPassed = (stories: TestResult[]): TestResult[] =>
+  stories.filter(({ status }) => status === 'passed');
+
+/** The slowest stories, slowest first, one line each. */
+export const formatSlowest = (stories: TestResult[], count = 20): string[] =>
+  stories
+    .toSorted((a, b) => b.seconds - a.seconds)
+    .slice(0, count)
+    .map(({ seconds, pass, name }) => `  ${seconds.toFixed(1).padStart(6)} s  ${pass}: ${name}`);

@@ -1,0 +1,320 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readPlatform } from '../../lib/config/platform-parser.ts';
+import type { Platform } from '../../lib/contract/platform.ts';
+import { listStaticViolations } from '../../lib/admission-policies/fixtures/static-violations.ts';
+import { STATIC_CASES } from '../../lib/admission-policies/fixtures/static-cases.ts';
+import type { StaticCase } from '../../lib/admission-policies/fixtures/static-cases.ts';
+import { buildEditorRoleBinding } from '../cluster/editor-role-binding.ts';
+import { applyObjects, getJson, runKubectl } from '../cluster/kubectl.ts';
+import { CommandError } from '../cluster/command.ts';
+import {
+  buildAgentContainer,
+  buildAgentPod,
+  cluster,
+  createNamespace,
+  readPod,
+  readReports,
+  runPod,
+  testContext,
+} from './test-context.ts';
+
+/** What it says where it refuses; nothing where it does not. */
+const findRefusingPolicies = async (
+  args: string[],
+  input?: string,
+): Promise<string | undefined> => {
+  try {
+    await runKubectl(cluster, args, input === undefined ? {} : { input });
+    return undefined;
+  } catch (error) {
+    if (error instanceof CommandError) return error.stderr;
+    throw error;
+  }
+};
+
+/** Paths and rules that a refusal of ours names, as `<rule> <path>`. */
+const parseBreachPaths = (refusal: string): string[] =>
+  [...refusal.matchAll(/(?<=; |request: )(\/[^ ]*): expected .*? \(rule (\d+)\)/g)]
+    .map(([, path, rule]) => `${rule ?? ''} ${path ?? ''}`)
+    .sort();
+
+const { namespace: home } = testContext.release;
+
+describe('policies that the API server holds by itself', () => {
+  /** Of a namespace, as someone who may edit in it and nothing else. */
+  const author = 'policies-author';
+  const asAuthor = ['--as', author, '--as-group', 'system:authenticated'];
+
+  const namespaceNamed = (name: string) => ({
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name, labels: { 'e2e.valetkey.dev/story': 'true' } },
+  });
+
+  /** The webhooks are not asked in the first; in the others they are asked after the policies. */
+  const PLACES = { restricted: home, baseline: 'story-baseline', excepted: 'story-excepted' };
+
+  beforeAll(async () => {
+    const [, ...others] = Object.values(PLACES);
+    await applyObjects(cluster, others.map(namespaceNamed));
+    await applyObjects(
+      cluster,
+      Object.values(PLACES).map((place) => buildEditorRoleBinding(place, author)),
+    );
+  });
+
+  afterAll(async () => {
+    await runKubectl(cluster, ['delete', 'rolebinding', author, '-n', home, '--ignore-not-found']);
+  });
+
+  test('compile against the API server’s own types without a warning', async () => {
+    type Policies = {
+      items: {
+        metadata: { name: string };
+        spec: { validations: unknown[] };
+        status?: { typeChecking?: { expressionWarnings?: unknown[] } };
+      }[];
+    };
+    const { items } = await getJson<Policies>(cluster, ['validatingadmissionpolicies']);
+    const ours = items.filter(({ metadata }) => metadata.name.startsWith('valetkey-'));
+    expect(ours).toHaveLength(6);
+    expect(ours.flatMap(({ status }) => status?.typeChecking?.expressionWarnings ?? [])).toEqual(
+      [],
+    );
+  });
+
+  describe('say of a new pod what the rules of TypeScript say', () => {
+    type Place = keyof typeof PLACES;
+    let platform: Platform;
+    const said = new Map<Place, Map<string, string>>();
+
+    /** Everywhere those that the place may say something else of. */
+    const isOf: Record<Place, (each: StaticCase) => boolean> = {
+      restricted: ({ level }) => level !== 'baseline',
+      baseline: ({ level, violations }) =>
+        level === 'baseline' || violations.some((each) => each.startsWith('4 ')),
+      excepted: ({ violations }) => violations.some((each) => each.startsWith('3 ')),
+    };
+
+    const casesFor = (place: Place) =>
+      [...STATIC_CASES.entries()].filter(([, each]) => isOf[place](each));
+
+    const nameOf = (index: number) => `case-${index}`;
+
+    /** What is said of each pod that is refused, by its name. */
+    const tryPods = async (place: Place, cases: readonly (readonly [number, StaticCase])[]) => {
+      const items = cases.map(([index, { pod }]) => ({
+        ...{ apiVersion: 'v1', kind: 'Pod' },
+        ...pod,
+        metadata: { ...pod.metadata, name: nameOf(index), namespace: PLACES[place] },
+      }));
+      const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+      const errors = await findRefusingPolicies(
+        ['create', '--dry-run=server', '-f', '-', ...asAuthor],
+        list,
+      );
+      const lines = (errors ?? '').split(/\n(?=Error from server|The Pod )/);
+      const named = lines.map((line) => [/"(case-\d+)"/.exec(line)?.[1] ?? '', line] as const);
+      said.set(place, new Map(named));
+    };
+
+    beforeAll(async () => {
+      const { data } = await getJson<{ data: Record<string, string> }>(cluster, [
+        ...['configmap', 'valetkey-platform', '-n', home],
+      ]);
+      const read = readPlatform(data['platform.yaml'] ?? '');
+      if (!read.ok) throw new Error(JSON.stringify(read.faults));
+      platform = read.value;
+      const places = Object.keys(PLACES) as Place[];
+      await Promise.all(places.map((place) => tryPods(place, casesFor(place))));
+    });
+
+    const agreed = (place: Place, index: number, pod: StaticCase['pod']) => {
+      const refusal = said.get(place)?.get(nameOf(index)) ?? '';
+      const expected = listStaticViolations(pod, { platform, namespace: PLACES[place] });
+      const isPolicys = refusal.includes("ValidatingAdmissionPolicy 'valetkey-pods'");
+      expect(isPolicys ? parseBreachPaths(refusal) : []).toEqual(expected);
+      // Nothing but rules 1 and 2, which are the webhook's, keeps the others out.
+      if (!isPolicys && refusal !== '') expect(refusal).toContain('validate.valetkey.dev');
+    };
+
+    const named = (place: Place) =>
+      casesFor(place).map(([index, { name, pod }]) => [name, index, pod] as const);
+
+    test.each(named('restricted'))('%s', (_, index, pod) => {
+      agreed('restricted', index, pod);
+    });
+
+    test.each(named('baseline'))('%s, at level baseline', (_, index, pod) => {
+      agreed('baseline', index, pod);
+    });
+
+    test.each(named('excepted'))('%s, excepted from rule 3', (_, index, pod) => {
+      agreed('excepted', index, pod);
+    });
+  });
+
+  describe('of a running pod', () => {
+    const pod = 'held';
+    let namespace: string;
+    let url: string;
+
+    beforeAll(async () => {
+      namespace = await createNamespace('policies');
+      url = `/api/v1/namespaces/${namespace}/pods/${pod}`;
+      await runPod({ name: pod, namespace, tasks: { read: readReports } });
+    });
+
+    const exec = (container: string, ...more: string[]) =>
+      findRefusingPolicies([
+        'exec',
+        '-n',
+        namespace,
+        pod,
+        ...more,
+        '-c',
+        container,
+        '--',
+        '/bin/true',
+      ]);
+
+    test('let nobody into the sidecar, however it is asked', async () => {
+      const query = 'container=valetkey-sidecar&command=true&stdout=true';
+      const refusals = await Promise.all([
+        exec('valetkey-sidecar'),
+        findRefusingPolicies(['attach', '-n', namespace, pod, '-c', 'valetkey-sidecar']),
+        findRefusingPolicies(['get', '--raw', `${url}/exec?${query}`]),
+        findRefusingPolicies(['get', '--raw', `${url}/attach?${query}`]),
+        findRefusingPolicies(['create', '--raw', `${url}/exec?${query}`, '-f', '-'], '{}'),
+        findRefusingPolicies(['create', '--raw', `${url}/attach?${query}`, '-f', '-'], '{}'),
+      ]);
+      for (const refusal of refusals) expect(refusal).toContain('(rule 11)');
+    });
+
+    test('let whoever may into its other containers, named or not', async () => {
+      expect(await exec('agent')).toBeUndefined();
+      const unnamed = ['exec', '-n', namespace, pod, '--', '/bin/true'];
+      expect(await findRefusingPolicies(unnamed)).toBeUndefined();
+    });
+
+    const patch = (subresource: string[], change: object) =>
+      findRefusingPolicies([
+        ...['patch', 'pod', pod, '-n', namespace, ...subresource, '--dry-run=server'],
+        ...['-p', JSON.stringify(change)],
+      ]);
+    const patchStatus = (change: object) => patch(['--subresource=status'], change);
+
+    test.each([
+      [
+        { metadata: { annotations: { 'task.valetkey.dev/more': '{}' } } },
+        'task.valetkey.dev~1more',
+      ],
+      [
+        { metadata: { annotations: { 'task.valetkey.dev/read': '{}' } } },
+        'task.valetkey.dev~1read',
+      ],
+      [
+        { metadata: { annotations: { 'task.valetkey.dev/read': null } } },
+        'task.valetkey.dev~1read',
+      ],
+      [{ metadata: { labels: { 'valetkey.dev/injected': null } } }, 'valetkey.dev~1injected'],
+      [{ status: { podIP: '10.9.9.9', podIPs: null } }, '/status/podIP'],
+    ])('let nobody change by its status %j', async (change, path) => {
+      const refusal = await patchStatus(change);
+      expect(refusal).toContain('valetkey-pod-changes');
+      expect(refusal).toContain(path);
+    });
+
+    test('let others write the rest of its status', async () => {
+      const conditions = [{ type: 'example.com/ready', status: 'True' }];
+      expect(await patchStatus({ status: { conditions } })).toBeUndefined();
+      const annotations = { 'example.com/seen': 'yes' };
+      expect(await patchStatus({ metadata: { annotations } })).toBeUndefined();
+    });
+
+    test('let the sidecar keep its amounts, and others be resized', async () => {
+      const resize = (list: string, name: string) =>
+        patch(['--subresource=resize'], {
+          spec: { [list]: [{ name, resources: { requests: { cpu: '1m' } } }] },
+        });
+      expect(await resize('initContainers', 'valetkey-sidecar')).toContain('(rule 10)');
+      expect((await resize('containers', 'agent')) ?? '').not.toContain('valetkey');
+    });
+
+    const join = async (container: object, groups: string[]) => {
+      const current = await readPod<{ spec: object }>(namespace, pod);
+      const ephemeralContainers = [{ ...buildAgentContainer('debug'), ...SECURE, ...container }];
+      const changed = { ...current, spec: { ...current.spec, ephemeralContainers } };
+      return findRefusingPolicies(
+        [
+          ...['replace', '--raw', `${url}/ephemeralcontainers?dryRun=All`, '-f', '-'],
+          ...['--as', 'someone', ...groups.flatMap((group) => ['--as-group', group])],
+        ],
+        JSON.stringify(changed),
+      );
+    };
+    const SECURE = {
+      securityContext: {
+        ...{ runAsNonRoot: true, runAsUser: 1000, allowPrivilegeEscalation: false },
+        ...{ capabilities: { drop: ['ALL'] }, seccompProfile: { type: 'RuntimeDefault' } },
+      },
+    };
+    const breakers = ['system:masters', 'story-break-glass'];
+
+    test('let nobody join it but the break-glass group, which keeps the other rules', async () => {
+      expect(await join({}, ['system:masters'])).toContain('(rule 9)');
+      expect(await join({}, breakers)).toBeUndefined();
+      const target = { targetContainerName: 'valetkey-sidecar' };
+      expect(await join(target, breakers)).toContain('/targetContainerName');
+      const volumeMounts = [{ name: 'valetkey-token', mountPath: '/tokens' }];
+      expect(await join({ volumeMounts }, breakers)).toContain('(rule 6)');
+      expect(await join({ securityContext: { privileged: true } }, breakers)).toContain('(rule 4)');
+    });
+
+    const bind = (path: string, name: string, metadata: object) => {
+      const node = 'nowhere';
+      const binding = { apiVersion: 'v1', kind: 'Binding', target: { kind: 'Node', name: node } };
+      const body = JSON.stringify({ ...binding, metadata: { name, namespace, ...metadata } });
+      return findRefusingPolicies(['create', '--raw', `${path}?dryRun=All`, '-f', '-'], body);
+    };
+
+    test('let no binding declare a task, on either of its ways', async () => {
+      const waiting = buildAgentPod({
+        name: 'waiting',
+        namespace,
+        spec: { schedulerName: 'nobody' },
+      });
+      await applyObjects(cluster, waiting);
+      for (const path of ['pods/waiting/binding', 'bindings']) {
+        const at = `/api/v1/namespaces/${namespace}/${path}`;
+        const annotations = { 'task.valetkey.dev/more': '{}' };
+        expect(await bind(at, 'waiting', { annotations })).toContain('(rule 8)');
+        const labels = { 'valetkey.dev/injected': 'true' };
+        expect(await bind(at, 'waiting', { labels })).toContain('(rule 8)');
+        expect(await bind(at, 'waiting', {})).toBeUndefined();
+      }
+    });
+
+    const askToken = (audience: string, ...more: string[]) =>
+      findRefusingPolicies([
+        'create',
+        'token',
+        'agent',
+        '-n',
+        namespace,
+        '--audience',
+        audience,
+        ...more,
+      ]);
+
+    test('let nobody but kubelets ask for exchange tokens', async () => {
+      const ours = 'authority.valetkey.dev';
+      const bound = ['--bound-object-kind', 'Pod', '--bound-object-name', pod];
+      expect(await askToken(ours)).toContain('(rule 12)');
+      expect(await askToken(ours, ...bound)).toContain('(rule 12)');
+      const pretending = ['--as', 'system:node:x', '--as-group', 'system:masters'];
+      expect(await askToken(ours, ...bound, ...pretending)).toContain('(rule 12)');
+      expect(await askToken('vault.example')).toBeUndefined();
+    });
+  });
+});

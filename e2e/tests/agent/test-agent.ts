@@ -1,0 +1,217 @@
+import { request } from 'node:http';
+import { json, text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import { sendBatch } from './https-requests.ts';
+import type { HttpsBatch } from './https-requests.ts';
+
+/**
+ * What runs as a consumer in story pods: an unmodified AWS SDK, and a client of the sidecar's socket.
+ *
+ *   hold                       do nothing until told to stop
+ *   work SECONDS BUCKET KEY    read the object until it answers, then end (for Jobs)
+ *   get|put|list BUCKET KEY [-]  one call of S3 → {"status", "code"?}; -: environment from standard input
+ *   call METHOD PATH [-]       one call of the sidecar over its socket → {"status", "headers", "body"}; -: its body from
+ *                              standard input
+ *   send                       HTTPS requests from the pod's address: a batch from standard input → replies
+ *   watch BUCKET KEY           holds credentials → when the sidecar, and when the cloud, first refused
+ *   ask-on                     asks the sidecar for credentials without end → each change of its answer
+ *   stream TASK BUCKET KEY     starts, uses and completes runs without end → each run
+ *
+ * The last three print a line of JSON for each thing that they say, with the time in milliseconds.
+ */
+
+/** Loaded when it is needed: the consumers of a crowd of pods do not need it. */
+const loadSdk = () => import('@aws-sdk/client-s3');
+
+const operations = {
+  get: async (s3: S3Client, Bucket: string, Key: string) =>
+    s3.send(new (await loadSdk()).GetObjectCommand({ Bucket, Key })),
+  put: async (s3: S3Client, Bucket: string, Key: string) =>
+    s3.send(new (await loadSdk()).PutObjectCommand({ Bucket, Key, Body: 'written by the agent' })),
+  list: async (s3: S3Client, Bucket: string, Prefix: string) =>
+    s3.send(new (await loadSdk()).ListObjectsV2Command({ Bucket, Prefix })),
+};
+
+type CloudSdkError = Error & { $metadata?: { httpStatusCode?: number } };
+
+type CloudCall = { operation: keyof typeof operations; bucket: string; key: string };
+
+const callCloud = async (
+  { operation, bucket, key }: CloudCall,
+  settings: S3ClientConfig = {},
+): Promise<{ status: number; code?: string; message?: string }> => {
+  const { S3Client: Client } = await loadSdk();
+  const s3 = new Client({ forcePathStyle: true, maxAttempts: 1, ...settings });
+  try {
+    const { $metadata } = await operations[operation](s3, bucket, key);
+    return { status: $metadata.httpStatusCode ?? 0 };
+  } catch (error) {
+    const { name, message, $metadata } = error as CloudSdkError;
+    return { status: $metadata?.httpStatusCode ?? 0, code: name, message };
+  } finally {
+    s3.destroy();
+  }
+};
+
+type Keys = { AccessKeyId: string; SecretAccessKey: string; Token: string };
+type SidecarResponse = {
+  status: number;
+  headers: Record<string, string>;
+  body: Keys & { Code?: string; run?: string; credentials?: Keys };
+};
+
+const callSidecar = (method: string, path: string, body?: string): Promise<SidecarResponse> => {
+  const { promise, resolve, reject } = Promise.withResolvers<SidecarResponse>();
+  const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+  const call = request({ socketPath: process.env['VALETKEY_SOCKET'], method, path, headers });
+  call.on('error', reject);
+  call.on('response', (response) => {
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer) => chunks.push(chunk));
+    response.on('end', () => {
+      const text = Buffer.concat(chunks).toString();
+      resolve({
+        status: response.statusCode,
+        headers: response.headers,
+        body: text === '' ? undefined : (JSON.parse(text) as unknown),
+      } as SidecarResponse);
+    });
+  });
+  call.end(body);
+  return promise;
+};
+
+const readUntilServed = async (seconds: number, bucket: string, key: string) => {
+  const deadline = performance.now() + seconds * 1000;
+  for (;;) {
+    const answer = await callCloud({ operation: 'get', bucket, key });
+    if (answer.status === 200 || performance.now() > deadline) return answer;
+    await pause(200);
+  }
+};
+
+const printLine = (line: object) => {
+  console.log(JSON.stringify({ at: Date.now(), ...line }));
+};
+
+const toClientConfig = ({ AccessKeyId, SecretAccessKey, Token }: Keys): S3ClientConfig => ({
+  credentials: {
+    accessKeyId: AccessKeyId,
+    secretAccessKey: SecretAccessKey,
+    sessionToken: Token,
+  },
+});
+
+/** Asks again and again until the answer is no 200, and says when. */
+const reportRefusal = async (by: string, ask: () => Promise<{ status: number; code?: string }>) => {
+  for (;;) {
+    const askedAt = Date.now();
+    const { status, code } = await ask();
+    if (status !== 200) {
+      printLine({ refusedBy: by, askedAt, status, code });
+      return;
+    }
+    await pause(10);
+  }
+};
+
+const watchCredentials = async (bucket: string, key: string) => {
+  let first = await callSidecar('GET', '/v1/credentials');
+  // On a busy node the first exchange may take longer than a sidecar lets anybody wait.
+  while (first.status === 503) {
+    await pause(200);
+    first = await callSidecar('GET', '/v1/credentials');
+  }
+  const keys = toClientConfig(first.body);
+  printLine({ holds: (await callCloud({ operation: 'get', bucket, key }, keys)).status });
+  await Promise.all([
+    reportRefusal('cloud', () => callCloud({ operation: 'get', bucket, key }, keys)),
+    reportRefusal('sidecar', async () => {
+      const answer = await callSidecar('GET', '/v1/credentials');
+      return { status: answer.status, code: answer.body.Code ?? '' };
+    }),
+  ]);
+  return waitForSigterm();
+};
+
+const pollCredentials = async () => {
+  exitOnSigterm();
+  let last = '';
+  for (;;) {
+    const askedAt = Date.now();
+    // A sidecar on a crowded node may close a connection that it could not serve in time.
+    const answer = await callSidecar('GET', '/v1/credentials').then(
+      ({ status, body }) => `${status} ${body.Code ?? ''}`.trim(),
+      (error: unknown) => String(error),
+    );
+    if (answer !== last) printLine({ askedAt, answer });
+    last = answer;
+    await pause(250);
+  }
+};
+
+/** The authority hears twice of each run, and a pod may ask it twice in a second for long. */
+const STREAM_PAUSE_MS = 1_100;
+
+const streamRuns = async (task: string, bucket: string, key: string) => {
+  exitOnSigterm();
+  for (;;) {
+    printLine(await runOnce(task, { operation: 'get', bucket, key }));
+    await pause(STREAM_PAUSE_MS);
+  }
+};
+
+const runOnce = async (task: string, call: CloudCall) => {
+  const { status, headers, body } = await callSidecar('POST', `/v1/tasks/${task}/runs`, '{}');
+  const { run, credentials } = body;
+  if (status !== 201 || run === undefined || credentials === undefined)
+    return { status, code: body.Code, retryAfter: headers['retry-after'] };
+  const cloud = await callCloud(call, toClientConfig(credentials));
+  const ended = await callSidecar('DELETE', `/v1/runs/${run}`);
+  return { status, run, cloud: cloud.status, ended: ended.status };
+};
+
+/** The first process of a container is not ended by SIGTERM unless it listens. */
+const exitOnSigterm = () => process.once('SIGTERM', () => process.exit());
+
+const waitForSigterm = () => {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const keepAlive = setInterval(() => undefined, 1 << 30);
+  process.on('SIGTERM', () => {
+    clearInterval(keepAlive);
+    resolve(undefined);
+  });
+  return promise;
+};
+
+const [command = '', first = '', second = '', third] = process.argv.slice(2);
+const runCommand = async (): Promise<unknown> => {
+  switch (command) {
+    case 'hold':
+      return waitForSigterm();
+    case 'work':
+      return readUntilServed(Number(first), second, third ?? '');
+    case 'send':
+      return json(process.stdin).then((batch) => sendBatch(batch as HttpsBatch));
+    case 'call':
+      return callSidecar(first, second, third === '-' ? await text(process.stdin) : undefined);
+    case 'get':
+    case 'put':
+    case 'list':
+      return callCloud({ operation: command, bucket: first, key: second });
+    case 'watch':
+      return watchCredentials(first, second);
+    case 'ask-on':
+      return pollCredentials();
+    case 'stream':
+      return streamRuns(first, second, third ?? '');
+    default:
+      throw new Error(`unknown command ${command}`);
+  }
+};
+
+if (third === '-' && command !== 'call') Object.assign(process.env, await json(process.stdin));
+const answer = await runCommand();
+if (answer !== undefined) console.log(JSON.stringify(answer));
+if (command === 'work') process.exitCode = (answer as { status: number }).status === 200 ? 0 : 1;

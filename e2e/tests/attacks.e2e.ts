@@ -1,0 +1,242 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Pod } from '../../lib/contract/pod.ts';
+import { expectStatedRefusal } from '../attacks/refusal-expectations.ts';
+import { createApiServerClient } from '../attacks/api-server-client.ts';
+import { applyOperations, buildDeclaredPod, buildPlainPod } from '../attacks/base-pods.ts';
+import { createAttackSetup, EDITOR, buildPodsPath } from '../attacks/attack-setup.ts';
+import type { AttackSetup } from '../attacks/attack-setup.ts';
+import { buildCaller, ATTACK_LABEL } from '../attacks/attack-users.ts';
+import { accessPort } from '../attacks/port-access.ts';
+import { parseRefusal } from '../attacks/admission-refusals.ts';
+import type { ApiStatus } from '../attacks/admission-refusals.ts';
+import { isTokenAvailable, obtainToken } from '../attacks/stolen-tokens.ts';
+import { filterAttacksByKind, readAttackTable } from '../attacks/attack-table.ts';
+import type { AttackByKind } from '../attacks/attack-table.ts';
+import {
+  expectNoCredentials,
+  expectNoRole,
+  useCredentials,
+} from '../attacks/stolen-credentials.ts';
+import { waitForPod } from '../cluster/kubectl.ts';
+import { waitForRefusalRecord } from './authority/audit-records.ts';
+import { callSidecarWithRetry, cluster, expectRead, testContext } from './test-context.ts';
+import type { PodRef } from './test-context.ts';
+
+const { namespace: home } = testContext.release;
+const attacks = readAttackTable();
+const toNamedCases = <A extends { readonly name: string }>(all: readonly A[]) =>
+  all.map((each) => [each.name, each] as const);
+
+describe('a semi-trusted editor of a namespace', () => {
+  const api = createApiServerClient(cluster);
+  const { call } = api;
+  let besieged: AttackSetup;
+  let below: string;
+
+  beforeAll(async () => {
+    besieged = await createAttackSetup({ call }, attacks);
+    below = `/api/v1/namespaces/${besieged.podDefaults.namespace}`;
+  });
+
+  afterAll(() => besieged.release());
+
+  type Injected = { metadata: object; spec: { initContainers?: { name: string }[] } };
+
+  const read = async <T>(path: string): Promise<T> =>
+    (await call(undefined, { method: 'GET', path })).body as T;
+
+  const isThere = async (path: string) =>
+    (await call(undefined, { method: 'GET', path })).status !== 404;
+
+  const create = (namespace: string, body: unknown, query = '') =>
+    call(EDITOR, { method: 'POST', path: `${buildPodsPath(namespace)}${query}`, body });
+
+  /** As it would be made of the base pod, were it a real one. */
+  const injectedPod = async (name: string): Promise<Pod> => {
+    const { namespace } = besieged.podDefaults;
+    const pod = buildDeclaredPod(name, besieged.podDefaults);
+    const { body } = await create(namespace, pod, '?dryRun=All');
+    const { metadata, spec } = body as Required<Pick<Pod, 'metadata' | 'spec'>>;
+    const { labels = {}, annotations = {} } = metadata;
+    return {
+      ...{ apiVersion: 'v1', kind: 'Pod' },
+      metadata: { name, namespace, labels, annotations },
+      spec,
+    };
+  };
+
+  const basePod = async ({ of, declare }: AttackByKind<'create'>['create']): Promise<Pod> => {
+    if (of === 'injected') return injectedPod('attack');
+    const { podDefaults } = besieged;
+    return of === 'plain'
+      ? buildPlainPod('attack', podDefaults)
+      : buildDeclaredPod('attack', podDefaults, declare);
+  };
+
+  describe('may edit', () => {
+    test.each(['victim', 'closing', 'waiting'])('and its pod is injected: %s', (pod) => {
+      if (besieged.createResponses[pod] === undefined) return;
+      expect(besieged.createResponses[pod]).toMatchObject({ status: 201 });
+      const { spec } = besieged.createResponses[pod].body as Injected;
+      expect(spec.initContainers?.map(({ name }) => name)).toEqual(['valetkey-sidecar']);
+    });
+
+    test.each(['plain', 'declared', 'injected'] as const)(
+      'so that nothing but an attack’s change stands in its way: %s',
+      async (of) => {
+        const pod = await basePod({ of, patch: [] });
+        const answer = await create(besieged.podDefaults.namespace, pod, '?dryRun=All');
+        expect(answer).toMatchObject({ status: 201 });
+      },
+    );
+
+    test('nowhere else', async () => {
+      const answer = await create('default', buildDeclaredPod('attack', besieged.podDefaults));
+      expect(answer).toMatchObject({ status: 403 });
+      expect(parseRefusal(answer.body as ApiStatus).breaches).toEqual([]);
+    });
+  });
+
+  describe('makes no pod in which', () => {
+    /** Where its account is another namespace's. */
+    const movedTo = (namespace: string, pod: unknown) =>
+      applyOperations(pod, [
+        { op: 'replace', path: '/metadata/namespace', value: namespace },
+        { op: 'replace', path: '/spec/serviceAccountName', value: 'default' },
+      ]);
+
+    test.each(toNamedCases(filterAttacksByKind(attacks, 'create')))('%s', async (_name, attack) => {
+      const pod = applyOperations(await basePod(attack.create), attack.create.patch);
+      const namespace = attack.create.in ?? besieged.podDefaults.namespace;
+      const isAway = attack.create.in !== undefined;
+      const answer = await create(namespace, isAway ? movedTo(namespace, pod) : pod);
+      expectStatedRefusal(attack, parseRefusal(answer.body as ApiStatus));
+      expect(await isThere(`${buildPodsPath(namespace)}/attack`)).toBe(false);
+    });
+  });
+
+  describe('gives a running pod no', () => {
+    const remembered = async () => {
+      const { metadata, spec } = await read<Pod>(
+        `${buildPodsPath(besieged.podDefaults.namespace)}/victim`,
+      );
+      return { labels: metadata?.labels, annotations: metadata?.annotations, spec };
+    };
+
+    test.each(toNamedCases(filterAttacksByKind(attacks, 'change')))('%s', async (_name, attack) => {
+      const { through, patch } = attack.change;
+      const before = await remembered();
+      const answer = await call(buildCaller(attack), {
+        method: 'PATCH',
+        path: [`${buildPodsPath(besieged.podDefaults.namespace)}/victim`, through]
+          .filter(Boolean)
+          .join('/'),
+        body: patch,
+        type: 'application/json-patch+json',
+      });
+      expectStatedRefusal(attack, parseRefusal(answer.body as ApiStatus));
+      expect(await remembered()).toEqual(before);
+    });
+  });
+
+  describe('asks in vain for', () => {
+    test.each(toNamedCases(filterAttacksByKind(attacks, 'request')))(
+      '%s',
+      async (_name, attack) => {
+        const { method, path: given, body } = attack.request;
+        const path = given.startsWith('/') ? given : `${below}/${given}`;
+        const answer = await call(buildCaller(attack), { method, path, body });
+        expectStatedRefusal(attack, parseRefusal(answer.body as ApiStatus));
+        const { name } = (body?.['metadata'] ?? {}) as { name?: string };
+        const object = `${path}/${name ?? ''}`;
+        if (given.startsWith('/')) expect(await isThere(object)).toBe(false);
+      },
+    );
+  });
+
+  describe('against what runs gains nothing by', () => {
+    let ended: Readonly<Record<string, string>>;
+
+    beforeAll(async () => {
+      const { agent, neighbour } = besieged.pods;
+      [ended] = await Promise.all([
+        besieged.endedTokens(),
+        ...[agent, neighbour].map((place) => waitForPod(cluster, place)),
+      ]);
+    });
+
+    test.each(toNamedCases(filterAttacksByKind(attacks, 'reach')))('%s', async (_name, attack) => {
+      const said = await accessPort(attack, { ...api, namespace: besieged.podDefaults.namespace });
+      expect(said.code).toBe(attack.rule);
+      expect(said.message).toContain(attack.words ?? '');
+    });
+
+    const exchanges = filterAttacksByKind(attacks, 'exchange').filter(isTokenAvailable);
+
+    test.each(toNamedCases(exchanges))('%s', async (_name, attack) => {
+      const { pods } = besieged;
+      const source = { call, editor: EDITOR, agent: pods.agent, ended };
+      const token = await obtainToken(attack.exchange, source);
+      if (attack.exchange.to === 'cloud') return expectNoRole(attack, token);
+      return expectNoCredentials(attack, { token, places: pods });
+    });
+
+    test.each(toNamedCases(filterAttacksByKind(attacks, 'use')))('%s', async (_name, attack) => {
+      const answer = await useCredentials(attack, besieged.pods);
+      expect(answer).toMatchObject({ status: 403, code: attack.rule });
+    });
+
+    test('while the pod itself is served', async () => {
+      await expectRead(besieged.pods.agent);
+    });
+  });
+
+  describe('past the webhooks gains nothing by', () => {
+    const unseen = filterAttacksByKind(attacks, 'unseen');
+    const places = new Map<string, PodRef>();
+
+    /** Both webhooks leave our own namespace alone, as they left what was there before them. */
+    const makeUnseen = async (
+      { name, unseen: { patch } }: AttackByKind<'unseen'>,
+      index: number,
+    ) => {
+      const pod = `unseen-${index}`;
+      const copy = applyOperations(await injectedPod(pod), [
+        { op: 'replace', path: '/metadata/namespace', value: home },
+        { op: 'replace', path: '/spec/serviceAccountName', value: 'default' },
+        { op: 'remove', path: '/spec/serviceAccount' },
+        { op: 'add', path: `/metadata/labels/${ATTACK_LABEL.replace('/', '~1')}`, value: 'true' },
+        ...patch,
+      ]);
+      expect(await create(home, copy)).toMatchObject({ status: 201 });
+      places.set(name, { namespace: home, pod });
+    };
+
+    beforeAll(async () => {
+      for (const [index, attack] of unseen.entries()) await makeUnseen(attack, index);
+      await Promise.all([...places.values()].map((place) => waitForPod(cluster, place)));
+    });
+
+    test.each(toNamedCases(unseen))('%s', async (name, { rule, path = '' }) => {
+      const place = places.get(name);
+      if (place === undefined) throw new Error('no such pod');
+      const task = '/v1/tasks/read/credentials';
+      const answer = await callSidecarWithRetry<{ Message: string }>(place, 'GET', task);
+      expect(answer).toMatchObject({ status: 403, body: { Code: rule } });
+      expect(answer.body.Message).toContain(path);
+      expect(await waitForRefusalRecord(place, rule)).toMatchObject({
+        class_uid: 3003,
+        status_id: 2,
+      });
+    });
+  });
+
+  test('leaves nothing behind', async () => {
+    type Listed = { items: { metadata: { name: string }; spec: { nodeName?: string } }[] };
+    const { items } = await read<Listed>(buildPodsPath(besieged.podDefaults.namespace));
+    const made = Object.keys(besieged.createResponses).filter((name) => name !== 'deleted');
+    expect(items.map(({ metadata }) => metadata.name).sort()).toEqual(made.sort());
+    const waiting = items.find(({ metadata }) => metadata.name === 'waiting');
+    expect(waiting?.spec.nodeName).toBeUndefined();
+  });
+});

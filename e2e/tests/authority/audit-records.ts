@@ -1,0 +1,106 @@
+import { expect } from '@jest/globals';
+import { getJson, runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { readPodUid } from '../node-access.ts';
+import { cluster, testContext } from '../test-context.ts';
+import type { PodRef } from '../test-context.ts';
+import { authorityLabel, parseTokenError } from './authority-requests.ts';
+import type { HttpsResponse } from './authority-requests.ts';
+
+/** A line of the authority's records: OCSF, and what is ours under `unmapped`. */
+export type AuditRecord = {
+  class_uid: number;
+  time: number;
+  status_id: number;
+  status_code?: string;
+  message?: string;
+  session?: { uid?: string; uid_alt?: string };
+  actor?: { authorizations?: { decision: string; policy: { name: string; version: string } }[] };
+  entity?: { type?: string; name: string };
+  unmapped: {
+    kind: string;
+    namespace?: string;
+    pod?: string;
+    pod_uid?: string;
+    task?: string;
+    purpose?: string;
+    user?: { issuer: string; subject: string };
+  };
+};
+
+const isRecord = (line: string): boolean => line.startsWith('{') && line.includes('"class_uid"');
+
+/** The records of both replicas, of the last minutes. */
+export const readRecords = async (): Promise<AuditRecord[]> => {
+  const where = ['-n', testContext.release.namespace, '-l', authorityLabel];
+  const { stdout } = await runKubectl(cluster, ['logs', ...where, '--tail=-1', '--since=5m']);
+  const lines = stdout.split('\n').filter(isRecord);
+  return lines.map((line) => JSON.parse(line) as AuditRecord);
+};
+
+/** Waits for a record: the log of a container comes a little after what it wrote. */
+export const waitForRecord = (
+  what: string,
+  isWanted: (record: AuditRecord) => boolean,
+): Promise<AuditRecord> =>
+  waitFor(`a record of ${what}`, async () => (await readRecords()).find(isWanted), {
+    timeoutMs: 30_000,
+  });
+
+export type ExpectedRefusal = {
+  status: number;
+  reason: string;
+  /** As it was asked: it finds the record. */
+  purpose: string;
+  /** Where it is known whose token it was: the record names the pod, and an Event tells it. */
+  pod?: PodRef;
+};
+
+/** Holds a reply against the refusal that it should be, its record, and the Event on its pod. */
+export const expectRefusal = async (
+  reply: HttpsResponse,
+  { pod, ...wanted }: ExpectedRefusal,
+): Promise<void> => {
+  const { reason, error_description: message } = parseTokenError(reply);
+  expect({ status: reply.status, reason, message }).toMatchObject({
+    status: wanted.status,
+    reason: wanted.reason,
+  });
+  const record = await waitForRecord(
+    `${wanted.reason}, ${wanted.purpose}`,
+    ({ unmapped, status_code: code }) =>
+      unmapped.kind === 'run.refused' &&
+      unmapped.purpose === wanted.purpose &&
+      code === wanted.reason,
+  );
+  expect(record).toMatchObject({ class_uid: 3003, status_id: 2 });
+  if (pod === undefined) {
+    expect(record.unmapped.pod_uid).toBeUndefined();
+    return;
+  }
+  expect(record.unmapped).toMatchObject({ namespace: pod.namespace, pod: pod.pod });
+  await waitForEvent(pod, wanted.reason);
+};
+
+type PodEvent = { reason: string; message: string; involvedObject: { name: string; uid: string } };
+
+/** Waits until the pod is told of a refusal with this code. */
+export const waitForEvent = ({ namespace, pod }: PodRef, code: string): Promise<PodEvent> =>
+  waitFor(
+    `an Event on ${pod} that says ${code}`,
+    async () => {
+      const where = ['events', '-n', namespace, '--field-selector', `involvedObject.name=${pod}`];
+      const { items } = await getJson<{ items: PodEvent[] }>(cluster, where);
+      return items.find(({ reason, message }) => reason === 'RunRefused' && message.includes(code));
+    },
+    { timeoutMs: 30_000 },
+  );
+
+/** The record of a refusal that its pod was given through its sidecar. */
+export const waitForRefusalRecord = async (place: PodRef, code: string): Promise<AuditRecord> => {
+  const uid = await readPodUid(place);
+  return waitForRecord(
+    `${code} for ${place.pod}`,
+    ({ unmapped, status_code: given }) =>
+      unmapped.kind === 'run.refused' && unmapped.pod_uid === uid && given === code,
+  );
+};

@@ -1,0 +1,43 @@
+import { getJson, runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import type { ContainerStatus } from '../node-access.ts';
+import { cluster, testContext } from '../test-context.ts';
+
+const namespaceArgs = ['-n', testContext.release.namespace];
+const statefulSet = 'statefulset/valetkey-authority';
+
+type ReplicaPod = {
+  metadata: { name: string; deletionTimestamp?: string };
+  status: { podIP?: string; containerStatuses?: ContainerStatus[] };
+};
+
+/** All that there are, those that are ending included. */
+export const listReplicaPods = async (): Promise<ReplicaPod[]> => {
+  const where = ['pods', ...namespaceArgs, '-l', 'app.kubernetes.io/component=authority'];
+  return (await getJson<{ items: ReplicaPod[] }>(cluster, where)).items;
+};
+
+export const hasReadyReplicas = async (count: number): Promise<boolean> => {
+  const ready = (await listReplicaPods()).filter(
+    ({ metadata, status }) =>
+      metadata.deletionTimestamp === undefined &&
+      status.containerStatuses?.every((container) => container.ready) === true,
+  );
+  return ready.length === count;
+};
+
+/** Has so many replicas, and waits until they are all that there are. */
+export const scaleReplicas = async (replicas: number): Promise<void> => {
+  await runKubectl(cluster, ['scale', statefulSet, ...namespaceArgs, `--replicas=${replicas}`]);
+  await waitFor(
+    `${replicas} replicas of the authority`,
+    async () => (await listReplicaPods()).length === replicas && (await hasReadyReplicas(replicas)),
+    { timeoutMs: 150_000 },
+  );
+};
+
+/** Replaces every replica, one after another. */
+export const restartReplicas = async (): Promise<void> => {
+  await runKubectl(cluster, ['rollout', 'restart', statefulSet, ...namespaceArgs]);
+  const args = ['rollout', 'status', statefulSet, ...namespaceArgs, '--timeout=300s'];
+  await runKubectl(cluster, args, { timeoutMs: 310_000 });
+};

@@ -1,0 +1,38 @@
+import { runKubectl } from '../../cluster/kubectl.ts';
+import { buildAgentPod, cluster, readReports } from '../test-context.ts';
+import type { ConsumerLine } from './revocation-objects.ts';
+
+const GROUP_LABELS = { app: 'crowd' };
+
+/** Pods that ask for credentials without end, and say when the answer changes. */
+export const buildPodGroup = (namespace: string, replicas: number) => {
+  const { metadata, spec } = buildAgentPod({
+    name: 'crowd',
+    namespace,
+    tasks: { read: readReports },
+    command: ['ask-on'],
+  });
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'crowd', namespace },
+    spec: {
+      replicas,
+      selector: { matchLabels: GROUP_LABELS },
+      template: { metadata: { labels: GROUP_LABELS, annotations: metadata.annotations }, spec },
+    },
+  };
+};
+
+/** What each of them said; `pod` is who. */
+export const readGroupLines = async <T extends object>(
+  namespace: string,
+): Promise<(T & ConsumerLine & { pod: string })[]> => {
+  const args = ['-n', namespace, '-l', 'app=crowd', '-c', 'agent', '--prefix', '--tail=-1'];
+  const { stdout } = await runKubectl(cluster, ['logs', ...args, '--max-log-requests=100']);
+  return stdout.split('\n').flatMap((line) => {
+    const [, pod, text] = /^\[pod\/([^/]+)\/agent\] (\{.*\})$/.exec(line) ?? [];
+    if (pod === undefined || text === undefined) return [];
+    return { ...(JSON.parse(text) as T & ConsumerLine), pod };
+  });
+};

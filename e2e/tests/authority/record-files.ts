@@ -1,0 +1,111 @@
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { runKubectl } from '../../cluster/kubectl.ts';
+import { CommandError, runCommand } from '../../cluster/command.ts';
+import type { Cluster } from '../../cluster/cluster-file.ts';
+import { testContext } from '../test-context.ts';
+
+const pluginProgram = join(
+  import.meta.dirname,
+  '..',
+  '..',
+  '..',
+  'cmd',
+  'kubectl-valetkey',
+  'main.ts',
+);
+
+/** One command line of `kubectl valetkey`; answers what it printed, well or not. */
+export const runKubectlValetkey = async (
+  words: string[],
+): Promise<{ isWell: boolean; text: string }> => {
+  try {
+    return {
+      isWell: true,
+      text: (await runCommand(process.execPath, [pluginProgram, ...words])).stdout,
+    };
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.exitCode !== 1) throw error;
+    return { isWell: false, text: error.stdout };
+  }
+};
+
+/** The files of records that stand on the volumes of every replica that the node has. */
+const listRecordFiles = ({ podsFolder }: Cluster): string[] =>
+  readdirSync(podsFolder).flatMap((uid) => {
+    const folder = join(podsFolder, uid, 'volumes', 'kubernetes.io~empty-dir', 'audit');
+    return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
+  });
+
+/**
+ * Keeps the files of records beyond their pods, as a volume claim would, by holding them open: those
+ * that are there now, and those that come, until it is stopped.
+ */
+export const holdRecordFiles = (node: Cluster, name: string) => {
+  const folder = join(node.folder, 'records', name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const held = new Map<string, number>();
+  const look = (): void => {
+    try {
+      for (const file of listRecordFiles(node))
+        if (!held.has(file)) held.set(file, openSync(file, 'r'));
+    } catch (error) {
+      // A pod and its volume may go while we look.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  };
+  look();
+  const timer = setInterval(look, 100);
+  return {
+    /** Copies of them as they are now, or were when their pods ended. */
+    files: (): string[] => {
+      look();
+      return [...held.values()].map((descriptor, index) => {
+        const copy = join(folder, `${index}.jsonl`);
+        copyFileSync(`/proc/self/fd/${descriptor}`, copy);
+        return copy;
+      });
+    },
+    stop: (): void => {
+      clearInterval(timer);
+      for (const descriptor of held.values()) closeSync(descriptor);
+    },
+  };
+};
+
+export type VerificationResult = {
+  isWhole: boolean;
+  faults: { code: string }[];
+  notes: { code: string; text: string }[];
+  chains: { chain: string; records: number }[];
+  /** Published heads that chains were held against. */
+  heads: number;
+};
+
+/**
+ * Verifies chains against the heads in the cluster, which are taken before the files: they go on.
+ * Chains of before this pass are gone with their pods: what follows them is verified all the same.
+ */
+export const verifyRecords = async (
+  { folder }: Cluster,
+  files: () => string[],
+): Promise<VerificationResult> => {
+  const { cluster, release } = testContext;
+  const where = ['configmap', 'valetkey-audit-heads', '-n', release.namespace, '-o', 'json'];
+  const { stdout } = await runKubectl(cluster, ['get', ...where]);
+  const heads = join(mkdtempSync(join(folder, 'heads-')), 'heads.json');
+  writeFileSync(heads, stdout);
+  const words = ['audit', 'verify', '--partial', '-o', 'json', '--heads', heads, ...files()];
+  return JSON.parse((await runKubectlValetkey(words)).text) as VerificationResult;
+};

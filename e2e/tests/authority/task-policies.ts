@@ -1,0 +1,41 @@
+import { getJson, runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { cluster } from '../test-context.ts';
+
+/** A TaskPolicy with this Cedar text. */
+export const buildTaskPolicy = (name: string, cedar: string) => ({
+  apiVersion: 'valetkey.dev/v1alpha1',
+  kind: 'TaskPolicy',
+  metadata: { name },
+  spec: { cedar },
+});
+
+export type StoredPolicy = {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; generation: number; labels?: object; annotations?: object };
+  spec: { cedar: string };
+  status?: { conditions?: PolicyCondition[] };
+};
+type PolicyCondition = {
+  type: string;
+  status: string;
+  reason: string;
+  message: string;
+  observedGeneration: number;
+};
+
+export const readPolicies = async (): Promise<StoredPolicy[]> =>
+  (await getJson<{ items: StoredPolicy[] }>(cluster, ['taskpolicies'])).items;
+
+export const deletePolicies = (names: string[]) =>
+  runKubectl(cluster, ['delete', 'taskpolicy', ...names, '--ignore-not-found']);
+
+/** Waits until the authority has said of this very text what it makes of it. */
+export const waitForPolicyCondition = (name: string): Promise<PolicyCondition> =>
+  waitFor(`the authority's word on TaskPolicy ${name}`, async () => {
+    const found = (await readPolicies()).find(({ metadata }) => metadata.name === name);
+    return found?.status?.conditions?.find(
+      ({ type, observedGeneration }) =>
+        type === 'Ready' && observedGeneration === found.metadata.generation,
+    );
+  });

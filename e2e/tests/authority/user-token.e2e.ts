@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import type { CryptoKey } from 'jose';
+import { userAudience, createUserIssuer, publishIssuer } from '../../cluster/issuer-documents.ts';
+import { getJson } from '../../cluster/kubectl.ts';
+import { readExchangeToken } from '../node-access.ts';
+import {
+  callSidecarWithRetry,
+  cloud,
+  cluster,
+  createNamespace,
+  expectRead,
+  recordSecrets,
+  readReports,
+  runPod,
+  testContext,
+} from '../test-context.ts';
+import type { PodRef } from '../test-context.ts';
+import { sendOneFrom, createPurpose, buildTokenRequest } from './authority-requests.ts';
+import { expectRefusal, waitForRecord, waitForRefusalRecord } from './audit-records.ts';
+import { toEpochSeconds } from './forged-tokens.ts';
+
+const { node } = testContext;
+
+type UserTokenOptions = { audience?: string; lifetime?: number; issuer?: string };
+
+// The issuer of these humans stands in our own node's network.
+if (node !== undefined) {
+  describe(`an agent that acts for a human (${cloud.name})`, () => {
+    const pod: PodRef = { namespace: '', pod: 'assistant' };
+    let key: CryptoKey;
+    let keyId: string;
+
+    beforeAll(async () => {
+      pod.namespace = await createNamespace('human');
+      const pair = await generateKeyPair('ES256');
+      key = pair.privateKey;
+      keyId = randomUUID();
+      const jwk = { ...(await exportJWK(pair.publicKey)), kid: keyId, alg: 'ES256', use: 'sig' };
+      publishIssuer(node.issuerFolder, createUserIssuer(node), 'ES256', [jwk]);
+      await runPod({ name: pod.pod, namespace: pod.namespace, tasks: { read: readReports } });
+    });
+
+    const idToken = async (human: UserTokenOptions = {}): Promise<string> => {
+      const token = await signedFor(human);
+      recordSecrets(token);
+      return token;
+    };
+
+    const signedFor = ({ audience = userAudience, lifetime = 300, issuer }: UserTokenOptions) =>
+      new SignJWT({ nonce: randomUUID() })
+        .setProtectedHeader({ alg: 'ES256', kid: keyId })
+        .setIssuer(issuer ?? createUserIssuer(node))
+        .setSubject('ada@example.com')
+        .setAudience(audience)
+        .setIssuedAt(toEpochSeconds())
+        .setExpirationTime(toEpochSeconds(lifetime))
+        .sign(key);
+
+    const start = (userToken: string) =>
+      callSidecarWithRetry(pod, 'POST', '/v1/tasks/read/runs', { userToken });
+
+    test('gets a run that is recorded as hers, and her token is good for no second one', async () => {
+      const userToken = await idToken();
+      const run = await start(userToken);
+      expect(run).toMatchObject({ status: 201, body: { task: 'read' } });
+      const record = await waitForRecord(
+        'a run for a human',
+        ({ session, unmapped: { kind } }) =>
+          kind === 'run.issued' && session?.uid === run.body['run'],
+      );
+      expect(record.unmapped.user).toEqual({
+        issuer: createUserIssuer(node),
+        subject: 'ada@example.com',
+      });
+      await expectRead(pod);
+
+      const again = await start(userToken);
+      expect(again).toMatchObject({ status: 403, body: { Code: 'user_token_replayed' } });
+      const refusal = await waitForRefusalRecord(pod, 'user_token_replayed');
+      expect(refusal).toMatchObject({ class_uid: 3003, status_id: 2 });
+    });
+
+    test('whose token is spent in one pod cannot spend it in another', async () => {
+      const other = { ...pod, pod: 'accomplice' };
+      await runPod({ name: other.pod, namespace: pod.namespace, tasks: { read: readReports } });
+      const userToken = await idToken();
+      expect(await start(userToken)).toMatchObject({ status: 201 });
+      const purpose = createPurpose();
+      const token = await readExchangeToken(node, other);
+      const reply = await sendOneFrom(other, buildTokenRequest({ token, userToken, purpose }));
+      await expectRefusal(reply, {
+        status: 400,
+        reason: 'user_token_replayed',
+        purpose,
+        pod: other,
+      });
+    });
+
+    test('leaves a Lease that says no more than that a token is spent', async () => {
+      const userToken = await idToken();
+      expect(await start(userToken)).toMatchObject({ status: 201 });
+      const leases = await getJson<{ items: { metadata: { name: string } }[] }>(cluster, [
+        'leases',
+        '-n',
+        testContext.release.namespace,
+      ]);
+      const text = JSON.stringify(leases);
+      expect(leases.items.length).toBeGreaterThan(0);
+      expect(text).not.toContain('ada@example.com');
+      expect(text).not.toContain(userToken.split('.')[2]);
+    });
+
+    test.each<[string, string, UserTokenOptions]>([
+      ['for somebody else', 'user_token_audience', { audience: 'other.example' }],
+      ['that lives for an hour', 'user_token_lifetime', { lifetime: 3600 }],
+      ['that has expired', 'user_token_expired', { lifetime: -60 }],
+      ['of an issuer that nobody listed', 'user_token_issuer', { issuer: 'https://other.example' }],
+    ])('is refused with a token %s: %s', async (_what, reason, human) => {
+      const purpose = createPurpose();
+      const [token, userToken] = [await readExchangeToken(node, pod), await idToken(human)];
+      const reply = await sendOneFrom(pod, buildTokenRequest({ token, userToken, purpose }));
+      await expectRefusal(reply, { status: 400, reason, purpose, pod });
+    });
+  });
+}

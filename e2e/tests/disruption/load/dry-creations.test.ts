@@ -1,0 +1,85 @@
+import { describe, expect, test } from '@jest/globals';
+import type { ApiAnswer, ApiCall } from './api-connections.ts';
+import { createAllAsDryRun, findLongestGap } from './dry-creations.ts';
+import type { Attempt } from './dry-creations.ts';
+
+const buildPodWith = (...names: string[]): string =>
+  JSON.stringify({
+    metadata: { name: 'x' },
+    spec: { initContainers: names.map((name) => ({ name })) },
+  });
+const injected = { status: 201, body: buildPodWith('mesh', 'valetkey-sidecar') };
+const bare = { status: 201, body: buildPodWith('mesh') };
+const refused = { status: 500, body: 'failed calling webhook' };
+
+type GivenAnswer = Pick<ApiAnswer, 'status' | 'body'>;
+
+const createFakeConnections = (...answers: GivenAnswer[]) => {
+  const asked: ApiCall[] = [];
+  const call = (wish: ApiCall): Promise<ApiAnswer> => {
+    const answer = answers[asked.push(wish) - 1] ?? injected;
+    return Promise.resolve({ ...answer, milliseconds: 1 });
+  };
+  return { asked, call };
+};
+
+const buildPlan = (count: number) => ({
+  path: '/pods',
+  pods: Array.from({ length: count }, (_, index) => ({ index })),
+  lanes: 1,
+  atHalf: () => Promise.resolve(),
+  retryAfterMs: 0,
+});
+
+const listOutcomes = async (...answers: GivenAnswer[]): Promise<string[][]> => {
+  const creations = await createAllAsDryRun(createFakeConnections(...answers), buildPlan(1));
+  return creations.map((attempts) => attempts.map(({ outcome }) => outcome));
+};
+
+describe('creations as dry runs', () => {
+  test('are asked for as such, each with its own pod', async () => {
+    const { asked, call } = createFakeConnections();
+    await createAllAsDryRun({ call }, buildPlan(2));
+    expect(asked.map(({ path, body }) => `${path} ${body?.toString() ?? ''}`)).toEqual([
+      '/pods?dryRun=All {"index":0}',
+      '/pods?dryRun=All {"index":1}',
+    ]);
+  });
+
+  test('tell a pod with its sidecar from one without', async () => {
+    expect(await listOutcomes(injected)).toEqual([['injected']]);
+    expect(await listOutcomes(bare)).toEqual([['bare']]);
+  });
+
+  test('are tried again where they were refused, and not for ever', async () => {
+    expect(await listOutcomes(refused, injected)).toEqual([['refused', 'injected']]);
+    const always = Array.from({ length: 5 }, () => refused);
+    expect(await listOutcomes(...always)).toEqual([always.map(() => 'refused')]);
+  });
+
+  test('are disturbed once, half-way', async () => {
+    const { asked, call } = createFakeConnections();
+    const disturbedAt: number[] = [];
+    const atHalf = () => Promise.resolve(void disturbedAt.push(asked.length));
+    await createAllAsDryRun({ call }, { ...buildPlan(10), atHalf });
+    expect(disturbedAt).toEqual([5]);
+  });
+});
+
+describe('the longest time without a success', () => {
+  const at = (endedAt: number, outcome: Attempt['outcome'] = 'injected') => [
+    { outcome, said: '', endedAt },
+  ];
+
+  test('lies between two, in whatever order they began', () => {
+    expect(findLongestGap([at(40), at(12), at(20)], 10)).toBe(20);
+  });
+
+  test('or before the first', () => {
+    expect(findLongestGap([at(30), at(40)], 10)).toBe(20);
+  });
+
+  test('is not ended by a refusal', () => {
+    expect(findLongestGap([at(12), at(20, 'refused'), at(30)], 10)).toBe(18);
+  });
+});

@@ -1,0 +1,133 @@
+import { statSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { computeMedian, computePercentile } from '../../../../bench/statistics.ts';
+import { waitFor } from '../../../cluster/kubectl.ts';
+import { cluster, createNamespace, testContext } from '../../test-context.ts';
+import { createApiConnections } from './api-connections.ts';
+import type { ApiAnswer, ApiConnections } from './api-connections.ts';
+import { buildOversizedPods } from './oversized-pods.ts';
+import { formatSeconds, recordLoad } from './load-measurements.ts';
+import { retryAttempts } from '../../../../test/kit/retry.ts';
+import { isInjected, parsePods } from './stored-pods.ts';
+import { hasBothReady, readWebhookTimeoutMs } from './webhook-replicas.ts';
+
+/** Creations under way at once, each on a connection of its own. */
+const AT_ONCE = 200;
+/** Shared between so many workloads: pods of one declare the same. */
+const WORKLOADS = 10;
+/**
+ * Of batches, with tasks and without; every other pair the other way about. A batch leaves 100 MB in
+ * etcd, which takes 2 GB and forgets after five minutes.
+ */
+const PAIRS = 2;
+
+const listFailures = (answers: ApiAnswer[]): string[] =>
+  answers
+    .filter(({ status }) => status !== 201)
+    .map(({ status, body }) => `${status} ${body.slice(0, 500)}`);
+
+/** Of the API server's audit log, where it is ours. */
+const readAuditedBytes = (): number =>
+  testContext.node ? statSync(testContext.node.auditLog).size : 0;
+
+const formatTimes = (answers: ApiAnswer[]): number[] =>
+  answers.map(({ milliseconds }) => milliseconds);
+
+describe(`${AT_ONCE} pods at once, with 16 tasks and as many annotations as there may be`, () => {
+  const withTasks: ApiAnswer[] = [];
+  const withoutTasks: ApiAnswer[] = [];
+  const injected: number[] = [];
+  /** Of those that were tried again. */
+  const refusals: string[] = [];
+  let path: string;
+  let api: ApiConnections;
+  let prepared: ReturnType<typeof buildOversizedPods>[];
+
+  const create = (bodies: Buffer[], query = ''): Promise<ApiAnswer[]> =>
+    Promise.all(bodies.map((body) => createOne(body, path + query)));
+
+  const createOne = async (body: Buffer, to: string): Promise<ApiAnswer> => {
+    const attempts = await retryAttempts(
+      () => api.call({ method: 'POST', path: to, body }),
+      ({ status }) => status >= 500,
+    );
+    const said = attempts.map((each) => `${each.status} ${each.body.slice(0, 500)}`);
+    refusals.push(...said.slice(0, -1));
+    return attempts.at(-1) ?? attempts[0];
+  };
+
+  const removeAll = async (): Promise<void> => {
+    const query = '?gracePeriodSeconds=0';
+    const { status, body } = await api.call({ method: 'DELETE', path: path + query });
+    if (status !== 200) throw new Error(`pods not removed: ${status} ${body.slice(0, 500)}`);
+  };
+
+  const createWith = async (): Promise<void> => {
+    withTasks.push(...(await create(prepared.map((pods) => pods.withTasks))));
+    const stored = parsePods((await api.call({ method: 'GET', path })).body);
+    injected.push(stored.filter(isInjected).length);
+    await removeAll();
+  };
+
+  const createWithout = async (): Promise<void> => {
+    withoutTasks.push(...(await create(prepared.map((pods) => pods.withoutTasks))));
+    await removeAll();
+  };
+
+  beforeAll(async () => {
+    const namespace = await createNamespace('load');
+    path = `/api/v1/namespaces/${namespace}/pods`;
+    prepared = Array.from({ length: AT_ONCE }, (_, index) =>
+      buildOversizedPods({ namespace, name: `laden-${index}` }, index % WORKLOADS),
+    );
+    await waitFor('both replicas of the webhook', hasBothReady);
+    api = await createApiConnections(cluster.kubeconfig, AT_ONCE);
+    const first = prepared
+      .slice(0, WORKLOADS)
+      .flatMap((pods) => [pods.withTasks, pods.withoutTasks]);
+    const audited = readAuditedBytes();
+    expect(listFailures(await create(first, '?dryRun=All'))).toEqual([]);
+    // With their bodies in it that log would become too long to be searched, and so would the yardstick.
+    expect((readAuditedBytes() - audited) / first.length).toBeLessThan(32 * 1024);
+    for (let pair = 0; pair < PAIRS; pair += 1) {
+      const batches = [createWith, createWithout];
+      for (const batch of pair % 2 === 0 ? batches : batches.reverse()) await batch();
+    }
+  }, 600_000);
+
+  afterAll(() => {
+    api.close();
+  });
+
+  test('none is lost: each is answered, stored and injected', () => {
+    expect(listFailures([...withTasks, ...withoutTasks])).toEqual([]);
+    expect(injected).toEqual(Array.from({ length: PAIRS }, () => AT_ONCE));
+  });
+
+  test('who is refused is told that somebody did not answer', () => {
+    const others = refusals.filter((said) => !/failed calling webhook|try again/.test(said));
+    expect(others).toEqual([]);
+  });
+
+  test('(what it took is noted, as a ratio to the same pods without tasks)', async () => {
+    const ballastBytes = prepared[0]?.ballastBytes ?? 0;
+    const what = `${AT_ONCE} creations at once, 16 tasks and ${ballastBytes >> 10} KiB of foreign annotations each, to the same without tasks`;
+    const compare = (name: string, of: (values: number[]) => number): void => {
+      const [ours, theirs] = [of(formatTimes(withTasks)), of(formatTimes(withoutTasks))];
+      const value = `${(ours / theirs).toFixed(2)} (${formatSeconds(ours)} : ${formatSeconds(theirs)})`;
+      recordLoad(`${name} of ${what}`, value);
+    };
+    compare('p99', (values) => computePercentile(values, 0.99));
+    compare('median', computeMedian);
+    const allowed = await readWebhookTimeoutMs();
+    const added = Math.max(...formatTimes(withTasks)) - Math.max(...formatTimes(withoutTasks));
+    recordLoad(
+      `added by the webhook to the slowest of ${AT_ONCE} creations at once`,
+      `${formatSeconds(added)} of ${formatSeconds(allowed)} that the API server waits`,
+    );
+    recordLoad(
+      `refused and tried again, of ${withTasks.length + withoutTasks.length}`,
+      `${refusals.length}`,
+    );
+  });
+});

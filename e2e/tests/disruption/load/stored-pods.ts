@@ -1,0 +1,13 @@
+/** As much of a pod as says whether it was injected. */
+export type StoredPod = {
+  metadata: { name: string };
+  spec: { initContainers?: { name: string }[] };
+};
+
+export const isInjected = ({ spec }: StoredPod): boolean =>
+  spec.initContainers?.some(({ name }) => name === 'valetkey-sidecar') === true;
+
+export const parsePod = (body: string): StoredPod => JSON.parse(body) as StoredPod;
+
+export const parsePods = (body: string): StoredPod[] =>
+  (JSON.parse(body) as { items: StoredPod[] }).items;

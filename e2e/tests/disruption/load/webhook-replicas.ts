@@ -1,0 +1,52 @@
+import { getJson } from '../../../cluster/kubectl.ts';
+import type { ContainerStatus } from '../../node-access.ts';
+import { cluster, testContext } from '../../test-context.ts';
+
+const releaseNamespace = testContext.release.namespace;
+const TELEMETRY_PORT = 9444;
+
+export type WebhookReplica = ContainerStatus & { pod: string };
+
+type ReplicaPod = {
+  metadata: { name: string };
+  status: { containerStatuses?: ContainerStatus[] };
+};
+
+/** All that there are, those that are ending included. */
+export const listWebhookReplicas = async (): Promise<WebhookReplica[]> => {
+  const where = ['pods', '-n', releaseNamespace, '-l', 'app.kubernetes.io/component=webhook'];
+  const { items } = await getJson<{ items: ReplicaPod[] }>(cluster, where);
+  return items.flatMap(({ metadata, status }) =>
+    (status.containerStatuses ?? []).map((container) => ({ ...container, pod: metadata.name })),
+  );
+};
+
+/** Both of the chart's default are ready, and there is no other. */
+export const hasBothReady = async (): Promise<boolean> => {
+  const replicas = await listWebhookReplicas();
+  return replicas.length === 2 && replicas.every(({ ready }) => ready);
+};
+
+/** Where the API server fetches a replica's metrics. */
+export const buildMetricsPath = ({ pod }: WebhookReplica): string =>
+  `/api/v1/namespaces/${releaseNamespace}/pods/${pod}:${TELEMETRY_PORT}/proxy/metrics`;
+
+/** How many reviews a replica has answered, by its metrics. */
+export const parseReviewCount = (metrics: string): number =>
+  [...metrics.matchAll(/^valetkey_webhook_admissions_total\{[^}]*\} (\d+)$/gm)]
+    .map(([, count]) => Number(count))
+    .reduce((sum, count) => sum + count, 0);
+
+type Configuration = { webhooks: { name: string; timeoutSeconds: number }[] };
+
+/** Milliseconds that the API server waits at most for all that we say of a pod. */
+export const readWebhookTimeoutMs = async (): Promise<number> => {
+  const kinds = ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration'];
+  const found = await Promise.all(
+    kinds.map((kind) => getJson<Configuration>(cluster, [kind, 'valetkey'])),
+  );
+  return found
+    .flatMap(({ webhooks }) => webhooks)
+    .filter(({ name }) => !name.startsWith('policies.'))
+    .reduce((sum, { timeoutSeconds }) => sum + timeoutSeconds * 1000, 0);
+};

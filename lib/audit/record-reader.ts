@@ -1,0 +1,119 @@
+import {
+  canonicalizeJson,
+  computeSha256,
+  addChainMembers,
+  type ChainLink,
+  type Position,
+} from './chain.ts';
+
+/** A whole record, read from its line. Its place in a chain is still to be judged. */
+export type ReadRecord = {
+  readonly kind: string;
+  readonly position: Position;
+  readonly link: ChainLink;
+  /** What its seal is a signature of. */
+  readonly sealedText: () => string;
+  readonly body: Body;
+};
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** Why a line is no record; `claims` is what it says of itself where that can be read. */
+export type InvalidLine = {
+  readonly code: 'not_a_record' | 'not_canonical' | 'edited';
+  readonly expected: string;
+  readonly got: string;
+  readonly claims?: Position;
+};
+
+/** In a log other lines stand between records; one that claims to be a record is never one of those. */
+export const isForeign = ({ code }: InvalidLine): boolean => code === 'not_a_record';
+
+export type ReadLineResult =
+  | { readonly ok: true; readonly record: ReadRecord }
+  | { readonly ok: false; readonly reason: InvalidLine };
+
+const NO_RECORD: ReadLineResult = {
+  ok: false,
+  reason: { code: 'not_a_record', expected: 'a record', got: 'something else' },
+};
+
+/**
+ * Reads one line, without its line break. Only the canonical form is a record: in any other, two
+ * readers could see two different things (a member that stands there twice).
+ */
+export const readLine = (line: string): ReadLineResult => {
+  try {
+    const body = JSON.parse(line) as unknown;
+    return isChained(body) ? checkRecord(line, body) : NO_RECORD;
+  } catch {
+    return NO_RECORD;
+  }
+};
+
+const checkRecord = (line: string, body: ChainedBody): ReadLineResult => {
+  const { hash, ...link } = body.unmapped.chain;
+  const position = { chain: link.id, sequence: body.metadata.sequence, hash };
+  if (canonicalizeJson(body) !== line) {
+    const got = 'the same in another form';
+    return buildInvalidLine(
+      { code: 'not_canonical', expected: 'canonical JSON (RFC 8785)', got },
+      position,
+    );
+  }
+  const bare = { ...body, unmapped: { ...body.unmapped, chain: link } };
+  const actual = computeSha256(canonicalizeJson(bare));
+  if (actual !== hash)
+    return buildInvalidLine({ code: 'edited', expected: hash, got: actual }, position);
+  const { kind } = body.unmapped;
+  const sealedText = () => canonicalizeJson(omitSeal(bare));
+  return { ok: true, record: { kind, position, link, sealedText, body } };
+};
+
+const buildInvalidLine = (why: Omit<InvalidLine, 'claims'>, claims: Position): ReadLineResult => ({
+  ok: false,
+  reason: { ...why, claims },
+});
+
+const omitSeal = <T extends { readonly unmapped: { readonly chain: ChainLink } }>(record: T) =>
+  addChainMembers(record, { seal: undefined });
+
+type ChainedBody = Body & {
+  readonly metadata: { readonly sequence: number };
+  readonly unmapped: {
+    readonly kind: string;
+    readonly chain: ChainLink & { readonly hash: string };
+  };
+};
+
+const isChained = (body: unknown): body is ChainedBody => {
+  if (!isMapping(body) || !isMapping(body['metadata']) || !isMapping(body['unmapped']))
+    return false;
+  const { kind, chain } = body['unmapped'];
+  return typeof kind === 'string' && isSequence(body['metadata']['sequence']) && isLink(chain);
+};
+
+const isLink = (chain: unknown): boolean =>
+  isMapping(chain) &&
+  ['id', 'previous', 'hash'].every((name) => typeof chain[name] === 'string') &&
+  isAbsentOr(chain['seal'], ({ key, signature }) => isText(key) && isText(signature)) &&
+  isAbsentOr(chain['torn'], ({ bytes, sha256 }) => isSequence(bytes) && isText(sha256)) &&
+  (chain['after'] === undefined ||
+    (Array.isArray(chain['after']) && chain['after'].every(isPosition)));
+
+const isPosition = (value: unknown): boolean =>
+  isMapping(value) &&
+  isText(value['chain']) &&
+  isSequence(value['sequence']) &&
+  isText(value['hash']);
+
+const isAbsentOr = (value: unknown, accepts: (members: Body) => boolean): boolean =>
+  value === undefined || (isMapping(value) && accepts(value));
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+const isSequence = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
+
+const isMapping = (value: unknown): value is Body =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

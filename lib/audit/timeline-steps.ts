@@ -1,0 +1,116 @@
+export type TimelineStep = {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly kind: 'intent' | 'policy' | 'credentials' | 'refusal' | 'cloud call' | 'end' | 'other';
+  readonly text: string;
+};
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** The parts of a record that a story is told from. */
+type RecordMembers = {
+  readonly body: Members;
+  readonly ours: Members;
+  readonly session: Members;
+};
+
+/** What one record says about `run`; no steps where it is about another. */
+export const buildRecordSteps = (
+  body: Members,
+  run: string,
+): { readonly steps: readonly TimelineStep[]; readonly session?: string } => {
+  const record = { body, ours: toMembers(body['unmapped']), session: toMembers(body['session']) };
+  const { session, ours } = record;
+  if (session['uid'] !== run && ours['run'] !== run) return { steps: [] };
+  const at = typeof body['time'] === 'number' ? body['time'] : 0;
+  const policy = listPolicyDecisions(record).map((text): TimelineStep => ({
+    at,
+    kind: 'policy',
+    text,
+  }));
+  const name = session['uid_alt'];
+  return {
+    steps: isRefusal(record)
+      ? [...policy, buildStep(record, at)]
+      : [buildStep(record, at), ...policy],
+    ...(typeof name === 'string' && { session: name }),
+  };
+};
+
+const isRefusal = ({ ours }: RecordMembers): boolean => ours['kind'] === 'run.refused';
+
+const buildStep = (told: RecordMembers, at: number): TimelineStep => {
+  const { body, ours, session } = told;
+  const why = formatReason(body['status_code'], body['message']);
+  switch (ours['kind']) {
+    case 'run.intent':
+      return { at, kind: 'intent', text: formatIntent(told) };
+    case 'run.issued':
+      return { at, kind: 'credentials', text: formatCredentials(told) };
+    case 'run.refused':
+      return { at, kind: 'refusal', text: why };
+    case 'run.ended':
+      return { at, kind: 'end', text: formatReason(session['expiration_reason'], body['message']) };
+    default: {
+      const name = toMembers(body['entity'])['name'];
+      return {
+        at,
+        kind: 'other',
+        text: [formatMember(ours['kind']), formatMember(name), why].join(' ').trim(),
+      };
+    }
+  }
+};
+
+const formatIntent = ({ body, ours }: RecordMembers): string => {
+  const user = toMembers(ours['user']);
+  const parts = [
+    `task ${formatMember(ours['task'])} of pod ${formatMember(ours['namespace'])}/${formatMember(ours['pod'])}`,
+    `(${formatMember(toMembers(toMembers(body['actor'])['user'])['name'])})`,
+    `by ${formatMember(toMembers(body['actor'])['app_name'])}`,
+    ours['exceptions'] === undefined
+      ? ''
+      : `(excepted from rules ${formatList(ours['exceptions'])})`,
+    ours['warned'] === undefined ? '' : `(warned of rules ${formatList(ours['warned'])})`,
+    user['subject'] === undefined
+      ? ''
+      : `for ${formatMember(user['subject'])} of ${formatMember(user['issuer'])}`,
+    ours['params'] === undefined ? '' : `with ${formatMember(ours['params'])}`,
+    ours['purpose'] === undefined ? '' : `to ${formatMember(ours['purpose'])}`,
+  ];
+  return parts.filter(Boolean).join(' ');
+};
+
+const formatCredentials = ({ body, ours, session }: RecordMembers): string => {
+  const expires = session['expiration_time'];
+  const until = typeof expires === 'number' && Math.abs(expires) <= 8.64e15;
+  const parts = [
+    `session ${formatMember(session['uid_alt'])} of ${formatMember(ours['role'])}`,
+    until ? `until ${new Date(expires).toISOString()}` : '',
+    `may ${formatList(body['privileges'])} on ${formatList(ours['resources'])}`,
+  ];
+  return parts.filter(Boolean).join(', ');
+};
+
+const listPolicyDecisions = ({ body }: RecordMembers): readonly string[] => {
+  const authorizations = toMembers(body['actor'])['authorizations'];
+  if (!Array.isArray(authorizations)) return [];
+  return authorizations.map(toMembers).map(({ decision, policy }) => {
+    const { name, version } = toMembers(policy);
+    return `${formatMember(decision)} by ${formatMember(name)}, version ${formatMember(version).slice(0, 12)}`;
+  });
+};
+
+const formatReason = (code: unknown, message: unknown): string =>
+  [formatMember(code), formatMember(message)].filter(Boolean).join(': ');
+
+const formatList = (value: unknown): string =>
+  Array.isArray(value) ? value.map(formatMember).join(', ') : formatMember(value);
+
+const formatMember = (value: unknown): string => {
+  if (value === undefined) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+};
+
+const toMembers = (value: unknown): Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};

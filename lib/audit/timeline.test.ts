@@ -1,0 +1,168 @@
+import { describe, expect, test } from '@jest/globals';
+
+import {
+  createAuditFile,
+  buildIntent,
+  createMemorySink,
+  createTestRecorder,
+  startedAt,
+} from './fixtures/recording.ts';
+import type { AuditEvent } from './audit-event.ts';
+import { renderTimeline, buildTimeline } from './timeline.ts';
+
+const second = (count: number): number => startedAt + count * 1_000;
+const decision = { outcome: 'allow', policies: ['starter/0'], version: 'cd'.repeat(32) };
+const scope = {
+  role: 'arn:aws:iam::111122223333:role/agent-reports',
+  sessionName: 'agent-7@run-1',
+  actions: ['s3:GetObject'],
+  resources: ['arn:aws:s3:::acme-data/reports/acme/*'],
+  deadline: second(600),
+};
+const begun: AuditEvent = {
+  ...buildIntent('run-1'),
+  ...{ purpose: 'nightly summary', decision },
+  exempted: { exceptions: ['4', '9'], warned: ['7'] },
+};
+const events: readonly AuditEvent[] = [
+  begun,
+  { ...buildIntent('run-2'), decision },
+  { ...begun, kind: 'run.issued', at: second(1), scope },
+  {
+    kind: 'revocation.observed',
+    at: second(7),
+    subject: 'stop-it',
+    run: 'run-1',
+    reason: 'revoked',
+  },
+  {
+    ...buildIntent('run-1'),
+    kind: 'run.ended',
+    at: second(8),
+    reason: 'revoked',
+    message: 'by alice',
+  },
+];
+
+const recordEvents = async (given: readonly AuditEvent[]): Promise<string> => {
+  const { sink, text } = createMemorySink();
+  const recorder = await createTestRecorder({ sinks: [sink] });
+  for (const event of given) await recorder.record(event);
+  return text();
+};
+
+const buildRgwLine = (at: number, session: string, members: object = {}): string =>
+  JSON.stringify({
+    bucket: 'acme-data',
+    object: 'reports/acme/may.csv',
+    time: new Date(at).toISOString().replace('Z', '000Z'),
+    remote_addr: '10.20.0.7',
+    user: 'oidc$agent',
+    operation: 'get_obj',
+    http_status: '200',
+    error_code: '',
+    access_key_id: 'ACCESS',
+    sts_info: { role_name: 'agent-reports', role_session: session },
+    ...members,
+  });
+
+const opsLog = [
+  buildRgwLine(second(9), 'agent-7@run-1', { http_status: '403', error_code: 'AccessDenied' }),
+  buildRgwLine(second(3), 'agent-7@run-1'),
+  buildRgwLine(second(4), 'agent-8@run-2'),
+  '{"time": "half a line of run-1',
+  '',
+].join('\n');
+
+const renderRun = async (cloudLog: string, run = 'run-1', records?: string) =>
+  buildTimeline({
+    run,
+    records: [createAuditFile(records ?? (await recordEvents(events)))],
+    cloudLogs: [createAuditFile(cloudLog, 'ops.log')],
+  });
+
+describe('the story of a run', () => {
+  test('goes from its intent over policy, credentials and each cloud call to its end', async () => {
+    expect(renderTimeline(await renderRun(opsLog))).toEqual([
+      'run run-1',
+      '2026-01-01T00:00:00.000Z  intent       task summarize of pod research/agent-7 (system:serviceaccount:research:agent) by agent (excepted from rules 4, 9) (warned of rules 7) with {"customer":"acme"} to nightly summary',
+      '2026-01-01T00:00:00.000Z  policy       allow by starter/0, version cdcdcdcdcdcd',
+      '2026-01-01T00:00:01.000Z  credentials  session agent-7@run-1 of arn:aws:iam::111122223333:role/agent-reports, until 2026-01-01T00:10:00.000Z, may s3:GetObject on arn:aws:s3:::acme-data/reports/acme/*',
+      '2026-01-01T00:00:03.000Z  cloud call   get_obj acme-data/reports/acme/may.csv: 200, from 10.20.0.7',
+      '2026-01-01T00:00:07.000Z  other        revocation.observed stop-it revoked',
+      '2026-01-01T00:00:08.000Z  end          revoked: by alice',
+      '2026-01-01T00:00:09.000Z  cloud call   get_obj acme-data/reports/acme/may.csv: 403 AccessDenied, from 10.20.0.7',
+    ]);
+  });
+
+  test.each([
+    ['GET /acme-data/reports/acme/may.csv?x-id=GetObject HTTP/1.1', 'reports/acme/may.csv'],
+    ['GET /reports/acme/may.csv HTTP/1.1', 'reports/acme/may.csv'],
+    ['GET /acme-data/?list-type=2 HTTP/1.1', ''],
+    ['GET /acme-data HTTP/1.1', ''],
+  ])('takes the object of RGW 16 from its request, %s', async (uri, object) => {
+    const { steps } = await renderRun(
+      buildRgwLine(second(3), 'agent-7@run-1', { object: undefined, uri }),
+    );
+    const target = ['acme-data', object].filter(Boolean).join('/');
+    expect(steps.find(({ kind }) => kind === 'cloud call')?.text).toContain(`${target}: 200`);
+  });
+
+  test('names the sessions, so that other tools can join by them', async () => {
+    expect(await renderRun('')).toMatchObject({ run: 'run-1', sessions: ['agent-7@run-1'] });
+  });
+
+  test('reads CloudTrail, an event a line or a whole file', async () => {
+    const call = {
+      eventTime: '2026-01-01T00:00:03Z',
+      eventSource: 's3.amazonaws.com',
+      eventName: 'GetObject',
+      sourceIPAddress: '192.0.2.7',
+      userIdentity: { arn: 'arn:aws:sts::111122223333:assumed-role/agent-reports/agent-7@run-1' },
+      requestParameters: { bucketName: 'acme-data', key: 'reports/acme/may.csv' },
+    };
+    const other = { ...call, userIdentity: { arn: 'arn:aws:iam::111122223333:user/run-1' } };
+    for (const log of [JSON.stringify(call), JSON.stringify({ Records: [call, other] })]) {
+      const { steps } = await renderRun(log);
+      expect(steps.filter(({ kind }) => kind === 'cloud call')).toEqual([
+        {
+          at: second(3),
+          kind: 'cloud call',
+          text: 'GetObject acme-data/reports/acme/may.csv: ok, from 192.0.2.7',
+        },
+      ]);
+    }
+  });
+
+  test('of a refusal says why', async () => {
+    const refused: AuditEvent = {
+      ...buildIntent('run-1'),
+      kind: 'run.refused',
+      reason: 'policy_denied',
+      message: 'no policy permits it',
+      decision: { outcome: 'deny', policies: [], version: 'cd'.repeat(32) },
+    };
+    const { steps } = await renderRun('', 'run-1', await recordEvents([refused]));
+    expect(steps.map(({ kind, text }) => `${kind}: ${text}`)).toEqual([
+      'policy: deny by none, version cdcdcdcdcdcd',
+      'refusal: policy_denied: no policy permits it',
+    ]);
+  });
+
+  test('finds calls by the run alone, where its records are lost', async () => {
+    expect((await renderRun(opsLog, 'run-1', '')).steps).toHaveLength(2);
+  });
+
+  test('says that nothing is known, and how many lines are no whole records', async () => {
+    expect(renderTimeline(await renderRun(opsLog, 'run-9'))).toEqual([
+      'run run-9: nothing is known of it',
+    ]);
+    const edited = (await recordEvents(events)).replace('summarize', 'summarise');
+    expect((await renderRun('', 'run-1', edited)).unreadable).toBe(1);
+  });
+
+  test('brings no control character of a cloud log to a terminal', async () => {
+    const hostile = buildRgwLine(second(3), 'agent-7@run-1', { object: 'a\u001b[2J\nb' });
+    expect(renderTimeline(await renderRun(hostile)).join('')).toContain('a\\u{1b}[2J\\u{a}b');
+  });
+});

@@ -1,0 +1,111 @@
+import type { ChainLink, Position } from './chain.ts';
+import { createFindings, formatForeignText, type Findings, type Place } from './audit-findings.ts';
+import type { Head } from './heads.ts';
+import type { PublicKeys } from './sealing-keys.ts';
+import type { Segment } from './segment.ts';
+
+/** What a verification gathers over all files. */
+export type VerificationState = {
+  readonly publicKeys: PublicKeys;
+  readonly findings: Findings;
+  readonly chains: Map<string, ChainState>;
+  /** Places that must be there, and who says so. */
+  readonly claims: Claim[];
+  /** `<chain>/<sequence>` of the heads that the cluster knows. */
+  readonly wanted: ReadonlySet<string>;
+};
+
+export type ChainState = {
+  readonly segments: Segment[];
+  /** Hashes of sealed records by sequence, as far as they are remembered. */
+  readonly sealed: Map<number, string>;
+};
+
+type Claim = Place & { readonly position: Position; readonly isHead: boolean };
+
+/** Sealed records remembered in each chain: over a day's, at one every five seconds. */
+const MAX_SEALED_HASHES = 20_000;
+
+/** @param heads by replica, as the cluster keeps them */
+export const createVerificationState = (
+  publicKeys: PublicKeys,
+  heads: Readonly<Record<string, Head>>,
+): VerificationState => {
+  const claims = Object.entries(heads).map(([replica, position]) => ({
+    file: `published head of ${formatForeignText(replica)}`,
+    line: 0,
+    position,
+    isHead: true,
+  }));
+  const wanted = new Set(claims.map(({ position }) => formatPosition(position)));
+  return { publicKeys, findings: createFindings(), chains: new Map(), claims, wanted };
+};
+
+export const getChainState = ({ chains }: VerificationState, id: string): ChainState => {
+  const known = chains.get(id) ?? { segments: [], sealed: new Map<number, string>() };
+  chains.set(id, known);
+  return known;
+};
+
+/** Keeps what later claims are compared with. */
+export const recordPosition = (
+  ledger: VerificationState,
+  position: Position,
+  { seal, after }: ChainLink,
+  place: Place,
+): void => {
+  for (const earlier of after ?? []) {
+    ledger.claims.push({ ...place, position: earlier, isHead: false });
+  }
+  if (seal === undefined) return;
+  const { sealed } = getChainState(ledger, position.chain);
+  sealed.set(position.sequence, position.hash);
+  if (sealed.size > MAX_SEALED_HASHES) evictOldest(ledger, position.chain, sealed);
+};
+
+const evictOldest = (
+  { wanted }: VerificationState,
+  chain: string,
+  sealed: Map<number, string>,
+): void => {
+  const [oldest] = sealed;
+  if (oldest === undefined) return;
+  const [sequence, hash] = oldest;
+  sealed.delete(sequence);
+  if (wanted.has(formatPosition({ chain, sequence }))) sealed.set(sequence, hash);
+};
+
+const formatPosition = ({ chain, sequence }: Pick<Position, 'chain' | 'sequence'>): string =>
+  `${chain}/${sequence}`;
+
+/**
+ * Reports each claim that the files do not bear out. To be called after all files.
+ *
+ * @param isPartial whether a whole earlier chain may have been put away
+ */
+export const checkClaims = (ledger: VerificationState, isPartial: boolean): void => {
+  for (const claim of ledger.claims) checkClaim(ledger, claim, isPartial && !claim.isHead);
+};
+
+const checkClaim = (
+  { chains, findings }: VerificationState,
+  claim: Claim,
+  mayBeAway: boolean,
+): void => {
+  const { chain, sequence, hash } = claim.position;
+  const expected = `record ${sequence} of ${formatForeignText(chain)}, hash ${formatForeignText(hash)}`;
+  const known = chains.get(chain);
+  const last = known?.segments.at(-1)?.last.position;
+  if (known === undefined || last === undefined) {
+    if (mayBeAway) findings.note(claim, 'partial', `${formatForeignText(chain)} is not verified`);
+    else findings.fault(claim, 'missing_chain', { expected, got: 'no record of that chain' });
+  } else if (last.sequence < sequence) {
+    findings.fault(claim, 'cut', { expected, got: `an end at record ${last.sequence}` });
+  } else {
+    const found = last.sequence === sequence ? last.hash : known.sealed.get(sequence);
+    if (found === undefined) findings.note(claim, 'not_compared', `${expected} is not compared`);
+    else if (found !== hash) {
+      findings.fault(claim, 'other_history', { expected, got: `hash ${found}` });
+    }
+  }
+};

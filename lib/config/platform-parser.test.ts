@@ -1,0 +1,387 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { describe, expect, test } from '@jest/globals';
+
+import { formatFieldError } from '../schema/field-error.ts';
+import { readPlatform } from './platform-parser.ts';
+
+const readFixture = (name: string): string =>
+  readFileSync(join(import.meta.dirname, 'fixtures', name), 'utf8');
+const COMMON = 'sidecar: {image: "registry.example/v:1"}\ncloud: {region: eu-central-1}\n';
+const MINIMAL = `trust: cluster\n${COMMON}`;
+
+const listPlatformErrors = (text: string): readonly string[] => {
+  const result = readPlatform(text);
+  return result.ok ? [] : result.faults.map(formatFieldError);
+};
+
+describe('the platform file', () => {
+  test('that shows every key is read whole', () => {
+    const platform = readPlatform(readFixture('platform-cluster.yaml'));
+    if (!platform.ok) throw new Error(platform.faults.map(formatFieldError).join('\n'));
+    expect(platform.value).not.toHaveProperty('authority');
+    expect(platform.value).toMatchObject({
+      trust: 'cluster',
+      sidecar: { accept: { maxResources: { memory: '256Mi', cpu: '1' } } },
+      cloud: { bind: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } },
+      tasks: { lifetimeFloorSeconds: 60, lifetimeCeilingSeconds: 3600, partitions: ['aws'] },
+      pods: {
+        allowApiToken: false,
+        baselineNamespaces: ['legacy-agents'],
+        exceptions: [{ namespace: 'debugging', rule: '9' }],
+        breakGlassGroup: 'oncall',
+        protectedAudiences: ['https://kubernetes.default.svc.example'],
+      },
+    });
+    expect(platform.value.tasks).not.toHaveProperty('lifetimeFloor');
+  });
+
+  test('needs an image and a region, and has a default for all else', () => {
+    expect(readPlatform(MINIMAL)).toEqual({
+      ok: true,
+      value: {
+        trust: 'cluster',
+        sidecar: {
+          image: 'registry.example/v:1',
+          imagePullPolicy: 'IfNotPresent',
+          audience: 'sts.amazonaws.com',
+          resources: { memory: '96Mi', cpu: '100m' },
+          accept: { images: [], env: [] },
+        },
+        cloud: {
+          region: 'eu-central-1',
+          allowHttp: false,
+          dialect: 'aws',
+          bind: { mode: 'none' },
+        },
+        tasks: {
+          lifetimeFloorSeconds: 60,
+          lifetimeCeilingSeconds: 3600,
+          delivery: 'vend',
+          accountIds: [],
+          partitions: [],
+          wildcardOnlyActions: false,
+          regionWildcards: false,
+          accountWildcards: false,
+          mintingActions: {},
+        },
+        pods: {
+          ignoredContainers: ['istio-proxy', 'linkerd-proxy'],
+          allowApiToken: false,
+          baselineNamespaces: [],
+          exceptions: [],
+          protectedAudiences: [],
+        },
+      },
+    });
+  });
+
+  test('lists every fault at once, each with its key', () => {
+    const faults = listPlatformErrors(`
+trust: cluster
+sidecar: {imagePullPolicy: Sometimes}
+cloud: {region: EU, regoin: x}
+tasks: {lifetimeFloor: soon}
+`);
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual([
+      'sidecar.image',
+      'sidecar.imagePullPolicy',
+      'cloud.regoin',
+      'cloud.region',
+      'tasks.lifetimeFloor',
+    ]);
+  });
+
+  const documents: [string, string][] = [
+    ['a key written twice', `${MINIMAL}trust: cluster\n`],
+    ['an alias', 'sidecar: &a {image: x}\ncloud: *a\n'],
+    ['a merge key', '<<: {trust: cluster}\n'],
+    ['two documents', `${MINIMAL}---\n${MINIMAL}`],
+    ['an unknown tag', `${COMMON}trust: !!js cluster\n`],
+    ['nothing at all', ''],
+    ['a null', `${MINIMAL}pods: {allowApiToken: null}\n`],
+    ['an unknown group', `${MINIMAL}extra: {}\n`],
+  ];
+  test.each(documents)('refuses %s', (_, text) => {
+    expect(listPlatformErrors(text)).not.toEqual([]);
+  });
+});
+
+describe('a cloud setting', () => {
+  const cloud = (more: string): string =>
+    `trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1, ${more}}\n`;
+  const refused: [string, string, string][] = [
+    ['an http endpoint without leave', 'stsEndpoint: "http://c:1"', 'cloud.stsEndpoint'],
+    ['an endpoint with a path', 'stsEndpoint: "https://c/x"', 'cloud.stsEndpoint'],
+    ['an endpoint with a user', 'stsEndpoint: "https://u:p@c"', 'cloud.stsEndpoint'],
+    ['a private cloud without an endpoint', 'dialect: s3', 'cloud.stsEndpoint'],
+    [
+      'a VPC in a private cloud',
+      'dialect: s3, stsEndpoint: "https://c", bind: {mode: vpc, vpcId: vpc-0a1b2c3d}',
+      'cloud.bind.mode',
+    ],
+    ['a proxy by https', 'httpsProxy: "https://p:1"', 'cloud.httpsProxy'],
+    ['a bundle that is no PEM', 'caBundle: nothing', 'cloud.caBundle'],
+    [
+      'a bundle of a broken certificate',
+      'caBundle: "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----"',
+      'cloud.caBundle',
+    ],
+    ['an unknown bind', 'bind: {mode: host}', 'cloud.bind.mode'],
+    ['a bind with members of another', 'bind: {mode: podIP, cidrs: []}', 'cloud.bind.cidrs'],
+    ['no CIDR block at all', 'bind: {mode: cidrs, cidrs: []}', 'cloud.bind.cidrs'],
+    ['an IPv4 block past 32', 'bind: {mode: cidrs, cidrs: [10.0.0.0/33]}', 'cloud.bind.cidrs[0]'],
+    ['an address past 255', 'bind: {mode: cidrs, cidrs: [10.0.0.256]}', 'cloud.bind.cidrs[0]'],
+    ['an IPv6 block past 128', 'bind: {mode: cidrs, cidrs: ["::1/129"]}', 'cloud.bind.cidrs[0]'],
+    ['half an IPv6 address', 'bind: {mode: cidrs, cidrs: ["2001:db8"]}', 'cloud.bind.cidrs[0]'],
+  ];
+  test.each(refused)('refuses %s', (_, more, path) => {
+    expect(listPlatformErrors(cloud(more)).map((fault) => fault.split(':')[0])).toEqual([path]);
+  });
+
+  const allowed: [string, string][] = [
+    ['an http endpoint with leave', 'stsEndpoint: "http://c:1", allowHttp: true'],
+    ['an address without a prefix', 'bind: {mode: cidrs, cidrs: [203.0.113.7, "2001:db8::1"]}'],
+    ['the pod address', 'bind: {mode: podIP}'],
+    ['a VPC', 'bind: {mode: vpc, vpcId: vpc-0a1b2c3d4e5f67890}'],
+    ['a private cloud', 'dialect: s3, stsEndpoint: "https://[2001:db8::1]:8443"'],
+  ];
+  test.each(allowed)('allows %s', (_, more) => {
+    expect(listPlatformErrors(cloud(more))).toEqual([]);
+  });
+
+  test('is not shown where it could be a secret', () => {
+    const [fault = ''] = listPlatformErrors(cloud('caBundle: "-----BEGIN PRIVATE KEY-----"'));
+    expect(fault).toMatch(/^cloud\.caBundle: /);
+  });
+});
+
+describe('limits and other mutators', () => {
+  const refused: [string, string][] = [
+    ['a floor above the ceiling', 'tasks: {lifetimeFloor: 2h, lifetimeCeiling: 1h}'],
+    ['a lifetime past twelve hours', 'tasks: {lifetimeCeiling: 13h}'],
+    ['a lifetime without a unit', 'tasks: {lifetimeFloor: 60}'],
+    ['an account id that lost its quotes', 'tasks: {accountIds: [111122223333]}'],
+    [
+      'a minting wildcard',
+      'tasks: {mintingActions: {"arn:aws:iam::111122223333:role/x": ["ecr:*"]}}',
+    ],
+    ['minting for what is no role', 'tasks: {mintingActions: {x: ["ecr:GetAuthorizationToken"]}}'],
+    ['delivery that is not there yet', 'tasks: {delivery: sign}'],
+    ['settings of the authority', 'authority: {}'],
+  ];
+  test.each(refused)('refuse %s', (_, text) => {
+    expect(listPlatformErrors(`${MINIMAL}${text}\n`)).toHaveLength(1);
+  });
+
+  test('take lifetimes of seconds, for demonstrations', () => {
+    const platform = readPlatform(`${MINIMAL}tasks: {lifetimeFloor: 5s}\n`);
+    expect(platform.ok && platform.value.tasks.minLifetimeSeconds).toBe(5);
+  });
+
+  const names = [
+    'VALETKEY_TASKS',
+    'NODE_OPTIONS',
+    'LD_PRELOAD',
+    'AWS_ROLE_ARN',
+    'SSL_CERT_FILE',
+    'aws_x',
+  ];
+  test.each(names)('let no mutator set %s on the sidecar', (name) => {
+    const text = `trust: cluster\nsidecar: {image: x, accept: {env: [${name}]}}\ncloud: {region: eu-central-1}\n`;
+    expect(listPlatformErrors(text)).toHaveLength(1);
+  });
+
+  test('accept other images by digest alone', () => {
+    const text =
+      'trust: cluster\nsidecar: {image: x, accept: {images: ["m/v:1"]}}\ncloud: {region: eu-central-1}\n';
+    expect(listPlatformErrors(text)).toHaveLength(1);
+  });
+});
+
+describe('what pods are held to', () => {
+  const refused: [string, string, string][] = [
+    ['a namespace that is none', 'baselineNamespaces: [Legacy]', 'pods.baselineNamespaces[0]'],
+    ['a namespace twice', 'baselineNamespaces: [a, a]', 'pods.baselineNamespaces'],
+    ['every namespace', 'baselineNamespaces: ["*"]', 'pods.baselineNamespaces[0]'],
+    ...['2', '5', '6', '11', '12', '13', '14', ''].map((rule): [string, string, string] => [
+      `an exception for rule "${rule}"`,
+      `exceptions: [{namespace: a, rule: "${rule}"}]`,
+      'pods.exceptions[0].rule',
+    ]),
+    [
+      'a rule that lost its quotes',
+      'exceptions: [{namespace: a, rule: 4}]',
+      'pods.exceptions[0].rule',
+    ],
+    ['an exception everywhere', 'exceptions: [{rule: "4"}]', 'pods.exceptions[0].namespace'],
+    [
+      'an exception twice',
+      'exceptions: [{namespace: a, rule: "4"}, {rule: "4", namespace: a}]',
+      'pods.exceptions',
+    ],
+    ...[
+      'system:authenticated',
+      'system:unauthenticated',
+      'system:serviceaccounts',
+      'system:serviceaccounts:research',
+      '',
+      'on call',
+    ].map((group): [string, string, string] => [
+      `the break-glass group "${group}"`,
+      `breakGlassGroup: "${group}"`,
+      'pods.breakGlassGroup',
+    ]),
+    ['an empty audience', 'protectedAudiences: [""]', 'pods.protectedAudiences[0]'],
+  ];
+  test.each(refused)('is not %s', (_, more, path) => {
+    expect(
+      listPlatformErrors(`${MINIMAL}pods: {${more}}\n`).map((fault) => fault.split(':')[0]),
+    ).toEqual([path]);
+  });
+
+  test('says which rules have exceptions', () => {
+    expect(
+      listPlatformErrors(`${MINIMAL}pods: {exceptions: [{namespace: a, rule: '2'}]}\n`),
+    ).toEqual([
+      `pods.exceptions[0].rule: expected a rule that has exceptions, as a string ('1', '3', '4', '7', '8', '9', '10'), got "2"`,
+    ]);
+  });
+});
+
+describe('under trust: authority, the default,', () => {
+  const needed = 'endpoint: "https://a.example", issuer: "https://i.example/x", trustDomain: td.x';
+  const authority = (more = ''): string => `${COMMON}authority: {${needed}${more}}\n`;
+
+  test('the file that shows every key is read whole', () => {
+    const platform = readPlatform(readFixture('platform.yaml'));
+    if (!platform.ok) throw new Error(platform.faults.map(formatFieldError).join('\n'));
+    expect(platform.value).toMatchObject({
+      trust: 'authority',
+      sidecar: { audience: 'authority.prod.example' },
+      authority: {
+        endpoint: 'https://valetkey-authority.valetkey.svc:9445',
+        issuer: 'https://issuer.example/prod',
+        tagParams: ['customer'],
+        users: {
+          issuers: [{ issuer: 'https://login.example/', audience: 'valetkey' }],
+          maxTokenLifetimeSeconds: 300,
+        },
+        maxSilenceSeconds: 120,
+        policyStaleAfterSeconds: 300,
+        denial: { roles: ['arn:aws:iam::111122223333:role/agent-reports'] },
+        publisher: { bucket: 'acme-issuer', prefix: 'prod' },
+      },
+    });
+  });
+
+  test('endpoint, issuer and trust domain are needed, and all else has a default', () => {
+    const faults = listPlatformErrors(COMMON).map((fault) => fault.split(':')[0]);
+    expect(faults).toEqual(['authority.endpoint', 'authority.issuer', 'authority.trustDomain']);
+    const platform = readPlatform(authority());
+    if (!platform.ok) throw new Error(platform.faults.map(formatFieldError).join('\n'));
+    expect(platform.value.trust).toBe('authority');
+    expect(platform.value.sidecar.audience).toBe('authority.valetkey.dev');
+    expect(platform.value.authority).toEqual({
+      endpoint: 'https://a.example',
+      issuer: 'https://i.example/x',
+      trustDomain: 'td.x',
+      cloudAudience: 'sts.amazonaws.com',
+      algorithm: 'ES256',
+      tagParams: [],
+      users: { issuers: [], maxTokenLifetimeSeconds: 300 },
+      policyStaleAfterSeconds: 300,
+    });
+  });
+
+  const refused: [string, string, string][] = [
+    ['an endpoint by http', 'endpoint: "http://a"', 'authority.endpoint'],
+    ['an endpoint with a slash at its end', 'endpoint: "https://a/"', 'authority.endpoint'],
+    ['an endpoint with a path', 'endpoint: "https://a/b"', 'authority.endpoint'],
+    ['an issuer by http', 'issuer: "http://i"', 'authority.issuer'],
+    ['an issuer with a slash at its end', 'issuer: "https://i/x/"', 'authority.issuer'],
+    ['an issuer with a query', 'issuer: "https://i/x?y"', 'authority.issuer'],
+    ['an issuer too long for IAM', `issuer: "https://i/${'x'.repeat(250)}"`, 'authority.issuer'],
+    ['a trust domain with capitals', 'trustDomain: Prod', 'authority.trustDomain'],
+    ['a trust domain with a slash', 'trustDomain: a/b', 'authority.trustDomain'],
+    ['an empty trust domain', 'trustDomain: ""', 'authority.trustDomain'],
+    ['another algorithm', 'algorithm: HS256', 'authority.algorithm'],
+    ['a tag that is no param', 'tagParams: ["a b"]', 'authority.tagParams[0]'],
+    ['a tag twice', 'tagParams: [a, a]', 'authority.tagParams'],
+    ['an unknown key', 'audience: x', 'authority.audience'],
+    ['a silence shorter than two heartbeats', 'maxSilence: 5s', 'authority.maxSilence'],
+    [
+      'human tokens for a cloud',
+      'users: {issuers: [{issuer: "https://l", jwksUri: "https://l/k", audience: sts.amazonaws.com}]}',
+      'authority.users.issuers[0].audience',
+    ],
+    [
+      'keys of humans by http',
+      'users: {issuers: [{issuer: "https://l", jwksUri: "http://l/k", audience: x}]}',
+      'authority.users.issuers[0].jwksUri',
+    ],
+    [
+      'an issuer of humans twice',
+      'users: {issuers: [{issuer: "https://l", jwksUri: "https://l/k", audience: x}, {issuer: "https://l", jwksUri: "https://l/k", audience: y}]}',
+      'authority.users.issuers',
+    ],
+    [
+      'denial for no role',
+      'denial: {revokerRole: "arn:aws:iam::111122223333:role/r", roles: []}',
+      'authority.denial.roles',
+    ],
+    [
+      'an IAM endpoint by http',
+      'denial: {revokerRole: "arn:aws:iam::111122223333:role/r", iamEndpoint: "http://x", roles: ["arn:aws:iam::111122223333:role/a"]}',
+      'authority.denial.iamEndpoint',
+    ],
+    [
+      'a prefix with slashes at its ends',
+      'publisher: {role: "arn:aws:iam::111122223333:role/p", bucket: abc, prefix: /x}',
+      'authority.publisher.prefix',
+    ],
+  ];
+  test.each(refused)('%s is refused', (_, more, path) => {
+    const [name = ''] = more.split(':');
+    const others = needed.split(', ').filter((each) => !each.startsWith(`${name}:`));
+    const text = `${COMMON}authority: {${[...others, more].join(', ')}}\n`;
+    expect(listPlatformErrors(text).map((fault) => fault.split(':')[0])).toEqual([path]);
+  });
+
+  test.each(['sts.amazonaws.com', 'STS.amazonaws.com', 'https://iam.googleapis.com/projects/1'])(
+    'the token may not be for %s: a cloud takes that',
+    (audience) => {
+      const text = authority().replace('image:', `audience: "${audience}", image:`);
+      expect(listPlatformErrors(text)).toContainEqual(
+        expect.stringMatching(/^sidecar\.audience: /),
+      );
+    },
+  );
+
+  test('grants are for another audience than tokens', () => {
+    const text = authority(', cloudAudience: authority.valetkey.dev');
+    expect(listPlatformErrors(text)).toEqual([
+      expect.stringMatching(/^authority\.cloudAudience: /),
+    ]);
+  });
+
+  test("a private cloud's endpoints are named wherever the authority calls it", () => {
+    const role = 'arn:aws:iam:::role/r';
+    const more = `, denial: {revokerRole: "${role}", roles: ["${role}"]}, publisher: {role: "${role}", bucket: abc}`;
+    const text = authority(more).replace(
+      'region:',
+      'dialect: s3, stsEndpoint: "https://c", region:',
+    );
+    expect(listPlatformErrors(text).map((fault) => fault.split(':')[0])).toEqual([
+      'authority.denial.iamEndpoint',
+      'authority.publisher.s3Endpoint',
+    ]);
+  });
+
+  test('any other trust is a fault', () => {
+    expect(listPlatformErrors(`${authority()}trust: everyone\n`)).toEqual([
+      'trust: expected one of authority, cluster, got "everyone"',
+    ]);
+  });
+});

@@ -1,0 +1,155 @@
+import { parseDocument, visit } from 'yaml';
+
+import type { AuthoritySettings, Platform } from '../contract/platform.ts';
+import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
+import { read } from '../schema/reader.ts';
+import { checkAuthoritySettings } from './authority-settings-checks.ts';
+import { platformSchema, type PlatformFile } from './platform-schema.ts';
+
+/**
+ * Reads the platform's settings, one YAML document whose keys are exactly those of {@link Platform},
+ * save that durations are written `lifetimeFloor: 1m`. Required are `sidecar.image`, `cloud.region`
+ * and, under `trust: authority`, `authority.endpoint`, `authority.issuer` and
+ * `authority.trustDomain`; under `trust: cluster` there is no group `authority`.
+ * `fixtures/platform*.yaml` show every key.
+ *
+ * ```yaml
+ * trust: authority                         # authority | cluster
+ * sidecar:
+ *   image: registry.example/valetkey:0.1.0
+ *   imagePullPolicy: IfNotPresent          # Always | IfNotPresent | Never
+ *   audience: authority.valetkey.dev       # trust: cluster: sts.amazonaws.com
+ *   resources: {memory: 96Mi, cpu: 100m}
+ *   accept: {images: [], env: [], maxResources: {memory: 256Mi, cpu: "1"}}
+ * cloud:
+ *   region: eu-central-1
+ *   stsEndpoint: https://sts.example:8443  # omitted: AWS's own, regional
+ *   allowHttp: false
+ *   caBundle: <PEM>                        # omitted: the public authorities
+ *   httpsProxy: http://proxy.example:3128  # omitted: none
+ *   dialect: aws                           # aws | s3
+ *   bind: {mode: none}                     # none | podIP | cidrs (cidrs: […]) | vpc (vpcId: vpc-…)
+ * tasks:
+ *   lifetimeFloor: 1m
+ *   lifetimeCeiling: 1h
+ *   delivery: vend
+ *   accountIds: []                         # empty: any
+ *   partitions: []                         # empty: any
+ *   wildcardOnlyActions: false
+ *   regionWildcards: false
+ *   accountWildcards: false
+ *   mintingActions: {}                     # role ARN: [service:Action]
+ * pods:
+ *   ignoredContainers: [istio-proxy, linkerd-proxy]
+ *   allowApiToken: false
+ *   baselineNamespaces: []                 # held to level baseline of rule 4
+ *   exceptions: []                         # {namespace, rule}: breaches are warnings there
+ *   breakGlassGroup: oncall                # omitted: nobody adds ephemeral containers
+ *   protectedAudiences: []                 # beside those that are known
+ * authority:
+ *   endpoint: https://valetkey-authority.valetkey.svc
+ *   issuer: https://valetkey.example/prod
+ *   trustDomain: prod.example
+ *   cloudAudience: sts.amazonaws.com
+ *   algorithm: ES256                       # ES256 | RS256
+ *   tagParams: []
+ *   users:
+ *     issuers: []                          # {issuer, jwksUri, audience, caBundle: <PEM>}
+ *     maxTokenLifetime: 5m
+ *   maxSilence: 2m                         # omitted: a run's deadline
+ *   policyStaleAfter: 5m
+ *   denial: {revokerRole: arn:…, iamEndpoint: https://…, roles: [arn:…]}           # omitted: none
+ *   publisher: {role: arn:…, bucket: issuer, prefix: '', s3Endpoint: https://…}    # omitted: none
+ * ```
+ *
+ * Unknown and duplicate keys, anchors and nulls are refused; every fault is answered at once.
+ */
+export const readPlatform = (yamlText: string): Result<Platform> => {
+  const plain = parseYaml(yamlText);
+  if (!plain.ok) return plain;
+  const found = read(platformSchema, plain.value);
+  if (!found.ok) return found;
+  const errors = checkKeyCombinations(found.value);
+  return errors.length > 0 ? fail(errors) : succeed(buildPlatform(found.value));
+};
+
+const parseYaml = (text: string): Result<unknown> => {
+  const document = parseDocument(text, { strict: true, uniqueKeys: true, merge: false });
+  const problems: YamlProblem[] = [...document.errors, ...document.warnings];
+  visit(document, { Alias: (_, { source }) => void problems.push(toAliasProblem(source)) });
+  return problems.length > 0 ? fail(problems.map(toFieldError)) : succeed(document.toJS());
+};
+
+type YamlProblem = { readonly message: string };
+
+const toAliasProblem = (name: string): YamlProblem => ({ message: `the alias *${name}` });
+
+const toFieldError = ({ message }: YamlProblem): FieldError => ({
+  path: '(document)',
+  expected: 'one strict YAML document without anchors or tags of its own',
+  got: message.split('\n')[0] ?? '',
+});
+
+/** What no single key can say: each check names the key that has to give way. */
+const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
+  const { cloud, tasks } = file;
+  const faults: FieldError[] = [];
+  const { stsEndpoint, allowHttp, dialect, bind } = cloud;
+  const expect = (holds: boolean, path: string, expected: string, value: unknown): void => {
+    if (!holds) faults.push({ path, expected, got: formatValue(value) });
+  };
+  expect(
+    allowHttp || !stsEndpoint?.startsWith('http:'),
+    'cloud.stsEndpoint',
+    'an https endpoint, or cloud.allowHttp: true',
+    stsEndpoint,
+  );
+  expect(
+    dialect === 'aws' || stsEndpoint !== undefined,
+    'cloud.stsEndpoint',
+    'the endpoint of the private cloud (dialect: s3)',
+    stsEndpoint,
+  );
+  expect(
+    dialect === 'aws' || bind.mode !== 'vpc',
+    'cloud.bind.mode',
+    'none, podIP or cidrs (dialect: s3 knows no VPC)',
+    bind.mode,
+  );
+  expect(
+    tasks.lifetimeFloor <= tasks.lifetimeCeiling,
+    'tasks.lifetimeFloor',
+    `at most tasks.lifetimeCeiling (${tasks.lifetimeCeiling}s)`,
+    `${tasks.lifetimeFloor}s`,
+  );
+  return [...faults, ...checkAuthoritySettings(file)];
+};
+
+const buildPlatform = ({ sidecar, cloud, tasks, pods, authority }: PlatformFile): Platform => {
+  const { lifetimeFloor, lifetimeCeiling, ...limits } = tasks;
+  return {
+    trust: authority === undefined ? 'cluster' : 'authority',
+    sidecar,
+    cloud,
+    tasks: {
+      ...limits,
+      minLifetimeSeconds: lifetimeFloor,
+      maxLifetimeSeconds: lifetimeCeiling,
+    },
+    pods,
+    ...(authority && { authority: buildAuthoritySettings(authority) }),
+  };
+};
+
+const buildAuthoritySettings = (
+  authority: NonNullable<PlatformFile['authority']>,
+): AuthoritySettings => {
+  const { users, maxSilence, policyStaleAfter, ...rest } = authority;
+  const { issuers, maxTokenLifetime } = users;
+  return {
+    ...rest,
+    users: { issuers, maxTokenLifetimeSeconds: maxTokenLifetime },
+    policyMaxStalenessSeconds: policyStaleAfter,
+    ...(maxSilence !== undefined && { disconnectTimeoutSeconds: maxSilence }),
+  };
+};

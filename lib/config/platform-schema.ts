@@ -1,0 +1,153 @@
+import { AUTHORITY_AUDIENCE } from '../contract/authority-api.ts';
+import type { SourceRestriction } from '../contract/platform.ts';
+import {
+  boolean,
+  list,
+  object,
+  stringEnum,
+  record,
+  rejectValue,
+  string,
+  value,
+  type Reader,
+} from '../schema/reader.ts';
+import { cidr, origin } from './addresses.ts';
+import { audience, authorityGroup } from './authority-settings-schema.ts';
+import { certificateBundle } from './certificate-bundle.ts';
+import { withEmptyDefault, withDefault } from './defaults.ts';
+import { durationSeconds } from './durations.ts';
+import { podsGroup } from './pod-settings-schema.ts';
+
+/** STS's longest session: a longer lifetime could not be kept. */
+const MAX_LIFETIME_SECONDS = 43_200;
+
+const lifetime = durationSeconds({ min: 1, max: MAX_LIFETIME_SECONDS });
+
+const image = string({ expected: 'an image reference', pattern: /^[\w.:/@-]+$/, maxLength: 512 });
+const pinnedImage = string({
+  expected: 'an image by digest (name@sha256:…)',
+  pattern: /^[\w.:/-]+@sha256:[0-9a-f]{64}$/,
+});
+const quantity = string({
+  expected: 'a Kubernetes quantity such as 96Mi or 100m',
+  pattern: /^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/,
+});
+const action = string({
+  expected: 'service:Action, written out',
+  pattern: /^[a-z0-9-]+:[A-Za-z0-9]+$/,
+});
+const role = { expected: 'a role ARN', pattern: /^arn:[a-z-]+:iam::(\d{12})?:role\/[\w+=,.@/-]+$/ };
+
+/** What a mesh may add; never a name that loads code, adds trust or steers an SDK. */
+const foreignEnvName = string({
+  expected:
+    'a variable of another mutator (never VALETKEY_*, NODE_*, LD_*, AWS_*, SSL*, OPENSSL_*)',
+  pattern: /^(?!VALETKEY_|NODE_|LD_|AWS_|SSL|OPENSSL_|UV_|MALLOC_)[A-Z_][A-Z0-9_]*$/i,
+});
+
+const resources = object({
+  memory: withDefault(quantity, '96Mi'),
+  cpu: withDefault(quantity, '100m'),
+});
+
+const allowedChanges = object({
+  images: withDefault(list(pinnedImage), []),
+  env: withDefault(list(foreignEnvName), []),
+  maxResources: { optional: object({ memory: quantity, cpu: quantity }) },
+});
+
+const sourceRestrictionByMode: Readonly<
+  Record<SourceRestriction['mode'], Reader<SourceRestriction>>
+> = {
+  none: object({ mode: stringEnum(['none']) }),
+  podIP: object({ mode: stringEnum(['podIP']) }),
+  cidrs: object({ mode: stringEnum(['cidrs']), cidrs: list(cidr, { min: 1, max: 32 }) }),
+  vpc: object({
+    mode: stringEnum(['vpc']),
+    vpcId: string({ expected: 'a VPC id such as vpc-0a1b2c3d', pattern: /^vpc-[0-9a-f]{8,17}$/ }),
+  }),
+};
+
+const sourceRestriction: Reader<SourceRestriction> = (given, path, faults) => {
+  const mode = (given as { mode?: unknown } | null | undefined)?.mode;
+  if (typeof mode === 'string' && Object.hasOwn(sourceRestrictionByMode, mode)) {
+    return sourceRestrictionByMode[mode as SourceRestriction['mode']](given, path, faults);
+  }
+  const expected = `one of ${Object.keys(sourceRestrictionByMode).join(', ')}`;
+  return rejectValue(faults, { path: `${path}.mode`, expected, value: mode });
+};
+
+const createSidecarReader = (usualAudience: string) =>
+  object({
+    image,
+    imagePullPolicy: withDefault(stringEnum(['Always', 'IfNotPresent', 'Never']), 'IfNotPresent'),
+    audience: withDefault(audience, usualAudience),
+    resources: withEmptyDefault(resources),
+    accept: withEmptyDefault(allowedChanges),
+  });
+
+/** The `cloud` group alone: the sidecar is given no other. */
+export const cloudGroup = object({
+  region: string({ expected: 'a region such as eu-central-1', pattern: /^[a-z0-9-]{1,64}$/ }),
+  stsEndpoint: { optional: origin(['https:', 'http:']) },
+  allowHttp: withDefault(boolean, false),
+  caBundle: { optional: certificateBundle },
+  httpsProxy: { optional: origin(['http:']) },
+  dialect: withDefault(stringEnum(['aws', 's3']), 'aws'),
+  bind: withDefault(sourceRestriction, { mode: 'none' }),
+});
+
+const tasks = object({
+  lifetimeFloor: withDefault(lifetime, 60),
+  lifetimeCeiling: withDefault(lifetime, 3600),
+  delivery: withDefault(stringEnum(['vend']), 'vend'),
+  accountIds: withDefault(
+    list(string({ expected: "12 digits, as a string ('111122223333')", pattern: /^\d{12}$/ })),
+    [],
+  ),
+  partitions: withDefault(
+    list(string({ expected: 'a partition such as aws', pattern: /^[a-z][a-z-]*$/ })),
+    [],
+  ),
+  wildcardOnlyActions: withDefault(boolean, false),
+  regionWildcards: withDefault(boolean, false),
+  accountWildcards: withDefault(boolean, false),
+  mintingActions: withDefault(record(role, list(action, { min: 1 })), {}),
+});
+
+const groups = {
+  cloud: withEmptyDefault(cloudGroup),
+  tasks: withEmptyDefault(tasks),
+  pods: withEmptyDefault(podsGroup),
+};
+
+const authorityPlatform = object({
+  trust: withDefault(stringEnum(['authority', 'cluster']), 'authority'),
+  sidecar: withEmptyDefault(createSidecarReader(AUTHORITY_AUDIENCE)),
+  ...groups,
+  authority: withEmptyDefault(authorityGroup),
+});
+
+const clusterPlatform = object({
+  trust: stringEnum(['cluster']),
+  sidecar: withEmptyDefault(createSidecarReader('sts.amazonaws.com')),
+  ...groups,
+  authority: { optional: value('nothing: it is for trust: authority', isUndefined) },
+});
+
+type ReaderValue<R> = R extends Reader<infer T> ? T : never;
+export type PlatformFile =
+  ReaderValue<typeof authorityPlatform> | ReaderValue<typeof clusterPlatform>;
+
+/**
+ * The file as it is written, defaults filled in; what spans several keys is not judged yet. Which
+ * keys there are, and the usual audience, hang on `trust`.
+ */
+export const platformSchema: Reader<PlatformFile> = (given, path, faults) =>
+  (given as { trust?: unknown } | null | undefined)?.trust === 'cluster'
+    ? clusterPlatform(given, path, faults)
+    : authorityPlatform(given, path, faults);
+
+function isUndefined(given: unknown): given is undefined {
+  return given === undefined;
+}

@@ -1,0 +1,159 @@
+/** The authority's ports: HTTPS for sidecars and clouds, HTTP for probes and metrics. */
+export const AUTHORITY_LISTEN = 9445;
+export const AUTHORITY_TELEMETRY_LISTEN = 9446;
+/** Its own user: it shares none with the webhook or a sidecar. */
+export const AUTHORITY_UID = 64873;
+export const AUTHORITY_GID = 64873;
+
+/** Audience of the pod's projected token under `trust: authority`, unless set. No cloud accepts it. */
+export const AUTHORITY_AUDIENCE = 'authority.valetkey.dev';
+
+/** ConfigMap in the authority's namespace: the roots that sidecars trust, PEM, under {@link CA_BUNDLE_KEY}. */
+export const TRUST_BUNDLE_CONFIG_MAP = 'valetkey-authority-roots';
+export const CA_BUNDLE_KEY = 'roots.pem';
+/** ConfigMap in the authority's namespace: the newest head of each replica's chain of records. */
+export const AUDIT_HEADS_CONFIG_MAP = 'valetkey-audit-heads';
+
+export const API_GROUP = 'valetkey.dev';
+export const API_VERSION = 'v1alpha1';
+export const TASK_POLICIES = 'taskpolicies';
+export const REVOCATIONS = 'revocations';
+
+/** The authority's routes. Metadata: RFC 8414 and OpenID Connect Discovery 1.0. */
+export const TOKEN_PATH = '/v1/token';
+export const REVOKE_PATH = '/v1/revoke';
+export const EVENTS_PATH = '/v1/events';
+export const JWKS_PATH = '/jwks';
+export const OAUTH_METADATA_PATH = '/.well-known/oauth-authorization-server';
+export const OPENID_METADATA_PATH = '/.well-known/openid-configuration';
+
+/** RFC 8693, section 2.1. */
+export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
+/** RFC 8693, section 3. */
+export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
+export const ID_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:id_token';
+/** What the authority issues: base64url of {@link ContainerCredentials} as JSON. */
+export const CREDENTIALS_TYPE = 'urn:valetkey:params:oauth:token-type:aws-credentials';
+/** RFC 9396: the one kind of authorization details that the authority knows. */
+export const TASK_DETAILS_TYPE = 'valetkey.dev/task';
+
+/** One member of `authorization_details`, RFC 9396. */
+export type TaskDetails = {
+  readonly type: typeof TASK_DETAILS_TYPE;
+  readonly task: string;
+  /** The consumer that asks; the pod's own word, checked against the task's containers. */
+  readonly consumer: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly purpose?: string;
+};
+
+/** The AWS container credentials shape. */
+export type ContainerCredentials = {
+  readonly AccessKeyId: string;
+  readonly SecretAccessKey: string;
+  readonly Token: string;
+  /** RFC 3339: the run's deadline, by the authority's clock. */
+  readonly Expiration: string;
+};
+
+/** A successful answer of {@link TOKEN_PATH}: RFC 8693, section 2.2.1, and what a sidecar needs besides. */
+export type TokenResponse = {
+  readonly access_token: string;
+  readonly issued_token_type: typeof CREDENTIALS_TYPE;
+  readonly token_type: 'N_A';
+  /** Whole seconds until the deadline, rounded down. */
+  readonly expires_in: number;
+  /** As granted. */
+  readonly authorization_details: readonly TaskDetails[];
+  readonly run: string;
+  /** All in milliseconds since the epoch, by the authority's clock. */
+  readonly deadline_ms: number;
+  readonly answered_at_ms: number;
+  /** How far the cloud's clock is ahead of the authority's. */
+  readonly cloud_skew_ms: number;
+  /** STS's PackedPolicySize, percent. */
+  readonly packed_policy_percent?: number;
+};
+
+/** RFC 6749, section 5.2, with a code that is stable and finer than `error`. */
+export type TokenErrorResponse = {
+  readonly error:
+    | 'invalid_request'
+    | 'invalid_grant'
+    | 'invalid_authorization_details'
+    | 'unsupported_grant_type'
+    | 'access_denied'
+    | 'slow_down'
+    | 'temporarily_unavailable'
+    | 'server_error';
+  readonly error_description: string;
+  /** Stable: `pod_not_found`, `policy_denied`, `revoked`, `token_expired`, … */
+  readonly reason: string;
+  /** The policies that decided, where policy did. */
+  readonly policies?: readonly string[];
+};
+
+/**
+ * Form fields of {@link REVOKE_PATH} (RFC 7009): `token` = the run, `subject_token` = the pod's
+ * token, `reason` = one of these.
+ */
+export type RunEnd = 'completed' | 'superseded' | 'terminated';
+
+/**
+ * One line of the stream at {@link EVENTS_PATH} (`application/x-ndjson`, `Authorization: Bearer` with
+ * the pod's token). The first line says what is revoked now; each later one replaces it whole.
+ */
+export type StreamLine =
+  | { readonly type: 'heartbeat' }
+  | { readonly type: 'revocations'; readonly active: readonly StreamedRevocation[] }
+  /** The authority drains: connect to another replica now. */
+  | { readonly type: 'goodbye' };
+
+/** A revocation as far as it touches this pod. */
+export type StreamedRevocation = {
+  readonly name: string;
+  /** Ends this run only; absent: every run, or every run of `task`. */
+  readonly run?: string;
+  readonly task?: string;
+  readonly reason: string;
+};
+
+/** Milliseconds between heartbeats of the stream. */
+export const HEARTBEAT_INTERVAL_MS = 5_000;
+
+/** What the sidecar is told of the authority; travels as JSON in its environment. */
+export type AuthorityAccess = {
+  /** `https://host[:port]`. */
+  readonly endpoint: string;
+  /** PEM: the current and the next root. */
+  readonly roots: string;
+  /** Held credentials end when no authority was heard for so long. Absent: only at their deadline. */
+  readonly maxSilenceSeconds?: number;
+};
+
+/** `spec` of a Revocation. Exactly one of the first six is set. */
+export type RevocationSpec = {
+  readonly run?: string;
+  readonly pod?: { readonly namespace: string; readonly name: string; readonly uid?: string };
+  readonly task?: {
+    readonly namespace: string;
+    readonly serviceAccount: string;
+    readonly task: string;
+  };
+  readonly serviceAccount?: { readonly namespace: string; readonly name: string };
+  readonly namespace?: string;
+  readonly all?: boolean;
+  readonly reason: string;
+  /** Who revokes; held to the caller's own name by a ValidatingAdmissionPolicy. */
+  readonly by: string;
+  /** RFC 3339. Absent: for as long as it stands. */
+  readonly until?: string;
+};
+
+export type Revocation = {
+  readonly name: string;
+  readonly uid: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly spec: RevocationSpec;
+};

@@ -1,0 +1,214 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
+
+import type { AuthorizedRun } from '../../exchange/authorized-run.ts';
+import type { GrantClaims } from '../../grant/claims.ts';
+import { ExchangeError } from '../../contract/exchange.ts';
+import { buildTask } from '../../runs/fixtures/fake-exchange.ts';
+import { buildIssuedReply, startStsStub, buildStsErrorReply } from './fixtures/sts-stub.ts';
+import { createStsClient } from './sts-client.ts';
+import {
+  createOwnRoleAssumption,
+  createRoleAssumption,
+  type RoleAssumptionDeps,
+} from './role-assumption.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+const authorizedRun: AuthorizedRun = {
+  run: 'abcdefgh234567abcdefgh234567abcd',
+  workload: {
+    namespace: 'research',
+    namespaceLabels: {},
+    serviceAccount: 'agent',
+    pod: { name: 'agent-7d9f', uid: 'uid', node: 'node', ip: '10.20.0.7' },
+    admitted: { consumers: ['agent'], tasks: [] },
+    templateHash: '',
+    exempted: { exceptions: [], warned: [] },
+    tokenExpiresAt: 0,
+  },
+  consumer: 'agent',
+  task: buildTask(),
+  params: {},
+};
+
+const setUpAssumption = async (
+  reply: Parameters<typeof startStsStub>[0],
+  overrides: Partial<RoleAssumptionDeps> = {},
+) => {
+  const stub = await startStsStub(reply);
+  closing.push(stub.close);
+  const signed: GrantClaims[] = [];
+  let refreshed = 0;
+  const parts: RoleAssumptionDeps = {
+    assumeRole: createStsClient({
+      region: 'eu-central-1',
+      stsEndpoint: `http://127.0.0.1:${stub.port}`,
+      allowHttp: true,
+    }),
+    sign: (claims) => Promise.resolve(`grant.${signed.push(claims)}.signature`),
+    refreshKeys: () => Promise.resolve((refreshed += 1)),
+    cloud: { dialect: 'aws', bind: { mode: 'podIP' } },
+    authority: {
+      issuer: 'https://issuer.example',
+      trustDomain: 'example.org',
+      cloudAudience: 'sts.amazonaws.com',
+      tagParams: [],
+    },
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
+    reportSkew: () => undefined,
+    random: () => 0,
+    ...overrides,
+  };
+  return { parts, stub, signed, refreshes: () => refreshed };
+};
+
+describe('the trade of a grant', () => {
+  test('asks STS for the task role with the grant, the session policy and the session name', async () => {
+    const { parts, stub, signed } = await setUpAssumption((form) => buildIssuedReply(form));
+    const traded = await createRoleAssumption(parts)(authorizedRun);
+    const form = stub.calls[0] ?? new URLSearchParams();
+    expect(Object.fromEntries(form)).toMatchObject({
+      RoleArn: 'arn:aws:iam::111122223333:role/agent-reports',
+      RoleSessionName: 'agent-7d9f@abcdefgh234567abcdefgh234567abcd',
+      WebIdentityToken: 'grant.1.signature',
+      DurationSeconds: '900',
+    });
+    expect(form.get('Policy')).toContain('"10.20.0.7/32"');
+    expect(form.get('Policy')).toContain(new Date(traded.deadline).toISOString().slice(0, 19));
+    expect(traded).toMatchObject({
+      run: authorizedRun.run,
+      keys: { accessKeyId: 'ASIA1' },
+      sessionName: 'agent-7d9f@abcdefgh234567abcdefgh234567abcd',
+      policySha256: createHash('sha256')
+        .update(form.get('Policy') ?? '')
+        .digest('hex'),
+    });
+    expect(signed).toMatchObject([
+      { sub: 'spiffe://example.org/ns/research/sa/agent/task/summarize', jti: authorizedRun.run },
+    ]);
+  });
+
+  test('signs a grant of its own for each attempt', async () => {
+    const { parts, stub, refreshes } = await setUpAssumption((form, number) =>
+      number < 3 ? buildStsErrorReply(500, 'InternalFailure') : buildIssuedReply(form),
+    );
+    await createRoleAssumption(parts)(authorizedRun);
+    expect(stub.calls.map((form) => form.get('WebIdentityToken'))).toEqual([
+      'grant.1.signature',
+      'grant.2.signature',
+      'grant.3.signature',
+    ]);
+    expect(refreshes()).toBe(0);
+  });
+
+  test('reads the keys again when the cloud does not know the one that signed', async () => {
+    const { parts, refreshes } = await setUpAssumption((form, number) =>
+      number === 1 ? buildStsErrorReply(400, 'InvalidIdentityToken') : buildIssuedReply(form),
+    );
+    await createRoleAssumption(parts)(authorizedRun);
+    expect(refreshes()).toBe(1);
+  });
+
+  test('goes on with the keys that it has when they cannot be read', async () => {
+    const { parts, stub } = await setUpAssumption(
+      (form, number) =>
+        number === 1 ? buildStsErrorReply(400, 'InvalidIdentityToken') : buildIssuedReply(form),
+      { refreshKeys: () => Promise.reject(new Error('down')) },
+    );
+    await createRoleAssumption(parts)(authorizedRun);
+    expect(stub.calls).toHaveLength(2);
+  });
+
+  test('that the cloud does not believe is no answer about the caller', async () => {
+    const { parts } = await setUpAssumption(() => buildStsErrorReply(400, 'InvalidIdentityToken'));
+    await expect(createRoleAssumption(parts)(authorizedRun)).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'grant_not_accepted',
+      message: expect.stringContaining('InvalidIdentityToken'),
+    });
+  });
+
+  test('is tried once more where a private cloud says no without a reason', async () => {
+    const { parts, stub, refreshes } = await setUpAssumption(
+      (form, number) =>
+        number === 1 ? buildStsErrorReply(403, 'AccessDenied') : buildIssuedReply(form),
+      { cloud: { dialect: 's3', bind: { mode: 'none' } } },
+    );
+    await createRoleAssumption(parts)(authorizedRun);
+    expect(refreshes()).toBe(1);
+    expect(stub.calls).toHaveLength(2);
+  });
+
+  test('that a private cloud refuses twice is an answer', async () => {
+    const { parts, stub } = await setUpAssumption(() => buildStsErrorReply(403, 'AccessDenied'), {
+      cloud: { dialect: 's3', bind: { mode: 'none' } },
+    });
+    await expect(createRoleAssumption(parts)(authorizedRun)).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'AccessDenied',
+    });
+    expect(stub.calls).toHaveLength(2);
+  });
+
+  test('is tried again when the cloud reports a conflict with another exchange (409)', async () => {
+    // Ceph RGW: two exchanges at once by a workload that it has not seen before.
+    const { parts, stub, refreshes } = await setUpAssumption((form, number) =>
+      number === 1 ? buildStsErrorReply(409, 'BucketAlreadyExists') : buildIssuedReply(form),
+    );
+    await createRoleAssumption(parts)(authorizedRun);
+    expect(stub.calls).toHaveLength(2);
+    expect(refreshes()).toBe(0);
+  });
+
+  test.each(['BucketAlreadyExists', 'SomeOtherConflict'])(
+    'is unavailable, and not refused, while the cloud reports a conflict: 409 %s',
+    async (code) => {
+      let at = 0;
+      const { parts } = await setUpAssumption(() => buildStsErrorReply(409, code), {
+        clock: { now: () => Date.now(), monotonic: () => (at += 4_000) },
+        pause: () => Promise.resolve(),
+      });
+      await expect(createRoleAssumption(parts)(authorizedRun)).rejects.toMatchObject({
+        kind: 'unavailable',
+        code,
+      });
+    },
+  );
+
+  test('that the trust policy refuses is an answer', async () => {
+    const { parts } = await setUpAssumption(() => buildStsErrorReply(403, 'AccessDenied'));
+    await expect(createRoleAssumption(parts)(authorizedRun)).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'AccessDenied',
+    });
+  });
+
+  test('is not tried without keys', async () => {
+    const stale = new ExchangeError('unavailable', 'keys_stale', 'stale');
+    const { parts, stub } = await setUpAssumption((form) => buildIssuedReply(form), {
+      sign: () => Promise.reject(stale),
+    });
+    await expect(createRoleAssumption(parts)(authorizedRun)).rejects.toBe(stale);
+    expect(stub.calls).toHaveLength(0);
+  });
+});
+
+describe("the trade for the authority's own rights", () => {
+  test('asks for the role itself, as the authority', async () => {
+    const { parts, stub, signed } = await setUpAssumption((form) => buildIssuedReply(form));
+    const role = 'arn:aws:iam::111122223333:role/revoker';
+    const { keys, expiresAt } = await createOwnRoleAssumption(parts)({ name: 'revoker', role });
+    expect(keys.accessKeyId).toBe('ASIA1');
+    expect(Math.abs(expiresAt - Date.now() - 900_000)).toBeLessThan(2000);
+    expect(Object.fromEntries(stub.calls[0] ?? [])).toMatchObject({
+      RoleArn: role,
+      RoleSessionName: 'authority-revoker',
+    });
+    expect(stub.calls[0]?.has('Policy')).toBe(false);
+    expect(signed[0]?.sub).toBe('spiffe://example.org/authority');
+  });
+});

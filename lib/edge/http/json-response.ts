@@ -1,0 +1,22 @@
+import type { ServerResponse } from 'node:http';
+
+export type JsonResponse = {
+  readonly status: number;
+  readonly body: object;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+/** Sends an answer that nothing on the way may keep. Its length is told: nothing goes in chunks. */
+export const sendJsonResponse = (
+  response: ServerResponse,
+  { status, body, headers = {} }: JsonResponse,
+): void => {
+  const bytes = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    'Content-Length': bytes.length,
+    ...headers,
+  });
+  response.end(bytes);
+};

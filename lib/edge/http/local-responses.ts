@@ -1,0 +1,48 @@
+import type { ServerResponse } from 'node:http';
+
+import type { RunRefusal } from '../../runs/run-refusal.ts';
+import { toHttpStatus } from './refusal-status.ts';
+
+type Headers = readonly string[];
+const NONE: Headers = [];
+
+/** Sends JSON that is rendered already; nothing on the way may keep it. */
+export const sendJson = (
+  response: ServerResponse,
+  status: number,
+  body: Buffer,
+  extra: Headers = NONE,
+): void => {
+  response.writeHead(status, [
+    'Content-Type',
+    'application/json',
+    'Cache-Control',
+    'no-store',
+    'Content-Length',
+    String(body.length),
+    ...extra,
+  ]);
+  response.end(body);
+};
+
+/** Sends no content: done. */
+export const sendNoContent = (response: ServerResponse): void => {
+  response.writeHead(204, ['Cache-Control', 'no-store']).end();
+};
+
+/** Sends `{Code, Message}` with its status, and Retry-After in whole seconds; answers the status. */
+export const sendRefusal = (
+  response: ServerResponse,
+  refusal: RunRefusal,
+  extra: Headers = NONE,
+): number => {
+  const status = toHttpStatus(refusal);
+  const { retryAfterMs } = refusal;
+  const wait =
+    retryAfterMs === undefined ? NONE : ['Retry-After', String(Math.ceil(retryAfterMs / 1000))];
+  sendJson(response, status, renderRefusal(refusal), [...wait, ...extra]);
+  return status;
+};
+
+const renderRefusal = ({ code, message }: RunRefusal): Buffer =>
+  Buffer.from(JSON.stringify({ Code: code, Message: message }));

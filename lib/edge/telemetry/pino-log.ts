@@ -1,0 +1,29 @@
+import { pino, type DestinationStream } from 'pino';
+
+import type { Log, LogFields, LogLine } from '../../contract/log.ts';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/**
+ * Lines of JSON on standard output: `{"time":"…Z","level":"info","program":"webhook","message":"…"}`
+ * and the fields of {@link LogFields}, which hold nothing but plain values.
+ */
+export const createPinoLog = (
+  { program, level }: { program: string; level: LogLevel },
+  destination?: DestinationStream,
+): Log => {
+  const options = {
+    level,
+    base: { program },
+    messageKey: 'message',
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const logger = destination === undefined ? pino(options) : pino(options, destination);
+  const line =
+    (name: LogLevel): LogLine =>
+    (message, fields: LogFields = {}) =>
+      logger[name]({ ...fields }, message);
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+};

@@ -1,0 +1,39 @@
+import { describe, expect, test } from '@jest/globals';
+
+import type { AuditEvent } from '../audit/audit-event.ts';
+import { limitRefusalRecords } from './refusal-record-limit.ts';
+
+const buildRefusedEvent = (reason: string, podUid?: string): AuditEvent => ({
+  kind: 'run.refused',
+  at: 0,
+  reason,
+  message: 'no',
+  ...(podUid !== undefined && {
+    actor: { namespace: 'n', serviceAccount: 's', pod: 'p', podUid },
+  }),
+});
+
+describe('records of refusals', () => {
+  test('are one each, until they are a flood; then a record says how many are left out', async () => {
+    const kept: AuditEvent[] = [];
+    let now = 0;
+    const record = limitRefusalRecords(
+      (event) => {
+        kept.push(event);
+        return Promise.resolve();
+      },
+      { monotonic: () => now },
+    );
+    for (let count = 0; count < 120; count += 1) await record(buildRefusedEvent('token_signature'));
+    expect(kept).toHaveLength(20);
+    await record(buildRefusedEvent('token_expired'));
+    await record(buildRefusedEvent('token_signature', 'pod-1'));
+    expect(kept).toHaveLength(22);
+    now += 10_000;
+    await record(buildRefusedEvent('token_signature'));
+    expect(kept.at(-1)?.message).toBe('no (and 100 more like it, not recorded)');
+    now += 10_000;
+    await record(buildRefusedEvent('token_signature'));
+    expect(kept.at(-1)?.message).toBe('no');
+  });
+});

@@ -1,0 +1,77 @@
+import {
+  CREDENTIALS_TYPE,
+  ID_TOKEN_TYPE,
+  JWT_TYPE,
+  TOKEN_EXCHANGE_GRANT,
+  type TaskDetails,
+} from '../contract/authority-api.ts';
+import type { FieldError } from '../schema/field-error.ts';
+import { object } from '../schema/reader.ts';
+import { absent, ONCE, redactedEnum, readForm, token } from './form-reader.ts';
+import { newMalformedError, type IssuingError } from './token-refusal.ts';
+import { taskDetails } from './task-details.ts';
+
+/** One wish to start a run, as its form says it (RFC 8693, section 2.1). */
+export type TokenRequest = {
+  /** The pod's projected token. */
+  readonly podToken: string;
+  /** The ID token of the human for whom the agent acts. */
+  readonly userToken?: string;
+  readonly details: TaskDetails;
+};
+
+const DETAILS = 'authorization_details';
+const GRANT_TYPE = 'grant_type';
+
+/**
+ * Reads the form of a token exchange: the pod's token is the subject's, or, when the agent acts for
+ * a human, the actor's.
+ *
+ * @throws IssuingError with every fault, each naming its field
+ */
+export const readTokenRequest = (text: string): TokenRequest => {
+  const form = readForm(text, { names: Object.keys(FIELDS), reader: fields });
+  if (!form.ok) throw toMalformedError(form.faults);
+  const { subject_token: subject, subject_token_type: type, ...rest } = form.value;
+  const { actor_token: actor, actor_token_type: actorType, [DETAILS]: details } = rest;
+  if (type === JWT_TYPE && actor === undefined && actorType === undefined) {
+    return { podToken: subject, details };
+  }
+  if (type === ID_TOKEN_TYPE && actor !== undefined && actorType !== undefined) {
+    return { podToken: actor, userToken: subject, details };
+  }
+  throw toMalformedError([BOTH_OR_ONE]);
+};
+
+/** RFC 8693 knows the last three, we do not; to ignore one would give other than what was asked. */
+const unused = { optional: absent(`${DETAILS} says what is asked`) };
+const FIELDS = {
+  [GRANT_TYPE]: redactedEnum([TOKEN_EXCHANGE_GRANT]),
+  subject_token: token,
+  subject_token_type: redactedEnum([JWT_TYPE, ID_TOKEN_TYPE]),
+  actor_token: { optional: token },
+  actor_token_type: { optional: redactedEnum([JWT_TYPE]) },
+  requested_token_type: { optional: redactedEnum([CREDENTIALS_TYPE]) },
+  [DETAILS]: taskDetails,
+  resource: unused,
+  audience: unused,
+  scope: unused,
+} as const;
+
+const fields = object(FIELDS);
+
+const BOTH_OR_ONE: FieldError = {
+  path: 'actor_token, actor_token_type',
+  expected: `both when subject_token_type is ${ID_TOKEN_TYPE}, neither when it is ${JWT_TYPE}`,
+  got: 'something else (not shown)',
+};
+
+const toMalformedError = (faults: readonly FieldError[]): IssuingError => {
+  if (faults.every(({ path }) => path.startsWith(DETAILS))) {
+    return newMalformedError('details_malformed', faults);
+  }
+  const isRepeated = faults.some(({ expected }) => expected === ONCE);
+  const isOtherGrant = faults.some(({ path, got }) => path === GRANT_TYPE && got !== 'nothing');
+  const code = isOtherGrant && !isRepeated ? 'grant_type_unsupported' : 'request_malformed';
+  return newMalformedError(code, faults);
+};

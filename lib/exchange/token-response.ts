@@ -1,0 +1,38 @@
+import {
+  CREDENTIALS_TYPE,
+  type ContainerCredentials,
+  type TaskDetails,
+  type TokenResponse,
+} from '../contract/authority-api.ts';
+import type { IssuedRun } from '../contract/exchange.ts';
+
+/**
+ * The successful answer (RFC 8693, section 2.2.1): what it issues is no token of ours, so its type
+ * is `N_A`.
+ *
+ * @param now wall-clock milliseconds
+ */
+export const renderTokenResponse = (
+  { run, credentials: keys, deadline, skewMs, packedPolicyPercent }: IssuedRun,
+  granted: TaskDetails,
+  now: number,
+): TokenResponse => {
+  const credentials: ContainerCredentials = {
+    AccessKeyId: credentials.accessKeyId,
+    SecretAccessKey: credentials.secretAccessKey,
+    Token: credentials.sessionToken,
+    Expiration: new Date(deadline).toISOString(),
+  };
+  return {
+    access_token: Buffer.from(JSON.stringify(credentials)).toString('base64url'),
+    issued_token_type: CREDENTIALS_TYPE,
+    token_type: 'N_A',
+    expires_in: Math.max(0, Math.floor((deadline - now) / 1000)),
+    authorization_details: [granted],
+    run,
+    deadline_ms: deadline,
+    answered_at_ms: now,
+    cloud_skew_ms: skewMs,
+    ...(packedPolicyPercent !== undefined && { packed_policy_percent: packedPolicyPercent }),
+  };
+};

@@ -1,0 +1,56 @@
+import { ExchangeError } from '../contract/exchange.ts';
+
+/**
+ * Names of the session tags: short, because tags and session policy share one packed limit, and
+ * without a slash, because policies write `aws:PrincipalTag/<name>`.
+ */
+export const TAGS = {
+  namespace: 'valetkey-namespace',
+  serviceAccount: 'valetkey-service-account',
+  task: 'valetkey-task',
+  run: 'valetkey-run',
+} as const;
+
+/** Of each param that the platform chose. */
+const PARAM_TAG_PREFIX = 'valetkey-param-';
+
+/** STS, Tag: what a value may hold, and how long it may be. */
+const VALUE = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
+const MAX_VALUE_LENGTH = 256;
+
+/** Claim `https://aws.amazon.com/tags`. Every tag is transitive: a role assumed from the session keeps it. */
+export type TagsClaim = {
+  readonly principal_tags: Readonly<Record<string, readonly [string]>>;
+  readonly transitive_tag_keys: readonly string[];
+};
+
+export type TaggedRun = Readonly<Record<keyof typeof TAGS, string>> & {
+  readonly params: Readonly<Record<string, string>>;
+};
+
+/**
+ * The session's tags: who, what, and those of the run's params that `tagParams` names.
+ *
+ * @throws ExchangeError `refused`, `param_untaggable`: a value that a tag cannot hold is never bent
+ *   into one that it can, because trust policies decide by it
+ */
+export const buildSessionTags = (run: TaggedRun, tagParams: readonly string[]): TagsClaim => {
+  const names = Object.keys(TAGS) as (keyof typeof TAGS)[];
+  const chosen = tagParams.filter((name) => Object.hasOwn(run.params, name));
+  const tags = Object.fromEntries<readonly [string]>([
+    ...names.map((name) => [TAGS[name], [run[name]]] as const),
+    ...chosen.map((name) => [`${PARAM_TAG_PREFIX}${name}`, [readTagValue(run, name)]] as const),
+  ]);
+  return { principal_tags: tags, transitive_tag_keys: Object.keys(tags) };
+};
+
+const readTagValue = ({ params }: TaggedRun, name: string): string => {
+  const value = params[name] ?? '';
+  if (VALUE.test(value) && value.length <= MAX_VALUE_LENGTH) return value;
+  const expected = 'letters, digits, spaces and _ . : / = + - @';
+  throw new ExchangeError(
+    'refused',
+    'param_untaggable',
+    `params.${name}: expected at most ${MAX_VALUE_LENGTH} ${expected}, because the platform makes it a session tag`,
+  );
+};

@@ -1,0 +1,68 @@
+import { describe, expect, test } from '@jest/globals';
+import { createReplayGuard, type UsedTokenLease, type UsedTokenLeases } from './token-replay.ts';
+import type { User } from './workload.ts';
+
+const user: User = {
+  issuer: 'https://login.example',
+  subject: 'ada',
+  digest: 'ab12',
+  expiresAt: 1000,
+};
+
+const createMemoryLeases = (): UsedTokenLeases & { readonly kept: Map<string, UsedTokenLease> } => {
+  const kept = new Map<string, UsedTokenLease>();
+  return {
+    kept,
+    create: (lease) => {
+      if (kept.has(lease.name)) return Promise.resolve('exists');
+      kept.set(lease.name, lease);
+      return Promise.resolve('created');
+    },
+    list: () => Promise.resolve([...kept.values()]),
+    remove: (name) => Promise.resolve(void kept.delete(name)),
+  };
+};
+
+describe('a user’s token', () => {
+  test('is spent once, by whichever replica is first', async () => {
+    const leases = createMemoryLeases();
+    const [one, two] = [
+      createReplayGuard({ leases, now: () => 0 }),
+      createReplayGuard({ leases, now: () => 0 }),
+    ];
+    const results = await Promise.allSettled([
+      one.consumeToken(user),
+      two.consumeToken(user),
+      one.consumeToken(user),
+    ]);
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    await expect(two.consumeToken(user)).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'user_token_replayed',
+    });
+    expect([...leases.kept.keys()]).toEqual(['spent-ab12']);
+  });
+
+  test('is neither new nor spent while the API server is silent', async () => {
+    const leases = { ...createMemoryLeases(), create: () => Promise.reject(new Error('down')) };
+    await expect(
+      createReplayGuard({ leases, now: () => 0 }).consumeToken(user),
+    ).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'kubernetes_unavailable',
+    });
+  });
+
+  test('stays spent for as long as any clock might accept it, and is then collected', async () => {
+    const leases = createMemoryLeases();
+    let at = 0;
+    const { consumeToken, collect } = createReplayGuard({ leases, now: () => at });
+    await consumeToken(user);
+    at = user.expiresAt + 60_000;
+    await collect();
+    expect(leases.kept.size).toBe(1);
+    at = user.expiresAt + 10 * 60_000;
+    await collect();
+    expect(leases.kept.size).toBe(0);
+  });
+});

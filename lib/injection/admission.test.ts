@@ -1,0 +1,455 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
+import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
+import type { Pod } from '../contract/pod.ts';
+import { fail, succeed } from '../schema/field-error.ts';
+import { platform } from './fixtures/sample-platform.ts';
+import { buildAddedContainer } from './fixtures/rule-cases.ts';
+import { agentPod, agentTasks, injectPod } from './fixtures/injected-pods.ts';
+import { applyPatch } from './json-patch.ts';
+import { createPodAdmission } from './admission.ts';
+import type { EvaluatePolicy, PodAdmissionDeps } from './admission-deps.ts';
+import type { ReadTasks } from './declared-tasks.ts';
+import { buildInjectionTemplate } from './injection-template.ts';
+import type { ReadPodContext, PodContext } from './pod-context.ts';
+
+const readTasks: ReadTasks = () => Promise.resolve(succeed(agentTasks));
+const failToReadTasks: ReadTasks = () =>
+  Promise.resolve(
+    fail([{ source: 'task.valetkey.dev/summarize', path: 'role', expected: 'x', got: 'y' }]),
+  );
+
+const createAdmission = (reading: ReadTasks = readTasks, changes: Partial<PodAdmissionDeps> = {}) =>
+  createPodAdmission({
+    platform,
+    published: () => buildInjectionTemplate(platform),
+    templates: () => new Map(),
+    readTasks: reading,
+    ...changes,
+  });
+const { mutate, validate } = createAdmission();
+
+const buildRequest = (object: unknown, changes: Partial<AdmissionRequest> = {}) => ({
+  uid: 'a-uid',
+  operation: 'CREATE' as const,
+  kind: { group: '', version: 'v1', kind: 'Pod' },
+  subResource: '',
+  namespace: 'research',
+  name: '',
+  dryRun: false,
+  user: { name: 'author', groups: ['authors'] },
+  object,
+  ...changes,
+});
+
+/** The breaches alone; advice follows them. */
+const listMessageLines = ({ status }: AdmissionOutcome) =>
+  status?.message.split('\n').filter((line) => !/^rule \d+: /.test(line));
+
+const plain: Pod = { metadata: {}, spec: { hostPID: true, containers: [{ name: 'a' }] } };
+
+describe('the mutating webhook', () => {
+  test('changes nothing in a pod that declares no task', async () => {
+    expect(await mutate(buildRequest(plain))).toEqual({ allowed: true });
+  });
+
+  test('changes nothing after creation', async () => {
+    expect(await mutate(buildRequest(agentPod, { operation: 'UPDATE' }))).toEqual({
+      allowed: true,
+    });
+  });
+
+  test('says for the audit log what it admitted', async () => {
+    expect(await mutate(buildRequest(agentPod))).toMatchObject({
+      allowed: true,
+      auditAnnotations: {
+        tasks: 'summarize',
+        consumers: 'agent,helper',
+        profile: buildInjectionTemplate(platform).hash,
+      },
+    });
+  });
+
+  test('lists faults of declarations and names together', async () => {
+    const pod = { ...agentPod, spec: { ...agentPod.spec, volumes: [{ name: 'valetkey-x' }] } };
+    const outcome = await createAdmission(failToReadTasks).mutate(buildRequest(pod));
+    expect(listMessageLines(outcome)).toEqual([
+      'task.valetkey.dev/summarize role: expected x, got y',
+      '/spec/volumes/0/name: expected a name that does not begin with valetkey-, got "valetkey-x" (rule 1)',
+    ]);
+    expect(outcome.auditAnnotations).toEqual({ refused: 'declaration,1' });
+  });
+
+  test('refuses what was ours until another mutator changed it', async () => {
+    const operation: JsonPatchOp = { op: 'add', path: '/spec/initContainers/0/image', value: 'x' };
+    const outcome = await mutate(buildRequest(applyPatch(injectPod(), [operation])));
+    expect(listMessageLines(outcome)).toEqual([
+      '/spec/initContainers/0/image: expected "registry.example/valetkey:0.1.0", got "x" (rule 2)',
+    ]);
+  });
+
+  test('leaves to the final pod what another mutator may yet mend', async () => {
+    const pod = { ...agentPod, spec: { ...agentPod.spec, hostPID: true } };
+    expect(await mutate(buildRequest(pod))).toMatchObject({ allowed: true });
+  });
+});
+
+describe('the validating webhook', () => {
+  test('has nothing to say of a pod that holds nothing of ours', async () => {
+    expect(await validate(buildRequest(plain))).toEqual({ allowed: true });
+  });
+
+  test('refuses a pod that declares tasks but was not injected', async () => {
+    const lines = listMessageLines(await validate(buildRequest(agentPod)));
+    expect(lines?.[0]).toBe(
+      '/spec/initContainers: expected exactly one valetkey-sidecar, as it was injected, got 0 (rule 2)',
+    );
+  });
+
+  test('refuses a copy whose sidecar carries tasks that its annotations do not declare', async () => {
+    const copy = applyPatch(injectPod(), [
+      {
+        op: 'replace',
+        path: '/spec/initContainers/0/env/14/value',
+        value: JSON.stringify({ consumers: ['agent', 'helper'], tasks: [{ role: 'admin' }] }),
+      },
+    ]);
+    expect(listMessageLines(await validate(buildRequest(copy)))).toEqual([
+      expect.stringMatching(/^\/spec\/initContainers\/0\/env\/14\/value: .* \(rule 2\)$/),
+    ]);
+  });
+
+  test('refuses a copy that lost its annotations', async () => {
+    const copy = applyPatch(injectPod(), [{ op: 'remove', path: '/metadata/annotations' }]);
+    const outcome = await validate(buildRequest(copy));
+    expect(listMessageLines(outcome)?.[0]).toMatch(/^\/metadata\/annotations: .* \(rule 1\)$/);
+  });
+
+  test('lists faults of declarations beside broken rules, without what only follows', async () => {
+    const pod = applyPatch(injectPod(), [{ op: 'add', path: '/spec/hostPID', value: true }]);
+    const outcome = await createAdmission(failToReadTasks).validate(buildRequest(pod));
+    expect(listMessageLines(outcome)).toEqual([
+      'task.valetkey.dev/summarize role: expected x, got y',
+      '/spec/hostPID: expected false or nothing, got true (rule 3)',
+    ]);
+  });
+
+  test('holds an update against the pod as it was, and nothing else', async () => {
+    const operation = 'UPDATE';
+    const oldObject = injectPod();
+    const image = { op: 'add', path: '/spec/initContainers/0/image', value: 'x' } as const;
+    const hostPID = { op: 'add', path: '/spec/hostPID', value: true } as const;
+    const change = (patch: JsonPatchOp) =>
+      validate(buildRequest(applyPatch(oldObject, [patch]), { operation, oldObject }));
+    expect(listMessageLines(await change(image))).toEqual([
+      '/spec/initContainers/0/image: expected "registry.example/valetkey:0.1.0", as it was admitted, got "x" (rule 8)',
+    ]);
+    expect(await change(hostPID)).toEqual({ allowed: true });
+  });
+
+  test('refuses an ephemeral container that is added, where it is asked of that subresource', async () => {
+    const [oldObject, operation, subResource] = [
+      injectPod(),
+      'UPDATE',
+      'ephemeralcontainers',
+    ] as const;
+    const { securityContext } = buildAddedContainer();
+    const value = [{ name: 'debug', image: 'busybox', securityContext }];
+    const op: JsonPatchOp = { op: 'add', path: '/spec/ephemeralContainers', value };
+    const request = buildRequest(applyPatch(oldObject, [op]), {
+      operation,
+      oldObject,
+      subResource,
+    });
+    expect(listMessageLines(await validate(request))).toEqual([
+      '/spec/ephemeralContainers/0: expected no ephemeral container in a pod with a sidecar, got "debug" (rule 9)',
+    ]);
+  });
+
+  test('refuses an operation for which it has no rules', async () => {
+    expect(
+      listMessageLines(await validate(buildRequest(injectPod(), { operation: 'CONNECT' }))),
+    ).toEqual(['/request/operation: expected CREATE or UPDATE, got CONNECT']);
+  });
+});
+
+describe('a refusal', () => {
+  test('closes with what to do instead, once for each rule', async () => {
+    const pod = applyPatch(injectPod(), [
+      { op: 'add', path: '/spec/hostPID', value: true },
+      { op: 'add', path: '/spec/hostIPC', value: true },
+      { op: 'add', path: '/metadata/labels/valetkey.dev~1x', value: '' },
+    ]);
+    const lines = (await validate(buildRequest(pod))).status?.message.split('\n') ?? [];
+    expect(lines).toHaveLength(5);
+    expect(lines.slice(3)).toEqual([
+      expect.stringMatching(/^rule 1: .*annotations alone$/),
+      expect.stringMatching(/^rule 3: run what needs the node in a pod of its own/),
+    ]);
+  });
+});
+
+describe('the level of a namespace', () => {
+  const pods = { ...platform.pods, baselineNamespaces: ['research'] };
+  const lenient = createAdmission(readTasks, { platform: { ...platform, pods } });
+  const rooted: Pod = {
+    ...agentPod,
+    spec: { ...agentPod.spec, securityContext: { runAsUser: 0 } },
+  };
+
+  test('decides what is filled, and what is accepted then', async () => {
+    const { patch = '', warnings } = await lenient.mutate(buildRequest(rooted));
+    expect(warnings?.[0]).toBe(
+      'container prepare: securityContext was filled with capabilities: {drop: [NET_RAW]}, seccompProfile: {type: RuntimeDefault}',
+    );
+    const operations = JSON.parse(Buffer.from(patch, 'base64').toString()) as JsonPatchOp[];
+    const pod = applyPatch(rooted, operations);
+    expect(await lenient.validate(buildRequest(pod))).toMatchObject({ allowed: true });
+    const elsewhere = await lenient.validate(buildRequest(pod, { namespace: 'other' }));
+    expect(elsewhere.auditAnnotations).toEqual({ refused: '4' });
+  });
+});
+
+describe('an exception', () => {
+  const exceptions = [
+    { namespace: 'research', rule: '3' },
+    { namespace: 'research', rule: '1' },
+    { namespace: 'research', rule: '8' },
+  ] as const;
+  const excepting = createAdmission(readTasks, {
+    platform: { ...platform, pods: { ...platform.pods, exceptions } },
+  });
+  const shared = applyPatch(injectPod(), [
+    { op: 'add', path: '/spec/shareProcessNamespace', value: true },
+  ]);
+
+  test('admits, warns, and is kept by name', async () => {
+    expect(await excepting.validate(buildRequest(shared))).toEqual({
+      allowed: true,
+      warnings: [
+        'excepted by the platform: /spec/shareProcessNamespace: expected false or nothing, got true (rule 3)',
+      ],
+      auditAnnotations: { tasks: 'summarize', consumers: 'agent,helper', exceptions: '3' },
+    });
+  });
+
+  test('holds in its namespace alone', async () => {
+    const outcome = await excepting.validate(buildRequest(shared, { namespace: 'other' }));
+    expect(outcome.allowed).toBe(false);
+  });
+
+  test('for names of ours holds where they are first looked at, too', async () => {
+    const labels = { 'valetkey.dev/x': '' };
+    const pod = { ...agentPod, metadata: { ...agentPod.metadata, labels } };
+    expect(await excepting.mutate(buildRequest(pod))).toMatchObject({ allowed: true });
+    expect(await mutate(buildRequest(pod))).toMatchObject({ allowed: false });
+  });
+
+  test('for changes is told of like any other', async () => {
+    const op: JsonPatchOp = { op: 'remove', path: '/metadata/annotations' };
+    const changed = { operation: 'UPDATE', oldObject: injectPod() } as const;
+    expect(
+      await excepting.validate(buildRequest(applyPatch(injectPod(), [op]), changed)),
+    ).toMatchObject({
+      allowed: true,
+      warnings: [expect.stringMatching(/^excepted by the platform: .*\(rule 8\)$/)],
+      auditAnnotations: { exceptions: '8' },
+    });
+  });
+});
+
+describe('what stands around a pod', () => {
+  const bound = { name: 'default', annotations: { 'eks.amazonaws.com/role-arn': 'arn' } };
+  const among = (surroundings: PodContext | undefined) => {
+    const asked: unknown[] = [];
+    const readPodContext: ReadPodContext = (pod) => {
+      asked.push(pod);
+      return Promise.resolve(surroundings);
+    };
+    return { asked, ...createAdmission(readTasks, { readPodContext }) };
+  };
+
+  test('refuses a pod whose service account is bound to a role of another mechanism', async () => {
+    const { validate: ask, asked } = among({ serviceAccount: bound });
+    expect(listMessageLines(await ask(buildRequest(injectPod())))).toEqual([
+      expect.stringMatching(
+        /^ServiceAccount research\/default \/metadata\/annotations\/eks.amazonaws.com~1role-arn: .*\(rule 7\)$/,
+      ),
+    ]);
+    expect(asked).toEqual([{ namespace: 'research', serviceAccount: 'default' }]);
+  });
+
+  test('lets it through with a warning while its namespace migrates', async () => {
+    const labels = { 'valetkey.dev/mode': 'warn' };
+    const { validate: ask } = among({ serviceAccount: bound, labels });
+    expect(await ask(buildRequest(injectPod()))).toMatchObject({
+      allowed: true,
+      warnings: [expect.stringMatching(/^refused once valetkey.dev\/mode is no longer warn: /)],
+      auditAnnotations: { warned: '7' },
+    });
+    const shared = applyPatch(injectPod(), [{ op: 'add', path: '/spec/hostPID', value: true }]);
+    expect((await ask(buildRequest(shared))).auditAnnotations).toEqual({ refused: '3' });
+  });
+
+  test('that nobody knows admits nobody: it may be tried again', async () => {
+    const { validate: ask } = among(undefined);
+    expect(await ask(buildRequest(injectPod()))).toMatchObject({
+      allowed: false,
+      status: { code: 503 },
+    });
+  });
+
+  test('is not asked for pods that are none of ours', async () => {
+    const { validate: ask, asked } = among({});
+    await ask(buildRequest(plain));
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('breaking the glass', () => {
+  const pods = { ...platform.pods, breakGlassGroup: 'oncall' };
+  const glass = createAdmission(readTasks, { platform: { ...platform, pods } });
+  const join = (groups: readonly string[], container: object = {}) => {
+    const { securityContext } = buildAddedContainer();
+    const value = [{ name: 'debug', image: 'busybox', securityContext, ...container }];
+    const op: JsonPatchOp = { op: 'add', path: '/spec/ephemeralContainers', value };
+    const changed = {
+      operation: 'UPDATE',
+      oldObject: injectPod(),
+      subResource: 'ephemeralcontainers',
+      user: { name: 'ada', groups },
+    } as const;
+    return glass.validate(buildRequest(applyPatch(injectPod(), [op]), changed));
+  };
+
+  test('is told to whoever does it, and kept with their name', async () => {
+    expect(await join(['oncall'])).toEqual({
+      allowed: true,
+      warnings: [
+        expect.stringMatching(/^break-glass: .* with debug in it; replace it afterwards$/),
+      ],
+      auditAnnotations: { 'break-glass': 'ada adds debug' },
+    });
+  });
+
+  test('is for its group alone, and never for the sidecar', async () => {
+    expect((await join(['authors'])).auditAnnotations).toEqual({ refused: '9' });
+    const target = { targetContainerName: 'valetkey-sidecar' };
+    expect((await join(['oncall'], target)).auditAnnotations).toEqual({ refused: '9' });
+  });
+});
+
+describe('the subresource resize', () => {
+  test('refuses what starves the sidecar', async () => {
+    const path = '/spec/initContainers/0/resources/limits/memory';
+    const op: JsonPatchOp = { op: 'replace', path, value: '8Mi' };
+    const changed = { operation: 'UPDATE', oldObject: injectPod(), subResource: 'resize' } as const;
+    expect(
+      listMessageLines(await validate(buildRequest(applyPatch(injectPod(), [op]), changed))),
+    ).toEqual([`${path}: expected "96Mi", as it was admitted, got "8Mi" (rule 10)`]);
+  });
+});
+
+describe('while it is not known what to inject', () => {
+  const unknowing = createAdmission(readTasks, { published: () => undefined });
+
+  test('a pod that declares tasks is not mutated, and may be tried again', async () => {
+    expect(await unknowing.mutate(buildRequest(agentPod))).toMatchObject({
+      allowed: false,
+      status: { code: 503 },
+    });
+  });
+
+  test('others are untouched', async () => {
+    expect(await unknowing.mutate(buildRequest(plain))).toEqual({ allowed: true });
+  });
+
+  test('a pod that another replica injected is judged by what is published', async () => {
+    const lines = listMessageLines(await unknowing.validate(buildRequest(injectPod())));
+    expect(lines).toEqual([expect.stringMatching(/accepted profile, .* \(rule 2\)$/)]);
+    const { hash, template } = buildInjectionTemplate(platform);
+    const templates = () => new Map([[hash, template]]);
+    const told = createAdmission(readTasks, { published: () => undefined, templates });
+    expect(await told.validate(buildRequest(injectPod()))).toMatchObject({ allowed: true });
+  });
+});
+
+describe('what else is said of tasks', () => {
+  const judging = (judgement: Partial<Awaited<ReturnType<EvaluatePolicy>>>) => {
+    const asked: Parameters<EvaluatePolicy>[0][] = [];
+    const evaluatePolicy: EvaluatePolicy = (question) => {
+      asked.push(question);
+      return Promise.resolve({ faults: [], warnings: [], ...judgement });
+    };
+    return { asked, ...createAdmission(readTasks, { evaluatePolicy }) };
+  };
+  const fault = { path: '(policy)', expected: 'x', got: 'y', rule: 'policy' };
+
+  test('refuses a new pod, beside every broken rule', async () => {
+    const { validate: ask, asked } = judging({ faults: [fault] });
+    const outcome = await ask(
+      buildRequest(applyPatch(injectPod(), [{ op: 'add', path: '/spec/hostPID', value: true }])),
+    );
+    expect(listMessageLines(outcome)).toEqual([
+      '/spec/hostPID: expected false or nothing, got true (rule 3)',
+      '(policy): expected x, got y (rule policy)',
+    ]);
+    expect(outcome.auditAnnotations).toEqual({ refused: '3,policy' });
+    expect(asked).toEqual([
+      { namespace: 'research', serviceAccount: 'default', tasks: agentTasks },
+    ]);
+  });
+
+  test('is asked for the service account of the pod', async () => {
+    const { validate: ask, asked } = judging({});
+    const change = { op: 'add', path: '/spec/serviceAccountName', value: 'agent' } as const;
+    await ask(buildRequest(applyPatch(injectPod(), [change])));
+    expect(asked).toMatchObject([{ serviceAccount: 'agent' }]);
+  });
+
+  test('reaches whoever creates the pod as warnings', async () => {
+    const { validate: ask } = judging({ warnings: ['it depends'] });
+    expect(await ask(buildRequest(injectPod()))).toMatchObject({
+      allowed: true,
+      warnings: ['it depends'],
+    });
+  });
+
+  test('is not asked of a pod that changes, nor of tasks that cannot be read', async () => {
+    const { validate: ask, asked } = judging({ faults: [fault] });
+    const update = buildRequest(injectPod(), { operation: 'UPDATE', oldObject: injectPod() });
+    expect(await ask(update)).toEqual({ allowed: true });
+    const evaluatePolicy: EvaluatePolicy = () => Promise.reject(new Error('asked'));
+    const outcome = await createAdmission(failToReadTasks, { evaluatePolicy }).validate(
+      buildRequest(injectPod()),
+    );
+    expect(listMessageLines(outcome)).toEqual([
+      'task.valetkey.dev/summarize role: expected x, got y',
+    ]);
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('both webhooks', () => {
+  const deployment = { group: 'apps', version: 'v1', kind: 'Deployment' };
+
+  test.each([
+    ['mutating', mutate],
+    ['validating', validate],
+  ])('%s refuse what is no pod', async (_, answer) => {
+    expect(await answer(buildRequest({}, { kind: deployment }))).toMatchObject({
+      allowed: false,
+      status: { code: 400, message: 'expected a Pod of v1, got apps/v1 Deployment' },
+    });
+  });
+
+  test.each([
+    ['mutating', mutate],
+    ['validating', validate],
+  ])('%s refuse a pod of a broken shape', async (_, answer) => {
+    const broken = { metadata: {}, spec: { containers: {} } };
+    expect(listMessageLines(await answer(buildRequest(broken)))).toEqual([
+      '/spec/containers: expected a list, got {}',
+    ]);
+  });
+});

@@ -1,0 +1,101 @@
+import type { AllowedChanges, SidecarResources } from '../contract/platform.ts';
+import {
+  allowDefault,
+  compareByKey,
+  allowListedValues,
+  buildMismatch,
+  type FieldComparison,
+  type FieldComparisons,
+} from './equality.ts';
+import { toJsonPointer } from './json-patch.ts';
+import { isSameQuantity, readQuantity } from './quantity.ts';
+
+/** Names that load code, add trust, steer an SDK or are ours: no setting of a platform admits them. */
+const ENV_NEVER_ALLOWED = /^(VALETKEY_|NODE_|LD_|AWS_|SSL|OPENSSL_|UV_|MALLOC_)/i;
+
+/**
+ * What may differ between the sidecar that we inject and the one that arrives: what the API server
+ * and in-tree admission plugins write, and what the platform accepts from other mutators. All else
+ * is equal.
+ */
+export const allowedSidecarDifferences = (accept: AllowedChanges): FieldComparisons => ({
+  '/image': allowListedValues(accept.images),
+  // The AlwaysPullImages plugin writes it, and it weakens nothing.
+  '/imagePullPolicy': allowListedValues(['Always']),
+  '/terminationMessagePath': allowDefault('/dev/termination-log'),
+  '/terminationMessagePolicy': allowDefault('File'),
+  '/startupProbe/httpGet/scheme': allowDefault('HTTP'),
+  '/startupProbe/successThreshold': allowDefault(1),
+  '/env': compareByKey('name', ({ name }) => isAllowedEnv(String(name), accept)),
+  '/env/*/value': compareInjectedValue,
+  '/env/*/valueFrom/fieldRef/apiVersion': allowDefault('v1'),
+  '/ports/*/protocol': allowDefault('TCP'),
+  '/volumeMounts': compareByKey('mountPath'),
+  '/resizePolicy': compareResizePolicy,
+  '/resources/requests': compareQuantities({ accept, others: ['ephemeral-storage'] }),
+  // A LimitRange adds limits that are not set.
+  '/resources/limits': compareQuantities({ accept, others: ['cpu', 'ephemeral-storage'] }),
+});
+
+/** The same for our volumes. */
+export const ALLOWED_VOLUME_DIFFERENCES: FieldComparisons = {
+  '/projected/defaultMode': allowDefault(0o644),
+  '/emptyDir/sizeLimit': (expected, actual, at) =>
+    isSameQuantity(expected, actual) ? [] : [buildMismatch(expected, actual, at)],
+};
+
+const isAllowedEnv = (name: string, { env }: AllowedChanges): boolean =>
+  env.includes(name) && !ENV_NEVER_ALLOWED.test(name);
+
+/** Two long texts look alike where they are cut: their lengths say more. */
+const compareInjectedValue: FieldComparison = (expected, actual, at) => {
+  if ((expected ?? '') === (actual ?? '')) return [];
+  const isLong = [expected, actual].some((each) => typeof each === 'string' && each.length > 60);
+  if (!isLong) return [buildMismatch(expected, actual, at)];
+  const [ours, theirs] = [expected, actual].map((each) =>
+    typeof each === 'string' ? each.length : 0,
+  );
+  const got = `another one (${theirs ?? 0} characters)`;
+  return [{ path: at.path, expected: `the value that is injected (${ours ?? 0} characters)`, got }];
+};
+
+/** Some versions of the API server write down that a resize needs no restart. */
+const compareResizePolicy: FieldComparison = (expected, actual, at) => {
+  const isHarmless =
+    Array.isArray(actual) &&
+    actual.every((each: unknown) => {
+      const { resourceName, restartPolicy } = (each ?? {}) as Record<string, unknown>;
+      return (
+        (resourceName === 'cpu' || resourceName === 'memory') && restartPolicy === 'NotRequired'
+      );
+    });
+  return actual === undefined || isHarmless ? [] : [buildMismatch(expected, actual, at)];
+};
+
+type Amounts = Readonly<Record<string, unknown>>;
+
+/** Ours as amounts, or more where the platform accepts more; and `others`, which we may not set. */
+const compareQuantities =
+  ({ accept, others }: { accept: AllowedChanges; others: readonly string[] }): FieldComparison =>
+  (expected, actual, at) => {
+    const ours = (expected ?? {}) as Amounts;
+    const found = (actual ?? {}) as Amounts;
+    return [...new Set([...Object.keys(ours), ...Object.keys(found)])].flatMap((name) => {
+      const isFine = Object.hasOwn(ours, name)
+        ? isWithinRange(ours[name], found[name], getMaxResource(accept.maxResources, name))
+        : others.includes(name) && readQuantity(found[name]) !== undefined;
+      return isFine
+        ? []
+        : [buildMismatch(ours[name], found[name], { path: `${at.path}${toJsonPointer(name)}` })];
+    });
+  };
+
+const getMaxResource = (max: SidecarResources | undefined, name: string): string | undefined =>
+  (max as Readonly<Record<string, string>> | undefined)?.[name];
+
+const isWithinRange = (least: unknown, actual: unknown, max: string | undefined): boolean => {
+  if (isSameQuantity(least, actual)) return true;
+  const [low, amount, high] = [least, actual, max].map(readQuantity);
+  if (low === undefined || amount === undefined || high === undefined) return false;
+  return low <= amount && amount <= high;
+};

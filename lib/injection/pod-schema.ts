@@ -1,0 +1,271 @@
+import type { Container, Pod, Volume } from '../contract/pod.ts';
+import { formatValue, type FieldError, type Result } from '../schema/field-error.ts';
+import { escapeSegment } from './json-patch.ts';
+
+/** Pushes a fault for everything below `path` that is not what the type says. */
+type FieldSchema = (value: unknown, path: string, faults: FieldError[]) => void;
+
+/**
+ * Holds a foreign value against the fields of a pod that we use; all others pass. The answer is the
+ * very object that came in: what we do not know survives.
+ */
+export const parsePod = (value: unknown): Result<Pod> => parseWithSchema<Pod>(pod, value);
+
+/** The same for a container that stands alone. */
+export const parseContainer = (value: unknown): Result<Container> =>
+  parseWithSchema<Container>(container, value);
+
+/** The same for a volume that stands alone. */
+export const parseVolume = (value: unknown): Result<Volume> =>
+  parseWithSchema<Volume>(volume, value);
+
+const parseWithSchema = <T>(shape: FieldSchema, value: unknown): Result<T> => {
+  const faults: FieldError[] = [];
+  shape(value, '', faults);
+  return faults.length > 0 ? { ok: false, faults } : { ok: true, value: value as T };
+};
+
+const createLeafSchema =
+  (expected: string, accepts: (value: unknown) => boolean): FieldSchema =>
+  (value, path, faults) => {
+    if (!accepts(value)) faults.push({ path: path || '(root)', expected, got: formatValue(value) });
+  };
+
+const isMapping = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Half of a surrogate pair has no canonical form, and Go writes none. */
+const text = createLeafSchema(
+  'a string of whole characters',
+  (value) => typeof value === 'string' && value.isWellFormed(),
+);
+const flag = createLeafSchema('true or false', (value) => typeof value === 'boolean');
+const integer = createLeafSchema('a whole number', Number.isSafeInteger);
+const quantity = createLeafSchema(
+  'a quantity',
+  (value) => typeof value === 'string' || typeof value === 'number',
+);
+const mapping = createLeafSchema('a mapping', isMapping);
+
+type Members = Readonly<Record<string, FieldSchema>>;
+
+const createObjectSchema = (required: Members, optional: Members = {}): FieldSchema => {
+  const needed = Object.entries(required);
+  const known = Object.entries(optional);
+  return (value, path, faults) => {
+    if (!isMapping(value)) {
+      mapping(value, path, faults);
+      return;
+    }
+    for (const [name, shape] of needed) shape(getOwnMember(value, name), `${path}/${name}`, faults);
+    for (const [name, shape] of known) {
+      const member = getOwnMember(value, name);
+      if (member !== undefined) shape(member, `${path}/${name}`, faults);
+    }
+  };
+};
+
+/** Rules hold lists against lists: one of a hundred thousand would stop the webhook for minutes. */
+const MAX_ELEMENTS = 1000;
+
+/** Go writes an absent list as null where it does not leave it out. */
+const createListSchema =
+  (shape: FieldSchema): FieldSchema =>
+  (value, path, faults) => {
+    if (value === null) return;
+    if (!Array.isArray(value)) {
+      createLeafSchema('a list', Array.isArray)(value, path, faults);
+      return;
+    }
+    if (value.length > MAX_ELEMENTS) {
+      faults.push({ path, expected: `at most ${MAX_ELEMENTS} elements`, got: `${value.length}` });
+      return;
+    }
+    value.forEach((item, index) => shape(item, `${path}/${index}`, faults));
+  };
+
+const createMapSchema =
+  (shape: FieldSchema): FieldSchema =>
+  (value, path, faults) => {
+    if (value === null) return;
+    if (!isMapping(value)) {
+      mapping(value, path, faults);
+      return;
+    }
+    for (const [name, member] of Object.entries(value)) {
+      shape(member, `${path}/${escapeSegment(name)}`, faults);
+    }
+  };
+
+const getOwnMember = (value: Record<string, unknown>, name: string): unknown =>
+  Object.hasOwn(value, name) ? value[name] : undefined;
+
+const profile = createObjectSchema({}, { type: text, localhostProfile: text });
+
+const seLinuxOptions = createObjectSchema({}, { type: text, user: text, role: text, level: text });
+
+const securityContext = createObjectSchema(
+  {},
+  {
+    runAsUser: integer,
+    runAsGroup: integer,
+    runAsNonRoot: flag,
+    privileged: flag,
+    allowPrivilegeEscalation: flag,
+    readOnlyRootFilesystem: flag,
+    capabilities: createObjectSchema(
+      {},
+      { add: createListSchema(text), drop: createListSchema(text) },
+    ),
+    procMount: text,
+    seccompProfile: profile,
+    appArmorProfile: profile,
+    seLinuxOptions,
+  },
+);
+
+const keyRef = createObjectSchema({}, { name: text, key: text });
+
+const envSource = createObjectSchema(
+  {},
+  {
+    fieldRef: createObjectSchema({ fieldPath: text }, { apiVersion: text }),
+    fileKeyRef: createObjectSchema({}, { volumeName: text, path: text, key: text }),
+    secretKeyRef: keyRef,
+    configMapKeyRef: keyRef,
+  },
+);
+
+const volumeMount = createObjectSchema(
+  { name: text, mountPath: text },
+  {
+    readOnly: flag,
+    recursiveReadOnly: text,
+    subPath: text,
+    subPathExpr: text,
+    mountPropagation: text,
+  },
+);
+
+const resources = createObjectSchema(
+  {},
+  { requests: createMapSchema(quantity), limits: createMapSchema(quantity) },
+);
+
+const handler = createObjectSchema(
+  {},
+  { exec: createObjectSchema({}, { command: createListSchema(text) }) },
+);
+
+const source = createObjectSchema({}, { name: text });
+
+const container = createObjectSchema(
+  { name: text },
+  {
+    image: text,
+    imagePullPolicy: text,
+    command: createListSchema(text),
+    args: createListSchema(text),
+    env: createListSchema(
+      createObjectSchema({ name: text }, { value: text, valueFrom: envSource }),
+    ),
+    envFrom: createListSchema(
+      createObjectSchema({}, { prefix: text, secretRef: source, configMapRef: source }),
+    ),
+    volumeMounts: createListSchema(volumeMount),
+    volumeDevices: createListSchema(createObjectSchema({ name: text }, { devicePath: text })),
+    ports: createListSchema(
+      createObjectSchema({ containerPort: integer }, { name: text, protocol: text }),
+    ),
+    securityContext,
+    resources,
+    restartPolicy: text,
+    startupProbe: handler,
+    livenessProbe: handler,
+    readinessProbe: handler,
+    lifecycle: createObjectSchema({}, { postStart: handler, preStop: handler }),
+    targetContainerName: text,
+  },
+);
+
+const tokenSource = createObjectSchema(
+  {},
+  { audience: text, expirationSeconds: integer, path: text },
+);
+
+const volume = createObjectSchema(
+  { name: text },
+  {
+    hostPath: mapping,
+    gitRepo: mapping,
+    emptyDir: createObjectSchema({}, { medium: text, sizeLimit: quantity }),
+    projected: createObjectSchema(
+      {},
+      {
+        defaultMode: integer,
+        sources: createListSchema(createObjectSchema({}, { serviceAccountToken: tokenSource })),
+      },
+    ),
+  },
+);
+
+const podSecurityContext = createObjectSchema(
+  {},
+  {
+    runAsUser: integer,
+    runAsGroup: integer,
+    runAsNonRoot: flag,
+    fsGroup: integer,
+    supplementalGroups: createListSchema(integer),
+    seccompProfile: profile,
+    appArmorProfile: profile,
+    seLinuxOptions,
+    sysctls: createListSchema(createObjectSchema({ name: text }, { value: text })),
+  },
+);
+
+const pod = createObjectSchema(
+  {
+    metadata: createObjectSchema(
+      {},
+      {
+        name: text,
+        generateName: text,
+        namespace: text,
+        uid: text,
+        labels: createMapSchema(text),
+        annotations: createMapSchema(text),
+      },
+    ),
+    spec: createObjectSchema(
+      {},
+      {
+        containers: createListSchema(container),
+        initContainers: createListSchema(container),
+        ephemeralContainers: createListSchema(container),
+        volumes: createListSchema(volume),
+        serviceAccountName: text,
+        automountServiceAccountToken: flag,
+        hostPID: flag,
+        hostIPC: flag,
+        hostNetwork: flag,
+        shareProcessNamespace: flag,
+        os: createObjectSchema({ name: text }),
+        nodeSelector: createMapSchema(text),
+        hostname: text,
+        dnsPolicy: text,
+        dnsConfig: createObjectSchema(
+          {},
+          { nameservers: createListSchema(text), searches: createListSchema(text) },
+        ),
+        hostnameOverride: text,
+        hostAliases: createListSchema(
+          createObjectSchema({}, { ip: text, hostnames: createListSchema(text) }),
+        ),
+        securityContext: podSecurityContext,
+        resources,
+      },
+    ),
+  },
+  { apiVersion: text, kind: text },
+);

@@ -1,0 +1,110 @@
+import type { Context, Entities } from '@cedar-policy/cedar-wasm/nodejs';
+import type { CloudAction } from '../catalog/catalog.ts';
+import { buildUnknownValue, type CedarRequest } from './cedar.ts';
+import type { AdmissionPolicyRequest, RunPolicyRequest } from './decision.ts';
+
+/** What is asked about one pair of an action and a resource; the rest of a request is the task's. */
+export type PolicyPair = {
+  readonly action: CloudAction;
+  /** With its params bound, where they are known. */
+  readonly resource: string;
+};
+
+type BuildCedarRequest = (asked: PolicyPair) => CedarRequest;
+
+/** Everything is known, as {@link SCHEMA} says: what is absent is absent. */
+export const createRunRequestBuilder = (question: RunPolicyRequest): BuildCedarRequest => {
+  const { purpose, user, approvals, params } = question;
+  const known = {
+    ...buildTaskContext(question),
+    ...buildTimeContext(new Date(question.atMs)),
+    ...(purpose === undefined ? {} : { purpose }),
+    ...(user === undefined ? {} : { user: { issuer: user.issuer, subject: user.subject } }),
+    approvals: [...approvals],
+  };
+  const request = buildBaseRequest(question, { ...params });
+  return (asked) => ({ ...request, context: { ...known, ...buildPairContext(asked) } });
+};
+
+/**
+ * Time, user, purpose, approvals and the values of params are unknown; their names are known, since
+ * a run has all params or none.
+ */
+export const createAdmissionRequestBuilder = (
+  question: AdmissionPolicyRequest,
+): BuildCedarRequest => {
+  const names = Object.keys(question.task.params);
+  const params = Object.fromEntries(names.map((name) => [name, buildUnknownValue('params')]));
+  const known = { ...buildTaskContext(question), ...UNKNOWN_CONTEXT };
+  const request = buildBaseRequest(question, params);
+  return (asked) => ({ ...request, context: { ...known, ...buildPairContext(asked) } });
+};
+
+/** A request about no pair in particular: what it denies, it denies for each. */
+export const buildGeneralRequest = (question: AdmissionPolicyRequest): CedarRequest => {
+  const request = createAdmissionRequestBuilder(question)({ action: ANY_ACTION, resource: '' });
+  return { ...request, context: { ...request.context, ...buildUnknowns(PER_PAIR) } };
+};
+
+const buildUnknowns = (names: readonly string[]): Context =>
+  Object.fromEntries(names.map((name) => [name, buildUnknownValue(name)]));
+
+const PER_PAIR = ['action', 'accessLevels', 'resource'];
+const ANY_ACTION = {
+  name: '',
+  accessLevels: [],
+  isWildcardOnly: false,
+  isMinting: false,
+  resources: [],
+};
+const UNKNOWN_CONTEXT = buildUnknowns([
+  'user',
+  'purpose',
+  'approvals',
+  'hour',
+  'minute',
+  'weekday',
+]);
+
+const PARAMS = { __entity: { type: 'Params', id: 'run' } };
+
+const buildTaskContext = ({ task, sourceRestriction }: AdmissionPolicyRequest): Context => ({
+  role: task.role,
+  lifetimeSeconds: task.lifetimeSeconds,
+  delivery: task.delivery,
+  bind: sourceRestriction,
+  params: PARAMS,
+});
+
+const buildPairContext = ({ action, resource }: PolicyPair): Context => ({
+  action: action.name,
+  accessLevels: [...action.accessLevels],
+  resource,
+});
+
+const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
+
+const buildTimeContext = (at: Date): Context => ({
+  hour: at.getUTCHours(),
+  minute: at.getUTCMinutes(),
+  weekday: WEEKDAYS[at.getUTCDay()] ?? '',
+});
+
+const buildBaseRequest = (
+  { principal, task }: AdmissionPolicyRequest,
+  params: Record<string, string | ReturnType<typeof buildUnknownValue>>,
+): Omit<CedarRequest, 'context'> => {
+  const { namespace, serviceAccount } = principal;
+  const [home, who, what] = [
+    { type: 'Namespace', id: namespace },
+    { type: 'Workload', id: `${namespace}/${serviceAccount}` },
+    { type: 'Task', id: task.name },
+  ];
+  const entities: Entities = [
+    { uid: home, attrs: { name: namespace }, parents: [], tags: { ...principal.namespaceLabels } },
+    { uid: who, attrs: { namespace: { __entity: home }, serviceAccount }, parents: [home] },
+    { uid: what, attrs: { name: task.name }, parents: [] },
+    { uid: PARAMS.__entity, attrs: {}, parents: [], tags: params },
+  ];
+  return { principal: who, resource: what, entities };
+};

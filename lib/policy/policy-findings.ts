@@ -1,0 +1,174 @@
+import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { FieldError } from '../schema/field-error.ts';
+import { splitPolicies, parsePolicySyntax, validatePolicies } from './cedar.ts';
+import { findExcessiveNesting, MAX_HEIGHT } from './nesting.ts';
+import { findUnsoundUses } from './soundness.ts';
+import {
+  blankComments,
+  toFieldErrors,
+  toCharacterOffset,
+  escapeUnprintable,
+  type PolicyFinding,
+} from './policy-source.ts';
+
+/** One TaskPolicy: its name and its Cedar text. */
+export type PolicyText = { readonly name: string; readonly cedar: string };
+
+/** What was found in one TaskPolicy. */
+export type PolicyFindings = {
+  readonly name: string;
+  /** Ids of its policies: `<TaskPolicy>/<@id or index>`. */
+  readonly policies: readonly string[];
+  /** Anything here makes it invalid; `path` is `line <n>, column <n>`. */
+  readonly faults: readonly FieldError[];
+  /** What Cedar finds odd in it, a line each. */
+  readonly warnings: readonly string[];
+};
+
+/** One policy of a TaskPolicy. */
+export type ParsedPolicy = {
+  readonly id: string;
+  readonly text: string;
+  readonly json: PolicyJson;
+};
+
+export type PolicyReadResult = {
+  readonly findings: PolicyFindings;
+  readonly parsed: readonly ParsedPolicy[];
+};
+
+/** As the CRD's own. */
+const MAX_LENGTH = 65_536;
+const MAX_POLICIES = 64;
+
+/**
+ * Judges the text of one TaskPolicy: its syntax, by the schema, and that no use of `context.resource`
+ * lets a wider pattern escape.
+ *
+ * @throws only when Cedar itself fails
+ */
+export const checkPolicy = (policy: PolicyText): PolicyFindings => readPolicy(policy).findings;
+
+/**
+ * Reads one TaskPolicy, and nothing of an invalid one.
+ *
+ * @throws only when Cedar itself fails
+ */
+export const readPolicy = (policy: PolicyText): PolicyReadResult => {
+  const text = blankComments(policy.cedar);
+  const tooBig = checkSize(text);
+  if (tooBig !== undefined) return buildInvalidResult(policy, [tooBig]);
+  const split = splitPolicies(text);
+  if (!split.ok) return buildInvalidResult(policy, toFindings(split.errors, { text, from: 0 }));
+  const unfit = checkCounts(split.policies.length, split.templates.length);
+  if (unfit !== undefined) return buildInvalidResult(policy, [unfit]);
+  return parsePolicies(policy, locatePolicies(split.policies, text));
+};
+
+const buildInvalidResult = (
+  policy: PolicyText,
+  found: readonly PolicyFinding[],
+): PolicyReadResult => ({
+  findings: { name: policy.name, policies: [], faults: toFieldErrors(policy, found), warnings: [] },
+  parsed: [],
+});
+
+const checkSize = (text: string): PolicyFinding | undefined => {
+  if (text.length > MAX_LENGTH) {
+    return { offset: 0, expected: `at most ${MAX_LENGTH} characters`, got: `${text.length}` };
+  }
+  const offset = findExcessiveNesting(text);
+  const expected = `at most ${MAX_HEIGHT} brackets and operators upon each other: group with brackets, or write several policies`;
+  const got = 'a policy nested or chained further';
+  return offset === undefined ? undefined : { offset, expected, got };
+};
+
+const checkCounts = (count: number, templates: number): PolicyFinding | undefined => {
+  if (templates > 0) {
+    const expected = 'policies without the slots ?principal and ?resource';
+    return { offset: 0, expected, got: `templates: ${templates}` };
+  }
+  const expected = `1 to ${MAX_POLICIES} policies`;
+  const isFit = count >= 1 && count <= MAX_POLICIES;
+  return isFit ? undefined : { offset: 0, expected, got: `${count}` };
+};
+
+/** One policy's text, and its offset in the whole. */
+type PolicyPart = { readonly text: string; readonly from: number };
+type ParsedPolicyPart = ParsedPolicy & PolicyPart;
+
+const locatePolicies = (texts: readonly string[], whole: string): readonly PolicyPart[] => {
+  let end = 0;
+  return texts.map((text) => {
+    const from = Math.max(whole.indexOf(text, end), end);
+    end = from + text.length;
+    return { text, from };
+  });
+};
+
+const parsePolicies = (policy: PolicyText, parts: readonly PolicyPart[]): PolicyReadResult => {
+  const parsed = parts.map((part, index): ParsedPolicyPart => {
+    const json = parsePolicySyntax(part.text);
+    return { ...part, id: `${policy.name}/${getPolicyId(json) ?? index}`, json };
+  });
+  const { errors, warnings } = validatePolicies(
+    Object.fromEntries(parts.map(({ text }, index) => [`${index}`, text])),
+  );
+  const found = [
+    ...parsed.flatMap((part, index) => checkPolicyId(part, parsed.slice(0, index))),
+    ...errors.flatMap(({ policyId, error }) => toFindings([error], parts[Number(policyId)])),
+    ...parsed.flatMap(({ json, text, from }) => shiftFindings(findUnsoundUses(json, text), from)),
+  ];
+  if (found.length > 0) return buildInvalidResult(policy, found);
+  const odd = warnings.map(({ policyId, error }) =>
+    escapeUnprintable(stripPrefix(error.message, parsed[Number(policyId)]?.id)),
+  );
+  const policies = parsed.map(({ id }) => id);
+  return { findings: { name: policy.name, policies, faults: [], warnings: odd.sort() }, parsed };
+};
+
+const shiftFindings = (
+  findings: readonly PolicyFinding[],
+  from: number,
+): readonly PolicyFinding[] =>
+  findings.map((finding) => ({ ...finding, offset: finding.offset + from }));
+
+/** `@id` alone, without a text, is an empty one: Cedar calls that null, whatever its types say. */
+const getPolicyId = ({ annotations = {} }: PolicyJson): string | undefined =>
+  Object.hasOwn(annotations, 'id') ? (annotations['id'] ?? '') : undefined;
+
+const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+const checkPolicyId = (
+  part: ParsedPolicyPart,
+  earlier: readonly ParsedPolicyPart[],
+): readonly PolicyFinding[] => {
+  const { id, json, from: offset } = part;
+  const given = getPolicyId(json);
+  if (given !== undefined && !ID.test(given)) {
+    const expected = '@id("…") of 1 to 63 letters, digits, `.`, `_` and `-`';
+    return [{ offset, expected, got: escapeUnprintable(`@id("${given}")`) }];
+  }
+  return earlier.some((each) => each.id === id)
+    ? [{ offset, expected: 'each @id once', got: `a second ${id}` }]
+    : [];
+};
+
+/** Cedar's own words: what it found, and what it says would help. */
+const toFindings = (
+  errors: readonly DetailedError[],
+  { text, from }: PolicyPart = { text: '', from: 0 },
+): readonly PolicyFinding[] =>
+  errors.map(({ message, help, sourceLocations }) => {
+    const [place] = sourceLocations ?? [];
+    const hint = help ?? place?.label ?? '';
+    return {
+      offset: from + toCharacterOffset(text, place?.start ?? 0),
+      expected: `Cedar by the schema${hint === '' ? '' : ` (${escapeUnprintable(hint)})`}`,
+      got: escapeUnprintable(stripPrefix(message)),
+    };
+  });
+
+/** Cedar's validator begins with the policy's name, which here is a number. */
+const stripPrefix = (message: string, id?: string): string =>
+  message.replace(/^for policy `\d+`, /, id === undefined ? '' : `${id}: `);

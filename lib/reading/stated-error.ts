@@ -1,4 +1,0 @@
-/** An error whose message is ours from end to end, quotes nothing, and may therefore be logged. */
-export class StatedError extends Error {
-  override readonly name = 'StatedError';
-}

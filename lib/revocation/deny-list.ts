@@ -1,0 +1,68 @@
+import type { Revocation, RevocationSpec } from '../contract/authority-api.ts';
+import { TAGS } from '../grant/session-tags.ts';
+import { isCompletionBy } from './completion.ts';
+import type { DeniedRun, DeniedSessions } from '../scope/aws/deny-list-policy.ts';
+import { truncatePodName } from '../scope/aws/session-name.ts';
+
+export type DenyListOptions = {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** The longest life of a run. */
+  readonly lifetimeCeilingSeconds: number;
+  /** A replica that knows of no Revocation for longer issues nothing. */
+  readonly staleAfterSeconds: number;
+  /** The authority's own name at the API server. */
+  readonly by: string;
+};
+
+/** Clocks differ by so much at most. */
+const SKEW_MS = 30_000;
+
+/**
+ * What a role has to deny so that the cloud knows what we know. A run is dead one lifetime after its
+ * Revocation at the latest; a bulk is what was issued before the last replica heard of it.
+ */
+export const buildDenyList = (
+  revocations: readonly Revocation[],
+  terms: DenyListOptions,
+): { readonly runs: readonly DeniedRun[]; readonly sessions: readonly DeniedSessions[] } => {
+  const { now, lifetimeCeilingSeconds, staleAfterSeconds, by } = terms;
+  const lifetimeMs = lifetimeCeilingSeconds * 1000;
+  const runs = revocations.flatMap((revocation) => {
+    const { createdAt, spec } = revocation;
+    const hasCompleted = isCompletionBy(revocation, by);
+    const deadline = createdAt + lifetimeMs;
+    return spec.run === undefined ? [] : [{ run: spec.run, deadline, hasCompleted }];
+  });
+  const sessions = revocations
+    .filter(({ spec }) => spec.run === undefined)
+    .map(({ createdAt, spec }) => {
+      const receivedAt = createdAt + staleAfterSeconds * 1000;
+      const liftedAt = spec.until === undefined ? Infinity : Date.parse(spec.until);
+      return { ...toDeniedSessions(spec), issuedUntil: Math.min(receivedAt, liftedAt) + SKEW_MS };
+    })
+    .filter(({ issuedUntil }) => issuedUntil + lifetimeMs + SKEW_MS > now);
+  return { runs, sessions };
+};
+
+const toDeniedSessions = ({
+  pod,
+  task,
+  serviceAccount,
+  namespace,
+}: RevocationSpec): Omit<DeniedSessions, 'issuedUntil'> => {
+  if (pod !== undefined) {
+    const tags = { [TAGS.namespace]: pod.namespace };
+    return { tags, podName: truncatePodName(pod.name) };
+  }
+  if (task !== undefined) {
+    const { namespace, serviceAccount } = task;
+    const account = { [TAGS.namespace]: namespace, [TAGS.serviceAccount]: serviceAccount };
+    return { tags: { ...account, [TAGS.task]: task.task } };
+  }
+  if (serviceAccount !== undefined) {
+    const { namespace, name } = serviceAccount;
+    return { tags: { [TAGS.namespace]: namespace, [TAGS.serviceAccount]: name } };
+  }
+  return { tags: namespace === undefined ? {} : { [TAGS.namespace]: namespace } };
+};

@@ -1,0 +1,58 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { patternsOverlap } from './wildcard-patterns.ts';
+
+/** By definition: two patterns meet when some text matches both; a small alphabet finds it. */
+const someTextMatchesBoth = (one: string, other: string): boolean => {
+  const reach = new Set<string>();
+  const visit = (left: string, right: string): boolean => {
+    const state = `${left} ${right}`;
+    if (reach.has(state)) return false;
+    reach.add(state);
+    if (left === '' && right === '') return true;
+    if (left.startsWith('*') && visit(left.slice(1), right)) return true;
+    if (right.startsWith('*') && visit(left, right.slice(1))) return true;
+    if (left === '' || right === '') return false;
+    const [a, b] = [left[0], right[0]];
+    const isEqual = a === b || '*?'.includes(a ?? '') || '*?'.includes(b ?? '');
+    return isEqual && visit(a === '*' ? left : left.slice(1), b === '*' ? right : right.slice(1));
+  };
+  return visit(one, other);
+};
+
+const pattern = fc
+  .array(fc.constantFrom('a', 'b', '/', '*', '?'), { maxLength: 9 })
+  .map((characters) => characters.join(''));
+
+describe('two patterns', () => {
+  test.each([
+    ['reports/*', 'reports/2026', true],
+    ['reports/*', 'secrets/*', false],
+    ['*/a', 'a/*', true],
+    ['a*b', 'a', false],
+    ['?', '', false],
+    ['ab*ba', 'aba', false],
+    ['*c*c*c*', '?b?a', false],
+    ['*a*b*', '?b?a', true],
+    ['', '*', true],
+  ])('%j and %j meet: %j', (one, other, expected) => {
+    expect(patternsOverlap(one, other)).toBe(expected);
+  });
+
+  test('meet exactly when some text matches both', () => {
+    fc.assert(
+      fc.property(pattern, pattern, (one, other) => {
+        expect(patternsOverlap(one, other)).toBe(someTextMatchesBoth(one, other));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test('meet in either order', () => {
+    fc.assert(
+      fc.property(pattern, pattern, (one, other) => {
+        expect(patternsOverlap(one, other)).toBe(patternsOverlap(other, one));
+      }),
+    );
+  });
+});

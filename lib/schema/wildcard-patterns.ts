@@ -1,0 +1,47 @@
+/**
+ * Whether some text matches both patterns, where `*` is any run of characters and `?` any one. A
+ * text without either is a pattern too, so this is also plain matching.
+ *
+ * Where both hold a `*` only what stands before the first and after the last must agree: each can
+ * swallow the other's middle. The work is at most the product of the two lengths.
+ */
+export const patternsOverlap = (one: string, other: string): boolean => {
+  if (other === '*' || one === other) return true;
+  const [ones, others] = [one.split('*'), other.split('*')];
+  if (ones.length === 1) return matchesSegments(others, one);
+  if (others.length === 1) return matchesSegments(ones, other);
+  const [head, otherHead] = sortByLength(ones[0] ?? '', others[0] ?? '');
+  const [tail, otherTail] = sortByLength(ones.at(-1) ?? '', others.at(-1) ?? '');
+  return (
+    matchesAt(head, otherHead, 0) && matchesAt(tail, otherTail, otherTail.length - tail.length)
+  );
+};
+
+/** Whether the parts, in order and with anything between them, make up `fixed` (which may hold `?`). */
+const matchesSegments = (parts: readonly string[], fixed: string): boolean => {
+  const [head = '', ...rest] = parts;
+  const tail = rest.pop();
+  if (tail === undefined) return head.length === fixed.length && matchesAt(head, fixed, 0);
+  const end = fixed.length - tail.length;
+  if (end < head.length || !matchesAt(head, fixed, 0) || !matchesAt(tail, fixed, end)) return false;
+  let at = head.length;
+  for (const part of rest) {
+    while (at + part.length <= end && !matchesAt(part, fixed, at)) at += 1;
+    if (at + part.length > end) return false;
+    at += part.length;
+  }
+  return true;
+};
+
+const matchesAt = (part: string, fixed: string, at: number): boolean => {
+  for (let index = 0; index < part.length; index += 1) {
+    const [one, other] = [part.charCodeAt(index), fixed.charCodeAt(at + index)];
+    if (one !== other && one !== QUESTION_MARK && other !== QUESTION_MARK) return false;
+  }
+  return true;
+};
+
+const QUESTION_MARK = 0x3f;
+
+const sortByLength = (one: string, other: string): readonly [string, string] =>
+  one.length <= other.length ? [one, other] : [other, one];

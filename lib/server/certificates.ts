@@ -1,0 +1,148 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { bundleTrusts } from '../certificate/trust-bundle.ts';
+import type { Leaf } from '../certificate/certificate-authority.ts';
+import {
+  reconcileCertificates,
+  type CertificateReconcilerDeps,
+  type CertificateReconcilerOptions,
+  type StoredConfiguration,
+} from '../certificate/certificate-reconciler.ts';
+import { ROTATION_RULES } from '../certificate/certificate-rotation.ts';
+import {
+  readServingCertificate,
+  type ServingCertificate,
+} from '../certificate/serving-certificate.ts';
+import { ROTATE_ANNOTATION } from '../contract/names.ts';
+import { formatFieldError } from '../schema/field-error.ts';
+import { LoggableError } from '../schema/loggable-error.ts';
+import {
+  computeBackoffMs,
+  addJitter,
+  startReconcileLoop,
+  type ReconcileLoop,
+} from '../async/reconcile-loop.ts';
+import type { ClusterClient } from '../../cmd/webhook/cluster.ts';
+import type { WebhookConfig } from '../../cmd/webhook/config.ts';
+
+export type CertificateDeps = {
+  /** Told after every round that went well, whether or not anything is new. */
+  readonly onServing: (serving: ServingCertificate) => void;
+  readonly onFailure: (error: unknown) => void;
+  readonly onStep: CertificateReconcilerDeps['onStep'];
+  readonly now: () => number;
+  readonly random: () => number;
+  /** Between rounds, while all is well. */
+  readonly everyMs: number;
+};
+
+/** Until the certificate is live, and after a first failure. */
+const INITIAL_RETRY_MS = 500;
+
+/** Keeps the certificate as the settings say; both ways report alike. */
+export const startCertificateRenewal = (
+  config: WebhookConfig,
+  cluster: ClusterClient | undefined,
+  reports: CertificateDeps,
+): ReconcileLoop => {
+  if (config.certificates === 'files' || cluster === undefined) {
+    return startCertificateFileReload(
+      config.certificatesFolder,
+      cluster?.readConfigurations,
+      reports,
+    );
+  }
+  const { now, onStep } = reports;
+  return startSelfSignedRenewal(
+    buildReconcileOptions(config),
+    { ...cluster.certificate, now, onStep },
+    reports,
+  );
+};
+
+const buildReconcileOptions = (config: WebhookConfig): CertificateReconcilerOptions => ({
+  names: [`${config.service}.${config.namespace}.svc`],
+  annotation: ROTATE_ANNOTATION,
+  rules: {
+    ...ROTATION_RULES,
+    authorityLifetimeMs: config.authorityLifetimeSeconds * 1000,
+    leafLifetimeMs: config.leafLifetimeSeconds * 1000,
+  },
+});
+
+/** Keeps a certificate of our own authority: more rounds until it is live. */
+const startSelfSignedRenewal = (
+  terms: CertificateReconcilerOptions,
+  edges: CertificateReconcilerDeps,
+  reports: CertificateDeps,
+): ReconcileLoop => {
+  let latest: Leaf | undefined;
+  return startRenewalLoop(reports, async () => {
+    const { leaf, isTrusted: isLive } = await reconcileCertificates(terms, edges, latest);
+    latest = leaf;
+    return {
+      certificate: leaf.certificate,
+      key: leaf.key,
+      notAfter: leaf.notAfter,
+      isTrusted: isLive,
+    };
+  });
+};
+
+/**
+ * Keeps the certificate that stands in `folder` (tls.crt, tls.key), read anew each round; a pair in
+ * the midst of being replaced is a failed round.
+ *
+ * @param readConfigurations absent: there is no cluster to ask whether API servers trust it
+ */
+const startCertificateFileReload = (
+  folder: string,
+  readConfigurations: (() => Promise<readonly StoredConfiguration[]>) | undefined,
+  reports: CertificateDeps,
+): ReconcileLoop =>
+  startRenewalLoop(reports, async () => {
+    const certificate = await readText(join(folder, 'tls.crt'));
+    const key = await readText(join(folder, 'tls.key'));
+    const pair = readServingCertificate({ certificate, key });
+    if (!pair.ok) throw new LoggableError(pair.faults.map(formatFieldError).join('; '));
+    return { ...pair.value, isTrusted: isTrusted(certificate, await readConfigurations?.()) };
+  });
+
+const readText = async (path: string): Promise<string> => {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    throw new LoggableError(`${path}: expected a file that can be read, got ${code}`);
+  }
+};
+
+/** cert-manager fills the bundles in; until it has, the API server trusts nothing that we serve. */
+const isTrusted = (
+  certificate: string,
+  configurations: readonly StoredConfiguration[] | undefined,
+): boolean =>
+  configurations === undefined ||
+  configurations.every(({ webhooks }) =>
+    webhooks.every(({ caBundle }) => bundleTrusts(caBundle, certificate)),
+  );
+
+const startRenewalLoop = (
+  { onServing, onFailure, random, everyMs }: CertificateDeps,
+  round: () => Promise<ServingCertificate>,
+): ReconcileLoop => {
+  let failures = 0;
+  return startReconcileLoop(async () => {
+    try {
+      const serving = await round();
+      failures = 0;
+      onServing(serving);
+      return addJitter(serving.isTrusted ? everyMs : INITIAL_RETRY_MS, random);
+    } catch (error) {
+      failures += 1;
+      onFailure(error);
+      return computeBackoffMs(failures, { firstMs: INITIAL_RETRY_MS, mostMs: everyMs, random });
+    }
+  });
+};

@@ -1,0 +1,106 @@
+import { SIDECAR_ENV } from '../contract/environment.ts';
+import {
+  MAX_ENV_BYTES,
+  MAX_TASKS,
+  type AdmittedTasks,
+  type ParamRule,
+  type Task,
+} from '../contract/task.ts';
+import { fail, succeed, type FieldError, type Result } from '../schema/field-error.ts';
+import {
+  boolean,
+  refine,
+  integer,
+  list,
+  object,
+  stringEnum,
+  read,
+  record,
+  string,
+  type Reader,
+} from '../schema/reader.ts';
+import { actionPattern } from './action.ts';
+import { boundedPattern, MAX_PARAM_LENGTH } from './pattern-size.ts';
+import { PARAM_NAME, readPlaceholders, resourcePattern } from './resource.ts';
+import { roleArn } from './role.ts';
+
+/**
+ * Renders what admission fixed as the value of the sidecar's environment variable.
+ *
+ * @returns JSON, or one fault when the kernel would refuse it
+ */
+export const formatAdmittedTasks = (admitted: AdmittedTasks): Result<string> => {
+  const text = JSON.stringify(admitted);
+  const tooLong = checkSize(text);
+  return tooLong === undefined ? succeed(text) : fail([tooLong]);
+};
+
+/** Reads {@link formatAdmittedTasks}'s text back: the form of every member, and nothing besides. */
+export const readAdmittedTasks = (text: string): Result<AdmittedTasks> => {
+  const tooLong = checkSize(text);
+  if (tooLong !== undefined) return fail([tooLong]);
+  const parsed = parseJson(text);
+  return parsed.ok ? read(admittedTasks, parsed.value) : parsed;
+};
+
+/** The kernel counts the name, the equals sign and the terminator, too. */
+const checkSize = (text: string): FieldError | undefined => {
+  const bytes = Buffer.byteLength(`${SIDECAR_ENV.tasks}=${text}`) + 1;
+  const expected = `tasks of at most ${MAX_ENV_BYTES} bytes in all`;
+  return bytes > MAX_ENV_BYTES ? { path: '(root)', expected, got: `${bytes} bytes` } : undefined;
+};
+
+const parseJson = (text: string): Result<unknown> => {
+  try {
+    return succeed(JSON.parse(text));
+  } catch {
+    return fail([{ path: '(root)', expected: 'JSON', got: 'text that is none' }]);
+  }
+};
+
+const text = string();
+const label = string({ expected: 'a DNS label', pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
+
+const members: Reader<Task> = object({
+  name: label,
+  provider: stringEnum(['aws']),
+  role: roleArn,
+  allow: list(
+    object({
+      actions: list(actionPattern, { min: 1 }),
+      resources: list(resourcePattern, { min: 1 }),
+    }),
+    { min: 1 },
+  ),
+  params: record<ParamRule>(
+    { expected: 'a param name', pattern: PARAM_NAME },
+    object({ pattern: boundedPattern, maxLength: integer({ min: 1, max: MAX_PARAM_LENGTH }) }),
+  ),
+  lifetimeSeconds: integer({ min: 1, max: 1_000_000 }),
+  purpose: { optional: text },
+  delivery: stringEnum(['vend']),
+  containers: list(label, { min: 1 }),
+  default: boolean,
+  exclusive: boolean,
+});
+
+const task: Reader<Task> = refine(members, ({ allow, params }) => {
+  const placeholders = allow.flatMap(({ resources }) => resources.flatMap(readPlaceholders));
+  return placeholders.every((name) => Object.hasOwn(params, name))
+    ? undefined
+    : 'a task whose resources have places for its params only';
+});
+
+const admittedTasks: Reader<AdmittedTasks> = refine(
+  object({ consumers: list(label, { min: 1 }), tasks: list(task, { min: 1, max: MAX_TASKS }) }),
+  ({ consumers, tasks }) => {
+    if (hasRepeated(consumers)) return 'each consumer once';
+    if (hasRepeated(tasks.map(({ name }) => name))) return 'each task once';
+    const unknownConsumers = tasks.flatMap(({ containers }) =>
+      containers.filter((each) => !consumers.includes(each)),
+    );
+    return unknownConsumers.length > 0 ? 'tasks of the listed consumers only' : undefined;
+  },
+);
+
+const hasRepeated = (names: readonly string[]): boolean => new Set(names).size < names.length;

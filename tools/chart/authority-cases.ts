@@ -1,0 +1,237 @@
+import type { ChartCase, ChartRejection } from './chart-case.ts';
+
+const STATEFUL_SET = 'StatefulSet/valetkey-authority';
+const POD = 'spec.template.spec';
+const POLICY = 'NetworkPolicy/valetkey-authority';
+const VALIDATING = 'ValidatingWebhookConfiguration/valetkey';
+
+const OBJECTS = [
+  'ClusterRole/valetkey-authority',
+  'ClusterRoleBinding/valetkey-authority',
+  'ClusterRoleBinding/valetkey-authority-issuer-discovery',
+  'NetworkPolicy/valetkey-authority',
+  'PodDisruptionBudget/valetkey-authority',
+  'Role/valetkey-authority',
+  'RoleBinding/valetkey-authority',
+  'Service/valetkey-authority',
+  'ServiceAccount/valetkey-authority',
+  STATEFUL_SET,
+  'TaskPolicy/valetkey-starter',
+  'ValidatingAdmissionPolicy/valetkey-revocations',
+  'ValidatingAdmissionPolicy/valetkey-tokens',
+  'ValidatingAdmissionPolicyBinding/valetkey-revocations',
+  'ValidatingAdmissionPolicyBinding/valetkey-tokens',
+];
+
+/** Reading one object of the core group. */
+const CORE = { apiGroups: [''], verbs: ['get'] };
+
+const buildRoleKey = (name: string): string => `arn:aws:iam::111122223333:role/${name}`;
+
+/** What `trust` and the group `authority` switch. */
+export const AUTHORITY_CASES: readonly ChartCase[] = [
+  {
+    name: 'trust in the cluster itself',
+    values: { trust: 'cluster' },
+    removes: OBJECTS,
+    fields: [
+      ['Platform', 'trust', 'cluster'],
+      ['Platform', 'authority', undefined],
+      ['Platform', 'sidecar.audience', 'sts.amazonaws.com'],
+      [VALIDATING, 'webhooks.length', 1],
+      ['ClusterRole/valetkey-webhook', 'rules.length', 4],
+      // Without it no namespace migrates: labels that cannot be read excuse nothing.
+      ['ClusterRole/valetkey-webhook', 'rules[3]', { ...CORE, resources: ['namespaces'] }],
+    ],
+    notes: ['the cloud trust this cluster for audience sts.amazonaws.com', 'Its limits'],
+  },
+  {
+    name: 'an issuer of its own, and every setting of the authority',
+    values: {
+      authority: {
+        issuer: 'https://issuer.example/valetkey',
+        trustDomain: 'prod.example',
+        cloudAudience: 'grants.example',
+        algorithm: 'RS256',
+        tagParams: ['customer'],
+        users: {
+          issuers: [
+            {
+              issuer: 'https://login.example',
+              jwksUri: 'https://login.example/keys',
+              audience: 'valetkey',
+            },
+          ],
+          maxTokenLifetime: '10m',
+        },
+        maxSilence: '2m',
+        policyStaleAfter: '1m',
+        denial: {
+          revokerRole: buildRoleKey('revoker'),
+          iamEndpoint: 'https://rgw.example',
+          roles: [buildRoleKey('agent-reports')],
+        },
+        publisher: {
+          role: buildRoleKey('publisher'),
+          bucket: 'issuer-documents',
+          prefix: 'valetkey',
+        },
+      },
+    },
+    fields: [
+      ['Platform', 'authority.issuer', 'https://issuer.example/valetkey'],
+      ['Platform', 'authority.endpoint', 'https://valetkey-authority.valetkey.svc'],
+      ['Platform', 'authority.trustDomain', 'prod.example'],
+      ['Platform', 'authority.cloudAudience', 'grants.example'],
+      ['Platform', 'authority.algorithm', 'RS256'],
+      ['Platform', 'authority.tagParams', ['customer']],
+      ['Platform', 'authority.users.issuers[0].issuer', 'https://login.example'],
+      ['Platform', 'authority.users.maxTokenLifetimeSeconds', 600],
+      ['Platform', 'authority.maxSilenceSeconds', 120],
+      ['Platform', 'authority.policyStaleAfterSeconds', 60],
+      ['Platform', 'authority.denial.revokerRole', buildRoleKey('revoker')],
+      ['Platform', 'authority.denial.roles', [buildRoleKey('agent-reports')]],
+      ['Platform', 'authority.publisher.bucket', 'issuer-documents'],
+    ],
+    notes: ['https://issuer.example/valetkey'],
+  },
+  {
+    name: 'a service account that is judged at each run, as admission judges it',
+    values: { trust: 'authority' },
+    fields: [
+      [
+        'ClusterRole/valetkey-authority',
+        'rules[2]',
+        { apiGroups: [''], resources: ['serviceaccounts'], verbs: ['get'] },
+      ],
+    ],
+  },
+  {
+    name: 'limits of its own, where the network hides pods',
+    values: { authority: { tuning: { podAddresses: 'ignore', podRate: 5 } } },
+    fields: [
+      [
+        STATEFUL_SET,
+        `${POD}.containers[0].env[12]`,
+        { name: 'VALETKEY_POD_ADDRESSES', value: 'ignore' },
+      ],
+      [STATEFUL_SET, `${POD}.containers[0].env[13]`, { name: 'VALETKEY_POD_RATE', value: '5' }],
+    ],
+  },
+  {
+    name: 'another audience of tokens',
+    values: { sidecar: { audience: 'keys.example' } },
+    fields: [['Platform', 'sidecar.audience', 'keys.example']],
+  },
+  {
+    name: 'no starter policy',
+    values: { policy: { starter: { enabled: false } } },
+    removes: ['TaskPolicy/valetkey-starter'],
+  },
+  {
+    name: 'one replica of the authority',
+    values: { authority: { replicas: 1 } },
+    removes: ['PodDisruptionBudget/valetkey-authority'],
+    fields: [[STATEFUL_SET, 'spec.replicas', 1]],
+  },
+  {
+    name: 'records on a volume of a class',
+    values: { authority: { audit: { file: { size: '5Gi', storageClassName: 'fast' } } } },
+    fields: [
+      [STATEFUL_SET, 'spec.volumeClaimTemplates[0].spec.storageClassName', 'fast'],
+      [
+        STATEFUL_SET,
+        'spec.volumeClaimTemplates[0].spec.resources',
+        { requests: { storage: '5Gi' } },
+      ],
+      [STATEFUL_SET, `${POD}.volumes.length`, 1],
+    ],
+  },
+  {
+    name: 'records as long as the pod',
+    values: { authority: { audit: { file: { persistent: false } } } },
+    fields: [
+      [STATEFUL_SET, 'spec.volumeClaimTemplates', undefined],
+      [STATEFUL_SET, `${POD}.volumes[1].emptyDir`, { sizeLimit: '1Gi' }],
+    ],
+  },
+  {
+    name: 'records on standard output only',
+    values: { authority: { audit: { file: { enabled: false } } } },
+    fields: [
+      [STATEFUL_SET, 'spec.volumeClaimTemplates', undefined],
+      [STATEFUL_SET, `${POD}.containers[0].volumeMounts.length`, 1],
+    ],
+  },
+  {
+    name: 'the network of the authority, where nothing is said of it',
+    values: {},
+    fields: [
+      [POLICY, 'spec.podSelector.matchLabels[app.kubernetes.io/component]', 'authority'],
+      [POLICY, 'spec.policyTypes', ['Ingress', 'Egress']],
+      [POLICY, 'spec.ingress', [{ ports: [{ port: 9445, protocol: 'TCP' }] }]],
+      [POLICY, 'spec.egress.length', 3],
+      [POLICY, 'spec.egress[0]', { ports: [443, 6443].map((port) => ({ port, protocol: 'TCP' })) }],
+      [POLICY, 'spec.egress[1]', { ports: [{ port: 443, protocol: 'TCP' }] }],
+      [
+        POLICY,
+        'spec.egress[2]',
+        { ports: ['UDP', 'TCP'].map((protocol) => ({ port: 53, protocol })) },
+      ],
+    ],
+  },
+  {
+    name: 'no policy for the network of the authority',
+    values: { networkPolicies: { authority: { enabled: false } } },
+    removes: [POLICY],
+  },
+  {
+    name: 'who reaches the authority, and where its cloud is',
+    values: {
+      networkPolicies: {
+        authority: {
+          from: [{ namespaceSelector: {} }],
+          telemetryFrom: [{ namespaceSelector: { matchLabels: { team: 'observability' } } }],
+          cloud: { ports: [7480], cidrs: ['192.0.2.0/24'] },
+          apiServer: { ports: [6443], cidrs: ['10.0.0.1/32'] },
+        },
+      },
+    },
+    fields: [
+      [POLICY, 'spec.ingress[0].from', [{ namespaceSelector: {} }]],
+      [POLICY, 'spec.ingress[1].ports', [{ port: 9446, protocol: 'TCP' }]],
+      [POLICY, 'spec.egress[0].to', [{ ipBlock: { cidr: '10.0.0.1/32' } }]],
+      [POLICY, 'spec.egress[1].ports', [{ port: 7480, protocol: 'TCP' }]],
+      [POLICY, 'spec.egress[1].to', [{ ipBlock: { cidr: '192.0.2.0/24' } }]],
+    ],
+  },
+];
+
+export const AUTHORITY_REJECTIONS: readonly ChartRejection[] = [
+  {
+    name: 'a limit that there is not',
+    values: { authority: { tuning: { kubeconfig: '/x' } } },
+    names: 'kubeconfig',
+  },
+  { name: 'an issuer without TLS', values: { authority: { issuer: 'http://x' } }, names: 'issuer' },
+  {
+    name: 'an issuer with a slash at its end',
+    values: { authority: { issuer: 'https://x/' } },
+    names: 'issuer',
+  },
+  {
+    name: 'an issuer of users without keys',
+    values: { authority: { users: { issuers: [{ issuer: 'https://x', audience: 'a' }] } } },
+    names: 'jwksUri',
+  },
+  {
+    name: 'denial without a revoker',
+    values: { authority: { denial: { roles: [buildRoleKey('x')] } } },
+    names: 'revokerRole',
+  },
+  {
+    name: 'a bucket without a publisher',
+    values: { authority: { publisher: { bucket: 'issuer-documents' } } },
+    names: 'role',
+  },
+];

@@ -1,0 +1,414 @@
+import { WEBHOOK_ENV } from '../../lib/contract/environment.ts';
+import { AUTHORITY_CASES as authority, AUTHORITY_REJECTIONS } from './authority-cases.ts';
+import type { ChartCase, ChartRejection } from './chart-case.ts';
+import { AGENTS_POLICY } from './invariants.ts';
+
+const DEPLOYMENT = 'Deployment/valetkey-webhook';
+const POD = 'spec.template.spec';
+const POLICY = 'NetworkPolicy/valetkey-webhook';
+const MUTATING = 'MutatingWebhookConfiguration/valetkey';
+const ROLE = 'Role/valetkey-webhook';
+const CLUSTER_ROLE = 'ClusterRole/valetkey-webhook';
+const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
+const INJECT = 'metadata.annotations[cert-manager.io/inject-ca-from]';
+
+const imageCases: readonly ChartCase[] = [
+  {
+    name: 'an image by tag',
+    values: {
+      image: { repository: 'registry.example:5000/valetkey', tag: '9' },
+      imagePullSecrets: ['pull'],
+    },
+    fields: [
+      [DEPLOYMENT, `${POD}.containers[0].image`, 'registry.example:5000/valetkey:9'],
+      ['Platform', 'sidecar.image', 'registry.example:5000/valetkey:9'],
+      ['ServiceAccount/valetkey-webhook', 'imagePullSecrets', [{ name: 'pull' }]],
+    ],
+  },
+  {
+    name: 'a digest wins over a tag',
+    values: {
+      image: {
+        repository: 'registry.example/valetkey',
+        tag: '9',
+        digest: DIGEST,
+        pullPolicy: 'Always',
+      },
+    },
+    fields: [
+      ['Platform', 'sidecar.image', `registry.example/valetkey@${DIGEST}`],
+      ['Platform', 'sidecar.imagePullPolicy', 'Always'],
+    ],
+  },
+];
+
+const platformCases: readonly ChartCase[] = [
+  {
+    name: 'a private cloud',
+    values: {
+      cloud: {
+        region: 'eu-1',
+        stsEndpoint: 'http://rgw.example:7480',
+        allowHttp: true,
+        httpsProxy: 'http://proxy.example:3128',
+        dialect: 's3',
+        bind: { mode: 'podIP' },
+      },
+    },
+    fields: [
+      ['Platform', 'cloud.region', 'eu-1'],
+      ['Platform', 'cloud.stsEndpoint', 'http://rgw.example:7480'],
+      ['Platform', 'cloud.allowHttp', true],
+      ['Platform', 'cloud.httpsProxy', 'http://proxy.example:3128'],
+      ['Platform', 'cloud.dialect', 's3'],
+      ['Platform', 'cloud.bind', { mode: 'podIP' }],
+    ],
+  },
+  {
+    name: 'bound to the addresses of the egress',
+    values: { cloud: { bind: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } } },
+    fields: [
+      ['Platform', 'cloud.bind', { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] }],
+    ],
+  },
+  {
+    name: 'bound to a VPC',
+    values: { cloud: { bind: { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' } } },
+    fields: [['Platform', 'cloud.bind', { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' }]],
+  },
+  {
+    name: 'every limit of tasks',
+    values: {
+      tasks: {
+        lifetimeFloor: '2s',
+        lifetimeCeiling: '2h',
+        accountIds: ['012345678901'],
+        partitions: ['aws-cn'],
+        wildcardOnlyActions: true,
+        regionWildcards: true,
+        accountWildcards: true,
+        mintingActions: { 'arn:aws:iam::111122223333:role/x': ['ecr:GetAuthorizationToken'] },
+      },
+    },
+    fields: [
+      ['Platform', 'tasks.lifetimeFloorSeconds', 2],
+      ['Platform', 'tasks.lifetimeCeilingSeconds', 7200],
+      ['Platform', 'tasks.accountIds', ['012345678901']],
+      ['Platform', 'tasks.partitions', ['aws-cn']],
+      ['Platform', 'tasks.wildcardOnlyActions', true],
+      ['Platform', 'tasks.regionWildcards', true],
+      ['Platform', 'tasks.accountWildcards', true],
+      [
+        'Platform',
+        'tasks.mintingActions',
+        { 'arn:aws:iam::111122223333:role/x': ['ecr:GetAuthorizationToken'] },
+      ],
+    ],
+  },
+  {
+    name: 'another sidecar, other mutators, other pods',
+    values: {
+      sidecar: {
+        audience: 'sts.example',
+        resources: { memory: '128Mi', cpu: '50m' },
+        accept: {
+          images: [`mirror.example/valetkey@${DIGEST}`],
+          env: ['MESH_LEVEL'],
+          maxResources: { memory: '256Mi', cpu: '1' },
+        },
+      },
+      pods: {
+        ignoredContainers: ['envoy'],
+        allowApiToken: true,
+        baselineNamespaces: ['legacy'],
+        exceptions: [{ namespace: 'legacy', rule: '3' }],
+        breakGlassGroup: 'on-call',
+        protectedAudiences: ['Vault.example'],
+      },
+    },
+    fields: [
+      ['Platform', 'sidecar.audience', 'sts.example'],
+      ['Platform', 'sidecar.resources', { memory: '128Mi', cpu: '50m' }],
+      ['Platform', 'sidecar.accept.images', [`mirror.example/valetkey@${DIGEST}`]],
+      ['Platform', 'sidecar.accept.env', ['MESH_LEVEL']],
+      ['Platform', 'sidecar.accept.maxResources', { memory: '256Mi', cpu: '1' }],
+      [
+        'Platform',
+        'pods',
+        {
+          ignoredContainers: ['envoy'],
+          allowApiToken: true,
+          baselineNamespaces: ['legacy'],
+          exceptions: [{ namespace: 'legacy', rule: '3' }],
+          breakGlassGroup: 'on-call',
+          protectedAudiences: ['Vault.example'],
+        },
+      ],
+    ],
+  },
+];
+
+const webhookCases: readonly ChartCase[] = [
+  {
+    name: 'one replica needs no budget',
+    values: { webhook: { replicas: 1 } },
+    removes: ['PodDisruptionBudget/valetkey-webhook'],
+    fields: [[DEPLOYMENT, 'spec.replicas', 1]],
+  },
+  {
+    name: 'a priority class that exists',
+    values: { webhook: { priorityClass: { create: false, name: 'system-cluster-critical' } } },
+    removes: ['PriorityClass/valetkey-webhook'],
+    fields: [[DEPLOYMENT, `${POD}.priorityClassName`, 'system-cluster-critical']],
+  },
+  {
+    name: 'no priority class',
+    values: { webhook: { priorityClass: { name: '' } } },
+    removes: ['PriorityClass/valetkey-webhook'],
+    fields: [[DEPLOYMENT, `${POD}.priorityClassName`, undefined]],
+  },
+  {
+    name: 'where and how the webhook runs',
+    values: {
+      webhook: {
+        timeoutSeconds: 5,
+        logLevel: 'debug',
+        nodeSelector: { 'kubernetes.io/os': 'linux' },
+        tolerations: [{ key: 'control-plane', operator: 'Exists', effect: 'NoSchedule' }],
+        podAnnotations: { 'mesh.example/inject': 'false' },
+        podLabels: { team: 'platform' },
+        resources: { requests: { cpu: '1' }, limits: { memory: '1Gi' } },
+      },
+    },
+    fields: [
+      [MUTATING, 'webhooks[0].timeoutSeconds', 5],
+      [DEPLOYMENT, `${POD}.nodeSelector`, { 'kubernetes.io/os': 'linux' }],
+      [DEPLOYMENT, `${POD}.tolerations[0].key`, 'control-plane'],
+      [DEPLOYMENT, 'spec.template.metadata.annotations[mesh.example/inject]', 'false'],
+      [DEPLOYMENT, 'spec.template.metadata.labels.team', 'platform'],
+      [DEPLOYMENT, `${POD}.containers[0].resources.limits`, { memory: '1Gi' }],
+    ],
+  },
+];
+
+const certificateCases: readonly ChartCase[] = [
+  {
+    name: 'certificates of cert-manager',
+    values: { certificates: { source: 'cert-manager' } },
+    adds: [
+      'Issuer/valetkey-webhook-root',
+      'Certificate/valetkey-webhook-ca',
+      'Issuer/valetkey-webhook-ca',
+      'Certificate/valetkey-webhook',
+    ],
+    fields: [
+      [MUTATING, INJECT, 'valetkey/valetkey-webhook'],
+      ['ValidatingWebhookConfiguration/valetkey', INJECT, 'valetkey/valetkey-webhook'],
+      [DEPLOYMENT, `${POD}.volumes[1].secret.secretName`, 'valetkey-webhook-tls'],
+      [DEPLOYMENT, `${POD}.containers[0].env.length`, 12],
+      ['Certificate/valetkey-webhook', 'spec.secretName', 'valetkey-webhook-tls'],
+      ['Certificate/valetkey-webhook', 'spec.dnsNames[0]', 'valetkey-webhook.valetkey.svc'],
+      ['Certificate/valetkey-webhook', 'spec.issuerRef.name', 'valetkey-webhook-ca'],
+      // The CA's Secret and the caBundle are cert-manager's: no right to either is left.
+      [ROLE, 'rules.length', 3],
+      [CLUSTER_ROLE, 'rules[0].verbs', ['get']],
+    ],
+  },
+  {
+    name: 'certificates of an issuer that exists',
+    values: {
+      certificates: {
+        source: 'cert-manager',
+        certManager: { issuer: { kind: 'ClusterIssuer', name: 'corporate' } },
+      },
+    },
+    adds: ['Certificate/valetkey-webhook'],
+    fields: [
+      ['Certificate/valetkey-webhook', 'spec.issuerRef.kind', 'ClusterIssuer'],
+      ['Certificate/valetkey-webhook', 'spec.issuerRef.name', 'corporate'],
+    ],
+  },
+];
+
+const EVERYWHERE = {
+  ipBlock: { cidr: '0.0.0.0/0', except: ['169.254.169.254/32', '169.254.170.23/32'] },
+};
+const EVERYWHERE_6 = {
+  ipBlock: { cidr: '::/0', except: ['fd00:ec2::254/128', 'fd00:ec2::23/128'] },
+};
+
+const networkCases: readonly ChartCase[] = [
+  {
+    name: 'no policy for the webhook',
+    values: { networkPolicies: { webhook: { enabled: false } } },
+    removes: [POLICY],
+  },
+  {
+    name: 'who may scrape, and where the API server is',
+    values: {
+      networkPolicies: {
+        webhook: {
+          telemetryFrom: [{ namespaceSelector: { matchLabels: { team: 'observability' } } }],
+          apiServer: { ports: [6443], cidrs: ['10.0.0.1/32'], sourceCidrs: ['10.0.0.2/32'] },
+        },
+      },
+    },
+    fields: [
+      [POLICY, 'spec.ingress[0].from', [{ ipBlock: { cidr: '10.0.0.2/32' } }]],
+      [POLICY, 'spec.ingress[1].from[0].namespaceSelector.matchLabels.team', 'observability'],
+      [POLICY, 'spec.ingress[1].ports', [{ port: 9444, protocol: 'TCP' }]],
+      [POLICY, 'spec.egress[0].ports', [{ port: 6443, protocol: 'TCP' }]],
+      [POLICY, 'spec.egress[0].to', [{ ipBlock: { cidr: '10.0.0.1/32' } }]],
+    ],
+  },
+  {
+    name: 'instance metadata closed to agents',
+    values: {
+      networkPolicies: { agents: { enabled: true, namespaces: ['default', 'kube-public'] } },
+    },
+    adds: [`NetworkPolicy/${AGENTS_POLICY}`, `NetworkPolicy/${AGENTS_POLICY}`],
+    fields: [
+      [`NetworkPolicy/${AGENTS_POLICY}`, 'metadata.namespace', 'default'],
+      [
+        `NetworkPolicy/${AGENTS_POLICY}`,
+        'spec',
+        {
+          podSelector: {},
+          policyTypes: ['Egress'],
+          egress: [{ to: [{ namespaceSelector: {} }, EVERYWHERE, EVERYWHERE_6] }],
+        },
+      ],
+    ],
+    notes: ['closed in: default, kube-public', 'Policies add up', 'docs/network-policies.md'],
+  },
+];
+
+const monitoringCases: readonly ChartCase[] = [
+  {
+    name: 'monitors of the Prometheus operator',
+    values: {
+      monitoring: {
+        serviceMonitor: { enabled: true, interval: '15s', labels: { release: 'prometheus' } },
+        podMonitor: { enabled: true },
+        prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
+      },
+    },
+    adds: [
+      'ServiceMonitor/valetkey-webhook',
+      'ServiceMonitor/valetkey-authority',
+      'PodMonitor/valetkey-sidecars',
+      'PrometheusRule/valetkey',
+    ],
+    fields: [
+      ['ServiceMonitor/valetkey-webhook', 'metadata.labels.release', 'prometheus'],
+      ['ServiceMonitor/valetkey-webhook', 'spec.endpoints[0].interval', '15s'],
+      ['ServiceMonitor/valetkey-webhook', 'spec.endpoints[0].port', 'telemetry'],
+      ['PodMonitor/valetkey-sidecars', 'spec.namespaceSelector.any', true],
+      ['PodMonitor/valetkey-sidecars', 'spec.selector.matchLabels[valetkey.dev/injected]', 'true'],
+      ['PodMonitor/valetkey-sidecars', 'spec.podMetricsEndpoints[0].port', 'valetkey-metric'],
+      ['PrometheusRule/valetkey', 'metadata.labels.release', 'prometheus'],
+      ['PrometheusRule/valetkey', 'spec.groups[0].rules[1].alert', 'ValetkeyWebhookUntrusted'],
+    ],
+  },
+];
+
+/** The first renders what manifests/ holds; every other is compared with it. */
+export const CHART_CASES: readonly ChartCase[] = [
+  {
+    name: 'the defaults',
+    values: {},
+    fields: [
+      [DEPLOYMENT, 'spec.replicas', 2],
+      [DEPLOYMENT, `${POD}.priorityClassName`, 'valetkey-webhook'],
+      [DEPLOYMENT, `${POD}.containers[0].env[2].name`, WEBHOOK_ENV.platformFile],
+      [POLICY, 'spec.ingress.length', 1],
+      [POLICY, 'spec.ingress[0].from', undefined],
+      ['Platform', 'trust', 'authority'],
+      ['Platform', 'tasks.lifetimeFloorSeconds', 60],
+    ],
+    notes: [
+      'rollout status',
+      'task.valetkey.dev/summarize',
+      "trust the authority's issuer, https://valetkey-authority.",
+      'sts.amazonaws.com',
+      'kubectl label namespace NAMESPACE valetkey.dev/tasks=allowed',
+      'no registry serves',
+    ],
+  },
+  ...authority,
+  ...imageCases,
+  ...platformCases,
+  ...webhookCases,
+  ...certificateCases,
+  ...networkCases,
+  ...monitoringCases,
+];
+
+export const CHART_REJECTIONS: readonly ChartRejection[] = [
+  ...AUTHORITY_REJECTIONS,
+  { name: 'a value at the top', values: { imaeg: {} }, names: 'imaeg' },
+  {
+    name: 'a value deep down',
+    values: { networkPolicies: { webhook: { apiServer: { port: 1 } } } },
+    names: 'port',
+  },
+  {
+    name: 'an endpoint for pods to choose',
+    values: { cloud: { endpoint: 'https://x' } },
+    names: 'endpoint',
+  },
+  { name: 'another kind of trust', values: { trust: 'everyone' }, names: 'trust' },
+  {
+    name: 'an account id as a number',
+    values: { tasks: { accountIds: [111122223333] } },
+    names: 'accountIds',
+  },
+  {
+    name: 'http without leave',
+    values: { cloud: { stsEndpoint: 'http://x' } },
+    names: 'stsEndpoint',
+  },
+  {
+    name: 'a private cloud without an endpoint',
+    values: { cloud: { dialect: 's3' } },
+    names: 'stsEndpoint',
+  },
+  { name: 'cidrs without any', values: { cloud: { bind: { mode: 'cidrs' } } }, names: 'cidrs' },
+  { name: 'a VPC without its id', values: { cloud: { bind: { mode: 'vpc' } } }, names: 'vpcId' },
+  {
+    name: 'an accepted image by tag',
+    values: { sidecar: { accept: { images: ['x:1'] } } },
+    names: 'images',
+  },
+  {
+    name: 'an accepted variable of ours',
+    values: { sidecar: { accept: { env: ['VALETKEY_CLOUD'] } } },
+    names: 'env',
+  },
+  {
+    name: 'an accepted variable of Node',
+    values: { sidecar: { accept: { env: ['NODE_PATH'] } } },
+    names: 'env',
+  },
+  {
+    name: 'an exception from what keeps the token apart',
+    values: { pods: { exceptions: [{ namespace: 'legacy', rule: '6' }] } },
+    names: 'rule',
+  },
+  {
+    name: 'a glass that everybody may break',
+    values: { pods: { breakGlassGroup: 'system:authenticated' } },
+    names: 'breakGlassGroup',
+  },
+  {
+    name: 'agents in no namespace',
+    values: { networkPolicies: { agents: { enabled: true } } },
+    names: 'namespaces',
+  },
+  {
+    name: 'a label that selects the webhook',
+    values: { webhook: { podLabels: { 'app.kubernetes.io/name': 'x' } } },
+    names: 'app.kubernetes.io/name',
+  },
+  { name: 'no replica', values: { webhook: { replicas: 0 } }, names: 'replicas' },
+];

@@ -1,0 +1,174 @@
+import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
+
+import { getExternalKubeconfig } from '../../e2e/cluster/host-environment.ts';
+import { readCluster, type ClusterAccess } from '../../e2e/cluster/cluster-file.ts';
+import type { ChartCase } from './chart-case.ts';
+import { CHART_CASES, CHART_REJECTIONS } from './chart-cases.ts';
+import { CONTRACT_FILE, renderContract } from './contract.ts';
+import { findHelm, lintChart, NAMESPACE, renderChart, createHelm, type RunHelm } from './helm.ts';
+import { findInvariantFaults } from './invariants.ts';
+import {
+  getValue,
+  readObjects,
+  formatTitle,
+  type KubernetesObject,
+} from '../../test/kit/kubernetes-objects.ts';
+import { readRenderedPlatform } from './rendered-platform.ts';
+import { isManifestCurrent } from './render.ts';
+import { startDryRunTarget, type DryRunTarget } from './dry-run-target.ts';
+
+const HELP = `node charts/check.ts [--cluster FOLDER]
+
+Lints and renders the chart with every case of charts/cases.ts, checks what comes of it, and compares
+manifests/ with the defaults. With a cluster (FOLDER, or a kubeconfig in VALETKEY_E2E_KUBECONFIG) its
+API server validates every rendering, by a dry run.
+`;
+
+type Objects = readonly KubernetesObject[];
+/** A sentence and the faults that make it untrue. */
+type CheckResult = { readonly name: string; readonly faults: () => Promise<readonly string[]> };
+
+const runCheck = (name: string, faults: () => readonly string[]): CheckResult => ({
+  name,
+  faults: () => Promise.resolve().then(faults),
+});
+
+const renderObjects = (helm: RunHelm, values: object, namespace = NAMESPACE): Objects => {
+  const { ok, text } = renderChart(helm, values, namespace);
+  if (!ok) throw new Error(text);
+  return readObjects(text);
+};
+
+const checkCase = (
+  helm: RunHelm,
+  { name, values, ...expected }: ChartCase,
+): readonly CheckResult[] => [
+  runCheck(`${name}: helm lint`, () => {
+    const { ok, text } = lintChart(helm, values);
+    return ok ? [] : [text];
+  }),
+  runCheck(`${name}: invariants`, () => findInvariantFaults(renderObjects(helm, values))),
+  runCheck(`${name}: objects`, () => findObjectFaults(helm, renderObjects(helm, values), expected)),
+  runCheck(`${name}: fields`, () =>
+    findFieldFaults(renderObjects(helm, values), expected.fields ?? []),
+  ),
+];
+
+/** A switch adds and removes exactly what its case says, compared with the defaults. */
+const findObjectFaults = (
+  helm: RunHelm,
+  objects: Objects,
+  { adds = [], removes = [] }: Pick<ChartCase, 'adds' | 'removes'>,
+): readonly string[] => {
+  const defaults = renderObjects(helm, {}).map(formatTitle);
+  const expected = [...defaults.filter((title) => !removes.includes(title)), ...adds].sort();
+  const got = objects.map(formatTitle).sort();
+  return isDeepStrictEqual(got, expected)
+    ? []
+    : [`expected ${expected.join(', ')}, got ${got.join(', ')}`];
+};
+
+const findFieldFaults = (
+  objects: Objects,
+  fields: NonNullable<ChartCase['fields']>,
+): readonly string[] =>
+  fields.flatMap(([title, path, wanted]) => {
+    const subject =
+      title === 'Platform'
+        ? readRenderedPlatform(objects)
+        : objects.find((object) => formatTitle(object) === title);
+    const got = subject === undefined ? `no ${title}` : getValue(subject, path);
+    return isDeepStrictEqual(got, wanted)
+      ? []
+      : [`${title} ${path}: expected ${JSON.stringify(wanted)}, got ${JSON.stringify(got)}`];
+  });
+
+const checkRejections = (helm: RunHelm): readonly CheckResult[] =>
+  CHART_REJECTIONS.map(({ name, values, names }) =>
+    runCheck(`refused: ${name}`, () => {
+      const { ok, text } = renderChart(helm, values);
+      return !ok && text.includes(names) ? [] : [`expected a refusal naming ${names}, got ${text}`];
+    }),
+  );
+
+const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult[] =>
+  CHART_CASES.flatMap(({ name, values, notes = [] }) => [
+    {
+      name: `${name}: the API server validates it`,
+      faults: () => trial.dryRun(renderObjects(helm, values, trial.namespace)).then(() => []),
+    },
+    {
+      name: `${name}: notes`,
+      faults: async () => {
+        const text = await trial.notes(values);
+        return notes.filter((note) => !text.includes(note)).map((note) => `no “${note}”: ${text}`);
+      },
+    },
+  ]);
+
+const checkCopies = (helm: RunHelm): readonly CheckResult[] => [
+  runCheck('contract.json is what lib/contract says', () =>
+    readFileSync(CONTRACT_FILE, 'utf8') === renderContract()
+      ? []
+      : ['run `node charts/contract.ts`'],
+  ),
+  runCheck('manifests/ is what the defaults render', () =>
+    isManifestCurrent(helm) ? [] : ['run `make manifests`'],
+  ),
+];
+
+/** Runs one check after another and says how each went; answers how many failed. */
+const runChecks = async (checks: readonly CheckResult[]): Promise<number> => {
+  let failed = 0;
+  for (const { name, faults } of checks) {
+    const found = await faults().catch((error: unknown) => [String(error)]);
+    if (found.length > 0) failed += 1;
+    console.log(`${found.length === 0 ? 'ok    ' : 'FAILED'} ${name}`);
+    for (const fault of found) console.log(`         ${fault}`);
+  }
+  return failed;
+};
+
+const readGivenCluster = (folder: string | undefined): ClusterAccess | undefined => {
+  if (folder !== undefined) return readCluster(folder);
+  const kubeconfig = getExternalKubeconfig();
+  return kubeconfig === undefined ? undefined : { kubeconfig, kubectlProgram: 'kubectl' };
+};
+
+const main = async (): Promise<number> => {
+  const options = {
+    cluster: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  } as const;
+  const { values } = parseArgs({ options });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const program = findHelm();
+  const helm = createHelm(program);
+  const cluster = readGivenCluster(values.cluster);
+  const trial = cluster === undefined ? undefined : await startDryRunTarget(cluster, program);
+  try {
+    const checks = [
+      ...checkCopies(helm),
+      ...CHART_CASES.flatMap((each) => checkCase(helm, each)),
+      ...checkRejections(helm),
+      ...(trial === undefined ? [] : checkOnServer(helm, trial)),
+    ];
+    const failed = await runChecks(checks);
+    if (trial === undefined) console.log('no cluster given: no API server validated anything');
+    console.log(`${checks.length - failed} passed, ${failed} failed`);
+    return failed === 0 ? 0 : 1;
+  } finally {
+    await trial?.end();
+  }
+};
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,113 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { buildAdmissionPolicies } from '../../lib/admission-policies/admission-policies.ts';
+import * as authority from '../../lib/contract/authority-api.ts';
+import {
+  AUTHORITY_ENV,
+  AUTHORITY_TUNING_ENV,
+  PLATFORM_FILE,
+  WEBHOOK_ENV,
+} from '../../lib/contract/environment.ts';
+import * as names from '../../lib/contract/names.ts';
+import * as paths from '../../lib/contract/paths.ts';
+import {
+  AUTHORITY_COMMAND,
+  AUTHORITY_RUNTIME_ENV,
+  WEBHOOK_COMMAND,
+  WEBHOOK_RUNTIME_ENV,
+} from '../../lib/contract/runtime.ts';
+import {
+  buildAuthorityValidateConditions,
+  mutateConditions,
+  validateConditions,
+} from '../../lib/injection/match-conditions.ts';
+import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
+
+export const CONTRACT_FILE = join(import.meta.dirname, 'valetkey', 'contract.json');
+
+/** Where the templates write the platform's settings, as CEL. */
+const CONTRACT_MARKS = {
+  audience: '@AUDIENCE@',
+  protectedAudiences: '@PROTECTED_AUDIENCES@',
+  allowApiToken: '@ALLOW_API_TOKEN@',
+  hosts: '@HOSTS@',
+  isPlainHttp: '@IS_PLAIN_HTTP@',
+  baselineNamespaces: '@BASELINE_NAMESPACES@',
+  exceptions: '@EXCEPTIONS@',
+  breakGlassGroup: '@BREAK_GLASS_GROUP@',
+} as const;
+
+/** The words that the chart shares with the programs, as its templates read them. */
+export const buildContractValues = () => ({
+  domain: names.DOMAIN,
+  profilesConfigMap: names.INJECTION_TEMPLATES_CONFIG_MAP,
+  sidecar: {
+    injectedLabel: names.INJECTED_LABEL,
+    telemetryPortName: names.TELEMETRY_PORT,
+  },
+  webhook: {
+    uid: names.WEBHOOK_UID,
+    gid: names.WEBHOOK_GID,
+    port: paths.WEBHOOK_LISTEN,
+    telemetryPort: paths.WEBHOOK_TELEMETRY_LISTEN,
+    command: WEBHOOK_COMMAND,
+    runtimeEnvironment: WEBHOOK_RUNTIME_ENV,
+    environment: WEBHOOK_ENV,
+    platformFile: PLATFORM_FILE,
+    certificatesFolder: paths.WEBHOOK_CERTIFICATES_FOLDER,
+    mutatePath: paths.MUTATE_PATH,
+    validatePath: paths.VALIDATE_PATH,
+    validatePolicyPath: paths.VALIDATE_POLICY_PATH,
+  },
+  authority: {
+    uid: authority.AUTHORITY_UID,
+    gid: authority.AUTHORITY_GID,
+    port: authority.AUTHORITY_LISTEN,
+    telemetryPort: authority.AUTHORITY_TELEMETRY_LISTEN,
+    command: AUTHORITY_COMMAND,
+    runtimeEnvironment: AUTHORITY_RUNTIME_ENV,
+    environment: AUTHORITY_ENV,
+    tuning: AUTHORITY_TUNING_ENV,
+    audience: authority.AUTHORITY_AUDIENCE,
+    auditFolder: paths.AUDIT_FOLDER,
+    rootsConfigMap: authority.TRUST_BUNDLE_CONFIG_MAP,
+    auditHeadsConfigMap: authority.AUDIT_HEADS_CONFIG_MAP,
+    starterPolicy: STARTER_POLICY,
+  },
+  celMarks: CONTRACT_MARKS,
+  matchConditions: {
+    mutate: mutateConditions,
+    validate: {
+      cluster: validateConditions,
+      authority: buildAuthorityValidateConditions(CONTRACT_MARKS.audience),
+    },
+  },
+  admissionPolicies: {
+    cluster: buildAdmissionPolicies({ trust: 'cluster', ...CONTRACT_MARKS }),
+    authority: buildAdmissionPolicies({ trust: 'authority', ...CONTRACT_MARKS }),
+  },
+});
+
+export const renderContract = (): string =>
+  `${JSON.stringify(buildContractValues(), undefined, 2)}\n`;
+
+const USAGE = `node charts/contract.ts [--check]
+
+Writes charts/valetkey/contract.json from lib/contract; --check only compares.
+`;
+
+const main = (args: readonly string[]): number => {
+  if (args.some((arg) => arg !== '--check')) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  if (args.length === 0) writeFileSync(CONTRACT_FILE, renderContract());
+  if (readFileSync(CONTRACT_FILE, 'utf8') === renderContract()) return 0;
+  process.stderr.write(
+    'charts/valetkey/contract.json: expected the words of lib/contract, got others; run `node charts/contract.ts`\n',
+  );
+  return 1;
+};
+
+if (import.meta.main) process.exitCode = main(process.argv.slice(2));

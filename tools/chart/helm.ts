@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+import { getProgramPath } from '../../e2e/cluster/programs.ts';
+
+export const CHART = join(import.meta.dirname, 'valetkey');
+/** The version that is tested; without it Helm renders for the oldest it knows. */
+const KUBE_VERSION = '1.35.0';
+export const NAMESPACE = 'valetkey';
+
+/** What Helm printed or, where it failed, what it said. */
+export type HelmResult = { readonly ok: boolean; readonly text: string };
+export type RunHelm = (args: readonly string[], values: object) => HelmResult;
+
+/**
+ * Path of Helm 3: the one on PATH, or the one that `make e2e` keeps in its cache.
+ *
+ * @throws Error when there is neither
+ */
+export const findHelm = (): string => {
+  const found = ['helm', getProgramPath('helm')].find(isHelm);
+  if (found !== undefined) return found;
+  throw new Error(
+    'helm: expected Helm 3 on PATH, got none; install it, or run `node e2e/cluster/main.ts build`, which builds one with Go',
+  );
+};
+
+const isHelm = (program: string): boolean =>
+  spawnSync(program, ['version', '--short'], { encoding: 'utf8' }).status === 0;
+
+/** Runs Helm with values on its standard input (`-f -`), and remembers what came of it. */
+export const createHelm = (program: string): RunHelm => {
+  const known = new Map<string, HelmResult>();
+  return (args, values) => {
+    const input = JSON.stringify(values);
+    const key = `${args.join(' ')} ${input}`;
+    const result = known.get(key) ?? runHelm(program, [...args, '-f', '-'], input);
+    known.set(key, result);
+    return result;
+  };
+};
+
+const runHelm = (program: string, args: readonly string[], input: string): HelmResult => {
+  const { status, stdout, stderr } = spawnSync(program, args, { input, encoding: 'utf8' });
+  return status === 0 ? { ok: true, text: stdout } : { ok: false, text: `${stderr}${stdout}` };
+};
+
+export const renderChart = (helm: RunHelm, values: object, namespace = NAMESPACE): HelmResult =>
+  helm(
+    [
+      'template',
+      'valetkey',
+      CHART,
+      '-n',
+      namespace,
+      '--include-crds',
+      '--kube-version',
+      KUBE_VERSION,
+    ],
+    values,
+  );
+
+export const lintChart = (helm: RunHelm, values: object): HelmResult =>
+  helm(['lint', CHART, '--strict', '--kube-version', KUBE_VERSION], values);

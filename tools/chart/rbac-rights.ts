@@ -1,0 +1,79 @@
+import {
+  getValue,
+  getList,
+  formatTitle,
+  type KubernetesObject,
+} from '../../test/kit/kubernetes-objects.ts';
+
+/** `group/resource` or `group/resource/name` → verbs. */
+type RbacRights = Readonly<Record<string, readonly string[]>>;
+
+const WATCH = ['get', 'list', 'watch'];
+
+/** By role's name: the most that its program may ever be given. */
+const ALLOWED_RIGHTS: Readonly<Record<string, RbacRights>> = {
+  'valetkey-webhook': {
+    '/configmaps/valetkey-profiles': [...WATCH, 'patch'],
+    '/configmaps/valetkey-authority-roots': WATCH,
+    '/configmaps': ['create'],
+    '/secrets/valetkey-webhook-ca': ['get', 'patch'],
+    '/secrets': ['create'],
+    'admissionregistration.k8s.io/mutatingwebhookconfigurations/valetkey': ['get', 'patch'],
+    'admissionregistration.k8s.io/validatingwebhookconfigurations/valetkey': ['get', 'patch'],
+    '/pods': ['list'],
+    '/serviceaccounts': ['get'],
+    '/namespaces': ['get'],
+    'valetkey.dev/taskpolicies': WATCH,
+  },
+  'valetkey-authority': {
+    '/configmaps/valetkey-profiles': WATCH,
+    '/configmaps/valetkey-authority-roots': [...WATCH, 'patch'],
+    '/configmaps/valetkey-audit-heads': [...WATCH, 'patch'],
+    '/configmaps': ['create'],
+    '/secrets/valetkey-authority-ca': ['get', 'patch'],
+    '/secrets/valetkey-authority-keys': ['get', 'patch'],
+    '/secrets/valetkey-authority-audit': ['get', 'patch'],
+    '/secrets': ['create'],
+    'coordination.k8s.io/leases': ['get', 'list', 'create', 'update', 'patch', 'delete'],
+    '/pods': ['get', 'list'],
+    '/serviceaccounts': ['get'],
+    '/namespaces': ['get'],
+    'authentication.k8s.io/tokenreviews': ['create'],
+    '/events': ['create'],
+    'valetkey.dev/taskpolicies': WATCH,
+    'valetkey.dev/taskpolicies/status': ['patch'],
+    'valetkey.dev/revocations': [...WATCH, 'create', 'delete'],
+  },
+};
+
+/** Only a Role may hold these: in a ClusterRole they would reach every namespace. */
+const OWN_NAMESPACE_ONLY = ['configmaps', 'secrets', 'leases'];
+
+/** Rights beyond the allow-list, one sentence each; unknown rules, wildcards and URLs among them. */
+export const findRightFaults = (objects: readonly KubernetesObject[]): readonly string[] =>
+  objects
+    .filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole')
+    .flatMap((role) => getList(role, 'rules').flatMap((rule) => findRuleFaults(role, rule)));
+
+const findRuleFaults = (role: KubernetesObject, rule: unknown): readonly string[] => {
+  if (getList(rule, 'nonResourceURLs').length > 0) return [`${formatTitle(role)}: a right on URLs`];
+  const names =
+    getValue(rule, 'resourceNames') === undefined ? [''] : getList(rule, 'resourceNames');
+  return combineLists([getList(rule, 'apiGroups'), getList(rule, 'resources'), names]).flatMap(
+    ([group = '', resource = '', name = '']) => {
+      const key = [group, resource, ...(name === '' ? [] : [name])].join('/');
+      const isTooWide = role.kind === 'ClusterRole' && OWN_NAMESPACE_ONLY.includes(resource);
+      const allowed = isTooWide ? [] : (ALLOWED_RIGHTS[role.metadata.name]?.[key] ?? []);
+      return getList(rule, 'verbs')
+        .filter((verb) => !allowed.includes(verb as string))
+        .map((verb) => `${formatTitle(role)}: ${String(verb)} ${key}: is not allowed`);
+    },
+  );
+};
+
+/** Every way to take one of each list. */
+const combineLists = (lists: readonly (readonly unknown[])[]): readonly (readonly string[])[] =>
+  lists.reduce<string[][]>(
+    (ways, list) => ways.flatMap((way) => list.map((element) => [...way, String(element)])),
+    [[]],
+  );

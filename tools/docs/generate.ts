@@ -1,0 +1,42 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { renderAdmissionPage } from './admission-page.ts';
+import { renderMetricsPage } from './metrics-page.ts';
+import { renderRefusalsPage } from './refusals-page.ts';
+
+/** The pages of docs/ that are written from the code. */
+export const GENERATED_PAGES: Record<string, () => string> = {
+  'admission.md': renderAdmissionPage,
+  'metrics.md': renderMetricsPage,
+  'refusals.md': renderRefusalsPage,
+};
+
+/** Names of the pages that are not as the code would write them. */
+export const findStalePages = (folder = import.meta.dirname): string[] =>
+  Object.entries(GENERATED_PAGES)
+    .filter(([name, write]) => readPageFile(join(folder, name)) !== write())
+    .map(([name]) => name);
+
+const readPageFile = (file: string): string | undefined => {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+};
+
+const main = (): void => {
+  const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
+  if (!values.check) {
+    for (const [name, write] of Object.entries(GENERATED_PAGES)) {
+      writeFileSync(join(import.meta.dirname, name), write());
+    }
+    return;
+  }
+  const stale = findStalePages();
+  if (stale.length > 0) console.error(`not as generated, run \`make docs\`: ${stale.join(', ')}`);
+  process.exitCode = stale.length === 0 ? 0 : 1;
+};
+
+if (import.meta.main) main();

@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process';
+
+import type { ImageProgram } from './image-programs.ts';
+
+/**
+ * Runs a program to its end inside the root folder, as its user and with its environment alone.
+ * Answers what it wrote to standard output and standard error.
+ *
+ * @throws Error with what it said, when it ends with anything but 0 within 30 s
+ */
+export const runInChroot = (
+  rootFolder: string,
+  program: ImageProgram,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): { readonly stdout: string; readonly stderr: string } => {
+  const { uid, gid } = program.user;
+  const { status, stdout, stderr, error } = spawnSync(
+    'chroot',
+    [`--userspec=${uid}:${gid}`, '--groups=', rootFolder, ...program.command, ...args],
+    {
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...program.env, ...env },
+      encoding: 'utf8',
+      timeout: 30_000,
+    },
+  );
+  if (status === 0) return { stdout, stderr };
+  throw new Error(`${program.name}: ended with ${status ?? 'a signal'}: ${stderr}`, {
+    cause: error,
+  });
+};

@@ -1,0 +1,25 @@
+import { chownSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { COMPILE_CACHE_FOLDER } from '../../lib/contract/paths.ts';
+import { runInChroot } from './chroot.ts';
+import { IMAGE_PROGRAMS } from './image-programs.ts';
+
+/**
+ * Fills the compile cache by running every program once inside the root folder. Node keys the cache
+ * by its version, the V8 flags, the user and the file's path, so each program runs exactly as its
+ * container will; and it writes the cache only on a clean exit. Needs root.
+ */
+export const fillCompileCache = (rootFolder: string): void => {
+  const folder = join(rootFolder, COMPILE_CACHE_FOLDER);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  for (const program of IMAGE_PROGRAMS) {
+    chownSync(folder, program.user.uid, program.user.gid);
+    runInChroot(rootFolder, program, ['--help']);
+  }
+  chownSync(folder, 0, 0);
+  if (readdirSync(folder).length !== IMAGE_PROGRAMS.length) {
+    throw new Error(`${COMPILE_CACHE_FOLDER}: expected a folder for each program's user`);
+  }
+};

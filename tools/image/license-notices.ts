@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What may stand beside Apache-2.0 in what we ship. */
+const ALLOWED_LICENSES = [
+  '0BSD',
+  'Apache-2.0',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'ISC',
+  'MIT',
+  'BlueOak-1.0.0',
+  'Unlicense',
+];
+
+/** Beside the bundles, in `dist` and in the image. */
+export const NOTICES_FILE = 'THIRD-PARTY-NOTICES';
+
+type Package = { readonly name: string; readonly version: string; readonly license: string };
+
+/**
+ * The notices of every package whose files stand in the bundles.
+ *
+ * @param inputs paths of bundled files, as esbuild's metafile names them
+ * @throws when a package has a licence that is not allowed, or no text of one
+ */
+export const renderNotices = (inputs: readonly string[]): string => {
+  const folders = [...new Set(inputs.flatMap((path) => findPackageFolder(path) ?? []))].sort();
+  const faults = folders.flatMap(checkLicense);
+  if (faults.length > 0) throw new Error(`licences:\n- ${faults.join('\n- ')}`);
+  return folders.map(renderNotice).join(`\n${'-'.repeat(80)}\n\n`);
+};
+
+/** `…/node_modules/@scope/name` of a file in it. */
+export const findPackageFolder = (path: string): string | undefined =>
+  /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0];
+
+const readPackage = (folder: string): Package =>
+  JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Package;
+
+const checkLicense = (folder: string): readonly string[] => {
+  const { name, license } = readPackage(folder);
+  return ALLOWED_LICENSES.includes(license)
+    ? []
+    : [`${name}: expected one of ${ALLOWED_LICENSES.join(', ')}, got ${license}`];
+};
+
+const renderNotice = (folder: string): string => {
+  const { name, version, license } = readPackage(folder);
+  const texts = readdirSync(folder)
+    .filter((file) => /^(licen[cs]e|notice)(\.|$)/i.test(file))
+    .map((file) => readFileSync(join(folder, file), 'utf8').trim());
+  return [`${name} ${version} (${license})`, ...texts, ''].join('\n\n');
+};

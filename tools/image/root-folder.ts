@@ -1,0 +1,78 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { COMPILE_CACHE_FOLDER, NODE_PATH, PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
+import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
+import { IMAGE_PROGRAMS, type ImageProgram } from './image-programs.ts';
+
+export type RootFolderPlan = {
+  /** Emptied first. */
+  readonly out: string;
+  readonly nodeBinary: string;
+  /** Folder of the bundles: `<program>.cjs` and what they read beside themselves. */
+  readonly dist: string;
+  /** Path in the image → file here. */
+  readonly licenses: Readonly<Record<string, string>>;
+};
+
+/**
+ * Writes the image's root file system: Node, the libraries it is linked to, the bundles, the users,
+ * and nothing else. No shell and no package manager is in it.
+ *
+ * @throws Error naming the bundle that is not there
+ */
+export const writeRootFolder = (plan: RootFolderPlan): void => {
+  const inside = (path: string): string => join(plan.out, path);
+  rmSync(plan.out, { recursive: true, force: true });
+  for (const path of listLinkedLibraries(plan.nodeBinary)) placeFile(path, inside(path));
+  for (const [path, source] of Object.entries(plan.licenses)) placeFile(source, inside(path));
+  copyBundles(plan.dist, inside(PROGRAM_FOLDER));
+  mkdirSync(inside(COMPILE_CACHE_FOLDER), { recursive: true });
+  writeEtc(inside('/etc'));
+  mkdirSync(inside('/tmp'));
+  placeFile(plan.nodeBinary, inside(NODE_PATH));
+};
+
+const placeFile = (source: string, target: string): void => {
+  mkdirSync(dirname(target), { recursive: true });
+  copyFileSync(source, target);
+};
+
+/** The bundles and what they read beside themselves; never a source map. */
+const copyBundles = (dist: string, target: string): void => {
+  for (const { name } of IMAGE_PROGRAMS) {
+    const bundle = join(dist, `${name}.cjs`);
+    if (!existsSync(bundle))
+      throw new Error(`${bundle}: expected a bundle, got none; run \`make build\``);
+    placeFile(bundle, join(target, `${name}.cjs`));
+  }
+  for (const name of ['data', ...POLICY_BUNDLE.files]) {
+    if (existsSync(join(dist, name))) {
+      cpSync(join(dist, name), join(target, name), { recursive: true });
+    }
+  }
+};
+
+/** The absolute paths that `ldd` names, as it names them: the loader looks nowhere else. */
+const listLinkedLibraries = (binary: string): readonly string[] =>
+  execFileSync('ldd', [binary], { encoding: 'utf8' })
+    .split('\n')
+    .flatMap((line) => /(?:=> |^\s*)(\/\S+) \(0x/.exec(line)?.[1] ?? []);
+
+/** The AWS SDK asks for the user's home folder, and getaddrinfo for where names are looked up. */
+const writeEtc = (folder: string): void => {
+  const users = [['root', 0, 0] as const, ...IMAGE_PROGRAMS.map(formatUser)];
+  const passwd = users.map(([name, uid, gid]) => `${name}:x:${uid}:${gid}::/:/nonexistent`);
+  const group = users.map(([name, , gid]) => `${name}:x:${gid}:`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'passwd'), `${passwd.join('\n')}\n`);
+  writeFileSync(join(folder, 'group'), `${group.join('\n')}\n`);
+  writeFileSync(join(folder, 'nsswitch.conf'), 'hosts: files dns\n');
+};
+
+const formatUser = ({ name, user }: ImageProgram): readonly [string, number, number] => [
+  `valetkey-${name}`,
+  user.uid,
+  user.gid,
+];
