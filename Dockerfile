@@ -5,7 +5,7 @@ WORKDIR /source
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-RUN node_modules/.bin/node build.ts && node_modules/.bin/node image.ts --out /image
+RUN node_modules/.bin/node tools/build/main.ts && node_modules/.bin/node tools/image/main.ts --out /image
 
 FROM scratch
 COPY --from=build /image /

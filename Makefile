@@ -16,8 +16,8 @@ $(INSTALLED): package.json package-lock.json
 	npm ci
 	@touch $@
 
-dist/.built: $(SOURCES) build.ts $(INSTALLED)
-	node build.ts
+dist/.built: $(SOURCES) tools/build/main.ts $(INSTALLED)
+	node tools/build/main.ts
 	@touch $@
 
 build: dist/.built ## Bundle each program into one file under dist/
@@ -47,7 +47,7 @@ bench: dist/.built ## Measure against a bare Go program; writes bench/out/latest
 	@node bench/main.ts $(ARGS)
 
 image: dist/.built ## Build the image's root file system (used by the Dockerfile and by e2e)
-	@node image.ts $(ARGS)
+	@node tools/image/main.ts $(ARGS)
 
 chart: $(INSTALLED) ## Lint, render and check the chart (needs Helm)
 	@node tools/chart/check.ts $(ARGS)

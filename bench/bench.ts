@@ -20,7 +20,9 @@ export type Bench = {
 /** Bundles our programs as the image does; the folder that holds them. */
 export async function buildPrograms(): Promise<string> {
   const root = join(import.meta.dirname, '..');
-  await promisify(execFile)(process.execPath, [join(root, 'build.ts')], { cwd: root });
+  await promisify(execFile)(process.execPath, [join(root, 'tools', 'build', 'main.ts')], {
+    cwd: root,
+  });
   return join(root, 'dist');
 }
 

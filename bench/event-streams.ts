@@ -86,7 +86,7 @@ async function startEventStreams(
   const listening: StreamClientsInput = { endpoint, roots: roots(), tokens };
   const [command, args] = pinToCore(
     process.execPath,
-    [join(import.meta.dirname, 'listeners.ts')],
+    [join(import.meta.dirname, 'event-stream-clients.ts')],
     'load',
   );
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });

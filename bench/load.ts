@@ -71,7 +71,7 @@ async function runLoader(bench: Bench, load: Load): Promise<LoadReport> {
 
 const getLoadCommand = ({ baseline }: Bench, flags: string[]): [string, string[]] =>
   baseline === undefined
-    ? [process.execPath, [join(import.meta.dirname, 'loader.ts'), ...flags]]
+    ? [process.execPath, [join(import.meta.dirname, 'load-generator.ts'), ...flags]]
     : [baseline, ['load', ...flags]];
 
 /**

@@ -19,7 +19,7 @@ import { toJsonObject } from '../test/fakes/api-server/resource-store.ts';
 import type { CleanupStack } from './cleanup-stack.ts';
 import { DEMO_PROGRAMS } from './demo-programs.ts';
 
-const POLICY_FILE = join(DEMO_PROGRAMS.root, 'e2e', 'pods', 'policy.yaml');
+const POLICY_FILE = join(DEMO_PROGRAMS.demo, 'pods', 'policy.yaml');
 /** What the chart makes of its release: both configurations of webhooks bear this name. */
 const CONFIGURATION = 'valetkey';
 const WEBHOOKS = {

@@ -6,7 +6,7 @@ export type DemoOptions = {
   readonly help: boolean;
 };
 
-export const USAGE = `make demo, or: node e2e/demo/main.ts [--json] [--keep] [--help]
+export const USAGE = `make demo, or: node demo/main.ts [--json] [--keep] [--help]
 
 Valetkey's webhook and authority start against a small embedded API server; an annotated pod is
 admitted, what the patch says is run as processes of this machine, and two consumers, ordinary

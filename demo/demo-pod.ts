@@ -13,10 +13,10 @@ import type { Container, Pod } from '../lib/contract/pod.ts';
 import { createRoot, createVolumes, getVolumeFolder, type ProcessLayout } from './pod-processes.ts';
 import { DEMO_PROGRAMS } from './demo-programs.ts';
 
-const POD_FILE = join(DEMO_PROGRAMS.root, 'e2e', 'pods', 'agent.yaml');
+const POD_FILE = join(DEMO_PROGRAMS.demo, 'pods', 'agent.yaml');
 const CLOUD_ENDPOINT = 'AWS_ENDPOINT_URL_S3';
 
-/** `e2e/pods/agent.yaml`, with the embedded cloud's address where the author wrote a cloud's. */
+/** `demo/pods/agent.yaml`, with the embedded cloud's address where the author wrote a cloud's. */
 export const readDemoPod = (cloudEndpoint: string): Pod => {
   const pod = parse(readFileSync(POD_FILE, 'utf8')) as Pod;
   const containers = (pod.spec?.containers ?? []).map((container) => ({

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-const ROOT = join(import.meta.dirname, '..', '..');
+const ROOT = join(import.meta.dirname, '..');
 const PINNED_NODE = join(ROOT, 'node_modules', '.bin', 'node');
 
 /** The pinned Node, and the programs as they are bundled for the image. */
@@ -23,9 +23,10 @@ export const ensureBuilt = (): void => {
     (file) => join(DEMO_PROGRAMS.folder, file),
   );
   if (needed.every((file) => existsSync(file))) return;
-  const build = spawnSync(DEMO_PROGRAMS.node, [join(ROOT, 'build.ts')], {
+  const build = spawnSync(DEMO_PROGRAMS.node, [join(ROOT, 'tools', 'build', 'main.ts')], {
     cwd: ROOT,
     encoding: 'utf8',
   });
-  if (build.status !== 0) throw new Error(`node build.ts failed:\n${build.stdout}${build.stderr}`);
+  if (build.status !== 0)
+    throw new Error(`node tools/build/main.ts failed:\n${build.stdout}${build.stderr}`);
 };

@@ -20,7 +20,7 @@ type DemoOutcome = {
 /** A short path: unix sockets stand below it. The demo must leave nothing in it. */
 const folder = mkdtempSync('/tmp/vk-demo-');
 const startDemo = (...args: readonly string[]): ChildProcessWithoutNullStreams =>
-  spawn(DEMO_PROGRAMS.node, ['e2e/demo/main.ts', ...args], {
+  spawn(DEMO_PROGRAMS.node, ['demo/main.ts', ...args], {
     cwd: DEMO_PROGRAMS.root,
     env: { ...process.env, TMPDIR: folder },
   });

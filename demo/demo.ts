@@ -151,7 +151,12 @@ const runConsumers = async (
   const ended = waitForEnd(agent, CONSUMERS_TIMEOUT_MS);
   const socket = buildProcess(layout, findContainer(pod, 'helper')).env[CONSUMER_ENV.socket] ?? '';
   const revoking = waitForEnd(helper, CONSUMERS_TIMEOUT_MS).then(() =>
-    checkRevocation({ ...cluster, tool: plugin, socket, task: 'default/agent/archive' }),
+    checkRevocation({
+      cluster: cluster.apiServer,
+      tool: plugin,
+      socket,
+      task: 'default/agent/archive',
+    }),
   );
   const [, revoked] = await Promise.all([ended, revoking]);
   const steps = { agent: readStepReports(agent), helper: readStepReports(helper) };

@@ -19,7 +19,7 @@ export const checkSecrets = (given: {
   const { ground, pod, sessions, token } = given;
   const secrets = [
     ...sessions.flatMap(listSessionSecrets),
-    { what: 'the projected token', text: token, home: getTokenFolder(ground) },
+    { description: 'the projected token', text: token, allowedFolder: getTokenFolder(ground) },
     ...listLoopbackSecrets(ground, pod),
   ];
   const { files, leaks, missing } = searchSecrets(ground.folder, secrets);
@@ -48,6 +48,6 @@ const listLoopbackSecrets = (ground: ProcessLayout, pod: Pod): readonly Secret[]
       .map((mount) => {
         const home = getVolumeFolder(ground, mount.name);
         const text = readFileSync(join(home, LOOPBACK_TOKEN_FILE_NAME), 'utf8');
-        return { what: `the loopback token of ${name}`, text, home };
+        return { description: `the loopback token of ${name}`, text, allowedFolder: home };
       }),
   );

@@ -19,7 +19,7 @@ describe('the search for secrets', () => {
     writeTestFile('a.log', 'nothing here');
     writeTestFile('home/deep/b.log', 'nor here');
     const result = searchSecrets(folder, [{ description: 'a key', text: 's3cr3t' }]);
-    expect(result).toEqual({ files: 2, strays: [], missing: [] });
+    expect(result).toEqual({ files: 2, leaks: [], missing: [] });
   });
 
   test('finds one in any depth, also as a URL would write it', () => {
@@ -31,20 +31,26 @@ describe('the search for secrets', () => {
   test('leaves one alone at home, and only there', () => {
     writeTestFile('home/token', 't0ken');
     writeTestFile('a.log', 'got t0ken');
-    const secrets = [{ what: 'a token', text: 't0ken', home: join(folder, 'home') }];
+    const secrets = [
+      { description: 'a token', text: 't0ken', allowedFolder: join(folder, 'home') },
+    ];
     expect(searchSecrets(folder, secrets).leaks).toEqual([`a token in ${join(folder, 'a.log')}`]);
   });
 
   test('does not follow links: what they lead to is home under its own name', () => {
     writeTestFile('home/token', 't0ken');
     symlinkSync(join(folder, 'home'), join(folder, 'link'));
-    const secrets = [{ what: 'a token', text: 't0ken', home: join(folder, 'home') }];
-    expect(searchSecrets(folder, secrets)).toEqual({ files: 1, strays: [], missing: [] });
+    const secrets = [
+      { description: 'a token', text: 't0ken', allowedFolder: join(folder, 'home') },
+    ];
+    expect(searchSecrets(folder, secrets)).toEqual({ files: 1, leaks: [], missing: [] });
   });
 
-  test('says when one is not even at home: then it looked for the wrong text', () => {
+  test('says when one is not even at allowedFolder: then it looked for the wrong text', () => {
     writeTestFile('home/token', 'another');
-    const secrets = [{ what: 'a token', text: 't0ken', home: join(folder, 'home') }];
+    const secrets = [
+      { description: 'a token', text: 't0ken', allowedFolder: join(folder, 'home') },
+    ];
     expect(searchSecrets(folder, secrets).missing).toEqual(['a token']);
   });
 });

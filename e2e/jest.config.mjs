@@ -2,37 +2,37 @@ import { readFileSync } from 'node:fs';
 import unit from '../jest.config.mjs';
 
 /**
- * Rounds after the main one: `last` disturbs or searches what all others did, `upheaval` has the
- * cluster to itself. Their stories run one by one.
+ * Groups that run after `main`, one test file at a time: `serial` disturbs or inspects what the other
+ * tests did, `disruption` has the cluster to itself.
  */
-const later = ['last', 'upheaval'];
-const round = process.env.VALETKEY_E2E_ROUND ?? 'main';
-const isLater = later.includes(round);
-const others = isLater ? [] : later.map((name) => `/stories/${name}/`);
+const laterGroups = ['serial', 'disruption'];
+const group = process.env.VALETKEY_E2E_GROUP ?? 'main';
+const isLater = laterGroups.includes(group);
+const otherGroups = isLater ? [] : laterGroups.map((name) => `/tests/${name}/`);
 
-const { pass, trust, isFull } = JSON.parse(readFileSync(process.env.VALETKEY_E2E_STAGE, 'utf8'));
+const { pass, trust, isFull } = JSON.parse(readFileSync(process.env.VALETKEY_E2E_CONTEXT, 'utf8'));
 const hasAuthority = trust.kind === 'authority';
 
-/** Which story files a pass does not tell, and when. */
-const passedOver = [
-  // Their tokens are the cluster's own, varied: a cloud that trusts the authority refuses them all.
+/** Test files that a matrix entry skips, and when. */
+const skipped = [
+  // They present variations of the cluster's own tokens: a cloud that trusts the authority refuses all of them.
   ['/cloud-cases\\.', hasAuthority],
-  // The rules, the sidecar and the authority against all comers: they are the same for every cloud.
-  ['/(admission-policies|attacks|from-inside|legitimate)\\.', pass !== 'minio'],
-  ['/upheaval/load/', pass !== 'minio'],
+  // Admission rules, sidecar and authority behave the same with every cloud.
+  ['/(admission-policies|attacks|hostile-consumer|legitimate)\\.', pass !== 'minio'],
+  ['/disruption/load/', pass !== 'minio'],
   ['/authority/', !hasAuthority],
-  // What they show does not hang on whom the cloud trusts.
-  ['/(admission|upheaval|webhook-away)\\.', !hasAuthority && !isFull],
-  // The authority refuses these before any cloud is asked: one pass tells them.
-  ['/authority/(wire|policy|human|flood|bypass)\\.', pass === 'rgw' && !isFull],
-].flatMap(([pattern, isPassedOver]) => (isPassedOver ? [pattern] : []));
+  // The result does not depend on which issuer the cloud trusts.
+  ['/(admission|webhook-rollout|webhook-down)\\.', !hasAuthority && !isFull],
+  // The authority refuses these before it calls a cloud: one matrix entry is enough.
+  ['/authority/(wire|policy|user-token|flood|bypass)\\.', pass === 'rgw' && !isFull],
+].flatMap(([pattern, isSkipped]) => (isSkipped ? [pattern] : []));
 
 export default {
   ...unit,
   rootDir: '..',
-  roots: [isLater ? `<rootDir>/e2e/stories/${round}` : '<rootDir>/e2e/stories'],
-  testPathIgnorePatterns: [...others, ...passedOver],
-  testMatch: ['**/*.story.ts'],
+  roots: [isLater ? `<rootDir>/e2e/tests/${group}` : '<rootDir>/e2e/tests'],
+  testPathIgnorePatterns: [...otherGroups, ...skipped],
+  testMatch: ['**/*.e2e.ts'],
   testTimeout: 420_000,
   maxWorkers: isLater ? 1 : 2,
   maxConcurrency: 8,

@@ -27,7 +27,7 @@ const help = `Stories on a real Kubernetes, against two real clouds: Ceph RGW an
   --under-load      keep two cores busy beside the tests: all of them must pass even so
 
 With VALETKEY_E2E_KUBECONFIG the stories run on that cluster instead of one of our own, with the
-images and clouds that the file VALETKEY_E2E_GROUND describes: docs/e2e.md.
+images and clouds that the file VALETKEY_E2E_ENVIRONMENT describes: docs/e2e.md.
 `;
 
 const { values } = parseArgs({

@@ -47,12 +47,12 @@ export const runMatrixEntry = async (
   await installRelease(before, release, buildChartValues(before));
   const stage = { ...before, cloud: await registerAuthorityTrust(before) };
   progress(`installed for ${pass}`);
-  const stageFile = join(environment.folder, `stage-${pass}.json`);
+  const stageFile = join(environment.folder, `context-${pass}.json`);
   writeFileSync(stageFile, JSON.stringify(stage));
   const told: TestResult[] = [];
   for (const round of listGroups(stage))
     told.push(...(await runGroup(plan, stage, round, stageFile)));
-  const stories = 'e2e.valetkey.dev/story=true';
+  const stories = 'e2e.valetkey.dev/test=true';
   await runKubectl(environment.cluster, ['delete', 'namespace', '-l', stories, '--wait=false']);
   return told;
 };
@@ -60,8 +60,8 @@ export const runMatrixEntry = async (
 /** The cluster is turned upside down where there is an authority to be seen through it. */
 const listGroups = ({ trust, node }: TestContext): string[] =>
   trust.kind === 'authority' && node !== undefined
-    ? ['main', 'last', 'upheaval']
-    : ['main', 'last'];
+    ? ['main', 'serial', 'disruption']
+    : ['main', 'serial'];
 
 type TrustedCloud = { cloud: Cloud; trust: Trust };
 
@@ -98,8 +98,8 @@ const runGroup = async (
   rmSync(output, { force: true });
   const args = [...buildJestArguments(output), ...buildOnlyArguments(only)];
   await runNodeInNetwork(environment, args, {
-    VALETKEY_E2E_STAGE: stageFile,
-    VALETKEY_E2E_ROUND: round,
+    VALETKEY_E2E_CONTEXT: stageFile,
+    VALETKEY_E2E_GROUP: round,
   });
   copyResults(output, name);
   const isPassedOver = only !== undefined && !existsSync(output);
@@ -117,7 +117,7 @@ export const checkChart = async ({
   progress(`chart checked`);
   const seconds = (performance.now() - from) / 1000;
   const isSound = code === 0;
-  const output = join(environment.folder, 'stories-chart.json');
+  const output = join(environment.folder, 'chart.json');
   const numbers = { numPassedTests: isSound ? 1 : 0, numFailedTests: isSound ? 0 : 1 };
   writeFileSync(output, JSON.stringify({ ...numbers, numFailedTestSuites: 0, testResults: [] }));
   copyResults(output, 'e2e-chart.json');

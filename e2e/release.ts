@@ -77,7 +77,7 @@ const buildUserIssuers = (node: TestEnvironment['node']) => {
 const testPodSelector = {
   baselineNamespaces: ['story-baseline'],
   exceptions: [{ namespace: 'story-excepted', rule: '3' }],
-  breakGlassGroup: 'story-break-glass',
+  breakGlassGroup: 'e2e-break-glass',
 };
 
 /** Of the two only RGW has roles that deny single sessions. */

@@ -106,22 +106,22 @@ const startOrReadClouds = async (
     : startClouds(node, progress, names);
 };
 
-/** What `VALETKEY_E2E_GROUND` describes: the parts of {@link TestEnvironment} that only their owner knows. */
+/** What `VALETKEY_E2E_ENVIRONMENT` describes: the parts of {@link TestEnvironment} that only their owner knows. */
 type ExternalEnvironment = Pick<TestEnvironment, 'images' | 'clouds' | 'awscliCommand'>;
 
 /**
  * Somebody else's cluster. Images and clouds are theirs to bring: docs/e2e.md says how.
  *
- * @throws when VALETKEY_E2E_GROUND names no file
+ * @throws when VALETKEY_E2E_ENVIRONMENT names no file
  */
 export const claimExternalEnvironment = async (
   progress: Progress,
   { kubeconfig, isFull }: { kubeconfig: string; isFull: boolean },
 ): Promise<ClaimedEnvironment> => {
-  const file = process.env['VALETKEY_E2E_GROUND'];
+  const file = process.env['VALETKEY_E2E_ENVIRONMENT'];
   if (file === undefined || !existsSync(file)) {
     throw new Error(
-      'VALETKEY_E2E_GROUND: expected a JSON file with images, awscliCommand and clouds (docs/e2e.md), got none',
+      'VALETKEY_E2E_ENVIRONMENT: expected a JSON file with images, awscliCommand and clouds (docs/e2e.md), got none',
     );
   }
   const { images, clouds, awscliCommand } = JSON.parse(

@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '..');
 /** The image of `make image`, given to the cluster's containerd. */
 export const loadValetkey = async (cluster: Cluster): Promise<string> => {
   const folder = join(cluster.folder, 'images', 'valetkey');
-  await runCommand(process.execPath, [join(root, 'image.ts'), '--out', folder]);
+  await runCommand(process.execPath, [join(root, 'tools', 'image', 'main.ts'), '--out', folder]);
   const { reference } = await loadImage({ cluster, name: 'valetkey:e2e', rootFolder: folder });
   return reference;
 };
@@ -22,7 +22,7 @@ export const loadAgent = async (cluster: Cluster): Promise<string> => {
   const bundle = join(cluster.folder, 'images', 'agent.mjs');
   mkdirSync(folder, { recursive: true });
   await build({
-    entryPoints: [join(import.meta.dirname, 'stories', 'agent', 'agent.ts')],
+    entryPoints: [join(import.meta.dirname, 'tests', 'agent', 'test-agent.ts')],
     bundle: true,
     platform: 'node',
     target: 'node24',

@@ -222,10 +222,10 @@ const createStreamAuthenticator =
     parts: Parameters<typeof recordRefusedCall>[2],
   ) =>
   async (token: string, peer: string): Promise<StreamPod> => {
-    const known: { claimant?: Caller } = {};
+    const known: { caller?: Caller } = {};
     try {
       const { caller, identifyWorkload } = await verify(token, peer);
-      known.claimant = caller;
+      known.caller = caller;
       checkRateLimits(caller);
       const { namespace, serviceAccount, pod, tokenExpiresAt } = await identifyWorkload();
       return { namespace, serviceAccount, pod: pod.name, podUid: pod.uid, tokenExpiresAt };

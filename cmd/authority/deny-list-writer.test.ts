@@ -18,7 +18,7 @@ const createLeases = () => {
   const states = new Map<string, { holder: symbol | undefined; note: string }>();
   let takes = 0;
   const lease = (role: string) => ({
-    take: () => {
+    acquire: () => {
       takes += 1;
       const state = states.get(role) ?? { holder: undefined, note: '' };
       states.set(role, state);

@@ -122,7 +122,7 @@ const createRoleReconciler = (role: string, edges: DenyListWriterDeps, records: 
     const now = clock.now();
     const options = {
       now,
-      lifetimeCeilingSeconds: maxLifetimeSeconds,
+      maxLifetimeSeconds: maxLifetimeSeconds,
       staleAfterSeconds: STALE_AFTER_SECONDS,
       by,
     };

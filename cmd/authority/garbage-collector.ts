@@ -78,7 +78,7 @@ const isObsolete = async (
 ): Promise<boolean> => {
   const decision = isCollectable(revocation, {
     now: clock.now(),
-    lifetimeCeilingSeconds: maxLifetimeSeconds,
+    maxLifetimeSeconds: maxLifetimeSeconds,
   });
   if (typeof decision === 'string') return decision === 'goes';
   const { unlessRunning } = decision;

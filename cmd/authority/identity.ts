@@ -85,7 +85,7 @@ const buildPodChecks = (
   evaluatePod: async (pod, { readLabels, ...account }) => {
     const known = templates.accepted();
     if (known === undefined) throw createStartingError('no profile is known yet');
-    const terms = { platform, profiles: known, ...account };
+    const terms = { platform, templates: known, ...account };
     const strictResult = evaluateLivePod(pod, terms);
     if (strictResult.ok) return strictResult;
     const namespaceLabels = (await readLabels()) ?? {};

@@ -6,7 +6,7 @@ import { createRunEndHandler, type RunEndHandlerDeps } from './run-end.ts';
 const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
 const platform = {
   authority: { denial: { revokerRole: 'arn:aws:iam::111122223333:role/revoker', roles: [ROLE] } },
-  tasks: { lifetimeCeilingSeconds: 3600 },
+  tasks: { maxLifetimeSeconds: 3600 },
 };
 
 /** No pod can be told any more, so that each run may be of the role that opts in. */

@@ -92,10 +92,10 @@ const evaluateDecisions = async (
   { platform, policies, loadCatalog, principal, purpose, now }: ExplainTaskOptions,
 ): Promise<ExplainedTask['policy']> => {
   if (policies === undefined) return undefined;
-  const deps = { policies, loadCatalogue: loadCatalog };
-  const question = { principal, task, bind: platform.cloud.bind.mode };
+  const deps = { policies, loadCatalog };
+  const question = { principal, task, sourceRestriction: platform.cloud.bind.mode };
   const anyRun = await evaluateAdmissionPolicy(deps, question);
   if (params === undefined) return { anyRun };
-  const details = { params, approvals: [], at: now, ...(purpose !== undefined && { purpose }) };
+  const details = { params, approvals: [], atMs: now, ...(purpose !== undefined && { purpose }) };
   return { anyRun, now: await evaluateRunPolicy(deps, { ...question, ...details }) };
 };

@@ -41,7 +41,7 @@ export const readManifestPods = async (
     if (content.type !== 'pod') continue;
     const result = await checkNewPod(content.pod, { ...ground, namespace, readPodContext });
     if (result === undefined) continue;
-    const excused = buildExemptionNotes(result.excused).warnings;
+    const excused = buildExemptionNotes(result.exempted).warnings;
     pods.push({ pod: kind === 'Pod' ? name : `${kind}/${name}`, ...result, excused });
   }
   if (pods.length > 0) return pods;

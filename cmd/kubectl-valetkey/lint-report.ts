@@ -110,13 +110,13 @@ const lintObject = async (
 };
 
 const toPodResult = (
-  { faults, excused, warnings, namespace, podContext }: NewPodResult,
+  { faults, exempted, warnings, namespace, podContext }: NewPodResult,
   at: string,
   { platform }: LintOptions,
 ): ObjectResult => ({
   found: [
     ...faults.map((fault) => toFinding(prefixPath(fault, at))),
-    ...excused.map((each) => toExemptedFinding({ ...each, fault: prefixPath(each.fault, at) })),
+    ...exempted.map((each) => toExemptedFinding({ ...each, fault: prefixPath(each.fault, at) })),
     ...warnings.map(toWarning),
   ],
   ...(podContext && { settings: toNamespaceSettings(namespace, podContext, platform) }),
@@ -138,9 +138,9 @@ const toPlacedFinding = ({
 });
 
 /** As admission tells it, where the pod stands in this file. */
-const toExemptedFinding = (excused: NewPodResult['excused'][number]): UnplacedFinding => {
-  const [message = ''] = buildExemptionNotes([excused]).warnings;
-  return { severity: 'warning', message, fault: excused.fault };
+const toExemptedFinding = (exempted: NewPodResult['exempted'][number]): UnplacedFinding => {
+  const [message = ''] = buildExemptionNotes([exempted]).warnings;
+  return { severity: 'warning', message, fault: exempted.fault };
 };
 
 const toWarning = (message: string): UnplacedFinding => ({ severity: 'warning', message });

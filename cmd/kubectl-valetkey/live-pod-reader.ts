@@ -97,7 +97,7 @@ type Admitted = Pick<PodToExplain, 'tasks' | 'faults' | 'warnings'>;
 const readAdmitted = async (
   raw: unknown,
   { tasks: limits, cloud }: Platform,
-  loadCatalogue: LoadCatalog,
+  loadCatalog: LoadCatalog,
 ): Promise<Admitted> => {
   const pod = parsePod(raw);
   const given = pod.ok ? findTasksEnvValue(pod.value) : undefined;
@@ -106,7 +106,7 @@ const readAdmitted = async (
     const declared = pod.ok && hasTaskDeclarations(pod.value);
     return { tasks: [], faults: [], warnings: declared ? [NOT_ADMITTED] : [] };
   }
-  const terms = { limits, dialect: cloud.dialect, loadCatalogue };
+  const terms = { limits, dialect: cloud.dialect, loadCatalog };
   const ruleResult = await revalidateTasks(admitted.value, terms);
   const { tasks } = admitted.value;
   return { tasks, faults: ruleResult.ok ? [] : ruleResult.faults, warnings: [] };

@@ -15,7 +15,7 @@ import { buildExemptionNotes } from '../../lib/injection/exemptions.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { checkNewPod, type NewPodResult } from './new-pod.ts';
 
-const loadCatalogue = createCatalogLoader();
+const loadCatalog = createCatalogLoader();
 const namespace = 'research';
 const good = {
   metadata: {
@@ -88,7 +88,7 @@ const admit = async (pod: object, settings: Platform, surroundings: PodContext) 
     platform: settings,
     published: () => buildInjectionTemplate(settings),
     templates: () => new Map(),
-    readTasks: createTaskReader(settings, loadCatalogue),
+    readTasks: createTaskReader(settings, loadCatalog),
     readPodContext: () => Promise.resolve(surroundings),
   });
   const requestFor = (object: unknown): AdmissionRequest => ({
@@ -114,20 +114,20 @@ const listLines = ({ status }: AdmissionOutcome): readonly string[] =>
 
 const checkTestPod = (pod: object, settings: Platform, surroundings: PodContext) =>
   checkNewPod(pod, {
-    ...{ platform: settings, loadCatalog: loadCatalogue, namespace },
+    ...{ platform: settings, loadCatalog, namespace },
     readPodContext: () => Promise.resolve({ ...surroundings, labelsFrom: 'files' }),
   }) as Promise<NewPodResult>;
 
 describe.each(NAMESPACES)('in a namespace that %s', (_, settings, surroundings) => {
   test.each(PODS)('a pod that %s is judged as admission judges it', async (__, pod) => {
     const { by, outcome, warnings } = await admit(pod, settings, surroundings);
-    const { faults, excused, ...judged } = await checkTestPod(pod, settings, surroundings);
+    const { faults, exempted, ...judged } = await checkTestPod(pod, settings, surroundings);
     const messages = faults.map(formatFieldError);
     const admitted = listLines(outcome);
     expect(messages).toEqual(by === 'mutation' ? expect.arrayContaining([...admitted]) : admitted);
     expect(messages.length > 0).toBe(!outcome.allowed);
     if (!outcome.allowed) return;
-    const notes = [...judged.warnings, ...buildExemptionNotes(excused).warnings];
+    const notes = [...judged.warnings, ...buildExemptionNotes(exempted).warnings];
     expect(allowed({ warnings: notes }).warnings ?? []).toEqual(warnings);
   });
 });
@@ -138,8 +138,8 @@ test('both say yes and no, and excuse by exception and by mode', async () => {
       PODS.map(([, pod]) => checkTestPod(pod, settings, surroundings)),
     ),
   );
-  const exemptions = verdicts.flatMap(({ excused }) =>
-    excused.map(({ by, fault }) => `${by} ${fault.rule ?? ''}`),
+  const exemptions = verdicts.flatMap(({ exempted }) =>
+    exempted.map(({ by, fault }) => `${by} ${fault.rule ?? ''}`),
   );
   expect([...new Set(exemptions)].sort()).toEqual([
     'exception 1',

@@ -31,7 +31,7 @@ export type NewPodResult = {
   /** Of declarations and of rules; paths as the author wrote the pod. */
   readonly faults: readonly FieldError[];
   /** Breaches that the platform excepts, or a migration excuses; paths as above. */
-  readonly excused: ExemptionResult['exempted'];
+  readonly exempted: ExemptionResult['exempted'];
   /** What its author should know besides, a line each. */
   readonly warnings: readonly string[];
   /** By which it was judged; absent: it is no pod, and nobody looked. */
@@ -78,7 +78,7 @@ export const checkNewPod = async (
   return { namespace, serviceAccount, tasks, faults, ...ruleResult, podContext };
 };
 
-const EMPTY = { serviceAccount: 'default', tasks: [], excused: [], warnings: [] };
+const EMPTY = { serviceAccount: 'default', tasks: [], exempted: [], warnings: [] };
 
 /** Both sides of the judgement are ours: no rule looks at which roots these are. */
 const ANY_ROOTS = 'any';

@@ -38,7 +38,7 @@ const createAuthoritySourceFactory = (
         random,
         createClient: (hears) =>
           createLazyAuthorityClient(async () => {
-            const { openAuthorityLink: createAuthorityClient } =
+            const { createAuthorityClient } =
               await import('../../lib/edge/authority/authority-client.ts');
             return createAuthorityClient(access, { ...hears, readToken, clock, random, pause });
           }),

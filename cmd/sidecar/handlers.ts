@@ -103,7 +103,7 @@ export const createHandlers = (
       )) satisfies RouteHandler,
     completeRun: ((call, name) =>
       registry.complete(consumer, name)
-        ? responses.nothing(call)
+        ? responses.noContent(call)
         : responses.refusal(call, runUnknown)) satisfies RouteHandler,
   };
 };

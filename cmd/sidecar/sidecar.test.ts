@@ -31,7 +31,7 @@ const issueRun: Exchange = ({ task: { lifetimeSeconds } }): Promise<IssuedRun> =
   const number = (issuedRuns += 1);
   return Promise.resolve({
     run: `run-${number}`,
-    keys: {
+    credentials: {
       accessKeyId: `ASIA${number}`,
       secretAccessKey: 'very-secret',
       sessionToken: 'very-secret-too',

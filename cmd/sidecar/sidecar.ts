@@ -57,7 +57,7 @@ export type Sidecar = {
  */
 export const startSidecar = async (parts: SidecarDeps): Promise<Sidecar> => {
   const { config, log } = parts;
-  const { book: registry, metrics, trust: source } = createRegistry(parts);
+  const { registry, metrics, source } = createRegistry(parts);
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
   const routes = createRoutes({ ...config, registry, log, countRequest: metrics.countRequest });
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);

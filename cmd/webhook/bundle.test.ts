@@ -24,9 +24,13 @@ let program: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'valetkey-bundle-'));
   const built = join(folder, 'built');
-  const build = spawnSync(process.execPath, [join(ROOT, 'build.ts'), '--out', built], {
-    cwd: folder,
-  });
+  const build = spawnSync(
+    process.execPath,
+    [join(ROOT, 'tools', 'build', 'main.ts'), '--out', built],
+    {
+      cwd: folder,
+    },
+  );
   if (build.status !== 0) throw new Error(build.stderr.toString());
   program = join(folder, 'moved');
   renameSync(built, program);

@@ -20,7 +20,7 @@ import {
 import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
 import { createPodAdmission } from '../../lib/injection/admission.ts';
 import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
-import { startCertificateRenewal, type CertificateDeps } from '../../lib/server/certificates.ts';
+import { startCertificateRenewal, type CertificateDeps } from './certificates.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { WebhookConfig } from './config.ts';
 import { toErrorFields } from './error-fields.ts';
@@ -76,8 +76,8 @@ export type Webhook = {
 /** Builds the webhook and starts it: telemetry at once, HTTPS as soon as there is a certificate. */
 export const startWebhook = async (config: WebhookConfig, edges: WebhookDeps): Promise<Webhook> => {
   const { cluster, log, clock } = edges;
-  const loadCatalogue = createCatalogLoader();
-  const gate = await loadPolicyGate(config, edges, loadCatalogue);
+  const loadCatalog = createCatalogLoader();
+  const gate = await loadPolicyGate(config, edges, loadCatalog);
   const ages = { profiles: () => profiles.ageSeconds(), policies: () => gate?.ageSeconds() };
   const metrics = createWebhookMetrics(ages);
   const profiles = selectTemplateRegistry(cluster, metrics, edges);
@@ -85,7 +85,7 @@ export const startWebhook = async (config: WebhookConfig, edges: WebhookDeps): P
   const checks = { profiles: profiles.isPublished, ...(gate && { policies: gate.isLoaded }) };
   const readiness = createReadiness(checks, clock);
   const { unready } = readiness;
-  const parts = { profiles, metrics, unready, gate, loadCatalogue };
+  const parts = { templates: profiles, metrics, unready, gate, loadCatalog };
   const server = createHttpsServer(createAdmissionApp(config, edges, parts));
   const user = createCertificateListener(server, {
     listen: { setting: ENV.listen, address: config.listen },
@@ -124,7 +124,7 @@ const loadPolicyGate = async (
 ): Promise<PolicyGate | undefined> => {
   const { authority } = platform;
   if (authority === undefined || cluster === undefined) return undefined;
-  const { openPolicyGate: createPolicyGate } = await import('./policy-gate.ts');
+  const { createPolicyGate } = await import('./policy-gate.ts');
   return createPolicyGate({ platform, authority }, { cluster, loadCatalog, ...edges });
 };
 
@@ -177,7 +177,7 @@ const createAdmissionApp = (
   };
   const readTasks = cacheTasks(createTaskReader(platform, loadCatalog));
   const { published, accepted } = templates;
-  const taskChecks = gate && { judgeTasks: gate.checkTasks };
+  const taskChecks = gate && { evaluatePolicy: gate.checkTasks };
   const admission = createPodAdmission({
     platform,
     published,

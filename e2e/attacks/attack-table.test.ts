@@ -123,7 +123,7 @@ describe('changes of the table', () => {
 
   test.each(toNamedCases(judged))('%s', async (_name, { as, change, rule }) => {
     const oldPod = await injectPod(buildDeclaredPod('victim', podDefaults));
-    const groups = as === 'break-glass' ? ['story-break-glass'] : [];
+    const groups = as === 'break-glass' ? ['e2e-break-glass'] : [];
     const pod = applyOperations(oldPod, change.patch);
     const { breaches } = await evaluatePodUpdate({ pod, oldPod }, groups);
     expect(breaches.map((breach) => breach.rule)).toContain(rule);

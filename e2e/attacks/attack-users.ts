@@ -3,7 +3,7 @@ import type { ApiCaller } from './api-server-client.ts';
 import type { Attack } from './attack-table.ts';
 
 const EDITOR = 'attacks-editor';
-const BREAK_GLASS = 'story-break-glass';
+const BREAK_GLASS = 'e2e-break-glass';
 
 /** On whatever stands outside of the story's namespace. */
 export const ATTACK_LABEL = 'e2e.valetkey.dev/attacks';

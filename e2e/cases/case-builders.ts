@@ -61,8 +61,8 @@ export const buildSdkPut = (sdk: SdkPut['sdk'], key: string): SdkPut => ({
   body: WRITTEN_CONTENT,
 });
 
-export const buildStep = (ask: S3CaseRequest, expected: Outcome, afterMs?: number) => ({
-  ask,
+export const buildStep = (request: S3CaseRequest, expected: Outcome, afterMs?: number) => ({
+  request,
   expected,
   ...(afterMs !== undefined && { afterMs }),
 });

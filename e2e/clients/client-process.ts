@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-/** How to start a client program; `build.ts` makes these. */
+/** How to start a client program; `client-builds.ts` makes these. */
 export type ClientCommand = { command: string; args: string[] };
 
 /** What a client program is, in its own words. */

@@ -19,7 +19,7 @@ const fakeObjects = { readable: 'data/reports/one', foreign: 'data/secret/one' }
  */
 export const createFakeFixture: CreateFixture = async (given) => {
   const conditions = { ...given };
-  const folder = mkdtempSync(join(tmpdir(), 'valetkey-scene-'));
+  const folder = mkdtempSync(join(tmpdir(), 'valetkey-fixture-'));
   const tokenFile = join(folder, 'token');
   const token = randomBytes(16).toString('hex');
   writeFileSync(tokenFile, token);

@@ -29,7 +29,7 @@ export type SidecarFixtureDeps = {
   program: string;
 };
 
-/** The bundle, where `node build.ts` made one; else the source, which starts slowly. */
+/** The bundle, where `node tools/build/main.ts` made one; else the source, which starts slowly. */
 export function findSidecarProgram(): string {
   const root = join(import.meta.dirname, '../..');
   const bundle = join(root, 'dist/sidecar.cjs');
@@ -41,7 +41,7 @@ export const createSidecarFixtures =
   ({ cloud, program }: SidecarFixtureDeps): CreateFixture =>
   async (given) => {
     const conditions = { ...given };
-    const folder = mkdtempSync(join(tmpdir(), 'valetkey-scene-'));
+    const folder = mkdtempSync(join(tmpdir(), 'valetkey-fixture-'));
     const front = await startExchangeProxy(cloud.stsEndpoint, conditions);
     const port = await findFreePort();
     const loopback = `127.0.0.1:${port}`;
@@ -93,7 +93,7 @@ function buildEnvironment(
     [SIDECAR_ENV.tasks]: JSON.stringify(buildAdmittedTasks(cloud.roleArn, lifetimeSeconds)),
     [SIDECAR_ENV.injectionTemplate]: '0'.repeat(64),
     [SIDECAR_ENV.trust]: 'cluster',
-    [SIDECAR_ENV.podName]: 'client-story',
+    [SIDECAR_ENV.podName]: 'client-test',
     [SIDECAR_ENV.podNamespace]: 'default',
     [SIDECAR_ENV.podIp]: cloud.sourceIp,
     [SIDECAR_ENV.cloud]: JSON.stringify(buildCloudSettings(cloud.region, stsEndpoint)),

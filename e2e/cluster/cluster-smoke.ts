@@ -28,7 +28,7 @@ async function runClusterChecks(cluster: Cluster, progress: Progress): Promise<v
   ]);
   const { stdout: token } = await execInPod(cluster, { pod: 'agent' }, ['cat', '/token/token']);
   // The SDK speaks to addresses of the namespace: it has to run there.
-  const program = join(import.meta.dirname, '..', 'clouds', 'smoke.ts');
+  const program = join(import.meta.dirname, '..', 'clouds', 'cloud-smoke.ts');
   const files = [join(cluster.folder, 'minio.json'), join(cluster.folder, 'rgw.json')];
   const { stdout } = await runCommand(
     ...buildEnterCommand(cluster.namespace, process.execPath, [program, ...files]),

@@ -93,7 +93,7 @@ export function startIssuerProxy(plan: IssuerProxyPlan): Program {
     name: 'issuer-front',
     command: process.execPath,
     args: [
-      join(import.meta.dirname, 'issuer-front.ts'),
+      join(import.meta.dirname, 'issuer-proxy.ts'),
       plan.address,
       plan.documents,
       plan.tls.certificate,

@@ -48,7 +48,7 @@ describe('policies that the API server holds by itself', () => {
   const namespaceNamed = (name: string) => ({
     apiVersion: 'v1',
     kind: 'Namespace',
-    metadata: { name, labels: { 'e2e.valetkey.dev/story': 'true' } },
+    metadata: { name, labels: { 'e2e.valetkey.dev/test': 'true' } },
   });
 
   /** The webhooks are not asked in the first; in the others they are asked after the policies. */
@@ -259,7 +259,7 @@ describe('policies that the API server holds by itself', () => {
         ...{ capabilities: { drop: ['ALL'] }, seccompProfile: { type: 'RuntimeDefault' } },
       },
     };
-    const breakers = ['system:masters', 'story-break-glass'];
+    const breakers = ['system:masters', 'e2e-break-glass'];
 
     test('let nobody join it but the break-glass group, which keeps the other rules', async () => {
       expect(await join({}, ['system:masters'])).toContain('(rule 9)');

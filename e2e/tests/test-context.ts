@@ -24,7 +24,7 @@ export type TestContext = TestEnvironment & {
 };
 
 const readTestContext = (): TestContext => {
-  const file = process.env['VALETKEY_E2E_STAGE'];
+  const file = process.env['VALETKEY_E2E_CONTEXT'];
   if (file === undefined) throw new Error('stories are run by `make e2e`, which sets the stage');
   return JSON.parse(readFileSync(file, 'utf8')) as TestContext;
 };
@@ -101,7 +101,7 @@ export const buildAgentContainer = (name: string, command: string[] = ['hold']) 
 });
 
 /** On every namespace of a story: a pass clears away its own, and the starter policy lets tasks run. */
-const TEST_LABELS = { 'e2e.valetkey.dev/story': 'true', 'valetkey.dev/tasks': 'allowed' };
+const TEST_LABELS = { 'e2e.valetkey.dev/test': 'true', 'valetkey.dev/tasks': 'allowed' };
 
 /** A namespace of the story's own, with the service account `agent` (and others that it names). */
 export const createNamespace = async (

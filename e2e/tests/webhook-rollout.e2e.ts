@@ -59,7 +59,7 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
   let namespace: string;
 
   beforeAll(async () => {
-    namespace = await createNamespace('upheaval');
+    namespace = await createNamespace('webhook-rollout');
     await runPod({ name: 'witness', namespace, tasks: reads });
   });
 

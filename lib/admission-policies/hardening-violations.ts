@@ -201,8 +201,8 @@ const INHERITED_CHECKS: readonly InheritedCheck[] = [
     member: `?seLinuxOptions.?${member}`,
     isBroken: (value: Cel) =>
       `!(${value}.orValue("") in ${toCelLiteral(SE_LINUX[member].confined)})`,
-    reachesSidecar: true,
-    breach: {
+    isSidecarAffected: true,
+    violation: {
       at: `seLinuxOptions/${member}`,
       expected: SE_LINUX[member].expected,
       got: '"something else"',

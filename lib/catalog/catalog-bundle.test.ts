@@ -18,8 +18,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 test('a CommonJS bundle finds the data beside itself, wherever it is started', async () => {
   const entry = join(folder, 'entry.ts');
-  const program = `import { openCatalogue } from ${JSON.stringify(join(catalogFolder, 'catalogue.ts'))};
-    openCatalogue()(['s3']).then((it) => console.log(it.find('s3:getobject').name));`;
+  const program = `import { createCatalogLoader } from ${JSON.stringify(join(catalogFolder, 'catalog.ts'))};
+    createCatalogLoader()(['s3']).then((it) => console.log(it.find('s3:getobject').name));`;
   writeFileSync(entry, program);
   for (const name of CATALOG_BUNDLE.data) {
     cpSync(join(packageData, name), join(folder, 'data', name), { recursive: true });

@@ -90,7 +90,7 @@ export const reconcileCertificates = async (
     const configurations = await edges.readConfigurations();
     const clientBundles = (await edges.readClientBundles?.()) ?? [];
     const secret = await edges.readSecret();
-    const objects = { configurations, dependents: clientBundles, secret };
+    const objects = { configurations, clientBundles, secret };
     const authorities = await applyDueStep(terms, edges, objects);
     if (authorities === undefined) continue;
     if (!(await publishBundle(buildTrustBundle(authorities), configurations, edges))) continue;

@@ -25,7 +25,7 @@ describe('the platform file', () => {
       trust: 'cluster',
       sidecar: { accept: { maxResources: { memory: '256Mi', cpu: '1' } } },
       cloud: { bind: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } },
-      tasks: { lifetimeFloorSeconds: 60, lifetimeCeilingSeconds: 3600, partitions: ['aws'] },
+      tasks: { minLifetimeSeconds: 60, maxLifetimeSeconds: 3600, partitions: ['aws'] },
       pods: {
         allowApiToken: false,
         baselineNamespaces: ['legacy-agents'],
@@ -56,8 +56,8 @@ describe('the platform file', () => {
           bind: { mode: 'none' },
         },
         tasks: {
-          lifetimeFloorSeconds: 60,
-          lifetimeCeilingSeconds: 3600,
+          minLifetimeSeconds: 60,
+          maxLifetimeSeconds: 3600,
           delivery: 'vend',
           accountIds: [],
           partitions: [],
@@ -268,8 +268,8 @@ describe('under trust: authority, the default,', () => {
           issuers: [{ issuer: 'https://login.example/', audience: 'valetkey' }],
           maxTokenLifetimeSeconds: 300,
         },
-        maxSilenceSeconds: 120,
-        policyStaleAfterSeconds: 300,
+        disconnectTimeoutSeconds: 120,
+        policyMaxStalenessSeconds: 300,
         denial: { roles: ['arn:aws:iam::111122223333:role/agent-reports'] },
         publisher: { bucket: 'acme-issuer', prefix: 'prod' },
       },
@@ -291,7 +291,7 @@ describe('under trust: authority, the default,', () => {
       algorithm: 'ES256',
       tagParams: [],
       users: { issuers: [], maxTokenLifetimeSeconds: 300 },
-      policyStaleAfterSeconds: 300,
+      policyMaxStalenessSeconds: 300,
     });
   });
 

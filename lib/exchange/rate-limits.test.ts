@@ -120,8 +120,8 @@ describe('flood limits', () => {
     await expect(verify('t', 'p')).rejects.toMatchObject({ code: 'overloaded' });
     expect(begun).toBe(2);
     const verified = {
-      claimant: buildCaller('a'),
-      identify: () => Promise.reject(new Error('no')),
+      caller: buildCaller('a'),
+      identifyWorkload: () => Promise.reject(new Error('no')),
     };
     waiting.forEach((resolve) => resolve(verified));
     await Promise.all(first);

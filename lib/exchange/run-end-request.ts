@@ -56,7 +56,7 @@ export const endRun = async (
   }
   const actor = buildAuditActor(caller);
   await parts.record({ kind: 'run.ended', at: parts.now(), actor, run, reason: end });
-  const ended = { run, end, claimant: caller };
+  const ended = { run, end, caller };
   await parts.reportRunEnd(ended);
   return ended;
 };

@@ -32,7 +32,7 @@ const workload: Workload = {
 };
 const issued = {
   run: 'run-1',
-  keys: { accessKeyId: 'ASIA1', secretAccessKey: 'secret-1', sessionToken: 'session-1' },
+  credentials: { accessKeyId: 'ASIA1', secretAccessKey: 'secret-1', sessionToken: 'session-1' },
   deadline: 1_000_600_000,
   skewMs: 12,
   sessionName: 'agent-0@run-1',
@@ -84,8 +84,8 @@ const createDeps = (members: Partial<TokenEndpointDeps> = {}): TokenEndpointDeps
   verifyPodToken: () =>
     Promise.resolve(
       traceStep('verify', {
-        claimant: caller,
-        identify: () => Promise.resolve(traceStep('identify', workload)),
+        caller,
+        identifyWorkload: () => Promise.resolve(traceStep('identify', workload)),
       }),
     ),
   checkRateLimits: () => void traceStep('admit', 0),
@@ -158,7 +158,7 @@ describe('a token exchange', () => {
       params: { customer: 'acme' },
       purpose: 'nightly',
       decision: { outcome: 'allow', policies: ['all/0'], version: 'v1' },
-      excused: { exceptions: ['4'], warned: ['7'] },
+      exempted: { exceptions: ['4'], warned: ['7'] },
     };
     const scope = {
       role: task.role,
@@ -198,9 +198,9 @@ describe('a token exchange', () => {
       task,
       params: { customer: 'acme' },
       purpose: 'nightly',
-      bind: 'none',
+      sourceRestriction: 'none',
       approvals: [],
-      at: 1_000_000_000,
+      atMs: 1_000_000_000,
     });
   });
 

@@ -13,14 +13,14 @@ import type { IssuedRun } from '../contract/exchange.ts';
  * @param now wall-clock milliseconds
  */
 export const renderTokenResponse = (
-  { run, credentials: keys, deadline, skewMs, packedPolicyPercent }: IssuedRun,
+  { run, credentials: issued, deadline, skewMs, packedPolicyPercent }: IssuedRun,
   granted: TaskDetails,
   now: number,
 ): TokenResponse => {
   const credentials: ContainerCredentials = {
-    AccessKeyId: credentials.accessKeyId,
-    SecretAccessKey: credentials.secretAccessKey,
-    Token: credentials.sessionToken,
+    AccessKeyId: issued.accessKeyId,
+    SecretAccessKey: issued.secretAccessKey,
+    Token: issued.sessionToken,
     Expiration: new Date(deadline).toISOString(),
   };
   return {

@@ -63,7 +63,7 @@ describe('a pod', () => {
   test('that admission has injected is the workload that it declares', async () => {
     expect(await identifyPod(buildManualPod([task]))).toMatchObject({
       admitted: { consumers: ['agent'], tasks: [task] },
-      profile: [...buildAcceptedTemplates(platform).keys()][0],
+      templateHash: [...buildAcceptedTemplates(platform).keys()][0],
     });
   });
 

@@ -13,7 +13,7 @@ const admitted: AdmittedTasks = { consumers: ['agent'], tasks: [] };
 const labels = { 'valetkey.dev/team': 'research' };
 const annotations = { 'example.com/owner': 'research' };
 const exempted = { exceptions: ['4'], warned: ['7'] };
-const evaluated = succeed({ admitted, profileHash: 'a1', excused: exempted });
+const evaluated = succeed({ admitted, templateHash: 'a1', exempted: exempted });
 
 /** A cluster in which all is well, but for `changes`. */
 const createDeps = (changes: Partial<WorkloadIdentifierDeps> = {}): WorkloadIdentifierDeps => ({
@@ -69,8 +69,8 @@ describe('a workload', () => {
       serviceAccount: 'agent',
       pod: { name: 'agent-0', uid: claims.pod.uid, node: 'node-1', ip: '10.20.0.7' },
       admitted,
-      profile: 'a1',
-      excused: exempted,
+      templateHash: 'a1',
+      exempted,
       tokenExpiresAt: claims.expiresAt,
     });
   });

@@ -13,7 +13,7 @@ describe('a profile', () => {
   });
 
   test('does not depend on what no injected field shows', () => {
-    const tasks = { ...platform.tasks, lifetimeCeilingSeconds: 60 };
+    const tasks = { ...platform.tasks, maxLifetimeSeconds: 60 };
     expect(buildInjectionTemplate({ ...platform, tasks }).hash).toBe(hash);
   });
 

@@ -52,8 +52,8 @@ const rejectNonPod = ({ kind }: AdmissionRequest): AdmissionOutcome =>
   errored(400, `expected a Pod of v1, got ${kind.group}/${kind.version} ${kind.kind}`);
 
 const parsePods = (request: AdmissionRequest): Result<AdmissionPods> => {
-  const occasion = PHASES.find((each) => each === request.operation);
-  if (occasion === undefined) {
+  const phase = PHASES.find((each) => each === request.operation);
+  if (phase === undefined) {
     const expected = PHASES.join(' or ');
     return {
       ok: false,
@@ -63,7 +63,7 @@ const parsePods = (request: AdmissionRequest): Result<AdmissionPods> => {
   const pod = parsePod(request.object);
   const oldPod = request.oldObject === undefined ? succeed(undefined) : parsePod(request.oldObject);
   if (!pod.ok) return pod;
-  return oldPod.ok ? succeed({ pod: pod.value, oldPod: oldPod.value, occasion }) : oldPod;
+  return oldPod.ok ? succeed({ pod: pod.value, oldPod: oldPod.value, phase }) : oldPod;
 };
 
 const PHASES = ['CREATE', 'UPDATE'] as const;

@@ -30,10 +30,10 @@ describe('a breach', () => {
       buildViolation('7'),
       { path: 'role', expected: 'a', got: 'b' },
     ];
-    expect(applyDefaultExemptions(faults)).toEqual({ refusals: faults, excused: [] });
+    expect(applyDefaultExemptions(faults)).toEqual({ refusals: faults, exempted: [] });
   });
 
-  test('is excused by an exception for its rule in its namespace, and no other', () => {
+  test('is exempted by an exception for its rule in its namespace, and no other', () => {
     const settings = buildPlatform({ namespace: 'research', rule: '4' });
     const { refusals, exempted } = applyDefaultExemptions(
       [buildViolation('4'), buildViolation('3')],
@@ -48,7 +48,7 @@ describe('a breach', () => {
     }
   });
 
-  test('of rule 7 is excused while the namespace migrates, and of no other rule', () => {
+  test('of rule 7 is exempted while the namespace migrates, and of no other rule', () => {
     const labels = { 'valetkey.dev/mode': 'warn' };
     const rules = RULES.map(({ id }) => buildViolation(id));
     expect(applyDefaultExemptions(rules, { labels }).exempted).toEqual([
@@ -68,7 +68,7 @@ describe('a breach', () => {
       'a variable that only injection sets',
       buildViolation('7', { expected: 'nothing set here: injection sets it for every consumer' }),
     ],
-  ])('is never excused: %s', (_, fault) => {
+  ])('is never exempted: %s', (_, fault) => {
     const settings = buildPlatform(
       { namespace: 'research', rule: '7' },
       { namespace: 'research', rule: '9' },
@@ -80,7 +80,7 @@ describe('a breach', () => {
   });
 });
 
-describe('what is excused', () => {
+describe('what is exempted', () => {
   test('is told to whoever asks, and to the audit log by rule', () => {
     const { exempted } = applyDefaultExemptions(
       [buildViolation('4'), buildViolation('7'), buildViolation('4', { path: '/spec/y' })],

@@ -59,9 +59,9 @@ export const planInjection = (request: {
   readonly namespace?: string;
 }): Result<InjectionPlan> => {
   const { pod, tasks, platform, published, namespace } = request;
-  const fills = buildSecurityDefaults(pod, getLevel(namespace, platform.pods));
-  const warnings = fills.map(formatSecurityDefaults);
-  if (isInjected(pod)) return succeed({ fills, warnings });
+  const securityDefaults = buildSecurityDefaults(pod, getLevel(namespace, platform.pods));
+  const warnings = securityDefaults.map(formatSecurityDefaults);
+  if (isInjected(pod)) return succeed({ securityDefaults, warnings });
   const consumers = listConsumers(pod, tasks);
   const injected = buildInjectedFields(published, { consumers, tasks });
   const tooLong = (injected.sidecar.env ?? []).filter(
@@ -73,11 +73,11 @@ export const planInjection = (request: {
     index: findSidecarIndex(pod, consumers),
     consumers: buildConsumerAdditions(pod, consumers, published.template),
     label: published.template.label,
-    removesApiToken: !isApiTokenKept(pod, platform),
+    isApiTokenRemoved: !isApiTokenKept(pod, platform),
   };
   return succeed({
     injection,
-    fills,
+    securityDefaults,
     warnings: [...warnings, ...buildApiTokenWarnings(pod, injection)],
   });
 };

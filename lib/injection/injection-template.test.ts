@@ -35,7 +35,10 @@ describe('a profile', () => {
   test('tells the sidecar how long it may bear silence, where the platform says', () => {
     const { authority } = authorityPlatform;
     if (authority === undefined) throw new Error('no authority');
-    const settings = { ...authorityPlatform, authority: { ...authority, maxSilenceSeconds: 90 } };
+    const settings = {
+      ...authorityPlatform,
+      authority: { ...authority, disconnectTimeoutSeconds: 90 },
+    };
     const text = readSidecarEnv(settings, 'PEM').get('VALETKEY_AUTHORITY') ?? '';
     expect(JSON.parse(text)).toMatchObject({ maxSilenceSeconds: 90 });
   });

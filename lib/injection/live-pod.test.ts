@@ -129,7 +129,7 @@ describe('a live pod', () => {
       const result = judgeIn({ platform: { ...authorityPlatform, pods } }, privileged);
       expect(result).toMatchObject({
         ok: true,
-        value: { excused: { exceptions: ['4'], warned: [] } },
+        value: { exempted: { exceptions: ['4'], warned: [] } },
       });
     });
 
@@ -144,7 +144,7 @@ describe('a live pod', () => {
       const namespaceLabels = { 'valetkey.dev/mode': 'warn' };
       expect(judgeIn({ namespaceLabels }, keyed)).toMatchObject({
         ok: true,
-        value: { excused: { exceptions: [], warned: ['7'] } },
+        value: { exempted: { exceptions: [], warned: ['7'] } },
       });
       expect(judgeIn({ namespaceLabels }, privileged).ok).toBe(false);
       expect(judgeIn({}, keyed).ok).toBe(false);

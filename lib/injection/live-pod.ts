@@ -69,12 +69,12 @@ export const evaluateLivePod = (
   });
   if (admitted?.ok === false) return fail([...admitted.faults, ...refusals]);
   if (admitted === undefined || refusals.length > 0) return fail(refusals);
-  const { hash: profileHash } = findNamedTemplate(pod, templates);
+  const { hash: templateHash } = findNamedTemplate(pod, templates);
   return succeed({
     admitted: admitted.value,
-    profileHash,
+    templateHash,
     pod,
-    excused: listExemptedRules(exempted),
+    exempted: listExemptedRules(exempted),
   });
 };
 

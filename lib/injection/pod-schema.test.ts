@@ -109,7 +109,7 @@ const expectSameResult = (value: unknown): void => {
   const pod = read.value;
   findConsumerNames(pod, platform);
   evaluateNewPod(pod);
-  const update = { platform, profiles: new Map(), occasion: 'UPDATE' as const, tasks: [] };
+  const update = { platform, templates: new Map(), phase: 'UPDATE' as const, tasks: [] };
   evaluateRules(pod, { ...update, oldPod: agentPod });
   const published = buildInjectionTemplate(platform);
   const plan = planInjection({ pod, tasks: agentTasks, platform, published });

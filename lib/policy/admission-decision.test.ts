@@ -126,7 +126,7 @@ describe('at admission', () => {
   });
 
   test('is denied where there is no policy at all', async () => {
-    const parts = { policies: compilePolicies([]), loadCatalogue: loadCatalog };
+    const parts = { policies: compilePolicies([]), loadCatalog };
     expect(await evaluateAdmissionPolicy(parts, buildRunRequest())).toMatchObject({
       outcome: 'deny',
       policies: [],
@@ -209,7 +209,7 @@ test('a deny at admission holds for every run, and an allow for every run that n
       approvals,
     }: typeof run extends fc.Arbitrary<infer T> ? T : never,
   ): Promise<void> => {
-    const parts = { policies: compileText(cedar), loadCatalogue: loadAnyActionCatalog };
+    const parts = { policies: compileText(cedar), loadCatalog: loadAnyActionCatalog };
     expect(parts.policies.blockers).toEqual([]);
     const task = buildReportTask({
       allow: [buildReadStatement(text)],

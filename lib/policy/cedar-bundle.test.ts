@@ -27,8 +27,8 @@ const buildBundle = async (entry: string, outfile: string): Promise<void> => {
 describe('a CommonJS bundle', () => {
   test('finds Cedar beside itself, wherever it is started and however hardened', async () => {
     const entry = join(folder, 'entry.ts');
-    const program = `import { judgePolicy } from ${JSON.stringify(join(packageFolder, 'findings.ts'))};
-      const { policies } = judgePolicy({ name: 'any', cedar: 'permit (principal, action, resource);' });
+    const program = `import { checkPolicy } from ${JSON.stringify(join(packageFolder, 'policy-findings.ts'))};
+      const { policies } = checkPolicy({ name: 'any', cedar: 'permit (principal, action, resource);' });
       console.log(policies.join());`;
     writeFileSync(entry, program);
     for (const name of POLICY_BUNDLE.files) cpSync(join(cedar, name), join(folder, name));

@@ -55,7 +55,7 @@ describe.each(Object.entries(GROWING))('a policy that grows by %s', (_, grow) =>
       { name: 'tall', cedar },
       { name: 'any', cedar: buildPolicyText('true') },
     ]);
-    const parts = { policies, loadCatalogue: loadCatalog };
+    const parts = { policies, loadCatalog };
     const { outcome, reasons } = await evaluateRunPolicy(parts, buildRunRequest());
     expect([outcome, ...reasons].join()).toMatch(/^allow|TaskPolicy tall is invalid/);
     expect(['allow', 'deny']).toContain(

@@ -72,7 +72,7 @@ const isAllowedByCedar = async (
   policies: readonly Policy[],
   resource: string,
 ): Promise<boolean> => {
-  const parts = { policies: compileAll(policies), loadCatalogue: loadAnyActionCatalog };
+  const parts = { policies: compileAll(policies), loadCatalog: loadAnyActionCatalog };
   expect(parts.policies.blockers).toEqual([]);
   const { outcome } = await evaluateRunPolicy(
     parts,

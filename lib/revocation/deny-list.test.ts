@@ -7,7 +7,7 @@ import { NOON, buildRevocation } from './fixtures/revocation-objects.ts';
 
 const hour = 3_600_000;
 const by = 'system:serviceaccount:valetkey:valetkey-authority';
-const options = { lifetimeCeilingSeconds: 3600, staleAfterSeconds: 60, by };
+const options = { maxLifetimeSeconds: 3600, staleAfterSeconds: 60, by };
 const buildDenied = (target: Partial<RevocationSpec>, after = 0) =>
   buildDenyList([buildRevocation('one', target)], { ...options, now: NOON + after });
 

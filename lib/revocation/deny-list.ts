@@ -8,7 +8,7 @@ export type DenyListOptions = {
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** The longest life of a run. */
-  readonly lifetimeCeilingSeconds: number;
+  readonly maxLifetimeSeconds: number;
   /** A replica that knows of no Revocation for longer issues nothing. */
   readonly staleAfterSeconds: number;
   /** The authority's own name at the API server. */
@@ -26,8 +26,8 @@ export const buildDenyList = (
   revocations: readonly Revocation[],
   terms: DenyListOptions,
 ): { readonly runs: readonly DeniedRun[]; readonly sessions: readonly DeniedSessions[] } => {
-  const { now, lifetimeCeilingSeconds, staleAfterSeconds, by } = terms;
-  const lifetimeMs = lifetimeCeilingSeconds * 1000;
+  const { now, maxLifetimeSeconds, staleAfterSeconds, by } = terms;
+  const lifetimeMs = maxLifetimeSeconds * 1000;
   const runs = revocations.flatMap((revocation) => {
     const { createdAt, spec } = revocation;
     const hasCompleted = isCompletionBy(revocation, by);

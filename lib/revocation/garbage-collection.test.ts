@@ -10,7 +10,7 @@ const pod = { namespace: 'a', name: 'p', uid: 'u' };
 const evaluateAfter = (target: Partial<RevocationSpec>, after: number) =>
   isCollectable(buildRevocation('one', target), {
     now: NOON + after,
-    lifetimeCeilingSeconds: 3600,
+    maxLifetimeSeconds: 3600,
   });
 const buildUntil = (after: number) => ({
   all: true,
@@ -35,7 +35,7 @@ describe('a Revocation', () => {
   });
 
   test('of this very pod goes unless the pod is alive', () => {
-    expect(evaluateAfter({ pod }, hour + minute + 1)).toEqual({ unlessAlive: pod });
+    expect(evaluateAfter({ pod }, hour + minute + 1)).toEqual({ unlessRunning: pod });
   });
 
   test('with an end goes a minute after it, if what it ended is dead', () => {

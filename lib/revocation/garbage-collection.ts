@@ -14,14 +14,14 @@ const MARGIN_MS = 60_000;
  * pod's name, a task, a service account, a namespace or all names what may come, and stays.
  *
  * @param now milliseconds since the epoch
- * @param lifetimeCeilingSeconds the longest life of a run
+ * @param maxLifetimeSeconds the longest life of a run
  */
 export const isCollectable = (
   { createdAt, spec }: Revocation,
-  { now, lifetimeCeilingSeconds }: { now: number; lifetimeCeilingSeconds: number },
+  { now, maxLifetimeSeconds }: { now: number; maxLifetimeSeconds: number },
 ): CollectionDecision => {
   const { run, pod, until } = spec;
-  if (now <= createdAt + lifetimeCeilingSeconds * 1000 + MARGIN_MS) return 'stays';
+  if (now <= createdAt + maxLifetimeSeconds * 1000 + MARGIN_MS) return 'stays';
   if (until !== undefined) return now > Date.parse(until) + MARGIN_MS ? 'goes' : 'stays';
   if (run !== undefined) return 'goes';
   return pod?.uid === undefined ? 'stays' : { unlessRunning: pod };

@@ -5,14 +5,14 @@ import { createHeartbeatMonitor, watchDisconnect } from './heartbeat-monitor.ts'
 
 const setUpMonitor = () => {
   const time = createFakeTime();
-  const hearing = createHeartbeatMonitor(time.clock);
+  const monitor = createHeartbeatMonitor(time.clock);
   const silences: number[] = [];
-  const stop = watchDisconnect(hearing, {
+  const stop = watchDisconnect(monitor, {
     disconnectTimeoutMs: 60_000,
     schedule: time.schedule,
     onDisconnect: (ms) => silences.push(ms),
   });
-  return { time, hearing, silences, stop };
+  return { time, monitor, silences, stop };
 };
 
 describe('silence', () => {
@@ -24,10 +24,10 @@ describe('silence', () => {
     expect(silences).toEqual([60_000]);
   });
 
-  test.each(['line', 'decision'] as const)('is broken by a %s', async (word) => {
-    const { time, hearing, silences } = setUpMonitor();
+  test.each(['recordLine', 'recordDecision'] as const)('is broken by a %s', async (method) => {
+    const { time, monitor, silences } = setUpMonitor();
     await time.advance(50_000);
-    hearing[word]();
+    monitor[method]();
     await time.advance(59_999);
     expect(silences).toEqual([]);
     await time.advance(1);
@@ -35,9 +35,9 @@ describe('silence', () => {
   });
 
   test('after a silence, what was begun since has its own time', async () => {
-    const { time, hearing, silences } = setUpMonitor();
+    const { time, monitor, silences } = setUpMonitor();
     await time.advance(70_000);
-    hearing.recordDecision();
+    monitor.recordDecision();
     await time.advance(60_000);
     expect(silences).toEqual([60_000, 60_000]);
   });
@@ -49,17 +49,17 @@ describe('silence', () => {
   });
 
   test('is no matter of the wall clock', () => {
-    const { time, hearing } = setUpMonitor();
+    const { time, monitor } = setUpMonitor();
     time.shiftWallClock(3_600_000);
-    expect(hearing.getDisconnectedMs()).toBe(0);
+    expect(monitor.getDisconnectedMs()).toBe(0);
   });
 
   test('a decision is no word about revocations, a line is', async () => {
-    const { time, hearing } = setUpMonitor();
-    hearing.recordDecision();
-    expect(hearing.getLastLineAt()).toBe(-Infinity);
+    const { time, monitor } = setUpMonitor();
+    monitor.recordDecision();
+    expect(monitor.getLastLineAt()).toBe(-Infinity);
     await time.advance(5);
-    hearing.recordLine();
-    expect(hearing.getLastLineAt()).toBe(5);
+    monitor.recordLine();
+    expect(monitor.getLastLineAt()).toBe(5);
   });
 });

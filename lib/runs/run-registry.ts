@@ -62,7 +62,7 @@ export const createRunRegistry = ({
 }): RunRegistry => {
   let isClosed = false;
   const ended = (run: ActiveRun, reason: EndReason): void => {
-    explicitStarts.forget(run);
+    explicitStarts.removeRun(run);
     observer.ended(run, reason);
   };
   const activeRuns = createActiveRuns({
@@ -72,7 +72,7 @@ export const createRunRegistry = ({
     revocationsCurrentUntil,
   });
   const revokedRuns = createRevokedRuns({ schedule });
-  const checkRevocation = revokedRuns.refusalOf;
+  const checkRevocation = revokedRuns.checkRevocation;
   const pendingRuns = createPendingRuns({ exchange, activeRuns, clock, checkRevocation });
   const startRateLimit = createStartRateLimit(clock);
   const explicitStarts = createExplicitStarts({
@@ -91,7 +91,7 @@ export const createRunRegistry = ({
     for (const run of activeRuns.all()) {
       const refusal = why(run);
       if (refusal === undefined) continue;
-      revokedRuns.remember(run, { refusal, forMs: activeRuns.remainingMs(run) });
+      revokedRuns.add(run, { refusal, forMs: activeRuns.remainingMs(run) });
       pendingRuns.end(run.run, 'revoked');
     }
   };
@@ -114,11 +114,11 @@ export const createRunRegistry = ({
       find(consumer, run) !== undefined && pendingRuns.end(run, 'completed'),
     revoke: (active) => {
       revokedRuns.replace(active);
-      revokeWhere(({ run, task }) => revokedRuns.refusalOf(run, task));
+      revokeWhere(({ run, task }) => revokedRuns.checkRevocation(run, task));
     },
     revokeAll: (refusal) => revokeWhere(() => refusal),
-    findRevocationRefusal: revokedRuns.why,
-    markServed: activeRuns.handOut,
+    findRevocationRefusal: revokedRuns.findRefusal,
+    markServed: activeRuns.markServed,
     listActive: activeRuns.all,
     remainingMs: activeRuns.remainingMs,
     close: () => {

@@ -21,12 +21,10 @@ export type Pair = {
  */
 export const expandPairs = async (
   task: Pick<Task, 'allow'>,
-  loadCatalogue: LoadCatalog,
+  loadCatalog: LoadCatalog,
 ): Promise<Result<readonly Pair[]>> => {
   const actions = task.allow.flatMap((statement) => statement.actions);
-  const catalogue = await loadCatalogue(
-    new Set(actions.flatMap((name) => readService(name) ?? [])),
-  );
+  const catalogue = await loadCatalog(new Set(actions.flatMap((name) => readService(name) ?? [])));
   const pairs = new Map<string, Pair>();
   const faults: FieldError[] = [];
   for (const [index, statement] of task.allow.entries()) {

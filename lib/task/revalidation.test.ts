@@ -65,11 +65,7 @@ const listRevalidationErrors = async (
   tasks: readonly Task[],
   limits: Partial<TaskLimits> = {},
 ): Promise<readonly string[]> => {
-  const terms = {
-    limits: { ...defaultLimits, ...limits },
-    dialect: 'aws',
-    loadCatalogue: loadCatalog,
-  } as const;
+  const terms = { limits: { ...defaultLimits, ...limits }, dialect: 'aws', loadCatalog } as const;
   const result = await revalidateTasks(buildAdmittedTasks(tasks), terms);
   return result.ok ? [] : result.faults.map(formatFieldError);
 };
@@ -82,7 +78,7 @@ describe('what admission writes is accepted again, as it stands', () => {
       const terms = {
         limits: { ...defaultLimits, ...limits },
         dialect: dialect ?? 'aws',
-        loadCatalogue: loadCatalog,
+        loadCatalog,
       };
       expect(await revalidateTasks(admitted, terms)).toEqual({ ok: true, value: admitted });
     },

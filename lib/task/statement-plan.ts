@@ -28,7 +28,7 @@ export const planStatement = (statement: TaskStatement, catalogue: Catalog): Sta
     concrete: [...new Set(declared.flatMap(({ named }) => named))],
     resources: statement.resources.map((resource) => ({
       resource,
-      meets: matchResource(widenPlaceholders(resource)),
+      matches: matchResource(widenPlaceholders(resource)),
     })),
   };
 };

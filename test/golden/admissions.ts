@@ -13,7 +13,7 @@ import { succeed } from '../../lib/schema/field-error.ts';
 import { mergePlatform } from './platforms.ts';
 import type { GoldenPod } from './pods.ts';
 
-export const loadCatalogue = createCatalogLoader();
+export const loadCatalog = createCatalogLoader();
 
 const starterPolicies = compilePolicies([{ name: 'valetkey-starter', cedar: STARTER_POLICY }]);
 
@@ -23,7 +23,7 @@ const judgeTasksOf = (platform: Platform): JudgeTasks | undefined => {
   const { authority } = platform;
   if (authority === undefined) return undefined;
   return createTaskChecker({
-    ...{ platform, authority, loadCatalog: loadCatalogue },
+    ...{ platform, authority, loadCatalog },
     policies: { current: () => starterPolicies },
     readNamespaceLabels: () => Promise.resolve({ 'valetkey.dev/tasks': 'allowed' }),
   });
@@ -53,7 +53,7 @@ export const openAdmission = (
     templates: () => new Map(),
     readTasks:
       tasks === undefined
-        ? createTaskReader(platform, loadCatalogue)
+        ? createTaskReader(platform, loadCatalog)
         : () => Promise.resolve(succeed(given)),
     ...(evaluatePolicy && { evaluatePolicy }),
     readPodContext: ({ serviceAccount }) =>

@@ -48,7 +48,7 @@ const created = async ({ name, create }: AttackByKind<'create'>): Promise<Answer
 
 const changedPod = async ({ name, as, change }: AttackByKind<'change'>): Promise<Answer> => {
   const oldPod = await injectPod(buildDeclaredPod('victim', site));
-  const groups = as === 'break-glass' ? ['story-break-glass'] : [];
+  const groups = as === 'break-glass' ? ['e2e-break-glass'] : [];
   return [
     name,
     breachesOf(

@@ -8,7 +8,7 @@ import { attempt } from './role-parsers.ts';
 
 const NOW = Date.parse('2026-01-02T03:04:05.678Z');
 const BY = 'system:serviceaccount:valetkey:valetkey-authority';
-const terms = { now: NOW, lifetimeCeilingSeconds: 3600, staleAfterSeconds: 60, by: BY };
+const terms = { now: NOW, maxLifetimeSeconds: 3600, staleAfterSeconds: 60, by: BY };
 
 const revoked = (spec: Partial<RevocationSpec>, ageSeconds = 60): Revocation => ({
   name: `revocation-${ageSeconds}`,

@@ -3,7 +3,7 @@ import { anyChange, applyChange, compliantPod } from '../../fuzz/pod-arbitraries
 import { applyPatch } from '../../lib/injection/json-patch.ts';
 import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { outcomeOf } from './faults.ts';
-import { openAdmission, podRequest, loadCatalogue } from './admissions.ts';
+import { openAdmission, podRequest, loadCatalog } from './admissions.ts';
 import { answerOf, operationsIn } from './answers.ts';
 import { declarations } from './declarations.ts';
 import { digest } from './format.ts';
@@ -44,7 +44,7 @@ export const captureFuzzedPods = async (): Promise<object> => {
   return answers;
 };
 
-const readTasks = createTaskReader(platform, loadCatalogue);
+const readTasks = createTaskReader(platform, loadCatalog);
 const consumers = { containers: ['agent', 'helper'], addressable: ['prepare'] };
 
 const readOne = async (text: string): Promise<object> => {

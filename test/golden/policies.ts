@@ -14,7 +14,7 @@ import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
 import { CEDAR_SCHEMA } from '../../lib/policy/cedar-schema.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 import { expandPairs } from '../../lib/task/pairs.ts';
-import { loadCatalogue } from './admissions.ts';
+import { loadCatalog } from './admissions.ts';
 import { faultPlace } from './faults.ts';
 import { digest } from './format.ts';
 import { PLATFORMS } from './platforms.ts';
@@ -31,7 +31,7 @@ const decisionOf = ({ outcome, policies, version, reasons }: PolicyDecision): un
 
 const decisionsBy = async (set: Readonly<Record<string, string>>): Promise<object> => {
   const policies = compilePolicies(Object.entries(set).map(([name, cedar]) => ({ name, cedar })));
-  const parts = { policies, loadCatalogue };
+  const parts = { policies, loadCatalog };
   const asked = Object.entries(questions).map(async ([name, question]) => {
     const run = decisionOf(await evaluateRunPolicy(parts, question));
     return [
@@ -59,7 +59,7 @@ export const captureDecisions = async (): Promise<object> =>
   );
 
 const requestsOf = async (question: RunPolicyRequest): Promise<unknown> => {
-  const pairs = await expandPairs(question.task, loadCatalogue);
+  const pairs = await expandPairs(question.task, loadCatalog);
   return pairs.ok ? pairs.value.map(createRunRequestBuilder(question)) : 'none';
 };
 

@@ -14,7 +14,7 @@ import {
   createResourceReader,
   widenPlaceholders,
 } from '../../lib/task/resource.ts';
-import { loadCatalogue } from './admissions.ts';
+import { loadCatalog } from './admissions.ts';
 import { outcomeOf } from './faults.ts';
 import { attempt } from './role-parsers.ts';
 
@@ -48,7 +48,7 @@ const isResource = (text: string, limits: Partial<TaskLimits>): boolean =>
 const expanded = async (text: string): Promise<object> => {
   const result = await expandPairs(
     { allow: [{ actions: ACTIONS, resources: [text] }] },
-    loadCatalogue,
+    loadCatalog,
   );
   return result.ok ? result.value.map(({ action }) => action.name) : outcomeOf(result);
 };
@@ -81,7 +81,7 @@ export const readResource = async (text: string): Promise<object> => ({
   parts: parseArnPattern(text).parts,
   slashes: String(parseArnPattern(text).maxSlashes),
   meets: PATTERNS.filter(([, pattern]) => matchArn(text)(pattern)).map(([name]) => name),
-  metBy: metBy(text, await loadCatalogue(['s3', 'sqs', 'dynamodb', 'lambda', 'iam'])),
+  metBy: metBy(text, await loadCatalog(['s3', 'sqs', 'dynamodb', 'lambda', 'iam'])),
   pairs: await expanded(text),
   overlapsKey: [patternsOverlap(text, KEY), matchesWildcards(text, KEY)],
   fakeIam: attempt(() => readPolicy(sessionPolicyOf(text), 'session').statements.length),

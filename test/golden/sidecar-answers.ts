@@ -36,12 +36,12 @@ const tasks: readonly Task[] = [
 ];
 
 const book = {
-  source: (_: string, task: Task) => () => runOf(task),
+  createSource: (_: string, task: Task) => () => runOf(task),
   start: () => Promise.resolve(exchangeInProgress),
   find: (_: string, run: string) =>
     run === 'run-1' ? runOf(buildTask('only', ['alone'])) : undefined,
   complete: (_: string, run: string) => run === 'run-1',
-  whyRevoked: (_: string, run: string) =>
+  findRevocationRefusal: (_: string, run: string) =>
     run === 'run-2' ? buildRunRevokedRefusal({ name: 'stop', reason: 'leak' }) : undefined,
 } as unknown as RunRegistry;
 

@@ -7,7 +7,7 @@ import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import type { Result } from '../../lib/schema/field-error.ts';
 import { expandPairs } from '../../lib/task/pairs.ts';
 import { readTasks } from '../../lib/task/tasks.ts';
-import { loadCatalogue } from './admissions.ts';
+import { loadCatalog } from './admissions.ts';
 import { outcomeOf } from './faults.ts';
 
 /** One case of `tasks/`: what a pod and its platform say. */
@@ -35,11 +35,11 @@ const readCase = (given: Case): Promise<Result<readonly Task[]>> =>
     consumers: given.consumers ?? { containers: ['agent', 'helper'], addressable: ['migrate'] },
     limits: { ...platform.tasks, ...given.limits },
     dialect: given.dialect ?? 'aws',
-    loadCatalog: loadCatalogue,
+    loadCatalog,
   });
 
 const pairsOf = async (task: Task): Promise<object> => {
-  const result = await expandPairs(task, loadCatalogue);
+  const result = await expandPairs(task, loadCatalog);
   return result.ok
     ? result.value.map(({ action, resource }) => `${action.name} ${resource}`)
     : outcomeOf(result);

@@ -18,14 +18,18 @@ import {
 import { EXCHANGE_REFUSALS, REFUSALS, type IssuingCode } from '../../lib/exchange/refusal-table.ts';
 
 const NOW = Date.parse('2026-01-02T03:04:05.678Z');
-const keys = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'c2VjcmV0', sessionToken: 'dG9rZW4=' };
+const credentials = {
+  accessKeyId: 'ASIAEXAMPLE',
+  secretAccessKey: 'c2VjcmV0',
+  sessionToken: 'dG9rZW4=',
+};
 const granted = {
   type: TASK_DETAILS_TYPE,
   task: 'summarize',
   consumer: 'agent',
   params: {},
 } as const;
-const issued = { run: 'run-1', keys, deadline: NOW + 600_000, skewMs: -120 };
+const issued = { run: 'run-1', credentials, deadline: NOW + 600_000, skewMs: -120 };
 const request = { consumer: 'agent', task: buildTask('summarize', ['agent']), params: {} };
 
 const codeOf = (call: () => unknown): unknown => {

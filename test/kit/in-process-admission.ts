@@ -24,7 +24,7 @@ import type { AdmissionRefusal } from '../../e2e/attacks/admission-refusals.ts';
 const platform: Platform = {
   ...authorityPlatform,
   cloud: { ...authorityPlatform.cloud, dialect: 's3', bind: { mode: 'podIP' } },
-  pods: { ...authorityPlatform.pods, breakGlassGroup: 'story-break-glass' },
+  pods: { ...authorityPlatform.pods, breakGlassGroup: 'e2e-break-glass' },
 };
 
 const publishedTemplate = buildInjectionTemplate(platform, TRUST_BUNDLE);

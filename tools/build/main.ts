@@ -7,23 +7,23 @@ import { NOTICES_FILE, renderNotices } from '../image/license-notices.ts';
 import { CATALOG_BUNDLE } from '../../lib/catalog/catalog-bundle.ts';
 import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
 
+const ROOT = join(import.meta.dirname, '..', '..');
+
 const { values } = parseArgs({
   options: {
-    out: { type: 'string', default: join(import.meta.dirname, 'dist') },
+    out: { type: 'string', default: join(ROOT, 'dist') },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 
 /** Each program becomes one CommonJS file: docs/adr/0001 says why. */
 const listPrograms = (): string[] =>
-  readdirSync(join(import.meta.dirname, 'cmd')).filter((name) =>
-    existsSync(join(import.meta.dirname, 'cmd', name, 'main.ts')),
-  );
+  readdirSync(join(ROOT, 'cmd')).filter((name) => existsSync(join(ROOT, 'cmd', name, 'main.ts')));
 
 /** @returns the files that went into it */
 const bundleProgram = async (program: string): Promise<readonly string[]> => {
   const { metafile } = await build({
-    entryPoints: [join(import.meta.dirname, 'cmd', program, 'main.ts')],
+    entryPoints: [join(ROOT, 'cmd', program, 'main.ts')],
     outfile: join(values.out, `${program}.cjs`),
     bundle: true,
     platform: 'node',
@@ -58,7 +58,9 @@ const copyCedar = (): void => {
 };
 
 if (values.help) {
-  console.log('node build.ts [--out DIR]   bundles every cmd/*/main.ts into DIR/<program>.cjs');
+  console.log(
+    'node tools/build/main.ts [--out DIR]   bundles every cmd/*/main.ts into DIR/<program>.cjs',
+  );
 } else {
   mkdirSync(values.out, { recursive: true });
   const inputs = (await Promise.all(listPrograms().map(bundleProgram))).flat();

@@ -13,7 +13,7 @@ type Alert = {
   readonly annotations: { readonly summary: string; readonly description: string };
 };
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..', '..');
 const file = readFileSync(join(root, 'charts/valetkey/alerts.yaml'), 'utf8');
 const { groups } = parse(file) as { groups: readonly { readonly rules: readonly Alert[] }[] };
 const alerts = groups.flatMap(({ rules }) => rules);

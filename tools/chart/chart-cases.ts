@@ -91,8 +91,8 @@ const platformCases: readonly ChartCase[] = [
       },
     },
     fields: [
-      ['Platform', 'tasks.lifetimeFloorSeconds', 2],
-      ['Platform', 'tasks.lifetimeCeilingSeconds', 7200],
+      ['Platform', 'tasks.minLifetimeSeconds', 2],
+      ['Platform', 'tasks.maxLifetimeSeconds', 7200],
       ['Platform', 'tasks.accountIds', ['012345678901']],
       ['Platform', 'tasks.partitions', ['aws-cn']],
       ['Platform', 'tasks.wildcardOnlyActions', true],
@@ -324,7 +324,7 @@ export const CHART_CASES: readonly ChartCase[] = [
       [POLICY, 'spec.ingress.length', 1],
       [POLICY, 'spec.ingress[0].from', undefined],
       ['Platform', 'trust', 'authority'],
-      ['Platform', 'tasks.lifetimeFloorSeconds', 60],
+      ['Platform', 'tasks.minLifetimeSeconds', 60],
     ],
     notes: [
       'rollout status',

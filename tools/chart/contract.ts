@@ -24,7 +24,7 @@ import {
 } from '../../lib/injection/match-conditions.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 
-export const CONTRACT_FILE = join(import.meta.dirname, 'valetkey', 'contract.json');
+export const CONTRACT_FILE = join(import.meta.dirname, '../../charts/valetkey', 'contract.json');
 
 /** Where the templates write the platform's settings, as CEL. */
 const CONTRACT_MARKS = {
@@ -34,7 +34,7 @@ const CONTRACT_MARKS = {
   hosts: '@HOSTS@',
   isPlainHttp: '@IS_PLAIN_HTTP@',
   baselineNamespaces: '@BASELINE_NAMESPACES@',
-  exceptions: '@EXCEPTIONS@',
+  exemptions: '@EXEMPTIONS@',
   breakGlassGroup: '@BREAK_GLASS_GROUP@',
 } as const;
 

@@ -11,7 +11,7 @@ import {
   type KubernetesObject,
 } from '../../test/kit/kubernetes-objects.ts';
 
-const folder = join(import.meta.dirname, '..', 'manifests');
+const folder = join(import.meta.dirname, '../../manifests');
 const text = readFileSync(join(folder, 'valetkey.yaml'), 'utf8');
 const objects = readObjects(text);
 

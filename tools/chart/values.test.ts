@@ -8,9 +8,9 @@ import { readPlatform } from '../../lib/config/platform-parser.ts';
 import { getValue, readObjects } from '../../test/kit/kubernetes-objects.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
 
-const chart = join(import.meta.dirname, 'valetkey');
+const chart = join(import.meta.dirname, '../../charts/valetkey');
 const readText = (...path: string[]): string =>
-  readFileSync(join(import.meta.dirname, '..', ...path), 'utf8');
+  readFileSync(join(import.meta.dirname, '../..', ...path), 'utf8');
 const values: unknown = parse(readFileSync(join(chart, 'values.yaml'), 'utf8'));
 const schema: unknown = JSON.parse(readFileSync(join(chart, 'values.schema.json'), 'utf8'));
 

@@ -7,7 +7,7 @@ import { listCommands, createProgram, runProgram } from '../../cmd/kubectl-valet
 import type { Io } from '../../cmd/kubectl-valetkey/io.ts';
 import { EXIT, ToolError } from '../../cmd/kubectl-valetkey/tool-error.ts';
 
-const page = readFileSync(join(import.meta.dirname, 'cli.md'), 'utf8');
+const page = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8');
 const typedCommands = Array.from(page.matchAll(/^```sh\n(.*?)^```$/gms), ([, text = '']) => text)
   .join('')
   .trim()

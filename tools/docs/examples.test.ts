@@ -11,9 +11,9 @@ import { SIDECAR_METRICS } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import { WEBHOOK_METRICS } from '../../lib/edge/telemetry/webhook-metrics.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..', '..');
 const readPage = (file: string): string => readFileSync(join(root, file), 'utf8');
-const pages = ['*.md', '{bench,charts,cmd,docs,e2e,image,lib,manifests}/**/*.md']
+const pages = ['*.md', '{bench,charts,cmd,demo,docs,e2e,fuzz,lib,manifests,test,tools}/**/*.md']
   .flatMap((pattern) => globSync(pattern, { cwd: root }))
   .sort();
 
@@ -128,7 +128,9 @@ describe.each(pages)('%s', (page) => {
   });
 
   test('names files that exist', () => {
-    const named = all(/`((?:bench|charts|cmd|docs|e2e|image|lib|manifests)\/[\w./-]+)`/g);
+    const named = all(
+      /`((?:bench|charts|cmd|demo|docs|e2e|fuzz|lib|manifests|test|tools)\/[\w./-]+)`/g,
+    );
     const built = (file: string): boolean => file.startsWith('bench/out/');
     expect(named.filter((file) => !built(file) && !existsSync(join(root, file)))).toEqual([]);
   });

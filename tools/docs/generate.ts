@@ -5,6 +5,8 @@ import { renderAdmissionPage } from './admission-page.ts';
 import { renderMetricsPage } from './metrics-page.ts';
 import { renderRefusalsPage } from './refusals-page.ts';
 
+const DOCS = join(import.meta.dirname, '../../docs');
+
 /** The pages of docs/ that are written from the code. */
 export const GENERATED_PAGES: Record<string, () => string> = {
   'admission.md': renderAdmissionPage,
@@ -13,7 +15,7 @@ export const GENERATED_PAGES: Record<string, () => string> = {
 };
 
 /** Names of the pages that are not as the code would write them. */
-export const findStalePages = (folder = import.meta.dirname): string[] =>
+export const findStalePages = (folder = DOCS): string[] =>
   Object.entries(GENERATED_PAGES)
     .filter(([name, write]) => readPageFile(join(folder, name)) !== write())
     .map(([name]) => name);
@@ -30,7 +32,7 @@ const main = (): void => {
   const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
   if (!values.check) {
     for (const [name, write] of Object.entries(GENERATED_PAGES)) {
-      writeFileSync(join(import.meta.dirname, name), write());
+      writeFileSync(join(DOCS, name), write());
     }
     return;
   }

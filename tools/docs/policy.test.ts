@@ -12,7 +12,7 @@ import { CEDAR_SCHEMA } from '../../lib/policy/cedar-schema.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 
-const page = readFileSync(join(import.meta.dirname, 'policy.md'), 'utf8');
+const page = readFileSync(join(import.meta.dirname, '../../docs/policy.md'), 'utf8');
 const loadCatalog = createCatalogLoader();
 
 const listFencedBlocks = (language: string, text = page): readonly string[] =>
@@ -119,9 +119,9 @@ const buildPolicyRequest = (row: Row): RunPolicyRequest => {
     principal,
     task: buildTask(row),
     params: {},
-    bind: 'none',
+    sourceRestriction: 'none',
     approvals: [],
-    at,
+    atMs: at,
   } as const;
   const words = Array.from(row.besides.matchAll(/`([^`]+)`/g), ([, word = '']) =>
     splitPair(word, ' '),
@@ -168,7 +168,7 @@ describe('docs/policy.md', () => {
 describe.each(examples)('example $title', ({ cedar, rows }) => {
   const beside = cedar.includes('permit (') ? '' : 'permit (principal, action, resource);';
   const policies = compilePolicies([{ name: 'example', cedar: `${cedar}\n${beside}` }]);
-  const parts = { policies, loadCatalogue: loadCatalog };
+  const parts = { policies, loadCatalog };
 
   test.each(rows)('$who $action $resource $besides: $run, $admission', async (row) => {
     const question = buildPolicyRequest(row);

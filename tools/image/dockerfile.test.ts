@@ -5,19 +5,19 @@ import { expect, test } from '@jest/globals';
 
 import { SIDECAR_GID, SIDECAR_UID } from '../../lib/contract/names.ts';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..', '..');
 const steps = readFileSync(join(root, 'Dockerfile'), 'utf8')
   .split('\n')
   .filter((line) => /^[A-Z]/.test(line));
 
-test('the Dockerfile ships what image.ts builds, on nothing, as no root', () => {
+test('the Dockerfile ships what tools/image builds, on nothing, as no root', () => {
   const last = steps.slice(steps.lastIndexOf('FROM scratch'));
   expect(last).toEqual([
     'FROM scratch',
     'COPY --from=build /image /',
     `USER ${SIDECAR_UID}:${SIDECAR_GID}`,
   ]);
-  expect(steps.join('\n')).toContain('image.ts --out /image');
+  expect(steps.join('\n')).toContain('tools/image/main.ts --out /image');
 });
 
 test('the builder is of the same Node that the lock file pins', () => {

@@ -10,13 +10,13 @@ import { NOTICES_FILE } from './license-notices.ts';
 import { writeRootFolder } from './root-folder.ts';
 import { PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
 
-const HELP = `node image.ts [--out FOLDER]
+const HELP = `node tools/image/main.ts [--out FOLDER]
 
 Builds the image's root file system in FOLDER (dist/image unless given) from the bundles in dist/.
 Linux only. As root it also fills the compile cache and tries every program as its own user.
 `;
 
-const repositoryFolder = import.meta.dirname;
+const repositoryFolder = join(import.meta.dirname, '..', '..');
 
 /** Node as the lock file pins it for this machine, with its licence beside it. */
 const findNodePackage = (): string => {

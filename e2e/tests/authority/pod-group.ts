@@ -2,12 +2,12 @@ import { runKubectl } from '../../cluster/kubectl.ts';
 import { buildAgentPod, cluster, readReports } from '../test-context.ts';
 import type { ConsumerLine } from './revocation-objects.ts';
 
-const GROUP_LABELS = { app: 'crowd' };
+const GROUP_LABELS = { app: 'pod-group' };
 
 /** Pods that ask for credentials without end, and say when the answer changes. */
 export const buildPodGroup = (namespace: string, replicas: number) => {
   const { metadata, spec } = buildAgentPod({
-    name: 'crowd',
+    name: 'pod-group',
     namespace,
     tasks: { read: readReports },
     command: ['ask-on'],
@@ -15,7 +15,7 @@ export const buildPodGroup = (namespace: string, replicas: number) => {
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
-    metadata: { name: 'crowd', namespace },
+    metadata: { name: 'pod-group', namespace },
     spec: {
       replicas,
       selector: { matchLabels: GROUP_LABELS },
@@ -28,7 +28,7 @@ export const buildPodGroup = (namespace: string, replicas: number) => {
 export const readGroupLines = async <T extends object>(
   namespace: string,
 ): Promise<(T & ConsumerLine & { pod: string })[]> => {
-  const args = ['-n', namespace, '-l', 'app=crowd', '-c', 'agent', '--prefix', '--tail=-1'];
+  const args = ['-n', namespace, '-l', 'app=pod-group', '-c', 'agent', '--prefix', '--tail=-1'];
   const { stdout } = await runKubectl(cluster, ['logs', ...args, '--max-log-requests=100']);
   return stdout.split('\n').flatMap((line) => {
     const [, pod, text] = /^\[pod\/([^/]+)\/agent\] (\{.*\})$/.exec(line) ?? [];

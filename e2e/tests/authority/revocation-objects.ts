@@ -6,7 +6,7 @@ import type { PodRef } from '../test-context.ts';
 
 export type RevocationSpec = { [field: string]: unknown; by?: string; reason?: string };
 
-const TEST_LABEL = 'e2e.valetkey.dev/story';
+const TEST_LABEL = 'e2e.valetkey.dev/test';
 const revocationResource = {
   group: 'valetkey.dev',
   version: 'v1alpha1',

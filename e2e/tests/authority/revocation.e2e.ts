@@ -135,7 +135,7 @@ describe(`a Revocation (${cloud.name})`, () => {
   });
 
   test(`of a namespace ends the runs of its ${GROUP_SIZE} pods at once`, async () => {
-    const crowded = await createNamespace('crowd');
+    const crowded = await createNamespace('pod-group');
     await applyObjects(cluster, buildPodGroup(crowded, GROUP_SIZE));
     const answers = async () => {
       const said = await readGroupLines<{ pod: string; answer: string; askedAt: number }>(crowded);

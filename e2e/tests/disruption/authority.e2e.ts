@@ -33,7 +33,7 @@ const hasMissingStart = ({ notes }: VerificationResult): string[] =>
   notes.filter(({ code }) => code === 'partial').map(({ text }) => text);
 
 const deletePodsOfOtherTests = async (ours: string): Promise<void> => {
-  const of = ['-l', 'e2e.valetkey.dev/story=true', '-o', 'jsonpath={.items[*].metadata.name}'];
+  const of = ['-l', 'e2e.valetkey.dev/test=true', '-o', 'jsonpath={.items[*].metadata.name}'];
   const { stdout } = await runKubectl(cluster, ['get', 'namespaces', ...of]);
   for (const namespace of stdout.split(' ').filter((name) => name !== '' && name !== ours))
     await runKubectl(cluster, ['delete', 'pods', '--all', '--wait=false', '-n', namespace]);

@@ -80,7 +80,7 @@ describe('an exchange with the authority', () => {
     const issued = await run({ purpose: 'weekly' });
     expect(issued).toMatchObject({
       run: 'run-1',
-      keys: { accessKeyId: 'ASIA1', secretAccessKey: 'secret-1', sessionToken: 'session-1' },
+      credentials: { accessKeyId: 'ASIA1', secretAccessKey: 'secret-1', sessionToken: 'session-1' },
       skewMs: 0,
       packedPolicyPercent: 7,
     });

@@ -81,7 +81,7 @@ describe('the trade of a grant', () => {
     expect(form.get('Policy')).toContain(new Date(traded.deadline).toISOString().slice(0, 19));
     expect(traded).toMatchObject({
       run: authorizedRun.run,
-      keys: { accessKeyId: 'ASIA1' },
+      credentials: { accessKeyId: 'ASIA1' },
       sessionName: 'agent-7d9f@abcdefgh234567abcdefgh234567abcd',
       policySha256: createHash('sha256')
         .update(form.get('Policy') ?? '')

@@ -17,7 +17,7 @@ export const createStsClient = (
   }
   let loading: Promise<AssumeRole> | undefined;
   const load = async (): Promise<AssumeRole> => {
-    const { openStsBySdk: createSdkStsClient } = await import('./sts-sdk.ts');
+    const { createSdkStsClient } = await import('./sts-sdk.ts');
     return createSdkStsClient(settings, { attemptTimeoutMs, keepAlive });
   };
   return async (call, signal) => {

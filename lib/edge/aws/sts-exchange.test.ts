@@ -67,7 +67,7 @@ describe('an exchange with STS', () => {
     const issued = await runExchange(exchange);
     expect(issued).toMatchObject({
       run: 'run-1',
-      keys: { accessKeyId: 'ASIA1', secretAccessKey: 'secret-1', sessionToken: 'session-1' },
+      credentials: { accessKeyId: 'ASIA1', secretAccessKey: 'secret-1', sessionToken: 'session-1' },
       packedPolicyPercent: 7,
     });
     expect(issued.deadline % 1000).toBe(0);

@@ -198,13 +198,13 @@ describe('a disk that fails', () => {
 
 /** A process that records without end, and says on standard output what it was told is kept. */
 const endless = `
-import { openAuditFiles } from '${join(import.meta.dirname, 'audit-files.ts')}';
-import { key, intent, record } from '${join(import.meta.dirname, '../../audit/fixtures/recording.ts')}';
-const { sink, ends } = await openAuditFiles({ folder: process.argv[2], maxFileBytes: 20_000 });
-const recorder = await record({ sinks: [sink], resumeFrom: { ends } });
+import { createAuditFiles } from '${join(import.meta.dirname, 'audit-files.ts')}';
+import { key, buildIntent, createTestRecorder } from '${join(import.meta.dirname, '../../audit/fixtures/recording.ts')}';
+const { sink, ends } = await createAuditFiles({ folder: process.argv[2], maxFileBytes: 20_000 });
+const recorder = await createTestRecorder({ sinks: [sink], resumeFrom: { ends } });
 process.stdout.write(JSON.stringify(key.publicKey) + '\\n');
 for (let run = 0; ; run += 1) {
-  await Promise.all([0, 1, 2].map((part) => recorder.record(intent('run-' + run + '-' + part))));
+  await Promise.all([0, 1, 2].map((part) => recorder.record(buildIntent('run-' + run + '-' + part))));
   process.stdout.write('run-' + run + '-\\n');
 }
 `;

@@ -15,7 +15,7 @@ export const createLazySidecarMetrics = (
   let loading: Promise<SidecarMetrics> | undefined;
 
   const loadMetrics = async (): Promise<SidecarMetrics> => {
-    const { openSidecarMetrics: createSidecarMetrics } = await import('./sidecar-metrics.ts');
+    const { createSidecarMetrics } = await import('./sidecar-metrics.ts');
     const opened = createSidecarMetrics(readings);
     metrics = opened;
     for (const tell of queued.splice(0)) tell(opened);

@@ -50,7 +50,7 @@ describe('the metrics of the sidecar', () => {
   });
 
   test('tell how the authority is heard, and nothing of one that there is not', async () => {
-    const authority = () => ({ isConnected: true, silenceSeconds: 2.5 });
+    const authority = () => ({ isConnected: true, disconnectedSeconds: 2.5 });
     const text = await createSidecarMetrics({ ...noRuns, authority }).render();
     expect(text).toContain('valetkey_sidecar_authority_connected 1');
     expect(text).toContain('valetkey_sidecar_authority_silence_seconds 2.5');

@@ -229,8 +229,8 @@ describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
 test('a namespace that is not known is held to level restricted', () => {
   const context = {
     platform: settings,
-    profiles: new Map(),
-    occasion: 'CREATE' as const,
+    templates: new Map(),
+    phase: 'CREATE' as const,
     tasks: [],
   };
   const root = buildPod({ ...complete, runAsUser: 0 });

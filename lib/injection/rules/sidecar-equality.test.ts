@@ -159,7 +159,7 @@ describe('the sidecar', () => {
   test('rule 2 judges by the profile that the pod names, not by the newest', () => {
     const older = { ...platform, sidecar: { ...platform.sidecar, image: 'valetkey:old' } };
     const pod = injectPod({ platform: older });
-    const context = { platform, occasion: 'CREATE' as const, tasks: agentTasks };
+    const context = { platform, phase: 'CREATE' as const, tasks: agentTasks };
     const both = new Map([...buildAcceptedTemplates(platform), ...buildAcceptedTemplates(older)]);
     expect(evaluateRules(pod, { ...context, templates: both })).toEqual([]);
     expect(

@@ -10,7 +10,7 @@ import { evaluateRules } from './rules.ts';
 describe('an update', () => {
   const judgeUpdate = (changes: readonly JsonPatchOp[], oldPod: Pod = injectPod()) => {
     const pod = applyPatch(injectPod(), changes) as Pod;
-    const context = { platform, profiles: new Map(), occasion: 'UPDATE' as const, tasks: [] };
+    const context = { platform, templates: new Map(), phase: 'UPDATE' as const, tasks: [] };
     return evaluateRules(pod, { ...context, oldPod });
   };
 
@@ -38,7 +38,7 @@ describe('an update', () => {
   });
 
   test('rule 8 refuses an update of which the old pod is not known', () => {
-    const context = { platform, profiles: new Map(), occasion: 'UPDATE' as const, tasks: [] };
+    const context = { platform, templates: new Map(), phase: 'UPDATE' as const, tasks: [] };
     expect(evaluateRules(injectPod(), context)).toMatchObject([{ rule: '8' }]);
   });
 });

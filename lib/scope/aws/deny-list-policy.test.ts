@@ -57,7 +57,7 @@ describe('the denial of ended sessions', () => {
 
   test('is nothing when there is nothing to deny, or only what its own deadline denies', () => {
     const runs = [buildRun(1, now - 30_000)];
-    expect(buildDenyListPolicy({ runs, sessions: [] }, { now })).toEqual({ leftOut: [] });
+    expect(buildDenyListPolicy({ runs, sessions: [] }, { now })).toEqual({ omittedRuns: [] });
     expect(buildDenyListPolicy({ runs, sessions: [] }, { now: now - 1 }).policy).toBeDefined();
   });
 

@@ -26,7 +26,7 @@ const createFakeConnections = (...answers: GivenAnswer[]) => {
 const buildPlan = (count: number) => ({
   path: '/pods',
   pods: Array.from({ length: count }, (_, index) => ({ index })),
-  lanes: 1,
+  concurrency: 1,
   atHalf: () => Promise.resolve(),
   retryAfterMs: 0,
 });
@@ -68,7 +68,7 @@ describe('creations as dry runs', () => {
 
 describe('the longest time without a success', () => {
   const at = (endedAt: number, outcome: Attempt['outcome'] = 'injected') => [
-    { outcome, said: '', endedAt },
+    { outcome, message: '', endedAt },
   ];
 
   test('lies between two, in whatever order they began', () => {

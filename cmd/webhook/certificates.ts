@@ -1,30 +1,30 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { bundleTrusts } from '../certificate/trust-bundle.ts';
-import type { Leaf } from '../certificate/certificate-authority.ts';
+import { bundleTrusts } from '../../lib/certificate/trust-bundle.ts';
+import type { Leaf } from '../../lib/certificate/certificate-authority.ts';
 import {
   reconcileCertificates,
   type CertificateReconcilerDeps,
   type CertificateReconcilerOptions,
   type StoredConfiguration,
-} from '../certificate/certificate-reconciler.ts';
-import { ROTATION_RULES } from '../certificate/certificate-rotation.ts';
+} from '../../lib/certificate/certificate-reconciler.ts';
+import { ROTATION_RULES } from '../../lib/certificate/certificate-rotation.ts';
 import {
   readServingCertificate,
   type ServingCertificate,
-} from '../certificate/serving-certificate.ts';
-import { ROTATE_ANNOTATION } from '../contract/names.ts';
-import { formatFieldError } from '../schema/field-error.ts';
-import { LoggableError } from '../schema/loggable-error.ts';
+} from '../../lib/certificate/serving-certificate.ts';
+import { ROTATE_ANNOTATION } from '../../lib/contract/names.ts';
+import { formatFieldError } from '../../lib/schema/field-error.ts';
+import { LoggableError } from '../../lib/schema/loggable-error.ts';
 import {
   computeBackoffMs,
   addJitter,
   startReconcileLoop,
   type ReconcileLoop,
-} from '../async/reconcile-loop.ts';
-import type { ClusterClient } from '../../cmd/webhook/cluster.ts';
-import type { WebhookConfig } from '../../cmd/webhook/config.ts';
+} from '../../lib/async/reconcile-loop.ts';
+import type { ClusterClient } from './cluster.ts';
+import type { WebhookConfig } from './config.ts';
 
 export type CertificateDeps = {
   /** Told after every round that went well, whether or not anything is new. */
