@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/contract/clock.ts';
 import { AUTHORITY_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
+import { readFreeBytes } from '../../lib/edge/disk/free-space.ts';
 import { createHttpsServer } from '../../lib/edge/http/https-server.ts';
 import {
   createCertificateListener,
@@ -68,9 +69,14 @@ export const startAuthority = async (
   const { log, clock } = edges;
   const started: { components?: Components } = {};
   const metrics = createAuthorityMetrics({
-    policies: () => started.components?.policies.ageSeconds(),
-    revocations: () => started.components?.revocations.ageSeconds(),
-    profiles: () => started.components?.templates.ageSeconds(),
+    now: clock.now,
+    secondsSinceSync: {
+      taskpolicies: () => started.components?.policies.ageSeconds(),
+      revocations: () => started.components?.revocations.ageSeconds(),
+      'injection-templates': () => started.components?.templates.ageSeconds(),
+    },
+    readAuditVolumeFreeBytes: async () =>
+      config.auditFolder === '' ? undefined : readFreeBytes(config.auditFolder),
   });
   const audit = createAuditHealth(edges);
   const readiness = createReadiness(

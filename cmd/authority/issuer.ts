@@ -53,7 +53,7 @@ export const startIssuer = (config: AuthorityConfig, edges: IssuerDeps): Issuer 
       started.publisher?.wake();
     },
     onProblems: metrics.signingKeyProblems,
-    onFailure: () => metrics.reconcileFailed('keys'),
+    onFailure: () => metrics.reconcileFailed('signing-keys'),
     everyMs: edges.timings.keysMs,
   });
   const cloud = createCloudAccess(config, { keys, clock, random, reportSkew: metrics.clockSkew });

@@ -51,7 +51,7 @@ export const createAuthoritySource = (
       revocationsCurrentUntil: monitor.getLastLineAt,
       getConnectionState: () => ({
         isConnected,
-        disconnectedSeconds: monitor.getDisconnectedMs() / 1000,
+        lastContactAt: parts.clock.now() - monitor.getDisconnectedMs(),
       }),
       subscribe: (registry) => {
         const onState = (is: boolean): void => void (isConnected = is);

@@ -78,8 +78,13 @@ export const startWebhook = async (config: WebhookConfig, edges: WebhookDeps): P
   const { cluster, log, clock } = edges;
   const loadCatalog = createCatalogLoader();
   const gate = await loadPolicyGate(config, edges, loadCatalog);
-  const ages = { profiles: () => profiles.ageSeconds(), policies: () => gate?.ageSeconds() };
-  const metrics = createWebhookMetrics(ages);
+  const metrics = createWebhookMetrics({
+    now: clock.now,
+    secondsSinceSync: {
+      'injection-templates': () => profiles.ageSeconds(),
+      taskpolicies: () => gate?.ageSeconds(),
+    },
+  });
   const profiles = selectTemplateRegistry(cluster, metrics, edges);
   const stopTemplateUpdates = startTemplateUpdates(config.platform, profiles, edges);
   const checks = { profiles: profiles.isPublished, ...(gate && { policies: gate.isLoaded }) };
@@ -213,7 +218,7 @@ const buildCertificateDeps = (
     parts.readiness.setCertificate(serving);
   },
   onFailure: (error) => {
-    parts.metrics.reconcileFailed();
+    parts.metrics.reconcileFailed('certificate');
     log.warn('certificate not kept', toErrorFields(error));
   },
 });
