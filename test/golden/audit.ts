@@ -2,7 +2,7 @@ import type { Head } from '../../lib/audit/heads.ts';
 import { buildTimeline } from '../../lib/audit/timeline.ts';
 import { verifyChain, type VerifySettings } from '../../lib/audit/verify.ts';
 import { auditFile, publicKeys, recordEvents } from './audit-chain.ts';
-import { damagesOf } from './audit-damages.ts';
+import { buildDamagedChains } from './audit-damages.ts';
 import { CLOUD_LOG } from './audit-events.ts';
 
 const joined = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
@@ -26,7 +26,7 @@ const FORMS: readonly (readonly [string, Partial<VerifySettings>])[] = [
 const captureDamages = async (lines: readonly string[], head: Head): Promise<object> => {
   const heads = { 'valetkey-authority-0': head };
   const found: Record<string, object> = {};
-  for (const [name, damaged] of Object.entries(damagesOf(lines))) {
+  for (const [name, damaged] of Object.entries(buildDamagedChains(lines))) {
     for (const [form, settings] of FORMS) {
       found[`${name}, ${form}`] = await findingsIn([joined(damaged)], { heads, ...settings });
     }
@@ -35,7 +35,7 @@ const captureDamages = async (lines: readonly string[], head: Head): Promise<obj
   return found;
 };
 
-const storyOf = async (records: string, run: string): Promise<object> => {
+const captureTimeline = async (records: string, run: string): Promise<object> => {
   const story = await buildTimeline({
     run,
     records: [auditFile(records)],
@@ -60,9 +60,9 @@ export const captureAudit = async (): Promise<object> => {
     damages: await captureDamages(lines, head),
     stories: await Promise.all(
       ['uws2ljnfuws2ljnfbbzdgrosaro4x6fi', 'run-2', 'run-9', 'nothing'].map((run) =>
-        storyOf(text, run),
+        captureTimeline(text, run),
       ),
     ),
-    lostRecords: await storyOf('', 'run-2'),
+    lostRecords: await captureTimeline('', 'run-2'),
   };
 };
