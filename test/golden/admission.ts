@@ -42,7 +42,11 @@ const EVERY_UPDATE: readonly JsonPatchOp[] = [
   { op: 'add', path: '/metadata/labels/changed', value: 'true' },
 ];
 
-const buildLaterPod = async (admission: PodAdmission, pod: unknown, ops: readonly JsonPatchOp[]) => {
+const buildLaterPod = async (
+  admission: PodAdmission,
+  pod: unknown,
+  ops: readonly JsonPatchOp[],
+) => {
   const given = changed(pod, ops);
   return given === undefined ? 'the operations do not fit' : (await admit(admission, given)).answer;
 };

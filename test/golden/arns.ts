@@ -13,6 +13,8 @@ export const captureRoles = (): object =>
 export const captureResources = async (): Promise<object> =>
   Object.fromEntries(
     await Promise.all(
-      RESOURCE_STRINGS.map(async (text) => [formatInputName(text), await readResource(text)] as const),
+      RESOURCE_STRINGS.map(
+        async (text) => [formatInputName(text), await readResource(text)] as const,
+      ),
     ),
   );

@@ -27,7 +27,7 @@ const rewriteFrom = (lines: readonly string[], from: number, sign: Sign): readon
 
 const forgedSign: Sign = (text) => ({ ...otherKey.sign(text), key: sealingKey.fingerprint });
 
-/** The lines of a chain, damaged in every way that verification tells apart. */
+/** The lines of a chain, damaged in every way that verification distinguishes. */
 export const buildDamagedChains = (
   lines: readonly string[],
 ): Readonly<Record<string, readonly string[]>> => {

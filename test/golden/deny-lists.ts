@@ -59,7 +59,7 @@ export const captureDenyLists = (): object => ({
   policy: buildDenyListPolicy(wanted, { now: NOW }),
   each: REVOCATIONS.map((one) => buildDenyListPolicy(buildDenyList([one], terms), { now: NOW })),
   crowded: buildDenyListPolicy({ runs: many, sessions: wanted.sessions }, { now: NOW }),
-  noRoom: attempt(() => buildDenyListPolicy(wanted, { now: NOW, maxLength: 100 })),
+  tooLong: attempt(() => buildDenyListPolicy(wanted, { now: NOW, maxLength: 100 })),
   read: SPECS.map((spec) =>
     captureOutcome(
       readRevocation({

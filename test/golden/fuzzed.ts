@@ -34,7 +34,10 @@ const admit = async (pod: unknown): Promise<object> => {
   const mutated = await admission.mutate(podRequest(pod));
   const final = applyPatch(pod, operationsIn(mutated));
   const validated = await admission.validate(podRequest(final));
-  return [digest(pod ?? null).slice(0, 8), ...[mutated, validated].map(captureAnswer).map(shortAnswer)];
+  return [
+    digest(pod ?? null).slice(0, 8),
+    ...[mutated, validated].map(captureAnswer).map(shortAnswer),
+  ];
 };
 
 /** Decisions on generated pods. */

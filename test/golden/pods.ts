@@ -37,11 +37,11 @@ type Step = { readonly kind: string; readonly ops?: readonly JsonPatchOp[] };
 const readPods = ([name, text]: readonly [string, string]): readonly GoldenPod[] => {
   const documents = parseAllDocuments(text.replace('100 KiB of prompts', PROMPTS.slice(-102_400)));
   const objects = documents.map((document) => document.toJS() as KubernetesObject);
-  const opsOf = (kind: string) =>
+  const listOperations = (kind: string) =>
     (objects.find((each) => each.kind === kind) as Step | undefined)?.ops;
   const platform = objects.find(({ kind }) => kind === 'Platform')?.['merge'] as
     PlatformChanges | undefined;
-  const [after, update] = [opsOf('After'), opsOf('Update')];
+  const [after, update] = [listOperations('After'), listOperations('Update')];
   return objects.flatMap(listPodTemplates).map((template, index) => ({
     name: index === 0 ? name : `${name} ${index}`,
     pod: { apiVersion: 'v1', kind: 'Pod', ...template },

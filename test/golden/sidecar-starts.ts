@@ -26,4 +26,5 @@ const captureStart = async (task: Task, trust: 'authority' | 'cluster', body: un
 export const readStarts = (
   task: Task,
   trust: 'authority' | 'cluster',
-): Promise<readonly unknown[]> => Promise.all(BODIES.map((body) => captureStart(task, trust, body)));
+): Promise<readonly unknown[]> =>
+  Promise.all(BODIES.map((body) => captureStart(task, trust, body)));

@@ -67,21 +67,23 @@ const captureRefusal = (problem: unknown): object | undefined => {
   const headers = retryAfterMs === undefined ? {} : { 'retry-after': `${retryAfterMs / 1000}` };
   const body = JSON.stringify(renderRefusal(refusal));
   const fault = toAuthorityError({ status, headers, body }, ['secret']);
-  const judged = [false, true].map((hasUserToken) => createRetryEvaluator({ hasUserToken })(fault));
-  const [{ error: thrown } = { error: undefined }] = judged;
+  const decisions = [false, true].map((hasUserToken) =>
+    createRetryEvaluator({ hasUserToken })(fault),
+  );
+  const [{ error: thrown } = { error: undefined }] = decisions;
   return {
     ...{ status, error, reason, policies, ...(retryAfterMs !== undefined && { retryAfterMs }) },
     sidecar: [
       thrown?.kind,
       thrown?.code,
       thrown?.retryAfterMs,
-      ...judged.map(({ action }) => action),
+      ...decisions.map(({ action }) => action),
     ],
   };
 };
 
-const table = (codes: readonly string[], errorOf: (code: string) => unknown): object =>
-  Object.fromEntries(codes.map((code) => [code, captureRefusal(errorOf(code))]));
+const table = (codes: readonly string[], createError: (code: string) => unknown): object =>
+  Object.fromEntries(codes.map((code) => [code, captureRefusal(createError(code))]));
 
 const ofCloud = (kind: ExchangeError['kind']) =>
   table(
