@@ -85,7 +85,7 @@ const splitPair = (text: string, separator: string): readonly [string, string] =
   return [text.slice(0, at), text.slice(at + separator.length)];
 };
 
-/** What the column `besides` can say. */
+/** What the column `with` can contain. */
 const CHANGES: Readonly<Record<string, Change>> = {
   label: (question, text) => {
     const namespaceLabels = Object.fromEntries([splitPair(text, '=')]);
@@ -97,7 +97,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
   },
   task: (question, name) => ({ ...question, task: { ...question.task, name } }),
   role: (question, role) => ({ ...question, task: { ...question.task, role } }),
-  bind: (question, text) => ({
+  sourceRestriction: (question, text) => ({
     ...question,
     sourceRestriction: text as RunPolicyRequest['sourceRestriction'],
   }),
@@ -128,7 +128,7 @@ const buildPolicyRequest = (row: Row): RunPolicyRequest => {
   );
   return words.reduce<RunPolicyRequest>((question, [name, text]) => {
     const change = CHANGES[name];
-    if (change === undefined) throw new Error(`${name}: no such word in besides`);
+    if (change === undefined) throw new Error(`${name}: unknown word in column "with"`);
     return change(question, text);
   }, plain);
 };
