@@ -18,8 +18,8 @@ export type ChainLink = {
   readonly previous: string;
   /** The last known places of chains that this one takes the place of. */
   readonly after?: readonly Position[];
-  /** Bytes before this record that are no record: what a process that was killed left half written. */
-  readonly torn?: PartialWrite;
+  /** The bytes before this record that are not a record: a partial write of a killed process. */
+  readonly partial_write?: PartialWrite;
   readonly seal?: Seal;
 };
 

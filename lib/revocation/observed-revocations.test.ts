@@ -36,7 +36,7 @@ test('a replica that starts records the young ones, and the others as one', () =
   });
   expect(events.map(({ subject, message }) => subject ?? message)).toEqual([
     'new',
-    '500 older Revocations stand as this replica starts',
+    '500 older Revocations existed when this replica started',
   ]);
 });
 

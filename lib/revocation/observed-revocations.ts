@@ -42,8 +42,8 @@ const buildObservedEvent = ({ name, createdAt, spec }: Revocation, at: number): 
 const buildSummaryEvent = (count: number, at: number): AuditEvent => ({
   kind: 'revocation.observed',
   at,
-  reason: 'standing',
-  message: `${count} older Revocations stand as this replica starts`,
+  reason: 'existing_at_start',
+  message: `${count} older Revocations existed when this replica started`,
 });
 
 /** Whom a Revocation names, for people. */
