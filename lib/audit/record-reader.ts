@@ -1,10 +1,5 @@
-import {
-  canonicalizeJson,
-  computeSha256,
-  addChainMembers,
-  type ChainLink,
-  type Position,
-} from './chain.ts';
+import { canonicalizeJson } from '../schema/canonical-json.ts';
+import { computeSha256, addChainMembers, type ChainLink, type Position } from './chain.ts';
 
 /** A whole record, read from its line. Its place in a chain is still to be judged. */
 export type ReadRecord = {

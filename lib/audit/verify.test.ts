@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
+import { canonicalizeJson } from '../schema/canonical-json.ts';
 import {
-  canonicalizeJson,
   linkRecord,
   NOTHING_BEFORE,
   computeSha256,
