@@ -151,7 +151,7 @@ const createRoleReconciler = (role: string, edges: DenyListWriterDeps, records: 
     if (digest !== note.digest) {
       const took = lag === undefined ? '' : `, ${lag.toFixed(1)} s after the oldest new one`;
       const message = `denied at the cloud: ${revocations.length} Revocations${took}`;
-      records.add([{ kind: 'denial.written', at: clock.now(), subject: role, message }]);
+      records.add([{ kind: 'deny_list.updated', at: clock.now(), subject: role, message }]);
     }
     return `${digest} ${clock.now()}`;
   };

@@ -119,7 +119,7 @@ const finishRun = async (call: Call, parts: AuthorityRouteDeps): Promise<JsonRes
     return { status: 200, body: {} };
   } catch (error) {
     return toErrorResponse(
-      await recordRefusedCall(error, { kind: 'end.refused', ...known }, exchange),
+      await recordRefusedCall(error, { kind: 'run.end_refused', ...known }, exchange),
       reportInternalError,
     );
   }

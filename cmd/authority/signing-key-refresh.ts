@@ -15,7 +15,7 @@ export type SigningKeysDeps = Omit<SigningKeyReconcilerDeps, 'now' | 'onStep'> &
   readonly log: Log;
   /** Records what happened to a key; a record that waits for its disk holds nothing up. */
   readonly record: (event: AuditEvent) => void;
-  readonly onProblems: (concerns: readonly KeyProblem[]) => void;
+  readonly onProblems: (problems: readonly KeyProblem[]) => void;
   readonly onFailure: () => void;
   /** Between rounds, while all is well; far less than keys stay good. */
   readonly everyMs: number;

@@ -5,7 +5,7 @@ import { toRefusal } from './token-refusal.ts';
 
 /** What was asked for that is no token exchange, and what is known of it. */
 export type RefusedCall = {
-  readonly kind: Extract<AuditEvent['kind'], 'end.refused' | 'stream.refused'>;
+  readonly kind: Extract<AuditEvent['kind'], 'run.end_refused' | 'stream.refused'>;
   /** Absent: no token held. */
   readonly caller?: Caller | undefined;
   readonly run?: string | undefined;
