@@ -157,7 +157,7 @@ describe('a refusal', () => {
     ],
     ['pod_address', 403, (pod) => ({ ...pod, status: { phase: 'Running', podIP: '10.9.9.9' } })],
     [
-      'rules_broken',
+      'pod_noncompliant',
       403,
       (pod) => ({
         ...pod,
@@ -181,7 +181,7 @@ describe('a refusal', () => {
       waitUntil(async () => ((await exchange()).body['reason'] === reason ? true : undefined));
     const annotations = { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/x' };
     harness.api.put(PATHS.serviceAccount, { metadata: { annotations } });
-    await reasonIs('rules_broken');
+    await reasonIs('pod_noncompliant');
     expect(readLastRecord()).toMatchObject({
       message: expect.stringContaining('ServiceAccount live/agent /metadata/annotations'),
     });
@@ -280,8 +280,8 @@ describe('a refusal', () => {
 describe('bad input', () => {
   const form = 'application/x-www-form-urlencoded';
   const bad: [string, number, () => Promise<TestResponse>][] = [
-    ['no_such_route', 404, () => replica.ask('/v1/nothing')],
-    ['no_such_route', 404, () => replica.post('/v1/token/', 'a=b')],
+    ['route_unknown', 404, () => replica.ask('/v1/nothing')],
+    ['route_unknown', 404, () => replica.post('/v1/token/', 'a=b')],
     ['method_not_allowed', 405, () => replica.ask(TOKEN_PATH)],
     ['method_not_allowed', 405, () => replica.post('/jwks', '')],
     [
@@ -396,11 +396,11 @@ describe('the end of a run', () => {
     };
     const token = await harness.podToken(other);
     const answer = await replica.post(REVOKE_PATH, endForm(body['run'], token));
-    expect([answer.body['reason'], answer.status]).toEqual(['run_foreign', 403]);
+    expect([answer.body['reason'], answer.status]).toEqual(['run_not_owned', 403]);
     expect(
       harness.records().findLast(({ unmapped }) => unmapped.kind === 'end.refused'),
     ).toMatchObject({
-      ...{ status_code: 'run_foreign', session: { uid: body['run'] } },
+      ...{ status_code: 'run_not_owned', session: { uid: body['run'] } },
       unmapped: { pod: 'other', pod_uid: 'other-uid' },
     });
   });

@@ -46,9 +46,9 @@ describe('a flood', () => {
     const replica = await start(GENEROUS);
     const answers = await listReasons(replica, { token: await harness.podToken(), times: 40 });
     expect(answers.filter(([reason]) => reason === undefined)).toHaveLength(30);
-    expect(answers.filter(([reason]) => reason === 'flood_pod')).toHaveLength(10);
-    expect(answers.at(-1)).toEqual(['flood_pod', '1']);
-    const record = harness.records().find((one) => one['status_code'] === 'flood_pod');
+    expect(answers.filter(([reason]) => reason === 'rate_limited_pod')).toHaveLength(10);
+    expect(answers.at(-1)).toEqual(['rate_limited_pod', '1']);
+    const record = harness.records().find((one) => one['status_code'] === 'rate_limited_pod');
     expect(record).toMatchObject({ unmapped: { kind: 'run.refused', pod: 'agent' } });
   });
 
@@ -61,7 +61,7 @@ describe('a flood', () => {
     const firstRefused = async (): Promise<number> => {
       for (let count = 1; ; count += 1) {
         const [answer] = await listReasons(replica, { token, times: 1 });
-        if (answer?.[0] === 'flood_pod') return count;
+        if (answer?.[0] === 'rate_limited_pod') return count;
         expect(answer?.[0]).toBeUndefined();
       }
     };
@@ -95,11 +95,11 @@ describe('a flood', () => {
   test('from one address is refused before anything of it is looked at', async () => {
     const replica = await start({ [TUNING.peerRate]: '1' });
     const answers = await listReasons(replica, { token: 'a.b.c', times: 60 });
-    const flooded = answers.filter(([reason]) => reason === 'flood_peer');
+    const flooded = answers.filter(([reason]) => reason === 'rate_limited_peer');
     expect(flooded).toHaveLength(30);
-    expect(flooded[0]).toEqual(['flood_peer', '1']);
+    expect(flooded[0]).toEqual(['rate_limited_peer', '1']);
     const { text } = await replica.telemetry('/metrics');
-    expect(text).toMatch(/requests_total\{route="other",reason="flood_peer"\} \d+/);
+    expect(text).toMatch(/requests_total\{route="other",reason="rate_limited_peer"\} \d+/);
     harness.advanceClock(20_000);
     await waitUntil(async () => {
       const [one] = await listReasons(replica, { token: await harness.podToken(), times: 1 });

@@ -205,7 +205,9 @@ const toResponse = (refusal: TokenRefusal): JsonResponse => {
 /** Public, and the same for everybody: whoever verifies grants may hold a copy for a while. */
 const renderDocument = (document: object | undefined): JsonResponse => {
   if (document === undefined) {
-    const refusal = toRefusal(new IssuingError('keys_stale', 'no keys of grants are known'));
+    const refusal = toRefusal(
+      new IssuingError('signing_keys_stale', 'no keys of grants are known'),
+    );
     return refusal === undefined ? { status: 503, body: {} } : toResponse(refusal);
   }
   const cache = `public, max-age=${DOCUMENTS_MAX_AGE_SECONDS}`;

@@ -67,7 +67,7 @@ describe('flood limits', () => {
   test('hold one address back, and no other', () => {
     const { limits, pass } = createLimits();
     const floods = catchCodes(31, () => limits.checkPeerRateLimit('10.0.0.1'));
-    expect(floods.at(-1)).toBe('flood_peer');
+    expect(floods.at(-1)).toBe('rate_limited_peer');
     expect(floods.filter((code) => code === 'admitted')).toHaveLength(30);
     expect(catchCode(() => limits.checkPeerRateLimit('10.0.0.2'))).toBe('admitted');
     pass(1_000);
@@ -77,19 +77,21 @@ describe('flood limits', () => {
   test('hold a pod back before it costs its neighbours anything', () => {
     const { limits } = createLimits();
     expect(catchCodes(200, () => limits.checkRateLimits(buildCaller('a'))).at(-1)).toBe(
-      'flood_pod',
+      'rate_limited_pod',
     );
     expect(
       catchCodes(30, () => limits.checkRateLimits(buildCaller('b'))).every(
         (code) => code === 'admitted',
       ),
     ).toBe(true);
-    expect(catchCode(() => limits.checkRateLimits(buildCaller('c')))).toBe('flood_service_account');
+    expect(catchCode(() => limits.checkRateLimits(buildCaller('c')))).toBe(
+      'rate_limited_service_account',
+    );
     expect(catchCodes(30, () => limits.checkRateLimits(buildCaller('d', 'other')))).toContain(
       'admitted',
     );
     expect(catchCode(() => limits.checkRateLimits(buildCaller('e', 'third')))).toBe(
-      'flood_namespace',
+      'rate_limited_namespace',
     );
     expect(catchCode(() => limits.checkRateLimits(buildCaller('f', 'agent', 'sales')))).toBe(
       'admitted',
@@ -99,10 +101,10 @@ describe('flood limits', () => {
   test('let a task of many pairs count as many requests, of its pod first', () => {
     const { limits, pass } = createLimits();
     expect(catchCodes(9, () => limits.chargePairs(buildCaller('a'), 16))).not.toContain(
-      'flood_pod',
+      'rate_limited_pod',
     );
     const wide = catchCodes(3, () => limits.chargePairs(buildCaller('a'), 256));
-    expect(wide).toEqual(['admitted', 'admitted', 'flood_pod']);
+    expect(wide).toEqual(['admitted', 'admitted', 'rate_limited_pod']);
     expect(catchCode(() => limits.checkRateLimits(buildCaller('b')))).toBe('admitted');
     pass(15_000);
     expect(catchCode(() => limits.chargePairs(buildCaller('a'), 256))).toBe('admitted');

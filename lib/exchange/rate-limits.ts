@@ -20,7 +20,7 @@ const CAPACITY = 16_384;
 const PAIRS_PER_REQUEST = 16;
 
 export type RateLimits = {
-  /** Before anything of a request is read. @throws IssuingError `flood_peer` */
+  /** Before anything of a request is read. @throws IssuingError `rate_limited_peer` */
   readonly checkPeerRateLimit: (peer: string) => void;
   /**
    * `verify`, bounded before any cryptography by how many are under way.
@@ -32,7 +32,7 @@ export type RateLimits = {
    * Once the signature holds: a forged token never costs the pod that it names. The pod first, so
    * that one that floods spends nothing that its neighbours share.
    *
-   * @throws IssuingError `flood_pod`, `flood_service_account`, `flood_namespace`
+   * @throws IssuingError `rate_limited_pod`, `rate_limited_service_account`, `rate_limited_namespace`
    */
   readonly checkRateLimits: (claimant: Caller) => void;
   /**
@@ -61,17 +61,17 @@ export const createRateLimits = (
   const namespaces = createBuckets(rates.namespace);
   let runningVerifications = 0;
   const takeAll = ({ namespace, serviceAccount, pod }: Caller, amount: number): void => {
-    takeOrRefuse(pods, pod.uid, 'flood_pod', amount);
+    takeOrRefuse(pods, pod.uid, 'rate_limited_pod', amount);
     takeOrRefuse(
       serviceAccounts,
       `${namespace}/${serviceAccount}`,
-      'flood_service_account',
+      'rate_limited_service_account',
       amount,
     );
-    takeOrRefuse(namespaces, namespace, 'flood_namespace', amount);
+    takeOrRefuse(namespaces, namespace, 'rate_limited_namespace', amount);
   };
   return {
-    checkPeerRateLimit: (peer) => takeOrRefuse(peers, peer, 'flood_peer'),
+    checkPeerRateLimit: (peer) => takeOrRefuse(peers, peer, 'rate_limited_peer'),
     limitVerifications: (verify) => async (token, peer) => {
       if (runningVerifications >= rates.verifications) {
         throw new IssuingError('overloaded', 'too many tokens are being verified; try again');

@@ -30,8 +30,8 @@ describe('the table of refusals', () => {
       ['policy_denied', 'access_denied', 403, undefined],
     ],
     [
-      new IssuingError('flood_pod', 'no', { retryAfterMs: 700 }),
-      ['flood_pod', 'slow_down', 429, 700],
+      new IssuingError('rate_limited_pod', 'no', { retryAfterMs: 700 }),
+      ['rate_limited_pod', 'slow_down', 429, 700],
     ],
     [
       new IdentityError('refused', 'token_expired', 'no'),
@@ -82,8 +82,8 @@ describe('the table of refusals', () => {
       ['cloud_unavailable', 'temporarily_unavailable', 503, 2_000],
     ],
     [
-      new ExchangeError('unavailable', 'keys_stale', 'no'),
-      ['keys_stale', 'temporarily_unavailable', 503, 1_000],
+      new ExchangeError('unavailable', 'signing_keys_stale', 'no'),
+      ['signing_keys_stale', 'temporarily_unavailable', 503, 1_000],
     ],
     [
       new AuditError('disk_full', 'no space left on /var/audit'),

@@ -1,5 +1,10 @@
 import type { TokenErrorResponse } from '../contract/authority-api.ts';
-import { IDENTITY_REFUSALS } from '../identity/identity-refusals.ts';
+import {
+  IDENTITY_REFUSALS,
+  type Explanation,
+  type IdentityCode,
+} from '../identity/identity-refusals.ts';
+import { IDENTITY_RESPONSES } from './identity-responses.ts';
 
 /** What a refusal is to a caller, and to the person who reads of it. */
 export type RefusalRow = {
@@ -63,7 +68,7 @@ const REQUEST_REFUSALS = {
     ),
     error: 'invalid_authorization_details',
   },
-  no_such_route: buildMalformedRow(404, 'The authority has no such route.'),
+  route_unknown: buildMalformedRow(404, 'The authority has no such route.'),
   method_not_allowed: buildMalformedRow(405, 'The route exists, for another method.'),
   body_incomplete: buildMalformedRow(400, 'The body broke off.'),
   body_too_large: buildMalformedRow(413, 'The body is over the limit of its route.'),
@@ -100,7 +105,7 @@ const RUN_REFUSALS = {
     'No TaskPolicy permits the run, or one forbids it.',
     'The message names the policies that decided. `kubectl valetkey explain POD` says what they look at.',
   ),
-  run_foreign: buildDeniedRow(
+  run_not_owned: buildDeniedRow(
     'The run does not belong to the pod that would end it, or is no run.',
     'A sidecar ends its own runs only. To end the run of another pod, create a Revocation.',
   ),
@@ -168,12 +173,12 @@ const CLOUD_REFUSALS = {
 
 /** What keeps the authority itself from an answer. Not knowing means no. */
 const AUTHORITY_REFUSALS = {
-  flood_peer: buildRateLimitedRow('Too many requests from one address.'),
-  flood_pod: buildRateLimitedRow('Too many requests of one pod.'),
-  flood_service_account: buildRateLimitedRow(
+  rate_limited_peer: buildRateLimitedRow('Too many requests from one address.'),
+  rate_limited_pod: buildRateLimitedRow('Too many requests of one pod.'),
+  rate_limited_service_account: buildRateLimitedRow(
     'Too many requests of the pods of one service account.',
   ),
-  flood_namespace: buildRateLimitedRow('Too many requests of the pods of one namespace.'),
+  rate_limited_namespace: buildRateLimitedRow('Too many requests of the pods of one namespace.'),
   overloaded: buildUnavailableRow(
     'As many tokens are being verified, or as many streams are open, as may be at once.',
     'It is tried again by itself. Where it stays so, add replicas.',
@@ -194,7 +199,7 @@ const AUTHORITY_REFUSALS = {
     'The revocations are not known, or for too long unheard of.',
     'Look at the API server, and at the rights of the authority to watch Revocations.',
   ),
-  keys_stale: buildUnavailableRow(
+  signing_keys_stale: buildUnavailableRow(
     'There is no key that may sign a grant: they were not read, or too long ago.',
     'Look at the API server, and at the Secret with the keys of grants.',
   ),
@@ -222,29 +227,19 @@ const ISSUING_REFUSALS = {
 
 export type IssuingCode = keyof typeof ISSUING_REFUSALS;
 
-/** RFC 6749: a token that does not hold is an invalid grant; whom it names may be refused all the same. */
-const classifyIdentityCode = (code: string): Pick<RefusalRow, 'error' | 'status'> => {
-  if (/_(unavailable|unknown)$/.test(code) && !code.endsWith('_key_unknown')) {
-    return { error: 'temporarily_unavailable', status: 503 };
-  }
-  return /^(user_)?token_/.test(code)
-    ? { error: 'invalid_grant', status: 400 }
-    : { error: 'access_denied', status: 403 };
+const buildIdentityRows = (): RefusalTable => {
+  const rows = Object.entries(IDENTITY_REFUSALS) as [IdentityCode, Explanation][];
+  return Object.fromEntries(
+    rows.map(([code, explanation]) => [code, { ...IDENTITY_RESPONSES[code], ...explanation }]),
+  );
 };
-
-const IDENTITY_REFUSAL_ROWS: RefusalTable = Object.fromEntries(
-  Object.entries(IDENTITY_REFUSALS).map(([code, row]) => [
-    code,
-    { ...classifyIdentityCode(code), ...row },
-  ]),
-);
 
 /** What an ExchangeError may be answered as: no cloud chooses among our other codes. */
 export const EXCHANGE_REFUSALS: RefusalTable = {
   ...GRANT_REFUSALS,
   ...CLOUD_REFUSALS,
-  keys_stale: AUTHORITY_REFUSALS.keys_stale,
+  signing_keys_stale: AUTHORITY_REFUSALS.signing_keys_stale,
 };
 
 /** Every refusal there is: what is answered, and what people read (docs/refusals.md). */
-export const REFUSALS: RefusalTable = { ...IDENTITY_REFUSAL_ROWS, ...ISSUING_REFUSALS };
+export const REFUSALS: RefusalTable = { ...buildIdentityRows(), ...ISSUING_REFUSALS };

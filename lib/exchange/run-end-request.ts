@@ -52,7 +52,7 @@ export const endRun = async (
   known.caller = caller;
   parts.checkRateLimits(caller);
   if (!parts.belongsTo(run, caller.pod.uid)) {
-    throw new IssuingError('run_foreign', `token: expected a run of pod ${caller.pod.name}`);
+    throw new IssuingError('run_not_owned', `token: expected a run of pod ${caller.pod.name}`);
   }
   const actor = buildAuditActor(caller);
   await parts.record({ kind: 'run.ended', at: parts.now(), actor, run, reason: end });

@@ -214,7 +214,11 @@ describe('a token exchange', () => {
       { verifyPodToken: reject(new IdentityError('refused', 'token_signature', 'no')) },
       {},
     ],
-    ['flood_pod', { checkRateLimits: fails(new IssuingError('flood_pod', 'no')) }, {}],
+    [
+      'rate_limited_pod',
+      { checkRateLimits: fails(new IssuingError('rate_limited_pod', 'no')) },
+      {},
+    ],
     ['task_unknown', {}, { task: 'other' }],
     ['consumer_not_allowed', {}, { consumer: 'helper' }],
     ['params_invalid', {}, { params: { customer: '../x' } }],

@@ -26,7 +26,7 @@ export type TokenExchangeDeps = {
   readonly verifyUserToken: (userToken: string) => Promise<User>;
   /** @throws IssuingError `revocations_unavailable` */
   readonly findRevocation: (run: RevocationTarget) => Pick<Revocation, 'name' | 'spec'> | undefined;
-  /** @throws IssuingError `policy_unavailable`, or `flood_…` where it would cost the claimant too much */
+  /** @throws IssuingError `policy_unavailable`, or `rate_limited_…` where it would cost the claimant too much */
   readonly evaluatePolicy: (
     question: RunPolicyRequest,
     claimant: Caller,

@@ -1,6 +1,7 @@
 import { IdentityError } from './workload.ts';
 
-type Explanation = { readonly description: string; readonly remedy: string };
+/** What a code means, and what to do about it. */
+export type Explanation = { readonly description: string; readonly remedy: string };
 
 /** What each code of an {@link IdentityError} means, and what to do about it. */
 export const IDENTITY_REFUSALS = {
@@ -91,11 +92,11 @@ export const IDENTITY_REFUSALS = {
     description: 'The namespace of the pod is gone.',
     remedy: 'Nothing, where it was deleted.',
   },
-  rules_broken: {
+  pod_noncompliant: {
     description: 'The live pod breaks a rule that admission holds pods to; each breach is named.',
     remedy: 'Create the pod anew with the webhook in place, without what the breaches name.',
   },
-  tasks_refused: {
+  tasks_invalid: {
     description: 'What the sidecar was given is nothing that the platform would admit today.',
     remedy: 'Create the pod anew; a task that is refused then says why.',
   },

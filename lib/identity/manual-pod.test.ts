@@ -77,7 +77,7 @@ describe('a pod', () => {
   ])('whose sidecar was written by hand, with %s, is refused', async (_what, changes, message) => {
     await expect(identifyPod(buildManualPod([{ ...task, ...changes }]))).rejects.toMatchObject({
       kind: 'refused',
-      code: 'tasks_refused',
+      code: 'tasks_invalid',
       message: expect.stringMatching(message),
     });
   });
@@ -89,7 +89,7 @@ describe('a pod', () => {
   ])('whose service account is annotated with %s since is refused', async (name) => {
     await expect(identifyPod(buildManualPod([task]), { [name]: 'x' })).rejects.toMatchObject({
       kind: 'refused',
-      code: 'rules_broken',
+      code: 'pod_noncompliant',
       message: expect.stringMatching(
         /^ServiceAccount research\/agent \/metadata\/annotations\/.*\(rule 7\)$/,
       ),
@@ -100,7 +100,7 @@ describe('a pod', () => {
     const bare = buildManualPod([task]);
     const pod = { ...bare, spec: { ...bare.spec, initContainers: [] } };
     await expect(identifyPod(pod)).rejects.toMatchObject({
-      code: 'rules_broken',
+      code: 'pod_noncompliant',
       message: expect.stringMatching(/\(rule 2\)/),
     });
   });

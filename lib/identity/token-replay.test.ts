@@ -40,7 +40,7 @@ describe('a user’s token', () => {
       kind: 'refused',
       code: 'user_token_replayed',
     });
-    expect([...leases.kept.keys()]).toEqual(['spent-ab12']);
+    expect([...leases.kept.keys()]).toEqual(['used-ab12']);
   });
 
   test('is neither new nor spent while the API server is silent', async () => {

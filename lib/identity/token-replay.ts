@@ -44,7 +44,7 @@ export const createReplayGuard = ({
   readonly now: () => number;
 }): ReplayGuard => ({
   consumeToken: async ({ digest, expiresAt }) => {
-    const lease = { name: `spent-${digest}`, endsAt: expiresAt + LEASE_RETENTION_MS };
+    const lease = { name: `used-${digest}`, endsAt: expiresAt + LEASE_RETENTION_MS };
     const answer = await leases.create(lease).catch((cause: unknown) => {
       const message = 'the API server could not say whether the user token is new';
       throw newUnavailableError('kubernetes_unavailable', message, { cause });

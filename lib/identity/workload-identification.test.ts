@@ -210,8 +210,8 @@ describe('refused is', () => {
         extra: { ...review.extra, 'authentication.kubernetes.io/pod-uid': ['other'] },
       }),
     ],
-    ['a pod that breaks a rule', 'rules_broken', { evaluatePod: () => denied }],
-    ['a sidecar made by hand', 'tasks_refused', { revalidateTasks: () => Promise.resolve(denied) }],
+    ['a pod that breaks a rule', 'pod_noncompliant', { evaluatePod: () => denied }],
+    ['a sidecar made by hand', 'tasks_invalid', { revalidateTasks: () => Promise.resolve(denied) }],
     [
       'a namespace that is gone',
       'namespace_not_found',
@@ -269,7 +269,7 @@ describe('the answer of the first step that has one', () => {
     ],
     [
       'about the rules',
-      'rules_broken',
+      'pod_noncompliant',
       {
         evaluatePod: () => denied,
         revalidateTasks: () => Promise.resolve(denied),

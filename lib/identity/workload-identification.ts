@@ -92,8 +92,8 @@ export const createWorkloadIdentifier =
       ...(annotations && { serviceAccount: { name: serviceAccount.name, annotations } }),
       readLabels: () => lookups.namespaceLabels,
     });
-    const { admitted, templateHash, exempted } = unwrapResult('rules_broken', evaluated);
-    const tasks = unwrapResult('tasks_refused', await terms.revalidateTasks(admitted));
+    const { admitted, templateHash, exempted } = unwrapResult('pod_noncompliant', evaluated);
+    const tasks = unwrapResult('tasks_invalid', await terms.revalidateTasks(admitted));
     const namespaceLabels = await lookups.namespaceLabels;
     if (namespaceLabels === undefined) {
       throw newRefusedError('namespace_not_found', `expected namespace ${namespace}, got none`);

@@ -35,7 +35,7 @@ export type User = {
 
 /**
  * `refused` is an answer about the caller; `unavailable` means that nobody could be asked, and is
- * never an answer. `code` is stable (`token_expired`, `pod_not_found`, `rules_broken`, …).
+ * never an answer. `code` is stable (`token_expired`, `pod_not_found`, `pod_noncompliant`, …).
  */
 export class IdentityError extends Error {
   override readonly name = 'IdentityError';

@@ -2,7 +2,7 @@ import type { UsedTokenLease, UsedTokenLeases } from '../../identity/token-repla
 import type { ApiClient } from './api-client.ts';
 import { recoverFrom } from './kubernetes-error.ts';
 
-const USED_TOKEN_LABEL = 'valetkey.dev/spent';
+const USED_TOKEN_LABEL = 'valetkey.dev/used-token';
 /** Leases of one answer: bounds what is held in memory. */
 const PAGE_SIZE = 500;
 
@@ -54,7 +54,7 @@ const toLease = ({ name, endsAt }: UsedTokenLease) => ({
   apiVersion: 'coordination.k8s.io/v1',
   kind: 'Lease',
   metadata: { name, labels: { [USED_TOKEN_LABEL]: 'true' } },
-  spec: { holderIdentity: 'spent', renewTime: formatMicroTime(endsAt) },
+  spec: { holderIdentity: 'used', renewTime: formatMicroTime(endsAt) },
 });
 
 /** Kubernetes' MicroTime has six digits. */
