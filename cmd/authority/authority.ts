@@ -77,7 +77,7 @@ export const startAuthority = async (
     {
       audit: () => started.components !== undefined && audit.isHealthy(),
       keys: () => started.components?.keys.jwks() !== undefined,
-      identity: () => started.components?.identity.isReady() === true,
+      identity: () => started.components?.hasClusterIssuer() === true,
       profiles: () => started.components?.templates.accepted() !== undefined,
       policies: () => started.components?.policies.isCurrent() === true,
       revocations: () => started.components?.revocations.isCurrent() === true,

@@ -18,7 +18,7 @@ import {
 import { IdentityError } from '../../lib/identity/workload.ts';
 import { NOON, buildRevocation } from '../../lib/revocation/fixtures/revocation-objects.ts';
 import { indexRevocations } from '../../lib/revocation/matching.ts';
-import type { StreamPod } from './stream-registry.ts';
+import type { StreamPod } from '../../lib/exchange/stream-authentication.ts';
 import { createEventStreams, type EventStreams } from './event-streams.ts';
 
 let harness: ReturnType<typeof createStreamHarness>;

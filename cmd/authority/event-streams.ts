@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { HEARTBEAT_INTERVAL_MS, type StreamLine } from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { IssuingError } from '../../lib/exchange/token-refusal.ts';
+import type { StreamPod } from '../../lib/exchange/stream-authentication.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { createRunOwners, type RunOwners } from '../../lib/revocation/run-owners.ts';
 import type { RevocationWatch } from './revocation-watch.ts';
@@ -13,7 +14,6 @@ import {
   writeLine,
   type Stream,
   type StreamRegistry,
-  type StreamPod,
 } from './stream-registry.ts';
 
 /** What sidecars are told while they listen. */

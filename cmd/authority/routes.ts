@@ -25,7 +25,6 @@ import {
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { Call } from '../../lib/exchange/caller.ts';
 import type { RateLimits } from '../../lib/exchange/rate-limits.ts';
-import { normalizePeerAddress } from '../../lib/exchange/peer-address.ts';
 import {
   buildInternalErrorRefusal,
   IssuingError,
@@ -33,7 +32,7 @@ import {
   toRefusal,
   type TokenRefusal,
 } from '../../lib/exchange/token-refusal.ts';
-import { recordRefusedCall } from '../../lib/exchange/refusal-record.ts';
+import { recordRefusedCall } from '../../lib/exchange/exchange-records.ts';
 import { endRun, type RunEndDeps, type RunEndContext } from '../../lib/exchange/run-end-request.ts';
 import { handleTokenRequest, type TokenEndpointDeps } from '../../lib/exchange/token-endpoint.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -92,7 +91,7 @@ const startRun = async (
   { exchange, log }: AuthorityRouteDeps,
 ): Promise<JsonResponse> => {
   const outcome = await handleTokenRequest(call, exchange);
-  const { caller, details } = outcome.known;
+  const { caller, details } = outcome.context;
   const fields = {
     ...(caller !== undefined && {
       namespace: caller.namespace,
@@ -102,8 +101,8 @@ const startRun = async (
     ...(details !== undefined && { task: details.task, consumer: details.consumer }),
   };
   if (outcome.kind === 'issued') {
-    log.info('run issued', { ...fields, run: outcome.answer.run });
-    return { status: 200, body: outcome.answer };
+    log.info('run issued', { ...fields, run: outcome.response.run });
+    return { status: 200, body: outcome.response };
   }
   log.info('run refused', { ...fields, reason: outcome.refusal.code });
   return toResponse(outcome.refusal);
@@ -155,7 +154,7 @@ const checkPeer = (
   { rateLimits, reportInternalError, ...parts }: AuthorityRouteDeps,
 ): JsonResponse | undefined => {
   try {
-    rateLimits.checkPeerRateLimit(normalizePeerAddress(peer));
+    rateLimits.checkPeerRateLimit(peer);
     return undefined;
   } catch (error) {
     const answer = toErrorResponse(error, reportInternalError);

@@ -1,12 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-import type { PodTarget } from '../../lib/revocation/matching.ts';
-
-/** The pod behind a stream, as its token and the API server say. */
-export type StreamPod = PodTarget & {
-  /** `exp` of the token, milliseconds since the epoch: the stream ends with it. */
-  readonly tokenExpiresAt: number;
-};
+import type { StreamPod } from '../../lib/exchange/stream-authentication.ts';
 
 export type Stream = {
   readonly pod: StreamPod;

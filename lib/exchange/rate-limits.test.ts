@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { createTokenBuckets } from '../async/token-buckets.ts';
 import type { Caller, VerifiedToken } from './caller.ts';
 import { createRateLimits } from './rate-limits.ts';
-import { normalizePeerAddress } from './peer-address.ts';
+import { normalizePeerAddress } from './rate-limits.ts';
 import { IssuingError } from './token-refusal.ts';
 
 const buildCaller = (uid: string, serviceAccount = 'agent', namespace = 'research'): Caller => ({
@@ -121,9 +121,16 @@ describe('flood limits', () => {
     const first = [verify('t', 'p'), verify('t', 'p')];
     await expect(verify('t', 'p')).rejects.toMatchObject({ code: 'overloaded' });
     expect(begun).toBe(2);
-    const verified = {
+    const verified: VerifiedToken = {
       caller: buildCaller('a'),
-      identifyWorkload: () => Promise.reject(new Error('no')),
+      claims: {
+        namespace: 'research',
+        pod: { name: 'a', uid: 'a' },
+        serviceAccount: { name: 'agent', uid: 'uid-agent' },
+        expiresAt: 0,
+      },
+      token: 't',
+      peer: 'p',
     };
     waiting.forEach((resolve) => resolve(verified));
     await Promise.all(first);
