@@ -20,7 +20,7 @@ export type CloudAccess = {
   /** By the `revoker` role; absent where no role opts in. */
   readonly writeDenyList?: DenyListWriterDeps['write'];
   /** By the `publisher` role; absent where a person publishes. */
-  readonly publish?: NonNullable<IssuerPublisherDeps['publish']>;
+  readonly publish?: IssuerPublisherDeps['publish'];
 };
 
 export type CloudDeps = {
@@ -87,7 +87,7 @@ const createDocumentWriter =
   (
     settings: Endpoint,
     { bucket, prefix, ownKeys }: { bucket: string; prefix: string; ownKeys: OwnCredentialSource },
-  ): NonNullable<IssuerPublisherDeps['publish']> =>
+  ): IssuerPublisherDeps['publish'] =>
   async (documents, signal) => {
     const options = { bucket, prefix, maxAgeSeconds: DOCUMENTS_MAX_AGE_SECONDS };
     await createDocumentPublisher(settings, await ownKeys(signal), options)(documents, signal);

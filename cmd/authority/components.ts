@@ -16,6 +16,7 @@ import { createRunIds, type RunIds } from '../../lib/grant/run-ids.ts';
 import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
 import { createInternalErrorReporter, toErrorFields } from '../../lib/server/error-fields.ts';
+import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { Prerequisites } from './bootstrap.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
@@ -43,10 +44,14 @@ export type Components = {
   readonly stop: () => void;
 };
 
+/** When each watch last synced. */
+export type WatchSyncs = Readonly<Record<'templates' | 'policies' | 'revocations', WatchSync>>;
+
 export type ComponentDeps = {
   readonly cluster: ClusterClient;
   readonly prerequisites: Prerequisites;
   readonly metrics: AuthorityMetrics;
+  readonly syncs: WatchSyncs;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: () => number;
@@ -102,12 +107,17 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
 type Watches = ReturnType<typeof startWatches>;
 
 const startWatches = ({ platform }: AuthorityConfig, deps: ComponentDeps) => {
-  const { cluster, metrics, clock, random, log } = deps;
+  const { cluster, metrics, syncs, random, log } = deps;
   const shared = buildSharedDeps(deps);
   return {
-    templates: watchPublishedTemplates(cluster.watchTemplates, { clock, random, log }),
+    templates: watchPublishedTemplates(cluster.watchTemplates, {
+      sync: syncs.templates,
+      random,
+      log,
+    }),
     policies: watchTaskPolicies({
       ...shared,
+      sync: syncs.policies,
       watch: cluster.watchPolicies,
       compile: compilePolicies,
       writeStatus: cluster.policies.writeStatus,
@@ -116,6 +126,7 @@ const startWatches = ({ platform }: AuthorityConfig, deps: ComponentDeps) => {
     }),
     revocations: watchRevocations({
       ...shared,
+      sync: syncs.revocations,
       watch: cluster.watchRevocations,
       onCount: metrics.revocationsCounted,
     }),

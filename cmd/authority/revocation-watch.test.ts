@@ -64,11 +64,11 @@ describe('a new run', () => {
   });
 
   test('is not answered once the watch was silent for a minute', () => {
-    const { revocations, sendState, advanceTime } = startTestWatch();
+    const { revocations, sync, sendState, advanceTime } = startTestWatch();
     sendState();
     advanceTime(60_000);
     expect(revocations.find(run)).toBeUndefined();
-    expect(revocations.ageSeconds()).toBe(60);
+    expect(sync.ageSeconds()).toBe(60);
     advanceTime(1);
     expect(revocations.isCurrent()).toBe(false);
     expect(() => revocations.find(run)).toThrow(/expected word within 60 s/);

@@ -11,6 +11,7 @@ import {
 import { buildObservedEvents } from '../../lib/revocation/observed-revocations.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
 import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
+import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
 import type { WatchResources } from './resource-watch.ts';
@@ -29,8 +30,6 @@ export type RevocationWatch = {
   readonly subscribe: (listener: () => void) => () => void;
   /** Whether what is known is all, and recent. */
   readonly isCurrent: () => boolean;
-  /** Since the last word of the watch; nothing before the first. */
-  readonly ageSeconds: () => number | undefined;
   readonly stop: () => void;
 };
 
@@ -39,6 +38,7 @@ export type RevocationWatchDeps = {
   /** The authority's own name at the API server: `system:serviceaccount:<namespace>:<name>`. */
   readonly by: string;
   readonly record: Recorder;
+  readonly sync: WatchSync;
   readonly clock: Clock;
   readonly random: () => number;
   readonly onFailure: OnFailure;
@@ -53,14 +53,13 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Opens them: watches all, swaps the whole state, tells whoever listens, records what is new. */
 export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch => {
-  const { clock, random, onFailure } = edges;
+  const { sync, clock, random, onFailure } = edges;
   const listeners = new Set<() => void>();
   const records = createAuditQueue(edges);
   const parsed = new WeakMap<object, Result<Revocation>>();
   let index = indexRevocations([]);
   let known: ReadonlySet<string> | undefined;
   let unreadable: readonly string[] = [];
-  let lastSyncAt: number | undefined;
   let untilTimer: NodeJS.Timeout | undefined;
 
   const notify = (): void => listeners.forEach((listener) => listener());
@@ -94,11 +93,9 @@ export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch =>
     awaitUntil(revocations);
     notify();
   };
-  const ageSeconds = (): number | undefined =>
-    lastSyncAt === undefined ? undefined : (clock.monotonic() - lastSyncAt) / 1000;
   const findGap = (): string | undefined => {
     if (known === undefined) return 'revocations: expected to be listed, got no list yet';
-    const age = ageSeconds() ?? Infinity;
+    const age = sync.ageSeconds() ?? Infinity;
     if (age > STALE_AFTER_SECONDS) {
       return `revocations: expected word within ${STALE_AFTER_SECONDS} s, got none for ${Math.floor(age)} s`;
     }
@@ -106,7 +103,7 @@ export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch =>
   };
   const stopWatch = edges.watch({
     onState: applyState,
-    onSync: () => (lastSyncAt = clock.monotonic()),
+    onSync: sync.markSynced,
     onError: (error) => onFailure('watch of revocations failed', error),
     backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
   });
@@ -123,7 +120,6 @@ export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch =>
       return () => listeners.delete(listener);
     },
     isCurrent: () => findGap() === undefined,
-    ageSeconds,
     stop: () => {
       stopWatch();
       records.stop();

@@ -5,6 +5,7 @@ import type { PolicyText } from '../../lib/policy/policy-findings.ts';
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
+import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
 import { buildPolicyEvents } from './policy-records.ts';
@@ -21,8 +22,6 @@ export type TaskPolicies<P extends CompiledPolicies> = {
   /** @throws IssuingError `policy_unavailable`: not known, for too long unheard of, or unreadable */
   readonly current: () => P;
   readonly isCurrent: () => boolean;
-  /** Since the last word of the watch; nothing before the first. */
-  readonly ageSeconds: () => number | undefined;
   readonly stop: () => void;
 };
 
@@ -31,6 +30,7 @@ export type TaskPoliciesDeps<P extends CompiledPolicies> = Pick<PolicyStatusDeps
   readonly compile: (policies: readonly PolicyText[]) => P;
   readonly record: Recorder;
   readonly staleAfterSeconds: number;
+  readonly sync: WatchSync;
   readonly clock: Clock;
   readonly random: () => number;
   readonly onFailure: OnFailure;
@@ -44,11 +44,10 @@ const RETRY = { firstMs: 500, mostMs: 30_000 };
 export const watchTaskPolicies = <P extends CompiledPolicies>(
   edges: TaskPoliciesDeps<P>,
 ): TaskPolicies<P> => {
-  const { clock, random, onFailure, staleAfterSeconds } = edges;
+  const { sync, clock, random, onFailure, staleAfterSeconds } = edges;
   const records = createAuditQueue(edges);
   let state: { readonly all: readonly StoredPolicy[]; readonly compiled: P } | undefined;
   let fault = 'policies: expected to be listed, got no list yet';
-  let lastSyncAt: number | undefined;
 
   const applyPolicies = (all: readonly StoredPolicy[]): void => {
     if (state !== undefined && buildGenerationsKey(all) === buildGenerationsKey(state.all)) {
@@ -73,10 +72,8 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
     all: state?.all ?? [],
     findings: state?.compiled.findings ?? [],
   }));
-  const ageSeconds = (): number | undefined =>
-    lastSyncAt === undefined ? undefined : (clock.monotonic() - lastSyncAt) / 1000;
   const current = (): P => {
-    const age = ageSeconds() ?? Infinity;
+    const age = sync.ageSeconds() ?? Infinity;
     if (state === undefined) throw new IssuingError('policy_unavailable', fault);
     if (age <= staleAfterSeconds) return state.compiled;
     const limit = `policies: expected word within ${staleAfterSeconds} s`;
@@ -84,15 +81,14 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
   };
   const stopWatch = edges.watch({
     onState: applyPolicies,
-    onSync: () => (lastSyncAt = clock.monotonic()),
+    onSync: sync.markSynced,
     onError: (error) => onFailure('watch of policies failed', error),
     backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
   });
 
   return {
     current,
-    isCurrent: () => state !== undefined && (ageSeconds() ?? Infinity) <= staleAfterSeconds,
-    ageSeconds,
+    isCurrent: () => state !== undefined && (sync.ageSeconds() ?? Infinity) <= staleAfterSeconds,
     stop: () => {
       stopWatch();
       statuses.stop();
