@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { AuditError, type AuditEvent } from '../audit/audit-event.ts';
 import { TASK_DETAILS_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '../contract/authority-api.ts';
@@ -117,7 +117,7 @@ const exchangeRefused = async (members: Partial<TokenEndpointDeps>, details: obj
 };
 
 describe('handleTokenRequest', () => {
-  test('runs the steps in order and returns credentials in the container credentials format', async () => {
+  it('runs the steps in order and returns credentials in the container credentials format', async () => {
     const outcome = await handleTokenRequest(buildCall(), createDeps());
     expect(steps).toEqual([
       'verifyPodToken',
@@ -150,9 +150,9 @@ describe('handleTokenRequest', () => {
     });
   });
 
-  test('records caller, task, decision and exemptions before and after issuing, and no secret', async () => {
+  it('records caller, task, decision and exemptions before and after issuing, and no secret', async () => {
     await handleTokenRequest(buildCall(), createDeps());
-    const common = {
+    const expectedRecord = {
       actor: {
         namespace: 'research',
         serviceAccount: 'agent',
@@ -174,9 +174,9 @@ describe('handleTokenRequest', () => {
       resources: ['arn:aws:s3:::acme/acme/*'],
     };
     expect(records).toEqual([
-      { ...common, kind: 'run.intent', at: 1_000_000_000, scope },
+      { ...expectedRecord, kind: 'run.intent', at: 1_000_000_000, scope },
       {
-        ...common,
+        ...expectedRecord,
         kind: 'run.issued',
         at: 1_000_000_000,
         scope: { ...scope, policySha256: 'cd', deadline: 1_000_600_000 },
@@ -185,7 +185,7 @@ describe('handleTokenRequest', () => {
     expect(JSON.stringify(records)).not.toMatch(/secret-1|session-1|po\.d\.token/);
   });
 
-  test('builds the policy request from the running pod, not from the caller', async () => {
+  it('builds the policy request from the running pod, not from the caller', async () => {
     let policyRequest: unknown;
     await handleTokenRequest(
       buildCall(),
@@ -251,18 +251,15 @@ describe('handleTokenRequest', () => {
     ['policy_unavailable', { decideRun: reject(new IssuingError('policy_unavailable', 'no')) }, {}],
     ['internal_error', { decideRun: reject(new TypeError('no')) }, {}],
   ];
-  test.each(refusals)(
-    'refuses with %s before a grant is signed',
-    async (code, members, details) => {
-      const refusal = await exchangeRefused(members, details);
-      expect(refusal.code).toBe(code);
-      expect(steps).not.toContain('issueCredentials');
-      expect(steps).not.toContain('run.intent');
-      expect(records).toMatchObject([{ kind: 'run.refused', reason: code }]);
-    },
-  );
+  it.each(refusals)('refuses with %s before a grant is signed', async (code, members, details) => {
+    const refusal = await exchangeRefused(members, details);
+    expect(refusal.code).toBe(code);
+    expect(steps).not.toContain('issueCredentials');
+    expect(steps).not.toContain('run.intent');
+    expect(records).toMatchObject([{ kind: 'run.refused', reason: code }]);
+  });
 
-  test('names the policies that denied, in the refusal and in its record', async () => {
+  it('names the policies that denied, in the refusal and in its record', async () => {
     const denied = { ...decision, outcome: 'deny', policies: ['pii/0'], reasons: ['forbidden'] };
     const refusal = await exchangeRefused({
       decideRun: () => Promise.resolve(denied as never),
@@ -271,7 +268,7 @@ describe('handleTokenRequest', () => {
     expect(records).toMatchObject([{ decision: { policies: ['pii/0'] } }]);
   });
 
-  test('records a refusal by the cloud with the run ID', async () => {
+  it('records a refusal by the cloud with the run ID', async () => {
     const refusal = await exchangeRefused({
       issueCredentials: () => Promise.reject(new ExchangeError('refused', 'AccessDenied', 'no')),
     });
@@ -282,7 +279,7 @@ describe('handleTokenRequest', () => {
     ]);
   });
 
-  test('returns no credentials for a run that was revoked while they were issued', async () => {
+  it('returns no credentials for a run that was revoked while they were issued', async () => {
     let calls = 0;
     const refusal = await exchangeRefused({
       findRevocation: () => {
@@ -296,7 +293,7 @@ describe('handleTokenRequest', () => {
     expect(steps).not.toContain('run.issued');
   });
 
-  test.each(['run.intent', 'run.issued'])(
+  it.each(['run.intent', 'run.issued'])(
     'returns no credentials when %s cannot be recorded',
     async (kind) => {
       const refusal = await exchangeRefused({
@@ -310,7 +307,7 @@ describe('handleTokenRequest', () => {
     },
   );
 
-  test('returns audit_unavailable when the refusal cannot be recorded', async () => {
+  it('returns audit_unavailable when the refusal cannot be recorded', async () => {
     const refusal = await exchangeRefused(
       { recordRefusal: () => Promise.reject(new AuditError('disk_full', 'full')) },
       { task: 'other' },
@@ -319,7 +316,7 @@ describe('handleTokenRequest', () => {
     expect(podEvents).toEqual([]);
   });
 
-  test('writes an Event for a final refusal, not for a temporary one or an unverified token', async () => {
+  it('writes an Event for a final refusal, not for a temporary one or an unverified token', async () => {
     await exchangeRefused({}, { task: 'other' });
     expect(podEvents).toMatchObject([
       {
