@@ -181,16 +181,16 @@ const SETTINGS = {
 
 export type AuthorityConfig = ParsedSettings<typeof SETTINGS>;
 
-export const HELP = `Valetkey's authority: verifies who asks, decides by policy, trades with the cloud
-for a run's credentials, records, revokes. It is set by its environment:
+export const HELP = `Valetkey's authority: identifies callers, evaluates policy, exchanges grants for
+cloud credentials, writes audit records, revokes runs. Settings are environment variables:
 
 ${formatSettingsHelp(SETTINGS)}
 
-A new value of the annotation valetkey.dev/rotate on the Secret of the CA rotates it at once; one of
-valetkey.dev/taint on the Secret of the keys of grants replaces them at once.
+To rotate the CA immediately, change the annotation valetkey.dev/rotate on its Secret. To replace the
+signing keys immediately, change the annotation valetkey.dev/taint on their Secret.
 `;
 
-/** The settings, typed, or every fault at once, each naming its variable or its file. */
+/** Reads the settings, or returns all field errors with their variable or file. */
 export const readAuthorityConfig = (
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Result<AuthorityConfig> => {

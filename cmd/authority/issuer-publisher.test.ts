@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import type { IssuerDocument } from '../../lib/grant/issuer-documents.ts';
 import {
@@ -59,7 +59,7 @@ afterEach(() => started.splice(0).forEach((publisher) => publisher.stop()));
 const advanceTime = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
 describe('startIssuerPublisher', () => {
-  test('publishes the documents at the start and when they change, and not otherwise', async () => {
+  it('publishes the documents at the start and when they change, and not otherwise', async () => {
     const { publisher, ours, bucket, published } = startTestPublisher();
     await advanceTime(0);
     await advanceTime(300_000);
@@ -71,7 +71,7 @@ describe('startIssuerPublisher', () => {
     expect(published()).toBe(2);
   });
 
-  test('publishes the documents again if the public copy has other keys or another order', async () => {
+  it('publishes the documents again if the public copy has other keys or another order', async () => {
     const { bucket, published } = startTestPublisher();
     await advanceTime(0);
     bucket.text = buildJwksText('two', 'one');
@@ -80,14 +80,14 @@ describe('startIssuerPublisher', () => {
     expect(published()).toBe(2);
   });
 
-  test('publishes nothing while the signing keys are not loaded', async () => {
+  it('publishes nothing while the signing keys are not loaded', async () => {
     const { bucket, published } = startTestPublisher({ documents: () => undefined });
     bucket.text = 'anything';
     await advanceTime(61_000);
     expect([published(), bucket.text]).toEqual([0, 'anything']);
   });
 
-  test('retries a publication that failed', async () => {
+  it('retries a publication that failed', async () => {
     let tries = 0;
     const { failures } = startTestPublisher({
       publish: () => {
@@ -102,13 +102,13 @@ describe('startIssuerPublisher', () => {
 });
 
 describe('createPublishedKeysReader', () => {
-  test('returns the key IDs and the max-age of the public copy', async () => {
+  it('returns the key IDs and the max-age of the public copy', async () => {
     const { fetchPublishedKeys, bucket } = startTestPublisher();
     bucket.text = buildJwksText('one', 'two');
     expect(await fetchPublishedKeys()).toEqual({ kids: ['one', 'two'], maxAgeMs: 600_000 });
   });
 
-  test('returns undefined if the public copy cannot be read, and causes no publication', async () => {
+  it('returns undefined if the public copy cannot be read, and causes no publication', async () => {
     const { fetchPublishedKeys, failures, published } = startTestPublisher({
       fetchPublic: () => Promise.reject(new Error('no answer')),
     });
@@ -118,7 +118,7 @@ describe('createPublishedKeysReader', () => {
     expect(published()).toBe(1);
   });
 
-  test('reads the public copy also when the authority does not publish, without a timer', async () => {
+  it('reads the public copy also when the authority does not publish, without a timer', async () => {
     const read = () => Promise.resolve({ text: buildJwksText('one'), cacheControl: undefined });
     const fetchPublishedKeys = createPublishedKeysReader(read, () => undefined);
     expect((await fetchPublishedKeys())?.kids).toEqual(['one']);
@@ -133,13 +133,13 @@ describe('createPublishedKeysReader', () => {
     ['max-age=0', 300],
     ['no-store', 3600],
   ];
-  test.each(ages)('reads Cache-Control %s as a max-age of %i s', (cacheControl, seconds) => {
+  it.each(ages)('reads Cache-Control %s as a max-age of %i s', (cacheControl, seconds) => {
     expect(parsePublicCopy({ text: buildJwksText('a'), cacheControl }).maxAgeMs).toBe(
       seconds * 1000,
     );
   });
 
-  test.each(['', 'no', 'null', '{}', '{"keys":7}', '{"keys":[{"kid":7}]}', '{"keys":[null]}'])(
+  it.each(['', 'no', 'null', '{}', '{"keys":7}', '{"keys":[{"kid":7}]}', '{"keys":[null]}'])(
     'throws if the response is not a JWKS: %j',
     (text) => {
       expect(() => parsePublicCopy({ text, cacheControl: undefined })).toThrow('expected a JWKS');

@@ -16,19 +16,19 @@ import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
 import type { WatchResources } from './resource-watch.ts';
 
-/** Those that stand, as the API server last told them. */
+/** The current Revocations, as last received from the API server. */
 export type RevocationWatch = {
   /**
-   * The Revocation that keeps this run from starting now.
+   * The Revocation that prevents this run from starting now.
    *
-   * @throws IssuingError `revocations_unavailable`: not known, or for too long unheard of
+   * @throws IssuingError `revocations_unavailable` if they are not loaded, stale or invalid
    */
   readonly find: (run: RevocationTarget) => Revocation | undefined;
-  /** All that stand, those past their `until` too. */
+  /** All Revocations, including those past their `until`. */
   readonly index: () => RevocationIndex;
-  /** Calls `listener` after each change, and when a Revocation's `until` passes; answers the way out. */
+  /** Calls `listener` after each change and each passed `until`; returns the unsubscribe function. */
   readonly subscribe: (listener: () => void) => () => void;
-  /** Whether what is known is all, and recent. */
+  /** Whether the state is complete and current. */
   readonly isCurrent: () => boolean;
   readonly stop: () => void;
 };
@@ -46,16 +46,16 @@ export type RevocationWatchDeps = {
 };
 
 const RETRY = { firstMs: 250, mostMs: 10_000 };
-/** A watch is heard of each 20 s; nothing for so long is no accident. */
+/** The API server confirms a watch every 20 s. */
 export const STALE_AFTER_SECONDS = 60;
-/** A timer of Node's holds no more. */
+/** Maximum delay of a Node.js timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Opens them: watches all, swaps the whole state, tells whoever listens, records what is new. */
-export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch => {
-  const { sync, clock, random, onFailure } = edges;
+/** Watches all Revocations, replaces the whole state, notifies listeners, and records new ones. */
+export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => {
+  const { sync, clock, random, onFailure } = deps;
   const listeners = new Set<() => void>();
-  const records = createAuditQueue(edges);
+  const records = createAuditQueue(deps);
   const parsed = new WeakMap<object, Result<Revocation>>();
   let index = indexRevocations([]);
   let known: ReadonlySet<string> | undefined;
@@ -75,7 +75,7 @@ export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch =>
     }, nextMs);
     untilTimer.unref();
   };
-  /** The watch tells all of them at each change, and never alters one. */
+  /** Each change delivers all resources; unchanged ones are the same objects. */
   const parseStored = (stored: object): Result<Revocation> => {
     const result = parsed.get(stored) ?? readRevocation(stored);
     parsed.set(stored, result);
@@ -87,8 +87,8 @@ export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch =>
     const revocations = results.flatMap((result) => (result.ok ? [result.value] : []));
     unreadable = faults.map(formatFieldError);
     index = indexRevocations(revocations);
-    edges.onCount(index.all.length);
-    records.add(buildObservedEvents(revocations, { known, by: edges.by, now: clock.now() }));
+    deps.onCount(index.all.length);
+    records.add(buildObservedEvents(revocations, { known, by: deps.by, now: clock.now() }));
     known = new Set(revocations.map(({ uid }) => uid));
     awaitUntil(revocations);
     notify();
@@ -97,14 +97,14 @@ export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch =>
     if (known === undefined) return 'revocations: expected to be listed, got no list yet';
     const age = sync.ageSeconds() ?? Infinity;
     if (age > STALE_AFTER_SECONDS) {
-      return `revocations: expected word within ${STALE_AFTER_SECONDS} s, got none for ${Math.floor(age)} s`;
+      return `revocations: expected an update within ${STALE_AFTER_SECONDS} s, got none for ${Math.floor(age)} s`;
     }
     return unreadable[0];
   };
-  const stopWatch = edges.watch({
+  const stopWatch = deps.watch({
     onState: applyState,
     onSync: sync.markSynced,
-    onError: (error) => onFailure('watch of revocations failed', error),
+    onError: (error) => onFailure('revocation watch disconnected', error),
     backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
   });
 

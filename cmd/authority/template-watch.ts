@@ -7,9 +7,9 @@ import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 
-/** The profiles that live pods may have been injected from; the webhook's to write, ours to read. */
+/** The injection templates of running pods. The webhook writes them; the authority reads them. */
 export type TemplateWatch = {
-  /** Nothing before the watch has told anything. */
+  /** Undefined until the first state was received. */
   readonly accepted: () => AcceptedTemplates | undefined;
   readonly stop: () => void;
 };
@@ -36,9 +36,10 @@ export const watchPublishedTemplates = (
       const { templates, faults } = readTemplates(state?.data ?? {});
       acceptedTemplates = templates;
       sync.markSynced();
-      if (faults.length > 0) log.warn('profiles refused', { faults: faults.map(formatFieldError) });
+      if (faults.length > 0)
+        log.warn('invalid injection templates', { faults: faults.map(formatFieldError) });
     },
-    onError: (error) => log.warn('watch of profiles failed', toErrorFields(error)),
+    onError: (error) => log.warn('injection template watch disconnected', toErrorFields(error)),
     backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
   });
   return {

@@ -290,7 +290,7 @@ describe('a lookup that fails', () => {
     await expect(identifyClaims(changes)).rejects.toMatchObject({
       kind: 'unavailable',
       code: 'kubernetes_unavailable',
-      message: `the API server gave no answer about ${what}`,
+      message: `the API server did not respond about ${what}`,
     });
   });
 
