@@ -17,9 +17,9 @@ export const loadCatalog = createCatalogLoader();
 
 const starterPolicies = compilePolicies([{ name: 'valetkey-starter', cedar: STARTER_POLICY }]);
 
-type JudgeTasks = NonNullable<PodAdmissionDeps['evaluatePolicy']>;
+type EvaluatePolicy = NonNullable<PodAdmissionDeps['evaluatePolicy']>;
 
-const judgeTasksOf = (platform: Platform): JudgeTasks | undefined => {
+const createPolicyEvaluator = (platform: Platform): EvaluatePolicy | undefined => {
   const { authority } = platform;
   if (authority === undefined) return undefined;
   return createTaskChecker({
@@ -32,7 +32,7 @@ const judgeTasksOf = (platform: Platform): JudgeTasks | undefined => {
 type Fixture = Pick<GoldenPod, 'platform' | 'tasks' | 'purpose'>;
 
 /** Both webhooks for pods, with the settings of a case. */
-export const openAdmission = (
+export const createAdmission = (
   base: Platform,
   fixture: Fixture = { platform: {} },
 ): PodAdmission => {
@@ -46,7 +46,7 @@ export const openAdmission = (
     ...buildTask(name, containers),
     ...(purpose !== undefined && { purpose }),
   }));
-  const evaluatePolicy = judgeTasksOf(platform);
+  const evaluatePolicy = createPolicyEvaluator(platform);
   return createPodAdmission({
     platform,
     published: () => published,
