@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 import { HEARTBEAT_INTERVAL_MS, type StreamLine } from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
-import { IssuingError } from '../../lib/exchange/token-refusal.ts';
+import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import type { StreamPod } from '../../lib/exchange/stream-authentication.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { createRunOwners, type RunOwners } from '../../lib/revocation/run-owners.ts';
@@ -22,7 +22,7 @@ export type EventStreams = {
    * Responds with a stream of {@link StreamLine}: the current revocations, each change that affects
    * the pod, and heartbeats. Resolves after the first line is written.
    *
-   * @throws what `authenticate` throws; IssuingError `revocations_unavailable`, `overloaded`,
+   * @throws what `authenticate` throws; RequestError `revocations_unavailable`, `overloaded`,
    *   `draining`. Nothing was written to the response in that case
    */
   readonly serve: (token: string, response: ServerResponse, peer: string) => Promise<void>;
@@ -108,12 +108,12 @@ export const createEventStreams = (deps: EventStreamsDeps): EventStreams => {
   applyRevocations();
 
   const assertOpen = (): void => {
-    if (isDraining) throw new IssuingError('draining', 'this replica is shutting down');
+    if (isDraining) throw new RequestError('draining', 'this replica is shutting down');
     if (!revocations.isCurrent()) {
-      throw new IssuingError('revocations_unavailable', 'the revocations are not loaded, or stale');
+      throw new RequestError('revocations_unavailable', 'the revocations are not loaded, or stale');
     }
     if (registry.all.size >= maxStreams)
-      throw new IssuingError('overloaded', 'too many event streams');
+      throw new RequestError('overloaded', 'too many event streams');
   };
 
   return {

@@ -1,7 +1,7 @@
 import type { Recorder } from '../../lib/audit/audit-event.ts';
 import type { Revocation } from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
-import { IssuingError } from '../../lib/exchange/token-refusal.ts';
+import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import { formatFieldError, type Result } from '../../lib/schema/field-error.ts';
 import {
   indexRevocations,
@@ -21,7 +21,7 @@ export type RevocationWatch = {
   /**
    * The Revocation that prevents this run from starting now.
    *
-   * @throws IssuingError `revocations_unavailable` if they are not loaded, stale or invalid
+   * @throws RequestError `revocations_unavailable` if they are not loaded, stale or invalid
    */
   readonly find: (run: RevocationTarget) => Revocation | undefined;
   /** All Revocations, including those past their `until`. */
@@ -111,7 +111,7 @@ export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => 
   return {
     find: (run) => {
       const missing = findGap();
-      if (missing !== undefined) throw new IssuingError('revocations_unavailable', missing);
+      if (missing !== undefined) throw new RequestError('revocations_unavailable', missing);
       return index.find(run, clock.now());
     },
     index: () => index,

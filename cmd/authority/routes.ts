@@ -27,7 +27,7 @@ import type { Call } from '../../lib/exchange/caller.ts';
 import type { RateLimits } from '../../lib/exchange/rate-limits.ts';
 import {
   buildInternalErrorRefusal,
-  IssuingError,
+  RequestError,
   renderRefusal,
   toRefusal,
   type TokenRefusal,
@@ -70,7 +70,7 @@ export const createAuthorityRoutes = (deps: AuthorityRouteDeps): RequestListener
     streams: { [EVENTS_PATH]: createStreamHandler(deps) },
     guard: (peer) => checkPeer(peer, deps),
     refuse: (fault, message) =>
-      toErrorResponse(new IssuingError(fault, message), reportInternalError),
+      toErrorResponse(new RequestError(fault, message), reportInternalError),
     reportInternalError: (error) =>
       toResponse(buildInternalErrorRefusal(reportInternalError(error))),
   });
@@ -138,7 +138,7 @@ const createStreamHandler =
     if (token === undefined) {
       const message = 'Authorization: expected Bearer and a JWT of at most 16 KiB';
       return recorded(
-        toErrorResponse(new IssuingError('request_malformed', message), deps.reportInternalError),
+        toErrorResponse(new RequestError('request_malformed', message), deps.reportInternalError),
       );
     }
     try {
@@ -206,7 +206,7 @@ const toResponse = (refusal: TokenRefusal): JsonResponse => {
 const renderDocument = (document: object | undefined): JsonResponse => {
   if (document === undefined) {
     const refusal = toRefusal(
-      new IssuingError('signing_keys_stale', 'the signing keys are not loaded, or stale'),
+      new RequestError('signing_keys_stale', 'the signing keys are not loaded, or stale'),
     );
     return refusal === undefined ? { status: 503, body: {} } : toResponse(refusal);
   }

@@ -1,6 +1,6 @@
 import type { AuditEvent, Recorder } from '../../lib/audit/audit-event.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
-import { IssuingError } from '../../lib/exchange/token-refusal.ts';
+import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import type { PolicyText } from '../../lib/policy/policy-findings.ts';
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
@@ -18,7 +18,7 @@ import type { WatchResources } from './resource-watch.ts';
 
 /** The current policies, compiled. */
 export type TaskPolicies<P extends CompiledPolicies> = {
-  /** @throws IssuingError `policy_unavailable` if they are not loaded, stale or not compiled */
+  /** @throws RequestError `policy_unavailable` if they are not loaded, stale or not compiled */
   readonly current: () => P;
   readonly isCurrent: () => boolean;
   readonly stop: () => void;
@@ -73,10 +73,10 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
   }));
   const current = (): P => {
     const age = sync.ageSeconds() ?? Infinity;
-    if (state === undefined) throw new IssuingError('policy_unavailable', fault);
+    if (state === undefined) throw new RequestError('policy_unavailable', fault);
     if (age <= staleAfterSeconds) return state.compiled;
     const limit = `policies: expected an update within ${staleAfterSeconds} s`;
-    throw new IssuingError('policy_unavailable', `${limit}, got none for ${Math.floor(age)} s`);
+    throw new RequestError('policy_unavailable', `${limit}, got none for ${Math.floor(age)} s`);
   };
   const stopWatch = deps.watch({
     onState: applyPolicies,

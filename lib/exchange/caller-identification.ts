@@ -15,7 +15,7 @@ import type { AcceptedTemplates } from '../injection/injection-template.ts';
 import { evaluateLivePod } from '../injection/live-pod.ts';
 import { createTaskRevalidator } from '../task/revalidation.ts';
 import type { IdentifyWorkload, VerifyPodToken } from './caller.ts';
-import { IssuingError } from './token-refusal.ts';
+import { RequestError } from './token-refusal.ts';
 
 export type CallerIdentificationOptions = {
   readonly platform: Platform & { readonly authority: AuthoritySettings };
@@ -126,6 +126,6 @@ const createPodEvaluator =
   };
 
 const requireLoaded = <T>(value: T | undefined, name: string): T => {
-  if (value === undefined) throw new IssuingError('starting', `not loaded yet: ${name}`);
+  if (value === undefined) throw new RequestError('starting', `not loaded yet: ${name}`);
   return value;
 };

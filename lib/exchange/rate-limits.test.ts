@@ -4,7 +4,7 @@ import { createTokenBuckets } from '../async/token-buckets.ts';
 import type { Caller, VerifiedToken } from './caller.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { normalizePeerAddress } from './rate-limits.ts';
-import { IssuingError } from './token-refusal.ts';
+import { RequestError } from './token-refusal.ts';
 
 const buildCaller = (uid: string, serviceAccount = 'agent', namespace = 'research'): Caller => ({
   namespace,
@@ -25,7 +25,7 @@ const catchCode = (run: () => void): string => {
   try {
     run();
   } catch (error) {
-    if (error instanceof IssuingError) return error.code;
+    if (error instanceof RequestError) return error.code;
     throw error;
   }
   return 'allowed';

@@ -1,8 +1,8 @@
 import type { Clock } from '../contract/clock.ts';
 import { createTokenBuckets, type TakeTokens } from '../async/token-buckets.ts';
 import type { Caller, VerifyPodToken } from './caller.ts';
-import { IssuingError } from './token-refusal.ts';
-import type { IssuingCode } from './refusal-table.ts';
+import { RequestError } from './token-refusal.ts';
+import type { RequestErrorCode } from './refusal-table.ts';
 
 /** Sustained requests per second; the burst is thirty seconds' worth. */
 export type RateLimitOptions = {
@@ -24,13 +24,13 @@ export type RateLimits = {
    * Call it before reading anything of a request.
    *
    * @param address remote address as the socket reports it; undefined if the peer has disconnected
-   * @throws IssuingError `rate_limited_peer`
+   * @throws RequestError `rate_limited_peer`
    */
   readonly checkPeerRateLimit: (address: string | undefined) => void;
   /**
    * Limits how many calls of `verify` run at once, so that the limit applies before any cryptography.
    *
-   * @throws IssuingError `overloaded`; what `verify` throws
+   * @throws RequestError `overloaded`; what `verify` throws
    */
   readonly limitVerifications: (verify: VerifyPodToken) => VerifyPodToken;
   /**
@@ -38,14 +38,14 @@ export type RateLimits = {
    * The pod's limit is checked first, so that a pod over its limit uses up nothing of the limits that
    * it shares with other pods.
    *
-   * @throws IssuingError `rate_limited_pod`, `rate_limited_service_account`, `rate_limited_namespace`
+   * @throws RequestError `rate_limited_pod`, `rate_limited_service_account`, `rate_limited_namespace`
    */
   readonly checkRateLimits: (caller: Caller) => void;
   /**
    * Counts a task of many pairs as several requests, before policy evaluates it.
    *
    * @param pairs number of (action, resource) pairs; at most 256 per task
-   * @throws IssuingError as `checkRateLimits`
+   * @throws RequestError as `checkRateLimits`
    */
   readonly chargePairs: (caller: Caller, pairs: number) => void;
 };
@@ -77,7 +77,7 @@ export const createRateLimits = (
       takeOrRefuse(peers, normalizePeerAddress(address), 'rate_limited_peer'),
     limitVerifications: (verify) => async (token, peer) => {
       if (runningVerifications >= rates.verifications) {
-        throw new IssuingError('overloaded', 'too many tokens are being verified; try again');
+        throw new RequestError('overloaded', 'too many tokens are being verified; try again');
       }
       runningVerifications += 1;
       return verify(token, peer).finally(() => (runningVerifications -= 1));
@@ -90,10 +90,10 @@ export const createRateLimits = (
   };
 };
 
-const takeOrRefuse = (take: TakeTokens, key: string, code: IssuingCode, amount = 1): void => {
+const takeOrRefuse = (take: TakeTokens, key: string, code: RequestErrorCode, amount = 1): void => {
   const retryAfterMs = take(key, amount);
   if (retryAfterMs === 0) return;
-  throw new IssuingError(code, 'too many requests; retry after the time in Retry-After', {
+  throw new RequestError(code, 'too many requests; retry after the time in Retry-After', {
     retryAfterMs,
   });
 };

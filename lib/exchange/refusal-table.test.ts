@@ -4,7 +4,7 @@ import { AuditError } from '../audit/audit-event.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import { IDENTITY_REFUSALS } from '../identity/identity-refusals.ts';
 import { IdentityError } from '../identity/workload.ts';
-import { IssuingError, renderRefusal, toRefusal } from './token-refusal.ts';
+import { RequestError, renderRefusal, toRefusal } from './token-refusal.ts';
 import { REFUSALS } from './refusal-table.ts';
 
 const summarizeRefusal = (error: unknown) => {
@@ -26,11 +26,11 @@ describe('REFUSALS', () => {
 
   const errors: [unknown, readonly unknown[]][] = [
     [
-      new IssuingError('policy_denied', 'no', { policies: ['a/0'] }),
+      new RequestError('policy_denied', 'no', { policies: ['a/0'] }),
       ['policy_denied', 'access_denied', 403, undefined],
     ],
     [
-      new IssuingError('rate_limited_pod', 'no', { retryAfterMs: 700 }),
+      new RequestError('rate_limited_pod', 'no', { retryAfterMs: 700 }),
       ['rate_limited_pod', 'slow_down', 429, 700],
     ],
     [
@@ -99,12 +99,12 @@ describe('REFUSALS', () => {
   });
 
   it('escapes invisible characters of a message and keeps its line breaks', () => {
-    const refusal = toRefusal(new IssuingError('revoked', 'Revocation a: \u001b[2Jx\u202ey\nb'));
+    const refusal = toRefusal(new RequestError('revoked', 'Revocation a: \u001b[2Jx\u202ey\nb'));
     expect(refusal?.message).toBe('Revocation a: \\u{1b}[2Jx\\u{202e}y\nb');
   });
 
   it('truncates a message to the length that the sidecar reads', () => {
-    const refusal = toRefusal(new IssuingError('policy_denied', 'x'.repeat(9_000)));
+    const refusal = toRefusal(new RequestError('policy_denied', 'x'.repeat(9_000)));
     if (refusal === undefined) throw new Error('no refusal');
     expect(renderRefusal(refusal).error_description.length).toBeLessThanOrEqual(4_001);
   });

@@ -213,7 +213,7 @@ const AUTHORITY_REFUSALS = {
 } as const satisfies RefusalTable;
 
 /** Every code of the token exchange itself. */
-const ISSUING_REFUSALS = {
+const OWN_REFUSALS = {
   ...REQUEST_REFUSALS,
   ...RUN_REFUSALS,
   ...GRANT_REFUSALS,
@@ -221,7 +221,7 @@ const ISSUING_REFUSALS = {
   ...AUTHORITY_REFUSALS,
 } as const satisfies RefusalTable;
 
-export type IssuingCode = keyof typeof ISSUING_REFUSALS;
+export type RequestErrorCode = keyof typeof OWN_REFUSALS;
 
 const buildIdentityRows = (): RefusalTable => {
   const rows = Object.entries(IDENTITY_REFUSALS) as [IdentityCode, Explanation][];
@@ -238,4 +238,4 @@ export const EXCHANGE_REFUSALS: RefusalTable = {
 };
 
 /** Every refusal, as it is returned and as docs/refusals.md explains it. */
-export const REFUSALS: RefusalTable = { ...buildIdentityRows(), ...ISSUING_REFUSALS };
+export const REFUSALS: RefusalTable = { ...buildIdentityRows(), ...OWN_REFUSALS };

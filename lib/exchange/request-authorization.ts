@@ -7,17 +7,17 @@ import { bindParams } from '../task/params.ts';
 import type { AuthorizedRun } from './authorized-run.ts';
 import type { Caller } from './caller.ts';
 import type { ExchangeContext } from './exchange-context.ts';
-import { IssuingError, newMalformedError } from './token-refusal.ts';
+import { RequestError, newMalformedError } from './token-refusal.ts';
 
 export type RevocationDeps = {
-  /** @throws IssuingError `revocations_unavailable` */
+  /** @throws RequestError `revocations_unavailable` */
   readonly findRevocation: (run: RevocationTarget) => Pick<Revocation, 'name' | 'spec'> | undefined;
 };
 
 /**
  * Evaluates one run by the current policies.
  *
- * @throws IssuingError `policy_unavailable`, or `rate_limited_…` if it would cost the caller too much
+ * @throws RequestError `policy_unavailable`, or `rate_limited_…` if it would cost the caller too much
  */
 export type DecideRun = (request: RunPolicyRequest, caller: Caller) => Promise<PolicyDecision>;
 
@@ -32,7 +32,7 @@ export type PolicyDeps = {
  * Builds the run that is requested from what admission stored for this pod. The caller chooses only
  * the names of a task and a consumer, and the values of declared params.
  *
- * @throws IssuingError `task_unknown`, `consumer_not_allowed`, `params_invalid`
+ * @throws RequestError `task_unknown`, `consumer_not_allowed`, `params_invalid`
  */
 export const authorizeRequest = (
   { task: name, consumer, params, purpose }: TaskDetails,
@@ -48,11 +48,11 @@ export const authorizeRequest = (
   const task = workload.admitted.tasks.find((each) => each.name === name);
   if (task === undefined) {
     const names = workload.admitted.tasks.map((each) => each.name).join(', ');
-    throw new IssuingError('task_unknown', `task: expected one of ${names}, got ${name}`);
+    throw new RequestError('task_unknown', `task: expected one of ${names}, got ${name}`);
   }
   if (!task.containers.includes(consumer)) {
     const expected = task.containers.join(', ');
-    throw new IssuingError(
+    throw new RequestError(
       'consumer_not_allowed',
       `consumer: expected one of ${expected}, as task ${name} names them, got ${consumer}`,
     );
@@ -70,12 +70,12 @@ export const authorizeRequest = (
   };
 };
 
-/** Refuses a run that a Revocation names. @throws IssuingError `revoked`, `revocations_unavailable` */
+/** Refuses a run that a Revocation names. @throws RequestError `revoked`, `revocations_unavailable` */
 export const checkRevocations = (run: AuthorizedRun, { findRevocation }: RevocationDeps): void => {
   const revocation = findRevocation(toRevocationTarget(run));
   if (revocation === undefined) return;
   const { name, spec } = revocation;
-  throw new IssuingError('revoked', `Revocation ${name}: ${spec.reason}`);
+  throw new RequestError('revoked', `Revocation ${name}: ${spec.reason}`);
 };
 
 /** What a Revocation may name of a run. */
@@ -87,7 +87,7 @@ const toRevocationTarget = ({ workload, task, run }: AuthorizedRun): RevocationT
 /**
  * Evaluates policy and stores the decision in `context`. Every outcome other than `allow` denies.
  *
- * @throws IssuingError `policy_denied`, and what `decideRun` throws
+ * @throws RequestError `policy_denied`, and what `decideRun` throws
  */
 export const evaluatePolicy = async (
   run: AuthorizedRun,
@@ -99,7 +99,7 @@ export const evaluatePolicy = async (
   const { outcome, policies, reasons } = decision;
   if (outcome === 'allow') return;
   const message = reasons.length > 0 ? reasons.join('\n') : 'no policy permits it';
-  throw new IssuingError('policy_denied', message, { policies });
+  throw new RequestError('policy_denied', message, { policies });
 };
 
 const toPolicyRequest = (

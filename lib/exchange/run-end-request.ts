@@ -3,7 +3,7 @@ import { object, stringEnum, string } from '../schema/reader.ts';
 import type { Call, Caller, VerifyPodToken } from './caller.ts';
 import { buildAuditActor, type RecordDeps } from './exchange-records.ts';
 import { redactedEnum, readForm, token } from './form-reader.ts';
-import { IssuingError, newMalformedError } from './token-refusal.ts';
+import { RequestError, newMalformedError } from './token-refusal.ts';
 
 export type RunEndDeps = RecordDeps & {
   readonly verifyPodToken: VerifyPodToken;
@@ -33,7 +33,7 @@ const fields = object(FIELDS);
  * pod may be terminating or deleted, so the token's signature and the proof in the run ID suffice.
  *
  * @param context filled in step by step
- * @throws IssuingError, IdentityError, AuditError
+ * @throws RequestError, IdentityError, AuditError
  */
 export const endRun = async (
   { form, peer }: Call,
@@ -48,7 +48,7 @@ export const endRun = async (
   context.caller = caller;
   deps.checkRateLimits(caller);
   if (!deps.belongsTo(run, caller.pod.uid)) {
-    throw new IssuingError('run_not_owned', `token: expected a run of pod ${caller.pod.name}`);
+    throw new RequestError('run_not_owned', `token: expected a run of pod ${caller.pod.name}`);
   }
   const actor = buildAuditActor(caller);
   await deps.record({ kind: 'run.ended', at: deps.now(), actor, run, reason: end });

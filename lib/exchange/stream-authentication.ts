@@ -19,7 +19,7 @@ export type StreamAuthenticationDeps = RefusalRecordDeps & {
  * recorded.
  *
  * @param peer address that sent the token
- * @throws IssuingError, IdentityError, AuditError
+ * @throws RequestError, IdentityError, AuditError
  */
 export const authenticateStream = async (
   token: string,

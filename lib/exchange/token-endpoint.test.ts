@@ -6,7 +6,7 @@ import type { Task } from '../contract/task.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import { IdentityError, type Workload } from '../identity/workload.ts';
 import type { VerifiedToken } from './caller.ts';
-import { IssuingError } from './token-refusal.ts';
+import { RequestError } from './token-refusal.ts';
 import { handleTokenRequest, type TokenEndpointDeps } from './token-endpoint.ts';
 
 const task: Task = {
@@ -223,7 +223,7 @@ describe('handleTokenRequest', () => {
     ],
     [
       'rate_limited_pod',
-      { checkRateLimits: fails(new IssuingError('rate_limited_pod', 'no')) },
+      { checkRateLimits: fails(new RequestError('rate_limited_pod', 'no')) },
       {},
     ],
     ['task_unknown', {}, { task: 'other' }],
@@ -248,7 +248,7 @@ describe('handleTokenRequest', () => {
       { decideRun: () => Promise.resolve({ ...decision, outcome: 'undecided' }) },
       {},
     ],
-    ['policy_unavailable', { decideRun: reject(new IssuingError('policy_unavailable', 'no')) }, {}],
+    ['policy_unavailable', { decideRun: reject(new RequestError('policy_unavailable', 'no')) }, {}],
     ['internal_error', { decideRun: reject(new TypeError('no')) }, {}],
   ];
   it.each(refusals)('refuses with %s before a grant is signed', async (code, members, details) => {
@@ -330,7 +330,7 @@ describe('handleTokenRequest', () => {
     ]);
     podEvents = [];
     await exchangeRefused({
-      decideRun: () => Promise.reject(new IssuingError('policy_unavailable', 'no')),
+      decideRun: () => Promise.reject(new RequestError('policy_unavailable', 'no')),
     });
     await exchangeRefused({
       verifyPodToken: () => Promise.reject(new IdentityError('refused', 'token_signature', 'no')),

@@ -19,7 +19,7 @@ export type TokenExchangeDeps = PolicyDeps &
   RecordDeps & {
     /** Limited by the number of concurrent verifications. */
     readonly verifyPodToken: VerifyPodToken;
-    /** By pod, service account and namespace. @throws IssuingError `rate_limited_…` */
+    /** By pod, service account and namespace. @throws RequestError `rate_limited_…` */
     readonly checkRateLimits: (caller: Caller) => void;
     readonly identifyWorkload: IdentifyWorkload;
     /** Verifies a human's ID token and consumes it: a second use is refused. @throws IdentityError */
@@ -33,7 +33,7 @@ export type TokenExchangeDeps = PolicyDeps &
  * `context` then says how far the request came, and whose it is.
  *
  * @param context filled in step by step
- * @throws IssuingError, IdentityError, ExchangeError, AuditError
+ * @throws RequestError, IdentityError, ExchangeError, AuditError
  */
 export const exchangeToken = async (
   { form, peer }: Call,

@@ -6,22 +6,22 @@ import { formatFieldError, escapeInvisible, type FieldError } from '../schema/fi
 import {
   EXCHANGE_REFUSALS,
   REFUSALS,
-  type IssuingCode,
+  type RequestErrorCode,
   type RefusalRow,
   type RefusalTable,
 } from './refusal-table.ts';
 
 /** A refused request. The message is returned to the caller, and shown to the owner of the pod. */
-export class IssuingError extends Error {
-  override readonly name = 'IssuingError';
-  readonly code: IssuingCode;
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  readonly code: RequestErrorCode;
   /** The policies that decided, if policy denied. */
   readonly policies: readonly string[] | undefined;
   /** How long to wait before a retry can succeed. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
-    code: IssuingCode,
+    code: RequestErrorCode,
     message: string,
     options: { cause?: unknown; policies?: readonly string[]; retryAfterMs?: number } = {},
   ) {
@@ -33,8 +33,10 @@ export class IssuingError extends Error {
 }
 
 /** The error for invalid input: one line for each field error. */
-export const newMalformedError = (code: IssuingCode, faults: readonly FieldError[]): IssuingError =>
-  new IssuingError(code, faults.map(formatFieldError).join('\n'));
+export const newMalformedError = (
+  code: RequestErrorCode,
+  faults: readonly FieldError[],
+): RequestError => new RequestError(code, faults.map(formatFieldError).join('\n'));
 
 /** A refusal as it is returned, recorded and written to an Event. */
 export type TokenRefusal = {
@@ -51,7 +53,7 @@ const RETRY_AFTER_MS = 1_000;
 
 /** Converts an error of the pipeline to a refusal; undefined if it is an internal error. */
 export const toRefusal = (error: unknown): TokenRefusal | undefined => {
-  if (error instanceof IssuingError) return fromIssuingError(error);
+  if (error instanceof RequestError) return fromRequestError(error);
   if (error instanceof IdentityError) return buildRefusal(error.code, error);
   if (error instanceof ExchangeError) return fromExchangeError(error);
   if (error instanceof AuditError) {
@@ -100,12 +102,12 @@ const findRow = (table: RefusalTable, code: string): RefusalRow | undefined =>
 /** An unknown code is a denial. */
 const UNKNOWN_CODE_ROW = { error: 'access_denied', status: 403 } as const;
 
-const fromIssuingError = ({
+const fromRequestError = ({
   code,
   message,
   policies,
   retryAfterMs,
-}: IssuingError): TokenRefusal => ({
+}: RequestError): TokenRefusal => ({
   ...buildRefusal(code, { message, retryAfterMs }),
   ...(policies !== undefined && { policies }),
 });

@@ -6,7 +6,7 @@ import {
   TASK_DETAILS_TYPE,
   TOKEN_EXCHANGE_GRANT,
 } from '../contract/authority-api.ts';
-import { IssuingError } from './token-refusal.ts';
+import { RequestError } from './token-refusal.ts';
 import { readTokenRequest } from './token-request.ts';
 
 const requestedTask = { type: TASK_DETAILS_TYPE, task: 'summarize', consumer: 'agent' };
@@ -25,7 +25,7 @@ const catchRefusal = (text: string): { code: string; message: string } => {
   try {
     readTokenRequest(text);
   } catch (error) {
-    if (error instanceof IssuingError) return { code: error.code, message: error.message };
+    if (error instanceof RequestError) return { code: error.code, message: error.message };
     throw error;
   }
   throw new Error('was read');

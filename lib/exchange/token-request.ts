@@ -8,7 +8,7 @@ import {
 import type { FieldError } from '../schema/field-error.ts';
 import { object } from '../schema/reader.ts';
 import { absent, ONCE, redactedEnum, readForm, token } from './form-reader.ts';
-import { newMalformedError, type IssuingError } from './token-refusal.ts';
+import { newMalformedError, type RequestError } from './token-refusal.ts';
 import { taskDetails } from './task-details.ts';
 
 /** A request to start a run (RFC 8693, section 2.1). */
@@ -27,7 +27,7 @@ const GRANT_TYPE = 'grant_type';
  * Reads the form of a token exchange. The pod's token is the subject token, or the actor token if the
  * agent acts for a human.
  *
- * @throws IssuingError with all field errors
+ * @throws RequestError with all field errors
  */
 export const readTokenRequest = (text: string): TokenRequest => {
   const form = readForm(text, { names: Object.keys(FIELDS), reader: fields });
@@ -66,7 +66,7 @@ const BOTH_OR_ONE: FieldError = {
   got: 'something else (not shown)',
 };
 
-const toMalformedError = (faults: readonly FieldError[]): IssuingError => {
+const toMalformedError = (faults: readonly FieldError[]): RequestError => {
   if (faults.every(({ path }) => path.startsWith(DETAILS))) {
     return newMalformedError('details_malformed', faults);
   }
