@@ -33,7 +33,7 @@ export const AUDIT_EVENTS: readonly AuditEvent[] = [
   },
   { kind: 'run.refused', at: second(3), reason: 'token_invalid', message: hostile },
   { kind: 'stream.refused', at: second(4), actor, reason: 'pod_not_found' },
-  { kind: 'run.end_refused', at: second(5), actor, run: 'run-9', reason: 'run_foreign' },
+  { kind: 'run.end_refused', at: second(5), actor, run: 'run-9', reason: 'run_not_owned' },
   { kind: 'revocation.observed', at: second(6), subject: 'stop-it', run, reason: 'revoked' },
   { kind: 'run.ended', at: second(7), actor, run, reason: 'revoked', message: 'by=alice' },
   { kind: 'deny_list.updated', at: second(8), subject: scope.role, reason: 'written' },

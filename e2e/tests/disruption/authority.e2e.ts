@@ -153,7 +153,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     );
     const later = answers.filter(
       ({ status, code, retryAfter }) =>
-        (status === 503 || code === 'too_many_starts') && Number(retryAfter) > 0,
+        (status === 503 || code === 'start_rate_exceeded') && Number(retryAfter) > 0,
     );
     expect(answers.filter((answer) => !right.includes(answer) && !later.includes(answer))).toEqual(
       [],
