@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it, test } from '@jest/globals';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Pod } from '../contract/pod.ts';
@@ -7,8 +7,9 @@ import { platform } from './fixtures/sample-platform.ts';
 import { buildAddedContainer } from './fixtures/rule-cases.ts';
 import { agentPod, agentTasks, injectPod } from './fixtures/injected-pods.ts';
 import { applyPatch } from './json-patch.ts';
-import { createPodAdmission } from './admission.ts';
-import type { EvaluatePolicy, PodAdmissionDeps } from './admission-deps.ts';
+import { evaluateAdmission } from './admission.ts';
+import type { AdmissionDeps } from './admission-inputs.ts';
+import type { EvaluatePolicy } from './task-policy.ts';
 import type { ReadTasks } from './declared-tasks.ts';
 import { buildInjectionTemplate } from './injection-template.ts';
 import type { ReadPodContext, PodContext } from './pod-context.ts';
@@ -19,14 +20,18 @@ const failToReadTasks: ReadTasks = () =>
     fail([{ source: 'task.valetkey.dev/summarize', path: 'role', expected: 'x', got: 'y' }]),
   );
 
-const createAdmission = (reading: ReadTasks = readTasks, changes: Partial<PodAdmissionDeps> = {}) =>
-  createPodAdmission({
+const createAdmission = (reading: ReadTasks = readTasks, changes: Partial<AdmissionDeps> = {}) => {
+  const deps: AdmissionDeps = {
     platform,
     published: () => buildInjectionTemplate(platform),
     templates: () => new Map(),
     readTasks: reading,
     ...changes,
-  });
+  };
+  const evaluate = (stage: 'mutate' | 'validate') => async (request: AdmissionRequest) =>
+    (await evaluateAdmission(stage, request, deps)).outcome;
+  return { mutate: evaluate('mutate'), validate: evaluate('validate') };
+};
 const { mutate, validate } = createAdmission();
 
 const buildRequest = (object: unknown, changes: Partial<AdmissionRequest> = {}) => ({
@@ -431,6 +436,20 @@ describe('what else is said of tasks', () => {
 });
 
 describe('both webhooks', () => {
+  it.each(['mutate', 'validate'] as const)(
+    '%s refreshes the templates if the pod names one',
+    async (stage) => {
+      const requested: string[] = [];
+      const evaluate = createAdmission(readTasks, {
+        refreshIfUnknown: (hash) => Promise.resolve(void requested.push(hash)),
+      })[stage];
+      await evaluate(buildRequest(agentPod));
+      expect(requested).toEqual([]);
+      await evaluate(buildRequest(injectPod()));
+      expect(requested).toEqual([buildInjectionTemplate(platform).hash]);
+    },
+  );
+
   const deployment = { group: 'apps', version: 'v1', kind: 'Deployment' };
 
   test.each([

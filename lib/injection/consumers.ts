@@ -56,8 +56,16 @@ export const listSidecars = (pod: Pod): readonly PlacedContainer[] =>
  * Whether the pod already holds something by the sidecar's name where we put it. Not a proof that
  * it is ours: rule 2 is.
  */
-export const isInjected = (pod: Pod): boolean =>
-  listSidecars(pod).some(({ list }) => list === 'initContainers');
+export const isInjected = (pod: Pod): boolean => findInjectedSidecar(pod) !== undefined;
+
+const findInjectedSidecar = (pod: Pod): PlacedContainer | undefined =>
+  listSidecars(pod).find(({ list }) => list === 'initContainers');
+
+/** SHA-256 of the injection template that the pod's sidecar names. */
+export const findTemplateHash = (pod: Pod): string | undefined =>
+  findInjectedSidecar(pod)?.container.env?.find(
+    ({ name }) => name === SIDECAR_ENV.injectionTemplate,
+  )?.value;
 
 /** What the pod's sidecar was given, as it stands there. */
 export type TasksEnvValue = {
@@ -74,7 +82,7 @@ export type TasksEnvValue = {
  * @returns nothing without a sidecar
  */
 export const findTasksEnvValue = (pod: Pod): TasksEnvValue | undefined => {
-  const sidecar = listSidecars(pod).find(({ list }) => list === 'initContainers');
+  const sidecar = findInjectedSidecar(pod);
   if (sidecar === undefined) return undefined;
   // A list may be null.
   const env = sidecar.container.env ?? [];

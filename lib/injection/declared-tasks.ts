@@ -1,11 +1,10 @@
 import type { LoadCatalog } from '../catalog/catalog.ts';
 import type { Platform } from '../contract/platform.ts';
-import type { Pod } from '../contract/pod.ts';
 import type { Task } from '../contract/task.ts';
-import { fail, succeed, type Result } from '../schema/field-error.ts';
+import { fail, type Result } from '../schema/field-error.ts';
 import { maxPolicyLength } from '../scope/aws/policy-size.ts';
 import { readTasks } from '../task/tasks.ts';
-import { findConsumerNames, hasTaskDeclarations, type ConsumerNames } from './consumers.ts';
+import type { ConsumerNames } from './consumers.ts';
 
 /** Reads the tasks that annotations declare; limits, catalogue and dialect are bound by the program. */
 export type ReadTasks = (declared: {
@@ -27,16 +26,3 @@ export const createTaskReader =
     const faults = sizes.flatMap((size) => (size.ok ? [] : size.faults));
     return faults.length > 0 ? fail(faults) : result;
   };
-
-/** The tasks that a new pod declares. */
-export const readDeclaredTasks = (
-  pod: Pod,
-  platform: Platform,
-  read: ReadTasks,
-): Promise<Result<readonly Task[]>> =>
-  hasTaskDeclarations(pod)
-    ? read({
-        annotations: pod.metadata?.annotations ?? {},
-        consumers: findConsumerNames(pod, platform),
-      })
-    : Promise.resolve(succeed([]));

@@ -8,7 +8,7 @@ import { findTasksEnvValue, type TasksEnvValue } from './consumers.ts';
 import { parsePod } from './pod-schema.ts';
 import type { AcceptedTemplates } from './injection-template.ts';
 import type { RuleContext, ServiceAccount } from './rules/rule.ts';
-import { evaluateRules } from './rules/rules.ts';
+import { evaluateRules } from './rules/rule-evaluation.ts';
 import { findNamedTemplate } from './rules/sidecar-equality.ts';
 import { listExemptedRules, applyExemptions } from './exemptions.ts';
 

@@ -1,17 +1,17 @@
 import type { AdmissionRequest } from '../../lib/admission/review.ts';
 import type { JsonPatchOp } from '../../lib/contract/json-patch-operation.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
-import type { PodAdmission } from '../../lib/injection/admission.ts';
-import { openAdmission, podRequest } from './admissions.ts';
+import { buildPodRequest, type InProcessAdmission } from '../kit/in-process-admission.ts';
+import { createFixtureAdmission } from './admissions.ts';
 import { answerOf, operationsIn } from './answers.ts';
 import { PLATFORMS } from './platforms.ts';
 import { readGoldenPods, type GoldenPod } from './pods.ts';
 
 /** Both webhooks, one after the other. */
-const admit = async (admission: PodAdmission, pod: unknown) => {
-  const mutated = await admission.mutate(podRequest(pod));
+const admit = async (admission: InProcessAdmission, pod: unknown) => {
+  const mutated = await admission.mutate(buildPodRequest(pod));
   const final = applyPatch(pod, operationsIn(mutated));
-  const validated = await admission.validate(podRequest(final));
+  const validated = await admission.validate(buildPodRequest(final));
   return { final, answer: { mutate: answerOf(mutated), validate: answerOf(validated) } };
 };
 
@@ -24,7 +24,7 @@ const changed = (pod: unknown, operations: readonly JsonPatchOp[]): unknown => {
 };
 
 const changeOf = async (
-  admission: PodAdmission,
+  admission: InProcessAdmission,
   oldObject: unknown,
   operations: readonly JsonPatchOp[],
 ) => {
@@ -32,8 +32,8 @@ const changeOf = async (
   if (object === undefined) return 'the operations do not fit';
   const update: Partial<AdmissionRequest> = { operation: 'UPDATE', oldObject };
   const [mutated, validated] = [
-    await admission.mutate(podRequest(object, update)),
-    await admission.validate(podRequest(object, update)),
+    await admission.mutate(buildPodRequest(object, update)),
+    await admission.validate(buildPodRequest(object, update)),
   ];
   return { mutate: answerOf(mutated), validate: answerOf(validated) };
 };
@@ -42,7 +42,11 @@ const EVERY_UPDATE: readonly JsonPatchOp[] = [
   { op: 'add', path: '/metadata/labels/changed', value: 'true' },
 ];
 
-const afterOf = async (admission: PodAdmission, pod: unknown, ops: readonly JsonPatchOp[]) => {
+const afterOf = async (
+  admission: InProcessAdmission,
+  pod: unknown,
+  ops: readonly JsonPatchOp[],
+) => {
   const given = changed(pod, ops);
   return given === undefined ? 'the operations do not fit' : (await admit(admission, given)).answer;
 };
@@ -50,9 +54,9 @@ const afterOf = async (admission: PodAdmission, pod: unknown, ops: readonly Json
 const capture = async (given: GoldenPod, platform: keyof typeof PLATFORMS): Promise<object> => {
   const base = PLATFORMS[platform];
   if (base === undefined) throw new Error('expected a platform');
-  const admission = openAdmission(base, given);
+  const admission = createFixtureAdmission(base, given);
   const { final, answer } = await admit(admission, given.pod);
-  const again = await admission.mutate(podRequest(final));
+  const again = await admission.mutate(buildPodRequest(final));
   return {
     ...answer,
     again: answerOf(again),

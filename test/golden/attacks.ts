@@ -10,7 +10,7 @@ import {
   evaluatePodCreation,
   checkRunningPod,
   evaluateTaskPolicy,
-} from '../kit/in-process-admission.ts';
+} from '../kit/attack-admission.ts';
 import type { AdmissionRefusal } from '../../e2e/attacks/admission-refusals.ts';
 import {
   filterAttacksByKind,
@@ -21,7 +21,8 @@ import { STATIC_CASES } from '../../lib/admission-policies/fixtures/static-cases
 import { listStaticViolations } from '../../lib/admission-policies/fixtures/static-violations.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
 import { answerOf } from './answers.ts';
-import { openAdmission, podRequest } from './admissions.ts';
+import { buildPodRequest } from '../kit/in-process-admission.ts';
+import { createFixtureAdmission } from './admissions.ts';
 import { PLATFORMS } from './platforms.ts';
 
 const site: PodDefaults = {
@@ -87,7 +88,7 @@ export const captureAttacks = async (): Promise<object> => {
 export const captureStaticCases = async (): Promise<object> => {
   const platform = PLATFORMS['authority-s3'];
   if (platform === undefined) throw new Error('expected a platform');
-  const admission = openAdmission(platform);
+  const admission = createFixtureAdmission(platform);
   const answers = STATIC_CASES.map(async ({ name, level, pod }): Promise<Answer> => {
     const namespace = level === 'baseline' ? 'baseline' : 'research';
     const breaches = listStaticViolations(pod, { platform, namespace });
@@ -97,7 +98,7 @@ export const captureStaticCases = async (): Promise<object> => {
       {
         breaches,
         excepted,
-        validate: answerOf(await admission.validate(podRequest(pod, { namespace }))),
+        validate: answerOf(await admission.validate(buildPodRequest(pod, { namespace }))),
       },
     ];
   });

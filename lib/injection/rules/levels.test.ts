@@ -5,7 +5,7 @@ import { buildAcceptedTemplates, agentTasks } from '../fixtures/injected-pods.ts
 import { formatSecurityDefaults, buildSecurityDefaults } from '../security-defaults.ts';
 import { LEVEL_TABLE, type LevelRow } from './level-table.ts';
 import type { Level } from './levels.ts';
-import { evaluateRules } from './rules.ts';
+import { evaluateRules } from './rule-evaluation.ts';
 
 const settings = { ...platform, pods: { ...platform.pods, baselineNamespaces: ['legacy'] } };
 const NAMESPACES: Readonly<Record<Level, string>> = { restricted: 'research', baseline: 'legacy' };

@@ -1,17 +1,11 @@
-import type { Pod } from '../../contract/pod.ts';
-import type { FieldError } from '../../schema/field-error.ts';
-import {
-  isSidecarTargetError,
-  listAddedEphemeralContainers,
-  checkEphemeralContainers,
-} from './ephemeral-containers.ts';
+import { isSidecarTargetError, checkEphemeralContainers } from './ephemeral-containers.ts';
 import { isReservedVariableError, checkForeignCredentials } from './foreign-credentials.ts';
 import { checkHardening } from './hardening.ts';
 import { checkIsolation } from './isolation.ts';
 import { checkMounts } from './mounts.ts';
 import { checkOwnNames } from './own-names.ts';
 import { checkResizes } from './resizes.ts';
-import type { RuleContext, CheckedRule, Rule } from './rule.ts';
+import type { Rule } from './rule.ts';
 import { checkSidecarEquality } from './sidecar-equality.ts';
 import { checkUpdates } from './updates.ts';
 import { checkVolumes } from './volumes.ts';
@@ -235,47 +229,6 @@ export const RULES: readonly Rule[] = [
   },
 ];
 
-/** Those that are held by code. */
-const CHECKED_RULES: readonly CheckedRule[] = RULES.flatMap((rule) =>
-  rule.by === 'webhook' ? [rule] : [],
-);
-
 /** The rule of that id, where there is one. */
 export const findRule = (id: string | undefined): Rule | undefined =>
   RULES.find((rule) => rule.id === id);
-
-/**
- * Holds every rule of the occasion against a pod, or those of them that are asked for.
- *
- * @returns every breach at once, each with its rule's id
- */
-export const evaluateRules = (
-  pod: Pod,
-  context: RuleContext,
-  isAskedFor: (id: string) => boolean = () => true,
-): readonly FieldError[] =>
-  CHECKED_RULES.filter(({ id }) => isAskedFor(id)).flatMap((rule) =>
-    removeDuplicates(evaluateRule(rule, pod, context)).map((fault) => ({
-      ...fault,
-      rule: rule.id,
-    })),
-  );
-
-const evaluateRule = (rule: CheckedRule, pod: Pod, context: RuleContext): readonly FieldError[] => {
-  if (rule.phases.includes(context.phase)) return rule.check(pod, context);
-  if (context.phase !== 'UPDATE' || rule.appliesToEphemeral !== true) return [];
-  const joining = listAddedEphemeralContainers(pod, context.oldPod).map(({ path }) => `${path}/`);
-  if (joining.length === 0) return [];
-  return rule
-    .check(pod, context)
-    .filter(({ path }) => joining.some((prefix) => path.startsWith(prefix)));
-};
-
-/** What the pod says for all containers would be said again for each. */
-const removeDuplicates = (faults: readonly FieldError[]): readonly FieldError[] => {
-  const known = new Set<string>();
-  return faults.filter(({ source = '', path, expected }) => {
-    const key = `${source}\n${path}\n${expected}`;
-    return !known.has(key) && known.add(key);
-  });
-};

@@ -7,6 +7,7 @@ import {
   readAdmittedConsumers,
   listConsumers,
   listOtherContainers,
+  findTemplateHash,
   listSidecars,
 } from '../consumers.ts';
 import { listContainers, isNativeSidecar, type PlacedContainer } from '../containers.ts';
@@ -47,9 +48,7 @@ export const findNamedTemplate = (
   pod: Pod,
   profiles: AcceptedTemplates,
 ): { readonly hash: string; readonly template: InjectionTemplate | undefined } => {
-  const sidecar = listSidecars(pod).find(({ list }) => list === 'initContainers');
-  const hash =
-    sidecar?.container.env?.find(({ name }) => name === SIDECAR_ENV.injectionTemplate)?.value ?? '';
+  const hash = findTemplateHash(pod) ?? '';
   return { hash, template: profiles.get(hash) };
 };
 
