@@ -17,7 +17,7 @@ type DemoOutcome = {
   readonly errors: string;
 };
 
-/** A short path: unix sockets stand below it. The demo must leave nothing in it. */
+/** A short path, because it holds Unix sockets. The demo must leave nothing in it. */
 const folder = mkdtempSync('/tmp/vk-demo-');
 const startDemo = (...args: readonly string[]): ChildProcessWithoutNullStreams =>
   spawn(DEMO_PROGRAMS.node, ['demo/main.ts', ...args], {

@@ -116,7 +116,7 @@ const isRemovedByInjection = (path: Path, pod: Json): boolean => {
   return name.startsWith('kube-api-access-');
 };
 
-/** The same place, with elements of lists found by their names: ours stand among them. */
+/** The same path, with list elements found by name, because injection adds elements. */
 const findByName = (path: Path, before: unknown, after: unknown): unknown =>
   path.reduce<{ before: unknown; after: unknown }>(
     (at, name) => {

@@ -69,7 +69,7 @@ const buildReview = (object: unknown): Json => ({
     operation: 'CREATE',
     namespace: 'research',
     name: '',
-    userInfo: { username: 'somebody' },
+    userInfo: { username: 'user' },
     object,
     oldObject: null,
     dryRun: false,

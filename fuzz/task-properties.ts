@@ -15,8 +15,8 @@ const readAllTasks = (annotations: Readonly<Record<string, string>>) =>
   readTasks({ annotations, consumers });
 
 /**
- * Whether a pattern of IAM's (`*` any text, `?` one character) matches the whole text: told by
- * nothing of ours, place by place.
+ * Whether an IAM pattern (`*` any text, `?` one character) matches the whole text: an independent
+ * implementation, character by character.
  */
 const matchesPattern = (pattern: string, text: string): boolean => {
   let ends = new Set([0]);

@@ -41,7 +41,7 @@ const readAnnotation = async (text: string) => {
   }
 };
 
-// The catalogue of a service is loaded once: that is nobody's annotation's doing.
+// A service's catalog data is loaded once; no single annotation causes that cost.
 await readAnnotation('allow: [{actions: ["s3:Get*", "iam:*", "ec2:*"], resources: ["*"]}]');
 
 parentPort?.on('message', (text: string) => {

@@ -8,7 +8,7 @@ import type { GoldenPod } from './pods.ts';
 type Fixture = Pick<GoldenPod, 'platform' | 'tasks' | 'purpose'>;
 
 /** Both webhooks for pods, with the settings of a case. */
-export const createFixtureAdmission = (
+export const createAdmission = (
   base: Platform,
   fixture: Fixture = { platform: {} },
 ): InProcessAdmission => {

@@ -27,8 +27,8 @@ const rewriteFrom = (lines: readonly string[], from: number, sign: Sign): readon
 
 const forgedSign: Sign = (text) => ({ ...otherKey.sign(text), key: sealingKey.fingerprint });
 
-/** The lines of a chain, damaged in every way that verification tells apart. */
-export const damagesOf = (
+/** The lines of a chain, damaged in every way that verification distinguishes. */
+export const buildDamagedChains = (
   lines: readonly string[],
 ): Readonly<Record<string, readonly string[]>> => {
   const lineAt = (index: number): string => lines[index] ?? '';

@@ -9,5 +9,5 @@ export const faultPlace = ({ source, path, rule }: FieldError): string =>
   ].join(' ');
 
 /** The value, or the places of all faults. */
-export const outcomeOf = <T>(result: Result<T>): object =>
+export const captureOutcome = <T>(result: Result<T>): object =>
   result.ok ? { value: result.value } : { faults: result.faults.map(faultPlace) };
