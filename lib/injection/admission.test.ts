@@ -188,8 +188,8 @@ describe('a refusal', () => {
     const lines = (await validate(buildRequest(pod))).status?.message.split('\n') ?? [];
     expect(lines).toHaveLength(5);
     expect(lines.slice(3)).toEqual([
-      expect.stringMatching(/^rule 1: .*annotations alone$/),
-      expect.stringMatching(/^rule 3: run what needs the node in a pod of its own/),
+      expect.stringMatching(/^rule 1: .*annotations only$/),
+      expect.stringMatching(/^rule 3: move node-level workloads to a separate pod/),
     ]);
   });
 });
@@ -205,7 +205,7 @@ describe('the level of a namespace', () => {
   test('decides what is filled, and what is accepted then', async () => {
     const { patch = '', warnings } = await lenient.mutate(buildRequest(rooted));
     expect(warnings?.[0]).toBe(
-      'container prepare: securityContext was filled with capabilities: {drop: [NET_RAW]}, seccompProfile: {type: RuntimeDefault}',
+      'container prepare: securityContext defaults were set: capabilities: {drop: [NET_RAW]}, seccompProfile: {type: RuntimeDefault}',
     );
     const operations = JSON.parse(Buffer.from(patch, 'base64').toString()) as JsonPatchOp[];
     const pod = applyPatch(rooted, operations);
@@ -232,7 +232,7 @@ describe('an exception', () => {
     expect(await excepting.validate(buildRequest(shared))).toEqual({
       allowed: true,
       warnings: [
-        'excepted by the platform: /spec/shareProcessNamespace: expected false or nothing, got true (rule 3)',
+        'exempted by the platform: /spec/shareProcessNamespace: expected false or nothing, got true (rule 3)',
       ],
       auditAnnotations: { tasks: 'summarize', consumers: 'agent,helper', exceptions: '3' },
     });
@@ -257,7 +257,7 @@ describe('an exception', () => {
       await excepting.validate(buildRequest(applyPatch(injectPod(), [op]), changed)),
     ).toMatchObject({
       allowed: true,
-      warnings: [expect.stringMatching(/^excepted by the platform: .*\(rule 8\)$/)],
+      warnings: [expect.stringMatching(/^exempted by the platform: .*\(rule 8\)$/)],
       auditAnnotations: { exceptions: '8' },
     });
   });
@@ -371,7 +371,7 @@ describe('while it is not known what to inject', () => {
 
   test('a pod that another replica injected is judged by what is published', async () => {
     const lines = listMessageLines(await unknowing.validate(buildRequest(injectPod())));
-    expect(lines).toEqual([expect.stringMatching(/accepted profile, .* \(rule 2\)$/)]);
+    expect(lines).toEqual([expect.stringMatching(/accepted injection template, .* \(rule 2\)$/)]);
     const { hash, template } = buildInjectionTemplate(platform);
     const templates = () => new Map([[hash, template]]);
     const told = createAdmission(readTasks, { published: () => undefined, templates });

@@ -6,15 +6,15 @@ import { maxPolicyLength } from '../scope/aws/policy-size.ts';
 import { readTasks } from '../task/tasks.ts';
 import type { ConsumerNames } from './consumers.ts';
 
-/** Reads the tasks that annotations declare; limits, catalogue and dialect are bound by the program. */
+/** Reads the tasks that annotations declare. The platform and the catalog are bound already. */
 export type ReadTasks = (declared: {
   readonly annotations: Readonly<Record<string, string>>;
   readonly consumers: ConsumerNames;
 }) => Promise<Result<readonly Task[]>>;
 
 /**
- * Reads declared tasks by the platform's limits and the catalogue; a task whose session policy could
- * grow past what STS takes is refused here, not when its run starts.
+ * Creates a reader of declared tasks with the platform's limits and the catalog. It rejects a task
+ * whose session policy could exceed the limit of STS, so that no run fails for that reason.
  */
 export const createTaskReader =
   ({ tasks: limits, cloud }: Platform, loadCatalog: LoadCatalog): ReadTasks =>

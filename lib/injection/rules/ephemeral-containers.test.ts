@@ -72,7 +72,7 @@ describe('an ephemeral container', () => {
       {
         rule: '9',
         path: '/spec/ephemeralContainers/0/targetContainerName',
-        expected: 'any container but the sidecar, whoever asks',
+        expected: 'any container but the sidecar, for every user',
         got: '"valetkey-sidecar"',
       },
     ]);

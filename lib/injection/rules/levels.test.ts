@@ -198,7 +198,7 @@ describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
     const pod = buildPod(omitMembers(members));
     const [fill] = buildSecurityDefaults(pod, level);
     const written =
-      fill === undefined ? 'nothing' : formatSecurityDefaults(fill).split(' filled with ')[1];
+      fill === undefined ? 'nothing' : formatSecurityDefaults(fill).split(' defaults were set: ')[1];
     expect(written).toBe(cell.filled);
     const filled = buildPod({ ...omitMembers(members), ...fill?.values });
     expect(listPaths(filled, level).length > 0).toBe(isAsked && cell.filled === 'nothing');
