@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { createCatalogLoader } from '../lib/catalog/catalog.ts';
 import type { Task } from '../lib/contract/task.ts';
+import { createTaskReader } from '../lib/injection/declared-tasks.ts';
+import { platform } from '../lib/injection/fixtures/sample-platform.ts';
 import { buildSessionPolicy } from '../lib/scope/aws/session-policy.ts';
 import { bindParams } from '../lib/task/params.ts';
-import { readTasks } from './admission-scene.ts';
 import { createProperty, type Property } from './property.ts';
 
+const readTasks = createTaskReader(platform, createCatalogLoader());
 const consumers = { containers: ['agent', 'helper'], addressable: ['prepare'] };
 
 const readAllTasks = (annotations: Readonly<Record<string, string>>) =>

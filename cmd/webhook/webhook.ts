@@ -10,7 +10,9 @@ import {
   type WebhookMetrics,
 } from '../../lib/edge/telemetry/webhook-metrics.ts';
 import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
-import { createPodAdmission } from '../../lib/injection/admission.ts';
+import { evaluateAdmission, type AdmissionStage } from '../../lib/injection/admission.ts';
+import type { AdmissionDeps } from '../../lib/injection/admission-inputs.ts';
+import type { AdmissionOutcome, AdmissionRequest } from '../../lib/admission/review.ts';
 import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
 import {
   buildReconcilerOptions,
@@ -157,7 +159,7 @@ const startTemplateUpdates = (
   return watchTrustBundle({ watch: cluster.watchTrustBundle, log, random, onTrustBundle });
 };
 
-type AdmissionDeps = {
+type AdmissionAppDeps = {
   readonly templates: TemplateRegistry;
   readonly metrics: WebhookMetrics;
   readonly unready: Readiness['unready'];
@@ -168,25 +170,26 @@ type AdmissionDeps = {
 const createAdmissionApp = (
   { platform }: WebhookConfig,
   { log, clock, cluster }: WebhookDeps,
-  { templates, metrics, unready, gate, loadCatalog }: AdmissionDeps,
+  { templates, metrics, unready, gate, loadCatalog }: AdmissionAppDeps,
 ) => {
   const reportInternalError = createInternalErrorReporter(log);
-  const readTasks = cacheTasks(createTaskReader(platform, loadCatalog));
-  const { published, accepted } = templates;
-  const taskChecks = gate && { evaluatePolicy: gate.checkTasks };
-  const admission = createPodAdmission({
+  const admission: AdmissionDeps = {
     platform,
-    published,
-    templates: accepted,
-    readTasks,
-    ...taskChecks,
+    published: templates.published,
+    templates: templates.accepted,
+    refreshIfUnknown: templates.refreshIfUnknown,
+    readTasks: cacheTasks(createTaskReader(platform, loadCatalog)),
+    ...(gate && { evaluatePolicy: gate.evaluatePolicy }),
     ...(cluster && { readPodContext: createPodContextReader({ ...cluster, log }) }),
-  });
-  const admitPolicy = gate?.admitPolicy;
+  };
+  const evaluate =
+    (stage: AdmissionStage) =>
+    async (request: AdmissionRequest): Promise<AdmissionOutcome> =>
+      (await evaluateAdmission(stage, request, admission)).outcome;
   const posts = createAdmissionRoutes({
-    admission,
-    admitPolicy,
-    templates,
+    mutatePod: evaluate('mutate'),
+    validatePod: evaluate('validate'),
+    admitPolicy: gate?.admitPolicy,
     metrics,
     log,
     clock,

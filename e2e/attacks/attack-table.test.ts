@@ -10,7 +10,7 @@ import {
   evaluatePodCreation,
   checkRunningPod,
   evaluateTaskPolicy,
-} from '../../test/kit/in-process-admission.ts';
+} from '../../test/kit/attack-admission.ts';
 import { expectStatedRefusal } from './refusal-expectations.ts';
 import { THREAT_ROW_IDS, THREAT_ROWS } from './threat-rows.ts';
 import {

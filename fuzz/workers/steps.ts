@@ -13,7 +13,10 @@ await session.post('Profiler.enable');
 await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
 
 // Blocks are counted in code that is compiled from here on.
-const { readTasks } = await import('../admission-scene.ts');
+const { createCatalogLoader } = await import('../../lib/catalog/catalog.ts');
+const { createTaskReader } = await import('../../lib/injection/declared-tasks.ts');
+const { platform } = await import('../../lib/injection/fixtures/sample-platform.ts');
+const readTasks = createTaskReader(platform, createCatalogLoader());
 
 const countSteps = async (): Promise<number> => {
   const { result } = await session.post('Profiler.takePreciseCoverage');

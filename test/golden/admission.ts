@@ -1,17 +1,17 @@
 import type { AdmissionRequest } from '../../lib/admission/review.ts';
 import type { JsonPatchOp } from '../../lib/contract/json-patch-operation.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
-import type { PodAdmission } from '../../lib/injection/admission.ts';
-import { createAdmission, podRequest } from './admissions.ts';
+import { buildPodRequest, type InProcessAdmission } from '../kit/in-process-admission.ts';
+import { createAdmission } from './admissions.ts';
 import { captureAnswer, operationsIn } from './answers.ts';
 import { PLATFORMS } from './platforms.ts';
 import { readGoldenPods, type GoldenPod } from './pods.ts';
 
 /** Both webhooks, one after the other. */
-const admit = async (admission: PodAdmission, pod: unknown) => {
-  const mutated = await admission.mutate(podRequest(pod));
+const admit = async (admission: InProcessAdmission, pod: unknown) => {
+  const mutated = await admission.mutate(buildPodRequest(pod));
   const final = applyPatch(pod, operationsIn(mutated));
-  const validated = await admission.validate(podRequest(final));
+  const validated = await admission.validate(buildPodRequest(final));
   return { final, answer: { mutate: captureAnswer(mutated), validate: captureAnswer(validated) } };
 };
 
@@ -24,7 +24,7 @@ const changed = (pod: unknown, operations: readonly JsonPatchOp[]): unknown => {
 };
 
 const buildChange = async (
-  admission: PodAdmission,
+  admission: InProcessAdmission,
   oldObject: unknown,
   operations: readonly JsonPatchOp[],
 ) => {
@@ -32,8 +32,8 @@ const buildChange = async (
   if (object === undefined) return 'the operations do not fit';
   const update: Partial<AdmissionRequest> = { operation: 'UPDATE', oldObject };
   const [mutated, validated] = [
-    await admission.mutate(podRequest(object, update)),
-    await admission.validate(podRequest(object, update)),
+    await admission.mutate(buildPodRequest(object, update)),
+    await admission.validate(buildPodRequest(object, update)),
   ];
   return { mutate: captureAnswer(mutated), validate: captureAnswer(validated) };
 };
@@ -43,7 +43,7 @@ const EVERY_UPDATE: readonly JsonPatchOp[] = [
 ];
 
 const buildLaterPod = async (
-  admission: PodAdmission,
+  admission: InProcessAdmission,
   pod: unknown,
   ops: readonly JsonPatchOp[],
 ) => {
@@ -56,7 +56,7 @@ const capture = async (given: GoldenPod, platform: keyof typeof PLATFORMS): Prom
   if (base === undefined) throw new Error('expected a platform');
   const admission = createAdmission(base, given);
   const { final, answer } = await admit(admission, given.pod);
-  const again = await admission.mutate(podRequest(final));
+  const again = await admission.mutate(buildPodRequest(final));
   return {
     ...answer,
     again: captureAnswer(again),

@@ -10,7 +10,7 @@ import {
   evaluatePodCreation,
   checkRunningPod,
   evaluateTaskPolicy,
-} from '../kit/in-process-admission.ts';
+} from '../kit/attack-admission.ts';
 import type { AdmissionRefusal } from '../../e2e/attacks/admission-refusals.ts';
 import {
   filterAttacksByKind,
@@ -21,7 +21,8 @@ import { STATIC_CASES } from '../../lib/admission-policies/fixtures/static-cases
 import { listStaticViolations } from '../../lib/admission-policies/fixtures/static-violations.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
 import { captureAnswer } from './answers.ts';
-import { createAdmission, podRequest } from './admissions.ts';
+import { buildPodRequest } from '../kit/in-process-admission.ts';
+import { createAdmission } from './admissions.ts';
 import { PLATFORMS } from './platforms.ts';
 
 const site: PodDefaults = {
@@ -97,7 +98,7 @@ export const captureStaticCases = async (): Promise<object> => {
       {
         breaches,
         excepted,
-        validate: captureAnswer(await admission.validate(podRequest(pod, { namespace }))),
+        validate: captureAnswer(await admission.validate(buildPodRequest(pod, { namespace }))),
       },
     ];
   });

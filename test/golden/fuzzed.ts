@@ -3,7 +3,8 @@ import { anyChange, applyChange, compliantPod } from '../../fuzz/pod-arbitraries
 import { applyPatch } from '../../lib/injection/json-patch.ts';
 import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { captureOutcome } from './outcomes.ts';
-import { createAdmission, podRequest, loadCatalog } from './admissions.ts';
+import { buildPodRequest, loadCatalog } from '../kit/in-process-admission.ts';
+import { createAdmission } from './admissions.ts';
 import { captureAnswer, operationsIn } from './answers.ts';
 import { declarations } from './declarations.ts';
 import { digest } from './format.ts';
@@ -31,9 +32,9 @@ const shortAnswer = (answer: object): unknown => {
 };
 
 const admit = async (pod: unknown): Promise<object> => {
-  const mutated = await admission.mutate(podRequest(pod));
+  const mutated = await admission.mutate(buildPodRequest(pod));
   const final = applyPatch(pod, operationsIn(mutated));
-  const validated = await admission.validate(podRequest(final));
+  const validated = await admission.validate(buildPodRequest(final));
   return [
     digest(pod ?? null).slice(0, 8),
     ...[mutated, validated].map(captureAnswer).map(shortAnswer),

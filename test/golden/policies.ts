@@ -14,7 +14,7 @@ import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
 import { CEDAR_SCHEMA } from '../../lib/policy/cedar-schema.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 import { expandPairs } from '../../lib/task/pairs.ts';
-import { loadCatalog } from './admissions.ts';
+import { loadCatalog } from '../kit/in-process-admission.ts';
 import { faultPlace } from './outcomes.ts';
 import { digest } from './format.ts';
 import { PLATFORMS } from './platforms.ts';

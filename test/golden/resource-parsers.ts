@@ -14,7 +14,7 @@ import {
   createResourceReader,
   widenPlaceholders,
 } from '../../lib/task/resource.ts';
-import { loadCatalog } from './admissions.ts';
+import { loadCatalog } from '../kit/in-process-admission.ts';
 import { captureOutcome } from './outcomes.ts';
 import { attempt } from './role-parsers.ts';
 

@@ -7,7 +7,7 @@ import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import type { Result } from '../../lib/schema/field-error.ts';
 import { expandPairs } from '../../lib/task/pairs.ts';
 import { readTasks } from '../../lib/task/tasks.ts';
-import { loadCatalog } from './admissions.ts';
+import { loadCatalog } from '../kit/in-process-admission.ts';
 import { captureOutcome } from './outcomes.ts';
 
 /** One case of `tasks/`: what a pod and its platform say. */
