@@ -79,7 +79,7 @@ const verifiesAnyLine = createProperty(
 );
 
 const streamed = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom<unknown>({ type: 'heartbeat' }, { type: 'goodbye' }) },
+  { weight: 3, arbitrary: fc.constantFrom<unknown>({ type: 'heartbeat' }, { type: 'reconnect' }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -118,7 +118,7 @@ const splitChunks = (whole: Buffer, size: number): readonly Buffer[] =>
     whole.subarray(index * size, (index + 1) * size),
   );
 
-const LINE_TYPES: readonly StreamLine['type'][] = ['heartbeat', 'revocations', 'goodbye'];
+const LINE_TYPES: readonly StreamLine['type'][] = ['heartbeat', 'revocations', 'reconnect'];
 
 const readsAnyStreamLine = createProperty(
   'any NDJSON of an authority: lines that are understood, or an end with a code',

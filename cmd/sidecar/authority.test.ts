@@ -214,7 +214,7 @@ describe('the stream', () => {
     const running = await startSidecarWithAuthority();
     const first = await connectStream(running);
     writeFileSync(join(running.folder, 'token'), 'next.token.secret');
-    first.send({ type: 'goodbye' });
+    first.send({ type: 'reconnect' });
     const second = await running.authority.listener();
     expect(second.authorization).toBe('Bearer next.token.secret');
     await first.closed;

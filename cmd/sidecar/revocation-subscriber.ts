@@ -127,7 +127,7 @@ const subscribeToRevocations = (
     },
     onDisconnected: (code, message) => {
       onState(false);
-      if (code === 'goodbye') client.reconnect();
+      if (code === 'reconnect') client.reconnect();
       // Planned ends, and the same failure again and again, are no news.
       if (PLANNED_DISCONNECTS.has(code) || code === lastCode) return;
       lastCode = code;
@@ -136,7 +136,7 @@ const subscribeToRevocations = (
   });
 };
 
-const PLANNED_DISCONNECTS: ReadonlySet<string> = new Set(['goodbye', 'renewal', 'ended']);
+const PLANNED_DISCONNECTS: ReadonlySet<string> = new Set(['reconnect', 'renewal', 'ended']);
 
 /** Without a limit of the platform's, what is held lives to its deadline. */
 const watchAuthorityDisconnect = (

@@ -32,7 +32,7 @@ describe('the next run', () => {
     fc.assert(
       fc.property(lifetimeMs, remaining, (life, left) => {
         const phase = evaluateFreshness(left, life);
-        expect(phase === 'dead').toBe(left <= 0);
+        expect(phase === 'expired').toBe(left <= 0);
         expect(phase === 'fresh').toBe(left >= computeRenewBeforeMs(life) && left > 0);
       }),
     );

@@ -13,12 +13,12 @@ export const computeRenewBeforeMs = (lifetimeMs: number): number =>
   );
 
 /** `fresh`: serve; `due`: serve, and start the next run behind; `dead`: only a new run will do. */
-export type Freshness = 'fresh' | 'due' | 'dead';
+export type Freshness = 'fresh' | 'stale' | 'expired';
 
 /** The phase of a run that has `remainingMs` left of `lifetimeMs`. */
 export const evaluateFreshness = (remainingMs: number, lifetimeMs: number): Freshness => {
-  if (remainingMs <= 0) return 'dead';
-  return remainingMs < computeRenewBeforeMs(lifetimeMs) ? 'due' : 'fresh';
+  if (remainingMs <= 0) return 'expired';
+  return remainingMs < computeRenewBeforeMs(lifetimeMs) ? 'stale' : 'fresh';
 };
 
 /**

@@ -70,7 +70,7 @@ describe('following the stream', () => {
     await time.advance(10_000);
     last().say({ type: 'heartbeat' });
     await time.advance(5_000);
-    expect(events).toEqual(['lost silence']);
+    expect(events).toEqual(['lost heartbeat_timeout']);
   });
 
   test('three missed heartbeats end the connection, and another one begins', async () => {
@@ -81,7 +81,7 @@ describe('following the stream', () => {
     await time.advance(1);
     expect(sessions[0]?.signal.aborted).toBe(true);
     expect(sessions).toHaveLength(2);
-    expect(events.at(-1)).toBe('lost silence');
+    expect(events.at(-1)).toBe('lost heartbeat_timeout');
   });
 
   test('heartbeats keep it', async () => {
@@ -116,18 +116,18 @@ describe('following the stream', () => {
     const { events, last, sessions, time } = setUpSubscription();
     last().say(firstLine);
     await time.advance(6_000);
-    last().say({ type: 'goodbye' });
+    last().say({ type: 'reconnect' });
     await time.advance(0);
     expect(sessions[0]?.signal.aborted).toBe(true);
     expect(sessions).toHaveLength(2);
-    expect(events).toContain('lost goodbye');
+    expect(events).toContain('lost reconnect');
   });
 
   test('what comes after a goodbye is not listened to', async () => {
     const { events, last, time } = setUpSubscription();
     last().say(firstLine);
     const { say } = last();
-    say({ type: 'goodbye' });
+    say({ type: 'reconnect' });
     say({ type: 'revocations', active: [{ name: 'late', reason: 'x' }] });
     await time.settle();
     expect(events).not.toContain('revoked late');
@@ -165,7 +165,7 @@ describe('following the stream', () => {
     const { last, sessions, time } = setUpSubscription({ random: 1 });
     for (let n = 0; n < 100; n += 1) {
       last().say(firstLine);
-      last().say({ type: 'goodbye' });
+      last().say({ type: 'reconnect' });
       await time.advance(100);
     }
     expect(sessions.length).toBeLessThan(8);

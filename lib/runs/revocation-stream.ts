@@ -30,7 +30,8 @@ export type Connect = (
 ) => Promise<void>;
 
 /** Why there is no stream: `ended` by the other side, `goodbye`, `renewal` and `silence` by us. */
-export type DisconnectReason = 'ended' | 'goodbye' | 'renewal' | 'silence' | (string & {});
+export type DisconnectReason =
+  'ended' | 'reconnect' | 'renewal' | 'heartbeat_timeout' | (string & {});
 
 export type RevocationStreamDeps = {
   readonly connect: Connect;
@@ -95,18 +96,18 @@ const runSession = async (
   const { schedule } = parts;
   const end = (code: DisconnectReason) => () => abort.abort(code);
   let isConnected = false;
-  let cancelTimeout = schedule(HEARTBEAT_TIMEOUT_MS, end('silence'));
+  let cancelTimeout = schedule(HEARTBEAT_TIMEOUT_MS, end('heartbeat_timeout'));
   let cancelRenewal = (): void => undefined;
   const onLine = (line: StreamLine): void => {
     if (abort.signal.aborted) return;
-    if (line.type === 'goodbye') {
-      end('goodbye')();
+    if (line.type === 'reconnect') {
+      end('reconnect')();
       return;
     }
     // A heartbeat before the first word about revocations says nothing about them.
     if (line.type === 'heartbeat' && !isConnected) return;
     cancelTimeout();
-    cancelTimeout = schedule(HEARTBEAT_TIMEOUT_MS, end('silence'));
+    cancelTimeout = schedule(HEARTBEAT_TIMEOUT_MS, end('heartbeat_timeout'));
     if (!isConnected) parts.onConnected();
     isConnected = true;
     parts.onContact();

@@ -49,9 +49,9 @@ export const createTaskCredentialSource = ({
   return () => {
     const run = findServableRun();
     const freshness =
-      run === undefined ? 'dead' : evaluateFreshness(activeRuns.remainingMs(run), lifetimeMs);
+      run === undefined ? 'expired' : evaluateFreshness(activeRuns.remainingMs(run), lifetimeMs);
     if (run !== undefined && freshness === 'fresh') return run;
     const flight = startNext();
-    return run !== undefined && freshness === 'due' ? run : waitForAnswer(flight, schedule);
+    return run !== undefined && freshness === 'stale' ? run : waitForAnswer(flight, schedule);
   };
 };

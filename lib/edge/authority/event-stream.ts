@@ -30,7 +30,7 @@ const revocation: Reader<StreamedRevocation> = lenientObject({
 const lines: Readonly<Record<StreamLine['type'], Reader<StreamLine>>> = {
   heartbeat: lenientObject({ type: stringEnum(['heartbeat']) }),
   revocations: lenientObject({ type: stringEnum(['revocations']), active: list(revocation) }),
-  goodbye: lenientObject({ type: stringEnum(['goodbye']) }),
+  reconnect: lenientObject({ type: stringEnum(['reconnect']) }),
 };
 
 /**
