@@ -129,16 +129,16 @@ const readsAnyStreamLine = createProperty(
       const time = createFakeTime();
       const { exchange } = createImmediateExchange(time.clock);
       const observer = { started: () => undefined, ended: () => undefined };
-      const book = createRunRegistry({ exchange, ...time, observer });
+      const registry = createRunRegistry({ exchange, ...time, observer });
       const params = {};
-      await book.start({ consumer: 'agent', task: buildTask(), params });
+      await registry.startExplicitRun({ consumer: 'agent', task: buildTask(), params });
       const answer = Object.assign(Readable.from(splitChunks(whole, size)), { statusCode: 200 });
       const connection: Pick<Connection, 'stream'> = {
         stream: () => Promise.resolve(answer as unknown as IncomingMessage),
       };
       const onLine = (line: StreamLine): void => {
         assert.ok(LINE_TYPES.includes(line.type));
-        if (line.type === 'revocations') book.revoke(line.active);
+        if (line.type === 'revocations') registry.revoke(line.active);
       };
       const { signal } = new AbortController();
       try {
