@@ -27,9 +27,10 @@ export default {
     },
     {
       name: 'edges-import-no-edge',
+      comment: 'Except the shared HTTPS client (docs/adr/0012-one-https-client.md).',
       severity: 'error',
       from: { path: '^lib/edge/([^/]+)/' },
-      to: { path: '^lib/edge/', pathNot: '^lib/edge/$1/' },
+      to: { path: '^lib/edge/', pathNot: '^lib/edge/($1/|http/https-client\\.ts$)' },
     },
     {
       name: 'nothing-imports-a-program',
