@@ -398,7 +398,7 @@ describe('a request to end a run', () => {
     const answer = await replica.post(REVOKE_PATH, endForm(body['run'], token));
     expect([answer.body['reason'], answer.status]).toEqual(['run_not_owned', 403]);
     expect(
-      harness.records().findLast(({ unmapped }) => unmapped.kind === 'end.refused'),
+      harness.records().findLast(({ unmapped }) => unmapped.kind === 'run.end_refused'),
     ).toMatchObject({
       ...{ status_code: 'run_not_owned', session: { uid: body['run'] } },
       unmapped: { pod: 'other', pod_uid: 'other-uid' },

@@ -101,7 +101,7 @@ describe('startDenyListWriter', () => {
     expect(written.at(-1)?.policy).toContain('aws:TokenIssueTime');
     expect(lags).toEqual([undefined, 0.7]);
     expect(events).toMatchObject([
-      { kind: 'denial.written', subject: ROLE },
+      { kind: 'deny_list.updated', subject: ROLE },
       { message: 'denied at the cloud: 1 Revocations, 0.7 s after the oldest new one' },
     ]);
   });

@@ -153,7 +153,7 @@ const createRoleReconciler = (role: string, deps: DenyListWriterDeps, records: A
     if (digest !== note.digest) {
       const took = lag === undefined ? '' : `, ${lag.toFixed(1)} s after the oldest new one`;
       const message = `denied at the cloud: ${revocations.length} Revocations${took}`;
-      records.add([{ kind: 'denial.written', at: clock.now(), subject: role, message }]);
+      records.add([{ kind: 'deny_list.updated', at: clock.now(), subject: role, message }]);
     }
     return `${digest} ${clock.now()}`;
   };

@@ -1,7 +1,7 @@
 import type { Recorder } from '../../lib/audit/audit-event.ts';
 import type { Revocation } from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
-import { isCollectable } from '../../lib/revocation/garbage-collection.ts';
+import { evaluateCollection } from '../../lib/revocation/garbage-collection.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { formatTarget } from '../../lib/revocation/observed-revocations.ts';
 import {
@@ -76,11 +76,11 @@ const isObsolete = async (
   revocation: Revocation,
   { clock, maxLifetimeSeconds, readPodUid }: GarbageCollectorDeps,
 ): Promise<boolean> => {
-  const decision = isCollectable(revocation, {
+  const decision = evaluateCollection(revocation, {
     now: clock.now(),
     maxLifetimeSeconds,
   });
-  if (typeof decision === 'string') return decision === 'goes';
+  if (typeof decision === 'string') return decision === 'delete';
   const { unlessRunning } = decision;
   return (await readPodUid(unlessRunning)) !== unlessRunning.uid;
 };

@@ -118,7 +118,7 @@ const finishRun = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResp
     return { status: 200, body: {} };
   } catch (error) {
     return toErrorResponse(
-      await recordRefusedCall(error, { kind: 'end.refused', ...context }, exchange),
+      await recordRefusedCall(error, { kind: 'run.end_refused', ...context }, exchange),
       reportInternalError,
     );
   }

@@ -30,7 +30,7 @@ const listLeaves = async (): Promise<string[]> => {
 };
 
 const hasMissingStart = ({ notes }: VerificationResult): string[] =>
-  notes.filter(({ code }) => code === 'partial').map(({ text }) => text);
+  notes.filter(({ code }) => code === 'missing_start_allowed').map(({ text }) => text);
 
 const deletePodsOfOtherTests = async (ours: string): Promise<void> => {
   const of = ['-l', 'e2e.valetkey.dev/test=true', '-o', 'jsonpath={.items[*].metadata.name}'];
