@@ -78,13 +78,6 @@ export default {
       to: { path: '^lib/(edge|server)/', pathNot: '^lib/edge/($1/|http/https-client\\.ts$)' },
     },
     {
-      name: 'server-is-for-servers',
-      comment: 'lib/server is the lifecycle of the webhook and the authority.',
-      severity: 'error',
-      from: { path: '^(lib|cmd)/', pathNot: '^(lib/server|cmd/(webhook|authority))/' },
-      to: { path: '^lib/server/' },
-    },
-    {
       name: 'nothing-imports-a-program',
       comment: 'A program imports no other program; only tests and tools import one.',
       severity: 'error',
