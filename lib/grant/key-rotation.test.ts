@@ -145,7 +145,10 @@ describe('where the documents are published to a bucket', () => {
     publish();
     await pass(minute);
     bucket.copy = undefined;
-    expect((await pass(2 * hour)).problems).toEqual(['rotation_blocked', 'published_keys_unreadable']);
+    expect((await pass(2 * hour)).problems).toEqual([
+      'rotation_blocked',
+      'published_keys_unreadable',
+    ]);
     publish();
     await pass(minute);
     expect(told.map(({ step }) => step)).toEqual(['create', 'published', 'schedule']);

@@ -2,7 +2,6 @@ import type { CloudCredentials } from '../contract/exchange.ts';
 import type { Task } from '../contract/task.ts';
 import { parseRoleArn } from '../schema/arn.ts';
 
-
 /**
  * Formats credentials for the AWS container credentials provider: `{AccessKeyId, SecretAccessKey,
  * Token, Expiration, AccountId?}`, as UTF-8 JSON. Done once per run: serving it again allocates
