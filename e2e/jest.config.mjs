@@ -10,7 +10,7 @@ const group = process.env.VALETKEY_E2E_GROUP ?? 'main';
 const isLater = laterGroups.includes(group);
 const otherGroups = isLater ? [] : laterGroups.map((name) => `/tests/${name}/`);
 
-const { pass, trust, isFull } = JSON.parse(readFileSync(process.env.VALETKEY_E2E_CONTEXT, 'utf8'));
+const { entry, trust, isFull } = JSON.parse(readFileSync(process.env.VALETKEY_E2E_CONTEXT, 'utf8'));
 const hasAuthority = trust.kind === 'authority';
 
 /** Test files that a matrix entry skips, and when. */
@@ -18,13 +18,13 @@ const skipped = [
   // They present variations of the cluster's own tokens: a cloud that trusts the authority refuses all of them.
   ['/cloud-cases\\.', hasAuthority],
   // Admission rules, sidecar and authority behave the same with every cloud.
-  ['/(admission-policies|attacks|hostile-consumer|legitimate)\\.', pass !== 'minio'],
-  ['/disruption/load/', pass !== 'minio'],
+  ['/(admission-policies|attacks|hostile-consumer|legitimate)\\.', entry !== 'minio'],
+  ['/disruption/load/', entry !== 'minio'],
   ['/authority/', !hasAuthority],
   // The result does not depend on which issuer the cloud trusts.
   ['/(admission|webhook-rollout|webhook-down)\\.', !hasAuthority && !isFull],
   // The authority refuses these before it calls a cloud: one matrix entry is enough.
-  ['/authority/(wire|policy|user-token|flood|bypass)\\.', pass === 'rgw' && !isFull],
+  ['/authority/(wire|policy|user-token|flood|bypass)\\.', entry === 'rgw' && !isFull],
 ].flatMap(([pattern, isSkipped]) => (isSkipped ? [pattern] : []));
 
 export default {

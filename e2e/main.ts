@@ -67,8 +67,8 @@ const runTests = async (): Promise<TestResult[]> => {
 const runMatrix = async (environment: TestEnvironment): Promise<TestResult[]> => {
   const plan: MatrixOptions = { environment, isFull: values.full, only: values.only, progress };
   const stories = values.only === undefined ? await checkChart(plan) : [];
-  for (const pass of listMatrixEntries(environment))
-    stories.push(...(await runMatrixEntry(plan, pass)));
+  for (const entry of listMatrixEntries(environment))
+    stories.push(...(await runMatrixEntry(plan, entry)));
   return stories;
 };
 
@@ -88,9 +88,9 @@ let measurements: Measurement[] = [];
 
 const printReport = (stories: TestResult[]): void => {
   console.log(`\nThe slowest twenty:\n${formatSlowest(stories).join('\n')}`);
-  for (const { pass, name, value } of measurements)
-    console.log(`measured on ${pass}: ${value} ${name}`);
-  for (const { pass, name } of listFailed(stories)) console.log(`FAILED ${pass}: ${name}`);
+  for (const { entry, name, value } of measurements)
+    console.log(`measured on ${entry}: ${value} ${name}`);
+  for (const { entry, name } of listFailed(stories)) console.log(`FAILED ${entry}: ${name}`);
   console.log(`${listPassed(stories).length} passed, ${listFailed(stories).length} failed`);
   process.exitCode = listFailed(stories).length === 0 && stories.length > 0 ? 0 : 1;
 };

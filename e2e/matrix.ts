@@ -40,14 +40,14 @@ export const runMatrixEntry = async (
   settings: MatrixEntry,
 ): Promise<TestResult[]> => {
   const { environment, isFull, progress } = plan;
-  const pass = formatEntryName(settings);
+  const entry = formatEntryName(settings);
   const release = buildRelease(environment.folder);
   const { cloud, trust } = await prepareCloudTrust(environment, settings);
-  const before: TestContext = { ...environment, pass, cloud, trust, release, isFull };
+  const before: TestContext = { ...environment, entry, cloud, trust, release, isFull };
   await installRelease(before, release, buildChartValues(before));
   const stage = { ...before, cloud: await registerAuthorityTrust(before) };
-  progress(`installed for ${pass}`);
-  const stageFile = join(environment.folder, `context-${pass}.json`);
+  progress(`installed for ${entry}`);
+  const stageFile = join(environment.folder, `context-${entry}.json`);
   writeFileSync(stageFile, JSON.stringify(stage));
   const told: TestResult[] = [];
   for (const round of listGroups(stage))
@@ -89,11 +89,11 @@ const registerAuthorityTrust = ({ node, cloud, trust }: TestContext): Promise<Cl
 
 const runGroup = async (
   { environment, only }: MatrixOptions,
-  { pass }: TestContext,
+  { entry }: TestContext,
   round: string,
   stageFile: string,
 ): Promise<TestResult[]> => {
-  const name = `e2e-${pass}-${round}.json`;
+  const name = `e2e-${entry}-${round}.json`;
   const output = join(environment.folder, name);
   rmSync(output, { force: true });
   const args = [...buildJestArguments(output), ...buildOnlyArguments(only)];
@@ -103,7 +103,7 @@ const runGroup = async (
   });
   copyResults(output, name);
   const isPassedOver = only !== undefined && !existsSync(output);
-  return isPassedOver ? [] : readTestResults(pass, output);
+  return isPassedOver ? [] : readTestResults(entry, output);
 };
 
 /** Puts every rendering of the chart to the live API server; one story for all of it. */
@@ -113,7 +113,7 @@ export const checkChart = async ({
 }: MatrixOptions): Promise<TestResult[]> => {
   const from = performance.now();
   const where = environment.node === undefined ? [] : ['--cluster', environment.folder];
-  const code = await runNodeInNetwork(environment, [join(root, 'charts', 'check.ts'), ...where]);
+  const code = await runNodeInNetwork(environment, [join(root, 'tools', 'chart', 'check.ts'), ...where]);
   progress(`chart checked`);
   const seconds = (performance.now() - from) / 1000;
   const isSound = code === 0;
@@ -122,7 +122,7 @@ export const checkChart = async ({
   writeFileSync(output, JSON.stringify({ ...numbers, numFailedTestSuites: 0, testResults: [] }));
   copyResults(output, 'e2e-chart.json');
   const status = isSound ? 'passed' : 'failed';
-  return [{ pass: 'chart', name: 'make chart, on the live API server', status, seconds }];
+  return [{ entry: 'chart', name: 'make chart, on the live API server', status, seconds }];
 };
 
 const buildJestArguments = (output: string): string[] => [

@@ -7,17 +7,17 @@ type JestResults = {
   }[];
 };
 
-export type TestResult = { pass: string; name: string; status: string; seconds: number };
+export type TestResult = { entry: string; name: string; status: string; seconds: number };
 
-/** The stories of one pass, as jest recorded them; a pass that left no record is one failed story. */
-export const readTestResults = (pass: string, file: string): TestResult[] => {
-  if (!existsSync(file)) return [{ pass, name: '(no results)', status: 'failed', seconds: 0 }];
+/** The stories of one entry, as jest recorded them; a entry that left no record is one failed story. */
+export const readTestResults = (entry: string, file: string): TestResult[] => {
+  if (!existsSync(file)) return [{ entry, name: '(no results)', status: 'failed', seconds: 0 }];
   const results = JSON.parse(readFileSync(file, 'utf8')) as JestResults;
   return results.testResults.flatMap(({ status, assertionResults }) =>
     status === 'failed' && assertionResults.length === 0
-      ? [{ pass, name: '(a file that could not be run)', status, seconds: 0 }]
+      ? [{ entry, name: '(a file that could not be run)', status, seconds: 0 }]
       : assertionResults.map(({ fullName, duration, ...story }) => ({
-          pass,
+          entry,
           name: fullName,
           status: story.status,
           seconds: (duration ?? 0) / 1000,
@@ -36,4 +36,4 @@ export const formatSlowest = (stories: TestResult[], count = 20): string[] =>
   stories
     .toSorted((a, b) => b.seconds - a.seconds)
     .slice(0, count)
-    .map(({ seconds, pass, name }) => `  ${seconds.toFixed(1).padStart(6)} s  ${pass}: ${name}`);
+    .map(({ seconds, entry, name }) => `  ${seconds.toFixed(1).padStart(6)} s  ${entry}: ${name}`);

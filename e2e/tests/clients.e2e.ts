@@ -69,7 +69,7 @@ describe(`awscli in a pod on ${cloud.name}`, () => {
 
 // The cloud behind these is the embedded one, which answers as the real ones do and trusts whoever
 // signs for it: once is enough.
-if (testContext.pass === 'minio-cluster') {
+if (testContext.entry === 'minio-cluster') {
   // Concurrent tests do not wait for beforeAll.
   const { cloud: caseCloud, close } = await startEmbeddedCaseCloud();
   const setScene = createSidecarFixtures({ cloud: caseCloud, program: findSidecarProgram() });

@@ -15,7 +15,7 @@ import type { Release, Trust } from '../release.ts';
 /** What the runner prepared and every story finds: written as JSON, read once in each worker. */
 export type TestContext = TestEnvironment & {
   /** Its name: `minio`, `rgw-cluster`. */
-  pass: string;
+  entry: string;
   trust: Trust;
   /** The one of its clouds that the platform's settings name during this pass. */
   cloud: Cloud;
@@ -108,7 +108,7 @@ export const createNamespace = async (
   name: string,
   serviceAccounts = ['agent'],
 ): Promise<string> => {
-  const namespace = `${name}-${testContext.pass}`;
+  const namespace = `${name}-${testContext.entry}`;
   // A cluster that was used before has it still.
   await runKubectl(cluster, ['delete', 'namespace', namespace, '--ignore-not-found']);
   await applyObjects(cluster, [
@@ -196,7 +196,7 @@ export const expectRead = (place: PodRef, key = 'reports/q3.csv'): Promise<true>
     return true;
   });
 
-const issuedFile = join(testContext.folder, `issued-${testContext.pass}.txt`);
+const issuedFile = join(testContext.folder, `issued-${testContext.entry}.txt`);
 
 /** Notes the secrets of an answer, whichever story asked: the last stories search for all of them. */
 export const recordIssued = (body: unknown): void => {

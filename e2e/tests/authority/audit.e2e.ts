@@ -32,7 +32,7 @@ if (node !== undefined) {
     let records: ReturnType<typeof holdRecordFiles>;
 
     beforeAll(async () => {
-      records = holdRecordFiles(node, `audit-${testContext.pass}`);
+      records = holdRecordFiles(node, `audit-${testContext.entry}`);
       place.namespace = await createNamespace('audit');
       const { pod: name, namespace } = place;
       await runPod({ name, namespace, tasks: { read: perCustomer } });

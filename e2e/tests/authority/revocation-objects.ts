@@ -72,5 +72,5 @@ export const waitForConsumerLine = <T extends object>(
 /** Notes for how long something took, in seconds. */
 export const recordSeconds = (name: string, milliseconds: number): void => {
   const value = `${(milliseconds / 1000).toFixed(2)} s`;
-  recordMeasurement(testContext.folder, { pass: testContext.pass, name, value });
+  recordMeasurement(testContext.folder, { entry: testContext.entry, name, value });
 };

@@ -55,7 +55,7 @@ describe(`a Revocation (${cloud.name})`, () => {
 
   /** Of this pass: the object is the cluster's. */
   const nameOf = (what: string): string => {
-    const name = `${what}-${testContext.pass}`;
+    const name = `${what}-${testContext.entry}`;
     names.push(name);
     return name;
   };
@@ -64,7 +64,7 @@ describe(`a Revocation (${cloud.name})`, () => {
     namespace = await createNamespace('revocation');
     await Promise.all(
       ['imposed', 'changed', 'pod', 'run', 'namespace', 'cut-off', 'opted-in'].map((what) =>
-        deleteRevocation(`${what}-${testContext.pass}`),
+        deleteRevocation(`${what}-${testContext.entry}`),
       ),
     );
   });

@@ -53,7 +53,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
 
   beforeAll(async () => {
     namespace = await createNamespace('turmoil');
-    records = holdRecordFiles(node, testContext.pass);
+    records = holdRecordFiles(node, testContext.entry);
     before = await verifyRecords(node, records.files);
     stream = startRunStream(namespace);
     await stream.start();
@@ -161,7 +161,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     expect(right.length).toBeGreaterThan(10);
     const value = `${right.length} runs, ${later.length} answers to ask again later`;
     recordMeasurement(testContext.folder, {
-      pass: testContext.pass,
+      entry: testContext.entry,
       name: 'while all was upside down',
       value,
     });

@@ -122,7 +122,7 @@ describe(`with no webhook at all (${cloud.name})`, () => {
   if (testContext.trust.kind === 'authority') {
     test('a Revocation reaches it all the same', async () => {
       const place = { namespace, pod: 'before' };
-      const name = `webhook-away-${testContext.pass}`;
+      const name = `webhook-away-${testContext.entry}`;
       await deleteRevocation(name);
       await readRunKeys(place);
       await createRevocation(name, { pod: { namespace, name: place.pod } });

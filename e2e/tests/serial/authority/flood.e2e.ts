@@ -65,7 +65,7 @@ if (node !== undefined) {
       expect(listStatuses(during)).toEqual([200]);
       const value = `${Math.round(usual)} ms alone, ${Math.round(computeMedian(during))} ms beside it`;
       const name = `of a run of another pod during ${flooder}`;
-      recordMeasurement(testContext.folder, { pass: testContext.pass, name, value });
+      recordMeasurement(testContext.folder, { entry: testContext.entry, name, value });
     };
 
     test('that pod is told to slow down, another is served as ever', async () => {

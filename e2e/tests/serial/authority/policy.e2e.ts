@@ -26,7 +26,7 @@ import type { PodRef } from '../../test-context.ts';
 
 const { namespace: home } = testContext.release;
 const deployment = 'deployment/valetkey-webhook';
-const unsound = `story-unsound-${testContext.pass}`;
+const unsound = `story-unsound-${testContext.entry}`;
 const names = ['first', 'second', 'third', 'fourth'];
 const tasks = Object.fromEntries(names.map((name) => [name, readReports]));
 
