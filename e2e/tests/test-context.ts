@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cloud } from '../clouds/cloud.ts';
 import {
@@ -198,7 +198,7 @@ export const expectRead = (place: PodRef, key = 'reports/q3.csv'): Promise<true>
 
 const issuedFile = join(testContext.folder, `issued-${testContext.entry}.txt`);
 
-/** Notes the secrets of an answer, whichever story asked: the last stories search for all of them. */
+/** Records the secrets of a response; `secrecy.e2e.ts` searches for all of them later. */
 export const recordIssued = (body: unknown): void => {
   const { credentials = body } = (body ?? {}) as { credentials?: unknown };
   const { SecretAccessKey, Token } = (credentials ?? {}) as Record<string, string | undefined>;
@@ -206,14 +206,16 @@ export const recordIssued = (body: unknown): void => {
   recordSecrets(SecretAccessKey, Token);
 };
 
-/** What nobody may find anywhere afterwards. */
+/** Records secrets that must not be found anywhere later. */
 export const recordSecrets = (...secrets: string[]): void => {
   appendFileSync(issuedFile, secrets.map((secret) => `${secret}\n`).join(''));
 };
 
-/** Every secret that the stories of this pass were given. */
+/** Reads every secret that was issued to a test, in this matrix entry and in those before it. */
 export const readIssuedSecrets = (): string[] =>
-  readFileSync(issuedFile, 'utf8').trim().split('\n');
+  globSync(join(testContext.folder, 'issued-*.txt')).flatMap((file) =>
+    readFileSync(file, 'utf8').trim().split('\n'),
+  );
 
 /** What the API server says when it refuses; fails when it does not refuse. */
 export const expectApiRefusal = async (objects: object | object[]): Promise<string> => {
