@@ -1,14 +1,8 @@
 import { appendFileSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { waitFor } from '../../test/kit/retry.ts';
 import type { Cloud } from '../clouds/cloud.ts';
-import {
-  applyObjects,
-  execInPod,
-  getJson,
-  runKubectl,
-  waitFor,
-  waitForPod,
-} from '../cluster/kubectl.ts';
+import { applyObjects, execInPod, getJson, runKubectl, waitForPod } from '../cluster/kubectl.ts';
 import type { TestEnvironment } from '../test-environment.ts';
 import type { Release, Trust } from '../release.ts';
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { applyObjects, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { applyObjects } from '../../cluster/kubectl.ts';
 import { readExchangeToken } from '../node-access.ts';
 import {
   buildAgentPod,

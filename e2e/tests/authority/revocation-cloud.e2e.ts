@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { waitFor } from '../../../test/kit/retry.ts';
 import { optedInRole } from '../../clouds/cloud-trust.ts';
-import { getJson, waitFor } from '../../cluster/kubectl.ts';
+import { getJson } from '../../cluster/kubectl.ts';
 import { blockTraffic } from '../node-access.ts';
 import {
   toEnvironment,

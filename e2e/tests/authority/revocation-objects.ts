@@ -1,5 +1,6 @@
 import { CustomObjectsApi, KubeConfig } from '@kubernetes/client-node';
-import { runKubectl, readLogs, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { runKubectl, readLogs } from '../../cluster/kubectl.ts';
 import { recordMeasurement } from '../../measurements.ts';
 import { cluster, testContext } from '../test-context.ts';
 import type { PodRef } from '../test-context.ts';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { applyObjects, runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { applyObjects, runKubectl } from '../../cluster/kubectl.ts';
 import { readPodUid } from '../node-access.ts';
 import {
   callSidecarFromPod,

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
 import { callSidecarFromPod } from '../test-context.ts';
 import type { CredentialKeys, PodRef } from '../test-context.ts';
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '../../../test/kit/retry.ts';
 import { restartProgram } from '../../cluster/processes.ts';
 import { waitForApiServer } from '../../cluster/control-plane.ts';
-import { runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { runKubectl } from '../../cluster/kubectl.ts';
 import {
   ageKeys,
   readInjectedTrustBundle,

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '../../../test/kit/retry.ts';
 import { installRelease, buildChartValues, listWebhookPods } from '../../release.ts';
-import { getJson, runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { getJson, runKubectl } from '../../cluster/kubectl.ts';
 import {
   cloud,
   cluster,

@@ -1,13 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '../../../test/kit/retry.ts';
 import { listWebhookPods } from '../../release.ts';
-import {
-  applyObjects,
-  execInPod,
-  getJson,
-  runKubectl,
-  waitFor,
-  waitForPod,
-} from '../../cluster/kubectl.ts';
+import { applyObjects, execInPod, getJson, runKubectl, waitForPod } from '../../cluster/kubectl.ts';
 import { deleteRevocation, createRevocation } from '../authority/revocation-objects.ts';
 import { requestKeys, readRunKeys } from '../authority/sidecar-runs.ts';
 import {

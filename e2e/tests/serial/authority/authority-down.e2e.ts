@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { waitFor } from '../../../cluster/kubectl.ts';
+import { waitFor } from '../../../../test/kit/retry.ts';
 import { scaleReplicas } from '../../authority/authority-replicas.ts';
 import {
   expectUnavailable,
