@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
 import type { AdmissionPolicyRequest, PolicyDecision } from '../../lib/policy/decision.ts';
@@ -27,8 +27,8 @@ const createTestCache = (answer: () => PolicyDecision = () => allowed) => {
   return { asked, decide };
 };
 
-describe('remembered decisions', () => {
-  test('are made once for all pods that ask the same, also at once', async () => {
+describe('cacheDecisions', () => {
+  it('evaluates equal requests once, also concurrent ones', async () => {
     const { asked, decide } = createTestCache();
     const both = [decide(policies, question), decide(policies, structuredClone(question))];
     expect(await Promise.all(both)).toEqual([allowed, allowed]);
@@ -36,27 +36,27 @@ describe('remembered decisions', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test.each<[string, AdmissionPolicyRequest]>([
+  it.each<[string, AdmissionPolicyRequest]>([
     ['another task', { ...question, task: { ...question.task, lifetimeSeconds: 1 } }],
     ['another namespace', { ...question, principal: { ...principal, namespace: 'other' } }],
     ['other labels', { ...question, principal: { ...principal, namespaceLabels: { a: 'b' } } }],
     ['another account', { ...question, principal: { ...principal, serviceAccount: 'other' } }],
     ['other binding', { ...question, sourceRestriction: 'podIP' }],
-  ])('are made again for %s', async (_what, other) => {
+  ])('evaluates again for %s', async (_what, other) => {
     const { asked, decide } = createTestCache();
     await decide(policies, question);
     await decide(policies, other);
     expect(asked).toHaveLength(2);
   });
 
-  test('are made again by other policies', async () => {
+  it('evaluates again with other policies', async () => {
     const { asked, decide } = createTestCache();
     await decide(policies, question);
     await decide(compilePolicies([{ name: 'new', cedar: '' }]), question);
     expect(asked).toHaveLength(2);
   });
 
-  test('are not kept where none could be made', async () => {
+  it('does not cache errors', async () => {
     const broken = createTestCache(() => {
       throw new Error('no catalogue');
     });
@@ -65,7 +65,7 @@ describe('remembered decisions', () => {
     expect(broken.asked).toHaveLength(2);
   });
 
-  test('let everybody else have a turn after each that is new', async () => {
+  it('lets other work run after each evaluation', async () => {
     const { decide } = createTestCache();
     let turns = 0;
     const count = (): void => {

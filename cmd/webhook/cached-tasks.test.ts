@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { fail, succeed } from '../../lib/schema/field-error.ts';
 import type { ReadTasks } from '../../lib/injection/declared-tasks.ts';
@@ -21,21 +21,21 @@ const createTestCache = (answer: () => Awaited<ReturnType<ReadTasks>> = () => su
   return { asked, readTasks };
 };
 
-describe('remembered declarations', () => {
-  test('are read once, for all pods that declare the same', async () => {
+describe('cacheTasks', () => {
+  it('reads equal declarations once', async () => {
     const { asked, readTasks } = createTestCache();
     const first = await readTasks(buildDeclared('x', { 'a.example/run': '1' }));
     expect(await readTasks(buildDeclared('x', { 'a.example/run': '2' }))).toBe(first);
     expect(asked).toHaveLength(1);
   });
 
-  test('know nothing of other annotations: these could not change the answer', async () => {
+  it('ignores other annotations', async () => {
     const { asked, readTasks } = createTestCache();
     await readTasks(buildDeclared('x', { 'a.example/run': '1' }));
     expect(asked).toEqual([buildDeclared('x')]);
   });
 
-  test.each<[string, Declared]>([
+  it.each<[string, Declared]>([
     ['another text', buildDeclared('y')],
     ['another task', { annotations: { 'task.valetkey.dev/b': 'x' }, consumers }],
     ['a further task', buildDeclared('x', { 'task.valetkey.dev/b': 'x' })],
@@ -47,14 +47,14 @@ describe('remembered declarations', () => {
       'a container that is none by default',
       { ...buildDeclared('x'), consumers: { containers: [], addressable: ['agent'] } },
     ],
-  ])('are read again for %s', async (_what, other) => {
+  ])('reads again for %s', async (_what, other) => {
     const { asked, readTasks } = createTestCache();
     await readTasks(buildDeclared('x'));
     await readTasks(other);
     expect(asked).toHaveLength(2);
   });
 
-  test('are read again where they were refused, or could not be read', async () => {
+  it('does not cache faults and errors', async () => {
     const refused = createTestCache(() => fail([{ path: 'role', expected: 'x', got: 'y' }]));
     await refused.readTasks(buildDeclared('x'));
     expect(await refused.readTasks(buildDeclared('x'))).toMatchObject({ ok: false });
@@ -67,7 +67,7 @@ describe('remembered declarations', () => {
     await expect(broken.readTasks(buildDeclared('x'))).rejects.toThrow('no catalogue');
   });
 
-  test('are forgotten when many others were used since, and never the ones in use', async () => {
+  it('evicts the least recently used declarations', async () => {
     const { asked, readTasks } = createTestCache();
     await readTasks(buildDeclared('forgotten'));
     for (let count = 0; count < 300; count += 1) {
@@ -80,7 +80,7 @@ describe('remembered declarations', () => {
     expect(asked).toHaveLength(303);
   });
 
-  test('are not kept when they are long', async () => {
+  it('does not cache long declarations', async () => {
     const { asked, readTasks } = createTestCache();
     const long = buildDeclared('x'.repeat(16 * 1024));
     await readTasks(long);

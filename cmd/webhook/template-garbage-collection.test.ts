@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import {
   collectTemplates,
@@ -15,8 +15,8 @@ const buildSeenAnnotation = (hash: string, agoMs: number) => ({
 });
 const data = { [ours]: '{}', [theirs]: '{}' };
 
-describe('a profile', () => {
-  test('goes, with its stamp, when nobody has named it for an hour', () => {
+describe('collectTemplates', () => {
+  it('deletes a template and its timestamps an hour after its last use', () => {
     const annotations = {
       ...buildSeenAnnotation(ours, minute),
       ...buildSeenAnnotation(theirs, 61 * minute),
@@ -27,7 +27,7 @@ describe('a profile', () => {
     });
   });
 
-  test('stays within its hour', () => {
+  it('keeps a template for an hour', () => {
     const annotations = {
       ...buildSeenAnnotation(ours, minute),
       ...buildSeenAnnotation(theirs, 59 * minute),
@@ -38,7 +38,7 @@ describe('a profile', () => {
     });
   });
 
-  test('that a live pod names stays however old its stamp, and is stamped anew', () => {
+  it('keeps a template that a running pod names, and renews its timestamp', () => {
     const annotations = {
       ...buildSeenAnnotation(ours, minute),
       ...buildSeenAnnotation(theirs, 600 * minute),
@@ -51,7 +51,7 @@ describe('a profile', () => {
     );
   });
 
-  test.each([{}, { [formatSeenAnnotation(theirs)]: 'yesterday' }])(
+  it.each([{}, { [formatSeenAnnotation(theirs)]: 'yesterday' }])(
     'without a stamp that can be read is given its hour: %j',
     (broken) => {
       const annotations = { ...buildSeenAnnotation(ours, minute), ...broken };
@@ -63,7 +63,7 @@ describe('a profile', () => {
   );
 });
 
-test('a stamp of no profile goes, and what is not ours stays', () => {
+it('deletes timestamps without a template and keeps other annotations', () => {
   const annotations = {
     ...buildSeenAnnotation(ours, minute),
     ...buildSeenAnnotation(theirs, minute),
@@ -75,6 +75,6 @@ test('a stamp of no profile goes, and what is not ours stays', () => {
   });
 });
 
-test('the name of a stamp is one that an annotation may have', () => {
+it('builds valid annotation names', () => {
   expect(formatSeenAnnotation(ours)).toMatch(/^[a-z.]+\/[0-9a-f]{1,63}$/);
 });

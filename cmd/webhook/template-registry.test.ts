@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 
 import type { Pod } from '../../lib/contract/pod.ts';
 import type { ConfigMapChange, StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
@@ -71,7 +71,7 @@ const createTestRegistry = (initial?: StoredConfigMap, pods: readonly Pod[] = []
     profiles,
     changes,
     map,
-    tell: (state: StoredConfigMap | undefined) => sendState(state),
+    sendState: (state: StoredConfigMap | undefined) => sendState(state),
     reads: () => reads,
     /** Happens while a read is under way, after its answer was made. */
     during: (happens: () => void) => {
@@ -95,7 +95,7 @@ const buildConfigMap = (...published: { hash: string; text: string }[]): StoredC
   ),
 });
 
-/** As it stands after the platform was changed: a live pod still names theirs, no replica does. */
+/** After a change of the platform: a running pod names the other template, no replica publishes it. */
 const buildOutdatedConfigMap = (): StoredConfigMap => {
   const state = buildConfigMap(ours, theirs);
   const old = { [formatPublishedAnnotation(theirs.hash)]: formatTimestamp(now - 1_200_001) };
@@ -107,8 +107,8 @@ const waitUntil = async (isSo: () => boolean): Promise<void> => {
   while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
 };
 
-describe('profiles', () => {
-  test('are published into a ConfigMap that is made where there is none', async () => {
+describe('createTemplateRegistry', () => {
+  it('publishes the template and creates the ConfigMap if it is missing', async () => {
     const { changes } = createTestRegistry();
     await waitUntil(() => changes.length > 0);
     expect(changes[0]).toEqual({
@@ -120,58 +120,58 @@ describe('profiles', () => {
     });
   });
 
-  test('are published once our own watch has seen ours, not before', () => {
-    const { profiles, tell } = createTestRegistry();
+  it('reports the template as published only after the watch has seen it', () => {
+    const { profiles, sendState } = createTestRegistry();
     expect(profiles.isPublished()).toBe(false);
     expect(profiles.ageSeconds()).toBeUndefined();
-    tell(buildConfigMap(theirs));
+    sendState(buildConfigMap(theirs));
     expect(profiles.isPublished()).toBe(false);
-    tell(buildConfigMap(ours, theirs));
+    sendState(buildConfigMap(ours, theirs));
     expect(profiles.isPublished()).toBe(true);
     expect([...profiles.accepted().keys()].sort()).toEqual([ours.hash, theirs.hash].sort());
   });
 
-  test('that only old pods name are accepted of no new pod: a copy would undo what was tightened', () => {
-    const { profiles, tell } = createTestRegistry();
-    tell(buildOutdatedConfigMap());
+  it('does not accept templates of old pods for new pods', () => {
+    const { profiles, sendState } = createTestRegistry();
+    sendState(buildOutdatedConfigMap());
     expect([...profiles.accepted().keys()]).toEqual([ours.hash]);
   });
 
-  test('without a time of publication are accepted of no new pod', () => {
-    const { profiles, tell } = createTestRegistry();
-    tell({ ...buildConfigMap(ours, theirs), annotations: {} });
+  it('does not accept templates without a time of publication for new pods', () => {
+    const { profiles, sendState } = createTestRegistry();
+    sendState({ ...buildConfigMap(ours, theirs), annotations: {} });
     expect(profiles.accepted().size).toBe(0);
   });
 
-  test('know how long the watch has been silent', () => {
-    const { profiles, tell, pass } = createTestRegistry();
-    tell(buildConfigMap(ours));
+  it('reports the time since the last update of the watch', () => {
+    const { profiles, sendState, pass } = createTestRegistry();
+    sendState(buildConfigMap(ours));
     pass(42_000);
     expect(profiles.ageSeconds()).toBe(42);
   });
 
-  test('that are not what their hash says are accepted by nobody', () => {
-    const { profiles, tell } = createTestRegistry();
-    tell(buildConfigMap({ hash: theirs.hash, text: theirs.text.replace('0.2.0', 'evil') }));
+  it('rejects templates that do not match their hash', () => {
+    const { profiles, sendState } = createTestRegistry();
+    sendState(buildConfigMap({ hash: theirs.hash, text: theirs.text.replace('0.2.0', 'evil') }));
     expect(profiles.accepted().size).toBe(0);
   });
 
-  test('that the watch tells during a look are not undone by its older answer', async () => {
-    const { profiles, map, tell, during, reads, changes } = createTestRegistry(
+  it('does not replace a newer state of the watch by an older read', async () => {
+    const { profiles, map, sendState, during, reads, changes } = createTestRegistry(
       buildConfigMap(ours),
     );
     await waitUntil(() => changes.length > 0 && reads() > 0);
     const before = reads();
     during(() => {
       map.state = buildConfigMap(ours, theirs);
-      tell(map.state);
+      sendState(map.state);
     });
     await profiles.refreshIfUnknown('made-up');
     expect([...profiles.accepted().keys()].sort()).toEqual([ours.hash, theirs.hash].sort());
     expect(reads() - before).toBe(2);
   });
 
-  test('that are not known are looked for, at most once a second', async () => {
+  it('reads unknown templates at most once a second', async () => {
     const { profiles, map, reads, pass, changes } = createTestRegistry(buildConfigMap(ours));
     await waitUntil(() => changes.length > 0 && reads() > 0);
     const before = reads();
@@ -191,10 +191,10 @@ describe('profiles', () => {
     expect(reads()).toBe(before + 2);
   });
 
-  test('are injected only once all can know them; what was injected until then stays published', async () => {
-    const { profiles, tell, changes } = createTestRegistry();
+  it('uses a template only after its publication, and keeps the previous one published', async () => {
+    const { profiles, sendState, changes } = createTestRegistry();
     expect(profiles.published()).toBeUndefined();
-    tell(buildConfigMap(ours));
+    sendState(buildConfigMap(ours));
     expect(profiles.published()).toEqual(ours);
     await waitUntil(() => changes.length > 0);
     const before = changes.length;
@@ -214,14 +214,14 @@ describe('profiles', () => {
         ]),
       ),
     });
-    tell(buildConfigMap(ours, theirs));
+    sendState(buildConfigMap(ours, theirs));
     expect(profiles.published()).toEqual(theirs);
   });
 
-  test('that were used already are not published again at once', async () => {
-    const { profiles, tell, changes } = createTestRegistry();
+  it('does not publish the same template again immediately', async () => {
+    const { profiles, sendState, changes } = createTestRegistry();
     await waitUntil(() => changes.length > 0);
-    tell(buildConfigMap(ours));
+    sendState(buildConfigMap(ours));
     const before = changes.length;
     profiles.use(ours);
     await new Promise((resolve) => setImmediate(resolve));
@@ -229,13 +229,13 @@ describe('profiles', () => {
     expect(profiles.published()).toEqual(ours);
   });
 
-  test('that nobody names are collected, under the version that was read', async () => {
+  it('deletes unused templates with the resource version that it read', async () => {
     const { changes } = createTestRegistry(buildConfigMap(ours, theirs));
     await waitUntil(() => changes.length > 1);
     expect(changes[1]).toMatchObject({ data: { [theirs.hash]: null }, resourceVersion: '7' });
   });
 
-  test('that a live pod names are kept', async () => {
+  it('keeps templates that a running pod names', async () => {
     const env = [{ name: 'VALETKEY_PROFILE', value: theirs.hash }];
     const pod = { spec: { containers: [], initContainers: [{ name: 'valetkey-sidecar', env }] } };
     const { changes } = createTestRegistry(buildConfigMap(ours, theirs), [pod]);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Container, Pod } from '../contract/pod.ts';
@@ -114,7 +114,7 @@ const removeInjectedFields = (pod: Pod) => {
 };
 
 describe('injection', () => {
-  test('of any pod keeps every rule, with and without what a cluster adds', () => {
+  it('produces a pod that passes every rule, with and without API defaults', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
         const injected = injectPod({ pod, tasks });
@@ -124,7 +124,7 @@ describe('injection', () => {
     );
   });
 
-  test('of an injected pod adds nothing, whatever a cluster added since', () => {
+  it('adds nothing to an injected pod, also after API defaults', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
         const injected = injectPod({ pod, tasks });
@@ -134,7 +134,7 @@ describe('injection', () => {
     );
   });
 
-  test('leaves every field alone that is not ours to set', () => {
+  it('changes no field that injection does not own', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
         const injected = injectPod({ pod, tasks });
@@ -160,7 +160,7 @@ describe('injection', () => {
     );
   });
 
-  test('puts no API token and no token of ours where a consumer could read it', () => {
+  it('mounts no API token and no exchange token in a consumer', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
         const mounts = listContainers(injectPod({ pod, tasks }))
@@ -173,7 +173,7 @@ describe('injection', () => {
     );
   });
 
-  test('fixes consumers: a container added later is filled, but is none', () => {
+  it('adds security defaults, but no consumer mount, to a container that is added later', () => {
     const injected = injectPod();
     const late = { name: 'late', image: 'late:1' };
     const changed = applyPatch(injected, [{ op: 'add', path: '/spec/containers/0', value: late }]);
@@ -184,7 +184,7 @@ describe('injection', () => {
     expect(evaluateNewPod(applyPatch(pod, operations) as Pod)).toEqual([]);
   });
 
-  test('refuses tasks that do not fit into one variable', () => {
+  it('refuses tasks that do not fit into one environment variable', () => {
     const tasks = agentTasks.map((task) => ({ ...task, purpose: 'x'.repeat(128 * 1024) }));
     const plan = planInjection({
       pod: agentPod,
@@ -227,7 +227,7 @@ const toOtherValue = (value: unknown): unknown => {
   return typeof value === 'number' ? value + 1 : `${String(value)}x`;
 };
 
-describe('any single change of what we set', () => {
+describe('a change of any injected field', () => {
   const pod = injectPod();
   const spec = pod.spec ?? {};
   const ours = [
@@ -255,7 +255,7 @@ describe('any single change of what we set', () => {
     'add /spec/containers/0/securityContext/capabilities/drop/-',
   ];
 
-  test('is refused, but for what a cluster does', () => {
+  it('is refused, except API defaults and allowed changes', () => {
     const survivors = ours.filter((change) => {
       const changed = parsePod(applyPatch(pod, [change]));
       return changed.ok && evaluateNewPod(changed.value).length === 0;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Pod, SecurityContext } from '../../contract/pod.ts';
 import { platform } from '../fixtures/sample-platform.ts';
 import { buildAcceptedTemplates, agentTasks } from '../fixtures/injected-pods.ts';
@@ -10,7 +10,7 @@ import { evaluateRules } from './rule-evaluation.ts';
 const settings = { ...platform, pods: { ...platform.pods, baselineNamespaces: ['legacy'] } };
 const NAMESPACES: Readonly<Record<Level, string>> = { restricted: 'research', baseline: 'legacy' };
 
-/** A context that is complete at either level, but for what a case leaves out of it or adds. */
+/** Complete at both levels. Each case removes or adds fields. */
 const complete: SecurityContext = {
   allowPrivilegeEscalation: false,
   runAsNonRoot: true,
@@ -41,9 +41,9 @@ const listPaths = (pod: Pod, level: Level): readonly string[] =>
 
 type Example = readonly [securityContext: object, annotations?: Readonly<Record<string, string>>];
 type Cases = {
-  /** Members of the context that the row is about. */
+  /** Fields of the row. */
   readonly members: readonly (keyof SecurityContext)[];
-  /** Whether a pod that leaves them out, and was not filled, is refused. */
+  /** Whether a pod without these fields is refused if they are not filled. */
   readonly isAsked: boolean;
   readonly allowed: readonly Example[];
   readonly refused: readonly (readonly [path: string, ...example: Example])[];
@@ -187,29 +187,31 @@ const getCases = (field: string, level: Level): Cases => {
   return found;
 };
 
-test('every field of the table has cases, and nothing else has', () => {
+it('the level table has cases for every field, and for no other', () => {
   expect(Object.keys(CASES)).toEqual(LEVEL_TABLE.map(({ field }: LevelRow) => field));
 });
 
 describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
   const { members, isAsked, allowed, refused } = getCases(field, level);
 
-  test('is filled as the table says, and keeps the rule then', () => {
+  it('is filled as in the table, and complies with the rule afterwards', () => {
     const pod = buildPod(omitMembers(members));
     const [fill] = buildSecurityDefaults(pod, level);
     const written =
-      fill === undefined ? 'nothing' : formatSecurityDefaults(fill).split(' defaults were set: ')[1];
+      fill === undefined
+        ? 'nothing'
+        : formatSecurityDefaults(fill).split(' defaults were set: ')[1];
     expect(written).toBe(cell.filled);
     const filled = buildPod({ ...omitMembers(members), ...fill?.values });
     expect(listPaths(filled, level).length > 0).toBe(isAsked && cell.filled === 'nothing');
   });
 
-  test('is asked for where it is left out and was not filled, if the table says so', () => {
+  it('is required if it is unset and not filled, as in the table', () => {
     expect(listPaths(buildPod(omitMembers(members)), level).length > 0).toBe(isAsked);
     expect(cell.asked === 'nothing').toBe(!isAsked);
   });
 
-  test('is accepted as the table asks for it', () => {
+  it('is accepted with the values of the table', () => {
     for (const [context, annotations] of allowed) {
       expect(
         listPaths(buildPod({ ...omitMembers(members), ...context }, annotations), level),
@@ -217,7 +219,7 @@ describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
     }
   });
 
-  test('is refused as the table says', () => {
+  it('is refused with the values of the table', () => {
     for (const [path, context, annotations] of refused) {
       const pod = buildPod({ ...omitMembers(members), ...context }, annotations);
       expect(listPaths(pod, level)).toEqual([path]);
@@ -226,7 +228,7 @@ describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
   });
 });
 
-test('a namespace that is not known is held to level restricted', () => {
+it('an unknown namespace has level restricted', () => {
   const context = {
     platform: settings,
     templates: new Map(),
