@@ -13,26 +13,26 @@ const buildDeclared = (text: string, others: Record<string, string> = {}): Decla
 });
 
 const createTestCache = (answer: () => Awaited<ReturnType<ReadTasks>> = () => succeed([])) => {
-  const asked: Declared[] = [];
+  const requests: Declared[] = [];
   const readTasks = cacheTasks((each) => {
-    asked.push(each);
+    requests.push(each);
     return Promise.resolve().then(answer);
   });
-  return { asked, readTasks };
+  return { requests, readTasks };
 };
 
 describe('cacheTasks', () => {
   it('reads equal declarations once', async () => {
-    const { asked, readTasks } = createTestCache();
+    const { requests, readTasks } = createTestCache();
     const first = await readTasks(buildDeclared('x', { 'a.example/run': '1' }));
     expect(await readTasks(buildDeclared('x', { 'a.example/run': '2' }))).toBe(first);
-    expect(asked).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   it('ignores other annotations', async () => {
-    const { asked, readTasks } = createTestCache();
+    const { requests, readTasks } = createTestCache();
     await readTasks(buildDeclared('x', { 'a.example/run': '1' }));
-    expect(asked).toEqual([buildDeclared('x')]);
+    expect(requests).toEqual([buildDeclared('x')]);
   });
 
   it.each<[string, Declared]>([
@@ -48,43 +48,43 @@ describe('cacheTasks', () => {
       { ...buildDeclared('x'), consumers: { containers: [], addressable: ['agent'] } },
     ],
   ])('reads again for %s', async (_what, other) => {
-    const { asked, readTasks } = createTestCache();
+    const { requests, readTasks } = createTestCache();
     await readTasks(buildDeclared('x'));
     await readTasks(other);
-    expect(asked).toHaveLength(2);
+    expect(requests).toHaveLength(2);
   });
 
   it('does not cache faults and errors', async () => {
     const refused = createTestCache(() => fail([{ path: 'role', expected: 'x', got: 'y' }]));
     await refused.readTasks(buildDeclared('x'));
     expect(await refused.readTasks(buildDeclared('x'))).toMatchObject({ ok: false });
-    expect(refused.asked).toHaveLength(2);
+    expect(refused.requests).toHaveLength(2);
 
-    const broken = createTestCache(() => {
-      throw new Error('no catalogue');
+    const failing = createTestCache(() => {
+      throw new Error('no catalog');
     });
-    await expect(broken.readTasks(buildDeclared('x'))).rejects.toThrow('no catalogue');
-    await expect(broken.readTasks(buildDeclared('x'))).rejects.toThrow('no catalogue');
+    await expect(failing.readTasks(buildDeclared('x'))).rejects.toThrow('no catalog');
+    await expect(failing.readTasks(buildDeclared('x'))).rejects.toThrow('no catalog');
   });
 
   it('evicts the least recently used declarations', async () => {
-    const { asked, readTasks } = createTestCache();
+    const { requests, readTasks } = createTestCache();
     await readTasks(buildDeclared('forgotten'));
     for (let count = 0; count < 300; count += 1) {
       await readTasks(buildDeclared('in use'));
       await readTasks(buildDeclared(`${count}`));
     }
     await readTasks(buildDeclared('in use'));
-    expect(asked).toHaveLength(302);
+    expect(requests).toHaveLength(302);
     await readTasks(buildDeclared('forgotten'));
-    expect(asked).toHaveLength(303);
+    expect(requests).toHaveLength(303);
   });
 
   it('does not cache long declarations', async () => {
-    const { asked, readTasks } = createTestCache();
+    const { requests, readTasks } = createTestCache();
     const long = buildDeclared('x'.repeat(16 * 1024));
     await readTasks(long);
     await readTasks(long);
-    expect(asked).toHaveLength(2);
+    expect(requests).toHaveLength(2);
   });
 });

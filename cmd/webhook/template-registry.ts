@@ -188,14 +188,14 @@ export const createLocalTemplateRegistry = (
 
 const publishTemplates = async (
   store: ConfigMapStore,
-  ours: readonly PublishedTemplate[],
+  own: readonly PublishedTemplate[],
   now: number,
 ): Promise<void> => {
   const time = formatTimestamp(now);
   const change = {
-    data: Object.fromEntries(ours.map(({ hash, text }) => [hash, text])),
+    data: Object.fromEntries(own.map(({ hash, text }) => [hash, text])),
     annotations: Object.fromEntries(
-      ours.flatMap(({ hash }) => [
+      own.flatMap(({ hash }) => [
         [formatSeenAnnotation(hash), time],
         [formatPublishedAnnotation(hash), time],
       ]),
@@ -212,10 +212,10 @@ const publishTemplates = async (
 
 /** Lists pods first: a later pod was injected by a replica that published within the hour. */
 const collectUnusedTemplates = async (
-  ours: readonly PublishedTemplate[],
+  own: readonly PublishedTemplate[],
   { store, listInjectedPods, clock, log }: TemplateRegistryDeps,
 ): Promise<void> => {
-  const live = new Set(ours.map(({ hash }) => hash));
+  const live = new Set(own.map(({ hash }) => hash));
   for await (const pod of listInjectedPods()) live.add(findTemplateHash(pod) ?? '');
   const state = await store.read();
   if (state === undefined) return;

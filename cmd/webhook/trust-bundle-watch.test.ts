@@ -17,7 +17,7 @@ const startTestWatch = () => {
     },
     log: { debug: quiet, info: quiet, warn: (_, fields) => void warned.push(fields), error: quiet },
     random: () => 0.5,
-    onTrustBundle: (roots) => void received.push(roots),
+    onTrustBundle: (trustBundle) => void received.push(trustBundle),
   });
   const setData = (data: Record<string, string>) =>
     sendState({ resourceVersion: '1', data, annotations: {} });

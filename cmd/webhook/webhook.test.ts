@@ -47,7 +47,7 @@ let folder: string;
 let api: FakeApiServer;
 const running: Webhook[] = [];
 const agents: Agent[] = [];
-/** Moved by tests; real time goes on beneath it. */
+/** Offset that tests add to real time. */
 let aheadMs: number;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'valetkey-webhook-'));
@@ -142,7 +142,7 @@ const ready = (webhook: Webhook): Promise<true> =>
     return status === 200 && webhook.ports().https !== undefined ? true : undefined;
   });
 
-/** An API server as far as a webhook sees one: it trusts this bundle, for the Service's name. */
+/** Calls the webhook like an API server: trusts this bundle for the Service's name. */
 const createApiServerClient = (webhook: Webhook, ca = readBundles()[0] ?? '') => {
   const agent = new Agent({ keepAlive: true, ca: [...splitBundle(ca)], servername: NAME });
   agents.push(agent);
@@ -401,7 +401,7 @@ describe('a CA rotation', () => {
     expect(splitBundle(before)).not.toContain(second);
     for (const { webhook } of replicas) {
       await ready(webhook);
-      // The new issuer was in the bundle before it signed anything.
+      // The new CA was in the trust bundle before it signed a certificate.
       expect(splitBundle(before)).toContain(first);
       for (const bundle of [before, ...readBundles(), first]) {
         const fresh = createApiServerClient(webhook, bundle);

@@ -26,8 +26,8 @@ describe('readTemplates', () => {
   it.each([
     ['text that is not what the key says', { [hash]: text.replace('Always', 'Never') }],
     ['text that is no JSON', { [hashTemplate('{')]: '{' }],
-    ['a profile without a sidecar', { [hashTemplate('{"label":{}}')]: '{"label":{}}' }],
-    ['a profile that is null', { [hashTemplate('null')]: 'null' }],
+    ['a template without a sidecar', { [hashTemplate('{"label":{}}')]: '{"label":{}}' }],
+    ['a template that is null', { [hashTemplate('null')]: 'null' }],
   ])('rejects %s', (_, data) => {
     const { templates, faults } = readTemplates({
       ...data,

@@ -266,48 +266,48 @@ describe('an exemption', () => {
 describe('the pod context', () => {
   const bound = { name: 'default', annotations: { 'eks.amazonaws.com/role-arn': 'arn' } };
   const withPodContext = (podContext: PodContext | undefined) => {
-    const asked: unknown[] = [];
+    const requests: unknown[] = [];
     const readPodContext: ReadPodContext = (pod) => {
-      asked.push(pod);
+      requests.push(pod);
       return Promise.resolve(podContext);
     };
-    return { asked, ...createAdmission(readTasks, { readPodContext }) };
+    return { requests, ...createAdmission(readTasks, { readPodContext }) };
   };
 
   it('refuses a pod whose service account is bound to a role of another mechanism', async () => {
-    const { validate: ask, asked } = withPodContext({ serviceAccount: bound });
-    expect(listMessageLines(await ask(buildRequest(injectPod())))).toEqual([
+    const { validate: evaluate, requests } = withPodContext({ serviceAccount: bound });
+    expect(listMessageLines(await evaluate(buildRequest(injectPod())))).toEqual([
       expect.stringMatching(
         /^ServiceAccount research\/default \/metadata\/annotations\/eks.amazonaws.com~1role-arn: .*\(rule 7\)$/,
       ),
     ]);
-    expect(asked).toEqual([{ namespace: 'research', serviceAccount: 'default' }]);
+    expect(requests).toEqual([{ namespace: 'research', serviceAccount: 'default' }]);
   });
 
   it('admits such a pod with a warning while its namespace migrates', async () => {
     const labels = { 'valetkey.dev/mode': 'warn' };
-    const { validate: ask } = withPodContext({ serviceAccount: bound, labels });
-    expect(await ask(buildRequest(injectPod()))).toMatchObject({
+    const { validate: evaluate } = withPodContext({ serviceAccount: bound, labels });
+    expect(await evaluate(buildRequest(injectPod()))).toMatchObject({
       allowed: true,
       warnings: [expect.stringMatching(/^refused once valetkey.dev\/mode is no longer warn: /)],
       auditAnnotations: { warned: '7' },
     });
     const shared = applyPatch(injectPod(), [{ op: 'add', path: '/spec/hostPID', value: true }]);
-    expect((await ask(buildRequest(shared))).auditAnnotations).toEqual({ refused: '3' });
+    expect((await evaluate(buildRequest(shared))).auditAnnotations).toEqual({ refused: '3' });
   });
 
   it('returns 503 if the service account cannot be read', async () => {
-    const { validate: ask } = withPodContext(undefined);
-    expect(await ask(buildRequest(injectPod()))).toMatchObject({
+    const { validate: evaluate } = withPodContext(undefined);
+    expect(await evaluate(buildRequest(injectPod()))).toMatchObject({
       allowed: false,
       status: { code: 503 },
     });
   });
 
   it('is not read for a pod that is out of scope', async () => {
-    const { validate: ask, asked } = withPodContext({});
-    await ask(buildRequest(plain));
-    expect(asked).toEqual([]);
+    const { validate: evaluate, requests } = withPodContext({});
+    await evaluate(buildRequest(plain));
+    expect(requests).toEqual([]);
   });
 });
 
@@ -381,18 +381,18 @@ describe('without an injection template', () => {
 
 describe('task policy', () => {
   const withPolicy = (result: Partial<Awaited<ReturnType<EvaluatePolicy>>>) => {
-    const asked: Parameters<EvaluatePolicy>[0][] = [];
-    const evaluatePolicy: EvaluatePolicy = (question) => {
-      asked.push(question);
+    const requests: Parameters<EvaluatePolicy>[0][] = [];
+    const evaluatePolicy: EvaluatePolicy = (policyRequest) => {
+      requests.push(policyRequest);
       return Promise.resolve({ faults: [], warnings: [], ...result });
     };
-    return { asked, ...createAdmission(readTasks, { evaluatePolicy }) };
+    return { requests, ...createAdmission(readTasks, { evaluatePolicy }) };
   };
   const fault = { path: '(policy)', expected: 'x', got: 'y', rule: 'policy' };
 
   it('refuses a new pod, together with every violated rule', async () => {
-    const { validate: ask, asked } = withPolicy({ faults: [fault] });
-    const outcome = await ask(
+    const { validate: evaluate, requests } = withPolicy({ faults: [fault] });
+    const outcome = await evaluate(
       buildRequest(applyPatch(injectPod(), [{ op: 'add', path: '/spec/hostPID', value: true }])),
     );
     expect(listMessageLines(outcome)).toEqual([
@@ -400,38 +400,38 @@ describe('task policy', () => {
       '(policy): expected x, got y (rule policy)',
     ]);
     expect(outcome.auditAnnotations).toEqual({ refused: '3,policy' });
-    expect(asked).toEqual([
+    expect(requests).toEqual([
       { namespace: 'research', serviceAccount: 'default', tasks: agentTasks },
     ]);
   });
 
   it('receives the service account of the pod', async () => {
-    const { validate: ask, asked } = withPolicy({});
+    const { validate: evaluate, requests } = withPolicy({});
     const change = { op: 'add', path: '/spec/serviceAccountName', value: 'agent' } as const;
-    await ask(buildRequest(applyPatch(injectPod(), [change])));
-    expect(asked).toMatchObject([{ serviceAccount: 'agent' }]);
+    await evaluate(buildRequest(applyPatch(injectPod(), [change])));
+    expect(requests).toMatchObject([{ serviceAccount: 'agent' }]);
   });
 
   it('adds its warnings to the response', async () => {
-    const { validate: ask } = withPolicy({ warnings: ['it depends'] });
-    expect(await ask(buildRequest(injectPod()))).toMatchObject({
+    const { validate: evaluate } = withPolicy({ warnings: ['it depends'] });
+    expect(await evaluate(buildRequest(injectPod()))).toMatchObject({
       allowed: true,
       warnings: ['it depends'],
     });
   });
 
   it('is not evaluated for updates and invalid declarations', async () => {
-    const { validate: ask, asked } = withPolicy({ faults: [fault] });
+    const { validate: evaluate, requests } = withPolicy({ faults: [fault] });
     const update = buildRequest(injectPod(), { operation: 'UPDATE', oldObject: injectPod() });
-    expect(await ask(update)).toEqual({ allowed: true });
-    const evaluatePolicy: EvaluatePolicy = () => Promise.reject(new Error('asked'));
+    expect(await evaluate(update)).toEqual({ allowed: true });
+    const evaluatePolicy: EvaluatePolicy = () => Promise.reject(new Error('requests'));
     const outcome = await createAdmission(failToReadTasks, { evaluatePolicy }).validate(
       buildRequest(injectPod()),
     );
     expect(listMessageLines(outcome)).toEqual([
       'task.valetkey.dev/summarize role: expected x, got y',
     ]);
-    expect(asked).toEqual([]);
+    expect(requests).toEqual([]);
   });
 });
 
@@ -466,8 +466,8 @@ describe('evaluateAdmission, mutate and validate', () => {
     ['mutating', mutate],
     ['validating', validate],
   ])('refuses a malformed pod (%s)', async (_, answer) => {
-    const broken = { metadata: {}, spec: { containers: {} } };
-    expect(listMessageLines(await answer(buildRequest(broken)))).toEqual([
+    const malformed = { metadata: {}, spec: { containers: {} } };
+    expect(listMessageLines(await answer(buildRequest(malformed)))).toEqual([
       '/spec/containers: expected a list, got {}',
     ]);
   });

@@ -20,8 +20,8 @@ const buildPlatform = (...exceptions: readonly RuleExemption[]) => ({
 
 const applyDefaultExemptions = (
   faults: readonly FieldError[],
-  terms: Partial<ExemptionOptions> = {},
-) => applyExemptions(faults, { platform, namespace: 'research', ...terms });
+  options: Partial<ExemptionOptions> = {},
+) => applyExemptions(faults, { platform, namespace: 'research', ...options });
 
 describe('applyExemptions', () => {
   it('refuses a violation without an exemption', () => {

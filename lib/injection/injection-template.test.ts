@@ -3,8 +3,8 @@ import type { Platform } from '../contract/platform.ts';
 import { authorityPlatform, platform } from './fixtures/sample-platform.ts';
 import { buildInjectionTemplate } from './injection-template.ts';
 
-const readSidecarEnv = (settings: Platform, roots?: string) => {
-  const { sidecar } = buildInjectionTemplate(settings, roots).template;
+const readSidecarEnv = (settings: Platform, trustBundle?: string) => {
+  const { sidecar } = buildInjectionTemplate(settings, trustBundle).template;
   return new Map(sidecar.env?.map(({ name, value }) => [name, value]));
 };
 
@@ -13,7 +13,7 @@ describe('buildInjectionTemplate', () => {
     expect(buildInjectionTemplate(platform).hash).toBe(
       '00ec278a0c7b4a43556f38050537d79dd6a7de4f64b50cde2802e5c87b3f99a8',
     );
-    expect(buildInjectionTemplate(platform, 'any roots').hash).toBe(
+    expect(buildInjectionTemplate(platform, 'any bundle').hash).toBe(
       buildInjectionTemplate(platform).hash,
     );
   });
@@ -45,7 +45,7 @@ describe('buildInjectionTemplate', () => {
 
   it('depends on the trust bundle, and throws without one', () => {
     const [one, other] = ['a', 'b'].map(
-      (roots) => buildInjectionTemplate(authorityPlatform, roots).hash,
+      (trustBundle) => buildInjectionTemplate(authorityPlatform, trustBundle).hash,
     );
     expect(one).not.toBe(other);
     expect(() => buildInjectionTemplate(authorityPlatform)).toThrow('needs a trust bundle');

@@ -13,7 +13,7 @@ import { evaluateAdmission } from './admission.ts';
 import type { AdmissionDeps } from './admission-inputs.ts';
 import { buildInjectionTemplate } from './injection-template.ts';
 
-/** `REWRITE_GOLDENS=1` writes what injection does now into the fixtures; read the difference. */
+/** `REWRITE_GOLDENS=1` writes the present results into the fixtures. Review the difference. */
 // eslint-disable-next-line no-restricted-syntax -- a developer's switch, not a setting
 const isRewritingGoldens = process.env['REWRITE_GOLDENS'] === '1';
 

@@ -21,10 +21,10 @@ import { buildInjectionTemplate } from './injection-template.ts';
 const optionalArbitrary = <T>(arbitrary: fc.Arbitrary<T>) =>
   fc.option(arbitrary, { nil: undefined });
 
-/** Any value as it was sent: JSON writes -0 as 0. */
+/** Any JSON value; JSON writes -0 as 0. */
 const sent = fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value)));
 
-/** A container that keeps rule 4 or leaves it to be filled, with fields that we know nothing of. */
+/** A container that complies with rule 4, with or without defaults, and has unknown fields. */
 const container = fc.record(
   {
     image: fc.constantFrom('a:1', 'b:2'),
@@ -63,7 +63,7 @@ const containersArbitrary = (prefix: string, min: number) =>
     .array(container, { minLength: min, maxLength: 3 })
     .map((list) => list.map((each, index) => ({ ...each, name: `${prefix}${index}` })));
 
-/** A pod and, of its containers, those that two tasks name. */
+/** A pod with the containers that two tasks name. */
 const declared = fc
   .record({
     ordinary: containersArbitrary('c', 1),
@@ -199,7 +199,7 @@ describe('injection', () => {
   });
 });
 
-/** Every way to change one thing below a value: another leaf, a member less, a member or item more. */
+/** Every single change below a value: another leaf, a removed field, an added field or element. */
 const listMutations = (value: unknown, path: string): readonly JsonPatchOp[] => {
   if (Array.isArray(value)) {
     return [
@@ -230,7 +230,7 @@ const toOtherValue = (value: unknown): unknown => {
 describe('a change of any injected field', () => {
   const pod = injectPod();
   const spec = pod.spec ?? {};
-  const ours = [
+  const injectedChanges = [
     ...listMutations(spec.initContainers?.[0], '/spec/initContainers/0'),
     ...listMutations(spec.volumes, '/spec/volumes'),
     ...listMutations(spec.automountServiceAccountToken, '/spec/automountServiceAccountToken'),
@@ -241,11 +241,11 @@ describe('a change of any injected field', () => {
       listMutations(spec.containers?.[0]?.env?.[index], `/spec/containers/0/env/${index}`),
     ),
   ];
-  /** Each is what a cluster does, or what none of our fields says. */
+  /** Changes by a cluster, or of fields that injection does not set. */
   const harmless = [
     // The API server leaves an empty value out.
     'remove /spec/initContainers/0/env/0/value',
-    // Not ours: strangers' labels, and what a container says of itself besides.
+    // Labels of others, and container fields that injection does not set.
     'add /metadata/labels/unknown',
     'add /spec/containers/0/volumeMounts/0/unknown',
     'add /spec/containers/0/securityContext/unknown',
@@ -256,12 +256,12 @@ describe('a change of any injected field', () => {
   ];
 
   it('is refused, except API defaults and allowed changes', () => {
-    const survivors = ours.filter((change) => {
+    const survivors = injectedChanges.filter((change) => {
       const changed = parsePod(applyPatch(pod, [change]));
       return changed.ok && evaluateNewPod(changed.value).length === 0;
     });
     const names = survivors.map(({ op, path }) => `${op} ${path}`);
     expect(names.sort()).toEqual([...harmless].sort());
-    expect(ours.length).toBeGreaterThan(150);
+    expect(injectedChanges.length).toBeGreaterThan(150);
   });
 });

@@ -54,7 +54,7 @@ describe('evaluateLivePod', () => {
     expect(listErrorLines(addOp(`${annotations}/task.valetkey.dev~1more`, 'role: x'))).toEqual([]);
   });
 
-  const broken: [string, string, JsonPatchOp][] = [
+  const violations: [string, string, JsonPatchOp][] = [
     ['2', 'another image of the sidecar', addOp(`${SIDECAR}/image`, 'evil:1')],
     ['2', 'a sidecar that was resized', addOp(`${SIDECAR}/resources/limits/memory`, '8Mi')],
     ['2', 'no sidecar', removeOp(SIDECAR)],
@@ -76,7 +76,7 @@ describe('evaluateLivePod', () => {
     ['7', 'a key of its own', addOp(`${AGENT}/env/-`, { name: 'AWS_ACCESS_KEY_ID', value: 'x' })],
     ['9', 'an ephemeral container', addOp('/spec/ephemeralContainers', [buildAddedContainer()])],
   ];
-  it.each(broken)('reports a violation of rule %s: %s', (rule, _, change) => {
+  it.each(violations)('reports a violation of rule %s: %s', (rule, _, change) => {
     const result = evaluateChangedPod(change);
     expect(result.ok).toBe(false);
     expect(result.ok ? [] : result.faults.map((fault) => fault.rule)).toContain(rule);

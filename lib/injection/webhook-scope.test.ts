@@ -75,7 +75,7 @@ describe('isInScope', () => {
   });
 });
 
-/** The API server's own evaluation of these is shown on a real cluster. */
+/** End-to-end tests check that the API server evaluates them. */
 describe('match conditions', () => {
   const [mutate, validate] = [mutateConditions, validateConditions].map(
     ([condition]) => condition?.expression.split(' || ') ?? [],

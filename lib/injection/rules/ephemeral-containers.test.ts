@@ -87,9 +87,9 @@ describe('checkEphemeralContainers', () => {
     ['7', { env: [{ name: 'AWS_ACCESS_KEY_ID', value: 'x' }] }],
   ])('evaluates rule %s when a container is added, and not afterwards', (rule, container) => {
     const joined = addEphemeralContainer(container);
-    const broken = evaluatePod(joined, 'UPDATE', injected, ['oncall']);
-    expect(broken.map((fault) => fault.rule)).toEqual([rule]);
-    expect(broken[0]?.path).toMatch(/^\/spec\/ephemeralContainers\/0\//);
+    const violations = evaluatePod(joined, 'UPDATE', injected, ['oncall']);
+    expect(violations.map((fault) => fault.rule)).toEqual([rule]);
+    expect(violations[0]?.path).toMatch(/^\/spec\/ephemeralContainers\/0\//);
     expect(evaluatePod(joined, 'UPDATE', joined)).toEqual([]);
   });
 

@@ -44,7 +44,7 @@ type Cases = {
   /** Fields of the row. */
   readonly members: readonly (keyof SecurityContext)[];
   /** Whether a pod without these fields is refused if they are not filled. */
-  readonly isAsked: boolean;
+  readonly isRequired: boolean;
   readonly allowed: readonly Example[];
   readonly refused: readonly (readonly [path: string, ...example: Example])[];
 };
@@ -59,20 +59,20 @@ const ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/agent';
 const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
   privileged: buildEqualCases({
     members: ['privileged'],
-    isAsked: false,
+    isRequired: false,
     allowed: [[{ privileged: false }]],
     refused: [['privileged', { privileged: true }]],
   }),
   allowPrivilegeEscalation: {
     restricted: {
       members: ['allowPrivilegeEscalation'],
-      isAsked: true,
+      isRequired: true,
       allowed: [[{ allowPrivilegeEscalation: false }]],
       refused: [['allowPrivilegeEscalation', { allowPrivilegeEscalation: true }]],
     },
     baseline: {
       members: ['allowPrivilegeEscalation'],
-      isAsked: false,
+      isRequired: false,
       allowed: [[{ allowPrivilegeEscalation: true }], [{ allowPrivilegeEscalation: false }]],
       refused: [],
     },
@@ -80,7 +80,7 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
   'runAsNonRoot, runAsUser': {
     restricted: {
       members: ['runAsNonRoot', 'runAsUser'],
-      isAsked: true,
+      isRequired: true,
       allowed: [[{ runAsNonRoot: true }], [{ runAsUser: 1000 }]],
       refused: [
         ['runAsUser', { runAsUser: 0 }],
@@ -89,14 +89,14 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
     },
     baseline: {
       members: ['runAsNonRoot', 'runAsUser'],
-      isAsked: false,
+      isRequired: false,
       allowed: [[{ runAsUser: 0 }], [{ runAsNonRoot: false }], [{ runAsUser: 1000 }]],
       refused: [],
     },
   },
   "runAsUser, runAsGroup: the sidecar's": buildEqualCases({
     members: ['runAsGroup'],
-    isAsked: false,
+    isRequired: false,
     allowed: [[{ runAsUser: 64870, runAsGroup: 64870 }]],
     refused: [
       ['runAsUser', { runAsUser: 64871 }],
@@ -106,7 +106,7 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
   capabilities: {
     restricted: {
       members: ['capabilities'],
-      isAsked: true,
+      isRequired: true,
       allowed: [[{ capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE'] } }]],
       refused: [
         ['capabilities/drop', { capabilities: { drop: ['NET_RAW'] } }],
@@ -116,7 +116,7 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
     },
     baseline: {
       members: ['capabilities'],
-      isAsked: true,
+      isRequired: true,
       allowed: [
         [{ capabilities: { drop: ['NET_RAW'] } }],
         [{ capabilities: { drop: ['ALL'], add: ['CHOWN', 'SETUID'] } }],
@@ -132,19 +132,19 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
   },
   procMount: buildEqualCases({
     members: ['procMount'],
-    isAsked: false,
+    isRequired: false,
     allowed: [[{ procMount: 'Default' }]],
     refused: [['procMount', { procMount: 'Unmasked' }]],
   }),
   'seccompProfile.type': buildEqualCases({
     members: ['seccompProfile'],
-    isAsked: true,
+    isRequired: true,
     allowed: [[{ seccompProfile: { type: 'RuntimeDefault' } }], [buildLocalhostProfile()]],
     refused: [['seccompProfile/type', { seccompProfile: { type: 'Unconfined' } }]],
   }),
   'appArmorProfile.type, and its older annotation': buildEqualCases({
     members: ['appArmorProfile'],
-    isAsked: false,
+    isRequired: false,
     allowed: [[{ appArmorProfile: { type: 'RuntimeDefault' } }], [{}, { [ANNOTATION]: 'mine' }]],
     refused: [
       ['appArmorProfile/type', { appArmorProfile: { type: 'Unconfined' } }],
@@ -157,7 +157,7 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
   }),
   seLinuxOptions: buildEqualCases({
     members: ['seLinuxOptions'],
-    isAsked: false,
+    isRequired: false,
     allowed: [
       [{ seLinuxOptions: { type: 'container_t', level: 's0:c1,c2' } }],
       [{ seLinuxOptions: { type: '' } }],
@@ -192,7 +192,7 @@ it('the level table has cases for every field, and for no other', () => {
 });
 
 describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
-  const { members, isAsked, allowed, refused } = getCases(field, level);
+  const { members, isRequired, allowed, refused } = getCases(field, level);
 
   it('is filled as in the table, and complies with the rule afterwards', () => {
     const pod = buildPod(omitMembers(members));
@@ -203,12 +203,12 @@ describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
         : formatSecurityDefaults(fill).split(' defaults were set: ')[1];
     expect(written).toBe(cell.filled);
     const filled = buildPod({ ...omitMembers(members), ...fill?.values });
-    expect(listPaths(filled, level).length > 0).toBe(isAsked && cell.filled === 'nothing');
+    expect(listPaths(filled, level).length > 0).toBe(isRequired && cell.filled === 'nothing');
   });
 
   it('is required if it is unset and not filled, as in the table', () => {
-    expect(listPaths(buildPod(omitMembers(members)), level).length > 0).toBe(isAsked);
-    expect(cell.asked === 'nothing').toBe(!isAsked);
+    expect(listPaths(buildPod(omitMembers(members)), level).length > 0).toBe(isRequired);
+    expect(cell.required === 'nothing').toBe(!isRequired);
   });
 
   it('is accepted with the values of the table', () => {

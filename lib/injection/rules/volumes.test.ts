@@ -78,11 +78,11 @@ describe('checkVolumes', () => {
 
   it('rule 5 refuses a protected audience in a volume with the name of the API token, too', () => {
     const volume = { ...buildTokenSource('sts.googleapis.com'), name: 'kube-api-access-mine' };
-    const broken = findViolations([addOp('/spec/volumes/-', volume)]).map(({ rule, path }) => [
+    const violations = findViolations([addOp('/spec/volumes/-', volume)]).map(({ rule, path }) => [
       rule,
       path,
     ]);
-    expect(broken).toEqual([
+    expect(violations).toEqual([
       ['2', '/spec/volumes/3'],
       ['5', at],
     ]);
