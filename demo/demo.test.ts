@@ -60,7 +60,7 @@ describe('make demo', () => {
     ["the other consumer's task", '403 task_not_allowed to both'],
     ['revoked while in use', '403 revoked'],
     ["the pod's own token", '400 InvalidIdentityToken by the cloud'],
-    ['records verified', 'whole'],
+    ['records verified', 'No problems found.'],
     ['the story of one run', 'intent → policy → credentials → cloud call → end'],
     ['no file holds the secret', 'none'],
   ])('shows: %s: %s', (name, expected) => {

@@ -11,8 +11,8 @@ const RETRY = { firstMs: 250, mostMs: 10_000 };
 const DAY_MS = 86_400_000;
 
 /**
- * Records of what others did and we observed, in their order. It holds whether it is on record or
- * not, so the records wait for a disk that fails, and what they tell of does not.
+ * Queues audit records of changes that others made, in order. The changes are effective whether or
+ * not they are recorded, so only the records wait for a disk that fails.
  */
 export const createAuditQueue = ({
   record,
@@ -35,7 +35,7 @@ export const createAuditQueue = ({
       return DAY_MS;
     } catch (error) {
       failures += 1;
-      onFailure('what was observed is not on record yet', error);
+      onFailure('observed change not recorded yet', error);
       return computeBackoffMs(failures, { ...RETRY, random });
     }
   });

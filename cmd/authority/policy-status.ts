@@ -8,7 +8,7 @@ import {
 } from '../../lib/async/reconcile-loop.ts';
 import type { OnFailure } from './failures.ts';
 
-/** A TaskPolicy as the API server tells it. */
+/** A TaskPolicy as the API server returns it. */
 export type StoredPolicy = {
   readonly metadata: {
     readonly name: string;
@@ -31,11 +31,11 @@ export type Condition = {
 };
 
 const READY = 'Ready';
-/** A person reads it in a terminal. */
+/** Read by people in a terminal. */
 const MAX_MESSAGE_LENGTH = 4_000;
 
 /**
- * The conditions that a TaskPolicy should have, or nothing where it has them.
+ * The conditions that a TaskPolicy should have; undefined if it already has them.
  *
  * @param now milliseconds since the epoch
  */
@@ -91,8 +91,8 @@ const RETRY = { firstMs: 500, mostMs: 30_000 };
 const DAY_MS = 86_400_000;
 
 /**
- * Says on each TaskPolicy what was found in it. Replicas of two versions may find different things:
- * each says so once for a generation, and no more.
+ * Writes the findings to the status of each TaskPolicy. Replicas of two versions may have different
+ * findings, so each writes only once per generation.
  */
 export const startStatusWriter = (
   { clock, random, writeStatus, onFailure }: PolicyStatusDeps,
@@ -125,13 +125,13 @@ export const startStatusWriter = (
       return DAY_MS;
     } catch (error) {
       failures += 1;
-      onFailure('status of a policy not written', error);
+      onFailure('policy status not written', error);
       return computeBackoffMs(failures, { ...RETRY, random });
     }
   });
 };
 
-/** A TaskPolicy with this text, and no other. */
+/** Identifies a TaskPolicy and its text. */
 export const buildGenerationKey = ({ metadata: { uid, generation = 0 } }: StoredPolicy): string =>
   `${uid} ${generation}`;
 

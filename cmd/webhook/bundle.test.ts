@@ -106,7 +106,7 @@ const posted = async (path: string, body: object): Promise<string> => {
 describe('the webhook bundle, in another directory and with the flags of the image', () => {
   it('reads the catalog next to it, injects a pod, and exits with 0 on SIGTERM', async () => {
     const child = start();
-    const output = outputUntil(child, 'webhook drains');
+    const output = outputUntil(child, 'shutdown started');
     const declaration = `
 role: arn:aws:iam::111122223333:role/reports
 allow: [{actions: [s3:getobjekt], resources: ["arn:aws:s3:::acme/reports/*"]}]
@@ -129,7 +129,7 @@ lifetime: 10m
     const ended = exit(child);
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
-    expect(await output).toContain('webhook drains');
+    expect(await output).toContain('shutdown started');
   }, 30_000);
 
   it('loads Cedar under trust: authority, and reports what it waits for', async () => {

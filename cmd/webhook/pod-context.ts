@@ -2,7 +2,7 @@ import type { Log } from '../../lib/contract/log.ts';
 import type { ReadServiceAccount } from '../../lib/edge/kubernetes/service-accounts.ts';
 import type { ReadNamespaceLabels } from '../../lib/identity/workload-identification.ts';
 import type { ReadPodContext } from '../../lib/injection/pod-context.ts';
-import { toErrorFields } from './error-fields.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
 
 export type PodContextDeps = {
   /** Both throw if the API server does not answer. */

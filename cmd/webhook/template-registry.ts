@@ -11,7 +11,7 @@ import type {
 import { readTemplates } from '../../lib/injection/accepted-templates.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { computeBackoffMs, addJitter, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
-import { toErrorFields } from './error-fields.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
 import {
   collectTemplates,
   isCurrent,

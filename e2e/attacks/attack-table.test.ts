@@ -149,7 +149,7 @@ describe('unseen pods of the table', () => {
         unseen.patch,
       );
       // Of a pod that keeps every rule, policy decides.
-      expect(checkRunningPod(pod)).toEqual(rule === 'rules_broken' ? [path] : []);
+      expect(checkRunningPod(pod)).toEqual(rule === 'pod_noncompliant' ? [path] : []);
     },
   );
 });

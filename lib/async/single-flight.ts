@@ -32,4 +32,4 @@ export const scheduleEviction = (
 
 /** What ended for reasons of our own says nothing about the next try. */
 const isRetained = (answer: RunResult): answer is RunRefusal =>
-  answer.kind === 'refusal' && answer.code !== 'ended_meanwhile';
+  answer.kind === 'refusal' && answer.code !== 'run_ended_before_use';

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
 import type { AuthorityAccess } from '../contract/authority-api.ts';
 import { CONSUMER_ENV, SIDECAR_ENV } from '../contract/environment.ts';
 import {
@@ -22,6 +21,7 @@ import {
 import type { Platform } from '../contract/platform.ts';
 import type { Container, EnvVar, Volume, VolumeMount } from '../contract/pod.ts';
 import { SIDECAR_COMMAND, SIDECAR_RUNTIME_ENV } from '../contract/runtime.ts';
+import { canonicalizeJson } from '../schema/canonical-json.ts';
 
 /** Every field that injection sets, except the tasks and what depends on the number of consumers. */
 export type InjectionTemplate = {
@@ -87,7 +87,7 @@ export const buildInjectionTemplate = (platform: Platform, trustBundle = ''): Pu
     consumer: buildConsumerFields(platform),
     label: { name: INJECTED_LABEL, value: 'true' },
   };
-  const text = toCanonicalJson(template);
+  const text = canonicalizeJson(template);
   return { hash: hashTemplate(text), text, template };
 };
 
@@ -95,19 +95,12 @@ export const buildInjectionTemplate = (platform: Platform, trustBundle = ''): Pu
 export const hashTemplate = (text: string): string =>
   createHash('sha256').update(text).digest('hex');
 
-/** Canonical JSON (RFC 8785). */
-const toCanonicalJson = (value: object): string => {
-  const text = canonicalize(value);
-  if (text === undefined) throw new Error('canonical JSON: the value cannot be represented');
-  return text;
-};
-
 /**
  * Canonical JSON for an environment value. The kubelet replaces `$(NAME)` and `$$`, so dollar signs
  * are escaped; in JSON they occur only in strings.
  */
 export const toEnvironmentJson = (value: object): string =>
-  toCanonicalJson(value).replaceAll('$', String.raw`\u0024`);
+  canonicalizeJson(value).replaceAll('$', String.raw`\u0024`);
 
 const buildSidecar = (platform: Platform, trustBundle: string): Container => ({
   name: SIDECAR_CONTAINER,

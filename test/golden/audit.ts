@@ -18,8 +18,8 @@ const findingsIn = async (texts: readonly string[], settings: Partial<VerifySett
 
 const FORMS: readonly (readonly [string, Partial<VerifySettings>])[] = [
   ['plain', {}],
-  ['partial', { isPartial: true }],
-  ['foreign', { allowsForeign: true }],
+  ['partial', { isMissingStartAllowed: true }],
+  ['foreign', { ignoresForeignLines: true }],
   ['other keys', { publicKeys: new Map() }],
 ];
 

@@ -11,11 +11,15 @@ import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
 import { renderTokenResponse } from '../../lib/exchange/token-response.ts';
 import {
   buildInternalErrorRefusal,
-  IssuingError,
+  RequestError,
   renderRefusal,
   toRefusal,
 } from '../../lib/exchange/token-refusal.ts';
-import { EXCHANGE_REFUSALS, REFUSALS, type IssuingCode } from '../../lib/exchange/refusal-table.ts';
+import {
+  EXCHANGE_REFUSALS,
+  REFUSALS,
+  type RequestErrorCode,
+} from '../../lib/exchange/refusal-table.ts';
 
 const NOW = Date.parse('2026-01-02T03:04:05.678Z');
 const credentials = {
@@ -104,8 +108,8 @@ const ofIdentity = (kind: IdentityError['kind']) =>
 export const captureTokenAnswers = (): object => ({
   answers: [answer, renderTokenResponse(issued, { ...granted, purpose: 'p' }, NOW + 600_500)],
   read: BODIES.map((body) => MIDDLES.map((middle) => readRun(body, middle))),
-  refusals: table(Object.keys(REFUSALS), (code) => new IssuingError(code as IssuingCode, 'x')),
-  withPolicies: captureRefusal(new IssuingError('policy_denied', 'x', { policies: ['a/0'] })),
+  refusals: table(Object.keys(REFUSALS), (code) => new RequestError(code as RequestErrorCode, 'x')),
+  withPolicies: captureRefusal(new RequestError('policy_denied', 'x', { policies: ['a/0'] })),
   ofCloudRefused: ofCloud('refused'),
   ofCloudUnavailable: ofCloud('unavailable'),
   ofIdentityRefused: ofIdentity('refused'),

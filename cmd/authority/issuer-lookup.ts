@@ -1,0 +1,37 @@
+import { computeBackoffMs, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import type { Log } from '../../lib/contract/log.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
+
+export type IssuerLookup = {
+  /** The cluster's service-account issuer; undefined until it was read. */
+  readonly getIssuer: () => string | undefined;
+  readonly stop: () => void;
+};
+
+const RETRY = { firstMs: 500, mostMs: 10_000 };
+const NEVER_MS = 86_400_000;
+
+/** Reads the issuer once, with retries. An API server whose issuer changes requires a restart. */
+export const startIssuerLookup = ({
+  readIssuer,
+  random,
+  log,
+}: {
+  readonly readIssuer: () => Promise<string>;
+  readonly random: () => number;
+  readonly log: Log;
+}): IssuerLookup => {
+  let issuer: string | undefined;
+  let failures = 0;
+  const loop = startReconcileLoop(async () => {
+    try {
+      issuer ??= await readIssuer();
+      return NEVER_MS;
+    } catch (error) {
+      failures += 1;
+      log.warn('cluster issuer not read', toErrorFields(error));
+      return computeBackoffMs(failures, { ...RETRY, random });
+    }
+  });
+  return { getIssuer: () => issuer, stop: loop.stop };
+};
