@@ -23,7 +23,7 @@ export type ApiClientRequest = {
  */
 export type ApiClient = (culprit: string, call: ApiClientRequest) => Promise<unknown>;
 
-/** Long enough for a busy API server, short enough for whoever waits for a run. */
+/** Long enough for a busy API server, short enough for a caller that waits for a run. */
 const TIMEOUT_MS = 5_000;
 /** API servers close idle connections after 90 s or more. */
 const IDLE_TIMEOUT_MS = 30_000;
@@ -36,9 +36,9 @@ const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 type Access = { readonly options: RequestOptions; readonly readAt: number };
 
 /**
- * Opens the API server for calls that stand in the way of a run. The client library makes a new
- * connection for each call, and its objects lose the members that it does not know: here connections
- * are kept, and a pod stays what it is.
+ * Creates a client of the API server for the calls of each run. The client library opens a connection
+ * for each call and drops members that it does not know; this client pools connections and returns
+ * the JSON unchanged.
  */
 export const createApiClient = (
   { config }: Pick<KubernetesClient, 'config'>,
@@ -48,7 +48,7 @@ export const createApiClient = (
   const url = new URL(cluster?.server ?? '');
   const server = urlToHttpOptions(url);
   const isSecure = server.protocol === 'https:';
-  // A person's API server may stand below a path, or behind a proxy that the library's agent knows.
+  // A user's API server may be below a path, or behind a proxy that the library's agent supports.
   const base = url.pathname.replace(/\/$/, '');
   const agentFor = createAgentCache(isSecure);
   let access: Access | undefined;
