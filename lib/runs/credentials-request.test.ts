@@ -58,8 +58,8 @@ describe('handleCredentialsRequest', () => {
 
   test.each([
     ['a task of another consumer', loopback('helper'), 'summarize', 'task_not_allowed'],
-    ['a consumer without tasks', loopback('helper'), undefined, 'no_task'],
-    ['an undeclared task', agentSocket, 'nothing', 'unknown_task'],
+    ['a consumer without tasks', loopback('helper'), undefined, 'task_not_declared'],
+    ['an undeclared task', agentSocket, 'nothing', 'task_unknown'],
   ])('refuses %s', (_, origin, taskName, code) => {
     const { request, responses, calls } = setUp();
     expect(request(origin, taskName)).toBeUndefined();

@@ -53,7 +53,7 @@ describe('createEndReportQueue', () => {
   test('does not retry a report that the authority refuses', async () => {
     const { reports, sent, outcomes, time } = setUpQueue();
     reports.report(buildReport('a'));
-    sent[0]?.fail(new ExchangeError('refused', 'run_foreign', 'no'));
+    sent[0]?.fail(new ExchangeError('refused', 'run_not_owned', 'no'));
     await time.settle();
     expect(sent).toHaveLength(1);
     expect(outcomes).toEqual(['a refused']);

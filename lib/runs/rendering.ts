@@ -1,7 +1,6 @@
 import type { CloudCredentials } from '../contract/exchange.ts';
 import type { Task } from '../contract/task.ts';
-
-const ACCOUNT = /^arn:[^:]+:iam::(\d{12}):/;
+import { parseRoleArn } from '../schema/arn.ts';
 
 /**
  * Formats credentials for the AWS container credentials provider: `{AccessKeyId, SecretAccessKey,
@@ -19,14 +18,14 @@ export const formatCredentials = ({
   expiresAt: number;
   role: string;
 }): Buffer => {
-  const account = ACCOUNT.exec(role)?.[1];
+  const account = parseRoleArn(role)?.account ?? '';
   return Buffer.from(
     JSON.stringify({
       AccessKeyId: keys.accessKeyId,
       SecretAccessKey: keys.secretAccessKey,
       Token: keys.sessionToken,
       Expiration: new Date(expiresAt).toISOString(),
-      ...(account !== undefined && { AccountId: account }),
+      ...(account === '' ? {} : { AccountId: account }),
     }),
   );
 };

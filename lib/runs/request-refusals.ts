@@ -12,8 +12,8 @@ const buildRefusal = (code: string, message: string): RunRefusal => ({
 const formatTaskNames = (tasks: readonly Task[]): string =>
   tasks.map(({ name }) => name).join(', ');
 
-export const routeUnknown = buildRefusal('unknown_route', 'No such route.');
-export const runUnknown = buildRefusal('run_not_live', 'No such active run.');
+export const routeUnknown = buildRefusal('route_unknown', 'No such route.');
+export const runUnknown = buildRefusal('run_unknown', 'No such active run.');
 export const internalError = buildRefusal(
   'internal_error',
   'Internal error of the sidecar. Its log names the route.',
@@ -22,10 +22,13 @@ export const userTokenUnsupported = buildRefusal(
   'user_token_unsupported',
   'userToken: expected none, because no authority verifies it (trust: cluster).',
 );
-export const taskNotDeclared = buildRefusal('no_task', 'No task is declared for this container.');
+export const taskNotDeclared = buildRefusal(
+  'task_not_declared',
+  'No task is declared for this container.',
+);
 
 export const buildTaskUnknownRefusal = (tasks: readonly Task[]): RunRefusal =>
-  buildRefusal('unknown_task', `No such task. Tasks of this container: ${formatTaskNames(tasks)}.`);
+  buildRefusal('task_unknown', `No such task. Tasks of this container: ${formatTaskNames(tasks)}.`);
 
 export const buildTaskNotAllowedRefusal = (task: Task, consumer: string): RunRefusal =>
   buildRefusal(

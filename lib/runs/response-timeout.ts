@@ -1,6 +1,6 @@
 import type { Schedule } from '../contract/schedule.ts';
 import type { ActiveRun } from './active-runs.ts';
-import { exchangeInProgress, type RunRefusal } from './run-refusal.ts';
+import { exchangeInProgress, runEndedBeforeUse, type RunRefusal } from './run-refusal.ts';
 
 export type RunResult = ActiveRun | RunRefusal;
 
@@ -20,3 +20,12 @@ export const waitForAnswer = (answer: Promise<RunResult>, schedule: Schedule): P
       resolve(result);
     });
   });
+
+/**
+ * Milliseconds for which a refusal is kept, so that a burst of callers costs one exchange. A run is
+ * not kept here, and neither is a refusal that says nothing about the next attempt.
+ */
+export const computeRetentionMs = (answer: RunResult): number =>
+  answer.kind === 'refusal' && answer.code !== runEndedBeforeUse.code
+    ? (answer.retryAfterMs ?? 0)
+    : 0;

@@ -1,3 +1,4 @@
+import { computeFullJitterMs } from '../async/backoff.ts';
 import {
   HEARTBEAT_INTERVAL_MS,
   type StreamedRevocation,
@@ -8,8 +9,7 @@ import { ExchangeError } from '../contract/exchange.ts';
 import type { Schedule } from '../contract/schedule.ts';
 import { HEARTBEAT_TIMEOUT_MS } from './heartbeat-monitor.ts';
 
-const FIRST_BACKOFF_MS = 250;
-const MAX_BACKOFF_MS = 10_000;
+const BACKOFF = { firstMs: 250, maxMs: 10_000 };
 const MAX_WAIT_MS = 60_000;
 /** The kubelet replaces a token at 80 % of its lifetime, so a newer one exists long before this. */
 const RENEW_BEFORE_EXPIRY_MS = 30_000;
@@ -75,7 +75,7 @@ export const subscribe = (deps: RevocationStreamDeps): (() => void) => {
     if (isStopped) return;
     deps.onDisconnected(reason, message);
     failures = clock.monotonic() - startedAt >= HEARTBEAT_INTERVAL_MS ? 0 : failures + 1;
-    const jitterMs = random() * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures);
+    const jitterMs = computeFullJitterMs(failures + 1, { ...BACKOFF, random });
     stop = schedule(jitterMs + Math.min(MAX_WAIT_MS, waitMs), () => void connectNext());
   };
 

@@ -117,7 +117,7 @@ describe('a revocation', () => {
     registry.revokeAll(buildAuthorityDisconnectedRefusal(60_000));
     expect(events.at(-1)).toBe('run-1 revoked');
     expect(registry.findRevocationRefusal('agent', 'run-1')).toMatchObject({
-      code: 'authority_silent',
+      code: 'authority_disconnected',
     });
     expect(registry.findRevocationRefusal('agent', 'run-1')?.message).toContain('60 s');
   });

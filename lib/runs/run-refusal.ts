@@ -10,6 +10,8 @@ export type RunRefusal = {
   readonly code: string;
   readonly message: string;
   readonly retryAfterMs?: number;
+  /** Set when an exchange refused: its codes are not the sidecar's own, even where they are equal. */
+  readonly origin?: 'exchange';
 };
 
 /** How long a failed exchange is returned to further callers before the next exchange. */
@@ -35,7 +37,7 @@ export const terminating: RunRefusal = {
 export const runEndedBeforeUse: RunRefusal = {
   kind: 'refusal',
   nature: 'unavailable',
-  code: 'ended_meanwhile',
+  code: 'run_ended_before_use',
   message: 'The run ended before its credentials were returned. Retry the request.',
   retryAfterMs: 1_000,
 };
@@ -51,7 +53,7 @@ export const buildRunRevokedRefusal = ({ name, reason }: StreamedRevocation): Ru
 export const buildAuthorityDisconnectedRefusal = (disconnectedMs: number): RunRefusal => ({
   kind: 'refusal',
   nature: 'refused',
-  code: 'authority_silent',
+  code: 'authority_disconnected',
   message: `The run was ended because the sidecar had no contact with the authority for ${Math.round(disconnectedMs / 1000)} s, the platform's limit (maxSilence). Check the authority's pods and network policies.`,
   retryAfterMs: REFUSED_TTL_MS,
 });
@@ -67,7 +69,7 @@ export const buildTooManyRunsRefusal = (limit: number, retryAfterMs: number): Ru
 export const buildStartRateExceededRefusal = (retryAfterMs: number): RunRefusal => ({
   kind: 'refusal',
   nature: 'unavailable',
-  code: 'too_many_starts',
+  code: 'start_rate_exceeded',
   message:
     'This consumer exceeds the rate at which it may start runs. Reuse a run until its task is done, and wait for the time in Retry-After.',
   retryAfterMs,
@@ -93,5 +95,5 @@ export const toRunRefusal = (thrown: unknown): RunRefusal => {
         );
   const ttlMs = kind === 'refused' ? REFUSED_TTL_MS : UNAVAILABLE_TTL_MS;
   const waitMs = Math.max(ttlMs, retryAfterMs ?? 0);
-  return { kind: 'refusal', nature: kind, code, message, retryAfterMs: waitMs };
+  return { kind: 'refusal', nature: kind, code, message, retryAfterMs: waitMs, origin: 'exchange' };
 };

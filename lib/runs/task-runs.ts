@@ -4,7 +4,7 @@ import type { Task } from '../contract/task.ts';
 import type { ActiveRun, ActiveRuns } from './active-runs.ts';
 import { evaluateFreshness } from './freshness.ts';
 import type { PendingRuns } from './pending-runs.ts';
-import type { RunResult } from './response-timeout.ts';
+import { computeRetentionMs, type RunResult } from './response-timeout.ts';
 import type { StartRateLimit } from './start-rate-limit.ts';
 
 /** The run that a consumer's task has now, and what to do with it. */
@@ -55,18 +55,21 @@ const createRunsOfTask = (
   let newest: readonly ActiveRun[] = [];
   const findServableRun = (): ActiveRun | undefined => newest.find(activeRuns.isServable);
 
-  const startRun = createSingleFlight(async () => {
-    const renews = findServableRun();
-    const refusal = renews === undefined ? startRateLimit(consumer) : undefined;
-    if (refusal !== undefined) return refusal;
-    const answer = await pendingRuns.start(
-      { consumer, task, params: {} },
-      { isExplicit: false, ...(renews !== undefined && { renews }) },
-    );
-    const earlier = findServableRun();
-    if (answer.kind === 'run') newest = earlier === undefined ? [answer] : [answer, earlier];
-    return answer;
-  }, schedule);
+  const startRun = createSingleFlight<RunResult>(
+    async () => {
+      const renews = findServableRun();
+      const refusal = renews === undefined ? startRateLimit(consumer) : undefined;
+      if (refusal !== undefined) return refusal;
+      const answer = await pendingRuns.start(
+        { consumer, task, params: {} },
+        { isExplicit: false, ...(renews !== undefined && { renews }) },
+      );
+      const earlier = findServableRun();
+      if (answer.kind === 'run') newest = earlier === undefined ? [answer] : [answer, earlier];
+      return answer;
+    },
+    { computeRetentionMs, schedule },
+  );
 
   const findRun = (): FoundRun => {
     const run = findServableRun();

@@ -6,7 +6,7 @@ import type { ActiveRun } from '../../lib/runs/active-runs.ts';
 import { formatCredentials } from '../../lib/runs/rendering.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
-import { openCall } from './local-call.ts';
+import { createLocalCall } from './local-call.ts';
 import { SIDECAR_REFUSALS } from './sidecar-refusals.ts';
 import { readStarts } from './sidecar-starts.ts';
 
@@ -21,7 +21,7 @@ const repliesFor = (handOut: boolean) =>
   });
 const replies = repliesFor(true);
 
-const runOf = (task: Task): ActiveRun => ({
+const buildActiveRun = (task: Task): ActiveRun => ({
   ...{ kind: 'run', run: 'run-1', consumer: 'agent', task, isExplicit: false },
   ...{ requestedAt: 0, expiresAt: EXPIRES_AT, expiresAtMonotonic: 0 },
   credentials: formatCredentials({ keys, expiresAt: EXPIRES_AT, role: task.role }),
@@ -36,11 +36,11 @@ const tasks: readonly Task[] = [
 ];
 
 const book = {
-  findRun: (_: string, task: Task) => ({ freshness: 'fresh', run: runOf(task) }),
+  findRun: (_: string, task: Task) => ({ freshness: 'fresh', run: buildActiveRun(task) }),
   startExplicitRun: () => Promise.resolve(exchangeInProgress),
   markServed: () => true,
   getRun: (_: string, run: string) =>
-    run === 'run-1' ? runOf(buildTask('only', ['alone'])) : undefined,
+    run === 'run-1' ? buildActiveRun(buildTask('only', ['alone'])) : undefined,
   complete: (_: string, run: string) => run === 'run-1',
   findRevocationRefusal: (_: string, run: string) =>
     run === 'run-2' ? buildRunRevokedRefusal({ name: 'stop', reason: 'leak' }) : undefined,
@@ -50,12 +50,12 @@ const asked = async (
   answer: (call: RouteRequest) => void | Promise<void>,
   consumer = 'agent',
 ): Promise<unknown> => {
-  const { call, answer: read } = openCall(consumer);
+  const { call, answer: read } = createLocalCall(consumer);
   await answer(call);
   return read();
 };
 
-const routesOf = async (consumer: string): Promise<object> => {
+const captureRoutes = async (consumer: string): Promise<object> => {
   const admitted = { consumers: ['alone', 'agent', 'two', 'three', 'none'], tasks };
   const answers = createHandlers({
     admitted,
@@ -83,10 +83,10 @@ export const captureSidecarAnswers = async (): Promise<object> => {
   const [, first = buildTask('first', []), second = first, bound = first] = tasks;
   const consumers = ['alone', 'agent', 'two', 'three', 'none'];
   return {
-    routes: await Promise.all(consumers.map(routesOf)),
-    started: await asked((call) => replies.started(call, runOf(first))),
-    ended: await asked((call) => repliesFor(false).run(call, runOf(second))),
-    endedAtStart: await asked((call) => repliesFor(false).started(call, runOf(second))),
+    routes: await Promise.all(consumers.map(captureRoutes)),
+    started: await asked((call) => replies.started(call, buildActiveRun(first))),
+    ended: await asked((call) => repliesFor(false).run(call, buildActiveRun(second))),
+    endedAtStart: await asked((call) => repliesFor(false).started(call, buildActiveRun(second))),
     refusals: await Promise.all(
       SIDECAR_REFUSALS.map(async (refusal) => [
         refusal.nature,

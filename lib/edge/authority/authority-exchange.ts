@@ -34,7 +34,8 @@ export const createAuthorityExchange =
     // On a pooled connection that the server just closed, the user token might count as used.
     if (hasUserToken) deps.connection.closeIdle();
     const attempt = (): Promise<IssuedRun> => tryOnce(deps, request, signal);
-    return retryWithBackoff(attempt, createRetryEvaluator({ hasUserToken }), deps)(signal);
+    const evaluate = createRetryEvaluator({ hasUserToken });
+    return retryWithBackoff({ attempt, evaluate }, deps, signal);
   };
 
 const tryOnce = async (

@@ -10,7 +10,7 @@ type ParsedResponse = { readonly response: TokenResponse; readonly keys: IssuedR
 /**
  * Reads a token response and checks that it matches the request.
  *
- * @throws ExchangeError `answer_invalid`; it names members and contains no value
+ * @throws ExchangeError `authority_response_invalid`; it names members and contains no value
  */
 export const readTokenExchangeResponse = (body: string, request: RunRequest): ParsedResponse => {
   const parsed = readTokenResponse(body);
@@ -41,7 +41,7 @@ const matchesRequest = (granted: TaskDetails | undefined, request: RunRequest): 
 const toInvalidResponseError = (faults: readonly FieldError[]): ExchangeError =>
   new ExchangeError(
     'unavailable',
-    'answer_invalid',
+    'authority_response_invalid',
     `The authority returned an invalid token response (${faults.map(({ path }) => path).join(', ')}). Check that the authority and the sidecar have the same version.`,
   );
 

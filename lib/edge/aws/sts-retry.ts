@@ -56,10 +56,13 @@ export const assumeForRun = (
 ): Promise<AssumedRun> => {
   const { pause = sleepUnref } = deps;
   return retryWithBackoff(
-    (isReread) => tryOnce(deps, request, isReread),
-    (thrown, hasReread) => evaluateStsError(thrown, request, hasReread),
+    {
+      attempt: (isReread) => tryOnce(deps, request, isReread),
+      evaluate: (thrown, hasReread) => evaluateStsError(thrown, request, hasReread),
+    },
     { ...deps, pause },
-  )(request.signal);
+    request.signal,
+  );
 };
 
 const evaluateStsError = (

@@ -4,7 +4,7 @@ import { readBody } from '../../async/body.ts';
 
 /** Errors of a request that are found before its content is read. */
 export type HttpErrorCode =
-  | 'no_such_route'
+  | 'route_unknown'
   | 'method_not_allowed'
   | 'body_incomplete'
   | 'body_too_large'

@@ -8,37 +8,37 @@ import { toKubernetesError } from './kubernetes-error.ts';
 
 export type ApiClientRequest = {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** Below the API server, with its query; names in it are escaped. */
+  /** Path and query at the API server; names in it are escaped. */
   readonly path: string;
   readonly body?: unknown;
-  /** Asking twice does no more than asking once; unless said, so is everything but a POST. */
+  /** Whether the call is idempotent. Default: every method except POST. */
   readonly isRepeatable?: boolean;
 };
 
 /**
- * One call to the API server, its answer parsed from JSON and otherwise untouched.
+ * Makes one call to the API server and returns its response, parsed from JSON and otherwise unchanged.
  *
- * @param culprit what is asked of whom, for the error
+ * @param culprit verb and object of the call, for the error
  * @throws KubernetesError
  */
 export type ApiClient = (culprit: string, call: ApiClientRequest) => Promise<unknown>;
 
-/** Long enough for a busy API server, short enough for a caller that waits for a run. */
+/** Long enough for a busy API server, short enough for a client that waits for a run. */
 const TIMEOUT_MS = 5_000;
 /** API servers close idle connections after 90 s or more. */
 const IDLE_TIMEOUT_MS = 30_000;
-/** The kubelet renews the token, and an administrator the CA, in files. */
+/** Token and CA are files that change: the kubelet renews one, an administrator the other. */
 const ACCESS_MAX_AGE_MS = 30_000;
 const MAX_CONNECTIONS = 100;
-/** A pod may have 3 MiB. */
+/** A pod may have 3 MiB; lists have more. */
 const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 
 type Access = { readonly options: RequestOptions; readonly readAt: number };
 
 /**
- * Creates a client of the API server for the calls of each run. The client library opens a connection
- * for each call and drops members that it does not know; this client pools connections and returns
- * the JSON unchanged.
+ * Creates a client for calls on the critical path of a run. The client library opens a new connection
+ * for each call and drops unknown members of objects. This client reuses connections and keeps all
+ * members.
  */
 export const createApiClient = (
   { config }: Pick<KubernetesClient, 'config'>,
@@ -48,7 +48,7 @@ export const createApiClient = (
   const url = new URL(cluster?.server ?? '');
   const server = urlToHttpOptions(url);
   const isSecure = server.protocol === 'https:';
-  // A user's API server may be below a path, or behind a proxy that the library's agent supports.
+  // A user's API server may be below a path, or behind a proxy, which the library's agent handles.
   const base = url.pathname.replace(/\/$/, '');
   const agentFor = createAgentCache(isSecure);
   let access: Access | undefined;
@@ -74,18 +74,18 @@ export const createApiClient = (
   };
 };
 
-/** The parser's own message would show a piece of the text, and an answer may repeat a token. */
+/** The parser's message would quote the text, and a response may contain a token. */
 const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error('an answer that is no JSON');
+    throw new Error('the response is not JSON');
   }
 };
 
 const TRUST = ['ca', 'cert', 'key', 'rejectUnauthorized', 'servername'] as const;
 
-/** One agent for as long as what it trusts, and what it shows, stays the same. */
+/** Reuses one agent while CA and client certificate are unchanged. */
 const createAgentCache = (isSecure: boolean): ((options: RequestOptions) => HttpAgent) => {
   const agentOptions = { keepAlive: true, timeout: IDLE_TIMEOUT_MS, maxSockets: MAX_CONNECTIONS };
   let cached: { readonly key: string; readonly agent: HttpAgent } | undefined;
