@@ -8,12 +8,7 @@ import { ROTATION_RULES } from '../../lib/certificate/certificate-rotation.ts';
 import type { ServingCertificate } from '../../lib/certificate/serving-certificate.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { ROTATE_ANNOTATION } from '../../lib/contract/names.ts';
-import {
-  computeBackoffMs,
-  addJitter,
-  startReconcileLoop,
-  type ReconcileLoop,
-} from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop, type ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { AuthorityConfig } from './config.ts';
 
 export type CertificateObserver = {
@@ -45,27 +40,21 @@ export const startCertificateRenewal = (
 ): ReconcileLoop => {
   const options = buildReconcileOptions(config);
   let latest: Leaf | undefined;
-  let failures = 0;
-  return startReconcileLoop(async () => {
-    try {
-      const reconcileDeps = { ...edges, now: clock.now, onStep: reports.onStep };
-      const { leaf, isTrusted, missingNextCount } = await reconcileCertificates(
-        options,
-        reconcileDeps,
-        latest,
-      );
-      latest = leaf;
-      failures = 0;
-      const { certificate, key, notAfter } = leaf;
-      reports.onServing({ certificate, key, notAfter, isTrusted });
-      reports.onBundlesMissingNextCa(missingNextCount);
-      return addJitter(isTrusted ? everyMs : INITIAL_RETRY_MS, random);
-    } catch (error) {
-      failures += 1;
-      reports.onFailure(error);
-      return computeBackoffMs(failures, { firstMs: INITIAL_RETRY_MS, mostMs: everyMs, random });
-    }
-  });
+  const reconcile = async (): Promise<number> => {
+    const reconcileDeps = { ...edges, now: clock.now, onStep: reports.onStep };
+    const { leaf, isTrusted, missingNextCount } = await reconcileCertificates(
+      options,
+      reconcileDeps,
+      latest,
+    );
+    latest = leaf;
+    const { certificate, key, notAfter } = leaf;
+    reports.onServing({ certificate, key, notAfter, isTrusted });
+    reports.onBundlesMissingNextCa(missingNextCount);
+    return isTrusted ? everyMs : INITIAL_RETRY_MS;
+  };
+  const retry = { firstMs: INITIAL_RETRY_MS, maxMs: everyMs };
+  return startReconcileLoop({ reconcile, onFailure: reports.onFailure, retry, random });
 };
 
 const buildReconcileOptions = ({

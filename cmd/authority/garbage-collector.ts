@@ -4,11 +4,7 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import { isCollectable } from '../../lib/revocation/garbage-collection.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { formatTarget } from '../../lib/revocation/observed-revocations.ts';
-import {
-  addJitter,
-  startReconcileLoop,
-  type ReconcileLoop,
-} from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop, type ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
 import type { RevocationWatch } from './revocation-watch.ts';
@@ -56,13 +52,19 @@ export const startGarbageCollector = (edges: GarbageCollectorDeps): Pick<Reconci
     const message = `nothing is alive of ${formatTarget(spec)}, revoked by ${spec.by}`;
     records.add([{ kind: 'revocation.collected', at: edges.clock.now(), subject: name, message }]);
   };
-  const loop = startReconcileLoop(async () => {
+  const reconcile = async (): Promise<number> => {
     await attempt('Revocations not collected', async () => {
       if (!edges.revocations.isCurrent()) return;
       for (const revocation of edges.revocations.index().all) await collect(revocation);
     });
     await attempt('Leases of spent tokens not collected', edges.collectLeases);
-    return addJitter(EVERY_MS, random);
+    return EVERY_MS;
+  };
+  const loop = startReconcileLoop({
+    reconcile,
+    onFailure: (error) => onFailure('garbage collection failed', error),
+    retry: { firstMs: EVERY_MS, maxMs: EVERY_MS },
+    random,
   });
   return {
     stop: () => {

@@ -11,7 +11,7 @@ import type { User } from '../../lib/identity/workload.ts';
 import { evaluateLivePod } from '../../lib/injection/live-pod.ts';
 import type { VerifyPodToken } from '../../lib/exchange/caller.ts';
 import { IssuingError } from '../../lib/exchange/token-refusal.ts';
-import { computeBackoffMs, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { createTaskRevalidator } from '../../lib/task/revalidation.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
@@ -37,7 +37,7 @@ export type IdentityDeps = {
   readonly log: Log;
 };
 
-const RETRY = { firstMs: 500, mostMs: 10_000 };
+const RETRY = { firstMs: 500, maxMs: 10_000 };
 const NEVER_MS = 86_400_000;
 
 /** Who is asking: tokens of pods and of humans, held against the cluster as it is now. */
@@ -120,16 +120,14 @@ const createUserTokenConsumer = (
 /** Asked once: an API server whose issuer changes is restarted, and so are we. */
 const startIssuerLookup = ({ cluster, random, log }: IdentityDeps) => {
   let known: string | undefined;
-  let failures = 0;
-  const loop = startReconcileLoop(async () => {
-    try {
+  const loop = startReconcileLoop({
+    reconcile: async () => {
       known ??= await cluster.readIssuer();
       return NEVER_MS;
-    } catch (error) {
-      failures += 1;
-      log.warn("the cluster's issuer is not read", toErrorFields(error));
-      return computeBackoffMs(failures, { ...RETRY, random });
-    }
+    },
+    onFailure: (error) => log.warn("the cluster's issuer is not read", toErrorFields(error)),
+    retry: RETRY,
+    random,
   });
   return {
     getIssuer: (): string => {

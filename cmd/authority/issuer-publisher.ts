@@ -1,7 +1,7 @@
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { IssuerDocument, Jwks } from '../../lib/grant/issuer-documents.ts';
 import type { PublishedKeys } from '../../lib/grant/key-rotation.ts';
-import { computeBackoffMs, addJitter, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { LoggableError } from '../../lib/schema/loggable-error.ts';
 import { withTimeout } from '../../lib/async/timeout.ts';
 import type { OnFailure } from './failures.ts';
@@ -31,7 +31,7 @@ export type IssuerPublisherDeps = {
 };
 
 const EVERY_MS = 60_000;
-const RETRY = { firstMs: 1_000, mostMs: 60_000 };
+const RETRY = { firstMs: 1_000, maxMs: 60_000 };
 const PUBLISH_TIMEOUT_MS = 30_000;
 
 /**
@@ -41,7 +41,6 @@ const PUBLISH_TIMEOUT_MS = 30_000;
 export const startIssuerPublisher = (edges: IssuerPublisherDeps): IssuerPublisher => {
   const { documents, publish, random, onFailure, onPublished } = edges;
   let published: string | undefined;
-  let failures = 0;
 
   const fetchPublicCopy = async (): Promise<PublishedKeys | undefined> => {
     try {
@@ -67,16 +66,14 @@ export const startIssuerPublisher = (edges: IssuerPublisherDeps): IssuerPublishe
   };
   const loop =
     publish &&
-    startReconcileLoop(async () => {
-      try {
+    startReconcileLoop({
+      reconcile: async () => {
         await publishIfChanged(publish);
-        failures = 0;
-        return addJitter(EVERY_MS, random);
-      } catch (error) {
-        failures += 1;
-        onFailure("the issuer's documents are not published", error);
-        return computeBackoffMs(failures, { ...RETRY, random });
-      }
+        return EVERY_MS;
+      },
+      onFailure: (error) => onFailure("the issuer's documents are not published", error),
+      retry: RETRY,
+      random,
     });
   return {
     fetchPublicCopy,

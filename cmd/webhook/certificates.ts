@@ -17,12 +17,7 @@ import {
 import { ROTATE_ANNOTATION } from '../../lib/contract/names.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { LoggableError } from '../../lib/schema/loggable-error.ts';
-import {
-  computeBackoffMs,
-  addJitter,
-  startReconcileLoop,
-  type ReconcileLoop,
-} from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop, type ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { WebhookConfig } from './config.ts';
 
@@ -132,17 +127,11 @@ const startRenewalLoop = (
   { onServing, onFailure, random, everyMs }: CertificateDeps,
   round: () => Promise<ServingCertificate>,
 ): ReconcileLoop => {
-  let failures = 0;
-  return startReconcileLoop(async () => {
-    try {
-      const serving = await round();
-      failures = 0;
-      onServing(serving);
-      return addJitter(serving.isTrusted ? everyMs : INITIAL_RETRY_MS, random);
-    } catch (error) {
-      failures += 1;
-      onFailure(error);
-      return computeBackoffMs(failures, { firstMs: INITIAL_RETRY_MS, mostMs: everyMs, random });
-    }
-  });
+  const reconcile = async (): Promise<number> => {
+    const serving = await round();
+    onServing(serving);
+    return serving.isTrusted ? everyMs : INITIAL_RETRY_MS;
+  };
+  const retry = { firstMs: INITIAL_RETRY_MS, maxMs: everyMs };
+  return startReconcileLoop({ reconcile, onFailure, retry, random });
 };

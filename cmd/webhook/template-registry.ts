@@ -11,7 +11,8 @@ import type {
 } from '../../lib/injection/injection-template.ts';
 import { readTemplates } from '../../lib/injection/accepted-templates.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
-import { computeBackoffMs, addJitter, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { computeBackoffMs } from '../../lib/async/backoff.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { toErrorFields } from './error-fields.ts';
 import {
   collectTemplates,
@@ -54,7 +55,7 @@ export type TemplateRegistryDeps = {
   readonly everyMs: number;
 };
 
-const RETRY = { firstMs: 500, mostMs: 30_000 };
+const RETRY = { firstMs: 500, maxMs: 30_000 };
 /** A stranger who sends made-up hashes causes no more than one look each second. */
 const MIN_REFRESH_INTERVAL_MS = 1_000;
 /** A look during which the watch told something is repeated: it may have been asked before that. */
@@ -69,7 +70,6 @@ export const createTemplateRegistry = (edges: TemplateRegistryDeps): TemplateReg
   let updateCount = 0;
   let pendingRefresh: Promise<void> | undefined;
   let lastRefreshAt = -Infinity;
-  let failures = 0;
   let injected: PublishedTemplate | undefined;
   let wanted: PublishedTemplate | undefined;
 
@@ -93,18 +93,16 @@ export const createTemplateRegistry = (edges: TemplateRegistryDeps): TemplateReg
     if (faults.length > 0) log.warn('profiles refused', { faults: faults.map(formatFieldError) });
     adopt();
   };
-  const publishLoop = startReconcileLoop(async () => {
-    if (ours().length === 0) return edges.everyMs;
-    try {
+  const publishLoop = startReconcileLoop({
+    reconcile: async () => {
+      if (ours().length === 0) return edges.everyMs;
       await publishTemplates(store, ours(), clock.now());
       await collectUnusedTemplates(ours(), edges);
-      failures = 0;
-      return addJitter(edges.everyMs, random);
-    } catch (error) {
-      failures += 1;
-      log.warn('profiles not kept', toErrorFields(error));
-      return computeBackoffMs(failures, { ...RETRY, random });
-    }
+      return edges.everyMs;
+    },
+    onFailure: (error) => log.warn('profiles not kept', toErrorFields(error)),
+    retry: RETRY,
+    random,
   });
   const stopWatch = edges.watch({
     onState: (state) => {

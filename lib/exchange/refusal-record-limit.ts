@@ -1,5 +1,6 @@
 import type { AuditEvent, Recorder } from '../audit/audit-event.ts';
 import type { Clock } from '../contract/clock.ts';
+import { createLruCache } from '../async/lru-cache.ts';
 import { createTokenBuckets } from '../async/token-buckets.ts';
 
 /** A burst of refusals of one kind is recorded whole, what comes after it now and then. */
@@ -22,14 +23,12 @@ export const limitRefusalRecords = (
     capacity: CAPACITY,
     monotonic,
   });
-  const omitted = new Map<string, number>();
+  const omitted = createLruCache<number>(CAPACITY);
   return async (event) => {
     const kind = buildLimitKey(event);
     const count = omitted.get(kind) ?? 0;
     if (take(kind) > 0) {
       omitted.set(kind, count + 1);
-      const [oldest] = omitted.keys();
-      if (omitted.size > CAPACITY && oldest !== undefined) omitted.delete(oldest);
       return;
     }
     omitted.delete(kind);

@@ -1,10 +1,10 @@
+import { computeFullJitterMs } from '../async/backoff.ts';
 import type { RunEnd } from '../contract/authority-api.ts';
 import type { Clock } from '../contract/clock.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import type { Schedule } from '../contract/schedule.ts';
 
-const FIRST_BACKOFF_MS = 250;
-const MAX_BACKOFF_MS = 30_000;
+const BACKOFF = { firstMs: 250, maxMs: 30_000 };
 /** More ends than a pod has while an authority is away; past it the oldest is given up. */
 const MAX_WAITING = 256;
 /** At the end of the pod every run ends at once, and there is a second for all of them. */
@@ -68,8 +68,8 @@ export const createEndReportQueue = ({
         return 'reported';
       } catch (thrown) {
         if (!(thrown instanceof ExchangeError) || thrown.kind === 'refused') return 'refused';
-        const jitterMs = random() * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** count);
-        await pause(jitterMs + Math.min(MAX_BACKOFF_MS, thrown.retryAfterMs ?? 0));
+        const jitterMs = computeFullJitterMs(count + 1, { ...BACKOFF, random });
+        await pause(jitterMs + Math.min(BACKOFF.maxMs, thrown.retryAfterMs ?? 0));
       }
     }
     return 'given_up';

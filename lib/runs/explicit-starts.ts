@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 
-import { waitForAnswer, type RunResult } from './response-timeout.ts';
+import { computeRetentionMs, waitForAnswer, type RunResult } from './response-timeout.ts';
 import type { RunRequest } from '../contract/exchange.ts';
 import type { ActiveRun, ActiveRuns } from './active-runs.ts';
 import { buildTooManyRunsRefusal, type RunRefusal } from './run-refusal.ts';
 import type { Schedule } from '../contract/schedule.ts';
-import { scheduleEviction } from '../async/single-flight.ts';
 import type { StartRateLimit } from './start-rate-limit.ts';
 import type { PendingRuns } from './pending-runs.ts';
 
@@ -51,7 +50,7 @@ export const createExplicitStarts = ({
     starts.set(key, start);
     void flight.then((answer) => {
       if (answer.kind === 'run' && activeRuns.remainingMs(answer) > 0) start.run = answer;
-      else scheduleEviction(answer, schedule, () => starts.delete(key));
+      else schedule(computeRetentionMs(answer), () => starts.delete(key));
     });
     return start;
   };

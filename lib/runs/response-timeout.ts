@@ -1,5 +1,5 @@
 import type { ActiveRun } from './active-runs.ts';
-import { exchangeInProgress, type RunRefusal } from './run-refusal.ts';
+import { exchangeInProgress, runEndedBeforeUse, type RunRefusal } from './run-refusal.ts';
 import type { Schedule } from '../contract/schedule.ts';
 
 export type RunResult = ActiveRun | RunRefusal;
@@ -19,3 +19,12 @@ export const waitForAnswer = (flight: Promise<RunResult>, schedule: Schedule): P
       resolve(answer);
     });
   });
+
+/**
+ * Milliseconds for which a refusal is kept, so that a burst of callers costs one exchange. A run is
+ * not kept here, and neither is a refusal that says nothing about the next attempt.
+ */
+export const computeRetentionMs = (answer: RunResult): number =>
+  answer.kind === 'refusal' && answer.code !== runEndedBeforeUse.code
+    ? (answer.retryAfterMs ?? 0)
+    : 0;

@@ -1,3 +1,4 @@
+import { computeFullJitterMs } from '../async/backoff.ts';
 import {
   HEARTBEAT_INTERVAL_MS,
   type StreamedRevocation,
@@ -9,8 +10,7 @@ import { HEARTBEAT_TIMEOUT_MS } from './heartbeat-monitor.ts';
 import type { Schedule } from '../contract/schedule.ts';
 import { readTokenExpiration } from './token-expiration.ts';
 
-const FIRST_BACKOFF_MS = 250;
-const MAX_BACKOFF_MS = 10_000;
+const BACKOFF = { firstMs: 250, maxMs: 10_000 };
 const MAX_WAIT_MS = 60_000;
 /** By then the kubelet, which replaces a token at 80 % of its life, has long written the next. */
 const RENEW_BEFORE_EXPIRY_MS = 30_000;
@@ -70,7 +70,7 @@ export const subscribe = (parts: RevocationStreamDeps): (() => void) => {
     if (isStopped) return;
     parts.onDisconnected(code, message);
     failures = clock.monotonic() - begunAt >= HEARTBEAT_INTERVAL_MS ? 0 : failures + 1;
-    const jitterMs = random() * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures);
+    const jitterMs = computeFullJitterMs(failures + 1, { ...BACKOFF, random });
     stop = schedule(jitterMs + Math.min(MAX_WAIT_MS, waitMs), () => void next());
   };
 

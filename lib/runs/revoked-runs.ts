@@ -1,3 +1,4 @@
+import { createLruCache } from '../async/lru-cache.ts';
 import type { StreamedRevocation } from '../contract/authority-api.ts';
 import type { Task } from '../contract/task.ts';
 import type { ActiveRun } from './active-runs.ts';
@@ -11,7 +12,7 @@ type RevokedRun = { readonly consumer: string; readonly refusal: RunRefusal };
 
 /** What is revoked now, and why runs of ours were. */
 export const createRevokedRuns = ({ schedule }: { schedule: Schedule }) => {
-  const revokedRuns = new Map<string, RevokedRun>();
+  const revokedRuns = createLruCache<RevokedRun>(MAX_REVOKED_RUNS);
   let active: readonly StreamedRevocation[] = [];
 
   /** Why a run may not be, if it may not. */
@@ -27,8 +28,6 @@ export const createRevokedRuns = ({ schedule }: { schedule: Schedule }) => {
     { run, consumer }: ActiveRun,
     { refusal, forMs }: { refusal: RunRefusal; forMs: number },
   ): void => {
-    const [oldest] = revokedRuns.keys();
-    if (revokedRuns.size >= MAX_REVOKED_RUNS && oldest !== undefined) revokedRuns.delete(oldest);
     revokedRuns.set(run, { consumer, refusal });
     schedule(forMs, () => revokedRuns.delete(run));
   };

@@ -1,5 +1,10 @@
 import type { Task } from '../contract/task.ts';
-import { waitForAnswer, type TaskCredentialSource } from './response-timeout.ts';
+import {
+  computeRetentionMs,
+  waitForAnswer,
+  type RunResult,
+  type TaskCredentialSource,
+} from './response-timeout.ts';
 import { evaluateFreshness } from './freshness.ts';
 import type { ActiveRun, ActiveRuns } from './active-runs.ts';
 import type { Schedule } from '../contract/schedule.ts';
@@ -33,18 +38,21 @@ export const createTaskCredentialSource = ({
 
   const findServableRun = (): ActiveRun | undefined => newest.find(activeRuns.isServable);
 
-  const startNext = createSingleFlight(async () => {
-    const renews = findServableRun();
-    const refusal = renews === undefined ? startRateLimit(consumer) : undefined;
-    if (refusal !== undefined) return refusal;
-    const answer = await pendingRuns.start(request, {
-      isExplicit: false,
-      ...(renews === undefined ? {} : { renews }),
-    });
-    const earlier = findServableRun();
-    if (answer.kind === 'run') newest = earlier === undefined ? [answer] : [answer, earlier];
-    return answer;
-  }, schedule);
+  const startNext = createSingleFlight<RunResult>(
+    async () => {
+      const renews = findServableRun();
+      const refusal = renews === undefined ? startRateLimit(consumer) : undefined;
+      if (refusal !== undefined) return refusal;
+      const answer = await pendingRuns.start(request, {
+        isExplicit: false,
+        ...(renews === undefined ? {} : { renews }),
+      });
+      const earlier = findServableRun();
+      if (answer.kind === 'run') newest = earlier === undefined ? [answer] : [answer, earlier];
+      return answer;
+    },
+    { computeRetentionMs, schedule },
+  );
 
   return () => {
     const run = findServableRun();
