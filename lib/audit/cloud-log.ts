@@ -1,3 +1,5 @@
+import { parseSessionName } from '../schema/arn.ts';
+
 /** One request that a cloud logged, under a session of a role. */
 export type CloudCall = {
   /** Milliseconds since the epoch, by the cloud's clock. */
@@ -57,8 +59,7 @@ const formatRgwTarget = (entry: Members): string => {
 };
 
 const readCloudTrailCalls = (entry: Members): readonly CloudCall[] => {
-  const arn = toText(toMembers(entry['userIdentity'])['arn']);
-  const session = /^arn:[^:]+:sts::\d*:assumed-role\/.+\/([^/]+)$/.exec(arn)?.[1];
+  const session = parseSessionName(toText(toMembers(entry['userIdentity'])['arn']));
   const at = parseTime(entry['eventTime']);
   if (session === undefined || at === undefined) return [];
   const asked = toMembers(entry['requestParameters']);

@@ -38,7 +38,7 @@ const task: Reader<TaskDetails> = object({
   task: label,
   consumer: label,
   params: {
-    reader: record({ expected: 'a param name', pattern: /^[A-Za-z0-9_.-]{1,64}$/ }, text),
+    reader: record(string({ expected: 'a param name', pattern: /^[A-Za-z0-9_.-]{1,64}$/ }), text),
     otherwise: {},
   },
   purpose: {

@@ -1,6 +1,5 @@
 import type { CloudCredentials } from '../contract/exchange.ts';
-
-const ACCOUNT = /^arn:[^:]+:iam::(\d{12}):/;
+import { parseRoleArn } from '../schema/arn.ts';
 
 /**
  * Credentials in the shape of the AWS container credentials provider: `{AccessKeyId,
@@ -18,14 +17,14 @@ export const renderCredentials = ({
   expiresAt: number;
   role: string;
 }): Buffer => {
-  const account = ACCOUNT.exec(role)?.[1];
+  const account = parseRoleArn(role)?.account ?? '';
   return Buffer.from(
     JSON.stringify({
       AccessKeyId: keys.accessKeyId,
       SecretAccessKey: keys.secretAccessKey,
       Token: keys.sessionToken,
       Expiration: new Date(expiresAt).toISOString(),
-      ...(account === undefined ? {} : { AccountId: account }),
+      ...(account === '' ? {} : { AccountId: account }),
     }),
   );
 };

@@ -98,14 +98,14 @@ export const list =
 
 /** A mapping with names of the author's choosing. */
 export const record =
-  <T>(name: { expected: string; pattern: RegExp }, reader: Reader<T>): Reader<Record<string, T>> =>
+  <T>(name: Reader<string>, reader: Reader<T>): Reader<Record<string, T>> =>
   (given, path, faults) => {
     if (!isMapping(given))
       return rejectValue(faults, { path, expected: 'a mapping', value: given });
     const entries = Object.entries(given).map(([key, element]) => {
       const at = joinPath(path, key);
-      if (name.pattern.test(key)) return [key, reader(element, at, faults)] as const;
-      return [key, rejectValue(faults, { path: at, expected: name.expected, value: key })] as const;
+      const isNamed = name(key, at, faults) !== invalid;
+      return [key, isNamed ? reader(element, at, faults) : invalid] as const;
     });
     return entries.some(([, result]) => result === invalid)
       ? invalid

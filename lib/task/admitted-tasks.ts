@@ -19,10 +19,10 @@ import {
   string,
   type Reader,
 } from '../schema/reader.ts';
+import { roleArn } from '../schema/arn.ts';
 import { actionPattern } from './action.ts';
 import { boundedPattern, MAX_PARAM_LENGTH } from './pattern-size.ts';
 import { PARAM_NAME, readPlaceholders, resourcePattern } from './resource.ts';
-import { roleArn } from './role.ts';
 
 /**
  * Renders what admission fixed as the value of the sidecar's environment variable.
@@ -73,7 +73,7 @@ const members: Reader<Task> = object({
     { min: 1 },
   ),
   params: record<ParamRule>(
-    { expected: 'a param name', pattern: PARAM_NAME },
+    string({ expected: 'a param name', pattern: PARAM_NAME }),
     object({ pattern: boundedPattern, maxLength: integer({ min: 1, max: MAX_PARAM_LENGTH }) }),
   ),
   lifetimeSeconds: integer({ min: 1, max: 1_000_000 }),

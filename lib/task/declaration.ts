@@ -101,7 +101,7 @@ const createParamsReader = ({ placeholders }: Prescan): Reader<Task['params']> =
     expected: 'a name of letters, digits and _, its first a small letter',
     pattern: PARAM_NAME,
   };
-  const rules = record(name, paramRule);
+  const rules = record(string(name), paramRule);
   return (value, path, faults) => {
     const unused = Object.keys(toMapping(value)).filter((each) => !placeholders.has(each));
     for (const each of unused) {

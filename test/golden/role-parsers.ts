@@ -7,7 +7,8 @@ import { renderCredentials } from '../../lib/runs/rendering.ts';
 import { toTerraform, buildTrustPolicy } from '../../lib/grant/trust-policy.ts';
 import { authorityPlatform, platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { read } from '../../lib/schema/reader.ts';
-import { roleArn, createRoleReader } from '../../lib/task/role.ts';
+import { roleArn } from '../../lib/schema/arn.ts';
+import { createRoleReader } from '../../lib/task/role.ts';
 
 /** The answer, or that there was none. */
 export const attempt = <T>(call: () => T): T | 'throws' => {
