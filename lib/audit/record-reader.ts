@@ -1,3 +1,4 @@
+import { isMapping } from '../schema/mapping.ts';
 import {
   canonicalizeJson,
   computeSha256,
@@ -114,6 +115,3 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 
 const isSequence = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0;
-
-const isMapping = (value: unknown): value is Body =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,3 +1,4 @@
+import { toMapping } from '../schema/mapping.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
 import { MAX_PAIRS, MAX_PURPOSE_LENGTH, type Task, type TaskStatement } from '../contract/task.ts';
@@ -12,7 +13,7 @@ import {
   string,
   type Reader,
 } from '../schema/reader.ts';
-import { prescanDeclaration, toMapping, type Prescan } from './prescan.ts';
+import { prescanDeclaration, type Prescan } from './prescan.ts';
 import { createLifetimeReader } from './lifetime.ts';
 import { paramRule } from './params.ts';
 import { countPairs } from './statement-plan.ts';
