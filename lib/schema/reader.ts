@@ -85,9 +85,9 @@ export const refine =
     return expected === undefined ? result : rejectValue(faults, { path, expected, value: given });
   };
 
-const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** A DNS label (RFC 1123, section 2.1): the name of a namespace or a container in Kubernetes. */
+export const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** A DNS label (RFC 1123): what Kubernetes takes as the name of a namespace or a container. */
 export const dnsLabel: Reader<string> = string({ expected: 'a DNS label', pattern: DNS_LABEL });
 
 /** A list whose every element `reader` reads. */
