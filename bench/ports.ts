@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
-/** Two ports that nobody listens on now; held together for a moment, so that they differ. */
+/** Two free ports; both are held for a moment, so that they differ. */
 export async function findFreePorts(): Promise<[number, number]> {
   const servers = [createServer(), createServer()] as const;
   const ports = await Promise.all(servers.map(holdPort));

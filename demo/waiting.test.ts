@@ -58,7 +58,7 @@ describe('waiting for a program', () => {
     await expect(waitForEnd(child, 1_000)).rejects.toThrow(message);
   });
 
-  test('has its lines and no environment of ours', async () => {
+  test('keeps its output lines and does not inherit the environment of its parent', async () => {
     startTestChild('console.log(JSON.stringify(Object.keys(process.env)))');
     await waitForEnd(child, 10_000);
     expect(child.lines()).toEqual(['[]']);

@@ -11,8 +11,8 @@ const RETRY = { firstMs: 250, maxMs: 10_000 };
 const DAY_MS = 86_400_000;
 
 /**
- * Records of what others did and we observed, in their order. It holds whether it is on record or
- * not, so the records wait for a disk that fails, and what they tell of does not.
+ * Queues audit records of changes that others made, in order. The changes are effective whether or
+ * not they are recorded, so only the records wait for a disk that fails.
  */
 export const createAuditQueue = ({
   record,
@@ -24,16 +24,15 @@ export const createAuditQueue = ({
   readonly onFailure: OnFailure;
 }): AuditQueue => {
   const pending: AuditEvent[] = [];
-  const reconcile = async (): Promise<number> => {
-    for (let [event] = pending; event !== undefined; [event] = pending) {
-      await record(event);
-      pending.shift();
-    }
-    return DAY_MS;
-  };
   const loop = startReconcileLoop({
-    reconcile,
-    onFailure: (error) => onFailure('what was observed is not on record yet', error),
+    reconcile: async () => {
+      for (let [event] = pending; event !== undefined; [event] = pending) {
+        await record(event);
+        pending.shift();
+      }
+      return DAY_MS;
+    },
+    onFailure: (error) => onFailure('observed change not recorded yet', error),
     retry: RETRY,
     random,
   });

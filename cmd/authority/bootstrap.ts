@@ -6,7 +6,7 @@ import { startAudit, type Audit, type AuditDeps } from './audit.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 
-/** What must be there before anything else can be: nothing happens without a record. */
+/** What must exist before any component: nothing happens without an audit record. */
 export type Prerequisites = {
   readonly auditKeys: AuditKeys;
   /** The authority's own name at the API server. */
@@ -21,17 +21,14 @@ export type BootstrapDeps = Omit<AuditDeps, 'keys' | 'heads'> & {
 
 const RETRY = { firstMs: 250, maxMs: 5_000 };
 
-/** Lays it, and tries again for as long as it takes. */
-export const bootstrap = (
-  config: AuthorityConfig,
-  edges: BootstrapDeps,
-): Promise<Prerequisites> => {
-  const { cluster, random, onFailure } = edges;
+/** Creates the prerequisites, with retries until it succeeds. */
+export const bootstrap = (config: AuthorityConfig, deps: BootstrapDeps): Promise<Prerequisites> => {
+  const { cluster, random, onFailure } = deps;
   const attempt = async (): Promise<Prerequisites> => {
     const auditKeys = await readAuditKeys(cluster.auditSecret);
     const ownName = await cluster.readOwnName();
     const heads = cluster.auditHeads;
-    const audit = await startAudit(config, { ...edges, keys: auditKeys, heads });
+    const audit = await startAudit(config, { ...deps, keys: auditKeys, heads });
     return { auditKeys, ownName, audit };
   };
   return retryUntilSuccess(attempt, { onFailure, retry: RETRY, random, pause: wait });

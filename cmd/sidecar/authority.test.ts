@@ -239,7 +239,7 @@ describe('the stream', () => {
     await waitUntil(async () => (await running.get(path)).status !== 200);
     const answer = await running.get(path);
     expect(answer.status).toBe(403);
-    expect(getCode(answer)).toBe('authority_silent');
+    expect(getCode(answer)).toBe('authority_disconnected');
     expect(answer.text).toContain('maxSilence');
   });
 

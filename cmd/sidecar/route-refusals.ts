@@ -12,18 +12,18 @@ const buildRefusal = (code: string, message: string): RunRefusal => ({
 const formatTaskNames = (tasks: readonly Task[]): string =>
   tasks.map(({ name }) => name).join(', ');
 
-export const routeUnknown = buildRefusal('unknown_route', 'There is nothing here.');
-export const runUnknown = buildRefusal('run_not_live', 'The run has ended, or never was.');
+export const routeUnknown = buildRefusal('route_unknown', 'There is nothing here.');
+export const runUnknown = buildRefusal('run_unknown', 'The run has ended, or never was.');
 export const internalError = buildRefusal('internal_error', 'The sidecar failed unexpectedly.');
 export const userTokenUnsupported = buildRefusal(
   'user_token_unsupported',
   'userToken needs an authority that verifies it; this cluster has none (trust: cluster).',
 );
-export const taskNotDeclared = buildRefusal('no_task', 'This consumer may run no task.');
+export const taskNotDeclared = buildRefusal('task_not_declared', 'This consumer may run no task.');
 
 export const buildTaskUnknownRefusal = (tasks: readonly Task[]): RunRefusal =>
   buildRefusal(
-    'unknown_task',
+    'task_unknown',
     `There is no such task. This consumer may run: ${formatTaskNames(tasks)}.`,
   );
 

@@ -4,7 +4,7 @@ import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.
 import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import { computeBackoffMs } from '../../lib/async/backoff.ts';
-import { toErrorFields } from './error-fields.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
 
 /** The TaskPolicies that stand, as far as they can be known. */
 export type PolicyWatch = {

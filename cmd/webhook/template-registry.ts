@@ -1,10 +1,9 @@
 import type { Clock } from '../../lib/contract/clock.ts';
-import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
 import type { ConfigMapStore, StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
-import { listSidecars } from '../../lib/injection/consumers.ts';
+import { findTemplateHash } from '../../lib/injection/consumers.ts';
 import type {
   AcceptedTemplates,
   PublishedTemplate,
@@ -13,7 +12,7 @@ import { readTemplates } from '../../lib/injection/accepted-templates.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
-import { toErrorFields } from './error-fields.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
 import {
   collectTemplates,
   isCurrent,
@@ -181,12 +180,6 @@ export const createLocalTemplateRegistry = (
     ageSeconds: () => undefined,
     stop: () => undefined,
   };
-};
-
-/** The profile that an injected pod names. */
-export const findTemplateHash = (pod: Pod): string | undefined => {
-  const [sidecar] = listSidecars(pod);
-  return sidecar?.container.env?.find(({ name }) => name === SIDECAR_ENV.injectionTemplate)?.value;
 };
 
 const publishTemplates = async (

@@ -3,7 +3,7 @@ import { TRUST_BUNDLE_CONFIG_MAP, CA_BUNDLE_KEY } from '../../lib/contract/autho
 import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
 import { read } from '../../lib/schema/reader.ts';
 import { computeBackoffMs } from '../../lib/async/backoff.ts';
-import { toErrorFields } from './error-fields.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
 import type { TemplateRegistryDeps } from './template-registry.ts';
 
 export type TrustBundleWatchDeps = Pick<TemplateRegistryDeps, 'watch' | 'log' | 'random'> & {

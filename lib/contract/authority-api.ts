@@ -47,6 +47,9 @@ export type TaskDetails = {
   readonly purpose?: string;
 };
 
+/** Characters of a run ID under `trust: authority`. */
+export const RUN_ID_LENGTH = 32;
+
 /** Response format of the AWS container credentials provider. */
 export type ContainerCredentials = {
   readonly AccessKeyId: string;

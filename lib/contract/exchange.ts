@@ -1,8 +1,5 @@
 import type { Task } from './task.ts';
 
-/** Length of a run's ID under `trust: authority`, in characters. */
-export const RUN_ID_LENGTH = 32;
-
 /** Keys that a cloud issued. Never logged; rendered only in a response to the consumer. */
 export type CloudCredentials = {
   readonly accessKeyId: string;

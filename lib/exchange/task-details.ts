@@ -11,17 +11,17 @@ import {
   type Reader,
 } from '../schema/reader.ts';
 
-/** Characters: sixteen params at their longest, a purpose, and room. */
+/** Characters: sixteen params of maximum length, a purpose, and a margin. */
 const MAX_LENGTH = 16 * 1024;
 
-/** `authorization_details` (RFC 9396, section 2): JSON, a list of exactly one task. */
+/** Reads `authorization_details` (RFC 9396, section 2): a JSON list of exactly one task. */
 export const taskDetails: Reader<TaskDetails> = (given, path, faults) => {
   const elements = details(parseJson(given), path, faults);
   if (typeof elements === 'symbol') return elements;
   return elements[0] ?? rejectValue(faults, { path, expected: 'one element', value: undefined });
 };
 
-/** Nothing where it is no JSON, or too long to be looked at. */
+/** Undefined if it is not JSON, or too long to be parsed. */
 const parseJson = (given: unknown): unknown => {
   if (typeof given !== 'string' || given.length > MAX_LENGTH) return undefined;
   try {

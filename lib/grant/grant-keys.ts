@@ -56,7 +56,7 @@ export const createGrantKeyStore = (
       : undefined;
   const keyNow = (): GrantKey => {
     const known = ring();
-    if (known === undefined) throw new ExchangeError('unavailable', 'keys_stale', STALE);
+    if (known === undefined) throw new ExchangeError('unavailable', 'signing_keys_stale', STALE);
     return selectSigningKey(known, clock.now());
   };
   const published = () => {

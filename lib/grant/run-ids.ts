@@ -1,5 +1,6 @@
-import { RUN_ID_LENGTH } from '../contract/exchange.ts';
 import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto';
+
+import { RUN_ID_LENGTH } from '../contract/authority-api.ts';
 
 /** 80 bits each, which base32 writes as 16 characters. */
 const HALF_BYTES = 10;

@@ -53,7 +53,7 @@ describe('the ends of runs', () => {
   test('are told once when the authority does not want to hear of them', async () => {
     const { reports, sent, told, time } = setUpQueue();
     reports.report(buildReport('a'));
-    sent[0]?.fail(new ExchangeError('refused', 'run_foreign', 'no'));
+    sent[0]?.fail(new ExchangeError('refused', 'run_not_owned', 'no'));
     await time.settle();
     expect(sent).toHaveLength(1);
     expect(told).toEqual(['a refused']);

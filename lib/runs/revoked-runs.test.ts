@@ -110,7 +110,7 @@ describe('a revocation', () => {
     book.revokeAll(buildAuthorityDisconnectedRefusal(60_000));
     expect(events.at(-1)).toBe('run-1 revoked');
     expect(book.findRevocationRefusal('agent', 'run-1')).toMatchObject({
-      code: 'authority_silent',
+      code: 'authority_disconnected',
     });
     expect(book.findRevocationRefusal('agent', 'run-1')?.message).toContain('60 s');
   });

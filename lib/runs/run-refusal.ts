@@ -10,6 +10,8 @@ export type RunRefusal = {
   readonly code: string;
   readonly message: string;
   readonly retryAfterMs?: number;
+  /** Set when an exchange refused: its codes are not the sidecar's own, even where they are equal. */
+  readonly origin?: 'exchange';
 };
 
 /** An answer is remembered so long for those who ask again; then an exchange is tried again. */
@@ -35,7 +37,7 @@ export const terminating: RunRefusal = {
 export const runEndedBeforeUse: RunRefusal = {
   kind: 'refusal',
   nature: 'unavailable',
-  code: 'ended_meanwhile',
+  code: 'run_ended_before_use',
   message: 'The run was ended before it was handed out. Ask again.',
   retryAfterMs: 1_000,
 };
@@ -51,7 +53,7 @@ export const buildRunRevokedRefusal = ({ name, reason }: StreamedRevocation): Ru
 export const buildAuthorityDisconnectedRefusal = (silentMs: number): RunRefusal => ({
   kind: 'refusal',
   nature: 'refused',
-  code: 'authority_silent',
+  code: 'authority_disconnected',
   message: `The run was ended: nothing was heard of the authority for ${Math.round(silentMs / 1000)} s, the most that the platform allows (maxSilence).`,
   retryAfterMs: REFUSED_TTL_MS,
 });
@@ -67,7 +69,7 @@ export const buildTooManyRunsRefusal = (limit: number, retryAfterMs: number): Ru
 export const buildStartRateExceededRefusal = (retryAfterMs: number): RunRefusal => ({
   kind: 'refusal',
   nature: 'unavailable',
-  code: 'too_many_starts',
+  code: 'start_rate_exceeded',
   message:
     'This consumer starts runs faster than it may. Use a run until its task is done, and wait as Retry-After says.',
   retryAfterMs,
@@ -89,5 +91,5 @@ export const toRunRefusal = (thrown: unknown): RunRefusal => {
       : new ExchangeError('unavailable', 'internal_error', 'The exchange failed unexpectedly.');
   const memoryMs = kind === 'refused' ? REFUSED_TTL_MS : UNAVAILABLE_TTL_MS;
   const wait = Math.max(memoryMs, retryAfterMs ?? 0);
-  return { kind: 'refusal', nature: kind, code, message, retryAfterMs: wait };
+  return { kind: 'refusal', nature: kind, code, message, retryAfterMs: wait, origin: 'exchange' };
 };

@@ -402,7 +402,7 @@ describe('an exclusive task', () => {
     void book.start({ consumer: 'agent', task: exclusive, params: {} });
     await time.settle();
     calls[1]?.issue();
-    expect(formatResult(await other)).toBe('ended_meanwhile');
+    expect(formatResult(await other)).toBe('run_ended_before_use');
     calls[0]?.issue();
     await time.settle();
     expect(events).toEqual(['run-2 started']);

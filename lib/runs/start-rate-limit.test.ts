@@ -38,7 +38,7 @@ describe('a consumer that starts and completes without end', () => {
     const codes = await loop(all, 40);
     expect(codes).toEqual([
       ...Array<string>(24).fill('run'),
-      ...Array<string>(16).fill('too_many_starts'),
+      ...Array<string>(16).fill('start_rate_exceeded'),
     ]);
     expect(all.calls).toHaveLength(24);
     expect(await all.book.start(buildRequest())).toMatchObject({ retryAfterMs: 2_000 });
@@ -56,7 +56,7 @@ describe('a consumer that starts and completes without end', () => {
     const all = setUpRegistry();
     const source = all.book.createSource('agent', buildTask());
     expect(getCode(await source())).toBe('run');
-    expect(await loop(all, 40)).toContain('too_many_starts');
+    expect(await loop(all, 40)).toContain('start_rate_exceeded');
     await all.time.advance(460_000);
     await source();
     await all.time.settle();
@@ -64,6 +64,6 @@ describe('a consumer that starts and completes without end', () => {
     all.book.complete('agent', 'run-25');
     all.book.complete('agent', 'run-1');
     await loop(all, 300);
-    expect(getCode(await source())).toBe('too_many_starts');
+    expect(getCode(await source())).toBe('start_rate_exceeded');
   });
 });

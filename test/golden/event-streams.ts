@@ -27,7 +27,7 @@ const REVOCATIONS: readonly Revocation[] = [
 ];
 
 /** What one pod is sent: the answer's head and every line until the stream ends. */
-const streamOf = async (revocations: readonly Revocation[]): Promise<readonly unknown[]> => {
+const captureStream = async (revocations: readonly Revocation[]): Promise<readonly unknown[]> => {
   const sent: unknown[] = [];
   const response = {
     ...{ once: () => response, on: () => response, destroyed: false, writableLength: 0 },
@@ -85,9 +85,9 @@ const readStream = async (...chunks: readonly string[]): Promise<unknown> => {
 
 /** Lines of the event stream: as the authority writes them and as the sidecar reads them. */
 export const captureEventStreams = async (): Promise<object> => ({
-  all: await streamOf(REVOCATIONS),
-  none: await streamOf([]),
-  each: await Promise.all(REVOCATIONS.map(async (one) => (await streamOf([one]))[1])),
+  all: await captureStream(REVOCATIONS),
+  none: await captureStream([]),
+  each: await Promise.all(REVOCATIONS.map(async (one) => (await captureStream([one]))[1])),
   read: await Promise.all(LINES.map(async (line) => [line, await readStream(`${line}\n`)])),
   chunks: await readStream('{"type":', '"heartbeat"}\n{"type":"good', 'bye"}\n{"type"'),
   endless: await readStream('x'.repeat(1024 * 1024 + 1)),

@@ -6,7 +6,7 @@ import type { ActiveRun } from '../../lib/runs/active-runs.ts';
 import { renderCredentials } from '../../lib/runs/rendering.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
-import { openCall } from './local-call.ts';
+import { createLocalCall } from './local-call.ts';
 import { SIDECAR_REFUSALS } from './sidecar-refusals.ts';
 import { readStarts } from './sidecar-starts.ts';
 
@@ -21,7 +21,7 @@ const repliesFor = (handOut: boolean) =>
   });
 const replies = repliesFor(true);
 
-const runOf = (task: Task): ActiveRun => ({
+const buildActiveRun = (task: Task): ActiveRun => ({
   ...{ kind: 'run', run: 'run-1', consumer: 'agent', task, isExplicit: false },
   ...{ askedAt: 0, expiresAt: EXPIRES_AT, expiresAtMonotonic: 0 },
   credentials: renderCredentials({ keys, expiresAt: EXPIRES_AT, role: task.role }),
@@ -36,22 +36,22 @@ const tasks: readonly Task[] = [
 ];
 
 const book = {
-  createSource: (_: string, task: Task) => () => runOf(task),
+  createSource: (_: string, task: Task) => () => buildActiveRun(task),
   start: () => Promise.resolve(exchangeInProgress),
   find: (_: string, run: string) =>
-    run === 'run-1' ? runOf(buildTask('only', ['alone'])) : undefined,
+    run === 'run-1' ? buildActiveRun(buildTask('only', ['alone'])) : undefined,
   complete: (_: string, run: string) => run === 'run-1',
   findRevocationRefusal: (_: string, run: string) =>
     run === 'run-2' ? buildRunRevokedRefusal({ name: 'stop', reason: 'leak' }) : undefined,
 } as unknown as RunRegistry;
 
 const asked = async (answer: (call: RouteRequest) => void | Promise<void>): Promise<unknown> => {
-  const { call, answer: read } = openCall();
+  const { call, answer: read } = createLocalCall();
   await answer(call);
   return read();
 };
 
-const routesOf = async (consumer: string): Promise<object> => {
+const captureRoutes = async (consumer: string): Promise<object> => {
   const admitted = { consumers: ['alone', 'agent', 'two', 'three', 'none'], tasks };
   const answers = createHandlers(consumer, {
     admitted,
@@ -79,10 +79,10 @@ export const captureSidecarAnswers = async (): Promise<object> => {
   const [, first = buildTask('first', []), second = first, bound = first] = tasks;
   const consumers = ['alone', 'agent', 'two', 'three', 'none'];
   return {
-    routes: await Promise.all(consumers.map(routesOf)),
-    started: await asked((call) => replies.started(call, runOf(first))),
-    ended: await asked((call) => repliesFor(false).credentials(call, runOf(second))),
-    endedAtStart: await asked((call) => repliesFor(false).started(call, runOf(second))),
+    routes: await Promise.all(consumers.map(captureRoutes)),
+    started: await asked((call) => replies.started(call, buildActiveRun(first))),
+    ended: await asked((call) => repliesFor(false).credentials(call, buildActiveRun(second))),
+    endedAtStart: await asked((call) => repliesFor(false).started(call, buildActiveRun(second))),
     refusals: await Promise.all(
       SIDECAR_REFUSALS.map(async (refusal) => [
         refusal.nature,

@@ -14,7 +14,7 @@ const withStream = async (
   refuse?: Parameters<typeof startFakeAuthority>[1],
   roots?: (own: string) => string,
 ) => {
-  const authority = await startFakeAuthority(() => buildRefusedReply(404, 'no_such_route'), refuse);
+  const authority = await startFakeAuthority(() => buildRefusedReply(404, 'route_unknown'), refuse);
   closing.push(authority.stop);
   const { connect } = createAuthorityClient(
     { endpoint: authority.endpoint, roots: roots?.(authority.roots) ?? authority.roots },

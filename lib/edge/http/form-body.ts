@@ -4,7 +4,7 @@ import { readBytes, BODY_TOO_LARGE } from './body-bytes.ts';
 
 /** What can be wrong with a request before anybody looks at what it says. */
 export type HttpErrorCode =
-  | 'no_such_route'
+  | 'route_unknown'
   | 'method_not_allowed'
   | 'body_incomplete'
   | 'body_too_large'

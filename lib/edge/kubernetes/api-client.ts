@@ -13,37 +13,37 @@ import { toKubernetesError } from './kubernetes-error.ts';
 
 export type ApiClientRequest = {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** Below the API server, with its query; names in it are escaped. */
+  /** Path and query at the API server; names in it are escaped. */
   readonly path: string;
   readonly body?: unknown;
-  /** Asking twice does no more than asking once; unless said, so is everything but a POST. */
+  /** Whether the call is idempotent. Default: every method except POST. */
   readonly isRepeatable?: boolean;
 };
 
 /**
- * One call to the API server, its answer parsed from JSON and otherwise untouched.
+ * Makes one call to the API server and returns its response, parsed from JSON and otherwise unchanged.
  *
- * @param culprit what is asked of whom, for the error
+ * @param culprit verb and object of the call, for the error
  * @throws KubernetesError
  */
 export type ApiClient = (culprit: string, call: ApiClientRequest) => Promise<unknown>;
 
-/** Long enough for a busy API server, short enough for whoever waits for a run. */
+/** Long enough for a busy API server, short enough for a client that waits for a run. */
 const TIMEOUT_MS = 5_000;
 /** API servers close idle connections after 90 s or more. */
 const IDLE_TIMEOUT_MS = 30_000;
-/** The kubelet renews the token, and an administrator the CA, in files. */
+/** Token and CA are files that change: the kubelet renews one, an administrator the other. */
 const ACCESS_MAX_AGE_MS = 30_000;
 const MAX_CONNECTIONS = 100;
-/** A pod may have 3 MiB. */
+/** A pod may have 3 MiB; lists have more. */
 const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 
 type Access = { readonly options: RequestOptions; readonly readAt: number };
 
 /**
- * Opens the API server for calls that stand in the way of a run. The client library makes a new
- * connection for each call, and its objects lose the members that it does not know: here connections
- * are kept, and a pod stays what it is.
+ * Creates a client for calls on the critical path of a run. The client library opens a new connection
+ * for each call and drops unknown members of objects. This client reuses connections and keeps all
+ * members.
  */
 export const createApiClient = (
   { config }: Pick<KubernetesClient, 'config'>,
@@ -53,7 +53,7 @@ export const createApiClient = (
   const url = new URL(cluster?.server ?? '');
   const server = urlToHttpOptions(url);
   const isSecure = server.protocol === 'https:';
-  // A person's API server may stand below a path, or behind a proxy that the library's agent knows.
+  // A user's API server may be below a path, or behind a proxy, which the library's agent handles.
   const base = url.pathname.replace(/\/$/, '');
   const agentFor = createAgentCache(isSecure);
   let access: Access | undefined;
@@ -68,8 +68,12 @@ export const createApiClient = (
       if (access === undefined || performance.now() - access.readAt > ACCESS_MAX_AGE_MS) {
         access = await readAccess();
       }
-      const placed = { ...call, path: `${base}${call.path}` };
-      const { status, text } = await send(placed, { isSecure, timeoutMs, options: access.options });
+      const request = { ...call, path: `${base}${call.path}` };
+      const { status, text } = await send(request, {
+        isSecure,
+        timeoutMs,
+        options: access.options,
+      });
       if (status === 401) access = undefined;
       if (status >= 200 && status < 300) return parseJson(text);
       throw Object.assign(new Error(`status ${status}`), { statusCode: status });
@@ -79,18 +83,18 @@ export const createApiClient = (
   };
 };
 
-/** The parser's own message would show a piece of the text, and an answer may repeat a token. */
+/** The parser's message would quote the text, and a response may contain a token. */
 const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error('an answer that is no JSON');
+    throw new Error('the response is not JSON');
   }
 };
 
 const TRUST = ['ca', 'cert', 'key', 'rejectUnauthorized', 'servername'] as const;
 
-/** One agent for as long as what it trusts, and what it shows, stays the same. */
+/** Reuses one agent while CA and client certificate are unchanged. */
 const createAgentCache = (isSecure: boolean): ((options: RequestOptions) => HttpAgent) => {
   const agentOptions = { keepAlive: true, timeout: IDLE_TIMEOUT_MS, maxSockets: MAX_CONNECTIONS };
   let cached: { readonly key: string; readonly agent: HttpAgent } | undefined;
@@ -114,34 +118,34 @@ type SendOptions = {
 };
 type ApiClientResponse = { readonly status: number; readonly text: string };
 
-/** A kept connection may close just as we use it: then, and only then, once more. */
-const send = async (call: ApiClientRequest, way: SendOptions): Promise<ApiClientResponse> => {
+/** A reused connection may close at the moment of the call. Only then is the call repeated, once. */
+const send = async (call: ApiClientRequest, options: SendOptions): Promise<ApiClientResponse> => {
   const isRepeatable = call.isRepeatable ?? call.method !== 'POST';
-  const first = await sendOnce(call, way);
+  const first = await sendOnce(call, options);
   return first === 'closed'
-    ? throwIfClosed(isRepeatable ? await sendOnce(call, way) : first)
+    ? throwIfClosed(isRepeatable ? await sendOnce(call, options) : first)
     : first;
 };
 
-const throwIfClosed = (answer: ApiClientResponse | 'closed'): ApiClientResponse => {
-  if (answer !== 'closed') return answer;
+const throwIfClosed = (response: ApiClientResponse | 'closed'): ApiClientResponse => {
+  if (response !== 'closed') return response;
   throw Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' });
 };
 
 const sendOnce = (
   call: ApiClientRequest,
-  way: SendOptions,
+  options: SendOptions,
 ): Promise<ApiClientResponse | 'closed'> =>
   new Promise((resolve, reject) => {
     const text = call.body === undefined ? '' : JSON.stringify(call.body);
-    const request = createRequest(call, way, Buffer.byteLength(text));
+    const request = createRequest(call, options, Buffer.byteLength(text));
     const timer = setTimeout(() => {
-      request.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
-    }, way.timeoutMs);
-    request.on('response', (answer) => {
-      readText(answer).then((text) => {
+      request.destroy(Object.assign(new Error('no response in time'), { code: 'ETIMEDOUT' }));
+    }, options.timeoutMs);
+    request.on('response', (response) => {
+      readText(response).then((text) => {
         clearTimeout(timer);
-        resolve({ status: answer.statusCode ?? 0, text });
+        resolve({ status: response.statusCode ?? 0, text });
       }, reject);
     });
     request.on('error', (error: NodeJS.ErrnoException) => {
@@ -164,25 +168,25 @@ const createRequest = (
     ...{ path, method },
     headers: {
       ...(options.headers as OutgoingHttpHeaders | undefined),
-      // The cluster's keys are of a type of their own.
+      // The keys of the cluster have their own media type.
       Accept: 'application/json, application/jwk-set+json',
-      // Left to itself, node sends the body of a DELETE without saying where it ends.
+      // Without Content-Length, Node sends the body of a DELETE without a length.
       ...(length > 0 && { 'Content-Type': type, 'Content-Length': length }),
     },
   });
 };
 
-const readText = (answer: IncomingMessage): Promise<string> =>
+const readText = (response: IncomingMessage): Promise<string> =>
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    answer.on('data', (chunk: Buffer) => {
+    response.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes > MAX_RESPONSE_BYTES) {
-        answer.destroy(new Error(`an answer of over ${MAX_RESPONSE_BYTES} bytes`));
+        response.destroy(new Error(`the response exceeds ${MAX_RESPONSE_BYTES} bytes`));
       }
       chunks.push(chunk);
     });
-    answer.on('end', () => resolve(Buffer.concat(chunks).toString()));
-    answer.on('error', reject);
+    response.on('end', () => resolve(Buffer.concat(chunks).toString()));
+    response.on('error', reject);
   });

@@ -38,7 +38,7 @@ export type Statement = {
 
 export type PolicyDocument = { readonly statements: readonly Statement[] };
 
-/** Where a policy stands decides what its statements must say. */
+/** The kind of policy decides which members its statements must have. */
 export type PolicyKind = 'role' | 'session' | 'trust';
 
 /**
