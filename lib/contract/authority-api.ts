@@ -110,7 +110,7 @@ export type StreamLine =
   | { readonly type: 'heartbeat' }
   | { readonly type: 'revocations'; readonly active: readonly StreamedRevocation[] }
   /** The replica is shutting down: connect to another one now. */
-  | { readonly type: 'goodbye' };
+  | { readonly type: 'reconnect' };
 
 /** The part of a revocation that concerns this pod. */
 export type StreamedRevocation = {

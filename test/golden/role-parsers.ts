@@ -3,7 +3,7 @@ import { readParameters } from '../fakes/cloud/sts/parameters.ts';
 import { readCloudCalls } from '../../lib/audit/cloud-log.ts';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import type { CloudSettings, TaskLimits } from '../../lib/contract/platform.ts';
-import { renderCredentials } from '../../lib/runs/rendering.ts';
+import { formatCredentials } from '../../lib/runs/rendering.ts';
 import { toTerraform, buildTrustPolicy } from '../../lib/grant/trust-policy.ts';
 import { authorityPlatform, platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { read } from '../../lib/schema/reader.ts';
@@ -44,7 +44,7 @@ const captureTrustPolicy = (role: string) => {
 
 const captureAccount = (role: string): unknown => {
   const keys = { accessKeyId: 'A', secretAccessKey: 'S', sessionToken: 'T' };
-  const rendered = renderCredentials({ keys, expiresAt: 0, role }).toString();
+  const rendered = formatCredentials({ keys, expiresAt: 0, role }).toString();
   return (JSON.parse(rendered) as { readonly AccountId?: string }).AccountId;
 };
 
