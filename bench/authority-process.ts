@@ -18,7 +18,7 @@ import { AUTHORITY_RUNTIME_ENV } from '../lib/contract/runtime.ts';
 import { TASK, readPodTasks, createPod, startBenchApiServer } from './authority-cluster.ts';
 import { getCommand, getCompileCacheFolder } from './bench.ts';
 import type { Bench } from './bench.ts';
-import { findFreePorts } from './ports.ts';
+import { findFreePorts } from '../test/kit/free-ports.ts';
 import { startProgram, waitUntilAnswered } from './measured-processes.ts';
 import type { MeasuredProgram } from './measured-processes.ts';
 import type { SidecarTrust } from './sidecar-process.ts';
@@ -27,14 +27,14 @@ import type { FakeSts } from './fake-sts.ts';
 /** Our authority as a process, and the API server that it asks. */
 export type AuthorityProcess = MeasuredProgram & {
   readonly cluster: Awaited<ReturnType<typeof startBenchApiServer>>;
-  /** `https://localhost:port`, as sidecars are told it. */
+  /** `https://localhost:port`, the endpoint that sidecars are configured with. */
   readonly endpoint: string;
   readonly target: string;
-  /** PEM, as sidecars are told them. */
+  /** The trust bundle that sidecars are configured with, PEM. */
   readonly roots: () => string;
 };
 
-/** Nobody is refused for asking often: the limit is what is measured. */
+/** Rate limits are off: the benchmark measures the maximum rate. */
 const UNLIMITED = '9999999';
 
 /** Its keys, certificates and policies come first; a busy machine takes its time. */
@@ -43,7 +43,7 @@ const READY_TIMEOUT_MS = 120_000;
 /** Starts the authority as it is built, with records in a file, and waits until it is ready. */
 export async function startAuthority(bench: Bench, sts: FakeSts): Promise<AuthorityProcess> {
   const folder = mkdtempSync(join(bench.folder, 'authority-'));
-  const [port, telemetryPort] = await findFreePorts();
+  const [port = 0, telemetryPort = 0] = await findFreePorts(2);
   const endpoint = `https://localhost:${port}`;
   const cluster = await startBenchApiServer();
   const files = { platform: join(folder, 'platform.yaml'), kubeconfig: join(folder, 'kubeconfig') };

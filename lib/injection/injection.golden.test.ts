@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parseDocument } from 'yaml';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
@@ -9,11 +9,12 @@ import type { Platform } from '../contract/platform.ts';
 import { succeed } from '../schema/field-error.ts';
 import { platform as base, buildTask } from './fixtures/sample-platform.ts';
 import { applyPatch } from './json-patch.ts';
-import { createPodAdmission } from './admission.ts';
+import { evaluateAdmission } from './admission.ts';
+import type { AdmissionDeps } from './admission-inputs.ts';
 import { buildInjectionTemplate } from './injection-template.ts';
 
-/** `REWRITE_GOLDENS=1` writes what injection does now into the fixtures; read the difference. */
-// eslint-disable-next-line no-restricted-syntax -- a wish of the person at the keyboard, no setting
+/** `REWRITE_GOLDENS=1` writes the present results into the fixtures. Review the difference. */
+// eslint-disable-next-line no-restricted-syntax -- a developer's switch, not a setting
 const isRewritingGoldens = process.env['REWRITE_GOLDENS'] === '1';
 
 type Golden = {
@@ -44,12 +45,15 @@ const createAdmission = ({ platform: changes = {}, tasks, purpose }: Golden) => 
     ...buildTask(name, containers),
     ...(purpose !== undefined && { purpose }),
   }));
-  return createPodAdmission({
+  const deps: AdmissionDeps = {
     platform,
     published: () => buildInjectionTemplate(platform),
     templates: () => new Map(),
     readTasks: () => Promise.resolve(succeed(read)),
-  });
+  };
+  const evaluate = (stage: 'mutate' | 'validate') => async (request: AdmissionRequest) =>
+    (await evaluateAdmission(stage, request, deps)).outcome;
+  return { mutate: evaluate('mutate'), validate: evaluate('validate') };
 };
 
 const buildCreateRequest = (object: unknown): AdmissionRequest => ({
@@ -67,7 +71,7 @@ const buildCreateRequest = (object: unknown): AdmissionRequest => ({
 const decodeOperations = ({ patch }: AdmissionOutcome): readonly JsonPatchOp[] =>
   patch === undefined ? [] : (JSON.parse(Buffer.from(patch, 'base64').toString()) as JsonPatchOp[]);
 
-/** Advice is the table's, and follows. */
+/** Without the advice that follows the faults. */
 const isViolationLine = (line: string): boolean => !/^rule \d+: /.test(line);
 
 const summarizeOutcome = (outcome: AdmissionOutcome): object =>
@@ -75,8 +79,8 @@ const summarizeOutcome = (outcome: AdmissionOutcome): object =>
     ? { warnings: outcome.warnings ?? [], patch: decodeOperations(outcome) }
     : { refused: (outcome.status?.message ?? '').split('\n').filter(isViolationLine) };
 
-describe('a pod that declares tasks', () => {
-  test.each(files)('%s is answered as its fixture says', async (file) => {
+describe('injection of the fixtures', () => {
+  it.each(files)('returns the expected response to %s', async (file) => {
     const { document, golden } = readGolden(file);
     const outcome = await createAdmission(golden).mutate(buildCreateRequest(golden.pod));
     if (isRewritingGoldens) {
@@ -91,7 +95,7 @@ describe('a pod that declares tasks', () => {
     Object.hasOwn(readGolden(file).golden.expected ?? {}, 'patch'),
   );
 
-  test.each(injected)('%s keeps every rule once injected, and needs nothing more', async (file) => {
+  it.each(injected)('admits the injected pod of %s without further changes', async (file) => {
     const { golden } = readGolden(file);
     const admission = createAdmission(golden);
     const operations = decodeOperations(await admission.mutate(buildCreateRequest(golden.pod)));

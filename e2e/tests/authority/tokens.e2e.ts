@@ -2,7 +2,8 @@ import { createPublicKey, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
-import { applyObjects, runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { applyObjects, runKubectl } from '../../cluster/kubectl.ts';
 import { readExchangeToken } from '../node-access.ts';
 import {
   buildAgentPod,
@@ -282,7 +283,7 @@ if (node !== undefined) {
       }).toString();
       const headers = { 'content-type': 'application/x-www-form-urlencoded' };
       const end = await sendOneFrom(pod, { method: 'POST', path: '/v1/revoke', headers, body });
-      expect(end).toMatchObject({ status: 403, body: expect.stringContaining('run_foreign') });
+      expect(end).toMatchObject({ status: 403, body: expect.stringContaining('run_not_owned') });
     });
   });
 

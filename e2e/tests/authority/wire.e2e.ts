@@ -149,7 +149,7 @@ const CASES: [string, HttpsRequest, number, string, string][] = [
   ],
   ['a token by GET', { method: 'GET', path: '/v1/token' }, 405, 'method_not_allowed', 'POST'],
   ['keys by POST', buildPost('/jwks', {}), 405, 'method_not_allowed', 'GET'],
-  ['an unknown route', { method: 'GET', path: '/v1/../admin' }, 404, 'no_such_route', 'route'],
+  ['an unknown route', { method: 'GET', path: '/v1/../admin' }, 404, 'route_unknown', 'route'],
 ];
 
 describe(`what arrives at the authority (${cloud.name})`, () => {

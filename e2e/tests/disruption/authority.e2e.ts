@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '../../../test/kit/retry.ts';
 import { restartProgram } from '../../cluster/processes.ts';
 import { waitForApiServer } from '../../cluster/control-plane.ts';
-import { runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { runKubectl } from '../../cluster/kubectl.ts';
 import {
   ageKeys,
   readInjectedTrustBundle,
@@ -30,7 +31,7 @@ const listLeaves = async (): Promise<string[]> => {
 };
 
 const hasMissingStart = ({ notes }: VerificationResult): string[] =>
-  notes.filter(({ code }) => code === 'partial').map(({ text }) => text);
+  notes.filter(({ code }) => code === 'missing_start_allowed').map(({ text }) => text);
 
 const deletePodsOfOtherTests = async (ours: string): Promise<void> => {
   const of = ['-l', 'e2e.valetkey.dev/test=true', '-o', 'jsonpath={.items[*].metadata.name}'];
@@ -53,7 +54,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
 
   beforeAll(async () => {
     namespace = await createNamespace('turmoil');
-    records = holdRecordFiles(node, testContext.pass);
+    records = holdRecordFiles(node, testContext.entry);
     before = await verifyRecords(node, records.files);
     stream = startRunStream(namespace);
     await stream.start();
@@ -153,7 +154,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     );
     const later = answers.filter(
       ({ status, code, retryAfter }) =>
-        (status === 503 || code === 'too_many_starts') && Number(retryAfter) > 0,
+        (status === 503 || code === 'start_rate_exceeded') && Number(retryAfter) > 0,
     );
     expect(answers.filter((answer) => !right.includes(answer) && !later.includes(answer))).toEqual(
       [],
@@ -161,7 +162,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     expect(right.length).toBeGreaterThan(10);
     const value = `${right.length} runs, ${later.length} answers to ask again later`;
     recordMeasurement(testContext.folder, {
-      pass: testContext.pass,
+      entry: testContext.entry,
       name: 'while all was upside down',
       value,
     });

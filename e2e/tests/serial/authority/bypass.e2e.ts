@@ -1,11 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import {
-  applyObjects,
-  getJson,
-  runKubectl,
-  waitFor,
-  waitForPod,
-} from '../../../cluster/kubectl.ts';
+import { waitFor } from '../../../../test/kit/retry.ts';
+import { applyObjects, getJson, runKubectl, waitForPod } from '../../../cluster/kubectl.ts';
 import { readExchangeToken } from '../../node-access.ts';
 import {
   callCloudFromPod,
@@ -147,7 +142,7 @@ describe(`past the webhook (${cloud.name})`, () => {
     const pod = await make('environment', ({ initContainers: [sidecar] }) => {
       sidecar?.env?.push({ name: 'SURPRISE', value: 'yes' });
     });
-    expect(await refusalOf(pod, 'rules_broken')).toContain('(rule 2)');
+    expect(await refusalOf(pod, 'pod_noncompliant')).toContain('(rule 2)');
   });
 
   test('tasks that the platform would not admit are refused', async () => {
@@ -155,7 +150,7 @@ describe(`past the webhook (${cloud.name})`, () => {
       const given = readAdmittedTasks(spec);
       given.value = (given.value ?? '').replace(/"lifetimeSeconds":\d+/, '"lifetimeSeconds":86400');
     });
-    expect(await refusalOf(pod, 'tasks_refused')).toContain('lifetime');
+    expect(await refusalOf(pod, 'tasks_invalid')).toContain('lifetime');
   });
 
   // Who reads the token inside the pod, reads it on our node.
@@ -164,7 +159,7 @@ describe(`past the webhook (${cloud.name})`, () => {
       const purpose = createPurpose();
       const token = await readExchangeToken(node, pod);
       const reply = await sendOneFrom(pod, buildTokenRequest({ token, purpose }));
-      await expectRefusal(reply, { status: 403, reason: 'rules_broken', purpose, pod });
+      await expectRefusal(reply, { status: 403, reason: 'pod_noncompliant', purpose, pod });
       return reply.body;
     };
 
@@ -207,7 +202,7 @@ describe(`past the webhook (${cloud.name})`, () => {
     const asked = [...args, '--audience', exchangeAudience];
     const { stdout } = await whenLifted(() => runKubectl(cluster, asked));
     const reply = await sendOneFrom(pod, buildTokenRequest({ token: stdout.trim(), purpose }));
-    await expectRefusal(reply, { status: 403, reason: 'rules_broken', purpose, pod });
+    await expectRefusal(reply, { status: 403, reason: 'pod_noncompliant', purpose, pod });
   });
 
   const plainPod = async (): Promise<PodRef> => {
@@ -226,7 +221,7 @@ describe(`past the webhook (${cloud.name})`, () => {
     ];
     const debug = ['debug', pod.pod, '-n', pod.namespace, '-c', 'debugger', '--profile=restricted'];
     await whenLifted(() => runKubectl(cluster, [...debug, ...image, '--', '/bin/sleep', '60']));
-    expect(await refusalOf(pod, 'rules_broken')).toContain('(rule 9)');
+    expect(await refusalOf(pod, 'pod_noncompliant')).toContain('(rule 9)');
     expect(await callCloudFromPod(pod, 'get', 'reports/q3.csv')).toMatchObject({ status: 0 });
   });
 });
