@@ -40,7 +40,7 @@ const verify = (keys: PublicKeys = publicKeys): Promise<AuditReport> =>
     { publicKeys: keys },
   );
 
-type Options = { readonly maxFileBytes?: number; readonly openFile?: OpenFile };
+type Options = { readonly maxFileBytes?: number; readonly fsOpen?: OpenFile };
 const createFiles = (options: Options = {}) =>
   createAuditFiles({ folder, maxFileBytes: 1_000_000, ...options });
 const startRecording = async (options: Options = {}) => {
@@ -53,7 +53,7 @@ const createFailingDisk = () => {
   const fails = { write: undefined as string | undefined, sync: undefined as string | undefined };
   const counts = { syncs: 0 };
   const failure = (code: string) => Object.assign(new Error(code), { code });
-  const openFile: OpenFile = async (path, flags, mode) => {
+  const fsOpen: OpenFile = async (path, flags, mode) => {
     const file = await open(path, flags, mode);
     const write = file.write.bind(file) as (
       bytes: Buffer,
@@ -73,7 +73,7 @@ const createFailingDisk = () => {
       },
     });
   };
-  return { openFile, fails, counts };
+  return { fsOpen, fails, counts };
 };
 
 describe('files of records', () => {
@@ -98,8 +98,8 @@ describe('files of records', () => {
   });
 
   test('sync once for many events that come together', async () => {
-    const { openFile, counts } = createFailingDisk();
-    const recorder = await startRecording({ openFile });
+    const { fsOpen, counts } = createFailingDisk();
+    const recorder = await startRecording({ fsOpen });
     counts.syncs = 0;
     await Promise.all(
       Array.from({ length: 400 }, (_, run) => recorder.record(buildIntent(`${run}`))),
@@ -150,8 +150,8 @@ describe('a disk that fails', () => {
   ])(
     'because it %s refuses, and leaves no half record once it works again',
     async (_, how, code) => {
-      const { openFile, fails } = createFailingDisk();
-      const recorder = await startRecording({ openFile });
+      const { fsOpen, fails } = createFailingDisk();
+      const recorder = await startRecording({ fsOpen });
       Object.assign(fails, how);
       await expect(recorder.record(buildIntent('a'))).rejects.toMatchObject({ code });
       await expect(recorder.record(buildIntent('b'))).rejects.toMatchObject({ code });
@@ -163,8 +163,8 @@ describe('a disk that fails', () => {
   );
 
   test('for good leaves a file that the next process goes on with', async () => {
-    const { openFile, fails } = createFailingDisk();
-    const recorder = await startRecording({ openFile });
+    const { fsOpen, fails } = createFailingDisk();
+    const recorder = await startRecording({ fsOpen });
     fails.write = 'ENOSPC';
     await expect(recorder.close()).rejects.toMatchObject({ code: 'disk_full' });
     await (await startRecording()).close();
