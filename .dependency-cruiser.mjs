@@ -72,22 +72,10 @@ export default {
     ...buildTierRules(),
     {
       name: 'edges-import-no-edge',
+      comment: 'Except the shared HTTPS client (docs/adr/0012-one-https-client.md).',
       severity: 'error',
       from: { path: '^lib/edge/([^/]+)/' },
-      to: { path: '^lib/(edge|server)/', pathNot: '^lib/edge/$1/' },
-    },
-    {
-      name: 'server-is-for-webhook-and-authority',
-      severity: 'error',
-      from: { ...shipped, path: '^cmd/', pathNot: '^cmd/(webhook|authority)/' },
-      to: { path: '^lib/server/' },
-    },
-    {
-      name: 'server-is-for-servers',
-      comment: 'lib/server is the lifecycle of the webhook and the authority.',
-      severity: 'error',
-      from: { path: '^(lib|cmd)/', pathNot: '^(lib/server|cmd/(webhook|authority))/' },
-      to: { path: '^lib/server/' },
+      to: { path: '^lib/(edge|server)/', pathNot: '^lib/edge/($1/|http/https-client\\.ts$)' },
     },
     {
       name: 'nothing-imports-a-program',

@@ -30,12 +30,14 @@ export type AuditDeps = {
   readonly keys: Pick<AuditKeys, 'sealing'>;
   readonly heads: ConfigMapStore;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly log: Log;
   readonly observer: RecorderObserver;
   /** Standard output; tests replace it. */
   readonly output: Parameters<typeof createStandardOutputSink>[0];
 };
 
+const RETRY = { firstMs: 500, maxMs: 10_000 };
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -46,7 +48,7 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024;
  */
 export const startAudit = async (
   { podName, auditFolder }: Pick<AuthorityConfig, 'podName' | 'auditFolder'>,
-  { keys, heads, clock, log, observer, output }: AuditDeps,
+  { keys, heads, clock, random, log, observer, output }: AuditDeps,
 ): Promise<Audit> => {
   const published = await readPublishedHead(heads, podName);
   const files =
@@ -68,7 +70,12 @@ export const startAudit = async (
   });
   const publish = createHeadWriter(heads, { podName, publicKey: keys.sealing.publicKey });
   const logFailure = (error: unknown) => log.warn('audit head not published', toErrorFields(error));
-  const loop = startReconcileLoop(createHeadPublisher({ recorder, publish, failed: logFailure }));
+  const loop = startReconcileLoop({
+    reconcile: createHeadPublisher({ recorder, publish, failed: logFailure }),
+    onFailure: logFailure,
+    retry: RETRY,
+    random,
+  });
   return {
     record: recorder.record,
     close: async () => {

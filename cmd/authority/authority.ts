@@ -17,13 +17,13 @@ import {
   type RunningServer,
 } from '../../lib/server/lifecycle.ts';
 import { createReadiness } from '../../lib/server/readiness.ts';
-import { createWatchSync } from '../../lib/server/watch-sync.ts';
 import { bootstrap, type BootstrapDeps } from './bootstrap.ts';
 import type { ClusterClient } from './cluster.ts';
-import { createComponents, type Components, type WatchSyncs } from './components.ts';
+import { createComponents, type Components } from './components.ts';
 import type { AuthorityConfig } from './config.ts';
 import { createAuthorityRoutes } from './routes.ts';
 import { createTrustedBundlesReader } from './trust-bundle-users.ts';
+import { createWatchSyncs } from './watches.ts';
 
 export type AuthorityDeps = {
   readonly cluster: ClusterClient;
@@ -107,12 +107,6 @@ export const startAuthority = async (
     },
   });
 };
-
-const createWatchSyncs = (clock: Clock): WatchSyncs => ({
-  policies: createWatchSync(clock),
-  revocations: createWatchSync(clock),
-  templates: createWatchSync(clock),
-});
 
 /** Webhooks receive a new CA by a watch, and inject the previous trust bundle until then. */
 const PROPAGATION_MS = 60_000;

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
-import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
+import { retryUntilSuccess } from '../../lib/async/retry.ts';
 import { readAuditKeys, type AuditKeys } from './audit-keys.ts';
 import { startAudit, type Audit, type AuditDeps } from './audit.ts';
 import type { ClusterClient } from './cluster.ts';
@@ -16,28 +16,20 @@ export type Prerequisites = {
 
 export type BootstrapDeps = Omit<AuditDeps, 'keys' | 'heads'> & {
   readonly cluster: Pick<ClusterClient, 'auditSecret' | 'auditHeads' | 'readOwnName'>;
-  readonly random: () => number;
   readonly onFailure: (error: unknown) => void;
 };
 
-const RETRY = { firstMs: 250, mostMs: 5_000 };
+const RETRY = { firstMs: 250, maxMs: 5_000 };
 
 /** Creates the prerequisites, with retries until it succeeds. */
-export const bootstrap = async (
-  config: AuthorityConfig,
-  deps: BootstrapDeps,
-): Promise<Prerequisites> => {
+export const bootstrap = (config: AuthorityConfig, deps: BootstrapDeps): Promise<Prerequisites> => {
   const { cluster, random, onFailure } = deps;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const auditKeys = await readAuditKeys(cluster.auditSecret);
-      const ownName = await cluster.readOwnName();
-      const heads = cluster.auditHeads;
-      const audit = await startAudit(config, { ...deps, keys: auditKeys, heads });
-      return { auditKeys, ownName, audit };
-    } catch (error) {
-      onFailure(error);
-      await wait(computeBackoffMs(attempt, { ...RETRY, random }));
-    }
-  }
+  const attempt = async (): Promise<Prerequisites> => {
+    const auditKeys = await readAuditKeys(cluster.auditSecret);
+    const ownName = await cluster.readOwnName();
+    const heads = cluster.auditHeads;
+    const audit = await startAudit(config, { ...deps, keys: auditKeys, heads });
+    return { auditKeys, ownName, audit };
+  };
+  return retryUntilSuccess(attempt, { onFailure, retry: RETRY, random, pause: wait });
 };

@@ -11,6 +11,7 @@ import {
 } from '../../lib/edge/aws/role-assumption.ts';
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { GrantKeyStore } from '../../lib/grant/grant-keys.ts';
+import { requireRoleArn } from '../../lib/schema/arn.ts';
 import type { IssueCredentials } from '../../lib/exchange/authorized-run.ts';
 import type { AuthorityConfig } from './config.ts';
 import type { DenyListWriterDeps } from './deny-list-writer.ts';
@@ -83,7 +84,7 @@ const createRolePolicyWriter =
   (settings: Endpoint, ownKeys: OwnCredentialSource): DenyListWriterDeps['write'] =>
   async (role, policy, signal) => {
     const policies = createRolePolicyClient(settings, await ownKeys(signal));
-    const name = { roleName: role.split('/').at(-1) ?? '', policyName: DENY_LIST_POLICY_NAME };
+    const name = { roleName: requireRoleArn(role).name, policyName: DENY_LIST_POLICY_NAME };
     await (policy === undefined
       ? policies.remove(name, signal)
       : policies.put(name, policy, signal));

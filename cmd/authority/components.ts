@@ -13,23 +13,22 @@ import type { DecideRun } from '../../lib/exchange/request-authorization.ts';
 import { authenticateStream } from '../../lib/exchange/stream-authentication.ts';
 import type { TokenEndpointDeps } from '../../lib/exchange/token-endpoint.ts';
 import { createRunIds, type RunIds } from '../../lib/grant/run-ids.ts';
-import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
+import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
 import { createInternalErrorReporter, toErrorFields } from '../../lib/server/error-fields.ts';
-import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { Prerequisites } from './bootstrap.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 import { createEventStreams, type EventStreams } from './event-streams.ts';
 import type { OnFailure } from './failures.ts';
 import { startGarbageCollector } from './garbage-collector.ts';
-import { startIssuerLookup } from './issuer-lookup.ts';
 import { startIssuer, type Issuer } from './issuer.ts';
-import { watchRevocations, type RevocationWatch } from './revocation-watch.ts';
+import type { RevocationWatch } from './revocation-watch.ts';
 import type { AuthorityRouteDeps } from './routes.ts';
 import { createRunEndHandler } from './run-end.ts';
-import { watchTaskPolicies, type TaskPolicies } from './task-policies.ts';
-import { watchPublishedTemplates, type TemplateWatch } from './template-watch.ts';
+import type { TaskPolicies } from './task-policies.ts';
+import type { TemplateWatch } from './template-watch.ts';
+import { startWatches, type Watches, type WatchSyncs } from './watches.ts';
 
 /** The components of the authority, connected to each other. */
 export type Components = {
@@ -43,9 +42,6 @@ export type Components = {
   readonly routes: Omit<AuthorityRouteDeps, 'authority' | 'metrics' | 'log' | 'clock'>;
   readonly stop: () => void;
 };
-
-/** When each watch last synced. */
-export type WatchSyncs = Readonly<Record<'templates' | 'policies' | 'revocations', WatchSync>>;
 
 export type ComponentDeps = {
   readonly cluster: ClusterClient;
@@ -65,7 +61,7 @@ const STREAM_SHARE = 0.75;
 export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): Components => {
   const loadCatalog = createCatalogLoader();
   const reportInternalError = createInternalErrorReporter(deps.log);
-  const watches = startWatches(config, deps);
+  const watches = startWatches(config, { ...deps, ...buildSharedDeps(deps) });
   const { templates, policies, revocations, issuerLookup } = watches;
   const identification = identifyCallers(config, deps, { watches, loadCatalog });
   const runs = startRunComponents(config, deps, { watches, identification });
@@ -101,36 +97,6 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     streams,
     routes: { exchange, runEnd: endRun, streams, rateLimits, jwks, reportInternalError },
     stop: () => [...running, ...watching].forEach((component) => component.stop()),
-  };
-};
-
-type Watches = ReturnType<typeof startWatches>;
-
-const startWatches = ({ platform }: AuthorityConfig, deps: ComponentDeps) => {
-  const { cluster, metrics, syncs, random, log } = deps;
-  const shared = buildSharedDeps(deps);
-  return {
-    templates: watchPublishedTemplates(cluster.watchTemplates, {
-      sync: syncs.templates,
-      random,
-      log,
-    }),
-    policies: watchTaskPolicies({
-      ...shared,
-      sync: syncs.policies,
-      watch: cluster.watchPolicies,
-      compile: compilePolicies,
-      writeStatus: cluster.policies.writeStatus,
-      staleAfterSeconds: platform.authority.policyMaxStalenessSeconds,
-      onCount: metrics.taskPoliciesCounted,
-    }),
-    revocations: watchRevocations({
-      ...shared,
-      sync: syncs.revocations,
-      watch: cluster.watchRevocations,
-      onCount: metrics.revocationsCounted,
-    }),
-    issuerLookup: startIssuerLookup({ readIssuer: cluster.identity.readIssuer, random, log }),
   };
 };
 

@@ -18,9 +18,8 @@ import {
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
 import { LOG_LEVELS } from '../../lib/edge/telemetry/pino-log.ts';
 import { fail, succeed, type FieldError, type Result } from '../../lib/schema/field-error.ts';
-import { stringEnum, rejectValue, string, type Reader } from '../../lib/schema/reader.ts';
+import { dnsLabel, stringEnum, rejectValue, string, type Reader } from '../../lib/schema/reader.ts';
 
-const label = string({ expected: 'a DNS label', pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
 const name = string({ expected: 'a name', pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/ });
 const DAY = 86_400;
 
@@ -57,7 +56,7 @@ const SETTINGS = {
     reader: readAuthorityPlatform,
     otherwise: PLATFORM_FILE,
   },
-  namespace: { name: ENV.namespace, help: 'namespace the authority runs in', reader: label },
+  namespace: { name: ENV.namespace, help: 'namespace the authority runs in', reader: dnsLabel },
   podName: {
     name: ENV.podName,
     help: 'name of this replica and of its audit chain',

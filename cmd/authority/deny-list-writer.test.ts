@@ -238,7 +238,7 @@ describe('a failure', () => {
       },
     });
     await advanceTime(12_000);
-    expect(failures[0]).toContain('expected an end within 10000 ms, got none');
+    expect(failures[0]).toContain('expected to finish within 10000 ms, timed out');
     expect(signals[0]?.aborted).toBe(true);
     expect(tries).toBe(2);
   });

@@ -9,7 +9,7 @@ import { LoggableError } from '../../lib/schema/loggable-error.ts';
 import { buildCompletion } from '../../lib/revocation/completion.ts';
 import { buildDenyList } from '../../lib/revocation/deny-list.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
-import { computeBackoffMs, addJitter, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { withTimeout } from '../../lib/async/timeout.ts';
 import { buildDenyListPolicy } from '../../lib/scope/aws/deny-list-policy.ts';
 import type { OnFailure } from './failures.ts';
@@ -55,7 +55,7 @@ export type DenyListWriterDeps = {
 };
 
 const EVERY_MS = 30_000;
-const RETRY = { firstMs: 1_000, mostMs: 30_000 };
+const RETRY = { firstMs: 1_000, maxMs: 30_000 };
 /** IAM throttles writers. */
 const MIN_INTERVAL_MS = 1_000;
 /** Another replica holds the Lease. */
@@ -89,27 +89,27 @@ const startRoleLoop = (role: string, deps: DenyListWriterDeps, records: AuditQue
   const { clock, random, onFailure } = deps;
   const lease = deps.lease(role);
   const reconcileRole = createRoleReconciler(role, deps, records);
-  let failures = 0;
-  return startReconcileLoop(async () => {
+  const reconcile = async (): Promise<number> => {
     const began = clock.monotonic();
     try {
       const held = await lease.acquire();
-      if (held === undefined) return addJitter(LEASE_RETRY_MS, random);
+      if (held === undefined) return LEASE_RETRY_MS;
       let note = held.note;
       try {
         note = await reconcileRole(held);
       } finally {
         await held.release(note);
       }
-      failures = 0;
-      return addJitter(EVERY_MS, random);
-    } catch (error) {
-      failures += 1;
-      onFailure('deny list not written', error);
-      return computeBackoffMs(failures, { ...RETRY, random });
+      return EVERY_MS;
     } finally {
       await sleep(began + MIN_INTERVAL_MS - clock.monotonic());
     }
+  };
+  return startReconcileLoop({
+    reconcile,
+    onFailure: (error) => onFailure('deny list not written', error),
+    retry: RETRY,
+    random,
   });
 };
 

@@ -210,7 +210,7 @@ describe('an event stream', () => {
     harness.state.isCurrent = false;
     advanceHeartbeat();
     await waitUntil(() => stream.isOver());
-    expect(stream.lines.at(-1)).toEqual({ type: 'goodbye' });
+    expect(stream.lines.at(-1)).toEqual({ type: 'reconnect' });
   });
 
   it('is removed when its client disconnects, and its pod is no longer searched for runs', async () => {
@@ -274,7 +274,7 @@ describe('event streams', () => {
     const second = await listen('a');
     const third = await listen('a');
     await waitUntil(() => first.isOver());
-    expect(first.lines.map(({ type }) => type)).not.toContain('goodbye');
+    expect(first.lines.map(({ type }) => type)).not.toContain('reconnect');
     harness.revoke(buildRevocation('one', { all: true }));
     await waitUntil(() => second.names() === 'one' && third.names() === 'one');
     expect(harness.streams.count()).toBe(2);
@@ -304,7 +304,11 @@ describe('event streams', () => {
     await harness.streams.drain(90);
     expect(performance.now() - began).toBeGreaterThan(80);
     await waitUntil(() => all.every(({ isOver }) => isOver()));
-    expect(all.map(({ lines }) => lines.at(-1)?.type)).toEqual(['goodbye', 'goodbye', 'goodbye']);
+    expect(all.map(({ lines }) => lines.at(-1)?.type)).toEqual([
+      'reconnect',
+      'reconnect',
+      'reconnect',
+    ]);
     await listen('d');
     expect(harness.errors).toMatchObject([{ code: 'draining' }]);
   });

@@ -58,7 +58,7 @@ const MAX_UNREAD_BEATS = 2;
 
 const renderLine = (line: StreamLine): string => `${JSON.stringify(line)}\n`;
 const HEARTBEAT = renderLine({ type: 'heartbeat' });
-const RECONNECT = renderLine({ type: 'goodbye' });
+const RECONNECT = renderLine({ type: 'reconnect' });
 const NOTHING_REVOKED = renderLine({ type: 'revocations', active: [] });
 
 /** Creates the streams. One timer sends all heartbeats; changes are matched by lookup. */

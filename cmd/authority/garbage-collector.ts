@@ -4,11 +4,7 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import { evaluateCollection } from '../../lib/revocation/garbage-collection.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { formatTarget } from '../../lib/revocation/observed-revocations.ts';
-import {
-  addJitter,
-  startReconcileLoop,
-  type ReconcileLoop,
-} from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop, type ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
 import type { RevocationWatch } from './revocation-watch.ts';
@@ -56,13 +52,19 @@ export const startGarbageCollector = (deps: GarbageCollectorDeps): Pick<Reconcil
     const message = `no longer in use: ${formatTarget(spec)}, revoked by ${spec.by}`;
     records.add([{ kind: 'revocation.collected', at: deps.clock.now(), subject: name, message }]);
   };
-  const loop = startReconcileLoop(async () => {
+  const reconcile = async (): Promise<number> => {
     await attempt('Revocations not collected', async () => {
       if (!deps.revocations.isCurrent()) return;
       for (const revocation of deps.revocations.index().all) await collect(revocation);
     });
     await attempt('Leases of used tokens not collected', deps.collectLeases);
-    return addJitter(EVERY_MS, random);
+    return EVERY_MS;
+  };
+  const loop = startReconcileLoop({
+    reconcile,
+    onFailure: (error) => onFailure('garbage collection failed', error),
+    retry: { firstMs: EVERY_MS, maxMs: EVERY_MS },
+    random,
   });
   return {
     stop: () => {

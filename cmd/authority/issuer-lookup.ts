@@ -1,4 +1,4 @@
-import { computeBackoffMs, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 
@@ -8,7 +8,7 @@ export type IssuerLookup = {
   readonly stop: () => void;
 };
 
-const RETRY = { firstMs: 500, mostMs: 10_000 };
+const RETRY = { firstMs: 500, maxMs: 10_000 };
 const NEVER_MS = 86_400_000;
 
 /** Reads the issuer once, with retries. An API server whose issuer changes requires a restart. */
@@ -22,16 +22,14 @@ export const startIssuerLookup = ({
   readonly log: Log;
 }): IssuerLookup => {
   let issuer: string | undefined;
-  let failures = 0;
-  const loop = startReconcileLoop(async () => {
-    try {
+  const loop = startReconcileLoop({
+    reconcile: async () => {
       issuer ??= await readIssuer();
       return NEVER_MS;
-    } catch (error) {
-      failures += 1;
-      log.warn('cluster issuer not read', toErrorFields(error));
-      return computeBackoffMs(failures, { ...RETRY, random });
-    }
+    },
+    onFailure: (error) => log.warn('cluster issuer not read', toErrorFields(error)),
+    retry: RETRY,
+    random,
   });
   return { getIssuer: () => issuer, stop: loop.stop };
 };

@@ -1,7 +1,7 @@
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { IssuerDocument, Jwks } from '../../lib/grant/issuer-documents.ts';
 import type { PublishedKeys } from '../../lib/grant/key-rotation.ts';
-import { computeBackoffMs, addJitter, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { LoggableError } from '../../lib/schema/loggable-error.ts';
 import { withTimeout } from '../../lib/async/timeout.ts';
 import type { OnFailure } from './failures.ts';
@@ -31,7 +31,7 @@ export type IssuerPublisherDeps = {
 };
 
 const EVERY_MS = 60_000;
-const RETRY = { firstMs: 1_000, mostMs: 60_000 };
+const RETRY = { firstMs: 1_000, maxMs: 60_000 };
 const PUBLISH_TIMEOUT_MS = 30_000;
 
 /**
@@ -48,7 +48,6 @@ export const startIssuerPublisher = ({
   onPublished,
 }: IssuerPublisherDeps): IssuerPublisher => {
   let published: string | undefined;
-  let failures = 0;
 
   const isPublic = async (wanted: readonly IssuerDocument[]): Promise<boolean> => {
     const copy = await fetchPublishedKeys();
@@ -64,16 +63,14 @@ export const startIssuerPublisher = ({
     published = text;
     onPublished();
   };
-  return startReconcileLoop(async () => {
-    try {
+  return startReconcileLoop({
+    reconcile: async () => {
       await publishIfChanged();
-      failures = 0;
-      return addJitter(EVERY_MS, random);
-    } catch (error) {
-      failures += 1;
-      onFailure('issuer documents not published', error);
-      return computeBackoffMs(failures, { ...RETRY, random });
-    }
+      return EVERY_MS;
+    },
+    onFailure: (error) => onFailure('issuer documents not published', error),
+    retry: RETRY,
+    random,
   });
 };
 

@@ -170,7 +170,7 @@ describe('the shutdown', () => {
     await waitUntil(() => (cloud.waiting.length > 0 ? true : undefined));
     const ended = replica.authority.drain();
     expect((await replica.telemetry('/readyz')).text).toContain('draining');
-    expect(await received).toContain('{"type":"goodbye"}');
+    expect(await received).toContain('{"type":"reconnect"}');
     await waitUntil(async () => ((await isListening(port ?? 0)) ? undefined : true));
     cloud.waiting.forEach((answer) => answer());
     expect((await answering).status).toBe(200);

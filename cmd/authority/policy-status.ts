@@ -1,11 +1,7 @@
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { PolicyFindings } from '../../lib/policy/policy-findings.ts';
-import {
-  computeBackoffMs,
-  startReconcileLoop,
-  type ReconcileLoop,
-} from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop, type ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { OnFailure } from './failures.ts';
 
 /** A TaskPolicy as the API server returns it. */
@@ -87,7 +83,7 @@ export type PolicyStatusDeps = {
   readonly onFailure: OnFailure;
 };
 
-const RETRY = { firstMs: 500, mostMs: 30_000 };
+const RETRY = { firstMs: 500, maxMs: 30_000 };
 const DAY_MS = 86_400_000;
 
 /**
@@ -102,7 +98,6 @@ export const startStatusWriter = (
   },
 ): ReconcileLoop => {
   const written = new Map<string, string>();
-  let failures = 0;
   const writeConditions = async (policy: StoredPolicy, findings: PolicyFindings): Promise<void> => {
     const { name, uid, resourceVersion, generation = 0 } = policy.metadata;
     if (written.get(uid) === buildGenerationKey(policy)) return;
@@ -112,22 +107,21 @@ export const startStatusWriter = (
     const outcome = await writeStatus({ name, resourceVersion, status: { conditions } });
     if (outcome === 'written') written.set(uid, buildGenerationKey(policy));
   };
-  return startReconcileLoop(async () => {
+  const reconcile = async (): Promise<number> => {
     const { all, findings } = state();
     const live = new Set(all.map(({ metadata }) => metadata.uid));
     for (const uid of written.keys()) if (!live.has(uid)) written.delete(uid);
-    try {
-      for (const policy of all) {
-        const found = findings.find(({ name }) => name === policy.metadata.name);
-        if (found !== undefined) await writeConditions(policy, found);
-      }
-      failures = 0;
-      return DAY_MS;
-    } catch (error) {
-      failures += 1;
-      onFailure('policy status not written', error);
-      return computeBackoffMs(failures, { ...RETRY, random });
+    for (const policy of all) {
+      const found = findings.find(({ name }) => name === policy.metadata.name);
+      if (found !== undefined) await writeConditions(policy, found);
     }
+    return DAY_MS;
+  };
+  return startReconcileLoop({
+    reconcile,
+    onFailure: (error) => onFailure('policy status not written', error),
+    retry: RETRY,
+    random,
   });
 };
 

@@ -10,7 +10,7 @@ import {
 } from '../../lib/revocation/matching.ts';
 import { buildObservedEvents } from '../../lib/revocation/observed-revocations.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
-import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
+import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
@@ -45,7 +45,7 @@ export type RevocationWatchDeps = {
   readonly onCount: (count: number) => void;
 };
 
-const RETRY = { firstMs: 250, mostMs: 10_000 };
+const RETRY = { firstMs: 250, maxMs: 10_000 };
 /** The API server confirms a watch every 20 s. */
 export const STALE_AFTER_SECONDS = 60;
 /** Maximum delay of a Node.js timer. */

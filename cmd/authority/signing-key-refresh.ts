@@ -5,7 +5,7 @@ import { TAINT_ANNOTATION } from '../../lib/contract/names.ts';
 import { createGrantKeyStore, type GrantKeyStore } from '../../lib/grant/grant-keys.ts';
 import { KEY_RULES, type KeyProblem } from '../../lib/grant/key-rotation.ts';
 import type { SigningKeyReconcilerDeps } from '../../lib/grant/signing-key-reconciler.ts';
-import { computeBackoffMs, addJitter, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { AuthorityConfig } from './config.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 
@@ -46,24 +46,24 @@ export const startSigningKeyRefresh = (
     { ...reconcilerDeps, onStep },
     clock,
   );
-  let failures = 0;
   let reported = '';
-  const loop = startReconcileLoop(async () => {
-    try {
-      const { problems } = await keys.refresh();
-      failures = 0;
-      onProblems(problems);
-      if (problems.join() !== reported && problems.length > 0) {
-        log.warn('signing key problems', { problems });
-      }
-      reported = problems.join();
-      return addJitter(everyMs, random);
-    } catch (error) {
-      failures += 1;
+  const reconcile = async (): Promise<number> => {
+    const { problems } = await keys.refresh();
+    onProblems(problems);
+    if (problems.join() !== reported && problems.length > 0) {
+      log.warn('signing key problems', { problems });
+    }
+    reported = problems.join();
+    return everyMs;
+  };
+  const loop = startReconcileLoop({
+    reconcile,
+    onFailure: (error) => {
       onFailure();
       log.warn('signing keys not read', toErrorFields(error));
-      return computeBackoffMs(failures, { firstMs: 500, mostMs: everyMs, random });
-    }
+    },
+    retry: { firstMs: 500, maxMs: everyMs },
+    random,
   });
   return { ...keys, subscribe: (listener) => void listeners.add(listener), stop: loop.stop };
 };

@@ -4,7 +4,7 @@ import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import type { PolicyText } from '../../lib/policy/policy-findings.ts';
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
-import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
+import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
@@ -37,7 +37,7 @@ export type TaskPoliciesDeps<P extends CompiledPolicies> = Pick<PolicyStatusDeps
   readonly onCount: (counts: { readonly total: number; readonly invalid: number }) => void;
 };
 
-const RETRY = { firstMs: 500, mostMs: 30_000 };
+const RETRY = { firstMs: 500, maxMs: 30_000 };
 
 /** Watches all TaskPolicies, compiles each new set once, and writes the findings to their status. */
 export const watchTaskPolicies = <P extends CompiledPolicies>(

@@ -3,7 +3,7 @@ import type { StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
 import type { AcceptedTemplates } from '../../lib/injection/injection-template.ts';
 import { readTemplates } from '../../lib/injection/accepted-templates.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
-import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
+import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 
@@ -20,7 +20,7 @@ export type WatchTemplates = (handlers: {
   readonly backoffMs: (attempt: number) => number;
 }) => () => void;
 
-const RETRY = { firstMs: 500, mostMs: 30_000 };
+const RETRY = { firstMs: 500, maxMs: 30_000 };
 
 export const watchPublishedTemplates = (
   watch: WatchTemplates,

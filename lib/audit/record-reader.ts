@@ -1,4 +1,5 @@
 import { canonicalizeJson } from '../schema/canonical-json.ts';
+import { isMapping } from '../schema/mapping.ts';
 import { computeSha256, addChainMembers, type ChainLink, type Position } from './chain.ts';
 
 /** A complete record, read from its line. Its position in a chain is not verified yet. */
@@ -109,6 +110,3 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 
 const isSequence = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0;
-
-const isMapping = (value: unknown): value is Body =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -110,7 +110,7 @@ export type StreamLine =
   | { readonly type: 'heartbeat' }
   | { readonly type: 'revocations'; readonly active: readonly StreamedRevocation[] }
   /** The authority drains: connect to another replica now. */
-  | { readonly type: 'goodbye' };
+  | { readonly type: 'reconnect' };
 
 /** A revocation as far as it touches this pod. */
 export type StreamedRevocation = {

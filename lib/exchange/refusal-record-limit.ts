@@ -1,5 +1,6 @@
 import type { AuditEvent, Recorder } from '../audit/audit-event.ts';
 import type { Clock } from '../contract/clock.ts';
+import { createLruCache } from '../async/lru-cache.ts';
 import { createTokenBuckets } from '../async/token-buckets.ts';
 
 /** Similar refusals are all recorded up to the burst, and then at the sustained rate. */
@@ -22,14 +23,12 @@ export const limitRefusalRecords = (
     capacity: CAPACITY,
     monotonic,
   });
-  const omitted = new Map<string, number>();
+  const omitted = createLruCache<number>(CAPACITY);
   return async (event) => {
     const key = buildLimitKey(event);
     const count = omitted.get(key) ?? 0;
     if (take(key) > 0) {
       omitted.set(key, count + 1);
-      const [oldest] = omitted.keys();
-      if (omitted.size > CAPACITY && oldest !== undefined) omitted.delete(oldest);
       return;
     }
     omitted.delete(key);

@@ -1,6 +1,7 @@
 import { TASK_DETAILS_TYPE, type TaskDetails } from '../contract/authority-api.ts';
 import { MAX_PURPOSE_LENGTH } from '../contract/task.ts';
 import {
+  dnsLabel,
   list,
   object,
   stringEnum,
@@ -30,15 +31,14 @@ const parseJson = (given: unknown): unknown => {
   }
 };
 
-const label = string({ expected: 'a DNS label', pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
 const text = string({ expected: 'text of at most 1024 characters', maxLength: 1024 });
 
 const task: Reader<TaskDetails> = object({
   type: stringEnum([TASK_DETAILS_TYPE]),
-  task: label,
-  consumer: label,
+  task: dnsLabel,
+  consumer: dnsLabel,
   params: {
-    reader: record({ expected: 'a param name', pattern: /^[A-Za-z0-9_.-]{1,64}$/ }, text),
+    reader: record(string({ expected: 'a param name', pattern: /^[A-Za-z0-9_.-]{1,64}$/ }), text),
     otherwise: {},
   },
   purpose: {

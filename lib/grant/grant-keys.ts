@@ -1,3 +1,4 @@
+import { createSingleFlight } from '../async/single-flight.ts';
 import type { Clock } from '../contract/clock.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import { buildJwks, type Jwks } from './issuer-documents.ts';
@@ -43,7 +44,6 @@ export const createGrantKeyStore = (
   clock: Clock,
 ): GrantKeyStore => {
   let last: (SigningKeyReconcileResult & { readonly readAt: number }) | undefined;
-  let running: Promise<SigningKeyReconcileResult> | undefined;
   const reconcile = async (): Promise<SigningKeyReconcileResult> => {
     const readAt = clock.monotonic();
     const result = await reconcileSigningKeys(options, { ...deps, now: clock.now });
@@ -63,10 +63,7 @@ export const createGrantKeyStore = (
     const known = ring();
     return known === undefined ? [] : listPublishedKeys(known, clock.now());
   };
-  const refresh = (): Promise<SigningKeyReconcileResult> =>
-    (running ??= reconcile().finally(() => {
-      running = undefined;
-    }));
+  const refresh = createSingleFlight(reconcile);
   const jwks = (): Jwks | undefined => {
     const keys = published();
     return keys.length === 0 ? undefined : buildJwks(keys);

@@ -71,8 +71,23 @@ export const evaluateAdmission = async (
   }
   await refreshTemplates(subject, deps);
   const tasks = await readTasks(subject, deps);
-  const decision = await STAGES[stage]({ ...subject, tasks }, deps);
+  const decision = await evaluateStage(stage, { ...subject, tasks }, deps);
   return { decision, outcome: toOutcome(decision) };
+};
+
+const evaluateStage = (
+  stage: AdmissionStage,
+  admission: Admission,
+  deps: AdmissionDeps,
+): AdmissionDecision | Promise<AdmissionDecision> => {
+  switch (stage) {
+    case 'mutate':
+      return mutate(admission, deps);
+    case 'validate':
+      return validate(admission, deps);
+    case 'preview':
+      return preview(admission, deps);
+  }
 };
 
 /** Only a new pod that declares tasks is injected. */
@@ -178,11 +193,6 @@ const preview = async (admission: Admission, deps: AdmissionDeps): Promise<Admis
     sidecarIndex,
   );
 };
-
-const STAGES = { mutate, validate, preview } as const satisfies Record<
-  AdmissionStage,
-  (admission: Admission, deps: AdmissionDeps) => AdmissionDecision | Promise<AdmissionDecision>
->;
 
 /** The object is not a pod that can be evaluated. */
 const reject = (faults: readonly FieldError[]): AdmissionResult => ({

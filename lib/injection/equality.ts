@@ -1,3 +1,4 @@
+import { isMapping, type Mapping } from '../schema/mapping.ts';
 import { formatValue, type FieldError } from '../schema/field-error.ts';
 import { toJsonPointer } from './json-patch.ts';
 
@@ -116,11 +117,6 @@ const toChildLocation = (
 
 /** Go leaves empty strings out when it writes a pod, and may write null for an empty list. */
 const isSame = (expected: unknown, actual: unknown): boolean => (expected ?? '') === (actual ?? '');
-
-type Mapping = Readonly<Record<string, unknown>>;
-
-const isMapping = (value: unknown): value is Mapping =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isListOfMappings = (value: unknown): value is readonly Mapping[] =>
   Array.isArray(value) && value.every(isMapping);

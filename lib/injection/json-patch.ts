@@ -1,3 +1,4 @@
+import { isMapping } from '../schema/mapping.ts';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 
 /** Builds a JSON pointer (RFC 6901) from unescaped segments. */
@@ -73,9 +74,6 @@ const getChild = (parent: unknown, segment: string, operation: JsonPatchOp): unk
   if (!exists) throw createMissingPathError(operation);
   return (parent as Record<string, unknown>)[segment];
 };
-
-const isMapping = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const unescapeSegment = (segment: string): string =>
   segment.replaceAll('~1', '/').replaceAll('~0', '~');

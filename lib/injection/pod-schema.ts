@@ -1,3 +1,4 @@
+import { isMapping, type Mapping } from '../schema/mapping.ts';
 import type { Container, Pod, Volume } from '../contract/pod.ts';
 import { formatValue, type FieldError, type Result } from '../schema/field-error.ts';
 import { escapeSegment } from './json-patch.ts';
@@ -30,9 +31,6 @@ const createLeafSchema =
   (value, path, faults) => {
     if (!accepts(value)) faults.push({ path: path || '(root)', expected, got: formatValue(value) });
   };
-
-const isMapping = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** An unpaired surrogate has no canonical form, and Go never writes one. */
 const text = createLeafSchema(
@@ -98,7 +96,7 @@ const createMapSchema =
     }
   };
 
-const getOwnMember = (value: Record<string, unknown>, name: string): unknown =>
+const getOwnMember = (value: Mapping, name: string): unknown =>
   Object.hasOwn(value, name) ? value[name] : undefined;
 
 const profile = createObjectSchema({}, { type: text, localhostProfile: text });

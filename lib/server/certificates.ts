@@ -1,12 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import {
-  addJitter,
-  computeBackoffMs,
-  startReconcileLoop,
-  type ReconcileLoop,
-} from '../async/reconcile-loop.ts';
+import { startReconcileLoop, type ReconcileLoop } from '../async/reconcile-loop.ts';
 import type { Leaf } from '../certificate/certificate-authority.ts';
 import {
   reconcileCertificates,
@@ -121,19 +116,13 @@ const isTrusted = (
 const startRenewalLoop = (
   { everyMs, random }: RenewalOptions,
   { onServing, onFailure }: CertificateObserver,
-  reconcile: () => Promise<ServingCertificate>,
+  readCertificate: () => Promise<ServingCertificate>,
 ): ReconcileLoop => {
-  let failures = 0;
-  return startReconcileLoop(async () => {
-    try {
-      const serving = await reconcile();
-      failures = 0;
-      onServing(serving);
-      return addJitter(serving.isTrusted ? everyMs : INITIAL_RETRY_MS, random);
-    } catch (error) {
-      failures += 1;
-      onFailure(error);
-      return computeBackoffMs(failures, { firstMs: INITIAL_RETRY_MS, mostMs: everyMs, random });
-    }
-  });
+  const reconcile = async (): Promise<number> => {
+    const serving = await readCertificate();
+    onServing(serving);
+    return serving.isTrusted ? everyMs : INITIAL_RETRY_MS;
+  };
+  const retry = { firstMs: INITIAL_RETRY_MS, maxMs: everyMs };
+  return startReconcileLoop({ reconcile, onFailure, retry, random });
 };

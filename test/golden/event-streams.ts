@@ -52,7 +52,7 @@ const captureStream = async (revocations: readonly Revocation[]): Promise<readon
 };
 
 const LINES: readonly string[] = [
-  ...['{"type":"heartbeat"}', '{"type":"goodbye"}', '{"type":"revocations","active":[]}'],
+  ...['{"type":"heartbeat"}', '{"type":"reconnect"}', '{"type":"revocations","active":[]}'],
   '{"type":"revocations","active":[{"name":"a","run":"r","reason":"leak"},{"name":"b","task":"t","reason":""}]}',
   '{"type":"revocations","active":[{"name":"a","reason":"leak","newer":1}],"newer":true}',
   ...['{"type":"revocations"}', '{"type":"revocations","active":[{}]}', '{"type":"newer"}'],
@@ -89,6 +89,6 @@ export const captureEventStreams = async (): Promise<object> => ({
   none: await captureStream([]),
   each: await Promise.all(REVOCATIONS.map(async (one) => (await captureStream([one]))[1])),
   read: await Promise.all(LINES.map(async (line) => [line, await readStream(`${line}\n`)])),
-  chunks: await readStream('{"type":', '"heartbeat"}\n{"type":"good', 'bye"}\n{"type"'),
+  chunks: await readStream('{"type":', '"heartbeat"}\n{"type":"recon', 'nect"}\n{"type"'),
   endless: await readStream('x'.repeat(1024 * 1024 + 1)),
 });

@@ -1,6 +1,6 @@
 import { readPolicy } from '../fakes/cloud/iam/policy-document.ts';
 import { matchesWildcards } from '../fakes/cloud/iam/iam-wildcards.ts';
-import { matchArn, parseArnPattern } from '../../lib/schema/arns.ts';
+import { matchArn, parseArnPattern } from '../../lib/schema/arn.ts';
 import { matchResource, type Catalog } from '../../lib/catalog/catalog.ts';
 import { patternsOverlap } from '../../lib/schema/wildcard-patterns.ts';
 import type { TaskLimits } from '../../lib/contract/platform.ts';

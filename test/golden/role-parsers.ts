@@ -3,11 +3,12 @@ import { readParameters } from '../fakes/cloud/sts/parameters.ts';
 import { readCloudCalls } from '../../lib/audit/cloud-log.ts';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import type { CloudSettings, TaskLimits } from '../../lib/contract/platform.ts';
-import { renderCredentials } from '../../lib/runs/rendering.ts';
+import { formatCredentials } from '../../lib/runs/rendering.ts';
 import { toTerraform, buildTrustPolicy } from '../../lib/grant/trust-policy.ts';
 import { authorityPlatform, platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { read } from '../../lib/schema/reader.ts';
-import { roleArn, createRoleReader } from '../../lib/task/role.ts';
+import { roleArn } from '../../lib/schema/arn.ts';
+import { createRoleReader } from '../../lib/task/role.ts';
 
 /** The answer, or that there was none. */
 export const attempt = <T>(call: () => T): T | 'throws' => {
@@ -43,7 +44,7 @@ const captureTrustPolicy = (role: string) => {
 
 const captureAccount = (role: string): unknown => {
   const keys = { accessKeyId: 'A', secretAccessKey: 'S', sessionToken: 'T' };
-  const rendered = renderCredentials({ keys, expiresAt: 0, role }).toString();
+  const rendered = formatCredentials({ keys, expiresAt: 0, role }).toString();
   return (JSON.parse(rendered) as { readonly AccountId?: string }).AccountId;
 };
 

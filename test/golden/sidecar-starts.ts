@@ -1,4 +1,4 @@
-import { readStartRequest } from '../../cmd/sidecar/start-request.ts';
+import { readStartRequest } from '../../lib/runs/start-request.ts';
 import type { Task } from '../../lib/contract/task.ts';
 
 const BODIES: readonly unknown[] = [

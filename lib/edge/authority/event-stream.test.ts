@@ -61,9 +61,9 @@ describe('the stream', () => {
     listener.send(revoked);
     await until(1);
     listener.send({ type: 'heartbeat' });
-    listener.send({ type: 'goodbye' });
+    listener.send({ type: 'reconnect' });
     await until(3);
-    expect(lines).toEqual([revoked, { type: 'heartbeat' }, { type: 'goodbye' }]);
+    expect(lines).toEqual([revoked, { type: 'heartbeat' }, { type: 'reconnect' }]);
   });
 
   test('may break its lines anywhere, also within a character', async () => {

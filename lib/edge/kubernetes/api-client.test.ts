@@ -14,8 +14,11 @@ afterEach(async () => {
   }
 });
 
-/** Starts a server with `handle` and records the connection of each request. */
-const startServer = async (handle: (request: IncomingMessage, answer: ServerResponse) => void) => {
+/** Starts an API server; `connections` holds the client's port of each request. */
+const startServer = async (
+  handle: (request: IncomingMessage, answer: ServerResponse) => void,
+  timeoutMs = 30_000,
+) => {
   const connections: number[] = [];
   const server = createServer((request, answer) => {
     connections.push(request.socket.remotePort ?? 0);
@@ -30,7 +33,7 @@ const startServer = async (handle: (request: IncomingMessage, answer: ServerResp
     config.loadFromClusterAndUser(cluster, { name: 'us', token });
   };
   setToken('own-token');
-  return { connections, setToken, calls: createApiClient({ config }, 500) };
+  return { connections, setToken, calls: createApiClient({ config }, timeoutMs) };
 };
 
 const get = { method: 'GET', path: '/x' } as const;
@@ -119,7 +122,7 @@ describe('createApiClient', () => {
   it.each(broken)(
     'fails when the server %s, without quoting the response',
     async (_what, handle) => {
-      const { calls } = await startServer(handle);
+      const { calls } = await startServer(handle, 500);
       const failure = (await calls('get x', get).catch((error: unknown) => error)) as Error;
       expect(failure).toMatchObject({ name: 'KubernetesError', culprit: 'get x' });
       expect(failure.message).not.toContain('secret');
@@ -156,7 +159,7 @@ describe('createApiClient with a kubeconfig', () => {
     const config = new KubeConfig();
     const made = { name: 'fake', skipTLSVerify: true, ...cluster(`http://127.0.0.1:${port}`) };
     config.loadFromClusterAndUser(made as never, { name: 'us' });
-    await createApiClient({ config }, 500)('get x', get);
+    await createApiClient({ config }, 30_000)('get x', get);
     return seen.map((each) => JSON.stringify(each).replaceAll(`${port}`, 'PORT'));
   };
 

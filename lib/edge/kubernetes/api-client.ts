@@ -1,13 +1,8 @@
-import {
-  Agent as HttpAgent,
-  request as requestHttp,
-  type ClientRequest,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-} from 'node:http';
-import { Agent as HttpsAgent, request as requestHttps, type RequestOptions } from 'node:https';
+import { Agent as HttpAgent, type OutgoingHttpHeaders } from 'node:http';
+import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 
+import { ConnectionError, sendRequest, type BufferedResponse } from '../http/https-client.ts';
 import type { KubernetesClient } from './kubernetes-client.ts';
 import { toKubernetesError } from './kubernetes-error.ts';
 
@@ -68,14 +63,10 @@ export const createApiClient = (
       if (access === undefined || performance.now() - access.readAt > ACCESS_MAX_AGE_MS) {
         access = await readAccess();
       }
-      const request = { ...call, path: `${base}${call.path}` };
-      const { status, text } = await send(request, {
-        isSecure,
-        timeoutMs,
-        options: access.options,
-      });
+      const placed = { ...call, path: `${base}${call.path}` };
+      const { status, body } = await send(placed, { timeoutMs, options: access.options });
       if (status === 401) access = undefined;
-      if (status >= 200 && status < 300) return parseJson(text);
+      if (status >= 200 && status < 300) return parseJson(body);
       throw Object.assign(new Error(`status ${status}`), { statusCode: status });
     } catch (error) {
       throw toKubernetesError(culprit, error);
@@ -111,82 +102,45 @@ const createAgentCache = (isSecure: boolean): ((options: RequestOptions) => Http
   };
 };
 
-type SendOptions = {
-  readonly isSecure: boolean;
-  readonly options: RequestOptions;
-  readonly timeoutMs: number;
-};
-type ApiClientResponse = { readonly status: number; readonly text: string };
+type SendOptions = { readonly options: RequestOptions; readonly timeoutMs: number };
 
-/** A reused connection may close at the moment of the call. Only then is the call repeated, once. */
-const send = async (call: ApiClientRequest, options: SendOptions): Promise<ApiClientResponse> => {
+/** Repeats a request once if a pooled connection was closed just before it was used. */
+const send = async (call: ApiClientRequest, way: SendOptions): Promise<BufferedResponse> => {
   const isRepeatable = call.isRepeatable ?? call.method !== 'POST';
-  const first = await sendOnce(call, options);
-  return first === 'closed'
-    ? throwIfClosed(isRepeatable ? await sendOnce(call, options) : first)
-    : first;
+  try {
+    return await sendOnce(call, way);
+  } catch (thrown) {
+    const isStale = thrown instanceof ConnectionError && thrown.isStaleConnection;
+    if (!isStale || !isRepeatable) throw thrown;
+    return sendOnce(call, way);
+  }
 };
 
-const throwIfClosed = (response: ApiClientResponse | 'closed'): ApiClientResponse => {
-  if (response !== 'closed') return response;
-  throw Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' });
+const sendOnce = async (
+  { method, path, body }: ApiClientRequest,
+  { options, timeoutMs }: SendOptions,
+): Promise<BufferedResponse> => {
+  const text = body === undefined ? '' : JSON.stringify(body);
+  const headers = {
+    ...(options.headers as OutgoingHttpHeaders | undefined),
+    ...buildHeaders(method, Buffer.byteLength(text)),
+  };
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), timeoutMs);
+  try {
+    const request = { ...options, path, method, headers, signal: timeout.signal };
+    return await sendRequest(request, { body: text, maxBodyBytes: MAX_RESPONSE_BYTES });
+  } finally {
+    clearTimeout(timer);
+  }
 };
 
-const sendOnce = (
-  call: ApiClientRequest,
-  options: SendOptions,
-): Promise<ApiClientResponse | 'closed'> =>
-  new Promise((resolve, reject) => {
-    const text = call.body === undefined ? '' : JSON.stringify(call.body);
-    const request = createRequest(call, options, Buffer.byteLength(text));
-    const timer = setTimeout(() => {
-      request.destroy(Object.assign(new Error('no response in time'), { code: 'ETIMEDOUT' }));
-    }, options.timeoutMs);
-    request.on('response', (response) => {
-      readText(response).then((text) => {
-        clearTimeout(timer);
-        resolve({ status: response.statusCode ?? 0, text });
-      }, reject);
-    });
-    request.on('error', (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
-      if (request.reusedSocket && error.code === 'ECONNRESET') resolve('closed');
-      else reject(error);
-    });
-    request.end(text);
-  });
-
-const createRequest = (
-  { method, path }: ApiClientRequest,
-  { isSecure, options }: SendOptions,
-  length: number,
-): ClientRequest => {
-  const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-  const start = isSecure ? requestHttps : requestHttp;
-  return start({
-    ...options,
-    ...{ path, method },
-    headers: {
-      ...(options.headers as OutgoingHttpHeaders | undefined),
-      // The keys of the cluster have their own media type.
-      Accept: 'application/json, application/jwk-set+json',
-      // Without Content-Length, Node sends the body of a DELETE without a length.
-      ...(length > 0 && { 'Content-Type': type, 'Content-Length': length }),
-    },
-  });
-};
-
-const readText = (response: IncomingMessage): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    response.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > MAX_RESPONSE_BYTES) {
-        response.destroy(new Error(`the response exceeds ${MAX_RESPONSE_BYTES} bytes`));
-      }
-      chunks.push(chunk);
-    });
-    response.on('end', () => resolve(Buffer.concat(chunks).toString()));
-    response.on('error', reject);
-  });
+const buildHeaders = (method: string, length: number): OutgoingHttpHeaders => ({
+  // The cluster's keys have a media type of their own.
+  Accept: 'application/json, application/jwk-set+json',
+  // Node sends the body of a DELETE without its length unless it is set.
+  ...(length > 0 && {
+    'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+    'Content-Length': length,
+  }),
+});

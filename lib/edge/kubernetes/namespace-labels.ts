@@ -3,6 +3,9 @@ import type { ApiClient } from './api-client.ts';
 import { createTtlCache } from '../../async/ttl-cache.ts';
 import { findObject } from './kubernetes-error.ts';
 
+/** Labels may be this stale when a decision uses them. */
+const CACHE_LIMITS = { ttlMs: 2_000, maxEntries: 10_000 };
+
 type Labels = Readonly<Record<string, string>> | undefined;
 
 /**
@@ -14,7 +17,12 @@ type Labels = Readonly<Record<string, string>> | undefined;
 export const createNamespaceLabelReader = (
   calls: ApiClient,
   monotonic: () => number,
-): ReadNamespaceLabels => createTtlCache((namespace) => readLabels(calls, namespace), monotonic);
+): ReadNamespaceLabels =>
+  createTtlCache({
+    load: (namespace) => readLabels(calls, namespace),
+    ...CACHE_LIMITS,
+    monotonic,
+  });
 
 const readLabels = async (calls: ApiClient, namespace: string): Promise<Labels> => {
   const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import { createLruCache } from '../../async/lru-cache.ts';
 import { createTokenBuckets } from '../../async/token-buckets.ts';
 import type { ApiClient } from './api-client.ts';
 
@@ -37,7 +38,7 @@ export const createPodEventEmitter = (
     readonly now: () => number;
   },
 ): EmitPodEvent => {
-  const emittedAt = new Map<string, number>();
+  const emittedAt = createLruCache<number>(MAX_RECENT_EVENTS);
   const take = createTokenBuckets({
     ...POD_EVENT_LIMIT,
     capacity: MAX_RECENT_EVENTS,
@@ -48,7 +49,6 @@ export const createPodEventEmitter = (
     const at = source.now();
     if (at - (emittedAt.get(key) ?? -Infinity) < DEDUPLICATION_MS || take(event.pod.uid) > 0)
       return;
-    if (emittedAt.size >= MAX_RECENT_EVENTS) emittedAt.clear();
     emittedAt.set(key, at);
     const { namespace, pod } = event;
     const creation = calls(`create event for pod ${namespace}/${pod.name}`, {

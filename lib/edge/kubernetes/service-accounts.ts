@@ -2,6 +2,9 @@ import type { ApiClient } from './api-client.ts';
 import { createTtlCache } from '../../async/ttl-cache.ts';
 import { findObject } from './kubernetes-error.ts';
 
+/** Annotations may be this stale when a decision uses them. */
+const CACHE_LIMITS = { ttlMs: 2_000, maxEntries: 10_000 };
+
 type NamespacedName = { readonly namespace: string; readonly name: string };
 
 /** The annotations of a service account; undefined when it does not exist. */
@@ -19,7 +22,11 @@ export const createServiceAccountReader = (
   calls: ApiClient,
   monotonic: () => number,
 ): ReadServiceAccount => {
-  const ask = createTtlCache((path) => readAnnotations(calls, path), monotonic);
+  const ask = createTtlCache({
+    load: (path) => readAnnotations(calls, path),
+    ...CACHE_LIMITS,
+    monotonic,
+  });
   return (place) => ask(buildPath(place));
 };
 

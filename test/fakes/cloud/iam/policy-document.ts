@@ -95,9 +95,9 @@ const conditionValueReader: Reader<string> = (given, path, faults) =>
 
 const conditionsReader = refine(
   record(
-    { expected: `one of ${[...OPERATORS.keys()].join(', ')}`, pattern: /^\w+$/ },
+    string({ expected: `one of ${[...OPERATORS.keys()].join(', ')}`, pattern: /^\w+$/ }),
     record(
-      { expected: 'a condition key', pattern: /^[^\s]+$/ },
+      string({ expected: 'a condition key', pattern: /^[^\s]+$/ }),
       createOneOrMoreReader(conditionValueReader),
     ),
   ),
