@@ -16,7 +16,7 @@ export type TrustRequest = {
   readonly issuer: Pick<AuthoritySettings, 'issuer' | 'cloudAudience' | 'trustDomain'>;
   /** Ceph RGW 16 rejects policies with unknown actions and has no source identity. */
   readonly dialect: CloudSettings['dialect'];
-  /** Validated ARN of the role; without an account on Ceph RGW. */
+  /** Validated role ARN; on Ceph RGW without an account. */
   readonly role: string;
   /** `authority`: one of the authority's own two roles. */
   readonly trusted: TrustedTasks | 'authority';
