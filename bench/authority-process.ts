@@ -27,14 +27,14 @@ import type { FakeSts } from './fake-sts.ts';
 /** Our authority as a process, and the API server that it asks. */
 export type AuthorityProcess = MeasuredProgram & {
   readonly cluster: Awaited<ReturnType<typeof startBenchApiServer>>;
-  /** `https://localhost:port`, as sidecars are told it. */
+  /** `https://localhost:port`, the endpoint that sidecars are configured with. */
   readonly endpoint: string;
   readonly target: string;
-  /** PEM, as sidecars are told them. */
+  /** The trust bundle that sidecars are configured with, PEM. */
   readonly roots: () => string;
 };
 
-/** Nobody is refused for asking often: the limit is what is measured. */
+/** Rate limits are off: the benchmark measures the maximum rate. */
 const UNLIMITED = '9999999';
 
 /** Its keys, certificates and policies come first; a busy machine takes its time. */

@@ -34,8 +34,8 @@ const readStream = (stream: number): Promise<void> =>
       (line) => {
         if (line.type !== 'revocations') return;
         const at = performance.timeOrigin + performance.now();
-        const heard: ReceivedUpdate = { stream, active: line.active.length, at };
-        console.log(JSON.stringify(heard));
+        const update: ReceivedUpdate = { stream, active: line.active.length, at };
+        console.log(JSON.stringify(update));
         resolve();
       },
       signal,
@@ -46,7 +46,7 @@ let next = 0;
 const startNextStreams = async (): Promise<void> => {
   while (next < tokens.length) await readStreamWithRetry(next++);
 };
-/** On a busy machine one comes again, as a sidecar does; whoever started us gives up some time. */
+/** Reconnects on a busy machine, as a sidecar does; the parent process enforces a deadline. */
 const readStreamWithRetry = async (stream: number): Promise<void> => {
   for (;;) {
     try {

@@ -30,7 +30,7 @@ const REFUSED_MS = 6_000;
 const COLLECTION = `/apis/${API_GROUP}/${API_VERSION}/${REVOCATIONS}`;
 const CREDENTIALS_TARGET = { path: '/v1/credentials' } as const;
 
-/** What a thousand streams cost the authority, and how soon a revocation is heard on all of them. */
+/** Memory of 1,000 event streams at the authority, and how soon a revocation reaches all of them. */
 export async function measureStreams(bench: Bench): Promise<Row[]> {
   const sts = await startFakeSts();
   const authority = await startAuthority(bench, sts);
@@ -93,8 +93,8 @@ async function startEventStreams(
   child.stdin.end(JSON.stringify(listening));
   const latest = new Map<number, ReceivedUpdate>();
   createInterface({ input: child.stdout }).on('line', (line) => {
-    const heard = JSON.parse(line) as ReceivedUpdate;
-    latest.set(heard.stream, heard);
+    const update = JSON.parse(line) as ReceivedUpdate;
+    latest.set(update.stream, update);
   });
   const waitForUpdates: EventStreams['waitForUpdates'] = async (
     active,
@@ -129,13 +129,13 @@ async function measureRevocation(
   const revokedAt = getEpochMs();
   cluster.objects.create(path, { spec });
   const refusing = waitUntilRefused(held);
-  const heardAt = await streams.waitForUpdates(1, revokedAt);
+  const receivedAt = await streams.waitForUpdates(1, revokedAt);
   const refusedAt = await refusing;
   const liftedAt = getEpochMs();
   cluster.objects.remove(path);
   await streams.waitForUpdates(0, liftedAt);
   await pause(REFUSED_MS);
-  return { receivedMs: heardAt.map((at) => at - revokedAt), refusedMs: refusedAt - revokedAt };
+  return { receivedMs: receivedAt.map((at) => at - revokedAt), refusedMs: refusedAt - revokedAt };
 }
 
 /** Asks all the time; when the first answer came that was not 200. */

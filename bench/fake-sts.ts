@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** An STS that verifies nothing, for measuring what stands before it. */
+/** An STS that verifies nothing, for measuring the program in front of it. */
 export type FakeSts = { url: string; calls: () => number; stop: () => Promise<void> };
 
 /** Starts it on 127.0.0.1; each answer takes `delayMs`. */

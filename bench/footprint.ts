@@ -66,7 +66,7 @@ export async function measureMemory(bench: Bench): Promise<Row[]> {
   }
 }
 
-/** The same where the authority is trusted: a stream stands, and a run has been asked for. */
+/** The same under `trust: authority`: with an open event stream and one started run. */
 export async function measureMemoryUnderAuthority(bench: Bench): Promise<Row[]> {
   const sts = await startFakeSts();
   const authority = await startAuthority(bench, sts);

@@ -31,7 +31,7 @@ export type Load = {
 export type Server = { pid: number; target: string };
 
 /**
- * Loads a server from another core. `perCoreSecond` is requests ÷ the seconds that the server spent
+ * Loads a server from another core. `perCoreSecond` is requests ÷ the CPU seconds that the server used
  * on a CPU: it holds also where the load or a neighbour leaves the server waiting.
  */
 export async function loadServer(
@@ -47,8 +47,8 @@ export async function loadServer(
       `${server.target}: ${report.failures} of ${report.requests} answers were not 200`,
     );
   }
-  const spent = before === undefined || after === undefined ? report.seconds : after - before;
-  return { ...report, perCoreSecond: report.requests / spent };
+  const cpuSeconds = before === undefined || after === undefined ? report.seconds : after - before;
+  return { ...report, perCoreSecond: report.requests / cpuSeconds };
 }
 
 async function runLoader(bench: Bench, load: Load): Promise<LoadReport> {

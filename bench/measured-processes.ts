@@ -112,7 +112,7 @@ function sendRequest(
   return promise;
 }
 
-/** Seconds that a process has spent on a CPU, all threads; undefined where /proc does not say. */
+/** CPU seconds of a process, all threads; undefined if /proc does not report them. */
 export function readCpuSeconds(pid: number): number | undefined {
   const file = `/proc/${pid}/stat`;
   if (!existsSync(file)) return undefined;

@@ -7,7 +7,7 @@ const atMost: Goal = { of: 'value', must: 'be at most', number: 110 };
 const once: Goal = { of: 'value', must: 'equal', number: 1 };
 
 describe('rows', () => {
-  test('a ratio is the median of ours by the median of the bare program', () => {
+  test('a ratio is our median divided by the median of the bare program', () => {
     const row = toRow({
       name: 'admission',
       unit: 'requests',

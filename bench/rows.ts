@@ -7,7 +7,7 @@ export type Row = {
   unit: string;
   baseline: number | null;
   ratio: number | null;
-  /** In words, as `ratio ≥ 1.2`; null: published for information. */
+  /** The goal as text, such as `ratio ≥ 1.2`; null: published for information. */
   goal: string | null;
   met: boolean | null;
   note?: string;

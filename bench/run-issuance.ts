@@ -16,7 +16,7 @@ import { writeCertificates } from './webhook-process.ts';
 /** Sidecars ask over connections of their own; what they cost to open is not measured here. */
 const CONNECTIONS = 16;
 
-/** Runs that the authority issues: verify, policy, record, trade. */
+/** Runs that the authority issues: verification, policy, audit record, exchange. */
 export async function measureRunIssuance(bench: Bench): Promise<Row[]> {
   const sts = await startFakeSts();
   const ours = await startAuthority(bench, sts);

@@ -24,7 +24,7 @@ export type StepReport = {
   /** Of the cloud, where it answered. */
   readonly requestId?: string;
   readonly milliseconds: number;
-  /** Of `outlive`: when the SDK was told that its keys end, and when the cloud first refused them. */
+  /** Of `outlive`: the expiration that the SDK received, and when the cloud first refused the keys. */
   readonly expiresAt?: number;
   readonly refusedAt?: number;
 };

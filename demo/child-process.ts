@@ -26,7 +26,7 @@ export type Child = {
 
 const GRACE_MS = 5_000;
 
-/** Starts a process of ours; it never outlives {@link Child.stop}. */
+/** Starts a child process; {@link Child.stop} always ends it. */
 export const startChild = (plan: ChildPlan): Child => {
   mkdirSync(dirname(plan.log), { recursive: true });
   writeFileSync(plan.log, '');

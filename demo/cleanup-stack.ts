@@ -1,6 +1,6 @@
 type CleanupStep = () => void | Promise<void>;
 
-/** What has to be undone, last first; each is undone once, whoever asks and however often. */
+/** Cleanup functions, run in reverse order; each runs once, however often cleanup is requested. */
 export type CleanupStack = {
   readonly defer: (undo: CleanupStep) => void;
   readonly close: () => Promise<void>;

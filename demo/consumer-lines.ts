@@ -56,15 +56,15 @@ const describeCloudOutcome = (
 const formatStatus = ({ status, code }: { status: number; code?: string | undefined }): string =>
   code === undefined ? String(status) : `${status} ${code}`;
 
-/** The SDK is told an end a little before the deadline; a refusal before that would be too early. */
+/** The advertised expiration is a little before the deadline; a refusal before it is too early. */
 const buildDeadlineLine = (report: StepReport, denied: string, events: CloudEvents): ResultLine => {
   const { expiresAt = 0, refusedAt, milliseconds } = report;
   const outcome = describeCloudOutcome(report, events);
-  const common = { name: 'past the deadline', expected: denied, milliseconds };
-  if (refusedAt === undefined) return buildLine({ ...common, got: outcome });
-  const lateMs = refusedAt - expiresAt;
-  const detail = `${(lateMs / 1000).toFixed(1)} s after the SDK was told that they end`;
-  return buildLine({ ...common, got: lateMs > 0 ? outcome : `${outcome}, too early`, detail });
+  const fields = { name: 'past the deadline', expected: denied, milliseconds };
+  if (refusedAt === undefined) return buildLine({ ...fields, got: outcome });
+  const delayMs = refusedAt - expiresAt;
+  const detail = `${(delayMs / 1000).toFixed(1)} s after the advertised expiration`;
+  return buildLine({ ...fields, got: delayMs > 0 ? outcome : `${outcome}, too early`, detail });
 };
 
 /**

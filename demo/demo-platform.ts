@@ -6,7 +6,7 @@ export const TRUST_DOMAIN = 'demo.example';
 export const buildPlatform = (given: {
   /** Of the embedded cloud. */
   readonly stsEndpoint: string;
-  /** Of the authority, where its issuer's documents stand too. */
+  /** Of the authority, which also serves the issuer's documents. */
   readonly endpoint: string;
 }): object => ({
   trust: 'authority',

@@ -28,7 +28,7 @@ export const readDemoPod = (cloudEndpoint: string): Pod => {
   return { ...pod, spec: { ...pod.spec, containers } };
 };
 
-/** The folders and ports in place of the pod's; the image's paths in place of ours. */
+/** Replaces the pod's folders and ports with local ones, and local paths with the image's. */
 export const prepareLayout = (
   folder: string,
   { pod, uid }: { readonly pod: Pod; readonly uid: string },
@@ -68,7 +68,7 @@ export const writeProjectedToken = (ground: ProcessLayout, token: string): void 
   writeFileSync(join(getTokenFolder(ground), TOKEN_FILE_NAME), token, { mode: 0o600 });
 
 /**
- * A container by name, wherever it stands.
+ * Finds a container by name in any container list.
  *
  * @throws Error when the patched pod has none
  */

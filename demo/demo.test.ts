@@ -17,7 +17,7 @@ type DemoOutcome = {
   readonly errors: string;
 };
 
-/** A short path: unix sockets stand below it. The demo must leave nothing in it. */
+/** A short path, because it holds Unix sockets. The demo must leave nothing in it. */
 const folder = mkdtempSync('/tmp/vk-demo-');
 const startDemo = (...args: readonly string[]): ChildProcessWithoutNullStreams =>
   spawn(DEMO_PROGRAMS.node, ['demo/main.ts', ...args], {
@@ -60,7 +60,7 @@ describe('make demo', () => {
     ["the other consumer's task", '403 task_not_allowed to both'],
     ['revoked while in use', '403 revoked'],
     ["the pod's own token", '400 InvalidIdentityToken by the cloud'],
-    ['records verified', 'whole'],
+    ['records verified', 'No problems found.'],
     ['the story of one run', 'intent → policy → credentials → cloud call → end'],
     ['no file holds the secret', 'none'],
   ])('shows: %s: %s', (name, expected) => {

@@ -30,13 +30,13 @@ import { createKubectlPlugin, type RunKubectlPlugin } from './kubectl-plugin.ts'
 import { waitForEnd, waitUntilReady } from '../test/kit/retry.ts';
 import { reviewPod, type WebhookAddress } from './webhook-client.ts';
 
-/** What is left running at the end, for whoever wants to play with it. */
+/** What `--keep` leaves running at the end. */
 export type DemoState = {
   readonly layout: ProcessLayout;
   readonly pod: Pod;
   readonly telemetryUrl: string;
   readonly kubeconfig: string;
-  /** Of one run, as the records and the cloud's log tell it. */
+  /** The timeline of one run, from the audit records and the cloud's log. */
   readonly timeline: readonly string[];
 };
 
@@ -46,7 +46,7 @@ type Defer = Pick<CleanupStack, 'defer'>;
 const CONSUMERS_TIMEOUT_MS = 40_000;
 
 /**
- * Plays the whole story below one folder and shows each line as soon as it is known.
+ * Runs the whole demo in one folder and prints each line as soon as its result is known.
  *
  * @throws Error when a program does not start or ends badly, with its last log lines
  */

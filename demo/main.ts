@@ -32,13 +32,13 @@ const runProgram = async ({ json, keep }: DemoOptions): Promise<number> => {
     closing.defer(() => {
       rmSync(folder, { recursive: true, force: true });
     });
-    const scene = await runDemo(folder, closing, show);
+    const result = await runDemo(folder, closing, show);
     const milliseconds = Math.round(performance.now() - startedAt);
     const passed = lines.every(({ met }) => met);
     if (json) console.log(JSON.stringify({ passed, milliseconds, lines }, null, 2));
-    else console.log(renderSummary(lines, milliseconds), renderTimeline(scene));
+    else console.log(renderSummary(lines, milliseconds), renderTimeline(result));
     if (keep) {
-      console.log(renderNextSteps(scene));
+      console.log(renderNextSteps(result));
       await waitUntilStopped();
     }
     return passed ? 0 : 1;
@@ -53,8 +53,8 @@ const runProgram = async ({ json, keep }: DemoOptions): Promise<number> => {
 
 const renderSummary = (lines: readonly ResultLine[], milliseconds: number): string => {
   const differing = lines.filter(({ met }) => !met).length;
-  const verdict = differing === 0 ? 'all as expected' : `${differing} differ`;
-  return `${lines.length} lines, ${verdict}, in ${(milliseconds / 1000).toFixed(1)} s`;
+  const summary = differing === 0 ? 'all as expected' : `${differing} differ`;
+  return `${lines.length} lines, ${summary}, in ${(milliseconds / 1000).toFixed(1)} s`;
 };
 
 const renderTimeline = ({ timeline }: DemoState): string =>

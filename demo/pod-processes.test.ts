@@ -47,7 +47,7 @@ describe('a container as a process', () => {
     expect(command).toEqual(['/here/node', '/usr/local/bin/nodejs', 'read a/b']);
   });
 
-  test('has its own environment and nothing of ours', () => {
+  test('has its own environment and no variable of the parent process', () => {
     const root = join(layout.folder, 'roots', 'agent');
     const home = join(layout.folder, 'home', 'agent');
     expect(buildProcess(layout, container).env).toEqual({

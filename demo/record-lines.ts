@@ -29,7 +29,9 @@ export const checkRecords = async (given: {
   const records = files.flatMap((file) => ['--records', file]);
   const [verify, story] = await Promise.all([
     measureTime(() => tool('audit-verify', 'audit', 'verify', ...files)),
-    measureTime(() => tool('audit-story', 'audit', 'story', run, ...records, '--cloud-log', trail)),
+    measureTime(() =>
+      tool('audit-timeline', 'audit', 'timeline', run, ...records, '--cloud-log', trail),
+    ),
   ]);
   return {
     verification: buildVerificationLine(verify),
@@ -55,7 +57,7 @@ const buildVerificationLine = ({ result, milliseconds }: TimedResult): ResultLin
   const verdict = lines.at(-1) ?? 'nothing';
   return buildLine({
     name: 'records verified',
-    expected: 'whole',
+    expected: 'No problems found.',
     got: code === 0 ? verdict : `${verdict}, exit code ${code}`,
     detail: `${chains.join(' + ')} records in one chain, sealed and published`,
     milliseconds,

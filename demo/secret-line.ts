@@ -40,7 +40,7 @@ const listSessionSecrets = (session: Session): readonly Secret[] => [
   { description: 'an access key', text: session.accessKeyId },
 ];
 
-/** Each consumer's loopback token may stand in that consumer's volume alone. */
+/** A consumer's loopback token may only be in that consumer's volume. */
 const listLoopbackSecrets = (ground: ProcessLayout, pod: Pod): readonly Secret[] =>
   (pod.spec?.containers ?? []).flatMap(({ name, volumeMounts = [] }) =>
     volumeMounts

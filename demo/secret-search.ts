@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { listFilesBelow } from '../test/kit/files.ts';
 
-/** A text that may stand in files below `home` only; without a home, in none. */
+/** A text that only files below `allowedFolder` may contain; without that folder, no file may. */
 export type Secret = {
   readonly description: string;
   readonly text: string;

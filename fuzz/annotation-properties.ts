@@ -95,8 +95,8 @@ const fillFrame = (
   [before, after]: readonly [string, string],
   bytes: number,
 ): string => {
-  const room = bytes - Buffer.byteLength(before + after);
-  const times = Math.max(0, Math.floor(room / Buffer.byteLength(unit)));
+  const remainingBytes = bytes - Buffer.byteLength(before + after);
+  const times = Math.max(0, Math.floor(remainingBytes / Buffer.byteLength(unit)));
   return before + unit.repeat(times) + after;
 };
 

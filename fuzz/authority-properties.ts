@@ -118,7 +118,7 @@ const answersAnything = createProperty(
       const { stage, replica, token } = await getAuthority();
       const given = form.replaceAll(TOKEN, token);
       const { status, body: answer } = await replica.post(path, given, { 'Content-Type': type });
-      const bugs = stage.lines.filter(({ message }) => message === 'bug');
+      const bugs = stage.lines.filter(({ message }) => message === 'internal error');
       assert.deepEqual(bugs, []);
       assert.ok(
         status === 200 || (status >= 400 && status < 500),

@@ -7,14 +7,14 @@ import { createProperty, type Property } from './property.ts';
 type CedarCheckResult = {
   readonly outcome: string;
   readonly isConsistent: boolean;
-  readonly isAlive: boolean;
+  readonly isSoundPolicyAccepted: boolean;
 };
 
 const cedarWorker = createWorkerClient<CedarCheckResult>('cedar');
 
 const MAX_CEDAR_LENGTH = 65_536;
 
-/** What stands again and again in a text that means to break a parser, or what walks its tree. */
+/** Repeated tokens of a text that is meant to break a parser or a walk of its syntax tree. */
 const UNITS = [
   ...[
     '(',
@@ -98,16 +98,16 @@ const anyCedar = fc
   .tuple(fc.constantFrom(...FRAMES), fc.oneof(repeated, mixed, fc.tuple(repeated, mixed)))
   .map(([[before, after], inside]) => before + [inside].flat().join('') + after);
 
-/** Its patience bounds the time: a text of 64 KiB is judged in less, or it hangs. */
+/** The worker's timeout bounds the check: a text of 64 KiB takes less, or the parser hangs. */
 const checksAnyCedar = createProperty(
   'any text as Cedar: findings; never a throw, a hang, or a broken Cedar',
   {
     runs: 120,
     inputs: anyCedar,
     holds: async (text) => {
-      const { outcome, isConsistent, isAlive } = await cedarWorker.ask(text);
+      const { outcome, isConsistent, isSoundPolicyAccepted } = await cedarWorker.ask(text);
       assert.match(outcome, /^(policies|faults)$/);
-      assert.ok(isAlive, 'a sound policy is not judged any more');
+      assert.ok(isSoundPolicyAccepted, 'a sound policy is no longer accepted');
       assert.ok(isConsistent, 'a policy is at fault and not refused, or the other way round');
     },
   },

@@ -79,7 +79,7 @@ const verifiesAnyLine = createProperty(
 );
 
 const streamed = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom<unknown>({ type: 'heartbeat' }, { type: 'goodbye' }) },
+  { weight: 3, arbitrary: fc.constantFrom<unknown>({ type: 'heartbeat' }, { type: 'reconnect' }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -118,7 +118,7 @@ const splitChunks = (whole: Buffer, size: number): readonly Buffer[] =>
     whole.subarray(index * size, (index + 1) * size),
   );
 
-const LINE_TYPES: readonly StreamLine['type'][] = ['heartbeat', 'revocations', 'goodbye'];
+const LINE_TYPES: readonly StreamLine['type'][] = ['heartbeat', 'revocations', 'reconnect'];
 
 const readsAnyStreamLine = createProperty(
   'any NDJSON of an authority: lines that are understood, or an end with a code',
@@ -129,16 +129,16 @@ const readsAnyStreamLine = createProperty(
       const time = createFakeTime();
       const { exchange } = createImmediateExchange(time.clock);
       const observer = { started: () => undefined, ended: () => undefined };
-      const book = createRunRegistry({ exchange, ...time, observer });
+      const registry = createRunRegistry({ exchange, ...time, observer });
       const params = {};
-      await book.start({ consumer: 'agent', task: buildTask(), params });
+      await registry.startExplicitRun({ consumer: 'agent', task: buildTask(), params });
       const answer = Object.assign(Readable.from(splitChunks(whole, size)), { statusCode: 200 });
       const connection: Pick<Connection, 'stream'> = {
         stream: () => Promise.resolve(answer as unknown as IncomingMessage),
       };
       const onLine = (line: StreamLine): void => {
         assert.ok(LINE_TYPES.includes(line.type));
-        if (line.type === 'revocations') book.revoke(line.active);
+        if (line.type === 'revocations') registry.revoke(line.active);
       };
       const { signal } = new AbortController();
       try {

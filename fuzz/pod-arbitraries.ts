@@ -122,7 +122,7 @@ const listChildren = (value: unknown): readonly (readonly [string | number, unkn
   return typeof value === 'object' && value !== null ? Object.entries(value) : [];
 };
 
-/** What stands at a place; nothing where there is no such place. */
+/** The value at a JSON path; undefined if there is none. */
 export const getValueAt = (value: unknown, path: Path): unknown =>
   path.reduce<unknown>(
     (at, name) =>

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { AdmissionOutcome } from '../lib/admission/review.ts';
-import { applyOutcome, mutateObject, validateObject } from './admission-scene.ts';
+import type { AdmissionOutcome, AdmissionRequest } from '../lib/admission/review.ts';
+import { platform } from '../lib/injection/fixtures/sample-platform.ts';
+import {
+  applyOutcome,
+  buildPodRequest,
+  createInProcessAdmission,
+} from '../test/kit/in-process-admission.ts';
 import {
   anyChange,
   anyJson,
@@ -14,6 +19,14 @@ import {
   type Path,
 } from './pod-arbitraries.ts';
 import { createProperty, type Property } from './property.ts';
+
+const { mutate, validate } = createInProcessAdmission({ platform });
+
+const mutateObject = (object: unknown, changes: Partial<AdmissionRequest> = {}) =>
+  mutate(buildPodRequest(object, changes));
+
+const validateObject = (object: unknown, changes: Partial<AdmissionRequest> = {}) =>
+  validate(buildPodRequest(object, changes));
 
 /** A decent pod with a few things changed anywhere: most are refused, some slip through to the plan. */
 const changedPod = fc
@@ -103,7 +116,7 @@ const isRemovedByInjection = (path: Path, pod: Json): boolean => {
   return name.startsWith('kube-api-access-');
 };
 
-/** The same place, with elements of lists found by their names: ours stand among them. */
+/** The same path, with list elements found by name, because injection adds elements. */
 const findByName = (path: Path, before: unknown, after: unknown): unknown =>
   path.reduce<{ before: unknown; after: unknown }>(
     (at, name) => {

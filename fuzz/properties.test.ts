@@ -3,7 +3,7 @@ import { PROPERTIES } from './properties.ts';
 
 /**
  * A bounded share of what `make fuzz MINUTES=n` does for as long as it is given, and always the same:
- * what is new is found there, and not in somebody's change of another line.
+ * new failures are found there, not by an unrelated change.
  */
 const SEED = 20_261_122;
 

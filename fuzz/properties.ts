@@ -7,7 +7,7 @@ import type { Property } from './property.ts';
 import { reviewProperties } from './review-properties.ts';
 import { taskProperties } from './task-properties.ts';
 
-/** Everything that holds for every input, whatever room it is about. */
+/** All properties, of every package. */
 export const PROPERTIES: readonly Property[] = [
   ...podProperties,
   ...reviewProperties,

@@ -2,11 +2,33 @@ import assert from 'node:assert/strict';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
-import { createAdmissionApp } from './admission-scene.ts';
+import { createAdmissionRoutes } from '../cmd/webhook/routes.ts';
+import { createJsonApp } from '../lib/edge/http/json-app.ts';
+import { platform } from '../lib/injection/fixtures/sample-platform.ts';
+import { createInProcessAdmission } from '../test/kit/in-process-admission.ts';
 import { anyChange, applyChange, compliantPod, type Json } from './pod-arbitraries.ts';
 import { createProperty, type Property } from './property.ts';
 
-const { handler, bugs } = createAdmissionApp();
+const ignoreCall = (): void => undefined;
+
+/** The webhook's routes without metrics and log. Internal errors are collected. */
+const createAdmissionApp = () => {
+  const errors: unknown[] = [];
+  const reportInternalError = (error: unknown): string => `error-${errors.push(error)}`;
+  const { mutate, validate } = createInProcessAdmission({ platform });
+  const posts = createAdmissionRoutes({
+    mutatePod: mutate,
+    validatePod: validate,
+    admitPolicy: undefined,
+    metrics: { admissionAnswered: ignoreCall },
+    log: { debug: ignoreCall, info: ignoreCall, warn: ignoreCall, error: ignoreCall },
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
+    reportInternalError,
+  });
+  return { handler: createJsonApp({ posts, unready: () => [], reportInternalError }), errors };
+};
+
+const { handler, errors } = createAdmissionApp();
 
 let server: Server | undefined;
 
@@ -47,7 +69,7 @@ const buildReview = (object: unknown): Json => ({
     operation: 'CREATE',
     namespace: 'research',
     name: '',
-    userInfo: { username: 'somebody' },
+    userInfo: { username: 'user' },
     object,
     oldObject: null,
     dryRun: false,
@@ -134,7 +156,7 @@ const answersAnything = createProperty('any bytes of an AdmissionReview: its uid
   ),
   holds: async ([body, path, type]) => {
     const { status, text } = await postBytes(path, body, type);
-    assert.deepEqual(bugs.splice(0), []);
+    assert.deepEqual(errors.splice(0), []);
     const answer = JSON.parse(text) as Review & { message?: unknown };
     if (status !== 200) {
       assert.ok([400, 413, 415].includes(status), `${status}`);

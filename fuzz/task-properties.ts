@@ -1,19 +1,22 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { createCatalogLoader } from '../lib/catalog/catalog.ts';
 import type { Task } from '../lib/contract/task.ts';
+import { createTaskReader } from '../lib/injection/declared-tasks.ts';
+import { platform } from '../lib/injection/fixtures/sample-platform.ts';
 import { buildSessionPolicy } from '../lib/scope/aws/session-policy.ts';
 import { bindParams } from '../lib/task/params.ts';
-import { readTasks } from './admission-scene.ts';
 import { createProperty, type Property } from './property.ts';
 
+const readTasks = createTaskReader(platform, createCatalogLoader());
 const consumers = { containers: ['agent', 'helper'], addressable: ['prepare'] };
 
 const readAllTasks = (annotations: Readonly<Record<string, string>>) =>
   readTasks({ annotations, consumers });
 
 /**
- * Whether a pattern of IAM's (`*` any text, `?` one character) matches the whole text: told by
- * nothing of ours, place by place.
+ * Whether an IAM pattern (`*` any text, `?` one character) matches the whole text: an independent
+ * implementation, character by character.
  */
 const matchesPattern = (pattern: string, text: string): boolean => {
   let ends = new Set([0]);

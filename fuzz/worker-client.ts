@@ -11,7 +11,7 @@ export type WorkerClient<T> = {
  * Runs `workers/<name>.ts` on a thread of its own, begun at the first question: what hangs there can
  * be ended, and what breaks there breaks nothing here.
  */
-export const createWorkerClient = <T>(name: string, patienceMs = 20_000): WorkerClient<T> => {
+export const createWorkerClient = <T>(name: string, timeoutMs = 20_000): WorkerClient<T> => {
   let worker: Worker | undefined;
   const end = async (): Promise<void> => {
     await worker?.terminate();
@@ -20,13 +20,13 @@ export const createWorkerClient = <T>(name: string, patienceMs = 20_000): Worker
   const begin = async (): Promise<Worker> => {
     const url = new URL(`./workers/${name}.ts`, import.meta.url);
     const begun = new Worker(url, { execArgv: ['--disable-warning=ExperimentalWarning'] });
-    await waitForAnswer(begun, patienceMs * 3);
+    await waitForAnswer(begun, timeoutMs * 3);
     return begun;
   };
   return {
     ask: async (text) => {
       worker ??= await begin();
-      const answer = waitForAnswer<T>(worker, patienceMs);
+      const answer = waitForAnswer<T>(worker, timeoutMs);
       worker.postMessage(text);
       try {
         return await answer;
@@ -39,10 +39,10 @@ export const createWorkerClient = <T>(name: string, patienceMs = 20_000): Worker
   };
 };
 
-const waitForAnswer = async <T>(worker: Worker, patienceMs: number): Promise<T> => {
+const waitForAnswer = async <T>(worker: Worker, timeoutMs: number): Promise<T> => {
   const over = new AbortController();
   const { signal } = over;
-  const late = setTimeout(() => over.abort(), patienceMs);
+  const late = setTimeout(() => over.abort(), timeoutMs);
   try {
     const [answer] = (await Promise.race([
       once(worker, 'message', { signal }),
@@ -50,7 +50,7 @@ const waitForAnswer = async <T>(worker: Worker, patienceMs: number): Promise<T> 
     ])) as [T];
     return answer;
   } catch (error) {
-    throw signal.aborted ? new Error(`no answer in ${patienceMs} ms`) : error;
+    throw signal.aborted ? new Error(`no answer in ${timeoutMs} ms`) : error;
   } finally {
     clearTimeout(late);
     over.abort();

@@ -37,8 +37,8 @@ type bareAuthority struct {
 	sts string
 }
 
-// serveAuthority verifies nobody, decides nothing and records nothing: it signs a grant (ES256),
-// trades it at STS over connections that stay open, and answers.
+// serveAuthority verifies, decides and records nothing: it signs a grant (ES256),
+// exchanges it at STS over pooled connections, and responds.
 func serveAuthority(address, certificate, key, sts string) error {
 	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -73,7 +73,7 @@ func readPlan(args []string) (plan, error) {
 	request, err := os.ReadFile(*file)
 	duration := time.Duration(*seconds * float64(time.Second))
 	if err == nil && *vary != "" && (len(*vary) != 10 || bytes.Count(request, []byte(*vary)) != 1) {
-		err = errors.New("vary: expected ten digits that stand once in the request")
+		err = errors.New("vary: expected ten digits that occur once in the request")
 	}
 	return plan{*target, request, *connections, duration, *rate, *vary}, err
 }

@@ -1,10 +1,10 @@
 // A bare Go net/http program that does on the wire what three of our programs do, and no more: the
-// yardstick.
+// baseline.
 //
 //	baseline webhook ADDRESS CERTIFICATE KEY   HTTPS: decode an AdmissionReview, patch, encode
 //	baseline sidecar SOCKET                    unix socket: answer held credentials
 //	baseline authority ADDRESS CERTIFICATE KEY STS
-//	                                           HTTPS: sign a grant, trade it, answer
+//	                                           HTTPS: sign a grant, exchange it, respond
 //	baseline load FLAGS                        the load for all, and for ours
 package main
 

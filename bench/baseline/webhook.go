@@ -203,8 +203,8 @@ func admit(body io.Reader) ([]byte, error) {
 	})
 }
 
-// patchOf makes the operations that our webhook makes, so that both send as much, but reads no
-// declaration, knows no policy and judges nothing.
+// patchOf builds the operations that our webhook builds, so that both send as much, but reads no
+// declaration and evaluates neither policies nor rules.
 func patchOf(given pod) []operation {
 	operations := removals(given)
 	operations = append(operations, operation{"add", "/spec/automountServiceAccountToken", false})

@@ -1,10 +1,10 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import type { StoredSecret } from '../../lib/certificate/certificate-reconciler.ts';
 import type { SecretStore } from '../../lib/edge/kubernetes/secrets.ts';
 import { readAuditKeys } from './audit-keys.ts';
 
-/** A Secret under optimistic locking, as the API server keeps one. */
+/** A Secret with optimistic locking, like that of the API server. */
 const createStore = (data?: StoredSecret['data']) => {
   let version = 1;
   let current = data;
@@ -26,8 +26,8 @@ const createStore = (data?: StoredSecret['data']) => {
   return { store, data: () => current };
 };
 
-describe('the keys of records', () => {
-  test('are made once, and are the same for every replica that starts at that moment', async () => {
+describe('readAuditKeys', () => {
+  it('creates the keys once for replicas that start at the same time', async () => {
     const { store } = createStore();
     const replicas = await Promise.all(Array.from({ length: 5 }, () => readAuditKeys(store)));
     expect(new Set(replicas.map(({ sealing }) => sealing.fingerprint)).size).toBe(1);
@@ -35,13 +35,13 @@ describe('the keys of records', () => {
     expect(replicas[0]?.runs).toHaveLength(32);
   });
 
-  test('are added to a Secret that somebody made empty', async () => {
+  it('adds the keys to an empty Secret', async () => {
     const { store, data } = createStore({});
     await readAuditKeys(store);
     expect(Object.keys(data() ?? {}).sort()).toEqual(['checkpoint.key', 'runs.key']);
   });
 
-  test.each([
+  it.each([
     ['checkpoint.key', 'no key at all'],
     ['runs.key', 'c2hvcnQ='],
   ])(

@@ -6,33 +6,32 @@ import type { SecretStore } from '../../lib/edge/kubernetes/secrets.ts';
 import { LoggableError } from '../../lib/schema/loggable-error.ts';
 
 export type AuditKeys = {
-  /** Signs checkpoints of the chain of records. */
+  /** Signs checkpoints of the audit chain. */
   readonly sealing: SealingKey;
-  /** Of the HMAC in ids of runs. */
+  /** Key of the HMAC in run IDs. */
   readonly runs: Uint8Array;
 };
 
 const SEALING = 'checkpoint.key';
 const RUNS = 'runs.key';
 const RUNS_BYTES = 32;
-const MAX_PASSES = 8;
+const MAX_ATTEMPTS = 8;
 
 /**
- * The two long-lived keys that every replica shares; the first replica makes them. What is there is
- * never replaced: an unreadable key is an error, since a new one would disown every chain and run.
+ * Reads the two long-lived keys that all replicas share; the first replica creates them. An existing
+ * key is never replaced: an unreadable key is an error, because a new one would invalidate every audit
+ * chain and run ID.
  *
- * @throws KubernetesError; LoggableError for a key that is none
+ * @throws KubernetesError; LoggableError if a key is malformed
  */
 export const readAuditKeys = async ({ read, create, replace }: SecretStore): Promise<AuditKeys> => {
-  for (let pass = 0; pass < MAX_PASSES; pass += 1) {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const secret = await read();
     const missing = buildMissingKeys(secret?.data ?? {});
     if (Object.keys(missing).length === 0) return parseKeys(secret?.data ?? {});
     await (secret === undefined ? create(missing) : replace(secret.resourceVersion, missing));
   }
-  throw new LoggableError(
-    `the keys of records: no write without a conflict in ${MAX_PASSES} passes`,
-  );
+  throw new LoggableError(`audit keys: no write without a conflict in ${MAX_ATTEMPTS} attempts`);
 };
 
 const buildMissingKeys = (data: StoredSecret['data']): StoredSecret['data'] => ({

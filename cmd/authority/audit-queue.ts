@@ -1,5 +1,5 @@
 import type { AuditEvent, Recorder } from '../../lib/audit/audit-event.ts';
-import { computeBackoffMs, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { OnFailure } from './failures.ts';
 
 export type AuditQueue = {
@@ -7,12 +7,12 @@ export type AuditQueue = {
   readonly stop: () => void;
 };
 
-const RETRY = { firstMs: 250, mostMs: 10_000 };
+const RETRY = { firstMs: 250, maxMs: 10_000 };
 const DAY_MS = 86_400_000;
 
 /**
- * Records of what others did and we observed, in their order. It holds whether it is on record or
- * not, so the records wait for a disk that fails, and what they tell of does not.
+ * Queues audit records of changes that others made, in order. The changes are effective whether or
+ * not they are recorded, so only the records wait for a disk that fails.
  */
 export const createAuditQueue = ({
   record,
@@ -24,20 +24,18 @@ export const createAuditQueue = ({
   readonly onFailure: OnFailure;
 }): AuditQueue => {
   const pending: AuditEvent[] = [];
-  let failures = 0;
-  const loop = startReconcileLoop(async () => {
-    try {
-      for (let [event] = pending; event !== undefined; [event] = pending) {
-        await record(event);
-        pending.shift();
-      }
-      failures = 0;
-      return DAY_MS;
-    } catch (error) {
-      failures += 1;
-      onFailure('what was observed is not on record yet', error);
-      return computeBackoffMs(failures, { ...RETRY, random });
+  const reconcile = async (): Promise<number> => {
+    for (let [event] = pending; event !== undefined; [event] = pending) {
+      await record(event);
+      pending.shift();
     }
+    return DAY_MS;
+  };
+  const loop = startReconcileLoop({
+    reconcile,
+    onFailure: (error) => onFailure('observed change not recorded yet', error),
+    retry: RETRY,
+    random,
   });
   return {
     add: (events) => {

@@ -22,7 +22,7 @@ import { toErrorFields } from '../../lib/server/error-fields.ts';
 
 export type Audit = {
   readonly record: Recorder;
-  /** Seals what is not sealed yet, publishes the last head, closes every sink. */
+  /** Seals the remaining records, publishes the last head, and closes every sink. */
   readonly close: () => Promise<void>;
 };
 
@@ -30,23 +30,25 @@ export type AuditDeps = {
   readonly keys: Pick<AuditKeys, 'sealing'>;
   readonly heads: ConfigMapStore;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly log: Log;
   readonly observer: RecorderObserver;
-  /** Standard output, or what stands in for it. */
+  /** Standard output; tests replace it. */
   readonly output: Parameters<typeof createStandardOutputSink>[0];
 };
 
+const RETRY = { firstMs: 500, maxMs: 10_000 };
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /**
- * Opens this replica's chain of records: in files on its volume, where there is one, and on standard
- * output. Its newest head is published every five seconds.
+ * Opens this replica's audit chain, written to files on its volume, if it has one, and to standard
+ * output. The newest head is published every five seconds.
  *
- * @throws AuditError when the first record cannot be kept; KubernetesError
+ * @throws AuditError if the first record cannot be written; KubernetesError
  */
 export const startAudit = async (
   { podName, auditFolder }: Pick<AuthorityConfig, 'podName' | 'auditFolder'>,
-  { keys, heads, clock, log, observer, output }: AuditDeps,
+  { keys, heads, clock, random, log, observer, output }: AuditDeps,
 ): Promise<Audit> => {
   const published = await readPublishedHead(heads, podName);
   const files =
@@ -67,9 +69,13 @@ export const startAudit = async (
     observer,
   });
   const publish = createHeadWriter(heads, { podName, publicKey: keys.sealing.publicKey });
-  const logFailure = (error: unknown) =>
-    log.warn('head of records not published', toErrorFields(error));
-  const loop = startReconcileLoop(createHeadPublisher({ recorder, publish, failed: logFailure }));
+  const logFailure = (error: unknown) => log.warn('audit head not published', toErrorFields(error));
+  const loop = startReconcileLoop({
+    reconcile: createHeadPublisher({ recorder, publish, failed: logFailure }),
+    onFailure: logFailure,
+    retry: RETRY,
+    random,
+  });
   return {
     record: recorder.record,
     close: async () => {
@@ -91,7 +97,7 @@ const readPublishedHead = async (
   return head?.ok === true ? head.value : undefined;
 };
 
-/** The public key goes with the first head; those of earlier keys stay beside it. */
+/** The first head is published with the public key; earlier public keys are kept. */
 const createHeadWriter = (
   { read, change }: ConfigMapStore,
   { podName, publicKey }: { readonly podName: string; readonly publicKey: string },

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { request } from 'node:https';
 import { createInterface } from 'node:readline/promises';
 
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import { AUTHORITY_TUNING_ENV } from '../../lib/contract/environment.ts';
 import { buildIssuedReply, buildStsErrorReply } from '../../lib/edge/aws/fixtures/sts-stub.ts';
@@ -51,8 +51,8 @@ const readLastRecord = () => {
   return records.at(-1);
 };
 
-describe('a run', () => {
-  test('is issued to a pod that keeps every rule, by a grant that only the cloud sees', async () => {
+describe('a token exchange', () => {
+  it('issues credentials to a compliant pod, with a grant that only the cloud receives', async () => {
     const before = harness.sts.calls.length;
     const { status, headers, body } = await exchange({
       task: 'one-customer',
@@ -84,7 +84,7 @@ describe('a run', () => {
     expect(JSON.stringify(body)).not.toContain(claims);
   });
 
-  test('has its intent and its outcome on record before it is answered', async () => {
+  it('records intent and result before the response', async () => {
     const { body } = await exchange();
     const records = harness.records();
     const kinds = records
@@ -112,11 +112,11 @@ describe('a refusal', () => {
     ['token_issuer', () => ({ iss: 'https://other.example' })],
     ['token_claims', () => ({ 'kubernetes.io': { namespace: 'live' } })],
   ];
-  test.each(claims)('of a token is %s, and on record', async (reason, members) => {
+  it.each(claims)('refuses a token with %s and records it', async (reason, members) => {
     await refusesToken(await harness.podToken(members()), reason);
   });
 
-  test('meets tokens that the cluster did not sign', async () => {
+  it('refuses tokens that the cluster did not sign', async () => {
     const token = await harness.podToken();
     const [head = '', payload = '', signature = ''] = token.split('.');
     const body = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object;
@@ -130,14 +130,14 @@ describe('a refusal', () => {
     await refusesToken(await stranger.sign(body), 'token_signature');
   });
 
-  const wishes: [string, object, number][] = [
+  const requests: [string, object, number][] = [
     ['task_unknown', { task: 'other' }, 400],
     ['consumer_not_allowed', { task: 'one-customer', consumer: 'helper' }, 403],
     ['params_invalid', { task: 'one-customer', params: { customer: '../etc' } }, 400],
     ['params_invalid', { params: { customer: 'acme' } }, 400],
     ['details_malformed', { role: 'arn:aws:iam::111122223333:role/admin' }, 400],
   ];
-  test.each(wishes)('of a wish is %s, and on record', async (reason, details, status) => {
+  it.each(requests)('refuses a request with %s and records it', async (reason, details, status) => {
     const answer = await exchange(details);
     expect([answer.body['reason'], answer.status]).toEqual([reason, status]);
     expect(readLastRecord()).toMatchObject({ status_code: reason });
@@ -157,7 +157,7 @@ describe('a refusal', () => {
     ],
     ['pod_address', 403, (pod) => ({ ...pod, status: { phase: 'Running', podIP: '10.9.9.9' } })],
     [
-      'rules_broken',
+      'pod_noncompliant',
       403,
       (pod) => ({
         ...pod,
@@ -166,7 +166,7 @@ describe('a refusal', () => {
     ],
     ['pod_address_unknown', 503, (pod) => ({ ...pod, status: { phase: 'Pending' } })],
   ];
-  test.each(pods)('of a pod is %s', async (reason, status, change) => {
+  it.each(pods)('refuses a pod with %s', async (reason, status, change) => {
     const changed = change(buildLivePod());
     if (changed === undefined) harness.api.remove(PATHS.pod);
     else harness.api.put(PATHS.pod, changed as never);
@@ -176,12 +176,12 @@ describe('a refusal', () => {
     expect(answer.headers['retry-after']).toBe(status === 503 ? '1' : undefined);
   });
 
-  test('follows a binding of the service account, but for a namespace that migrates', async () => {
+  it('refuses a bound service account, except in a namespace that migrates', async () => {
     const reasonIs = (reason: string | undefined) =>
       waitUntil(async () => ((await exchange()).body['reason'] === reason ? true : undefined));
     const annotations = { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/x' };
     harness.api.put(PATHS.serviceAccount, { metadata: { annotations } });
-    await reasonIs('rules_broken');
+    await reasonIs('pod_noncompliant');
     expect(readLastRecord()).toMatchObject({
       message: expect.stringContaining('ServiceAccount live/agent /metadata/annotations'),
     });
@@ -199,7 +199,7 @@ describe('a refusal', () => {
     await reasonIs(undefined);
   });
 
-  test('is an Event on the pod', async () => {
+  it('writes an Event on the pod', async () => {
     harness.api.put(PATHS.pod, buildLivePod());
     await exchange({ task: 'gone' });
     const path = `/api/v1/namespaces/live/events`;
@@ -219,7 +219,7 @@ describe('a refusal', () => {
     ],
     ['a policy that is no policy', 'permit (everything);'],
   ];
-  test.each(policies)('by %s names what decided', async (_, cedar) => {
+  it.each(policies)('names the policies that decided: %s', async (_, cedar) => {
     putPolicy(harness.api, cedar);
     const answer = await waitUntil(async () => {
       const one = await exchange();
@@ -230,7 +230,7 @@ describe('a refusal', () => {
     await waitUntil(async () => ((await exchange()).status === 200 ? true : undefined));
   });
 
-  test('is what there is without any policy', async () => {
+  it('refuses every run if there is no policy', async () => {
     harness.api.remove(`${PATHS.policies}/all`);
     const answer = await waitUntil(async () => {
       const one = await exchange();
@@ -241,7 +241,7 @@ describe('a refusal', () => {
     await waitUntil(async () => ((await exchange()).status === 200 ? true : undefined));
   });
 
-  test('follows a Revocation, and ends with it', async () => {
+  it('refuses runs that a Revocation names until it is deleted', async () => {
     const path = `${PATHS.revocations}/stop`;
     const spec = { namespace: 'live', reason: 'leak', by: 'eve' };
     harness.api.put(path, {
@@ -260,7 +260,7 @@ describe('a refusal', () => {
     await waitUntil(async () => ((await exchange()).status === 200 ? true : undefined));
   });
 
-  test('of the cloud keeps its code, and what failed there passes', async () => {
+  it('returns the code of a refusal by the cloud, and 503 for its failures', async () => {
     harness.setStsReply(() => buildStsErrorReply(403, 'AccessDenied'));
     const denied = await exchange();
     harness.setStsReply((form) => buildIssuedReply(form));
@@ -268,7 +268,7 @@ describe('a refusal', () => {
     expect(readLastRecord()).toMatchObject({ status_code: 'AccessDenied' });
   });
 
-  test('is no answer when the API server is not there', async () => {
+  it('returns 503 while the API server does not respond', async () => {
     harness.api.fail(/GET .*\/pods\//, 500);
     const answer = await exchange();
     harness.api.recover();
@@ -277,11 +277,11 @@ describe('a refusal', () => {
   });
 });
 
-describe('bad input', () => {
+describe('invalid input', () => {
   const form = 'application/x-www-form-urlencoded';
   const bad: [string, number, () => Promise<TestResponse>][] = [
-    ['no_such_route', 404, () => replica.ask('/v1/nothing')],
-    ['no_such_route', 404, () => replica.post('/v1/token/', 'a=b')],
+    ['route_unknown', 404, () => replica.ask('/v1/nothing')],
+    ['route_unknown', 404, () => replica.post('/v1/token/', 'a=b')],
     ['method_not_allowed', 405, () => replica.ask(TOKEN_PATH)],
     ['method_not_allowed', 405, () => replica.post('/jwks', '')],
     [
@@ -306,19 +306,19 @@ describe('bad input', () => {
     ['request_malformed', 400, () => replica.ask(EVENTS_PATH)],
     ['body_too_large', 413, () => exchange({ params: Array.from({ length: 1_000_000 }, () => 1) })],
   ];
-  test.each(bad)('is %s, %i, and names what is wrong', async (reason, status, send) => {
+  it.each(bad)('returns %s with status %i and names the error', async (reason, status, send) => {
     const answer = await send();
     expect([answer.body['reason'], answer.status]).toEqual([reason, status]);
     expect(answer.body['error']).toBe('invalid_request');
     expect(String(answer.body['error_description']).length).toBeGreaterThan(10);
   });
 
-  test('of the wrong method says which is right', async () => {
+  it('returns the allowed method for a wrong one', async () => {
     expect((await replica.ask(TOKEN_PATH)).headers['allow']).toBe('POST');
     expect((await replica.ask('/jwks', { method: 'DELETE' })).headers['allow']).toBe('GET, HEAD');
   });
 
-  test('that breaks off leaves nothing behind', async () => {
+  it('releases the resources of an incomplete request', async () => {
     const port = replica.authority.ports().https;
     const headers = { 'Content-Type': form, 'Content-Length': 100 };
     const broken = new Promise((resolve) => {
@@ -333,15 +333,15 @@ describe('bad input', () => {
   });
 });
 
-describe('documents', () => {
-  test('show the keys of grants, the signing one first, and may be kept for a while', async () => {
+describe('the issuer documents', () => {
+  it('contain the signing keys, the active one first, and are cacheable', async () => {
     const { headers, body } = await replica.ask('/jwks');
     expect(headers['cache-control']).toBe('public, max-age=300');
     expect(body['keys']).toMatchObject([{ alg: 'ES256' }, { alg: 'ES256' }]);
     expect(JSON.stringify(body)).not.toContain('"d"');
   });
 
-  test('stand below the issuer’s path, too, as an Ingress may ask for them', async () => {
+  it('are also served below the path of the issuer, for an Ingress', async () => {
     for (const path of ['/jwks', '/.well-known/openid-configuration']) {
       const [own, below] = [await replica.ask(path), await replica.ask(`/fleet${path}`)];
       expect(below).toMatchObject({ status: 200, body: own.body });
@@ -349,7 +349,7 @@ describe('documents', () => {
     expect((await replica.ask('/elsewhere/jwks')).status).toBe(404);
   });
 
-  test('say where everything is', async () => {
+  it('contain the URLs of all endpoints', async () => {
     const openid = await replica.ask('/.well-known/openid-configuration');
     expect(openid.body).toMatchObject({
       issuer: `https://${HOST}/fleet`,
@@ -360,11 +360,11 @@ describe('documents', () => {
   });
 });
 
-describe('the end of a run', () => {
+describe('a request to end a run', () => {
   const endForm = (run: unknown, token: string, reason = 'completed'): string =>
     new URLSearchParams({ token: String(run), subject_token: token, reason }).toString();
 
-  test('is told by its own sidecar, and on record', async () => {
+  it('ends a run of the own pod and records it', async () => {
     const { body } = await exchange();
     const token = await harness.podToken();
     const answer = await replica.post(REVOKE_PATH, endForm(body['run'], token));
@@ -375,7 +375,7 @@ describe('the end of a run', () => {
     });
   });
 
-  test('is told by a pod that is being deleted, too', async () => {
+  it('ends a run of a pod that is being deleted', async () => {
     const { body } = await exchange();
     harness.api.remove(PATHS.pod);
     const token = await harness.podToken();
@@ -384,7 +384,7 @@ describe('the end of a run', () => {
     expect(answer.status).toBe(200);
   });
 
-  test('is for nobody else to tell', async () => {
+  it('refuses to end a run of another pod', async () => {
     const { body } = await exchange();
     const other = {
       'kubernetes.io': {
@@ -396,18 +396,18 @@ describe('the end of a run', () => {
     };
     const token = await harness.podToken(other);
     const answer = await replica.post(REVOKE_PATH, endForm(body['run'], token));
-    expect([answer.body['reason'], answer.status]).toEqual(['run_foreign', 403]);
+    expect([answer.body['reason'], answer.status]).toEqual(['run_not_owned', 403]);
     expect(
-      harness.records().findLast(({ unmapped }) => unmapped.kind === 'end.refused'),
+      harness.records().findLast(({ unmapped }) => unmapped.kind === 'run.end_refused'),
     ).toMatchObject({
-      ...{ status_code: 'run_foreign', session: { uid: body['run'] } },
+      ...{ status_code: 'run_not_owned', session: { uid: body['run'] } },
       unmapped: { pod: 'other', pod_uid: 'other-uid' },
     });
   });
 });
 
-describe('a stream', () => {
-  test('is refused on record to a token that was copied to another pod', async () => {
+describe('an event stream', () => {
+  it('refuses a token that was copied to another pod, and records it', async () => {
     harness.api.put(PATHS.pod, {
       ...buildLivePod(),
       status: { phase: 'Running', podIP: '10.9.9.9' },
@@ -420,7 +420,7 @@ describe('a stream', () => {
     expect(record).toMatchObject({ status_code: 'pod_address', unmapped: { pod: 'agent' } });
   });
 
-  test('says what is revoked, and each change', async () => {
+  it('sends the current revocations and each change', async () => {
     const token = await harness.podToken();
     const port = replica.authority.ports().https;
     const headers = { Authorization: `Bearer ${token}` };
@@ -440,7 +440,7 @@ describe('a stream', () => {
     expect(await next()).toEqual({ type: 'revocations', active: [] });
   });
 
-  test('is for pods that may start runs only', async () => {
+  it('is refused to a pod that may not start runs', async () => {
     const headers = { Authorization: 'Bearer a.b.c' };
     const answer = await replica.ask(EVENTS_PATH, { headers });
     expect([answer.body['reason'], answer.status]).toEqual(['token_malformed', 400]);
@@ -448,7 +448,7 @@ describe('a stream', () => {
 });
 
 describe('telemetry', () => {
-  test('tells answers by route and reason, and the age of each watch', async () => {
+  it('counts responses by route and reason, and reports the age of each watch', async () => {
     await exchange();
     await exchange({ task: 'other' });
     const { text } = await replica.telemetry('/metrics');

@@ -1,23 +1,29 @@
 import type { Clock } from '../../lib/contract/clock.ts';
 import { AUTHORITY_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
-import { createHttpsServer } from '../../lib/edge/http/https-server.ts';
 import {
-  createCertificateListener,
-  listenPlaintext,
-  type CertificateListener,
-} from '../../lib/edge/http/certificate-listener.ts';
-import { createAuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
-import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
-import { startCertificateRenewal, type CertificateObserver } from './certificates.ts';
-import type { ClusterClient } from './cluster.ts';
-import type { AuthorityConfig } from './config.ts';
-import { createTrustedBundlesReader } from './trust-bundle-users.ts';
+  createAuthorityMetrics,
+  type AuthorityMetrics,
+} from '../../lib/edge/telemetry/authority-metrics.ts';
+import {
+  buildReconcilerOptions,
+  startSelfSignedRenewal,
+  type CertificateObserver,
+} from '../../lib/server/certificates.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
-import { createReadiness, type Readiness } from '../../lib/server/readiness.ts';
-import { createComponents, type ComponentDeps, type Components } from './components.ts';
+import {
+  startTelemetry,
+  type LifecycleOptions,
+  type RunningServer,
+} from '../../lib/server/lifecycle.ts';
+import { createReadiness } from '../../lib/server/readiness.ts';
+import { bootstrap, type BootstrapDeps } from './bootstrap.ts';
+import type { ClusterClient } from './cluster.ts';
+import { createComponents, type Components } from './components.ts';
+import type { AuthorityConfig } from './config.ts';
 import { createAuthorityRoutes } from './routes.ts';
-import { bootstrap, type Prerequisites, type BootstrapDeps } from './bootstrap.ts';
+import { createTrustedBundlesReader } from './trust-bundle-users.ts';
+import { createWatchSyncs } from './watches.ts';
 
 export type AuthorityDeps = {
   readonly cluster: ClusterClient;
@@ -25,24 +31,18 @@ export type AuthorityDeps = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly timings: Timings;
-  /** Where records go as lines, beside the replica's volume. */
+  /** Receives audit records as lines, in addition to the replica's volume. */
   readonly output: BootstrapDeps['output'];
 };
 
 /** All in milliseconds. */
-export type Timings = {
-  /** Between looks at the certificate, and at the keys of grants, while all is well. */
+export type Timings = LifecycleOptions['timings'] & {
+  /** Interval between checks of the certificate, and of the signing keys. */
   readonly certificateMs: number;
   readonly keysMs: number;
-  /**
-   * At the end, streams are told to go elsewhere, and answers on old connections go on, for so long;
-   * what is under way then has so long to finish.
-   */
-  readonly lingerMs: number;
-  readonly graceMs: number;
 };
 
-/** The end takes less than the pod's grace period; a trade takes up to fifteen seconds. */
+/** The shutdown takes less than the pod's grace period; an exchange takes up to fifteen seconds. */
 export const DEFAULT_TIMINGS: Timings = {
   certificateMs: 10_000,
   keysMs: 10_000,
@@ -50,167 +50,118 @@ export const DEFAULT_TIMINGS: Timings = {
   graceMs: 16_000,
 };
 
-export type Authority = {
-  /** Ports it listens on; HTTPS only once there is a certificate. */
-  readonly ports: () => { readonly https: number | undefined; readonly telemetry: number };
-  /** Not ready, goodbye on streams, no new connection, nothing under way, records closed. */
-  readonly drain: () => Promise<void>;
-};
+/** Its drain also sends event streams to other replicas, and closes the audit chain. */
+export type Authority = RunningServer;
+
+const CONDITIONS = ['audit', 'keys', 'identity', 'profiles', 'policies', 'revocations'] as const;
 
 /**
- * Builds the authority and starts it: telemetry at once; the rest once there is a place for records;
- * HTTPS as soon as there is a certificate.
+ * Builds and starts the authority: telemetry immediately; the components after the audit chain is
+ * open; HTTPS after the first certificate.
  */
 export const startAuthority = async (
   config: AuthorityConfig,
-  edges: AuthorityDeps,
+  deps: AuthorityDeps,
 ): Promise<Authority> => {
-  const { log, clock } = edges;
-  const started: { components?: Components } = {};
+  const { log, clock, timings } = deps;
+  const syncs = createWatchSyncs(clock);
   const metrics = createAuthorityMetrics({
-    policies: () => started.components?.policies.ageSeconds(),
-    revocations: () => started.components?.revocations.ageSeconds(),
-    profiles: () => started.components?.templates.ageSeconds(),
+    policies: syncs.policies.ageSeconds,
+    revocations: syncs.revocations.ageSeconds,
+    profiles: syncs.templates.ageSeconds,
   });
-  const audit = createAuditHealth(edges);
-  const readiness = createReadiness(
+  const audit = createAuditHealth(metrics, log);
+  const readiness = createReadiness(CONDITIONS, clock);
+  const telemetry = await startTelemetry(
     {
-      audit: () => started.components !== undefined && audit.isHealthy(),
-      keys: () => started.components?.keys.jwks() !== undefined,
-      identity: () => started.components?.identity.isReady() === true,
-      profiles: () => started.components?.templates.accepted() !== undefined,
-      policies: () => started.components?.policies.isCurrent() === true,
-      revocations: () => started.components?.revocations.isCurrent() === true,
+      logFields: { pod: config.podName },
+      listen: { setting: ENV.listen, address: config.listen },
+      telemetry: { setting: ENV.telemetry, address: config.telemetry },
+      timings,
     },
-    clock,
+    { readiness, metrics, log },
   );
-  const plain = createMetricsServer({ ...metrics, unready: readiness.unready });
-  const telemetry = await listenPlaintext(plain, {
-    setting: ENV.telemetry,
-    address: config.telemetry,
-  });
   const prerequisites = await bootstrap(config, {
-    ...edges,
-    observer: {
-      written: (batch) => {
-        metrics.auditRecordsWritten(batch);
-        audit.written();
-      },
-      failed: (error) => {
-        metrics.auditWriteFailed(error.code);
-        audit.failed(error);
-      },
-    },
+    ...deps,
+    observer: audit,
     onFailure: (error) => log.warn('authority cannot start yet', toErrorFields(error)),
   });
-  const components = createComponents(config, { ...edges, prerequisites, metrics });
-  started.components = components;
-  const serving = startServer(config, edges, {
-    components: components,
-    prerequisites,
-    metrics,
-    readiness,
+  const components = createComponents(config, { ...deps, prerequisites, metrics, syncs });
+  readiness.setChecks({
+    audit: audit.isHealthy,
+    keys: () => components.keys.jwks() !== undefined,
+    identity: components.hasClusterIssuer,
+    profiles: () => components.templates.accepted() !== undefined,
+    policies: components.policies.isCurrent,
+    revocations: components.revocations.isCurrent,
   });
-  log.info('authority started', { pod: config.podName });
-  const shutdown = async (): Promise<void> => {
-    readiness.drain();
-    log.info('authority drains', { pod: config.podName });
-    await Promise.all([serving.drain(), components.streams.drain(edges.timings.lingerMs)]);
-    serving.stop();
-    components.stop();
-    await prerequisites.audit.close();
-    plain.close();
-    plain.closeAllConnections();
-  };
-  let shutdownPromise: Promise<void> | undefined;
-  return {
-    ports: () => ({ https: serving.port(), telemetry }),
-    drain: () => (shutdownPromise ??= shutdown()),
-  };
+  const { authority } = config.platform;
+  return telemetry.serve({
+    handler: createAuthorityRoutes({ ...components.routes, authority, metrics, log, clock }),
+    limits: { connections: config.connections, perPeer: config.connectionsPerPeer },
+    startCertificates: (observer) => startCertificates(config, deps, { components, observer }),
+    drain: () => components.streams.drain(timings.lingerMs),
+    stop: async () => {
+      components.stop();
+      await prerequisites.audit.close();
+    },
+  });
 };
 
-type ServingDeps = {
-  readonly components: Components;
-  readonly prerequisites: Prerequisites;
-  readonly metrics: ComponentDeps['metrics'];
-  readonly readiness: Readiness;
-};
+/** Webhooks receive a new CA by a watch, and inject the previous trust bundle until then. */
+const PROPAGATION_MS = 60_000;
 
-const startServer = (
+const startCertificates = (
   config: AuthorityConfig,
-  edges: AuthorityDeps,
-  { components, metrics, readiness }: ServingDeps,
+  { cluster, clock, random, timings }: AuthorityDeps,
+  {
+    components,
+    observer,
+  }: { readonly components: Components; readonly observer: CertificateObserver },
 ) => {
-  const { log, clock, random, timings, cluster } = edges;
-  const { platform, connections, connectionsPerPeer } = config;
-  const server = createHttpsServer(
-    createAuthorityRoutes({
-      ...components.routes,
-      authority: platform.authority,
-      metrics,
-      log,
-      clock,
-    }),
-    { connections, perPeer: connectionsPerPeer },
-  );
-  const user = createCertificateListener(server, {
-    listen: { setting: ENV.listen, address: config.listen },
-    onUse: ({ notAfter }) =>
-      log.info('certificate in use', { notAfter: new Date(notAfter).toISOString() }),
+  const options = buildReconcilerOptions({
+    names: listDnsNames(config.platform.authority.endpoint),
+    authorityLifetimeSeconds: config.authorityLifetimeSeconds,
+    leafLifetimeSeconds: config.leafLifetimeSeconds,
+    settleMs: PROPAGATION_MS,
   });
-  const templates = components.templates.accepted;
   const readClientBundles = createTrustedBundlesReader({
     listInjectedPods: cluster.listInjectedPods,
-    templates,
+    templates: components.templates.accepted,
     clock,
   });
-  const everyMs = timings.certificateMs;
-  const certificates = startCertificateRenewal(
-    config,
-    { ...cluster.certificate, readClientBundles, clock, random, everyMs },
-    buildCertificateObserver(edges, { metrics, readiness, user }),
+  return startSelfSignedRenewal(
+    { ...options, everyMs: timings.certificateMs, random },
+    { ...cluster.certificate, readClientBundles, now: clock.now },
+    observer,
   );
-  return {
-    port: user.port,
-    drain: () => server.drain(timings),
-    stop: certificates.stop,
-  };
 };
 
-const buildCertificateObserver = (
-  { log }: Pick<AuthorityDeps, 'log'>,
-  {
-    metrics,
-    readiness,
-    user,
-  }: Omit<ServingDeps, 'components' | 'prerequisites'> & {
-    readonly user: CertificateListener;
-  },
-): CertificateObserver => ({
-  onStep: (step, faults) => log.info('CA step taken', { step, faults }),
-  onServing: (serving) => {
-    user.use(serving);
-    metrics.certificate(serving);
-    readiness.setCertificate(serving);
-  },
-  onBundlesMissingNextCa: metrics.trustBundlesMissingNextCa,
-  onFailure: (error) => {
-    metrics.reconcileFailed('certificate');
-    log.warn('certificate not kept', toErrorFields(error));
-  },
-});
+/** The host of the endpoint, and for a Service also its short name. */
+const listDnsNames = (endpoint: string): readonly string[] => {
+  const { hostname } = new URL(endpoint);
+  const [, service] = /^([a-z0-9-]+)\.[a-z0-9-]+\.svc$/.exec(hostname) ?? [];
+  return service === undefined ? [hostname] : [service, hostname];
+};
 
-/** A place of records that does not take them is told of once, loudly, until it does again. */
-const createAuditHealth = ({ log }: Pick<AuthorityDeps, 'log'>) => {
+type AuditHealth = BootstrapDeps['observer'] & { readonly isHealthy: () => boolean };
+
+/** Logs once when audit records cannot be written, and once when they can be written again. */
+const createAuditHealth = (
+  metrics: Pick<AuthorityMetrics, 'auditRecordsWritten' | 'auditWriteFailed'>,
+  log: Log,
+): AuditHealth => {
   let isHealthy = true;
   return {
     isHealthy: () => isHealthy,
-    written: (): void => {
-      if (!isHealthy) log.info('records are kept again');
+    written: (batch) => {
+      metrics.auditRecordsWritten(batch);
+      if (!isHealthy) log.info('audit writes recovered');
       isHealthy = true;
     },
-    failed: (error: Error): void => {
-      if (isHealthy) log.error('records are not kept: nothing is issued', toErrorFields(error));
+    failed: (error) => {
+      metrics.auditWriteFailed(error.code);
+      if (isHealthy) log.error('audit write failed: nothing is issued', toErrorFields(error));
       isHealthy = false;
     },
   };

@@ -1,12 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
-import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
+import { retryUntilSuccess } from '../../lib/async/retry.ts';
 import { readAuditKeys, type AuditKeys } from './audit-keys.ts';
 import { startAudit, type Audit, type AuditDeps } from './audit.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 
-/** What must be there before anything else can be: nothing happens without a record. */
+/** What must exist before any component: nothing happens without an audit record. */
 export type Prerequisites = {
   readonly auditKeys: AuditKeys;
   /** The authority's own name at the API server. */
@@ -16,28 +16,20 @@ export type Prerequisites = {
 
 export type BootstrapDeps = Omit<AuditDeps, 'keys' | 'heads'> & {
   readonly cluster: Pick<ClusterClient, 'auditSecret' | 'auditHeads' | 'readOwnName'>;
-  readonly random: () => number;
   readonly onFailure: (error: unknown) => void;
 };
 
-const RETRY = { firstMs: 250, mostMs: 5_000 };
+const RETRY = { firstMs: 250, maxMs: 5_000 };
 
-/** Lays it, and tries again for as long as it takes. */
-export const bootstrap = async (
-  config: AuthorityConfig,
-  edges: BootstrapDeps,
-): Promise<Prerequisites> => {
-  const { cluster, random, onFailure } = edges;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const auditKeys = await readAuditKeys(cluster.auditSecret);
-      const ownName = await cluster.readOwnName();
-      const heads = cluster.auditHeads;
-      const audit = await startAudit(config, { ...edges, keys: auditKeys, heads });
-      return { auditKeys, ownName, audit };
-    } catch (error) {
-      onFailure(error);
-      await wait(computeBackoffMs(attempt, { ...RETRY, random }));
-    }
-  }
+/** Creates the prerequisites, with retries until it succeeds. */
+export const bootstrap = (config: AuthorityConfig, deps: BootstrapDeps): Promise<Prerequisites> => {
+  const { cluster, random, onFailure } = deps;
+  const attempt = async (): Promise<Prerequisites> => {
+    const auditKeys = await readAuditKeys(cluster.auditSecret);
+    const ownName = await cluster.readOwnName();
+    const heads = cluster.auditHeads;
+    const audit = await startAudit(config, { ...deps, keys: auditKeys, heads });
+    return { auditKeys, ownName, audit };
+  };
+  return retryUntilSuccess(attempt, { onFailure, retry: RETRY, random, pause: wait });
 };

@@ -1,6 +1,6 @@
 import { connect } from 'node:tls';
 
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { splitBundle } from '../../lib/certificate/trust-bundle.ts';
 import {
@@ -47,8 +47,8 @@ const readMetric = async (replica: Replica, name: string): Promise<string | unde
   return new RegExp(`^valetkey_authority_${name} (.*)$`, 'm').exec(text)?.[1];
 };
 
-describe('the roots', () => {
-  test('are published, the current and the next, and the current one vouches for each name', async () => {
+describe('the trust bundle', () => {
+  it('contains the current and the next CA, and the current one signs the served certificate', async () => {
     const replica = await harness.start();
     await replica.waitUntilReady();
     const [current = '', next = ''] = readTrustBundle();
@@ -57,7 +57,7 @@ describe('the roots', () => {
     expect(await isServed(replica, next)).toBe(false);
   });
 
-  test('do not change for as long as a live pod does not know the next one', async () => {
+  it('does not rotate while a running pod does not trust the next CA', async () => {
     const replica = await harness.start();
     await replica.waitUntilReady();
     const [current = ''] = readTrustBundle();
@@ -75,14 +75,14 @@ describe('the roots', () => {
     await waitUntil(async () =>
       (await readMetric(replica, 'live_roots_lacking_next')) === '0' ? true : undefined,
     );
-    // No further than leaves are dated back: this machine's own clock judges them.
+    // Not before the start of the leaf certificate's validity, which is checked by the real clock.
     harness.advanceClock(210_000);
     await waitUntil(async () => ((await isServed(replica, current)) ? undefined : true));
     expect(readTrustBundle()).toHaveLength(3);
     expect(await isServed(replica, readTrustBundle()[0] ?? '')).toBe(true);
   });
 
-  test('wait for no pod that has ended, nor for one that nobody injected', async () => {
+  it('ignores pods that have ended, or that were not injected', async () => {
     const { spec, metadata } = buildLivePod();
     harness.api.put(PATHS.pod, { metadata, spec, status: { phase: 'Succeeded' } });
     const stranger = `${PATHS.pod}-2`;

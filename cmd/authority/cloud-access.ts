@@ -1,26 +1,28 @@
 import type { Clock } from '../../lib/contract/clock.ts';
+import type { CloudCredentials } from '../../lib/contract/exchange.ts';
 import { createDocumentPublisher } from '../../lib/edge/aws/issuer-bucket.ts';
 import { createRolePolicyClient } from '../../lib/edge/aws/role-policies.ts';
 import { createStsClient } from '../../lib/edge/aws/sts-client.ts';
 import {
   createOwnRoleAssumption,
   createRoleAssumption,
+  type OwnCredentials,
   type OwnRole,
 } from '../../lib/edge/aws/role-assumption.ts';
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { GrantKeyStore } from '../../lib/grant/grant-keys.ts';
+import { requireRoleArn } from '../../lib/schema/arn.ts';
 import type { IssueCredentials } from '../../lib/exchange/authorized-run.ts';
 import type { AuthorityConfig } from './config.ts';
 import type { DenyListWriterDeps } from './deny-list-writer.ts';
-import { createOwnCredentialSource } from './own-credentials.ts';
 import type { IssuerPublisherDeps } from './issuer-publisher.ts';
 
 export type CloudAccess = {
   readonly issueCredentials: IssueCredentials;
-  /** By the `revoker` role; absent where no role opts in. */
+  /** Writes with the `revoker` role; absent if no role opts in. */
   readonly writeDenyList?: DenyListWriterDeps['write'];
-  /** By the `publisher` role; absent where a person publishes. */
-  readonly publish?: NonNullable<IssuerPublisherDeps['publish']>;
+  /** Writes with the `publisher` role; absent if the documents are published by other means. */
+  readonly publish?: IssuerPublisherDeps['publish'];
 };
 
 export type CloudDeps = {
@@ -33,23 +35,28 @@ export type CloudDeps = {
 /** Name of our inline policy on the roles that opt in. */
 const DENY_LIST_POLICY_NAME = 'valetkey-ended-runs';
 
-/** What the authority asks of the cloud; each call by a grant that it signs for it. */
+/** The authority's calls to the cloud; each uses a grant that the authority signs for it. */
 export const createCloudAccess = (
   { platform }: Pick<AuthorityConfig, 'platform'>,
-  { keys, ...edges }: CloudDeps,
+  { keys, ...cloudDeps }: CloudDeps,
 ): CloudAccess => {
   const { cloud, authority } = platform;
   const deps = {
-    ...edges,
+    ...cloudDeps,
     assumeRole: createStsClient(cloud, { keepAlive: true }),
     sign: keys.sign,
     refreshKeys: keys.refresh,
-    ...{ cloud, authority },
+    cloud,
+    authority,
   };
   const issueCredentials = createRoleAssumption(deps);
   const issueOwnCredentials = createOwnRoleAssumption(deps);
-  const ownKeys = (right: OwnRole) =>
-    createOwnCredentialSource({ right, issueCredentials: issueOwnCredentials, clock: edges.clock });
+  const ownKeys = (role: OwnRole) =>
+    createOwnCredentialSource({
+      role,
+      issueCredentials: issueOwnCredentials,
+      clock: cloudDeps.clock,
+    });
   const { denial, publisher } = authority;
   return {
     issueCredentials,
@@ -77,7 +84,7 @@ const createRolePolicyWriter =
   (settings: Endpoint, ownKeys: OwnCredentialSource): DenyListWriterDeps['write'] =>
   async (role, policy, signal) => {
     const policies = createRolePolicyClient(settings, await ownKeys(signal));
-    const name = { roleName: role.split('/').at(-1) ?? '', policyName: DENY_LIST_POLICY_NAME };
+    const name = { roleName: requireRoleArn(role).name, policyName: DENY_LIST_POLICY_NAME };
     await (policy === undefined
       ? policies.remove(name, signal)
       : policies.put(name, policy, signal));
@@ -87,8 +94,35 @@ const createDocumentWriter =
   (
     settings: Endpoint,
     { bucket, prefix, ownKeys }: { bucket: string; prefix: string; ownKeys: OwnCredentialSource },
-  ): NonNullable<IssuerPublisherDeps['publish']> =>
+  ): IssuerPublisherDeps['publish'] =>
   async (documents, signal) => {
     const options = { bucket, prefix, maxAgeSeconds: DOCUMENTS_MAX_AGE_SECONDS };
     await createDocumentPublisher(settings, await ownKeys(signal), options)(documents, signal);
   };
+
+/** A call that starts just before the renewal still completes with the old credentials. */
+const MARGIN_MS = 60_000;
+
+/**
+ * Creates the source of credentials of one of the authority's own roles: exchanged on demand, cached
+ * until a minute before they expire.
+ *
+ * @returns throws ExchangeError
+ */
+export const createOwnCredentialSource = ({
+  role,
+  issueCredentials,
+  clock,
+}: {
+  readonly role: OwnRole;
+  readonly issueCredentials: (role: OwnRole, signal: AbortSignal) => Promise<OwnCredentials>;
+  readonly clock: Pick<Clock, 'now'>;
+}): ((signal: AbortSignal) => Promise<CloudCredentials>) => {
+  let cached: OwnCredentials | undefined;
+  return async (signal) => {
+    if (cached === undefined || cached.expiresAt - MARGIN_MS <= clock.now()) {
+      cached = await issueCredentials(role, signal);
+    }
+    return cached.keys;
+  };
+};

@@ -33,7 +33,7 @@ import {
   type CustomResourceClient,
 } from '../../lib/edge/kubernetes/custom-resources.ts';
 import { createApiClient } from '../../lib/edge/kubernetes/api-client.ts';
-import { recoverFrom } from '../../lib/edge/kubernetes/kubernetes-error.ts';
+import { toOutcome } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { createPodReader } from '../../lib/edge/kubernetes/pod-reader.ts';
 import { createNamespaceLabelReader } from '../../lib/edge/kubernetes/namespace-labels.ts';
 import { readOwnUsername } from '../../lib/edge/kubernetes/self-subject-review.ts';
@@ -152,11 +152,7 @@ const toTrustBundleAccess = (
   },
   writeBundle: ({ resourceVersion }, bundle) => {
     const written = store.change({ data: { [CA_BUNDLE_KEY]: bundle }, resourceVersion });
-    return recoverFrom(
-      ['conflict', 'notFound'],
-      written.then(() => 'written' as const),
-      'conflict' as const,
-    );
+    return toOutcome(written, 'written', { conflict: 'conflict', notFound: 'conflict' });
   },
 });
 

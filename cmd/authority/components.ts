@@ -1,38 +1,40 @@
-import { randomUUID } from 'node:crypto';
-
-import type { Recorder } from '../../lib/audit/audit-event.ts';
-import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
+import { createCatalogLoader, type LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
+import { createUserJwksFetcher } from '../../lib/edge/http/user-jwks.ts';
 import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
-import { createRunIds, type RunIds } from '../../lib/grant/run-ids.ts';
-import type { Caller, VerifyPodToken } from '../../lib/exchange/caller.ts';
+import {
+  createCallerIdentification,
+  type CallerIdentification,
+} from '../../lib/exchange/caller-identification.ts';
 import { createRateLimits, type RateLimits } from '../../lib/exchange/rate-limits.ts';
-import { recordRefusedCall } from '../../lib/exchange/refusal-record.ts';
 import { limitRefusalRecords } from '../../lib/exchange/refusal-record-limit.ts';
-import type { TokenRefusal } from '../../lib/exchange/token-refusal.ts';
-import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
+import type { DecideRun } from '../../lib/exchange/request-authorization.ts';
+import { authenticateStream } from '../../lib/exchange/stream-authentication.ts';
+import type { TokenEndpointDeps } from '../../lib/exchange/token-endpoint.ts';
+import { createRunIds, type RunIds } from '../../lib/grant/run-ids.ts';
+import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
-import type { ClusterClient } from './cluster.ts';
-import { startGarbageCollector } from './garbage-collector.ts';
-import type { AuthorityConfig } from './config.ts';
-import { createRunEndHandler } from './run-end.ts';
-import { toErrorFields } from '../../lib/server/error-fields.ts';
-import type { OnFailure } from './failures.ts';
-import { createIdentityVerifier, type IdentityVerifier } from './identity.ts';
-import { startIssuer, type Issuer } from './issuer.ts';
-import { watchTaskPolicies, type TaskPolicies } from './task-policies.ts';
-import { watchPublishedTemplates, type TemplateWatch } from './template-watch.ts';
-import { watchRevocations, type RevocationWatch } from './revocation-watch.ts';
-import type { AuthorityRouteDeps } from './routes.ts';
+import { createInternalErrorReporter, toErrorFields } from '../../lib/server/error-fields.ts';
 import type { Prerequisites } from './bootstrap.ts';
-import type { StreamPod } from './stream-registry.ts';
+import type { ClusterClient } from './cluster.ts';
+import type { AuthorityConfig } from './config.ts';
 import { createEventStreams, type EventStreams } from './event-streams.ts';
+import type { OnFailure } from './failures.ts';
+import { startGarbageCollector } from './garbage-collector.ts';
+import { startIssuer, type Issuer } from './issuer.ts';
+import type { RevocationWatch } from './revocation-watch.ts';
+import type { AuthorityRouteDeps } from './routes.ts';
+import { createRunEndHandler } from './run-end.ts';
+import type { TaskPolicies } from './task-policies.ts';
+import type { TemplateWatch } from './template-watch.ts';
+import { startWatches, type Watches, type WatchSyncs } from './watches.ts';
 
-/** Every room of the authority, open, and bound to each other. */
+/** The components of the authority, connected to each other. */
 export type Components = {
   readonly keys: Issuer['keys'];
-  readonly identity: IdentityVerifier;
+  /** Whether the cluster's issuer is known. */
+  readonly hasClusterIssuer: () => boolean;
   readonly templates: TemplateWatch;
   readonly policies: TaskPolicies<CompiledPolicies>;
   readonly revocations: RevocationWatch;
@@ -45,165 +47,176 @@ export type ComponentDeps = {
   readonly cluster: ClusterClient;
   readonly prerequisites: Prerequisites;
   readonly metrics: AuthorityMetrics;
+  readonly syncs: WatchSyncs;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: () => number;
   readonly timings: { readonly keysMs: number };
 };
 
-/** Of all connections; the rest is for runs. */
+/** Share of all connections that event streams may use; the rest is for runs. */
 const STREAM_SHARE = 0.75;
 
-export const createComponents = (config: AuthorityConfig, edges: ComponentDeps): Components => {
-  const { cluster, prerequisites, metrics, log, clock, random } = edges;
-  const { ownName: by, audit, auditKeys } = prerequisites;
-  const { authority, tasks } = config.platform;
-  const onFailure: OnFailure = (message, error) => {
-    metrics.reconcileFailed('other');
-    log.warn(message, toErrorFields(error));
-  };
-  const shared = { record: audit.record, clock, random, onFailure };
+/** The composition root: builds every component and connects them. */
+export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): Components => {
   const loadCatalog = createCatalogLoader();
-  const templates = watchPublishedTemplates(cluster.watchTemplates, { clock, random, log });
-  const identity = createIdentityVerifier(config, {
-    ...{ cluster: cluster.identity, templates, loadCatalog, clock, random, log },
-  });
-  const policies = watchTaskPolicies({
-    ...shared,
-    watch: cluster.watchPolicies,
-    compile: compilePolicies,
-    writeStatus: cluster.policies.writeStatus,
-    staleAfterSeconds: authority.policyMaxStalenessSeconds,
-    onCount: metrics.taskPoliciesCounted,
-  });
-  const revocations = watchRevocations({
-    ...{ ...shared, by },
-    watch: cluster.watchRevocations,
-    onCount: metrics.revocationsCounted,
-  });
-  const issuer = startIssuer(config, { ...edges, ...shared });
-  const runEnd = createRunEndHandler(config, { ...edges, ...shared, by, revocations, issuer });
-  const garbageCollector = startGarbageCollector({
-    ...{ ...shared, by, revocations },
-    remove: cluster.revocations.remove,
-    readPodUid: createPodUidReader(cluster),
-    collectLeases: identity.collectLeases,
-    maxLifetimeSeconds: tasks.maxLifetimeSeconds,
-  });
-  const rateLimits = createRateLimits(toRateOptions(config), clock);
-  const verifyPodToken = rateLimits.limitVerifications(identity.verify);
-  const runIds = createRunIds(auditKeys.runs);
-  const recordRefusal = limitRefusalRecords(audit.record, clock);
-  const streams = createEventStreams({
-    ...{ revocations, by, clock },
-    authenticate: createStreamAuthenticator(verifyPodToken, rateLimits, {
-      recordRefusal,
-      now: clock.now,
-    }),
-    belongsTo: runIds.belongsTo,
-    onCount: metrics.eventStreamsCounted,
-    maxStreams: Math.floor(config.connections * STREAM_SHARE),
-  });
-  const evaluateRun: AuthorityRouteDeps['exchange']['evaluatePolicy'] = async (
-    question,
-    claimant,
-  ) => {
-    const admit = (pairs: number): void => rateLimits.chargePairs(claimant, pairs);
-    return evaluateRunPolicy({ policies: policies.current(), loadCatalog, admit }, question);
+  const reportInternalError = createInternalErrorReporter(deps.log);
+  const watches = startWatches(config, { ...deps, ...buildSharedDeps(deps) });
+  const { templates, policies, revocations, issuerLookup } = watches;
+  const identification = identifyCallers(config, deps, { watches, loadCatalog });
+  const runs = startRunComponents(config, deps, { watches, identification });
+  const { issuer, runEnd, garbageCollector } = runs;
+  const rateLimits = createRateLimits(toRateOptions(config), deps.clock);
+  const verification = createVerification(deps, { identification, rateLimits });
+  const { record } = deps.prerequisites.audit;
+  const { newRun, belongsTo } = createRunIds(deps.prerequisites.auditKeys.runs);
+  const streams = startStreams(config, deps, { revocations, verification, belongsTo });
+  const exchange: TokenEndpointDeps = {
+    ...verification,
+    verifyUserToken: identification.verifyUserToken,
+    findRevocation: revocations.find,
+    decideRun: createRunDecision({ policies, rateLimits, loadCatalog }),
+    sourceRestriction: config.platform.cloud.bind.mode,
+    newRun,
+    issueCredentials: issuer.cloud.issueCredentials,
+    record,
+    emitPodEvent: createPodEventReporter(deps),
+    reportInternalError,
   };
-  const exchangeDeps = {
-    verify: verifyPodToken,
-    runIds,
-    decide: evaluateRun,
-    identity,
-    revocations,
-    issuer,
-    recordRefusal,
-  };
-  const exchange = buildExchangeDeps(config, edges, { ...exchangeDeps, rateLimits, onFailure });
-  const { now } = clock;
   const { reportRunEnd } = runEnd;
+  const { publicJwks: jwks } = issuer;
+  const endRun = { ...verification, record, belongsTo, reportRunEnd };
+  const running = [streams, garbageCollector, runEnd, issuer];
+  const watching = [revocations, policies, issuerLookup, templates];
   return {
-    ...{ keys: issuer.keys, identity, templates, policies, revocations, streams },
-    routes: {
-      exchange,
-      runEnd: {
-        ...{
-          verifyPodToken,
-          checkRateLimits: rateLimits.checkRateLimits,
-          record: audit.record,
-          reportRunEnd,
-          now,
-        },
-        belongsTo: runIds.belongsTo,
-      },
-      ...{
-        streams,
-        rateLimits,
-        jwks: issuer.publicJwks,
-        reportInternalError: exchange.reportInternalError,
-      },
-    },
-    stop: () => {
-      const running = [
-        streams,
-        garbageCollector,
-        runEnd,
-        issuer,
-        revocations,
-        policies,
-        identity,
-        templates,
-      ];
-      for (const component of running) component.stop();
-    },
+    keys: issuer.keys,
+    hasClusterIssuer: () => issuerLookup.getIssuer() !== undefined,
+    templates,
+    policies,
+    revocations,
+    streams,
+    routes: { exchange, runEnd: endRun, streams, rateLimits, jwks, reportInternalError },
+    stop: () => [...running, ...watching].forEach((component) => component.stop()),
   };
 };
 
-const buildExchangeDeps = (
-  { platform }: AuthorityConfig,
-  { cluster, prerequisites, log, clock }: ComponentDeps,
-  rooms: {
-    readonly verify: VerifyPodToken;
-    readonly rateLimits: RateLimits;
-    readonly runIds: RunIds;
-    readonly decide: AuthorityRouteDeps['exchange']['evaluatePolicy'];
-    readonly identity: IdentityVerifier;
-    readonly revocations: RevocationWatch;
-    readonly issuer: Issuer;
-    readonly recordRefusal: Recorder;
-    readonly onFailure: OnFailure;
-  },
-): AuthorityRouteDeps['exchange'] => ({
-  verifyPodToken: rooms.verify,
-  checkRateLimits: rooms.rateLimits.checkRateLimits,
-  verifyUserToken: rooms.identity.consumeUserToken,
-  findRevocation: rooms.revocations.find,
-  evaluatePolicy: rooms.decide,
-  bind: platform.cloud.bind.mode,
-  newRun: rooms.runIds.newRun,
-  issueCredentials: rooms.issuer.cloud.issueCredentials,
-  record: prerequisites.audit.record,
-  recordRefusal: rooms.recordRefusal,
-  emitPodEvent: (claimant, refusal, task) => {
-    const failed = (error: unknown) => rooms.onFailure('refusal not told to its pod', error);
-    cluster.emitPodEvent(buildPodEvent(claimant, refusal, task)).catch(failed);
-  },
-  reportInternalError: (error) => {
-    const id = randomUUID();
-    log.error('bug', { id, ...toErrorFields(error) });
-    return id;
-  },
+const identifyCallers = (
+  { platform, podAddresses }: AuthorityConfig,
+  { cluster, clock }: ComponentDeps,
+  { watches, loadCatalog }: { readonly watches: Watches; readonly loadCatalog: LoadCatalog },
+): CallerIdentification =>
+  createCallerIdentification(
+    { platform, comparesPeer: podAddresses === 'compare' },
+    {
+      ...cluster.identity,
+      getClusterIssuer: watches.issuerLookup.getIssuer,
+      fetchUserJwks: createUserJwksFetcher,
+      getTemplates: watches.templates.accepted,
+      loadCatalog,
+      clock,
+    },
+  );
+
+/** What issues credentials, denies ended sessions at the cloud, and removes what has expired. */
+const startRunComponents = (
+  config: AuthorityConfig,
+  deps: ComponentDeps,
+  {
+    watches: { revocations },
+    identification,
+  }: { readonly watches: Watches; readonly identification: CallerIdentification },
+) => {
+  const { cluster, metrics, log, timings } = deps;
+  const shared = buildSharedDeps(deps);
+  const issuer = startIssuer(config, { ...shared, cluster, metrics, log, timings });
+  const runEnd = createRunEndHandler(config, { ...shared, cluster, metrics, revocations, issuer });
+  const garbageCollector = startGarbageCollector({
+    ...shared,
+    revocations,
+    remove: cluster.revocations.remove,
+    readPodUid: createPodUidReader(cluster),
+    collectLeases: identification.collectLeases,
+    maxLifetimeSeconds: config.platform.tasks.maxLifetimeSeconds,
+  });
+  return { issuer, runEnd, garbageCollector };
+};
+
+type Verification = ReturnType<typeof createVerification>;
+
+/** The checks that token exchanges, event streams and ends of runs share. */
+const createVerification = (
+  { prerequisites, clock }: ComponentDeps,
+  {
+    identification,
+    rateLimits,
+  }: { readonly identification: CallerIdentification; readonly rateLimits: RateLimits },
+) => ({
+  verifyPodToken: rateLimits.limitVerifications(identification.verifyPodToken),
+  checkRateLimits: rateLimits.checkRateLimits,
+  identifyWorkload: identification.identifyWorkload,
+  recordRefusal: limitRefusalRecords(prerequisites.audit.record, clock),
   now: clock.now,
 });
 
-const buildPodEvent = (
-  { namespace, pod }: Caller,
-  { code, message }: TokenRefusal,
-  task?: string,
-) => {
-  const what = task === undefined ? '' : `task ${task}: `;
-  return { namespace, pod, reason: 'RunRefused', message: `${what}${code}: ${message}` };
+const startStreams = (
+  { connections }: AuthorityConfig,
+  { prerequisites, metrics, clock }: ComponentDeps,
+  {
+    revocations,
+    verification,
+    belongsTo,
+  }: {
+    readonly revocations: RevocationWatch;
+    readonly verification: Verification;
+    readonly belongsTo: RunIds['belongsTo'];
+  },
+): EventStreams =>
+  createEventStreams({
+    revocations,
+    by: prerequisites.ownName,
+    clock,
+    authenticate: (token, peer) => authenticateStream(token, peer, verification),
+    belongsTo,
+    onCount: metrics.eventStreamsCounted,
+    maxStreams: Math.floor(connections * STREAM_SHARE),
+  });
+
+/** Decides by the current policies; a task of many pairs counts as several requests. */
+const createRunDecision =
+  ({
+    policies,
+    rateLimits,
+    loadCatalog,
+  }: {
+    readonly policies: TaskPolicies<CompiledPolicies>;
+    readonly rateLimits: RateLimits;
+    readonly loadCatalog: LoadCatalog;
+  }): DecideRun =>
+  (request, caller) => {
+    const admit = (pairs: number): void => rateLimits.chargePairs(caller, pairs);
+    return evaluateRunPolicy({ policies: policies.current(), loadCatalog, admit }, request);
+  };
+
+const buildSharedDeps = (deps: ComponentDeps) => ({
+  record: deps.prerequisites.audit.record,
+  by: deps.prerequisites.ownName,
+  clock: deps.clock,
+  random: deps.random,
+  onFailure: createFailureReporter(deps),
+});
+
+/** Counts and logs a failure that is retried. */
+const createFailureReporter =
+  ({ metrics, log }: Pick<ComponentDeps, 'metrics' | 'log'>): OnFailure =>
+  (message, error) => {
+    metrics.reconcileFailed('other');
+    log.warn(message, toErrorFields(error));
+  };
+
+const createPodEventReporter = (deps: ComponentDeps): TokenEndpointDeps['emitPodEvent'] => {
+  const onFailure = createFailureReporter(deps);
+  const logFailure = (error: unknown): void => onFailure('pod event not written', error);
+  return (event) => void deps.cluster.emitPodEvent(event).catch(logFailure);
 };
 
 const toRateOptions = (config: AuthorityConfig) => ({
@@ -213,26 +226,6 @@ const toRateOptions = (config: AuthorityConfig) => ({
   namespace: config.namespaceRate,
   verifications: config.verifications,
 });
-
-/** Who listens is held to the same as who starts a run, and a refusal is on record as well. */
-const createStreamAuthenticator =
-  (
-    verify: VerifyPodToken,
-    { checkRateLimits }: Pick<RateLimits, 'checkRateLimits'>,
-    parts: Parameters<typeof recordRefusedCall>[2],
-  ) =>
-  async (token: string, peer: string): Promise<StreamPod> => {
-    const known: { caller?: Caller } = {};
-    try {
-      const { caller, identifyWorkload } = await verify(token, peer);
-      known.caller = caller;
-      checkRateLimits(caller);
-      const { namespace, serviceAccount, pod, tokenExpiresAt } = await identifyWorkload();
-      return { namespace, serviceAccount, pod: pod.name, podUid: pod.uid, tokenExpiresAt };
-    } catch (error) {
-      throw await recordRefusedCall(error, { kind: 'stream.refused', ...known }, parts);
-    }
-  };
 
 const createPodUidReader =
   ({ identity }: Pick<ClusterClient, 'identity'>) =>

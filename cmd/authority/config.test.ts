@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { readAuthorityConfig } from './config.ts';
@@ -33,8 +33,8 @@ const listErrors = (environment: Record<string, string>): string => {
   return result.ok ? '' : result.faults.map(formatFieldError).join('\n');
 };
 
-describe("the authority's settings", () => {
-  test('need a namespace, a name and the platform, and default as the chart installs', () => {
+describe('readAuthorityConfig', () => {
+  it('requires namespace, name and platform, and has the defaults of the chart', () => {
     expect(readAuthorityConfig(buildMinimalEnvironment())).toMatchObject({
       ok: true,
       value: {
@@ -52,7 +52,7 @@ describe("the authority's settings", () => {
     });
   });
 
-  test('list faults of the environment and of the file together, each with its source', () => {
+  it('lists all errors of the environment and the platform file with their source', () => {
     const broken = join(folder, 'broken.yaml');
     writeFileSync(broken, 'cloud: {region: EU}\n');
     const faults = listErrors({ VALETKEY_PLATFORM_FILE: broken, VALETKEY_POD_RATE: '0' });
@@ -62,7 +62,7 @@ describe("the authority's settings", () => {
     }
   });
 
-  test('are for trust: authority alone', () => {
+  it('rejects a platform without trust: authority', () => {
     const cluster = join(folder, 'cluster.yaml');
     writeFileSync(cluster, 'trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1}\n');
     expect(listErrors(buildMinimalEnvironment({ VALETKEY_PLATFORM_FILE: cluster }))).toBe(
@@ -70,14 +70,14 @@ describe("the authority's settings", () => {
     );
   });
 
-  test('refuse a certificate that outlives a third of its authority', () => {
+  it('rejects a certificate lifetime over a third of the CA lifetime', () => {
     const lives = { VALETKEY_CA_LIFETIME: '10d', VALETKEY_LEAF_LIFETIME: '4d' };
     expect(listErrors(buildMinimalEnvironment(lives))).toContain(
       'VALETKEY_LEAF_LIFETIME: expected at most a third',
     );
   });
 
-  test('refuse what is misspelt, and what could load code', () => {
+  it('rejects unknown variables, and variables that load code', () => {
     expect(listErrors(buildMinimalEnvironment({ VALETKEY_POD_RATES: '1' }))).toContain(
       'VALETKEY_POD_RATES: ',
     );

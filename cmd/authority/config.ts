@@ -18,15 +18,14 @@ import {
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
 import { LOG_LEVELS } from '../../lib/edge/telemetry/pino-log.ts';
 import { fail, succeed, type FieldError, type Result } from '../../lib/schema/field-error.ts';
-import { stringEnum, rejectValue, string, type Reader } from '../../lib/schema/reader.ts';
+import { dnsLabel, stringEnum, rejectValue, string, type Reader } from '../../lib/schema/reader.ts';
 
-const label = string({ expected: 'a DNS label', pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
 const name = string({ expected: 'a name', pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/ });
 const DAY = 86_400;
 
 type AuthorityPlatform = Platform & { readonly authority: AuthoritySettings };
 
-/** The platform's file, of a platform that trusts an authority. */
+/** Reads the platform file; it must have `trust: authority`. */
 const readAuthorityPlatform: Reader<AuthorityPlatform> = (path, variable, faults) => {
   const platform = readPlatformFile(path, variable, faults);
   if (typeof platform === 'symbol') return platform;
@@ -44,7 +43,7 @@ const readText = (path: string): string | undefined => {
 };
 const readPlatformFile = createPlatformFileReader(readText);
 
-/** A whole number from 1 on, as an environment writes it. */
+/** A positive integer, as text. */
 const positiveInteger: Reader<number> = (given, path, faults) =>
   /^[1-9]\d{0,6}$/.test(String(given))
     ? Number(given)
@@ -53,49 +52,49 @@ const positiveInteger: Reader<number> = (given, path, faults) =>
 const SETTINGS = {
   platform: {
     name: ENV.platformFile,
-    help: "the platform's settings, YAML",
+    help: 'platform settings, a YAML file',
     reader: readAuthorityPlatform,
     otherwise: PLATFORM_FILE,
   },
-  namespace: { name: ENV.namespace, help: 'namespace the authority runs in', reader: label },
+  namespace: { name: ENV.namespace, help: 'namespace the authority runs in', reader: dnsLabel },
   podName: {
     name: ENV.podName,
-    help: 'name of this replica, and of its chain of records',
+    help: 'name of this replica and of its audit chain',
     reader: name,
   },
   caSecret: {
     name: ENV.caSecret,
-    help: 'Secret that holds the CA of its serving certificates',
+    help: 'Secret with the CA of the serving certificates',
     reader: name,
     otherwise: 'valetkey-authority-ca',
   },
   keysSecret: {
     name: ENV.keysSecret,
-    help: 'Secret that holds the keys of grants',
+    help: 'Secret with the signing keys of grants',
     reader: name,
     otherwise: 'valetkey-authority-keys',
   },
   auditSecret: {
     name: ENV.auditSecret,
-    help: 'Secret that holds the key of checkpoints, and that of run ids',
+    help: 'Secret with the keys of audit checkpoints and of run IDs',
     reader: name,
     otherwise: 'valetkey-authority-audit',
   },
   auditFolder: {
     name: ENV.auditFolder,
-    help: 'folder of the file of records; none: standard output only',
+    help: 'folder of the audit files; empty: standard output only',
     reader: string(),
     otherwise: '',
   },
   listen: {
     name: ENV.listen,
-    help: 'HTTPS, for sidecars and clouds; no host means every address',
+    help: 'HTTPS address for sidecars and clouds; without a host, all addresses',
     reader: listenAddress,
     otherwise: `:${AUTHORITY_LISTEN}`,
   },
   telemetry: {
     name: ENV.telemetry,
-    help: 'HTTP, for probes and metrics',
+    help: 'HTTP address for probes and metrics',
     reader: listenAddress,
     otherwise: `:${AUTHORITY_TELEMETRY_LISTEN}`,
   },
@@ -107,73 +106,73 @@ const SETTINGS = {
   },
   kubeconfig: {
     name: TUNING.kubeconfig,
-    help: 'for the demo and development: a file that says where the API server is',
+    help: 'kubeconfig file, for the demo and development',
     reader: string(),
     otherwise: '',
   },
   authorityLifetimeSeconds: {
     name: TUNING.authorityLifetime,
-    help: 'life of a CA; it waits, then signs, for a third of it each',
+    help: 'lifetime of a CA: it is published for one third, then signs for one third',
     reader: durationSeconds({ min: 3600, max: 3650 * DAY }),
     otherwise: '365d',
   },
   leafLifetimeSeconds: {
     name: TUNING.leafLifetime,
-    help: "life of a replica's certificate, renewed at two thirds",
+    help: "lifetime of a replica's certificate, renewed after two thirds",
     reader: durationSeconds({ min: 600, max: 90 * DAY }),
     otherwise: '7d',
   },
   keyLifetimeSeconds: {
     name: TUNING.keyLifetime,
-    help: 'a key of grants signs for so long',
+    help: 'how long a signing key signs grants',
     reader: durationSeconds({ min: 600, max: 365 * DAY }),
     otherwise: '30d',
   },
   podAddresses: {
     name: TUNING.podAddresses,
-    help: "compare: a pod's token must come from its pod's own address; ignore: where the network hides it",
+    help: "compare: a pod's token must come from an address of the pod; ignore: for networks that hide it",
     reader: stringEnum(['compare', 'ignore']),
     otherwise: 'compare',
   },
   peerRate: {
     name: TUNING.peerRate,
-    help: 'requests per second from one address; like the next three for each replica, sustained: a burst is thirty times as many',
+    help: 'sustained requests per second from one address, per replica as the next three; the burst is thirty times as many',
     reader: positiveInteger,
     otherwise: '100',
   },
   podRate: {
     name: TUNING.podRate,
-    help: 'requests per second of one pod',
+    help: 'requests per second from one pod',
     reader: positiveInteger,
     otherwise: '2',
   },
   serviceAccountRate: {
     name: TUNING.serviceAccountRate,
-    help: 'requests per second of the pods of one service account',
+    help: 'requests per second from the pods of one service account',
     reader: positiveInteger,
     otherwise: '20',
   },
   namespaceRate: {
     name: TUNING.namespaceRate,
-    help: 'requests per second of the pods of one namespace',
+    help: 'requests per second from the pods of one namespace',
     reader: positiveInteger,
     otherwise: '50',
   },
   verifications: {
     name: TUNING.verifications,
-    help: 'verifications of tokens under way at once',
+    help: 'concurrent verifications of tokens',
     reader: positiveInteger,
     otherwise: '256',
   },
   connections: {
     name: TUNING.connections,
-    help: 'connections at once, a stream for each sidecar among them',
+    help: 'concurrent connections, including one event stream per sidecar',
     reader: positiveInteger,
     otherwise: '8192',
   },
   connectionsPerPeer: {
     name: TUNING.connectionsPerPeer,
-    help: 'connections at once from one address: a pod holds a stream and a few more; where the network hides pods behind their node, so does each of them',
+    help: 'concurrent connections from one address: a pod uses an event stream and a few more; raise it if the network hides pods behind their node',
     reader: positiveInteger,
     otherwise: '256',
   },
@@ -181,16 +180,16 @@ const SETTINGS = {
 
 export type AuthorityConfig = ParsedSettings<typeof SETTINGS>;
 
-export const HELP = `Valetkey's authority: verifies who asks, decides by policy, trades with the cloud
-for a run's credentials, records, revokes. It is set by its environment:
+export const HELP = `Valetkey's authority: identifies callers, evaluates policy, exchanges grants for
+cloud credentials, writes audit records, revokes runs. Settings are environment variables:
 
 ${formatSettingsHelp(SETTINGS)}
 
-A new value of the annotation valetkey.dev/rotate on the Secret of the CA rotates it at once; one of
-valetkey.dev/taint on the Secret of the keys of grants replaces them at once.
+To rotate the CA immediately, change the annotation valetkey.dev/rotate on its Secret. To replace the
+signing keys immediately, change the annotation valetkey.dev/taint on their Secret.
 `;
 
-/** The settings, typed, or every fault at once, each naming its variable or its file. */
+/** Reads the settings, or returns all field errors with their variable or file. */
 export const readAuthorityConfig = (
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Result<AuthorityConfig> => {

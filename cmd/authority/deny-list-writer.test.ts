@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import type { AuditEvent } from '../../lib/audit/audit-event.ts';
 import type { RevocationSpec } from '../../lib/contract/authority-api.ts';
@@ -13,7 +13,7 @@ const OTHER = 'arn:aws:iam::111122223333:role/agent-other';
 beforeEach(() => void jest.useFakeTimers({ now: NOON }));
 afterEach(() => void jest.useRealTimers());
 
-/** Leases that replicas of one test share, by role. */
+/** Leases that the replicas of one test share, by role. */
 const createLeases = () => {
   const states = new Map<string, { holder: symbol | undefined; note: string }>();
   let takes = 0;
@@ -76,8 +76,8 @@ afterEach(() => started.splice(0).forEach((denial) => denial.stop()));
 
 const advanceTime = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
-describe('the denial of ended runs', () => {
-  test('is written whole at the start and each thirty seconds, removed where there is none', async () => {
+describe('startDenyListWriter', () => {
+  it('writes the complete deny list at the start and every 30 s, and removes an empty one', async () => {
     const { written, stored } = startReplica();
     await advanceTime(1_000);
     expect(written.map(({ policy }) => policy)).toEqual([undefined]);
@@ -92,7 +92,7 @@ describe('the denial of ended runs', () => {
     });
   });
 
-  test('follows a Revocation at once, and says how long it took', async () => {
+  it('writes a new Revocation immediately, and reports the delay', async () => {
     const { denial, written, stored, lags, events } = startReplica();
     await advanceTime(5_000);
     stored.push(buildStoredRevocation('one', { all: true }, Date.now() - 700));
@@ -101,19 +101,19 @@ describe('the denial of ended runs', () => {
     expect(written.at(-1)?.policy).toContain('aws:TokenIssueTime');
     expect(lags).toEqual([undefined, 0.7]);
     expect(events).toMatchObject([
-      { kind: 'denial.written', subject: ROLE },
+      { kind: 'deny_list.updated', subject: ROLE },
       { message: 'denied at the cloud: 1 Revocations, 0.7 s after the oldest new one' },
     ]);
   });
 
-  test('is not recorded again while it stays the same', async () => {
+  it('records a deny list once until it changes', async () => {
     const { written, events } = startReplica();
     await advanceTime(100_000);
     expect(written.length).toBeGreaterThan(2);
     expect(events).toHaveLength(1);
   });
 
-  test('is written no more than once a second, and never misses the last Revocation', async () => {
+  it('writes at most once per second, including the last Revocation', async () => {
     const { denial, written, stored } = startReplica();
     await advanceTime(2_000);
     for (let n = 0; n < 40; n += 1) {
@@ -126,7 +126,7 @@ describe('the denial of ended runs', () => {
     expect(written.at(-1)?.policy).toContain('*@r39');
   });
 
-  test('is of every role that opts in', async () => {
+  it('writes to every role that opts in', async () => {
     const { written } = startReplica({ roles: [ROLE, OTHER] });
     await advanceTime(0);
     expect(written.map(({ role }) => role)).toEqual([ROLE, OTHER]);
@@ -134,7 +134,7 @@ describe('the denial of ended runs', () => {
 });
 
 describe('two replicas', () => {
-  test('never write to one role at the same time, and both hear of each Revocation', async () => {
+  it('never write to one role at the same time, and both observe each Revocation', async () => {
     const [leases, stored] = [createLeases(), [] as object[]];
     let [writing, most] = [0, 0];
     const policies: (string | undefined)[] = [];
@@ -157,7 +157,7 @@ describe('two replicas', () => {
     expect(policies.at(-1)).toContain('*@r4');
   });
 
-  test('do not write the same again that the other wrote just now', async () => {
+  it('do not repeat a recent write of the other replica', async () => {
     const leases = createLeases();
     const one = startReplica({}, leases);
     await advanceTime(1_000);
@@ -167,7 +167,7 @@ describe('two replicas', () => {
     expect(leases.takes()).toBe(2);
   });
 
-  test('do not believe a note of the future, which a clock that is ahead wrote', async () => {
+  it('ignore a note from the future, written by a clock that is ahead', async () => {
     const leases = createLeases();
     const digest = createHash('sha256').update('').digest('hex');
     leases.held.set(ROLE, { holder: undefined, note: `${digest} ${NOON + 20_000}` });
@@ -176,7 +176,7 @@ describe('two replicas', () => {
     expect(written).toHaveLength(1);
   });
 
-  test('write, one of them, each half minute or so', async () => {
+  it('write about every 30 s, one of them each time', async () => {
     const leases = createLeases();
     const replicas = [startReplica({}, leases), startReplica({}, leases)];
     await advanceTime(300_000);
@@ -186,8 +186,8 @@ describe('two replicas', () => {
   });
 });
 
-describe('what goes wrong', () => {
-  test('is told, and tried again later each time', async () => {
+describe('a failure', () => {
+  it('is reported, and retried with backoff', async () => {
     let tries = 0;
     const { failures } = startReplica({
       write: () => {
@@ -197,35 +197,37 @@ describe('what goes wrong', () => {
     });
     await advanceTime(7_500);
     expect(tries).toBe(3);
-    expect(failures[0]).toBe('ended runs not denied at the cloud: Throttling');
+    expect(failures[0]).toBe('deny list not written: Throttling');
   });
 
-  test('gives the lease back', async () => {
+  it('releases the Lease', async () => {
     const leases = createLeases();
     startReplica({ list: () => Promise.reject(new Error('no answer')) }, leases);
     await advanceTime(0);
     expect(leases.held.get(ROLE)?.holder).toBeUndefined();
   });
 
-  test('with one Revocation is told, and the others are denied', async () => {
+  it('of one invalid Revocation is reported, and the others are denied', async () => {
     const stored = [buildStoredRevocation('odd', {}), buildStoredRevocation('one', { run: 'abc' })];
     const { written, failures } = startReplica({}, createLeases(), stored);
     await advanceTime(0);
     expect(written[0]?.policy).toContain('*@abc');
-    expect(failures[0]).toContain('a Revocation cannot be read: revocations/odd spec:');
+    expect(failures[0]).toContain('invalid Revocation: revocations/odd spec:');
   });
 
-  test('for want of room is told with how many', async () => {
+  it('because the policy is full is reported with the number of omitted runs', async () => {
     const stored = Array.from({ length: 1000 }, (_, n) =>
       buildStoredRevocation(`r${n}`, { run: `run-number-${n}` }),
     );
     const { written, failures } = startReplica({}, createLeases(), stored);
     await advanceTime(0);
     expect(written[0]?.policy?.length).toBeLessThanOrEqual(10_240);
-    expect(failures[0]).toMatch(/no room to deny \d+ runs, which end by their deadlines/);
+    expect(failures[0]).toMatch(
+      /the policy is full; \d+ runs are not denied and end at their deadlines/,
+    );
   });
 
-  test('with a write that never ends is told after ten seconds, and tried again', async () => {
+  it('of a write that never ends is reported after ten seconds, and retried', async () => {
     let tries = 0;
     const signals: AbortSignal[] = [];
     const { failures } = startReplica({
@@ -236,12 +238,12 @@ describe('what goes wrong', () => {
       },
     });
     await advanceTime(12_000);
-    expect(failures[0]).toContain('expected an end within 10000 ms, got none');
+    expect(failures[0]).toContain('expected to finish within 10000 ms, timed out');
     expect(signals[0]?.aborted).toBe(true);
     expect(tries).toBe(2);
   });
 
-  test('with the time: a write that could meet the next holder is not begun', async () => {
+  it('to get enough time: a write that could overlap with the next holder is not started', async () => {
     const leases = createLeases();
     const { written, failures } = startReplica(
       {
@@ -254,12 +256,12 @@ describe('what goes wrong', () => {
     );
     await advanceTime(21_000);
     expect(written).toEqual([]);
-    expect(failures[0]).toContain('expected to write while the lease is held');
+    expect(failures[0]).toContain('expected time to write while the Lease is held');
   });
 });
 
-describe('a run that ended', () => {
-  test('of a role that opts in is told to everybody and denied at the cloud', async () => {
+describe('publishRunEnd', () => {
+  it('creates a Revocation and denies the session at the cloud for a role that opts in', async () => {
     const { denial, created, written } = startReplica();
     await advanceTime(2_000);
     await denial.publishRunEnd({ run: 'abc', end: 'completed', roles: [OTHER, ROLE] });
@@ -268,13 +270,13 @@ describe('a run that ended', () => {
     expect(written.at(-1)?.policy).toContain('*@abc');
   });
 
-  test('of another role is told to nobody', async () => {
+  it('creates no Revocation for another role', async () => {
     const { denial, created } = startReplica();
     await denial.publishRunEnd({ run: 'abc', end: 'completed', roles: [OTHER] });
     expect(created).toEqual([]);
   });
 
-  test('that nobody could be told of is an error', async () => {
+  it('throws if the Revocation cannot be created', async () => {
     const { denial } = startReplica({ create: () => Promise.reject(new Error('no answer')) });
     const ended = denial.publishRunEnd({ run: 'abc', end: 'completed', roles: [ROLE] });
     await expect(ended).rejects.toThrow('no answer');

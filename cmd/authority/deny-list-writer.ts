@@ -9,27 +9,27 @@ import { LoggableError } from '../../lib/schema/loggable-error.ts';
 import { buildCompletion } from '../../lib/revocation/completion.ts';
 import { buildDenyList } from '../../lib/revocation/deny-list.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
-import { computeBackoffMs, addJitter, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { withTimeout } from '../../lib/async/timeout.ts';
 import { buildDenyListPolicy } from '../../lib/scope/aws/deny-list-policy.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue, type AuditQueue } from './audit-queue.ts';
 import { STALE_AFTER_SECONDS } from './revocation-watch.ts';
 
-/** Ended runs are refused by the cloud itself, on the roles that opt in. */
+/** Writes the deny lists of ended runs to the roles that opt in, so that the cloud refuses them. */
 export type DenyListWriter = {
   /**
-   * A run ended before its deadline: where one of `roles` opts in, everybody is told by a Revocation.
+   * Publishes the early end of a run as a Revocation, if one of `roles` opts in.
    *
    * @throws KubernetesError
    */
   readonly publishRunEnd: (ended: {
     readonly run: string;
     readonly end: RunEnd;
-    /** Roles that the run may be of. */
+    /** Roles that the run may have. */
     readonly roles: readonly string[];
   }) => Promise<void>;
-  /** A Revocation came or went. */
+  /** Call it when a Revocation was added or removed. */
   readonly wake: () => void;
   readonly stop: () => void;
 };
@@ -37,11 +37,11 @@ export type DenyListWriter = {
 export type DenyListWriterDeps = {
   /** ARNs of the roles that opt in. */
   readonly roles: readonly string[];
-  /** Every Revocation, afresh from the API server. */
+  /** Lists every Revocation from the API server, not from a cache. */
   readonly list: () => Promise<{ readonly items: readonly object[] }>;
   readonly create: (name: string, spec: RevocationSpec) => Promise<unknown>;
   readonly lease: (role: string) => RoleLease;
-  /** Makes it the whole inline policy of ours; nothing: removes it. */
+  /** Replaces our inline policy of the role; undefined removes it. */
   readonly write: (role: string, policy: string | undefined, signal: AbortSignal) => Promise<void>;
   /** See {@link RevocationWatchDeps.by}. */
   readonly by: string;
@@ -50,31 +50,31 @@ export type DenyListWriterDeps = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onFailure: OnFailure;
-  /** Written; `getLagSeconds`: from the oldest Revocation that is new in it. */
+  /** Called after a write. `lagSeconds`: time since the oldest Revocation that is new in it. */
   readonly onWritten: (role: string, lagSeconds: number | undefined) => void;
 };
 
 const EVERY_MS = 30_000;
-const RETRY = { firstMs: 1_000, mostMs: 30_000 };
+const RETRY = { firstMs: 1_000, maxMs: 30_000 };
 /** IAM throttles writers. */
 const MIN_INTERVAL_MS = 1_000;
-/** Somebody else writes just now. */
+/** Another replica holds the Lease. */
 const LEASE_RETRY_MS = 500;
-/** What another replica wrote so lately need not be written again. */
+/** A deny list that another replica wrote this recently is not written again. */
 const FRESH_MS = 25_000;
-/** A Lease is held for 30 s: no write may be under way once it is another's. */
+/** A Lease is held for 30 s: no write may be in progress when another replica acquires it. */
 const WRITE_TIMEOUT_MS = 10_000;
 
-/** Opens it: one loop for each role, each writing what the API server says now. */
-export const startDenyListWriter = (edges: DenyListWriterDeps): DenyListWriter => {
-  const records = createAuditQueue(edges);
-  const loops = edges.roles.map((role) => startRoleLoop(role, edges, records));
+/** Starts one loop for each role, which writes the current state of the API server. */
+export const startDenyListWriter = (deps: DenyListWriterDeps): DenyListWriter => {
+  const records = createAuditQueue(deps);
+  const loops = deps.roles.map((role) => startRoleLoop(role, deps, records));
   const wake = (): void => loops.forEach((loop) => loop.wake());
   return {
     publishRunEnd: async ({ run, end, roles }) => {
-      if (!roles.some((role) => edges.roles.includes(role))) return;
-      const { name, spec } = buildCompletion({ run, end, by: edges.by });
-      await edges.create(name, spec);
+      if (!roles.some((role) => deps.roles.includes(role))) return;
+      const { name, spec } = buildCompletion({ run, end, by: deps.by });
+      await deps.create(name, spec);
       wake();
     },
     wake,
@@ -85,44 +85,44 @@ export const startDenyListWriter = (edges: DenyListWriterDeps): DenyListWriter =
   };
 };
 
-const startRoleLoop = (role: string, edges: DenyListWriterDeps, records: AuditQueue) => {
-  const { clock, random, onFailure } = edges;
-  const lease = edges.lease(role);
-  const reconcileRole = createRoleReconciler(role, edges, records);
-  let failures = 0;
-  return startReconcileLoop(async () => {
+const startRoleLoop = (role: string, deps: DenyListWriterDeps, records: AuditQueue) => {
+  const { clock, random, onFailure } = deps;
+  const lease = deps.lease(role);
+  const reconcileRole = createRoleReconciler(role, deps, records);
+  const reconcile = async (): Promise<number> => {
     const began = clock.monotonic();
     try {
       const held = await lease.acquire();
-      if (held === undefined) return addJitter(LEASE_RETRY_MS, random);
+      if (held === undefined) return LEASE_RETRY_MS;
       let note = held.note;
       try {
         note = await reconcileRole(held);
       } finally {
         await held.release(note);
       }
-      failures = 0;
-      return addJitter(EVERY_MS, random);
-    } catch (error) {
-      failures += 1;
-      onFailure('ended runs not denied at the cloud', error);
-      return computeBackoffMs(failures, { ...RETRY, random });
+      return EVERY_MS;
     } finally {
       await sleep(began + MIN_INTERVAL_MS - clock.monotonic());
     }
+  };
+  return startReconcileLoop({
+    reconcile,
+    onFailure: (error) => onFailure('deny list not written', error),
+    retry: RETRY,
+    random,
   });
 };
 
-/** Does it once, and answers what the next holder should know. */
-const createRoleReconciler = (role: string, edges: DenyListWriterDeps, records: AuditQueue) => {
-  const { clock, onFailure, maxLifetimeSeconds, by } = edges;
+/** Reconciles a role once, and returns the note for the next holder of the Lease. */
+const createRoleReconciler = (role: string, deps: DenyListWriterDeps, records: AuditQueue) => {
+  const { clock, onFailure, maxLifetimeSeconds, by } = deps;
   let covered: ReadonlySet<string> | undefined;
   return async (held: AcquiredLease): Promise<string> => {
-    const revocations = parseRevocations((await edges.list()).items, onFailure);
+    const revocations = parseRevocations((await deps.list()).items, onFailure);
     const now = clock.now();
     const options = {
       now,
-      maxLifetimeSeconds: maxLifetimeSeconds,
+      maxLifetimeSeconds,
       staleAfterSeconds: STALE_AFTER_SECONDS,
       by,
     };
@@ -130,8 +130,8 @@ const createRoleReconciler = (role: string, edges: DenyListWriterDeps, records: 
       now,
     });
     if (omittedRuns.length > 0) {
-      const message = `${role}: no room to deny ${omittedRuns.length} runs, which end by their deadlines`;
-      onFailure('some ended runs not denied at the cloud', new LoggableError(message));
+      const message = `${role}: the policy is full; ${omittedRuns.length} runs are not denied and end at their deadlines`;
+      onFailure('deny list is full', new LoggableError(message));
     }
     const note = parseNote(held.note);
     const digest = createHash('sha256')
@@ -140,34 +140,36 @@ const createRoleReconciler = (role: string, edges: DenyListWriterDeps, records: 
     const age = now - note.at;
     if (digest === note.digest && age >= 0 && age < FRESH_MS) return held.note;
     if (clock.monotonic() > held.until - WRITE_TIMEOUT_MS) {
-      throw new LoggableError(`${role}: expected to write while the lease is held, got no time to`);
+      throw new LoggableError(
+        `${role}: expected time to write while the Lease is held, got too little`,
+      );
     }
-    const limit = { ms: WRITE_TIMEOUT_MS, what: `${role}: write of the denial` };
-    await withTimeout(limit, (signal) => edges.write(role, policy, signal));
+    const limit = { ms: WRITE_TIMEOUT_MS, what: `${role}: write of the deny list` };
+    await withTimeout(limit, (signal) => deps.write(role, policy, signal));
     const added = covered && revocations.filter(({ uid }) => !covered?.has(uid));
     covered = new Set(revocations.map(({ uid }) => uid));
     const lag = added && getLagSeconds(added, clock.now());
-    edges.onWritten(role, lag);
+    deps.onWritten(role, lag);
     if (digest !== note.digest) {
       const took = lag === undefined ? '' : `, ${lag.toFixed(1)} s after the oldest new one`;
       const message = `denied at the cloud: ${revocations.length} Revocations${took}`;
-      records.add([{ kind: 'denial.written', at: clock.now(), subject: role, message }]);
+      records.add([{ kind: 'deny_list.updated', at: clock.now(), subject: role, message }]);
     }
     return `${digest} ${clock.now()}`;
   };
 };
 
-/** One that cannot be read keeps new runs from starting; what the others say is denied all the same. */
+/** An invalid Revocation blocks new runs; the valid ones are still denied. */
 const parseRevocations = (items: readonly object[], onFailure: OnFailure): readonly Revocation[] =>
   items.flatMap((item) => {
     const result = readRevocation(item);
     if (result.ok) return [result.value];
     const message = result.faults.map(formatFieldError).join('; ');
-    onFailure('a Revocation cannot be read', new LoggableError(message));
+    onFailure('invalid Revocation', new LoggableError(message));
     return [];
   });
 
-/** Kubernetes writes whole seconds: up to one of the lag is its rounding. */
+/** Kubernetes rounds creation times to seconds, so the lag may be up to one second too long. */
 const getLagSeconds = (added: readonly Revocation[], now: number): number | undefined =>
   added.length === 0
     ? undefined

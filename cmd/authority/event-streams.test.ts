@@ -8,7 +8,7 @@ import {
 } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import {
   HEARTBEAT_INTERVAL_MS,
@@ -18,12 +18,12 @@ import {
 import { IdentityError } from '../../lib/identity/workload.ts';
 import { NOON, buildRevocation } from '../../lib/revocation/fixtures/revocation-objects.ts';
 import { indexRevocations } from '../../lib/revocation/matching.ts';
-import type { StreamPod } from './stream-registry.ts';
+import type { StreamPod } from '../../lib/exchange/stream-authentication.ts';
 import { createEventStreams, type EventStreams } from './event-streams.ts';
 
 let harness: ReturnType<typeof createStreamHarness>;
 beforeEach(async () => {
-  // Only the beat is ours to make: sockets live in real time.
+  // Only the heartbeat timer is fake: sockets need real time.
   jest.useFakeTimers({ doNotFake: [...REAL] });
   harness = createStreamHarness();
   await once(harness.server, 'listening');
@@ -46,7 +46,7 @@ const REAL = [
   'setTimeout',
   'clearTimeout',
 ] as const;
-/** Time for every stream to be beaten once. */
+/** Time for every stream to receive one heartbeat. */
 const advanceHeartbeat = (): void => jest.advanceTimersByTime(HEARTBEAT_INTERVAL_MS);
 
 const buildStreamPod = (podUid: string): StreamPod => ({
@@ -57,7 +57,7 @@ const buildStreamPod = (podUid: string): StreamPod => ({
   tokenExpiresAt: NOON + 600_000,
 });
 
-/** Real HTTP, a token that is the pod's UID, and a run that begins with it. */
+/** Real HTTP; the token is the UID of the pod, and its run IDs start with it. */
 const createStreamHarness = () => {
   let listener: () => void = () => undefined;
   const state = {
@@ -108,7 +108,7 @@ const createStreamHarness = () => {
   return { server, streams, state, errors, counts, revoke, tried, responses };
 };
 
-/** A sidecar's end of a stream. */
+/** The sidecar's end of a stream. */
 const listen = async (token: string) => {
   const { port } = harness.server.address() as AddressInfo;
   const headers = { Authorization: `Bearer ${token}` };
@@ -134,7 +134,7 @@ const listen = async (token: string) => {
   return { response, lines, names, isOver: () => isOver, close: () => request.destroy() };
 };
 
-/** Resolves when `isSo`; fails where it does not come to be. */
+/** Resolves when `isSo` returns true; rejects after a timeout. */
 const waitUntil = async (isSo: () => boolean): Promise<void> => {
   const end = performance.now() + 4000;
   while (!isSo()) {
@@ -143,8 +143,8 @@ const waitUntil = async (isSo: () => boolean): Promise<void> => {
   }
 };
 
-describe('a stream', () => {
-  test('begins with what is revoked now, as lines of JSON that nobody keeps', async () => {
+describe('an event stream', () => {
+  it('starts with the current revocations, as JSON lines that are not cached', async () => {
     harness.revoke(
       buildRevocation('one', { namespace: 'research' }),
       buildRevocation('two', { run: 'a-1' }),
@@ -164,13 +164,13 @@ describe('a stream', () => {
     });
   });
 
-  test('begins with nothing where nothing is revoked', async () => {
+  it('starts with an empty list if nothing is revoked', async () => {
     const stream = await listen('a');
     await waitUntil(() => stream.lines.length === 1);
     expect(stream.lines).toEqual([{ type: 'revocations', active: [] }]);
   });
 
-  test('tells the pod that a Revocation names, and tells the others nothing', async () => {
+  it('sends a revocation to the pod that it names, and not to others', async () => {
     const [one, other] = [await listen('a'), await listen('b')];
     await waitUntil(() => one.lines.length === 1 && other.lines.length === 1);
     harness.revoke(buildRevocation('a only', { pod: { namespace: 'research', name: 'agent-a' } }));
@@ -180,14 +180,14 @@ describe('a stream', () => {
     expect(other.lines).toHaveLength(2);
   });
 
-  test('says nothing of what an authority itself said: its sidecar has forgotten already', async () => {
+  it('omits completions by the authority: the sidecar has already erased the run', async () => {
     const stream = await listen('a');
     const completed = buildRevocation('run-a-1', { run: 'a-1', by: 'authority' });
     harness.revoke(completed, buildRevocation('marker', { all: true }));
     await waitUntil(() => stream.names() === 'marker');
   });
 
-  test('beats each five seconds', async () => {
+  it('sends a heartbeat every five seconds', async () => {
     const stream = await listen('a');
     await waitUntil(() => stream.lines.length === 1);
     advanceHeartbeat();
@@ -196,7 +196,7 @@ describe('a stream', () => {
     expect(stream.lines.slice(1)).toEqual([{ type: 'heartbeat' }, { type: 'heartbeat' }]);
   });
 
-  test('ends with its token, and says no goodbye: the pod comes again with a fresh one', async () => {
+  it('ends when its token expires, without a reconnect line', async () => {
     const stream = await listen('a');
     harness.state.now = NOON + 600_000;
     advanceHeartbeat();
@@ -205,15 +205,15 @@ describe('a stream', () => {
     expect(harness.streams.count()).toBe(0);
   });
 
-  test('whose authority has lost the Revocations sends its pod elsewhere', async () => {
+  it('asks the pod to reconnect when the revocations become stale', async () => {
     const stream = await listen('a');
     harness.state.isCurrent = false;
     advanceHeartbeat();
     await waitUntil(() => stream.isOver());
-    expect(stream.lines.at(-1)).toEqual({ type: 'goodbye' });
+    expect(stream.lines.at(-1)).toEqual({ type: 'reconnect' });
   });
 
-  test('that its client left is forgotten, and no run is tried on its pod', async () => {
+  it('is removed when its client disconnects, and its pod is no longer searched for runs', async () => {
     const stream = await listen('a');
     await waitUntil(() => harness.streams.count() === 1);
     stream.close();
@@ -223,7 +223,7 @@ describe('a stream', () => {
     expect(harness.tried).toEqual([]);
   });
 
-  test('whose client left while its token was looked at never begins', async () => {
+  it('does not start if its client disconnects during authentication', async () => {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     harness.state.authenticated = promise.then(() => undefined);
     const { port } = harness.server.address() as AddressInfo;
@@ -237,7 +237,7 @@ describe('a stream', () => {
     expect(harness.counts).toEqual([]);
   });
 
-  test('that is read too slowly is cut after two beats', async () => {
+  it('is closed after two heartbeats if the client reads too slowly', async () => {
     const stream = await listen('a');
     await waitUntil(() => stream.lines.length === 1);
     Object.defineProperty(harness.responses[0], 'writableLength', { value: 10 });
@@ -248,7 +248,7 @@ describe('a stream', () => {
     expect(harness.streams.count()).toBe(0);
   });
 
-  test('that nobody reads is cut', async () => {
+  it('is closed if the client does not read', async () => {
     const { port } = harness.server.address() as AddressInfo;
     const socket = connect({ port, host: '127.0.0.1' });
     socket.on('error', () => undefined);
@@ -268,43 +268,47 @@ describe('a stream', () => {
   });
 });
 
-describe('streams', () => {
-  test('of one pod are two at most, and the newest stay', async () => {
+describe('event streams', () => {
+  it('are limited to the newest two of one pod', async () => {
     const first = await listen('a');
     const second = await listen('a');
     const third = await listen('a');
     await waitUntil(() => first.isOver());
-    expect(first.lines.map(({ type }) => type)).not.toContain('goodbye');
+    expect(first.lines.map(({ type }) => type)).not.toContain('reconnect');
     harness.revoke(buildRevocation('one', { all: true }));
     await waitUntil(() => second.names() === 'one' && third.names() === 'one');
     expect(harness.streams.count()).toBe(2);
   });
 
-  test('of all pods are bounded: the next is told to come later', async () => {
+  it('are limited in total: the next request is refused as overloaded', async () => {
     for (let n = 0; n < 20; n += 1) await listen(`p${n}`);
     expect((await listen('one more')).response.statusCode).toBe(503);
     expect(harness.errors).toMatchObject([{ code: 'overloaded' }]);
   });
 
-  test('are opened to nobody whose token is refused', async () => {
+  it('are not opened for a refused token', async () => {
     expect((await listen('bad')).response.statusCode).toBe(503);
     expect(harness.errors).toMatchObject([{ name: 'IdentityError', code: 'token_expired' }]);
     expect(harness.streams.count()).toBe(0);
   });
 
-  test('are opened to nobody while the Revocations are not known', async () => {
+  it('are not opened while the revocations are not loaded', async () => {
     harness.state.isCurrent = false;
     await listen('a');
     expect(harness.errors).toMatchObject([{ code: 'revocations_unavailable' }]);
   });
 
-  test('are all told goodbye when the authority drains, one after the other, and no more begin', async () => {
+  it('all end with a reconnect line when the authority drains, and no new one starts', async () => {
     const all = [await listen('a'), await listen('b'), await listen('c')];
     const began = performance.now();
     await harness.streams.drain(90);
     expect(performance.now() - began).toBeGreaterThan(80);
     await waitUntil(() => all.every(({ isOver }) => isOver()));
-    expect(all.map(({ lines }) => lines.at(-1)?.type)).toEqual(['goodbye', 'goodbye', 'goodbye']);
+    expect(all.map(({ lines }) => lines.at(-1)?.type)).toEqual([
+      'reconnect',
+      'reconnect',
+      'reconnect',
+    ]);
     await listen('d');
     expect(harness.errors).toMatchObject([{ code: 'draining' }]);
   });

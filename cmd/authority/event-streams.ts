@@ -3,7 +3,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 import { HEARTBEAT_INTERVAL_MS, type StreamLine } from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
-import { IssuingError } from '../../lib/exchange/token-refusal.ts';
+import { RequestError } from '../../lib/exchange/token-refusal.ts';
+import type { StreamPod } from '../../lib/exchange/stream-authentication.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { createRunOwners, type RunOwners } from '../../lib/revocation/run-owners.ts';
 import type { RevocationWatch } from './revocation-watch.ts';
@@ -13,23 +14,22 @@ import {
   writeLine,
   type Stream,
   type StreamRegistry,
-  type StreamPod,
 } from './stream-registry.ts';
 
-/** What sidecars are told while they listen. */
+/** The event streams to sidecars. */
 export type EventStreams = {
   /**
-   * Answers with a stream of {@link StreamLine}: what is revoked now, each change that touches the
-   * pod, and heartbeats. Resolves once the first line is written.
+   * Responds with a stream of {@link StreamLine}: the current revocations, each change that affects
+   * the pod, and heartbeats. Resolves after the first line is written.
    *
-   * @throws whatever `authenticate` throws; IssuingError `revocations_unavailable`, `overloaded`,
-   *   `draining`: nothing was answered then
+   * @throws what `authenticate` throws; RequestError `revocations_unavailable`, `overloaded`,
+   *   `draining`. Nothing was written to the response in that case
    */
   readonly serve: (token: string, response: ServerResponse, peer: string) => Promise<void>;
   readonly count: () => number;
-  /** Says goodbye to all of them, spread over `spreadMs`, and takes no more. */
+  /** Asks all clients to reconnect, spread over `spreadMs`, and accepts no more streams. */
   readonly drain: (spreadMs: number) => Promise<void>;
-  /** Ends all of them at once. */
+  /** Ends all streams immediately. */
   readonly stop: () => void;
 };
 
@@ -37,34 +37,34 @@ export type EventStreamsDeps = {
   /** @throws IdentityError */
   readonly authenticate: (token: string, peer: string) => Promise<StreamPod>;
   readonly revocations: Pick<RevocationWatch, 'index' | 'subscribe' | 'isCurrent'>;
-  /** Whether the run is of the pod with this UID: an HMAC. */
+  /** Whether the run belongs to the pod with this UID; computes an HMAC. */
   readonly belongsTo: (run: string, podUid: string) => boolean;
   /** See {@link RevocationWatchDeps.by}. */
   readonly by: string;
   readonly clock: Pick<Clock, 'now'>;
   readonly onCount: (count: number) => void;
-  /** Of all pods; each costs a connection. */
+  /** Of all pods; each uses a connection. */
   readonly maxStreams: number;
 };
 
-/** A sidecar that comes again may overlap with itself. */
+/** A sidecar that reconnects may briefly have two streams. */
 const MAX_PER_POD = 2;
-/** Beats are spread, so that no moment writes to every stream. */
+/** Heartbeats are spread over time, so that they are not all written at once. */
 const SLOTS = 10;
-/** HMACs in one go: a few milliseconds. */
+/** HMACs without a pause; takes a few milliseconds. */
 const TRIALS = 256;
-/** Beats that found the last one still unread. */
+/** Consecutive heartbeats while the client has not read the previous one. */
 const MAX_UNREAD_BEATS = 2;
 
 const renderLine = (line: StreamLine): string => `${JSON.stringify(line)}\n`;
 const HEARTBEAT = renderLine({ type: 'heartbeat' });
-const RECONNECT = renderLine({ type: 'goodbye' });
+const RECONNECT = renderLine({ type: 'reconnect' });
 const NOTHING_REVOKED = renderLine({ type: 'revocations', active: [] });
 
-/** Opens them. One timer beats for all; a change is matched by lookup, not by a walk. */
-export const createEventStreams = (edges: EventStreamsDeps): EventStreams => {
-  const { authenticate, revocations, clock, onCount, maxStreams } = edges;
-  const owners = createRunOwners(edges.belongsTo);
+/** Creates the streams. One timer sends all heartbeats; changes are matched by lookup. */
+export const createEventStreams = (deps: EventStreamsDeps): EventStreams => {
+  const { authenticate, revocations, clock, onCount, maxStreams } = deps;
+  const owners = createRunOwners(deps.belongsTo);
   const registry = createStreamRegistry({ onJoin: owners.join, onLeave: owners.leave });
   let isDraining = false;
 
@@ -82,10 +82,10 @@ export const createEventStreams = (edges: EventStreamsDeps): EventStreams => {
     registry.remove(stream);
     onCount(registry.all.size);
   };
-  /** Whoever is told goodbye comes again at once, elsewhere; who is not comes when it will. */
-  const closeStream = (stream: Stream, farewell = ''): void => {
+  /** After {@link RECONNECT} a client reconnects immediately, to another replica. */
+  const closeStream = (stream: Stream, lastLine = ''): void => {
     removeStream(stream);
-    endStream(stream, farewell);
+    endStream(stream, lastLine);
   };
   const beats = startHeartbeats(registry, (stream) => {
     const { pod, response } = stream;
@@ -100,7 +100,7 @@ export const createEventStreams = (edges: EventStreamsDeps): EventStreams => {
   );
   const applyRevocations = (): void => {
     const { runRevocations } = revocations.index();
-    owners.replace(runRevocations.filter((revocation) => !isCompletionBy(revocation, edges.by)));
+    owners.replace(runRevocations.filter((revocation) => !isCompletionBy(revocation, deps.by)));
     search.run();
     registry.all.forEach(sendRevocations);
   };
@@ -108,11 +108,12 @@ export const createEventStreams = (edges: EventStreamsDeps): EventStreams => {
   applyRevocations();
 
   const assertOpen = (): void => {
-    if (isDraining) throw new IssuingError('draining', 'this replica ends');
+    if (isDraining) throw new RequestError('draining', 'this replica is shutting down');
     if (!revocations.isCurrent()) {
-      throw new IssuingError('revocations_unavailable', 'the revocations are not known');
+      throw new RequestError('revocations_unavailable', 'the revocations are not loaded, or stale');
     }
-    if (registry.all.size >= maxStreams) throw new IssuingError('overloaded', 'too many streams');
+    if (registry.all.size >= maxStreams)
+      throw new RequestError('overloaded', 'too many event streams');
   };
 
   return {
@@ -151,7 +152,7 @@ export const createEventStreams = (edges: EventStreamsDeps): EventStreams => {
   };
 };
 
-/** Beats each stream once in {@link HEARTBEAT_INTERVAL_MS}, a tenth of them at a time. */
+/** Sends each stream a heartbeat every {@link HEARTBEAT_INTERVAL_MS}, a tenth of them at a time. */
 const startHeartbeats = ({ all }: StreamRegistry, beat: (stream: Stream) => void) => {
   let turn = 0;
   const timer = setInterval(() => {
@@ -162,7 +163,7 @@ const startHeartbeats = ({ all }: StreamRegistry, beat: (stream: Stream) => void
   return { stop: () => clearInterval(timer) };
 };
 
-/** Finds the owners of revoked runs: a portion at once, the rest in turns that others are served in. */
+/** Finds the owners of revoked runs in portions, so that requests are served in between. */
 const createOwnerSearch = ({ advance }: RunOwners, onGain: (podUid: string) => void) => {
   let next: NodeJS.Immediate | undefined;
   const run = (): void => {
@@ -177,7 +178,7 @@ const createOwnerSearch = ({ advance }: RunOwners, onGain: (podUid: string) => v
   return { run, stop: () => clearImmediate(next) };
 };
 
-/** The connection ends with the stream: nothing else is asked on it. */
+/** The connection is closed after the stream. */
 const HEADERS = {
   'Content-Type': 'application/x-ndjson',
   'Cache-Control': 'no-store',

@@ -1,2 +1,2 @@
-/** Something went wrong and is tried again: a constant message, and the error to be logged. */
+/** Reports a failure that will be retried: a constant message, and the error to log. */
 export type OnFailure = (message: string, error: unknown) => void;

@@ -23,7 +23,7 @@ const startTestCollector = (
       removed.push(`${name} ${uid}`);
       return Promise.resolve('removed');
     },
-    readPodUid: ({ name }) => Promise.resolve(name === 'alive' ? 'u-alive' : undefined),
+    readPodUid: ({ name }) => Promise.resolve(name === 'running' ? 'u-running' : undefined),
     collectLeases: () => Promise.resolve(void (leases += 1)),
     by: 'authority',
     maxLifetimeSeconds: 3600,
@@ -39,12 +39,12 @@ const startTestCollector = (
 const advanceTime = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 const buildTarget = (name: string) => ({ pod: { namespace: 'a', name, uid: `u-${name}` } });
 
-test('what names nothing alive is removed, and recorded; what does stays', async () => {
+test('removes and records an obsolete Revocation, and keeps one that is still in use', async () => {
   const { collection, removed, events } = startTestCollector([
     buildRevocation('run', { run: 'r' }),
     buildRevocation('young', { run: 's' }, NOON + 3_000_000),
     buildRevocation('all', { all: true }),
-    buildRevocation('alive', buildTarget('alive')),
+    buildRevocation('running', buildTarget('running')),
     buildRevocation('gone', buildTarget('gone')),
   ]);
   await advanceTime(0);
@@ -53,13 +53,13 @@ test('what names nothing alive is removed, and recorded; what does stays', async
     { kind: 'revocation.collected', subject: 'run' },
     {
       subject: 'gone',
-      message: 'nothing is alive of pod a/gone, revoked by ann@example.com',
+      message: 'no longer in use: pod a/gone, revoked by ann@example.com',
     },
   ]);
   collection.stop();
 });
 
-test('a pod of the same name that came later does not keep the Revocation of the earlier', async () => {
+test('removes the Revocation of a pod that was replaced by one of the same name', async () => {
   const { collection, removed } = startTestCollector(
     [buildRevocation('gone', buildTarget('gone'))],
     {
@@ -71,7 +71,7 @@ test('a pod of the same name that came later does not keep the Revocation of the
   collection.stop();
 });
 
-test("another replica's removal, and that of a completion, are not recorded by this one", async () => {
+test('does not record a removal by another replica, or that of a completion', async () => {
   const all = [
     buildRevocation('run', { run: 'r' }),
     buildRevocation('run-s', { run: 's', by: 'authority' }),
@@ -84,7 +84,7 @@ test("another replica's removal, and that of a completion, are not recorded by t
   collection.stop();
 });
 
-test('nothing is removed on old knowledge', async () => {
+test('removes nothing while the revocations are stale', async () => {
   const all = [buildRevocation('run', { run: 'r' })];
   const { collection, removed, leases } = startTestCollector(all, {
     revocations: { index: () => indexRevocations(all), isCurrent: () => false },
@@ -94,7 +94,7 @@ test('nothing is removed on old knowledge', async () => {
   collection.stop();
 });
 
-test('it goes on each minute, whatever fails', async () => {
+test('continues every minute after failures', async () => {
   const { collection, failures, leases } = startTestCollector(
     [buildRevocation('run', { run: 'r' })],
     {
@@ -109,11 +109,11 @@ test('it goes on each minute, whatever fails', async () => {
   expect(leases()).toBe(3);
 });
 
-test('Leases that cannot be collected are told of', async () => {
+test('reports Leases that cannot be collected', async () => {
   const { collection, failures } = startTestCollector([], {
     collectLeases: () => Promise.reject(new Error('no answer')),
   });
   await advanceTime(0);
-  expect(failures).toEqual(['Leases of spent tokens not collected']);
+  expect(failures).toEqual(['Leases of used tokens not collected']);
   collection.stop();
 });

@@ -1,10 +1,12 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import type { IssuerDocument } from '../../lib/grant/issuer-documents.ts';
 import {
+  createPublishedKeysReader,
   startIssuerPublisher,
   parsePublicCopy,
   type IssuerPublisherDeps,
+  type PublicResponse,
 } from './issuer-publisher.ts';
 
 beforeEach(() => void jest.useFakeTimers());
@@ -17,45 +19,59 @@ const buildDocuments = (...kids: string[]): readonly IssuerDocument[] => [
   { path: '.well-known/openid-configuration', body: '{"issuer":"https://issuer.example"}' },
 ];
 
-const startTestPublisher = (edges: Partial<IssuerPublisherDeps> = {}) => {
+type TestPublisherDeps = Partial<IssuerPublisherDeps> & {
+  readonly fetchPublic?: () => Promise<PublicResponse>;
+};
+
+const startTestPublisher = ({ fetchPublic, ...deps }: TestPublisherDeps = {}) => {
   const bucket = { text: buildJwksText() };
   const ours = { documents: buildDocuments('one', 'two') as readonly IssuerDocument[] | undefined };
   const failures: string[] = [];
   let published = 0;
-  const publishing = startIssuerPublisher({
+  const readBucket = () => Promise.resolve({ text: bucket.text, cacheControl: 'max-age=600' });
+  const onFailure = (message: string) => void failures.push(message);
+  const fetchPublishedKeys = createPublishedKeysReader(fetchPublic ?? readBucket, onFailure);
+  const publisher = startIssuerPublisher({
     documents: () => ours.documents,
     publish: (given) => {
       bucket.text = given[0]?.body ?? '';
       return Promise.resolve();
     },
-    fetchPublic: () => Promise.resolve({ text: bucket.text, cacheControl: 'max-age=600' }),
+    fetchPublishedKeys,
     random: () => 0.5,
-    onFailure: (message) => failures.push(message),
+    onFailure,
     onPublished: () => (published += 1),
-    ...edges,
+    ...deps,
   });
-  started.push(publishing);
-  return { publishing, bucket, ours, failures, published: () => published };
+  started.push(publisher);
+  return {
+    publisher,
+    fetchPublishedKeys,
+    bucket,
+    ours,
+    failures,
+    published: () => published,
+  };
 };
 const started: { readonly stop: () => void }[] = [];
-afterEach(() => started.splice(0).forEach((publishing) => publishing.stop()));
+afterEach(() => started.splice(0).forEach((publisher) => publisher.stop()));
 
 const advanceTime = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
-describe("the issuer's documents", () => {
-  test('are written at the start, when they change, and not otherwise', async () => {
-    const { publishing, ours, bucket, published } = startTestPublisher();
+describe('startIssuerPublisher', () => {
+  it('publishes the documents at the start and when they change, and not otherwise', async () => {
+    const { publisher, ours, bucket, published } = startTestPublisher();
     await advanceTime(0);
     await advanceTime(300_000);
     expect(published()).toBe(1);
     ours.documents = buildDocuments('two', 'three');
-    publishing.wake();
+    publisher.wake();
     await advanceTime(0);
     expect(bucket.text).toBe(buildJwksText('two', 'three'));
     expect(published()).toBe(2);
   });
 
-  test('that somebody overwrote, in keys or in their order, are written again', async () => {
+  it('publishes the documents again if the public copy has other keys or another order', async () => {
     const { bucket, published } = startTestPublisher();
     await advanceTime(0);
     bucket.text = buildJwksText('two', 'one');
@@ -64,14 +80,14 @@ describe("the issuer's documents", () => {
     expect(published()).toBe(2);
   });
 
-  test('are left alone while our own keys are not known', async () => {
+  it('publishes nothing while the signing keys are not loaded', async () => {
     const { bucket, published } = startTestPublisher({ documents: () => undefined });
     bucket.text = 'anything';
     await advanceTime(61_000);
     expect([published(), bucket.text]).toEqual([0, 'anything']);
   });
 
-  test('that could not be written are tried again', async () => {
+  it('retries a publication that failed', async () => {
     let tries = 0;
     const { failures } = startTestPublisher({
       publish: () => {
@@ -81,38 +97,31 @@ describe("the issuer's documents", () => {
     });
     await advanceTime(3_500);
     expect(tries).toBe(3);
-    expect(failures[0]).toBe("the issuer's documents are not published");
+    expect(failures[0]).toBe('issuer documents not published');
   });
 });
 
-describe('what is public', () => {
-  test('is what stands there, and for how long others hold it', async () => {
-    const { publishing, bucket } = startTestPublisher();
+describe('createPublishedKeysReader', () => {
+  it('returns the key IDs and the max-age of the public copy', async () => {
+    const { fetchPublishedKeys, bucket } = startTestPublisher();
     bucket.text = buildJwksText('one', 'two');
-    expect(await publishing.fetchPublicCopy()).toEqual({ kids: ['one', 'two'], maxAgeMs: 600_000 });
+    expect(await fetchPublishedKeys()).toEqual({ kids: ['one', 'two'], maxAgeMs: 600_000 });
   });
 
-  test('is unknown where it cannot be read, and nothing is written for that', async () => {
-    const { publishing, failures, published } = startTestPublisher({
+  it('returns undefined if the public copy cannot be read, and causes no publication', async () => {
+    const { fetchPublishedKeys, failures, published } = startTestPublisher({
       fetchPublic: () => Promise.reject(new Error('no answer')),
     });
     await advanceTime(61_000);
-    expect(await publishing.fetchPublicCopy()).toBeUndefined();
-    expect(failures).toContain('the public keys of the issuer cannot be read');
+    expect(await fetchPublishedKeys()).toBeUndefined();
+    expect(failures).toContain('published keys of the issuer not read');
     expect(published()).toBe(1);
   });
 
-  test('is read also where a person publishes', async () => {
-    const fetchPublic = () =>
-      Promise.resolve({ text: buildJwksText('one'), cacheControl: undefined });
-    const publishing = startIssuerPublisher({
-      documents: () => buildDocuments('one'),
-      fetchPublic,
-      random: () => 0.5,
-      onFailure: () => undefined,
-      onPublished: () => undefined,
-    });
-    expect((await publishing.fetchPublicCopy())?.kids).toEqual(['one']);
+  it('reads the public copy also when the authority does not publish, without a timer', async () => {
+    const read = () => Promise.resolve({ text: buildJwksText('one'), cacheControl: undefined });
+    const fetchPublishedKeys = createPublishedKeysReader(read, () => undefined);
+    expect((await fetchPublishedKeys())?.kids).toEqual(['one']);
     expect(jest.getTimerCount()).toBe(0);
   });
 
@@ -124,14 +133,14 @@ describe('what is public', () => {
     ['max-age=0', 300],
     ['no-store', 3600],
   ];
-  test.each(ages)('under %s may be held for %i s', (cacheControl, seconds) => {
+  it.each(ages)('reads Cache-Control %s as a max-age of %i s', (cacheControl, seconds) => {
     expect(parsePublicCopy({ text: buildJwksText('a'), cacheControl }).maxAgeMs).toBe(
       seconds * 1000,
     );
   });
 
-  test.each(['', 'no', 'null', '{}', '{"keys":7}', '{"keys":[{"kid":7}]}', '{"keys":[null]}'])(
-    'is no JWKS: %j',
+  it.each(['', 'no', 'null', '{}', '{"keys":7}', '{"keys":[{"kid":7}]}', '{"keys":[null]}'])(
+    'throws if the response is not a JWKS: %j',
     (text) => {
       expect(() => parsePublicCopy({ text, cacheControl: undefined })).toThrow('expected a JWKS');
     },

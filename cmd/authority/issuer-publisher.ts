@@ -1,98 +1,99 @@
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { IssuerDocument, Jwks } from '../../lib/grant/issuer-documents.ts';
 import type { PublishedKeys } from '../../lib/grant/key-rotation.ts';
-import { computeBackoffMs, addJitter, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { LoggableError } from '../../lib/schema/loggable-error.ts';
 import { withTimeout } from '../../lib/async/timeout.ts';
 import type { OnFailure } from './failures.ts';
 
-/** The issuer's documents where the cloud looks for them. */
+/** Writes the issuer's documents to where the cloud reads them. */
 export type IssuerPublisher = {
-  /** What stands at the public `jwks_uri`; nothing: it could not be read. */
-  readonly fetchPublicCopy: () => Promise<PublishedKeys | undefined>;
-  /** The keys changed. */
+  /** Call it when the signing keys have changed. */
   readonly wake: () => void;
   readonly stop: () => void;
 };
 
-/** What an https GET without any cache of ours answered. */
+/** The response to an HTTPS GET that bypasses caches. */
 export type PublicResponse = { readonly text: string; readonly cacheControl: string | undefined };
 
+/** Reads the published keys; undefined if they could not be read. */
+export type FetchPublishedKeys = () => Promise<PublishedKeys | undefined>;
+
 export type IssuerPublisherDeps = {
-  /** What should stand there; nothing: our keys are not known, or too old to tell. */
+  /** The documents to publish; undefined while the signing keys are not loaded, or stale. */
   readonly documents: () => readonly IssuerDocument[] | undefined;
-  /** Writes them, by the `publisher` role; absent: a person does. */
-  readonly publish?: (documents: readonly IssuerDocument[], signal: AbortSignal) => Promise<void>;
-  /** Of the public `jwks_uri`; throws when there is none, or it is not of status 200. */
-  readonly fetchPublic: () => Promise<PublicResponse>;
+  /** Writes them, with the `publisher` role. */
+  readonly publish: (documents: readonly IssuerDocument[], signal: AbortSignal) => Promise<void>;
+  readonly fetchPublishedKeys: FetchPublishedKeys;
   readonly random: () => number;
   readonly onFailure: OnFailure;
   readonly onPublished: () => void;
 };
 
 const EVERY_MS = 60_000;
-const RETRY = { firstMs: 1_000, mostMs: 60_000 };
+const RETRY = { firstMs: 1_000, maxMs: 60_000 };
 const PUBLISH_TIMEOUT_MS = 30_000;
 
 /**
- * Opens it. Each replica writes when its own documents change: whoever learns of new keys last writes
- * them last, so the newest stand. Once a minute what is public is held against what should be.
+ * Starts the publisher. Each replica writes when its own documents change, so the replica that
+ * receives new keys last writes last, and the newest documents remain. Once a minute the published
+ * documents are compared with the expected ones.
  */
-export const startIssuerPublisher = (edges: IssuerPublisherDeps): IssuerPublisher => {
-  const { documents, publish, random, onFailure, onPublished } = edges;
+export const startIssuerPublisher = ({
+  documents,
+  publish,
+  fetchPublishedKeys,
+  random,
+  onFailure,
+  onPublished,
+}: IssuerPublisherDeps): IssuerPublisher => {
   let published: string | undefined;
-  let failures = 0;
 
-  const fetchPublicCopy = async (): Promise<PublishedKeys | undefined> => {
-    try {
-      return parsePublicCopy(await edges.fetchPublic());
-    } catch (error) {
-      onFailure('the public keys of the issuer cannot be read', error);
-      return undefined;
-    }
-  };
   const isPublic = async (wanted: readonly IssuerDocument[]): Promise<boolean> => {
-    const copy = await fetchPublicCopy();
+    const copy = await fetchPublishedKeys();
     return copy === undefined || hasSameKids(copy, wanted);
   };
-  const publishIfChanged = async (write: NonNullable<typeof publish>): Promise<void> => {
+  const publishIfChanged = async (): Promise<void> => {
     const wanted = documents();
     if (wanted === undefined) return;
     const text = JSON.stringify(wanted);
     if (text === published && (await isPublic(wanted))) return;
     const limit = { ms: PUBLISH_TIMEOUT_MS, what: 'publication of documents' };
-    await withTimeout(limit, (signal) => write(wanted, signal));
+    await withTimeout(limit, (signal) => publish(wanted, signal));
     published = text;
     onPublished();
   };
-  const loop =
-    publish &&
-    startReconcileLoop(async () => {
-      try {
-        await publishIfChanged(publish);
-        failures = 0;
-        return addJitter(EVERY_MS, random);
-      } catch (error) {
-        failures += 1;
-        onFailure("the issuer's documents are not published", error);
-        return computeBackoffMs(failures, { ...RETRY, random });
-      }
-    });
-  return {
-    fetchPublicCopy,
-    wake: () => loop?.wake(),
-    stop: () => loop?.stop(),
-  };
+  return startReconcileLoop({
+    reconcile: async () => {
+      await publishIfChanged();
+      return EVERY_MS;
+    },
+    onFailure: (error) => onFailure('issuer documents not published', error),
+    retry: RETRY,
+    random,
+  });
 };
 
-/** Where nobody says how long copies live, some do for long. */
+/** @param fetchPublic fetches the public `jwks_uri`; rejects if it cannot, or the status is not 200 */
+export const createPublishedKeysReader =
+  (fetchPublic: () => Promise<PublicResponse>, onFailure: OnFailure): FetchPublishedKeys =>
+  async () => {
+    try {
+      return parsePublicCopy(await fetchPublic());
+    } catch (error) {
+      onFailure('published keys of the issuer not read', error);
+      return undefined;
+    }
+  };
+
+/** Without a max-age, some caches keep a copy for long. */
 const DEFAULT_MAX_AGE_SECONDS = 3_600;
 
 /**
- * Which keys a document shows, and for how long others may hold a copy (RFC 9111, section 5.2.2.1):
- * never less than we tell those who ask us, since clouds have caches of their own.
+ * Reads which keys a published document contains, and for how long others may cache it (RFC 9111,
+ * section 5.2.2.1): at least the max-age of the authority's own endpoint, because clouds cache too.
  *
- * @throws LoggableError when it is no JWKS
+ * @throws LoggableError if the response is not a JWKS
  */
 export const parsePublicCopy = ({ text, cacheControl = '' }: PublicResponse): PublishedKeys => {
   const kids = parseKids(text);
@@ -112,6 +113,6 @@ const parseKids = (text: string): readonly string[] | undefined => {
   }
 };
 
-/** The JWKS among the documents; order matters, since Ceph RGW looks at the first key alone. */
+/** Compares key IDs in order: Ceph RGW uses only the first key. */
 const hasSameKids = ({ kids }: PublishedKeys, wanted: readonly IssuerDocument[]): boolean =>
   wanted.some(({ body }) => parseKids(body)?.join() === kids.join());

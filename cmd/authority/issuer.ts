@@ -14,13 +14,18 @@ import {
   type SigningKeysDeps,
 } from './signing-key-refresh.ts';
 import { createAuditQueue } from './audit-queue.ts';
-import { startIssuerPublisher, type IssuerPublisher } from './issuer-publisher.ts';
+import {
+  createPublishedKeysReader,
+  startIssuerPublisher,
+  type FetchPublishedKeys,
+  type IssuerPublisher,
+} from './issuer-publisher.ts';
 
-/** What the cloud trusts: keys of grants, the documents that show them, and what grants are traded for. */
+/** What the cloud trusts: signing keys, the documents that publish them, and the exchange of grants. */
 export type Issuer = {
   readonly keys: ActiveGrantKeys;
   readonly cloud: CloudAccess;
-  /** For a cloud that asks: the keys as they are now, or, where that takes long, as they were. */
+  /** The current keys, or the cached ones if reading takes too long. */
   readonly publicJwks: () => Promise<Jwks | undefined>;
   readonly stop: () => void;
 };
@@ -34,70 +39,74 @@ export type IssuerDeps = Omit<CloudDeps, 'keys' | 'reportSkew'> &
     readonly timings: { readonly keysMs: number };
   };
 
-/** A cloud waits for some seconds; keys that were read a minute ago are good still. */
+/** A cloud waits for a few seconds; keys that were read a minute ago are still valid. */
 const REFRESH_TIMEOUT_MS = 1_000;
 
-export const startIssuer = (config: AuthorityConfig, edges: IssuerDeps): Issuer => {
-  const { cluster, metrics, clock, random, log } = edges;
-  const { authority } = config.platform;
-  const records = createAuditQueue(edges);
-  const started: { publisher?: IssuerPublisher } = {};
+export const startIssuer = (config: AuthorityConfig, deps: IssuerDeps): Issuer => {
+  const { cluster, metrics, clock, random, log, timings } = deps;
+  const records = createAuditQueue(deps);
+  const fetchPublishedKeys = createPublicCopyReader(config, deps);
   const keys = startSigningKeyRefresh(config, {
     ...cluster.keys,
-    ...{ clock, random, log },
-    ...(hasExternalIssuer(authority) && {
-      readPublishedKeys: async () => started.publisher?.fetchPublicCopy(),
-    }),
-    record: (event) => {
-      records.add([event]);
-      started.publisher?.wake();
-    },
+    ...(fetchPublishedKeys !== undefined && { readPublishedKeys: fetchPublishedKeys }),
+    clock,
+    random,
+    log,
+    record: (event) => records.add([event]),
     onProblems: metrics.signingKeyProblems,
     onFailure: () => metrics.reconcileFailed('keys'),
-    everyMs: edges.timings.keysMs,
+    everyMs: timings.keysMs,
   });
   const cloud = createCloudAccess(config, { keys, clock, random, reportSkew: metrics.clockSkew });
-  if (hasExternalIssuer(authority))
-    started.publisher = startPublisher(config, edges, { keys, cloud });
+  const publisher =
+    fetchPublishedKeys && startPublisher(config, deps, { keys, cloud, fetchPublishedKeys });
+  if (publisher !== undefined) keys.subscribe(publisher.wake);
+  const limit = { ms: REFRESH_TIMEOUT_MS, what: 'reading of the signing keys' };
   return {
     keys,
     cloud,
-    publicJwks: () =>
-      withTimeout({ ms: REFRESH_TIMEOUT_MS, what: 'keys of grants' }, keys.freshJwks).catch(() =>
-        keys.jwks(),
-      ),
+    publicJwks: () => withTimeout(limit, keys.freshJwks).catch(() => keys.jwks()),
     stop: () => {
       keys.stop();
-      started.publisher?.stop();
+      publisher?.stop();
       records.stop();
     },
   };
 };
 
-/** Where the issuer is not the endpoint itself, the cloud sees a copy that somebody has to bring there. */
-const hasExternalIssuer = ({
-  issuer,
-  endpoint,
-}: AuthorityConfig['platform']['authority']): boolean =>
-  new URL(issuer).origin !== new URL(endpoint).origin;
+/** Undefined if the cloud reads the documents from the authority's endpoint, so no copy is needed. */
+const createPublicCopyReader = (
+  { platform }: AuthorityConfig,
+  { onFailure }: IssuerDeps,
+): FetchPublishedKeys | undefined => {
+  const { issuer, endpoint } = platform.authority;
+  if (new URL(issuer).origin === new URL(endpoint).origin) return undefined;
+  const { caBundle } = platform.cloud;
+  const url = `${issuer}${JWKS_PATH}`;
+  const settings = { url, ...(caBundle !== undefined && { caBundle }) };
+  return createPublishedKeysReader(createPublicDocumentFetcher(settings), onFailure);
+};
 
+/** Undefined if the documents are published by other means. */
 const startPublisher = (
   { platform }: AuthorityConfig,
   { random, onFailure, log }: IssuerDeps,
-  { keys, cloud }: Pick<Issuer, 'keys' | 'cloud'>,
-): IssuerPublisher => {
-  const { authority } = platform;
-  const { caBundle } = platform.cloud;
-  const url = `${authority.issuer}${JWKS_PATH}`;
+  {
+    keys,
+    cloud,
+    fetchPublishedKeys,
+  }: Pick<Issuer, 'keys' | 'cloud'> & { readonly fetchPublishedKeys: FetchPublishedKeys },
+): IssuerPublisher | undefined => {
+  if (cloud.publish === undefined) return undefined;
   return startIssuerPublisher({
     documents: () => {
       const jwks = keys.jwks();
-      return jwks && buildIssuerDocuments(authority, jwks);
+      return jwks && buildIssuerDocuments(platform.authority, jwks);
     },
-    ...(cloud.publish !== undefined && { publish: cloud.publish }),
-    fetchPublic: createPublicDocumentFetcher({ url, ...(caBundle !== undefined && { caBundle }) }),
+    publish: cloud.publish,
+    fetchPublishedKeys,
     random,
     onFailure,
-    onPublished: () => log.info("the issuer's documents are published"),
+    onPublished: () => log.info('issuer documents published'),
   });
 };

@@ -2,7 +2,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { request } from 'node:https';
 import { connect, type AddressInfo } from 'node:net';
 
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { buildIssuedReply } from '../../lib/edge/aws/fixtures/sts-stub.ts';
 import {
@@ -34,8 +34,8 @@ const startReady = async (config = harness.configure()): Promise<Replica> => {
 const exchange = async (replica: Replica) =>
   replica.post(TOKEN_PATH, buildExchangeForm(await harness.podToken()));
 
-describe('an authority', () => {
-  test('waits for an API server that is not there, and starts when it is', async () => {
+describe('startAuthority', () => {
+  it('starts when the API server becomes available', async () => {
     harness.api.fail(/./, 500);
     const starting = harness.start();
     await waitUntil(() =>
@@ -47,7 +47,7 @@ describe('an authority', () => {
     expect((await exchange(replica)).status).toBe(200);
   });
 
-  test('says what keeps it from being ready', async () => {
+  it('reports which conditions of readiness are not met', async () => {
     harness.api.fail(/taskpolicies/, 403);
     const replica = await harness.start();
     const text = await waitUntil(async () => {
@@ -60,7 +60,7 @@ describe('an authority', () => {
     await replica.waitUntilReady();
   });
 
-  test('refuses what it cannot record, is not ready, and recovers by itself', async () => {
+  it('refuses runs and is not ready while audit writes fail, and recovers', async () => {
     const replica = await startReady();
     harness.breakOutput(new Error('no space left'));
     const calls = harness.sts.calls.length;
@@ -75,7 +75,7 @@ describe('an authority', () => {
     await replica.waitUntilReady();
   });
 
-  test('shows a cloud the keys that stand after a taint, long before its own next round', async () => {
+  it('publishes the current keys immediately after a taint, before its next round', async () => {
     const replica = await harness.start(harness.configure(), { keysMs: 3_600_000 });
     await replica.waitUntilReady();
     const kids = async () => {
@@ -92,7 +92,7 @@ describe('an authority', () => {
     await waitUntil(async () => ((await kids()).includes(String(tainted)) ? undefined : true));
   });
 
-  test('shares its keys with a second replica: what one issues, the other ends', async () => {
+  it('shares its keys with a second replica, which can end its runs', async () => {
     const first = await startReady();
     const other = harness.configure({
       VALETKEY_POD_NAME: 'valetkey-authority-1',
@@ -109,7 +109,7 @@ describe('an authority', () => {
     expect((await second.ask('/jwks')).body).toEqual((await first.ask('/jwks')).body);
   });
 
-  test('publishes the head of its records, and the key that seals them', async () => {
+  it('publishes the head of its audit chain, and the public key that verifies it', async () => {
     await startReady();
     const data = await waitUntil(() => {
       const found = harness.api.get(PATHS.heads)?.['data'] as Record<string, string> | undefined;
@@ -131,8 +131,8 @@ const isListening = (port: number): Promise<boolean> =>
     socket.on('error', () => resolve(false));
   });
 
-describe('the end', () => {
-  /** An STS that answers when it is told to. */
+describe('the shutdown', () => {
+  /** An STS that responds when the test releases it. */
   const createSlowCloud = async () => {
     const waiting: (() => void)[] = [];
     const server = createServer((asked, answer: ServerResponse) => {
@@ -151,7 +151,7 @@ describe('the end', () => {
     return { port, waiting, close: () => server.close() };
   };
 
-  test('is told to streams, lets what is under way finish, and closes the records', async () => {
+  it('asks streams to reconnect, completes requests in progress, and closes the audit chain', async () => {
     const cloud = await createSlowCloud();
     const replica = await startReady(harness.configure({}, buildPlatformText(cloud.port)));
     const { https: port } = replica.authority.ports();
@@ -170,7 +170,7 @@ describe('the end', () => {
     await waitUntil(() => (cloud.waiting.length > 0 ? true : undefined));
     const ended = replica.authority.drain();
     expect((await replica.telemetry('/readyz')).text).toContain('draining');
-    expect(await received).toContain('{"type":"goodbye"}');
+    expect(await received).toContain('{"type":"reconnect"}');
     await waitUntil(async () => ((await isListening(port ?? 0)) ? undefined : true));
     cloud.waiting.forEach((answer) => answer());
     expect((await answering).status).toBe(200);

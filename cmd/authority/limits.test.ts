@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { AUTHORITY_TUNING_ENV as TUNING } from '../../lib/contract/environment.ts';
 import { createTestIssuer } from '../../lib/identity/fixtures/test-issuer.ts';
@@ -41,18 +41,18 @@ const listReasons = async (
 
 const GENEROUS = { [TUNING.peerRate]: '10000', [TUNING.podRate]: '1' };
 
-describe('a flood', () => {
-  test('of one pod is held back by what it is given for a burst, and told when to come back', async () => {
+describe('the rate limits', () => {
+  it('refuse requests of one pod over its burst, with Retry-After', async () => {
     const replica = await start(GENEROUS);
     const answers = await listReasons(replica, { token: await harness.podToken(), times: 40 });
     expect(answers.filter(([reason]) => reason === undefined)).toHaveLength(30);
-    expect(answers.filter(([reason]) => reason === 'flood_pod')).toHaveLength(10);
-    expect(answers.at(-1)).toEqual(['flood_pod', '1']);
-    const record = harness.records().find((one) => one['status_code'] === 'flood_pod');
+    expect(answers.filter(([reason]) => reason === 'rate_limited_pod')).toHaveLength(10);
+    expect(answers.at(-1)).toEqual(['rate_limited_pod', '1']);
+    const record = harness.records().find((one) => one['status_code'] === 'rate_limited_pod');
     expect(record).toMatchObject({ unmapped: { kind: 'run.refused', pod: 'agent' } });
   });
 
-  test('of one pod with a wide task is held back sooner: policy judges each of its pairs', async () => {
+  it('refuse a pod with a wide task sooner, because policy evaluates each pair', async () => {
     const pod = buildLivePod();
     const text = JSON.stringify(pod).replaceAll('s3:GetObject', 's3:*Object*');
     harness.api.put(PATHS.pod, JSON.parse(text) as ReturnType<typeof buildLivePod>);
@@ -61,14 +61,14 @@ describe('a flood', () => {
     const firstRefused = async (): Promise<number> => {
       for (let count = 1; ; count += 1) {
         const [answer] = await listReasons(replica, { token, times: 1 });
-        if (answer?.[0] === 'flood_pod') return count;
+        if (answer?.[0] === 'rate_limited_pod') return count;
         expect(answer?.[0]).toBeUndefined();
       }
     };
     expect(await firstRefused()).toBeLessThan(20);
   });
 
-  test('of forged tokens that name a pod costs that pod nothing', async () => {
+  it('do not count forged tokens against the pod that they name', async () => {
     const replica = await start(GENEROUS);
     const stranger = await createTestIssuer();
     const [, payload = ''] = (await harness.podToken()).split('.');
@@ -80,7 +80,7 @@ describe('a flood', () => {
     expect(served.every(([reason]) => reason === undefined)).toBe(true);
   });
 
-  test('of forged tokens fills no disk: what is left out is counted', async () => {
+  it('limit the records of forged tokens, and count the omitted ones', async () => {
     const replica = await start(GENEROUS);
     const forged = await (await createTestIssuer()).sign({});
     await listReasons(replica, { token: forged, times: 200 });
@@ -92,14 +92,14 @@ describe('a flood', () => {
     expect(refusals().at(-1)?.['message']).toContain('and 180 more like it');
   });
 
-  test('from one address is refused before anything of it is looked at', async () => {
+  it('refuse requests from one address before they are read', async () => {
     const replica = await start({ [TUNING.peerRate]: '1' });
     const answers = await listReasons(replica, { token: 'a.b.c', times: 60 });
-    const flooded = answers.filter(([reason]) => reason === 'flood_peer');
+    const flooded = answers.filter(([reason]) => reason === 'rate_limited_peer');
     expect(flooded).toHaveLength(30);
-    expect(flooded[0]).toEqual(['flood_peer', '1']);
+    expect(flooded[0]).toEqual(['rate_limited_peer', '1']);
     const { text } = await replica.telemetry('/metrics');
-    expect(text).toMatch(/requests_total\{route="other",reason="flood_peer"\} \d+/);
+    expect(text).toMatch(/requests_total\{route="other",reason="rate_limited_peer"\} \d+/);
     harness.advanceClock(20_000);
     await waitUntil(async () => {
       const [one] = await listReasons(replica, { token: await harness.podToken(), times: 1 });

@@ -1,17 +1,21 @@
 import { expect, test } from '@jest/globals';
 
-import { createOwnCredentialSource } from './own-credentials.ts';
+import { createOwnCredentialSource } from './cloud-access.ts';
 
-test("keys of the authority's own role are held until a minute before their end", async () => {
-  const right = { name: 'revoker', role: 'arn:aws:iam::111122223333:role/revoker' } as const;
+test('createOwnCredentialSource caches credentials until a minute before they expire', async () => {
+  const role = { name: 'revoker', role: 'arn:aws:iam::111122223333:role/revoker' } as const;
   const time = { now: 0 };
-  const asked: unknown[] = [];
+  const requested: unknown[] = [];
   const ownKeys = createOwnCredentialSource({
-    right,
+    role,
     clock: { now: () => time.now },
     issueCredentials: (given) => {
-      asked.push(given);
-      const keys = { accessKeyId: `AK${asked.length}`, secretAccessKey: 's', sessionToken: 't' };
+      requested.push(given);
+      const keys = {
+        accessKeyId: `AK${requested.length}`,
+        secretAccessKey: 's',
+        sessionToken: 't',
+      };
       return Promise.resolve({ keys, expiresAt: time.now + 900_000 });
     },
   });
@@ -21,5 +25,5 @@ test("keys of the authority's own role are held until a minute before their end"
   expect((await ownKeys(signal)).accessKeyId).toBe('AK1');
   time.now = 840_000;
   expect((await ownKeys(signal)).accessKeyId).toBe('AK2');
-  expect(asked).toEqual([right, right]);
+  expect(requested).toEqual([role, role]);
 });

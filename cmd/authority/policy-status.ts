@@ -1,14 +1,10 @@
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { PolicyFindings } from '../../lib/policy/policy-findings.ts';
-import {
-  computeBackoffMs,
-  startReconcileLoop,
-  type ReconcileLoop,
-} from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop, type ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { OnFailure } from './failures.ts';
 
-/** A TaskPolicy as the API server tells it. */
+/** A TaskPolicy as the API server returns it. */
 export type StoredPolicy = {
   readonly metadata: {
     readonly name: string;
@@ -31,11 +27,11 @@ export type Condition = {
 };
 
 const READY = 'Ready';
-/** A person reads it in a terminal. */
+/** Read by people in a terminal. */
 const MAX_MESSAGE_LENGTH = 4_000;
 
 /**
- * The conditions that a TaskPolicy should have, or nothing where it has them.
+ * The conditions that a TaskPolicy should have; undefined if it already has them.
  *
  * @param now milliseconds since the epoch
  */
@@ -87,12 +83,12 @@ export type PolicyStatusDeps = {
   readonly onFailure: OnFailure;
 };
 
-const RETRY = { firstMs: 500, mostMs: 30_000 };
+const RETRY = { firstMs: 500, maxMs: 30_000 };
 const DAY_MS = 86_400_000;
 
 /**
- * Says on each TaskPolicy what was found in it. Replicas of two versions may find different things:
- * each says so once for a generation, and no more.
+ * Writes the findings to the status of each TaskPolicy. Replicas of two versions may have different
+ * findings, so each writes only once per generation.
  */
 export const startStatusWriter = (
   { clock, random, writeStatus, onFailure }: PolicyStatusDeps,
@@ -102,7 +98,6 @@ export const startStatusWriter = (
   },
 ): ReconcileLoop => {
   const written = new Map<string, string>();
-  let failures = 0;
   const writeConditions = async (policy: StoredPolicy, findings: PolicyFindings): Promise<void> => {
     const { name, uid, resourceVersion, generation = 0 } = policy.metadata;
     if (written.get(uid) === buildGenerationKey(policy)) return;
@@ -112,26 +107,25 @@ export const startStatusWriter = (
     const outcome = await writeStatus({ name, resourceVersion, status: { conditions } });
     if (outcome === 'written') written.set(uid, buildGenerationKey(policy));
   };
-  return startReconcileLoop(async () => {
+  const reconcile = async (): Promise<number> => {
     const { all, findings } = state();
     const live = new Set(all.map(({ metadata }) => metadata.uid));
     for (const uid of written.keys()) if (!live.has(uid)) written.delete(uid);
-    try {
-      for (const policy of all) {
-        const found = findings.find(({ name }) => name === policy.metadata.name);
-        if (found !== undefined) await writeConditions(policy, found);
-      }
-      failures = 0;
-      return DAY_MS;
-    } catch (error) {
-      failures += 1;
-      onFailure('status of a policy not written', error);
-      return computeBackoffMs(failures, { ...RETRY, random });
+    for (const policy of all) {
+      const found = findings.find(({ name }) => name === policy.metadata.name);
+      if (found !== undefined) await writeConditions(policy, found);
     }
+    return DAY_MS;
+  };
+  return startReconcileLoop({
+    reconcile,
+    onFailure: (error) => onFailure('policy status not written', error),
+    retry: RETRY,
+    random,
   });
 };
 
-/** A TaskPolicy with this text, and no other. */
+/** Identifies a TaskPolicy and its text. */
 export const buildGenerationKey = ({ metadata: { uid, generation = 0 } }: StoredPolicy): string =>
   `${uid} ${generation}`;
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { AuditError, type AuditEvent } from '../../lib/audit/audit-event.ts';
 import { NOON, buildStoredRevocation } from '../../lib/revocation/fixtures/revocation-objects.ts';
@@ -31,11 +31,11 @@ const startTestWatch = (record?: (event: AuditEvent) => Promise<void>) => {
   return { ...watching, revocations, events, counts, countNotified: () => notified };
 };
 
-/** Lets what is recorded later be recorded. */
+/** Lets queued records be written. */
 const settle = () => jest.advanceTimersByTimeAsync(0);
 
-describe('a new run', () => {
-  test('is not answered before the Revocations are known', () => {
+describe('find', () => {
+  it('throws before the Revocations are loaded', () => {
     const { revocations } = startTestWatch();
     expect(revocations.isCurrent()).toBe(false);
     expect(() => revocations.find(run)).toThrow(
@@ -43,7 +43,7 @@ describe('a new run', () => {
     );
   });
 
-  test('is kept from starting by the Revocation that names it, and by no other', () => {
+  it('returns the Revocation that names the run, and no other', () => {
     const { revocations, sendState } = startTestWatch();
     sendState(buildStoredRevocation('other', { namespace: 'other' }));
     expect(revocations.find(run)).toBeUndefined();
@@ -53,7 +53,7 @@ describe('a new run', () => {
     expect(revocations.find(run)).toBeUndefined();
   });
 
-  test('starts again when the Revocation is past its end', () => {
+  it('ignores a Revocation past its until', () => {
     const { revocations, sendState, advanceTime } = startTestWatch();
     sendState(
       buildStoredRevocation('one', { all: true, until: new Date(NOON + 5_000).toISOString() }),
@@ -63,20 +63,20 @@ describe('a new run', () => {
     expect(revocations.find(run)).toBeUndefined();
   });
 
-  test('is not answered once the watch was silent for a minute', () => {
-    const { revocations, sendState, advanceTime } = startTestWatch();
+  it('throws after a minute without an update of the watch', () => {
+    const { revocations, sync, sendState, advanceTime } = startTestWatch();
     sendState();
     advanceTime(60_000);
     expect(revocations.find(run)).toBeUndefined();
-    expect(revocations.ageSeconds()).toBe(60);
+    expect(sync.ageSeconds()).toBe(60);
     advanceTime(1);
     expect(revocations.isCurrent()).toBe(false);
-    expect(() => revocations.find(run)).toThrow(/expected word within 60 s/);
+    expect(() => revocations.find(run)).toThrow(/expected an update within 60 s/);
     sendState();
     expect(revocations.find(run)).toBeUndefined();
   });
 
-  test('is not answered while a Revocation stands that nobody can read, named in the error', () => {
+  it('throws while there is an invalid Revocation, and names it', () => {
     const { revocations, sendState } = startTestWatch();
     const unreadable = buildStoredRevocation('odd', {});
     sendState(unreadable);
@@ -86,15 +86,15 @@ describe('a new run', () => {
   });
 });
 
-describe('whoever listens', () => {
-  test('is told of each change, at once', () => {
+describe('subscribe', () => {
+  it('notifies listeners of each change immediately', () => {
     const { sendState, countNotified } = startTestWatch();
     sendState();
     sendState(buildStoredRevocation('one', { all: true }));
     expect(countNotified()).toBe(2);
   });
 
-  test('is told when an end passes, also the second of two', async () => {
+  it('notifies listeners when an until passes, also the second of two', async () => {
     const { revocations, sendState, countNotified, advanceTime } = startTestWatch();
     const until = (ms: number) => new Date(NOON + ms).toISOString();
     sendState(
@@ -110,7 +110,7 @@ describe('whoever listens', () => {
     expect(revocations.find(run)).toBeUndefined();
   });
 
-  test('is not told of the end of what was lifted before', async () => {
+  it('does not notify listeners of the until of a deleted Revocation', async () => {
     const { sendState, countNotified, advanceTime } = startTestWatch();
     sendState(
       buildStoredRevocation('one', { all: true, until: new Date(NOON + 4_000).toISOString() }),
@@ -121,7 +121,7 @@ describe('whoever listens', () => {
     expect(countNotified()).toBe(2);
   });
 
-  test('waits for a far end without being told at once', async () => {
+  it('waits for an until beyond the maximum timer delay', async () => {
     const { sendState, countNotified } = startTestWatch();
     sendState(buildStoredRevocation('one', { all: true, until: '2099-01-01T00:00:00Z' }));
     await jest.advanceTimersByTimeAsync(1_000);
@@ -129,8 +129,8 @@ describe('whoever listens', () => {
   });
 });
 
-describe('the records', () => {
-  test('hold each new Revocation once', async () => {
+describe('the audit records', () => {
+  it('contain each new Revocation once', async () => {
     const { sendState, events } = startTestWatch();
     sendState();
     const one = buildStoredRevocation('one', { all: true });
@@ -143,7 +143,7 @@ describe('the records', () => {
     ]);
   });
 
-  test('wait for a disk that fails, and the Revocation does not', async () => {
+  it('wait for a disk that fails, while the Revocation is effective', async () => {
     const events: AuditEvent[] = [];
     let isBroken = true;
     const { revocations, sendState, failures } = startTestWatch((event) => {
@@ -155,14 +155,14 @@ describe('the records', () => {
     sendState(buildStoredRevocation('one', { all: true }));
     await settle();
     expect(revocations.find(run)?.name).toBe('one');
-    expect(failures).toEqual(['what was observed is not on record yet']);
+    expect(failures).toEqual(['observed change not recorded yet']);
     isBroken = false;
     await jest.advanceTimersByTimeAsync(1_000);
     expect(events.map(({ subject }) => subject)).toEqual(['one']);
   });
 });
 
-test('a Revocation is read once, however often it is told', () => {
+it('parses an unchanged Revocation only once', () => {
   const { sendState } = startTestWatch();
   let reads = 0;
   const { metadata, spec } = buildStoredRevocation('one', { all: true }) as Record<string, unknown>;
@@ -178,12 +178,12 @@ test('a Revocation is read once, however often it is told', () => {
   expect(reads).toBe(1);
 });
 
-test('a watch that fails is told of, and everything ends when it is stopped', () => {
+it('reports a watch that fails, and stops all timers', () => {
   const { revocations, fail, failures, isWatched, counts, sendState } = startTestWatch();
   sendState(buildStoredRevocation('one', { all: true, until: '2099-01-01T00:00:00Z' }));
   expect(counts).toEqual([1]);
   fail();
-  expect(failures).toEqual(['watch of revocations failed']);
+  expect(failures).toEqual(['revocation watch disconnected']);
   revocations.stop();
   expect(isWatched()).toBe(false);
   expect(jest.getTimerCount()).toBe(0);

@@ -1,7 +1,7 @@
 import type { Recorder } from '../../lib/audit/audit-event.ts';
 import type { Revocation } from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
-import { IssuingError } from '../../lib/exchange/token-refusal.ts';
+import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import { formatFieldError, type Result } from '../../lib/schema/field-error.ts';
 import {
   indexRevocations,
@@ -10,27 +10,26 @@ import {
 } from '../../lib/revocation/matching.ts';
 import { buildObservedEvents } from '../../lib/revocation/observed-revocations.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
-import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
+import { computeBackoffMs } from '../../lib/async/backoff.ts';
+import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
 import type { WatchResources } from './resource-watch.ts';
 
-/** Those that stand, as the API server last told them. */
+/** The current Revocations, as last received from the API server. */
 export type RevocationWatch = {
   /**
-   * The Revocation that keeps this run from starting now.
+   * The Revocation that prevents this run from starting now.
    *
-   * @throws IssuingError `revocations_unavailable`: not known, or for too long unheard of
+   * @throws RequestError `revocations_unavailable` if they are not loaded, stale or invalid
    */
   readonly find: (run: RevocationTarget) => Revocation | undefined;
-  /** All that stand, those past their `until` too. */
+  /** All Revocations, including those past their `until`. */
   readonly index: () => RevocationIndex;
-  /** Calls `listener` after each change, and when a Revocation's `until` passes; answers the way out. */
+  /** Calls `listener` after each change and each passed `until`; returns the unsubscribe function. */
   readonly subscribe: (listener: () => void) => () => void;
-  /** Whether what is known is all, and recent. */
+  /** Whether the state is complete and current. */
   readonly isCurrent: () => boolean;
-  /** Since the last word of the watch; nothing before the first. */
-  readonly ageSeconds: () => number | undefined;
   readonly stop: () => void;
 };
 
@@ -39,28 +38,28 @@ export type RevocationWatchDeps = {
   /** The authority's own name at the API server: `system:serviceaccount:<namespace>:<name>`. */
   readonly by: string;
   readonly record: Recorder;
+  readonly sync: WatchSync;
   readonly clock: Clock;
   readonly random: () => number;
   readonly onFailure: OnFailure;
   readonly onCount: (count: number) => void;
 };
 
-const RETRY = { firstMs: 250, mostMs: 10_000 };
-/** A watch is heard of each 20 s; nothing for so long is no accident. */
+const RETRY = { firstMs: 250, maxMs: 10_000 };
+/** The API server confirms a watch every 20 s. */
 export const STALE_AFTER_SECONDS = 60;
-/** A timer of Node's holds no more. */
+/** Maximum delay of a Node.js timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Opens them: watches all, swaps the whole state, tells whoever listens, records what is new. */
-export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch => {
-  const { clock, random, onFailure } = edges;
+/** Watches all Revocations, replaces the whole state, notifies listeners, and records new ones. */
+export const watchRevocations = (deps: RevocationWatchDeps): RevocationWatch => {
+  const { sync, clock, random, onFailure } = deps;
   const listeners = new Set<() => void>();
-  const records = createAuditQueue(edges);
+  const records = createAuditQueue(deps);
   const parsed = new WeakMap<object, Result<Revocation>>();
   let index = indexRevocations([]);
   let known: ReadonlySet<string> | undefined;
   let unreadable: readonly string[] = [];
-  let lastSyncAt: number | undefined;
   let untilTimer: NodeJS.Timeout | undefined;
 
   const notify = (): void => listeners.forEach((listener) => listener());
@@ -76,7 +75,7 @@ export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch =>
     }, nextMs);
     untilTimer.unref();
   };
-  /** The watch tells all of them at each change, and never alters one. */
+  /** Each change delivers all resources; unchanged ones are the same objects. */
   const parseStored = (stored: object): Result<Revocation> => {
     const result = parsed.get(stored) ?? readRevocation(stored);
     parsed.set(stored, result);
@@ -88,33 +87,31 @@ export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch =>
     const revocations = results.flatMap((result) => (result.ok ? [result.value] : []));
     unreadable = faults.map(formatFieldError);
     index = indexRevocations(revocations);
-    edges.onCount(index.all.length);
-    records.add(buildObservedEvents(revocations, { known, by: edges.by, now: clock.now() }));
+    deps.onCount(index.all.length);
+    records.add(buildObservedEvents(revocations, { known, by: deps.by, now: clock.now() }));
     known = new Set(revocations.map(({ uid }) => uid));
     awaitUntil(revocations);
     notify();
   };
-  const ageSeconds = (): number | undefined =>
-    lastSyncAt === undefined ? undefined : (clock.monotonic() - lastSyncAt) / 1000;
   const findGap = (): string | undefined => {
     if (known === undefined) return 'revocations: expected to be listed, got no list yet';
-    const age = ageSeconds() ?? Infinity;
+    const age = sync.ageSeconds() ?? Infinity;
     if (age > STALE_AFTER_SECONDS) {
-      return `revocations: expected word within ${STALE_AFTER_SECONDS} s, got none for ${Math.floor(age)} s`;
+      return `revocations: expected an update within ${STALE_AFTER_SECONDS} s, got none for ${Math.floor(age)} s`;
     }
     return unreadable[0];
   };
-  const stopWatch = edges.watch({
+  const stopWatch = deps.watch({
     onState: applyState,
-    onSync: () => (lastSyncAt = clock.monotonic()),
-    onError: (error) => onFailure('watch of revocations failed', error),
+    onSync: sync.markSynced,
+    onError: (error) => onFailure('revocation watch disconnected', error),
     backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
   });
 
   return {
     find: (run) => {
       const missing = findGap();
-      if (missing !== undefined) throw new IssuingError('revocations_unavailable', missing);
+      if (missing !== undefined) throw new RequestError('revocations_unavailable', missing);
       return index.find(run, clock.now());
     },
     index: () => index,
@@ -123,7 +120,6 @@ export const watchRevocations = (edges: RevocationWatchDeps): RevocationWatch =>
       return () => listeners.delete(listener);
     },
     isCurrent: () => findGap() === undefined,
-    ageSeconds,
     stop: () => {
       stopWatch();
       records.stop();

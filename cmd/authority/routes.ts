@@ -25,15 +25,14 @@ import {
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { Call } from '../../lib/exchange/caller.ts';
 import type { RateLimits } from '../../lib/exchange/rate-limits.ts';
-import { normalizePeerAddress } from '../../lib/exchange/peer-address.ts';
 import {
   buildInternalErrorRefusal,
-  IssuingError,
+  RequestError,
   renderRefusal,
   toRefusal,
   type TokenRefusal,
 } from '../../lib/exchange/token-refusal.ts';
-import { recordRefusedCall } from '../../lib/exchange/refusal-record.ts';
+import { recordRefusedCall } from '../../lib/exchange/exchange-records.ts';
 import { endRun, type RunEndDeps, type RunEndContext } from '../../lib/exchange/run-end-request.ts';
 import { handleTokenRequest, type TokenEndpointDeps } from '../../lib/exchange/token-endpoint.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -43,23 +42,23 @@ export type AuthorityRouteDeps = {
   readonly runEnd: RunEndDeps;
   readonly streams: Pick<EventStreams, 'serve'>;
   readonly authority: AuthoritySettings;
-  /** As the Secret has them now: clouds ask any replica, and replicas learn of a taint one by one. */
+  /** The current keys in the Secret: clouds ask any replica, and replicas see a taint at different times. */
   readonly jwks: () => Promise<Jwks | undefined>;
   readonly rateLimits: Pick<RateLimits, 'checkPeerRateLimit'>;
   readonly metrics: Pick<AuthorityMetrics, 'requestAnswered'>;
   readonly log: Log;
   readonly clock: Pick<Clock, 'monotonic'>;
-  /** Notes a bug; answers the id by which its line is found. */
+  /** Logs an internal error and returns the ID of its log line. */
   readonly reportInternalError: (error: unknown) => string;
 };
 
-/** The authority's routes. What floods is refused before anything of it is read. */
-export const createAuthorityRoutes = (parts: AuthorityRouteDeps): RequestListener => {
-  const { authority, jwks, reportInternalError } = parts;
+/** Creates the authority's routes. The rate limit of the peer applies before a request is read. */
+export const createAuthorityRoutes = (deps: AuthorityRouteDeps): RequestListener => {
+  const { authority, jwks, reportInternalError } = deps;
   return createFormApp({
     posts: {
-      [TOKEN_PATH]: withMetrics('token', parts, (call) => startRun(call, parts)),
-      [REVOKE_PATH]: withMetrics('revoke', parts, (call) => finishRun(call, parts)),
+      [TOKEN_PATH]: withMetrics('token', deps, (call) => startRun(call, deps)),
+      [REVOKE_PATH]: withMetrics('revoke', deps, (call) => finishRun(call, deps)),
     },
     documents: {
       ...mountBelowIssuer(authority, JWKS_PATH, async () => renderDocument(await jwks())),
@@ -68,16 +67,16 @@ export const createAuthorityRoutes = (parts: AuthorityRouteDeps): RequestListene
       ),
       [OAUTH_METADATA_PATH]: () => renderDocument(buildOauthMetadata(authority)),
     },
-    streams: { [EVENTS_PATH]: createStreamHandler(parts) },
-    guard: (peer) => checkPeer(peer, parts),
+    streams: { [EVENTS_PATH]: createStreamHandler(deps) },
+    guard: (peer) => checkPeer(peer, deps),
     refuse: (fault, message) =>
-      toErrorResponse(new IssuingError(fault, message), reportInternalError),
+      toErrorResponse(new RequestError(fault, message), reportInternalError),
     reportInternalError: (error) =>
       toResponse(buildInternalErrorRefusal(reportInternalError(error))),
   });
 };
 
-/** By its own path, and by the issuer's before it: an Ingress passes on either. */
+/** Mounts a document at its path and below the issuer's path: an Ingress may forward either. */
 const mountBelowIssuer = <T>(
   { issuer }: AuthoritySettings,
   path: string,
@@ -92,7 +91,7 @@ const startRun = async (
   { exchange, log }: AuthorityRouteDeps,
 ): Promise<JsonResponse> => {
   const outcome = await handleTokenRequest(call, exchange);
-  const { caller, details } = outcome.known;
+  const { caller, details } = outcome.context;
   const fields = {
     ...(caller !== undefined && {
       namespace: caller.namespace,
@@ -102,24 +101,24 @@ const startRun = async (
     ...(details !== undefined && { task: details.task, consumer: details.consumer }),
   };
   if (outcome.kind === 'issued') {
-    log.info('run issued', { ...fields, run: outcome.answer.run });
-    return { status: 200, body: outcome.answer };
+    log.info('run issued', { ...fields, run: outcome.response.run });
+    return { status: 200, body: outcome.response };
   }
   log.info('run refused', { ...fields, reason: outcome.refusal.code });
   return toResponse(outcome.refusal);
 };
 
-const finishRun = async (call: Call, parts: AuthorityRouteDeps): Promise<JsonResponse> => {
-  const { runEnd, exchange, log, reportInternalError } = parts;
-  const known: RunEndContext = {};
+const finishRun = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+  const { runEnd, exchange, log, reportInternalError } = deps;
+  const context: RunEndContext = {};
   try {
-    const { run, end, caller } = await endRun(call, known, runEnd);
+    const { run, end, caller } = await endRun(call, context, runEnd);
     const { namespace, pod } = caller;
     log.info('run ended', { namespace, pod: pod.name, run, reason: end });
     return { status: 200, body: {} };
   } catch (error) {
     return toErrorResponse(
-      await recordRefusedCall(error, { kind: 'end.refused', ...known }, exchange),
+      await recordRefusedCall(error, { kind: 'run.end_refused', ...context }, exchange),
       reportInternalError,
     );
   }
@@ -128,38 +127,38 @@ const finishRun = async (call: Call, parts: AuthorityRouteDeps): Promise<JsonRes
 const BEARER = /^Bearer ([\w.-]{1,16384})$/i;
 
 const createStreamHandler =
-  (parts: AuthorityRouteDeps): StreamHandler =>
+  (deps: AuthorityRouteDeps): StreamHandler =>
   async (request, response, peer) => {
     const [, token] = BEARER.exec(request.headers.authorization ?? '') ?? [];
-    const started = parts.clock.monotonic();
+    const started = deps.clock.monotonic();
     const recorded = (answer: JsonResponse | undefined): JsonResponse | undefined => {
-      recordRequest('events', { answer: answer ?? { status: 200, body: {} }, started }, parts);
+      recordRequest('events', { answer: answer ?? { status: 200, body: {} }, started }, deps);
       return answer;
     };
     if (token === undefined) {
       const message = 'Authorization: expected Bearer and a JWT of at most 16 KiB';
       return recorded(
-        toErrorResponse(new IssuingError('request_malformed', message), parts.reportInternalError),
+        toErrorResponse(new RequestError('request_malformed', message), deps.reportInternalError),
       );
     }
     try {
-      await parts.streams.serve(token, response, peer);
+      await deps.streams.serve(token, response, peer);
       return recorded(undefined);
     } catch (error) {
-      return recorded(toErrorResponse(error, parts.reportInternalError));
+      return recorded(toErrorResponse(error, deps.reportInternalError));
     }
   };
 
 const checkPeer = (
   peer: string,
-  { rateLimits, reportInternalError, ...parts }: AuthorityRouteDeps,
+  { rateLimits, reportInternalError, ...deps }: AuthorityRouteDeps,
 ): JsonResponse | undefined => {
   try {
-    rateLimits.checkPeerRateLimit(normalizePeerAddress(peer));
+    rateLimits.checkPeerRateLimit(peer);
     return undefined;
   } catch (error) {
     const answer = toErrorResponse(error, reportInternalError);
-    recordRequest('other', { answer, started: parts.clock.monotonic() }, parts);
+    recordRequest('other', { answer, started: deps.clock.monotonic() }, deps);
     return answer;
   }
 };
@@ -167,11 +166,11 @@ const checkPeer = (
 type Post = (call: Call) => Promise<JsonResponse>;
 
 const withMetrics =
-  (route: AuthorityRoute, parts: Pick<AuthorityRouteDeps, 'metrics' | 'clock'>, post: Post): Post =>
+  (route: AuthorityRoute, deps: Pick<AuthorityRouteDeps, 'metrics' | 'clock'>, post: Post): Post =>
   async (call) => {
-    const started = parts.clock.monotonic();
+    const started = deps.clock.monotonic();
     const answer = await post(call);
-    recordRequest(route, { answer, started }, parts);
+    recordRequest(route, { answer, started }, deps);
     return answer;
   };
 
@@ -187,8 +186,9 @@ const recordRequest = (
 
 const toErrorResponse = (
   error: unknown,
-  onBug: AuthorityRouteDeps['reportInternalError'],
-): JsonResponse => toResponse(toRefusal(error) ?? buildInternalErrorRefusal(onBug(error)));
+  reportInternalError: AuthorityRouteDeps['reportInternalError'],
+): JsonResponse =>
+  toResponse(toRefusal(error) ?? buildInternalErrorRefusal(reportInternalError(error)));
 
 /** RFC 6749, section 5.2; Retry-After in whole seconds. */
 const toResponse = (refusal: TokenRefusal): JsonResponse => {
@@ -202,10 +202,12 @@ const toResponse = (refusal: TokenRefusal): JsonResponse => {
   };
 };
 
-/** Public, and the same for everybody: whoever verifies grants may hold a copy for a while. */
+/** Renders a public document, which verifiers of grants may cache. */
 const renderDocument = (document: object | undefined): JsonResponse => {
   if (document === undefined) {
-    const refusal = toRefusal(new IssuingError('keys_stale', 'no keys of grants are known'));
+    const refusal = toRefusal(
+      new RequestError('signing_keys_stale', 'the signing keys are not loaded, or stale'),
+    );
     return refusal === undefined ? { status: 503, body: {} } : toResponse(refusal);
   }
   const cache = `public, max-age=${DOCUMENTS_MAX_AGE_SECONDS}`;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import type { AuthorityConfig } from './config.ts';
 import { createRunEndHandler, type RunEndHandlerDeps } from './run-end.ts';
@@ -9,7 +9,7 @@ const platform = {
   tasks: { maxLifetimeSeconds: 3600 },
 };
 
-/** No pod can be told any more, so that each run may be of the role that opts in. */
+/** No pod exists, so each run may have the role that opts in. */
 const createTestHandler = () => {
   const created: string[] = [];
   const failures: string[] = [];
@@ -25,7 +25,7 @@ const createTestHandler = () => {
     },
     issuer: {
       cloud: {
-        issueCredentials: () => Promise.reject(new Error('no trade')),
+        issueCredentials: () => Promise.reject(new Error('no exchange')),
         writeDenyList: () => Promise.resolve(),
       },
     },
@@ -47,12 +47,12 @@ const createTestHandler = () => {
   return { ending, end, created, failures, pass: (ms: number) => (now += ms) };
 };
 
-describe('the ends of runs', () => {
-  test('of one pod become so many Revocations, and those of its neighbours theirs', async () => {
+describe('createRunEndHandler', () => {
+  it('limits the Revocations of one pod, without affecting its neighbors', async () => {
     const { ending, end, created, failures, pass } = createTestHandler();
     await end('a', 100);
     expect(created).toHaveLength(20);
-    expect(failures).toContain('an ended run is left to its deadline');
+    expect(failures).toContain('ended run not denied before its deadline');
     await end('b', 1);
     expect(created.at(-1)).toBe('run-b-0');
     pass(30_000);
@@ -61,7 +61,7 @@ describe('the ends of runs', () => {
     ending.stop();
   });
 
-  test('of one namespace become so many, however many pods it has', async () => {
+  it('limits the Revocations of one namespace, regardless of the number of pods', async () => {
     const { ending, end, created } = createTestHandler();
     for (let pod = 0; pod < 30; pod += 1) await end(`pod-${pod}`, 10);
     expect(created).toHaveLength(200);

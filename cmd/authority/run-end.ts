@@ -5,6 +5,11 @@ import { newUnavailableError } from '../../lib/identity/identity-refusals.ts';
 import { createTokenBuckets } from '../../lib/async/token-buckets.ts';
 import type { Caller } from '../../lib/exchange/caller.ts';
 import type { RunEndDeps } from '../../lib/exchange/run-end-request.ts';
+import type { Pod } from '../../lib/contract/pod.ts';
+import type { ReadPod } from '../../lib/identity/workload-identification.ts';
+import { findTasksEnvValue } from '../../lib/injection/consumers.ts';
+import { parsePod } from '../../lib/injection/pod-schema.ts';
+import { readAdmittedTasks } from '../../lib/task/admitted-tasks.ts';
 import { LoggableError } from '../../lib/schema/loggable-error.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
@@ -15,9 +20,8 @@ import {
 } from './deny-list-writer.ts';
 import type { Issuer } from './issuer.ts';
 import type { RevocationWatch } from './revocation-watch.ts';
-import { createRunRoleReader } from './run-roles.ts';
 
-/** What follows when a run ends before its deadline, on roles that opt in. */
+/** Denies the session of a run that ended before its deadline, if its role opts in. */
 export type RunEndHandler = Pick<RunEndDeps, 'reportRunEnd'> & { readonly stop: () => void };
 
 export type RunEndHandlerDeps = Pick<
@@ -32,24 +36,24 @@ export type RunEndHandlerDeps = Pick<
 
 const LEASE_SECONDS = 30;
 /**
- * Ends that become Revocations, which every replica watches: a pod ends as many runs as it likes, and
- * a role has room to deny some 270.
+ * Limits how many ends become Revocations: every replica watches those, a pod may end any number of
+ * runs, and the deny list of a role holds about 270.
  */
 const POD_RATE = { burst: 20, perSecond: 1 / 30, capacity: 16_384 };
 const NAMESPACE_RATE = { burst: 200, perSecond: 1 / 4, capacity: 16_384 };
 
 export const createRunEndHandler = (
   { platform }: AuthorityConfig,
-  edges: RunEndHandlerDeps,
+  deps: RunEndHandlerDeps,
 ): RunEndHandler => {
-  const { cluster, issuer, revocations, metrics } = edges;
+  const { cluster, issuer, revocations, metrics } = deps;
   const { denial: settings } = platform.authority;
   const { writeDenyList: write } = issuer.cloud;
   if (settings === undefined || write === undefined) {
     return { reportRunEnd: () => Promise.resolve(), stop: () => undefined };
   }
   const denyListWriter = startDenyListWriter({
-    ...edges,
+    ...deps,
     roles: settings.roles,
     list: cluster.revocations.list,
     create: cluster.revocations.create,
@@ -64,12 +68,10 @@ export const createRunEndHandler = (
   const readRoles = createRunRoleReader(cluster.identity.readPod, settings.roles);
   return {
     reportRunEnd: createEndReporter({
-      ...{
-        denyListWriter,
-        readRoles,
-        optedInRoles: settings.roles,
-        isWithinLimit: createEndRateLimit(edges),
-      },
+      denyListWriter,
+      readRoles,
+      optedInRoles: settings.roles,
+      isWithinLimit: createEndRateLimit(deps),
     }),
     stop: () => {
       unsubscribe();
@@ -78,7 +80,7 @@ export const createRunEndHandler = (
   };
 };
 
-/** Whether an end of this pod may still become a Revocation. Its deadline ends it anyway. */
+/** Checks whether an end may become a Revocation. Otherwise the deadline ends the session. */
 const createEndRateLimit = ({
   clock,
   onFailure,
@@ -88,13 +90,13 @@ const createEndRateLimit = ({
   const takeForNamespace = createTokenBuckets({ ...NAMESPACE_RATE, monotonic });
   return ({ namespace, pod }: Caller): boolean => {
     if (takeForPod(pod.uid) === 0 && takeForNamespace(namespace) === 0) return true;
-    const message = `pod ${namespace}/${pod.name}: expected fewer ends of runs`;
-    onFailure('an ended run is left to its deadline', new LoggableError(message));
+    const message = `pod ${namespace}/${pod.name}: expected fewer ended runs`;
+    onFailure('ended run not denied before its deadline', new LoggableError(message));
     return false;
   };
 };
 
-/** A sidecar that is told "unavailable" tells us again. */
+/** The sidecar repeats its report if the response is unavailable. */
 const createEndReporter =
   ({
     denyListWriter,
@@ -105,7 +107,7 @@ const createEndReporter =
     readonly denyListWriter: Pick<DenyListWriter, 'publishRunEnd'>;
     readonly readRoles: ReturnType<typeof createRunRoleReader>;
     readonly optedInRoles: readonly string[];
-    readonly isWithinLimit: (claimant: Caller) => boolean;
+    readonly isWithinLimit: (caller: Caller) => boolean;
   }): RunEndDeps['reportRunEnd'] =>
   async ({ run, end, caller }) => {
     try {
@@ -114,11 +116,30 @@ const createEndReporter =
       if (affected.length === 0 || !isWithinLimit(caller)) return;
       await denyListWriter.publishRunEnd({ run, end, roles: affected });
     } catch (cause) {
-      const message = 'the API server did not take the end of the run';
+      const message = 'the API server did not accept the end of the run';
       throw newUnavailableError('kubernetes_unavailable', message, { cause });
     }
   };
 
-/** An ARN is no name that Kubernetes would take. */
+/** An ARN is not a valid Kubernetes name. */
 const buildLeaseName = (role: string): string =>
   `denial-${createHash('sha256').update(role).digest('hex').slice(0, 40)}`;
+
+/**
+ * Creates the reader of the roles that a run of a pod may have, from the tasks of its sidecar. If the
+ * pod no longer exists, all roles that opt in: an unnecessary denial costs only a Revocation.
+ *
+ * @returns throws KubernetesError
+ */
+export const createRunRoleReader =
+  (read: ReadPod, all: readonly string[]) =>
+  async ({ namespace, pod }: Caller): Promise<readonly string[]> => {
+    const found = parsePod(await read({ namespace, name: pod.name }));
+    if (!found.ok || found.value.metadata?.uid !== pod.uid) return all;
+    return readDeclaredRoles(found.value) ?? all;
+  };
+
+const readDeclaredRoles = (pod: Pod): readonly string[] | undefined => {
+  const admitted = readAdmittedTasks(findTasksEnvValue(pod)?.text ?? '');
+  return admitted.ok ? admitted.value.tasks.map(({ role }) => role) : undefined;
+};

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import type { Task } from '../../lib/contract/task.ts';
 import { createAuthorityExchange } from '../../lib/edge/authority/authority-exchange.ts';
@@ -24,7 +24,7 @@ afterEach(() => harness.close());
 const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
 const task = { name: 'summarize', params: {}, role: ROLE } as Task;
 
-/** The sidecar's own client, against the authority as it is. */
+/** The client of the sidecar, against a real authority. */
 const connectSidecar = async (platform: string) => {
   const local = platform.replaceAll(/https:\/\/valetkey-authority[^\n]*/g, 'https://localhost');
   const replica = await harness.start(harness.configure({}, local));
@@ -53,7 +53,7 @@ const request = { consumer: 'agent', task, params: {} };
 const signal = new AbortController().signal;
 
 describe('a sidecar', () => {
-  test('trades, is refused with the reason of the authority, and ends its runs', async () => {
+  it('exchanges tokens, receives the reason of a refusal, and ends its runs', async () => {
     const { exchange, end } = await connectSidecar(buildPlatformText(harness.sts.port));
     const issued = await exchange(request, signal);
     expect(issued.credentials.accessKeyId).toBe('ASIA1');
@@ -71,7 +71,7 @@ describe('a sidecar', () => {
     expect(refused).toMatchObject({ kind: 'refused', code: 'policy_denied' });
   });
 
-  test('that ends a run of a role that opts in makes everybody know', async () => {
+  it('publishes a Revocation when it ends a run of a role that opts in', async () => {
     const denial = `  denial: {revokerRole: "${ROLE}-revoker", roles: ["${ROLE}"], iamEndpoint: "http://127.0.0.1:${harness.sts.port}"}`;
     const { exchange, end } = await connectSidecar(buildPlatformText(harness.sts.port, denial));
     const { run } = await exchange(request, signal);

@@ -5,7 +5,7 @@ import { TAINT_ANNOTATION } from '../../lib/contract/names.ts';
 import { createGrantKeyStore, type GrantKeyStore } from '../../lib/grant/grant-keys.ts';
 import { KEY_RULES, type KeyProblem } from '../../lib/grant/key-rotation.ts';
 import type { SigningKeyReconcilerDeps } from '../../lib/grant/signing-key-reconciler.ts';
-import { computeBackoffMs, addJitter, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { AuthorityConfig } from './config.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 
@@ -13,51 +13,57 @@ export type SigningKeysDeps = Omit<SigningKeyReconcilerDeps, 'now' | 'onStep'> &
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
-  /** Records what happened to a key; a record that waits for its disk holds nothing up. */
+  /** Queues an audit record; rotation does not wait until it is written. */
   readonly record: (event: AuditEvent) => void;
-  readonly onProblems: (concerns: readonly KeyProblem[]) => void;
+  readonly onProblems: (problems: readonly KeyProblem[]) => void;
   readonly onFailure: () => void;
-  /** Between rounds, while all is well; far less than keys stay good. */
+  /** Interval between rounds, in milliseconds; much shorter than the keys remain valid. */
   readonly everyMs: number;
 };
 
-export type ActiveGrantKeys = GrantKeyStore & { readonly stop: () => void };
+export type ActiveGrantKeys = GrantKeyStore & {
+  /** Calls `listener` after each change of the keys. */
+  readonly subscribe: (listener: () => void) => void;
+  readonly stop: () => void;
+};
 
-/** Keeps the keys of grants: a round at once, and one every so often. */
+/** Maintains the signing keys: reconciles them immediately, and then at an interval. */
 export const startSigningKeyRefresh = (
   { platform, keyLifetimeSeconds }: AuthorityConfig,
-  edges: SigningKeysDeps,
+  deps: SigningKeysDeps,
 ): ActiveGrantKeys => {
-  const { clock, random, log, record, onProblems, onFailure, everyMs, ...round } = edges;
+  const { clock, random, log, record, onProblems, onFailure, everyMs, ...reconcilerDeps } = deps;
   const { algorithm } = platform.authority;
   const rules = { ...KEY_RULES, algorithm, keyLifetimeMs: keyLifetimeSeconds * 1000 };
+  const listeners = new Set<() => void>();
   const onStep: SigningKeyReconcilerDeps['onStep'] = (step, { kid, faults }) => {
-    log.info('step of the keys of grants taken', { step, kid, faults });
+    log.info('signing key rotation step', { step, kid, faults });
     record({ kind: 'key.changed', at: clock.now(), subject: kid, reason: step });
+    listeners.forEach((listener) => listener());
   };
   const keys = createGrantKeyStore(
     { annotation: TAINT_ANNOTATION, rules },
-    { ...round, onStep },
+    { ...reconcilerDeps, onStep },
     clock,
   );
-  let failures = 0;
   let reported = '';
-  const loop = startReconcileLoop(async () => {
-    try {
-      const { problems } = await keys.refresh();
-      failures = 0;
-      onProblems(problems);
-      if (problems.join() !== reported && problems.length > 0) {
-        log.warn('keys of grants need a look', { concerns: problems });
-      }
-      reported = problems.join();
-      return addJitter(everyMs, random);
-    } catch (error) {
-      failures += 1;
-      onFailure();
-      log.warn('keys of grants not read', toErrorFields(error));
-      return computeBackoffMs(failures, { firstMs: 500, mostMs: everyMs, random });
+  const reconcile = async (): Promise<number> => {
+    const { problems } = await keys.refresh();
+    onProblems(problems);
+    if (problems.join() !== reported && problems.length > 0) {
+      log.warn('signing key problems', { problems });
     }
+    reported = problems.join();
+    return everyMs;
+  };
+  const loop = startReconcileLoop({
+    reconcile,
+    onFailure: (error) => {
+      onFailure();
+      log.warn('signing keys not read', toErrorFields(error));
+    },
+    retry: { firstMs: 500, maxMs: everyMs },
+    random,
   });
-  return { ...keys, stop: loop.stop };
+  return { ...keys, subscribe: (listener) => void listeners.add(listener), stop: loop.stop };
 };

@@ -1,28 +1,22 @@
 import type { ServerResponse } from 'node:http';
 
-import type { PodTarget } from '../../lib/revocation/matching.ts';
-
-/** The pod behind a stream, as its token and the API server say. */
-export type StreamPod = PodTarget & {
-  /** `exp` of the token, milliseconds since the epoch: the stream ends with it. */
-  readonly tokenExpiresAt: number;
-};
+import type { StreamPod } from '../../lib/exchange/stream-authentication.ts';
 
 export type Stream = {
   readonly pod: StreamPod;
   readonly response: ServerResponse;
   readonly slot: number;
-  /** What was told last. */
+  /** The last line that was sent, apart from heartbeats. */
   lastLine: string;
   unreadBeats: number;
 };
 
-/** The streams that are open, and whose they are. */
+/** The open streams, in total and by pod. */
 export type StreamRegistry = {
   readonly all: ReadonlySet<Stream>;
   readonly listByPod: (podUid: string) => readonly Stream[];
   readonly add: (stream: Stream) => void;
-  /** Also one that is not there. */
+  /** Does nothing if the stream is not registered. */
   readonly remove: (stream: Stream) => void;
 };
 
@@ -57,17 +51,17 @@ export const createStreamRegistry = ({
 };
 
 const MAX_UNREAD_BYTES = 64 * 1024;
-/** A peer that has gone silent does not say that it has read the end. */
+/** A disconnected peer never acknowledges the end. */
 const END_TIMEOUT_MS = 5_000;
 
-/** Who does not read is cut: what it missed, it is told whole when it comes again. */
+/** Disconnects a client that does not read. When it reconnects, it receives the complete state. */
 export const writeLine = ({ response }: Stream, line: string): void => {
   if (response.writableLength > MAX_UNREAD_BYTES) response.destroy();
   else response.write(line);
 };
 
-/** Ends the answer, and the connection whether or not its other end is still there. */
-export const endStream = ({ response }: Stream, farewell: string): void => {
-  response.end(farewell);
+/** Ends the response, and closes the connection even if the peer no longer responds. */
+export const endStream = ({ response }: Stream, lastLine: string): void => {
+  response.end(lastLine);
   setTimeout(() => response.destroy(), END_TIMEOUT_MS).unref();
 };

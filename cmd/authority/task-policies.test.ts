@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import type { AuditEvent } from '../../lib/audit/audit-event.ts';
 import type { PolicyText } from '../../lib/policy/policy-findings.ts';
@@ -21,7 +21,7 @@ const buildPolicy = (
   ...(status && { status }),
 });
 
-/** Text that holds "bad" is invalid; the version is all texts. */
+/** Text that contains "bad" is invalid; the version is the concatenation of all texts. */
 const compile = (set: readonly PolicyText[]): CompiledPolicies => ({
   version: set.map(({ cedar }) => cedar).join('|'),
   findings: set.map(({ name, cedar }) => ({
@@ -66,14 +66,14 @@ const startTestWatch = (edges: Partial<TaskPoliciesDeps<CompiledPolicies>> = {})
 const settle = () => jest.advanceTimersByTimeAsync(0);
 const unavailable = expect.objectContaining({ code: 'policy_unavailable' });
 
-describe('the policies', () => {
-  test('decide nothing before they are known', () => {
+describe('watchTaskPolicies', () => {
+  it('throws before the policies are loaded', () => {
     const { policies } = startTestWatch();
     expect(() => policies.current()).toThrow(unavailable);
     expect(policies.isCurrent()).toBe(false);
   });
 
-  test('are those that stand, the whole set at once', () => {
+  it('returns the complete current set', () => {
     const { policies, sendState, counts } = startTestWatch();
     sendState(buildPolicy('a', 'one'), buildPolicy('b', 'bad'));
     expect(policies.current().version).toBe('one|bad');
@@ -82,7 +82,7 @@ describe('the policies', () => {
     expect(policies.current().version).toBe('two');
   });
 
-  test('are compiled once for a text, whatever else of them changes', () => {
+  it('compiles a set once, regardless of changes to metadata', () => {
     const { sendState, compiled } = startTestWatch();
     sendState(buildPolicy('a', 'one'), buildPolicy('b', 'two'));
     sendState(buildPolicy('b', 'two', { resourceVersion: '8' }), buildPolicy('a', 'one'));
@@ -91,19 +91,19 @@ describe('the policies', () => {
     expect(compiled()).toBe(2);
   });
 
-  test('that were silent for too long decide nothing, until they are heard of again', () => {
+  it('throws while the policies are stale', () => {
     const { policies, sendState, advanceTime } = startTestWatch();
     sendState(buildPolicy('a', 'one'));
     advanceTime(300_000);
     expect(policies.current().version).toBe('one');
     advanceTime(1);
     expect(policies.isCurrent()).toBe(false);
-    expect(() => policies.current()).toThrow(/expected word within 300 s, got none for 300 s/);
+    expect(() => policies.current()).toThrow(/expected an update within 300 s, got none for 300 s/);
     sendState(buildPolicy('a', 'one'));
     expect(policies.isCurrent()).toBe(true);
   });
 
-  test('that cannot be compiled decide nothing, and the old ones no more', () => {
+  it('throws if the policies cannot be compiled, instead of keeping the previous set', () => {
     const { policies, sendState, failures } = startTestWatch({
       compile: (set) => {
         if (set.length > 1) throw new Error('Cedar failed');
@@ -113,19 +113,19 @@ describe('the policies', () => {
     sendState(buildPolicy('a', 'one'));
     sendState(buildPolicy('a', 'one'), buildPolicy('b', 'two'));
     expect(() => policies.current()).toThrow(unavailable);
-    expect(failures).toEqual(['policies not compiled: everything is denied']);
+    expect(failures).toEqual(['policies not compiled: every run is denied']);
     sendState(buildPolicy('a', 'one'));
     expect(policies.current().version).toBe('one');
   });
 
-  test('without a text are judged as an empty one', () => {
+  it('treats a policy without text as empty', () => {
     const { policies, sendState } = startTestWatch();
     sendState(buildPolicy('a', 7));
     expect(policies.current().version).toBe('');
   });
 });
 
-describe('the status', () => {
+describe('the policy status', () => {
   const ready = (change: object) => ({
     type: 'Ready',
     status: 'True',
@@ -136,7 +136,7 @@ describe('the status', () => {
     ...change,
   });
 
-  test('of a valid policy says so, and what Cedar finds odd', async () => {
+  it('of a valid policy contains the warnings of Cedar', async () => {
     const { sendState, changes } = startTestWatch();
     sendState(buildPolicy('a', 'odd'));
     await settle();
@@ -144,7 +144,7 @@ describe('the status', () => {
     expect(changes).toEqual([{ name: 'a', resourceVersion: '7', status: { conditions } }]);
   });
 
-  test('of an invalid policy says why, and keeps the conditions of others', async () => {
+  it('of an invalid policy contains the errors, and keeps foreign conditions', async () => {
     const { sendState, changes } = startTestWatch();
     const other = ready({ type: 'Reviewed' });
     sendState(buildPolicy('a', 'bad', { generation: 2 }, { conditions: [ready({}), other] }));
@@ -160,7 +160,7 @@ describe('the status', () => {
     ]);
   });
 
-  test('that is there already is not written again', async () => {
+  it('is not written if it is unchanged', async () => {
     const { sendState, changes } = startTestWatch();
     sendState(
       buildPolicy('a', 'one', {}, { conditions: [ready({ lastTransitionTime: 'long ago' })] }),
@@ -169,7 +169,7 @@ describe('the status', () => {
     expect(changes).toEqual([]);
   });
 
-  test('of a new text that is as valid as the old keeps the time of its last change', async () => {
+  it('keeps its transition time if a new text is as valid as the previous one', async () => {
     const { sendState, changes } = startTestWatch();
     const had = ready({ lastTransitionTime: '2029-01-01T00:00:00Z' });
     sendState(buildPolicy('a', 'two', { generation: 2 }, { conditions: [had] }));
@@ -177,7 +177,7 @@ describe('the status', () => {
     expect(changes[0]?.status.conditions).toEqual([{ ...had, observedGeneration: 2 }]);
   });
 
-  test('that another version of us overwrites is not fought over', async () => {
+  it('is written once per generation, also if another version overwrites it', async () => {
     const { sendState, changes } = startTestWatch();
     sendState(buildPolicy('a', 'one'));
     await settle();
@@ -190,7 +190,7 @@ describe('the status', () => {
     expect(changes).toHaveLength(2);
   });
 
-  test('that lost a race is left until the winner is heard of', async () => {
+  it('is not retried after a conflict until the watch delivers the new version', async () => {
     const outcomes: ('conflict' | 'written')[] = ['conflict', 'written'];
     const names: string[] = [];
     const { sendState } = startTestWatch({
@@ -206,7 +206,7 @@ describe('the status', () => {
     expect(names).toEqual(['7', '8']);
   });
 
-  test('that could not be written is written later', async () => {
+  it('is retried after a failure', async () => {
     let isBroken = true;
     const written: string[] = [];
     const { sendState, failures } = startTestWatch({
@@ -218,14 +218,14 @@ describe('the status', () => {
     });
     sendState(buildPolicy('a', 'one'));
     await settle();
-    expect(failures).toEqual(['status of a policy not written']);
+    expect(failures).toEqual(['policy status not written']);
     isBroken = false;
     await jest.advanceTimersByTimeAsync(1_000);
     expect(written).toEqual(['a']);
   });
 });
 
-test('the records name each change, and what a replica finds when it starts as one', async () => {
+it('records each change, and one record for the set at the start of a replica', async () => {
   const { sendState, events } = startTestWatch();
   sendState(buildPolicy('a', 'one'), buildPolicy('b', 'two'));
   sendState(buildPolicy('a', 'bad', { generation: 2 }), buildPolicy('c', 'three'));
@@ -234,7 +234,7 @@ test('the records name each change, and what a replica finds when it starts as o
   expect(events.map(({ subject, message, decision }) => [subject, message, decision])).toEqual([
     [
       '*',
-      '2 TaskPolicies stand',
+      '2 TaskPolicies at start',
       { outcome: 'valid', policies: ['a/0', 'b/0'], version: 'one|two' },
     ],
     ['a', 'applied, generation 2', { outcome: 'invalid', policies: [], version: 'bad|three' }],
@@ -243,7 +243,7 @@ test('the records name each change, and what a replica finds when it starts as o
   ]);
 });
 
-test('everything ends when it is stopped', async () => {
+it('stops the watch and all timers', async () => {
   const { policies, sendState, isWatched } = startTestWatch();
   sendState(buildPolicy('a', 'one'));
   await settle();

@@ -1,13 +1,13 @@
-import type { Recorder } from '../../lib/audit/audit-event.ts';
+import type { AuditEvent, Recorder } from '../../lib/audit/audit-event.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
-import { IssuingError } from '../../lib/exchange/token-refusal.ts';
+import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import type { PolicyText } from '../../lib/policy/policy-findings.ts';
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
-import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
+import { computeBackoffMs } from '../../lib/async/backoff.ts';
+import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
 import { createAuditQueue } from './audit-queue.ts';
-import { buildPolicyEvents } from './policy-records.ts';
 import {
   buildGenerationKey,
   startStatusWriter,
@@ -16,13 +16,11 @@ import {
 } from './policy-status.ts';
 import type { WatchResources } from './resource-watch.ts';
 
-/** The policies that stand, compiled. */
+/** The current policies, compiled. */
 export type TaskPolicies<P extends CompiledPolicies> = {
-  /** @throws IssuingError `policy_unavailable`: not known, for too long unheard of, or unreadable */
+  /** @throws RequestError `policy_unavailable` if they are not loaded, stale or not compiled */
   readonly current: () => P;
   readonly isCurrent: () => boolean;
-  /** Since the last word of the watch; nothing before the first. */
-  readonly ageSeconds: () => number | undefined;
   readonly stop: () => void;
 };
 
@@ -31,68 +29,65 @@ export type TaskPoliciesDeps<P extends CompiledPolicies> = Pick<PolicyStatusDeps
   readonly compile: (policies: readonly PolicyText[]) => P;
   readonly record: Recorder;
   readonly staleAfterSeconds: number;
+  readonly sync: WatchSync;
   readonly clock: Clock;
   readonly random: () => number;
   readonly onFailure: OnFailure;
-  /** How many TaskPolicies stand, and how many of them are invalid. */
+  /** Number of TaskPolicies, and how many of them are invalid. */
   readonly onCount: (counts: { readonly total: number; readonly invalid: number }) => void;
 };
 
-const RETRY = { firstMs: 500, mostMs: 30_000 };
+const RETRY = { firstMs: 500, maxMs: 30_000 };
 
-/** Opens them: watches all, compiles what changed once, swaps the whole set, says on each what it is. */
+/** Watches all TaskPolicies, compiles each new set once, and writes the findings to their status. */
 export const watchTaskPolicies = <P extends CompiledPolicies>(
-  edges: TaskPoliciesDeps<P>,
+  deps: TaskPoliciesDeps<P>,
 ): TaskPolicies<P> => {
-  const { clock, random, onFailure, staleAfterSeconds } = edges;
-  const records = createAuditQueue(edges);
+  const { sync, clock, random, onFailure, staleAfterSeconds } = deps;
+  const records = createAuditQueue(deps);
   let state: { readonly all: readonly StoredPolicy[]; readonly compiled: P } | undefined;
   let fault = 'policies: expected to be listed, got no list yet';
-  let lastSyncAt: number | undefined;
 
   const applyPolicies = (all: readonly StoredPolicy[]): void => {
     if (state !== undefined && buildGenerationsKey(all) === buildGenerationsKey(state.all)) {
       state = { ...state, all };
     } else {
       try {
-        const compiled = edges.compile(all.map(toPolicyText));
+        const compiled = deps.compile(all.map(toPolicyText));
         records.add(buildPolicyEvents(state?.all, { all, compiled, at: clock.now() }));
         state = { all, compiled };
       } catch (error) {
         state = undefined;
         fault = 'policies: expected to be compiled, got an error';
-        onFailure('policies not compiled: everything is denied', error);
+        onFailure('policies not compiled: every run is denied', error);
         return;
       }
       const invalid = state.compiled.findings.filter(({ faults }) => faults.length > 0).length;
-      edges.onCount({ total: all.length, invalid });
+      deps.onCount({ total: all.length, invalid });
     }
     statuses.wake();
   };
-  const statuses = startStatusWriter(edges, () => ({
+  const statuses = startStatusWriter(deps, () => ({
     all: state?.all ?? [],
     findings: state?.compiled.findings ?? [],
   }));
-  const ageSeconds = (): number | undefined =>
-    lastSyncAt === undefined ? undefined : (clock.monotonic() - lastSyncAt) / 1000;
   const current = (): P => {
-    const age = ageSeconds() ?? Infinity;
-    if (state === undefined) throw new IssuingError('policy_unavailable', fault);
+    const age = sync.ageSeconds() ?? Infinity;
+    if (state === undefined) throw new RequestError('policy_unavailable', fault);
     if (age <= staleAfterSeconds) return state.compiled;
-    const limit = `policies: expected word within ${staleAfterSeconds} s`;
-    throw new IssuingError('policy_unavailable', `${limit}, got none for ${Math.floor(age)} s`);
+    const limit = `policies: expected an update within ${staleAfterSeconds} s`;
+    throw new RequestError('policy_unavailable', `${limit}, got none for ${Math.floor(age)} s`);
   };
-  const stopWatch = edges.watch({
+  const stopWatch = deps.watch({
     onState: applyPolicies,
-    onSync: () => (lastSyncAt = clock.monotonic()),
-    onError: (error) => onFailure('watch of policies failed', error),
+    onSync: sync.markSynced,
+    onError: (error) => onFailure('policy watch disconnected', error),
     backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
   });
 
   return {
     current,
-    isCurrent: () => state !== undefined && (ageSeconds() ?? Infinity) <= staleAfterSeconds,
-    ageSeconds,
+    isCurrent: () => state !== undefined && (sync.ageSeconds() ?? Infinity) <= staleAfterSeconds,
     stop: () => {
       stopWatch();
       statuses.stop();
@@ -103,3 +98,39 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
 
 const buildGenerationsKey = (all: readonly StoredPolicy[]): string =>
   all.map(buildGenerationKey).sort().join();
+
+/** Entity name for all policies; no TaskPolicy can have it. */
+const ALL_POLICIES = '*';
+
+/** The audit records of a new set. A replica that starts records the existing policies as one. */
+const buildPolicyEvents = (
+  before: readonly StoredPolicy[] | undefined,
+  { all, compiled, at }: { all: readonly StoredPolicy[]; compiled: CompiledPolicies; at: number },
+): readonly AuditEvent[] => {
+  const { version, findings } = compiled;
+  const event = (subject: string, message: string): AuditEvent => {
+    const found = findings.find(({ name }) => name === subject);
+    const outcome = (found?.faults.length ?? 0) === 0 ? 'valid' : 'invalid';
+    const decision = { outcome, policies: found?.policies ?? [], version };
+    return { kind: 'policy.changed', at, subject, message, decision };
+  };
+  if (before === undefined) {
+    const policies = findings.flatMap((found) => found.policies);
+    const isValid = findings.every(({ faults }) => faults.length === 0);
+    const decision = { outcome: isValid ? 'valid' : 'invalid', policies, version };
+    const message = `${all.length} TaskPolicies at start`;
+    return [{ kind: 'policy.changed', at, subject: ALL_POLICIES, message, decision }];
+  }
+  const previousKeys = new Set(before.map(buildGenerationKey));
+  const names = new Set(all.map(({ metadata }) => metadata.name));
+  return [
+    ...all
+      .filter((policy) => !previousKeys.has(buildGenerationKey(policy)))
+      .map(({ metadata }) =>
+        event(metadata.name, `applied, generation ${metadata.generation ?? 0}`),
+      ),
+    ...before
+      .filter(({ metadata }) => !names.has(metadata.name))
+      .map(({ metadata }) => event(metadata.name, 'removed')),
+  ];
+};

@@ -7,19 +7,20 @@ import type { AcceptedTemplates } from '../../lib/injection/injection-template.t
 
 export type TrustBundleUsersDeps = {
   readonly listInjectedPods: () => AsyncIterable<Pod>;
-  /** Nothing: not known yet. */
+  /** Undefined until the injection templates were read. */
   readonly templates: () => AcceptedTemplates | undefined;
   readonly clock: Pick<Clock, 'monotonic'>;
 };
 
-/** Pods are many: they are not listed for every round. */
+/** Pods are not listed in every round, because there may be many. */
 const MAX_AGE_MS = 30_000;
 
 /**
- * The roots that live pods trust, each set once: those of the profiles that they were injected from,
- * which nobody can change any more. What a pod says of itself beyond that holds nobody up.
+ * Creates the reader of the trust bundles that running pods use, without duplicates. They are read
+ * from the injection templates of the pods, which are immutable; other claims of a pod are ignored, so
+ * that no pod can block the rotation.
  *
- * @returns throws KubernetesError, and Error while no profile is known
+ * @returns throws KubernetesError
  */
 export const createTrustedBundlesReader = ({
   listInjectedPods,

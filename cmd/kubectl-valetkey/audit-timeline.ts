@@ -18,44 +18,44 @@ type Options = OutputOptions & {
   readonly log?: boolean;
 };
 
-/** `audit story RUN` */
+/** `audit timeline RUN` */
 export const createAuditTimelineCommand = (shell: Shell): Command =>
   withOutput(
-    newCommand('story', 'tell one run: intent, policy, credentials, each cloud call, end', [
+    newCommand('timeline', 'Show one run: intent, policy, credentials, each cloud call, end', [
       [
-        'kubectl valetkey audit story k3vqw2xb7n5m4c6d2e7f3g5h2j4k6l7m --records audit-0.jsonl --records audit-1.jsonl --cloud-log ops.log',
-        'from files',
+        'kubectl valetkey audit timeline k3vqw2xb7n5m4c6d2e7f3g5h2j4k6l7m --records audit-0.jsonl --records audit-1.jsonl --cloud-log ops.log',
+        'From files',
       ],
       [
-        'kubectl logs -n valetkey -l app.kubernetes.io/component=authority --tail=-1 | kubectl valetkey audit story k3vqw2xb7n5m4c6d2e7f3g5h2j4k6l7m --log --records -',
-        "from the replicas' own output, without the cloud's calls",
+        'kubectl logs -n valetkey -l app.kubernetes.io/component=authority --tail=-1 | kubectl valetkey audit timeline k3vqw2xb7n5m4c6d2e7f3g5h2j4k6l7m --log --records -',
+        "From the logs of the replicas, without the calls of the cloud's log",
       ],
     ])
-      .argument('<run>', 'the run')
+      .argument('<run>', 'run ID')
       .requiredOption(
         '--records <file>',
-        'records, of every replica; several times; - is standard input',
+        'audit file of a replica; repeat for each; - reads standard input',
         collectValues,
       )
       .option(
         '--cloud-log <file>',
-        "the cloud's own log: Ceph RGW's ops log or AWS CloudTrail; several times",
+        'log of the cloud: Ceph RGW ops log or AWS CloudTrail; repeatable',
         collectValues,
       )
-      .option('--log', 'pass over lines of --records that are no records'),
+      .option('--log', 'Ignore non-record lines of --records'),
   ).action(async (run: string, { records, cloudLog = [], log = false, output }: Options) => {
     const createReader = (path: string) => createFileReader(shell.io, path);
     const files = { records: records.map(createReader), cloudLogs: cloudLog.map(createReader) };
     printResult(
       shell,
-      buildTimelineResult(await buildTimeline({ run, ...files, allowsForeign: log })),
+      buildTimelineResult(await buildTimeline({ run, ...files, ignoresForeignLines: log })),
       output,
     );
   });
 
-/** What `audit story` says: a run that nobody knows is something wrong. */
-const buildTimelineResult = (story: Timeline): CommandResult => ({
-  isHealthy: story.steps.length > 0,
-  lines: renderTimeline(story),
-  json: story,
+/** Output of `audit timeline`. A run without any record is a problem. */
+const buildTimelineResult = (timeline: Timeline): CommandResult => ({
+  isHealthy: timeline.steps.length > 0,
+  lines: renderTimeline(timeline),
+  json: timeline,
 });

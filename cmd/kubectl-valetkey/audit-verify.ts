@@ -33,26 +33,36 @@ type Options = ClusterOptions &
 export const createAuditVerifyCommand = (shell: Shell): Command =>
   withCluster(
     withOutput(
-      newCommand('verify', 'verify chains of records: edits, holes, forged seals and cuts', [
-        ['kubectl valetkey audit verify audit-*.jsonl', 'by the key and the heads in the cluster'],
+      newCommand(
+        'verify',
+        'Verify audit files: gaps, truncation, modified records, invalid signatures',
         [
-          'kubectl valetkey audit verify --key public-keys.pem --heads heads.yaml audit-*.jsonl',
-          'offline',
+          [
+            'kubectl valetkey audit verify audit-*.jsonl',
+            'With the key and the heads in the cluster',
+          ],
+          [
+            'kubectl valetkey audit verify --key public-keys.pem --heads heads.yaml audit-*.jsonl',
+            'Offline',
+          ],
+          [
+            'kubectl logs -n valetkey valetkey-authority-0 | kubectl valetkey audit verify --log --partial -',
+            'From the log of a replica',
+          ],
         ],
-        [
-          'kubectl logs -n valetkey valetkey-authority-0 | kubectl valetkey audit verify --log --partial -',
-          "a replica's own output",
-        ],
-      ])
-        .argument('<files...>', 'records, of every replica; - is standard input')
-        .option('--key <file>', 'public keys of seals, PEM, instead of asking the cluster')
+      )
+        .argument('<files...>', 'audit files of any replicas; - reads standard input')
+        .option(
+          '--key <file>',
+          'public keys that verify seals, PEM (default: read from the cluster)',
+        )
         .option(
           '--heads <file>',
-          `ConfigMap ${AUDIT_HEADS_CONFIG_MAP}, instead of asking the cluster`,
+          `ConfigMap ${AUDIT_HEADS_CONFIG_MAP} as YAML or JSON (default: read from the cluster)`,
         )
-        .option('--no-heads', 'without heads: a cut at the end of a chain is not seen')
-        .option('--partial', 'older files were put away')
-        .option('--log', 'pass over lines that are no records'),
+        .option('--no-heads', 'Verify without published heads: Truncation is not detected')
+        .option('--partial', 'Accept input without the oldest files')
+        .option('--log', 'Ignore non-record lines'),
     ),
   ).action((files: readonly string[], options: Options) => verifyFiles(files, options, shell));
 
@@ -68,8 +78,8 @@ const verifyFiles = async (
     files.map((path) => createFileReader(shell.io, path)),
     {
       ...{ publicKeys, heads },
-      isPartial: options.partial ?? false,
-      allowsForeign: options.log ?? false,
+      isMissingStartAllowed: options.partial ?? false,
+      ignoresForeignLines: options.log ?? false,
     },
   );
   printResult(shell, buildVerifyResult(report, Object.keys(heads).length), options.output);
@@ -77,7 +87,7 @@ const verifyFiles = async (
 
 type Published = Readonly<Record<string, string>>;
 
-/** What stands in the ConfigMap of heads; nobody is asked where the key is given and no heads are wanted. */
+/** Data of the ConfigMap of heads. The cluster is not needed with `--key` and `--no-heads`. */
 const readPublished = async (options: Options, { io }: Shell): Promise<Published> => {
   const { heads, key } = options;
   if (typeof heads === 'string') return parseConfigMap(await readText(io, heads), heads);
@@ -87,7 +97,7 @@ const readPublished = async (options: Options, { io }: Shell): Promise<Published
   if (data !== undefined) return data;
   const path = `ConfigMap ${cluster.installedIn}/${AUDIT_HEADS_CONFIG_MAP}`;
   throw createProblemError([
-    { path, expected: 'the heads of chains and the public keys', got: 'nothing' },
+    { path, expected: 'published heads and public keys', got: 'no such ConfigMap' },
   ]);
 };
 
@@ -139,7 +149,7 @@ const readHeads = (published: Published, { heads }: Options): Readonly<Record<st
   );
 };
 
-/** What `audit verify` says; `heads`: how many the chains were held against. */
+/** @param heads number of published heads that the chains were compared with */
 const buildVerifyResult = (report: AuditReport, heads: number): CommandResult => {
   const { isWhole, faults, faultCount, notes, chains } = report;
   const rows = chains.map(({ chain, records, first, last, sealedThrough }) => [
@@ -151,10 +161,12 @@ const buildVerifyResult = (report: AuditReport, heads: number): CommandResult =>
     lines: [
       ...renderTable(['CHAIN', 'RECORDS', 'FIRST', 'LAST', 'SEALED THROUGH'], rows),
       ...faults.map(formatAuditFault),
-      ...(unlisted > 0 ? [`and ${unlisted} faults more`] : []),
+      ...(unlisted > 0 ? [`and ${unlisted} more problems`] : []),
       ...notes.map(({ file, line, code, text }) => `${file}:${line}: note: ${code}: ${text}`),
-      ...(heads === 0 ? ['no heads were given: a cut at the end of a chain is not seen'] : []),
-      isWhole ? 'whole' : `${faultCount} ${faultCount === 1 ? 'fault' : 'faults'}`,
+      ...(heads === 0 ? ['No published heads: Truncation is not detected.'] : []),
+      isWhole
+        ? 'No problems found.'
+        : `${faultCount} ${faultCount === 1 ? 'problem' : 'problems'} found.`,
     ],
     json: { ...report, heads },
   };

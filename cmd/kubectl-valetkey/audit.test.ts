@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 
 import {
   buildIntent,
@@ -31,15 +31,15 @@ beforeAll(async () => {
 const verify = (...words: readonly string[]) => runCli(['audit', 'verify', ...words], { files });
 
 describe('audit verify', () => {
-  test('of whole chains ends with 0, and asks no cluster where key and heads are given', async () => {
+  it('exits with 0 for intact chains, without a cluster when key and heads are given', async () => {
     const { code, out, opened } = await verify('--heads', 'heads.json', 'a.jsonl');
     expect(out).toMatch(
-      /^CHAIN +RECORDS +FIRST +LAST +SEALED THROUGH\nvaletkey-authority-0\S+ +\d+ +0 +(\d+) +\1\nwhole\n$/,
+      /^CHAIN +RECORDS +FIRST +LAST +SEALED THROUGH\nvaletkey-authority-0\S+ +\d+ +0 +(\d+) +\1\nNo problems found\.\n$/,
     );
     expect([code, opened]).toEqual([0, []]);
   });
 
-  test('takes key and heads from the cluster otherwise', async () => {
+  it('reads key and heads from the cluster by default', async () => {
     const { data } = JSON.parse(map) as { data: Record<string, string> };
     const readConfigMap = () => Promise.resolve(data);
     const whole = await runCli(['audit', 'verify', 'a.jsonl'], {
@@ -50,41 +50,41 @@ describe('audit verify', () => {
     const cut = await runCli(['audit', 'verify', 'cut.jsonl', '--key', 'key.pem'], {
       ...{ files, cluster: { readConfigMap } },
     });
-    expect(cut.out).toContain('cut: expected');
+    expect(cut.out).toContain('truncated: expected');
     expect(cut.code).toBe(1);
   });
 
-  test.each([
-    ['edited.jsonl', 'edited.jsonl:2: edited: expected'],
-    ['cut.jsonl', ': cut: expected'],
-  ])('names the fault of %s, and its place, and ends with 1', async (file, expected) => {
+  it.each([
+    ['edited.jsonl', 'edited.jsonl:2: modified: expected'],
+    ['cut.jsonl', ': truncated: expected'],
+  ])('reports the fault in %s with its place and exits with 1', async (file, expected) => {
     const { code, out } = await verify('--heads', 'heads.json', file);
     expect(out).toContain(expected);
-    expect(out).toMatch(/\d+ faults?\n$/);
+    expect(out).toMatch(/\d+ problems? found\.\n$/);
     expect(code).toBe(1);
   });
 
-  test('without heads says what it cannot see', async () => {
+  it('states without heads that truncation is not detected', async () => {
     const { code, out } = await verify('--key', 'key.pem', '--no-heads', 'cut.jsonl');
-    expect(out).toContain('no heads were given: a cut at the end of a chain is not seen');
+    expect(out).toContain('No published heads: Truncation is not detected.');
     expect(code).toBe(0);
   });
 
-  test('passes over other lines of a log only where it is told that it is one', async () => {
+  it('ignores non-record lines only with --log', async () => {
     expect((await verify('--heads', 'heads.json', 'log.jsonl')).code).toBe(1);
     expect((await verify('--heads', 'heads.json', '--log', 'log.jsonl')).code).toBe(0);
   });
 
-  test('takes a chain without its beginning only where it is told', async () => {
+  it('accepts a chain without its start only with --partial', async () => {
     const partialFiles = { ...files, 'late.jsonl': recorded.text.split('\n').slice(2).join('\n') };
     const words = ['audit', 'verify', '--heads', 'heads.json', 'late.jsonl'];
-    expect((await runCli(words, { files: partialFiles })).out).toContain('no_beginning');
+    expect((await runCli(words, { files: partialFiles })).out).toContain('missing_start');
     const { code, out } = await runCli([...words, '--partial'], { files: partialFiles });
-    expect(out).toContain('note: partial:');
+    expect(out).toContain('note: missing_start_allowed:');
     expect(code).toBe(0);
   });
 
-  test('names a key that nobody gave', async () => {
+  it('reports a seal by a key that was not provided', async () => {
     const other = { ...files, 'key.pem': parseSealingKey(newSealingKey()).publicKey };
     const words = ['audit', 'verify', '--key', 'key.pem', '--no-heads', 'a.jsonl', '-o', 'json'];
     const { code, out } = await runCli(words, { files: other });
@@ -93,23 +93,28 @@ describe('audit verify', () => {
     expect(code).toBe(1);
   });
 
-  test.each<readonly [string, readonly string[], number, string]>([
+  it.each<readonly [string, readonly string[], number, string]>([
     ['no file', ['--no-heads'], 2, "missing required argument 'files'"],
-    ['a file that is not there', ['--heads', 'heads.json', 'gone'], 2, '"gone": expected a file'],
+    ['a missing file', ['--heads', 'heads.json', 'gone'], 2, '"gone": expected a file'],
     [
-      'a key that is none',
+      'a file that holds no key',
       ['--no-heads', '--key', 'a.jsonl', 'a.jsonl'],
       2,
       '--key: expected Ed25519',
     ],
-    ['heads that are none', ['--heads', 'key.pem', 'a.jsonl'], 2, 'key.pem: expected ConfigMap'],
-  ])('refuses %s', async (_, words, code, expected) => {
+    [
+      'a file that holds no heads',
+      ['--heads', 'key.pem', 'a.jsonl'],
+      2,
+      'key.pem: expected ConfigMap',
+    ],
+  ])('rejects %s', async (_, words, code, expected) => {
     const { error, ...ended } = await verify(...words);
     expect(error).toContain(expected);
     expect(ended).toMatchObject({ code, out: '' });
   });
 
-  test('says that the cluster has no heads', async () => {
+  it('reports that the cluster has no published heads', async () => {
     const readConfigMap = () => Promise.resolve(undefined);
     const ended = await runCli(['audit', 'verify', 'a.jsonl'], {
       files,
@@ -120,7 +125,7 @@ describe('audit verify', () => {
   });
 });
 
-describe('audit story', () => {
+describe('audit timeline', () => {
   const call = JSON.stringify({
     ...{
       bucket: 'acme',
@@ -143,9 +148,9 @@ describe('audit story', () => {
     return text();
   };
 
-  test('tells a run from records and from the cloud, in order', async () => {
+  it('shows the steps of a run from records and the cloud log in order', async () => {
     const given = { 'r.jsonl': await records(), 'ops.log': `${call}\n` };
-    const words = ['audit', 'story', 'run-1', '--records', 'r.jsonl', '--cloud-log', 'ops.log'];
+    const words = ['audit', 'timeline', 'run-1', '--records', 'r.jsonl', '--cloud-log', 'ops.log'];
     const { code, out } = await runCli(words, { files: given });
     const kinds = out.split('\n').flatMap((line) => /Z {2}(\w+( call)?)/.exec(line)?.[1] ?? []);
     expect(kinds).toEqual(['intent', 'cloud call', 'end']);
@@ -153,31 +158,33 @@ describe('audit story', () => {
     expect(code).toBe(0);
   });
 
-  test('passes over other lines of a log only where it is told that it is one', async () => {
+  it('ignores non-record lines only with --log', async () => {
     const whole = await records();
     const edited = whole.split('\n').find((line) => line.includes('run.intent'));
     const log = `{"message":"run issued","run":"run-1"}\n${whole}`;
-    const words = ['audit', 'story', 'run-1', '--records', '-'];
+    const words = ['audit', 'timeline', 'run-1', '--records', '-'];
     const renderTimeline = async (text: string, ...more: readonly string[]) =>
       (await runCli([...words, ...more], { files: { '-': text } })).out;
-    expect(await renderTimeline(log)).toContain('1 lines name it and are no whole records');
-    expect(await renderTimeline(log, '--log')).not.toContain('no whole records');
+    expect(await renderTimeline(log)).toContain(
+      '1 lines mention the run but are not valid records',
+    );
+    expect(await renderTimeline(log, '--log')).not.toContain('not valid records');
     expect(await renderTimeline(log, '--log')).toContain('intent');
     const forged = `${log}${edited?.replace('acme', 'evil') ?? ''}\n`;
     expect(await renderTimeline(forged, '--log')).toContain(
-      '1 lines name it and are no whole records',
+      '1 lines mention the run but are not valid records',
     );
   });
 
-  test('of a run that nobody knows ends with 1', async () => {
-    const words = ['audit', 'story', 'run-9', '--records', '-', '-o', 'json'];
+  it('exits with 1 for a run without records', async () => {
+    const words = ['audit', 'timeline', 'run-9', '--records', '-', '-o', 'json'];
     const { code, out } = await runCli(words, { files: { '-': await records() } });
     expect(JSON.parse(out)).toMatchObject({ run: 'run-9', steps: [] });
     expect(code).toBe(1);
   });
 
-  test('wants records', async () => {
-    const { code, error } = await runCli(['audit', 'story', 'run-1']);
+  it('rejects a command without --records', async () => {
+    const { code, error } = await runCli(['audit', 'timeline', 'run-1']);
     expect(error).toContain("required option '--records <file>'");
     expect(code).toBe(2);
   });

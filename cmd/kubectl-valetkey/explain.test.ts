@@ -176,7 +176,7 @@ task summarize
       expect(out)
         .toContain(`namespace research: level restricted, exceptions from rules 3, labels as the cluster says
 keeps every rule but what is excused
-note: rule 3 is broken: excepted by the platform
+note: rule 3 is broken: exempted by the platform
 `);
       expect(code).toBe(0);
       expect((await runCli(words, { cluster: onHost })).code).toBe(1);

@@ -3,7 +3,7 @@ import type { Io } from './io.ts';
 import type { ExplainContext, PodToExplain } from './explain-report.ts';
 import { formatFileName, readText } from './files.ts';
 import { readManifests, type Manifest } from './manifests.ts';
-import { checkNewPod } from './new-pod.ts';
+import { evaluateManifest } from './manifest-admission.ts';
 import { createPodContextReader, type PodContextSources } from './pod-context.ts';
 import { createProblemError } from './tool-error.ts';
 
@@ -39,7 +39,7 @@ export const readManifestPods = async (
   const pods: PodToExplain[] = [];
   for (const { content, kind, name, namespace = sources.namespace } of sources.manifests) {
     if (content.type !== 'pod') continue;
-    const result = await checkNewPod(content.pod, { ...ground, namespace, readPodContext });
+    const result = await evaluateManifest(content.pod, { ...ground, namespace, readPodContext });
     if (result === undefined) continue;
     const excused = buildExemptionNotes(result.exempted).warnings;
     pods.push({ pod: kind === 'Pod' ? name : `${kind}/${name}`, ...result, excused });

@@ -5,7 +5,7 @@ import { checkPolicy } from '../../lib/policy/policy-findings.ts';
 import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
 import type { Manifest, Position } from './manifests.ts';
 import { toNamespaceSettings, type NamespaceSettings } from './namespace-settings.ts';
-import { checkNewPod, type NewPodResult } from './new-pod.ts';
+import { evaluateManifest, type ManifestResult } from './manifest-admission.ts';
 import type { ReadSourcedPodContext } from './pod-context.ts';
 
 /** One thing that is wrong, or odd, in a file. */
@@ -103,14 +103,14 @@ const lintObject = async (
       return { found: [...placed, ...warnings.map(toWarning)] };
     }
     case 'pod': {
-      const pod = await checkNewPod(content.pod, { ...terms, namespace });
+      const pod = await evaluateManifest(content.pod, { ...terms, namespace });
       return pod && toPodResult(pod, content.at, terms);
     }
   }
 };
 
 const toPodResult = (
-  { faults, exempted, warnings, namespace, podContext }: NewPodResult,
+  { faults, exempted, warnings, namespace, podContext }: ManifestResult,
   at: string,
   { platform }: LintOptions,
 ): ObjectResult => ({
@@ -138,7 +138,7 @@ const toPlacedFinding = ({
 });
 
 /** As admission tells it, where the pod stands in this file. */
-const toExemptedFinding = (exempted: NewPodResult['exempted'][number]): UnplacedFinding => {
+const toExemptedFinding = (exempted: ManifestResult['exempted'][number]): UnplacedFinding => {
   const [message = ''] = buildExemptionNotes([exempted]).warnings;
   return { severity: 'warning', message, fault: exempted.fault };
 };

@@ -202,7 +202,7 @@ describe('what the platform gives a namespace', () => {
     );
     const { code, out } = await offline({ 'd.yaml': host });
     expect(out).toContain(
-      'd.yaml: document 1, Deployment research/agents: warning: excepted by the platform: /spec/template/spec/hostNetwork: expected false or nothing, got true (rule 3)\n',
+      'd.yaml: document 1, Deployment research/agents: warning: exempted by the platform: /spec/template/spec/hostNetwork: expected false or nothing, got true (rule 3)\n',
     );
     expect(out).toContain(
       'namespace research: level restricted, exceptions from rules 3, labels not known',

@@ -1,3 +1,4 @@
+import { toMapping } from '../../lib/schema/mapping.ts';
 import { isScalar, LineCounter, parseAllDocuments, type Document } from 'yaml';
 
 import { API_GROUP, API_VERSION } from '../../lib/contract/authority-api.ts';
@@ -85,12 +86,12 @@ const toPlainValue = (document: Document): unknown => {
 
 const readObject = (value: unknown, path: Path, source: Source): readonly Manifest[] => {
   if (value === null || value === undefined) return [];
-  const object = toMembers(value);
+  const object = toMapping(value);
   const { kind, apiVersion, items } = object;
   if (kind === 'List' && Array.isArray(items)) {
     return items.flatMap((item, index) => readObject(item, [...path, 'items', index], source));
   }
-  const { name, generateName, namespace } = toMembers(object['metadata']);
+  const { name, generateName, namespace } = toMapping(object['metadata']);
   return [
     {
       document: source.number,
@@ -110,10 +111,10 @@ const readContent = ({ kind, apiVersion, object }: Typed, path: Path, source: So
   if (kind === 'Pod') return { type: 'pod', pod: withMetadata(object, object), at: '' };
   if (typeof kind === 'string' && Object.hasOwn(TEMPLATES, kind)) {
     const at = TEMPLATES[kind] ?? [];
-    const template = at.reduce<Members>((inner, name) => toMembers(inner[name]), object);
+    const template = at.reduce<Members>((inner, name) => toMapping(inner[name]), object);
     return { type: 'pod', pod: withMetadata(template, object), at: `/${at.join('/')}` };
   }
-  const { labels, annotations } = toMembers(object['metadata']);
+  const { labels, annotations } = toMapping(object['metadata']);
   if (kind === 'Namespace' && apiVersion === 'v1') {
     return { type: 'namespace', labels: readStringMap(labels) };
   }
@@ -125,7 +126,7 @@ const readContent = ({ kind, apiVersion, object }: Typed, path: Path, source: So
   }
   const faults = checkPolicyObject({ apiVersion, object });
   if (faults.length > 0) return { type: 'unreadable', faults };
-  const cedar = toMembers(object['spec'])['cedar'] as string;
+  const cedar = toMapping(object['spec'])['cedar'] as string;
   return {
     type: 'policy',
     cedar,
@@ -136,7 +137,7 @@ const readContent = ({ kind, apiVersion, object }: Typed, path: Path, source: So
 /** A template's pod takes its name from the object that it stands in. */
 const withMetadata = (template: Members, { metadata }: Members): object => ({
   ...template,
-  metadata: { name: toMembers(metadata)['name'], ...toMembers(template['metadata']) },
+  metadata: { name: toMapping(metadata)['name'], ...toMapping(template['metadata']) },
 });
 
 /** As the CRD says it. */
@@ -147,8 +148,8 @@ const checkPolicyObject = ({ apiVersion, object }: Omit<Typed, 'kind'>): readonl
     expected: string,
     got: unknown,
   ): readonly FieldError[] => (holds ? [] : [{ path, expected, got: formatValue(got) }]);
-  const { name } = toMembers(object['metadata']);
-  const { cedar } = toMembers(object['spec']);
+  const { name } = toMapping(object['metadata']);
+  const { cedar } = toMapping(object['spec']);
   const version = `${API_GROUP}/${API_VERSION}`;
   return [
     ...expect(apiVersion === version, 'apiVersion', version, apiVersion),
@@ -175,10 +176,7 @@ const createPlaceMapper = (path: Path, cedar: string, { document, lines, text }:
 /** What is no text, the API server refuses. */
 const readStringMap = (value: unknown): StringMap =>
   Object.fromEntries(
-    Object.entries(toMembers(value)).flatMap(([name, text]) =>
+    Object.entries(toMapping(value)).flatMap(([name, text]) =>
       typeof text === 'string' ? [[name, text] as const] : [],
     ),
   );
-
-const toMembers = (value: unknown): Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};

@@ -1,25 +1,36 @@
 import type { Platform } from '../../lib/contract/platform.ts';
+import { checkRoleDialect, parseRoleArn, requireRoleArn } from '../../lib/schema/arn.ts';
 import { formatValue } from '../../lib/schema/field-error.ts';
 import { createUsageError } from './tool-error.ts';
 
-const ARN = /^arn:[a-z-]+:iam::(\d{12})?:role\/[\w+=,.@/-]+$/;
-const NAME = /^[\w+=,.@/-]+$/;
-
 /**
- * The ARN of a role that is given by its ARN or its name. A private cloud's roles have no account.
+ * Completes a role that is given by its ARN or by its name (with its path, if it has one). A private
+ * cloud's roles have no account.
  *
+ * @returns a role ARN of the platform's dialect
  * @throws ToolError
  */
 export const resolveRoleArn = (
+  given: { readonly role: string; readonly account?: string },
+  platform: Platform,
+): string => {
+  const isArn = given.role.startsWith('arn:');
+  if (parseRoleArn(isArn ? given.role : `arn:aws:iam:::role/${given.role}`) === undefined) {
+    throw createRoleError('a role ARN or name', given.role);
+  }
+  const text = isArn ? given.role : buildRoleArn(given, platform);
+  const expected = checkRoleDialect(requireRoleArn(text), platform.cloud.dialect);
+  if (expected !== undefined) throw createRoleError(expected, given.role);
+  return text;
+};
+
+const createRoleError = (expected: string, role: string): Error =>
+  createUsageError([{ path: '--role', expected, got: formatValue(role) }]);
+
+const buildRoleArn = (
   { role, account }: { readonly role: string; readonly account?: string },
   { cloud, tasks }: Platform,
 ): string => {
-  if (ARN.test(role)) return role;
-  if (!NAME.test(role)) {
-    throw createUsageError([
-      { path: '--role', expected: 'a role ARN or name', got: formatValue(role) },
-    ]);
-  }
   const [partition = 'aws'] = tasks.partitions;
   if (cloud.dialect === 's3') return `arn:${partition}:iam:::role/${role}`;
   const id = account ?? (tasks.accountIds.length === 1 ? tasks.accountIds[0] : undefined);

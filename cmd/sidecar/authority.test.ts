@@ -13,7 +13,7 @@ import {
   type PostedForm,
 } from '../../lib/edge/authority/fixtures/fake-authority.ts';
 import { sendRequest, createPodFolder, startTestSidecar } from './fixtures/test-sidecar.ts';
-import { createCredentialSourceFactory } from './credential-source.ts';
+import { createCredentialSource } from './credential-source.ts';
 
 const ending: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -55,7 +55,7 @@ const startSidecarWithAuthority = async (
       VALETKEY_AUTHORITY: JSON.stringify({ endpoint, roots, ...access }),
       VALETKEY_CLOUD: '',
     },
-    createCredentialSource: createCredentialSourceFactory,
+    createSource: createCredentialSource,
   });
   let stopping: Promise<void> | undefined;
   const stop = () => (stopping ??= running.stop());
@@ -214,7 +214,7 @@ describe('the stream', () => {
     const running = await startSidecarWithAuthority();
     const first = await connectStream(running);
     writeFileSync(join(running.folder, 'token'), 'next.token.secret');
-    first.send({ type: 'goodbye' });
+    first.send({ type: 'reconnect' });
     const second = await running.authority.listener();
     expect(second.authorization).toBe('Bearer next.token.secret');
     await first.closed;
@@ -224,7 +224,7 @@ describe('the stream', () => {
     const running = await startSidecarWithAuthority();
     for (let n = 0; n < 3; n += 1) (await running.authority.listener()).write('nonsense\n');
     await running.authority.listener();
-    const told = running.lines.filter((line) => line.includes('authority is not heard'));
+    const told = running.lines.filter((line) => line.includes('authority disconnected'));
     expect(told).toHaveLength(1);
     expect(told[0]).toContain('stream_malformed');
   });
@@ -239,7 +239,7 @@ describe('the stream', () => {
     await waitUntil(async () => (await running.get(path)).status !== 200);
     const answer = await running.get(path);
     expect(answer.status).toBe(403);
-    expect(getCode(answer)).toBe('authority_silent');
+    expect(getCode(answer)).toBe('authority_disconnected');
     expect(answer.text).toContain('maxSilence');
   });
 
@@ -248,7 +248,7 @@ describe('the stream', () => {
     await connectStream(running);
     const held = await running.get('/v1/credentials');
     await running.authority.stop();
-    await waitUntil(() => running.lines.some((line) => line.includes('authority is not heard')));
+    await waitUntil(() => running.lines.some((line) => line.includes('authority disconnected')));
     expect((await running.get('/v1/credentials')).text).toBe(held.text);
     const { text } = await sendRequest({ port: running.telemetryPort, path: '/metrics' });
     expect(text).toContain('valetkey_sidecar_authority_connected 0');

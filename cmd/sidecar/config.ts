@@ -35,18 +35,18 @@ import { isReadable } from './token-file.ts';
 const admittedTasks: Reader<AdmittedTasks> = (given, path, faults) => {
   const text = typeof given === 'string' ? given : '';
   if (text === '')
-    return rejectValue(faults, { path, expected: 'the admitted tasks', value: given });
+    return rejectValue(faults, { path, expected: 'the admitted tasks as JSON', value: given });
   const result = readAdmittedTasks(text);
   if (result.ok) return result.value;
   faults.push(...result.faults.map((fault) => ({ ...fault, source: path })));
   return rejectValue(faults, {
     path,
     expected: 'the tasks as admission wrote them',
-    value: 'others',
+    value: 'other text',
   });
 };
 
-/** JSON that `reader` reads; each of its faults names the variable and, in it, the member. */
+/** Reads JSON with `reader`; each field error names the variable and the member in it. */
 const json =
   <T>(reader: Reader<T>, { root, expected }: { root: string; expected: string }): Reader<T> =>
   (given, path, faults) => {
@@ -56,7 +56,7 @@ const json =
     return rejectValue(faults, { path, expected, value: given });
   };
 
-/** The `cloud` group of the platform's settings, as JSON, read as the webhook reads it. */
+/** The `cloud` group of the platform settings as JSON, read as the webhook reads it. */
 const cloudSettings: Reader<CloudSettings> = json(cloudGroup, {
   root: 'cloud',
   expected: "the platform's cloud settings as JSON",
@@ -68,7 +68,7 @@ const encrypted: Reader<CloudSettings> = refine(cloudSettings, ({ stsEndpoint, a
     : undefined,
 );
 
-/** STS's longest session: no run lives longer, so no longer silence means anything. */
+/** The longest STS session. No run lasts longer, so a longer timeout has no effect. */
 const MAX_DISCONNECT_TIMEOUT_SECONDS = 43_200;
 
 const authorityAccess: Reader<AuthorityAccess> = json(
@@ -77,7 +77,7 @@ const authorityAccess: Reader<AuthorityAccess> = json(
     roots: certificateBundle,
     maxSilenceSeconds: { optional: integer({ min: 1, max: MAX_DISCONNECT_TIMEOUT_SECONDS }) },
   }),
-  { root: 'authority', expected: 'where the authority is, and its roots, as JSON' },
+  { root: 'authority', expected: "the authority's endpoint and trust bundle as JSON" },
 );
 
 const parseJson = (text: unknown): unknown => {
@@ -88,12 +88,10 @@ const parseJson = (text: unknown): unknown => {
   }
 };
 
-const readableFile = refine(string(), (path) =>
-  isReadable(path) ? undefined : 'a file that can be read',
-);
+const readableFile = refine(string(), (path) => (isReadable(path) ? undefined : 'a readable file'));
 
 const loopbackAddress: Reader<Address> = refine(listenAddress, ({ host }) =>
-  host === '127.0.0.1' ? undefined : '127.0.0.1:port, which no other pod can reach',
+  host === '127.0.0.1' ? undefined : '127.0.0.1:port, because no other pod can reach it',
 );
 
 const name = string({ expected: 'a name', pattern: /^[a-z0-9.-]{1,253}$/ });
@@ -102,11 +100,11 @@ const address = string({ expected: 'an IP address', pattern: /^[0-9a-fA-F.:]{2,4
 const TRUST_MODES = ['authority', 'cluster'] as const;
 type TrustMode = (typeof TRUST_MODES)[number];
 
-/** Every setting of the sidecar; the injected spec writes each of them. */
+/** All settings of the sidecar; injection sets each of them. */
 const SETTINGS = {
   trust: {
     name: ENV.trust,
-    help: 'cluster: credentials come straight from STS; authority: from the authority',
+    help: 'cluster: credentials come directly from STS; authority: from the authority',
     reader: stringEnum(TRUST_MODES),
     otherwise: 'cluster',
   },
@@ -121,12 +119,12 @@ const SETTINGS = {
     help: 'under trust authority: endpoint, roots and maxSilenceSeconds, JSON',
     reader: authorityAccess,
   },
-  podName: { name: ENV.podName, help: 'the pod', reader: name },
-  podNamespace: { name: ENV.podNamespace, help: "the pod's namespace", reader: name },
-  podIp: { name: ENV.podIp, help: "the pod's address", reader: address },
+  podName: { name: ENV.podName, help: 'name of the pod', reader: name },
+  podNamespace: { name: ENV.podNamespace, help: 'namespace of the pod', reader: name },
+  podIp: { name: ENV.podIp, help: 'IP address of the pod', reader: address },
   profile: {
     name: ENV.injectionTemplate,
-    help: 'SHA-256 of the profile that was injected',
+    help: 'SHA-256 of the injection template of this pod',
     reader: string({ expected: '64 hexadecimal digits', pattern: /^([0-9a-f]{64})?$/ }),
     otherwise: '',
   },
@@ -138,19 +136,19 @@ const SETTINGS = {
   },
   consumersFolder: {
     name: ENV.consumersFolder,
-    help: 'folder with one folder per consumer',
+    help: 'directory with one directory per consumer',
     reader: string(),
     otherwise: CONSUMER_MOUNT_PATH,
   },
   loopback: {
     name: ENV.loopback,
-    help: 'credentials for SDKs that know no unix socket',
+    help: 'address for SDKs that cannot use a Unix socket',
     reader: loopbackAddress,
     otherwise: `127.0.0.1:${LOOPBACK_LISTEN}`,
   },
   telemetry: {
     name: ENV.telemetry,
-    help: "probes and metrics; no host means the pod's address",
+    help: "address of probes and metrics; without a host, the pod's address",
     reader: listenAddress,
     otherwise: `:${TELEMETRY_LISTEN}`,
   },
@@ -158,7 +156,7 @@ const SETTINGS = {
 
 type Settings = ParsedSettings<typeof SETTINGS>;
 type CommonConfig = Omit<Settings, 'trust' | 'cloud' | 'authority'>;
-/** What is of the other trust is neither required nor read. */
+/** The settings of the other trust mode are neither required nor read. */
 export type ClusterConfig = CommonConfig & { readonly trust: 'cluster' } & Pick<Settings, 'cloud'>;
 export type AuthorityConfig = CommonConfig & { readonly trust: 'authority' } & Pick<
     Settings,
@@ -166,27 +164,27 @@ export type AuthorityConfig = CommonConfig & { readonly trust: 'authority' } & P
   >;
 export type SidecarConfig = ClusterConfig | AuthorityConfig;
 
-export const HELP = `Valetkey's sidecar: trades the pod's token for short-lived, task-scoped cloud
-credentials and serves them to the pod's consumers. It is set by its environment:
+export const HELP = `Exchange the pod's token for short-lived, task-scoped cloud credentials and serve them to the
+pod's consumers. Environment variables configure the sidecar:
 
 ${formatSettingsHelp(SETTINGS)}
 `;
 
-/** The settings, typed, or every fault at once, each naming its variable. */
+/** Reads the typed settings, or returns all field errors at once, each with its variable. */
 export const readSidecarConfig = (
   environment: Readonly<Record<string, string | undefined>>,
 ): Result<SidecarConfig> => {
-  const dangers = checkEnvironment(environment);
+  const environmentErrors = checkEnvironment(environment);
   const settings = readSettings(selectSettings(environment[ENV.trust]), environment);
-  const faults = [...dangers, ...(settings.ok ? [] : settings.faults)];
+  const faults = [...environmentErrors, ...(settings.ok ? [] : settings.faults)];
   if (!settings.ok || faults.length > 0) return fail(faults);
   const { telemetry, podIp } = settings.value;
   const host = telemetry.host === '' ? podIp : telemetry.host;
-  // Its trust says which of the two groups was read.
+  // `trust` selects which of the two groups was read.
   return succeed({ ...settings.value, telemetry: { ...telemetry, host } } as SidecarConfig);
 };
 
-/** A trust that there is not is a fault of its own: what it would need nobody knows. */
+/** An unknown trust mode is a field error by itself; only the settings of `cluster` are checked then. */
 const selectSettings = (trust: string | undefined) => {
   const { cloud, authority } = SETTINGS;
   const isAuthority = trust === ('authority' satisfies TrustMode);
@@ -202,5 +200,5 @@ const ignoreSetting = ({ name, help }: { name: string; help: string }) => ({
   reader: (() => undefined) satisfies Reader<undefined>,
 });
 
-/** {@link readSidecarConfig} of the process's own environment. */
+/** {@link readSidecarConfig} for the environment of this process. */
 export const readOwnConfig = (): Result<SidecarConfig> => readSidecarConfig(process.env);

@@ -1,122 +1,103 @@
-import type { AdmittedTasks, Task } from '../../lib/contract/task.ts';
-import type { TaskCredentialSource } from '../../lib/runs/response-timeout.ts';
-import type { RunRefusal } from '../../lib/runs/run-refusal.ts';
-import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { readLocalJsonBody } from '../../lib/edge/http/local-body.ts';
-import type { SidecarConfig } from './config.ts';
+import type { Schedule } from '../../lib/contract/schedule.ts';
+import type { AdmittedTasks } from '../../lib/contract/task.ts';
 import {
-  buildNoDefaultTaskRefusal,
-  taskNotDeclared,
-  buildParamsRequiredRefusal,
+  authenticateConsumer,
+  handleCredentialsRequest,
+} from '../../lib/runs/credentials-request.ts';
+import {
+  buildMethodNotAllowedRefusal,
+  routeUnknown,
   runUnknown,
-  buildTaskNotAllowedRefusal,
-  buildTaskUnknownRefusal,
-} from './route-refusals.ts';
-import type { RouteRequest, Responses } from './responses.ts';
-import { readStartRequest } from './start-request.ts';
-import { renderTasks } from './task-list.ts';
+} from '../../lib/runs/request-refusals.ts';
+import { renderTaskList } from '../../lib/runs/rendering.ts';
+import type { RunRegistry } from '../../lib/runs/run-registry.ts';
+import { readStartRequest } from '../../lib/runs/start-request.ts';
+import { findTask, listConsumerTasks } from '../../lib/runs/task-selection.ts';
+import type { SidecarConfig } from './config.ts';
+import { CONNECTION_CLOSE, type Responses, type RouteRequest } from './responses.ts';
 
-/** Answers a call; `name` is the task or run that its path names. */
-export type RouteHandler = (call: RouteRequest, name: string) => void | Promise<void>;
+/** Responds to a request; `name` is the task or run that its path names. */
+export type RouteHandler = (request: RouteRequest, name: string) => void | Promise<void>;
 
-/** What each route means for one consumer. Another consumer's task is refused, its runs do not exist. */
-export const createHandlers = (
-  consumer: string,
-  {
-    admitted,
-    trust,
-    registry,
-    responses,
-  }: {
-    admitted: AdmittedTasks;
-    trust: SidecarConfig['trust'];
-    registry: RunRegistry;
-    responses: Responses;
-  },
-) => {
-  const own = admitted.tasks.filter(({ containers }) => containers.includes(consumer));
+export type HandlerDeps = {
+  readonly admitted: AdmittedTasks;
+  readonly trust: SidecarConfig['trust'];
+  readonly registry: RunRegistry;
+  readonly responses: Responses;
+  readonly schedule: Schedule;
+};
 
-  const refuse =
-    (refusal: RunRefusal): RouteHandler =>
-    (call) =>
-      responses.refusal(call, refusal);
+type ConsumerHandler = (
+  request: RouteRequest,
+  caller: { readonly consumer: string; readonly name: string },
+) => void | Promise<void>;
 
-  const serve =
-    (source: TaskCredentialSource): RouteHandler =>
-    (call) => {
-      const answer = source();
-      if (!(answer instanceof Promise)) {
-        responses.credentials(call, answer);
-        return;
-      }
-      return answer.then((late) => responses.credentials(call, late));
+/** Creates the handler of each route. Another consumer's task is refused; its runs do not exist. */
+export const createHandlers = (deps: HandlerDeps) => {
+  const { admitted, registry, responses } = deps;
+
+  const withConsumer =
+    (handle: ConsumerHandler): RouteHandler =>
+    (request, name) => {
+      const caller = authenticateConsumer(request.origin);
+      if (caller.kind === 'consumer') return handle(request, { consumer: caller.consumer, name });
+      responses.unauthenticated(request, caller);
     };
 
-  const startTask =
-    (task: Task): RouteHandler =>
-    async (call) => {
-      const body = await readLocalJsonBody(call.request);
-      if (body.kind === 'refusal') {
-        responses.refusal(call, body, CONNECTION_CLOSE);
-        return;
-      }
-      const start = await readStartRequest(body.value, { consumer, task, trust });
-      if (start.kind === 'refusal') {
-        responses.refusal(call, start);
-        return;
-      }
-      responses.started(call, await registry.start(start.request));
-    };
-
-  const serveTask = (task: Task): RouteHandler =>
-    hasParams(task)
-      ? refuse(buildParamsRequiredRefusal(task))
-      : serve(registry.createSource(consumer, task));
-
-  /** By a task's name: what `action` makes of the consumer's own tasks, and refusals of others. */
-  const byTask = (action: (task: Task) => RouteHandler): ReadonlyMap<string, RouteHandler> =>
-    new Map(
-      admitted.tasks.map((task) => [
-        task.name,
-        own.includes(task) ? action(task) : refuse(buildTaskNotAllowedRefusal(task, consumer)),
-      ]),
+  const serveCredentials = (request: RouteRequest, taskName: string | undefined) =>
+    handleCredentialsRequest({ origin: request.origin, taskName }, deps, (response) =>
+      responses.credentials(request, response),
     );
 
-  const served = byTask(serveTask);
-  const started = byTask(startTask);
-  const unknown = refuse(buildTaskUnknownRefusal(own));
-  const preferred = selectDefaultTask(own);
-  const list = renderTasks(own);
-
   return {
-    tasks: ((call) => responses.json(call, 200, list)) satisfies RouteHandler,
-    credentials: 'code' in preferred ? refuse(preferred) : (served.get(preferred.name) ?? unknown),
-    taskCredentials: ((call, name) =>
-      (served.get(name) ?? unknown)(call, name)) satisfies RouteHandler,
-    startRun: ((call, name) => (started.get(name) ?? unknown)(call, name)) satisfies RouteHandler,
-    runCredentials: ((call, name) =>
-      responses.credentials(
-        call,
-        registry.find(consumer, name) ??
+    credentials: ((request) => serveCredentials(request, undefined)) satisfies RouteHandler,
+    taskCredentials: serveCredentials satisfies RouteHandler,
+    tasks: withConsumer((request, { consumer }) =>
+      responses.json(request, 200, renderTaskList(listConsumerTasks(admitted, consumer))),
+    ),
+    startRun: withConsumer((request, caller) => startRun(request, caller, deps)),
+    runCredentials: withConsumer((request, { consumer, name }) =>
+      responses.run(
+        request,
+        registry.getRun(consumer, name) ??
           registry.findRevocationRefusal(consumer, name) ??
           runUnknown,
-      )) satisfies RouteHandler,
-    completeRun: ((call, name) =>
+      ),
+    ),
+    completeRun: withConsumer((request, { consumer, name }) =>
       registry.complete(consumer, name)
-        ? responses.noContent(call)
-        : responses.refusal(call, runUnknown)) satisfies RouteHandler,
+        ? responses.noContent(request)
+        : responses.refusal(request, runUnknown),
+    ),
+    unknownRoute: withConsumer((request) => responses.refusal(request, routeUnknown)),
+    otherMethod: (allowed: string) =>
+      withConsumer((request) =>
+        responses.refusal(request, buildMethodNotAllowedRefusal(allowed), ['Allow', allowed]),
+      ),
   };
 };
 
-/** What is left of a refused body is not read. */
-const CONNECTION_CLOSE = ['Connection', 'close'];
-
-const hasParams = ({ params }: Task): boolean => Object.keys(params).length > 0;
-
-/** What `GET /v1/credentials` means: the only task, or the default one. */
-const selectDefaultTask = (own: readonly Task[]): Task | RunRefusal => {
-  const [only] = own;
-  if (only === undefined) return taskNotDeclared;
-  if (own.length === 1) return only;
-  return own.find((task) => task.default) ?? buildNoDefaultTaskRefusal(own);
+const startRun = async (
+  request: RouteRequest,
+  { consumer, name }: { readonly consumer: string; readonly name: string },
+  { admitted, trust, registry, responses }: HandlerDeps,
+): Promise<void> => {
+  const found = findTask(admitted, { consumer, taskName: name });
+  if (found.kind === 'refusal') {
+    responses.refusal(request, found);
+    return;
+  }
+  const body = await readLocalJsonBody(request.request);
+  if (body.kind === 'refusal') {
+    responses.refusal(request, body, CONNECTION_CLOSE);
+    return;
+  }
+  const { task } = found;
+  const start = await readStartRequest(body.value, { consumer, task, trust });
+  if (start.kind === 'refusal') {
+    responses.refusal(request, start);
+    return;
+  }
+  responses.started(request, await registry.startExplicitRun(start.request));
 };

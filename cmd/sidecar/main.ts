@@ -2,7 +2,7 @@ import { createSidecarLog } from '../../lib/edge/telemetry/sidecar-log.ts';
 import { ListenError } from '../../lib/edge/http/local-listener.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { HELP, readOwnConfig, type SidecarConfig } from './config.ts';
-import { createCredentialSourceFactory } from './credential-source.ts';
+import { createCredentialSource } from './credential-source.ts';
 import { startSidecar } from './sidecar.ts';
 import { clock, schedule } from './system-clock.ts';
 
@@ -12,11 +12,11 @@ const log = createSidecarLog({
   write: (line) => process.stdout.write(line),
 });
 
-/** The kubelet may leave 2 s; most consumers are gone by then. */
+/** The kubelet may leave 2 s after SIGTERM; most consumers have exited by then. */
 const DRAIN_MS = 500;
 
 const serve = async (config: SidecarConfig): Promise<void> => {
-  const signalled = new Promise((resolve) =>
+  const terminated = new Promise((resolve) =>
     process.once('SIGTERM', resolve).once('SIGINT', resolve),
   );
   const sidecar = await startSidecar({
@@ -25,9 +25,10 @@ const serve = async (config: SidecarConfig): Promise<void> => {
     clock,
     schedule,
     drainMs: DRAIN_MS,
-    createCredentialSource: createCredentialSourceFactory(config, log),
+    createCredentialSource: (metrics) =>
+      createCredentialSource(config, { metrics, log, clock, schedule, random: Math.random }),
   });
-  await signalled;
+  await terminated;
   await sidecar.stop();
 };
 
@@ -43,7 +44,7 @@ const main = async (): Promise<number> => {
   return 1;
 };
 
-/** Our own words may be shown; of what is not ours, the place alone: it could quote a secret. */
+/** Only the sidecar's own messages are logged. Other errors could quote a secret: log where they came from. */
 const logFailure = (thrown: unknown): number => {
   const { name, message, stack = '' } = thrown instanceof Error ? thrown : new Error();
   const at = stack.split('\n').filter((line) => line.startsWith('    at '));

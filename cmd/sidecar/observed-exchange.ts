@@ -5,15 +5,15 @@ import type { SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts
 
 type Outcome = 'issued' | 'refused' | 'unavailable' | 'abandoned';
 
-/** An exchange that counts, times and logs each outcome, and changes none. */
+/** Wraps an exchange: counts, times and logs each outcome, and changes none. */
 export const createObservedExchange = (
   exchange: Exchange,
   { metrics, log, clock }: { metrics: SidecarMetrics; log: Log; clock: Clock },
 ): Exchange => {
   return async (request, signal) => {
-    const begunAt = clock.monotonic();
+    const startedAt = clock.monotonic();
     const ended = (outcome: Outcome): void =>
-      metrics.exchangeEnded(request.task.name, outcome, (clock.monotonic() - begunAt) / 1000);
+      metrics.exchangeEnded(request.task.name, outcome, (clock.monotonic() - startedAt) / 1000);
     try {
       const issued = await exchange(request, signal);
       ended(signal.aborted ? 'abandoned' : 'issued');
@@ -35,11 +35,11 @@ const toOutcome = (thrown: unknown, signal: AbortSignal): Outcome => {
 };
 
 const logFailure = (log: Log, { task, consumer }: RunRequest, thrown: unknown): void => {
-  const who = { task: task.name, consumer };
+  const fields = { task: task.name, consumer };
   if (thrown instanceof ExchangeError) {
-    log.warn(`exchange ${thrown.kind}`, { ...who, code: thrown.code, reason: thrown.message });
+    log.warn(`exchange ${thrown.kind}`, { ...fields, code: thrown.code, reason: thrown.message });
   } else {
     const error = thrown instanceof Error ? thrown.name : typeof thrown;
-    log.error('exchange failed unexpectedly', { ...who, error });
+    log.error('exchange failed', { ...fields, error });
   }
 };

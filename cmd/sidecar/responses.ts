@@ -1,29 +1,40 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import type { RunResult } from '../../lib/runs/response-timeout.ts';
-import type { ActiveRun } from '../../lib/runs/active-runs.ts';
-import { runEndedBeforeUse, type RunRefusal } from '../../lib/runs/run-refusal.ts';
-import { renderStartedRun } from '../../lib/runs/rendering.ts';
 import { sendJson, sendNoContent, sendRefusal } from '../../lib/edge/http/local-responses.ts';
+import type { ActiveRun } from '../../lib/runs/active-runs.ts';
+import {
+  checkServable,
+  type CredentialsResponse,
+  type RequestOrigin,
+} from '../../lib/runs/credentials-request.ts';
+import { renderStartedRun } from '../../lib/runs/rendering.ts';
+import type { RunResult } from '../../lib/runs/response-timeout.ts';
+import type { RunRefusal } from '../../lib/runs/run-refusal.ts';
 
-/** One request; `route` is the name that metrics know, never the path as it was sent. */
+/** One request. `route` is the label in metrics: a route's pattern, never the path that was sent. */
 export type RouteRequest = {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly origin: RequestOrigin;
   readonly route: string;
+};
+
+/** The metrics label of requests that match no route or are not authenticated. */
+export const OTHER_ROUTE = 'other';
+
+/** The rest of a refused request is not read. */
+export const CONNECTION_CLOSE: readonly string[] = ['Connection', 'close'];
+
+export type ResponseDeps = {
+  /** See {@link RunRegistry.markServed}. */
+  readonly markServed: (run: ActiveRun) => boolean;
+  readonly countRequest: (route: string, status: number) => void;
 };
 
 export type Responses = ReturnType<typeof createResponses>;
 
-/** Every way to answer; each answer is counted. */
-export const createResponses = ({
-  markServed,
-  countRequest,
-}: {
-  /** The last look before a run's credentials leave; false: they must not. */
-  markServed: (run: ActiveRun) => boolean;
-  countRequest: (route: string, status: number) => void;
-}) => {
+/** Creates the functions that send responses and count them. */
+export const createResponses = ({ markServed, countRequest }: ResponseDeps) => {
   const json = ({ response, route }: RouteRequest, status: number, body: Buffer): void => {
     sendJson(response, status, body);
     countRequest(route, status);
@@ -32,25 +43,40 @@ export const createResponses = ({
   const refusal = (
     { response, route }: RouteRequest,
     refused: RunRefusal,
-    extra?: string[],
-  ): void => countRequest(route, sendRefusal(response, refused, extra));
+    headers?: readonly string[],
+  ): void => countRequest(route, sendRefusal(response, refused, headers));
+
+  const unauthenticated = (request: RouteRequest, refused: RunRefusal): void =>
+    refusal({ ...request, route: OTHER_ROUTE }, refused, CONNECTION_CLOSE);
 
   const noContent = ({ response, route }: RouteRequest): void => {
     sendNoContent(response);
     countRequest(route, 204);
   };
 
-  const credentials = (call: RouteRequest, answer: RunResult): void => {
-    if (answer.kind === 'refusal') refusal(call, answer);
-    else if (!markServed(answer)) refusal(call, runEndedBeforeUse);
-    else json(call, 200, answer.credentials);
+  const credentials = (request: RouteRequest, response: CredentialsResponse): void => {
+    if (response.kind === 'credentials') json(request, 200, response.body);
+    else if (response.kind === 'refusal') refusal(request, response);
+    else unauthenticated(request, response.refusal);
   };
 
-  const started = (call: RouteRequest, answer: RunResult): void => {
-    if (answer.kind === 'refusal') refusal(call, answer);
-    else if (!markServed(answer)) refusal(call, runEndedBeforeUse);
-    else json(call, 201, renderStartedRun({ ...answer, task: answer.task.name }));
+  const sendRun = (
+    request: RouteRequest,
+    result: RunResult,
+    send: (run: ActiveRun) => void,
+  ): void => {
+    const refused = result.kind === 'refusal' ? result : checkServable(result, { markServed });
+    if (refused !== undefined) refusal(request, refused);
+    else if (result.kind === 'run') send(result);
   };
 
-  return { json, refusal, noContent, credentials, started };
+  const run = (request: RouteRequest, result: RunResult): void =>
+    sendRun(request, result, (active) => json(request, 200, active.credentials));
+
+  const started = (request: RouteRequest, result: RunResult): void =>
+    sendRun(request, result, (active) =>
+      json(request, 201, renderStartedRun({ ...active, task: active.task.name })),
+    );
+
+  return { json, refusal, unauthenticated, noContent, credentials, run, started };
 };

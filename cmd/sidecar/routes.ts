@@ -1,91 +1,113 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 
 import type { Log } from '../../lib/contract/log.ts';
+import type { Schedule } from '../../lib/contract/schedule.ts';
 import type { AdmittedTasks } from '../../lib/contract/task.ts';
-import type { RunRefusal } from '../../lib/runs/run-refusal.ts';
+import type { AuthenticationResult, RequestOrigin } from '../../lib/runs/credentials-request.ts';
+import { internalError } from '../../lib/runs/request-refusals.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import type { SidecarConfig } from './config.ts';
-import { createHandlers, type RouteHandler } from './handlers.ts';
-import { internalError, buildMethodNotAllowedRefusal, routeUnknown } from './route-refusals.ts';
-import { createResponses, type RouteRequest, type Responses } from './responses.ts';
+import { createHandlers, type HandlerDeps, type RouteHandler } from './handlers.ts';
+import { createResponses, OTHER_ROUTE, type Responses, type RouteRequest } from './responses.ts';
 
 export type RouteDeps = {
   readonly admitted: AdmittedTasks;
   readonly trust: SidecarConfig['trust'];
   readonly registry: RunRegistry;
+  readonly schedule: Schedule;
   readonly countRequest: (route: string, status: number) => void;
   readonly log: Log;
 };
 
-type Route = { readonly method: string; readonly path: string; readonly handler: RouteHandler };
-type Match = { readonly route: Route; readonly name: string };
+type Authenticate = (request: IncomingMessage) => AuthenticationResult;
 
-/** What matches no route is counted under this name. */
-const OTHER = 'other';
-
-/** What one consumer is answered, whichever listener its request came by. */
-const createConsumerRoutes = (
-  consumer: string,
-  { responses, ...parts }: RouteDeps & { responses: Responses },
-): RequestListener => {
-  const answers = createHandlers(consumer, { ...parts, responses });
-  const match = createMatcher(parts.admitted, [
-    { method: 'GET', path: '/v1/credentials', handler: answers.credentials },
-    { method: 'GET', path: '/v1/tasks', handler: answers.tasks },
-    { method: 'GET', path: '/v1/tasks/{task}/credentials', handler: answers.taskCredentials },
-    { method: 'POST', path: '/v1/tasks/{task}/runs', handler: answers.startRun },
-    { method: 'GET', path: '/v1/runs/{run}/credentials', handler: answers.runCredentials },
-    { method: 'DELETE', path: '/v1/runs/{run}', handler: answers.completeRun },
-  ]);
-  return (request, response) => {
-    const found = match(request.url ?? '');
-    const call = { request, response, route: found?.route.path ?? OTHER };
-    if (found === undefined) {
-      responses.refusal(call, routeUnknown);
-      return;
-    }
-    const { method, handler } = found.route;
-    if (request.method !== method) {
-      responses.refusal(call, buildMethodNotAllowedRefusal(method), ['Allow', method]);
-      return;
-    }
-    runHandler(handler, call, found.name, { responses, log: parts.log });
+/** Creates the listener of each consumer's socket and of the loopback address, which all share. */
+export const createRoutes = (
+  deps: RouteDeps,
+): {
+  socket: (consumer: string) => RequestListener;
+  loopback: (authenticate: Authenticate) => RequestListener;
+} => {
+  const { admitted, trust, registry, schedule, countRequest, log } = deps;
+  const responses = createResponses({ markServed: registry.markServed, countRequest });
+  const route = createRouter({ admitted, trust, registry, responses, schedule });
+  const handle = (
+    request: IncomingMessage,
+    response: RouteRequest['response'],
+    origin: RequestOrigin,
+  ): void => {
+    const { pattern, handler, name } = route(request);
+    const routed = { request, response, origin, route: pattern };
+    runHandler(handler, routed, name, { responses, log });
+  };
+  return {
+    socket: (consumer) => {
+      const origin: RequestOrigin = { kind: 'socket', consumer };
+      return (request, response) => handle(request, response, origin);
+    },
+    loopback: (authenticate) => (request, response) =>
+      handle(request, response, { kind: 'loopback', authenticate: () => authenticate(request) }),
   };
 };
 
-/** A bug answers opaquely, and tells its kind to the log. */
+type Match = { readonly pattern: string; readonly handler: RouteHandler; readonly name: string };
+
+/** Every handler authenticates the consumer first, also those of unknown routes and other methods. */
+const createRouter = (deps: HandlerDeps): ((request: IncomingMessage) => Match) => {
+  const handlers = createHandlers(deps);
+  const match = createMatcher(deps.admitted, [
+    { method: 'GET', path: '/v1/credentials', handler: handlers.credentials },
+    { method: 'GET', path: '/v1/tasks', handler: handlers.tasks },
+    { method: 'GET', path: '/v1/tasks/{task}/credentials', handler: handlers.taskCredentials },
+    { method: 'POST', path: '/v1/tasks/{task}/runs', handler: handlers.startRun },
+    { method: 'GET', path: '/v1/runs/{run}/credentials', handler: handlers.runCredentials },
+    { method: 'DELETE', path: '/v1/runs/{run}', handler: handlers.completeRun },
+  ]);
+  const unknown: Match = { pattern: OTHER_ROUTE, handler: handlers.unknownRoute, name: '' };
+  return ({ method = '', url = '' }) => {
+    const found = match(url);
+    if (found === undefined) return unknown;
+    const { name, route } = found;
+    const handler = method === route.method ? route.handler : handlers.otherMethod(route.method);
+    return { pattern: route.path, handler, name };
+  };
+};
+
+/** An internal error returns no details; the log gets its name. */
 const runHandler = (
-  action: RouteHandler,
-  call: RouteRequest,
+  handler: RouteHandler,
+  request: RouteRequest,
   name: string,
   { responses, log }: { responses: Responses; log: Log },
 ): void => {
   const fail = (thrown: unknown): void => {
     const error = thrown instanceof Error ? thrown.name : typeof thrown;
-    log.error('request failed unexpectedly', { route: call.route, error });
-    if (call.response.headersSent) call.response.destroy();
-    else responses.refusal(call, internalError);
+    log.error('request failed', { route: request.route, error });
+    if (request.response.headersSent) request.response.destroy();
+    else responses.refusal(request, internalError);
   };
   try {
-    const going = action(call, name);
-    if (going instanceof Promise) going.catch(fail);
+    const pending = handler(request, name);
+    if (pending instanceof Promise) pending.catch(fail);
   } catch (thrown) {
     fail(thrown);
   }
 };
 
-/** Paths known beforehand cost one look-up; only runs and unknown tasks are matched by pattern. */
+type Route = { readonly method: string; readonly path: string; readonly handler: RouteHandler };
+type RouteMatch = { readonly route: Route; readonly name: string };
+
+/** Paths of admitted tasks need one lookup; patterns match only run IDs and unknown tasks. */
 const createMatcher = (
   { tasks }: AdmittedTasks,
   routes: readonly Route[],
-): ((path: string) => Match | undefined) => {
-  const exactMatches = new Map<string, Match>();
+): ((path: string) => RouteMatch | undefined) => {
+  const exactMatches = new Map<string, RouteMatch>();
   for (const route of routes) {
     if (!route.path.includes('{')) exactMatches.set(route.path, { route, name: '' });
+    if (!route.path.includes('{task}')) continue;
     for (const { name } of tasks) {
-      if (route.path.includes('{task}')) {
-        exactMatches.set(route.path.replace('{task}', name), { route, name });
-      }
+      exactMatches.set(route.path.replace('{task}', name), { route, name });
     }
   }
   const patterns = routes
@@ -104,37 +126,3 @@ const createMatcher = (
 
 const toPattern = (path: string): RegExp =>
   new RegExp(`^${path.replace(/\{\w+\}/, '([A-Za-z0-9_-]{1,64})')}$`);
-
-type AuthenticateRequest = (
-  request: IncomingMessage,
-) => { readonly kind: 'consumer'; readonly consumer: string } | RunRefusal;
-
-/** Listeners for each consumer's socket, and one for the loopback that tells them apart by token. */
-export const createRoutes = (
-  parts: RouteDeps,
-): {
-  socket: (consumer: string) => RequestListener;
-  loopback: (guard: AuthenticateRequest) => RequestListener;
-} => {
-  const responses = createResponses({ ...parts, markServed: parts.registry.markServed });
-  const listeners = new Map(
-    parts.admitted.consumers.map((consumer) => [
-      consumer,
-      createConsumerRoutes(consumer, { ...parts, responses }),
-    ]),
-  );
-  const socket = (consumer: string): RequestListener =>
-    listeners.get(consumer) ??
-    ((request, response) => responses.refusal({ request, response, route: OTHER }, routeUnknown));
-  return {
-    socket,
-    loopback: (guard) => (request, response) => {
-      const who = guard(request);
-      if (who.kind === 'consumer') {
-        socket(who.consumer)(request, response);
-        return;
-      }
-      responses.refusal({ request, response, route: OTHER }, who, ['Connection', 'close']);
-    },
-  };
-};

@@ -181,11 +181,11 @@ describe('each consumer', () => {
 
 /** Each row: the request over the socket, its status, its code. */
 const refusals: [string, Parameters<typeof sendRequest>[0], number, string][] = [
-  ['an unknown path', { path: '/v2/credentials' }, 404, 'unknown_route'],
-  ['a query', { path: '/v1/credentials?x=1' }, 404, 'unknown_route'],
-  ['an unknown task', { path: '/v1/tasks/nothing/credentials' }, 404, 'unknown_task'],
-  ['a path in a name', { path: '/v1/tasks/..%2fsummarize/credentials' }, 404, 'unknown_route'],
-  ['an unknown run', { path: '/v1/runs/nothing/credentials' }, 404, 'run_not_live'],
+  ['an unknown path', { path: '/v2/credentials' }, 404, 'route_unknown'],
+  ['a query', { path: '/v1/credentials?x=1' }, 404, 'route_unknown'],
+  ['an unknown task', { path: '/v1/tasks/nothing/credentials' }, 404, 'task_unknown'],
+  ['a path in a name', { path: '/v1/tasks/..%2fsummarize/credentials' }, 404, 'route_unknown'],
+  ['an unknown run', { path: '/v1/runs/nothing/credentials' }, 404, 'run_unknown'],
   ['another method', { path: '/v1/credentials', method: 'POST' }, 405, 'method_not_allowed'],
   ['HEAD', { path: '/v1/tasks', method: 'OPTIONS' }, 405, 'method_not_allowed'],
   [

@@ -23,43 +23,47 @@ import {
 } from '../../lib/edge/http/local-token-file.ts';
 import { createLazySidecarMetrics } from '../../lib/edge/telemetry/lazy-sidecar-metrics.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
+import type { SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import type { SidecarConfig } from './config.ts';
+import type { CredentialSource } from './credential-source.ts';
 import { createObservedExchange } from './observed-exchange.ts';
 import { createRoutes } from './routes.ts';
 import { isReadable } from './token-file.ts';
-import type { CreateCredentialSource, CredentialSource } from './trust.ts';
 
-/** Of the 1.5 s that there are: what is not told by then, the deadline tells. */
-const SHUTDOWN_MS = 1_000;
+/** Of the 1.5 s until the exit. A run whose end is not reported by then expires at its deadline. */
+const REPORT_MS = 1_000;
 
 export type SidecarDeps = {
   readonly config: SidecarConfig;
   readonly log: Log;
   readonly clock: Clock;
   readonly schedule: Schedule;
-  readonly createCredentialSource: CreateCredentialSource;
-  /** So long 503 is answered after the end, for those who still ask. */
+  readonly createCredentialSource: (metrics: SidecarMetrics) => CredentialSource;
+  /** How long requests get 503 after shutdown began. */
   readonly drainMs: number;
 };
 
 export type Sidecar = {
   readonly loopbackPort: number;
   readonly telemetryPort: number;
-  /** Ends every run, answers 503 for a moment, and stops listening. */
+  /** Ends every run, returns 503 for `drainMs`, and stops listening. */
   readonly stop: () => Promise<void>;
 };
 
 /**
- * Serves the pod's consumers. A loopback token is published only once its port is ours, and nothing
- * that could end the program is left to do.
+ * Starts to serve the pod's consumers. The loopback tokens are published last, after the port is
+ * bound and everything that can fail has succeeded: otherwise consumers could send a token to another
+ * process that holds the port.
  *
- * @throws Error that names the setting, when a port cannot be had
+ * @throws ListenError that names the setting if a port or socket cannot be bound
  */
-export const startSidecar = async (parts: SidecarDeps): Promise<Sidecar> => {
-  const { config, log } = parts;
-  const { registry, metrics, source } = createRegistry(parts);
+export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
+  const { config, log, schedule } = deps;
+  const { registry, metrics, source } = createRegistry(deps);
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
-  const routes = createRoutes({ ...config, registry, log, countRequest: metrics.countRequest });
+  const { admitted, trust } = config;
+  const { countRequest } = metrics;
+  const routes = createRoutes({ admitted, trust, registry, schedule, log, countRequest });
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);
   const unready = () => (isReadable(config.tokenFile) ? [] : [SIDECAR_ENV.tokenFile]);
   const telemetry = createMetricsServer({ ...metrics, unready });
@@ -86,8 +90,7 @@ export const startSidecar = async (parts: SidecarDeps): Promise<Sidecar> => {
   return {
     loopbackPort: getPort(loopback),
     telemetryPort: getPort(telemetry),
-    stop: () =>
-      stopSidecar(parts, { registry, source, servers: [loopback, telemetry, ...sockets] }),
+    stop: () => stopSidecar(deps, { registry, source, servers: [loopback, telemetry, ...sockets] }),
   };
 };
 
@@ -118,11 +121,11 @@ const createRegistry = ({ clock, schedule, log, createCredentialSource }: Sideca
   return { registry, metrics, source };
 };
 
-/** What remains of the longest-lived run of each task. */
-const computeRemainingSeconds = (book: RunRegistry): ReadonlyMap<string, number> => {
+/** The remaining seconds of each task's run with the latest deadline. */
+const computeRemainingSeconds = (registry: RunRegistry): ReadonlyMap<string, number> => {
   const longest = new Map<string, number>();
-  for (const run of book.listActive()) {
-    const seconds = Math.max(0, book.remainingMs(run) / 1000);
+  for (const run of registry.listActive()) {
+    const seconds = Math.max(0, registry.remainingMs(run) / 1000);
     longest.set(run.task.name, Math.max(seconds, longest.get(run.task.name) ?? 0));
   }
   return longest;
@@ -131,19 +134,19 @@ const computeRemainingSeconds = (book: RunRegistry): ReadonlyMap<string, number>
 const listenOnLoopback = async (
   config: SidecarConfig,
   tokens: ReadonlyMap<string, string>,
-  loopback: ReturnType<typeof createRoutes>['loopback'],
+  createListener: ReturnType<typeof createRoutes>['loopback'],
 ): Promise<Server> => {
   const server = createLocalServer();
   const assign = createConnectionLimiter(server);
   await listenOnAddress(server, { ...config.loopback, setting: SIDECAR_ENV.loopback });
   const host = `${config.loopback.host}:${getPort(server)}`;
-  const guard = createLoopbackAuthenticator({ host, tokens });
-  const admit: typeof guard = (request) => {
-    const who = guard(request);
-    if (who.kind === 'consumer') assign(request.socket, who.consumer);
-    return who;
-  };
-  server.on('request', loopback(admit));
+  const authenticate = createLoopbackAuthenticator({ host, tokens });
+  const listener = createListener((request) => {
+    const caller = authenticate(request);
+    if (caller.kind === 'consumer') assign(request.socket, caller.consumer);
+    return caller;
+  });
+  server.on('request', listener);
   return server;
 };
 
@@ -156,10 +159,10 @@ const stopSidecar = async (
   }: { registry: RunRegistry; source: CredentialSource; servers: readonly Server[] },
 ): Promise<void> => {
   const runs = registry.close();
-  log.info('sidecar ending', { runs });
+  log.info('sidecar shutting down', { runs });
   for (const consumer of config.admitted.consumers) withdrawToken(getTokenPath(config, consumer));
   const drained = new Promise<void>((resolve) => void schedule(drainMs, resolve));
-  await Promise.all([drained, source.authority?.shutdown(SHUTDOWN_MS)]);
+  await Promise.all([drained, source.authority?.shutdown(REPORT_MS)]);
   await Promise.all(servers.map(closeListener));
 };
 

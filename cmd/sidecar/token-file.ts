@@ -4,8 +4,8 @@ import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import { ExchangeError } from '../../lib/contract/exchange.ts';
 
 /**
- * Reads the projected token, afresh at each call: the kubelet replaces it at 80 % of its life.
- * It lies in memory, so reading it waits for nothing.
+ * Creates a function that reads the projected token at each call, because the kubelet replaces it at
+ * 80 % of its lifetime. The file is in memory, so a synchronous read does not block.
  *
  * @throws ExchangeError `token_unreadable`
  */
@@ -23,11 +23,11 @@ const toUnreadableError = (path: string, cause?: unknown): ExchangeError =>
   new ExchangeError(
     'unavailable',
     'token_unreadable',
-    `${SIDECAR_ENV.tokenFile}: ${path} holds no token that can be read`,
+    `${SIDECAR_ENV.tokenFile}: expected a readable token in ${path}`,
     { cause },
   );
 
-/** Whether the token could be read now; asked by the readiness probe. */
+/** Whether the file is readable now; the readiness probe checks the token with it. */
 export const isReadable = (path: string): boolean => {
   try {
     accessSync(path, constants.R_OK);

@@ -106,7 +106,7 @@ const posted = async (path: string, body: object): Promise<string> => {
 describe('the bundle, in another folder, under the flags of the image', () => {
   test('reads the catalogue beside it, injects, and ends on SIGTERM with 0', async () => {
     const child = start();
-    const output = outputUntil(child, 'webhook drains');
+    const output = outputUntil(child, 'shutdown started');
     const declaration = `
 role: arn:aws:iam::111122223333:role/reports
 allow: [{actions: [s3:getobjekt], resources: ["arn:aws:s3:::acme/reports/*"]}]
@@ -129,7 +129,7 @@ lifetime: 10m
     const ended = exit(child);
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
-    expect(await output).toContain('webhook drains');
+    expect(await output).toContain('shutdown started');
   }, 30_000);
 
   test('finds Cedar beside it under trust: authority, and says what it waits for', async () => {

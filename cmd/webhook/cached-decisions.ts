@@ -1,39 +1,33 @@
 import { createHash } from 'node:crypto';
 
-import type { AdmissionPolicyRequest, PolicyDecision } from '../../lib/policy/decision.ts';
-import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { createFairQueue } from '../../lib/async/fair-queue.ts';
 import { createLruCache } from '../../lib/async/lru-cache.ts';
+import type { EvaluateTask } from '../../lib/injection/task-policy.ts';
+import type { PolicyDecision } from '../../lib/policy/decision.ts';
 
-/** What policies say of a task at admission: by these two alone, so that it may be remembered. */
-export type EvaluateAtAdmission = (
-  policies: CompiledPolicies,
-  question: AdmissionPolicyRequest,
-) => Promise<PolicyDecision>;
-
-/** A few megabytes at the very most: a decision gives nine reasons, and its question is a digest. */
+/** At most a few megabytes: a decision has nine reasons, and the key is a digest. */
 const MAX_ENTRIES = 1024;
 
 /**
- * Remembers decisions: all pods of one workload ask the same, and Cedar takes a millisecond for each
- * pair. New ones are made in turns of namespaces: pods that are new in many tasks would keep probes,
- * timers and everybody's answers waiting for seconds.
+ * Caches decisions: all pods of a workload send the same request, and Cedar takes a millisecond for
+ * each pair. Uncached requests wait in a queue that is fair between namespaces. Otherwise pods with
+ * many new tasks would block probes, timers and all other responses for seconds.
  */
-export const cacheDecisions = (decide: EvaluateAtAdmission): EvaluateAtAdmission => {
+export const cacheDecisions = (evaluateTask: EvaluateTask): EvaluateTask => {
   const recent = createLruCache<Promise<PolicyDecision>>(MAX_ENTRIES);
-  const takeTurn = createFairQueue();
-  return (policies, question) => {
-    const key = hashRequest([policies.version, question]);
+  const enqueue = createFairQueue();
+  return (policies, request) => {
+    const key = hashRequest([policies.version, request]);
     const cached = recent.get(key);
     if (cached !== undefined) return cached;
-    const { namespace } = question.principal;
-    const decision = takeTurn(namespace, () => decide(policies, question));
+    const { namespace } = request.principal;
+    const decision = enqueue(namespace, () => evaluateTask(policies, request));
     recent.set(key, decision);
     decision.catch(() => recent.delete(key));
     return decision;
   };
 };
 
-/** A task may be 4 KiB long, and is written by a pod's author. */
-const hashRequest = (asked: unknown): string =>
-  createHash('sha256').update(JSON.stringify(asked)).digest('base64');
+/** The pod's author may write a task of 4 KiB, so the key is a digest. */
+const hashRequest = (request: unknown): string =>
+  createHash('sha256').update(JSON.stringify(request)).digest('base64');

@@ -27,9 +27,8 @@ import {
   type FieldError,
   type Result,
 } from '../../lib/schema/field-error.ts';
-import { stringEnum, string } from '../../lib/schema/reader.ts';
+import { dnsLabel, stringEnum, string } from '../../lib/schema/reader.ts';
 
-const label = string({ expected: 'a DNS label', pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
 const name = string({ expected: 'a name', pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/ });
 const DAY = 86_400;
 
@@ -48,7 +47,7 @@ const SETTINGS = {
     reader: createPlatformFileReader(readText),
     otherwise: PLATFORM_FILE,
   },
-  namespace: { name: ENV.namespace, help: 'namespace the webhook runs in', reader: label },
+  namespace: { name: ENV.namespace, help: 'namespace the webhook runs in', reader: dnsLabel },
   podName: {
     name: ENV.podName,
     help: 'name of this replica, for its log',
@@ -58,7 +57,7 @@ const SETTINGS = {
   service: {
     name: ENV.service,
     help: 'Service in front of it; the certificate is for <service>.<namespace>.svc',
-    reader: label,
+    reader: dnsLabel,
     otherwise: 'valetkey-webhook',
   },
   configuration: {

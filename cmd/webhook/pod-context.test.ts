@@ -30,7 +30,7 @@ describe('the surroundings of a pod', () => {
       readNamespaceLabels: rejectWithError,
     });
     expect(await surroundings).toEqual({});
-    expect(lines).toMatchObject([{ message: 'surroundings not read', what: 'namespace' }]);
+    expect(lines).toMatchObject([{ message: 'pod context not read', what: 'namespace' }]);
   });
 
   test('are not known where the service account cannot be read', async () => {

@@ -3,8 +3,8 @@ import type { Log } from '../../lib/contract/log.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
 import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
-import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
-import { toErrorFields } from './error-fields.ts';
+import { computeBackoffMs } from '../../lib/async/backoff.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
 
 /** The TaskPolicies that stand, as far as they can be known. */
 export type PolicyWatch = {
@@ -30,7 +30,7 @@ export type PolicyWatchDeps = {
   readonly log: Log;
 };
 
-const RETRY = { firstMs: 500, mostMs: 30_000 };
+const RETRY = { firstMs: 500, maxMs: 30_000 };
 
 /** Opens them: watches all, compiles them when one has changed, and swaps the whole set. */
 export const watchPolicies = (edges: PolicyWatchDeps): PolicyWatch => {

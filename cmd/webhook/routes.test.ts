@@ -2,24 +2,22 @@ import { describe, expect, test } from '@jest/globals';
 
 import { allowed, denied } from '../../lib/admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionReview } from '../../lib/admission/review.ts';
-import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { LogFields } from '../../lib/contract/log.ts';
 import { createAdmissionRoutes, type AdmissionRouteDeps } from './routes.ts';
 
 const createTestRoutes = (
-  judge: () => AdmissionOutcome,
+  handle: () => AdmissionOutcome,
   changes: Partial<AdmissionRouteDeps> = {},
 ) => {
   const lines: { message: string; fields: LogFields | undefined }[] = [];
   const counted: object[] = [];
   const bugs: unknown[] = [];
-  const sought: string[] = [];
   const write = (message: string, fields?: LogFields) => void lines.push({ message, fields });
-  const decide = () => Promise.resolve().then(judge);
+  const decide = () => Promise.resolve().then(handle);
   const routes = createAdmissionRoutes({
-    admission: { mutate: decide, validate: decide },
+    mutatePod: decide,
+    validatePod: decide,
     admitPolicy: decide,
-    templates: { refreshIfUnknown: (hash) => Promise.resolve(void sought.push(hash)) },
     metrics: { admissionAnswered: (answer) => void counted.push(answer) },
     log: { debug: write, info: write, warn: write, error: write },
     clock: { now: () => 0, monotonic: () => 0 },
@@ -33,7 +31,7 @@ const createTestRoutes = (
     const answer = await (routes[path]?.(body) ?? Promise.reject(new Error('no such route')));
     return { status: answer.status, body: answer.body as Partial<AdmissionReview> };
   };
-  return { routes, post, lines, counted, bugs, sought };
+  return { routes, post, lines, counted, bugs };
 };
 
 const buildReview = (object: object = { spec: { containers: [] } }) => ({
@@ -87,21 +85,10 @@ describe.each(['/mutate', '/validate', '/validate-policy'])('%s', (path) => {
   });
 });
 
-describe.each(['/mutate', '/validate'])('%s', (path) => {
-  test('seeks the profile that a pod names before it judges', async () => {
-    const { post, sought } = createTestRoutes(() => allowed());
-    const env = [{ name: SIDECAR_ENV.injectionTemplate, value: 'f00' }];
-    const initContainers = [{ name: 'valetkey-sidecar', image: 'x', env }];
-    await post(path, buildReview({ metadata: {}, spec: { containers: [], initContainers } }));
-    expect(sought).toEqual(['f00']);
-  });
-});
-
 describe('/validate-policy', () => {
-  test('seeks no profile, and is counted by its own name', async () => {
-    const { post, sought, counted } = createTestRoutes(() => allowed());
+  test('is counted by its own name', async () => {
+    const { post, counted } = createTestRoutes(() => allowed());
     await post('/validate-policy', buildReview());
-    expect(sought).toEqual([]);
     expect(counted).toMatchObject([{ operation: 'validate-policy', outcome: 'allowed' }]);
   });
 

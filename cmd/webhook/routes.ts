@@ -14,53 +14,44 @@ import type {
   AdmissionResult,
   WebhookMetrics,
 } from '../../lib/edge/telemetry/webhook-metrics.ts';
-import type { PodAdmission } from '../../lib/injection/admission.ts';
-import { parsePod } from '../../lib/injection/pod-schema.ts';
 import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
-import { findTemplateHash, type TemplateRegistry } from './template-registry.ts';
 
 type HandleReview = (request: AdmissionRequest) => Promise<AdmissionOutcome>;
 
 export type AdmissionRouteDeps = {
-  readonly admission: PodAdmission;
-  /** Judges TaskPolicies; absent under `trust: cluster`, which has none. */
+  readonly mutatePod: HandleReview;
+  readonly validatePod: HandleReview;
+  /** Validates TaskPolicies. Undefined under `trust: cluster`, which has none. */
   readonly admitPolicy: HandleReview | undefined;
-  readonly templates: Pick<TemplateRegistry, 'refreshIfUnknown'>;
   readonly metrics: Pick<WebhookMetrics, 'admissionAnswered'>;
   readonly log: Log;
   readonly clock: Clock;
-  /** Records a bug; answers the id by which its line is found. */
+  /** Logs an internal error and returns the id of its log line. */
   readonly reportInternalError: (error: unknown) => string;
 };
 
 type Post = (body: unknown) => Promise<JsonResponse>;
 
-/** The webhook's routes: body → review → judgement → answer. */
+/** The webhook's routes: body → review → decision → response. */
 export const createAdmissionRoutes = (
   settings: AdmissionRouteDeps,
 ): Readonly<Record<string, Post>> => {
-  const { admission, admitPolicy, templates } = settings;
-  const withTemplateRefresh =
-    (judge: HandleReview): HandleReview =>
-    async (request) => {
-      await refreshNamedTemplate(request, templates);
-      return judge(request);
-    };
+  const { mutatePod, validatePod, admitPolicy } = settings;
   const handlers: readonly (readonly [string, AdmissionOperation, HandleReview])[] = [
-    [MUTATE_PATH, 'mutate', withTemplateRefresh(admission.mutate)],
-    [VALIDATE_PATH, 'validate', withTemplateRefresh(admission.validate)],
+    [MUTATE_PATH, 'mutate', mutatePod],
+    [VALIDATE_PATH, 'validate', validatePod],
     ...(admitPolicy ? [[VALIDATE_POLICY_PATH, 'validate-policy', admitPolicy] as const] : []),
   ];
   return Object.fromEntries(
-    handlers.map(([path, operation, judge]) => [
+    handlers.map(([path, operation, handle]) => [
       path,
-      createReviewRoute(operation, judge, settings),
+      createReviewRoute(operation, handle, settings),
     ]),
   );
 };
 
 const createReviewRoute =
-  (operation: AdmissionOperation, judge: HandleReview, settings: AdmissionRouteDeps): Post =>
+  (operation: AdmissionOperation, handle: HandleReview, settings: AdmissionRouteDeps): Post =>
   async (body) => {
     const started = settings.clock.monotonic();
     const review = readReview(body);
@@ -69,31 +60,22 @@ const createReviewRoute =
       recordMalformed({ operation, faults: review.faults, seconds: seconds() }, settings);
       return { status: 400, body: { message: review.faults.map(formatFieldError).join('\n') } };
     }
-    const outcome = await handleSafely(judge, review.value, settings);
+    const outcome = await handleSafely(handle, review.value, settings);
     recordOutcome({ operation, request: review.value, outcome, seconds: seconds() }, settings);
     return { status: 200, body: answerReview(review.value, outcome) };
   };
 
-/** A bug refuses, says nothing of itself, and leaves a line. */
+/** An internal error refuses the request. The response holds only the id of the log line. */
 const handleSafely = async (
-  judge: HandleReview,
+  handle: HandleReview,
   request: AdmissionRequest,
   { reportInternalError }: AdmissionRouteDeps,
 ): Promise<AdmissionOutcome> => {
   try {
-    return await judge(request);
+    return await handle(request);
   } catch (error) {
     return errored(500, `internal error ${reportInternalError(error)}`);
   }
-};
-
-const refreshNamedTemplate = async (
-  { object }: AdmissionRequest,
-  { refreshIfUnknown }: AdmissionRouteDeps['templates'],
-): Promise<void> => {
-  const pod = parsePod(object);
-  const hash = pod.ok ? findTemplateHash(pod.value) : undefined;
-  if (hash !== undefined) await refreshIfUnknown(hash);
 };
 
 type Malformed = {
@@ -107,7 +89,7 @@ const recordMalformed = (
   { metrics, log }: AdmissionRouteDeps,
 ): void => {
   metrics.admissionAnswered({ operation, outcome: 'malformed', reason: 'none', seconds });
-  log.warn('request was no review', { operation, faults: faults.map(({ path }) => path) });
+  log.warn('review malformed', { operation, faults: faults.map(({ path }) => path) });
 };
 
 type Answered = {
@@ -139,7 +121,7 @@ const recordOutcome = (
   });
 };
 
-/** What was let through though it broke a rule, as the API server's audit log has it too. */
+/** Admitted violations, as in the API server's audit log. */
 const toExemptionFields = ({ auditAnnotations = {} }: AdmissionOutcome): LogFields => {
   const { exceptions, warned, 'break-glass': breakGlass } = auditAnnotations;
   return {
@@ -154,7 +136,7 @@ const toAdmissionResult = ({ allowed, patch, status }: AdmissionOutcome): Admiss
   return status?.code === 403 ? 'denied' : 'errored';
 };
 
-/** Rules are few and known; anything else must not become a label. */
+/** A metric label takes only values from a small, known set. */
 const toReasonLabel = (rules: string): string => {
   if (rules === '') return 'none';
   if (rules.includes(',')) return 'several';

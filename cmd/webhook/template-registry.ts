@@ -1,18 +1,18 @@
 import type { Clock } from '../../lib/contract/clock.ts';
-import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
 import type { ConfigMapStore, StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
-import { listSidecars } from '../../lib/injection/consumers.ts';
+import { findTemplateHash } from '../../lib/injection/consumers.ts';
 import type {
   AcceptedTemplates,
   PublishedTemplate,
 } from '../../lib/injection/injection-template.ts';
 import { readTemplates } from '../../lib/injection/accepted-templates.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
-import { computeBackoffMs, addJitter, startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
-import { toErrorFields } from './error-fields.ts';
+import { computeBackoffMs } from '../../lib/async/backoff.ts';
+import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
 import {
   collectTemplates,
   isCurrent,
@@ -54,7 +54,7 @@ export type TemplateRegistryDeps = {
   readonly everyMs: number;
 };
 
-const RETRY = { firstMs: 500, mostMs: 30_000 };
+const RETRY = { firstMs: 500, maxMs: 30_000 };
 /** A stranger who sends made-up hashes causes no more than one look each second. */
 const MIN_REFRESH_INTERVAL_MS = 1_000;
 /** A look during which the watch told something is repeated: it may have been asked before that. */
@@ -69,7 +69,6 @@ export const createTemplateRegistry = (edges: TemplateRegistryDeps): TemplateReg
   let updateCount = 0;
   let pendingRefresh: Promise<void> | undefined;
   let lastRefreshAt = -Infinity;
-  let failures = 0;
   let injected: PublishedTemplate | undefined;
   let wanted: PublishedTemplate | undefined;
 
@@ -93,18 +92,16 @@ export const createTemplateRegistry = (edges: TemplateRegistryDeps): TemplateReg
     if (faults.length > 0) log.warn('profiles refused', { faults: faults.map(formatFieldError) });
     adopt();
   };
-  const publishLoop = startReconcileLoop(async () => {
-    if (ours().length === 0) return edges.everyMs;
-    try {
+  const publishLoop = startReconcileLoop({
+    reconcile: async () => {
+      if (ours().length === 0) return edges.everyMs;
       await publishTemplates(store, ours(), clock.now());
       await collectUnusedTemplates(ours(), edges);
-      failures = 0;
-      return addJitter(edges.everyMs, random);
-    } catch (error) {
-      failures += 1;
-      log.warn('profiles not kept', toErrorFields(error));
-      return computeBackoffMs(failures, { ...RETRY, random });
-    }
+      return edges.everyMs;
+    },
+    onFailure: (error) => log.warn('profiles not kept', toErrorFields(error)),
+    retry: RETRY,
+    random,
   });
   const stopWatch = edges.watch({
     onState: (state) => {
@@ -183,12 +180,6 @@ export const createLocalTemplateRegistry = (
     ageSeconds: () => undefined,
     stop: () => undefined,
   };
-};
-
-/** The profile that an injected pod names. */
-export const findTemplateHash = (pod: Pod): string | undefined => {
-  const [sidecar] = listSidecars(pod);
-  return sidecar?.container.env?.find(({ name }) => name === SIDECAR_ENV.injectionTemplate)?.value;
 };
 
 const publishTemplates = async (

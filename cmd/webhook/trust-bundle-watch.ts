@@ -2,8 +2,8 @@ import { certificateBundle } from '../../lib/config/certificate-bundle.ts';
 import { TRUST_BUNDLE_CONFIG_MAP, CA_BUNDLE_KEY } from '../../lib/contract/authority-api.ts';
 import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
 import { read } from '../../lib/schema/reader.ts';
-import { computeBackoffMs } from '../../lib/async/reconcile-loop.ts';
-import { toErrorFields } from './error-fields.ts';
+import { computeBackoffMs } from '../../lib/async/backoff.ts';
+import { toErrorFields } from '../../lib/server/error-fields.ts';
 import type { TemplateRegistryDeps } from './template-registry.ts';
 
 export type TrustBundleWatchDeps = Pick<TemplateRegistryDeps, 'watch' | 'log' | 'random'> & {
@@ -11,7 +11,7 @@ export type TrustBundleWatchDeps = Pick<TemplateRegistryDeps, 'watch' | 'log' | 
   readonly onTrustBundle: (roots: string) => void;
 };
 
-const RETRY = { firstMs: 500, mostMs: 30_000 };
+const RETRY = { firstMs: 500, maxMs: 30_000 };
 
 /**
  * Watches the roots that sidecars are to trust. Roots that are gone or cannot be read change

@@ -315,7 +315,7 @@ describe('a replica', () => {
   test('is not ready before both configurations trust it, and says what is missing', async () => {
     const { webhook, lines } = await start();
     const line = await waitUntil(() =>
-      lines.find(({ message }) => message === 'certificate not kept'),
+      lines.find(({ message }) => message === 'certificate renewal failed'),
     );
     expect(line.fields).toMatchObject({ code: 'notFound' });
     const { status, text } = await ask(webhook.ports().telemetry, '/readyz');
@@ -547,7 +547,7 @@ describe('certificates in files', () => {
     await ready(webhook);
     writeFileSync(join(first.folder, 'tls.key'), 'half a ke');
     const line = await waitUntil(() =>
-      lines.find(({ message }) => message === 'certificate not kept'),
+      lines.find(({ message }) => message === 'certificate renewal failed'),
     );
     expect(JSON.stringify(line.fields)).toContain('tls.key');
     expect(JSON.stringify(line.fields)).not.toContain('half a ke');

@@ -1,36 +1,40 @@
-import { randomUUID } from 'node:crypto';
-
+import type { ReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { createCatalogLoader, type LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { WEBHOOK_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import { createJsonApp } from '../../lib/edge/http/json-app.ts';
-import { createHttpsServer } from '../../lib/edge/http/https-server.ts';
-import {
-  createCertificateListener,
-  listenPlaintext,
-  type CertificateListener,
-} from '../../lib/edge/http/certificate-listener.ts';
-import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
 import {
   createWebhookMetrics,
   type WebhookMetrics,
 } from '../../lib/edge/telemetry/webhook-metrics.ts';
 import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
-import { createPodAdmission } from '../../lib/injection/admission.ts';
+import { evaluateAdmission, type AdmissionStage } from '../../lib/injection/admission.ts';
+import type { AdmissionDeps } from '../../lib/injection/admission-inputs.ts';
+import type { AdmissionOutcome, AdmissionRequest } from '../../lib/admission/review.ts';
 import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
-import { startCertificateRenewal, type CertificateDeps } from './certificates.ts';
+import {
+  buildReconcilerOptions,
+  startCertificateFileReload,
+  startSelfSignedRenewal,
+  type CertificateObserver,
+} from '../../lib/server/certificates.ts';
+import { createInternalErrorReporter } from '../../lib/server/error-fields.ts';
+import {
+  startTelemetry,
+  type LifecycleOptions,
+  type RunningServer,
+} from '../../lib/server/lifecycle.ts';
+import { createReadiness, type Readiness } from '../../lib/server/readiness.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { WebhookConfig } from './config.ts';
-import { toErrorFields } from './error-fields.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import {
   createTemplateRegistry,
   createLocalTemplateRegistry,
   type TemplateRegistry,
 } from './template-registry.ts';
-import { createReadiness, type Readiness } from './readiness.ts';
 import { cacheTasks } from './cached-tasks.ts';
 import { watchTrustBundle } from './trust-bundle-watch.ts';
 import { createAdmissionRoutes } from './routes.ts';
@@ -46,19 +50,13 @@ export type WebhookDeps = {
 };
 
 /** All in milliseconds. */
-export type Timings = {
-  /** Between looks at the certificate, and between passes over the profiles, while all is well. */
+export type Timings = LifecycleOptions['timings'] & {
+  /** Interval between checks of the certificate, and of the injection templates. */
   readonly certificateMs: number;
   readonly templatesMs: number;
-  /**
-   * At the end, answers on old connections go on for so long while API servers move to other
-   * replicas, and what is under way then has so long to finish.
-   */
-  readonly lingerMs: number;
-  readonly graceMs: number;
 };
 
-/** The end takes less than the pod's grace period. */
+/** The shutdown takes less than the pod's grace period. */
 export const DEFAULT_TIMINGS: Timings = {
   certificateMs: 10_000,
   templatesMs: 600_000,
@@ -66,54 +64,58 @@ export const DEFAULT_TIMINGS: Timings = {
   graceMs: 12_000,
 };
 
-export type Webhook = {
-  /** Ports it listens on; HTTPS only once there is a certificate. */
-  readonly ports: () => { readonly https: number | undefined; readonly telemetry: number };
-  /** First not ready, then no new connection, then nothing under way. */
-  readonly drain: () => Promise<void>;
-};
+export type Webhook = RunningServer;
 
-/** Builds the webhook and starts it: telemetry at once, HTTPS as soon as there is a certificate. */
-export const startWebhook = async (config: WebhookConfig, edges: WebhookDeps): Promise<Webhook> => {
-  const { cluster, log, clock } = edges;
+/** Builds and starts the webhook: telemetry immediately, HTTPS after the first certificate. */
+export const startWebhook = async (config: WebhookConfig, deps: WebhookDeps): Promise<Webhook> => {
+  const { cluster, log, clock, timings } = deps;
   const loadCatalog = createCatalogLoader();
-  const gate = await loadPolicyGate(config, edges, loadCatalog);
-  const ages = { profiles: () => profiles.ageSeconds(), policies: () => gate?.ageSeconds() };
+  const gate = await loadPolicyGate(config, deps, loadCatalog);
+  const ages = { profiles: () => templates.ageSeconds(), policies: () => gate?.ageSeconds() };
   const metrics = createWebhookMetrics(ages);
-  const profiles = selectTemplateRegistry(cluster, metrics, edges);
-  const stopTemplateUpdates = startTemplateUpdates(config.platform, profiles, edges);
-  const checks = { profiles: profiles.isPublished, ...(gate && { policies: gate.isLoaded }) };
-  const readiness = createReadiness(checks, clock);
+  const templates = selectTemplateRegistry(cluster, metrics, deps);
+  const stopTemplateUpdates = startTemplateUpdates(config.platform, templates, deps);
+  const checks = { profiles: templates.isPublished, ...(gate && { policies: gate.isLoaded }) };
+  const readiness = createReadiness(Object.keys(checks), clock);
+  readiness.setChecks(checks);
   const { unready } = readiness;
-  const parts = { templates: profiles, metrics, unready, gate, loadCatalog };
-  const server = createHttpsServer(createAdmissionApp(config, edges, parts));
-  const user = createCertificateListener(server, {
-    listen: { setting: ENV.listen, address: config.listen },
-    onUse: ({ notAfter }) =>
-      log.info('certificate in use', { notAfter: new Date(notAfter).toISOString() }),
-  });
-  const reports = buildCertificateDeps(edges, { metrics, readiness, user });
-  const certificates = startCertificateRenewal(config, cluster, reports);
-  const plain = createMetricsServer({ ...metrics, unready });
-  const telemetry = await listenPlaintext(plain, {
-    setting: ENV.telemetry,
-    address: config.telemetry,
-  });
-  log.info('webhook started', { pod: config.podName, trust: config.platform.trust });
-  return {
-    ports: () => ({ https: user.port(), telemetry }),
-    drain: async () => {
-      readiness.drain();
-      log.info('webhook drains', { pod: config.podName });
-      await server.drain(edges.timings);
-      certificates.stop();
+  const telemetry = await startTelemetry(
+    {
+      logFields: { pod: config.podName, trust: config.platform.trust },
+      listen: { setting: ENV.listen, address: config.listen },
+      telemetry: { setting: ENV.telemetry, address: config.telemetry },
+      timings,
+    },
+    { readiness, metrics, log },
+  );
+  return telemetry.serve({
+    handler: createAdmissionApp(config, deps, { templates, metrics, unready, gate, loadCatalog }),
+    startCertificates: (observer) => startCertificates(config, deps, observer),
+    stop: () => {
       stopTemplateUpdates();
       gate?.stop();
-      profiles.stop();
-      plain.close();
-      plain.closeAllConnections();
+      templates.stop();
     },
-  };
+  });
+};
+
+const startCertificates = (
+  config: WebhookConfig,
+  { cluster, clock, random, timings }: WebhookDeps,
+  observer: CertificateObserver,
+): ReconcileLoop => {
+  const renewal = { everyMs: timings.certificateMs, random };
+  if (config.certificates === 'files' || cluster === undefined) {
+    const options = { ...renewal, folder: config.certificatesFolder };
+    return startCertificateFileReload(options, observer, cluster?.readConfigurations);
+  }
+  const options = buildReconcilerOptions({
+    names: [`${config.service}.${config.namespace}.svc`],
+    authorityLifetimeSeconds: config.authorityLifetimeSeconds,
+    leafLifetimeSeconds: config.leafLifetimeSeconds,
+  });
+  const deps = { ...cluster.certificate, now: clock.now };
+  return startSelfSignedRenewal({ ...options, ...renewal }, deps, observer);
 };
 
 /** Cedar is large, and of no use under `trust: cluster`. */
@@ -157,7 +159,7 @@ const startTemplateUpdates = (
   return watchTrustBundle({ watch: cluster.watchTrustBundle, log, random, onTrustBundle });
 };
 
-type AdmissionDeps = {
+type AdmissionAppDeps = {
   readonly templates: TemplateRegistry;
   readonly metrics: WebhookMetrics;
   readonly unready: Readiness['unready'];
@@ -168,29 +170,26 @@ type AdmissionDeps = {
 const createAdmissionApp = (
   { platform }: WebhookConfig,
   { log, clock, cluster }: WebhookDeps,
-  { templates, metrics, unready, gate, loadCatalog }: AdmissionDeps,
+  { templates, metrics, unready, gate, loadCatalog }: AdmissionAppDeps,
 ) => {
-  const reportInternalError = (error: unknown): string => {
-    const id = randomUUID();
-    log.error('bug', { id, ...toErrorFields(error) });
-    return id;
-  };
-  const readTasks = cacheTasks(createTaskReader(platform, loadCatalog));
-  const { published, accepted } = templates;
-  const taskChecks = gate && { evaluatePolicy: gate.checkTasks };
-  const admission = createPodAdmission({
+  const reportInternalError = createInternalErrorReporter(log);
+  const admission: AdmissionDeps = {
     platform,
-    published,
-    templates: accepted,
-    readTasks,
-    ...taskChecks,
+    published: templates.published,
+    templates: templates.accepted,
+    refreshIfUnknown: templates.refreshIfUnknown,
+    readTasks: cacheTasks(createTaskReader(platform, loadCatalog)),
+    ...(gate && { evaluatePolicy: gate.evaluatePolicy }),
     ...(cluster && { readPodContext: createPodContextReader({ ...cluster, log }) }),
-  });
-  const admitPolicy = gate?.admitPolicy;
+  };
+  const evaluate =
+    (stage: AdmissionStage) =>
+    async (request: AdmissionRequest): Promise<AdmissionOutcome> =>
+      (await evaluateAdmission(stage, request, admission)).outcome;
   const posts = createAdmissionRoutes({
-    admission,
-    admitPolicy,
-    templates,
+    mutatePod: evaluate('mutate'),
+    validatePod: evaluate('validate'),
+    admitPolicy: gate?.admitPolicy,
     metrics,
     log,
     clock,
@@ -198,22 +197,3 @@ const createAdmissionApp = (
   });
   return createJsonApp({ posts, unready, reportInternalError });
 };
-
-const buildCertificateDeps = (
-  { log, clock, random, timings }: WebhookDeps,
-  parts: { metrics: WebhookMetrics; readiness: Readiness; user: CertificateListener },
-): CertificateDeps => ({
-  now: clock.now,
-  random,
-  everyMs: timings.certificateMs,
-  onStep: (step, faults) => log.info('CA step taken', { step, faults }),
-  onServing: (serving) => {
-    parts.user.use(serving);
-    parts.metrics.certificate(serving);
-    parts.readiness.setCertificate(serving);
-  },
-  onFailure: (error) => {
-    parts.metrics.reconcileFailed();
-    log.warn('certificate not kept', toErrorFields(error));
-  },
-});

@@ -10,7 +10,7 @@ import {
   evaluatePodCreation,
   checkRunningPod,
   evaluateTaskPolicy,
-} from '../../test/kit/in-process-admission.ts';
+} from '../../test/kit/attack-admission.ts';
 import { expectStatedRefusal } from './refusal-expectations.ts';
 import { THREAT_ROW_IDS, THREAT_ROWS } from './threat-rows.ts';
 import {
@@ -149,7 +149,7 @@ describe('unseen pods of the table', () => {
         unseen.patch,
       );
       // Of a pod that keeps every rule, policy decides.
-      expect(checkRunningPod(pod)).toEqual(rule === 'rules_broken' ? [path] : []);
+      expect(checkRunningPod(pod)).toEqual(rule === 'pod_noncompliant' ? [path] : []);
     },
   );
 });

@@ -1,8 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { getValue, getList } from '../../test/kit/kubernetes-objects.ts';
-import { applyOutcome, mutateObject, validateObject } from '../../fuzz/admission-scene.ts';
+import {
+  applyOutcome,
+  buildPodRequest,
+  createInProcessAdmission,
+} from '../../test/kit/in-process-admission.ts';
 import type { AdmissionOutcome } from '../../lib/admission/review.ts';
 import { CONSUMER_MOUNT_PATH } from '../../lib/contract/paths.ts';
+import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import {
   EXAMPLE_OPTIONS,
   listInitContainerNames,
@@ -13,6 +18,8 @@ import {
 import { listRequests, listInitContainers, WORKLOADS } from './workloads.ts';
 import type { Workload } from './workloads.ts';
 
+const { mutate, validate } = createInProcessAdmission({ platform });
+
 const readPodTemplate = ({ name }: Workload) => {
   const templates = readManifest(name, EXAMPLE_OPTIONS).flatMap(listPodTemplates);
   expect(templates).toHaveLength(1);
@@ -22,9 +29,9 @@ const readPodTemplate = ({ name }: Workload) => {
 /** What both webhooks say of the workload's pod, and what becomes of it. */
 const admitWorkload = async (workload: Workload) => {
   const pod = readPodTemplate(workload);
-  const mutated = await mutateObject(pod);
+  const mutated = await mutate(buildPodRequest(pod));
   const final = applyOutcome(pod, mutated);
-  return { final, answers: [mutated, await validateObject(final)].map(formatOutcome) };
+  return { final, answers: [mutated, await validate(buildPodRequest(final))].map(formatOutcome) };
 };
 
 const formatOutcome = ({ allowed, status }: AdmissionOutcome) => ({

@@ -2,7 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { checkPolicy } from '../../lib/policy/policy-findings.ts';
 import { compilePolicies } from '../../lib/policy/compiled-policies.ts';
 
-/** Judges a text as a TaskPolicy's Cedar, and then a policy that is sound: a Cedar that broke stays so. */
+/** Checks a text as a TaskPolicy's Cedar, then a sound policy: a parser that broke stays broken. */
 const SOUND_POLICY = 'permit (principal, action == Action::"run", resource);';
 
 const checkCedar = (cedar: string) => {
@@ -14,10 +14,10 @@ const checkCedar = (cedar: string) => {
       outcome: faults.length > 0 ? 'faults' : 'policies',
       isConsistent:
         faults.length > 0 === blockers.length > 0 && faults.length + policies.length > 0,
-      isAlive: sound.faults.length === 0,
+      isSoundPolicyAccepted: sound.faults.length === 0,
     };
   } catch (error) {
-    return { outcome: `threw ${String(error)}`, isConsistent: false, isAlive: false };
+    return { outcome: `threw ${String(error)}`, isConsistent: false, isSoundPolicyAccepted: false };
   }
 };
 

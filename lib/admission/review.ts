@@ -1,3 +1,4 @@
+import { isMapping, type Mapping } from '../schema/mapping.ts';
 import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
 
 const API_VERSION = 'admission.k8s.io/v1';
@@ -107,10 +108,8 @@ const readUser = (value: unknown, faults: FieldError[]): AdmissionRequest['user'
   };
 };
 
-type Mapping = Readonly<Record<string, unknown>>;
-
 const readMapping = (value: unknown, path: string, faults: FieldError[]): Mapping => {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Mapping;
+  if (isMapping(value)) return value;
   addFieldError(faults, path, 'a mapping', value);
   return {};
 };

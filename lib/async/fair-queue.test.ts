@@ -1,8 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createFairQueue } from './fair-queue.ts';
 
-describe('fair turns', () => {
-  test('are one owner’s after the other’s, however much one asks for', async () => {
+describe('createFairQueue', () => {
+  it('serves owners in turn, however much work one of them queues', async () => {
     const enqueue = createFairQueue();
     const done: string[] = [];
     const work = (owner: string, count: number) =>
@@ -14,7 +14,7 @@ describe('fair turns', () => {
     expect(done).toHaveLength(52);
   });
 
-  test('let the event loop go on between any two', async () => {
+  it('yields to the event loop between two pieces of work', async () => {
     const enqueue = createFairQueue();
     let turns = 0;
     const observedTurns: number[] = [];
@@ -32,15 +32,15 @@ describe('fair turns', () => {
     expect(new Set(observedTurns).size).toBe(observedTurns.length);
   });
 
-  test('answer with what the work answers, or throws, and go on', async () => {
+  it('passes on results and errors, and continues after an error', async () => {
     const enqueue = createFairQueue();
-    const broken = enqueue('a', () => Promise.reject(new Error('no catalogue')));
+    const broken = enqueue('a', () => Promise.reject(new Error('no catalog')));
     const thrown = enqueue('a', () => {
-      throw new Error('at once');
+      throw new Error('thrown synchronously');
     });
     const next = enqueue('a', () => Promise.resolve('done'));
-    await expect(broken).rejects.toThrow('no catalogue');
-    await expect(thrown).rejects.toThrow('at once');
+    await expect(broken).rejects.toThrow('no catalog');
+    await expect(thrown).rejects.toThrow('thrown synchronously');
     expect(await next).toBe('done');
     expect(await enqueue('a', () => Promise.resolve('again'))).toBe('again');
   });

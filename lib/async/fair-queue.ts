@@ -1,22 +1,22 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Does a piece of work when its owner's turn comes. @throws what the work throws */
+/** Queues work for an owner. @throws what the work throws */
 export type Enqueue = <T>(owner: string, work: () => Promise<T>) => Promise<T>;
 
 /**
- * One piece of work at a time, owners in turn, and after each a turn of the event loop for all else:
- * whoever asks for much waits for himself, and keeps nobody else's work, probe or answer.
+ * Runs one piece of work at a time, round-robin over owners, and yields to the event loop after each.
+ * An owner with much work delays its own work only: not that of other owners, nor probes and requests.
  */
 export const createFairQueue = (): Enqueue => {
-  const waiting = new Map<string, (() => Promise<void>)[]>();
+  const queues = new Map<string, (() => Promise<void>)[]>();
   let isWorking = false;
 
   const drainQueues = async (): Promise<void> => {
     isWorking = true;
-    while (waiting.size > 0) {
-      for (const [owner, queue] of waiting) {
+    while (queues.size > 0) {
+      for (const [owner, queue] of queues) {
         await queue.shift()?.();
-        if (queue.length === 0) waiting.delete(owner);
+        if (queue.length === 0) queues.delete(owner);
         await nextTurn();
       }
     }
@@ -25,9 +25,9 @@ export const createFairQueue = (): Enqueue => {
 
   return (owner, work) =>
     new Promise((resolve, reject) => {
-      const queue = waiting.get(owner) ?? [];
-      waiting.set(owner, queue);
-      // Work that throws at once is rejected like any other: nobody else's turn is lost by it.
+      const queue = queues.get(owner) ?? [];
+      queues.set(owner, queue);
+      // Work that throws synchronously must become a rejection, or it would end the drain loop.
       queue.push(() => Promise.resolve().then(work).then(resolve, reject));
       if (!isWorking) void drainQueues();
     });

@@ -1,23 +1,24 @@
-/** Answers by what was asked, as many as were used last: the least used is forgotten first. */
+/** A bounded map: the entry that was used least recently is evicted first. */
 export type LruCache<T> = {
-  readonly get: (asked: string) => T | undefined;
-  readonly set: (asked: string, answer: T) => void;
-  readonly delete: (asked: string) => void;
+  /** Also marks the entry as used. */
+  readonly get: (key: string) => T | undefined;
+  readonly set: (key: string, value: T) => void;
+  readonly delete: (key: string) => void;
 };
 
-/** Begins with none. */
-export const createLruCache = <T>(most: number): LruCache<T> => {
+/** Creates an empty cache of at most `maxEntries` entries. */
+export const createLruCache = <T>(maxEntries: number): LruCache<T> => {
   const entries = new Map<string, T>();
-  const set = (asked: string, answer: T): void => {
-    entries.delete(asked);
-    entries.set(asked, answer);
+  const set = (key: string, value: T): void => {
+    entries.delete(key);
+    entries.set(key, value);
     const [oldest] = entries.keys();
-    if (entries.size > most && oldest !== undefined) entries.delete(oldest);
+    if (entries.size > maxEntries && oldest !== undefined) entries.delete(oldest);
   };
-  const get = (asked: string): T | undefined => {
-    const answer = entries.get(asked);
-    if (answer !== undefined) set(asked, answer);
-    return answer;
+  const get = (key: string): T | undefined => {
+    const value = entries.get(key);
+    if (value !== undefined) set(key, value);
+    return value;
   };
-  return { get, set, delete: (asked) => entries.delete(asked) };
+  return { get, set, delete: (key) => void entries.delete(key) };
 };

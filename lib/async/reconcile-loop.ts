@@ -1,50 +1,84 @@
-/** Something done again and again, one at a time. */
+import type { Schedule } from '../contract/schedule.ts';
+import { addJitter, computeBackoffMs, type BackoffOptions } from './backoff.ts';
+
+/** One pass after another, never two at a time. */
 export type ReconcileLoop = {
-  /** Runs now, or as soon as the run under way is over. */
+  /** Starts a pass now, or as soon as the pass in progress has ended. */
   readonly wake: () => void;
   readonly stop: () => void;
 };
 
-/**
- * Starts a loop.
- *
- * @param run does it once and answers how many milliseconds to wait; it must not throw
- */
-export const startReconcileLoop = (run: () => Promise<number>): ReconcileLoop => {
-  const state: { timer?: NodeJS.Timeout; phase: 'waiting' | 'running' | 'woken' | 'stopped' } = {
-    phase: 'waiting',
-  };
-  const turn = async (): Promise<void> => {
-    state.phase = 'running';
-    const delayMs = await run();
-    if (isStopped()) return;
-    state.timer = setTimeout(begin, isWoken() ? 0 : delayMs);
-    state.phase = 'waiting';
-  };
-  const isWoken = (): boolean => state.phase === 'woken';
-  const isStopped = (): boolean => state.phase === 'stopped';
-  const begin = (): void => void turn();
+export type ReconcileLoopOptions = {
+  /**
+   * One pass. Whatever it throws goes to `onFailure`.
+   *
+   * @returns milliseconds until the next pass, before jitter
+   */
+  readonly reconcile: () => Promise<number>;
+  readonly onFailure: (error: unknown) => void;
+  /** Delay after failed passes. */
+  readonly retry: BackoffOptions;
+  /** A number from 0 to 1, for jitter. */
+  readonly random: () => number;
+  readonly schedule?: Schedule;
+};
 
-  begin();
+/** Starts a loop: its first pass begins at once. */
+export const startReconcileLoop = ({
+  schedule = scheduleTimeout,
+  ...options
+}: ReconcileLoopOptions): ReconcileLoop => {
+  const runPass = createPass(options);
+  let phase: 'waiting' | 'running' | 'woken' | 'stopped' = 'waiting';
+  let cancel = (): void => undefined;
+
+  const start = (): void => {
+    phase = 'running';
+    void runPass().then(scheduleNext);
+  };
+  const scheduleNext = (delayMs: number): void => {
+    if (phase === 'stopped') return;
+    cancel = schedule(phase === 'woken' ? 0 : delayMs, start);
+    phase = 'waiting';
+  };
+
+  start();
   return {
     wake: () => {
-      if (state.phase === 'running') state.phase = 'woken';
-      if (state.phase !== 'waiting') return;
-      clearTimeout(state.timer);
-      begin();
+      if (phase === 'running') phase = 'woken';
+      if (phase !== 'waiting') return;
+      cancel();
+      start();
     },
     stop: () => {
-      state.phase = 'stopped';
-      clearTimeout(state.timer);
+      phase = 'stopped';
+      cancel();
     },
   };
 };
 
-/** Doubles with each failure from `firstMs` to `mostMs`, spread so that replicas do not march. */
-export const computeBackoffMs = (
-  attempt: number,
-  { firstMs, mostMs, random }: { firstMs: number; mostMs: number; random: () => number },
-): number => addJitter(Math.min(firstMs * 2 ** Math.min(attempt - 1, 20), mostMs), random);
+/** @returns a pass that never rejects and resolves to the delay before the next one */
+const createPass = ({
+  reconcile,
+  onFailure,
+  retry,
+  random,
+}: Omit<ReconcileLoopOptions, 'schedule'>): (() => Promise<number>) => {
+  let failures = 0;
+  return async () => {
+    try {
+      const delayMs = await reconcile();
+      failures = 0;
+      return addJitter(delayMs, random);
+    } catch (error) {
+      failures += 1;
+      onFailure(error);
+      return computeBackoffMs(failures, { ...retry, random });
+    }
+  };
+};
 
-/** Within a fifth of `ms`. */
-export const addJitter = (ms: number, random: () => number): number => ms * (0.8 + 0.4 * random());
+const scheduleTimeout: Schedule = (delayMs, action) => {
+  const timer = setTimeout(action, delayMs);
+  return () => clearTimeout(timer);
+};

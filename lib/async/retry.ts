@@ -1,19 +1,20 @@
 import type { Clock } from '../contract/clock.ts';
 import type { ExchangeError } from '../contract/exchange.ts';
+import { computeBackoffMs, computeFullJitterMs, type BackoffOptions } from './backoff.ts';
 
+/** No attempt starts later than this after the first. */
 const BUDGET_MS = 10_000;
-const FIRST_BACKOFF_MS = 200;
-const LONGEST_BACKOFF_MS = 2_000;
+const BACKOFF = { firstMs: 200, maxMs: 2_000 };
 
-/** `retry`: the same again, later; `reread`: once more with a fresh token; `final`: an answer. */
+/** `retry`: repeat after a delay; `reread`: repeat once with a fresh token; `final`: do not repeat. */
 export type RetryAction = 'retry' | 'reread' | 'final';
 
-/** What a failed attempt comes to. */
+/** The decision on a failed attempt. */
 export type RetryDecision = {
   readonly action: RetryAction;
-  /** What is thrown once nothing more is tried; it says how long to wait before another attempt. */
+  /** Thrown when there is no further attempt. Its `retryAfterMs` delays the next attempt. */
   readonly error: ExchangeError;
-  /** To wait for just so long before the next attempt, instead of what the verdict says. */
+  /** A fixed delay before the next attempt. Replaces backoff and `retryAfterMs`. */
   readonly pauseMs?: number;
 };
 
@@ -24,38 +25,72 @@ export type RetryDeps = {
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
 };
 
+export type RetryOptions<T> = {
+  /** `isReread`: the previous attempt failed because its token was not accepted. */
+  readonly attempt: (isReread: boolean) => Promise<T>;
+  /**
+   * Decides on what an attempt threw; may throw what must not be retried or converted. `hasReread`: an
+   * attempt with a fresh token was already made, and there will be no other.
+   */
+  readonly evaluate: (thrown: unknown, hasReread: boolean) => RetryDecision;
+};
+
 /**
- * What is worth another try is tried again within ten seconds, with backoff and full jitter, and not
- * before the other side wants it. An attempt under way may take its own time beyond that.
+ * Repeats an exchange with backoff and full jitter. Attempts start within ten seconds of the first and
+ * not before the server's `retryAfterMs`; an attempt in progress may take longer.
  *
- * @param attempt `isReread`: the one before said that its token was not accepted
- * @param judge of what an attempt threw; it may throw what is to be thrown as it is. `hasReread`: an
- *   attempt with a fresh token was made already, and no other will be
- * @throws the judgement's error, or the signal's reason
+ * @throws ExchangeError the decision's error; the signal's reason after an abort
  */
-export const retryWithBackoff =
-  <T>(
-    attempt: (isReread: boolean) => Promise<T>,
-    judge: (thrown: unknown, hasReread: boolean) => RetryDecision,
-    { clock, random, pause }: RetryDeps,
-  ) =>
-  async (signal: AbortSignal): Promise<T> => {
-    const giveUpAt = clock.monotonic() + BUDGET_MS;
-    let isReread = false;
-    let hasReread = false;
-    for (let count = 0; ; count += 1) {
-      try {
-        return await attempt(isReread);
-      } catch (thrown) {
-        signal.throwIfAborted();
-        const { action, error, pauseMs } = judge(thrown, hasReread);
-        const jitterMs = random() * Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** count);
-        const waitMs = pauseMs ?? jitterMs + (error.retryAfterMs ?? 0);
-        const isLast = action === 'final' || (action === 'reread' && hasReread);
-        if (isLast || clock.monotonic() + waitMs >= giveUpAt) throw error;
-        isReread = action === 'reread';
-        hasReread ||= isReread;
-        if (action === 'retry' || pauseMs !== undefined) await pause(waitMs, signal);
-      }
+export const retryWithBackoff = async <T>(
+  { attempt, evaluate }: RetryOptions<T>,
+  { clock, random, pause }: RetryDeps,
+  signal: AbortSignal,
+): Promise<T> => {
+  const giveUpAt = clock.monotonic() + BUDGET_MS;
+  let isReread = false;
+  let hasReread = false;
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await attempt(isReread);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const { action, error, pauseMs } = evaluate(thrown, hasReread);
+      const backoffMs = computeFullJitterMs(failures, { ...BACKOFF, random });
+      const waitMs = pauseMs ?? backoffMs + (error.retryAfterMs ?? 0);
+      const isLast = action === 'final' || (action === 'reread' && hasReread);
+      if (isLast || clock.monotonic() + waitMs >= giveUpAt) throw error;
+      isReread = action === 'reread';
+      hasReread ||= isReread;
+      if (action === 'retry' || pauseMs !== undefined) await pause(waitMs, signal);
     }
-  };
+  }
+};
+
+/**
+ * Repeats an attempt until it succeeds, with the backoff of a control loop.
+ *
+ * @param options.pause waits so many milliseconds
+ */
+export const retryUntilSuccess = async <T>(
+  attempt: () => Promise<T>,
+  {
+    onFailure,
+    retry,
+    random,
+    pause,
+  }: {
+    readonly onFailure: (error: unknown) => void;
+    readonly retry: BackoffOptions;
+    readonly random: () => number;
+    readonly pause: (ms: number) => Promise<void>;
+  },
+): Promise<T> => {
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      onFailure(error);
+      await pause(computeBackoffMs(failures, { ...retry, random }));
+    }
+  }
+};

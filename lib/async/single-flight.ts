@@ -1,35 +1,35 @@
-import type { RunResult } from '../runs/response-timeout.ts';
 import type { Schedule } from '../contract/schedule.ts';
-import type { RunRefusal } from '../runs/run-refusal.ts';
+
+/** Keeps a result for later callers after its flight has ended. */
+export type FlightRetention<T> = {
+  /** Milliseconds to keep this result; 0: it is not kept. */
+  readonly computeRetentionMs: (result: T) => number;
+  readonly schedule: Schedule;
+};
 
 /**
- * Answers the one flight there is, or begins it. The stored promise is cleared when a run has come
- * of it; a refusal stays for its `retryAfterMs`, so that a burst of callers costs one exchange.
+ * Shares one call among all callers that arrive while it is in progress. The stored promise is cleared
+ * when the call has settled, or later where `retention` keeps its result. A failure is never kept.
  *
- * @param begin never rejects
+ * @returns rejects with what `begin` rejects with
  */
-export const createSingleFlight = (
-  begin: () => Promise<RunResult>,
-  schedule: Schedule,
-): (() => Promise<RunResult>) => {
-  let flight: Promise<RunResult> | undefined;
-  const settle = (answer: RunResult): RunResult => {
-    scheduleEviction(answer, schedule, () => (flight = undefined));
-    return answer;
+export const createSingleFlight = <T>(
+  begin: () => Promise<T>,
+  retention?: FlightRetention<T>,
+): (() => Promise<T>) => {
+  let flight: Promise<T> | undefined;
+  const clear = (): void => {
+    flight = undefined;
   };
-  return () => (flight ??= begin().then(settle));
+  const settle = (result: T): T => {
+    const retentionMs = retention?.computeRetentionMs(result) ?? 0;
+    if (retention === undefined || retentionMs === 0) clear();
+    else retention.schedule(retentionMs, clear);
+    return result;
+  };
+  const rethrow = (error: unknown): never => {
+    clear();
+    throw error;
+  };
+  return () => (flight ??= begin().then(settle, rethrow));
 };
-
-/** Calls `forget` at once for a run, and for a refusal when its moment has passed. */
-export const scheduleEviction = (
-  answer: RunResult,
-  schedule: Schedule,
-  forget: () => void,
-): void => {
-  if (isRetained(answer)) schedule(answer.retryAfterMs ?? 0, forget);
-  else forget();
-};
-
-/** What ended for reasons of our own says nothing about the next try. */
-const isRetained = (answer: RunResult): answer is RunRefusal =>
-  answer.kind === 'refusal' && answer.code !== 'ended_meanwhile';

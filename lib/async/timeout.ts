@@ -1,22 +1,23 @@
 import { LoggableError } from '../schema/loggable-error.ts';
 
 /**
- * Runs what may take so long, and no longer is waited for: not everything heeds its signal.
+ * Waits for `run` at most `ms` milliseconds, then aborts its signal. The returned promise rejects at
+ * that moment even if `run` ignores the signal.
  *
- * @throws LoggableError when the time is over; whatever `run` throws
+ * @throws LoggableError on timeout; whatever `run` throws
  */
 export const withTimeout = async <T>(
   { ms, what }: { readonly ms: number; readonly what: string },
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> => {
   const limit = new AbortController();
-  const { promise: over, reject } = Promise.withResolvers<never>();
+  const { promise: timedOut, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    reject(new LoggableError(`${what}: expected an end within ${ms} ms, got none`));
+    reject(new LoggableError(`${what}: expected to finish within ${ms} ms, timed out`));
     limit.abort();
   }, ms);
   try {
-    return await Promise.race([run(limit.signal), over]);
+    return await Promise.race([run(limit.signal), timedOut]);
   } finally {
     clearTimeout(timer);
   }

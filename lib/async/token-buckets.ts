@@ -1,44 +1,41 @@
+import { createLruCache } from './lru-cache.ts';
+
 /** Token buckets, one per key: each fills at `perSecond` and holds `burst`. */
 export type TokenBucketOptions = {
   readonly perSecond: number;
   readonly burst: number;
-  /** Keys remembered; the one asked for longest ago is forgotten, and begins anew with a full bucket. */
+  /** Keys remembered. The least recently used one is evicted, and starts again with a full bucket. */
   readonly capacity: number;
-  /** Milliseconds; a clock that goes back gives nothing, and takes nothing. */
+  /** Milliseconds. A clock that goes back adds no tokens and removes none. */
   readonly monotonic: () => number;
 };
 
 /**
- * Takes `amount`, or one, from the bucket of `key`.
+ * Takes `amount` tokens, by default one, from the bucket of `key`.
  *
- * @param amount at most what a bucket holds
- * @returns 0 when it was there; else the milliseconds until it is
+ * @param amount at most `burst`
+ * @returns 0 when the tokens were taken; otherwise the milliseconds until they are available
  */
 export type TakeTokens = (key: string, amount?: number) => number;
 
+/** Creates the buckets: each is full at first. */
 export const createTokenBuckets = ({
   perSecond,
   burst,
   capacity,
   monotonic,
 }: TokenBucketOptions): TakeTokens => {
-  const buckets = new Map<string, { level: number; at: number }>();
-  const getLevel = (key: string, now: number): number => {
-    const known = buckets.get(key);
-    if (known === undefined) return burst;
-    return Math.min(burst, known.level + (Math.max(0, now - known.at) / 1000) * perSecond);
-  };
-  const storeBucket = (key: string, bucket: { level: number; at: number }): void => {
-    buckets.delete(key);
-    buckets.set(key, bucket);
-    const [oldest] = buckets.keys();
-    if (buckets.size > capacity && oldest !== undefined) buckets.delete(oldest);
+  const buckets = createLruCache<{ readonly level: number; readonly at: number }>(capacity);
+  const computeLevel = (key: string, now: number): number => {
+    const bucket = buckets.get(key);
+    if (bucket === undefined) return burst;
+    return Math.min(burst, bucket.level + (Math.max(0, now - bucket.at) / 1000) * perSecond);
   };
   return (key, amount = 1) => {
     const now = monotonic();
-    const level = getLevel(key, now);
-    const isThere = level >= amount;
-    storeBucket(key, { level: isThere ? level - amount : level, at: now });
-    return isThere ? 0 : Math.ceil(((amount - level) / perSecond) * 1000);
+    const level = computeLevel(key, now);
+    const isAvailable = level >= amount;
+    buckets.set(key, { level: isAvailable ? level - amount : level, at: now });
+    return isAvailable ? 0 : Math.ceil(((amount - level) / perSecond) * 1000);
   };
 };

@@ -1,32 +1,40 @@
-type CacheEntry<T> = { readonly answer: Promise<T>; readonly askedAt: number };
+import { createLruCache } from './lru-cache.ts';
 
-/** So long after something was changed, we may still act on what it was. */
-const MAX_AGE_MS = 2_000;
-const MAX_ENTRIES = 10_000;
+export type TtlCacheOptions<T> = {
+  readonly load: (key: string) => Promise<T>;
+  /** How long a value is served after its load began, milliseconds. */
+  readonly ttlMs: number;
+  readonly maxEntries: number;
+  /** Monotonic clock, milliseconds. */
+  readonly monotonic: () => number;
+};
 
 /**
- * Remembers answers for two seconds, by name: many pods ask the same at once.
+ * Caches loaded values for a limited time. Callers that ask for the same key while its load is in
+ * progress share it.
  *
- * @param monotonic milliseconds that never jump
- * @returns throws what `ask` throws; a failure is not remembered
+ * @returns rejects with what `load` rejects with; a failure is not cached
  */
-export const createTtlCache = <T>(
-  ask: (name: string) => Promise<T>,
-  monotonic: () => number,
-): ((name: string) => Promise<T>) => {
-  const entries = new Map<string, CacheEntry<T>>();
-  const loadEntry = (name: string): CacheEntry<T> => {
-    const asked = { answer: ask(name), askedAt: monotonic() };
-    asked.answer.catch(() => {
-      if (entries.get(name) === asked) entries.delete(name);
+export const createTtlCache = <T>({
+  load,
+  ttlMs,
+  maxEntries,
+  monotonic,
+}: TtlCacheOptions<T>): ((key: string) => Promise<T>) => {
+  const entries = createLruCache<{ readonly value: Promise<T>; readonly loadedAt: number }>(
+    maxEntries,
+  );
+  const loadEntry = (key: string): Promise<T> => {
+    const entry = { value: load(key), loadedAt: monotonic() };
+    entries.set(key, entry);
+    entry.value.catch(() => {
+      if (entries.get(key) === entry) entries.delete(key);
     });
-    if (entries.size >= MAX_ENTRIES) entries.clear();
-    entries.set(name, asked);
-    return asked;
+    return entry.value;
   };
-  return (name) => {
-    const cached = entries.get(name);
-    const isFresh = cached !== undefined && monotonic() - cached.askedAt <= MAX_AGE_MS;
-    return (isFresh ? cached : loadEntry(name)).answer;
+  return (key) => {
+    const cached = entries.get(key);
+    const isFresh = cached !== undefined && monotonic() - cached.loadedAt <= ttlMs;
+    return isFresh ? cached.value : loadEntry(key);
   };
 };

@@ -7,13 +7,13 @@ export type AuditEvent = {
     | 'run.issued'
     | 'run.refused'
     | 'run.ended'
-    | 'end.refused'
+    | 'run.end_refused'
     | 'stream.refused'
     | 'revocation.observed'
     | 'revocation.collected'
     | 'policy.changed'
     | 'key.changed'
-    | 'denial.written';
+    | 'deny_list.updated';
   /** Wall-clock milliseconds since the epoch. */
   readonly at: number;
   readonly actor?: {

@@ -1,30 +1,33 @@
 import { formatValue } from '../schema/field-error.ts';
 
-/** What a verification can find, and what it means. */
+/** The faults that a verification reports, and what each means. */
 export const AUDIT_FAULTS = {
-  not_a_record: 'The line is no record, and no later record accounts for it.',
-  not_canonical: 'The line is a record written in another form than ours.',
-  edited: 'The record is not what its own hash says.',
-  hole: 'Records are missing before this one.',
-  out_of_order: 'The record stands again, or too late.',
+  invalid_record: 'The line is not a record, and no later record accounts for it.',
+  not_canonical: 'The line is a record, but not in canonical form.',
+  modified: 'The content of the record does not match its own hash.',
+  gap: 'Records are missing before this one.',
+  out_of_order: 'The record is repeated, or comes too late.',
   broken_link: 'The record before it was replaced by another.',
-  no_beginning: 'The first record is not the beginning of its chain, or a later one says it is.',
-  forged_seal: 'The signature is not by the key that it names.',
-  unknown_key: 'The seal is by a key that you did not give.',
-  unsealed: 'Too many records have no seal, or a record of the chain itself has none.',
-  missing_chain: 'The cluster, or a later chain, knows a chain of which there is no record.',
-  cut: 'A chain ends before the record that the cluster, or a later chain, knows.',
-  other_history: 'A chain has another record where the cluster, or a later chain, knows one.',
+  missing_start:
+    'The first record present does not start the chain, or a later record claims to start it.',
+  invalid_signature: 'The signature was not made by the key that it names.',
+  unknown_key: 'The seal names a key that you did not provide.',
+  unsealed: 'Too many records have no seal, or a record about the chain itself has none.',
+  missing_chain: 'The cluster, or a later chain, refers to a chain without any record.',
+  truncated: 'The chain ends before a record that the cluster, or a later chain, refers to.',
+  fork: 'The chain has a different record where the cluster, or a later chain, refers to one.',
 } as const;
 
 export type AuditFaultCode = keyof typeof AUDIT_FAULTS;
 
-/** What is no fault and yet worth knowing. */
+/** Findings that are not faults but worth knowing. */
 export const AUDIT_NOTES = {
-  torn: 'A process was killed while it wrote; the next record states exactly these bytes.',
-  unfinished: 'The file ends in half a line: being written, or left by a process that was killed.',
-  not_compared: 'A head is too old to be compared with what is remembered.',
-  partial: 'Older files were left out, as you said.',
+  partial_write:
+    'A process was killed while it was writing; the next record states exactly these bytes.',
+  incomplete_line:
+    'The file ends in an incomplete line: it is being written, or a killed process left it.',
+  head_too_old: 'A published head is too old to be compared: its record is no longer in memory.',
+  missing_start_allowed: 'The oldest files are absent, which the options allow.',
 } as const;
 
 /** Where something was found: `line` counts from 1; 0 where it is about a file or head as a whole. */

@@ -48,30 +48,32 @@ describe('a file that a killed process left', () => {
     const half = (await continueChain(torn)).subarray(0, torn.length + 40);
     const report = await verifyBytes(await continueChain(half));
     expect(report.faults).toEqual([]);
-    expect(report.notes).toMatchObject([{ code: 'torn' }]);
+    expect(report.notes).toMatchObject([{ code: 'partial_write' }]);
     expect(report.chains).toHaveLength(1);
   });
 
   test('is known by the torn bytes: others in their place are a fault', async () => {
     const torn = Buffer.concat([bytes, Buffer.from('{"half":')]);
     const after = (await continueChain(torn)).toString();
-    expect((await verifyBytes(Buffer.from(after))).notes).toMatchObject([{ code: 'torn' }]);
+    expect((await verifyBytes(Buffer.from(after))).notes).toMatchObject([
+      { code: 'partial_write' },
+    ]);
     for (const other of ['{"other":', '{"half":\n{"half":', '{"half":\n']) {
       const report = await verifyBytes(Buffer.from(after.replace('{"half":', other)));
-      expect(report.faults[0]).toMatchObject({ code: 'not_a_record' });
+      expect(report.faults[0]).toMatchObject({ code: 'invalid_record' });
     }
   });
 
   test('may end in half a line as long as nothing follows it', async () => {
     const report = await verifyBytes(Buffer.concat([bytes, Buffer.from('{"half":')]));
-    expect(report).toMatchObject({ isWhole: true, notes: [{ code: 'unfinished', line: 11 }] });
+    expect(report).toMatchObject({ isWhole: true, notes: [{ code: 'incomplete_line', line: 11 }] });
   });
 
   test('gets a new chain that names both, when it ends before the head that the cluster knows', async () => {
     const published = { ...head, sequence: head.sequence + 9, hash: 'f'.repeat(64) };
     const report = await verifyBytes(await continueChain(bytes, published));
     expect(report.faults).toMatchObject([
-      { code: 'cut', got: `an end at record ${head.sequence}` },
+      { code: 'truncated', got: `an end at record ${head.sequence}` },
     ]);
     expect(report.chains).toHaveLength(2);
   });
@@ -115,6 +117,6 @@ describe('the beginning', () => {
 
   test('with a new file that holds half a record only, states it torn', () => {
     const ends = [buildFileEnd(Buffer.from('{"half":')), buildFileEnd(bytes)];
-    expect(resumeChain({ ends })).toMatchObject({ resumes: last, torn: { bytes: 8 } });
+    expect(resumeChain({ ends })).toMatchObject({ resumes: last, partialWrite: { bytes: 8 } });
   });
 });

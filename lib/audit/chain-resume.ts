@@ -9,14 +9,14 @@ export const END_BYTES = 1024 * 1024;
 export type FileEnd = { readonly bytes: Uint8Array; readonly isWhole: boolean };
 
 /** Where a file's chain stands, and the bytes after it that are no record. */
-type Tail = { readonly last?: Position; readonly torn?: PartialWrite };
+type Tail = { readonly last?: Position; readonly partialWrite?: PartialWrite };
 
 /** How a recorder's first record continues, or begins, a chain. */
 export type ChainStart = {
   /** Absent: a new chain. */
   readonly resumes?: Position;
   readonly after: readonly Position[];
-  readonly torn?: PartialWrite;
+  readonly partialWrite?: PartialWrite;
 };
 
 /**
@@ -29,8 +29,8 @@ export const resumeChain = (from: {
   readonly ends?: readonly FileEnd[];
   readonly published?: Head;
 }): ChainStart => {
-  const { last, torn } = findTail(from.ends ?? []);
-  const rest = torn === undefined ? {} : { torn };
+  const { last, partialWrite } = findTail(from.ends ?? []);
+  const rest = partialWrite === undefined ? {} : { partialWrite };
   const { published } = from;
   if (last !== undefined && (published === undefined || hasReached(last, published))) {
     return { resumes: last, after: [], ...rest };
@@ -74,7 +74,9 @@ const readTail = ({ bytes, isWhole }: FileEnd): Tail => {
 };
 
 /** The line break at its end, if any, is where the next record may begin. */
-const buildPartialWrite = (region: Buffer): { readonly torn?: PartialWrite } => {
+const buildPartialWrite = (region: Buffer): { readonly partialWrite?: PartialWrite } => {
   const bytes = region.at(-1) === LINE_BREAK ? region.subarray(0, -1) : region;
-  return region.length === 0 ? {} : { torn: { bytes: bytes.length, sha256: computeSha256(bytes) } };
+  return region.length === 0
+    ? {}
+    : { partialWrite: { bytes: bytes.length, sha256: computeSha256(bytes) } };
 };

@@ -37,7 +37,7 @@ export type ChainWriterSettings = {
 };
 
 export const createChainWriter = (
-  { resumes, after, torn }: ChainStart,
+  { resumes, after, partialWrite }: ChainStart,
   { key, clock, replica, version, newId }: ChainWriterSettings,
 ): ChainWriter => {
   let position: Position = resumes ?? {
@@ -64,9 +64,9 @@ export const createChainWriter = (
     return lines;
   };
   const start = () =>
-    putSealed(resumes === undefined ? 'chain.begun' : 'chain.resumed', {
+    putSealed(resumes === undefined ? 'chain.started' : 'chain.resumed', {
       ...(after.length > 0 && { after }),
-      ...(torn !== undefined && { torn }),
+      ...(partialWrite !== undefined && { partial_write: partialWrite }),
     });
   const event = (given: AuditEvent) => {
     const lines = put(buildEventAttributes(given, version), {});

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
+
+import { canonicalizeJson } from '../schema/canonical-json.ts';
 
 /** One place in a chain. */
 export type Position = {
@@ -18,8 +19,8 @@ export type ChainLink = {
   readonly previous: string;
   /** The last known places of chains that this one takes the place of. */
   readonly after?: readonly Position[];
-  /** Bytes before this record that are no record: what a process that was killed left half written. */
-  readonly torn?: PartialWrite;
+  /** The bytes before this record that are not a record: a partial write of a killed process. */
+  readonly partial_write?: PartialWrite;
   readonly seal?: Seal;
 };
 
@@ -81,13 +82,6 @@ export const addChainMembers = <T extends Chained>(record: T, members: object) =
   ...record,
   unmapped: { ...record.unmapped, chain: { ...record.unmapped.chain, ...members } },
 });
-
-/** RFC 8785. @throws Error for what is no JSON */
-export const canonicalizeJson = (value: unknown): string => {
-  const text = canonicalize(value);
-  if (text === undefined) throw new Error('expected a JSON value, got none');
-  return text;
-};
 
 export const computeSha256 = (data: string | Uint8Array): string =>
   createHash('sha256').update(data).digest('hex');

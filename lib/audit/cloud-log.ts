@@ -1,3 +1,6 @@
+import { toMapping } from '../schema/mapping.ts';
+import { parseSessionName } from '../schema/arn.ts';
+
 /** One request that a cloud logged, under a session of a role. */
 export type CloudCall = {
   /** Milliseconds since the epoch, by the cloud's clock. */
@@ -23,12 +26,12 @@ type Members = Readonly<Record<string, unknown>>;
 export const readCloudCalls = (line: string): readonly CloudCall[] => {
   const entry = parseLine(line);
   const records = entry['Records'];
-  const entries = Array.isArray(records) ? records.map(toMembers) : [entry];
+  const entries = Array.isArray(records) ? records.map(toMapping) : [entry];
   return entries.flatMap((each) => [...readRgwCalls(each), ...readCloudTrailCalls(each)]);
 };
 
 const readRgwCalls = (entry: Members): readonly CloudCall[] => {
-  const session = toMembers(entry['sts_info'])['role_session'];
+  const session = toMapping(entry['sts_info'])['role_session'];
   const at = parseTime(entry['time']);
   if (typeof session !== 'string' || at === undefined) return [];
   const error = toText(entry['error_code']);
@@ -57,11 +60,10 @@ const formatRgwTarget = (entry: Members): string => {
 };
 
 const readCloudTrailCalls = (entry: Members): readonly CloudCall[] => {
-  const arn = toText(toMembers(entry['userIdentity'])['arn']);
-  const session = /^arn:[^:]+:sts::\d*:assumed-role\/.+\/([^/]+)$/.exec(arn)?.[1];
+  const session = parseSessionName(toText(toMapping(entry['userIdentity'])['arn']));
   const at = parseTime(entry['eventTime']);
   if (session === undefined || at === undefined) return [];
-  const asked = toMembers(entry['requestParameters']);
+  const asked = toMapping(entry['requestParameters']);
   return [
     {
       at,
@@ -76,14 +78,11 @@ const readCloudTrailCalls = (entry: Members): readonly CloudCall[] => {
 
 const parseLine = (line: string): Members => {
   try {
-    return toMembers(JSON.parse(line));
+    return toMapping(JSON.parse(line));
   } catch {
     return {};
   }
 };
-
-const toMembers = (value: unknown): Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};
 
 const toText = (value: unknown): string =>
   typeof value === 'string' || typeof value === 'number' ? String(value) : '';

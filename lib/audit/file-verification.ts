@@ -16,12 +16,12 @@ export type AuditFile = {
 /**
  * Judges one file, line by line, each record against the one before it of its chain.
  *
- * @param allowsForeign whether lines that are no records are passed over
+ * @param ignoresForeignLines whether lines that are no records are passed over
  */
 export const verifyFile = async (
   { name, chunks }: AuditFile,
   ledger: VerificationState,
-  allowsForeign: boolean,
+  ignoresForeignLines: boolean,
 ): Promise<void> => {
   const segments = new Map<string, Segment>();
   const unread = createUnreadLines(ledger.findings, (line) =>
@@ -33,9 +33,9 @@ export const verifyFile = async (
     const place = { file: name, line };
     const reading = readLine(decodeLine(fileLine));
     if (reading.ok) {
-      unread.account(reading.record.link.torn);
+      unread.account(reading.record.link.partial_write);
       addRecord(reading.record, place, segments, ledger);
-    } else if (!allowsForeign || !isForeign(reading.reason)) {
+    } else if (!ignoresForeignLines || !isForeign(reading.reason)) {
       unread.add(fileLine, { ...place, reason: reading.reason });
     }
   }
@@ -127,7 +127,7 @@ const checkSeal = (
     findings.fault(place, 'unknown_key', { expected, got: formatForeignText(seal.key) });
   } else if (!holds) {
     const expected = `a signature by ${formatForeignText(seal.key)}`;
-    findings.fault(place, 'forged_seal', { expected, got: 'another' });
+    findings.fault(place, 'invalid_signature', { expected, got: 'another' });
   }
   return holds === true;
 };
@@ -139,8 +139,10 @@ const checkChainStart = (
   { findings }: VerificationState,
 ): void => {
   const isFirst = position.sequence === 0;
-  const begins = kind === 'chain.begun' && link.previous === NOTHING_BEFORE;
-  if (isFirst === (kind === 'chain.begun') && (!isFirst || begins)) return;
-  const expected = isFirst ? 'chain.begun with nothing before it' : 'chain.begun as record 0 only';
-  findings.fault(place, 'no_beginning', { expected, got: `record ${position.sequence}` });
+  const begins = kind === 'chain.started' && link.previous === NOTHING_BEFORE;
+  if (isFirst === (kind === 'chain.started') && (!isFirst || begins)) return;
+  const expected = isFirst
+    ? 'chain.started with nothing before it'
+    : 'chain.started as record 0 only';
+  findings.fault(place, 'missing_start', { expected, got: `record ${position.sequence}` });
 };

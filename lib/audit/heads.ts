@@ -1,6 +1,7 @@
+import { canonicalizeJson } from '../schema/canonical-json.ts';
 import { integer, object, read, string } from '../schema/reader.ts';
 import { fail, type Result } from '../schema/field-error.ts';
-import { canonicalizeJson, type Position } from './chain.ts';
+import type { Position } from './chain.ts';
 
 /** The newest sealed record of a replica, as the cluster keeps it. */
 export type Head = Position & {

@@ -5,7 +5,7 @@ import type { AuditEvent } from './audit-event.ts';
 const OCSF_VERSION = '1.6.0';
 
 /** What the chain itself records: its beginning, a process that goes on with it, checkpoints, its close. */
-export type ChainKind = 'chain.begun' | 'chain.resumed' | 'chain.checkpoint' | 'chain.closed';
+export type ChainKind = 'chain.started' | 'chain.resumed' | 'chain.checkpoint' | 'chain.closed';
 export type RecordKind = AuditEvent['kind'] | ChainKind;
 
 type OcsfClass = {
@@ -38,14 +38,19 @@ export const OCSF_CLASSES: Readonly<Record<RecordKind, OcsfClass>> = {
   'run.issued': { ...session, ...assigns, ...done },
   'run.refused': { ...session, ...assigns, severity_id: 2, status_id: 2 },
   'run.ended': { ...session, ...buildOtherActivity('End Session'), ...done },
-  'end.refused': { ...session, ...buildOtherActivity('End Session'), severity_id: 2, status_id: 2 },
+  'run.end_refused': {
+    ...session,
+    ...buildOtherActivity('End Session'),
+    severity_id: 2,
+    status_id: 2,
+  },
   'stream.refused': { ...session, ...buildOtherActivity('Listen'), severity_id: 2, status_id: 2 },
   'revocation.observed': { ...management, ...creates, ...grave, entity: 'revocation' },
   'revocation.collected': { ...management, ...deletes, ...done, entity: 'revocation' },
   'policy.changed': { ...management, ...updates, ...grave, entity: 'policy' },
   'key.changed': { ...management, ...updates, ...grave, entity: 'key' },
-  'denial.written': { ...management, ...updates, ...done, entity: 'role' },
-  'chain.begun': { ...lifecycle, activity_id: 3, activity_name: 'Start', ...grave },
+  'deny_list.updated': { ...management, ...updates, ...done, entity: 'role' },
+  'chain.started': { ...lifecycle, activity_id: 3, activity_name: 'Start', ...grave },
   'chain.resumed': { ...lifecycle, activity_id: 3, activity_name: 'Start', ...done },
   'chain.checkpoint': { ...lifecycle, ...buildOtherActivity('Checkpoint'), ...done },
   'chain.closed': { ...lifecycle, activity_id: 4, activity_name: 'Stop', ...done },

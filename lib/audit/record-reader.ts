@@ -1,10 +1,6 @@
-import {
-  canonicalizeJson,
-  computeSha256,
-  addChainMembers,
-  type ChainLink,
-  type Position,
-} from './chain.ts';
+import { canonicalizeJson } from '../schema/canonical-json.ts';
+import { isMapping } from '../schema/mapping.ts';
+import { computeSha256, addChainMembers, type ChainLink, type Position } from './chain.ts';
 
 /** A whole record, read from its line. Its place in a chain is still to be judged. */
 export type ReadRecord = {
@@ -20,14 +16,14 @@ type Body = Readonly<Record<string, unknown>>;
 
 /** Why a line is no record; `claims` is what it says of itself where that can be read. */
 export type InvalidLine = {
-  readonly code: 'not_a_record' | 'not_canonical' | 'edited';
+  readonly code: 'invalid_record' | 'not_canonical' | 'modified';
   readonly expected: string;
   readonly got: string;
   readonly claims?: Position;
 };
 
 /** In a log other lines stand between records; one that claims to be a record is never one of those. */
-export const isForeign = ({ code }: InvalidLine): boolean => code === 'not_a_record';
+export const isForeign = ({ code }: InvalidLine): boolean => code === 'invalid_record';
 
 export type ReadLineResult =
   | { readonly ok: true; readonly record: ReadRecord }
@@ -35,7 +31,7 @@ export type ReadLineResult =
 
 const NO_RECORD: ReadLineResult = {
   ok: false,
-  reason: { code: 'not_a_record', expected: 'a record', got: 'something else' },
+  reason: { code: 'invalid_record', expected: 'a record', got: 'something else' },
 };
 
 /**
@@ -64,7 +60,7 @@ const checkRecord = (line: string, body: ChainedBody): ReadLineResult => {
   const bare = { ...body, unmapped: { ...body.unmapped, chain: link } };
   const actual = computeSha256(canonicalizeJson(bare));
   if (actual !== hash)
-    return buildInvalidLine({ code: 'edited', expected: hash, got: actual }, position);
+    return buildInvalidLine({ code: 'modified', expected: hash, got: actual }, position);
   const { kind } = body.unmapped;
   const sealedText = () => canonicalizeJson(omitSeal(bare));
   return { ok: true, record: { kind, position, link, sealedText, body } };
@@ -97,7 +93,7 @@ const isLink = (chain: unknown): boolean =>
   isMapping(chain) &&
   ['id', 'previous', 'hash'].every((name) => typeof chain[name] === 'string') &&
   isAbsentOr(chain['seal'], ({ key, signature }) => isText(key) && isText(signature)) &&
-  isAbsentOr(chain['torn'], ({ bytes, sha256 }) => isSequence(bytes) && isText(sha256)) &&
+  isAbsentOr(chain['partial_write'], ({ bytes, sha256 }) => isSequence(bytes) && isText(sha256)) &&
   (chain['after'] === undefined ||
     (Array.isArray(chain['after']) && chain['after'].every(isPosition)));
 
@@ -114,6 +110,3 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 
 const isSequence = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0;
-
-const isMapping = (value: unknown): value is Body =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

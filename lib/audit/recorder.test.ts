@@ -22,7 +22,7 @@ describe('a recorder', () => {
     const recorder = await createTestRecorder({ sinks: [sink] });
     await recorder.record(buildIntent('run-1'));
     await recorder.close();
-    expect(listKinds(text())).toEqual(['chain.begun', 'run.intent', 'chain.closed']);
+    expect(listKinds(text())).toEqual(['chain.started', 'run.intent', 'chain.closed']);
     expect(state.isClosed).toBe(true);
     const report = await verifyChain([createAuditFile(text())], { publicKeys });
     expect(report).toMatchObject({ isWhole: true, chains: [{ records: 3, sealedThrough: 2 }] });
@@ -181,7 +181,7 @@ describe('a seal', () => {
     await recorder.record(buildIntent('run-1'));
     await recorder.checkpoint();
     await recorder.checkpoint();
-    expect(listKinds(text())).toEqual(['chain.begun', 'run.intent', 'chain.checkpoint']);
+    expect(listKinds(text())).toEqual(['chain.started', 'run.intent', 'chain.checkpoint']);
     expect(recorder.head().sequence).toBe(2);
   });
 

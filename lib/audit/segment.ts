@@ -38,7 +38,7 @@ export const checkContinuity = (
       `${sequence}`,
     );
   } else if (sequence > wanted) {
-    addFault('hole', `record ${wanted} of ${formatForeignText(chain)}`, `${sequence}`);
+    addFault('gap', `record ${wanted} of ${formatForeignText(chain)}`, `${sequence}`);
   } else if (next.previous !== last.position.hash) {
     addFault('broken_link', `previous ${last.position.hash}`, formatForeignText(next.previous));
   }

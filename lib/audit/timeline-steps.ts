@@ -1,3 +1,5 @@
+import { toMapping } from '../schema/mapping.ts';
+
 export type TimelineStep = {
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -19,7 +21,7 @@ export const buildRecordSteps = (
   body: Members,
   run: string,
 ): { readonly steps: readonly TimelineStep[]; readonly session?: string } => {
-  const record = { body, ours: toMembers(body['unmapped']), session: toMembers(body['session']) };
+  const record = { body, ours: toMapping(body['unmapped']), session: toMapping(body['session']) };
   const { session, ours } = record;
   if (session['uid'] !== run && ours['run'] !== run) return { steps: [] };
   const at = typeof body['time'] === 'number' ? body['time'] : 0;
@@ -52,7 +54,7 @@ const buildStep = (told: RecordMembers, at: number): TimelineStep => {
     case 'run.ended':
       return { at, kind: 'end', text: formatReason(session['expiration_reason'], body['message']) };
     default: {
-      const name = toMembers(body['entity'])['name'];
+      const name = toMapping(body['entity'])['name'];
       return {
         at,
         kind: 'other',
@@ -63,11 +65,11 @@ const buildStep = (told: RecordMembers, at: number): TimelineStep => {
 };
 
 const formatIntent = ({ body, ours }: RecordMembers): string => {
-  const user = toMembers(ours['user']);
+  const user = toMapping(ours['user']);
   const parts = [
     `task ${formatMember(ours['task'])} of pod ${formatMember(ours['namespace'])}/${formatMember(ours['pod'])}`,
-    `(${formatMember(toMembers(toMembers(body['actor'])['user'])['name'])})`,
-    `by ${formatMember(toMembers(body['actor'])['app_name'])}`,
+    `(${formatMember(toMapping(toMapping(body['actor'])['user'])['name'])})`,
+    `by ${formatMember(toMapping(body['actor'])['app_name'])}`,
     ours['exceptions'] === undefined
       ? ''
       : `(excepted from rules ${formatList(ours['exceptions'])})`,
@@ -93,10 +95,10 @@ const formatCredentials = ({ body, ours, session }: RecordMembers): string => {
 };
 
 const listPolicyDecisions = ({ body }: RecordMembers): readonly string[] => {
-  const authorizations = toMembers(body['actor'])['authorizations'];
+  const authorizations = toMapping(body['actor'])['authorizations'];
   if (!Array.isArray(authorizations)) return [];
-  return authorizations.map(toMembers).map(({ decision, policy }) => {
-    const { name, version } = toMembers(policy);
+  return authorizations.map(toMapping).map(({ decision, policy }) => {
+    const { name, version } = toMapping(policy);
     return `${formatMember(decision)} by ${formatMember(name)}, version ${formatMember(version).slice(0, 12)}`;
   });
 };
@@ -111,6 +113,3 @@ const formatMember = (value: unknown): string => {
   if (value === undefined) return '';
   return typeof value === 'string' ? value : JSON.stringify(value);
 };
-
-const toMembers = (value: unknown): Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};

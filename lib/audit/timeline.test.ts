@@ -155,7 +155,7 @@ describe('the story of a run', () => {
 
   test('says that nothing is known, and how many lines are no whole records', async () => {
     expect(renderTimeline(await renderRun(opsLog, 'run-9'))).toEqual([
-      'run run-9: nothing is known of it',
+      'run run-9: no records found',
     ]);
     const edited = (await recordEvents(events)).replace('summarize', 'summarise');
     expect((await renderRun('', 'run-1', edited)).unreadable).toBe(1);

@@ -25,21 +25,21 @@ export type Timeline = {
  *
  * @param given.records files of records, of every replica
  * @param given.cloudLogs Ceph RGW's ops log or AWS CloudTrail, see {@link readCloudCalls}
- * @param given.allowsForeign lines that are no records are passed over: logs, not files of ours
+ * @param given.ignoresForeignLines lines that are no records are passed over: logs, not files of ours
  */
 export const buildTimeline = async (given: {
   readonly run: string;
   readonly records: Iterable<AuditFile>;
   readonly cloudLogs: Iterable<AuditFile>;
-  readonly allowsForeign?: boolean;
+  readonly ignoresForeignLines?: boolean;
 }): Promise<Timeline> => {
-  const { run, allowsForeign = false } = given;
+  const { run, ignoresForeignLines = false } = given;
   const sessions = new Set<string>();
   const steps: TimelineStep[] = [];
   let unreadable = 0;
   for await (const line of findLinesNaming(given.records, run)) {
     const reading = readLine(line);
-    if (!reading.ok) unreadable += allowsForeign && isForeign(reading.reason) ? 0 : 1;
+    if (!reading.ok) unreadable += ignoresForeignLines && isForeign(reading.reason) ? 0 : 1;
     else {
       const recordSteps = buildRecordSteps(reading.record.body, run);
       steps.push(...recordSteps.steps.filter((step) => !isRepeated(step, steps)));
@@ -56,9 +56,10 @@ export const buildTimeline = async (given: {
 
 /** A story as lines for people: time, what it is, what happened. */
 export const renderTimeline = ({ run, steps, unreadable }: Timeline): readonly string[] => {
-  const head = steps.length === 0 ? [`run ${run}: nothing is known of it`] : [`run ${run}`];
+  const head = steps.length === 0 ? [`run ${run}: no records found`] : [`run ${run}`];
   const body = steps.map(({ at, kind, text }) => `${formatTime(at)}  ${kind.padEnd(11)}  ${text}`);
-  const rest = unreadable === 0 ? [] : [`${unreadable} lines name it and are no whole records`];
+  const rest =
+    unreadable === 0 ? [] : [`${unreadable} lines mention the run but are not valid records`];
   return [...head, ...body, ...rest].map(escapeInvisible);
 };
 

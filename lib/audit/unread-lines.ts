@@ -44,14 +44,19 @@ export const createUnreadLines = (findings: Findings, report: (line: UnreadLine)
       if (areTooMany) take().lines.forEach(report);
     },
     /** A record follows. */
-    account: (torn: PartialWrite | undefined): void => {
+    account: (partialWrite: PartialWrite | undefined): void => {
       areTooMany = false;
       if (lines.length === 0) return;
       const taken = take();
       const [first] = taken.lines;
-      const isTorn = torn?.bytes === taken.bytes && torn.sha256 === taken.sha256;
-      if (isTorn && first !== undefined) {
-        findings.note(first, 'torn', `${taken.bytes} bytes were half written when a process ended`);
+      const isPartialWrite =
+        partialWrite?.bytes === taken.bytes && partialWrite.sha256 === taken.sha256;
+      if (isPartialWrite && first !== undefined) {
+        findings.note(
+          first,
+          'partial_write',
+          `${taken.bytes} bytes were written in part when a process was killed`,
+        );
       } else taken.lines.forEach(report);
     },
     /** The file ends. One last line without a line break may be on its way yet. */
@@ -60,8 +65,12 @@ export const createUnreadLines = (findings: Findings, report: (line: UnreadLine)
       const taken = take();
       const [first] = taken.lines;
       const isUnfinished = taken.lines.length === 1 && !taken.isEnded;
-      if (isUnfinished && first?.reason.code === 'not_a_record') {
-        findings.note(first, 'unfinished', `${taken.bytes} bytes at the end are no whole record`);
+      if (isUnfinished && first?.reason.code === 'invalid_record') {
+        findings.note(
+          first,
+          'incomplete_line',
+          `${taken.bytes} bytes at the end are not a complete record`,
+        );
       } else taken.lines.forEach(report);
     },
   };

@@ -81,10 +81,11 @@ const formatPosition = ({ chain, sequence }: Pick<Position, 'chain' | 'sequence'
 /**
  * Reports each claim that the files do not bear out. To be called after all files.
  *
- * @param isPartial whether a whole earlier chain may have been put away
+ * @param isMissingStartAllowed whether a whole earlier chain may have been put away
  */
-export const checkClaims = (ledger: VerificationState, isPartial: boolean): void => {
-  for (const claim of ledger.claims) checkClaim(ledger, claim, isPartial && !claim.isHead);
+export const checkClaims = (ledger: VerificationState, isMissingStartAllowed: boolean): void => {
+  for (const claim of ledger.claims)
+    checkClaim(ledger, claim, isMissingStartAllowed && !claim.isHead);
 };
 
 const checkClaim = (
@@ -97,15 +98,16 @@ const checkClaim = (
   const known = chains.get(chain);
   const last = known?.segments.at(-1)?.last.position;
   if (known === undefined || last === undefined) {
-    if (mayBeAway) findings.note(claim, 'partial', `${formatForeignText(chain)} is not verified`);
+    if (mayBeAway)
+      findings.note(claim, 'missing_start_allowed', `${formatForeignText(chain)} is not verified`);
     else findings.fault(claim, 'missing_chain', { expected, got: 'no record of that chain' });
   } else if (last.sequence < sequence) {
-    findings.fault(claim, 'cut', { expected, got: `an end at record ${last.sequence}` });
+    findings.fault(claim, 'truncated', { expected, got: `an end at record ${last.sequence}` });
   } else {
     const found = last.sequence === sequence ? last.hash : known.sealed.get(sequence);
-    if (found === undefined) findings.note(claim, 'not_compared', `${expected} is not compared`);
+    if (found === undefined) findings.note(claim, 'head_too_old', `${expected} is not compared`);
     else if (found !== hash) {
-      findings.fault(claim, 'other_history', { expected, got: `hash ${found}` });
+      findings.fault(claim, 'fork', { expected, got: `hash ${found}` });
     }
   }
 };

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
+import { canonicalizeJson } from '../schema/canonical-json.ts';
 import {
-  canonicalizeJson,
   linkRecord,
   NOTHING_BEFORE,
   computeSha256,
@@ -141,7 +141,7 @@ describe('a recorded file', () => {
   test('is found out when it is written anew with the key after its head was published', async () => {
     const [fault] = (await verifyText(joinLines(rewriteChain(4, key)))).faults;
     expect(fault).toMatchObject({
-      code: 'other_history',
+      code: 'fork',
       file: 'published head of valetkey-authority-0',
     });
   });
@@ -192,17 +192,17 @@ describe('a fault', () => {
     const { faults } = await verifyText(joinLines(lines.with(3, edited)));
     const hash = (JSON.parse(edited) as Rewritable).unmapped.chain.hash;
     expect(faults.map(formatAuditFault)).toEqual([
-      expect.stringMatching(`^a.jsonl:4: edited: expected ${hash}, got [0-9a-f]{64}$`),
+      expect.stringMatching(`^a.jsonl:4: modified: expected ${hash}, got [0-9a-f]{64}$`),
     ]);
   });
 
   test.each([
-    ['a hole', lines.toSpliced(5, 1), ['hole:6']],
+    ['a hole', lines.toSpliced(5, 1), ['gap:6']],
     ['a line that stands twice', lines.toSpliced(5, 0, getLine(4)), ['out_of_order:6']],
     ['a line in another form', lines.with(5, ` ${getLine(5)}`), ['not_canonical:6']],
-    ['a line of something else', lines.toSpliced(5, 0, 'hello'), ['not_a_record:6']],
-    ['a beginning that is gone', lines.slice(2), ['no_beginning:1']],
-    ['an end that is gone', lines.slice(0, -1), ['cut:0']],
+    ['a line of something else', lines.toSpliced(5, 0, 'hello'), ['invalid_record:6']],
+    ['a beginning that is gone', lines.slice(2), ['missing_start:1']],
+    ['an end that is gone', lines.slice(0, -1), ['truncated:0']],
     ['no record at all', [], ['missing_chain:0']],
   ])('of %s is reported once', async (_, given, codes) => {
     expect(await listCodes(joinLines(given))).toEqual(codes);
@@ -226,24 +226,24 @@ describe('a fault', () => {
     const signed = (text: string) => ({ ...other.sign(text), key: key.fingerprint });
     for (const signer of [undefined, { ...other, sign: signed }]) {
       const faults = await listCodes(joinLines(rewriteChain(1, signer)), { heads: {} });
-      expect(faults).toEqual(sealedLines.slice(1).map((line) => `forged_seal:${line}`));
+      expect(faults).toEqual(sealedLines.slice(1).map((line) => `invalid_signature:${line}`));
     }
   });
 
   test('of a beginning is one in the middle, or a first record that is none', async () => {
-    const attributes = { metadata: {}, unmapped: { kind: 'chain.begun' } };
+    const attributes = { metadata: {}, unmapped: { kind: 'chain.started' } };
     const after = { id: head.chain, sequence: head.sequence + 1, previous: head.hash };
     const middle = linkRecord(attributes, after, key.sign);
     expect(await listCodes(joinLines([...lines, middle.line]))).toEqual([
-      `no_beginning:${lines.length + 1}`,
+      `missing_start:${lines.length + 1}`,
     ]);
     for (const [kind, previous] of [
       ['chain.resumed', NOTHING_BEFORE],
-      ['chain.begun', head.hash],
+      ['chain.started', head.hash],
     ] as const) {
       const place = { id: 'other.x', sequence: 0, previous };
       const first = linkRecord({ metadata: {}, unmapped: { kind } }, place, key.sign);
-      expect(await listCodes(`${first.line}\n`, { heads: {} })).toEqual(['no_beginning:1']);
+      expect(await listCodes(`${first.line}\n`, { heads: {} })).toEqual(['missing_start:1']);
     }
   });
 
@@ -304,7 +304,7 @@ describe('several files', () => {
 
   test('of which one is missing have a hole where it was', async () => {
     const { faults } = await verifyChain(filesOf(0, 2), { publicKeys, heads });
-    expect(faults).toMatchObject([{ code: 'hole', file: 'part-2', line: 1, got: '9' }]);
+    expect(faults).toMatchObject([{ code: 'gap', file: 'part-2', line: 1, got: '9' }]);
   });
 
   test('of which one is given twice are found out', async () => {
@@ -330,8 +330,15 @@ describe('several files', () => {
   });
 
   test('whose older ones were put away verify from where they begin, when that is asked for', async () => {
-    const report = await verifyChain(filesOf(1, 2), { publicKeys, heads, isPartial: true });
-    expect(report).toMatchObject({ isWhole: true, notes: [{ code: 'partial', file: 'part-1' }] });
+    const report = await verifyChain(filesOf(1, 2), {
+      publicKeys,
+      heads,
+      isMissingStartAllowed: true,
+    });
+    expect(report).toMatchObject({
+      isWhole: true,
+      notes: [{ code: 'missing_start_allowed', file: 'part-1' }],
+    });
   });
 });
 
@@ -339,13 +346,13 @@ describe('a log', () => {
   const noisy = joinLines(lines.flatMap((line) => [line, '{"level":"info"}', 'hello']));
 
   test('may hold other lines, when that is said', async () => {
-    expect((await verifyText(noisy, { allowsForeign: true })).faults).toEqual([]);
+    expect((await verifyText(noisy, { ignoresForeignLines: true })).faults).toEqual([]);
     expect((await verifyText(noisy)).isWhole).toBe(false);
   });
 
   test('hides no record that was edited', async () => {
     const edited = noisy.replace('summarize', 'summarise');
-    expect(await listCodes(edited, { allowsForeign: true })).toEqual(['edited:4']);
+    expect(await listCodes(edited, { ignoresForeignLines: true })).toEqual(['modified:4']);
   });
 });
 
@@ -369,12 +376,12 @@ describe('a chain that takes the place of another', () => {
       [createAuditFile(next(), 'new'), createAuditFile(joinLines(lines.slice(0, 9)))],
       settings,
     );
-    expect(cut.faults).toMatchObject([{ code: 'cut', file: 'new', line: 1 }]);
+    expect(cut.faults).toMatchObject([{ code: 'truncated', file: 'new', line: 1 }]);
     const partial = await verifyChain([createAuditFile(next(), 'new')], {
       ...settings,
-      isPartial: true,
+      isMissingStartAllowed: true,
     });
-    expect(partial).toMatchObject({ isWhole: true, notes: [{ code: 'partial' }] });
+    expect(partial).toMatchObject({ isWhole: true, notes: [{ code: 'missing_start_allowed' }] });
   });
 
   test('may name a head that the older one has gone past', async () => {
@@ -387,7 +394,7 @@ describe('a chain that takes the place of another', () => {
     const at = { chain, sequence: metadata.sequence, hash, at: 1 };
     for (const [published, codes] of [
       [at, []],
-      [{ ...at, hash: computeSha256('') }, ['other_history']],
+      [{ ...at, hash: computeSha256('') }, ['fork']],
     ] as const) {
       const { sink, text: next } = createMemorySink();
       await (await createTestRecorder({ sinks: [sink], ...publish(published) })).close();

@@ -17,9 +17,9 @@ export type VerifySettings = {
   /** By replica, as the cluster keeps them. Without them, a cut at a chain's end is not seen. */
   readonly heads?: Readonly<Record<string, Head>>;
   /** Chains may begin later than at their first record: older files were put away. */
-  readonly isPartial?: boolean;
+  readonly isMissingStartAllowed?: boolean;
   /** Lines that are no records are passed over: a log, not a file of ours. */
-  readonly allowsForeign?: boolean;
+  readonly ignoresForeignLines?: boolean;
 };
 
 export type AuditReport = {
@@ -50,12 +50,17 @@ export type ChainReport = {
  */
 export const verifyChain = async (
   files: Iterable<AuditFile>,
-  { publicKeys, heads = {}, isPartial = false, allowsForeign = false }: VerifySettings,
+  {
+    publicKeys,
+    heads = {},
+    isMissingStartAllowed = false,
+    ignoresForeignLines = false,
+  }: VerifySettings,
 ): Promise<AuditReport> => {
   const ledger = createVerificationState(publicKeys, heads);
-  for (const file of files) await verifyFile(file, ledger, allowsForeign);
-  for (const chain of ledger.chains.values()) checkSegments(chain, ledger, isPartial);
-  checkClaims(ledger, isPartial);
+  for (const file of files) await verifyFile(file, ledger, ignoresForeignLines);
+  for (const chain of ledger.chains.values()) checkSegments(chain, ledger, isMissingStartAllowed);
+  checkClaims(ledger, isMissingStartAllowed);
   const { faults, notes, count } = ledger.findings;
   const chains = Array.from(ledger.chains, ([id, chain]) => toReport(id, chain));
   return { isWhole: count() === 0, faultCount: count(), faults, notes, chains };
@@ -65,12 +70,12 @@ export const verifyChain = async (
 const checkSegments = (
   { segments }: ChainState,
   ledger: VerificationState,
-  isPartial: boolean,
+  isMissingStartAllowed: boolean,
 ): void => {
   segments.sort((a, b) => a.first.position.sequence - b.first.position.sequence);
   segments.forEach((segment, index) => {
     const before = segments[index - 1];
-    if (before === undefined) checkFirstSegment(segment, ledger, isPartial);
+    if (before === undefined) checkFirstSegment(segment, ledger, isMissingStartAllowed);
     else checkBoundary(before, segment, ledger);
   });
 };
@@ -78,13 +83,13 @@ const checkSegments = (
 const checkFirstSegment = (
   { first }: Segment,
   { findings }: VerificationState,
-  isPartial: boolean,
+  isMissingStartAllowed: boolean,
 ): void => {
   const { chain, sequence } = first.position;
   if (sequence === 0) return;
   const text = `${formatForeignText(chain)} is verified from record ${sequence} on`;
-  if (isPartial) findings.note(first, 'partial', text);
-  else findings.fault(first, 'no_beginning', { expected: 'record 0', got: `${sequence}` });
+  if (isMissingStartAllowed) findings.note(first, 'missing_start_allowed', text);
+  else findings.fault(first, 'missing_start', { expected: 'record 0', got: `${sequence}` });
 };
 
 const checkBoundary = (before: Segment, segment: Segment, ledger: VerificationState): void => {

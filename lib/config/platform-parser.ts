@@ -2,6 +2,7 @@ import { parseDocument, visit } from 'yaml';
 
 import type { AuthoritySettings, Platform } from '../contract/platform.ts';
 import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
+import { checkRoleDialect, requireRoleArn } from '../schema/arn.ts';
 import { read } from '../schema/reader.ts';
 import { checkAuthoritySettings } from './authority-settings-checks.ts';
 import { platformSchema, type PlatformFile } from './platform-schema.ts';
@@ -122,6 +123,10 @@ const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
     `at most tasks.lifetimeCeiling (${tasks.lifetimeCeiling}s)`,
     `${tasks.lifetimeFloor}s`,
   );
+  for (const role of Object.keys(tasks.mintingActions)) {
+    const expected = checkRoleDialect(requireRoleArn(role), dialect);
+    expect(expected === undefined, 'tasks.mintingActions', expected ?? '', role);
+  }
   return [...faults, ...checkAuthoritySettings(file)];
 };
 

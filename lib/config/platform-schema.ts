@@ -1,5 +1,6 @@
 import { AUTHORITY_AUDIENCE } from '../contract/authority-api.ts';
 import type { SourceRestriction } from '../contract/platform.ts';
+import { PARTITION, roleArn } from '../schema/arn.ts';
 import {
   boolean,
   list,
@@ -36,7 +37,6 @@ const action = string({
   expected: 'service:Action, written out',
   pattern: /^[a-z0-9-]+:[A-Za-z0-9]+$/,
 });
-const role = { expected: 'a role ARN', pattern: /^arn:[a-z-]+:iam::(\d{12})?:role\/[\w+=,.@/-]+$/ };
 
 /** What a mesh may add; never a name that loads code, adds trust or steers an SDK. */
 const foreignEnvName = string({
@@ -106,13 +106,13 @@ const tasks = object({
     [],
   ),
   partitions: withDefault(
-    list(string({ expected: 'a partition such as aws', pattern: /^[a-z][a-z-]*$/ })),
+    list(string({ expected: 'a partition such as aws', pattern: PARTITION })),
     [],
   ),
   wildcardOnlyActions: withDefault(boolean, false),
   regionWildcards: withDefault(boolean, false),
   accountWildcards: withDefault(boolean, false),
-  mintingActions: withDefault(record(role, list(action, { min: 1 })), {}),
+  mintingActions: withDefault(record(roleArn, list(action, { min: 1 })), {}),
 });
 
 const groups = {

@@ -47,6 +47,9 @@ export type TaskDetails = {
   readonly purpose?: string;
 };
 
+/** Characters of a run ID under `trust: authority`. */
+export const RUN_ID_LENGTH = 32;
+
 /** The AWS container credentials shape. */
 export type ContainerCredentials = {
   readonly AccessKeyId: string;
@@ -107,7 +110,7 @@ export type StreamLine =
   | { readonly type: 'heartbeat' }
   | { readonly type: 'revocations'; readonly active: readonly StreamedRevocation[] }
   /** The authority drains: connect to another replica now. */
-  | { readonly type: 'goodbye' };
+  | { readonly type: 'reconnect' };
 
 /** A revocation as far as it touches this pod. */
 export type StreamedRevocation = {

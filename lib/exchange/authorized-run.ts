@@ -2,19 +2,19 @@ import type { Task } from '../contract/task.ts';
 import type { IssuedRun } from '../contract/exchange.ts';
 import type { User, Workload } from '../identity/workload.ts';
 
-/** A run that policy permits: all that its grant, session policy and session name are made of. */
+/** A run that the pod's admitted tasks allow: the input of its grant, session policy and session name. */
 export type AuthorizedRun = {
   readonly run: string;
   readonly workload: Workload;
   readonly user?: User;
   readonly consumer: string;
   readonly task: Task;
-  /** Bound by `bindParams`. */
+  /** Validated by `bindParams`. */
   readonly params: Readonly<Record<string, string>>;
   readonly purpose?: string;
 };
 
-/** A run as the cloud issued it. */
+/** The credentials of a run, as the cloud issued them. */
 export type IssuedCredentials = IssuedRun & {
   readonly sessionName: string;
   /** SHA-256, hex, of the session policy. */
@@ -22,9 +22,8 @@ export type IssuedCredentials = IssuedRun & {
 };
 
 /**
- * Signs a grant for the run and trades it for credentials. The grant never leaves this function but
- * to the cloud.
+ * Signs a grant for the run and exchanges it for credentials. The grant is sent only to the cloud.
  *
- * @throws ExchangeError refused (final) or unavailable (later, perhaps)
+ * @throws ExchangeError refused (final) or unavailable (a retry may succeed)
  */
-export type IssueCredentials = (order: AuthorizedRun) => Promise<IssuedCredentials>;
+export type IssueCredentials = (run: AuthorizedRun) => Promise<IssuedCredentials>;

@@ -1,25 +1,32 @@
+import type { ProjectedClaims } from '../identity/projected-token.ts';
 import type { Workload } from '../identity/workload.ts';
 
-/** The pod that a token names, once its signature holds; nothing was looked up yet. */
+/** The pod that a verified token names. Nothing has been looked up yet. */
 export type Caller = {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly pod: { readonly name: string; readonly uid: string };
 };
 
+/** A pod's token whose signature, issuer, audience, times and bound claims are valid. */
 export type VerifiedToken = {
   readonly caller: Caller;
-  /** The live pod, held to every rule. @throws IdentityError */
-  readonly identifyWorkload: () => Promise<Workload>;
+  readonly claims: ProjectedClaims;
+  readonly token: string;
+  /** Address that sent the token. */
+  readonly peer: string;
 };
 
 /**
- * Holds a pod's token to signature, issuer, audience, times and bound claims.
+ * Verifies a pod's token without asking the API server about the pod.
  *
- * @param peer the address that it was sent from
+ * @param peer address that sent the token
  * @throws IdentityError
  */
 export type VerifyPodToken = (token: string, peer: string) => Promise<VerifiedToken>;
 
-/** A request as it came: its form, not read yet, and the address that it was sent from. */
+/** Looks up the running pod and checks it against every rule. @throws IdentityError */
+export type IdentifyWorkload = (verified: VerifiedToken) => Promise<Workload>;
+
+/** A request as it was received: its form, not parsed yet, and the address that sent it. */
 export type Call = { readonly form: string; readonly peer: string };

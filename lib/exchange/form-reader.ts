@@ -2,12 +2,12 @@ import { fail, formatValue, succeed, type FieldError, type Result } from '../sch
 import { read, rejectValue, type Invalid, type Reader } from '../schema/reader.ts';
 
 /**
- * Reads `application/x-www-form-urlencoded` as `reader`, an object, would read its fields. What is
- * given twice is a fault, also a field that nobody knows; an empty value counts as none; and what is
- * not among `names` is ignored (RFC 6749, section 3.2).
+ * Parses `application/x-www-form-urlencoded` (RFC 6749, section 3.2). A repeated field is an error,
+ * also an unknown one; an empty value counts as absent; a field not in `names` is ignored.
  *
- * @param text bounded by whoever received it
- * @returns the fields, or every fault at once
+ * @param text limited in size by the caller
+ * @param options.reader reads the fields as an object
+ * @returns the fields, or all field errors
  */
 export const readForm = <T>(
   text: string,
@@ -23,10 +23,10 @@ export const readForm = <T>(
   return result.ok && faults.length === 0 ? succeed(result.value) : fail(faults);
 };
 
-/** What is expected of a field that is given several times. */
+/** Expectation in the error for a repeated field. */
 export const ONCE = 'this field once';
 
-/** A hostile form repeats thousands; nobody reads more than these. */
+/** A hostile form could repeat thousands of fields. */
 const MAX_REPEATED = 8;
 
 const findRepeatedFields = (given: URLSearchParams): readonly FieldError[] => {
@@ -44,7 +44,7 @@ const findRepeatedFields = (given: URLSearchParams): readonly FieldError[] => {
 const formatFieldName = (name: string): string =>
   /^[\w-]{1,40}$/.test(name) ? name : formatValue(name);
 
-/** A token's characters (RFC 7515, section 7.1). What was got is never shown. */
+/** A token's characters (RFC 7515, section 7.1). An error never shows the value. */
 export const token: Reader<string> = (given, path, faults) =>
   typeof given === 'string' && TOKEN.test(given)
     ? given
@@ -52,14 +52,14 @@ export const token: Reader<string> = (given, path, faults) =>
 
 const TOKEN = /^[\w.-]{1,16384}$/;
 
-/** A field that says one of these. Anything else is not shown: it could be a token, misplaced. */
+/** A field with one of these values. An error does not show another value: it could be a token. */
 export const redactedEnum =
   <const T extends readonly string[]>(wanted: T): Reader<T[number]> =>
   (given, path, faults) =>
     wanted.find((each) => each === given) ??
     rejectRedacted(faults, { path, expected: wanted.join(' or '), given });
 
-/** A field that must not be there. */
+/** A field that must be absent. */
 export const absent =
   (instead: string): Reader<undefined> =>
   (given, path, faults) =>

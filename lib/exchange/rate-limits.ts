@@ -1,47 +1,53 @@
 import type { Clock } from '../contract/clock.ts';
 import { createTokenBuckets, type TakeTokens } from '../async/token-buckets.ts';
 import type { Caller, VerifyPodToken } from './caller.ts';
-import { IssuingError } from './token-refusal.ts';
-import type { IssuingCode } from './refusal-table.ts';
+import { RequestError } from './token-refusal.ts';
+import type { RequestErrorCode } from './refusal-table.ts';
 
-/** Requests per second, sustained; a burst is what thirty seconds let through. */
+/** Sustained requests per second; the burst is thirty seconds' worth. */
 export type RateLimitOptions = {
   readonly peer: number;
   readonly pod: number;
   readonly serviceAccount: number;
   readonly namespace: number;
-  /** Verifications of tokens under way at once. */
+  /** Concurrent verifications of tokens. */
   readonly verifications: number;
 };
 
 const BURST_SECONDS = 30;
 const CAPACITY = 16_384;
-/** Policy judges pairs one by one: so many take about as long as all the rest of a request. */
+/** Policy evaluates pair by pair: evaluating this many takes about as long as the rest of a request. */
 const PAIRS_PER_REQUEST = 16;
 
 export type RateLimits = {
-  /** Before anything of a request is read. @throws IssuingError `flood_peer` */
-  readonly checkPeerRateLimit: (peer: string) => void;
   /**
-   * `verify`, bounded before any cryptography by how many are under way.
+   * Call it before reading anything of a request.
    *
-   * @throws IssuingError `overloaded`; what `verify` throws
+   * @param address remote address as the socket reports it; undefined if the peer has disconnected
+   * @throws RequestError `rate_limited_peer`
+   */
+  readonly checkPeerRateLimit: (address: string | undefined) => void;
+  /**
+   * Limits how many calls of `verify` run at once, so that the limit applies before any cryptography.
+   *
+   * @throws RequestError `overloaded`; what `verify` throws
    */
   readonly limitVerifications: (verify: VerifyPodToken) => VerifyPodToken;
   /**
-   * Once the signature holds: a forged token never costs the pod that it names. The pod first, so
-   * that one that floods spends nothing that its neighbours share.
+   * Call it after the token was verified: a forged token must not count against the pod that it names.
+   * The pod's limit is checked first, so that a pod over its limit uses up nothing of the limits that
+   * it shares with other pods.
    *
-   * @throws IssuingError `flood_pod`, `flood_service_account`, `flood_namespace`
+   * @throws RequestError `rate_limited_pod`, `rate_limited_service_account`, `rate_limited_namespace`
    */
-  readonly checkRateLimits: (claimant: Caller) => void;
+  readonly checkRateLimits: (caller: Caller) => void;
   /**
-   * The same for what policy is about to judge: a task of many pairs counts as many requests.
+   * Counts a task of many pairs as several requests, before policy evaluates it.
    *
-   * @param pairs of an action and a resource; a task has 256 at most
-   * @throws IssuingError as `admit`
+   * @param pairs number of (action, resource) pairs; at most 256 per task
+   * @throws RequestError as `checkRateLimits`
    */
-  readonly chargePairs: (claimant: Caller, pairs: number) => void;
+  readonly chargePairs: (caller: Caller, pairs: number) => void;
 };
 
 export const createRateLimits = (
@@ -61,35 +67,48 @@ export const createRateLimits = (
   const namespaces = createBuckets(rates.namespace);
   let runningVerifications = 0;
   const takeAll = ({ namespace, serviceAccount, pod }: Caller, amount: number): void => {
-    takeOrRefuse(pods, pod.uid, 'flood_pod', amount);
-    takeOrRefuse(
-      serviceAccounts,
-      `${namespace}/${serviceAccount}`,
-      'flood_service_account',
-      amount,
-    );
-    takeOrRefuse(namespaces, namespace, 'flood_namespace', amount);
+    const account = `${namespace}/${serviceAccount}`;
+    takeOrRefuse(pods, pod.uid, 'rate_limited_pod', amount);
+    takeOrRefuse(serviceAccounts, account, 'rate_limited_service_account', amount);
+    takeOrRefuse(namespaces, namespace, 'rate_limited_namespace', amount);
   };
   return {
-    checkPeerRateLimit: (peer) => takeOrRefuse(peers, peer, 'flood_peer'),
+    checkPeerRateLimit: (address) =>
+      takeOrRefuse(peers, normalizePeerAddress(address), 'rate_limited_peer'),
     limitVerifications: (verify) => async (token, peer) => {
       if (runningVerifications >= rates.verifications) {
-        throw new IssuingError('overloaded', 'too many tokens are being verified; try again');
+        throw new RequestError('overloaded', 'too many tokens are being verified; try again');
       }
       runningVerifications += 1;
       return verify(token, peer).finally(() => (runningVerifications -= 1));
     },
-    checkRateLimits: (claimant) => takeAll(claimant, 1),
-    chargePairs: (claimant, pairs) => {
+    checkRateLimits: (caller) => takeAll(caller, 1),
+    chargePairs: (caller, pairs) => {
       const amount = Math.ceil(pairs / PAIRS_PER_REQUEST) - 1;
-      if (amount > 0) takeAll(claimant, amount);
+      if (amount > 0) takeAll(caller, amount);
     },
   };
 };
 
-const takeOrRefuse = (from: TakeTokens, key: string, code: IssuingCode, amount = 1): void => {
-  const retryAfterMs = from(key, amount);
+const takeOrRefuse = (take: TakeTokens, key: string, code: RequestErrorCode, amount = 1): void => {
+  const retryAfterMs = take(key, amount);
   if (retryAfterMs === 0) return;
-  const message = 'too many requests; Retry-After says when to come back';
-  throw new IssuingError(code, message, { retryAfterMs });
+  throw new RequestError(code, 'too many requests; retry after the time in Retry-After', {
+    retryAfterMs,
+  });
+};
+
+const IPV4_MAPPED = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i;
+
+/**
+ * The bucket of a remote address is the address itself. An IPv6 address is not reduced to its /64,
+ * which belongs to a node or a subnet: one pod would use up the limit of its neighbors.
+ *
+ * @param address as a socket reports it; undefined if the peer has disconnected
+ */
+export const normalizePeerAddress = (address: string | undefined): string => {
+  if (address === undefined) return 'gone';
+  const [, v4] = IPV4_MAPPED.exec(address) ?? [];
+  if (v4 !== undefined) return v4;
+  return address.split('%', 1)[0] ?? address;
 };

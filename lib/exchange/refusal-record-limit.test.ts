@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import type { AuditEvent } from '../audit/audit-event.ts';
 import { limitRefusalRecords } from './refusal-record-limit.ts';
@@ -13,8 +13,8 @@ const buildRefusedEvent = (reason: string, podUid?: string): AuditEvent => ({
   }),
 });
 
-describe('records of refusals', () => {
-  test('are one each, until they are a flood; then a record says how many are left out', async () => {
+describe('limitRefusalRecords', () => {
+  it('records each refusal up to the burst, then states how many were omitted', async () => {
     const kept: AuditEvent[] = [];
     let now = 0;
     const record = limitRefusalRecords(

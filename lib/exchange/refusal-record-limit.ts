@@ -1,16 +1,17 @@
 import type { AuditEvent, Recorder } from '../audit/audit-event.ts';
 import type { Clock } from '../contract/clock.ts';
+import { createLruCache } from '../async/lru-cache.ts';
 import { createTokenBuckets } from '../async/token-buckets.ts';
 
-/** A burst of refusals of one kind is recorded whole, what comes after it now and then. */
+/** Similar refusals are all recorded up to the burst, and then at the sustained rate. */
 const BURST = 20;
 const PER_SECOND = 0.1;
 const CAPACITY = 4_096;
 
 /**
- * Records refusals, bounded: or a flood of them would fill the disk, and a full disk issues nothing.
- * Of each kind (pod and code; strangers share one each code) what was left out is counted, and told
- * by the next record.
+ * Limits how many refusals are recorded: without a limit a client could fill the disk, and nothing is
+ * issued when the disk is full. Refusals are similar if pod and code are equal; unverified callers
+ * count as one pod. The next record states how many similar refusals were omitted.
  */
 export const limitRefusalRecords = (
   record: Recorder,
@@ -22,17 +23,15 @@ export const limitRefusalRecords = (
     capacity: CAPACITY,
     monotonic,
   });
-  const omitted = new Map<string, number>();
+  const omitted = createLruCache<number>(CAPACITY);
   return async (event) => {
-    const kind = buildLimitKey(event);
-    const count = omitted.get(kind) ?? 0;
-    if (take(kind) > 0) {
-      omitted.set(kind, count + 1);
-      const [oldest] = omitted.keys();
-      if (omitted.size > CAPACITY && oldest !== undefined) omitted.delete(oldest);
+    const key = buildLimitKey(event);
+    const count = omitted.get(key) ?? 0;
+    if (take(key) > 0) {
+      omitted.set(key, count + 1);
       return;
     }
-    omitted.delete(kind);
+    omitted.delete(key);
     await record(count === 0 ? event : appendOmittedCount(event, count));
   };
 };

@@ -1,10 +1,10 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { AuditError } from '../audit/audit-event.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import { IDENTITY_REFUSALS } from '../identity/identity-refusals.ts';
 import { IdentityError } from '../identity/workload.ts';
-import { IssuingError, renderRefusal, toRefusal } from './token-refusal.ts';
+import { RequestError, renderRefusal, toRefusal } from './token-refusal.ts';
 import { REFUSALS } from './refusal-table.ts';
 
 const summarizeRefusal = (error: unknown) => {
@@ -12,12 +12,12 @@ const summarizeRefusal = (error: unknown) => {
   return refusal && [refusal.code, refusal.row.error, refusal.row.status, refusal.retryAfterMs];
 };
 
-describe('the table of refusals', () => {
-  test('holds every code of identity, each with a status', () => {
+describe('REFUSALS', () => {
+  it('contains every identity code with a status', () => {
     expect(Object.keys(REFUSALS)).toEqual(expect.arrayContaining(Object.keys(IDENTITY_REFUSALS)));
   });
 
-  test('says for each what it means and what to do, in sentences', () => {
+  it('has a description and a remedy in sentences for each code', () => {
     for (const [code, { description, remedy: todo }] of Object.entries(REFUSALS)) {
       expect(`${code}: ${description}`).toMatch(/: [A-Z`].*[.]$/);
       expect(`${code}: ${todo}`).toMatch(/: [A-Z`].*[.]$/);
@@ -26,12 +26,12 @@ describe('the table of refusals', () => {
 
   const errors: [unknown, readonly unknown[]][] = [
     [
-      new IssuingError('policy_denied', 'no', { policies: ['a/0'] }),
+      new RequestError('policy_denied', 'no', { policies: ['a/0'] }),
       ['policy_denied', 'access_denied', 403, undefined],
     ],
     [
-      new IssuingError('flood_pod', 'no', { retryAfterMs: 700 }),
-      ['flood_pod', 'slow_down', 429, 700],
+      new RequestError('rate_limited_pod', 'no', { retryAfterMs: 700 }),
+      ['rate_limited_pod', 'slow_down', 429, 700],
     ],
     [
       new IdentityError('refused', 'token_expired', 'no'),
@@ -66,7 +66,7 @@ describe('the table of refusals', () => {
       ['ValidationError', 'access_denied', 403, undefined],
     ],
     [
-      new ExchangeError('refused', 'Unheard', 'no'),
+      new ExchangeError('refused', 'Unlisted', 'no'),
       ['cloud_refused', 'access_denied', 403, undefined],
     ],
     [
@@ -82,29 +82,29 @@ describe('the table of refusals', () => {
       ['cloud_unavailable', 'temporarily_unavailable', 503, 2_000],
     ],
     [
-      new ExchangeError('unavailable', 'keys_stale', 'no'),
-      ['keys_stale', 'temporarily_unavailable', 503, 1_000],
+      new ExchangeError('unavailable', 'signing_keys_stale', 'no'),
+      ['signing_keys_stale', 'temporarily_unavailable', 503, 1_000],
     ],
     [
       new AuditError('disk_full', 'no space left on /var/audit'),
       ['audit_unavailable', 'temporarily_unavailable', 503, 1_000],
     ],
   ];
-  test.each(errors)('answers %s as its row says', (error, outline) => {
+  it.each(errors)('converts %s to the refusal of its row', (error, outline) => {
     expect(summarizeRefusal(error)).toEqual(outline);
   });
 
-  test('knows no bug', () => {
+  it('has no refusal for an internal error', () => {
     expect(toRefusal(new TypeError('x is not a function'))).toBeUndefined();
   });
 
-  test('lets no invisible character of a foreign reason through, and keeps its lines apart', () => {
-    const refusal = toRefusal(new IssuingError('revoked', 'Revocation a: \u001b[2Jx\u202ey\nb'));
+  it('escapes invisible characters of a message and keeps its line breaks', () => {
+    const refusal = toRefusal(new RequestError('revoked', 'Revocation a: \u001b[2Jx\u202ey\nb'));
     expect(refusal?.message).toBe('Revocation a: \\u{1b}[2Jx\\u{202e}y\nb');
   });
 
-  test('keeps what is said within what a sidecar reads', () => {
-    const refusal = toRefusal(new IssuingError('policy_denied', 'x'.repeat(9_000)));
+  it('truncates a message to the length that the sidecar reads', () => {
+    const refusal = toRefusal(new RequestError('policy_denied', 'x'.repeat(9_000)));
     if (refusal === undefined) throw new Error('no refusal');
     expect(renderRefusal(refusal).error_description.length).toBeLessThanOrEqual(4_001);
   });

@@ -1,7 +1,12 @@
 import type { TokenErrorResponse } from '../contract/authority-api.ts';
-import { IDENTITY_REFUSALS } from '../identity/identity-refusals.ts';
+import {
+  IDENTITY_REFUSALS,
+  type Explanation,
+  type IdentityCode,
+} from '../identity/identity-refusals.ts';
+import { IDENTITY_RESPONSES } from './identity-responses.ts';
 
-/** What a refusal is to a caller, and to the person who reads of it. */
+/** How a refusal is returned to a caller, and explained to a person. */
 export type RefusalRow = {
   /** RFC 6749, section 5.2; RFC 9396, section 5. */
   readonly error: TokenErrorResponse['error'];
@@ -21,21 +26,21 @@ const buildMalformedRow = (
   status,
   description,
   remedy:
-    'A sidecar of ours sends no such request. Look at the version of the sidecar, and at what else reaches the authority.',
+    'The sidecar never sends such a request. Check the version of the sidecar, and which other clients reach the authority.',
 });
 
-const buildDeniedRow = (description: string, todo: string): RefusalRow => ({
+const buildDeniedRow = (description: string, remedy: string): RefusalRow => ({
   error: 'access_denied',
   status: 403,
   description,
-  remedy: todo,
+  remedy,
 });
 
-const buildUnavailableRow = (description: string, todo: string): RefusalRow => ({
+const buildUnavailableRow = (description: string, remedy: string): RefusalRow => ({
   error: 'temporarily_unavailable',
   status: 503,
   description,
-  remedy: todo,
+  remedy,
 });
 
 const buildRateLimitedRow = (description: string): RefusalRow => ({
@@ -43,15 +48,12 @@ const buildRateLimitedRow = (description: string): RefusalRow => ({
   status: 429,
   description,
   remedy:
-    'Wait for as long as Retry-After says. Where the load is honest, raise the limit in the chart (authority.tuning).',
+    'Wait for the time in Retry-After. If the load is legitimate, raise the limit in the chart (authority.tuning).',
 });
 
-/** What the request itself got wrong, before anybody is known. */
+/** An invalid request, before the caller is known. */
 const REQUEST_REFUSALS = {
-  request_malformed: buildMalformedRow(
-    400,
-    'A field is missing, given twice or of the wrong form.',
-  ),
+  request_malformed: buildMalformedRow(400, 'A field is missing, repeated or malformed.'),
   grant_type_unsupported: {
     ...buildMalformedRow(400, 'The only grant type is token exchange (RFC 8693).'),
     error: 'unsupported_grant_type',
@@ -59,160 +61,159 @@ const REQUEST_REFUSALS = {
   details_malformed: {
     ...buildMalformedRow(
       400,
-      '`authorization_details` is not exactly one task in the form that we know.',
+      '`authorization_details` is not exactly one task in the expected format.',
     ),
     error: 'invalid_authorization_details',
   },
-  no_such_route: buildMalformedRow(404, 'The authority has no such route.'),
-  method_not_allowed: buildMalformedRow(405, 'The route exists, for another method.'),
-  body_incomplete: buildMalformedRow(400, 'The body broke off.'),
-  body_too_large: buildMalformedRow(413, 'The body is over the limit of its route.'),
+  route_unknown: buildMalformedRow(404, 'The authority has no such route.'),
+  method_not_allowed: buildMalformedRow(405, 'The route does not accept this method.'),
+  body_incomplete: buildMalformedRow(400, 'The body is incomplete.'),
+  body_too_large: buildMalformedRow(413, 'The body is larger than the route accepts.'),
   content_type_unsupported: buildMalformedRow(
     415,
     'The body is not application/x-www-form-urlencoded, or it is compressed.',
   ),
 } as const satisfies RefusalTable;
 
-/** What a pod that keeps every rule may still not do. */
+/** A run that a compliant pod may not start or end. */
 const RUN_REFUSALS = {
   task_unknown: {
     error: 'invalid_authorization_details',
     status: 400,
     description: 'The pod was admitted without a task of this name.',
     remedy:
-      'Declare it on the pod (`task.valetkey.dev/<task>`) and create the pod anew: nothing re-reads annotations.',
+      'Declare the task on the pod (`task.valetkey.dev/<task>`) and recreate the pod: annotations are read only at admission.',
   },
   consumer_not_allowed: buildDeniedRow(
-    'The consumer that asks is not among the containers of the task.',
-    'Name it in `containers` of the task, or let a container ask that is named there.',
+    'The task does not list this consumer among its containers.',
+    'Add the container to `containers` of the task, or request the run from a listed container.',
   ),
   params_invalid: {
     error: 'invalid_authorization_details',
     status: 400,
     description: 'A param is missing, undeclared, or does not match its declared pattern.',
-    remedy: 'Send what the task declares in `params`, each value matching its whole pattern.',
+    remedy: 'Send the params that the task declares; each value must match its whole pattern.',
   },
   revoked: buildDeniedRow(
-    'A Revocation names the run, pod, task, service account or namespace, or all.',
-    '`kubectl get revocations` says which, by whom and why; delete it to allow runs again.',
+    'A Revocation names the run, pod, task, service account or namespace, or revokes everything.',
+    '`kubectl get revocations` shows the Revocation, its author and its reason; delete it to allow runs again.',
   ),
   policy_denied: buildDeniedRow(
     'No TaskPolicy permits the run, or one forbids it.',
-    'The message names the policies that decided. `kubectl valetkey explain POD` says what they look at.',
+    'The message names the policies that decided. `kubectl valetkey explain POD` shows what they evaluate.',
   ),
-  run_foreign: buildDeniedRow(
-    'The run does not belong to the pod that would end it, or is no run.',
-    'A sidecar ends its own runs only. To end the run of another pod, create a Revocation.',
+  run_not_owned: buildDeniedRow(
+    'The run does not belong to the pod that requests its end, or does not exist.',
+    'A sidecar can end only its own runs. To end a run of another pod, create a Revocation.',
   ),
 } as const satisfies RefusalTable;
 
-/** What keeps a grant from being written. */
+/** A grant that cannot be built. */
 const GRANT_REFUSALS = {
   subject_too_long: buildDeniedRow(
-    'The SPIFFE id of the task is over 255 characters.',
+    'The SPIFFE ID of the task is longer than 255 characters.',
     'Shorten the namespace, the service account, the task or the trust domain.',
   ),
   param_untaggable: buildDeniedRow(
-    'The platform makes a session tag of a param, and this value holds what no tag may hold.',
-    'Send another value, narrow its pattern, or take the param out of `authority.tagParams`.',
+    'The platform maps a param to a session tag, and the value has characters that tags do not allow.',
+    'Send another value, narrow its pattern, or remove the param from `authority.tagParams`.',
   ),
 } as const satisfies RefusalTable;
 
-/** What the cloud answered, or did not. */
+/** A refusal by the cloud, or no response from it. */
 const CLOUD_REFUSALS = {
   AccessDenied: buildDeniedRow(
     "The role's trust policy does not accept the authority's grants for this workload.",
-    '`kubectl valetkey trust-policy` prints what the role has to trust.',
+    '`kubectl valetkey trust-policy` prints the trust policy that the role needs.',
   ),
   MalformedPolicyDocument: buildDeniedRow(
-    'The cloud does not understand the session policy.',
-    'Look at `cloud.dialect`; `kubectl valetkey explain POD` prints the session policy.',
+    'The cloud cannot parse the session policy.',
+    'Check `cloud.dialect`; `kubectl valetkey explain POD` prints the session policy.',
   ),
   PackedPolicyTooLarge: buildDeniedRow(
-    'Session policy and tags are too large once packed.',
+    'Session policy and tags exceed the packed size limit of STS.',
     'Declare fewer or shorter resources and actions, or split the task in two.',
   ),
   IDPRejectedClaim: buildDeniedRow(
     'The identity provider rejected the grant.',
-    'Look at the audience and the claims that the provider asks for.',
+    'Check the audience and the claims that the identity provider requires.',
   ),
   InvalidIdentityToken: buildDeniedRow(
     'The cloud does not accept the grant.',
-    'Look at the issuer, audience and keys of the identity provider: they are those of the authority, as the cloud sees them.',
+    'Check the issuer, audience and keys of the identity provider in the cloud: they must be those of the authority.',
   ),
   ExpiredToken: buildDeniedRow(
-    'The cloud holds the grant to be expired.',
-    "Set the clocks right: the authority's, and that of a private cloud.",
+    'The cloud considers the grant expired.',
+    'Synchronize the clocks of the authority and of a private cloud.',
   ),
   RegionDisabled: buildDeniedRow(
     'STS is not activated in this region for the account.',
-    'Activate it, or set another `cloud.region`.',
+    'Activate STS there, or set another `cloud.region`.',
   ),
   ValidationError: buildDeniedRow(
-    'The cloud refused the request.',
-    'A lifetime over the maximum session duration of the role is the usual cause.',
+    'The cloud rejected the request as invalid.',
+    'Usually the lifetime exceeds the maximum session duration of the role.',
   ),
   clock_skew: buildDeniedRow(
-    "The cloud's clock and the authority's differ by more than 30 s.",
-    'Set them right: deadlines hold by both.',
+    'The clocks of the cloud and the authority differ by more than 30 s.',
+    'Synchronize the clocks: both enforce deadlines.',
   ),
   cloud_refused: buildDeniedRow(
-    'The cloud refused, with a code that we do not know.',
-    'The message says what the cloud said.',
+    'The cloud refused with an unknown error code.',
+    'The message contains the response of the cloud.',
   ),
   cloud_unavailable: buildUnavailableRow(
-    'The cloud could not be reached, throttled, or failed.',
-    'It is tried again by itself. Look at `cloud.stsEndpoint`, `cloud.httpsProxy` and network policies of the authority.',
+    'The cloud was unreachable, throttled the request, or failed.',
+    'The sidecar retries. Check `cloud.stsEndpoint`, `cloud.httpsProxy` and the network policies of the authority.',
   ),
 } as const satisfies RefusalTable;
 
-/** What keeps the authority itself from an answer. Not knowing means no. */
+/** The authority cannot decide; without a decision nothing is issued. */
 const AUTHORITY_REFUSALS = {
-  flood_peer: buildRateLimitedRow('Too many requests from one address.'),
-  flood_pod: buildRateLimitedRow('Too many requests of one pod.'),
-  flood_service_account: buildRateLimitedRow(
-    'Too many requests of the pods of one service account.',
+  rate_limited_peer: buildRateLimitedRow('Too many requests from one address.'),
+  rate_limited_pod: buildRateLimitedRow('Too many requests from one pod.'),
+  rate_limited_service_account: buildRateLimitedRow(
+    'Too many requests from the pods of one service account.',
   ),
-  flood_namespace: buildRateLimitedRow('Too many requests of the pods of one namespace.'),
+  rate_limited_namespace: buildRateLimitedRow('Too many requests from the pods of one namespace.'),
   overloaded: buildUnavailableRow(
-    'As many tokens are being verified, or as many streams are open, as may be at once.',
-    'It is tried again by itself. Where it stays so, add replicas.',
+    'The maximum number of token verifications or open event streams is reached.',
+    'The sidecar retries. If the condition persists, add replicas.',
   ),
   draining: buildUnavailableRow(
-    'This replica ends.',
-    'It is tried again by itself, at another replica.',
+    'This replica is shutting down.',
+    'The sidecar retries at another replica.',
   ),
   starting: buildUnavailableRow(
-    'This replica does not know enough yet.',
-    'It is tried again by itself.',
+    'This replica has not loaded its data yet.',
+    'The sidecar retries.',
   ),
   policy_unavailable: buildUnavailableRow(
-    'The policies are not known, or for too long unheard of.',
-    'Look at the API server, and at the rights of the authority to watch TaskPolicies.',
+    'The policies are not loaded, or stale.',
+    'Check the API server, and the permission of the authority to watch TaskPolicies.',
   ),
   revocations_unavailable: buildUnavailableRow(
-    'The revocations are not known, or for too long unheard of.',
-    'Look at the API server, and at the rights of the authority to watch Revocations.',
+    'The revocations are not loaded, or stale.',
+    'Check the API server, and the permission of the authority to watch Revocations.',
   ),
-  keys_stale: buildUnavailableRow(
-    'There is no key that may sign a grant: they were not read, or too long ago.',
-    'Look at the API server, and at the Secret with the keys of grants.',
+  signing_keys_stale: buildUnavailableRow(
+    'No key may sign a grant: the signing keys are not loaded, or stale.',
+    'Check the API server, and the Secret with the signing keys.',
   ),
   audit_unavailable: buildUnavailableRow(
-    'The record could not be kept, so nothing is issued.',
-    "Look at the replica's volume: it is full, or it fails.",
+    'The audit record could not be written, so nothing is issued.',
+    "Check the replica's volume: it is full, or it fails.",
   ),
   internal_error: {
     error: 'server_error',
     status: 500,
-    description: 'A bug of ours.',
-    remedy:
-      'The message names an id; the line in the log of the authority with that id says where.',
+    description: 'The authority failed unexpectedly.',
+    remedy: 'Find the log line of the authority with the ID in the message, and report it.',
   },
 } as const satisfies RefusalTable;
 
 /** Every code of the token exchange itself. */
-const ISSUING_REFUSALS = {
+const OWN_REFUSALS = {
   ...REQUEST_REFUSALS,
   ...RUN_REFUSALS,
   ...GRANT_REFUSALS,
@@ -220,31 +221,21 @@ const ISSUING_REFUSALS = {
   ...AUTHORITY_REFUSALS,
 } as const satisfies RefusalTable;
 
-export type IssuingCode = keyof typeof ISSUING_REFUSALS;
+export type RequestErrorCode = keyof typeof OWN_REFUSALS;
 
-/** RFC 6749: a token that does not hold is an invalid grant; whom it names may be refused all the same. */
-const classifyIdentityCode = (code: string): Pick<RefusalRow, 'error' | 'status'> => {
-  if (/_(unavailable|unknown)$/.test(code) && !code.endsWith('_key_unknown')) {
-    return { error: 'temporarily_unavailable', status: 503 };
-  }
-  return /^(user_)?token_/.test(code)
-    ? { error: 'invalid_grant', status: 400 }
-    : { error: 'access_denied', status: 403 };
+const buildIdentityRows = (): RefusalTable => {
+  const rows = Object.entries(IDENTITY_REFUSALS) as [IdentityCode, Explanation][];
+  return Object.fromEntries(
+    rows.map(([code, explanation]) => [code, { ...IDENTITY_RESPONSES[code], ...explanation }]),
+  );
 };
 
-const IDENTITY_REFUSAL_ROWS: RefusalTable = Object.fromEntries(
-  Object.entries(IDENTITY_REFUSALS).map(([code, row]) => [
-    code,
-    { ...classifyIdentityCode(code), ...row },
-  ]),
-);
-
-/** What an ExchangeError may be answered as: no cloud chooses among our other codes. */
+/** Codes that an ExchangeError may have; a cloud cannot choose any other code of this table. */
 export const EXCHANGE_REFUSALS: RefusalTable = {
   ...GRANT_REFUSALS,
   ...CLOUD_REFUSALS,
-  keys_stale: AUTHORITY_REFUSALS.keys_stale,
+  signing_keys_stale: AUTHORITY_REFUSALS.signing_keys_stale,
 };
 
-/** Every refusal there is: what is answered, and what people read (docs/refusals.md). */
-export const REFUSALS: RefusalTable = { ...IDENTITY_REFUSAL_ROWS, ...ISSUING_REFUSALS };
+/** Every refusal, as it is returned and as docs/refusals.md explains it. */
+export const REFUSALS: RefusalTable = { ...buildIdentityRows(), ...OWN_REFUSALS };

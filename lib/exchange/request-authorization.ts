@@ -4,14 +4,35 @@ import type { User } from '../identity/workload.ts';
 import type { PolicyDecision, RunPolicyRequest } from '../policy/decision.ts';
 import type { RevocationTarget } from '../revocation/matching.ts';
 import { bindParams } from '../task/params.ts';
-import { IssuingError, newMalformedError } from './token-refusal.ts';
 import type { AuthorizedRun } from './authorized-run.ts';
+import type { Caller } from './caller.ts';
+import type { ExchangeContext } from './exchange-context.ts';
+import { RequestError, newMalformedError } from './token-refusal.ts';
+
+export type RevocationDeps = {
+  /** @throws RequestError `revocations_unavailable` */
+  readonly findRevocation: (run: RevocationTarget) => Pick<Revocation, 'name' | 'spec'> | undefined;
+};
 
 /**
- * What is asked for, by what admission fixed for this pod: nothing of the caller's own but the names
- * and the values of declared params.
+ * Evaluates one run by the current policies.
  *
- * @throws IssuingError `task_unknown`, `consumer_not_allowed`, `params_invalid`
+ * @throws RequestError `policy_unavailable`, or `rate_limited_…` if it would cost the caller too much
+ */
+export type DecideRun = (request: RunPolicyRequest, caller: Caller) => Promise<PolicyDecision>;
+
+export type PolicyDeps = {
+  readonly decideRun: DecideRun;
+  readonly sourceRestriction: SourceRestriction['mode'];
+  /** Wall-clock milliseconds. */
+  readonly now: () => number;
+};
+
+/**
+ * Builds the run that is requested from what admission stored for this pod. The caller chooses only
+ * the names of a task and a consumer, and the values of declared params.
+ *
+ * @throws RequestError `task_unknown`, `consumer_not_allowed`, `params_invalid`
  */
 export const authorizeRequest = (
   { task: name, consumer, params, purpose }: TaskDetails,
@@ -27,11 +48,11 @@ export const authorizeRequest = (
   const task = workload.admitted.tasks.find((each) => each.name === name);
   if (task === undefined) {
     const names = workload.admitted.tasks.map((each) => each.name).join(', ');
-    throw new IssuingError('task_unknown', `task: expected one of ${names}, got ${name}`);
+    throw new RequestError('task_unknown', `task: expected one of ${names}, got ${name}`);
   }
   if (!task.containers.includes(consumer)) {
     const expected = task.containers.join(', ');
-    throw new IssuingError(
+    throw new RequestError(
       'consumer_not_allowed',
       `consumer: expected one of ${expected}, as task ${name} names them, got ${consumer}`,
     );
@@ -49,13 +70,41 @@ export const authorizeRequest = (
   };
 };
 
-/** The same, as policy sees it. */
-export const toPolicyRequest = (
+/** Refuses a run that a Revocation names. @throws RequestError `revoked`, `revocations_unavailable` */
+export const checkRevocations = (run: AuthorizedRun, { findRevocation }: RevocationDeps): void => {
+  const revocation = findRevocation(toRevocationTarget(run));
+  if (revocation === undefined) return;
+  const { name, spec } = revocation;
+  throw new RequestError('revoked', `Revocation ${name}: ${spec.reason}`);
+};
+
+/** What a Revocation may name of a run. */
+const toRevocationTarget = ({ workload, task, run }: AuthorizedRun): RevocationTarget => {
+  const { namespace, serviceAccount, pod } = workload;
+  return { namespace, serviceAccount, pod: pod.name, podUid: pod.uid, task: task.name, run };
+};
+
+/**
+ * Evaluates policy and stores the decision in `context`. Every outcome other than `allow` denies.
+ *
+ * @throws RequestError `policy_denied`, and what `decideRun` throws
+ */
+export const evaluatePolicy = async (
+  run: AuthorizedRun,
+  { caller, context }: { readonly caller: Caller; readonly context: ExchangeContext },
+  deps: PolicyDeps,
+): Promise<void> => {
+  const decision = await deps.decideRun(toPolicyRequest(run, deps), caller);
+  context.decision = decision;
+  const { outcome, policies, reasons } = decision;
+  if (outcome === 'allow') return;
+  const message = reasons.length > 0 ? reasons.join('\n') : 'no policy permits it';
+  throw new RequestError('policy_denied', message, { policies });
+};
+
+const toPolicyRequest = (
   { workload, user, task, params, purpose }: AuthorizedRun,
-  {
-    bind: sourceRestriction,
-    at: atMs,
-  }: { readonly bind: SourceRestriction['mode']; readonly at: number },
+  { sourceRestriction, now }: PolicyDeps,
 ): RunPolicyRequest => {
   const { namespace, namespaceLabels, serviceAccount } = workload;
   return {
@@ -63,32 +112,10 @@ export const toPolicyRequest = (
     task,
     params,
     sourceRestriction,
-    // Approvals of humans come later; until then a policy that asks for one refuses.
+    // Approvals are not implemented: a policy that requires one denies.
     approvals: [],
-    atMs,
+    atMs: now(),
     ...(purpose !== undefined && { purpose }),
     ...(user !== undefined && { user: { issuer: user.issuer, subject: user.subject } }),
   };
-};
-
-/** Whom a Revocation may name. */
-export const toRevocationTarget = ({ workload, task, run }: AuthorizedRun): RevocationTarget => {
-  const { namespace, serviceAccount, pod } = workload;
-  return { namespace, serviceAccount, pod: pod.name, podUid: pod.uid, task: task.name, run };
-};
-
-/** @throws IssuingError `revoked` */
-export const checkRevocations = (
-  revocation: Pick<Revocation, 'name' | 'spec'> | undefined,
-): void => {
-  if (revocation === undefined) return;
-  const { name, spec } = revocation;
-  throw new IssuingError('revoked', `Revocation ${name}: ${spec.reason}`);
-};
-
-/** Everything but a plain yes is a no. @throws IssuingError `policy_denied` */
-export const checkPolicyDecision = ({ outcome, policies, reasons }: PolicyDecision): void => {
-  if (outcome === 'allow') return;
-  const message = reasons.length > 0 ? reasons.join('\n') : 'no policy permits it';
-  throw new IssuingError('policy_denied', message, { policies });
 };

@@ -1,6 +1,7 @@
 import { TASK_DETAILS_TYPE, type TaskDetails } from '../contract/authority-api.ts';
 import { MAX_PURPOSE_LENGTH } from '../contract/task.ts';
 import {
+  dnsLabel,
   list,
   object,
   stringEnum,
@@ -10,17 +11,17 @@ import {
   type Reader,
 } from '../schema/reader.ts';
 
-/** Characters: sixteen params at their longest, a purpose, and room. */
+/** Characters: sixteen params of maximum length, a purpose, and a margin. */
 const MAX_LENGTH = 16 * 1024;
 
-/** `authorization_details` (RFC 9396, section 2): JSON, a list of exactly one task. */
+/** Reads `authorization_details` (RFC 9396, section 2): a JSON list of exactly one task. */
 export const taskDetails: Reader<TaskDetails> = (given, path, faults) => {
   const elements = details(parseJson(given), path, faults);
   if (typeof elements === 'symbol') return elements;
   return elements[0] ?? rejectValue(faults, { path, expected: 'one element', value: undefined });
 };
 
-/** Nothing where it is no JSON, or too long to be looked at. */
+/** Undefined if it is not JSON, or too long to be parsed. */
 const parseJson = (given: unknown): unknown => {
   if (typeof given !== 'string' || given.length > MAX_LENGTH) return undefined;
   try {
@@ -30,15 +31,14 @@ const parseJson = (given: unknown): unknown => {
   }
 };
 
-const label = string({ expected: 'a DNS label', pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
 const text = string({ expected: 'text of at most 1024 characters', maxLength: 1024 });
 
 const task: Reader<TaskDetails> = object({
   type: stringEnum([TASK_DETAILS_TYPE]),
-  task: label,
-  consumer: label,
+  task: dnsLabel,
+  consumer: dnsLabel,
   params: {
-    reader: record({ expected: 'a param name', pattern: /^[A-Za-z0-9_.-]{1,64}$/ }, text),
+    reader: record(string({ expected: 'a param name', pattern: /^[A-Za-z0-9_.-]{1,64}$/ }), text),
     otherwise: {},
   },
   purpose: {

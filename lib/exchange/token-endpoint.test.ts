@@ -1,11 +1,12 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { AuditError, type AuditEvent } from '../audit/audit-event.ts';
 import { TASK_DETAILS_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '../contract/authority-api.ts';
 import type { Task } from '../contract/task.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import { IdentityError, type Workload } from '../identity/workload.ts';
-import { IssuingError, type TokenRefusal } from './token-refusal.ts';
+import type { VerifiedToken } from './caller.ts';
+import { RequestError } from './token-refusal.ts';
 import { handleTokenRequest, type TokenEndpointDeps } from './token-endpoint.ts';
 
 const task: Task = {
@@ -58,7 +59,7 @@ const buildCall = (members: object = {}) => ({
 
 let steps: string[];
 let records: AuditEvent[];
-let podEvents: (readonly [string, TokenRefusal, string | undefined])[];
+let podEvents: Parameters<TokenEndpointDeps['emitPodEvent']>[0][];
 beforeEach(() => {
   steps = [];
   records = [];
@@ -80,58 +81,64 @@ const caller = {
   serviceAccount: 'agent',
   pod: { name: 'agent-0', uid: 'uid-0' },
 };
+const verified: VerifiedToken = {
+  caller,
+  claims: {
+    namespace: 'research',
+    pod: caller.pod,
+    serviceAccount: { name: 'agent', uid: 'uid-agent' },
+    expiresAt: 0,
+  },
+  token: 'po.d.token',
+  peer: '10.0.0.7',
+};
 const createDeps = (members: Partial<TokenEndpointDeps> = {}): TokenEndpointDeps => ({
-  verifyPodToken: () =>
-    Promise.resolve(
-      traceStep('verify', {
-        caller,
-        identifyWorkload: () => Promise.resolve(traceStep('identify', workload)),
-      }),
-    ),
-  checkRateLimits: () => void traceStep('admit', 0),
-  verifyUserToken: () => Promise.reject(new Error('nobody acts for a human here')),
-  findRevocation: () => traceStep('revocation', undefined),
-  evaluatePolicy: () => Promise.resolve(traceStep('decide', decision)),
-  bind: 'none',
+  verifyPodToken: () => Promise.resolve(traceStep('verifyPodToken', verified)),
+  checkRateLimits: () => void traceStep('checkRateLimits', 0),
+  identifyWorkload: () => Promise.resolve(traceStep('identifyWorkload', workload)),
+  verifyUserToken: () => Promise.reject(new Error('no user token was expected')),
+  findRevocation: () => traceStep('checkRevocations', undefined),
+  decideRun: () => Promise.resolve(traceStep('evaluatePolicy', decision)),
+  sourceRestriction: 'none',
   newRun: () => 'run-1',
-  issueCredentials: () => Promise.resolve(traceStep('trade', issued)),
+  issueCredentials: () => Promise.resolve(traceStep('issueCredentials', issued)),
   record: recordEvent,
   recordRefusal: recordEvent,
-  emitPodEvent: (who, refusal, name) => void podEvents.push([who.pod.name, refusal, name]),
-  reportInternalError: () => 'bug-1',
+  emitPodEvent: (event) => void podEvents.push(event),
+  reportInternalError: () => 'error-1',
   now: () => 1_000_000_000,
   ...members,
 });
 
-const exchangeRefused = async (members: Partial<TokenEndpointDeps>, asked: object = {}) => {
-  const outcome = await handleTokenRequest(buildCall(asked), createDeps(members));
+const exchangeRefused = async (members: Partial<TokenEndpointDeps>, details: object = {}) => {
+  const outcome = await handleTokenRequest(buildCall(details), createDeps(members));
   if (outcome.kind !== 'refused') throw new Error('issued');
   return outcome.refusal;
 };
 
-describe('a token exchange', () => {
-  test('goes one way: known, decided, on record, traded, on record, answered', async () => {
+describe('handleTokenRequest', () => {
+  it('runs the steps in order and returns credentials in the container credentials format', async () => {
     const outcome = await handleTokenRequest(buildCall(), createDeps());
     expect(steps).toEqual([
-      'verify',
-      'admit',
-      'identify',
-      'revocation',
-      'decide',
+      'verifyPodToken',
+      'checkRateLimits',
+      'identifyWorkload',
+      'checkRevocations',
+      'evaluatePolicy',
       'run.intent',
-      'trade',
-      'revocation',
+      'issueCredentials',
+      'checkRevocations',
       'run.issued',
     ]);
     if (outcome.kind !== 'issued') throw new Error('refused');
-    const { access_token, ...answer } = outcome.answer;
+    const { access_token, ...response } = outcome.response;
     expect(JSON.parse(Buffer.from(access_token, 'base64url').toString())).toEqual({
       AccessKeyId: 'ASIA1',
       SecretAccessKey: 'secret-1',
       Token: 'session-1',
       Expiration: new Date(1_000_600_000).toISOString(),
     });
-    expect(answer).toEqual({
+    expect(response).toEqual({
       issued_token_type: 'urn:valetkey:params:oauth:token-type:aws-credentials',
       token_type: 'N_A',
       expires_in: 600,
@@ -143,9 +150,9 @@ describe('a token exchange', () => {
     });
   });
 
-  test('records who, what, by which policy and leave, before and after, and nothing secret', async () => {
+  it('records caller, task, decision and exemptions before and after issuing, and no secret', async () => {
     await handleTokenRequest(buildCall(), createDeps());
-    const common = {
+    const expectedRecord = {
       actor: {
         namespace: 'research',
         serviceAccount: 'agent',
@@ -167,9 +174,9 @@ describe('a token exchange', () => {
       resources: ['arn:aws:s3:::acme/acme/*'],
     };
     expect(records).toEqual([
-      { ...common, kind: 'run.intent', at: 1_000_000_000, scope },
+      { ...expectedRecord, kind: 'run.intent', at: 1_000_000_000, scope },
       {
-        ...common,
+        ...expectedRecord,
         kind: 'run.issued',
         at: 1_000_000_000,
         scope: { ...scope, policySha256: 'cd', deadline: 1_000_600_000 },
@@ -178,18 +185,18 @@ describe('a token exchange', () => {
     expect(JSON.stringify(records)).not.toMatch(/secret-1|session-1|po\.d\.token/);
   });
 
-  test('tells policy what it asks, from the live pod and not from the caller', async () => {
-    let question: unknown;
+  it('builds the policy request from the running pod, not from the caller', async () => {
+    let policyRequest: unknown;
     await handleTokenRequest(
       buildCall(),
       createDeps({
-        evaluatePolicy: (asked) => {
-          question = asked;
+        decideRun: (request) => {
+          policyRequest = request;
           return Promise.resolve(decision);
         },
       }),
     );
-    expect(question).toEqual({
+    expect(policyRequest).toEqual({
       principal: {
         namespace: 'research',
         namespaceLabels: { team: 'data' },
@@ -214,7 +221,11 @@ describe('a token exchange', () => {
       { verifyPodToken: reject(new IdentityError('refused', 'token_signature', 'no')) },
       {},
     ],
-    ['flood_pod', { checkRateLimits: fails(new IssuingError('flood_pod', 'no')) }, {}],
+    [
+      'rate_limited_pod',
+      { checkRateLimits: fails(new RequestError('rate_limited_pod', 'no')) },
+      {},
+    ],
     ['task_unknown', {}, { task: 'other' }],
     ['consumer_not_allowed', {}, { consumer: 'helper' }],
     ['params_invalid', {}, { params: { customer: '../x' } }],
@@ -228,41 +239,36 @@ describe('a token exchange', () => {
     [
       'policy_denied',
       {
-        evaluatePolicy: () =>
-          Promise.resolve({ ...decision, outcome: 'deny', reasons: ['forbidden'] }),
+        decideRun: () => Promise.resolve({ ...decision, outcome: 'deny', reasons: ['forbidden'] }),
       },
       {},
     ],
     [
       'policy_denied',
-      { evaluatePolicy: () => Promise.resolve({ ...decision, outcome: 'undecided' }) },
+      { decideRun: () => Promise.resolve({ ...decision, outcome: 'undecided' }) },
       {},
     ],
-    [
-      'policy_unavailable',
-      { evaluatePolicy: reject(new IssuingError('policy_unavailable', 'no')) },
-      {},
-    ],
-    ['internal_error', { evaluatePolicy: reject(new TypeError('bug')) }, {}],
+    ['policy_unavailable', { decideRun: reject(new RequestError('policy_unavailable', 'no')) }, {}],
+    ['internal_error', { decideRun: reject(new TypeError('no')) }, {}],
   ];
-  test.each(refusals)('refuses with %s before anything is signed', async (code, members, asked) => {
-    const refusal = await exchangeRefused(members, asked);
+  it.each(refusals)('refuses with %s before a grant is signed', async (code, members, details) => {
+    const refusal = await exchangeRefused(members, details);
     expect(refusal.code).toBe(code);
-    expect(steps).not.toContain('trade');
+    expect(steps).not.toContain('issueCredentials');
     expect(steps).not.toContain('run.intent');
     expect(records).toMatchObject([{ kind: 'run.refused', reason: code }]);
   });
 
-  test('names the policies that denied', async () => {
+  it('names the policies that denied, in the refusal and in its record', async () => {
     const denied = { ...decision, outcome: 'deny', policies: ['pii/0'], reasons: ['forbidden'] };
     const refusal = await exchangeRefused({
-      evaluatePolicy: () => Promise.resolve(denied as never),
+      decideRun: () => Promise.resolve(denied as never),
     });
     expect(refusal).toMatchObject({ code: 'policy_denied', policies: ['pii/0'] });
     expect(records).toMatchObject([{ decision: { policies: ['pii/0'] } }]);
   });
 
-  test('records that the cloud refused, with the run that it refused', async () => {
+  it('records a refusal by the cloud with the run ID', async () => {
     const refusal = await exchangeRefused({
       issueCredentials: () => Promise.reject(new ExchangeError('refused', 'AccessDenied', 'no')),
     });
@@ -273,12 +279,12 @@ describe('a token exchange', () => {
     ]);
   });
 
-  test('gives nothing to a run that was revoked while it was traded', async () => {
-    let looks = 0;
+  it('returns no credentials for a run that was revoked while they were issued', async () => {
+    let calls = 0;
     const refusal = await exchangeRefused({
       findRevocation: () => {
-        looks += 1;
-        return looks === 1
+        calls += 1;
+        return calls === 1
           ? undefined
           : { name: 'stop', spec: { reason: 'leak', by: 'eve', all: true } };
       },
@@ -287,18 +293,21 @@ describe('a token exchange', () => {
     expect(steps).not.toContain('run.issued');
   });
 
-  test.each(['run.intent', 'run.issued'])('issues nothing when %s is not kept', async (kind) => {
-    const refusal = await exchangeRefused({
-      record: (event) =>
-        event.kind === kind
-          ? Promise.reject(new AuditError('disk_full', 'full'))
-          : recordEvent(event),
-    });
-    expect(refusal.code).toBe('audit_unavailable');
-    expect(steps.includes('trade')).toBe(kind === 'run.issued');
-  });
+  it.each(['run.intent', 'run.issued'])(
+    'returns no credentials when %s cannot be recorded',
+    async (kind) => {
+      const refusal = await exchangeRefused({
+        record: (event) =>
+          event.kind === kind
+            ? Promise.reject(new AuditError('disk_full', 'full'))
+            : recordEvent(event),
+      });
+      expect(refusal.code).toBe('audit_unavailable');
+      expect(steps.includes('issueCredentials')).toBe(kind === 'run.issued');
+    },
+  );
 
-  test('claims no refusal that is not kept', async () => {
+  it('returns audit_unavailable when the refusal cannot be recorded', async () => {
     const refusal = await exchangeRefused(
       { recordRefusal: () => Promise.reject(new AuditError('disk_full', 'full')) },
       { task: 'other' },
@@ -307,12 +316,21 @@ describe('a token exchange', () => {
     expect(podEvents).toEqual([]);
   });
 
-  test('tells the pod of an answer, never of what passes, nor anybody before the token holds', async () => {
+  it('writes an Event for a final refusal, not for a temporary one or an unverified token', async () => {
     await exchangeRefused({}, { task: 'other' });
-    expect(podEvents).toMatchObject([['agent-0', { code: 'task_unknown' }, 'other']]);
+    expect(podEvents).toMatchObject([
+      {
+        namespace: 'research',
+        pod: { name: 'agent-0' },
+        reason: 'RunRefused',
+        message: expect.stringMatching(
+          /^task other: task_unknown: task: expected one of /,
+        ) as unknown,
+      },
+    ]);
     podEvents = [];
     await exchangeRefused({
-      evaluatePolicy: () => Promise.reject(new IssuingError('policy_unavailable', 'no')),
+      decideRun: () => Promise.reject(new RequestError('policy_unavailable', 'no')),
     });
     await exchangeRefused({
       verifyPodToken: () => Promise.reject(new IdentityError('refused', 'token_signature', 'no')),

@@ -1,77 +1,63 @@
-import type { Recorder } from '../audit/audit-event.ts';
-import type { Revocation, TokenResponse } from '../contract/authority-api.ts';
-import type { SourceRestriction } from '../contract/platform.ts';
+import type { TokenResponse } from '../contract/authority-api.ts';
 import type { User } from '../identity/workload.ts';
-import type { PolicyDecision, RunPolicyRequest } from '../policy/decision.ts';
-import type { RevocationTarget } from '../revocation/matching.ts';
-import { renderTokenResponse } from './token-response.ts';
-import type { Call, Caller, VerifyPodToken } from './caller.ts';
-import { buildAuditEvent, type ExchangeContext } from './exchange-context.ts';
 import type { IssueCredentials } from './authorized-run.ts';
-import { readTokenRequest } from './token-request.ts';
+import type { Call, Caller, IdentifyWorkload, VerifyPodToken } from './caller.ts';
+import type { ExchangeContext } from './exchange-context.ts';
+import { recordIntent, recordIssued, type RecordDeps } from './exchange-records.ts';
 import {
-  toRevocationTarget,
   authorizeRequest,
-  toPolicyRequest,
-  checkPolicyDecision,
   checkRevocations,
+  evaluatePolicy,
+  type PolicyDeps,
+  type RevocationDeps,
 } from './request-authorization.ts';
+import { readTokenRequest } from './token-request.ts';
+import { renderTokenResponse } from './token-response.ts';
 
-export type TokenExchangeDeps = {
-  /** Bounded by how many are under way. */
-  readonly verifyPodToken: VerifyPodToken;
-  /** Once the signature holds: the buckets of pod, service account and namespace. */
-  readonly checkRateLimits: (claimant: Caller) => void;
-  /** Verifies the human's ID token and spends it: a second time is a refusal. @throws IdentityError */
-  readonly verifyUserToken: (userToken: string) => Promise<User>;
-  /** @throws IssuingError `revocations_unavailable` */
-  readonly findRevocation: (run: RevocationTarget) => Pick<Revocation, 'name' | 'spec'> | undefined;
-  /** @throws IssuingError `policy_unavailable`, or `flood_…` where it would cost the claimant too much */
-  readonly evaluatePolicy: (
-    question: RunPolicyRequest,
-    claimant: Caller,
-  ) => Promise<PolicyDecision>;
-  readonly bind: SourceRestriction['mode'];
-  readonly newRun: (podUid: string) => string;
-  readonly issueCredentials: IssueCredentials;
-  /** @throws AuditError */
-  readonly record: Recorder;
-  readonly now: () => number;
-};
+export type TokenExchangeDeps = PolicyDeps &
+  RevocationDeps &
+  RecordDeps & {
+    /** Limited by the number of concurrent verifications. */
+    readonly verifyPodToken: VerifyPodToken;
+    /** By pod, service account and namespace. @throws RequestError `rate_limited_…` */
+    readonly checkRateLimits: (caller: Caller) => void;
+    readonly identifyWorkload: IdentifyWorkload;
+    /** Verifies a human's ID token and consumes it: a second use is refused. @throws IdentityError */
+    readonly verifyUserToken: (userToken: string) => Promise<User>;
+    readonly newRun: (podUid: string) => string;
+    readonly issueCredentials: IssueCredentials;
+  };
 
 /**
- * One token exchange, from its form to its answer, top to bottom. Whatever stands in the way is
- * thrown; `known` then says how far it came, and of whom.
+ * One token exchange, from the request's form to the response. Throws at the first step that fails;
+ * `context` then says how far the request came, and whose it is.
  *
- * @param known filled as things become known
- * @throws IssuingError, IdentityError, ExchangeError, AuditError
+ * @param context filled in step by step
+ * @throws RequestError, IdentityError, ExchangeError, AuditError
  */
 export const exchangeToken = async (
   { form, peer }: Call,
-  known: ExchangeContext,
-  parts: TokenExchangeDeps,
+  context: ExchangeContext,
+  deps: TokenExchangeDeps,
 ): Promise<TokenResponse> => {
-  const { findRevocation, record, now } = parts;
+  const { verifyPodToken, checkRateLimits, identifyWorkload, verifyUserToken } = deps;
   const { podToken, userToken, details } = readTokenRequest(form);
-  known.details = details;
-  const { caller, identifyWorkload } = await parts.verifyPodToken(podToken, peer);
-  known.caller = caller;
-  parts.checkRateLimits(caller);
-  const workload = await identifyWorkload();
-  const user = userToken === undefined ? undefined : await parts.verifyUserToken(userToken);
-  known.user = user;
-  const authorizedRun = authorizeRequest(details, { workload, user, newRun: parts.newRun });
-  checkRevocations(findRevocation(toRevocationTarget(authorizedRun)));
-  const policyRequest = toPolicyRequest(authorizedRun, { bind: parts.bind, at: now() });
-  const decision = await parts.evaluatePolicy(policyRequest, caller);
-  known.decision = decision;
-  checkPolicyDecision(decision);
-  known.authorizedRun = authorizedRun;
-  await record(buildAuditEvent('run.intent', known, now()));
-  const issued = await parts.issueCredentials(authorizedRun);
-  known.issued = issued;
-  // A revocation that came meanwhile reached a sidecar that did not hold this run yet.
-  checkRevocations(findRevocation(toRevocationTarget(authorizedRun)));
-  await record(buildAuditEvent('run.issued', known, now()));
-  return renderTokenResponse(issued, { ...details, params: authorizedRun.params }, now());
+  context.details = details;
+  const verified = await verifyPodToken(podToken, peer);
+  const { caller } = verified;
+  context.caller = caller;
+  checkRateLimits(caller);
+  const workload = await identifyWorkload(verified);
+  const user = userToken === undefined ? undefined : await verifyUserToken(userToken);
+  context.user = user;
+  const run = authorizeRequest(details, { workload, user, newRun: deps.newRun });
+  checkRevocations(run, deps);
+  await evaluatePolicy(run, { caller, context }, deps);
+  context.authorizedRun = run;
+  await recordIntent(context, deps);
+  context.issued = await deps.issueCredentials(run);
+  // The event stream sends a revocation once. The sidecar ignored it if it did not hold this run yet.
+  checkRevocations(run, deps);
+  await recordIssued(context, deps);
+  return renderTokenResponse(context.issued, { ...details, params: run.params }, deps.now());
 };

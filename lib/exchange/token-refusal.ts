@@ -6,22 +6,22 @@ import { formatFieldError, escapeInvisible, type FieldError } from '../schema/fi
 import {
   EXCHANGE_REFUSALS,
   REFUSALS,
-  type IssuingCode,
+  type RequestErrorCode,
   type RefusalRow,
   type RefusalTable,
 } from './refusal-table.ts';
 
-/** Why a run is not issued. Its message is for the caller, and for the pod's owner. */
-export class IssuingError extends Error {
-  override readonly name = 'IssuingError';
-  readonly code: IssuingCode;
-  /** The policies that decided, where policy did. */
+/** A refused request. The message is returned to the caller, and shown to the owner of the pod. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  readonly code: RequestErrorCode;
+  /** The policies that decided, if policy denied. */
   readonly policies: readonly string[] | undefined;
-  /** How long to wait before another try makes sense. */
+  /** How long to wait before a retry can succeed. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
-    code: IssuingCode,
+    code: RequestErrorCode,
     message: string,
     options: { cause?: unknown; policies?: readonly string[]; retryAfterMs?: number } = {},
   ) {
@@ -32,13 +32,15 @@ export class IssuingError extends Error {
   }
 }
 
-/** The error for input that is wrong: every fault, one a line. */
-export const newMalformedError = (code: IssuingCode, faults: readonly FieldError[]): IssuingError =>
-  new IssuingError(code, faults.map(formatFieldError).join('\n'));
+/** The error for invalid input: one line for each field error. */
+export const newMalformedError = (
+  code: RequestErrorCode,
+  faults: readonly FieldError[],
+): RequestError => new RequestError(code, faults.map(formatFieldError).join('\n'));
 
-/** A refusal as it is answered, recorded and told. */
+/** A refusal as it is returned, recorded and written to an Event. */
 export type TokenRefusal = {
-  /** Stable: a key of the table of refusals. */
+  /** Stable: a key of the refusal table. */
   readonly code: string;
   readonly row: Pick<RefusalRow, 'error' | 'status'>;
   readonly message: string;
@@ -46,27 +48,24 @@ export type TokenRefusal = {
   readonly retryAfterMs?: number;
 };
 
-/** Where nothing says how long: soon, and not all at the same moment (the sidecar adds jitter). */
+/** Default; the sidecar adds jitter. */
 const RETRY_AFTER_MS = 1_000;
 
-/**
- * What an error of the pipeline is to the caller; nothing when it is a bug of ours. Of an identity
- * or a cloud that we could not ask, the message says so and no more.
- */
+/** Converts an error of the pipeline to a refusal; undefined if it is an internal error. */
 export const toRefusal = (error: unknown): TokenRefusal | undefined => {
-  if (error instanceof IssuingError) return fromIssuingError(error);
+  if (error instanceof RequestError) return fromRequestError(error);
   if (error instanceof IdentityError) return buildRefusal(error.code, error);
   if (error instanceof ExchangeError) return fromExchangeError(error);
   if (error instanceof AuditError) {
-    return buildRefusal('audit_unavailable', { message: 'no record could be kept' });
+    return buildRefusal('audit_unavailable', { message: 'the audit record could not be written' });
   }
   return undefined;
 };
 
-/** A sidecar reads no longer ones, and an Event holds a quarter of it. */
+/** The sidecar reads no longer messages; an Event holds a quarter of it. */
 const MAX_MESSAGE_LENGTH = 4_000;
 
-/** RFC 6749, section 5.2, as this refusal. */
+/** Renders the error response (RFC 6749, section 5.2). */
 export const renderRefusal = ({
   code,
   row,
@@ -92,36 +91,36 @@ const buildRefusal = (
   return { code, row, message: escapeMessage(message), ...(waits && { retryAfterMs }) };
 };
 
-/** Reasons of people and of clouds come along; answers, Events and logs are read in terminals. */
+/** Messages contain text of users and clouds, and are read in terminals. */
 const escapeMessage = (message: string): string =>
   message.split('\n').map(escapeInvisible).join('\n');
 
-/** A code may be a cloud's: what every object has is no row. */
+/** A code may come from a cloud, so inherited members such as `constructor` must not match. */
 const findRow = (table: RefusalTable, code: string): RefusalRow | undefined =>
   Object.hasOwn(table, code) ? table[code] : undefined;
 
-/** A code that no table knows is still a no. */
+/** An unknown code is a denial. */
 const UNKNOWN_CODE_ROW = { error: 'access_denied', status: 403 } as const;
 
-const fromIssuingError = ({
+const fromRequestError = ({
   code,
   message,
   policies,
   retryAfterMs,
-}: IssuingError): TokenRefusal => ({
+}: RequestError): TokenRefusal => ({
   ...buildRefusal(code, { message, retryAfterMs }),
   ...(policies !== undefined && { policies }),
 });
 
-/** STS's documentation adds `Exception` to some of its codes, its answers do not. */
+/** The documentation of STS adds `Exception` to some codes that its responses do not have. */
 const fromExchangeError = ({ kind, code, message, retryAfterMs }: ExchangeError): TokenRefusal => {
   const plain = code.replace(/Exception$/, '');
   const row = findRow(EXCHANGE_REFUSALS, plain);
   const isKnown = row !== undefined && (row.status === 503) === (kind === 'unavailable');
-  const otherwise = kind === 'unavailable' ? 'cloud_unavailable' : 'cloud_refused';
-  return buildRefusal(isKnown ? plain : otherwise, { message, retryAfterMs });
+  const fallback = kind === 'unavailable' ? 'cloud_unavailable' : 'cloud_refused';
+  return buildRefusal(isKnown ? plain : fallback, { message, retryAfterMs });
 };
 
-/** A bug says nothing of itself but where to look. */
+/** The response to an internal error contains only the ID of its log line. */
 export const buildInternalErrorRefusal = (id: string): TokenRefusal =>
   buildRefusal('internal_error', { message: `internal error ${id}` });

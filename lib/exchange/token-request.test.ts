@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import {
   ID_TOKEN_TYPE,
@@ -6,7 +6,7 @@ import {
   TASK_DETAILS_TYPE,
   TOKEN_EXCHANGE_GRANT,
 } from '../contract/authority-api.ts';
-import { IssuingError } from './token-refusal.ts';
+import { RequestError } from './token-refusal.ts';
 import { readTokenRequest } from './token-request.ts';
 
 const requestedTask = { type: TASK_DETAILS_TYPE, task: 'summarize', consumer: 'agent' };
@@ -25,21 +25,21 @@ const catchRefusal = (text: string): { code: string; message: string } => {
   try {
     readTokenRequest(text);
   } catch (error) {
-    if (error instanceof IssuingError) return { code: error.code, message: error.message };
+    if (error instanceof RequestError) return { code: error.code, message: error.message };
     throw error;
   }
   throw new Error('was read');
 };
 
-describe('a token request', () => {
-  test('of a pod for itself names its token and one task', () => {
+describe('readTokenRequest', () => {
+  it('reads the pod token and one task', () => {
     expect(readTokenRequest(buildForm())).toEqual({
       podToken: 'pod.to.ken',
       details: { ...requestedTask, params: {} },
     });
   });
 
-  test('for a human has the human as subject and the pod as actor', () => {
+  it('reads the user token as subject and the pod token as actor', () => {
     const acting = {
       subject_token: 'us.er.token',
       subject_token_type: ID_TOKEN_TYPE,
@@ -52,12 +52,12 @@ describe('a token request', () => {
     });
   });
 
-  test('carries params and purpose', () => {
+  it('reads params and purpose', () => {
     const asked = { ...requestedTask, params: { customer: 'acme' }, purpose: 'nightly' };
     expect(readTokenRequest(renderDetails(asked)).details).toEqual(asked);
   });
 
-  test('may hold fields that nobody knows, once', () => {
+  it('ignores an unknown field that occurs once', () => {
     expect(readTokenRequest(buildForm({ vendor_hint: 'x' })).podToken).toBe('pod.to.ken');
     expect(catchRefusal(`${buildForm()}&vendor_hint=x&vendor_hint=y`)).toEqual({
       code: 'request_malformed',
@@ -65,7 +65,7 @@ describe('a token request', () => {
     });
   });
 
-  test('lists every fault at once, each naming its field', () => {
+  it('lists all field errors at once', () => {
     const { code, message } = catchRefusal('subject_token=a%20b&subject_token_type=x&scope=all');
     expect(code).toBe('request_malformed');
     expect(message.split('\n').map((line) => line.split(':')[0])).toEqual([
@@ -77,14 +77,14 @@ describe('a token request', () => {
     ]);
   });
 
-  test('of another grant type is told so', () => {
+  it('throws grant_type_unsupported for another grant type', () => {
     expect(catchRefusal(buildForm({ grant_type: 'client_credentials' })).code).toBe(
       'grant_type_unsupported',
     );
     expect(catchRefusal(buildForm({ grant_type: '' })).code).toBe('request_malformed');
   });
 
-  test('never shows a token, wherever it was put', () => {
+  it('never shows a token in an error, in whichever field it was sent', () => {
     const secret = 'eyJhbGciOiJSUzI1NiJ9.secret.secret';
     for (const name of ['subject_token_type', 'grant_type', 'actor_token_type', 'audience']) {
       expect(catchRefusal(buildForm({ [name]: secret })).message).not.toContain('secret');
@@ -99,7 +99,7 @@ describe('a token request', () => {
     ['an actor without a human', { actor_token: 'a.b.c', actor_token_type: JWT_TYPE }],
     ['a human without an actor', { subject_token_type: ID_TOKEN_TYPE }],
   ];
-  test.each(halves)('with %s is refused', (_, members) => {
+  it.each(halves)('refuses a request with %s', (_, members) => {
     expect(catchRefusal(buildForm(members)).message).toContain('actor_token');
   });
 
@@ -126,7 +126,7 @@ describe('a token request', () => {
       buildForm({ authorization_details: `${'['.repeat(8_000)}${']'.repeat(8_000)}` }),
     ],
   ];
-  test.each(faulty)('whose details are %s is refused by RFC 9396', (_, text) => {
+  it.each(faulty)('refuses details that are %s with the error of RFC 9396', (_, text) => {
     const { code, message } = catchRefusal(text);
     expect(code).toBe('details_malformed');
     expect(message).toContain('authorization_details');

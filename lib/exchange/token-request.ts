@@ -8,10 +8,10 @@ import {
 import type { FieldError } from '../schema/field-error.ts';
 import { object } from '../schema/reader.ts';
 import { absent, ONCE, redactedEnum, readForm, token } from './form-reader.ts';
-import { newMalformedError, type IssuingError } from './token-refusal.ts';
+import { newMalformedError, type RequestError } from './token-refusal.ts';
 import { taskDetails } from './task-details.ts';
 
-/** One wish to start a run, as its form says it (RFC 8693, section 2.1). */
+/** A request to start a run (RFC 8693, section 2.1). */
 export type TokenRequest = {
   /** The pod's projected token. */
   readonly podToken: string;
@@ -24,10 +24,10 @@ const DETAILS = 'authorization_details';
 const GRANT_TYPE = 'grant_type';
 
 /**
- * Reads the form of a token exchange: the pod's token is the subject's, or, when the agent acts for
- * a human, the actor's.
+ * Reads the form of a token exchange. The pod's token is the subject token, or the actor token if the
+ * agent acts for a human.
  *
- * @throws IssuingError with every fault, each naming its field
+ * @throws RequestError with all field errors
  */
 export const readTokenRequest = (text: string): TokenRequest => {
   const form = readForm(text, { names: Object.keys(FIELDS), reader: fields });
@@ -43,8 +43,8 @@ export const readTokenRequest = (text: string): TokenRequest => {
   throw toMalformedError([BOTH_OR_ONE]);
 };
 
-/** RFC 8693 knows the last three, we do not; to ignore one would give other than what was asked. */
-const unused = { optional: absent(`${DETAILS} says what is asked`) };
+/** RFC 8693 defines these fields. Ignoring one would issue something else than was requested. */
+const unused = { optional: absent(`${DETAILS} states what is requested`) };
 const FIELDS = {
   [GRANT_TYPE]: redactedEnum([TOKEN_EXCHANGE_GRANT]),
   subject_token: token,
@@ -66,7 +66,7 @@ const BOTH_OR_ONE: FieldError = {
   got: 'something else (not shown)',
 };
 
-const toMalformedError = (faults: readonly FieldError[]): IssuingError => {
+const toMalformedError = (faults: readonly FieldError[]): RequestError => {
   if (faults.every(({ path }) => path.startsWith(DETAILS))) {
     return newMalformedError('details_malformed', faults);
   }

@@ -7,8 +7,8 @@ import {
 import type { IssuedRun } from '../contract/exchange.ts';
 
 /**
- * The successful answer (RFC 8693, section 2.2.1): what it issues is no token of ours, so its type
- * is `N_A`.
+ * Renders the successful response (RFC 8693, section 2.2.1). The token type is `N_A`: the response
+ * contains cloud credentials, which are not an access token of the authority.
  *
  * @param now wall-clock milliseconds
  */

@@ -59,7 +59,7 @@ describe('a replica', () => {
     expect(keys.certificates()).toEqual([]);
     await expect(keys.sign(buildClaims(time.at))).rejects.toMatchObject({
       kind: 'unavailable',
-      code: 'keys_stale',
+      code: 'signing_keys_stale',
     });
   });
 

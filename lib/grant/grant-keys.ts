@@ -1,3 +1,4 @@
+import { createSingleFlight } from '../async/single-flight.ts';
 import type { Clock } from '../contract/clock.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import { buildJwks, type Jwks } from './issuer-documents.ts';
@@ -43,7 +44,6 @@ export const createGrantKeyStore = (
   clock: Clock,
 ): GrantKeyStore => {
   let held: (SigningKeyReconcileResult & { readonly readAt: number }) | undefined;
-  let running: Promise<SigningKeyReconcileResult> | undefined;
   const round = async (): Promise<SigningKeyReconcileResult> => {
     const readAt = clock.monotonic();
     const result = await reconcileSigningKeys(terms, { ...edges, now: clock.now });
@@ -56,17 +56,14 @@ export const createGrantKeyStore = (
       : undefined;
   const keyNow = (): GrantKey => {
     const known = ring();
-    if (known === undefined) throw new ExchangeError('unavailable', 'keys_stale', STALE);
+    if (known === undefined) throw new ExchangeError('unavailable', 'signing_keys_stale', STALE);
     return selectSigningKey(known, clock.now());
   };
   const published = () => {
     const known = ring();
     return known === undefined ? [] : listPublishedKeys(known, clock.now());
   };
-  const refresh = (): Promise<SigningKeyReconcileResult> =>
-    (running ??= round().finally(() => {
-      running = undefined;
-    }));
+  const refresh = createSingleFlight(round);
   const jwks = (): Jwks | undefined => {
     const keys = published();
     return keys.length === 0 ? undefined : buildJwks(keys);

@@ -104,13 +104,13 @@ describe('where the documents are published to a bucket', () => {
     const { keys, publish, pass, time } = createBucketSetup();
     await keys.refresh();
     const [current] = listKids(keys);
-    expect((await pass(minute)).problems).toEqual(['public_copy_unreadable']);
+    expect((await pass(minute)).problems).toEqual(['published_keys_unreadable']);
     publish();
     expect((await pass(minute)).problems).toEqual([]);
     for (let step = 0; step < 3; step += 1) await pass(30 * minute);
     // The key after the next is nowhere to be seen: the bucket is as it was.
     const { problems } = await pass(48 * hour);
-    expect(problems).toEqual(['rotation_waits']);
+    expect(problems).toEqual(['rotation_blocked']);
     expect(await findSigningKid(keys, time.at)).not.toBe(current);
     const waiting = await findSigningKid(keys, time.at);
     await pass(hour);
@@ -145,7 +145,10 @@ describe('where the documents are published to a bucket', () => {
     publish();
     await pass(minute);
     bucket.copy = undefined;
-    expect((await pass(2 * hour)).problems).toEqual(['rotation_waits', 'public_copy_unreadable']);
+    expect((await pass(2 * hour)).problems).toEqual([
+      'rotation_blocked',
+      'published_keys_unreadable',
+    ]);
     publish();
     await pass(minute);
     expect(told.map(({ step }) => step)).toEqual(['create', 'published', 'schedule']);
@@ -157,7 +160,7 @@ describe('where the documents are published to a bucket', () => {
     publish();
     await pass(minute);
     cluster.annotate(TAINT, 'monday');
-    expect((await pass(minute)).problems).toEqual(['public_copy_stale']);
+    expect((await pass(minute)).problems).toEqual(['published_keys_stale']);
     publish();
     expect((await pass(minute)).problems).toEqual([]);
   });
@@ -170,7 +173,7 @@ describe('where the documents are published to a bucket', () => {
     cluster.annotate(TAINT, 'all');
     await pass(minute);
     bucket.copy = { kids: [], maxAgeMs: maxAge };
-    expect((await pass(minute)).problems).toEqual(['public_copy_stale']);
+    expect((await pass(minute)).problems).toEqual(['published_keys_stale']);
     publish();
     expect((await pass(minute)).problems).toEqual([]);
   });

@@ -119,11 +119,11 @@ export const listPublishedKeys = (ring: KeyRing, now: number): readonly PublicKe
 
 /**
  * What somebody should look into:
- * - `rotation_waits`: `current` has signed for its time, and `next` is not yet seen for long enough.
- * - `public_copy_stale`: the public `jwks_uri` lacks the key that signs, or still has a tainted one.
- * - `public_copy_unreadable`: nobody knows what stands there.
+ * - `rotation_blocked`: `current` has signed for its time, and `next` is not yet seen for long enough.
+ * - `published_keys_stale`: the public `jwks_uri` lacks the key that signs, or still has a tainted one.
+ * - `published_keys_unreadable`: nobody knows what stands there.
  */
-export type KeyProblem = 'rotation_waits' | 'public_copy_stale' | 'public_copy_unreadable';
+export type KeyProblem = 'rotation_blocked' | 'published_keys_stale' | 'published_keys_unreadable';
 
 /** What there is to look into now; `ring` as it is after every step that was due. */
 export const findKeyProblems = (
@@ -137,9 +137,9 @@ export const findKeyProblems = (
     (!published.kids.includes(selectSigningKey(ring, now).kid) ||
       ring.tainted.some((kid) => published.kids.includes(kid)));
   return [
-    ...(isWaiting ? (['rotation_waits'] as const) : []),
-    ...(isStale ? (['public_copy_stale'] as const) : []),
-    ...(published === undefined ? (['public_copy_unreadable'] as const) : []),
+    ...(isWaiting ? (['rotation_blocked'] as const) : []),
+    ...(isStale ? (['published_keys_stale'] as const) : []),
+    ...(published === undefined ? (['published_keys_unreadable'] as const) : []),
   ];
 };
 

@@ -1,10 +1,10 @@
 import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto';
 
+import { RUN_ID_LENGTH } from '../contract/authority-api.ts';
+
 /** 80 bits each, which base32 writes as 16 characters. */
 const HALF_BYTES = 10;
-const HALF_LENGTH = 16;
-/** Of a run's id under `trust: authority`, characters. */
-export const RUN_ID_LENGTH = 2 * HALF_LENGTH;
+const HALF_LENGTH = RUN_ID_LENGTH / 2;
 const RUN = /^[a-z2-7]{32}$/;
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 

@@ -1,4 +1,5 @@
 import type { AuthoritySettings, CloudSettings } from '../contract/platform.ts';
+import { requireRoleArn } from '../schema/arn.ts';
 import { buildAuthoritySpiffeId, buildSpiffeId } from './spiffe-id.ts';
 
 /** Whose grants a role trusts; what is absent may be any. */
@@ -15,7 +16,7 @@ export type TrustRequest = {
   readonly issuer: Pick<AuthoritySettings, 'issuer' | 'cloudAudience' | 'trustDomain'>;
   /** Ceph RGW 16 refuses a policy that names an action it does not know: it has no source identity. */
   readonly dialect: CloudSettings['dialect'];
-  /** ARN of the role; on Ceph RGW without an account. */
+  /** Validated role ARN; on Ceph RGW without an account. */
   readonly role: string;
   /** `authority`: one of the authority's own two roles. */
   readonly trusted: TrustedTasks | 'authority';
@@ -27,7 +28,7 @@ type Condition = Readonly<Record<string, Readonly<Record<string, string | readon
 
 /** ARN of the issuer's IAM provider, in the partition and account of the role. */
 const buildProviderArn = ({ role, issuer }: Pick<TrustRequest, 'role' | 'issuer'>): string => {
-  const [, partition = 'aws', , , account = ''] = role.split(':');
+  const { partition, account } = requireRoleArn(role);
   return `arn:${partition}:iam::${account}:oidc-provider/${stripScheme(issuer)}`;
 };
 
@@ -57,7 +58,7 @@ export const toAwsCommands = (request: TrustRequest): string => {
   const listed = thumbprints.length === 0 ? [] : ['--thumbprint-list', ...thumbprints];
   const create = ['aws', 'iam', 'create-open-id-connect-provider', '--url', issuer.issuer];
   const trust = JSON.stringify(buildTrustPolicy(request));
-  const { name, path } = parseRoleName(role);
+  const { name, path } = requireRoleArn(role);
   const at = path === '/' ? [] : ['--path', path];
   const commands = [
     [...create, '--client-id-list', issuer.cloudAudience, ...listed],
@@ -78,7 +79,7 @@ export const toAwsCommands = (request: TrustRequest): string => {
 /** The same as Terraform (provider `hashicorp/aws`). */
 export const toTerraform = (request: TrustRequest): string => {
   const { issuer, role, thumbprints } = request;
-  const { name, path } = parseRoleName(role);
+  const { name, path } = requireRoleArn(role);
   const trust = JSON.stringify(buildTrustPolicy(request, PROVIDER_PLACEHOLDER), null, 2);
   const reference = '${aws_iam_openid_connect_provider.valetkey.arn}';
   const document = escapeHclTemplates(trust).replace(PROVIDER_PLACEHOLDER, () => reference);
@@ -142,12 +143,6 @@ const listSubjects = (
 
 const stripScheme = ({ issuer }: TrustRequest['issuer']): string =>
   issuer.replace(/^https?:\/\//, '');
-
-const parseRoleName = (role: string): { name: string; path: string } => {
-  const parts = role.slice(role.indexOf(':role/') + ':role/'.length).split('/');
-  const name = parts.pop() ?? '';
-  return { name, path: ['', ...parts, ''].join('/') };
-};
 
 /** One word of a POSIX shell. */
 const quoteShellWord = (word: string): string =>

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestIssuer, type TestIssuer } from './fixtures/test-issuer.ts';
 import { createJwksCache } from './jwks-cache.ts';
 
@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 type Answer = unknown;
 
-/** An endpoint that answers what `state.answer` is now, and keys that ask it. */
+/** An endpoint that returns the current `state.answer`, and a cache that fetches from it. */
 const createCache = (answer: () => Answer) => {
   const state = { answer, at: 0, asked: 0 };
   const findKey = createJwksCache({
@@ -33,8 +33,8 @@ const failFetch = (): never => {
 };
 const minutes = 60_000;
 
-describe('the keys of an issuer', () => {
-  test('are asked for once, also where many wait for them', async () => {
+describe('createJwksCache', () => {
+  it('fetches the keys once for concurrent callers', async () => {
     const { state, find } = createCache(() => first?.jwks);
     await Promise.all([find('first'), find('first'), find('first')]);
     state.at += 4 * minutes;
@@ -42,7 +42,7 @@ describe('the keys of an issuer', () => {
     expect(state.asked).toBe(1);
   });
 
-  test('are asked for again after five minutes, and one that was withdrawn is gone', async () => {
+  it('fetches the keys again after five minutes, and rejects a withdrawn key', async () => {
     const { state, find } = createCache(() => ({ keys: [first?.publicJwk, second?.publicJwk] }));
     await find('first');
     state.answer = () => second?.jwks;
@@ -52,7 +52,7 @@ describe('the keys of an issuer', () => {
     expect(state.asked).toBe(2);
   });
 
-  test('are asked for again where a key is unknown, and at most every ten seconds', async () => {
+  it('fetches the keys again for an unknown key ID, at most every ten seconds', async () => {
     const { state, find } = createCache(() => first?.jwks);
     await find('first');
     state.at += 10_000;
@@ -67,13 +67,13 @@ describe('the keys of an issuer', () => {
     expect(state.asked).toBe(3);
   });
 
-  test.each<[string, () => Answer]>([
+  it.each<[string, () => Answer]>([
     ['fails', failFetch],
     ['answers something else', () => 'busy'],
     ['answers nothing', () => null],
     ['answers no key', () => ({ keys: [] })],
     ['answers a secret only', () => ({ keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'first' }] })],
-  ])('are held for as long as the endpoint %s', async (_what, answer) => {
+  ])('keeps the last keys while the endpoint %s', async (_what, answer) => {
     const { state, find } = createCache(() => first?.jwks);
     await find('first');
     state.answer = answer;
@@ -83,7 +83,7 @@ describe('the keys of an issuer', () => {
     expect(state.asked).toBe(2);
   });
 
-  test('say “unavailable”, not “refused”, to an unknown key while nobody can be asked', async () => {
+  it('throws unavailable, not refused, for an unknown key while the endpoint fails', async () => {
     const { state, find } = createCache(() => first?.jwks);
     await find('first');
     state.answer = failFetch;
@@ -94,17 +94,20 @@ describe('the keys of an issuer', () => {
     });
   });
 
-  test.each<[string, () => Answer]>([
+  it.each<[string, () => Answer]>([
     ['fails', failFetch],
     ['answers an RSA key of 1024 bits', () => ({ keys: [{ kty: 'RSA', n: 'x'.repeat(171) }] })],
     ['answers a million keys', () => ({ keys: Array.from({ length: 1_000_000 }, () => ({})) })],
-  ])('that were never had accept nobody: the endpoint %s', async (_what, answer) => {
-    const { state, find } = createCache(answer);
-    await expect(find('first')).rejects.toMatchObject({ kind: 'unavailable' });
-    await expect(find('first')).rejects.toMatchObject({ kind: 'unavailable' });
-    expect(state.asked).toBe(1);
-    state.answer = () => first?.jwks;
-    state.at += 1_000;
-    await find('first');
-  });
+  ])(
+    'throws unavailable if no keys were ever fetched because the endpoint %s',
+    async (_what, answer) => {
+      const { state, find } = createCache(answer);
+      await expect(find('first')).rejects.toMatchObject({ kind: 'unavailable' });
+      await expect(find('first')).rejects.toMatchObject({ kind: 'unavailable' });
+      expect(state.asked).toBe(1);
+      state.answer = () => first?.jwks;
+      state.at += 1_000;
+      await find('first');
+    },
+  );
 });

@@ -7,44 +7,44 @@ import {
 } from 'jose';
 import { newUnavailableError, type IdentityCode } from './identity-refusals.ts';
 
-/** Asks an issuer for its JWKS, parsed from JSON and foreign; throws when it could not be had. */
+/** Fetches the JWKS of an issuer: parsed JSON, not validated. Rejects if it cannot be fetched. */
 export type FetchJwks = () => Promise<unknown>;
 
-/** Finds the key that a token's header names. */
+/** Finds the key that the header of a token names. */
 export type FindKey = JWTVerifyGetKey;
 
 export type JwksCacheDeps = {
   readonly fetchJwks: FetchJwks;
-  /** Milliseconds that never jump. */
+  /** Monotonic clock, milliseconds. */
   readonly monotonic: () => number;
-  /** Of the error where no keys were ever had. */
+  /** Code of the error if no keys were ever fetched. */
   readonly code: Extract<IdentityCode, `${string}keys_unavailable`>;
 };
 
-/** Keys are asked for again after this: one that was withdrawn is not believed for longer. */
+/** Keys are fetched again after this: a withdrawn key is not accepted for longer. */
 const MAX_AGE_MS = 5 * 60_000;
-/** Between two tries: unknown key ids are free to send, and must not become a flood of requests. */
+/** Minimum interval between fetches: any caller can send unknown key IDs, which must not cause a flood. */
 const COOL_DOWN_MS = 10_000;
-/** Without any keys nobody is served: it is worth more tries. */
+/** The interval while there are no keys, because no token can be verified until then. */
 const EMPTY_COOL_DOWN_MS = 1_000;
 
 /**
- * Holds an issuer's keys, the last good set for as long as no better one is to be had. A key id that
- * the set does not know makes it ask again, at most every ten seconds.
+ * Caches the keys of an issuer, and keeps the last valid set while no newer one can be fetched. An
+ * unknown key ID causes a fetch, at most every ten seconds.
  *
- * @returns throws IdentityError, unavailable, when no set was ever had, or when the key is unknown and
- *   the issuer cannot be asked whether it is new
+ * @returns throws IdentityError, unavailable, if no set was ever fetched, or if the key is unknown and
+ *   the issuer cannot be reached
  */
 export const createJwksCache = ({ fetchJwks, monotonic, code }: JwksCacheDeps): FindKey => {
-  let held: JWTVerifyGetKey | undefined;
-  let [heldAt, triedAt] = [-Infinity, -Infinity];
+  let cached: JWTVerifyGetKey | undefined;
+  let [cachedAt, triedAt] = [-Infinity, -Infinity];
   let failure: { readonly cause: unknown } | undefined;
   let fetching: Promise<void> | undefined;
 
   const load = async (): Promise<void> => {
     try {
-      held = createLocalJWKSet(readJwks(await fetchJwks()));
-      heldAt = monotonic();
+      cached = createLocalJWKSet(readJwks(await fetchJwks()));
+      cachedAt = monotonic();
       failure = undefined;
     } catch (cause) {
       failure = { cause };
@@ -53,42 +53,42 @@ export const createJwksCache = ({ fetchJwks, monotonic, code }: JwksCacheDeps): 
     }
   };
   const renew = async (): Promise<void> => {
-    const coolDown = held === undefined ? EMPTY_COOL_DOWN_MS : COOL_DOWN_MS;
+    const coolDown = cached === undefined ? EMPTY_COOL_DOWN_MS : COOL_DOWN_MS;
     if (fetching === undefined && monotonic() - triedAt >= coolDown) {
       triedAt = monotonic();
       fetching = load();
     }
     await fetching;
   };
-  const noKeys = (): never => {
+  const failWithoutKeys = (): never => {
     throw newUnavailableError(code, 'the keys of the issuer could not be fetched', failure);
   };
 
   return async (header, token) => {
-    if (monotonic() - heldAt > MAX_AGE_MS) await renew();
+    if (monotonic() - cachedAt > MAX_AGE_MS) await renew();
     try {
-      return await (held ?? noKeys())(header, token);
+      return await (cached ?? failWithoutKeys())(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
     }
     await renew();
-    if (failure !== undefined) noKeys();
-    return (held ?? noKeys())(header, token);
+    if (failure !== undefined) failWithoutKeys();
+    return (cached ?? failWithoutKeys())(header, token);
   };
 };
 
 const MAX_KEYS = 100;
 
-/** At least one key: an answer without any is a fault of the answer, not a withdrawal of all keys. */
-const readJwks = (answer: unknown): JSONWebKeySet => {
-  const { keys } = (answer ?? {}) as { keys?: unknown };
-  if (!Array.isArray(keys) || keys.length > MAX_KEYS) throw new Error('the answer is no JWKS');
+/** Requires at least one key: a response without keys is an error, not a withdrawal of all keys. */
+const readJwks = (response: unknown): JSONWebKeySet => {
+  const { keys } = (response ?? {}) as { keys?: unknown };
+  if (!Array.isArray(keys) || keys.length > MAX_KEYS) throw new Error('the response is not a JWKS');
   const usable = (keys as readonly JWK[]).filter(isUsableKey);
-  if (usable.length === 0) throw new Error('the JWKS holds no key');
+  if (usable.length === 0) throw new Error('the JWKS contains no usable key');
   return { keys: usable };
 };
 
-/** A modulus of 2048 bits is 342 characters long; `jose` refuses shorter ones as if it were our bug. */
+/** Length of a modulus of 2048 bits. For a shorter one `jose` throws a TypeError, not a JOSEError. */
 const MIN_MODULUS_LENGTH = 342;
 
 const isUsableKey = (key: unknown): boolean => {

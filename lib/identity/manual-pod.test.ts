@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createCatalogLoader } from '../catalog/catalog.ts';
 import type { Pod } from '../contract/pod.ts';
 import type { Task } from '../contract/task.ts';
@@ -28,8 +28,8 @@ const task: Task = {
 };
 
 /**
- * The pod as the API server has it, equal to what injection would have made of these tasks; but
- * injection was never asked whether they may be declared.
+ * A pod at the API server, equal to the result of injection for these tasks; but admission never
+ * checked whether they may be declared.
  */
 const buildManualPod = (tasks: readonly Task[]): Pod => {
   const pod = applyApiDefaults(injectPod({ pod: agentPod, tasks }));
@@ -59,48 +59,51 @@ const identifyPod = (pod: Pod, annotations: Readonly<Record<string, string>> = {
     }),
   })(claims, 'token');
 
-describe('a pod', () => {
-  test('that admission has injected is the workload that it declares', async () => {
+describe('createWorkloadIdentifier', () => {
+  it('identifies an injected pod with the tasks that it declares', async () => {
     expect(await identifyPod(buildManualPod([task]))).toMatchObject({
       admitted: { consumers: ['agent'], tasks: [task] },
       templateHash: [...buildAcceptedTemplates(platform).keys()][0],
     });
   });
 
-  test.each<readonly [string, Partial<Task>, RegExp]>([
+  it.each<readonly [string, Partial<Task>, RegExp]>([
     [
       'an action that mints credentials',
       { allow: [{ actions: ['sts:AssumeRole'], resources: ['arn:aws:iam::111122223333:role/x'] }] },
       /allow\[0\].actions\[0\]: .*mints longer-lived credentials/,
     ],
     ['a lifetime of ten days', { lifetimeSeconds: 864_000 }, /lifetime: expected a lifetime/],
-  ])('whose sidecar was written by hand, with %s, is refused', async (_what, changes, message) => {
-    await expect(identifyPod(buildManualPod([{ ...task, ...changes }]))).rejects.toMatchObject({
-      kind: 'refused',
-      code: 'tasks_refused',
-      message: expect.stringMatching(message),
-    });
-  });
+  ])(
+    'refuses a pod whose sidecar was written by hand, with %s',
+    async (_what, changes, message) => {
+      await expect(identifyPod(buildManualPod([{ ...task, ...changes }]))).rejects.toMatchObject({
+        kind: 'refused',
+        code: 'tasks_invalid',
+        message: expect.stringMatching(message),
+      });
+    },
+  );
 
-  test.each([
+  it.each([
     'eks.amazonaws.com/role-arn',
     'azure.workload.identity/client-id',
     'iam.gke.io/gcp-service-account',
-  ])('whose service account is annotated with %s since is refused', async (name) => {
+  ])('refuses a pod whose service account was annotated with %s after admission', async (name) => {
     await expect(identifyPod(buildManualPod([task]), { [name]: 'x' })).rejects.toMatchObject({
       kind: 'refused',
-      code: 'rules_broken',
+      code: 'pod_noncompliant',
       message: expect.stringMatching(
         /^ServiceAccount research\/agent \/metadata\/annotations\/.*\(rule 7\)$/,
       ),
     });
   });
 
-  test('without a sidecar is refused by its rule', async () => {
+  it('refuses a pod without a sidecar by its rule', async () => {
     const bare = buildManualPod([task]);
     const pod = { ...bare, spec: { ...bare.spec, initContainers: [] } };
     await expect(identifyPod(pod)).rejects.toMatchObject({
-      code: 'rules_broken',
+      code: 'pod_noncompliant',
       message: expect.stringMatching(/\(rule 2\)/),
     });
   });

@@ -2,16 +2,16 @@ import { formatValue } from '../schema/field-error.ts';
 import type { ProjectedClaims } from './projected-token.ts';
 import { newRefusedError, newUnavailableError } from './identity-refusals.ts';
 
-/** What identity needs to know of a pod at this moment. */
+/** The current state of a pod, as far as identification needs it. */
 export type PodState = { readonly uid: string; readonly node: string; readonly ip: string };
 
 /**
- * Holds the pod that bears the token's names now against what the token says: the very same pod,
- * alive, and who and where it was.
+ * Checks that the token's pod is the same pod, is running, and has the service account, node and
+ * address that the token and the request state.
  *
- * @param pod as the API server gave it; nothing: there is none
- * @param peer address that the request came from; absent: not compared
- * @throws IdentityError refused (`pod_…`), or unavailable where the pod has no address yet
+ * @param pod as the API server returned it; undefined if it does not exist
+ * @param peer address that sent the request; undefined if it is not compared
+ * @throws IdentityError refused (`pod_…`), or unavailable if the pod has no address yet
  */
 export const checkPodState = (
   pod: unknown,
@@ -33,12 +33,12 @@ export const checkPodState = (
   if (getMember(metadata, 'deletionTimestamp') !== undefined) {
     throw newRefusedError(
       'pod_terminating',
-      `expected pod ${name} alive, got one that is being deleted`,
+      `expected pod ${name} to be running, got one that is being deleted`,
     );
   }
   const phase = getText(status, 'phase');
   if (phase === 'Succeeded' || phase === 'Failed') {
-    throw newRefusedError('pod_ended', `expected pod ${name} alive, got phase ${phase}`);
+    throw newRefusedError('pod_ended', `expected pod ${name} to be running, got phase ${phase}`);
   }
   const account = getText(spec, 'serviceAccountName');
   if (account !== claims.serviceAccount.name) {
@@ -71,7 +71,7 @@ const checkPeerAddress = (
   );
 };
 
-/** A listener on `::` sees IPv4 peers as `::ffff:10.1.2.3`. */
+/** A listener on `::` reports IPv4 peers as `::ffff:10.1.2.3`. */
 const normalizeAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');
 
 const getMember = (value: unknown, name: string): unknown =>

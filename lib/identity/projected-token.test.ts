@@ -1,5 +1,5 @@
 import { createPublicKey, createHmac } from 'node:crypto';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { forgeToken, createTestIssuer, type TestIssuer } from './fixtures/test-issuer.ts';
 import {
@@ -40,27 +40,27 @@ const omitMember = (object: object, name: string): object =>
 const changeBoundClaims = (changes: object): object =>
   changeClaims({ 'kubernetes.io': { ...bound, ...changes } });
 
-describe('a projected token', () => {
-  test('says whose it is', async () => {
+describe('createTokenVerifier', () => {
+  it('returns the pod and the service account of the token', async () => {
     expect(await verifyToken(await cluster.sign(projectedClaims))).toEqual(claims);
   });
 
-  test.each([
+  it.each([
     ['its audience as a string', changeClaims({ aud: AUDIENCE })],
     ['29 seconds past its end', changeClaims({ exp: now - 29, iat: now - 600 })],
     ['a beginning in 29 seconds', changeClaims({ nbf: now + 29, iat: now + 29, exp: now + 629 })],
     ['a life of ten minutes', changeClaims({ iat: now, exp: now + 600 })],
     ['bound claims that a later Kubernetes added', changeBoundClaims({ cell: { name: 'x' } })],
-  ])('is accepted with %s', async (_what, given) => {
+  ])('accepts a token with %s', async (_what, given) => {
     expect(await verifyToken(await cluster.sign(given))).toMatchObject({ pod: claims.pod });
   });
 
-  test('of an older Kubernetes names no node', async () => {
+  it('accepts a token without a node, from an older Kubernetes', async () => {
     const given = changeClaims({ 'kubernetes.io': omitMember(bound, 'node') });
     expect(await verifyToken(await cluster.sign(given))).not.toHaveProperty('node');
   });
 
-  test.each(['ES256', 'ES384', 'ES512'])('may be signed with %s', async (alg) => {
+  it.each(['ES256', 'ES384', 'ES512'])('accepts a token signed with %s', async (alg) => {
     const other = await createTestIssuer({ alg });
     const findKey = createJwksCache({
       fetchJwks: () => Promise.resolve(other.jwks),
@@ -72,7 +72,7 @@ describe('a projected token', () => {
     expect(await verifyOther(await other.sign(projectedClaims))).toEqual(claims);
   });
 
-  test.each<[string, string, object]>([
+  it.each<[string, string, object]>([
     [
       'another audience',
       'token_audience',
@@ -98,7 +98,7 @@ describe('a projected token', () => {
     ['its issuer in a list', 'token_issuer', changeClaims({ iss: [CLUSTER_ISSUER] })],
     ['an end 31 seconds ago', 'token_expired', changeClaims({ exp: now - 31, iat: now - 600 })],
     ['no end', 'token_claims', omitMember(projectedClaims, 'exp')],
-    ['an end in words', 'token_claims', changeClaims({ exp: '2099-01-01' })],
+    ['an exp that is text', 'token_claims', changeClaims({ exp: '2099-01-01' })],
     ['no time of issue', 'token_claims', omitMember(projectedClaims, 'iat')],
     ['a beginning in 31 seconds', 'token_not_yet_valid', changeClaims({ nbf: now + 31 })],
     ['a time of issue in 31 seconds', 'token_not_yet_valid', changeClaims({ iat: now + 31 })],
@@ -130,25 +130,25 @@ describe('a projected token', () => {
       changeClaims({ sub: 'system:serviceaccount:a:b' }),
     ],
     ['no subject', 'token_claims', omitMember(projectedClaims, 'sub')],
-  ])('with %s is refused: %s', async (_what, code, given) => {
+  ])('refuses a token with %s: %s', async (_what, code, given) => {
     await expect(verifyToken(await cluster.sign(given))).rejects.toMatchObject({
       kind: 'refused',
       code,
     });
   });
 
-  test('signed by somebody else with our key id is refused: token_signature', async () => {
+  it('refuses a token that another key signed under a known key ID: token_signature', async () => {
     await expect(verifyToken(await otherIssuer.sign(projectedClaims))).rejects.toMatchObject({
       code: 'token_signature',
     });
   });
 
-  test('of a key that the cluster does not publish is refused: token_key_unknown', async () => {
+  it('refuses a token of a key that the cluster does not publish: token_key_unknown', async () => {
     const token = await otherIssuer.sign(projectedClaims, { kid: 'key-9' });
     await expect(verifyToken(token)).rejects.toMatchObject({ code: 'token_key_unknown' });
   });
 
-  test('whose claims were exchanged after signing is refused: token_signature', async () => {
+  it('refuses a token whose claims were replaced after signing: token_signature', async () => {
     const [header, , signature] = (await cluster.sign(projectedClaims)).split('.');
     const other = changeBoundClaims({ pod: { name: 'agent-1', uid: 'other' } });
     const payload = Buffer.from(JSON.stringify(other)).toString('base64url');
@@ -157,7 +157,7 @@ describe('a projected token', () => {
     });
   });
 
-  test.each(['none', 'None', 'HS512', 'RS1', 'PS256'])(
+  it.each(['none', 'None', 'HS512', 'RS1', 'PS256'])(
     'of algorithm %s is refused: token_algorithm',
     async (alg) => {
       const token = forgeToken({ alg, kid: 'key-1' }, projectedClaims, 'c2lnbmF0dXJl');
@@ -165,12 +165,12 @@ describe('a projected token', () => {
     },
   );
 
-  test('with no signature at all is refused', async () => {
+  it('refuses a token without a signature', async () => {
     const token = forgeToken({ alg: 'none' }, projectedClaims);
     await expect(verifyToken(token)).rejects.toMatchObject({ code: 'token_algorithm' });
   });
 
-  test('of HS256 with the public key as the secret is refused: token_algorithm', async () => {
+  it('refuses an HS256 token with the public key as the secret: token_algorithm', async () => {
     const key = createPublicKey({ key: cluster.publicJwk, format: 'jwk' });
     const pem = key.export({ type: 'spki', format: 'pem' });
     const signed = forgeToken({ alg: 'HS256', kid: 'key-1' }, projectedClaims).slice(0, -1);
@@ -180,30 +180,30 @@ describe('a projected token', () => {
     });
   });
 
-  test('that brings its own key is held against the cluster’s', async () => {
+  it('ignores a key in the token header and verifies with the keys of the cluster', async () => {
     const token = await otherIssuer.sign(projectedClaims, { jwk: otherIssuer.publicJwk });
     await expect(verifyToken(token)).rejects.toMatchObject({ code: 'token_signature' });
   });
 
-  test.each([
+  it.each([
     ['nothing', ''],
     ['words', 'not a token'],
     ['two parts', 'e30.e30'],
     ['five parts', 'e30.e30.e30.e30.e30'],
     ['a header that is a list', `${Buffer.from('[]').toString('base64url')}.e30.AA`],
-  ])('of %s is refused: token_malformed', async (_what, token) => {
+  ])('refuses %s: token_malformed', async (_what, token) => {
     await expect(verifyToken(token)).rejects.toMatchObject({
       kind: 'refused',
       code: 'token_malformed',
     });
   });
 
-  test('of over 16 KiB is refused unread, whoever signed it: token_malformed', async () => {
+  it('refuses a token over 16 KiB without parsing it: token_malformed', async () => {
     const token = await cluster.sign(changeClaims({ more: 'x'.repeat(16 * 1024) }));
     await expect(verifyToken(token)).rejects.toMatchObject({ code: 'token_malformed' });
   });
 
-  test('with any one character changed is refused with a code of the table', async () => {
+  it('refuses a token with any one character changed, with a code of the table', async () => {
     const token = await cluster.sign(projectedClaims);
     await fc.assert(
       fc.asyncProperty(
@@ -220,7 +220,7 @@ describe('a projected token', () => {
     );
   });
 
-  test('never stands in the message of its refusal', async () => {
+  it('never includes the token in the message of a refusal', async () => {
     const token = await cluster.sign(changeClaims({ aud: 'x' }));
     const error = (await verifyToken(token).catch((cause: unknown) => cause)) as Error;
     for (const part of token.split('.')) expect(error.message).not.toContain(part.slice(0, 20));

@@ -3,19 +3,19 @@ import type { FindKey } from './jwks-cache.ts';
 import { newRefusedError } from './identity-refusals.ts';
 import { verifySignedToken, type SignedClaims } from './signed-token.ts';
 
-/** What a projected service-account token says of its pod: signed, and not yet asked of anybody. */
+/** Claims of a verified service-account token; the API server was not asked about the pod yet. */
 export type ProjectedClaims = {
   readonly namespace: string;
   readonly pod: { readonly name: string; readonly uid: string };
   readonly serviceAccount: { readonly name: string; readonly uid: string };
-  /** From Kubernetes 1.30 on. */
+  /** Set by Kubernetes 1.30 and later. */
   readonly node?: string;
   /** `exp`, milliseconds since the epoch. */
   readonly expiresAt: number;
 };
 
 export type TokenVerifierDeps = {
-  /** The cluster's service-account issuer, exact; asked for at each token. */
+  /** Returns the cluster's service-account issuer, which must match exactly. */
   readonly issuer: () => string;
   /** `sidecar.audience` of the platform. */
   readonly audience: string;
@@ -24,21 +24,21 @@ export type TokenVerifierDeps = {
   readonly now: () => number;
 };
 
-/** API servers choose by the kind of their key; an external signer may use no other. */
+/** API servers choose by the type of their key; an external signer may use no other algorithm. */
 const ALGORITHMS = ['RS256', 'ES256', 'ES384', 'ES512'];
-/** The injected volume asks for this; API servers shorten lives, and lengthen only their own audience's. */
+/** The injected volume requests this; API servers extend only tokens for their own audience. */
 const MAX_LIFETIME_SECONDS = 600;
 
 /**
- * Makes the verification of projected tokens: the signature, and what the token alone can tell.
+ * Creates the verifier of projected tokens: signature and claims, without a call to the API server.
  *
  * @returns throws IdentityError: refused (`token_…`), or unavailable (`keys_unavailable`)
  */
 export const createTokenVerifier =
-  ({ issuer, ...terms }: TokenVerifierDeps): ((token: string) => Promise<ProjectedClaims>) =>
+  ({ issuer, ...deps }: TokenVerifierDeps): ((token: string) => Promise<ProjectedClaims>) =>
   async (token) => {
     const claims = await verifySignedToken(token, {
-      ...terms,
+      ...deps,
       kind: 'token',
       algorithms: ALGORITHMS,
       issuer: issuer(),
@@ -47,10 +47,7 @@ export const createTokenVerifier =
     return readBoundClaims(claims);
   };
 
-/**
- * Bound claims as API servers write them (pkg/serviceaccount/claims.go). Members that later versions
- * add are none of ours.
- */
+/** Reads the bound claims (Kubernetes pkg/serviceaccount/claims.go). Unknown members are ignored. */
 const readBoundClaims = (claims: SignedClaims): ProjectedClaims => {
   const bound = getMember(claims, 'kubernetes.io');
   const node = getMember(bound, 'node');
@@ -66,7 +63,7 @@ const readBoundClaims = (claims: SignedClaims): ProjectedClaims => {
   throw newRefusedError('token_claims', `expected sub ${subject}, got ${formatValue(claims.sub)}`);
 };
 
-/** How Kubernetes names a service account as a user. */
+/** The user name that Kubernetes gives to a service account. */
 export const buildServiceAccountUsername = ({
   namespace,
   serviceAccount,
@@ -83,7 +80,7 @@ const getMember = (value: unknown, member: string): unknown =>
     ? (value as Readonly<Record<string, unknown>>)[member]
     : undefined;
 
-/** A DNS subdomain, as each of these names and UIDs is. */
+/** A DNS subdomain; all of these names and UIDs are. */
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
 const readName = (value: unknown, member: string): string => {

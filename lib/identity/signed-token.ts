@@ -5,20 +5,20 @@ import { newRefusedError, type IdentityCode } from './identity-refusals.ts';
 import { IdentityError } from './workload.ts';
 
 export type SignedTokenOptions = {
-  /** Begins the codes of refusals. */
+  /** Prefix of the codes of refusals. */
   readonly kind: 'token' | 'user_token';
   readonly algorithms: readonly string[];
   readonly findKey: FindKey;
-  /** Exact. */
+  /** Must match exactly. */
   readonly issuer: string;
-  /** The one audience, and no other besides. */
+  /** Must be the only audience. */
   readonly audience: string;
   readonly maxLifetimeSeconds: number;
   /** Wall-clock milliseconds since the epoch. */
   readonly now: () => number;
 };
 
-/** Claims of a token whose signature, issuer, audience and times hold. */
+/** Claims of a token whose signature, issuer, audience and times are valid. */
 export type SignedClaims = JWTPayload & {
   readonly iss: string;
   readonly sub: string;
@@ -31,26 +31,26 @@ const SKEW_SECONDS = 30;
 const REQUIRED = ['iss', 'sub', 'aud', 'exp', 'iat'];
 
 /**
- * Verifies a JWT (RFC 7519, with the advice of RFC 8725): algorithm by list, key by id, exact issuer,
- * exactly one audience, times within ±30 s, and no longer a life than allowed.
+ * Verifies a JWT (RFC 7519, RFC 8725): listed algorithm, key by ID, exact issuer, exactly one
+ * audience, times within ±30 s, and a limited lifetime.
  *
- * @throws IdentityError refused, with a code that begins with `kind`; what `findKey` throws
+ * @throws IdentityError refused, with a code that starts with `kind`; what `findKey` throws
  */
 export const verifySignedToken = async (
   token: string,
-  terms: SignedTokenOptions,
+  options: SignedTokenOptions,
 ): Promise<SignedClaims> => {
-  const claims = await verifySignature(token, terms);
-  checkAudience(claims, terms);
-  checkTimes(claims, terms);
+  const claims = await verifySignature(token, options);
+  checkAudience(claims, options);
+  checkTimes(claims, options);
   if (typeof claims.sub !== 'string' || claims.sub === '') {
-    throw newRefusedError(`${terms.kind}_claims`, 'expected a sub, got none');
+    throw newRefusedError(`${options.kind}_claims`, 'expected a sub, got none');
   }
   return claims as SignedClaims;
 };
 
-const verifySignature = async (token: string, terms: SignedTokenOptions): Promise<JWTPayload> => {
-  const { kind, algorithms, findKey, issuer, audience, now } = terms;
+const verifySignature = async (token: string, options: SignedTokenOptions): Promise<JWTPayload> => {
+  const { kind, algorithms, findKey, issuer, audience, now } = options;
   if (token.length > MAX_TOKEN_LENGTH) {
     throw newRefusedError(`${kind}_malformed`, `expected at most ${MAX_TOKEN_LENGTH} characters`);
   }
@@ -65,7 +65,7 @@ const verifySignature = async (token: string, terms: SignedTokenOptions): Promis
     });
     return payload;
   } catch (error) {
-    throw toIdentityError(error, terms);
+    throw toIdentityError(error, options);
   }
 };
 
@@ -74,21 +74,21 @@ const toIdentityError = (
   { kind, issuer, audience }: SignedTokenOptions,
 ): unknown => {
   if (error instanceof IdentityError || !(error instanceof errors.JOSEError)) return error;
-  const is = (code: Parameters<typeof buildIdentityCode>[1], message: string) =>
+  const refuse = (code: Parameters<typeof buildIdentityCode>[1], message: string) =>
     newRefusedError(buildIdentityCode(kind, code), message, { cause: error });
-  if (error instanceof errors.JWTExpired) return is('expired', 'expected an exp in the future');
+  if (error instanceof errors.JWTExpired) return refuse('expired', 'expected an exp in the future');
   if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.reason !== 'check_failed') return is('claims', `expected a valid ${error.claim}`);
+    if (error.reason !== 'check_failed') return refuse('claims', `expected a valid ${error.claim}`);
     if (error.claim === 'iss') {
-      return is('issuer', `expected iss ${issuer}, got ${formatValue(error.payload.iss)}`);
+      return refuse('issuer', `expected iss ${issuer}, got ${formatValue(error.payload.iss)}`);
     }
     if (error.claim === 'aud') {
-      return is('audience', `expected aud ${audience}, got ${formatValue(error.payload.aud)}`);
+      return refuse('audience', `expected aud ${audience}, got ${formatValue(error.payload.aud)}`);
     }
-    return is('not_yet_valid', `expected an ${error.claim} in the past`);
+    return refuse('not_yet_valid', `expected an ${error.claim} in the past`);
   }
   const [code, message] = JOSE_CODES[error.code] ?? ['malformed', 'expected a signed JWT'];
-  return is(code, message);
+  return refuse(code, message);
 };
 
 type TokenCode = IdentityCode extends infer C
@@ -102,16 +102,16 @@ const buildIdentityCode = (kind: SignedTokenOptions['kind'], code: SharedCode): 
   `${kind}_${code}`;
 
 const JOSE_CODES: Readonly<Record<string, readonly [SharedCode, string]>> = {
-  ERR_JOSE_ALG_NOT_ALLOWED: ['algorithm', 'expected an algorithm that is accepted'],
-  ERR_JOSE_NOT_SUPPORTED: ['algorithm', 'expected an algorithm that is accepted'],
+  ERR_JOSE_ALG_NOT_ALLOWED: ['algorithm', 'expected an accepted algorithm'],
+  ERR_JOSE_NOT_SUPPORTED: ['algorithm', 'expected an accepted algorithm'],
   ERR_JWKS_NO_MATCHING_KEY: ['key_unknown', 'expected a key that the issuer publishes'],
   ERR_JWKS_MULTIPLE_MATCHING_KEYS: ['key_unknown', 'expected a kid that names one key'],
   ERR_JWS_SIGNATURE_VERIFICATION_FAILED: ['signature', 'expected a signature by the issuer'],
 };
 
 /**
- * A string or a list of one. A token for others besides is refused: they could present it here, and
- * whoever else accepts it would give for it what this audience is there to deny.
+ * Accepts a string or a list of one. A token with further audiences is refused: those parties could
+ * present it here, and it would be accepted elsewhere.
  */
 const checkAudience = ({ aud }: JWTPayload, { kind, audience }: SignedTokenOptions): void => {
   const all = Array.isArray(aud) ? aud : [aud];
@@ -129,6 +129,6 @@ const checkTimes = (claims: JWTPayload, { kind, maxLifetimeSeconds, now }: Signe
   }
   const lifetime = exp - iat;
   if (lifetime > 0 && lifetime <= maxLifetimeSeconds) return;
-  const expected = `expected a life of at most ${maxLifetimeSeconds} s`;
+  const expected = `expected a lifetime of at most ${maxLifetimeSeconds} s`;
   throw newRefusedError(`${kind}_lifetime`, `${expected}, got ${formatValue(lifetime)}`);
 };

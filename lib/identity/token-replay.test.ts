@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createReplayGuard, type UsedTokenLease, type UsedTokenLeases } from './token-replay.ts';
 import type { User } from './workload.ts';
 
@@ -23,8 +23,8 @@ const createMemoryLeases = (): UsedTokenLeases & { readonly kept: Map<string, Us
   };
 };
 
-describe('a user’s token', () => {
-  test('is spent once, by whichever replica is first', async () => {
+describe('createReplayGuard', () => {
+  it('accepts a token once, across all replicas', async () => {
     const leases = createMemoryLeases();
     const [one, two] = [
       createReplayGuard({ leases, now: () => 0 }),
@@ -40,10 +40,10 @@ describe('a user’s token', () => {
       kind: 'refused',
       code: 'user_token_replayed',
     });
-    expect([...leases.kept.keys()]).toEqual(['spent-ab12']);
+    expect([...leases.kept.keys()]).toEqual(['used-ab12']);
   });
 
-  test('is neither new nor spent while the API server is silent', async () => {
+  it('throws unavailable while the API server does not respond', async () => {
     const leases = { ...createMemoryLeases(), create: () => Promise.reject(new Error('down')) };
     await expect(
       createReplayGuard({ leases, now: () => 0 }).consumeToken(user),
@@ -53,7 +53,7 @@ describe('a user’s token', () => {
     });
   });
 
-  test('stays spent for as long as any clock might accept it, and is then collected', async () => {
+  it('keeps the Lease while any clock might accept the token, and then collects it', async () => {
     const leases = createMemoryLeases();
     let at = 0;
     const { consumeToken, collect } = createReplayGuard({ leases, now: () => at });

@@ -2,17 +2,17 @@ import { formatValue } from '../schema/field-error.ts';
 import { buildServiceAccountUsername, type ProjectedClaims } from './projected-token.ts';
 import { newRefusedError } from './identity-refusals.ts';
 
-/** What the API server answered to a TokenReview (authentication.k8s.io/v1). */
+/** The API server's response to a TokenReview (authentication.k8s.io/v1). */
 export type TokenReview = {
   readonly authenticated: boolean;
   readonly audiences: readonly string[];
   readonly username: string;
-  /** Of the service account. */
+  /** UID of the service account. */
   readonly uid: string;
   readonly extra: Readonly<Record<string, readonly string[]>>;
 };
 
-/** Asks for a review of `token` for `audience` alone; throws when there is no answer. */
+/** Requests a review of `token` for `audience` alone; rejects if there is no response. */
 export type ReviewToken = (token: string, audience: string) => Promise<TokenReview>;
 
 const EXTRA = {
@@ -21,8 +21,8 @@ const EXTRA = {
 };
 
 /**
- * Holds the API server's own answer against the token's claims. The audience must be in the answer:
- * an authenticator that knows of no audiences leaves it out, and has then not looked at it.
+ * Compares the API server's review with the token's claims. The review must contain the audience: an
+ * authenticator that does not support audiences omits it, and has not checked it.
  *
  * @throws IdentityError refused (`token_review_…`)
  */

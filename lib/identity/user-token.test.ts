@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { forgeToken, createTestIssuer, type TestIssuer } from './fixtures/test-issuer.ts';
 import { NOW_MS } from './fixtures/workload-identity.ts';
 import { createUserVerifier } from './user-token.ts';
@@ -44,8 +44,8 @@ const changeClaims = (changes: object): object => ({ ...idClaims, ...changes });
 const omitClaim = (name: string): object =>
   Object.fromEntries(Object.entries(idClaims).filter(([each]) => each !== name));
 
-describe('an ID token', () => {
-  test('says who the user is, and no more', async () => {
+describe('createUserVerifier', () => {
+  it('returns the user of the token, and no other claim', async () => {
     expect(await createVerifier()(await people.sign(idClaims))).toEqual({
       issuer: ISSUER,
       subject: 'ada',
@@ -54,11 +54,11 @@ describe('an ID token', () => {
     });
   });
 
-  test.each([
+  it.each([
     ['its audience in a list', changeClaims({ aud: ['valetkey'] }), {}],
     ['no type in its header', idClaims, { typ: undefined }],
     ['no jti', idClaims, {}],
-  ])('is accepted with %s', async (_what, claims, header) => {
+  ])('accepts a token with %s', async (_what, claims, header) => {
     expect(await createVerifier()(await people.sign(claims, header))).toMatchObject({
       subject: 'ada',
     });
@@ -84,7 +84,7 @@ describe('an ID token', () => {
     ['the type of a logout token', 'user_token_claims', idClaims, { typ: 'logout+jwt' }],
     ['an unknown key', 'user_token_key_unknown', idClaims, { kid: 'key-9' }],
   ];
-  test.each(
+  it.each(
     refusedTokens.map(([what, code, claims, header = {}]) => ({ what, code, claims, header })),
   )('with $what is refused: $code', async ({ code, claims, header }) => {
     await expect(createVerifier()(await people.sign(claims, header))).rejects.toMatchObject({
@@ -93,16 +93,16 @@ describe('an ID token', () => {
     });
   });
 
-  test.each(['none', 'HS256'])('of algorithm %s is refused', async (alg) => {
+  it.each(['none', 'HS256'])('refuses the algorithm %s', async (alg) => {
     const token = forgeToken({ alg, kid: 'key-1' }, idClaims, 'c2ln');
     await expect(createVerifier()(token)).rejects.toMatchObject({ code: 'user_token_algorithm' });
   });
 
-  test.each(['', 'a.b', 'x'.repeat(17_000)])('that is none is refused', async (token) => {
+  it.each(['', 'a.b', 'x'.repeat(17_000)])('refuses text that is not a JWT: %#', async (token) => {
     await expect(createVerifier()(token)).rejects.toMatchObject({ code: 'user_token_malformed' });
   });
 
-  test('of an issuer that does not answer is neither accepted nor refused', async () => {
+  it('throws unavailable if the issuer does not respond', async () => {
     const verify = createVerifier(() => Promise.reject(new Error('no route')));
     await expect(verify(await people.sign(idClaims))).rejects.toMatchObject({
       kind: 'unavailable',
@@ -111,7 +111,7 @@ describe('an ID token', () => {
   });
 });
 
-/** The order of P-256's base point. From (r, s) anybody makes (r, order − s), which verifies as well. */
+/** The order of P-256's base point: if (r, s) is a valid signature, so is (r, order − s). */
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 const buildMalleatedToken = (token: string): string => {
@@ -125,8 +125,8 @@ const buildMalleatedToken = (token: string): string => {
   return `${header}.${payload}.${twin.toString('base64url')}`;
 };
 
-describe('the digest of an ID token', () => {
-  test('is the same for a second valid signature that anybody can make of the first', async () => {
+describe('the digest of a user token', () => {
+  it('is equal for a second valid signature that is derived from the first', async () => {
     const token = await people.sign(idClaims);
     const twin = buildMalleatedToken(token);
     expect(twin).not.toBe(token);
@@ -134,7 +134,7 @@ describe('the digest of an ID token', () => {
     expect(second.digest).toBe(first.digest);
   });
 
-  test('is another for another token of the same user', async () => {
+  it('differs for another token of the same user', async () => {
     const first = await createVerifier()(await people.sign(idClaims));
     const second = await createVerifier()(await people.sign(changeClaims({ iat: now - 9 })));
     expect(second.digest).not.toBe(first.digest);

@@ -10,7 +10,7 @@ import type { User } from './workload.ts';
 export type UserVerifierDeps = {
   /** `authority.users.issuers` of the platform. */
   readonly issuers: readonly UserIssuer[];
-  /** The way to one issuer's JWKS. */
+  /** Returns the function that fetches the JWKS of one issuer. */
   readonly fetchJwks: (issuer: UserIssuer) => FetchJwks;
   /** `authority.users.maxTokenLifetimeSeconds` of the platform. */
   readonly maxTokenLifetimeSeconds: number;
@@ -22,7 +22,7 @@ export type UserVerifierDeps = {
 /** Verifies the ID token of a human (OpenID Connect Core 1.0, section 3.1.3.7). */
 export type UserVerifier = (token: string) => Promise<User>;
 
-/** Every asymmetric algorithm that issuers of ID tokens use; never `none`, never one with a shared key. */
+/** The asymmetric algorithms that issuers of ID tokens use; never `none` or a shared key. */
 const ALGORITHMS = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'EdDSA'],
@@ -31,12 +31,17 @@ const ALGORITHMS = [
 type IssuerVerifier = { readonly listed: UserIssuer; readonly findKey: FindKey };
 
 /**
- * Makes the verification of users' tokens. It spends nothing: see `createReplayGuard`.
+ * Creates the verifier of users' tokens. It does not consume them: see `createReplayGuard`.
  *
  * @returns throws IdentityError: refused (`user_token_…`), or unavailable (`user_keys_unavailable`)
  */
-export const createUserVerifier = (terms: UserVerifierDeps): UserVerifier => {
-  const { issuers, fetchJwks, monotonic, now } = terms;
+export const createUserVerifier = ({
+  issuers,
+  fetchJwks,
+  maxTokenLifetimeSeconds,
+  monotonic,
+  now,
+}: UserVerifierDeps): UserVerifier => {
   const verifiers = new Map<unknown, IssuerVerifier>(
     issuers.map((listed) => {
       const keys = {
@@ -69,7 +74,7 @@ export const createUserVerifier = (terms: UserVerifierDeps): UserVerifier => {
       findKey,
       issuer: listed.issuer,
       audience: listed.audience,
-      maxLifetimeSeconds: terms.maxTokenLifetimeSeconds,
+      maxLifetimeSeconds: maxTokenLifetimeSeconds,
       now,
     });
     return toUser(claims, token);
@@ -78,7 +83,7 @@ export const createUserVerifier = (terms: UserVerifierDeps): UserVerifier => {
 
 type UnverifiedToken = { readonly type: unknown; readonly issuer: unknown };
 
-/** Says whose keys to try: all of it is verified, or covered by the signature, afterwards. */
+/** Selects the keys to verify with. The signature, verified later, covers these values. */
 const decodeUnverifiedToken = (token: string): UnverifiedToken => {
   if (token.length > MAX_TOKEN_LENGTH) {
     throw newRefusedError(
@@ -93,7 +98,7 @@ const decodeUnverifiedToken = (token: string): UnverifiedToken => {
   }
 };
 
-/** Access tokens (`at+jwt`), logout tokens (`logout+jwt`) and their like say what they are. */
+/** Access tokens (`at+jwt`), logout tokens (`logout+jwt`) and others state their type. */
 const isIdToken = (type: unknown): boolean =>
   type === undefined || (typeof type === 'string' && /^(application\/)?jwt$/i.test(type));
 
@@ -109,8 +114,8 @@ const toUser = ({ iss, sub, exp }: SignedClaims, token: string): User => {
 };
 
 /**
- * SHA-256, hex, of the issuer and what it signed. The signature itself stays out: from one ECDSA
- * signature anybody makes a second valid one, and a token spent once would look like a new one.
+ * SHA-256, hex, of the issuer and the signed part of the token. The signature is excluded: any holder
+ * can derive a second valid ECDSA signature, and a used token would look unused.
  */
 const digestToken = (issuer: string, token: string): string =>
   createHash('sha256')

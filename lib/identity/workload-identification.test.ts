@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { AdmittedTasks } from '../contract/task.ts';
 import { fail, succeed, type Result } from '../schema/field-error.ts';
 import { AUDIENCE, claims, livePod, review } from './fixtures/workload-identity.ts';
@@ -15,7 +15,7 @@ const annotations = { 'example.com/owner': 'research' };
 const exempted = { exceptions: ['4'], warned: ['7'] };
 const evaluated = succeed({ admitted, templateHash: 'a1', exempted: exempted });
 
-/** A cluster in which all is well, but for `changes`. */
+/** A cluster in which every check passes, except for `changes`. */
 const createDeps = (changes: Partial<WorkloadIdentifierDeps> = {}): WorkloadIdentifierDeps => ({
   audience: AUDIENCE,
   readPod: () => Promise.resolve(livePod),
@@ -53,7 +53,7 @@ const rejectLookup = (): Promise<never> => Promise.reject(new Error('ECONNREFUSE
 const fieldError = { path: '/spec/x', expected: 'a', got: 'b', rule: '3' };
 const denied: Result<never> = fail([fieldError]);
 
-/** Those of a Kubernetes before 1.30. */
+/** Claims of a Kubernetes before 1.30. */
 const olderClaims: ProjectedClaims = {
   namespace: claims.namespace,
   pod: claims.pod,
@@ -61,8 +61,8 @@ const olderClaims: ProjectedClaims = {
   expiresAt: claims.expiresAt,
 };
 
-describe('a workload', () => {
-  test('is its live pod, with the tasks that its sidecar was given, and what it breaks by leave', async () => {
+describe('createWorkloadIdentifier', () => {
+  it('returns the running pod, the tasks of its sidecar, and the exempted rules', async () => {
     expect(await identifyClaims()).toEqual({
       namespace: 'research',
       namespaceLabels: labels,
@@ -75,7 +75,7 @@ describe('a workload', () => {
     });
   });
 
-  test('is asked after by exactly what its token says', async () => {
+  it('looks up exactly what the token names', async () => {
     const asked: unknown[] = [];
     await identifyClaims({
       readPod: (place) => {
@@ -107,7 +107,7 @@ describe('a workload', () => {
     expect(asked.slice(-2)).toEqual([livePod, { name: 'agent', annotations }]);
   });
 
-  test('is asked after all at once: its service account costs no time of its own', () => {
+  it('starts all lookups at once', () => {
     const asked: string[] = [];
     const unanswered = (what: string) => (): Promise<never> => {
       asked.push(what);
@@ -122,7 +122,7 @@ describe('a workload', () => {
     expect(asked.sort()).toEqual(['namespace', 'pod', 'service account', 'token']);
   });
 
-  test('whose service account is gone is judged as one that nothing is bound to', async () => {
+  it('evaluates a pod without a service account as one without a cloud identity', async () => {
     const given: unknown[] = [];
     await identifyClaims({
       readServiceAccount: () => Promise.resolve(undefined),
@@ -134,12 +134,12 @@ describe('a workload', () => {
     expect(given).toEqual([undefined]);
   });
 
-  test('without a node in its token is on whatever node runs it', async () => {
+  it('accepts any node if the token names none', async () => {
     const workload = await createWorkloadIdentifier(createDeps())(olderClaims, 'token');
     expect(workload.pod.node).toBe('node-1');
   });
 
-  test.each(['10.20.0.7', '::ffff:10.20.0.7', 'fd00::7'])(
+  it.each(['10.20.0.7', '::ffff:10.20.0.7', 'fd00::7'])(
     'may ask from %s, its own',
     async (peer) => {
       expect(await identifyClaims({}, peer)).toMatchObject({ pod: { name: 'agent-0' } });
@@ -153,8 +153,8 @@ type Case = readonly [
   Partial<WorkloadIdentifierDeps>,
 ];
 
-describe('refused is', () => {
-  test.each<Case>([
+describe('createWorkloadIdentifier refuses', () => {
+  it.each<Case>([
     ['a pod that was deleted', 'pod_not_found', { readPod: () => Promise.resolve(undefined) }],
     [
       'another pod of the same name',
@@ -198,7 +198,7 @@ describe('refused is', () => {
       createDepsWithReview({ username: 'system:serviceaccount:research:admin' }),
     ],
     [
-      'a review of an account made anew',
+      'a review of a recreated account',
       'token_review_identity',
       createDepsWithReview({ uid: 'other' }),
     ],
@@ -210,8 +210,8 @@ describe('refused is', () => {
         extra: { ...review.extra, 'authentication.kubernetes.io/pod-uid': ['other'] },
       }),
     ],
-    ['a pod that breaks a rule', 'rules_broken', { evaluatePod: () => denied }],
-    ['a sidecar made by hand', 'tasks_refused', { revalidateTasks: () => Promise.resolve(denied) }],
+    ['a pod that breaks a rule', 'pod_noncompliant', { evaluatePod: () => denied }],
+    ['a sidecar made by hand', 'tasks_invalid', { revalidateTasks: () => Promise.resolve(denied) }],
     [
       'a namespace that is gone',
       'namespace_not_found',
@@ -221,21 +221,21 @@ describe('refused is', () => {
     await expect(identifyClaims(changes)).rejects.toMatchObject({ kind: 'refused', code });
   });
 
-  test('a pod on no node, also where its token names none: pod_node', async () => {
+  it('a pod without a node, also if its token names none: pod_node', async () => {
     const cluster = createDeps(createDepsWithPod({ spec: { nodeName: undefined } }));
     await expect(createWorkloadIdentifier(cluster)(olderClaims, 'token')).rejects.toMatchObject({
       code: 'pod_node',
     });
   });
 
-  test('a token that was copied to another pod: pod_address', async () => {
+  it('a token that was copied to another pod: pod_address', async () => {
     await expect(identifyClaims({}, '10.20.0.8')).rejects.toMatchObject({
       kind: 'refused',
       code: 'pod_address',
     });
   });
 
-  test('a breach with the rule and every culprit in the message, up to ten', async () => {
+  it('a violation, with the rule and up to ten culprits in the message', async () => {
     const many = fail(
       Array.from({ length: 12 }, (_, index) => ({ ...fieldError, path: `/${index}` })),
     );
@@ -245,8 +245,8 @@ describe('refused is', () => {
   });
 });
 
-describe('the answer of the first step that has one', () => {
-  test.each<Case>([
+describe('the order of checks', () => {
+  it.each<Case>([
     [
       'about the pod',
       'pod_not_found',
@@ -269,32 +269,32 @@ describe('the answer of the first step that has one', () => {
     ],
     [
       'about the rules',
-      'rules_broken',
+      'pod_noncompliant',
       {
         evaluatePod: () => denied,
         revalidateTasks: () => Promise.resolve(denied),
       },
     ],
-  ])('counts: %s', async (_what, code, changes) => {
+  ])('refuses with the code of the first check that fails: %s', async (_what, code, changes) => {
     await expect(identifyClaims(changes)).rejects.toMatchObject({ kind: 'refused', code });
   });
 });
 
-describe('no answer is neither yes nor no', () => {
-  test.each<readonly [string, Partial<WorkloadIdentifierDeps>]>([
+describe('a lookup that fails', () => {
+  it.each<readonly [string, Partial<WorkloadIdentifierDeps>]>([
     ['the pod', { readPod: rejectLookup, ...createDepsWithReview({ authenticated: false }) }],
     ['the token', { reviewToken: rejectLookup, evaluatePod: () => denied }],
     ['the service account', { readServiceAccount: rejectLookup }],
     ['the namespace', { readNamespaceLabels: rejectLookup }],
-  ])('about %s', async (what, changes) => {
+  ])('is unavailable, not refused: %s', async (what, changes) => {
     await expect(identifyClaims(changes)).rejects.toMatchObject({
       kind: 'unavailable',
       code: 'kubernetes_unavailable',
-      message: `the API server gave no answer about ${what}`,
+      message: `the API server did not respond about ${what}`,
     });
   });
 
-  test('nor is a pod whose address is not reported yet', async () => {
+  it('is unavailable, not refused: a pod without a reported address', async () => {
     await expect(
       identifyClaims(createDepsWithPod({ status: { podIP: undefined } })),
     ).rejects.toMatchObject({

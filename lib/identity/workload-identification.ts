@@ -7,18 +7,18 @@ import { newRefusedError, newUnavailableError, type IdentityCode } from './ident
 import { checkTokenReview, type ReviewToken } from './token-review.ts';
 import type { Workload } from './workload.ts';
 
-/** A pod as the API server has it, or nothing; throws when that cannot be known. */
+/** Reads a pod; undefined if it does not exist. Rejects if the API server fails. */
 export type ReadPod = (place: {
   readonly namespace: string;
   readonly name: string;
 }) => Promise<unknown>;
 
-/** The labels of a namespace, or nothing where there is no such; throws when that cannot be known. */
+/** Reads a namespace's labels; undefined if it does not exist. Rejects if the API server fails. */
 export type ReadNamespaceLabels = (
   namespace: string,
 ) => Promise<Readonly<Record<string, string>> | undefined>;
 
-/** The annotations of a service account, or nothing where there is no such; throws as above. */
+/** Reads the annotations of a service account; undefined if it does not exist. Rejects likewise. */
 type ReadAccountAnnotations = (place: {
   readonly namespace: string;
   readonly name: string;
@@ -30,24 +30,24 @@ type EvaluatedPod = {
   readonly exempted: ExemptedRules;
 };
 
-/** What else counts when a live pod is judged. */
+/** What the evaluation of a running pod needs in addition to the pod. */
 type PodEvaluationContext = {
-  /** Absent: there is none of its name, so nothing is bound to it. */
+  /** Absent if the service account does not exist; then no cloud identity is bound to it. */
   readonly serviceAccount?: {
     readonly name: string;
     readonly annotations: Readonly<Record<string, string>>;
   };
-  /** Those of the pod's namespace, which may excuse a breach. */
+  /** Labels of the pod's namespace, which may exempt the pod from a rule. */
   readonly readLabels: () => ReturnType<ReadNamespaceLabels>;
 };
 
-/** Rules 2–7 and 9 on a live pod, by the code that admission uses, and what its sidecar was given. */
+/** Evaluates rules 2–7 and 9 on a running pod by the code of admission, and reads its tasks. */
 export type EvaluatePod = (
   pod: unknown,
   around: PodEvaluationContext,
 ) => Result<EvaluatedPod> | Promise<Result<EvaluatedPod>>;
 
-/** Whether the platform would admit these tasks today, written in this very form. */
+/** Checks that the platform would admit these tasks today, in exactly this form. */
 export type RevalidateTasks = (admitted: AdmittedTasks) => Promise<Result<AdmittedTasks>>;
 
 export type WorkloadIdentifierDeps = {
@@ -61,80 +61,80 @@ export type WorkloadIdentifierDeps = {
   readonly revalidateTasks: RevalidateTasks;
 };
 
-/** What else is known of a request. */
+/** Where a request came from. */
 export type RequestOrigin = {
-  /** Address that it came from: must be the pod's own. Absent: not compared. */
+  /** Address that sent it; must belong to the pod. Absent if it is not compared. */
   readonly peer?: string;
 };
 
 /**
- * Makes of a verified token the workload that asks. The API server is asked four things at once; they
- * are judged in order: the live pod, its TokenReview, the rules, by the service account too, the
- * tasks, the namespace.
+ * Creates the function that identifies the workload of a verified token. It starts four lookups at
+ * once, and checks their results in order: pod state, TokenReview, rules (with the service account),
+ * tasks, namespace.
  *
- * @returns throws IdentityError: refused with the code of the first step that says no, or unavailable
- *   where a step before it had no answer
+ * @returns throws IdentityError: refused with the code of the first check that fails, or unavailable
+ *   if an earlier lookup failed
  */
 export const createWorkloadIdentifier =
-  (terms: WorkloadIdentifierDeps) =>
+  (deps: WorkloadIdentifierDeps) =>
   async (
     claims: ProjectedClaims,
     token: string,
     { peer }: RequestOrigin = {},
   ): Promise<Workload> => {
     const { namespace, serviceAccount } = claims;
-    const lookups = startLookups(claims, token, terms);
+    const lookups = startLookups(claims, token, deps);
     const raw = await lookups.pod;
     const pod = checkPodState(raw, claims, peer);
-    checkTokenReview(await lookups.review, claims, terms.audience);
+    checkTokenReview(await lookups.review, claims, deps.audience);
     const annotations = await lookups.accountAnnotations;
-    const evaluated = await terms.evaluatePod(raw, {
+    const evaluated = await deps.evaluatePod(raw, {
       ...(annotations && { serviceAccount: { name: serviceAccount.name, annotations } }),
       readLabels: () => lookups.namespaceLabels,
     });
-    const { admitted, templateHash, exempted } = unwrapResult('rules_broken', evaluated);
-    const tasks = unwrapResult('tasks_refused', await terms.revalidateTasks(admitted));
+    const { admitted, templateHash, exempted } = unwrapResult('pod_noncompliant', evaluated);
+    const tasks = unwrapResult('tasks_invalid', await deps.revalidateTasks(admitted));
     const namespaceLabels = await lookups.namespaceLabels;
     if (namespaceLabels === undefined) {
       throw newRefusedError('namespace_not_found', `expected namespace ${namespace}, got none`);
     }
     return {
-      ...{ namespace, namespaceLabels, serviceAccount: serviceAccount.name },
+      namespace,
+      namespaceLabels,
+      serviceAccount: serviceAccount.name,
       pod: { name: claims.pod.name, ...pod },
-      ...{
-        admitted: tasks,
-        templateHash: templateHash,
-        exempted,
-        tokenExpiresAt: claims.expiresAt,
-      },
+      admitted: tasks,
+      templateHash,
+      exempted,
+      tokenExpiresAt: claims.expiresAt,
     };
   };
 
 const startLookups = (
   { namespace, pod, serviceAccount }: ProjectedClaims,
   token: string,
-  terms: WorkloadIdentifierDeps,
+  deps: WorkloadIdentifierDeps,
 ) => ({
-  pod: withUnavailableError('the pod', terms.readPod({ namespace, name: pod.name })),
-  review: withUnavailableError('the token', terms.reviewToken(token, terms.audience)),
+  pod: withUnavailableError('the pod', deps.readPod({ namespace, name: pod.name })),
+  review: withUnavailableError('the token', deps.reviewToken(token, deps.audience)),
   accountAnnotations: withUnavailableError(
     'the service account',
-    terms.readServiceAccount({ namespace, name: serviceAccount.name }),
+    deps.readServiceAccount({ namespace, name: serviceAccount.name }),
   ),
-  namespaceLabels: withUnavailableError('the namespace', terms.readNamespaceLabels(namespace)),
+  namespaceLabels: withUnavailableError('the namespace', deps.readNamespaceLabels(namespace)),
 });
 
-/** No answer is never a no. A step that refuses first leaves later ones unheard, and that is no crash. */
-const withUnavailableError = <T>(what: string, answer: Promise<T>): Promise<T> => {
-  const result = answer.catch((cause: unknown) => {
-    const message = `the API server gave no answer about ${what}`;
+/** A lookup that fails is never a refusal. It may reject after an earlier check has thrown. */
+const withUnavailableError = <T>(what: string, lookup: Promise<T>): Promise<T> => {
+  const result = lookup.catch((cause: unknown) => {
+    const message = `the API server did not respond about ${what}`;
     throw newUnavailableError('kubernetes_unavailable', message, { cause });
   });
   result.catch(() => undefined);
   return result;
 };
 
-/** More lines than this help nobody, and a hostile pod could have thousands. */
+/** A hostile pod could cause thousands of lines. */
 const MAX_FIELD_ERRORS = 10;
 
 const unwrapResult = <T>(code: IdentityCode, result: Result<T>): T => {

@@ -1,7 +1,7 @@
 import type { ExemptedRules } from '../contract/exempted-rules.ts';
 import type { AdmittedTasks } from '../contract/task.ts';
 
-/** Who is asking: a live pod that keeps every rule, as the API server knows it at this moment. */
+/** The caller: a running pod that complies with every rule, in its current state at the API server. */
 export type Workload = {
   readonly namespace: string;
   /** The namespace's labels, for policy. */
@@ -13,11 +13,11 @@ export type Workload = {
     readonly node: string;
     readonly ip: string;
   };
-  /** Read from the live pod's sidecar environment. */
+  /** Read from the environment of the running pod's sidecar. */
   readonly admitted: AdmittedTasks;
-  /** SHA-256 of the profile that the pod was injected from. */
+  /** SHA-256 of the injection template that the pod was injected from. */
   readonly templateHash: string;
-  /** Rules that the pod breaks by leave. */
+  /** Rules that the pod breaks and is exempted from. */
   readonly exempted: ExemptedRules;
   /** `exp` of the token, milliseconds since the epoch. */
   readonly tokenExpiresAt: number;
@@ -27,15 +27,15 @@ export type Workload = {
 export type User = {
   readonly issuer: string;
   readonly subject: string;
-  /** SHA-256, hex, of the issuer and what it signed: the name under which the token is spent. */
+  /** SHA-256, hex, of the issuer and the signed part of the token: identifies a used token. */
   readonly digest: string;
   /** `exp` of the token, milliseconds since the epoch. */
   readonly expiresAt: number;
 };
 
 /**
- * `refused` is an answer about the caller; `unavailable` means that nobody could be asked, and is
- * never an answer. `code` is stable (`token_expired`, `pod_not_found`, `rules_broken`, …).
+ * Why a caller could not be identified. `refused` is a decision about the caller; `unavailable` means
+ * that no decision was possible. `code` is stable (`token_expired`, `pod_not_found`, …).
  */
 export class IdentityError extends Error {
   override readonly name = 'IdentityError';

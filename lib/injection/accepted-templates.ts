@@ -7,10 +7,10 @@ import {
 } from './injection-template.ts';
 
 /**
- * Reads the data of the ConfigMap `valetkey-profiles`: canonical JSON by its hash.
+ * Reads the data of the ConfigMap of injection templates: canonical JSON by its hash.
  *
- * @returns the profiles that are what their key says, and a fault for each that is not: such a one
- *   is accepted by nobody
+ * @returns the templates whose text has the hash of their key, and a fault for each other entry,
+ *   which is not accepted
  */
 export const readTemplates = (
   data: Readonly<Record<string, string>>,
@@ -27,10 +27,10 @@ export const readTemplates = (
 const parseTemplate = (hash: string, text: string): Result<InjectionTemplate> => {
   const found = hashTemplate(text);
   if (found !== hash) return fail([{ path: hash, expected: 'text of this SHA-256', got: found }]);
-  const profile = parseJson(text);
-  return isInjectionTemplate(profile)
-    ? succeed(profile)
-    : fail([{ path: hash, expected: 'a profile', got: formatValue(text) }]);
+  const template = parseJson(text);
+  return isInjectionTemplate(template)
+    ? succeed(template)
+    : fail([{ path: hash, expected: 'an injection template', got: formatValue(text) }]);
 };
 
 const parseJson = (text: string): unknown => {
@@ -41,7 +41,7 @@ const parseJson = (text: string): unknown => {
   }
 };
 
-/** The hash vouches for what is in it; this only keeps a stranger's object from being used as one. */
+/** The hash proves the content. This check only rejects objects of another shape. */
 const isInjectionTemplate = (value: unknown): value is InjectionTemplate => {
   const { sidecar, tokenVolume, consumerVolume, consumer, consumersFolder, label } = (value ??
     {}) as Readonly<Record<string, unknown>>;

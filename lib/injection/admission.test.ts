@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it, test } from '@jest/globals';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Pod } from '../contract/pod.ts';
@@ -7,8 +7,9 @@ import { platform } from './fixtures/sample-platform.ts';
 import { buildAddedContainer } from './fixtures/rule-cases.ts';
 import { agentPod, agentTasks, injectPod } from './fixtures/injected-pods.ts';
 import { applyPatch } from './json-patch.ts';
-import { createPodAdmission } from './admission.ts';
-import type { EvaluatePolicy, PodAdmissionDeps } from './admission-deps.ts';
+import { evaluateAdmission } from './admission.ts';
+import type { AdmissionDeps } from './admission-inputs.ts';
+import type { EvaluatePolicy } from './task-policy.ts';
 import type { ReadTasks } from './declared-tasks.ts';
 import { buildInjectionTemplate } from './injection-template.ts';
 import type { ReadPodContext, PodContext } from './pod-context.ts';
@@ -19,14 +20,18 @@ const failToReadTasks: ReadTasks = () =>
     fail([{ source: 'task.valetkey.dev/summarize', path: 'role', expected: 'x', got: 'y' }]),
   );
 
-const createAdmission = (reading: ReadTasks = readTasks, changes: Partial<PodAdmissionDeps> = {}) =>
-  createPodAdmission({
+const createAdmission = (reading: ReadTasks = readTasks, changes: Partial<AdmissionDeps> = {}) => {
+  const deps: AdmissionDeps = {
     platform,
     published: () => buildInjectionTemplate(platform),
     templates: () => new Map(),
     readTasks: reading,
     ...changes,
-  });
+  };
+  const evaluate = (stage: 'mutate' | 'validate') => async (request: AdmissionRequest) =>
+    (await evaluateAdmission(stage, request, deps)).outcome;
+  return { mutate: evaluate('mutate'), validate: evaluate('validate') };
+};
 const { mutate, validate } = createAdmission();
 
 const buildRequest = (object: unknown, changes: Partial<AdmissionRequest> = {}) => ({
@@ -183,8 +188,8 @@ describe('a refusal', () => {
     const lines = (await validate(buildRequest(pod))).status?.message.split('\n') ?? [];
     expect(lines).toHaveLength(5);
     expect(lines.slice(3)).toEqual([
-      expect.stringMatching(/^rule 1: .*annotations alone$/),
-      expect.stringMatching(/^rule 3: run what needs the node in a pod of its own/),
+      expect.stringMatching(/^rule 1: .*annotations only$/),
+      expect.stringMatching(/^rule 3: move node-level workloads to a separate pod/),
     ]);
   });
 });
@@ -200,7 +205,7 @@ describe('the level of a namespace', () => {
   test('decides what is filled, and what is accepted then', async () => {
     const { patch = '', warnings } = await lenient.mutate(buildRequest(rooted));
     expect(warnings?.[0]).toBe(
-      'container prepare: securityContext was filled with capabilities: {drop: [NET_RAW]}, seccompProfile: {type: RuntimeDefault}',
+      'container prepare: securityContext defaults were set: capabilities: {drop: [NET_RAW]}, seccompProfile: {type: RuntimeDefault}',
     );
     const operations = JSON.parse(Buffer.from(patch, 'base64').toString()) as JsonPatchOp[];
     const pod = applyPatch(rooted, operations);
@@ -227,7 +232,7 @@ describe('an exception', () => {
     expect(await excepting.validate(buildRequest(shared))).toEqual({
       allowed: true,
       warnings: [
-        'excepted by the platform: /spec/shareProcessNamespace: expected false or nothing, got true (rule 3)',
+        'exempted by the platform: /spec/shareProcessNamespace: expected false or nothing, got true (rule 3)',
       ],
       auditAnnotations: { tasks: 'summarize', consumers: 'agent,helper', exceptions: '3' },
     });
@@ -252,7 +257,7 @@ describe('an exception', () => {
       await excepting.validate(buildRequest(applyPatch(injectPod(), [op]), changed)),
     ).toMatchObject({
       allowed: true,
-      warnings: [expect.stringMatching(/^excepted by the platform: .*\(rule 8\)$/)],
+      warnings: [expect.stringMatching(/^exempted by the platform: .*\(rule 8\)$/)],
       auditAnnotations: { exceptions: '8' },
     });
   });
@@ -366,7 +371,7 @@ describe('while it is not known what to inject', () => {
 
   test('a pod that another replica injected is judged by what is published', async () => {
     const lines = listMessageLines(await unknowing.validate(buildRequest(injectPod())));
-    expect(lines).toEqual([expect.stringMatching(/accepted profile, .* \(rule 2\)$/)]);
+    expect(lines).toEqual([expect.stringMatching(/accepted injection template, .* \(rule 2\)$/)]);
     const { hash, template } = buildInjectionTemplate(platform);
     const templates = () => new Map([[hash, template]]);
     const told = createAdmission(readTasks, { published: () => undefined, templates });
@@ -431,6 +436,20 @@ describe('what else is said of tasks', () => {
 });
 
 describe('both webhooks', () => {
+  it.each(['mutate', 'validate'] as const)(
+    '%s refreshes the templates if the pod names one',
+    async (stage) => {
+      const requested: string[] = [];
+      const evaluate = createAdmission(readTasks, {
+        refreshIfUnknown: (hash) => Promise.resolve(void requested.push(hash)),
+      })[stage];
+      await evaluate(buildRequest(agentPod));
+      expect(requested).toEqual([]);
+      await evaluate(buildRequest(injectPod()));
+      expect(requested).toEqual([buildInjectionTemplate(platform).hash]);
+    },
+  );
+
   const deployment = { group: 'apps', version: 'v1', kind: 'Deployment' };
 
   test.each([

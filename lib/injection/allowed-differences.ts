@@ -10,17 +10,17 @@ import {
 import { toJsonPointer } from './json-patch.ts';
 import { isSameQuantity, readQuantity } from './quantity.ts';
 
-/** Names that load code, add trust, steer an SDK or are ours: no setting of a platform admits them. */
+/** Names that load code, add trust, configure an SDK or are reserved: no setting allows them. */
 const ENV_NEVER_ALLOWED = /^(VALETKEY_|NODE_|LD_|AWS_|SSL|OPENSSL_|UV_|MALLOC_)/i;
 
 /**
- * What may differ between the sidecar that we inject and the one that arrives: what the API server
- * and in-tree admission plugins write, and what the platform accepts from other mutators. All else
- * is equal.
+ * Lists what may differ between the injected sidecar and the one in the final pod: what the API server
+ * and in-tree admission plugins set, and what the platform accepts from other mutators. Everything
+ * else must be equal.
  */
 export const allowedSidecarDifferences = (accept: AllowedChanges): FieldComparisons => ({
   '/image': allowListedValues(accept.images),
-  // The AlwaysPullImages plugin writes it, and it weakens nothing.
+  // Set by the AlwaysPullImages plugin, without risk.
   '/imagePullPolicy': allowListedValues(['Always']),
   '/terminationMessagePath': allowDefault('/dev/termination-log'),
   '/terminationMessagePolicy': allowDefault('File'),
@@ -33,11 +33,11 @@ export const allowedSidecarDifferences = (accept: AllowedChanges): FieldComparis
   '/volumeMounts': compareByKey('mountPath'),
   '/resizePolicy': compareResizePolicy,
   '/resources/requests': compareQuantities({ accept, others: ['ephemeral-storage'] }),
-  // A LimitRange adds limits that are not set.
+  // A LimitRange adds missing limits.
   '/resources/limits': compareQuantities({ accept, others: ['cpu', 'ephemeral-storage'] }),
 });
 
-/** The same for our volumes. */
+/** The same for the injected volumes. */
 export const ALLOWED_VOLUME_DIFFERENCES: FieldComparisons = {
   '/projected/defaultMode': allowDefault(0o644),
   '/emptyDir/sizeLimit': (expected, actual, at) =>
@@ -47,19 +47,25 @@ export const ALLOWED_VOLUME_DIFFERENCES: FieldComparisons = {
 const isAllowedEnv = (name: string, { env }: AllowedChanges): boolean =>
   env.includes(name) && !ENV_NEVER_ALLOWED.test(name);
 
-/** Two long texts look alike where they are cut: their lengths say more. */
+/** Long texts may look equal once truncated, so their lengths are reported. */
 const compareInjectedValue: FieldComparison = (expected, actual, at) => {
   if ((expected ?? '') === (actual ?? '')) return [];
   const isLong = [expected, actual].some((each) => typeof each === 'string' && each.length > 60);
   if (!isLong) return [buildMismatch(expected, actual, at)];
-  const [ours, theirs] = [expected, actual].map((each) =>
+  const [expectedLength, actualLength] = [expected, actual].map((each) =>
     typeof each === 'string' ? each.length : 0,
   );
-  const got = `another one (${theirs ?? 0} characters)`;
-  return [{ path: at.path, expected: `the value that is injected (${ours ?? 0} characters)`, got }];
+  const got = `another value (${actualLength ?? 0} characters)`;
+  return [
+    {
+      path: at.path,
+      expected: `the value that is injected (${expectedLength ?? 0} characters)`,
+      got,
+    },
+  ];
 };
 
-/** Some versions of the API server write down that a resize needs no restart. */
+/** Some versions of the API server state that a resize needs no restart. */
 const compareResizePolicy: FieldComparison = (expected, actual, at) => {
   const isHarmless =
     Array.isArray(actual) &&
@@ -74,19 +80,23 @@ const compareResizePolicy: FieldComparison = (expected, actual, at) => {
 
 type Amounts = Readonly<Record<string, unknown>>;
 
-/** Ours as amounts, or more where the platform accepts more; and `others`, which we may not set. */
+/** Compares amounts, up to the platform's maximum, and accepts `others`, which injection may not set. */
 const compareQuantities =
   ({ accept, others }: { accept: AllowedChanges; others: readonly string[] }): FieldComparison =>
   (expected, actual, at) => {
-    const ours = (expected ?? {}) as Amounts;
+    const injected = (expected ?? {}) as Amounts;
     const found = (actual ?? {}) as Amounts;
-    return [...new Set([...Object.keys(ours), ...Object.keys(found)])].flatMap((name) => {
-      const isFine = Object.hasOwn(ours, name)
-        ? isWithinRange(ours[name], found[name], getMaxResource(accept.maxResources, name))
+    return [...new Set([...Object.keys(injected), ...Object.keys(found)])].flatMap((name) => {
+      const isAccepted = Object.hasOwn(injected, name)
+        ? isWithinRange(injected[name], found[name], getMaxResource(accept.maxResources, name))
         : others.includes(name) && readQuantity(found[name]) !== undefined;
-      return isFine
+      return isAccepted
         ? []
-        : [buildMismatch(ours[name], found[name], { path: `${at.path}${toJsonPointer(name)}` })];
+        : [
+            buildMismatch(injected[name], found[name], {
+              path: `${at.path}${toJsonPointer(name)}`,
+            }),
+          ];
     });
   };
 

@@ -5,17 +5,17 @@ import type { Container, Pod, Volume } from '../contract/pod.ts';
 import { listContainers } from './containers.ts';
 
 /**
- * Whether the pod keeps the API server's token. The ServiceAccount plugin mounts it before we are
- * asked but never writes this field: `true` in it is its author's wish.
+ * Whether the pod keeps the token for the API server. The ServiceAccount plugin mounts the token
+ * before the webhook is called, but never sets this field: `true` was set by the author.
  */
 export const isApiTokenKept = (pod: Pod, platform: Platform): boolean =>
   pod.spec?.automountServiceAccountToken === true && platform.pods.allowApiToken;
 
-/** Whether it is the volume that the ServiceAccount plugin adds. */
+/** Whether the ServiceAccount plugin added the volume. */
 export const isApiTokenVolume = ({ name }: Pick<Volume, 'name'>): boolean =>
   name.startsWith(API_TOKEN_VOLUME_PREFIX);
 
-/** Removes the token's volume and every mount of it, and the wish to have it added again. */
+/** Removes the token's volume and its mounts, and prevents the plugin from adding them again. */
 export const buildApiTokenRemoval = (pod: Pod): readonly JsonPatchOp[] => {
   const isSet = pod.spec?.automountServiceAccountToken !== undefined;
   return [
@@ -36,13 +36,13 @@ export const buildApiTokenRemoval = (pod: Pod): readonly JsonPatchOp[] => {
 const buildMountRemoval = (container: Container, path: string): readonly JsonPatchOp[] =>
   buildRemovals(`${path}/volumeMounts`, container.volumeMounts ?? [], isApiTokenVolume);
 
-/** From the end, so that no removal moves what another one names. */
+/** From the end, so that no removal changes the index of another. */
 const buildRemovals = <T>(
   path: string,
   list: readonly T[],
-  goes: (item: T) => boolean,
+  isRemoved: (item: T) => boolean,
 ): readonly JsonPatchOp[] =>
   list
-    .flatMap((item, index) => (goes(item) ? [index] : []))
+    .flatMap((item, index) => (isRemoved(item) ? [index] : []))
     .reverse()
     .map((index) => ({ op: 'remove', path: `${path}/${index}` }));

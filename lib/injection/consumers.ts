@@ -5,11 +5,11 @@ import type { Platform } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
 import { listContainers, type PlacedContainer } from './containers.ts';
 
-/** Which containers a declaration may name, and which it means when it names none. */
+/** The containers that a declaration may name, and those it gets if it names none. */
 export type ConsumerNames = {
-  /** What a task without `containers` means: consumers by default. */
+  /** The consumers of a task without `containers`. */
   readonly containers: readonly string[];
-  /** What a task may name besides: init containers, native sidecars, ignored containers. */
+  /** Others that a task may name: init containers, native sidecars, ignored containers. */
   readonly addressable: readonly string[];
 };
 
@@ -20,8 +20,8 @@ export const hasTaskDeclarations = (pod: Pod): boolean =>
   );
 
 /**
- * The names that the pod's declarations are read against. Once injected, consumers are fixed: a
- * container that another mutator adds afterwards is none.
+ * Finds the containers that the pod's declarations refer to. The first injection fixes the consumers:
+ * a container that another mutator adds later is not one.
  */
 export const findConsumerNames = (pod: Pod, platform: Platform): ConsumerNames => {
   const others = listOtherContainers(pod).filter(({ list }) => list !== 'ephemeralContainers');
@@ -29,7 +29,7 @@ export const findConsumerNames = (pod: Pod, platform: Platform): ConsumerNames =
     .filter(({ list }) => list === 'containers')
     .map(({ container }) => container.name)
     .filter((name) => !platform.pods.ignoredContainers.includes(name));
-  // A sidecar that was given none is none of ours: rule 2 says so, where tasks can be read.
+  // Rule 2 refuses a sidecar without consumers, so the defaults do no harm here.
   const fixed = readAdmittedConsumers(pod) ?? [];
   const containers =
     fixed.length === 0 ? byDefault : byDefault.filter((name) => fixed.includes(name));
@@ -48,33 +48,41 @@ export const listConsumers = (pod: Pod, tasks: readonly Task[]): readonly string
 export const listOtherContainers = (pod: Pod): readonly PlacedContainer[] =>
   listContainers(pod).filter(({ container }) => container.name !== SIDECAR_CONTAINER);
 
-/** Every container that bears our name, wherever it stands. */
+/** Every container with the sidecar's name, in any list. */
 export const listSidecars = (pod: Pod): readonly PlacedContainer[] =>
   listContainers(pod).filter(({ container }) => container.name === SIDECAR_CONTAINER);
 
 /**
- * Whether the pod already holds something by the sidecar's name where we put it. Not a proof that
- * it is ours: rule 2 is.
+ * Whether an init container with the sidecar's name exists. Only rule 2 proves that injection added
+ * it.
  */
-export const isInjected = (pod: Pod): boolean =>
-  listSidecars(pod).some(({ list }) => list === 'initContainers');
+export const isInjected = (pod: Pod): boolean => findInjectedSidecar(pod) !== undefined;
 
-/** What the pod's sidecar was given, as it stands there. */
+const findInjectedSidecar = (pod: Pod): PlacedContainer | undefined =>
+  listSidecars(pod).find(({ list }) => list === 'initContainers');
+
+/** SHA-256 of the injection template that the pod's sidecar names. */
+export const findTemplateHash = (pod: Pod): string | undefined =>
+  findInjectedSidecar(pod)?.container.env?.find(
+    ({ name }) => name === SIDECAR_ENV.injectionTemplate,
+  )?.value;
+
+/** The admitted tasks in the environment of the pod's sidecar. */
 export type TasksEnvValue = {
-  /** Empty: it was given none. */
+  /** Empty: the variable is not set. */
   readonly text: string;
-  /** JSON pointer to it. */
+  /** JSON pointer to the value. */
   readonly path: string;
 };
 
 /**
- * The tasks that the pod's sidecar was given. What bears its name elsewhere than where we put it is
- * given none.
+ * Finds the admitted tasks in the environment of the pod's sidecar. Containers with its name in other
+ * lists are ignored.
  *
- * @returns nothing without a sidecar
+ * @returns undefined without a sidecar
  */
 export const findTasksEnvValue = (pod: Pod): TasksEnvValue | undefined => {
-  const sidecar = listSidecars(pod).find(({ list }) => list === 'initContainers');
+  const sidecar = findInjectedSidecar(pod);
   if (sidecar === undefined) return undefined;
   // A list may be null.
   const env = sidecar.container.env ?? [];
@@ -84,13 +92,14 @@ export const findTasksEnvValue = (pod: Pod): TasksEnvValue | undefined => {
 };
 
 /**
- * The consumers that the pod's sidecar was given, in the order of their volumes.
+ * Reads the admitted consumers from the environment of the pod's sidecar, in the order of their
+ * volumes.
  *
- * @returns nothing without a sidecar; an empty list when what it was given cannot be read
+ * @returns undefined without a sidecar; an empty list if the value cannot be parsed
  */
 export const readAdmittedConsumers = (pod: Pod): readonly string[] | undefined => {
-  const given = findTasksEnvValue(pod);
-  return given && parseConsumers(given);
+  const value = findTasksEnvValue(pod);
+  return value && parseConsumers(value);
 };
 
 const parseConsumers = ({ text }: TasksEnvValue): readonly string[] => {

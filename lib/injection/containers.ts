@@ -3,7 +3,7 @@ import type { Container, Pod } from '../contract/pod.ts';
 const CONTAINER_LISTS = ['initContainers', 'containers', 'ephemeralContainers'] as const;
 type ContainerList = (typeof CONTAINER_LISTS)[number];
 
-/** A container and where it stands. */
+/** A container with its list and index. */
 export type PlacedContainer = {
   readonly container: Container;
   readonly list: ContainerList;
@@ -13,8 +13,8 @@ export type PlacedContainer = {
 };
 
 /**
- * Every container of a pod, whatever list it stands in, in the order init, ordinary, ephemeral.
- * Nothing else enumerates containers: a list that is forgotten once is a hole.
+ * Lists every container of a pod: init, ordinary, ephemeral. All code that enumerates containers uses
+ * this function, so that no list is missed.
  */
 export const listContainers = (pod: Pod): readonly PlacedContainer[] =>
   CONTAINER_LISTS.flatMap((list) =>

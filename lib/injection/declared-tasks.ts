@@ -1,21 +1,20 @@
 import type { LoadCatalog } from '../catalog/catalog.ts';
 import type { Platform } from '../contract/platform.ts';
-import type { Pod } from '../contract/pod.ts';
 import type { Task } from '../contract/task.ts';
-import { fail, succeed, type Result } from '../schema/field-error.ts';
+import { fail, type Result } from '../schema/field-error.ts';
 import { maxPolicyLength } from '../scope/aws/policy-size.ts';
 import { readTasks } from '../task/tasks.ts';
-import { findConsumerNames, hasTaskDeclarations, type ConsumerNames } from './consumers.ts';
+import type { ConsumerNames } from './consumers.ts';
 
-/** Reads the tasks that annotations declare; limits, catalogue and dialect are bound by the program. */
+/** Reads the tasks that annotations declare. The platform and the catalog are bound already. */
 export type ReadTasks = (declared: {
   readonly annotations: Readonly<Record<string, string>>;
   readonly consumers: ConsumerNames;
 }) => Promise<Result<readonly Task[]>>;
 
 /**
- * Reads declared tasks by the platform's limits and the catalogue; a task whose session policy could
- * grow past what STS takes is refused here, not when its run starts.
+ * Creates a reader of declared tasks with the platform's limits and the catalog. It rejects a task
+ * whose session policy could exceed the limit of STS, so that no run fails for that reason.
  */
 export const createTaskReader =
   ({ tasks: limits, cloud }: Platform, loadCatalog: LoadCatalog): ReadTasks =>
@@ -27,16 +26,3 @@ export const createTaskReader =
     const faults = sizes.flatMap((size) => (size.ok ? [] : size.faults));
     return faults.length > 0 ? fail(faults) : result;
   };
-
-/** The tasks that a new pod declares. */
-export const readDeclaredTasks = (
-  pod: Pod,
-  platform: Platform,
-  read: ReadTasks,
-): Promise<Result<readonly Task[]>> =>
-  hasTaskDeclarations(pod)
-    ? read({
-        annotations: pod.metadata?.annotations ?? {},
-        consumers: findConsumerNames(pod, platform),
-      })
-    : Promise.resolve(succeed([]));

@@ -1,28 +1,29 @@
+import { isMapping, type Mapping } from '../schema/mapping.ts';
 import { formatValue, type FieldError } from '../schema/field-error.ts';
 import { toJsonPointer } from './json-patch.ts';
 
-/** What may differ at one place. `undefined` stands for what is not there. */
+/** Compares the values of one field. `undefined`: the field is absent. */
 export type FieldComparison = (
   expected: unknown,
   actual: unknown,
   at: FieldLocation,
 ) => readonly FieldError[];
 
-/** By pattern: a JSON pointer below the compared value; `*` is one element of a list. */
+/** By pattern: a JSON pointer relative to the compared value; `*` is an element of a list. */
 export type FieldComparisons = Readonly<Record<string, FieldComparison>>;
 
-/** Where a comparison stands. */
+/** The field that is compared. */
 export type FieldLocation = {
   /** JSON pointer in the pod. */
   readonly path: string;
-  /** JSON pointer below the compared value, elements as `*`. */
+  /** JSON pointer relative to the compared value, with `*` for elements. */
   readonly pattern: string;
   readonly comparisons: FieldComparisons;
 };
 
 /**
- * Holds what was found against what we set, field by field. A field that we do not set must not be
- * there, unless a comparison of its own accepts it.
+ * Compares what was found with what injection sets, field by field. Other fields must be absent,
+ * unless a comparison for that field accepts them.
  */
 export const findDifferences: FieldComparison = (expected, actual, at) => {
   const special = at.comparisons[at.pattern];
@@ -56,21 +57,21 @@ const compareMembers = (
   );
 };
 
-/** The field may be what the API server writes where nothing stands. */
+/** Accepts the API server's default for a field that injection does not set. */
 export const allowDefault =
   (value: unknown): FieldComparison =>
   (expected, actual, at) =>
     expected === undefined && actual === value ? [] : compareStructure(expected, actual, at);
 
-/** The field may be any of these instead of ours. */
+/** Accepts any of these values instead of the injected one. */
 export const allowListedValues =
   (values: readonly unknown[]): FieldComparison =>
   (expected, actual, at) =>
     values.includes(actual) ? [] : compareStructure(expected, actual, at);
 
 /**
- * The list's order means nothing: its elements are told apart by one member, which none may repeat.
- * Elements beside ours must be accepted.
+ * Compares lists in any order. One member identifies an element and must be unique. Elements that
+ * injection does not add must be accepted.
  */
 export const compareByKey =
   (key: string, isAccepted: (item: Mapping) => boolean = () => false): FieldComparison =>
@@ -84,23 +85,23 @@ export const compareByKey =
       const place = toChildLocation(at, index === -1 ? String(item[key]) : index, '*');
       return findDifferences(item, actual[index], place);
     });
-    const strange = actual.flatMap((item, index) => {
-      const isOurs = expected.some((each) => each[key] === item[key]);
+    const added = actual.flatMap((item, index) => {
+      const isInjected = expected.some((each) => each[key] === item[key]);
       const isFirst = indexOf(item[key]) === index;
-      if (isFirst && (isOurs || isAccepted(item))) return [];
+      if (isFirst && (isInjected || isAccepted(item))) return [];
       return [buildMismatch(undefined, item, toChildLocation(at, index, '*'))];
     });
-    return [...found, ...strange];
+    return [...found, ...added];
   };
 
-/** A fault that says what we set and what was found. */
+/** A fault with the injected value and the value found. */
 export const buildMismatch = (
   expected: unknown,
   actual: unknown,
   { path }: Pick<FieldLocation, 'path'>,
 ): FieldError => ({
   path,
-  expected: expected === undefined ? 'nothing here' : formatValue(expected),
+  expected: expected === undefined ? 'no value' : formatValue(expected),
   got: formatValue(actual),
 });
 
@@ -116,11 +117,6 @@ const toChildLocation = (
 
 /** Go leaves empty strings out when it writes a pod, and may write null for an empty list. */
 const isSame = (expected: unknown, actual: unknown): boolean => (expected ?? '') === (actual ?? '');
-
-type Mapping = Readonly<Record<string, unknown>>;
-
-const isMapping = (value: unknown): value is Mapping =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isListOfMappings = (value: unknown): value is readonly Mapping[] =>
   Array.isArray(value) && value.every(isMapping);

@@ -66,7 +66,7 @@ describe('a breach', () => {
     ],
     [
       'a variable that only injection sets',
-      buildViolation('7', { expected: 'nothing set here: injection sets it for every consumer' }),
+      buildViolation('7', { expected: 'no value here: injection sets it for every consumer' }),
     ],
   ])('is never exempted: %s', (_, fault) => {
     const settings = buildPlatform(
@@ -91,9 +91,9 @@ describe('what is exempted', () => {
     );
     expect(buildExemptionNotes(exempted)).toEqual({
       warnings: [
-        'excepted by the platform: /spec/x: expected a, got b (rule 4)',
+        'exempted by the platform: /spec/x: expected a, got b (rule 4)',
         'refused once valetkey.dev/mode is no longer warn: /spec/x: expected a, got b (rule 7)',
-        'excepted by the platform: /spec/y: expected a, got b (rule 4)',
+        'exempted by the platform: /spec/y: expected a, got b (rule 4)',
       ],
       auditAnnotations: { exceptions: '4', warned: '7' },
     });
@@ -108,7 +108,7 @@ describe('what is exempted', () => {
     });
     const { warnings } = buildExemptionNotes(exempted);
     expect(warnings).toHaveLength(11);
-    expect(warnings.at(-1)).toBe('and 2 more breaches are excused');
+    expect(warnings.at(-1)).toBe('and 2 more exempted violations');
     expect(buildExemptionNotes([])).toEqual({ warnings: [], auditAnnotations: {} });
   });
 });

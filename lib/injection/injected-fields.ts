@@ -4,16 +4,16 @@ import type { Container, Volume, VolumeMount } from '../contract/pod.ts';
 import type { AdmittedTasks } from '../contract/task.ts';
 import { toEnvironmentJson, type InjectionTemplate } from './injection-template.ts';
 
-/** What is ours in an injected pod, but for what consumers are given. */
+/** What injection adds to a pod, without what it adds to consumers. */
 export type InjectedFields = {
   readonly sidecar: Container;
-  /** The token's first, then one for each consumer. */
+  /** The token volume, then one volume for each consumer. */
   readonly volumes: readonly Volume[];
 };
 
 /**
- * What a pod with these consumers and tasks holds when it was injected from this profile. The same
- * function injects and judges, so that both cannot disagree.
+ * Builds what a pod with these consumers and tasks contains after injection from this template.
+ * Injection and rule 2 both use this function, so they cannot differ.
  */
 export const buildInjectedFields = (
   { hash, template }: { readonly hash: string; readonly template: InjectionTemplate },
@@ -40,21 +40,21 @@ export const buildInjectedFields = (
   };
 };
 
-/** The consumer's own mount of its volume. */
-export const buildConsumerMount = (profile: InjectionTemplate, index: number): VolumeMount => ({
+/** The consumer's mount of its own volume. */
+export const buildConsumerMount = (template: InjectionTemplate, index: number): VolumeMount => ({
   name: formatConsumerVolumeName(index),
-  ...profile.consumer.mount,
+  ...template.consumer.mount,
 });
 
-/** Name of the volume of the consumer at this place in {@link AdmittedTasks.consumers}. */
+/** Name of the volume of the consumer with this index in {@link AdmittedTasks.consumers}. */
 export const formatConsumerVolumeName = (index: number): string =>
   `${CONSUMER_VOLUME_PREFIX}${index}`;
 
 const buildSidecarMounts = (
-  profile: InjectionTemplate,
+  template: InjectionTemplate,
   { consumers }: AdmittedTasks,
 ): readonly VolumeMount[] =>
   consumers.map((consumer, index) => ({
     name: formatConsumerVolumeName(index),
-    mountPath: `${profile.consumersFolder}/${consumer}`,
+    mountPath: `${template.consumersFolder}/${consumer}`,
   }));

@@ -17,18 +17,18 @@ import { isGuaranteed } from './qos-class.ts';
 import { getLevel } from './rules/levels.ts';
 import { buildInjectedFields, buildConsumerMount, type InjectedFields } from './injected-fields.ts';
 
-/** What is to be done to a pod, as values; {@link buildPatch} writes it as operations. */
+/** What to change in a pod. `buildPatch` turns it into operations. */
 export type InjectionPlan = {
-  /** Absent where the pod was injected before. */
+  /** Absent: the pod is injected already. */
   readonly injection?: Injection;
   readonly securityDefaults: readonly SecurityDefaults[];
-  /** What its author should know, a line each. */
+  /** Messages for the author, one line each. */
   readonly warnings: readonly string[];
 };
 
 export type Injection = {
   readonly sidecar: Container;
-  /** Place in `spec.initContainers`. */
+  /** Index in `spec.initContainers`. */
   readonly index: number;
   readonly volumes: readonly Volume[];
   readonly consumers: readonly ConsumerAdditions[];
@@ -36,7 +36,7 @@ export type Injection = {
   readonly isApiTokenRemoved: boolean;
 };
 
-/** What one consumer is given. */
+/** What injection adds to one consumer. */
 export type ConsumerAdditions = {
   readonly at: PlacedContainer;
   readonly mount: VolumeMount;
@@ -44,12 +44,12 @@ export type ConsumerAdditions = {
 };
 
 /**
- * Decides what becomes of a pod that declares these tasks. A pod that was injected before gets
- * fills for containers added since, and nothing else.
+ * Plans the injection of a pod that declares these tasks. A pod that is injected already gets only
+ * security defaults, for containers that were added since.
  *
- * @param request.tasks read from the pod's own annotations
- * @param request.namespace decides the level of rule 4; not known: `restricted`
- * @returns the plan, or a fault: the tasks do not fit into the sidecar's environment
+ * @param request.tasks read from the pod's annotations
+ * @param request.namespace selects the level of rule 4; absent: `restricted`
+ * @returns the plan, or a fault if the tasks do not fit into the sidecar's environment
  */
 export const planInjection = (request: {
   readonly pod: Pod;
@@ -82,7 +82,7 @@ export const planInjection = (request: {
   });
 };
 
-/** After the native sidecars that already lead, before everything that waits for ours. */
+/** After the leading native sidecars, before every container that needs credentials. */
 const findSidecarIndex = (pod: Pod, consumers: readonly string[]): number => {
   const init = listContainers(pod).filter(({ list }) => list === 'initContainers');
   const follower = init.findIndex(
@@ -94,17 +94,17 @@ const findSidecarIndex = (pod: Pod, consumers: readonly string[]): number => {
 const buildConsumerAdditions = (
   pod: Pod,
   consumers: readonly string[],
-  profile: InjectionTemplate,
+  template: InjectionTemplate,
 ): readonly ConsumerAdditions[] =>
   listOtherContainers(pod)
     .filter(({ container }) => consumers.includes(container.name))
     .map((at) => ({
       at,
-      mount: buildConsumerMount(profile, consumers.indexOf(at.container.name)),
-      env: buildConsumerEnv(at.container, profile),
+      mount: buildConsumerMount(template, consumers.indexOf(at.container.name)),
+      env: buildConsumerEnv(at.container, template),
     }));
 
-/** An input that sets a variable of ours itself is left to rule 7, which refuses it. */
+/** Skips variables that the container sets itself; rule 7 refuses them. */
 const buildConsumerEnv = (
   { env }: Container,
   { consumer }: InjectionTemplate,
@@ -126,13 +126,13 @@ const buildApiTokenWarnings = (pod: Pod, { isApiTokenRemoved }: Injection): read
   const isRequested = pod.spec?.automountServiceAccountToken === true;
   const isMounted = (pod.spec?.volumes ?? []).some(isApiTokenVolume);
   if (!isApiTokenRemoved || !(isRequested || isMounted)) return [];
-  const how = isRequested
+  const reason = isRequested
     ? 'the platform does not allow automountServiceAccountToken: true in a pod with tasks'
-    : 'a pod that needs it writes automountServiceAccountToken: true, where the platform allows it';
-  return [`the API token is not mounted into this pod: ${how}`];
+    : 'a pod that needs it sets automountServiceAccountToken: true, if the platform allows it';
+  return [`the API token is not mounted into this pod: ${reason}`];
 };
 
-/** As the kernel counts: name, equals sign, value, terminator. */
+/** As the kernel counts: name, equals sign, value, terminating NUL. */
 const countEnvBytes = ({ name, value = '' }: EnvVar): number =>
   Buffer.byteLength(name) + Buffer.byteLength(value) + 2;
 

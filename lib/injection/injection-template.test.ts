@@ -48,6 +48,6 @@ describe('a profile', () => {
       (roots) => buildInjectionTemplate(authorityPlatform, roots).hash,
     );
     expect(one).not.toBe(other);
-    expect(() => buildInjectionTemplate(authorityPlatform)).toThrow('roots');
+    expect(() => buildInjectionTemplate(authorityPlatform)).toThrow('needs a trust bundle');
   });
 });

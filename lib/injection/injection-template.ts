@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
 import type { AuthorityAccess } from '../contract/authority-api.ts';
 import { CONSUMER_ENV, SIDECAR_ENV } from '../contract/environment.ts';
 import {
@@ -22,52 +21,53 @@ import {
 import type { Platform } from '../contract/platform.ts';
 import type { Container, EnvVar, Volume, VolumeMount } from '../contract/pod.ts';
 import { SIDECAR_COMMAND, SIDECAR_RUNTIME_ENV } from '../contract/runtime.ts';
+import { canonicalizeJson } from '../schema/canonical-json.ts';
 
-/** Every field that injection sets, but for tasks and what follows from how many consumers. */
+/** Every field that injection sets, except the tasks and what depends on the number of consumers. */
 export type InjectionTemplate = {
-  /** As it is with no consumers and no tasks; and without a cpu limit, which a Guaranteed pod adds. */
+  /** Without consumers, tasks and the cpu limit that a Guaranteed pod needs. */
   readonly sidecar: Container;
   readonly tokenVolume: Volume;
-  /** Of each consumer; the name is counted up. */
+  /** Of each consumer; the name ends with the consumer's index. */
   readonly consumerVolume: Omit<Volume, 'name'>;
-  /** Where the sidecar sees the folders of all consumers, each by its container's name. */
+  /** Directory in the sidecar with one directory per consumer, named after its container. */
   readonly consumersFolder: string;
   readonly consumer: {
     readonly mount: Omit<VolumeMount, 'name'>;
-    /** Ours alone: a consumer that sets one itself is refused. */
+    /** Reserved: a consumer that sets one of these is refused. */
     readonly env: readonly EnvVar[];
-    /** Each group only for a consumer that has none of its names. */
+    /** Each group is added only to a consumer that sets none of its names. */
     readonly envDefaults: readonly (readonly EnvVar[])[];
   };
   readonly label: { readonly name: string; readonly value: string };
 };
 
-/** A profile and the name under which pods and the ConfigMap `valetkey-profiles` know it. */
+/** An injection template with the hash by which pods and the ConfigMap refer to it. */
 export type PublishedTemplate = {
   /** SHA-256 of `text`, hex. */
   readonly hash: string;
-  /** Canonical JSON (RFC 8785) of `profile`. */
+  /** Canonical JSON (RFC 8785) of `template`. */
   readonly text: string;
   readonly template: InjectionTemplate;
 };
 
-/** By hash: what a pod may have been injected from. */
+/** Templates that a pod may have been injected from, by hash. */
 export type AcceptedTemplates = ReadonlyMap<string, InjectionTemplate>;
 
-/** Token life asked of the kubelet, the least that it gives; it renews at 80 %. */
+/** The shortest token lifetime that the kubelet grants; it renews the token at 80 %. */
 const TOKEN_SECONDS = 600;
-/** A socket and a token: a page each. Consumers cannot write. */
+/** Holds a socket and a token, one page each. Consumers cannot write. */
 const CONSUMER_VOLUME_SIZE = '1Mi';
 
 /**
- * The profile that this program injects under these settings. Costs a hash: keep the answer.
+ * Builds the template that is injected with these settings. It computes a hash: keep the result.
  *
- * @param roots under `trust: authority`: PEM of the roots that sidecars trust; unused otherwise
- * @throws Error under `trust: authority` without roots
+ * @param trustBundle under `trust: authority`: PEM of the CAs that sidecars trust; otherwise unused
+ * @throws Error under `trust: authority` without a trust bundle
  */
-export const buildInjectionTemplate = (platform: Platform, roots = ''): PublishedTemplate => {
+export const buildInjectionTemplate = (platform: Platform, trustBundle = ''): PublishedTemplate => {
   const template: InjectionTemplate = {
-    sidecar: buildSidecar(platform, roots),
+    sidecar: buildSidecar(platform, trustBundle),
     tokenVolume: {
       name: TOKEN_VOLUME,
       projected: {
@@ -87,35 +87,28 @@ export const buildInjectionTemplate = (platform: Platform, roots = ''): Publishe
     consumer: buildConsumerFields(platform),
     label: { name: INJECTED_LABEL, value: 'true' },
   };
-  const text = toCanonicalJson(template);
+  const text = canonicalizeJson(template);
   return { hash: hashTemplate(text), text, template };
 };
 
-/** SHA-256 of a profile's text, hex. */
+/** SHA-256 of a template's text, hex. */
 export const hashTemplate = (text: string): string =>
   createHash('sha256').update(text).digest('hex');
 
-/** Canonical JSON (RFC 8785) of a value that JSON can hold. */
-const toCanonicalJson = (value: object): string => {
-  const text = canonicalize(value);
-  if (text === undefined) throw new Error('canonical JSON: no such value');
-  return text;
-};
-
 /**
- * Canonical JSON that survives as an environment value. The kubelet replaces `$(NAME)` and `$$`;
- * in JSON a dollar sign stands in strings only, where it has another spelling.
+ * Canonical JSON for an environment value. The kubelet replaces `$(NAME)` and `$$`, so dollar signs
+ * are escaped; in JSON they occur only in strings.
  */
 export const toEnvironmentJson = (value: object): string =>
-  toCanonicalJson(value).replaceAll('$', String.raw`\u0024`);
+  canonicalizeJson(value).replaceAll('$', String.raw`\u0024`);
 
-const buildSidecar = (platform: Platform, roots: string): Container => ({
+const buildSidecar = (platform: Platform, trustBundle: string): Container => ({
   name: SIDECAR_CONTAINER,
   image: platform.sidecar.image,
   imagePullPolicy: platform.sidecar.imagePullPolicy,
   restartPolicy: 'Always',
   command: SIDECAR_COMMAND,
-  env: buildSidecarEnv(platform, roots),
+  env: buildSidecarEnv(platform, trustBundle),
   ports: [{ name: TELEMETRY_PORT, containerPort: TELEMETRY_LISTEN }],
   startupProbe: {
     httpGet: { path: '/readyz', port: TELEMETRY_LISTEN },
@@ -139,27 +132,29 @@ const buildSidecar = (platform: Platform, roots: string): Container => ({
   volumeMounts: [{ name: TOKEN_VOLUME, mountPath: TOKEN_MOUNT_PATH, readOnly: true }],
 });
 
-const buildSidecarEnv = (platform: Platform, roots: string): readonly EnvVar[] => [
+const buildSidecarEnv = (platform: Platform, trustBundle: string): readonly EnvVar[] => [
   ...Object.entries(SIDECAR_RUNTIME_ENV).map(([name, value]) => ({ name, value })),
   { name: SIDECAR_ENV.trust, value: platform.trust },
   { name: SIDECAR_ENV.podName, valueFrom: buildFieldRef('metadata.name') },
   { name: SIDECAR_ENV.podNamespace, valueFrom: buildFieldRef('metadata.namespace') },
   { name: SIDECAR_ENV.podIp, valueFrom: buildFieldRef('status.podIP') },
-  buildExchangeEnv(platform, roots),
+  buildExchangeEnv(platform, trustBundle),
   { name: SIDECAR_ENV.tokenFile, value: `${TOKEN_MOUNT_PATH}/${TOKEN_FILE_NAME}` },
   { name: SIDECAR_ENV.consumersFolder, value: CONSUMER_MOUNT_PATH },
   { name: SIDECAR_ENV.loopback, value: `127.0.0.1:${LOOPBACK_LISTEN}` },
   { name: SIDECAR_ENV.telemetry, value: `:${TELEMETRY_LISTEN}` },
 ];
 
-/** With whom the sidecar trades its token: only that one is it told of. */
-const buildExchangeEnv = ({ cloud, authority }: Platform, roots: string): EnvVar => {
+/** The endpoint where the sidecar exchanges its token: the authority or the cloud, not both. */
+const buildExchangeEnv = ({ cloud, authority }: Platform, trustBundle: string): EnvVar => {
   if (authority === undefined) return { name: SIDECAR_ENV.cloud, value: toEnvironmentJson(cloud) };
-  if (roots === '') throw new Error('a profile under trust: authority needs roots');
+  if (trustBundle === '') {
+    throw new Error('injection template: trust: authority needs a trust bundle');
+  }
   const { endpoint, disconnectTimeoutSeconds } = authority;
   const access: AuthorityAccess = {
     endpoint,
-    roots,
+    roots: trustBundle,
     ...(disconnectTimeoutSeconds !== undefined && { maxSilenceSeconds: disconnectTimeoutSeconds }),
   };
   return { name: SIDECAR_ENV.authority, value: toEnvironmentJson(access) };

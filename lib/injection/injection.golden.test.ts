@@ -9,11 +9,12 @@ import type { Platform } from '../contract/platform.ts';
 import { succeed } from '../schema/field-error.ts';
 import { platform as base, buildTask } from './fixtures/sample-platform.ts';
 import { applyPatch } from './json-patch.ts';
-import { createPodAdmission } from './admission.ts';
+import { evaluateAdmission } from './admission.ts';
+import type { AdmissionDeps } from './admission-inputs.ts';
 import { buildInjectionTemplate } from './injection-template.ts';
 
 /** `REWRITE_GOLDENS=1` writes what injection does now into the fixtures; read the difference. */
-// eslint-disable-next-line no-restricted-syntax -- a wish of the person at the keyboard, no setting
+// eslint-disable-next-line no-restricted-syntax -- a developer's switch, not a setting
 const isRewritingGoldens = process.env['REWRITE_GOLDENS'] === '1';
 
 type Golden = {
@@ -44,12 +45,15 @@ const createAdmission = ({ platform: changes = {}, tasks, purpose }: Golden) => 
     ...buildTask(name, containers),
     ...(purpose !== undefined && { purpose }),
   }));
-  return createPodAdmission({
+  const deps: AdmissionDeps = {
     platform,
     published: () => buildInjectionTemplate(platform),
     templates: () => new Map(),
     readTasks: () => Promise.resolve(succeed(read)),
-  });
+  };
+  const evaluate = (stage: 'mutate' | 'validate') => async (request: AdmissionRequest) =>
+    (await evaluateAdmission(stage, request, deps)).outcome;
+  return { mutate: evaluate('mutate'), validate: evaluate('validate') };
 };
 
 const buildCreateRequest = (object: unknown): AdmissionRequest => ({

@@ -1,17 +1,18 @@
+import { isMapping } from '../schema/mapping.ts';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 
-/** Writes a JSON pointer (RFC 6901) of plain segments. */
+/** Builds a JSON pointer (RFC 6901) from unescaped segments. */
 export const toJsonPointer = (...segments: readonly (string | number)[]): string =>
   segments.map((segment) => `/${escapeSegment(String(segment))}`).join('');
 
-/** One segment of a JSON pointer. */
+/** Escapes one segment of a JSON pointer. */
 export const escapeSegment = (segment: string): string =>
   /[~/]/.test(segment) ? segment.replaceAll('~', '~0').replaceAll('/', '~1') : segment;
 
 /**
- * Applies operations in their order (RFC 6902, `add`, `replace` and `remove`) to a copy.
+ * Applies operations in order (RFC 6902: `add`, `replace`, `remove`) to a copy.
  *
- * @throws Error an operation's path does not exist in the document
+ * @throws Error if the path of an operation does not exist in the document
  */
 export const applyPatch = (document: unknown, operations: readonly JsonPatchOp[]): unknown => {
   const copy = cloneJson(document);
@@ -19,7 +20,7 @@ export const applyPatch = (document: unknown, operations: readonly JsonPatchOp[]
   return copy;
 };
 
-/** Two places that shared one object must not change together: a structured clone would share it. */
+/** A structured clone would keep shared references, so that two fields would change together. */
 const cloneJson = (value: unknown): unknown =>
   value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 
@@ -39,8 +40,8 @@ const applyOperation = (document: unknown, operation: JsonPatchOp): void => {
 const applyToList = (list: unknown[], segment: string, operation: JsonPatchOp): void => {
   const isAdd = operation.op === 'add';
   const index = isAdd && segment === '-' ? list.length : Number(segment);
-  const isThere = /^\d+$/.test(String(index)) && index < list.length + (isAdd ? 1 : 0);
-  if (!isThere) throw createMissingPathError(operation);
+  const exists = /^\d+$/.test(String(index)) && index < list.length + (isAdd ? 1 : 0);
+  if (!exists) throw createMissingPathError(operation);
   const values = operation.op === 'remove' ? [] : [cloneJson(operation.value)];
   list.splice(index, isAdd ? 0 : 1, ...values);
 };
@@ -56,7 +57,7 @@ const applyToMapping = (
     Reflect.deleteProperty(mapping, segment);
     return;
   }
-  // A plain assignment to __proto__ would change the prototype instead.
+  // An assignment to __proto__ would change the prototype.
   Object.defineProperty(mapping, segment, {
     value: cloneJson(operation.value),
     writable: true,
@@ -66,19 +67,16 @@ const applyToMapping = (
 };
 
 const getChild = (parent: unknown, segment: string, operation: JsonPatchOp): unknown => {
-  const isThere =
+  const exists =
     (isMapping(parent) || Array.isArray(parent)) &&
     Object.hasOwn(parent, segment) &&
     segment !== 'length';
-  if (!isThere) throw createMissingPathError(operation);
+  if (!exists) throw createMissingPathError(operation);
   return (parent as Record<string, unknown>)[segment];
 };
-
-const isMapping = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const unescapeSegment = (segment: string): string =>
   segment.replaceAll('~1', '/').replaceAll('~0', '~');
 
 const createMissingPathError = ({ op, path }: JsonPatchOp): Error =>
-  new Error(`JSON patch: nothing to ${op} at ${path}`);
+  new Error(`JSON patch: cannot ${op} ${path}: no such path`);

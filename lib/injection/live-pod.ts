@@ -8,38 +8,38 @@ import { findTasksEnvValue, type TasksEnvValue } from './consumers.ts';
 import { parsePod } from './pod-schema.ts';
 import type { AcceptedTemplates } from './injection-template.ts';
 import type { RuleContext, ServiceAccount } from './rules/rule.ts';
-import { evaluateRules } from './rules/rules.ts';
+import { evaluateRules } from './rules/rule-evaluation.ts';
 import { findNamedTemplate } from './rules/sidecar-equality.ts';
 import { listExemptedRules, applyExemptions } from './exemptions.ts';
 
-/** A live pod that keeps every rule but for exceptions, and what admission fixed for it. */
+/** A running pod that passes all rules except exempted ones, with its admitted tasks. */
 export type LivePod = {
-  /** From its sidecar's environment: the form is sound; what it says is still to be judged. */
+  /** From the sidecar's environment. The form is valid; the content is not validated yet. */
   readonly admitted: AdmittedTasks;
-  /** SHA-256 of the profile that it was injected from. */
+  /** SHA-256 of the template that the pod was injected from. */
   readonly templateHash: string;
   readonly pod: Pod;
-  /** What it breaks by leave. */
+  /** Violated rules that are exempted. */
   readonly exempted: ExemptedRules;
 };
 
 export type LivePodOptions = {
   readonly platform: Platform;
   readonly templates: AcceptedTemplates;
-  /** Of the pod's namespace; not known: no migration excuses anything. */
+  /** Of the pod's namespace. Absent: not known, so the migration mode does not apply. */
   readonly namespaceLabels?: Readonly<Record<string, string>>;
-  /** The pod's own, where it is known. */
+  /** Absent: not known. */
   readonly serviceAccount?: ServiceAccount;
 };
 
 /**
- * Holds rules 2–7 and 9 against a pod as the API server knows it now, by the same code as admission,
- * with the same levels and exceptions.
+ * Evaluates rules 2–7 and 9 on the current state of a pod, with the same code, levels and exemptions
+ * as admission.
  *
- * @param rawPod the API server's own JSON: a library's model would have dropped fields that it does
- *   not know, and a rule might look at one
- * @param settings.profiles every published profile, those that only old pods name included
- * @returns what the pod may ask for, or every breach, each with its rule's id
+ * @param rawPod JSON from the API server; the model of a client library would drop unknown fields
+ *   that a rule may read
+ * @param options.templates every published template, including those that only old pods name
+ * @returns the admitted tasks, or every violation with the id of its rule
  */
 export const evaluateLivePod = (
   rawPod: unknown,
@@ -48,8 +48,8 @@ export const evaluateLivePod = (
   const read = parsePod(rawPod);
   if (!read.ok) return read;
   const pod = read.value;
-  const given = findTasksEnvValue(pod);
-  const admitted = given && parseAdmittedTasks(given);
+  const value = findTasksEnvValue(pod);
+  const admitted = value && parseAdmittedTasks(value);
   const tasks = admitted?.ok === true ? admitted.value.tasks : [];
   const namespace = pod.metadata?.namespace;
   const context: RuleContext = {
@@ -60,9 +60,9 @@ export const evaluateLivePod = (
     ...(namespace !== undefined && { namespace }),
     ...(serviceAccount && { serviceAccount }),
   };
-  // A sidecar without its tasks equals nothing: that would only hide what is wrong.
-  const broken = evaluateRules(pod, context, (id) => admitted?.ok !== false || id !== '2');
-  const { refusals, exempted } = applyExemptions(broken, {
+  // Without tasks no sidecar equals its template: a second fault would hide the first.
+  const violations = evaluateRules(pod, context, (id) => admitted?.ok !== false || id !== '2');
+  const { refusals, exempted } = applyExemptions(violations, {
     platform,
     namespace,
     labels: namespaceLabels,
@@ -78,7 +78,7 @@ export const evaluateLivePod = (
   });
 };
 
-/** The tasks that a sidecar carries; without any it breaks rule 2. */
+/** A sidecar without valid tasks violates rule 2. */
 const parseAdmittedTasks = ({ text, path: source }: TasksEnvValue): Result<AdmittedTasks> => {
   const admitted = readAdmittedTasks(text);
   if (admitted.ok) return admitted;

@@ -6,8 +6,8 @@ export type MatchCondition = { readonly name: string; readonly expression: strin
 type Subject = 'object' | 'oldObject';
 
 /**
- * CEL for "this list or mapping exists and holds such a one". An absent object is null, an absent
- * member an error, and Go writes some empty lists as null.
+ * CEL for "this list or mapping exists and has an element that passes the test". An absent object is
+ * null, an absent member is an error, and Go writes some empty lists as null.
  */
 const buildExistsTest = (subject: Subject, members: readonly string[], test: string): string => {
   const paths = members.map((_, index) => [subject, ...members.slice(0, index + 1)].join('.'));
@@ -30,7 +30,7 @@ const buildReservedNameTests = (subject: Subject): readonly string[] => [
   buildExistsTest(subject, ['spec', 'volumes'], `it.name.startsWith('${VOLUME_PREFIX}')`),
 ];
 
-/** The mutating webhook is asked for pods that declare a task: every other pod needs us for nothing. */
+/** The API server calls the mutating webhook only for pods that declare a task. */
 export const mutateConditions: readonly MatchCondition[] = [
   { name: 'declares-a-task', expression: buildTaskTest('object') },
 ];
@@ -50,7 +50,7 @@ const buildConditions = (
   { name, expression: (['object', 'oldObject'] as const).flatMap(tests).join(' || ') },
 ];
 
-/** The validating webhook is asked, under `trust: cluster`, by the same condition as {@link isAsked}. */
+/** The validating webhook's condition under `trust: cluster`, the same as `isInScope`. */
 export const validateConditions: readonly MatchCondition[] = buildConditions(
   'declares-a-task-or-holds-a-name-of-ours',
   (subject) => [buildTaskTest(subject), ...buildReservedNameTests(subject)],
@@ -59,8 +59,8 @@ export const validateConditions: readonly MatchCondition[] = buildConditions(
 /**
  * The same under `trust: authority`: also for pods that project a token for the authority.
  *
- * @param audience a CEL string literal; JSON's notation of a string is one. Whoever knows the
- *   platform's settings only later may stand a mark there and replace it
+ * @param audience a CEL string literal, such as a JSON string; a placeholder that is replaced later
+ *   works too
  */
 export const buildAuthorityValidateConditions = (audience: string): readonly MatchCondition[] =>
   buildConditions('declares-a-task-or-holds-a-name-or-token-of-ours', (subject) => [

@@ -6,8 +6,8 @@ import { escapeSegment } from './json-patch.ts';
 import type { ConsumerAdditions, Injection, InjectionPlan } from './injection-plan.ts';
 
 /**
- * Writes a plan as small operations on the raw pod. Paths hold in the order given: containers are
- * changed where they stand before the sidecar moves them.
+ * Turns a plan into small operations on the raw pod. Paths are valid in this order: containers are
+ * changed before the sidecar shifts their indexes.
  */
 export const buildPatch = (
   pod: Pod,

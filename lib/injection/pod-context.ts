@@ -1,20 +1,20 @@
 import type { Pod } from '../contract/pod.ts';
 import type { ServiceAccount } from './rules/rule.ts';
 
-/** What stands around a new pod and says how it is judged; what is not known excuses nothing. */
+/** What decides about a new pod beside the pod itself. Unknown parts exempt nothing. */
 export type PodContext = {
-  /** Of its namespace. */
+  /** Labels of its namespace. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Absent: there is none of that name, and the API server creates no such pod. */
+  /** Absent: it does not exist, and the API server will not create the pod. */
   readonly serviceAccount?: ServiceAccount;
 };
 
-/** Answers nothing where the API server gave no answer about the service account: nobody knows then. */
+/** Returns undefined if the API server gave no answer about the service account. */
 export type ReadPodContext = (pod: {
   readonly namespace: string;
   readonly serviceAccount: string;
 }) => Promise<PodContext | undefined>;
 
-/** The pod's service account. The ServiceAccount plugin writes it, where the pod's author has not. */
+/** The pod's service account. The ServiceAccount plugin sets it if the author did not. */
 export const getServiceAccountName = ({ spec }: Pick<Pod, 'spec'>): string =>
   spec?.serviceAccountName ?? 'default';

@@ -9,7 +9,7 @@ import { buildPatch } from './patch.ts';
 import { planInjection } from './injection-plan.ts';
 import { parsePod } from './pod-schema.ts';
 import { buildInjectionTemplate } from './injection-template.ts';
-import { evaluateRules } from './rules/rules.ts';
+import { evaluateRules } from './rules/rule-evaluation.ts';
 
 const listPaths = (value: unknown): readonly string[] => {
   const result = parsePod(value);

@@ -1,27 +1,28 @@
+import { isMapping, type Mapping } from '../schema/mapping.ts';
 import type { Container, Pod, Volume } from '../contract/pod.ts';
 import { formatValue, type FieldError, type Result } from '../schema/field-error.ts';
 import { escapeSegment } from './json-patch.ts';
 
-/** Pushes a fault for everything below `path` that is not what the type says. */
+/** Adds a fault for every value at or below `path` that does not match the type. */
 type FieldSchema = (value: unknown, path: string, faults: FieldError[]) => void;
 
 /**
- * Holds a foreign value against the fields of a pod that we use; all others pass. The answer is the
- * very object that came in: what we do not know survives.
+ * Checks the fields of a pod that Valetkey reads; all others are accepted. The result is the same
+ * object, so that unknown fields survive.
  */
 export const parsePod = (value: unknown): Result<Pod> => parseWithSchema<Pod>(pod, value);
 
-/** The same for a container that stands alone. */
+/** The same for a single container. */
 export const parseContainer = (value: unknown): Result<Container> =>
   parseWithSchema<Container>(container, value);
 
-/** The same for a volume that stands alone. */
+/** The same for a single volume. */
 export const parseVolume = (value: unknown): Result<Volume> =>
   parseWithSchema<Volume>(volume, value);
 
-const parseWithSchema = <T>(shape: FieldSchema, value: unknown): Result<T> => {
+const parseWithSchema = <T>(schema: FieldSchema, value: unknown): Result<T> => {
   const faults: FieldError[] = [];
-  shape(value, '', faults);
+  schema(value, '', faults);
   return faults.length > 0 ? { ok: false, faults } : { ok: true, value: value as T };
 };
 
@@ -31,10 +32,7 @@ const createLeafSchema =
     if (!accepts(value)) faults.push({ path: path || '(root)', expected, got: formatValue(value) });
   };
 
-const isMapping = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Half of a surrogate pair has no canonical form, and Go writes none. */
+/** An unpaired surrogate has no canonical form, and Go never writes one. */
 const text = createLeafSchema(
   'a string of whole characters',
   (value) => typeof value === 'string' && value.isWellFormed(),
@@ -57,20 +55,21 @@ const createObjectSchema = (required: Members, optional: Members = {}): FieldSch
       mapping(value, path, faults);
       return;
     }
-    for (const [name, shape] of needed) shape(getOwnMember(value, name), `${path}/${name}`, faults);
-    for (const [name, shape] of known) {
+    for (const [name, schema] of needed)
+      schema(getOwnMember(value, name), `${path}/${name}`, faults);
+    for (const [name, schema] of known) {
       const member = getOwnMember(value, name);
-      if (member !== undefined) shape(member, `${path}/${name}`, faults);
+      if (member !== undefined) schema(member, `${path}/${name}`, faults);
     }
   };
 };
 
-/** Rules hold lists against lists: one of a hundred thousand would stop the webhook for minutes. */
+/** Rules compare lists with lists: a hundred thousand elements would block the webhook for minutes. */
 const MAX_ELEMENTS = 1000;
 
-/** Go writes an absent list as null where it does not leave it out. */
+/** Go writes an absent list as null, or omits it. */
 const createListSchema =
-  (shape: FieldSchema): FieldSchema =>
+  (schema: FieldSchema): FieldSchema =>
   (value, path, faults) => {
     if (value === null) return;
     if (!Array.isArray(value)) {
@@ -81,11 +80,11 @@ const createListSchema =
       faults.push({ path, expected: `at most ${MAX_ELEMENTS} elements`, got: `${value.length}` });
       return;
     }
-    value.forEach((item, index) => shape(item, `${path}/${index}`, faults));
+    value.forEach((item, index) => schema(item, `${path}/${index}`, faults));
   };
 
 const createMapSchema =
-  (shape: FieldSchema): FieldSchema =>
+  (schema: FieldSchema): FieldSchema =>
   (value, path, faults) => {
     if (value === null) return;
     if (!isMapping(value)) {
@@ -93,11 +92,11 @@ const createMapSchema =
       return;
     }
     for (const [name, member] of Object.entries(value)) {
-      shape(member, `${path}/${escapeSegment(name)}`, faults);
+      schema(member, `${path}/${escapeSegment(name)}`, faults);
     }
   };
 
-const getOwnMember = (value: Record<string, unknown>, name: string): unknown =>
+const getOwnMember = (value: Mapping, name: string): unknown =>
   Object.hasOwn(value, name) ? value[name] : undefined;
 
 const profile = createObjectSchema({}, { type: text, localhostProfile: text });

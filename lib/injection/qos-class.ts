@@ -3,9 +3,8 @@ import { listContainers } from './containers.ts';
 import { isSameQuantity } from './quantity.ts';
 
 /**
- * Whether the pod's quality of service is Guaranteed by its containers: each has a cpu and a memory
- * limit, and asks for just as much. With resources of the pod itself Kubernetes looks at those, and
- * a container's have no say.
+ * Whether the pod's containers give it the QoS class Guaranteed: each has cpu and memory limits that
+ * equal its requests. If the pod itself sets resources, Kubernetes ignores those of containers.
  */
 export const isGuaranteed = (pod: Pod): boolean =>
   pod.spec?.resources === undefined &&
@@ -15,7 +14,7 @@ export const isGuaranteed = (pod: Pod): boolean =>
       ['cpu', 'memory'].every((name) => isRequestEqualToLimit(container.resources, name)),
     );
 
-/** An amount that is not asked for is as large as its limit. */
+/** A request that is not set defaults to the limit. */
 const isRequestEqualToLimit = (resources: Resources | undefined, name: string): boolean => {
   const limit = resources?.limits?.[name];
   return isSameQuantity(limit, resources?.requests?.[name] ?? limit);

@@ -20,10 +20,10 @@ const QUANTITY =
   /^([+-]?)(\d{0,40})(?:\.(\d{0,40}))?(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,2}))?$/;
 
 /**
- * Reads a Kubernetes quantity (`500m`, `64Mi`, `1e3`) as a whole number of billionths: the API
- * server rewrites them, so that `0.1` comes back as `100m`, and only amounts can be compared.
+ * Reads a Kubernetes quantity (`500m`, `64Mi`, `1e3`) as a whole number of billionths. The API server
+ * rewrites quantities (`0.1` becomes `100m`), so only amounts can be compared.
  *
- * @returns nothing for what is no quantity, or is finer than a billionth
+ * @returns undefined if the text is not a quantity, or is finer than a billionth
  */
 export const readQuantity = (text: unknown): bigint | undefined => {
   const parts = QUANTITY.exec(String(text));
@@ -36,7 +36,7 @@ export const readQuantity = (text: unknown): bigint | undefined => {
   return amount !== undefined && sign === '-' ? -amount : amount;
 };
 
-/** Whether both are quantities of one amount. */
+/** Whether both are quantities of the same amount. */
 export const isSameQuantity = (left: unknown, right: unknown): boolean => {
   const amount = readQuantity(left);
   return amount !== undefined && amount === readQuantity(right);

@@ -3,7 +3,7 @@ import type { PlacedContainer } from './containers.ts';
 import { listOtherContainers } from './consumers.ts';
 import { LEVELS, type Level, type LevelOptions } from './rules/levels.ts';
 
-/** Safe values for what a container's author left open. */
+/** Safe values for fields that a container does not set. */
 export type SecurityDefaults = {
   readonly at: PlacedContainer;
   readonly values: Pick<
@@ -13,9 +13,10 @@ export type SecurityDefaults = {
 };
 
 /**
- * Rule 4's fills: of every container but the sidecar, unset `allowPrivilegeEscalation`,
- * `capabilities` and `seccompProfile`, as far as the level asks for them. Nothing else: a filled
- * `runAsNonRoot` strands pods on the node. Explicit violations stay, for the rule to refuse.
+ * Builds the defaults of rule 4 for every container except the sidecar: unset
+ * `allowPrivilegeEscalation`, `capabilities` and `seccompProfile`, as far as the level requires them.
+ * `runAsNonRoot` is not set, because images that run as root would fail to start. Explicit violations
+ * remain, and the rule refuses them.
  */
 export const buildSecurityDefaults = (
   pod: Pod,
@@ -33,7 +34,7 @@ export const buildSecurityDefaults = (
     }))
     .filter(({ values }) => Object.keys(values).length > 0);
 
-/** One line for the author: what was filled and where. */
+/** One line for the author: what was set, and where. */
 export const formatSecurityDefaults = ({ at, values }: SecurityDefaults): string => {
   const written = [
     values.allowPrivilegeEscalation === false ? ['allowPrivilegeEscalation: false'] : [],
@@ -42,23 +43,23 @@ export const formatSecurityDefaults = ({ at, values }: SecurityDefaults): string
       : [],
     values.seccompProfile ? ['seccompProfile: {type: RuntimeDefault}'] : [],
   ].flat();
-  return `container ${at.container.name}: securityContext was filled with ${written.join(', ')}`;
+  return `container ${at.container.name}: securityContext defaults were set: ${written.join(', ')}`;
 };
 
 const buildDefaultValues = (
   { isEscalationAllowed, drop }: LevelOptions,
   own: SecurityContext = {},
-  ofPod: PodSecurityContext = {},
+  podContext: PodSecurityContext = {},
 ): SecurityDefaults['values'] => ({
   ...(own.allowPrivilegeEscalation === undefined &&
     !isEscalationAllowed &&
     !requiresEscalation(own) && { allowPrivilegeEscalation: false }),
   ...(isEmpty(own.capabilities) && { capabilities: { drop: [drop] } }),
   ...(own.seccompProfile === undefined &&
-    ofPod.seccompProfile === undefined && { seccompProfile: { type: 'RuntimeDefault' } }),
+    podContext.seccompProfile === undefined && { seccompProfile: { type: 'RuntimeDefault' } }),
 });
 
-/** With these the API server refuses `false` in words of its own, before rule 4 can say what is wrong. */
+/** With these the API server rejects `false` with its own message, before rule 4 can explain. */
 const requiresEscalation = ({ privileged, capabilities }: SecurityContext): boolean =>
   privileged === true || (capabilities?.add ?? []).some((name) => /^(CAP_)?SYS_ADMIN$/.test(name));
 

@@ -5,10 +5,10 @@ import { hasTaskDeclarations } from './consumers.ts';
 import { listContainers } from './containers.ts';
 
 /**
- * Whether a pod is ours to judge: it, or what it was before, declares a task, holds anything by a
- * name of ours or, under `trust: authority`, projects a token for the authority; so a hand-made copy
- * of an injected pod is seen without its annotations. The API server decides the same by
- * {@link validateConditions}, before it calls.
+ * Whether Valetkey evaluates a pod: the new or the old pod declares a task, uses a reserved name or,
+ * under `trust: authority`, projects a token for the authority. So a copy of an injected pod without
+ * its annotations is evaluated too. The API server applies the same conditions before it calls the
+ * webhook (`validateConditions`).
  */
 export const isInScope = (
   pods: { readonly pod: Pod | undefined; readonly oldPod: Pod | undefined },
@@ -24,7 +24,7 @@ const hasReservedName = (pod: Pod): boolean =>
   listContainers(pod).some(({ container }) => container.name === SIDECAR_CONTAINER) ||
   (pod.spec?.volumes ?? []).some(({ name }) => name.startsWith(VOLUME_PREFIX));
 
-/** Under `trust: cluster` the audience is the cloud's own, which others may use. */
+/** Under `trust: cluster` the audience is the cloud's, which other pods may use. */
 const hasAuthorityToken = (pod: Pod, { trust, sidecar }: Platform): boolean =>
   trust === 'authority' &&
   (pod.spec?.volumes ?? []).some(({ projected }) =>

@@ -1,11 +1,11 @@
 import type { Revocation, RevocationSpec, RunEnd } from '../contract/authority-api.ts';
 
 /**
- * The Revocation by which an authority tells that a run has ended. Its name is derived from the run,
- * so that telling twice is telling once.
+ * The Revocation by which an authority publishes that a run has ended. Its name is derived from the
+ * run ID, so publishing is idempotent.
  *
- * @param run as an authority made it: its characters may stand in a name of Kubernetes
- * @param by the authority's own name at the API server
+ * @param run ID that an authority created: its characters are valid in Kubernetes names
+ * @param by the authority's own user name at the API server
  */
 export const buildCompletion = ({
   run,
@@ -20,6 +20,6 @@ export const buildCompletion = ({
   spec: { run, reason: end, by },
 });
 
-/** Whether it was published by `by`, an authority: its sidecar has already forgotten the run. */
+/** Whether authority `by` published it, so the sidecar has already erased the run. */
 export const isCompletionBy = ({ spec }: Pick<Revocation, 'spec'>, by: string): boolean =>
   spec.run !== undefined && spec.by === by;

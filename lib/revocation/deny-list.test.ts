@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import type { RevocationSpec } from '../contract/authority-api.ts';
 import { buildSessionName } from '../scope/aws/session-name.ts';
@@ -11,20 +11,20 @@ const options = { maxLifetimeSeconds: 3600, staleAfterSeconds: 60, by };
 const buildDenied = (target: Partial<RevocationSpec>, after = 0) =>
   buildDenyList([buildRevocation('one', target)], { ...options, now: NOON + after });
 
-describe('what the cloud should refuse', () => {
-  test('is a run for as long as it may live', () => {
+describe('buildDenyList', () => {
+  it('denies a revoked run for its longest possible lifetime', () => {
     expect(buildDenied({ run: 'r1' })).toEqual({
       runs: [{ run: 'r1', deadline: NOON + hour, hasCompleted: false }],
       sessions: [],
     });
   });
 
-  test('is also a run that completed, known as one by whose word it is', () => {
+  it('marks a run as completed when the authority itself published the Revocation', () => {
     expect(buildDenied({ run: 'r1', by }).runs).toMatchObject([{ run: 'r1', hasCompleted: true }]);
   });
 
   const account = { 'valetkey-namespace': 'a', 'valetkey-service-account': 's' };
-  const bulks: [string, Partial<RevocationSpec>, object][] = [
+  const targets: [string, Partial<RevocationSpec>, object][] = [
     ['everything', { all: true }, {}],
     ['a namespace', { namespace: 'a' }, { 'valetkey-namespace': 'a' }],
     ['a service account', { serviceAccount: { namespace: 'a', name: 's' } }, account],
@@ -34,13 +34,13 @@ describe('what the cloud should refuse', () => {
       { ...account, 'valetkey-task': 't' },
     ],
   ];
-  test.each(bulks)('is the sessions of %s, by their tags', (_, target, tags) => {
+  it.each(targets)('denies the sessions of %s by their tags', (_, target, tags) => {
     expect(buildDenied(target).sessions).toMatchObject([{ tags }]);
     expect(buildDenied(target).runs).toEqual([]);
   });
 
-  test('is the sessions of a pod, by its name as session names carry it', () => {
-    const name = 'a-pod-with-a-name-that-is-longer-than-any-session-name-has-room-for';
+  it('denies the sessions of a pod by its name, truncated as in session names', () => {
+    const name = 'a-pod-with-a-name-that-is-longer-than-any-session-name-could-ever-be';
     const [session] = buildDenied({ pod: { namespace: 'a', name } }).sessions;
     expect(session?.tags).toEqual({ 'valetkey-namespace': 'a' });
     const run = 'abcdefghijklmnopqrstuvwxyz234567';
@@ -48,17 +48,17 @@ describe('what the cloud should refuse', () => {
   });
 });
 
-describe('a bulk', () => {
-  test('is what was issued before the last replica heard of it, by any clock', () => {
+describe('buildDenyList for all sessions', () => {
+  it('covers sessions issued before the last replica received it, on any clock', () => {
     expect(buildDenied({ all: true }).sessions[0]?.issuedUntil).toBe(NOON + 90_000);
   });
 
-  test('that was lifted sooner spares what began since', () => {
+  it('does not cover sessions issued after `until`', () => {
     const until = new Date(NOON + 10_000).toISOString();
     expect(buildDenied({ all: true, until }).sessions[0]?.issuedUntil).toBe(NOON + 40_000);
   });
 
-  test('is forgotten when nothing of it can live, however long the Revocation stands', () => {
+  it('ends when no such session can be active, even if the Revocation remains', () => {
     expect(buildDenied({ all: true }, hour + 119_999).sessions).toHaveLength(1);
     expect(buildDenied({ all: true }, hour + 120_000).sessions).toEqual([]);
   });

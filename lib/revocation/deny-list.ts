@@ -7,26 +7,27 @@ import { truncatePodName } from '../scope/aws/session-name.ts';
 export type DenyListOptions = {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** The longest life of a run. */
+  /** The longest lifetime of a run. */
   readonly maxLifetimeSeconds: number;
-  /** A replica that knows of no Revocation for longer issues nothing. */
+  /** A replica whose Revocations are older than this issues no credentials. */
   readonly staleAfterSeconds: number;
-  /** The authority's own name at the API server. */
+  /** The authority's own user name at the API server. */
   readonly by: string;
 };
 
-/** Clocks differ by so much at most. */
+/** Largest difference between two clocks. */
 const SKEW_MS = 30_000;
 
 /**
- * What a role has to deny so that the cloud knows what we know. A run is dead one lifetime after its
- * Revocation at the latest; a bulk is what was issued before the last replica heard of it.
+ * The runs and sessions that a role's deny list must name, so that the cloud enforces the Revocations.
+ * A revoked run expires at most one maximum lifetime after its Revocation. Any other Revocation denies
+ * the sessions that were issued before the last replica received it.
  */
 export const buildDenyList = (
   revocations: readonly Revocation[],
-  terms: DenyListOptions,
+  options: DenyListOptions,
 ): { readonly runs: readonly DeniedRun[]; readonly sessions: readonly DeniedSessions[] } => {
-  const { now, maxLifetimeSeconds, staleAfterSeconds, by } = terms;
+  const { now, maxLifetimeSeconds, staleAfterSeconds, by } = options;
   const lifetimeMs = maxLifetimeSeconds * 1000;
   const runs = revocations.flatMap((revocation) => {
     const { createdAt, spec } = revocation;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import type { RevocationSpec } from '../contract/authority-api.ts';
@@ -15,12 +15,16 @@ const requestedRun: RevocationTarget = {
 const run = { ...requestedRun, run: 'r1' };
 const names = { namespace: 'research', serviceAccount: 'agent', task: 'summarize' };
 
-describe('a Revocation', () => {
+describe('matchesRun and find', () => {
   const cases: [string, Partial<RevocationSpec>, boolean][] = [
     ['of the run', { run: 'r1' }, true],
     ['of another run', { run: 'r2' }, false],
     ['of the pod', { pod: { namespace: 'research', name: 'agent-0' } }, true],
-    ['of this very pod', { pod: { namespace: 'research', name: 'agent-0', uid: 'u-0' } }, true],
+    [
+      'of the pod with its UID',
+      { pod: { namespace: 'research', name: 'agent-0', uid: 'u-0' } },
+      true,
+    ],
     [
       'of an earlier pod of its name',
       { pod: { namespace: 'research', name: 'agent-0', uid: 'u' } },
@@ -36,33 +40,33 @@ describe('a Revocation', () => {
     ['of another namespace', { namespace: 'researc' }, false],
     ['of all', { all: true }, true],
   ];
-  test.each(cases)('%s', (_, target, isMatch) => {
+  it.each(cases)('compares the run with a Revocation %s', (_, target, isMatch) => {
     const one = buildRevocation('one', target);
     expect(matchesRun(one, run)).toBe(isMatch);
     expect(indexRevocations([one]).find(run, NOON)).toBe(isMatch ? one : undefined);
   });
 
-  test('of a run touches no run that has not begun', () => {
+  it('finds no Revocation of a run for a run that has not started', () => {
     const index = indexRevocations([buildRevocation('one', { run: 'r1' })]);
     expect(index.find(requestedRun, NOON)).toBeUndefined();
   });
 
-  test('is in force to its end, and for ever where it has none', () => {
+  it('treats a Revocation as in force until `until`, or indefinitely without it', () => {
     const until = new Date(NOON).toISOString();
     expect(isInForce({ until }, NOON - 1)).toBe(true);
     expect(isInForce({ until }, NOON)).toBe(false);
     expect(isInForce({}, Number.MAX_SAFE_INTEGER)).toBe(true);
   });
 
-  test('past its end keeps no new run from starting, and one beside it still does', () => {
+  it('ignores an expired Revocation and finds another one in force', () => {
     const past = buildRevocation('past', { all: true, until: new Date(NOON).toISOString() });
     expect(indexRevocations([past]).find(run, NOON + 1)).toBeUndefined();
-    const stands = buildRevocation('stands', { all: true });
-    expect(indexRevocations([past, stands]).find(run, NOON + 1)).toBe(stands);
+    const lasting = buildRevocation('lasting', { all: true });
+    expect(indexRevocations([past, lasting]).find(run, NOON + 1)).toBe(lasting);
   });
 });
 
-test('looking up is the same as walking through all of them', () => {
+it('indexRevocations finds the same Revocations as a scan of all of them', () => {
   const word = fc.constantFrom('a', 'b');
   const target: fc.Arbitrary<Partial<RevocationSpec>> = fc.oneof(
     fc.record({ run: word }),
@@ -73,7 +77,7 @@ test('looking up is the same as walking through all of them', () => {
     fc.record({ namespace: word }),
     fc.constant({ all: true }),
   );
-  const facts: fc.Arbitrary<RevocationTarget> = fc.record({
+  const targetRuns: fc.Arbitrary<RevocationTarget> = fc.record({
     run: word,
     namespace: word,
     serviceAccount: word,
@@ -82,7 +86,7 @@ test('looking up is the same as walking through all of them', () => {
     task: word,
   });
   fc.assert(
-    fc.property(fc.array(target, { maxLength: 6 }), facts, (targets, asked) => {
+    fc.property(fc.array(target, { maxLength: 6 }), targetRuns, (targets, asked) => {
       const all = targets.map((one, n) => buildRevocation(`r${n}`, one));
       const found = indexRevocations(all).find(asked, NOON);
       expect(found !== undefined).toBe(all.some((one) => matchesRun(one, asked)));
@@ -91,16 +95,16 @@ test('looking up is the same as walking through all of them', () => {
   );
 });
 
-describe('what a pod is told', () => {
-  const told = (...targets: Partial<RevocationSpec>[]) =>
+describe('forPod', () => {
+  const listForPod = (...targets: Partial<RevocationSpec>[]) =>
     indexRevocations(targets.map((target, n) => buildRevocation(`r${n}`, target))).forPod(
       run,
       NOON,
       [],
     );
 
-  test('is whatever names it, its account or its namespace, and nothing of others', () => {
-    const names = told(
+  it('returns Revocations of the pod, its service account, its namespace or everything', () => {
+    const names = listForPod(
       { pod: { namespace: 'research', name: 'agent-0' } },
       { serviceAccount: { namespace: 'research', name: 'agent' } },
       { namespace: 'research' },
@@ -113,20 +117,20 @@ describe('what a pod is told', () => {
     expect(names.toSorted()).toEqual(['r0', 'r1', 'r2', 'r3']);
   });
 
-  test('names the task where only that is revoked, whether it knows it or not', () => {
-    expect(told({ task: { ...names, task: 'publish' } })).toEqual([
+  it('names the task when only a task is revoked, even an undeclared one', () => {
+    expect(listForPod({ task: { ...names, task: 'publish' } })).toEqual([
       { name: 'r0', task: 'publish', reason: 'incident 7' },
     ]);
   });
 
-  test('holds its own runs, and never who revoked', () => {
+  it('includes runs of the pod and never the user who revoked them', () => {
     const own = [buildRevocation('one', { run: 'r1' })];
     expect(indexRevocations(own).forPod(run, NOON, own)).toEqual([
       { name: 'one', run: 'r1', reason: 'incident 7' },
     ]);
   });
 
-  test('is nothing that has ended', () => {
-    expect(told({ all: true, until: new Date(NOON).toISOString() })).toEqual([]);
+  it('omits a Revocation whose `until` has passed', () => {
+    expect(listForPod({ all: true, until: new Date(NOON).toISOString() })).toEqual([]);
   });
 });

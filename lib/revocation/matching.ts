@@ -1,6 +1,6 @@
 import type { Revocation, RevocationSpec, StreamedRevocation } from '../contract/authority-api.ts';
 
-/** Whom a stream speaks to. */
+/** The pod at the other end of an event stream. */
 export type PodTarget = {
   readonly namespace: string;
   readonly serviceAccount: string;
@@ -8,28 +8,28 @@ export type PodTarget = {
   readonly podUid: string;
 };
 
-/** A run, or the wish for one (which has no `run` yet). */
+/** A run, or a request for one (which has no `run` yet). */
 export type RevocationTarget = PodTarget & { readonly task: string; readonly run?: string };
 
 /**
- * Whether the Revocation touches what was issued, or would be, at `at` (milliseconds since the
- * epoch). One whose `until` has passed lets new runs start, and ends those from before.
+ * Whether the Revocation applies to a run issued at `at` (milliseconds since the epoch). After its
+ * `until` new runs may start; runs issued before that time stay revoked.
  */
 export const isInForce = ({ until }: Pick<RevocationSpec, 'until'>, at: number): boolean =>
   until === undefined || Date.parse(until) > at;
 
-/** Whether the Revocation names this run, whatever the time. */
+/** Whether the Revocation names this run, regardless of time. */
 export const matchesRun = ({ spec }: Pick<Revocation, 'spec'>, run: RevocationTarget): boolean =>
   listRunKeys(run).includes(buildSpecKey(spec)) && matchesPodAndTask(spec, run);
 
-/** Revocations by whom they name, so that nobody walks through all of them. */
+/** Revocations indexed by their target, so that a lookup does not scan all of them. */
 export type RevocationIndex = {
   readonly all: readonly Revocation[];
   /** Those that name a run. */
   readonly runRevocations: readonly Revocation[];
-  /** One that names this run and is in force at `at`: for a new run, now. */
+  /** A Revocation that names this run and is in force at `at`; for a new run, the present. */
   readonly find: (run: RevocationTarget, at: number) => Revocation | undefined;
-  /** What this pod is told at `at`. `own`: those that name runs of this pod. */
+  /** The Revocations to send to this pod at `at`; `own` are those that name runs of this pod. */
   readonly forPod: (
     pod: PodTarget,
     at: number,
@@ -77,7 +77,7 @@ const listRunKeys = (run: RevocationTarget): readonly string[] => [
   ...listPodKeys(run),
 ];
 
-/** A pod that is named with its UID is that pod, and no later one of the same name. */
+/** A target with a UID matches only that pod, not a later pod of the same name. */
 const matchesPodUid = ({ pod }: RevocationSpec, { podUid }: PodTarget): boolean =>
   pod?.uid === undefined || pod.uid === podUid;
 

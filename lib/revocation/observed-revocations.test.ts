@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { buildCompletion, isCompletionBy } from './completion.ts';
 import { NOON, buildRevocation } from './fixtures/revocation-objects.ts';
@@ -8,56 +8,60 @@ const by = 'system:serviceaccount:valetkey:valetkey-authority';
 const now = NOON + 60_000;
 const day = 86_400_000;
 
-test('a new Revocation is recorded once, with whom it names, who made it and why', () => {
-  const one = buildRevocation('one', { task: { namespace: 'a', serviceAccount: 's', task: 't' } });
-  const known = new Set(['uid-two']);
-  expect(
-    buildObservedEvents([one, buildRevocation('two', { all: true })], { known, by, now }),
-  ).toEqual([
-    {
-      kind: 'revocation.observed',
-      at: now,
-      subject: 'one',
-      task: 't',
-      reason: 'revoked',
-      message: 'task a/s/t revoked by ann@example.com at 2030-01-01T12:00:00.000Z: incident 7',
-    },
-  ]);
-});
-
-test('a replica that starts records the young ones, and the others as one', () => {
-  const old = Array.from({ length: 500 }, (_, n) =>
-    buildRevocation(`old${n}`, { run: `${n}` }, NOON - day),
-  );
-  const events = buildObservedEvents([...old, buildRevocation('new', { all: true })], {
-    known: undefined,
-    by,
-    now,
+describe('buildObservedEvents', () => {
+  it('returns one event for a new Revocation with target, author and reason', () => {
+    const one = buildRevocation('one', {
+      task: { namespace: 'a', serviceAccount: 's', task: 't' },
+    });
+    const known = new Set(['uid-two']);
+    expect(
+      buildObservedEvents([one, buildRevocation('two', { all: true })], { known, by, now }),
+    ).toEqual([
+      {
+        kind: 'revocation.observed',
+        at: now,
+        subject: 'one',
+        task: 't',
+        reason: 'revoked',
+        message: 'task a/s/t revoked by ann@example.com at 2030-01-01T12:00:00.000Z: incident 7',
+      },
+    ]);
   });
-  expect(events.map(({ subject, message }) => subject ?? message)).toEqual([
-    'new',
-    '500 older Revocations stand as this replica starts',
-  ]);
+
+  it('returns at start an event for each recent Revocation and one for the others', () => {
+    const old = Array.from({ length: 500 }, (_, n) =>
+      buildRevocation(`old${n}`, { run: `${n}` }, NOON - day),
+    );
+    const events = buildObservedEvents([...old, buildRevocation('new', { all: true })], {
+      known: undefined,
+      by,
+      now,
+    });
+    expect(events.map(({ subject, message }) => subject ?? message)).toEqual([
+      'new',
+      '500 older Revocations existed when this replica started',
+    ]);
+  });
+
+  it('returns at most 100 events of the newest Revocations and one for the others', () => {
+    const recent = Array.from({ length: 1000 }, (_, n) =>
+      buildRevocation(`r${n}`, { run: `${n}` }, NOON + n),
+    );
+    const events = buildObservedEvents(recent, { known: undefined, by, now });
+    expect(events).toHaveLength(101);
+    expect(events[0]?.subject).toBe('r999');
+  });
+
+  it('returns no event for a completion that the authority published', () => {
+    const { name, spec } = buildCompletion({ run: 'abc', end: 'completed', by });
+    const own = { name, uid: 'u', createdAt: NOON, spec };
+    expect([name, spec]).toEqual(['run-abc', { run: 'abc', reason: 'completed', by }]);
+    expect(buildObservedEvents([own], { known: new Set(), by, now })).toEqual([]);
+    expect(buildObservedEvents([own], { known: undefined, by, now })).toEqual([]);
+  });
 });
 
-test('a flood of young ones gives a hundred records, of the youngest, and one', () => {
-  const young = Array.from({ length: 1000 }, (_, n) =>
-    buildRevocation(`r${n}`, { run: `${n}` }, NOON + n),
-  );
-  const events = buildObservedEvents(young, { known: undefined, by, now });
-  expect(events).toHaveLength(101);
-  expect(events[0]?.subject).toBe('r999');
-});
-
-test("an authority's own word that a run completed is recorded as the run's end, not again", () => {
-  const { name, spec } = buildCompletion({ run: 'abc', end: 'completed', by });
-  const own = { name, uid: 'u', createdAt: NOON, spec };
-  expect([name, spec]).toEqual(['run-abc', { run: 'abc', reason: 'completed', by }]);
-  expect(buildObservedEvents([own], { known: new Set(), by, now })).toEqual([]);
-  expect(buildObservedEvents([own], { known: undefined, by, now })).toEqual([]);
-});
-
-test('only the authority speaks for the authority, and only of runs', () => {
+it('isCompletionBy is true only for a run and only for the author `by`', () => {
   expect(isCompletionBy(buildRevocation('run-abc', { run: 'abc' }), by)).toBe(false);
   expect(isCompletionBy(buildRevocation('all', { all: true, by }), by)).toBe(false);
 });

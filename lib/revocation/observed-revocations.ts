@@ -2,17 +2,18 @@ import type { Revocation, RevocationSpec } from '../contract/authority-api.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
 import { isCompletionBy } from './completion.ts';
 
-/** What a restart may have missed; older ones were there before and are counted in one record. */
-const YOUNG_MS = 3_600_000;
-const MAX_YOUNG = 100;
+/** Age of Revocations that a restart may have missed. Older ones are counted in one record. */
+const RECENT_MS = 3_600_000;
+const MAX_RECENT = 100;
 
 /**
- * The records of what is observed for the first time. What stands when a replica starts was mostly
- * recorded by it, or another, before: of that, young ones have a record each, and one counts the
- * rest. An authority's own word that a run completed has its record already, as the run's end.
+ * Audit events of the Revocations that a replica observes for the first time. Most Revocations that
+ * exist when a replica starts were recorded before, by it or another replica: of these, each recent one
+ * has an event and one event counts the rest. A completion that an authority published has no event
+ * here, because the end of the run is already recorded.
  *
- * @param known UIDs of those told before; nothing: the replica has just started
- * @param by the authority's own name at the API server
+ * @param known UIDs of Revocations observed before; undefined when the replica has just started
+ * @param by the authority's own user name at the API server
  */
 export const buildObservedEvents = (
   revocations: readonly Revocation[],
@@ -21,12 +22,12 @@ export const buildObservedEvents = (
   const others = revocations.filter((revocation) => !isCompletionBy(revocation, by));
   const event = (revocation: Revocation) => buildObservedEvent(revocation, now);
   if (known !== undefined) return others.filter(({ uid }) => !known.has(uid)).map(event);
-  const young = others
-    .filter(({ createdAt }) => now - createdAt <= YOUNG_MS)
+  const recent = others
+    .filter(({ createdAt }) => now - createdAt <= RECENT_MS)
     .toSorted((one, other) => other.createdAt - one.createdAt)
-    .slice(0, MAX_YOUNG);
-  const rest = others.length - young.length;
-  return rest === 0 ? young.map(event) : [...young.map(event), buildSummaryEvent(rest, now)];
+    .slice(0, MAX_RECENT);
+  const rest = others.length - recent.length;
+  return rest === 0 ? recent.map(event) : [...recent.map(event), buildSummaryEvent(rest, now)];
 };
 
 const buildObservedEvent = ({ name, createdAt, spec }: Revocation, at: number): AuditEvent => ({
@@ -42,11 +43,11 @@ const buildObservedEvent = ({ name, createdAt, spec }: Revocation, at: number): 
 const buildSummaryEvent = (count: number, at: number): AuditEvent => ({
   kind: 'revocation.observed',
   at,
-  reason: 'standing',
-  message: `${count} older Revocations stand as this replica starts`,
+  reason: 'existing_at_start',
+  message: `${count} older Revocations existed when this replica started`,
 });
 
-/** Whom a Revocation names, for people. */
+/** The target of a Revocation, as text. */
 export const formatTarget = (spec: RevocationSpec): string => {
   const { run, pod, task, serviceAccount, namespace } = spec;
   if (run !== undefined) return `run ${run}`;

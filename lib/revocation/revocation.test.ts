@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { formatFieldError } from '../schema/field-error.ts';
 import { readRevocation } from './revocation.ts';
@@ -17,7 +17,7 @@ const buildStored = (spec: object, metadata: object = {}) => ({
 });
 const why = { reason: 'incident 7', by: 'ann@example.com' };
 
-describe('a Revocation', () => {
+describe('readRevocation', () => {
   const targets: [string, object][] = [
     ['a run', { run: 'Run_1-a' }],
     ['a pod', { pod: { namespace: 'research', name: 'agent-0' } }],
@@ -27,7 +27,7 @@ describe('a Revocation', () => {
     ['a namespace', { namespace: 'research' }],
     ['all', { all: true }],
   ];
-  test.each(targets)('that names %s is read as it is written', (_, target) => {
+  it.each(targets)('reads a Revocation of %s unchanged', (_, target) => {
     expect(readRevocation(buildStored({ ...target, ...why }))).toEqual({
       ok: true,
       value: {
@@ -39,18 +39,25 @@ describe('a Revocation', () => {
     });
   });
 
-  test.each(['2030-01-01T13:00:00Z', '2030-01-01T13:00:00.5+01:00'])('may end: %s', (until) => {
-    expect(readRevocation(buildStored({ all: true, ...why, until })).ok).toBe(true);
-  });
+  it.each(['2030-01-01T13:00:00Z', '2030-01-01T13:00:00.5+01:00'])(
+    'accepts `until` %s',
+    (until) => {
+      expect(readRevocation(buildStored({ all: true, ...why, until })).ok).toBe(true);
+    },
+  );
 });
 
-describe('whom a Revocation names is not known when', () => {
+describe('readRevocation returns field errors when', () => {
   const cases: [string, unknown, string][] = [
-    ['it names nobody', buildStored(why), 'spec: expected exactly one of run, pod, task'],
-    ['it names two', buildStored({ ...why, all: true, namespace: 'a' }), 'expected exactly one of'],
+    ['it has no target', buildStored(why), 'spec: expected exactly one of run, pod, task'],
+    [
+      'it has two targets',
+      buildStored({ ...why, all: true, namespace: 'a' }),
+      'expected exactly one of',
+    ],
     ['all is false', buildStored({ ...why, all: false }), 'spec.all: expected true, got false'],
     [
-      'it says more than we know',
+      'it has an unknown key',
       buildStored({ ...why, all: true, who: 'x' }),
       'spec.who: expected only',
     ],
@@ -60,37 +67,41 @@ describe('whom a Revocation names is not known when', () => {
       'spec.pod.name: expected',
     ],
     [
-      'a name is no name',
+      'a name is invalid',
       buildStored({ ...why, namespace: 'A b' }),
       'spec.namespace: expected a DNS',
     ],
     [
-      'its end is no time',
+      '`until` is not a time',
       buildStored({ ...why, all: true, until: 'soon' }),
       'spec.until: expected a time',
     ],
     [
-      'its end is on no day',
+      '`until` is not a date',
       buildStored({ ...why, all: true, until: '2030-13-45T00:00:00Z' }),
       'spec.until: expected a time',
     ],
-    ['it gives no reason', buildStored({ all: true, by: 'ann' }), 'spec.reason: expected 1 to 256'],
+    ['it has no reason', buildStored({ all: true, by: 'ann' }), 'spec.reason: expected 1 to 256'],
     [
-      'nobody knows who made it',
+      'it does not name its author',
       buildStored({ all: true, reason: 'x' }),
       'spec.by: expected 1 to 253',
     ],
     ['it has no spec', buildStored(undefined as never), 'spec: expected a mapping, got nothing'],
-    ['it has no time', buildStored({ all: true, ...why }, { creationTimestamp: 'x' }), 'createdAt'],
+    [
+      'it has no creation time',
+      buildStored({ all: true, ...why }, { creationTimestamp: 'x' }),
+      'createdAt',
+    ],
   ];
-  test.each(cases)('%s', (_, found, expected) => {
+  it.each(cases)('%s', (_, found, expected) => {
     const result = readRevocation(found);
     const lines = result.ok ? [] : result.faults.map(formatFieldError);
     expect(lines.join('\n')).toContain(expected);
     expect(lines.every((line) => line.startsWith('revocations/stop '))).toBe(true);
   });
 
-  test.each([undefined, null, 7, {}])('it is %j', (found) => {
+  it.each([undefined, null, 7, {}])('it is %j', (found) => {
     expect(readRevocation(found).ok).toBe(false);
   });
 });

@@ -19,7 +19,7 @@ const time = refine(
   (written) => (Number.isNaN(Date.parse(written)) ? 'a time (RFC 3339)' : undefined),
 );
 
-/** As `charts/valetkey/crds/revocations.yaml` says it; each names whom a Revocation is about. */
+/** Targets of a Revocation, equal to `charts/valetkey/crds/revocations.yaml`. */
 const TARGETS = {
   run: { optional: run },
   pod: { optional: object({ namespace: label, name: subdomain, uid: { optional: uid } }) },
@@ -30,7 +30,7 @@ const TARGETS = {
 } as const;
 const TARGET_NAMES = Object.keys(TARGETS) as (keyof typeof TARGETS)[];
 
-/** Reads `spec` of a Revocation, also of one that is yet to be created. */
+/** Reads `spec` of a Revocation, also before it is created. */
 export const revocationSpec: Reader<RevocationSpec> = refine(
   object({
     ...TARGETS,
@@ -52,9 +52,9 @@ const stored = object({
 });
 
 /**
- * Reads a Revocation as the API server keeps it.
+ * Reads a Revocation as the API server stores it.
  *
- * @returns every fault, its source `revocations/<name>`: whom it names is then not known
+ * @returns all field errors with source `revocations/<name>`; its target is then unknown
  */
 export const readRevocation = (found: unknown): Result<Revocation> => {
   const { metadata = {}, spec } = (found ?? {}) as {

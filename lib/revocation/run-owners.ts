@@ -1,22 +1,23 @@
 import type { Revocation } from '../contract/authority-api.ts';
 
-/** Which of the pods that listen a revoked run belongs to. */
+/** Finds which of the pods with an event stream owns a revoked run. */
 export type RunOwners = {
-  /** From now on these Revocations of runs stand; new ones are to be tried on each pod that listens. */
-  readonly replace: (ofRuns: readonly Revocation[]) => void;
-  /** A pod listens: the runs that nobody owned yet are to be tried on it. */
+  /** Replaces the Revocations of runs; new ones are to be tried on each connected pod. */
+  readonly replace: (runRevocations: readonly Revocation[]) => void;
+  /** Adds a stream of a pod; runs without a known owner are to be tried on it. */
   readonly join: (podUid: string) => void;
+  /** Removes a stream of a pod. */
   readonly leave: (podUid: string) => void;
-  /** Tries the next pairs, so many at most. */
+  /** Tries the next pairs of run and pod, at most `trials`. */
   readonly advance: (trials: number) => {
-    /** Pods that turned out to own one more. */
+    /** Pods that own one more revoked run. */
     readonly gained: readonly string[];
     readonly isDone: boolean;
   };
   readonly ownedBy: (podUid: string) => readonly Revocation[];
 };
 
-/** Every one of the first with every one of the second; `next` counts the pairs. */
+/** All pairs of a Revocation and a pod; `next` is the index of the next pair. */
 type Pairs = {
   readonly revocations: readonly Revocation[];
   readonly podUids: readonly string[];
@@ -24,13 +25,14 @@ type Pairs = {
 };
 
 /**
- * A run tells whose it is only to who asks with the pod's UID, by an HMAC: each pair is tried once,
- * not at every change for every stream, the newest Revocations first, and in small portions.
+ * Creates an index of owners. A run ID shows its pod only to a check with the pod's UID (an HMAC), so
+ * each pair of run and pod is tried once, instead of at every change for every stream: the newest
+ * Revocations first, in small portions.
  *
- * @param belongsTo whether the run is of the pod with this UID
+ * @param belongsTo whether the run was issued to the pod with this UID
  */
 export const createRunOwners = (belongsTo: (run: string, podUid: string) => boolean): RunOwners => {
-  const listening = new Map<string, { count: number; readonly own: Map<string, Revocation> }>();
+  const connected = new Map<string, { count: number; readonly own: Map<string, Revocation> }>();
   let unowned = new Map<string, Revocation>();
   let known: ReadonlySet<string> = new Set();
   let waiting: Pairs[] = [];
@@ -40,7 +42,7 @@ export const createRunOwners = (belongsTo: (run: string, podUid: string) => bool
     const newestFirst = revocations.toSorted((one, other) => other.createdAt - one.createdAt);
     waiting.push({ revocations: newestFirst, podUids, next: 0 });
   };
-  /** The next pair that is still worth a trial; nothing: there is none. */
+  /** The next pair that still needs a trial; undefined when none is left. */
   const take = (): { revocation: Revocation; podUid: string } | undefined => {
     for (let [pairs] = waiting; pairs !== undefined; [pairs] = waiting) {
       const { revocations, podUids } = pairs;
@@ -48,40 +50,40 @@ export const createRunOwners = (belongsTo: (run: string, podUid: string) => bool
       const podUid = podUids[pairs.next % podUids.length] ?? '';
       pairs.next += 1;
       if (revocation === undefined) waiting = waiting.slice(1);
-      else if (unowned.has(revocation.uid) && listening.has(podUid)) return { revocation, podUid };
+      else if (unowned.has(revocation.uid) && connected.has(podUid)) return { revocation, podUid };
     }
     return undefined;
   };
   const tryPair = ({ revocation, podUid }: { revocation: Revocation; podUid: string }): boolean => {
     if (!belongsTo(revocation.spec.run ?? '', podUid)) return false;
-    listening.get(podUid)?.own.set(revocation.uid, revocation);
+    connected.get(podUid)?.own.set(revocation.uid, revocation);
     return unowned.delete(revocation.uid);
   };
 
   return {
-    replace: (ofRuns) => {
-      const next = new Map(ofRuns.map((revocation) => [revocation.uid, revocation]));
-      for (const { own } of listening.values()) {
+    replace: (runRevocations) => {
+      const next = new Map(runRevocations.map((revocation) => [revocation.uid, revocation]));
+      for (const { own } of connected.values()) {
         for (const uid of own.keys()) if (!next.has(uid)) own.delete(uid);
       }
-      const added = ofRuns.filter(({ uid }) => !known.has(uid));
+      const added = runRevocations.filter(({ uid }) => !known.has(uid));
       unowned = new Map([...unowned].filter(([uid]) => next.has(uid)));
       for (const revocation of added) unowned.set(revocation.uid, revocation);
       known = new Set(next.keys());
-      plan(added, [...listening.keys()]);
+      plan(added, [...connected.keys()]);
     },
     join: (podUid) => {
-      const joined = listening.get(podUid);
+      const joined = connected.get(podUid);
       if (joined !== undefined) joined.count += 1;
       else {
-        listening.set(podUid, { count: 1, own: new Map() });
+        connected.set(podUid, { count: 1, own: new Map() });
         plan([...unowned.values()], [podUid]);
       }
     },
     leave: (podUid) => {
-      const left = listening.get(podUid);
+      const left = connected.get(podUid);
       if (left === undefined || (left.count -= 1) > 0) return;
-      listening.delete(podUid);
+      connected.delete(podUid);
       for (const [uid, revocation] of left.own) unowned.set(uid, revocation);
     },
     advance: (trials) => {
@@ -93,6 +95,6 @@ export const createRunOwners = (belongsTo: (run: string, podUid: string) => bool
       }
       return { gained: [...gained], isDone: false };
     },
-    ownedBy: (podUid) => [...(listening.get(podUid)?.own.values() ?? [])],
+    ownedBy: (podUid) => [...(connected.get(podUid)?.own.values() ?? [])],
   };
 };

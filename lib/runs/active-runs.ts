@@ -2,42 +2,42 @@ import type { Clock } from '../contract/clock.ts';
 import type { Task } from '../contract/task.ts';
 import type { IssuedRun, RunRequest } from '../contract/exchange.ts';
 import { computeAdvertisedExpiration } from './freshness.ts';
-import { renderCredentials } from './rendering.ts';
+import { formatCredentials } from './rendering.ts';
 import { HEARTBEAT_TIMEOUT_MS } from './heartbeat-monitor.ts';
 import type { Schedule } from '../contract/schedule.ts';
 
 export type EndReason = 'completed' | 'superseded' | 'expired' | 'revoked' | 'terminated';
 
-/** A run that can still be used. */
+/** A run before its end. */
 export type ActiveRun = {
   readonly kind: 'run';
   readonly run: string;
   readonly consumer: string;
   readonly task: Task;
-  /** Started by name (`POST …/runs`), not by asking for a task's credentials. */
+  /** Started with `POST …/runs`, not by a request for a task's credentials. */
   readonly isExplicit: boolean;
-  /** When its exchange began, on the clock that never jumps. */
-  readonly askedAt: number;
-  /** The Expiration that consumers are told; the run is not served from then on. */
+  /** When its exchange began, on the monotonic clock. */
+  readonly requestedAt: number;
+  /** The advertised Expiration, milliseconds since the epoch; the run is not served after it. */
   readonly expiresAt: number;
-  /** The same moment on the clock that never jumps. */
+  /** The same moment on the monotonic clock. */
   readonly expiresAtMonotonic: number;
-  /** The answer, rendered; zeros after the end. */
+  /** The response body; overwritten with zeros when the run ends. */
   readonly credentials: Buffer;
 };
 
-/** Told of every run once at its start and once at its end. */
+/** Called once for each run's start and once for its end. */
 export type RunObserver = {
   readonly started: (run: ActiveRun) => void;
   readonly ended: (run: ActiveRun, reason: EndReason) => void;
 };
 
-/** How a run came about, besides what was asked. */
-export type StartDetails = Pick<ActiveRun, 'isExplicit' | 'askedAt'>;
+/** What starts a run in addition to its request. */
+export type RunStart = Pick<ActiveRun, 'isExplicit' | 'requestedAt'>;
 
 export type ActiveRuns = ReturnType<typeof createActiveRuns>;
 
-/** Every live run by its id. What has ended is gone from here, and its credentials are zeros. */
+/** All active runs by ID. A run that ends is removed, and its credentials are overwritten with zeros. */
 export const createActiveRuns = ({
   clock,
   schedule,
@@ -47,15 +47,15 @@ export const createActiveRuns = ({
   clock: Clock;
   schedule: Schedule;
   observer: RunObserver;
-  /** Until when every revocation is known, on the clock that never jumps. */
+  /** Until when all revocations are known, on the monotonic clock. */
   revocationsCurrentUntil: () => number;
 }) => {
   const runs = new Map<string, Entry>();
 
-  /** Milliseconds left, by the stricter of both clocks; 0 or less once the run has ended. */
-  const remainingMs = (live: ActiveRun): number =>
-    runs.get(live.run)?.live === live
-      ? Math.min(live.expiresAtMonotonic - clock.monotonic(), live.expiresAt - clock.now())
+  /** Milliseconds left by the stricter of the two clocks; 0 or less after the run's end. */
+  const remainingMs = (active: ActiveRun): number =>
+    runs.get(active.run)?.active === active
+      ? Math.min(active.expiresAtMonotonic - clock.monotonic(), active.expiresAt - clock.now())
       : 0;
 
   const end = (run: string, reason: EndReason): boolean => {
@@ -63,58 +63,56 @@ export const createActiveRuns = ({
     if (entry === undefined) return false;
     runs.delete(run);
     entry.cancelExpiry();
-    entry.live.credentials.fill(0);
-    observer.ended(entry.live, reason);
+    entry.active.credentials.fill(0);
+    observer.ended(entry.active, reason);
     return true;
   };
 
-  /** Answers nothing when the run would be over already. */
-  const add = (
-    issued: IssuedRun,
-    request: RunRequest,
-    beginning: StartDetails,
-  ): ActiveRun | undefined => {
-    const live = toActiveRun(issued, request, beginning, clock);
-    const leftMs = live.expiresAt - clock.now();
+  /** Adds a run; undefined if it would already have expired. */
+  const add = (issued: IssuedRun, request: RunRequest, start: RunStart): ActiveRun | undefined => {
+    const active = toActiveRun(issued, request, start, clock);
+    const leftMs = active.expiresAt - clock.now();
     if (leftMs <= 0) return undefined;
-    const cancelExpiry = schedule(leftMs, () => end(live.run, 'expired'));
-    runs.set(live.run, { live, cancelExpiry, isServed: false });
-    observer.started(live);
-    return live;
+    const cancelExpiry = schedule(leftMs, () => end(active.run, 'expired'));
+    runs.set(active.run, { active, cancelExpiry, isServed: false });
+    observer.started(active);
+    return active;
   };
 
   /**
-   * Whether a run may be served now. What a consumer already has is served while it lives. What
-   * nobody has yet is something new: it is served only while we would know of its revocation as of
-   * less than three heartbeats ago, be it by its own exchange, in which the authority decided, or by
-   * the stream since. Who was cut off for longer asks again, by another exchange.
+   * Whether a run may be served now. A run that was served before may be served until its deadline:
+   * the consumer already has the credentials. A run that was never served is new access, so its
+   * revocation must have been checked less than three heartbeats ago: either by the authority's
+   * decision in the run's own exchange or by the event stream since then. After a longer disconnect
+   * the consumer gets the result of another exchange.
    */
-  const isServable = (live: ActiveRun): boolean => {
-    if (remainingMs(live) <= 0) return false;
-    const unknownForMs = clock.monotonic() - Math.max(live.askedAt, revocationsCurrentUntil());
-    return unknownForMs < HEARTBEAT_TIMEOUT_MS || runs.get(live.run)?.isServed === true;
+  const isServable = (active: ActiveRun): boolean => {
+    if (remainingMs(active) <= 0) return false;
+    const unknownForMs =
+      clock.monotonic() - Math.max(active.requestedAt, revocationsCurrentUntil());
+    return unknownForMs < HEARTBEAT_TIMEOUT_MS || runs.get(active.run)?.isServed === true;
   };
 
-  /** Asked right before a run's credentials leave; false: they must not. */
-  const markServed = (live: ActiveRun): boolean => {
-    const entry = runs.get(live.run);
-    if (entry === undefined || !isServable(live)) return false;
+  /** Call right before a run's credentials leave the sidecar; false: they must not leave. */
+  const markServed = (active: ActiveRun): boolean => {
+    const entry = runs.get(active.run);
+    if (entry === undefined || !isServable(active)) return false;
     entry.isServed = true;
     return true;
   };
 
   const get = (run: string): ActiveRun | undefined => {
-    const live = runs.get(run)?.live;
-    return live !== undefined && remainingMs(live) > 0 ? live : undefined;
+    const active = runs.get(run)?.active;
+    return active !== undefined && remainingMs(active) > 0 ? active : undefined;
   };
 
-  const all = (): readonly ActiveRun[] => [...runs.values()].map(({ live }) => live);
+  const all = (): readonly ActiveRun[] => [...runs.values()].map(({ active }) => active);
 
   return { add, get, all, end, isServable, markServed, remainingMs };
 };
 
 type Entry = {
-  readonly live: ActiveRun;
+  readonly active: ActiveRun;
   readonly cancelExpiry: () => void;
   isServed: boolean;
 };
@@ -122,19 +120,19 @@ type Entry = {
 const toActiveRun = (
   { run, credentials: keys, deadline, skewMs }: IssuedRun,
   { consumer, task }: RunRequest,
-  beginning: StartDetails,
+  start: RunStart,
   clock: Clock,
 ): ActiveRun => {
   const lifetimeMs = task.lifetimeSeconds * 1000;
   const expiresAt = computeAdvertisedExpiration({ deadline, skewMs, lifetimeMs });
   const expiresAtMonotonic = clock.monotonic() + expiresAt - clock.now();
-  const credentials = renderCredentials({ keys, expiresAt, role: task.role });
+  const credentials = formatCredentials({ keys, expiresAt, role: task.role });
   return {
     kind: 'run',
     run,
     consumer,
     task,
-    ...beginning,
+    ...start,
     expiresAt,
     expiresAtMonotonic,
     credentials,

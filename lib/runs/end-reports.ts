@@ -1,38 +1,35 @@
+import { computeFullJitterMs } from '../async/backoff.ts';
 import type { RunEnd } from '../contract/authority-api.ts';
 import type { Clock } from '../contract/clock.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import type { Schedule } from '../contract/schedule.ts';
 
-const FIRST_BACKOFF_MS = 250;
-const MAX_BACKOFF_MS = 30_000;
-/** More ends than a pod has while an authority is away; past it the oldest is given up. */
-const MAX_WAITING = 256;
-/** At the end of the pod every run ends at once, and there is a second for all of them. */
+const BACKOFF = { firstMs: 250, maxMs: 30_000 };
+/** More ends than a pod has during an outage of the authority. Above it the oldest is given up. */
+const MAX_QUEUED = 256;
+/** When the pod terminates, all runs end at once, and one second is left to report them. */
 const DRAIN_CONCURRENCY = 8;
 
-/** The end of a run, worth telling until the run would have ended by itself. */
+/** The end of a run. A report is useful until the run would have expired. */
 export type EndReport = {
   readonly run: string;
   readonly end: RunEnd;
-  /** On the clock that never jumps. */
+  /** On the monotonic clock. */
   readonly until: number;
 };
 
 export type EndReportOutcome = 'reported' | 'refused' | 'given_up';
 
 export type EndReportQueue = {
-  /** Never waits, never throws. */
+  /** Queues a report; never blocks, never throws. */
   readonly report: (report: EndReport) => void;
-  /** Tells what is still to be told, several at once; waits for at most so long. */
+  /** Sends the queued reports concurrently; resolves when all are sent or after `withinMs`. */
   readonly drain: (withinMs: number) => Promise<void>;
 };
 
 /**
- * Tells the authority how runs end, one after another, trying again until a run's own end. Whatever
- * becomes of it, a run has ended here.
- *
- * @param parts.send throws ExchangeError
- * @param parts.told hears what became of each report
+ * Creates a queue that reports ends of runs to the authority, one at a time, and retries each until
+ * the run would have expired. The outcome does not matter to the sidecar: the run has already ended.
  */
 export const createEndReportQueue = ({
   send,
@@ -41,14 +38,16 @@ export const createEndReportQueue = ({
   schedule,
   random,
 }: {
+  /** @throws ExchangeError */
   send: (report: EndReport) => Promise<void>;
+  /** Called once for each report. */
   onOutcome: (report: EndReport, outcome: EndReportOutcome) => void;
   clock: Pick<Clock, 'monotonic'>;
   schedule: Schedule;
   random: () => number;
 }): EndReportQueue => {
-  const waiting: EndReport[] = [];
-  const working = new Set<Promise<void>>();
+  const queue: EndReport[] = [];
+  const workerPromises = new Set<Promise<void>>();
   let workers = 0;
   let wake = (): void => undefined;
 
@@ -68,8 +67,8 @@ export const createEndReportQueue = ({
         return 'reported';
       } catch (thrown) {
         if (!(thrown instanceof ExchangeError) || thrown.kind === 'refused') return 'refused';
-        const jitterMs = random() * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** count);
-        await pause(jitterMs + Math.min(MAX_BACKOFF_MS, thrown.retryAfterMs ?? 0));
+        const jitterMs = computeFullJitterMs(count + 1, { ...BACKOFF, random });
+        await pause(jitterMs + Math.min(BACKOFF.maxMs, thrown.retryAfterMs ?? 0));
       }
     }
     return 'given_up';
@@ -77,32 +76,32 @@ export const createEndReportQueue = ({
 
   const work = async (): Promise<void> => {
     workers += 1;
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       onOutcome(next, await deliver(next));
     }
     workers -= 1;
   };
 
-  const startWorkers = (most: number): void => {
-    while (waiting.length > 0 && workers < most) {
+  const startWorkers = (maxWorkers: number): void => {
+    while (queue.length > 0 && workers < maxWorkers) {
       const worker = work();
-      working.add(worker);
-      void worker.then(() => working.delete(worker));
+      workerPromises.add(worker);
+      void worker.then(() => workerPromises.delete(worker));
     }
   };
 
   return {
     report: (report) => {
-      const oldest = waiting.length >= MAX_WAITING ? waiting.shift() : undefined;
+      const oldest = queue.length >= MAX_QUEUED ? queue.shift() : undefined;
       if (oldest !== undefined) onOutcome(oldest, 'given_up');
-      waiting.push(report);
+      queue.push(report);
       startWorkers(1);
     },
     drain: async (withinMs) => {
       wake();
       startWorkers(DRAIN_CONCURRENCY);
       const deadline = new Promise<void>((resolve) => void schedule(withinMs, resolve));
-      await Promise.race([Promise.all([...working]), deadline]);
+      await Promise.race([Promise.all([...workerPromises]), deadline]);
     },
   };
 };

@@ -1,25 +1,24 @@
 import { createHash } from 'node:crypto';
 
-import { waitForAnswer, type RunResult } from './response-timeout.ts';
+import { computeRetentionMs, waitForAnswer, type RunResult } from './response-timeout.ts';
 import type { RunRequest } from '../contract/exchange.ts';
 import type { ActiveRun, ActiveRuns } from './active-runs.ts';
 import { buildTooManyRunsRefusal, type RunRefusal } from './run-refusal.ts';
 import type { Schedule } from '../contract/schedule.ts';
-import { scheduleEviction } from '../async/single-flight.ts';
 import type { StartRateLimit } from './start-rate-limit.ts';
 import type { PendingRuns } from './pending-runs.ts';
 
-/** Live runs that a consumer may have started by name, those on their way included. */
+/** Active runs that a consumer may have started explicitly, including pending ones. */
 const MAX_RUNS_PER_CONSUMER = 16;
 const MIN_WAIT_MS = 1_000;
 const MAX_WAIT_MS = 60_000;
 
-type Start = { readonly consumer: string; readonly flight: Promise<RunResult>; run?: ActiveRun };
+type Start = { readonly consumer: string; readonly answer: Promise<RunResult>; run?: ActiveRun };
 
 /**
- * Runs that are started by name. Equal requests share one exchange until its run has been handed
- * out: whoever was told `exchange_in_progress` asks again with the same request and gets that run.
- * From then on the same request starts another run.
+ * Runs that start explicitly, with `POST …/runs`. Equal requests share one exchange until its run was
+ * returned: a client that got `exchange_in_progress` repeats its request and gets that run. After
+ * that, the same request starts another run.
  */
 export const createExplicitStarts = ({
   activeRuns,
@@ -46,26 +45,26 @@ export const createExplicitStarts = ({
     [...starts.values()].filter((s) => s.consumer === consumer && s.run === undefined).length;
 
   const begin = (key: string, request: RunRequest): Start => {
-    const flight = pendingRuns.start(request, { isExplicit: true });
-    const start: Start = { consumer: request.consumer, flight };
+    const answer = pendingRuns.start(request, { isExplicit: true });
+    const start: Start = { consumer: request.consumer, answer };
     starts.set(key, start);
-    void flight.then((answer) => {
-      if (answer.kind === 'run' && activeRuns.remainingMs(answer) > 0) start.run = answer;
-      else scheduleEviction(answer, schedule, () => starts.delete(key));
+    void answer.then((result) => {
+      if (result.kind === 'run' && activeRuns.remainingMs(result) > 0) start.run = result;
+      else schedule(computeRetentionMs(result), () => starts.delete(key));
     });
     return start;
   };
 
-  /** Room is made by the run that ends first; what is on its way may fail at any moment. */
+  /** With 16 active runs, the wait is until the first expires; a pending run may fail at any moment. */
   const checkLimits = (consumer: string): RunRefusal | undefined => {
     if (countRuns(consumer) < MAX_RUNS_PER_CONSUMER) return startRateLimit(consumer);
-    const left = listActiveRuns(consumer).map((run) => activeRuns.remainingMs(run));
-    const isFullOfRuns = left.length >= MAX_RUNS_PER_CONSUMER;
-    const soonestMs = isFullOfRuns ? Math.min(MAX_WAIT_MS, ...left) : 0;
+    const remaining = listActiveRuns(consumer).map((run) => activeRuns.remainingMs(run));
+    const isFull = remaining.length >= MAX_RUNS_PER_CONSUMER;
+    const soonestMs = isFull ? Math.min(MAX_WAIT_MS, ...remaining) : 0;
     return buildTooManyRunsRefusal(MAX_RUNS_PER_CONSUMER, Math.max(MIN_WAIT_MS, soonestMs));
   };
 
-  /** A run that waited too long for its first asker has to be asked for again. */
+  /** A run that was not returned in time is replaced: revocations since then may be unknown. */
   const findStart = (key: string): Start | undefined => {
     const { run } = starts.get(key) ?? {};
     if (run !== undefined && !activeRuns.isServable(run)) pendingRuns.end(run.run, 'superseded');
@@ -77,12 +76,12 @@ export const createExplicitStarts = ({
     const existing = findStart(key);
     const refusal = existing === undefined ? checkLimits(request.consumer) : undefined;
     if (refusal !== undefined) return refusal;
-    const answer = await waitForAnswer((existing ?? begin(key, request)).flight, schedule);
-    if (answer.kind === 'run') starts.delete(key);
-    return answer;
+    const result = await waitForAnswer((existing ?? begin(key, request)).answer, schedule);
+    if (result.kind === 'run') starts.delete(key);
+    return result;
   };
 
-  /** A run that ended before it was handed out is not handed out any more. */
+  /** A run that ended before it was returned is never returned. */
   const removeRun = (run: ActiveRun): void => {
     for (const [key, start] of starts) if (start.run === run) starts.delete(key);
   };
@@ -90,9 +89,9 @@ export const createExplicitStarts = ({
   return { start, removeRun };
 };
 
-/** Everything that changes the answer; a digest, because a user token is secret and params are long. */
+/** A digest of everything that changes the answer: a user token is secret, and params are long. */
 const buildStartKey = ({ consumer, task, params, purpose, userToken }: RunRequest): string => {
   const sorted = Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1));
-  const whole = JSON.stringify([consumer, task.name, sorted, purpose ?? null, userToken ?? null]);
-  return createHash('sha256').update(whole).digest('base64');
+  const text = JSON.stringify([consumer, task.name, sorted, purpose ?? null, userToken ?? null]);
+  return createHash('sha256').update(text).digest('base64');
 };

@@ -9,7 +9,7 @@ import {
 
 const lifetimeMs = fc.integer({ min: 1, max: 43_200 }).map((seconds) => seconds * 1000);
 
-describe('the next run', () => {
+describe('the renewal of a run', () => {
   test.each([
     [1, 0.5],
     [10, 5],
@@ -19,21 +19,21 @@ describe('the next run', () => {
     [600, 150],
     [3600, 300],
     [43_200, 300],
-  ])('of a run of %i s starts when %d s remain', (lifetime, notice) => {
+  ])('of %i s starts when %d s remain', (lifetime, notice) => {
     expect(computeRenewBeforeMs(lifetime * 1000)).toBe(notice * 1000);
   });
 
-  test('never starts before half the life of the run is over', () => {
+  test('never starts before half of the lifetime has passed', () => {
     fc.assert(fc.property(lifetimeMs, (life) => computeRenewBeforeMs(life) <= life / 2));
   });
 
-  test('is due only while something remains', () => {
+  test('is due only before the run expires', () => {
     const remaining = fc.integer({ min: -10_000, max: 43_200_000 });
     fc.assert(
       fc.property(lifetimeMs, remaining, (life, left) => {
-        const phase = evaluateFreshness(left, life);
-        expect(phase === 'dead').toBe(left <= 0);
-        expect(phase === 'fresh').toBe(left >= computeRenewBeforeMs(life) && left > 0);
+        const freshness = evaluateFreshness(left, life);
+        expect(freshness === 'expired').toBe(left <= 0);
+        expect(freshness === 'fresh').toBe(left >= computeRenewBeforeMs(life) && left > 0);
       }),
     );
   });
@@ -49,7 +49,7 @@ describe('the advertised Expiration', () => {
     [600, 20_000, 30],
     [600, -20_000, 10],
   ])(
-    'of a run of %i s, the cloud %i ms ahead, lies %d s before its deadline',
+    'of a run of %i s with a cloud clock %i ms ahead is %d s before its deadline',
     (life, skewMs, s) => {
       const lifetime = life * 1000;
       expect(
@@ -58,7 +58,7 @@ describe('the advertised Expiration', () => {
     },
   );
 
-  test('lies before the deadline on either clock, and most of the life remains', () => {
+  test('is before the deadline on both clocks and keeps most of the lifetime', () => {
     const skew = fc.integer({ min: -30_000, max: 30_000 });
     fc.assert(
       fc.property(lifetimeMs, skew, (life, skewMs) => {

@@ -3,8 +3,8 @@ const MAX_RENEW_BEFORE_MS = 300_000;
 const MAX_MARGIN_MS = 10_000;
 
 /**
- * How long before its end a run of `lifetimeMs` is followed by the next one, if somebody asks:
- * a quarter of its life, from 15 s to 5 min, and never more than half of it.
+ * Returns how long before its deadline a run is renewed on request: a quarter of its lifetime, at
+ * least 15 s and at most 5 min, but never more than half of the lifetime.
  */
 export const computeRenewBeforeMs = (lifetimeMs: number): number =>
   Math.min(
@@ -12,19 +12,20 @@ export const computeRenewBeforeMs = (lifetimeMs: number): number =>
     Math.max(MIN_RENEW_BEFORE_MS, Math.min(lifetimeMs / 4, MAX_RENEW_BEFORE_MS)),
   );
 
-/** `fresh`: serve; `due`: serve, and start the next run behind; `dead`: only a new run will do. */
-export type Freshness = 'fresh' | 'due' | 'dead';
+/** `fresh`: serve. `stale`: serve, and renew in the background. `expired`: wait for a new run. */
+export type Freshness = 'fresh' | 'stale' | 'expired';
 
-/** The phase of a run that has `remainingMs` left of `lifetimeMs`. */
+/** Evaluates a run that has `remainingMs` left of `lifetimeMs`. */
 export const evaluateFreshness = (remainingMs: number, lifetimeMs: number): Freshness => {
-  if (remainingMs <= 0) return 'dead';
-  return remainingMs < computeRenewBeforeMs(lifetimeMs) ? 'due' : 'fresh';
+  if (remainingMs <= 0) return 'expired';
+  return remainingMs < computeRenewBeforeMs(lifetimeMs) ? 'stale' : 'fresh';
 };
 
 /**
- * The Expiration that consumers are told, in wall-clock milliseconds by our clock. After the
- * deadline a cloud answers AccessDenied, on which SDKs do not refresh: so it lies a little before
- * the deadline, as the cloud's clock sees it. A cloud whose clock is behind gives nothing extra.
+ * Computes the Expiration that consumers see, in milliseconds since the epoch by this node's clock.
+ * After the deadline the cloud returns AccessDenied, and SDKs do not refresh on it. The Expiration
+ * is therefore slightly before the deadline by the cloud's clock. A cloud clock that is behind adds
+ * no time.
  */
 export const computeAdvertisedExpiration = ({
   deadline,

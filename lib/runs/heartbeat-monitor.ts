@@ -2,17 +2,17 @@ import { HEARTBEAT_INTERVAL_MS } from '../contract/authority-api.ts';
 import type { Clock } from '../contract/clock.ts';
 import type { Schedule } from '../contract/schedule.ts';
 
-/** Three heartbeats missed: the stream is cut off, whatever the network says. */
+/** After three missed heartbeats the stream counts as disconnected, whatever the network reports. */
 export const HEARTBEAT_TIMEOUT_MS = 3 * HEARTBEAT_INTERVAL_MS;
 
-/** When the authority was heard last; all moments are on the clock that never jumps. */
+/** The last contact with the authority. All times are on the monotonic clock, in milliseconds. */
 export type HeartbeatMonitor = {
-  /** A line of the stream came: until now every revocation is known. */
+  /** A line of the event stream arrived: all revocations until now are known. */
   readonly recordLine: () => void;
-  /** The authority decided about a run. */
+  /** The authority decided about a run. Says nothing about revocations. */
   readonly recordDecision: () => void;
   readonly getLastLineAt: () => number;
-  /** Since a line or a decision came; before any, since we listen. */
+  /** Time since the last line or decision; before the first, since the monitor was created. */
   readonly getDisconnectedMs: () => number;
 };
 
@@ -30,9 +30,9 @@ export const createHeartbeatMonitor = ({
 };
 
 /**
- * Calls `tooLong` each time that nothing was heard for `maxSilenceMs`.
+ * Calls `onDisconnect` whenever the authority was out of contact for `disconnectTimeoutMs`.
  *
- * @returns ends the watch
+ * @returns a function that ends the watch
  */
 export const watchDisconnect = (
   { getDisconnectedMs }: Pick<HeartbeatMonitor, 'getDisconnectedMs'>,
@@ -40,7 +40,11 @@ export const watchDisconnect = (
     disconnectTimeoutMs,
     schedule,
     onDisconnect,
-  }: { disconnectTimeoutMs: number; schedule: Schedule; onDisconnect: (silentMs: number) => void },
+  }: {
+    disconnectTimeoutMs: number;
+    schedule: Schedule;
+    onDisconnect: (disconnectedMs: number) => void;
+  },
 ): (() => void) => {
   let cancel = (): void => undefined;
   const check = (): void => {

@@ -10,10 +10,10 @@ import {
   type RunRefusal,
 } from './run-refusal.ts';
 
-/** How a run comes to start. */
+/** How a run starts. */
 export type StartOptions = {
   readonly isExplicit: boolean;
-  /** The live run that this one will follow: a renewal is no change of context. */
+  /** The active run that this one renews. A renewal never ends other runs. */
   readonly renews?: ActiveRun;
 };
 
@@ -26,8 +26,8 @@ type PendingRun = {
 export type PendingRuns = ReturnType<typeof createPendingRuns>;
 
 /**
- * Exchanges in progress, each one on its way to a live run. One that is abandoned is answered at
- * once; what its exchange still brings is dropped, never served.
+ * Exchanges in progress. An abandoned one resolves at once with a refusal; the credentials that its
+ * exchange may still return are dropped and never served.
  */
 export const createPendingRuns = ({
   exchange,
@@ -38,16 +38,16 @@ export const createPendingRuns = ({
   exchange: Exchange;
   activeRuns: ActiveRuns;
   clock: Pick<Clock, 'monotonic'>;
-  /** Why a run that was issued may not begin all the same: it was revoked on its way. */
+  /** The refusal of a run that was revoked while its exchange was in progress. */
   checkRevocation: (run: string, task: Task) => RunRefusal | undefined;
 }) => {
   const pending = new Set<PendingRun>();
 
   const abandon = (matches: (pending: PendingRun) => boolean, refusal: RunRefusal): void => {
-    for (const one of [...pending].filter(matches)) one.abort.abort(refusal);
+    for (const run of [...pending].filter(matches)) run.abort.abort(refusal);
   };
 
-  /** Ends a run; a renewal of it that is on its way was decided for a context that is gone. */
+  /** Ends a run and abandons its pending renewal, which was decided for a run that no longer exists. */
   const end = (run: string, reason: EndReason): boolean => {
     if (reason !== 'expired') abandon(({ renews }) => renews === run, runEndedBeforeUse);
     return activeRuns.end(run, reason);
@@ -59,37 +59,37 @@ export const createPendingRuns = ({
       if (other.consumer === consumer) end(other.run, 'superseded');
   };
 
-  const admit = async (
+  const exchangeRun = async (
     request: RunRequest,
-    kind: StartOptions,
+    options: StartOptions,
     self: PendingRun,
   ): Promise<RunResult> => {
-    const { isExplicit } = kind;
-    const askedAt = clock.monotonic();
+    const { isExplicit, renews } = options;
+    const requestedAt = clock.monotonic();
     try {
       const issued = await exchange(request, self.abort.signal);
       if (self.abort.signal.aborted) return runEndedBeforeUse;
       pending.delete(self);
       const refusal = checkRevocation(issued.run, request.task);
       if (refusal !== undefined) return refusal;
-      if (request.task.exclusive && kind.renews === undefined) supersedeOthers(request.consumer);
-      const started = activeRuns.add(issued, request, { isExplicit, askedAt });
+      if (request.task.exclusive && renews === undefined) supersedeOthers(request.consumer);
+      const started = activeRuns.add(issued, request, { isExplicit, requestedAt });
       return started ?? buildClockSkewRefusal(request.task.lifetimeSeconds, issued.skewMs);
     } catch (thrown) {
       return toRunRefusal(thrown);
     }
   };
 
-  /** One exchange, and the run that it brings. Never rejects. */
-  const start = async (request: RunRequest, kind: StartOptions): Promise<RunResult> => {
+  /** Exchanges tokens and starts the run. Never rejects. */
+  const start = async (request: RunRequest, options: StartOptions): Promise<RunResult> => {
     const abort = new AbortController();
-    const self = { consumer: request.consumer, renews: kind.renews?.run ?? '', abort };
+    const self = { consumer: request.consumer, renews: options.renews?.run ?? '', abort };
     const abandoned = new Promise<RunResult>((resolve) => {
       abort.signal.addEventListener('abort', () => resolve(abort.signal.reason as RunRefusal));
     });
     pending.add(self);
     try {
-      return await Promise.race([admit(request, kind, self), abandoned]);
+      return await Promise.race([exchangeRun(request, options, self), abandoned]);
     } finally {
       pending.delete(self);
     }

@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { renderCredentials, renderStartedRun } from './rendering.ts';
+import { formatCredentials, renderStartedRun } from './rendering.ts';
 
 const keys = { accessKeyId: 'ASIA1', secretAccessKey: 's"1', sessionToken: 't/1' };
 const expiresAt = Date.parse('2026-01-01T00:09:50.500Z');
 const role = 'arn:aws:iam::111122223333:role/x';
 
-describe('rendered credentials', () => {
-  test('have the shape of the AWS container provider', () => {
-    expect(JSON.parse(renderCredentials({ keys, expiresAt, role }).toString())).toEqual({
+describe('formatCredentials', () => {
+  test('returns the format of the AWS container credentials provider', () => {
+    expect(JSON.parse(formatCredentials({ keys, expiresAt, role }).toString())).toEqual({
       AccessKeyId: 'ASIA1',
       SecretAccessKey: 's"1',
       Token: 't/1',
@@ -17,13 +17,13 @@ describe('rendered credentials', () => {
     });
   });
 
-  test('of a private cloud have no account where the role has none', () => {
-    const rendered = renderCredentials({ keys, expiresAt, role: 'arn:aws:iam:::role/x' });
+  test('omits AccountId if the role ARN has no account', () => {
+    const rendered = formatCredentials({ keys, expiresAt, role: 'arn:aws:iam:::role/x' });
     expect(JSON.parse(rendered.toString())).not.toHaveProperty('AccountId');
   });
 
-  test('stand whole in the answer to a started run', () => {
-    const credentials = renderCredentials({ keys, expiresAt, role });
+  test('returns credentials that renderStartedRun embeds unchanged', () => {
+    const credentials = formatCredentials({ keys, expiresAt, role });
     const started = renderStartedRun({ run: 'r1', task: 'summarize', expiresAt, credentials });
     expect(JSON.parse(started.toString())).toEqual({
       run: 'r1',

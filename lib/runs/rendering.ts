@@ -1,15 +1,15 @@
 import type { CloudCredentials } from '../contract/exchange.ts';
-
-const ACCOUNT = /^arn:[^:]+:iam::(\d{12}):/;
+import type { Task } from '../contract/task.ts';
+import { parseRoleArn } from '../schema/arn.ts';
 
 /**
- * Credentials in the shape of the AWS container credentials provider: `{AccessKeyId,
- * SecretAccessKey, Token, Expiration, AccountId?}`, as UTF-8 JSON. Rendered once per run, so that
- * serving it again allocates nothing; a Buffer, so that it can be wiped.
+ * Formats credentials for the AWS container credentials provider: `{AccessKeyId, SecretAccessKey,
+ * Token, Expiration, AccountId?}`, as UTF-8 JSON. Done once per run: serving it again allocates
+ * nothing, and a Buffer can be erased.
  *
  * @param expiresAt milliseconds since the epoch
  */
-export const renderCredentials = ({
+export const formatCredentials = ({
   keys,
   expiresAt,
   role,
@@ -18,19 +18,19 @@ export const renderCredentials = ({
   expiresAt: number;
   role: string;
 }): Buffer => {
-  const account = ACCOUNT.exec(role)?.[1];
+  const account = parseRoleArn(role)?.account ?? '';
   return Buffer.from(
     JSON.stringify({
       AccessKeyId: keys.accessKeyId,
       SecretAccessKey: keys.secretAccessKey,
       Token: keys.sessionToken,
       Expiration: new Date(expiresAt).toISOString(),
-      ...(account === undefined ? {} : { AccountId: account }),
+      ...(account === '' ? {} : { AccountId: account }),
     }),
   );
 };
 
-/** The answer to a started run: `{run, task, expiresAt, credentials}`, as UTF-8 JSON. */
+/** Renders the response to `POST …/runs`: `{run, task, expiresAt, credentials}`, as UTF-8 JSON. */
 export const renderStartedRun = ({
   run,
   task,
@@ -49,3 +49,20 @@ export const renderStartedRun = ({
     Buffer.from('}'),
   ]);
 };
+
+/** Renders the response to `GET /v1/tasks`: the tasks and their params, as UTF-8 JSON. */
+export const renderTaskList = (tasks: readonly Task[]): Buffer =>
+  Buffer.from(
+    JSON.stringify({
+      tasks: tasks.map(
+        ({ name, default: isDefault, exclusive, lifetimeSeconds, params, purpose }) => ({
+          name,
+          default: isDefault,
+          exclusive,
+          lifetimeSeconds,
+          params,
+          ...(purpose !== undefined && { purpose }),
+        }),
+      ),
+    }),
+  );

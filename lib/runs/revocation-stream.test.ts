@@ -7,7 +7,7 @@ import { subscribe } from './revocation-stream.ts';
 
 type Session = {
   readonly token: string;
-  readonly say: (line: StreamLine) => void;
+  readonly send: (line: StreamLine) => void;
   readonly signal: AbortSignal;
   readonly end: () => void;
   readonly fail: (error: Error) => void;
@@ -15,29 +15,29 @@ type Session = {
 
 const firstLine: StreamLine = { type: 'revocations', active: [] };
 
-/** A JWT that lives for so many seconds from now on. */
+/** A JWT that expires in `seconds`. */
 const buildToken = (seconds: number, now: number): string => {
   const claims = { exp: now / 1000 + seconds };
   return `x.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`;
 };
 
-const setUpSubscription = ({ lifeSeconds = 600, random = 0 } = {}) => {
+const setUpSubscription = ({ lifetimeSeconds = 600, random = 0 } = {}) => {
   const time = createFakeTime();
   const sessions: Session[] = [];
   const events: string[] = [];
   const stop = subscribe({
     ...time,
     random: () => random,
-    readToken: () => buildToken(lifeSeconds, time.clock.now()),
-    connect: (token, say, signal) =>
+    readToken: () => buildToken(lifetimeSeconds, time.clock.now()),
+    connect: (token, send, signal) =>
       new Promise((resolve, reject) => {
         signal.addEventListener('abort', () => reject(new Error('aborted')));
-        sessions.push({ token, say, signal, end: resolve, fail: reject });
+        sessions.push({ token, send, signal, end: resolve, fail: reject });
       }),
-    onContact: () => events.push('heard'),
+    onContact: () => events.push('contact'),
     onRevocations: (active) => events.push(`revoked ${active.map(({ name }) => name).join()}`),
     onConnected: () => events.push('connected'),
-    onDisconnected: (code) => events.push(`lost ${code}`),
+    onDisconnected: (reason) => events.push(`lost ${reason}`),
   });
   const last = (): Session => {
     const session = sessions.at(-1);
@@ -55,85 +55,92 @@ const buildUnavailableError = (retryAfterMs?: number): ExchangeError =>
     retryAfterMs === undefined ? {} : { retryAfterMs },
   );
 
-describe('following the stream', () => {
-  test('tells what is revoked, and that the authority was heard', () => {
+describe('subscribe', () => {
+  test('reports revocations and each contact', () => {
     const { events, last } = setUpSubscription();
-    last().say(firstLine);
-    last().say({ type: 'heartbeat' });
-    last().say({ type: 'revocations', active: [{ name: 'stop', reason: 'x' }] });
-    expect(events).toEqual(['connected', 'heard', 'revoked ', 'heard', 'heard', 'revoked stop']);
+    last().send(firstLine);
+    last().send({ type: 'heartbeat' });
+    last().send({ type: 'revocations', active: [{ name: 'stop', reason: 'x' }] });
+    expect(events).toEqual([
+      'connected',
+      'contact',
+      'revoked ',
+      'contact',
+      'contact',
+      'revoked stop',
+    ]);
   });
 
-  test('holds nothing to be known before the first word about revocations', async () => {
+  test('reports no contact before the first line about revocations', async () => {
     const { events, last, time } = setUpSubscription();
-    last().say({ type: 'heartbeat' });
+    last().send({ type: 'heartbeat' });
     await time.advance(10_000);
-    last().say({ type: 'heartbeat' });
+    last().send({ type: 'heartbeat' });
     await time.advance(5_000);
-    expect(events).toEqual(['lost silence']);
+    expect(events).toEqual(['lost heartbeat_timeout']);
   });
 
-  test('three missed heartbeats end the connection, and another one begins', async () => {
+  test('reconnects after three missed heartbeats', async () => {
     const { events, last, sessions, time } = setUpSubscription();
-    last().say(firstLine);
+    last().send(firstLine);
     await time.advance(14_999);
     expect(sessions).toHaveLength(1);
     await time.advance(1);
     expect(sessions[0]?.signal.aborted).toBe(true);
     expect(sessions).toHaveLength(2);
-    expect(events.at(-1)).toBe('lost silence');
+    expect(events.at(-1)).toBe('lost heartbeat_timeout');
   });
 
-  test('heartbeats keep it', async () => {
+  test('keeps a connection with heartbeats', async () => {
     const { last, sessions, time } = setUpSubscription();
-    last().say(firstLine);
+    last().send(firstLine);
     for (let n = 0; n < 20; n += 1) {
       await time.advance(10_000);
-      last().say({ type: 'heartbeat' });
+      last().send({ type: 'heartbeat' });
     }
     expect(sessions).toHaveLength(1);
   });
 
-  test('presents a fresh token half a minute before the old one ends', async () => {
-    const { events, last, sessions, time } = setUpSubscription({ lifeSeconds: 100 });
-    last().say(firstLine);
+  test('reconnects with the current token 30 s before the old one expires', async () => {
+    const { events, last, sessions, time } = setUpSubscription({ lifetimeSeconds: 100 });
+    last().send(firstLine);
     for (let n = 0; n < 14; n += 1) {
       await time.advance(5_000);
-      if (sessions.length === 1) last().say({ type: 'heartbeat' });
+      if (sessions.length === 1) last().send({ type: 'heartbeat' });
     }
     expect(events.at(-1)).toBe('lost renewal');
     expect(sessions).toHaveLength(2);
     expect(sessions[1]?.token).not.toBe(sessions[0]?.token);
   });
 
-  test('a token that is at its end does not make it spin', async () => {
-    const { sessions, time } = setUpSubscription({ lifeSeconds: 1 });
+  test('does not reconnect in a tight loop with an expired token', async () => {
+    const { sessions, time } = setUpSubscription({ lifetimeSeconds: 1 });
     await time.advance(60_000);
     expect(sessions.length).toBeLessThan(8);
   });
 
-  test('a goodbye is followed at once, elsewhere', async () => {
+  test('reconnects at once after a reconnect line', async () => {
     const { events, last, sessions, time } = setUpSubscription();
-    last().say(firstLine);
+    last().send(firstLine);
     await time.advance(6_000);
-    last().say({ type: 'goodbye' });
+    last().send({ type: 'reconnect' });
     await time.advance(0);
     expect(sessions[0]?.signal.aborted).toBe(true);
     expect(sessions).toHaveLength(2);
-    expect(events).toContain('lost goodbye');
+    expect(events).toContain('lost reconnect');
   });
 
-  test('what comes after a goodbye is not listened to', async () => {
+  test('ignores lines after a reconnect line', async () => {
     const { events, last, time } = setUpSubscription();
-    last().say(firstLine);
-    const { say } = last();
-    say({ type: 'goodbye' });
-    say({ type: 'revocations', active: [{ name: 'late', reason: 'x' }] });
+    last().send(firstLine);
+    const { send } = last();
+    send({ type: 'reconnect' });
+    send({ type: 'revocations', active: [{ name: 'ignored', reason: 'x' }] });
     await time.settle();
-    expect(events).not.toContain('revoked late');
+    expect(events).not.toContain('revoked ignored');
   });
 
-  test('failures are met with growing waits up to ten seconds, and one success ends them', async () => {
+  test('backs off up to 10 s after failures and resets after a success', async () => {
     const { last, sessions, time } = setUpSubscription({ random: 1 });
     const waits: number[] = [];
     for (let n = 0; n < 8; n += 1) {
@@ -144,7 +151,7 @@ describe('following the stream', () => {
       waits.push(time.clock.monotonic() - before);
     }
     expect(waits).toEqual([500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000]);
-    last().say(firstLine);
+    last().send(firstLine);
     await time.advance(6_000);
     last().end();
     const count = sessions.length;
@@ -152,7 +159,7 @@ describe('following the stream', () => {
     expect(sessions).toHaveLength(count + 1);
   });
 
-  test('a wait that the authority asks for is kept', async () => {
+  test('waits as long as the authority requests', async () => {
     const { last, sessions, time } = setUpSubscription();
     last().fail(buildUnavailableError(5_000));
     await time.advance(4_999);
@@ -161,17 +168,17 @@ describe('following the stream', () => {
     expect(sessions).toHaveLength(2);
   });
 
-  test('an authority that says goodbye to everybody is not asked without end', async () => {
+  test('backs off from an authority that always sends reconnect', async () => {
     const { last, sessions, time } = setUpSubscription({ random: 1 });
     for (let n = 0; n < 100; n += 1) {
-      last().say(firstLine);
-      last().say({ type: 'goodbye' });
+      last().send(firstLine);
+      last().send({ type: 'reconnect' });
       await time.advance(100);
     }
     expect(sessions.length).toBeLessThan(8);
   });
 
-  test('a token that cannot be read is tried again', async () => {
+  test('retries after a token that cannot be read', async () => {
     const time = createFakeTime();
     let reads = 0;
     const lost: string[] = [];
@@ -186,14 +193,14 @@ describe('following the stream', () => {
       onContact: () => undefined,
       onRevocations: () => undefined,
       onConnected: () => undefined,
-      onDisconnected: (code) => lost.push(code),
+      onDisconnected: (reason) => lost.push(reason),
     });
     await time.advance(1_000);
     expect(reads).toBe(2);
     expect(lost).toEqual(['token_unreadable', 'token_unreadable']);
   });
 
-  test('ends when told to, and leaves no timer', async () => {
+  test('stops and leaves no timer', async () => {
     const { events, stop, sessions, time } = setUpSubscription();
     stop();
     await time.advance(60_000);

@@ -1,3 +1,4 @@
+import { computeFullJitterMs } from '../async/backoff.ts';
 import {
   HEARTBEAT_INTERVAL_MS,
   type StreamedRevocation,
@@ -5,21 +6,21 @@ import {
 } from '../contract/authority-api.ts';
 import type { Clock } from '../contract/clock.ts';
 import { ExchangeError } from '../contract/exchange.ts';
-import { HEARTBEAT_TIMEOUT_MS } from './heartbeat-monitor.ts';
 import type { Schedule } from '../contract/schedule.ts';
-import { readTokenExpiration } from './token-expiration.ts';
+import { HEARTBEAT_TIMEOUT_MS } from './heartbeat-monitor.ts';
 
-const FIRST_BACKOFF_MS = 250;
-const MAX_BACKOFF_MS = 10_000;
+const BACKOFF = { firstMs: 250, maxMs: 10_000 };
 const MAX_WAIT_MS = 60_000;
-/** By then the kubelet, which replaces a token at 80 % of its life, has long written the next. */
+/** The kubelet replaces a token at 80 % of its lifetime, so a newer one exists long before this. */
 const RENEW_BEFORE_EXPIRY_MS = 30_000;
-/** A token that is not replaced in time is presented again, but not without a pause. */
+/** The minimum session length if the kubelet did not replace the token in time. */
 const MIN_SESSION_MS = 2 * HEARTBEAT_INTERVAL_MS;
 const MAX_SESSION_MS = 24 * 3_600_000;
+/** Tokens of the kubelet are shorter. */
+const MAX_TOKEN_LENGTH = 16 * 1024;
 
 /**
- * One connection to the stream: resolves when the other side ends it.
+ * Opens one connection to the event stream; resolves when the authority ends it.
  *
  * @throws ExchangeError on every other end
  */
@@ -29,20 +30,24 @@ export type Connect = (
   signal: AbortSignal,
 ) => Promise<void>;
 
-/** Why there is no stream: `ended` by the other side, `goodbye`, `renewal` and `silence` by us. */
-export type DisconnectReason = 'ended' | 'goodbye' | 'renewal' | 'silence' | (string & {});
+/**
+ * Why a connection ended: `ended` by the authority; `reconnect` on its request; `renewal` before the
+ * token expired; `heartbeat_timeout`; or the code of an ExchangeError.
+ */
+export type DisconnectReason =
+  'ended' | 'reconnect' | 'renewal' | 'heartbeat_timeout' | (string & {});
 
 export type RevocationStreamDeps = {
   readonly connect: Connect;
-  /** Reads the projected token afresh. @throws ExchangeError `token_unreadable` */
+  /** Reads the projected token from its file. @throws ExchangeError `token_unreadable` */
   readonly readToken: () => string;
-  /** A line came: until now every revocation is known. */
+  /** A line arrived: all revocations until now are known. */
   readonly onContact: () => void;
   readonly onRevocations: (active: readonly StreamedRevocation[]) => void;
-  /** The first word about revocations of a connection came. */
+  /** A connection delivered its first line about revocations. */
   readonly onConnected: () => void;
-  /** A connection ended, or none came about. */
-  readonly onDisconnected: (code: DisconnectReason, message: string) => void;
+  /** A connection ended or could not be opened. */
+  readonly onDisconnected: (reason: DisconnectReason, message: string) => void;
   readonly clock: Clock;
   readonly schedule: Schedule;
   /** A number from 0 to 1, for jitter. */
@@ -50,31 +55,31 @@ export type RevocationStreamDeps = {
 };
 
 /**
- * Follows the authority's stream: one connection at a time, given up after three heartbeats of
- * silence, begun anew with a fresh token before the token's end, at another replica after a goodbye,
- * and with backoff and full jitter after everything else.
+ * Subscribes to the authority's event stream, one connection at a time. A connection ends after three
+ * missed heartbeats. A new one with the current token starts before the old token expires, on another
+ * replica after `reconnect`, and with backoff and full jitter after any other end.
  *
- * @returns ends it
+ * @returns a function that ends the subscription
  */
-export const subscribe = (parts: RevocationStreamDeps): (() => void) => {
-  const { clock, schedule, random } = parts;
+export const subscribe = (deps: RevocationStreamDeps): (() => void) => {
+  const { clock, schedule, random } = deps;
   let failures = 0;
   let isStopped = false;
   let stop = (): void => undefined;
 
-  const next = async (): Promise<void> => {
+  const connectNext = async (): Promise<void> => {
     const abort = new AbortController();
     stop = () => abort.abort('stopped');
-    const begunAt = clock.monotonic();
-    const { code, message, waitMs } = await runSession(parts, abort);
+    const startedAt = clock.monotonic();
+    const { reason, message, waitMs } = await runSession(deps, abort);
     if (isStopped) return;
-    parts.onDisconnected(code, message);
-    failures = clock.monotonic() - begunAt >= HEARTBEAT_INTERVAL_MS ? 0 : failures + 1;
-    const jitterMs = random() * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures);
-    stop = schedule(jitterMs + Math.min(MAX_WAIT_MS, waitMs), () => void next());
+    deps.onDisconnected(reason, message);
+    failures = clock.monotonic() - startedAt >= HEARTBEAT_INTERVAL_MS ? 0 : failures + 1;
+    const jitterMs = computeFullJitterMs(failures + 1, { ...BACKOFF, random });
+    stop = schedule(jitterMs + Math.min(MAX_WAIT_MS, waitMs), () => void connectNext());
   };
 
-  void next();
+  void connectNext();
   return () => {
     isStopped = true;
     stop();
@@ -82,40 +87,40 @@ export const subscribe = (parts: RevocationStreamDeps): (() => void) => {
 };
 
 type Disconnect = {
-  readonly code: DisconnectReason;
+  readonly reason: DisconnectReason;
   readonly message: string;
   readonly waitMs: number;
 };
 
-/** One connection, from its beginning to its end. Never rejects. */
+/** Runs one connection until it ends. Never rejects. */
 const runSession = async (
-  parts: RevocationStreamDeps,
+  deps: RevocationStreamDeps,
   abort: AbortController,
 ): Promise<Disconnect> => {
-  const { schedule } = parts;
-  const end = (code: DisconnectReason) => () => abort.abort(code);
+  const { schedule } = deps;
+  const end = (reason: DisconnectReason) => () => abort.abort(reason);
   let isConnected = false;
-  let cancelTimeout = schedule(HEARTBEAT_TIMEOUT_MS, end('silence'));
+  let cancelTimeout = schedule(HEARTBEAT_TIMEOUT_MS, end('heartbeat_timeout'));
   let cancelRenewal = (): void => undefined;
   const onLine = (line: StreamLine): void => {
     if (abort.signal.aborted) return;
-    if (line.type === 'goodbye') {
-      end('goodbye')();
+    if (line.type === 'reconnect') {
+      end('reconnect')();
       return;
     }
-    // A heartbeat before the first word about revocations says nothing about them.
+    // A heartbeat before the first line about revocations says nothing about them.
     if (line.type === 'heartbeat' && !isConnected) return;
     cancelTimeout();
-    cancelTimeout = schedule(HEARTBEAT_TIMEOUT_MS, end('silence'));
-    if (!isConnected) parts.onConnected();
+    cancelTimeout = schedule(HEARTBEAT_TIMEOUT_MS, end('heartbeat_timeout'));
+    if (!isConnected) deps.onConnected();
     isConnected = true;
-    parts.onContact();
-    if (line.type === 'revocations') parts.onRevocations(line.active);
+    deps.onContact();
+    if (line.type === 'revocations') deps.onRevocations(line.active);
   };
   try {
-    const token = parts.readToken();
-    cancelRenewal = schedule(computeSessionMs(token, parts.clock), end('renewal'));
-    await parts.connect(token, onLine, abort.signal);
+    const token = deps.readToken();
+    cancelRenewal = schedule(computeSessionMs(token, deps.clock), end('renewal'));
+    await deps.connect(token, onLine, abort.signal);
     return toDisconnect(undefined, abort.signal);
   } catch (thrown) {
     return toDisconnect(thrown, abort.signal);
@@ -126,15 +131,33 @@ const runSession = async (
 };
 
 const computeSessionMs = (token: string, { now }: Clock): number => {
-  const expiry = readTokenExpiration(token) ?? Infinity;
-  const leftMs = expiry - now() - RENEW_BEFORE_EXPIRY_MS;
+  const expiresAt = readTokenExpiration(token) ?? Infinity;
+  const leftMs = expiresAt - now() - RENEW_BEFORE_EXPIRY_MS;
   return Math.min(MAX_SESSION_MS, Math.max(MIN_SESSION_MS, leftMs));
 };
 
+/**
+ * Reads `exp` of a JWT (RFC 7519, section 4.1.4) in milliseconds since the epoch; undefined if it
+ * cannot be read. The token is the pod's own and is not verified: `exp` only times the renewal.
+ */
+const readTokenExpiration = (token: string): number | undefined => {
+  if (token.length > MAX_TOKEN_LENGTH) return undefined;
+  try {
+    const claims = JSON.parse(
+      Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'),
+    ) as { exp?: unknown } | null;
+    return typeof claims?.exp === 'number' ? claims.exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
 const toDisconnect = (thrown: unknown, { aborted, reason }: AbortSignal): Disconnect => {
-  if (aborted) return { code: String(reason), message: '', waitMs: 0 };
-  if (thrown === undefined) return { code: 'ended', message: '', waitMs: 0 };
-  if (!(thrown instanceof ExchangeError)) return { code: 'internal_error', message: '', waitMs: 0 };
+  if (aborted) return { reason: String(reason), message: '', waitMs: 0 };
+  if (thrown === undefined) return { reason: 'ended', message: '', waitMs: 0 };
+  if (!(thrown instanceof ExchangeError)) {
+    return { reason: 'internal_error', message: '', waitMs: 0 };
+  }
   const { code, message, retryAfterMs = 0 } = thrown;
-  return { code, message, waitMs: retryAfterMs };
+  return { reason: code, message, waitMs: retryAfterMs };
 };

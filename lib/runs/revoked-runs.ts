@@ -1,34 +1,33 @@
+import { createLruCache } from '../async/lru-cache.ts';
 import type { StreamedRevocation } from '../contract/authority-api.ts';
 import type { Task } from '../contract/task.ts';
 import type { ActiveRun } from './active-runs.ts';
 import { buildRunRevokedRefusal, type RunRefusal } from './run-refusal.ts';
 import type { Schedule } from '../contract/schedule.ts';
 
-/** Far more than a pod revokes in an hour; past it the oldest is answered as if it never was. */
+/** Far more than one pod has revoked runs in an hour. Above it the oldest is forgotten. */
 const MAX_REVOKED_RUNS = 256;
 
 type RevokedRun = { readonly consumer: string; readonly refusal: RunRefusal };
 
-/** What is revoked now, and why runs of ours were. */
+/** The active revocations, and the reasons why runs of this pod were revoked. */
 export const createRevokedRuns = ({ schedule }: { schedule: Schedule }) => {
-  const revokedRuns = new Map<string, RevokedRun>();
+  const revokedRuns = createLruCache<RevokedRun>(MAX_REVOKED_RUNS);
   let active: readonly StreamedRevocation[] = [];
 
-  /** Why a run may not be, if it may not. */
+  /** The refusal of a run that an active revocation matches. */
   const checkRevocation = (run: string, { name }: Task): RunRefusal | undefined => {
-    const found = active.find((one) =>
-      one.run === undefined ? (one.task ?? name) === name : one.run === run,
+    const found = active.find((revocation) =>
+      revocation.run === undefined ? (revocation.task ?? name) === name : revocation.run === run,
     );
     return found && buildRunRevokedRefusal(found);
   };
 
-  /** Keeps the reason for those who ask for the run, until it would have ended. */
+  /** Keeps a revoked run's refusal until the run would have expired. */
   const add = (
     { run, consumer }: ActiveRun,
     { refusal, forMs }: { refusal: RunRefusal; forMs: number },
   ): void => {
-    const [oldest] = revokedRuns.keys();
-    if (revokedRuns.size >= MAX_REVOKED_RUNS && oldest !== undefined) revokedRuns.delete(oldest);
     revokedRuns.set(run, { consumer, refusal });
     schedule(forMs, () => revokedRuns.delete(run));
   };

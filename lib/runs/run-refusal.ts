@@ -1,18 +1,20 @@
 import type { StreamedRevocation } from '../contract/authority-api.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 
-/** Why there are no credentials, as the consumer is told: `{Code, Message}` and Retry-After. */
+/** Why the consumer gets no credentials; becomes `{Code, Message}` and `Retry-After`. */
 export type RunRefusal = {
   readonly kind: 'refusal';
-  /** Whether asking again may help: `unavailable` is the lack of an answer, `refused` is one. */
+  /** `refused`: the answer is no. `unavailable`: there is no answer, a retry may help. */
   readonly nature: 'refused' | 'unavailable';
   /** Stable, machine-readable. */
   readonly code: string;
   readonly message: string;
   readonly retryAfterMs?: number;
+  /** Set when an exchange refused: its codes are not the sidecar's own, even where they are equal. */
+  readonly origin?: 'exchange';
 };
 
-/** An answer is remembered so long for those who ask again; then an exchange is tried again. */
+/** How long a failed exchange is returned to further callers before the next exchange. */
 const REFUSED_TTL_MS = 5_000;
 const UNAVAILABLE_TTL_MS = 2_000;
 
@@ -20,7 +22,7 @@ export const exchangeInProgress: RunRefusal = {
   kind: 'refusal',
   nature: 'unavailable',
   code: 'exchange_in_progress',
-  message: 'The credentials are being fetched. Ask again.',
+  message: 'The token exchange is still in progress. Retry after the time in Retry-After.',
   retryAfterMs: 1_000,
 };
 
@@ -28,15 +30,15 @@ export const terminating: RunRefusal = {
   kind: 'refusal',
   nature: 'unavailable',
   code: 'terminating',
-  message: 'The pod is ending; its runs have ended with it.',
+  message: 'The pod is terminating; all its runs have ended.',
   retryAfterMs: 1_000,
 };
 
 export const runEndedBeforeUse: RunRefusal = {
   kind: 'refusal',
   nature: 'unavailable',
-  code: 'ended_meanwhile',
-  message: 'The run was ended before it was handed out. Ask again.',
+  code: 'run_ended_before_use',
+  message: 'The run ended before its credentials were returned. Retry the request.',
   retryAfterMs: 1_000,
 };
 
@@ -48,11 +50,11 @@ export const buildRunRevokedRefusal = ({ name, reason }: StreamedRevocation): Ru
   retryAfterMs: REFUSED_TTL_MS,
 });
 
-export const buildAuthorityDisconnectedRefusal = (silentMs: number): RunRefusal => ({
+export const buildAuthorityDisconnectedRefusal = (disconnectedMs: number): RunRefusal => ({
   kind: 'refusal',
   nature: 'refused',
-  code: 'authority_silent',
-  message: `The run was ended: nothing was heard of the authority for ${Math.round(silentMs / 1000)} s, the most that the platform allows (maxSilence).`,
+  code: 'authority_disconnected',
+  message: `The run was ended because the sidecar had no contact with the authority for ${Math.round(disconnectedMs / 1000)} s, the platform's limit (maxSilence). Check the authority's pods and network policies.`,
   retryAfterMs: REFUSED_TTL_MS,
 });
 
@@ -60,16 +62,16 @@ export const buildTooManyRunsRefusal = (limit: number, retryAfterMs: number): Ru
   kind: 'refusal',
   nature: 'unavailable',
   code: 'too_many_runs',
-  message: `This consumer has ${limit} live runs, the most it may have. Complete one (DELETE /v1/runs/{run}) or wait for one to end.`,
+  message: `This consumer has ${limit} active runs, the maximum. Complete one with DELETE /v1/runs/{run}, or wait until one ends.`,
   retryAfterMs,
 });
 
 export const buildStartRateExceededRefusal = (retryAfterMs: number): RunRefusal => ({
   kind: 'refusal',
   nature: 'unavailable',
-  code: 'too_many_starts',
+  code: 'start_rate_exceeded',
   message:
-    'This consumer starts runs faster than it may. Use a run until its task is done, and wait as Retry-After says.',
+    'This consumer exceeds the rate at which it may start runs. Reuse a run until its task is done, and wait for the time in Retry-After.',
   retryAfterMs,
 });
 
@@ -77,17 +79,21 @@ export const buildClockSkewRefusal = (lifetimeSeconds: number, skewMs: number): 
   kind: 'refusal',
   nature: 'refused',
   code: 'clock_skew',
-  message: `The cloud's clock is ${Math.round(skewMs / 1000)} s ahead of this node's: a run of ${lifetimeSeconds} s is over before it begins. Set the node's clock right.`,
+  message: `The cloud's clock is ${Math.round(skewMs / 1000)} s ahead of this node's clock: a run of ${lifetimeSeconds} s would expire before it starts. Correct the node's clock.`,
   retryAfterMs: REFUSED_TTL_MS,
 });
 
-/** What an exchange threw, as an answer. A bug answers opaquely. */
+/** Converts what an exchange threw. An internal error returns no details. */
 export const toRunRefusal = (thrown: unknown): RunRefusal => {
   const { kind, code, message, retryAfterMs } =
     thrown instanceof ExchangeError
       ? thrown
-      : new ExchangeError('unavailable', 'internal_error', 'The exchange failed unexpectedly.');
-  const memoryMs = kind === 'refused' ? REFUSED_TTL_MS : UNAVAILABLE_TTL_MS;
-  const wait = Math.max(memoryMs, retryAfterMs ?? 0);
-  return { kind: 'refusal', nature: kind, code, message, retryAfterMs: wait };
+      : new ExchangeError(
+          'unavailable',
+          'internal_error',
+          'The token exchange failed with an internal error of the sidecar.',
+        );
+  const ttlMs = kind === 'refused' ? REFUSED_TTL_MS : UNAVAILABLE_TTL_MS;
+  const waitMs = Math.max(ttlMs, retryAfterMs ?? 0);
+  return { kind: 'refusal', nature: kind, code, message, retryAfterMs: waitMs, origin: 'exchange' };
 };

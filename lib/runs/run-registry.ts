@@ -1,65 +1,66 @@
 import type { StreamedRevocation } from '../contract/authority-api.ts';
 import type { Clock } from '../contract/clock.ts';
-import type { Task } from '../contract/task.ts';
-import type { RunResult, TaskCredentialSource } from './response-timeout.ts';
 import type { Exchange, RunRequest } from '../contract/exchange.ts';
-import { createExplicitStarts } from './explicit-starts.ts';
+import type { Schedule } from '../contract/schedule.ts';
+import type { Task } from '../contract/task.ts';
 import {
   createActiveRuns,
-  type EndReason,
   type ActiveRun,
+  type EndReason,
   type RunObserver,
 } from './active-runs.ts';
-import { terminating, type RunRefusal } from './run-refusal.ts';
-import { createRevokedRuns } from './revoked-runs.ts';
-import type { Schedule } from '../contract/schedule.ts';
-import { createStartRateLimit } from './start-rate-limit.ts';
+import { createExplicitStarts } from './explicit-starts.ts';
 import { createPendingRuns } from './pending-runs.ts';
-import { createTaskCredentialSource } from './task-credentials.ts';
+import type { RunResult } from './response-timeout.ts';
+import { createRevokedRuns } from './revoked-runs.ts';
+import { terminating, type RunRefusal } from './run-refusal.ts';
+import { createStartRateLimit } from './start-rate-limit.ts';
+import { createTaskRuns, type FoundRun } from './task-runs.ts';
 
-/** Every run of the pod. What it answers is a live run or a refusal; it never throws or rejects. */
+/** All runs of the pod. No function throws or rejects. */
 export type RunRegistry = {
-  /** The credentials of a task without params; made once per consumer and task, called often. */
-  readonly createSource: (consumer: string, task: Task) => TaskCredentialSource;
-  /** Starts a run by name. */
-  readonly start: (request: RunRequest) => Promise<RunResult>;
-  /** A consumer's own live run. */
-  readonly find: (consumer: string, run: string) => ActiveRun | undefined;
-  /** Ends a consumer's own run as completed; false when there is none. */
+  /** The current run of a task without params, and whether it is fresh, stale or expired. */
+  readonly findRun: (consumer: string, task: Task) => FoundRun;
+  /** Starts a run of a task without params; all callers share one exchange. */
+  readonly startRun: (consumer: string, task: Task) => Promise<RunResult>;
+  /** Starts a run for `POST …/runs`. Waits for the exchange no longer than clients read. */
+  readonly startExplicitRun: (request: RunRequest) => Promise<RunResult>;
+  /** The consumer's own active run with this id. */
+  readonly getRun: (consumer: string, run: string) => ActiveRun | undefined;
+  /** Ends the consumer's own run as completed; false if it has no such run. */
   readonly complete: (consumer: string, run: string) => boolean;
-  /** What is revoked from now on: it ends what it names, and keeps it from beginning. */
+  /** Replaces the active revocations: ends the runs that they match, and prevents new ones. */
   readonly revoke: (active: readonly StreamedRevocation[]) => void;
-  /** Ends every run as revoked, for a reason of our own. */
+  /** Ends every run as revoked, for a reason of the sidecar itself. */
   readonly revokeAll: (refusal: RunRefusal) => void;
-  /** Why a consumer's own run, that has not reached its deadline, is revoked. */
+  /** Why the consumer's own run was revoked, until the run's deadline. */
   readonly findRevocationRefusal: (consumer: string, run: string) => RunRefusal | undefined;
-  /** Asked right before a run's credentials leave; false: they must not. */
+  /** Call right before a run's credentials leave the sidecar; false: they must not leave. */
   readonly markServed: (run: ActiveRun) => boolean;
   readonly listActive: () => readonly ActiveRun[];
   readonly remainingMs: (run: ActiveRun) => number;
-  /** Ends every run as terminated and refuses from then on; answers how many there were. */
+  /** Ends every run as terminated and refuses all further requests. Returns how many runs ended. */
   readonly close: () => number;
 };
 
-/**
- * Opens the book; `exchange` is the only way to credentials, and `schedule` never keeps us up.
- *
- * @param parts.knownAt until when every revocation is known, on the clock that never jumps; left out
- * where there are none
- */
+export type RunRegistryDeps = {
+  /** The only source of credentials. */
+  readonly exchange: Exchange;
+  readonly clock: Clock;
+  /** Its timers must not keep the process running. */
+  readonly schedule: Schedule;
+  readonly observer: RunObserver;
+  /** Until when all revocations are known, on the monotonic clock; absent without an authority. */
+  readonly revocationsCurrentUntil?: (() => number) | undefined;
+};
+
 export const createRunRegistry = ({
   exchange,
   clock,
   schedule,
   observer,
   revocationsCurrentUntil = () => Infinity,
-}: {
-  exchange: Exchange;
-  clock: Clock;
-  schedule: Schedule;
-  observer: RunObserver;
-  revocationsCurrentUntil?: (() => number) | undefined;
-}): RunRegistry => {
+}: RunRegistryDeps): RunRegistry => {
   let isClosed = false;
   const ended = (run: ActiveRun, reason: EndReason): void => {
     explicitStarts.removeRun(run);
@@ -68,28 +69,25 @@ export const createRunRegistry = ({
   const activeRuns = createActiveRuns({
     clock,
     schedule,
-    observer: { ...observer, ended },
+    observer: { started: observer.started, ended },
     revocationsCurrentUntil,
   });
   const revokedRuns = createRevokedRuns({ schedule });
-  const checkRevocation = revokedRuns.checkRevocation;
+  const { checkRevocation } = revokedRuns;
   const pendingRuns = createPendingRuns({ exchange, activeRuns, clock, checkRevocation });
   const startRateLimit = createStartRateLimit(clock);
-  const explicitStarts = createExplicitStarts({
-    activeRuns,
-    pendingRuns,
-    startRateLimit,
-    schedule,
-  });
+  const startDeps = { activeRuns, pendingRuns, startRateLimit, schedule };
+  const explicitStarts = createExplicitStarts(startDeps);
+  const taskRuns = createTaskRuns(startDeps);
 
-  const find = (consumer: string, run: string): ActiveRun | undefined => {
+  const getRun = (consumer: string, run: string): ActiveRun | undefined => {
     const found = activeRuns.get(run);
     return found?.consumer === consumer ? found : undefined;
   };
 
-  const revokeWhere = (why: (run: ActiveRun) => RunRefusal | undefined): void => {
+  const revokeRuns = (findRefusal: (run: ActiveRun) => RunRefusal | undefined): void => {
     for (const run of activeRuns.all()) {
-      const refusal = why(run);
+      const refusal = findRefusal(run);
       if (refusal === undefined) continue;
       revokedRuns.add(run, { refusal, forMs: activeRuns.remainingMs(run) });
       pendingRuns.end(run.run, 'revoked');
@@ -97,26 +95,19 @@ export const createRunRegistry = ({
   };
 
   return {
-    createSource: (consumer, task) => {
-      const source = createTaskCredentialSource({
-        consumer,
-        task,
-        activeRuns,
-        pendingRuns,
-        startRateLimit,
-        schedule,
-      });
-      return () => (isClosed ? terminating : source());
-    },
-    start: (request) => (isClosed ? Promise.resolve(terminating) : explicitStarts.start(request)),
-    find,
+    findRun: taskRuns.findRun,
+    startRun: (consumer, task) =>
+      isClosed ? Promise.resolve(terminating) : taskRuns.startRun(consumer, task),
+    startExplicitRun: (request) =>
+      isClosed ? Promise.resolve(terminating) : explicitStarts.start(request),
+    getRun,
     complete: (consumer, run) =>
-      find(consumer, run) !== undefined && pendingRuns.end(run, 'completed'),
+      getRun(consumer, run) !== undefined && pendingRuns.end(run, 'completed'),
     revoke: (active) => {
       revokedRuns.replace(active);
-      revokeWhere(({ run, task }) => revokedRuns.checkRevocation(run, task));
+      revokeRuns(({ run, task }) => checkRevocation(run, task));
     },
-    revokeAll: (refusal) => revokeWhere(() => refusal),
+    revokeAll: (refusal) => revokeRuns(() => refusal),
     findRevocationRefusal: revokedRuns.findRefusal,
     markServed: activeRuns.markServed,
     listActive: activeRuns.all,

@@ -3,22 +3,19 @@ import { createTokenBuckets } from '../async/token-buckets.ts';
 import { buildStartRateExceededRefusal, type RunRefusal } from './run-refusal.ts';
 
 /**
- * Half of what the authority lets a pod ask, an end for each start included: a consumer that starts
- * and completes without end leaves as much to its neighbours.
+ * Half of the authority's rate limit of a pod, counting one end report per start: a consumer that
+ * starts and completes runs in a loop leaves the other half to the other consumers.
  */
 const PER_SECOND = 0.5;
-/** More than a consumer may have live at once, so that each of its tasks can start and start again. */
+/** More than a consumer's maximum of active runs, so that each of its tasks can start twice at once. */
 const BURST = 24;
-/** Consumers; a pod has fewer. */
+/** Maximum number of consumers; a pod has fewer. */
 const CAPACITY = 1024;
 
-/** Takes one start of a consumer's, or says why there is none. */
+/** Counts one start of a consumer. Returns a refusal if the consumer exceeds its rate. */
 export type StartRateLimit = (consumer: string) => RunRefusal | undefined;
 
-/**
- * What each consumer may spend on runs that begin anew. A renewal costs nothing: how often there is
- * one, the task's lifetime says.
- */
+/** Limits how often each consumer starts runs. Renewals are free: the task's lifetime limits them. */
 export const createStartRateLimit = ({ monotonic }: Pick<Clock, 'monotonic'>): StartRateLimit => {
   const take = createTokenBuckets({
     perSecond: PER_SECOND,

@@ -7,7 +7,10 @@ const settings = object({
   count: { reader: integer({ min: 1, max: 9 }), otherwise: 3 },
   note: { optional: string() },
   kinds: list(stringEnum(['a', 'b']), { min: 1 }),
-  flags: { reader: record({ expected: 'a word', pattern: /^\w+$/ }, boolean), otherwise: {} },
+  flags: {
+    reader: record(string({ expected: 'a word', pattern: /^\w+$/ }), boolean),
+    otherwise: {},
+  },
 });
 
 describe('reading a foreign value', () => {

@@ -1,3 +1,4 @@
+import { isMapping } from './mapping.ts';
 import { fail, formatValue, succeed, type FieldError, type Result } from './field-error.ts';
 
 const invalid = Symbol('invalid');
@@ -84,6 +85,11 @@ export const refine =
     return expected === undefined ? result : rejectValue(faults, { path, expected, value: given });
   };
 
+const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** A DNS label (RFC 1123): what Kubernetes takes as the name of a namespace or a container. */
+export const dnsLabel: Reader<string> = string({ expected: 'a DNS label', pattern: DNS_LABEL });
+
 /** A list whose every element `reader` reads. */
 export const list =
   <T>(reader: Reader<T>, { min = 0, max = Infinity } = {}): Reader<readonly T[]> =>
@@ -98,14 +104,14 @@ export const list =
 
 /** A mapping with names of the author's choosing. */
 export const record =
-  <T>(name: { expected: string; pattern: RegExp }, reader: Reader<T>): Reader<Record<string, T>> =>
+  <T>(name: Reader<string>, reader: Reader<T>): Reader<Record<string, T>> =>
   (given, path, faults) => {
     if (!isMapping(given))
       return rejectValue(faults, { path, expected: 'a mapping', value: given });
     const entries = Object.entries(given).map(([key, element]) => {
       const at = joinPath(path, key);
-      if (name.pattern.test(key)) return [key, reader(element, at, faults)] as const;
-      return [key, rejectValue(faults, { path: at, expected: name.expected, value: key })] as const;
+      const isNamed = name(key, at, faults) !== invalid;
+      return [key, isNamed ? reader(element, at, faults) : invalid] as const;
     });
     return entries.some(([, result]) => result === invalid)
       ? invalid
@@ -150,8 +156,5 @@ const readMember = (
   }
   return given === undefined ? member.otherwise : member.reader(given, path, faults);
 };
-
-const isMapping = (given: unknown): given is Record<string, unknown> =>
-  typeof given === 'object' && given !== null && !Array.isArray(given);
 
 const joinPath = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`);

@@ -1,10 +1,10 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { KubernetesError } from '../edge/kubernetes/kubernetes-error.ts';
 import { toErrorFields } from './error-fields.ts';
 
-describe('a line about an error', () => {
-  test('names where in our code a foreign one was thrown, and nothing that it says', () => {
+describe('toErrorFields', () => {
+  it('returns the type and the stack position of an unknown error, not its message', () => {
     const fields = toErrorFields(new TypeError('no\n    at SECRET (x.ts:1:1)'));
     expect(fields).toMatchObject({ error: 'TypeError' });
     expect(fields['at']).toEqual(
@@ -13,7 +13,7 @@ describe('a line about an error', () => {
     expect(JSON.stringify(fields)).not.toContain('SECRET');
   });
 
-  test('escapes what a server made of an answer', () => {
+  it('escapes control characters in the text of a Kubernetes error', () => {
     const error = new KubernetesError('unavailable', 'get pod a', {
       reason: 'Error: host is\u001b[2J\u202e\nother',
     });
@@ -23,7 +23,7 @@ describe('a line about an error', () => {
     });
   });
 
-  test('tells no more than a type of what is no error', () => {
+  it('returns only the type of a thrown value that is not an error', () => {
     expect(toErrorFields('SECRET')).toEqual({ error: 'string' });
   });
 });

@@ -9,6 +9,7 @@ import {
 import { fail, succeed, type FieldError, type Result } from '../schema/field-error.ts';
 import {
   boolean,
+  dnsLabel,
   refine,
   integer,
   list,
@@ -19,10 +20,10 @@ import {
   string,
   type Reader,
 } from '../schema/reader.ts';
+import { roleArn } from '../schema/arn.ts';
 import { actionPattern } from './action.ts';
 import { boundedPattern, MAX_PARAM_LENGTH } from './pattern-size.ts';
 import { PARAM_NAME, readPlaceholders, resourcePattern } from './resource.ts';
-import { roleArn } from './role.ts';
 
 /**
  * Renders what admission fixed as the value of the sidecar's environment variable.
@@ -59,10 +60,9 @@ const parseJson = (text: string): Result<unknown> => {
 };
 
 const text = string();
-const label = string({ expected: 'a DNS label', pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
 
 const members: Reader<Task> = object({
-  name: label,
+  name: dnsLabel,
   provider: stringEnum(['aws']),
   role: roleArn,
   allow: list(
@@ -73,13 +73,13 @@ const members: Reader<Task> = object({
     { min: 1 },
   ),
   params: record<ParamRule>(
-    { expected: 'a param name', pattern: PARAM_NAME },
+    string({ expected: 'a param name', pattern: PARAM_NAME }),
     object({ pattern: boundedPattern, maxLength: integer({ min: 1, max: MAX_PARAM_LENGTH }) }),
   ),
   lifetimeSeconds: integer({ min: 1, max: 1_000_000 }),
   purpose: { optional: text },
   delivery: stringEnum(['vend']),
-  containers: list(label, { min: 1 }),
+  containers: list(dnsLabel, { min: 1 }),
   default: boolean,
   exclusive: boolean,
 });
@@ -92,7 +92,7 @@ const task: Reader<Task> = refine(members, ({ allow, params }) => {
 });
 
 const admittedTasks: Reader<AdmittedTasks> = refine(
-  object({ consumers: list(label, { min: 1 }), tasks: list(task, { min: 1, max: MAX_TASKS }) }),
+  object({ consumers: list(dnsLabel, { min: 1 }), tasks: list(task, { min: 1, max: MAX_TASKS }) }),
   ({ consumers, tasks }) => {
     if (hasRepeated(consumers)) return 'each consumer once';
     if (hasRepeated(tasks.map(({ name }) => name))) return 'each task once';

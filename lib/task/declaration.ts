@@ -1,3 +1,4 @@
+import { toMapping } from '../schema/mapping.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
 import { MAX_PAIRS, MAX_PURPOSE_LENGTH, type Task, type TaskStatement } from '../contract/task.ts';
@@ -12,7 +13,7 @@ import {
   string,
   type Reader,
 } from '../schema/reader.ts';
-import { prescanDeclaration, toMapping, type Prescan } from './prescan.ts';
+import { prescanDeclaration, type Prescan } from './prescan.ts';
 import { createLifetimeReader } from './lifetime.ts';
 import { paramRule } from './params.ts';
 import { countPairs } from './statement-plan.ts';
@@ -101,7 +102,7 @@ const createParamsReader = ({ placeholders }: Prescan): Reader<Task['params']> =
     expected: 'a name of letters, digits and _, its first a small letter',
     pattern: PARAM_NAME,
   };
-  const rules = record(name, paramRule);
+  const rules = record(string(name), paramRule);
   return (value, path, faults) => {
     const unused = Object.keys(toMapping(value)).filter((each) => !placeholders.has(each));
     for (const each of unused) {

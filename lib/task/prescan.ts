@@ -1,3 +1,4 @@
+import { toMapping } from '../schema/mapping.ts';
 import { readService } from './action.ts';
 import { readPlaceholders } from './resource.ts';
 
@@ -37,9 +38,3 @@ const listStatements = (value: unknown): readonly unknown[] =>
 const toElements = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 const getMember = (value: unknown, name: string): unknown => toMapping(value)[name];
-
-/** A mapping, or an empty one in place of anything else. */
-export const toMapping = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : {};

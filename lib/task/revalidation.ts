@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { createLruCache } from '../async/lru-cache.ts';
 import type { LoadCatalog } from '../catalog/catalog.ts';
 import { SIDECAR_ENV } from '../contract/environment.ts';
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
@@ -140,15 +141,13 @@ const MAX_CACHED = 4096;
 export const createTaskRevalidator = (
   terms: RevalidationOptions,
 ): ((admitted: AdmittedTasks) => Promise<Result<AdmittedTasks>>) => {
-  const accepted = new Set<string>();
+  const accepted = createLruCache<true>(MAX_CACHED);
   return async (admitted) => {
     const key = createHash('sha256').update(JSON.stringify(admitted)).digest('base64');
-    if (accepted.has(key)) return succeed(admitted);
+    if (accepted.get(key) === true) return succeed(admitted);
     const result = await revalidateTasks(admitted, terms);
     if (!result.ok) return result;
-    accepted.add(key);
-    const [oldest] = accepted;
-    if (accepted.size > MAX_CACHED && oldest !== undefined) accepted.delete(oldest);
+    accepted.set(key, true);
     return result;
   };
 };

@@ -1,18 +1,18 @@
 import type { AdmissionRequest } from '../../lib/admission/review.ts';
 import type { JsonPatchOp } from '../../lib/contract/json-patch-operation.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
-import type { PodAdmission } from '../../lib/injection/admission.ts';
-import { openAdmission, podRequest } from './admissions.ts';
-import { answerOf, operationsIn } from './answers.ts';
+import { buildPodRequest, type InProcessAdmission } from '../kit/in-process-admission.ts';
+import { createAdmission } from './admissions.ts';
+import { captureAnswer, operationsIn } from './answers.ts';
 import { PLATFORMS } from './platforms.ts';
 import { readGoldenPods, type GoldenPod } from './pods.ts';
 
 /** Both webhooks, one after the other. */
-const admit = async (admission: PodAdmission, pod: unknown) => {
-  const mutated = await admission.mutate(podRequest(pod));
+const admit = async (admission: InProcessAdmission, pod: unknown) => {
+  const mutated = await admission.mutate(buildPodRequest(pod));
   const final = applyPatch(pod, operationsIn(mutated));
-  const validated = await admission.validate(podRequest(final));
-  return { final, answer: { mutate: answerOf(mutated), validate: answerOf(validated) } };
+  const validated = await admission.validate(buildPodRequest(final));
+  return { final, answer: { mutate: captureAnswer(mutated), validate: captureAnswer(validated) } };
 };
 
 const changed = (pod: unknown, operations: readonly JsonPatchOp[]): unknown => {
@@ -23,8 +23,8 @@ const changed = (pod: unknown, operations: readonly JsonPatchOp[]): unknown => {
   }
 };
 
-const changeOf = async (
-  admission: PodAdmission,
+const buildChange = async (
+  admission: InProcessAdmission,
   oldObject: unknown,
   operations: readonly JsonPatchOp[],
 ) => {
@@ -32,17 +32,21 @@ const changeOf = async (
   if (object === undefined) return 'the operations do not fit';
   const update: Partial<AdmissionRequest> = { operation: 'UPDATE', oldObject };
   const [mutated, validated] = [
-    await admission.mutate(podRequest(object, update)),
-    await admission.validate(podRequest(object, update)),
+    await admission.mutate(buildPodRequest(object, update)),
+    await admission.validate(buildPodRequest(object, update)),
   ];
-  return { mutate: answerOf(mutated), validate: answerOf(validated) };
+  return { mutate: captureAnswer(mutated), validate: captureAnswer(validated) };
 };
 
 const EVERY_UPDATE: readonly JsonPatchOp[] = [
   { op: 'add', path: '/metadata/labels/changed', value: 'true' },
 ];
 
-const afterOf = async (admission: PodAdmission, pod: unknown, ops: readonly JsonPatchOp[]) => {
+const buildLaterPod = async (
+  admission: InProcessAdmission,
+  pod: unknown,
+  ops: readonly JsonPatchOp[],
+) => {
   const given = changed(pod, ops);
   return given === undefined ? 'the operations do not fit' : (await admit(admission, given)).answer;
 };
@@ -50,14 +54,14 @@ const afterOf = async (admission: PodAdmission, pod: unknown, ops: readonly Json
 const capture = async (given: GoldenPod, platform: keyof typeof PLATFORMS): Promise<object> => {
   const base = PLATFORMS[platform];
   if (base === undefined) throw new Error('expected a platform');
-  const admission = openAdmission(base, given);
+  const admission = createAdmission(base, given);
   const { final, answer } = await admit(admission, given.pod);
-  const again = await admission.mutate(podRequest(final));
+  const again = await admission.mutate(buildPodRequest(final));
   return {
     ...answer,
-    again: answerOf(again),
-    update: await changeOf(admission, final, given.update ?? EVERY_UPDATE),
-    ...(given.after && { after: await afterOf(admission, final, given.after) }),
+    again: captureAnswer(again),
+    update: await buildChange(admission, final, given.update ?? EVERY_UPDATE),
+    ...(given.after && { after: await buildLaterPod(admission, final, given.after) }),
   };
 };
 

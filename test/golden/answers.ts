@@ -23,7 +23,7 @@ const notesIn = ({ auditAnnotations = {} }: AdmissionOutcome): Readonly<Record<s
   );
 
 /** The structure of an answer: the decision, its places and its complete patch; no human text. */
-export const answerOf = (outcome: AdmissionOutcome): object => ({
+export const captureAnswer = (outcome: AdmissionOutcome): object => ({
   allowed: outcome.allowed,
   ...(outcome.status && {
     code: outcome.status.code,

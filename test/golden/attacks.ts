@@ -10,7 +10,7 @@ import {
   evaluatePodCreation,
   checkRunningPod,
   evaluateTaskPolicy,
-} from '../kit/in-process-admission.ts';
+} from '../kit/attack-admission.ts';
 import type { AdmissionRefusal } from '../../e2e/attacks/admission-refusals.ts';
 import {
   filterAttacksByKind,
@@ -20,8 +20,9 @@ import {
 import { STATIC_CASES } from '../../lib/admission-policies/fixtures/static-cases.ts';
 import { listStaticViolations } from '../../lib/admission-policies/fixtures/static-violations.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
-import { answerOf } from './answers.ts';
-import { openAdmission, podRequest } from './admissions.ts';
+import { captureAnswer } from './answers.ts';
+import { buildPodRequest } from '../kit/in-process-admission.ts';
+import { createAdmission } from './admissions.ts';
 import { PLATFORMS } from './platforms.ts';
 
 const site: PodDefaults = {
@@ -30,7 +31,7 @@ const site: PodDefaults = {
   imagePullPolicy: 'IfNotPresent',
 };
 
-const breachesOf = ({ breaches }: AdmissionRefusal): readonly string[] =>
+const listViolations = ({ breaches }: AdmissionRefusal): readonly string[] =>
   breaches.map(({ rule, where }) => `${rule} ${where}`);
 
 const basePod = async ({ of, declare }: AttackByKind<'create'>['create']): Promise<Pod> => {
@@ -43,7 +44,7 @@ type Answer = readonly [name: string, answer: unknown];
 
 const created = async ({ name, create }: AttackByKind<'create'>): Promise<Answer> => {
   const pod = applyOperations(await basePod(create), create.patch) as Pod;
-  return [name, breachesOf(await evaluatePodCreation(pod))];
+  return [name, listViolations(await evaluatePodCreation(pod))];
 };
 
 const changedPod = async ({ name, as, change }: AttackByKind<'change'>): Promise<Answer> => {
@@ -51,7 +52,7 @@ const changedPod = async ({ name, as, change }: AttackByKind<'change'>): Promise
   const groups = as === 'break-glass' ? ['e2e-break-glass'] : [];
   return [
     name,
-    breachesOf(
+    listViolations(
       await evaluatePodUpdate({ pod: applyOperations(oldPod, change.patch), oldPod }, groups),
     ),
   ];
@@ -78,7 +79,7 @@ export const captureAttacks = async (): Promise<object> => {
   ]);
   const decided = policies.map(({ name, request }): Answer => [
     name,
-    breachesOf(evaluateTaskPolicy(request.body)),
+    listViolations(evaluateTaskPolicy(request.body)),
   ]);
   return Object.fromEntries([...answers, ...decided]);
 };
@@ -87,7 +88,7 @@ export const captureAttacks = async (): Promise<object> => {
 export const captureStaticCases = async (): Promise<object> => {
   const platform = PLATFORMS['authority-s3'];
   if (platform === undefined) throw new Error('expected a platform');
-  const admission = openAdmission(platform);
+  const admission = createAdmission(platform);
   const answers = STATIC_CASES.map(async ({ name, level, pod }): Promise<Answer> => {
     const namespace = level === 'baseline' ? 'baseline' : 'research';
     const breaches = listStaticViolations(pod, { platform, namespace });
@@ -97,7 +98,7 @@ export const captureStaticCases = async (): Promise<object> => {
       {
         breaches,
         excepted,
-        validate: answerOf(await admission.validate(podRequest(pod, { namespace }))),
+        validate: captureAnswer(await admission.validate(buildPodRequest(pod, { namespace }))),
       },
     ];
   });

@@ -8,14 +8,14 @@ import { AUDIT_EVENTS, STARTED_AT } from './audit-events.ts';
 const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 /** A key that is the same each time: Ed25519 signatures are deterministic (RFC 8032). */
-const keyOf = (byte: number): SealingKey => {
+const buildSealingKey = (byte: number): SealingKey => {
   const key = Buffer.concat([PKCS8_HEAD, Buffer.alloc(32, byte)]);
   const opened = createPrivateKey({ key, format: 'der', type: 'pkcs8' });
   return parseSealingKey(opened.export({ type: 'pkcs8', format: 'pem' }).toString());
 };
 
-export const sealingKey = keyOf(7);
-export const otherKey = keyOf(8);
+export const sealingKey = buildSealingKey(7);
+export const otherKey = buildSealingKey(8);
 export const publicKeys = readPublicKeys(sealingKey.publicKey);
 
 const clockFrom = (start: number): RecorderSettings['clock'] => {

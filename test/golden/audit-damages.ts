@@ -14,8 +14,13 @@ const rewriteFrom = (lines: readonly string[], from: number, sign: Sign): readon
   return lines.map((line, index) => {
     if (index < from) return line;
     const body = JSON.parse(line) as Linked;
-    const { id, previous: before, after, torn, seal } = body.unmapped.chain;
-    const link = { id, previous: before, ...(after && { after }), ...(torn && { torn }) };
+    const { id, previous: before, after, partial_write, seal } = body.unmapped.chain;
+    const link = {
+      id,
+      previous: before,
+      ...(after && { after }),
+      ...(partial_write && { partial_write }),
+    };
     const place = { ...link, ...(previous !== undefined && { previous }) };
     const attributes: Attributes = { ...body, ...{ time: 1 } };
     const { sequence } = body.metadata;
@@ -27,8 +32,8 @@ const rewriteFrom = (lines: readonly string[], from: number, sign: Sign): readon
 
 const forgedSign: Sign = (text) => ({ ...otherKey.sign(text), key: sealingKey.fingerprint });
 
-/** The lines of a chain, damaged in every way that verification tells apart. */
-export const damagesOf = (
+/** The lines of a chain, damaged in every way that verification distinguishes. */
+export const buildDamagedChains = (
   lines: readonly string[],
 ): Readonly<Record<string, readonly string[]>> => {
   const lineAt = (index: number): string => lines[index] ?? '';

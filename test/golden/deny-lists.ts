@@ -3,7 +3,7 @@ import { buildCompletion } from '../../lib/revocation/completion.ts';
 import { buildDenyList } from '../../lib/revocation/deny-list.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
 import { buildDenyListPolicy } from '../../lib/scope/aws/deny-list-policy.ts';
-import { outcomeOf } from './faults.ts';
+import { captureOutcome } from './outcomes.ts';
 import { attempt } from './role-parsers.ts';
 
 const NOW = Date.parse('2026-01-02T03:04:05.678Z');
@@ -59,9 +59,9 @@ export const captureDenyLists = (): object => ({
   policy: buildDenyListPolicy(wanted, { now: NOW }),
   each: REVOCATIONS.map((one) => buildDenyListPolicy(buildDenyList([one], terms), { now: NOW })),
   crowded: buildDenyListPolicy({ runs: many, sessions: wanted.sessions }, { now: NOW }),
-  noRoom: attempt(() => buildDenyListPolicy(wanted, { now: NOW, maxLength: 100 })),
+  tooLong: attempt(() => buildDenyListPolicy(wanted, { now: NOW, maxLength: 100 })),
   read: SPECS.map((spec) =>
-    outcomeOf(
+    captureOutcome(
       readRevocation({
         metadata: { name: 'a', uid: 'b', creationTimestamp: '2026-01-02T03:04:05Z' },
         spec: { reason: 'leak', by: 'alice', ...spec },

@@ -27,7 +27,7 @@ const REVOCATIONS: readonly Revocation[] = [
 ];
 
 /** What one pod is sent: the answer's head and every line until the stream ends. */
-const streamOf = async (revocations: readonly Revocation[]): Promise<readonly unknown[]> => {
+const captureStream = async (revocations: readonly Revocation[]): Promise<readonly unknown[]> => {
   const sent: unknown[] = [];
   const response = {
     ...{ once: () => response, on: () => response, destroyed: false, writableLength: 0 },
@@ -52,7 +52,7 @@ const streamOf = async (revocations: readonly Revocation[]): Promise<readonly un
 };
 
 const LINES: readonly string[] = [
-  ...['{"type":"heartbeat"}', '{"type":"goodbye"}', '{"type":"revocations","active":[]}'],
+  ...['{"type":"heartbeat"}', '{"type":"reconnect"}', '{"type":"revocations","active":[]}'],
   '{"type":"revocations","active":[{"name":"a","run":"r","reason":"leak"},{"name":"b","task":"t","reason":""}]}',
   '{"type":"revocations","active":[{"name":"a","reason":"leak","newer":1}],"newer":true}',
   ...['{"type":"revocations"}', '{"type":"revocations","active":[{}]}', '{"type":"newer"}'],
@@ -85,10 +85,10 @@ const readStream = async (...chunks: readonly string[]): Promise<unknown> => {
 
 /** Lines of the event stream: as the authority writes them and as the sidecar reads them. */
 export const captureEventStreams = async (): Promise<object> => ({
-  all: await streamOf(REVOCATIONS),
-  none: await streamOf([]),
-  each: await Promise.all(REVOCATIONS.map(async (one) => (await streamOf([one]))[1])),
+  all: await captureStream(REVOCATIONS),
+  none: await captureStream([]),
+  each: await Promise.all(REVOCATIONS.map(async (one) => (await captureStream([one]))[1])),
   read: await Promise.all(LINES.map(async (line) => [line, await readStream(`${line}\n`)])),
-  chunks: await readStream('{"type":', '"heartbeat"}\n{"type":"good', 'bye"}\n{"type"'),
+  chunks: await readStream('{"type":', '"heartbeat"}\n{"type":"recon', 'nect"}\n{"type"'),
   endless: await readStream('x'.repeat(1024 * 1024 + 1)),
 });

@@ -2,12 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatGolden, toJson } from './format.ts';
 
-const pathOf = (name: string): string => join(import.meta.dirname, 'expected', `${name}.json`);
+const buildPath = (name: string): string => join(import.meta.dirname, 'expected', `${name}.json`);
 
 /** @throws Error where there is no such golden file yet */
 export const readGolden = (name: string): unknown =>
-  JSON.parse(readFileSync(pathOf(name), 'utf8')) as unknown;
+  JSON.parse(readFileSync(buildPath(name), 'utf8')) as unknown;
 
 export const writeGolden = (name: string, value: unknown): void => {
-  writeFileSync(pathOf(name), `${formatGolden(toJson(value))}\n`);
+  writeFileSync(buildPath(name), `${formatGolden(toJson(value))}\n`);
 };

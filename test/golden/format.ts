@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** A value that short stands on one line of a golden file. */
+/** A value up to this length is written on one line of a golden file. */
 const MAX_LINE = 120;
 
 /** Invisible characters must be seen in a difference. */

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { anyChange, applyChange, compliantPod } from '../../fuzz/pod-arbitraries.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
 import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
-import { outcomeOf } from './faults.ts';
-import { openAdmission, podRequest, loadCatalog } from './admissions.ts';
-import { answerOf, operationsIn } from './answers.ts';
+import { captureOutcome } from './outcomes.ts';
+import { buildPodRequest, loadCatalog } from '../kit/in-process-admission.ts';
+import { createAdmission } from './admissions.ts';
+import { captureAnswer, operationsIn } from './answers.ts';
 import { declarations } from './declarations.ts';
 import { digest } from './format.ts';
 import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
@@ -22,7 +23,7 @@ const pods = fc
     kind === 0 ? pod : changes.reduce<unknown>((at, each) => applyChange(at, each).value, pod),
   );
 
-const admission = openAdmission(platform);
+const admission = createAdmission(platform);
 
 /** A short answer: the patch, which may hold generated text, by its digest. */
 const shortAnswer = (answer: object): unknown => {
@@ -31,10 +32,13 @@ const shortAnswer = (answer: object): unknown => {
 };
 
 const admit = async (pod: unknown): Promise<object> => {
-  const mutated = await admission.mutate(podRequest(pod));
+  const mutated = await admission.mutate(buildPodRequest(pod));
   const final = applyPatch(pod, operationsIn(mutated));
-  const validated = await admission.validate(podRequest(final));
-  return [digest(pod ?? null).slice(0, 8), ...[mutated, validated].map(answerOf).map(shortAnswer)];
+  const validated = await admission.validate(buildPodRequest(final));
+  return [
+    digest(pod ?? null).slice(0, 8),
+    ...[mutated, validated].map(captureAnswer).map(shortAnswer),
+  ];
 };
 
 /** Decisions on generated pods. */
@@ -49,7 +53,7 @@ const consumers = { containers: ['agent', 'helper'], addressable: ['prepare'] };
 
 const readOne = async (text: string): Promise<object> => {
   const result = await readTasks({ annotations: { 'task.valetkey.dev/t': text }, consumers });
-  const outcome = result.ok ? { tasks: digest(result.value) } : outcomeOf(result);
+  const outcome = result.ok ? { tasks: digest(result.value) } : captureOutcome(result);
   return [digest(text).slice(0, 8), outcome];
 };
 

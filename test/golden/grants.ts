@@ -4,7 +4,7 @@ import { createRunIds } from '../../lib/grant/run-ids.ts';
 import { buildSourceIdentity } from '../../lib/grant/source-identity.ts';
 import { checkSpiffeId } from '../../lib/grant/spiffe-id.ts';
 import { buildSessionName, truncatePodName } from '../../lib/scope/aws/session-name.ts';
-import { faultPlace } from './faults.ts';
+import { faultPlace } from './outcomes.ts';
 import { attempt } from './role-parsers.ts';
 
 const NOW = Date.parse('2026-01-02T03:04:05.678Z');
@@ -38,7 +38,7 @@ const RUNS: readonly GrantedRun[] = [
   run({ user: { ...user, subject: '' } }),
 ];
 
-const claimsOf = (given: GrantedRun): unknown => {
+const captureClaims = (given: GrantedRun): unknown => {
   try {
     return buildGrantClaims(given, settings, NOW);
   } catch (error) {
@@ -69,7 +69,7 @@ export const captureGrants = (): object => ({
   malformed: ['', RUN.slice(1), RUN.toUpperCase(), `${RUN}a`].map((name) =>
     runIds.belongsTo(name, 'another'),
   ),
-  claims: RUNS.map(claimsOf),
+  claims: RUNS.map(captureClaims),
   sourceIdentities: RUNS.map(buildSourceIdentity),
   subjects: RUNS.map((given) =>
     checkSpiffeId({ ...given, trustDomain: settings.trustDomain }).map(faultPlace),

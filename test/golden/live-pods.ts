@@ -5,7 +5,7 @@ import { authorityPlatform } from '../../lib/injection/fixtures/sample-platform.
 import { applyPatch } from '../../lib/injection/json-patch.ts';
 import { evaluateLivePod } from '../../lib/injection/live-pod.ts';
 import { readTemplates } from '../../lib/injection/accepted-templates.ts';
-import { faultPlace } from './faults.ts';
+import { faultPlace } from './outcomes.ts';
 
 /** A pod as an API server (1.35) answered with it, and the profiles that were published then. */
 const { profiles: data, pod } = JSON.parse(
@@ -29,7 +29,7 @@ const CHANGES: Readonly<Record<string, readonly JsonPatchOp[]>> = {
   'another label': [{ op: 'add', path: '/metadata/labels', value: { app: 'x' } }],
 };
 
-const judged = (changed: unknown): unknown => {
+const evaluated = (changed: unknown): unknown => {
   const result = evaluateLivePod(changed, { platform: authorityPlatform, templates });
   if (!result.ok) return result.faults.map(faultPlace);
   const { admitted, templateHash } = result.value;
@@ -39,8 +39,8 @@ const judged = (changed: unknown): unknown => {
 /** What the authority finds in a live pod, unchanged and changed. */
 export const captureLivePods = (): object => ({
   ...Object.fromEntries(
-    Object.entries(CHANGES).map(([name, changes]) => [name, judged(applyPatch(pod, changes))]),
+    Object.entries(CHANGES).map(([name, changes]) => [name, evaluated(applyPatch(pod, changes))]),
   ),
-  'no pod': [undefined, null, {}, []].map(judged),
+  'no pod': [undefined, null, {}, []].map(evaluated),
   'no profiles': Object.keys(data).length - templates.size,
 });

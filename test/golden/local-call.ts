@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { RouteRequest } from '../../cmd/sidecar/responses.ts';
 
 /** A response in memory: status, headers and body; of a refusal only its code. */
-export const openCall = () => {
+export const createLocalCall = (consumer: string) => {
   const sent: { status?: number; headers?: readonly string[]; body?: unknown } = {};
   const response = {
     writeHead: (status: number, headers: readonly string[]) => {
@@ -14,6 +14,7 @@ export const openCall = () => {
   const call: RouteRequest = {
     request: undefined as never,
     response: response as unknown as ServerResponse,
+    origin: { kind: 'socket', consumer },
     route: 'a-route',
   };
   const answer = (): unknown => {

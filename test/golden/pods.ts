@@ -34,14 +34,14 @@ const PROMPTS = 'Summarise the quarter in 52 words; name no customer. '.repeat(2
 type Step = { readonly kind: string; readonly ops?: readonly JsonPatchOp[] };
 
 /** The pods of one manifest; `After`, `Update` and `Platform` documents are steps, no objects. */
-const podsOf = ([name, text]: readonly [string, string]): readonly GoldenPod[] => {
+const readPods = ([name, text]: readonly [string, string]): readonly GoldenPod[] => {
   const documents = parseAllDocuments(text.replace('100 KiB of prompts', PROMPTS.slice(-102_400)));
   const objects = documents.map((document) => document.toJS() as KubernetesObject);
-  const opsOf = (kind: string) =>
+  const listOperations = (kind: string) =>
     (objects.find((each) => each.kind === kind) as Step | undefined)?.ops;
   const platform = objects.find(({ kind }) => kind === 'Platform')?.['merge'] as
     PlatformChanges | undefined;
-  const [after, update] = [opsOf('After'), opsOf('Update')];
+  const [after, update] = [listOperations('After'), listOperations('Update')];
   return objects.flatMap(listPodTemplates).map((template, index) => ({
     name: index === 0 ? name : `${name} ${index}`,
     pod: { apiVersion: 'v1', kind: 'Pod', ...template },
@@ -51,7 +51,7 @@ const podsOf = ([name, text]: readonly [string, string]): readonly GoldenPod[] =
   }));
 };
 
-const fixtureOf = ([name, text]: readonly [string, string]): GoldenPod => {
+const readFixture = ([name, text]: readonly [string, string]): GoldenPod => {
   const { platform = {}, ...fixture } = parse(text) as Omit<GoldenPod, 'name' | 'platform'> & {
     readonly platform?: PlatformChanges;
   };
@@ -59,6 +59,6 @@ const fixtureOf = ([name, text]: readonly [string, string]): GoldenPod => {
 };
 
 export const readGoldenPods = (): readonly GoldenPod[] => [
-  ...textsIn('injection').map(fixtureOf),
-  ...[...textsIn('legitimate'), ...textsIn('cases')].flatMap(podsOf),
+  ...textsIn('injection').map(readFixture),
+  ...[...textsIn('legitimate'), ...textsIn('cases')].flatMap(readPods),
 ];

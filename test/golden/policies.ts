@@ -14,15 +14,15 @@ import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
 import { CEDAR_SCHEMA } from '../../lib/policy/cedar-schema.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 import { expandPairs } from '../../lib/task/pairs.ts';
-import { loadCatalog } from './admissions.ts';
-import { faultPlace } from './faults.ts';
+import { loadCatalog } from '../kit/in-process-admission.ts';
+import { faultPlace } from './outcomes.ts';
 import { digest } from './format.ts';
 import { PLATFORMS } from './platforms.ts';
 import { POLICY_SETS, SINGLE_POLICIES } from './policy-texts.ts';
 import { questions } from './policy-questions.ts';
 
 /** No human text: who decided and how. */
-const decisionOf = ({ outcome, policies, version, reasons }: PolicyDecision): unknown => [
+const captureDecision = ({ outcome, policies, version, reasons }: PolicyDecision): unknown => [
   outcome,
   policies,
   reasons.length,
@@ -33,10 +33,10 @@ const decisionsBy = async (set: Readonly<Record<string, string>>): Promise<objec
   const policies = compilePolicies(Object.entries(set).map(([name, cedar]) => ({ name, cedar })));
   const parts = { policies, loadCatalog };
   const asked = Object.entries(questions).map(async ([name, question]) => {
-    const run = decisionOf(await evaluateRunPolicy(parts, question));
+    const run = captureDecision(await evaluateRunPolicy(parts, question));
     return [
       name,
-      { run, admission: decisionOf(await evaluateAdmissionPolicy(parts, question)) },
+      { run, admission: captureDecision(await evaluateAdmissionPolicy(parts, question)) },
     ] as const;
   });
   const { blockers, findings } = policies;
@@ -58,7 +58,7 @@ export const captureDecisions = async (): Promise<object> =>
     ),
   );
 
-const requestsOf = async (question: RunPolicyRequest): Promise<unknown> => {
+const captureRequests = async (question: RunPolicyRequest): Promise<unknown> => {
   const pairs = await expandPairs(question.task, loadCatalog);
   return pairs.ok ? pairs.value.map(createRunRequestBuilder(question)) : 'none';
 };
@@ -71,7 +71,7 @@ export const captureFindings = async (): Promise<object> => ({
     const { policies, faults, warnings } = checkPolicy({ name: 'any', cedar });
     return [cedar.slice(0, 200), policies, faults.map(faultPlace), warnings.length];
   }),
-  requests: await Promise.all(Object.values(questions).map(requestsOf)),
+  requests: await Promise.all(Object.values(questions).map(captureRequests)),
 });
 
 /** The message of a breach is human text. */

@@ -1,6 +1,6 @@
 import { readPolicy } from '../fakes/cloud/iam/policy-document.ts';
 import { matchesWildcards } from '../fakes/cloud/iam/iam-wildcards.ts';
-import { matchArn, parseArnPattern } from '../../lib/schema/arns.ts';
+import { matchArn, parseArnPattern } from '../../lib/schema/arn.ts';
 import { matchResource, type Catalog } from '../../lib/catalog/catalog.ts';
 import { patternsOverlap } from '../../lib/schema/wildcard-patterns.ts';
 import type { TaskLimits } from '../../lib/contract/platform.ts';
@@ -14,8 +14,8 @@ import {
   createResourceReader,
   widenPlaceholders,
 } from '../../lib/task/resource.ts';
-import { loadCatalog } from './admissions.ts';
-import { outcomeOf } from './faults.ts';
+import { loadCatalog } from '../kit/in-process-admission.ts';
+import { captureOutcome } from './outcomes.ts';
 import { attempt } from './role-parsers.ts';
 
 const TYPES = {
@@ -50,7 +50,7 @@ const expanded = async (text: string): Promise<object> => {
     { allow: [{ actions: ACTIONS, resources: [text] }] },
     loadCatalog,
   );
-  return result.ok ? result.value.map(({ action }) => action.name) : outcomeOf(result);
+  return result.ok ? result.value.map(({ action }) => action.name) : captureOutcome(result);
 };
 
 const metBy = (text: string, catalogue: Catalog): readonly string[] => {
@@ -61,7 +61,7 @@ const metBy = (text: string, catalogue: Catalog): readonly string[] => {
   });
 };
 
-const sessionPolicyOf = (text: string): string =>
+const captureSessionPolicy = (text: string): string =>
   JSON.stringify({
     Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: text }],
     Version: '2012-10-17',
@@ -84,5 +84,5 @@ export const readResource = async (text: string): Promise<object> => ({
   metBy: metBy(text, await loadCatalog(['s3', 'sqs', 'dynamodb', 'lambda', 'iam'])),
   pairs: await expanded(text),
   overlapsKey: [patternsOverlap(text, KEY), matchesWildcards(text, KEY)],
-  fakeIam: attempt(() => readPolicy(sessionPolicyOf(text), 'session').statements.length),
+  fakeIam: attempt(() => readPolicy(captureSessionPolicy(text), 'session').statements.length),
 });

@@ -3,11 +3,12 @@ import { readParameters } from '../fakes/cloud/sts/parameters.ts';
 import { readCloudCalls } from '../../lib/audit/cloud-log.ts';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import type { CloudSettings, TaskLimits } from '../../lib/contract/platform.ts';
-import { renderCredentials } from '../../lib/runs/rendering.ts';
+import { formatCredentials } from '../../lib/runs/rendering.ts';
 import { toTerraform, buildTrustPolicy } from '../../lib/grant/trust-policy.ts';
 import { authorityPlatform, platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { read } from '../../lib/schema/reader.ts';
-import { roleArn, createRoleReader } from '../../lib/task/role.ts';
+import { roleArn } from '../../lib/schema/arn.ts';
+import { createRoleReader } from '../../lib/task/role.ts';
 
 /** The answer, or that there was none. */
 export const attempt = <T>(call: () => T): T | 'throws' => {
@@ -28,7 +29,7 @@ const issuer = {
   trustDomain: 'prod.example',
 };
 
-const trustOf = (role: string) => {
+const captureTrustPolicy = (role: string) => {
   const trusted = { namespaces: [], tags: {} };
   const request = { issuer, dialect: 'aws', role, trusted, thumbprints: [] } as const;
   const { Statement } = buildTrustPolicy(request) as {
@@ -41,19 +42,19 @@ const trustOf = (role: string) => {
   ];
 };
 
-const accountOf = (role: string): unknown => {
+const captureAccount = (role: string): unknown => {
   const keys = { accessKeyId: 'A', secretAccessKey: 'S', sessionToken: 'T' };
-  const rendered = renderCredentials({ keys, expiresAt: 0, role }).toString();
+  const rendered = formatCredentials({ keys, expiresAt: 0, role }).toString();
   return (JSON.parse(rendered) as { readonly AccountId?: string }).AccountId;
 };
 
-const formOf = (role: string): URLSearchParams =>
+const captureForm = (role: string): URLSearchParams =>
   new URLSearchParams({
     ...{ Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', RoleArn: role },
     ...{ RoleSessionName: 'pod@run', WebIdentityToken: 'a.b.c' },
   });
 
-const sessionOf = (arn: string): string | undefined =>
+const captureSession = (arn: string): string | undefined =>
   readCloudCalls(JSON.stringify({ eventTime: '2026-01-01T00:00:00Z', userIdentity: { arn } }))[0]
     ?.session;
 
@@ -79,8 +80,8 @@ export const readRole = (text: string): object => ({
   cliAws: attempt(() => resolveRoleArn({ role: text }, platform)),
   cliAwsAccount: attempt(() => resolveRoleArn({ role: text, account }, authorityPlatform)),
   cliS3: attempt(() => resolveRoleArn({ role: text }, s3)),
-  trust: attempt(() => trustOf(text)),
-  renderedAccount: accountOf(text),
-  cloudTrailSession: sessionOf(text),
-  fakeSts: attempt(() => readParameters(formOf(text)).roleArn) !== 'throws',
+  trust: attempt(() => captureTrustPolicy(text)),
+  renderedAccount: captureAccount(text),
+  cloudTrailSession: captureSession(text),
+  fakeSts: attempt(() => readParameters(captureForm(text)).roleArn) !== 'throws',
 });

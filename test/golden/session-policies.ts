@@ -3,7 +3,7 @@ import type { Task } from '../../lib/contract/task.ts';
 import { maxPolicyLength } from '../../lib/scope/aws/policy-size.ts';
 import { buildSessionPolicy } from '../../lib/scope/aws/session-policy.ts';
 import { bindParams } from '../../lib/task/params.ts';
-import { outcomeOf } from './faults.ts';
+import { captureOutcome } from './outcomes.ts';
 import { attempt } from './role-parsers.ts';
 import { readGoldenTasks } from './tasks.ts';
 
@@ -40,14 +40,14 @@ const boundFor = (task: Task): readonly (readonly [string, ReturnType<typeof bin
     return [JSON.stringify(given), bindParams(task, given)] as const;
   });
 
-const policiesOf = (task: Task): object => {
+const capturePolicies = (task: Task): object => {
   const sizes = DIALECTS.map((dialect) =>
-    outcomeOf(maxPolicyLength({ task, cloud: { dialect, bind: { mode: 'podIP' } } })),
+    captureOutcome(maxPolicyLength({ task, cloud: { dialect, bind: { mode: 'podIP' } } })),
   );
   const bound = new Map(boundFor(task));
   const policies = Array.from(bound, ([given, result]) => [
     given,
-    result.ok ? attempt(() => renderFor(task, result.value)) : outcomeOf(result),
+    result.ok ? attempt(() => renderFor(task, result.value)) : captureOutcome(result),
   ]);
   return { sizes, policies: Object.fromEntries(policies) as object };
 };
@@ -55,5 +55,5 @@ const policiesOf = (task: Task): object => {
 /** The exact session policies of every task, for each bind, dialect, deadline and value of params. */
 export const captureSessionPolicies = async (): Promise<object> =>
   Object.fromEntries(
-    (await readGoldenTasks()).map(([name, task]) => [name, policiesOf(task)] as const),
+    (await readGoldenTasks()).map(([name, task]) => [name, capturePolicies(task)] as const),
   );

@@ -3,10 +3,10 @@ import { createResponses, type RouteRequest } from '../../cmd/sidecar/responses.
 import type { Task } from '../../lib/contract/task.ts';
 import { exchangeInProgress, buildRunRevokedRefusal } from '../../lib/runs/run-refusal.ts';
 import type { ActiveRun } from '../../lib/runs/active-runs.ts';
-import { renderCredentials } from '../../lib/runs/rendering.ts';
+import { formatCredentials } from '../../lib/runs/rendering.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
-import { openCall } from './local-call.ts';
+import { createLocalCall } from './local-call.ts';
 import { SIDECAR_REFUSALS } from './sidecar-refusals.ts';
 import { readStarts } from './sidecar-starts.ts';
 
@@ -21,10 +21,10 @@ const repliesFor = (handOut: boolean) =>
   });
 const replies = repliesFor(true);
 
-const runOf = (task: Task): ActiveRun => ({
+const buildActiveRun = (task: Task): ActiveRun => ({
   ...{ kind: 'run', run: 'run-1', consumer: 'agent', task, isExplicit: false },
-  ...{ askedAt: 0, expiresAt: EXPIRES_AT, expiresAtMonotonic: 0 },
-  credentials: renderCredentials({ keys, expiresAt: EXPIRES_AT, role: task.role }),
+  ...{ requestedAt: 0, expiresAt: EXPIRES_AT, expiresAtMonotonic: 0 },
+  credentials: formatCredentials({ keys, expiresAt: EXPIRES_AT, role: task.role }),
 });
 
 const param = { customer: { pattern: '[a-z]+', maxLength: 20 } };
@@ -36,41 +36,45 @@ const tasks: readonly Task[] = [
 ];
 
 const book = {
-  createSource: (_: string, task: Task) => () => runOf(task),
-  start: () => Promise.resolve(exchangeInProgress),
-  find: (_: string, run: string) =>
-    run === 'run-1' ? runOf(buildTask('only', ['alone'])) : undefined,
+  findRun: (_: string, task: Task) => ({ freshness: 'fresh', run: buildActiveRun(task) }),
+  startExplicitRun: () => Promise.resolve(exchangeInProgress),
+  markServed: () => true,
+  getRun: (_: string, run: string) =>
+    run === 'run-1' ? buildActiveRun(buildTask('only', ['alone'])) : undefined,
   complete: (_: string, run: string) => run === 'run-1',
   findRevocationRefusal: (_: string, run: string) =>
     run === 'run-2' ? buildRunRevokedRefusal({ name: 'stop', reason: 'leak' }) : undefined,
 } as unknown as RunRegistry;
 
-const asked = async (answer: (call: RouteRequest) => void | Promise<void>): Promise<unknown> => {
-  const { call, answer: read } = openCall();
+const asked = async (
+  answer: (call: RouteRequest) => void | Promise<void>,
+  consumer = 'agent',
+): Promise<unknown> => {
+  const { call, answer: read } = createLocalCall(consumer);
   await answer(call);
   return read();
 };
 
-const routesOf = async (consumer: string): Promise<object> => {
+const captureRoutes = async (consumer: string): Promise<object> => {
   const admitted = { consumers: ['alone', 'agent', 'two', 'three', 'none'], tasks };
-  const answers = createHandlers(consumer, {
+  const answers = createHandlers({
     admitted,
     trust: 'authority',
     registry: book,
     responses: replies,
+    schedule: () => () => undefined,
   });
+  const ask = (answer: (call: RouteRequest) => void | Promise<void>) => asked(answer, consumer);
   const names = [...tasks.map(({ name }) => name), 'nothing'];
   const runs = ['run-1', 'run-2', 'run-3'];
   return {
-    tasks: await asked((call) => answers.tasks(call)),
-    credentials: await asked((call) => answers.credentials(call, '')),
+    tasks: await ask((call) => answers.tasks(call, '')),
+    credentials: await ask((call) => answers.credentials(call)),
     taskCredentials: await Promise.all(
-      names.map((name) => asked((call) => answers.taskCredentials(call, name))),
+      names.map((name) => ask((call) => answers.taskCredentials(call, name))),
     ),
-    runs: await Promise.all(runs.map((run) => asked((call) => answers.runCredentials(call, run)))),
-    completed: await Promise.all(
-      runs.map((run) => asked((call) => answers.completeRun(call, run))),
-    ),
+    runs: await Promise.all(runs.map((run) => ask((call) => answers.runCredentials(call, run)))),
+    completed: await Promise.all(runs.map((run) => ask((call) => answers.completeRun(call, run)))),
   };
 };
 
@@ -79,10 +83,10 @@ export const captureSidecarAnswers = async (): Promise<object> => {
   const [, first = buildTask('first', []), second = first, bound = first] = tasks;
   const consumers = ['alone', 'agent', 'two', 'three', 'none'];
   return {
-    routes: await Promise.all(consumers.map(routesOf)),
-    started: await asked((call) => replies.started(call, runOf(first))),
-    ended: await asked((call) => repliesFor(false).credentials(call, runOf(second))),
-    endedAtStart: await asked((call) => repliesFor(false).started(call, runOf(second))),
+    routes: await Promise.all(consumers.map(captureRoutes)),
+    started: await asked((call) => replies.started(call, buildActiveRun(first))),
+    ended: await asked((call) => repliesFor(false).run(call, buildActiveRun(second))),
+    endedAtStart: await asked((call) => repliesFor(false).started(call, buildActiveRun(second))),
     refusals: await Promise.all(
       SIDECAR_REFUSALS.map(async (refusal) => [
         refusal.nature,

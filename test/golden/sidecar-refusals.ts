@@ -3,7 +3,7 @@ import {
   buildMethodNotAllowedRefusal,
   routeUnknown,
   userTokenUnsupported,
-} from '../../cmd/sidecar/route-refusals.ts';
+} from '../../lib/runs/request-refusals.ts';
 import { ExchangeError } from '../../lib/contract/exchange.ts';
 import * as refusals from '../../lib/runs/run-refusal.ts';
 

@@ -1,4 +1,4 @@
-import { readStartRequest } from '../../cmd/sidecar/start-request.ts';
+import { readStartRequest } from '../../lib/runs/start-request.ts';
 import type { Task } from '../../lib/contract/task.ts';
 
 const BODIES: readonly unknown[] = [
@@ -15,7 +15,7 @@ const BODIES: readonly unknown[] = [
   ...[{ params: { customer: 'acme' }, userToken: 'a.b.c' }, { userToken: 'x' }, { userToken: 1 }],
 ];
 
-const startOf = async (task: Task, trust: 'authority' | 'cluster', body: unknown) => {
+const captureStart = async (task: Task, trust: 'authority' | 'cluster', body: unknown) => {
   const start = await readStartRequest(body, { consumer: 'agent', task, trust });
   if (start.kind === 'refusal') return start.code;
   const { params, purpose, userToken } = start.request;
@@ -26,4 +26,5 @@ const startOf = async (task: Task, trust: 'authority' | 'cluster', body: unknown
 export const readStarts = (
   task: Task,
   trust: 'authority' | 'cluster',
-): Promise<readonly unknown[]> => Promise.all(BODIES.map((body) => startOf(task, trust, body)));
+): Promise<readonly unknown[]> =>
+  Promise.all(BODIES.map((body) => captureStart(task, trust, body)));

@@ -7,8 +7,8 @@ import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import type { Result } from '../../lib/schema/field-error.ts';
 import { expandPairs } from '../../lib/task/pairs.ts';
 import { readTasks } from '../../lib/task/tasks.ts';
-import { loadCatalog } from './admissions.ts';
-import { outcomeOf } from './faults.ts';
+import { loadCatalog } from '../kit/in-process-admission.ts';
+import { captureOutcome } from './outcomes.ts';
 
 /** One case of `tasks/`: what a pod and its platform say. */
 type Case = {
@@ -38,19 +38,19 @@ const readCase = (given: Case): Promise<Result<readonly Task[]>> =>
     loadCatalog,
   });
 
-const pairsOf = async (task: Task): Promise<object> => {
+const capturePairs = async (task: Task): Promise<object> => {
   const result = await expandPairs(task, loadCatalog);
   return result.ok
     ? result.value.map(({ action, resource }) => `${action.name} ${resource}`)
-    : outcomeOf(result);
+    : captureOutcome(result);
 };
 
 /** The normalized tasks of every case and the pairs that policy is asked about, or the faults. */
 export const captureTasks = async (): Promise<object> => {
   const entries = readCases().map(async (given) => {
     const result = await readCase(given);
-    const pairs = result.ok ? await Promise.all(result.value.map(pairsOf)) : [];
-    return [given.name, { ...outcomeOf(result), ...(result.ok && { pairs }) }] as const;
+    const pairs = result.ok ? await Promise.all(result.value.map(capturePairs)) : [];
+    return [given.name, { ...captureOutcome(result), ...(result.ok && { pairs }) }] as const;
   });
   return Object.fromEntries(await Promise.all(entries));
 };

@@ -11,11 +11,15 @@ import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
 import { renderTokenResponse } from '../../lib/exchange/token-response.ts';
 import {
   buildInternalErrorRefusal,
-  IssuingError,
+  RequestError,
   renderRefusal,
   toRefusal,
 } from '../../lib/exchange/token-refusal.ts';
-import { EXCHANGE_REFUSALS, REFUSALS, type IssuingCode } from '../../lib/exchange/refusal-table.ts';
+import {
+  EXCHANGE_REFUSALS,
+  REFUSALS,
+  type RequestErrorCode,
+} from '../../lib/exchange/refusal-table.ts';
 
 const NOW = Date.parse('2026-01-02T03:04:05.678Z');
 const credentials = {
@@ -32,7 +36,7 @@ const granted = {
 const issued = { run: 'run-1', credentials, deadline: NOW + 600_000, skewMs: -120 };
 const request = { consumer: 'agent', task: buildTask('summarize', ['agent']), params: {} };
 
-const codeOf = (call: () => unknown): unknown => {
+const findCode = (call: () => unknown): unknown => {
   try {
     return call();
   } catch (error) {
@@ -54,11 +58,11 @@ const BODIES: readonly string[] = [
 ];
 const MIDDLES = [NOW, NOW - 2_000, NOW + 29_000, NOW + 31_000, NOW - 40_000];
 
-const runOf = (body: string, middle: number): unknown =>
-  codeOf(() => toIssuedRun(readTokenExchangeResponse(body, request), middle, () => undefined));
+const readRun = (body: string, middle: number): unknown =>
+  findCode(() => toIssuedRun(readTokenExchangeResponse(body, request), middle, () => undefined));
 
 /** One refusal: what is sent, and what a sidecar makes of it. */
-const refusalOf = (problem: unknown): object | undefined => {
+const captureRefusal = (problem: unknown): object | undefined => {
   const refusal = toRefusal(problem);
   if (refusal === undefined) return undefined;
   const { error, reason, policies } = renderRefusal(refusal);
@@ -67,21 +71,23 @@ const refusalOf = (problem: unknown): object | undefined => {
   const headers = retryAfterMs === undefined ? {} : { 'retry-after': `${retryAfterMs / 1000}` };
   const body = JSON.stringify(renderRefusal(refusal));
   const fault = toAuthorityError({ status, headers, body }, ['secret']);
-  const judged = [false, true].map((hasUserToken) => createRetryEvaluator({ hasUserToken })(fault));
-  const [{ error: thrown } = { error: undefined }] = judged;
+  const decisions = [false, true].map((hasUserToken) =>
+    createRetryEvaluator({ hasUserToken })(fault),
+  );
+  const [{ error: thrown } = { error: undefined }] = decisions;
   return {
     ...{ status, error, reason, policies, ...(retryAfterMs !== undefined && { retryAfterMs }) },
     sidecar: [
       thrown?.kind,
       thrown?.code,
       thrown?.retryAfterMs,
-      ...judged.map(({ action }) => action),
+      ...decisions.map(({ action }) => action),
     ],
   };
 };
 
-const table = (codes: readonly string[], errorOf: (code: string) => unknown): object =>
-  Object.fromEntries(codes.map((code) => [code, refusalOf(errorOf(code))]));
+const table = (codes: readonly string[], createError: (code: string) => unknown): object =>
+  Object.fromEntries(codes.map((code) => [code, captureRefusal(createError(code))]));
 
 const ofCloud = (kind: ExchangeError['kind']) =>
   table(
@@ -101,13 +107,13 @@ const ofIdentity = (kind: IdentityError['kind']) =>
 /** Answers of the token exchange: as the authority renders them and as the sidecar reads them. */
 export const captureTokenAnswers = (): object => ({
   answers: [answer, renderTokenResponse(issued, { ...granted, purpose: 'p' }, NOW + 600_500)],
-  read: BODIES.map((body) => MIDDLES.map((middle) => runOf(body, middle))),
-  refusals: table(Object.keys(REFUSALS), (code) => new IssuingError(code as IssuingCode, 'x')),
-  withPolicies: refusalOf(new IssuingError('policy_denied', 'x', { policies: ['a/0'] })),
+  read: BODIES.map((body) => MIDDLES.map((middle) => readRun(body, middle))),
+  refusals: table(Object.keys(REFUSALS), (code) => new RequestError(code as RequestErrorCode, 'x')),
+  withPolicies: captureRefusal(new RequestError('policy_denied', 'x', { policies: ['a/0'] })),
   ofCloudRefused: ofCloud('refused'),
   ofCloudUnavailable: ofCloud('unavailable'),
   ofIdentityRefused: ofIdentity('refused'),
   ofIdentityUnavailable: ofIdentity('unavailable'),
   bug: buildInternalErrorRefusal('an-id').code,
-  other: refusalOf(new Error('x')) ?? 'nothing',
+  other: captureRefusal(new Error('x')) ?? 'nothing',
 });

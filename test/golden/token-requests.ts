@@ -8,7 +8,7 @@ import {
 import type { RunRequest } from '../../lib/contract/exchange.ts';
 import { buildTokenForm } from '../../lib/edge/authority/token-form.ts';
 import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
-import { IssuingError } from '../../lib/exchange/token-refusal.ts';
+import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import { readTokenRequest } from '../../lib/exchange/token-request.ts';
 
 const details = { type: TASK_DETAILS_TYPE, task: 'summarize', consumer: 'agent' };
@@ -70,7 +70,7 @@ const readOne = (text: string): object => {
   try {
     return { parsed: readTokenRequest(text) };
   } catch (error) {
-    if (error instanceof IssuingError) return { code: error.code };
+    if (error instanceof RequestError) return { code: error.code };
     throw error;
   }
 };

@@ -41,7 +41,7 @@ export const filterByKind = (
 
 /**
  * The value at a path such as `spec.ports[0].name`; undefined where there is none. A key with dots
- * stands in brackets: `metadata.annotations[checksum/platform]`.
+ * is in brackets: `metadata.annotations[checksum/platform]`.
  */
 export const getValue = (value: unknown, path: string): unknown =>
   [...path.matchAll(/[^.[\]]+|\[([^\]]+)\]/g)]

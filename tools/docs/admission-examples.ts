@@ -6,7 +6,7 @@ import {
   agentTasks,
   injectPod,
 } from '../../lib/injection/fixtures/injected-pods.ts';
-import { evaluateRules } from '../../lib/injection/rules/rules.ts';
+import { evaluateRules } from '../../lib/injection/rules/rule-evaluation.ts';
 import type { FieldError } from '../../lib/schema/field-error.ts';
 
 /** What is done to a pod that was injected, and is refused by one rule. */

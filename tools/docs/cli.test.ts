@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { listCommands, createProgram, runProgram } from '../../cmd/kubectl-valetkey/program.ts';
 import type { Io } from '../../cmd/kubectl-valetkey/io.ts';
@@ -13,16 +13,18 @@ const typedCommands = Array.from(page.matchAll(/^```sh\n(.*?)^```$/gms), ([, tex
   .trim()
   .split('\n');
 
-/** Whatever is understood comes as far as a file or the cluster, and no further. */
-const far = new ToolError(EXIT.unreachable, ['far enough']);
-const stopOutput = () => {
-  throw far;
+/** A valid command reaches the first file or cluster access, which ends it with this error. */
+const accessError = new ToolError(EXIT.unreachable, ['access reached']);
+const stopAtAccess = () => {
+  throw accessError;
 };
 let help = '';
 const cliDeps: Io = {
   out: (text) => (help += text),
   error: (text) => (help += text),
-  ...{ streamFile: stopOutput, writeFile: stopOutput, createClusterClient: stopOutput },
+  streamFile: stopAtAccess,
+  writeFile: stopAtAccess,
+  createClusterClient: stopAtAccess,
   now: () => 0,
   newId: () => 'id',
 };
@@ -37,8 +39,8 @@ const leaves = listCommands(program).filter(({ commands }) => commands.length ==
 const listCommandWords = (command: (typeof leaves)[number]): readonly string[] =>
   command.parent === null ? [] : [...listCommandWords(command.parent), command.name()];
 
-/** The words of each of our commands in a line, as a shell would take them. */
-const isOwnCommand = (line: string): readonly (readonly string[])[] =>
+/** The arguments of each `kubectl valetkey` command in a line, split as by a shell. */
+const listOwnCommands = (line: string): readonly (readonly string[])[] =>
   line
     .split(' | ')
     .filter((command) => command.startsWith('kubectl valetkey '))
@@ -51,8 +53,8 @@ const isOwnCommand = (line: string): readonly (readonly string[])[] =>
     .map(([, , ...words]) => words);
 
 describe('docs/cli.md', () => {
-  test.each(leaves.map((command) => [listCommandWords(command)]))(
-    'shows every example that the help of %j shows, with its meaning',
+  it.each(leaves.map((command) => [listCommandWords(command)]))(
+    'shows each example of the help of %j with its comment',
     async (words) => {
       const shown = (await runCli([...words, '--help'])).help.split('Examples:\n')[1] ?? '';
       const examples =
@@ -65,22 +67,22 @@ describe('docs/cli.md', () => {
     },
   );
 
-  test.each(typedCommands.flatMap(isOwnCommand).map((words) => [words]))(
-    '%j is understood',
+  it.each(typedCommands.flatMap(listOwnCommands).map((words) => [words]))(
+    'shows a valid command: %j',
     async (words) => {
-      expect(await runCli(words)).toEqual({ code: EXIT.unreachable, help: 'far enough\n' });
+      expect(await runCli(words)).toEqual({ code: EXIT.unreachable, help: 'access reached\n' });
     },
   );
 
-  test('says what each exit code means, as the help does', async () => {
-    const told = (await runCli(['--help'])).help.matchAll(/^ {2}(\d) {2}(.*)$/gm);
+  it('lists each exit status with the meaning that the help shows', async () => {
+    const shown = (await runCli(['--help'])).help.matchAll(/^ {2}(\d) {2}(.*)$/gm);
     const rows = page.split('\n').map((row) => row.replace(/ +/g, ' '));
-    const codes = Array.from(told, ([, code, meaning]) => `| ${code} | ${meaning} |`);
+    const codes = Array.from(shown, ([, code, meaning]) => `| ${code} | ${meaning} |`);
     expect(codes).toHaveLength(Object.keys(EXIT).length);
     expect(rows).toEqual(expect.arrayContaining(codes));
   });
 
-  test('has a heading for each command', () => {
+  it('has a heading for each command', () => {
     const headings = page.split('\n').filter((line) => line.startsWith('## '));
     for (const words of leaves.map(listCommandWords)) {
       expect(headings.some((heading) => heading.includes(`\`${words.join(' ')}\``))).toBe(true);

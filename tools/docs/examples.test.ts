@@ -1,6 +1,6 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
 import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
@@ -42,8 +42,8 @@ const findAnnotations = (value: unknown): Annotations =>
     ),
   );
 
-/** By the defaults of the platform's settings, with the container that all examples have. */
-const listAnnotationFaults = async (
+/** Errors with the platform's default settings and the container that all examples have. */
+const listAnnotationErrors = async (
   annotations: Annotations,
   value?: unknown,
 ): Promise<readonly string[]> => {
@@ -51,8 +51,8 @@ const listAnnotationFaults = async (
     '{trust: cluster, sidecar: {image: any}, cloud: {region: eu-central-1}}',
   );
   if (!platform.ok) throw new Error(platform.faults.map(formatFieldError).join('\n'));
-  const named = (value as Pod | undefined)?.spec?.containers?.map(({ name }) => name);
-  const consumers = { containers: named ?? ['agent'], addressable: [] };
+  const containers = (value as Pod | undefined)?.spec?.containers?.map(({ name }) => name);
+  const consumers = { containers: containers ?? ['agent'], addressable: [] };
   const tasks = await createTaskReader(
     platform.value,
     createCatalogLoader(),
@@ -68,44 +68,44 @@ const declaringExamples = yaml.filter(
   ({ page, value }) =>
     page !== 'docs/admission.md' && Object.keys(findAnnotations(value)).length > 0,
 );
-/** Those of docs/admission.md are parts of pods that are refused: docs/admission.test.ts plays them. */
+/** The examples of docs/admission.md are parts of denied pods: admission-page.test.ts checks them. */
 const chartValues = yaml.filter(
   (example) => !declaringExamples.includes(example) && example.page !== 'docs/admission.md',
 );
 
-describe('an example', () => {
-  test('stands where newcomers look for one', () => {
+describe('examples in the documentation', () => {
+  it('include a task in README.md and docs/tasks.md', () => {
     const found = declaringExamples.map(({ page }) => page);
     expect(found).toEqual(expect.arrayContaining(['README.md', 'docs/tasks.md']));
   });
 
-  test.each(declaringExamples)('of a task in $page is admitted', async ({ value }) => {
-    expect(await listAnnotationFaults(findAnnotations(value), value)).toEqual([]);
+  it.each(declaringExamples)('declare a valid task in $page', async ({ value }) => {
+    expect(await listAnnotationErrors(findAnnotations(value), value)).toEqual([]);
   });
 
-  test.each(chartValues)('of chart values in $page names values of the chart', ({ value }) => {
+  it.each(chartValues)('name existing chart values in $page', ({ value }) => {
     expect(listUnknownKeys(value, parse(readPage('charts/valetkey/values.yaml')))).toEqual([]);
   });
 
-  test.each(listFencedBlocks('json'))('of JSON in $page is JSON', ({ text }) => {
+  it.each(listFencedBlocks('json'))('are valid JSON in $page', ({ text }) => {
     expect(() => JSON.parse(text) as unknown).not.toThrow();
   });
 
-  test('of a refusal is what admission says', async () => {
+  it('show the errors of admission in docs/tasks.md', async () => {
     const file = 'docs/tasks.md';
-    const given = declaringExamples.find(({ page }) => page === file)?.value;
-    const wrong = Object.entries(findAnnotations(given)).map(([key, text]) => [
+    const example = declaringExamples.find(({ page }) => page === file)?.value;
+    const invalid = Object.entries(findAnnotations(example)).map(([key, text]) => [
       key,
       text.replace('s3:GetObject', 's3:GetObjct').replace('10m', '3h'),
     ]);
     const shown = listFencedBlocks('text').find(({ page }) => page === file)?.text;
-    expect(await listAnnotationFaults(Object.fromEntries(wrong) as Annotations)).toEqual(
+    expect(await listAnnotationErrors(Object.fromEntries(invalid) as Annotations)).toEqual(
       shown?.trim().split('\n'),
     );
   });
 });
 
-/** Where the chart's own value is an empty mapping, its user chooses the keys. */
+/** If the chart's own value is an empty mapping, its user chooses the keys. */
 const listUnknownKeys = (given: unknown, known: unknown, path = ''): readonly string[] => {
   if (!isMapping(given) || !isMapping(known) || Object.keys(known).length === 0) return [];
   return Object.entries(given).flatMap(([key, member]) =>
@@ -121,27 +121,27 @@ describe.each(pages)('%s', (page) => {
   const all = (pattern: RegExp, from = prose): readonly string[] =>
     Array.from(from.matchAll(pattern), ([, found = '']) => found);
 
-  test('links to files that exist', () => {
+  it('links to files that exist', () => {
     const links = all(/\]\(([^)\s#]+)/g).filter((link) => !/^[a-z]+:/.test(link));
     const broken = links.filter((link) => !existsSync(join(root, dirname(page), link)));
     expect(broken).toEqual([]);
   });
 
-  test('names files that exist', () => {
+  it('names files that exist', () => {
     const named = all(
       /`((?:bench|charts|cmd|demo|docs|e2e|fuzz|lib|manifests|test|tools)\/[\w./-]+)`/g,
     );
-    const built = (file: string): boolean => file.startsWith('bench/out/');
-    expect(named.filter((file) => !built(file) && !existsSync(join(root, file)))).toEqual([]);
+    const isBuilt = (file: string): boolean => file.startsWith('bench/out/');
+    expect(named.filter((file) => !isBuilt(file) && !existsSync(join(root, file)))).toEqual([]);
   });
 
-  test('names make targets that exist', () => {
+  it('names make targets that exist', () => {
     const targets = all(/^([a-z0-9-]+):.*## /gm, readPage('Makefile'));
     const named = all(/(?:^|`|or: )make ([a-z0-9-]+)/gm, text);
     expect(named.filter((name) => !targets.includes(name))).toEqual([]);
   });
 
-  test('names metrics that exist', () => {
+  it('names metrics that exist', () => {
     const known = [...WEBHOOK_METRICS, ...AUTHORITY_METRICS, ...SIDECAR_METRICS].map(
       ({ name }) => name,
     );

@@ -1,6 +1,8 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { findStalePages } from './generate.ts';
 
-test('every generated page is as the code would write it', () => {
-  expect(findStalePages()).toEqual([]);
+describe('findStalePages', () => {
+  it('finds each generated page up to date', () => {
+    expect(findStalePages()).toEqual([]);
+  });
 });

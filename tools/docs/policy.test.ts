@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
 import type { Task } from '../../lib/contract/task.ts';
 import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
@@ -23,23 +23,24 @@ const listFencedBlocks = (language: string, text = page): readonly string[] =>
 
 /** One row of an example's table. */
 type Row = {
-  readonly who: string;
+  readonly principal: string;
   readonly action: string;
   readonly resource: string;
-  readonly besides: string;
+  readonly conditions: string;
   readonly run: string;
   readonly admission: string;
 };
 
 const parseRow = (line: string): Row => {
   const cells = line.split('|').map((cell) => cell.trim());
-  const [, who = '', action = '', resource = '', besides = '', run = '', admission = ''] = cells;
+  const [, principal = '', action = '', resource = '', conditions = '', run = '', admission = ''] =
+    cells;
   const code = (cell: string): string => cell.replaceAll('`', '');
   return {
-    who: code(who),
+    principal: code(principal),
     action: code(action),
     resource: code(resource),
-    besides,
+    conditions,
     run,
     admission,
   };
@@ -78,41 +79,41 @@ const parseTime = (weekday: string, clock = ''): number => {
   return Date.UTC(2026, 0, 5 + DAYS.indexOf(weekday), hour, minute);
 };
 
-type Change = (question: RunPolicyRequest, text: string) => RunPolicyRequest;
+type Change = (request: RunPolicyRequest, text: string) => RunPolicyRequest;
 
 const splitPair = (text: string, separator: string): readonly [string, string] => {
   const at = text.indexOf(separator);
   return [text.slice(0, at), text.slice(at + separator.length)];
 };
 
-/** What the column `besides` can say. */
+/** What the column `with` can contain. */
 const CHANGES: Readonly<Record<string, Change>> = {
-  label: (question, text) => {
+  label: (request, text) => {
     const namespaceLabels = Object.fromEntries([splitPair(text, '=')]);
-    return { ...question, principal: { ...question.principal, namespaceLabels } };
+    return { ...request, principal: { ...request.principal, namespaceLabels } };
   },
-  lifetime: (question, text) => {
+  lifetime: (request, text) => {
     const lifetimeSeconds = Number(text.replace('h', '')) * 3600;
-    return { ...question, task: { ...question.task, lifetimeSeconds } };
+    return { ...request, task: { ...request.task, lifetimeSeconds } };
   },
-  task: (question, name) => ({ ...question, task: { ...question.task, name } }),
-  role: (question, role) => ({ ...question, task: { ...question.task, role } }),
-  bind: (question, text) => ({
-    ...question,
+  task: (request, name) => ({ ...request, task: { ...request.task, name } }),
+  role: (request, role) => ({ ...request, task: { ...request.task, role } }),
+  sourceRestriction: (request, text) => ({
+    ...request,
     sourceRestriction: text as RunPolicyRequest['sourceRestriction'],
   }),
-  at: (question, text) => ({ ...question, atMs: parseTime(...splitPair(text, ' ')) }),
-  param: (question, text) => ({ ...question, params: Object.fromEntries([splitPair(text, '=')]) }),
-  user: (question, text) => {
+  at: (request, text) => ({ ...request, atMs: parseTime(...splitPair(text, ' ')) }),
+  param: (request, text) => ({ ...request, params: Object.fromEntries([splitPair(text, '=')]) }),
+  user: (request, text) => {
     const [subject, issuer] = splitPair(text, '@');
-    return { ...question, user: { subject, issuer } };
+    return { ...request, user: { subject, issuer } };
   },
-  approval: (question, name) => ({ ...question, approvals: [name] }),
-  purpose: (question, purpose) => ({ ...question, purpose }),
+  approval: (request, name) => ({ ...request, approvals: [name] }),
+  purpose: (request, purpose) => ({ ...request, purpose }),
 };
 
 const buildPolicyRequest = (row: Row): RunPolicyRequest => {
-  const [namespace, serviceAccount] = splitPair(row.who, '/');
+  const [namespace, serviceAccount] = splitPair(row.principal, '/');
   const principal = { namespace, serviceAccount, namespaceLabels: {} };
   const at = parseTime('Monday', '13:30');
   const plain = {
@@ -123,18 +124,18 @@ const buildPolicyRequest = (row: Row): RunPolicyRequest => {
     approvals: [],
     atMs: at,
   } as const;
-  const words = Array.from(row.besides.matchAll(/`([^`]+)`/g), ([, word = '']) =>
+  const words = Array.from(row.conditions.matchAll(/`([^`]+)`/g), ([, word = '']) =>
     splitPair(word, ' '),
   );
-  return words.reduce<RunPolicyRequest>((question, [name, text]) => {
+  return words.reduce<RunPolicyRequest>((request, [name, text]) => {
     const change = CHANGES[name];
-    if (change === undefined) throw new Error(`${name}: no such word in besides`);
-    return change(question, text);
+    if (change === undefined) throw new Error(`${name}: unknown word in column "with"`);
+    return change(request, text);
   }, plain);
 };
 
 describe('docs/policy.md', () => {
-  test('has ten examples, each with an answer of yes and one of no', () => {
+  it('has ten examples, each with a run that is allowed and one that is denied', () => {
     expect(examples.map(({ title }) => title.split('.')[0])).toEqual(
       Array.from({ length: 10 }, (_, index) => `${index + 1}`),
     );
@@ -143,15 +144,15 @@ describe('docs/policy.md', () => {
     }
   });
 
-  test('shows the schema and the starter policy as they are', () => {
+  it('shows the current schema and the current starter policy', () => {
     expect(listFencedBlocks('cedarschema')).toEqual([CEDAR_SCHEMA]);
     expect(examples[0]?.cedar).toBe(STARTER_POLICY);
   });
 
-  test('shows what the validator says of what it refuses, and every other policy is valid', () => {
+  it('shows the errors of the validator for each invalid policy, and all other policies are valid', () => {
     const blocks = [...page.matchAll(/^```cedar\n(.*?)^```$(?:\s*^```text\n(.*?)^```$)?/gms)];
-    const refused = blocks.filter(([, , faults]) => faults !== undefined);
-    expect(refused.length).toBeGreaterThan(1);
+    const rejected = blocks.filter(([, , faults]) => faults !== undefined);
+    expect(rejected.length).toBeGreaterThan(1);
     for (const [, cedar = '', faults = ''] of blocks) {
       const { faults: found, warnings } = checkPolicy({ name: 'secrets', cedar });
       expect(found.map(formatFieldError)).toEqual(faults.split('\n').filter((line) => line !== ''));
@@ -159,20 +160,23 @@ describe('docs/policy.md', () => {
     }
   });
 
-  test('applies a valid TaskPolicy', () => {
+  it('shows a valid TaskPolicy in the kubectl apply command', () => {
     const cedar = /cedar: \|\n(.*?)^EOF$/ms.exec(page)?.[1] ?? '';
     expect(checkPolicy({ name: 'research', cedar }).faults).toEqual([]);
   });
 });
 
 describe.each(examples)('example $title', ({ cedar, rows }) => {
-  const beside = cedar.includes('permit (') ? '' : 'permit (principal, action, resource);';
-  const policies = compilePolicies([{ name: 'example', cedar: `${cedar}\n${beside}` }]);
-  const parts = { policies, loadCatalog };
+  const permitAll = cedar.includes('permit (') ? '' : 'permit (principal, action, resource);';
+  const policies = compilePolicies([{ name: 'example', cedar: `${cedar}\n${permitAll}` }]);
+  const deps = { policies, loadCatalog };
 
-  test.each(rows)('$who $action $resource $besides: $run, $admission', async (row) => {
-    const question = buildPolicyRequest(row);
-    expect((await evaluateRunPolicy(parts, question)).outcome).toBe(row.run);
-    expect((await evaluateAdmissionPolicy(parts, question)).outcome).toBe(row.admission);
-  });
+  it.each(rows)(
+    'decides $principal $action $resource $conditions: run $run, admission $admission',
+    async (row) => {
+      const request = buildPolicyRequest(row);
+      expect((await evaluateRunPolicy(deps, request)).outcome).toBe(row.run);
+      expect((await evaluateAdmissionPolicy(deps, request)).outcome).toBe(row.admission);
+    },
+  );
 });

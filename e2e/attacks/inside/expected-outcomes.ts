@@ -14,7 +14,7 @@ export const EXPECTED_OUTCOMES: Record<string, RegExp> = {
   'mount over the socket': /permitted|denied/i,
   'remount the socket writable': /permitted|denied/i,
   'unmount the socket': /permitted|denied/i,
-  'climb out of a route': /^404 unknown_route$/,
+  'climb out of a route': /^404 route_unknown$/,
 
   'loopback with everything right': /^200$/,
   'loopback without authorization': /^401 unauthorized$/,
@@ -35,7 +35,7 @@ export const EXPECTED_OUTCOMES: Record<string, RegExp> = {
   'loopback forwarded for another': /^403 not_local$/,
   'loopback in absolute form': /^403 not_local$/,
   'loopback in absolute form, elsewhere': /^403 not_local$/,
-  'loopback with two slashes first': /^404 unknown_route$/,
+  'loopback with two slashes first': /^404 route_unknown$/,
   'loopback by CONNECT': /^405 method_not_allowed$/,
   'loopback by OPTIONS *': /^403 not_local$/,
   'loopback by TRACE': /^405 method_not_allowed$/,

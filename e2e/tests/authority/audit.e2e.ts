@@ -56,7 +56,7 @@ if (node !== undefined) {
     const readTimeline = async (output: string) => {
       const files = records.files().flatMap((file) => ['--records', file]);
       const log = cloud.opsLog === undefined ? [] : ['--cloud-log', cloud.opsLog];
-      return (await runKubectlValetkey(['audit', 'story', run, ...files, ...log, '-o', output]))
+      return (await runKubectlValetkey(['audit', 'timeline', run, ...files, ...log, '-o', output]))
         .text;
     };
 
@@ -100,7 +100,7 @@ if (node !== undefined) {
       });
       const { isWhole, faults } = await verifyRecords(node, () => edited);
       expect(isWhole).toBe(false);
-      expect(faults.map(({ code }) => code)).toContain('edited');
+      expect(faults.map(({ code }) => code)).toContain('modified');
     });
   });
 }

@@ -292,7 +292,7 @@ if (node !== undefined) {
       }).toString();
       const headers = { 'content-type': 'application/x-www-form-urlencoded' };
       const end = await sendOneFrom(pod, { method: 'POST', path: '/v1/revoke', headers, body });
-      expect(end).toMatchObject({ status: 403, body: expect.stringContaining('run_foreign') });
+      expect(end).toMatchObject({ status: 403, body: expect.stringContaining('run_not_owned') });
     });
   });
 

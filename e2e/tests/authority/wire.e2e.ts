@@ -155,7 +155,7 @@ const CASES: [string, HttpsRequest, number, string, string][] = [
     'POST',
   ],
   ['the keys route with POST', buildPost('/jwks', {}), 405, 'method_not_allowed', 'GET'],
-  ['an unknown route', { method: 'GET', path: '/v1/../admin' }, 404, 'no_such_route', 'route'],
+  ['an unknown route', { method: 'GET', path: '/v1/../admin' }, 404, 'route_unknown', 'route'],
 ];
 
 describe(`the authority (${cloud.name})`, () => {

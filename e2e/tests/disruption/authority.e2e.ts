@@ -31,7 +31,7 @@ const listLeaves = async (): Promise<string[]> => {
 };
 
 const hasMissingStart = ({ notes }: VerificationResult): string[] =>
-  notes.filter(({ code }) => code === 'partial').map(({ text }) => text);
+  notes.filter(({ code }) => code === 'missing_start_allowed').map(({ text }) => text);
 
 const deletePodsOfOtherTests = async (own: string): Promise<void> => {
   const selector = ['-l', 'e2e.valetkey.dev/test=true', '-o', 'jsonpath={.items[*].metadata.name}'];
@@ -155,7 +155,7 @@ describe(`continuous runs (${cloud.name})`, () => {
     );
     const later = answers.filter(
       ({ status, code, retryAfter }) =>
-        (status === 503 || code === 'too_many_starts') && Number(retryAfter) > 0,
+        (status === 503 || code === 'start_rate_exceeded') && Number(retryAfter) > 0,
     );
     expect(answers.filter((answer) => !right.includes(answer) && !later.includes(answer))).toEqual(
       [],

@@ -1,7 +1,10 @@
 import type { RetryDecision, RetryAction } from '../../async/retry.ts';
 import { ExchangeError } from '../../contract/exchange.ts';
-import type { BufferedResponse } from './connection.ts';
-import { formatConnectionError, ConnectionError } from './connection-error.ts';
+import {
+  ConnectionError,
+  isCertificateError,
+  type BufferedResponse,
+} from '../http/https-client.ts';
 import { readTokenErrorResponse } from './token-response-schema.ts';
 
 /** A longer wait is the consumer's own matter. */
@@ -61,7 +64,7 @@ export const createRetryEvaluator =
 
 const classifyAuthorityError = (thrown: unknown, spends: boolean): RetryAction => {
   if (thrown instanceof ConnectionError) {
-    return thrown.code === 'answer_too_large' || (spends && thrown.wasSent) ? 'final' : 'retry';
+    return thrown.code === 'response_too_large' || (spends && thrown.wasSent) ? 'final' : 'retry';
   }
   if (!(thrown instanceof AuthorityError)) return 'final';
   if (thrown.code === 'token_expired') return 'reread';
@@ -87,3 +90,13 @@ const toAnsweredError = (fault: AuthorityError): ExchangeError => {
 
 const toUnreachableError = (fault: ConnectionError): ExchangeError =>
   new ExchangeError('unavailable', 'authority_unreachable', formatConnectionError(fault));
+
+const formatConnectionError = (error: ConnectionError): string => {
+  const { code } = error;
+  if (isCertificateError(error)) {
+    return `the authority's certificate is not by the roots that this pod was admitted with; create the pod again if they have been replaced (${code})`;
+  }
+  return code === 'response_too_large'
+    ? 'the authority answered more than an answer can be'
+    : `the authority could not be reached: look at its pods and at network policies (${code})`;
+};

@@ -200,7 +200,7 @@ const failures: [string, FakeReply, number, 'refused' | 'unavailable', string][]
     'refused',
     'token_expired',
   ],
-  ['a flood', buildRefusedReply(429, 'flood_pod'), 3, 'unavailable', 'flood_pod'],
+  ['a flood', buildRefusedReply(429, 'rate_limited_pod'), 3, 'unavailable', 'rate_limited_pod'],
   [
     'a cloud that is away',
     buildRefusedReply(503, 'cloud_unavailable'),
@@ -274,7 +274,7 @@ describe('the authority answers with', () => {
     const { run, waits } = await withAuthority(
       (form, before) =>
         before === 0
-          ? buildRefusedReply(429, 'flood_pod', {}, { 'Retry-After': '2' })
+          ? buildRefusedReply(429, 'rate_limited_pod', {}, { 'Retry-After': '2' })
           : buildGrantedReply(form),
       { random: () => 0.5 },
     );
@@ -295,7 +295,7 @@ describe("a human's token, which is spent once", () => {
   const late: [string, FakeReply, number][] = [
     ['an answer was lost', 'cut', 1],
     ['the cloud was away', buildRefusedReply(503, 'cloud_unavailable'), 1],
-    ['nobody had looked at it', buildRefusedReply(429, 'flood_peer'), 3],
+    ['nobody had looked at it', buildRefusedReply(429, 'rate_limited_peer'), 3],
   ];
   test.each(late)(
     'is presented again only where it cannot be a replay: %s',
@@ -349,7 +349,7 @@ describe('an answer that is none', () => {
     async (_, changes, member) => {
       const { authority, run } = await withAuthority((form) => buildGrantedReply(form, changes));
       const { code, kind, message } = await catchExchangeError(run());
-      expect([kind, code]).toEqual(['unavailable', 'answer_invalid']);
+      expect([kind, code]).toEqual(['unavailable', 'authority_response_invalid']);
       expect(message).toContain(member);
       expect(message).not.toMatch(/very.?secret|secret-1|session-1|dmVye/);
       expect(authority.forms).toHaveLength(1);

@@ -34,7 +34,8 @@ export const createAuthorityExchange =
     // A connection that the other side has just closed would look like an answer that was lost.
     if (hasUserToken) parts.connection.closeIdle();
     const attempt = (): Promise<IssuedRun> => tryOnce(parts, request, signal);
-    return retryWithBackoff(attempt, createRetryEvaluator({ hasUserToken }), parts)(signal);
+    const evaluate = createRetryEvaluator({ hasUserToken });
+    return retryWithBackoff({ attempt, evaluate }, parts, signal);
   };
 
 const tryOnce = async (

@@ -14,7 +14,7 @@ const withStream = async (
   refuse?: Parameters<typeof startFakeAuthority>[1],
   roots?: (own: string) => string,
 ) => {
-  const authority = await startFakeAuthority(() => buildRefusedReply(404, 'no_such_route'), refuse);
+  const authority = await startFakeAuthority(() => buildRefusedReply(404, 'route_unknown'), refuse);
   closing.push(authority.stop);
   const { connect } = createAuthorityClient(
     { endpoint: authority.endpoint, roots: roots?.(authority.roots) ?? authority.roots },
@@ -61,9 +61,9 @@ describe('the stream', () => {
     listener.send(revoked);
     await until(1);
     listener.send({ type: 'heartbeat' });
-    listener.send({ type: 'goodbye' });
+    listener.send({ type: 'reconnect' });
     await until(3);
-    expect(lines).toEqual([revoked, { type: 'heartbeat' }, { type: 'goodbye' }]);
+    expect(lines).toEqual([revoked, { type: 'heartbeat' }, { type: 'reconnect' }]);
   });
 
   test('may break its lines anywhere, also within a character', async () => {

@@ -9,8 +9,8 @@ import { ExchangeError } from '../../contract/exchange.ts';
 import type { Connect } from '../../runs/revocation-stream.ts';
 import { list, stringEnum, read, string, type Reader } from '../../schema/reader.ts';
 import { toAuthorityError, toExchangeError } from './authority-error.ts';
-import { readText, type Connection } from './connection.ts';
-import { toConnectionError } from './connection-error.ts';
+import { readText, toConnectionError } from '../http/https-client.ts';
+import { MAX_BODY_BYTES, type Connection } from './connection.ts';
 import { lenientObject } from './token-response-schema.ts';
 
 /** Thousands of revocations that all touch one pod. */
@@ -30,7 +30,7 @@ const revocation: Reader<StreamedRevocation> = lenientObject({
 const lines: Readonly<Record<StreamLine['type'], Reader<StreamLine>>> = {
   heartbeat: lenientObject({ type: stringEnum(['heartbeat']) }),
   revocations: lenientObject({ type: stringEnum(['revocations']), active: list(revocation) }),
-  goodbye: lenientObject({ type: stringEnum(['goodbye']) }),
+  reconnect: lenientObject({ type: stringEnum(['reconnect']) }),
 };
 
 /**
@@ -55,7 +55,9 @@ export const createEventStream =
 
 const readRefusal = async (answer: IncomingMessage, token: string): Promise<Error> => {
   const { statusCode: status = 0, headers } = answer;
-  return toAuthorityError({ status, headers, body: await readText(answer) }, [token]);
+  return toAuthorityError({ status, headers, body: await readText(answer, MAX_BODY_BYTES) }, [
+    token,
+  ]);
 };
 
 async function* readLines(answer: IncomingMessage): AsyncGenerator<string> {

@@ -10,7 +10,7 @@ type ParsedResponse = { readonly response: TokenResponse; readonly keys: IssuedR
 /**
  * The answer, if it is to what was asked.
  *
- * @throws ExchangeError `answer_invalid`, which names members and no value
+ * @throws ExchangeError `authority_response_invalid`, which names members and no value
  */
 export const readTokenExchangeResponse = (body: string, request: RunRequest): ParsedResponse => {
   const answer = readTokenResponse(body);
@@ -41,7 +41,7 @@ const matchesRequest = (granted: TaskDetails | undefined, request: RunRequest): 
 const toInvalidResponseError = (faults: readonly FieldError[]): ExchangeError =>
   new ExchangeError(
     'unavailable',
-    'answer_invalid',
+    'authority_response_invalid',
     `The authority's answer is none that this sidecar understands (${faults.map(({ path }) => path).join(', ')}): are both of one version?`,
   );
 

@@ -33,7 +33,7 @@ describe('the end of a run', () => {
   });
 
   test.each([
-    ['refused', buildRefusedReply(403, 'run_foreign'), 'run_foreign'],
+    ['refused', buildRefusedReply(403, 'run_not_owned'), 'run_not_owned'],
     ['unavailable', buildRefusedReply(503, 'draining'), 'draining'],
     ['unavailable', 'cut', 'authority_unreachable'],
   ] as const)('may be %s', async (kind, reply, code) => {

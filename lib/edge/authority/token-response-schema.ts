@@ -42,7 +42,7 @@ const details: Reader<TaskDetails> = lenientObject({
   type: stringEnum([TASK_DETAILS_TYPE]),
   task: text,
   consumer: text,
-  params: record({ expected: 'a param', pattern: /^[^]+$/ }, text),
+  params: record(string({ expected: 'a param', pattern: /^[^]+$/ }), text),
   purpose: { optional: text },
 });
 

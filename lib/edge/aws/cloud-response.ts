@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 
+import { readBody } from '../../async/body.ts';
 import { formatValue } from '../../schema/field-error.ts';
 import { CloudRequestError } from './cloud-request-error.ts';
 
@@ -8,9 +9,9 @@ const MAX_BODY_BYTES = 64 * 1024;
 type Response = { readonly statusCode: number; readonly body: Readable };
 
 /**
- * SDK middleware of the `deserialize` step, next to the wire: no answer, and an answer that is not
- * 2xx, become a {@link CloudRequestError}. STS and IAM wrap their errors (`<ErrorResponse><Error><Code>`),
- * Ceph RGW answers as S3 does (`<Error><Code>`), and the SDK reads the code of the former only.
+ * SDK middleware of the `deserialize` step: a missing response or a status other than 2xx becomes a
+ * {@link CloudRequestError}. STS and IAM wrap their errors in `<ErrorResponse><Error><Code>`; Ceph RGW
+ * returns `<Error><Code>` as S3 does. The SDK reads only the code of the former.
  */
 export const readCloudErrors =
   <A, O extends { response: unknown }>(next: (args: A) => Promise<O>) =>
@@ -23,7 +24,7 @@ export const readCloudErrors =
     throw toResponseError(await readText(body), status);
   };
 
-/** Only a code passes: an error of the SDK may carry the request, and with it the token. */
+/** Keeps only a code: an error of the SDK may contain the request and its token. */
 const toNoResponseError = (thrown: unknown): CloudRequestError => {
   const { name, code } = thrown as { name?: string; code?: string };
   return new CloudRequestError(code ?? name ?? 'unknown', '');
@@ -36,18 +37,9 @@ const toResponseError = (text: string, status: number): CloudRequestError => {
   return new CloudRequestError(code ?? `http_${status}`, detail, { status });
 };
 
-/** As much of it as came: the status says enough of an answer that breaks off. */
+/** Reads what arrives: the status is sufficient for a response that is incomplete or too large. */
 const readText = async (body: Readable): Promise<string> => {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > MAX_BODY_BYTES) break;
-      chunks.push(chunk);
-    }
-  } catch {
-    // The connection was lost.
-  }
-  return Buffer.concat(chunks).toString('utf8');
+  const { kind, bytes } = await readBody(body, { maxBytes: MAX_BODY_BYTES });
+  if (kind === 'too_large') body.destroy();
+  return bytes.toString('utf8');
 };

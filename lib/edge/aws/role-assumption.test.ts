@@ -188,7 +188,7 @@ describe('the trade of a grant', () => {
   });
 
   test('is not tried without keys', async () => {
-    const stale = new ExchangeError('unavailable', 'keys_stale', 'stale');
+    const stale = new ExchangeError('unavailable', 'signing_keys_stale', 'stale');
     const { parts, stub } = await setUpAssumption((form) => buildIssuedReply(form), {
       sign: () => Promise.reject(stale),
     });

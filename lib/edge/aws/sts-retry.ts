@@ -56,10 +56,13 @@ export const assumeForRun = (
 ): Promise<AssumedRun> => {
   const { pause = sleepUnref } = parts;
   return retryWithBackoff(
-    (isReread) => tryOnce(parts, order, isReread),
-    (thrown, hasReread) => evaluateStsError(thrown, order, hasReread),
+    {
+      attempt: (isReread) => tryOnce(parts, order, isReread),
+      evaluate: (thrown, hasReread) => evaluateStsError(thrown, order, hasReread),
+    },
     { ...parts, pause },
-  )(order.signal);
+    order.signal,
+  );
 };
 
 const evaluateStsError = (

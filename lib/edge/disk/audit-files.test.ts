@@ -116,7 +116,10 @@ describe('files of records', () => {
     await second.record(buildIntent('a'));
     await second.close();
     expect(names().length).toBeGreaterThan(1);
-    expect(await verify()).toMatchObject({ isWhole: true, notes: [{ code: 'torn', line: 3 }] });
+    expect(await verify()).toMatchObject({
+      isWhole: true,
+      notes: [{ code: 'partial_write', line: 3 }],
+    });
   });
 
   test('go on where a new file was begun and nothing was written to it yet', async () => {
@@ -165,7 +168,7 @@ describe('a disk that fails', () => {
     fails.write = 'ENOSPC';
     await expect(recorder.close()).rejects.toMatchObject({ code: 'disk_full' });
     await (await startRecording()).close();
-    expect(await verify()).toMatchObject({ isWhole: true, notes: [{ code: 'torn' }] });
+    expect(await verify()).toMatchObject({ isWhole: true, notes: [{ code: 'partial_write' }] });
   });
 
   (existsSync('/dev/full') ? test : test.skip)('for real says that it is full', async () => {

@@ -61,7 +61,7 @@ export const createFormApp = (parts: FormAppDeps): RequestListener => {
     });
   }
   refuseOtherMethods(app, parts);
-  app.use((_, response) => sendJsonResponse(response, refuse('no_such_route', 'no such route')));
+  app.use((_, response) => sendJsonResponse(response, refuse('route_unknown', 'no such route')));
   app.use(createErrorHandler(parts.reportInternalError));
   return app;
 };

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 
-import { readBytes, BODY_TOO_LARGE } from './body-bytes.ts';
+import { readBody } from '../../async/body.ts';
 
-/** What can be wrong with a request before anybody looks at what it says. */
+/** Errors of a request that are found before its content is read. */
 export type HttpErrorCode =
-  | 'no_such_route'
+  | 'route_unknown'
   | 'method_not_allowed'
   | 'body_incomplete'
   | 'body_too_large'
@@ -16,7 +16,7 @@ type FormBody =
 
 const FORM_TYPE = /^application\/x-www-form-urlencoded(\s*;\s*charset="?utf-8"?)?\s*$/i;
 
-/** The text of a form in UTF-8, not compressed; its fields are not looked at. Never rejects. */
+/** Reads the text of an uncompressed UTF-8 form; its fields are not parsed. Never rejects. */
 export const readFormBody = async (
   request: IncomingMessage,
   maxBytes: number,
@@ -29,11 +29,11 @@ export const readFormBody = async (
     const expected = 'expected application/x-www-form-urlencoded in UTF-8';
     return buildBodyError('content_type_unsupported', `Content-Type: ${expected}`);
   }
-  const bytes = await readBytes(request, maxBytes);
-  if (bytes === undefined) return buildBodyError('body_incomplete', '(body): expected all of it');
-  return bytes === BODY_TOO_LARGE
+  const body = await readBody(request, { maxBytes, drainExcess: true });
+  if (body.kind === 'complete') return { ok: true, text: body.bytes.toString() };
+  return body.kind === 'too_large'
     ? buildBodyError('body_too_large', `(body): expected at most ${maxBytes} bytes`)
-    : { ok: true, text: bytes.toString() };
+    : buildBodyError('body_incomplete', '(body): expected all of it');
 };
 
 const buildBodyError = (code: HttpErrorCode, message: string): FormBody => ({

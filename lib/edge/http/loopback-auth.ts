@@ -1,11 +1,8 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
+import type { AuthenticationResult } from '../../runs/credentials-request.ts';
 import type { RunRefusal } from '../../runs/run-refusal.ts';
-
-/** Who asks, or why not. */
-export type AuthenticationResult =
-  { readonly kind: 'consumer'; readonly consumer: string } | RunRefusal;
 
 /**
  * The door of the loopback listener, which every process of the pod's network can reach: an exact

@@ -1,5 +1,12 @@
-import type { IncomingMessage } from 'node:http';
-import { get, type RequestOptions } from 'node:https';
+import type { RequestOptions } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
+
+import {
+  ConnectionError,
+  isCertificateError,
+  sendRequest,
+  type BufferedResponse,
+} from './https-client.ts';
 
 export type PublicDocument = {
   readonly text: string;
@@ -11,11 +18,11 @@ const TIMEOUT_MS = 5_000;
 const MAX_DOCUMENT_BYTES = 256 * 1024;
 
 /**
- * The way to one public document: by https alone, the CA bundle in place of the public authorities
- * where there is one. A redirect is not followed: it would lead to where the platform did not say.
+ * Creates a function that fetches one public document over HTTPS. A CA bundle replaces the public
+ * CAs. Redirects are not followed, because they would lead to a server that the platform did not name.
  *
- * @returns asks once, and throws where the answer is not 200, whole within five seconds
- * @throws where `url` is no https URL
+ * @returns fetches once; throws if the status is not 200 or the response takes over five seconds
+ * @throws Error if `url` is no https URL
  */
 export const createPublicDocumentFetcher = (
   {
@@ -28,34 +35,36 @@ export const createPublicDocumentFetcher = (
   },
   timeoutMs = TIMEOUT_MS,
 ): (() => Promise<PublicDocument>) => {
-  const { protocol, host } = new URL(url);
+  const target = new URL(url);
+  const { protocol, host } = target;
   if (protocol !== 'https:') throw new Error(`expected a URL of https:, got ${protocol}`);
-  const options = { ...(caBundle !== undefined && { ca: caBundle }), agent: false } as const;
+  const options: RequestOptions = {
+    ...urlToHttpOptions(target),
+    ...(caBundle !== undefined && { ca: caBundle }),
+    agent: false,
+    headers: { Accept: 'application/json', 'Cache-Control': 'no-cache' },
+  };
   return async () => {
     const signal = AbortSignal.timeout(timeoutMs);
-    const headers = { Accept: 'application/json', 'Cache-Control': 'no-cache' };
-    const answer = await sendGet(url, { ...options, signal, headers });
-    if (answer.statusCode !== 200) {
-      answer.destroy();
-      throw new Error(`get ${host}: expected status 200, got ${answer.statusCode ?? 0}`);
-    }
-    return { text: await readText(answer), cacheControl: answer.headers['cache-control'] };
+    const { status, headers, body } = await sendGet({ ...options, signal }, host);
+    if (status !== 200) throw new Error(`get ${host}: expected status 200, got ${status}`);
+    return { text: body, cacheControl: headers['cache-control'] };
   };
 };
 
-const sendGet = (url: string, options: RequestOptions): Promise<IncomingMessage> =>
-  new Promise((resolve, reject) => {
-    get(url, options, resolve).on('error', reject);
-  });
-
-const readText = async (answer: IncomingMessage): Promise<string> => {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_DOCUMENT_BYTES)
-      throw new Error(`expected a document of at most ${MAX_DOCUMENT_BYTES} bytes`);
-    chunks.push(chunk);
+const sendGet = async (options: RequestOptions, host: string): Promise<BufferedResponse> => {
+  try {
+    return await sendRequest(options, { maxBodyBytes: MAX_DOCUMENT_BYTES });
+  } catch (thrown) {
+    throw thrown instanceof ConnectionError
+      ? new Error(`get ${host}: ${formatError(thrown)}`, { cause: thrown })
+      : thrown;
   }
-  return Buffer.concat(chunks).toString();
+};
+
+const formatError = (error: ConnectionError): string => {
+  if (isCertificateError(error)) return `the server's certificate is not trusted (${error.code})`;
+  return error.code === 'response_too_large'
+    ? `expected a document of at most ${MAX_DOCUMENT_BYTES} bytes, got more`
+    : `no response, or it was aborted (${error.code})`;
 };

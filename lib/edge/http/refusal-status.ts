@@ -7,21 +7,27 @@ const HTTP_STATUS_BY_CODE: ReadonlyMap<string, number> = new Map([
   ['unauthorized', 401],
   ['task_not_allowed', 403],
   ['not_local', 403],
-  ['unknown_route', 404],
-  ['unknown_task', 404],
-  ['no_task', 404],
-  ['run_not_live', 404],
+  ['route_unknown', 404],
+  ['task_unknown', 404],
+  ['task_not_declared', 404],
+  ['run_unknown', 404],
   ['method_not_allowed', 405],
   ['no_default_task', 409],
   ['params_required', 409],
   ['body_too_large', 413],
   ['not_json', 415],
   ['too_many_runs', 429],
-  ['too_many_starts', 429],
+  ['start_rate_exceeded', 429],
   ['headers_too_large', 431],
   ['internal_error', 500],
 ]);
 
-/** Codes that are not in the table come from an exchange: an answer is 403, the lack of one 503. */
-export const toHttpStatus = ({ code, nature }: RunRefusal): number =>
-  HTTP_STATUS_BY_CODE.get(code) ?? (nature === 'refused' ? 403 : 503);
+/** The authority has these codes too; a denial by the authority is 403, as every denial is. */
+const SHARED_WITH_AUTHORITY: ReadonlySet<string> = new Set(['route_unknown', 'task_unknown']);
+
+/** Codes that are not in the table come from an exchange: a denial is 403, no answer is 503. */
+export const toHttpStatus = ({ code, nature, origin }: RunRefusal): number => {
+  const isShared = origin === 'exchange' && SHARED_WITH_AUTHORITY.has(code);
+  const status = isShared ? undefined : HTTP_STATUS_BY_CODE.get(code);
+  return status ?? (nature === 'refused' ? 403 : 503);
+};

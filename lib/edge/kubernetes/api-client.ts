@@ -1,49 +1,44 @@
-import {
-  Agent as HttpAgent,
-  request as requestHttp,
-  type ClientRequest,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-} from 'node:http';
-import { Agent as HttpsAgent, request as requestHttps, type RequestOptions } from 'node:https';
+import { Agent as HttpAgent, type OutgoingHttpHeaders } from 'node:http';
+import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 
+import { ConnectionError, sendRequest, type BufferedResponse } from '../http/https-client.ts';
 import type { KubernetesClient } from './kubernetes-client.ts';
 import { toKubernetesError } from './kubernetes-error.ts';
 
 export type ApiClientRequest = {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** Below the API server, with its query; names in it are escaped. */
+  /** Path and query at the API server; names in it are escaped. */
   readonly path: string;
   readonly body?: unknown;
-  /** Asking twice does no more than asking once; unless said, so is everything but a POST. */
+  /** Whether the call is idempotent. Default: every method except POST. */
   readonly isRepeatable?: boolean;
 };
 
 /**
- * One call to the API server, its answer parsed from JSON and otherwise untouched.
+ * Makes one call to the API server and returns its response, parsed from JSON and otherwise unchanged.
  *
- * @param culprit what is asked of whom, for the error
+ * @param culprit verb and object of the call, for the error
  * @throws KubernetesError
  */
 export type ApiClient = (culprit: string, call: ApiClientRequest) => Promise<unknown>;
 
-/** Long enough for a busy API server, short enough for whoever waits for a run. */
+/** Long enough for a busy API server, short enough for a client that waits for a run. */
 const TIMEOUT_MS = 5_000;
 /** API servers close idle connections after 90 s or more. */
 const IDLE_TIMEOUT_MS = 30_000;
-/** The kubelet renews the token, and an administrator the CA, in files. */
+/** Token and CA are files that change: the kubelet renews one, an administrator the other. */
 const ACCESS_MAX_AGE_MS = 30_000;
 const MAX_CONNECTIONS = 100;
-/** A pod may have 3 MiB. */
+/** A pod may have 3 MiB; lists have more. */
 const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 
 type Access = { readonly options: RequestOptions; readonly readAt: number };
 
 /**
- * Opens the API server for calls that stand in the way of a run. The client library makes a new
- * connection for each call, and its objects lose the members that it does not know: here connections
- * are kept, and a pod stays what it is.
+ * Creates a client for calls on the critical path of a run. The client library opens a new connection
+ * for each call and drops unknown members of objects. This client reuses connections and keeps all
+ * members.
  */
 export const createApiClient = (
   { config }: Pick<KubernetesClient, 'config'>,
@@ -53,7 +48,7 @@ export const createApiClient = (
   const url = new URL(cluster?.server ?? '');
   const server = urlToHttpOptions(url);
   const isSecure = server.protocol === 'https:';
-  // A person's API server may stand below a path, or behind a proxy that the library's agent knows.
+  // A user's API server may be below a path, or behind a proxy, which the library's agent handles.
   const base = url.pathname.replace(/\/$/, '');
   const agentFor = createAgentCache(isSecure);
   let access: Access | undefined;
@@ -69,9 +64,9 @@ export const createApiClient = (
         access = await readAccess();
       }
       const placed = { ...call, path: `${base}${call.path}` };
-      const { status, text } = await send(placed, { isSecure, timeoutMs, options: access.options });
+      const { status, body } = await send(placed, { timeoutMs, options: access.options });
       if (status === 401) access = undefined;
-      if (status >= 200 && status < 300) return parseJson(text);
+      if (status >= 200 && status < 300) return parseJson(body);
       throw Object.assign(new Error(`status ${status}`), { statusCode: status });
     } catch (error) {
       throw toKubernetesError(culprit, error);
@@ -79,18 +74,18 @@ export const createApiClient = (
   };
 };
 
-/** The parser's own message would show a piece of the text, and an answer may repeat a token. */
+/** The parser's message would quote the text, and a response may contain a token. */
 const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error('an answer that is no JSON');
+    throw new Error('the response is not JSON');
   }
 };
 
 const TRUST = ['ca', 'cert', 'key', 'rejectUnauthorized', 'servername'] as const;
 
-/** One agent for as long as what it trusts, and what it shows, stays the same. */
+/** Reuses one agent while CA and client certificate are unchanged. */
 const createAgentCache = (isSecure: boolean): ((options: RequestOptions) => HttpAgent) => {
   const agentOptions = { keepAlive: true, timeout: IDLE_TIMEOUT_MS, maxSockets: MAX_CONNECTIONS };
   let cached: { readonly key: string; readonly agent: HttpAgent } | undefined;
@@ -107,82 +102,45 @@ const createAgentCache = (isSecure: boolean): ((options: RequestOptions) => Http
   };
 };
 
-type SendOptions = {
-  readonly isSecure: boolean;
-  readonly options: RequestOptions;
-  readonly timeoutMs: number;
-};
-type ApiClientResponse = { readonly status: number; readonly text: string };
+type SendOptions = { readonly options: RequestOptions; readonly timeoutMs: number };
 
-/** A kept connection may close just as we use it: then, and only then, once more. */
-const send = async (call: ApiClientRequest, way: SendOptions): Promise<ApiClientResponse> => {
+/** Repeats a request once if a pooled connection was closed just before it was used. */
+const send = async (call: ApiClientRequest, way: SendOptions): Promise<BufferedResponse> => {
   const isRepeatable = call.isRepeatable ?? call.method !== 'POST';
-  const first = await sendOnce(call, way);
-  return first === 'closed'
-    ? throwIfClosed(isRepeatable ? await sendOnce(call, way) : first)
-    : first;
+  try {
+    return await sendOnce(call, way);
+  } catch (thrown) {
+    const isStale = thrown instanceof ConnectionError && thrown.isStaleConnection;
+    if (!isStale || !isRepeatable) throw thrown;
+    return sendOnce(call, way);
+  }
 };
 
-const throwIfClosed = (answer: ApiClientResponse | 'closed'): ApiClientResponse => {
-  if (answer !== 'closed') return answer;
-  throw Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' });
+const sendOnce = async (
+  { method, path, body }: ApiClientRequest,
+  { options, timeoutMs }: SendOptions,
+): Promise<BufferedResponse> => {
+  const text = body === undefined ? '' : JSON.stringify(body);
+  const headers = {
+    ...(options.headers as OutgoingHttpHeaders | undefined),
+    ...buildHeaders(method, Buffer.byteLength(text)),
+  };
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), timeoutMs);
+  try {
+    const request = { ...options, path, method, headers, signal: timeout.signal };
+    return await sendRequest(request, { body: text, maxBodyBytes: MAX_RESPONSE_BYTES });
+  } finally {
+    clearTimeout(timer);
+  }
 };
 
-const sendOnce = (
-  call: ApiClientRequest,
-  way: SendOptions,
-): Promise<ApiClientResponse | 'closed'> =>
-  new Promise((resolve, reject) => {
-    const text = call.body === undefined ? '' : JSON.stringify(call.body);
-    const request = createRequest(call, way, Buffer.byteLength(text));
-    const timer = setTimeout(() => {
-      request.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
-    }, way.timeoutMs);
-    request.on('response', (answer) => {
-      readText(answer).then((text) => {
-        clearTimeout(timer);
-        resolve({ status: answer.statusCode ?? 0, text });
-      }, reject);
-    });
-    request.on('error', (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
-      if (request.reusedSocket && error.code === 'ECONNRESET') resolve('closed');
-      else reject(error);
-    });
-    request.end(text);
-  });
-
-const createRequest = (
-  { method, path }: ApiClientRequest,
-  { isSecure, options }: SendOptions,
-  length: number,
-): ClientRequest => {
-  const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-  const start = isSecure ? requestHttps : requestHttp;
-  return start({
-    ...options,
-    ...{ path, method },
-    headers: {
-      ...(options.headers as OutgoingHttpHeaders | undefined),
-      // The cluster's keys are of a type of their own.
-      Accept: 'application/json, application/jwk-set+json',
-      // Left to itself, node sends the body of a DELETE without saying where it ends.
-      ...(length > 0 && { 'Content-Type': type, 'Content-Length': length }),
-    },
-  });
-};
-
-const readText = (answer: IncomingMessage): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    answer.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > MAX_RESPONSE_BYTES) {
-        answer.destroy(new Error(`an answer of over ${MAX_RESPONSE_BYTES} bytes`));
-      }
-      chunks.push(chunk);
-    });
-    answer.on('end', () => resolve(Buffer.concat(chunks).toString()));
-    answer.on('error', reject);
-  });
+const buildHeaders = (method: string, length: number): OutgoingHttpHeaders => ({
+  // The cluster's keys have a media type of their own.
+  Accept: 'application/json, application/jwk-set+json',
+  // Node sends the body of a DELETE without its length unless it is set.
+  ...(length > 0 && {
+    'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+    'Content-Length': length,
+  }),
+});

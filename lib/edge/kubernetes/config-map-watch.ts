@@ -10,72 +10,56 @@ import {
 
 import { buildCallOptions, type KubernetesClient } from './kubernetes-client.ts';
 import { toStored, type StoredConfigMap } from './config-maps.ts';
-import { callKubernetes, toKubernetesError, type KubernetesError } from './kubernetes-error.ts';
+import { callKubernetes } from './kubernetes-error.ts';
+import { startWatchLoop, type WatchLoopOptions } from './watch-loop.ts';
 
 export type ConfigMapWatchOptions = {
   readonly namespace: string;
   readonly name: string;
-  /** Told of what is there now, at each change and at each new list; nothing: it does not exist. */
+  /** Called with the current state at each change and each new list; undefined: it does not exist. */
   readonly onState: (state: StoredConfigMap | undefined) => void;
-  readonly onError: (error: KubernetesError) => void;
-  /** Milliseconds to wait before try number `attempt` (1, 2, …) after a failure. */
-  readonly backoffMs: (attempt: number) => number;
-};
+} & Pick<WatchLoopOptions, 'onError' | 'backoffMs'>;
 
 /**
- * Watches one ConfigMap until stopped. `ListWatch` gives up on every error but 410: here it begins
- * again, with a fresh list, after `computeBackoffMs`.
+ * Watches one ConfigMap until stopped. `ListWatch` ends on every error except 410, so a failed watch
+ * starts again with a new list.
  *
  * @returns stops it
  */
 export const watchConfigMap = (
   kubernetes: KubernetesClient,
-  terms: ConfigMapWatchOptions,
+  options: ConfigMapWatchOptions,
 ): (() => void) => {
-  let attempt = 0;
-  let timer: NodeJS.Timeout | undefined;
-  let current: ListWatch<V1ConfigMap> | undefined;
-  let isStopped = false;
-
-  const begin = (): void => {
-    if (isStopped) return;
-    current = createListWatch(kubernetes, terms, () => (attempt = 0));
-    current.on(ERROR, failed);
-    current.start().catch(failed);
+  const { name, onError, backoffMs } = options;
+  const run = async (onConnected: () => void, signal: AbortSignal): Promise<void> => {
+    const { promise: end, resolve, reject } = Promise.withResolvers<undefined>();
+    const watch = createListWatch(kubernetes, options, onConnected);
+    const stop = (): void => resolve(undefined);
+    signal.addEventListener('abort', stop);
+    watch.on(ERROR, reject);
+    watch.start().catch(reject);
+    await end.finally(() => {
+      signal.removeEventListener('abort', stop);
+      void watch.stop();
+    });
   };
-  const failed = (error: unknown): void => {
-    if (isStopped || timer !== undefined) return;
-    void current?.stop();
-    attempt += 1;
-    terms.onError(toKubernetesError(`watch configmap ${terms.name}`, error));
-    timer = setTimeout(() => {
-      timer = undefined;
-      begin();
-    }, terms.backoffMs(attempt));
-  };
-
-  begin();
-  return () => {
-    isStopped = true;
-    clearTimeout(timer);
-    void current?.stop();
-  };
+  return startWatchLoop({ culprit: `watch configmap ${name}`, onError, backoffMs, run });
 };
 
 const createListWatch = (
   { config, core }: KubernetesClient,
   { namespace, name, onState }: ConfigMapWatchOptions,
-  onContact: () => void,
+  onConnected: () => void,
 ): ListWatch<V1ConfigMap> => {
   const fieldSelector = `metadata.name=${name}`;
   const list = async () => {
     const call = () =>
       core.listNamespacedConfigMap({ namespace, fieldSelector }, buildCallOptions());
-    const answer = await callKubernetes(`list configmap ${name}`, call);
-    onContact();
-    const [found] = answer.items;
+    const response = await callKubernetes(`list configmap ${name}`, call);
+    onConnected();
+    const [found] = response.items;
     onState(found && toStored(found));
-    return answer;
+    return response;
   };
   const path = `/api/v1/namespaces/${namespace}/configmaps`;
   const watch = new ListWatch(path, new Watch(config), list, false, undefined, fieldSelector);

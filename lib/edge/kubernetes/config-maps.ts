@@ -5,9 +5,9 @@ import {
   buildCallOptions,
   type KubernetesClient,
 } from './kubernetes-client.ts';
-import { callKubernetes, recoverFrom } from './kubernetes-error.ts';
+import { callKubernetes, findObject, recoverFrom } from './kubernetes-error.ts';
 
-/** A ConfigMap as it is stored. */
+/** A ConfigMap as the API server stores it. */
 export type StoredConfigMap = {
   readonly resourceVersion: string;
   readonly data: Readonly<Record<string, string>>;
@@ -18,13 +18,13 @@ export type StoredConfigMap = {
 export type ConfigMapChange = {
   readonly data?: Readonly<Record<string, string | null>>;
   readonly annotations?: Readonly<Record<string, string | null>>;
-  /** Absent: whatever is there now. Present and stale: a `conflict` error. */
+  /** Absent: change any version. Present and outdated: error `conflict`. */
   readonly resourceVersion?: string;
 };
 
 export type ConfigMapStore = {
   readonly read: () => Promise<StoredConfigMap | undefined>;
-  /** Makes it, empty; it is no fault when it exists. */
+  /** Creates it without data, unless it exists. */
   readonly create: () => Promise<void>;
   readonly change: (change: ConfigMapChange) => Promise<void>;
 };
@@ -38,18 +38,14 @@ export const createConfigMapStore = (
 ): ConfigMapStore => ({
   read: async () => {
     const call = () => core.readNamespacedConfigMap({ namespace, name }, buildCallOptions());
-    const found = await recoverFrom(
-      ['notFound'],
-      callKubernetes(`get configmap ${name}`, call),
-      undefined,
-    );
+    const found = await findObject(callKubernetes(`get configmap ${name}`, call));
     return found && toStored(found);
   },
   create: async () => {
     const metadata = Object.assign(new V1ObjectMeta(), { namespace, name });
     const body = Object.assign(new V1ConfigMap(), { metadata });
     const call = () => core.createNamespacedConfigMap({ namespace, body }, buildCallOptions());
-    await recoverFrom(['conflict'], callKubernetes(`create configmap ${name}`, call), undefined);
+    await recoverFrom(callKubernetes(`create configmap ${name}`, call), { conflict: undefined });
   },
   change: async ({ data, annotations, resourceVersion }) => {
     const body = { metadata: { annotations, resourceVersion }, data };
@@ -67,7 +63,7 @@ type Body = {
   readonly data?: Readonly<Record<string, string>>;
 };
 
-/** The part of a ConfigMap that we read. */
+/** The members of a ConfigMap that are used. */
 export const toStored = ({ metadata, data }: Body): StoredConfigMap => ({
   resourceVersion: metadata?.resourceVersion ?? '',
   data: data ?? {},

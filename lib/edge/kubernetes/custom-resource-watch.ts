@@ -8,58 +8,50 @@ import {
   type CustomResource,
 } from './custom-resources.ts';
 import { createApiClient } from './api-client.ts';
-import { toKubernetesError, type KubernetesError } from './kubernetes-error.ts';
+import { toKubernetesError } from './kubernetes-error.ts';
+import { startWatchLoop, wait, type WatchLoopOptions } from './watch-loop.ts';
 
 export type CustomResourceWatchOptions = CustomResourceKind & {
-  /** Told of all of them, at first and after each change; many changes at once are told as one. */
+  /** Called with all resources, at first and after each change; simultaneous changes are combined. */
   readonly onState: (all: readonly CustomResource[]) => void;
-  /** What was told last is what is there now: at each list, event, bookmark, and end of a watch. */
+  /** Called when the last reported state is current: at each list, event, bookmark and end of a watch. */
   readonly onSync: () => void;
-  readonly onError: (error: KubernetesError) => void;
-  /** Milliseconds to wait before try number `attempt` (1, 2, …) after a failure. */
-  readonly backoffMs: (attempt: number) => number;
-};
+} & Pick<WatchLoopOptions, 'onError' | 'backoffMs'>;
 
 /**
- * The API server ends a watch after so long, and it is taken up again where it was: a connection that
- * died without a word is noticed (the client library's own limit on silence is 30 s), and one of a
- * kind that never changes is heard of.
+ * The API server ends a watch after this time, and the next one continues at the same resource version.
+ * This detects a connection that was lost silently (the client library's own timeout is 30 s), and it
+ * confirms contact for a kind that never changes.
  */
 const WATCH_SECONDS = 20;
-/** Whatever ends watches at once is not asked more often. */
+/** Shortest time between two watches, whatever ends them. */
 const MIN_INTERVAL_MS = 500;
-/** A watch that stood for so long did not fail by what made the one before fail. */
-const STABLE_AFTER_MS = 5_000;
 
 /**
- * Watches all resources of a kind until stopped: lists, then follows what changes. After a failure,
- * and where the API server no longer knows what changed since, it begins with a fresh list.
+ * Watches all resources of a kind until stopped: lists, then follows changes. It lists again after a
+ * failure, and when the API server no longer has the history of changes.
  *
  * @returns stops it
  */
 export const watchCustomResources = (
   kubernetes: KubernetesClient,
-  terms: CustomResourceWatchOptions,
+  options: CustomResourceWatchOptions,
 ): (() => void) => {
-  const { plural, onState, onSync, onError, backoffMs } = terms;
-  const resources = createCustomResourceClient(createApiClient(kubernetes), terms);
-  const stopped = new AbortController();
+  const { plural, onState, onSync, onError, backoffMs } = options;
+  const resources = createCustomResourceClient(createApiClient(kubernetes), options);
   let resourcesByName = new Map<string, CustomResource>();
   let pendingNotify: NodeJS.Immediate | undefined;
-  let attempt = 0;
-  let startedAt = Infinity;
 
-  const isStopped = (): boolean => stopped.signal.aborted;
   const scheduleNotify = (): void => {
     pendingNotify ??= setImmediate(() => {
       pendingNotify = undefined;
-      if (!isStopped()) onState([...resourcesByName.values()]);
+      onState([...resourcesByName.values()]);
     });
   };
-  const list = async (): Promise<string> => {
+  const list = async (signal: AbortSignal): Promise<string> => {
     const { items, resourceVersion } = await resources.list();
     resourcesByName = new Map(items.map((item) => [item.metadata.name, item]));
-    scheduleNotify();
+    if (!signal.aborted) scheduleNotify();
     return resourceVersion;
   };
   const applyEvent = (type: string, item: CustomResource): void => {
@@ -68,44 +60,27 @@ export const watchCustomResources = (
     else resourcesByName.set(item.metadata.name, item);
     scheduleNotify();
   };
-  const follow = async (): Promise<void> => {
-    for (let from: string | undefined = await list(); !stopped.signal.aborted;) {
+  const run = async (onConnected: () => void, signal: AbortSignal): Promise<void> => {
+    for (let from: string | undefined = await list(signal); !signal.aborted;) {
       onSync();
-      startedAt = performance.now();
-      from = await watchOnce(kubernetes, {
-        plural,
-        from,
-        applyEvent,
-        onSync,
-        signal: stopped.signal,
-      });
-      await wait(startedAt + MIN_INTERVAL_MS - performance.now(), stopped.signal);
-      from ??= await list();
-    }
-  };
-  const run = async (): Promise<void> => {
-    while (!isStopped()) {
-      try {
-        await follow();
-      } catch (error) {
-        if (isStopped()) return;
-        attempt = performance.now() - startedAt > STABLE_AFTER_MS ? 1 : attempt + 1;
-        onError(toKubernetesError(`watch ${plural}`, error));
-        await wait(backoffMs(attempt), stopped.signal);
-      }
+      onConnected();
+      const startedAt = performance.now();
+      from = await watchOnce(kubernetes, { plural, from, applyEvent, onSync, signal });
+      await wait(startedAt + MIN_INTERVAL_MS - performance.now(), signal);
+      from ??= await list(signal);
     }
   };
 
-  void run();
+  const stop = startWatchLoop({ culprit: `watch ${plural}`, onError, backoffMs, run });
   return () => {
-    stopped.abort();
+    stop();
     clearImmediate(pendingNotify);
   };
 };
 
 type WatchOnceOptions = {
   readonly plural: string;
-  /** Resource version of what is known. */
+  /** Resource version to continue from. */
   readonly from: string;
   readonly applyEvent: (type: string, item: CustomResource) => void;
   readonly onSync: () => void;
@@ -113,10 +88,11 @@ type WatchOnceOptions = {
 };
 
 /**
- * One watch to its end.
+ * Runs one watch until it ends.
  *
- * @returns where to take it up; nothing: what changed since `from` is forgotten, list afresh
- * @throws whatever broke it
+ * @returns the resource version to continue from; undefined when the API server no longer has the
+ *   history since `from` and a new list is needed
+ * @throws KubernetesError
  */
 const watchOnce = async (
   { config }: Pick<KubernetesClient, 'config'>,
@@ -126,6 +102,7 @@ const watchOnce = async (
   let at = from;
   let error: { readonly code?: number } | undefined;
   const onEvent = (type: string, object: unknown): void => {
+    if (signal.aborted) return;
     if (type === 'ERROR') {
       error = object as { readonly code?: number };
       return;
@@ -141,29 +118,17 @@ const watchOnce = async (
     timeoutSeconds: WATCH_SECONDS,
   };
   const path = `/apis/${API_GROUP}/${API_VERSION}/${plural}`;
-  const begun = await new Watch(config).watch(path, query, onEvent, onDone);
-  const stop = (): void => begun.abort();
+  const request = await new Watch(config).watch(path, query, onEvent, onDone);
+  const stop = (): void => request.abort();
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();
-  const broken = await end;
+  const failure = await end;
   signal.removeEventListener('abort', stop);
-  const status = error?.code ?? (broken as { statusCode?: number } | null)?.statusCode;
+  const status = error?.code ?? (failure as { statusCode?: number } | null)?.statusCode;
   if (status === GONE) return undefined;
   if (error !== undefined) throw toKubernetesError(`watch ${plural}`, { statusCode: status });
-  if (broken) throw toKubernetesError(`watch ${plural}`, broken);
+  if (failure) throw toKubernetesError(`watch ${plural}`, failure);
   return at;
 };
 
 const GONE = 410;
-
-const wait = async (ms: number, signal: AbortSignal): Promise<void> => {
-  if (ms <= 0) return;
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const end = (): void => resolve(undefined);
-  const timer = setTimeout(end, ms);
-  signal.addEventListener('abort', end);
-  await promise.finally(() => {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', end);
-  });
-};

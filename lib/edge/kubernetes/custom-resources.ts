@@ -5,20 +5,20 @@ import {
   TASK_POLICIES,
 } from '../../contract/authority-api.ts';
 import type { ApiClient } from './api-client.ts';
-import { recoverFrom } from './kubernetes-error.ts';
+import { toOutcome } from './kubernetes-error.ts';
 
-/** The kinds of ours, all cluster-scoped. */
+/** Valetkey's own kinds; all are cluster-scoped. */
 export type CustomResourceKind =
   | { readonly kind: 'Revocation'; readonly plural: typeof REVOCATIONS }
   | { readonly kind: 'TaskPolicy'; readonly plural: typeof TASK_POLICIES };
 
 /**
- * Objects of one answer: bounds what the API server, and we, hold of it at once. A TaskPolicy may have
- * 64 KiB, and kubectl keeps a copy in an annotation.
+ * Objects of one response; limits memory of the API server and of this process. A TaskPolicy may have
+ * 64 KiB, and kubectl stores a copy in an annotation.
  */
 const PAGE_SIZES = { [REVOCATIONS]: 500, [TASK_POLICIES]: 40 } as const;
 
-/** One of our resources as the API server tells it; `spec` and `status` are to be read. */
+/** A resource as the API server returns it; `spec` and `status` are not parsed yet. */
 export type CustomResource = {
   readonly metadata: {
     readonly name: string;
@@ -32,20 +32,20 @@ export type CustomResource = {
   readonly status?: unknown;
 };
 
-/** All of them, as of one moment. */
+/** All resources of a kind at one resource version. */
 export type CustomResourceList = {
   readonly resourceVersion: string;
   readonly items: readonly CustomResource[];
 };
 
 export type CustomResourceClient = {
-  /** Afresh, from the API server's own store. */
+  /** A consistent list from the API server's storage, not from its cache. */
   readonly list: () => Promise<CustomResourceList>;
-  /** `exists`: there is one of this name already. */
+  /** `exists`: the name is in use. */
   readonly create: (name: string, spec: object) => Promise<'created' | 'exists'>;
-  /** Only where it is still the one with this UID; it is no fault when it is gone. */
+  /** Deletes the object if it still has this UID. `gone`: it does not exist any more. */
   readonly remove: (name: string, uid: string) => Promise<'removed' | 'gone'>;
-  /** Sets members of `status`. `conflict`: it is gone, or not what `resourceVersion` was. */
+  /** Sets members of `status`. `conflict`: the object was deleted or changed since `resourceVersion`. */
   readonly writeStatus: (change: {
     readonly name: string;
     readonly resourceVersion: string;
@@ -67,28 +67,28 @@ export const createCustomResourceClient = (
       for (let next = ''; ;) {
         const from = next === '' ? '' : `&continue=${encodeURIComponent(next)}`;
         const call = { method: 'GET', path: `${path}?limit=${PAGE_SIZES[plural]}${from}` } as const;
-        const answer = (await calls(`list ${plural}`, call)) as ListResponse;
-        items.push(...(answer.items ?? []));
-        next = answer.metadata?.continue ?? '';
-        if (next === '') return { resourceVersion: answer.metadata?.resourceVersion ?? '', items };
+        const response = (await calls(`list ${plural}`, call)) as ListResponse;
+        items.push(...(response.items ?? []));
+        next = response.metadata?.continue ?? '';
+        if (next === '')
+          return { resourceVersion: response.metadata?.resourceVersion ?? '', items };
       }
     },
     create: (name, spec) => {
       const body = { apiVersion, kind, metadata: { name }, spec };
       const call = { method: 'POST', path, body } as const;
-      const created = calls(`create ${plural} ${name}`, call).then(() => 'created' as const);
-      return recoverFrom(['conflict'], created, 'exists' as const);
+      return toOutcome(calls(`create ${plural} ${name}`, call), 'created', { conflict: 'exists' });
     },
     remove: (name, uid) => {
       const call = { method: 'DELETE', path: at(name), body: { preconditions: { uid } } } as const;
-      const removed = calls(`delete ${plural} ${name}`, call).then(() => 'removed' as const);
-      return recoverFrom(['notFound', 'conflict'], removed, 'gone' as const);
+      const removed = calls(`delete ${plural} ${name}`, call);
+      return toOutcome(removed, 'removed', { notFound: 'gone', conflict: 'gone' });
     },
     writeStatus: ({ name, resourceVersion, status }) => {
       const body = { metadata: { resourceVersion }, status };
       const call = { method: 'PATCH', path: `${at(name)}/status`, body } as const;
-      const written = calls(`patch ${plural} ${name}/status`, call).then(() => 'written' as const);
-      return recoverFrom(['conflict', 'notFound'], written, 'conflict' as const);
+      const written = calls(`patch ${plural} ${name}/status`, call);
+      return toOutcome(written, 'written', { conflict: 'conflict', notFound: 'conflict' });
     },
   };
 };

@@ -115,26 +115,26 @@ describe('the labels of a namespace', () => {
 });
 
 describe('the lease of a spent token', () => {
-  const lease = { name: 'spent-ab12', endsAt: 1_767_225_600_123 };
+  const lease = { name: 'used-ab12', endsAt: 1_767_225_600_123 };
   const folder = '/apis/coordination.k8s.io/v1/namespaces/valetkey/leases';
 
   test('is made once, found with its end, and removed', async () => {
     const leases = createUsedTokenLeaseStore(calls, 'valetkey');
     expect(await leases.create(lease)).toBe('created');
     expect(await leases.create(lease)).toBe('exists');
-    expect(api.get(`${folder}/spent-ab12`)).toMatchObject({
+    expect(api.get(`${folder}/used-ab12`)).toMatchObject({
       spec: { renewTime: '2026-01-01T00:00:00.123000Z' },
     });
     expect(await leases.list()).toEqual([lease]);
-    await leases.remove('spent-ab12');
-    await leases.remove('spent-ab12');
+    await leases.remove('used-ab12');
+    await leases.remove('used-ab12');
     expect(await leases.list()).toEqual([]);
   });
 
   test('is told from leases of others', async () => {
     const leases = createUsedTokenLeaseStore(calls, 'valetkey');
     api.put(`${folder}/theirs`, { spec: { renewTime: '2020-01-01T00:00:00.000000Z' } });
-    api.put(`${folder}/endless`, { metadata: { labels: { 'valetkey.dev/spent': 'true' } } });
+    api.put(`${folder}/endless`, { metadata: { labels: { 'valetkey.dev/used-token': 'true' } } });
     expect(await leases.list()).toEqual([]);
   });
 

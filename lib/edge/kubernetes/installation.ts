@@ -1,29 +1,29 @@
 import { INJECTED_LABEL, INSTALLED } from '../../contract/names.ts';
 import type { Pod } from '../../contract/pod.ts';
 import type { ApiClient } from './api-client.ts';
-import { recoverFrom } from './kubernetes-error.ts';
+import { findObject } from './kubernetes-error.ts';
 
-/** How many replicas of a program are ready, and how many there should be. */
+/** Ready and desired replicas of a program. */
 export type Replicas = { readonly ready: number; readonly wanted: number };
 
-/** What a person may read of an installation. */
+/** Reads the state of an installation with the permissions of a user. */
 export type InstallationReader = {
-  /** Nothing: there is no such program. */
+  /** Undefined: the program is not installed. */
   readonly readWebhook: () => Promise<Replicas | undefined>;
   readonly readAuthority: () => Promise<Replicas | undefined>;
-  /** `data` of a ConfigMap beside them; nothing: it does not exist. */
+  /** `data` of a ConfigMap in the same namespace; undefined: it does not exist. */
   readonly readConfigMap: (name: string) => Promise<Readonly<Record<string, string>> | undefined>;
   /**
-   * A public document of the authority, fetched by the API server, which asks for `services/proxy`.
+   * A public document of the authority, through the API server; needs permission `services/proxy`.
    *
-   * @param path below the authority, with a slash in front
+   * @param path path at the authority, with a leading slash
    */
   readonly readDocument: (path: string) => Promise<unknown>;
-  /** Every pod of the cluster that bears our label, page by page. */
+  /** Every pod in the cluster with the injection label, page by page. */
   readonly listInjected: () => AsyncIterable<Pod>;
 };
 
-/** Pods of one answer: a pod may be long, and an answer has a limit. */
+/** Pods of one response, whose size is limited. */
 const PAGE_SIZE = 100;
 
 /** @returns every function throws KubernetesError */
@@ -33,7 +33,7 @@ export const createInstallationReader = (
 ): InstallationReader => {
   const within = `namespaces/${encodeURIComponent(namespace)}`;
   const find = (culprit: string, path: string): Promise<unknown> =>
-    recoverFrom(['notFound'], calls(culprit, { method: 'GET', path }), undefined);
+    findObject(calls(culprit, { method: 'GET', path }));
   const readProgram = async (plural: string, name: string): Promise<Replicas | undefined> => {
     const path = `/apis/apps/v1/${within}/${plural}/${name}`;
     const found = (await find(`get ${plural} ${namespace}/${name}`, path)) as Program | undefined;

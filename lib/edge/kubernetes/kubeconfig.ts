@@ -5,21 +5,21 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { fail, formatValue, succeed, type Result } from '../../schema/field-error.ts';
 import type { KubernetesClient } from './kubernetes-client.ts';
 
-/** How a person reaches a cluster; what is absent is as `kubectl` has it. */
+/** How a user reaches a cluster. Defaults are those of `kubectl`. */
 export type KubeconfigOptions = {
-  /** A file, as of `kubectl --kubeconfig`. */
+  /** A file, as in `kubectl --kubeconfig`. */
   readonly kubeconfig?: string;
   readonly context?: string;
 };
 
-/** What `kubectl` would use, and the namespace that it would. */
+/** The cluster and the namespace that `kubectl` would use. */
 export type UserCluster = Pick<KubernetesClient, 'config'> & { readonly namespace: string };
 
 /**
- * Opens the cluster as `kubectl` does: the file given, else those of `KUBECONFIG`, else
+ * Loads the configuration as `kubectl` does: the given file, else those of `KUBECONFIG`, else
  * `~/.kube/config`, else the pod's own service account.
  *
- * @returns or what of it is wrong; no cluster was asked yet
+ * @returns the configuration, or field errors; no call to the cluster is made
  */
 export const loadUserCluster = (access: KubeconfigOptions): Result<UserCluster> => {
   const config = readKubeconfig(access);
@@ -39,7 +39,7 @@ export const loadUserCluster = (access: KubeconfigOptions): Result<UserCluster> 
   return succeed({ config: value, namespace: context.namespace ?? 'default' });
 };
 
-/** What the client library falls back to where it finds nothing. */
+/** The default of the client library when it finds no configuration. */
 const FALLBACK_SERVER = 'http://localhost:8080';
 
 const readKubeconfig = ({ kubeconfig }: KubeconfigOptions): Result<KubeConfig> => {
@@ -53,7 +53,7 @@ const readKubeconfig = ({ kubeconfig }: KubeconfigOptions): Result<KubeConfig> =
     else config.loadFromFile(kubeconfig);
     return succeed(config);
   } catch {
-    // The parser's own words could quote a token.
-    return fail([{ path: '--kubeconfig', expected, got: 'a file that cannot be read as one' }]);
+    // The parser's message could quote a token.
+    return fail([{ path: '--kubeconfig', expected, got: 'a file that is not a valid kubeconfig' }]);
   }
 };

@@ -7,17 +7,17 @@ import {
   type ConfigurationOptions,
 } from '@kubernetes/client-node';
 
-/** The way to the API server; what is done with it stands in the files beside this one. */
+/** The API clients and configuration of one cluster. */
 export type KubernetesClient = {
   readonly core: CoreV1Api;
   readonly admission: AdmissionregistrationV1Api;
   readonly config: KubeConfig;
 };
 
-/** The client library has no limit of its own on how long a call may take. */
+/** The client library has no timeout of its own. */
 const CALL_TIMEOUT_MS = 10_000;
 
-/** Opens the API server. */
+/** Creates the clients; makes no call yet. */
 export const createKubernetesClient = (config: KubeConfig): KubernetesClient => ({
   config,
   core: config.makeApiClient(CoreV1Api),
@@ -26,7 +26,7 @@ export const createKubernetesClient = (config: KubeConfig): KubernetesClient => 
 
 type CallOptions = ConfigurationOptions;
 
-/** Options of one call: it ends after ten seconds. */
+/** Options of one call, with a timeout of ten seconds. */
 export const buildCallOptions = (contentType?: PatchStrategy): CallOptions => ({
   middlewareMergeStrategy: 'append',
   middleware: [
@@ -41,18 +41,18 @@ export const buildCallOptions = (contentType?: PatchStrategy): CallOptions => ({
   ],
 });
 
-/** A patch whose lists are merged by their elements' names. */
+/** Options of a strategic merge patch: lists are merged by the names of their elements. */
 export const buildStrategicMergeOptions = (): CallOptions =>
   buildCallOptions(PatchStrategy.StrategicMergePatch);
 
-/** A patch that sets members and removes those that are null (RFC 7386). */
+/** Options of a merge patch: sets members and removes those that are null (RFC 7386). */
 export const buildMergePatchOptions = (): CallOptions => buildCallOptions(PatchStrategy.MergePatch);
 
 /**
- * The API server that a file names, for programs that run outside of any pod.
+ * Loads the configuration of a cluster.
  *
  * @param file kubeconfig; empty: the pod's own service account
- * @throws Error for a file that is none
+ * @throws Error when the file is not a kubeconfig
  */
 export const loadClusterConfig = (file: string): KubeConfig => {
   if (file === '') return loadInClusterConfig();

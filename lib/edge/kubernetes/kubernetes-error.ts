@@ -3,20 +3,20 @@ import { ApiException } from '@kubernetes/client-node';
 import { escapeInvisible } from '../../schema/field-error.ts';
 
 /**
- * - `unavailable`: no answer, or one that may be another in a moment; try again.
- * - `conflict`: somebody else wrote since we read.
- * - `sendNotFound`: there is no such object.
- * - `refused`: the answer is no, most often for want of a right.
+ * - `unavailable`: no response, or a temporary failure; retry.
+ * - `conflict`: another client wrote since the object was read, or it exists already.
+ * - `notFound`: the object does not exist.
+ * - `refused`: the API server denied the request, most often because a permission is missing.
  */
 export type KubernetesErrorCode = 'unavailable' | 'conflict' | 'notFound' | 'refused';
 
-/** A call to the API server that did not do what was asked. Holds no body: one could be a Secret. */
+/** A failed call to the API server. It contains no body, because that could be a Secret. */
 export class KubernetesError extends Error {
   override readonly name = 'KubernetesError';
   readonly code: KubernetesErrorCode;
-  /** What was asked of whom: `get secret valetkey-webhook-ca`. */
+  /** Verb and object of the call: `get secret valetkey-webhook-ca`. */
   readonly culprit: string;
-  /** HTTP status; absent when there was no answer. */
+  /** HTTP status; undefined when there was no response. */
   readonly status: number | undefined;
 
   constructor(
@@ -31,7 +31,7 @@ export class KubernetesError extends Error {
   }
 }
 
-/** Runs a call; whatever it throws becomes a {@link KubernetesError} that names `culprit`. */
+/** Runs a call. Every error becomes a {@link KubernetesError} that names `culprit`. */
 export const callKubernetes = async <T>(culprit: string, call: () => Promise<T>): Promise<T> => {
   try {
     return await call();
@@ -40,7 +40,7 @@ export const callKubernetes = async <T>(culprit: string, call: () => Promise<T>)
   }
 };
 
-/** The {@link KubernetesError} for whatever the client library threw. */
+/** Converts an error of the client library to a {@link KubernetesError}. */
 export const toKubernetesError = (culprit: string, error: unknown): KubernetesError => {
   if (error instanceof KubernetesError) return error;
   const status = readStatus(error);
@@ -53,19 +53,35 @@ export const toKubernetesError = (culprit: string, error: unknown): KubernetesEr
   return new KubernetesError('unavailable', culprit, { reason: formatReason(error) });
 };
 
-/** The answer, or `otherwise` where the error's code is among `codes`. */
-export const recoverFrom = async <T, O>(
-  codes: readonly KubernetesErrorCode[],
-  answer: Promise<T>,
-  otherwise: O,
-): Promise<T | O> => {
+/** The result of `call`, or the value that `recoveries` holds for the code of its error. */
+export const recoverFrom = async <T, R>(
+  call: Promise<T>,
+  recoveries: Readonly<Partial<Record<KubernetesErrorCode, R>>>,
+): Promise<T | R> => {
   try {
-    return await answer;
+    return await call;
   } catch (error) {
-    if (error instanceof KubernetesError && codes.includes(error.code)) return otherwise;
+    if (error instanceof KubernetesError && error.code in recoveries) {
+      return recoveries[error.code] as R;
+    }
     throw error;
   }
 };
+
+/** The object that `call` reads, or undefined when it does not exist. */
+export const findObject = <T>(call: Promise<T>): Promise<T | undefined> =>
+  recoverFrom(call, { notFound: undefined });
+
+/** `done` when `call` succeeds, or the value that `recoveries` holds for the code of its error. */
+export const toOutcome = <D extends string, R extends string>(
+  call: Promise<unknown>,
+  done: D,
+  recoveries: Readonly<Partial<Record<KubernetesErrorCode, R>>>,
+): Promise<D | R> =>
+  recoverFrom(
+    call.then(() => done),
+    recoveries,
+  );
 
 const readStatus = (error: unknown): number | undefined => {
   if (error instanceof ApiException) return error.code;
@@ -79,9 +95,9 @@ const toErrorCode = (status: number): KubernetesErrorCode => {
   return status === 429 || status >= 500 ? 'unavailable' : 'refused';
 };
 
-/** `fetch failed` says nothing; its cause has the code (ECONNREFUSED, …). */
+/** The message `fetch failed` has no detail; the error's cause has the code (ECONNREFUSED, …). */
 const formatReason = (error: unknown): string => {
-  if (!(error instanceof Error)) return 'no answer';
+  if (!(error instanceof Error)) return 'no response';
   const { code } = (error.cause ?? error) as { code?: unknown };
   return typeof code === 'string' ? code : `${error.name}: ${error.message}`;
 };

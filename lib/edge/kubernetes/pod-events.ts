@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 
+import { createLruCache } from '../../async/lru-cache.ts';
 import { createTokenBuckets } from '../../async/token-buckets.ts';
 import type { ApiClient } from './api-client.ts';
 
-/** What is told of a pod, for `kubectl describe` to show. */
+/** A warning about a pod that `kubectl describe` shows. */
 export type PodEvent = {
   readonly namespace: string;
   readonly pod: { readonly name: string; readonly uid: string };
-  /** One word for machines, `RunRefused`. */
+  /** Machine-readable, `RunRefused`. */
   readonly reason: string;
   readonly message: string;
 };
@@ -15,19 +16,19 @@ export type PodEvent = {
 /** @throws KubernetesError */
 export type EmitPodEvent = (event: PodEvent) => Promise<void>;
 
-/** The API server refuses longer ones. */
+/** The API server rejects longer messages. */
 const MAX_MESSAGE_LENGTH = 1024;
-/** An SDK asks several times for one refusal: it is told once. */
+/** An SDK retries a refused request several times; one event is enough. */
 const DEDUPLICATION_MS = 60_000;
 const MAX_RECENT_EVENTS = 4096;
-/** Of one pod, whatever it says: as Kubernetes' own recorder of Events spares the API server. */
+/** Limit for each pod, equal to that of the Kubernetes event recorder. */
 const POD_EVENT_LIMIT = { burst: 25, perSecond: 1 / 60 };
 
 /**
- * Makes warnings on pods (Event, core/v1), the same one at most once a minute, and of one pod that
- * never says the same twice no more than that either, once it has said enough.
+ * Creates an emitter of warnings on pods (Event, core/v1). The same event is emitted at most once a
+ * minute. Different events of one pod are limited to a burst and then to one a minute.
  *
- * @param source.replica who tells it: our own pod's name
+ * @param source.replica name of this replica's own pod
  */
 export const createPodEventEmitter = (
   calls: ApiClient,
@@ -37,7 +38,7 @@ export const createPodEventEmitter = (
     readonly now: () => number;
   },
 ): EmitPodEvent => {
-  const emittedAt = new Map<string, number>();
+  const emittedAt = createLruCache<number>(MAX_RECENT_EVENTS);
   const take = createTokenBuckets({
     ...POD_EVENT_LIMIT,
     capacity: MAX_RECENT_EVENTS,
@@ -48,7 +49,6 @@ export const createPodEventEmitter = (
     const at = source.now();
     if (at - (emittedAt.get(key) ?? -Infinity) < DEDUPLICATION_MS || take(event.pod.uid) > 0)
       return;
-    if (emittedAt.size >= MAX_RECENT_EVENTS) emittedAt.clear();
     emittedAt.set(key, at);
     const { namespace, pod } = event;
     const creation = calls(`create event for pod ${namespace}/${pod.name}`, {
@@ -68,22 +68,22 @@ const buildEventKey = ({ namespace, pod, reason, message }: PodEvent): string =>
     .update(JSON.stringify([namespace, pod.uid, reason, message]))
     .digest('hex');
 
-/** Names are at most 253 characters, a pod's own may have as many. */
+/** Object names are limited to 253 characters, and the name of a pod may use all of them. */
 const buildEventName = (pod: string, key: string, at: number): string =>
   `${pod.slice(0, 200).replace(/[.-]+$/, '')}.${key.slice(0, 12)}.${at.toString(16)}`;
 
 const toEvent = (
   { namespace, pod, reason, message }: PodEvent,
-  told: { readonly at: number; readonly key: string; readonly replica: string },
+  { at, key, replica }: { readonly at: number; readonly key: string; readonly replica: string },
 ) => {
-  const time = new Date(told.at).toISOString();
+  const time = new Date(at).toISOString();
   return {
     apiVersion: 'v1',
     kind: 'Event',
-    metadata: { name: buildEventName(pod.name, told.key, told.at), namespace },
+    metadata: { name: buildEventName(pod.name, key, at), namespace },
     involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace, name: pod.name, uid: pod.uid },
     ...{ type: 'Warning', reason, message: message.slice(0, MAX_MESSAGE_LENGTH), count: 1 },
     ...{ firstTimestamp: time.replace(/\.\d+/, ''), lastTimestamp: time.replace(/\.\d+/, '') },
-    source: { component: 'valetkey-authority', host: told.replica },
+    source: { component: 'valetkey-authority', host: replica },
   };
 };

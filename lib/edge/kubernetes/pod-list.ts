@@ -2,11 +2,11 @@ import type { Pod } from '../../contract/pod.ts';
 import { buildCallOptions, type KubernetesClient } from './kubernetes-client.ts';
 import { callKubernetes } from './kubernetes-error.ts';
 
-/** Pods of one answer: bounds what is held in memory. */
+/** Pods of one response; limits memory. */
 const PAGE_SIZE = 200;
 
 /**
- * Every pod of the cluster with this label selector, page by page.
+ * Lists all pods in the cluster that match the label selector, page by page.
  *
  * @throws KubernetesError
  */
@@ -18,8 +18,8 @@ export async function* listPods(
   do {
     const page = { limit: PAGE_SIZE, ...(next !== undefined && { _continue: next }) };
     const call = () => core.listPodForAllNamespaces({ labelSelector, ...page }, buildCallOptions());
-    const answer = await callKubernetes(`list pods ${labelSelector}`, call);
-    yield* answer.items as unknown as readonly Pod[];
-    next = answer.metadata?._continue;
+    const response = await callKubernetes(`list pods ${labelSelector}`, call);
+    yield* response.items as unknown as readonly Pod[];
+    next = response.metadata?._continue;
   } while (next);
 }

@@ -1,25 +1,26 @@
 import type { ApiClient } from './api-client.ts';
-import { recoverFrom } from './kubernetes-error.ts';
+import { findObject, recoverFrom } from './kubernetes-error.ts';
+import { buildLeasesPath, formatMicroTime, LEASE_API_VERSION } from './lease-api.ts';
 
-/** The right to write, held by one of all replicas at a time. */
+/** The exclusive right to write, held by one replica at a time. */
 export type RoleLease = {
-  /** Nothing: somebody else holds it. */
+  /** Undefined: another replica holds it. */
   readonly acquire: () => Promise<AcquiredLease | undefined>;
 };
 
 export type AcquiredLease = {
-  /** What the last holder left; empty: nothing. */
+  /** The note of the last holder; empty: none. */
   readonly note: string;
-  /** When another may take it, milliseconds on the monotonic clock. */
+  /** When another replica may take it, in milliseconds of the monotonic clock. */
   readonly until: number;
-  /** Gives it back, with a note for the next holder. */
+  /** Releases it, with a note for the next holder. */
   readonly release: (note: string) => Promise<void>;
 };
 
 export type RoleLeaseOptions = {
   readonly namespace: string;
   readonly name: string;
-  /** Who holds it: unique among processes. */
+  /** Identity of this process; unique among processes. */
   readonly holder: string;
   readonly durationSeconds: number;
   /** Both in milliseconds. */
@@ -29,32 +30,32 @@ export type RoleLeaseOptions = {
 const NOTE = 'valetkey.dev/note';
 
 /**
- * A Lease of coordination.k8s.io/v1, taken under optimistic locking. A holder that died is known by
- * a Lease that has not changed for its whole duration by our own clock: no two clocks are compared.
+ * Creates a lock from a Lease of coordination.k8s.io/v1, acquired under optimistic locking. A Lease that
+ * has not changed for its whole duration, by this process's monotonic clock, has lost its holder. No two
+ * clocks are compared.
  *
  * @returns every function throws KubernetesError
  */
-export const createRoleLease = (calls: ApiClient, terms: RoleLeaseOptions): RoleLease => {
-  const { namespace, name, holder, durationSeconds, clock } = terms;
-  const path = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
+export const createRoleLease = (calls: ApiClient, options: RoleLeaseOptions): RoleLease => {
+  const { namespace, name, holder, durationSeconds, clock } = options;
+  const path = buildLeasesPath(namespace);
   const own = `${path}/${encodeURIComponent(name)}`;
   let seen: { readonly resourceVersion: string; readonly at: number } | undefined;
 
   const read = async (): Promise<Lease> => {
     const get = calls(`get lease ${name}`, { method: 'GET', path: own });
-    return (
-      ((await recoverFrom(['notFound'], get, undefined)) as Lease | undefined) ?? (await create())
-    );
+    return ((await findObject(get)) as Lease | undefined) ?? (await create());
   };
   const create = async (): Promise<Lease> => {
-    const body = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name } };
+    const body = { apiVersion: LEASE_API_VERSION, kind: 'Lease', metadata: { name } };
     const post = calls(`create lease ${name}`, { method: 'POST', path, body });
-    return ((await recoverFrom(['conflict'], post, undefined)) as Lease | undefined) ?? {};
+    return ((await recoverFrom(post, { conflict: undefined })) as Lease | undefined) ?? {};
   };
   const write = async (resourceVersion: string, change: Lease): Promise<Lease | undefined> => {
     const body = { ...change, metadata: { ...change.metadata, resourceVersion } };
     const patch = calls(`patch lease ${name}`, { method: 'PATCH', path: own, body });
-    return (await recoverFrom(['conflict', 'notFound'], patch, undefined)) as Lease | undefined;
+    const recoveries = { conflict: undefined, notFound: undefined };
+    return (await recoverFrom(patch, recoveries)) as Lease | undefined;
   };
   const isFree = ({ spec }: Lease, resourceVersion: string): boolean => {
     if ((spec?.holderIdentity ?? '') === '') return true;
@@ -98,7 +99,3 @@ type Lease = {
     readonly leaseDurationSeconds?: number;
   };
 };
-
-/** Kubernetes' MicroTime has six digits. */
-const formatMicroTime = (milliseconds: number): string =>
-  new Date(milliseconds).toISOString().replace('Z', '000Z');

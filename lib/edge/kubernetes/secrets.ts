@@ -8,14 +8,14 @@ import {
   buildCallOptions,
   type KubernetesClient,
 } from './kubernetes-client.ts';
-import { callKubernetes, recoverFrom } from './kubernetes-error.ts';
+import { callKubernetes, findObject, toOutcome } from './kubernetes-error.ts';
 
 /** One Secret, written under optimistic locking. */
 export type SecretStore = {
   readonly read: () => Promise<StoredSecret | undefined>;
-  /** `conflict`: it exists already. */
+  /** `conflict`: the Secret exists already. */
   readonly create: (data: StoredSecret['data']) => Promise<WriteResult>;
-  /** Sets these keys. `conflict`: it is gone, or not what `resourceVersion` was. */
+  /** Sets these keys. `conflict`: the Secret was deleted or changed since `resourceVersion`. */
   readonly replace: (resourceVersion: string, data: StoredSecret['data']) => Promise<WriteResult>;
 };
 
@@ -26,11 +26,7 @@ export const createSecretStore = (
 ): SecretStore => ({
   read: async () => {
     const call = () => core.readNamespacedSecret({ namespace, name }, buildCallOptions());
-    const secret = await recoverFrom(
-      ['notFound'],
-      callKubernetes(`get secret ${name}`, call),
-      undefined,
-    );
+    const secret = await findObject(callKubernetes(`get secret ${name}`, call));
     return (
       secret && {
         resourceVersion: secret.metadata?.resourceVersion ?? '',
@@ -44,25 +40,17 @@ export const createSecretStore = (
     const fields = { metadata, type: 'Opaque', data: encode(plain) };
     const body = Object.assign(new V1Secret(), fields);
     const call = () => core.createNamespacedSecret({ namespace, body }, buildCallOptions());
-    return toWriteResult(['conflict'], callKubernetes(`create secret ${name}`, call));
+    const created = callKubernetes(`create secret ${name}`, call);
+    return toOutcome(created, 'written', { conflict: 'conflict' });
   },
   replace: (resourceVersion, plain) => {
     const body = { metadata: { resourceVersion }, data: encode(plain) };
     const call = () =>
       core.patchNamespacedSecret({ namespace, name, body }, buildMergePatchOptions());
-    return toWriteResult(['conflict', 'notFound'], callKubernetes(`patch secret ${name}`, call));
+    const patched = callKubernetes(`patch secret ${name}`, call);
+    return toOutcome(patched, 'written', { conflict: 'conflict', notFound: 'conflict' });
   },
 });
-
-const toWriteResult = async (
-  codes: readonly ('conflict' | 'notFound')[],
-  call: Promise<unknown>,
-): Promise<WriteResult> =>
-  recoverFrom(
-    codes,
-    call.then(() => 'written' as const),
-    'conflict' as const,
-  );
 
 const encode = (plain: StoredSecret['data']) => recode(plain, 'utf8', 'base64');
 

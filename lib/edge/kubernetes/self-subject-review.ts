@@ -2,8 +2,8 @@ import type { ApiClient } from './api-client.ts';
 import { toKubernetesError } from './kubernetes-error.ts';
 
 /**
- * The name under which the API server knows us (authentication.k8s.io/v1, SelfSubjectReview): what
- * `request.userInfo.username` is for whoever judges what we create.
+ * Reads this process's own user name at the API server (authentication.k8s.io/v1, SelfSubjectReview).
+ * Admission sees it as `request.userInfo.username`.
  *
  * @throws KubernetesError
  */
@@ -12,9 +12,9 @@ export const readOwnUsername = async (calls: ApiClient): Promise<string> => {
   const apiVersion = 'authentication.k8s.io/v1';
   const path = `/apis/${apiVersion}/selfsubjectreviews`;
   const body = { apiVersion, kind: 'SelfSubjectReview' };
-  const answer = await calls(culprit, { method: 'POST', path, body, isRepeatable: true });
-  const { status } = answer as { status?: { userInfo?: { username?: string } } };
+  const response = await calls(culprit, { method: 'POST', path, body, isRepeatable: true });
+  const { status } = response as { status?: { userInfo?: { username?: string } } };
   const username = status?.userInfo?.username ?? '';
   if (username !== '') return username;
-  throw toKubernetesError(culprit, new Error('the answer names nobody'));
+  throw toKubernetesError(culprit, new Error('the response has no user name'));
 };

@@ -2,14 +2,15 @@ import type { ReviewToken, TokenReview } from '../../identity/token-review.ts';
 import type { ApiClient } from './api-client.ts';
 
 /**
- * Asks the API server whether it accepts a token, each time anew (authentication.k8s.io/v1).
+ * Creates a function that asks the API server whether it accepts a token (authentication.k8s.io/v1).
+ * Results are not cached.
  *
  * @returns throws KubernetesError
  */
 export const createTokenReviewer =
   (calls: ApiClient): ReviewToken =>
   async (token, audience) => {
-    const answer = await calls('create tokenreview', {
+    const response = await calls('create tokenreview', {
       method: 'POST',
       path: '/apis/authentication.k8s.io/v1/tokenreviews',
       body: {
@@ -19,7 +20,7 @@ export const createTokenReviewer =
       },
       isRepeatable: true,
     });
-    return toReview((answer as { status?: Status } | null)?.status ?? {});
+    return toReview((response as { status?: Status } | null)?.status ?? {});
   };
 
 type Status = {

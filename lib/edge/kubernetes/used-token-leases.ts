@@ -1,24 +1,26 @@
 import type { UsedTokenLease, UsedTokenLeases } from '../../identity/token-replay.ts';
 import type { ApiClient } from './api-client.ts';
-import { recoverFrom } from './kubernetes-error.ts';
+import { recoverFrom, toOutcome } from './kubernetes-error.ts';
+import { buildLeasesPath, formatMicroTime, LEASE_API_VERSION } from './lease-api.ts';
 
-const USED_TOKEN_LABEL = 'valetkey.dev/spent';
-/** Leases of one answer: bounds what is held in memory. */
+const USED_TOKEN_LABEL = 'valetkey.dev/used-token';
+/** Leases of one response; limits memory. */
 const PAGE_SIZE = 500;
 
 /**
- * Leases of spent tokens in our own namespace (coordination.k8s.io/v1): two creations of one name
- * never both succeed.
+ * Creates the store of used token leases in the authority's own namespace. Only one of several creations
+ * of the same name succeeds, so a token is used once.
  *
  * @returns every function throws KubernetesError
  */
 export const createUsedTokenLeaseStore = (calls: ApiClient, namespace: string): UsedTokenLeases => {
-  const path = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
+  const path = buildLeasesPath(namespace);
   return {
     create: async (lease) => {
       const call = { method: 'POST', path, body: toLease(lease) } as const;
-      const created = calls(`create lease ${lease.name}`, call).then(() => 'created' as const);
-      return recoverFrom(['conflict'], created, 'exists' as const);
+      return toOutcome(calls(`create lease ${lease.name}`, call), 'created', {
+        conflict: 'exists',
+      });
     },
     list: async () => {
       const found: UsedTokenLease[] = [];
@@ -27,15 +29,15 @@ export const createUsedTokenLeaseStore = (calls: ApiClient, namespace: string): 
         const query = `labelSelector=${USED_TOKEN_LABEL}%3Dtrue&limit=${PAGE_SIZE}`;
         const page = next === '' ? query : `${query}&continue=${encodeURIComponent(next)}`;
         const call = { method: 'GET', path: `${path}?${page}` } as const;
-        const answer = (await calls('list leases of spent tokens', call)) as LeaseList;
-        found.push(...(answer.items ?? []).flatMap(readLease));
-        next = answer.metadata?.continue ?? '';
+        const response = (await calls('list used token leases', call)) as LeaseList;
+        found.push(...(response.items ?? []).flatMap(readLease));
+        next = response.metadata?.continue ?? '';
       } while (next !== '');
       return found;
     },
     remove: async (name) => {
       const call = { method: 'DELETE', path: `${path}/${encodeURIComponent(name)}` } as const;
-      await recoverFrom(['notFound'], calls(`delete lease ${name}`, call), undefined);
+      await recoverFrom(calls(`delete lease ${name}`, call), { notFound: undefined });
     },
   };
 };
@@ -49,19 +51,15 @@ type LeaseList = {
   readonly metadata?: { readonly continue?: string };
 };
 
-/** A Lease has no field for its end: `renewTime`, which nobody renews, says it. */
+/** A Lease has no field for its end, so `renewTime` holds it; these Leases are never renewed. */
 const toLease = ({ name, endsAt }: UsedTokenLease) => ({
-  apiVersion: 'coordination.k8s.io/v1',
+  apiVersion: LEASE_API_VERSION,
   kind: 'Lease',
   metadata: { name, labels: { [USED_TOKEN_LABEL]: 'true' } },
-  spec: { holderIdentity: 'spent', renewTime: formatMicroTime(endsAt) },
+  spec: { holderIdentity: 'used', renewTime: formatMicroTime(endsAt) },
 });
 
-/** Kubernetes' MicroTime has six digits. */
-const formatMicroTime = (milliseconds: number): string =>
-  new Date(milliseconds).toISOString().replace('Z', '000Z');
-
-/** One without an end was not written by us: it is left alone. */
+/** A Lease without an end was written by another program and is ignored. */
 const readLease = ({ metadata, spec }: Lease): readonly UsedTokenLease[] => {
   const endsAt = Date.parse(spec?.renewTime ?? '');
   return metadata?.name === undefined || Number.isNaN(endsAt)

@@ -6,7 +6,7 @@ import {
   buildCallOptions,
   type KubernetesClient,
 } from './kubernetes-client.ts';
-import { callKubernetes, recoverFrom } from './kubernetes-error.ts';
+import { callKubernetes, toOutcome } from './kubernetes-error.ts';
 
 type Kind = 'mutating' | 'validating';
 type Body = {
@@ -19,9 +19,9 @@ type Body = {
 
 /** The mutating and the validating webhook configuration of one name. */
 export type WebhookConfigurationStore = {
-  /** Both of them; one that is missing is a `sendNotFound` error. */
+  /** Reads both; error `notFound` when one does not exist. */
   readonly read: () => Promise<readonly StoredConfiguration[]>;
-  /** Gives every webhook of the configuration this bundle (PEM), and touches nothing else. */
+  /** Sets this CA bundle (PEM) in every webhook of the configuration and changes nothing else. */
   readonly writeBundle: (
     configuration: StoredConfiguration,
     bundle: string,
@@ -48,12 +48,8 @@ export const createWebhookConfigurationStore = (
         webhooks: webhooks.map((webhook) => ({ name: webhook.name, clientConfig: { caBundle } })),
       };
       const call = () => calls[id as Kind].patch(body);
-      const answer = callKubernetes(`patch ${id} webhook configuration ${name}`, call);
-      return recoverFrom(
-        ['conflict'],
-        answer.then(() => 'written' as const),
-        'conflict' as const,
-      );
+      const response = callKubernetes(`patch ${id} webhook configuration ${name}`, call);
+      return toOutcome(response, 'written', { conflict: 'conflict' });
     },
   };
 };

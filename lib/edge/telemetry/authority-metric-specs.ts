@@ -53,10 +53,10 @@ export const AUTHORITY_METRIC_SPECS = {
     unit: '1',
   },
   signingKeyProblems: {
-    name: 'valetkey_authority_key_concerns',
+    name: 'valetkey_authority_signing_key_problems',
     type: 'gauge',
-    help: '1 for each concern about the keys of grants: rotation_waits (the next key is not seen in public for long enough), public_copy_stale (the public documents lack the signing key, or hold a tainted one), public_copy_unreadable.',
-    labels: ['concern'],
+    help: '1 for each current problem with the keys that sign grants: rotation_blocked (the next key has not been public for long enough), published_keys_stale (the published documents lack the signing key or contain a tainted key), published_keys_unreadable. Other problems are absent.',
+    labels: ['problem'],
     unit: '1',
   },
   watchAge: {

@@ -22,7 +22,7 @@ export type AuthorityMetrics = {
   readonly certificate: (state: { readonly notAfter: number; readonly isTrusted: boolean }) => void;
   readonly trustBundlesMissingNextCa: (count: number) => void;
   readonly reconcileFailed: (what: 'certificate' | 'keys' | 'other') => void;
-  readonly signingKeyProblems: (concerns: readonly string[]) => void;
+  readonly signingKeyProblems: (problems: readonly string[]) => void;
   readonly taskPoliciesCounted: (counts: {
     readonly total: number;
     readonly invalid: number;
@@ -79,9 +79,9 @@ export const createAuthorityMetrics = (
     },
     trustBundlesMissingNextCa: (count) => missingNextCa.set(count),
     reconcileFailed: (what) => failures.inc({ what }),
-    signingKeyProblems: (standing) => {
+    signingKeyProblems: (problems) => {
       keyProblems.reset();
-      for (const concern of standing) keyProblems.set({ concern }, 1);
+      for (const problem of problems) keyProblems.set({ problem }, 1);
     },
     taskPoliciesCounted: ({ total, invalid }) => {
       policies.set({ state: 'valid' }, total - invalid);

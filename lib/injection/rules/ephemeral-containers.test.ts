@@ -4,7 +4,7 @@ import { buildAcceptedTemplates, agentTasks, injectPod } from '../fixtures/injec
 import { platform } from '../fixtures/sample-platform.ts';
 import { addOp, buildAddedContainer, expectDenied } from '../fixtures/rule-cases.ts';
 import type { Phase } from './rule.ts';
-import { evaluateRules } from './rules.ts';
+import { evaluateRules } from './rule-evaluation.ts';
 
 const injected = injectPod();
 const debugContainer = {
@@ -72,7 +72,7 @@ describe('an ephemeral container', () => {
       {
         rule: '9',
         path: '/spec/ephemeralContainers/0/targetContainerName',
-        expected: 'any container but the sidecar, whoever asks',
+        expected: 'any container but the sidecar, for every user',
         got: '"valetkey-sidecar"',
       },
     ]);

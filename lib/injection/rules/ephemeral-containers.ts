@@ -5,19 +5,19 @@ import { listContainers, type PlacedContainer } from '../containers.ts';
 import type { RuleCheck, RuleContext } from './rule.ts';
 
 /**
- * Rule 9: nobody joins an injected pod afterwards, but for the break-glass group, and even that
- * never the sidecar. On UPDATE only a new one is a breach: a pod that has one already must still let
- * go of its finalizers.
+ * Rule 9: only the break-glass group adds ephemeral containers to an injected pod, and none of them
+ * may target the sidecar. On UPDATE only added ones are violations: a pod that has one must still be
+ * able to remove its finalizers.
  */
 export const checkEphemeralContainers: RuleCheck = (pod, context) => {
-  const mayJoin = isBreakGlass(context);
+  const isAllowed = isBreakGlass(context);
   return listAddedEphemeralContainers(pod, context.oldPod).flatMap((placed) => [
-    ...(mayJoin ? [] : [buildAddedContainerError(placed)]),
+    ...(isAllowed ? [] : [buildAddedContainerError(placed)]),
     ...checkTarget(placed),
   ]);
 };
 
-/** Ephemeral containers that the pod did not have before. */
+/** Ephemeral containers that the old pod does not have. */
 export const listAddedEphemeralContainers = (
   pod: Pod,
   oldPod: Pod | undefined,
@@ -28,7 +28,7 @@ export const listAddedEphemeralContainers = (
   );
 };
 
-/** Whether the caller is in the group that may; on a live pod nobody calls. */
+/** Whether the user is in the break-glass group. A running pod has no user. */
 export const isBreakGlass = ({ phase, platform, groups }: RuleContext): boolean => {
   const { breakGlassGroup } = platform.pods;
   return (
@@ -36,7 +36,7 @@ export const isBreakGlass = ({ phase, platform, groups }: RuleContext): boolean 
   );
 };
 
-/** Whether the fault is that of a container that would see the sidecar's processes. */
+/** Whether the violation is a container that would see the processes of the sidecar. */
 export const isSidecarTargetError = ({ path }: FieldError): boolean =>
   path.endsWith('/targetContainerName');
 
@@ -51,7 +51,7 @@ const checkTarget = ({ path, container }: PlacedContainer): readonly FieldError[
     ? [
         {
           path: `${path}/targetContainerName`,
-          expected: 'any container but the sidecar, whoever asks',
+          expected: 'any container but the sidecar, for every user',
           got: formatValue(SIDECAR_CONTAINER),
         },
       ]

@@ -10,7 +10,7 @@ import {
 } from '../fixtures/rule-cases.ts';
 import { platform } from '../fixtures/sample-platform.ts';
 import { buildAcceptedTemplates, agentTasks, injectPod } from '../fixtures/injected-pods.ts';
-import { evaluateRules } from './rules.ts';
+import { evaluateRules } from './rule-evaluation.ts';
 
 describe('credentials of its own', () => {
   const variable = (name: string) => [addOp(`${PREPARE}/env`, [{ name, value: 'x' }])];

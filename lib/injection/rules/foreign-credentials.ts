@@ -9,9 +9,9 @@ import { findNamedTemplate } from './sidecar-equality.ts';
 import { checkKeyLocations, checkEnvSource, checkVariable } from './static-keys.ts';
 
 /**
- * Rule 7: no container brings credentials of its own, by key or by another mechanism, and none is
- * bound to the pod by its service account. EKS Pod Identity has no annotation: it shows in the final
- * pod, as variables here and as an audience under rule 5.
+ * Rule 7: no container has credentials of its own, by key or by another mechanism, and the service
+ * account binds none to the pod. EKS Pod Identity uses no annotation: the final pod shows it, as
+ * variables here and as an audience in rule 5.
  */
 export const checkForeignCredentials: RuleCheck = (
   pod,
@@ -29,18 +29,18 @@ export const checkForeignCredentials: RuleCheck = (
   ];
 };
 
-/** What injection gives, to a container that is no consumer. */
+/** What injection adds to a container that is not a consumer. */
 const NO_INJECTED_ENV = { consumer: { env: [] } } as const;
 type InjectedEnv = { readonly consumer: Pick<InjectionTemplate['consumer'], 'env'> };
 
 const checkContainer = (
   container: Container,
   path: string,
-  given: InjectedEnv | undefined,
+  injected: InjectedEnv | undefined,
 ): readonly FieldError[] => [
   ...(container.env ?? []).flatMap((variable, index) => {
     const at = `${path}/env/${index}`;
-    if (isInjectedVariable(variable, given)) return [];
+    if (isInjectedVariable(variable, injected)) return [];
     return isReservedVariable(variable.name)
       ? [buildReservedVariableError(variable, at)]
       : checkVariable(variable, at);
@@ -54,7 +54,7 @@ const checkContainer = (
 const isReservedVariable = (name: string): boolean =>
   name.startsWith('AWS_CONTAINER_') || name === CONSUMER_ENV.socket;
 
-const SET_BY_INJECTION = 'nothing set here: injection sets it for every consumer';
+const SET_BY_INJECTION = 'no value here: injection sets it for every consumer';
 
 const buildReservedVariableError = ({ name }: EnvVar, path: string): FieldError => ({
   path,
@@ -62,22 +62,22 @@ const buildReservedVariableError = ({ name }: EnvVar, path: string): FieldError 
   got: formatValue(name),
 });
 
-/** These say where a consumer's own loopback token is sent: no mode and no exception lets go of them. */
+/** These variables decide where a consumer sends its loopback token: they are never exempted. */
 export const isReservedVariableError = ({ expected }: FieldError): boolean =>
   expected === SET_BY_INJECTION;
 
-/** Under a profile that nobody knows, rule 2 has refused the pod before any value matters. */
+/** Rule 2 refuses a pod with an unknown template, so the values do not matter here. */
 const isInjectedVariable = (
   { name, value, valueFrom }: EnvVar,
-  given: InjectedEnv | undefined,
+  injected: InjectedEnv | undefined,
 ): boolean => {
-  if (given === undefined) return /^(AWS_CONTAINER_|VALETKEY_)/.test(name);
-  return given.consumer.env.some(
-    (ours) => ours.name === name && ours.value === value && valueFrom === undefined,
+  if (injected === undefined) return /^(AWS_CONTAINER_|VALETKEY_)/.test(name);
+  return injected.consumer.env.some(
+    (variable) => variable.name === name && variable.value === value && valueFrom === undefined,
   );
 };
 
-/** Annotations by which others bind an account, or a pod, to a cloud's role. */
+/** Annotations of other products that bind a service account, or a pod, to a cloud role. */
 const SERVICE_ACCOUNT_BINDINGS = [
   'eks.amazonaws.com/role-arn',
   'iam.gke.io/gcp-service-account',
@@ -94,7 +94,7 @@ const checkBindings = (
     .map((name) => ({
       path: `/metadata/annotations${toJsonPointer(name)}`,
       expected:
-        'no role by another mechanism: declare a task, in a pod of a service account without this annotation',
+        'no role by another mechanism: declare a task, and use a service account without this annotation',
       got: formatValue(name),
     }));
 

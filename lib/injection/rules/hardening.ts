@@ -8,31 +8,31 @@ import { LEVELS, getLevel, SECCOMP_TYPES, SELINUX_TYPES, type LevelOptions } fro
 import type { RuleCheck } from './rule.ts';
 
 /**
- * Rule 4: no other container can gain rights or leave its confinement, nor be root unless the
- * platform gives its namespace level `baseline`.
+ * Rule 4: no other container can escalate privileges or leave its confinement, and none runs as root
+ * unless the platform sets level `baseline` for its namespace.
  */
 export const checkHardening: RuleCheck = (pod, { platform, namespace }) => {
-  const terms = LEVELS[getLevel(namespace, platform.pods)];
+  const level = LEVELS[getLevel(namespace, platform.pods)];
   const others = listOtherContainers(pod).map((placed) => toContainerSubject(pod, placed));
   return [
     ...others.flatMap((subject) =>
-      SECURITY_CONTEXT_CHECKS.flatMap((demand) => demand(subject, terms)),
+      SECURITY_CONTEXT_CHECKS.flatMap((check) => check(subject, level)),
     ),
-    ...POD_LEVEL_CHECKS.flatMap((demand) => demand(toPodSubject(pod), terms)),
+    ...POD_LEVEL_CHECKS.flatMap((check) => check(toPodSubject(pod), level)),
   ];
 };
 
 type SecurityContextSubject = {
   readonly path: string;
   readonly own: SecurityContext;
-  readonly ofPod: PodSecurityContext;
-  /** Of the annotation that was there before the field. */
+  readonly podContext: PodSecurityContext;
+  /** The annotation that preceded the field. */
   readonly appArmor: { readonly path: string; readonly value: string | undefined };
 };
 
 type SecurityContextCheck = (
   subject: SecurityContextSubject,
-  terms: LevelOptions,
+  level: LevelOptions,
 ) => readonly FieldError[];
 
 const APP_ARMOR_ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/';
@@ -45,7 +45,7 @@ const toContainerSubject = (
   return {
     path: `${path}/securityContext`,
     own: container.securityContext ?? {},
-    ofPod: pod.spec?.securityContext ?? {},
+    podContext: pod.spec?.securityContext ?? {},
     appArmor: {
       path: `/metadata/annotations${toJsonPointer(key)}`,
       value: pod.metadata?.annotations?.[key],
@@ -53,11 +53,11 @@ const toContainerSubject = (
   };
 };
 
-/** What the sidecar has of the pod, even where every other container has its own. */
+/** The sidecar inherits these from the pod, even if every other container overrides them. */
 const toPodSubject = (pod: Pod): SecurityContextSubject => ({
   path: '/spec/securityContext',
   own: {},
-  ofPod: pod.spec?.securityContext ?? {},
+  podContext: pod.spec?.securityContext ?? {},
   appArmor: { path: '', value: undefined },
 });
 
@@ -78,18 +78,18 @@ const checkPrivilegeEscalation: SecurityContextCheck = ({ path, own }, { isEscal
     got: formatValue(own.allowPrivilegeEscalation),
   });
 
-/** A container's own value wins over the pod's, field by field. */
-const checkNonRoot: SecurityContextCheck = ({ path, own, ofPod }, { isRootAllowed }) => {
+/** A container's value overrides the pod's, field by field. */
+const checkNonRoot: SecurityContextCheck = ({ path, own, podContext }, { isRootAllowed }) => {
   if (isRootAllowed) return [];
-  const user = own.runAsUser ?? ofPod.runAsUser;
-  const nonRoot = own.runAsNonRoot ?? ofPod.runAsNonRoot;
+  const user = own.runAsUser ?? podContext.runAsUser;
+  const nonRoot = own.runAsNonRoot ?? podContext.runAsNonRoot;
   const where = own.runAsUser === undefined ? '/spec/securityContext' : path;
   if (user === 0) {
     return [{ path: `${where}/runAsUser`, expected: 'a user other than 0', got: '0' }];
   }
   return reportWhen(user === undefined && nonRoot !== true, {
     path: `${path}/runAsNonRoot`,
-    expected: 'the line "runAsNonRoot: true", or a runAsUser other than 0, written out',
+    expected: '"runAsNonRoot: true", or a runAsUser other than 0, set explicitly',
     got: formatValue(nonRoot),
   });
 };
@@ -107,19 +107,19 @@ const checkSidecarIds: SecurityContextCheck = ({ path, own }) => [
   }),
 ];
 
-const checkCapabilities: SecurityContextCheck = ({ path, own }, terms) => {
+const checkCapabilities: SecurityContextCheck = ({ path, own }, level) => {
   const { add, drop } = own.capabilities ?? {};
-  const isDropped = (drop ?? []).some((name) => name === 'ALL' || name === terms.drop);
+  const isDropped = (drop ?? []).some((name) => name === 'ALL' || name === level.drop);
   return [
     ...reportWhen(!isDropped, {
       path: `${path}/capabilities/drop`,
-      expected: formatValue([terms.drop]),
+      expected: formatValue([level.drop]),
       got: formatValue(drop ?? undefined),
     }),
     ...(add ?? []).flatMap((name, index) =>
-      reportWhen(!terms.addable.includes(name), {
+      reportWhen(!level.addable.includes(name), {
         path: `${path}/capabilities/add/${index}`,
-        expected: `${terms.addable.join(', ')} at most`,
+        expected: `${level.addable.join(', ')} at most`,
         got: formatValue(name),
       }),
     ),
@@ -133,19 +133,19 @@ const checkProcMount: SecurityContextCheck = ({ path, own }) =>
     got: formatValue(own.procMount),
   });
 
-const checkSeccomp: SecurityContextCheck = ({ path, own, ofPod }) => {
-  const profile = own.seccompProfile ?? ofPod.seccompProfile;
-  const isOfPod = own.seccompProfile === undefined && profile !== undefined;
+const checkSeccomp: SecurityContextCheck = ({ path, own, podContext }) => {
+  const profile = own.seccompProfile ?? podContext.seccompProfile;
+  const isInherited = own.seccompProfile === undefined && profile !== undefined;
   return reportWhen(!SECCOMP_TYPES.some((type) => type === profile?.type), {
-    path: `${isOfPod ? '/spec/securityContext' : path}/seccompProfile/type`,
+    path: `${isInherited ? '/spec/securityContext' : path}/seccompProfile/type`,
     expected: SECCOMP_TYPES.join(' or '),
     got: formatValue(profile?.type),
   });
 };
 
 const checkAppArmor: SecurityContextCheck = (subject) => {
-  const { path, own, ofPod } = subject;
-  const profile = own.appArmorProfile ?? ofPod.appArmorProfile;
+  const { path, own, podContext } = subject;
+  const profile = own.appArmorProfile ?? podContext.appArmorProfile;
   const where = own.appArmorProfile === undefined ? '/spec/securityContext' : path;
   const expected = 'any profile but Unconfined';
   return [
@@ -162,11 +162,11 @@ const checkAppArmor: SecurityContextCheck = (subject) => {
   ];
 };
 
-/** A container's own options replace the pod's, member by member. */
-const checkSeLinux: SecurityContextCheck = ({ path, own, ofPod }) =>
+/** A container's options override the pod's, field by field. */
+const checkSeLinux: SecurityContextCheck = ({ path, own, podContext }) =>
   (['type', 'user', 'role'] as const).flatMap((member) => {
     const ownValue = own.seLinuxOptions?.[member];
-    const value = ownValue ?? ofPod.seLinuxOptions?.[member] ?? '';
+    const value = ownValue ?? podContext.seLinuxOptions?.[member] ?? '';
     const isConfined = member === 'type' && SELINUX_TYPES.some((type) => type === value);
     return reportWhen(value !== '' && !isConfined, {
       path: `${ownValue === undefined ? '/spec/securityContext' : path}/seLinuxOptions/${member}`,
@@ -175,7 +175,7 @@ const checkSeLinux: SecurityContextCheck = ({ path, own, ofPod }) =>
     });
   });
 
-/** The sidecar says nothing of these itself. */
+/** The sidecar does not set these itself. */
 const POD_LEVEL_CHECKS: readonly SecurityContextCheck[] = [checkAppArmor, checkSeLinux];
 
 const SECURITY_CONTEXT_CHECKS: readonly SecurityContextCheck[] = [

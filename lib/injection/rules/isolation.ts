@@ -6,7 +6,7 @@ import { listContainers } from '../containers.ts';
 import { toJsonPointer } from '../json-patch.ts';
 import type { RuleCheck } from './rule.ts';
 
-/** Rule 3: nothing in the pod as a whole breaks the walls between its containers. */
+/** Rule 3: no pod-level setting weakens the isolation between containers. */
 export const checkIsolation: RuleCheck = (pod, { platform }) => [
   ...checkSharedNamespaces(pod),
   ...checkWindows(pod),
@@ -64,17 +64,17 @@ const checkWindows = (pod: Pod): readonly FieldError[] => {
 const checkSidecarIds = (pod: Pod): readonly FieldError[] => {
   const { runAsUser, runAsGroup, fsGroup, supplementalGroups } = pod.spec?.securityContext ?? {};
   const ids = [
-    { at: 'runAsUser', id: runAsUser, ours: SIDECAR_UID },
-    { at: 'runAsGroup', id: runAsGroup, ours: SIDECAR_GID },
-    { at: 'fsGroup', id: fsGroup, ours: SIDECAR_GID },
+    { at: 'runAsUser', id: runAsUser, sidecarId: SIDECAR_UID },
+    { at: 'runAsGroup', id: runAsGroup, sidecarId: SIDECAR_GID },
+    { at: 'fsGroup', id: fsGroup, sidecarId: SIDECAR_GID },
     ...(supplementalGroups ?? []).map((id, index) => ({
       at: `supplementalGroups/${index}`,
       id,
-      ours: SIDECAR_GID,
+      sidecarId: SIDECAR_GID,
     })),
   ];
   return ids
-    .filter(({ id, ours }) => id === ours)
+    .filter(({ id, sidecarId }) => id === sidecarId)
     .map(({ at, id }) => ({
       path: `/spec/securityContext/${at}`,
       expected: "any id but the sidecar's",
@@ -89,7 +89,7 @@ const checkHostAliases = (pod: Pod, platform: Platform): readonly FieldError[] =
     ),
   );
 
-/** The kubelet writes them into `/etc/hosts` beside the pod's address: aliases, too. */
+/** The kubelet writes these into `/etc/hosts` with the pod's address, so they are aliases too. */
 const checkHostnames = (pod: Pod, platform: Platform): readonly FieldError[] =>
   (['hostname', 'hostnameOverride'] as const).flatMap((member) =>
     checkHost(pod.spec?.[member] ?? '', `/spec/${member}`, platform),
@@ -97,10 +97,10 @@ const checkHostnames = (pod: Pod, platform: Platform): readonly FieldError[] =>
 
 const checkHost = (name: string, path: string, platform: Platform): readonly FieldError[] =>
   isCredentialHost(name.toLowerCase().replace(/\.$/, ''), platform)
-    ? [{ path, expected: 'no name of the authority or the cloud', got: formatValue(name) }]
+    ? [{ path, expected: 'no host name of the authority or the cloud', got: formatValue(name) }]
     : [];
 
-/** Whether credentials come from this host, or from anywhere by way of it. */
+/** Whether credentials come from this host, or through it. */
 const isCredentialHost = (host: string, { cloud, authority }: Platform): boolean => {
   const urls = [authority?.endpoint, cloud.stsEndpoint, cloud.httpsProxy];
   return (
@@ -110,8 +110,8 @@ const isCredentialHost = (host: string, { cloud, authority }: Platform): boolean
 };
 
 /**
- * Those that touch nothing but their pod (Pod Security Standards). Among the others is
- * `net.ipv4.conf.all.route_localnet`, which lets the neighbours on the network reach 127.0.0.1.
+ * Sysctls that affect only their pod (Pod Security Standards). An unsafe one is
+ * `net.ipv4.conf.all.route_localnet`, which makes 127.0.0.1 reachable from the network.
  */
 export const SAFE_SYSCTLS: readonly string[] = [
   'kernel.shm_rmid_forced',
@@ -135,20 +135,20 @@ const checkSysctls = (pod: Pod): readonly FieldError[] =>
       : [
           {
             path: `/spec/securityContext/sysctls/${index}/name`,
-            expected: 'a sysctl that touches nothing but its pod (Pod Security Standards)',
+            expected: 'a sysctl that affects only its pod (Pod Security Standards)',
             got: formatValue(name),
           },
         ],
   );
 
 /**
- * Whoever answers for the pod's names can pass for the authority or the cloud only where no TLS
- * holds them to their certificates: a sidecar that trades its token by http.
+ * A server that answers the pod's DNS queries can impersonate the authority or the cloud only if the
+ * sidecar exchanges its token over HTTP. Otherwise TLS verifies the host name.
  */
 const checkDnsResolution = (pod: Pod, { trust, cloud }: Platform): readonly FieldError[] => {
   const { dnsPolicy, dnsConfig } = pod.spec ?? {};
   if (trust === 'authority' || cloud.stsEndpoint?.startsWith('http:') !== true) return [];
-  const expected = "the cluster's own resolution of names, since cloud.stsEndpoint is http";
+  const expected = "the cluster's DNS, because cloud.stsEndpoint uses http";
   return [
     { path: '/spec/dnsPolicy', isBroken: dnsPolicy === 'None', got: dnsPolicy },
     ...(['nameservers', 'searches'] as const).map((member) => ({

@@ -1,14 +1,14 @@
 import { SIDECAR_GID, SIDECAR_UID } from '../../contract/names.ts';
 import { LEVELS, SECCOMP_TYPES, SELINUX_TYPES, type Level } from './levels.ts';
 
-/** What rule 4 says of one field at one level. */
+/** Rule 4 for one field at one level. */
 type LevelCell = {
-  /** Written into a container that leaves it open, as the warning names it. */
+  /** The value that injection sets if the field is unset, as in the warning. */
   readonly filled: string;
-  /** What has to be written where nothing is filled. */
+  /** The value that the author must set if injection sets none. */
   readonly asked: string;
   readonly refused: string;
-  /** What an agent still cannot do. */
+  /** What the check prevents. */
   readonly protects: string;
 };
 
@@ -24,7 +24,7 @@ const buildEqualCells = (cell: LevelCell): LevelRow['cells'] => ({
   baseline: cell,
 });
 
-/** Rule 4 for people, both levels side by side: docs/admission.md shows it, and each cell is tested. */
+/** Rule 4 at both levels, as docs/admission.md shows it. Each cell is tested. */
 export const LEVEL_TABLE: readonly LevelRow[] = [
   {
     field: 'privileged',
@@ -48,7 +48,8 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
         filled: NOTHING,
         asked: NOTHING,
         refused: NOTHING,
-        protects: 'a process may become root in its container, never more than its capabilities',
+        protects:
+          'a process may become root in its container, but gains no capability beyond those of the container',
       },
     },
   },
@@ -58,14 +59,14 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
       restricted: {
         filled: NOTHING,
         asked: 'runAsNonRoot: true, or a runAsUser other than 0',
-        refused: 'runAsUser: 0, and neither of both',
-        protects: 'no process is root, even should it leave its container',
+        refused: 'runAsUser: 0, or neither field set',
+        protects: 'no process is root, not even after a container escape',
       },
       baseline: {
         filled: NOTHING,
         asked: NOTHING,
         refused: NOTHING,
-        protects: "root stays in its container: it sees no file and no process of the sidecar's",
+        protects: 'root stays in its container and sees no file or process of the sidecar',
       },
     },
   },
@@ -75,7 +76,8 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
       filled: NOTHING,
       asked: NOTHING,
       refused: `runAsUser: ${SIDECAR_UID}, runAsGroup: ${SIDECAR_GID}`,
-      protects: 'files and signals of the sidecar, where a wall between containers is missing',
+      protects:
+        'the files and signals of the sidecar, if the isolation between containers is incomplete',
     }),
   },
   {
@@ -85,14 +87,14 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
         filled: `capabilities: {drop: [${LEVELS.restricted.drop}]}`,
         asked: 'ALL under drop',
         refused: `under add: all but ${LEVELS.restricted.addable.join(', ')}`,
-        protects: 'no process traces another, changes the network or passes over file modes',
+        protects: 'no process traces another, changes the network or bypasses file permissions',
       },
       baseline: {
         filled: `capabilities: {drop: [${LEVELS.baseline.drop}]}`,
         asked: 'NET_RAW or ALL under drop',
         refused: `under add: all but ${LEVELS.baseline.addable.join(', ')}`,
         protects:
-          'without NET_RAW nobody reads what other consumers say on loopback; nobody traces, mounts or changes the network',
+          'without NET_RAW no container reads the loopback traffic of other consumers; no process traces another, mounts file systems or changes the network',
       },
     },
   },
@@ -111,7 +113,8 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
       filled: 'seccompProfile: {type: RuntimeDefault}',
       asked: SECCOMP_TYPES.join(' or '),
       refused: 'Unconfined',
-      protects: 'calls by which containers have been left: a smaller kernel to attack',
+      protects:
+        'system calls that container escapes have used: a smaller attack surface of the kernel',
     }),
   },
   {
@@ -129,7 +132,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
       filled: NOTHING,
       asked: NOTHING,
       refused: `a type other than ${SELINUX_TYPES.join(', ')}; any user or role`,
-      protects: 'what SELinux keeps containers from',
+      protects: 'what SELinux denies to containers',
     }),
   },
 ];

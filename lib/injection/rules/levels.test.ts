@@ -5,7 +5,7 @@ import { buildAcceptedTemplates, agentTasks } from '../fixtures/injected-pods.ts
 import { formatSecurityDefaults, buildSecurityDefaults } from '../security-defaults.ts';
 import { LEVEL_TABLE, type LevelRow } from './level-table.ts';
 import type { Level } from './levels.ts';
-import { evaluateRules } from './rules.ts';
+import { evaluateRules } from './rule-evaluation.ts';
 
 const settings = { ...platform, pods: { ...platform.pods, baselineNamespaces: ['legacy'] } };
 const NAMESPACES: Readonly<Record<Level, string>> = { restricted: 'research', baseline: 'legacy' };
@@ -198,7 +198,9 @@ describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
     const pod = buildPod(omitMembers(members));
     const [fill] = buildSecurityDefaults(pod, level);
     const written =
-      fill === undefined ? 'nothing' : formatSecurityDefaults(fill).split(' filled with ')[1];
+      fill === undefined
+        ? 'nothing'
+        : formatSecurityDefaults(fill).split(' defaults were set: ')[1];
     expect(written).toBe(cell.filled);
     const filled = buildPod({ ...omitMembers(members), ...fill?.values });
     expect(listPaths(filled, level).length > 0).toBe(isAsked && cell.filled === 'nothing');

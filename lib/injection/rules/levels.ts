@@ -1,18 +1,18 @@
-/** How strictly rule 4 holds a namespace's pods; only the platform gives one `baseline`. */
+/** How strict rule 4 is in a namespace. Only the platform can set `baseline`. */
 export type Level = 'restricted' | 'baseline';
 
 export type LevelOptions = {
   readonly isRootAllowed: boolean;
-  /** Whether a process may gain rights by a setuid file; unset is filled where it may not. */
+  /** Whether a setuid file may give a process more privileges. If not, an unset field is filled. */
   readonly isEscalationAllowed: boolean;
-  /** Filled where no capabilities are written, asked for where they are. `ALL` does for either. */
+  /** Filled if no capabilities are set, required if some are. `ALL` satisfies either value. */
   readonly drop: 'ALL' | 'NET_RAW';
   readonly addable: readonly string[];
 };
 
 /**
- * `baseline` allows root and what a container runtime gives by default, less NET_RAW: with it a
- * container reads what the others of its pod say on loopback.
+ * `baseline` allows root and the default capabilities of a container runtime without NET_RAW, which
+ * lets a container read the loopback traffic of the others in its pod.
  */
 export const LEVELS: Readonly<Record<Level, LevelOptions>> = {
   restricted: {
@@ -43,10 +43,10 @@ export const LEVELS: Readonly<Record<Level, LevelOptions>> = {
   },
 };
 
-/** Both levels: what confines a container stays as the runtime makes it. */
+/** Profiles that confine a container, at both levels. */
 export const SECCOMP_TYPES = ['RuntimeDefault', 'Localhost'] as const;
 
-/** Types of SELinux that confine a container (Pod Security Standards); unset is one of them. */
+/** SELinux types that confine a container (Pod Security Standards). Unset is allowed too. */
 export const SELINUX_TYPES = [
   'container_t',
   'container_init_t',
@@ -54,7 +54,7 @@ export const SELINUX_TYPES = [
   'container_engine_t',
 ] as const;
 
-/** @param namespace nothing, where it is not known */
+/** The level of a namespace. An unknown namespace has level `restricted`. */
 export const getLevel = (
   namespace: string | undefined,
   { baselineNamespaces }: { readonly baselineNamespaces: readonly string[] },

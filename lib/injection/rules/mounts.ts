@@ -6,7 +6,7 @@ import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
 import { formatConsumerVolumeName } from '../injected-fields.ts';
 import type { RuleCheck } from './rule.ts';
 
-/** Rule 6: a consumer sees its own socket folder as it was mounted; nobody sees anything else of ours. */
+/** Rule 6: a consumer mounts only its own socket volume, as injected; others mount no reserved volume. */
 export const checkMounts: RuleCheck = (pod) => {
   const consumers = readAdmittedConsumers(pod) ?? [];
   return listOtherContainers(pod).flatMap(({ container, path, list }) => {
@@ -37,7 +37,7 @@ const checkVolumeMounts = (
 };
 
 const checkOwnMount = (mount: VolumeMount, path: string): readonly FieldError[] => {
-  const demands = [
+  const requirements = [
     {
       name: 'mountPath',
       isMet: mount.mountPath === CONSUMER_MOUNT_PATH,
@@ -52,7 +52,7 @@ const checkOwnMount = (mount: VolumeMount, path: string): readonly FieldError[] 
       expected: 'None or nothing',
     },
   ] as const;
-  return demands
+  return requirements
     .filter(({ isMet }) => !isMet)
     .map(({ name, expected }) => ({
       path: `${path}/${name}`,
@@ -64,7 +64,9 @@ const checkOwnMount = (mount: VolumeMount, path: string): readonly FieldError[] 
 const buildForeignMountError = ({ name }: VolumeMount, path: string): FieldError => ({
   path: `${path}/name`,
   expected:
-    name === TOKEN_VOLUME ? 'no mount of the exchange token' : 'no mount of a socket of others',
+    name === TOKEN_VOLUME
+      ? 'no mount of the exchange token'
+      : "no mount of another consumer's socket",
   got: formatValue(name),
 });
 
@@ -78,7 +80,9 @@ const checkVolumeDevices = (container: Container, path: string): readonly FieldE
   (container.volumeDevices ?? []).flatMap(({ name }, index) => {
     if (!isReservedVolume(name)) return [];
     const at = `${path}/volumeDevices/${index}/name`;
-    return [{ path: at, expected: 'no volume of Valetkey', got: formatValue(name) }];
+    return [
+      { path: at, expected: 'no volume that is reserved for Valetkey', got: formatValue(name) },
+    ];
   });
 
 const checkFileKeys = (container: Container, path: string): readonly FieldError[] =>
@@ -86,21 +90,23 @@ const checkFileKeys = (container: Container, path: string): readonly FieldError[
     const name = valueFrom?.fileKeyRef?.volumeName ?? '';
     if (!isReservedVolume(name)) return [];
     const at = `${path}/env/${index}/valueFrom/fileKeyRef/volumeName`;
-    return [{ path: at, expected: 'no volume of Valetkey', got: formatValue(name) }];
+    return [
+      { path: at, expected: 'no volume that is reserved for Valetkey', got: formatValue(name) },
+    ];
   });
 
-/** What leads upwards is refused unread, as by the API server, whose language has no loops. */
+/** Any `..` is refused without resolving it, like in CEL, which has no loops. */
 const isSeparate = (path: string): boolean =>
   !path.split('/').includes('..') && !hasOverlap(path, CONSUMER_MOUNT_PATH);
 
-/** Whether one path is at, above or below the other, however both are written. */
+/** Whether one path equals or contains the other, in any spelling. */
 const hasOverlap = (left: string, right: string): boolean => {
   const [one, other] = [splitPath(left), splitPath(right)];
   const length = Math.min(one.length, other.length);
   return one.slice(0, length).join('/') === other.slice(0, length).join('/');
 };
 
-/** `/run` and `/var/run` are one folder in nearly every image. */
+/** `/run` and `/var/run` are the same directory in nearly every image. */
 const splitPath = (path: string): readonly string[] => {
   const plain = path.split('/').filter((segment) => segment !== '' && segment !== '.');
   return plain[0] === 'run' ? ['var', ...plain] : plain;

@@ -19,8 +19,8 @@ import { formatConsumerVolumeName } from '../injected-fields.ts';
 import type { RuleCheck } from './rule.ts';
 
 /**
- * Rule 1: nobody but us uses our names. What injection itself puts there is welcome in a pod that
- * has our sidecar, and rule 2 holds it against a profile.
+ * Rule 1: only injection uses reserved names. In a pod with the sidecar, what injection adds is
+ * allowed here, and rule 2 compares it with the template.
  */
 export const checkOwnNames: RuleCheck = (pod) => [
   ...checkDeclarations(pod),
@@ -36,14 +36,14 @@ export const checkOwnNames: RuleCheck = (pod) => [
 
 const isDeclaration = (key: string): boolean => key.startsWith(TASK_ANNOTATION_PREFIX);
 
-/** A copy of an injected pod that lost its annotations must not pass for one. */
+/** A copy of an injected pod without its annotations must not be mistaken for one. */
 const checkDeclarations = (pod: Pod): readonly FieldError[] =>
   hasTaskDeclarations(pod)
     ? []
     : [
         {
           path: '/metadata/annotations',
-          expected: `an annotation ${TASK_ANNOTATION_PREFIX}<task> in a pod that uses names of Valetkey`,
+          expected: `an annotation ${TASK_ANNOTATION_PREFIX}<task> in a pod that uses reserved names`,
           got: 'none',
         },
       ];
@@ -51,13 +51,13 @@ const checkDeclarations = (pod: Pod): readonly FieldError[] =>
 const checkKeys = (
   mapping: Readonly<Record<string, string>> | null | undefined,
   path: string,
-  isWelcome: (key: string) => boolean,
+  isAllowed: (key: string) => boolean,
 ): readonly FieldError[] =>
   Object.keys(mapping ?? {})
-    .filter((key) => isReservedKey(key) && !isWelcome(key))
+    .filter((key) => isReservedKey(key) && !isAllowed(key))
     .map((key) => ({
       path: `${path}${toJsonPointer(key)}`,
-      expected: `no key under ${DOMAIN} but task declarations`,
+      expected: `no key under ${DOMAIN} except task declarations`,
       got: formatValue(key),
     }));
 
@@ -68,26 +68,26 @@ const isReservedKey = (key: string): boolean => {
 };
 
 const checkContainerNames = (pod: Pod): readonly FieldError[] => {
-  const ours = listSidecars(pod).find(({ list }) => list === 'initContainers');
+  const injected = listSidecars(pod).find(({ list }) => list === 'initContainers');
   return listSidecars(pod)
-    .filter(({ path }) => path !== ours?.path)
+    .filter(({ path }) => path !== injected?.path)
     .map(({ path }) => ({
       path: `${path}/name`,
-      expected: 'a name of its own: the sidecar is injected',
+      expected: 'another name: injection adds the sidecar',
       got: formatValue(SIDECAR_CONTAINER),
     }));
 };
 
 const checkVolumeNames = (pod: Pod): readonly FieldError[] => {
   const consumers = readAdmittedConsumers(pod);
-  const welcome = new Set(
+  const allowed = new Set(
     consumers === undefined
       ? []
       : [TOKEN_VOLUME, ...consumers.map((_, index) => formatConsumerVolumeName(index))],
   );
   return (pod.spec?.volumes ?? []).flatMap(({ name }, index) => {
-    // The first of a name is rule 2's to compare; a second one is nobody's.
-    if (!name.startsWith(VOLUME_PREFIX) || welcome.delete(name)) return [];
+    // Rule 2 compares the first volume of each name; a second one is a violation.
+    if (!name.startsWith(VOLUME_PREFIX) || allowed.delete(name)) return [];
     const path = `/spec/volumes/${index}/name`;
     return [
       {

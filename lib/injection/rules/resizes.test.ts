@@ -5,7 +5,7 @@ import { AGENT, SIDECAR, addOp, removeOp, type RuleCase } from '../fixtures/rule
 import { platform } from '../fixtures/sample-platform.ts';
 import { injectPod } from '../fixtures/injected-pods.ts';
 import { applyPatch } from '../json-patch.ts';
-import { evaluateRules } from './rules.ts';
+import { evaluateRules } from './rule-evaluation.ts';
 
 describe('a resize', () => {
   const oldPod = injectPod();

@@ -4,7 +4,7 @@ import type { Task } from '../../contract/task.ts';
 import type { FieldError } from '../../schema/field-error.ts';
 import type { AcceptedTemplates } from '../injection-template.ts';
 
-/** When a rule is held against a pod; `LIVE`: by the authority, whenever a run is to start. */
+/** When a rule is evaluated. `LIVE`: by the authority, before each run starts. */
 export type Phase = 'CREATE' | 'UPDATE' | 'LIVE';
 
 export type RuleContext = {
@@ -12,17 +12,17 @@ export type RuleContext = {
   readonly templates: AcceptedTemplates;
   readonly phase: Phase;
   /**
-   * Read afresh: on CREATE from the pod's own annotations, on a live pod from its sidecar's
-   * environment; empty on UPDATE, where nothing looks at them.
+   * On CREATE from the pod's annotations, on a live pod from the environment of its sidecar. Empty
+   * on UPDATE, where no rule uses them.
    */
   readonly tasks: readonly Task[];
   /** On UPDATE. */
   readonly oldPod?: Pod;
-  /** Where it is not known, the pod is held to level `restricted`. */
+  /** Absent: not known, so level `restricted` applies. */
   readonly namespace?: string;
-  /** The pod's own, where it is known. */
+  /** Absent: not known. */
   readonly serviceAccount?: ServiceAccount;
-  /** Groups of whoever sends the request; unknown: none. */
+  /** Groups of the user who sends the request. */
   readonly groups?: readonly string[];
 };
 
@@ -31,36 +31,36 @@ export type ServiceAccount = {
   readonly annotations: Readonly<Record<string, string>>;
 };
 
-/** Every breach of one rule. `rule` is set by {@link evaluateRules}. */
+/** Returns every violation of one rule. `evaluateRules` adds the rule's id. */
 export type RuleCheck = (pod: Pod, context: RuleContext) => readonly FieldError[];
 
 /** One rule of docs/admission.md. */
 type RuleDescription = {
   readonly id: string;
-  /** What must be, in one sentence. */
+  /** What the pod must comply with. */
   readonly requirement: string;
-  /** The attack that it stops. */
+  /** The attack that the rule prevents. */
   readonly rationale: string;
-  /** What its author does instead; closes a refusal. */
+  /** What the author should do; the last lines of a refusal. */
   readonly remedy: string;
-  /** JSON pointers into the object; `*` is any element. */
+  /** JSON pointers to the fields that the rule reads; `*` is any element. */
   readonly paths: readonly string[];
-  /** What is lost where the platform excepts a namespace; absent: there is no exception. */
+  /** The risk of exempting a namespace. Absent: the rule has no exemption. */
   readonly exemptionRisk?: string;
 };
 
-/** A rule that is held by code: the webhook's, on pods as the API server has them, and the authority's. */
+/** A rule that the webhook and the authority evaluate with the same code. */
 export type CheckedRule = RuleDescription & {
   readonly by: 'webhook';
   readonly phases: readonly Phase[];
-  /** Held on UPDATE against the ephemeral containers that are added, and nothing else. */
+  /** Evaluated on UPDATE too, for added ephemeral containers only. */
   readonly appliesToEphemeral?: boolean;
-  /** What no exception and no mode excuses. */
+  /** Violations that no exemption and no mode admits. */
   readonly isNonExemptible?: (fault: FieldError) => boolean;
   readonly check: RuleCheck;
 };
 
-/** A rule for what a webhook must not gate, or about rules themselves. */
+/** A rule for requests that a webhook must not block, or about the rules themselves. */
 type UncheckedRule = RuleDescription & { readonly by: 'ValidatingAdmissionPolicy' | 'every rule' };
 
 export type Rule = CheckedRule | UncheckedRule;

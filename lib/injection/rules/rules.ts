@@ -1,19 +1,12 @@
-import type { Pod } from '../../contract/pod.ts';
-import type { FieldError } from '../../schema/field-error.ts';
-import {
-  isSidecarTargetError,
-  listAddedEphemeralContainers,
-  checkEphemeralContainers,
-} from './ephemeral-containers.ts';
+import { isSidecarTargetError, checkEphemeralContainers } from './ephemeral-containers.ts';
 import { isReservedVariableError, checkForeignCredentials } from './foreign-credentials.ts';
 import { checkHardening } from './hardening.ts';
 import { checkIsolation } from './isolation.ts';
 import { checkMounts } from './mounts.ts';
 import { checkOwnNames } from './own-names.ts';
-import { checkResizes } from './resizes.ts';
-import type { RuleContext, CheckedRule, Rule } from './rule.ts';
+import type { Rule } from './rule.ts';
 import { checkSidecarEquality } from './sidecar-equality.ts';
-import { checkUpdates } from './updates.ts';
+import { checkResizes, checkUpdates } from './updates.ts';
 import { checkVolumes } from './volumes.ts';
 
 const listContainerPaths = (...members: readonly string[]): readonly string[] =>
@@ -23,15 +16,15 @@ const listContainerPaths = (...members: readonly string[]): readonly string[] =>
     ),
   );
 
-/** Every rule of docs/admission.md, which is written from this table. */
+/** Every rule. docs/admission.md is generated from this table. */
 export const RULES: readonly Rule[] = [
   {
     id: '1',
     requirement:
-      'No container, volume, label or annotation bears a name of Valetkey, but for task declarations and what injection itself puts there.',
+      'No container, volume, label or annotation uses a name that is reserved for Valetkey, except task declarations and what injection adds.',
     rationale:
-      'A sidecar, a volume or a label that the pod brings along, or a copy of an injected pod, would pass for what injection puts there.',
-    remedy: 'leave the names of Valetkey to injection, and declare tasks by annotations alone',
+      'A sidecar, volume or label from the pod template, or a copy of an injected pod, would be mistaken for what injection adds.',
+    remedy: 'remove the reserved names; declare tasks with annotations only',
     paths: [
       ...listContainerPaths('name'),
       '/spec/volumes/*/name',
@@ -39,7 +32,7 @@ export const RULES: readonly Rule[] = [
       '/metadata/annotations',
     ],
     exemptionRisk:
-      'Selectors by our label, and whoever reads our annotations, may meet what a pod wrote itself; rule 2 still holds the sidecar.',
+      'Selectors on the Valetkey label, and tools that read the Valetkey annotations, may match values that the pod set itself. Rule 2 still protects the sidecar.',
     by: 'webhook',
     phases: ['CREATE'],
     check: checkOwnNames,
@@ -47,11 +40,11 @@ export const RULES: readonly Rule[] = [
   {
     id: '2',
     requirement:
-      'Exactly one sidecar stands before every ordinary init container and every consumer, and everything injected equals an accepted profile.',
+      'Exactly one sidecar precedes every ordinary init container and every consumer, and everything injected equals an accepted injection template.',
     rationale:
-      'A sidecar with another image, command, variable, mount, probe or user is no longer the one that guards the exchange token.',
+      'A sidecar with another image, command, variable, mount, probe or user no longer protects the exchange token.',
     remedy:
-      'create the pod from its own template, without the sidecar; what another mutator may change is listed under sidecar.accept',
+      'create the pod from its own template, without the sidecar; sidecar.accept lists what other mutators may change',
     paths: [
       '/spec/initContainers',
       '/spec/volumes',
@@ -66,10 +59,10 @@ export const RULES: readonly Rule[] = [
   {
     id: '3',
     requirement:
-      "The pod shares no namespace with its node or between its containers, is not for Windows, takes none of the sidecar's ids, sets no sysctl that reaches past the pod, and gives no name of the authority or the cloud another address.",
+      "The pod shares no namespace with its node or between its containers, does not run on Windows, does not use the sidecar's UID or GID, sets no sysctl that affects more than the pod, and does not redirect a host name of the authority or the cloud.",
     rationale:
-      "By a shared process namespace /proc/PID/root leads to the exchange token; with the node's network anybody there reaches loopback; an alias sends the token to a stranger.",
-    remedy: 'run what needs the node in a pod of its own, without tasks',
+      'In a shared process namespace /proc/PID/root leads to the exchange token. On the host network every process of the node reaches the loopback listener. A host alias sends the token to another server.',
+    remedy: 'move node-level workloads to a separate pod that declares no tasks',
     paths: [
       '/spec/hostPID',
       '/spec/hostIPC',
@@ -86,7 +79,7 @@ export const RULES: readonly Rule[] = [
       ...listContainerPaths('securityContext/windowsOptions'),
     ],
     exemptionRisk:
-      'Whatever runs in the pod, or on its node, may read the exchange token and the credentials of every consumer.',
+      'Every process in the pod, or on its node, may read the exchange token and the credentials of every consumer.',
     by: 'webhook',
     phases: ['CREATE', 'LIVE'],
     appliesToEphemeral: true,
@@ -95,18 +88,18 @@ export const RULES: readonly Rule[] = [
   {
     id: '4',
     requirement:
-      'Every other container keeps to the level of its namespace: confined, without gain of rights and, at level restricted, neither root nor with capabilities.',
+      'Every other container complies with the level of its namespace: confined, without privilege escalation and, at level restricted, neither root nor with capabilities.',
     rationale:
-      "A privileged container reads every file and process of its node, a capability such as SYS_PTRACE or NET_RAW those of the pod, and a process with the sidecar's user passes for it.",
+      "A privileged container reads every file and process of its node. A capability such as SYS_PTRACE or NET_RAW gives access to the other processes or the traffic of the pod. A process with the sidecar's UID can act as the sidecar.",
     remedy:
-      'write the securityContext that the level asks for; a container that must be root needs level baseline, which the platform gives its namespace (pods.baselineNamespaces)',
+      'set the securityContext that the level requires; a container that must run as root needs level baseline, which the platform sets for a namespace (pods.baselineNamespaces)',
     paths: [
       ...listContainerPaths('securityContext'),
       '/spec/securityContext',
       '/metadata/annotations',
     ],
     exemptionRisk:
-      'A container may be privileged, and with it read the exchange token of every pod of its node.',
+      'A container may be privileged, and then reads the exchange token of every pod on its node.',
     by: 'webhook',
     phases: ['CREATE', 'LIVE'],
     appliesToEphemeral: true,
@@ -115,10 +108,11 @@ export const RULES: readonly Rule[] = [
   {
     id: '5',
     requirement:
-      'No volume opens the node, or holds a token for an audience that is traded for credentials, or for the API server unless the platform allows that.',
+      "No volume gives access to the node, or holds a token for an audience that is exchanged for credentials. A token for the API server needs the platform's permission.",
     rationale:
-      "A hostPath leads to the tokens of every pod of the node; a token of its own for our audience, or a cloud's, is traded past the tasks.",
-    remedy: 'take the volume out: the sidecar holds the only token that is traded',
+      'A hostPath leads to the tokens of every pod on the node. A token for the audience of Valetkey or of a cloud can be exchanged for credentials without a task.',
+    remedy:
+      'remove the volume: only the sidecar may hold a token that is exchanged for credentials',
     paths: [
       '/spec/volumes/*/hostPath',
       '/spec/volumes/*/gitRepo',
@@ -131,10 +125,10 @@ export const RULES: readonly Rule[] = [
   {
     id: '6',
     requirement:
-      'A consumer mounts its own socket volume as injected; no other container touches a volume or a path of Valetkey.',
+      'A consumer mounts only its own socket volume, as injected. No other container mounts a volume or uses a path that is reserved for Valetkey.',
     rationale:
-      "The mount is the identity: with another's socket volume a container gets its credentials, with the token volume the exchange token, and with a writable one it replaces the socket.",
-    remedy: 'leave the volumes of Valetkey, and the paths around theirs, to injection',
+      "The mount is the identity. With another consumer's socket volume a container gets that consumer's credentials, with the token volume it gets the exchange token, and with a writable volume it can replace the socket.",
+    remedy: 'remove the mounts of reserved volumes and of paths that overlap theirs',
     paths: listContainerPaths('volumeMounts', 'volumeDevices', 'env/*/valueFrom/fileKeyRef'),
     by: 'webhook',
     phases: ['CREATE', 'LIVE'],
@@ -143,11 +137,11 @@ export const RULES: readonly Rule[] = [
   },
   {
     id: '7',
-    requirement: 'No container brings static cloud keys or a cloud role by another mechanism.',
+    requirement: 'No container has static cloud keys, or a cloud role by another mechanism.',
     rationale:
-      'SDKs prefer such keys and roles, which nobody narrows or ends: the agent would hold more than its tasks, for longer.',
+      'SDKs prefer such keys and roles, and no task limits their scope or lifetime: the agent would have more access than its tasks, for longer.',
     remedy:
-      'declare a task for what the pod needs, and take keys and bindings out; for a migration label the Namespace valetkey.dev/mode=warn',
+      'declare a task for what the pod needs, and remove keys and role bindings; to migrate, label the Namespace valetkey.dev/mode=warn',
     paths: [
       ...listContainerPaths(
         'env',
@@ -162,7 +156,7 @@ export const RULES: readonly Rule[] = [
       '/metadata/annotations of the ServiceAccount',
     ],
     exemptionRisk:
-      'Beside its tasks the pod may use keys and roles that nobody narrows, records or ends.',
+      'In addition to its tasks the pod may use keys and roles that are not limited, recorded or revoked.',
     by: 'webhook',
     phases: ['CREATE', 'LIVE'],
     appliesToEphemeral: true,
@@ -171,12 +165,12 @@ export const RULES: readonly Rule[] = [
   },
   {
     id: '8',
-    requirement: "Task annotations, our label and the sidecar's image do not change.",
-    rationale: 'What was admitted would no longer be what runs, or what people are shown.',
-    remedy: "change the workload's template: its pods are created anew",
+    requirement: "Task annotations, the Valetkey label and the sidecar's image do not change.",
+    rationale: 'What was admitted would differ from what runs, or from what users see.',
+    remedy: "change the workload's template: it creates new pods",
     paths: ['/metadata/annotations', '/metadata/labels', ...listContainerPaths('image')],
     exemptionRisk:
-      "Another image may take the sidecar's place and hold the exchange token: the authority then refuses it, under trust: cluster nobody does.",
+      'Another image may replace the sidecar and hold the exchange token. The authority refuses such a pod; under trust: cluster nothing does.',
     by: 'webhook',
     phases: ['UPDATE'],
     check: checkUpdates,
@@ -184,13 +178,14 @@ export const RULES: readonly Rule[] = [
   {
     id: '9',
     requirement:
-      'No ephemeral container is in the pod, and none is added but by the break-glass group, never one that targets the sidecar.',
+      'The pod has no ephemeral containers. Only the break-glass group may add one, and never one that targets the sidecar.',
     rationale:
-      "A container that joins later sees the pod's network and, where it targets another, that one's processes and files.",
-    remedy: 'debug a copy of the pod without tasks, or ask the break-glass group',
+      "An ephemeral container shares the pod's network and, with a target container, that container's processes and files.",
+    remedy:
+      'debug a copy of the pod that declares no tasks, or ask a member of the break-glass group',
     paths: ['/spec/ephemeralContainers', '/spec/ephemeralContainers/*/targetContainerName'],
     exemptionRisk:
-      'Whoever may change pods/ephemeralcontainers joins running pods of the namespace, within rules 3, 4, 6 and 7.',
+      'Every user who may update pods/ephemeralcontainers can add containers to running pods of the namespace, within rules 3, 4, 6 and 7.',
     by: 'webhook',
     phases: ['CREATE', 'UPDATE', 'LIVE'],
     isNonExemptible: isSidecarTargetError,
@@ -199,83 +194,46 @@ export const RULES: readonly Rule[] = [
   {
     id: '10',
     requirement: "The sidecar's resources do not change.",
-    rationale: 'A sidecar without memory or time answers nobody, and a revocation reaches it late.',
-    remedy: 'resize the other containers; the platform sets sidecar.resources',
+    rationale:
+      'A sidecar without enough memory or CPU does not respond, and receives revocations late.',
+    remedy:
+      'resize the other containers; the platform sets the resources of the sidecar (sidecar.resources)',
     paths: [...listContainerPaths('resources')],
-    exemptionRisk: 'Whoever may resize pods can starve the sidecar of its memory and its time.',
+    exemptionRisk: 'Every user who may resize pods can take memory and CPU from the sidecar.',
     by: 'webhook',
     phases: ['UPDATE'],
     check: checkResizes,
   },
   {
     id: '11',
-    requirement: 'Nobody runs a command in the sidecar, or attaches to it.',
-    rationale: "A shell in the sidecar reads the exchange token, and every consumer's credentials.",
-    remedy: 'name another container; what the sidecar does is in its log and its metrics',
+    requirement: 'No one runs a command in the sidecar or attaches to it.',
+    rationale:
+      'A shell in the sidecar can read the exchange token and the credentials of every consumer.',
+    remedy: 'choose another container; the sidecar reports its state in its log and metrics',
     paths: ['pods/exec /container', 'pods/attach /container'],
     by: 'ValidatingAdmissionPolicy',
   },
   {
     id: '12',
     requirement:
-      'Under trust: authority, a token for our audience is given to kubelets alone, bound to a pod.',
+      'Under trust: authority, only kubelets may request a token for the audience of the authority, bound to a pod.',
     rationale:
-      "Whoever may create serviceaccounts/token would ask for the exchange token of any pod's account.",
-    remedy: 'declare a task: the kubelet gets the token for the sidecar',
+      "Every user who may create serviceaccounts/token could request an exchange token for any pod's service account.",
+    remedy: 'declare a task: the kubelet requests the token for the sidecar',
     paths: ['serviceaccounts/token /spec/audiences', 'serviceaccounts/token /spec/boundObjectRef'],
     by: 'ValidatingAdmissionPolicy',
   },
   {
     id: '13',
-    requirement: 'Every refusal names the path, what was found and what is allowed, all at once.',
-    rationale: 'Whoever is refused without a reason turns the guard off.',
-    remedy: 'report a refusal that does not say how to be rid of it: it is a bug',
+    requirement:
+      'Every refusal lists all violations at once, each with the path, the value found and the value allowed.',
+    rationale: 'Users who are refused without a reason disable the check.',
+    remedy: 'report a refusal that does not say how to fix the pod: it is a defect',
     paths: ['every refusal'],
     by: 'every rule',
   },
 ];
 
-/** Those that are held by code. */
-const CHECKED_RULES: readonly CheckedRule[] = RULES.flatMap((rule) =>
-  rule.by === 'webhook' ? [rule] : [],
-);
-
 /** The rule of that id, where there is one. */
 export const findRule = (id: string | undefined): Rule | undefined =>
   RULES.find((rule) => rule.id === id);
-
-/**
- * Holds every rule of the occasion against a pod, or those of them that are asked for.
- *
- * @returns every breach at once, each with its rule's id
- */
-export const evaluateRules = (
-  pod: Pod,
-  context: RuleContext,
-  isAskedFor: (id: string) => boolean = () => true,
-): readonly FieldError[] =>
-  CHECKED_RULES.filter(({ id }) => isAskedFor(id)).flatMap((rule) =>
-    removeDuplicates(evaluateRule(rule, pod, context)).map((fault) => ({
-      ...fault,
-      rule: rule.id,
-    })),
-  );
-
-const evaluateRule = (rule: CheckedRule, pod: Pod, context: RuleContext): readonly FieldError[] => {
-  if (rule.phases.includes(context.phase)) return rule.check(pod, context);
-  if (context.phase !== 'UPDATE' || rule.appliesToEphemeral !== true) return [];
-  const joining = listAddedEphemeralContainers(pod, context.oldPod).map(({ path }) => `${path}/`);
-  if (joining.length === 0) return [];
-  return rule
-    .check(pod, context)
-    .filter(({ path }) => joining.some((prefix) => path.startsWith(prefix)));
-};
-
-/** What the pod says for all containers would be said again for each. */
-const removeDuplicates = (faults: readonly FieldError[]): readonly FieldError[] => {
-  const known = new Set<string>();
-  return faults.filter(({ source = '', path, expected }) => {
-    const key = `${source}\n${path}\n${expected}`;
-    return !known.has(key) && known.add(key);
-  });
-};

@@ -22,7 +22,7 @@ import {
   injectPod,
   evaluateNewPod,
 } from '../fixtures/injected-pods.ts';
-import { evaluateRules } from './rules.ts';
+import { evaluateRules } from './rule-evaluation.ts';
 
 describe('the sidecar', () => {
   expectDenied('2', [

@@ -7,6 +7,7 @@ import {
   readAdmittedConsumers,
   listConsumers,
   listOtherContainers,
+  findTemplateHash,
   listSidecars,
 } from '../consumers.ts';
 import { listContainers, isNativeSidecar, type PlacedContainer } from '../containers.ts';
@@ -21,7 +22,7 @@ import {
 import { allowedSidecarDifferences, ALLOWED_VOLUME_DIFFERENCES } from '../allowed-differences.ts';
 import type { RuleCheck, RuleContext } from './rule.ts';
 
-/** Rule 2: what we inject stands there, once, first, and as an accepted profile says. */
+/** Rule 2: the injected parts exist once, come first, and equal an accepted template. */
 export const checkSidecarEquality: RuleCheck = (pod, context) => {
   const sidecars = listSidecars(pod).filter(({ list }) => list === 'initContainers');
   const [sidecar] = sidecars;
@@ -42,15 +43,13 @@ export const checkSidecarEquality: RuleCheck = (pod, context) => {
   ];
 };
 
-/** The profile that the pod's sidecar names, where it is accepted. */
+/** The template that the pod's sidecar names. `template` is undefined if it is not accepted. */
 export const findNamedTemplate = (
   pod: Pod,
-  profiles: AcceptedTemplates,
+  templates: AcceptedTemplates,
 ): { readonly hash: string; readonly template: InjectionTemplate | undefined } => {
-  const sidecar = listSidecars(pod).find(({ list }) => list === 'initContainers');
-  const hash =
-    sidecar?.container.env?.find(({ name }) => name === SIDECAR_ENV.injectionTemplate)?.value ?? '';
-  return { hash, template: profiles.get(hash) };
+  const hash = findTemplateHash(pod) ?? '';
+  return { hash, template: templates.get(hash) };
 };
 
 const buildCountError = (count: number): FieldError => ({
@@ -61,7 +60,7 @@ const buildCountError = (count: number): FieldError => ({
 
 const buildUnknownTemplateError = ({ path }: PlacedContainer, hash: string): FieldError => ({
   path: `${path}/env`,
-  expected: `${SIDECAR_ENV.injectionTemplate} of an accepted profile`,
+  expected: `${SIDECAR_ENV.injectionTemplate} of an accepted injection template`,
   got: formatValue(hash),
 });
 
@@ -79,7 +78,7 @@ const checkSidecarOrder = (
       got: `${formatValue(container.name)} before it`,
     }));
 
-/** The sidecar's consumers are those that the pod's declarations make, in whatever order. */
+/** The consumers in the sidecar are those of the declarations, in any order. */
 const checkConsumers = (
   pod: Pod,
   { path }: PlacedContainer,
@@ -133,7 +132,7 @@ const checkApiToken = (pod: Pod, { platform }: RuleContext): readonly FieldError
   return [
     ...(requested === false
       ? []
-      : [{ path, expected: 'false, as it was set', got: formatValue(requested) }]),
+      : [{ path, expected: 'false, as injected', got: formatValue(requested) }]),
     ...(volume === -1
       ? []
       : [
@@ -146,7 +145,7 @@ const checkApiToken = (pod: Pod, { platform }: RuleContext): readonly FieldError
   ];
 };
 
-/** Wrong mounts are rule 6's, wrong values rule 7's: what is looked for here is what is missing. */
+/** Finds what is missing. Rule 6 checks mounts that exist, rule 7 checks values. */
 const checkConsumerAdditions = (
   pod: Pod,
   { consumer }: InjectionTemplate,

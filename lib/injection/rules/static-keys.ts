@@ -6,7 +6,7 @@ const NO_STATIC_KEYS = `no static keys: ${USE_TASKS_ADVICE}`;
 
 type DeniedVariable = { readonly names: RegExp; readonly instead: string };
 
-/** Variables of other mechanisms; the first that fits says what to do instead. */
+/** Variables of other mechanisms. The first match gives the advice. */
 const DENIED_VARIABLES: readonly DeniedVariable[] = [
   {
     names:
@@ -20,24 +20,24 @@ const DENIED_VARIABLES: readonly DeniedVariable[] = [
   {
     names:
       /^(AZURE_FEDERATED_TOKEN_FILE|AZURE_CLIENT_SECRET|AZURE_CLIENT_CERTIFICATE_PATH|GOOGLE_APPLICATION_CREDENTIALS)$/,
-    instead: `no identity of another cloud beside tasks: ${USE_TASKS_ADVICE}`,
+    instead: `no identity of another cloud in addition to tasks: ${USE_TASKS_ADVICE}`,
   },
 ];
 
-/** With these before it, any name that a Secret holds could become one of those above. */
+/** With such a prefix, a key of a Secret could become one of the variables above. */
 const DENIED_PREFIXES = ['AWS_', 'AZURE_', 'GOOGLE_', 'VALETKEY_'];
 
 /** Ids of AWS keys, long-lived and temporary (IAM identifiers). */
 const KEY_ID = /\b(AKIA|ASIA)[A-Z0-9]{16}\b/;
 
-/** Where tools look for keys by themselves. */
+/** Where tools look for keys by default. */
 const KEY_FILES =
   /(^|[/\s"'=:])(\.aws(\/|$)|\.config\/gcloud(\/|$)|\.azure(\/|$)|application_default_credentials\.json$)/m;
 
 const KEY_ASSIGNMENT =
   /\b(AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SHARED_CREDENTIALS_FILE|CONFIG_FILE|CREDENTIAL_FILE|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN)|GOOGLE_APPLICATION_CREDENTIALS|AZURE_(CLIENT_SECRET|FEDERATED_TOKEN_FILE))=/;
 
-/** What is wrong with one variable, whatever it is called. */
+/** Checks one variable by its name, its value and its source. */
 export const checkVariable = (variable: EnvVar, path: string): readonly FieldError[] => {
   const { name, value = '', valueFrom } = variable;
   const { secretKeyRef, configMapKeyRef } = valueFrom ?? {};
@@ -54,7 +54,7 @@ export const checkVariable = (variable: EnvVar, path: string): readonly FieldErr
   ];
 };
 
-/** Never the id itself: whoever reads the refusal need not be who wrote the pod. */
+/** Never the id itself: the refusal may be read by others than the pod's author. */
 const KEY_ID_TEXT = 'the id of an AWS key';
 
 const checkVariableName = (name: string | undefined, path: string): readonly FieldError[] => {
@@ -62,7 +62,7 @@ const checkVariableName = (name: string | undefined, path: string): readonly Fie
   return refusal === undefined ? [] : [{ path, expected: refusal.instead, got: formatValue(name) }];
 };
 
-/** Of profiles: SDKs prefer keys, or a process that makes some, in one of these to the sidecar. */
+/** AWS profile files: SDKs prefer keys, or a credential process, in these to the sidecar. */
 const PROFILE_FILES = [
   'AWS_SHARED_CREDENTIALS_FILE',
   'AWS_CONFIG_FILE',
@@ -70,13 +70,13 @@ const PROFILE_FILES = [
   'BOTO_CONFIG',
 ];
 
-/** `/dev/null` is how a careful author says "none". */
+/** `/dev/null` means "no file". */
 const isKeyFile = (name: string, value: string): boolean =>
   PROFILE_FILES.includes(name) && value !== '' && value !== '/dev/null';
 
 /**
- * A Secret or ConfigMap whose variables come all at once. What it holds is not read: a webhook that
- * could read Secrets would be worth breaking into. Its name and its prefix are judged.
+ * Checks the name and the prefix of an imported Secret or ConfigMap. Its content is not read: a
+ * webhook that may read Secrets would be an attractive target.
  */
 export const checkEnvSource = (source: EnvFromSource, path: string): readonly FieldError[] => {
   const { prefix = '', secretRef, configMapRef } = source;
@@ -90,7 +90,7 @@ export const checkEnvSource = (source: EnvFromSource, path: string): readonly Fi
       ? [
           {
             path: `${path}/prefix`,
-            expected: `a prefix that makes no name of ${DENIED_PREFIXES.join('…, ')}…`,
+            expected: `a prefix that cannot create a name like ${DENIED_PREFIXES.join('…, ')}…`,
             got: formatValue(prefix),
           },
         ]
@@ -120,7 +120,7 @@ const isCloudKeyName = (name: string): boolean => {
   return words.some((word) => CLOUDS.has(word)) && words.some((word) => KEYS.has(word));
 };
 
-/** Where keys are known to lie, in what a container runs and where it mounts things. */
+/** Finds known locations of keys in commands and mounts of a container. */
 export const checkKeyLocations = (container: Container, path: string): readonly FieldError[] => [
   ...listCommands(container).flatMap(({ at, command }) =>
     command.flatMap((word, index) => checkArgument(word, `${path}/${at}/${index}`)),

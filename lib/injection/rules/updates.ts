@@ -1,17 +1,18 @@
 import { INJECTED_LABEL, TASK_ANNOTATION_PREFIX } from '../../contract/names.ts';
-import type { Pod } from '../../contract/pod.ts';
+import type { Container, Pod } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import { listSidecars } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
+import { isSameQuantity } from '../quantity.ts';
 import type { RuleCheck } from './rule.ts';
 
 /**
- * Rule 8: what admission decided by does not change afterwards. pods/status and bindings are not
- * asked about: a webhook that is down there would stop every kubelet.
+ * Rule 8: the fields that admission depends on do not change. The webhook is not called for
+ * pods/status and bindings: if it were down, every kubelet would stop.
  */
 export const checkUpdates: RuleCheck = (pod, { oldPod }) => {
   if (oldPod === undefined) {
-    return [{ path: '(root)', expected: 'the pod as it was before', got: 'nothing' }];
+    return [{ path: '(root)', expected: 'the pod before the update', got: 'nothing' }];
   }
   const [before, after] = [listFixedFields(oldPod), listFixedFields(pod)];
   return [...new Set([...before.keys(), ...after.keys()])]
@@ -19,7 +20,7 @@ export const checkUpdates: RuleCheck = (pod, { oldPod }) => {
     .map((path) => buildChangeError(path, before.get(path), after.get(path)));
 };
 
-/** Values by JSON pointer. */
+/** Field values by JSON pointer. */
 const listFixedFields = (pod: Pod): ReadonlyMap<string, string | undefined> => {
   const annotations = Object.entries(pod.metadata?.annotations ?? {})
     .filter(([key]) => key.startsWith(TASK_ANNOTATION_PREFIX))
@@ -44,3 +45,28 @@ const buildChangeError = (
   expected: `${formatValue(before)}, as it was admitted`,
   got: formatValue(after),
 });
+
+/** Rule 10: the resources of the sidecar stay as they were when it was compared with its template. */
+export const checkResizes: RuleCheck = (pod, { oldPod }) =>
+  oldPod === undefined
+    ? []
+    : listSidecars(pod).flatMap(({ container, path, list }) => {
+        const before = listSidecars(oldPod).find((each) => each.list === list)?.container;
+        return before === undefined ? [] : compareResources(before, container, path);
+      });
+
+const compareResources = (
+  before: Container,
+  after: Container,
+  path: string,
+): readonly FieldError[] =>
+  (['requests', 'limits'] as const).flatMap((group) => {
+    const [old, now] = [before.resources?.[group] ?? {}, after.resources?.[group] ?? {}];
+    return [...new Set([...Object.keys(old), ...Object.keys(now)])]
+      .filter((name) => !isSameQuantity(old[name], now[name]))
+      .map((name) => ({
+        path: `${path}/resources/${group}${toJsonPointer(name)}`,
+        expected: `${formatValue(old[name])}, as it was admitted`,
+        got: formatValue(now[name]),
+      }));
+  });

@@ -6,14 +6,14 @@ import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import { isApiTokenVolume } from '../api-token.ts';
 import type { RuleCheck } from './rule.ts';
 
-/** Rule 5: no way to the node's files, and no token but ours that a cloud or Valetkey would take. */
+/** Rule 5: no access to the node's files, and no other token that a cloud or Valetkey accepts. */
 export const checkVolumes: RuleCheck = (pod, { platform }) =>
   (pod.spec?.volumes ?? []).flatMap((volume, index) => {
     const path = `/spec/volumes/${index}`;
     return [...checkNodeFiles(volume, path), ...checkTokens(volume, path, platform)];
   });
 
-/** A gitRepo is fetched by the kubelet: its author's git runs as root, on the node. */
+/** The kubelet fetches a gitRepo: git runs as root on the node. */
 const NODE_SOURCES = ['hostPath', 'gitRepo'] as const;
 
 const checkNodeFiles = (volume: Volume, path: string): readonly FieldError[] =>
@@ -23,7 +23,7 @@ const checkNodeFiles = (volume: Volume, path: string): readonly FieldError[] =>
     got: formatValue(volume[source]),
   }));
 
-/** Our own volume, and the one that Kubernetes adds for the API token, are rule 2's to compare. */
+/** Rule 2 compares the injected token volume and the volume of the API token. */
 const checkTokens = (volume: Volume, path: string, platform: Platform): readonly FieldError[] =>
   volume.name === TOKEN_VOLUME
     ? []
@@ -41,7 +41,7 @@ const isCheckedByRule2 = (volume: Volume, audience: string): boolean =>
 
 const findAudienceRequirement = (audience: string, platform: Platform): string | undefined => {
   if (isProtectedAudience(audience, platform)) {
-    return 'no audience that a cloud or Valetkey trades for credentials';
+    return 'no audience whose token a cloud or Valetkey exchanges for credentials';
   }
   return isApiAudience(audience) && !platform.pods.allowApiToken
     ? "an audience that is not the API server's: the platform allows no API token in pods with tasks"

@@ -1,4 +1,4 @@
-import { RUN_ID_LENGTH } from '../../grant/run-ids.ts';
+import { RUN_ID_LENGTH } from '../../contract/authority-api.ts';
 
 /** STS, AssumeRoleWithWebIdentity: `[\w+=,.@-]{2,64}`. */
 const MAX_LENGTH = 64;

@@ -32,11 +32,11 @@ const requestToken = async (): Promise<string> => {
 };
 
 describe('the embedded cluster, asked by the edges that the programs have', () => {
-  test('knows who asks by the kubeconfig, and nobody without one', async () => {
+  test('identifies the caller by the kubeconfig, and rejects unknown tokens', async () => {
     const calls = createApiClient({ config });
     expect(await readOwnUsername(calls)).toBe('system:serviceaccount:valetkey:someone');
-    config.users = [{ name: 'nobody', token: 'made-up' }];
-    config.contexts = [{ name: 'embedded', cluster: 'embedded', user: 'nobody' }];
+    config.users = [{ name: 'unknown', token: 'made-up' }];
+    config.contexts = [{ name: 'embedded', cluster: 'embedded', user: 'unknown' }];
     await expect(readOwnUsername(createApiClient({ config }))).rejects.toMatchObject({
       code: 'refused',
     });
@@ -55,7 +55,7 @@ describe('the embedded cluster, asked by the edges that the programs have', () =
     expect((await store.read())?.data).toEqual({ one: '1' });
   });
 
-  test('tells a watch what was there and what came after', async () => {
+  test('sends a watch the existing objects and later changes', async () => {
     const resources = createCustomResourceClient(createApiClient({ config }), POLICY);
     await resources.create('first', { cedar: '' });
     const { promise, resolve } = Promise.withResolvers<undefined>();

@@ -46,7 +46,7 @@ const readObject = (
   return isCollection(path) ? listObjects({ path, query }, store) : buildApiError(404, path);
 };
 
-/** Of names in a path, every second one names a kind: the last, where it stands alone, a collection. */
+/** Every second path segment is a resource type; a path that ends in one is a collection. */
 const isCollection = (path: string): boolean =>
   /^\/(api\/v1|apis\/[^/]+\/[^/]+)(\/namespaces\/[^/]+)?\/[a-z]+$/.test(path);
 

@@ -1,4 +1,4 @@
-/** An object as the API server keeps and tells it. */
+/** An object as the API server stores and returns it. */
 export type StoredResource = {
   readonly metadata: {
     readonly name: string;
@@ -39,7 +39,7 @@ export type ResourceStore = {
   readonly subscribe: (
     collection: string,
     version: number,
-    tell: (change: ObjectChange) => void,
+    notify: (change: ObjectChange) => void,
   ) => () => void;
 };
 
@@ -53,7 +53,7 @@ export const createResourceStore = (terms: {
   const followers = new Set<(change: ObjectChange) => void>();
   let version = 1;
 
-  const tell = (
+  const notify = (
     type: ObjectChange['type'],
     path: string,
     object: StoredResource,
@@ -91,7 +91,7 @@ export const createResourceStore = (terms: {
     object: StoredResource,
   ): StoredResource => {
     objects.set(path, object);
-    return tell(type, path, object);
+    return notify(type, path, object);
   };
   return {
     get: (path) => objects.get(path),
@@ -102,7 +102,7 @@ export const createResourceStore = (terms: {
     remove: (path) => {
       const object = objects.get(path) ?? createNotFoundError(path);
       objects.delete(path);
-      tell('DELETED', path, {
+      notify('DELETED', path, {
         ...object,
         metadata: { ...object.metadata, resourceVersion: next() },
       });

@@ -25,7 +25,7 @@ export type ReviewStatus = {
 export type ServiceAccountTokens = {
   readonly issuer: string;
   readonly jwks: object;
-  readonly sign: (wish: PodTokenOptions) => Promise<string>;
+  readonly sign: (options: PodTokenOptions) => Promise<string>;
   readonly review: (token: string, audiences: readonly string[]) => Promise<ReviewStatus>;
 };
 
@@ -43,8 +43,8 @@ export const createServiceAccountTokens = async (
   return {
     issuer: ISSUER,
     jwks: { keys: [jwk] },
-    sign: (wish) =>
-      new SignJWT(buildClaims(wish, Math.floor(now() / 1000)))
+    sign: (options) =>
+      new SignJWT(buildClaims(options, Math.floor(now() / 1000)))
         .setProtectedHeader({ alg: ALGORITHM, kid: KEY_ID })
         .sign(privateKey),
     review: async (token, audiences) => {
@@ -65,8 +65,8 @@ export const createServiceAccountTokens = async (
 };
 
 /** Claims as pkg/serviceaccount/claims.go writes them. */
-const buildClaims = (wish: PodTokenOptions, now: number): JWTPayload => {
-  const { namespace, serviceAccount, pod, audiences, lifetimeSeconds } = wish;
+const buildClaims = (options: PodTokenOptions, now: number): JWTPayload => {
+  const { namespace, serviceAccount, pod, audiences, lifetimeSeconds } = options;
   const { node, ...bound } = pod;
   return {
     iss: ISSUER,

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 export type UserRegistry = {
   /** Makes one. */
   readonly add: (username: string) => string;
-  /** Nothing: nobody that is known. */
+  /** Undefined: unknown user. */
   readonly find: (authorization: string | undefined) => string | undefined;
 };
 

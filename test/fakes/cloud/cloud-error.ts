@@ -11,7 +11,7 @@ export class CloudError extends Error {
   }
 }
 
-/** The refusal of a request that nobody allowed, or that somebody denied. */
+/** The refusal of a request that no statement allows or that a statement denies. */
 export const createAccessDenied = (message = 'Access Denied'): CloudError =>
   new CloudError('AccessDenied', 403, message);
 

@@ -18,7 +18,7 @@ export type CloudEvent = {
   readonly path: string;
   readonly status: number;
   readonly code?: string;
-  /** As the caller was told it, too. */
+  /** As in the response to the caller. */
   readonly requestId: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -118,7 +118,7 @@ const createS3RequestHandler = (plan: CloudPlan, sessions: Sessions): RequestHan
   };
 };
 
-/** A bug of ours answers opaquely, as a cloud would. */
+/** An internal error returns no details, as in a real cloud. */
 const toCloudError = (error: unknown): CloudError =>
   error instanceof CloudError
     ? error

@@ -5,7 +5,7 @@ import type { S3Request } from './s3/s3-handler.ts';
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
 /**
- * Reads a request whole, with path and query as they stood on the wire.
+ * Reads a request whole, with path and query unchanged from the wire.
  *
  * @throws CloudError `EntityTooLarge`
  */

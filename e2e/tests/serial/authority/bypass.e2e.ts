@@ -142,7 +142,7 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     const pod = await make('environment', ({ initContainers: [sidecar] }) => {
       sidecar?.env?.push({ name: 'SURPRISE', value: 'yes' });
     });
-    expect(await readRefusal(pod, 'rules_broken')).toContain('(rule 2)');
+    expect(await readRefusal(pod, 'pod_noncompliant')).toContain('(rule 2)');
   });
 
   test('refuses tasks that admission would reject', async () => {
@@ -150,7 +150,7 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
       const given = readAdmittedTasks(spec);
       given.value = (given.value ?? '').replace(/"lifetimeSeconds":\d+/, '"lifetimeSeconds":86400');
     });
-    expect(await readRefusal(pod, 'tasks_refused')).toContain('lifetime');
+    expect(await readRefusal(pod, 'tasks_invalid')).toContain('lifetime');
   });
 
   // The exchange token is read on the node, as a consumer that mounts it could.
@@ -159,7 +159,7 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
       const purpose = createPurpose();
       const token = await readExchangeToken(node, pod);
       const reply = await sendOneFrom(pod, buildTokenRequest({ token, purpose }));
-      await expectRefusal(reply, { status: 403, reason: 'rules_broken', purpose, pod });
+      await expectRefusal(reply, { status: 403, reason: 'pod_noncompliant', purpose, pod });
       return reply.body;
     };
 
@@ -202,7 +202,7 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     const asked = [...args, '--audience', exchangeAudience];
     const { stdout } = await whenLifted(() => runKubectl(cluster, asked));
     const reply = await sendOneFrom(pod, buildTokenRequest({ token: stdout.trim(), purpose }));
-    await expectRefusal(reply, { status: 403, reason: 'rules_broken', purpose, pod });
+    await expectRefusal(reply, { status: 403, reason: 'pod_noncompliant', purpose, pod });
   });
 
   const plainPod = async (): Promise<PodRef> => {
@@ -221,7 +221,7 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     ];
     const debug = ['debug', pod.pod, '-n', pod.namespace, '-c', 'debugger', '--profile=restricted'];
     await whenLifted(() => runKubectl(cluster, [...debug, ...image, '--', '/bin/sleep', '60']));
-    expect(await readRefusal(pod, 'rules_broken')).toContain('(rule 9)');
+    expect(await readRefusal(pod, 'pod_noncompliant')).toContain('(rule 9)');
     expect(await callCloudFromPod(pod, 'get', 'reports/q3.csv')).toMatchObject({ status: 0 });
   });
 });

@@ -79,10 +79,15 @@ if (node !== undefined) {
       expect(refused.length).toBeGreaterThan(0);
       for (const reply of refused) {
         expect(Number(reply.headers['retry-after'])).toBeGreaterThan(0);
-        expect(parseTokenError(reply)).toMatchObject({ error: 'slow_down', reason: 'flood_pod' });
+        expect(parseTokenError(reply)).toMatchObject({
+          error: 'slow_down',
+          reason: 'rate_limited_pod',
+        });
       }
-      expect(await waitForRefusalRecord(flooding, 'flood_pod')).toMatchObject({ status_id: 2 });
-      await waitForEvent(flooding, 'flood_pod');
+      expect(await waitForRefusalRecord(flooding, 'rate_limited_pod')).toMatchObject({
+        status_id: 2,
+      });
+      await waitForEvent(flooding, 'rate_limited_pod');
     });
 
     test('do not charge a pod for forged tokens that name it', async () => {

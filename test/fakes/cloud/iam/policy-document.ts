@@ -38,7 +38,7 @@ export type Statement = {
 
 export type PolicyDocument = { readonly statements: readonly Statement[] };
 
-/** Where a policy stands decides what its statements must say. */
+/** The kind of policy decides which members its statements must have. */
 export type PolicyKind = 'role' | 'session' | 'trust';
 
 /**
@@ -95,9 +95,9 @@ const conditionValueReader: Reader<string> = (given, path, faults) =>
 
 const conditionsReader = refine(
   record(
-    { expected: `one of ${[...OPERATORS.keys()].join(', ')}`, pattern: /^\w+$/ },
+    string({ expected: `one of ${[...OPERATORS.keys()].join(', ')}`, pattern: /^\w+$/ }),
     record(
-      { expected: 'a condition key', pattern: /^[^\s]+$/ },
+      string({ expected: 'a condition key', pattern: /^[^\s]+$/ }),
       createOneOrMoreReader(conditionValueReader),
     ),
   ),

@@ -12,7 +12,7 @@ const computeCrc32 = (content: Buffer): string => {
 const createHashDigest = (algorithm: string) => (content: Buffer) =>
   createHash(algorithm).update(content).digest('base64');
 
-/** What Node can compute by itself; SDKs send CRC32 unless told otherwise. */
+/** The checksums that Node can compute; SDKs send CRC32 by default. */
 const DIGESTS: ReadonlyMap<string, (content: Buffer) => string> = new Map([
   ['crc32', computeCrc32],
   ['sha1', createHashDigest('sha1')],

@@ -6,7 +6,7 @@ import { isSameText, Sha256 } from './digests.ts';
 /** An HTTP request as far as its signature covers it. Header names are in lower case. */
 export type SignedS3Request = {
   readonly method: string;
-  /** As it stood on the wire, without the query. */
+  /** As received, without the query. */
   readonly rawPath: string;
   readonly query: URLSearchParams;
   readonly headers: ReadonlyMap<string, string>;
@@ -102,7 +102,7 @@ const requireSignedHeaders = (request: SignedS3Request, signed: readonly string[
   if (unsigned.length > 0) throw createAccessDenied(`not signed: ${unsigned.join(', ')}`);
 };
 
-/** Signs the request anew from what arrived, with only the headers that its author signed. */
+/** Signs the received request again, with only the headers that its author signed. */
 const computeSignature = async (
   request: SignedS3Request,
   given: { authorization: Authorization; session: Session; longDate: string },

@@ -1,3 +1,4 @@
+import { parseRoleArn } from '../../../../lib/schema/arn.ts';
 import { CloudError, createInvalidParameter } from '../cloud-error.ts';
 
 /** The checked parameters of `AssumeRoleWithWebIdentity`. */
@@ -12,8 +13,6 @@ export type AssumeParameters = {
 
 const API_VERSION = '2011-06-15';
 const MAX_POLICY_LENGTH = 2048;
-/** A private cloud's role ARN may have no account. */
-const ROLE_ARN = /^arn:[a-z-]+:iam::(\d{12})?:role\/[\w+=,.@/-]+$/;
 const SESSION_NAME = /^[\w+=,.@-]{2,64}$/;
 const DURATION = { least: 900, most: 43_200, otherwise: 3_600 };
 
@@ -32,7 +31,7 @@ export const readParameters = (form: URLSearchParams): AssumeParameters => {
   }
   const policy = readOptionalPolicy(form);
   return {
-    roleArn: readMatching(form, 'RoleArn', ROLE_ARN),
+    roleArn: readRoleArn(form),
     sessionName: readMatching(form, 'RoleSessionName', SESSION_NAME),
     token: readMatching(form, 'WebIdentityToken', /^.{4,20000}$/s),
     durationSeconds: readDuration(form),
@@ -45,6 +44,12 @@ const readMatching = (form: URLSearchParams, name: string, pattern: RegExp): str
   if (value === null) throw new CloudError('MissingParameter', 400, `${name} is required`);
   if (!pattern.test(value)) throw createInvalidParameter(`${name} must match ${pattern.source}`);
   return value;
+};
+
+const readRoleArn = (form: URLSearchParams): string => {
+  const text = readMatching(form, 'RoleArn', /^.+$/);
+  if (parseRoleArn(text) === undefined) throw createInvalidParameter('RoleArn must name a role');
+  return text;
 };
 
 const readDuration = (form: URLSearchParams): number => {

@@ -36,7 +36,7 @@ const CLOCK_TOLERANCE_SECONDS = 300;
  */
 export const createTokenVerifier = (providers: readonly IdentityProvider[], now: () => number) => {
   const keysByIssuer = new Map<string, RemoteKeySet>();
-  const keysOf = async (provider: IdentityProvider): Promise<RemoteKeySet> => {
+  const fetchProviderKeys = async (provider: IdentityProvider): Promise<RemoteKeySet> => {
     const keys = keysByIssuer.get(provider.issuer) ?? (await discoverKeys(provider));
     keysByIssuer.set(provider.issuer, keys);
     return keys;
@@ -44,7 +44,7 @@ export const createTokenVerifier = (providers: readonly IdentityProvider[], now:
   return async (token: string): Promise<WebIdentity> => {
     const provider = findProvider(token, providers);
     try {
-      const { payload } = await jwtVerify(token, await keysOf(provider), {
+      const { payload } = await jwtVerify(token, await fetchProviderKeys(provider), {
         algorithms: ALGORITHMS,
         issuer: provider.issuer,
         audience: [...provider.audiences],

@@ -1,0 +1,131 @@
+import type { LoadCatalog } from '../catalog/catalog.ts';
+import type { Clock } from '../contract/clock.ts';
+import type { AuthoritySettings, Platform } from '../contract/platform.ts';
+import { createJwksCache, type FetchJwks } from '../identity/jwks-cache.ts';
+import { createTokenVerifier } from '../identity/projected-token.ts';
+import { createReplayGuard, type UsedTokenLeases } from '../identity/token-replay.ts';
+import { createUserVerifier, type UserVerifierDeps } from '../identity/user-token.ts';
+import {
+  createWorkloadIdentifier,
+  type EvaluatePod,
+  type WorkloadIdentifierDeps,
+} from '../identity/workload-identification.ts';
+import type { User } from '../identity/workload.ts';
+import type { AcceptedTemplates } from '../injection/injection-template.ts';
+import { evaluateLivePod } from '../injection/live-pod.ts';
+import { createTaskRevalidator } from '../task/revalidation.ts';
+import type { IdentifyWorkload, VerifyPodToken } from './caller.ts';
+import { RequestError } from './token-refusal.ts';
+
+export type CallerIdentificationOptions = {
+  readonly platform: Platform & { readonly authority: AuthoritySettings };
+  /** Whether a token must come from an address of the pod that it names. */
+  readonly comparesPeer: boolean;
+};
+
+type PodLookups = Pick<
+  WorkloadIdentifierDeps,
+  'readPod' | 'reviewToken' | 'readNamespaceLabels' | 'readServiceAccount'
+>;
+
+export type CallerIdentificationDeps = PodLookups & {
+  /** The cluster's service-account issuer; undefined until it was read. */
+  readonly getClusterIssuer: () => string | undefined;
+  /** Fetches the JWKS of the cluster. */
+  readonly fetchKeys: FetchJwks;
+  readonly fetchUserJwks: UserVerifierDeps['fetchJwks'];
+  readonly usedTokenLeases: UsedTokenLeases;
+  /** Undefined until the injection templates were read. */
+  readonly getTemplates: () => AcceptedTemplates | undefined;
+  readonly loadCatalog: LoadCatalog;
+  readonly clock: Clock;
+};
+
+export type CallerIdentification = {
+  readonly verifyPodToken: VerifyPodToken;
+  readonly identifyWorkload: IdentifyWorkload;
+  /** Verifies a human's ID token and consumes it. @throws IdentityError */
+  readonly verifyUserToken: (userToken: string) => Promise<User>;
+  /** Removes Leases of used tokens that have expired. */
+  readonly collectLeases: () => Promise<void>;
+};
+
+/** Identifies callers by the tokens of pods and humans, checked against the current cluster state. */
+export const createCallerIdentification = (
+  { platform, comparesPeer }: CallerIdentificationOptions,
+  deps: CallerIdentificationDeps,
+): CallerIdentification => {
+  const { now, monotonic } = deps.clock;
+  const { audience } = platform.sidecar;
+  const { issuers, maxTokenLifetimeSeconds } = platform.authority.users;
+  const verifyClaims = createTokenVerifier({
+    issuer: () => requireLoaded(deps.getClusterIssuer(), "the cluster's issuer"),
+    audience,
+    findKey: createJwksCache({ fetchJwks: deps.fetchKeys, monotonic, code: 'keys_unavailable' }),
+    now,
+  });
+  const identify = createWorkloadIdentifier({
+    audience,
+    readPod: deps.readPod,
+    reviewToken: deps.reviewToken,
+    readNamespaceLabels: deps.readNamespaceLabels,
+    readServiceAccount: deps.readServiceAccount,
+    evaluatePod: createPodEvaluator(platform, deps),
+    revalidateTasks: createTaskRevalidator({
+      limits: platform.tasks,
+      dialect: platform.cloud.dialect,
+      loadCatalog: deps.loadCatalog,
+    }),
+  });
+  const verifyUser = createUserVerifier({
+    issuers,
+    maxTokenLifetimeSeconds,
+    fetchJwks: deps.fetchUserJwks,
+    now,
+    monotonic,
+  });
+  const replayGuard = createReplayGuard({ leases: deps.usedTokenLeases, now });
+  return {
+    verifyPodToken: async (token, peer) => {
+      const claims = await verifyClaims(token);
+      const { namespace, serviceAccount, pod } = claims;
+      return {
+        caller: { namespace, serviceAccount: serviceAccount.name, pod },
+        claims,
+        token,
+        peer,
+      };
+    },
+    identifyWorkload: ({ claims, token, peer }) =>
+      identify(claims, token, comparesPeer ? { peer } : {}),
+    verifyUserToken: async (token) => {
+      const user = await verifyUser(token);
+      await replayGuard.consumeToken(user);
+      return user;
+    },
+    collectLeases: replayGuard.collect,
+  };
+};
+
+/**
+ * Evaluates the rules on a running pod with the code of admission. The namespace's labels, which may
+ * exempt a pod, are read only for a pod that breaks a rule without them.
+ */
+const createPodEvaluator =
+  (
+    platform: Platform,
+    { getTemplates }: Pick<CallerIdentificationDeps, 'getTemplates'>,
+  ): EvaluatePod =>
+  async (pod, { readLabels, ...account }) => {
+    const templates = requireLoaded(getTemplates(), 'the injection templates');
+    const options = { platform, templates, ...account };
+    const strictResult = evaluateLivePod(pod, options);
+    if (strictResult.ok) return strictResult;
+    const namespaceLabels = (await readLabels()) ?? {};
+    return evaluateLivePod(pod, { ...options, namespaceLabels });
+  };
+
+const requireLoaded = <T>(value: T | undefined, name: string): T => {
+  if (value === undefined) throw new RequestError('starting', `not loaded yet: ${name}`);
+  return value;
+};

@@ -1,0 +1,125 @@
+import type { AuditEvent, Recorder } from '../audit/audit-event.ts';
+import type { User } from '../identity/workload.ts';
+import type { PolicyDecision } from '../policy/decision.ts';
+import { buildSessionName } from '../scope/aws/session-name.ts';
+import { bindResource } from '../task/resource.ts';
+import type { AuthorizedRun, IssuedCredentials } from './authorized-run.ts';
+import type { Caller } from './caller.ts';
+import type { ExchangeContext } from './exchange-context.ts';
+import { toRefusal } from './token-refusal.ts';
+
+export type RecordDeps = {
+  /** @throws AuditError */
+  readonly record: Recorder;
+  /** Wall-clock milliseconds. */
+  readonly now: () => number;
+};
+
+/** Records that credentials are about to be issued. @throws AuditError */
+export const recordIntent = (context: ExchangeContext, { record, now }: RecordDeps) =>
+  record(buildAuditEvent('run.intent', context, now()));
+
+/** Records that credentials were issued, before they are returned. @throws AuditError */
+export const recordIssued = (context: ExchangeContext, { record, now }: RecordDeps) =>
+  record(buildAuditEvent('run.issued', context, now()));
+
+/** The audit record of a request at this step. It never contains a token, a grant or credentials. */
+export const buildAuditEvent = (
+  kind: AuditEvent['kind'],
+  { details, caller, user, decision, authorizedRun, issued }: ExchangeContext,
+  at: number,
+): AuditEvent => ({
+  kind,
+  at,
+  ...(caller !== undefined && { actor: buildAuditActor(caller, details?.consumer, user) }),
+  ...(details !== undefined && { task: details.task, params: details.params }),
+  ...(details?.purpose !== undefined && { purpose: details.purpose }),
+  ...(decision !== undefined && { decision: toRecordedDecision(decision) }),
+  ...(authorizedRun !== undefined && {
+    run: authorizedRun.run,
+    scope: buildAuditScope(authorizedRun, issued),
+    exempted: authorizedRun.workload.exempted,
+  }),
+});
+
+/** The caller in the form of an audit record. */
+export const buildAuditActor = (
+  { namespace, serviceAccount, pod }: Caller,
+  consumer?: string,
+  user?: User,
+): NonNullable<AuditEvent['actor']> => ({
+  namespace,
+  serviceAccount,
+  pod: pod.name,
+  podUid: pod.uid,
+  ...(consumer !== undefined && { consumer }),
+  ...(user !== undefined && { user: { issuer: user.issuer, subject: user.subject } }),
+});
+
+const toRecordedDecision = ({ outcome, policies, version }: PolicyDecision) => ({
+  outcome,
+  policies,
+  version,
+});
+
+/**
+ * The scope that the session policy grants. The intent already contains the session name: if the
+ * authority fails before it records the result, the name finds the session in the cloud's log.
+ */
+const buildAuditScope = (
+  { run, workload, task, params }: AuthorizedRun,
+  issued: IssuedCredentials | undefined,
+): NonNullable<AuditEvent['scope']> => ({
+  role: task.role,
+  sessionName: buildSessionName({ podName: workload.pod.name, run }),
+  actions: task.allow.flatMap(({ actions }) => actions),
+  resources: task.allow.flatMap(({ resources }) =>
+    resources.map((resource) => bindResource(resource, params)),
+  ),
+  ...(issued !== undefined && { policySha256: issued.policySha256, deadline: issued.deadline }),
+});
+
+/** A refused request other than a token exchange, and what is known about it. */
+export type RefusedCall = {
+  readonly kind: Extract<AuditEvent['kind'], 'run.end_refused' | 'stream.refused'>;
+  /** Absent if no token was verified. */
+  readonly caller?: Caller | undefined;
+  readonly run?: string | undefined;
+};
+
+export type RefusalRecordDeps = {
+  /** Limited: similar refusals are counted instead of recorded one by one. @throws AuditError */
+  readonly recordRefusal: Recorder;
+  readonly now: () => number;
+};
+
+/**
+ * Records a refusal before the response. Errors that a retry may resolve, and internal errors, which
+ * are logged, are not recorded.
+ *
+ * @returns the error to respond with: the given one, or the one that prevented the record; never
+ *   rejects
+ */
+export const recordRefusedCall = async (
+  error: unknown,
+  { kind, caller, run }: RefusedCall,
+  { recordRefusal, now }: RefusalRecordDeps,
+): Promise<unknown> => {
+  const refusal = toRefusal(error);
+  if (refusal === undefined || refusal.row.status >= 500) return error;
+  const { code: reason, message } = refusal;
+  const event: AuditEvent = {
+    kind,
+    at: now(),
+    ...(caller !== undefined && { actor: buildAuditActor(caller) }),
+    ...(run !== undefined && { run }),
+    reason,
+    message,
+  };
+  try {
+    await recordRefusal(event);
+    return error;
+  } catch (failure) {
+    return failure;
+  }
+};

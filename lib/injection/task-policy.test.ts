@@ -1,0 +1,132 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { createCatalogLoader } from '../catalog/catalog.ts';
+import { evaluateAdmissionPolicy } from '../policy/admission-decision.ts';
+import { compilePolicies } from '../policy/compiled-policies.ts';
+import { formatFieldError } from '../schema/field-error.ts';
+import { authorityPlatform, buildTask } from './fixtures/sample-platform.ts';
+import { createTaskPolicyEvaluator, type TaskPolicyDeps } from './task-policy.ts';
+
+const run = '(principal, action == Action::"run", resource)';
+const POLICIES = [
+  {
+    name: 'research',
+    cedar: `@id("reports")
+permit ${run} when {
+  principal.namespace.hasTag("team") && principal.namespace.getTag("team") == "research" &&
+  context.resource like "arn:aws:s3:::acme-data/reports/*"
+};`,
+  },
+];
+const FORBID = { name: 'night', cedar: `@id("off")\nforbid ${run} when { context.hour < 6 };` };
+
+const loadCatalog = createCatalogLoader();
+
+const evaluateTestTasks = (
+  changes: Partial<TaskPolicyDeps> = {},
+  request: { namespace?: string; tasks?: readonly ReturnType<typeof buildTask>[] } = {},
+) => {
+  const { authority } = authorityPlatform;
+  if (authority === undefined) throw new Error('no authority');
+  return createTaskPolicyEvaluator({
+    platform: authorityPlatform,
+    authority,
+    readPolicies: () => compilePolicies(POLICIES),
+    readNamespaceLabels: () => Promise.resolve({ team: 'research' }),
+    evaluateTask: (policies, task) => evaluateAdmissionPolicy({ policies, loadCatalog }, task),
+    ...changes,
+  })({
+    namespace: 'research',
+    serviceAccount: 'agent',
+    tasks: [buildTask('summarize', ['agent'])],
+    ...request,
+  });
+};
+
+const listLines = async (
+  result: ReturnType<typeof evaluateTestTasks>,
+): Promise<readonly string[]> => (await result).faults.map(formatFieldError);
+
+describe('the tasks of a new pod', () => {
+  test('that policy permits, whatever is not known yet, are welcome', async () => {
+    expect(await evaluateTestTasks()).toEqual({ faults: [], warnings: [] });
+  });
+
+  test('that no policy permits are refused with what was asked', async () => {
+    const task = buildTask('summarize', ['agent']);
+    const allow = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/*'] }];
+    const lines = await listLines(evaluateTestTasks({}, { tasks: [{ ...task, allow }] }));
+    expect(lines).toEqual([
+      'task.valetkey.dev/summarize (policy): expected what TaskPolicies permit, got s3:GetObject on arn:aws:s3:::acme-data/*: no policy permits it (rule policy)',
+    ]);
+  });
+
+  test('are decided by the labels of their namespace', async () => {
+    const readNamespaceLabels = (name: string) =>
+      Promise.resolve(name === 'research' ? { team: 'research' } : {});
+    const both = { readNamespaceLabels };
+    expect(await listLines(evaluateTestTasks(both))).toEqual([]);
+    expect(await listLines(evaluateTestTasks(both, { namespace: 'other' }))).toHaveLength(1);
+  });
+
+  test('that a policy forbids are refused with its name', async () => {
+    const forbid = { name: 'none', cedar: `@id("at-all")\nforbid ${run};` };
+    const readPolicies = () => compilePolicies([...POLICIES, forbid]);
+    expect(await listLines(evaluateTestTasks({ readPolicies }))).toEqual([
+      expect.stringContaining('forbidden by none/at-all'),
+    ]);
+  });
+
+  test('that hang on what is not known yet are let in with a warning', async () => {
+    const readPolicies = () => compilePolicies([...POLICIES, FORBID]);
+    const { faults, warnings } = await evaluateTestTasks({ readPolicies });
+    expect(faults).toEqual([]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^task summarize may be denied when a run starts: .*night\/off/),
+    ]);
+  });
+
+  test('are refused where there is no policy, with what to do', async () => {
+    const lines = await listLines(evaluateTestTasks({ readPolicies: () => compilePolicies([]) }));
+    expect(lines).toEqual([
+      expect.stringMatching(/policy\.starter\.enabled=true.*\(rule policy\)$/),
+    ]);
+  });
+
+  test('are refused while one policy is invalid, by its name', async () => {
+    const readPolicies = () => compilePolicies([...POLICIES, { name: 'broken', cedar: 'permit' }]);
+    expect(await listLines(evaluateTestTasks({ readPolicies }))).toEqual([
+      expect.stringContaining('broken'),
+    ]);
+  });
+
+  test('are refused while policies, or the labels of the namespace, are not known', async () => {
+    const readPolicies = () => ({ unknown: 'the API server told nothing of them for 301 s' });
+    expect(await listLines(evaluateTestTasks({ readPolicies }))).toEqual([
+      'TaskPolicies: expected policies that can be read, got the API server told nothing of them for 301 s (rule policy)',
+    ]);
+    for (const readNamespaceLabels of [
+      () => Promise.reject(new Error('down')),
+      () => Promise.resolve(undefined),
+    ]) {
+      expect(await listLines(evaluateTestTasks({ readNamespaceLabels }))).toEqual([
+        expect.stringMatching(/^Namespace research: .*try again.*\(rule policy\)$/),
+      ]);
+    }
+  });
+
+  test('are refused whose SPIFFE ID no grant can carry', async () => {
+    const authority = { trustDomain: 'a'.repeat(128) };
+    const tasks = [buildTask('t', ['agent']), buildTask('t'.repeat(63), ['agent'])];
+    const lines = await listLines(
+      evaluateTestTasks({ authority }, { namespace: 'n'.repeat(63), tasks }),
+    );
+    expect(lines).toEqual([
+      expect.stringMatching(
+        new RegExp(
+          `^task.valetkey.dev/${'t'.repeat(63)} sub: .*255 characters.*got 28\\d characters`,
+        ),
+      ),
+    ]);
+  });
+});

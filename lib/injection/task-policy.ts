@@ -1,0 +1,120 @@
+import { TASK_ANNOTATION_PREFIX } from '../contract/names.ts';
+import type { AuthoritySettings, Platform } from '../contract/platform.ts';
+import type { Task } from '../contract/task.ts';
+import { checkSpiffeId } from '../grant/spiffe-id.ts';
+import type { CompiledPolicies } from '../policy/compiled-policies.ts';
+import type { AdmissionPolicyRequest, PolicyDecision } from '../policy/decision.ts';
+import type { FieldError } from '../schema/field-error.ts';
+
+export type TaskPolicyRequest = {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly tasks: readonly Task[];
+};
+
+/** `faults` refuse the pod; `warnings` are shown to its author. */
+export type TaskPolicyResult = {
+  readonly faults: readonly FieldError[];
+  readonly warnings: readonly string[];
+};
+
+/** Evaluates the tasks of a new pod, beside the pod rules. */
+export type EvaluatePolicy = (request: TaskPolicyRequest) => Promise<TaskPolicyResult>;
+
+/** Evaluates one task by a set of policies. A decision depends on these arguments only. */
+export type EvaluateTask = (
+  policies: CompiledPolicies,
+  request: AdmissionPolicyRequest,
+) => Promise<PolicyDecision>;
+
+export type TaskPolicyDeps = {
+  readonly platform: Platform;
+  readonly authority: Pick<AuthoritySettings, 'trustDomain'>;
+  /** The current TaskPolicies, or why they are not known. */
+  readonly readPolicies: () => CompiledPolicies | { readonly unknown: string };
+  /** Undefined: there is no such namespace. Throws if the API server does not answer. */
+  readonly readNamespaceLabels: (
+    namespace: string,
+  ) => Promise<Readonly<Record<string, string>> | undefined>;
+  readonly evaluateTask: EvaluateTask;
+};
+
+/**
+ * Under `trust: authority`: each task needs a SPIFFE ID that fits into a grant, and no policy may
+ * deny it. The authority decides again at every run; admission reports a denial early.
+ */
+export const createTaskPolicyEvaluator =
+  (deps: TaskPolicyDeps): EvaluatePolicy =>
+  async (request) => {
+    const subjectErrors = checkTaskSubjects(request, deps.authority);
+    const { faults, warnings } = await evaluateTasks(request, deps);
+    return { faults: [...subjectErrors, ...faults], warnings };
+  };
+
+/** Checks that the SPIFFE ID of each task fits into a grant. */
+export const checkTaskSubjects = (
+  { namespace, serviceAccount, tasks }: TaskPolicyRequest,
+  { trustDomain }: Pick<AuthoritySettings, 'trustDomain'>,
+): readonly FieldError[] =>
+  tasks.flatMap(({ name }) =>
+    checkSpiffeId({ trustDomain, namespace, serviceAccount, task: name }).map((fault) => ({
+      ...fault,
+      source: buildAnnotationKey(name),
+    })),
+  );
+
+const evaluateTasks = async (
+  request: TaskPolicyRequest,
+  deps: TaskPolicyDeps,
+): Promise<TaskPolicyResult> => {
+  const policies = deps.readPolicies();
+  if ('unknown' in policies) {
+    const expected = 'policies that can be read';
+    return refuseTasks('TaskPolicies', { expected, got: policies.unknown });
+  }
+  if (policies.findings.length === 0) return refuseTasks('TaskPolicies', NO_POLICY);
+  const namespaceLabels = await deps.readNamespaceLabels(request.namespace).catch(() => undefined);
+  if (namespaceLabels === undefined) {
+    const expected = 'its labels, which policy evaluates: try again';
+    return refuseTasks(`Namespace ${request.namespace}`, { expected, got: 'no answer' });
+  }
+  const { namespace, serviceAccount } = request;
+  const principal = { namespace, namespaceLabels, serviceAccount };
+  const sourceRestriction = deps.platform.cloud.bind.mode;
+  const results: TaskPolicyResult[] = [];
+  for (const task of request.tasks) {
+    const decision = await deps.evaluateTask(policies, { principal, task, sourceRestriction });
+    results.push(toResult(task, decision));
+  }
+  return {
+    faults: results.flatMap(({ faults }) => faults),
+    warnings: results.flatMap(({ warnings }) => warnings),
+  };
+};
+
+/** Says what to do: the reader may have installed Valetkey a minute ago. */
+const NO_POLICY = {
+  expected:
+    'at least one that permits the task: apply one, or install the starter policy with policy.starter.enabled=true',
+  got: 'none in this cluster',
+};
+
+const toResult = ({ name }: Task, { outcome, reasons }: PolicyDecision): TaskPolicyResult => ({
+  faults: (outcome === 'deny' ? reasons : []).map((got) => ({
+    source: buildAnnotationKey(name),
+    path: '(policy)',
+    expected: 'what TaskPolicies permit',
+    got,
+    rule: 'policy',
+  })),
+  warnings: (outcome === 'undecided' ? reasons : []).map(
+    (reason) => `task ${name} may be denied when a run starts: ${reason}`,
+  ),
+});
+
+const refuseTasks = (
+  path: string,
+  { expected, got }: Pick<FieldError, 'expected' | 'got'>,
+): TaskPolicyResult => ({ faults: [{ path, expected, got, rule: 'policy' }], warnings: [] });
+
+const buildAnnotationKey = (task: string): string => `${TASK_ANNOTATION_PREFIX}${task}`;

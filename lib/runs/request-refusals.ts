@@ -1,0 +1,55 @@
+import type { Task } from '../contract/task.ts';
+import type { RunRefusal } from './run-refusal.ts';
+import { formatFieldError, type FieldError } from '../schema/field-error.ts';
+
+const buildRefusal = (code: string, message: string): RunRefusal => ({
+  kind: 'refusal',
+  nature: 'refused',
+  code,
+  message,
+});
+
+const formatTaskNames = (tasks: readonly Task[]): string =>
+  tasks.map(({ name }) => name).join(', ');
+
+export const routeUnknown = buildRefusal('route_unknown', 'No such route.');
+export const runUnknown = buildRefusal('run_unknown', 'No such active run.');
+export const internalError = buildRefusal(
+  'internal_error',
+  'Internal error of the sidecar. Its log names the route.',
+);
+export const userTokenUnsupported = buildRefusal(
+  'user_token_unsupported',
+  'userToken: expected none, because no authority verifies it (trust: cluster).',
+);
+export const taskNotDeclared = buildRefusal(
+  'task_not_declared',
+  'No task is declared for this container.',
+);
+
+export const buildTaskUnknownRefusal = (tasks: readonly Task[]): RunRefusal =>
+  buildRefusal('task_unknown', `No such task. Tasks of this container: ${formatTaskNames(tasks)}.`);
+
+export const buildTaskNotAllowedRefusal = (task: Task, consumer: string): RunRefusal =>
+  buildRefusal(
+    'task_not_allowed',
+    `The task ${task.name} is not declared for container ${consumer}.`,
+  );
+
+export const buildNoDefaultTaskRefusal = (tasks: readonly Task[]): RunRefusal =>
+  buildRefusal(
+    'no_default_task',
+    `This container has several tasks and none is its default: ${formatTaskNames(tasks)}. Request one of them: GET /v1/tasks/{task}/credentials.`,
+  );
+
+export const buildParamsRequiredRefusal = ({ name, params }: Task): RunRefusal =>
+  buildRefusal(
+    'params_required',
+    `The task ${name} has params (${Object.keys(params).join(', ')}). Start a run with POST /v1/tasks/${name}/runs.`,
+  );
+
+export const buildMethodNotAllowedRefusal = (allow: string): RunRefusal =>
+  buildRefusal('method_not_allowed', `Method not allowed. Use ${allow}.`);
+
+export const buildBadRequestRefusal = (faults: readonly FieldError[]): RunRefusal =>
+  buildRefusal('bad_request', faults.map(formatFieldError).join('; '));
