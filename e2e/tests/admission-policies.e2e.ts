@@ -52,7 +52,7 @@ describe('the ValidatingAdmissionPolicies', () => {
   });
 
   /** The webhooks are not called in the first one; in the others they are called after the policies. */
-  const PLACES = { restricted: home, baseline: 'story-baseline', excepted: 'story-excepted' };
+  const PLACES = { restricted: home, baseline: 'e2e-baseline', excepted: 'e2e-exempted' };
 
   beforeAll(async () => {
     const [, ...others] = Object.values(PLACES);
@@ -89,7 +89,7 @@ describe('the ValidatingAdmissionPolicies', () => {
     const said = new Map<Place, Map<string, string>>();
 
     /** In every namespace, the pods whose result depends on the namespace. */
-    const isOf: Record<Place, (each: StaticCase) => boolean> = {
+    const isAmong: Record<Place, (each: StaticCase) => boolean> = {
       restricted: ({ level }) => level !== 'baseline',
       baseline: ({ level, violations }) =>
         level === 'baseline' || violations.some((each) => each.startsWith('4 ')),
@@ -97,16 +97,16 @@ describe('the ValidatingAdmissionPolicies', () => {
     };
 
     const casesFor = (place: Place) =>
-      [...STATIC_CASES.entries()].filter(([, each]) => isOf[place](each));
+      [...STATIC_CASES.entries()].filter(([, each]) => isAmong[place](each));
 
-    const nameOf = (index: number) => `case-${index}`;
+    const readName = (index: number) => `case-${index}`;
 
     /** The refusal of each refused pod, by the name of the pod. */
     const tryPods = async (place: Place, cases: readonly (readonly [number, StaticCase])[]) => {
       const items = cases.map(([index, { pod }]) => ({
         ...{ apiVersion: 'v1', kind: 'Pod' },
         ...pod,
-        metadata: { ...pod.metadata, name: nameOf(index), namespace: PLACES[place] },
+        metadata: { ...pod.metadata, name: readName(index), namespace: PLACES[place] },
       }));
       const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
       const errors = await findRefusingPolicies(
@@ -130,7 +130,7 @@ describe('the ValidatingAdmissionPolicies', () => {
     });
 
     const agreed = (place: Place, index: number, pod: StaticCase['pod']) => {
-      const refusal = said.get(place)?.get(nameOf(index)) ?? '';
+      const refusal = said.get(place)?.get(readName(index)) ?? '';
       const expected = listStaticViolations(pod, { platform, namespace: PLACES[place] });
       const isPolicys = refusal.includes("ValidatingAdmissionPolicy 'valetkey-pods'");
       expect(isPolicys ? parseBreachPaths(refusal) : []).toEqual(expected);
