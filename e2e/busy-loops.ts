@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** Spins in steps, so that it notices when its standard input closes: it never outlives its parent. */
+/** Spins in short steps, so that it exits when its parent closes the standard input. */
 const loop = `
 process.stdin.on('close', () => process.exit()).resume();
 const spin = () => {
@@ -11,7 +11,7 @@ const spin = () => {
 spin();
 `;
 
-/** Starts programs that each keep one core busy; returns what stops them. */
+/** Starts programs that each keep one core busy; returns a function that stops them. */
 export const startBusyLoops = (count: number): (() => void) => {
   const children = Array.from({ length: count }, () =>
     spawn(process.execPath, ['-e', loop], { stdio: ['pipe', 'ignore', 'inherit'] }),

@@ -19,10 +19,10 @@ type ReleaseTarget = Pick<
   trust: Trust;
 };
 
-/** Whom the clouds of a pass trust: the authority at this issuer, or the cluster itself. */
+/** What the clouds of a matrix entry trust: the authority at this issuer, or the cluster itself. */
 export type Trust = { kind: 'authority'; issuer: string; audience: string } | { kind: 'cluster' };
 
-/** Chart values for one cloud of ours: what a platform team would write, with a floor of seconds. */
+/** Builds chart values for one cloud, as a platform team would write them, with a lifetime floor of seconds. */
 export const buildChartValues = ({
   cloud,
   node,
@@ -48,13 +48,13 @@ export const buildChartValues = ({
     cloud: {
       region: cloud.region,
       stsEndpoint: cloud.stsEndpoint,
-      // The authority looks at its public keys where the cloud does: behind our own issuer front.
+      // The authority reads its published keys where the cloud does: at the issuer proxy.
       ...(node !== undefined && { caBundle: readFileSync(node.caCertificate, 'utf8') }),
       allowHttp: true,
       dialect: cloud.dialect,
       bind: { mode: 'podIP' },
     },
-    // Requests that let some twenty pods stand on a node of two cores.
+    // Small requests, so that twenty pods fit on a node of two cores.
     sidecar: {
       ...(trust.kind === 'cluster' && { audience: cloud.audience }),
       resources: { cpu: '5m' },
@@ -65,7 +65,7 @@ export const buildChartValues = ({
   };
 };
 
-/** Humans whose ID tokens the issuer front vouches for. */
+/** Issuers of users: the issuer proxy publishes their keys. */
 const buildUserIssuers = (node: TestEnvironment['node']) => {
   if (node === undefined) return {};
   const issuer = createUserIssuer(node);
@@ -74,14 +74,14 @@ const buildUserIssuers = (node: TestEnvironment['node']) => {
   return { users: { issuers: [people] } };
 };
 
-/** What the platform of the stories leaves to some namespaces and people. */
+/** Exemptions for the tests. */
 const testPodSelector = {
-  baselineNamespaces: ['story-baseline'],
-  exceptions: [{ namespace: 'story-excepted', rule: '3' }],
+  baselineNamespaces: ['e2e-baseline'],
+  exceptions: [{ namespace: 'e2e-exempted', rule: '3' }],
   breakGlassGroup: 'e2e-break-glass',
 };
 
-/** Of the two only RGW has roles that deny single sessions. */
+/** Only RGW has roles that deny single sessions. */
 const buildDenyListValues = ({ name, s3Endpoint }: Cloud) =>
   name === 'rgw' && {
     denial: { revokerRole, iamEndpoint: s3Endpoint, roles: [optedInRole] },
@@ -102,7 +102,7 @@ export const installRelease = async (
   }).catch(async (error: unknown) => {
     throw new Error(`${(error as Error).message}\n${await describeRelease(cluster, namespace)}`);
   });
-  await waitFor('the replicas of before to be gone', async () => {
+  await waitFor('termination of the previous replicas', async () => {
     const pods = await listReleasePods(cluster, namespace);
     return pods.every(({ metadata }) => metadata.deletionTimestamp === undefined);
   });
@@ -110,7 +110,7 @@ export const installRelease = async (
 
 type ReplicaPod = { metadata: { deletionTimestamp?: string }; status: { podIP?: string } };
 
-/** The webhook's replicas, those that are still draining included: they answer by what was before. */
+/** Lists webhook replicas, including draining ones, which still use the previous settings. */
 export const listWebhookPods = async (
   cluster: ClusterAccess,
   namespace: string,

@@ -17,20 +17,20 @@ import type { ProgramName } from './cluster/programs.ts';
 import type { Progress } from './cluster/progress.ts';
 import { loadAgent, loadAwscli, loadValetkey } from './test-images.ts';
 
-/** What stories stand on: plain JSON. */
+/** What the tests need: cluster, clouds, images, clients. Plain JSON. */
 export type TestEnvironment = {
   cluster: ClusterAccess;
-  /** Our own cluster: its node's files, keys and processes can be looked at. Absent: somebody else's. */
+  /** The cluster on this machine, with its node's files, keys and processes. Undefined: external cluster. */
   node?: Cluster;
-  /** For what stories and their runner write. */
+  /** Folder for files of the tests and the runner. */
   folder: string;
   helm: string;
   clouds: Cloud[];
   images: { valetkey: string; agent: string; awscli: string };
   imagePullPolicy: 'Never' | 'IfNotPresent';
-  /** Starts awscli in its image. */
+  /** Command that starts awscli in its image. */
   awscliCommand: string[];
-  /** Of each edition that the stories are to play. */
+  /** Commands of the clients, for each SDK version to test. */
   clients: Partial<Record<SdkVersion, ClientCommands>>;
 };
 
@@ -42,20 +42,20 @@ type OwnClaim = {
   folder: string | undefined;
   keep: boolean;
   isFull: boolean;
-  /** Clouds that the selected passes use. */
+  /** Clouds of the selected matrix entries. */
   cloudNames: readonly CloudName[];
 };
 
-/** Every program but those of clouds that no pass uses. */
+/** Lists all programs, except those of unused clouds. */
 const programsFor = (cloudNames: readonly CloudName[]): ProgramName[] =>
   programNames.filter((name) => name !== 'minio' || cloudNames.includes(name));
 
-/** A cluster of ours: started and taken down, or one that stands in `folder` already. */
+/** Starts a cluster and stops it on release, or uses the running one in `folder`. */
 export const claimOwnEnvironment = async (
   progress: Progress,
   { folder, keep, isFull, cloudNames }: OwnClaim,
 ): Promise<ClaimedEnvironment> => {
-  // Mostly downloads: they need not wait for the cluster, nor it for them.
+  // Mostly downloads, so they run in parallel with the start of the cluster.
   const building = buildTestClients(progress, isFull);
   building.catch(() => undefined);
   const programs = programsFor(cloudNames);
@@ -95,7 +95,7 @@ const buildTestClients = async (progress: Progress, isFull: boolean) => {
   return isFull ? { newest, oldest: await buildClients(progress, 'oldest') } : { newest };
 };
 
-/** A cluster that was up before may have its clouds already. */
+/** Starts the clouds, unless the cluster was used before and has them. */
 const startOrReadClouds = async (
   node: Cluster,
   names: readonly CloudName[],
@@ -106,13 +106,13 @@ const startOrReadClouds = async (
     : startClouds(node, progress, names);
 };
 
-/** What `VALETKEY_E2E_ENVIRONMENT` describes: the parts of {@link TestEnvironment} that only their owner knows. */
+/** The content of the file VALETKEY_E2E_ENVIRONMENT: docs/e2e.md. */
 type ExternalEnvironment = Pick<TestEnvironment, 'images' | 'clouds' | 'awscliCommand'>;
 
 /**
- * Somebody else's cluster. Images and clouds are theirs to bring: docs/e2e.md says how.
+ * Uses an external cluster, whose owner provides images and clouds: docs/e2e.md.
  *
- * @throws when VALETKEY_E2E_ENVIRONMENT names no file
+ * @throws Error if VALETKEY_E2E_ENVIRONMENT does not name a file
  */
 export const claimExternalEnvironment = async (
   progress: Progress,

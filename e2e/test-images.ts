@@ -8,7 +8,7 @@ import { runCommand } from './cluster/command.ts';
 
 const root = join(import.meta.dirname, '..');
 
-/** The image of `make image`, given to the cluster's containerd. */
+/** Builds the image of `make image`, and imports it into the cluster's containerd. */
 export const loadValetkey = async (cluster: Cluster): Promise<string> => {
   const folder = join(cluster.folder, 'images', 'valetkey');
   await runCommand(process.execPath, [join(root, 'tools', 'image', 'main.ts'), '--out', folder]);
@@ -16,7 +16,7 @@ export const loadValetkey = async (cluster: Cluster): Promise<string> => {
   return reference;
 };
 
-/** What consumers of the stories run: Node, busybox and one bundle with the unmodified AWS SDK. */
+/** Builds the image of test consumers: Node, busybox and a bundle with the unmodified AWS SDK. */
 export const loadAgent = async (cluster: Cluster): Promise<string> => {
   const folder = join(cluster.folder, 'images', 'agent');
   const bundle = join(cluster.folder, 'images', 'agent.mjs');
@@ -42,7 +42,7 @@ export const loadAgent = async (cluster: Cluster): Promise<string> => {
   return reference;
 };
 
-/** What runs as a consumer that uses awscli. */
+/** Builds the image of consumers that use awscli. */
 export const loadAwscli = async (cluster: Cluster, python: string): Promise<string> => {
   const folder = join(cluster.folder, 'images', 'awscli');
   mkdirSync(folder, { recursive: true });

@@ -448,7 +448,7 @@ describe('an event stream', () => {
 });
 
 describe('telemetry', () => {
-  it('counts responses by route and reason, and reports the last sync of each watch', async () => {
+  it('reports requests by route and reason, and the last sync of each watch', async () => {
     await exchange();
     await exchange({ task: 'other' });
     const { text } = await replica.telemetry('/metrics');

@@ -1,20 +1,20 @@
-/** Every cloud that must answer the table of cases. */
+/** Every cloud that runs the table of cases. */
 export type CloudName = 'embedded' | 'minio' | 'rgw';
 
-/** How a token differs from a good one for the role's subject. */
+/** How a token differs from a valid one for the subject of the role. */
 export type TokenVariation = {
   readonly subject?: string;
   readonly audience?: string;
   readonly issuer?: string;
-  /** Negative: expired so long ago. */
+  /** Negative if it has expired. */
   readonly lifetimeSeconds?: number;
-  /** Signed by a key that the issuer does not publish, under the id of one that it does. */
+  /** Signed by an unpublished key, with the id of a published one. */
   readonly forged?: boolean;
 };
 
 /**
- * A cloud as the cases see it. It holds {@link CASE_OBJECTS}; its role's policy allows all of S3
- * on the buckets of {@link ROLE_BUCKETS}, and its trust policy names one service account.
+ * A cloud for the cases. It has {@link CASE_OBJECTS}; the policy of its role allows all of S3 on the
+ * buckets of {@link ROLE_BUCKETS}, and its trust policy names one service account.
  */
 export type CaseCloud = {
   readonly name: CloudName;
@@ -22,14 +22,14 @@ export type CaseCloud = {
   readonly s3Endpoint: string;
   readonly region: string;
   readonly roleArn: string;
-  /** Our address as the cloud sees it. */
+  /** The source address that the cloud sees. */
   readonly sourceIp: string;
   readonly token: (variation?: TokenVariation) => Promise<string>;
 };
 
 export const ROLE_BUCKETS = ['acme-data', 'acme-other'] as const;
 
-/** Bucket → key → content. The role reaches nothing in `acme-closed`. */
+/** Bucket → key → content. The role has no access to `acme-closed`. */
 export const CASE_OBJECTS = {
   'acme-data': {
     'reports/q3.csv': 'quarter,revenue\nq3,42\n',
@@ -42,7 +42,7 @@ export const CASE_OBJECTS = {
   'acme-closed': { 'reports/q3.csv': 'quarter,revenue\nq3,0\n' },
 } as const;
 
-/** What the role may do: session policies do the narrowing. */
+/** The policy of the role; session policies narrow it. */
 export const ROLE_POLICY = {
   Version: '2012-10-17',
   Statement: [
@@ -54,6 +54,6 @@ export const ROLE_POLICY = {
   ],
 };
 
-/** The subject that the role's trust policy names. */
+/** The subject in the trust policy of the role. */
 export const CASE_SUBJECT = 'system:serviceaccount:default:agent';
 export const CASE_AUDIENCE = 'sts.amazonaws.com';

@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { XMLParser } from 'fast-xml-parser';
 import type { CaseAnswer } from './case-outcome.ts';
 
-/** What goes on the wire, byte for byte: `path` includes the query. */
+/** An exact HTTP request; `path` includes the query. */
 export type CaseHttpRequest = {
   readonly endpoint: string;
   readonly method: string;
@@ -11,7 +11,7 @@ export type CaseHttpRequest = {
   readonly body?: string | Buffer;
 };
 
-/** Sends a request and reads the error code of its answer, in S3's shape or in STS's. */
+/** Sends a request, and reads the error code of the response in the format of S3 or STS. */
 export const sendCaseRequest = (given: CaseHttpRequest): Promise<CaseAnswer> =>
   new Promise((resolve, reject) => {
     const { endpoint, method, path, headers, body = '' } = given;
@@ -30,19 +30,19 @@ export const sendCaseRequest = (given: CaseHttpRequest): Promise<CaseAnswer> =>
         });
       },
     );
-    outgoing.on('timeout', () => outgoing.destroy(new Error(`${method} ${path}: no answer`)));
+    outgoing.on('timeout', () => outgoing.destroy(new Error(`${method} ${path}: no response`)));
     outgoing.on('error', reject);
     outgoing.end(body);
   });
 
 const parser = new XMLParser({ parseTagValue: false });
 
-/** An XML document as plain objects; text stays text. */
+/** Parses XML to plain objects; values are strings. */
 export const parseXml = (text: string): XmlTree => parser.parse(text) as XmlTree;
 
 export type XmlTree = { readonly [name: string]: XmlTree | string | undefined };
 
-/** What stands at a path of element names, as text. */
+/** Returns the text at a path of element names. */
 export const findText = (tree: XmlTree, ...names: readonly string[]): string => {
   const found = names.reduce<XmlTree | string | undefined>(
     (at, name) => (typeof at === 'object' ? at[name] : undefined),

@@ -1,10 +1,10 @@
 /**
- * Clouds name the same refusal differently: a class holds every status and code by which one of
- * them says it. An answer that is in no class of its case is a difference.
+ * Clouds report the same refusal differently: a class lists every status and code that one of them uses.
+ * A response in no class of its case is a difference.
  */
 const OUTCOME_CLASSES = {
   done: { statuses: [200, 204], codes: [''] },
-  /** The keys may not do this. HEAD has no body, so no code. */
+  /** The keys do not allow this. A response to HEAD has no body, so no code. */
   denied: { statuses: [403], codes: ['AccessDenied', ''] },
   absent: { statuses: [404], codes: ['NoSuchKey', ''] },
   'unknown keys': { statuses: [403], codes: ['InvalidAccessKeyId'] },
@@ -63,7 +63,7 @@ const OUTCOME_CLASSES = {
 
 export type Outcome = keyof typeof OUTCOME_CLASSES;
 
-/** One answer of a cloud; `code` is empty where there is no error. */
+/** A response of a cloud; `code` is empty without an error. */
 export type CaseAnswer = { readonly status: number; readonly code: string; readonly body: string };
 
 export const isOutcome = (outcome: Outcome, { status, code }: CaseAnswer): boolean => {
@@ -73,5 +73,5 @@ export const isOutcome = (outcome: Outcome, { status, code }: CaseAnswer): boole
   );
 };
 
-/** `200`, `403 AccessDenied`: what a person compares. */
+/** Formats a response for people: `200`, `403 AccessDenied`. */
 export const formatAnswer = ({ status, code }: CaseAnswer): string => `${status} ${code}`.trim();

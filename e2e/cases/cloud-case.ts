@@ -4,27 +4,27 @@ import type { S3CaseRequest } from './s3-request.ts';
 import type { SdkPut } from './sdk-put.ts';
 import type { SessionRequest } from './sts-request.ts';
 
-/** What a case may need to know when it starts: the time, and our address as the cloud sees it. */
+/** What a case may depend on: the current time, and the source address that the cloud sees. */
 export type CaseStart = { readonly now: number; readonly sourceIp: string };
 
 /** One request with the session's keys. */
 export type CaseStep = {
   readonly request: S3CaseRequest | SdkPut;
   readonly expected: Outcome;
-  /** What a good answer holds. */
+  /** Expected content. */
   readonly content?: string;
-  /** Not before so many milliseconds after the case began. */
+  /** Earliest time in milliseconds after the case started. */
   readonly afterMs?: number;
 };
 
-/** Where one cloud answers otherwise, and why that is no fault of ours. */
+/** A cloud that is known to respond differently, and why this is acceptable. */
 export type CloudDifference = {
   readonly reason: string;
-  /** What it answers instead: to the call of STS, then to each step. */
+  /** Its responses: to the STS call, then to each step. */
   readonly outcomes: readonly Outcome[];
 };
 
-/** A session is asked for; if it is granted, each step is a request with its keys. */
+/** A session is requested; if it is issued, each step is a request with its keys. */
 export type CloudCase = {
   /** A sentence. */
   readonly name: string;
@@ -34,7 +34,7 @@ export type CloudCase = {
   readonly differs: Partial<Record<CloudName, CloudDifference>>;
 };
 
-/** A case that ends at STS. */
+/** Builds a case that ends at STS. */
 export const buildSessionCase = (
   name: string,
   session: SessionRequest,
@@ -42,7 +42,7 @@ export const buildSessionCase = (
   differs: CloudCase['differs'] = {},
 ): CloudCase => ({ name, session: () => session, granted, steps: [], differs });
 
-/** A case whose session is granted and whose steps are requests. */
+/** Builds a case whose session is issued and whose steps are requests. */
 export const buildRequestCase = (
   name: string,
   session: SessionRequest | ((moment: CaseStart) => SessionRequest),
@@ -56,6 +56,6 @@ export const buildRequestCase = (
   differs,
 });
 
-/** What a cloud of this name has to answer, in order. */
+/** Lists the expected responses of a cloud, in order. */
 export const listExpectedOutcomes = (one: CloudCase, name: CloudName): readonly Outcome[] =>
   one.differs[name]?.outcomes ?? [one.granted, ...one.steps.map(({ expected }) => expected)];

@@ -14,12 +14,12 @@ beforeAll(async () => {
 
 afterAll(() => close());
 
-describe('the embedded cloud answers as MinIO and Ceph RGW do', () => {
+describe('the responses of the embedded cloud', () => {
   test.each(CLOUD_CASES)('$name', ({ name }) => {
     expect(results.get(name)).toMatchObject({ passed: true });
   });
 
-  test('and every name stands once in the table', () => {
+  test('exist for every case, because names are unique', () => {
     expect(results.size).toBe(CLOUD_CASES.length);
   });
 });

@@ -12,27 +12,27 @@ import {
   type SessionKeys,
 } from './sts-request.ts';
 
-/** The one table that every cloud answers. */
+/** The table of cases for every cloud. */
 export const CLOUD_CASES: readonly CloudCase[] = [...SESSION_CASES, ...REQUEST_CASES];
 
-/** How one case went: what was expected and got, first of STS, then of each step. */
+/** The result of a case: expected and actual responses, of STS and then of each step. */
 export type CaseResult = {
   readonly name: string;
   readonly passed: boolean;
   readonly expected: readonly Outcome[];
   readonly got: readonly string[];
-  /** Where this cloud is known to answer otherwise than the others. */
+  /** Set if this cloud is known to respond differently. */
   readonly differs?: string;
 };
 
-/** Puts the table to a cloud; an answer that never comes is a result that did not pass. */
+/** Runs the table on a cloud; a missing response fails its case. */
 export const runCloudCases = async (
   cloud: CaseCloud,
   cases: readonly CloudCase[] = CLOUD_CASES,
 ): Promise<readonly CaseResult[]> => {
   const other = readKeys(await requestSession(cloud, {}));
   const results: CaseResult[] = [];
-  // One at a time: RGW 16 falls over when many sessions are asked for at once.
+  // One at a time, because RGW 16 crashes under many concurrent session requests.
   for (const one of cases) results.push(await runCase(cloud, one, other));
   return results;
 };
@@ -85,7 +85,7 @@ const checkContent = ({ content }: CaseStep, answer: CaseAnswer): void => {
   }
 };
 
-/** Clocks and whole seconds may make it a little different. */
+/** Tolerance for clock differences and whole seconds. */
 const checkExpiration = ({ expiresAt }: SessionKeys, expected: number): void => {
   if (Math.abs(expiresAt - expected) > 10_000) {
     throw new Error(
@@ -103,6 +103,6 @@ const runStep = (
 ): Promise<CaseAnswer> =>
   'sdk' in request ? putWithSdk(cloud, request, keys[0]) : sendS3Request(cloud, request, keys);
 
-/** Deadlines are the clouds' own and by the wall clock: there is no other condition to await. */
+/** Waits for a time, because clouds enforce deadlines by the wall clock. */
 const waitUntil = (time: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, Math.max(0, time - Date.now())));

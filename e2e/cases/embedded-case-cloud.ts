@@ -8,7 +8,7 @@ import {
   type CaseCloud,
 } from './case-cloud.ts';
 
-/** Starts the embedded cloud and an issuer that it trusts, as the cases want them. */
+/** Starts the embedded cloud, and an issuer that it trusts. */
 export const startEmbeddedCaseCloud = async (): Promise<{
   readonly cloud: CaseCloud;
   readonly close: () => Promise<void>;

@@ -7,7 +7,7 @@ import type { Cloud } from '../clouds/cloud.ts';
 import { createBucket, putObject } from '../clouds/seed-data.ts';
 import { CASE_OBJECTS, CASE_SUBJECT, type CaseCloud, type TokenVariation } from './case-cloud.ts';
 
-/** A running cloud as the cases see it, with the bucket that its role does not reach. */
+/** Adapts a running cloud for the cases, and creates the bucket to which its role has no access. */
 export const createLiveCaseCloud = async (cloud: Cloud, cluster: Cluster): Promise<CaseCloud> => {
   await createBucket(cloud, 'acme-closed');
   const key = 'reports/q3.csv';
@@ -18,13 +18,13 @@ export const createLiveCaseCloud = async (cloud: Cloud, cluster: Cluster): Promi
     s3Endpoint: cloud.s3Endpoint,
     region: cloud.region,
     roleArn: cloud.roles['agent-reports'] ?? '',
-    // From an address of the node to itself.
+    // A connection of the node to itself.
     sourceIp: cluster.nodeAddress,
     token: createTokenIssuer(cluster, cloud.audience),
   };
 };
 
-/** Signs as the cluster's API server does, so that every claim can be varied. */
+/** Signs tokens with the API server's key, so that every claim can be varied. */
 const createTokenIssuer = (cluster: Cluster, audience: string): CaseCloud['token'] => {
   const key = createPrivateKey(readFileSync(cluster.clusterSigningKey));
   const forgery = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;

@@ -1,4 +1,4 @@
-// Puts the table of cases to live clouds, from inside the cluster's network namespace:
+// Runs the table of cases on running clouds, inside the cluster's network namespace:
 //   nsenter --net=/run/netns/NAMESPACE node e2e/cases/main.ts [--json] CLUSTER.json CLOUD.json…
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

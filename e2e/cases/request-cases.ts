@@ -18,7 +18,7 @@ import {
 } from './case-builders.ts';
 import { WRITE_CASES } from './write-cases.ts';
 
-/** The Deny by which a session policy holds a deadline. */
+/** The Deny statement that enforces a deadline. */
 const buildDenyFrom = (time: number): Statement => ({
   Effect: 'Deny',
   Action: ['s3:*'],
@@ -26,7 +26,7 @@ const buildDenyFrom = (time: number): Statement => ({
   Condition: { DateGreaterThanEquals: { 'aws:CurrentTime': formatSeconds(time) } },
 });
 
-/** The Deny by which a session policy holds `bind`. */
+/** The Deny statement that enforces the source restriction. */
 const buildDenyOutside = (...addresses: readonly string[]): Statement => ({
   Effect: 'Deny',
   Action: ['s3:*'],
@@ -37,11 +37,11 @@ const buildDenyOutside = (...addresses: readonly string[]): Statement => ({
 const formatSeconds = (time: number): string =>
   new Date(time).toISOString().replace(/\.\d+Z$/, 'Z');
 const soon = 2_000;
-/** Whole seconds are written, so the deadline may lie almost a second before or after. */
+/** Times have whole seconds, so the deadline may differ by almost a second. */
 const getDeadline = ({ now }: CaseStart): number => now + soon;
 
 const SCOPE_CASES: readonly CloudCase[] = [
-  buildRequestCase('without a session policy the role is the ceiling', {}, [
+  buildRequestCase('without a session policy, the role is the limit', {}, [
     buildStep(buildGet(), 'done'),
     buildStep(buildGet('secrets/keys.txt'), 'done'),
     buildStep(buildGet('reports/q3.csv', 'acme-other'), 'done'),
@@ -61,7 +61,7 @@ const SCOPE_CASES: readonly CloudCase[] = [
     buildStep(buildGet('reports/q3.csv', 'acme-closed'), 'denied'),
   ]),
   buildRequestCase(
-    'an explicit Deny beats every Allow',
+    'an explicit Deny overrides every Allow',
     buildPolicy(buildAllow('s3:*', dataBucketArn, `${dataBucketArn}/*`), {
       Effect: 'Deny',
       Action: ['s3:GetObject'],
@@ -70,12 +70,12 @@ const SCOPE_CASES: readonly CloudCase[] = [
     [buildStep(buildGet(), 'done'), buildStep(buildGet('secrets/keys.txt'), 'denied')],
   ),
   buildRequestCase(
-    '? is one character and * is any run of them',
+    '? matches one character, and * any number',
     buildPolicy(buildAllow('s3:Get*', `${dataBucketArn}/*/q?.csv`)),
     [buildStep(buildGet(), 'done'), buildStep(buildGet('secrets/keys.txt'), 'denied')],
   ),
   buildRequestCase(
-    'listing is allowed on the bucket',
+    'listing requires permission on the bucket',
     buildPolicy(buildAllow('s3:ListBucket', dataBucketArn)),
     [
       buildStep(buildList(''), 'done'),
@@ -84,7 +84,7 @@ const SCOPE_CASES: readonly CloudCase[] = [
     ],
   ),
   buildRequestCase(
-    'an absent key is absent to who may read it',
+    'a missing key is reported to a session that may read it',
     buildPolicy(readReports),
     [
       buildStep(buildGet('reports/none.csv'), 'absent'),
@@ -92,7 +92,7 @@ const SCOPE_CASES: readonly CloudCase[] = [
     ],
     {
       rgw: {
-        reason: 'it looks for the key before it asks the session policy',
+        reason: 'it looks up the key before it evaluates the session policy',
         outcomes: ['done', 'absent', 'absent'],
       },
     },
@@ -106,17 +106,17 @@ const TIME_AND_PLACE_CASES: readonly CloudCase[] = [
     [buildStep(buildGet(), 'done'), buildStep(buildGet(), 'denied', soon + 100)],
   ),
   buildRequestCase(
-    'keys bound to our address work from here',
+    'keys restricted to our address work',
     ({ sourceIp }) => buildPolicy(readReports, buildDenyOutside(sourceIp)),
     [buildStep(buildGet(), 'done')],
   ),
   buildRequestCase(
-    'keys bound to our block work from here',
+    'keys restricted to our address block work',
     ({ sourceIp }) => buildPolicy(readReports, buildDenyOutside('192.0.2.0/24', `${sourceIp}/31`)),
     [buildStep(buildGet(), 'done')],
   ),
   buildRequestCase(
-    'keys bound to another address do not',
+    'keys restricted to another address do not work',
     buildPolicy(readReports, buildDenyOutside('192.0.2.7')),
     [buildStep(buildGet(), 'denied')],
   ),
@@ -135,7 +135,7 @@ const compiledTask: Task = {
   exclusive: false,
 };
 
-/** The very text that the sidecar sends, bound to our address. */
+/** The session policy that the sidecar sends, restricted to our address. */
 const buildCompiledPolicy = (moment: CaseStart): SessionRequest => ({
   policy: buildSessionPolicy({
     task: compiledTask,
@@ -147,7 +147,7 @@ const buildCompiledPolicy = (moment: CaseStart): SessionRequest => ({
 });
 
 const COMPILED_CASE = buildRequestCase(
-  'a scope as the sidecar compiles it holds',
+  'a scope compiled by the sidecar is enforced',
   buildCompiledPolicy,
   [
     buildStep(buildGet(), 'done'),
@@ -157,7 +157,7 @@ const COMPILED_CASE = buildRequestCase(
   ],
 );
 
-/** What a session's keys open, and what they do not. */
+/** Cases about what the keys of a session allow. */
 export const REQUEST_CASES: readonly CloudCase[] = [
   ...SCOPE_CASES,
   ...TIME_AND_PLACE_CASES,

@@ -6,11 +6,11 @@ import { sendCaseRequest } from './case-http.ts';
 import type { CaseAnswer } from './case-outcome.ts';
 import type { SessionKeys } from './sts-request.ts';
 
-/** One S3 request of a case, signed as it should be unless `forge` says how not. */
+/** An S3 request of a case, signed correctly unless `forge` states an error. */
 export type S3CaseRequest = {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
   readonly bucket: string;
-  /** Absent: the bucket itself. */
+  /** Undefined for the bucket itself. */
   readonly key?: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -29,7 +29,7 @@ export type SignatureForgery =
   | 'other query than signed'
   | 'other content than signed';
 
-/** Signs and sends a request; `keys[1]` is another session's, for forgeries that mix two. */
+/** Signs and sends a request; `keys[1]` is of another session, for forgeries that mix two sessions. */
 export const sendS3Request = async (
   cloud: CaseCloud,
   wish: S3CaseRequest,
@@ -68,7 +68,7 @@ const forgeKeys = (
 const buildPath = ({ bucket, key }: S3CaseRequest): string =>
   key === undefined ? `/${bucket}` : `/${bucket}/${key.split('/').map(escapeSegment).join('/')}`;
 
-/** RFC 3986, stricter than encodeURIComponent: signers escape these too. */
+/** Escapes as RFC 3986 requires, which signers follow and encodeURIComponent does not. */
 const escapeSegment = (segment: string): string =>
   encodeURIComponent(segment).replace(
     /[!'()*]/g,

@@ -4,7 +4,7 @@ import type { CaseCloud } from './case-cloud.ts';
 import type { CaseAnswer } from './case-outcome.ts';
 import type { SessionKeys } from './sts-request.ts';
 
-/** An object put by an unmodified AWS SDK: in one piece, or as a stream in signed-off chunks. */
+/** An object put by an unmodified AWS SDK: at once, or as a stream in chunks. */
 export type SdkPut = {
   readonly sdk: 'text' | 'stream';
   readonly bucket: string;
@@ -12,7 +12,7 @@ export type SdkPut = {
   readonly body: string;
 };
 
-/** Lets the AWS SDK send it with its own defaults, checksum included. */
+/** Sends the object with the defaults of the AWS SDK, including its checksum. */
 export const putWithSdk = async (
   cloud: CaseCloud,
   wish: SdkPut,
@@ -24,7 +24,7 @@ export const putWithSdk = async (
     region: cloud.region,
     forcePathStyle: true,
     maxAttempts: 1,
-    // It would tell the console that a stream cannot be sent twice.
+    // Suppresses the warning that a stream cannot be sent twice.
     logger: { debug: ignoreLog, info: ignoreLog, warn: ignoreLog, error: ignoreLog },
     credentials: { accessKeyId, secretAccessKey, sessionToken },
   });

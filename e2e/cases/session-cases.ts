@@ -9,8 +9,8 @@ const buildAllowPolicy = (actions: readonly string[], extra: object = {}): objec
 });
 
 /**
- * A policy of exactly so many characters, by many resources of ordinary length: RGW 16 dies of a
- * single one of 2,000 characters.
+ * Builds a policy of exactly `length` characters with many resources of ordinary length, because RGW 16
+ * crashes on a single resource of 2,000 characters.
  */
 const buildPolicyOfLength = (length: number): string => {
   const resources = ['arn:aws:s3:::acme-data/*'];
@@ -23,72 +23,77 @@ const buildPolicyOfLength = (length: number): string => {
 
 const toGrantedDifference = (reason: string): CloudDifference => ({ reason, outcomes: ['done'] });
 
-/** Who gets a session, and who does not. */
+/** Cases about who gets a session. */
 export const SESSION_CASES: readonly CloudCase[] = [
-  buildSessionCase('a good token gets a session', {}, 'done'),
+  buildSessionCase('a valid token gets a session', {}, 'done'),
   buildSessionCase(
-    'a token for another audience gets none',
+    'a token for another audience is refused',
     buildTokenRequest({ audience: 'vault' }),
     'wrong token',
   ),
-  buildSessionCase('a forged token gets none', buildTokenRequest({ forged: true }), 'wrong token'),
+  buildSessionCase('a forged token is refused', buildTokenRequest({ forged: true }), 'wrong token'),
   buildSessionCase(
-    'a token of another issuer gets none',
+    'a token of another issuer is refused',
     buildTokenRequest({ issuer: 'https://other.example' }),
     'wrong token',
-    { minio: toGrantedDifference('it asks whose key signed, not what iss says') },
+    { minio: toGrantedDifference('it looks up the signing key and ignores iss') },
   ),
   buildSessionCase(
-    'a token that expired ten minutes ago gets none',
+    'a token that expired ten minutes ago is refused',
     buildTokenRequest({ lifetimeSeconds: -600 }),
     'expired token',
   ),
   buildSessionCase(
-    "another service account's token does not open the role",
+    'a token of another service account cannot assume the role',
     buildTokenRequest({ subject: 'system:serviceaccount:default:other' }),
     'role refused',
-    { minio: toGrantedDifference('it has no trust policies and does not read sub') },
+    { minio: toGrantedDifference('it has no trust policies and ignores sub') },
   ),
-  buildSessionCase('no token gets no session', { token: 'none' }, 'wrong token'),
-  buildSessionCase('text that is no token gets no session', { token: 'garbage' }, 'wrong token'),
+  buildSessionCase('a request without a token is refused', { token: 'none' }, 'wrong token'),
+  buildSessionCase('text that is not a token is refused', { token: 'garbage' }, 'wrong token'),
   buildSessionCase(
-    'an unknown role is not opened',
+    'an unknown role is refused',
     { roleArn: 'arn:aws:iam::111122223333:role/none' },
     'role refused',
   ),
   buildSessionCase(
-    'a session shorter than 15 minutes is not to be had',
+    'a session shorter than 15 minutes is refused',
     { durationSeconds: 899 },
     'wrong parameter',
   ),
   buildSessionCase(
-    'a session longer than 12 hours is not to be had',
+    'a session longer than 12 hours is refused',
     { durationSeconds: 43_201 },
     'wrong parameter',
     { minio: toGrantedDifference('its sessions may last for days') },
   ),
   buildSessionCase(
-    'a session name has two characters at least',
+    'a session name with one character is refused',
     { sessionName: 'x' },
     'wrong parameter',
-    { minio: toGrantedDifference('it does not read the session name') },
+    { minio: toGrantedDifference('it ignores the session name') },
   ),
-  buildSessionCase('a session name has no colon', { sessionName: 'a:b' }, 'wrong parameter', {
-    minio: toGrantedDifference('it does not read the session name'),
-  }),
   buildSessionCase(
-    'a session policy of 2,048 characters is taken',
+    'a session name with a colon is refused',
+    { sessionName: 'a:b' },
+    'wrong parameter',
+    {
+      minio: toGrantedDifference('it ignores the session name'),
+    },
+  ),
+  buildSessionCase(
+    'a session policy of 2,048 characters is accepted',
     { policy: buildPolicyOfLength(2048) },
     'done',
   ),
   buildSessionCase(
-    'a session policy of 2,049 characters is not',
+    'a session policy of 2,049 characters is refused',
     { policy: buildPolicyOfLength(2049) },
     'wrong parameter',
-    { minio: toGrantedDifference('its limit lies elsewhere') },
+    { minio: toGrantedDifference('it has another limit') },
   ),
   buildSessionCase(
-    'a session policy that is no JSON is refused',
+    'a session policy that is not JSON is refused',
     { policy: '{' },
     'malformed policy',
   ),

@@ -11,11 +11,11 @@ const buildForgedCase = (
 ): CloudCase =>
   buildRequestCase(`refused: ${forge}`, {}, [buildStep({ ...ask, forge }, outcome)], differs);
 
-/** Requests that the session's owner did not sign. */
+/** Cases with requests that the owner of the session did not sign. */
 export const SIGNATURE_CASES: readonly CloudCase[] = [
   buildForgedCase('no signature', 'denied'),
   buildForgedCase('unknown access key', 'unknown keys', buildGet(), {
-    rgw: { reason: 'it finds keys by their session token', outcomes: ['done', 'denied'] },
+    rgw: { reason: 'it looks up keys by their session token', outcomes: ['done', 'denied'] },
   }),
   buildForgedCase('wrong secret', 'wrong signature'),
   buildForgedCase('no session token', 'wrong session token'),

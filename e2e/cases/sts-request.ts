@@ -2,12 +2,12 @@ import type { CaseCloud, TokenVariation } from './case-cloud.ts';
 import { sendCaseRequest, parseXml, findText } from './case-http.ts';
 import type { CaseAnswer } from './case-outcome.ts';
 
-/** The least there is. */
+/** The shortest duration that STS accepts. */
 export const DEFAULT_DURATION_SECONDS = 900;
 
-/** What a case asks STS for; whatever it leaves out is as it should be. */
+/** A session request of a case; missing members have valid defaults. */
 export type SessionRequest = {
-  /** Text, or an object to be written as compact JSON. Absent: the role's whole scope. */
+  /** Text, or an object for compact JSON. Undefined: the whole scope of the role. */
   readonly policy?: object | string;
   readonly token?: TokenVariation | 'none' | 'garbage';
   readonly durationSeconds?: number;
@@ -35,15 +35,15 @@ export const requestSession = async (cloud: CaseCloud, wish: SessionRequest): Pr
   });
 
 /**
- * The keys in an answer of STS.
+ * Reads the keys in a response of STS.
  *
- * @throws Error when a part is missing
+ * @throws Error if an element is missing
  */
 export const readKeys = ({ body }: CaseAnswer): SessionKeys => {
   const path = ['AssumeRoleWithWebIdentityResponse', 'AssumeRoleWithWebIdentityResult'];
   const part = (name: string): string => {
     const text = findText(parseXml(body), ...path, 'Credentials', name);
-    if (text === '') throw new Error(`STS answer: expected Credentials.${name}, got none`);
+    if (text === '') throw new Error(`STS response:  expected Credentials.${name}, got none`);
     return text;
   };
   return {

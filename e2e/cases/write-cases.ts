@@ -13,9 +13,9 @@ import {
   WRITTEN_CONTENT,
 } from './case-builders.ts';
 
-/** What is written, read back and removed, by hand and by an SDK. */
+/** Cases that write, read back and delete objects, with raw requests and with an SDK. */
 export const WRITE_CASES: readonly CloudCase[] = [
-  buildRequestCase('what was written is read back', buildPolicy(readReports, writeReports), [
+  buildRequestCase('a written object can be read back', buildPolicy(readReports, writeReports), [
     buildStep(buildPut('reports/by case (1) + ü.csv'), 'done'),
     { ...buildStep(buildGet('reports/by case (1) + ü.csv'), 'done'), content: WRITTEN_CONTENT },
     buildStep(buildPut('reports/unsigned.csv', { payload: 'unsigned' }), 'done'),
@@ -40,13 +40,13 @@ export const WRITE_CASES: readonly CloudCase[] = [
     ],
     {
       rgw: {
-        reason: 'version 16 knows no trailing checksums',
+        reason: 'version 16 does not support trailing checksums',
         outcomes: ['done', 'not understood', 'absent', 'not understood'],
       },
     },
   ),
   buildRequestCase(
-    'what may be removed is removed',
+    'an object that may be deleted is deleted',
     buildPolicy(writeReports, buildAllow('s3:DeleteObject', `${dataBucketArn}/reports/*`)),
     [
       buildStep(buildPut('reports/short-lived.csv'), 'done'),

@@ -15,24 +15,24 @@ const MINUTE_MS = 60_000;
 const sources = import.meta.dirname;
 
 /**
- * Builds or installs what the cache lacks of every client (cold: a minute or two; Python, Go and
- * Maven are needed) and says how to start each.
+ * Builds or installs every client that the cache does not have (cold: one or two minutes; needs Python, Go
+ * and Maven), and returns the command that starts each.
  */
 export async function buildClients(
   progress: Progress,
-  edition: SdkVersion = 'newest',
+  version: SdkVersion = 'newest',
 ): Promise<Record<ClientName, ClientCommand>> {
-  const python = await buildPython(progress, edition);
+  const python = await buildPython(progress, version);
   return {
-    javascript: await buildJavaScript(progress, edition),
+    javascript: await buildJavaScript(progress, version),
     boto3: { command: python, args: [join(sources, 'python/boto3_client.py')] },
     awscli: { command: python, args: [join(sources, 'python/awscli_client.py')] },
-    go: await buildGo(progress, edition),
-    java: await buildJava(progress, edition),
+    go: await buildGo(progress, version),
+    java: await buildJava(progress, version),
   };
 }
 
-/** What this machine lacks to build the clients, in words; empty when nothing. */
+/** Lists the tools that are missing to build the clients. */
 export async function findMissingClientTools(): Promise<string[]> {
   const probes = [
     { tool: 'python3 with venv', command: 'python3', args: ['-c', 'import venv, ensurepip'] },
@@ -43,14 +43,14 @@ export async function findMissingClientTools(): Promise<string[]> {
   const found = await Promise.all(probes.map(({ command, args }) => succeeds(command, args)));
   return probes
     .filter((_, index) => found[index] !== true)
-    .map(({ tool }) => `${tool}: expected on PATH, for the client stories`);
+    .map(({ tool }) => `${tool}: expected on PATH, to build the clients`);
 }
 
-async function buildPython(progress: Progress, edition: SdkVersion): Promise<string> {
-  const requirements = join(sources, 'python', sdkVersions[edition].requirements);
-  // A virtual environment knows its own path: it is made in place.
+async function buildPython(progress: Progress, version: SdkVersion): Promise<string> {
+  const requirements = join(sources, 'python', sdkVersions[version].requirements);
+  // A virtual environment contains its own path, so it is created in place.
   const folder = await buildInCache('python', buildCacheKey([requirements]), async (made) => {
-    progress(`installing boto3 and awscli, ${edition} (once)`);
+    progress(`installing boto3 and awscli, ${version} (once)`);
     await runCommand('python3', ['-m', 'venv', made]);
     const install = ['-m', 'pip', 'install', '--quiet', '-r', requirements];
     await runCommand(join(made, 'bin/python'), install, { timeoutMs: 10 * MINUTE_MS });
@@ -58,13 +58,13 @@ async function buildPython(progress: Progress, edition: SdkVersion): Promise<str
   return join(folder, 'bin/python');
 }
 
-async function buildGo(progress: Progress, edition: SdkVersion): Promise<ClientCommand> {
+async function buildGo(progress: Progress, version: SdkVersion): Promise<ClientCommand> {
   const source = join(sources, 'go');
-  const { goModule } = sdkVersions[edition];
+  const { goModule } = sdkVersions[version];
   const files = ['main.go', goModule, goModule.replace('.mod', '.sum')];
   const key = buildCacheKey(files.map((file) => join(source, file)));
   const folder = await buildInCache('go', key, async (made) => {
-    progress(`building the Go client, ${edition} (once)`);
+    progress(`building the Go client, ${version} (once)`);
     const args = ['build', '-trimpath', `-modfile=${goModule}`, '-o', join(made, 'client'), '.'];
     const env = { CGO_ENABLED: '0', GOFLAGS: '' };
     await runCommand('go', args, { cwd: source, env, timeoutMs: 10 * MINUTE_MS });
@@ -72,27 +72,27 @@ async function buildGo(progress: Progress, edition: SdkVersion): Promise<ClientC
   return { command: join(folder, 'client'), args: [] };
 }
 
-async function buildJava(progress: Progress, edition: SdkVersion): Promise<ClientCommand> {
+async function buildJava(progress: Progress, version: SdkVersion): Promise<ClientCommand> {
   const source = join(sources, 'java');
   const files = ['pom.xml', 'src/main/java/Client.java'].map((file) => join(source, file));
-  const { javaSdk } = sdkVersions[edition];
+  const { javaSdk } = sdkVersions[version];
   const folder = await buildInCache('java', buildCacheKey(files, javaSdk), async (made) => {
-    progress(`building the Java client, ${edition} (once)`);
-    const version = javaSdk === undefined ? [] : [`-Daws.version=${javaSdk}`];
-    const args = ['--batch-mode', '--quiet', `-Dout=${made}`, ...version, 'package'];
+    progress(`building the Java client, ${version} (once)`);
+    const define = javaSdk === undefined ? [] : [`-Daws.version=${javaSdk}`];
+    const args = ['--batch-mode', '--quiet', `-Dout=${made}`, ...define, 'package'];
     await runCommand('mvn', args, { cwd: source, timeoutMs: 10 * MINUTE_MS });
   });
   const classPath = `${join(folder, 'client.jar')}:${join(folder, 'lib')}/*`;
-  // A small machine: one thread less for the compiler, and no more memory than it needs.
+  // Limits threads and memory of the compiler, for small machines.
   return {
     command: 'java',
     args: ['-XX:TieredStopAtLevel=1', '-Xmx128m', '-cp', classPath, 'Client'],
   };
 }
 
-async function buildJavaScript(progress: Progress, edition: SdkVersion): Promise<ClientCommand> {
+async function buildJavaScript(progress: Progress, version: SdkVersion): Promise<ClientCommand> {
   const args = [join(sources, 'javascript/client.ts')];
-  const { javascriptSdk } = sdkVersions[edition];
+  const { javascriptSdk } = sdkVersions[version];
   if (javascriptSdk === undefined) return { command: process.execPath, args };
   const wanted = `@aws-sdk/client-s3@${javascriptSdk}`;
   const folder = await buildInCache('javascript', buildCacheKey([], wanted), async (made) => {
@@ -110,7 +110,7 @@ function buildCacheKey(files: readonly string[], extra = ''): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** A folder of the cache that `make` fills once; a mark in it tells a finished one from a torn one. */
+/** Returns a folder of the cache that `make` fills once; a marker file shows that it is complete. */
 async function buildInCache(
   name: string,
   key: string,

@@ -16,38 +16,38 @@ afterEach(async () => {
 
 const startTestClient = async (
   given: Partial<Conditions> = {},
-): Promise<{ client: Client; scene: Fixture }> => {
-  const scene = await createFakeFixture({ ...conditions, ...given });
-  openResources.push(scene);
-  const client = await startClient({ command: process.execPath, args: [program] }, scene.env);
+): Promise<{ client: Client; fixture: Fixture }> => {
+  const fixture = await createFakeFixture({ ...conditions, ...given });
+  openResources.push(fixture);
+  const client = await startClient({ command: process.execPath, args: [program] }, fixture.env);
   openResources.push(client);
-  return { client, scene };
+  return { client, fixture };
 };
 
 const runScript = (text: string) => ({ command: process.execPath, args: ['--eval', text] });
 
 describe('the JavaScript client', () => {
-  test('says which SDK it is and gets an object through the injected environment', async () => {
-    const { client, scene } = await startTestClient();
+  test('reports its SDK, and reads an object with the injected environment', async () => {
+    const { client, fixture } = await startTestClient();
     expect(client.start).toMatchObject({ op: 'start', sdk: 'javascript' });
-    const answer = await client.send(`get ${scene.objects.readable}`);
+    const answer = await client.send(`get ${fixture.objects.readable}`);
     expect(answer).toMatchObject({ op: 'get', status: 200, code: null });
     expect(answer.accessKeyId).toMatch(/^ASIA/);
   });
 
-  test('tells a refusal by the cloud from one by the sidecar', async () => {
+  test('distinguishes a refusal by the cloud from one by the sidecar', async () => {
     const allowed = await startTestClient();
-    const byCloud = await allowed.client.send(`put ${allowed.scene.objects.readable}`);
+    const byCloud = await allowed.client.send(`put ${allowed.fixture.objects.readable}`);
     expect(byCloud).toMatchObject({ status: 403, code: 'AccessDenied' });
     expect(byCloud.accessKeyId).not.toBeNull();
     const refused = await startTestClient({ exchange: 'refuses' });
-    const bySidecar = await refused.client.send(`get ${refused.scene.objects.readable}`);
+    const bySidecar = await refused.client.send(`get ${refused.fixture.objects.readable}`);
     expect(bySidecar).toMatchObject({ accessKeyId: null, code: 'CredentialsProviderError' });
   }, 30_000);
 });
 
-describe('a client program', () => {
-  test('that answers nothing is called hung', async () => {
+describe('startClient', () => {
+  test('reports a program that does not respond as hung', async () => {
     const client = await startClient(
       runScript('console.log("{}"); setInterval(() => 0, 1000)'),
       {},
@@ -56,12 +56,12 @@ describe('a client program', () => {
     await expect(client.send('get a/b', 50)).rejects.toThrow('expected an answer within 50 ms');
   });
 
-  test('that ends is quoted', async () => {
+  test('quotes the standard error of a program that ends', async () => {
     const dying = startClient(runScript('console.error("no such region"); process.exit(1)'), {});
     await expect(dying).rejects.toThrow('no such region');
   });
 
-  test('gets nothing of our own environment but PATH', async () => {
+  test('passes only PATH of its own environment', async () => {
     const show = 'console.log(JSON.stringify({ names: Object.keys(process.env) }))';
     process.env['AWS_SECRET_ACCESS_KEY'] = 'of the developer';
     try {

@@ -2,23 +2,23 @@ import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-/** How to start a client program; `client-builds.ts` makes these. */
+/** The command of a client program; `client-builds.ts` returns it. */
 export type ClientCommand = { command: string; args: string[] };
 
-/** What a client program is, in its own words. */
+/** What a client program reports about itself when it starts. */
 export type ClientStart = { op: 'start'; sdk: string; version: string; runtime: string };
 
-/** A client program's answer to one line. */
+/** A client program's response to one line. */
 export type ClientAnswer = {
   op: string;
   /** `BUCKET/KEY`. */
   key: string;
-  /** HTTP status of what answered last; null when nobody did. */
+  /** HTTP status of the last response; null if there was none. */
   status: number | null;
-  /** Null means success; otherwise the error's code or name, as the SDK calls it. */
+  /** Null on success; otherwise the code or name of the SDK's error. */
   code: string | null;
   message: string | null;
-  /** The access key that the request was signed with; null: no request was sent to the cloud. */
+  /** Access key that signed the request; null if no request was sent to the cloud. */
   accessKeyId: string | null;
   ms: number;
 };
@@ -27,22 +27,22 @@ export type Client = {
   start: ClientStart;
   /** `get BUCKET/KEY` or `put BUCKET/KEY`; one at a time. */
   send: (line: string, timeoutMs?: number) => Promise<ClientAnswer>;
-  /** Ends the program, by force after 2 s. */
+  /** Stops the program, with SIGKILL after 2 s. */
   stop: () => Promise<void>;
 };
 
-/** A client program that answered nothing in time. No SDK should ever get there. */
+/** A client program did not respond in time. No SDK should cause this. */
 export class HangError extends Error {
   override readonly name = 'HangError';
 }
 
-/** Every program has a shorter limit of its own: past this, it hangs. */
+/** Every program has a shorter limit of its own, so it hangs if it exceeds this one. */
 const HANG_TIMEOUT_MS = 60_000;
 const START_TIMEOUT_MS = 60_000;
 
 /**
- * What a consumer on a private cloud sets besides: newer SDKs otherwise add checksums that older
- * servers refuse. Nothing of our own environment gets through, least of all AWS_*.
+ * Settings of a consumer on a private cloud: newer SDKs otherwise add checksums that older servers reject.
+ * Nothing else of our own environment is passed, in particular no AWS_*.
  */
 const CONSUMER_ENVIRONMENT = {
   AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required',
@@ -55,10 +55,9 @@ const CONSUMER_ENVIRONMENT = {
 };
 
 /**
- * Starts a client program with an environment of `env` and little else, and waits until it has said
- * what it is.
+ * Starts a client program with the environment `env` and PATH, and waits for its start line.
  *
- * @throws HangError when it says nothing within 60 s; Error with what it wrote to stderr if it ends
+ * @throws HangError if it prints nothing within 60 s; Error with its standard error if it ends
  */
 export async function startClient(
   { command, args }: ClientCommand,
@@ -95,7 +94,7 @@ function readAnswers(child: ChildProcessWithoutNullStreams, name: string): Answe
   failed.catch(() => undefined);
   const read = async (): Promise<unknown> => {
     const line = await lines.next();
-    if (line.done === true) throw new Error(`${name} ended: ${complaint || 'it said nothing'}`);
+    if (line.done === true) throw new Error(`${name} ended: ${complaint || 'no output'}`);
     return JSON.parse(line.value) as unknown;
   };
   return {

@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Conditions } from './scenarios.ts';
 
-/** What stands between the sidecar and a cloud's STS, to make it slow or unwilling. */
+/** A proxy between the sidecar and a cloud's STS, which delays or refuses exchanges. */
 export type ExchangeProxy = { endpoint: string; stop: () => Promise<void> };
 
-/** Starts it on 127.0.0.1; `conditions` is read at each exchange. */
+/** Starts the proxy on 127.0.0.1; `conditions` is read at each exchange. */
 export async function startExchangeProxy(
   stsEndpoint: string,
   conditions: Readonly<Conditions>,
@@ -46,7 +46,7 @@ function forwardRequest(
   request.pipe(onward);
 }
 
-/** As AWS says that a role's trust policy does not let one in: final. */
+/** The response of AWS if the trust policy of the role does not allow the caller: not retryable. */
 function denyRequest(response: ServerResponse): void {
   const message = 'Not authorized to perform sts:AssumeRoleWithWebIdentity';
   const error = `<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>${message}</Message></Error>`;

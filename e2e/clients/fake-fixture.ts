@@ -14,8 +14,8 @@ type FakeRun = { accessKeyId: string; endsAt: number; renewsAt: number };
 const fakeObjects = { readable: 'data/reports/one', foreign: 'data/secret/one' };
 
 /**
- * The least that behaves like a sidecar and a cloud towards an SDK: it verifies nothing but access
- * keys and their time. For trying clients and scenarios without the real parts.
+ * Creates fakes of a sidecar and a cloud that verify only access keys and their expiration, to try clients
+ * and scenarios without the real ones.
  */
 export const createFakeFixture: CreateFixture = async (given) => {
   const conditions = { ...given };
@@ -111,7 +111,7 @@ function sendKeys(response: ServerResponse, { accessKeyId, endsAt }: FakeRun): v
 
 function sendError(response: ServerResponse, status: number, code: string): void {
   response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(JSON.stringify({ Code: code, Message: `${code} by the scene` }));
+  response.end(JSON.stringify({ Code: code, Message: `${code} by the fixture` }));
 }
 
 async function startServer(answer: RequestListener): Promise<Server> {

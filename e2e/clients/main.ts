@@ -1,5 +1,5 @@
 /**
- * Plays the scenarios with every client, in front of our sidecar and the embedded cloud:
+ * Runs the scenarios with every client, at a sidecar in front of the embedded cloud:
  * `node e2e/clients/main.ts [--fake] [--oldest] [--long] [--client NAME] [--only WORDS]`
  */
 import { parseArgs } from 'node:util';
@@ -35,18 +35,21 @@ const failures = await Promise.all(selectedClients.map(runScenarios));
 await fixtures.close();
 process.exitCode = failures.every((failed) => failed === 0) ? 0 : 1;
 
-/** Without `--fake`: one cloud for all scenes, and a sidecar of our own for each. */
-async function startFixtures(): Promise<{ setScene: CreateFixture; close: () => Promise<void> }> {
-  if (values.fake) return { setScene: createFakeFixture, close: () => Promise.resolve() };
+/** Without `--fake`: one cloud for all fixtures, and a sidecar for each. */
+async function startFixtures(): Promise<{
+  createFixture: CreateFixture;
+  close: () => Promise<void>;
+}> {
+  if (values.fake) return { createFixture: createFakeFixture, close: () => Promise.resolve() };
   const { cloud, close } = await startEmbeddedCaseCloud();
-  return { setScene: createSidecarFixtures({ cloud, program: values.sidecar }), close };
+  return { createFixture: createSidecarFixtures({ cloud, program: values.sidecar }), close };
 }
 
-/** Each client plays on scenes of its own: all clients play at once, since most of it is waiting. */
+/** Each client has its own fixtures, and all clients run at once, because they mostly wait. */
 async function runScenarios(name: ClientName): Promise<number> {
   let failed = 0;
   for (const scenario of selectedScenarios) {
-    const outcome = await runScenario(scenario, fixtures.setScene, (env) =>
+    const outcome = await runScenario(scenario, fixtures.createFixture, (env) =>
       startClient(clients[name], env),
     );
     if (outcome.faults.length > 0) failed += 1;
@@ -56,7 +59,7 @@ async function runScenarios(name: ClientName): Promise<number> {
 }
 
 function formatOutcome(name: string, { scenario, faults, answers, ms }: ScenarioOutcome): string {
-  const verdict = faults.length === 0 ? 'passed' : 'FAILED';
-  const first = `${verdict}  ${name}: ${scenario} (${answers} answers, ${ms} ms)`;
+  const outcome = faults.length === 0 ? 'passed' : 'FAILED';
+  const first = `${outcome}  ${name}: ${scenario} (${answers} answers, ${ms} ms)`;
   return [first, ...faults.map((fault) => `        ${fault}`)].join('\n');
 }

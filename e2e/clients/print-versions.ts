@@ -1,4 +1,4 @@
-/** Prints which SDKs the client stories use: `node e2e/clients/versions.ts [oldest]`. */
+/** Prints the SDK versions of the client tests: `node e2e/clients/print-versions.ts [oldest]`. */
 import { startProgress } from '../cluster/progress.ts';
 import { buildClients } from './client-builds.ts';
 import { startClient } from './client-process.ts';

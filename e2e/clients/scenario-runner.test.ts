@@ -19,19 +19,19 @@ const refusedBySidecar: ClientAnswer = { ...refusedByCloud, status: null, access
 
 const conditions: Conditions = { lifetimeSeconds: 60, exchangeDelayMs: 0, exchange: 'grants' };
 
-/** A scene whose client gives these answers in turn, then the last one again and again. */
+/** Creates a fixture whose client gives these answers in turn, and then repeats the last one. */
 const createTestFixture = (answers: (ClientAnswer | Error)[]) => {
   const said: string[] = [];
   const changes: Partial<Conditions>[] = [];
   const stopped: string[] = [];
-  const setScene: CreateFixture = () =>
+  const createFixture: CreateFixture = () =>
     Promise.resolve({
       env: { AWS_REGION: 'here' },
       objects: { readable: 'data/one', foreign: 'data/two' },
       change: (to) => Promise.resolve(void changes.push(to)),
-      stop: () => Promise.resolve(void stopped.push('scene')),
+      stop: () => Promise.resolve(void stopped.push('fixture')),
     });
-  const actor: StartClient = () =>
+  const startClient: StartClient = () =>
     Promise.resolve({
       send: (line) => {
         const answer = answers[Math.min(said.push(line), answers.length) - 1] ?? servedAnswer;
@@ -40,13 +40,13 @@ const createTestFixture = (answers: (ClientAnswer | Error)[]) => {
       stop: () => Promise.resolve(void stopped.push('client')),
     });
   const play = (...steps: ScenarioStep[]) =>
-    runScenario({ name: 'a story', conditions, steps }, setScene, actor);
+    runScenario({ name: 'a scenario', conditions, steps }, createFixture, startClient);
   return { play, said, changes, stopped };
 };
 
 const getStep: ScenarioStep = { do: 'get', object: 'readable', expect: 'served', withinMs: 1000 };
 
-describe('what an answer means', () => {
+describe('checkAnswer', () => {
   test.each<[string, ClientAnswer, Expectation[]]>([
     ['200 to a signed request', servedAnswer, ['served']],
     ['403 to a signed request', refusedByCloud, ['refused by the cloud', 'not served']],
@@ -65,16 +65,16 @@ describe('what an answer means', () => {
   });
 });
 
-describe('a scenario', () => {
-  test('asks for the objects of its scene and passes when every step holds', async () => {
+describe('runScenario', () => {
+  test('requests the objects of its fixture, and passes if every step meets its expectation', async () => {
     const { play, said } = createTestFixture([servedAnswer, refusedByCloud]);
     const foreign = { ...getStep, object: 'foreign', expect: 'refused by the cloud' } as const;
     const outcome = await play(getStep, foreign);
     expect(said).toEqual(['get data/one', 'get data/two']);
-    expect(outcome).toMatchObject({ scenario: 'a story', faults: [], answers: 2 });
+    expect(outcome).toMatchObject({ scenario: 'a scenario', faults: [], answers: 2 });
   });
 
-  test('names the step that failed, and goes on', async () => {
+  test('reports the step that failed, and continues', async () => {
     const { play, said } = createTestFixture([refusedByCloud, servedAnswer]);
     const { faults } = await play(getStep, getStep);
     expect(faults).toEqual([
@@ -83,7 +83,7 @@ describe('a scenario', () => {
     expect(said).toHaveLength(2);
   });
 
-  test('an answer too late or too early is a fault', async () => {
+  test('reports an answer that is too late or too early', async () => {
     const { play } = createTestFixture([{ ...servedAnswer, ms: 2000 }, servedAnswer]);
     const { faults } = await play(getStep, { ...getStep, atLeastMs: 100 });
     expect(faults).toEqual([
@@ -92,15 +92,15 @@ describe('a scenario', () => {
     ]);
   });
 
-  test('a client that hangs ends it, with everything stopped', async () => {
+  test('stops everything if the client hangs', async () => {
     const { play, said, stopped } = createTestFixture([new Error('hung')]);
     const { faults } = await play(getStep, getStep);
     expect(faults).toEqual(['step 1, get: Error: hung']);
     expect(said).toHaveLength(1);
-    expect(stopped).toEqual(['client', 'scene']);
+    expect(stopped).toEqual(['client', 'fixture']);
   });
 
-  test('waits for a change to be noticed', async () => {
+  test('repeats "get until" until the expectation is met', async () => {
     const { play, changes } = createTestFixture([servedAnswer, refusedBySidecar]);
     const until = { do: 'get until', expect: 'refused by the sidecar', withinMs: 5000 } as const;
     const { faults, answers } = await play({ do: 'change', to: { exchange: 'refuses' } }, until);
@@ -108,7 +108,7 @@ describe('a scenario', () => {
     expect({ faults, answers }).toEqual({ faults: [], answers: 2 });
   });
 
-  test('keeping on getting counts access keys, and tolerates no error', async () => {
+  test('counts access keys during "keep getting", and reports every error', async () => {
     const twoKeys = { do: 'keep getting', seconds: 0.6, accessKeys: 2 } as const;
     const same = await createTestFixture([servedAnswer]).play(twoKeys);
     expect(same.faults[0]).toMatch(/expected 2 access keys or more in 0.6 s, got 1$/);

@@ -3,9 +3,9 @@ import type { ClientAnswer, Client } from './client-process.ts';
 import { checkAnswer } from './scenarios.ts';
 import type { Conditions, ObjectName, Scenario, ScenarioStep } from './scenarios.ts';
 
-/** Where a client finds itself: a sidecar and the cloud behind it. */
+/** What a client runs against: a sidecar and the cloud behind it. */
 export type Fixture = {
-  /** What the consumer is given: the injected environment and, for a private cloud, its endpoint. */
+  /** The consumer's environment: injected variables and, for a private cloud, its endpoint. */
   env: Readonly<Record<string, string>>;
   /** `BUCKET/KEY` of each; both exist. */
   objects: Readonly<Record<ObjectName, string>>;
@@ -13,38 +13,38 @@ export type Fixture = {
   stop: () => Promise<void>;
 };
 
-/** Sets a scene: a sidecar without any run yet, and its cloud. */
+/** Creates a fixture: a sidecar without a run, and its cloud. */
 export type CreateFixture = (conditions: Conditions) => Promise<Fixture>;
 
 export type StartClient = (env: Fixture['env']) => Promise<Pick<Client, 'send' | 'stop'>>;
 
-/** How a scenario went: no faults means that it passed. */
+/** The result of a scenario, which passed if there are no faults. */
 export type ScenarioOutcome = { scenario: string; faults: string[]; answers: number; ms: number };
 
 type ScenarioRun = { send: Client['send']; fixture: Fixture; faults: string[]; answers: number };
 
-/** Between two gets, so that a story does not measure how fast one can ask. */
+/** Pause between two reads. */
 const POLL_MS = 500;
 
-/** Plays one scenario with one client on a scene of its own, and clears it whatever happens. */
+/** Runs one scenario with one client on a new fixture, which is always stopped. */
 export async function runScenario(
   scenario: Scenario,
-  setScene: CreateFixture,
-  actor: StartClient,
+  createFixture: CreateFixture,
+  startClient: StartClient,
 ): Promise<ScenarioOutcome> {
   const startedAt = performance.now();
-  const scene = await setScene(scenario.conditions);
+  const fixture = await createFixture(scenario.conditions);
   try {
-    const client = await actor(scene.env);
+    const client = await startClient(fixture.env);
     try {
-      const { faults, answers } = await runSteps(scenario.steps, scene, client);
+      const { faults, answers } = await runSteps(scenario.steps, fixture, client);
       const ms = Math.round(performance.now() - startedAt);
       return { scenario: scenario.name, faults, answers, ms };
     } finally {
       await client.stop();
     }
   } finally {
-    await scene.stop();
+    await fixture.stop();
   }
 }
 
@@ -53,31 +53,31 @@ async function runSteps(
   fixture: Fixture,
   client: Pick<Client, 'send'>,
 ): Promise<ScenarioRun> {
-  const play: ScenarioRun = { send: client.send, fixture, faults: [], answers: 0 };
+  const state: ScenarioRun = { send: client.send, fixture, faults: [], answers: 0 };
   for (const [index, step] of steps.entries()) {
     try {
-      const fault = await runStep(step, play);
+      const fault = await runStep(step, state);
       if (fault === undefined) continue;
-      play.faults.push(`step ${index + 1}, ${step.do}: ${fault}`);
+      state.faults.push(`step ${index + 1}, ${step.do}: ${fault}`);
     } catch (error) {
-      play.faults.push(`step ${index + 1}, ${step.do}: ${String(error)}`);
+      state.faults.push(`step ${index + 1}, ${step.do}: ${String(error)}`);
       break;
     }
   }
-  return play;
+  return state;
 }
 
-async function runStep(step: ScenarioStep, play: ScenarioRun): Promise<string | undefined> {
+async function runStep(step: ScenarioStep, state: ScenarioRun): Promise<string | undefined> {
   switch (step.do) {
     case 'get':
     case 'put':
-      return checkOnce(step, play);
+      return checkOnce(step, state);
     case 'get until':
-      return getUntilExpected(step, play);
+      return getUntilExpected(step, state);
     case 'keep getting':
-      return keepGetting(step, play);
+      return keepGetting(step, state);
     case 'change':
-      await play.fixture.change(step.to);
+      await state.fixture.change(step.to);
       return undefined;
   }
 }
@@ -85,18 +85,18 @@ async function runStep(step: ScenarioStep, play: ScenarioRun): Promise<string | 
 async function sendOperation(
   op: string,
   object: ObjectName,
-  play: ScenarioRun,
+  state: ScenarioRun,
 ): Promise<ClientAnswer> {
-  const answer = await play.send(`${op} ${play.fixture.objects[object]}`);
-  play.answers += 1;
+  const answer = await state.send(`${op} ${state.fixture.objects[object]}`);
+  state.answers += 1;
   return answer;
 }
 
 async function checkOnce(
   step: Extract<ScenarioStep, { do: 'get' | 'put' }>,
-  play: ScenarioRun,
+  state: ScenarioRun,
 ): Promise<string | undefined> {
-  const answer = await sendOperation(step.do, step.object, play);
+  const answer = await sendOperation(step.do, step.object, state);
   const fault = checkAnswer(answer, step.expect);
   if (fault !== undefined) return fault;
   if (answer.ms > step.withinMs) {
@@ -110,11 +110,11 @@ async function checkOnce(
 
 async function getUntilExpected(
   { expect, withinMs }: Extract<ScenarioStep, { do: 'get until' }>,
-  play: ScenarioRun,
+  state: ScenarioRun,
 ): Promise<string | undefined> {
   const deadline = performance.now() + withinMs;
   for (;;) {
-    const fault = checkAnswer(await sendOperation('get', 'readable', play), expect);
+    const fault = checkAnswer(await sendOperation('get', 'readable', state), expect);
     if (fault === undefined) return undefined;
     if (performance.now() > deadline) return `after ${withinMs} ms: ${fault}`;
     await pause(POLL_MS);
@@ -123,12 +123,12 @@ async function getUntilExpected(
 
 async function keepGetting(
   { seconds, accessKeys }: Extract<ScenarioStep, { do: 'keep getting' }>,
-  play: ScenarioRun,
+  state: ScenarioRun,
 ): Promise<string | undefined> {
   const startedAt = performance.now();
   const seen = new Set<string | null>();
   while (performance.now() < startedAt + seconds * 1000) {
-    const answer = await sendOperation('get', 'readable', play);
+    const answer = await sendOperation('get', 'readable', state);
     const fault = checkAnswer(answer, 'served');
     const after = ((performance.now() - startedAt) / 1000).toFixed(1);
     if (fault !== undefined) return `after ${after} s: ${fault}`;

@@ -1,24 +1,24 @@
 import type { ClientAnswer } from './client-process.ts';
 
-/** What the sidecar and the cloud behind it are told to be like. */
+/** Settings of the sidecar and of the cloud behind it. */
 export type Conditions = {
   lifetimeSeconds: number;
-  /** How long the exchange takes. */
+  /** Duration of an exchange. */
   exchangeDelayMs: number;
   exchange: 'grants' | 'refuses';
 };
 
 export type Expectation =
-  /** 200 by the cloud, with credentials of a run. */
+  /** The cloud returns 200 to credentials of a run. */
   | 'served'
-  /** 403 by the cloud to a signed request. */
+  /** The cloud returns 403 to a signed request. */
   | 'refused by the cloud'
-  /** An error before any request to the cloud was signed. */
+  /** An error, before any request to the cloud was signed. */
   | 'refused by the sidecar'
-  /** An error, whoever's. */
+  /** Any error. */
   | 'not served';
 
-/** `readable` lies in the task's scope, `foreign` outside of it. */
+/** `readable` is in the scope of the task, `foreign` is not. */
 export type ObjectName = 'readable' | 'foreign';
 
 export type ScenarioStep =
@@ -29,9 +29,9 @@ export type ScenarioStep =
       withinMs: number;
       atLeastMs?: number;
     }
-  /** Gets again and again until the expectation holds. */
+  /** Repeats the read until the expectation is met. */
   | { do: 'get until'; expect: Expectation; withinMs: number }
-  /** Every get in these seconds is served, with this many different access keys at least. */
+  /** Every read in these seconds succeeds, with at least this many different access keys. */
   | { do: 'keep getting'; seconds: number; accessKeys: number }
   | { do: 'change'; to: Partial<Conditions> };
 
@@ -44,7 +44,7 @@ const minuteConditions: Conditions = {
 };
 const secondsConditions: Conditions = { ...minuteConditions, lifetimeSeconds: 6 };
 
-/** No SDK's own tries take longer than this, unless it hangs. */
+/** Longer than the attempts of any SDK that does not hang. */
 const defaultWithinMs = 30_000;
 const servedStep = {
   do: 'get',
@@ -52,14 +52,14 @@ const servedStep = {
   expect: 'served',
   withinMs: defaultWithinMs,
 } as const;
-/** On a busy machine the first exchange may take longer than an SDK's own tries. */
+/** On a busy machine the first exchange may take longer than an SDK's own attempts. */
 const untilServed = { do: 'get until', expect: 'served', withinMs: defaultWithinMs } as const;
 const refusedByCloud = { expect: 'refused by the cloud', withinMs: defaultWithinMs } as const;
 
-/** What every SDK must show at its newest version. */
+/** Scenarios that every SDK must pass with its newest version. */
 export const scenarios: Scenario[] = [
   {
-    name: 'gets what its task allows and nothing else',
+    name: 'reads what its task allows and nothing else',
     conditions: minuteConditions,
     steps: [
       untilServed,
@@ -68,22 +68,22 @@ export const scenarios: Scenario[] = [
     ],
   },
   {
-    name: 'runs of 6 s follow one another unnoticed',
+    name: 'does not notice the renewal of runs of 6 s',
     conditions: secondsConditions,
     steps: [untilServed, { do: 'keep getting', seconds: 20, accessKeys: 3 }],
   },
   {
-    name: 'runs of a minute follow one another unnoticed',
+    name: 'does not notice the renewal of runs of one minute',
     conditions: minuteConditions,
     steps: [untilServed, { do: 'keep getting', seconds: 75, accessKeys: 2 }],
   },
   {
-    name: 'a slow exchange is waited for',
+    name: 'waits for a slow exchange',
     conditions: { ...minuteConditions, exchangeDelayMs: 1500 },
     steps: [{ ...servedStep, atLeastMs: 1000 }, servedStep],
   },
   {
-    name: 'a refusal is an error, and a grant afterwards is found',
+    name: 'reports a refusal as an error, and succeeds once exchanges are accepted',
     conditions: { ...minuteConditions, exchange: 'refuses' },
     steps: [
       {
@@ -97,7 +97,7 @@ export const scenarios: Scenario[] = [
     ],
   },
   {
-    name: 'the deadline ends it when no further run is granted',
+    name: 'stops at the deadline if no further run is issued',
     conditions: secondsConditions,
     steps: [
       untilServed,
@@ -108,16 +108,16 @@ export const scenarios: Scenario[] = [
   },
 ];
 
-/** Too long for every run. */
+/** Scenarios for `--full` only. */
 export const longScenarios: Scenario[] = [
   {
-    name: 'runs of ten minutes follow one another unnoticed',
+    name: 'does not notice the renewal of runs of ten minutes',
     conditions: { ...minuteConditions, lifetimeSeconds: 600 },
     steps: [untilServed, { do: 'keep getting', seconds: 660, accessKeys: 2 }],
   },
 ];
 
-/** What is wrong with an answer, or nothing. */
+/** Returns what is wrong with an answer, or undefined. */
 export function checkAnswer(answer: ClientAnswer, expected: Expectation): string | undefined {
   if (isExpectedAnswer(answer, expected)) return undefined;
   const { status, code, accessKeyId, message } = answer;

@@ -1,14 +1,14 @@
-/** `newest` of each registry, or the `oldest` that knows the token file and asks again on 503. */
+/** The `newest` version, or the `oldest` one that reads the token file and retries after 503. */
 export type SdkVersion = 'newest' | 'oldest';
 
-/** What tells the editions apart, per language; versions stand in the files named. */
+/** What differs between the versions, for each language; the named files list version numbers. */
 export const sdkVersions = {
   newest: {
     requirements: 'requirements.txt',
     goModule: 'go.mod',
-    /** As the project file says. */
+    /** From pom.xml. */
     javaSdk: undefined,
-    /** As our own package.json says. */
+    /** From our own package.json. */
     javascriptSdk: undefined,
   },
   oldest: {

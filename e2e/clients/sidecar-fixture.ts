@@ -21,21 +21,21 @@ const sidecarObjects: Record<ObjectName, string> = {
   foreign: 'acme-data/secrets/keys.txt',
 };
 
-/** Where our own sidecar runs as a process in front of a cloud that truly verifies. */
+/** A sidecar process and a cloud that verifies signatures and session policies. */
 export type SidecarFixtureDeps = {
   cloud: CaseCloud;
-  /** Arguments of Node that start the sidecar: a bundle, or its source. */
+  /** Path of the sidecar: a bundle or its source. */
   program: string;
 };
 
-/** The bundle, where `node tools/build/main.ts` made one; else the source, which starts slowly. */
+/** Returns the bundle, if `node tools/build/main.ts` built one; otherwise the source, which starts slowly. */
 export function findSidecarProgram(): string {
   const root = join(import.meta.dirname, '../..');
   const bundle = join(root, 'dist/sidecar.cjs');
   return existsSync(bundle) ? bundle : join(root, 'cmd/sidecar/main.ts');
 }
 
-/** Sets scenes with one sidecar process each; what the cloud needs is started once, outside. */
+/** Creates fixtures with one sidecar process each, in front of one cloud that is already running. */
 export const createSidecarFixtures =
   ({ cloud, program }: SidecarFixtureDeps): CreateFixture =>
   async (given) => {
@@ -129,13 +129,13 @@ const buildAdmittedTasks = (role: string, lifetimeSeconds: number): AdmittedTask
   ],
 });
 
-/** Long enough for the longest scenario: the kubelet, which would replace it, is not here. */
+/** Longer than the longest scenario, because no kubelet replaces the token. */
 async function writeToken(folder: string, cloud: CaseCloud): Promise<void> {
   mkdirSync(join(folder, CONSUMER));
   writeFileSync(join(folder, 'pod-token'), await cloud.token({ lifetimeSeconds: 3600 }));
 }
 
-/** The token's file is written last: the sidecar listens when it is there. */
+/** The sidecar writes the token file last, so it listens once the file exists. */
 async function waitUntilServing(sidecar: ChildProcess, tokenFile: string): Promise<void> {
   let said = '';
   const listen = (chunk: Buffer): void => {
@@ -143,10 +143,14 @@ async function waitUntilServing(sidecar: ChildProcess, tokenFile: string): Promi
   };
   sidecar.stdout?.on('data', listen);
   sidecar.stderr?.on('data', listen);
-  await waitFor('the sidecar to serve', () => existsSync(tokenFile) || sidecar.exitCode !== null, {
-    timeoutMs: 60_000,
-    intervalMs: 20,
-  });
+  await waitFor(
+    'the sidecar to be ready',
+    () => existsSync(tokenFile) || sidecar.exitCode !== null,
+    {
+      timeoutMs: 60_000,
+      intervalMs: 20,
+    },
+  );
   if (sidecar.exitCode !== null) throw new Error(`the sidecar ended: ${said}`);
 }
 

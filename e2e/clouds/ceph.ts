@@ -7,7 +7,7 @@ import { startProgram, waitForProgram } from '../cluster/processes.ts';
 import type { Program } from '../cluster/processes.ts';
 import type { Cluster } from '../cluster/cluster-file.ts';
 
-/** One monitor, one OSD in memory and one RGW, all under one folder. */
+/** One monitor, one OSD in memory and one RGW, all below one folder. */
 export type Ceph = {
   cluster: Cluster;
   folder: string;
@@ -29,7 +29,7 @@ export function describeCeph(cluster: Cluster, port: number): Ceph {
   };
 }
 
-/** Makes its folders and its configuration. */
+/** Creates folders and the configuration. */
 export function prepareCeph(cluster: Cluster, port: number): Ceph {
   const ceph = describeCeph(cluster, port);
   const { folder } = ceph;
@@ -88,7 +88,7 @@ rgw_ops_log_file_path = ${opsLog}
 `;
 }
 
-/** Every Ceph program must run in the namespace: outside, it waits 300 s for its monitor. */
+/** Ceph programs run in the network namespace: outside, they wait 300 s for the monitor. */
 export async function runCeph(
   at: Ceph,
   command: string,
@@ -125,7 +125,7 @@ export async function startOsd(at: Ceph): Promise<Program> {
   return program;
 }
 
-/** A monitor that has only just come up refuses a call now and then (EPERM); these may be repeated. */
+/** Runs `ceph`; retries, because a monitor that has just started may return EPERM. Calls must be idempotent. */
 function queryMonitor(at: Ceph, args: string[]): Promise<string> {
   return waitFor(
     `ceph ${args.join(' ')}`,
@@ -140,7 +140,7 @@ export function startGateway(at: Ceph): Program {
   return startDaemon(at, 'radosgw', ['-n', rgwName]);
 }
 
-/** `radosgw-admin`, which answers JSON; retried, because it needs the gateway's pools. */
+/** Runs `radosgw-admin`, which prints JSON; retries, because it needs the gateway's pools. */
 export function runRadosgwAdmin(at: Ceph, args: string[]): Promise<string> {
   return waitFor(`radosgw-admin ${args.join(' ')}`, () =>
     runCeph(at, 'radosgw-admin', ['-n', rgwName, ...args]),

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cloud } from './cloud.ts';
 
-/** Writes a cloud to `minio.json` or `rgw.json` of its cluster's folder, where others read it. */
+/** Writes a cloud to `minio.json` or `rgw.json` in the cluster's folder. */
 export function writeCloud(clusterFolder: string, cloud: Cloud): void {
   const file = join(clusterFolder, `${cloud.name}.json`);
   writeFileSync(file, JSON.stringify(cloud, undefined, 2));

@@ -1,4 +1,4 @@
-// Trades the token on stdin at each cloud named by its JSON file: node smoke.ts MINIO.json RGW.json < TOKEN
+// Exchanges the token on standard input at each cloud: node cloud-smoke.ts MINIO.json RGW.json < TOKEN
 import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
@@ -22,9 +22,9 @@ async function exchangeToken(cloud: Cloud, token: string): Promise<string> {
   await expectStatus(client, 'acme-data', 'reports/q3.csv', 200);
   await expectStatus(client, 'acme-data', 'secrets/keys.txt', 403);
   await expectStatus(client, 'acme-other', 'reports/q3.csv', 403);
-  // Its idle connections would keep this process for a minute.
+  // Idle connections would keep this process running for a minute.
   client.destroy();
-  return `${cloud.name}: token traded in ${Math.round(exchangeMs)} ms; in scope 200, out of scope 403`;
+  return `${cloud.name}: token exchanged in ${Math.round(exchangeMs)} ms; in scope 200, out of scope 403`;
 }
 
 async function expectStatus(

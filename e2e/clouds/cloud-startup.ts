@@ -5,7 +5,7 @@ import type { Cloud, CloudName } from './cloud.ts';
 import { startMinio } from './minio.ts';
 import { startRgw } from './rgw.ts';
 
-/** Starts clouds, which record themselves in `minio.json` and `rgw.json` of the cluster's folder. */
+/** Starts clouds, and writes `minio.json` and `rgw.json` to the cluster's folder. */
 export function startClouds(
   cluster: Cluster,
   progress: Progress,
@@ -20,7 +20,7 @@ export function startClouds(
   );
 }
 
-/** Makes a cloud unreachable, its data kept: `startMinio` or `resumeRgw` bring it back. */
+/** Stops a cloud and keeps its data: `startMinio` or `resumeRgw` start it again. */
 export async function stopCloud(cluster: Cluster, cloud: Cloud): Promise<void> {
   const front = cloud.name === 'minio' ? 'minio' : 'radosgw';
   const programs = listRecordedPrograms(cluster.folder).filter(({ name }) => name === front);

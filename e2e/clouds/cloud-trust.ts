@@ -7,7 +7,7 @@ import { createOpenIdProvider, createRole, deleteOpenIdProvider } from './iam-re
 import { startMinio } from './minio.ts';
 import { stopCloud } from './cloud-startup.ts';
 
-/** `aud` of the authority's grants: another than the cluster's tokens have, so that neither passes for the other. */
+/** `aud` of grants: differs from the cluster's tokens, so that neither is accepted in place of the other. */
 export const grantAudience = 'grants.example';
 const authorityName = 'auth';
 const authorityRolePlan = `${defaultRole}-by-grant`;
@@ -15,15 +15,15 @@ const agentSubjects = ['spiffe://cluster.local/ns/*/sa/agent/task/*'];
 
 const optedInRolePlan = `${defaultRole}-opted-in`;
 const revokerRolePlan = 'revoker';
-/** RGW's second role for agents, on which the authority denies what ended, and by which it does. */
+/** A role for agents that opted in to the deny list (RGW only), and the role that may change it. */
 export const optedInRole = `arn:aws:iam:::role/${optedInRolePlan}`;
 export const revokerRole = `arn:aws:iam:::role/${revokerRolePlan}`;
 
-/** The issuer of the authority's grants, before there is any authority. */
+/** Returns the issuer of grants, which is known before the authority is installed. */
 export const getGrantIssuer = (cluster: Cluster): string =>
   new URL(authorityName, cluster.issuer).href;
 
-/** MinIO trusts one issuer after another: it starts anew for each. RGW keeps a role for each. */
+/** Makes the cloud trust the cluster: MinIO restarts for each issuer, RGW has a role for each. */
 export async function trustCluster(cluster: Cluster, cloud: Cloud): Promise<Cloud> {
   if (cloud.name !== 'minio') return cloud;
   await stopCloud(cluster, cloud);
@@ -31,8 +31,9 @@ export async function trustCluster(cluster: Cluster, cloud: Cloud): Promise<Clou
 }
 
 /**
- * Has the cloud trust the installed authority, and its role `agent-reports` nobody else: the answered
- * cloud is what stories are to use.
+ * Makes the cloud trust the installed authority, and its role `agent-reports` trust only the authority.
+ *
+ * @returns the cloud for the tests
  */
 export async function trustAuthority(cluster: Cluster, cloud: Cloud): Promise<Cloud> {
   const issuer = publishUpstream(cluster, authorityName, await buildAuthorityUrl(cluster));
@@ -66,14 +67,15 @@ const revokerPolicy = {
   ],
 };
 
-/** RGW knows an issuer's keys by their certificates: after a rotation it has to be told again. */
+/** Registers the authority's keys by their certificates; RGW needs this again after each rotation. */
 export async function registerKeys(cluster: Cluster, cloud: Cloud): Promise<void> {
   const issuer = getGrantIssuer(cluster);
   const path = '/api/v1/namespaces/valetkey/services/https:valetkey-authority:443/proxy/jwks';
   const { stdout } = await runKubectl(cluster, ['get', '--raw', path]);
   const { keys } = JSON.parse(stdout) as { keys: { x5c: string[] }[] };
   const x5c = keys[0]?.x5c[0];
-  if (x5c === undefined) throw new Error('the authority publishes no key with a certificate');
+  if (x5c === undefined)
+    throw new Error('keys of the authority: expected one with x5c, found none');
   await deleteOpenIdProvider(cloud, issuer);
   await createOpenIdProvider(cloud, { issuer, audiences: [grantAudience], x5c });
 }

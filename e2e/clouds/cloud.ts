@@ -1,14 +1,14 @@
 export type CloudName = 'minio' | 'rgw';
 
-/** A cloud that runs beside a cluster, in its network: plain JSON, so that other processes can read it. */
+/** A cloud in the network of a cluster: plain JSON, so that other processes can read it. */
 export type Cloud = {
   name: CloudName;
-  /** The cluster's network namespace: requests from elsewhere are made by a child in it. */
+  /** The cluster's network namespace: a child process there sends requests. */
   namespace: string;
   folder: string;
   stsEndpoint: string;
   s3Endpoint: string;
-  /** What a token's `aud` has to be. */
+  /** The required `aud` of tokens. */
   audience: string;
   region: string;
   dialect: 's3';
@@ -16,29 +16,29 @@ export type Cloud = {
   adminSecretAccessKey: string;
   processIds: number[];
   log: string;
-  /** RGW's own record: one JSON line for each request. */
+  /** RGW's operations log: one JSON line for each request. */
   opsLog?: string;
   /** Logical name → ARN. */
   roles: Record<string, string>;
-  /** Of somebody else's cloud: the `iss` of grants that it trusts. Absent: it trusts the cluster. */
+  /** External clouds only: the `iss` of grants that it trusts. Undefined: it trusts the cluster. */
   grantIssuer?: string;
 };
 
-/** Temporary credentials as STS gives them. */
+/** Temporary credentials of STS. */
 export type SessionCredentials = {
   accessKeyId: string;
   secretAccessKey: string;
   sessionToken: string;
-  /** ISO 8601. Not named as the SDK names it: the SDK wants a Date there. */
+  /** ISO 8601. Differs from the SDK's member name, whose type is Date. */
   expiresAt: string;
 };
 
 export const defaultAudience = 'sts.amazonaws.com';
-/** The role that every cloud has from the start: all of S3 on all of both buckets. */
+/** The initial role of every cloud: all of S3 on both buckets. */
 export const defaultRole = 'agent-reports';
 export const buckets = ['acme-data', 'acme-other'] as const;
 
-/** Bucket/key → body: what every cloud holds from the start. */
+/** The initial objects of every cloud: bucket/key → body. */
 export const objects: Record<string, string> = {
   'acme-data/reports/q3.csv': 'quarter,revenue\nq3,42\n',
   'acme-data/secrets/keys.txt': 'not for agents\n',
@@ -46,7 +46,7 @@ export const objects: Record<string, string> = {
   'acme-other/secrets/keys.txt': 'not for agents either\n',
 };
 
-/** Session policies do the narrowing; the role itself is wide. */
+/** The policy of the role, which session policies narrow. */
 export const rolePolicy = {
   Version: '2012-10-17',
   Statement: [

@@ -2,10 +2,10 @@ import { computeThumbprint } from '../cluster/issuer-documents.ts';
 import type { Cloud } from './cloud.ts';
 import { sendAsAdmin } from './signed-request.ts';
 
-/** An issuer for RGW to trust; `x5c` is the certificate of its key, as its JWKS has it. */
+/** An issuer for RGW to trust; `x5c` is the certificate of its key in its JWKS. */
 export type OpenIdProvider = { issuer: string; audiences: string[]; x5c: string };
 
-/** Registers an issuer; one that is registered already is left as it is. */
+/** Registers an issuer, unless it is already registered. */
 export async function createOpenIdProvider(cloud: Cloud, provider: OpenIdProvider): Promise<void> {
   await callIam(cloud, 'CreateOpenIDConnectProvider', {
     Url: provider.issuer,
@@ -27,19 +27,19 @@ const buildProviderArn = (issuer: string): string =>
 
 export type RolePlan = {
   name: string;
-  /** Whose tokens it trusts, `https://…`; the cluster's issuer unless given. */
+  /** Trusted issuer, `https://…`; default: the cluster's issuer. */
   issuer?: string;
-  /** `namespace:name`, either of which may be `*`. */
+  /** `namespace:name`; either part may be `*`. */
   serviceAccounts?: string[];
-  /** Whole `sub` values, for another issuer; may hold `*`. */
+  /** Whole `sub` values for another issuer; may contain `*`. */
   subjects?: string[];
-  /** Further conditions beside the subject, as IAM writes them. */
+  /** Further IAM conditions. */
   conditions?: Record<string, Record<string, string[]>>;
-  /** What the role may do: an IAM policy. */
+  /** IAM policy of the role. */
   policy: object;
 };
 
-/** Creates or rewrites a role with a trust policy and one inline policy; enters it in `cloud.roles` and answers its ARN. */
+/** Creates or replaces a role with a trust policy and one inline policy; adds it to `cloud.roles`; returns its ARN. */
 export async function createRole(cloud: Cloud, plan: RolePlan): Promise<string> {
   const trust = JSON.stringify(buildTrustPolicy(plan));
   const role = { RoleName: plan.name, Path: '/', MaxSessionDuration: '43200' };
@@ -91,8 +91,8 @@ function buildTrustPolicy(plan: RolePlan): object {
 }
 
 /**
- * One call of the IAM API; answers its XML. A warm cluster is used again: creating what is there
- * already is no fault, nor is deleting what is gone.
+ * Calls the IAM API; returns XML. Clusters are reused, so creating an existing entity or deleting a missing
+ * one is not an error.
  */
 export async function callIam(
   cloud: Cloud,

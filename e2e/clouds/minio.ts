@@ -14,18 +14,18 @@ import { sendAsAdmin } from './signed-request.ts';
 const policyName = 'agents';
 const admin = { id: 'minio-admin', secret: 'minio-admin-secret' };
 
-/** An issuer that MinIO trusts: `role` is the logical name of the one role that it opens. */
+/** An issuer that MinIO trusts; `role` is the logical name of its only role. */
 export type MinioIssuer = { role: string; issuer: string; audience: string };
 
 export type MinioOptions = {
   /**
-   * Whom it trusts, published already; the cluster's issuer unless given. MinIO tells roles apart by
-   * audience, so each needs its own.
+   * Trusted issuers, whose documents are published; default: the cluster's. MinIO distinguishes roles by
+   * audience, so each issuer needs its own.
    */
   issuers?: MinioIssuer[];
 };
 
-/** Starts MinIO at port 9000 of the node's address, trusting the cluster's issuer, with its objects. */
+/** Starts MinIO at port 9000 of the node's address with its objects; it trusts the cluster's issuer by default. */
 export async function startMinio(cluster: Cluster, options: MinioOptions = {}): Promise<Cloud> {
   const own = { role: defaultRole, issuer: cluster.issuer, audience: defaultAudience };
   const { issuers = [own] } = options;
@@ -54,7 +54,7 @@ export async function startMinio(cluster: Cluster, options: MinioOptions = {}): 
     log: program.log,
     roles: {},
   };
-  // One that was started again says that it is ready before it takes any change.
+  // After a restart it reports readiness before it accepts changes.
   await waitForProgram(program, () => isPolicyCreated(cloud));
   await seedCloud(cloud);
   cloud.roles = await readRoles(program, issuers);
@@ -90,7 +90,7 @@ function startServer(cluster: Cluster, folder: string, issuers: MinioIssuer[]): 
   });
 }
 
-/** The first issuer's variables have no suffix; every further one's are told apart by a suffix. */
+/** The variables of the first issuer have no suffix; those of further ones do. */
 function buildIssuerSettings(trusted: MinioIssuer, index: number): [string, string][] {
   const suffix = index === 0 ? '' : `_ISSUER${index}`;
   return [
@@ -110,19 +110,23 @@ async function isPolicyCreated(cloud: Cloud): Promise<boolean> {
   return status !== 503;
 }
 
-/** MinIO prints its roles at the start; which is whose shows in the name, a hash of the audience. */
+/** Reads the role ARNs that MinIO prints at its start; the name is a hash of the audience. */
 async function readRoles(
   program: Program,
   issuers: MinioIssuer[],
 ): Promise<Record<string, string>> {
   const printed = (): string[] =>
     readFileSync(program.log, 'utf8').match(/arn:minio:iam:\S*:role\/[\w-]+/g) ?? [];
-  const roleOf = ({ audience }: MinioIssuer): string | undefined => {
+  const buildRoleArn = ({ audience }: MinioIssuer): string | undefined => {
     const hash = createHash('sha1').update(audience).digest('base64url');
     return printed().find((arn) => arn.endsWith(`/${hash}`));
   };
-  await waitForProgram(program, () => issuers.every((issuer) => roleOf(issuer) !== undefined), {
-    timeoutMs: 30_000,
-  });
-  return Object.fromEntries(issuers.map((issuer) => [issuer.role, roleOf(issuer) ?? '']));
+  await waitForProgram(
+    program,
+    () => issuers.every((issuer) => buildRoleArn(issuer) !== undefined),
+    {
+      timeoutMs: 30_000,
+    },
+  );
+  return Object.fromEntries(issuers.map((issuer) => [issuer.role, buildRoleArn(issuer) ?? '']));
 }

@@ -28,7 +28,7 @@ export {
 const port = 7480;
 const admin = { id: 'rgw-admin', secret: 'rgw-admin-secret' };
 
-/** Starts Ceph RGW at port 7480 of the node's address, trusting the cluster's issuer, with its objects. */
+/** Starts Ceph RGW at port 7480 of the node's address with its objects; it trusts the cluster's issuer. */
 export async function startRgw(cluster: Cluster): Promise<Cloud> {
   const ceph = prepareCeph(cluster, port);
   const monitor = await startMonitor(ceph);
@@ -42,7 +42,7 @@ export async function startRgw(cluster: Cluster): Promise<Cloud> {
   return cloud;
 }
 
-/** Starts the gateway again after `stopCloud`, with all that it held; tells `cloud` its new process id. */
+/** Starts the gateway with its data after `stopCloud`; updates the process id of `cloud`. */
 export async function resumeRgw(cluster: Cluster, cloud: Cloud): Promise<void> {
   const gateway = startGateway(describeCeph(cluster, port));
   cloud.processIds = [...cloud.processIds.slice(0, -1), gateway.processId];

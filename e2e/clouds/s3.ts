@@ -1,10 +1,10 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import type { Cloud } from './cloud.ts';
 
-/** The keys of a session, or of the administrator unless given. Works in the cluster's network only. */
+/** Keys of a session; default: of the administrator. */
 export type S3Keys = { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
 
-/** The AWS SDK's own client for a cloud; one attempt, so that a refusal is seen as it came. */
+/** Creates an SDK client for a cloud, with one attempt. Works only in the cluster's network. */
 export function createS3Client(cloud: Cloud, keys?: S3Keys): S3Client {
   const admin = {
     accessKeyId: cloud.adminAccessKeyId,
@@ -15,7 +15,7 @@ export function createS3Client(cloud: Cloud, keys?: S3Keys): S3Client {
     region: cloud.region,
     forcePathStyle: true,
     maxAttempts: 1,
-    // RGW 16 knows none of the newer checksums.
+    // RGW 16 does not support the newer checksums.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     credentials: keys ?? admin,

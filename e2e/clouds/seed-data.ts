@@ -2,13 +2,13 @@ import { buckets, objects } from './cloud.ts';
 import type { Cloud } from './cloud.ts';
 import { sendAsAdmin } from './signed-request.ts';
 
-/** Creates the buckets and objects that the stories know. */
+/** Creates the buckets and objects of the tests. */
 export async function seedCloud(cloud: Cloud): Promise<void> {
   await Promise.all(buckets.map((bucket) => createBucket(cloud, bucket)));
   await Promise.all(Object.entries(objects).map(([place, body]) => putObject(cloud, place, body)));
 }
 
-/** Creates a bucket; one that is ours already is left as it is. */
+/** Creates a bucket, unless we already own it. */
 export async function createBucket(cloud: Cloud, bucket: string): Promise<void> {
   await sendAsAdmin(cloud, { service: 's3', method: 'PUT', path: `/${bucket}` }, [409]);
 }

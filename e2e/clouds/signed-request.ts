@@ -6,13 +6,13 @@ import type { Cloud } from './cloud.ts';
 export type SignedRequest = {
   service: 's3' | 'iam' | 'sts';
   method: string;
-  /** Path and query, encoded already; query names in order. */
+  /** Encoded path and query; query names in order. */
   path: string;
   body?: string;
   contentType?: string;
 };
 
-/** A request by the cloud's administrator, signed with SigV4; any status but 2xx and `accept` throws. */
+/** Sends a request as the cloud's administrator, signed with SigV4. @throws Error unless the status is 2xx or in `accept` */
 export async function sendAsAdmin(
   cloud: Cloud,
   request: SignedRequest,

@@ -3,7 +3,7 @@ import type { Cloud, SessionCredentials } from './cloud.ts';
 
 export type WebIdentityRequest = {
   token: string;
-  /** An ARN; the cloud's default role unless given. */
+  /** ARN; default: the cloud's default role. */
   roleArn?: string;
   sessionName?: string;
   durationSeconds?: number;
@@ -11,7 +11,7 @@ export type WebIdentityRequest = {
   policy?: object;
 };
 
-/** AssumeRoleWithWebIdentity, from inside or outside the cluster's network; throws with the STS's words. */
+/** Calls AssumeRoleWithWebIdentity, from inside or outside the cluster's network. @throws Error with the response */
 export async function assumeRole(
   cloud: Cloud,
   request: WebIdentityRequest,
@@ -43,6 +43,6 @@ export async function assumeRole(
 
 function findElement(xml: string, name: string): string {
   const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1];
-  if (text === undefined) throw new Error(`STS answer: expected <${name}>, got none`);
+  if (text === undefined) throw new Error(`STS response:  expected <${name}>, got none`);
   return text;
 }

@@ -8,7 +8,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-/** Every mounted hierarchy: one for v2, several for v1. */
+/** Lists every mounted hierarchy: one for v2, several for v1. */
 function listHierarchies(): string[] {
   return readFileSync('/proc/mounts', 'utf8')
     .split('\n')
@@ -17,7 +17,7 @@ function listHierarchies(): string[] {
     .map(([, path = '']) => path);
 }
 
-/** The kubelet wants its cgroup root to exist in every hierarchy. */
+/** Creates the cgroup root in every hierarchy, as the kubelet requires. */
 export function createCgroup(name: string): void {
   for (const hierarchy of listHierarchies()) {
     delegateControllers(hierarchy);
@@ -28,7 +28,7 @@ export function createCgroup(name: string): void {
   }
 }
 
-/** v2: what children may be limited in, must be said in the parent. */
+/** v2: enables in the parent the controllers that children may use. */
 function delegateControllers(folder: string): void {
   const available = join(folder, 'cgroup.controllers');
   if (!existsSync(available)) return;
@@ -37,7 +37,7 @@ function delegateControllers(folder: string): void {
   }
 }
 
-/** v1: a new cpuset is empty, and nothing can run in it until it is filled. */
+/** v1: fills a new cpuset, because nothing can run in an empty one. */
 function copyCpuset(parent: string, folder: string): void {
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
     const own = join(folder, file);
@@ -51,13 +51,13 @@ function copyCpuset(parent: string, folder: string): void {
   }
 }
 
-/** Kills whatever still runs in our cgroups: containers that nobody looks after any more. */
+/** Kills the processes that are left in our cgroups: containers without a runtime. */
 export function killCgroup(name: string): void {
   for (const processId of new Set(listCgroupFolders(name).flatMap(listMembers))) {
     try {
       process.kill(processId, 'SIGKILL');
     } catch {
-      // It ended by itself meanwhile.
+      // The process has already ended.
     }
   }
 }
@@ -74,7 +74,7 @@ function listMembers(folder: string): number[] {
   return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
 }
 
-/** Our cgroup and all below it, in every hierarchy, parents first. */
+/** Lists our cgroup and all below it, in every hierarchy, parents first. */
 function listCgroupFolders(name: string): string[] {
   return listHierarchies()
     .map((hierarchy) => join(hierarchy, name))

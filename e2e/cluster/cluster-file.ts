@@ -2,10 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Programs } from './programs.ts';
 
-/** What it takes to run kubectl: all that is known of a foreign cluster. */
+/** What kubectl needs: all that is known about an external cluster. */
 export type ClusterAccess = { kubeconfig: string; kubectlProgram: string; namespace?: string };
 
-/** A cluster of ours: plain JSON, so that other processes can read it from `cluster.json`. */
+/** A cluster on this machine: plain JSON, so that other processes can read it from `cluster.json`. */
 export type Cluster = ClusterAccess & {
   folder: string;
   /** The name of its network namespace. */
@@ -13,7 +13,7 @@ export type Cluster = ClusterAccess & {
   nodeName: string;
   nodeAddress: string;
   apiServer: string;
-  /** PEM files: the CA of the API server, the kubelet and the issuer's front. */
+  /** PEM files: the CA of the API server, the kubelet and the issuer proxy. */
   caCertificate: string;
   caKey: string;
   /** The `iss` of its tokens; its documents are served from `issuerFolder` + the URL's path. */

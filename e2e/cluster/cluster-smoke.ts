@@ -8,7 +8,7 @@ import { runCommand } from './command.ts';
 import type { Progress } from './progress.ts';
 import { runUntilInterrupted } from './interrupt.ts';
 
-/** The whole of it once: cluster, pod, clouds, a token traded at both, S3 in and out of scope; then nothing. */
+/** Checks a cluster end to end: pod, clouds, a token exchange at both, S3 in and out of scope; then stops it. */
 export async function runSmokeTest(progress: Progress): Promise<void> {
   const cluster = await startTestCluster({ progress });
   try {
@@ -27,7 +27,7 @@ async function runClusterChecks(cluster: Cluster, progress: Progress): Promise<v
     }),
   ]);
   const { stdout: token } = await execInPod(cluster, { pod: 'agent' }, ['cat', '/token/token']);
-  // The SDK speaks to addresses of the namespace: it has to run there.
+  // The SDK connects to addresses of the network namespace, so it must run there.
   const program = join(import.meta.dirname, '..', 'clouds', 'cloud-smoke.ts');
   const files = [join(cluster.folder, 'minio.json'), join(cluster.folder, 'rgw.json')];
   const { stdout } = await runCommand(
@@ -39,7 +39,7 @@ async function runClusterChecks(cluster: Cluster, progress: Progress): Promise<v
   for (const line of stdout.trim().split('\n')) progress(line);
 }
 
-/** A pod with a projected token for the clouds' audience, and what the SDK of an agent would need. */
+/** A pod with a projected token for the clouds' audience, and the settings that an SDK needs. */
 async function runAgent(cluster: Cluster): Promise<void> {
   const audience = 'sts.amazonaws.com';
   await applyObjects(cluster, [

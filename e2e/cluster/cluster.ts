@@ -35,14 +35,14 @@ export { readCluster } from './cluster-file.ts';
 export type { Cluster, ClusterAccess } from './cluster-file.ts';
 
 export type UpOptions = {
-  /** Where everything goes: an empty or absent folder with a short path; a new temporary one unless given. */
+  /** Folder of the cluster: empty or absent, with a short path; default: a new temporary one. */
   folder?: string;
   progress?: Progress;
-  /** Which programs to build; all unless given. */
+  /** Programs to build; default: all. */
   programs?: readonly ProgramName[];
 };
 
-/** Installs, builds, starts; a Ready node with DNS and the `default` service account, or nothing. */
+/** Installs, builds and starts a cluster: a Ready node, DNS and the `default` service account. Removes it on errors. */
 export async function startTestCluster(options: UpOptions = {}): Promise<Cluster> {
   const progress = options.progress ?? startProgress();
   const faults = checkPrerequisites();
@@ -122,7 +122,7 @@ function planCluster(folder: string, programs: Programs): Cluster {
 function createClusterFolder(wanted: string | undefined): string {
   if (wanted === undefined) return mkdtempSync(join(tmpdir(), 'valetkey-'));
   if (existsSync(getClusterFilePath(wanted)))
-    throw new Error(`${getClusterFilePath(wanted)} exists: take that cluster down first`);
+    throw new Error(`${getClusterFilePath(wanted)} exists: run \`down\` for that cluster first`);
   mkdirSync(wanted, { recursive: true });
   return wanted;
 }
@@ -170,7 +170,7 @@ async function waitForNode(cluster: Cluster): Promise<void> {
   );
 }
 
-/** Which program is at fault is seldom clear: show the end of each log. */
+/** Shows the end of each log, because the failed program is rarely obvious. */
 function addLogs(cluster: Cluster, error: unknown): Error {
   const first = error instanceof Error ? error : new Error(String(error));
   if (first.message.includes('the last lines of')) return first;

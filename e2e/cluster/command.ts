@@ -9,7 +9,7 @@ export type RunOptions = {
   env?: Record<string, string>;
 };
 
-/** A command that ended other than with 0. The message holds what it wrote to stderr. */
+/** A command failed. The message contains its standard error. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exitCode: number | null;
@@ -17,7 +17,7 @@ export class CommandError extends Error {
   readonly stderr: string;
 
   constructor(command: string, exitCode: number | null, output: Output) {
-    const said = output.stderr.trim() || output.stdout.trim() || 'it said nothing';
+    const said = output.stderr.trim() || output.stdout.trim() || 'no output';
     super(`${command} ended with ${exitCode ?? 'a signal'}: ${said}`);
     this.exitCode = exitCode;
     this.stdout = output.stdout;
@@ -25,7 +25,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs a program to its end, without a shell. `timeoutMs` (default 120000) ends it by SIGKILL. */
+/** Runs a program without a shell until it ends. After `timeoutMs` (default 120,000) it is killed. */
 export function runCommand(
   command: string,
   args: string[],
@@ -52,13 +52,13 @@ export function runCommand(
     if (code === 0) resolve(output);
     else reject(new CommandError([command, ...args].join(' ').slice(0, 300), code, output));
   });
-  // A program that ends without reading its input is judged by its exit code, not by EPIPE.
+  // If a program ends without reading its input, its exit code matters, not EPIPE.
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(options.input);
   return promise;
 }
 
-/** Whether a command ends with 0. */
+/** Whether a command succeeds. */
 export async function succeeds(
   command: string,
   args: string[],

@@ -12,7 +12,7 @@ export const serviceAddress = '10.0.0.1';
 
 const etcdUrl = 'http://127.0.0.1:2379';
 
-/** Starts etcd and the API server; both are given time by `waitForApiServer`. */
+/** Starts etcd and the API server; `waitForApiServer` waits for both. */
 export function startApiServer(cluster: Cluster, pki: Pki): Program {
   startNamedProgram(cluster, 'etcd', '/usr/bin/etcd', {
     'data-dir': join(cluster.folder, 'etcd'),
@@ -36,7 +36,7 @@ export async function waitForApiServer(cluster: Cluster, apiServer: Program): Pr
   });
 }
 
-/** Controllers and the scheduler: they wait for the API server themselves, but less patiently. */
+/** Starts controllers and the scheduler, which wait only briefly for the API server. */
 export function startControllers(
   cluster: Cluster,
   pki: Pki,
@@ -49,7 +49,7 @@ export function startControllers(
     'cluster-signing-key-file': pki.ca.key,
     'flex-volume-plugin-dir': join(cluster.folder, 'kubelet', 'volume-plugins'),
     'leader-elect': 'false',
-    // It asks for a token for each controller: at the default pace that alone takes 4 s.
+    // It requests a token for each controller, which takes 4 s at the default rate.
     'kube-api-qps': '200',
     'kube-api-burst': '400',
     'root-ca-file': pki.ca.certificate,
@@ -94,7 +94,7 @@ function buildTokenFlags(cluster: Cluster, pki: Pki): Record<string, string> {
   };
 }
 
-/** Whole bodies of pods and events, so that a story can look for secrets in them; of others who and what. */
+/** Records whole bodies of pods and Events, so that a test can search them for secrets; of others, metadata. */
 function buildAuditFlags(cluster: Cluster): Record<string, string> {
   const policyFile = join(cluster.folder, 'audit-policy.json');
   const policy = {
@@ -102,7 +102,7 @@ function buildAuditFlags(cluster: Cluster): Record<string, string> {
     kind: 'Policy',
     omitStages: ['RequestReceived'],
     rules: [
-      // Of the stories of load: as many bodies as these would fill the log, and the yardstick's time.
+      // Metadata only for the load tests: their bodies would fill the log and distort measurements.
       {
         level: 'Metadata',
         namespaces: ['load-minio', 'killed-minio'],
@@ -119,12 +119,12 @@ function buildAuditFlags(cluster: Cluster): Record<string, string> {
     ],
   };
   writeFileSync(policyFile, JSON.stringify(policy));
-  // One file, since it is searched whole: megabytes after which another would begin.
+  // Megabytes until rotation: large, because the whole log is searched as one file.
   const whole = { 'audit-log-maxsize': '100000' };
   return { 'audit-policy-file': policyFile, 'audit-log-path': cluster.auditLog, ...whole };
 }
 
-/** One of the programs that we build, with its flags, in the cluster's namespace. */
+/** Starts a program that we build, with its flags, in the cluster's network namespace. */
 export function startComponent(
   cluster: Cluster,
   name: ProgramName,

@@ -2,7 +2,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { runCommand } from './command.ts';
 import type { Progress } from './progress.ts';
 
-/** Debian package → a file that shows that it is there. */
+/** Debian package → a file that shows that it is installed. */
 const packages: Record<string, string> = {
   containerd: '/usr/bin/containerd',
   runc: '/usr/sbin/runc',
@@ -21,7 +21,7 @@ const packages: Record<string, string> = {
 
 const servicePolicy = '/usr/sbin/policy-rc.d';
 
-/** Installs what is missing, without letting a package start its service: we run our own. */
+/** Installs missing packages, and prevents them from starting their services. */
 export async function installDebianPackages(progress: Progress): Promise<void> {
   const missing = Object.keys(packages).filter((name) => !existsSync(packages[name] ?? ''));
   if (missing.length === 0) return;
@@ -46,7 +46,7 @@ async function runApt(args: string[]): Promise<void> {
   });
 }
 
-/** Makes invoke-rc.d refuse every start; false if the machine has a policy of its own already. */
+/** Makes invoke-rc.d refuse every start; returns false if the machine already has a policy. */
 function forbidServices(): boolean {
   if (existsSync(servicePolicy)) return false;
   writeFileSync(servicePolicy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });

@@ -4,7 +4,7 @@ import { hasLogLine } from './control-plane.ts';
 import { startProgram, waitForProgram } from './processes.ts';
 import type { Cluster } from './cluster-file.ts';
 
-/** CoreDNS as a process on the node's address, for `*.svc.cluster.local`; it forwards nothing. */
+/** Starts CoreDNS on the node's address for `*.svc.cluster.local`; it forwards nothing. */
 export async function startDns(cluster: Cluster): Promise<void> {
   const corefile = join(cluster.folder, 'Corefile');
   writeFileSync(

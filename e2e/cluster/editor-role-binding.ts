@@ -1,12 +1,12 @@
 const RBAC = 'rbac.authorization.k8s.io';
 
-/** Who is bound to what, of a RoleBinding or a ClusterRoleBinding. */
+/** Builds roleRef and subjects of a RoleBinding or ClusterRoleBinding. */
 export const buildRoleBinding = (role: string, user: string) => ({
   subjects: [{ apiGroup: RBAC, kind: 'User', name: user }],
   roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: role },
 });
 
-/** A user who may edit in this namespace, and nothing else: ClusterRole `edit`. */
+/** Builds a RoleBinding of a user to the ClusterRole `edit` in one namespace. */
 export const buildEditorRoleBinding = (namespace: string, user: string, labels: object = {}) => ({
   apiVersion: `${RBAC}/v1`,
   kind: 'RoleBinding',

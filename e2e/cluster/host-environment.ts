@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** Where built programs are kept between runs, outside the checkout. */
+/** Folder of built programs, kept between runs. */
 export function getCacheFolder(): string {
   const { env } = process;
   const own = env['VALETKEY_CACHE'];
@@ -9,13 +9,13 @@ export function getCacheFolder(): string {
   return join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'valetkey');
 }
 
-/** The kubeconfig of somebody else's cluster on which the stories should run, if one is given. */
+/** Returns the kubeconfig of the external cluster, if VALETKEY_E2E_KUBECONFIG names one. */
 export function getExternalKubeconfig(): string | undefined {
   const path = process.env['VALETKEY_E2E_KUBECONFIG'];
   return path === '' ? undefined : path;
 }
 
-/** Our own environment with some variables set: what a child program gets. */
+/** Returns the environment of this process with some variables set, for a child process. */
 export function buildChildEnvironment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
   return { ...process.env, ...extra };
 }

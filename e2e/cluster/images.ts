@@ -20,7 +20,7 @@ import type { Cluster } from './cluster-file.ts';
 
 export type ImagePlan = {
   cluster: Pick<Cluster, 'folder' | 'containerdSocket'>;
-  /** `pause` or `pause:2`; the tag is 1 unless given. */
+  /** `pause` or `pause:2`; the default tag is 1. */
   name: string;
   rootFolder: string;
   entrypoint?: string[];
@@ -41,7 +41,7 @@ type Descriptor = { mediaType: string; digest: string; size: number };
 
 const ociTypes = 'application/vnd.oci.image';
 
-/** Packs a root file system as an image of one layer and gives it to the cluster's containerd. */
+/** Packs a root file system as an image of one layer, and imports it into the cluster's containerd. */
 export async function loadImage(plan: ImagePlan): Promise<Image> {
   const reference = `localhost/${plan.name.includes(':') ? plan.name : `${plan.name}:1`}`;
   await mkdir(join(plan.cluster.folder, 'images'), { recursive: true });
@@ -65,7 +65,7 @@ export async function loadImage(plan: ImagePlan): Promise<Image> {
   }
 }
 
-/** An OCI layout written by hand: a gzipped layer would cost seconds and buy nothing on one machine. */
+/** Writes an OCI layout without compression, which would only cost time on one machine. */
 async function writeLayout(layout: string, plan: ImagePlan, reference: string): Promise<string> {
   await mkdir(join(layout, 'blobs', 'sha256'), { recursive: true });
   const layer = await packLayer(layout, plan.rootFolder);
@@ -125,7 +125,7 @@ function buildImageConfig(plan: ImagePlan, layerDigest: string): object {
   };
 }
 
-/** A root file system with busybox and a link for each of its applets. */
+/** Writes a root file system with busybox and a link for each of its applets. */
 export async function writeBusyboxRoot(folder: string): Promise<string> {
   await writeAccounts(folder);
   const bin = join(folder, 'bin');
@@ -141,11 +141,11 @@ export async function writeBusyboxRoot(folder: string): Promise<string> {
 export type NodeRootPlan = {
   /** The Node binary to put at /usr/bin/node. */
   nodeBinary: string;
-  /** Path in the image → file here. */
+  /** Path in the image → file on this machine. */
   files: Record<string, string>;
 };
 
-/** A root file system with Node, the libraries that it is linked to, the given files, and nothing else. */
+/** Writes a root file system with only Node, its linked libraries, and the given files. */
 export async function writeNodeRoot(folder: string, plan: NodeRootPlan): Promise<string> {
   await writeAccounts(folder);
   const libraries = listLinkedLibraries(plan.nodeBinary);

@@ -1,4 +1,4 @@
-/** Somebody asked us to end: nothing is at fault. */
+/** SIGINT or SIGTERM ended the work. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
@@ -6,8 +6,8 @@ export class Interrupted extends Error {
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
 /**
- * Gives what `work` gives, unless SIGINT or SIGTERM comes first: then it throws, so that `finally` runs.
- * From then on the signals are deaf: they often come twice, and the second would end the clearing up.
+ * Awaits `work`, unless SIGINT or SIGTERM arrives first: then it throws, so that `finally` runs. Further
+ * signals are ignored, because they often arrive twice and the second would end the cleanup.
  */
 export async function runUntilInterrupted<T>(work: Promise<T>): Promise<T> {
   const { promise: interrupted, reject } = Promise.withResolvers<never>();
@@ -15,7 +15,7 @@ export async function runUntilInterrupted<T>(work: Promise<T>): Promise<T> {
     reject(new Interrupted(`interrupted by ${signal}`));
   };
   for (const signal of signals) process.on(signal, interrupt);
-  // Work that goes on after an interruption fails when its cluster goes; nobody waits for it.
+  // After an interruption, the work fails with its cluster, and its error is irrelevant.
   work.catch(() => undefined);
   try {
     const result = await Promise.race([work, interrupted]);
@@ -27,7 +27,7 @@ export async function runUntilInterrupted<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** Does work that no signal may cut short, such as clearing up. */
+/** Runs work that no signal may interrupt, such as a cleanup. */
 export async function runUninterrupted<T>(work: () => Promise<T>): Promise<T> {
   const ignore = (): void => undefined;
   for (const signal of signals) process.on(signal, ignore);

@@ -9,8 +9,8 @@ import type { Program } from './processes.ts';
 export type JsonWebKeyDocument = Record<string, unknown>;
 
 /**
- * Writes what an issuer serves: its discovery document and its keys, compact (RGW's parser wants that).
- * The front reads them anew for each request, so issuers may come and change while it runs.
+ * Writes the discovery document and the keys of an issuer, as compact JSON, which RGW's parser requires.
+ * The proxy reads them for each request, so issuers can be added and changed while it runs.
  */
 export function publishIssuer(
   folder: string,
@@ -31,7 +31,7 @@ export function publishIssuer(
   writeFileSync(join(root, 'jwks'), JSON.stringify({ keys }));
 }
 
-/** The key of the cluster's tokens as the API server names it, with the `x5c` that RGW asks for. */
+/** The key of the cluster's tokens with the API server's `kid`, and the `x5c` that RGW requires. */
 export function buildServiceAccountJwk(keys: Pki['serviceAccounts']): JsonWebKeyDocument {
   const key = createPublicKey(readFileSync(keys.publicKey));
   const der = key.export({ type: 'spki', format: 'der' });
@@ -49,8 +49,10 @@ export function buildServiceAccountJwk(keys: Pki['serviceAccounts']): JsonWebKey
 }
 
 /**
- * Serves, at the issuer's address, what an authority in the cluster serves itself; answers the
- * issuer's URL. `upstream` may change while it runs.
+ * Serves the documents of an authority in the cluster at the issuer's address. `upstream` can be changed
+ * at any time.
+ *
+ * @returns the issuer's URL
  */
 export function publishUpstream(cluster: Cluster, name: string, upstream: string): string {
   const root = join(cluster.issuerFolder, name);
@@ -59,19 +61,19 @@ export function publishUpstream(cluster: Cluster, name: string, upstream: string
   return new URL(name, cluster.issuer).href;
 }
 
-/** An issuer of humans' ID tokens: a story publishes its keys. */
+/** Creates an issuer of ID tokens of users; a test publishes its keys. */
 export const userAudience = 'valetkey.example';
 
 export function createUserIssuer(cluster: Cluster): string {
   return new URL('people', cluster.issuer).href;
 }
 
-/** A PEM certificate as `x5c` wants it: its DER in base64, on one line. */
+/** Converts a PEM certificate to an `x5c` value: DER in base64 on one line. */
 export function readCertificateBody(file: string): string {
   return readFileSync(file, 'utf8').replaceAll(/-----[^-]+-----|\s/g, '');
 }
 
-/** RGW and IAM know an issuer's key by the SHA-1 of its certificate's DER, which `x5c` holds in base64. */
+/** Computes the thumbprint by which RGW and IAM identify an issuer's key: SHA-1 of the DER in `x5c`. */
 export function computeThumbprint(x5c: string): string {
   const der = Buffer.from(x5c, 'base64');
   return createHash('sha1').update(der).digest('hex').toUpperCase();
@@ -85,7 +87,7 @@ type IssuerProxyPlan = {
   tls: KeyPair;
 };
 
-/** Starts the TLS front on port 443 of the issuer's address. */
+/** Starts the issuer proxy (TLS) on port 443 of the issuer's address. */
 export function startIssuerProxy(plan: IssuerProxyPlan): Program {
   return startProgram({
     folder: plan.folder,

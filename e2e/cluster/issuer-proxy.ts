@@ -1,5 +1,5 @@
-// Serves issuers' documents from a folder over TLS: node issuer-front.ts ADDRESS FOLDER CERTIFICATE KEY
-// What stands below an issuer with a file `upstream` is asked for at the URL in that file: an ingress.
+// Serves issuers' documents from a folder over TLS: node issuer-proxy.ts ADDRESS FOLDER CERTIFICATE KEY
+// If an issuer has a file `upstream`, requests are forwarded to the URL in that file, as by an ingress.
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -23,7 +23,7 @@ async function handleRequest(request: IncomingMessage, response: ServerResponse)
 }
 
 async function findDocument(pathname: string): Promise<string> {
-  // `normalize` of an absolute path cannot climb above its root.
+  // `normalize` of an absolute path cannot leave its root.
   const [, issuer = '', ...rest] = normalize(pathname).split('/');
   const upstream = join(folder, issuer, 'upstream');
   return existsSync(upstream)
@@ -31,7 +31,7 @@ async function findDocument(pathname: string): Promise<string> {
     : readFile(join(folder, issuer, ...rest), 'utf8');
 }
 
-/** The certificate behind is the authority's own, which only sidecars know. */
+/** The upstream's certificate is of the authority's own CA, which only sidecars trust. */
 function fetchFrom(url: URL): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   send(url, { rejectUnauthorized: false, timeout: 5_000 }, (response) => {

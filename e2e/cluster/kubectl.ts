@@ -6,7 +6,7 @@ import type { ClusterAccess } from './cluster-file.ts';
 
 export type KubectlOptions = Pick<RunOptions, 'input' | 'timeoutMs'>;
 
-/** Runs kubectl against the cluster, from inside or outside its network; throws with what stderr says. */
+/** Runs kubectl, from inside or outside the cluster's network. @throws CommandError with its standard error */
 export function runKubectl(
   cluster: ClusterAccess,
   args: string[],
@@ -16,7 +16,7 @@ export function runKubectl(
   return runInside(cluster.namespace, cluster.kubectlProgram, all, options);
 }
 
-/** Applies objects, or a YAML text; answers kubectl's words for each. */
+/** Applies objects or YAML; returns the output of kubectl. */
 export async function applyObjects(
   cluster: ClusterAccess,
   objects: string | object | object[],
@@ -27,7 +27,7 @@ export async function applyObjects(
   return stdout;
 }
 
-/** `kubectl get … -o json`. */
+/** Runs `kubectl get … -o json`. */
 export async function getJson<T>(cluster: ClusterAccess, args: string[]): Promise<T> {
   const { stdout } = await runKubectl(cluster, ['get', ...args, '-o', 'json']);
   return JSON.parse(stdout) as T;
@@ -58,7 +58,7 @@ export async function readLogs(
   return stdout;
 }
 
-/** Waits until the pod is Ready; the error says what the kubelet reports of it. */
+/** Waits until the pod is Ready; the error contains its status. */
 export async function waitForPod(
   cluster: ClusterAccess,
   place: ContainerRef,

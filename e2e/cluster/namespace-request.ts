@@ -9,7 +9,7 @@ export type HttpRequest = {
 };
 export type HttpResponse = { status: number; headers: Record<string, string>; body: string };
 
-/** An HTTP request made in the cluster's network: from here if we are in it, else by a child there. */
+/** Sends an HTTP request in the cluster's network, through a child process if this one is outside. */
 export async function sendInsideNamespace(
   namespace: string | undefined,
   request: HttpRequest,
@@ -45,7 +45,7 @@ if (isMainThread && process.argv[1] === import.meta.filename) {
     const response = await sendHttpRequest(JSON.parse(await readInput()) as HttpRequest);
     process.stdout.write(JSON.stringify(response));
   } catch (error) {
-    // `fetch failed` says nothing; why it failed is in the cause.
+    // The cause explains `fetch failed`.
     const cause = error instanceof Error ? (error.cause ?? error) : error;
     process.stderr.write(String(cause));
     process.exitCode = 1;

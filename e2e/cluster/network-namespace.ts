@@ -2,7 +2,7 @@ import { existsSync, readlinkSync, statSync } from 'node:fs';
 import { runCommand } from './command.ts';
 import type { Output, RunOptions } from './command.ts';
 
-/** The node's address, and the one at which issuers are served: both only in the cluster's namespace. */
+/** Addresses of the node and of the issuers; both exist only in the cluster's network namespace. */
 export const nodeAddress = '10.10.0.1';
 export const issuerAddress = '10.10.0.2';
 
@@ -12,12 +12,12 @@ export function getNamespacePath(namespace: string): string {
   return `/run/netns/${namespace}`;
 }
 
-/** A network namespace with a bridge that holds both addresses, a default route and forwarding. */
+/** Creates a network namespace with a bridge that has both addresses, a default route and forwarding. */
 export async function createNamespace(namespace: string): Promise<void> {
   await runCommand('ip', ['netns', 'add', namespace]);
   const commands = [
     'link set lo up',
-    // There may be no `dummy` device; a bridge without ports holds addresses just as well.
+    // The kernel may have no `dummy` device; a bridge without ports serves the same purpose.
     `link add ${bridge} type bridge`,
     `addr add ${nodeAddress}/32 dev ${bridge}`,
     `addr add ${issuerAddress}/32 dev ${bridge}`,
@@ -37,7 +37,7 @@ export async function deleteNamespace(namespace: string): Promise<void> {
     await runCommand('ip', ['netns', 'delete', namespace]);
 }
 
-/** The command and arguments that run a program in the namespace, whatever this process is in. */
+/** Builds the command and arguments that run a program in the network namespace. */
 export function buildEnterCommand(
   namespace: string,
   command: string,
@@ -48,7 +48,7 @@ export function buildEnterCommand(
 
 const insideByNamespace = new Map<string, boolean>();
 
-/** Whether this process runs in that network namespace already; looked up once. */
+/** Whether this process already runs in that network namespace; determined once. */
 export function isInside(namespace: string): boolean {
   const known = insideByNamespace.get(namespace);
   if (known !== undefined) return known;
@@ -58,7 +58,7 @@ export function isInside(namespace: string): boolean {
   return inside;
 }
 
-/** Runs a program in the namespace; with no namespace (a foreign cluster), right here. */
+/** Runs a program in the network namespace; without one (external cluster), directly. */
 export function runInside(
   namespace: string | undefined,
   command: string,

@@ -10,7 +10,7 @@ import type { Cluster } from './cluster-file.ts';
 export const podRange = '10.20.0.0/24';
 export const pauseImage = 'localhost/pause:1';
 
-/** Starts containerd with every path under our folder, and waits until it answers. */
+/** Starts containerd with every path below the cluster's folder, and waits until it responds. */
 export async function startContainerd(cluster: Cluster): Promise<void> {
   const home = join(cluster.folder, 'containerd');
   const cni = writeCniConfig(cluster);
@@ -80,7 +80,7 @@ oom_score = 0
 `;
 }
 
-/** The network's name is ours alone: CNI keeps results in one folder for the whole machine. */
+/** The network has a unique name, because CNI keeps results in one folder for the whole machine. */
 function writeCniConfig(cluster: Cluster): string {
   const folder = join(cluster.folder, 'cni');
   mkdirSync(folder, { recursive: true });
@@ -153,7 +153,7 @@ function buildProxyConfig(kubeconfig: string): object {
     conntrack: { maxPerCore: 0, min: 0 },
     healthzBindAddress: '127.0.0.1:10256',
     metricsBindAddress: '127.0.0.1:10249',
-    // Rules follow Endpoints within this time: the default second is long for a test.
+    // How soon rules follow Endpoints; the default is one second.
     iptables: { minSyncPeriod: '100ms' },
   };
 }

@@ -13,7 +13,7 @@ export type Pki = {
   clients: Record<ClientName, KeyPair>;
 };
 
-/** Kubernetes reads the user from the certificate's CN and the groups from its O. */
+/** Kubernetes reads the user from the CN of the certificate, and groups from its O. */
 const subjects = {
   admin: '/O=system:masters/CN=admin',
   'kubelet-client': '/O=system:masters/CN=kube-apiserver',
@@ -33,11 +33,11 @@ export type PkiPlan = {
   serviceAddress: string;
 };
 
-/** Makes a CA, every certificate that the cluster needs, and the key of its issuer. */
+/** Creates a CA, every certificate of the cluster, and the key of its issuer. */
 export async function createPki(plan: PkiPlan): Promise<Pki> {
   const { folder } = plan;
   mkdirSync(folder, { recursive: true });
-  // Our own configuration, empty: the system's would add extensions to every certificate.
+  // An empty configuration, because the system's would add extensions to every certificate.
   writeFileSync(join(folder, 'openssl.cnf'), '[req]\ndistinguished_name = dn\n[dn]\n');
   const ca = await createSelfSigned(folder, 'ca', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256']);
   const names = `DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local`;
@@ -102,7 +102,7 @@ async function createSelfSigned(
   return pair;
 }
 
-/** A certificate over a key that is there already. */
+/** Creates a certificate for an existing key. */
 export async function signOwnCertificate(
   folder: string,
   key: string,
@@ -175,7 +175,7 @@ function getKeyPairPaths(folder: string, name: string): KeyPair {
   return { certificate: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) };
 }
 
-/** A kubeconfig as one JSON document (which is YAML too) with everything in it. */
+/** Builds a self-contained kubeconfig as JSON, which is YAML. */
 export function buildKubeconfig(apiServer: string, ca: string, client: KeyPair): string {
   const data = (file: string): string => readFileSync(file).toString('base64');
   return JSON.stringify({

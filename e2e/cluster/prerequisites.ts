@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 
 const oldestGo = [1, 25] as const;
 
-/** Everything that this machine lacks for a cluster of its own; empty when it will do. */
+/** Lists everything that this machine is missing for a cluster. */
 export function checkPrerequisites(): string[] {
   const faults = [
     checkLinux(),
@@ -30,7 +30,7 @@ function checkRoot(): string | undefined {
 
 function checkApt(): string | undefined {
   if (existsSync('/usr/bin/apt-get')) return undefined;
-  return 'apt-get: expected Debian 12 or a relative (containerd, etcd and Ceph come from its packages)';
+  return 'apt-get: expected Debian 12 or a derivative (containerd, etcd and Ceph come from its packages)';
 }
 
 function checkGo(): string | undefined {

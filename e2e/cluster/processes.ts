@@ -16,7 +16,7 @@ import type { WaitOptions } from '../../test/kit/retry.ts';
 import { buildChildEnvironment } from './host-environment.ts';
 import { buildEnterCommand } from './network-namespace.ts';
 
-/** A program that runs until it is stopped. `readStartTicks` tells it from a later one with the same id. */
+/** A running program. `startTicks` distinguishes it from a later process with the same id. */
 export type Program = { name: string; processId: number; startTicks: string; log: string };
 
 const endingPrograms = 'ending';
@@ -31,10 +31,10 @@ export type ProgramPlan = {
   cwd?: string;
 };
 
-/** Starts a program in the cluster's namespace; it outlives us until stopped by what is recorded. */
+/** Starts a program in the cluster's network namespace; it runs until its recorded process is stopped. */
 export function startProgram(plan: ProgramPlan): Program {
   if (existsSync(join(plan.folder, endingPrograms)))
-    throw new Error(`${plan.name}: not started, ${plan.folder} is going down`);
+    throw new Error(`${plan.name}: not started, ${plan.folder} is being removed`);
   const log = join(plan.folder, 'logs', `${plan.name}.log`);
   mkdirSync(join(plan.folder, 'logs'), { recursive: true });
   mkdirSync(join(plan.folder, 'processes'), { recursive: true });
@@ -59,12 +59,12 @@ export function startProgram(plan: ProgramPlan): Program {
   return program;
 }
 
-/** From now on nothing is started under that folder, whoever is still busy starting. */
+/** Prevents any process from starting further programs for this folder. */
 export function forbidPrograms(folder: string): void {
   writeFileSync(join(folder, endingPrograms), '');
 }
 
-/** Every program recorded under a cluster's folder, by any process. */
+/** Lists the programs that any process recorded in a cluster's folder. */
 export function listRecordedPrograms(folder: string): Program[] {
   const records = join(folder, 'processes');
   mkdirSync(records, { recursive: true });
@@ -77,7 +77,7 @@ export function isRunning(program: Program): boolean {
   return readStartTicks(program.processId) === program.startTicks;
 }
 
-/** Asks a program to end, and kills it if it is still there after the grace; none means at once. */
+/** Stops a program with SIGTERM, and with SIGKILL after `graceMs`; 0 kills it immediately. */
 export async function stopProgram(
   folder: string,
   program: Program,
@@ -88,15 +88,15 @@ export async function stopProgram(
   rmSync(join(folder, 'processes', `${program.name}.json`), { force: true });
 }
 
-/** Ends a program, and starts it again by the same words; whoever needs it waits for it. */
+/** Stops a program and starts it with the same arguments; the caller waits for its readiness. */
 export async function restartProgram(
   { folder, namespace }: Pick<ProgramPlan, 'folder' | 'namespace'>,
   name: string,
 ): Promise<Program> {
   const program = listRecordedPrograms(folder).find((recorded) => recorded.name === name);
-  if (program === undefined) throw new Error(`${name}: expected to be running, it was not started`);
-  const words = readFileSync(`/proc/${program.processId}/cmdline`, 'utf8').split('\0');
-  const [command = '', ...args] = words.slice(0, -1);
+  if (program === undefined) throw new Error(`${name}: expected a recorded program, found none`);
+  const line = readFileSync(`/proc/${program.processId}/cmdline`, 'utf8').split('\0');
+  const [command = '', ...args] = line.slice(0, -1);
   await stopProgram(folder, program, 15_000);
   return startProgram({ folder, namespace, name, command, args });
 }
@@ -111,7 +111,7 @@ async function sendSignal(
   await waitFor(`${program.name} to end`, () => !isRunning(program), { timeoutMs, intervalMs: 20 });
 }
 
-/** Waits for a program's sign of readiness; if it ends or is late, the error shows its last log lines. */
+/** Waits until a program is ready; if it ends or is late, the error contains its last log lines. */
 export async function waitForProgram(
   program: Program,
   probe: () => unknown,
@@ -131,19 +131,19 @@ export async function waitForProgram(
   }
 }
 
-/** The same failure, with the name of a log file and its last lines. */
+/** Wraps an error, and adds the name of a log file and its last lines. */
 export function addLog(error: unknown, log: string, lines = 15): Error {
   const message = error instanceof Error ? error.message : String(error);
-  return new Error(`${message}\n--- the last lines of ${log} ---\n${readLastLines(log, lines)}`, {
+  return new Error(`${message}\n--- last lines of ${log} ---\n${readLastLines(log, lines)}`, {
     cause: error,
   });
 }
 
-/** When a process started, in the kernel's ticks; undefined if there is none, or only its corpse. */
+/** Reads the start time of a process in kernel ticks; undefined if there is none or it is a zombie. */
 function readStartTicks(processId: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${processId}/stat`, 'utf8');
-    // The name, in parentheses, may hold spaces: count fields behind it (state is the third).
+    // The name in parentheses may contain spaces, so fields are counted after it (state is the third).
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' ? undefined : fields[19];
   } catch {

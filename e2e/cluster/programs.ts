@@ -8,12 +8,12 @@ import type { Progress } from './progress.ts';
 const version = 'k8s.io/component-base/version';
 
 /**
- * Each Go module of ours: its linker flags, and the package of each program. Helm and CoreDNS are in
- * the module of Kubernetes, so that the libraries that they share with it are compiled once.
+ * Our Go modules: linker flags, and the package of each program. Helm and CoreDNS are in the module of
+ * Kubernetes, so that shared libraries are compiled once.
  */
 const modules = {
   kubernetes: {
-    // Without a version the components refuse one another's skew.
+    // Without a version, the components reject each other because of version skew.
     ldflags: `-s -w -X ${version}.gitVersion=v1.35.4 -X ${version}.gitMajor=1 -X ${version}.gitMinor=35`,
     programs: {
       'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
@@ -36,15 +36,15 @@ export type ProgramName = {
 export type Programs = Record<ProgramName, string>;
 
 const moduleNames = Object.keys(modules) as ModuleName[];
-const packagesOf = (module: ModuleName): Record<string, string> => modules[module].programs;
+const packagesByModule = (module: ModuleName): Record<string, string> => modules[module].programs;
 
 export const programNames = moduleNames.flatMap(
-  (module) => Object.keys(packagesOf(module)) as ProgramName[],
+  (module) => Object.keys(packagesByModule(module)) as ProgramName[],
 );
 
 /**
- * Builds those of the named programs that the cache lacks (cold: minutes), all modules at once, and
- * returns the path of every program, built or not.
+ * Builds the named programs that the cache does not have (cold: minutes), modules in parallel. Returns the
+ * path of every program, built or not.
  */
 export async function buildPrograms(
   progress: Progress,
@@ -52,10 +52,10 @@ export async function buildPrograms(
 ): Promise<Programs> {
   const missing = names.filter((name) => !existsSync(getProgramPath(name)));
   if (missing.length > 0) {
-    progress(`building ${missing.join(', ')} (once; minutes when the Go cache is cold)`);
+    progress(`building ${missing.join(', ')} (once; takes minutes if the Go cache is cold)`);
     const owned = moduleNames.map((module) => ({
       module,
-      programs: missing.filter((name) => moduleOf(name) === module),
+      programs: missing.filter((name) => findModule(name) === module),
     }));
     await Promise.all(
       owned
@@ -67,18 +67,19 @@ export async function buildPrograms(
   return Object.fromEntries(programNames.map((name) => [name, getProgramPath(name)])) as Programs;
 }
 
-/** Where a program is or will be, without building anything. */
+/** Returns the path of a program, built or not. */
 export function getProgramPath(name: ProgramName): string {
-  return join(getModuleFolder(moduleOf(name)), name);
+  return join(getModuleFolder(findModule(name)), name);
 }
 
-function moduleOf(name: ProgramName): ModuleName {
-  const module = moduleNames.find((candidate) => Object.hasOwn(packagesOf(candidate), name));
-  if (module === undefined) throw new Error(`program: expected one of ours, got ${name}`);
+function findModule(name: ProgramName): ModuleName {
+  const module = moduleNames.find((candidate) => Object.hasOwn(packagesByModule(candidate), name));
+  if (module === undefined)
+    throw new Error(`program: expected one of ${programNames.join(', ')}, got ${name}`);
   return module;
 }
 
-/** Two runs may build at once: each puts whole programs in place, and they are the same. */
+/** Concurrent runs are safe: each moves complete and identical programs into place. */
 async function buildFrom(module: ModuleName, names: readonly ProgramName[]): Promise<void> {
   const folder = getModuleFolder(module);
   const unfinished = `${folder}.unfinished-${process.pid}`;
@@ -98,9 +99,9 @@ async function runGoBuild(
   output: string,
 ): Promise<void> {
   const { ldflags } = modules[module];
-  // Debug information that the linker would drop (-w) is not made in the first place.
+  // The linker drops debug information (-w), so the compiler need not create it.
   const flags = ['-trimpath', '-buildvcs=false', '-gcflags=all=-dwarf=false', '-ldflags', ldflags];
-  const packages = names.map((name) => packagesOf(module)[name] ?? '');
+  const packages = names.map((name) => packagesByModule(module)[name] ?? '');
   await runCommand('go', ['build', ...flags, '-o', `${output}/`, ...packages], {
     cwd: getSourceFolder(module),
     env: { CGO_ENABLED: '0', GOFLAGS: '' },

@@ -1,6 +1,6 @@
 export type Progress = (message: string) => void;
 
-/** Prints a line with the seconds since this call: `[12.3 s] apiserver ready`. */
+/** Returns a function that prints a line with the seconds since this call: `[12.3 s] apiserver ready`. */
 export function startProgress(
   write: (line: string) => void = (line) => process.stdout.write(line),
 ): Progress {

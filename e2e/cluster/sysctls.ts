@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** What the kubelet sets for the whole machine. */
+/** Kernel settings that the kubelet changes for the whole machine. */
 const sysctlFiles = [
   'vm/overcommit_memory',
   'vm/panic_on_oom',

@@ -13,11 +13,11 @@ import { restoreSysctls } from './sysctls.ts';
 const cniResults = '/var/lib/cni/results';
 
 export type DownOptions = {
-  /** Leave the folder, for a look at the logs. */
+  /** Keeps the folder with the logs. */
   keepFolder?: boolean;
 };
 
-/** Ends everything that a cluster (or its folder) says is ours, and removes every trace of it. */
+/** Stops everything that belongs to a cluster, and removes all its files and settings. */
 export async function stopTestCluster(
   which: Cluster | string,
   options: DownOptions = {},
@@ -40,7 +40,7 @@ export async function stopTestCluster(
   if (failures.length > 0) throw new AggregateError(failures, `down: ${failures.join('; ')}`);
 }
 
-/** Every step is taken, whatever became of the one before it. */
+/** Runs every step, even if an earlier one failed. */
 async function runAllSteps(steps: (() => Promise<void> | void)[]): Promise<unknown[]> {
   const failures: unknown[] = [];
   for (const step of steps) {
@@ -53,25 +53,25 @@ async function runAllSteps(steps: (() => Promise<void> | void)[]): Promise<unkno
   return failures;
 }
 
-/** Without grace: what they would save is about to be removed. */
+/** Without a grace period, because their data is removed. */
 async function stopAllExcept(cluster: Cluster, spared?: string): Promise<void> {
   const programs = listRecordedPrograms(cluster.folder).filter(({ name }) => name !== spared);
   await Promise.all(programs.map((program) => stopProgram(cluster.folder, program, 0)));
 }
 
-/** containerd deletes its tasks, so that each shim ends and takes its socket along. */
+/** Deletes the tasks in containerd, so that each shim ends and removes its socket. */
 async function stopContainers(cluster: Cluster): Promise<void> {
   killCgroup(cluster.cgroup);
-  await waitFor('containers to die', () => isCgroupEmpty(cluster.cgroup), { intervalMs: 25 });
+  await waitFor('containers to end', () => isCgroupEmpty(cluster.cgroup), { intervalMs: 25 });
   if (!listRecordedPrograms(cluster.folder).some(({ name }) => name === 'containerd')) return;
   const ctr = ['--address', cluster.containerdSocket, '-n', 'k8s.io', 'tasks'];
-  // A containerd that was interrupted as it started answers nothing, and has no tasks.
+  // A containerd that was interrupted during its start does not respond, and has no tasks.
   const { stdout } = await runCommand('ctr', [...ctr, 'list', '-q'], { timeoutMs: 5_000 }).catch(
     () => ({
       stdout: '',
     }),
   );
-  // One that stops by itself meanwhile is none of our concern: the shims are counted below.
+  // A task may already have ended; remaining shims are counted below.
   const ids = stdout.split('\n').filter(Boolean);
   await Promise.allSettled(ids.map((id) => runCommand('ctr', [...ctr, 'delete', '--force', id])));
   await waitFor('containerd shims to end', () => listShims(cluster).length === 0, {
@@ -82,7 +82,7 @@ async function stopContainers(cluster: Cluster): Promise<void> {
   });
 }
 
-/** The shims of our containerd: each has its socket, a path of ours, as an argument. */
+/** Lists the shims of our containerd: their arguments contain its socket, which is in our folder. */
 function listShims(cluster: Cluster): number[] {
   const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return ids.filter((id) => readCommandLine(id).includes(cluster.containerdSocket)).map(Number);
@@ -106,10 +106,10 @@ async function unmountAll(folder: string): Promise<void> {
     await runCommand('umount', ['--lazy', '--no-canonicalize', ...points.reverse()]);
 }
 
-/** CNI and the kubelet write under names of ours in folders that cannot be moved. */
+/** Removes our files in fixed folders of CNI and the kubelet. */
 function removeTraces(cluster: Cluster): void {
   for (const file of globSync(`${cniResults}/${cluster.namespace}-*`)) {
-    // `<network>-<container>-<interface>`: the loopback's network has a name that all clusters share.
+    // `<network>-<container>-<interface>`; all clusters use the same name for the loopback network.
     const container =
       basename(file)
         .slice(cluster.namespace.length + 1)

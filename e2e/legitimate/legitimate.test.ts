@@ -26,7 +26,7 @@ const readPodTemplate = ({ name }: Workload) => {
   return { apiVersion: 'v1', kind: 'Pod', ...templates[0] };
 };
 
-/** What both webhooks say of the workload's pod, and what becomes of it. */
+/** Evaluates the pod of a workload with both webhooks; returns their message and the final pod. */
 const admitWorkload = async (workload: Workload) => {
   const pod = readPodTemplate(workload);
   const mutated = await mutate(buildPodRequest(pod));
@@ -55,22 +55,25 @@ const listConsumers = (workload: Workload): readonly string[] => {
 };
 
 describe('legitimate workloads', () => {
-  test('are at least twenty, each with a manifest of its own', () => {
+  test('are at least twenty, each with its own manifest', () => {
     const names = WORKLOADS.map(({ name }) => name);
     expect(names.length).toBeGreaterThanOrEqual(20);
     expect(names.toSorted()).toEqual(listManifestNames());
     expect(new Set(WORKLOADS.map(({ description }) => description)).size).toBe(names.length);
   });
 
-  test.each(WORKLOADS)('$name: its pods are found by its name', (workload) => {
+  test.each(WORKLOADS)('$name: has pods with its name as the label app', (workload) => {
     const labels = { app: workload.name, team: 'reports' };
     expect(readPodTemplate(workload)).toMatchObject({ metadata: { labels } });
   });
 
-  test.each(WORKLOADS)('$name: is admitted, and injected where it should be', async (workload) => {
-    const { final, answers } = await admitWorkload(workload);
-    expect(answers).toEqual([{ allowed: true }, { allowed: true }]);
-    expect(listInitContainerNames(final)).toEqual(listInitContainers(workload));
-    expect(listSocketMounts(final).toSorted()).toEqual(listConsumers(workload).toSorted());
-  });
+  test.each(WORKLOADS)(
+    '$name: is admitted, and injected if it declares tasks',
+    async (workload) => {
+      const { final, answers } = await admitWorkload(workload);
+      expect(answers).toEqual([{ allowed: true }, { allowed: true }]);
+      expect(listInitContainerNames(final)).toEqual(listInitContainers(workload));
+      expect(listSocketMounts(final).toSorted()).toEqual(listConsumers(workload).toSorted());
+    },
+  );
 });

@@ -2,13 +2,13 @@ import { buildEditorRoleBinding } from '../cluster/editor-role-binding.ts';
 import { NAMESPACE_KINDS } from './workloads.ts';
 import type { NamespaceKind } from './workloads.ts';
 
-/** Who deploys the workloads: somebody who may edit in the team's namespaces, and nothing else. */
+/** The user who deploys the workloads, and may only edit in the team's namespaces. */
 export const EDITOR = 'legitimate-editor';
 
-/** Only one workload names it. */
+/** Used by one workload. */
 export const PRIORITY_CLASS = 'acme-reports';
 
-/** What the platform has put there before any workload came, beside the namespaces themselves. */
+/** Objects of the platform team that exist before the workloads. */
 export const buildNamespaceObjects = (
   namespaces: Readonly<Record<NamespaceKind, string>>,
 ): object[] => [
@@ -42,7 +42,7 @@ const buildLimitRange = (namespace: string) => ({
   },
 });
 
-/** Counts everything that a container may name: a pod with one that names nothing is refused. */
+/** Limits every resource, so a pod with a container without requests is refused. */
 const buildQuota = (namespace: string) => ({
   apiVersion: 'v1',
   kind: 'ResourceQuota',

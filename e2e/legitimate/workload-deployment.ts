@@ -16,15 +16,15 @@ import type { NamespaceKind, Workload } from './workloads.ts';
 
 export type DeployedWorkloads = {
   readonly namespaces: Readonly<Record<NamespaceKind, string>>;
-  /** As kubectl names objects: `deployment.apps/deployment`. */
+  /** Names as kubectl prints them: `deployment.apps/deployment`. */
   readonly created: readonly string[];
-  /** What the API server said of the others. */
+  /** Messages of the API server about refused objects. */
   readonly refusals: string;
 };
 
 const EDITOR_ARGS = ['--as', EDITOR, '--as-group', 'system:authenticated'];
 
-/** Creates every workload at once, as its editor; of one that is refused its own test tells. */
+/** Creates all workloads at once, as the editor; the test of a workload reports its refusal. */
 export const deployWorkloads = async (): Promise<DeployedWorkloads> => {
   const [team, restricted, quota] = await Promise.all([
     createNamespace('team'),
@@ -40,7 +40,7 @@ export const deployWorkloads = async (): Promise<DeployedWorkloads> => {
   return { namespaces, ...said };
 };
 
-/** Takes away what is not in a namespace, and has the rest go. */
+/** Deletes cluster-scoped objects, and starts the deletion of the namespaces. */
 export const deleteWorkloads = async ({ namespaces }: DeployedWorkloads): Promise<void> => {
   await setNodeStorage(null);
   await runKubectl(cluster, ['delete', 'namespace', ...Object.values(namespaces), '--wait=false']);
@@ -52,7 +52,7 @@ const prepareNamespaces = async (namespaces: DeployedWorkloads['namespaces']): P
   const enforced = 'pod-security.kubernetes.io/enforce=restricted';
   await runKubectl(cluster, ['label', 'namespace', namespaces.restricted, enforced]);
   await setNodeStorage('1Gi');
-  await waitFor('the quota to be counted', async () => {
+  await waitFor('the status of the quota', async () => {
     const quota = ['resourcequota', 'quota', '-n', namespaces.quota];
     const { status } = await getJson<{ status: { hard?: object } }>(cluster, quota);
     return status.hard !== undefined;
@@ -63,7 +63,7 @@ const prepareNamespaces = async (namespaces: DeployedWorkloads['namespaces']): P
     );
 };
 
-/** The kubelet of our own node measures no disk, and so has none to offer. */
+/** Adds ephemeral storage to the node's capacity, because our kubelet does not measure the disk. */
 const setNodeStorage = async (amount: string | null): Promise<void> => {
   if (testContext.node === undefined) return;
   const resources = { 'ephemeral-storage': amount };
@@ -92,8 +92,8 @@ const createObjects = async (items: KubernetesObject[]) => {
     if (error instanceof CommandError) return error;
     throw error;
   });
-  const told = said.stderr.split('\n').filter((line) => !line.startsWith('Warning: '));
-  return { created: said.stdout.trim().split('\n'), refusals: told.join('\n') };
+  const lines = said.stderr.split('\n').filter((line) => !line.startsWith('Warning: '));
+  return { created: said.stdout.trim().split('\n'), refusals: lines.join('\n') };
 };
 
 const startCronJob = ({ metadata: { name, namespace = '' } }: KubernetesObject) => {
@@ -101,7 +101,7 @@ const startCronJob = ({ metadata: { name, namespace = '' } }: KubernetesObject) 
   return runKubectl(cluster, [...job, '-n', namespace, ...EDITOR_ARGS]);
 };
 
-/** The objects of a workload that the API server refused. */
+/** Lists the objects of a workload that the API server refused. */
 export const listRefusedObjects = (
   workload: Workload,
   { namespaces, created }: DeployedWorkloads,

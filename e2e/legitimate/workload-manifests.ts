@@ -3,27 +3,27 @@ import { basename, join } from 'node:path';
 import { getValue, getList, readObjects } from '../../test/kit/kubernetes-objects.ts';
 import type { KubernetesObject } from '../../test/kit/kubernetes-objects.ts';
 
-/** What a manifest cannot know beforehand. */
+/** Values that are substituted in manifests. */
 export type ManifestOptions = {
   readonly image: string;
   readonly role: string;
   readonly s3Endpoint: string;
 };
 
-/** As manifests write it. */
+/** An object of a manifest. */
 export const EXAMPLE_OPTIONS: ManifestOptions = {
   image: 'registry.example/agent:1',
   role: 'arn:aws:iam::111122223333:role/agent-reports',
   s3Endpoint: 'http://cloud.example',
 };
 
-/** The names of all manifests, sorted. */
+/** Lists the names of all manifests, sorted. */
 export const listManifestNames = (): readonly string[] =>
   globSync(join(import.meta.dirname, '*.yaml'))
     .map((file) => basename(file, '.yaml'))
     .sort();
 
-/** The objects of a manifest, for a site. @throws Error where it is no manifest */
+/** Reads the objects of a manifest, and substitutes values. @throws Error if it is not a manifest */
 export const readManifest = (name: string, site: ManifestOptions): readonly KubernetesObject[] =>
   readObjects(
     readFileSync(join(import.meta.dirname, `${name}.yaml`), 'utf8')
@@ -39,7 +39,7 @@ const PROMPTS = 'Summarise the quarter in 52 words; name no customer. '
 
 type PodTemplate = Readonly<Record<'metadata' | 'spec', unknown>>;
 
-/** The pods that an object is or makes, without what its controller adds. */
+/** Lists the pods or pod templates of an object. */
 export const listPodTemplates = (object: KubernetesObject): readonly PodTemplate[] => {
   const path = TEMPLATE_PATHS[object.kind] ?? 'spec.template';
   const template = getValue(object, path) as PodTemplate | undefined;
@@ -51,6 +51,6 @@ const TEMPLATE_PATHS: Readonly<Record<string, string>> = {
   CronJob: 'spec.jobTemplate.spec.template',
 };
 
-/** The names in `spec.initContainers`. */
+/** Lists the names in `spec.initContainers`. */
 export const listInitContainerNames = (pod: unknown): readonly string[] =>
   getList(pod, 'spec.initContainers').map((container) => String(getValue(container, 'name')));

@@ -11,7 +11,7 @@ export type PodStatus = {
   readonly containerStatuses?: readonly ContainerStatus[];
 };
 
-/** A pod or a Job as it is now. */
+/** The current state of a pod or a Job. */
 export type ObservedObject = {
   readonly kind: string;
   readonly metadata: {
@@ -22,7 +22,7 @@ export type ObservedObject = {
   readonly status: PodStatus;
 };
 
-/** Waits until the workload is what its team wants it to be; answers its pods. */
+/** Waits until the workload is Ready or complete; returns its pods. */
 export const waitUntilSettled = (
   workload: Workload,
   namespace: string,
@@ -46,7 +46,7 @@ export const waitUntilSettled = (
 const hasCondition = ({ status }: ObservedObject, condition: string): boolean =>
   status.conditions?.some(({ type, status: is }) => type === condition && is === 'True') ?? false;
 
-/** One look for everybody who asks meanwhile: a kubectl for each would cost more than the pods. */
+/** Shares one kubectl process between concurrent callers, because each costs more than the pods. */
 const readWorkloadObjects = async (): Promise<readonly ObservedObject[]> => {
   const pods = ['pods,jobs', '-A', '-l', 'team=reports'];
   pendingRead ??= getJson<{ items: ObservedObject[] }>(cluster, pods).finally(
@@ -57,14 +57,14 @@ const readWorkloadObjects = async (): Promise<readonly ObservedObject[]> => {
 
 let pendingRead: Promise<{ items: ObservedObject[] }> | undefined;
 
-/** A refusal of what a controller creates stands in its events alone. */
+/** Reads refusals of objects that a controller creates, which are only in Events. */
 const explainFailure = async (error: Error, namespace: string, name: string): Promise<never> => {
   const { stdout } = await runKubectl(cluster, ['get', 'events', '-n', namespace]);
   const events = stdout.split('\n').filter((line) => line.includes(`/${name}`));
   throw new Error([error.message, ...events].join('\n'), { cause: error });
 };
 
-/** Containers that were started more than once. */
+/** Lists containers that were restarted. */
 export const listRestarted = ({ initContainerStatuses = [], containerStatuses = [] }: PodStatus) =>
   [...initContainerStatuses, ...containerStatuses]
     .filter(({ restartCount }) => restartCount > 0)

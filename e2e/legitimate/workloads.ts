@@ -1,32 +1,32 @@
-/** What one container asks of the cloud, and what is to come of it. */
+/** A call of one container to the cloud, and its expected result. */
 export type CloudRequest = {
   readonly container: string;
   readonly operation: 'get' | 'put';
   readonly bucket: string;
   readonly key: string;
-  /** Of the credentials of this task, asked for by name. Absent: what the SDK finds. */
+  /** Task whose credentials are requested by name. Undefined: the default of the SDK. */
   readonly task?: string;
   readonly expected: { readonly status: number; readonly code?: string };
 };
 
-/** A manifest of this folder, and what is to become of it. */
+/** A manifest of this folder, and its expected result. */
 export type Workload = {
-  /** The manifest's name, and the label `app` of its pods. */
+  /** Name of the manifest, and label `app` of its pods. */
   readonly name: string;
   readonly description: string;
-  /** Where its team works: a namespace whose platform asks for more than usual. */
+  /** A namespace with stricter settings. */
   readonly namespaceKind?: NamespaceKind;
-  /** Absent: 1. */
+  /** Number of pods; default 1. */
   readonly pods?: number;
-  /** Its pods complete; absent: they stay and are Ready. */
+  /** Whether its pods complete; otherwise they stay Ready. */
   readonly completes?: true;
-  /** Absent: the container `agent` reads a report. */
+  /** Default: the container `agent` reads a report. */
   readonly requests?: readonly CloudRequest[];
-  /** Containers that read a report by themselves, and end. */
+  /** Containers that read a report without a command of the test, and end. */
   readonly workers?: readonly string[];
-  /** Of its pods, as Kubernetes sees it. Absent: Burstable, since the sidecar asks for resources. */
+  /** QoS class of its pods; default Burstable, because the sidecar requests resources. */
   readonly qosClass?: 'Guaranteed';
-  /** Of the final pod, in their order. Absent: the sidecar alone. */
+  /** Init containers of the final pod, in order; default: only the sidecar. */
   readonly initContainers?: readonly string[];
 };
 
@@ -35,7 +35,7 @@ export type NamespaceKind = (typeof NAMESPACE_KINDS)[number];
 
 const OK = { status: 200 };
 const NOT_ALLOWED = { status: 403 };
-/** As an unmodified SDK says that it found none. */
+/** The error of an unmodified SDK that found no credentials. */
 const NO_CREDENTIALS = { status: 0, code: 'CredentialsProviderError' };
 
 type ExpectedAnswer = CloudRequest['expected'];
@@ -64,35 +64,39 @@ export const listInitContainers = ({ initContainers }: Workload): readonly strin
 
 const SIDECAR = 'valetkey-sidecar';
 
-/** What normal teams deploy: each is admitted, runs, and gets what it declares. */
+/** Workloads as teams deploy them: each is admitted, runs, and gets credentials for its tasks. */
 export const WORKLOADS: readonly Workload[] = [
   { name: 'deployment', description: 'a Deployment with two replicas', pods: 2 },
-  { name: 'job', description: 'a Job completes', completes: true, workers: ['agent'] },
+  { name: 'job', description: 'a Job that completes', completes: true, workers: ['agent'] },
   {
     name: 'cron-job',
-    description: 'a CronJob, started by hand, completes',
+    description: 'a CronJob, started manually, that completes',
     completes: true,
     workers: ['agent'],
   },
   { name: 'stateful-set', description: 'a StatefulSet' },
   { name: 'daemon-set', description: 'a DaemonSet' },
   { name: 'replica-set', description: 'a ReplicaSet without a Deployment' },
-  { name: 'bare-pod', description: 'a bare pod that wants no API token' },
+  { name: 'bare-pod', description: 'a bare pod without an API token' },
   { name: 'best-effort', description: 'a pod without requests, which becomes Burstable' },
-  { name: 'guaranteed', description: 'a Guaranteed pod, which stays so', qosClass: 'Guaranteed' },
+  {
+    name: 'guaranteed',
+    description: 'a Guaranteed pod, which stays Guaranteed',
+    qosClass: 'Guaranteed',
+  },
   {
     name: 'pod-resources',
-    description: 'a pod that is Guaranteed by resources of its own, which stays so',
+    description: 'a pod that is Guaranteed by pod-level resources, which stays Guaranteed',
     qosClass: 'Guaranteed',
   },
   {
     name: 'mesh',
-    description: 'native sidecars before and after ours',
+    description: 'native sidecars before and after the injected one',
     initContainers: ['istio-proxy', SIDECAR, 'istio-validation', 'log-shipper'],
   },
   {
     name: 'mesh-classic',
-    description: 'a proxy among the containers, which is no consumer',
+    description: 'a proxy container, which is not a consumer',
     requests: [buildRead('agent'), buildRead('istio-proxy', NO_CREDENTIALS)],
   },
   {
@@ -118,19 +122,19 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'bystander',
-    description: 'a container that is no consumer',
+    description: 'a container that is not a consumer',
     requests: [buildRead('agent'), buildRead('exporter', NO_CREDENTIALS)],
   },
-  { name: 'own-volumes', description: 'volumes of its own, with a token for a service of its own' },
+  { name: 'own-volumes', description: 'its own volumes, including a token for its own service' },
   { name: 'restricted', description: 'Pod Security restricted', namespaceKind: 'restricted' },
   { name: 'read-only-root', description: 'a read-only root' },
   {
     name: 'groups',
-    description: 'users, fsGroup and groups of its own',
+    description: 'its own users, fsGroup and groups',
     requests: [buildRead('agent'), buildRead('second')],
   },
   { name: 'scheduling', description: 'priority, tolerations, affinity, spread, aliases' },
-  { name: 'probes', description: 'probes, hooks and a grace period of its own' },
+  { name: 'probes', description: 'its own probes, hooks and grace period' },
   { name: 'memory-volume', description: 'a volume in memory' },
   { name: 'environment', description: 'settings from a ConfigMap, a Secret and the pod itself' },
   { name: 'large-annotations', description: 'annotations of 100 KiB' },
@@ -138,13 +142,13 @@ export const WORKLOADS: readonly Workload[] = [
   { name: 'quota', description: 'a LimitRange and a ResourceQuota', namespaceKind: 'quota' },
   {
     name: 'several-tasks',
-    description: 'several tasks, of which one is the default',
+    description: 'several tasks, one of which is the default',
     requests: [
       buildRead('agent'),
       buildWrite('agent', NOT_ALLOWED),
       { ...buildWrite('agent'), task: 'file' },
     ],
   },
-  { name: 'sub-path', description: 'mounts of parts of its volumes' },
+  { name: 'sub-path', description: 'subPath mounts of its volumes' },
   { name: 'ephemeral-storage', description: 'requests for ephemeral storage' },
 ];

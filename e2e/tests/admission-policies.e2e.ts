@@ -18,7 +18,7 @@ import {
   testContext,
 } from './test-context.ts';
 
-/** What it says where it refuses; nothing where it does not. */
+/** Returns the message of a refusal; an empty string if the request was allowed. */
 const findRefusingPolicies = async (
   args: string[],
   input?: string,
@@ -32,7 +32,7 @@ const findRefusingPolicies = async (
   }
 };
 
-/** Paths and rules that a refusal of ours names, as `<rule> <path>`. */
+/** Lists what a refusal by an admission policy names, as `<rule> <path>`. */
 const parseBreachPaths = (refusal: string): string[] =>
   [...refusal.matchAll(/(?<=; |request: )(\/[^ ]*): expected .*? \(rule (\d+)\)/g)]
     .map(([, path, rule]) => `${rule ?? ''} ${path ?? ''}`)
@@ -40,8 +40,8 @@ const parseBreachPaths = (refusal: string): string[] =>
 
 const { namespace: home } = testContext.release;
 
-describe('policies that the API server holds by itself', () => {
-  /** Of a namespace, as someone who may edit in it and nothing else. */
+describe('the ValidatingAdmissionPolicies', () => {
+  /** Clients of the API server for each namespace, as a user who may only edit there. */
   const author = 'policies-author';
   const asAuthor = ['--as', author, '--as-group', 'system:authenticated'];
 
@@ -51,8 +51,8 @@ describe('policies that the API server holds by itself', () => {
     metadata: { name, labels: { 'e2e.valetkey.dev/test': 'true' } },
   });
 
-  /** The webhooks are not asked in the first; in the others they are asked after the policies. */
-  const PLACES = { restricted: home, baseline: 'story-baseline', excepted: 'story-excepted' };
+  /** The webhooks are not called in the first one; in the others they are called after the policies. */
+  const PLACES = { restricted: home, baseline: 'e2e-baseline', excepted: 'e2e-exempted' };
 
   beforeAll(async () => {
     const [, ...others] = Object.values(PLACES);
@@ -67,7 +67,7 @@ describe('policies that the API server holds by itself', () => {
     await runKubectl(cluster, ['delete', 'rolebinding', author, '-n', home, '--ignore-not-found']);
   });
 
-  test('compile against the API server’s own types without a warning', async () => {
+  test('compile against the types of the API server without a warning', async () => {
     type Policies = {
       items: {
         metadata: { name: string };
@@ -83,13 +83,13 @@ describe('policies that the API server holds by itself', () => {
     );
   });
 
-  describe('say of a new pod what the rules of TypeScript say', () => {
+  describe('refuse the same new pods as the rules in TypeScript, and name the same paths', () => {
     type Place = keyof typeof PLACES;
     let platform: Platform;
     const said = new Map<Place, Map<string, string>>();
 
-    /** Everywhere those that the place may say something else of. */
-    const isOf: Record<Place, (each: StaticCase) => boolean> = {
+    /** In every namespace, the pods whose result depends on the namespace. */
+    const isAmong: Record<Place, (each: StaticCase) => boolean> = {
       restricted: ({ level }) => level !== 'baseline',
       baseline: ({ level, violations }) =>
         level === 'baseline' || violations.some((each) => each.startsWith('4 ')),
@@ -97,16 +97,16 @@ describe('policies that the API server holds by itself', () => {
     };
 
     const casesFor = (place: Place) =>
-      [...STATIC_CASES.entries()].filter(([, each]) => isOf[place](each));
+      [...STATIC_CASES.entries()].filter(([, each]) => isAmong[place](each));
 
-    const nameOf = (index: number) => `case-${index}`;
+    const readName = (index: number) => `case-${index}`;
 
-    /** What is said of each pod that is refused, by its name. */
+    /** The refusal of each refused pod, by the name of the pod. */
     const tryPods = async (place: Place, cases: readonly (readonly [number, StaticCase])[]) => {
       const items = cases.map(([index, { pod }]) => ({
         ...{ apiVersion: 'v1', kind: 'Pod' },
         ...pod,
-        metadata: { ...pod.metadata, name: nameOf(index), namespace: PLACES[place] },
+        metadata: { ...pod.metadata, name: readName(index), namespace: PLACES[place] },
       }));
       const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
       const errors = await findRefusingPolicies(
@@ -130,11 +130,11 @@ describe('policies that the API server holds by itself', () => {
     });
 
     const agreed = (place: Place, index: number, pod: StaticCase['pod']) => {
-      const refusal = said.get(place)?.get(nameOf(index)) ?? '';
+      const refusal = said.get(place)?.get(readName(index)) ?? '';
       const expected = listStaticViolations(pod, { platform, namespace: PLACES[place] });
       const isPolicys = refusal.includes("ValidatingAdmissionPolicy 'valetkey-pods'");
       expect(isPolicys ? parseBreachPaths(refusal) : []).toEqual(expected);
-      // Nothing but rules 1 and 2, which are the webhook's, keeps the others out.
+      // The others break only rules 1 and 2, which the webhook checks.
       if (!isPolicys && refusal !== '') expect(refusal).toContain('validate.valetkey.dev');
     };
 
@@ -145,16 +145,16 @@ describe('policies that the API server holds by itself', () => {
       agreed('restricted', index, pod);
     });
 
-    test.each(named('baseline'))('%s, at level baseline', (_, index, pod) => {
+    test.each(named('baseline'))('%s, in a namespace at level baseline', (_, index, pod) => {
       agreed('baseline', index, pod);
     });
 
-    test.each(named('excepted'))('%s, excepted from rule 3', (_, index, pod) => {
+    test.each(named('excepted'))('%s, in a namespace exempted from rule 3', (_, index, pod) => {
       agreed('excepted', index, pod);
     });
   });
 
-  describe('of a running pod', () => {
+  describe('for a running pod', () => {
     const pod = 'held';
     let namespace: string;
     let url: string;
@@ -178,7 +178,7 @@ describe('policies that the API server holds by itself', () => {
         '/bin/true',
       ]);
 
-    test('let nobody into the sidecar, however it is asked', async () => {
+    test('refuse exec and attach into the sidecar, in every form of the request', async () => {
       const query = 'container=valetkey-sidecar&command=true&stdout=true';
       const refusals = await Promise.all([
         exec('valetkey-sidecar'),
@@ -191,7 +191,7 @@ describe('policies that the API server holds by itself', () => {
       for (const refusal of refusals) expect(refusal).toContain('(rule 11)');
     });
 
-    test('let whoever may into its other containers, named or not', async () => {
+    test('allow exec and attach into the other containers, named or by default', async () => {
       expect(await exec('agent')).toBeUndefined();
       const unnamed = ['exec', '-n', namespace, pod, '--', '/bin/true'];
       expect(await findRefusingPolicies(unnamed)).toBeUndefined();
@@ -219,20 +219,20 @@ describe('policies that the API server holds by itself', () => {
       ],
       [{ metadata: { labels: { 'valetkey.dev/injected': null } } }, 'valetkey.dev~1injected'],
       [{ status: { podIP: '10.9.9.9', podIPs: null } }, '/status/podIP'],
-    ])('let nobody change by its status %j', async (change, path) => {
+    ])('refuse a status update that changes %j', async (change, path) => {
       const refusal = await patchStatus(change);
       expect(refusal).toContain('valetkey-pod-changes');
       expect(refusal).toContain(path);
     });
 
-    test('let others write the rest of its status', async () => {
+    test('allow updates of the rest of its status', async () => {
       const conditions = [{ type: 'example.com/ready', status: 'True' }];
       expect(await patchStatus({ status: { conditions } })).toBeUndefined();
       const annotations = { 'example.com/seen': 'yes' };
       expect(await patchStatus({ metadata: { annotations } })).toBeUndefined();
     });
 
-    test('let the sidecar keep its amounts, and others be resized', async () => {
+    test('refuse to resize the sidecar, and allow it for other containers', async () => {
       const resize = (list: string, name: string) =>
         patch(['--subresource=resize'], {
           spec: { [list]: [{ name, resources: { requests: { cpu: '1m' } } }] },
@@ -261,7 +261,7 @@ describe('policies that the API server holds by itself', () => {
     };
     const breakers = ['system:masters', 'e2e-break-glass'];
 
-    test('let nobody join it but the break-glass group, which keeps the other rules', async () => {
+    test('allow ephemeral containers only to the break-glass group, which must follow the other rules', async () => {
       expect(await join({}, ['system:masters'])).toContain('(rule 9)');
       expect(await join({}, breakers)).toBeUndefined();
       const target = { targetContainerName: 'valetkey-sidecar' };
@@ -278,7 +278,7 @@ describe('policies that the API server holds by itself', () => {
       return findRefusingPolicies(['create', '--raw', `${path}?dryRun=All`, '-f', '-'], body);
     };
 
-    test('let no binding declare a task, on either of its ways', async () => {
+    test('refuse a binding that declares a task, through both subresources', async () => {
       const waiting = buildAgentPod({
         name: 'waiting',
         namespace,
@@ -307,7 +307,7 @@ describe('policies that the API server holds by itself', () => {
         ...more,
       ]);
 
-    test('let nobody but kubelets ask for exchange tokens', async () => {
+    test('refuse a TokenRequest for the exchange audience, except from kubelets', async () => {
       const ours = 'authority.valetkey.dev';
       const bound = ['--bound-object-kind', 'Pod', '--bound-object-name', pod];
       expect(await askToken(ours)).toContain('(rule 12)');

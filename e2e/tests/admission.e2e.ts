@@ -35,23 +35,23 @@ type PodObject = {
 
 const reads = { read: readReports };
 
-/** The pod without what differs between any two pods. */
+/** Removes fields that differ between any two pods. */
 const toComparable = (pod: PodObject): string =>
   JSON.stringify(pod)
     .replaceAll(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access')
     .replaceAll(/"(uid|creationTimestamp|resourceVersion|namespace|time)":"[^"]*",?/g, '');
 
-describe(`admission for ${cloud.name}`, () => {
+describe(`admission of a pod (${cloud.name})`, () => {
   let namespace: string;
 
   beforeAll(async () => {
     namespace = await createNamespace('admission');
   });
 
-  test('a pod without tasks is untouched, byte for byte', async () => {
+  test('leaves a pod without tasks unchanged, byte for byte', async () => {
     const plain = { name: 'plain', containers: ['agent'] };
-    // Our own namespace is excluded from both webhooks: what the API server makes of a pod there
-    // is what it makes of it without us.
+    // Both webhooks exclude the release namespace, so a pod there is what the API server alone
+    // makes of it.
     const create = async (where: string) => {
       const pod = buildAgentPod({ ...plain, namespace: where, serviceAccount: 'default' });
       const input = JSON.stringify(pod);
@@ -61,7 +61,7 @@ describe(`admission for ${cloud.name}`, () => {
     expect(toComparable(await create(namespace))).toBe(toComparable(await create('valetkey')));
   });
 
-  test('a bad declaration is refused with every fault', async () => {
+  test('rejects an invalid declaration with all field errors', async () => {
     const pod = buildAgentPod({ name: 'faulty', namespace });
     pod.metadata.annotations = {
       'task.valetkey.dev/one': JSON.stringify({
@@ -82,7 +82,7 @@ describe(`admission for ${cloud.name}`, () => {
     for (const part of parts) expect(refusal).toContain(part);
   });
 
-  test('a pod that brings a container of our name is refused', async () => {
+  test('refuses a pod that has a container with a reserved name', async () => {
     const pod = buildAgentPod({ name: 'impostor', namespace, tasks: reads });
     const spec = {
       ...pod.spec,
@@ -91,7 +91,7 @@ describe(`admission for ${cloud.name}`, () => {
     expect(await expectApiRefusal({ ...pod, spec })).toContain('valetkey-sidecar');
   });
 
-  test('tasks do not change once the pod is admitted', async () => {
+  test('refuses to change tasks of an admitted pod', async () => {
     await runPod({ name: 'fixed', namespace, tasks: reads });
     const annotation = 'task.valetkey.dev/read=changed';
     const change = runKubectl(cluster, [
@@ -106,7 +106,7 @@ describe(`admission for ${cloud.name}`, () => {
     await expect(change).rejects.toThrow('task.valetkey.dev');
   });
 
-  test('with a LimitRange the pod is admitted and gets its credentials', async () => {
+  test('admits a pod in a namespace with a LimitRange, and the pod gets credentials', async () => {
     const limited = await createNamespace('limited');
     const limits = [
       {
@@ -125,9 +125,9 @@ describe(`admission for ${cloud.name}`, () => {
     await expectRead({ namespace: limited, pod: 'limited' });
   });
 
-  // Its server stands on our own node.
+  // The server of the other webhook runs on our own node.
   if (node !== undefined) {
-    test('with another mutating webhook after ours the pod is admitted and runs', async () => {
+    test('admits a pod that another mutating webhook changes afterwards, and the pod runs', async () => {
       const mutator = await startMutatingWebhook(node, namespace, buildAgentContainer('meshed'));
       try {
         const name = 'meshed';
@@ -146,7 +146,7 @@ describe(`admission for ${cloud.name}`, () => {
     });
   }
 
-  test('a native sidecar before ours stays before ours', async () => {
+  test('keeps a native sidecar that precedes the injected one in its place', async () => {
     const first = { ...buildAgentContainer('mesh-proxy'), restartPolicy: 'Always' };
     const last = {
       ...buildAgentContainer('setup', ['work', '0', 'acme-data', 'none']),
@@ -160,7 +160,7 @@ describe(`admission for ${cloud.name}`, () => {
     await expectRead({ namespace, pod: 'second' });
   });
 
-  test('a Job with the sidecar completes', async () => {
+  test('lets a Job with the sidecar complete', async () => {
     const { spec } = buildAgentPod({
       name: 'job',
       namespace,
@@ -178,7 +178,7 @@ describe(`admission for ${cloud.name}`, () => {
         },
       },
     });
-    await waitFor('the Job to complete', async () => {
+    await waitFor('completion of the Job', async () => {
       const job = await getJson<{ status: { succeeded?: number } }>(cluster, [
         'job',
         'report',
@@ -189,7 +189,7 @@ describe(`admission for ${cloud.name}`, () => {
     });
   });
 
-  test('a Deployment rolls', async () => {
+  test('lets a Deployment roll out', async () => {
     const { spec } = buildAgentPod({ name: 'rolling', namespace });
     const deployment = (version: string) => ({
       apiVersion: 'apps/v1',

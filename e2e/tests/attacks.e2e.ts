@@ -27,7 +27,7 @@ const attacks = readAttackTable();
 const toNamedCases = <A extends { readonly name: string }>(all: readonly A[]) =>
   all.map((each) => [each.name, each] as const);
 
-describe('a semi-trusted editor of a namespace', () => {
+describe('an attacker who may edit in a namespace', () => {
   const api = createApiServerClient(cluster);
   const { call } = api;
   let besieged: AttackSetup;
@@ -51,7 +51,7 @@ describe('a semi-trusted editor of a namespace', () => {
   const create = (namespace: string, body: unknown, query = '') =>
     call(EDITOR, { method: 'POST', path: `${buildPodsPath(namespace)}${query}`, body });
 
-  /** As it would be made of the base pod, were it a real one. */
+  /** Converts the base pod into a pod of this namespace. */
   const injectedPod = async (name: string): Promise<Pod> => {
     const { namespace } = besieged.podDefaults;
     const pod = buildDeclaredPod(name, besieged.podDefaults);
@@ -73,8 +73,8 @@ describe('a semi-trusted editor of a namespace', () => {
       : buildDeclaredPod('attack', podDefaults, declare);
   };
 
-  describe('may edit', () => {
-    test.each(['victim', 'closing', 'waiting'])('and its pod is injected: %s', (pod) => {
+  describe('may edit pods in the namespace', () => {
+    test.each(['victim', 'closing', 'waiting'])('gets its pod injected: %s', (pod) => {
       if (besieged.createResponses[pod] === undefined) return;
       expect(besieged.createResponses[pod]).toMatchObject({ status: 201 });
       const { spec } = besieged.createResponses[pod].body as Injected;
@@ -82,7 +82,7 @@ describe('a semi-trusted editor of a namespace', () => {
     });
 
     test.each(['plain', 'declared', 'injected'] as const)(
-      'so that nothing but an attack’s change stands in its way: %s',
+      'may create the unchanged base pod, so only the change of an attack is refused: %s',
       async (of) => {
         const pod = await basePod({ of, patch: [] });
         const answer = await create(besieged.podDefaults.namespace, pod, '?dryRun=All');
@@ -90,15 +90,15 @@ describe('a semi-trusted editor of a namespace', () => {
       },
     );
 
-    test('nowhere else', async () => {
+    test('may not edit in another namespace', async () => {
       const answer = await create('default', buildDeclaredPod('attack', besieged.podDefaults));
       expect(answer).toMatchObject({ status: 403 });
       expect(parseRefusal(answer.body as ApiStatus).breaches).toEqual([]);
     });
   });
 
-  describe('makes no pod in which', () => {
-    /** Where its account is another namespace's. */
+  describe('cannot create a pod in which', () => {
+    /** The service account of a pod in another namespace. */
     const movedTo = (namespace: string, pod: unknown) =>
       applyOperations(pod, [
         { op: 'replace', path: '/metadata/namespace', value: namespace },
@@ -115,7 +115,7 @@ describe('a semi-trusted editor of a namespace', () => {
     });
   });
 
-  describe('gives a running pod no', () => {
+  describe('cannot change a running pod:', () => {
     const remembered = async () => {
       const { metadata, spec } = await read<Pod>(
         `${buildPodsPath(besieged.podDefaults.namespace)}/victim`,
@@ -139,7 +139,7 @@ describe('a semi-trusted editor of a namespace', () => {
     });
   });
 
-  describe('asks in vain for', () => {
+  describe('is refused', () => {
     test.each(toNamedCases(filterAttacksByKind(attacks, 'request')))(
       '%s',
       async (_name, attack) => {
@@ -154,7 +154,7 @@ describe('a semi-trusted editor of a namespace', () => {
     );
   });
 
-  describe('against what runs gains nothing by', () => {
+  describe('gains nothing from', () => {
     let ended: Readonly<Record<string, string>>;
 
     beforeAll(async () => {
@@ -186,16 +186,16 @@ describe('a semi-trusted editor of a namespace', () => {
       expect(answer).toMatchObject({ status: 403, code: attack.rule });
     });
 
-    test('while the pod itself is served', async () => {
+    test('does not stop the pod itself from being served', async () => {
       await expectRead(besieged.pods.agent);
     });
   });
 
-  describe('past the webhooks gains nothing by', () => {
+  describe('who bypasses the webhooks gains nothing from', () => {
     const unseen = filterAttacksByKind(attacks, 'unseen');
     const places = new Map<string, PodRef>();
 
-    /** Both webhooks leave our own namespace alone, as they left what was there before them. */
+    /** Both webhooks exclude the release namespace, so pods there are as if created before installation. */
     const makeUnseen = async (
       { name, unseen: { patch } }: AttackByKind<'unseen'>,
       index: number,
@@ -231,7 +231,7 @@ describe('a semi-trusted editor of a namespace', () => {
     });
   });
 
-  test('leaves nothing behind', async () => {
+  test('leaves no object in the release namespace', async () => {
     type Listed = { items: { metadata: { name: string }; spec: { nodeName?: string } }[] };
     const { items } = await read<Listed>(buildPodsPath(besieged.podDefaults.namespace));
     const made = Object.keys(besieged.createResponses).filter((name) => name !== 'deleted');

@@ -6,9 +6,9 @@ import { cloud, testContext } from './test-context.ts';
 
 const { node } = testContext;
 
-// Varied tokens are signed with the cluster's own key, which a cloud that trusts the authority refuses.
+// Varied tokens are signed with the cluster's key.
 if (node !== undefined) {
-  describe(`the one table of cases, put to ${cloud.name}`, () => {
+  describe(`the table of cloud cases on ${cloud.name}`, () => {
     let results: ReadonlyMap<string, CaseResult>;
 
     beforeAll(async () => {

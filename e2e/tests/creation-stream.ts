@@ -3,13 +3,13 @@ import { waitFor } from '../../test/kit/retry.ts';
 import { buildAgentPod, cluster } from './test-context.ts';
 import type { Declaration } from './test-context.ts';
 
-/** At most this many creations at once, and this many in all: a stream ends by itself. */
+/** Upper limits for concurrent creations and for all of them, so that a stream ends by itself. */
 const CONCURRENT_CREATIONS = 2;
 const MAX_CREATIONS = 20_000;
 
 /**
- * Creates pods with tasks without pause, as server-side dry runs: the API server asks both of our
- * webhooks for each, and the node has nothing to run. Every answer but 201 is a failure.
+ * Creates pods with tasks continuously, as server-side dry runs: the API server calls both webhooks for
+ * each, and the node runs nothing. Every response other than 201 is a failure.
  */
 export const startCreationStream = (namespace: string, tasks: Record<string, Declaration>) => {
   const failures: string[] = [];

@@ -21,7 +21,7 @@ import type { PodRef } from './test-context.ts';
 
 const { node } = testContext;
 
-/** The attacker as one script: it comes by standard input, as whatever an agent was talked into. */
+/** The attacker as one script on standard input, like code that an agent was tricked into running. */
 const bundleAttacker = async (): Promise<string> => {
   const entry = join(import.meta.dirname, '../attacks/inside/attacker.ts');
   const { outputFiles } = await build({
@@ -74,7 +74,7 @@ describe('a hostile consumer', () => {
 
   afterAll(() => console.log(JSON.stringify(outcomes, undefined, 1)));
 
-  test('tries as much as is expected of it', () => {
+  test('makes every attempt that has an expected outcome', () => {
     expect(Object.keys(outcomes).sort()).toEqual(Object.keys(EXPECTED_OUTCOMES).sort());
   });
 
@@ -82,15 +82,15 @@ describe('a hostile consumer', () => {
     expect(outcomes[attempt]).toMatch(EXPECTED_OUTCOMES[attempt] ?? /^$/);
   });
 
-  describe('that floods', () => {
+  describe('that floods the sidecar', () => {
     let before: ListenerStats;
 
     beforeAll(async () => {
       before = await attack(helper, 'meter', '1500');
     });
 
-    test('(start and complete) is held back, and its neighbour starts a run meanwhile', async () => {
-      const neighbour = waitFor('the neighbour to be served', async () => {
+    test('(start and complete) is rate limited while its neighbor starts a run', async () => {
+      const neighbour = waitFor('a run of the neighbor', async () => {
         const { status } = await callSidecarFromPod(helper, 'POST', '/v1/tasks/again/runs', {});
         if (status !== 201) throw new Error(`${status}`);
         return true;
@@ -103,18 +103,18 @@ describe('a hostile consumer', () => {
 
     test.each([
       'half-open on loopback',
-      'silent on loopback',
+      'no request on loopback',
       'idle on loopback with the token',
       'half-open on its socket',
       'half a body on its socket',
       'pipelined without reading',
       'many starts',
-    ])('(%s) leaves every request of its neighbour answered with 200', async (flood) => {
+    ])('(%s) does not stop its neighbor from getting 200 for every request', async (flood) => {
       const [came, during] = await Promise.all([
         attack<string>(agent, 'flood', flood, '3000'),
         attack<ListenerStats>(helper, 'meter', '1500'),
       ]);
-      outcomes[flood] = `${came}; neighbour ${JSON.stringify({ before, during })}`;
+      outcomes[flood] = `${came}; neighbor ${JSON.stringify({ before, during })}`;
       expect(during).toMatchObject({ loopback: { failed: [] }, socket: { failed: [] } });
       const value = `${formatMedians(during)}; before the flood ${formatMedians(before)}`;
       const name = `ms per request of a neighbor during the flood "${flood}"`;
@@ -122,21 +122,23 @@ describe('a hostile consumer', () => {
     });
   });
 
-  test('never brought the sidecar down', async () => {
+  test('does not make the sidecar restart', async () => {
     expect((await readSidecarStatus(agent)).restartCount).toBe(0);
     await expectRead(helper);
   });
 
   if (node !== undefined) {
     test(
-      'collects by squatting the port nothing that is good for anything',
+      'cannot use the tokens that it collects by occupying the loopback port',
       async () => {
         const squatter = { ...agent, pod: 'squatted' };
         const victim = { ...helper, pod: 'squatted' };
         await runPod({ ...squatter, name: 'squatted', containers: ['agent', 'helper'], tasks });
         const squatting = attack<SquatResult>(squatter, 'squat', '60000');
         const isThere = ['/bin/sh', '-c', "grep -l '[s]quat' /proc/[0-9]*/cmdline"];
-        await waitFor('the squatter', () => execInPod(cluster, squatter, isThere));
+        await waitFor('the result of the port squatter', () =>
+          execInPod(cluster, squatter, isThere),
+        );
         const killed = killSidecar(node, squatter).catch(() => undefined);
         const [{ collected, replayed }] = await Promise.all([
           squatting,

@@ -15,7 +15,7 @@ import type { CredentialKeys } from './test-context.ts';
 
 type PodPlace = { namespace: string; pod: string };
 
-/** As a patient consumer: again, while the first exchange takes its time. */
+/** Repeats the call, because the first exchange may take longer than one call. */
 const runRequest = (errand: CloudRequest, pod: PodPlace): Promise<unknown> => {
   const { container, operation, bucket, key, task, expected } = errand;
   const place = { ...pod, container };
@@ -32,7 +32,7 @@ const runRequest = (errand: CloudRequest, pod: PodPlace): Promise<unknown> => {
   );
 };
 
-/** A log holds what a library warns of, too. */
+/** A log also contains warnings of libraries. */
 const parseOutcome = (log: string): unknown => {
   const line = log.split('\n').findLast((each) => each.startsWith('{'));
   return line === undefined ? log : JSON.parse(line);
@@ -50,7 +50,7 @@ const readKeysFor = async (task: string, place: PodPlace & { container: string }
 // Concurrent tests do not wait for beforeAll.
 const deployment = deployWorkloads();
 
-describe('a legitimate workload of an editor is admitted, runs and gets what it declares:', () => {
+describe('a legitimate workload is admitted, runs, and gets exactly what its tasks declare:', () => {
   afterAll(async () => {
     await deleteWorkloads(await deployment);
   });

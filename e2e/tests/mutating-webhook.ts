@@ -10,8 +10,8 @@ import { cluster } from './test-context.ts';
 type Review = { request: { uid: string; object: { spec: { containers: { name: string }[] } } } };
 
 /**
- * Somebody else's mutating webhook, called after ours (they are called in the order of their names):
- * to pods labelled `mutate: after` it adds one more container, as meshes without native sidecars do.
+ * Starts another mutating webhook, which the API server calls after ours (in the order of their names).
+ * It adds a container to pods labeled `mutate: after`, as meshes without native sidecars do.
  */
 export const startMutatingWebhook = async (
   node: Cluster,

@@ -21,7 +21,7 @@ type PodStatus = {
 export const readPodUid = async ({ namespace, pod }: PodRef): Promise<string> =>
   (await readPod<PodStatus>(namespace, pod)).metadata.uid;
 
-/** The exchange token of a pod, as the kubelet keeps it on the node. */
+/** Reads the exchange token of a pod from the kubelet's folder on the node. */
 export const readExchangeToken = async (
   { podsFolder }: Cluster,
   place: PodRef,
@@ -41,7 +41,7 @@ export const readSidecarStatus = async ({ namespace, pod }: PodRef): Promise<Con
   return found;
 };
 
-/** SIGKILL to the sidecar's process, as the node's out-of-memory killer would; waits for its successor. */
+/** Kills the sidecar's process, as the out-of-memory killer would, and waits until it has restarted. */
 export const killSidecar = async (node: Cluster, place: PodRef): Promise<void> => {
   const before = await readSidecarStatus(place);
   await killContainer(node, before);
@@ -51,7 +51,7 @@ export const killSidecar = async (node: Cluster, place: PodRef): Promise<void> =
   });
 };
 
-/** SIGKILL to the first process of a container. */
+/** Sends SIGKILL to the first process of a container. */
 export const killContainer = async (
   { containerdSocket }: Cluster,
   status: Pick<ContainerStatus, 'containerID'>,
@@ -64,8 +64,9 @@ const getContainerId = ({ containerID }: Pick<ContainerStatus, 'containerID'>): 
   containerID?.replace('containerd://', '') ?? '';
 
 /**
- * Keeps the pod from hearing of an address, and the address from hearing of the pod, until it is
- * mended: for its connections it is as if cables were pulled.
+ * Drops all packets between a pod and an address, as a network outage does.
+ *
+ * @returns a function that ends the outage
  */
 export const blockTraffic = async (
   { containerdSocket }: Cluster,
@@ -83,7 +84,9 @@ export const blockTraffic = async (
   ]);
   const processId = new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(stdout)?.[1];
   if (processId === undefined)
-    throw new Error(`pod ${place.pod}: its sidecar is no task of the node`);
+    throw new Error(
+      `pod ${place.pod}: expected its sidecar among the tasks of containerd, found none`,
+    );
   const change = async (verb: '-A' | '-D') => {
     for (const rule of [
       ['OUTPUT', '-d'],

@@ -1,12 +1,12 @@
 import { connect } from 'node:tls';
 
-/** Fingerprints of what replicas serve with, asked one by one. */
+/** Reads the fingerprint of the certificate that each address serves. */
 export const readServedCertificates = (addresses: string[], port: number): Promise<string[]> =>
   Promise.all(addresses.map((host) => readFingerprint(host, port)));
 
 const readFingerprint = (host: string, port: number): Promise<string> => {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  // Which certificate it is, is the question: nothing is sent, nothing trusted.
+  // Only the certificate is read: nothing is sent, so it need not be trusted.
   const socket = connect({ host, port, rejectUnauthorized: false, timeout: 5_000 }, () => {
     resolve(socket.getPeerCertificate().fingerprint256);
     socket.destroy();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { runCommand } from '../cluster/command.ts';
 import type { Cluster } from '../cluster/cluster-file.ts';
 
-/** A server certificate for the node's address, signed by the cluster's own CA. */
+/** Issues a server certificate for the node's address, signed by the cluster's CA. */
 export const issueServerCertificate = async (node: Cluster) => {
   const folder = mkdtempSync(join(tmpdir(), 'vk-tls-'));
   const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];

@@ -36,14 +36,14 @@ const readTaskKeys = async (place: PodRef): Promise<ContainerCredentials> => {
   return body;
 };
 
-describe(`an annotated pod on ${cloud.name}`, () => {
+describe(`a pod with tasks on ${cloud.name}`, () => {
   let namespace: string;
 
   beforeAll(async () => {
     namespace = await createNamespace('tasks', ['agent', 'stranger']);
   });
 
-  describe('with two tasks in two containers', () => {
+  describe('with one task in each of two containers', () => {
     const reader: PodRef = { namespace: '', pod: 'two', container: 'reader' };
     const writer: PodRef = { namespace: '', pod: 'two', container: 'writer' };
 
@@ -64,34 +64,40 @@ describe(`an annotated pod on ${cloud.name}`, () => {
       await Promise.all([readTaskKeys(reader), readTaskKeys(writer)]);
     });
 
-    test('each does its own', async () => {
+    test('gets credentials for each task in its own container', async () => {
       await expectRead(reader);
       const put = await callCloudFromPod(writer, 'put', 'inbox/note.txt', { bucket: 'acme-other' });
       expect(put).toEqual({ status: 200 });
     });
 
-    test.each(['read', 'file'])('neither gets at the task %s of the other', async (task) => {
-      const other = task === 'read' ? writer : reader;
-      const path = `/v1/tasks/${task}/credentials`;
-      expect([403, 404]).toContain((await callSidecarFromPod(other, 'GET', path)).status);
-      expect([403, 404]).toContain(
-        (await callSidecarFromPod(other, 'POST', `/v1/tasks/${task}/runs`, {})).status,
-      );
-    });
+    test.each(['read', 'file'])(
+      'does not give the task %s to the other container',
+      async (task) => {
+        const other = task === 'read' ? writer : reader;
+        const path = `/v1/tasks/${task}/credentials`;
+        expect([403, 404]).toContain((await callSidecarFromPod(other, 'GET', path)).status);
+        expect([403, 404]).toContain(
+          (await callSidecarFromPod(other, 'POST', `/v1/tasks/${task}/runs`, {})).status,
+        );
+      },
+    );
 
     test.each([
       ['get', 'acme-data', 'secrets/keys.txt'],
       ['get', 'acme-other', 'reports/q3.csv'],
       ['put', 'acme-data', 'reports/q3.csv'],
       ['list', 'acme-data', 'reports/'],
-    ] as const)('the cloud refuses the reader: %s %s/%s', async (operation, bucket, key) => {
-      expect(await callCloudFromPod(reader, operation, key, { bucket })).toMatchObject({
-        status: 403,
-      });
-    });
+    ] as const)(
+      'gets 403 from the cloud out of scope of the reader: %s %s/%s',
+      async (operation, bucket, key) => {
+        expect(await callCloudFromPod(reader, operation, key, { bucket })).toMatchObject({
+          status: 403,
+        });
+      },
+    );
 
-    test('neither finds an API token or the exchange token', async () => {
-      // Other file systems too: a token would stand in a volume.
+    test('has no API token and no exchange token in either container', async () => {
+      // All file systems: a token would be in a volume.
       const script = `find / \\( -path /proc -o -path /sys \\) -prune \
         -o \\( -name token -o -name serviceaccount \\) -print 2>/dev/null; ls /var/run/valetkey`;
       const { stdout } = await execInPod(cluster, reader, ['/bin/sh', '-c', script]);
@@ -100,7 +106,7 @@ describe(`an annotated pod on ${cloud.name}`, () => {
     });
   });
 
-  test('is refused by the cloud after a short deadline, and not before', async () => {
+  test('gets 403 from the cloud after a short deadline, and not before', async () => {
     const place = { namespace, pod: 'short' };
     await runPod({
       name: 'short',
@@ -108,7 +114,7 @@ describe(`an annotated pod on ${cloud.name}`, () => {
       tasks: { read: { ...readReports, lifetime: '30s' } },
     });
     const keys = await readTaskKeys(place);
-    // It lies min(10 s, lifetime / 10) before the deadline.
+    // The advertised expiration is min(10 s, lifetime / 10) before the deadline.
     const advertised = Date.parse(keys.Expiration);
     const deadline = advertised + 3_000;
     const env = toEnvironment(keys);
@@ -123,7 +129,7 @@ describe(`an annotated pod on ${cloud.name}`, () => {
       if (status === 200) lastAllowed = askedAt;
       if (status === 403) firstRefused = Date.now();
     }
-    // A measured skew, which is uncertain by half the exchange, moves what is advertised.
+    // The measured skew is uncertain by half the exchange, and moves the advertised expiration.
     expect(lastAllowed).toBeLessThan(deadline + 5_000);
     expect(firstRefused).toBeGreaterThan(advertised);
     const value = `${((firstRefused - deadline) / 1000).toFixed(2)} s`;
@@ -132,7 +138,7 @@ describe(`an annotated pod on ${cloud.name}`, () => {
     await expectRead(place);
   });
 
-  test('holds keys that are worth nothing in another pod (bind: podIP)', async () => {
+  test('has keys that the cloud refuses from another pod (source restriction podIP)', async () => {
     const place = { namespace, pod: 'bound' };
     const thief = { namespace, pod: 'thief' };
     await runPod({ name: 'bound', namespace, tasks: { read: readReports } });
@@ -146,7 +152,7 @@ describe(`an annotated pod on ${cloud.name}`, () => {
     });
   });
 
-  test('starts runs with params that narrow the task further', async () => {
+  test('starts runs whose params narrow the task', async () => {
     const place = { namespace, pod: 'narrow' };
     await runPod({
       name: 'narrow',
@@ -177,9 +183,9 @@ describe(`an annotated pod on ${cloud.name}`, () => {
     );
   });
 
-  // MinIO's role policy ignores `sub`: trust by service account is shown where it exists.
+  // MinIO's role policy ignores `sub`.
   if (cloud.name === 'rgw') {
-    test('of another service account cannot assume the role', async () => {
+    test('cannot assume the role with another service account', async () => {
       const place = { namespace, pod: 'stranger' };
       const tasks = { read: readReports };
       await runPod({ name: 'stranger', namespace, serviceAccount: 'stranger', tasks });
@@ -190,9 +196,9 @@ describe(`an annotated pod on ${cloud.name}`, () => {
   }
 
   if (node !== undefined) {
-    test('that is killed in its sidecar is served again by the next', async () => {
-      const place = { namespace, pod: 'phoenix' };
-      await runPod({ name: 'phoenix', namespace, tasks: { read: readReports } });
+    test('gets new credentials after its sidecar is killed', async () => {
+      const place = { namespace, pod: 'killed' };
+      await runPod({ name: 'killed', namespace, tasks: { read: readReports } });
       const before = await readTaskKeys(place);
       await killSidecar(node, place);
       await expectRead(place);

@@ -6,12 +6,12 @@ import { applyObjects, execInPod, getJson, runKubectl, waitForPod } from '../clu
 import type { TestEnvironment } from '../test-environment.ts';
 import type { Release, Trust } from '../release.ts';
 
-/** What the runner prepared and every story finds: written as JSON, read once in each worker. */
+/** What the runner prepared for the tests: written as JSON, read once in each worker. */
 export type TestContext = TestEnvironment & {
-  /** Its name: `minio`, `rgw-cluster`. */
+  /** The name of the matrix entry: `minio`, `rgw-cluster`. */
   entry: string;
   trust: Trust;
-  /** The one of its clouds that the platform's settings name during this pass. */
+  /** The cloud of this entry, which the platform's settings name. */
   cloud: Cloud;
   release: Release;
   isFull: boolean;
@@ -19,14 +19,15 @@ export type TestContext = TestEnvironment & {
 
 const readTestContext = (): TestContext => {
   const file = process.env['VALETKEY_E2E_CONTEXT'];
-  if (file === undefined) throw new Error('stories are run by `make e2e`, which sets the stage');
+  if (file === undefined)
+    throw new Error('VALETKEY_E2E_CONTEXT: expected a file that `make e2e` writes, got none');
   return JSON.parse(readFileSync(file, 'utf8')) as TestContext;
 };
 
 export const testContext = readTestContext();
 export const { cluster, cloud } = testContext;
 
-/** A declared task, as its author would write it; JSON is YAML. */
+/** A task declaration; its annotation is written as JSON, which is YAML. */
 export type Declaration = {
   role?: string;
   allow: { actions: string[]; resources: string[] }[];
@@ -50,7 +51,7 @@ export type PodPlan = {
   spec?: Record<string, unknown>;
 };
 
-/** A pod of the agent image, restricted as rule 4 asks, with the tasks as annotations. */
+/** Builds a pod of the agent image that follows rule 4, with the tasks as annotations. */
 export const buildAgentPod = (plan: PodPlan) => ({
   apiVersion: 'v1',
   kind: 'Pod',
@@ -69,7 +70,7 @@ export const buildAgentPod = (plan: PodPlan) => ({
   },
 });
 
-/** Annotations for tasks; the role is the cloud's unless the declaration names one. */
+/** Builds task annotations; the default role is the cloud's role for agents. */
 export const buildTaskAnnotations = (tasks: Record<string, Declaration>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(tasks).map(([task, declaration]) => [
@@ -84,7 +85,7 @@ export const getAgentRole = (): string => {
   return role;
 };
 
-/** A container that holds until exec asks it to do something. */
+/** Builds a container that waits for commands through exec. */
 export const buildAgentContainer = (name: string, command: string[] = ['hold']) => ({
   name,
   image: testContext.images.agent,
@@ -94,16 +95,16 @@ export const buildAgentContainer = (name: string, command: string[] = ['hold']) 
   securityContext: { runAsNonRoot: true, runAsUser: 1000 },
 });
 
-/** On every namespace of a story: a pass clears away its own, and the starter policy lets tasks run. */
+/** Labels of every test namespace: an entry deletes its own, and the starter policy permits tasks there. */
 const TEST_LABELS = { 'e2e.valetkey.dev/test': 'true', 'valetkey.dev/tasks': 'allowed' };
 
-/** A namespace of the story's own, with the service account `agent` (and others that it names). */
+/** Creates a namespace of this entry with service accounts, `agent` by default; replaces an earlier one. */
 export const createNamespace = async (
   name: string,
   serviceAccounts = ['agent'],
 ): Promise<string> => {
   const namespace = `${name}-${testContext.entry}`;
-  // A cluster that was used before has it still.
+  // On a cluster that is used repeatedly it may exist.
   await runKubectl(cluster, ['delete', 'namespace', namespace, '--ignore-not-found']);
   await applyObjects(cluster, [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: TEST_LABELS } },
@@ -119,7 +120,7 @@ export const createNamespace = async (
   return namespace;
 };
 
-/** Applies the pod and waits until it is Ready. */
+/** Creates the pod and waits until it is Ready. */
 export const runPod = async (plan: PodPlan): Promise<void> => {
   await applyObjects(cluster, buildAgentPod(plan));
   await waitForPod(cluster, { namespace: plan.namespace, pod: plan.name }, { timeoutMs: 150_000 });
@@ -134,7 +135,7 @@ export type SidecarAnswer<T = Record<string, unknown>> = {
 
 export type PodRef = { namespace: string; pod: string; container?: string };
 
-/** Has the consumer ask the cloud through its unmodified SDK. */
+/** Calls the cloud from the consumer with an unmodified SDK. */
 export const callCloudFromPod = async (
   { container = 'agent', ...place }: PodRef,
   operation: 'get' | 'put' | 'list',
@@ -142,14 +143,14 @@ export const callCloudFromPod = async (
   { bucket = 'acme-data', env }: { bucket?: string; env?: Record<string, string> } = {},
 ): Promise<CloudAnswer> => {
   const command = ['/usr/bin/node', '/app/agent.mjs', operation, bucket, key];
-  // By standard input: what stands in a command stands in the API server's audit log, too.
+  // On standard input, because a command is recorded in the API server's audit log.
   const given = env === undefined ? {} : { input: JSON.stringify(env) };
   if (env !== undefined) command.push('-');
   const { stdout } = await execInPod(cluster, { container, ...place }, command, given);
   return JSON.parse(stdout) as CloudAnswer;
 };
 
-/** Has the consumer ask its sidecar over the socket. */
+/** Calls the sidecar from the consumer over its socket. */
 export const callSidecarFromPod = async <T = Record<string, unknown>>(
   { container = 'agent', ...place }: PodRef,
   method: string,
@@ -165,11 +166,11 @@ export const callSidecarFromPod = async <T = Record<string, unknown>>(
   return answer;
 };
 
-/** Whether an answer says no more than to ask again later. */
+/** Whether a response only asks the client to repeat its request. */
 const isLater = ({ status, headers }: SidecarAnswer<unknown>): boolean =>
   status === 503 && headers['retry-after'] !== undefined;
 
-/** Asks as a client does that heeds Retry-After: 503 is a correct answer on a slow machine. */
+/** Calls the sidecar until the response is not 503 with Retry-After, which is correct on a slow machine. */
 export const callSidecarWithRetry = <T = Record<string, unknown>>(
   place: PodRef,
   ...[method, path, body]: [method: string, path: string, body?: unknown]
@@ -180,8 +181,8 @@ export const callSidecarWithRetry = <T = Record<string, unknown>>(
   });
 
 /**
- * Reads an object in scope of the consumer's task, through its SDK, until the cloud answers 200: on a
- * slow machine the first exchange may take longer than an SDK's own tries.
+ * Reads an object in scope of the consumer's task with its SDK, until the cloud returns 200: on a slow
+ * machine the first exchange may take longer than the SDK's own attempts.
  */
 export const expectRead = (place: PodRef, key = 'reports/q3.csv'): Promise<true> =>
   waitFor(`${place.pod} to read ${key}`, async () => {
@@ -211,14 +212,14 @@ export const readIssuedSecrets = (): string[] =>
     readFileSync(file, 'utf8').trim().split('\n'),
   );
 
-/** What the API server says when it refuses; fails when it does not refuse. */
+/** Expects the API server to refuse these objects, and returns its message. */
 export const expectApiRefusal = async (objects: object | object[]): Promise<string> => {
   try {
     await applyObjects(cluster, objects);
   } catch (error) {
     return (error as Error).message;
   }
-  throw new Error('the API server accepted what it should have refused');
+  throw new Error('expected a refusal by the API server; it accepted the objects');
 };
 
 export const readPod = <T>(namespace: string, pod: string): Promise<T> =>
@@ -226,10 +227,10 @@ export const readPod = <T>(namespace: string, pod: string): Promise<T> =>
 
 export { runKubectl };
 
-/** As the sidecar's answers have them. */
+/** Credentials as the sidecar's responses contain them. */
 export type CredentialKeys = { AccessKeyId: string; SecretAccessKey: string; Token: string };
 
-/** The keys as an SDK takes them from its environment: no provider will refresh them. */
+/** Converts credentials to environment variables of an SDK, which never refreshes them. */
 export const toEnvironment = ({ AccessKeyId, SecretAccessKey, Token }: CredentialKeys) => ({
   AWS_REGION: cloud.region,
   AWS_ACCESS_KEY_ID: AccessKeyId,

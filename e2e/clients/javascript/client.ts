@@ -1,6 +1,6 @@
 /**
- * A consumer that uses the AWS SDK for JavaScript v3 as it comes, driven by lines on stdin. The
- * protocol is that of ../client.ts.
+ * A consumer that uses the unmodified AWS SDK for JavaScript v3, controlled by lines on standard input.
+ * Its protocol: ../client-process.ts.
  */
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -14,7 +14,7 @@ type CallOutcome = { status: number | null; code: string | null; message: string
 const CALL_TIMEOUT_MS = 20_000;
 
 const bundledSdk = import.meta.resolve('@aws-sdk/client-s3');
-// Another edition of the SDK, installed elsewhere: the path of its entry file.
+// Path of the entry file of another version of the SDK.
 const entry = process.argv[2] === undefined ? bundledSdk : pathToFileURL(process.argv[2]).href;
 const sdk = (await import(entry)) as S3Sdk;
 
@@ -28,7 +28,7 @@ function createClient(): SdkClient {
       usedAccessKey = /Credential=([^/]+)\//.exec(headers['authorization'] ?? '')?.[1] ?? null;
       return next(args);
     },
-    // Behind every step that signs, in old editions of the SDK as in new ones.
+    // Runs after every signing step, in old and new versions of the SDK.
     { name: 'noteAccessKey', step: 'deserialize', priority: 'high' },
   );
   return client;

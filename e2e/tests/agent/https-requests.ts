@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:https';
 import { text } from 'node:stream/consumers';
 
-/** One request as it goes on the wire. */
+/** One HTTPS request. */
 export type HttpsRequest = {
   method: string;
   path: string;
@@ -12,12 +12,12 @@ export type HttpsRequest = {
 export type HttpsBatch = {
   /** `https://host[:port]`. */
   endpoint: string;
-  /** PEM, and the name that the certificate must bear. */
+  /** PEM of the trusted CA, and the expected name in the server certificate. */
   ca: string;
   servername: string;
-  wishes: HttpsRequest[];
-  /** How many are under way at once, each on a connection of its own; one unless given. */
-  lanes?: number;
+  requests: HttpsRequest[];
+  /** Requests in flight, each on its own connection; default 1. */
+  concurrency?: number;
 };
 
 export type HttpsResponse = {
@@ -27,21 +27,21 @@ export type HttpsResponse = {
   milliseconds: number;
 };
 
-/** Sends every wish and answers the replies, in the order of the wishes; throws when one has none. */
+/** Sends every request; returns the responses in the same order. @throws Error if a request gets no response */
 export const sendBatch = async ({
-  wishes,
-  lanes = 1,
+  requests,
+  concurrency = 1,
   ...where
 }: HttpsBatch): Promise<HttpsResponse[]> => {
   const replies: HttpsResponse[] = [];
-  const waiting = wishes.entries();
+  const waiting = requests.entries();
   const lane = async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    for (const [index, wish] of waiting)
-      replies[index] = await sendRequest({ ...where, agent }, wish);
+    for (const [index, each] of waiting)
+      replies[index] = await sendRequest({ ...where, agent }, each);
     agent.destroy();
   };
-  await Promise.all(Array.from({ length: lanes }, lane));
+  await Promise.all(Array.from({ length: concurrency }, lane));
   return replies;
 };
 

@@ -6,22 +6,22 @@ import { sendBatch } from './https-requests.ts';
 import type { HttpsBatch } from './https-requests.ts';
 
 /**
- * What runs as a consumer in story pods: an unmodified AWS SDK, and a client of the sidecar's socket.
+ * The consumer in test pods: an unmodified AWS SDK and a client of the sidecar's socket.
  *
- *   hold                       do nothing until told to stop
- *   work SECONDS BUCKET KEY    read the object until it answers, then end (for Jobs)
- *   get|put|list BUCKET KEY [-]  one call of S3 → {"status", "code"?}; -: environment from standard input
- *   call METHOD PATH [-]       one call of the sidecar over its socket → {"status", "headers", "body"}; -: its body from
+ *   hold                       wait for SIGTERM
+ *   work SECONDS BUCKET KEY    read the object until the cloud returns 200, then exit (for Jobs)
+ *   get|put|list BUCKET KEY [-]  call S3 once → {"status", "code"?}; -: environment from standard input
+ *   call METHOD PATH [-]       call the sidecar over its socket → {"status", "headers", "body"}; -: request body from
  *                              standard input
- *   send                       HTTPS requests from the pod's address: a batch from standard input → replies
- *   watch BUCKET KEY           holds credentials → when the sidecar, and when the cloud, first refused
- *   ask-on                     asks the sidecar for credentials without end → each change of its answer
- *   stream TASK BUCKET KEY     starts, uses and completes runs without end → each run
+ *   send                       send HTTPS requests from the pod's address: batch from standard input → responses
+ *   watch BUCKET KEY           get credentials → when the sidecar, and when the cloud, first refuses
+ *   ask-on                     request credentials from the sidecar repeatedly → each change of the response
+ *   stream TASK BUCKET KEY     start, use and complete runs repeatedly → each run
  *
- * The last three print a line of JSON for each thing that they say, with the time in milliseconds.
+ * The last three print one line of JSON for each result, with the time in epoch milliseconds.
  */
 
-/** Loaded when it is needed: the consumers of a crowd of pods do not need it. */
+/** Loaded on demand, because the pods of a large group do not need it. */
 const loadSdk = () => import('@aws-sdk/client-s3');
 
 const operations = {
@@ -103,7 +103,7 @@ const toClientConfig = ({ AccessKeyId, SecretAccessKey, Token }: Keys): S3Client
   },
 });
 
-/** Asks again and again until the answer is no 200, and says when. */
+/** Repeats a call until its status is not 200, and prints when. */
 const reportRefusal = async (by: string, ask: () => Promise<{ status: number; code?: string }>) => {
   for (;;) {
     const askedAt = Date.now();
@@ -118,7 +118,7 @@ const reportRefusal = async (by: string, ask: () => Promise<{ status: number; co
 
 const watchCredentials = async (bucket: string, key: string) => {
   let first = await callSidecar('GET', '/v1/credentials');
-  // On a busy node the first exchange may take longer than a sidecar lets anybody wait.
+  // On a busy node the first exchange may take longer than the sidecar's response timeout.
   while (first.status === 503) {
     await pause(200);
     first = await callSidecar('GET', '/v1/credentials');
@@ -151,7 +151,7 @@ const pollCredentials = async () => {
   }
 };
 
-/** The authority hears twice of each run, and a pod may ask it twice in a second for long. */
+/** Each run makes two requests to the authority, and the rate limit of a pod is two per second. */
 const STREAM_PAUSE_MS = 1_100;
 
 const streamRuns = async (task: string, bucket: string, key: string) => {
@@ -172,7 +172,7 @@ const runOnce = async (task: string, call: CloudCall) => {
   return { status, run, cloud: cloud.status, ended: ended.status };
 };
 
-/** The first process of a container is not ended by SIGTERM unless it listens. */
+/** SIGTERM does not end the first process of a container unless it has a handler. */
 const exitOnSigterm = () => process.once('SIGTERM', () => process.exit());
 
 const waitForSigterm = () => {

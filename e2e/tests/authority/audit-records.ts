@@ -7,7 +7,7 @@ import type { PodRef } from '../test-context.ts';
 import { authorityLabel, parseTokenError } from './authority-requests.ts';
 import type { HttpsResponse } from './authority-requests.ts';
 
-/** A line of the authority's records: OCSF, and what is ours under `unmapped`. */
+/** An audit record: OCSF, with Valetkey's own fields below `unmapped`. */
 export type AuditRecord = {
   class_uid: number;
   time: number;
@@ -30,7 +30,7 @@ export type AuditRecord = {
 
 const isRecord = (line: string): boolean => line.startsWith('{') && line.includes('"class_uid"');
 
-/** The records of both replicas, of the last minutes. */
+/** Reads the records of both replicas of the last five minutes, from their logs. */
 export const readRecords = async (): Promise<AuditRecord[]> => {
   const where = ['-n', testContext.release.namespace, '-l', authorityLabel];
   const { stdout } = await runKubectl(cluster, ['logs', ...where, '--tail=-1', '--since=5m']);
@@ -38,7 +38,7 @@ export const readRecords = async (): Promise<AuditRecord[]> => {
   return lines.map((line) => JSON.parse(line) as AuditRecord);
 };
 
-/** Waits for a record: the log of a container comes a little after what it wrote. */
+/** Waits for a record: a container's log lags slightly behind its output. */
 export const waitForRecord = (
   what: string,
   isWanted: (record: AuditRecord) => boolean,
@@ -50,13 +50,13 @@ export const waitForRecord = (
 export type ExpectedRefusal = {
   status: number;
   reason: string;
-  /** As it was asked: it finds the record. */
+  /** The purpose of the request: it finds the record. */
   purpose: string;
-  /** Where it is known whose token it was: the record names the pod, and an Event tells it. */
+  /** The pod of the token, if it was verified: the record and an Event name it. */
   pod?: PodRef;
 };
 
-/** Holds a reply against the refusal that it should be, its record, and the Event on its pod. */
+/** Expects a refusal, its record, and the Event on its pod. */
 export const expectRefusal = async (
   reply: HttpsResponse,
   { pod, ...wanted }: ExpectedRefusal,
@@ -84,10 +84,10 @@ export const expectRefusal = async (
 
 type PodEvent = { reason: string; message: string; involvedObject: { name: string; uid: string } };
 
-/** Waits until the pod is told of a refusal with this code. */
+/** Waits for an Event on the pod about a refusal with this code. */
 export const waitForEvent = ({ namespace, pod }: PodRef, code: string): Promise<PodEvent> =>
   waitFor(
-    `an Event on ${pod} that says ${code}`,
+    `an Event on ${pod} with ${code}`,
     async () => {
       const where = ['events', '-n', namespace, '--field-selector', `involvedObject.name=${pod}`];
       const { items } = await getJson<{ items: PodEvent[] }>(cluster, where);
@@ -96,7 +96,7 @@ export const waitForEvent = ({ namespace, pod }: PodRef, code: string): Promise<
     { timeoutMs: 30_000 },
   );
 
-/** The record of a refusal that its pod was given through its sidecar. */
+/** Waits for the record of a refusal that a pod got through its sidecar. */
 export const waitForRefusalRecord = async (place: PodRef, code: string): Promise<AuditRecord> => {
   const uid = await readPodUid(place);
   return waitForRecord(

@@ -23,12 +23,12 @@ const perCustomer = {
 
 type TimelineStep = { kind: string; text: string };
 
-// The files stand on the node.
+// The files are on the node.
 if (node !== undefined) {
-  describe(`what is on record (${cloud.name})`, () => {
-    const place: PodRef = { namespace: '', pod: 'told' };
+  describe(`the audit records of a run (${cloud.name})`, () => {
+    const place: PodRef = { namespace: '', pod: 'audited' };
     let run: string;
-    // Another test may replace the authority's pods meanwhile, and their volumes with them.
+    // Another test may replace the authority's pods, and with them their volumes.
     let records: ReturnType<typeof holdRecordFiles>;
 
     beforeAll(async () => {
@@ -36,8 +36,8 @@ if (node !== undefined) {
       place.namespace = await createNamespace('audit');
       const { pod: name, namespace } = place;
       await runPod({ name, namespace, tasks: { read: perCustomer } });
-      const wish = { params: { folder: 'reports' }, purpose: 'the story of one run' };
-      const started = await startRun(place, wish);
+      const request = { params: { folder: 'reports' }, purpose: 'a report for the test' };
+      const started = await startRun(place, request);
       run = started.run;
       const env = toEnvironment(started.credentials);
       expect(await callCloudFromPod(place, 'get', 'reports/q3.csv', { env })).toEqual({
@@ -53,19 +53,19 @@ if (node !== undefined) {
       records.stop();
     });
 
-    const storyOf = async (output: string) => {
+    const readTimeline = async (output: string) => {
       const files = records.files().flatMap((file) => ['--records', file]);
       const log = cloud.opsLog === undefined ? [] : ['--cloud-log', cloud.opsLog];
       return (await runKubectlValetkey(['audit', 'timeline', run, ...files, ...log, '-o', output]))
         .text;
     };
 
-    test('tells one run from its intent to its end', async () => {
-      const steps = await waitFor('its end to be on record', async () => {
-        const told = JSON.parse(await storyOf('json')) as { steps: TimelineStep[] };
-        return told.steps.at(-1)?.kind === 'end' && told.steps;
+    test('give a timeline from its intent to its end, with the calls that the cloud logged', async () => {
+      const steps = await waitFor('a record of its end', async () => {
+        const timeline = JSON.parse(await readTimeline('json')) as { steps: TimelineStep[] };
+        return timeline.steps.at(-1)?.kind === 'end' && timeline.steps;
       });
-      // Only RGW keeps a log of its own.
+      // Only RGW has a log of its own.
       const calls = cloud.opsLog === undefined ? [] : ['cloud call', 'cloud call'];
       expect(steps.map(({ kind }) => kind)).toEqual([
         'intent',
@@ -74,12 +74,12 @@ if (node !== undefined) {
         ...calls,
         'end',
       ]);
-      const text = await storyOf('text');
+      const text = await readTimeline('text');
       expect(text).toContain(
-        `task read of pod ${place.namespace}/told (system:serviceaccount:${place.namespace}:agent) by agent with {"folder":"reports"} to the story of one run`,
+        `task read of pod ${place.namespace}/audited (system:serviceaccount:${place.namespace}:agent) by agent with {"folder":"reports"} to a report for the test`,
       );
       expect(text).toContain('allow by valetkey-starter/');
-      expect(text).toContain(`session told@${run} of ${cloud.roles['agent-reports']}`);
+      expect(text).toContain(`session audited@${run} of ${cloud.roles['agent-reports']}`);
       expect(text).toMatch(/end +completed/);
       if (calls.length === 0) return;
       expect(text).toMatch(/get_obj acme-data\/reports\/q3\.csv: 200, from 10\.20\./);
@@ -88,14 +88,14 @@ if (node !== undefined) {
       );
     });
 
-    test('is whole, and no byte of it changes unseen', async () => {
-      const verdict = await verifyRecords(node, records.files);
-      expect(verdict).toMatchObject({ isWhole: true, faults: [], heads: 2 });
+    test('verify, and fail verification if they are modified', async () => {
+      const result = await verifyRecords(node, records.files);
+      expect(result).toMatchObject({ isWhole: true, faults: [], heads: 2 });
       const folder = mkdtempSync(join(node.folder, 'edited-'));
       const edited = records.files().map((file, index) => {
         const copy = join(folder, `${index}.jsonl`);
         const text = readFileSync(file, 'utf8');
-        writeFileSync(copy, text.replaceAll('the story of one run', 'the story of no run!'));
+        writeFileSync(copy, text.replaceAll('a report for the test', 'a report for no test!'));
         return copy;
       });
       const { isWhole, faults } = await verifyRecords(node, () => edited);

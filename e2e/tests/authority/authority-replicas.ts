@@ -11,7 +11,7 @@ type ReplicaPod = {
   status: { podIP?: string; containerStatuses?: ContainerStatus[] };
 };
 
-/** All that there are, those that are ending included. */
+/** Lists all replica pods, including terminating ones. */
 export const listReplicaPods = async (): Promise<ReplicaPod[]> => {
   const where = ['pods', ...namespaceArgs, '-l', 'app.kubernetes.io/component=authority'];
   return (await getJson<{ items: ReplicaPod[] }>(cluster, where)).items;
@@ -26,7 +26,7 @@ export const hasReadyReplicas = async (count: number): Promise<boolean> => {
   return ready.length === count;
 };
 
-/** Has so many replicas, and waits until they are all that there are. */
+/** Sets the number of replicas, and waits until exactly these are ready. */
 export const scaleReplicas = async (replicas: number): Promise<void> => {
   await runKubectl(cluster, ['scale', statefulSet, ...namespaceArgs, `--replicas=${replicas}`]);
   await waitFor(
@@ -36,7 +36,7 @@ export const scaleReplicas = async (replicas: number): Promise<void> => {
   );
 };
 
-/** Replaces every replica, one after another. */
+/** Replaces the replicas one after another. */
 export const restartReplicas = async (): Promise<void> => {
   await runKubectl(cluster, ['rollout', 'restart', statefulSet, ...namespaceArgs]);
   const args = ['rollout', 'status', statefulSet, ...namespaceArgs, '--timeout=300s'];

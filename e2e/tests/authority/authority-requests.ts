@@ -12,7 +12,7 @@ const { namespace } = testContext.release;
 const authorityName = 'valetkey-authority';
 export const authorityLabel = 'app.kubernetes.io/component=authority';
 
-/** The audience of exchange tokens, unless the chart is told another. */
+/** The default audience of exchange tokens. */
 export const exchangeAudience = 'authority.valetkey.dev';
 const servername = `${authorityName}.${namespace}.svc`;
 
@@ -35,7 +35,7 @@ export const listReplicas = async (): Promise<AuthorityReplica[]> => {
     }));
 };
 
-/** The metrics of one replica, as the API server fetches them. */
+/** Reads the metrics of one replica through the API server's proxy. */
 export const readTelemetry = async (replica: string): Promise<string> => {
   const path = `/api/v1/namespaces/${namespace}/pods/${replica}:9446/proxy/metrics`;
   return (await runKubectl(cluster, ['get', '--raw', path])).stdout;
@@ -45,13 +45,13 @@ type AuthorityAccess = Pick<HttpsBatch, 'endpoint' | 'ca' | 'servername'>;
 
 let pendingAccess: Promise<AuthorityAccess> | undefined;
 
-/** Of its Service. */
+/** Returns the cluster IP of the authority's Service. */
 export const getAuthorityAddress = async (): Promise<string> => {
   const where = ['service', authorityName, '-n', namespace];
   return (await getJson<{ spec: { clusterIP: string } }>(cluster, where)).spec.clusterIP;
 };
 
-/** How to reach it as sidecars do: its Service, by the roots that they are told to trust. */
+/** Reads what sidecars use to reach the authority: the Service's address and the trust bundle. */
 const readAccess = async (): Promise<AuthorityAccess> => {
   const [address, roots] = await Promise.all([
     getAuthorityAddress(),
@@ -67,42 +67,42 @@ const readAccess = async (): Promise<AuthorityAccess> => {
 };
 
 type SendOptions = {
-  lanes?: number;
-  /** A replica's; the Service's unless given. */ address?: string;
+  concurrency?: number;
+  /** Of a replica; default: the Service. */ address?: string;
 };
 
-/** Sends from the node: what a stranger in the cluster's network could send. */
+/** Sends requests from the node, as any client in the cluster's network could. */
 export const sendAll = async (
-  wishes: HttpsRequest[],
+  requests: HttpsRequest[],
   options: SendOptions = {},
-): Promise<HttpsResponse[]> => recordReplies(await sendBatch(await buildBatch(wishes, options)));
+): Promise<HttpsResponse[]> => recordReplies(await sendBatch(await buildBatch(requests, options)));
 
-/** Sends from a pod's own address, as whoever holds its token there. */
+/** Sends requests from a pod's address, as a process in the pod could. */
 export const sendAllFrom = async (
   { container = 'agent', ...place }: PodRef,
-  wishes: HttpsRequest[],
+  requests: HttpsRequest[],
   options: SendOptions = {},
 ): Promise<HttpsResponse[]> => {
   const command = ['/usr/bin/node', '/app/agent.mjs', 'send'];
   // By standard input: what stands in a command stands in the API server's audit log, too.
-  const input = JSON.stringify(await buildBatch(wishes, options));
+  const input = JSON.stringify(await buildBatch(requests, options));
   const { stdout } = await execInPod(cluster, { container, ...place }, command, { input });
   return recordReplies(JSON.parse(stdout) as HttpsResponse[]);
 };
 
-/** Asks again while the authority says only when to ask again: a correct answer on a slow machine. */
-export const sendOne = (wish: HttpsRequest, options: SendOptions = {}): Promise<HttpsResponse> =>
-  untilAnswered(async () => takeOnly(await sendAll([wish], options)));
+/** Sends a request until the response is not 503 with Retry-After, which is correct on a slow machine. */
+export const sendOne = (request: HttpsRequest, options: SendOptions = {}): Promise<HttpsResponse> =>
+  untilAnswered(async () => takeOnly(await sendAll([request], options)));
 
 export const sendOneFrom = (
   place: PodRef,
-  wish: HttpsRequest,
+  request: HttpsRequest,
   options: SendOptions = {},
 ): Promise<HttpsResponse> =>
-  untilAnswered(async () => takeOnly(await sendAllFrom(place, [wish], options)));
+  untilAnswered(async () => takeOnly(await sendAllFrom(place, [request], options)));
 
 const untilAnswered = (send: () => Promise<HttpsResponse>): Promise<HttpsResponse> =>
-  waitFor('an answer of the authority other than 503', async () => {
+  waitFor('a response of the authority other than 503', async () => {
     const reply = await send();
     return !isLater(reply) && reply;
   });
@@ -111,21 +111,21 @@ export const isLater = ({ status, headers }: HttpsResponse): boolean =>
   status === 503 && headers['retry-after'] !== undefined;
 
 const buildBatch = async (
-  wishes: HttpsRequest[],
-  { lanes = 1, address }: SendOptions,
+  requests: HttpsRequest[],
+  { concurrency = 1, address }: SendOptions,
 ): Promise<HttpsBatch> => {
   pendingAccess ??= readAccess();
   const { endpoint, ...trust } = await pendingAccess;
   const there = address === undefined ? endpoint : `https://${address}:9445`;
-  return { ...trust, endpoint: there, wishes, lanes };
+  return { ...trust, endpoint: there, requests, concurrency };
 };
 
 const takeOnly = ([reply]: HttpsResponse[]): HttpsResponse => {
-  if (reply === undefined) throw new Error('a request without a reply');
+  if (reply === undefined) throw new Error('expected one response, got none');
   return reply;
 };
 
-/** What was issued to a raw request is a secret like any other. */
+/** Records issued credentials as secrets. */
 const recordReplies = (replies: HttpsResponse[]): HttpsResponse[] => {
   for (const { status, body } of replies) if (status === 200) recordIssuedBody(body);
   return replies;
@@ -138,29 +138,29 @@ const recordIssuedBody = (body: string): void => {
 };
 
 export type TokenExchangeOptions = {
-  /** The pod's. */
+  /** Exchange token of the pod. */
   token: string;
   task?: string;
   consumer?: string;
   params?: Record<string, string>;
-  /** By which its record is found. */
+  /** Finds the record of the request. */
   purpose: string;
-  /** The ID token of a human. */
+  /** ID token of the user for whom the agent acts. */
   userToken?: string;
 };
 
-/** A purpose that no other request has. */
-export const createPurpose = (): string => `story ${randomUUID()}`;
+/** Creates a unique purpose. */
+export const createPurpose = (): string => `test ${randomUUID()}`;
 
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 
-/** `POST /v1/token` as a sidecar sends it: RFC 8693. */
+/** Builds `POST /v1/token` as a sidecar sends it (RFC 8693). */
 export const buildTokenRequest = ({
   token,
   userToken,
-  ...wish
+  ...options
 }: TokenExchangeOptions): HttpsRequest => {
-  const { task = 'read', consumer = 'agent', params = {}, purpose } = wish;
+  const { task = 'read', consumer = 'agent', params = {}, purpose } = options;
   const details = [{ type: 'valetkey.dev/task', task, consumer, params, purpose }];
   const forItself = { subject_token: token, subject_token_type: JWT_TYPE };
   const forHuman = {

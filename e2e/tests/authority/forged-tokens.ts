@@ -5,20 +5,20 @@ import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import type { JWTPayload } from 'jose';
 import type { Cluster } from '../../cluster/cluster-file.ts';
 
-/** How a token differs from the one that it is made after. */
+/** How a token differs from its template. */
 export type ClaimVariation = {
   claims?: JWTPayload;
-  /** Its `kid`, where it is not the cluster's. */
+  /** Replaces the cluster's `kid`. */
   keyId?: string;
 };
 
-/** Signs tokens as the API server does, each after a true one: what differs is what a story is about. */
+/** Signs variations of a real token with the API server's key. */
 export const createClusterSigner = (cluster: Cluster) => {
   const key = createPrivateKey(readFileSync(cluster.clusterSigningKey));
   return (token: string, variation: ClaimVariation = {}) => signToken(token, { ...variation, key });
 };
 
-/** The same by somebody who has no key of the cluster's. */
+/** Signs variations of a real token with a key that the cluster does not know. */
 export const createUntrustedSigner = () => {
   const key = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
   return (token: string, variation: ClaimVariation = {}) => signToken(token, { ...variation, key });
@@ -33,19 +33,19 @@ const signToken = (
   return new SignJWT({ ...decodeJwt(token), ...claims }).setProtectedHeader(header).sign(key);
 };
 
-/** Its claims and signature kept, another claim put in: what somebody makes who can only edit. */
+/** Changes claims and keeps the signature, as an attacker without a key can. */
 export const tamperToken = (token: string, claims: JWTPayload): string => {
   const [header = '', , signature = ''] = token.split('.');
   return [header, encodePart({ ...decodeJwt(token), ...claims }), signature].join('.');
 };
 
-/** `alg: none` (RFC 7519, section 6), with and without what looks like a signature. */
+/** Makes an unsecured token with `alg: none` (RFC 7519, section 6), with an optional signature part. */
 export const removeSignature = (token: string, signature = ''): string => {
   const header = { ...decodeProtectedHeader(token), alg: 'none' };
   return [encodePart(header), encodePart(decodeJwt(token)), signature].join('.');
 };
 
-/** HS256 with the public key as the shared one (RFC 8725, section 2.1). */
+/** Signs with HS256 and the public key as shared secret (RFC 8725, section 2.1). */
 export const signWithPublicKey = (token: string, publicKey: string): string => {
   const header = { ...decodeProtectedHeader(token), alg: 'HS256' };
   const signed = [encodePart(header), encodePart(decodeJwt(token))].join('.');

@@ -4,7 +4,7 @@ import { buildAgentPod, cluster, readReports, testContext } from '../test-contex
 
 const namespaceArgs = ['-n', testContext.release.namespace];
 
-/** Annotates a Secret with a new value: what its keepers take as a request. */
+/** Requests a rotation: annotates the Secret with a new value. */
 export const requestRotation = (secret: string, annotation: string) =>
   runKubectl(cluster, [
     'annotate',
@@ -15,7 +15,7 @@ export const requestRotation = (secret: string, annotation: string) =>
     '--overwrite',
   ]);
 
-/** Of the keys of grants, in the order in which they are published: the one that signs is the first. */
+/** Reads the ids of the grant signing keys in published order: the first one signs. */
 export const readPublishedKids = async (): Promise<string[]> => {
   const path = `/api/v1/namespaces/${testContext.release.namespace}/services/https:valetkey-authority:443/proxy/jwks`;
   const { stdout } = await runKubectl(cluster, ['get', '--raw', path]);
@@ -27,14 +27,14 @@ type KeyState = { promotedAt: number; publishedAt?: number };
 
 const DAY_MS = 86_400_000;
 
-/** As if a month had gone by since the key that signs began to, and since the next was published. */
+/** Makes the signing key a month old, and the next key published long enough to replace it. */
 export const ageKeys = (): Promise<true> =>
-  waitFor('the keys to be old', async () => {
+  waitFor('the keys to be aged', async () => {
     const where = ['secret', 'valetkey-authority-keys', ...namespaceArgs];
     const { metadata, data } = await getJson<KeySecret>(cluster, where);
     const text = Buffer.from(data['state.json'] ?? '', 'base64').toString();
     const state = JSON.parse(text) as KeyState;
-    // Until it is seen where the cloud looks, it does not sign, however old the other is.
+    // The next key does not sign before it is published, however old the current one is.
     if (state.publishedAt === undefined) throw new Error('the next key is not published yet');
     const aged = {
       ...state,
@@ -48,7 +48,7 @@ export const ageKeys = (): Promise<true> =>
     return true;
   });
 
-/** PEM: what new sidecars are to trust. */
+/** Reads the trust bundle (PEM) for new sidecars. */
 export const readPublishedTrustBundle = async (): Promise<string> => {
   const where = ['configmap', 'valetkey-authority-roots', ...namespaceArgs];
   const { data } = await getJson<{ data: Record<string, string> }>(cluster, where);
@@ -59,11 +59,11 @@ type InjectedPod = {
   spec: { initContainers: { env: { name: string; value?: string }[] }[] };
 };
 
-/** PEM: what the sidecar of a pod that came now would trust. */
+/** Reads the trust bundle (PEM) that a pod created now would get. */
 export const readInjectedTrustBundle = async (namespace: string): Promise<string> => {
-  const pod = buildAgentPod({ name: 'as-of-now', namespace, tasks: { read: readReports } });
-  const words = await applyObjects(cluster, pod, ['--dry-run=server', '-o', 'json']);
-  const { spec } = JSON.parse(words) as InjectedPod;
+  const pod = buildAgentPod({ name: 'new-pod', namespace, tasks: { read: readReports } });
+  const output = await applyObjects(cluster, pod, ['--dry-run=server', '-o', 'json']);
+  const { spec } = JSON.parse(output) as InjectedPod;
   const access = spec.initContainers
     .flatMap(({ env }) => env)
     .find(({ name }) => name === 'VALETKEY_AUTHORITY');

@@ -4,7 +4,7 @@ import type { ConsumerLine } from './revocation-objects.ts';
 
 const GROUP_LABELS = { app: 'pod-group' };
 
-/** Pods that ask for credentials without end, and say when the answer changes. */
+/** Builds a Deployment of pods that request credentials repeatedly, and print when the response changes. */
 export const buildPodGroup = (namespace: string, replicas: number) => {
   const { metadata, spec } = buildAgentPod({
     name: 'pod-group',
@@ -24,7 +24,7 @@ export const buildPodGroup = (namespace: string, replicas: number) => {
   };
 };
 
-/** What each of them said; `pod` is who. */
+/** Reads the lines that each pod of the group printed. */
 export const readGroupLines = async <T extends object>(
   namespace: string,
 ): Promise<(T & ConsumerLine & { pod: string })[]> => {

@@ -26,9 +26,9 @@ import { expectRefusal, waitForEvent, waitForRefusalRecord } from './audit-recor
 
 const { node } = testContext;
 const names = {
-  forbids: `story-forbids-${testContext.entry}`,
-  fails: `story-fails-${testContext.entry}`,
-  unsound: `story-unsound-${testContext.entry}`,
+  forbids: `e2e-forbids-${testContext.entry}`,
+  fails: `e2e-fails-${testContext.entry}`,
+  unsound: `e2e-unsound-${testContext.entry}`,
 };
 const escaping = `forbid (principal, action, resource)
 when { context.resource like "arn:aws:s3:::acme-data/secrets/*" };`;
@@ -52,7 +52,7 @@ describe(`policy (${cloud.name})`, () => {
       `/v1/tasks/${task}/credentials`,
     );
 
-  test('that no task could ever meet refuses the pod when it is created', async () => {
+  test('that no value of its params can satisfy refuses the pod at admission', async () => {
     const tasks = { read: { ...readReports, lifetime: '20m' } };
     const refusal = await expectApiRefusal(
       buildAgentPod({ name: 'hopeless', namespace: pod.namespace, tasks }),
@@ -60,7 +60,7 @@ describe(`policy (${cloud.name})`, () => {
     expect(refusal).toContain('no policy permits it');
   });
 
-  test('that forbids one task leaves the others', async () => {
+  test('that forbids one task does not affect the others', async () => {
     const scope = `principal in Namespace::"${pod.namespace}", action == Action::"run"`;
     const cedar = `@id("not-this-one")\nforbid (${scope}, resource == Task::"forbidden");`;
     await applyObjects(cluster, buildTaskPolicy(names.forbids, cedar));
@@ -68,7 +68,7 @@ describe(`policy (${cloud.name})`, () => {
       status: 'True',
       reason: 'Valid',
     });
-    const refusal = await waitFor('the policy to be known', async () => {
+    const refusal = await waitFor('the policy to be loaded', async () => {
       const answer = await credentials('forbidden');
       return answer.status === 403 && answer.body;
     });
@@ -85,13 +85,13 @@ describe(`policy (${cloud.name})`, () => {
     expect(await credentials('read')).toMatchObject({ status: 200 });
   });
 
-  test('that fails in evaluation is a no, and not passed over', async () => {
+  test('that fails in evaluation denies the run', async () => {
     const scope = `principal in Namespace::"${pod.namespace}", action == Action::"run"`;
     const cedar = `forbid (${scope}, resource == Task::"failing")
 when { context.lifetimeSeconds * 9223372036854775807 < 0 };`;
     await applyObjects(cluster, buildTaskPolicy(names.fails, cedar));
     expect(await waitForPolicyCondition(names.fails)).toMatchObject({ status: 'True' });
-    const refusal = await waitFor('the policy to be known', async () => {
+    const refusal = await waitFor('the policy to be loaded', async () => {
       const answer = await credentials('failing');
       return answer.status === 403 && answer.body;
     });
@@ -102,7 +102,7 @@ when { context.lifetimeSeconds * 9223372036854775807 < 0 };`;
   });
 
   if (node !== undefined) {
-    test('is asked by every replica alike', async () => {
+    test('is evaluated by every replica', async () => {
       const token = await readExchangeToken(node, pod);
       for (const { address } of await listReplicas()) {
         const purpose = createPurpose();
@@ -115,14 +115,14 @@ when { context.lifetimeSeconds * 9223372036854775807 < 0 };`;
   }
 
   test.each([
-    ['that a wider declaration escapes', escaping, 'a wider declared pattern escapes it'],
-    ['that is no Cedar', 'permit (everybody);', 'line 1'],
+    ['that a wider declaration bypasses', escaping, 'a wider declared pattern escapes it'],
+    ['that is not Cedar', 'permit (everybody);', 'line 1'],
     [
-      'that asks for what there is not',
+      'that uses an unknown attribute',
       'permit (principal, action, resource) when { context.colour == "red" };',
       'colour',
     ],
-  ])('%s is refused when it is applied', async (_what, cedar, because) => {
+  ])('%s is rejected when it is applied', async (_what, cedar, because) => {
     expect(await expectApiRefusal(buildTaskPolicy(names.unsound, cedar))).toContain(because);
   });
 });

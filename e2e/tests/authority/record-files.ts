@@ -25,14 +25,14 @@ const pluginProgram = join(
   'main.ts',
 );
 
-/** One command line of `kubectl valetkey`; answers what it printed, well or not. */
+/** Runs `kubectl valetkey`; returns what it printed, with exit status 0 or 1. */
 export const runKubectlValetkey = async (
-  words: string[],
+  args: string[],
 ): Promise<{ isWell: boolean; text: string }> => {
   try {
     return {
       isWell: true,
-      text: (await runCommand(process.execPath, [pluginProgram, ...words])).stdout,
+      text: (await runCommand(process.execPath, [pluginProgram, ...args])).stdout,
     };
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode !== 1) throw error;
@@ -40,7 +40,7 @@ export const runKubectlValetkey = async (
   }
 };
 
-/** The files of records that stand on the volumes of every replica that the node has. */
+/** Lists the audit files on the volumes of all replicas on the node. */
 const listRecordFiles = ({ podsFolder }: Cluster): string[] =>
   readdirSync(podsFolder).flatMap((uid) => {
     const folder = join(podsFolder, uid, 'volumes', 'kubernetes.io~empty-dir', 'audit');
@@ -48,8 +48,8 @@ const listRecordFiles = ({ podsFolder }: Cluster): string[] =>
   });
 
 /**
- * Keeps the files of records beyond their pods, as a volume claim would, by holding them open: those
- * that are there now, and those that come, until it is stopped.
+ * Preserves audit files after their pods are deleted, as a persistent volume would, by holding them open:
+ * existing files, and new ones until it is stopped.
  */
 export const holdRecordFiles = (node: Cluster, name: string) => {
   const folder = join(node.folder, 'records', name);
@@ -61,14 +61,14 @@ export const holdRecordFiles = (node: Cluster, name: string) => {
       for (const file of listRecordFiles(node))
         if (!held.has(file)) held.set(file, openSync(file, 'r'));
     } catch (error) {
-      // A pod and its volume may go while we look.
+      // A pod and its volume may be deleted while they are listed.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   };
   look();
   const timer = setInterval(look, 100);
   return {
-    /** Copies of them as they are now, or were when their pods ended. */
+    /** Copies the files with their current content, or the last content before their pods ended. */
     files: (): string[] => {
       look();
       return [...held.values()].map((descriptor, index) => {
@@ -89,13 +89,13 @@ export type VerificationResult = {
   faults: { code: string }[];
   notes: { code: string; text: string }[];
   chains: { chain: string; records: number }[];
-  /** Published heads that chains were held against. */
+  /** Published heads that the chains were compared with. */
   heads: number;
 };
 
 /**
- * Verifies chains against the heads in the cluster, which are taken before the files: they go on.
- * Chains of before this pass are gone with their pods: what follows them is verified all the same.
+ * Verifies chains against the heads in the cluster, which are read before the files, because both grow.
+ * Files from before this matrix entry were deleted with their pods, so a missing start is accepted.
  */
 export const verifyRecords = async (
   { folder }: Cluster,
@@ -106,6 +106,6 @@ export const verifyRecords = async (
   const { stdout } = await runKubectl(cluster, ['get', ...where]);
   const heads = join(mkdtempSync(join(folder, 'heads-')), 'heads.json');
   writeFileSync(heads, stdout);
-  const words = ['audit', 'verify', '--partial', '-o', 'json', '--heads', heads, ...files()];
-  return JSON.parse((await runKubectlValetkey(words)).text) as VerificationResult;
+  const args = ['audit', 'verify', '--partial', '-o', 'json', '--heads', heads, ...files()];
+  return JSON.parse((await runKubectlValetkey(args)).text) as VerificationResult;
 };

@@ -5,11 +5,11 @@ import { cluster, readReports, runPod } from '../test-context.ts';
 import { readConsumerLines } from './revocation-objects.ts';
 import type { ConsumerLine } from './revocation-objects.ts';
 
-/** What became of one run: started, used once, completed; or not started, and why. */
+/** The result of one run: started, used once and completed; or refused, with the reason. */
 export type RunAnswer = {
   status: number;
   run?: string;
-  /** The cloud's status for an object in scope, then the sidecar's for the completion. */
+  /** Status of the cloud for an object in scope, then of the sidecar for the completion. */
   cloud?: number;
   ended?: number;
   code?: string;
@@ -18,13 +18,13 @@ export type RunAnswer = {
 
 const POD_COUNT = 2;
 
-/** Pods that start, use and complete one run after another, until the stream ends. */
+/** Creates pods that start, use and complete one run after another, until the stream ends. */
 export const startRunStream = (namespace: string) => {
   const earlier: (RunAnswer & ConsumerLine)[] = [];
   let generation = 0;
   let pods: string[] = [];
 
-  const told = async () => {
+  const readLines = async () => {
     const all = await Promise.all(
       pods.map((pod) => readConsumerLines<RunAnswer>({ namespace, pod })),
     );
@@ -37,24 +37,24 @@ export const startRunStream = (namespace: string) => {
     const plan = { namespace, tasks: { read: readReports }, command };
     await Promise.all(pods.map((name) => runPod({ name, ...plan })));
   };
-  /** Their logs go with them. */
+  /** Keeps the lines of pods, whose logs are deleted with them. */
   const keep = async (): Promise<string[]> => {
-    earlier.push(...(await told()).flat());
+    earlier.push(...(await readLines()).flat());
     return pods;
   };
   return {
     start,
-    /** Waits until each of its pods has used so many runs more. */
+    /** Waits until each pod has used `count` more runs. */
     more: async (count: number): Promise<void> => {
       const used = async () =>
-        (await told()).map((lines) => lines.filter(({ cloud }) => cloud === 200).length);
+        (await readLines()).map((lines) => lines.filter(({ cloud }) => cloud === 200).length);
       const goals = (await used()).map((number) => number + count);
       const what = `${count} more runs of each of ${pods.join(' and ')}`;
       await waitFor(what, async () =>
         (await used()).every((number, index) => number >= (goals[index] ?? Infinity)),
       );
     },
-    /** The next pods run before the last ones end. */
+    /** Starts new pods, then deletes the previous ones. */
     replace: async (): Promise<void> => {
       const last = pods;
       await start();
@@ -63,7 +63,7 @@ export const startRunStream = (namespace: string) => {
       await deletePods(namespace, await keep());
       pods = next;
     },
-    /** Every answer that its pods were given. */
+    /** Deletes the pods, and returns the results of all runs. */
     end: async (): Promise<(RunAnswer & ConsumerLine)[]> => {
       await deletePods(namespace, await keep());
       pods = [];
@@ -72,13 +72,13 @@ export const startRunStream = (namespace: string) => {
   };
 };
 
-/** What is said between the last look and the end is lost: a run too many on record is allowed. */
+/** Lines printed after the last read are lost, so the records may contain more runs than the lines. */
 const deletePods = (namespace: string, pods: string[]) =>
   runKubectl(cluster, ['delete', 'pods', ...pods, '-n', namespace, '--wait=false']);
 
 type RecordLine = { session?: { uid?: string }; unmapped?: { kind?: string } };
 
-/** Runs whose intent and whose issue stand in these files, in that order. */
+/** Lists the runs whose intent and issued records are in these files, in that order. */
 export const listRecordedRuns = (files: string[]): Set<string> => {
   const intended = new Set<string>();
   const issued = new Set<string>();

@@ -2,7 +2,7 @@ import { waitFor } from '../../../test/kit/retry.ts';
 import { getJson, runKubectl } from '../../cluster/kubectl.ts';
 import { cluster } from '../test-context.ts';
 
-/** A TaskPolicy with this Cedar text. */
+/** Builds a TaskPolicy with this Cedar text. */
 export const buildTaskPolicy = (name: string, cedar: string) => ({
   apiVersion: 'valetkey.dev/v1alpha1',
   kind: 'TaskPolicy',
@@ -31,9 +31,9 @@ export const readPolicies = async (): Promise<StoredPolicy[]> =>
 export const deletePolicies = (names: string[]) =>
   runKubectl(cluster, ['delete', 'taskpolicy', ...names, '--ignore-not-found']);
 
-/** Waits until the authority has said of this very text what it makes of it. */
+/** Waits for the authority's Ready condition for the current generation of a policy. */
 export const waitForPolicyCondition = (name: string): Promise<PolicyCondition> =>
-  waitFor(`the authority's word on TaskPolicy ${name}`, async () => {
+  waitFor(`the Ready condition of TaskPolicy ${name}`, async () => {
     const found = (await readPolicies()).find(({ metadata }) => metadata.name === name);
     return found?.status?.conditions?.find(
       ({ type, observedGeneration }) =>

@@ -42,9 +42,9 @@ const tasks = {
   },
 };
 
-// Tokens stand in the node's files, and are varied with the cluster's own key.
+// Tokens are read from files of the node, and varied with the cluster's key.
 if (node !== undefined) {
-  describe(`the token of a live pod (${cloud.name})`, () => {
+  describe(`the exchange token of a running pod (${cloud.name})`, () => {
     const pod: PodRef = { namespace: '', pod: 'subject' };
     const other: PodRef = { namespace: '', pod: 'other' };
     const sign = createClusterSigner(node);
@@ -60,11 +60,11 @@ if (node !== undefined) {
       token = await readExchangeToken(node, pod);
     });
 
-    test('is for the authority alone', () => {
+    test('has only the audience of the authority', () => {
       expect(decodeJwt(token).aud).toEqual([exchangeAudience]);
     });
 
-    test('gets credentials from the pod itself, with a record of intent and one of outcome', async () => {
+    test('gets credentials from its own pod, with a record of the intent and one of the outcome', async () => {
       const purpose = createPurpose();
       const reply = await sendOneFrom(pod, buildTokenRequest({ token, purpose }));
       expect(reply).toMatchObject({ status: 200 });
@@ -88,7 +88,7 @@ if (node !== undefined) {
         (given) => sign(given, { claims: { aud: ['sts.amazonaws.com'] } }),
       ],
       [
-        'for a second audience besides',
+        'with a second audience',
         'token_audience',
         (given) => sign(given, { claims: { aud: [exchangeAudience, 'x'] } }),
       ],
@@ -110,34 +110,38 @@ if (node !== undefined) {
           }),
       ],
       [
-        'of tomorrow',
+        'that is valid from tomorrow',
         'token_not_yet_valid',
         (given) => sign(given, { claims: { nbf: toEpochSeconds(120) } }),
       ],
       [
-        'that lives for an hour',
+        'with a lifetime of one hour',
         'token_lifetime',
         (given) => sign(given, { claims: { iat: toEpochSeconds(), exp: toEpochSeconds(3600) } }),
       ],
       [
-        'tampered with',
+        'with a modified claim',
         'token_signature',
         (given) => tamperToken(given, { exp: toEpochSeconds(600) }),
       ],
-      ['signed by a stranger', 'token_signature', (given) => forge(given)],
       [
-        'signed by a stranger, who says so',
+        'signed by an unknown key under the id of a published one',
+        'token_signature',
+        (given) => forge(given),
+      ],
+      [
+        'signed by an unknown key under its own id',
         'token_key_unknown',
         (given) => forge(given, { keyId: 'strange' }),
       ],
-      ['that says alg: none', 'token_algorithm', (given) => removeSignature(given)],
+      ['with alg: none', 'token_algorithm', (given) => removeSignature(given)],
       [
-        'that says alg: none, with a signature',
+        'with alg: none and a signature',
         'token_algorithm',
         (given) => removeSignature(given, given.split('.')[2]),
       ],
       [
-        'with HS256 by the public key',
+        'signed by HS256 with the public key',
         'token_algorithm',
         (given) =>
           signWithPublicKey(given, publicKey.export({ type: 'spki', format: 'pem' }).toString()),
@@ -148,7 +152,7 @@ if (node !== undefined) {
         (given) => sign(given, { claims: { iss: 'https://other.example' } }),
       ],
       [
-        'of no pod',
+        'bound to no pod',
         'token_claims',
         (given) =>
           sign(given, {
@@ -161,7 +165,7 @@ if (node !== undefined) {
           }),
       ],
       [
-        'of another account than its subject',
+        'of another service account than its subject',
         'token_claims',
         (given) => sign(given, { claims: { sub: 'system:serviceaccount:kube-system:admin' } }),
       ],
@@ -170,20 +174,20 @@ if (node !== undefined) {
     test.each(strangers)('%s: %s', async (_what, reason, make) => {
       const purpose = createPurpose();
       const reply = await sendOne(buildTokenRequest({ token: await make(token), purpose }));
-      // Nobody is known: the record names no pod, and no Event troubles the one that is named.
+      // The caller is unknown: the record names no pod, and the named pod gets no Event.
       await expectRefusal(reply, { status: 400, reason, purpose });
     });
 
     test.each([
       ['unsigned', (given: string) => removeSignature(given)],
       ['empty', () => 'a.b.c'],
-    ])('%s opens no stream', async (_what, make) => {
+    ])('%s cannot open an event stream', async (_what, make) => {
       const headers = { authorization: `Bearer ${make(token)}` };
       const listen = await sendOne({ method: 'GET', path: '/v1/events', headers });
       expect(listen.status).toBe(400);
     });
 
-    test('that is replaced in the cluster by a pod of the same name is refused: pod_replaced', async () => {
+    test('is refused with pod_replaced if the pod was replaced by one of the same name', async () => {
       const claims = {
         'kubernetes.io': { ...readBoundClaims(token), pod: { name: pod.pod, uid: randomUUID() } },
       };
@@ -195,7 +199,7 @@ if (node !== undefined) {
       await expectRefusal(reply, { status: 403, reason: 'pod_replaced', purpose, pod });
     });
 
-    test('of another account of its namespace is refused: pod_service_account', async () => {
+    test('is refused with pod_service_account if it is of another service account', async () => {
       const uid = randomUUID();
       const sub = `system:serviceaccount:${pod.namespace}:default`;
       const claims = {
@@ -210,7 +214,7 @@ if (node !== undefined) {
       await expectRefusal(reply, { status: 403, reason: 'pod_service_account', purpose, pod });
     });
 
-    test('that the API server never gave, signed with its own key, is refused by its review', async () => {
+    test('is refused by TokenReview if the API server did not issue it, even with a valid signature', async () => {
       const { serviceaccount } = readBoundClaims(token);
       const claims = {
         'kubernetes.io': {
@@ -226,13 +230,13 @@ if (node !== undefined) {
       await expectRefusal(reply, { status: 400, reason: 'token_review_denied', purpose, pod });
     });
 
-    test('copied to another pod is refused there: pod_address', async () => {
+    test('is refused with pod_address if another pod sends it', async () => {
       const purpose = createPurpose();
       const reply = await sendOneFrom(other, buildTokenRequest({ token, purpose }));
       await expectRefusal(reply, { status: 403, reason: 'pod_address', purpose, pod });
     });
 
-    test('copied to the node’s own network is refused too', async () => {
+    test('is refused if the node sends it', async () => {
       const purpose = createPurpose();
       const reply = await sendOne(buildTokenRequest({ token, purpose }));
       await expectRefusal(reply, { status: 403, reason: 'pod_address', purpose, pod });
@@ -259,15 +263,20 @@ if (node !== undefined) {
         'params_invalid',
         { task: 'narrow', params: { folder: 'reports', more: 'x' } },
       ],
-      ['a param of a task without any', 400, 'params_invalid', { params: { folder: 'reports' } }],
-      ['no param where one is declared', 400, 'params_invalid', { task: 'narrow' }],
-    ])('does not get %s: %i %s', async (_what, status, reason, wish) => {
+      [
+        'a param of a task without params',
+        400,
+        'params_invalid',
+        { params: { folder: 'reports' } },
+      ],
+      ['a task without its declared param', 400, 'params_invalid', { task: 'narrow' }],
+    ])('is refused for %s: %i %s', async (_what, status, reason, wish) => {
       const purpose = createPurpose();
       const reply = await sendOneFrom(pod, buildTokenRequest({ token, purpose, ...wish }));
       await expectRefusal(reply, { status, reason, purpose, pod });
     });
 
-    test('does not end another pod’s run', async () => {
+    test('cannot end a run of another pod', async () => {
       const reply = await sendOneFrom(
         other,
         buildTokenRequest({
@@ -287,14 +296,14 @@ if (node !== undefined) {
     });
   });
 
-  describe(`the token of a pod that ends (${cloud.name})`, () => {
+  describe(`the exchange token of a pod that ends (${cloud.name})`, () => {
     let namespace: string;
 
     beforeAll(async () => {
       namespace = await createNamespace('endings');
     });
 
-    test('is refused once it is deleted: pod_not_found', async () => {
+    test('is refused with pod_not_found once the pod is deleted', async () => {
       const pod = { namespace, pod: 'deleted' };
       await runPod({ name: pod.pod, namespace, tasks });
       const token = await readExchangeToken(node, pod);
@@ -304,13 +313,13 @@ if (node !== undefined) {
       await expectRefusal(reply, { status: 403, reason: 'pod_not_found', purpose, pod });
     });
 
-    test('is refused as soon as it terminates: pod_terminating', async () => {
+    test('is refused with pod_terminating as soon as the pod terminates', async () => {
       const pod = { namespace, pod: 'terminating' };
       const finalizers = ['e2e.valetkey.dev/held'];
       const object = buildAgentPod({ name: pod.pod, namespace, tasks });
       await applyObjects(cluster, { ...object, metadata: { ...object.metadata, finalizers } });
-      await waitFor('its token', () => readExchangeToken(node, pod));
-      await waitFor('its address', async () => {
+      await waitFor('the token of the pod', () => readExchangeToken(node, pod));
+      await waitFor('the address of the pod', async () => {
         const { status } = await readPod<{ status: { podIP?: string } }>(namespace, pod.pod);
         return status.podIP !== undefined;
       });

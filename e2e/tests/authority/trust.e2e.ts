@@ -19,9 +19,9 @@ import { createClusterSigner } from './forged-tokens.ts';
 
 const { node } = testContext;
 
-// The exchange token stands in the node's files.
+// The exchange token is read from a file of the node.
 if (node !== undefined) {
-  describe(`${cloud.name} trusts the authority alone`, () => {
+  describe(`trust of ${cloud.name} in the authority only`, () => {
     const pod: PodRef = { namespace: '', pod: 'holder' };
     let token: string;
 
@@ -33,14 +33,14 @@ if (node !== undefined) {
 
     const roles = Object.entries(cloud.roles);
 
-    test.each(roles)('the exchange token opens no role: not %s', async (_name, roleArn) => {
+    test.each(roles)('refuses the exchange token for the role %s', async (_name, roleArn) => {
       await expect(assumeRole(cloud, { token, roleArn })).rejects.toThrow(
         'AssumeRoleWithWebIdentity: 4',
       );
     });
 
     test.each(['sts.amazonaws.com', grantAudience])(
-      'nor does the cluster’s own word for %s open the agents’ role',
+      'refuses a token of the cluster with audience %s',
       async (audience) => {
         const foreign = await createClusterSigner(node)(token, { claims: { aud: [audience] } });
         const roleArn = cloud.roles['agent-reports'] ?? '';
@@ -50,24 +50,24 @@ if (node !== undefined) {
       },
     );
 
-    test('while the pod itself is served', async () => {
+    test('still serves the pod itself', async () => {
       await expectRead(pod);
     });
   });
 }
 
-// MinIO's role policy looks at neither `sub` nor tags.
+// MinIO's role policy ignores `sub` and tags.
 if (cloud.name === 'rgw' && node !== undefined) {
-  describe('a role of RGW that trusts', () => {
+  describe('a role of RGW', () => {
     const issuer = getGrantIssuer(node);
     let namespace: string;
-    let neighbour: string;
+    let neighbor: string;
     const roles = { ofTask: '', ofNamespace: '' };
 
     beforeAll(async () => {
-      [namespace, neighbour] = await Promise.all([
+      [namespace, neighbor] = await Promise.all([
         createNamespace('own'),
-        createNamespace('neighbour'),
+        createNamespace('neighbor'),
       ]);
       roles.ofTask = await createRole(cloud, {
         name: 'by-sub',
@@ -90,7 +90,7 @@ if (cloud.name === 'rgw' && node !== undefined) {
       };
       await Promise.all([
         runPod({ name: 'agent', namespace, tasks }),
-        runPod({ name: 'agent', namespace: neighbour, tasks }),
+        runPod({ name: 'agent', namespace: neighbor, tasks }),
       ]);
     });
 
@@ -102,12 +102,12 @@ if (cloud.name === 'rgw' && node !== undefined) {
       );
     const denied = { status: 403, body: { Code: 'AccessDenied' } };
 
-    test('one task’s sub opens to that task', async () => {
+    test('that trusts the sub of one task is assumed for that task', async () => {
       expect(await credentials(namespace, 'right')).toMatchObject({ status: 200 });
       await expectRead({ namespace, pod: 'agent' });
     });
 
-    test('and not to another task of the same pod, which is told why', async () => {
+    test('that trusts the sub of one task refuses another task of the same pod, with a record and an Event', async () => {
       expect(await credentials(namespace, 'wrong')).toMatchObject(denied);
       const pod = { namespace, pod: 'agent' };
       expect(await waitForRefusalRecord(pod, 'AccessDenied')).toMatchObject({
@@ -116,13 +116,13 @@ if (cloud.name === 'rgw' && node !== undefined) {
       await waitForEvent(pod, 'AccessDenied');
     });
 
-    test('nor to the same task of another namespace', async () => {
-      expect(await credentials(neighbour, 'right')).toMatchObject(denied);
+    test('that trusts the sub of one task refuses the same task in another namespace', async () => {
+      expect(await credentials(neighbor, 'right')).toMatchObject(denied);
     });
 
-    test('one namespace’s tag opens there, and nowhere else', async () => {
+    test('that trusts the tag of one namespace is assumed only there', async () => {
       expect(await credentials(namespace, 'tagged')).toMatchObject({ status: 200 });
-      expect(await credentials(neighbour, 'tagged')).toMatchObject(denied);
+      expect(await credentials(neighbor, 'tagged')).toMatchObject(denied);
     });
   });
 }

@@ -25,9 +25,9 @@ const { node } = testContext;
 
 type UserTokenOptions = { audience?: string; lifetime?: number; issuer?: string };
 
-// The issuer of these humans stands in our own node's network.
+// The issuer of these users is in the network of our own node.
 if (node !== undefined) {
-  describe(`an agent that acts for a human (${cloud.name})`, () => {
+  describe(`an agent that acts for a user (${cloud.name})`, () => {
     const pod: PodRef = { namespace: '', pod: 'assistant' };
     let key: CryptoKey;
     let keyId: string;
@@ -61,12 +61,12 @@ if (node !== undefined) {
     const start = (userToken: string) =>
       callSidecarWithRetry(pod, 'POST', '/v1/tasks/read/runs', { userToken });
 
-    test('gets a run that is recorded as hers, and her token is good for no second one', async () => {
+    test('gets a run that is recorded with the user, whose token cannot be used again', async () => {
       const userToken = await idToken();
       const run = await start(userToken);
       expect(run).toMatchObject({ status: 201, body: { task: 'read' } });
       const record = await waitForRecord(
-        'a run for a human',
+        'a run for the user',
         ({ session, unmapped: { kind } }) =>
           kind === 'run.issued' && session?.uid === run.body['run'],
       );
@@ -82,7 +82,7 @@ if (node !== undefined) {
       expect(refusal).toMatchObject({ class_uid: 3003, status_id: 2 });
     });
 
-    test('whose token is spent in one pod cannot spend it in another', async () => {
+    test('cannot use a user token in a second pod', async () => {
       const other = { ...pod, pod: 'accomplice' };
       await runPod({ name: other.pod, namespace: pod.namespace, tasks: { read: readReports } });
       const userToken = await idToken();
@@ -98,7 +98,7 @@ if (node !== undefined) {
       });
     });
 
-    test('leaves a Lease that says no more than that a token is spent', async () => {
+    test('leaves a Lease that contains only a digest of the used token', async () => {
       const userToken = await idToken();
       expect(await start(userToken)).toMatchObject({ status: 201 });
       const leases = await getJson<{ items: { metadata: { name: string } }[] }>(cluster, [
@@ -113,11 +113,15 @@ if (node !== undefined) {
     });
 
     test.each<[string, string, UserTokenOptions]>([
-      ['for somebody else', 'user_token_audience', { audience: 'other.example' }],
-      ['that lives for an hour', 'user_token_lifetime', { lifetime: 3600 }],
+      ['for another audience', 'user_token_audience', { audience: 'other.example' }],
+      ['with a lifetime of one hour', 'user_token_lifetime', { lifetime: 3600 }],
       ['that has expired', 'user_token_expired', { lifetime: -60 }],
-      ['of an issuer that nobody listed', 'user_token_issuer', { issuer: 'https://other.example' }],
-    ])('is refused with a token %s: %s', async (_what, reason, human) => {
+      [
+        'of an issuer that is not configured',
+        'user_token_issuer',
+        { issuer: 'https://other.example' },
+      ],
+    ])('is refused with a user token %s: %s', async (_what, reason, human) => {
       const purpose = createPurpose();
       const [token, userToken] = [await readExchangeToken(node, pod), await idToken(human)];
       const reply = await sendOneFrom(pod, buildTokenRequest({ token, userToken, purpose }));

@@ -40,7 +40,7 @@ const megabytes = 'x'.repeat(20 * 1024 * 1024);
 const twice = `${new URLSearchParams(fields).toString()}&subject_token=d.e.f`;
 const nested = '['.repeat(10_000);
 
-/** What is wrong, what is answered, and what the answer names. */
+/** Malformed request, the expected status and error, and what the message names. */
 const CASES: [string, HttpsRequest, number, string, string][] = [
   ['no field at all', buildPost('/v1/token', {}), 400, 'request_malformed', 'grant_type'],
   [
@@ -58,21 +58,21 @@ const CASES: [string, HttpsRequest, number, string, string][] = [
     'subject_token',
   ],
   [
-    'no details',
+    'no authorization details',
     buildPost('/v1/token', buildFormWithout('authorization_details')),
     400,
     'details_malformed',
     'authorization_details',
   ],
   [
-    'details that are no JSON',
+    'details that are not JSON',
     buildPost('/v1/token', { ...fields, authorization_details: '{' }),
     400,
     'details_malformed',
     'authorization_details',
   ],
   [
-    'details nested ten thousand deep',
+    'details nested 10,000 deep',
     buildPost('/v1/token', { ...fields, authorization_details: nested }),
     400,
     'details_malformed',
@@ -112,13 +112,13 @@ const CASES: [string, HttpsRequest, number, string, string][] = [
     'Content-Encoding',
   ],
   [
-    'a million entries',
+    'a form of a million entries',
     buildPost('/v1/token', { ...fields, authorization_details: million }),
     413,
     'body_too_large',
     '(body)',
   ],
-  ['twenty megabytes', buildRawRequest(megabytes), 413, 'body_too_large', '(body)'],
+  ['a body of 20 MB', buildRawRequest(megabytes), 413, 'body_too_large', '(body)'],
   [
     'a million JSON entries',
     buildRawRequest(million, 'application/json'),
@@ -134,25 +134,31 @@ const CASES: [string, HttpsRequest, number, string, string][] = [
     'token',
   ],
   [
-    'an end for no reason',
+    'an end without a reason',
     buildPost('/v1/revoke', { token: 'run', subject_token: 'a.b.c', reason: 'because' }),
     400,
     'request_malformed',
     'reason',
   ],
   [
-    'a stream without a token',
+    'an event stream without a token',
     { method: 'GET', path: '/v1/events' },
     400,
     'request_malformed',
     'Authorization',
   ],
-  ['a token by GET', { method: 'GET', path: '/v1/token' }, 405, 'method_not_allowed', 'POST'],
-  ['keys by POST', buildPost('/jwks', {}), 405, 'method_not_allowed', 'GET'],
+  [
+    'the token route with GET',
+    { method: 'GET', path: '/v1/token' },
+    405,
+    'method_not_allowed',
+    'POST',
+  ],
+  ['the keys route with POST', buildPost('/jwks', {}), 405, 'method_not_allowed', 'GET'],
   ['an unknown route', { method: 'GET', path: '/v1/../admin' }, 404, 'route_unknown', 'route'],
 ];
 
-describe(`what arrives at the authority (${cloud.name})`, () => {
+describe(`the authority (${cloud.name})`, () => {
   let slowestMs = 0;
 
   afterAll(() => {
@@ -160,7 +166,7 @@ describe(`what arrives at the authority (${cloud.name})`, () => {
   });
 
   test.each(CASES)(
-    '%s is refused, and the answer names it',
+    'rejects %s, and names it in the message',
     async (_what, wish, status, reason, named) => {
       const reply = await sendOne(wish);
       const refused = parseTokenError(reply);
@@ -170,7 +176,7 @@ describe(`what arrives at the authority (${cloud.name})`, () => {
     },
   );
 
-  test('no answer of it may be kept by anybody', async () => {
+  test('forbids caching of every response', async () => {
     const reply = await sendOne(buildPost('/v1/token', {}));
     expect(reply.headers).toMatchObject({
       'cache-control': 'no-store',
@@ -178,7 +184,7 @@ describe(`what arrives at the authority (${cloud.name})`, () => {
     });
   });
 
-  test('a body that does not come is not waited for', async () => {
+  test('closes a request whose body does not arrive', async () => {
     const [replica] = await listReplicas();
     const head = `POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Type: ${form}\r\nContent-Length: 100\r\n\r\n`;
     const { seconds, answer } = await holdConnection(replica?.address ?? '', `${head}grant_type=`);
@@ -186,13 +192,13 @@ describe(`what arrives at the authority (${cloud.name})`, () => {
     recordSeconds('until a request without its body is closed', seconds * 1000);
   });
 
-  test('a head that does not come is waited for less', async () => {
+  test('closes a request whose head does not arrive', async () => {
     const [replica] = await listReplicas();
     const { seconds } = await holdConnection(replica?.address ?? '', 'POST /v1/token HT');
     recordSeconds('until a request without its head is closed', seconds * 1000);
   });
 
-  test('under all of it the authority’s memory stays in bounds', async () => {
+  test('stays below its memory limit under all of these requests', async () => {
     const heavy = [
       buildPost('/v1/token', { ...fields, authorization_details: million }),
       buildRawRequest(megabytes),
@@ -201,19 +207,19 @@ describe(`what arrives at the authority (${cloud.name})`, () => {
     const before = await listReplicas();
     for (const { address } of before) {
       const replies = await sendAll(Array.from({ length: 5 }, () => heavy).flat(), {
-        lanes: 6,
+        concurrency: 6,
         address,
       });
       expect(replies.every(({ status }) => status === 400 || status === 413)).toBe(true);
     }
     const peaks = await Promise.all(before.map(({ name }) => readPeakBytes(name)));
-    // The chart's limit is 512 MiB.
+    // The memory limit of the chart is 512 MiB.
     for (const peak of peaks) expect(peak).toBeLessThan(384 * 1024 * 1024);
     expect(await listReplicas()).toEqual(before);
   });
 });
 
-/** The most that its program ever held, as the kernel counted it. */
+/** Reads the peak resident memory of the program, as the kernel counts it. */
 const readPeakBytes = async (pod: string): Promise<number> => {
   const script = 'require("node:fs").readFileSync("/proc/1/status", "utf8")';
   const place = { namespace: testContext.release.namespace, pod };
@@ -222,10 +228,10 @@ const readPeakBytes = async (pod: string): Promise<number> => {
   return Number(kilobytes) * 1024;
 };
 
-/** Sends what is begun and never ended; answers how long the other side held it open. */
+/** Sends an incomplete request; returns how long the server kept the connection open. */
 const holdConnection = async (host: string, begun: string) => {
   const startedAt = performance.now();
-  // How it is answered is the question, not by whom.
+  // Only the response matters, so the certificate is not verified.
   const socket = connect({ host, port: 9445, rejectUnauthorized: false });
   socket.write(begun);
   const answer = await text(socket);

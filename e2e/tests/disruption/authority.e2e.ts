@@ -33,19 +33,20 @@ const listLeaves = async (): Promise<string[]> => {
 const hasMissingStart = ({ notes }: VerificationResult): string[] =>
   notes.filter(({ code }) => code === 'missing_start_allowed').map(({ text }) => text);
 
-const deletePodsOfOtherTests = async (ours: string): Promise<void> => {
-  const of = ['-l', 'e2e.valetkey.dev/test=true', '-o', 'jsonpath={.items[*].metadata.name}'];
-  const { stdout } = await runKubectl(cluster, ['get', 'namespaces', ...of]);
-  for (const namespace of stdout.split(' ').filter((name) => name !== '' && name !== ours))
+const deletePodsOfOtherTests = async (own: string): Promise<void> => {
+  const selector = ['-l', 'e2e.valetkey.dev/test=true', '-o', 'jsonpath={.items[*].metadata.name}'];
+  const { stdout } = await runKubectl(cluster, ['get', 'namespaces', ...selector]);
+  for (const namespace of stdout.split(' ').filter((name) => name !== '' && name !== own))
     await runKubectl(cluster, ['delete', 'pods', '--all', '--wait=false', '-n', namespace]);
 };
 
-if (node === undefined) throw new Error('only a cluster of ours is turned upside down');
+if (node === undefined)
+  throw new Error('expected a cluster on this machine: its processes are killed');
 
-/** What does not hang on the cloud is told on one of them; all of it on both by `make e2e-full`. */
-const verifiedResult = cloud.name === 'rgw' || testContext.isFull ? test : test.skip;
+/** Steps that do not depend on the cloud run on RGW only; with `--full` on both clouds. */
+const itOnOneCloud = cloud.name === 'rgw' || testContext.isFull ? test : test.skip;
 
-describe(`while runs start without pause (${cloud.name})`, () => {
+describe(`continuous runs (${cloud.name})`, () => {
   let namespace: string;
   let stream: ReturnType<typeof startRunStream>;
   let records: ReturnType<typeof holdRecordFiles>;
@@ -53,7 +54,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
   let kids: string[];
 
   beforeAll(async () => {
-    namespace = await createNamespace('turmoil');
+    namespace = await createNamespace('continuous-runs');
     records = holdRecordFiles(node, testContext.entry);
     before = await verifyRecords(node, records.files);
     stream = startRunStream(namespace);
@@ -65,46 +66,46 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     records.stop();
   });
 
-  /** Every leaf is another than those of before: a CA that was turned signs all anew. */
-  const turnAuthority = async (): Promise<void> => {
+  /** Rotates the CA, and waits until every replica serves a new leaf certificate. */
+  const rotateCertificateAuthority = async (): Promise<void> => {
     const served = await listLeaves();
     await requestRotation('valetkey-authority-ca', 'valetkey.dev/rotate');
     await waitFor(
-      'every replica to serve with another certificate',
+      'a new certificate on every replica',
       async () => (await listLeaves()).every((leaf) => !served.includes(leaf)),
       { timeoutMs: 170_000, intervalMs: 1_000 },
     );
   };
 
-  verifiedResult('the CA of its certificates is replaced', async () => {
-    await turnAuthority();
+  itOnOneCloud('do not fail while the CA is rotated', async () => {
+    await rotateCertificateAuthority();
     await stream.more(2);
-    // Pods hold the roots of their admission: until those of before are gone, the next root waits.
+    // Pods have the trust bundle of their admission: the next CA waits until old pods are deleted.
     await waitFor(
-      'new pods to trust the next root',
+      'new pods that trust the next CA',
       async () => (await readInjectedTrustBundle(namespace)) === (await readPublishedTrustBundle()),
     );
     await stream.replace();
     await deletePodsOfOtherTests(namespace);
   });
 
-  test('a key of grants comes to its end, and the next one signs', async () => {
+  test('do not fail when the grant signing key reaches its end of life', async () => {
     kids = await readPublishedKids();
     await ageKeys();
     await stream.more(1);
   });
 
-  verifiedResult('every replica is replaced, one after another', async () => {
+  itOnOneCloud('do not fail during a rolling restart of the authority', async () => {
     await restartReplicas();
     await stream.more(2);
   });
 
-  verifiedResult('one replica is killed', async () => {
+  itOnOneCloud('do not fail when one replica is killed', async () => {
     const [replica] = await listReplicaPods();
     const [container] = replica?.status.containerStatuses ?? [];
-    if (container === undefined) throw new Error('there is no replica to kill');
+    if (container === undefined) throw new Error('expected a replica with a container, found none');
     await killContainer(node, container);
-    await waitFor('its successor', async () => {
+    await waitFor('the restarted replica', async () => {
       const [successor] = await listReplicaPods();
       const restarts = successor?.status.containerStatuses?.[0]?.restartCount ?? 0;
       return restarts > container.restartCount && (await hasReadyReplicas(2));
@@ -112,17 +113,17 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     await stream.more(2);
   });
 
-  verifiedResult('the API server is restarted', async () => {
+  itOnOneCloud('do not fail when the API server restarts', async () => {
     const program = await restartProgram(node, 'kube-apiserver');
     await waitForApiServer(node, program);
-    await waitFor('both replicas to be ready', () => hasReadyReplicas(2));
+    await waitFor('two ready replicas', () => hasReadyReplicas(2));
     await stream.more(2);
   });
 
-  test('the next key signs by now', async () => {
+  test('do not fail when the next key signs', async () => {
     const next = kids[1];
     await waitFor(
-      'it to be the first that is published',
+      'the next key to be published first',
       async () => {
         const [first] = await readPublishedKids();
         return first === next;
@@ -132,22 +133,22 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     await stream.more(2);
   });
 
-  test('a key of grants is tainted', async () => {
+  test('do not fail when the grant signing key is tainted', async () => {
     const [tainted] = await readPublishedKids();
     await requestRotation('valetkey-authority-keys', 'valetkey.dev/taint');
-    await waitFor('it to be published no more', async () => {
+    await waitFor('removal of the tainted key from the published keys', async () => {
       const published = await readPublishedKids();
       return !published.includes(tainted ?? '');
     });
     await stream.more(2);
   });
 
-  verifiedResult('the CA is replaced again, once no pod depends on the first', async () => {
-    await turnAuthority();
+  itOnOneCloud('do not fail while the CA is rotated again', async () => {
+    await rotateCertificateAuthority();
     await stream.more(2);
   });
 
-  test('no answer was wrong, and each is on record', async () => {
+  test('get only correct responses, and each issued run has its records', async () => {
     const answers = await stream.end();
     const right = answers.filter(
       ({ status, cloud: used, ended }) => status === 201 && used === 200 && ended === 204,
@@ -160,16 +161,16 @@ describe(`while runs start without pause (${cloud.name})`, () => {
       [],
     );
     expect(right.length).toBeGreaterThan(10);
-    const value = `${right.length} runs, ${later.length} answers to ask again later`;
+    const value = `${right.length} runs, ${later.length} responses with Retry-After`;
     recordMeasurement(testContext.folder, {
       entry: testContext.entry,
-      name: 'while all was upside down',
+      name: 'during the disruption of the authority',
       value,
     });
-    const verdict = await verifyRecords(node, records.files);
-    expect(verdict).toMatchObject({ isWhole: true, faults: [], heads: 2 });
-    // What was not there to be verified before is all that is not there now.
-    expect(hasMissingStart(verdict)).toEqual(hasMissingStart(before));
+    const result = await verifyRecords(node, records.files);
+    expect(result).toMatchObject({ isWhole: true, faults: [], heads: 2 });
+    // No start is missing that was not missing before.
+    expect(hasMissingStart(result)).toEqual(hasMissingStart(before));
     const recorded = listRecordedRuns(records.files());
     expect(right.filter(({ run }) => !recorded.has(run ?? ''))).toEqual([]);
   });

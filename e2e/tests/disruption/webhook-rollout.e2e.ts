@@ -41,7 +41,7 @@ const waitForRollout = () =>
     },
   );
 
-/** Fingerprints of what the webhook's replicas serve with, asked one by one. */
+/** Reads the fingerprint of the certificate of each webhook replica. */
 const readReplicaCertificates = async (): Promise<string[]> => {
   const pods = await listWebhookPods(cluster, release.namespace);
   const staying = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
@@ -56,7 +56,7 @@ const splitCertificates = (bundle: string): string[] =>
     .toString()
     .match(/-----BEGIN[^-]+-----[^-]+/g) ?? [];
 
-describe(`while pods are created without pause (${cloud.name})`, () => {
+describe(`continuous pod creation (${cloud.name})`, () => {
   let namespace: string;
 
   beforeAll(async () => {
@@ -64,7 +64,7 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
     await runPod({ name: 'witness', namespace, tasks: reads });
   });
 
-  test('a rolling restart of the webhook loses none', async () => {
+  test('does not fail during a rolling restart of the webhook', async () => {
     const stream = startCreationStream(namespace, reads);
     await runKubectl(cluster, ['rollout', 'restart', deployment, '-n', release.namespace]);
     await waitForRollout();
@@ -74,7 +74,7 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
     expect(created).toBeGreaterThan(20);
   });
 
-  test('a rotation of its CA loses none, and old certificates are trusted to their end', async () => {
+  test('does not fail during a rotation of the webhook CA, and old certificates stay trusted', async () => {
     const [before = ''] = await readCaBundles();
     const served = await readReplicaCertificates();
     const stream = startCreationStream(namespace, reads);
@@ -89,7 +89,7 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
       '--overwrite',
     ]);
     await waitFor(
-      'both configurations to carry the old and the new CA',
+      'the old and the new CA in both configurations',
       async () => {
         const bundles = await readCaBundles();
         return bundles.every(
@@ -101,7 +101,7 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
       { timeoutMs: 90_000 },
     );
     await waitFor(
-      'every replica to serve with another certificate',
+      'a new certificate on every replica',
       async () => {
         const now = await readReplicaCertificates();
         return now.length >= 2 && now.every((fingerprint) => !served.includes(fingerprint));
@@ -113,7 +113,7 @@ describe(`while pods are created without pause (${cloud.name})`, () => {
     expect(failures).toEqual([]);
   });
 
-  test('a chart upgrade that changes the sidecar leaves running pods valid', async () => {
+  test('does not fail during a chart upgrade that changes the sidecar, and running pods stay valid', async () => {
     const stream = startCreationStream(namespace, reads);
     const values = buildChartValues(testContext);
     const changed = {

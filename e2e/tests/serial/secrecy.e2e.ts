@@ -29,7 +29,7 @@ const findFilesWith = (files: readonly string[], secrets: string[]): string[] =>
 const hasGrant = (file: string): boolean =>
   findGrants(ignoreMissing(() => readFileSync(file, 'latin1')) ?? '').length > 0;
 
-/** Of JWTs in a text, those that the authority signed: grants. */
+/** Finds grants in a text: JWTs of the authority's issuer. */
 const findGrants = (text: string): string[] =>
   [...text.matchAll(/eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]{20,}/g)].flatMap(([token, payload = '']) =>
     trust.kind === 'authority' && decodePart(payload).includes(trust.issuer) ? [token] : [],
@@ -37,7 +37,7 @@ const findGrants = (text: string): string[] =>
 
 const decodePart = (part: string): string => Buffer.from(part, 'base64url').toString();
 
-/** What the authority signs with: each private key's own line of its PEM, or the key as it stands. */
+/** Reads the authority's private keys: a characteristic line of each PEM, or the whole key. */
 const readOwnKeys = async (): Promise<string[]> => {
   if (trust.kind === 'cluster') return [];
   const names = ['keys', 'ca', 'audit'].map((name) => `valetkey-authority-${name}`);
@@ -54,11 +54,11 @@ const readOwnKeys = async (): Promise<string[]> => {
     .map((text) => text.split('\n')[0] ?? '');
 };
 
-describe(`after credentials were issued and used (${cloud.name})`, () => {
+describe(`secrets that were issued and used (${cloud.name})`, () => {
   const place = { namespace: '', pod: 'secretive' };
   let issued: string[];
   let exchanged: string;
-  /** What was issued, and the exchange token; of somebody else's node we cannot know that one. */
+  /** Issued credentials, keys of the authority, and the exchange token if the node can be read. */
   let secrets: string[];
 
   beforeAll(async () => {
@@ -77,34 +77,34 @@ describe(`after credentials were issued and used (${cloud.name})`, () => {
   });
 
   if (node !== undefined) {
-    test('no file in the folders of the node’s pods holds them', () => {
+    test('are in no file of the pods on the node', () => {
       expect(findFilesWith(listFilesBelow(node.podsFolder), issued)).toEqual([]);
     });
 
-    test('only the sidecar’s own token volume holds the exchange token', () => {
+    test('include the exchange token, which is only in the token volume of the sidecar', () => {
       const holders = findFilesWith(listFilesBelow(node.podsFolder), [exchanged]);
       expect(holders.length).toBeGreaterThan(0);
       expect(holders.filter((file) => !file.includes('/valetkey-token/'))).toEqual([]);
     });
 
-    test('no container log and no log of the node holds them', () => {
+    test('are in no log of a container or of the node', () => {
       const logs = [...listFilesBelow(node.podLogsFolder), ...listFilesBelow(node.logsFolder)];
       expect(logs.length).toBeGreaterThan(5);
       expect(findFilesWith(logs, secrets)).toEqual([]);
     });
 
-    test('no log and no file of the node’s pods holds a grant', () => {
+    test('include grants, which are in no log and no file of the pods on the node', () => {
       const files = [...listFilesBelow(node.podLogsFolder), ...listFilesBelow(node.podsFolder)];
       expect([...files, node.auditLog].filter(hasGrant)).toEqual([]);
     });
 
-    test('the API server’s audit log does not hold them', () => {
+    test('are not in the audit log of the API server', () => {
       expect(findFilesWith([node.auditLog], [place.namespace])).toEqual([node.auditLog]);
       expect(findFilesWith([node.auditLog], secrets)).toEqual([]);
     });
   }
 
-  test('no event and no object of a pod holds them', async () => {
+  test('are in no Event and no Pod object', async () => {
     const { stdout } = await runKubectl(cluster, ['get', 'events,pods', '-A', '-o', 'json']);
     expect(stdout).toContain(place.namespace);
     expect(secrets.filter((secret) => stdout.includes(secret))).toEqual([]);
@@ -112,7 +112,7 @@ describe(`after credentials were issued and used (${cloud.name})`, () => {
   });
 
   if (trust.kind === 'authority') {
-    test('the authority’s records tell of the run, its metrics of none, and neither holds them', async () => {
+    test('are not in the records of the authority, which name the run, nor in its metrics, which name none', async () => {
       const records = await readRecords();
       const uid = await readPodUid(place);
       const own = records.filter(({ unmapped }) => unmapped.pod_uid === uid);
@@ -127,7 +127,7 @@ describe(`after credentials were issued and used (${cloud.name})`, () => {
     });
   }
 
-  test('no metric holds them, a pod’s uid or a session’s name', async () => {
+  test('are not in metrics of the sidecar, which also contain no pod uid and no session name', async () => {
     const address = await readPodAddress(place);
     const response = await fetch(`http://${address}:9472/metrics`);
     const metrics = await response.text();
@@ -136,7 +136,7 @@ describe(`after credentials were issued and used (${cloud.name})`, () => {
     expect(hidden.filter((value) => metrics.includes(value))).toEqual([]);
   });
 
-  test('the consumer’s environment and its processes hold no secret', async () => {
+  test('are not in the environment or the processes of the consumer', async () => {
     const script = 'env; cat /proc/[0-9]*/environ; cat /proc/[0-9]*/cmdline';
     const { stdout } = await execInPod(cluster, { ...place, container: 'agent' }, [
       '/bin/sh',

@@ -24,21 +24,21 @@ const scaleWebhook = (replicas: number) =>
 
 type Lease = { metadata: { name: string }; spec: { renewTime: string } };
 
-/** Of every node, when it was last heard of. */
+/** Reads the time of the last heartbeat of every node. */
 const readHeartbeats = async (): Promise<Map<string, string>> => {
   const { items } = await getJson<{ items: Lease[] }>(cluster, ['leases', '-n', 'kube-node-lease']);
   return new Map(items.map(({ metadata, spec }) => [metadata.name, spec.renewTime]));
 };
 
-describe(`with no webhook at all (${cloud.name})`, () => {
+describe(`a cluster without a webhook replica (${cloud.name})`, () => {
   let namespace: string;
 
   beforeAll(async () => {
-    namespace = await createNamespace('webhook-away');
+    namespace = await createNamespace('webhook-down');
     await runPod({ name: 'before', namespace, tasks: { read: readReports } });
     await runPod({ name: 'other', namespace });
     await scaleWebhook(0);
-    await waitFor('every replica to be gone', async () => {
+    await waitFor('termination of every replica', async () => {
       const pods = await listWebhookPods(cluster, home);
       return pods.length === 0;
     });
@@ -50,11 +50,11 @@ describe(`with no webhook at all (${cloud.name})`, () => {
     await runKubectl(cluster, rollout, { timeoutMs: 310_000 });
   });
 
-  test('a pod without tasks is created, scheduled and run as ever', async () => {
+  test('creates and runs pods without tasks', async () => {
     await runPod({ name: 'plain', namespace });
   });
 
-  test('a pod without tasks that brings a cloud’s own token is, too', async () => {
+  test('creates and runs pods without tasks that project a token for another cloud', async () => {
     const audience = 'sts.amazonaws.com';
     const mountPath = '/var/run/secrets/eks.amazonaws.com/serviceaccount';
     const pod = buildAgentPod({ name: 'irsa', namespace });
@@ -80,14 +80,14 @@ describe(`with no webhook at all (${cloud.name})`, () => {
     await waitForPod(cluster, { namespace, pod: 'irsa' });
   });
 
-  test('people enter every container but a sidecar', async () => {
+  test('allows exec into every container except a sidecar', async () => {
     await execInPod(cluster, { namespace, pod: 'other' }, ['/bin/true']);
     await execInPod(cluster, { namespace, pod: 'before', container: 'agent' }, ['/bin/true']);
     const sidecar = { namespace, pod: 'before', container: 'valetkey-sidecar' };
     await expect(execInPod(cluster, sidecar, ['/bin/true'])).rejects.toThrow('(rule 11)');
   });
 
-  test('nodes are heard of', async () => {
+  test('receives heartbeats of nodes', async () => {
     const before = await readHeartbeats();
     expect(before.size).toBeGreaterThan(0);
     await waitFor('every node to renew its lease', async () => {
@@ -96,31 +96,34 @@ describe(`with no webhook at all (${cloud.name})`, () => {
     });
   });
 
-  test('a pod with tasks is not created', async () => {
+  test('refuses pods with tasks', async () => {
     const pod = buildAgentPod({ name: 'declared', namespace, tasks: { read: readReports } });
     expect(await expectApiRefusal(pod)).toContain('failed calling webhook');
   });
 
-  test('what breaks a rule is refused with its reason even so', async () => {
+  test('refuses pods that break a rule of the admission policies, with the reason', async () => {
     const pod = buildAgentPod({ name: 'pretender', namespace, spec: { hostPID: true } });
     const volumes = [{ name: 'valetkey-token', emptyDir: {} }];
     const refusal = await expectApiRefusal({ ...pod, spec: { ...pod.spec, volumes } });
     expect(refusal).toContain('/spec/hostPID: expected false or nothing, got true (rule 3)');
   });
 
-  test('a running pod keeps its credentials', async () => {
+  test('keeps the credentials of running pods valid', async () => {
     const place = { namespace, pod: 'before' };
     await expectRead(place);
   });
 
   if (testContext.trust.kind === 'authority') {
-    test('a Revocation reaches it all the same', async () => {
+    test('applies Revocations to running pods', async () => {
       const place = { namespace, pod: 'before' };
-      const name = `webhook-away-${testContext.entry}`;
+      const name = `webhook-down-${testContext.entry}`;
       await deleteRevocation(name);
       await readRunKeys(place);
       await createRevocation(name, { pod: { namespace, name: place.pod } });
-      await waitFor('its sidecar to refuse', async () => (await requestKeys(place)).status === 403);
+      await waitFor(
+        'a refusal by its sidecar',
+        async () => (await requestKeys(place)).status === 403,
+      );
       await deleteRevocation(name);
     });
   }

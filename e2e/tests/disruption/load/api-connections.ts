@@ -4,21 +4,21 @@ import { text } from 'node:stream/consumers';
 import { urlToHttpOptions } from 'node:url';
 import { KubeConfig } from '@kubernetes/client-node';
 
-/** A body is made before it is timed. */
+/** One request; its body is serialized before the time is measured. */
 export type ApiCall = { method: 'GET' | 'POST' | 'DELETE'; path: string; body?: Buffer };
 
-/** `milliseconds` from the call to the last byte of its answer. */
+/** A response; `milliseconds` from the call to its last byte. */
 export type ApiAnswer = { status: number; body: string; milliseconds: number };
 
 export type ApiConnections = {
-  /** Throws only when there is no answer. */
+  /** @throws Error only if there is no response */
   call: (call: ApiCall) => Promise<ApiAnswer>;
   close: () => void;
 };
 
 /**
- * Opens so many connections to the API server, and keeps them: client libraries open one for each
- * call, and would measure themselves.
+ * Opens `count` connections to the API server and keeps them open. Client libraries open one for each
+ * call, which would distort the measurement.
  */
 export const createApiConnections = async (
   kubeconfig: string,
@@ -28,11 +28,11 @@ export const createApiConnections = async (
   config.loadFromFile(kubeconfig);
   const trust: RequestOptions = {};
   await config.applyToHTTPSOptions(trust);
-  // The library's own agent keeps no connection.
+  // The library's agent does not keep connections open.
   delete trust.agent;
   const server = urlToHttpOptions(new URL(config.getCurrentCluster()?.server ?? ''));
   const agent = new Agent({ keepAlive: true, maxSockets: count });
-  const call = (wish: ApiCall) => sendRequest({ ...server, ...trust, agent }, wish);
+  const call = (each: ApiCall) => sendRequest({ ...server, ...trust, agent }, each);
   const opening = Array.from({ length: count }, () => call({ method: 'GET', path: '/version' }));
   await Promise.all(opening);
   return { call, close: () => agent.destroy() };

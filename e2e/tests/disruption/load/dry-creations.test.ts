@@ -16,8 +16,8 @@ type GivenAnswer = Pick<ApiAnswer, 'status' | 'body'>;
 
 const createFakeConnections = (...answers: GivenAnswer[]) => {
   const asked: ApiCall[] = [];
-  const call = (wish: ApiCall): Promise<ApiAnswer> => {
-    const answer = answers[asked.push(wish) - 1] ?? injected;
+  const call = (request: ApiCall): Promise<ApiAnswer> => {
+    const answer = answers[asked.push(request) - 1] ?? injected;
     return Promise.resolve({ ...answer, milliseconds: 1 });
   };
   return { asked, call };
@@ -36,8 +36,8 @@ const listOutcomes = async (...answers: GivenAnswer[]): Promise<string[][]> => {
   return creations.map((attempts) => attempts.map(({ outcome }) => outcome));
 };
 
-describe('creations as dry runs', () => {
-  test('are asked for as such, each with its own pod', async () => {
+describe('createAllAsDryRun', () => {
+  test('sends each pod as a dry run', async () => {
     const { asked, call } = createFakeConnections();
     await createAllAsDryRun({ call }, buildPlan(2));
     expect(asked.map(({ path, body }) => `${path} ${body?.toString() ?? ''}`)).toEqual([
@@ -46,18 +46,18 @@ describe('creations as dry runs', () => {
     ]);
   });
 
-  test('tell a pod with its sidecar from one without', async () => {
+  test('distinguishes a pod with the sidecar from one without', async () => {
     expect(await listOutcomes(injected)).toEqual([['injected']]);
     expect(await listOutcomes(bare)).toEqual([['bare']]);
   });
 
-  test('are tried again where they were refused, and not for ever', async () => {
+  test('repeats refused requests a limited number of times', async () => {
     expect(await listOutcomes(refused, injected)).toEqual([['refused', 'injected']]);
     const always = Array.from({ length: 5 }, () => refused);
     expect(await listOutcomes(...always)).toEqual([always.map(() => 'refused')]);
   });
 
-  test('are disturbed once, half-way', async () => {
+  test('calls atHalf once, when half of the creations have started', async () => {
     const { asked, call } = createFakeConnections();
     const disturbedAt: number[] = [];
     const atHalf = () => Promise.resolve(void disturbedAt.push(asked.length));
@@ -66,20 +66,20 @@ describe('creations as dry runs', () => {
   });
 });
 
-describe('the longest time without a success', () => {
+describe('findLongestGap', () => {
   const at = (endedAt: number, outcome: Attempt['outcome'] = 'injected') => [
     { outcome, message: '', endedAt },
   ];
 
-  test('lies between two, in whatever order they began', () => {
+  test('finds the gap between two successes, in any order', () => {
     expect(findLongestGap([at(40), at(12), at(20)], 10)).toBe(20);
   });
 
-  test('or before the first', () => {
+  test('finds the gap before the first success', () => {
     expect(findLongestGap([at(30), at(40)], 10)).toBe(20);
   });
 
-  test('is not ended by a refusal', () => {
+  test('ignores refusals', () => {
     expect(findLongestGap([at(12), at(20, 'refused'), at(30)], 10)).toBe(18);
   });
 });

@@ -2,33 +2,33 @@ import type { ApiConnections } from './api-connections.ts';
 import { retryAttempts } from '../../../../test/kit/retry.ts';
 import { isInjected, parsePod } from './stored-pods.ts';
 
-/** What came of one request; `endedAt` is of `performance.now()`. */
+/** The result of one request; `endedAt` is a value of `performance.now()`. */
 export type Attempt = {
   outcome: 'injected' | 'bare' | 'refused';
-  /** Of a refusal. */
+  /** Message of a refusal. */
   message: string;
   endedAt: number;
 };
 
-/** The attempts at one pod: see {@link retryAttempts}. */
+/** The attempts to create one pod: see {@link retryAttempts}. */
 export type Creation = Attempt[];
 
 export type CreationPlan = {
-  /** Of the pods of a namespace. */
+  /** Path of the pods of a namespace. */
   path: string;
   pods: object[];
-  /** Under way at once. */
+  /** Requests in flight. */
   concurrency: number;
-  /** Done once, when half of them have begun; the others go on meanwhile. */
+  /** Called once, when half of the creations have started; the others continue at the same time. */
   atHalf: () => Promise<void>;
   retryAfterMs?: number;
 };
 
 /**
- * Creates pods as dry runs, for which the API server asks every webhook as ever, and again each
- * that was refused.
+ * Creates pods as server-side dry runs, for which the API server calls every webhook; repeats refused
+ * requests.
  *
- * @throws when a request has no answer
+ * @throws Error if a request gets no response
  */
 export const createAllAsDryRun = async (
   { call }: Pick<ApiConnections, 'call'>,
@@ -65,7 +65,7 @@ const classifyOutcome = (status: number, answer: string): Pick<Attempt, 'outcome
   return { outcome: isInjected(parsePod(answer)) ? 'injected' : 'bare', message: '' };
 };
 
-/** The longest time in which no pod was created, from the beginning to the last that was. */
+/** Returns the longest time without a created pod, from the start to the last created pod. */
 export const findLongestGap = (creations: Creation[], startedAt: number): number => {
   const created = creations
     .flat()

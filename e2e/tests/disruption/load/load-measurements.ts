@@ -1,7 +1,7 @@
 import { recordMeasurement } from '../../../measurements.ts';
 import { testContext } from '../../test-context.ts';
 
-/** Notes what a story of load measured. */
+/** Records a measurement of a load test. */
 export const recordLoad = (name: string, value: string): void =>
   recordMeasurement(testContext.folder, { entry: testContext.entry, name, value });
 

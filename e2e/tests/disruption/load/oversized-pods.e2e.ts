@@ -10,13 +10,13 @@ import { retryAttempts, waitFor } from '../../../../test/kit/retry.ts';
 import { isInjected, parsePods } from './stored-pods.ts';
 import { hasBothReady, readWebhookTimeoutMs } from './webhook-replicas.ts';
 
-/** Creations under way at once, each on a connection of its own. */
+/** Concurrent creations, each on its own connection. */
 const AT_ONCE = 200;
-/** Shared between so many workloads: pods of one declare the same. */
+/** Number of workloads: pods of one workload declare the same tasks. */
 const WORKLOADS = 10;
 /**
- * Of batches, with tasks and without; every other pair the other way about. A batch leaves 100 MB in
- * etcd, which takes 2 GB and forgets after five minutes.
+ * Pairs of batches, with tasks and without, in alternating order. A batch leaves 100 MB in etcd, whose limit
+ * is 2 GB and which compacts after five minutes.
  */
 const PAIRS = 2;
 
@@ -25,18 +25,18 @@ const listFailures = (answers: ApiAnswer[]): string[] =>
     .filter(({ status }) => status !== 201)
     .map(({ status, body }) => `${status} ${body.slice(0, 500)}`);
 
-/** Of the API server's audit log, where it is ours. */
+/** Returns the size of the API server's audit log, or 0 on an external cluster. */
 const readAuditedBytes = (): number =>
   testContext.node ? statSync(testContext.node.auditLog).size : 0;
 
 const formatTimes = (answers: ApiAnswer[]): number[] =>
   answers.map(({ milliseconds }) => milliseconds);
 
-describe(`${AT_ONCE} pods at once, with 16 tasks and as many annotations as there may be`, () => {
+describe(`${AT_ONCE} concurrent creations of pods with 16 tasks and the largest possible annotations`, () => {
   const withTasks: ApiAnswer[] = [];
   const withoutTasks: ApiAnswer[] = [];
   const injected: number[] = [];
-  /** Of those that were tried again. */
+  /** Responses to requests that were repeated. */
   const refusals: string[] = [];
   let path: string;
   let api: ApiConnections;
@@ -77,7 +77,7 @@ describe(`${AT_ONCE} pods at once, with 16 tasks and as many annotations as ther
     const namespace = await createNamespace('load');
     path = `/api/v1/namespaces/${namespace}/pods`;
     prepared = Array.from({ length: AT_ONCE }, (_, index) =>
-      buildOversizedPods({ namespace, name: `laden-${index}` }, index % WORKLOADS),
+      buildOversizedPods({ namespace, name: `oversized-${index}` }, index % WORKLOADS),
     );
     await waitFor('both replicas of the webhook', hasBothReady);
     api = await createApiConnections(cluster.kubeconfig, AT_ONCE);
@@ -86,7 +86,7 @@ describe(`${AT_ONCE} pods at once, with 16 tasks and as many annotations as ther
       .flatMap((pods) => [pods.withTasks, pods.withoutTasks]);
     const audited = readAuditedBytes();
     expect(listFailures(await create(first, '?dryRun=All'))).toEqual([]);
-    // With their bodies in it that log would become too long to be searched, and so would the yardstick.
+    // With request bodies the log would become too long to search, and would distort the measurement.
     expect((readAuditedBytes() - audited) / first.length).toBeLessThan(32 * 1024);
     for (let pair = 0; pair < PAIRS; pair += 1) {
       const batches = [createWith, createWithout];
@@ -98,19 +98,19 @@ describe(`${AT_ONCE} pods at once, with 16 tasks and as many annotations as ther
     api.close();
   });
 
-  test('none is lost: each is answered, stored and injected', () => {
+  test('all succeed, and every pod is stored with its sidecar', () => {
     expect(listFailures([...withTasks, ...withoutTasks])).toEqual([]);
     expect(injected).toEqual(Array.from({ length: PAIRS }, () => AT_ONCE));
   });
 
-  test('who is refused is told that somebody did not answer', () => {
+  test('are refused only because a webhook did not respond in time', () => {
     const others = refusals.filter((said) => !/failed calling webhook|try again/.test(said));
     expect(others).toEqual([]);
   });
 
-  test('(what it took is noted, as a ratio to the same pods without tasks)', async () => {
-    const ballastBytes = prepared[0]?.ballastBytes ?? 0;
-    const what = `${AT_ONCE} creations at once, 16 tasks and ${ballastBytes >> 10} KiB of foreign annotations each, to the same without tasks`;
+  test('have latencies, which are recorded as ratios to the same pods without tasks', async () => {
+    const paddingBytes = prepared[0]?.paddingBytes ?? 0;
+    const what = `${AT_ONCE} concurrent creations, 16 tasks and ${paddingBytes >> 10} KiB of foreign annotations each, relative to the same without tasks`;
     const compare = (name: string, of: (values: number[]) => number): void => {
       const [ours, theirs] = [of(formatTimes(withTasks)), of(formatTimes(withoutTasks))];
       const value = `${(ours / theirs).toFixed(2)} (${formatSeconds(ours)} : ${formatSeconds(theirs)})`;

@@ -17,16 +17,17 @@ import {
 import type { WebhookReplica } from './webhook-replicas.ts';
 
 const { node } = testContext;
-if (node === undefined) throw new Error('only on a node of ours can a process be killed');
+if (node === undefined)
+  throw new Error('expected a cluster on this machine: a process of its node is killed');
 
 const CREATIONS = 3_000;
-/** Under way at once. */
+/** Requests in flight. */
 const CONCURRENCY = 32;
 
-describe(`${CREATIONS} creations through two replicas while one is killed`, () => {
+describe(`${CREATIONS} pod creations while one of two webhook replicas is killed`, () => {
   let api: ApiConnections;
   let victim: WebhookReplica;
-  /** That the victim had answered, at the beginning and when it was killed. */
+  /** Reviews that the killed replica had answered, at the start and when it was killed. */
   const reviews: number[] = [];
   let creations: Creation[];
 
@@ -40,14 +41,14 @@ describe(`${CREATIONS} creations through two replicas while one is killed`, () =
     await killContainer(node, victim);
   };
 
-  const of = (outcome: Attempt['outcome']): Attempt[] =>
+  const listAttempts = (outcome: Attempt['outcome']): Attempt[] =>
     creations.flat().filter((attempt) => attempt.outcome === outcome);
 
   beforeAll(async () => {
     const namespace = await createNamespace('killed');
-    await waitFor('both replicas of the webhook', hasBothReady);
+    await waitFor('two ready replicas', hasBothReady);
     const [first] = await listWebhookReplicas();
-    if (first === undefined) throw new Error('there is no replica to kill');
+    if (first === undefined) throw new Error('expected a webhook replica, found none');
     victim = first;
     api = await createApiConnections(cluster.kubeconfig, CONCURRENCY + 1);
     await countReviews();
@@ -64,41 +65,44 @@ describe(`${CREATIONS} creations through two replicas while one is killed`, () =
     });
     const took = formatSeconds(performance.now() - startedAt);
     const what = `${CREATIONS} creations while one of two replicas of the webhook is killed`;
-    recordLoad(`of ${what} were refused and tried again`, `${of('refused').length}`);
+    recordLoad(
+      `requests were refused and repeated in ${what}`,
+      `${listAttempts('refused').length}`,
+    );
     const gap = formatSeconds(findLongestGap(creations, startedAt));
-    recordLoad(`without a success at the longest, in ${what}`, `${gap} of ${took}`);
+    recordLoad(`longest gap without a success in ${what}`, `${gap} of ${took}`);
   }, 600_000);
 
   afterAll(async () => {
     api.close();
-    await waitFor('the successor of the killed replica', hasBothReady);
+    await waitFor('two ready replicas', hasBothReady);
   });
 
-  test('that one had a good part of them before', () => {
+  test('reach the killed replica before, for a good part of them', () => {
     const [atFirst = NaN, atHalf = NaN] = reviews;
     expect(atHalf - atFirst).toBeGreaterThan(CREATIONS / 10);
   });
 
-  test('and begins anew', async () => {
-    await waitFor('its container to be restarted', async () => {
+  test('continue while the killed replica restarts', async () => {
+    await waitFor('a restart of its container', async () => {
       const now = (await listWebhookReplicas()).find(({ pod }) => pod === victim.pod);
       return (now?.restartCount ?? 0) > victim.restartCount;
     });
   });
 
-  test('no pod is admitted without its sidecar', () => {
-    expect(of('injected').length).toBeGreaterThan(0);
-    expect(of('bare')).toEqual([]);
+  test('never admit a pod without its sidecar', () => {
+    expect(listAttempts('injected').length).toBeGreaterThan(0);
+    expect(listAttempts('bare')).toEqual([]);
   });
 
-  test('who is refused is told that a webhook did not answer', () => {
-    const others = of('refused').filter(
+  test('are refused only because a webhook did not respond', () => {
+    const others = listAttempts('refused').filter(
       ({ message }) => !message.includes('failed calling webhook'),
     );
     expect(others).toEqual([]);
   });
 
-  test('who tries again is admitted', () => {
+  test('succeed when they are repeated', () => {
     expect(creations).toHaveLength(CREATIONS);
     expect(creations.filter((attempts) => attempts.at(-1)?.outcome !== 'injected')).toEqual([]);
   });

@@ -1,4 +1,4 @@
-/** As much of a pod as says whether it was injected. */
+/** The fields of a pod that show whether it was injected. */
 export type StoredPod = {
   metadata: { name: string };
   spec: { initContainers?: { name: string }[] };

@@ -12,7 +12,7 @@ type ReplicaPod = {
   status: { containerStatuses?: ContainerStatus[] };
 };
 
-/** All that there are, those that are ending included. */
+/** Lists all replicas, including terminating ones. */
 export const listWebhookReplicas = async (): Promise<WebhookReplica[]> => {
   const where = ['pods', '-n', releaseNamespace, '-l', 'app.kubernetes.io/component=webhook'];
   const { items } = await getJson<{ items: ReplicaPod[] }>(cluster, where);
@@ -21,17 +21,17 @@ export const listWebhookReplicas = async (): Promise<WebhookReplica[]> => {
   );
 };
 
-/** Both of the chart's default are ready, and there is no other. */
+/** Whether exactly two replicas exist, the chart's default, and both are ready. */
 export const hasBothReady = async (): Promise<boolean> => {
   const replicas = await listWebhookReplicas();
   return replicas.length === 2 && replicas.every(({ ready }) => ready);
 };
 
-/** Where the API server fetches a replica's metrics. */
+/** Builds the path of a replica's metrics at the API server's proxy. */
 export const buildMetricsPath = ({ pod }: WebhookReplica): string =>
   `/api/v1/namespaces/${releaseNamespace}/pods/${pod}:${TELEMETRY_PORT}/proxy/metrics`;
 
-/** How many reviews a replica has answered, by its metrics. */
+/** Reads the number of answered reviews from a replica's metrics. */
 export const parseReviewCount = (metrics: string): number =>
   [...metrics.matchAll(/^valetkey_webhook_admissions_total\{[^}]*\} (\d+)$/gm)]
     .map(([, count]) => Number(count))
@@ -39,7 +39,7 @@ export const parseReviewCount = (metrics: string): number =>
 
 type Configuration = { webhooks: { name: string; timeoutSeconds: number }[] };
 
-/** Milliseconds that the API server waits at most for all that we say of a pod. */
+/** Returns the longest time in milliseconds that the API server waits for both webhooks of a pod. */
 export const readWebhookTimeoutMs = async (): Promise<number> => {
   const kinds = ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration'];
   const found = await Promise.all(

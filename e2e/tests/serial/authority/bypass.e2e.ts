@@ -40,21 +40,21 @@ type Container = {
 type PodSpec = { containers: Container[]; initContainers: Container[]; [field: string]: unknown };
 type PodObject = { metadata: { labels: object; annotations: object }; spec: PodSpec };
 
-/** What an injected pod is made of, for somebody to write another by hand. */
+/** Reads the parts of an injected pod, to write another one by hand. */
 const copyPod = ({ metadata: { labels, annotations }, spec }: PodObject) => {
   const copied = { ...spec };
-  // The scheduler's to choose.
+  // The scheduler chooses the node.
   delete copied['nodeName'];
   return { labels, annotations, spec: copied };
 };
 
 const readAdmittedTasks = ({ initContainers }: PodSpec) => {
-  const tasksOf = initContainers[0]?.env?.find(({ name }) => name === 'VALETKEY_TASKS');
-  if (tasksOf === undefined) throw new Error('the sidecar has no tasks');
-  return tasksOf;
+  const readTasks = initContainers[0]?.env?.find(({ name }) => name === 'VALETKEY_TASKS');
+  if (readTasks === undefined) throw new Error('the sidecar has no tasks');
+  return readTasks;
 };
 
-/** What the API server holds by itself, whatever webhook is away: lifted by whoever administers it. */
+/** The admission policies, which the API server evaluates without the webhook; an administrator removes them. */
 const heldBindings = ['pods', 'pod-changes', 'tokens'].map((name) => `valetkey-${name}`);
 
 type Binding = { metadata: { name: string; labels: object; annotations: object }; spec: object };
@@ -72,9 +72,9 @@ const removeAdmission = async (): Promise<() => Promise<unknown>> => {
   return () => applyObjects(cluster, bindings);
 };
 
-// Admission is everybody's: these stories are told when no other is.
-describe(`past the webhook (${cloud.name})`, () => {
-  // Both webhooks leave our own namespace alone: whoever may write there meets no admission.
+// Admission is shared by all tests, so this file runs alone.
+describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
+  // Both webhooks exclude the release namespace, so there is no admission for its pods.
   const { namespace: unseen } = testContext.release;
   const account = 'by-hand';
   const made: string[] = [];
@@ -106,9 +106,9 @@ describe(`past the webhook (${cloud.name})`, () => {
     ]);
   });
 
-  /** An API server notices within moments that a policy is bound no longer. */
+  /** An API server stops evaluating a policy shortly after its binding is removed. */
   const whenLifted = <T>(act: () => Promise<T>): Promise<T> =>
-    waitFor('admission to be lifted', act, { timeoutMs: 60_000 });
+    waitFor('admission policies to be inactive', act, { timeoutMs: 60_000 });
 
   const make = async (name: string, change: (spec: PodSpec) => void): Promise<PodRef> => {
     const { labels, annotations, spec } = structuredClone(copyPod(original));
@@ -125,7 +125,7 @@ describe(`past the webhook (${cloud.name})`, () => {
     return { namespace: unseen, pod: name };
   };
 
-  const refusalOf = async (pod: PodRef, code: string) => {
+  const readRefusal = async (pod: PodRef, code: string) => {
     const answer = await callSidecarWithRetry<{ Message: string }>(pod, 'GET', '/v1/credentials');
     expect(answer).toMatchObject({ status: 403, body: { Code: code } });
     expect(await waitForRefusalRecord(pod, code)).toMatchObject({ class_uid: 3003, status_id: 2 });
@@ -133,27 +133,27 @@ describe(`past the webhook (${cloud.name})`, () => {
     return answer.body.Message;
   };
 
-  test('an exact copy gets what policy gives it, which is nothing here', async () => {
+  test('denies an exact copy of an injected pod by policy in this namespace', async () => {
     const pod = await make('exact', () => undefined);
-    expect(await refusalOf(pod, 'policy_denied')).toContain('no policy permits it');
+    expect(await readRefusal(pod, 'policy_denied')).toContain('no policy permits it');
   });
 
-  test('a sidecar with another environment breaks rule 2', async () => {
+  test('refuses a pod whose sidecar has another environment: rule 2', async () => {
     const pod = await make('environment', ({ initContainers: [sidecar] }) => {
       sidecar?.env?.push({ name: 'SURPRISE', value: 'yes' });
     });
-    expect(await refusalOf(pod, 'pod_noncompliant')).toContain('(rule 2)');
+    expect(await readRefusal(pod, 'pod_noncompliant')).toContain('(rule 2)');
   });
 
-  test('tasks that the platform would not admit are refused', async () => {
+  test('refuses tasks that admission would reject', async () => {
     const pod = await make('tasks', (spec) => {
       const given = readAdmittedTasks(spec);
       given.value = (given.value ?? '').replace(/"lifetimeSeconds":\d+/, '"lifetimeSeconds":86400');
     });
-    expect(await refusalOf(pod, 'tasks_invalid')).toContain('lifetime');
+    expect(await readRefusal(pod, 'tasks_invalid')).toContain('lifetime');
   });
 
-  // Who reads the token inside the pod, reads it on our node.
+  // The exchange token is read on the node, as a consumer that mounts it could.
   if (node !== undefined) {
     const steal = async (pod: PodRef) => {
       const purpose = createPurpose();
@@ -163,14 +163,14 @@ describe(`past the webhook (${cloud.name})`, () => {
       return reply.body;
     };
 
-    test('a consumer that mounts the token breaks rule 6, and gets nothing for it', async () => {
+    test('refuses a pod in which a consumer mounts the exchange token: rule 6', async () => {
       const pod = await make('token', ({ containers: [agent] }) => {
         agent?.volumeMounts?.push({ name: 'valetkey-token', mountPath: '/stolen', readOnly: true });
       });
       expect(await steal(pod)).toContain('rule 6');
     });
 
-    test('a program of one’s own in the sidecar’s place breaks rule 2', async () => {
+    test('refuses a pod with another program in place of the sidecar: rule 2', async () => {
       const pod = await make('program', ({ containers: [agent], initContainers: [sidecar] }) => {
         if (agent === undefined || sidecar === undefined) throw new Error('no container');
         const { image, command } = agent;
@@ -181,7 +181,7 @@ describe(`past the webhook (${cloud.name})`, () => {
     });
   }
 
-  test('a service account’s token that was only asked for buys nothing where no task is declared', async () => {
+  test('refuses a requested token of a service account if the pod declares no task', async () => {
     const pod = { ...(await plainPod()), container: 'agent' };
     const purpose = createPurpose();
     const { metadata } = await getJson<{ metadata: { uid: string } }>(cluster, [
@@ -211,7 +211,7 @@ describe(`past the webhook (${cloud.name})`, () => {
     return { namespace, pod: 'plain' };
   };
 
-  test('an ephemeral container, added later, ends the pod’s runs to come', async () => {
+  test('refuses new runs of a pod after an ephemeral container was added', async () => {
     const pod = await make('joined', () => undefined);
     const image = [
       '--image',
@@ -221,7 +221,7 @@ describe(`past the webhook (${cloud.name})`, () => {
     ];
     const debug = ['debug', pod.pod, '-n', pod.namespace, '-c', 'debugger', '--profile=restricted'];
     await whenLifted(() => runKubectl(cluster, [...debug, ...image, '--', '/bin/sleep', '60']));
-    expect(await refusalOf(pod, 'pod_noncompliant')).toContain('(rule 9)');
+    expect(await readRefusal(pod, 'pod_noncompliant')).toContain('(rule 9)');
     expect(await callCloudFromPod(pod, 'get', 'reports/q3.csv')).toMatchObject({ status: 0 });
   });
 });

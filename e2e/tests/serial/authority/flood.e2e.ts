@@ -23,9 +23,9 @@ const computeMedianMs = (replies: HttpsResponse[]): number =>
 const listStatuses = (replies: HttpsResponse[]): number[] =>
   [...new Set(replies.map(({ status }) => status))].toSorted();
 
-// The tokens stand in the node's files.
+// The tokens are read from files of the node.
 if (node !== undefined) {
-  describe(`while one pod floods the authority (${cloud.name})`, () => {
+  describe(`the rate limits of the authority (${cloud.name})`, () => {
     const flooding: PodRef = { namespace: '', pod: 'flooding' };
     const served: PodRef = { namespace: '', pod: 'served' };
     let usual: number;
@@ -40,39 +40,39 @@ if (node !== undefined) {
           runPod({ name, namespace, tasks: { read: readReports } }),
         ),
       );
-      usual = computeMedianMs(await runsOf(served, 10));
+      usual = computeMedianMs(await startRuns(served, 10));
     });
 
-    /** As the pod's sidecar would start them, one after another. */
-    const runsOf = async (pod: PodRef, count: number): Promise<HttpsResponse[]> => {
+    /** Starts runs one after another, as the pod's sidecar would. */
+    const startRuns = async (pod: PodRef, count: number): Promise<HttpsResponse[]> => {
       const token = await readExchangeToken(node, pod);
-      const wishes = Array.from({ length: count }, (_, run) =>
+      const requests = Array.from({ length: count }, (_, run) =>
         buildTokenRequest({ token, purpose: `run ${run}` }),
       );
-      const replies = await sendAllFrom(pod, wishes);
-      // 503 is a correct answer on a slow machine: such a run is asked for again, by itself.
-      for (const [run, wish] of wishes.entries())
+      const replies = await sendAllFrom(pod, requests);
+      // 503 is a correct response on a slow machine: such a run is requested again.
+      for (const [run, request] of requests.entries())
         if (replies[run] !== undefined && isLater(replies[run]))
-          replies[run] = await sendOneFrom(pod, wish);
+          replies[run] = await sendOneFrom(pod, request);
       return replies;
     };
 
-    /** Each of the served pod's runs is granted; how long they take is printed. */
+    /** Expects every run of the other pod to start; records how long they take. */
     const expectServed = async (flood: Promise<unknown>, flooder: string) => {
-      const during = await runsOf(served, 15);
+      const during = await startRuns(served, 15);
       await flood;
       expect(listStatuses(during)).toEqual([200]);
-      const value = `${usual} ms alone, ${computeMedianMs(during)} ms beside it`;
-      const name = `of a run of another pod during ${flooder}`;
+      const value = `${usual} ms alone, ${computeMedianMs(during)} ms during it`;
+      const name = `for a run of another pod during ${flooder}`;
       recordMeasurement(testContext.folder, { entry: testContext.entry, name, value });
     };
 
-    test('that pod is told to slow down, another is served as ever', async () => {
+    test('refuse requests of a pod that floods with slow_down, and do not affect another pod', async () => {
       const token = await readExchangeToken(node, flooding);
-      const wishes = Array.from({ length: 300 }, (_, run) =>
+      const requests = Array.from({ length: 300 }, (_, run) =>
         buildTokenRequest({ token, purpose: `flood ${run}` }),
       );
-      const flood = sendAllFrom(flooding, wishes, { lanes: 2 });
+      const flood = sendAllFrom(flooding, requests, { concurrency: 2 });
       await expectServed(flood, 'a flood by one pod');
       const refused = (await flood).filter((reply) => reply.status !== 200 && !isLater(reply));
       expect(listStatuses(refused)).toEqual([429]);
@@ -90,12 +90,12 @@ if (node !== undefined) {
       await waitForEvent(flooding, 'rate_limited_pod');
     });
 
-    test('forged tokens that name a pod cost that pod nothing', async () => {
+    test('do not charge a pod for forged tokens that name it', async () => {
       const forged = await createUntrustedSigner()(await readExchangeToken(node, served));
-      const wishes = Array.from({ length: 300 }, (_, run) =>
+      const requests = Array.from({ length: 300 }, (_, run) =>
         buildTokenRequest({ token: forged, purpose: `forged ${run}` }),
       );
-      const flood = sendAllFrom(flooding, wishes, { lanes: 2 });
+      const flood = sendAllFrom(flooding, requests, { concurrency: 2 });
       await expectServed(flood, 'a flood of forged tokens');
       const refused = (await flood).filter((reply) => !isLater(reply));
       expect(listStatuses(refused)).toEqual([400]);

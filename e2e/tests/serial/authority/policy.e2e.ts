@@ -27,12 +27,12 @@ import type { PodRef } from '../../test-context.ts';
 
 const { namespace: home } = testContext.release;
 const deployment = 'deployment/valetkey-webhook';
-const unsound = `story-unsound-${testContext.entry}`;
+const unsound = `e2e-unsound-${testContext.entry}`;
 const names = ['first', 'second', 'third', 'fourth'];
 const tasks = Object.fromEntries(names.map((name) => [name, readReports]));
 
-// Policies are everybody's: these stories are told when no other is.
-describe(`while the policies that stand are no policies (${cloud.name})`, () => {
+// Policies are shared by all tests, so this file runs alone.
+describe(`a run without valid policies (${cloud.name})`, () => {
   const pod: PodRef = { namespace: '', pod: 'waiting' };
   let policies: StoredPolicy[];
 
@@ -67,19 +67,19 @@ describe(`while the policies that stand are no policies (${cloud.name})`, () => 
       {},
     );
 
-  const whenRefused = (task: string) =>
-    waitFor('a refusal', async () => {
+  const waitForDenial = (task: string) =>
+    waitFor('a denied run', async () => {
       const { status, body } = await run(task);
       return status === 403 && body;
     });
-  const whenServed = (task: string) =>
-    waitFor('credentials', async () => (await run(task)).status === 201);
+  const waitForRun = (task: string) =>
+    waitFor('a permitted run', async () => (await run(task)).status === 201);
 
-  test('with none at all every run is denied, until there is one again', async () => {
+  test('is denied without any policy, until there is one again', async () => {
     expect(policies.length).toBeGreaterThan(0);
-    await whenServed('first');
+    await waitForRun('first');
     await deletePolicies(policies.map(({ metadata }) => metadata.name));
-    const refusal = await whenRefused('second');
+    const refusal = await waitForDenial('second');
     expect(refusal).toMatchObject({
       Code: 'policy_denied',
       Message: expect.stringContaining('no policy permits it'),
@@ -87,36 +87,36 @@ describe(`while the policies that stand are no policies (${cloud.name})`, () => 
     expect(await waitForRefusalRecord(pod, 'policy_denied')).toMatchObject({ status_id: 2 });
     await waitForEvent(pod, 'policy_denied');
     await restore();
-    await whenServed('second');
+    await waitForRun('second');
   });
 
-  test('an unsound one, applied while no webhook looks, is told of in its status and denies everything', async () => {
+  test('is denied while an unsound policy exists, which its status reports if no webhook rejected it', async () => {
     await runKubectl(cluster, ['scale', deployment, '-n', home, '--replicas=0']);
     try {
       await waitFor(
-        'every webhook to be gone',
+        'termination of every webhook replica',
         async () => (await listWebhookPods(cluster, home)).length === 0,
       );
       const cedar = `permit (principal, action, resource)
 unless { context.resource like "arn:aws:s3:::acme-data/secrets/*" };`;
       await applyObjects(cluster, buildTaskPolicy(unsound, cedar));
-      const judgement = await waitForPolicyCondition(unsound);
-      expect(judgement).toMatchObject({
+      const condition = await waitForPolicyCondition(unsound);
+      expect(condition).toMatchObject({
         status: 'False',
         reason: 'Invalid',
         message: expect.stringContaining('line 2, column'),
       });
-      const refusal = await whenRefused('third');
+      const refusal = await waitForDenial('third');
       expect(refusal).toMatchObject({
         Code: 'policy_denied',
         Message: expect.stringContaining(unsound),
       });
       await waitForRecord(
-        'the policy that came',
+        'the new policy',
         ({ unmapped, entity }) => unmapped.kind === 'policy.changed' && entity?.name === unsound,
       );
       await deletePolicies([unsound]);
-      await whenServed('fourth');
+      await waitForRun('fourth');
     } finally {
       await runKubectl(cluster, ['scale', deployment, '-n', home, '--replicas=2']);
       await runKubectl(cluster, ['rollout', 'status', deployment, '-n', home, '--timeout=300s'], {
