@@ -56,7 +56,7 @@ export function createClusterTrust(stsUrl: string): SidecarTrust {
     stsEndpoint: stsUrl,
     allowHttp: true,
     dialect: 'aws',
-    bind: { mode: 'none' },
+    sourceRestriction: { mode: 'none' },
   };
   const env = { [SIDECAR_ENV.trust]: 'cluster', [SIDECAR_ENV.cloud]: JSON.stringify(cloud) };
   return { env, admitted: admittedTasks, token: buildUnsignedToken() };

@@ -16,9 +16,9 @@ export const buildPlatform = (given: {
     stsEndpoint: given.stsEndpoint,
     allowHttp: true,
     dialect: 's3',
-    bind: { mode: 'podIP' },
+    sourceRestriction: { mode: 'podIP' },
   },
-  tasks: { lifetimeFloor: '5s', accountIds: ['111122223333'] },
+  tasks: { minLifetime: '5s', accountIds: ['111122223333'] },
   authority: {
     endpoint: given.endpoint,
     issuer: given.endpoint,

@@ -52,7 +52,7 @@ export const buildChartValues = ({
       ...(node !== undefined && { caBundle: readFileSync(node.caCertificate, 'utf8') }),
       allowHttp: true,
       dialect: cloud.dialect,
-      bind: { mode: 'podIP' },
+      sourceRestriction: { mode: 'podIP' },
     },
     // Small requests, so that twenty pods fit on a node of two cores.
     sidecar: {
@@ -60,7 +60,7 @@ export const buildChartValues = ({
       resources: { cpu: '5m' },
     },
     webhook: { resources: { requests: { cpu: '20m' } } },
-    tasks: { lifetimeFloor: '2s' },
+    tasks: { minLifetime: '2s' },
     pods: testPodSelector,
   };
 };
@@ -77,14 +77,14 @@ const buildUserIssuers = (node: TestEnvironment['node']) => {
 /** Exemptions for the tests. */
 const testPodSelector = {
   baselineNamespaces: ['e2e-baseline'],
-  exceptions: [{ namespace: 'e2e-exempted', rule: '3' }],
+  ruleExemptions: [{ namespace: 'e2e-exempted', rule: '3' }],
   breakGlassGroup: 'e2e-break-glass',
 };
 
 /** Only RGW has roles that deny single sessions. */
 const buildDenyListValues = ({ name, s3Endpoint }: Cloud) =>
   name === 'rgw' && {
-    denial: { revokerRole, iamEndpoint: s3Endpoint, roles: [optedInRole] },
+    denyList: { revokerRole, iamEndpoint: s3Endpoint, roles: [optedInRole] },
   };
 
 /** Installs the chart, or upgrades it, and waits until both replicas are ready. */

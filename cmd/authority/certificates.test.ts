@@ -23,7 +23,7 @@ afterEach(() => harness.close());
 
 const readTrustBundle = (): readonly string[] => {
   const data = harness.api.get(PATHS.trustBundle)?.['data'] as Record<string, string> | undefined;
-  return splitBundle(data?.['roots.pem'] ?? '');
+  return splitBundle(data?.['ca-bundle.pem'] ?? '');
 };
 
 const rotate = (): void => {
@@ -89,7 +89,7 @@ describe('the trust bundle', () => {
     const containers = (spec?.initContainers ?? []).map((container) => ({
       ...container,
       env: (container.env ?? []).map((one) =>
-        one.name === 'VALETKEY_PROFILE' ? { ...one, value: 'ab'.repeat(32) } : one,
+        one.name === 'VALETKEY_INJECTION_TEMPLATE' ? { ...one, value: 'ab'.repeat(32) } : one,
       ),
     }));
     const other = { ...spec, initContainers: containers };

@@ -57,13 +57,13 @@ export const createCloudAccess = (
       issueCredentials: issueOwnCredentials,
       clock: cloudDeps.clock,
     });
-  const { denial, publisher } = authority;
+  const { denyList, publisher } = authority;
   return {
     issueCredentials,
-    ...(denial !== undefined && {
+    ...(denyList !== undefined && {
       writeDenyList: createRolePolicyWriter(
-        { ...cloud, ...toEndpoint(denial.iamEndpoint) },
-        ownKeys({ name: 'revoker', role: denial.revokerRole }),
+        { ...cloud, ...toEndpoint(denyList.iamEndpoint) },
+        ownKeys({ name: 'revoker', role: denyList.revokerRole }),
       ),
     }),
     ...(publisher !== undefined && {

@@ -76,7 +76,7 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     verifyUserToken: identification.verifyUserToken,
     findRevocation: revocations.find,
     decideRun: createRunDecision({ policies, rateLimits, loadCatalog }),
-    sourceRestriction: config.platform.cloud.bind.mode,
+    sourceRestriction: config.platform.cloud.sourceRestriction.mode,
     newRun,
     issueCredentials: issuer.cloud.issueCredentials,
     record,

@@ -5,7 +5,7 @@ import { createRunEndHandler, type RunEndHandlerDeps } from './run-end.ts';
 
 const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
 const platform = {
-  authority: { denial: { revokerRole: 'arn:aws:iam::111122223333:role/revoker', roles: [ROLE] } },
+  authority: { denyList: { revokerRole: 'arn:aws:iam::111122223333:role/revoker', roles: [ROLE] } },
   tasks: { maxLifetimeSeconds: 3600 },
 };
 

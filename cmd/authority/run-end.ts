@@ -47,7 +47,7 @@ export const createRunEndHandler = (
   deps: RunEndHandlerDeps,
 ): RunEndHandler => {
   const { cluster, issuer, revocations, metrics } = deps;
-  const { denial: settings } = platform.authority;
+  const { denyList: settings } = platform.authority;
   const { writeDenyList: write } = issuer.cloud;
   if (settings === undefined || write === undefined) {
     return { reportRunEnd: () => Promise.resolve(), stop: () => undefined };
@@ -123,7 +123,7 @@ const createEndReporter =
 
 /** An ARN is not a valid Kubernetes name. */
 const buildLeaseName = (role: string): string =>
-  `denial-${createHash('sha256').update(role).digest('hex').slice(0, 40)}`;
+  `deny-list-${createHash('sha256').update(role).digest('hex').slice(0, 40)}`;
 
 /**
  * Creates the reader of the roles that a run of a pod may have, from the tasks of its sidecar. If the

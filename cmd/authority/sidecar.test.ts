@@ -29,7 +29,7 @@ const connectSidecar = async (platform: string) => {
   const local = platform.replaceAll(/https:\/\/valetkey-authority[^\n]*/g, 'https://localhost');
   const replica = await harness.start(harness.configure({}, local));
   await replica.waitUntilReady();
-  const { 'roots.pem': roots = '' } = harness.api.get(PATHS.trustBundle)?.['data'] as Record<
+  const { 'ca-bundle.pem': roots = '' } = harness.api.get(PATHS.trustBundle)?.['data'] as Record<
     string,
     string
   >;
@@ -72,8 +72,8 @@ describe('a sidecar', () => {
   });
 
   it('publishes a Revocation when it ends a run of a role that opts in', async () => {
-    const denial = `  denial: {revokerRole: "${ROLE}-revoker", roles: ["${ROLE}"], iamEndpoint: "http://127.0.0.1:${harness.sts.port}"}`;
-    const { exchange, end } = await connectSidecar(buildPlatformText(harness.sts.port, denial));
+    const denyList = `  denyList: {revokerRole: "${ROLE}-revoker", roles: ["${ROLE}"], iamEndpoint: "http://127.0.0.1:${harness.sts.port}"}`;
+    const { exchange, end } = await connectSidecar(buildPlatformText(harness.sts.port, denyList));
     const { run } = await exchange(request, signal);
     await end({ run, end: 'completed' });
     const path = harness.api.requests.find((one) => one.startsWith(`POST ${PATHS.revocations}`));

@@ -38,7 +38,7 @@ const buildClusterWithPod = (
   return {
     readPod: () => Promise.resolve({ ...pod, status: { podIP: '10.0.0.7' } }),
     readConfigMap: (name: string) =>
-      name === 'valetkey-profiles'
+      name === 'valetkey-injection-templates'
         ? Promise.resolve({ [hash]: text })
         : createHealthyCluster(
             under.trust === 'cluster' ? CLUSTER_PLATFORM : undefined,
@@ -166,15 +166,15 @@ task summarize
     });
     const words = ['explain', 'agent', '-n', 'research'];
 
-    test('an exception is a note, and nothing wrong', async () => {
-      const platformText = `${PLATFORM}pods: {exceptions: [{namespace: research, rule: "3"}]}\n`;
+    test('an exemption is a note, and nothing wrong', async () => {
+      const platformText = `${PLATFORM}pods: {ruleExemptions: [{namespace: research, rule: "3"}]}\n`;
       const readConfigMap = (name: string) =>
-        name === 'valetkey-profiles'
+        name === 'valetkey-injection-templates'
           ? onHost.readConfigMap(name)
           : createHealthyCluster(platformText).readConfigMap(name);
       const { code, out } = await runCli(words, { cluster: { ...onHost, readConfigMap } });
       expect(out)
-        .toContain(`namespace research: level restricted, exceptions from rules 3, labels as the cluster says
+        .toContain(`namespace research: level restricted, exempted from rules 3, labels as the cluster says
 keeps every rule but what is excused
 note: rule 3 is broken: exempted by the platform
 `);

@@ -93,7 +93,7 @@ const evaluateDecisions = async (
 ): Promise<ExplainedTask['policy']> => {
   if (policies === undefined) return undefined;
   const deps = { policies, loadCatalog };
-  const question = { principal, task, sourceRestriction: platform.cloud.bind.mode };
+  const question = { principal, task, sourceRestriction: platform.cloud.sourceRestriction.mode };
   const anyRun = await evaluateAdmissionPolicy(deps, question);
   if (params === undefined) return { anyRun };
   const details = { params, approvals: [], atMs: now, ...(purpose !== undefined && { purpose }) };

@@ -184,7 +184,7 @@ describe('lint', () => {
 
 const given = `${PLATFORM}pods:
   baselineNamespaces: [legacy]
-  exceptions: [{namespace: research, rule: "3"}]
+  ruleExemptions: [{namespace: research, rule: "3"}]
 `;
 const buildNamespace = (name: string, mode: string): string =>
   `---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: {valetkey.dev/mode: ${mode}}}\n`;
@@ -196,7 +196,7 @@ describe('what the platform gives a namespace', () => {
   const offline = (files: Readonly<Record<string, string>>, ...words: readonly string[]) =>
     runLintOn({ 'platform.yaml': given, ...files }, words);
 
-  test('an exception makes a breach a warning, where its author wrote it', async () => {
+  test('an exemption makes a breach a warning, where its author wrote it', async () => {
     const host = buildDeployment(
       '{hostNetwork: true, containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}}]}',
     );
@@ -205,7 +205,7 @@ describe('what the platform gives a namespace', () => {
       'd.yaml: document 1, Deployment research/agents: warning: exempted by the platform: /spec/template/spec/hostNetwork: expected false or nothing, got true (rule 3)\n',
     );
     expect(out).toContain(
-      'namespace research: level restricted, exceptions from rules 3, labels not known',
+      'namespace research: level restricted, exempted from rules 3, labels not known',
     );
     expect(code).toBe(0);
     const elsewhere = host.replace('namespace: research', 'namespace: sales');
@@ -279,7 +279,7 @@ metadata: {name: default, namespace: research, annotations: {eks.amazonaws.com/r
     expect(JSON.parse(out)).toMatchObject({
       namespaces: [
         {
-          ...{ namespace: 'research', level: 'restricted', exceptions: ['3'] },
+          ...{ namespace: 'research', level: 'restricted', exemptions: ['3'] },
           ...{ isMigrating: false, labelsFrom: 'nowhere' },
         },
       ],

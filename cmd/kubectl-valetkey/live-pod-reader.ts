@@ -59,8 +59,8 @@ export const readLivePod = async (
   };
 };
 
-const formatExemptions = ({ exceptions, warned }: ExemptedRules): readonly string[] => [
-  ...exceptions.map((id) => `rule ${id} is broken: ${EXEMPTION_TEXT.exception}`),
+const formatExemptions = ({ exemptions, warned }: ExemptedRules): readonly string[] => [
+  ...exemptions.map((id) => `rule ${id} is broken: ${EXEMPTION_TEXT.exemption}`),
   ...warned.map((id) => `rule ${id} is broken: ${EXEMPTION_TEXT.mode}`),
 ];
 

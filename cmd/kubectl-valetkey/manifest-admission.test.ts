@@ -65,7 +65,7 @@ const withPodSettings = (pods: Partial<Platform['pods']>): Platform => ({
   pods: { ...platform.pods, ...pods },
 });
 const withExemptions = (...rules: readonly ('1' | '3' | '4' | '7')[]): Platform =>
-  withPodSettings({ exceptions: rules.map((rule) => ({ namespace, rule })) });
+  withPodSettings({ ruleExemptions: rules.map((rule) => ({ namespace, rule })) });
 const MODE = { 'valetkey.dev/mode': 'warn' };
 const BOUND = { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/x' };
 
@@ -76,7 +76,7 @@ const NAMESPACES: readonly (readonly [string, Platform, PodContext])[] = [
   ['is exempted from rule 7', withExemptions('7'), { labels: {} }],
   [
     'has no exemption, while another namespace has',
-    withPodSettings({ exceptions: [{ namespace: 'other', rule: '3' }] }),
+    withPodSettings({ ruleExemptions: [{ namespace: 'other', rule: '3' }] }),
     {},
   ],
   ['migrates', platform, { labels: MODE }],
@@ -139,10 +139,10 @@ describe('evaluateManifest', () => {
       exempted.map(({ by, fault }) => `${by} ${fault.rule ?? ''}`),
     );
     expect([...new Set(exemptions)].sort()).toEqual([
-      'exception 1',
-      'exception 3',
-      'exception 4',
-      'exception 7',
+      'exemption 1',
+      'exemption 3',
+      'exemption 4',
+      'exemption 7',
       'mode 7',
     ]);
     expect(results.some(({ faults }) => faults.length === 0)).toBe(true);

@@ -9,7 +9,7 @@ export type NamespaceSettings = Pick<SourcedPodContext, 'labelsFrom'> & {
   /** Of rule 4. */
   readonly level: Level;
   /** Ids of the rules that the platform excepts there. */
-  readonly exceptions: readonly string[];
+  readonly exemptions: readonly string[];
   /** Whether breaches of rule 7 are warned of, and nothing more. */
   readonly isMigrating: boolean;
 };
@@ -20,20 +20,22 @@ export const toNamespaceSettings = (
   { pods }: Pick<Platform, 'pods'>,
 ): NamespaceSettings => ({
   ...{ namespace, labelsFrom, level: getLevel(namespace, pods) },
-  exceptions: pods.exceptions.flatMap((each) => (each.namespace === namespace ? each.rule : [])),
+  exemptions: pods.ruleExemptions.flatMap((each) =>
+    each.namespace === namespace ? each.rule : [],
+  ),
   isMigrating: labels[MODE_LABEL] === WARN_MODE,
 });
 
-/** `namespace research: level restricted, exceptions from rules 3, 7, labels as the cluster says`. */
+/** `namespace research: level restricted, exempted from rules 3, 7, labels as the cluster says`. */
 export const formatNamespaceSettings = ({
   namespace,
   level,
-  exceptions,
+  exemptions,
   ...terms
 }: NamespaceSettings): string =>
   [
     `namespace ${namespace}: level ${level}`,
-    ...(exceptions.length === 0 ? [] : [`exceptions from rules ${exceptions.join(', ')}`]),
+    ...(exemptions.length === 0 ? [] : [`exempted from rules ${exemptions.join(', ')}`]),
     ...(terms.isMigrating ? [`${MODE_LABEL}=${WARN_MODE}`] : []),
     LABELS_FROM[terms.labelsFrom],
   ].join(', ');

@@ -231,7 +231,7 @@ describe('the stream', () => {
 
   test('that is silent for longer than the platform allows ends what is held', async () => {
     const running = await startSidecarWithAuthority(createGrantingReply(), {
-      maxSilenceSeconds: 1,
+      disconnectTimeoutSeconds: 1,
     });
     const { run } = parseJson((await running.startRun('summarize')).text);
     const path = `/v1/runs/${String(run)}/credentials`;
@@ -240,7 +240,7 @@ describe('the stream', () => {
     const answer = await running.get(path);
     expect(answer.status).toBe(403);
     expect(getCode(answer)).toBe('authority_disconnected');
-    expect(answer.text).toContain('maxSilence');
+    expect(answer.text).toContain('disconnectTimeout');
   });
 
   test('that is cut does not take what is held', async () => {

@@ -33,7 +33,12 @@ describe("the sidecar's settings", () => {
       ok: true,
       value: {
         admitted: { consumers: ['agent'], tasks: [buildTask()] },
-        cloud: { region: 'eu-central-1', allowHttp: false, dialect: 'aws', bind: { mode: 'none' } },
+        cloud: {
+          region: 'eu-central-1',
+          allowHttp: false,
+          dialect: 'aws',
+          sourceRestriction: { mode: 'none' },
+        },
         loopback: { host: '127.0.0.1', port: 0 },
         telemetry: { host: '127.0.0.1', port: 0 },
         podName: 'agent-0',
@@ -88,7 +93,7 @@ describe("the sidecar's settings", () => {
   };
 
   test('under trust: authority name it, and no cloud', () => {
-    const result = readSidecarConfig(underAuthority(access({ maxSilenceSeconds: 60 })));
+    const result = readSidecarConfig(underAuthority(access({ disconnectTimeoutSeconds: 60 })));
     expect(result).toMatchObject({
       ok: true,
       value: {
@@ -96,7 +101,7 @@ describe("the sidecar's settings", () => {
         authority: {
           endpoint: 'https://authority.example:9445',
           roots: ROOT,
-          maxSilenceSeconds: 60,
+          disconnectTimeoutSeconds: 60,
         },
       },
     });
@@ -115,7 +120,11 @@ describe("the sidecar's settings", () => {
     ['a path after it', access({ endpoint: 'https://a/b' }), 'authority.endpoint'],
     ['no roots', access({ roots: '' }), 'authority.roots'],
     ['roots that are none', access({ roots: 'x' }), 'authority.roots'],
-    ['a silence of no length', access({ maxSilenceSeconds: 0 }), 'authority.maxSilenceSeconds'],
+    [
+      'a silence of no length',
+      access({ disconnectTimeoutSeconds: 0 }),
+      'authority.disconnectTimeoutSeconds',
+    ],
     ['an unknown member', access({ insecure: true }), 'authority.insecure'],
   ])('%s is refused by name', (_, authority, named) => {
     expect(readErrors(underAuthority(authority)).join('\n')).toContain(named);

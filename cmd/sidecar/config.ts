@@ -75,7 +75,9 @@ const authorityAccess: Reader<AuthorityAccess> = json(
   object({
     endpoint: origin(['https:']),
     roots: certificateBundle,
-    maxSilenceSeconds: { optional: integer({ min: 1, max: MAX_DISCONNECT_TIMEOUT_SECONDS }) },
+    disconnectTimeoutSeconds: {
+      optional: integer({ min: 1, max: MAX_DISCONNECT_TIMEOUT_SECONDS }),
+    },
   }),
   { root: 'authority', expected: "the authority's endpoint and trust bundle as JSON" },
 );
@@ -116,7 +118,7 @@ const SETTINGS = {
   },
   authority: {
     name: ENV.authority,
-    help: 'under trust authority: endpoint, roots and maxSilenceSeconds, JSON',
+    help: 'under trust authority: endpoint, roots and disconnectTimeoutSeconds, JSON',
     reader: authorityAccess,
   },
   podName: { name: ENV.podName, help: 'name of the pod', reader: name },

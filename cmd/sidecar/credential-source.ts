@@ -60,7 +60,7 @@ const createAuthoritySource = (
       reportSkew: (skewMs) => metrics.clockSkew(skewMs / 1000),
     });
   });
-  const { maxSilenceSeconds: disconnectTimeoutSeconds } = access;
+  const { disconnectTimeoutSeconds: disconnectTimeoutSeconds } = access;
   const subscriber = createRevocationSubscriber(
     { client, monitor, readToken, ...deps },
     { disconnectTimeoutSeconds },

@@ -33,7 +33,7 @@ describe('readWebhookConfig', () => {
       value: {
         service: 'valetkey-webhook',
         configuration: 'valetkey',
-        certificates: 'own',
+        certificates: 'self-signed',
         caSecret: 'valetkey-webhook-ca',
         listen: { host: '', port: 9443 },
         telemetry: { host: '', port: 9444 },

@@ -69,8 +69,8 @@ const SETTINGS = {
   certificates: {
     name: ENV.certificates,
     help: 'own: the webhook manages a CA in a Secret; files: another program does (cert-manager)',
-    reader: stringEnum(['own', 'files']),
-    otherwise: 'own',
+    reader: stringEnum(['self-signed', 'files']),
+    otherwise: 'self-signed',
   },
   caSecret: {
     name: ENV.caSecret,
@@ -159,7 +159,7 @@ const checkCrossFieldRules = (config: WebhookConfig): readonly FieldError[] => {
     const expected = `kubernetes, because trust is authority: the cluster holds the trust bundle and the policies`;
     faults.push({ path: TUNING.cluster, expected, got: formatValue(cluster) });
   }
-  if (cluster === 'none' && certificates === 'own') {
+  if (cluster === 'none' && certificates === 'self-signed') {
     const expected = `files, because ${TUNING.cluster} is none: a self-managed CA needs a Secret`;
     faults.push({ path: ENV.certificates, expected, got: formatValue(certificates) });
   }

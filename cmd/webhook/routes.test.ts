@@ -117,7 +117,7 @@ describe('the label reason', () => {
 });
 
 it('logs exempted violations at level info', async () => {
-  const auditAnnotations = { exceptions: '4', warned: '7', 'break-glass': 'ada adds debug' };
+  const auditAnnotations = { exemptions: '4', warned: '7', 'break-glass': 'ada adds debug' };
   const quiet = () => undefined;
   const logged: unknown[] = [];
   const info = (_: string, fields?: LogFields) => void logged.push(fields);
@@ -131,6 +131,6 @@ it('logs exempted violations at level info', async () => {
     buildReview(),
   );
   expect(logged).toEqual([
-    expect.objectContaining({ exceptions: '4', warned: '7', breakGlass: 'ada adds debug' }),
+    expect.objectContaining({ exemptions: '4', warned: '7', breakGlass: 'ada adds debug' }),
   ]);
 });

@@ -123,9 +123,9 @@ const recordOutcome = (
 
 /** Admitted violations, as in the API server's audit log. */
 const toExemptionFields = ({ auditAnnotations = {} }: AdmissionOutcome): LogFields => {
-  const { exceptions, warned, 'break-glass': breakGlass } = auditAnnotations;
+  const { exemptions, warned, 'break-glass': breakGlass } = auditAnnotations;
   return {
-    ...(exceptions !== undefined && { exceptions }),
+    ...(exemptions !== undefined && { exemptions }),
     ...(warned !== undefined && { warned }),
     ...(breakGlass !== undefined && { breakGlass }),
   };

@@ -236,7 +236,7 @@ describe('createTemplateRegistry', () => {
   });
 
   it('keeps templates that a running pod names', async () => {
-    const env = [{ name: 'VALETKEY_PROFILE', value: other.hash }];
+    const env = [{ name: 'VALETKEY_INJECTION_TEMPLATE', value: other.hash }];
     const pod = { spec: { containers: [], initContainers: [{ name: 'valetkey-sidecar', env }] } };
     const { changes } = createTestRegistry(buildConfigMap(own, other), [pod]);
     await waitUntil(() => changes.length > 1);

@@ -38,22 +38,24 @@ describe('watchTrustBundle', () => {
   it('reports the trust bundle at each change', async () => {
     const { reported, hold } = startTestWatch();
     const [current, next] = [await createRoot(), await createRoot()];
-    hold({ 'roots.pem': `${current}${next}` });
-    hold({ 'roots.pem': next });
+    hold({ 'ca-bundle.pem': `${current}${next}` });
+    hold({ 'ca-bundle.pem': next });
     expect(reported).toEqual([`${current}${next}`, next]);
   });
 
   it.each([
     ['gone', undefined],
     ['without their key', {}],
-    ['no certificates', { 'roots.pem': 'nothing' }],
-    ['empty', { 'roots.pem': '' }],
+    ['no certificates', { 'ca-bundle.pem': 'nothing' }],
+    ['empty', { 'ca-bundle.pem': '' }],
   ])('ignores a bundle that is %s and logs it', (_, data) => {
     const { reported, warned, hold, gone } = startTestWatch();
     if (data === undefined) gone();
     else hold(data);
     expect(reported).toEqual([]);
-    expect(JSON.stringify(warned)).toContain('valetkey-authority-roots roots.pem: expected PEM');
+    expect(JSON.stringify(warned)).toContain(
+      'valetkey-authority-trust-bundle ca-bundle.pem: expected PEM',
+    );
   });
 
   it('watches until it is stopped', () => {

@@ -35,7 +35,7 @@ const CONFIGURATIONS = ['mutating', 'validating'].map(
   (kind) => `${ADMISSION}/${kind}webhookconfigurations/valetkey`,
 );
 const SECRET = `/api/v1/namespaces/${NAMESPACE}/secrets/valetkey-webhook-ca`;
-const PROFILES = `/api/v1/namespaces/${NAMESPACE}/configmaps/valetkey-profiles`;
+const PROFILES = `/api/v1/namespaces/${NAMESPACE}/configmaps/valetkey-injection-templates`;
 
 const PLATFORM = `
 trust: cluster
@@ -417,7 +417,7 @@ sidecar: {image: "registry.example/valetkey:0.1.0"}
 cloud: {region: eu-central-1}
 authority: {endpoint: "https://authority.example", issuer: "https://issuer.example", trustDomain: td.example}
 `;
-  const ROOTS = `/api/v1/namespaces/${NAMESPACE}/configmaps/valetkey-authority-roots`;
+  const ROOTS = `/api/v1/namespaces/${NAMESPACE}/configmaps/valetkey-authority-trust-bundle`;
   const POLICIES = '/apis/valetkey.dev/v1alpha1/taskpolicies';
   const PERMIT = 'permit (principal, action == Action::"run", resource);';
 
@@ -425,8 +425,8 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     (await createCertificateAuthority({ now: Date.now(), lifetimeMs: 3_600_000 })).certificate;
   const putRoots = (roots: string): void =>
     api.put(ROOTS, {
-      metadata: { name: 'valetkey-authority-roots', namespace: NAMESPACE },
-      data: { 'roots.pem': roots },
+      metadata: { name: 'valetkey-authority-trust-bundle', namespace: NAMESPACE },
+      data: { 'ca-bundle.pem': roots },
     });
   const putPolicy = (cedar: string, generation = 1): void => {
     const metadata = { name: 'team', uid: 'p-1', generation };

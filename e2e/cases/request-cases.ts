@@ -141,7 +141,7 @@ const buildCompiledPolicy = (moment: CaseStart): SessionRequest => ({
     task: compiledTask,
     params: { folder: 'reports' },
     deadline: getDeadline(moment),
-    cloud: { dialect: 's3', bind: { mode: 'podIP' } },
+    cloud: { dialect: 's3', sourceRestriction: { mode: 'podIP' } },
     podIp: moment.sourceIp,
   }),
 });

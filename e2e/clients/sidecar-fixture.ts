@@ -108,7 +108,7 @@ const buildCloudSettings = (region: string, stsEndpoint: string): CloudSettings 
   stsEndpoint,
   allowHttp: true,
   dialect: 's3',
-  bind: { mode: 'none' },
+  sourceRestriction: { mode: 'none' },
 });
 
 const buildAdmittedTasks = (role: string, lifetimeSeconds: number): AdmittedTasks => ({

@@ -40,7 +40,7 @@ describe('the policies that the API server holds', () => {
       pods: {
         ...authorityPlatform.pods,
         baselineNamespaces: ['legacy'],
-        exceptions: [{ namespace: 'older', rule: '3' }],
+        ruleExemptions: [{ namespace: 'older', rule: '3' }],
         breakGlassGroup: 'on-call',
         protectedAudiences: ['Vault.example'],
       },

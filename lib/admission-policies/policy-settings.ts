@@ -21,6 +21,8 @@ export const toAdmissionPolicySettings = ({
   ),
   isPlainHttp: String(trust === 'cluster' && cloud.stsEndpoint?.startsWith('http:') === true),
   baselineNamespaces: toCelLiteral(pods.baselineNamespaces),
-  exemptions: toCelLiteral(pods.exceptions.map(({ namespace, rule }) => `${namespace}/${rule}`)),
+  exemptions: toCelLiteral(
+    pods.ruleExemptions.map(({ namespace, rule }) => `${namespace}/${rule}`),
+  ),
   breakGlassGroup: toCelLiteral(pods.breakGlassGroup ?? ''),
 });

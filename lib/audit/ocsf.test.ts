@@ -70,12 +70,12 @@ describe('buildEventAttributes', () => {
   it('lists the exempted rules that the pod violates', () => {
     const given = (exempted: NonNullable<AuditEvent['exempted']>) =>
       buildEventAttributes({ ...issued, exempted }, '1').unmapped;
-    expect(given({ exceptions: ['4', '9'], warned: ['7'] })).toMatchObject({
-      exceptions: ['4', '9'],
+    expect(given({ exemptions: ['4', '9'], warned: ['7'] })).toMatchObject({
+      exemptions: ['4', '9'],
       warned: ['7'],
     });
-    const none = given({ exceptions: [], warned: [] });
-    expect(none).not.toHaveProperty('exceptions');
+    const none = given({ exemptions: [], warned: [] });
+    expect(none).not.toHaveProperty('exemptions');
     expect(none).not.toHaveProperty('warned');
   });
 
@@ -144,7 +144,7 @@ describe('buildEventAttributes', () => {
       const actor = { ...issued.actor, user } as NonNullable<AuditEvent['actor']>;
       const scope = { role: 'r', actions: texts, resources: texts };
       const decision = { outcome: 'allow', policies: texts, version: 'v' };
-      const exempted = { exceptions: texts, warned: texts };
+      const exempted = { exemptions: texts, warned: texts };
       return { ...issued, ...rest, actor, scope, decision, exempted };
     });
 

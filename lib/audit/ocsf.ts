@@ -178,7 +178,7 @@ const buildUnmapped = ({
     role: boundOptionalText(scope?.role),
     resources: scope && boundList(scope.resources, 2_000),
     session_policy_sha256: boundOptionalText(scope?.policySha256),
-    exceptions: boundRuleIds(exempted?.exceptions),
+    exemptions: boundRuleIds(exempted?.exemptions),
     warned: boundRuleIds(exempted?.warned),
     subject: OCSF_CLASSES[kind].class_uid === 3003 ? boundOptionalText(subject) : undefined,
   });

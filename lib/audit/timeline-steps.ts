@@ -70,9 +70,9 @@ const formatIntent = ({ body, ours }: RecordMembers): string => {
     `task ${formatMember(ours['task'])} of pod ${formatMember(ours['namespace'])}/${formatMember(ours['pod'])}`,
     `(${formatMember(toMapping(toMapping(body['actor'])['user'])['name'])})`,
     `by ${formatMember(toMapping(body['actor'])['app_name'])}`,
-    ours['exceptions'] === undefined
+    ours['exemptions'] === undefined
       ? ''
-      : `(excepted from rules ${formatList(ours['exceptions'])})`,
+      : `(exempted from rules ${formatList(ours['exemptions'])})`,
     ours['warned'] === undefined ? '' : `(warned of rules ${formatList(ours['warned'])})`,
     user['subject'] === undefined
       ? ''

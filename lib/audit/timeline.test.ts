@@ -22,7 +22,7 @@ const scope = {
 const begun: AuditEvent = {
   ...buildIntent('run-1'),
   ...{ purpose: 'nightly summary', decision },
-  exempted: { exceptions: ['4', '9'], warned: ['7'] },
+  exempted: { exemptions: ['4', '9'], warned: ['7'] },
 };
 const events: readonly AuditEvent[] = [
   begun,
@@ -85,7 +85,7 @@ describe('buildTimeline', () => {
   it('shows intent, policy, credentials, cloud calls and end in order', async () => {
     expect(renderTimeline(await renderRun(opsLog))).toEqual([
       'run run-1',
-      '2026-01-01T00:00:00.000Z  intent       task summarize of pod research/agent-7 (system:serviceaccount:research:agent) by agent (excepted from rules 4, 9) (warned of rules 7) with {"customer":"acme"} to nightly summary',
+      '2026-01-01T00:00:00.000Z  intent       task summarize of pod research/agent-7 (system:serviceaccount:research:agent) by agent (exempted from rules 4, 9) (warned of rules 7) with {"customer":"acme"} to nightly summary',
       '2026-01-01T00:00:00.000Z  policy       allow by starter/0, version cdcdcdcdcdcd',
       '2026-01-01T00:00:01.000Z  credentials  session agent-7@run-1 of arn:aws:iam::111122223333:role/agent-reports, until 2026-01-01T00:10:00.000Z, may s3:GetObject on arn:aws:s3:::acme-data/reports/acme/*',
       '2026-01-01T00:00:03.000Z  cloud call   get_obj acme-data/reports/acme/may.csv: 200, from 10.20.0.7',

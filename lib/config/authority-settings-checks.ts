@@ -12,11 +12,11 @@ export const checkAuthoritySettings = ({
 }: PlatformFile): FieldError[] => {
   if (authority === undefined) return [];
   const { audience } = sidecar;
-  const { cloudAudience, denial, publisher } = authority;
+  const { cloudAudience, denyList, publisher } = authority;
   const values = {
     'sidecar.audience': audience,
     'authority.cloudAudience': cloudAudience,
-    'authority.denial.iamEndpoint': denial?.iamEndpoint,
+    'authority.denyList.iamEndpoint': denyList?.iamEndpoint,
     'authority.publisher.s3Endpoint': publisher?.s3Endpoint,
   };
   const checks: readonly (Check & { readonly path: keyof typeof values })[] = [
@@ -30,10 +30,10 @@ export const checkAuthoritySettings = ({
       path: 'authority.cloudAudience',
       expected: "another audience than the sidecar's, which no cloud may accept",
     },
-    ...buildEndpointChecks('authority.denial.iamEndpoint', {
-      isUsed: denial !== undefined,
+    ...buildEndpointChecks('authority.denyList.iamEndpoint', {
+      isUsed: denyList !== undefined,
       cloud,
-      url: denial?.iamEndpoint,
+      url: denyList?.iamEndpoint,
     }),
     ...buildEndpointChecks('authority.publisher.s3Endpoint', {
       isUsed: publisher !== undefined,

@@ -81,9 +81,11 @@ export const authorityGroup = object({
     [],
   ),
   users: withEmptyDefault(users),
-  maxSilence: { optional: durationSeconds({ min: MIN_DISCONNECT_TIMEOUT_SECONDS, max: 43_200 }) },
-  policyStaleAfter: withDefault(durationSeconds({ min: 10, max: 86_400 }), 300),
-  denial: {
+  disconnectTimeout: {
+    optional: durationSeconds({ min: MIN_DISCONNECT_TIMEOUT_SECONDS, max: 43_200 }),
+  },
+  policyMaxStaleness: withDefault(durationSeconds({ min: 10, max: 86_400 }), 300),
+  denyList: {
     optional: object({
       revokerRole: roleArn,
       iamEndpoint: { optional: origin(['https:', 'http:']) },

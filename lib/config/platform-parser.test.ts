@@ -23,18 +23,18 @@ describe('the platform file', () => {
     expect(platform.value).not.toHaveProperty('authority');
     expect(platform.value).toMatchObject({
       trust: 'cluster',
-      sidecar: { accept: { maxResources: { memory: '256Mi', cpu: '1' } } },
-      cloud: { bind: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } },
+      sidecar: { allowedChanges: { maxResources: { memory: '256Mi', cpu: '1' } } },
+      cloud: { sourceRestriction: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } },
       tasks: { minLifetimeSeconds: 60, maxLifetimeSeconds: 3600, partitions: ['aws'] },
       pods: {
         allowApiToken: false,
         baselineNamespaces: ['legacy-agents'],
-        exceptions: [{ namespace: 'debugging', rule: '9' }],
+        ruleExemptions: [{ namespace: 'debugging', rule: '9' }],
         breakGlassGroup: 'oncall',
         protectedAudiences: ['https://kubernetes.default.svc.example'],
       },
     });
-    expect(platform.value.tasks).not.toHaveProperty('lifetimeFloor');
+    expect(platform.value.tasks).not.toHaveProperty('minLifetime');
   });
 
   test('needs an image and a region, and has a default for all else', () => {
@@ -47,13 +47,13 @@ describe('the platform file', () => {
           imagePullPolicy: 'IfNotPresent',
           audience: 'sts.amazonaws.com',
           resources: { memory: '96Mi', cpu: '100m' },
-          accept: { images: [], env: [] },
+          allowedChanges: { images: [], env: [] },
         },
         cloud: {
           region: 'eu-central-1',
           allowHttp: false,
           dialect: 'aws',
-          bind: { mode: 'none' },
+          sourceRestriction: { mode: 'none' },
         },
         tasks: {
           minLifetimeSeconds: 60,
@@ -70,7 +70,7 @@ describe('the platform file', () => {
           ignoredContainers: ['istio-proxy', 'linkerd-proxy'],
           allowApiToken: false,
           baselineNamespaces: [],
-          exceptions: [],
+          ruleExemptions: [],
           protectedAudiences: [],
         },
       },
@@ -82,14 +82,14 @@ describe('the platform file', () => {
 trust: cluster
 sidecar: {imagePullPolicy: Sometimes}
 cloud: {region: EU, regoin: x}
-tasks: {lifetimeFloor: soon}
+tasks: {minLifetime: soon}
 `);
     expect(faults.map((fault) => fault.split(':')[0])).toEqual([
       'sidecar.image',
       'sidecar.imagePullPolicy',
       'cloud.regoin',
       'cloud.region',
-      'tasks.lifetimeFloor',
+      'tasks.minLifetime',
     ]);
   });
 
@@ -118,8 +118,8 @@ describe('a cloud setting', () => {
     ['a private cloud without an endpoint', 'dialect: s3', 'cloud.stsEndpoint'],
     [
       'a VPC in a private cloud',
-      'dialect: s3, stsEndpoint: "https://c", bind: {mode: vpc, vpcId: vpc-0a1b2c3d}',
-      'cloud.bind.mode',
+      'dialect: s3, stsEndpoint: "https://c", sourceRestriction: {mode: vpc, vpcId: vpc-0a1b2c3d}',
+      'cloud.sourceRestriction.mode',
     ],
     ['a proxy by https', 'httpsProxy: "https://p:1"', 'cloud.httpsProxy'],
     ['a bundle that is no PEM', 'caBundle: nothing', 'cloud.caBundle'],
@@ -128,13 +128,41 @@ describe('a cloud setting', () => {
       'caBundle: "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----"',
       'cloud.caBundle',
     ],
-    ['an unknown bind', 'bind: {mode: host}', 'cloud.bind.mode'],
-    ['a bind with members of another', 'bind: {mode: podIP, cidrs: []}', 'cloud.bind.cidrs'],
-    ['no CIDR block at all', 'bind: {mode: cidrs, cidrs: []}', 'cloud.bind.cidrs'],
-    ['an IPv4 block past 32', 'bind: {mode: cidrs, cidrs: [10.0.0.0/33]}', 'cloud.bind.cidrs[0]'],
-    ['an address past 255', 'bind: {mode: cidrs, cidrs: [10.0.0.256]}', 'cloud.bind.cidrs[0]'],
-    ['an IPv6 block past 128', 'bind: {mode: cidrs, cidrs: ["::1/129"]}', 'cloud.bind.cidrs[0]'],
-    ['half an IPv6 address', 'bind: {mode: cidrs, cidrs: ["2001:db8"]}', 'cloud.bind.cidrs[0]'],
+    [
+      'an unknown source restriction',
+      'sourceRestriction: {mode: host}',
+      'cloud.sourceRestriction.mode',
+    ],
+    [
+      'a source restriction with members of another',
+      'sourceRestriction: {mode: podIP, cidrs: []}',
+      'cloud.sourceRestriction.cidrs',
+    ],
+    [
+      'no CIDR block at all',
+      'sourceRestriction: {mode: cidrs, cidrs: []}',
+      'cloud.sourceRestriction.cidrs',
+    ],
+    [
+      'an IPv4 block past 32',
+      'sourceRestriction: {mode: cidrs, cidrs: [10.0.0.0/33]}',
+      'cloud.sourceRestriction.cidrs[0]',
+    ],
+    [
+      'an address past 255',
+      'sourceRestriction: {mode: cidrs, cidrs: [10.0.0.256]}',
+      'cloud.sourceRestriction.cidrs[0]',
+    ],
+    [
+      'an IPv6 block past 128',
+      'sourceRestriction: {mode: cidrs, cidrs: ["::1/129"]}',
+      'cloud.sourceRestriction.cidrs[0]',
+    ],
+    [
+      'half an IPv6 address',
+      'sourceRestriction: {mode: cidrs, cidrs: ["2001:db8"]}',
+      'cloud.sourceRestriction.cidrs[0]',
+    ],
   ];
   test.each(refused)('refuses %s', (_, more, path) => {
     expect(listPlatformErrors(cloud(more)).map((fault) => fault.split(':')[0])).toEqual([path]);
@@ -142,9 +170,12 @@ describe('a cloud setting', () => {
 
   const allowed: [string, string][] = [
     ['an http endpoint with leave', 'stsEndpoint: "http://c:1", allowHttp: true'],
-    ['an address without a prefix', 'bind: {mode: cidrs, cidrs: [203.0.113.7, "2001:db8::1"]}'],
-    ['the pod address', 'bind: {mode: podIP}'],
-    ['a VPC', 'bind: {mode: vpc, vpcId: vpc-0a1b2c3d4e5f67890}'],
+    [
+      'an address without a prefix',
+      'sourceRestriction: {mode: cidrs, cidrs: [203.0.113.7, "2001:db8::1"]}',
+    ],
+    ['the pod address', 'sourceRestriction: {mode: podIP}'],
+    ['a VPC', 'sourceRestriction: {mode: vpc, vpcId: vpc-0a1b2c3d4e5f67890}'],
     ['a private cloud', 'dialect: s3, stsEndpoint: "https://[2001:db8::1]:8443"'],
   ];
   test.each(allowed)('allows %s', (_, more) => {
@@ -159,9 +190,9 @@ describe('a cloud setting', () => {
 
 describe('limits and other mutators', () => {
   const refused: [string, string][] = [
-    ['a floor above the ceiling', 'tasks: {lifetimeFloor: 2h, lifetimeCeiling: 1h}'],
-    ['a lifetime past twelve hours', 'tasks: {lifetimeCeiling: 13h}'],
-    ['a lifetime without a unit', 'tasks: {lifetimeFloor: 60}'],
+    ['a minimum above the maximum', 'tasks: {minLifetime: 2h, maxLifetime: 1h}'],
+    ['a lifetime past twelve hours', 'tasks: {maxLifetime: 13h}'],
+    ['a lifetime without a unit', 'tasks: {minLifetime: 60}'],
     ['an account id that lost its quotes', 'tasks: {accountIds: [111122223333]}'],
     [
       'a minting wildcard',
@@ -176,7 +207,7 @@ describe('limits and other mutators', () => {
   });
 
   test('take lifetimes of seconds, for demonstrations', () => {
-    const platform = readPlatform(`${MINIMAL}tasks: {lifetimeFloor: 5s}\n`);
+    const platform = readPlatform(`${MINIMAL}tasks: {minLifetime: 5s}\n`);
     expect(platform.ok && platform.value.tasks.minLifetimeSeconds).toBe(5);
   });
 
@@ -189,13 +220,13 @@ describe('limits and other mutators', () => {
     'aws_x',
   ];
   test.each(names)('let no mutator set %s on the sidecar', (name) => {
-    const text = `trust: cluster\nsidecar: {image: x, accept: {env: [${name}]}}\ncloud: {region: eu-central-1}\n`;
+    const text = `trust: cluster\nsidecar: {image: x, allowedChanges: {env: [${name}]}}\ncloud: {region: eu-central-1}\n`;
     expect(listPlatformErrors(text)).toHaveLength(1);
   });
 
   test('accept other images by digest alone', () => {
     const text =
-      'trust: cluster\nsidecar: {image: x, accept: {images: ["m/v:1"]}}\ncloud: {region: eu-central-1}\n';
+      'trust: cluster\nsidecar: {image: x, allowedChanges: {images: ["m/v:1"]}}\ncloud: {region: eu-central-1}\n';
     expect(listPlatformErrors(text)).toHaveLength(1);
   });
 });
@@ -206,20 +237,24 @@ describe('what pods are held to', () => {
     ['a namespace twice', 'baselineNamespaces: [a, a]', 'pods.baselineNamespaces'],
     ['every namespace', 'baselineNamespaces: ["*"]', 'pods.baselineNamespaces[0]'],
     ...['2', '5', '6', '11', '12', '13', '14', ''].map((rule): [string, string, string] => [
-      `an exception for rule "${rule}"`,
-      `exceptions: [{namespace: a, rule: "${rule}"}]`,
-      'pods.exceptions[0].rule',
+      `an exemption for rule "${rule}"`,
+      `ruleExemptions: [{namespace: a, rule: "${rule}"}]`,
+      'pods.ruleExemptions[0].rule',
     ]),
     [
       'a rule that lost its quotes',
-      'exceptions: [{namespace: a, rule: 4}]',
-      'pods.exceptions[0].rule',
+      'ruleExemptions: [{namespace: a, rule: 4}]',
+      'pods.ruleExemptions[0].rule',
     ],
-    ['an exception everywhere', 'exceptions: [{rule: "4"}]', 'pods.exceptions[0].namespace'],
     [
-      'an exception twice',
-      'exceptions: [{namespace: a, rule: "4"}, {rule: "4", namespace: a}]',
-      'pods.exceptions',
+      'an exemption everywhere',
+      'ruleExemptions: [{rule: "4"}]',
+      'pods.ruleExemptions[0].namespace',
+    ],
+    [
+      'an exemption twice',
+      'ruleExemptions: [{namespace: a, rule: "4"}, {rule: "4", namespace: a}]',
+      'pods.ruleExemptions',
     ],
     ...[
       'system:authenticated',
@@ -241,11 +276,11 @@ describe('what pods are held to', () => {
     ).toEqual([path]);
   });
 
-  test('says which rules have exceptions', () => {
+  test('says which rules allow exemptions', () => {
     expect(
-      listPlatformErrors(`${MINIMAL}pods: {exceptions: [{namespace: a, rule: '2'}]}\n`),
+      listPlatformErrors(`${MINIMAL}pods: {ruleExemptions: [{namespace: a, rule: '2'}]}\n`),
     ).toEqual([
-      `pods.exceptions[0].rule: expected a rule that has exceptions, as a string ('1', '3', '4', '7', '8', '9', '10'), got "2"`,
+      `pods.ruleExemptions[0].rule: expected a rule that allows exemptions, as a string ('1', '3', '4', '7', '8', '9', '10'), got "2"`,
     ]);
   });
 });
@@ -270,7 +305,7 @@ describe('under trust: authority, the default,', () => {
         },
         disconnectTimeoutSeconds: 120,
         policyMaxStalenessSeconds: 300,
-        denial: { roles: ['arn:aws:iam::111122223333:role/agent-reports'] },
+        denyList: { roles: ['arn:aws:iam::111122223333:role/agent-reports'] },
         publisher: { bucket: 'acme-issuer', prefix: 'prod' },
       },
     });
@@ -310,7 +345,11 @@ describe('under trust: authority, the default,', () => {
     ['a tag that is no param', 'tagParams: ["a b"]', 'authority.tagParams[0]'],
     ['a tag twice', 'tagParams: [a, a]', 'authority.tagParams'],
     ['an unknown key', 'audience: x', 'authority.audience'],
-    ['a silence shorter than two heartbeats', 'maxSilence: 5s', 'authority.maxSilence'],
+    [
+      'a disconnect timeout shorter than two heartbeats',
+      'disconnectTimeout: 5s',
+      'authority.disconnectTimeout',
+    ],
     [
       'human tokens for a cloud',
       'users: {issuers: [{issuer: "https://l", jwksUri: "https://l/k", audience: sts.amazonaws.com}]}',
@@ -327,14 +366,14 @@ describe('under trust: authority, the default,', () => {
       'authority.users.issuers',
     ],
     [
-      'denial for no role',
-      'denial: {revokerRole: "arn:aws:iam::111122223333:role/r", roles: []}',
-      'authority.denial.roles',
+      'a deny list for no role',
+      'denyList: {revokerRole: "arn:aws:iam::111122223333:role/r", roles: []}',
+      'authority.denyList.roles',
     ],
     [
       'an IAM endpoint by http',
-      'denial: {revokerRole: "arn:aws:iam::111122223333:role/r", iamEndpoint: "http://x", roles: ["arn:aws:iam::111122223333:role/a"]}',
-      'authority.denial.iamEndpoint',
+      'denyList: {revokerRole: "arn:aws:iam::111122223333:role/r", iamEndpoint: "http://x", roles: ["arn:aws:iam::111122223333:role/a"]}',
+      'authority.denyList.iamEndpoint',
     ],
     [
       'a prefix with slashes at its ends',
@@ -368,13 +407,13 @@ describe('under trust: authority, the default,', () => {
 
   test("a private cloud's endpoints are named wherever the authority calls it", () => {
     const role = 'arn:aws:iam:::role/r';
-    const more = `, denial: {revokerRole: "${role}", roles: ["${role}"]}, publisher: {role: "${role}", bucket: abc}`;
+    const more = `, denyList: {revokerRole: "${role}", roles: ["${role}"]}, publisher: {role: "${role}", bucket: abc}`;
     const text = authority(more).replace(
       'region:',
       'dialect: s3, stsEndpoint: "https://c", region:',
     );
     expect(listPlatformErrors(text).map((fault) => fault.split(':')[0])).toEqual([
-      'authority.denial.iamEndpoint',
+      'authority.denyList.iamEndpoint',
       'authority.publisher.s3Endpoint',
     ]);
   });

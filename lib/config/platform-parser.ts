@@ -9,7 +9,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
 
 /**
  * Reads the platform's settings, one YAML document whose keys are exactly those of {@link Platform},
- * save that durations are written `lifetimeFloor: 1m`. Required are `sidecar.image`, `cloud.region`
+ * save that durations are written `minLifetime: 1m`. Required are `sidecar.image`, `cloud.region`
  * and, under `trust: authority`, `authority.endpoint`, `authority.issuer` and
  * `authority.trustDomain`; under `trust: cluster` there is no group `authority`.
  * `fixtures/platform*.yaml` show every key.
@@ -21,7 +21,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   imagePullPolicy: IfNotPresent          # Always | IfNotPresent | Never
  *   audience: authority.valetkey.dev       # trust: cluster: sts.amazonaws.com
  *   resources: {memory: 96Mi, cpu: 100m}
- *   accept: {images: [], env: [], maxResources: {memory: 256Mi, cpu: "1"}}
+ *   allowedChanges: {images: [], env: [], maxResources: {memory: 256Mi, cpu: "1"}}
  * cloud:
  *   region: eu-central-1
  *   stsEndpoint: https://sts.example:8443  # omitted: AWS's own, regional
@@ -29,10 +29,10 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   caBundle: <PEM>                        # omitted: the public authorities
  *   httpsProxy: http://proxy.example:3128  # omitted: none
  *   dialect: aws                           # aws | s3
- *   bind: {mode: none}                     # none | podIP | cidrs (cidrs: […]) | vpc (vpcId: vpc-…)
+ *   sourceRestriction: {mode: none}                     # none | podIP | cidrs (cidrs: […]) | vpc (vpcId: vpc-…)
  * tasks:
- *   lifetimeFloor: 1m
- *   lifetimeCeiling: 1h
+ *   minLifetime: 1m
+ *   maxLifetime: 1h
  *   delivery: vend
  *   accountIds: []                         # empty: any
  *   partitions: []                         # empty: any
@@ -44,7 +44,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   ignoredContainers: [istio-proxy, linkerd-proxy]
  *   allowApiToken: false
  *   baselineNamespaces: []                 # held to level baseline of rule 4
- *   exceptions: []                         # {namespace, rule}: breaches are warnings there
+ *   ruleExemptions: []                     # {namespace, rule}: breaches are warnings there
  *   breakGlassGroup: oncall                # omitted: nobody adds ephemeral containers
  *   protectedAudiences: []                 # beside those that are known
  * authority:
@@ -57,9 +57,9 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   users:
  *     issuers: []                          # {issuer, jwksUri, audience, caBundle: <PEM>}
  *     maxTokenLifetime: 5m
- *   maxSilence: 2m                         # omitted: a run's deadline
- *   policyStaleAfter: 5m
- *   denial: {revokerRole: arn:…, iamEndpoint: https://…, roles: [arn:…]}           # omitted: none
+ *   disconnectTimeout: 2m                         # omitted: a run's deadline
+ *   policyMaxStaleness: 5m
+ *   denyList: {revokerRole: arn:…, iamEndpoint: https://…, roles: [arn:…]}           # omitted: none
  *   publisher: {role: arn:…, bucket: issuer, prefix: '', s3Endpoint: https://…}    # omitted: none
  * ```
  *
@@ -95,7 +95,7 @@ const toFieldError = ({ message }: YamlProblem): FieldError => ({
 const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
   const { cloud, tasks } = file;
   const faults: FieldError[] = [];
-  const { stsEndpoint, allowHttp, dialect, bind } = cloud;
+  const { stsEndpoint, allowHttp, dialect, sourceRestriction } = cloud;
   const expect = (holds: boolean, path: string, expected: string, value: unknown): void => {
     if (!holds) faults.push({ path, expected, got: formatValue(value) });
   };
@@ -112,16 +112,16 @@ const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
     stsEndpoint,
   );
   expect(
-    dialect === 'aws' || bind.mode !== 'vpc',
-    'cloud.bind.mode',
+    dialect === 'aws' || sourceRestriction.mode !== 'vpc',
+    'cloud.sourceRestriction.mode',
     'none, podIP or cidrs (dialect: s3 knows no VPC)',
-    bind.mode,
+    sourceRestriction.mode,
   );
   expect(
-    tasks.lifetimeFloor <= tasks.lifetimeCeiling,
-    'tasks.lifetimeFloor',
-    `at most tasks.lifetimeCeiling (${tasks.lifetimeCeiling}s)`,
-    `${tasks.lifetimeFloor}s`,
+    tasks.minLifetime <= tasks.maxLifetime,
+    'tasks.minLifetime',
+    `at most tasks.maxLifetime (${tasks.maxLifetime}s)`,
+    `${tasks.minLifetime}s`,
   );
   for (const role of Object.keys(tasks.mintingActions)) {
     const expected = checkRoleDialect(requireRoleArn(role), dialect);
@@ -131,15 +131,15 @@ const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
 };
 
 const buildPlatform = ({ sidecar, cloud, tasks, pods, authority }: PlatformFile): Platform => {
-  const { lifetimeFloor, lifetimeCeiling, ...limits } = tasks;
+  const { minLifetime, maxLifetime, ...limits } = tasks;
   return {
     trust: authority === undefined ? 'cluster' : 'authority',
     sidecar,
     cloud,
     tasks: {
       ...limits,
-      minLifetimeSeconds: lifetimeFloor,
-      maxLifetimeSeconds: lifetimeCeiling,
+      minLifetimeSeconds: minLifetime,
+      maxLifetimeSeconds: maxLifetime,
     },
     pods,
     ...(authority && { authority: buildAuthoritySettings(authority) }),
@@ -149,12 +149,12 @@ const buildPlatform = ({ sidecar, cloud, tasks, pods, authority }: PlatformFile)
 const buildAuthoritySettings = (
   authority: NonNullable<PlatformFile['authority']>,
 ): AuthoritySettings => {
-  const { users, maxSilence, policyStaleAfter, ...rest } = authority;
+  const { users, disconnectTimeout, policyMaxStaleness, ...rest } = authority;
   const { issuers, maxTokenLifetime } = users;
   return {
     ...rest,
     users: { issuers, maxTokenLifetimeSeconds: maxTokenLifetime },
-    policyMaxStalenessSeconds: policyStaleAfter,
-    ...(maxSilence !== undefined && { disconnectTimeoutSeconds: maxSilence }),
+    policyMaxStalenessSeconds: policyMaxStaleness,
+    ...(disconnectTimeout !== undefined && { disconnectTimeoutSeconds: disconnectTimeout }),
   };
 };

@@ -83,7 +83,7 @@ const createSidecarReader = (usualAudience: string) =>
     imagePullPolicy: withDefault(stringEnum(['Always', 'IfNotPresent', 'Never']), 'IfNotPresent'),
     audience: withDefault(audience, usualAudience),
     resources: withEmptyDefault(resources),
-    accept: withEmptyDefault(allowedChanges),
+    allowedChanges: withEmptyDefault(allowedChanges),
   });
 
 /** The `cloud` group alone: the sidecar is given no other. */
@@ -94,12 +94,12 @@ export const cloudGroup = object({
   caBundle: { optional: certificateBundle },
   httpsProxy: { optional: origin(['http:']) },
   dialect: withDefault(stringEnum(['aws', 's3']), 'aws'),
-  bind: withDefault(sourceRestriction, { mode: 'none' }),
+  sourceRestriction: withDefault(sourceRestriction, { mode: 'none' }),
 });
 
 const tasks = object({
-  lifetimeFloor: withDefault(lifetime, 60),
-  lifetimeCeiling: withDefault(lifetime, 3600),
+  minLifetime: withDefault(lifetime, 60),
+  maxLifetime: withDefault(lifetime, 3600),
   delivery: withDefault(stringEnum(['vend']), 'vend'),
   accountIds: withDefault(
     list(string({ expected: "12 digits, as a string ('111122223333')", pattern: /^\d{12}$/ })),

@@ -27,7 +27,7 @@ const group = refine(
 );
 
 const rule = value(
-  `a rule that has exceptions, as a string (${EXEMPTIBLE_RULES.map((id) => `'${id}'`).join(', ')})`,
+  `a rule that allows exemptions, as a string (${EXEMPTIBLE_RULES.map((id) => `'${id}'`).join(', ')})`,
   (given): given is RuleExemption['rule'] => EXEMPTIBLE_RULES.some((id) => id === given),
 );
 
@@ -42,7 +42,7 @@ export const podsGroup = object({
   ignoredContainers: withDefault(list(dnsLabel), ['istio-proxy', 'linkerd-proxy']),
   allowApiToken: withDefault(boolean, false),
   baselineNamespaces: withDefault(rejectDuplicates(list(namespace, { max: MAX_ENTRIES })), []),
-  exceptions: withDefault(
+  ruleExemptions: withDefault(
     rejectDuplicates(list(object({ namespace, rule }), { max: MAX_ENTRIES })),
     [],
   ),

@@ -9,8 +9,8 @@ export const AUTHORITY_GID = 64873;
 export const AUTHORITY_AUDIENCE = 'authority.valetkey.dev';
 
 /** ConfigMap in the authority's namespace: the trust bundle of sidecars, PEM, under {@link CA_BUNDLE_KEY}. */
-export const TRUST_BUNDLE_CONFIG_MAP = 'valetkey-authority-roots';
-export const CA_BUNDLE_KEY = 'roots.pem';
+export const TRUST_BUNDLE_CONFIG_MAP = 'valetkey-authority-trust-bundle';
+export const CA_BUNDLE_KEY = 'ca-bundle.pem';
 /** ConfigMap in the authority's namespace: the latest head of each replica's audit chain. */
 export const AUDIT_HEADS_CONFIG_MAP = 'valetkey-audit-heads';
 
@@ -131,7 +131,7 @@ export type AuthorityAccess = {
   /** PEM: the current and the next CA. */
   readonly roots: string;
   /** Credentials end when the authority was not reached for this long. Absent: only at their deadline. */
-  readonly maxSilenceSeconds?: number;
+  readonly disconnectTimeoutSeconds?: number;
 };
 
 /** `spec` of a Revocation. Exactly one of the first six is set. */

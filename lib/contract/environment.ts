@@ -6,7 +6,7 @@ export const SIDECAR_ENV = {
   /** JSON of {@link AdmittedTasks}. */
   tasks: 'VALETKEY_TASKS',
   /** SHA-256, hex, of the canonical injection template of this sidecar. */
-  injectionTemplate: 'VALETKEY_PROFILE',
+  injectionTemplate: 'VALETKEY_INJECTION_TEMPLATE',
   trust: 'VALETKEY_TRUST',
   podName: 'VALETKEY_POD_NAME',
   podNamespace: 'VALETKEY_POD_NAMESPACE',

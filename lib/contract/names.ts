@@ -32,7 +32,7 @@ export const WEBHOOK_UID = 64872;
 export const WEBHOOK_GID = 64872;
 
 /** ConfigMap whose keys are the SHA-256 hashes of accepted injection templates. */
-export const INJECTION_TEMPLATES_CONFIG_MAP = 'valetkey-profiles';
+export const INJECTION_TEMPLATES_CONFIG_MAP = 'valetkey-injection-templates';
 
 /** On the webhook's CA Secret: each new value requests one rotation. */
 export const ROTATE_ANNOTATION = 'valetkey.dev/rotate';

@@ -19,7 +19,7 @@ export type CloudSettings = {
   readonly httpsProxy?: string;
   /** `s3`: a private cloud (Ceph RGW, MinIO) without AWS's own condition keys and ARNs. */
   readonly dialect: 'aws' | 's3';
-  readonly bind: SourceRestriction;
+  readonly sourceRestriction: SourceRestriction;
 };
 
 /** Limits of the platform on task declarations. */
@@ -93,12 +93,12 @@ export type AuthoritySettings = {
     readonly issuers: readonly UserIssuer[];
     readonly maxTokenLifetimeSeconds: number;
   };
-  /** See {@link AuthorityAccess.maxSilenceSeconds}. */
+  /** See {@link AuthorityAccess.disconnectTimeoutSeconds}. */
   readonly disconnectTimeoutSeconds?: number;
   /** Runs are denied when the policy watch has received no update for this long. */
   readonly policyMaxStalenessSeconds: number;
   /** Deny list at the cloud for sessions that ended; absent: none. */
-  readonly denial?: {
+  readonly denyList?: {
     /** Assumed with the authority's own grant; may put inline policies on `roles`. */
     readonly revokerRole: string;
     /** IAM endpoint of a private cloud; absent: AWS's own. */
@@ -126,7 +126,7 @@ export type Platform = {
     /** Audience of the projected service account token. */
     readonly audience: string;
     readonly resources: SidecarResources;
-    readonly accept: AllowedChanges;
+    readonly allowedChanges: AllowedChanges;
   };
   readonly cloud: CloudSettings;
   readonly tasks: TaskLimits;
@@ -137,7 +137,7 @@ export type Platform = {
     readonly allowApiToken: boolean;
     /** Namespaces whose pods must meet level `baseline` of rule 4 instead of `restricted`. */
     readonly baselineNamespaces: readonly string[];
-    readonly exceptions: readonly RuleExemption[];
+    readonly ruleExemptions: readonly RuleExemption[];
     /** Members may add ephemeral containers to injected pods; absent: no one may. */
     readonly breakGlassGroup?: string;
     /** Further audiences for which pods with tasks must not project tokens. */

@@ -28,7 +28,7 @@ const workload: Workload = {
   pod: { name: 'agent-0', uid: 'uid-0', node: 'node-1', ip: '10.0.0.7' },
   admitted: { consumers: ['agent', 'helper'], tasks: [task] },
   templateHash: 'ab',
-  exempted: { exceptions: ['4'], warned: ['7'] },
+  exempted: { exemptions: ['4'], warned: ['7'] },
   tokenExpiresAt: 0,
 };
 const issued = {
@@ -165,7 +165,7 @@ describe('handleTokenRequest', () => {
       params: { customer: 'acme' },
       purpose: 'nightly',
       decision: { outcome: 'allow', policies: ['all/0'], version: 'v1' },
-      exempted: { exceptions: ['4'], warned: ['7'] },
+      exempted: { exemptions: ['4'], warned: ['7'] },
     };
     const scope = {
       role: task.role,

@@ -12,7 +12,7 @@ import type { IDENTITY_REFUSALS } from './identity-refusals.ts';
 const admitted: AdmittedTasks = { consumers: ['agent'], tasks: [] };
 const labels = { 'valetkey.dev/team': 'research' };
 const annotations = { 'example.com/owner': 'research' };
-const exempted = { exceptions: ['4'], warned: ['7'] };
+const exempted = { exemptions: ['4'], warned: ['7'] };
 const evaluated = succeed({ admitted, templateHash: 'a1', exempted: exempted });
 
 /** A cluster in which every check passes, except for `changes`. */

@@ -216,13 +216,13 @@ describe('the level of a namespace', () => {
 });
 
 describe('an exemption', () => {
-  const exceptions = [
+  const ruleExemptions = [
     { namespace: 'research', rule: '3' },
     { namespace: 'research', rule: '1' },
     { namespace: 'research', rule: '8' },
   ] as const;
   const excepting = createAdmission(readTasks, {
-    platform: { ...platform, pods: { ...platform.pods, exceptions } },
+    platform: { ...platform, pods: { ...platform.pods, ruleExemptions } },
   });
   const shared = applyPatch(injectPod(), [
     { op: 'add', path: '/spec/shareProcessNamespace', value: true },
@@ -234,7 +234,7 @@ describe('an exemption', () => {
       warnings: [
         'exempted by the platform: /spec/shareProcessNamespace: expected false or nothing, got true (rule 3)',
       ],
-      auditAnnotations: { tasks: 'summarize', consumers: 'agent,helper', exceptions: '3' },
+      auditAnnotations: { tasks: 'summarize', consumers: 'agent,helper', exemptions: '3' },
     });
   });
 
@@ -258,7 +258,7 @@ describe('an exemption', () => {
     ).toMatchObject({
       allowed: true,
       warnings: [expect.stringMatching(/^exempted by the platform: .*\(rule 8\)$/)],
-      auditAnnotations: { exceptions: '8' },
+      auditAnnotations: { exemptions: '8' },
     });
   });
 });

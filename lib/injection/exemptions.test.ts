@@ -13,9 +13,9 @@ const buildViolation = (rule: string, changes: Partial<FieldError> = {}): FieldE
   ...changes,
 });
 
-const buildPlatform = (...exceptions: readonly RuleExemption[]) => ({
+const buildPlatform = (...ruleExemptions: readonly RuleExemption[]) => ({
   ...platform,
-  pods: { ...platform.pods, exceptions },
+  pods: { ...platform.pods, ruleExemptions },
 });
 
 const applyDefaultExemptions = (
@@ -40,7 +40,7 @@ describe('applyExemptions', () => {
       { platform: settings },
     );
     expect(refusals).toEqual([buildViolation('3')]);
-    expect(exempted).toEqual([{ fault: buildViolation('4'), by: 'exception' }]);
+    expect(exempted).toEqual([{ fault: buildViolation('4'), by: 'exemption' }]);
     for (const namespace of ['researchers', 'other', undefined]) {
       expect(
         applyDefaultExemptions([buildViolation('4')], { platform: settings, namespace }).exempted,
@@ -95,7 +95,7 @@ describe('buildExemptionNotes', () => {
         'refused once valetkey.dev/mode is no longer warn: /spec/x: expected a, got b (rule 7)',
         'exempted by the platform: /spec/y: expected a, got b (rule 4)',
       ],
-      auditAnnotations: { exceptions: '4', warned: '7' },
+      auditAnnotations: { exemptions: '4', warned: '7' },
     });
   });
 

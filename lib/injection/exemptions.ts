@@ -10,7 +10,7 @@ export type ExemptionResult = {
   readonly exempted: readonly ExemptedViolation[];
 };
 
-type ExemptedViolation = { readonly fault: FieldError; readonly by: 'exception' | 'mode' };
+type ExemptedViolation = { readonly fault: FieldError; readonly by: 'exemption' | 'mode' };
 
 export type ExemptionOptions = {
   readonly platform: Platform;
@@ -43,10 +43,10 @@ const findExemption = (
   const { platform, namespace, labels = {} } = options;
   const rule = findRule(fault.rule);
   if (rule?.by !== 'webhook' || rule.isNonExemptible?.(fault) === true) return undefined;
-  const isExempted = platform.pods.exceptions.some(
+  const isExempted = platform.pods.ruleExemptions.some(
     (each) => each.namespace === namespace && each.rule === rule.id,
   );
-  if (isExempted) return 'exception';
+  if (isExempted) return 'exemption';
   const isMigrating = namespace !== undefined && labels[MODE_LABEL] === WARN_MODE;
   return isMigrating && rule.id === '7' ? 'mode' : undefined;
 };
@@ -56,12 +56,12 @@ export const listExemptedRules = (exempted: ExemptionResult['exempted']): Exempt
   const rulesBy = (by: ExemptedViolation['by']) => [
     ...new Set(exempted.flatMap((each) => (each.by === by ? (each.fault.rule ?? []) : []))),
   ];
-  return { exceptions: rulesBy('exception'), warned: rulesBy('mode') };
+  return { exemptions: rulesBy('exemption'), warned: rulesBy('mode') };
 };
 
 /** The reason of an exemption, as text. */
 export const EXEMPTION_TEXT = {
-  exception: 'exempted by the platform',
+  exemption: 'exempted by the platform',
   mode: `refused once ${MODE_LABEL} is no longer ${WARN_MODE}`,
 } as const satisfies Readonly<Record<ExemptedViolation['by'], string>>;
 

@@ -11,7 +11,7 @@ const readSidecarEnv = (settings: Platform, trustBundle?: string) => {
 describe('buildInjectionTemplate', () => {
   it('has a stable hash under trust: cluster', () => {
     expect(buildInjectionTemplate(platform).hash).toBe(
-      '00ec278a0c7b4a43556f38050537d79dd6a7de4f64b50cde2802e5c87b3f99a8',
+      '4eb251cbb696ca883db428af5cbac319846bec4977d3048a6d51b9ece844ad72',
     );
     expect(buildInjectionTemplate(platform, 'any bundle').hash).toBe(
       buildInjectionTemplate(platform).hash,
@@ -40,7 +40,7 @@ describe('buildInjectionTemplate', () => {
       authority: { ...authority, disconnectTimeoutSeconds: 90 },
     };
     const text = readSidecarEnv(settings, 'PEM').get('VALETKEY_AUTHORITY') ?? '';
-    expect(JSON.parse(text)).toMatchObject({ maxSilenceSeconds: 90 });
+    expect(JSON.parse(text)).toMatchObject({ disconnectTimeoutSeconds: 90 });
   });
 
   it('depends on the trust bundle, and throws without one', () => {

@@ -155,7 +155,9 @@ const buildExchangeEnv = ({ cloud, authority }: Platform, trustBundle: string): 
   const access: AuthorityAccess = {
     endpoint,
     roots: trustBundle,
-    ...(disconnectTimeoutSeconds !== undefined && { maxSilenceSeconds: disconnectTimeoutSeconds }),
+    ...(disconnectTimeoutSeconds !== undefined && {
+      disconnectTimeoutSeconds: disconnectTimeoutSeconds,
+    }),
   };
   return { name: SIDECAR_ENV.authority, value: toEnvironmentJson(access) };
 };

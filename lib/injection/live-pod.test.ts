@@ -125,11 +125,14 @@ describe('evaluateLivePod', () => {
       });
 
     it('accepts the pod and reports the exemption of its namespace', () => {
-      const pods = { ...authorityPlatform.pods, exceptions: [{ namespace, rule: '4' as const }] };
+      const pods = {
+        ...authorityPlatform.pods,
+        ruleExemptions: [{ namespace, rule: '4' as const }],
+      };
       const result = evaluateIn({ platform: { ...authorityPlatform, pods } }, privileged);
       expect(result).toMatchObject({
         ok: true,
-        value: { exempted: { exceptions: ['4'], warned: [] } },
+        value: { exempted: { exemptions: ['4'], warned: [] } },
       });
     });
 
@@ -144,7 +147,7 @@ describe('evaluateLivePod', () => {
       const namespaceLabels = { 'valetkey.dev/mode': 'warn' };
       expect(evaluateIn({ namespaceLabels }, keyed)).toMatchObject({
         ok: true,
-        value: { exempted: { exceptions: [], warned: ['7'] } },
+        value: { exempted: { exemptions: [], warned: ['7'] } },
       });
       expect(evaluateIn({ namespaceLabels }, privileged).ok).toBe(false);
       expect(evaluateIn({}, keyed).ok).toBe(false);

@@ -80,7 +80,7 @@ const evaluateTasks = async (
   }
   const { namespace, serviceAccount } = request;
   const principal = { namespace, namespaceLabels, serviceAccount };
-  const sourceRestriction = deps.platform.cloud.bind.mode;
+  const sourceRestriction = deps.platform.cloud.sourceRestriction.mode;
   const results: TaskPolicyResult[] = [];
   for (const task of request.tasks) {
     const decision = await deps.evaluateTask(policies, { principal, task, sourceRestriction });

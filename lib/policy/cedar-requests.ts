@@ -72,7 +72,7 @@ const buildTaskContext = ({ task, sourceRestriction }: AdmissionPolicyRequest): 
   role: task.role,
   lifetimeSeconds: task.lifetimeSeconds,
   delivery: task.delivery,
-  bind: sourceRestriction,
+  sourceRestriction,
   params: PARAMS,
 });
 

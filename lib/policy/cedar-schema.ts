@@ -19,7 +19,7 @@ action run appliesTo {
     purpose?: String,
     user?: User,
     delivery: String,
-    bind: String,
+    sourceRestriction: String,
     approvals: Set<String>,
     hour: Long,
     minute: Long,

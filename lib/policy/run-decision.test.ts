@@ -149,7 +149,7 @@ describe('policy sees', () => {
     ['the role', 'context.role == "arn:aws:iam::111122223333:role/agent-reports"', {}],
     ['the lifetime', 'context.lifetimeSeconds == 600', {}],
     ['the delivery', 'context.delivery == "vend"', {}],
-    ['the binding', 'context.bind == "podIP"', { sourceRestriction: 'podIP' }],
+    ['the binding', 'context.sourceRestriction == "podIP"', { sourceRestriction: 'podIP' }],
     ['the action', 'context.action == "s3:GetObject"', {}],
     ['its access levels', 'context.accessLevels == ["Read"]', {}],
     [

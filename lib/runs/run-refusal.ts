@@ -54,7 +54,7 @@ export const buildAuthorityDisconnectedRefusal = (disconnectedMs: number): RunRe
   kind: 'refusal',
   nature: 'refused',
   code: 'authority_disconnected',
-  message: `The run was ended because the sidecar had no contact with the authority for ${Math.round(disconnectedMs / 1000)} s, the platform's limit (maxSilence). Check the authority's pods and network policies.`,
+  message: `The run was ended because the sidecar had no contact with the authority for ${Math.round(disconnectedMs / 1000)} s, the platform's limit (disconnectTimeout). Check the authority's pods and network policies.`,
   retryAfterMs: REFUSED_TTL_MS,
 });
 

@@ -29,7 +29,7 @@ export const AUDIT_EVENTS: readonly AuditEvent[] = [
   {
     ...{ kind: 'run.refused', at: second(2), ...began, run: 'run-2', reason: 'policy_denied' },
     decision: { ...decision, outcome: 'deny', policies: [] },
-    exempted: { exceptions: ['4', '9'], warned: ['7'] },
+    exempted: { exemptions: ['4', '9'], warned: ['7'] },
   },
   { kind: 'run.refused', at: second(3), reason: 'token_invalid', message: hostile },
   { kind: 'stream.refused', at: second(4), actor, reason: 'pod_not_found' },

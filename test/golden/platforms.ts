@@ -6,14 +6,17 @@ export const PLATFORMS: Readonly<Record<string, Platform>> = {
   'cluster-aws': platform,
   'authority-aws': {
     ...authorityPlatform,
-    cloud: { ...authorityPlatform.cloud, bind: { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' } },
+    cloud: {
+      ...authorityPlatform.cloud,
+      sourceRestriction: { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' },
+    },
   },
   'authority-s3': {
     ...authorityPlatform,
     cloud: {
       ...authorityPlatform.cloud,
       ...{ region: 'home', stsEndpoint: 'https://rgw.example:7480', dialect: 's3' },
-      bind: { mode: 'podIP' },
+      sourceRestriction: { mode: 'podIP' },
     },
     tasks: { ...authorityPlatform.tasks, wildcardOnlyActions: true },
     pods: {
@@ -21,7 +24,7 @@ export const PLATFORMS: Readonly<Record<string, Platform>> = {
       allowApiToken: true,
       breakGlassGroup: 'break-glass',
       baselineNamespaces: ['baseline'],
-      exceptions: [{ namespace: 'excepted', rule: '4' }],
+      ruleExemptions: [{ namespace: 'excepted', rule: '4' }],
     },
   },
 };

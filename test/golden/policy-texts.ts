@@ -23,7 +23,7 @@ export const POLICY_SETS: Readonly<Record<string, Readonly<Record<string, string
   approval: { all: permit('true'), approval: forbidUnless(APPROVED) },
   hours: { day: permit('context.hour >= 8 && context.hour < 18 && context.weekday != "Sunday"') },
   user: { human: permit('context has user && context.user.subject == "alice@example.org"') },
-  bind: { bound: permit('context.bind == "podIP"') },
+  sourceRestriction: { bound: permit('context.sourceRestriction == "podIP"') },
   role: { role: permit('context.role like "arn:aws:iam::111122223333:role/*"') },
   place: { place: BY_PLACE },
   param: {

@@ -20,12 +20,16 @@ const DIALECTS: readonly CloudSettings['dialect'][] = ['aws', 's3'];
 const ADDRESSES = ['10.20.0.7', 'fd00:10:20::7'];
 const VALUES = ['acme', 'a', 'x'.repeat(20), 'a/b', 'a-b_c', '7', 'q3 2026', '*', '${a}', '', 'ä'];
 
-/** Each combination of dialect and bind, with every address and deadline. */
+/** Each combination of dialect and sourceRestriction, with every address and deadline. */
 const SETTINGS: readonly Pick<Scope, 'cloud' | 'podIp' | 'deadline'>[] = DIALECTS.flatMap(
   (dialect) =>
-    BINDS.flatMap((bind) =>
-      (bind.mode === 'podIP' ? ADDRESSES : ADDRESSES.slice(0, 1)).flatMap((podIp) =>
-        DEADLINES.map((at) => ({ cloud: { dialect, bind }, podIp, deadline: Date.parse(at) })),
+    BINDS.flatMap((sourceRestriction) =>
+      (sourceRestriction.mode === 'podIP' ? ADDRESSES : ADDRESSES.slice(0, 1)).flatMap((podIp) =>
+        DEADLINES.map((at) => ({
+          cloud: { dialect, sourceRestriction },
+          podIp,
+          deadline: Date.parse(at),
+        })),
       ),
     ),
 );
@@ -42,7 +46,9 @@ const boundFor = (task: Task): readonly (readonly [string, ReturnType<typeof bin
 
 const capturePolicies = (task: Task): object => {
   const sizes = DIALECTS.map((dialect) =>
-    captureOutcome(maxPolicyLength({ task, cloud: { dialect, bind: { mode: 'podIP' } } })),
+    captureOutcome(
+      maxPolicyLength({ task, cloud: { dialect, sourceRestriction: { mode: 'podIP' } } }),
+    ),
   );
   const bound = new Map(boundFor(task));
   const policies = Array.from(bound, ([given, result]) => [
@@ -52,7 +58,7 @@ const capturePolicies = (task: Task): object => {
   return { sizes, policies: Object.fromEntries(policies) as object };
 };
 
-/** The exact session policies of every task, for each bind, dialect, deadline and value of params. */
+/** The exact session policies of every task, for each sourceRestriction, dialect, deadline and value of params. */
 export const captureSessionPolicies = async (): Promise<object> =>
   Object.fromEntries(
     (await readGoldenTasks()).map(([name, task]) => [name, capturePolicies(task)] as const),

@@ -14,7 +14,7 @@ import { applyOutcome, buildPodRequest, createInProcessAdmission } from './in-pr
 /** As the end-to-end tests install it, in every setting that an attack can notice. */
 const platform: Platform = {
   ...authorityPlatform,
-  cloud: { ...authorityPlatform.cloud, dialect: 's3', bind: { mode: 'podIP' } },
+  cloud: { ...authorityPlatform.cloud, dialect: 's3', sourceRestriction: { mode: 'podIP' } },
   pods: { ...authorityPlatform.pods, breakGlassGroup: 'e2e-break-glass' },
 };
 

@@ -64,9 +64,9 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
           ],
           maxTokenLifetime: '10m',
         },
-        maxSilence: '2m',
-        policyStaleAfter: '1m',
-        denial: {
+        disconnectTimeout: '2m',
+        policyMaxStaleness: '1m',
+        denyList: {
           revokerRole: buildRoleKey('revoker'),
           iamEndpoint: 'https://rgw.example',
           roles: [buildRoleKey('agent-reports')],
@@ -87,10 +87,10 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       ['Platform', 'authority.tagParams', ['customer']],
       ['Platform', 'authority.users.issuers[0].issuer', 'https://login.example'],
       ['Platform', 'authority.users.maxTokenLifetimeSeconds', 600],
-      ['Platform', 'authority.maxSilenceSeconds', 120],
-      ['Platform', 'authority.policyStaleAfterSeconds', 60],
-      ['Platform', 'authority.denial.revokerRole', buildRoleKey('revoker')],
-      ['Platform', 'authority.denial.roles', [buildRoleKey('agent-reports')]],
+      ['Platform', 'authority.disconnectTimeoutSeconds', 120],
+      ['Platform', 'authority.policyMaxStalenessSeconds', 60],
+      ['Platform', 'authority.denyList.revokerRole', buildRoleKey('revoker')],
+      ['Platform', 'authority.denyList.roles', [buildRoleKey('agent-reports')]],
       ['Platform', 'authority.publisher.bucket', 'issuer-documents'],
     ],
     notes: ['https://issuer.example/valetkey'],
@@ -225,8 +225,8 @@ export const AUTHORITY_REJECTIONS: readonly ChartRejection[] = [
     names: 'jwksUri',
   },
   {
-    name: 'denial without a revoker',
-    values: { authority: { denial: { roles: [buildRoleKey('x')] } } },
+    name: 'a deny list without a revoker',
+    values: { authority: { denyList: { roles: [buildRoleKey('x')] } } },
     names: 'revokerRole',
   },
   {

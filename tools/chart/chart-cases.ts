@@ -52,7 +52,7 @@ const platformCases: readonly ChartCase[] = [
         allowHttp: true,
         httpsProxy: 'http://proxy.example:3128',
         dialect: 's3',
-        bind: { mode: 'podIP' },
+        sourceRestriction: { mode: 'podIP' },
       },
     },
     fields: [
@@ -61,27 +61,33 @@ const platformCases: readonly ChartCase[] = [
       ['Platform', 'cloud.allowHttp', true],
       ['Platform', 'cloud.httpsProxy', 'http://proxy.example:3128'],
       ['Platform', 'cloud.dialect', 's3'],
-      ['Platform', 'cloud.bind', { mode: 'podIP' }],
+      ['Platform', 'cloud.sourceRestriction', { mode: 'podIP' }],
     ],
   },
   {
     name: 'bound to the addresses of the egress',
-    values: { cloud: { bind: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } } },
+    values: {
+      cloud: { sourceRestriction: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } },
+    },
     fields: [
-      ['Platform', 'cloud.bind', { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] }],
+      [
+        'Platform',
+        'cloud.sourceRestriction',
+        { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] },
+      ],
     ],
   },
   {
     name: 'bound to a VPC',
-    values: { cloud: { bind: { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' } } },
-    fields: [['Platform', 'cloud.bind', { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' }]],
+    values: { cloud: { sourceRestriction: { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' } } },
+    fields: [['Platform', 'cloud.sourceRestriction', { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' }]],
   },
   {
     name: 'every limit of tasks',
     values: {
       tasks: {
-        lifetimeFloor: '2s',
-        lifetimeCeiling: '2h',
+        minLifetime: '2s',
+        maxLifetime: '2h',
         accountIds: ['012345678901'],
         partitions: ['aws-cn'],
         wildcardOnlyActions: true,
@@ -111,7 +117,7 @@ const platformCases: readonly ChartCase[] = [
       sidecar: {
         audience: 'sts.example',
         resources: { memory: '128Mi', cpu: '50m' },
-        accept: {
+        allowedChanges: {
           images: [`mirror.example/valetkey@${DIGEST}`],
           env: ['MESH_LEVEL'],
           maxResources: { memory: '256Mi', cpu: '1' },
@@ -121,7 +127,7 @@ const platformCases: readonly ChartCase[] = [
         ignoredContainers: ['envoy'],
         allowApiToken: true,
         baselineNamespaces: ['legacy'],
-        exceptions: [{ namespace: 'legacy', rule: '3' }],
+        ruleExemptions: [{ namespace: 'legacy', rule: '3' }],
         breakGlassGroup: 'on-call',
         protectedAudiences: ['Vault.example'],
       },
@@ -129,9 +135,9 @@ const platformCases: readonly ChartCase[] = [
     fields: [
       ['Platform', 'sidecar.audience', 'sts.example'],
       ['Platform', 'sidecar.resources', { memory: '128Mi', cpu: '50m' }],
-      ['Platform', 'sidecar.accept.images', [`mirror.example/valetkey@${DIGEST}`]],
-      ['Platform', 'sidecar.accept.env', ['MESH_LEVEL']],
-      ['Platform', 'sidecar.accept.maxResources', { memory: '256Mi', cpu: '1' }],
+      ['Platform', 'sidecar.allowedChanges.images', [`mirror.example/valetkey@${DIGEST}`]],
+      ['Platform', 'sidecar.allowedChanges.env', ['MESH_LEVEL']],
+      ['Platform', 'sidecar.allowedChanges.maxResources', { memory: '256Mi', cpu: '1' }],
       [
         'Platform',
         'pods',
@@ -139,7 +145,7 @@ const platformCases: readonly ChartCase[] = [
           ignoredContainers: ['envoy'],
           allowApiToken: true,
           baselineNamespaces: ['legacy'],
-          exceptions: [{ namespace: 'legacy', rule: '3' }],
+          ruleExemptions: [{ namespace: 'legacy', rule: '3' }],
           breakGlassGroup: 'on-call',
           protectedAudiences: ['Vault.example'],
         },
@@ -373,26 +379,34 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     values: { cloud: { dialect: 's3' } },
     names: 'stsEndpoint',
   },
-  { name: 'cidrs without any', values: { cloud: { bind: { mode: 'cidrs' } } }, names: 'cidrs' },
-  { name: 'a VPC without its id', values: { cloud: { bind: { mode: 'vpc' } } }, names: 'vpcId' },
+  {
+    name: 'cidrs without any',
+    values: { cloud: { sourceRestriction: { mode: 'cidrs' } } },
+    names: 'cidrs',
+  },
+  {
+    name: 'a VPC without its id',
+    values: { cloud: { sourceRestriction: { mode: 'vpc' } } },
+    names: 'vpcId',
+  },
   {
     name: 'an accepted image by tag',
-    values: { sidecar: { accept: { images: ['x:1'] } } },
+    values: { sidecar: { allowedChanges: { images: ['x:1'] } } },
     names: 'images',
   },
   {
     name: 'an accepted variable of ours',
-    values: { sidecar: { accept: { env: ['VALETKEY_CLOUD'] } } },
+    values: { sidecar: { allowedChanges: { env: ['VALETKEY_CLOUD'] } } },
     names: 'env',
   },
   {
     name: 'an accepted variable of Node',
-    values: { sidecar: { accept: { env: ['NODE_PATH'] } } },
+    values: { sidecar: { allowedChanges: { env: ['NODE_PATH'] } } },
     names: 'env',
   },
   {
-    name: 'an exception from what keeps the token apart',
-    values: { pods: { exceptions: [{ namespace: 'legacy', rule: '6' }] } },
+    name: 'an exemption from what keeps the token apart',
+    values: { pods: { ruleExemptions: [{ namespace: 'legacy', rule: '6' }] } },
     names: 'rule',
   },
   {

@@ -41,7 +41,7 @@ const CONTRACT_MARKS = {
 /** The words that the chart shares with the programs, as its templates read them. */
 export const buildContractValues = () => ({
   domain: names.DOMAIN,
-  profilesConfigMap: names.INJECTION_TEMPLATES_CONFIG_MAP,
+  injectionTemplatesConfigMap: names.INJECTION_TEMPLATES_CONFIG_MAP,
   sidecar: {
     injectedLabel: names.INJECTED_LABEL,
     telemetryPortName: names.TELEMETRY_PORT,
@@ -71,7 +71,7 @@ export const buildContractValues = () => ({
     tuning: AUTHORITY_TUNING_ENV,
     audience: authority.AUTHORITY_AUDIENCE,
     auditFolder: paths.AUDIT_FOLDER,
-    rootsConfigMap: authority.TRUST_BUNDLE_CONFIG_MAP,
+    trustBundleConfigMap: authority.TRUST_BUNDLE_CONFIG_MAP,
     auditHeadsConfigMap: authority.AUDIT_HEADS_CONFIG_MAP,
     starterPolicy: STARTER_POLICY,
   },

@@ -228,8 +228,9 @@ const findDeploymentFaults = (objects: Objects): readonly string[] => {
   const [deployment, ...others] = filterByKind(objects, 'Deployment');
   if (deployment === undefined || others.length > 0) return ['expected one Deployment'];
   const title = formatTitle(deployment);
-  const own = getValue(listEnvironmentVariables(deployment), WEBHOOK_ENV.certificates) === 'own';
-  const left = own ? 'certificatesFolder' : 'caSecret';
+  const isSelfSigned =
+    getValue(listEnvironmentVariables(deployment), WEBHOOK_ENV.certificates) === 'self-signed';
+  const left = isSelfSigned ? 'certificatesFolder' : 'caSecret';
   const names = Object.entries(WEBHOOK_ENV).flatMap(([key, name]) => (key === left ? [] : [name]));
   const found = Object.keys(listEnvironmentVariables(deployment)).sort();
   return [

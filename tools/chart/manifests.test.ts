@@ -139,7 +139,7 @@ describe('the invariants of the chart notice', () => {
     ['an unknown kind', 'kind: PriorityClass', 'kind: PriorityClasses', 'unknown kind'],
     ['an apiVersion that is not served', 'policy/v1', 'policy/v1beta1', 'unknown kind'],
     ['a foreign namespace', 'namespace: valetkey\n', 'namespace: default\n', 'namespace'],
-    ['settings that the webhook refuses', 'lifetimeFloor: 1m', 'lifetimeFlor: 1m', 'lifetimeFlor'],
+    ['settings that the webhook refuses', 'minLifetime: 1m', 'lifetimeFlor: 1m', 'lifetimeFlor'],
     ['two images', 'image: localhost/valetkey:0.1.0', 'image: localhost/other:1', 'image'],
   ])('%s', (_, from, to, fault) => {
     expect(findInvariantFaults(applyTextChange(from, to)).join('\n')).toContain(fault);

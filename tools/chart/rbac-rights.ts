@@ -13,8 +13,8 @@ const WATCH = ['get', 'list', 'watch'];
 /** By role's name: the most that its program may ever be given. */
 const ALLOWED_RIGHTS: Readonly<Record<string, RbacRights>> = {
   'valetkey-webhook': {
-    '/configmaps/valetkey-profiles': [...WATCH, 'patch'],
-    '/configmaps/valetkey-authority-roots': WATCH,
+    '/configmaps/valetkey-injection-templates': [...WATCH, 'patch'],
+    '/configmaps/valetkey-authority-trust-bundle': WATCH,
     '/configmaps': ['create'],
     '/secrets/valetkey-webhook-ca': ['get', 'patch'],
     '/secrets': ['create'],
@@ -26,8 +26,8 @@ const ALLOWED_RIGHTS: Readonly<Record<string, RbacRights>> = {
     'valetkey.dev/taskpolicies': WATCH,
   },
   'valetkey-authority': {
-    '/configmaps/valetkey-profiles': WATCH,
-    '/configmaps/valetkey-authority-roots': [...WATCH, 'patch'],
+    '/configmaps/valetkey-injection-templates': WATCH,
+    '/configmaps/valetkey-authority-trust-bundle': [...WATCH, 'patch'],
     '/configmaps/valetkey-audit-heads': [...WATCH, 'patch'],
     '/configmaps': ['create'],
     '/secrets/valetkey-authority-ca': ['get', 'patch'],

@@ -50,8 +50,8 @@ else is filled: a filled \`runAsNonRoot\` strands pods whose image runs as root.
 
 export const EXEMPTIONS_PROSE = `## Exceptions
 
-The platform lists them: \`pods.exceptions\`, a namespace and a rule each. A breach is then a warning to
-whoever creates the pod, stands in the audit annotation \`exceptions\` and in the webhook's log, and does not
+The platform lists them: \`pods.ruleExemptions\`, a namespace and a rule each. A breach is then a warning to
+whoever creates the pod, stands in the audit annotation \`exemptions\` and in the webhook's log, and does not
 hinder the authority. Rules 2, 5 and 6 have none: without them the exchange token and the sockets are
 anybody's.
 

@@ -62,7 +62,7 @@ const readAccess = async (): Promise<AuthorityAccess> => {
       namespace,
     ]),
   ]);
-  const ca = roots.data['roots.pem'] ?? '';
+  const ca = roots.data['ca-bundle.pem'] ?? '';
   return { endpoint: `https://${address}`, ca, servername };
 };
 

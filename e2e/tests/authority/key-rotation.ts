@@ -50,9 +50,9 @@ export const ageKeys = (): Promise<true> =>
 
 /** Reads the trust bundle (PEM) for new sidecars. */
 export const readPublishedTrustBundle = async (): Promise<string> => {
-  const where = ['configmap', 'valetkey-authority-roots', ...namespaceArgs];
+  const where = ['configmap', 'valetkey-authority-trust-bundle', ...namespaceArgs];
   const { data } = await getJson<{ data: Record<string, string> }>(cluster, where);
-  return data['roots.pem']?.trim() ?? '';
+  return data['ca-bundle.pem']?.trim() ?? '';
 };
 
 type InjectedPod = {

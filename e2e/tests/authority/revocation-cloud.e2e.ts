@@ -64,7 +64,7 @@ describe(`a Revocation of a session of a role that opted in to the deny list (${
         const start = await callSidecarFromPod(place, 'POST', '/v1/tasks/read/runs', {});
         expect(start.status).toBe(503);
         expect(Number(start.headers['retry-after'])).toBeGreaterThan(0);
-        // The platform sets no maxSilence, so the sidecar serves its current credentials.
+        // The platform sets no disconnectTimeout, so the sidecar serves its current credentials.
         expect(await readRunKeys(place)).toEqual(keys);
         await waitForCloudRefusal(place, keys);
       } finally {

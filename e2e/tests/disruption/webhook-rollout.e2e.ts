@@ -129,7 +129,7 @@ describe(`continuous pod creation (${cloud.name})`, () => {
     await runPod({ name: 'newcomer', namespace, tasks: reads });
     const { data } = await getJson<{ data: Record<string, string> }>(cluster, [
       'configmap',
-      'valetkey-profiles',
+      'valetkey-injection-templates',
       '-n',
       release.namespace,
     ]);

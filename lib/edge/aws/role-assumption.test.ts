@@ -27,7 +27,7 @@ const authorizedRun: AuthorizedRun = {
     pod: { name: 'agent-7d9f', uid: 'uid', node: 'node', ip: '10.20.0.7' },
     admitted: { consumers: ['agent'], tasks: [] },
     templateHash: '',
-    exempted: { exceptions: [], warned: [] },
+    exempted: { exemptions: [], warned: [] },
     tokenExpiresAt: 0,
   },
   consumer: 'agent',
@@ -51,7 +51,7 @@ const setUpAssumption = async (
     }),
     sign: (claims) => Promise.resolve(`grant.${signed.push(claims)}.signature`),
     refreshKeys: () => Promise.resolve((refreshed += 1)),
-    cloud: { dialect: 'aws', bind: { mode: 'podIP' } },
+    cloud: { dialect: 'aws', sourceRestriction: { mode: 'podIP' } },
     authority: {
       issuer: 'https://issuer.example',
       trustDomain: 'example.org',
@@ -136,7 +136,7 @@ describe('the trade of a grant', () => {
     const { parts, stub, refreshes } = await setUpAssumption(
       (form, number) =>
         number === 1 ? buildStsErrorReply(403, 'AccessDenied') : buildIssuedReply(form),
-      { cloud: { dialect: 's3', bind: { mode: 'none' } } },
+      { cloud: { dialect: 's3', sourceRestriction: { mode: 'none' } } },
     );
     await createRoleAssumption(parts)(authorizedRun);
     expect(refreshes()).toBe(1);
@@ -145,7 +145,7 @@ describe('the trade of a grant', () => {
 
   test('that a private cloud refuses twice is an answer', async () => {
     const { parts, stub } = await setUpAssumption(() => buildStsErrorReply(403, 'AccessDenied'), {
-      cloud: { dialect: 's3', bind: { mode: 'none' } },
+      cloud: { dialect: 's3', sourceRestriction: { mode: 'none' } },
     });
     await expect(createRoleAssumption(parts)(authorizedRun)).rejects.toMatchObject({
       kind: 'refused',

@@ -16,7 +16,7 @@ export type RoleAssumptionDeps = AssumeRoleDeps & {
   readonly sign: Signer;
   /** Reads the signing keys again, because the cloud may already have newer ones. */
   readonly refreshKeys: () => Promise<unknown>;
-  readonly cloud: Pick<CloudSettings, 'dialect' | 'bind'>;
+  readonly cloud: Pick<CloudSettings, 'dialect' | 'sourceRestriction'>;
   readonly authority: Pick<
     AuthoritySettings,
     'issuer' | 'trustDomain' | 'cloudAudience' | 'tagParams'

@@ -214,12 +214,12 @@ describe('watchCustomResources', () => {
 });
 
 describe('createRoleLease', () => {
-  const path = '/apis/coordination.k8s.io/v1/namespaces/valetkey/leases/denial-1';
+  const path = '/apis/coordination.k8s.io/v1/namespaces/valetkey/leases/deny-list-1';
   const open = (holder: string) => {
     const time = { at: 0 };
     const lease = createRoleLease(createApiClient(kubernetes), {
       namespace: 'valetkey',
-      name: 'denial-1',
+      name: 'deny-list-1',
       holder,
       durationSeconds: 30,
       clock: { now: () => 1_700_000_000_000, monotonic: () => time.at },

@@ -44,7 +44,7 @@ export const RULES: readonly Rule[] = [
     rationale:
       'A sidecar with another image, command, variable, mount, probe or user no longer protects the exchange token.',
     remedy:
-      'create the pod from its own template, without the sidecar; sidecar.accept lists what other mutators may change',
+      'create the pod from its own template, without the sidecar; sidecar.allowedChanges lists what other mutators may change',
     paths: [
       '/spec/initContainers',
       '/spec/volumes',

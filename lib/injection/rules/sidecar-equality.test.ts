@@ -29,7 +29,10 @@ describe('checkSidecarEquality', () => {
     ['no sidecar', [removeOp(SIDECAR)], '/spec/initContainers'],
     ['two sidecars', [addOp(SIDECAR, { name: 'valetkey-sidecar' })], '/spec/initContainers'],
     ['an ordinary init container before it', [addOp(SIDECAR, { name: 'early' })]],
-    ['an unknown template', [addOp(`${SIDECAR}/env`, [{ name: 'VALETKEY_PROFILE', value: 'ab' }])]],
+    [
+      'an unknown template',
+      [addOp(`${SIDECAR}/env`, [{ name: 'VALETKEY_INJECTION_TEMPLATE', value: 'ab' }])],
+    ],
     ['another image', [addOp(`${SIDECAR}/image`, 'evil:1')]],
     ['another command', [addOp(`${SIDECAR}/command/1`, '--inspect')], `${SIDECAR}/command`],
     ['arguments', [addOp(`${SIDECAR}/args`, ['--inspect'])]],
@@ -130,7 +133,7 @@ describe('checkSidecarEquality', () => {
     ...platform,
     sidecar: {
       ...platform.sidecar,
-      accept: {
+      allowedChanges: {
         images: [digest],
         env: ['HTTPS_PROXY', 'NODE_EXTRA_CA_CERTS'],
         maxResources: { memory: '256Mi', cpu: '1' },

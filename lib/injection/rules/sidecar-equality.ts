@@ -100,7 +100,7 @@ const compareSidecar = (
   findDifferences(sidecar, container, {
     path,
     pattern: '',
-    comparisons: allowedSidecarDifferences(platform.sidecar.accept),
+    comparisons: allowedSidecarDifferences(platform.sidecar.allowedChanges),
   });
 
 const compareVolumes = (pod: Pod, { volumes }: InjectedFields): readonly FieldError[] => {

@@ -18,7 +18,10 @@ const task: Task = {
   default: false,
   exclusive: false,
 };
-const cloud: Pick<CloudSettings, 'dialect' | 'bind'> = { dialect: 'aws', bind: { mode: 'podIP' } };
+const cloud: Pick<CloudSettings, 'dialect' | 'sourceRestriction'> = {
+  dialect: 'aws',
+  sourceRestriction: { mode: 'podIP' },
+};
 
 const measurePolicy = (declared: Task): number => {
   const result = maxPolicyLength({ task: declared, cloud });

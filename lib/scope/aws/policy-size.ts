@@ -22,7 +22,7 @@ export const maxPolicyLength = ({
   cloud,
 }: {
   task: Task;
-  cloud: Pick<CloudSettings, 'dialect' | 'bind'>;
+  cloud: Pick<CloudSettings, 'dialect' | 'sourceRestriction'>;
 }): Result<number> => {
   const { length } = buildSessionPolicy({
     task,

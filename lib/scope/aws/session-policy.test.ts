@@ -24,14 +24,14 @@ const scope: SessionPolicyOptions = {
   task,
   params: { customer: 'acme' },
   deadline: Date.parse('2026-01-02T03:04:05.999Z'),
-  cloud: { dialect: 'aws', bind: { mode: 'none' } },
+  cloud: { dialect: 'aws', sourceRestriction: { mode: 'none' } },
   podIp: '10.20.0.7',
 };
 const buildRestrictedPolicy = (
-  bind: SourceRestriction,
+  sourceRestriction: SourceRestriction,
   dialect: 'aws' | 's3',
   podIp = scope.podIp,
-): string => buildSessionPolicy({ ...scope, cloud: { dialect, bind }, podIp });
+): string => buildSessionPolicy({ ...scope, cloud: { dialect, sourceRestriction }, podIp });
 
 const ALLOWED =
   '{"Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::acme-data/reports/acme/*"]},' +
@@ -64,8 +64,8 @@ describe('a session policy', () => {
       { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' },
       '{"StringNotEquals":{"aws:SourceVpc":"vpc-0a1b2c3d"},"BoolIfExists":{"aws:ViaAWSService":"false"}}',
     ],
-  ])('denies every origin but %s', (_what, bind, condition) => {
-    expect(buildRestrictedPolicy(bind, 'aws')).toBe(
+  ])('denies every origin but %s', (_what, sourceRestriction, condition) => {
+    expect(buildRestrictedPolicy(sourceRestriction, 'aws')).toBe(
       buildPolicyText(ALLOWED, DEADLINE, buildDenyText(condition)),
     );
   });
@@ -81,8 +81,8 @@ describe('a session policy', () => {
     { mode: 'podIP' },
     { mode: 'cidrs', cidrs: ['192.0.2.0/24'] },
     { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' },
-  ])('says nothing to a private cloud that MinIO refuses: $mode', (bind) => {
-    const policy = buildRestrictedPolicy(bind, 's3');
+  ])('says nothing to a private cloud that MinIO refuses: $mode', (sourceRestriction) => {
+    const policy = buildRestrictedPolicy(sourceRestriction, 's3');
     expect(policy).not.toContain('IfExists');
     expect(policy).not.toContain('"*"]');
     expect(policy).not.toContain('"Action":"*"');

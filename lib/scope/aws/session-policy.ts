@@ -11,8 +11,8 @@ export type SessionPolicyOptions = {
   readonly params: Readonly<Record<string, string>>;
   /** When the cloud stops honouring the credentials: wall-clock milliseconds since the epoch. */
   readonly deadline: number;
-  readonly cloud: Pick<CloudSettings, 'dialect' | 'bind'>;
-  /** The pod's own address; bound to where `cloud.bind` says so. */
+  readonly cloud: Pick<CloudSettings, 'dialect' | 'sourceRestriction'>;
+  /** The pod's own address; bound to where `cloud.sourceRestriction` says so. */
   readonly podIp: string;
 };
 
@@ -30,11 +30,11 @@ type Condition = Readonly<Record<string, Readonly<Record<string, string | readon
  * resource policies too. Ceph RGW and MinIO enforce the same statements.
  */
 export const buildSessionPolicy = (scope: SessionPolicyOptions): string => {
-  const bind = buildSourceCondition(scope);
+  const sourceRestriction = buildSourceCondition(scope);
   const statements: readonly Statement[] = [
     ...buildAllowStatements(scope),
     buildDenyStatement(scope.task, buildDeadlineCondition(scope.deadline)),
-    ...(bind === undefined ? [] : [buildDenyStatement(scope.task, bind)]),
+    ...(sourceRestriction === undefined ? [] : [buildDenyStatement(scope.task, sourceRestriction)]),
   ];
   return JSON.stringify({ Version: '2012-10-17', Statement: statements });
 };
@@ -67,8 +67,8 @@ const buildDeadlineCondition = (deadline: number): Condition => {
 
 /** Keys under one operator all have to hold, and a key that a request lacks holds here. */
 const buildSourceCondition = (scope: SessionPolicyOptions): Condition | undefined => {
-  const { bind, dialect } = scope.cloud;
-  switch (bind.mode) {
+  const { sourceRestriction, dialect } = scope.cloud;
+  switch (sourceRestriction.mode) {
     case 'none':
       return undefined;
     case 'podIP':
@@ -76,9 +76,13 @@ const buildSourceCondition = (scope: SessionPolicyOptions): Condition | undefine
         NotIpAddress: buildAddressKeys(dialect, [toHostCidr(scope.podIp)]),
       });
     case 'cidrs':
-      return exemptAwsServiceCalls(dialect, { NotIpAddress: { 'aws:SourceIp': bind.cidrs } });
+      return exemptAwsServiceCalls(dialect, {
+        NotIpAddress: { 'aws:SourceIp': sourceRestriction.cidrs },
+      });
     case 'vpc':
-      return exemptAwsServiceCalls(dialect, { StringNotEquals: { 'aws:SourceVpc': bind.vpcId } });
+      return exemptAwsServiceCalls(dialect, {
+        StringNotEquals: { 'aws:SourceVpc': sourceRestriction.vpcId },
+      });
   }
 };
 

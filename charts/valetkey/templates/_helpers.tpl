@@ -58,8 +58,8 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- end -}}
 {{- end }}
 
-{{- define "valetkey.ownCertificates" -}}
-{{- if eq .Values.certificates.source "own" }}true{{ end -}}
+{{- define "valetkey.selfSignedCertificates" -}}
+{{- if eq .Values.certificates.source "self-signed" }}true{{ end -}}
 {{- end }}
 
 {{/* The platform's settings as lib/config reads them: what is empty here is left out there. */}}
@@ -68,17 +68,17 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- $_ := set $sidecar "audience" (include "valetkey.audience" .) }}
 {{- $_ := set $sidecar "image" (include "valetkey.image" .) }}
 {{- $_ := set $sidecar "imagePullPolicy" .Values.image.pullPolicy }}
-{{- $accept := pick .Values.sidecar.accept "images" "env" }}
-{{- with .Values.sidecar.accept.maxResources }}{{ $_ := set $accept "maxResources" . }}{{ end }}
-{{- $_ := set $sidecar "accept" $accept }}
+{{- $allowedChanges := pick .Values.sidecar.allowedChanges "images" "env" }}
+{{- with .Values.sidecar.allowedChanges.maxResources }}{{ $_ := set $allowedChanges "maxResources" . }}{{ end }}
+{{- $_ := set $sidecar "allowedChanges" $allowedChanges }}
 {{- $cloud := pick .Values.cloud "region" "allowHttp" "dialect" }}
 {{- range $key := list "stsEndpoint" "caBundle" "httpsProxy" }}
 {{- with index $.Values.cloud $key }}{{ $_ := set $cloud $key . }}{{ end }}
 {{- end }}
-{{- $bind := pick .Values.cloud.bind "mode" }}
-{{- if eq $bind.mode "cidrs" }}{{ $_ := set $bind "cidrs" .Values.cloud.bind.cidrs }}{{ end }}
-{{- if eq $bind.mode "vpc" }}{{ $_ := set $bind "vpcId" .Values.cloud.bind.vpcId }}{{ end }}
-{{- $_ := set $cloud "bind" $bind }}
+{{- $restriction := pick .Values.cloud.sourceRestriction "mode" }}
+{{- if eq $restriction.mode "cidrs" }}{{ $_ := set $restriction "cidrs" .Values.cloud.sourceRestriction.cidrs }}{{ end }}
+{{- if eq $restriction.mode "vpc" }}{{ $_ := set $restriction "vpcId" .Values.cloud.sourceRestriction.vpcId }}{{ end }}
+{{- $_ := set $cloud "sourceRestriction" $restriction }}
 {{- $pods := omit .Values.pods "breakGlassGroup" }}
 {{- with .Values.pods.breakGlassGroup }}{{ $_ := set $pods "breakGlassGroup" . }}{{ end }}
 {{- $platform := dict "trust" .Values.trust "sidecar" $sidecar "cloud" $cloud "tasks" .Values.tasks "pods" $pods }}
@@ -89,14 +89,14 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- define "valetkey.authoritySettings" -}}
 {{- $given := .Values.authority }}
 {{- $endpoint := include "valetkey.authorityEndpoint" . }}
-{{- $settings := pick $given "trustDomain" "cloudAudience" "algorithm" "tagParams" "users" "policyStaleAfter" }}
+{{- $settings := pick $given "trustDomain" "cloudAudience" "algorithm" "tagParams" "users" "policyMaxStaleness" }}
 {{- $_ := set $settings "endpoint" $endpoint }}
 {{- $_ := set $settings "issuer" ($given.issuer | default $endpoint) }}
-{{- with $given.maxSilence }}{{ $_ := set $settings "maxSilence" . }}{{ end }}
-{{- if $given.denial.roles }}
-{{- $denial := pick $given.denial "revokerRole" "roles" }}
-{{- with $given.denial.iamEndpoint }}{{ $_ := set $denial "iamEndpoint" . }}{{ end }}
-{{- $_ := set $settings "denial" $denial }}
+{{- with $given.disconnectTimeout }}{{ $_ := set $settings "disconnectTimeout" . }}{{ end }}
+{{- if $given.denyList.roles }}
+{{- $denyList := pick $given.denyList "revokerRole" "roles" }}
+{{- with $given.denyList.iamEndpoint }}{{ $_ := set $denyList "iamEndpoint" . }}{{ end }}
+{{- $_ := set $settings "denyList" $denyList }}
 {{- end }}
 {{- if $given.publisher.bucket }}
 {{- $publisher := pick $given.publisher "role" "bucket" "prefix" }}
@@ -114,10 +114,10 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- range without $urls "" }}{{ $hosts = append $hosts ((urlParse .).hostname | lower) }}{{ end }}
 {{- $audiences := list }}
 {{- range .Values.pods.protectedAudiences }}{{ $audiences = append $audiences (lower .) }}{{ end }}
-{{- $exceptions := list }}
-{{- range .Values.pods.exceptions }}{{ $exceptions = append $exceptions (printf "%s/%s" .namespace .rule) }}{{ end }}
+{{- $exemptions := list }}
+{{- range .Values.pods.ruleExemptions }}{{ $exemptions = append $exemptions (printf "%s/%s" .namespace .rule) }}{{ end }}
 {{- $isPlainHttp := and (not (include "valetkey.hasAuthority" .)) (hasPrefix "http:" .Values.cloud.stsEndpoint) }}
-{{- dict "audience" (include "valetkey.audience" .) "protectedAudiences" $audiences "allowApiToken" .Values.pods.allowApiToken "hosts" ($hosts | sortAlpha) "isPlainHttp" $isPlainHttp "baselineNamespaces" .Values.pods.baselineNamespaces "exemptions" $exceptions "breakGlassGroup" .Values.pods.breakGlassGroup | toJson }}
+{{- dict "audience" (include "valetkey.audience" .) "protectedAudiences" $audiences "allowApiToken" .Values.pods.allowApiToken "hosts" ($hosts | sortAlpha) "isPlainHttp" $isPlainHttp "baselineNamespaces" .Values.pods.baselineNamespaces "exemptions" $exemptions "breakGlassGroup" .Values.pods.breakGlassGroup | toJson }}
 {{- end }}
 
 {{/* JSON of contract.json (`.json`) with the settings of the chart (`.root`) in place of their marks. */}}
