@@ -49,7 +49,7 @@ const formatMedians = ({ loopback, socket, control }: ListenerStats): string =>
   `loopback ${loopback.median}, socket ${socket.median}, control ${control.median}`;
 
 describe('a hostile consumer', () => {
-  const agent: PodRef = { namespace: '', pod: 'besieged', container: 'agent' };
+  const agent: PodRef = { namespace: '', pod: 'hostile-consumer', container: 'agent' };
   const helper: PodRef = { ...agent, container: 'helper' };
   let script: string;
 

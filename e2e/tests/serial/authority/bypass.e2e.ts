@@ -75,7 +75,7 @@ const removeAdmission = async (): Promise<() => Promise<unknown>> => {
 // Admission is shared by all tests, so this file runs alone.
 describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
   // Both webhooks exclude the release namespace, so there is no admission for its pods.
-  const { namespace: unseen } = testContext.release;
+  const { namespace: home } = testContext.release;
   const account = 'by-hand';
   const made: string[] = [];
   let original: PodObject;
@@ -89,7 +89,7 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     await applyObjects(cluster, {
       apiVersion: 'v1',
       kind: 'ServiceAccount',
-      metadata: { name: account, namespace: unseen },
+      metadata: { name: account, namespace: home },
     });
   });
 
@@ -99,7 +99,7 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     await runKubectl(cluster, [
       'delete',
       '-n',
-      unseen,
+      home,
       ...pods,
       `serviceaccount/${account}`,
       '--ignore-not-found',
@@ -117,12 +117,12 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     const pod = {
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name, namespace: unseen, labels, annotations },
+      metadata: { name, namespace: home, labels, annotations },
       spec: { ...spec, serviceAccount: account, serviceAccountName: account },
     };
     await whenLifted(() => applyObjects(cluster, pod));
-    await waitForPod(cluster, { namespace: unseen, pod: name }, { timeoutMs: 150_000 });
-    return { namespace: unseen, pod: name };
+    await waitForPod(cluster, { namespace: home, pod: name }, { timeoutMs: 150_000 });
+    return { namespace: home, pod: name };
   };
 
   const readRefusal = async (pod: PodRef, code: string) => {
