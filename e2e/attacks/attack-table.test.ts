@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Pod } from '../../lib/contract/pod.ts';
 import { applyOperations, buildDeclaredPod, buildPlainPod } from './base-pods.ts';
 import type { PodDefaults } from './base-pods.ts';
@@ -36,7 +36,7 @@ const buildBasePod = async ({ of, declare }: AttackByKind<'create'>['create']): 
   return of === 'declared' ? pod : injectPod(pod);
 };
 
-test('the attack table has at least sixty attacks', () => {
+it('the attack table has at least sixty attacks', () => {
   expect(attacks.length).toBeGreaterThanOrEqual(60);
 });
 
@@ -48,11 +48,11 @@ describe('THREAT_ROWS', () => {
     .map((line) => line.split('|').map((cell) => cell.trim()))
     .map((cells) => ({ attack: cells[1] ?? '', shownBy: cells.at(-2) ?? '' }));
 
-  test.each(THREAT_ROW_IDS)('%s matches one row of the threat model', (row) => {
+  it.each(THREAT_ROW_IDS)('%s matches one row of the threat model', (row) => {
     expect(lines.filter(({ attack }) => attack.includes(THREAT_ROWS[row].attack))).toHaveLength(1);
   });
 
-  test('include every row that the threat model attributes to the table', () => {
+  it('include every row that the threat model attributes to the table', () => {
     const shown = lines.filter(({ shownBy }) => shownBy.startsWith('table'));
     const isKnown = (attack: string) =>
       THREAT_ROW_IDS.some((row) => attack.includes(THREAT_ROWS[row].attack));
@@ -69,11 +69,11 @@ describe('parseAttackFile', () => {
   const faultsIn = (...lines: object[]) =>
     parseAttackFile('x.yaml', JSON.stringify(lines)).faults.map(({ path }) => path);
 
-  test('accepts a valid row', () => {
+  it('accepts a valid row', () => {
     expect(faultsIn(line)).toEqual([]);
   });
 
-  test('reports all unknown keys and values at once', () => {
+  it('reports all unknown keys and values at once', () => {
     const surprising = { ...line, rul: '11', request: { ...line.request, verb: 'GET' } };
     expect(faultsIn(surprising, { ...line, row: 'none' })).toEqual([
       '[0].rul',
@@ -82,7 +82,7 @@ describe('parseAttackFile', () => {
     ]);
   });
 
-  test('rejects no kind, two kinds, and a rule or sender that does not fit the kind', () => {
+  it('rejects no kind, two kinds, and a rule or sender that does not fit the kind', () => {
     const change = { patch: [{ op: 'remove', path: '/spec' }] };
     expect(faultsIn({ ...line, request: undefined })).toEqual(['"x" (kind)']);
     expect(faultsIn({ ...line, change })).toEqual(['"x" (kind)']);
@@ -91,7 +91,7 @@ describe('parseAttackFile', () => {
     expect(faultsIn({ ...line, path: undefined })).toEqual(['"x" path']);
   });
 
-  test('rejects duplicate names and rows with too few attacks', () => {
+  it('rejects duplicate names and rows with too few attacks', () => {
     const { attacks: two } = parseAttackFile('x.yaml', JSON.stringify([line, line]));
     const paths = checkAttacks(two).map(({ path }) => path);
     expect(paths).toContain('"x"');
@@ -99,17 +99,17 @@ describe('parseAttackFile', () => {
     expect(paths).not.toContain('row entered');
   });
 
-  test('rejects duplicate keys', () => {
+  it('rejects duplicate keys', () => {
     expect(parseAttackFile('x.yaml', '- {name: a, name: b}').faults).toHaveLength(1);
   });
 });
 
 describe('a pod of the attack table', () => {
-  test.each(['plain', 'declared', 'injected'] as const)('%s, is admitted unchanged', async (of) => {
+  it.each(['plain', 'declared', 'injected'] as const)('%s, is admitted unchanged', async (of) => {
     expect((await evaluatePodCreation(await buildBasePod({ of, patch: [] }))).breaches).toEqual([]);
   });
 
-  test.each(toNamedCases(filterAttacksByKind(attacks, 'create')))('%s', async (_name, attack) => {
+  it.each(toNamedCases(filterAttacksByKind(attacks, 'create')))('%s', async (_name, attack) => {
     const pod = applyOperations(await buildBasePod(attack.create), attack.create.patch) as Pod;
     expectStatedRefusal(attack, await evaluatePodCreation(pod));
   });
@@ -121,7 +121,7 @@ describe('a change of the attack table', () => {
     ({ change }) => change.through !== 'status',
   );
 
-  test.each(toNamedCases(changes))('%s', async (_name, { as, change, rule }) => {
+  it.each(toNamedCases(changes))('%s', async (_name, { as, change, rule }) => {
     const oldPod = await injectPod(buildDeclaredPod('victim', podDefaults));
     const groups = as === 'break-glass' ? ['e2e-break-glass'] : [];
     const pod = applyOperations(oldPod, change.patch);
@@ -135,13 +135,13 @@ describe('a policy of the attack table', () => {
     ({ rule }) => rule === 'policies.valetkey.dev',
   );
 
-  test.each(toNamedCases(policies))('%s', (_name, attack) => {
+  it.each(toNamedCases(policies))('%s', (_name, attack) => {
     expectStatedRefusal(attack, evaluateTaskPolicy(attack.request.body));
   });
 });
 
 describe('an unadmitted pod of the attack table', () => {
-  test.each(toNamedCases(filterAttacksByKind(attacks, 'unadmitted')))(
+  it.each(toNamedCases(filterAttacksByKind(attacks, 'unadmitted')))(
     '%s',
     async (_name, { unadmitted, rule, path }) => {
       const pod = applyOperations(

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Pod } from '../../lib/contract/pod.ts';
 import { expectStatedRefusal } from '../attacks/refusal-expectations.ts';
 import { createApiServerClient } from '../attacks/api-server-client.ts';
@@ -74,14 +74,14 @@ describe('an attacker who may edit in a namespace', () => {
   };
 
   describe('may edit pods in the namespace', () => {
-    test.each(['victim', 'terminating', 'waiting'])('gets its pod injected: %s', (pod) => {
+    it.each(['victim', 'terminating', 'waiting'])('gets its pod injected: %s', (pod) => {
       if (setup.createResponses[pod] === undefined) return;
       expect(setup.createResponses[pod]).toMatchObject({ status: 201 });
       const { spec } = setup.createResponses[pod].body as Injected;
       expect(spec.initContainers?.map(({ name }) => name)).toEqual(['valetkey-sidecar']);
     });
 
-    test.each(['plain', 'declared', 'injected'] as const)(
+    it.each(['plain', 'declared', 'injected'] as const)(
       'may create the unchanged base pod, so only the change of an attack is refused: %s',
       async (of) => {
         const pod = await basePod({ of, patch: [] });
@@ -90,7 +90,7 @@ describe('an attacker who may edit in a namespace', () => {
       },
     );
 
-    test('may not edit in another namespace', async () => {
+    it('may not edit in another namespace', async () => {
       const answer = await create('default', buildDeclaredPod('attack', setup.podDefaults));
       expect(answer).toMatchObject({ status: 403 });
       expect(parseRefusal(answer.body as ApiStatus).breaches).toEqual([]);
@@ -105,7 +105,7 @@ describe('an attacker who may edit in a namespace', () => {
         { op: 'replace', path: '/spec/serviceAccountName', value: 'default' },
       ]);
 
-    test.each(toNamedCases(filterAttacksByKind(attacks, 'create')))('%s', async (_name, attack) => {
+    it.each(toNamedCases(filterAttacksByKind(attacks, 'create')))('%s', async (_name, attack) => {
       const pod = applyOperations(await basePod(attack.create), attack.create.patch);
       const namespace = attack.create.in ?? setup.podDefaults.namespace;
       const isAway = attack.create.in !== undefined;
@@ -123,7 +123,7 @@ describe('an attacker who may edit in a namespace', () => {
       return { labels: metadata?.labels, annotations: metadata?.annotations, spec };
     };
 
-    test.each(toNamedCases(filterAttacksByKind(attacks, 'change')))('%s', async (_name, attack) => {
+    it.each(toNamedCases(filterAttacksByKind(attacks, 'change')))('%s', async (_name, attack) => {
       const { through, patch } = attack.change;
       const before = await remembered();
       const answer = await call(buildCaller(attack), {
@@ -140,18 +140,15 @@ describe('an attacker who may edit in a namespace', () => {
   });
 
   describe('is refused', () => {
-    test.each(toNamedCases(filterAttacksByKind(attacks, 'request')))(
-      '%s',
-      async (_name, attack) => {
-        const { method, path: given, body } = attack.request;
-        const path = given.startsWith('/') ? given : `${below}/${given}`;
-        const answer = await call(buildCaller(attack), { method, path, body });
-        expectStatedRefusal(attack, parseRefusal(answer.body as ApiStatus));
-        const { name } = (body?.['metadata'] ?? {}) as { name?: string };
-        const object = `${path}/${name ?? ''}`;
-        if (given.startsWith('/')) expect(await isThere(object)).toBe(false);
-      },
-    );
+    it.each(toNamedCases(filterAttacksByKind(attacks, 'request')))('%s', async (_name, attack) => {
+      const { method, path: given, body } = attack.request;
+      const path = given.startsWith('/') ? given : `${below}/${given}`;
+      const answer = await call(buildCaller(attack), { method, path, body });
+      expectStatedRefusal(attack, parseRefusal(answer.body as ApiStatus));
+      const { name } = (body?.['metadata'] ?? {}) as { name?: string };
+      const object = `${path}/${name ?? ''}`;
+      if (given.startsWith('/')) expect(await isThere(object)).toBe(false);
+    });
   });
 
   describe('gains nothing from', () => {
@@ -165,7 +162,7 @@ describe('an attacker who may edit in a namespace', () => {
       ]);
     });
 
-    test.each(toNamedCases(filterAttacksByKind(attacks, 'reach')))('%s', async (_name, attack) => {
+    it.each(toNamedCases(filterAttacksByKind(attacks, 'reach')))('%s', async (_name, attack) => {
       const said = await accessPort(attack, { ...api, namespace: setup.podDefaults.namespace });
       expect(said.code).toBe(attack.rule);
       expect(said.message).toContain(attack.message ?? '');
@@ -173,7 +170,7 @@ describe('an attacker who may edit in a namespace', () => {
 
     const exchanges = filterAttacksByKind(attacks, 'exchange').filter(isTokenAvailable);
 
-    test.each(toNamedCases(exchanges))('%s', async (_name, attack) => {
+    it.each(toNamedCases(exchanges))('%s', async (_name, attack) => {
       const { pods } = setup;
       const source = { call, editor: EDITOR, agent: pods.agent, ended };
       const token = await obtainToken(attack.exchange, source);
@@ -181,12 +178,12 @@ describe('an attacker who may edit in a namespace', () => {
       return expectNoCredentials(attack, { token, places: pods });
     });
 
-    test.each(toNamedCases(filterAttacksByKind(attacks, 'use')))('%s', async (_name, attack) => {
+    it.each(toNamedCases(filterAttacksByKind(attacks, 'use')))('%s', async (_name, attack) => {
       const answer = await useCredentials(attack, setup.pods);
       expect(answer).toMatchObject({ status: 403, code: attack.rule });
     });
 
-    test('does not stop the pod itself from being served', async () => {
+    it('does not stop the pod itself from being served', async () => {
       await expectRead(setup.pods.agent);
     });
   });
@@ -217,7 +214,7 @@ describe('an attacker who may edit in a namespace', () => {
       await Promise.all([...places.values()].map((place) => waitForPod(cluster, place)));
     });
 
-    test.each(toNamedCases(unadmitted))('%s', async (name, { rule, path = '' }) => {
+    it.each(toNamedCases(unadmitted))('%s', async (name, { rule, path = '' }) => {
       const place = places.get(name);
       if (place === undefined) throw new Error('no such pod');
       const task = '/v1/tasks/read/credentials';
@@ -231,7 +228,7 @@ describe('an attacker who may edit in a namespace', () => {
     });
   });
 
-  test('leaves no object in the release namespace', async () => {
+  it('leaves no object in the release namespace', async () => {
     type Listed = { items: { metadata: { name: string }; spec: { nodeName?: string } }[] };
     const { items } = await read<Listed>(buildPodsPath(setup.podDefaults.namespace));
     const made = Object.keys(setup.createResponses).filter((name) => name !== 'deleted');
