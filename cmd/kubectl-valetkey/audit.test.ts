@@ -66,7 +66,7 @@ describe('audit verify', () => {
 
   it('states without heads that truncation is not detected', async () => {
     const { code, out } = await verify('--key', 'key.pem', '--no-heads', 'cut.jsonl');
-    expect(out).toContain('No published heads: Truncation is not detected.');
+    expect(out).toContain('No published heads: truncation is not detected.');
     expect(code).toBe(0);
   });
 

@@ -66,7 +66,7 @@ const formatTask = ({ task, subject, policy, ...rest }: ExplainedTask): readonly
 };
 
 const formatMissingDecision = (subject: string | undefined): string =>
-  subject === undefined ? 
+  subject === undefined
     ? 'not evaluated: trust is cluster'
     : 'not evaluated: the files contain no TaskPolicy';
 
