@@ -107,7 +107,7 @@ const startRoleLoop = (role: string, deps: DenyListWriterDeps, records: AuditQue
   };
   return startReconcileLoop({
     reconcile,
-    onFailure: (error) => onFailure('ended runs not denied at the cloud', error),
+    onFailure: (error) => onFailure('deny list not written', error),
     retry: RETRY,
     random,
   });

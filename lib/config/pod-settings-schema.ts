@@ -1,16 +1,22 @@
 import { EXEMPTIBLE_RULES, type RuleExemption } from '../contract/platform.ts';
-import { boolean, refine, list, object, string, value, type Reader } from '../schema/reader.ts';
+import {
+  boolean,
+  DNS_LABEL,
+  dnsLabel,
+  refine,
+  list,
+  object,
+  string,
+  value,
+  type Reader,
+} from '../schema/reader.ts';
 import { audience } from './authority-settings-schema.ts';
 import { withDefault } from './defaults.ts';
 
 /** More of a kind is no list that a person keeps. */
 const MAX_ENTRIES = 1000;
 
-const label = (expected: string) =>
-  string({ expected, pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/ });
-
-const containerName = label('a DNS label');
-const namespace = label('the name of a namespace (a DNS label)');
+const namespace = string({ expected: 'the name of a namespace (a DNS label)', pattern: DNS_LABEL });
 
 /** Groups of everybody, or of every workload of a namespace: the glass would be an open door. */
 const BROAD_GROUP = /^system:(un)?authenticated$|^system:serviceaccounts(:|$)/;
@@ -33,7 +39,7 @@ const rejectDuplicates = <T>(reader: Reader<readonly T[]>): Reader<readonly T[]>
 
 /** The `pods` group as it is written. */
 export const podsGroup = object({
-  ignoredContainers: withDefault(list(containerName), ['istio-proxy', 'linkerd-proxy']),
+  ignoredContainers: withDefault(list(dnsLabel), ['istio-proxy', 'linkerd-proxy']),
   allowApiToken: withDefault(boolean, false),
   baselineNamespaces: withDefault(rejectDuplicates(list(namespace, { max: MAX_ENTRIES })), []),
   exceptions: withDefault(

@@ -1,17 +1,17 @@
 /** The authority's ports: HTTPS for sidecars and clouds, HTTP for probes and metrics. */
 export const AUTHORITY_LISTEN = 9445;
 export const AUTHORITY_TELEMETRY_LISTEN = 9446;
-/** Its own user: it shares none with the webhook or a sidecar. */
+/** The authority does not share a user with the webhook or the sidecars. */
 export const AUTHORITY_UID = 64873;
 export const AUTHORITY_GID = 64873;
 
-/** Audience of the pod's projected token under `trust: authority`, unless set. No cloud accepts it. */
+/** Default audience of the pod's projected token under `trust: authority`. No cloud accepts it. */
 export const AUTHORITY_AUDIENCE = 'authority.valetkey.dev';
 
-/** ConfigMap in the authority's namespace: the roots that sidecars trust, PEM, under {@link CA_BUNDLE_KEY}. */
+/** ConfigMap in the authority's namespace: the trust bundle of sidecars, PEM, under {@link CA_BUNDLE_KEY}. */
 export const TRUST_BUNDLE_CONFIG_MAP = 'valetkey-authority-roots';
 export const CA_BUNDLE_KEY = 'roots.pem';
-/** ConfigMap in the authority's namespace: the newest head of each replica's chain of records. */
+/** ConfigMap in the authority's namespace: the latest head of each replica's audit chain. */
 export const AUDIT_HEADS_CONFIG_MAP = 'valetkey-audit-heads';
 
 export const API_GROUP = 'valetkey.dev';
@@ -32,16 +32,16 @@ export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exch
 /** RFC 8693, section 3. */
 export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 export const ID_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:id_token';
-/** What the authority issues: base64url of {@link ContainerCredentials} as JSON. */
+/** Type of the issued token: base64url of {@link ContainerCredentials} as JSON. */
 export const CREDENTIALS_TYPE = 'urn:valetkey:params:oauth:token-type:aws-credentials';
-/** RFC 9396: the one kind of authorization details that the authority knows. */
+/** RFC 9396: the one type of authorization details that the authority accepts. */
 export const TASK_DETAILS_TYPE = 'valetkey.dev/task';
 
 /** One member of `authorization_details`, RFC 9396. */
 export type TaskDetails = {
   readonly type: typeof TASK_DETAILS_TYPE;
   readonly task: string;
-  /** The consumer that asks; the pod's own word, checked against the task's containers. */
+  /** The consumer, as claimed by the sidecar; checked against the task's containers. */
   readonly consumer: string;
   readonly params: Readonly<Record<string, string>>;
   readonly purpose?: string;
@@ -50,7 +50,7 @@ export type TaskDetails = {
 /** Characters of a run ID under `trust: authority`. */
 export const RUN_ID_LENGTH = 32;
 
-/** The AWS container credentials shape. */
+/** Response format of the AWS container credentials provider. */
 export type ContainerCredentials = {
   readonly AccessKeyId: string;
   readonly SecretAccessKey: string;
@@ -59,7 +59,7 @@ export type ContainerCredentials = {
   readonly Expiration: string;
 };
 
-/** A successful answer of {@link TOKEN_PATH}: RFC 8693, section 2.2.1, and what a sidecar needs besides. */
+/** A successful response of {@link TOKEN_PATH}: RFC 8693, section 2.2.1, and members for the sidecar. */
 export type TokenResponse = {
   readonly access_token: string;
   readonly issued_token_type: typeof CREDENTIALS_TYPE;
@@ -78,7 +78,7 @@ export type TokenResponse = {
   readonly packed_policy_percent?: number;
 };
 
-/** RFC 6749, section 5.2, with a code that is stable and finer than `error`. */
+/** RFC 6749, section 5.2, with a stable code that is more specific than `error`. */
 export type TokenErrorResponse = {
   readonly error:
     | 'invalid_request'
@@ -92,7 +92,7 @@ export type TokenErrorResponse = {
   readonly error_description: string;
   /** Stable: `pod_not_found`, `policy_denied`, `revoked`, `token_expired`, … */
   readonly reason: string;
-  /** The policies that decided, where policy did. */
+  /** IDs of the policies that denied the run, if policy did. */
   readonly policies?: readonly string[];
 };
 
@@ -103,34 +103,34 @@ export type TokenErrorResponse = {
 export type RunEnd = 'completed' | 'superseded' | 'terminated';
 
 /**
- * One line of the stream at {@link EVENTS_PATH} (`application/x-ndjson`, `Authorization: Bearer` with
- * the pod's token). The first line says what is revoked now; each later one replaces it whole.
+ * One line of the event stream at {@link EVENTS_PATH} (`application/x-ndjson`, `Authorization: Bearer`
+ * with the pod's token). The first line lists the active revocations; each later list replaces it.
  */
 export type StreamLine =
   | { readonly type: 'heartbeat' }
   | { readonly type: 'revocations'; readonly active: readonly StreamedRevocation[] }
-  /** The authority drains: connect to another replica now. */
+  /** The replica is shutting down: connect to another one now. */
   | { readonly type: 'reconnect' };
 
-/** A revocation as far as it touches this pod. */
+/** The part of a revocation that concerns this pod. */
 export type StreamedRevocation = {
   readonly name: string;
-  /** Ends this run only; absent: every run, or every run of `task`. */
+  /** Ends only this run; absent: every run, or every run of `task`. */
   readonly run?: string;
   readonly task?: string;
   readonly reason: string;
 };
 
-/** Milliseconds between heartbeats of the stream. */
+/** Milliseconds between heartbeats of the event stream. */
 export const HEARTBEAT_INTERVAL_MS = 5_000;
 
-/** What the sidecar is told of the authority; travels as JSON in its environment. */
+/** How the sidecar reaches the authority. Part of its environment, as JSON. */
 export type AuthorityAccess = {
   /** `https://host[:port]`. */
   readonly endpoint: string;
-  /** PEM: the current and the next root. */
+  /** PEM: the current and the next CA. */
   readonly roots: string;
-  /** Held credentials end when no authority was heard for so long. Absent: only at their deadline. */
+  /** Credentials end when the authority was not reached for this long. Absent: only at their deadline. */
   readonly maxSilenceSeconds?: number;
 };
 
@@ -147,9 +147,9 @@ export type RevocationSpec = {
   readonly namespace?: string;
   readonly all?: boolean;
   readonly reason: string;
-  /** Who revokes; held to the caller's own name by a ValidatingAdmissionPolicy. */
+  /** Who revokes. A ValidatingAdmissionPolicy requires the caller's own name. */
   readonly by: string;
-  /** RFC 3339. Absent: for as long as it stands. */
+  /** RFC 3339. Absent: until it is deleted. */
   readonly until?: string;
 };
 

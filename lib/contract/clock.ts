@@ -1,4 +1,4 @@
-/** Time as an argument: `now` is wall-clock, `monotonic` never jumps; both in milliseconds. */
+/** Time as an argument, in milliseconds: wall-clock time since the epoch, and a monotonic clock. */
 export type Clock = {
   readonly now: () => number;
   readonly monotonic: () => number;

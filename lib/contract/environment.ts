@@ -1,11 +1,11 @@
 /**
- * The sidecar's environment. No name ends in `_PORT` or `_SERVICE_HOST`: a Service in the pod's
- * namespace could set those. The injected spec sets each of them explicitly.
+ * The sidecar's environment. The injected spec sets each variable explicitly. No name ends in `_PORT`
+ * or `_SERVICE_HOST`, because a Service in the pod's namespace could set those.
  */
 export const SIDECAR_ENV = {
   /** JSON of {@link AdmittedTasks}. */
   tasks: 'VALETKEY_TASKS',
-  /** SHA-256, hex, of the canonical profile this sidecar was injected from. */
+  /** SHA-256, hex, of the canonical injection template of this sidecar. */
   injectionTemplate: 'VALETKEY_PROFILE',
   trust: 'VALETKEY_TRUST',
   podName: 'VALETKEY_POD_NAME',
@@ -16,15 +16,15 @@ export const SIDECAR_ENV = {
   /** Under `trust: authority`: JSON of {@link AuthorityAccess}. */
   authority: 'VALETKEY_AUTHORITY',
   tokenFile: 'VALETKEY_TOKEN_FILE',
-  /** Folder that holds one folder per consumer. */
+  /** Directory with one directory per consumer. */
   consumersFolder: 'VALETKEY_CONSUMERS_FOLDER',
   /** `host:port` of the credentials endpoint. */
   loopback: 'VALETKEY_LOOPBACK_LISTEN',
-  /** `host:port` of probes and metrics; an empty host means the pod's address. */
+  /** `host:port` of probes and metrics; an empty host: the pod's address. */
   telemetry: 'VALETKEY_TELEMETRY_LISTEN',
 } as const;
 
-/** What every consumer is given. */
+/** Variables that every consumer gets. */
 export const CONSUMER_ENV = {
   socket: 'VALETKEY_SOCKET',
   credentialsUri: 'AWS_CONTAINER_CREDENTIALS_FULL_URI',
@@ -34,7 +34,7 @@ export const CONSUMER_ENV = {
   defaultRegion: 'AWS_DEFAULT_REGION',
 } as const;
 
-/** Each of these, when not empty, could load code, add trust or write secrets: no program starts. */
+/** No program starts with one of these: they could load code, add trust anchors or write secrets. */
 export const ENV_DENY_LIST = [
   'NODE_OPTIONS',
   'NODE_EXTRA_CA_CERTS',
@@ -50,18 +50,18 @@ export const ENV_DENY_LIST = [
 export const WEBHOOK_ENV = {
   /** YAML file that holds the {@link Platform}. */
   platformFile: 'VALETKEY_PLATFORM_FILE',
-  /** Namespace the webhook runs in. */
+  /** Namespace of the webhook. */
   namespace: 'VALETKEY_NAMESPACE',
   podName: 'VALETKEY_POD_NAME',
-  /** Name of the Service in front of it: its certificate is for `<service>.<namespace>.svc`. */
+  /** Name of its Service: its certificate is for `<service>.<namespace>.svc`. */
   service: 'VALETKEY_SERVICE',
   /** Name of both webhook configurations, mutating and validating. */
   configuration: 'VALETKEY_CONFIGURATION',
-  /** `own` (our CA in a Secret) or `files` (cert-manager keeps them). */
+  /** `own` (self-signed CA in a Secret) or `files` (cert-manager renews them). */
   certificates: 'VALETKEY_CERTIFICATES',
   /** Under `own`: the Secret that holds the CA. */
   caSecret: 'VALETKEY_CA_SECRET',
-  /** Under `files`: folder with tls.crt and tls.key. */
+  /** Under `files`: directory with tls.crt and tls.key. */
   certificatesFolder: 'VALETKEY_CERTIFICATES_FOLDER',
   /** `host:port`, HTTPS. */
   listen: 'VALETKEY_LISTEN',
@@ -70,15 +70,15 @@ export const WEBHOOK_ENV = {
   logLevel: 'VALETKEY_LOG_LEVEL',
 } as const;
 
-/** Settings of the webhook that the chart leaves as they are. */
+/** Settings of the webhook that the chart does not set. */
 export const WEBHOOK_TUNING_ENV = {
-  /** `kubernetes`; or `none`, for the demo and development: no API server is asked for anything. */
+  /** `kubernetes`; or `none`, for the demo and development: no API server is used. */
   cluster: 'VALETKEY_CLUSTER',
-  /** A file that says where the API server is, for the demo and development; empty: the pod's own. */
+  /** Kubeconfig file for the demo and development; empty: in-cluster configuration. */
   kubeconfig: 'VALETKEY_KUBECONFIG',
-  /** Under `own`: life of a CA. It waits, then signs, for a third of it each. */
+  /** Under `own`: lifetime of a CA. It is published for a third of it before it signs, for another third. */
   authorityLifetime: 'VALETKEY_CA_LIFETIME',
-  /** Under `own`: life of a replica's certificate, renewed at two thirds. */
+  /** Under `own`: lifetime of a replica's certificate, renewed after two thirds. */
   leafLifetime: 'VALETKEY_LEAF_LIFETIME',
 } as const;
 
@@ -90,15 +90,15 @@ export const AUTHORITY_ENV = {
   /** YAML file that holds the {@link Platform}. */
   platformFile: 'VALETKEY_PLATFORM_FILE',
   namespace: 'VALETKEY_NAMESPACE',
-  /** Name of this replica, and of its chain of records. */
+  /** Name of this replica and of its audit chain. */
   podName: 'VALETKEY_POD_NAME',
-  /** Secret that holds the CA of its serving certificates. */
+  /** Secret with the CA of its serving certificates. */
   caSecret: 'VALETKEY_CA_SECRET',
-  /** Secret that holds the keys of grants. */
+  /** Secret with the grant signing keys. */
   keysSecret: 'VALETKEY_KEYS_SECRET',
-  /** Secret that holds the long-lived key of checkpoints, and the key of run ids. */
+  /** Secret with the long-lived key of checkpoints and the key of run IDs. */
   auditSecret: 'VALETKEY_AUDIT_SECRET',
-  /** Folder of the append-only file of records; empty: standard output only. */
+  /** Directory of the append-only audit files; empty: standard output only. */
   auditFolder: 'VALETKEY_AUDIT_FOLDER',
   /** `host:port`, HTTPS. */
   listen: 'VALETKEY_LISTEN',
@@ -107,24 +107,24 @@ export const AUTHORITY_ENV = {
   logLevel: 'VALETKEY_LOG_LEVEL',
 } as const;
 
-/** Settings of the authority that the chart leaves as they are. */
+/** Settings of the authority that the chart does not set. */
 export const AUTHORITY_TUNING_ENV = {
-  /** As the webhook's. */
+  /** As for the webhook. */
   kubeconfig: 'VALETKEY_KUBECONFIG',
   authorityLifetime: 'VALETKEY_CA_LIFETIME',
   leafLifetime: 'VALETKEY_LEAF_LIFETIME',
-  /** A key of grants signs for so long. */
+  /** How long a grant signing key signs. */
   keyLifetime: 'VALETKEY_KEY_LIFETIME',
-  /** `compare`: a token must come from its pod's own address; or `ignore`, where a network hides it. */
+  /** `compare`: a token must come from its pod's address; `ignore`: for networks that hide it. */
   podAddresses: 'VALETKEY_POD_ADDRESSES',
-  /** Requests per second and replica, sustained; a burst is thirty times as many. */
+  /** Sustained requests per second and replica; a burst is thirty times as many. */
   peerRate: 'VALETKEY_PEER_RATE',
   podRate: 'VALETKEY_POD_RATE',
   serviceAccountRate: 'VALETKEY_SERVICE_ACCOUNT_RATE',
   namespaceRate: 'VALETKEY_NAMESPACE_RATE',
-  /** Verifications of tokens under way at once. */
+  /** Concurrent token verifications. */
   verifications: 'VALETKEY_VERIFICATIONS',
-  /** Connections at once, streams of sidecars included: in all, and from one address. */
+  /** Concurrent connections, including event streams: in total, and from one address. */
   connections: 'VALETKEY_CONNECTIONS',
   connectionsPerPeer: 'VALETKEY_CONNECTIONS_PER_PEER',
 } as const;

@@ -1,53 +1,53 @@
 import type { Task } from './task.ts';
 
-/** What a cloud issued: never logged, never rendered but in an answer to the consumer. */
+/** Keys that a cloud issued. Never logged; rendered only in a response to the consumer. */
 export type CloudCredentials = {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken: string;
 };
 
-/** One wish to start a run. */
+/** A request to start a run. */
 export type RunRequest = {
   readonly consumer: string;
   readonly task: Task;
   readonly params: Readonly<Record<string, string>>;
   readonly purpose?: string;
-  /** An ID token of the human for whom the agent acts. */
+  /** ID token of the user for whom the agent acts. */
   readonly userToken?: string;
 };
 
-/** A run as it was issued. All times are wall-clock milliseconds since the epoch. */
+/** An issued run. All times are wall-clock milliseconds since the epoch. */
 export type IssuedRun = {
-  /** Unique id of the run, `[A-Za-z0-9_-]+`. */
+  /** Unique ID of the run, `[A-Za-z0-9_-]+`. */
   readonly run: string;
   readonly credentials: CloudCredentials;
   /**
-   * When the cloud stops honouring the keys (the Deny in the session policy): the moment, by our
-   * clock, at which the clock of whoever wrote the Deny shows it.
+   * When the cloud stops accepting the keys, because of the Deny in the session policy. By the clock
+   * of this process, corrected for the clock of the process that wrote the Deny.
    */
   readonly deadline: number;
-  /** How far the cloud's clock is ahead of the one that the Deny was written by; negative: behind. */
+  /** How far the cloud's clock is ahead of the clock of the process that wrote the Deny. */
   readonly skewMs: number;
   /** STS's PackedPolicySize, percent. */
   readonly packedPolicyPercent?: number;
 };
 
 /**
- * The one way to credentials: straight to STS, or by the authority. Holding and serving know no
- * other difference between the kinds of trust.
+ * Gets credentials for a run: from STS directly, or from the authority. Nothing else in the sidecar
+ * depends on the kind of trust.
  *
- * @throws ExchangeError refused (final) or unavailable (later, perhaps)
+ * @throws ExchangeError refused (final) or unavailable (may succeed later)
  */
 export type Exchange = (request: RunRequest, signal: AbortSignal) => Promise<IssuedRun>;
 
-/** `refused` is an answer; `unavailable` is the lack of one. */
+/** `refused`: the other side said no; `unavailable`: there was no answer. */
 export class ExchangeError extends Error {
   override readonly name = 'ExchangeError';
   readonly kind: 'refused' | 'unavailable';
   /** Stable, machine-readable: an STS error code, `clock_skew`, `token_unreadable`, … */
   readonly code: string;
-  /** How long to wait before another try makes sense. */
+  /** How long to wait before the next attempt. */
   readonly retryAfterMs: number | undefined;
 
   constructor(

@@ -1,7 +1,7 @@
-/** Ids of the rules that a pod breaks by leave: each once, by whose leave it is. */
+/** IDs of the rules that a pod violates and is exempted from. Each ID is in one list only. */
 export type ExemptedRules = {
-  /** An exception of the platform for the pod's namespace. */
+  /** Exempted by the platform's settings for the pod's namespace. */
   readonly exceptions: readonly string[];
-  /** Its namespace migrates (`valetkey.dev/mode: warn`). */
+  /** Exempted because the namespace is being migrated (`valetkey.dev/mode: warn`). */
   readonly warned: readonly string[];
 };

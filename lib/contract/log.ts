@@ -1,6 +1,6 @@
 /**
- * A log line: a constant message and allow-listed fields. Nothing that could hold a secret (a pod,
- * a request, a response, an error's cause) has a type that fits.
+ * Fields of a log line, beside its constant message. The type rejects values that could contain a
+ * secret: a pod, a request, a response, an error's cause.
  */
 export type LogFields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 export type Log = Readonly<Record<'debug' | 'info' | 'warn' | 'error', LogLine>>;

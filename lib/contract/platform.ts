@@ -1,17 +1,17 @@
-/** How the pod's network looks from the cloud; the session policy refuses every other origin. */
+/** Source network of pods as the cloud sees it. The session policy denies requests from elsewhere. */
 export type SourceRestriction =
   | { readonly mode: 'none' }
   | { readonly mode: 'podIP' }
-  /** Addresses or CIDR blocks that the cluster's egress uses. */
+  /** Addresses or CIDR blocks of the cluster's egress. */
   | { readonly mode: 'cidrs'; readonly cidrs: readonly string[] }
   | { readonly mode: 'vpc'; readonly vpcId: string };
 
-/** What a sidecar needs to know of the cloud; travels as JSON in its environment. */
+/** Settings of the cloud. Part of the sidecar's environment, as JSON. */
 export type CloudSettings = {
   readonly region: string;
   /** Absent: AWS's regional STS endpoint. */
   readonly stsEndpoint?: string;
-  /** An `http:` endpoint is refused without it. */
+  /** Whether an `http:` endpoint is accepted. */
   readonly allowHttp: boolean;
   /** PEM certificates trusted for cloud endpoints only. */
   readonly caBundle?: string;
@@ -22,72 +22,72 @@ export type CloudSettings = {
   readonly bind: SourceRestriction;
 };
 
-/** What the platform allows task declarations to say. */
+/** Limits of the platform on task declarations. */
 export type TaskLimits = {
   readonly minLifetimeSeconds: number;
   readonly maxLifetimeSeconds: number;
   /** Used where a task omits `delivery`. */
   readonly delivery: 'vend';
-  /** 12-digit account ids a role may be of; empty: any. */
+  /** Accounts (12 digits) whose roles are allowed; empty: any. */
   readonly accountIds: readonly string[];
-  /** ARN partitions a role may be of; empty: any. */
+  /** ARN partitions whose roles are allowed; empty: any. */
   readonly partitions: readonly string[];
-  /** Actions that no resource can narrow may be declared with resource `*`. */
+  /** Whether actions without resource types may be declared, with resource `*`. */
   readonly wildcardOnlyActions: boolean;
   readonly regionWildcards: boolean;
   readonly accountWildcards: boolean;
-  /** Role ARN → actions that mint longer-lived credentials and are allowed for it all the same. */
+  /** Role ARN → credential-minting actions that are allowed for this role. */
   readonly mintingActions: Readonly<Record<string, readonly string[]>>;
 };
 
-/** Amounts as Kubernetes writes quantities. */
+/** Kubernetes quantities. */
 export type SidecarResources = {
   readonly memory: string;
   readonly cpu: string;
 };
 
-/** What other mutators may do to the sidecar. */
+/** Changes of the sidecar that other mutating webhooks may make. */
 export type AllowedChanges = {
-  /** Exact images, by digest, that may replace ours. */
+  /** Images, by digest, that may replace the sidecar's. */
   readonly images: readonly string[];
-  /** Extra environment names. */
+  /** Names of environment variables that may be added. */
   readonly env: readonly string[];
-  /** Largest amounts that another mutator may set; absent: ours exactly. */
+  /** Upper bounds for resources; absent: no change is allowed. */
   readonly maxResources?: SidecarResources;
 };
 
-/** Rules of docs/admission.md from which the platform may except a namespace. */
+/** Rules of docs/admission.md from which the platform may exempt a namespace. */
 export const EXEMPTIBLE_RULES = ['1', '3', '4', '7', '8', '9', '10'] as const;
 
-/** Breaches of this rule are warnings in this namespace. */
+/** Violations of this rule are warnings in this namespace. */
 export type RuleExemption = {
   readonly namespace: string;
   readonly rule: (typeof EXEMPTIBLE_RULES)[number];
 };
 
-/** An issuer of ID tokens for the humans on whose behalf agents act. */
+/** An issuer of ID tokens for the users for whom agents act. */
 export type UserIssuer = {
-  /** Exact `iss`. */
+  /** `iss` of its tokens, compared exactly. */
   readonly issuer: string;
   readonly jwksUri: string;
-  /** `aud` that its tokens must have; the authority's own. */
+  /** Required `aud` of its tokens: an audience that only the authority uses. */
   readonly audience: string;
   /** PEM certificates trusted for `jwksUri`. */
   readonly caBundle?: string;
 };
 
-/** What holds under `trust: authority` only. */
+/** Settings of `trust: authority`. */
 export type AuthoritySettings = {
-  /** Where sidecars reach it: `https://host[:port]`. */
+  /** URL that sidecars connect to: `https://host[:port]`. */
   readonly endpoint: string;
-  /** `iss` of grants: an https URL without a slash at its end; its documents stand below it. */
+  /** `iss` of grants: an https URL without a trailing slash. Its documents are published below it. */
   readonly issuer: string;
   /** SPIFFE trust domain. */
   readonly trustDomain: string;
   /** `aud` of grants. */
   readonly cloudAudience: string;
   readonly algorithm: 'ES256' | 'RS256';
-  /** Params that become session tags, beside namespace, service account, task and run. */
+  /** Params that become session tags, in addition to namespace, service account, task and run. */
   readonly tagParams: readonly string[];
   readonly users: {
     readonly issuers: readonly UserIssuer[];
@@ -95,35 +95,35 @@ export type AuthoritySettings = {
   };
   /** See {@link AuthorityAccess.maxSilenceSeconds}. */
   readonly disconnectTimeoutSeconds?: number;
-  /** A policy watch that heard nothing for so long refuses. */
+  /** Runs are denied when the policy watch has received no update for this long. */
   readonly policyMaxStalenessSeconds: number;
-  /** Denial of ended sessions at the cloud; absent: none. */
+  /** Deny list at the cloud for sessions that ended; absent: none. */
   readonly denial?: {
-    /** Assumed by the authority's own grant; may put inline policies on `roles`. */
+    /** Assumed with the authority's own grant; may put inline policies on `roles`. */
     readonly revokerRole: string;
     /** IAM endpoint of a private cloud; absent: AWS's own. */
     readonly iamEndpoint?: string;
-    /** Role ARNs that opt in. */
+    /** ARNs of the roles that the deny list is written to. */
     readonly roles: readonly string[];
   };
-  /** The issuer's documents are written to a bucket; absent: not by us. */
+  /** The bucket to which the authority writes the issuer's documents; absent: it does not. */
   readonly publisher?: {
     readonly role: string;
     readonly bucket: string;
-    /** Key prefix, without slashes at its ends; empty: none. */
+    /** Key prefix, without leading and trailing slashes; empty: none. */
     readonly prefix: string;
     /** S3 endpoint of a private cloud; absent: AWS's own. */
     readonly s3Endpoint?: string;
   };
 };
 
-/** The platform's settings: one file, written by the chart, read whole, passed whole. */
+/** The platform's settings: one file, written by the chart. Passed as a whole. */
 export type Platform = {
   readonly trust: 'authority' | 'cluster';
   readonly sidecar: {
     readonly image: string;
     readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
-    /** Of the projected service-account token. */
+    /** Audience of the projected service account token. */
     readonly audience: string;
     readonly resources: SidecarResources;
     readonly accept: AllowedChanges;
@@ -131,18 +131,18 @@ export type Platform = {
   readonly cloud: CloudSettings;
   readonly tasks: TaskLimits;
   readonly pods: {
-    /** Containers that are no consumers unless a task names them. */
+    /** Containers that are consumers only if a task names them. */
     readonly ignoredContainers: readonly string[];
-    /** Whether a pod that itself writes `automountServiceAccountToken: true` keeps its API token. */
+    /** Whether a pod that sets `automountServiceAccountToken: true` itself keeps its API token. */
     readonly allowApiToken: boolean;
-    /** Namespaces whose pods are held to level `baseline` of rule 4 instead of `restricted`. */
+    /** Namespaces whose pods must meet level `baseline` of rule 4 instead of `restricted`. */
     readonly baselineNamespaces: readonly string[];
     readonly exceptions: readonly RuleExemption[];
-    /** Its members may add ephemeral containers to injected pods; absent: nobody may. */
+    /** Members may add ephemeral containers to injected pods; absent: no one may. */
     readonly breakGlassGroup?: string;
-    /** Audiences that pods with tasks may not project tokens for, beside those that are known. */
+    /** Further audiences for which pods with tasks must not project tokens. */
     readonly protectedAudiences: readonly string[];
   };
-  /** There if, and only if, `trust` is `authority`. */
+  /** Present if and only if `trust` is `authority`. */
   readonly authority?: AuthoritySettings;
 };

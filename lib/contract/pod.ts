@@ -1,6 +1,6 @@
 /**
- * The fields of a Kubernetes Pod (core/v1) that we read or write. A real pod has more: patches are
- * computed from this view and applied to the raw object, so unknown fields survive.
+ * The fields of a Kubernetes Pod (core/v1) that Valetkey reads or writes. Patches are computed from
+ * this view and applied to the raw object, so other fields survive.
  */
 export type Pod = {
   readonly apiVersion?: string;
@@ -37,7 +37,7 @@ export type PodSpec = {
     readonly nameservers?: readonly string[];
     readonly searches?: readonly string[];
   };
-  /** The pod's own name in its `/etc/hosts`, whatever it is (Kubernetes 1.34 and later). */
+  /** Replaces the pod's own name in its `/etc/hosts` (Kubernetes 1.34 and later). */
   readonly hostnameOverride?: string;
   readonly hostAliases?: readonly {
     readonly ip?: string;
@@ -91,13 +91,13 @@ export type Container = {
   readonly targetContainerName?: string;
 };
 
-/** A probe or hook, as far as it runs a command in the container. */
+/** A probe or hook that runs a command in the container. */
 type Handler = {
   readonly exec?: { readonly command?: readonly string[] };
   readonly [other: string]: unknown;
 };
 
-/** All that a Secret or ConfigMap holds, as variables. */
+/** All keys of a Secret or ConfigMap, as variables. */
 export type EnvFromSource = {
   readonly prefix?: string;
   readonly secretRef?: { readonly name?: string };

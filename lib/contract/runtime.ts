@@ -1,9 +1,8 @@
 import { COMPILE_CACHE_FOLDER, NODE_PATH, PROGRAM_FOLDER } from './paths.ts';
 
 /**
- * How our programs run on Node. These close what could be opened from outside: the inspector on
- * SIGUSR1 (its port would lie in the network that the pod's containers share), `__proto__`,
- * `eval` and native add-ons.
+ * Node flags of every program. They disable what an attacker could use: the inspector on SIGUSR1 (its
+ * port would be reachable from all containers of the pod), `__proto__`, `eval` and native add-ons.
  */
 export const HARDENING_FLAGS = [
   '--disable-sigusr1',
@@ -12,7 +11,7 @@ export const HARDENING_FLAGS = [
   '--no-addons',
 ] as const;
 
-/** A sidecar stands in every agent pod: these keep its private memory small under load. */
+/** Every agent pod has a sidecar: these flags limit its private memory under load. */
 const SMALL_MEMORY_FLAGS = [
   '--no-concurrent-recompilation',
   '--max-semi-space-size=1',
@@ -20,7 +19,7 @@ const SMALL_MEMORY_FLAGS = [
   '--v8-pool-size=0',
 ] as const;
 
-/** The sidecar as the injected container starts it. */
+/** Command of the injected sidecar container. */
 export const SIDECAR_COMMAND = [
   NODE_PATH,
   ...HARDENING_FLAGS,
@@ -28,16 +27,16 @@ export const SIDECAR_COMMAND = [
   `${PROGRAM_FOLDER}/sidecar.cjs`,
 ] as const;
 
-/** The sidecar's environment that speaks to the runtime, not to the program. */
+/** Environment variables of the sidecar that configure Node and libc. */
 export const SIDECAR_RUNTIME_ENV = {
   NODE_OPTIONS: '',
   UV_THREADPOOL_SIZE: '1',
   MALLOC_ARENA_MAX: '1',
-  /** Filled when the image is built, read-only since. */
+  /** Written when the image is built; read-only at run time. */
   NODE_COMPILE_CACHE: COMPILE_CACHE_FOLDER,
 } as const;
 
-/** The webhook as the chart's Deployment starts it. */
+/** Command of the webhook in the chart's Deployment. */
 export const WEBHOOK_COMMAND = [
   NODE_PATH,
   ...HARDENING_FLAGS,
@@ -49,7 +48,7 @@ export const WEBHOOK_RUNTIME_ENV = {
   NODE_COMPILE_CACHE: COMPILE_CACHE_FOLDER,
 } as const;
 
-/** The authority as the chart's StatefulSet starts it. */
+/** Command of the authority in the chart's StatefulSet. */
 export const AUTHORITY_COMMAND = [
   NODE_PATH,
   ...HARDENING_FLAGS,

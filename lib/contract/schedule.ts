@@ -1,2 +1,2 @@
-/** Runs `action` once, after `delayMs`, unless the answer is called first. Never keeps a process up. */
+/** Runs `action` once after `delayMs`. @returns cancels it */
 export type Schedule = (delayMs: number, action: () => void) => () => void;

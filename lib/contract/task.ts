@@ -1,4 +1,4 @@
-/** A declared task, normalised: what the sidecar's environment carries and policy decides about. */
+/** A declared task, normalized. Part of the sidecar's environment, and the subject of policy. */
 export type Task = {
   /** DNS label. */
   readonly name: string;
@@ -10,7 +10,7 @@ export type Task = {
   readonly lifetimeSeconds: number;
   readonly purpose?: string;
   readonly delivery: 'vend';
-  /** Names of the consumers that may run it; never empty. */
+  /** Names of the consumers that may run it; at least one. */
   readonly containers: readonly string[];
   readonly default: boolean;
   /** Starting it ends the consumer's other runs. */
@@ -18,9 +18,9 @@ export type Task = {
 };
 
 export type TaskStatement = {
-  /** `service:Action` in its proper case; may end in or contain `*` (the short form). */
+  /** `service:Action` in canonical case; may contain `*` (the short form). */
   readonly actions: readonly string[];
-  /** ARNs, whose resource part may hold `*`, `?` and `{param}`. */
+  /** ARNs. The resource part may contain `*`, `?` and `{param}`. */
   readonly resources: readonly string[];
 };
 
@@ -30,7 +30,7 @@ export type ParamRule = {
   readonly maxLength: number;
 };
 
-/** What admission fixed for a pod, and the only source from which tasks are read afterwards. */
+/** The tasks that admission accepted for a pod. After admission, nothing else is read as a task. */
 export type AdmittedTasks = {
   /** Consumer containers in the order of their volumes. */
   readonly consumers: readonly string[];
@@ -38,11 +38,11 @@ export type AdmittedTasks = {
 };
 
 export const MAX_TASKS = 16;
-/** Pairs of a concrete action and a resource, of one task. */
+/** Pairs of a concrete action and a resource in one task. */
 export const MAX_PAIRS = 256;
 export const MAX_TASK_BYTES = 4096;
-/** The kernel's limit for one environment string, name and terminator included. */
+/** The kernel's limit for one environment string, including name and terminator. */
 export const MAX_ENV_BYTES = 128 * 1024;
-/** Characters, of a declared task's purpose and of a run's. */
+/** Characters of a purpose, of a task and of a run. */
 export const MAX_PURPOSE_LENGTH = 256;
 export const DEFAULT_PARAM_MAX_LENGTH = 64;

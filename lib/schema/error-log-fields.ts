@@ -1,13 +1,13 @@
 import type { LogFields } from '../contract/log.ts';
 import { LoggableError } from './loggable-error.ts';
 
-/** Frames enough to find the line. */
+/** Enough stack frames to find the line. */
 const MAX_FRAMES = 8;
 
 /**
- * What a log line may tell of an error that may be anybody's: ours from end to end, or where in our
- * code it happened. Never a foreign message, nor a line of one that looks like a frame: it could quote
- * a pod, a token or a key.
+ * Log fields of any error. The message is logged only of a {@link LoggableError}; of another error, its
+ * name and stack frames. Its message, which may span lines that look like frames, could quote a pod, a
+ * token or a key.
  */
 export const toErrorLogFields = (error: unknown): LogFields => {
   if (error instanceof LoggableError) return { error: error.message };

@@ -1,18 +1,18 @@
 /**
- * One thing that is wrong with an input. `path` names the culprit as its author wrote it
- * (`allow[0].actions[1]`, `/spec/hostPID`, `cloud.region`).
+ * One error in an input. `path` names the field as its author wrote it (`allow[0].actions[1]`,
+ * `/spec/hostPID`, `cloud.region`).
  */
 export type FieldError = {
   readonly path: string;
   readonly expected: string;
   readonly got: string;
-  /** The document that `path` stands in, when there are several: an annotation key, a file. */
+  /** The document that contains `path`, if there are several: an annotation key, a file. */
   readonly source?: string;
-  /** The rule that was broken, when rules have names. */
+  /** The violated rule, if rules have names. */
   readonly rule?: string;
 };
 
-/** A value, or every fault that kept it from being one. */
+/** A value, or all errors of the input. */
 export type Result<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly faults: readonly FieldError[] };
@@ -22,8 +22,8 @@ export const succeed = <T>(value: T): Result<T> => ({ ok: true, value });
 export const fail = (faults: readonly FieldError[]): Result<never> => ({ ok: false, faults });
 
 /**
- * One line for people: `<source> <path>: expected …, got … (rule …)`. A path is of its author's own
- * words, so that nothing invisible of it reaches a terminal.
+ * Formats one line: `<source> <path>: expected …, got … (rule …)`. Invisible characters are escaped,
+ * because the author of the input chooses the path and the line may reach a terminal.
  */
 export const formatFieldError = ({ source, path, expected, got, rule }: FieldError): string => {
   const where = [source, path].filter(Boolean).join(' ');
@@ -31,21 +31,21 @@ export const formatFieldError = ({ source, path, expected, got, rule }: FieldErr
   return escapeInvisible(`${where}: expected ${expected}, got ${got}${byRule}`);
 };
 
-/** Longest rendering of a foreign value in a fault. */
+/** Characters of a formatted value. */
 const MAX_VALUE_LENGTH = 80;
 
-/** What is nested thousands deep has no rendering. */
+/** JSON, which fails for a value that is nested thousands of levels deep. */
 const stringify = (value: unknown): string => {
   try {
     return JSON.stringify(value);
   } catch {
-    return 'a value that cannot be shown';
+    return 'a value that cannot be displayed';
   }
 };
 
 /**
- * Renders a foreign value for a fault: JSON, so that control characters are escaped, and short.
- * Bidirectional and other invisible characters are escaped too, since messages reach terminals.
+ * Formats a foreign value for an error: JSON, truncated. Control, bidirectional and other invisible
+ * characters are escaped, because messages reach terminals.
  */
 export const formatValue = (value: unknown): string => {
   const json = value === undefined ? 'nothing' : stringify(value);
@@ -53,7 +53,7 @@ export const formatValue = (value: unknown): string => {
   return escapeInvisible(short);
 };
 
-/** One line that is safe in a header, a log and a terminal: what is not seen becomes `\u{…}`. */
+/** Escapes invisible characters as `\u{…}`: the result is one line, safe in headers, logs and terminals. */
 export const escapeInvisible = (text: string): string =>
   text.replace(
     /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu,

@@ -1,4 +1,4 @@
-/** An error whose message is ours from end to end, quotes nothing, and may therefore be logged. */
+/** An error whose message quotes no input, so that it may be logged. */
 export class LoggableError extends Error {
   override readonly name = 'StatedError';
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { formatFieldError, formatValue } from './field-error.ts';
 import { boolean, integer, list, object, stringEnum, read, record, string } from './reader.ts';
 
@@ -13,15 +13,15 @@ const settings = object({
   },
 });
 
-describe('reading a foreign value', () => {
-  test('fills defaults and leaves optional members out', () => {
+describe('read', () => {
+  it('fills in defaults and omits absent optional members', () => {
     expect(read(settings, { name: 'x', kinds: ['a'] })).toEqual({
       ok: true,
       value: { name: 'x', count: 3, kinds: ['a'], flags: {} },
     });
   });
 
-  test('lists every fault at once, each with its path', () => {
+  it('returns all errors at once, each with its path', () => {
     const result = read(settings, {
       name: 'X',
       count: 0,
@@ -38,21 +38,24 @@ describe('reading a foreign value', () => {
     ]);
   });
 
-  test('a key named __proto__ is a key like any other, and unknown', () => {
+  it('treats the key __proto__ like any other unknown key', () => {
     const result = read(settings, JSON.parse('{"name":"x","kinds":["a"],"__proto__":{"count":9}}'));
     expect(result).toMatchObject({ ok: false, faults: [{ path: '__proto__' }] });
   });
 
-  test.each([[null], [[]], ['text'], [undefined]])('%j is no mapping', (given) => {
-    expect(read(settings, given)).toMatchObject({
-      ok: false,
-      faults: [{ path: '(root)', expected: 'a mapping' }],
-    });
-  });
+  it.each([[null], [[]], ['text'], [undefined]])(
+    'rejects %j where a mapping is expected',
+    (given) => {
+      expect(read(settings, given)).toMatchObject({
+        ok: false,
+        faults: [{ path: '(root)', expected: 'a mapping' }],
+      });
+    },
+  );
 });
 
-describe('a fault', () => {
-  test('is one line that names source, path, expected, got and rule', () => {
+describe('formatFieldError', () => {
+  it('formats source, path, expected and actual value, and rule', () => {
     const fault = {
       source: 'task.valetkey.dev/a',
       path: 'role',
@@ -63,14 +66,14 @@ describe('a fault', () => {
     expect(formatFieldError(fault)).toBe('task.valetkey.dev/a role: expected x, got y (rule 3)');
   });
 
-  test('is one line, whatever its author calls things', () => {
+  it('escapes line feeds and invisible characters of a path', () => {
     const result = read(settings, { 'a\nrole: ok\u001b[2J\u202eb': 1 });
     if (result.ok) throw new Error('read');
     const line = formatFieldError(result.faults[0] ?? { path: '', expected: '', got: '' });
     expect(line).toMatch(/^a\\u\{a\}role: ok\\u\{1b\}\[2J\\u\{202e\}b: expected only /);
   });
 
-  test('shows foreign text escaped and short', () => {
+  it('escapes and truncates values', () => {
     expect(formatValue('a\u202eb\u0007')).toBe('"a\\u{202e}b\\u0007"');
     expect(formatValue('x'.repeat(500)).length).toBeLessThan(100);
   });

@@ -5,12 +5,12 @@ const invalid = Symbol('invalid');
 export type Invalid = typeof invalid;
 
 /**
- * Turns a foreign value into a `T`, or pushes every fault and answers {@link Invalid}. A reader goes
- * on after a fault, so that an author sees all of them at once.
+ * Turns a foreign value into a `T`, or adds its errors to `faults` and returns {@link Invalid}. A reader
+ * continues after an error, so that an author sees all of them at once.
  */
 export type Reader<T> = (value: unknown, path: string, faults: FieldError[]) => T | Invalid;
 
-/** A member that may be left out; `otherwise` stands in for it where there is a default. */
+/** A member that may be absent. `otherwise` is its default. */
 export type Optional<T> = { readonly optional: Reader<T> };
 export type Defaulted<T> = { readonly reader: Reader<T>; readonly otherwise: T };
 type Member = Reader<unknown> | Optional<unknown> | Defaulted<unknown>;
@@ -28,14 +28,14 @@ type Shape<F> = {
   readonly [K in Exclude<keyof F, OptionalNames<F>>]: Exclude<ReaderValue<F[K]>, Invalid>;
 } & { readonly [K in OptionalNames<F>]?: Exclude<ReaderValue<F[K]>, Invalid> };
 
-/** Runs a reader to its value or its faults. */
+/** Runs a reader on a foreign value. @returns the value, or all errors */
 export const read = <T>(reader: Reader<T>, value: unknown, path = ''): Result<T> => {
   const faults: FieldError[] = [];
   const result = reader(value, path, faults);
   return result === invalid || faults.length > 0 ? fail(faults) : succeed(result);
 };
 
-/** Pushes one fault; the way for a reader of one's own to say no. */
+/** Adds one error about a value to `faults`. */
 export const rejectValue = (
   faults: FieldError[],
   { path, expected, value }: { path: string; expected: string; value: unknown },
@@ -44,7 +44,7 @@ export const rejectValue = (
   return invalid;
 };
 
-/** A reader that accepts what `accepts` accepts and calls it `expected` otherwise. */
+/** Reads a value that passes `accepts`; `expected` describes such a value. */
 export const value =
   <T>(expected: string, accepts: (value: unknown) => value is T): Reader<T> =>
   (given, path, faults) =>
@@ -52,14 +52,14 @@ export const value =
 
 export const boolean: Reader<boolean> = value('true or false', (v) => typeof v === 'boolean');
 
-/** A whole number of `min` to `max`. */
+/** Reads a whole number from `min` to `max`. */
 export const integer = ({ min, max }: { min: number; max: number }): Reader<number> =>
   value(
     `a whole number from ${min} to ${max}`,
     (v): v is number => Number.isInteger(v) && (v as number) >= min && (v as number) <= max,
   );
 
-/** A string; where `pattern` is given the whole of it must match, and `expected` says what that is. */
+/** Reads a string that matches `pattern`, if there is one; `expected` describes such a string. */
 export const string = (
   rule: { expected: string; pattern?: RegExp; maxLength?: number } = { expected: 'a string' },
 ): Reader<string> =>
@@ -71,11 +71,11 @@ export const string = (
       (rule.pattern?.test(v) ?? true),
   );
 
-/** One of the strings listed. */
+/** Reads one of the listed strings. */
 export const stringEnum = <const T extends readonly string[]>(options: T): Reader<T[number]> =>
   value(`one of ${options.join(', ')}`, (v): v is T[number] => options.includes(v as string));
 
-/** Refines what `reader` read; `check` answers what was expected instead, or nothing. */
+/** Checks what `reader` read. `check` returns what was expected, or nothing if the value is accepted. */
 export const refine =
   <T>(reader: Reader<T>, check: (value: T) => string | undefined): Reader<T> =>
   (given, path, faults) => {
@@ -85,12 +85,12 @@ export const refine =
     return expected === undefined ? result : rejectValue(faults, { path, expected, value: given });
   };
 
-const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** A DNS label (RFC 1123, section 2.1): the name of a namespace or a container in Kubernetes. */
+export const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** A DNS label (RFC 1123): what Kubernetes takes as the name of a namespace or a container. */
 export const dnsLabel: Reader<string> = string({ expected: 'a DNS label', pattern: DNS_LABEL });
 
-/** A list whose every element `reader` reads. */
+/** Reads a list, each element with `reader`. */
 export const list =
   <T>(reader: Reader<T>, { min = 0, max = Infinity } = {}): Reader<readonly T[]> =>
   (given, path, faults) => {
@@ -102,7 +102,7 @@ export const list =
     return results.includes(invalid) ? invalid : (results as T[]);
   };
 
-/** A mapping with names of the author's choosing. */
+/** Reads a mapping with any keys that `name` accepts. */
 export const record =
   <T>(name: Reader<string>, reader: Reader<T>): Reader<Record<string, T>> =>
   (given, path, faults) => {
@@ -118,7 +118,7 @@ export const record =
       : (Object.fromEntries(entries) as Record<string, T>);
   };
 
-/** A mapping with exactly these members; any other name is a fault that lists them. */
+/** Reads a mapping with these members; each other key is an error that lists them. */
 export const object =
   <F extends Record<string, Member>>(members: F): Reader<Shape<F>> =>
   (given, path, faults) => {

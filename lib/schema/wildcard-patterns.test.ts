@@ -1,8 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { patternsOverlap } from './wildcard-patterns.ts';
 
-/** By definition: two patterns meet when some text matches both; a small alphabet finds it. */
+/** The definition of overlap, by exhaustive search. */
 const someTextMatchesBoth = (one: string, other: string): boolean => {
   const reach = new Set<string>();
   const visit = (left: string, right: string): boolean => {
@@ -24,8 +24,8 @@ const pattern = fc
   .array(fc.constantFrom('a', 'b', '/', '*', '?'), { maxLength: 9 })
   .map((characters) => characters.join(''));
 
-describe('two patterns', () => {
-  test.each([
+describe('patternsOverlap', () => {
+  it.each([
     ['reports/*', 'reports/2026', true],
     ['reports/*', 'secrets/*', false],
     ['*/a', 'a/*', true],
@@ -35,11 +35,11 @@ describe('two patterns', () => {
     ['*c*c*c*', '?b?a', false],
     ['*a*b*', '?b?a', true],
     ['', '*', true],
-  ])('%j and %j meet: %j', (one, other, expected) => {
+  ])('of %j and %j is %j', (one, other, expected) => {
     expect(patternsOverlap(one, other)).toBe(expected);
   });
 
-  test('meet exactly when some text matches both', () => {
+  it('is true exactly if some text matches both patterns', () => {
     fc.assert(
       fc.property(pattern, pattern, (one, other) => {
         expect(patternsOverlap(one, other)).toBe(someTextMatchesBoth(one, other));
@@ -48,7 +48,7 @@ describe('two patterns', () => {
     );
   });
 
-  test('meet in either order', () => {
+  it('does not depend on the order of the patterns', () => {
     fc.assert(
       fc.property(pattern, pattern, (one, other) => {
         expect(patternsOverlap(one, other)).toBe(patternsOverlap(other, one));

@@ -1,9 +1,10 @@
 /**
- * Whether some text matches both patterns, where `*` is any run of characters and `?` any one. A
- * text without either is a pattern too, so this is also plain matching.
+ * Whether some text matches both patterns, where `*` matches any characters and `?` any one character.
+ * A text without wildcards is a pattern that matches only itself, so this is also plain matching.
  *
- * Where both hold a `*` only what stands before the first and after the last must agree: each can
- * swallow the other's middle. The work is at most the product of the two lengths.
+ * If both patterns contain a `*`, only the parts before their first and after their last `*` must be
+ * compatible: each `*` can match the other pattern's middle. The time is at most the product of the two
+ * lengths.
  */
 export const patternsOverlap = (one: string, other: string): boolean => {
   if (other === '*' || one === other) return true;
@@ -17,7 +18,7 @@ export const patternsOverlap = (one: string, other: string): boolean => {
   );
 };
 
-/** Whether the parts, in order and with anything between them, make up `fixed` (which may hold `?`). */
+/** Whether `fixed`, which may contain `?`, consists of the segments in order with any text between them. */
 const matchesSegments = (parts: readonly string[], fixed: string): boolean => {
   const [head = '', ...rest] = parts;
   const tail = rest.pop();

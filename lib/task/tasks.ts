@@ -3,7 +3,7 @@ import { TASK_ANNOTATION_PREFIX } from '../contract/names.ts';
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
 import { MAX_TASKS, type Task } from '../contract/task.ts';
 import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
-import { read } from '../schema/reader.ts';
+import { DNS_LABEL, read } from '../schema/reader.ts';
 import { parseAnnotation, type ParsedAnnotation } from './annotation.ts';
 import {
   createDeclarationReader,
@@ -21,8 +21,6 @@ export type TaskDeclarations = {
   readonly dialect: CloudSettings['dialect'];
   readonly loadCatalog: LoadCatalog;
 };
-
-const TASK_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /**
  * Reads every task that a pod declares, normalised and in the order of their names; none where it
@@ -67,7 +65,7 @@ type DeclarationResult = { readonly key: string; readonly result: Result<Task> }
 const parseDeclaration = (key: string, text: string): ParsedDeclaration => {
   const name = key.slice(TASK_ANNOTATION_PREFIX.length);
   const parsed = parseAnnotation(text);
-  if (TASK_NAME.test(name)) return { key, name, ...parsed };
+  if (DNS_LABEL.test(name)) return { key, name, ...parsed };
   const expected = 'a task name of small letters, digits and -, at most 63 (a DNS label)';
   const fault = { path: '(key)', expected, got: formatValue(name) };
   return { key, name, ...parsed, faults: [fault, ...parsed.faults] };
