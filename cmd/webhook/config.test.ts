@@ -57,7 +57,7 @@ describe("the webhook's settings", () => {
   test('name a file that cannot be read', () => {
     expect(
       listErrors({ ...buildMinimalEnvironment(), VALETKEY_PLATFORM_FILE: '/nowhere' }),
-    ).toEqual(['VALETKEY_PLATFORM_FILE: expected a file that can be read, got "/nowhere"']);
+    ).toEqual(['VALETKEY_PLATFORM_FILE: expected a readable file, got "/nowhere"']);
   });
 
   test('refuse a dangerous environment beside all else', () => {
