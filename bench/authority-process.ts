@@ -18,7 +18,7 @@ import { AUTHORITY_RUNTIME_ENV } from '../lib/contract/runtime.ts';
 import { TASK, readPodTasks, createPod, startBenchApiServer } from './authority-cluster.ts';
 import { getCommand, getCompileCacheFolder } from './bench.ts';
 import type { Bench } from './bench.ts';
-import { findFreePorts } from './ports.ts';
+import { findFreePorts } from '../test/kit/free-ports.ts';
 import { startProgram, waitUntilAnswered } from './measured-processes.ts';
 import type { MeasuredProgram } from './measured-processes.ts';
 import type { SidecarTrust } from './sidecar-process.ts';
@@ -43,7 +43,7 @@ const READY_TIMEOUT_MS = 120_000;
 /** Starts the authority as it is built, with records in a file, and waits until it is ready. */
 export async function startAuthority(bench: Bench, sts: FakeSts): Promise<AuthorityProcess> {
   const folder = mkdtempSync(join(bench.folder, 'authority-'));
-  const [port, telemetryPort] = await findFreePorts();
+  const [port = 0, telemetryPort = 0] = await findFreePorts(2);
   const endpoint = `https://localhost:${port}`;
   const cluster = await startBenchApiServer();
   const files = { platform: join(folder, 'platform.yaml'), kubeconfig: join(folder, 'kubeconfig') };

@@ -17,7 +17,7 @@ import {
 import { toRow } from './rows.ts';
 import type { Row } from './rows.ts';
 import { startSidecar } from './sidecar-process.ts';
-import { computePercentile } from './statistics.ts';
+import { computePercentile } from '../test/kit/statistics.ts';
 import { startFakeSts } from './fake-sts.ts';
 
 const STREAMS = 1_000;

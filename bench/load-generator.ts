@@ -9,7 +9,7 @@ import { connect as connectTls } from 'node:tls';
 import { parseArgs } from 'node:util';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LoadReport } from './load.ts';
-import { computePercentile } from './statistics.ts';
+import { computePercentile } from '../test/kit/statistics.ts';
 
 const { values } = parseArgs({
   options: {

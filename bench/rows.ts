@@ -1,4 +1,4 @@
-import { computeMedian, round } from './statistics.ts';
+import { computeMedian, round } from '../test/kit/statistics.ts';
 
 /** One published number. `ratio` is value ÷ baseline; null where there is nothing to compare with. */
 export type Row = {

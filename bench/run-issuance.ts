@@ -4,7 +4,7 @@ import { buildExchangeRequest, startAuthority } from './authority-process.ts';
 import type { Bench } from './bench.ts';
 import { alternate, loadServer } from './load.ts';
 import type { Server } from './load.ts';
-import { findFreePorts } from './ports.ts';
+import { findFreePorts } from '../test/kit/free-ports.ts';
 import { startProgram } from './measured-processes.ts';
 import type { MeasuredProgram } from './measured-processes.ts';
 import { toRow } from './rows.ts';
@@ -52,7 +52,7 @@ async function startBareAuthority(
 ): Promise<(MeasuredProgram & Server) | undefined> {
   if (bench.baseline === undefined) return undefined;
   const certificates = await writeCertificates(bench);
-  const [port] = await findFreePorts();
+  const [port = 0] = await findFreePorts(1);
   const address = `127.0.0.1:${port}`;
   const files = ['tls.crt', 'tls.key'].map((file) => join(certificates, file));
   const program = startProgram({

@@ -7,7 +7,7 @@ import type { CloudSettings } from '../lib/contract/platform.ts';
 import type { AdmittedTasks } from '../lib/contract/task.ts';
 import { getCommand, getCompileCacheFolder } from './bench.ts';
 import type { Bench } from './bench.ts';
-import { findFreePorts } from './ports.ts';
+import { findFreePorts } from '../test/kit/free-ports.ts';
 import { startProgram, waitUntilAnswered } from './measured-processes.ts';
 import type { MeasuredProgram } from './measured-processes.ts';
 
@@ -67,7 +67,7 @@ export async function startSidecar(bench: Bench, trust: SidecarTrust): Promise<S
   const folder = mkdtempSync(join(bench.folder, 'sidecar-'));
   for (const consumer of trust.admitted.consumers) mkdirSync(join(folder, consumer));
   writeFileSync(join(folder, 'pod-token'), trust.token);
-  const [loopbackPort, telemetryPort] = await findFreePorts();
+  const [loopbackPort = 0, telemetryPort = 0] = await findFreePorts(2);
   const env = buildEnvironment(bench, folder, { trust, loopbackPort, telemetryPort });
   const [command, args] = getCommand(bench, 'sidecar');
   const startedAt = performance.now();

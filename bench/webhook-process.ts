@@ -5,7 +5,7 @@ import { WEBHOOK_ENV, WEBHOOK_TUNING_ENV } from '../lib/contract/environment.ts'
 import { WEBHOOK_RUNTIME_ENV } from '../lib/contract/runtime.ts';
 import { getCommand, getCompileCacheFolder } from './bench.ts';
 import type { Bench } from './bench.ts';
-import { findFreePorts } from './ports.ts';
+import { findFreePorts } from '../test/kit/free-ports.ts';
 import { startProgram, waitUntilAnswered } from './measured-processes.ts';
 import type { MeasuredProgram } from './measured-processes.ts';
 
@@ -29,7 +29,7 @@ export async function writeCertificates(bench: Bench): Promise<string> {
 
 /** Starts our webhook, with certificates in files and no cluster, and waits until it is ready. */
 export async function startWebhook(bench: Bench, certificates: string): Promise<WebhookProcess> {
-  const [port, telemetryPort] = await findFreePorts();
+  const [port = 0, telemetryPort = 0] = await findFreePorts(2);
   const platformFile = join(certificates, 'platform.yaml');
   writeFileSync(platformFile, platform);
   const [command, args] = getCommand(bench, 'webhook');
@@ -61,7 +61,7 @@ export async function startBareWebhook(
   certificates: string,
 ): Promise<WebhookProcess | undefined> {
   if (bench.baseline === undefined) return undefined;
-  const [port] = await findFreePorts();
+  const [port = 0] = await findFreePorts(1);
   const address = `127.0.0.1:${port}`;
   const files = ['tls.crt', 'tls.key'].map((file) => join(certificates, file));
   const program = startProgram({

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { readLastLines } from '../test/kit/files.ts';
 
 /** A process to be started: exactly this environment, and everything it prints in one log. */
 export type ChildPlan = {
@@ -24,7 +25,6 @@ export type Child = {
 };
 
 const GRACE_MS = 5_000;
-const LOG_LINES = 15;
 
 /** Starts a child process; {@link Child.stop} always ends it. */
 export const startChild = (plan: ChildPlan): Child => {
@@ -69,6 +69,3 @@ const waitForExit = (child: ChildProcess): Promise<number | string> =>
       resolve(code ?? signal ?? 'unknown');
     });
   });
-
-const readLastLines = (file: string): string =>
-  readFileSync(file, 'utf8').trimEnd().split('\n').slice(-LOG_LINES).join('\n');

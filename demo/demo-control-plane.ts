@@ -13,9 +13,9 @@ import { startChild } from './child-process.ts';
 import type { CleanupStack } from './cleanup-stack.ts';
 import type { DemoCluster } from './demo-cluster.ts';
 import { buildPlatform } from './demo-platform.ts';
-import { findFreePorts } from './free-ports.ts';
+import { findFreePorts } from '../test/kit/free-ports.ts';
 import { buildProgramPlan } from './program-plan.ts';
-import { waitUntilReady } from './waiting.ts';
+import { waitUntilReady } from '../test/kit/retry.ts';
 import type { WebhookAddress } from './webhook-client.ts';
 
 const { namespace, webhook, authority } = INSTALLED;

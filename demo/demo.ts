@@ -21,13 +21,13 @@ import {
   findSidecar,
   writeProjectedToken,
 } from './demo-pod.ts';
-import { findFreePorts } from './free-ports.ts';
+import { findFreePorts } from '../test/kit/free-ports.ts';
 import { checkRecords } from './record-lines.ts';
 import { checkRevocation } from './revocation-line.ts';
 import { checkSecrets } from './secret-line.ts';
 import { readStepReports } from './step-reports.ts';
 import { createKubectlPlugin, type RunKubectlPlugin } from './kubectl-plugin.ts';
-import { waitForEnd, waitUntilReady } from './waiting.ts';
+import { waitForEnd, waitUntilReady } from '../test/kit/retry.ts';
 import { reviewPod, type WebhookAddress } from './webhook-client.ts';
 
 /** What `--keep` leaves running at the end. */

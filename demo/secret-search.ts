@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { listFilesBelow } from '../test/kit/files.ts';
 
 /** A text that only files below `allowedFolder` may contain; without that folder, no file may. */
 export type Secret = {
@@ -41,11 +41,3 @@ export const searchSecrets = (folder: string, secrets: readonly Secret[]): Searc
 
 const containsSecret = (content: string, { text }: Secret): boolean =>
   content.includes(text) || content.includes(encodeURIComponent(text));
-
-/** Links are not followed (`readdir` by itself would): what they lead to is found by its own name. */
-const listFilesBelow = (folder: string): readonly string[] =>
-  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return listFilesBelow(path);
-    return entry.isFile() ? [path] : [];
-  });

@@ -1,17 +1,18 @@
 import { cpSync, existsSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { writeBusyboxRoot, listLinkedLibraries, placeFile } from './cluster/images.ts';
+import { listLinkedLibraries, placeFile } from '../tools/image/root-folder.ts';
+import { writeBusyboxRoot } from './cluster/images.ts';
 import { runCommand } from './cluster/command.ts';
 
 type PythonInstallation = { binary: string; stdlib: string; packages: string };
 
-/** What no client needs of Python's library and packages, and what makes up most of them. */
+/** Large parts of Python's library and packages that no client needs. */
 const EXCLUDED_MODULES =
   /\/(test|idlelib|ensurepip|lib2to3|config-[^/]+|pip|setuptools|awscli\/examples|__pycache__)$/;
 
 /**
- * A root file system with busybox and the unmodified awscli of a virtual environment, all at the
- * paths they have here.
+ * Writes a root file system with busybox and the unmodified awscli of a virtual environment, at the same
+ * paths as on this machine.
  *
  * @param python the interpreter of the virtual environment that has awscli
  */
@@ -24,12 +25,12 @@ export const writeAwscliRoot = async (folder: string, python: string): Promise<s
     filter: (path) => isWanted(path) && path !== join(stdlib, 'site-packages'),
   });
   cpSync(packages, join(folder, packages), { recursive: true, filter: isWanted });
-  const libraries = await listLibraries([binary, ...listModules(stdlib)]);
-  for (const file of [binary, ...libraries]) await placeFile(file, join(folder, file));
+  const libraries = listLibraries([binary, ...listModules(stdlib)]);
+  for (const file of [binary, ...libraries]) placeFile(file, join(folder, file));
   return folder;
 };
 
-/** How to start awscli in that image. */
+/** Returns the command that starts awscli in that image. */
 export const buildAwscliCommand = async (python: string): Promise<string[]> => {
   const { binary, packages } = await describePython(python);
   return ['/bin/env', `PYTHONPATH=${packages}`, binary, '-m', 'awscli'];
@@ -48,7 +49,5 @@ const listModules = (stdlib: string): string[] => {
   return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
 };
 
-const listLibraries = async (binaries: string[]): Promise<Set<string>> => {
-  const lists = await Promise.all(binaries.map(listLinkedLibraries));
-  return new Set(lists.flat().filter((path) => dirname(path) !== '/'));
-};
+const listLibraries = (binaries: string[]): Set<string> =>
+  new Set(binaries.flatMap(listLinkedLibraries).filter((path) => dirname(path) !== '/'));

@@ -9,25 +9,27 @@ import { readMeasurements } from './measurements.ts';
 import type { Measurement } from './measurements.ts';
 import { claimExternalEnvironment, claimOwnEnvironment } from './test-environment.ts';
 import type { TestEnvironment } from './test-environment.ts';
-import { checkChart, runMatrixEntry } from './matrix.ts';
-import type { MatrixOptions, MatrixEntry } from './matrix.ts';
-import { listFailed, listPassed, formatSlowest } from './test-results.ts';
+import { formatEntryName, listEntryGroups, runMatrix } from './matrix.ts';
+import type { MatrixEntry, MatrixOptions } from './matrix.ts';
+import { formatReport, isSuccessful } from './test-results.ts';
 import type { TestResult } from './test-results.ts';
 
-const help = `Stories on a real Kubernetes, against two real clouds: Ceph RGW and MinIO.
+const help = `Run end-to-end tests on a real Kubernetes cluster with two real clouds, Ceph RGW and MinIO.
 
   node e2e/main.ts [options]
 
-  --full            also the long stories: 10-minute lifetimes, the oldest clients
-  --only PATTERN    only story files whose path matches
-  --cloud NAME      only the passes of one cloud: minio or rgw
-  --trust KIND      only the passes of one kind of trust: authority or cluster
+  --full            also run the long tests: 10-minute lifetimes, the oldest clients
+  --only PATTERN    run only test files whose path matches this regular expression
+  --cloud NAME      run only the matrix entries of one cloud: minio or rgw
+  --trust KIND      run only the matrix entries of one kind of trust: authority or cluster
   --cluster FOLDER  use the cluster that \`node e2e/cluster/main.ts up --folder FOLDER\` started
   --keep            leave the cluster running
-  --under-load      keep two cores busy beside the tests: all of them must pass even so
+  --under-load      keep two cores busy at the same time: all tests must still pass
 
-With VALETKEY_E2E_KUBECONFIG the stories run on that cluster instead of one of our own, with the
-images and clouds that the file VALETKEY_E2E_ENVIRONMENT describes: docs/e2e.md.
+e2e/test-selection.ts lists which test file runs in which matrix entry.
+
+If VALETKEY_E2E_KUBECONFIG is set, the tests run on that cluster, with the images and clouds that the
+file VALETKEY_E2E_ENVIRONMENT describes: see docs/e2e.md.
 `;
 
 const { values } = parseArgs({
@@ -45,7 +47,9 @@ const { values } = parseArgs({
 const progress = startProgress();
 const kubeconfig = getExternalKubeconfig();
 
-const runTests = async (): Promise<TestResult[]> => {
+type Outcome = { results: TestResult[]; measurements: Measurement[] };
+
+const runTests = async (): Promise<Outcome> => {
   const { environment, release } =
     kubeconfig === undefined
       ? await claimOwnEnvironment(progress, {
@@ -55,44 +59,38 @@ const runTests = async (): Promise<TestResult[]> => {
           cloudNames: (['minio', 'rgw'] as const).filter((name) => (values.cloud ?? name) === name),
         })
       : await claimExternalEnvironment(progress, { kubeconfig, isFull: values.full });
+  const options: MatrixOptions = {
+    environment,
+    isFull: values.full,
+    only: values.only,
+    progress,
+  };
   try {
-    const stories = await runUntilInterrupted(runMatrix(environment));
-    measurements = readMeasurements(environment.folder);
-    return stories;
+    const results = await runUntilInterrupted(runMatrix(options, listMatrixEntries(options)));
+    return { results, measurements: readMeasurements(environment.folder) };
   } finally {
     await release();
   }
 };
 
-const runMatrix = async (environment: TestEnvironment): Promise<TestResult[]> => {
-  const plan: MatrixOptions = { environment, isFull: values.full, only: values.only, progress };
-  const stories = values.only === undefined ? await checkChart(plan) : [];
-  for (const pass of listMatrixEntries(environment))
-    stories.push(...(await runMatrixEntry(plan, pass)));
-  return stories;
-};
-
-/** Every cloud under every kind of trust, or those that are asked for. */
-const listMatrixEntries = ({ node, clouds }: TestEnvironment): MatrixEntry[] =>
+/** Every cloud with every kind of trust that the options select and that has a test to run. */
+const listMatrixEntries = (options: MatrixOptions): MatrixEntry[] =>
   (['authority', 'cluster'] as const)
     .filter((trust) => (values.trust ?? trust) === trust)
-    .flatMap((trust) => clouds.map((cloud) => ({ cloud, trust })))
+    .flatMap((trust) => options.environment.clouds.map((cloud) => ({ cloud, trust })))
     .filter(({ cloud }) => (values.cloud ?? cloud.name) === cloud.name)
-    // Of somebody else's clouds each trusts one of the two.
-    .filter(
-      ({ cloud, trust }) =>
-        node !== undefined || trust === (cloud.grantIssuer === undefined ? 'cluster' : 'authority'),
-    );
+    .filter((entry) => isTrustPossible(options.environment, entry))
+    .filter((entry) => listEntryGroups(options, formatEntryName(entry)).length > 0);
 
-let measurements: Measurement[] = [];
+/** An external cloud trusts either the authority or the cluster; ours can be configured for both. */
+const isTrustPossible = ({ node }: TestEnvironment, { cloud, trust }: MatrixEntry): boolean =>
+  node !== undefined || trust === (cloud.grantIssuer === undefined ? 'cluster' : 'authority');
 
-const printReport = (stories: TestResult[]): void => {
-  console.log(`\nThe slowest twenty:\n${formatSlowest(stories).join('\n')}`);
-  for (const { pass, name, value } of measurements)
-    console.log(`measured on ${pass}: ${value} ${name}`);
-  for (const { pass, name } of listFailed(stories)) console.log(`FAILED ${pass}: ${name}`);
-  console.log(`${listPassed(stories).length} passed, ${listFailed(stories).length} failed`);
-  process.exitCode = listFailed(stories).length === 0 && stories.length > 0 ? 0 : 1;
+const printOutcome = ({ results, measurements }: Outcome): void => {
+  for (const { entry, name, value } of measurements)
+    console.log(`measured on ${entry}: ${value} ${name}`);
+  for (const line of formatReport(results)) console.log(line);
+  process.exitCode = isSuccessful(results) ? 0 : 1;
 };
 
 const findMissing = async (): Promise<string[]> => [
@@ -107,5 +105,5 @@ else if (missing.length > 0) {
   process.exitCode = 2;
 } else {
   const stopBusyLoops = startBusyLoops(values['under-load'] ? 2 : 0);
-  printReport(await runTests().finally(stopBusyLoops));
+  printOutcome(await runTests().finally(stopBusyLoops));
 }

@@ -16,60 +16,75 @@ import { installRelease, buildRelease, buildChartValues } from './release.ts';
 import type { Trust } from './release.ts';
 import { readTestResults } from './test-results.ts';
 import type { TestResult } from './test-results.ts';
+import { CHART_RESULT_NAME, formatResultName, listGroups } from './test-selection.ts';
+import type { GroupName } from './test-selection.ts';
 import type { TestContext } from './tests/test-context.ts';
 
 export type MatrixOptions = {
   environment: TestEnvironment;
   isFull: boolean;
-  /** Only story files whose path matches. */
+  /** Regular expression: only test files whose path matches it. */
   only: string | undefined;
   progress: Progress;
 };
 
+/** One cloud with one kind of trust: the platform's settings name it while its tests run. */
+export type MatrixEntry = { cloud: Cloud; trust: Trust['kind'] };
+
 const root = join(import.meta.dirname, '..');
 
-/** What a pass is called: `minio`, or `minio-cluster` where the cloud trusts the cluster itself. */
+/** Returns `minio`, or `minio-cluster` if the cloud trusts the cluster itself. */
 export const formatEntryName = ({ cloud, trust }: MatrixEntry): string =>
   trust === 'authority' ? cloud.name : `${cloud.name}-cluster`;
 
-export type MatrixEntry = { cloud: Cloud; trust: Trust['kind'] };
+/** Lists the groups of an entry that have a test file to run. */
+export const listEntryGroups = (
+  { environment: { node }, isFull, only }: MatrixOptions,
+  entry: string,
+): GroupName[] => listGroups(entry, { isFull, hasNode: node !== undefined, only });
 
-/** One pass: the platform's settings name one cloud and one kind of trust, and every story runs against it. */
-export const runMatrixEntry = async (
-  plan: MatrixOptions,
-  settings: MatrixEntry,
+/**
+ * Runs the entries one after another. The chart check, which is part of a complete run, runs while the
+ * last entry is installed: that mostly waits for pods, and the chart's CRDs exist by then.
+ */
+export const runMatrix = async (
+  options: MatrixOptions,
+  entries: MatrixEntry[],
 ): Promise<TestResult[]> => {
-  const { environment, isFull, progress } = plan;
-  const pass = formatEntryName(settings);
-  const release = buildRelease(environment.folder);
-  const { cloud, trust } = await prepareCloudTrust(environment, settings);
-  const before: TestContext = { ...environment, pass, cloud, trust, release, isFull };
-  await installRelease(before, release, buildChartValues(before));
-  const stage = { ...before, cloud: await registerAuthorityTrust(before) };
-  progress(`installed for ${pass}`);
-  const stageFile = join(environment.folder, `context-${pass}.json`);
-  writeFileSync(stageFile, JSON.stringify(stage));
-  const told: TestResult[] = [];
-  for (const round of listGroups(stage))
-    told.push(...(await runGroup(plan, stage, round, stageFile)));
-  const stories = 'e2e.valetkey.dev/test=true';
-  await runKubectl(environment.cluster, ['delete', 'namespace', '-l', stories, '--wait=false']);
-  return told;
+  const results: TestResult[] = [];
+  for (const entry of entries) {
+    const isWithChart = options.only === undefined && entry === entries.at(-1);
+    const [context, chart] = await Promise.all([
+      installEntry(options, entry),
+      isWithChart ? checkChart(options) : [],
+    ]);
+    results.push(...chart, ...(await runGroups(options, context)));
+  }
+  return results;
 };
 
-/** The cluster is turned upside down where there is an authority to be seen through it. */
-const listGroups = ({ trust, node }: TestContext): string[] =>
-  trust.kind === 'authority' && node !== undefined
-    ? ['main', 'serial', 'disruption']
-    : ['main', 'serial'];
+/** Has the cloud trust the entry's issuer, and installs or upgrades the chart with its settings. */
+const installEntry = async (
+  { environment, isFull, progress }: MatrixOptions,
+  settings: MatrixEntry,
+): Promise<TestContext> => {
+  const entry = formatEntryName(settings);
+  const release = buildRelease(environment.folder);
+  const { cloud, trust } = await prepareCloudTrust(environment, settings);
+  const context: TestContext = { ...environment, entry, cloud, trust, release, isFull };
+  await installRelease(context, release, buildChartValues(context));
+  const registered = { ...context, cloud: await registerAuthorityTrust(context) };
+  progress(`installed for ${entry}`);
+  return registered;
+};
 
-type TrustedCloud = { cloud: Cloud; trust: Trust };
+type CloudTrust = { cloud: Cloud; trust: Trust };
 
 const prepareCloudTrust = async (
   { node, clouds }: TestEnvironment,
   { cloud, trust }: MatrixEntry,
-): Promise<TrustedCloud> => {
-  // Somebody else's clouds are told whom to trust by their owner.
+): Promise<CloudTrust> => {
+  // The owner of an external cloud has configured its trust.
   if (node === undefined) {
     const issuer = clouds.find(({ name }) => name === cloud.name)?.grantIssuer;
     if (trust === 'cluster' || issuer === undefined) return { cloud, trust: { kind: 'cluster' } };
@@ -81,48 +96,57 @@ const prepareCloudTrust = async (
   return { cloud, trust: { kind: 'authority', issuer, audience: grantAudience } };
 };
 
-/** A cloud asks for the authority's keys: it can be told of it only once it is there. */
+/** A cloud fetches the authority's keys when it registers the issuer, so the authority must run by then. */
 const registerAuthorityTrust = ({ node, cloud, trust }: TestContext): Promise<Cloud> =>
   node === undefined || trust.kind === 'cluster'
     ? Promise.resolve(cloud)
     : trustAuthority(node, cloud);
 
+const runGroups = async (options: MatrixOptions, context: TestContext): Promise<TestResult[]> => {
+  const { environment } = options;
+  const contextFile = join(environment.folder, `context-${context.entry}.json`);
+  writeFileSync(contextFile, JSON.stringify(context));
+  const results: TestResult[] = [];
+  for (const group of listEntryGroups(options, context.entry))
+    results.push(...(await runGroup(options, { entry: context.entry, group, contextFile })));
+  const selector = 'e2e.valetkey.dev/test=true';
+  await runKubectl(environment.cluster, ['delete', 'namespace', '-l', selector, '--wait=false']);
+  return results;
+};
+
+type GroupRun = { entry: string; group: GroupName; contextFile: string };
+
 const runGroup = async (
   { environment, only }: MatrixOptions,
-  { pass }: TestContext,
-  round: string,
-  stageFile: string,
+  { entry, group, contextFile }: GroupRun,
 ): Promise<TestResult[]> => {
-  const name = `e2e-${pass}-${round}.json`;
+  const name = formatResultName(entry, group);
   const output = join(environment.folder, name);
   rmSync(output, { force: true });
   const args = [...buildJestArguments(output), ...buildOnlyArguments(only)];
   await runNodeInNetwork(environment, args, {
-    VALETKEY_E2E_CONTEXT: stageFile,
-    VALETKEY_E2E_GROUP: round,
+    VALETKEY_E2E_CONTEXT: contextFile,
+    VALETKEY_E2E_GROUP: group,
   });
   copyResults(output, name);
-  const isPassedOver = only !== undefined && !existsSync(output);
-  return isPassedOver ? [] : readTestResults(pass, output);
+  return readTestResults(entry, output);
 };
 
-/** Puts every rendering of the chart to the live API server; one story for all of it. */
-export const checkChart = async ({
-  environment,
-  progress,
-}: MatrixOptions): Promise<TestResult[]> => {
-  const from = performance.now();
-  const where = environment.node === undefined ? [] : ['--cluster', environment.folder];
-  const code = await runNodeInNetwork(environment, [join(root, 'charts', 'check.ts'), ...where]);
-  progress(`chart checked`);
-  const seconds = (performance.now() - from) / 1000;
-  const isSound = code === 0;
-  const output = join(environment.folder, 'chart.json');
-  const numbers = { numPassedTests: isSound ? 1 : 0, numFailedTests: isSound ? 0 : 1 };
-  writeFileSync(output, JSON.stringify({ ...numbers, numFailedTestSuites: 0, testResults: [] }));
-  copyResults(output, 'e2e-chart.json');
-  const status = isSound ? 'passed' : 'failed';
-  return [{ pass: 'chart', name: 'make chart, on the live API server', status, seconds }];
+/** Validates every rendering of the chart on the API server; all of it counts as one test. */
+const checkChart = async ({ environment, progress }: MatrixOptions): Promise<TestResult[]> => {
+  const startedAt = performance.now();
+  const cluster = environment.node === undefined ? [] : ['--cluster', environment.folder];
+  const program = join(root, 'tools', 'chart', 'check.ts');
+  const exitCode = await runNodeInNetwork(environment, [program, ...cluster]);
+  progress('chart checked');
+  const status = exitCode === 0 ? 'passed' : 'failed';
+  const duration = performance.now() - startedAt;
+  const test = { fullName: 'make chart, on the API server', status, duration };
+  const output = join(environment.folder, CHART_RESULT_NAME);
+  const testResults = [{ name: program, status, assertionResults: [test] }];
+  writeFileSync(output, JSON.stringify({ testResults }));
+  copyResults(output, CHART_RESULT_NAME);
+  return readTestResults('chart', output);
 };
 
 const buildJestArguments = (output: string): string[] => [
@@ -137,9 +161,9 @@ const buildJestArguments = (output: string): string[] => [
 ];
 
 const buildOnlyArguments = (only: string | undefined): string[] =>
-  only === undefined ? [] : ['--testPathPatterns', only, '--passWithNoTests'];
+  only === undefined ? [] : ['--testPathPatterns', only];
 
-/** Runs Node in the cluster's network, its words on ours; answers its exit code. */
+/** Runs Node in the cluster's network namespace with our standard output; returns its exit code. */
 const runNodeInNetwork = (
   { cluster }: TestEnvironment,
   args: string[],

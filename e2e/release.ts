@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { getJson, runKubectl, waitFor } from './cluster/kubectl.ts';
+import { waitFor } from '../test/kit/retry.ts';
+import { getJson, runKubectl } from './cluster/kubectl.ts';
 import { runInside } from './cluster/network-namespace.ts';
 import type { Cloud } from './clouds/cloud.ts';
 import { userAudience, createUserIssuer } from './cluster/issuer-documents.ts';

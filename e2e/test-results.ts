@@ -1,39 +1,50 @@
 import { existsSync, readFileSync } from 'node:fs';
 
+type JestTest = { fullName: string; status: string; duration?: number | null };
+
 type JestResults = {
-  testResults: {
-    status: string;
-    assertionResults: { fullName: string; status: string; duration?: number }[];
-  }[];
+  testResults: { name: string; status: string; assertionResults: JestTest[] }[];
 };
 
-export type TestResult = { pass: string; name: string; status: string; seconds: number };
+/** The result of one test in one matrix entry. */
+export type TestResult = { entry: string; name: string; status: string; seconds: number };
 
-/** The stories of one pass, as jest recorded them; a pass that left no record is one failed story. */
-export const readTestResults = (pass: string, file: string): TestResult[] => {
-  if (!existsSync(file)) return [{ pass, name: '(no results)', status: 'failed', seconds: 0 }];
-  const results = JSON.parse(readFileSync(file, 'utf8')) as JestResults;
-  return results.testResults.flatMap(({ status, assertionResults }) =>
-    status === 'failed' && assertionResults.length === 0
-      ? [{ pass, name: '(a file that could not be run)', status, seconds: 0 }]
-      : assertionResults.map(({ fullName, duration, ...story }) => ({
-          pass,
-          name: fullName,
-          status: story.status,
-          seconds: (duration ?? 0) / 1000,
-        })),
-  );
+/** Reads the results that jest wrote; a missing file is one failed result. */
+export const readTestResults = (entry: string, file: string): TestResult[] => {
+  if (!existsSync(file)) return [{ entry, name: '(no results)', status: 'failed', seconds: 0 }];
+  const { testResults } = JSON.parse(readFileSync(file, 'utf8')) as JestResults;
+  return testResults.flatMap(({ name, status, assertionResults }) => {
+    const tests = assertionResults.map((test) => toTestResult(entry, test));
+    // A syntax error or an error in afterAll fails the file, but none of its tests.
+    const isUnexplained = status === 'failed' && listFailed(tests).length === 0;
+    const failure = { entry, name: `(${name} failed outside of its tests)`, status, seconds: 0 };
+    return isUnexplained ? [...tests, failure] : tests;
+  });
 };
 
-export const listFailed = (stories: TestResult[]): TestResult[] =>
-  stories.filter(({ status }) => status === 'failed');
+const toTestResult = (entry: string, { fullName, status, duration }: JestTest): TestResult => ({
+  entry,
+  name: fullName,
+  status,
+  seconds: (duration ?? 0) / 1000,
+});
 
-export const listPassed = (stories: TestResult[]): TestResult[] =>
-  stories.filter(({ status }) => status === 'passed');
+export const listFailed = (results: TestResult[]): TestResult[] =>
+  results.filter(({ status }) => status === 'failed');
 
-/** The slowest stories, slowest first, one line each. */
-export const formatSlowest = (stories: TestResult[], count = 20): string[] =>
-  stories
+export const listPassed = (results: TestResult[]): TestResult[] =>
+  results.filter(({ status }) => status === 'passed');
+
+/** Formats the report at the end of a run: the slowest tests, the failures, and the totals. */
+export const formatReport = (results: TestResult[], slowestCount = 20): string[] => [
+  `The slowest ${slowestCount} tests:`,
+  ...results
     .toSorted((a, b) => b.seconds - a.seconds)
-    .slice(0, count)
-    .map(({ seconds, pass, name }) => `  ${seconds.toFixed(1).padStart(6)} s  ${pass}: ${name}`);
+    .slice(0, slowestCount)
+    .map(({ seconds, entry, name }) => `${seconds.toFixed(1).padStart(8)} s  ${entry}: ${name}`),
+  ...listFailed(results).map(({ entry, name }) => `FAILED ${entry}: ${name}`),
+  `${listPassed(results).length} passed, ${listFailed(results).length} failed`,
+];
+
+export const isSuccessful = (results: TestResult[]): boolean =>
+  listPassed(results).length > 0 && listFailed(results).length === 0;

@@ -24,14 +24,15 @@ export const createAuditQueue = ({
   readonly onFailure: OnFailure;
 }): AuditQueue => {
   const pending: AuditEvent[] = [];
+  const reconcile = async (): Promise<number> => {
+    for (let [event] = pending; event !== undefined; [event] = pending) {
+      await record(event);
+      pending.shift();
+    }
+    return DAY_MS;
+  };
   const loop = startReconcileLoop({
-    reconcile: async () => {
-      for (let [event] = pending; event !== undefined; [event] = pending) {
-        await record(event);
-        pending.shift();
-      }
-      return DAY_MS;
-    },
+    reconcile,
     onFailure: (error) => onFailure('observed change not recorded yet', error),
     retry: RETRY,
     random,

@@ -52,15 +52,16 @@ export const startGarbageCollector = (deps: GarbageCollectorDeps): Pick<Reconcil
     const message = `no longer in use: ${formatTarget(spec)}, revoked by ${spec.by}`;
     records.add([{ kind: 'revocation.collected', at: deps.clock.now(), subject: name, message }]);
   };
+  const reconcile = async (): Promise<number> => {
+    await attempt('Revocations not collected', async () => {
+      if (!deps.revocations.isCurrent()) return;
+      for (const revocation of deps.revocations.index().all) await collect(revocation);
+    });
+    await attempt('Leases of used tokens not collected', deps.collectLeases);
+    return EVERY_MS;
+  };
   const loop = startReconcileLoop({
-    reconcile: async () => {
-      await attempt('Revocations not collected', async () => {
-        if (!deps.revocations.isCurrent()) return;
-        for (const revocation of deps.revocations.index().all) await collect(revocation);
-      });
-      await attempt('Leases of used tokens not collected', deps.collectLeases);
-      return EVERY_MS;
-    },
+    reconcile,
     onFailure: (error) => onFailure('garbage collection failed', error),
     retry: { firstMs: EVERY_MS, maxMs: EVERY_MS },
     random,

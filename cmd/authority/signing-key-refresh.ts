@@ -47,16 +47,17 @@ export const startSigningKeyRefresh = (
     clock,
   );
   let reported = '';
+  const reconcile = async (): Promise<number> => {
+    const { problems } = await keys.refresh();
+    onProblems(problems);
+    if (problems.join() !== reported && problems.length > 0) {
+      log.warn('signing key problems', { problems });
+    }
+    reported = problems.join();
+    return everyMs;
+  };
   const loop = startReconcileLoop({
-    reconcile: async () => {
-      const { problems } = await keys.refresh();
-      onProblems(problems);
-      if (problems.join() !== reported && problems.length > 0) {
-        log.warn('signing key problems', { problems });
-      }
-      reported = problems.join();
-      return everyMs;
-    },
+    reconcile,
     onFailure: (error) => {
       onFailure();
       log.warn('signing keys not read', toErrorFields(error));

@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import {
   createCertificateAuthority,
@@ -103,8 +103,8 @@ const posted = async (path: string, body: object): Promise<string> => {
   }
 };
 
-describe('the bundle, in another folder, under the flags of the image', () => {
-  test('reads the catalogue beside it, injects, and ends on SIGTERM with 0', async () => {
+describe('the webhook bundle, in another directory and with the flags of the image', () => {
+  it('reads the catalog next to it, injects a pod, and exits with 0 on SIGTERM', async () => {
     const child = start();
     const output = outputUntil(child, 'shutdown started');
     const declaration = `
@@ -132,7 +132,7 @@ lifetime: 10m
     expect(await output).toContain('shutdown started');
   }, 30_000);
 
-  test('finds Cedar beside it under trust: authority, and says what it waits for', async () => {
+  it('loads Cedar under trust: authority, and reports what it waits for', async () => {
     const authority = `sidecar: {image: "registry.example/v:1"}
 cloud: {region: eu-central-1}
 authority: {endpoint: "https://a.example", issuer: "https://i.example", trustDomain: td.example}
@@ -145,14 +145,12 @@ authority: {endpoint: "https://a.example", issuer: "https://i.example", trustDom
       [WEBHOOK_ENV.platformFile]: join(folder, 'authority.yaml'),
     });
     const ended = exit(child);
-    expect(await outputUntil(child, 'watch of policies failed')).toContain(
-      'watch of policies failed',
-    );
+    expect(await outputUntil(child, 'policy watch failed')).toContain('policy watch failed');
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
   }, 30_000);
 
-  test('does not start with an environment that could load code, and names the variable', async () => {
+  it('exits with the name of the variable if the environment could load code', async () => {
     const child = start({ SSLKEYLOGFILE: '/tmp/x' });
     const output = outputUntil(child, '\0');
     expect(await exit(child)).toBe(1);
@@ -160,7 +158,7 @@ authority: {endpoint: "https://a.example", issuer: "https://i.example", trustDom
     expect(await output).not.toContain('/tmp/x');
   }, 30_000);
 
-  test('prints its settings', async () => {
+  it('prints its settings', async () => {
     const child = start({}, ['--help']);
     const output = outputUntil(child, '\0');
     expect(await exit(child)).toBe(0);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { buildTask } from '../../lib/injection/fixtures/sample-platform.ts';
 import type { AdmissionPolicyRequest, PolicyDecision } from '../../lib/policy/decision.ts';
@@ -7,65 +7,65 @@ import { cacheDecisions } from './cached-decisions.ts';
 
 const policies = compilePolicies([]);
 const principal = { namespace: 'research', namespaceLabels: {}, serviceAccount: 'agent' };
-const question: AdmissionPolicyRequest = {
+const request: AdmissionPolicyRequest = {
   principal,
   task: buildTask('summarize', ['agent']),
   sourceRestriction: 'none',
 };
 const buildTaskRequest = (name: string): AdmissionPolicyRequest => ({
-  ...question,
+  ...request,
   task: buildTask(name, ['agent']),
 });
 const allowed: PolicyDecision = { outcome: 'allow', policies: [], reasons: [], version: '' };
 
 const createTestCache = (answer: () => PolicyDecision = () => allowed) => {
-  const asked: AdmissionPolicyRequest[] = [];
+  const requests: AdmissionPolicyRequest[] = [];
   const decide = cacheDecisions((_, each) => {
-    asked.push(each);
+    requests.push(each);
     return Promise.resolve().then(answer);
   });
-  return { asked, decide };
+  return { requests, decide };
 };
 
-describe('remembered decisions', () => {
-  test('are made once for all pods that ask the same, also at once', async () => {
-    const { asked, decide } = createTestCache();
-    const both = [decide(policies, question), decide(policies, structuredClone(question))];
+describe('cacheDecisions', () => {
+  it('evaluates equal requests once, also concurrent ones', async () => {
+    const { requests, decide } = createTestCache();
+    const both = [decide(policies, request), decide(policies, structuredClone(request))];
     expect(await Promise.all(both)).toEqual([allowed, allowed]);
-    expect(await decide(policies, question)).toEqual(allowed);
-    expect(asked).toHaveLength(1);
+    expect(await decide(policies, request)).toEqual(allowed);
+    expect(requests).toHaveLength(1);
   });
 
-  test.each<[string, AdmissionPolicyRequest]>([
-    ['another task', { ...question, task: { ...question.task, lifetimeSeconds: 1 } }],
-    ['another namespace', { ...question, principal: { ...principal, namespace: 'other' } }],
-    ['other labels', { ...question, principal: { ...principal, namespaceLabels: { a: 'b' } } }],
-    ['another account', { ...question, principal: { ...principal, serviceAccount: 'other' } }],
-    ['other binding', { ...question, sourceRestriction: 'podIP' }],
-  ])('are made again for %s', async (_what, other) => {
-    const { asked, decide } = createTestCache();
-    await decide(policies, question);
+  it.each<[string, AdmissionPolicyRequest]>([
+    ['another task', { ...request, task: { ...request.task, lifetimeSeconds: 1 } }],
+    ['another namespace', { ...request, principal: { ...principal, namespace: 'other' } }],
+    ['other labels', { ...request, principal: { ...principal, namespaceLabels: { a: 'b' } } }],
+    ['another account', { ...request, principal: { ...principal, serviceAccount: 'other' } }],
+    ['other binding', { ...request, sourceRestriction: 'podIP' }],
+  ])('evaluates again for %s', async (_what, other) => {
+    const { requests, decide } = createTestCache();
+    await decide(policies, request);
     await decide(policies, other);
-    expect(asked).toHaveLength(2);
+    expect(requests).toHaveLength(2);
   });
 
-  test('are made again by other policies', async () => {
-    const { asked, decide } = createTestCache();
-    await decide(policies, question);
-    await decide(compilePolicies([{ name: 'new', cedar: '' }]), question);
-    expect(asked).toHaveLength(2);
+  it('evaluates again with other policies', async () => {
+    const { requests, decide } = createTestCache();
+    await decide(policies, request);
+    await decide(compilePolicies([{ name: 'new', cedar: '' }]), request);
+    expect(requests).toHaveLength(2);
   });
 
-  test('are not kept where none could be made', async () => {
-    const broken = createTestCache(() => {
-      throw new Error('no catalogue');
+  it('does not cache errors', async () => {
+    const failing = createTestCache(() => {
+      throw new Error('no catalog');
     });
-    await expect(broken.decide(policies, question)).rejects.toThrow('no catalogue');
-    await expect(broken.decide(policies, question)).rejects.toThrow('no catalogue');
-    expect(broken.asked).toHaveLength(2);
+    await expect(failing.decide(policies, request)).rejects.toThrow('no catalog');
+    await expect(failing.decide(policies, request)).rejects.toThrow('no catalog');
+    expect(failing.requests).toHaveLength(2);
   });
 
-  test('let everybody else have a turn after each that is new', async () => {
+  it('lets other work run after each evaluation', async () => {
     const { decide } = createTestCache();
     let turns = 0;
     const count = (): void => {

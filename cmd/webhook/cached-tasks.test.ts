@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { fail, succeed } from '../../lib/schema/field-error.ts';
 import type { ReadTasks } from '../../lib/injection/declared-tasks.ts';
@@ -13,29 +13,29 @@ const buildDeclared = (text: string, others: Record<string, string> = {}): Decla
 });
 
 const createTestCache = (answer: () => Awaited<ReturnType<ReadTasks>> = () => succeed([])) => {
-  const asked: Declared[] = [];
+  const requests: Declared[] = [];
   const readTasks = cacheTasks((each) => {
-    asked.push(each);
+    requests.push(each);
     return Promise.resolve().then(answer);
   });
-  return { asked, readTasks };
+  return { requests, readTasks };
 };
 
-describe('remembered declarations', () => {
-  test('are read once, for all pods that declare the same', async () => {
-    const { asked, readTasks } = createTestCache();
+describe('cacheTasks', () => {
+  it('reads equal declarations once', async () => {
+    const { requests, readTasks } = createTestCache();
     const first = await readTasks(buildDeclared('x', { 'a.example/run': '1' }));
     expect(await readTasks(buildDeclared('x', { 'a.example/run': '2' }))).toBe(first);
-    expect(asked).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
-  test('know nothing of other annotations: these could not change the answer', async () => {
-    const { asked, readTasks } = createTestCache();
+  it('ignores other annotations', async () => {
+    const { requests, readTasks } = createTestCache();
     await readTasks(buildDeclared('x', { 'a.example/run': '1' }));
-    expect(asked).toEqual([buildDeclared('x')]);
+    expect(requests).toEqual([buildDeclared('x')]);
   });
 
-  test.each<[string, Declared]>([
+  it.each<[string, Declared]>([
     ['another text', buildDeclared('y')],
     ['another task', { annotations: { 'task.valetkey.dev/b': 'x' }, consumers }],
     ['a further task', buildDeclared('x', { 'task.valetkey.dev/b': 'x' })],
@@ -47,44 +47,44 @@ describe('remembered declarations', () => {
       'a container that is none by default',
       { ...buildDeclared('x'), consumers: { containers: [], addressable: ['agent'] } },
     ],
-  ])('are read again for %s', async (_what, other) => {
-    const { asked, readTasks } = createTestCache();
+  ])('reads again for %s', async (_what, other) => {
+    const { requests, readTasks } = createTestCache();
     await readTasks(buildDeclared('x'));
     await readTasks(other);
-    expect(asked).toHaveLength(2);
+    expect(requests).toHaveLength(2);
   });
 
-  test('are read again where they were refused, or could not be read', async () => {
+  it('does not cache faults and errors', async () => {
     const refused = createTestCache(() => fail([{ path: 'role', expected: 'x', got: 'y' }]));
     await refused.readTasks(buildDeclared('x'));
     expect(await refused.readTasks(buildDeclared('x'))).toMatchObject({ ok: false });
-    expect(refused.asked).toHaveLength(2);
+    expect(refused.requests).toHaveLength(2);
 
-    const broken = createTestCache(() => {
-      throw new Error('no catalogue');
+    const failing = createTestCache(() => {
+      throw new Error('no catalog');
     });
-    await expect(broken.readTasks(buildDeclared('x'))).rejects.toThrow('no catalogue');
-    await expect(broken.readTasks(buildDeclared('x'))).rejects.toThrow('no catalogue');
+    await expect(failing.readTasks(buildDeclared('x'))).rejects.toThrow('no catalog');
+    await expect(failing.readTasks(buildDeclared('x'))).rejects.toThrow('no catalog');
   });
 
-  test('are forgotten when many others were used since, and never the ones in use', async () => {
-    const { asked, readTasks } = createTestCache();
+  it('evicts the least recently used declarations', async () => {
+    const { requests, readTasks } = createTestCache();
     await readTasks(buildDeclared('forgotten'));
     for (let count = 0; count < 300; count += 1) {
       await readTasks(buildDeclared('in use'));
       await readTasks(buildDeclared(`${count}`));
     }
     await readTasks(buildDeclared('in use'));
-    expect(asked).toHaveLength(302);
+    expect(requests).toHaveLength(302);
     await readTasks(buildDeclared('forgotten'));
-    expect(asked).toHaveLength(303);
+    expect(requests).toHaveLength(303);
   });
 
-  test('are not kept when they are long', async () => {
-    const { asked, readTasks } = createTestCache();
+  it('does not cache long declarations', async () => {
+    const { requests, readTasks } = createTestCache();
     const long = buildDeclared('x'.repeat(16 * 1024));
     await readTasks(long);
     await readTasks(long);
-    expect(asked).toHaveLength(2);
+    expect(requests).toHaveLength(2);
   });
 });

@@ -4,15 +4,14 @@ import type { ReadTasks } from '../../lib/injection/declared-tasks.ts';
 import type { Result } from '../../lib/schema/field-error.ts';
 import { createLruCache } from '../../lib/async/lru-cache.ts';
 
-/** Some megabytes at the very most: longer declarations, and refused ones, are read each time. */
+/** At most a few megabytes. Long or invalid declarations are not cached. */
 const MAX_ENTRIES = 256;
 const MAX_KEY_LENGTH = 16 * 1024;
 
 /**
- * Remembers what declarations mean: mutation and validation of one pod, and all pods of one workload,
- * ask the same question. Nothing but task annotations and the names of containers reaches
- * `readTasks`, and both are the key, so an answer holds as long as what `readTasks` is bound to: the
- * program's life.
+ * Caches declared tasks: mutation and validation of a pod, and all pods of a workload, read the same
+ * declarations. `readTasks` depends only on task annotations and container names, which form the key,
+ * so an entry stays valid while the program runs.
  */
 export const cacheTasks = (readTasks: ReadTasks): ReadTasks => {
   const recent = createLruCache<Result<readonly Task[]>>(MAX_ENTRIES);

@@ -25,19 +25,19 @@ import type { WebhookConfig } from './config.ts';
 import type { PolicyWatchDeps } from './policy-watch.ts';
 import type { TemplateRegistryDeps } from './template-registry.ts';
 
-/** What the webhook asks of the API server, bound to its own objects there. */
+/** The webhook's calls to the API server, bound to its own objects. */
 export type ClusterClient = {
   readonly certificate: Omit<CertificateReconcilerDeps, 'now' | 'onStep'>;
   readonly readConfigurations: () => Promise<readonly StoredConfiguration[]>;
   readonly templates: Pick<TemplateRegistryDeps, 'store' | 'watch' | 'listInjectedPods'>;
   readonly readNamespaceLabels: ReadNamespaceLabels;
   readonly readServiceAccount: ReadServiceAccount;
-  /** What follows is for `trust: authority`. */
+  /** Only for `trust: authority`, like the next one. */
   readonly watchTrustBundle: TemplateRegistryDeps['watch'];
   readonly watchPolicies: PolicyWatchDeps['watch'];
 };
 
-/** Opens the cluster that the webhook runs in. */
+/** Creates the clients for the cluster that the webhook runs in. */
 export const createClusterClient = (
   { namespace, caSecret, configuration, kubeconfig }: WebhookConfig,
   kubernetes = createKubernetesClient(loadClusterConfig(kubeconfig)),

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { readWebhookConfig } from './config.ts';
@@ -25,8 +25,8 @@ const buildMinimalEnvironment = () => ({
   VALETKEY_NAMESPACE: 'valetkey',
 });
 
-describe("the webhook's settings", () => {
-  test('need a namespace and the platform, and default as the chart installs', () => {
+describe('readWebhookConfig', () => {
+  it('requires a namespace and the platform, and has the defaults of the chart', () => {
     const config = readWebhookConfig(buildMinimalEnvironment());
     expect(config).toMatchObject({
       ok: true,
@@ -44,7 +44,7 @@ describe("the webhook's settings", () => {
     });
   });
 
-  test('list faults of the environment and of the file together, each with its source', () => {
+  it('reports faults of the environment and of the file together, each with its source', () => {
     const broken = join(folder, 'broken.yaml');
     writeFileSync(broken, 'cloud: {region: EU}\n');
     const faults = listErrors({ VALETKEY_PLATFORM_FILE: broken, VALETKEY_LOG_LEVEL: 'loud' });
@@ -54,13 +54,13 @@ describe("the webhook's settings", () => {
     expect(faults.join('\n')).toContain('VALETKEY_LOG_LEVEL: ');
   });
 
-  test('name a file that cannot be read', () => {
+  it('names a file that cannot be read', () => {
     expect(
       listErrors({ ...buildMinimalEnvironment(), VALETKEY_PLATFORM_FILE: '/nowhere' }),
     ).toEqual(['VALETKEY_PLATFORM_FILE: expected a readable file, got "/nowhere"']);
   });
 
-  test('refuse a dangerous environment beside all else', () => {
+  it('reports denied environment variables together with other faults', () => {
     const faults = listErrors({
       ...buildMinimalEnvironment(),
       NODE_OPTIONS: '--inspect',
@@ -72,13 +72,13 @@ describe("the webhook's settings", () => {
     ]);
   });
 
-  test('refuse a CA of its own without a cluster to keep it in', () => {
+  it('rejects a self-managed CA without a cluster', () => {
     expect(listErrors({ ...buildMinimalEnvironment(), VALETKEY_CLUSTER: 'none' })).toHaveLength(1);
     const files = { VALETKEY_CLUSTER: 'none', VALETKEY_CERTIFICATES: 'files' };
     expect(listErrors({ ...buildMinimalEnvironment(), ...files })).toEqual([]);
   });
 
-  test('refuse trust: authority without a cluster that holds its roots and policies', () => {
+  it('rejects trust: authority without a cluster', () => {
     const file = join(folder, 'authority.yaml');
     const authority = '{endpoint: "https://a", issuer: "https://i", trustDomain: example.org}';
     writeFileSync(
@@ -96,7 +96,7 @@ describe("the webhook's settings", () => {
     ]);
   });
 
-  test('refuse leaves that would outlive the time their CA has left', () => {
+  it('rejects a leaf lifetime of more than a third of the CA lifetime', () => {
     const lives = { VALETKEY_CA_LIFETIME: '2d', VALETKEY_LEAF_LIFETIME: '1d' };
     expect(listErrors({ ...buildMinimalEnvironment(), ...lives })).toEqual([
       'VALETKEY_LEAF_LIFETIME: expected at most a third of VALETKEY_CA_LIFETIME (172800s), got 86400s',

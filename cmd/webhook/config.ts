@@ -43,20 +43,20 @@ const readText = (path: string): string | undefined => {
 const SETTINGS = {
   platform: {
     name: ENV.platformFile,
-    help: "the platform's settings, YAML",
+    help: "file with the platform's settings, YAML",
     reader: createPlatformFileReader(readText),
     otherwise: PLATFORM_FILE,
   },
-  namespace: { name: ENV.namespace, help: 'namespace the webhook runs in', reader: dnsLabel },
+  namespace: { name: ENV.namespace, help: 'namespace that the webhook runs in', reader: dnsLabel },
   podName: {
     name: ENV.podName,
-    help: 'name of this replica, for its log',
+    help: 'name of this replica in its log',
     reader: name,
     otherwise: 'webhook',
   },
   service: {
     name: ENV.service,
-    help: 'Service in front of it; the certificate is for <service>.<namespace>.svc',
+    help: 'Service of the webhook; the certificate is for <service>.<namespace>.svc',
     reader: dnsLabel,
     otherwise: 'valetkey-webhook',
   },
@@ -68,31 +68,31 @@ const SETTINGS = {
   },
   certificates: {
     name: ENV.certificates,
-    help: 'own: a CA of its own in a Secret; files: somebody else keeps them (cert-manager)',
+    help: 'own: the webhook manages a CA in a Secret; files: another program does (cert-manager)',
     reader: stringEnum(['own', 'files']),
     otherwise: 'own',
   },
   caSecret: {
     name: ENV.caSecret,
-    help: 'under own: Secret that holds the CA',
+    help: 'with own: Secret that holds the CA',
     reader: name,
     otherwise: 'valetkey-webhook-ca',
   },
   certificatesFolder: {
     name: ENV.certificatesFolder,
-    help: 'under files: folder with tls.crt and tls.key',
+    help: 'with files: directory with tls.crt and tls.key',
     reader: string(),
     otherwise: WEBHOOK_CERTIFICATES_FOLDER,
   },
   listen: {
     name: ENV.listen,
-    help: 'HTTPS, for the API server; no host means every address',
+    help: 'HTTPS address for the API server; without a host: every address',
     reader: listenAddress,
     otherwise: `:${WEBHOOK_LISTEN}`,
   },
   telemetry: {
     name: ENV.telemetry,
-    help: 'HTTP, for probes and metrics',
+    help: 'HTTP address for probes and metrics',
     reader: listenAddress,
     otherwise: `:${WEBHOOK_TELEMETRY_LISTEN}`,
   },
@@ -104,25 +104,25 @@ const SETTINGS = {
   },
   cluster: {
     name: TUNING.cluster,
-    help: 'kubernetes; none is for the demo and development: no API server, no profiles but its own, no check that API servers trust the certificate',
+    help: 'kubernetes; none (demo and development): no API server, no templates of other replicas, no check that API servers trust the certificate',
     reader: stringEnum(['kubernetes', 'none']),
     otherwise: 'kubernetes',
   },
   kubeconfig: {
     name: TUNING.kubeconfig,
-    help: 'for the demo and development: a file that says where the API server is',
+    help: 'kubeconfig file, for the demo and development',
     reader: string(),
     otherwise: '',
   },
   authorityLifetimeSeconds: {
     name: TUNING.authorityLifetime,
-    help: 'under own: life of a CA; it waits, then signs, for a third of it each',
+    help: 'with own: lifetime of a CA; it waits for a third of it, then signs for a third',
     reader: durationSeconds({ min: 3600, max: 3650 * DAY }),
     otherwise: '365d',
   },
   leafLifetimeSeconds: {
     name: TUNING.leafLifetime,
-    help: "under own: life of a replica's certificate, renewed at two thirds",
+    help: "with own: lifetime of a replica's certificate, renewed after two thirds",
     reader: durationSeconds({ min: 600, max: 90 * DAY }),
     otherwise: '7d',
   },
@@ -130,15 +130,15 @@ const SETTINGS = {
 
 export type WebhookConfig = ParsedSettings<typeof SETTINGS>;
 
-export const HELP = `Valetkey's webhook: injects the sidecar into pods that declare tasks, and holds
-pods to the rules. Both for the API server, over HTTPS. It is set by its environment:
+export const HELP = `Valetkey's webhook injects the sidecar into pods that declare tasks, and validates
+pods by the rules. The API server calls it over HTTPS. Environment variables configure it:
 
 ${formatSettingsHelp(SETTINGS)}
 
-A new value of the annotation valetkey.dev/rotate on the Secret rotates the CA at once.
+To rotate the CA immediately, set the annotation valetkey.dev/rotate on the Secret to a new value.
 `;
 
-/** The settings, typed, or every fault at once, each naming its variable or its file. */
+/** Reads the settings from the environment, or returns every fault with its variable or file. */
 export const readWebhookConfig = (
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Result<WebhookConfig> => {
@@ -156,11 +156,11 @@ const checkCrossFieldRules = (config: WebhookConfig): readonly FieldError[] => {
   const { trust } = config.platform;
   const faults: FieldError[] = [];
   if (cluster === 'none' && trust === 'authority') {
-    const expected = `kubernetes, since trust is authority: its roots and the policies stand there`;
+    const expected = `kubernetes, because trust is authority: the cluster holds the trust bundle and the policies`;
     faults.push({ path: TUNING.cluster, expected, got: formatValue(cluster) });
   }
   if (cluster === 'none' && certificates === 'own') {
-    const expected = `files, since ${TUNING.cluster} is none: a CA of its own lives in a Secret`;
+    const expected = `files, because ${TUNING.cluster} is none: a self-managed CA needs a Secret`;
     faults.push({ path: ENV.certificates, expected, got: formatValue(certificates) });
   }
   if (leafLifetimeSeconds * 3 > authorityLifetimeSeconds) {

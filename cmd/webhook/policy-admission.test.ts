@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import type { AdmissionRequest } from '../../lib/admission/review.ts';
 import { admitPolicy } from './policy-admission.ts';
@@ -23,30 +23,30 @@ const buildRequest = (
   ...changes,
 });
 
-describe('a TaskPolicy that is applied', () => {
-  test('is welcome when it is valid', () => {
+describe('admitPolicy', () => {
+  it('admits a valid TaskPolicy', () => {
     expect(admitPolicy(buildRequest(SOUND))).toMatchObject({ allowed: true });
   });
 
-  test('is refused with the line of each fault, and its name', () => {
+  it('refuses a TaskPolicy with its name and the line of each fault', () => {
     const { allowed, status, auditAnnotations } = admitPolicy(buildRequest(BROKEN));
     expect(allowed).toBe(false);
     expect(status?.message).toMatch(/TaskPolicy team line 2/);
     expect(auditAnnotations).toEqual({ refused: 'policy' });
   });
 
-  test('is refused where a wider pattern would escape it', () => {
+  it('refuses a policy that a wider pattern would bypass', () => {
     const escaping = `forbid (principal, action == Action::"run", resource)
 when { context.resource like "arn:aws:s3:::acme/secret/*" };`;
     const { status } = admitPolicy(buildRequest(escaping));
     expect(status?.message).toMatch(/line 2/);
   });
 
-  test.each([[undefined], [7], [{}]])('is refused where its text is %p', (cedar) => {
+  it.each([[undefined], [7], [{}]])('refuses the text %p', (cedar) => {
     expect(admitPolicy(buildRequest(cedar)).allowed).toBe(false);
   });
 
-  test('is judged again when its text changes, and not while it only is labelled or let go of', () => {
+  it('evaluates an update only if the text changes', () => {
     const operation = 'UPDATE';
     const changed = { operation, oldObject: buildPolicy(SOUND) } as const;
     expect(admitPolicy(buildRequest(BROKEN, changed)).allowed).toBe(false);
@@ -55,7 +55,7 @@ when { context.resource like "arn:aws:s3:::acme/secret/*" };`;
     expect(admitPolicy(buildRequest(undefined, { operation: 'DELETE' })).allowed).toBe(true);
   });
 
-  test('is no resource of another kind', () => {
+  it('returns 400 for another kind', () => {
     const kind = { group: 'valetkey.dev', version: 'v1alpha1', kind: 'Revocation' };
     expect(admitPolicy(buildRequest(SOUND, { kind }))).toMatchObject({
       allowed: false,

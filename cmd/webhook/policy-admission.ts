@@ -7,8 +7,8 @@ import { toPolicyText } from '../../lib/policy/policy-text.ts';
 const KIND = 'TaskPolicy';
 
 /**
- * Judges the text of a TaskPolicy when it is applied: every fault with its line and column. What
- * stands already, and is only labelled or let go of, is not judged again.
+ * Validates the text of a TaskPolicy when it is applied, and reports every fault with line and column.
+ * An update that does not change the text is admitted.
  */
 export const admitPolicy = (request: AdmissionRequest): AdmissionOutcome => {
   const { kind, operation } = request;

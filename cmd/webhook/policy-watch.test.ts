@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { watchPolicies, type PolicyWatchDeps } from './policy-watch.ts';
 
@@ -38,17 +38,17 @@ const startTestWatch = () => {
   };
 };
 
-describe('policies', () => {
-  test('are unknown until they were listed: nobody may be let in by then', () => {
+describe('watchPolicies', () => {
+  it('returns unknown until the policies are listed', () => {
     const { policies, sendState } = startTestWatch();
-    expect(policies.current()).toEqual({ unknown: 'they were not listed yet' });
+    expect(policies.current()).toEqual({ unknown: 'the policies are not listed yet' });
     expect(policies.isLoaded()).toBe(false);
     sendState();
     expect(policies.current()).toMatchObject({ findings: [] });
     expect(policies.isLoaded()).toBe(true);
   });
 
-  test('are swapped whole when one changes, and compiled no more often', () => {
+  it('replaces the whole set when a policy changes, and compiles it only then', () => {
     const { policies, lines, stored, sendState } = startTestWatch();
     sendState(stored('a', PERMIT));
     const first = policies.current();
@@ -59,23 +59,25 @@ describe('policies', () => {
     sendState(stored('a', PERMIT.replace('permit', 'forbid'), 2), stored('b', PERMIT));
     sendState(stored('b', PERMIT));
     expect(policies.current()).toMatchObject({ findings: [{ name: 'b' }] });
-    expect(lines.filter((line) => line === 'policies in use')).toHaveLength(4);
+    expect(lines.filter((line) => line === 'policies loaded')).toHaveLength(4);
   });
 
-  test('of which nothing was heard for too long decide nothing, until it is', () => {
+  it('returns unknown while the watch is stale', () => {
     const { policies, stored, sendState, pass, reportSync } = startTestWatch();
     sendState(stored('a', PERMIT));
     pass(60);
     expect(policies.current()).toHaveProperty('version');
     pass(2);
-    expect(policies.current()).toEqual({ unknown: 'the API server told nothing of them for 62 s' });
+    expect(policies.current()).toEqual({
+      unknown: 'the API server sent no update of the policies for 62 s',
+    });
     expect(policies.ageSeconds()).toBe(62);
     expect(policies.isLoaded()).toBe(true);
     reportSync();
     expect(policies.current()).toHaveProperty('version');
   });
 
-  test('that cannot be read are there all the same, as invalid ones', () => {
+  it('keeps unreadable policies as invalid ones', () => {
     const { policies, sendState, stored } = startTestWatch();
     sendState({ ...stored('a', ''), spec: { cedar: 'permit' } });
     const current = policies.current();

@@ -6,13 +6,13 @@ import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 
-/** The TaskPolicies that stand, as far as they can be known. */
+/** The current TaskPolicies. */
 export type PolicyWatch = {
-  /** Or why nothing can be decided, in words for people. */
+  /** The compiled policies, or why they are not known, as text. */
   readonly current: () => CompiledPolicies | { readonly unknown: string };
-  /** Whether they were told of at all. */
+  /** Whether the policies were listed. */
   readonly isLoaded: () => boolean;
-  /** Since the last word of the watch; nothing before the first. */
+  /** Seconds since the last update of the watch. Undefined before the first. */
   readonly ageSeconds: () => number | undefined;
   readonly stop: () => void;
 };
@@ -32,10 +32,10 @@ export type PolicyWatchDeps = {
 
 const RETRY = { firstMs: 500, maxMs: 30_000 };
 
-/** Opens them: watches all, compiles them when one has changed, and swaps the whole set. */
-export const watchPolicies = (edges: PolicyWatchDeps): PolicyWatch => {
-  const { watch, staleAfterSeconds, clock, random, log } = edges;
-  let state: ReturnType<PolicyWatch['current']> = { unknown: 'they were not listed yet' };
+/** Watches all TaskPolicies, and compiles and replaces the whole set when one changes. */
+export const watchPolicies = (deps: PolicyWatchDeps): PolicyWatch => {
+  const { watch, staleAfterSeconds, clock, random, log } = deps;
+  let state: ReturnType<PolicyWatch['current']> = { unknown: 'the policies are not listed yet' };
   let generationsKey: string | undefined;
   let lastSyncAt: number | undefined;
 
@@ -45,11 +45,11 @@ export const watchPolicies = (edges: PolicyWatchDeps): PolicyWatch => {
     try {
       state = compilePolicies(all.map(toPolicyText));
       generationsKey = key;
-      log.info('policies in use', { policies: all.length, version: state.version });
+      log.info('policies loaded', { policies: all.length, version: state.version });
     } catch (error) {
-      state = { unknown: 'they could not be compiled' };
+      state = { unknown: 'the policies could not be compiled' };
       generationsKey = undefined;
-      log.error('policies not compiled', toErrorFields(error));
+      log.error('policy compilation failed', toErrorFields(error));
     }
   };
   const ageSeconds = (): number | undefined =>
@@ -57,14 +57,14 @@ export const watchPolicies = (edges: PolicyWatchDeps): PolicyWatch => {
   const stop = watch({
     onState: applyPolicies,
     onSync: () => (lastSyncAt = clock.monotonic()),
-    onError: (error) => log.warn('watch of policies failed', toErrorFields(error)),
+    onError: (error) => log.warn('policy watch failed', toErrorFields(error)),
     backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
   });
   return {
     current: () => {
       const age = ageSeconds() ?? Infinity;
       if ('unknown' in state || age <= staleAfterSeconds) return state;
-      return { unknown: `the API server told nothing of them for ${Math.floor(age)} s` };
+      return { unknown: `the API server sent no update of the policies for ${Math.floor(age)} s` };
     },
     isLoaded: () => generationsKey !== undefined,
     ageSeconds,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { allowed, denied } from '../../lib/admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionReview } from '../../lib/admission/review.ts';
@@ -11,7 +11,7 @@ const createTestRoutes = (
 ) => {
   const lines: { message: string; fields: LogFields | undefined }[] = [];
   const counted: object[] = [];
-  const bugs: unknown[] = [];
+  const errors: unknown[] = [];
   const write = (message: string, fields?: LogFields) => void lines.push({ message, fields });
   const decide = () => Promise.resolve().then(handle);
   const routes = createAdmissionRoutes({
@@ -22,7 +22,7 @@ const createTestRoutes = (
     log: { debug: write, info: write, warn: write, error: write },
     clock: { now: () => 0, monotonic: () => 0 },
     reportInternalError: (error) => {
-      bugs.push(error);
+      errors.push(error);
       return 'e-7';
     },
     ...changes,
@@ -31,7 +31,7 @@ const createTestRoutes = (
     const answer = await (routes[path]?.(body) ?? Promise.reject(new Error('no such route')));
     return { status: answer.status, body: answer.body as Partial<AdmissionReview> };
   };
-  return { routes, post, lines, counted, bugs };
+  return { routes, post, lines, counted, errors };
 };
 
 const buildReview = (object: object = { spec: { containers: [] } }) => ({
@@ -47,7 +47,7 @@ const buildReview = (object: object = { spec: { containers: [] } }) => ({
 });
 
 describe.each(['/mutate', '/validate', '/validate-policy'])('%s', (path) => {
-  test('answers with the uid of the request', async () => {
+  it('returns the uid of the request', async () => {
     const { post } = createTestRoutes(() => allowed());
     expect(await post(path, buildReview())).toMatchObject({
       status: 200,
@@ -55,8 +55,8 @@ describe.each(['/mutate', '/validate', '/validate-policy'])('%s', (path) => {
     });
   });
 
-  test('turns a bug into a refusal that says nothing but an id', async () => {
-    const { post, bugs, counted } = createTestRoutes(() => {
+  it('refuses the request with only an id after an internal error', async () => {
+    const { post, errors, counted } = createTestRoutes(() => {
       throw new Error('at /spec/containers: secret');
     });
     const { status, body } = await post(path, buildReview());
@@ -71,11 +71,11 @@ describe.each(['/mutate', '/validate', '/validate-policy'])('%s', (path) => {
         message: 'internal error e-7',
       },
     });
-    expect(bugs).toHaveLength(1);
+    expect(errors).toHaveLength(1);
     expect(counted).toMatchObject([{ outcome: 'errored', reason: 'none' }]);
   });
 
-  test('names the fields of what is no review, and never what stood there', async () => {
+  it('names the fields of a malformed review, but not their values', async () => {
     const { post, lines, counted } = createTestRoutes(() => allowed());
     const { status, body } = await post(path, { ...buildReview(), kind: 'Pod' });
     expect(status).toBe(400);
@@ -86,19 +86,19 @@ describe.each(['/mutate', '/validate', '/validate-policy'])('%s', (path) => {
 });
 
 describe('/validate-policy', () => {
-  test('is counted by its own name', async () => {
+  it('is counted by its own name', async () => {
     const { post, counted } = createTestRoutes(() => allowed());
     await post('/validate-policy', buildReview());
     expect(counted).toMatchObject([{ operation: 'validate-policy', outcome: 'allowed' }]);
   });
 
-  test('is no route where there are no policies', () => {
+  it('is not served without policies', () => {
     const { routes } = createTestRoutes(() => allowed(), { admitPolicy: undefined });
     expect(Object.keys(routes)).toEqual(['/mutate', '/validate']);
   });
 });
 
-describe('reasons in metrics', () => {
+describe('the label reason', () => {
   const refusals: [string, string][] = [
     ['3', '3'],
     ['declaration', 'declaration'],
@@ -106,7 +106,7 @@ describe('reasons in metrics', () => {
     ['1,3', 'several'],
     ['anything at all', 'other'],
   ];
-  test.each(refusals)('of %s are counted as %s', async (refused, reason) => {
+  it.each(refusals)('of %s is %s', async (refused, reason) => {
     const fault = { path: '/spec', expected: 'x', got: 'y' };
     const { post, counted } = createTestRoutes(() =>
       denied([fault], { auditAnnotations: { refused } }),
@@ -116,7 +116,7 @@ describe('reasons in metrics', () => {
   });
 });
 
-test('what was let through though it broke a rule stands in the log, above what is quiet', async () => {
+it('logs exempted violations at level info', async () => {
   const auditAnnotations = { exceptions: '4', warned: '7', 'break-glass': 'ada adds debug' };
   const quiet = () => undefined;
   const logged: unknown[] = [];

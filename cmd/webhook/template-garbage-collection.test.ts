@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import {
   collectTemplates,
@@ -8,73 +8,71 @@ import {
 
 const now = Date.parse('2030-01-01T12:00:00Z');
 const minute = 60_000;
-const ours = 'a'.repeat(64);
-const theirs = 'b'.repeat(64);
+const own = 'a'.repeat(64);
+const other = 'b'.repeat(64);
 const buildSeenAnnotation = (hash: string, agoMs: number) => ({
   [formatSeenAnnotation(hash)]: formatTimestamp(now - agoMs),
 });
-const data = { [ours]: '{}', [theirs]: '{}' };
+const data = { [own]: '{}', [other]: '{}' };
 
-describe('a profile', () => {
-  test('goes, with its stamp, when nobody has named it for an hour', () => {
+describe('collectTemplates', () => {
+  it('deletes a template and its timestamps an hour after its last use', () => {
     const annotations = {
-      ...buildSeenAnnotation(ours, minute),
-      ...buildSeenAnnotation(theirs, 61 * minute),
+      ...buildSeenAnnotation(own, minute),
+      ...buildSeenAnnotation(other, 61 * minute),
     };
-    expect(collectTemplates({ data, annotations }, { live: new Set([ours]), now })).toEqual({
-      data: { [theirs]: null },
-      annotations: { [formatSeenAnnotation(theirs)]: null },
+    expect(collectTemplates({ data, annotations }, { live: new Set([own]), now })).toEqual({
+      data: { [other]: null },
+      annotations: { [formatSeenAnnotation(other)]: null },
     });
   });
 
-  test('stays within its hour', () => {
+  it('keeps a template for an hour', () => {
     const annotations = {
-      ...buildSeenAnnotation(ours, minute),
-      ...buildSeenAnnotation(theirs, 59 * minute),
+      ...buildSeenAnnotation(own, minute),
+      ...buildSeenAnnotation(other, 59 * minute),
     };
-    expect(collectTemplates({ data, annotations }, { live: new Set([ours]), now })).toEqual({
+    expect(collectTemplates({ data, annotations }, { live: new Set([own]), now })).toEqual({
       data: {},
       annotations: {},
     });
   });
 
-  test('that a live pod names stays however old its stamp, and is stamped anew', () => {
+  it('keeps a template that a running pod names, and renews its timestamp', () => {
     const annotations = {
-      ...buildSeenAnnotation(ours, minute),
-      ...buildSeenAnnotation(theirs, 600 * minute),
+      ...buildSeenAnnotation(own, minute),
+      ...buildSeenAnnotation(other, 600 * minute),
     };
-    expect(collectTemplates({ data, annotations }, { live: new Set([ours, theirs]), now })).toEqual(
-      {
-        data: {},
-        annotations: { [formatSeenAnnotation(theirs)]: formatTimestamp(now) },
-      },
-    );
+    expect(collectTemplates({ data, annotations }, { live: new Set([own, other]), now })).toEqual({
+      data: {},
+      annotations: { [formatSeenAnnotation(other)]: formatTimestamp(now) },
+    });
   });
 
-  test.each([{}, { [formatSeenAnnotation(theirs)]: 'yesterday' }])(
+  it.each([{}, { [formatSeenAnnotation(other)]: 'yesterday' }])(
     'without a stamp that can be read is given its hour: %j',
     (broken) => {
-      const annotations = { ...buildSeenAnnotation(ours, minute), ...broken };
-      expect(collectTemplates({ data, annotations }, { live: new Set([ours]), now })).toEqual({
+      const annotations = { ...buildSeenAnnotation(own, minute), ...broken };
+      expect(collectTemplates({ data, annotations }, { live: new Set([own]), now })).toEqual({
         data: {},
-        annotations: { [formatSeenAnnotation(theirs)]: formatTimestamp(now) },
+        annotations: { [formatSeenAnnotation(other)]: formatTimestamp(now) },
       });
     },
   );
 });
 
-test('a stamp of no profile goes, and what is not ours stays', () => {
+it('deletes timestamps without a template and keeps other annotations', () => {
   const annotations = {
-    ...buildSeenAnnotation(ours, minute),
-    ...buildSeenAnnotation(theirs, minute),
+    ...buildSeenAnnotation(own, minute),
+    ...buildSeenAnnotation(other, minute),
     owner: 'x',
   };
-  const state = { data: { [ours]: '{}' }, annotations };
-  expect(collectTemplates(state, { live: new Set([ours]), now }).annotations).toEqual({
-    [formatSeenAnnotation(theirs)]: null,
+  const state = { data: { [own]: '{}' }, annotations };
+  expect(collectTemplates(state, { live: new Set([own]), now }).annotations).toEqual({
+    [formatSeenAnnotation(other)]: null,
   });
 });
 
-test('the name of a stamp is one that an annotation may have', () => {
-  expect(formatSeenAnnotation(ours)).toMatch(/^[a-z.]+\/[0-9a-f]{1,63}$/);
+it('builds valid annotation names', () => {
+  expect(formatSeenAnnotation(own)).toMatch(/^[a-z.]+\/[0-9a-f]{1,63}$/);
 });

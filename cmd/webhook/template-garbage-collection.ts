@@ -1,20 +1,20 @@
 /**
- * When each profile was last published or seen on a live pod, as an annotation of the ConfigMap: the
- * first 40 digits of the hash (an annotation's name holds no 64), and the time, ISO 8601.
+ * Annotation of the ConfigMap: when a template was last published or seen on a running pod. The name
+ * has the first 40 digits of the hash (64 are too long), the value is an ISO 8601 time.
  */
 const SEEN_PREFIX = 'seen.valetkey.dev/';
-/** The same, when a replica last injected by it. */
+/** The same for the last publication by a replica. */
 const PUBLISHED_PREFIX = 'published.valetkey.dev/';
 const HASH_DIGITS = 40;
 
-/** A replica publishes each ten minutes: what nobody has named for an hour is nobody's. */
+/** Replicas publish every ten minutes: a template without a use for an hour is unused. */
 const GRACE_MS = 3_600_000;
-/** Younger stamps are left alone: a write wakes every watch. */
+/** Newer timestamps are not renewed, because a write triggers every watch. */
 const STAMP_AGE_MS = 300_000;
 
 /**
- * Live pods keep a profile for years, and a copy of such a pod is a new pod: only what a replica
- * published within two rounds of theirs may be injected still.
+ * Running pods may name a template for years, and a copy of such a pod is a new pod. New pods may name
+ * only templates that a replica published within its last two intervals.
  */
 const CURRENT_MS = 1_200_000;
 
@@ -24,7 +24,7 @@ export const formatSeenAnnotation = (hash: string): string =>
 export const formatPublishedAnnotation = (hash: string): string =>
   `${PUBLISHED_PREFIX}${hash.slice(0, HASH_DIGITS)}`;
 
-/** Whether new pods may name the profile: some replica still injects by it. */
+/** Whether new pods may name the template: a replica still injects it. */
 export const isCurrent = (
   { annotations }: Pick<TemplatesState, 'annotations'>,
   { hash, now }: { readonly hash: string; readonly now: number },
@@ -45,10 +45,10 @@ export type TemplatesChange = {
 };
 
 /**
- * Decides which profiles go: those that no live pod has named, and no replica has published, for an
- * hour. A profile without a stamp is given one, and thereby its hour.
+ * Decides which templates to delete: those that no running pod named and no replica published for an
+ * hour. A template without a timestamp gets one, and stays for an hour.
  *
- * @param live hashes that live pods name; our own is always live
+ * @param live hashes that running pods name, and the hashes of this replica
  */
 export const collectTemplates = (
   { data, annotations }: TemplatesState,
@@ -83,7 +83,7 @@ export const collectTemplates = (
 const isTimestampAnnotation = (name: string): boolean =>
   name.startsWith(SEEN_PREFIX) || name.startsWith(PUBLISHED_PREFIX);
 
-/** A time as its annotation writes it. */
+/** The time in the format of the annotations. */
 export const formatTimestamp = (now: number): string => new Date(now).toISOString();
 
 const readSeenAt = (

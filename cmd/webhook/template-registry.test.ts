@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 
 import type { Pod } from '../../lib/contract/pod.ts';
 import type { ConfigMapChange, StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
@@ -13,14 +13,14 @@ import {
 import { createTemplateRegistry, type TemplateRegistry } from './template-registry.ts';
 
 const now = Date.parse('2030-01-01T12:00:00Z');
-const ours = buildInjectionTemplate(platform);
-const theirs = buildInjectionTemplate({
+const own = buildInjectionTemplate(platform);
+const other = buildInjectionTemplate({
   ...platform,
   sidecar: { ...platform.sidecar, image: 'registry.example/valetkey:0.2.0' },
 });
 
 const opened: TemplateRegistry[] = [];
-afterEach(() => opened.splice(0).forEach((profiles) => profiles.stop()));
+afterEach(() => opened.splice(0).forEach((registry) => registry.stop()));
 
 const createTestRegistry = (initial?: StoredConfigMap, pods: readonly Pod[] = []) => {
   const map = { state: initial };
@@ -30,7 +30,7 @@ const createTestRegistry = (initial?: StoredConfigMap, pods: readonly Pod[] = []
   let at = 10_000;
   let meanwhile: () => void | Promise<void> = quiet;
   let sendState: (state: StoredConfigMap | undefined) => void = () => undefined;
-  const profiles = createTemplateRegistry({
+  const registry = createTemplateRegistry({
     store: {
       read: async () => {
         reads += 1;
@@ -65,15 +65,15 @@ const createTestRegistry = (initial?: StoredConfigMap, pods: readonly Pod[] = []
     onCount: quiet,
     everyMs: 3_600_000,
   });
-  profiles.use(ours);
-  opened.push(profiles);
+  registry.use(own);
+  opened.push(registry);
   return {
-    profiles,
+    registry,
     changes,
     map,
-    tell: (state: StoredConfigMap | undefined) => sendState(state),
+    sendState: (state: StoredConfigMap | undefined) => sendState(state),
     reads: () => reads,
-    /** Happens while a read is under way, after its answer was made. */
+    /** Runs during a read, after its response was built. */
     during: (happens: () => void) => {
       meanwhile = () => {
         meanwhile = quiet;
@@ -95,11 +95,11 @@ const buildConfigMap = (...published: { hash: string; text: string }[]): StoredC
   ),
 });
 
-/** As it stands after the platform was changed: a live pod still names theirs, no replica does. */
+/** After a change of the platform: a running pod names the other template, no replica publishes it. */
 const buildOutdatedConfigMap = (): StoredConfigMap => {
-  const state = buildConfigMap(ours, theirs);
-  const old = { [formatPublishedAnnotation(theirs.hash)]: formatTimestamp(now - 1_200_001) };
-  const seen = { [formatSeenAnnotation(theirs.hash)]: formatTimestamp(now) };
+  const state = buildConfigMap(own, other);
+  const old = { [formatPublishedAnnotation(other.hash)]: formatTimestamp(now - 1_200_001) };
+  const seen = { [formatSeenAnnotation(other.hash)]: formatTimestamp(now) };
   return { ...state, annotations: { ...state.annotations, ...old, ...seen } };
 };
 
@@ -107,140 +107,140 @@ const waitUntil = async (isSo: () => boolean): Promise<void> => {
   while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
 };
 
-describe('profiles', () => {
-  test('are published into a ConfigMap that is made where there is none', async () => {
+describe('createTemplateRegistry', () => {
+  it('publishes the template and creates the ConfigMap if it is missing', async () => {
     const { changes } = createTestRegistry();
     await waitUntil(() => changes.length > 0);
     expect(changes[0]).toEqual({
-      data: { [ours.hash]: ours.text },
+      data: { [own.hash]: own.text },
       annotations: {
-        [formatSeenAnnotation(ours.hash)]: formatTimestamp(now),
-        [formatPublishedAnnotation(ours.hash)]: formatTimestamp(now),
+        [formatSeenAnnotation(own.hash)]: formatTimestamp(now),
+        [formatPublishedAnnotation(own.hash)]: formatTimestamp(now),
       },
     });
   });
 
-  test('are published once our own watch has seen ours, not before', () => {
-    const { profiles, tell } = createTestRegistry();
-    expect(profiles.isPublished()).toBe(false);
-    expect(profiles.ageSeconds()).toBeUndefined();
-    tell(buildConfigMap(theirs));
-    expect(profiles.isPublished()).toBe(false);
-    tell(buildConfigMap(ours, theirs));
-    expect(profiles.isPublished()).toBe(true);
-    expect([...profiles.accepted().keys()].sort()).toEqual([ours.hash, theirs.hash].sort());
+  it('reports the template as published only after the watch has seen it', () => {
+    const { registry, sendState } = createTestRegistry();
+    expect(registry.isPublished()).toBe(false);
+    expect(registry.ageSeconds()).toBeUndefined();
+    sendState(buildConfigMap(other));
+    expect(registry.isPublished()).toBe(false);
+    sendState(buildConfigMap(own, other));
+    expect(registry.isPublished()).toBe(true);
+    expect([...registry.accepted().keys()].sort()).toEqual([own.hash, other.hash].sort());
   });
 
-  test('that only old pods name are accepted of no new pod: a copy would undo what was tightened', () => {
-    const { profiles, tell } = createTestRegistry();
-    tell(buildOutdatedConfigMap());
-    expect([...profiles.accepted().keys()]).toEqual([ours.hash]);
+  it('does not accept templates of old pods for new pods', () => {
+    const { registry, sendState } = createTestRegistry();
+    sendState(buildOutdatedConfigMap());
+    expect([...registry.accepted().keys()]).toEqual([own.hash]);
   });
 
-  test('without a time of publication are accepted of no new pod', () => {
-    const { profiles, tell } = createTestRegistry();
-    tell({ ...buildConfigMap(ours, theirs), annotations: {} });
-    expect(profiles.accepted().size).toBe(0);
+  it('does not accept templates without a time of publication for new pods', () => {
+    const { registry, sendState } = createTestRegistry();
+    sendState({ ...buildConfigMap(own, other), annotations: {} });
+    expect(registry.accepted().size).toBe(0);
   });
 
-  test('know how long the watch has been silent', () => {
-    const { profiles, tell, pass } = createTestRegistry();
-    tell(buildConfigMap(ours));
+  it('reports the time since the last update of the watch', () => {
+    const { registry, sendState, pass } = createTestRegistry();
+    sendState(buildConfigMap(own));
     pass(42_000);
-    expect(profiles.ageSeconds()).toBe(42);
+    expect(registry.ageSeconds()).toBe(42);
   });
 
-  test('that are not what their hash says are accepted by nobody', () => {
-    const { profiles, tell } = createTestRegistry();
-    tell(buildConfigMap({ hash: theirs.hash, text: theirs.text.replace('0.2.0', 'evil') }));
-    expect(profiles.accepted().size).toBe(0);
+  it('rejects templates that do not match their hash', () => {
+    const { registry, sendState } = createTestRegistry();
+    sendState(buildConfigMap({ hash: other.hash, text: other.text.replace('0.2.0', 'evil') }));
+    expect(registry.accepted().size).toBe(0);
   });
 
-  test('that the watch tells during a look are not undone by its older answer', async () => {
-    const { profiles, map, tell, during, reads, changes } = createTestRegistry(
-      buildConfigMap(ours),
+  it('does not replace a newer state of the watch by an older read', async () => {
+    const { registry, map, sendState, during, reads, changes } = createTestRegistry(
+      buildConfigMap(own),
     );
     await waitUntil(() => changes.length > 0 && reads() > 0);
     const before = reads();
     during(() => {
-      map.state = buildConfigMap(ours, theirs);
-      tell(map.state);
+      map.state = buildConfigMap(own, other);
+      sendState(map.state);
     });
-    await profiles.refreshIfUnknown('made-up');
-    expect([...profiles.accepted().keys()].sort()).toEqual([ours.hash, theirs.hash].sort());
+    await registry.refreshIfUnknown('made-up');
+    expect([...registry.accepted().keys()].sort()).toEqual([own.hash, other.hash].sort());
     expect(reads() - before).toBe(2);
   });
 
-  test('that are not known are looked for, at most once a second', async () => {
-    const { profiles, map, reads, pass, changes } = createTestRegistry(buildConfigMap(ours));
+  it('reads unknown templates at most once a second', async () => {
+    const { registry, map, reads, pass, changes } = createTestRegistry(buildConfigMap(own));
     await waitUntil(() => changes.length > 0 && reads() > 0);
     const before = reads();
     await Promise.all([
-      profiles.refreshIfUnknown('made-up'),
-      profiles.refreshIfUnknown('made-up too'),
+      registry.refreshIfUnknown('made-up'),
+      registry.refreshIfUnknown('made-up too'),
     ]);
-    await profiles.refreshIfUnknown('made-up again');
+    await registry.refreshIfUnknown('made-up again');
     expect(reads()).toBe(before + 1);
-    map.state = buildConfigMap(ours, theirs);
+    map.state = buildConfigMap(own, other);
     pass(1_000);
-    await profiles.refreshIfUnknown(theirs.hash);
-    expect(profiles.accepted().has(theirs.hash)).toBe(true);
+    await registry.refreshIfUnknown(other.hash);
+    expect(registry.accepted().has(other.hash)).toBe(true);
     pass(1_000);
-    await profiles.refreshIfUnknown(theirs.hash);
-    await profiles.refreshIfUnknown(ours.hash);
+    await registry.refreshIfUnknown(other.hash);
+    await registry.refreshIfUnknown(own.hash);
     expect(reads()).toBe(before + 2);
   });
 
-  test('are injected only once all can know them; what was injected until then stays published', async () => {
-    const { profiles, tell, changes } = createTestRegistry();
-    expect(profiles.published()).toBeUndefined();
-    tell(buildConfigMap(ours));
-    expect(profiles.published()).toEqual(ours);
+  it('uses a template only after its publication, and keeps the previous one published', async () => {
+    const { registry, sendState, changes } = createTestRegistry();
+    expect(registry.published()).toBeUndefined();
+    sendState(buildConfigMap(own));
+    expect(registry.published()).toEqual(own);
     await waitUntil(() => changes.length > 0);
     const before = changes.length;
-    profiles.use(theirs);
-    expect(profiles.published()).toEqual(ours);
-    expect(profiles.isPublished()).toBe(true);
+    registry.use(other);
+    expect(registry.published()).toEqual(own);
+    expect(registry.isPublished()).toBe(true);
     await waitUntil(() =>
-      changes.slice(before).some(({ data }) => data?.[theirs.hash] !== undefined),
+      changes.slice(before).some(({ data }) => data?.[other.hash] !== undefined),
     );
-    const change = changes.slice(before).find(({ data }) => data?.[theirs.hash] !== undefined);
+    const change = changes.slice(before).find(({ data }) => data?.[other.hash] !== undefined);
     expect(change).toEqual({
-      data: { [ours.hash]: ours.text, [theirs.hash]: theirs.text },
+      data: { [own.hash]: own.text, [other.hash]: other.text },
       annotations: Object.fromEntries(
-        [ours.hash, theirs.hash].flatMap((hash) => [
+        [own.hash, other.hash].flatMap((hash) => [
           [formatSeenAnnotation(hash), formatTimestamp(now)],
           [formatPublishedAnnotation(hash), formatTimestamp(now)],
         ]),
       ),
     });
-    tell(buildConfigMap(ours, theirs));
-    expect(profiles.published()).toEqual(theirs);
+    sendState(buildConfigMap(own, other));
+    expect(registry.published()).toEqual(other);
   });
 
-  test('that were used already are not published again at once', async () => {
-    const { profiles, tell, changes } = createTestRegistry();
+  it('does not publish the same template again immediately', async () => {
+    const { registry, sendState, changes } = createTestRegistry();
     await waitUntil(() => changes.length > 0);
-    tell(buildConfigMap(ours));
+    sendState(buildConfigMap(own));
     const before = changes.length;
-    profiles.use(ours);
+    registry.use(own);
     await new Promise((resolve) => setImmediate(resolve));
     expect(changes).toHaveLength(before);
-    expect(profiles.published()).toEqual(ours);
+    expect(registry.published()).toEqual(own);
   });
 
-  test('that nobody names are collected, under the version that was read', async () => {
-    const { changes } = createTestRegistry(buildConfigMap(ours, theirs));
+  it('deletes unused templates with the resource version that it read', async () => {
+    const { changes } = createTestRegistry(buildConfigMap(own, other));
     await waitUntil(() => changes.length > 1);
-    expect(changes[1]).toMatchObject({ data: { [theirs.hash]: null }, resourceVersion: '7' });
+    expect(changes[1]).toMatchObject({ data: { [other.hash]: null }, resourceVersion: '7' });
   });
 
-  test('that a live pod names are kept', async () => {
-    const env = [{ name: 'VALETKEY_PROFILE', value: theirs.hash }];
+  it('keeps templates that a running pod names', async () => {
+    const env = [{ name: 'VALETKEY_PROFILE', value: other.hash }];
     const pod = { spec: { containers: [], initContainers: [{ name: 'valetkey-sidecar', env }] } };
-    const { changes } = createTestRegistry(buildConfigMap(ours, theirs), [pod]);
+    const { changes } = createTestRegistry(buildConfigMap(own, other), [pod]);
     await waitUntil(() => changes.length > 1);
     expect(changes[1]?.data).toEqual({});
-    expect(Object.keys(changes[1]?.annotations ?? {})).toContain(formatSeenAnnotation(theirs.hash));
+    expect(Object.keys(changes[1]?.annotations ?? {})).toContain(formatSeenAnnotation(other.hash));
   });
 });

@@ -21,19 +21,19 @@ import {
   formatTimestamp,
 } from './template-garbage-collection.ts';
 
-/** The profiles that pods may have been injected from, kept together with the other replicas. */
+/** The templates that pods may be injected from, shared by all replicas. */
 export type TemplateRegistry = {
-  /** From now on this one is ours: it is published first, and injected once all can know it. */
-  readonly use: (profile: PublishedTemplate) => void;
-  /** Ours: the newest that our watch has seen published. Nothing: none has been. */
+  /** Publishes this template, then injects it once other replicas can know it. */
+  readonly use: (template: PublishedTemplate) => void;
+  /** The template that is injected: the newest that the watch has seen. Undefined: none yet. */
   readonly published: () => PublishedTemplate | undefined;
-  /** Those that a new pod may have been injected from: a running replica injects by them. */
+  /** Templates that running replicas inject, so that new pods may name them. */
   readonly accepted: () => AcceptedTemplates;
-  /** Looks once more, where `hash` is not known: another replica may have published it just now. */
+  /** Reads the templates again if `hash` is unknown: another replica may just have published it. */
   readonly refreshIfUnknown: (hash: string) => Promise<void>;
-  /** Whether what we inject stands there still. */
+  /** Whether the injected template is still published. */
   readonly isPublished: () => boolean;
-  /** Since the last word of the watch; nothing before the first. */
+  /** Seconds since the last update of the watch. Undefined before the first. */
   readonly ageSeconds: () => number | undefined;
   readonly stop: () => void;
 };
@@ -50,19 +50,19 @@ export type TemplateRegistryDeps = {
   readonly random: () => number;
   readonly log: Log;
   readonly onCount: (count: number) => void;
-  /** Between passes, while all is well. */
+  /** Interval of publication without errors. */
   readonly everyMs: number;
 };
 
 const RETRY = { firstMs: 500, maxMs: 30_000 };
-/** A stranger who sends made-up hashes causes no more than one look each second. */
+/** Unknown hashes from clients cause at most one read per second. */
 const MIN_REFRESH_INTERVAL_MS = 1_000;
-/** A look during which the watch told something is repeated: it may have been asked before that. */
+/** A read is repeated if the watch sent an update meanwhile, because the read may be older. */
 const MAX_READS = 3;
 
-/** Opens them: publishes ours at once and each ten minutes, watches all, and collects the dead. */
-export const createTemplateRegistry = (edges: TemplateRegistryDeps): TemplateRegistry => {
-  const { store, clock, random, log, onCount } = edges;
+/** Publishes this replica's template regularly, watches all templates, and deletes unused ones. */
+export const createTemplateRegistry = (deps: TemplateRegistryDeps): TemplateRegistry => {
+  const { store, clock, random, log, onCount } = deps;
   let known: AcceptedTemplates = new Map();
   let annotations: StoredConfigMap['annotations'] = {};
   let lastSyncAt: number | undefined;
@@ -72,8 +72,8 @@ export const createTemplateRegistry = (edges: TemplateRegistryDeps): TemplateReg
   let injected: PublishedTemplate | undefined;
   let wanted: PublishedTemplate | undefined;
 
-  /** What is injected stays published until what shall be takes its place. */
-  const ours = (): readonly PublishedTemplate[] =>
+  /** The injected template stays published until the wanted one replaces it. */
+  const ownTemplates = (): readonly PublishedTemplate[] =>
     [wanted, injected].filter((each) => each !== undefined);
   const accepted = (): AcceptedTemplates => {
     const now = clock.now();
@@ -82,36 +82,38 @@ export const createTemplateRegistry = (edges: TemplateRegistryDeps): TemplateReg
   const adopt = (): void => {
     if (wanted === undefined || wanted === injected || !known.has(wanted.hash)) return;
     injected = wanted;
-    log.info('profile in use', { profile: injected.hash });
+    log.info('injection template in use', { template: injected.hash });
   };
   const applyState = (state: StoredConfigMap | undefined): void => {
     const { templates, faults } = readTemplates(state?.data ?? {});
     known = templates;
     annotations = state?.annotations ?? {};
     onCount(templates.size);
-    if (faults.length > 0) log.warn('profiles refused', { faults: faults.map(formatFieldError) });
+    if (faults.length > 0)
+      log.warn('injection templates rejected', { faults: faults.map(formatFieldError) });
     adopt();
   };
   const publishLoop = startReconcileLoop({
     reconcile: async () => {
-      if (ours().length === 0) return edges.everyMs;
-      await publishTemplates(store, ours(), clock.now());
-      await collectUnusedTemplates(ours(), edges);
-      return edges.everyMs;
+      if (ownTemplates().length === 0) return deps.everyMs;
+      await publishTemplates(store, ownTemplates(), clock.now());
+      await collectUnusedTemplates(ownTemplates(), deps);
+      return deps.everyMs;
     },
-    onFailure: (error) => log.warn('profiles not kept', toErrorFields(error)),
+    onFailure: (error) => log.warn('injection template publication failed', toErrorFields(error)),
     retry: RETRY,
     random,
   });
-  const stopWatch = edges.watch({
+  const stopWatch = deps.watch({
     onState: (state) => {
       lastSyncAt = clock.monotonic();
       updateCount += 1;
       const before = known;
       applyState(state);
-      if (ours().some(({ hash }) => before.has(hash) && !known.has(hash))) publishLoop.wake();
+      if (ownTemplates().some(({ hash }) => before.has(hash) && !known.has(hash)))
+        publishLoop.wake();
     },
-    onError: (error) => log.warn('watch of profiles failed', toErrorFields(error)),
+    onError: (error) => log.warn('injection template watch failed', toErrorFields(error)),
     backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
   });
   const readState = async (): Promise<void> => {
@@ -128,16 +130,16 @@ export const createTemplateRegistry = (edges: TemplateRegistryDeps): TemplateReg
     try {
       await readState();
     } catch (error) {
-      log.warn('profiles not read', toErrorFields(error));
+      log.warn('injection templates not read', toErrorFields(error));
     } finally {
       pendingRefresh = undefined;
     }
   };
 
   return {
-    use: (profile) => {
-      if (profile.hash === wanted?.hash) return;
-      wanted = profile;
+    use: (template) => {
+      if (template.hash === wanted?.hash) return;
+      wanted = template;
       adopt();
       publishLoop.wake();
     },
@@ -163,14 +165,14 @@ export const createTemplateRegistry = (edges: TemplateRegistryDeps): TemplateReg
   };
 };
 
-/** Without a cluster there are no other replicas, and no profile but our own. */
+/** Without a cluster there are no other replicas, and no other templates. */
 export const createLocalTemplateRegistry = (
   onCount: TemplateRegistryDeps['onCount'],
 ): TemplateRegistry => {
   let own: PublishedTemplate | undefined;
   return {
-    use: (profile) => {
-      own = profile;
+    use: (template) => {
+      own = template;
       onCount(1);
     },
     published: () => own,
@@ -184,14 +186,14 @@ export const createLocalTemplateRegistry = (
 
 const publishTemplates = async (
   store: ConfigMapStore,
-  ours: readonly PublishedTemplate[],
+  own: readonly PublishedTemplate[],
   now: number,
 ): Promise<void> => {
   const time = formatTimestamp(now);
   const change = {
-    data: Object.fromEntries(ours.map(({ hash, text }) => [hash, text])),
+    data: Object.fromEntries(own.map(({ hash, text }) => [hash, text])),
     annotations: Object.fromEntries(
-      ours.flatMap(({ hash }) => [
+      own.flatMap(({ hash }) => [
         [formatSeenAnnotation(hash), time],
         [formatPublishedAnnotation(hash), time],
       ]),
@@ -206,12 +208,12 @@ const publishTemplates = async (
   }
 };
 
-/** Pods first: one that appears later was injected by a replica that published within the hour. */
+/** Lists pods first: a later pod was injected by a replica that published within the hour. */
 const collectUnusedTemplates = async (
-  ours: readonly PublishedTemplate[],
+  own: readonly PublishedTemplate[],
   { store, listInjectedPods, clock, log }: TemplateRegistryDeps,
 ): Promise<void> => {
-  const live = new Set(ours.map(({ hash }) => hash));
+  const live = new Set(own.map(({ hash }) => hash));
   for await (const pod of listInjectedPods()) live.add(findTemplateHash(pod) ?? '');
   const state = await store.read();
   if (state === undefined) return;
@@ -219,5 +221,5 @@ const collectUnusedTemplates = async (
   const removed = Object.keys(data);
   if (removed.length + Object.keys(annotations).length === 0) return;
   await store.change({ data, annotations, resourceVersion: state.resourceVersion });
-  if (removed.length > 0) log.info('profiles collected', { profiles: removed });
+  if (removed.length > 0) log.info('injection templates deleted', { templates: removed });
 };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { createCertificateAuthority } from '../../lib/certificate/certificate-authority.ts';
 import type { StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
@@ -17,12 +17,12 @@ const startTestWatch = () => {
     },
     log: { debug: quiet, info: quiet, warn: (_, fields) => void warned.push(fields), error: quiet },
     random: () => 0.5,
-    onTrustBundle: (roots) => void received.push(roots),
+    onTrustBundle: (trustBundle) => void received.push(trustBundle),
   });
   const setData = (data: Record<string, string>) =>
     sendState({ resourceVersion: '1', data, annotations: {} });
   return {
-    told: received,
+    reported: received,
     warned,
     hold: setData,
     gone: () => sendState(undefined),
@@ -34,29 +34,29 @@ const startTestWatch = () => {
 const createRoot = async (): Promise<string> =>
   (await createCertificateAuthority({ now: Date.now(), lifetimeMs: 3_600_000 })).certificate;
 
-describe('roots', () => {
-  test('are told of as they stand, each time that they change', async () => {
-    const { told, hold } = startTestWatch();
+describe('watchTrustBundle', () => {
+  it('reports the trust bundle at each change', async () => {
+    const { reported, hold } = startTestWatch();
     const [current, next] = [await createRoot(), await createRoot()];
     hold({ 'roots.pem': `${current}${next}` });
     hold({ 'roots.pem': next });
-    expect(told).toEqual([`${current}${next}`, next]);
+    expect(reported).toEqual([`${current}${next}`, next]);
   });
 
-  test.each([
+  it.each([
     ['gone', undefined],
     ['without their key', {}],
     ['no certificates', { 'roots.pem': 'nothing' }],
     ['empty', { 'roots.pem': '' }],
-  ])('that are %s change nothing, and are told of in the log', (_, data) => {
-    const { told, warned, hold, gone } = startTestWatch();
+  ])('ignores a bundle that is %s and logs it', (_, data) => {
+    const { reported, warned, hold, gone } = startTestWatch();
     if (data === undefined) gone();
     else hold(data);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
     expect(JSON.stringify(warned)).toContain('valetkey-authority-roots roots.pem: expected PEM');
   });
 
-  test('are watched until stopped', () => {
+  it('watches until it is stopped', () => {
     const { stop, isStopped } = startTestWatch();
     stop();
     expect(isStopped()).toBe(true);

@@ -7,17 +7,16 @@ import { toErrorFields } from '../../lib/server/error-fields.ts';
 import type { TemplateRegistryDeps } from './template-registry.ts';
 
 export type TrustBundleWatchDeps = Pick<TemplateRegistryDeps, 'watch' | 'log' | 'random'> & {
-  /** Told of PEM that can be read, whenever it is told of; it may be the same again. */
-  readonly onTrustBundle: (roots: string) => void;
+  /** Receives valid PEM at each update, also if it did not change. */
+  readonly onTrustBundle: (trustBundle: string) => void;
 };
 
 const RETRY = { firstMs: 500, maxMs: 30_000 };
 
 /**
- * Watches the roots that sidecars are to trust. Roots that are gone or cannot be read change
- * nothing: those told last are trusted still.
+ * Watches the trust bundle of sidecars. If it is missing or invalid, the last valid one stays in use.
  *
- * @returns stops it
+ * @returns a function that stops the watch
  */
 export const watchTrustBundle = ({
   watch,
@@ -29,9 +28,10 @@ export const watchTrustBundle = ({
     onState: (state) => {
       const trustBundle = read(certificateBundle, state?.data[CA_BUNDLE_KEY], CA_BUNDLE_KEY);
       if (trustBundle.ok) onTrustBundle(trustBundle.value);
-      else log.warn('roots refused', { faults: trustBundle.faults.map(formatConfigMapError) });
+      else
+        log.warn('trust bundle rejected', { faults: trustBundle.faults.map(formatConfigMapError) });
     },
-    onError: (error) => log.warn('watch of roots failed', toErrorFields(error)),
+    onError: (error) => log.warn('trust bundle watch failed', toErrorFields(error)),
     backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
   });
 

@@ -4,7 +4,7 @@ import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import {
   createCertificateAuthority,
@@ -47,7 +47,7 @@ let folder: string;
 let api: FakeApiServer;
 const running: Webhook[] = [];
 const agents: Agent[] = [];
-/** Moved by tests; real time goes on beneath it. */
+/** Offset that tests add to real time. */
 let aheadMs: number;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'valetkey-webhook-'));
@@ -142,7 +142,7 @@ const ready = (webhook: Webhook): Promise<true> =>
     return status === 200 && webhook.ports().https !== undefined ? true : undefined;
   });
 
-/** An API server as far as a webhook sees one: it trusts this bundle, for the Service's name. */
+/** Calls the webhook like an API server: trusts this bundle for the Service's name. */
 const createApiServerClient = (webhook: Webhook, ca = readBundles()[0] ?? '') => {
   const agent = new Agent({ keepAlive: true, ca: [...splitBundle(ca)], servername: NAME });
   agents.push(agent);
@@ -211,8 +211,8 @@ lifetime: 10m
 const inject = (pod: Pod, { patch = '' }: Response): Pod =>
   applyPatch(pod, JSON.parse(Buffer.from(patch, 'base64').toString()) as JsonPatchOp[]) as Pod;
 
-describe('a webhook', () => {
-  test('starts from nothing: makes its CA, publishes bundle and profile, and is ready', async () => {
+describe('startWebhook', () => {
+  it('creates its CA, publishes trust bundle and template, and becomes ready', async () => {
     installObjects();
     const { webhook } = await start();
     await ready(webhook);
@@ -224,7 +224,7 @@ describe('a webhook', () => {
     expect(api.get(PROFILES)?.['data']).toEqual({ [hash]: text });
   });
 
-  test('injects, and finds its own injection valid', async () => {
+  it('injects a pod and admits the result', async () => {
     installObjects();
     const { webhook } = await start();
     await ready(webhook);
@@ -244,7 +244,7 @@ describe('a webhook', () => {
     expect(text).toContain('valetkey_webhook_profiles 1');
   });
 
-  test('refuses with every fault, and says so in log and metrics', async () => {
+  it('refuses a pod with every fault, and records it in log and metrics', async () => {
     installObjects();
     const { webhook, lines } = await start();
     await ready(webhook);
@@ -268,7 +268,7 @@ describe('a webhook', () => {
     expect(text).toContain('{operation="mutate",outcome="denied",reason="declaration"} 1');
   });
 
-  test('refuses a task whose session policy STS would not take', async () => {
+  it('refuses a task whose session policy is too long for STS', async () => {
     installObjects();
     const { webhook } = await start();
     await ready(webhook);
@@ -286,7 +286,7 @@ lifetime: 10m
     expect(status?.message).toContain('at most 2048 characters');
   });
 
-  test('answers what is no review with 400, naming the field', async () => {
+  it('returns 400 for a body that is not a review, with the field', async () => {
     installObjects();
     const { webhook } = await start();
     await ready(webhook);
@@ -297,7 +297,7 @@ lifetime: 10m
     expect((await post('/validate', '[]')).status).toBe(400);
   });
 
-  test('answers a dry run alike, and writes nothing', async () => {
+  it('evaluates a dry run like other requests, and writes nothing', async () => {
     installObjects();
     const { webhook } = await start();
     await ready(webhook);
@@ -312,7 +312,7 @@ lifetime: 10m
 });
 
 describe('a replica', () => {
-  test('is not ready before both configurations trust it, and says what is missing', async () => {
+  it('is not ready until both configurations trust it, and reports what is missing', async () => {
     const { webhook, lines } = await start();
     const line = await waitUntil(() =>
       lines.find(({ message }) => message === 'certificate renewal failed'),
@@ -328,7 +328,7 @@ describe('a replica', () => {
     await ready(webhook);
   });
 
-  test('accepts at once what a replica with other settings injected', async () => {
+  it('accepts immediately what a replica with other settings injected', async () => {
     installObjects();
     const old = await start();
     await ready(old.webhook);
@@ -341,7 +341,7 @@ describe('a replica', () => {
     expect(parseResponse(await byOld('/validate', buildReview(injected))).allowed).toBe(true);
   });
 
-  test('refuses what no replica has published', async () => {
+  it('refuses a template that no replica has published', async () => {
     installObjects();
     const { webhook } = await start();
     await ready(webhook);
@@ -359,7 +359,7 @@ describe('a replica', () => {
     expect(status?.message).toContain('rule 2');
   });
 
-  test('publishes its profile again when somebody removes it', async () => {
+  it('publishes its template again after it is deleted', async () => {
     installObjects();
     const { webhook } = await start();
     await ready(webhook);
@@ -372,8 +372,8 @@ describe('a replica', () => {
   });
 });
 
-describe('a rotation', () => {
-  test('changes the certificate of every replica, and loses nobody who kept a connection', async () => {
+describe('a CA rotation', () => {
+  it('replaces the certificate of every replica without failed requests', async () => {
     installObjects();
     const replicas = [await start(), await start()];
     for (const { webhook } of replicas) await ready(webhook);
@@ -401,7 +401,7 @@ describe('a rotation', () => {
     expect(splitBundle(before)).not.toContain(second);
     for (const { webhook } of replicas) {
       await ready(webhook);
-      // The new issuer was in the bundle before it signed anything.
+      // The new CA was in the trust bundle before it signed a certificate.
       expect(splitBundle(before)).toContain(first);
       for (const bundle of [before, ...readBundles(), first]) {
         const fresh = createApiServerClient(webhook, bundle);
@@ -448,7 +448,7 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     return (JSON.parse(text) as { roots: string }).roots;
   };
 
-  test('is not ready before it knows what sidecars are to trust, and then is', async () => {
+  it('is not ready until the trust bundle is known', async () => {
     installObjects();
     const { webhook } = await start(configure({}, AUTHORITY));
     await waitUntil(() => webhook.ports().https);
@@ -461,7 +461,7 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     await ready(webhook);
   });
 
-  test('injects the roots of the moment, and publishes new ones before it injects them', async () => {
+  it('injects the current trust bundle, and publishes a new template before it injects it', async () => {
     const [first, second] = [await rootText(), await rootText()];
     const { post, config } = await startReady(first);
     const pod = buildPod(TASK);
@@ -480,7 +480,7 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     }
   });
 
-  test('refuses what policy denies, and hears at once when policy changes', async () => {
+  it('refuses tasks that policy denies, and applies policy changes immediately', async () => {
     const { post } = await startReady(await rootText());
     const pod = buildPod(TASK);
     const injected = inject(pod, parseResponse(await post('/mutate', buildReview(pod))));
@@ -497,7 +497,7 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     );
   });
 
-  test('is asked for a pod that only projects a token for the authority, and refuses it', async () => {
+  it('refuses a pod that only projects a token for the authority', async () => {
     const { post } = await startReady(await rootText());
     const sources = [{ serviceAccountToken: { audience: 'authority.valetkey.dev', path: 't' } }];
     const spec = { containers: [{ name: 'a' }], volumes: [{ name: 't', projected: { sources } }] };
@@ -505,7 +505,7 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     expect(status?.message).toMatch(/audience: .* \(rule 5\)/);
   });
 
-  test('judges TaskPolicies that are applied', async () => {
+  it('validates TaskPolicies', async () => {
     const { webhook, post } = await startReady(await rootText());
     const kind = { group: 'valetkey.dev', version: 'v1alpha1', kind: 'TaskPolicy' };
     const policy = { metadata: { name: 'mine' }, spec: { cedar: `${PERMIT}\npermit` } };
@@ -518,7 +518,7 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
 });
 
 describe('certificates in files', () => {
-  test('are served, and replaced when the files are', async () => {
+  it('are served, and replaced when the files change', async () => {
     const first = await writeCertificatePair();
     const config = configure({
       [WEBHOOK_ENV.certificates]: 'files',
@@ -537,7 +537,7 @@ describe('certificates in files', () => {
     expect(parseResponse(await old('/mutate', buildReview(pod))).allowed).toBe(true);
   });
 
-  test('that are no pair leave the certificate at hand in use', async () => {
+  it('that do not match leave the current certificate in use', async () => {
     const first = await writeCertificatePair();
     const config = configure({
       [WEBHOOK_ENV.certificates]: 'files',
@@ -554,7 +554,7 @@ describe('certificates in files', () => {
     await ready(webhook);
   });
 
-  test('are ready in a cluster once both configurations have a bundle', async () => {
+  it('make the webhook ready once both configurations have a trust bundle', async () => {
     installObjects();
     const { folder: kept, ca } = await writeCertificatePair();
     const config = configure({
@@ -577,7 +577,7 @@ describe('certificates in files', () => {
 });
 
 describe('draining', () => {
-  test('fails readiness at once, answers on, then ends', async () => {
+  it('fails readiness immediately, serves for a while, then ends', async () => {
     installObjects();
     const { webhook } = await start();
     await ready(webhook);

@@ -1,5 +1,6 @@
+import { waitFor } from '../../test/kit/retry.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
-import { applyObjects, runKubectl, waitFor } from '../cluster/kubectl.ts';
+import { applyObjects, runKubectl } from '../cluster/kubectl.ts';
 import { readExchangeToken } from '../tests/node-access.ts';
 import {
   getAgentRole,

@@ -1,4 +1,4 @@
-import { waitFor } from '../cluster/kubectl.ts';
+import { waitFor } from '../../test/kit/retry.ts';
 import { readExchangeToken } from '../tests/node-access.ts';
 import { testContext } from '../tests/test-context.ts';
 import type { PodRef } from '../tests/test-context.ts';

@@ -1,17 +1,16 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { waitFor } from '../../test/kit/retry.ts';
 import { CONSUMER_ENV, SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import { LOOPBACK_TOKEN_FILE_NAME } from '../../lib/contract/paths.ts';
 import type { CloudSettings } from '../../lib/contract/platform.ts';
 import { HARDENING_FLAGS } from '../../lib/contract/runtime.ts';
 import type { AdmittedTasks } from '../../lib/contract/task.ts';
+import { findFreePorts } from '../../test/kit/free-ports.ts';
 import type { CaseCloud } from '../cases/case-cloud.ts';
-import { waitFor } from '../cluster/wait.ts';
 import { startExchangeProxy } from './exchange-proxy.ts';
 import type { CreateFixture } from './scenario-runner.ts';
 import type { Conditions, ObjectName } from './scenarios.ts';
@@ -43,7 +42,7 @@ export const createSidecarFixtures =
     const conditions = { ...given };
     const folder = mkdtempSync(join(tmpdir(), 'valetkey-fixture-'));
     const front = await startExchangeProxy(cloud.stsEndpoint, conditions);
-    const port = await findFreePort();
+    const [port = 0] = await findFreePorts(1);
     const loopback = `127.0.0.1:${port}`;
     const stops: (() => Promise<unknown>)[] = [front.stop];
     const stop = async (): Promise<void> => {
@@ -158,12 +157,4 @@ async function endProcess(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill('SIGKILL'), 3000);
   await ended;
   clearTimeout(timer);
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

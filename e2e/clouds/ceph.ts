@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { waitFor } from '../../test/kit/retry.ts';
 import { runInside } from '../cluster/network-namespace.ts';
 import { startProgram, waitForProgram } from '../cluster/processes.ts';
 import type { Program } from '../cluster/processes.ts';
 import type { Cluster } from '../cluster/cluster-file.ts';
-import { waitFor } from '../cluster/wait.ts';
 
 /** One monitor, one OSD in memory and one RGW, all under one folder. */
 export type Ceph = {

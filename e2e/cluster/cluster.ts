@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { waitFor } from '../../test/kit/retry.ts';
 import {
   serviceAddress,
   startApiServer,
@@ -28,7 +29,6 @@ import type { Progress } from './progress.ts';
 import { getClusterFilePath, writeCluster } from './cluster-file.ts';
 import type { Cluster } from './cluster-file.ts';
 import { readSysctls } from './sysctls.ts';
-import { waitFor } from './wait.ts';
 
 export { stopTestCluster } from './teardown.ts';
 export { readCluster } from './cluster-file.ts';

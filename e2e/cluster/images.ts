@@ -12,8 +12,9 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { listLinkedLibraries, placeFile } from '../../tools/image/root-folder.ts';
 import { runCommand } from './command.ts';
 import type { Cluster } from './cluster-file.ts';
 
@@ -147,27 +148,15 @@ export type NodeRootPlan = {
 /** A root file system with Node, the libraries that it is linked to, the given files, and nothing else. */
 export async function writeNodeRoot(folder: string, plan: NodeRootPlan): Promise<string> {
   await writeAccounts(folder);
-  const libraries = await listLinkedLibraries(plan.nodeBinary);
+  const libraries = listLinkedLibraries(plan.nodeBinary);
   const files = {
     '/usr/bin/node': plan.nodeBinary,
     ...Object.fromEntries(libraries.map((path) => [path, path])),
   };
   for (const [path, source] of Object.entries({ ...files, ...plan.files }))
-    await placeFile(source, join(folder, path));
+    placeFile(source, join(folder, path));
   await chmod(join(folder, '/usr/bin/node'), 0o755);
   return folder;
-}
-
-export async function placeFile(source: string, target: string): Promise<void> {
-  await mkdir(dirname(target), { recursive: true });
-  await copyFile(source, target);
-}
-
-/** The absolute paths that `ldd` names, as it names them: the loader looks nowhere else. */
-export async function listLinkedLibraries(binary: string): Promise<string[]> {
-  const { stdout } = await runCommand('ldd', [binary]);
-  const paths = stdout.split('\n').map((line) => /(?:=> |^\s*)(\/\S+) \(0x/.exec(line)?.[1]);
-  return paths.filter((path) => path !== undefined);
 }
 
 async function writeAccounts(folder: string): Promise<void> {

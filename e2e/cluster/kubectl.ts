@@ -1,10 +1,8 @@
+import { waitFor } from '../../test/kit/retry.ts';
+import type { WaitOptions } from '../../test/kit/retry.ts';
 import { runInside } from './network-namespace.ts';
 import type { Output, RunOptions } from './command.ts';
 import type { ClusterAccess } from './cluster-file.ts';
-import { waitFor } from './wait.ts';
-import type { WaitOptions } from './wait.ts';
-
-export { waitFor };
 
 export type KubectlOptions = Pick<RunOptions, 'input' | 'timeoutMs'>;
 

@@ -9,11 +9,12 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
+import { readLastLines } from '../../test/kit/files.ts';
+import { UnrecoverableError, waitFor } from '../../test/kit/retry.ts';
+import type { WaitOptions } from '../../test/kit/retry.ts';
 import { buildChildEnvironment } from './host-environment.ts';
 import { buildEnterCommand } from './network-namespace.ts';
-import { UnrecoverableError, waitFor } from './wait.ts';
-import type { WaitOptions } from './wait.ts';
 
 /** A program that runs until it is stopped. `readStartTicks` tells it from a later one with the same id. */
 export type Program = { name: string; processId: number; startTicks: string; log: string };
@@ -136,14 +137,6 @@ export function addLog(error: unknown, log: string, lines = 15): Error {
   return new Error(`${message}\n--- the last lines of ${log} ---\n${readLastLines(log, lines)}`, {
     cause: error,
   });
-}
-
-export function readLastLines(file: string, lines: number): string {
-  try {
-    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
-  } catch (error) {
-    return `(${basename(file)} cannot be read: ${String(error)})`;
-  }
 }
 
 /** When a process started, in the kernel's ticks; undefined if there is none, or only its corpse. */

@@ -1,5 +1,6 @@
 import { globSync, lstatSync, readFileSync, readlinkSync, readdirSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
+import { waitFor } from '../../test/kit/retry.ts';
 import { isCgroupEmpty, killCgroup, removeCgroup } from './cgroups.ts';
 import { runUninterrupted } from './interrupt.ts';
 import { deleteNamespace } from './network-namespace.ts';
@@ -8,7 +9,6 @@ import { readCluster, getClusterFilePath } from './cluster-file.ts';
 import type { Cluster } from './cluster-file.ts';
 import { runCommand } from './command.ts';
 import { restoreSysctls } from './sysctls.ts';
-import { waitFor } from './wait.ts';
 
 const cniResults = '/var/lib/cni/results';
 

@@ -1,5 +1,6 @@
+import { waitFor } from '../../test/kit/retry.ts';
 import type { KubernetesObject } from '../../test/kit/kubernetes-objects.ts';
-import { applyObjects, getJson, runKubectl, waitFor } from '../cluster/kubectl.ts';
+import { applyObjects, getJson, runKubectl } from '../cluster/kubectl.ts';
 import { CommandError } from '../cluster/command.ts';
 import {
   getAgentRole,

@@ -1,4 +1,5 @@
-import { getJson, runKubectl, waitFor } from '../cluster/kubectl.ts';
+import { waitFor } from '../../test/kit/retry.ts';
+import { getJson, runKubectl } from '../cluster/kubectl.ts';
 import { cluster } from '../tests/test-context.ts';
 import type { Workload } from './workloads.ts';
 

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { applyObjects, getJson, runKubectl, waitFor, waitForPod } from '../cluster/kubectl.ts';
+import { waitFor } from '../../test/kit/retry.ts';
+import { applyObjects, getJson, runKubectl, waitForPod } from '../cluster/kubectl.ts';
 import { startMutatingWebhook } from './mutating-webhook.ts';
 import {
   buildAgentContainer,

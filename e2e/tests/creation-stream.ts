@@ -1,5 +1,5 @@
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
-import { waitFor } from '../cluster/kubectl.ts';
+import { waitFor } from '../../test/kit/retry.ts';
 import { buildAgentPod, cluster } from './test-context.ts';
 import type { Declaration } from './test-context.ts';
 

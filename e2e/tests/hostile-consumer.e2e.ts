@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { build } from 'esbuild';
+import { waitFor } from '../../test/kit/retry.ts';
 import { EXPECTED_OUTCOMES } from '../attacks/inside/expected-outcomes.ts';
 import type { ListenerStats } from '../attacks/inside/serving-meter.ts';
-import { execInPod, waitFor } from '../cluster/kubectl.ts';
+import { execInPod } from '../cluster/kubectl.ts';
 import { recordMeasurement } from '../measurements.ts';
 import { killSidecar, readSidecarStatus } from './node-access.ts';
 import {
@@ -117,7 +118,7 @@ describe('a hostile consumer', () => {
       expect(during).toMatchObject({ loopback: { failed: [] }, socket: { failed: [] } });
       const value = `${formatMedians(during)}; before the flood ${formatMedians(before)}`;
       const name = `ms per request of a neighbor during the flood "${flood}"`;
-      recordMeasurement(testContext.folder, { pass: testContext.pass, name, value });
+      recordMeasurement(testContext.folder, { entry: testContext.entry, name, value });
     });
   });
 

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { readLogs, waitFor } from '../cluster/kubectl.ts';
+import { waitFor } from '../../test/kit/retry.ts';
+import { readLogs } from '../cluster/kubectl.ts';
 import {
   deleteWorkloads,
   deployWorkloads,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { waitFor } from '../../test/kit/retry.ts';
 import { runCommand } from '../cluster/command.ts';
-import { waitFor } from '../cluster/wait.ts';
 import type { Cluster } from '../cluster/cluster-file.ts';
 import { readPod } from './test-context.ts';
 import type { PodRef } from './test-context.ts';

@@ -128,7 +128,7 @@ describe(`an annotated pod on ${cloud.name}`, () => {
     expect(firstRefused).toBeGreaterThan(advertised);
     const value = `${((firstRefused - deadline) / 1000).toFixed(2)} s`;
     const name = 'from the deadline to the first refusal by the cloud';
-    recordMeasurement(testContext.folder, { pass: testContext.pass, name, value });
+    recordMeasurement(testContext.folder, { entry: testContext.entry, name, value });
     await expectRead(place);
   });
 

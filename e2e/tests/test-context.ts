@@ -1,21 +1,15 @@
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { waitFor } from '../../test/kit/retry.ts';
 import type { Cloud } from '../clouds/cloud.ts';
-import {
-  applyObjects,
-  execInPod,
-  getJson,
-  runKubectl,
-  waitFor,
-  waitForPod,
-} from '../cluster/kubectl.ts';
+import { applyObjects, execInPod, getJson, runKubectl, waitForPod } from '../cluster/kubectl.ts';
 import type { TestEnvironment } from '../test-environment.ts';
 import type { Release, Trust } from '../release.ts';
 
 /** What the runner prepared and every story finds: written as JSON, read once in each worker. */
 export type TestContext = TestEnvironment & {
   /** Its name: `minio`, `rgw-cluster`. */
-  pass: string;
+  entry: string;
   trust: Trust;
   /** The one of its clouds that the platform's settings name during this pass. */
   cloud: Cloud;
@@ -108,7 +102,7 @@ export const createNamespace = async (
   name: string,
   serviceAccounts = ['agent'],
 ): Promise<string> => {
-  const namespace = `${name}-${testContext.pass}`;
+  const namespace = `${name}-${testContext.entry}`;
   // A cluster that was used before has it still.
   await runKubectl(cluster, ['delete', 'namespace', namespace, '--ignore-not-found']);
   await applyObjects(cluster, [
@@ -196,9 +190,9 @@ export const expectRead = (place: PodRef, key = 'reports/q3.csv'): Promise<true>
     return true;
   });
 
-const issuedFile = join(testContext.folder, `issued-${testContext.pass}.txt`);
+const issuedFile = join(testContext.folder, `issued-${testContext.entry}.txt`);
 
-/** Notes the secrets of an answer, whichever story asked: the last stories search for all of them. */
+/** Records the secrets of a response; `secrecy.e2e.ts` searches for all of them later. */
 export const recordIssued = (body: unknown): void => {
   const { credentials = body } = (body ?? {}) as { credentials?: unknown };
   const { SecretAccessKey, Token } = (credentials ?? {}) as Record<string, string | undefined>;
@@ -206,14 +200,16 @@ export const recordIssued = (body: unknown): void => {
   recordSecrets(SecretAccessKey, Token);
 };
 
-/** What nobody may find anywhere afterwards. */
+/** Records secrets that must not be found anywhere later. */
 export const recordSecrets = (...secrets: string[]): void => {
   appendFileSync(issuedFile, secrets.map((secret) => `${secret}\n`).join(''));
 };
 
-/** Every secret that the stories of this pass were given. */
+/** Reads every secret that was issued to a test, in this matrix entry and in those before it. */
 export const readIssuedSecrets = (): string[] =>
-  readFileSync(issuedFile, 'utf8').trim().split('\n');
+  globSync(join(testContext.folder, 'issued-*.txt')).flatMap((file) =>
+    readFileSync(file, 'utf8').trim().split('\n'),
+  );
 
 /** What the API server says when it refuses; fails when it does not refuse. */
 export const expectApiRefusal = async (objects: object | object[]): Promise<string> => {

@@ -2,29 +2,28 @@ import { Buffer } from 'node:buffer';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import { formatFieldError, escapeInvisible, type FieldError } from '../schema/field-error.ts';
 import type { AdmissionOutcome } from './review.ts';
-import { truncateBytes } from './text.ts';
 
-/** The API server may cut longer ones. */
+/** The API server may truncate longer ones. */
 const MAX_WARNING_BYTES = 256;
 const MAX_AUDIT_BYTES = 1024;
-/** A hostile pod could break rules by the hundred thousand: the answer stays small. */
+/** Limits the size of the response to a hostile pod. */
 const MAX_FIELD_ERRORS = 100;
 
-/** What may go with any answer; both reach people, so both are escaped and cut here. */
+/** Notes of an outcome. People read them, so they are escaped and truncated here. */
 export type OutcomeNotes = {
-  /** Shown to whoever made the request. */
+  /** Shown to the user who sent the request. */
   readonly warnings?: readonly string[];
-  /** Kept in the API server's audit log; names are `[A-Za-z0-9-]+`. */
+  /** For the API server's audit log; names match `[A-Za-z0-9-]+`. */
   readonly auditAnnotations?: Readonly<Record<string, string>>;
 };
 
-/** The object is welcome as it is. */
+/** Admits the object unchanged. */
 export const allowed = (notes: OutcomeNotes = {}): AdmissionOutcome => ({
   allowed: true,
   ...renderNotes(notes),
 });
 
-/** The object is welcome once changed; no operations: as it is. */
+/** Admits the object with these changes. Without operations it stays unchanged. */
 export const patched = (
   operations: readonly JsonPatchOp[],
   notes: OutcomeNotes = {},
@@ -39,9 +38,9 @@ export const patched = (
       };
 
 /**
- * The object breaks these rules: 403, one line for each breach.
+ * Denies the object with 403, one line for each fault.
  *
- * @param advice lines of our own that close the message
+ * @param advice last lines of the message
  */
 export const denied = (
   faults: readonly FieldError[],
@@ -59,10 +58,10 @@ export const denied = (
 });
 
 /**
- * No judgement was reached. `message` is for strangers: constant text, nothing of a cause.
+ * There is no decision. The caller may be untrusted: `message` is constant and reveals no cause.
  *
- * @param code HTTP status; 400 for a request that is not ours to judge, 500 for a bug, 503 for a
- *   lack of something we need
+ * @param code HTTP status: 400 for a request of another kind, 500 for an internal error, 503 if
+ *   something that the decision needs is unavailable
  */
 export const errored = (
   code: 400 | 500 | 503,
@@ -95,4 +94,14 @@ const renderNotes = ({
     }),
     ...(notes.length > 0 && { auditAnnotations: Object.fromEntries(notes) }),
   };
+};
+
+const ELLIPSIS = '…';
+
+/** Truncates text to at most `max` bytes of UTF-8, between characters. */
+const truncateBytes = (text: string, max: number): string => {
+  if (Buffer.byteLength(text) <= max) return text;
+  const maxTextBytes = max - Buffer.byteLength(ELLIPSIS);
+  const kept = Buffer.from(text).subarray(0, maxTextBytes).toString();
+  return `${kept.replace(/\uFFFD+$/u, '')}${ELLIPSIS}`;
 };

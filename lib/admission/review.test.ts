@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { fail } from '../schema/field-error.ts';
 import { allowed, denied, errored, patched } from './outcome.ts';
 import { answerReview, readReview } from './review.ts';
@@ -12,7 +12,7 @@ const review = {
     kind: { group: '', version: 'v1', kind: 'Pod' },
     resource: { group: '', version: 'v1', resource: 'pods' },
     namespace: 'research',
-    userInfo: { username: 'somebody', groups: ['people'], extra: {} },
+    userInfo: { username: 'user', groups: ['people'], extra: {} },
     object: { kind: 'Pod' },
     oldObject: null,
   },
@@ -23,8 +23,8 @@ const listErrorPaths = (body: unknown): readonly string[] => {
   return result.ok ? [] : result.faults.map(({ path }) => path);
 };
 
-describe('a review', () => {
-  test('becomes a request; what it leaves out is empty', () => {
+describe('readReview', () => {
+  it('returns a request with empty values for omitted members', () => {
     expect(readReview(review)).toEqual({
       ok: true,
       value: {
@@ -35,14 +35,14 @@ describe('a review', () => {
         namespace: 'research',
         name: '',
         dryRun: false,
-        user: { name: 'somebody', groups: ['people'] },
+        user: { name: 'user', groups: ['people'] },
         object: { kind: 'Pod' },
         oldObject: undefined,
       },
     });
   });
 
-  test('of another version or kind is refused by name', () => {
+  it('rejects another version or kind', () => {
     const other = { ...review, apiVersion: 'admission.k8s.io/v1beta1', kind: 'Status' };
     expect(readReview(other)).toEqual(
       fail([
@@ -56,7 +56,7 @@ describe('a review', () => {
     );
   });
 
-  test('that is broken names every broken member', () => {
+  it('reports every malformed member', () => {
     const request = { uid: '', operation: 'PATCH', kind: { version: 1 }, namespace: [] };
     expect(listErrorPaths({ ...review, request })).toEqual([
       '/request/uid',
@@ -67,34 +67,34 @@ describe('a review', () => {
     ]);
   });
 
-  test('without a user is of nobody, and of no group', () => {
+  it('accepts a review without a user', () => {
     const request = { ...review.request, userInfo: undefined };
     expect(readReview({ ...review, request })).toMatchObject({
       value: { user: { name: '', groups: [] } },
     });
   });
 
-  test.each([
+  it.each([
     [{ groups: 'people' }, '/request/userInfo/groups'],
     [{ groups: ['people', 7] }, '/request/userInfo/groups/1'],
     [{ username: 7 }, '/request/userInfo/username'],
     [[], '/request/userInfo'],
-  ])('whose user is %j is refused', (userInfo, path) => {
+  ])('rejects the user %j', (userInfo, path) => {
     expect(listErrorPaths({ ...review, request: { ...review.request, userInfo } })).toContain(path);
   });
 
-  test.each([[null], [[]], ['text'], [7], [undefined]])('is no %j', (body) => {
+  it.each([[null], [[]], ['text'], [7], [undefined]])('rejects %j', (body) => {
     expect(listErrorPaths(body)).toContain('(root)');
   });
 });
 
-describe('an answer', () => {
-  test.each([
+describe('answerReview and outcomes', () => {
+  it.each([
     ['allowed', allowed()],
     ['patched', patched([{ op: 'remove', path: '/a' }])],
     ['denied', denied([])],
-    ['errored', errored(500, 'a bug')],
-  ])('that is %s has the uid of its request', (_, outcome) => {
+    ['errored', errored(500, 'an internal error')],
+  ])('returns the uid of the request in an outcome that is %s', (_, outcome) => {
     expect(answerReview({ uid: 'a-uid' }, outcome)).toMatchObject({
       apiVersion: 'admission.k8s.io/v1',
       kind: 'AdmissionReview',
@@ -102,7 +102,7 @@ describe('an answer', () => {
     });
   });
 
-  test('carries its patch in base64, and none when nothing changes', () => {
+  it('encodes the patch in base64, and omits an empty one', () => {
     const { patchType, patch } = patched([{ op: 'add', path: '/a', value: 'ü' }]);
     expect(patchType).toBe('JSONPatch');
     expect(JSON.parse(Buffer.from(patch ?? '', 'base64').toString())).toEqual([
@@ -111,7 +111,7 @@ describe('an answer', () => {
     expect(patched([])).toEqual({ allowed: true });
   });
 
-  test('says no with one line for each fault', () => {
+  it('lists one line for each fault', () => {
     const faults = [
       { path: '/spec/hostPID', expected: 'false', got: 'true', rule: '3' },
       { path: '/metadata/name\n', expected: 'x', got: 'y' },
@@ -125,20 +125,20 @@ describe('an answer', () => {
     });
   });
 
-  test('closes with advice', () => {
+  it('ends with advice', () => {
     const fault = { path: '/a', expected: 'b', got: 'c' };
     const { message } = denied([fault], {}, ['do this', 'and that']).status ?? {};
     expect(message).toBe('/a: expected b, got c\ndo this\nand that');
   });
 
-  test('stays small however much is wrong', () => {
+  it('limits the number of faults', () => {
     const fault = { path: '/a', expected: 'b', got: 'c' };
     const lines = denied(Array.from({ length: 5000 }, () => fault)).status?.message.split('\n');
     expect(lines).toHaveLength(101);
     expect(lines?.at(-1)).toBe('and 4900 more');
   });
 
-  test.each([
+  it.each([
     [400, 'BadRequest'],
     [500, 'InternalError'],
     [503, 'ServiceUnavailable'],
@@ -146,13 +146,13 @@ describe('an answer', () => {
     expect(errored(code, 'what').status).toMatchObject({ code, reason, message: 'what' });
   });
 
-  test('has warnings of 256 bytes at most, cut between characters', () => {
+  it('truncates warnings to 256 bytes between characters', () => {
     const [warning = ''] = allowed({ warnings: ['ü'.repeat(500)] }).warnings ?? [];
     expect(Buffer.byteLength(warning)).toBeLessThanOrEqual(256);
     expect(warning).toMatch(/^ü+…$/);
   });
 
-  test('escapes what could forge a line or hide text', () => {
+  it('escapes characters that could forge a line or hide text', () => {
     const { warnings, auditAnnotations } = allowed({
       warnings: ['a\r\nb\u202e'],
       auditAnnotations: { tasks: 'x\u0000' },

@@ -7,33 +7,33 @@ const KIND = 'AdmissionReview';
 type Operation = (typeof OPERATIONS)[number];
 const OPERATIONS = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'] as const;
 
-/** The part of an `admission.k8s.io/v1` request that we read. */
+/** The fields of an `admission.k8s.io/v1` request that Valetkey reads. */
 export type AdmissionRequest = {
   readonly uid: string;
   readonly operation: Operation;
-  /** Of the object in the request. */
+  /** Kind of the object in the request. */
   readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
   /** Empty for the resource itself. */
   readonly subResource: string;
   readonly namespace: string;
-  /** Empty while the API server has yet to generate it. */
+  /** Empty if the API server has not generated it yet. */
   readonly name: string;
   readonly dryRun: boolean;
-  /** Who sends it; no groups, where none are told. */
+  /** Who sends the request. */
   readonly user: { readonly name: string; readonly groups: readonly string[] };
-  /** As they came; whoever needs them reads them. */
+  /** Not parsed yet. */
   readonly object?: unknown;
   readonly oldObject?: unknown;
 };
 
-/** The whole answer's body. */
+/** The body of the response. */
 export type AdmissionReview = {
   readonly apiVersion: typeof API_VERSION;
   readonly kind: typeof KIND;
   readonly response: { readonly uid: string } & AdmissionOutcome;
 };
 
-/** `AdmissionResponse` of `admission.k8s.io/v1`, but for the uid. */
+/** `AdmissionResponse` of `admission.k8s.io/v1` without the uid. */
 export type AdmissionOutcome = {
   readonly allowed: boolean;
   readonly patchType?: 'JSONPatch';
@@ -50,11 +50,11 @@ export type AdmissionOutcome = {
 };
 
 /**
- * Reads the body of a call to an admission webhook. Unknown members are left alone: newer API
+ * Reads the body of a call to an admission webhook. Unknown fields are ignored, because newer API
  * servers may send more.
  *
  * @param body parsed JSON
- * @returns the request, or every fault: the caller sent something that is no review of ours
+ * @returns the request, or every fault of a malformed review
  */
 export const readReview = (body: unknown): Result<AdmissionRequest> => {
   const faults: FieldError[] = [];
@@ -66,7 +66,7 @@ export const readReview = (body: unknown): Result<AdmissionRequest> => {
   return faults.length > 0 ? fail(faults) : succeed(value);
 };
 
-/** The answer to one request: the only place where a uid is set. */
+/** Builds the response to a request. Only this function sets the uid. */
 export const answerReview = (
   request: Pick<AdmissionRequest, 'uid'>,
   outcome: AdmissionOutcome,

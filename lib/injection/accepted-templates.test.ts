@@ -1,34 +1,34 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { platform } from './fixtures/sample-platform.ts';
 import { toEnvironmentJson, hashTemplate, buildInjectionTemplate } from './injection-template.ts';
 import { readTemplates } from './accepted-templates.ts';
 
 const { hash, text, template } = buildInjectionTemplate(platform);
 
-describe('a profile', () => {
-  test('is the same for the same settings, and another for others', () => {
+describe('readTemplates', () => {
+  it('returns the template of the settings, which differs for other settings', () => {
     expect(buildInjectionTemplate(structuredClone(platform)).hash).toBe(hash);
     const cloud = { ...platform.cloud, region: 'us-east-1' };
     expect(buildInjectionTemplate({ ...platform, cloud }).hash).not.toBe(hash);
   });
 
-  test('does not depend on what no injected field shows', () => {
+  it('does not depend on settings that no injected field shows', () => {
     const tasks = { ...platform.tasks, maxLifetimeSeconds: 60 };
     expect(buildInjectionTemplate({ ...platform, tasks }).hash).toBe(hash);
   });
 
-  test('comes back from what was published', () => {
+  it('reads a published template', () => {
     const { templates, faults } = readTemplates({ [hash]: text });
     expect(templates.get(hash)).toEqual(JSON.parse(JSON.stringify(template)));
     expect(faults).toEqual([]);
   });
 
-  test.each([
+  it.each([
     ['text that is not what the key says', { [hash]: text.replace('Always', 'Never') }],
     ['text that is no JSON', { [hashTemplate('{')]: '{' }],
-    ['a profile without a sidecar', { [hashTemplate('{"label":{}}')]: '{"label":{}}' }],
-    ['a profile that is null', { [hashTemplate('null')]: 'null' }],
-  ])('is accepted by nobody as %s', (_, data) => {
+    ['a template without a sidecar', { [hashTemplate('{"label":{}}')]: '{"label":{}}' }],
+    ['a template that is null', { [hashTemplate('null')]: 'null' }],
+  ])('rejects %s', (_, data) => {
     const { templates, faults } = readTemplates({
       ...data,
       [buildInjectionTemplate(platform).hash + '0']: 'x',
@@ -38,8 +38,8 @@ describe('a profile', () => {
   });
 });
 
-describe('JSON in an environment value', () => {
-  test('has nothing in it that the kubelet would expand', () => {
+describe('toEnvironmentJson', () => {
+  it('escapes what the kubelet would expand', () => {
     const value = { pattern: '[a-z]+$', purpose: '$(POD_IP) $$' };
     const text = toEnvironmentJson(value);
     expect(text).not.toContain('$');

@@ -1,4 +1,4 @@
-import { describe, expect, it, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Pod } from '../contract/pod.ts';
@@ -47,24 +47,24 @@ const buildRequest = (object: unknown, changes: Partial<AdmissionRequest> = {}) 
   ...changes,
 });
 
-/** The breaches alone; advice follows them. */
+/** The faults without the advice that follows them. */
 const listMessageLines = ({ status }: AdmissionOutcome) =>
   status?.message.split('\n').filter((line) => !/^rule \d+: /.test(line));
 
 const plain: Pod = { metadata: {}, spec: { hostPID: true, containers: [{ name: 'a' }] } };
 
-describe('the mutating webhook', () => {
-  test('changes nothing in a pod that declares no task', async () => {
+describe('evaluateAdmission, mutate', () => {
+  it('admits a pod without tasks unchanged', async () => {
     expect(await mutate(buildRequest(plain))).toEqual({ allowed: true });
   });
 
-  test('changes nothing after creation', async () => {
+  it('admits an update unchanged', async () => {
     expect(await mutate(buildRequest(agentPod, { operation: 'UPDATE' }))).toEqual({
       allowed: true,
     });
   });
 
-  test('says for the audit log what it admitted', async () => {
+  it('records tasks, consumers and template in the audit annotations', async () => {
     expect(await mutate(buildRequest(agentPod))).toMatchObject({
       allowed: true,
       auditAnnotations: {
@@ -75,7 +75,7 @@ describe('the mutating webhook', () => {
     });
   });
 
-  test('lists faults of declarations and names together', async () => {
+  it('reports invalid declarations and reserved names together', async () => {
     const pod = { ...agentPod, spec: { ...agentPod.spec, volumes: [{ name: 'valetkey-x' }] } };
     const outcome = await createAdmission(failToReadTasks).mutate(buildRequest(pod));
     expect(listMessageLines(outcome)).toEqual([
@@ -85,7 +85,7 @@ describe('the mutating webhook', () => {
     expect(outcome.auditAnnotations).toEqual({ refused: 'declaration,1' });
   });
 
-  test('refuses what was ours until another mutator changed it', async () => {
+  it('refuses an injected pod whose sidecar another mutator changed', async () => {
     const operation: JsonPatchOp = { op: 'add', path: '/spec/initContainers/0/image', value: 'x' };
     const outcome = await mutate(buildRequest(applyPatch(injectPod(), [operation])));
     expect(listMessageLines(outcome)).toEqual([
@@ -93,25 +93,25 @@ describe('the mutating webhook', () => {
     ]);
   });
 
-  test('leaves to the final pod what another mutator may yet mend', async () => {
+  it('ignores violations of rule 3, which another mutator may still correct', async () => {
     const pod = { ...agentPod, spec: { ...agentPod.spec, hostPID: true } };
     expect(await mutate(buildRequest(pod))).toMatchObject({ allowed: true });
   });
 });
 
-describe('the validating webhook', () => {
-  test('has nothing to say of a pod that holds nothing of ours', async () => {
+describe('evaluateAdmission, validate', () => {
+  it('admits a pod that is out of scope', async () => {
     expect(await validate(buildRequest(plain))).toEqual({ allowed: true });
   });
 
-  test('refuses a pod that declares tasks but was not injected', async () => {
+  it('refuses a pod that declares tasks but was not injected', async () => {
     const lines = listMessageLines(await validate(buildRequest(agentPod)));
     expect(lines?.[0]).toBe(
       '/spec/initContainers: expected exactly one valetkey-sidecar, as it was injected, got 0 (rule 2)',
     );
   });
 
-  test('refuses a copy whose sidecar carries tasks that its annotations do not declare', async () => {
+  it('refuses a copy whose sidecar carries tasks that its annotations do not declare', async () => {
     const copy = applyPatch(injectPod(), [
       {
         op: 'replace',
@@ -124,13 +124,13 @@ describe('the validating webhook', () => {
     ]);
   });
 
-  test('refuses a copy that lost its annotations', async () => {
+  it('refuses a copy without its annotations', async () => {
     const copy = applyPatch(injectPod(), [{ op: 'remove', path: '/metadata/annotations' }]);
     const outcome = await validate(buildRequest(copy));
     expect(listMessageLines(outcome)?.[0]).toMatch(/^\/metadata\/annotations: .* \(rule 1\)$/);
   });
 
-  test('lists faults of declarations beside broken rules, without what only follows', async () => {
+  it('reports invalid declarations and violated rules, but not rule 2, which depends on the tasks', async () => {
     const pod = applyPatch(injectPod(), [{ op: 'add', path: '/spec/hostPID', value: true }]);
     const outcome = await createAdmission(failToReadTasks).validate(buildRequest(pod));
     expect(listMessageLines(outcome)).toEqual([
@@ -139,7 +139,7 @@ describe('the validating webhook', () => {
     ]);
   });
 
-  test('holds an update against the pod as it was, and nothing else', async () => {
+  it('compares an update with the old pod only', async () => {
     const operation = 'UPDATE';
     const oldObject = injectPod();
     const image = { op: 'add', path: '/spec/initContainers/0/image', value: 'x' } as const;
@@ -152,7 +152,7 @@ describe('the validating webhook', () => {
     expect(await change(hostPID)).toEqual({ allowed: true });
   });
 
-  test('refuses an ephemeral container that is added, where it is asked of that subresource', async () => {
+  it('refuses an added ephemeral container in the subresource ephemeralcontainers', async () => {
     const [oldObject, operation, subResource] = [
       injectPod(),
       'UPDATE',
@@ -171,7 +171,7 @@ describe('the validating webhook', () => {
     ]);
   });
 
-  test('refuses an operation for which it has no rules', async () => {
+  it('refuses an operation other than CREATE and UPDATE', async () => {
     expect(
       listMessageLines(await validate(buildRequest(injectPod(), { operation: 'CONNECT' }))),
     ).toEqual(['/request/operation: expected CREATE or UPDATE, got CONNECT']);
@@ -179,7 +179,7 @@ describe('the validating webhook', () => {
 });
 
 describe('a refusal', () => {
-  test('closes with what to do instead, once for each rule', async () => {
+  it('ends with the remedy of each violated rule, once', async () => {
     const pod = applyPatch(injectPod(), [
       { op: 'add', path: '/spec/hostPID', value: true },
       { op: 'add', path: '/spec/hostIPC', value: true },
@@ -202,7 +202,7 @@ describe('the level of a namespace', () => {
     spec: { ...agentPod.spec, securityContext: { runAsUser: 0 } },
   };
 
-  test('decides what is filled, and what is accepted then', async () => {
+  it('decides which security defaults are set, and what is accepted afterwards', async () => {
     const { patch = '', warnings } = await lenient.mutate(buildRequest(rooted));
     expect(warnings?.[0]).toBe(
       'container prepare: securityContext defaults were set: capabilities: {drop: [NET_RAW]}, seccompProfile: {type: RuntimeDefault}',
@@ -215,7 +215,7 @@ describe('the level of a namespace', () => {
   });
 });
 
-describe('an exception', () => {
+describe('an exemption', () => {
   const exceptions = [
     { namespace: 'research', rule: '3' },
     { namespace: 'research', rule: '1' },
@@ -228,7 +228,7 @@ describe('an exception', () => {
     { op: 'add', path: '/spec/shareProcessNamespace', value: true },
   ]);
 
-  test('admits, warns, and is kept by name', async () => {
+  it('admits the pod with a warning and an audit annotation', async () => {
     expect(await excepting.validate(buildRequest(shared))).toEqual({
       allowed: true,
       warnings: [
@@ -238,19 +238,19 @@ describe('an exception', () => {
     });
   });
 
-  test('holds in its namespace alone', async () => {
+  it('applies in its namespace only', async () => {
     const outcome = await excepting.validate(buildRequest(shared, { namespace: 'other' }));
     expect(outcome.allowed).toBe(false);
   });
 
-  test('for names of ours holds where they are first looked at, too', async () => {
+  it('from rule 1 applies to mutation too', async () => {
     const labels = { 'valetkey.dev/x': '' };
     const pod = { ...agentPod, metadata: { ...agentPod.metadata, labels } };
     expect(await excepting.mutate(buildRequest(pod))).toMatchObject({ allowed: true });
     expect(await mutate(buildRequest(pod))).toMatchObject({ allowed: false });
   });
 
-  test('for changes is told of like any other', async () => {
+  it('from rule 8 admits an update with a warning', async () => {
     const op: JsonPatchOp = { op: 'remove', path: '/metadata/annotations' };
     const changed = { operation: 'UPDATE', oldObject: injectPod() } as const;
     expect(
@@ -263,55 +263,55 @@ describe('an exception', () => {
   });
 });
 
-describe('what stands around a pod', () => {
+describe('the pod context', () => {
   const bound = { name: 'default', annotations: { 'eks.amazonaws.com/role-arn': 'arn' } };
-  const among = (surroundings: PodContext | undefined) => {
-    const asked: unknown[] = [];
+  const withPodContext = (podContext: PodContext | undefined) => {
+    const requests: unknown[] = [];
     const readPodContext: ReadPodContext = (pod) => {
-      asked.push(pod);
-      return Promise.resolve(surroundings);
+      requests.push(pod);
+      return Promise.resolve(podContext);
     };
-    return { asked, ...createAdmission(readTasks, { readPodContext }) };
+    return { requests, ...createAdmission(readTasks, { readPodContext }) };
   };
 
-  test('refuses a pod whose service account is bound to a role of another mechanism', async () => {
-    const { validate: ask, asked } = among({ serviceAccount: bound });
-    expect(listMessageLines(await ask(buildRequest(injectPod())))).toEqual([
+  it('refuses a pod whose service account is bound to a role of another mechanism', async () => {
+    const { validate: evaluate, requests } = withPodContext({ serviceAccount: bound });
+    expect(listMessageLines(await evaluate(buildRequest(injectPod())))).toEqual([
       expect.stringMatching(
         /^ServiceAccount research\/default \/metadata\/annotations\/eks.amazonaws.com~1role-arn: .*\(rule 7\)$/,
       ),
     ]);
-    expect(asked).toEqual([{ namespace: 'research', serviceAccount: 'default' }]);
+    expect(requests).toEqual([{ namespace: 'research', serviceAccount: 'default' }]);
   });
 
-  test('lets it through with a warning while its namespace migrates', async () => {
+  it('admits such a pod with a warning while its namespace migrates', async () => {
     const labels = { 'valetkey.dev/mode': 'warn' };
-    const { validate: ask } = among({ serviceAccount: bound, labels });
-    expect(await ask(buildRequest(injectPod()))).toMatchObject({
+    const { validate: evaluate } = withPodContext({ serviceAccount: bound, labels });
+    expect(await evaluate(buildRequest(injectPod()))).toMatchObject({
       allowed: true,
       warnings: [expect.stringMatching(/^refused once valetkey.dev\/mode is no longer warn: /)],
       auditAnnotations: { warned: '7' },
     });
     const shared = applyPatch(injectPod(), [{ op: 'add', path: '/spec/hostPID', value: true }]);
-    expect((await ask(buildRequest(shared))).auditAnnotations).toEqual({ refused: '3' });
+    expect((await evaluate(buildRequest(shared))).auditAnnotations).toEqual({ refused: '3' });
   });
 
-  test('that nobody knows admits nobody: it may be tried again', async () => {
-    const { validate: ask } = among(undefined);
-    expect(await ask(buildRequest(injectPod()))).toMatchObject({
+  it('returns 503 if the service account cannot be read', async () => {
+    const { validate: evaluate } = withPodContext(undefined);
+    expect(await evaluate(buildRequest(injectPod()))).toMatchObject({
       allowed: false,
       status: { code: 503 },
     });
   });
 
-  test('is not asked for pods that are none of ours', async () => {
-    const { validate: ask, asked } = among({});
-    await ask(buildRequest(plain));
-    expect(asked).toEqual([]);
+  it('is not read for a pod that is out of scope', async () => {
+    const { validate: evaluate, requests } = withPodContext({});
+    await evaluate(buildRequest(plain));
+    expect(requests).toEqual([]);
   });
 });
 
-describe('breaking the glass', () => {
+describe('the break-glass group', () => {
   const pods = { ...platform.pods, breakGlassGroup: 'oncall' };
   const glass = createAdmission(readTasks, { platform: { ...platform, pods } });
   const join = (groups: readonly string[], container: object = {}) => {
@@ -327,7 +327,7 @@ describe('breaking the glass', () => {
     return glass.validate(buildRequest(applyPatch(injectPod(), [op]), changed));
   };
 
-  test('is told to whoever does it, and kept with their name', async () => {
+  it('may add a container, with a warning and the name of the user in the audit log', async () => {
     expect(await join(['oncall'])).toEqual({
       allowed: true,
       warnings: [
@@ -337,7 +337,7 @@ describe('breaking the glass', () => {
     });
   });
 
-  test('is for its group alone, and never for the sidecar', async () => {
+  it('excludes other groups, and no member may target the sidecar', async () => {
     expect((await join(['authors'])).auditAnnotations).toEqual({ refused: '9' });
     const target = { targetContainerName: 'valetkey-sidecar' };
     expect((await join(['oncall'], target)).auditAnnotations).toEqual({ refused: '9' });
@@ -345,7 +345,7 @@ describe('breaking the glass', () => {
 });
 
 describe('the subresource resize', () => {
-  test('refuses what starves the sidecar', async () => {
+  it('refuses less memory for the sidecar', async () => {
     const path = '/spec/initContainers/0/resources/limits/memory';
     const op: JsonPatchOp = { op: 'replace', path, value: '8Mi' };
     const changed = { operation: 'UPDATE', oldObject: injectPod(), subResource: 'resize' } as const;
@@ -355,44 +355,44 @@ describe('the subresource resize', () => {
   });
 });
 
-describe('while it is not known what to inject', () => {
-  const unknowing = createAdmission(readTasks, { published: () => undefined });
+describe('without an injection template', () => {
+  const uninformed = createAdmission(readTasks, { published: () => undefined });
 
-  test('a pod that declares tasks is not mutated, and may be tried again', async () => {
-    expect(await unknowing.mutate(buildRequest(agentPod))).toMatchObject({
+  it('returns 503 for a pod that declares tasks', async () => {
+    expect(await uninformed.mutate(buildRequest(agentPod))).toMatchObject({
       allowed: false,
       status: { code: 503 },
     });
   });
 
-  test('others are untouched', async () => {
-    expect(await unknowing.mutate(buildRequest(plain))).toEqual({ allowed: true });
+  it('admits other pods unchanged', async () => {
+    expect(await uninformed.mutate(buildRequest(plain))).toEqual({ allowed: true });
   });
 
-  test('a pod that another replica injected is judged by what is published', async () => {
-    const lines = listMessageLines(await unknowing.validate(buildRequest(injectPod())));
+  it('compares a pod that another replica injected with the published templates', async () => {
+    const lines = listMessageLines(await uninformed.validate(buildRequest(injectPod())));
     expect(lines).toEqual([expect.stringMatching(/accepted injection template, .* \(rule 2\)$/)]);
     const { hash, template } = buildInjectionTemplate(platform);
     const templates = () => new Map([[hash, template]]);
-    const told = createAdmission(readTasks, { published: () => undefined, templates });
-    expect(await told.validate(buildRequest(injectPod()))).toMatchObject({ allowed: true });
+    const informed = createAdmission(readTasks, { published: () => undefined, templates });
+    expect(await informed.validate(buildRequest(injectPod()))).toMatchObject({ allowed: true });
   });
 });
 
-describe('what else is said of tasks', () => {
-  const judging = (judgement: Partial<Awaited<ReturnType<EvaluatePolicy>>>) => {
-    const asked: Parameters<EvaluatePolicy>[0][] = [];
-    const evaluatePolicy: EvaluatePolicy = (question) => {
-      asked.push(question);
-      return Promise.resolve({ faults: [], warnings: [], ...judgement });
+describe('task policy', () => {
+  const withPolicy = (result: Partial<Awaited<ReturnType<EvaluatePolicy>>>) => {
+    const requests: Parameters<EvaluatePolicy>[0][] = [];
+    const evaluatePolicy: EvaluatePolicy = (policyRequest) => {
+      requests.push(policyRequest);
+      return Promise.resolve({ faults: [], warnings: [], ...result });
     };
-    return { asked, ...createAdmission(readTasks, { evaluatePolicy }) };
+    return { requests, ...createAdmission(readTasks, { evaluatePolicy }) };
   };
   const fault = { path: '(policy)', expected: 'x', got: 'y', rule: 'policy' };
 
-  test('refuses a new pod, beside every broken rule', async () => {
-    const { validate: ask, asked } = judging({ faults: [fault] });
-    const outcome = await ask(
+  it('refuses a new pod, together with every violated rule', async () => {
+    const { validate: evaluate, requests } = withPolicy({ faults: [fault] });
+    const outcome = await evaluate(
       buildRequest(applyPatch(injectPod(), [{ op: 'add', path: '/spec/hostPID', value: true }])),
     );
     expect(listMessageLines(outcome)).toEqual([
@@ -400,42 +400,42 @@ describe('what else is said of tasks', () => {
       '(policy): expected x, got y (rule policy)',
     ]);
     expect(outcome.auditAnnotations).toEqual({ refused: '3,policy' });
-    expect(asked).toEqual([
+    expect(requests).toEqual([
       { namespace: 'research', serviceAccount: 'default', tasks: agentTasks },
     ]);
   });
 
-  test('is asked for the service account of the pod', async () => {
-    const { validate: ask, asked } = judging({});
+  it('receives the service account of the pod', async () => {
+    const { validate: evaluate, requests } = withPolicy({});
     const change = { op: 'add', path: '/spec/serviceAccountName', value: 'agent' } as const;
-    await ask(buildRequest(applyPatch(injectPod(), [change])));
-    expect(asked).toMatchObject([{ serviceAccount: 'agent' }]);
+    await evaluate(buildRequest(applyPatch(injectPod(), [change])));
+    expect(requests).toMatchObject([{ serviceAccount: 'agent' }]);
   });
 
-  test('reaches whoever creates the pod as warnings', async () => {
-    const { validate: ask } = judging({ warnings: ['it depends'] });
-    expect(await ask(buildRequest(injectPod()))).toMatchObject({
+  it('adds its warnings to the response', async () => {
+    const { validate: evaluate } = withPolicy({ warnings: ['it depends'] });
+    expect(await evaluate(buildRequest(injectPod()))).toMatchObject({
       allowed: true,
       warnings: ['it depends'],
     });
   });
 
-  test('is not asked of a pod that changes, nor of tasks that cannot be read', async () => {
-    const { validate: ask, asked } = judging({ faults: [fault] });
+  it('is not evaluated for updates and invalid declarations', async () => {
+    const { validate: evaluate, requests } = withPolicy({ faults: [fault] });
     const update = buildRequest(injectPod(), { operation: 'UPDATE', oldObject: injectPod() });
-    expect(await ask(update)).toEqual({ allowed: true });
-    const evaluatePolicy: EvaluatePolicy = () => Promise.reject(new Error('asked'));
+    expect(await evaluate(update)).toEqual({ allowed: true });
+    const evaluatePolicy: EvaluatePolicy = () => Promise.reject(new Error('requests'));
     const outcome = await createAdmission(failToReadTasks, { evaluatePolicy }).validate(
       buildRequest(injectPod()),
     );
     expect(listMessageLines(outcome)).toEqual([
       'task.valetkey.dev/summarize role: expected x, got y',
     ]);
-    expect(asked).toEqual([]);
+    expect(requests).toEqual([]);
   });
 });
 
-describe('both webhooks', () => {
+describe('evaluateAdmission, mutate and validate', () => {
   it.each(['mutate', 'validate'] as const)(
     '%s refreshes the templates if the pod names one',
     async (stage) => {
@@ -452,22 +452,22 @@ describe('both webhooks', () => {
 
   const deployment = { group: 'apps', version: 'v1', kind: 'Deployment' };
 
-  test.each([
+  it.each([
     ['mutating', mutate],
     ['validating', validate],
-  ])('%s refuse what is no pod', async (_, answer) => {
+  ])('returns 400 for another kind (%s)', async (_, answer) => {
     expect(await answer(buildRequest({}, { kind: deployment }))).toMatchObject({
       allowed: false,
       status: { code: 400, message: 'expected a Pod of v1, got apps/v1 Deployment' },
     });
   });
 
-  test.each([
+  it.each([
     ['mutating', mutate],
     ['validating', validate],
-  ])('%s refuse a pod of a broken shape', async (_, answer) => {
-    const broken = { metadata: {}, spec: { containers: {} } };
-    expect(listMessageLines(await answer(buildRequest(broken)))).toEqual([
+  ])('refuses a malformed pod (%s)', async (_, answer) => {
+    const malformed = { metadata: {}, spec: { containers: {} } };
+    expect(listMessageLines(await answer(buildRequest(malformed)))).toEqual([
       '/spec/containers: expected a list, got {}',
     ]);
   });

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import type { Pod } from '../contract/pod.ts';
 import { findConsumerNames, findTasksEnvValue } from './consumers.ts';
 import { platform } from './fixtures/sample-platform.ts';
@@ -12,19 +12,19 @@ const buildPodWithContainers = (
   spec: { ...pod.spec, initContainers: initContainers ?? [] },
 });
 
-test('a container that another mutator adds after injection is no consumer by default', () => {
+it('excludes a container that another mutator adds after injection', () => {
   const injected = injectPod();
   const containers = [...(injected.spec?.containers ?? []), { name: 'late' }];
   const pod = { ...injected, spec: { ...injected.spec, containers } };
   expect(findConsumerNames(pod, platform).containers).toEqual(['agent', 'helper']);
 });
 
-test('a sidecar that somebody brings along fixes nothing: it is rule 2 that speaks of it', () => {
+it('ignores a sidecar without admitted consumers', () => {
   const pod = buildPodWithContainers(agentPod, [{ name: 'valetkey-sidecar', image: 'mine:1' }]);
   expect(findConsumerNames(pod, platform).containers).toEqual(['agent', 'helper']);
 });
 
-test('tasks are given to the sidecar that stands where we put it, and to no namesake', () => {
+it('reads tasks from the sidecar among the init containers only', () => {
   const env = [{ name: 'VALETKEY_TASKS', value: '{}' }];
   const namesake = { name: 'valetkey-sidecar', image: 'mine:1', env };
   const elsewhere = { ...agentPod, spec: { ...agentPod.spec, containers: [namesake] } };

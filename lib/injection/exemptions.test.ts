@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { EXEMPTIBLE_RULES, type RuleExemption } from '../contract/platform.ts';
 import type { FieldError } from '../schema/field-error.ts';
 import { platform } from './fixtures/sample-platform.ts';
@@ -20,11 +20,11 @@ const buildPlatform = (...exceptions: readonly RuleExemption[]) => ({
 
 const applyDefaultExemptions = (
   faults: readonly FieldError[],
-  terms: Partial<ExemptionOptions> = {},
-) => applyExemptions(faults, { platform, namespace: 'research', ...terms });
+  options: Partial<ExemptionOptions> = {},
+) => applyExemptions(faults, { platform, namespace: 'research', ...options });
 
-describe('a breach', () => {
-  test('refuses where nothing excuses it', () => {
+describe('applyExemptions', () => {
+  it('refuses a violation without an exemption', () => {
     const faults = [
       buildViolation('3'),
       buildViolation('7'),
@@ -33,7 +33,7 @@ describe('a breach', () => {
     expect(applyDefaultExemptions(faults)).toEqual({ refusals: faults, exempted: [] });
   });
 
-  test('is exempted by an exception for its rule in its namespace, and no other', () => {
+  it('exempts a violation of this rule in this namespace only', () => {
     const settings = buildPlatform({ namespace: 'research', rule: '4' });
     const { refusals, exempted } = applyDefaultExemptions(
       [buildViolation('4'), buildViolation('3')],
@@ -48,7 +48,7 @@ describe('a breach', () => {
     }
   });
 
-  test('of rule 7 is exempted while the namespace migrates, and of no other rule', () => {
+  it('exempts violations of rule 7 only while the namespace migrates', () => {
     const labels = { 'valetkey.dev/mode': 'warn' };
     const rules = RULES.map(({ id }) => buildViolation(id));
     expect(applyDefaultExemptions(rules, { labels }).exempted).toEqual([
@@ -59,7 +59,7 @@ describe('a breach', () => {
     expect(applyDefaultExemptions(rules, { labels, namespace: undefined }).exempted).toEqual([]);
   });
 
-  test.each<[string, FieldError]>([
+  it.each<[string, FieldError]>([
     [
       'a container that targets the sidecar',
       buildViolation('9', { path: '/spec/ephemeralContainers/0/targetContainerName' }),
@@ -68,7 +68,7 @@ describe('a breach', () => {
       'a variable that only injection sets',
       buildViolation('7', { expected: 'no value here: injection sets it for every consumer' }),
     ],
-  ])('is never exempted: %s', (_, fault) => {
+  ])('never exempts %s', (_, fault) => {
     const settings = buildPlatform(
       { namespace: 'research', rule: '7' },
       { namespace: 'research', rule: '9' },
@@ -80,8 +80,8 @@ describe('a breach', () => {
   });
 });
 
-describe('what is exempted', () => {
-  test('is told to whoever asks, and to the audit log by rule', () => {
+describe('buildExemptionNotes', () => {
+  it('warns the user and annotates the audit log by rule', () => {
     const { exempted } = applyDefaultExemptions(
       [buildViolation('4'), buildViolation('7'), buildViolation('4', { path: '/spec/y' })],
       {
@@ -99,7 +99,7 @@ describe('what is exempted', () => {
     });
   });
 
-  test('is cut where it is long, and silent where there is nothing', () => {
+  it('limits the number of warnings, and returns none without exemptions', () => {
     const faults = Array.from({ length: 12 }, (_, index) =>
       buildViolation('4', { path: `/${index}` }),
     );
@@ -113,8 +113,8 @@ describe('what is exempted', () => {
   });
 });
 
-describe('the table of rules', () => {
-  test('says of each rule that may be excepted what that costs, and of no other', () => {
+describe('RULES', () => {
+  it('state the risk of an exemption for exactly the rules that have one', () => {
     const costly = RULES.filter(({ exemptionRisk }) => exemptionRisk !== undefined);
     expect(costly.map(({ id }) => id)).toEqual([...EXEMPTIBLE_RULES]);
   });

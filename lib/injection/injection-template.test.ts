@@ -1,24 +1,24 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Platform } from '../contract/platform.ts';
 import { authorityPlatform, platform } from './fixtures/sample-platform.ts';
 import { buildInjectionTemplate } from './injection-template.ts';
 
-const readSidecarEnv = (settings: Platform, roots?: string) => {
-  const { sidecar } = buildInjectionTemplate(settings, roots).template;
+const readSidecarEnv = (settings: Platform, trustBundle?: string) => {
+  const { sidecar } = buildInjectionTemplate(settings, trustBundle).template;
   return new Map(sidecar.env?.map(({ name, value }) => [name, value]));
 };
 
-describe('a profile', () => {
-  test('under trust: cluster is what it was before there was an authority', () => {
+describe('buildInjectionTemplate', () => {
+  it('has a stable hash under trust: cluster', () => {
     expect(buildInjectionTemplate(platform).hash).toBe(
       '00ec278a0c7b4a43556f38050537d79dd6a7de4f64b50cde2802e5c87b3f99a8',
     );
-    expect(buildInjectionTemplate(platform, 'any roots').hash).toBe(
+    expect(buildInjectionTemplate(platform, 'any bundle').hash).toBe(
       buildInjectionTemplate(platform).hash,
     );
   });
 
-  test('under trust: authority tells the sidecar of the authority, and nothing of the cloud', () => {
+  it('configures the sidecar with the authority and not with the cloud under trust: authority', () => {
     const env = readSidecarEnv(authorityPlatform, 'PEM');
     expect(env.has('VALETKEY_CLOUD')).toBe(false);
     expect(env.get('VALETKEY_TRUST')).toBe('authority');
@@ -32,7 +32,7 @@ describe('a profile', () => {
     expect(source?.serviceAccountToken?.audience).toBe('authority.valetkey.dev');
   });
 
-  test('tells the sidecar how long it may bear silence, where the platform says', () => {
+  it('passes the disconnect timeout of the platform to the sidecar', () => {
     const { authority } = authorityPlatform;
     if (authority === undefined) throw new Error('no authority');
     const settings = {
@@ -43,9 +43,9 @@ describe('a profile', () => {
     expect(JSON.parse(text)).toMatchObject({ maxSilenceSeconds: 90 });
   });
 
-  test('is another one under other roots, and none without', () => {
+  it('depends on the trust bundle, and throws without one', () => {
     const [one, other] = ['a', 'b'].map(
-      (roots) => buildInjectionTemplate(authorityPlatform, roots).hash,
+      (trustBundle) => buildInjectionTemplate(authorityPlatform, trustBundle).hash,
     );
     expect(one).not.toBe(other);
     expect(() => buildInjectionTemplate(authorityPlatform)).toThrow('needs a trust bundle');

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parseDocument } from 'yaml';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
@@ -13,7 +13,7 @@ import { evaluateAdmission } from './admission.ts';
 import type { AdmissionDeps } from './admission-inputs.ts';
 import { buildInjectionTemplate } from './injection-template.ts';
 
-/** `REWRITE_GOLDENS=1` writes what injection does now into the fixtures; read the difference. */
+/** `REWRITE_GOLDENS=1` writes the present results into the fixtures. Review the difference. */
 // eslint-disable-next-line no-restricted-syntax -- a developer's switch, not a setting
 const isRewritingGoldens = process.env['REWRITE_GOLDENS'] === '1';
 
@@ -71,7 +71,7 @@ const buildCreateRequest = (object: unknown): AdmissionRequest => ({
 const decodeOperations = ({ patch }: AdmissionOutcome): readonly JsonPatchOp[] =>
   patch === undefined ? [] : (JSON.parse(Buffer.from(patch, 'base64').toString()) as JsonPatchOp[]);
 
-/** Advice is the table's, and follows. */
+/** Without the advice that follows the faults. */
 const isViolationLine = (line: string): boolean => !/^rule \d+: /.test(line);
 
 const summarizeOutcome = (outcome: AdmissionOutcome): object =>
@@ -79,8 +79,8 @@ const summarizeOutcome = (outcome: AdmissionOutcome): object =>
     ? { warnings: outcome.warnings ?? [], patch: decodeOperations(outcome) }
     : { refused: (outcome.status?.message ?? '').split('\n').filter(isViolationLine) };
 
-describe('a pod that declares tasks', () => {
-  test.each(files)('%s is answered as its fixture says', async (file) => {
+describe('injection of the fixtures', () => {
+  it.each(files)('returns the expected response to %s', async (file) => {
     const { document, golden } = readGolden(file);
     const outcome = await createAdmission(golden).mutate(buildCreateRequest(golden.pod));
     if (isRewritingGoldens) {
@@ -95,7 +95,7 @@ describe('a pod that declares tasks', () => {
     Object.hasOwn(readGolden(file).golden.expected ?? {}, 'patch'),
   );
 
-  test.each(injected)('%s keeps every rule once injected, and needs nothing more', async (file) => {
+  it.each(injected)('admits the injected pod of %s without further changes', async (file) => {
     const { golden } = readGolden(file);
     const admission = createAdmission(golden);
     const operations = decodeOperations(await admission.mutate(buildCreateRequest(golden.pod)));

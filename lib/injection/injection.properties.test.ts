@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Container, Pod } from '../contract/pod.ts';
@@ -21,10 +21,10 @@ import { buildInjectionTemplate } from './injection-template.ts';
 const optionalArbitrary = <T>(arbitrary: fc.Arbitrary<T>) =>
   fc.option(arbitrary, { nil: undefined });
 
-/** Any value as it was sent: JSON writes -0 as 0. */
+/** Any JSON value; JSON writes -0 as 0. */
 const sent = fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value)));
 
-/** A container that keeps rule 4 or leaves it to be filled, with fields that we know nothing of. */
+/** A container that complies with rule 4, with or without defaults, and has unknown fields. */
 const container = fc.record(
   {
     image: fc.constantFrom('a:1', 'b:2'),
@@ -63,7 +63,7 @@ const containersArbitrary = (prefix: string, min: number) =>
     .array(container, { minLength: min, maxLength: 3 })
     .map((list) => list.map((each, index) => ({ ...each, name: `${prefix}${index}` })));
 
-/** A pod and, of its containers, those that two tasks name. */
+/** A pod with the containers that two tasks name. */
 const declared = fc
   .record({
     ordinary: containersArbitrary('c', 1),
@@ -114,7 +114,7 @@ const removeInjectedFields = (pod: Pod) => {
 };
 
 describe('injection', () => {
-  test('of any pod keeps every rule, with and without what a cluster adds', () => {
+  it('produces a pod that passes every rule, with and without API defaults', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
         const injected = injectPod({ pod, tasks });
@@ -124,7 +124,7 @@ describe('injection', () => {
     );
   });
 
-  test('of an injected pod adds nothing, whatever a cluster added since', () => {
+  it('adds nothing to an injected pod, also after API defaults', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
         const injected = injectPod({ pod, tasks });
@@ -134,7 +134,7 @@ describe('injection', () => {
     );
   });
 
-  test('leaves every field alone that is not ours to set', () => {
+  it('changes no field that injection does not own', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
         const injected = injectPod({ pod, tasks });
@@ -160,7 +160,7 @@ describe('injection', () => {
     );
   });
 
-  test('puts no API token and no token of ours where a consumer could read it', () => {
+  it('mounts no API token and no exchange token in a consumer', () => {
     fc.assert(
       fc.property(declared, ({ pod, tasks }) => {
         const mounts = listContainers(injectPod({ pod, tasks }))
@@ -173,7 +173,7 @@ describe('injection', () => {
     );
   });
 
-  test('fixes consumers: a container added later is filled, but is none', () => {
+  it('adds security defaults, but no consumer mount, to a container that is added later', () => {
     const injected = injectPod();
     const late = { name: 'late', image: 'late:1' };
     const changed = applyPatch(injected, [{ op: 'add', path: '/spec/containers/0', value: late }]);
@@ -184,7 +184,7 @@ describe('injection', () => {
     expect(evaluateNewPod(applyPatch(pod, operations) as Pod)).toEqual([]);
   });
 
-  test('refuses tasks that do not fit into one variable', () => {
+  it('refuses tasks that do not fit into one environment variable', () => {
     const tasks = agentTasks.map((task) => ({ ...task, purpose: 'x'.repeat(128 * 1024) }));
     const plan = planInjection({
       pod: agentPod,
@@ -199,7 +199,7 @@ describe('injection', () => {
   });
 });
 
-/** Every way to change one thing below a value: another leaf, a member less, a member or item more. */
+/** Every single change below a value: another leaf, a removed field, an added field or element. */
 const listMutations = (value: unknown, path: string): readonly JsonPatchOp[] => {
   if (Array.isArray(value)) {
     return [
@@ -227,10 +227,10 @@ const toOtherValue = (value: unknown): unknown => {
   return typeof value === 'number' ? value + 1 : `${String(value)}x`;
 };
 
-describe('any single change of what we set', () => {
+describe('a change of any injected field', () => {
   const pod = injectPod();
   const spec = pod.spec ?? {};
-  const ours = [
+  const injectedChanges = [
     ...listMutations(spec.initContainers?.[0], '/spec/initContainers/0'),
     ...listMutations(spec.volumes, '/spec/volumes'),
     ...listMutations(spec.automountServiceAccountToken, '/spec/automountServiceAccountToken'),
@@ -241,11 +241,11 @@ describe('any single change of what we set', () => {
       listMutations(spec.containers?.[0]?.env?.[index], `/spec/containers/0/env/${index}`),
     ),
   ];
-  /** Each is what a cluster does, or what none of our fields says. */
+  /** Changes by a cluster, or of fields that injection does not set. */
   const harmless = [
     // The API server leaves an empty value out.
     'remove /spec/initContainers/0/env/0/value',
-    // Not ours: strangers' labels, and what a container says of itself besides.
+    // Labels of others, and container fields that injection does not set.
     'add /metadata/labels/unknown',
     'add /spec/containers/0/volumeMounts/0/unknown',
     'add /spec/containers/0/securityContext/unknown',
@@ -255,13 +255,13 @@ describe('any single change of what we set', () => {
     'add /spec/containers/0/securityContext/capabilities/drop/-',
   ];
 
-  test('is refused, but for what a cluster does', () => {
-    const survivors = ours.filter((change) => {
+  it('is refused, except API defaults and allowed changes', () => {
+    const survivors = injectedChanges.filter((change) => {
       const changed = parsePod(applyPatch(pod, [change]));
       return changed.ok && evaluateNewPod(changed.value).length === 0;
     });
     const names = survivors.map(({ op, path }) => `${op} ${path}`);
     expect(names.sort()).toEqual([...harmless].sort());
-    expect(ours.length).toBeGreaterThan(150);
+    expect(injectedChanges.length).toBeGreaterThan(150);
   });
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Pod } from '../contract/pod.ts';
 import { formatFieldError } from '../schema/field-error.ts';
@@ -18,8 +18,8 @@ import { evaluateLivePod, type LivePodOptions } from './live-pod.ts';
 import { readTemplates } from './accepted-templates.ts';
 
 /**
- * As a real API server (1.35.4) answered: injected, defaulted, changed by a LimitRange, scheduled,
- * with its status. The profile stands beside it, as it stood in the ConfigMap then.
+ * The response of a real API server (1.35.4): injected, with defaults, changed by a LimitRange,
+ * scheduled, with a status. The file also has the template from the ConfigMap.
  */
 const { profiles: data, pod } = JSON.parse(
   readFileSync(join(import.meta.dirname, 'fixtures', 'live-pod.json'), 'utf8'),
@@ -36,8 +36,8 @@ const listErrorLines = (...changes: readonly JsonPatchOp[]): readonly string[] =
 
 const TASKS_PATH = `${SIDECAR}/env/14/value`;
 
-describe('a live pod', () => {
-  test('that was injected keeps every rule, and says what it was admitted for', () => {
+describe('evaluateLivePod', () => {
+  it('accepts an injected pod and returns its admitted tasks', () => {
     const result = evaluateChangedPod();
     if (!result.ok) throw new Error(result.faults.map(formatFieldError).join('\n'));
     expect(result.value.admitted).toMatchObject({
@@ -48,18 +48,18 @@ describe('a live pod', () => {
     expect(result.value.pod.metadata?.name).toBe('agent');
   });
 
-  test('is judged by its sidecar, not by annotations: those change without us', () => {
+  it('reads tasks from the sidecar and not from annotations, which may change', () => {
     const annotations = '/metadata/annotations';
     expect(listErrorLines(removeOp(annotations))).toEqual([]);
     expect(listErrorLines(addOp(`${annotations}/task.valetkey.dev~1more`, 'role: x'))).toEqual([]);
   });
 
-  const broken: [string, string, JsonPatchOp][] = [
+  const violations: [string, string, JsonPatchOp][] = [
     ['2', 'another image of the sidecar', addOp(`${SIDECAR}/image`, 'evil:1')],
     ['2', 'a sidecar that was resized', addOp(`${SIDECAR}/resources/limits/memory`, '8Mi')],
     ['2', 'no sidecar', removeOp(SIDECAR)],
     ['2', 'a sidecar without tasks', removeOp(`${SIDECAR}/env/14`)],
-    ['2', 'a profile that nobody published', addOp(`${SIDECAR}/env/13/value`, 'ab')],
+    ['2', 'a template that was not published', addOp(`${SIDECAR}/env/13/value`, 'ab')],
     ['3', 'a shared process namespace', addOp('/spec/shareProcessNamespace', true)],
     [
       '3',
@@ -76,13 +76,13 @@ describe('a live pod', () => {
     ['7', 'a key of its own', addOp(`${AGENT}/env/-`, { name: 'AWS_ACCESS_KEY_ID', value: 'x' })],
     ['9', 'an ephemeral container', addOp('/spec/ephemeralContainers', [buildAddedContainer()])],
   ];
-  test.each(broken)('breaks rule %s by %s', (rule, _, change) => {
+  it.each(violations)('reports a violation of rule %s: %s', (rule, _, change) => {
     const result = evaluateChangedPod(change);
     expect(result.ok).toBe(false);
     expect(result.ok ? [] : result.faults.map((fault) => fault.rule)).toContain(rule);
   });
 
-  test('whose sidecar carries other tasks than can be read breaks rule 2, at that value', () => {
+  it('reports a violation of rule 2 at the value if the tasks cannot be parsed', () => {
     const others = [
       'no JSON',
       '{"consumers":["agent"],"tasks":[]}',
@@ -95,7 +95,7 @@ describe('a live pod', () => {
     }
   });
 
-  test('whose tasks were written by another hand breaks rule 2', () => {
+  it('reports a violation of rule 2 if the tasks are not in canonical form', () => {
     const { value } = (pod as { spec: { initContainers: { env: { value: string }[] }[] } }).spec
       .initContainers[0]?.env[14] ?? { value: '' };
     expect(listErrorLines(addOp(TASKS_PATH, `${value} `))).toEqual([
@@ -107,58 +107,58 @@ describe('a live pod', () => {
     ]);
   });
 
-  test('that names a variable twice breaks rule 2: the kubelet takes the last', () => {
+  it('reports a violation of rule 2 if a variable is set twice, because the kubelet uses the last', () => {
     const again = { name: 'VALETKEY_TASKS', value: '{}' };
     expect(listErrorLines(addOp(`${SIDECAR}/env/-`, again))).toEqual([
       expect.stringMatching(/env\/15: .*\(rule 2\)$/),
     ]);
   });
 
-  describe('that breaks a rule', () => {
+  describe('for a violated rule', () => {
     const privileged = addOp(`${AGENT}/securityContext/privileged`, true);
     const keyed = addOp(`${AGENT}/env/-`, { name: 'AWS_ACCESS_KEY_ID', value: 'x' });
     const namespace = (pod as Pod).metadata?.namespace ?? '';
-    const judgeIn = (changes: Partial<LivePodOptions>, change: JsonPatchOp) =>
+    const evaluateIn = (changes: Partial<LivePodOptions>, change: JsonPatchOp) =>
       evaluateLivePod(applyPatch(pod, [change]), {
         ...{ platform: authorityPlatform, templates },
         ...changes,
       });
 
-    test('from which the platform excepts its namespace is accepted, and says so', () => {
+    it('accepts the pod and reports the exemption of its namespace', () => {
       const pods = { ...authorityPlatform.pods, exceptions: [{ namespace, rule: '4' as const }] };
-      const result = judgeIn({ platform: { ...authorityPlatform, pods } }, privileged);
+      const result = evaluateIn({ platform: { ...authorityPlatform, pods } }, privileged);
       expect(result).toMatchObject({
         ok: true,
         value: { exempted: { exceptions: ['4'], warned: [] } },
       });
     });
 
-    test('of level restricted is accepted in a namespace of level baseline', () => {
+    it('accepts a violation of level restricted in a namespace with level baseline', () => {
       const pods = { ...authorityPlatform.pods, baselineNamespaces: [namespace] };
       const root = addOp(`${AGENT}/securityContext/runAsUser`, 0);
-      expect(judgeIn({ platform: { ...authorityPlatform, pods } }, root).ok).toBe(true);
-      expect(judgeIn({}, root).ok).toBe(false);
+      expect(evaluateIn({ platform: { ...authorityPlatform, pods } }, root).ok).toBe(true);
+      expect(evaluateIn({}, root).ok).toBe(false);
     });
 
-    test('of foreign credentials is accepted while its namespace migrates', () => {
+    it('accepts foreign credentials while the namespace migrates', () => {
       const namespaceLabels = { 'valetkey.dev/mode': 'warn' };
-      expect(judgeIn({ namespaceLabels }, keyed)).toMatchObject({
+      expect(evaluateIn({ namespaceLabels }, keyed)).toMatchObject({
         ok: true,
         value: { exempted: { exceptions: [], warned: ['7'] } },
       });
-      expect(judgeIn({ namespaceLabels }, privileged).ok).toBe(false);
-      expect(judgeIn({}, keyed).ok).toBe(false);
+      expect(evaluateIn({ namespaceLabels }, privileged).ok).toBe(false);
+      expect(evaluateIn({}, keyed).ok).toBe(false);
     });
 
-    test('by its service account is refused', () => {
+    it('refuses a service account with a role binding', () => {
       const annotations = { 'iam.gke.io/gcp-service-account': 'x' };
       const serviceAccount = { name: 'agent', annotations };
-      const result = judgeIn({ serviceAccount }, addOp('/metadata/annotations/x', ''));
+      const result = evaluateIn({ serviceAccount }, addOp('/metadata/annotations/x', ''));
       expect(result).toMatchObject({ ok: false, faults: [{ rule: '7' }] });
     });
   });
 
-  test('of a broken shape is no pod', () => {
+  it('refuses a malformed pod', () => {
     expect(evaluateLivePod({ spec: 7 }, { platform: authorityPlatform, templates }).ok).toBe(false);
   });
 });

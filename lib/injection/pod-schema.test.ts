@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Pod } from '../contract/pod.ts';
 import { findConsumerNames } from './consumers.ts';
@@ -18,35 +18,35 @@ const listPaths = (value: unknown): readonly string[] => {
 
 const buildPod = (spec: object) => ({ metadata: {}, spec });
 
-describe('a pod', () => {
-  test('is answered as the very object that came, unknown fields and all', () => {
+describe('parsePod', () => {
+  it('returns the same object with its unknown fields', () => {
     const pod = { ...agentPod, status: { phase: 'Pending' } };
     const result = parsePod(pod);
     expect(result.ok && result.value).toBe(pod);
   });
 
-  test('has names of whole characters: half of one could not be written down again', () => {
+  it('refuses names with unpaired surrogates', () => {
     expect(listPaths(buildPod({ containers: [{ name: '\ud800' }] }))).toEqual([
       '/spec/containers/0/name',
     ]);
   });
 
-  test('may have lists that Go wrote as null', () => {
+  it('accepts null for a list', () => {
     expect(listPaths(buildPod({ containers: null, volumes: null }))).toEqual([]);
   });
 
-  test.each([
+  it.each([
     ['containers', { containers: Array(1001).fill({ name: 'a' }) }, '/spec/containers'],
     [
       'variables',
       { containers: [{ name: 'a', env: Array(1001).fill({ name: 'A' }) }] },
       '/spec/containers/0/env',
     ],
-  ])('of very many %s is refused before anything is compared', (_what, spec, path) => {
+  ])('refuses a pod with too many %s', (_what, spec, path) => {
     expect(listPaths(buildPod(spec))).toEqual([path]);
   });
 
-  test.each([
+  it.each([
     ['no mapping', [], '(root)'],
     ['without spec', { metadata: {} }, '/spec'],
     ['with a list for metadata', { metadata: [], spec: {} }, '/metadata'],
@@ -82,11 +82,11 @@ describe('a pod', () => {
       }),
       '/spec/volumes/0/projected/sources/0/serviceAccountToken/audience',
     ],
-  ])('%s is refused where it is wrong', (_, value, path) => {
+  ])('reports the path of %s', (_, value, path) => {
     expect(listPaths(value)).toEqual([path]);
   });
 
-  test('names every wrong place at once', () => {
+  it('reports every fault at once', () => {
     const spec = { hostPID: 1, containers: [{ name: 1, env: [{ name: 1, value: 1 }] }] };
     expect(listPaths(buildPod(spec))).toEqual([
       '/spec/containers/0/name',
@@ -96,7 +96,7 @@ describe('a pod', () => {
     ]);
   });
 
-  test('with a member named __proto__ has no such prototype', () => {
+  it('does not use a member named __proto__ as the prototype', () => {
     const text = '{"metadata":{},"spec":{"__proto__":{"hostPID":"x"}}}';
     expect(listPaths(JSON.parse(text))).toEqual([]);
   });
@@ -125,15 +125,15 @@ const listPlaces = (value: unknown, path = ''): readonly string[] =>
       })
     : [];
 
-describe('no pod, however hostile', () => {
-  test('as any JSON, makes anything throw', () => {
+describe('a hostile pod', () => {
+  it('never makes a function throw, as any JSON', () => {
     fc.assert(fc.property(fc.jsonValue(), expectSameResult));
   });
 
-  test.each<[string, Pod]>([
+  it.each<[string, Pod]>([
     ['before injection', agentPod],
     ['after injection', injectPod()],
-  ])('%s, with any JSON anywhere in it, makes anything throw', (_, pod) => {
+  ])('never makes a function throw: %s with any JSON in it', (_, pod) => {
     const places = listPlaces(pod);
     fc.assert(
       fc.property(

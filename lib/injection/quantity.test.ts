@@ -1,8 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { isSameQuantity, readQuantity } from './quantity.ts';
 
-describe('a quantity', () => {
-  test.each([
+describe('readQuantity and isSameQuantity', () => {
+  it.each([
     ['0.1', '100m'],
     ['1', '1000m'],
     ['1Gi', '1024Mi'],
@@ -12,20 +12,20 @@ describe('a quantity', () => {
     [2, '2'],
     ['+1', '1.0'],
     ['5n', '5e-9'],
-  ])('%s is as much as %s', (left, right) => {
+  ])('consider %s and %s equal', (left, right) => {
     expect(isSameQuantity(left, right)).toBe(true);
   });
 
-  test.each([
+  it.each([
     ['1', '1m'],
     ['1M', '1Mi'],
     ['64Mi', '65Mi'],
     ['-1', '1'],
-  ])('%s is not as much as %s', (left, right) => {
+  ])('consider %s and %s different', (left, right) => {
     expect(isSameQuantity(left, right)).toBe(false);
   });
 
-  test.each([[''], ['.'], ['Mi'], ['1 Mi'], ['1ki'], ['0x1'], [undefined], [{}], ['1e999']])(
+  it.each([[''], ['.'], ['Mi'], ['1 Mi'], ['1ki'], ['0x1'], [undefined], [{}], ['1e999']])(
     '%j is none, and equals nothing',
     (text) => {
       expect(readQuantity(text)).toBeUndefined();

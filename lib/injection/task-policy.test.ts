@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { createCatalogLoader } from '../catalog/catalog.ts';
 import { evaluateAdmissionPolicy } from '../policy/admission-decision.ts';
@@ -47,12 +47,12 @@ const listLines = async (
   result: ReturnType<typeof evaluateTestTasks>,
 ): Promise<readonly string[]> => (await result).faults.map(formatFieldError);
 
-describe('the tasks of a new pod', () => {
-  test('that policy permits, whatever is not known yet, are welcome', async () => {
+describe('createTaskPolicyEvaluator', () => {
+  it('admits tasks that a policy permits in every case', async () => {
     expect(await evaluateTestTasks()).toEqual({ faults: [], warnings: [] });
   });
 
-  test('that no policy permits are refused with what was asked', async () => {
+  it('refuses tasks that no policy permits, with the action and the resource', async () => {
     const task = buildTask('summarize', ['agent']);
     const allow = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/*'] }];
     const lines = await listLines(evaluateTestTasks({}, { tasks: [{ ...task, allow }] }));
@@ -61,7 +61,7 @@ describe('the tasks of a new pod', () => {
     ]);
   });
 
-  test('are decided by the labels of their namespace', async () => {
+  it('evaluates the labels of the namespace', async () => {
     const readNamespaceLabels = (name: string) =>
       Promise.resolve(name === 'research' ? { team: 'research' } : {});
     const both = { readNamespaceLabels };
@@ -69,7 +69,7 @@ describe('the tasks of a new pod', () => {
     expect(await listLines(evaluateTestTasks(both, { namespace: 'other' }))).toHaveLength(1);
   });
 
-  test('that a policy forbids are refused with its name', async () => {
+  it('refuses tasks that a policy forbids, with the name of the policy', async () => {
     const forbid = { name: 'none', cedar: `@id("at-all")\nforbid ${run};` };
     const readPolicies = () => compilePolicies([...POLICIES, forbid]);
     expect(await listLines(evaluateTestTasks({ readPolicies }))).toEqual([
@@ -77,7 +77,7 @@ describe('the tasks of a new pod', () => {
     ]);
   });
 
-  test('that hang on what is not known yet are let in with a warning', async () => {
+  it('admits tasks with a warning if the decision depends on unknown values', async () => {
     const readPolicies = () => compilePolicies([...POLICIES, FORBID]);
     const { faults, warnings } = await evaluateTestTasks({ readPolicies });
     expect(faults).toEqual([]);
@@ -86,24 +86,26 @@ describe('the tasks of a new pod', () => {
     ]);
   });
 
-  test('are refused where there is no policy, with what to do', async () => {
+  it('refuses tasks if there is no policy, and says what to do', async () => {
     const lines = await listLines(evaluateTestTasks({ readPolicies: () => compilePolicies([]) }));
     expect(lines).toEqual([
       expect.stringMatching(/policy\.starter\.enabled=true.*\(rule policy\)$/),
     ]);
   });
 
-  test('are refused while one policy is invalid, by its name', async () => {
+  it('refuses tasks while a policy is invalid, with the name of the policy', async () => {
     const readPolicies = () => compilePolicies([...POLICIES, { name: 'broken', cedar: 'permit' }]);
     expect(await listLines(evaluateTestTasks({ readPolicies }))).toEqual([
       expect.stringContaining('broken'),
     ]);
   });
 
-  test('are refused while policies, or the labels of the namespace, are not known', async () => {
-    const readPolicies = () => ({ unknown: 'the API server told nothing of them for 301 s' });
+  it('refuses tasks while the policies or the labels of the namespace are not known', async () => {
+    const readPolicies = () => ({
+      unknown: 'the API server sent no update of the policies for 301 s',
+    });
     expect(await listLines(evaluateTestTasks({ readPolicies }))).toEqual([
-      'TaskPolicies: expected policies that can be read, got the API server told nothing of them for 301 s (rule policy)',
+      'TaskPolicies: expected policies that can be read, got the API server sent no update of the policies for 301 s (rule policy)',
     ]);
     for (const readNamespaceLabels of [
       () => Promise.reject(new Error('down')),
@@ -115,7 +117,7 @@ describe('the tasks of a new pod', () => {
     }
   });
 
-  test('are refused whose SPIFFE ID no grant can carry', async () => {
+  it('refuses tasks whose SPIFFE ID is too long for a grant', async () => {
     const authority = { trustDomain: 'a'.repeat(128) };
     const tasks = [buildTask('t', ['agent']), buildTask('t'.repeat(63), ['agent'])];
     const lines = await listLines(

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Pod } from '../contract/pod.ts';
 import { isInScope } from './webhook-scope.ts';
 import { agentPod } from './fixtures/injected-pods.ts';
@@ -18,8 +18,8 @@ const buildPodWithSpec = (spec: Pod['spec']): Pod => ({
   spec: { ...plain.spec, ...spec },
 });
 
-describe('the validating webhook', () => {
-  test.each<[string, Pod | undefined, Pod | undefined]>([
+describe('isInScope', () => {
+  it.each<[string, Pod | undefined, Pod | undefined]>([
     ['declares a task', agentPod, undefined],
     ['declared a task before', plain, agentPod],
     ['is gone and had declared one', undefined, agentPod],
@@ -38,17 +38,21 @@ describe('the validating webhook', () => {
       buildPodWithSpec({ ephemeralContainers: [{ name: 'valetkey-sidecar' }] }),
       plain,
     ],
-    ['has a volume of ours', buildPodWithSpec({ volumes: [{ name: 'valetkey-x' }] }), undefined],
-  ])('is asked for a pod that %s', (_, pod, oldPod) => {
+    [
+      'has a volume with a reserved name',
+      buildPodWithSpec({ volumes: [{ name: 'valetkey-x' }] }),
+      undefined,
+    ],
+  ])('is true for a pod that %s', (_, pod, oldPod) => {
     expect(isInScope({ pod, oldPod }, platform)).toBe(true);
   });
 
-  test.each<[string, Pod | undefined, Pod | undefined]>([
-    ['has nothing of ours', plain, undefined],
-    ['never had', plain, plain],
+  it.each<[string, Pod | undefined, Pod | undefined]>([
+    ['has no reserved name', plain, undefined],
+    ['had none before', plain, plain],
     ['is empty', {}, {}],
     ['is not there', undefined, undefined],
-  ])('is not asked for a pod that %s', (_, pod, oldPod) => {
+  ])('is false for a pod that %s', (_, pod, oldPod) => {
     expect(isInScope({ pod, oldPod }, platform)).toBe(false);
   });
 
@@ -57,13 +61,13 @@ describe('the validating webhook', () => {
     return buildPodWithSpec({ volumes: [{ name: 'a' }, { name: 'b', projected: { sources } }] });
   };
 
-  test('is asked for a pod that projects a token for the authority, before or after', () => {
+  it('is true for a new or old pod that projects a token for the authority', () => {
     const pod = projecting('authority.valetkey.dev');
     expect(isInScope({ pod, oldPod: undefined }, authorityPlatform)).toBe(true);
     expect(isInScope({ pod: plain, oldPod: pod }, authorityPlatform)).toBe(true);
   });
 
-  test('is not asked for a pod that projects a token for a cloud or for others', () => {
+  it('is false for a pod that projects a token for a cloud or another audience', () => {
     const [cloud, other] = [projecting('sts.amazonaws.com'), projecting('vault')];
     expect(isInScope({ pod: other, oldPod: other }, authorityPlatform)).toBe(false);
     expect(isInScope({ pod: cloud, oldPod: undefined }, authorityPlatform)).toBe(false);
@@ -71,19 +75,19 @@ describe('the validating webhook', () => {
   });
 });
 
-/** The API server's own evaluation of these is shown on a real cluster. */
+/** End-to-end tests check that the API server evaluates them. */
 describe('match conditions', () => {
   const [mutate, validate] = [mutateConditions, validateConditions].map(
     ([condition]) => condition?.expression.split(' || ') ?? [],
   );
 
-  test('for mutating look at the annotations of the object alone', () => {
+  it('of the mutating webhook test the annotations of the new object only', () => {
     expect(mutate).toEqual([
       "(object != null && has(object.metadata) && has(object.metadata.annotations) && object.metadata.annotations != null && object.metadata.annotations.exists(it, it.startsWith('task.valetkey.dev/')))",
     ]);
   });
 
-  test('for validating look at annotations, every container list and volumes, before and after', () => {
+  it('of the validating webhook test annotations, every container list and volumes of both objects', () => {
     const looksAt = validate?.map((part) => / && (\w+\.\w+\.\w+)\.exists/.exec(part)?.[1]);
     const members = ['containers', 'initContainers', 'ephemeralContainers', 'volumes'];
     expect(looksAt).toEqual(
@@ -94,7 +98,7 @@ describe('match conditions', () => {
     );
   });
 
-  test('for validating under trust: authority look for its token besides', () => {
+  it('of the validating webhook test tokens too under trust: authority', () => {
     const quoted = JSON.stringify(`it's "quoted"`);
     const [condition] = buildAuthorityValidateConditions(quoted);
     const parts = condition?.expression.split(' || ') ?? [];
@@ -111,7 +115,7 @@ describe('match conditions', () => {
     );
   });
 
-  test('never follow what may be absent or null', () => {
+  it('check every field for presence and null before they read it', () => {
     for (const part of validate ?? []) {
       const [, subject, group, member] = /(\w+)\.(\w+)\.(\w+)\.exists/.exec(part) ?? [];
       const path = `${subject}.${group}.${member}`;

@@ -116,16 +116,13 @@ const isTrusted = (
 const startRenewalLoop = (
   { everyMs, random }: RenewalOptions,
   { onServing, onFailure }: CertificateObserver,
-  reconcile: () => Promise<ServingCertificate>,
+  readCertificate: () => Promise<ServingCertificate>,
 ): ReconcileLoop => {
-  return startReconcileLoop({
-    reconcile: async () => {
-      const serving = await reconcile();
-      onServing(serving);
-      return serving.isTrusted ? everyMs : INITIAL_RETRY_MS;
-    },
-    onFailure,
-    retry: { firstMs: INITIAL_RETRY_MS, maxMs: everyMs },
-    random,
-  });
+  const reconcile = async (): Promise<number> => {
+    const serving = await readCertificate();
+    onServing(serving);
+    return serving.isTrusted ? everyMs : INITIAL_RETRY_MS;
+  };
+  const retry = { firstMs: INITIAL_RETRY_MS, maxMs: everyMs };
+  return startReconcileLoop({ reconcile, onFailure, retry, random });
 };

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { applyObjects, runKubectl, waitFor } from '../../e2e/cluster/kubectl.ts';
+import { waitFor } from '../../test/kit/retry.ts';
+import { applyObjects, runKubectl } from '../../e2e/cluster/kubectl.ts';
 import { runInside } from '../../e2e/cluster/network-namespace.ts';
 import type { ClusterAccess } from '../../e2e/cluster/cluster-file.ts';
 import { CHART } from './helm.ts';

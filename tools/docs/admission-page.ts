@@ -37,11 +37,11 @@ ${RULES.map(renderSection).join('\n\n')}
 ${LEVELS_PROSE}
 
 ${renderMarkdownTable(
-  ['field', 'level', 'filled', 'asked for', 'refused', 'still protected'],
+  ['field', 'level', 'filled', 'required', 'refused', 'still protected'],
   LEVEL_TABLE.flatMap(({ field, cells }) =>
     (['restricted', 'baseline'] as const).map((level) => {
-      const { filled, asked, refused, protects } = cells[level];
-      return [field, level, filled, asked, refused, protects];
+      const { filled, required, refused, protects } = cells[level];
+      return [field, level, filled, required, refused, protects];
     }),
   ),
 )}

@@ -34,7 +34,8 @@ export const writeRootFolder = (plan: RootFolderPlan): void => {
   placeFile(plan.nodeBinary, inside(NODE_PATH));
 };
 
-const placeFile = (source: string, target: string): void => {
+/** Copies a file, and creates the folders above it. */
+export const placeFile = (source: string, target: string): void => {
   mkdirSync(dirname(target), { recursive: true });
   copyFileSync(source, target);
 };
@@ -54,8 +55,8 @@ const copyBundles = (dist: string, target: string): void => {
   }
 };
 
-/** The absolute paths that `ldd` names, as it names them: the loader looks nowhere else. */
-const listLinkedLibraries = (binary: string): readonly string[] =>
+/** Lists the libraries of a binary with the absolute paths that `ldd` prints: the loader searches only these. */
+export const listLinkedLibraries = (binary: string): readonly string[] =>
   execFileSync('ldd', [binary], { encoding: 'utf8' })
     .split('\n')
     .flatMap((line) => /(?:=> |^\s*)(\/\S+) \(0x/.exec(line)?.[1] ?? []);

@@ -117,7 +117,7 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- $exceptions := list }}
 {{- range .Values.pods.exceptions }}{{ $exceptions = append $exceptions (printf "%s/%s" .namespace .rule) }}{{ end }}
 {{- $isPlainHttp := and (not (include "valetkey.hasAuthority" .)) (hasPrefix "http:" .Values.cloud.stsEndpoint) }}
-{{- dict "audience" (include "valetkey.audience" .) "protectedAudiences" $audiences "allowApiToken" .Values.pods.allowApiToken "hosts" ($hosts | sortAlpha) "isPlainHttp" $isPlainHttp "baselineNamespaces" .Values.pods.baselineNamespaces "exceptions" $exceptions "breakGlassGroup" .Values.pods.breakGlassGroup | toJson }}
+{{- dict "audience" (include "valetkey.audience" .) "protectedAudiences" $audiences "allowApiToken" .Values.pods.allowApiToken "hosts" ($hosts | sortAlpha) "isPlainHttp" $isPlainHttp "baselineNamespaces" .Values.pods.baselineNamespaces "exemptions" $exceptions "breakGlassGroup" .Values.pods.breakGlassGroup | toJson }}
 {{- end }}
 
 {{/* JSON of contract.json (`.json`) with the settings of the chart (`.root`) in place of their marks. */}}

@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
-import { getJson, runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { getJson, runKubectl } from '../../cluster/kubectl.ts';
 import { readPodUid } from '../node-access.ts';
 import { cluster, testContext } from '../test-context.ts';
 import type { PodRef } from '../test-context.ts';

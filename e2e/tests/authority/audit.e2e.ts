@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
 import {
   toEnvironment,
   callCloudFromPod,
@@ -32,7 +32,7 @@ if (node !== undefined) {
     let records: ReturnType<typeof holdRecordFiles>;
 
     beforeAll(async () => {
-      records = holdRecordFiles(node, `audit-${testContext.pass}`);
+      records = holdRecordFiles(node, `audit-${testContext.entry}`);
       place.namespace = await createNamespace('audit');
       const { pod: name, namespace } = place;
       await runPod({ name, namespace, tasks: { read: perCustomer } });

@@ -1,4 +1,5 @@
-import { getJson, runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { getJson, runKubectl } from '../../cluster/kubectl.ts';
 import type { ContainerStatus } from '../node-access.ts';
 import { cluster, testContext } from '../test-context.ts';
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { execInPod, getJson, runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { execInPod, getJson, runKubectl } from '../../cluster/kubectl.ts';
 import { sendBatch } from '../agent/https-requests.ts';
 import type { HttpsBatch, HttpsResponse, HttpsRequest } from '../agent/https-requests.ts';
 import { cluster, recordIssued, testContext } from '../test-context.ts';

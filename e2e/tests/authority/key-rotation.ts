@@ -1,4 +1,5 @@
-import { applyObjects, getJson, runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { applyObjects, getJson, runKubectl } from '../../cluster/kubectl.ts';
 import { buildAgentPod, cluster, readReports, testContext } from '../test-context.ts';
 
 const namespaceArgs = ['-n', testContext.release.namespace];

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { applyObjects, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { applyObjects } from '../../cluster/kubectl.ts';
 import { readExchangeToken } from '../node-access.ts';
 import {
   buildAgentPod,
@@ -25,9 +26,9 @@ import { expectRefusal, waitForEvent, waitForRefusalRecord } from './audit-recor
 
 const { node } = testContext;
 const names = {
-  forbids: `story-forbids-${testContext.pass}`,
-  fails: `story-fails-${testContext.pass}`,
-  unsound: `story-unsound-${testContext.pass}`,
+  forbids: `story-forbids-${testContext.entry}`,
+  fails: `story-fails-${testContext.entry}`,
+  unsound: `story-unsound-${testContext.entry}`,
 };
 const escaping = `forbid (principal, action, resource)
 when { context.resource like "arn:aws:s3:::acme-data/secrets/*" };`;

@@ -1,5 +1,6 @@
 import { CustomObjectsApi, KubeConfig } from '@kubernetes/client-node';
-import { runKubectl, readLogs, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { runKubectl, readLogs } from '../../cluster/kubectl.ts';
 import { recordMeasurement } from '../../measurements.ts';
 import { cluster, testContext } from '../test-context.ts';
 import type { PodRef } from '../test-context.ts';
@@ -13,21 +14,28 @@ const revocationResource = {
   plural: 'revocations',
 } as const;
 
-/** The name under which the API server knows the stories. */
+/** The user name that the API server sees for the tests' own requests. */
 export const readTestUserName = async (): Promise<string> => {
   const { stdout } = await runKubectl(cluster, ['auth', 'whoami', '-o', 'json']);
   const { status } = JSON.parse(stdout) as { status: { userInfo: { username: string } } };
   return status.userInfo.username;
 };
 
-export const buildRevocation = (name: string, { reason = 'a story', ...spec }: RevocationSpec) => ({
+export const buildRevocation = (
+  name: string,
+  { reason = 'an end-to-end test', ...spec }: RevocationSpec,
+) => ({
   apiVersion: 'valetkey.dev/v1alpha1',
   kind: 'Revocation',
   metadata: { name, labels: { [TEST_LABEL]: 'true' } },
   spec: { reason, ...spec },
 });
 
-/** Creates it with one request, as `kubectl apply` does after it has got going; answers when it was sent. */
+/**
+ * Creates a Revocation with one request, without the start-up time of kubectl.
+ *
+ * @returns when the request was sent, in epoch milliseconds
+ */
 export const createRevocation = async (name: string, spec: RevocationSpec): Promise<number> => {
   const by = spec.by ?? (await readTestUserName());
   const config = new KubeConfig();
@@ -39,11 +47,17 @@ export const createRevocation = async (name: string, spec: RevocationSpec): Prom
   return sentAt;
 };
 
-/** Lifts it; also one that is not there. */
+/** Deletes a Revocation, if it exists. */
 export const deleteRevocation = (name: string) =>
   runKubectl(cluster, ['delete', 'revocation', name, '--ignore-not-found']);
 
-/** What a consumer said on its standard output, a line of JSON each. */
+/** Names of Revocations, which are cluster-scoped, with the matrix entry as suffix. */
+export const createRevocationNames = <T extends string>(...names: T[]) => {
+  const get = (name: T): string => `${name}-${testContext.entry}`;
+  return { get, deleteAll: () => Promise.all(names.map((name) => deleteRevocation(get(name)))) };
+};
+
+/** A line of JSON that a consumer printed on its standard output. */
 export type ConsumerLine = { at: number; [field: string]: unknown };
 
 export const readConsumerLines = async <T = ConsumerLine>({
@@ -55,22 +69,34 @@ export const readConsumerLines = async <T = ConsumerLine>({
   return lines.map((line) => JSON.parse(line) as T & ConsumerLine);
 };
 
-/** Waits until a consumer has said it. */
+/** Waits for a line that a consumer prints. */
 export const waitForConsumerLine = <T extends object>(
   place: PodRef,
-  what: string,
+  description: string,
   isWanted: (line: T & ConsumerLine) => boolean,
 ): Promise<T & ConsumerLine> =>
   waitFor(
-    `${place.pod} to say ${what}`,
+    `${place.pod} to report ${description}`,
     async () => (await readConsumerLines<T>(place)).find(isWanted),
-    {
-      timeoutMs: 60_000,
-    },
+    { timeoutMs: 60_000 },
   );
 
-/** Notes for how long something took, in seconds. */
+/** The agent's command that reports when the sidecar, and when the cloud, first refuses. */
+export const watchCommand = ['watch', 'acme-data', 'reports/q3.csv'];
+
+/** The first line of {@link watchCommand}: the cloud accepts its credentials. */
+export const isHoldingLine = (line: { holds?: number }): boolean => line.holds === 200;
+
+/** The later lines of {@link watchCommand}. */
+export type RefusalLine = {
+  refusedBy: 'sidecar' | 'cloud';
+  askedAt: number;
+  status: number;
+  code: string;
+};
+
+/** Records a duration as a measurement in seconds. */
 export const recordSeconds = (name: string, milliseconds: number): void => {
   const value = `${(milliseconds / 1000).toFixed(2)} s`;
-  recordMeasurement(testContext.folder, { pass: testContext.pass, name, value });
+  recordMeasurement(testContext.folder, { entry: testContext.entry, name, value });
 };

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { runKubectl } from '../../cluster/kubectl.ts';
 import { cluster, readReports, runPod } from '../test-context.ts';
 import { readConsumerLines } from './revocation-objects.ts';
 import type { ConsumerLine } from './revocation-objects.ts';

@@ -2,7 +2,8 @@ import { createPublicKey, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
-import { applyObjects, runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { applyObjects, runKubectl } from '../../cluster/kubectl.ts';
 import { readExchangeToken } from '../node-access.ts';
 import {
   buildAgentPod,

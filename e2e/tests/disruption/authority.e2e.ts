@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '../../../test/kit/retry.ts';
 import { restartProgram } from '../../cluster/processes.ts';
 import { waitForApiServer } from '../../cluster/control-plane.ts';
-import { runKubectl, waitFor } from '../../cluster/kubectl.ts';
+import { runKubectl } from '../../cluster/kubectl.ts';
 import {
   ageKeys,
   readInjectedTrustBundle,
@@ -53,7 +54,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
 
   beforeAll(async () => {
     namespace = await createNamespace('turmoil');
-    records = holdRecordFiles(node, testContext.pass);
+    records = holdRecordFiles(node, testContext.entry);
     before = await verifyRecords(node, records.files);
     stream = startRunStream(namespace);
     await stream.start();
@@ -161,7 +162,7 @@ describe(`while runs start without pause (${cloud.name})`, () => {
     expect(right.length).toBeGreaterThan(10);
     const value = `${right.length} runs, ${later.length} answers to ask again later`;
     recordMeasurement(testContext.folder, {
-      pass: testContext.pass,
+      entry: testContext.entry,
       name: 'while all was upside down',
       value,
     });

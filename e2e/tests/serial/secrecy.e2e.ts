@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { ignoreMissing, listFilesBelow } from '../../../test/kit/files.ts';
 import { execInPod, getJson, runKubectl } from '../../cluster/kubectl.ts';
 import { readTelemetry, listReplicas } from '../authority/authority-requests.ts';
 import { readRecords } from '../authority/audit-records.ts';
@@ -20,14 +20,7 @@ import {
 
 const { node, trust, release } = testContext;
 
-const listFilesBelow = (folder: string): string[] =>
-  (ignoreMissing(() => readdirSync(folder, { withFileTypes: true })) ?? []).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return listFilesBelow(path);
-    return entry.isFile() ? [path] : [];
-  });
-
-const findFilesWith = (files: string[], secrets: string[]): string[] =>
+const findFilesWith = (files: readonly string[], secrets: string[]): string[] =>
   files.filter((file) => {
     const text = ignoreMissing(() => readFileSync(file, 'latin1')) ?? '';
     return secrets.some((secret) => text.includes(secret));
@@ -35,16 +28,6 @@ const findFilesWith = (files: string[], secrets: string[]): string[] =>
 
 const hasGrant = (file: string): boolean =>
   findGrants(ignoreMissing(() => readFileSync(file, 'latin1')) ?? '').length > 0;
-
-/** Pods of other stories end while we look. */
-const ignoreMissing = <T>(look: () => T): T | undefined => {
-  try {
-    return look();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-};
 
 /** Of JWTs in a text, those that the authority signed: grants. */
 const findGrants = (text: string): string[] =>

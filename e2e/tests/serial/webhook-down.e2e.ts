@@ -1,13 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '../../../test/kit/retry.ts';
 import { listWebhookPods } from '../../release.ts';
-import {
-  applyObjects,
-  execInPod,
-  getJson,
-  runKubectl,
-  waitFor,
-  waitForPod,
-} from '../../cluster/kubectl.ts';
+import { applyObjects, execInPod, getJson, runKubectl, waitForPod } from '../../cluster/kubectl.ts';
 import { deleteRevocation, createRevocation } from '../authority/revocation-objects.ts';
 import { requestKeys, readRunKeys } from '../authority/sidecar-runs.ts';
 import {
@@ -122,7 +116,7 @@ describe(`with no webhook at all (${cloud.name})`, () => {
   if (testContext.trust.kind === 'authority') {
     test('a Revocation reaches it all the same', async () => {
       const place = { namespace, pod: 'before' };
-      const name = `webhook-away-${testContext.pass}`;
+      const name = `webhook-away-${testContext.entry}`;
       await deleteRevocation(name);
       await readRunKeys(place);
       await createRevocation(name, { pod: { namespace, name: place.pod } });

@@ -7,26 +7,26 @@ import { createConnection } from './connection.ts';
 import { createEventStream } from './event-stream.ts';
 import { createEndReportSender } from './run-end-reports.ts';
 
-/** All that a sidecar says to an authority and hears of it. */
+/** The sidecar's calls to the authority. */
 export type AuthorityClient = {
   readonly exchange: Exchange;
   readonly connect: Connect;
   /** @throws ExchangeError */
   readonly reportEnd: (report: EndReport) => Promise<void>;
-  /** Another replica is to be spoken to from now on. */
+  /** Closes idle connections, so that the next call may reach another replica. */
   readonly reconnect: () => void;
 };
 
-/** Opens no connection yet. */
+/** Creates the client; the first call opens a connection. */
 export const createAuthorityClient = (
   access: Pick<AuthorityAccess, 'endpoint' | 'roots'>,
-  parts: Omit<AuthorityExchangeDeps, 'connection'>,
+  deps: Omit<AuthorityExchangeDeps, 'connection'>,
 ): AuthorityClient => {
   const connection = createConnection(access);
   return {
-    exchange: createAuthorityExchange({ ...parts, connection }),
+    exchange: createAuthorityExchange({ ...deps, connection }),
     connect: createEventStream(connection),
-    reportEnd: createEndReportSender(connection, parts.readToken),
+    reportEnd: createEndReportSender(connection, deps.readToken),
     reconnect: connection.closeIdle,
   };
 };

@@ -7,15 +7,15 @@ import {
 } from '../http/https-client.ts';
 import { readTokenErrorResponse } from './token-response-schema.ts';
 
-/** A longer wait is the consumer's own matter. */
+/** Consumers wait at most this long, whatever the authority requests. */
 const MAX_WAIT_SECONDS = 300;
 const TOO_MANY_REQUESTS = 429;
 
-/** An answer of the authority that is no success. Its message is for people. */
+/** An error response of the authority. Its message is for people. */
 export class AuthorityError extends Error {
-  override readonly name = 'AuthorityFault';
+  override readonly name = 'AuthorityError';
   readonly status: number;
-  /** The authority's stable `reason`; `http_<status>` where there is none. */
+  /** The authority's stable `reason`; `http_<status>` if there is none. */
   readonly code: string;
   readonly retryAfterMs: number | undefined;
 
@@ -27,14 +27,14 @@ export class AuthorityError extends Error {
   }
 }
 
-/** Whether somebody decided: what is overloaded or failing knows nothing about the run. */
+/** Whether the authority decided about the run. An overloaded or failing authority did not. */
 export const isDecision = ({ status }: AuthorityError): boolean =>
   status >= 400 && status < 500 && status !== TOO_MANY_REQUESTS;
 
 /**
- * An answer other than 200 (RFC 6749, section 5.2).
+ * Converts a response with a status other than 200 (RFC 6749, section 5.2).
  *
- * @param secrets what was sent and must not come back in a message
+ * @param secrets tokens that were sent; a response that repeats one is not quoted
  */
 export const toAuthorityError = (
   { status, headers, body }: BufferedResponse,
@@ -44,7 +44,12 @@ export const toAuthorityError = (
   const waitMs = seconds >= 0 ? Math.min(seconds, MAX_WAIT_SECONDS) * 1000 : undefined;
   const answer = readTokenErrorResponse(body);
   if (!answer.ok || secrets.some((secret) => body.includes(secret))) {
-    return new AuthorityError(status, `http_${status}`, `it answered with HTTP ${status}`, waitMs);
+    return new AuthorityError(
+      status,
+      `http_${status}`,
+      `expected a token response, got HTTP status ${status}`,
+      waitMs,
+    );
   }
   const { reason, error_description, policies = [] } = answer.value;
   const deciding = policies.length === 0 ? '' : ` (policies: ${policies.join(', ')})`;
@@ -52,8 +57,8 @@ export const toAuthorityError = (
 };
 
 /**
- * What to do about a failed attempt. A human's token is spent by the attempt that is judged: one
- * that may have got so far is not made again, because the authority would call it a replay.
+ * Creates the function that decides about a retry. The authority accepts a user token once. An attempt
+ * that may have used it is not repeated, because the authority would report a replay.
  */
 export const createRetryEvaluator =
   ({ hasUserToken }: { readonly hasUserToken: boolean }) =>
@@ -62,41 +67,43 @@ export const createRetryEvaluator =
     error: toExchangeError(thrown),
   });
 
-const classifyAuthorityError = (thrown: unknown, spends: boolean): RetryAction => {
+const classifyAuthorityError = (thrown: unknown, hasUserToken: boolean): RetryAction => {
   if (thrown instanceof ConnectionError) {
-    return thrown.code === 'response_too_large' || (spends && thrown.wasSent) ? 'final' : 'retry';
+    return thrown.code === 'response_too_large' || (hasUserToken && thrown.wasSent)
+      ? 'final'
+      : 'retry';
   }
   if (!(thrown instanceof AuthorityError)) return 'final';
   if (thrown.code === 'token_expired') return 'reread';
   if (isDecision(thrown)) return 'final';
-  return spends && thrown.status !== TOO_MANY_REQUESTS ? 'final' : 'retry';
+  return hasUserToken && thrown.status !== TOO_MANY_REQUESTS ? 'final' : 'retry';
 };
 
-/** A fault of this room as the rest of the program knows it; what is none is thrown as it is. */
+/** Converts the errors of this package. @throws any other error unchanged */
 export const toExchangeError = (thrown: unknown): ExchangeError => {
-  if (thrown instanceof AuthorityError) return toAnsweredError(thrown);
+  if (thrown instanceof AuthorityError) return toResponseError(thrown);
   if (thrown instanceof ConnectionError) return toUnreachableError(thrown);
   if (thrown instanceof ExchangeError) return thrown;
   throw thrown;
 };
 
-const toAnsweredError = (fault: AuthorityError): ExchangeError => {
-  const { code, message, retryAfterMs } = fault;
+const toResponseError = (error: AuthorityError): ExchangeError => {
+  const { code, message, retryAfterMs } = error;
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
-  return isDecision(fault)
+  return isDecision(error)
     ? new ExchangeError('refused', code, `The authority refused: ${message}`, wait)
-    : new ExchangeError('unavailable', code, `The authority cannot say yet: ${message}`, wait);
+    : new ExchangeError('unavailable', code, `The authority is unavailable: ${message}`, wait);
 };
 
-const toUnreachableError = (fault: ConnectionError): ExchangeError =>
-  new ExchangeError('unavailable', 'authority_unreachable', formatConnectionError(fault));
+const toUnreachableError = (error: ConnectionError): ExchangeError =>
+  new ExchangeError('unavailable', 'authority_unreachable', formatConnectionError(error));
 
 const formatConnectionError = (error: ConnectionError): string => {
   const { code } = error;
   if (isCertificateError(error)) {
-    return `the authority's certificate is not by the roots that this pod was admitted with; create the pod again if they have been replaced (${code})`;
+    return `The authority's certificate is not signed by a CA in the trust bundle of this pod (${code}). If the CA was replaced, create the pod again.`;
   }
   return code === 'response_too_large'
-    ? 'the authority answered more than an answer can be'
-    : `the authority could not be reached: look at its pods and at network policies (${code})`;
+    ? 'The authority returned a response that is too large.'
+    : `The authority is not reachable (${code}). Check its pods and network policies.`;
 };

@@ -377,7 +377,7 @@ describe('the roots', () => {
     });
     const { code, message } = await catchExchangeError(run());
     expect(code).toBe('authority_unreachable');
-    expect(message).toContain('roots');
+    expect(message).toContain('trust bundle');
     expect(authority.forms).toEqual([]);
   });
 

@@ -7,59 +7,59 @@ import type { Connection } from './connection.ts';
 import { readTokenExchangeResponse, toIssuedRun } from './issued-run.ts';
 import { buildTokenForm } from './token-form.ts';
 
-/** The authority may try the cloud several times before it answers. */
+/** The authority may call the cloud several times before it responds. */
 const ATTEMPT_TIMEOUT_MS = 10_000;
 
 export type AuthorityExchangeDeps = RetryDeps & {
   readonly connection: Connection;
-  /** Reads the projected token afresh. @throws ExchangeError `token_unreadable` */
+  /** Reads the projected token from its file. @throws ExchangeError `token_unreadable` */
   readonly readToken: () => string;
   readonly clock: Clock;
-  /** Told of every skew that was measured, in milliseconds, also of one that is refused. */
+  /** Receives each measured clock skew in milliseconds, also one that is refused. */
   readonly reportSkew: (skewMs: number) => void;
-  /** Told of every decision that came, whatever it was. */
+  /** Called for each decision of the authority, positive or negative. */
   readonly onContact: () => void;
   readonly attemptTimeoutMs?: number;
 };
 
 /**
- * The exchange under `trust: authority`: RFC 8693 with the pod's projected token, and with the ID
- * token of the human for whom the agent acts, where there is one. What is worth another try is tried
- * again within ten seconds. Nothing of a successful answer reaches an error.
+ * Creates the exchange for `trust: authority`: RFC 8693 with the pod's projected token and, if the
+ * agent acts for a user, the user's ID token. Transient failures are retried for ten seconds. Errors
+ * contain nothing of a successful response.
  */
 export const createAuthorityExchange =
-  (parts: AuthorityExchangeDeps): Exchange =>
+  (deps: AuthorityExchangeDeps): Exchange =>
   (request, signal) => {
     const hasUserToken = request.userToken !== undefined;
-    // A connection that the other side has just closed would look like an answer that was lost.
-    if (hasUserToken) parts.connection.closeIdle();
-    const attempt = (): Promise<IssuedRun> => tryOnce(parts, request, signal);
+    // On a pooled connection that the server just closed, the user token might count as used.
+    if (hasUserToken) deps.connection.closeIdle();
+    const attempt = (): Promise<IssuedRun> => tryOnce(deps, request, signal);
     const evaluate = createRetryEvaluator({ hasUserToken });
-    return retryWithBackoff({ attempt, evaluate }, parts, signal);
+    return retryWithBackoff({ attempt, evaluate }, deps, signal);
   };
 
 const tryOnce = async (
-  parts: AuthorityExchangeDeps,
+  deps: AuthorityExchangeDeps,
   request: RunRequest,
   signal: AbortSignal,
 ): Promise<IssuedRun> => {
-  const { connection, clock, onContact, attemptTimeoutMs = ATTEMPT_TIMEOUT_MS } = parts;
-  const token = parts.readToken();
+  const { connection, clock, onContact, attemptTimeoutMs = ATTEMPT_TIMEOUT_MS } = deps;
+  const token = deps.readToken();
   const limited = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]);
   const sentAt = clock.now();
-  const reply = await connection.post(TOKEN_PATH, buildTokenForm(request, token), limited);
-  const middle = (sentAt + clock.now()) / 2;
-  if (reply.status === 200) {
+  const response = await connection.post(TOKEN_PATH, buildTokenForm(request, token), limited);
+  const midpoint = (sentAt + clock.now()) / 2;
+  if (response.status === 200) {
     const issued = toIssuedRun(
-      readTokenExchangeResponse(reply.body, request),
-      middle,
-      parts.reportSkew,
+      readTokenExchangeResponse(response.body, request),
+      midpoint,
+      deps.reportSkew,
     );
     onContact();
     return issued;
   }
   const secrets = [token, ...(request.userToken === undefined ? [] : [request.userToken])];
-  const fault = toAuthorityError(reply, secrets);
-  if (isDecision(fault)) onContact();
-  throw fault;
+  const error = toAuthorityError(response, secrets);
+  if (isDecision(error)) onContact();
+  throw error;
 };

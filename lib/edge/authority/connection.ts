@@ -3,7 +3,7 @@ import { Agent, type RequestOptions } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 
 import type { AuthorityAccess } from '../../contract/authority-api.ts';
-import { openResponse, sendRequest, type BufferedResponse } from '../http/https-client.ts';
+import { requestStream, sendRequest, type BufferedResponse } from '../http/https-client.ts';
 
 /** Many times the size of a session token and the policies of a refusal. */
 export const MAX_BODY_BYTES = 64 * 1024;
@@ -56,7 +56,7 @@ export const createConnection = ({
     },
     stream: (path, token, signal) => {
       const headers = { Authorization: `Bearer ${token}`, Accept: 'application/x-ndjson' };
-      return openResponse(
+      return requestStream(
         { ...toOptions(path), ...trust, agent: false, headers, signal },
         { connectTimeoutMs: CONNECT_TIMEOUT_MS },
       );

@@ -13,7 +13,7 @@ import { readText, toConnectionError } from '../http/https-client.ts';
 import { MAX_BODY_BYTES, type Connection } from './connection.ts';
 import { lenientObject } from './token-response-schema.ts';
 
-/** Thousands of revocations that all touch one pod. */
+/** Enough for thousands of revocations of one pod. */
 const MAX_LINE_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
 
@@ -34,17 +34,17 @@ const lines: Readonly<Record<StreamLine['type'], Reader<StreamLine>>> = {
 };
 
 /**
- * The authority's stream (`application/x-ndjson`). A line that cannot be understood ends the
- * connection, because what it says about revocations is not known; a type of line that this sidecar
- * has never heard of is an authority's that is newer, and is passed over.
+ * Creates the function that connects to the authority's event stream (`application/x-ndjson`). An
+ * invalid line ends the connection, because it may be about revocations. A line of an unknown type
+ * comes from a newer authority and is ignored.
  */
 export const createEventStream =
   (connection: Connection): Connect =>
   async (token, onLine, signal) => {
     try {
-      const answer = await connection.stream(EVENTS_PATH, token, signal);
-      if (answer.statusCode !== 200) throw await readRefusal(answer, token);
-      for await (const text of readLines(answer)) {
+      const response = await connection.stream(EVENTS_PATH, token, signal);
+      if (response.statusCode !== 200) throw await readRefusal(response, token);
+      for await (const text of readLines(response)) {
         const line = readLine(text);
         if (line !== undefined) onLine(line);
       }
@@ -53,29 +53,29 @@ export const createEventStream =
     }
   };
 
-const readRefusal = async (answer: IncomingMessage, token: string): Promise<Error> => {
-  const { statusCode: status = 0, headers } = answer;
-  return toAuthorityError({ status, headers, body: await readText(answer, MAX_BODY_BYTES) }, [
+const readRefusal = async (response: IncomingMessage, token: string): Promise<Error> => {
+  const { statusCode: status = 0, headers } = response;
+  return toAuthorityError({ status, headers, body: await readText(response, MAX_BODY_BYTES) }, [
     token,
   ]);
 };
 
-async function* readLines(answer: IncomingMessage): AsyncGenerator<string> {
+async function* readLines(response: IncomingMessage): AsyncGenerator<string> {
   let pending: Buffer[] = [];
   let length = 0;
   try {
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      let begin = 0;
-      for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, begin)) {
-        pending.push(chunk.subarray(begin, end));
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      let start = 0;
+      for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+        pending.push(chunk.subarray(start, end));
         yield Buffer.concat(pending).toString('utf8');
         pending = [];
         length = 0;
-        begin = end + 1;
+        start = end + 1;
       }
-      pending.push(chunk.subarray(begin));
-      length += chunk.length - begin;
-      if (length > MAX_LINE_BYTES) throw toMalformedError('a line without an end');
+      pending.push(chunk.subarray(start));
+      length += chunk.length - start;
+      if (length > MAX_LINE_BYTES) throw toMalformedError('a line is too long');
     }
   } catch (thrown) {
     throw thrown instanceof ExchangeError ? thrown : toConnectionError(thrown, { wasSent: true });
@@ -87,19 +87,19 @@ const readLine = (text: string): StreamLine | undefined => {
   try {
     given = JSON.parse(text);
   } catch {
-    throw toMalformedError('a line that is no JSON');
+    throw toMalformedError('a line is not JSON');
   }
   const type = (given as { type?: unknown } | null)?.type;
-  if (typeof type !== 'string') throw toMalformedError('a line without a type');
+  if (typeof type !== 'string') throw toMalformedError('a line has no type');
   if (!Object.hasOwn(lines, type)) return undefined;
   const line = read(lines[type as StreamLine['type']], given);
   if (!line.ok) throw toMalformedError(line.faults.map(({ path }) => path).join(', '));
   return line.value;
 };
 
-const toMalformedError = (what: string): ExchangeError =>
+const toMalformedError = (reason: string): ExchangeError =>
   new ExchangeError(
     'unavailable',
     'stream_malformed',
-    `The authority's stream cannot be understood: ${what}`,
+    `The authority's event stream is invalid: ${reason}`,
   );

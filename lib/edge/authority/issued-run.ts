@@ -8,17 +8,17 @@ const MAX_SKEW_MS = 30_000;
 type ParsedResponse = { readonly response: TokenResponse; readonly keys: IssuedRun['credentials'] };
 
 /**
- * The answer, if it is to what was asked.
+ * Reads a token response and checks that it matches the request.
  *
- * @throws ExchangeError `authority_response_invalid`, which names members and no value
+ * @throws ExchangeError `authority_response_invalid`; it names members and contains no value
  */
 export const readTokenExchangeResponse = (body: string, request: RunRequest): ParsedResponse => {
-  const answer = readTokenResponse(body);
-  if (!answer.ok) throw toInvalidResponseError(answer.faults);
-  if (!matchesRequest(answer.value.authorization_details[0], request)) {
+  const parsed = readTokenResponse(body);
+  if (!parsed.ok) throw toInvalidResponseError(parsed.faults);
+  if (!matchesRequest(parsed.value.authorization_details[0], request)) {
     throw toInvalidResponseError([{ path: 'authorization_details', expected: '', got: '' }]);
   }
-  const credentials = readCredentials(answer.value);
+  const credentials = readCredentials(parsed.value);
   if (!credentials.ok) throw toInvalidResponseError(credentials.faults);
   const { AccessKeyId, SecretAccessKey, Token } = credentials.value;
   const keys = {
@@ -26,7 +26,7 @@ export const readTokenExchangeResponse = (body: string, request: RunRequest): Pa
     secretAccessKey: SecretAccessKey,
     sessionToken: Token,
   };
-  return { response: answer.value, keys };
+  return { response: parsed.value, keys };
 };
 
 const matchesRequest = (granted: TaskDetails | undefined, request: RunRequest): boolean => {
@@ -42,22 +42,22 @@ const toInvalidResponseError = (faults: readonly FieldError[]): ExchangeError =>
   new ExchangeError(
     'unavailable',
     'authority_response_invalid',
-    `The authority's answer is none that this sidecar understands (${faults.map(({ path }) => path).join(', ')}): are both of one version?`,
+    `The authority returned an invalid token response (${faults.map(({ path }) => path).join(', ')}). Check that the authority and the sidecar have the same version.`,
   );
 
 /**
- * The run by this node's clock. The authority read its own when it answered, at some moment between
- * our sending and our receiving: taken for the middle of them, it errs towards an earlier end.
+ * Converts the response to this node's clock. The authority read its clock between sending and
+ * receiving. The midpoint is used, and half of the round trip is the largest error.
  *
  * @throws ExchangeError `clock_skew`
  */
 export const toIssuedRun = (
   { response, keys: credentials }: ParsedResponse,
-  middle: number,
+  midpoint: number,
   reportSkew: (skewMs: number) => void,
 ): IssuedRun => {
   const { run, deadline_ms, answered_at_ms, cloud_skew_ms, packed_policy_percent } = response;
-  const aheadMs = answered_at_ms - middle;
+  const aheadMs = answered_at_ms - midpoint;
   const skewMs = cloud_skew_ms + aheadMs;
   reportSkew(skewMs);
   checkSkew(skewMs);
@@ -76,6 +76,6 @@ const checkSkew = (skewMs: number): void => {
   throw new ExchangeError(
     'refused',
     'clock_skew',
-    `The cloud's clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} this node's; at most ${MAX_SKEW_MS / 1000} s are accepted. Set the clocks of node and authority right.`,
+    `The cloud's clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} this node's; at most ${MAX_SKEW_MS / 1000} s is accepted. Correct the clocks of the node and the authority.`,
   );
 };

@@ -6,7 +6,7 @@ import type { Connection } from './connection.ts';
 const TIMEOUT_MS = 5_000;
 
 /**
- * Tells the authority that a run of ours has ended (RFC 7009, with the pod's token).
+ * Creates the function that reports the end of a run to the authority (RFC 7009, with the pod's token).
  *
  * @throws ExchangeError
  */
@@ -16,8 +16,8 @@ export const createEndReportSender =
     try {
       const token = readToken();
       const form = new URLSearchParams({ token: run, subject_token: token, reason: end });
-      const reply = await connection.post(REVOKE_PATH, form, AbortSignal.timeout(TIMEOUT_MS));
-      if (reply.status >= 300) throw toAuthorityError(reply, [token]);
+      const response = await connection.post(REVOKE_PATH, form, AbortSignal.timeout(TIMEOUT_MS));
+      if (response.status >= 300) throw toAuthorityError(response, [token]);
     } catch (thrown) {
       throw toExchangeError(thrown);
     }

@@ -8,7 +8,7 @@ import {
 } from '../../contract/authority-api.ts';
 import type { RunRequest } from '../../contract/exchange.ts';
 
-/** The token exchange of RFC 8693, section 2.1; for a human, the pod is the actor. */
+/** Builds a token exchange request (RFC 8693, section 2.1). With a user token, the pod is the actor. */
 export const buildTokenForm = (request: RunRequest, podToken: string): URLSearchParams => {
   const { userToken } = request;
   const tokens =

@@ -20,21 +20,25 @@ import {
   type Reader,
 } from '../../schema/reader.ts';
 
-/** Of the answer's own clock: some moment from 2001 on, in milliseconds. */
-const moment = integer({ min: 1e12, max: Number.MAX_SAFE_INTEGER });
+/** A time since 2001 by the authority's clock, milliseconds since the epoch. */
+const timestamp = integer({ min: 1e12, max: Number.MAX_SAFE_INTEGER });
 const amount = value(
   'a number',
   (given): given is number => typeof given === 'number' && Number.isFinite(given),
 );
 const MAX_TEXT_LENGTH = 4096;
 
-/** What is secret is not shown, not even in the fault that it is none. */
+/** The field error never contains the value. */
 const secret =
   (pattern: RegExp): Reader<string> =>
   (given, path, faults) =>
     typeof given === 'string' && pattern.test(given)
       ? given
-      : rejectValue(faults, { path, expected: 'what is not shown here', value: '(not shown)' });
+      : rejectValue(faults, {
+          path,
+          expected: 'a secret of the expected format',
+          value: '(not shown)',
+        });
 
 const text = string({ expected: 'text', maxLength: MAX_TEXT_LENGTH });
 
@@ -53,8 +57,8 @@ const tokenResponse: Reader<TokenResponse> = lenientObject({
   expires_in: integer({ min: 0, max: 86_400 }),
   authorization_details: list(details, { min: 1, max: 1 }),
   run: string({ expected: 'a run', pattern: /^[A-Za-z0-9_-]{1,64}$/ }),
-  deadline_ms: moment,
-  answered_at_ms: moment,
+  deadline_ms: timestamp,
+  answered_at_ms: timestamp,
   cloud_skew_ms: amount,
   packed_policy_percent: { optional: amount },
 });
@@ -85,8 +89,8 @@ const tokenErrorResponse: Reader<TokenErrorResponse> = lenientObject({
 });
 
 /**
- * An object of these members. What else there is comes from an authority that is newer than this
- * sidecar, and is ignored (RFC 6749, section 5.1).
+ * Reads an object with these members. Other members come from a newer authority and are ignored
+ * (RFC 6749, section 5.1).
  */
 export function lenientObject<F extends Parameters<typeof object>[0]>(
   members: F,
@@ -101,11 +105,11 @@ const pickMembers = (members: object, given: object | null): unknown =>
     ? given
     : Object.fromEntries(Object.entries(given).filter(([name]) => Object.hasOwn(members, name)));
 
-/** The answer as text; every fault names its member, none shows a secret. */
+/** Reads a token response from JSON. Each field error names its member; none contains a secret. */
 export const readTokenResponse = (body: string): Result<TokenResponse> =>
   readJson(tokenResponse, body);
 
-/** What `access_token` holds. */
+/** Reads the credentials in `access_token`. */
 export const readCredentials = ({ access_token }: TokenResponse): Result<ContainerCredentials> =>
   readJson(credentials, Buffer.from(access_token, 'base64url').toString('utf8'));
 
@@ -117,7 +121,7 @@ const readJson = <T>(reader: Reader<T>, body: string): Result<T> => {
   try {
     given = JSON.parse(body);
   } catch {
-    return fail([{ path: '(root)', expected: 'JSON', got: 'something else' }]);
+    return fail([{ path: '(root)', expected: 'JSON', got: 'other text' }]);
   }
   return read(reader, given);
 };

@@ -4,9 +4,8 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { CloudSettings } from '../../contract/platform.ts';
 
 /**
- * The connections to cloud endpoints, and to nothing else: the CA bundle takes the place of the
- * public authorities here alone, and the proxy (CONNECT for https) is used here alone. A sidecar's
- * exchanges are rare, so it keeps no connection; the authority's are not.
+ * Creates the agents for cloud endpoints. Only these use the CA bundle, which replaces the public CAs,
+ * and the proxy (CONNECT for https). The authority pools connections; a sidecar's exchanges are rare.
  */
 export const createCloudAgents = ({
   caBundle,

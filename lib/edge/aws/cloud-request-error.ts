@@ -1,9 +1,9 @@
-/** What kept a cloud from doing as asked: its own error, or the lack of an answer. */
+/** An error response of a cloud, or a missing response. */
 export class CloudRequestError extends Error {
-  override readonly name = 'CloudFault';
+  override readonly name = 'CloudRequestError';
   /** The cloud's error code, or the code of a system or TLS error. */
   readonly code: string;
-  /** HTTP status; absent when there was no answer. */
+  /** HTTP status; absent without a response. */
   readonly status: number | undefined;
 
   constructor(code: string, detail: string, options: { status?: number; cause?: unknown } = {}) {

@@ -12,23 +12,23 @@ import {
 
 export type PublicationOptions = {
   readonly bucket: string;
-  /** Without slashes at its ends; empty: none. */
+  /** Without leading and trailing slashes; may be empty. */
   readonly prefix: string;
-  /** For how long others may hold a copy. */
+  /** How long caches may keep a copy. */
   readonly maxAgeSeconds: number;
 };
 
-/** Writes the issuer's documents, one after the other, in the order given. */
+/** Writes the issuer's documents one after the other, in the given order. */
 export type PublishDocuments = (
   documents: readonly IssuerDocument[],
   signal?: AbortSignal,
 ) => Promise<void>;
 
 /**
- * The bucket that a cloud reads the issuer's documents from.
+ * Creates the function that writes documents to the bucket from which clouds read them.
  *
- * @throws CloudRequestError when one could not be written; Error at once for an `http:` endpoint that is not
- *   allowed
+ * @throws Error for an `http:` endpoint that is not allowed; the returned function throws
+ *   CloudRequestError if a document cannot be written
  */
 export const createDocumentPublisher = (
   settings: SignedEndpointSettings,
@@ -37,7 +37,7 @@ export const createDocumentPublisher = (
 ): PublishDocuments => {
   const client = new S3Client({
     ...buildSignedSettings(settings, keys),
-    // What AWS's own endpoint needs no more, private clouds do, and they know no newer checksums.
+    // Private clouds need path-style addresses and do not support the newer checksums.
     forcePathStyle: settings.endpoint !== undefined,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

@@ -14,7 +14,7 @@ import { classifyStsError } from './sts-errors.ts';
 
 export type RoleAssumptionDeps = AssumeRoleDeps & {
   readonly sign: Signer;
-  /** Reads the keys of grants again: a cloud that does not accept a grant may know of newer ones. */
+  /** Reads the signing keys again, because the cloud may already have newer ones. */
   readonly refreshKeys: () => Promise<unknown>;
   readonly cloud: Pick<CloudSettings, 'dialect' | 'bind'>;
   readonly authority: Pick<
@@ -24,33 +24,33 @@ export type RoleAssumptionDeps = AssumeRoleDeps & {
 };
 
 /**
- * Signs a grant for one run and trades it, with the session policy, for the run's credentials. The
- * grant never leaves this function but to the cloud. Each attempt has a grant of its own.
+ * Creates the function that signs a grant for one run and exchanges it, with the session policy, for
+ * the run's credentials. The grant is sent only to the cloud. Each attempt signs a new grant.
  *
- * @throws ExchangeError (from the function); `unavailable`, `grant_not_accepted` when the cloud does
- *   not know our key, which is no answer about the caller
+ * @throws ExchangeError from the returned function; `unavailable`, `grant_not_accepted` if the cloud
+ *   does not know the signing key, which says nothing about the caller
  */
 export const createRoleAssumption =
-  (parts: RoleAssumptionDeps): IssueCredentials =>
+  (deps: RoleAssumptionDeps): IssueCredentials =>
   async ({ workload, task, params, run, user }) => {
     const { namespace, serviceAccount, pod } = workload;
     const acting = { namespace, serviceAccount, ...(user === undefined ? {} : { user }) };
     const granted = { ...acting, task: task.name, params, run };
     const name = buildSessionName({ podName: pod.name, run });
-    const { issued, policy = '' } = await assumeRoleWithGrant(parts, {
+    const { issued, policy = '' } = await assumeRoleWithGrant(deps, {
       run,
       role: task.role,
       lifetimeSeconds: task.lifetimeSeconds,
       sessionName: name,
-      claims: (now) => buildGrantClaims(granted, parts.authority, now),
+      claims: (now) => buildGrantClaims(granted, deps.authority, now),
       sessionPolicy: (deadline) =>
-        buildSessionPolicy({ task, params, deadline, cloud: parts.cloud, podIp: pod.ip }),
+        buildSessionPolicy({ task, params, deadline, cloud: deps.cloud, podIp: pod.ip }),
       signal: new AbortController().signal,
     });
     return { ...issued, sessionName: name, policySha256: digestSha256(policy) };
   };
 
-/** One of the authority's own rights. */
+/** One of the authority's own roles. */
 export type OwnRole = { readonly name: 'revoker' | 'publisher'; readonly role: string };
 
 export type OwnCredentials = {
@@ -59,22 +59,22 @@ export type OwnCredentials = {
   readonly expiresAt: number;
 };
 
-/** Of the least that STS gives. */
+/** The shortest session that STS issues. */
 const OWN_SESSION_SECONDS = 900;
 
-/** Trades a grant that the authority signs itself for one of its own two roles. */
+/** Creates the function that signs a grant of the authority itself and assumes one of its two roles. */
 export const createOwnRoleAssumption =
-  (parts: RoleAssumptionDeps) =>
+  (deps: RoleAssumptionDeps) =>
   async (
     { name, role }: OwnRole,
     signal = new AbortController().signal,
   ): Promise<OwnCredentials> => {
-    const { issued, expiration } = await assumeRoleWithGrant(parts, {
+    const { issued, expiration } = await assumeRoleWithGrant(deps, {
       run: name,
       role,
       lifetimeSeconds: OWN_SESSION_SECONDS,
       sessionName: `authority-${name}`,
-      claims: (now) => buildAuthorityClaims({ id: `${name}-${now}`, now }, parts.authority),
+      claims: (now) => buildAuthorityClaims({ id: `${name}-${now}`, now }, deps.authority),
       sessionPolicy: () => undefined,
       signal,
     });
@@ -82,8 +82,8 @@ export const createOwnRoleAssumption =
   };
 
 /**
- * Ceph RGW looks at the first key of the JWKS alone and says AccessDenied to a grant that another one
- * signed: so it does for a moment while keys change, until every replica publishes the new order.
+ * Ceph RGW uses only the first key of the JWKS and returns AccessDenied for a grant that another key
+ * signed. This happens during a key rotation, until every replica publishes the new order.
  */
 const UNKNOWN_KEY = { codes: ['AccessDenied'], pauseMs: 2 * JWKS_FRESH_MS } as const;
 
@@ -92,18 +92,18 @@ type GrantAssumeRoleRequest = Omit<AssumeRoleRequest, 'readToken'> & {
 };
 
 const assumeRoleWithGrant = async (
-  parts: RoleAssumptionDeps,
-  { claims, ...order }: GrantAssumeRoleRequest,
+  deps: RoleAssumptionDeps,
+  { claims, ...request }: GrantAssumeRoleRequest,
 ) => {
-  const { dialect } = parts.cloud;
+  const { dialect } = deps.cloud;
   const readToken = async (isReread: boolean): Promise<string> => {
-    // Where the API server does not answer, the keys that are held may still do.
-    if (isReread) await parts.refreshKeys().catch(() => undefined);
-    return parts.sign(claims(parts.clock.now()));
+    // If the API server does not respond, the current keys may still be accepted.
+    if (isReread) await deps.refreshKeys().catch(() => undefined);
+    return deps.sign(claims(deps.clock.now()));
   };
   try {
-    return await assumeForRun(parts, {
-      ...order,
+    return await assumeForRun(deps, {
+      ...request,
       readToken,
       ...(dialect === 's3' && { ambiguousDenial: UNKNOWN_KEY }),
     });

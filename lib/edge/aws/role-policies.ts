@@ -15,20 +15,22 @@ import {
   type SignedEndpointSettings,
 } from './signed-client.ts';
 
-/** One inline policy of one role. */
+/** Names one inline policy of one role. */
 export type RolePolicyName = { readonly roleName: string; readonly policyName: string };
 
-/** IAM's inline policies of roles. IAM has no optimistic lock: each write is the whole policy. */
+/** Inline policies of roles in IAM. IAM has no optimistic locking: each write replaces the policy. */
 export type RolePolicyClient = {
   readonly put: (name: RolePolicyName, policy: string, signal?: AbortSignal) => Promise<void>;
-  /** JSON; nothing: there is none. */
+  /** Returns the policy as JSON; undefined if there is none. */
   readonly get: (name: RolePolicyName) => Promise<string | undefined>;
-  /** Also when there is none. */
+  /** Succeeds also if there is none. */
   readonly remove: (name: RolePolicyName, signal?: AbortSignal) => Promise<void>;
 };
 
 /**
- * @throws CloudRequestError from every function; Error at once for an `http:` endpoint that is not allowed
+ * Creates a client for inline policies of roles; each of its functions throws CloudRequestError.
+ *
+ * @throws Error for an `http:` endpoint that is not allowed
  */
 export const createRolePolicyClient = (
   settings: SignedEndpointSettings,
@@ -45,18 +47,18 @@ export const createRolePolicyClient = (
       await client.send(command, toCallOptions(signal)).catch(throwCloudRequestError);
     },
     get: async (name) => {
-      const asked = client
+      const request = client
         .send(new GetRolePolicyCommand(toRolePolicyInput(name)))
         .catch(throwCloudRequestError);
-      const answer = await ignoreMissing(asked);
-      // RFC 3986-encoded (IAM API reference, GetRolePolicy); RGW sends it as it is.
+      const answer = await ignoreMissing(request);
+      // Percent-encoded (IAM API reference, GetRolePolicy); RGW returns it unencoded.
       const document = answer?.PolicyDocument;
       return document?.startsWith('%') === true ? decodeURIComponent(document) : document;
     },
     remove: async (name, signal) => {
       const command = new DeleteRolePolicyCommand(toRolePolicyInput(name));
-      const asked = client.send(command, toCallOptions(signal)).catch(throwCloudRequestError);
-      await ignoreMissing(asked);
+      const request = client.send(command, toCallOptions(signal)).catch(throwCloudRequestError);
+      await ignoreMissing(request);
     },
   };
 };
@@ -66,9 +68,9 @@ const toRolePolicyInput = ({ roleName, policyName }: RolePolicyName) => ({
   PolicyName: policyName,
 });
 
-const ignoreMissing = async <T>(asked: Promise<T>): Promise<T | undefined> => {
+const ignoreMissing = async <T>(request: Promise<T>): Promise<T | undefined> => {
   try {
-    return await asked;
+    return await request;
   } catch (thrown) {
     if (thrown instanceof CloudRequestError && /^NoSuch(Entity|RolePolicy)/.test(thrown.code)) {
       return undefined;

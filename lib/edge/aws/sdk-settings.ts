@@ -3,15 +3,15 @@ import { createCloudAgents } from './cloud-agents.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 
-/** Where a cloud's endpoint is and how it is reached; without an endpoint, AWS's own of the region. */
+/** A cloud's endpoint and how to reach it. Default endpoint: AWS's own in the region. */
 export type EndpointSettings = Pick<CloudSettings, 'region' | 'caBundle' | 'httpsProxy'> & {
   readonly endpoint?: string;
 };
 
-/** Settings of any client of the SDK: each of them, left out, makes it look into the environment and `~/.aws`. */
+/** Settings of every SDK client. The SDK would read an omitted one from the environment or `~/.aws`. */
 export const buildSdkSettings = (
   { region, endpoint, caBundle, httpsProxy }: EndpointSettings,
-  terms: { readonly attemptTimeoutMs: number; readonly keepAlive: boolean },
+  options: { readonly attemptTimeoutMs: number; readonly keepAlive: boolean },
 ) => ({
   region,
   ...(endpoint === undefined ? {} : { endpoint }),
@@ -20,10 +20,10 @@ export const buildSdkSettings = (
     ...createCloudAgents({
       ...(caBundle === undefined ? {} : { caBundle }),
       ...(httpsProxy === undefined ? {} : { httpsProxy }),
-      keepAlive: terms.keepAlive,
+      keepAlive: options.keepAlive,
     }),
     connectionTimeout: CONNECT_TIMEOUT_MS,
-    requestTimeout: terms.attemptTimeoutMs,
+    requestTimeout: options.attemptTimeoutMs,
     throwOnRequestTimeout: true,
   },
   ignoreConfiguredEndpointUrls: true,

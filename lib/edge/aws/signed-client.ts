@@ -4,11 +4,11 @@ import { buildSdkSettings, type EndpointSettings } from './sdk-settings.ts';
 
 const ATTEMPT_TIMEOUT_MS = 5_000;
 
-/** Where the authority's own rights are used. */
+/** An endpoint at which the authority uses its own roles. */
 export type SignedEndpointSettings = EndpointSettings & { readonly allowHttp: boolean };
 
 /**
- * Settings of a client of the SDK that signs by the keys given and looks for none itself.
+ * Builds settings of an SDK client that signs with the given keys and never searches for others.
  *
  * @throws Error for an `http:` endpoint that `allowHttp` does not allow
  */
@@ -25,7 +25,7 @@ export const buildSignedSettings = (
   };
 };
 
-/** What was thrown, as a fault without anything of the request. */
+/** Converts what the SDK threw; the result contains nothing of the request. */
 export const toCloudRequestError = (thrown: unknown): CloudRequestError => {
   if (thrown instanceof CloudRequestError) return thrown;
   const { name, $response } = thrown as { name?: string; $response?: { statusCode?: number } };
@@ -33,6 +33,6 @@ export const toCloudRequestError = (thrown: unknown): CloudRequestError => {
   return new CloudRequestError(name ?? 'unknown', '', status === undefined ? {} : { status });
 };
 
-/** Options of one call. */
+/** Builds the SDK's options of one call. */
 export const toCallOptions = (signal: AbortSignal | undefined) =>
   signal === undefined ? {} : { abortSignal: signal };

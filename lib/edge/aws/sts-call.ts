@@ -5,20 +5,20 @@ export type StsCall = {
   readonly roleArn: string;
   readonly sessionName: string;
   readonly token: string;
-  /** Session policy, JSON; absent: the role itself, for the authority's own rights. */
+  /** Session policy, JSON; absent for the authority's own roles. */
   readonly policy?: string;
   readonly durationSeconds: number;
 };
 
 export type StsResponse = {
   readonly keys: CloudCredentials;
-  /** Wall-clock milliseconds, by the cloud's clock. */
+  /** Milliseconds since the epoch, by the cloud's clock. */
   readonly expiration: number;
   readonly packedPolicyPercent?: number;
 };
 
 /**
- * One call of AssumeRoleWithWebIdentity, without any retry.
+ * Calls AssumeRoleWithWebIdentity once, without a retry.
  *
  * @throws CloudRequestError
  */
@@ -31,6 +31,6 @@ export type StsSettings = Pick<
 
 export type StsOptions = {
   readonly attemptTimeoutMs: number;
-  /** Whether connections are kept for the next call. */
+  /** Whether connections are pooled. */
   readonly keepAlive: boolean;
 };

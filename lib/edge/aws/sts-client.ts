@@ -1,10 +1,10 @@
 import type { AssumeRole, StsSettings, StsOptions } from './sts-call.ts';
 
 /**
- * STS by the AWS SDK, which is loaded at the first call: it costs a sidecar as much memory as
- * everything else together.
+ * Creates an STS client. The AWS SDK is loaded at the first call, because it takes as much memory as
+ * the rest of a sidecar.
  *
- * @throws Error at once, for an `http:` endpoint that `allowHttp` does not allow
+ * @throws Error for an `http:` endpoint that `allowHttp` does not allow
  */
 export const createStsClient = (
   settings: StsSettings,

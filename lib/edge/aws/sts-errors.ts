@@ -5,42 +5,42 @@ import type { CloudRequestError } from './cloud-request-error.ts';
 type StsErrorRule = { readonly action: RetryAction; readonly description: string };
 
 /**
- * STS's error codes, with and without the `Exception` that its documentation adds to some
- * (AssumeRoleWithWebIdentity, API reference), and what each asks of us.
+ * What to do about STS's error codes (AssumeRoleWithWebIdentity, API reference). The documentation adds
+ * `Exception` to some of them; both forms are accepted.
  */
 const STS_ERROR_RULES: ReadonlyMap<string, StsErrorRule> = new Map<string, StsErrorRule>([
   ['IDPCommunicationError', buildRetryRule('STS could not reach the issuer of the token')],
-  ['Throttling', buildRetryRule('STS throttles')],
-  ['ThrottlingException', buildRetryRule('STS throttles')],
-  ['RequestLimitExceeded', buildRetryRule('STS throttles')],
-  ['SlowDown', buildRetryRule('STS throttles')],
+  ['Throttling', buildRetryRule('STS throttles requests')],
+  ['ThrottlingException', buildRetryRule('STS throttles requests')],
+  ['RequestLimitExceeded', buildRetryRule('STS throttles requests')],
+  ['SlowDown', buildRetryRule('STS throttles requests')],
   ['ServiceUnavailable', buildRetryRule('STS is unavailable')],
   ['InternalFailure', buildRetryRule('STS failed')],
   ['InternalError', buildRetryRule('STS failed')],
-  // Ceph RGW stores a user for each `sub` at its first exchange. Of several at once it refuses all but
-  // one, with the code that it has for every EEXIST: shown by asking it (16.2).
+  // Ceph RGW stores a user for each `sub` at its first exchange. Of several concurrent ones it refuses
+  // all but one, with the code that it uses for every EEXIST (observed with 16.2).
   [
     'BucketAlreadyExists',
     buildRetryRule('another exchange of this workload is creating its user in the cloud'),
   ],
-  ['ExpiredToken', buildRereadRule('STS holds the token to be expired')],
+  ['ExpiredToken', buildRereadRule('STS reports that the token is expired')],
   [
     'InvalidIdentityToken',
     buildRereadRule(
-      'STS does not accept the token: check issuer, audience and keys of the identity provider',
+      'STS does not accept the token: check the issuer, audience and keys of the identity provider',
     ),
   ],
   [
     'AccessDenied',
     buildFinalRule(
-      "the role's trust policy does not let this workload assume it, or a grant tag the session and set its source identity",
+      "the role's trust policy does not allow this workload to assume it, or does not allow sts:TagSession and sts:SetSourceIdentity",
     ),
   ],
-  ['MalformedPolicyDocument', buildFinalRule('STS does not understand the session policy')],
+  ['MalformedPolicyDocument', buildFinalRule('STS rejects the session policy as malformed')],
   [
     'PackedPolicyTooLarge',
     buildFinalRule(
-      'the session policy is too large once packed: declare fewer or shorter resources and actions, or split the task in two',
+      'the packed session policy is too large: declare fewer or shorter resources and actions, or split the task',
     ),
   ],
   ['IDPRejectedClaim', buildFinalRule('the identity provider rejected the token')],
@@ -48,7 +48,7 @@ const STS_ERROR_RULES: ReadonlyMap<string, StsErrorRule> = new Map<string, StsEr
   [
     'ValidationError',
     buildFinalRule(
-      'STS refused the request; a lifetime over the maximum session duration of the role is the usual cause',
+      'STS rejects the request: check that the lifetime is at most the maximum session duration of the role',
     ),
   ],
 ]);
@@ -67,28 +67,28 @@ const findStsErrorRule = ({ code }: CloudRequestError): StsErrorRule | undefined
   STS_ERROR_RULES.get(code) ?? STS_ERROR_RULES.get(code.replace(/Exception$/, ''));
 
 /**
- * What to do about a fault. No answer, 429, 5xx and a conflict with another request (409: RFC 9110,
- * section 15.5.10) are worth another try whatever their code: none of them is about the caller.
+ * Decides what to do about an error. A missing response, 429, 5xx and a conflict with another request
+ * (409: RFC 9110, section 15.5.10) are retried whatever the code: none of them is about the caller.
  */
-export const classifyStsError = (fault: CloudRequestError): RetryAction => {
-  const { status } = fault;
+export const classifyStsError = (error: CloudRequestError): RetryAction => {
+  const { status } = error;
   const isUnavailable = status === undefined || status === 409 || status === 429 || status >= 500;
-  return findStsErrorRule(fault)?.action ?? (isUnavailable ? 'retry' : 'final');
+  return findStsErrorRule(error)?.action ?? (isUnavailable ? 'retry' : 'final');
 };
 
-/** The fault as holding and serving know it: once nothing more is tried. */
-export const toStsExchangeError = (fault: CloudRequestError, role: string): ExchangeError => {
-  const says = findStsErrorRule(fault)?.description ?? formatUnknownError(fault);
-  const detail = fault.message === '' ? '' : `; it says ${fault.message}`;
-  const message = `${role}: ${says} (${fault.code}${detail})`;
-  const isAnswer = classifyStsError(fault) !== 'retry' && fault.code !== 'sts_answer_invalid';
-  const code = fault.status === undefined ? 'sts_unreachable' : fault.code;
-  return new ExchangeError(isAnswer ? 'refused' : 'unavailable', code, message, { cause: fault });
+/** Converts an error that is not retried any more. */
+export const toStsExchangeError = (error: CloudRequestError, role: string): ExchangeError => {
+  const description = findStsErrorRule(error)?.description ?? formatUnknownError(error);
+  const detail = error.message === '' ? '' : `; its message: ${error.message}`;
+  const message = `${role}: ${description} (${error.code}${detail})`;
+  const isAnswer = classifyStsError(error) !== 'retry' && error.code !== 'sts_answer_invalid';
+  const code = error.status === undefined ? 'sts_unreachable' : error.code;
+  return new ExchangeError(isAnswer ? 'refused' : 'unavailable', code, message, { cause: error });
 };
 
 const formatUnknownError = ({ status, code }: CloudRequestError): string => {
-  if (status !== undefined) return `STS answered with HTTP ${status}`;
+  if (status !== undefined) return `STS returned HTTP status ${status}`;
   return /CERT|SIGNATURE|ALTNAME/.test(code)
     ? 'the certificate of the STS endpoint is not trusted: check cloud.caBundle and cloud.stsEndpoint'
-    : 'STS could not be reached: check cloud.stsEndpoint, cloud.httpsProxy and network policies';
+    : 'STS is not reachable: check cloud.stsEndpoint, cloud.httpsProxy and network policies';
 };

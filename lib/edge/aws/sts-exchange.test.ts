@@ -200,7 +200,7 @@ describe('the error table', () => {
     ["a gateway's page", { status: 502, body: '<html><p>bad gateway</html>' }],
     ['an error that breaks off', { status: 503, body: '<ErrorResponse><Err', isTruncated: true }],
     ['a dropped connection', 'hang up'],
-    ['silence', 'be silent'],
+    ['silence', 'no response'],
   ];
   test.each(passing)('%s is tried again, and passes', async (_, reply) => {
     const { exchange, stub } = await withStub((form, number) =>
@@ -250,7 +250,7 @@ describe('the error table', () => {
     const abort = new AbortController();
     const { exchange, stub } = await withStub(() => {
       abort.abort();
-      return 'be silent';
+      return 'no response';
     });
     await expect(exchange(buildRequest(), abort.signal)).rejects.toThrow();
     expect(stub.calls).toHaveLength(1);

@@ -2,27 +2,27 @@ import type { Exchange, RunRequest } from '../../contract/exchange.ts';
 import { assumeForRun, type AssumeRoleDeps } from './sts-retry.ts';
 
 export type StsExchangeDeps = AssumeRoleDeps & {
-  /** Reads the projected token afresh. @throws ExchangeError `token_unreadable` */
+  /** Reads the projected token from its file. @throws ExchangeError `token_unreadable` */
   readonly readToken: () => string;
   /** The session policy of a run whose deadline is `deadline`, in milliseconds since the epoch. */
   readonly sessionPolicy: (request: RunRequest, deadline: number) => string;
   readonly sessionName: (run: string) => string;
-  /** A new run's id. */
+  /** Generates a run ID. */
   readonly newRun: () => string;
 };
 
-/** The exchange under `trust: cluster`: straight to STS with the projected token. */
+/** Creates the exchange for `trust: cluster`: it sends the projected token to STS directly. */
 export const createStsExchange =
-  (parts: StsExchangeDeps): Exchange =>
+  (deps: StsExchangeDeps): Exchange =>
   async (request, signal) => {
-    const run = parts.newRun();
-    const { issued } = await assumeForRun(parts, {
+    const run = deps.newRun();
+    const { issued } = await assumeForRun(deps, {
       run,
       role: request.task.role,
       lifetimeSeconds: request.task.lifetimeSeconds,
-      sessionName: parts.sessionName(run),
-      readToken: parts.readToken,
-      sessionPolicy: (deadline) => parts.sessionPolicy(request, deadline),
+      sessionName: deps.sessionName(run),
+      readToken: deps.readToken,
+      sessionPolicy: (deadline) => deps.sessionPolicy(request, deadline),
       signal,
     });
     return issued;

@@ -7,61 +7,61 @@ import { CloudRequestError } from './cloud-request-error.ts';
 import type { AssumeRole, StsResponse } from './sts-call.ts';
 import { toStsExchangeError, classifyStsError } from './sts-errors.ts';
 
-/** STS gives no less; a shorter lifetime is held by the Deny in the session policy. */
+/** The shortest session that STS issues. The Deny in the session policy enforces shorter lifetimes. */
 const MIN_SESSION_SECONDS = 900;
 const MAX_SKEW_MS = 30_000;
 
 export type AssumeRoleDeps = {
   readonly assumeRole: AssumeRole;
   readonly clock: Clock;
-  /** Told of every skew that was measured, in milliseconds, also of one that is refused. */
+  /** Receives each measured clock skew in milliseconds, also one that is refused. */
   readonly reportSkew: (skewMs: number) => void;
   /** A number from 0 to 1, for jitter. */
   readonly random: () => number;
   readonly pause?: RetryDeps['pause'];
 };
 
-/** One run to be had from STS. */
+/** The run for which a role is assumed. */
 export type AssumeRoleRequest = {
   readonly run: string;
   readonly role: string;
   readonly lifetimeSeconds: number;
   readonly sessionName: string;
-  /** A token for one attempt; `isReread`: STS did not accept the one before. */
+  /** Returns the token for one attempt; `isReread`: STS did not accept the previous one. */
   readonly readToken: (isReread: boolean) => string | Promise<string>;
-  /** By the deadline of one attempt, milliseconds since the epoch; nothing: the role itself. */
+  /** The session policy for a deadline in milliseconds since the epoch; undefined: none. */
   readonly sessionPolicy: (deadline: number) => string | undefined;
-  /** A cloud that refuses without saying that it means the token is asked once more, after a while. */
+  /** Codes that may mean that the cloud does not know the signing key: retried once after `pauseMs`. */
   readonly ambiguousDenial?: { readonly codes: readonly string[]; readonly pauseMs: number };
   readonly signal: AbortSignal;
 };
 
 export type AssumedRun = {
   readonly issued: IssuedRun;
-  /** The session policy that the keys have. */
+  /** The session policy of the credentials. */
   readonly policy: string | undefined;
-  /** When STS says that the keys expire: milliseconds since the epoch, by the cloud's clock. */
+  /** The Expiration that STS returned: milliseconds since the epoch, by the cloud's clock. */
   readonly expiration: number;
 };
 
 /**
- * AssumeRoleWithWebIdentity for one run. What is worth another try is tried again within ten
- * seconds, with backoff and full jitter; a token that STS does not accept is read again once.
+ * Calls AssumeRoleWithWebIdentity for one run. Transient failures are retried for ten seconds with
+ * backoff and full jitter. A token that STS does not accept is read again once.
  *
  * @throws ExchangeError
  */
 export const assumeForRun = (
-  parts: AssumeRoleDeps,
-  order: AssumeRoleRequest,
+  deps: AssumeRoleDeps,
+  request: AssumeRoleRequest,
 ): Promise<AssumedRun> => {
-  const { pause = sleepUnref } = parts;
+  const { pause = sleepUnref } = deps;
   return retryWithBackoff(
     {
-      attempt: (isReread) => tryOnce(parts, order, isReread),
-      evaluate: (thrown, hasReread) => evaluateStsError(thrown, order, hasReread),
+      attempt: (isReread) => tryOnce(deps, request, isReread),
+      evaluate: (thrown, hasReread) => evaluateStsError(thrown, request, hasReread),
     },
-    { ...parts, pause },
-    order.signal,
+    { ...deps, pause },
+    request.signal,
   );
 };
 
@@ -81,22 +81,22 @@ const sleepUnref = async (ms: number, signal: AbortSignal): Promise<void> => {
   await delay(ms, undefined, { signal, ref: false });
 };
 
-/** One attempt: a token read afresh and a deadline of its own. @throws CloudRequestError, ExchangeError */
+/** Each attempt reads the token and computes the deadline again. @throws CloudRequestError, ExchangeError */
 const tryOnce = async (
   { assumeRole, clock, reportSkew }: AssumeRoleDeps,
-  order: AssumeRoleRequest,
+  request: AssumeRoleRequest,
   isReread: boolean,
 ): Promise<AssumedRun> => {
-  const { run, role, lifetimeSeconds, sessionName } = order;
-  const token = await order.readToken(isReread);
+  const { run, role, lifetimeSeconds, sessionName } = request;
+  const token = await request.readToken(isReread);
   const durationSeconds = Math.max(MIN_SESSION_SECONDS, lifetimeSeconds);
   const sentAt = clock.now();
   const deadline = Math.floor(sentAt / 1000 + lifetimeSeconds) * 1000;
-  const policy = order.sessionPolicy(deadline);
+  const policy = request.sessionPolicy(deadline);
   const narrowed = policy === undefined ? {} : { policy };
   try {
     const call = { roleArn: role, sessionName, token, ...narrowed, durationSeconds };
-    const answer = await assumeRole(call, order.signal);
+    const answer = await assumeRole(call, request.signal);
     const skewMs = measureSkew(answer, { durationSeconds, sentAt, receivedAt: clock.now() });
     reportSkew(skewMs);
     checkSkew(skewMs);
@@ -107,23 +107,23 @@ const tryOnce = async (
   }
 };
 
-/** A cloud that quotes the token, or a piece of it, must not carry it into a message or a code. */
-const redactToken = (fault: CloudRequestError, token: string): CloudRequestError => {
-  const { code, message, status } = fault;
+/** Removes a message or code in which the cloud quotes the token or a part of it. */
+const redactToken = (error: CloudRequestError, token: string): CloudRequestError => {
+  const { code, message, status } = error;
   const isQuoted = (text: string): boolean =>
     text.includes(token) || text.match(QUOTABLE)?.some((word) => token.includes(word)) === true;
-  if (!isQuoted(code) && !isQuoted(message)) return fault;
+  if (!isQuoted(code) && !isQuoted(message)) return error;
   return new CloudRequestError(isQuoted(code) ? 'token_quoted' : code, '', toStatusOption(status));
 };
 
-/** What a token is written in (RFC 7515), so long that it stands in one by no accident. */
+/** Characters of a token (RFC 7515), long enough that a match with the token is not a coincidence. */
 const QUOTABLE = /[\w-]{8,}/g;
 
 const toStatusOption = (status: number | undefined) => (status === undefined ? {} : { status });
 
 /**
- * How far the cloud's clock is ahead of ours. It read its clock at some moment between our sending
- * and our receiving: the middle of them errs by half the time that the call took.
+ * Measures how far the cloud's clock is ahead of this node's, in milliseconds. The cloud read its clock
+ * between sending and receiving; the midpoint has an error of at most half of the round trip.
  */
 const measureSkew = (
   { expiration }: StsResponse,
@@ -136,7 +136,7 @@ const checkSkew = (skewMs: number): void => {
   throw new ExchangeError(
     'refused',
     'clock_skew',
-    `The cloud's clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} this node's; at most ${MAX_SKEW_MS / 1000} s are accepted. Set the node's clock right.`,
+    `The cloud's clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} this node's; at most ${MAX_SKEW_MS / 1000} s is accepted. Correct the node's clock.`,
   );
 };
 

@@ -9,19 +9,19 @@ import { buildSdkSettings } from './sdk-settings.ts';
 import type { AssumeRole, StsResponse, StsCall, StsSettings, StsOptions } from './sts-call.ts';
 import { CloudRequestError } from './cloud-request-error.ts';
 
-/** The SDK's client, told everything that it would otherwise look for outside, and no retries. */
-export const createSdkStsClient = (settings: StsSettings, terms: StsOptions): AssumeRole => {
+/** Creates an STS client of the SDK that reads no settings from outside and does not retry. */
+export const createSdkStsClient = (settings: StsSettings, options: StsOptions): AssumeRole => {
   const { stsEndpoint: endpoint } = settings;
   const client = new STSClient({
-    ...buildSdkSettings({ ...settings, ...(endpoint === undefined ? {} : { endpoint }) }, terms),
-    // The call is not signed: a chain that is asked all the same must not find anything.
-    credentials: () => Promise.reject(new Error('an exchange needs no credentials')),
+    ...buildSdkSettings({ ...settings, ...(endpoint === undefined ? {} : { endpoint }) }, options),
+    // The call is not signed. The default credential chain must never be used.
+    credentials: () => Promise.reject(new Error('AssumeRoleWithWebIdentity needs no credentials')),
   });
   client.middlewareStack.add(readCloudErrors, { step: 'deserialize', priority: 'low' });
   return async (call, signal) => {
-    // Not AbortSignal.timeout: it would go off, seconds later, for every call that went well.
+    // Not AbortSignal.timeout: its timer would fire also after each successful call.
     const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), terms.attemptTimeoutMs);
+    const timer = setTimeout(() => timeout.abort(), options.attemptTimeoutMs);
     const limited = AbortSignal.any([signal, timeout.signal]);
     try {
       return toStsResponse(await client.send(toCommand(call), { abortSignal: limited }));
@@ -46,7 +46,7 @@ const toStsResponse = (output: AssumeRoleWithWebIdentityCommandOutput): StsRespo
   const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = output.Credentials ?? {};
   const expiration = Expiration?.getTime() ?? NaN;
   if (!AccessKeyId || !SecretAccessKey || !SessionToken || Number.isNaN(expiration)) {
-    const detail = 'credentials without a key, secret, token or expiry';
+    const detail = 'credentials without an access key, secret, token or expiration';
     throw new CloudRequestError('sts_answer_invalid', detail, { status: 200 });
   }
   const keys = {
@@ -58,14 +58,18 @@ const toStsResponse = (output: AssumeRoleWithWebIdentityCommandOutput): StsRespo
   return { keys, expiration, ...(packed === undefined ? {} : { packedPolicyPercent: packed }) };
 };
 
-/** Private clouds know the former alone; AWS means to replace it by the latter. */
+/** Private clouds return only the former; AWS will replace it with the latter. */
 const readPackedPercent = (output: AssumeRoleWithWebIdentityCommandOutput): number | undefined =>
   // eslint-disable-next-line @typescript-eslint/no-deprecated
   output.PackedPolicySize ?? output.SessionTokenUtilization;
 
-/** What is left are answers that the SDK could not read. Its error carries the token: no cause. */
+/** The remaining errors are responses that the SDK cannot read. They contain the token: no cause. */
 const toStsError = (thrown: unknown): CloudRequestError => {
   if (thrown instanceof CloudRequestError) return thrown;
   const status = (thrown as { $response?: { statusCode?: number } }).$response?.statusCode ?? 200;
-  return new CloudRequestError('sts_answer_invalid', 'what is no answer of an STS', { status });
+  return new CloudRequestError(
+    'sts_answer_invalid',
+    'expected a response of STS, got something else',
+    { status },
+  );
 };

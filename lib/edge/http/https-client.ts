@@ -65,7 +65,7 @@ export const sendRequest = async (
   options: RequestOptions,
   { maxBodyBytes, ...send }: SendOptions & { readonly maxBodyBytes: number },
 ): Promise<BufferedResponse> => {
-  const response = await openResponse(options, send);
+  const response = await requestStream(options, send);
   const { statusCode: status = 0, headers } = response;
   return { status, headers, body: await readText(response, maxBodyBytes) };
 };
@@ -75,7 +75,7 @@ export const sendRequest = async (
  *
  * @throws ConnectionError if there is no response
  */
-export const openResponse = (
+export const requestStream = (
   options: RequestOptions,
   { body, connectTimeoutMs }: SendOptions = {},
 ): Promise<IncomingMessage> =>

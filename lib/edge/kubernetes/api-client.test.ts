@@ -14,8 +14,11 @@ afterEach(async () => {
   }
 });
 
-/** An API server that `handle` is; and what came over which connection. */
-const startServer = async (handle: (request: IncomingMessage, answer: ServerResponse) => void) => {
+/** Starts an API server; `connections` holds the client's port of each request. */
+const startServer = async (
+  handle: (request: IncomingMessage, answer: ServerResponse) => void,
+  timeoutMs = 30_000,
+) => {
   const connections: number[] = [];
   const server = createServer((request, answer) => {
     connections.push(request.socket.remotePort ?? 0);
@@ -30,7 +33,7 @@ const startServer = async (handle: (request: IncomingMessage, answer: ServerResp
     config.loadFromClusterAndUser(cluster, { name: 'us', token });
   };
   show('our-own');
-  return { connections, show, calls: createApiClient({ config }, 500) };
+  return { connections, show, calls: createApiClient({ config }, timeoutMs) };
 };
 
 const get = { method: 'GET', path: '/x' } as const;
@@ -113,7 +116,7 @@ describe('a call to the API server', () => {
   test.each(broken)(
     'fails where the server %s, and repeats nothing of it',
     async (_what, handle) => {
-      const { calls } = await startServer(handle);
+      const { calls } = await startServer(handle, 500);
       const failure = (await calls('get x', get).catch((error: unknown) => error)) as Error;
       expect(failure).toMatchObject({ name: 'KubernetesError', culprit: 'get x' });
       expect(failure.message).not.toContain('secret');
@@ -150,7 +153,7 @@ describe("a person's API server", () => {
     const config = new KubeConfig();
     const made = { name: 'fake', skipTLSVerify: true, ...cluster(`http://127.0.0.1:${port}`) };
     config.loadFromClusterAndUser(made as never, { name: 'us' });
-    await createApiClient({ config }, 500)('get x', get);
+    await createApiClient({ config }, 30_000)('get x', get);
     return seen.map((each) => JSON.stringify(each).replaceAll(`${port}`, 'PORT'));
   };
 

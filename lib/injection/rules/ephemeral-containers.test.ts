@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Pod } from '../../contract/pod.ts';
 import { buildAcceptedTemplates, agentTasks, injectPod } from '../fixtures/injected-pods.ts';
 import { platform } from '../fixtures/sample-platform.ts';
@@ -31,42 +31,42 @@ const addEphemeralContainer = (container: object): Pod => ({
   spec: { ...injected.spec, ephemeralContainers: [{ ...debugContainer, ...container }] },
 });
 
-describe('an ephemeral container', () => {
+describe('checkEphemeralContainers', () => {
   expectDenied('9', [
     [
-      'one at creation',
+      'an ephemeral container on creation',
       [addOp('/spec/ephemeralContainers', [debugContainer])],
       '/spec/ephemeralContainers/0',
     ],
   ]);
 
-  test('breaks rule 9 in a live pod, however harmless it is', () => {
+  it('reports every ephemeral container of a running pod', () => {
     expect(evaluatePod(injected, 'LIVE')).toEqual([]);
     expect(evaluatePod(debugged, 'LIVE')).toEqual([
       {
         rule: '9',
         path: '/spec/ephemeralContainers/0',
         expected: 'no ephemeral container in a pod with a sidecar',
-        got: '"late"',
+        got: '"added"',
       },
     ]);
   });
 
-  test('breaks rule 9 when it is added, not while it stays', () => {
+  it('reports an ephemeral container when it is added, not afterwards', () => {
     expect(evaluatePod(debugged, 'UPDATE', injected)).toMatchObject([{ rule: '9' }]);
     expect(evaluatePod(debugged, 'UPDATE', debugged)).toEqual([]);
   });
 
-  test('may be added by the break-glass group, and by no other', () => {
+  it('allows the break-glass group, and no other group, to add one', () => {
     expect(evaluatePod(debugged, 'UPDATE', injected, ['people', 'oncall'])).toEqual([]);
     expect(evaluatePod(debugged, 'UPDATE', injected, ['people'])).toMatchObject([{ rule: '9' }]);
   });
 
-  test('ends what a live pod may start, whoever added it', () => {
+  it('reports it in a running pod, even if the break-glass group added it', () => {
     expect(evaluatePod(debugged, 'LIVE', undefined, ['oncall'])).toMatchObject([{ rule: '9' }]);
   });
 
-  test('targets the sidecar for nobody', () => {
+  it('refuses a container that targets the sidecar, for every user', () => {
     const joined = addEphemeralContainer({ targetContainerName: 'valetkey-sidecar' });
     expect(evaluatePod(joined, 'UPDATE', injected, ['oncall'])).toEqual([
       {
@@ -80,20 +80,20 @@ describe('an ephemeral container', () => {
     expect(evaluatePod(other, 'UPDATE', injected, ['oncall'])).toEqual([]);
   });
 
-  test.each([
+  it.each([
     ['3', { securityContext: { ...debugContainer.securityContext, windowsOptions: {} } }],
     ['4', { securityContext: { ...debugContainer.securityContext, privileged: true } }],
     ['6', { volumeMounts: [{ name: 'valetkey-token', mountPath: '/x' }] }],
     ['7', { env: [{ name: 'AWS_ACCESS_KEY_ID', value: 'x' }] }],
-  ])('keeps rule %s when it joins, and is not asked again', (rule, container) => {
+  ])('evaluates rule %s when a container is added, and not afterwards', (rule, container) => {
     const joined = addEphemeralContainer(container);
-    const broken = evaluatePod(joined, 'UPDATE', injected, ['oncall']);
-    expect(broken.map((fault) => fault.rule)).toEqual([rule]);
-    expect(broken[0]?.path).toMatch(/^\/spec\/ephemeralContainers\/0\//);
+    const violations = evaluatePod(joined, 'UPDATE', injected, ['oncall']);
+    expect(violations.map((fault) => fault.rule)).toEqual([rule]);
+    expect(violations[0]?.path).toMatch(/^\/spec\/ephemeralContainers\/0\//);
     expect(evaluatePod(joined, 'UPDATE', joined)).toEqual([]);
   });
 
-  test('that joins opens no old matter: what other containers are was judged when they came', () => {
+  it('does not evaluate other containers again when one is added', () => {
     const [agent, ...others] = injected.spec?.containers ?? [];
     const root = { name: 'agent', ...agent, securityContext: { runAsUser: 0 } };
     const old: Pod = { ...injected, spec: { ...injected.spec, containers: [root, ...others] } };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   PREPARE,
   AGENT,
@@ -12,7 +12,7 @@ import { platform } from '../fixtures/sample-platform.ts';
 import { buildAcceptedTemplates, agentTasks, injectPod } from '../fixtures/injected-pods.ts';
 import { evaluateRules } from './rule-evaluation.ts';
 
-describe('credentials of its own', () => {
+describe('checkForeignCredentials', () => {
   const variable = (name: string) => [addOp(`${PREPARE}/env`, [{ name, value: 'x' }])];
   expectDenied(
     '7',
@@ -33,17 +33,17 @@ describe('credentials of its own', () => {
   );
   expectDenied('7', [
     [
-      'our variable with another value',
+      'an injected variable with another value',
       [addOp(`${AGENT}/env/1/value`, 'http://evil')],
       `${AGENT}/env/1`,
     ],
     [
-      'our variable a second time',
+      'an injected variable set twice',
       [addOp(`${AGENT}/env/-`, { name: 'AWS_CONTAINER_CREDENTIALS_FULL_URI', value: 'x' })],
       `${AGENT}/env/6`,
     ],
     [
-      'our variable from elsewhere',
+      'an injected variable with another source',
       [addOp(`${AGENT}/env/0`, { name: 'VALETKEY_SOCKET', valueFrom: { secretKeyRef: {} } })],
     ],
   ]);
@@ -63,24 +63,24 @@ describe('credentials of its own', () => {
       `${PREPARE}/env/0/valueFrom/secretKeyRef/key`,
     ],
     [
-      'a file of keys',
+      'a key file',
       [addOp(`${PREPARE}/env`, [{ name: 'AWS_SHARED_CREDENTIALS_FILE', value: '/keys' }])],
       `${PREPARE}/env/0`,
     ],
     ...['AWS_CONFIG_FILE', 'AWS_CREDENTIAL_FILE', 'BOTO_CONFIG'].map((name): RuleCase => [
-      `a file of profiles by ${name}`,
+      `a profile file by ${name}`,
       [addOp(`${PREPARE}/env`, [{ name, value: '/etc/agent/config' }])],
       `${PREPARE}/env/0`,
     ]),
     ...['aws-credentials', 'team.gcp.keys', 's3-access-key', 'AwsCreds', 'azure-secret'].map(
       (name): RuleCase => [
-        `all of the Secret ${name}`,
+        `every key of the Secret ${name}`,
         source({ secretRef: { name } }),
         `${PREPARE}/envFrom/0/secretRef/name`,
       ],
     ),
     [
-      'all of a ConfigMap of keys',
+      'every key of a ConfigMap with cloud keys',
       source({ configMapRef: { name: 'google-credentials' } }),
       `${PREPARE}/envFrom/0/configMapRef/name`,
     ],
@@ -103,14 +103,18 @@ describe('credentials of its own', () => {
       runs('sh', '-c', word),
       `${PREPARE}/command/2`,
     ]),
-    ['it as an argument', [addOp(`${PREPARE}/args`, ['/root/.aws/x'])], `${PREPARE}/args/0`],
     [
-      'it in a hook',
+      'a key file as an argument',
+      [addOp(`${PREPARE}/args`, ['/root/.aws/x'])],
+      `${PREPARE}/args/0`,
+    ],
+    [
+      'a key file in a hook',
       [addOp(`${PREPARE}/lifecycle`, { postStart: { exec: { command: ['/root/.aws/x'] } } })],
       `${PREPARE}/lifecycle/postStart/exec/command/0`,
     ],
     [
-      'it in a probe',
+      'a key file in a probe',
       [addOp(`${AGENT}/livenessProbe`, { exec: { command: ['cat', '/root/.aws/x'] } })],
       `${AGENT}/livenessProbe/exec/command/1`,
     ],
@@ -125,7 +129,7 @@ describe('credentials of its own', () => {
     ],
   ]);
 
-  test('rule 7 never repeats a key', () => {
+  it('rule 7 never repeats a key in its message', () => {
     const text = JSON.stringify(
       findViolations([...runs(KEY), addOp(`${AGENT}/env/-`, { name: 'K', value: KEY })]),
     );
@@ -133,7 +137,7 @@ describe('credentials of its own', () => {
     expect(text).not.toContain(KEY);
   });
 
-  const judgeBound = (annotations: Readonly<Record<string, string>>) =>
+  const evaluateBoundPod = (annotations: Readonly<Record<string, string>>) =>
     evaluateRules(injectPod(), {
       platform,
       templates: buildAcceptedTemplates(platform),
@@ -143,12 +147,12 @@ describe('credentials of its own', () => {
       serviceAccount: { name: 'agent', annotations },
     });
 
-  test.each([
+  it.each([
     'eks.amazonaws.com/role-arn',
     'iam.gke.io/gcp-service-account',
     'azure.workload.identity/client-id',
   ])('rule 7 refuses a service account bound by %s', (name) => {
-    expect(judgeBound({ [name]: 'x' })).toEqual([
+    expect(evaluateBoundPod({ [name]: 'x' })).toEqual([
       {
         rule: '7',
         source: 'ServiceAccount research/agent',
@@ -159,11 +163,11 @@ describe('credentials of its own', () => {
     ]);
   });
 
-  test('rule 7 allows a service account with other annotations', () => {
-    expect(judgeBound({ 'eks.amazonaws.com/audience': 'x', __proto__: 'x' })).toEqual([]);
+  it('rule 7 allows a service account with other annotations', () => {
+    expect(evaluateBoundPod({ 'eks.amazonaws.com/audience': 'x', __proto__: 'x' })).toEqual([]);
   });
 
-  test('rule 7 refuses what EKS Pod Identity writes, by the final pod', () => {
+  it('rule 7 refuses the variables of EKS Pod Identity in the final pod', () => {
     const uri = {
       name: 'AWS_CONTAINER_CREDENTIALS_FULL_URI',
       value: 'http://169.254.170.23/v1/credentials',
@@ -176,15 +180,15 @@ describe('credentials of its own', () => {
     ['the name of a cloud alone', source({ configMapRef: { name: 'aws-region' } })],
     ['another prefix', source({ prefix: 'APP_', configMapRef: { name: 'settings' } })],
     [
-      'no file of keys',
+      'no key file',
       [addOp(`${PREPARE}/env`, [{ name: 'AWS_SHARED_CREDENTIALS_FILE', value: '/dev/null' }])],
     ],
     [
-      'commands that speak of keys',
+      'commands that mention keys',
       runs('sh', '-c', 'test -z "$AWS_ACCESS_KEY_ID" && ls ~/.awsome'),
     ],
     [
-      'a mount of its own',
+      'an unrelated mount',
       [addOp(`${PREPARE}/volumeMounts`, [{ name: 'x', mountPath: '/data/aws' }])],
     ],
     ['its own region', variable('AWS_REGION')],

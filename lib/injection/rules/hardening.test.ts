@@ -9,44 +9,48 @@ import {
   expectAllowed,
 } from '../fixtures/rule-cases.ts';
 
-describe('every other container', () => {
+describe('checkHardening', () => {
   const context = `${AGENT}/securityContext`;
   expectDenied('4', [
-    ['privilege', [addOp(`${context}/privileged`, true)]],
-    ['escalation', [addOp(`${context}/allowPrivilegeEscalation`, true)]],
-    ['unset escalation', [removeOp(`${context}/allowPrivilegeEscalation`)]],
+    ['privileged: true', [addOp(`${context}/privileged`, true)]],
+    ['privilege escalation', [addOp(`${context}/allowPrivilegeEscalation`, true)]],
+    ['unset allowPrivilegeEscalation', [removeOp(`${context}/allowPrivilegeEscalation`)]],
     ['the root user', [addOp(`${context}/runAsUser`, 0)]],
     ["the pod's root user", [addOp('/spec/securityContext/runAsUser', 0)]],
     [
-      'an image that may be root',
+      'an image that may run as root',
       [removeOp('/spec/securityContext/runAsNonRoot')],
       `${context}/runAsNonRoot`,
     ],
-    ['a wish to be root', [addOp(`${context}/runAsNonRoot`, false)]],
-    ['our user', [addOp(`${context}/runAsUser`, 64871)]],
-    ['our group', [addOp(`${context}/runAsGroup`, 64871)]],
-    ['capabilities kept', [addOp(`${context}/capabilities`, {})], `${context}/capabilities/drop`],
-    ['only some dropped', [addOp(`${context}/capabilities/drop`, ['NET_RAW'])]],
+    ['runAsNonRoot: false', [addOp(`${context}/runAsNonRoot`, false)]],
+    ['the UID of the sidecar', [addOp(`${context}/runAsUser`, 64871)]],
+    ['the GID of the sidecar', [addOp(`${context}/runAsGroup`, 64871)]],
+    [
+      'no dropped capabilities',
+      [addOp(`${context}/capabilities`, {})],
+      `${context}/capabilities/drop`,
+    ],
+    ['only some capabilities dropped', [addOp(`${context}/capabilities/drop`, ['NET_RAW'])]],
     [
       'a capability',
       [addOp(`${context}/capabilities/add`, ['NET_RAW'])],
       `${context}/capabilities/add/0`,
     ],
-    ['an open proc', [addOp(`${context}/procMount`, 'Unmasked')]],
-    ['no seccomp', [addOp(`${context}/seccompProfile/type`, 'Unconfined')]],
+    ['procMount: Unmasked', [addOp(`${context}/procMount`, 'Unmasked')]],
+    ['seccomp Unconfined', [addOp(`${context}/seccompProfile/type`, 'Unconfined')]],
     ['unset seccomp', [removeOp(`${context}/seccompProfile`)], `${context}/seccompProfile/type`],
     [
-      'no AppArmor',
+      'AppArmor Unconfined',
       [addOp(`${context}/appArmorProfile`, { type: 'Unconfined' })],
       `${context}/appArmorProfile/type`,
     ],
     [
-      'no AppArmor for the pod',
+      'AppArmor Unconfined for the pod',
       [addOp('/spec/securityContext/appArmorProfile', { type: 'Unconfined' })],
       '/spec/securityContext/appArmorProfile/type',
     ],
     [
-      'no AppArmor by annotation',
+      'AppArmor Unconfined by annotation',
       [
         addOp(
           '/metadata/annotations/container.apparmor.security.beta.kubernetes.io~1agent',
@@ -54,7 +58,10 @@ describe('every other container', () => {
         ),
       ],
     ],
-    ['it in an init container', [addOp(`${PREPARE}/securityContext/privileged`, true)]],
+    [
+      'privileged: true in an init container',
+      [addOp(`${PREPARE}/securityContext/privileged`, true)],
+    ],
     [
       'it in an ephemeral container',
       [
@@ -78,8 +85,11 @@ describe('every other container', () => {
         ...[PREPARE, AGENT, HELPER].map((at) => addOp(`${at}/securityContext/runAsUser`, 1000)),
       ],
     ],
-    ['binding low ports', [addOp(`${context}/capabilities/add`, ['NET_BIND_SERVICE'])]],
-    ['a seccomp profile of its own', [addOp(`${context}/seccompProfile`, { type: 'Localhost' })]],
+    ['NET_BIND_SERVICE', [addOp(`${context}/capabilities/add`, ['NET_BIND_SERVICE'])]],
+    [
+      'a seccomp profile of the container',
+      [addOp(`${context}/seccompProfile`, { type: 'Localhost' })],
+    ],
     [
       "the pod's seccomp profile",
       [
@@ -87,6 +97,6 @@ describe('every other container', () => {
         addOp('/spec/securityContext/seccompProfile', { type: 'RuntimeDefault' }),
       ],
     ],
-    ['the default proc', [addOp(`${context}/procMount`, 'Default')]],
+    ['procMount: Default', [addOp(`${context}/procMount`, 'Default')]],
   ]);
 });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   AGENT,
   addOp,
@@ -8,7 +8,7 @@ import {
 } from '../fixtures/rule-cases.ts';
 import { authorityPlatform, platform } from '../fixtures/sample-platform.ts';
 
-describe('the pod as a whole', () => {
+describe('checkIsolation', () => {
   expectDenied('3', [
     ['hostPID', [addOp('/spec/hostPID', true)]],
     ['hostIPC', [addOp('/spec/hostIPC', true)]],
@@ -16,12 +16,12 @@ describe('the pod as a whole', () => {
     ['shareProcessNamespace', [addOp('/spec/shareProcessNamespace', true)]],
     ['Windows', [addOp('/spec/os', { name: 'windows' })], '/spec/os/name'],
     ['options for Windows', [addOp('/spec/securityContext/windowsOptions', {})]],
-    ['them on a container', [addOp(`${AGENT}/securityContext/windowsOptions`, {})]],
-    ['our user', [addOp('/spec/securityContext/runAsUser', 64871)]],
-    ['our group', [addOp('/spec/securityContext/runAsGroup', 64871)]],
-    ['our group on files', [addOp('/spec/securityContext/fsGroup', 64871)]],
+    ['options for Windows in a container', [addOp(`${AGENT}/securityContext/windowsOptions`, {})]],
+    ['the UID of the sidecar', [addOp('/spec/securityContext/runAsUser', 64871)]],
+    ['the GID of the sidecar', [addOp('/spec/securityContext/runAsGroup', 64871)]],
+    ['the GID of the sidecar on files', [addOp('/spec/securityContext/fsGroup', 64871)]],
     [
-      'our group among others',
+      'the GID of the sidecar among others',
       [addOp('/spec/securityContext/supplementalGroups', [1, 64871])],
       '/spec/securityContext/supplementalGroups/1',
     ],
@@ -30,10 +30,7 @@ describe('the pod as a whole', () => {
       [addOp('/spec/hostAliases', [{ ip: '10.0.0.1', hostnames: ['x', 'STS.amazonaws.com.'] }])],
       '/spec/hostAliases/0/hostnames/1',
     ],
-    [
-      "a name of its own that is the cloud's",
-      [addOp('/spec/hostnameOverride', 'sts.amazonaws.com')],
-    ],
+    ['a hostname of the cloud', [addOp('/spec/hostnameOverride', 'sts.amazonaws.com')]],
     [
       'an alias in another partition',
       [addOp('/spec/hostAliases', [{ hostnames: ['sts.eu.amazonaws.eu'] }])],
@@ -59,11 +56,11 @@ describe('the pod as a whole', () => {
     ['false', [addOp('/spec/hostPID', false), addOp('/spec/shareProcessNamespace', false)]],
     ['Linux', [addOp('/spec/os', { name: 'linux' })]],
     ['other ids', [addOp('/spec/securityContext/fsGroup', 1000)]],
-    ['another name of its own', [addOp('/spec/hostnameOverride', 'agent.example')]],
+    ['another hostnameOverride', [addOp('/spec/hostnameOverride', 'agent.example')]],
     ['a hostname', [addOp('/spec/hostname', 'agent')]],
     ['a node of Linux', [addOp('/spec/nodeSelector', { 'kubernetes.io/os': 'linux', pool: 'a' })]],
     [
-      'sysctls of its own',
+      'safe sysctls',
       [
         addOp('/spec/securityContext/sysctls', [
           { name: 'net.ipv4.ping_group_range', value: '0 1' },
@@ -71,7 +68,7 @@ describe('the pod as a whole', () => {
       ],
     ],
     [
-      'name servers of its own, since TLS holds the cloud to its name',
+      'custom name servers, because TLS verifies the host name of the cloud',
       [
         addOp('/spec/dnsPolicy', 'None'),
         addOp('/spec/dnsConfig', { nameservers: ['203.0.113.1'], searches: ['example'] }),
@@ -80,7 +77,7 @@ describe('the pod as a whole', () => {
     ['other aliases', [addOp('/spec/hostAliases', [{ hostnames: ['db', 'notamazonaws.com'] }])]],
   ]);
 
-  test('rule 3 refuses an alias for the authority', () => {
+  it('rule 3 refuses an alias for the authority', () => {
     const aliases = [
       addOp('/spec/hostAliases', [{ hostnames: ['valetkey-authority.valetkey.svc'] }]),
     ];
@@ -88,33 +85,33 @@ describe('the pod as a whole', () => {
     expect(findViolations(aliases, platform)).toEqual([]);
   });
 
-  test("rule 3 refuses an alias for a private cloud's endpoint", () => {
+  it("rule 3 refuses an alias for a private cloud's endpoint", () => {
     const cloud = { ...platform.cloud, stsEndpoint: 'https://rgw.example:7480' };
     const aliases = [addOp('/spec/hostAliases', [{ hostnames: ['rgw.example'] }])];
     expect(findViolations(aliases, { ...platform, cloud })).toMatchObject([{ rule: '3' }]);
   });
 
-  describe('where the token is traded by http', () => {
+  describe('if the token is exchanged over HTTP', () => {
     const cloud = { ...platform.cloud, stsEndpoint: 'http://rgw:7480', allowHttp: true };
     const plain = { ...platform, cloud };
 
-    test.each([
+    it.each([
       ['/spec/dnsPolicy', [addOp('/spec/dnsPolicy', 'None')]],
       ['/spec/dnsConfig/nameservers', [addOp('/spec/dnsConfig', { nameservers: ['203.0.113.1'] })]],
       ['/spec/dnsConfig/searches', [addOp('/spec/dnsConfig', { searches: ['evil.example'] })]],
       ['/spec/hostname', [addOp('/spec/hostname', 'rgw')]],
-    ])('rule 3 refuses another resolution of names: %s', (path, changes) => {
+    ])('rule 3 refuses custom DNS: %s', (path, changes) => {
       expect(findViolations(changes, plain)).toMatchObject([{ rule: '3', path }]);
     });
 
-    test.each([
+    it.each([
       [[addOp('/spec/dnsPolicy', 'ClusterFirst')]],
       [[addOp('/spec/dnsConfig', { options: [{ name: 'ndots', value: '2' }] })]],
-    ])('rule 3 allows what resolves as the cluster does', (changes) => {
+    ])('rule 3 allows the DNS of the cluster', (changes) => {
       expect(findViolations(changes, plain)).toEqual([]);
     });
 
-    test('under trust: authority nothing is: sidecars ask the authority, by https', () => {
+    it('rule 3 allows custom DNS under trust: authority, because sidecars use HTTPS', () => {
       const settings = { ...authorityPlatform, cloud };
       expect(findViolations([addOp('/spec/dnsPolicy', 'None')], settings)).toEqual([]);
     });

@@ -6,7 +6,7 @@ type LevelCell = {
   /** The value that injection sets if the field is unset, as in the warning. */
   readonly filled: string;
   /** The value that the author must set if injection sets none. */
-  readonly asked: string;
+  readonly required: string;
   readonly refused: string;
   /** What the check prevents. */
   readonly protects: string;
@@ -30,7 +30,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
     field: 'privileged',
     cells: buildEqualCells({
       filled: NOTHING,
-      asked: NOTHING,
+      required: NOTHING,
       refused: 'true',
       protects: "the node, and with it every pod's exchange token",
     }),
@@ -40,13 +40,13 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
     cells: {
       restricted: {
         filled: 'allowPrivilegeEscalation: false',
-        asked: 'false',
+        required: 'false',
         refused: 'true',
         protects: 'no setuid file makes a process root or gives it capabilities',
       },
       baseline: {
         filled: NOTHING,
-        asked: NOTHING,
+        required: NOTHING,
         refused: NOTHING,
         protects:
           'a process may become root in its container, but gains no capability beyond those of the container',
@@ -58,13 +58,13 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
     cells: {
       restricted: {
         filled: NOTHING,
-        asked: 'runAsNonRoot: true, or a runAsUser other than 0',
+        required: 'runAsNonRoot: true, or a runAsUser other than 0',
         refused: 'runAsUser: 0, or neither field set',
         protects: 'no process is root, not even after a container escape',
       },
       baseline: {
         filled: NOTHING,
-        asked: NOTHING,
+        required: NOTHING,
         refused: NOTHING,
         protects: 'root stays in its container and sees no file or process of the sidecar',
       },
@@ -74,7 +74,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
     field: "runAsUser, runAsGroup: the sidecar's",
     cells: buildEqualCells({
       filled: NOTHING,
-      asked: NOTHING,
+      required: NOTHING,
       refused: `runAsUser: ${SIDECAR_UID}, runAsGroup: ${SIDECAR_GID}`,
       protects:
         'the files and signals of the sidecar, if the isolation between containers is incomplete',
@@ -85,13 +85,13 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
     cells: {
       restricted: {
         filled: `capabilities: {drop: [${LEVELS.restricted.drop}]}`,
-        asked: 'ALL under drop',
+        required: 'ALL under drop',
         refused: `under add: all but ${LEVELS.restricted.addable.join(', ')}`,
         protects: 'no process traces another, changes the network or bypasses file permissions',
       },
       baseline: {
         filled: `capabilities: {drop: [${LEVELS.baseline.drop}]}`,
-        asked: 'NET_RAW or ALL under drop',
+        required: 'NET_RAW or ALL under drop',
         refused: `under add: all but ${LEVELS.baseline.addable.join(', ')}`,
         protects:
           'without NET_RAW no container reads the loopback traffic of other consumers; no process traces another, mounts file systems or changes the network',
@@ -102,7 +102,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
     field: 'procMount',
     cells: buildEqualCells({
       filled: NOTHING,
-      asked: NOTHING,
+      required: NOTHING,
       refused: 'Unmasked',
       protects: "the kernel's settings under /proc",
     }),
@@ -111,7 +111,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
     field: 'seccompProfile.type',
     cells: buildEqualCells({
       filled: 'seccompProfile: {type: RuntimeDefault}',
-      asked: SECCOMP_TYPES.join(' or '),
+      required: SECCOMP_TYPES.join(' or '),
       refused: 'Unconfined',
       protects:
         'system calls that container escapes have used: a smaller attack surface of the kernel',
@@ -121,7 +121,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
     field: 'appArmorProfile.type, and its older annotation',
     cells: buildEqualCells({
       filled: NOTHING,
-      asked: NOTHING,
+      required: NOTHING,
       refused: 'Unconfined',
       protects: "what the node's AppArmor profile denies",
     }),
@@ -130,7 +130,7 @@ export const LEVEL_TABLE: readonly LevelRow[] = [
     field: 'seLinuxOptions',
     cells: buildEqualCells({
       filled: NOTHING,
-      asked: NOTHING,
+      required: NOTHING,
       refused: `a type other than ${SELINUX_TYPES.join(', ')}; any user or role`,
       protects: 'what SELinux denies to containers',
     }),

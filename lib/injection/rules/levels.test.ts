@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Pod, SecurityContext } from '../../contract/pod.ts';
 import { platform } from '../fixtures/sample-platform.ts';
 import { buildAcceptedTemplates, agentTasks } from '../fixtures/injected-pods.ts';
@@ -10,7 +10,7 @@ import { evaluateRules } from './rule-evaluation.ts';
 const settings = { ...platform, pods: { ...platform.pods, baselineNamespaces: ['legacy'] } };
 const NAMESPACES: Readonly<Record<Level, string>> = { restricted: 'research', baseline: 'legacy' };
 
-/** A context that is complete at either level, but for what a case leaves out of it or adds. */
+/** Complete at both levels. Each case removes or adds fields. */
 const complete: SecurityContext = {
   allowPrivilegeEscalation: false,
   runAsNonRoot: true,
@@ -41,10 +41,10 @@ const listPaths = (pod: Pod, level: Level): readonly string[] =>
 
 type Example = readonly [securityContext: object, annotations?: Readonly<Record<string, string>>];
 type Cases = {
-  /** Members of the context that the row is about. */
+  /** Fields of the row. */
   readonly members: readonly (keyof SecurityContext)[];
-  /** Whether a pod that leaves them out, and was not filled, is refused. */
-  readonly isAsked: boolean;
+  /** Whether a pod without these fields is refused if they are not filled. */
+  readonly isRequired: boolean;
   readonly allowed: readonly Example[];
   readonly refused: readonly (readonly [path: string, ...example: Example])[];
 };
@@ -59,20 +59,20 @@ const ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/agent';
 const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
   privileged: buildEqualCases({
     members: ['privileged'],
-    isAsked: false,
+    isRequired: false,
     allowed: [[{ privileged: false }]],
     refused: [['privileged', { privileged: true }]],
   }),
   allowPrivilegeEscalation: {
     restricted: {
       members: ['allowPrivilegeEscalation'],
-      isAsked: true,
+      isRequired: true,
       allowed: [[{ allowPrivilegeEscalation: false }]],
       refused: [['allowPrivilegeEscalation', { allowPrivilegeEscalation: true }]],
     },
     baseline: {
       members: ['allowPrivilegeEscalation'],
-      isAsked: false,
+      isRequired: false,
       allowed: [[{ allowPrivilegeEscalation: true }], [{ allowPrivilegeEscalation: false }]],
       refused: [],
     },
@@ -80,7 +80,7 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
   'runAsNonRoot, runAsUser': {
     restricted: {
       members: ['runAsNonRoot', 'runAsUser'],
-      isAsked: true,
+      isRequired: true,
       allowed: [[{ runAsNonRoot: true }], [{ runAsUser: 1000 }]],
       refused: [
         ['runAsUser', { runAsUser: 0 }],
@@ -89,14 +89,14 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
     },
     baseline: {
       members: ['runAsNonRoot', 'runAsUser'],
-      isAsked: false,
+      isRequired: false,
       allowed: [[{ runAsUser: 0 }], [{ runAsNonRoot: false }], [{ runAsUser: 1000 }]],
       refused: [],
     },
   },
   "runAsUser, runAsGroup: the sidecar's": buildEqualCases({
     members: ['runAsGroup'],
-    isAsked: false,
+    isRequired: false,
     allowed: [[{ runAsUser: 64870, runAsGroup: 64870 }]],
     refused: [
       ['runAsUser', { runAsUser: 64871 }],
@@ -106,7 +106,7 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
   capabilities: {
     restricted: {
       members: ['capabilities'],
-      isAsked: true,
+      isRequired: true,
       allowed: [[{ capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE'] } }]],
       refused: [
         ['capabilities/drop', { capabilities: { drop: ['NET_RAW'] } }],
@@ -116,7 +116,7 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
     },
     baseline: {
       members: ['capabilities'],
-      isAsked: true,
+      isRequired: true,
       allowed: [
         [{ capabilities: { drop: ['NET_RAW'] } }],
         [{ capabilities: { drop: ['ALL'], add: ['CHOWN', 'SETUID'] } }],
@@ -132,19 +132,19 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
   },
   procMount: buildEqualCases({
     members: ['procMount'],
-    isAsked: false,
+    isRequired: false,
     allowed: [[{ procMount: 'Default' }]],
     refused: [['procMount', { procMount: 'Unmasked' }]],
   }),
   'seccompProfile.type': buildEqualCases({
     members: ['seccompProfile'],
-    isAsked: true,
+    isRequired: true,
     allowed: [[{ seccompProfile: { type: 'RuntimeDefault' } }], [buildLocalhostProfile()]],
     refused: [['seccompProfile/type', { seccompProfile: { type: 'Unconfined' } }]],
   }),
   'appArmorProfile.type, and its older annotation': buildEqualCases({
     members: ['appArmorProfile'],
-    isAsked: false,
+    isRequired: false,
     allowed: [[{ appArmorProfile: { type: 'RuntimeDefault' } }], [{}, { [ANNOTATION]: 'mine' }]],
     refused: [
       ['appArmorProfile/type', { appArmorProfile: { type: 'Unconfined' } }],
@@ -157,7 +157,7 @@ const CASES: Readonly<Record<string, Readonly<Record<Level, Cases>>>> = {
   }),
   seLinuxOptions: buildEqualCases({
     members: ['seLinuxOptions'],
-    isAsked: false,
+    isRequired: false,
     allowed: [
       [{ seLinuxOptions: { type: 'container_t', level: 's0:c1,c2' } }],
       [{ seLinuxOptions: { type: '' } }],
@@ -187,14 +187,14 @@ const getCases = (field: string, level: Level): Cases => {
   return found;
 };
 
-test('every field of the table has cases, and nothing else has', () => {
+it('the level table has cases for every field, and for no other', () => {
   expect(Object.keys(CASES)).toEqual(LEVEL_TABLE.map(({ field }: LevelRow) => field));
 });
 
 describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
-  const { members, isAsked, allowed, refused } = getCases(field, level);
+  const { members, isRequired, allowed, refused } = getCases(field, level);
 
-  test('is filled as the table says, and keeps the rule then', () => {
+  it('is filled as in the table, and complies with the rule afterwards', () => {
     const pod = buildPod(omitMembers(members));
     const [fill] = buildSecurityDefaults(pod, level);
     const written =
@@ -203,15 +203,15 @@ describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
         : formatSecurityDefaults(fill).split(' defaults were set: ')[1];
     expect(written).toBe(cell.filled);
     const filled = buildPod({ ...omitMembers(members), ...fill?.values });
-    expect(listPaths(filled, level).length > 0).toBe(isAsked && cell.filled === 'nothing');
+    expect(listPaths(filled, level).length > 0).toBe(isRequired && cell.filled === 'nothing');
   });
 
-  test('is asked for where it is left out and was not filled, if the table says so', () => {
-    expect(listPaths(buildPod(omitMembers(members)), level).length > 0).toBe(isAsked);
-    expect(cell.asked === 'nothing').toBe(!isAsked);
+  it('is required if it is unset and not filled, as in the table', () => {
+    expect(listPaths(buildPod(omitMembers(members)), level).length > 0).toBe(isRequired);
+    expect(cell.required === 'nothing').toBe(!isRequired);
   });
 
-  test('is accepted as the table asks for it', () => {
+  it('is accepted with the values of the table', () => {
     for (const [context, annotations] of allowed) {
       expect(
         listPaths(buildPod({ ...omitMembers(members), ...context }, annotations), level),
@@ -219,7 +219,7 @@ describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
     }
   });
 
-  test('is refused as the table says', () => {
+  it('is refused with the values of the table', () => {
     for (const [path, context, annotations] of refused) {
       const pod = buildPod({ ...omitMembers(members), ...context }, annotations);
       expect(listPaths(pod, level)).toEqual([path]);
@@ -228,7 +228,7 @@ describe.each(cells)('$field at level $level', ({ field, level, cell }) => {
   });
 });
 
-test('a namespace that is not known is held to level restricted', () => {
+it('an unknown namespace has level restricted', () => {
   const context = {
     platform: settings,
     templates: new Map(),

@@ -9,13 +9,13 @@ import {
   expectAllowed,
 } from '../fixtures/rule-cases.ts';
 
-describe('mounts', () => {
+describe('checkMounts', () => {
   const own = `${AGENT}/volumeMounts/0`;
   const mount = (container: string, name: string, mountPath: string) =>
     addOp(`${container}/volumeMounts`, [{ name, mountPath, readOnly: true }]);
   expectDenied('6', [
     [
-      'the token elsewhere',
+      'the token volume at another path',
       [mount(PREPARE, 'valetkey-token', '/x')],
       `${PREPARE}/volumeMounts/0/name`,
     ],
@@ -25,7 +25,7 @@ describe('mounts', () => {
       `${AGENT}/volumeMounts/1/name`,
     ],
     [
-      'a socket for no consumer',
+      'a socket in a container that is not a consumer',
       [mount(PREPARE, 'valetkey-consumer-0', '/var/run/valetkey')],
       `${PREPARE}/volumeMounts/0/name`,
     ],
@@ -34,11 +34,11 @@ describe('mounts', () => {
       [addOp(`${AGENT}/volumeMounts/-`, { name: 'valetkey-consumer-0', mountPath: '/x' })],
       `${AGENT}/volumeMounts/1/name`,
     ],
-    ['writing', [addOp(`${own}/readOnly`, false)]],
+    ['a writable mount', [addOp(`${own}/readOnly`, false)]],
     ['unset readOnly', [removeOp(`${own}/readOnly`)]],
     ['another path', [addOp(`${own}/mountPath`, '/sockets')]],
-    ['a part', [addOp(`${own}/subPath`, 'x')]],
-    ['a computed part', [addOp(`${own}/subPathExpr`, '$(X)')]],
+    ['a subPath', [addOp(`${own}/subPath`, 'x')]],
+    ['a subPathExpr', [addOp(`${own}/subPathExpr`, '$(X)')]],
     ['propagation', [addOp(`${own}/mountPropagation`, 'HostToContainer')]],
     ...[
       '/var/run/valetkey',
@@ -61,7 +61,7 @@ describe('mounts', () => {
       `${AGENT}/volumeDevices/0/name`,
     ],
     [
-      'a variable from a file of ours',
+      'a variable from a file in a reserved volume',
       [
         addOp(`${PREPARE}/env`, [
           { name: 'X', valueFrom: { fileKeyRef: { volumeName: 'valetkey-token', key: 'x' } } },
@@ -83,8 +83,8 @@ describe('mounts', () => {
     ],
   ]);
   expectAllowed('6', [
-    ['mounts beside ours', [mount(PREPARE, 'mine', '/var/run/valetkeys')]],
-    ['the API token where it always is', [mount(PREPARE, 'mine', '/run/secrets/x')]],
-    ['no propagation, written out', [addOp(`${own}/mountPropagation`, 'None')]],
+    ['mounts next to the socket directory', [mount(PREPARE, 'mine', '/var/run/valetkeys')]],
+    ['a mount under /run/secrets', [mount(PREPARE, 'mine', '/run/secrets/x')]],
+    ['explicit mount propagation None', [addOp(`${own}/mountPropagation`, 'None')]],
   ]);
 });

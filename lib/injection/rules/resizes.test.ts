@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { JsonPatchOp } from '../../contract/json-patch-operation.ts';
 import type { Pod } from '../../contract/pod.ts';
 import { AGENT, SIDECAR, addOp, removeOp, type RuleCase } from '../fixtures/rule-cases.ts';
@@ -7,28 +7,28 @@ import { injectPod } from '../fixtures/injected-pods.ts';
 import { applyPatch } from '../json-patch.ts';
 import { evaluateRules } from './rule-evaluation.ts';
 
-describe('a resize', () => {
+describe('checkResizes', () => {
   const oldPod = injectPod();
-  const judge = (changes: readonly JsonPatchOp[]) =>
+  const evaluate = (changes: readonly JsonPatchOp[]) =>
     evaluateRules(applyPatch(oldPod, changes) as Pod, {
       ...{ platform, templates: new Map(), phase: 'UPDATE', tasks: [] },
       oldPod,
     });
 
-  test.each<RuleCase>([
+  it.each<RuleCase>([
     ['less memory', [addOp(`${SIDECAR}/resources/limits/memory`, '8Mi')]],
     ['more memory', [addOp(`${SIDECAR}/resources/limits/memory`, '1Gi')]],
-    ['less time', [addOp(`${SIDECAR}/resources/requests/cpu`, '1m')]],
-    ['a limit of time', [addOp(`${SIDECAR}/resources/limits/cpu`, '100m')]],
+    ['less cpu', [addOp(`${SIDECAR}/resources/requests/cpu`, '1m')]],
+    ['a cpu limit', [addOp(`${SIDECAR}/resources/limits/cpu`, '100m')]],
     ['no limit', [removeOp(`${SIDECAR}/resources/limits/memory`)]],
   ])('rule 10 refuses %s for the sidecar', (_, changes) => {
-    expect(judge(changes)).toMatchObject([{ rule: '10', path: changes[0]?.path }]);
+    expect(evaluate(changes)).toMatchObject([{ rule: '10', path: changes[0]?.path }]);
   });
 
-  test.each<RuleCase>([
+  it.each<RuleCase>([
     ['the other containers', [addOp(`${AGENT}/resources`, { limits: { memory: '1Gi' } })]],
-    ['the same amount in other words', [addOp(`${SIDECAR}/resources/requests/cpu`, '100m')]],
+    ['the same amount in another notation', [addOp(`${SIDECAR}/resources/requests/cpu`, '100m')]],
   ])('rule 10 allows %s', (_, changes) => {
-    expect(judge(changes)).toEqual([]);
+    expect(evaluate(changes)).toEqual([]);
   });
 });

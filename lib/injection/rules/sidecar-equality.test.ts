@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Platform } from '../../contract/platform.ts';
 import type { Pod } from '../../contract/pod.ts';
 import {
@@ -24,12 +24,12 @@ import {
 } from '../fixtures/injected-pods.ts';
 import { evaluateRules } from './rule-evaluation.ts';
 
-describe('the sidecar', () => {
+describe('checkSidecarEquality', () => {
   expectDenied('2', [
     ['no sidecar', [removeOp(SIDECAR)], '/spec/initContainers'],
     ['two sidecars', [addOp(SIDECAR, { name: 'valetkey-sidecar' })], '/spec/initContainers'],
     ['an ordinary init container before it', [addOp(SIDECAR, { name: 'early' })]],
-    ['an unknown profile', [addOp(`${SIDECAR}/env`, [{ name: 'VALETKEY_PROFILE', value: 'ab' }])]],
+    ['an unknown template', [addOp(`${SIDECAR}/env`, [{ name: 'VALETKEY_PROFILE', value: 'ab' }])]],
     ['another image', [addOp(`${SIDECAR}/image`, 'evil:1')]],
     ['another command', [addOp(`${SIDECAR}/command/1`, '--inspect')], `${SIDECAR}/command`],
     ['arguments', [addOp(`${SIDECAR}/args`, ['--inspect'])]],
@@ -42,21 +42,21 @@ describe('the sidecar', () => {
     ['a capability', [addOp(`${SIDECAR}/securityContext/capabilities/add`, ['SYS_PTRACE'])]],
     ['a privilege', [addOp(`${SIDECAR}/securityContext/privileged`, true)]],
     ['less memory', [addOp(`${SIDECAR}/resources/limits/memory`, '8Mi')]],
-    ['a resource that nobody adds', [addOp(`${SIDECAR}/resources/limits/nvidia.com~1gpu`, '1')]],
+    ['a resource that no plugin adds', [addOp(`${SIDECAR}/resources/limits/nvidia.com~1gpu`, '1')]],
     ['resource claims', [addOp(`${SIDECAR}/resources/claims`, [{ name: 'x' }])]],
     [
-      'a further mount',
+      'an additional mount',
       [addOp(`${SIDECAR}/volumeMounts/-`, { name: 'x', mountPath: '/x' })],
       `${SIDECAR}/volumeMounts/3`,
     ],
     ['a resize that restarts', [addOp(`${SIDECAR}/resizePolicy`, [{ resourceName: 'cpu' }])]],
     [
-      'a further variable',
+      'an additional variable',
       [addOp(`${SIDECAR}/env/-`, { name: 'HTTPS_PROXY', value: 'http://evil' })],
       `${SIDECAR}/env/15`,
     ],
     [
-      'a variable twice',
+      'a variable set twice',
       [addOp(`${SIDECAR}/env/-`, { name: 'VALETKEY_TRUST', value: 'cluster' })],
       `${SIDECAR}/env/15`,
     ],
@@ -65,12 +65,12 @@ describe('the sidecar', () => {
       [addOp('/spec/volumes/0', { name: 'valetkey-token', emptyDir: {} })],
       '/spec/volumes/0/projected',
     ],
-    ['a readable volume mode', [addOp('/spec/volumes/0/projected/defaultMode', 0o777)]],
+    ['a world-readable volume mode', [addOp('/spec/volumes/0/projected/defaultMode', 0o777)]],
     ['no volume for a consumer', [removeOp('/spec/volumes/1')], '/spec/volumes/-'],
     ['a volume on disk', [removeOp('/spec/volumes/1/emptyDir/medium')]],
     ['no label', [removeOp('/metadata/labels/valetkey.dev~1injected')]],
-    ['the API token wished again', [addOp('/spec/automountServiceAccountToken', true)]],
-    ['the API token left open', [removeOp('/spec/automountServiceAccountToken')]],
+    ['the API token requested again', [addOp('/spec/automountServiceAccountToken', true)]],
+    ['automountServiceAccountToken unset', [removeOp('/spec/automountServiceAccountToken')]],
     [
       'the API token mounted again',
       [addOp('/spec/volumes/-', { name: 'kube-api-access-x', projected: { sources: [] } })],
@@ -79,7 +79,7 @@ describe('the sidecar', () => {
     ['a consumer without its mount', [removeOp(`${AGENT}/volumeMounts`)]],
     ['a consumer without its variables', [removeOp(`${HELPER}/env`)]],
     [
-      'other tasks than are declared',
+      'other tasks than declared',
       [
         addOp(
           `${SIDECAR}/env/14/value`,
@@ -88,7 +88,7 @@ describe('the sidecar', () => {
       ],
     ],
     [
-      'fewer consumers than are declared',
+      'fewer consumers than declared',
       [addOp(`${SIDECAR}/env/14/value`, JSON.stringify({ consumers: ['agent'], tasks: [] }))],
       `${SIDECAR}/env`,
     ],
@@ -96,7 +96,7 @@ describe('the sidecar', () => {
   expectAllowed('2', [
     ['a native sidecar before it', [addOp(SIDECAR, buildNativeSidecar())]],
     ['AlwaysPullImages', [addOp(`${SIDECAR}/imagePullPolicy`, 'Always')]],
-    ['an amount in other words', [addOp(`${SIDECAR}/resources/limits/memory`, '98304Ki')]],
+    ['an amount in another notation', [addOp(`${SIDECAR}/resources/limits/memory`, '98304Ki')]],
     [
       'a container that another mutator added',
       [addOp('/spec/containers/-', buildAddedContainer())],
@@ -107,7 +107,7 @@ describe('the sidecar', () => {
     ],
   ]);
 
-  test('rule 2 counts a native sidecar that is a consumer as one that waits', () => {
+  it('rule 2 requires the sidecar before a native sidecar that is a consumer', () => {
     const native = { ...buildNativeSidecar(), name: 'cache' };
     const pod = { ...agentPod, spec: { ...agentPod.spec, initContainers: [native] } };
     const tasks = agentTasks.map((task) => ({ ...task, containers: ['cache'] }));
@@ -138,7 +138,7 @@ describe('the sidecar', () => {
     },
   };
 
-  test.each<RuleCase>([
+  it.each<RuleCase>([
     ['an image', [addOp(`${SIDECAR}/image`, digest)]],
     ['a variable', [addOp(`${SIDECAR}/env/-`, { name: 'HTTPS_PROXY', value: 'x' })]],
     ['more memory', [addOp(`${SIDECAR}/resources/limits/memory`, '256Mi')]],
@@ -147,16 +147,16 @@ describe('the sidecar', () => {
     expect(findViolations(changes, accepting)).toEqual([]);
   });
 
-  test.each<RuleCase>([
+  it.each<RuleCase>([
     ['another image', [addOp(`${SIDECAR}/image`, `${digest}0`)]],
     ['a variable of the runtime', [addOp(`${SIDECAR}/env/-`, { name: 'NODE_EXTRA_CA_CERTS' })]],
     ['too much memory', [addOp(`${SIDECAR}/resources/limits/memory`, '257Mi')]],
-    ['less than ours', [addOp(`${SIDECAR}/resources/requests/cpu`, '1m')]],
-  ])('rule 2 refuses %s all the same', (_, changes) => {
+    ['less cpu than injected', [addOp(`${SIDECAR}/resources/requests/cpu`, '1m')]],
+  ])('rule 2 refuses %s that the platform does not accept', (_, changes) => {
     expect(findViolations(changes, accepting)).toMatchObject([{ rule: '2' }]);
   });
 
-  test('rule 2 judges by the profile that the pod names, not by the newest', () => {
+  it('rule 2 compares with the template that the pod names, not with the newest', () => {
     const older = { ...platform, sidecar: { ...platform.sidecar, image: 'valetkey:old' } };
     const pod = injectPod({ platform: older });
     const context = { platform, phase: 'CREATE' as const, tasks: agentTasks };
@@ -167,7 +167,7 @@ describe('the sidecar', () => {
     ).toMatchObject([{ rule: '2', path: `${SIDECAR}/env` }]);
   });
 
-  test('rule 2 lets the API token be where its author may wish for it', () => {
+  it('rule 2 allows the API token if the platform allows the author to request it', () => {
     const pods = { ...platform.pods, allowApiToken: true };
     const pod = { ...agentPod, spec: { ...agentPod.spec, automountServiceAccountToken: true } };
     const settings = { ...platform, pods };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   addOp,
   type RuleCase,
@@ -13,7 +13,7 @@ const buildTokenSource = (audience: string) => ({
   projected: { sources: [{ configMap: {} }, { serviceAccountToken: { audience, path: 'x' } }] },
 });
 
-describe('volumes', () => {
+describe('checkVolumes', () => {
   const at = '/spec/volumes/3/projected/sources/1/serviceAccountToken/audience';
   expectDenied('5', [
     [
@@ -61,14 +61,14 @@ describe('volumes', () => {
     ['other volumes', [addOp('/spec/volumes/-', { name: 'x', secret: { secretName: 'x' } })]],
   ]);
 
-  test('rule 5 refuses a token for an audience that the platform protects', () => {
+  it('rule 5 refuses a token for an audience that the platform protects', () => {
     const pods = { ...platform.pods, protectedAudiences: ['https://api.cluster.example'] };
     const changes = [addOp('/spec/volumes/-', buildTokenSource('https://API.cluster.example'))];
     expect(findViolations(changes, { ...platform, pods })).toMatchObject([{ rule: '5', path: at }]);
     expect(findViolations(changes)).toEqual([]);
   });
 
-  test('rule 5 allows a token for the API server where the platform does', () => {
+  it('rule 5 allows a token for the API server if the platform allows it', () => {
     const pods = { ...platform.pods, allowApiToken: true };
     for (const audience of ['', 'https://kubernetes.default.svc']) {
       const changes = [addOp('/spec/volumes/-', buildTokenSource(audience))];
@@ -76,19 +76,19 @@ describe('volumes', () => {
     }
   });
 
-  test('rule 5 refuses a protected audience under the name of the API token, too', () => {
+  it('rule 5 refuses a protected audience in a volume with the name of the API token, too', () => {
     const volume = { ...buildTokenSource('sts.googleapis.com'), name: 'kube-api-access-mine' };
-    const broken = findViolations([addOp('/spec/volumes/-', volume)]).map(({ rule, path }) => [
+    const violations = findViolations([addOp('/spec/volumes/-', volume)]).map(({ rule, path }) => [
       rule,
       path,
     ]);
-    expect(broken).toEqual([
+    expect(violations).toEqual([
       ['2', '/spec/volumes/3'],
       ['5', at],
     ]);
   });
 
-  test('rule 5 refuses a token for the audience that the platform chose', () => {
+  it('rule 5 refuses a token for the audience of the platform', () => {
     const sidecar = { ...platform.sidecar, audience: 'minio' };
     const changes = [addOp('/spec/volumes/-', buildTokenSource('minio'))];
     expect(findViolations(changes, { ...platform, sidecar })).toMatchObject([

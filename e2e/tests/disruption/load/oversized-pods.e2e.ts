@@ -1,13 +1,12 @@
 import { statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { computeMedian, computePercentile } from '../../../../bench/statistics.ts';
-import { waitFor } from '../../../cluster/kubectl.ts';
+import { computeMedian, computePercentile } from '../../../../test/kit/statistics.ts';
 import { cluster, createNamespace, testContext } from '../../test-context.ts';
 import { createApiConnections } from './api-connections.ts';
 import type { ApiAnswer, ApiConnections } from './api-connections.ts';
 import { buildOversizedPods } from './oversized-pods.ts';
 import { formatSeconds, recordLoad } from './load-measurements.ts';
-import { retryAttempts } from '../../../../test/kit/retry.ts';
+import { retryAttempts, waitFor } from '../../../../test/kit/retry.ts';
 import { isInjected, parsePods } from './stored-pods.ts';
 import { hasBothReady, readWebhookTimeoutMs } from './webhook-replicas.ts';
 

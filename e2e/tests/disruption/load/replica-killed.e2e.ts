@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { waitFor } from '../../../cluster/kubectl.ts';
+import { waitFor } from '../../../../test/kit/retry.ts';
 import { killContainer } from '../../node-access.ts';
 import { cluster, createNamespace, testContext } from '../../test-context.ts';
 import { createApiConnections } from './api-connections.ts';

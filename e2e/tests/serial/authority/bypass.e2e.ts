@@ -1,11 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import {
-  applyObjects,
-  getJson,
-  runKubectl,
-  waitFor,
-  waitForPod,
-} from '../../../cluster/kubectl.ts';
+import { waitFor } from '../../../../test/kit/retry.ts';
+import { applyObjects, getJson, runKubectl, waitForPod } from '../../../cluster/kubectl.ts';
 import { readExchangeToken } from '../../node-access.ts';
 import {
   callCloudFromPod,

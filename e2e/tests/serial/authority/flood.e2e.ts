@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { computeMedian } from '../../../../test/kit/statistics.ts';
 import { recordMeasurement } from '../../../measurements.ts';
 import {
   sendAllFrom,
@@ -16,10 +17,8 @@ import type { PodRef } from '../../test-context.ts';
 
 const { node } = testContext;
 
-/** How long each took, the middle one. */
-const computeMedian = (replies: HttpsResponse[]): number =>
-  replies.map(({ milliseconds }) => milliseconds).toSorted((a, b) => a - b)[replies.length >> 1] ??
-  0;
+const computeMedianMs = (replies: HttpsResponse[]): number =>
+  Math.round(computeMedian(replies.map(({ milliseconds }) => milliseconds)));
 
 const listStatuses = (replies: HttpsResponse[]): number[] =>
   [...new Set(replies.map(({ status }) => status))].toSorted();
@@ -41,7 +40,7 @@ if (node !== undefined) {
           runPod({ name, namespace, tasks: { read: readReports } }),
         ),
       );
-      usual = computeMedian(await runsOf(served, 10));
+      usual = computeMedianMs(await runsOf(served, 10));
     });
 
     /** As the pod's sidecar would start them, one after another. */
@@ -63,9 +62,9 @@ if (node !== undefined) {
       const during = await runsOf(served, 15);
       await flood;
       expect(listStatuses(during)).toEqual([200]);
-      const value = `${Math.round(usual)} ms alone, ${Math.round(computeMedian(during))} ms beside it`;
+      const value = `${usual} ms alone, ${computeMedianMs(during)} ms beside it`;
       const name = `of a run of another pod during ${flooder}`;
-      recordMeasurement(testContext.folder, { pass: testContext.pass, name, value });
+      recordMeasurement(testContext.folder, { entry: testContext.entry, name, value });
     };
 
     test('that pod is told to slow down, another is served as ever', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { applyObjects, runKubectl, waitFor } from '../../../cluster/kubectl.ts';
+import { waitFor } from '../../../../test/kit/retry.ts';
+import { applyObjects, runKubectl } from '../../../cluster/kubectl.ts';
 import { listWebhookPods } from '../../../release.ts';
 import {
   waitForEvent,
@@ -26,7 +27,7 @@ import type { PodRef } from '../../test-context.ts';
 
 const { namespace: home } = testContext.release;
 const deployment = 'deployment/valetkey-webhook';
-const unsound = `story-unsound-${testContext.pass}`;
+const unsound = `story-unsound-${testContext.entry}`;
 const names = ['first', 'second', 'third', 'fourth'];
 const tasks = Object.fromEntries(names.map((name) => [name, readReports]));
 

@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from 'node:net';
 
-/** Free loopback ports, all different: held open together, then let go. */
+/** Finds `count` different loopback ports that nothing listens on; all are held open together, then closed. */
 export const findFreePorts = async (count: number): Promise<readonly number[]> => {
   const servers = await Promise.all(Array.from({ length: count }, startListener));
   const ports = servers.map((server) => (server.address() as AddressInfo).port);

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { installRelease, buildChartValues, listWebhookPods } from '../release.ts';
-import { getJson, runKubectl, waitFor } from '../cluster/kubectl.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { installRelease, buildChartValues, listWebhookPods } from '../../release.ts';
+import { getJson, runKubectl } from '../../cluster/kubectl.ts';
 import {
   cloud,
   cluster,
@@ -9,9 +10,9 @@ import {
   readReports,
   runPod,
   testContext,
-} from './test-context.ts';
-import { readServedCertificates as servedOn } from './served-certificates.ts';
-import { startCreationStream } from './creation-stream.ts';
+} from '../test-context.ts';
+import { readServedCertificates as servedOn } from '../served-certificates.ts';
+import { startCreationStream } from '../creation-stream.ts';
 
 const reads = { read: readReports };
 const { release } = testContext;

@@ -1,0 +1,214 @@
+/** A matrix entry: a cloud that trusts the authority, or (`-cluster`) the cluster itself. */
+export const entryNames = ['minio', 'rgw', 'minio-cluster', 'rgw-cluster'] as const;
+export type EntryName = (typeof entryNames)[number];
+
+/**
+ * Groups of one entry, in the order in which they run. `main` runs its files in parallel; the other two
+ * run one file at a time: `serial` disturbs or inspects what other tests use, `disruption` replaces keys
+ * and kills processes.
+ */
+export const groupNames = ['main', 'serial', 'disruption'] as const;
+export type GroupName = (typeof groupNames)[number];
+
+export type TestFile = {
+  /** Path below e2e/tests; its first folder is the group, otherwise `main`. */
+  readonly file: string;
+  readonly entries: readonly EntryName[];
+  /** Entries that `--full` adds. */
+  readonly fullEntries?: readonly EntryName[];
+  /** Reads files or keys of the node, or stops its processes: skipped on an external cluster. */
+  readonly needsNode?: true;
+  /** Why these entries: what each one alone shows. */
+  readonly reason: string;
+};
+
+const NO_CLOUD = 'no cloud takes part';
+const REFUSED_FIRST = 'the authority refuses these requests before it calls a cloud';
+const ONE_ADMISSION = 'admission does not depend on the cloud';
+
+/** Where each end-to-end test file runs. */
+export const testFiles: readonly TestFile[] = [
+  {
+    file: 'tasks.e2e.ts',
+    entries: ['minio', 'rgw', 'minio-cluster', 'rgw-cluster'],
+    reason: 'each cloud checks tokens and session policies itself, from each issuer',
+  },
+  {
+    file: 'awscli.e2e.ts',
+    entries: ['rgw', 'minio-cluster'],
+    reason: 'once for each cloud and each kind of trust',
+  },
+  {
+    file: 'unmodified-clients.e2e.ts',
+    entries: ['minio-cluster'],
+    reason: 'their cloud is the embedded one',
+  },
+  {
+    file: 'cloud-cases.e2e.ts',
+    entries: ['minio-cluster', 'rgw-cluster'],
+    needsNode: true,
+    reason: 'varies the tokens of the cluster, which a cloud that trusts the authority rejects',
+  },
+  {
+    file: 'admission.e2e.ts',
+    entries: ['minio'],
+    fullEntries: ['minio-cluster'],
+    reason: ONE_ADMISSION,
+  },
+  { file: 'admission-policies.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
+  { file: 'attacks.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
+  { file: 'hostile-consumer.e2e.ts', entries: ['minio'], reason: NO_CLOUD },
+  { file: 'legitimate.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
+  {
+    file: 'authority/audit.e2e.ts',
+    entries: ['rgw'],
+    needsNode: true,
+    reason: 'only RGW keeps a log of its own, which the timeline includes',
+  },
+  {
+    file: 'authority/concurrent-first-runs.e2e.ts',
+    entries: ['rgw'],
+    reason: 'only RGW creates a user at the first exchange, and reports a conflict (409)',
+  },
+  {
+    file: 'authority/policy.e2e.ts',
+    entries: ['minio'],
+    fullEntries: ['rgw'],
+    reason: REFUSED_FIRST,
+  },
+  { file: 'authority/revocation.e2e.ts', entries: ['minio'], reason: NO_CLOUD },
+  {
+    file: 'authority/revocation-cloud.e2e.ts',
+    entries: ['rgw'],
+    reason: 'only RGW has roles that deny single sessions',
+  },
+  {
+    file: 'authority/tokens.e2e.ts',
+    entries: ['minio'],
+    fullEntries: ['rgw'],
+    needsNode: true,
+    reason: REFUSED_FIRST,
+  },
+  {
+    file: 'authority/trust.e2e.ts',
+    entries: ['minio', 'rgw'],
+    needsNode: true,
+    reason: 'each cloud rejects tokens of other issuers itself; only RGW evaluates sub and tags',
+  },
+  {
+    file: 'authority/user-token.e2e.ts',
+    entries: ['minio'],
+    fullEntries: ['rgw'],
+    needsNode: true,
+    reason: REFUSED_FIRST,
+  },
+  {
+    file: 'authority/wire.e2e.ts',
+    entries: ['minio'],
+    fullEntries: ['rgw'],
+    reason: REFUSED_FIRST,
+  },
+  {
+    file: 'serial/authority/authority-down.e2e.ts',
+    entries: ['minio'],
+    reason: 'the cloud keeps running',
+  },
+  {
+    file: 'serial/authority/bypass.e2e.ts',
+    entries: ['minio'],
+    fullEntries: ['rgw'],
+    reason: REFUSED_FIRST,
+  },
+  {
+    file: 'serial/authority/flood.e2e.ts',
+    entries: ['minio'],
+    fullEntries: ['rgw'],
+    needsNode: true,
+    reason: REFUSED_FIRST,
+  },
+  { file: 'serial/authority/policy.e2e.ts', entries: ['minio'], reason: REFUSED_FIRST },
+  {
+    file: 'serial/authority/sts-down.e2e.ts',
+    entries: ['minio', 'rgw'],
+    needsNode: true,
+    reason: 'each cloud comes back in its own way',
+  },
+  {
+    file: 'serial/secrecy.e2e.ts',
+    entries: ['rgw', 'rgw-cluster'],
+    reason: 'the last entry of each kind of trust: searches for the secrets of all entries so far',
+  },
+  {
+    file: 'serial/webhook-down.e2e.ts',
+    entries: ['minio'],
+    fullEntries: ['minio-cluster'],
+    reason: ONE_ADMISSION,
+  },
+  {
+    file: 'disruption/authority.e2e.ts',
+    entries: ['minio', 'rgw'],
+    needsNode: true,
+    reason: 'MinIO caches all signing keys, RGW reads the first one for each request',
+  },
+  {
+    file: 'disruption/webhook-rollout.e2e.ts',
+    entries: ['minio'],
+    fullEntries: ['minio-cluster'],
+    reason: ONE_ADMISSION,
+  },
+  { file: 'disruption/load/oversized-pods.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
+  {
+    file: 'disruption/load/replica-killed.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    reason: ONE_ADMISSION,
+  },
+];
+
+/** What decides, besides the entry, which files run. */
+export type SelectionOptions = {
+  readonly isFull: boolean;
+  /** The cluster runs on this machine, so its node's files and processes can be reached. */
+  readonly hasNode: boolean;
+  /** Regular expression over paths such as `/e2e/tests/tasks.e2e.ts`. */
+  readonly only?: string | undefined;
+};
+
+/** Lists the test files of one entry; an unknown entry has none. */
+export const selectFiles = (
+  entry: string,
+  { isFull, hasNode, only = '' }: SelectionOptions,
+): TestFile[] => {
+  const pattern = new RegExp(only, 'i');
+  return testFiles.filter(({ file, entries, fullEntries = [], needsNode }) => {
+    const all: readonly string[] = isFull ? [...entries, ...fullEntries] : entries;
+    const isPossible = hasNode || needsNode === undefined;
+    return isPossible && all.includes(entry) && pattern.test(`/e2e/tests/${file}`);
+  });
+};
+
+export const getGroup = ({ file }: Pick<TestFile, 'file'>): GroupName =>
+  groupNames.find((name) => file.startsWith(`${name}/`)) ?? 'main';
+
+/** Lists the groups of one entry that have a test file, in the order in which they run. */
+export const listGroups = (entry: string, options: SelectionOptions): GroupName[] => {
+  const used = new Set(selectFiles(entry, options).map(getGroup));
+  return groupNames.filter((name) => used.has(name));
+};
+
+/** The result file of one group: `e2e-minio-main.json`. */
+export const formatResultName = (entry: string, group: GroupName): string =>
+  `e2e-${entry}-${group}.json`;
+
+/** The result file of the chart check. */
+export const CHART_RESULT_NAME = 'e2e-chart.json';
+
+/** Every result file that a complete run of `make e2e` leaves. */
+export const listResultNames = (): string[] => [
+  CHART_RESULT_NAME,
+  ...entryNames.flatMap((entry) =>
+    listGroups(entry, { isFull: false, hasNode: true }).map((group) =>
+      formatResultName(entry, group),
+    ),
+  ),
+];
