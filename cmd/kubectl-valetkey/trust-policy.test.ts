@@ -118,7 +118,7 @@ describe('trust-policy', () => {
       'the authority narrowed to a task',
       ['--role', ROLE, '--authority', '--task', 'x'],
       2,
-      '--authority: expected alone',
+      '--authority: expected no other conditions',
     ],
   ])('refuses %s', async (_, words, code, expected) => {
     const { error, ...ended } = await runTrustPolicy(...words);
@@ -145,7 +145,7 @@ describe('issuer export', () => {
       jwks_uri: 'https://issuer.example/prod/jwks',
     });
     expect(Object.keys(written)).toHaveLength(2);
-    expect(out).toContain('public/jwks belongs at https://issuer.example/prod/jwks\n');
+    expect(out).toContain('Publish public/jwks at https://issuer.example/prod/jwks\n');
     expect(code).toBe(0);
   });
 
@@ -153,7 +153,7 @@ describe('issuer export', () => {
     const platform = PLATFORM.replace('issuer.example/prod', 'issuer.example/next');
     const { code, error, written } = await runCli(['issuer', 'export', 'public'], { platform });
     expect(error).toBe(
-      '/.well-known/openid-configuration issuer: expected https://issuer.example/next, as the platform says, got "https://issuer.example/prod"\n',
+      '/.well-known/openid-configuration issuer: expected https://issuer.example/next, as in the platform settings, got "https://issuer.example/prod"\n',
     );
     expect([code, written]).toEqual([1, {}]);
   });

@@ -252,7 +252,7 @@ describe('the stream', () => {
     expect((await running.get('/v1/credentials')).text).toBe(held.text);
     const { text } = await sendRequest({ port: running.telemetryPort, path: '/metrics' });
     expect(text).toContain('valetkey_sidecar_authority_connected 0');
-    expect(text).toMatch(/authority_silence_seconds \d/);
+    expect(text).toMatch(/authority_last_contact_timestamp_seconds \d/);
   });
 });
 

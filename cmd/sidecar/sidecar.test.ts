@@ -518,11 +518,15 @@ describe('probes and metrics', () => {
       'valetkey_sidecar_exchanges_total{task="summarize",outcome="issued"} 1',
       'valetkey_sidecar_exchange_duration_seconds_count{outcome="issued"} 1',
       'valetkey_sidecar_runs_started_total{task="summarize"} 1',
-      'valetkey_sidecar_packed_policy_percent{task="summarize"} 5',
+      'valetkey_sidecar_packed_policy_ratio{task="summarize"} 0.05',
     ]) {
       expect(text).toContain(line);
     }
-    expect(text).toMatch(/credentials_remaining_seconds\{task="summarize"\} 5\d\d/);
+    const [, expiration] =
+      /credentials_expiration_timestamp_seconds\{task="summarize"\} (\S+)/.exec(text) ?? [];
+    const remainingSeconds = Number(expiration) - Date.now() / 1000;
+    expect(remainingSeconds).toBeGreaterThan(500);
+    expect(remainingSeconds).toBeLessThanOrEqual(600);
     expect(text).not.toMatch(/secret|ASIA|run-\d|private-name|agent-0|exchange\.token/);
   });
 
