@@ -448,14 +448,14 @@ describe('an event stream', () => {
 });
 
 describe('telemetry', () => {
-  it('counts responses by route and reason, and reports the age of each watch', async () => {
+  it('reports requests by route and reason, and the last sync of each watch', async () => {
     await exchange();
     await exchange({ task: 'other' });
     const { text } = await replica.telemetry('/metrics');
     expect(text).toMatch(/requests_total\{route="token",reason="none"\} \d+/);
     expect(text).toMatch(/requests_total\{route="token",reason="task_unknown"\} \d+/);
-    expect(text).toMatch(/watch_age_seconds\{watch="policies"\} \d/);
+    expect(text).toMatch(/watch_last_sync_timestamp_seconds\{resource="taskpolicies"\} \d/);
     expect(text).toContain('valetkey_authority_certificate_trusted 1');
-    expect(text).toContain('valetkey_authority_policies{state="valid"} 1');
+    expect(text).toContain('valetkey_authority_task_policies{state="valid"} 1');
   });
 });

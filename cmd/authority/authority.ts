@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/contract/clock.ts';
 import { AUTHORITY_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
+import { readFreeBytes } from '../../lib/edge/disk/free-space.ts';
 import {
   createAuthorityMetrics,
   type AuthorityMetrics,
@@ -66,9 +67,14 @@ export const startAuthority = async (
   const { log, clock, timings } = deps;
   const syncs = createWatchSyncs(clock);
   const metrics = createAuthorityMetrics({
-    policies: syncs.policies.ageSeconds,
-    revocations: syncs.revocations.ageSeconds,
-    profiles: syncs.templates.ageSeconds,
+    now: clock.now,
+    secondsSinceSync: {
+      taskpolicies: syncs.policies.ageSeconds,
+      revocations: syncs.revocations.ageSeconds,
+      'injection-templates': syncs.templates.ageSeconds,
+    },
+    readAuditVolumeFreeBytes: async () =>
+      config.auditFolder === '' ? undefined : readFreeBytes(config.auditFolder),
   });
   const audit = createAuditHealth(metrics, log);
   const readiness = createReadiness(CONDITIONS, clock);

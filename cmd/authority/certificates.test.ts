@@ -61,7 +61,7 @@ describe('the trust bundle', () => {
     const replica = await harness.start();
     await replica.waitUntilReady();
     const [current = ''] = readTrustBundle();
-    expect(await readMetric(replica, 'live_roots_lacking_next')).toBe('1');
+    expect(await readMetric(replica, 'trust_bundles_missing_next_ca')).toBe('1');
     rotate();
     harness.advanceClock(100_000);
     const rounds = () =>
@@ -73,7 +73,7 @@ describe('the trust bundle', () => {
     harness.api.remove(PATHS.pod);
     harness.advanceClock(140_000);
     await waitUntil(async () =>
-      (await readMetric(replica, 'live_roots_lacking_next')) === '0' ? true : undefined,
+      (await readMetric(replica, 'trust_bundles_missing_next_ca')) === '0' ? true : undefined,
     );
     // Not before the start of the leaf certificate's validity, which is checked by the real clock.
     harness.advanceClock(210_000);
@@ -96,6 +96,6 @@ describe('the trust bundle', () => {
     harness.api.put(stranger, { metadata: { ...metadata, name: 'agent-2' }, spec: other });
     const replica = await harness.start();
     await replica.waitUntilReady();
-    expect(await readMetric(replica, 'live_roots_lacking_next')).toBe('0');
+    expect(await readMetric(replica, 'trust_bundles_missing_next_ca')).toBe('0');
   });
 });

@@ -54,7 +54,7 @@ export const startIssuer = (config: AuthorityConfig, deps: IssuerDeps): Issuer =
     log,
     record: (event) => records.add([event]),
     onProblems: metrics.signingKeyProblems,
-    onFailure: () => metrics.reconcileFailed('keys'),
+    onFailure: () => metrics.reconcileFailed('signing-keys'),
     everyMs: timings.keysMs,
   });
   const cloud = createCloudAccess(config, { keys, clock, random, reportSkew: metrics.clockSkew });

@@ -20,14 +20,17 @@ import { createProblemError } from './tool-error.ts';
 /** `issuer export DIR` */
 export const createIssuerCommand = (shell: Shell): Command =>
   new Command('issuer')
-    .summary("the documents by which clouds verify the authority's grants")
-    .description("The documents by which clouds verify the authority's grants.")
+    .summary('Export the documents with which clouds verify grants')
+    .description('Export the documents with which clouds verify grants.')
     .addCommand(
       withCluster(
         withOutput(
-          newCommand('export', "write the issuer's two documents, as the authority serves them", [
-            ['kubectl valetkey issuer export public/', 'then put them where the issuer URL points'],
-          ]).argument('<dir>', 'folder, made where it is missing'),
+          newCommand('export', "Write the issuer's two documents as the authority serves them", [
+            [
+              'kubectl valetkey issuer export public/',
+              'Write them to public/, then upload them to the issuer URL',
+            ],
+          ]).argument('<dir>', 'Output folder, created if missing'),
         ),
       ).action((folder: string, options: ClusterOptions & OutputOptions) =>
         exportIssuer(folder, options, shell),
@@ -52,8 +55,8 @@ const exportIssuer = async (
   }));
   for (const { file, body } of documents) await io.writeFile(file, body);
   const lines = [
-    ...documents.map(({ file, url }) => `${file} belongs at ${url}`),
-    `with ${keys.length} keys; export again before the next one signs, and serve both as application/json`,
+    ...documents.map(({ file, url }) => `upload ${file} to ${url}`),
+    `keys: ${keys.length}; export again before the next key signs; serve both files as application/json`,
   ];
   const json = {
     issuer: authority.issuer,
@@ -62,12 +65,12 @@ const exportIssuer = async (
   printResult(shell, { isHealthy: true, lines, json }, options.output);
 };
 
-/** A rollout that is not done yet would let the documents contradict the grants. */
+/** Rejects another issuer: during an unfinished rollout the documents would not match the grants. */
 const checkIssuer = (document: unknown, expected: string): void => {
   const { issuer } = (document ?? {}) as { readonly issuer?: unknown };
   if (issuer === expected) return;
   const path = `${OPENID_METADATA_PATH} issuer`;
   throw createProblemError([
-    { path, expected: `${expected}, as the platform says`, got: formatValue(issuer) },
+    { path, expected: `${expected} from the platform settings`, got: formatValue(issuer) },
   ]);
 };

@@ -3,43 +3,47 @@ import type { Platform } from '../../lib/contract/platform.ts';
 import { getLevel, type Level } from '../../lib/injection/rules/levels.ts';
 import type { SourcedPodContext } from './pod-context.ts';
 
-/** By what the pods of a namespace are judged. */
+/** Settings under which the pods of a namespace are checked. */
 export type NamespaceSettings = Pick<SourcedPodContext, 'labelsFrom'> & {
   readonly namespace: string;
-  /** Of rule 4. */
+  /** Level of rule 4. */
   readonly level: Level;
-  /** Ids of the rules that the platform excepts there. */
-  readonly exceptions: readonly string[];
-  /** Whether breaches of rule 7 are warned of, and nothing more. */
+  /** IDs of the rules from which the platform exempts the namespace. */
+  readonly exemptions: readonly string[];
+  /** Whether a violation of rule 7 is only a warning. */
   readonly isMigrating: boolean;
 };
 
+/** Selects the settings that apply to a namespace. */
 export const toNamespaceSettings = (
   namespace: string,
   { labels = {}, labelsFrom }: SourcedPodContext,
   { pods }: Pick<Platform, 'pods'>,
 ): NamespaceSettings => ({
-  ...{ namespace, labelsFrom, level: getLevel(namespace, pods) },
-  exceptions: pods.exceptions.flatMap((each) => (each.namespace === namespace ? each.rule : [])),
+  namespace,
+  labelsFrom,
+  level: getLevel(namespace, pods),
+  exemptions: pods.exceptions.flatMap((each) => (each.namespace === namespace ? each.rule : [])),
   isMigrating: labels[MODE_LABEL] === WARN_MODE,
 });
 
-/** `namespace research: level restricted, exceptions from rules 3, 7, labels as the cluster says`. */
+/** `namespace research: level restricted, exempted from rules 3, 7, labels from the cluster`. */
 export const formatNamespaceSettings = ({
   namespace,
   level,
-  exceptions,
-  ...terms
+  exemptions,
+  isMigrating,
+  labelsFrom,
 }: NamespaceSettings): string =>
   [
     `namespace ${namespace}: level ${level}`,
-    ...(exceptions.length === 0 ? [] : [`exceptions from rules ${exceptions.join(', ')}`]),
-    ...(terms.isMigrating ? [`${MODE_LABEL}=${WARN_MODE}`] : []),
-    LABELS_FROM[terms.labelsFrom],
+    ...(exemptions.length === 0 ? [] : [`exempted from rules ${exemptions.join(', ')}`]),
+    ...(isMigrating ? [`${MODE_LABEL}=${WARN_MODE}`] : []),
+    LABELS_FROM[labelsFrom],
   ].join(', ');
 
 const LABELS_FROM = {
-  files: 'labels as the files say',
-  cluster: 'labels as the cluster says',
-  nowhere: 'labels not known: judged as if it had none',
+  files: 'labels from the files',
+  cluster: 'labels from the cluster',
+  unknown: 'labels unknown: checked as if there were none',
 } as const;

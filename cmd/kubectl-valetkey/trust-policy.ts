@@ -47,7 +47,7 @@ const EXAMPLES: readonly Example[] = [
   ],
   [
     'kubectl valetkey trust-policy --role valetkey-revoker --account 111122223333 --authority --format json',
-    "the trust policy alone, for one of the authority's own roles",
+    "Only the trust policy, for one of the authority's own roles",
   ],
 ];
 
@@ -56,23 +56,19 @@ export const createTrustPolicyCommand = (shell: Shell): Command =>
   withCluster(
     newCommand(
       'trust-policy',
-      'print the IAM provider, the role and the trust policy by which a role trusts grants',
+      'Print the IAM provider, role and trust policy that make a role trust grants',
       EXAMPLES,
     )
-      .requiredOption('--role <arn|name>', 'the role')
-      .option('--account <id>', 'its account, where --role is a name')
-      .addOption(new Option('--format <format>', 'what to print').choices(FORMATS).default('aws'))
-      .addOption(new Option('-o, --output <format>', 'the same as --format json').choices(['json']))
-      .option(
-        '--namespace <namespace>',
-        'trust tasks of this namespace; several times',
-        collectValues,
-      )
-      .option('--service-account <name>', 'trust tasks of this service account alone')
-      .option('--task <name>', 'trust this task alone')
-      .option('--tag <name=value>', 'ask for this session tag; several times', parseKeyValue)
-      .option('--authority', "one of the authority's own roles: revoker or publisher")
-      .option('--platform <file>', "the platform's settings, instead of asking the cluster"),
+      .requiredOption('--role <arn|name>', 'Role to configure')
+      .option('--account <id>', 'Account of the role, if --role is a name')
+      .addOption(new Option('--format <format>', 'Output format').choices(FORMATS).default('aws'))
+      .addOption(new Option('-o, --output <format>', 'Same as --format json').choices(['json']))
+      .option('--namespace <namespace>', 'Trust tasks of this namespace; repeatable', collectValues)
+      .option('--service-account <name>', 'Trust only tasks of this service account')
+      .option('--task <name>', 'Trust only this task')
+      .option('--tag <name=value>', 'Require this session tag; repeatable', parseKeyValue)
+      .option('--authority', 'Trust the authority itself, for its own roles: revoker or publisher')
+      .option('--platform <file>', 'Platform settings (default: read from the cluster)'),
   ).action((options: Options) => printTrustPolicy(options, shell));
 
 const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): Promise<void> => {
@@ -85,9 +81,10 @@ const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): P
   const { dialect } = platform.cloud;
   const request: TrustRequest = {
     issuer: requireAuthority(platform),
-    ...{ dialect, trusted },
+    dialect,
+    trusted,
     role: resolveRoleArn(options, platform),
-    // AWS asks for none; Ceph RGW knows an issuer by the certificates of its keys.
+    // AWS requires no thumbprints; Ceph RGW identifies an issuer by the certificates of its keys.
     thumbprints:
       dialect === 's3' && cluster !== undefined
         ? parsePublishedKeys(await readJwks(cluster)).map(({ thumbprint }) => thumbprint)
@@ -110,8 +107,9 @@ const toTrustedWorkloads = (options: Options): TrustRequest['trusted'] => {
   const { authority, namespace, serviceAccount, task, tag } = options;
   const isNarrowed = [namespace, serviceAccount, task, tag].some((each) => each !== undefined);
   if (authority && isNarrowed) {
-    const expected = 'alone: the authority signs these grants for itself, not for a task';
-    throw createUsageError([{ path: '--authority', expected, got: 'other conditions beside it' }]);
+    const expected =
+      'no other condition, because the authority signs these grants for itself, not for a task';
+    throw createUsageError([{ path: '--authority', expected, got: 'other conditions' }]);
   }
   if (authority) return 'authority';
   return {

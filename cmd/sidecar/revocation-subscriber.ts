@@ -57,7 +57,7 @@ export const createRevocationSubscriber = (
     revocationsCurrentUntil: monitor.getLastLineAt,
     getConnectionState: () => ({
       isConnected,
-      disconnectedSeconds: monitor.getDisconnectedMs() / 1000,
+      lastContactAt: deps.clock.now() - monitor.getDisconnectedMs(),
     }),
     subscribe: (registry) => {
       stops = [subscribeToRevocations(deps, { registry, onState })];

@@ -96,7 +96,7 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
 
 const createRegistry = ({ clock, schedule, log, createCredentialSource }: SidecarDeps) => {
   const metrics = createLazySidecarMetrics({
-    remainingSeconds: () => computeRemainingSeconds(registry),
+    readExpirations: () => findLatestExpirations(registry, clock.now()),
     authority: () => source.authority?.getConnectionState(),
   });
   const source = createCredentialSource(metrics);
@@ -121,14 +121,14 @@ const createRegistry = ({ clock, schedule, log, createCredentialSource }: Sideca
   return { registry, metrics, source };
 };
 
-/** The remaining seconds of each task's run with the latest deadline. */
-const computeRemainingSeconds = (registry: RunRegistry): ReadonlyMap<string, number> => {
-  const longest = new Map<string, number>();
+/** The deadline of the longest-lived run of each task, in milliseconds since the epoch. */
+const findLatestExpirations = (registry: RunRegistry, now: number): ReadonlyMap<string, number> => {
+  const latest = new Map<string, number>();
   for (const run of registry.listActive()) {
-    const seconds = Math.max(0, registry.remainingMs(run) / 1000);
-    longest.set(run.task.name, Math.max(seconds, longest.get(run.task.name) ?? 0));
+    const expiration = now + Math.max(0, registry.remainingMs(run));
+    latest.set(run.task.name, Math.max(expiration, latest.get(run.task.name) ?? 0));
   }
-  return longest;
+  return latest;
 };
 
 const listenOnLoopback = async (

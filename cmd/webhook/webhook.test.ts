@@ -240,8 +240,8 @@ describe('startWebhook', () => {
     });
     const { text } = await ask(webhook.ports().telemetry, '/metrics');
     expect(text).toContain('{operation="mutate",outcome="patched",reason="none"} 1');
-    expect(text).toContain('valetkey_webhook_ca_bundle_match 1');
-    expect(text).toContain('valetkey_webhook_profiles 1');
+    expect(text).toContain('valetkey_webhook_ca_bundle_trusted 1');
+    expect(text).toContain('valetkey_webhook_injection_templates 1');
   });
 
   it('refuses a pod with every fault, and records it in log and metrics', async () => {
@@ -513,7 +513,7 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     expect(parseResponse(answer).status?.message).toMatch(/^TaskPolicy mine line 2/);
     const { text } = await ask(webhook.ports().telemetry, '/metrics');
     expect(text).toContain('{operation="validate-policy",outcome="denied",reason="policy"} 1');
-    expect(text).toMatch(/^valetkey_webhook_policies_watch_age_seconds \d/m);
+    expect(text).toMatch(/watch_last_sync_timestamp_seconds\{resource="taskpolicies"\} \d/);
   });
 });
 

@@ -71,8 +71,13 @@ export const startWebhook = async (config: WebhookConfig, deps: WebhookDeps): Pr
   const { cluster, log, clock, timings } = deps;
   const loadCatalog = createCatalogLoader();
   const gate = await loadPolicyGate(config, deps, loadCatalog);
-  const ages = { profiles: () => templates.ageSeconds(), policies: () => gate?.ageSeconds() };
-  const metrics = createWebhookMetrics(ages);
+  const metrics = createWebhookMetrics({
+    now: clock.now,
+    secondsSinceSync: {
+      'injection-templates': () => templates.ageSeconds(),
+      taskpolicies: () => gate?.ageSeconds(),
+    },
+  });
   const templates = selectTemplateRegistry(cluster, metrics, deps);
   const stopTemplateUpdates = startTemplateUpdates(config.platform, templates, deps);
   const checks = { profiles: templates.isPublished, ...(gate && { policies: gate.isLoaded }) };

@@ -1,6 +1,6 @@
 import type { ExemptedRules } from '../contract/exempted-rules.ts';
 
-/** What happened. Who, what, why and how it ended; never a secret. */
+/** An event to record: who, what, why and the outcome. It never contains a secret. */
 export type AuditEvent = {
   readonly kind:
     | 'run.intent'
@@ -42,28 +42,28 @@ export type AuditEvent = {
     readonly policies: readonly string[];
     readonly version: string;
   };
-  /** What the pod that runs it breaks by leave. */
+  /** Rules that the pod violates and the platform exempts. */
   readonly exempted?: ExemptedRules;
-  /** Stable code and a line for people, where something was refused or ended. */
+  /** Stable code, and a message, of a refusal or an end. */
   readonly reason?: string;
   readonly message?: string;
-  /** Of what is no run: the name of a policy, a key, a revocation, a role. */
+  /** Name of a policy, key, revocation or role, for events that are not about a run. */
   readonly subject?: string;
 };
 
 /**
- * Appends an event to this replica's chain and waits until it is kept.
+ * Appends an event to the chain of this replica and waits until it is stored.
  *
- * @throws AuditError when it could not be kept: whoever asked must refuse
+ * @throws AuditError when it could not be stored: the request must be refused
  */
 export type Recorder = (event: AuditEvent) => Promise<void>;
 
 /**
- * - `disk_full`, `disk_failed`, `sink_failed`: a place of records does not take them
- * - `other_writer`: the file grew by another hand
- * - `overloaded`: too many events wait already
- * - `bad_event`: this event cannot be written down; others can
- * - `closed`: the recorder was closed
+ * - `disk_full`, `disk_failed`, `sink_failed`: a sink cannot store records
+ * - `other_writer`: another process wrote to the file
+ * - `overloaded`: too many events are waiting
+ * - `bad_event`: this event cannot be encoded; others can
+ * - `closed`: the recorder is closed
  */
 export type AuditErrorCode =
   | 'disk_full'

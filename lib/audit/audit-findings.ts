@@ -30,7 +30,7 @@ export const AUDIT_NOTES = {
   missing_start_allowed: 'The oldest files are absent, which the options allow.',
 } as const;
 
-/** Where something was found: `line` counts from 1; 0 where it is about a file or head as a whole. */
+/** Place of a finding: `line` starts at 1; 0 is a whole file or a published head. */
 export type Place = { readonly file: string; readonly line: number };
 
 export type AuditFault = Place & {
@@ -44,14 +44,14 @@ export type AuditNote = Place & {
   readonly text: string;
 };
 
-/** One line for people: `<file>:<line>: <code>: expected …, got …`. */
+/** Formats a fault as one line: `<file>:<line>: <code>: expected …, got …`. */
 export const formatAuditFault = ({ file, line, code, expected, got }: AuditFault): string =>
   `${file}:${line}: ${code}: expected ${expected}, got ${got}`;
 
-/** Faults that are listed; the others are counted. */
+/** Findings that are listed; further faults are only counted. */
 const MAX_LISTED = 1_000;
 
-/** Collects what a verification finds. */
+/** Collects the faults and notes of a verification. */
 export const createFindings = () => {
   const faults: AuditFault[] = [];
   const notes: AuditNote[] = [];
@@ -60,10 +60,14 @@ export const createFindings = () => {
     faults,
     notes,
     count: () => count,
-    fault: (place: Place, code: AuditFaultCode, said: { expected: string; got: string }): void => {
+    fault: (
+      place: Place,
+      code: AuditFaultCode,
+      details: { expected: string; got: string },
+    ): void => {
       count += 1;
       const { file, line } = place;
-      if (faults.length < MAX_LISTED) faults.push({ file, line, code, ...said });
+      if (faults.length < MAX_LISTED) faults.push({ file, line, code, ...details });
     },
     note: ({ file, line }: Place, code: AuditNote['code'], text: string): void => {
       if (notes.length < MAX_LISTED) notes.push({ file, line, code, text });
@@ -73,6 +77,6 @@ export const createFindings = () => {
 
 export type Findings = ReturnType<typeof createFindings>;
 
-/** A foreign word for a finding: as it is where it is plain, else escaped and short. */
+/** Formats untrusted text for a finding: unchanged if it is plain, otherwise escaped and shortened. */
 export const formatForeignText = (text: string): string =>
   /^[\w.:/-]{1,300}$/.test(text) ? text : formatValue(text);

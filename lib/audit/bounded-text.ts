@@ -2,15 +2,16 @@ import { createHash } from 'node:crypto';
 
 import { escapeInvisible } from '../schema/field-error.ts';
 
-/** UTF-16 units of a foreign text that are looked at, before anything else is done to it. */
+/** UTF-16 units of an untrusted text that are read. */
 const MAX_READ = 4096;
 
-/** A signed token or a private key has no business in a text; if one strays in, it stays out here. */
+/** Signed tokens and private keys are removed if a text contains one by mistake. */
 const SECRETS = /eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)*|-----BEGIN [A-Z ]*PRIVATE KEY-----[^]*/g;
 
 /**
- * A foreign text for a record: one line, well-formed, without tokens, `max` characters at most. What
- * was cut off is stated by the text's length and SHA-256, so that nobody takes the rest for the whole.
+ * Converts an untrusted text for a record: one line, well-formed, without tokens, at most `max`
+ * characters. A truncated text ends with its full length and SHA-256, so that it is not mistaken for
+ * the whole.
  */
 export const boundText = (text: string, max = 256): string => {
   const masked = escapeInvisible(text.slice(0, MAX_READ).replace(SECRETS, '[secret]'));
@@ -18,7 +19,7 @@ export const boundText = (text: string, max = 256): string => {
   return isWhole ? masked : `${masked.slice(0, max).toWellFormed()}${formatTruncation(text)}`;
 };
 
-/** Texts that together take at most `maxBytes` of JSON, and a last one that says what is left out. */
+/** Limits texts to `maxBytes` of JSON; a last entry states what was omitted. */
 export const boundList = (texts: readonly string[], maxBytes: number): readonly string[] => {
   const kept = texts.slice(0, countWithin(texts, maxBytes)).map((text) => boundText(text));
   const left = texts.slice(kept.length);
@@ -27,7 +28,7 @@ export const boundList = (texts: readonly string[], maxBytes: number): readonly 
     : [...kept, `${left.length} more${formatTruncation(left.join('\n'))}`];
 };
 
-/** The same for a mapping; what is left out stands under the name `…`. */
+/** Limits a mapping in the same way; the entry `…` states what was omitted. */
 export const boundMapping = (
   mapping: Readonly<Record<string, string>>,
   maxBytes: number,
@@ -43,7 +44,7 @@ export const boundMapping = (
   return { ...Object.fromEntries(entries.slice(0, count)), ...rest };
 };
 
-/** How many texts, from the first on, fit into `maxBytes` once they are bounded and written as JSON. */
+/** Number of texts, from the first, that fit into `maxBytes` when bounded and encoded as JSON. */
 const countWithin = (texts: readonly string[], maxBytes: number): number => {
   let bytes = 0;
   const last = texts.findIndex((text) => {

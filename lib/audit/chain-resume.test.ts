@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import {
@@ -30,8 +30,8 @@ const continueChain = async (found: Uint8Array, published?: Head): Promise<Buffe
 
 const verifyBytes = (given: Uint8Array) => verifyChain([createAuditFile(given)], { publicKeys });
 
-describe('a file that a killed process left', () => {
-  test('goes on in its chain, and verifies, wherever the last write was torn', async () => {
+describe('a file of a killed process', () => {
+  it('is continued and verifies after a partial write of any length', async () => {
     const begun = text.indexOf('\n') + 1;
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: begun, max: bytes.length }), async (length) => {
@@ -43,7 +43,7 @@ describe('a file that a killed process left', () => {
     );
   });
 
-  test('goes on when it is torn twice, zeros among it', async () => {
+  it('is continued after two partial writes with zero bytes', async () => {
     const torn = Buffer.concat([bytes, Buffer.from('{"a":'), Buffer.alloc(500)]);
     const half = (await continueChain(torn)).subarray(0, torn.length + 40);
     const report = await verifyBytes(await continueChain(half));
@@ -52,7 +52,7 @@ describe('a file that a killed process left', () => {
     expect(report.chains).toHaveLength(1);
   });
 
-  test('is known by the torn bytes: others in their place are a fault', async () => {
+  it('fails verification when the bytes of the partial write were changed', async () => {
     const torn = Buffer.concat([bytes, Buffer.from('{"half":')]);
     const after = (await continueChain(torn)).toString();
     expect((await verifyBytes(Buffer.from(after))).notes).toMatchObject([
@@ -64,12 +64,12 @@ describe('a file that a killed process left', () => {
     }
   });
 
-  test('may end in half a line as long as nothing follows it', async () => {
+  it('may end in an incomplete line', async () => {
     const report = await verifyBytes(Buffer.concat([bytes, Buffer.from('{"half":')]));
     expect(report).toMatchObject({ isWhole: true, notes: [{ code: 'incomplete_line', line: 11 }] });
   });
 
-  test('gets a new chain that names both, when it ends before the head that the cluster knows', async () => {
+  it('is followed by a new chain that names both ends when it ends before the published head', async () => {
     const published = { ...head, sequence: head.sequence + 9, hash: 'f'.repeat(64) };
     const report = await verifyBytes(await continueChain(bytes, published));
     expect(report.faults).toMatchObject([
@@ -79,10 +79,10 @@ describe('a file that a killed process left', () => {
   });
 });
 
-describe('the beginning', () => {
+describe('resumeChain', () => {
   const last = { chain: head.chain, sequence: head.sequence, hash: head.hash };
 
-  test.each([
+  it.each([
     ['nothing at all', {}, { after: [] }],
     ['a file', { ends: [buildFileEnd(bytes)] }, { resumes: last, after: [] }],
     [
@@ -115,7 +115,7 @@ describe('the beginning', () => {
     expect(resumeChain(from)).toEqual(expected);
   });
 
-  test('with a new file that holds half a record only, states it torn', () => {
+  it('states a partial write in a file without a complete record', () => {
     const ends = [buildFileEnd(Buffer.from('{"half":')), buildFileEnd(bytes)];
     expect(resumeChain({ ends })).toMatchObject({ resumes: last, partialWrite: { bytes: 8 } });
   });

@@ -2,16 +2,16 @@ import { computeSha256, type Position, type PartialWrite } from './chain.ts';
 import type { Head } from './heads.ts';
 import { readLine } from './record-reader.ts';
 
-/** Bytes from the end of a file in which its last whole record is looked for. */
+/** Bytes at the end of a file that are searched for the last complete record. */
 export const END_BYTES = 1024 * 1024;
 
 /** The last bytes of a file, {@link END_BYTES} at most. */
 export type FileEnd = { readonly bytes: Uint8Array; readonly isWhole: boolean };
 
-/** Where a file's chain stands, and the bytes after it that are no record. */
+/** The last record of a file, and the bytes after it that are not a record. */
 type Tail = { readonly last?: Position; readonly partialWrite?: PartialWrite };
 
-/** How a recorder's first record continues, or begins, a chain. */
+/** How the first record of a process continues or starts a chain. */
 export type ChainStart = {
   /** Absent: a new chain. */
   readonly resumes?: Position;
@@ -20,10 +20,10 @@ export type ChainStart = {
 };
 
 /**
- * A chain goes on where its file ends, if that is not before the head that the cluster knows: else
- * records are lost, and a new chain begins that names every place that was reached.
+ * Continues the chain at the end of its file, unless the published head is later. In that case records
+ * were lost, and a new chain starts that names every known last position.
  *
- * @param from.ends of the two newest files, the newest first
+ * @param from.ends ends of the two newest files, the newest first
  */
 export const resumeChain = (from: {
   readonly ends?: readonly FileEnd[];
@@ -45,7 +45,7 @@ const hasReached = (last: Position, { chain, sequence, hash }: Head): boolean =>
 const toPosition = (place: Position | undefined): readonly Position[] =>
   place === undefined ? [] : [{ chain: place.chain, sequence: place.sequence, hash: place.hash }];
 
-/** A new file may hold no whole record yet: then the one before it has the last. */
+/** A new file may have no complete record yet; then the previous file has the last one. */
 const findTail = ([newest, before]: readonly FileEnd[]): Tail => {
   if (newest === undefined) return {};
   const tail = readTail(newest);
@@ -57,8 +57,8 @@ const findTail = ([newest, before]: readonly FileEnd[]): Tail => {
 const LINE_BREAK = 0x0a;
 
 /**
- * Looks for the last whole record from the end on; what comes after it is torn. The very last may
- * lack its line break and is whole all the same: its readers see it so.
+ * Searches backwards for the last complete record; the bytes after it are a partial write. A last record
+ * without its line break is complete, because readers accept it.
  */
 const readTail = ({ bytes, isWhole }: FileEnd): Tail => {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -73,7 +73,7 @@ const readTail = ({ bytes, isWhole }: FileEnd): Tail => {
   return isWhole ? buildPartialWrite(buffer) : {};
 };
 
-/** The line break at its end, if any, is where the next record may begin. */
+/** A line break at the end is not part of the partial write: the next record starts after it. */
 const buildPartialWrite = (region: Buffer): { readonly partialWrite?: PartialWrite } => {
   const bytes = region.at(-1) === LINE_BREAK ? region.subarray(0, -1) : region;
   return region.length === 0

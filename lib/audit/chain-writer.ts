@@ -13,16 +13,16 @@ import { buildChainAttributes, buildEventAttributes, type ChainKind } from './oc
 import type { AuditEvent } from './audit-event.ts';
 import type { ChainStart } from './chain-resume.ts';
 
-/** Composes the lines of one chain, one after another. It writes nothing anywhere. */
+/** Builds the lines of one chain in order. It performs no I/O. */
 export type ChainWriter = {
   /** The first record of this process. */
   readonly start: () => readonly string[];
-  /** @throws Error for what is no event; the chain stays where it was */
+  /** @throws Error when the event is invalid; the chain is unchanged */
   readonly event: (event: AuditEvent) => readonly string[];
-  /** Nothing where all is sealed already. */
+  /** Empty when all records are sealed. */
   readonly checkpoint: () => readonly string[];
   readonly close: () => readonly string[];
-  /** The newest sealed record; nothing before {@link ChainWriter.start}. */
+  /** The newest sealed record; undefined before {@link ChainWriter.start}. */
   readonly sealed: () => Head | undefined;
 };
 
@@ -30,9 +30,9 @@ export type ChainWriterSettings = {
   readonly key: SealingKey;
   readonly clock: Clock;
   readonly replica: string;
-  /** The product's. */
+  /** Product version. */
   readonly version: string;
-  /** Random, `[A-Za-z0-9_-]+`: no two chains bear one id. */
+  /** Random, `[A-Za-z0-9_-]+`: chain IDs are unique. */
   readonly newId: () => string;
 };
 

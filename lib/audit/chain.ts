@@ -2,32 +2,32 @@ import { createHash } from 'node:crypto';
 
 import { canonicalizeJson } from '../schema/canonical-json.ts';
 
-/** One place in a chain. */
+/** One position in a chain. */
 export type Position = {
   readonly chain: string;
-  /** 0 is the chain's beginning. */
+  /** 0 is the first record. */
   readonly sequence: number;
-  /** SHA-256, hex, of the record that stands there. */
+  /** SHA-256, hex, of the record at this position. */
   readonly hash: string;
 };
 
-/** What a record says of its place; under `unmapped.chain` of every line. */
+/** Position and links of a record; `unmapped.chain` of every line. */
 export type ChainLink = {
   /** `<replica>.<random>`. */
   readonly id: string;
-  /** SHA-256, hex, of the record before; of the first, {@link NOTHING_BEFORE}. */
+  /** SHA-256, hex, of the previous record; {@link NOTHING_BEFORE} in the first record. */
   readonly previous: string;
-  /** The last known places of chains that this one takes the place of. */
+  /** The last known positions of the chains that this one replaces. */
   readonly after?: readonly Position[];
   /** The bytes before this record that are not a record: a partial write of a killed process. */
   readonly partial_write?: PartialWrite;
   readonly seal?: Seal;
 };
 
-/** Without the line break at its end, where it has one. */
+/** The bytes, without a line break at their end. */
 export type PartialWrite = { readonly bytes: number; readonly sha256: string };
 
-/** A signature over the record without its seal and hash, and so over everything before it. */
+/** A signature over the record without seal and hash, and thereby over all records before it. */
 export type Seal = {
   /** SHA-256, hex, of the public key (DER, SubjectPublicKeyInfo). */
   readonly key: string;
@@ -35,26 +35,26 @@ export type Seal = {
   readonly signature: string;
 };
 
-/** The OCSF attributes of a record, less its place. */
+/** The OCSF attributes of a record, without its position. */
 export type Attributes = {
   readonly metadata: object;
   readonly unmapped: object;
 };
 
-/** A record in its place: one line of a file, without the line break. */
+/** A record at its position: one line of a file, without the line break. */
 export type LinkedRecord = { readonly line: string; readonly position: Position };
 
 export const NOTHING_BEFORE = '0'.repeat(64);
 
-/** Records between two seals, at most. */
+/** Largest number of records between two seals. */
 export const SEAL_EVERY = 1_000;
 
 /**
- * Puts a record into its place after `previous`, and seals it where `sign` is given. The hash is
- * SHA-256 over the canonical JSON (RFC 8785) of the record without `unmapped.chain.hash`.
+ * Links a record to the previous one, and seals it if `sign` is given. The hash is SHA-256 over the
+ * canonical JSON (RFC 8785) of the record without `unmapped.chain.hash`.
  *
- * @param sign answers the seal of a canonical JSON
- * @throws Error when the attributes are no JSON
+ * @param sign returns the seal of a canonical JSON text
+ * @throws Error when the attributes have no JSON form
  */
 export const linkRecord = (
   attributes: Attributes,
@@ -77,7 +77,7 @@ export const linkRecord = (
 
 type Chained = { readonly unmapped: { readonly chain: object } };
 
-/** The record with these members of its place besides, or instead. */
+/** Adds or replaces members of the chain link. */
 export const addChainMembers = <T extends Chained>(record: T, members: object) => ({
   ...record,
   unmapped: { ...record.unmapped, chain: { ...record.unmapped.chain, ...members } },

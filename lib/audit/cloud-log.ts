@@ -1,16 +1,16 @@
 import { toMapping } from '../schema/mapping.ts';
 import { parseSessionName } from '../schema/arn.ts';
 
-/** One request that a cloud logged, under a session of a role. */
+/** One request that a cloud logged for a role session. */
 export type CloudCall = {
   /** Milliseconds since the epoch, by the cloud's clock. */
   readonly at: number;
   readonly session: string;
-  /** As the cloud calls it: `get_obj`, `GetObject`. */
+  /** Operation name of the cloud: `get_obj`, `GetObject`. */
   readonly operation: string;
-  /** `<bucket>/<object>`, or as much of it as the request names. */
+  /** `<bucket>/<object>`, as far as the request names them. */
   readonly target: string;
-  /** An HTTP status, or CloudTrail's error code. */
+  /** HTTP status or CloudTrail error code. */
   readonly outcome: string;
   readonly from: string;
 };
@@ -18,10 +18,10 @@ export type CloudCall = {
 type Members = Readonly<Record<string, unknown>>;
 
 /**
- * Reads the calls that one line of a cloud's log holds; none where it holds something else.
+ * Reads the calls in one line of a cloud's log; none when the line is something else.
  *
- * Known are Ceph RGW's ops log (`rgw_ops_log_file_path`; `sts_info` names the session) and AWS
- * CloudTrail, an event a line or a whole file of `{"Records": […]}` in one.
+ * Supported are the Ceph RGW ops log (`rgw_ops_log_file_path`; `sts_info` names the session) and AWS
+ * CloudTrail, one event a line or a file of `{"Records": […]}` in one.
  */
 export const readCloudCalls = (line: string): readonly CloudCall[] => {
   const entry = parseLine(line);
@@ -48,8 +48,8 @@ const readRgwCalls = (entry: Members): readonly CloudCall[] => {
 };
 
 /**
- * RGW 16 names no object, but writes the request's line: `GET /bucket/object?query HTTP/1.1`. Where
- * the bucket stands in the host's name, the path is the object alone.
+ * RGW 16 does not log the object, but the request line: `GET /bucket/object?query HTTP/1.1`. With the
+ * bucket in the host name, the path is only the object.
  */
 const formatRgwTarget = (entry: Members): string => {
   const bucket = toText(entry['bucket']);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 
 import { AUDIT_FAULTS, AUDIT_NOTES } from './audit-findings.ts';
 import { OCSF_CLASSES } from './ocsf.ts';
@@ -12,7 +12,7 @@ const buildRows = (keys: readonly string[]): readonly string[] =>
     .flatMap((row) => /^\| `([\w.]+)` \|/.exec(row)?.[1] ?? [])
     .filter((key) => keys.includes(key));
 
-test('docs/audit.md lists every kind of record as it is written', () => {
+it('docs/audit.md lists every record kind', () => {
   const expected = Object.entries(OCSF_CLASSES).map(
     ([kind, { class_uid, activity_name, severity_id, status_id }]) =>
       `| \`${kind}\` | ${class_uid} | ${activity_name} | ${severity_id} | ${status_id} |`,
@@ -21,7 +21,7 @@ test('docs/audit.md lists every kind of record as it is written', () => {
   expect(buildRows(Object.keys(OCSF_CLASSES))).toHaveLength(expected.length);
 });
 
-test('docs/audit.md says what every finding means', () => {
+it('docs/audit.md explains every finding', () => {
   const findings = Object.entries({ ...AUDIT_FAULTS, ...AUDIT_NOTES });
   const expected = findings.map(([code, meaning]) => `| \`${code}\` | ${meaning} |`);
   expect(rows).toEqual(expect.arrayContaining(expected));

@@ -7,25 +7,25 @@ import { splitLines, type FileLine } from './line-splitter.ts';
 import { checkContinuity, type Segment, type RecordLocation } from './segment.ts';
 import { createUnreadLines, type UnreadLine } from './unread-lines.ts';
 
-/** A file of records, or a log that holds records among other lines. */
+/** An audit file, or a log with records among other lines. */
 export type AuditFile = {
   readonly name: string;
   readonly chunks: AsyncIterable<Uint8Array>;
 };
 
 /**
- * Judges one file, line by line, each record against the one before it of its chain.
+ * Verifies one file line by line, each record against the previous one of its chain.
  *
- * @param ignoresForeignLines whether lines that are no records are passed over
+ * @param ignoresForeignLines whether to ignore non-record lines
  */
 export const verifyFile = async (
   { name, chunks }: AuditFile,
-  ledger: VerificationState,
+  state: VerificationState,
   ignoresForeignLines: boolean,
 ): Promise<void> => {
   const segments = new Map<string, Segment>();
-  const unread = createUnreadLines(ledger.findings, (line) =>
-    reportUnreadLine(line, segments, ledger),
+  const unread = createUnreadLines(state.findings, (line) =>
+    reportUnreadLine(line, segments, state),
   );
   let line = 0;
   for await (const fileLine of splitLines(chunks)) {
@@ -34,7 +34,7 @@ export const verifyFile = async (
     const reading = readLine(decodeLine(fileLine));
     if (reading.ok) {
       unread.account(reading.record.link.partial_write);
-      addRecord(reading.record, place, segments, ledger);
+      addRecord(reading.record, place, segments, state);
     } else if (!ignoresForeignLines || !isForeign(reading.reason)) {
       unread.add(fileLine, { ...place, reason: reading.reason });
     }
@@ -42,17 +42,17 @@ export const verifyFile = async (
   unread.end();
 };
 
-/** Bytes that are no UTF-8 become characters that no hash fits. */
+/** Invalid UTF-8 becomes replacement characters, so the hash does not match. */
 const decodeLine = ({ bytes }: FileLine): string => bytes.toString('utf8');
 
-/** A record that was edited keeps its place, where it still says which: else it would be a hole too. */
+/** A modified record keeps the position that it states; otherwise it would be reported as a gap, too. */
 const reportUnreadLine = (
   line: UnreadLine,
   segments: Map<string, Segment>,
-  ledger: VerificationState,
+  state: VerificationState,
 ): void => {
   const { code, expected, got, claims } = line.reason;
-  ledger.findings.fault(line, code, {
+  state.findings.fault(line, code, {
     expected: formatForeignText(expected),
     got: formatForeignText(got),
   });
@@ -65,21 +65,21 @@ const addRecord = (
   record: ReadRecord,
   place: Place,
   segments: Map<string, Segment>,
-  ledger: VerificationState,
+  state: VerificationState,
 ): void => {
   const { position, link } = record;
-  const spot: RecordLocation = { ...place, position, previous: link.previous };
-  const isHeld = checkSeal(record, place, ledger);
-  checkChainStart(record, place, ledger);
-  recordPosition(ledger, position, link, place);
+  const location: RecordLocation = { ...place, position, previous: link.previous };
+  const isSealValid = checkSeal(record, place, state);
+  checkChainStart(record, place, state);
+  recordPosition(state, position, link, place);
   const segment = segments.get(position.chain);
   if (segment === undefined) {
-    const begun = newSegment(spot);
-    segments.set(position.chain, begun);
-    getChainState(ledger, position.chain).segments.push(begun);
-    countRecord(begun, spot, isHeld, ledger);
-  } else if (checkContinuity(segment.last, spot, ledger.findings))
-    countRecord(segment, spot, isHeld, ledger);
+    const started = newSegment(location);
+    segments.set(position.chain, started);
+    getChainState(state, position.chain).segments.push(started);
+    countRecord(started, location, isSealValid, state);
+  } else if (checkContinuity(segment.last, location, state.findings))
+    countRecord(segment, location, isSealValid, state);
 };
 
 const newSegment = (first: RecordLocation): Segment => ({
@@ -93,16 +93,16 @@ const newSegment = (first: RecordLocation): Segment => ({
 
 const countRecord = (
   segment: Segment,
-  spot: RecordLocation,
-  isHeld: boolean,
-  ledger: VerificationState,
+  location: RecordLocation,
+  isSealValid: boolean,
+  state: VerificationState,
 ): void => {
-  segment.last = spot;
+  segment.last = location;
   segment.records += 1;
-  segment.unsealedAfter = isHeld ? 0 : segment.unsealedAfter + 1;
-  if (isHeld) segment.sealedThrough = spot.position;
+  segment.unsealedAfter = isSealValid ? 0 : segment.unsealedAfter + 1;
+  if (isSealValid) segment.sealedThrough = location.position;
   else if (segment.sealedThrough === undefined) segment.unsealedBefore += 1;
-  if (segment.unsealedAfter === SEAL_EVERY + 1) reportUnsealed(spot, ledger);
+  if (segment.unsealedAfter === SEAL_EVERY + 1) reportUnsealed(location, state);
 };
 
 export const reportUnsealed = (place: Place, { findings }: VerificationState): void => {
@@ -110,15 +110,15 @@ export const reportUnsealed = (place: Place, { findings }: VerificationState): v
   findings.fault(place, 'unsealed', { expected, got: 'none' });
 };
 
-/** Whether the record bears a seal that holds. */
+/** Whether the record has a valid seal. */
 const checkSeal = (
   { kind, link: { seal }, sealedText }: ReadRecord,
   place: Place,
   { publicKeys, findings }: VerificationState,
 ): boolean => {
   if (seal === undefined) {
-    const said = { expected: `a seal on ${formatForeignText(kind)}`, got: 'none' };
-    if (kind.startsWith('chain.')) findings.fault(place, 'unsealed', said);
+    const details = { expected: `a seal on ${formatForeignText(kind)}`, got: 'none' };
+    if (kind.startsWith('chain.')) findings.fault(place, 'unsealed', details);
     return false;
   }
   const holds = isSealed(sealedText(), seal, publicKeys);
@@ -132,7 +132,7 @@ const checkSeal = (
   return holds === true;
 };
 
-/** Only the first record begins a chain, and nothing stands before it. */
+/** Only the first record starts a chain, and it has no previous record. */
 const checkChainStart = (
   { kind, position, link }: ReadRecord,
   place: Place,
@@ -142,7 +142,7 @@ const checkChainStart = (
   const begins = kind === 'chain.started' && link.previous === NOTHING_BEFORE;
   if (isFirst === (kind === 'chain.started') && (!isFirst || begins)) return;
   const expected = isFirst
-    ? 'chain.started with nothing before it'
+    ? 'chain.started without a previous record'
     : 'chain.started as record 0 only';
   findings.fault(place, 'missing_start', { expected, got: `record ${position.sequence}` });
 };

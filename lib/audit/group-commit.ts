@@ -1,30 +1,30 @@
 /**
- * Gathers what is asked for while a commit is under way, and hands it over as one. An entry's promise
- * settles with its own outcome; a commit that fails fails everything that waits, too: none of it
- * could have been kept, and whoever asks afterwards begins the next try.
+ * Combines entries that arrive during a commit into the next one. The promise of an entry settles with
+ * its own outcome. A failed commit also fails all waiting entries, and the next entry starts a new
+ * attempt.
  *
- * @param commit takes up to `most` entries and answers an error, or nothing, for each
- * @param refuse makes the error for an entry past `mostWaiting`
+ * @param commit takes up to `maxBatch` entries and returns an error, or undefined, for each
+ * @param refuse creates the error for an entry beyond `maxWaiting`
  */
 export const createGroupCommit = <T>({
   commit,
-  most,
-  mostWaiting,
+  maxBatch,
+  maxWaiting,
   refuse,
 }: {
   readonly commit: (entries: readonly T[]) => Promise<readonly (Error | undefined)[]>;
-  readonly most: number;
-  readonly mostWaiting: number;
+  readonly maxBatch: number;
+  readonly maxWaiting: number;
   readonly refuse: () => Error;
 }): ((entry: T) => Promise<void>) => {
   const waiting: Waiting<T>[] = [];
   let isRunning = false;
   const run = async (): Promise<void> => {
     isRunning = true;
-    // What the same turn of the event loop brings goes along.
+    // Include entries of the same turn of the event loop.
     await Promise.resolve();
     while (waiting.length > 0) {
-      const taken = waiting.splice(0, most);
+      const taken = waiting.splice(0, maxBatch);
       try {
         settleAll(taken, await commit(taken.map(({ entry }) => entry)));
       } catch (error) {
@@ -34,7 +34,7 @@ export const createGroupCommit = <T>({
     isRunning = false;
   };
   return (entry) => {
-    if (waiting.length >= mostWaiting) return Promise.reject(refuse());
+    if (waiting.length >= maxWaiting) return Promise.reject(refuse());
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     waiting.push({ entry, resolve, reject });
     if (!isRunning) void run();

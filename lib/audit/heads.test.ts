@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { buildIntent, createMemorySink, createTestRecorder } from './fixtures/recording.ts';
 import { createHeadPublisher, readHead, renderHead, type Head } from './heads.ts';
@@ -24,8 +24,8 @@ const createPublishing = async (options: { readonly fails?: () => boolean } = {}
   };
 };
 
-describe('a round of publishing', () => {
-  test('seals what came since, and publishes that head once', async () => {
+describe('createHeadPublisher', () => {
+  it('seals new records and publishes their head once', async () => {
     const { recorder, published, round } = await createPublishing();
     expect(await round()).toBe(5_000);
     await recorder.record(buildIntent('run-1'));
@@ -35,7 +35,7 @@ describe('a round of publishing', () => {
     expect(published.at(-1)).toEqual(recorder.head());
   });
 
-  test('publishes the last head that holds while nothing can be sealed', async () => {
+  it('publishes the last sealed head while sealing fails', async () => {
     const { recorder, state, published, failures, round } = await createPublishing();
     await recorder.record(buildIntent('run-1'));
     state.failure = new AuditError('disk_full', 'full');
@@ -44,7 +44,7 @@ describe('a round of publishing', () => {
     expect(failures).toEqual([state.failure]);
   });
 
-  test('tries again what could not be published', async () => {
+  it('retries a failed publication', async () => {
     let isDown = true;
     const { published, failures, round } = await createPublishing({ fails: () => isDown });
     await round();
@@ -55,18 +55,18 @@ describe('a round of publishing', () => {
   });
 });
 
-describe('a head', () => {
+describe('readHead', () => {
   const head: Head = { chain: 'valetkey-authority-0.x1', sequence: 7, hash: 'a'.repeat(64), at: 1 };
 
-  test('reads as it was rendered', () => {
+  it('reads the output of renderHead', () => {
     expect(readHead(renderHead(head), 'a')).toEqual({ ok: true, value: head });
   });
 
-  test.each([
-    ['no JSON', 'x'],
-    ['a hash that is none', renderHead({ ...head, hash: 'x' })],
-    ['a sequence below nothing', renderHead({ ...head, sequence: -1 })],
-    ['more than it has', JSON.stringify({ ...head, more: 1 })],
+  it.each([
+    ['text that is not JSON', 'x'],
+    ['an invalid hash', renderHead({ ...head, hash: 'x' })],
+    ['a negative sequence', renderHead({ ...head, sequence: -1 })],
+    ['an unknown member', JSON.stringify({ ...head, more: 1 })],
   ])('of %s is refused, naming its source', (_, text) => {
     expect(readHead(text, 'valetkey-authority-0')).toMatchObject({
       ok: false,

@@ -3,7 +3,7 @@ import { integer, object, read, string } from '../schema/reader.ts';
 import { fail, type Result } from '../schema/field-error.ts';
 import type { Position } from './chain.ts';
 
-/** The newest sealed record of a replica, as the cluster keeps it. */
+/** The newest sealed record of a replica, as published in the cluster. */
 export type Head = Position & {
   /** Wall-clock milliseconds since the epoch. */
   readonly at: number;
@@ -12,7 +12,7 @@ export type Head = Position & {
 /** Milliseconds between two publications. */
 const PUBLISH_EVERY_MS = 5_000;
 
-/** Name under which, beside the replicas' heads, the public keys of seals are published. */
+/** Key of the ConfigMap of heads that holds the public keys of seals. */
 export const PUBLIC_KEYS_NAME = 'public-keys.pem';
 
 const hex = string({ expected: '64 hexadecimal digits', pattern: /^[0-9a-f]{64}$/ });
@@ -23,10 +23,10 @@ const headReader = object({
   at: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
 });
 
-/** A head as a ConfigMap's value: canonical JSON. */
+/** Renders a head as the value of a ConfigMap: canonical JSON. */
 export const renderHead = (head: Head): string => canonicalizeJson(head);
 
-/** Reads what {@link renderHead} wrote; every fault when it is something else. */
+/** Reads the output of {@link renderHead}; returns all field errors otherwise. */
 export const readHead = (text: string, source: string): Result<Head> => {
   const result = read(headReader, parseJson(text));
   return result.ok ? result : fail(result.faults.map((fault) => ({ ...fault, source })));
@@ -40,18 +40,18 @@ const parseJson = (text: string): unknown => {
   }
 };
 
-/** What of a recorder is published. */
+/** The functions of a recorder that publishing needs. */
 type HeadSource = {
   readonly checkpoint: () => Promise<void>;
   readonly head: () => Head;
 };
 
 /**
- * One round of publishing: seals what is not sealed yet, and publishes the head where it moved. It
- * never throws, and answers how many milliseconds to wait before the next. A round whose checkpoint
- * failed still publishes the last head that holds.
+ * Creates the step of a reconcile loop that seals unsealed records and publishes a changed head. It never
+ * throws and returns the milliseconds until the next step. When the checkpoint fails, it still publishes
+ * the last sealed head.
  *
- * @param failed is told each failure
+ * @param failed called with each error
  */
 export const createHeadPublisher = ({
   recorder,

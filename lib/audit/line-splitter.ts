@@ -1,17 +1,17 @@
-/** Bytes of a line that are kept; no record comes near it. */
+/** Bytes of a line that are kept; records are much shorter. */
 const MAX_LINE_BYTES = 2 * 1024 * 1024;
 
 const LINE_BREAK = 0x0a;
 
 /** One line of a file, without its line break. */
 export type FileLine = {
-  /** As many of the line's first bytes as were asked for. */
+  /** The first bytes of the line, at most `maxLineBytes`. */
   readonly bytes: Buffer;
-  /** False for what comes after the last line break of a file. */
+  /** Whether a line break follows; false only at the end of a file. */
   readonly isEnded: boolean;
 };
 
-/** Splits chunks, as they are read from a file, into lines; holds one line at a time. */
+/** Splits the chunks of a file into lines; holds one line at a time. */
 export const splitLines = async function* (
   chunks: AsyncIterable<Uint8Array>,
   maxLineBytes = MAX_LINE_BYTES,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import { buildIntent, createMemorySink, createTestRecorder } from './fixtures/recording.ts';
@@ -27,8 +27,8 @@ const recordLine = async (event: AuditEvent): Promise<string> => {
   return appended.at(-1) ?? '';
 };
 
-describe('a record', () => {
-  test('of an issued run is an Authorize Session of OCSF, with our words beside', () => {
+describe('buildEventAttributes', () => {
+  it('maps an issued run to the OCSF class Authorize Session', () => {
     expect(buildEventAttributes(issued, '1.2.3')).toEqual({
       category_uid: 3,
       class_uid: 3003,
@@ -67,7 +67,7 @@ describe('a record', () => {
     });
   });
 
-  test('names the rules that the pod breaks by leave, where there are any', () => {
+  it('lists the exempted rules that the pod violates', () => {
     const given = (exempted: NonNullable<AuditEvent['exempted']>) =>
       buildEventAttributes({ ...issued, exempted }, '1').unmapped;
     expect(given({ exceptions: ['4', '9'], warned: ['7'] })).toMatchObject({
@@ -79,7 +79,7 @@ describe('a record', () => {
     expect(none).not.toHaveProperty('warned');
   });
 
-  test('of a refusal says so, and why', () => {
+  it('includes code and message of a refusal', () => {
     const refused = {
       ...buildIntent('run-1'),
       reason: 'policy_denied',
@@ -92,7 +92,7 @@ describe('a record', () => {
     });
   });
 
-  test('of a changed policy names it as the entity', () => {
+  it('names a changed policy as the entity', () => {
     const changed: AuditEvent = { kind: 'policy.changed', at: 1, subject: 'starter' };
     expect(buildEventAttributes(changed, '1')).toMatchObject({
       class_uid: 3004,
@@ -100,7 +100,7 @@ describe('a record', () => {
     });
   });
 
-  test('holds no member that an event has besides its own', async () => {
+  it('omits unknown members of an event', async () => {
     const event = { ...issued, keys: { secretAccessKey: 'SECRET' }, token: 'SECRET' };
     const scope = { ...issued.scope, policy: 'SECRET' } as AuditEvent['scope'];
     const line = await recordLine({ ...event, scope } as AuditEvent);
@@ -108,9 +108,9 @@ describe('a record', () => {
     expect(line).not.toContain('SECRET');
   });
 
-  test.each([
+  it.each([
     ['a signed token', `Bearer eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl`],
-    ['a signed token that is cut off', `eyJhbGciOiJFUzI1NiJ9.${'c2lnbmF0dXJl'.repeat(900)}`],
+    ['a truncated signed token', `eyJhbGciOiJFUzI1NiJ9.${'c2lnbmF0dXJl'.repeat(900)}`],
     ['a private key', '-----BEGIN PRIVATE KEY-----\nc2lnbmF0dXJl\n-----END PRIVATE KEY-----'],
   ])('keeps %s out wherever it strays in', async (_, secret) => {
     const line = await recordLine({
@@ -148,7 +148,7 @@ describe('a record', () => {
       return { ...issued, ...rest, actor, scope, decision, exempted };
     });
 
-  test('is one line of at most 16 KiB without control characters, whatever it is told', async () => {
+  it('returns one line of at most 16 KiB without control characters for any event', async () => {
     await fc.assert(
       fc.asyncProperty(hostileEvent, async (event) => {
         const line = await recordLine(event);
@@ -160,7 +160,7 @@ describe('a record', () => {
     );
   });
 
-  test('says how much is left out of it', async () => {
+  it('states how much was truncated', async () => {
     const line = await recordLine({ ...issued, purpose: 'x'.repeat(300) });
     expect(line).toMatch(/x{256} \[…300 characters, sha256 [0-9a-f]{64}\]/);
   });

@@ -4,7 +4,7 @@ import type { AuditEvent } from './audit-event.ts';
 /** Of the Open Cybersecurity Schema Framework, schema.ocsf.io. */
 const OCSF_VERSION = '1.6.0';
 
-/** What the chain itself records: its beginning, a process that goes on with it, checkpoints, its close. */
+/** Records about the chain itself: start, continuation by a new process, checkpoint, close. */
 export type ChainKind = 'chain.started' | 'chain.resumed' | 'chain.checkpoint' | 'chain.closed';
 export type RecordKind = AuditEvent['kind'] | ChainKind;
 
@@ -15,9 +15,9 @@ type OcsfClass = {
   readonly activity_name: string;
   /** 1 informational, 2 low, 3 medium. */
   readonly severity_id: 1 | 2 | 3;
-  /** 0 not known yet, 1 success, 2 failure. */
+  /** 0 unknown, 1 success, 2 failure. */
   readonly status_id: 0 | 1 | 2;
-  /** What `subject` names. */
+  /** Type of the entity that `subject` names. */
   readonly entity?: string;
 };
 
@@ -30,9 +30,9 @@ const updates = { activity_id: 3, activity_name: 'Update' } as const;
 const deletes = { activity_id: 4, activity_name: 'Delete' } as const;
 const buildOtherActivity = (activity_name: string) => ({ activity_id: 99, activity_name }) as const;
 const done = { severity_id: 1, status_id: 1 } as const;
-const grave = { severity_id: 3, status_id: 1 } as const;
+const notable = { severity_id: 3, status_id: 1 } as const;
 
-/** Each kind as OCSF says it: Authorize Session, Entity Management or Application Lifecycle. */
+/** The OCSF class of each kind: Authorize Session, Entity Management or Application Lifecycle. */
 export const OCSF_CLASSES: Readonly<Record<RecordKind, OcsfClass>> = {
   'run.intent': { ...session, ...assigns, severity_id: 1, status_id: 0 },
   'run.issued': { ...session, ...assigns, ...done },
@@ -45,12 +45,12 @@ export const OCSF_CLASSES: Readonly<Record<RecordKind, OcsfClass>> = {
     status_id: 2,
   },
   'stream.refused': { ...session, ...buildOtherActivity('Listen'), severity_id: 2, status_id: 2 },
-  'revocation.observed': { ...management, ...creates, ...grave, entity: 'revocation' },
+  'revocation.observed': { ...management, ...creates, ...notable, entity: 'revocation' },
   'revocation.collected': { ...management, ...deletes, ...done, entity: 'revocation' },
-  'policy.changed': { ...management, ...updates, ...grave, entity: 'policy' },
-  'key.changed': { ...management, ...updates, ...grave, entity: 'key' },
+  'policy.changed': { ...management, ...updates, ...notable, entity: 'policy' },
+  'key.changed': { ...management, ...updates, ...notable, entity: 'key' },
   'deny_list.updated': { ...management, ...updates, ...done, entity: 'role' },
-  'chain.started': { ...lifecycle, activity_id: 3, activity_name: 'Start', ...grave },
+  'chain.started': { ...lifecycle, activity_id: 3, activity_name: 'Start', ...notable },
   'chain.resumed': { ...lifecycle, activity_id: 3, activity_name: 'Start', ...done },
   'chain.checkpoint': { ...lifecycle, ...buildOtherActivity('Checkpoint'), ...done },
   'chain.closed': { ...lifecycle, activity_id: 4, activity_name: 'Stop', ...done },
@@ -58,7 +58,7 @@ export const OCSF_CLASSES: Readonly<Record<RecordKind, OcsfClass>> = {
 
 const buildProduct = (version: string) => ({ name: 'Valetkey', vendor_name: 'Valetkey', version });
 
-/** What every record bears. Times are milliseconds since the epoch, as OCSF's `timestamp_t`. */
+/** Attributes of every record. Times are milliseconds since the epoch, as OCSF's `timestamp_t`. */
 const buildBaseAttributes = (kind: RecordKind, at: number, version: string) => {
   const { category_uid, class_uid, activity_id, activity_name, severity_id, status_id } =
     OCSF_CLASSES[kind];
@@ -83,11 +83,11 @@ export const buildChainAttributes = (kind: ChainKind, at: number, version: strin
 });
 
 /**
- * An event in OCSF's words, and ours under `unmapped` where OCSF has none. Every member is named
- * here: what an event holds besides never reaches a record. One line is at most 16 KiB, because
- * container runtimes break longer ones.
+ * Builds the OCSF attributes of an event; members without an OCSF attribute are under `unmapped`. Only
+ * the members listed here reach a record. A line has at most 16 KiB, because container runtimes split
+ * longer lines.
  *
- * @param version the product's
+ * @param version product version
  */
 export const buildEventAttributes = (event: AuditEvent, version: string) => {
   const about =
@@ -128,7 +128,7 @@ const buildActor = ({ actor, decision }: AuditEvent) =>
     authorizations: decision === undefined ? undefined : listAuthorizations(decision),
   });
 
-/** A workload by the name that Kubernetes gives its service account. */
+/** A workload, named by the user name of its service account. */
 const buildUser = (actor: AuditEvent['actor']) => ({
   name:
     actor === undefined
@@ -137,7 +137,7 @@ const buildUser = (actor: AuditEvent['actor']) => ({
   type_id: actor === undefined ? 0 : 4,
 });
 
-/** One entry for each policy that decided; without any, it is that none permits. */
+/** One entry for each policy that determined the decision; `none` when no policy permits. */
 const listAuthorizations = ({
   outcome,
   policies,
@@ -170,7 +170,7 @@ const buildUnmapped = ({
       issuer: boundText(actor.user.issuer),
       subject: boundText(actor.user.subject),
     },
-    // Of a session, OCSF has the run already.
+    // A session record has the run in `session.uid`.
     run: OCSF_CLASSES[kind].class_uid === 3003 ? undefined : boundOptionalText(run),
     task: boundOptionalText(task),
     params: params && boundMapping(params, 2_000),
@@ -183,13 +183,13 @@ const buildUnmapped = ({
     subject: OCSF_CLASSES[kind].class_uid === 3003 ? boundOptionalText(subject) : undefined,
   });
 
-/** Ids of rules; most pods break none. */
+/** IDs of rules; most pods violate none. */
 const boundRuleIds = (ids: readonly string[] = []): readonly string[] | undefined =>
   ids.length === 0 ? undefined : boundList(ids, 200);
 
 const boundOptionalText = (text: string | undefined): string | undefined =>
   text === undefined ? undefined : boundText(text);
 
-/** Without members that are not there: RFC 8785 knows no undefined. */
+/** Removes undefined members, which RFC 8785 does not define. */
 const omitUndefined = <T extends object>(members: T): T =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;

@@ -2,19 +2,19 @@ import { canonicalizeJson } from '../schema/canonical-json.ts';
 import { isMapping } from '../schema/mapping.ts';
 import { computeSha256, addChainMembers, type ChainLink, type Position } from './chain.ts';
 
-/** A whole record, read from its line. Its place in a chain is still to be judged. */
+/** A complete record, read from its line. Its position in a chain is not verified yet. */
 export type ReadRecord = {
   readonly kind: string;
   readonly position: Position;
   readonly link: ChainLink;
-  /** What its seal is a signature of. */
+  /** The text that its seal signs. */
   readonly sealedText: () => string;
   readonly body: Body;
 };
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** Why a line is no record; `claims` is what it says of itself where that can be read. */
+/** Why a line is not a record; `claims` is the position that it states, if readable. */
 export type InvalidLine = {
   readonly code: 'invalid_record' | 'not_canonical' | 'modified';
   readonly expected: string;
@@ -22,7 +22,7 @@ export type InvalidLine = {
   readonly claims?: Position;
 };
 
-/** In a log other lines stand between records; one that claims to be a record is never one of those. */
+/** Whether the line may be another line of a log, because it does not claim to be a record. */
 export const isForeign = ({ code }: InvalidLine): boolean => code === 'invalid_record';
 
 export type ReadLineResult =
@@ -35,8 +35,8 @@ const NO_RECORD: ReadLineResult = {
 };
 
 /**
- * Reads one line, without its line break. Only the canonical form is a record: in any other, two
- * readers could see two different things (a member that stands there twice).
+ * Reads one line, without its line break. Only canonical JSON is accepted: otherwise two readers could
+ * see different contents (a duplicate member).
  */
 export const readLine = (line: string): ReadLineResult => {
   try {
@@ -51,7 +51,7 @@ const checkRecord = (line: string, body: ChainedBody): ReadLineResult => {
   const { hash, ...link } = body.unmapped.chain;
   const position = { chain: link.id, sequence: body.metadata.sequence, hash };
   if (canonicalizeJson(body) !== line) {
-    const got = 'the same in another form';
+    const got = 'another form of the same JSON';
     return buildInvalidLine(
       { code: 'not_canonical', expected: 'canonical JSON (RFC 8785)', got },
       position,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import {
   createAuditFile,
@@ -16,8 +16,8 @@ const listKinds = (text: string): readonly string[] =>
   splitText(text).map((line) => (JSON.parse(line) as { unmapped: { kind: string } }).unmapped.kind);
 const disk = new AuditError('disk_full', 'full');
 
-describe('a recorder', () => {
-  test('begins its chain, keeps each event and ends sealed', async () => {
+describe('createRecorder', () => {
+  it('starts a chain, stores each event and seals the end', async () => {
     const { sink, text, state } = createMemorySink();
     const recorder = await createTestRecorder({ sinks: [sink] });
     await recorder.record(buildIntent('run-1'));
@@ -28,7 +28,7 @@ describe('a recorder', () => {
     expect(report).toMatchObject({ isWhole: true, chains: [{ records: 3, sealedThrough: 2 }] });
   });
 
-  test('keeps many events that come together with few writes', async () => {
+  it('combines concurrent events into few writes', async () => {
     const { sink, appended, text } = createMemorySink();
     const recorder = await createTestRecorder({ sinks: [sink] });
     await Promise.all(
@@ -38,7 +38,7 @@ describe('a recorder', () => {
     expect(splitText(text())).toHaveLength(501);
   });
 
-  test('resolves only when every sink keeps the record', async () => {
+  it('resolves only when every sink has stored the record', async () => {
     const { sink } = createMemorySink();
     const gate = Promise.withResolvers<undefined>();
     let calls = 0;
@@ -56,7 +56,7 @@ describe('a recorder', () => {
     expect(isKept).toBe(true);
   });
 
-  test('fails all that waits and all that follows while a sink fails, and says so each time', async () => {
+  it('fails waiting and later events while a sink fails and reports each failure', async () => {
     const { sink, state } = createMemorySink();
     const failures: string[] = [];
     const observer = {
@@ -73,10 +73,13 @@ describe('a recorder', () => {
     expect(failures).toEqual(['disk_full', 'disk_full']);
   });
 
-  test('says that writing works again, also where a checkpoint failed and nothing follows it', async () => {
+  it('reports recovery, even after a failed checkpoint without later events', async () => {
     const { sink, state } = createMemorySink();
-    const told: string[] = [];
-    const observer = { written: () => told.push('written'), failed: () => told.push('failed') };
+    const reported: string[] = [];
+    const observer = {
+      written: () => reported.push('written'),
+      failed: () => reported.push('failed'),
+    };
     const recorder = await createTestRecorder({ sinks: [sink], observer });
     await recorder.record(buildIntent('run-1'));
     state.failure = disk;
@@ -84,10 +87,10 @@ describe('a recorder', () => {
     delete state.failure;
     await recorder.checkpoint();
     await recorder.checkpoint();
-    expect(told).toEqual(['written', 'written', 'failed', 'written']);
+    expect(reported).toEqual(['written', 'written', 'failed', 'written']);
   });
 
-  test('goes on by itself once writing works again, with a chain that is whole', async () => {
+  it('continues an intact chain when writing succeeds again', async () => {
     const { sink, state, text } = createMemorySink();
     const recorder = await createTestRecorder({ sinks: [sink] });
     state.failure = disk;
@@ -100,7 +103,7 @@ describe('a recorder', () => {
     expect(text()).toContain('lost-answer');
   });
 
-  test('gives every sink the same lines, although one of them failed for a while', async () => {
+  it('writes the same lines to every sink after one failed temporarily', async () => {
     const first = createMemorySink();
     const second = createMemorySink();
     const recorder = await createTestRecorder({ sinks: [first.sink, second.sink] });
@@ -113,15 +116,15 @@ describe('a recorder', () => {
     expect((await verifyChain([createAuditFile(first.text())], { publicKeys })).faults).toEqual([]);
   });
 
-  test('refuses to open where its first record cannot be kept, and closes its sinks', async () => {
+  it('throws when the first record cannot be stored and closes its sinks', async () => {
     const { sink, state } = createMemorySink();
     state.failure = disk;
     await expect(createTestRecorder({ sinks: [sink] })).rejects.toBe(disk);
     expect(state.isClosed).toBe(true);
   });
 
-  test.each([
-    ['of no known kind', { kind: 'other', at: 1 }],
+  it.each([
+    ['of an unknown kind', { kind: 'other', at: 1 }],
     ['without a time', { kind: 'run.intent', at: Number.NaN }],
   ])('an event %s fails alone', async (_, event) => {
     const { sink, text } = createMemorySink();
@@ -135,13 +138,13 @@ describe('a recorder', () => {
     expect((await verifyChain([createAuditFile(text())], { publicKeys })).faults).toEqual([]);
   });
 
-  test('takes nothing more once it is closed', async () => {
+  it('rejects events after it is closed', async () => {
     const recorder = await createTestRecorder();
     await recorder.close();
     await expect(recorder.record(buildIntent('run-1'))).rejects.toMatchObject({ code: 'closed' });
   });
 
-  test('refuses what comes while too much waits already', async () => {
+  it('rejects events while too many are waiting', async () => {
     const never: Sink = {
       append: () => new Promise(() => undefined),
       close: () => Promise.resolve(),
@@ -162,8 +165,8 @@ describe('a recorder', () => {
   });
 });
 
-describe('a seal', () => {
-  test('comes after a thousand records at most', async () => {
+describe('sealing', () => {
+  it('happens after at most 1,000 records', async () => {
     const { sink, text } = createMemorySink();
     const recorder = await createTestRecorder({ sinks: [sink] });
     await Promise.all(
@@ -174,7 +177,7 @@ describe('a seal', () => {
     expect(kinds.indexOf('chain.checkpoint')).toBe(1_001);
   });
 
-  test('is put where something is not sealed yet, and nowhere else', async () => {
+  it('happens only when there are unsealed records', async () => {
     const { sink, text } = createMemorySink();
     const recorder = await createTestRecorder({ sinks: [sink] });
     await recorder.checkpoint();
@@ -185,7 +188,7 @@ describe('a seal', () => {
     expect(recorder.head().sequence).toBe(2);
   });
 
-  test('is the head only once it is kept', async () => {
+  it('changes the head only when the seal is stored', async () => {
     const { sink, state } = createMemorySink();
     const recorder = await createTestRecorder({ sinks: [sink] });
     await recorder.record(buildIntent('run-1'));

@@ -5,68 +5,68 @@ import { AuditError, type AuditEvent, type Recorder } from './audit-event.ts';
 import { createCombinedSink, type Sink } from './sinks.ts';
 import { resumeChain, type FileEnd } from './chain-resume.ts';
 
-/** Events written at once, and events that may wait, at most. */
+/** Limits of events in one write, and of waiting events. */
 const MAX_BATCH = 512;
 const MAX_WAITING = 8_192;
 
 export type RecorderSettings = ChainWriterSettings & {
-  /** All of them keep every record; the one that survives a crash comes first. */
+  /** Every sink stores every record; the one that survives a crash is first. */
   readonly sinks: readonly Sink[];
   readonly resumeFrom: {
-    /** Of the two newest files, the newest first; absent: no sink can be read again. */
+    /** Ends of the two newest files, the newest first; absent: no sink can be read. */
     readonly ends?: readonly FileEnd[];
-    /** What the cluster knows of this replica; absent: nothing yet. */
+    /** The published head of this replica; absent: none yet. */
     readonly published?: Head;
   };
   readonly observer?: RecorderObserver;
 };
 
 export type RecorderObserver = {
-  /** Lines, checkpoints included, that are kept now. */
+  /** Called after each write with the number of lines, including checkpoints. */
   readonly written: (batch: { readonly lines: number; readonly seconds: number }) => void;
-  /** Once for each write that failed: until the next {@link RecorderObserver.written} all is refused. */
+  /** Called for each failed write. All events fail until the next {@link RecorderObserver.written}. */
   readonly failed: (error: AuditError) => void;
 };
 
 export type ChainRecorder = {
   readonly record: Recorder;
-  /** Seals what is not sealed yet. @throws AuditError */
+  /** Seals records that are not sealed yet. @throws AuditError */
   readonly checkpoint: () => Promise<void>;
-  /** The newest sealed record that every sink keeps. */
+  /** The newest sealed record that every sink has stored. */
   readonly head: () => Head;
-  /** Refuses what comes, seals and closes every sink. @throws AuditError when the last record failed */
+  /** Rejects new events, seals the chain and closes every sink. @throws AuditError when the last record failed */
   readonly close: () => Promise<void>;
 };
 
-type Entry = (journal: ChainWriter) => readonly string[];
+type Entry = (writer: ChainWriter) => readonly string[];
 
 /**
- * Opens this replica's chain of records and writes its first one. Events that come together are
- * written and synced together; each resolves once every sink keeps it. Where one does not, everything
- * that waits fails, and each later event fails until a write works again.
+ * Continues or starts the chain of this replica and writes its first record. Concurrent events are
+ * written and synced together; each resolves when every sink has stored it. When a sink fails, all
+ * waiting events fail, and so does each later event until a write succeeds.
  *
- * @throws AuditError when the first record cannot be kept
+ * @throws AuditError when the first record cannot be stored
  */
 export const createRecorder = async (settings: RecorderSettings): Promise<ChainRecorder> => {
   const { sinks, resumeFrom, clock, observer } = settings;
   const writer = createChainWriter(resumeChain(resumeFrom), settings);
-  const places = createCombinedSink(sinks);
+  const sink = createCombinedSink(sinks);
   let head: Head | undefined;
   let isClosed = false;
   let hasFailed = false;
 
   const write = async (lines: readonly string[]): Promise<void> => {
-    // What was owed since a failure is kept by now, even where nothing is added to it.
+    // `settle` has stored the lines of a failed write, so report success even without new lines.
     if (lines.length === 0 && !hasFailed) return;
     const startedAt = clock.monotonic();
-    if (lines.length > 0) await places.append(lines.map((line) => `${line}\n`).join(''));
+    if (lines.length > 0) await sink.append(lines.map((line) => `${line}\n`).join(''));
     hasFailed = false;
     const seconds = (clock.monotonic() - startedAt) / 1000;
     observer?.written({ lines: lines.length, seconds });
   };
   const commit = async (entries: readonly Entry[]): Promise<readonly (Error | undefined)[]> => {
     try {
-      await places.settle();
+      await sink.settle();
       const composed = entries.map((entry) => composeEntry(entry, writer));
       await write(composed.flatMap(({ lines }) => lines));
       head = writer.sealed();
@@ -78,16 +78,16 @@ export const createRecorder = async (settings: RecorderSettings): Promise<ChainR
   };
   const append = createGroupCommit<Entry>({
     commit,
-    most: MAX_BATCH,
-    mostWaiting: MAX_WAITING,
+    maxBatch: MAX_BATCH,
+    maxWaiting: MAX_WAITING,
     refuse: () => new AuditError('overloaded', `expected at most ${MAX_WAITING} waiting records`),
   });
   const checkOpen = (): void => {
-    if (isClosed) throw new AuditError('closed', 'expected an open chain of records, got a closed');
+    if (isClosed) throw new AuditError('closed', 'expected an open audit chain, got a closed one');
   };
 
   await append((chain) => chain.start()).catch(async (error: unknown) => {
-    await places.close();
+    await sink.close();
     throw error;
   });
   return {
@@ -103,18 +103,18 @@ export const createRecorder = async (settings: RecorderSettings): Promise<ChainR
     close: async () => {
       checkOpen();
       isClosed = true;
-      await append((chain) => chain.close()).finally(places.close);
+      await append((chain) => chain.close()).finally(sink.close);
     },
   };
 };
 
-/** An event that cannot be written down fails alone. */
+/** An event that cannot be encoded fails without affecting others. */
 const composeEntry = (
   entry: Entry,
-  journal: ChainWriter,
+  writer: ChainWriter,
 ): { lines: readonly string[]; error?: Error } => {
   try {
-    return { lines: entry(journal) };
+    return { lines: entry(writer) };
   } catch (cause) {
     return { lines: [], error: new AuditError('bad_event', 'expected an event', { cause }) };
   }
@@ -124,11 +124,11 @@ const reportFailure = (error: unknown, observer: RecorderObserver | undefined): 
   const known =
     error instanceof AuditError
       ? error
-      : new AuditError('sink_failed', 'a sink does not keep records', { cause: error });
+      : new AuditError('sink_failed', 'a sink failed to store records', { cause: error });
   observer?.failed(known);
   return known;
 };
 
 const throwNotStarted = (): never => {
-  throw new AuditError('closed', 'expected a chain of records that has begun');
+  throw new AuditError('closed', 'expected an audit chain that has started');
 };

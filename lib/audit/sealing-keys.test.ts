@@ -1,13 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { isSealed, newSealingKey, parseSealingKey, readPublicKeys } from './sealing-keys.ts';
 
 const one = parseSealingKey(newSealingKey());
 const two = parseSealingKey(newSealingKey());
 
-describe('a sealing key', () => {
-  test('seals a text so that its public key, and no other, vouches for it', () => {
+describe('parseSealingKey', () => {
+  it('creates seals that only its public key verifies', () => {
     const seal = one.sign('text');
     expect(isSealed('text', seal, readPublicKeys(one.publicKey + two.publicKey))).toBe(true);
     expect(isSealed('other', seal, readPublicKeys(one.publicKey))).toBe(false);
@@ -16,7 +16,7 @@ describe('a sealing key', () => {
     expect(isSealed('text', swapped, readPublicKeys(two.publicKey))).toBe(false);
   });
 
-  test('that is no Ed25519 key is refused without a word of it', () => {
+  it('rejects other keys without quoting them', () => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     expect(() => parseSealingKey(pem)).toThrow('expected an Ed25519 private key in PEM');

@@ -9,7 +9,7 @@ import {
 
 import { computeSha256, type Seal } from './chain.ts';
 
-/** Seals records: the key that signs checkpoints, and signs nothing else. */
+/** The key that seals records. It signs nothing else. */
 export type SealingKey = {
   /** SHA-256, hex, of the public key. */
   readonly fingerprint: string;
@@ -21,11 +21,11 @@ export type SealingKey = {
 /** Public keys of seals by fingerprint. */
 export type PublicKeys = ReadonlyMap<string, KeyObject>;
 
-/** A new Ed25519 key, PEM (PKCS #8). Whoever holds it can write records that look like ours. */
+/** Generates an Ed25519 key, PEM (PKCS #8). Its holder can forge records. */
 export const newSealingKey = (): string =>
   generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
-/** @throws Error when `pem` is no Ed25519 private key; the message holds nothing of it */
+/** @throws Error when `pem` is not an Ed25519 private key; the message contains no part of it */
 export const parseSealingKey = (pem: string): SealingKey => {
   const key = readKey(() => createPrivateKey(pem), 'an Ed25519 private key in PEM');
   const publicKey = createPublicKey(key);
@@ -41,9 +41,9 @@ export const parseSealingKey = (pem: string): SealingKey => {
 };
 
 /**
- * Reads one public key or several, PEM blocks one after another.
+ * Reads one or several public keys in PEM.
  *
- * @throws Error when one is no Ed25519 public key, or none is there
+ * @throws Error when one is not an Ed25519 public key, or there is none
  */
 export const readPublicKeys = (pem: string): PublicKeys => {
   const blocks = pem.match(/-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----/g) ?? [''];
@@ -53,7 +53,7 @@ export const readPublicKeys = (pem: string): PublicKeys => {
   return new Map(keys.map((key) => [computeFingerprint(key), key]));
 };
 
-/** Whether `seal` is a signature of `text` by one of `keys`; nothing when its key is none of them. */
+/** Whether `seal` is a valid signature of `text`; undefined when its key is not among `keys`. */
 export const isSealed = (text: string, seal: Seal, keys: PublicKeys): boolean | undefined => {
   const key = keys.get(seal.key);
   return key && verify(null, Buffer.from(text), key, Buffer.from(seal.signature, 'base64url'));
@@ -62,12 +62,12 @@ export const isSealed = (text: string, seal: Seal, keys: PublicKeys): boolean | 
 const readKey = (make: () => KeyObject, expected: string): KeyObject => {
   const key = tryRead(make);
   if (key?.asymmetricKeyType !== 'ed25519') {
-    throw new Error(`key of the audit's seals: expected ${expected}, got something else`);
+    throw new Error(`audit sealing key: expected ${expected}, got something else`);
   }
   return key;
 };
 
-/** The cause stays out: an error of OpenSSL's may quote what it could not read. */
+/** Drops the cause: an OpenSSL error may quote the key. */
 const tryRead = (make: () => KeyObject): KeyObject | undefined => {
   try {
     return make();

@@ -6,21 +6,21 @@ import {
   type Place,
 } from './audit-findings.ts';
 
-/** Records of one chain in one file, in the order in which they stand there. */
+/** Records of one chain in one file, in file order. */
 export type Segment = {
   readonly first: RecordLocation;
   last: RecordLocation;
   records: number;
-  /** Records before the first seal, and after the last one (the same where there is none). */
+  /** Records before the first seal and after the last seal; equal without any seal. */
   unsealedBefore: number;
   unsealedAfter: number;
   sealedThrough: Position | undefined;
 };
 
-/** A record's place in a chain and in a file. */
+/** Position of a record in a chain and in a file. */
 export type RecordLocation = Place & { readonly position: Position; readonly previous: string };
 
-/** Reports where `next` does not follow `last`; answers whether it stands after it at all. */
+/** Reports when `next` does not follow `last`. Returns whether its sequence is higher. */
 export const checkContinuity = (
   last: RecordLocation,
   next: RecordLocation,

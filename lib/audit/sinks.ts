@@ -1,8 +1,8 @@
-/** A place where records are kept. */
+/** A destination of records. */
 export type Sink = {
   /**
-   * Resolves once `lines`, each with its line break, are kept for good. After a failure it is called
-   * with the same lines again, and then keeps them once.
+   * Stores `lines`, each with its line break, durably. After a failure it is called again with the same
+   * lines and must store them once.
    *
    * @throws AuditError
    */
@@ -11,24 +11,24 @@ export type Sink = {
 };
 
 /**
- * Several sinks as one. Lines that a sink has refused stay at hand and go before any others: a chain
- * never goes back, since another sink may hold them already.
+ * Combines several sinks. Lines that a sink failed to store are kept and written before any others,
+ * because another sink may have stored them and a chain never goes back.
  */
 export const createCombinedSink = (sinks: readonly Sink[]) => {
-  let owed = '';
-  let owing: readonly Sink[] = [];
+  let pendingLines = '';
+  let pendingSinks: readonly Sink[] = [];
   const settle = async (): Promise<void> => {
-    for (const sink of owing) {
-      await sink.append(owed);
-      owing = owing.slice(1);
+    for (const sink of pendingSinks) {
+      await sink.append(pendingLines);
+      pendingSinks = pendingSinks.slice(1);
     }
   };
   return {
-    /** Writes what is owed from before; nothing to do mostly. */
+    /** Writes pending lines of an earlier failure, if any. */
     settle,
     append: (lines: string): Promise<void> => {
-      owed = lines;
-      owing = sinks;
+      pendingLines = lines;
+      pendingSinks = sinks;
       return settle();
     },
     close: async (): Promise<void> => {

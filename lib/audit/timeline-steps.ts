@@ -9,14 +9,14 @@ export type TimelineStep = {
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** The parts of a record that a story is told from. */
+/** The members of a record that timeline steps are built from. */
 type RecordMembers = {
   readonly body: Members;
   readonly ours: Members;
   readonly session: Members;
 };
 
-/** What one record says about `run`; no steps where it is about another. */
+/** The steps that one record adds to the timeline of `run`; none for a record of another run. */
 export const buildRecordSteps = (
   body: Members,
   run: string,
@@ -41,14 +41,14 @@ export const buildRecordSteps = (
 
 const isRefusal = ({ ours }: RecordMembers): boolean => ours['kind'] === 'run.refused';
 
-const buildStep = (told: RecordMembers, at: number): TimelineStep => {
-  const { body, ours, session } = told;
+const buildStep = (record: RecordMembers, at: number): TimelineStep => {
+  const { body, ours, session } = record;
   const why = formatReason(body['status_code'], body['message']);
   switch (ours['kind']) {
     case 'run.intent':
-      return { at, kind: 'intent', text: formatIntent(told) };
+      return { at, kind: 'intent', text: formatIntent(record) };
     case 'run.issued':
-      return { at, kind: 'credentials', text: formatCredentials(told) };
+      return { at, kind: 'credentials', text: formatCredentials(record) };
     case 'run.refused':
       return { at, kind: 'refusal', text: why };
     case 'run.ended':

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import {
   createAuditFile,
@@ -81,8 +81,8 @@ const renderRun = async (cloudLog: string, run = 'run-1', records?: string) =>
     cloudLogs: [createAuditFile(cloudLog, 'ops.log')],
   });
 
-describe('the story of a run', () => {
-  test('goes from its intent over policy, credentials and each cloud call to its end', async () => {
+describe('buildTimeline', () => {
+  it('shows intent, policy, credentials, cloud calls and end in order', async () => {
     expect(renderTimeline(await renderRun(opsLog))).toEqual([
       'run run-1',
       '2026-01-01T00:00:00.000Z  intent       task summarize of pod research/agent-7 (system:serviceaccount:research:agent) by agent (excepted from rules 4, 9) (warned of rules 7) with {"customer":"acme"} to nightly summary',
@@ -95,7 +95,7 @@ describe('the story of a run', () => {
     ]);
   });
 
-  test.each([
+  it.each([
     ['GET /acme-data/reports/acme/may.csv?x-id=GetObject HTTP/1.1', 'reports/acme/may.csv'],
     ['GET /reports/acme/may.csv HTTP/1.1', 'reports/acme/may.csv'],
     ['GET /acme-data/?list-type=2 HTTP/1.1', ''],
@@ -108,11 +108,11 @@ describe('the story of a run', () => {
     expect(steps.find(({ kind }) => kind === 'cloud call')?.text).toContain(`${target}: 200`);
   });
 
-  test('names the sessions, so that other tools can join by them', async () => {
+  it('returns the session names', async () => {
     expect(await renderRun('')).toMatchObject({ run: 'run-1', sessions: ['agent-7@run-1'] });
   });
 
-  test('reads CloudTrail, an event a line or a whole file', async () => {
+  it('reads CloudTrail events one a line or as a file', async () => {
     const call = {
       eventTime: '2026-01-01T00:00:03Z',
       eventSource: 's3.amazonaws.com',
@@ -134,7 +134,7 @@ describe('the story of a run', () => {
     }
   });
 
-  test('of a refusal says why', async () => {
+  it('shows the reason of a refusal', async () => {
     const refused: AuditEvent = {
       ...buildIntent('run-1'),
       kind: 'run.refused',
@@ -149,11 +149,11 @@ describe('the story of a run', () => {
     ]);
   });
 
-  test('finds calls by the run alone, where its records are lost', async () => {
+  it('finds calls by the run ID when its records are missing', async () => {
     expect((await renderRun(opsLog, 'run-1', '')).steps).toHaveLength(2);
   });
 
-  test('says that nothing is known, and how many lines are no whole records', async () => {
+  it('reports a run without records and counts invalid lines', async () => {
     expect(renderTimeline(await renderRun(opsLog, 'run-9'))).toEqual([
       'run run-9: no records found',
     ]);
@@ -161,7 +161,7 @@ describe('the story of a run', () => {
     expect((await renderRun('', 'run-1', edited)).unreadable).toBe(1);
   });
 
-  test('brings no control character of a cloud log to a terminal', async () => {
+  it('escapes control characters of a cloud log', async () => {
     const hostile = buildRgwLine(second(3), 'agent-7@run-1', { object: 'a\u001b[2J\nb' });
     expect(renderTimeline(await renderRun(hostile)).join('')).toContain('a\\u{1b}[2J\\u{a}b');
   });

@@ -5,27 +5,27 @@ import { isForeign, readLine } from './record-reader.ts';
 import { splitLines } from './line-splitter.ts';
 import { buildRecordSteps, type TimelineStep } from './timeline-steps.ts';
 
-/** A file of CloudTrail's is one line. */
+/** A CloudTrail file is one line. */
 const MAX_LOG_LINE_BYTES = 256 * 1024 * 1024;
 
-/** One run, from its intent to its end. */
+/** The steps of one run, from its intent to its end. */
 export type Timeline = {
   readonly run: string;
-  /** Names of its sessions at the cloud. */
+  /** Names of its cloud sessions. */
   readonly sessions: readonly string[];
-  /** In the order of their times; the cloud's are by its own clock. */
+  /** Sorted by time; calls have the time of the cloud's clock. */
   readonly steps: readonly TimelineStep[];
-  /** Lines that name the run and are no whole records: `audit verify` says why. */
+  /** Lines that mention the run but are not valid records; `audit verify` reports why. */
   readonly unreadable: number;
 };
 
 /**
- * Tells one run: what was asked for, what policy said, what was issued, each call that the cloud
- * logged under the run's session, and how it ended. It believes its files: verify them first.
+ * Builds the timeline of one run: the request, the policy decision, the issued credentials, each call
+ * that the cloud logged for the run's session, and the end. It does not verify the files.
  *
- * @param given.records files of records, of every replica
+ * @param given.records audit files of every replica
  * @param given.cloudLogs Ceph RGW's ops log or AWS CloudTrail, see {@link readCloudCalls}
- * @param given.ignoresForeignLines lines that are no records are passed over: logs, not files of ours
+ * @param given.ignoresForeignLines whether to ignore non-record lines: the input is logs, not audit files
  */
 export const buildTimeline = async (given: {
   readonly run: string;
@@ -46,15 +46,15 @@ export const buildTimeline = async (given: {
       if (recordSteps.session !== undefined) sessions.add(recordSteps.session);
     }
   }
-  const isOurs = ({ session }: CloudCall): boolean =>
+  const isOfRun = ({ session }: CloudCall): boolean =>
     sessions.size === 0 ? session.endsWith(`@${run}`) : sessions.has(session);
   for await (const line of findLinesNaming(given.cloudLogs, run)) {
-    steps.push(...readCloudCalls(line).filter(isOurs).map(toCallStep));
+    steps.push(...readCloudCalls(line).filter(isOfRun).map(toCallStep));
   }
   return { run, sessions: [...sessions], steps: sortSteps(steps), unreadable };
 };
 
-/** A story as lines for people: time, what it is, what happened. */
+/** Renders a timeline as text lines: time, kind, description. */
 export const renderTimeline = ({ run, steps, unreadable }: Timeline): readonly string[] => {
   const head = steps.length === 0 ? [`run ${run}: no records found`] : [`run ${run}`];
   const body = steps.map(({ at, kind, text }) => `${formatTime(at)}  ${kind.padEnd(11)}  ${text}`);
@@ -69,18 +69,18 @@ const toCallStep = ({ at, operation, target, outcome, from }: CloudCall): Timeli
   text: `${operation} ${target}: ${outcome}${from === '' ? '' : `, from ${from}`}`,
 });
 
-/** The intent's record and the outcome's state the same decision. */
+/** The records of intent and outcome state the same decision. */
 const isRepeated = ({ kind, text }: TimelineStep, steps: readonly TimelineStep[]): boolean =>
   kind === 'policy' && steps.some((step) => step.kind === kind && step.text === text);
 
-/** A policy decides before credentials of the same millisecond: what was told first stays first. */
+/** The sort is stable: a policy decision stays before credentials of the same millisecond. */
 const sortSteps = (steps: readonly TimelineStep[]): readonly TimelineStep[] =>
   steps.toSorted((a, b) => a.at - b.at);
 
 const formatTime = (at: number): string =>
-  Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : 'at no time';
+  Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : 'invalid time';
 
-/** Most lines of big files are about other runs: they are not even parsed. */
+/** Skips lines about other runs without parsing them. */
 const findLinesNaming = async function* (
   files: Iterable<AuditFile>,
   run: string,

@@ -5,23 +5,23 @@ import type { Findings, Place } from './audit-findings.ts';
 import type { InvalidLine } from './record-reader.ts';
 import type { FileLine } from './line-splitter.ts';
 
-/** A line that is no record, and why. */
+/** A line that is not a record, and the reason. */
 export type UnreadLine = Place & { readonly reason: InvalidLine };
 
-/** More of them than this nobody has left half written: they are faults at once. */
+/** A partial write has fewer lines. Further lines are reported at once. */
 const MAX_KEPT = 1_000;
 
 /**
- * Lines of one file that are no records, until something accounts for them: the next record, when it
- * states that just these bytes were torn; or nothing, and then each is a fault.
+ * Collects the non-record lines of one file until the next record. If that record states exactly these
+ * bytes as a partial write, they are a note; otherwise each line is a fault.
  */
 export const createUnreadLines = (findings: Findings, report: (line: UnreadLine) => void) => {
   let lines: UnreadLine[] = [];
   let hash = createHash('sha256');
   let bytes = 0;
   let isEnded = true;
-  let areTooMany = false;
-  const take = () => {
+  let isOverLimit = false;
+  const takeLines = () => {
     const taken = { lines, bytes, sha256: hash.digest('hex'), isEnded };
     lines = [];
     hash = createHash('sha256');
@@ -30,7 +30,7 @@ export const createUnreadLines = (findings: Findings, report: (line: UnreadLine)
   };
   return {
     add: (line: FileLine, unread: UnreadLine): void => {
-      if (areTooMany) {
+      if (isOverLimit) {
         report(unread);
         return;
       }
@@ -40,14 +40,14 @@ export const createUnreadLines = (findings: Findings, report: (line: UnreadLine)
       bytes += line.bytes.length + (isFirst ? 0 : 1);
       isEnded = line.isEnded;
       lines.push(unread);
-      areTooMany = lines.length > MAX_KEPT;
-      if (areTooMany) take().lines.forEach(report);
+      isOverLimit = lines.length > MAX_KEPT;
+      if (isOverLimit) takeLines().lines.forEach(report);
     },
-    /** A record follows. */
+    /** Call it with the partial write of the next record. */
     account: (partialWrite: PartialWrite | undefined): void => {
-      areTooMany = false;
+      isOverLimit = false;
       if (lines.length === 0) return;
-      const taken = take();
+      const taken = takeLines();
       const [first] = taken.lines;
       const isPartialWrite =
         partialWrite?.bytes === taken.bytes && partialWrite.sha256 === taken.sha256;
@@ -59,10 +59,10 @@ export const createUnreadLines = (findings: Findings, report: (line: UnreadLine)
         );
       } else taken.lines.forEach(report);
     },
-    /** The file ends. One last line without a line break may be on its way yet. */
+    /** Call it at the end of the file. A last line without a line break may still be in progress. */
     end: (): void => {
       if (lines.length === 0) return;
-      const taken = take();
+      const taken = takeLines();
       const [first] = taken.lines;
       const isUnfinished = taken.lines.length === 1 && !taken.isEnded;
       if (isUnfinished && first?.reason.code === 'invalid_record') {

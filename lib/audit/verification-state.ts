@@ -4,29 +4,29 @@ import type { Head } from './heads.ts';
 import type { PublicKeys } from './sealing-keys.ts';
 import type { Segment } from './segment.ts';
 
-/** What a verification gathers over all files. */
+/** State of a verification over all files. */
 export type VerificationState = {
   readonly publicKeys: PublicKeys;
   readonly findings: Findings;
   readonly chains: Map<string, ChainState>;
-  /** Places that must be there, and who says so. */
+  /** Positions that must exist, and where each is claimed. */
   readonly claims: Claim[];
-  /** `<chain>/<sequence>` of the heads that the cluster knows. */
+  /** `<chain>/<sequence>` of the published heads. */
   readonly wanted: ReadonlySet<string>;
 };
 
 export type ChainState = {
   readonly segments: Segment[];
-  /** Hashes of sealed records by sequence, as far as they are remembered. */
+  /** Hashes of the newest sealed records by sequence. */
   readonly sealed: Map<number, string>;
 };
 
 type Claim = Place & { readonly position: Position; readonly isHead: boolean };
 
-/** Sealed records remembered in each chain: over a day's, at one every five seconds. */
+/** Sealed records kept for each chain: more than a day at one every five seconds. */
 const MAX_SEALED_HASHES = 20_000;
 
-/** @param heads by replica, as the cluster keeps them */
+/** @param heads published heads by replica */
 export const createVerificationState = (
   publicKeys: PublicKeys,
   heads: Readonly<Record<string, Head>>,
@@ -47,20 +47,20 @@ export const getChainState = ({ chains }: VerificationState, id: string): ChainS
   return known;
 };
 
-/** Keeps what later claims are compared with. */
+/** Records a position that later claims are compared with, and the claims of the record itself. */
 export const recordPosition = (
-  ledger: VerificationState,
+  state: VerificationState,
   position: Position,
   { seal, after }: ChainLink,
   place: Place,
 ): void => {
   for (const earlier of after ?? []) {
-    ledger.claims.push({ ...place, position: earlier, isHead: false });
+    state.claims.push({ ...place, position: earlier, isHead: false });
   }
   if (seal === undefined) return;
-  const { sealed } = getChainState(ledger, position.chain);
+  const { sealed } = getChainState(state, position.chain);
   sealed.set(position.sequence, position.hash);
-  if (sealed.size > MAX_SEALED_HASHES) evictOldest(ledger, position.chain, sealed);
+  if (sealed.size > MAX_SEALED_HASHES) evictOldest(state, position.chain, sealed);
 };
 
 const evictOldest = (
@@ -79,26 +79,26 @@ const formatPosition = ({ chain, sequence }: Pick<Position, 'chain' | 'sequence'
   `${chain}/${sequence}`;
 
 /**
- * Reports each claim that the files do not bear out. To be called after all files.
+ * Reports each claim that contradicts the files. Call it after all files were read.
  *
- * @param isMissingStartAllowed whether a whole earlier chain may have been put away
+ * @param isMissingStartAllowed whether a whole earlier chain may be absent
  */
-export const checkClaims = (ledger: VerificationState, isMissingStartAllowed: boolean): void => {
-  for (const claim of ledger.claims)
-    checkClaim(ledger, claim, isMissingStartAllowed && !claim.isHead);
+export const checkClaims = (state: VerificationState, isMissingStartAllowed: boolean): void => {
+  for (const claim of state.claims)
+    checkClaim(state, claim, isMissingStartAllowed && !claim.isHead);
 };
 
 const checkClaim = (
   { chains, findings }: VerificationState,
   claim: Claim,
-  mayBeAway: boolean,
+  mayBeAbsent: boolean,
 ): void => {
   const { chain, sequence, hash } = claim.position;
   const expected = `record ${sequence} of ${formatForeignText(chain)}, hash ${formatForeignText(hash)}`;
   const known = chains.get(chain);
   const last = known?.segments.at(-1)?.last.position;
   if (known === undefined || last === undefined) {
-    if (mayBeAway)
+    if (mayBeAbsent)
       findings.note(claim, 'missing_start_allowed', `${formatForeignText(chain)} is not verified`);
     else findings.fault(claim, 'missing_chain', { expected, got: 'no record of that chain' });
   } else if (last.sequence < sequence) {

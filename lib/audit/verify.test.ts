@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import { canonicalizeJson } from '../schema/canonical-json.ts';
@@ -36,8 +36,8 @@ const listCodes = async (given: string, settings: Partial<VerifySettings> = {}) 
 
 const anyLine = fc.nat(lines.length - 1);
 
-describe('a recorded file', () => {
-  test('verifies as it was written', async () => {
+describe('verifyChain', () => {
+  it('accepts an unchanged file', async () => {
     expect(await verifyText(text)).toEqual({
       isWhole: true,
       faultCount: 0,
@@ -47,7 +47,7 @@ describe('a recorded file', () => {
     });
   });
 
-  test('verifies however it is cut into chunks', async () => {
+  it('accepts a file in any chunks', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 5_000 }), async (size) => {
         const bytes = Buffer.from(text);
@@ -66,7 +66,7 @@ describe('a recorded file', () => {
     expect((await verifyText(changed)).isWhole).toBe(false);
   };
 
-  test('is found out when any byte of it is changed', async () => {
+  it('detects a change of any byte', async () => {
     const bytes = Buffer.from(text);
     await fc.assert(
       fc.asyncProperty(
@@ -82,11 +82,11 @@ describe('a recorded file', () => {
     );
   });
 
-  test('is found out when any line is missing', async () => {
+  it('detects any missing line', async () => {
     for (const index of lines.keys()) await isFound(joinLines(lines.toSpliced(index, 1)));
   });
 
-  test('is found out when any two lines change places', async () => {
+  it('detects any two swapped lines', async () => {
     await fc.assert(
       fc.asyncProperty(anyLine, anyLine, async (a, b) => {
         fc.pre(a !== b);
@@ -95,7 +95,7 @@ describe('a recorded file', () => {
     );
   });
 
-  test('is found out when any line stands twice', async () => {
+  it('detects any repeated line', async () => {
     await fc.assert(
       fc.asyncProperty(anyLine, fc.nat(lines.length), async (from, to) => {
         await isFound(joinLines(lines.toSpliced(to, 0, getLine(from))));
@@ -103,7 +103,7 @@ describe('a recorded file', () => {
     );
   });
 
-  test('is found out when it is cut anywhere before its head', async () => {
+  it('detects truncation anywhere before the published head', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(Buffer.byteLength(text) - 2), async (length) => {
         await isFound(Buffer.from(text).subarray(0, length));
@@ -111,7 +111,7 @@ describe('a recorded file', () => {
     );
   });
 
-  test('is found out when a line is put in, or written in another form', async () => {
+  it('detects an added line and a line that is not canonical', async () => {
     const other = { ...(JSON.parse(getLine(1)) as object), time: 1 };
     const again = getLine(1).replace('"time":', '"time":1,"time":');
     for (const line of [
@@ -128,7 +128,7 @@ describe('a recorded file', () => {
     }
   });
 
-  test('is found out when everything from a record on is written anew without the key', async () => {
+  it('detects records rewritten without the key', async () => {
     await fc.assert(
       fc.asyncProperty(anyLine, async (from) => {
         await isFound(joinLines(rewriteChain(from, undefined)));
@@ -138,7 +138,7 @@ describe('a recorded file', () => {
     );
   });
 
-  test('is found out when it is written anew with the key after its head was published', async () => {
+  it('detects records rewritten with the key after their head was published', async () => {
     const [fault] = (await verifyText(joinLines(rewriteChain(4, key)))).faults;
     expect(fault).toMatchObject({
       code: 'fork',
@@ -186,8 +186,8 @@ type Rewritable = {
   };
 };
 
-describe('a fault', () => {
-  test('names file, line, what was expected and what was got', async () => {
+describe('a verification fault', () => {
+  it('names file, line, expected and actual value', async () => {
     const edited = getLine(3).replace('summarize', 'summarise');
     const { faults } = await verifyText(joinLines(lines.with(3, edited)));
     const hash = (JSON.parse(edited) as Rewritable).unmapped.chain.hash;
@@ -196,32 +196,32 @@ describe('a fault', () => {
     ]);
   });
 
-  test.each([
-    ['a hole', lines.toSpliced(5, 1), ['gap:6']],
-    ['a line that stands twice', lines.toSpliced(5, 0, getLine(4)), ['out_of_order:6']],
-    ['a line in another form', lines.with(5, ` ${getLine(5)}`), ['not_canonical:6']],
-    ['a line of something else', lines.toSpliced(5, 0, 'hello'), ['invalid_record:6']],
-    ['a beginning that is gone', lines.slice(2), ['missing_start:1']],
-    ['an end that is gone', lines.slice(0, -1), ['truncated:0']],
-    ['no record at all', [], ['missing_chain:0']],
+  it.each([
+    ['a gap', lines.toSpliced(5, 1), ['gap:6']],
+    ['a repeated line', lines.toSpliced(5, 0, getLine(4)), ['out_of_order:6']],
+    ['a line that is not canonical', lines.with(5, ` ${getLine(5)}`), ['not_canonical:6']],
+    ['a line of other text', lines.toSpliced(5, 0, 'hello'), ['invalid_record:6']],
+    ['a missing start', lines.slice(2), ['missing_start:1']],
+    ['a missing end', lines.slice(0, -1), ['truncated:0']],
+    ['no records', [], ['missing_chain:0']],
   ])('of %s is reported once', async (_, given, codes) => {
     expect(await listCodes(joinLines(given))).toEqual(codes);
   });
 
-  test('of a replaced record stands at the next one', async () => {
+  it('is reported at the record after a replaced one', async () => {
     const body = JSON.parse(getLine(1)) as Attributes & Rewritable;
     const link = omitHash(body);
     const forged = linkRecord({ ...body, ...{ time: 1 } }, { ...link, sequence: 1 });
     expect(await listCodes(joinLines(lines.with(1, forged.line)))).toEqual(['broken_link:3']);
   });
 
-  test('of a seal by a key that nobody gave says which keys were given', async () => {
+  it('lists the provided keys for a seal by an unknown key', async () => {
     const others = readPublicKeys(parseSealingKey(newSealingKey()).publicKey);
     const { faults } = await verifyText(text, { publicKeys: others });
     expect(faults[0]).toMatchObject({ code: 'unknown_key', line: 1, got: key.fingerprint });
   });
 
-  test('of a forged seal stands at the seal, even where no head is known', async () => {
+  it('is reported at an invalid signature, even without heads', async () => {
     const other = parseSealingKey(newSealingKey());
     const signed = (text: string) => ({ ...other.sign(text), key: key.fingerprint });
     for (const signer of [undefined, { ...other, sign: signed }]) {
@@ -230,7 +230,7 @@ describe('a fault', () => {
     }
   });
 
-  test('of a beginning is one in the middle, or a first record that is none', async () => {
+  it('is reported for a start in the middle and for a first record of another kind', async () => {
     const attributes = { metadata: {}, unmapped: { kind: 'chain.started' } };
     const after = { id: head.chain, sequence: head.sequence + 1, previous: head.hash };
     const middle = linkRecord(attributes, after, key.sign);
@@ -247,19 +247,19 @@ describe('a fault', () => {
     }
   });
 
-  test('is counted when there are too many to list', async () => {
+  it('is counted beyond the listed number', async () => {
     const report = await verifyText('x\n'.repeat(3_000), { heads: {} });
     expect(report.faults).toHaveLength(1_000);
     expect(report.faultCount).toBe(3_000);
   });
 
-  test('shows foreign text without its control characters', async () => {
+  it('escapes control characters of untrusted text', async () => {
     const forged = { chain: 'a\u001b[2J.b', sequence: 1, hash: head.hash, at: 1 };
     const { faults } = await verifyText(text, { heads: { x: forged } });
     expect(faults.map(formatAuditFault).join('')).toMatch(/^[ -~]*$/);
   });
 
-  test('is missing seals, when too many records have none', async () => {
+  it('is reported when too many records have no seal', async () => {
     let position: Position = { ...head };
     const more = Array.from({ length: 1_001 }, (_, index) => {
       const attributes = { metadata: {}, unmapped: { kind: 'run.intent' } };
@@ -280,7 +280,7 @@ describe('a fault', () => {
     expect(report.faults).toMatchObject([{ code: 'unsealed', file: 'b', line: 1 }]);
   });
 
-  test('is a record of the chain itself without a seal', async () => {
+  it('is reported for an unsealed record about the chain', async () => {
     const attributes = { metadata: {}, unmapped: { kind: 'chain.checkpoint' } };
     const place = { id: head.chain, sequence: head.sequence + 1, previous: head.hash };
     expect(await listCodes(joinLines([...lines, linkRecord(attributes, place).line]))).toEqual([
@@ -289,30 +289,30 @@ describe('a fault', () => {
   });
 });
 
-describe('several files', () => {
+describe('verifyChain with several files', () => {
   const parts = [lines.slice(0, 5), lines.slice(5, 9), lines.slice(9)].map(joinLines);
-  const filesOf = (...order: readonly number[]) =>
+  const selectFiles = (...order: readonly number[]) =>
     order.map((index) => createAuditFile(parts[index] ?? '', `part-${index}`));
 
-  test.each([[[0, 1, 2]], [[2, 0, 1]], [[2, 1, 0]]])(
-    'in the order %j are one chain',
+  it.each([[[0, 1, 2]], [[2, 0, 1]], [[2, 1, 0]]])(
+    'accepts the order %j as one chain',
     async (order) => {
-      const report = await verifyChain(filesOf(...order), { publicKeys, heads });
+      const report = await verifyChain(selectFiles(...order), { publicKeys, heads });
       expect(report).toMatchObject({ isWhole: true, chains: [{ records: 14, sealedThrough: 13 }] });
     },
   );
 
-  test('of which one is missing have a hole where it was', async () => {
-    const { faults } = await verifyChain(filesOf(0, 2), { publicKeys, heads });
+  it('reports a gap for a missing file', async () => {
+    const { faults } = await verifyChain(selectFiles(0, 2), { publicKeys, heads });
     expect(faults).toMatchObject([{ code: 'gap', file: 'part-2', line: 1, got: '9' }]);
   });
 
-  test('of which one is given twice are found out', async () => {
-    const { faults } = await verifyChain(filesOf(0, 1, 1, 2), { publicKeys, heads });
+  it('detects a file that is given twice', async () => {
+    const { faults } = await verifyChain(selectFiles(0, 1, 1, 2), { publicKeys, heads });
     expect(faults).toMatchObject([{ code: 'out_of_order', file: 'part-1', line: 1 }]);
   });
 
-  test('of several replicas verify, line by line or mixed in one', async () => {
+  it('accepts files of several replicas, also mixed line by line', async () => {
     const other = await createRecordedFile(7, { replica: 'valetkey-authority-1' });
     const both = { ...heads, 'valetkey-authority-1': other.head };
     const others = other.text.split('\n').slice(0, -1);
@@ -329,8 +329,8 @@ describe('several files', () => {
     }
   });
 
-  test('whose older ones were put away verify from where they begin, when that is asked for', async () => {
-    const report = await verifyChain(filesOf(1, 2), {
+  it('accepts a missing start only when it is allowed', async () => {
+    const report = await verifyChain(selectFiles(1, 2), {
       publicKeys,
       heads,
       isMissingStartAllowed: true,
@@ -342,24 +342,24 @@ describe('several files', () => {
   });
 });
 
-describe('a log', () => {
+describe('verifyChain with a log', () => {
   const noisy = joinLines(lines.flatMap((line) => [line, '{"level":"info"}', 'hello']));
 
-  test('may hold other lines, when that is said', async () => {
+  it('ignores non-record lines only when it is allowed', async () => {
     expect((await verifyText(noisy, { ignoresForeignLines: true })).faults).toEqual([]);
     expect((await verifyText(noisy)).isWhole).toBe(false);
   });
 
-  test('hides no record that was edited', async () => {
+  it('detects a modified record among other lines', async () => {
     const edited = noisy.replace('summarize', 'summarise');
     expect(await listCodes(edited, { ignoresForeignLines: true })).toEqual(['modified:4']);
   });
 });
 
-describe('a chain that takes the place of another', () => {
+describe('a chain that replaces another', () => {
   const publish = (at: Head) => ({ resumeFrom: { published: at } });
 
-  test('names the head that the cluster knew, and so the loss is found', async () => {
+  it('names the published head, so that the loss is detected', async () => {
     const { sink, text: next } = createMemorySink();
     const recorder = await createTestRecorder({ sinks: [sink], ...publish(head) });
     await recorder.close();
@@ -384,7 +384,7 @@ describe('a chain that takes the place of another', () => {
     expect(partial).toMatchObject({ isWhole: true, notes: [{ code: 'missing_start_allowed' }] });
   });
 
-  test('may name a head that the older one has gone past', async () => {
+  it('may name a head before the end of the older chain', async () => {
     const { metadata, unmapped } = lines
       .map((line) => JSON.parse(line) as Rewritable)
       .filter((body) => body.unmapped.chain.seal !== undefined)
@@ -406,7 +406,7 @@ describe('a chain that takes the place of another', () => {
   });
 });
 
-test('a file of thousands of records verifies', async () => {
+it('verifyChain accepts a file of thousands of records', async () => {
   const { sink, text: long } = createMemorySink();
   const recorder = await createTestRecorder({ sinks: [sink] });
   await Promise.all(

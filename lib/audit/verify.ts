@@ -12,19 +12,19 @@ import {
 import { checkContinuity, type Segment } from './segment.ts';
 
 export type VerifySettings = {
-  /** Of seals; one by any other is a fault. */
+  /** Keys that verify seals; a seal by another key is a fault. */
   readonly publicKeys: PublicKeys;
-  /** By replica, as the cluster keeps them. Without them, a cut at a chain's end is not seen. */
+  /** Published heads by replica. Without them truncation is not detected. */
   readonly heads?: Readonly<Record<string, Head>>;
-  /** Chains may begin later than at their first record: older files were put away. */
+  /** Whether chains may start after their first record, because the oldest files are absent. */
   readonly isMissingStartAllowed?: boolean;
-  /** Lines that are no records are passed over: a log, not a file of ours. */
+  /** Whether to ignore non-record lines: the input is a log, not an audit file. */
   readonly ignoresForeignLines?: boolean;
 };
 
 export type AuditReport = {
   readonly isWhole: boolean;
-  /** All of them; {@link AuditReport.faults} lists the first 1,000. */
+  /** Number of all faults; {@link AuditReport.faults} lists the first 1,000. */
   readonly faultCount: number;
   readonly faults: readonly AuditFault[];
   readonly notes: readonly AuditNote[];
@@ -36,17 +36,17 @@ export type ChainReport = {
   readonly records: number;
   readonly first: number;
   readonly last: number;
-  /** The last record under a seal that holds; what comes after it is linked, but signed by nobody yet. */
+  /** The last record with a valid seal; later records are linked but not signed yet. */
   readonly sealedThrough?: number;
 };
 
 /**
- * Verifies chains of records, of any number of replicas, over any number of files in any order. It
- * reads each file once and holds a line at a time.
+ * Verifies chains of records, of any number of replicas, in any number of files in any order. It reads
+ * each file once and holds one line at a time.
  *
- * Found are: a line edited, removed, moved, repeated or added; a forged seal; a chain that ends
- * before the head which the cluster, or a later chain, knows. Not found: records cut off after the
- * last head that anybody knows.
+ * It detects modified, removed, moved, repeated and added lines, invalid signatures, and chains that end
+ * before a head that the cluster or a later chain refers to. It does not detect that records after the
+ * last known head were removed.
  */
 export const verifyChain = async (
   files: Iterable<AuditFile>,
@@ -57,26 +57,26 @@ export const verifyChain = async (
     ignoresForeignLines = false,
   }: VerifySettings,
 ): Promise<AuditReport> => {
-  const ledger = createVerificationState(publicKeys, heads);
-  for (const file of files) await verifyFile(file, ledger, ignoresForeignLines);
-  for (const chain of ledger.chains.values()) checkSegments(chain, ledger, isMissingStartAllowed);
-  checkClaims(ledger, isMissingStartAllowed);
-  const { faults, notes, count } = ledger.findings;
-  const chains = Array.from(ledger.chains, ([id, chain]) => toReport(id, chain));
+  const state = createVerificationState(publicKeys, heads);
+  for (const file of files) await verifyFile(file, state, ignoresForeignLines);
+  for (const chain of state.chains.values()) checkSegments(chain, state, isMissingStartAllowed);
+  checkClaims(state, isMissingStartAllowed);
+  const { faults, notes, count } = state.findings;
+  const chains = Array.from(state.chains, ([id, chain]) => toReport(id, chain));
   return { isWhole: count() === 0, faultCount: count(), faults, notes, chains };
 };
 
-/** Puts a chain's parts, each from one file, in their order, and judges where they meet. */
+/** Sorts the segments of a chain, one for each file, and checks where they meet. */
 const checkSegments = (
   { segments }: ChainState,
-  ledger: VerificationState,
+  state: VerificationState,
   isMissingStartAllowed: boolean,
 ): void => {
   segments.sort((a, b) => a.first.position.sequence - b.first.position.sequence);
   segments.forEach((segment, index) => {
     const before = segments[index - 1];
-    if (before === undefined) checkFirstSegment(segment, ledger, isMissingStartAllowed);
-    else checkBoundary(before, segment, ledger);
+    if (before === undefined) checkFirstSegment(segment, state, isMissingStartAllowed);
+    else checkBoundary(before, segment, state);
   });
 };
 
@@ -87,15 +87,15 @@ const checkFirstSegment = (
 ): void => {
   const { chain, sequence } = first.position;
   if (sequence === 0) return;
-  const text = `${formatForeignText(chain)} is verified from record ${sequence} on`;
+  const text = `${formatForeignText(chain)} is verified from record ${sequence}`;
   if (isMissingStartAllowed) findings.note(first, 'missing_start_allowed', text);
   else findings.fault(first, 'missing_start', { expected: 'record 0', got: `${sequence}` });
 };
 
-const checkBoundary = (before: Segment, segment: Segment, ledger: VerificationState): void => {
-  checkContinuity(before.last, segment.first, ledger.findings);
+const checkBoundary = (before: Segment, segment: Segment, state: VerificationState): void => {
+  checkContinuity(before.last, segment.first, state.findings);
   const unsealed = before.unsealedAfter + segment.unsealedBefore;
-  if (unsealed > SEAL_EVERY) reportUnsealed(segment.first, ledger);
+  if (unsealed > SEAL_EVERY) reportUnsealed(segment.first, state);
   if (segment.sealedThrough === undefined) segment.unsealedAfter = unsealed;
 };
 

@@ -3,22 +3,22 @@ import { integer, list, object, read, string } from '../schema/reader.ts';
 import { isCertificateAuthority, type CertificateAuthority } from './certificate-authority.ts';
 import { joinBundle } from './trust-bundle.ts';
 
-/** An authority that signs no more, trusted until the last leaf it signed is dead. */
+/** An authority that no longer signs; trusted until its last leaf has expired. */
 type RetiredAuthority = { readonly certificate: string; readonly until: number };
 
 /**
- * What the Secret holds. `current` signs; `next` is published in the `caBundle`s long before it
- * signs anything; `retired` are trusted still. Times are milliseconds since the epoch.
+ * The authorities in the Secret. `current` signs; `next` is in every `caBundle` long before it signs;
+ * `retired` are still trusted. Times are milliseconds since the epoch.
  */
 export type CertificateAuthoritySet = {
   readonly current: CertificateAuthority;
   readonly next: CertificateAuthority;
   readonly retired: readonly RetiredAuthority[];
-  /** When `current` began to sign. */
+  /** When `current` started to sign. */
   readonly promotedAt: number;
   /** When `next` was first seen in every live `caBundle`; absent: not yet. */
   readonly publishedAt?: number;
-  /** The last value of the rotation annotation that was acted upon. */
+  /** The last value of the rotation annotation that was processed. */
   readonly rotationDone: string;
 };
 
@@ -34,7 +34,7 @@ const state = object({
   retired: list(object({ certificate: string(), until: time })),
 });
 
-/** Reads the Secret's data; faults name the key and never show a value. */
+/** Reads the data of the Secret. Field errors name its keys and never contain a value. */
 export const readCertificateAuthoritySet = (data: SecretData): Result<CertificateAuthoritySet> => {
   const faults: FieldError[] = [];
   const current = readSlot(data, 'current', faults);
@@ -44,7 +44,7 @@ export const readCertificateAuthoritySet = (data: SecretData): Result<Certificat
   return succeed({ current, next, ...rest.value });
 };
 
-/** The Secret's data; the inverse of {@link readCertificateAuthoritySet}. */
+/** Writes the data of the Secret; the inverse of {@link readCertificateAuthoritySet}. */
 export const writeCertificateAuthoritySet = ({
   current,
   next,
@@ -57,7 +57,7 @@ export const writeCertificateAuthoritySet = ({
   [STATE_KEY]: JSON.stringify(rest),
 });
 
-/** What both webhook configurations' `caBundle`s should say, PEM. */
+/** The `caBundle` for both webhook configurations, PEM. */
 export const buildTrustBundle = ({ current, next, retired }: CertificateAuthoritySet): string =>
   joinBundle([current, next, ...retired].map(({ certificate }) => certificate));
 

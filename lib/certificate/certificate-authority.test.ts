@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import {
   createCertificateAuthority,
@@ -12,8 +12,8 @@ import {
 const now = Date.parse('2030-01-01T00:00:00Z');
 const day = 86_400_000;
 
-describe('an authority', () => {
-  test('may sign leaves and nothing else', async () => {
+describe('createCertificateAuthority', () => {
+  it('creates an authority that can sign only leaves', async () => {
     const authority = await createCertificateAuthority({ now, lifetimeMs: 365 * day });
     const certificate = new X509Certificate(authority.certificate);
     expect(certificate.ca).toBe(true);
@@ -26,16 +26,16 @@ describe('an authority', () => {
     });
   });
 
-  test('has a subject of its own, so that a bundle of several is never ambiguous', async () => {
+  it('creates a unique subject', async () => {
     const [one, other] = await Promise.all([
       createCertificateAuthority({ now, lifetimeMs: day }),
       createCertificateAuthority({ now, lifetimeMs: day }),
     ]);
-    const subjectOf = (pem: string) => new X509Certificate(pem).subject;
-    expect(subjectOf(one.certificate)).not.toBe(subjectOf(other.certificate));
+    const readSubject = (pem: string) => new X509Certificate(pem).subject;
+    expect(readSubject(one.certificate)).not.toBe(readSubject(other.certificate));
   });
 
-  test("is none when the key is another's, or the certificate is a leaf, or no certificate", async () => {
+  it('isCertificateAuthority rejects a mismatched key, a leaf and other text', async () => {
     const one = await createCertificateAuthority({ now, lifetimeMs: day });
     const other = await createCertificateAuthority({ now, lifetimeMs: day });
     const leaf = await signLeaf(one, { names: ['a.b.svc'], now, lifetimeMs: day });
@@ -45,8 +45,8 @@ describe('an authority', () => {
   });
 });
 
-describe('a leaf', () => {
-  test('is for its names, verified by its issuer and good until its end', async () => {
+describe('signLeaf', () => {
+  it('signs a leaf for its names, verifiable by its issuer until it expires', async () => {
     const authority = await createCertificateAuthority({ now, lifetimeMs: 365 * day });
     const names = ['valetkey-webhook.valetkey-system.svc'];
     const leaf = await signLeaf(authority, { names, now, lifetimeMs: 7 * day });
@@ -61,13 +61,13 @@ describe('a leaf', () => {
     expect(leaf.notAfter).toBe(now + 7 * day);
   });
 
-  test('never outlives its issuer', async () => {
+  it('limits the validity to that of the issuer', async () => {
     const authority = await createCertificateAuthority({ now, lifetimeMs: day });
     const leaf = await signLeaf(authority, { names: ['a.b.svc'], now, lifetimeMs: 7 * day });
     expect(leaf.notAfter).toBe(now + day);
   });
 
-  test('is for names longer than a common name may be', async () => {
+  it('supports names longer than a common name', async () => {
     const authority = await createCertificateAuthority({ now, lifetimeMs: day });
     const name = `${'s'.repeat(63)}.${'n'.repeat(63)}.svc`;
     const leaf = await signLeaf(authority, { names: [name], now, lifetimeMs: day });

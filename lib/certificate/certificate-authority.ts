@@ -4,10 +4,10 @@ import { createPrivateKey, KeyObject, webcrypto, X509Certificate } from 'node:cr
 
 import * as x509 from '@peculiar/x509';
 
-/** A certificate authority of ours: PEM certificate, PEM private key (PKCS #8). */
+/** A self-signed certificate authority: PEM certificate and PEM private key (PKCS #8). */
 export type CertificateAuthority = { readonly certificate: string; readonly key: string };
 
-/** What a replica serves with. The key never leaves its memory. */
+/** The serving certificate of a replica. The key never leaves its memory. */
 export type Leaf = {
   /** PEM. */
   readonly certificate: string;
@@ -24,13 +24,13 @@ const EC = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 const SIGNATURE = { name: 'ECDSA', hash: 'SHA-256' } as const;
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
-/** Validity begins a little in the past: clocks of API servers differ from ours. */
+/** Validity starts in the past, because clocks of API servers differ. */
 const BACKDATE_MS = 5 * 60_000;
 
 /**
- * Makes a new authority (ECDSA P-256, self-signed, path length 0, RFC 5280), good from five minutes
- * ago until `now + lifetimeMs`. Its subject is unlike every other's, so that a client with several
- * in its bundle never mistakes one for another.
+ * Creates a certificate authority (ECDSA P-256, self-signed, path length 0, RFC 5280), valid from five
+ * minutes ago until `now + lifetimeMs`. Its subject is unique, so that a client with several in its
+ * bundle finds the right one.
  */
 export const createCertificateAuthority = async ({
   now,
@@ -58,20 +58,20 @@ export const createCertificateAuthority = async ({
 };
 
 /**
- * Signs a new key for `names` (DNS names), good until `now + lifetimeMs` or the authority's own end,
- * whichever comes first.
+ * Creates a key and signs its certificate for `names` (DNS names), valid until `now + lifetimeMs` or the
+ * expiration of the authority, whichever is earlier.
  */
 export const signLeaf = async (
   authority: CertificateAuthority,
-  terms: { readonly names: readonly string[]; readonly now: number; readonly lifetimeMs: number },
+  options: { readonly names: readonly string[]; readonly now: number; readonly lifetimeMs: number },
 ): Promise<Leaf> => {
   const keys = await generateKeys();
   const issuer = new x509.X509Certificate(authority.certificate);
-  const end = Math.min(terms.now + terms.lifetimeMs, issuer.notAfter.getTime());
+  const end = Math.min(options.now + options.lifetimeMs, issuer.notAfter.getTime());
   const certificate = await x509.X509CertificateGenerator.create({
     subject: [{ CN: ['Valetkey webhook'] }],
     issuer: issuer.subjectName,
-    ...buildValidity(terms.now, end),
+    ...buildValidity(options.now, end),
     publicKey: keys.publicKey,
     signingKey: await importKey(authority.key),
     signingAlgorithm: SIGNATURE,
@@ -80,7 +80,7 @@ export const signLeaf = async (
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([SERVER_AUTH]),
       new x509.SubjectAlternativeNameExtension(
-        terms.names.map((value) => ({ type: 'dns', value })),
+        options.names.map((value) => ({ type: 'dns', value })),
       ),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
     ],
@@ -94,7 +94,7 @@ export const signLeaf = async (
   };
 };
 
-/** Whether the two belong together, and the certificate may sign others. */
+/** Whether key and certificate match, and the certificate is a CA certificate. */
 export const isCertificateAuthority = ({ certificate, key }: CertificateAuthority): boolean => {
   try {
     const parsed = new X509Certificate(certificate);
@@ -104,7 +104,7 @@ export const isCertificateAuthority = ({ certificate, key }: CertificateAuthorit
   }
 };
 
-/** When a PEM certificate begins and ends, milliseconds since the epoch. */
+/** Start and end of the validity of a PEM certificate, milliseconds since the epoch. */
 export const readValidity = (certificate: string): { notBefore: number; notAfter: number } => {
   const { validFromDate, validToDate } = new X509Certificate(certificate);
   return { notBefore: validFromDate.getTime(), notAfter: validToDate.getTime() };

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import type { Leaf } from './certificate-authority.ts';
 import { bundleContains, joinBundle, splitBundle } from './trust-bundle.ts';
@@ -57,8 +57,8 @@ const reconcile = (
 ): Promise<CertificateReconcileResult> =>
   reconcileCertificates(reconcilerOptions, walk.cluster.deps, held?.leaf);
 
-describe('the first round', () => {
-  test('creates two authorities, publishes both, and is live', async () => {
+describe('the first reconciliation', () => {
+  it('creates two authorities and publishes both', async () => {
     const walk = createWalk();
     const { leaf, isTrusted } = await reconcile(walk);
     expect(isTrusted).toBe(true);
@@ -69,7 +69,7 @@ describe('the first round', () => {
     expect(walk.cluster.steps).toEqual(['create', 'published']);
   });
 
-  test('of five replicas at once creates one Secret, and all serve what all publish', async () => {
+  it('creates one Secret for five concurrent replicas, which serve trusted leaves', async () => {
     const walk = createWalk();
     const replicas = await Promise.all(Array.from({ length: 5 }, () => reconcile(walk)));
     const { created, conflicts } = walk.cluster.writes();
@@ -84,7 +84,7 @@ describe('the first round', () => {
     expect(new Set(replicas.map(({ leaf }) => leaf.key)).size).toBe(5);
   });
 
-  test('stores no key of a leaf', async () => {
+  it('does not store the key of a leaf', async () => {
     const walk = createWalk();
     const { leaf } = await reconcile(walk);
     expect(JSON.stringify(walk.cluster.secret())).not.toContain(JSON.stringify(leaf.key));
@@ -94,8 +94,8 @@ describe('the first round', () => {
   });
 });
 
-describe('a quiet round', () => {
-  test('writes nothing and keeps its leaf', async () => {
+describe('a reconciliation without changes', () => {
+  it('writes nothing and keeps the leaf', async () => {
     const walk = createWalk();
     const first = await reconcile(walk);
     const before = walk.cluster.writes();
@@ -104,7 +104,7 @@ describe('a quiet round', () => {
     expect(walk.cluster.writes()).toEqual(before);
   });
 
-  test('renews the leaf at two thirds of its life, by the same authority', async () => {
+  it('renews the leaf at two thirds of its lifetime with the same authority', async () => {
     const walk = createWalk();
     const first = await reconcile(walk);
     walk.at += 5 * day;
@@ -113,7 +113,7 @@ describe('a quiet round', () => {
     expect(second.leaf.notAfter).toBe(walk.at + 7 * day);
   });
 
-  test('puts back a bundle that somebody emptied', async () => {
+  it('restores an emptied bundle', async () => {
     const walk = createWalk();
     const first = await reconcile(walk);
     walk.cluster.overwriteBundle('');
@@ -129,7 +129,7 @@ describe('a rotation', () => {
   const request = (walk: Walk, value: string) =>
     walk.cluster.annotate('valetkey.dev/rotate', value);
 
-  test('is taken at a request, once for each value', async () => {
+  it('is applied once for each annotation value', async () => {
     const walk = createWalk();
     const first = await reconcile(walk);
     walk.at += day;
@@ -143,7 +143,7 @@ describe('a rotation', () => {
     expect((await reconcile(walk, second)).leaf.issuer).not.toBe(second.leaf.issuer);
   });
 
-  test('signs by nothing that has not been published for the time it takes to settle', async () => {
+  it('signs only with an authority that was published for the settle time', async () => {
     const walk = createWalk();
     const first = await reconcile(walk);
     request(walk, 'at once');
@@ -154,7 +154,7 @@ describe('a rotation', () => {
     expect((await reconcile(walk, early)).leaf.issuer).not.toBe(first.leaf.issuer);
   });
 
-  test('waits while the next authority is missing from a live bundle', async () => {
+  it('waits while a live bundle lacks the next authority', async () => {
     const walk = createWalk();
     const first = await reconcile(walk);
     walk.at += day;
@@ -167,7 +167,7 @@ describe('a rotation', () => {
     expect(walk.cluster.steps).toEqual(['create', 'published']);
   });
 
-  test('keeps the old authority in the bundle until its last leaf is dead, and no longer', async () => {
+  it('keeps the old authority in the bundle until its last leaf has expired', async () => {
     const walk = createWalk();
     const first = await reconcile(walk);
     walk.at += day;
@@ -185,50 +185,50 @@ describe('a rotation', () => {
   });
 });
 
-describe('a Secret that is gone or spoilt', () => {
+describe('a missing or invalid Secret', () => {
   const damages: [string, (cluster: FakeCluster) => void][] = [
     ['deleted', (cluster) => cluster.deleteSecret()],
-    ['with a spoilt key', (cluster) => cluster.corrupt('current.key', 'x')],
-    ['with a spoilt state', (cluster) => cluster.corrupt('state.json', '{"promotedAt":"x"}')],
+    ['stored with an invalid key', (cluster) => cluster.corrupt('current.key', 'x')],
+    [
+      'stored with an invalid state',
+      (cluster) => cluster.corrupt('state.json', '{"promotedAt":"x"}'),
+    ],
   ];
-  test.each(damages)(
-    '%s is replaced, and leaves of the old one stay trusted',
-    async (_, damage) => {
-      const walk = createWalk();
-      const first = await reconcile(walk);
-      damage(walk.cluster);
-      const second = await reconcile(walk);
-      expect(second.isTrusted).toBe(true);
-      expect(second.leaf.issuer).not.toBe(first.leaf.issuer);
-      for (const bundle of walk.cluster.bundles()) {
-        expect(isLeafTrusted(first.leaf, bundle, walk.at)).toBe(true);
-        expect(isLeafTrusted(second.leaf, bundle, walk.at)).toBe(true);
-      }
-    },
-  );
+  it.each(damages)('is replaced when it is %s, and old leaves stay trusted', async (_, damage) => {
+    const walk = createWalk();
+    const first = await reconcile(walk);
+    damage(walk.cluster);
+    const second = await reconcile(walk);
+    expect(second.isTrusted).toBe(true);
+    expect(second.leaf.issuer).not.toBe(first.leaf.issuer);
+    for (const bundle of walk.cluster.bundles()) {
+      expect(isLeafTrusted(first.leaf, bundle, walk.at)).toBe(true);
+      expect(isLeafTrusted(second.leaf, bundle, walk.at)).toBe(true);
+    }
+  });
 
-  test('names the keys at fault and shows no value', async () => {
+  it('causes field errors that name its keys without values', async () => {
     const walk = createWalk();
     await reconcile(walk);
     walk.cluster.corrupt('next.key', 'hunter2');
-    const told: string[] = [];
-    const edges = {
+    const reported: string[] = [];
+    const deps = {
       ...walk.cluster.deps,
-      onStep: (_: string, faults: readonly string[]) => void told.push(...faults),
+      onStep: (_: string, faults: readonly string[]) => void reported.push(...faults),
     };
-    await reconcileCertificates(reconcilerOptions, edges, undefined);
-    expect(told.join()).toContain('next.key');
-    expect(told.join()).not.toContain('hunter2');
+    await reconcileCertificates(reconcilerOptions, deps, undefined);
+    expect(reported.join()).toContain('next.key');
+    expect(reported.join()).not.toContain('hunter2');
   });
 });
 
-describe('a walk through three lives of an authority', () => {
+describe('reconciliation over three authority lifetimes', () => {
   const short = {
     ...reconcilerOptions,
     rules: { authorityLifetimeMs: 90 * day, leafLifetimeMs: 6 * day, settleMs: 30_000 },
   };
 
-  test('at every step every client that trusts a published bundle, even the one before, connects to every replica', async () => {
+  it('lets clients with the current or previous bundle connect to every replica at every step', async () => {
     const walk = createWalk();
     const replicas: (Leaf | undefined)[] = [undefined, undefined, undefined];
     const issuers = new Set<string>();
@@ -255,7 +255,7 @@ describe('a walk through three lives of an authority', () => {
     expect(splitBundle(walk.cluster.bundles()[0] ?? '').length).toBeLessThanOrEqual(3);
   }, 30_000);
 
-  test('after a sleep of years every authority is dead, and new ones are made', async () => {
+  it('creates new authorities when all have expired', async () => {
     const walk = createWalk();
     const first = await reconcile(walk);
     walk.at += 1500 * day;
@@ -265,8 +265,8 @@ describe('a walk through three lives of an authority', () => {
   });
 });
 
-describe('a bundle', () => {
-  test('holds a certificate however it is wrapped, and nothing twice', async () => {
+describe('the bundle', () => {
+  it('contains each certificate once, regardless of line lengths', async () => {
     const { leaf } = await reconcile(createWalk());
     const rewrapped = leaf.issuer.replace(/\n(?!-)/g, '').replace('-----END', '\n-----END');
     expect(bundleContains(rewrapped, leaf.issuer)).toBe(true);
@@ -276,7 +276,7 @@ describe('a bundle', () => {
   });
 });
 
-describe('clients whose trust nobody can change', () => {
+describe('clients with an immutable bundle', () => {
   const due = reconcilerOptions.rules.authorityLifetimeMs / 3 + day;
   const walkWith =
     (walk: Walk, dependents: () => readonly string[]) => (held?: CertificateReconcileResult) =>
@@ -286,7 +286,7 @@ describe('clients whose trust nobody can change', () => {
         held?.leaf,
       );
 
-  test('hold the next authority back until the last of them knows it or is gone', async () => {
+  it('delay the next authority until all of them trust it or are gone', async () => {
     const walk = createWalk();
     let held = await reconcile(walk);
     const [current = ''] = splitBundle(walk.cluster.bundles()[0] ?? '');
@@ -310,7 +310,7 @@ describe('clients whose trust nobody can change', () => {
     expect(held.leaf.issuer).not.toBe(current);
   });
 
-  test('that know the next authority hold nothing back', async () => {
+  it('do not delay an authority that they trust', async () => {
     const walk = createWalk();
     const first = await reconcile(walk);
     const dependents = [walk.cluster.bundles()[0] ?? ''];

@@ -16,7 +16,7 @@ import {
   type RotationStep,
 } from './certificate-rotation.ts';
 
-/** A write under optimistic locking: `conflict` when somebody else wrote since we read. */
+/** Result of a write under optimistic locking. `conflict`: another client wrote since the read. */
 export type WriteResult = 'written' | 'conflict';
 
 export type StoredSecret = {
@@ -33,7 +33,7 @@ export type StoredConfiguration = {
   readonly webhooks: readonly { readonly name: string; readonly caBundle: string }[];
 };
 
-/** The outside of a round; every function may throw when the API server is unavailable. */
+/** Access to the cluster. Every function may throw when the API server is unavailable. */
 export type CertificateReconcilerDeps = {
   readonly readSecret: () => Promise<StoredSecret | undefined>;
   readonly createSecret: (data: StoredSecret['data']) => Promise<WriteResult>;
@@ -46,17 +46,17 @@ export type CertificateReconcilerDeps = {
     configuration: StoredConfiguration,
     bundle: string,
   ) => Promise<WriteResult>;
-  /** Bundles of clients whose trust nobody can change any more: `next` signs once all have it. */
+  /** Trust bundles of clients that cannot be updated: `next` signs only when all contain it. */
   readonly readClientBundles?: () => Promise<readonly string[]>;
   readonly now: () => number;
-  /** Told of every step that was taken, and of a Secret that could not be used. */
+  /** Called after each step, with the field errors of an unusable Secret. */
   readonly onStep: (step: Exclude<RotationStep, 'keep'>, faults: readonly string[]) => void;
 };
 
 export type CertificateReconcilerOptions = {
   /** DNS names of the leaf. */
   readonly names: readonly string[];
-  /** Annotation of the Secret whose every new value asks for a rotation. */
+  /** Annotation of the Secret; each new value requests a rotation. */
   readonly annotation: string;
   readonly rules: RotationRules;
 };
@@ -65,38 +65,40 @@ export type CertificateReconcileResult = {
   readonly leaf: Leaf;
   /** Whether every live `caBundle` trusts the authority that signed `leaf`. */
   readonly isTrusted: boolean;
-  /** How many dependents lack `next`: while there are any, it does not sign. */
+  /** Number of client bundles without `next`; it does not sign until this is 0. */
   readonly missingNextCount: number;
 };
 
-/** Others may write at the same time, but not for ever. */
+/** Attempts while other replicas write concurrently. */
 const MAX_ATTEMPTS = 12;
 
 /**
- * One round of the loop that every replica runs, without a leader: look, take the steps that are
- * due, publish the bundle, and sign a new leaf when the held one is due. A lost race is read again;
- * whoever won took the same step. A leaf is only ever signed from a Secret read in the same round.
+ * Reconciles the certificates once. Every replica runs it in a loop, without a leader: it reads the state,
+ * applies due steps, publishes the bundle, and signs a new leaf when the held one is due. After a
+ * conflict it reads again. A leaf is signed only with the authority of a Secret that was just read.
  *
- * @throws what an edge throws; the held leaf then serves on
+ * @throws errors of `deps`; the held leaf remains in use
  */
 export const reconcileCertificates = async (
-  terms: CertificateReconcilerOptions,
-  edges: CertificateReconcilerDeps,
+  options: CertificateReconcilerOptions,
+  deps: CertificateReconcilerDeps,
   held: Leaf | undefined,
 ): Promise<CertificateReconcileResult> => {
-  for (let pass = 0; pass < MAX_ATTEMPTS; pass += 1) {
-    // Configurations first: a bundle is then never older than the Secret that it is made from, and
-    // a write of ours that would undo a newer one meets its resourceVersion.
-    const configurations = await edges.readConfigurations();
-    const clientBundles = (await edges.readClientBundles?.()) ?? [];
-    const secret = await edges.readSecret();
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    // Read configurations before the Secret: a bundle is then never older than its Secret, and a write
+    // that would revert a newer one fails by its resourceVersion.
+    const configurations = await deps.readConfigurations();
+    const clientBundles = (await deps.readClientBundles?.()) ?? [];
+    const secret = await deps.readSecret();
     const objects = { configurations, clientBundles, secret };
-    const authorities = await applyDueStep(terms, edges, objects);
+    const authorities = await applyDueStep(options, deps, objects);
     if (authorities === undefined) continue;
-    if (!(await publishBundle(buildTrustBundle(authorities), configurations, edges))) continue;
-    return buildResult(terms, edges, { authorities, configurations, clientBundles, held });
+    if (!(await publishBundle(buildTrustBundle(authorities), configurations, deps))) continue;
+    return buildResult(options, deps, { authorities, configurations, clientBundles, held });
   }
-  throw new Error(`no round ended without a conflict in ${MAX_ATTEMPTS} passes`);
+  throw new Error(
+    `certificates: expected writes without conflict in ${MAX_ATTEMPTS} attempts, got only conflicts`,
+  );
 };
 
 type ObservedObjects = {
@@ -105,10 +107,10 @@ type ObservedObjects = {
   readonly secret: StoredSecret | undefined;
 };
 
-/** The authorities when nothing was to be done; nothing when there was, and all is to be read again. */
+/** The authorities if no step was due; undefined after a step, when the state must be read again. */
 const applyDueStep = async (
   { annotation, rules }: CertificateReconcilerOptions,
-  edges: CertificateReconcilerDeps,
+  deps: CertificateReconcilerDeps,
   { configurations, clientBundles, secret }: ObservedObjects,
 ): Promise<CertificateAuthoritySet | undefined> => {
   const stored = secret === undefined ? undefined : readCertificateAuthoritySet(secret.data);
@@ -116,20 +118,20 @@ const applyDueStep = async (
     authorities: stored?.ok === true ? stored.value : undefined,
     requested: secret?.annotations[annotation] ?? '',
     bundles: [...listBundles(configurations), ...clientBundles],
-    now: edges.now(),
+    now: deps.now(),
   };
   const step = nextStep(observed, rules);
   if (step === 'keep') return observed.authorities;
   const data = writeCertificateAuthoritySet(await applyStep(step, observed, rules));
   const written = await (secret === undefined
-    ? edges.createSecret(data)
-    : edges.replaceSecret(secret.resourceVersion, data));
+    ? deps.createSecret(data)
+    : deps.replaceSecret(secret.resourceVersion, data));
   if (written === 'written')
-    edges.onStep(step, stored?.ok === false ? formatFieldErrors(stored.faults) : []);
+    deps.onStep(step, stored?.ok === false ? formatFieldErrors(stored.faults) : []);
   return undefined;
 };
 
-/** True when every bundle says what it should already; a write is looked at again. */
+/** Whether every bundle is up to date. After a write the state must be read again. */
 const publishBundle = async (
   bundle: string,
   configurations: readonly StoredConfiguration[],

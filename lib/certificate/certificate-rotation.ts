@@ -4,26 +4,26 @@ import { bundleContains, splitBundle } from './trust-bundle.ts';
 
 /** All in milliseconds. */
 export type RotationRules = {
-  /** Life of an authority. It waits as `next`, then signs, a third of it each. */
+  /** Lifetime of an authority: it is `next` for a third of it, then signs for a third. */
   readonly authorityLifetimeMs: number;
-  /** Life of a leaf, renewed at two thirds. */
+  /** Lifetime of a leaf; it is renewed at two thirds. */
   readonly leafLifetimeMs: number;
-  /** How long after its publication every API server surely trusts an authority. */
+  /** Time after publication when every API server trusts an authority. */
   readonly settleMs: number;
 };
 
-/** Sane times: an authority lives a year and signs for four months of it; a leaf lives 7 days. */
+/** An authority is valid for a year and signs for four months of it; a leaf is valid for 7 days. */
 export const ROTATION_RULES: RotationRules = {
   authorityLifetimeMs: 365 * 86_400_000,
   leafLifetimeMs: 7 * 86_400_000,
   settleMs: 30_000,
 };
 
-/** What is known when a step is decided. */
+/** The state from which the next step is decided. */
 export type ObservedState = {
-  /** What the Secret holds; absent: nothing, or nothing usable. */
+  /** The authorities in the Secret; undefined: none, or not usable. */
   readonly authorities: CertificateAuthoritySet | undefined;
-  /** The rotation annotation's value; empty: none. */
+  /** Value of the rotation annotation; empty: none. */
   readonly requested: string;
   /** The live `caBundle` of each webhook of both configurations. */
   readonly bundles: readonly string[];
@@ -31,26 +31,25 @@ export type ObservedState = {
 };
 
 /**
- * - `create`: there is no authority that could sign.
- * - `rotate`: `next` becomes `current`, a new one becomes `next`, and the old stays trusted.
- * - `published`: note when `next` was first seen live.
- * - `retire`: stop trusting what signed only leaves that are dead.
+ * - `create`: no authority can sign; create two.
+ * - `rotate`: `next` becomes `current`, a new authority becomes `next`, and the old one stays trusted.
+ * - `published`: record when every live bundle first contained `next`.
+ * - `retire`: remove retired authorities whose leaves have all expired.
  */
 export type RotationStep = 'create' | 'rotate' | 'published' | 'retire' | 'keep';
 
 /**
- * Decides the next step. No leaf is ever signed by an authority before every live bundle has held it
- * for `settleMs`, except where nothing else is left: the first installation, or when every
- * authority that could sign has expired.
+ * Decides the next step. An authority signs a leaf only after every live bundle has contained it for
+ * `settleMs`, except at the first installation and when every other authority has expired.
  */
-export const nextStep = (sight: ObservedState, rules: RotationRules): RotationStep => {
-  const { authorities, now } = sight;
+export const nextStep = (state: ObservedState, rules: RotationRules): RotationStep => {
+  const { authorities, now } = state;
   if (authorities === undefined || isExpired(authorities.next.certificate, now)) return 'create';
   if (isExpired(authorities.current.certificate, now)) return 'rotate';
   if (authorities.publishedAt === undefined) {
-    return isTrustedByAll(authorities.next.certificate, sight) ? 'published' : 'keep';
+    return isTrustedByAll(authorities.next.certificate, state) ? 'published' : 'keep';
   }
-  if (isDue(authorities, sight, rules) && isSettled(authorities, sight, rules)) return 'rotate';
+  if (isDue(authorities, state, rules) && isSettled(authorities, state, rules)) return 'rotate';
   return authorities.retired.some(({ until }) => until <= now) ? 'retire' : 'keep';
 };
 
@@ -60,20 +59,20 @@ export const isTrustedByAll = (
   { bundles }: Pick<ObservedState, 'bundles'>,
 ): boolean => bundles.length > 0 && bundles.every((bundle) => bundleContains(bundle, certificate));
 
-/** What the Secret should hold after `step`. */
+/** Returns the authorities to store in the Secret after `step`. */
 export const applyStep = async (
   step: Exclude<RotationStep, 'keep'>,
-  sight: ObservedState,
+  state: ObservedState,
   rules: RotationRules,
 ): Promise<CertificateAuthoritySet> => {
-  const { authorities, now } = sight;
-  if (step === 'create' || authorities === undefined) return createAuthoritySet(sight, rules);
-  if (step === 'rotate') return rotateAuthorities(authorities, sight, rules);
+  const { authorities, now } = state;
+  if (step === 'create' || authorities === undefined) return createAuthoritySet(state, rules);
+  if (step === 'rotate') return rotateAuthorities(authorities, state, rules);
   if (step === 'published') return { ...authorities, publishedAt: now };
   return { ...authorities, retired: authorities.retired.filter(({ until }) => until > now) };
 };
 
-/** Whether a replica has to sign itself a new leaf. */
+/** Whether a replica must sign a new leaf for itself. */
 export const isLeafRenewalDue = (
   leaf: Leaf | undefined,
   authorities: CertificateAuthoritySet,
@@ -97,18 +96,18 @@ const isDue = (
 
 const isSettled = (
   authorities: CertificateAuthoritySet,
-  sight: ObservedState,
+  state: ObservedState,
   { settleMs }: RotationRules,
 ): boolean =>
-  sight.now >= (authorities.publishedAt ?? Infinity) + settleMs &&
-  isTrustedByAll(authorities.next.certificate, sight);
+  state.now >= (authorities.publishedAt ?? Infinity) + settleMs &&
+  isTrustedByAll(authorities.next.certificate, state);
 
 const isExpired = (certificate: string, now: number): boolean =>
   readValidity(certificate).notAfter <= now;
 
 /**
- * Two new authorities. What the bundles trusted until now stays trusted while other replicas may
- * serve leaves of it: a deleted Secret, or a change from cert-manager to our own, loses no call.
+ * Creates two authorities. Certificates in the current bundles stay trusted while other replicas may
+ * serve their leaves, so no call fails when a Secret was deleted or cert-manager is replaced.
  */
 const createAuthoritySet = async (
   { bundles, requested, now }: ObservedState,
@@ -141,7 +140,7 @@ const rotateAuthorities = async (
   rotationDone: requested,
 });
 
-/** A replica that read the Secret just before this moment may sign once more. */
+/** A replica that read the Secret just before may sign one more leaf. */
 const computeLastLeafExpiry = (now: number, { leafLifetimeMs, settleMs }: RotationRules): number =>
   now + leafLifetimeMs + 2 * settleMs;
 

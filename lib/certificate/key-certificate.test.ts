@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import {
   readKeyAlgorithm,
@@ -12,8 +12,8 @@ import {
 
 const now = Date.parse('2030-01-01T00:00:00Z');
 
-describe.each(['ES256', 'RS256'] as const)('a key of %s', (algorithm) => {
-  test('comes with a certificate that it signed over itself, for signatures alone', async () => {
+describe.each(['ES256', 'RS256'] as const)('createCertifiedKey with %s', (algorithm) => {
+  it('creates a self-signed certificate for signatures only', async () => {
     const made = await createCertifiedKey(algorithm, now);
     const certificate = new X509Certificate(made.certificate);
     expect(isCertifiedKey(made)).toBe(true);
@@ -24,7 +24,7 @@ describe.each(['ES256', 'RS256'] as const)('a key of %s', (algorithm) => {
     expect(certificate.validToDate.getTime()).toBeGreaterThan(now + 9 * 365 * 86_400_000);
   });
 
-  test('is known by its public members alone, and by the SHA-1 of its certificate', async () => {
+  it('exposes only public members and the SHA-1 of the certificate', async () => {
     const { certificate } = await createCertifiedKey(algorithm, now);
     const { key, x5c } = toJwkMembers(certificate);
     expect(Object.keys(key).sort()).toEqual(
@@ -36,7 +36,7 @@ describe.each(['ES256', 'RS256'] as const)('a key of %s', (algorithm) => {
   });
 });
 
-test("a key with another's certificate is no certified key, nor is text", async () => {
+it('isCertifiedKey rejects a mismatched certificate and other text', async () => {
   const one = await createCertifiedKey('ES256', now);
   const other = await createCertifiedKey('ES256', now);
   expect(isCertifiedKey({ key: one.key, certificate: other.certificate })).toBe(false);

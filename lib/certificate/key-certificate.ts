@@ -4,7 +4,7 @@ import { createPrivateKey, KeyObject, webcrypto, X509Certificate } from 'node:cr
 
 import * as x509 from '@peculiar/x509';
 
-/** A private key (PEM, PKCS #8) and the certificate (PEM) that it signed over itself. */
+/** A private key (PEM, PKCS #8) and its self-signed certificate (PEM). */
 export type CertifiedKey = { readonly key: string; readonly certificate: string };
 
 /** ES256: P-256. RS256: 2048 bits. Names of RFC 7518, section 3.1. */
@@ -24,12 +24,12 @@ const SIGNATURE = {
   RS256: { name: 'RSASSA-PKCS1-v1_5' },
 } as const;
 
-/** Clocks of clouds differ from ours. */
+/** Validity starts in the past, because clocks of clouds differ. */
 const BACKDATE_MS = 5 * 60_000;
-/** The certificate is a shape that clouds ask for; the key's life is decided by its rotation. */
+/** Clouds require a certificate; the lifetime of the key is decided by its rotation. */
 const LIFETIME_MS = 3_650 * 86_400_000;
 
-/** Makes a key that may sign, and nothing else, with the certificate that `x5c` publishes. */
+/** Generates a signing key with the self-signed certificate for `x5c`. */
 export const createCertifiedKey = async (
   algorithm: KeyAlgorithm,
   now: number,
@@ -52,7 +52,7 @@ export const createCertifiedKey = async (
   };
 };
 
-/** Whether the two belong together and sign by an algorithm that we know. */
+/** Whether key and certificate match and the algorithm is supported. */
 export const isCertifiedKey = ({ key, certificate }: CertifiedKey): boolean => {
   try {
     const parsed = new X509Certificate(certificate);
@@ -64,14 +64,14 @@ export const isCertifiedKey = ({ key, certificate }: CertifiedKey): boolean => {
   }
 };
 
-/** By which algorithm the key of a certificate signs; nothing: by none that we use. */
+/** Algorithm of the key of a certificate; undefined: not supported. */
 export const readKeyAlgorithm = (certificate: string): KeyAlgorithm | undefined => {
   const { asymmetricKeyType, asymmetricKeyDetails } = new X509Certificate(certificate).publicKey;
   if (asymmetricKeyType === 'rsa') return 'RS256';
   return asymmetricKeyDetails?.namedCurve === 'prime256v1' ? 'ES256' : undefined;
 };
 
-/** What a JWK (RFC 7517) says of a certificate's key: its public members, and `x5c`. */
+/** Members of a JWK (RFC 7517) for the key of a certificate: public members and `x5c`. */
 export const toJwkMembers = (
   certificate: string,
 ): { readonly key: webcrypto.JsonWebKey; readonly x5c: readonly [string] } => {
@@ -79,6 +79,6 @@ export const toJwkMembers = (
   return { key: publicKey.export({ format: 'jwk' }), x5c: [raw.toString('base64')] };
 };
 
-/** SHA-1 of a certificate's DER, hex: how IAM and Ceph RGW name it in a list of thumbprints. */
+/** SHA-1, hex, of a certificate's DER: the thumbprint in IAM and Ceph RGW. */
 export const computeThumbprint = (certificate: string): string =>
   new X509Certificate(certificate).fingerprint.replaceAll(':', '').toLowerCase();

@@ -2,19 +2,19 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 
 import { fail, succeed, type Result } from '../schema/field-error.ts';
 
-/** What a replica serves with, and whether API servers will trust it. */
+/** The certificate that a replica serves with, and whether API servers trust it. */
 export type ServingCertificate = {
-  /** PEM; the leaf, and what stands between it and its root. */
+  /** PEM: the leaf and its intermediates. */
   readonly certificate: string;
   /** PEM. */
   readonly key: string;
   /** Milliseconds since the epoch. */
   readonly notAfter: number;
-  /** Whether the live webhook configurations trust its issuer, as far as we can tell. */
+  /** Whether the live webhook configurations trust its issuer, as far as known. */
   readonly isTrusted: boolean;
 };
 
-/** A certificate and key that somebody else keeps, or the fault that they are no pair. */
+/** Reads a certificate and key that another program manages; a field error if they do not match. */
 export const readServingCertificate = ({
   certificate,
   key,
@@ -27,7 +27,7 @@ export const readServingCertificate = ({
       return succeed({ certificate, key, notAfter: leaf.validToDate.getTime() });
     }
   } catch {
-    // Unreadable is as bad as no pair, and a cause could quote the key.
+    // Same field error as for a mismatch; the cause is dropped because it could quote the key.
   }
   const expected = 'a PEM certificate, and the private key that belongs to it';
   return fail([{ path: 'tls.crt, tls.key', expected, got: 'something else (not shown)' }]);

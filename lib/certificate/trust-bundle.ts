@@ -2,15 +2,15 @@ import { X509Certificate } from 'node:crypto';
 
 const BLOCK = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g;
 
-/** The certificates of a PEM bundle, each in one canonical form; what is no certificate is skipped. */
+/** Splits a PEM bundle into certificates in canonical form; other text is skipped. */
 export const splitBundle = (bundle: string): readonly string[] =>
   [...bundle.matchAll(BLOCK)].map(([, body = '']) => formatPem(body.replace(/\s/g, '')));
 
-/** Joins PEM certificates, each once, in the order given. */
+/** Joins PEM certificates in the given order, without duplicates. */
 export const joinBundle = (certificates: readonly string[]): string =>
   [...new Set(certificates.flatMap(splitBundle))].join('');
 
-/** Whether `bundle` trusts `certificate`, however either is wrapped. */
+/** Whether `bundle` contains `certificate`, regardless of line lengths. */
 export const bundleContains = (bundle: string, certificate: string): boolean => {
   const held = new Set(splitBundle(bundle));
   const wanted = splitBundle(certificate);
@@ -18,8 +18,8 @@ export const bundleContains = (bundle: string, certificate: string): boolean => 
 };
 
 /**
- * Whether a certificate of `bundle` signed one of `chain` (or is it): what a TLS client that trusts
- * the bundle would find, but for names and times.
+ * Whether a certificate of `bundle` signed one of `chain`, or is in it. This is the check of a TLS client
+ * that trusts the bundle, without names and times.
  */
 export const bundleTrusts = (bundle: string, chain: string): boolean => {
   const held = splitBundle(bundle).map((pem) => new X509Certificate(pem));

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import {
@@ -24,8 +24,8 @@ const run: GrantedRun = {
   params: { customer: 'acme', other: 'x' },
 };
 
-describe('the claims of a grant', () => {
-  test('are those of a JWT-SVID with tags and source identity, good for half a minute either way', () => {
+describe('buildGrantClaims and buildAuthorityClaims', () => {
+  it('build a JWT-SVID with tags and source identity, valid 30 s before and after now', () => {
     expect(buildGrantClaims(run, settings, now)).toEqual({
       iss: 'https://issuer.example/valetkey',
       sub: 'spiffe://example.org/ns/research/sa/agent/task/summarize',
@@ -53,7 +53,7 @@ describe('the claims of a grant', () => {
     });
   });
 
-  test('of the authority itself name no run and carry no tags', () => {
+  it('build claims of the authority without run and tags', () => {
     expect(buildAuthorityClaims({ id: 'revoker-1', now }, settings)).toEqual({
       iss: 'https://issuer.example/valetkey',
       sub: 'spiffe://example.org/authority',
@@ -64,7 +64,7 @@ describe('the claims of a grant', () => {
     });
   });
 
-  test('are refused when the subject is longer than IAM takes', () => {
+  it('refuse a subject that is too long for IAM', () => {
     const fixed = 'spiffe://example.org/ns/research/sa//task/summarize'.length;
     const named = (length: number) => ({ ...run, serviceAccount: 's'.repeat(length) });
     expect(buildGrantClaims(named(255 - fixed), settings, now).sub).toHaveLength(255);
@@ -73,7 +73,7 @@ describe('the claims of a grant', () => {
     );
   });
 
-  test.each([
+  it.each([
     ['a;b', 'a character that tags cannot hold'],
     ['x'.repeat(257), 'more than 256 characters'],
   ])('are refused when a param that becomes a tag is %j (%s)', (customer) => {
@@ -82,7 +82,7 @@ describe('the claims of a grant', () => {
     );
   });
 
-  test('bend no value of a param: it is a tag as it is, or the run is refused', () => {
+  it('never change a param value: it becomes a tag or is refused', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 300, unit: 'binary-ascii' }), (customer) => {
         try {
@@ -100,7 +100,7 @@ describe('the claims of a grant', () => {
   });
 });
 
-describe('a source identity', () => {
+describe('buildSourceIdentity', () => {
   const text = fc.string({ maxLength: 300, unit: 'grapheme' });
   const user = fc.record({ issuer: text, subject: text });
   const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
@@ -110,7 +110,7 @@ describe('a source identity', () => {
     { requiredKeys: ['namespace', 'serviceAccount'] },
   );
 
-  test('is always one that STS accepts', () => {
+  it('always returns a value that STS accepts', () => {
     fc.assert(
       fc.property(acting, (who) => {
         expect(buildSourceIdentity(who)).toMatch(/^[\w+=,.@-]{2,64}$/);
@@ -118,7 +118,7 @@ describe('a source identity', () => {
     );
   });
 
-  test('is another for another workload, or another human', () => {
+  it('returns different values for different workloads and users', () => {
     fc.assert(
       fc.property(acting, acting, (one, other) => {
         const of = ({ namespace, serviceAccount, user: human }: typeof one) =>
@@ -129,7 +129,7 @@ describe('a source identity', () => {
     );
   });
 
-  test('names the human, bound to the issuer, where there is one', () => {
+  it('names the user, bound to the issuer, if there is one', () => {
     const alice = { issuer: 'https://login.example', subject: 'alice@example.com' };
     const named = buildSourceIdentity({ ...run, user: alice });
     expect(named).toMatch(/^user=alice@example\.com,[0-9a-f]{12}$/);

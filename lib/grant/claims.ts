@@ -18,11 +18,11 @@ export type GrantClaims = {
   readonly 'https://aws.amazon.com/source_identity'?: string;
 };
 
-/** The run that a grant is for. */
+/** The run that a grant authorizes. */
 export type GrantedRun = SessionActor & {
   readonly task: string;
   readonly run: string;
-  /** Bound by `bindParams`. */
+  /** Values bound by `bindParams`. */
   readonly params: Readonly<Record<string, string>>;
 };
 
@@ -32,7 +32,7 @@ export type GrantSettings = Pick<
 >;
 
 /**
- * Claims of the grant for one run: a valid JWT-SVID that STS reads tags and source identity from.
+ * Builds the claims of the grant for one run: a valid JWT-SVID with session tags and source identity.
  *
  * @param now milliseconds since the epoch
  * @throws ExchangeError `refused`: `subject_too_long`, `param_untaggable`
@@ -56,7 +56,7 @@ export const buildGrantClaims = (
   };
 };
 
-/** Claims of a grant for the authority's own rights: its roles ask for no tags. */
+/** Builds the claims of a grant for one of the authority's own roles, which need no tags. */
 export const buildAuthorityClaims = (
   { id, now }: { readonly id: string; readonly now: number },
   settings: Pick<GrantSettings, 'issuer' | 'trustDomain' | 'cloudAudience'>,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
 
 import {
@@ -12,8 +12,8 @@ import {
 const minute = 60_000;
 const day = 86_400_000;
 
-describe('the first round', () => {
-  test('of five replicas at once makes one Secret, and all sign by the first of two published keys', async () => {
+describe('the first refresh', () => {
+  it('creates one Secret for five concurrent replicas, which sign with the first of two keys', async () => {
     const { replicas, cluster, time } = createReplicas(5);
     await Promise.all(replicas.map(({ refresh }) => refresh()));
     expect(cluster.writes().created).toBe(1);
@@ -25,35 +25,32 @@ describe('the first round', () => {
     expect(first).toHaveLength(2);
   });
 
-  test('asked for twice at once is one', async () => {
-    const { keys, told } = createReplicas(1);
+  it('runs once for concurrent callers', async () => {
+    const { keys, reported } = createReplicas(1);
     await Promise.all([keys.refresh(), keys.refresh()]);
-    expect(told.map(({ step }) => step)).toEqual(['create', 'published']);
+    expect(reported.map(({ step }) => step)).toEqual(['create', 'published']);
   });
 
-  test.each(['ES256', 'RS256'] as const)(
-    'makes keys of %s that jose accepts',
-    async (algorithm) => {
-      const { keys, time } = createReplicas(1, { algorithm });
-      await keys.refresh();
-      const token = await keys.sign(buildClaims(time.at));
-      const verified = await jwtVerify(token, createLocalJWKSet(keys.jwks() as JSONWebKeySet), {
-        algorithms: [algorithm],
-        issuer: 'https://issuer.example',
-        audience: 'sts.amazonaws.com',
-        currentDate: new Date(time.at),
-      });
-      expect(verified.protectedHeader).toEqual({
-        alg: algorithm,
-        kid: listKids(keys)[0],
-        typ: 'JWT',
-      });
-    },
-  );
+  it.each(['ES256', 'RS256'] as const)('creates %s keys that jose accepts', async (algorithm) => {
+    const { keys, time } = createReplicas(1, { algorithm });
+    await keys.refresh();
+    const token = await keys.sign(buildClaims(time.at));
+    const verified = await jwtVerify(token, createLocalJWKSet(keys.jwks() as JSONWebKeySet), {
+      algorithms: [algorithm],
+      issuer: 'https://issuer.example',
+      audience: 'sts.amazonaws.com',
+      currentDate: new Date(time.at),
+    });
+    expect(verified.protectedHeader).toEqual({
+      alg: algorithm,
+      kid: listKids(keys)[0],
+      typ: 'JWT',
+    });
+  });
 });
 
-describe('a replica', () => {
-  test('that has never read the keys signs and publishes nothing', async () => {
+describe('createGrantKeyStore', () => {
+  it('neither signs nor publishes before the first read', async () => {
     const { keys, time } = createReplicas(1);
     expect(keys.jwks()).toBeUndefined();
     expect(keys.certificates()).toEqual([]);
@@ -63,7 +60,7 @@ describe('a replica', () => {
     });
   });
 
-  test('that has lost the API server stops after a minute, and goes on when it is back', async () => {
+  it('stops one minute after it lost the API server and continues when it returns', async () => {
     const { keys, time, down } = createReplicas(1);
     await keys.refresh();
     down.add(0);
@@ -79,32 +76,32 @@ describe('a replica', () => {
   });
 });
 
-describe('a Secret that is spoilt', () => {
-  test('is replaced, and the faults name its keys and show no value', async () => {
-    const { keys, cluster, told } = createReplicas(1);
+describe('an invalid Secret', () => {
+  it('is replaced, and field errors name its keys without values', async () => {
+    const { keys, cluster, reported } = createReplicas(1);
     await keys.refresh();
     cluster.corrupt('next.key', 'hunter2');
     await keys.refresh();
-    const faults = told.flatMap((one) => one.faults).join();
+    const faults = reported.flatMap((one) => one.faults).join();
     expect(faults).toContain('next.key');
     expect(faults).not.toContain('hunter2');
   });
 
-  test('holds no private key of the past', async () => {
+  it('contains no retired private key after a rotation', async () => {
     const { keys, cluster, time } = createReplicas(1);
-    const keyOf = () => cluster.secret()?.data['current.key'] ?? 'none';
+    const readCurrentKey = () => cluster.secret()?.data['current.key'] ?? 'none';
     await keys.refresh();
-    const old = keyOf();
+    const old = readCurrentKey();
     for (const step of [31 * day, minute]) {
       time.at += step;
       await keys.refresh();
     }
-    expect(keyOf()).not.toBe(old);
+    expect(readCurrentKey()).not.toBe(old);
     expect(JSON.stringify(cluster.secret())).not.toContain(JSON.stringify(old).slice(1, -1));
   });
 });
 
-describe('a taint', () => {
+describe('a taint annotation', () => {
   const tainted = async (value: string) => {
     const stage = createReplicas(2);
     const [one = stage.keys, other = one] = stage.replicas;
@@ -117,7 +114,7 @@ describe('a taint', () => {
     return { ...stage, one, other, before };
   };
 
-  test('has the next key sign at once, and publishes the tainted one no more', async () => {
+  it('makes the next key sign immediately and unpublishes the tainted key', async () => {
     const { one, before, time } = await tainted('monday');
     expect(await findSigningKid(one, time.at)).toBe(before[1]);
     expect(listKids(one)).toHaveLength(2);
@@ -125,24 +122,24 @@ describe('a taint', () => {
     expect(listKids(one)).not.toContain(before[0]);
   });
 
-  test('that begins with all replaces both', async () => {
+  it('replaces both keys when it starts with `all`', async () => {
     const { one, before, time } = await tainted('all-monday');
     expect(before).not.toContain(await findSigningKid(one, time.at));
     expect(listKids(one).filter((kid) => before.includes(kid))).toEqual([]);
   });
 
-  test('is taken once for each value, by whichever replica comes first', async () => {
-    const { one, other, cluster, told } = await tainted('monday');
+  it('is processed once for each value, by one replica', async () => {
+    const { one, other, cluster, reported } = await tainted('monday');
     await other.refresh();
     await one.refresh();
     expect(listKids(other)).toEqual(listKids(one));
-    expect(told.filter(({ step }) => step === 'taint')).toHaveLength(1);
+    expect(reported.filter(({ step }) => step === 'taint')).toHaveLength(1);
     cluster.annotate(TAINT, 'tuesday');
     await other.refresh();
-    expect(told.filter(({ step }) => step === 'taint')).toHaveLength(2);
+    expect(reported.filter(({ step }) => step === 'taint')).toHaveLength(2);
   });
 
-  test('leaves a replica that cannot hear of it a minute, and no more', async () => {
+  it('stops a replica that cannot read the Secret within a minute', async () => {
     const { other, before, time, down } = await tainted('monday');
     down.add(1);
     await other.refresh().catch(() => undefined);
@@ -150,7 +147,7 @@ describe('a taint', () => {
     expect(listKids(other)).not.toContain(before[0]);
   });
 
-  test('is in what another replica serves to a cloud that asks, before its next round', async () => {
+  it('is applied to the JWKS of another replica before its next refresh', async () => {
     const { one, other, before, down } = await tainted('monday');
     expect(await other.freshJwks()).toEqual(one.jwks());
     expect(listKids(other)).not.toContain(before[0]);
@@ -158,13 +155,13 @@ describe('a taint', () => {
     expect(await other.freshJwks()).toEqual(one.jwks());
   });
 
-  test('while the next key has just begun to sign replaces both: nobody knows which was meant', async () => {
-    const { keys, cluster, time, told } = createReplicas(1);
+  it('replaces both keys while the next key has just started to sign', async () => {
+    const { keys, cluster, time, reported } = createReplicas(1);
     await keys.refresh();
     const before = listKids(keys);
     time.at += 31 * day;
     await keys.refresh();
-    expect(told.at(-1)?.step).toBe('schedule');
+    expect(reported.at(-1)?.step).toBe('schedule');
     time.at += minute + 1;
     cluster.annotate(TAINT, 'now');
     await keys.refresh();
@@ -172,8 +169,8 @@ describe('a taint', () => {
   });
 });
 
-describe('another algorithm', () => {
-  test('is signed by once its key has been published for as long as any other', async () => {
+describe('a changed algorithm', () => {
+  it('is used only after its key has been published long enough', async () => {
     const stage = createReplicas(1);
     await stage.keys.refresh();
     const changed = createReplicas(1, { algorithm: 'RS256' });

@@ -15,46 +15,46 @@ import { createSigner, type Signer } from './signer.ts';
 
 export type GrantKeyStore = {
   /**
-   * One round; whoever asks while one goes on gets its result.
+   * Reconciles the keys once; concurrent callers share the result.
    *
-   * @throws what an edge throws
+   * @throws errors of the cluster
    */
   readonly refresh: () => Promise<SigningKeyReconcileResult>;
   readonly sign: Signer;
-  /** What to publish now; nothing: never read, or too long ago to tell. */
+  /** The key set to publish; undefined: the keys were never read, or are stale. */
   readonly jwks: () => Jwks | undefined;
   /**
-   * The same for a cloud that asks: keys that were read more than {@link JWKS_FRESH_MS} ago are read
-   * again first, so that replicas agree even after a taint. Where they cannot be, those held do.
+   * The key set for a request of a cloud. Keys older than {@link JWKS_FRESH_MS} are read again first, so
+   * that replicas agree even after a taint. If that fails, the known keys are used.
    */
   readonly freshJwks: () => Promise<Jwks | undefined>;
-  /** PEM certificates of the published keys, the signing one first; empty as `jwks` is nothing. */
+  /** PEM certificates of the published keys, the signing key first; empty when `jwks` is undefined. */
   readonly certificates: () => readonly string[];
 };
 
 /**
- * The keys of grants as this replica knows them. They are good for `staleAfterMs` from the moment at
- * which the Secret was asked for: then it neither signs nor publishes until a round succeeds. So a
- * tainted key is used by nobody after the next round of each replica, and by one that has lost the
- * API server after `staleAfterMs`; the JWKS of every other replica has dropped it by then.
+ * Creates the store of signing keys of this replica. Keys are valid for `staleAfterMs` after the start of
+ * the read; then the replica neither signs nor publishes until a read succeeds. A tainted key is
+ * therefore unused after the next reconciliation of each replica, or after `staleAfterMs` on a replica
+ * that has lost the API server; by then the JWKS of all other replicas no longer contain it.
  */
 export const createGrantKeyStore = (
-  terms: SigningKeyReconcilerOptions,
-  edges: Omit<SigningKeyReconcilerDeps, 'now'>,
+  options: SigningKeyReconcilerOptions,
+  deps: Omit<SigningKeyReconcilerDeps, 'now'>,
   clock: Clock,
 ): GrantKeyStore => {
-  let held: (SigningKeyReconcileResult & { readonly readAt: number }) | undefined;
-  const round = async (): Promise<SigningKeyReconcileResult> => {
+  let last: (SigningKeyReconcileResult & { readonly readAt: number }) | undefined;
+  const reconcile = async (): Promise<SigningKeyReconcileResult> => {
     const readAt = clock.monotonic();
-    const result = await reconcileSigningKeys(terms, { ...edges, now: clock.now });
-    held = { ...result, readAt };
+    const result = await reconcileSigningKeys(options, { ...deps, now: clock.now });
+    last = { ...result, readAt };
     return result;
   };
   const ring = () =>
-    held !== undefined && clock.monotonic() < held.readAt + terms.rules.staleAfterMs
-      ? held.ring
+    last !== undefined && clock.monotonic() < last.readAt + options.rules.staleAfterMs
+      ? last.ring
       : undefined;
-  const keyNow = (): GrantKey => {
+  const getSigningKey = (): GrantKey => {
     const known = ring();
     if (known === undefined) throw new ExchangeError('unavailable', 'signing_keys_stale', STALE);
     return selectSigningKey(known, clock.now());
@@ -63,17 +63,17 @@ export const createGrantKeyStore = (
     const known = ring();
     return known === undefined ? [] : listPublishedKeys(known, clock.now());
   };
-  const refresh = createSingleFlight(round);
+  const refresh = createSingleFlight(reconcile);
   const jwks = (): Jwks | undefined => {
     const keys = published();
     return keys.length === 0 ? undefined : buildJwks(keys);
   };
   return {
     refresh,
-    sign: createSigner(keyNow),
+    sign: createSigner(getSigningKey),
     jwks,
     freshJwks: async () => {
-      const age = clock.monotonic() - (held?.readAt ?? -Infinity);
+      const age = clock.monotonic() - (last?.readAt ?? -Infinity);
       if (age > JWKS_FRESH_MS) await refresh().catch(() => undefined);
       return jwks();
     },
@@ -81,4 +81,4 @@ export const createGrantKeyStore = (
   };
 };
 
-const STALE = 'The keys of grants have not been read from the API server for too long.';
+const STALE = 'The signing keys have not been read from the API server for too long.';

@@ -1,15 +1,14 @@
-/** A grant's life from `iat` to `exp`. */
+/** Lifetime of a grant from `iat` to `exp`. */
 export const GRANT_LIFETIME_SECONDS = 60;
 
 /**
- * How far `iat` lies in the past: a cloud whose clock is behind ours by less than the largest skew
- * that we bear would otherwise hold the grant to be of the future, and one that is ahead by as much
- * finds it alive still.
+ * `iat` is this far in the past. A cloud whose clock is behind by the largest accepted skew does not
+ * reject the grant as issued in the future, and one that is ahead by as much finds it still valid.
  */
 export const GRANT_BACKDATE_SECONDS = 30;
 
-/** For how long others may hold a copy of the issuer's documents, where the authority serves them. */
+/** `max-age` of the issuer documents that the authority serves. */
 export const DOCUMENTS_MAX_AGE_SECONDS = 300;
 
-/** How old the keys may be that are served to a cloud which has just asked for them. */
+/** Largest age of the keys in a JWKS response to a cloud. */
 export const JWKS_FRESH_MS = 250;

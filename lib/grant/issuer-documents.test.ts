@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { createCertifiedKey, computeThumbprint } from '../certificate/key-certificate.ts';
 import {
@@ -21,8 +21,8 @@ const buildPublishedKey = async () => {
   return { kid: 'k1', algorithm: 'ES256' as const, certificate };
 };
 
-describe('the key set', () => {
-  test('has of each key its id, use, algorithm and certificate, and nothing private', async () => {
+describe('buildJwks', () => {
+  it('returns ID, use, algorithm and certificate of each key, and no private member', async () => {
     const [one, other] = [await buildPublishedKey(), { ...(await buildPublishedKey()), kid: 'k2' }];
     const { keys } = buildJwks([one, other]);
     expect(keys.map(({ kid, use, alg, kty }) => [kid, use, alg, kty])).toEqual([
@@ -36,8 +36,8 @@ describe('the key set', () => {
   });
 });
 
-describe('the documents of the issuer', () => {
-  test('say where the keys are, below the issuer itself', () => {
+describe('the issuer documents', () => {
+  it('contain the URL of the keys below the issuer', () => {
     expect(buildOpenidConfiguration(settings)).toMatchObject({
       issuer: 'https://issuer.example/valetkey',
       jwks_uri: 'https://issuer.example/valetkey/jwks',
@@ -47,7 +47,7 @@ describe('the documents of the issuer', () => {
     });
   });
 
-  test('say to clients where the authority is, and what it does', () => {
+  it('describe the endpoints of the authority for clients', () => {
     expect(buildOauthMetadata(settings)).toMatchObject({
       issuer: 'https://issuer.example/valetkey',
       token_endpoint: 'https://valetkey-authority.valetkey.svc/v1/token',
@@ -57,7 +57,7 @@ describe('the documents of the issuer', () => {
     });
   });
 
-  test('are published as compact JSON, the keys before what points to them', async () => {
+  it('are compact JSON with the keys before the configuration', async () => {
     const jwks = buildJwks([await buildPublishedKey()]);
     expect(buildIssuerDocuments(settings, jwks)).toEqual([
       { path: 'jwks', body: JSON.stringify(jwks) },

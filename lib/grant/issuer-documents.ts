@@ -13,7 +13,7 @@ import type { PublicKey } from './key-ring.ts';
 /** JSON Web Key Set, RFC 7517. */
 export type Jwks = { readonly keys: readonly Readonly<Record<string, unknown>>[] };
 
-/** The keys in the order given, each with the certificate that Ceph RGW asks for. */
+/** Builds the key set in the given order; each key has the certificate that Ceph RGW requires. */
 export const buildJwks = (keys: readonly PublicKey[]): Jwks => ({
   keys: keys.map(({ kid, algorithm, certificate }) => {
     const { key, x5c } = toJwkMembers(certificate);
@@ -23,7 +23,7 @@ export const buildJwks = (keys: readonly PublicKey[]): Jwks => ({
 
 type Issuer = Pick<AuthoritySettings, 'issuer' | 'algorithm'>;
 
-/** OpenID Connect Discovery 1.0, section 3: as much of it as clouds read of an issuer of tokens. */
+/** OpenID Connect Discovery 1.0, section 3: the members that clouds read. */
 export const buildOpenidConfiguration = ({
   issuer,
   algorithm,
@@ -36,7 +36,7 @@ export const buildOpenidConfiguration = ({
   claims_supported: ['iss', 'sub', 'aud', 'exp', 'iat', 'jti'],
 });
 
-/** RFC 8414, section 2: what a client of the authority itself needs to know. */
+/** RFC 8414, section 2: metadata for clients of the authority. */
 export const buildOauthMetadata = ({
   issuer,
   endpoint,
@@ -52,12 +52,12 @@ export const buildOauthMetadata = ({
   authorization_details_types_supported: [TASK_DETAILS_TYPE],
 });
 
-/** A document as a cloud fetches it: `path` below the issuer, without a slash in front. */
+/** A document that a cloud fetches; `path` is relative to the issuer, without a leading slash. */
 export type IssuerDocument = { readonly path: string; readonly body: string };
 
 /**
- * The documents that a cloud reads before it believes a grant, as compact JSON (Ceph RGW reads no
- * other). Keys go first: whoever has the configuration finds them.
+ * Builds the documents by which a cloud verifies grants, as compact JSON (required by Ceph RGW). The keys
+ * are first: once the configuration is published, they exist.
  */
 export const buildIssuerDocuments = (settings: Issuer, jwks: Jwks): readonly IssuerDocument[] =>
   [

@@ -11,37 +11,35 @@ import {
 import { fail, succeed, type FieldError, type Result } from '../schema/field-error.ts';
 import { integer, list, object, read, string } from '../schema/reader.ts';
 
-/** A key as everybody may know it. */
+/** The public part of a signing key. */
 export type PublicKey = {
   /** JWK thumbprint, RFC 7638. */
   readonly kid: string;
   readonly algorithm: KeyAlgorithm;
-  /** PEM; what `x5c` carries. */
+  /** PEM; published as `x5c`. */
   readonly certificate: string;
 };
 
-/** A key that signs grants, or will. */
+/** A key that signs grants now or later. */
 export type GrantKey = PublicKey & Pick<CertifiedKey, 'key'>;
 
-/** A key that signs no more, published until the last grant that it signed is dead. */
+/** A key that no longer signs; published until its last grant has expired. */
 export type RetiredKey = PublicKey & { readonly until: number };
 
-/**
- * What the Secret holds; its old private keys are gone. Times are milliseconds since the epoch.
- */
+/** The keys in the Secret, without retired private keys. Times are milliseconds since the epoch. */
 export type KeyRing = {
   readonly current: GrantKey;
   readonly next: GrantKey;
   readonly retired: readonly RetiredKey[];
-  /** When `current` began to sign. */
+  /** When `current` started to sign. */
   readonly promotedAt: number;
-  /** From when on `next` signs, on every replica at once; absent: not yet decided. */
+  /** When `next` starts to sign, on all replicas; absent: not scheduled. */
   readonly promoteAt?: number;
-  /** Since when `next` has been seen where the cloud looks; absent: it is not. */
+  /** Since when `next` is published; absent: it is not. */
   readonly publishedAt?: number;
-  /** The last value of the taint annotation that was acted upon. */
+  /** The last value of the taint annotation that was processed. */
   readonly taintDone: string;
-  /** `kid`s that were tainted, the newest last. */
+  /** Tainted `kid`s, the newest last. */
   readonly tainted: readonly string[];
 };
 
@@ -59,13 +57,13 @@ const state = object({
   retired: list(object({ certificate: string(), until: time })),
 });
 
-/** Makes a new key. */
+/** Generates a key. */
 export const createGrantKey = async (algorithm: KeyAlgorithm, now: number): Promise<GrantKey> => {
   const { key, certificate } = await createCertifiedKey(algorithm, now);
   return { key, ...(await toPublicKey(certificate)) };
 };
 
-/** Reads the Secret's data; faults name its keys and never show a value. */
+/** Reads the data of the Secret. Field errors name its keys and never contain a value. */
 export const readKeyRing = async (data: SecretData): Promise<Result<KeyRing>> => {
   const rest = read(state, parseJson(data[STATE_KEY]), STATE_KEY);
   const slots = ['current', 'next'].filter((slot) => !isCertifiedKey(getKeyPair(data, slot)));
@@ -85,7 +83,7 @@ export const readKeyRing = async (data: SecretData): Promise<Result<KeyRing>> =>
   }
 };
 
-/** The Secret's data; the inverse of {@link readKeyRing}. */
+/** Writes the data of the Secret; the inverse of {@link readKeyRing}. */
 export const writeKeyRing = ({ current, next, retired, ...rest }: KeyRing): SecretData => ({
   'current.crt': current.certificate,
   'current.key': current.key,
@@ -109,7 +107,7 @@ const readSlot = async (data: SecretData, slot: string): Promise<GrantKey> => {
 
 const toPublicKey = async (certificate: string): Promise<PublicKey> => {
   const algorithm = readKeyAlgorithm(certificate);
-  if (algorithm === undefined) throw new Error('the certificate of a key that we do not use');
+  if (algorithm === undefined) throw new Error('expected a certificate of an ES256 or RS256 key');
   const kid = await calculateJwkThumbprint(toJwkMembers(certificate).key);
   return { kid, algorithm, certificate };
 };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { listKids, createReplicas, findSigningKid, TAINT } from './fixtures/key-replicas.ts';
 import type { PublishedKeys } from './key-rotation.ts';
@@ -30,13 +30,13 @@ const findUnverifiable = (signed: readonly Signed[], served: readonly Served[]) 
     ),
   );
 
-describe('rotation, by replicas that race and lose the API server now and then', () => {
-  test.each([
+describe('rotation with racing replicas that sometimes lose the API server', () => {
+  it.each([
     [30, 1],
     // Shorter than a key has to be published before it signs.
     [5, 2],
   ])(
-    'signs by nothing that some copy of the JWKS lacks, and all switch at one moment (a key for %i min, seed %i)',
+    'signs only with keys that every cached JWKS contains and switches all replicas at once (key lifetime %i min, seed %i)',
     async (minutes, seed) => {
       const random = createRandom(seed);
       const { time, replicas, down } = createReplicas(3, { keyLifetimeMs: minutes * minute });
@@ -70,7 +70,7 @@ describe('rotation, by replicas that race and lose the API server now and then',
   );
 });
 
-/** A bucket that somebody writes now and then, behind caches that serve what they like for a while. */
+/** A bucket that is written now and then, behind caches. */
 const createBucketSetup = () => {
   const bucket = { copy: undefined as PublishedKeys | undefined };
   const stage = createReplicas(1, { keyLifetimeMs: hour, seenPublicly: () => bucket.copy });
@@ -85,8 +85,8 @@ const createBucketSetup = () => {
   return { ...stage, bucket, publish, pass };
 };
 
-describe('where the documents are published to a bucket', () => {
-  test('the next key signs once it was seen there for twice the max-age, and not before', async () => {
+describe('rotation with documents in a bucket', () => {
+  it('signs with the next key only after it was published for twice the max-age', async () => {
     const { keys, publish, pass, time } = createBucketSetup();
     await keys.refresh();
     const [current, next] = listKids(keys);
@@ -100,7 +100,7 @@ describe('where the documents are published to a bucket', () => {
     expect(await findSigningKid(keys, time.at)).toBe(next);
   });
 
-  test('rotation waits and says so while nobody publishes it, for days if need be', async () => {
+  it('blocks rotation and reports it while the next key is not published', async () => {
     const { keys, publish, pass, time } = createBucketSetup();
     await keys.refresh();
     const [current] = listKids(keys);
@@ -108,7 +108,7 @@ describe('where the documents are published to a bucket', () => {
     publish();
     expect((await pass(minute)).problems).toEqual([]);
     for (let step = 0; step < 3; step += 1) await pass(30 * minute);
-    // The key after the next is nowhere to be seen: the bucket is as it was.
+    // The bucket is unchanged, so the key after the next is not published.
     const { problems } = await pass(48 * hour);
     expect(problems).toEqual(['rotation_blocked']);
     expect(await findSigningKid(keys, time.at)).not.toBe(current);
@@ -117,8 +117,8 @@ describe('where the documents are published to a bucket', () => {
     expect(await findSigningKid(keys, time.at)).toBe(waiting);
   });
 
-  test('what was seen and is gone again begins anew', async () => {
-    const { keys, publish, pass, bucket, time, told } = createBucketSetup();
+  it('restarts the wait when a published key disappears', async () => {
+    const { keys, publish, pass, bucket, time, reported } = createBucketSetup();
     await keys.refresh();
     const [current] = listKids(keys);
     publish();
@@ -130,7 +130,7 @@ describe('where the documents are published to a bucket', () => {
     await pass(minute);
     await pass(9 * minute);
     await pass(minute / 2);
-    expect(told.map(({ step }) => step)).toEqual([
+    expect(reported.map(({ step }) => step)).toEqual([
       'create',
       'published',
       'unpublished',
@@ -139,8 +139,8 @@ describe('where the documents are published to a bucket', () => {
     expect(await findSigningKid(keys, time.at)).toBe(current);
   });
 
-  test('a copy that cannot be read takes back nothing that was seen', async () => {
-    const { keys, publish, pass, bucket, told } = createBucketSetup();
+  it('keeps the state while the published keys are unreadable', async () => {
+    const { keys, publish, pass, bucket, reported } = createBucketSetup();
     await keys.refresh();
     publish();
     await pass(minute);
@@ -151,10 +151,10 @@ describe('where the documents are published to a bucket', () => {
     ]);
     publish();
     await pass(minute);
-    expect(told.map(({ step }) => step)).toEqual(['create', 'published', 'schedule']);
+    expect(reported.map(({ step }) => step)).toEqual(['create', 'published', 'schedule']);
   });
 
-  test('a taint warns until the tainted key has left the bucket', async () => {
+  it('reports published_keys_stale until the tainted key is unpublished', async () => {
     const { keys, publish, pass, cluster } = createBucketSetup();
     await keys.refresh();
     publish();
@@ -165,7 +165,7 @@ describe('where the documents are published to a bucket', () => {
     expect((await pass(minute)).problems).toEqual([]);
   });
 
-  test('a taint of both warns until the new key is in the bucket', async () => {
+  it('reports published_keys_stale until the new key is published', async () => {
     const { keys, publish, pass, cluster, bucket } = createBucketSetup();
     await keys.refresh();
     publish();

@@ -5,11 +5,11 @@ import { createGrantKey, type GrantKey, type KeyRing, type PublicKey } from './k
 /** All in milliseconds. */
 export type KeyRules = {
   readonly algorithm: KeyAlgorithm;
-  /** A key signs for so long. */
+  /** How long a key signs. */
   readonly keyLifetimeMs: number;
   /**
-   * A replica that has not read the Secret for so long signs nothing and publishes nothing. A
-   * promotion is announced in the Secret as long before: whoever may still sign knows of it.
+   * A replica that has not read the Secret for this time neither signs nor publishes keys. A promotion
+   * is written to the Secret this long in advance, so every replica that may still sign knows it.
    */
   readonly staleAfterMs: number;
 };
@@ -20,33 +20,33 @@ export const KEY_RULES: Omit<KeyRules, 'algorithm'> = {
   staleAfterMs: 60_000,
 };
 
-/** What stands at the `jwks_uri` where the cloud looks. */
+/** The keys at the public `jwks_uri`. */
 export type PublishedKeys = {
   readonly kids: readonly string[];
-  /** For how long others may hold a copy of it. */
+  /** How long caches may keep a copy. */
   readonly maxAgeMs: number;
 };
 
-/** What is known when a step is decided. */
+/** The state from which the next step is decided. */
 export type ObservedKeyState = {
-  /** What the Secret holds; absent: nothing, or nothing usable. */
+  /** The keys in the Secret; undefined: none, or not usable. */
   readonly ring: KeyRing | undefined;
-  /** The taint annotation's value; empty: none. */
+  /** Value of the taint annotation; empty: none. */
   readonly taint: string;
-  /** Absent: it could not be read. */
+  /** Undefined: they could not be read. */
   readonly published: PublishedKeys | undefined;
   readonly now: number;
 };
 
 /**
- * - `create`: there is no key that could sign.
- * - `taint`: `next` signs at once, the tainted key and the retired ones are published no more; a
- *   value that begins with `all` taints `next` too.
- * - `promote`: what signs since `promoteAt` becomes `current`, and a new key `next`.
- * - `renew`: `next` is of another algorithm than is wanted: a new one.
- * - `published`, `unpublished`: note since when `next` has been seen at the public `jwks_uri`.
- * - `schedule`: decide when `next` begins to sign.
- * - `retire`: publish no more what signed only grants that are dead.
+ * - `create`: no key can sign; create a key ring.
+ * - `taint`: `next` signs immediately; the tainted key and the retired keys are removed. A value that
+ *   starts with `all` also taints `next`.
+ * - `promote`: the key that signs since `promoteAt` becomes `current`, and a new key becomes `next`.
+ * - `renew`: replace `next`, which has another algorithm than configured.
+ * - `published`, `unpublished`: record since when `next` is at the public `jwks_uri`.
+ * - `schedule`: decide when `next` starts to sign.
+ * - `retire`: remove retired keys whose grants have all expired.
  */
 export type KeyStep =
   | 'create'
@@ -60,27 +60,27 @@ export type KeyStep =
   | 'keep';
 
 /** IAM accepts a JWT until five minutes after its `exp`; clocks differ by 30 s at most. */
-const LENIENCY_MS = 5 * 60_000 + 30_000;
+const CLOUD_TOLERANCE_MS = 5 * 60_000 + 30_000;
 const MAX_TAINTED = 16;
 
 /**
- * Decides the next step. No key is promoted before it has been seen where the cloud looks for twice
- * the time that copies are held, except where a taint leaves nothing else.
+ * Decides the next step. A key is promoted only after it has been published for twice the cache lifetime,
+ * except when a taint leaves no other key.
  */
-export const nextStep = (sight: ObservedKeyState, rules: KeyRules): KeyStep => {
-  const { ring, taint, now } = sight;
+export const nextStep = (state: ObservedKeyState, rules: KeyRules): KeyStep => {
+  const { ring, taint, now } = state;
   if (ring === undefined) return 'create';
   if (taint !== '' && taint !== ring.taintDone) return 'taint';
   if (ring.promoteAt !== undefined) return ring.promoteAt <= now ? 'promote' : 'keep';
   if (ring.next.algorithm !== rules.algorithm) return 'renew';
-  if (isSeen(ring.next, sight) === (ring.publishedAt === undefined)) {
+  if (isPublished(ring.next, state) === (ring.publishedAt === undefined)) {
     return ring.publishedAt === undefined ? 'published' : 'unpublished';
   }
-  if (isDue(ring, rules, now) && isSettled(sight)) return 'schedule';
+  if (isDue(ring, rules, now) && isSettled(state)) return 'schedule';
   return ring.retired.some(({ until }) => until <= now) ? 'retire' : 'keep';
 };
 
-/** What the Secret should hold after `step`. */
+/** Returns the keys to store in the Secret after `step`. */
 export const applyStep = async (
   step: Exclude<KeyStep, 'keep'>,
   { ring, taint, now }: ObservedKeyState,
@@ -106,11 +106,11 @@ export const applyStep = async (
   }
 };
 
-/** What signs at `now`. */
+/** The key that signs at `now`. */
 export const selectSigningKey = ({ current, next, promoteAt }: KeyRing, now: number): GrantKey =>
   promoteAt !== undefined && promoteAt <= now ? next : current;
 
-/** What is published at `now`: the signing key first, because Ceph RGW looks at the first alone. */
+/** The keys to publish at `now`; the signing key is first, because Ceph RGW reads only the first. */
 export const listPublishedKeys = (ring: KeyRing, now: number): readonly PublicKey[] => {
   const { current, next } = ring;
   const live = selectSigningKey(ring, now) === next ? [next, current] : [current, next];
@@ -118,20 +118,20 @@ export const listPublishedKeys = (ring: KeyRing, now: number): readonly PublicKe
 };
 
 /**
- * What somebody should look into:
- * - `rotation_blocked`: `current` has signed for its time, and `next` is not yet seen for long enough.
- * - `published_keys_stale`: the public `jwks_uri` lacks the key that signs, or still has a tainted one.
- * - `published_keys_unreadable`: nobody knows what stands there.
+ * Problems that need an operator:
+ * - `rotation_blocked`: `current` has reached its lifetime, but `next` has not been published long enough.
+ * - `published_keys_stale`: the public `jwks_uri` lacks the signing key or still has a tainted key.
+ * - `published_keys_unreadable`: the public `jwks_uri` cannot be read.
  */
 export type KeyProblem = 'rotation_blocked' | 'published_keys_stale' | 'published_keys_unreadable';
 
-/** What there is to look into now; `ring` as it is after every step that was due. */
+/** Finds the current problems; `ring` is the state after every due step. */
 export const findKeyProblems = (
-  sight: ObservedKeyState & { readonly ring: KeyRing },
+  state: ObservedKeyState & { readonly ring: KeyRing },
   rules: KeyRules,
 ): readonly KeyProblem[] => {
-  const { ring, published, now } = sight;
-  const isWaiting = ring.promoteAt === undefined && isDue(ring, rules, now) && !isSettled(sight);
+  const { ring, published, now } = state;
+  const isWaiting = ring.promoteAt === undefined && isDue(ring, rules, now) && !isSettled(state);
   const isStale =
     published !== undefined &&
     (!published.kids.includes(selectSigningKey(ring, now).kid) ||
@@ -143,8 +143,8 @@ export const findKeyProblems = (
   ];
 };
 
-/** An unreadable copy changes nothing of what was seen last. */
-const isSeen = ({ kid }: PublicKey, { published, ring }: ObservedKeyState): boolean =>
+/** While the published keys are unreadable, the last known state applies. */
+const isPublished = ({ kid }: PublicKey, { published, ring }: ObservedKeyState): boolean =>
   published === undefined ? ring?.publishedAt !== undefined : published.kids.includes(kid);
 
 const isDue = ({ current, promotedAt }: KeyRing, rules: KeyRules, now: number): boolean =>
@@ -168,7 +168,7 @@ const promoteNextKey = (
   fresh: GrantKey,
 ): KeyRing => {
   const { kid, algorithm, certificate } = current;
-  const until = promoteAt + GRANT_LIFETIME_SECONDS * 1000 + LENIENCY_MS;
+  const until = promoteAt + GRANT_LIFETIME_SECONDS * 1000 + CLOUD_TOLERANCE_MS;
   return {
     current: next,
     next: fresh,
@@ -179,7 +179,7 @@ const promoteNextKey = (
   };
 };
 
-/** While a promotion is announced nobody knows which of the two was meant: both go. */
+/** During a promotion it is unknown which of the two keys the taint means, so both are replaced. */
 const replaceTainted = async (
   { current, next, retired, promoteAt, tainted }: KeyRing,
   { fresh, taint, now }: { fresh: () => Promise<GrantKey>; taint: string; now: number },

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import { buildSessionName } from '../scope/aws/session-name.ts';
@@ -7,8 +7,8 @@ import { createRunIds } from './run-ids.ts';
 const ids = createRunIds(Buffer.alloc(32, 7));
 const uid = fc.uuid();
 
-describe("a run's id", () => {
-  test('belongs to the pod that it was issued to, and to no other', () => {
+describe('createRunIds', () => {
+  it('binds a run ID to one pod', () => {
     fc.assert(
       fc.property(uid, uid, (one, other) => {
         fc.pre(one !== other);
@@ -20,7 +20,7 @@ describe("a run's id", () => {
     );
   });
 
-  test('belongs to nobody once a character is changed', () => {
+  it('rejects a run ID with a changed character', () => {
     fc.assert(
       fc.property(uid, fc.nat(31), (pod, at) => {
         const run = ids.newRun(pod);
@@ -30,25 +30,25 @@ describe("a run's id", () => {
     );
   });
 
-  test.each(['', 'x', 'a'.repeat(33), 'A'.repeat(32), '\u{1f511}'.repeat(16)])(
-    'is never %j',
+  it.each(['', 'x', 'a'.repeat(33), 'A'.repeat(32), '\u{1f511}'.repeat(16)])(
+    'rejects %j',
     (text) => {
       expect(ids.belongsTo(text, 'uid')).toBe(false);
     },
   );
 
-  test('is understood by a replica with the same key, and by no other', () => {
+  it('accepts run IDs of replicas with the same key only', () => {
     const run = ids.newRun('uid');
     expect(createRunIds(Buffer.alloc(32, 7)).belongsTo(run, 'uid')).toBe(true);
     expect(createRunIds(Buffer.alloc(32, 8)).belongsTo(run, 'uid')).toBe(false);
   });
 
-  test('is never given twice', () => {
+  it('creates unique run IDs', () => {
     const given = Array.from({ length: 1000 }, () => ids.newRun('uid'));
     expect(new Set(given).size).toBe(1000);
   });
 
-  test('leaves room for the pod in the name of a session', () => {
+  it('leaves space for the pod name in a session name', () => {
     const run = ids.newRun('uid');
     expect(buildSessionName({ podName: 'p'.repeat(253), run })).toBe(`${'p'.repeat(31)}@${run}`);
   });

@@ -9,15 +9,15 @@ const RUN = /^[a-z2-7]{32}$/;
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
 export type RunIds = {
-  /** A new run's id: 32 of `[a-z2-7]`, so that it may stand in any name, of Kubernetes' too. */
+  /** Creates a run ID: 32 characters of `[a-z2-7]`, valid in names of Kubernetes and clouds. */
   readonly newRun: (podUid: string) => string;
-  /** Whether the run was issued to this pod. */
+  /** Whether the run ID was issued to this pod. */
   readonly belongsTo: (run: string, podUid: string) => boolean;
 };
 
 /**
- * Ids of runs that say to whom they were issued, without any store of runs: a random half, and half
- * an HMAC over it and the pod's UID.
+ * Creates and verifies run IDs that are bound to a pod without a store: half is random, and half is an
+ * HMAC over that and the pod's UID.
  *
  * @param secret at least 32 bytes that every replica shares
  */
@@ -38,7 +38,7 @@ export const createRunIds = (secret: Uint8Array, random = randomBytes): RunIds =
   };
 };
 
-/** RFC 4648, section 6, in lower case; whole groups of five bytes alone, so without padding. */
+/** RFC 4648, section 6, in lower case; only whole groups of five bytes, so without padding. */
 const base32 = (bytes: Uint8Array): string => {
   const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('');
   return bits.replace(/.{5}/g, (five) => ALPHABET[parseInt(five, 2)] ?? '');

@@ -11,14 +11,14 @@ export const TAGS = {
   run: 'valetkey-run',
 } as const;
 
-/** Of each param that the platform chose. */
+/** Prefix of the tag of each param in `tagParams`. */
 const PARAM_TAG_PREFIX = 'valetkey-param-';
 
-/** STS, Tag: what a value may hold, and how long it may be. */
+/** STS, Tag: allowed characters and length of a value. */
 const VALUE = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 const MAX_VALUE_LENGTH = 256;
 
-/** Claim `https://aws.amazon.com/tags`. Every tag is transitive: a role assumed from the session keeps it. */
+/** Claim `https://aws.amazon.com/tags`. Every tag is transitive: roles assumed from the session keep it. */
 export type TagsClaim = {
   readonly principal_tags: Readonly<Record<string, readonly [string]>>;
   readonly transitive_tag_keys: readonly string[];
@@ -29,10 +29,10 @@ export type TaggedRun = Readonly<Record<keyof typeof TAGS, string>> & {
 };
 
 /**
- * The session's tags: who, what, and those of the run's params that `tagParams` names.
+ * Builds the session tags: workload, task, run, and the params that `tagParams` names.
  *
- * @throws ExchangeError `refused`, `param_untaggable`: a value that a tag cannot hold is never bent
- *   into one that it can, because trust policies decide by it
+ * @throws ExchangeError `refused`, `param_untaggable`: a value with invalid characters is never
+ *   changed, because trust policies may depend on it
  */
 export const buildSessionTags = (run: TaggedRun, tagParams: readonly string[]): TagsClaim => {
   const names = Object.keys(TAGS) as (keyof typeof TAGS)[];

@@ -14,29 +14,26 @@ import {
   type PublishedKeys,
 } from './key-rotation.ts';
 
-/** The outside of a round; every function may throw when what it asks is unavailable. */
+/** Access to the cluster. Every function may throw when the cluster is unavailable. */
 export type SigningKeyReconcilerDeps = Pick<
   CertificateReconcilerDeps,
   'readSecret' | 'createSecret' | 'replaceSecret'
 > & {
   readonly now: () => number;
   /**
-   * What stands at the public `jwks_uri`; nothing: it could not be read. Absent where the cloud asks
-   * the authority itself.
+   * The keys at the public `jwks_uri`; undefined: they could not be read. The function is absent when
+   * the cloud reads them from the authority itself.
    */
   readonly readPublishedKeys?: () => Promise<PublishedKeys | undefined>;
-  /**
-   * Told of every step that was taken, with the `kid` that signs after it, and of a Secret that could
-   * not be used.
-   */
+  /** Called after each step with the signing `kid`, and the field errors of an unusable Secret. */
   readonly onStep: (
     step: Exclude<KeyStep, 'keep'>,
-    told: { readonly kid: string; readonly faults: readonly string[] },
+    details: { readonly kid: string; readonly faults: readonly string[] },
   ) => void;
 };
 
 export type SigningKeyReconcilerOptions = {
-  /** Annotation of the Secret whose every new value taints. */
+  /** Annotation of the Secret; each new value taints the current key. */
   readonly annotation: string;
   readonly rules: KeyRules;
 };
@@ -46,27 +43,28 @@ export type SigningKeyReconcileResult = {
   readonly problems: readonly KeyProblem[];
 };
 
-/** Others may write at the same time, but not for ever. */
+/** Attempts while other replicas write concurrently. */
 const MAX_ATTEMPTS = 12;
 
 /**
- * One round of the loop that every replica runs, without a leader: read the Secret, take the steps
- * that are due under optimistic locking, and answer the keys. Whoever loses a race reads again.
+ * Reconciles the signing keys once. Every replica runs it in a loop, without a leader: it reads the
+ * Secret, applies due steps under optimistic locking, and returns the keys. After a conflict it reads
+ * again.
  *
- * @throws what an edge throws; the keys read before stay good until they are stale
+ * @throws errors of `deps`; the keys read before remain valid until they are stale
  */
 export const reconcileSigningKeys = async (
   { annotation, rules }: SigningKeyReconcilerOptions,
-  edges: SigningKeyReconcilerDeps,
+  deps: SigningKeyReconcilerDeps,
 ): Promise<SigningKeyReconcileResult> => {
   const seen =
-    edges.readPublishedKeys === undefined ? undefined : { copy: await edges.readPublishedKeys() };
-  for (let pass = 0; pass < MAX_ATTEMPTS; pass += 1) {
-    const secret = await edges.readSecret();
+    deps.readPublishedKeys === undefined ? undefined : { copy: await deps.readPublishedKeys() };
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    const secret = await deps.readSecret();
     const stored = secret === undefined ? undefined : await readKeyRing(secret.data);
     const ring = stored?.ok === true ? stored.value : undefined;
     const taint = secret?.annotations[annotation] ?? '';
-    const now = edges.now();
+    const now = deps.now();
     const published = seen === undefined ? buildOwnPublishedKeys(ring, now) : seen.copy;
     const observed: ObservedKeyState = { ring, taint, published, now };
     const step = nextStep(observed, rules);
@@ -78,15 +76,17 @@ export const reconcileSigningKeys = async (
     const after = await applyStep(step, observed, rules);
     const data = writeKeyRing(after);
     const written = await (secret === undefined
-      ? edges.createSecret(data)
-      : edges.replaceSecret(secret.resourceVersion, data));
+      ? deps.createSecret(data)
+      : deps.replaceSecret(secret.resourceVersion, data));
     const faults = stored?.ok === false ? stored.faults.map(formatFieldError) : [];
-    if (written === 'written') edges.onStep(step, { kid: after.current.kid, faults });
+    if (written === 'written') deps.onStep(step, { kid: after.current.kid, faults });
   }
-  throw new Error(`no round ended without a conflict in ${MAX_ATTEMPTS} passes`);
+  throw new Error(
+    `signing keys: expected a write without conflict in ${MAX_ATTEMPTS} attempts, got only conflicts`,
+  );
 };
 
-/** What the Secret holds is what every replica serves that may serve at all. */
+/** Without a public copy, the authority serves the keys in the Secret itself. */
 const buildOwnPublishedKeys = (ring: KeyRing | undefined, now: number): PublishedKeys => ({
   kids: ring === undefined ? [] : listPublishedKeys(ring, now).map(({ kid }) => kid),
   maxAgeMs: DOCUMENTS_MAX_AGE_SECONDS * 1000,

@@ -8,14 +8,14 @@ const HASH_LENGTH = 12;
 export type SessionActor = {
   readonly namespace: string;
   readonly serviceAccount: string;
-  /** The human for whom the agent acts. */
+  /** The user for whom the agent acts. */
   readonly user?: { readonly issuer: string; readonly subject: string };
 };
 
 /**
- * Who the cloud's trail names for everything that a session does: the human where there is one
- * (`user=<subject>,<hash>`; the hash binds the issuer too), else the workload
- * (`workload=<namespace>.<service account>`, and a hash where it had to be shortened).
+ * Builds the source identity that the cloud logs for every action of a session: the user if there is one
+ * (`user=<subject>,<hash>`; the hash also covers the issuer), otherwise the workload
+ * (`workload=<namespace>.<service account>`, with a hash when it is truncated).
  */
 export const buildSourceIdentity = ({ namespace, serviceAccount, user }: SessionActor): string => {
   if (user !== undefined) {

@@ -1,6 +1,6 @@
 import type { FieldError } from '../schema/field-error.ts';
 
-/** IAM's limit for `sub`. */
+/** Limit of IAM for `sub`. */
 const MAX_LENGTH = 255;
 
 export type SpiffeSubject = {
@@ -10,7 +10,7 @@ export type SpiffeSubject = {
   readonly task: string;
 };
 
-/** `sub` of the grants for a task: a SPIFFE ID, by which a trust policy can name each of its parts. */
+/** `sub` of the grants for a task: a SPIFFE ID whose parts a trust policy can match. */
 export const buildSpiffeId = ({
   trustDomain,
   namespace,
@@ -19,11 +19,11 @@ export const buildSpiffeId = ({
 }: SpiffeSubject): string =>
   `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}/task/${task}`;
 
-/** `sub` of the grants that the authority signs for its own rights. */
+/** `sub` of the grants that the authority signs for its own roles. */
 export const buildAuthoritySpiffeId = (trustDomain: string): string =>
   `spiffe://${trustDomain}/authority`;
 
-/** What is wrong with the task's SPIFFE ID: it is too long for IAM. Asked at admission, too. */
+/** Field errors of a SPIFFE ID that is too long for IAM. Admission checks it, too. */
 export const checkSpiffeId = (subject: SpiffeSubject): readonly FieldError[] => {
   const { length } = buildSpiffeId(subject);
   if (length <= MAX_LENGTH) return [];

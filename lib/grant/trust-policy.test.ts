@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { toAwsCommands, toTerraform, buildTrustPolicy, type TrustRequest } from './trust-policy.ts';
 
@@ -33,8 +33,8 @@ const splitShellWords = (commands: string): string[][] =>
         .split('\n'),
     );
 
-describe('a trust policy', () => {
-  test('trusts the grants of one task, with their tags and source identity', () => {
+describe('buildTrustPolicy', () => {
+  it('trusts grants of one task with tags and source identity', () => {
     expect(buildTrustPolicy(request)).toEqual({
       Version: '2012-10-17',
       Statement: [
@@ -55,13 +55,13 @@ describe('a trust policy', () => {
     });
   });
 
-  test('asks a private cloud for no source identity, which it does not know', () => {
+  it('omits source identity for a private cloud', () => {
     expect(buildTrustPolicy({ ...request, dialect: 's3' })).toMatchObject({
       Statement: [{ Action: ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession'] }],
     });
   });
 
-  test('names several namespaces, any account and any task, and tags', () => {
+  it('supports several namespaces, any service account, any task and tags', () => {
     const trusted = { namespaces: ['a', 'b'], tags: { 'valetkey-param-customer': 'acme' } };
     expect(buildCondition({ trusted })).toEqual({
       StringEquals: {
@@ -74,13 +74,13 @@ describe('a trust policy', () => {
     });
   });
 
-  test('never goes without a subject of our trust domain', () => {
+  it('always restricts the subject to the trust domain', () => {
     expect(buildCondition({ trusted: { namespaces: [], tags: {} } })).toMatchObject({
       StringLike: { [sub]: ['spiffe://example.org/ns/*/sa/*/task/*'] },
     });
   });
 
-  test("of the authority's own roles trusts the authority, and nothing that it signs for others", () => {
+  it("trusts only the authority itself for the authority's own roles", () => {
     const policy = buildTrustPolicy({ ...request, trusted: 'authority' });
     expect(policy).toMatchObject({
       Statement: [
@@ -93,29 +93,29 @@ describe('a trust policy', () => {
   });
 });
 
-describe('the aws commands', () => {
-  test('are words that a shell takes apart as they were meant', () => {
+describe('toAwsCommands', () => {
+  it('quotes words for a shell', () => {
     const trusted = { namespaces: ['a'], tags: { team: "o'neil $(id)" } };
-    const told = { ...request, trusted, thumbprints: ['ab', 'cd'] };
-    const [provider, role] = splitShellWords(toAwsCommands(told));
+    const trustRequest = { ...request, trusted, thumbprints: ['ab', 'cd'] };
+    const [provider, role] = splitShellWords(toAwsCommands(trustRequest));
     expect(provider?.join(' ')).toBe(
       'aws iam create-open-id-connect-provider --url https://issuer.example/valetkey --client-id-list sts.amazonaws.com --thumbprint-list ab cd',
     );
     expect(role?.slice(0, -1).join(' ')).toBe(
       'aws iam create-role --role-name reports --path /agents/ --assume-role-policy-document',
     );
-    expect(JSON.parse(role?.at(-1) ?? '')).toEqual(buildTrustPolicy(told));
+    expect(JSON.parse(role?.at(-1) ?? '')).toEqual(buildTrustPolicy(trustRequest));
   });
 
-  test('have an ARN without an account for Ceph RGW', () => {
+  it('uses an ARN without an account for Ceph RGW', () => {
     const commands = toAwsCommands({ ...request, role: 'arn:aws:iam:::role/reports' });
     expect(commands).toContain('arn:aws:iam:::oidc-provider/issuer.example/valetkey');
     expect(commands).not.toContain('--path');
   });
 });
 
-describe('the Terraform', () => {
-  test('has the provider and the role, which refers to it', () => {
+describe('toTerraform', () => {
+  it('renders the provider and a role that refers to it', () => {
     expect(toTerraform({ ...request, thumbprints: ['ab'] })).toBe(`\
 resource "aws_iam_openid_connect_provider" "valetkey" {
   url             = "https://issuer.example/valetkey"
@@ -156,7 +156,7 @@ resource "aws_iam_role" "reports" {
 `);
   });
 
-  test('reads nothing that it was given as a template of its own', () => {
+  it('escapes template markers in values', () => {
     const trusted = { namespaces: ['a'], tags: { team: '${path.root}%{if}' } };
     const text = toTerraform({ ...request, trusted });
     expect(text).toContain('"$${path.root}%%{if}"');

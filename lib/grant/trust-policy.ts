@@ -2,40 +2,40 @@ import type { AuthoritySettings, CloudSettings } from '../contract/platform.ts';
 import { requireRoleArn } from '../schema/arn.ts';
 import { buildAuthoritySpiffeId, buildSpiffeId } from './spiffe-id.ts';
 
-/** Whose grants a role trusts; what is absent may be any. */
+/** The tasks whose grants a role trusts; an absent member matches any value. */
 export type TrustedTasks = {
-  /** Empty: any. */
+  /** Empty: any namespace. */
   readonly namespaces: readonly string[];
   readonly serviceAccount?: string;
   readonly task?: string;
-  /** Session tag → value that the grant has to carry. */
+  /** Session tag → value that the grant must have. */
   readonly tags: Readonly<Record<string, string>>;
 };
 
 export type TrustRequest = {
   readonly issuer: Pick<AuthoritySettings, 'issuer' | 'cloudAudience' | 'trustDomain'>;
-  /** Ceph RGW 16 refuses a policy that names an action it does not know: it has no source identity. */
+  /** Ceph RGW 16 rejects policies with unknown actions and has no source identity. */
   readonly dialect: CloudSettings['dialect'];
   /** Validated role ARN; on Ceph RGW without an account. */
   readonly role: string;
   /** `authority`: one of the authority's own two roles. */
   readonly trusted: TrustedTasks | 'authority';
-  /** SHA-1, hex, of the published keys' certificates: Ceph RGW asks for them, AWS does not. */
+  /** SHA-1, hex, of the certificates of published keys: required by Ceph RGW, not by AWS. */
   readonly thumbprints: readonly string[];
 };
 
 type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 
-/** ARN of the issuer's IAM provider, in the partition and account of the role. */
+/** ARN of the IAM provider of the issuer, in the partition and account of the role. */
 const buildProviderArn = ({ role, issuer }: Pick<TrustRequest, 'role' | 'issuer'>): string => {
   const { partition, account } = requireRoleArn(role);
   return `arn:${partition}:iam::${account}:oidc-provider/${stripScheme(issuer)}`;
 };
 
 /**
- * The trust policy of a role (IAM user guide, "Creating a role for OpenID Connect federation"):
- * only grants of this issuer, for this audience and these subjects. Tags and source identity ride
- * on the same call.
+ * Builds the trust policy of a role (IAM user guide, "Creating a role for OpenID Connect federation"): it
+ * accepts grants of this issuer for this audience and these subjects. It also allows session tags and
+ * source identity in the same call.
  */
 export const buildTrustPolicy = (
   request: TrustRequest,
@@ -52,7 +52,7 @@ export const buildTrustPolicy = (
   ],
 });
 
-/** Provider, role and trust policy as `aws` commands, one on each line, for a POSIX shell. */
+/** Renders provider, role and trust policy as `aws` commands for a POSIX shell, one a line. */
 export const toAwsCommands = (request: TrustRequest): string => {
   const { issuer, role, thumbprints } = request;
   const listed = thumbprints.length === 0 ? [] : ['--thumbprint-list', ...thumbprints];
@@ -76,7 +76,7 @@ export const toAwsCommands = (request: TrustRequest): string => {
   return commands.map((words) => `${words.map(quoteShellWord).join(' ')}\n`).join('');
 };
 
-/** The same as Terraform (provider `hashicorp/aws`). */
+/** Renders provider, role and trust policy as Terraform (provider `hashicorp/aws`). */
 export const toTerraform = (request: TrustRequest): string => {
   const { issuer, role, thumbprints } = request;
   const { name, path } = requireRoleArn(role);
@@ -103,7 +103,7 @@ export const toTerraform = (request: TrustRequest): string => {
   ].join('\n');
 };
 
-/** Stands for the provider's ARN until it is a reference of Terraform's own. */
+/** Placeholder of the provider's ARN; replaced by a Terraform reference. */
 const PROVIDER_PLACEHOLDER = 'PROVIDER-ARN';
 
 const listActions = ({ trusted, dialect }: TrustRequest): readonly string[] => [
@@ -132,7 +132,7 @@ const buildConditions = ({ issuer, trusted }: TrustRequest): Condition => {
   };
 };
 
-/** No name holds a slash, so a `*` never reaches over one. */
+/** Names contain no slash, so a `*` matches one part only. */
 const listSubjects = (
   { namespaces, serviceAccount = '*', task = '*' }: TrustedTasks,
   trustDomain: string,
@@ -144,11 +144,11 @@ const listSubjects = (
 const stripScheme = ({ issuer }: TrustRequest['issuer']): string =>
   issuer.replace(/^https?:\/\//, '');
 
-/** One word of a POSIX shell. */
+/** Quotes one word for a POSIX shell. */
 const quoteShellWord = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
-/** A string of HCL; its escapes are JSON's, and its templates are none. */
+/** Quotes an HCL string: JSON escapes, and template markers are escaped. */
 const quoteHcl = (text: string): string => escapeHclTemplates(JSON.stringify(text));
 
 const escapeHclTemplates = (text: string): string =>

@@ -96,8 +96,8 @@ when { context.lifetimeSeconds * 9223372036854775807 < 0 };`;
       return answer.status === 403 && answer.body;
     });
     expect(refusal).toMatchObject({ Code: 'policy_denied' });
-    expect(refusal.Message).toContain(`${names.fails}/0 failed in evaluation`);
-    await waitForEvent(pod, 'failed in evaluation');
+    expect(refusal.Message).toContain(`${names.fails}/0 could not be evaluated`);
+    await waitForEvent(pod, 'could not be evaluated');
     expect(await credentials('read')).toMatchObject({ status: 200 });
   });
 
@@ -115,7 +115,7 @@ when { context.lifetimeSeconds * 9223372036854775807 < 0 };`;
   }
 
   it.each([
-    ['that a wider declaration bypasses', escaping, 'a wider declared pattern escapes it'],
+    ['that a wider declaration bypasses', escaping, 'a wider declared pattern bypasses it'],
     ['that is not Cedar', 'permit (everybody);', 'line 1'],
     [
       'that uses an unknown attribute',

@@ -4,11 +4,11 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { AuditError } from '../../audit/audit-event.ts';
 import { wrapDiskErrors } from './disk-error.ts';
 
-/** One file that is only ever appended to. */
+/** An append-only file. */
 export type AppendFile = {
-  /** Bytes that are kept for good. */
+  /** Bytes that are stored durably. */
   readonly size: () => number;
-  /** All of `text` or, as far as later readers see, nothing. @throws AuditError */
+  /** Appends all of `text` or, for later readers, nothing. @throws AuditError */
   readonly append: (text: string) => Promise<void>;
   readonly close: () => Promise<void>;
 };
@@ -19,20 +19,20 @@ export type OpenFile = (path: string, flags: number, mode?: number) => Promise<F
 const { O_APPEND, O_CREAT, O_RDWR } = constants;
 const LINE_BREAK = 0x0a;
 
-/** Opens a file to append to; a new one must be empty. @throws AuditError */
+/** Opens a file for appending; a new file must be empty. @throws AuditError */
 export const createAppendFile = ({
   folder,
   path,
   isNew,
-  openFile,
+  fsOpen,
 }: {
   readonly folder: string;
   readonly path: string;
   readonly isNew: boolean;
-  readonly openFile: OpenFile;
+  readonly fsOpen: OpenFile;
 }): Promise<AppendFile> =>
   wrapDiskErrors(path, async () => {
-    const file = await openFile(path, O_RDWR | O_APPEND | (isNew ? O_CREAT : 0), 0o600);
+    const file = await fsOpen(path, O_RDWR | O_APPEND | (isNew ? O_CREAT : 0), 0o600);
     try {
       const found = await measureFile(file);
       if (isNew) checkSize(path, found.size, { minBytes: 0, maxBytes: 0 });
@@ -45,8 +45,8 @@ export const createAppendFile = ({
   });
 
 /**
- * What a failed append left behind is cut off before the next one. After a failed sync, too: the
- * kernel may have forgotten those bytes while it still shows them.
+ * Bytes of a failed append are truncated before the next one, also after a failed sync: the kernel may
+ * have dropped bytes that it still returns to readers.
  */
 const buildAppendFile = (file: FileHandle, path: string, found: InitialState): AppendFile => {
   let { size, hasPartialWrite } = found;
@@ -54,7 +54,7 @@ const buildAppendFile = (file: FileHandle, path: string, found: InitialState): A
   const append = async (text: string): Promise<void> => {
     checkSize(path, (await file.stat()).size, { minBytes: size, maxBytes: size + attempted });
     if (attempted > 0) await file.truncate(size);
-    // A line that was left half written ends here, so that the next record has a line of its own.
+    // Ends an incomplete line, so that the next record starts on a new line.
     const bytes = Buffer.from(hasPartialWrite ? `\n${text}` : text);
     attempted = bytes.length;
     await writeAll(file, bytes);
@@ -97,7 +97,7 @@ const writeAll = async (file: FileHandle, bytes: Buffer): Promise<void> => {
   }
 };
 
-/** A new file is there after a crash only once its folder is synced. */
+/** A new file survives a crash only after its folder is synced. */
 const syncFolder = async (folder: string): Promise<void> => {
   const handle = await open(folder, 'r');
   try {

@@ -14,7 +14,7 @@ import { appendFile, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { buildIntent, publicKeys, createTestRecorder } from '../../audit/fixtures/recording.ts';
 import type { PublicKeys } from '../../audit/sealing-keys.ts';
@@ -40,7 +40,7 @@ const verify = (keys: PublicKeys = publicKeys): Promise<AuditReport> =>
     { publicKeys: keys },
   );
 
-type Options = { readonly maxFileBytes?: number; readonly openFile?: OpenFile };
+type Options = { readonly maxFileBytes?: number; readonly fsOpen?: OpenFile };
 const createFiles = (options: Options = {}) =>
   createAuditFiles({ folder, maxFileBytes: 1_000_000, ...options });
 const startRecording = async (options: Options = {}) => {
@@ -48,12 +48,12 @@ const startRecording = async (options: Options = {}) => {
   return createTestRecorder({ sinks: [sink], resumeFrom: { ends } });
 };
 
-/** A disk whose writes, syncs or both fail when told to; a failing write writes half of it first. */
+/** A disk whose writes or syncs fail on request; a failing write writes half of the bytes first. */
 const createFailingDisk = () => {
   const fails = { write: undefined as string | undefined, sync: undefined as string | undefined };
   const counts = { syncs: 0 };
   const failure = (code: string) => Object.assign(new Error(code), { code });
-  const openFile: OpenFile = async (path, flags, mode) => {
+  const fsOpen: OpenFile = async (path, flags, mode) => {
     const file = await open(path, flags, mode);
     const write = file.write.bind(file) as (
       bytes: Buffer,
@@ -73,11 +73,11 @@ const createFailingDisk = () => {
       },
     });
   };
-  return { openFile, fails, counts };
+  return { fsOpen, fails, counts };
 };
 
-describe('files of records', () => {
-  test('hold a chain that goes on from process to process', async () => {
+describe('createAuditFiles', () => {
+  it('continues a chain across processes', async () => {
     for (const run of ['a', 'b', 'c']) {
       const recorder = await startRecording();
       await recorder.record(buildIntent(run));
@@ -87,7 +87,7 @@ describe('files of records', () => {
     expect(await verify()).toMatchObject({ isWhole: true, notes: [], chains: [{ records: 9 }] });
   });
 
-  test('follow one another by size, and the chain goes on through them', async () => {
+  it('starts a new file at the maximum size and continues the chain', async () => {
     for (const run of ['a', 'b']) {
       const recorder = await startRecording({ maxFileBytes: 2_000 });
       for (let each = 0; each < 5; each += 1) await recorder.record(buildIntent(`${run}${each}`));
@@ -97,9 +97,9 @@ describe('files of records', () => {
     expect(await verify()).toMatchObject({ isWhole: true, chains: [{ records: 14 }] });
   });
 
-  test('sync once for many events that come together', async () => {
-    const { openFile, counts } = createFailingDisk();
-    const recorder = await startRecording({ openFile });
+  it('syncs once for concurrent events', async () => {
+    const { fsOpen, counts } = createFailingDisk();
+    const recorder = await startRecording({ fsOpen });
     counts.syncs = 0;
     await Promise.all(
       Array.from({ length: 400 }, (_, run) => recorder.record(buildIntent(`${run}`))),
@@ -108,7 +108,7 @@ describe('files of records', () => {
     await recorder.close();
   });
 
-  test('go on after half a line that a killed process left', async () => {
+  it('continues after an incomplete line of a killed process', async () => {
     const first = await startRecording();
     await first.close();
     await appendFile(join(folder, 'audit-00000001.jsonl'), '{"half":');
@@ -122,14 +122,14 @@ describe('files of records', () => {
     });
   });
 
-  test('go on where a new file was begun and nothing was written to it yet', async () => {
+  it('continues in an empty new file', async () => {
     await (await startRecording()).close();
     writeFileSync(join(folder, 'audit-00000002.jsonl'), '');
     await (await startRecording()).close();
     expect(await verify()).toMatchObject({ isWhole: true, chains: [{ records: 4 }] });
   });
 
-  test("are nobody else's to read, and leave other files alone", async () => {
+  it('creates files that only the owner can read and ignores other files', async () => {
     writeFileSync(join(folder, 'notes.txt'), 'x');
     await (await startRecording()).close();
     const mode = execFileSync('stat', [
@@ -142,16 +142,16 @@ describe('files of records', () => {
   });
 });
 
-describe('a disk that fails', () => {
-  test.each([
+describe('createAuditFiles on a failing disk', () => {
+  it.each([
     ['is full', { write: 'ENOSPC' }, 'disk_full'],
     ['is past its quota', { write: 'EDQUOT' }, 'disk_full'],
     ['does not sync', { sync: 'EIO' }, 'disk_failed'],
   ])(
     'because it %s refuses, and leaves no half record once it works again',
     async (_, how, code) => {
-      const { openFile, fails } = createFailingDisk();
-      const recorder = await startRecording({ openFile });
+      const { fsOpen, fails } = createFailingDisk();
+      const recorder = await startRecording({ fsOpen });
       Object.assign(fails, how);
       await expect(recorder.record(buildIntent('a'))).rejects.toMatchObject({ code });
       await expect(recorder.record(buildIntent('b'))).rejects.toMatchObject({ code });
@@ -162,24 +162,27 @@ describe('a disk that fails', () => {
     },
   );
 
-  test('for good leaves a file that the next process goes on with', async () => {
-    const { openFile, fails } = createFailingDisk();
-    const recorder = await startRecording({ openFile });
+  it('leaves a file that the next process can continue after a permanent failure', async () => {
+    const { fsOpen, fails } = createFailingDisk();
+    const recorder = await startRecording({ fsOpen });
     fails.write = 'ENOSPC';
     await expect(recorder.close()).rejects.toMatchObject({ code: 'disk_full' });
     await (await startRecording()).close();
     expect(await verify()).toMatchObject({ isWhole: true, notes: [{ code: 'partial_write' }] });
   });
 
-  (existsSync('/dev/full') ? test : test.skip)('for real says that it is full', async () => {
-    symlinkSync('/dev/full', join(folder, 'audit-00000001.jsonl'));
-    await expect(startRecording()).rejects.toMatchObject({
-      code: 'disk_full',
-      message: expect.stringContaining('ENOSPC'),
-    });
-  });
+  (existsSync('/dev/full') ? it : it.skip)(
+    'throws disk_full for a device that is full',
+    async () => {
+      symlinkSync('/dev/full', join(folder, 'audit-00000001.jsonl'));
+      await expect(startRecording()).rejects.toMatchObject({
+        code: 'disk_full',
+        message: expect.stringContaining('ENOSPC'),
+      });
+    },
+  );
 
-  test('because somebody else writes there refuses, and takes nothing of theirs away', async () => {
+  it('rejects records when another process writes to the file, without truncating it', async () => {
     const recorder = await startRecording();
     const file = join(folder, 'audit-00000001.jsonl');
     await appendFile(file, 'theirs\n');
@@ -188,7 +191,7 @@ describe('a disk that fails', () => {
     await expect(recorder.close()).rejects.toMatchObject({ code: 'other_writer' });
   });
 
-  test('because it cannot be opened says where', async () => {
+  it('names the path when it cannot be opened', async () => {
     writeFileSync(join(folder, 'file'), '');
     const inside = join(folder, 'file', 'inside');
     const opened = createAuditFiles({ folder: inside, maxFileBytes: 1 });
@@ -199,7 +202,7 @@ describe('a disk that fails', () => {
   });
 });
 
-/** A process that records without end, and says on standard output what it was told is kept. */
+/** A process that records endlessly and prints each run whose records are stored. */
 const endless = `
 import { createAuditFiles } from '${join(import.meta.dirname, 'audit-files.ts')}';
 import { key, buildIntent, createTestRecorder } from '${join(import.meta.dirname, '../../audit/fixtures/recording.ts')}';
@@ -212,7 +215,7 @@ for (let run = 0; ; run += 1) {
 }
 `;
 
-test('a process killed at any moment has kept every record that it said it had', async () => {
+it('createAuditFiles has stored every acknowledged record of a killed process', async () => {
   const script = join(root, 'endless.ts');
   writeFileSync(script, endless);
   const child = spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -235,8 +238,8 @@ test('a process killed at any moment has kept every record that it said it had',
   expect(runs.filter((run) => !text.includes(`${run}2`))).toEqual([]);
 }, 30_000);
 
-describe('standard output', () => {
-  test('takes the lines as they are', async () => {
+describe('createStandardOutputSink', () => {
+  it('writes lines unchanged', async () => {
     const written: string[] = [];
     const sink = createStandardOutputSink({
       write: (text, done) => {
@@ -248,7 +251,7 @@ describe('standard output', () => {
     expect(written.map((text) => text.endsWith('}\n'))).toEqual([true, true]);
   });
 
-  test('that is closed refuses', async () => {
+  it('throws when the stream is closed', async () => {
     const sink = createStandardOutputSink({ write: (_, done) => done(new Error('EPIPE')) });
     await expect(createTestRecorder({ sinks: [sink] })).rejects.toMatchObject({
       code: 'sink_failed',

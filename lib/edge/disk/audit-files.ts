@@ -8,11 +8,11 @@ import { wrapDiskErrors } from './disk-error.ts';
 
 export type AuditFiles = {
   readonly sink: Sink;
-  /** Of the two newest files, the newest first, as they were found. */
+  /** Ends of the two newest files at the start, the newest first. */
   readonly ends: readonly FileEnd[];
 };
 
-/** The first file's number, and how many digits all have: their names sort as they follow. */
+/** Digits of the file number, so that names sort in order. */
 const DIGITS = 8;
 const FILE_NAME = /^audit-(\d{8})\.jsonl$/;
 
@@ -20,34 +20,34 @@ const formatFileName = (number: number): string =>
   `audit-${String(number).padStart(DIGITS, '0')}.jsonl`;
 
 /**
- * The files of one replica's records: `audit-00000001.jsonl` and so on in `folder`, which is made
- * where it is missing. Each is only ever appended to, and none is ever removed. Every append is synced
- * (`fdatasync`) before it resolves; a file that has `maxFileBytes` is followed by the next.
+ * Opens the audit files of one replica: `audit-00000001.jsonl` and so on in `folder`, which is created if
+ * missing. Files are append-only and never removed. Every append is synced (`fdatasync`) before it
+ * resolves; at `maxFileBytes` the next file starts.
  *
- * @param settings.createFileReader for tests that need a disk to fail
+ * @param settings.fsOpen replaced in tests that simulate a failing disk
  * @throws AuditError `disk_full` or `disk_failed`
  */
 export const createAuditFiles = async ({
   folder,
   maxFileBytes,
-  openFile = open,
+  fsOpen = open,
 }: {
   readonly folder: string;
   readonly maxFileBytes: number;
-  readonly openFile?: OpenFile;
+  readonly fsOpen?: OpenFile;
 }): Promise<AuditFiles> => {
   const numbers = await wrapDiskErrors(folder, () => listNumbers(folder));
   const buildPath = (number: number): string => join(folder, formatFileName(number));
   const newest = numbers.slice(0, 2);
   const ends = await Promise.all(newest.map((number) => readEnd(buildPath(number))));
   const createNumberedFile = (number: number, isNew: boolean): Promise<AppendFile> =>
-    createAppendFile({ folder, path: buildPath(number), isNew, openFile });
+    createAppendFile({ folder, path: buildPath(number), isNew, fsOpen });
   const first = numbers[0] ?? 1;
   const current = await createNumberedFile(first, numbers.length === 0);
   return { ends, sink: createRotatingSink({ first, current, createNumberedFile, maxFileBytes }) };
 };
 
-/** What was found at the start is finished where it stands: only what we began ourselves rotates. */
+/** Rotates only after an append of this process: the first append continues the file that was found. */
 const createRotatingSink = (files: {
   readonly first: number;
   readonly current: AppendFile;

@@ -1,21 +1,22 @@
 import { AuditError } from '../../audit/audit-event.ts';
 import type { Sink } from '../../audit/sinks.ts';
 
-/** Standard output, or what stands in for it. */
+/** Standard output, or a replacement in tests. */
 type Stream = {
   readonly write: (text: string, done: (error?: Error | null) => void) => unknown;
 };
 
 /**
- * Records as lines on standard output: kept as far as whoever collects it keeps them. It cannot be
- * read again, so a chain that has no other sink begins anew with each process.
+ * Creates a sink that writes records to standard output. Its durability depends on the log collector. It
+ * cannot be read, so without another sink each process starts a new chain.
  */
 export const createStandardOutputSink = (stream: Stream = process.stdout): Sink => ({
   append: (lines) =>
     new Promise((resolve, reject) => {
       stream.write(lines, (cause) => {
         if (cause === undefined || cause === null) resolve();
-        else reject(new AuditError('sink_failed', 'standard output takes no lines', { cause }));
+        else
+          reject(new AuditError('sink_failed', 'standard output does not accept lines', { cause }));
       });
     }),
   close: () => Promise.resolve(),

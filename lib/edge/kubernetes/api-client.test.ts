@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 
 import { KubeConfig } from '@kubernetes/client-node';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 
 import { createApiClient } from './api-client.ts';
 
@@ -28,18 +28,18 @@ const startServer = async (
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const config = new KubeConfig();
   const { port } = server.address() as AddressInfo;
-  const show = (token: string): void => {
+  const setToken = (token: string): void => {
     const cluster = { name: 'fake', server: `http://127.0.0.1:${port}`, skipTLSVerify: true };
     config.loadFromClusterAndUser(cluster, { name: 'us', token });
   };
-  show('our-own');
-  return { connections, show, calls: createApiClient({ config }, timeoutMs) };
+  setToken('own-token');
+  return { connections, setToken, calls: createApiClient({ config }, timeoutMs) };
 };
 
 const get = { method: 'GET', path: '/x' } as const;
 
-describe('a call to the API server', () => {
-  test('shows our own token, and keeps the connection', async () => {
+describe('createApiClient', () => {
+  it('sends its own token and reuses the connection', async () => {
     const shown: unknown[] = [];
     const { calls, connections } = await startServer(({ headers }, answer) => {
       shown.push(headers.authorization);
@@ -47,21 +47,21 @@ describe('a call to the API server', () => {
     });
     expect(await calls('get x', get)).toEqual({ a: 1 });
     await calls('get x', get);
-    expect(shown).toEqual(['Bearer our-own', 'Bearer our-own']);
+    expect(shown).toEqual(['Bearer own-token', 'Bearer own-token']);
     expect(new Set(connections).size).toBe(1);
   });
 
-  test('shows a new token as soon as the old one is no longer accepted', async () => {
-    const { calls, show } = await startServer(({ headers }, answer) => {
+  it('reads the token again after status 401', async () => {
+    const { calls, setToken } = await startServer(({ headers }, answer) => {
       answer.statusCode = headers.authorization === 'Bearer next' ? 200 : 401;
       answer.end('{}');
     });
     await expect(calls('get x', get)).rejects.toMatchObject({ status: 401 });
-    show('next');
+    setToken('next');
     expect(await calls('get x', get)).toEqual({});
   });
 
-  test('is made again where the kept connection was closed meanwhile', async () => {
+  it('repeats a call when a reused connection was closed', async () => {
     let count = 0;
     const { calls, connections } = await startServer(({ socket }, answer) => {
       count += 1;
@@ -73,7 +73,7 @@ describe('a call to the API server', () => {
     expect(connections).toHaveLength(3);
   });
 
-  test('is not made again where twice would be more than once', async () => {
+  it('does not repeat a call that is not idempotent', async () => {
     let count = 0;
     const { calls } = await startServer(({ socket }, answer) => {
       count += 1;
@@ -86,11 +86,11 @@ describe('a call to the API server', () => {
     expect(count).toBe(2);
   });
 
-  test.each([
+  it.each([
     ['POST', 'application/json'],
     ['PATCH', 'application/merge-patch+json'],
     ['DELETE', 'application/json'],
-  ] as const)('of %s brings its body, as %s', async (method, type) => {
+  ] as const)('sends the body of %s as %s', async (method, type) => {
     const got: unknown[] = [];
     const { calls } = await startServer((request, answer) => {
       request.on('data', (chunk: Buffer) => got.push(chunk.toString()));
@@ -104,17 +104,23 @@ describe('a call to the API server', () => {
     expect(got).toEqual(['{"a":"€"}', type, undefined]);
   });
 
-  const silent = (): void => undefined;
+  const doNothing = (): void => undefined;
   const broken: [string, (request: IncomingMessage, answer: ServerResponse) => void][] = [
-    ['says nothing', silent],
+    ['does not respond', doNothing],
     ['closes the connection', ({ socket }) => socket.destroy()],
-    ['stops within its answer', (_request, answer) => answer.write('{"half":')],
-    ['answers what is no JSON', (_request, answer) => answer.end('a secret that we sent')],
-    ['answers without end', (_request, answer) => answer.end('x'.repeat(9 * 1024 * 1024))],
+    ['ends the connection within a response', (_request, answer) => answer.write('{"half":')],
+    [
+      'responds with text that is not JSON',
+      (_request, answer) => answer.end('a secret that we sent'),
+    ],
+    [
+      'sends a response that is too long',
+      (_request, answer) => answer.end('x'.repeat(9 * 1024 * 1024)),
+    ],
     ['redirects', (_request, answer) => answer.writeHead(302, { Location: '/y' }).end('{}')],
   ];
-  test.each(broken)(
-    'fails where the server %s, and repeats nothing of it',
+  it.each(broken)(
+    'fails when the server %s, without quoting the response',
     async (_what, handle) => {
       const { calls } = await startServer(handle, 500);
       const failure = (await calls('get x', get).catch((error: unknown) => error)) as Error;
@@ -123,19 +129,19 @@ describe('a call to the API server', () => {
     },
   );
 
-  test.each([
+  it.each([
     [404, 'notFound'],
     [409, 'conflict'],
     [403, 'refused'],
     [429, 'unavailable'],
     [503, 'unavailable'],
-  ])('of status %i fails as %s', async (status, code) => {
+  ])('converts status %i to error %s', async (status, code) => {
     const { calls } = await startServer((_request, answer) => answer.writeHead(status).end('{}'));
     await expect(calls('get x', get)).rejects.toMatchObject({ code, status });
   });
 });
 
-describe("a person's API server", () => {
+describe('createApiClient with a kubeconfig', () => {
   const reached = async (cluster: (origin: string) => object): Promise<readonly unknown[]> => {
     const seen: unknown[] = [];
     const server = createServer(({ url, headers }, answer) => {
@@ -157,12 +163,12 @@ describe("a person's API server", () => {
     return seen.map((each) => JSON.stringify(each).replaceAll(`${port}`, 'PORT'));
   };
 
-  test.each(['', '/'])('may stand below a path%s', async (end) => {
+  it.each(['', '/'])('supports an API server below a path%s', async (end) => {
     const below = (origin: string) => ({ server: `${origin}/k8s/clusters/c-1${end}` });
     expect(await reached(below)).toEqual(['["/k8s/clusters/c-1/x","127.0.0.1:PORT"]']);
   });
 
-  test('may stand behind the proxy that the kubeconfig names', async () => {
+  it('connects through the proxy of the kubeconfig', async () => {
     const behind = (origin: string) => ({ server: 'http://api.invalid', proxyUrl: origin });
     const [connected, asked] = await reached(behind);
     expect(connected).toBe('"CONNECT api.invalid:80"');

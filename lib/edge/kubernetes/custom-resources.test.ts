@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, it } from '@jest/globals';
 
 import { createKubernetesClient, type KubernetesClient } from './kubernetes-client.ts';
 import { watchCustomResources } from './custom-resource-watch.ts';
@@ -20,19 +20,19 @@ afterEach(() => api.close());
 const collection = '/apis/valetkey.dev/v1alpha1/revocations';
 const kind = { kind: 'Revocation', plural: 'revocations' } as const;
 
-/** Resolves when `isSo`; fails where it does not come to be. */
-const waitUntil = async (isSo: () => boolean): Promise<void> => {
+/** Waits until `isDone` returns true; fails after 4 s. */
+const waitUntil = async (isDone: () => boolean): Promise<void> => {
   const end = performance.now() + 4000;
-  while (!isSo()) {
-    if (performance.now() > end) throw new Error(`never so: ${isSo.toString()}`);
+  while (!isDone()) {
+    if (performance.now() > end) throw new Error(`never true: ${isDone.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 };
 
-describe('our resources', () => {
+describe('createCustomResourceClient', () => {
   const open = () => createCustomResourceClient(createApiClient(kubernetes), kind);
 
-  test('are created once under a name', async () => {
+  it('creates one object for a name', async () => {
     const resources = open();
     expect(await resources.create('one', { reason: 'a' })).toBe('created');
     expect(await resources.create('one', { reason: 'b' })).toBe('exists');
@@ -43,14 +43,14 @@ describe('our resources', () => {
     });
   });
 
-  test('are listed whole, however many pages they take', async () => {
+  it('lists all pages', async () => {
     for (let n = 0; n < 1001; n += 1) api.put(`${collection}/r${n}`, { spec: {} });
     const { items } = await open().list();
     expect(new Set(items.map(({ metadata }) => metadata.name)).size).toBe(1001);
     expect(api.requests.filter((request) => request.startsWith('GET'))).toHaveLength(3);
   });
 
-  test('are removed only while they are the ones that were meant', async () => {
+  it('removes an object only if its UID matches', async () => {
     api.put(`${collection}/one`, { metadata: { uid: 'later' }, spec: {} });
     const resources = open();
     expect(await resources.remove('one', 'earlier')).toBe('gone');
@@ -59,7 +59,7 @@ describe('our resources', () => {
     expect(await resources.remove('one', 'later')).toBe('gone');
   });
 
-  test('are given a status while nobody else wrote', async () => {
+  it('writes a status unless another client wrote', async () => {
     api.put(`${collection}/one`, { spec: { reason: 'a' } });
     const resources = open();
     const { resourceVersion = '' } = api.get(`${collection}/one`)?.metadata ?? {};
@@ -70,33 +70,33 @@ describe('our resources', () => {
     expect(api.get(`${collection}/one`)).toMatchObject({ spec: { reason: 'a' }, status: {} });
   });
 
-  test('that may not be listed are an error that says so', async () => {
+  it('throws refused when listing is denied', async () => {
     api.fail(/revocations/, 403);
     const answer = open().list();
     await expect(answer).rejects.toMatchObject({ code: 'refused', culprit: 'list revocations' });
   });
 });
 
-describe('a watch of our resources', () => {
+describe('watchCustomResources', () => {
   const open = () => {
     const states: (readonly CustomResource[])[] = [];
     const errors: KubernetesError[] = [];
     const attempts: number[] = [];
-    let heard = 0;
+    let syncs = 0;
     const stop = watchCustomResources(kubernetes, {
       ...kind,
       onState: (all) => states.push(all),
-      onSync: () => (heard += 1),
+      onSync: () => (syncs += 1),
       onError: (error) => errors.push(error),
       backoffMs: (attempt) => (attempts.push(attempt), 1),
     });
     const names = () => states.at(-1)?.map(({ metadata }) => metadata.name);
-    return { states, errors, attempts, stop, names, heard: () => heard };
+    return { states, errors, attempts, stop, names, syncs: () => syncs };
   };
   const calls = () => api.requests.filter((one) => one === `GET ${collection}`).length;
   const watching = () => calls() >= 2;
 
-  test('tells what is there, what comes and what goes, and keeps what did not change', async () => {
+  it('reports existing, added and deleted objects and keeps unchanged ones', async () => {
     api.put(`${collection}/one`, { spec: {} });
     const { states, names, stop } = open();
     await waitUntil(() => names()?.join() === 'one');
@@ -109,14 +109,14 @@ describe('a watch of our resources', () => {
     stop();
   });
 
-  test('of nothing tells that there is nothing', async () => {
+  it('reports an empty list', async () => {
     const { states, stop } = open();
     await waitUntil(() => states.length > 0);
     stop();
     expect(states[0]).toEqual([]);
   });
 
-  test('tells many changes at once as few', async () => {
+  it('combines simultaneous changes', async () => {
     const { states, names, stop } = open();
     await waitUntil(watching);
     for (let n = 0; n < 50; n += 1) api.put(`${collection}/r${n}`, { spec: {} });
@@ -125,13 +125,13 @@ describe('a watch of our resources', () => {
     expect(states.length).toBeLessThan(25);
   });
 
-  test('that ended in its time is taken up where it was, without a new list', async () => {
+  it('continues after a timeout without a new list', async () => {
     api.put(`${collection}/one`, { spec: {} });
-    const { names, states, heard, stop } = open();
+    const { names, states, syncs, stop } = open();
     await waitUntil(watching);
-    const before = heard();
+    const before = syncs();
     api.endWatches();
-    await waitUntil(() => heard() > before && calls() >= 3);
+    await waitUntil(() => syncs() > before && calls() >= 3);
     api.put(`${collection}/two`, { spec: {} });
     await waitUntil(() => names()?.join() === 'one,two');
     stop();
@@ -139,21 +139,21 @@ describe('a watch of our resources', () => {
     expect(states.at(-1)?.[0]).toBe(states[0]?.[0]);
   });
 
-  test('that stood for long is taken up at once: no timer is set for the past', async () => {
+  it('continues a long watch immediately, without a negative timer', async () => {
     const timers = jest.spyOn(globalThis, 'setTimeout');
-    const { heard, stop } = open();
+    const { syncs, stop } = open();
     await waitUntil(watching);
     const began = performance.now();
     await waitUntil(() => performance.now() > began + 510);
-    const before = heard();
+    const before = syncs();
     api.endWatches();
-    await waitUntil(() => heard() > before && calls() >= 3);
+    await waitUntil(() => syncs() > before && calls() >= 3);
     stop();
     expect(timers.mock.calls.filter(([, ms = 0]) => ms < 0)).toEqual([]);
     timers.mockRestore();
   });
 
-  test('whose past is forgotten begins with a new list', async () => {
+  it('lists again when the history is gone', async () => {
     api.put(`${collection}/one`, { spec: {} });
     const { names, errors, stop } = open();
     await waitUntil(watching);
@@ -164,7 +164,7 @@ describe('a watch of our resources', () => {
     expect(errors).toEqual([]);
   });
 
-  test('that broke begins again and misses nothing', async () => {
+  it('misses no change after a broken connection', async () => {
     api.put(`${collection}/one`, { spec: {} });
     const { names, stop } = open();
     await waitUntil(watching);
@@ -175,20 +175,20 @@ describe('a watch of our resources', () => {
     stop();
   });
 
-  test('hears a bookmark, which changes nothing', async () => {
-    const { states, heard, stop } = open();
+  it('reports contact but no change for a bookmark', async () => {
+    const { states, syncs, stop } = open();
     await waitUntil(() => watching() && states.length === 1);
-    const before = heard();
+    const before = syncs();
     const metadata = { resourceVersion: '900', creationTimestamp: null };
     await waitUntil(() => {
       api.sendToWatches(collection, { type: 'BOOKMARK', object: { metadata } });
-      return heard() > before;
+      return syncs() > before;
     });
     stop();
     expect(states).toHaveLength(1);
   });
 
-  test('that may list but not watch waits longer each time', async () => {
+  it('increases the delay when watching is denied', async () => {
     const { attempts, errors, stop } = open();
     await waitUntil(watching);
     const error = { kind: 'Status', code: 403 };
@@ -202,7 +202,7 @@ describe('a watch of our resources', () => {
     expect(attempts.slice(0, 3)).toEqual([1, 2, 3]);
   });
 
-  test('that was stopped tells nothing more, and asks nothing more', async () => {
+  it('reports and requests nothing after it is stopped', async () => {
     const { states, stop } = open();
     await waitUntil(watching);
     stop();
@@ -213,7 +213,7 @@ describe('a watch of our resources', () => {
   });
 });
 
-describe("a role's lease", () => {
+describe('createRoleLease', () => {
   const path = '/apis/coordination.k8s.io/v1/namespaces/valetkey/leases/denial-1';
   const open = (holder: string) => {
     const time = { at: 0 };
@@ -227,7 +227,7 @@ describe("a role's lease", () => {
     return { lease, time };
   };
 
-  test('is made, held by one at a time, and given back with a note', async () => {
+  it('creates a Lease that one process holds and releases with a note', async () => {
     const [one, other] = [open('one').lease, open('other').lease];
     const held = await one.acquire();
     expect(held).toMatchObject({ note: '', until: 30_000 });
@@ -241,8 +241,8 @@ describe("a role's lease", () => {
     expect((await other.acquire())?.note).toBe('done');
   });
 
-  test('of a holder that died is taken once it has not changed for its whole duration', async () => {
-    await open('dead').lease.acquire();
+  it('acquires a Lease that has not changed for its whole duration', async () => {
+    await open('lost').lease.acquire();
     const { lease, time } = open('other');
     expect(await lease.acquire()).toBeUndefined();
     time.at = 30_000;
@@ -251,7 +251,7 @@ describe("a role's lease", () => {
     expect(await lease.acquire()).toBeDefined();
   });
 
-  test('that was taken by another meanwhile is not given back by its late holder', async () => {
+  it('does not release a Lease that another process has acquired', async () => {
     const late = await open('late').lease.acquire();
     const { lease, time } = open('other');
     await lease.acquire();
@@ -261,13 +261,13 @@ describe("a role's lease", () => {
     expect(api.get(path)?.['spec']).toMatchObject({ holderIdentity: 'other' });
   });
 
-  test('is not taken by two who saw it free at the same moment', async () => {
+  it('lets only one of several concurrent processes acquire it', async () => {
     const taken = await Promise.all(['a', 'b', 'c'].map((name) => open(name).lease.acquire()));
     expect(taken.filter((held) => held !== undefined)).toHaveLength(1);
   });
 });
 
-test('an answer that names nobody is an error, not an empty name', async () => {
+it('readOwnUsername throws when the response has no user name', async () => {
   const calls = (username?: string) => () =>
     Promise.resolve({ status: { userInfo: { username } } });
   const name = 'system:serviceaccount:valetkey:valetkey-authority';

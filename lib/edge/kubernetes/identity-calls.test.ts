@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { readClusterIssuer, createClusterJwksFetcher } from './cluster-issuer.ts';
 import { createApiClient, type ApiClient } from './api-client.ts';
@@ -18,25 +18,25 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-describe('the cluster’s issuer', () => {
-  test('and its keys are what the API server publishes', async () => {
+describe('readClusterIssuer and createClusterJwksFetcher', () => {
+  it('return what the API server publishes', async () => {
     api.put('/openid/v1/jwks', { keys: [{ kid: 'a' }] });
     api.put('/.well-known/openid-configuration', { issuer: 'https://cluster' });
     expect(await createClusterJwksFetcher(calls)()).toMatchObject({ keys: [{ kid: 'a' }] });
     expect(await readClusterIssuer(calls)).toBe('https://cluster');
   });
 
-  test('that is named nowhere is not made up', async () => {
+  it('throw when the document has no issuer', async () => {
     api.put('/.well-known/openid-configuration', {});
     await expect(readClusterIssuer(calls)).rejects.toMatchObject({ code: 'unavailable' });
   });
 });
 
-describe('a live pod', () => {
+describe('createPodReader', () => {
   const place = { namespace: 'research', name: 'agent-0' };
   const path = '/api/v1/namespaces/research/pods/agent-0';
 
-  test('keeps members that no library knows', async () => {
+  it('keeps unknown members', async () => {
     api.put(path, { metadata: { uid: 'u' }, spec: { fromTheFuture: { deep: [1] } } });
     expect(await createPodReader(calls)(place)).toMatchObject({
       metadata: { uid: 'u' },
@@ -44,20 +44,20 @@ describe('a live pod', () => {
     });
   });
 
-  test('that is gone is nothing, and one that nobody can ask for is an error', async () => {
+  it('returns undefined for a deleted pod and throws when the API server fails', async () => {
     expect(await createPodReader(calls)(place)).toBeUndefined();
     api.fail(/pods/, 500);
     await expect(createPodReader(calls)(place)).rejects.toMatchObject({ code: 'unavailable' });
   });
 
-  test('is asked for by its name alone, whatever that is', async () => {
+  it('escapes namespace and name', async () => {
     await createPodReader(calls)({ namespace: 'a/../b', name: 'c?watch=1' });
     expect(api.requests).toEqual(['GET /api/v1/namespaces/a%2F..%2Fb/pods/c%3Fwatch%3D1']);
   });
 });
 
-describe('a token review', () => {
-  test('asks for one audience and answers what the API server says', async () => {
+describe('createTokenReviewer', () => {
+  it('requests one audience and returns the status', async () => {
     const asked: unknown[] = [];
     const extra = { 'authentication.kubernetes.io/pod-uid': ['u'] };
     api.review((spec) => {
@@ -70,8 +70,8 @@ describe('a token review', () => {
     expect(asked).toEqual([{ token: 'token', audiences: ['a'] }]);
   });
 
-  test.each([[{}], [{ authenticated: 'yes' }], [{ error: 'invalid bearer token' }]])(
-    'with status %j authenticates nobody',
+  it.each([[{}], [{ authenticated: 'yes' }], [{ error: 'invalid bearer token' }]])(
+    'does not authenticate with status %j',
     async (status) => {
       api.review(() => status);
       expect(await createTokenReviewer(calls)('token', 'a')).toMatchObject({
@@ -81,10 +81,10 @@ describe('a token review', () => {
   );
 });
 
-describe('the labels of a namespace', () => {
+describe('createNamespaceLabelReader', () => {
   const path = '/api/v1/namespaces/research';
 
-  test('are remembered for two seconds', async () => {
+  it('caches labels for two seconds', async () => {
     let at = 0;
     const read = createNamespaceLabelReader(calls, () => at);
     api.put(path, { metadata: { labels: { team: 'one' } } });
@@ -97,14 +97,14 @@ describe('the labels of a namespace', () => {
     expect(api.requests).toHaveLength(2);
   });
 
-  test('are none where it has none, and nothing where it is not', async () => {
+  it('returns no labels for an unlabeled namespace and undefined for a missing one', async () => {
     const read = createNamespaceLabelReader(calls, () => 0);
     api.put(path, {});
     expect(await read('research')).toEqual({});
     expect(await read('elsewhere')).toBeUndefined();
   });
 
-  test('that could not be had are asked for again at once', async () => {
+  it('does not cache a failure', async () => {
     const read = createNamespaceLabelReader(calls, () => 0);
     api.put(path, {});
     api.fail(/namespaces/, 503);
@@ -114,11 +114,11 @@ describe('the labels of a namespace', () => {
   });
 });
 
-describe('the lease of a spent token', () => {
+describe('createUsedTokenLeaseStore', () => {
   const lease = { name: 'used-ab12', endsAt: 1_767_225_600_123 };
   const folder = '/apis/coordination.k8s.io/v1/namespaces/valetkey/leases';
 
-  test('is made once, found with its end, and removed', async () => {
+  it('creates a Lease once, lists it with its end and removes it', async () => {
     const leases = createUsedTokenLeaseStore(calls, 'valetkey');
     expect(await leases.create(lease)).toBe('created');
     expect(await leases.create(lease)).toBe('exists');
@@ -131,21 +131,21 @@ describe('the lease of a spent token', () => {
     expect(await leases.list()).toEqual([]);
   });
 
-  test('is told from leases of others', async () => {
+  it('ignores Leases of other programs', async () => {
     const leases = createUsedTokenLeaseStore(calls, 'valetkey');
     api.put(`${folder}/theirs`, { spec: { renewTime: '2020-01-01T00:00:00.000000Z' } });
     api.put(`${folder}/endless`, { metadata: { labels: { 'valetkey.dev/used-token': 'true' } } });
     expect(await leases.list()).toEqual([]);
   });
 
-  test('is neither made nor there already while the API server fails', async () => {
+  it('throws when the API server fails', async () => {
     api.fail(/leases/, 503);
     const leases = createUsedTokenLeaseStore(calls, 'valetkey');
     await expect(leases.create(lease)).rejects.toMatchObject({ code: 'unavailable' });
   });
 });
 
-describe('an event on a pod', () => {
+describe('createPodEventEmitter', () => {
   const event: PodEvent = {
     namespace: 'research',
     pod: { name: 'agent-0', uid: 'u' },
@@ -154,7 +154,7 @@ describe('an event on a pod', () => {
   };
   const created = () => api.requests.filter((each) => each.startsWith('POST '));
 
-  test('is a warning that names the pod, its reason and who tells it', async () => {
+  it('emits a warning with pod, reason and source', async () => {
     await createPodEventEmitter(calls, { replica: 'authority-0', now: () => 1_767_225_600_000 })(
       event,
     );
@@ -171,60 +171,60 @@ describe('an event on a pod', () => {
     });
   });
 
-  test('is told once a minute, and another at once', async () => {
+  it('emits the same event once a minute and another one immediately', async () => {
     let at = 0;
-    const tell = createPodEventEmitter(calls, { replica: 'authority-0', now: () => at });
-    await tell(event);
-    await tell(event);
-    await tell({ ...event, message: 'another' });
-    await tell({ ...event, pod: { name: 'agent-0', uid: 'v' } });
+    const emit = createPodEventEmitter(calls, { replica: 'authority-0', now: () => at });
+    await emit(event);
+    await emit(event);
+    await emit({ ...event, message: 'another' });
+    await emit({ ...event, pod: { name: 'agent-0', uid: 'v' } });
     expect(created()).toHaveLength(3);
     at = 60_000;
-    await tell(event);
+    await emit(event);
     expect(created()).toHaveLength(4);
   });
 
-  test('is told of one pod for so long, however many things it makes us say', async () => {
+  it('limits the events of one pod', async () => {
     let at = 0;
-    const tell = createPodEventEmitter(calls, { replica: 'authority-0', now: () => at });
-    for (let count = 0; count < 40; count += 1) await tell({ ...event, message: `no ${count}` });
+    const emit = createPodEventEmitter(calls, { replica: 'authority-0', now: () => at });
+    for (let count = 0; count < 40; count += 1) await emit({ ...event, message: `no ${count}` });
     expect(created()).toHaveLength(25);
-    await tell({ ...event, pod: { name: 'agent-1', uid: 'v' } });
+    await emit({ ...event, pod: { name: 'agent-1', uid: 'v' } });
     expect(created()).toHaveLength(26);
     at = 60_000;
-    await tell({ ...event, message: 'once more' });
+    await emit({ ...event, message: 'once more' });
     expect(created()).toHaveLength(27);
   });
 
-  test('that could not be told is told at the next occasion', async () => {
-    const tell = createPodEventEmitter(calls, { replica: 'authority-0', now: () => 0 });
+  it('emits an event again after a failure', async () => {
+    const emit = createPodEventEmitter(calls, { replica: 'authority-0', now: () => 0 });
     api.fail(/events/, 503);
-    await expect(tell(event)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(emit(event)).rejects.toMatchObject({ code: 'unavailable' });
     api.recover();
-    await tell(event);
+    await emit(event);
     expect(created()).toHaveLength(2);
   });
 
-  test('of a pod with the longest of names, and much to say, has a name and a text that fit', async () => {
+  it('truncates name and message of an event', async () => {
     const name = `${'a'.repeat(199)}.${'b'.repeat(53)}`;
-    const tell = createPodEventEmitter(calls, {
+    const emit = createPodEventEmitter(calls, {
       replica: 'authority-0',
       now: () => 1_767_225_600_000,
     });
-    await tell({ ...event, pod: { name, uid: 'u' }, message: 'x'.repeat(5000) });
-    const told = api.lastCreated();
-    expect(told.length).toBeLessThan(254);
-    expect(told).not.toContain('..');
-    const stored = api.get(`/api/v1/namespaces/research/events/${told}`);
+    await emit({ ...event, pod: { name, uid: 'u' }, message: 'x'.repeat(5000) });
+    const eventName = api.lastCreated();
+    expect(eventName.length).toBeLessThan(254);
+    expect(eventName).not.toContain('..');
+    const stored = api.get(`/api/v1/namespaces/research/events/${eventName}`);
     expect(stored?.['message']).toHaveLength(1024);
   });
 });
 
-describe('the annotations of a service account', () => {
+describe('createServiceAccountReader', () => {
   const place = { namespace: 'research', name: 'agent' };
   const path = '/api/v1/namespaces/research/serviceaccounts/agent';
 
-  test('are read by its name, and remembered for two seconds', async () => {
+  it('reads annotations by name and caches them for two seconds', async () => {
     let at = 0;
     const read = createServiceAccountReader(calls, () => at);
     api.put(path, { metadata: { annotations: { a: 'one' } } });
@@ -237,7 +237,7 @@ describe('the annotations of a service account', () => {
     expect(api.requests.at(-1)).toBe('GET /api/v1/namespaces/a%2F..%2Fb/serviceaccounts/c%3Fd');
   });
 
-  test('are nothing where it is not, and an error where nobody can be asked', async () => {
+  it('returns undefined for a missing service account and throws when the API server fails', async () => {
     const read = createServiceAccountReader(calls, () => 0);
     expect(await read(place)).toBeUndefined();
     api.fail(/serviceaccounts/, 503);

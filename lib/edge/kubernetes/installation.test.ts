@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
 import { createApiClient } from './api-client.ts';
 import { startFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-test('reads how many replicas of each program are ready, and nothing where it is not there', async () => {
+it('readAuthority and readWebhook return ready replicas, or undefined when not installed', async () => {
   expect(await installation.readAuthority()).toBeUndefined();
   const apps = '/apis/apps/v1/namespaces/security';
   api.put(`${apps}/statefulsets/valetkey-authority`, { spec: { replicas: 2 }, status: {} });
@@ -22,7 +22,7 @@ test('reads how many replicas of each program are ready, and nothing where it is
   expect(await installation.readWebhook()).toEqual({ ready: 3, wanted: 3 });
 });
 
-test('reads a ConfigMap beside them', async () => {
+it('readConfigMap returns the data of a ConfigMap, or undefined', async () => {
   expect(await installation.readConfigMap('settings')).toBeUndefined();
   api.put('/api/v1/namespaces/security/configmaps/settings', { data: { a: '1' } });
   api.put('/api/v1/namespaces/security/configmaps/empty', {});
@@ -30,7 +30,7 @@ test('reads a ConfigMap beside them', async () => {
   expect(await installation.readConfigMap('empty')).toEqual({});
 });
 
-test("reads the authority's documents through the API server", async () => {
+it('readDocument reads a document of the authority through the API server', async () => {
   const service = '/api/v1/namespaces/security/services/https:valetkey-authority:https';
   await expect(installation.readDocument('/jwks')).rejects.toMatchObject({
     code: 'notFound',
@@ -40,7 +40,7 @@ test("reads the authority's documents through the API server", async () => {
   expect(await installation.readDocument('/jwks')).toMatchObject({ keys: [] });
 });
 
-test('lists every pod that bears our label, over many pages and namespaces', async () => {
+it('listInjected lists all pods with the injection label, over pages and namespaces', async () => {
   for (let at = 0; at < 250; at += 1) {
     const labels = { 'valetkey.dev/injected': at < 230 ? 'true' : 'false' };
     const metadata = { namespace: `n-${at % 3}`, name: `p-${at}`, labels };

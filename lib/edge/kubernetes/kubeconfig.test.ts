@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
 import { loadUserCluster } from './kubeconfig.ts';
 
@@ -36,25 +36,25 @@ const loadServer = (context?: string): unknown => {
   return [config.getCurrentCluster()?.server, namespace];
 };
 
-test('opens the current context, or the one that is asked for', () => {
+it('loadUserCluster uses the current context or the requested one', () => {
   expect(loadServer()).toEqual(['https://one.example', 'research']);
   expect(loadServer('there')).toEqual(['https://two.example', 'default']);
 });
 
-test.each(['prod', 'nowhere'])(
-  'names the contexts that there are for %s, which is none',
+it.each(['prod', 'nowhere'])(
+  'loadUserCluster lists the existing contexts when %s does not exist',
   (context) => {
     const expected = 'a context of the kubeconfig: here, there, nowhere';
     expect(loadServer(context)).toEqual([{ path: '--context', expected, got: `"${context}"` }]);
   },
 );
 
-test('says which file is missing', () => {
+it('loadUserCluster names a missing file', () => {
   const opened = loadUserCluster({ kubeconfig: join(folder, 'gone') });
   expect(opened).toMatchObject({ faults: [{ got: `no file "${join(folder, 'gone')}"` }] });
 });
 
-test('quotes nothing of a file that cannot be read', () => {
+it('loadUserCluster does not quote an invalid file', () => {
   const broken = join(folder, 'broken');
   writeFileSync(broken, 'users: [{token: secret-token');
   const opened = loadUserCluster({ kubeconfig: broken });

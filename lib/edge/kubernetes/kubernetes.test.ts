@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { createKubernetesClient, type KubernetesClient } from './kubernetes-client.ts';
 import { watchConfigMap } from './config-map-watch.ts';
@@ -21,17 +21,17 @@ const place = { namespace: 'valetkey', name: 'it' };
 const secretPath = '/api/v1/namespaces/valetkey/secrets/it';
 const configMapPath = '/api/v1/namespaces/valetkey/configmaps/it';
 
-/** Resolves when `isSo`; fails where it does not come to be. */
-const waitUntil = async (isSo: () => boolean): Promise<void> => {
+/** Waits until `isDone` returns true; fails after 4 s. */
+const waitUntil = async (isDone: () => boolean): Promise<void> => {
   const end = performance.now() + 4000;
-  while (!isSo()) {
-    if (performance.now() > end) throw new Error(`never so: ${isSo.toString()}`);
+  while (!isDone()) {
+    if (performance.now() > end) throw new Error(`never true: ${isDone.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 };
 
-describe('a secret', () => {
-  test('is nothing before it is created, and decoded afterwards', async () => {
+describe('createSecretStore', () => {
+  it('returns undefined before creation and decoded data after it', async () => {
     const secret = createSecretStore(kubernetes, place);
     expect(await secret.read()).toBeUndefined();
     expect(await secret.create({ 'a.crt': 'one\n' })).toBe('written');
@@ -39,14 +39,14 @@ describe('a secret', () => {
     expect(await secret.read()).toMatchObject({ data: { 'a.crt': 'one\n' }, annotations: {} });
   });
 
-  test('that exists already is a conflict to create', async () => {
+  it('returns conflict when the Secret exists', async () => {
     const secret = createSecretStore(kubernetes, place);
     await secret.create({ a: '1' });
     expect(await secret.create({ a: '2' })).toBe('conflict');
     expect((await secret.read())?.data).toEqual({ a: '1' });
   });
 
-  test('that somebody wrote since, or deleted, is a conflict to replace', async () => {
+  it('returns conflict when the Secret was changed or deleted', async () => {
     const secret = createSecretStore(kubernetes, place);
     await secret.create({ a: '1' });
     const { resourceVersion } = (await secret.read()) ?? { resourceVersion: '' };
@@ -57,7 +57,7 @@ describe('a secret', () => {
     expect(await secret.replace(resourceVersion, { a: '4' })).toBe('conflict');
   });
 
-  test('keeps the annotations that others put on it', async () => {
+  it('keeps annotations of other clients', async () => {
     const secret = createSecretStore(kubernetes, place);
     api.put(secretPath, { metadata: { annotations: { 'valetkey.dev/rotate': 'now' } }, data: {} });
     const before = await secret.read();
@@ -66,7 +66,7 @@ describe('a secret', () => {
   });
 });
 
-describe('an error', () => {
+describe('KubernetesError', () => {
   const codes: [number, string][] = [
     [403, 'refused'],
     [401, 'refused'],
@@ -75,7 +75,7 @@ describe('an error', () => {
     [500, 'unavailable'],
     [503, 'unavailable'],
   ];
-  test.each(codes)('of status %i is %s and names what was asked', async (status, code) => {
+  it.each(codes)('converts status %i to %s and names the call', async (status, code) => {
     api.fail(/secrets/, status);
     await expect(createSecretStore(kubernetes, place).read()).rejects.toMatchObject({
       name: 'KubernetesError',
@@ -85,7 +85,7 @@ describe('an error', () => {
     });
   });
 
-  test('of a server that is not there is unavailable and says why', async () => {
+  it('is unavailable with the reason when the server does not exist', async () => {
     const gone = await startFakeApiServer();
     await gone.close();
     await expect(
@@ -97,7 +97,7 @@ describe('an error', () => {
   });
 });
 
-describe('webhook configurations', () => {
+describe('createWebhookConfigurationStore', () => {
   const base = '/apis/admissionregistration.k8s.io/v1';
   const paths = [
     `${base}/mutatingwebhookconfigurations/valetkey`,
@@ -116,7 +116,7 @@ describe('webhook configurations', () => {
     }
   };
 
-  test('are both read, with the bundle of each webhook', async () => {
+  it('reads both configurations with the bundle of each webhook', async () => {
     install();
     const found = await createWebhookConfigurationStore(kubernetes, 'valetkey').read();
     expect(found.map(({ id }) => id)).toEqual(['mutating', 'validating']);
@@ -126,7 +126,7 @@ describe('webhook configurations', () => {
     ]);
   });
 
-  test('are given a bundle, and nothing else of them changes', async () => {
+  it('sets the bundle and changes nothing else', async () => {
     install();
     const configurations = createWebhookConfigurationStore(kubernetes, 'valetkey');
     for (const one of await configurations.read()) {
@@ -144,7 +144,7 @@ describe('webhook configurations', () => {
     }
   });
 
-  test('of which one is missing are an error that names it', async () => {
+  it('names the missing configuration', async () => {
     install();
     api.remove(paths[1] ?? '');
     await expect(
@@ -156,8 +156,8 @@ describe('webhook configurations', () => {
   });
 });
 
-describe('a config map', () => {
-  test('is created once, changed member by member, and a null removes', async () => {
+describe('createConfigMapStore', () => {
+  it('creates once, sets members and removes those that are null', async () => {
     const map = createConfigMapStore(kubernetes, place);
     expect(await map.read()).toBeUndefined();
     await map.create();
@@ -170,7 +170,7 @@ describe('a config map', () => {
     });
   });
 
-  test('changed against a stale version is a conflict', async () => {
+  it('throws conflict for an outdated version', async () => {
     const map = createConfigMapStore(kubernetes, place);
     await map.create();
     const { resourceVersion = '' } = (await map.read()) ?? {};
@@ -180,7 +180,7 @@ describe('a config map', () => {
   });
 });
 
-describe('a watch of a config map', () => {
+describe('watchConfigMap', () => {
   const open = () => {
     const seen: (StoredConfigMap | undefined)[] = [];
     const errors: KubernetesError[] = [];
@@ -195,7 +195,7 @@ describe('a watch of a config map', () => {
   };
   const watching = () => api.requests.filter((one) => one.endsWith('/configmaps')).length >= 2;
 
-  test('tells what is there, what changes, and that it is gone', async () => {
+  it('reports state, changes and deletion', async () => {
     api.put(configMapPath, { data: { a: '1' } });
     api.put('/api/v1/namespaces/valetkey/configmaps/another', { data: { secret: 'no' } });
     const { seen, stop } = open();
@@ -208,7 +208,7 @@ describe('a watch of a config map', () => {
     expect(seen[0]?.data).toEqual({ a: '1' });
   });
 
-  test('begins again after an error other than 410, with a fresh list and a growing wait', async () => {
+  it('lists again with increasing delay after an error other than 410', async () => {
     api.put(configMapPath, { data: { a: '1' } });
     api.fail(/configmaps/, 403);
     const { seen, errors, attempts, stop } = open();
@@ -221,7 +221,7 @@ describe('a watch of a config map', () => {
     stop();
   });
 
-  test('survives a broken connection', async () => {
+  it('continues after a broken connection', async () => {
     api.put(configMapPath, { data: { a: '1' } });
     const { seen, stop } = open();
     await waitUntil(watching);
@@ -232,8 +232,8 @@ describe('a watch of a config map', () => {
   });
 });
 
-describe('pods', () => {
-  test('of every namespace are listed by label', async () => {
+describe('listPods', () => {
+  it('lists pods of all namespaces by label', async () => {
     const labels = { 'valetkey.dev/injected': 'true' };
     api.put('/api/v1/namespaces/a/pods/one', { metadata: { labels }, spec: { containers: [] } });
     api.put('/api/v1/namespaces/b/pods/two', { metadata: { labels } });

@@ -1,16 +1,32 @@
-import { AUTHORITY_METRIC_SPECS } from './authority-metric-specs.ts';
+import type { AuditErrorCode } from '../../audit/audit-event.ts';
+import { AUTHORITY_METRIC_SPECS as SPECS } from './authority-metric-specs.ts';
+import {
+  createHistogram,
+  readLastSyncs,
+  registerBuildInfo,
+  registerCollectedGauge,
+  toMetricConfig,
+  type LastSyncDeps,
+} from './metric-registration.ts';
 import type { MetricSpec } from './metric-spec.ts';
 import { Counter, Gauge, Registry } from './prometheus.ts';
-import { toMetricConfig, createHistogram } from './metric-registration.ts';
 
-/** Every metric of the authority, as its documentation lists them. */
-export const AUTHORITY_METRICS: readonly MetricSpec[] = Object.values(AUTHORITY_METRIC_SPECS);
+/** Every metric of the authority, in the order of its documentation. */
+export const AUTHORITY_METRICS: readonly MetricSpec[] = Object.values(SPECS);
 
 export type AuthorityRoute = 'token' | 'revoke' | 'events' | 'other';
-type Watch = 'policies' | 'revocations' | 'profiles';
+export type AuthorityController = 'certificate' | 'signing-keys' | 'other';
+
+/** Read at each scrape. */
+export type AuthorityMetricsDeps = LastSyncDeps<
+  'taskpolicies' | 'revocations' | 'injection-templates'
+> & {
+  /** @returns nothing if there is no audit volume, or if it cannot be read */
+  readonly readAuditVolumeFreeBytes: () => Promise<number | undefined>;
+};
 
 export type AuthorityMetrics = {
-  /** @param answer.reason of the table of refusals; nothing: it was done */
+  /** @param answer.reason a code of the refusal table; absent: not refused */
   readonly requestAnswered: (answer: {
     readonly route: AuthorityRoute;
     readonly reason: string | undefined;
@@ -21,7 +37,8 @@ export type AuthorityMetrics = {
   /** @param notAfter milliseconds since the epoch */
   readonly certificate: (state: { readonly notAfter: number; readonly isTrusted: boolean }) => void;
   readonly trustBundlesMissingNextCa: (count: number) => void;
-  readonly reconcileFailed: (what: 'certificate' | 'keys' | 'other') => void;
+  readonly reconcileFailed: (controller: AuthorityController) => void;
+  /** @param problems all current ones */
   readonly signingKeyProblems: (problems: readonly string[]) => void;
   readonly taskPoliciesCounted: (counts: {
     readonly total: number;
@@ -29,44 +46,55 @@ export type AuthorityMetrics = {
   }) => void;
   readonly revocationsCounted: (count: number) => void;
   readonly eventStreamsCounted: (count: number) => void;
-  readonly denyListUpdated: (lagSeconds: number) => void;
+  readonly denyListUpdated: (durationSeconds: number) => void;
   readonly auditRecordsWritten: (batch: {
     readonly lines: number;
     readonly seconds: number;
   }) => void;
-  readonly auditWriteFailed: (code: string) => void;
+  readonly auditWriteFailed: (code: AuditErrorCode) => void;
   /** The text that Prometheus scrapes, and its content type. */
   readonly render: () => Promise<string>;
   readonly contentType: string;
 };
 
-/**
- * The authority's metrics, in a registry of their own.
- *
- * @param ages time since the last word of each watch; nothing before the first
- */
-export const createAuthorityMetrics = (
-  ages: Readonly<Record<Watch, () => number | undefined>>,
-): AuthorityMetrics => {
+/** Failures that stop issuance. They start at 0, so that `increase()` sees the first one. */
+const AUDIT_WRITE_ERROR_CODES: readonly AuditErrorCode[] = [
+  'disk_full',
+  'disk_failed',
+  'sink_failed',
+  'other_writer',
+];
+
+/** Creates the authority's metrics in their own registry. */
+export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMetrics => {
   const registry = new Registry();
   const counter = (spec: MetricSpec) => new Counter(toMetricConfig(spec, registry));
   const gauge = (spec: MetricSpec) => new Gauge(toMetricConfig(spec, registry));
-  const requests = counter(AUTHORITY_METRIC_SPECS.requests);
-  const requestSeconds = createHistogram(AUTHORITY_METRIC_SPECS.requestSeconds, registry);
-  const skew = gauge(AUTHORITY_METRIC_SPECS.clockSkew);
-  const notAfter = gauge(AUTHORITY_METRIC_SPECS.certificateNotAfter);
-  const trusted = gauge(AUTHORITY_METRIC_SPECS.certificateTrusted);
-  const missingNextCa = gauge(AUTHORITY_METRIC_SPECS.trustBundlesMissingNextCa);
-  const failures = counter(AUTHORITY_METRIC_SPECS.reconcileErrors);
-  const keyProblems = gauge(AUTHORITY_METRIC_SPECS.signingKeyProblems);
-  const policies = gauge(AUTHORITY_METRIC_SPECS.taskPolicies);
-  const revocations = gauge(AUTHORITY_METRIC_SPECS.revocations);
-  const streams = gauge(AUTHORITY_METRIC_SPECS.eventStreams);
-  const lag = createHistogram(AUTHORITY_METRIC_SPECS.denyListUpdateSeconds, registry);
-  const records = counter(AUTHORITY_METRIC_SPECS.auditRecords);
-  const recordSeconds = createHistogram(AUTHORITY_METRIC_SPECS.auditWriteSeconds, registry);
-  const recordFailures = counter(AUTHORITY_METRIC_SPECS.auditWriteErrors);
-  collectAges(registry, ages);
+  const requests = counter(SPECS.requests);
+  const requestSeconds = createHistogram(SPECS.requestSeconds, registry);
+  const skew = gauge(SPECS.clockSkew);
+  const trusted = gauge(SPECS.certificateTrusted);
+  const missingNextCa = gauge(SPECS.trustBundlesMissingNextCa);
+  const reconcileErrors = counter(SPECS.reconcileErrors);
+  const keyProblems = gauge(SPECS.signingKeyProblems);
+  const policies = gauge(SPECS.taskPolicies);
+  const revocations = gauge(SPECS.revocations);
+  const streams = gauge(SPECS.eventStreams);
+  const denyListUpdates = createHistogram(SPECS.denyListUpdateSeconds, registry);
+  const records = counter(SPECS.auditRecords);
+  const writeSeconds = createHistogram(SPECS.auditWriteSeconds, registry);
+  const writeErrors = counter(SPECS.auditWriteErrors);
+  for (const code of AUDIT_WRITE_ERROR_CODES) writeErrors.inc({ code }, 0);
+  let notAfter: number | undefined;
+  registerBuildInfo(registry);
+  registerCollectedGauge(SPECS.certificateExpiration, registry, () =>
+    notAfter === undefined ? [] : [{ value: notAfter / 1000 }],
+  );
+  registerCollectedGauge(SPECS.watchLastSync, registry, () => readLastSyncs(deps));
+  registerCollectedGauge(SPECS.auditVolumeFree, registry, async () => {
+    const value = await deps.readAuditVolumeFreeBytes();
+    return value === undefined ? [] : [{ value }];
+  });
   return {
     requestAnswered: ({ route, reason, status, seconds }) => {
       requests.inc({ route, reason: reason ?? 'none' });
@@ -74,11 +102,11 @@ export const createAuthorityMetrics = (
     },
     clockSkew: (milliseconds) => skew.set(milliseconds / 1000),
     certificate: (state) => {
-      notAfter.set(state.notAfter / 1000);
+      notAfter = state.notAfter;
       trusted.set(state.isTrusted ? 1 : 0);
     },
     trustBundlesMissingNextCa: (count) => missingNextCa.set(count),
-    reconcileFailed: (what) => failures.inc({ what }),
+    reconcileFailed: (controller) => reconcileErrors.inc({ controller }),
     signingKeyProblems: (problems) => {
       keyProblems.reset();
       for (const problem of problems) keyProblems.set({ problem }, 1);
@@ -89,12 +117,12 @@ export const createAuthorityMetrics = (
     },
     revocationsCounted: (count) => revocations.set(count),
     eventStreamsCounted: (count) => streams.set(count),
-    denyListUpdated: (lagSeconds) => lag.observe(lagSeconds),
+    denyListUpdated: (durationSeconds) => denyListUpdates.observe(durationSeconds),
     auditRecordsWritten: ({ lines, seconds }) => {
       records.inc(lines);
-      recordSeconds.observe(seconds);
+      writeSeconds.observe(seconds);
     },
-    auditWriteFailed: (code) => recordFailures.inc({ code }),
+    auditWriteFailed: (code) => writeErrors.inc({ code }),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -103,21 +131,4 @@ export const createAuthorityMetrics = (
 const toOutcome = (status: number): string => {
   if (status < 400) return 'done';
   return status >= 500 || status === 429 ? 'unavailable' : 'refused';
-};
-
-/** Asked at each scrape; without a word of the watch yet there is no sample. */
-const collectAges = (
-  registry: Registry,
-  ages: Readonly<Record<Watch, () => number | undefined>>,
-): void => {
-  const gauge: Gauge = new Gauge({
-    ...toMetricConfig(AUTHORITY_METRIC_SPECS.watchAge, registry),
-    collect: () => {
-      gauge.reset();
-      for (const [watch, ageSeconds] of Object.entries(ages)) {
-        const age = ageSeconds();
-        if (age !== undefined) gauge.set({ watch }, age);
-      }
-    },
-  });
 };

@@ -1,49 +1,50 @@
 import type { SidecarMetrics, SidecarMetricsDeps } from './sidecar-metrics.ts';
 
-/** What Prometheus calls its text format; `render` writes no other. */
+/** The content type of Prometheus's text format, the only format that `render` writes. */
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /**
- * The sidecar's metrics, loaded when told to: prom-client takes a fifth of the time until a sidecar
- * is ready. What happens before is told afterwards; nothing is lost.
+ * Creates the sidecar's metrics, which import prom-client only at `load`: the import takes a fifth
+ * of the time until a sidecar is ready. Calls before `load` are queued and lose nothing.
  */
 export const createLazySidecarMetrics = (
-  readings: SidecarMetricsDeps,
+  deps: SidecarMetricsDeps,
 ): SidecarMetrics & { readonly load: () => Promise<void> } => {
   const queued: ((metrics: SidecarMetrics) => void)[] = [];
   let metrics: SidecarMetrics | undefined;
   let loading: Promise<SidecarMetrics> | undefined;
 
-  const loadMetrics = async (): Promise<SidecarMetrics> => {
+  const importMetrics = async (): Promise<SidecarMetrics> => {
     const { createSidecarMetrics } = await import('./sidecar-metrics.ts');
-    const opened = createSidecarMetrics(readings);
-    metrics = opened;
-    for (const tell of queued.splice(0)) tell(opened);
-    return opened;
+    const loaded = createSidecarMetrics(deps);
+    metrics = loaded;
+    for (const call of queued.splice(0)) call(loaded);
+    return loaded;
   };
-  const loaded = (): Promise<SidecarMetrics> => (loading ??= loadMetrics());
-  const callOrQueue = (what: (metrics: SidecarMetrics) => void): void => {
-    if (metrics === undefined) queued.push(what);
-    else what(metrics);
+  const load = (): Promise<SidecarMetrics> => (loading ??= importMetrics());
+  const callOrQueue = (call: (metrics: SidecarMetrics) => void): void => {
+    if (metrics === undefined) queued.push(call);
+    else call(metrics);
   };
 
   return {
     load: async () => {
-      await loaded();
+      await load();
     },
-    render: async () => (await loaded()).render(),
+    render: async () => (await load()).render(),
     contentType: CONTENT_TYPE,
     countRequest: (route, status) => {
-      if (metrics === undefined) queued.push((late) => late.countRequest(route, status));
+      // No closure once the metrics are loaded: this is called for each request.
+      if (metrics === undefined) queued.push((loaded) => loaded.countRequest(route, status));
       else metrics.countRequest(route, status);
     },
     exchangeEnded: (task, outcome, seconds) =>
-      callOrQueue((late) => late.exchangeEnded(task, outcome, seconds)),
-    packedPolicy: (task, percent) => callOrQueue((late) => late.packedPolicy(task, percent)),
-    clockSkew: (seconds) => callOrQueue((late) => late.clockSkew(seconds)),
-    runStarted: (task) => callOrQueue((late) => late.runStarted(task)),
-    runEnded: (task, reason) => callOrQueue((late) => late.runEnded(task, reason)),
-    revocationReceived: () => callOrQueue((late) => late.revocationReceived()),
-    endReported: (outcome) => callOrQueue((late) => late.endReported(outcome)),
+      callOrQueue((loaded) => loaded.exchangeEnded(task, outcome, seconds)),
+    packedPolicy: (task, percent) => callOrQueue((loaded) => loaded.packedPolicy(task, percent)),
+    clockSkew: (seconds) => callOrQueue((loaded) => loaded.clockSkew(seconds)),
+    runStarted: (task) => callOrQueue((loaded) => loaded.runStarted(task)),
+    runEnded: (task, reason) => callOrQueue((loaded) => loaded.runEnded(task, reason)),
+    revocationReceived: () => callOrQueue((loaded) => loaded.revocationReceived()),
+    endReported: (outcome) => callOrQueue((loaded) => loaded.endReported(outcome)),
   };
 };

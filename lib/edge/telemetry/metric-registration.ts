@@ -1,7 +1,8 @@
-import type { MetricSpec } from './metric-spec.ts';
-import { Histogram, type Registry } from './prometheus.ts';
+import { VERSION } from '../../contract/version.ts';
+import { BUILD_INFO_SPEC, type MetricSpec } from './metric-spec.ts';
+import { Gauge, Histogram, type Registry } from './prometheus.ts';
 
-/** A metric as prom-client wants it configured. */
+/** The configuration that prom-client's constructors take. */
 export const toMetricConfig = ({ name, help, labels }: MetricSpec, registry: Registry) => ({
   name,
   help,
@@ -9,8 +10,53 @@ export const toMetricConfig = ({ name, help, labels }: MetricSpec, registry: Reg
   registers: [registry],
 });
 
-/** @param spec with buckets of its own */
+/** @param spec must define its buckets */
 export const createHistogram = (
   spec: MetricSpec & Required<Pick<MetricSpec, 'buckets'>>,
   registry: Registry,
 ): Histogram => new Histogram({ ...toMetricConfig(spec, registry), buckets: [...spec.buckets] });
+
+/** One sample of a gauge: its labels (none for an unlabeled gauge) and its value. */
+export type Sample = { readonly labels?: Readonly<Record<string, string>>; readonly value: number };
+
+/**
+ * A gauge whose samples are read at each scrape. Labels without a sample are absent, because a gauge
+ * that keeps its last value, or starts at 0, would report something that was not measured.
+ */
+export const registerCollectedGauge = (
+  spec: MetricSpec,
+  registry: Registry,
+  readSamples: () => readonly Sample[] | Promise<readonly Sample[]>,
+): void => {
+  const gauge: Gauge = new Gauge({
+    ...toMetricConfig(spec, registry),
+    collect: async () => {
+      const samples = await readSamples();
+      // An unlabeled gauge is 0 after a reset and absent only after a removal.
+      if (spec.labels.length === 0) gauge.remove();
+      else gauge.reset();
+      for (const { labels = {}, value } of samples) gauge.set(labels, value);
+    },
+  });
+};
+
+/** `valetkey_build_info{version="…"} 1` */
+export const registerBuildInfo = (registry: Registry): void =>
+  new Gauge(toMetricConfig(BUILD_INFO_SPEC, registry)).set({ version: VERSION }, 1);
+
+export type LastSyncDeps<Resource extends string> = {
+  /** Wall clock, in milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Seconds since the last sync of each watch, on the monotonic clock; nothing before the first. */
+  readonly secondsSinceSync: Readonly<Record<Resource, () => number | undefined>>;
+};
+
+/** One sample for each watch that has synced, in seconds since the epoch. */
+export const readLastSyncs = <Resource extends string>({
+  now,
+  secondsSinceSync,
+}: LastSyncDeps<Resource>): readonly Sample[] =>
+  Object.entries<() => number | undefined>(secondsSinceSync).flatMap(([resource, read]) => {
+    const seconds = read();
+    return seconds === undefined ? [] : [{ labels: { resource }, value: now() / 1000 - seconds }];
+  });

@@ -1,15 +1,24 @@
 /**
- * One metric of a program, as code, as `docs/metrics.md` lists it and as Prometheus sees it. Every
- * label has a small, known set of values: never a pod uid, a session name or anything secret.
+ * One metric of a program: registered by the program and listed in `docs/metrics.md`. Every label
+ * has a small, fixed set of values: never a pod UID, a session name or a secret.
  */
 export type MetricSpec = {
-  /** Ends in its unit, or in `_total` for a counter. */
+  /** Ends in its unit, in `_total` for a counter, or in `_info` for constant labels. */
   readonly name: `valetkey_${string}`;
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
   readonly labels: readonly string[];
-  /** `seconds`, `percent`, `1` for plain counts. */
-  readonly unit: 'seconds' | 'percent' | 'bytes' | '1';
+  /** A Prometheus base unit; `1` for counts, booleans and info metrics. */
+  readonly unit: 'seconds' | 'ratio' | 'bytes' | '1';
   /** Upper bounds of a histogram's buckets, in `unit`. */
   readonly buckets?: readonly number[];
 };
+
+/** Exported by every program. */
+export const BUILD_INFO_SPEC = {
+  name: 'valetkey_build_info',
+  type: 'gauge',
+  help: 'Always 1. The label holds the version of the running program.',
+  labels: ['version'],
+  unit: '1',
+} as const satisfies MetricSpec;

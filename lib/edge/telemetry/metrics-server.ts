@@ -1,27 +1,27 @@
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** What the telemetry port tells; nothing of it is secret. */
+/** What the telemetry port serves; none of it is secret. */
 export type MetricsServerDeps = {
   readonly contentType: string;
   readonly render: () => Promise<string>;
-  /** What keeps the program from being ready; empty: it is. */
+  /** The failed readiness checks; empty: the program is ready. */
   readonly unready: () => readonly string[];
 };
 
 /**
- * A plain HTTP server for `/metrics`, `/healthz` and `/readyz`, for kubelets and Prometheus; not
- * listening yet. `/healthz` says no more than that the event loop turns.
+ * Creates an HTTP server with `/metrics`, `/healthz` and `/readyz` for the kubelet and Prometheus.
+ * The caller makes it listen. `/healthz` checks only that the event loop runs.
  */
 export const createMetricsServer = (telemetry: MetricsServerDeps): Server => {
   const server = createServer(
     { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 },
-    (request, answer) => {
+    (request, response) => {
       const [path = ''] = (request.url ?? '').split('?');
       const route = request.method === 'GET' ? ROUTES.get(path) : undefined;
       void handleRoute(route, telemetry).then(({ status, body, contentType = TEXT }) => {
-        answer.writeHead(status, { 'Content-Type': contentType, 'Cache-Control': 'no-store' });
-        answer.end(body);
+        response.writeHead(status, { 'Content-Type': contentType, 'Cache-Control': 'no-store' });
+        response.end(body);
       });
     },
   );
@@ -31,7 +31,7 @@ export const createMetricsServer = (telemetry: MetricsServerDeps): Server => {
 
 const MAX_CONNECTIONS = 64;
 
-/** The oldest is cut for the newest: whoever holds connections open keeps no probe out. */
+/** Closes the oldest connection for a new one, so that open connections cannot block a probe. */
 const limitConnections = (server: Server): void => {
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {

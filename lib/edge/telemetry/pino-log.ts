@@ -6,8 +6,8 @@ export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**
- * Lines of JSON on standard output: `{"time":"…Z","level":"info","program":"webhook","message":"…"}`
- * and the fields of {@link LogFields}, which hold nothing but plain values.
+ * Writes JSON lines to standard output: `{"time":"…Z","level":"info","program":"webhook","message":"…"}`
+ * plus the given {@link LogFields}, which are plain values only.
  */
 export const createPinoLog = (
   { program, level }: { program: string; level: LogLevel },

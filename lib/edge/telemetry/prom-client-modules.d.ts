@@ -1,4 +1,4 @@
-/** prom-client describes its entry only; these files of it each export one of its classes. */
+/** prom-client has types for its entry point only. Each of these files exports one of its classes. */
 declare module 'prom-client/lib/counter.js' {
   export { Counter as default } from 'prom-client';
 }

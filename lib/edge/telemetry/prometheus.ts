@@ -1,7 +1,7 @@
 /**
- * What we use of prom-client. Its entry would load a push gateway with `node:https` and
- * `node:cluster`, OpenTelemetry and the collectors of default metrics besides: 30 ms of a sidecar's
- * first moments.
+ * The classes of prom-client that we use. Its entry point would also load a push gateway with
+ * `node:https` and `node:cluster`, OpenTelemetry and the collectors of default metrics: 30 ms of a
+ * sidecar's startup.
  */
 export { default as Counter } from 'prom-client/lib/counter.js';
 export { default as Gauge } from 'prom-client/lib/gauge.js';

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { createSidecarLog } from './sidecar-log.ts';
 
@@ -8,8 +8,8 @@ const createTestLog = (level: 'debug' | 'info') => {
   return { lines, log: createSidecarLog({ level, now, write: (line) => lines.push(line) }) };
 };
 
-describe("the sidecar's log", () => {
-  test('writes the lines that the other programs write', () => {
+describe('createSidecarLog', () => {
+  it('writes the same JSON lines as the other programs', () => {
     const { log, lines } = createTestLog('info');
     log.warn('exchange refused', { task: 'summarize', reason: 'a "quote"\nand a line' });
     expect(lines).toEqual([
@@ -17,10 +17,10 @@ describe("the sidecar's log", () => {
     ]);
   });
 
-  test('leaves out what is below its level', () => {
+  it('writes no line below its level', () => {
     const { log, lines } = createTestLog('info');
     log.debug('detail');
-    log.info('news');
+    log.info('run started');
     expect(lines).toHaveLength(1);
   });
 });

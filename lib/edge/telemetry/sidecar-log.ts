@@ -4,10 +4,10 @@ const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type SidecarLogLevel = (typeof LEVELS)[number];
 
 /**
- * The lines that the other programs write by pino, without pino: in every agent pod its memory and
- * its start would be paid again. `{"time":"…Z","level":"info","program":"sidecar","message":"…"}`.
+ * Writes the same JSON lines as `createPinoLog` without pino, whose memory and startup time
+ * every agent pod would pay: `{"time":"…Z","level":"info","program":"sidecar","message":"…"}`.
  *
- * @param write takes one line, its end included
+ * @param options.write receives one line with its line break
  */
 export const createSidecarLog = ({
   level,

@@ -1,33 +1,34 @@
-import type { MetricSpec } from './metric-spec.ts';
+import { BUILD_INFO_SPEC, type MetricSpec } from './metric-spec.ts';
 
-/** By what the code calls them. Tasks are those of the pod, routes and codes those of one table. */
+/** The sidecar's metrics, by the names that the code uses. Tasks are those that the pod declares. */
 export const SIDECAR_METRIC_SPECS = {
+  buildInfo: BUILD_INFO_SPEC,
   exchanges: {
     name: 'valetkey_sidecar_exchanges_total',
     type: 'counter',
-    help: 'Exchanges of the service-account token for credentials, by outcome: issued, refused, unavailable or abandoned.',
+    help: 'Exchanges of the service account token for credentials, by outcome: issued, refused, unavailable or abandoned.',
     labels: ['task', 'outcome'],
     unit: '1',
   },
   exchangeSeconds: {
     name: 'valetkey_sidecar_exchange_duration_seconds',
     type: 'histogram',
-    help: 'How long exchanges took, retries included.',
+    help: 'Time of an exchange, retries included.',
     labels: ['outcome'],
     unit: 'seconds',
     buckets: [0.05, 0.1, 0.25, 0.5, 0.9, 2, 5, 10, 15],
   },
-  remaining: {
-    name: 'valetkey_sidecar_credentials_remaining_seconds',
+  credentialsExpiration: {
+    name: 'valetkey_sidecar_credentials_expiration_timestamp_seconds',
     type: 'gauge',
-    help: 'What remains of the longest-lived credentials held for a task; absent when none are held.',
+    help: 'When the longest-lived credentials of a task reach their deadline, in seconds since the epoch. Absent for a task without credentials.',
     labels: ['task'],
     unit: 'seconds',
   },
   requests: {
     name: 'valetkey_sidecar_requests_total',
     type: 'counter',
-    help: 'Answered requests of consumers, by route and HTTP status; what matches no route is "other".',
+    help: 'Answered requests of consumers, by route ("other" for an unknown one) and HTTP status code.',
     labels: ['route', 'code'],
     unit: '1',
   },
@@ -48,42 +49,42 @@ export const SIDECAR_METRIC_SPECS = {
   clockSkew: {
     name: 'valetkey_sidecar_clock_skew_seconds',
     type: 'gauge',
-    help: "How far the cloud's clock was ahead of the node's at the last exchange; past 30 either way runs are refused.",
+    help: "How far the cloud's clock was ahead of the node's clock at the last exchange. Runs are refused above 30 or below -30.",
     labels: [],
     unit: 'seconds',
   },
   packedPolicy: {
-    name: 'valetkey_sidecar_packed_policy_percent',
+    name: 'valetkey_sidecar_packed_policy_ratio',
     type: 'gauge',
-    help: 'How much of the packed size that STS allows the last session policy of a task took; past 100 STS refuses.',
+    help: 'Packed size of the last session policy of a task, as a fraction of the limit of STS, which rejects more than 1.',
     labels: ['task'],
-    unit: 'percent',
+    unit: 'ratio',
   },
   streamConnected: {
     name: 'valetkey_sidecar_authority_connected',
     type: 'gauge',
-    help: "1 while the authority's stream of revocations is heard, else 0; absent under trust: cluster.",
+    help: '1 while the event stream from the authority is connected, else 0. Absent with trust: cluster.',
     labels: [],
     unit: '1',
   },
   lastContact: {
-    name: 'valetkey_sidecar_authority_silence_seconds',
+    name: 'valetkey_sidecar_authority_last_contact_timestamp_seconds',
     type: 'gauge',
-    help: 'Time since the authority was heard, by its stream or by a decision; past 15 it is cut off. Absent under trust: cluster.',
+    help: 'When the sidecar last received an event or a decision from the authority (before the first: when the sidecar started), in seconds since the epoch. The event stream is reconnected after 15 seconds without an event. Absent with trust: cluster.',
     labels: [],
     unit: 'seconds',
   },
   revocations: {
     name: 'valetkey_sidecar_revocations_received_total',
     type: 'counter',
-    help: 'Revocations that the authority told of, each once for as long as it stands.',
+    help: 'Revocations received from the authority. Each active Revocation is counted once.',
     labels: [],
     unit: '1',
   },
   endReports: {
     name: 'valetkey_sidecar_end_reports_total',
     type: 'counter',
-    help: 'Ends of runs told to the authority, by outcome: reported, refused or given_up.',
+    help: 'Reports of ended runs to the authority, by outcome: reported, refused or given_up.',
     labels: ['outcome'],
     unit: '1',
   },

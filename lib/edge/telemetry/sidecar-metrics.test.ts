@@ -1,5 +1,6 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
+import { VERSION } from '../../contract/version.ts';
 import { createLazySidecarMetrics } from './lazy-sidecar-metrics.ts';
 import {
   createSidecarMetrics,
@@ -8,25 +9,30 @@ import {
 } from './sidecar-metrics.ts';
 
 const noRuns: SidecarMetricsDeps = {
-  remainingSeconds: () => new Map(),
+  readExpirations: () => new Map(),
   authority: () => undefined,
 };
 
-describe('the metrics of the sidecar', () => {
-  test('are those of its table, each with its help', async () => {
+describe('createSidecarMetrics', () => {
+  it('registers every documented metric with its help text', async () => {
     const text = await createSidecarMetrics(noRuns).render();
     const names = [...text.matchAll(/^# HELP (\S+) \S/gm)].map(([, name]) => name);
     expect(names.toSorted()).toEqual(SIDECAR_METRICS.map(({ name }) => name).toSorted());
   });
 
-  test('keep the conventions: units in names, counters in _total', () => {
+  it('follows the naming conventions: base units as suffix, _total for counters', () => {
     for (const { name, type, unit } of SIDECAR_METRICS) {
       expect(name.endsWith('_total')).toBe(type === 'counter');
       if (unit !== '1') expect(name).toMatch(new RegExp(`_${unit}$`));
     }
   });
 
-  test('tell how runs ended, and the last skew', async () => {
+  it('reports the version of the program', async () => {
+    const text = await createSidecarMetrics(noRuns).render();
+    expect(text).toContain(`valetkey_build_info{version="${VERSION}"} 1`);
+  });
+
+  it('counts ended runs by reason and reports the last clock skew', async () => {
     const metrics = createSidecarMetrics(noRuns);
     metrics.runEnded('summarize', 'expired');
     metrics.runEnded('summarize', 'expired');
@@ -40,25 +46,29 @@ describe('the metrics of the sidecar', () => {
     expect(text).toContain('valetkey_sidecar_clock_skew_seconds -2');
   });
 
-  test('tell what remains at the moment of the scrape, and of no task that holds nothing', async () => {
-    const held = new Map([['summarize', 40]]);
-    const metrics = createSidecarMetrics({ ...noRuns, remainingSeconds: () => held });
-    const remaining = 'valetkey_sidecar_credentials_remaining_seconds{task="summarize"}';
-    expect(await metrics.render()).toContain(`${remaining} 40`);
-    held.clear();
-    expect(await metrics.render()).not.toContain(remaining);
+  it('reports the deadline of the credentials of a task, and no sample without credentials', async () => {
+    const expirations = new Map([['summarize', 1_900_000_000_500]]);
+    const metrics = createSidecarMetrics({ ...noRuns, readExpirations: () => expirations });
+    const name = 'valetkey_sidecar_credentials_expiration_timestamp_seconds{task="summarize"}';
+    expect(await metrics.render()).toContain(`${name} 1900000000.5`);
+    expirations.clear();
+    expect(await metrics.render()).not.toContain(name);
   });
 
-  test('tell how the authority is heard, and nothing of one that there is not', async () => {
-    const authority = () => ({ isConnected: true, disconnectedSeconds: 2.5 });
+  it('reports the connection to the authority, and no sample without an authority', async () => {
+    const authority = () => ({ isConnected: true, lastContactAt: 1_900_000_002_500 });
     const text = await createSidecarMetrics({ ...noRuns, authority }).render();
     expect(text).toContain('valetkey_sidecar_authority_connected 1');
-    expect(text).toContain('valetkey_sidecar_authority_silence_seconds 2.5');
-    const alone = await createSidecarMetrics(noRuns).render();
-    expect(alone).not.toMatch(/^valetkey_sidecar_authority_/m);
+    expect(text).toContain(
+      'valetkey_sidecar_authority_last_contact_timestamp_seconds 1900000002.5',
+    );
+    const withoutAuthority = await createSidecarMetrics(noRuns).render();
+    expect(withoutAuthority).not.toMatch(/^valetkey_sidecar_authority_/m);
   });
+});
 
-  test('that are loaded late know what happened before', async () => {
+describe('createLazySidecarMetrics', () => {
+  it('includes what happened before the metrics were loaded', async () => {
     const metrics = createLazySidecarMetrics(noRuns);
     metrics.countRequest('/v1/tasks', 200);
     metrics.exchangeEnded('summarize', 'issued', 0.2);
@@ -75,7 +85,7 @@ describe('the metrics of the sidecar', () => {
       'requests_total{route="/v1/tasks",code="200"} 2',
       'exchanges_total{task="summarize",outcome="issued"} 1',
       'exchange_duration_seconds_count{outcome="issued"} 1',
-      'packed_policy_percent{task="summarize"} 12',
+      'packed_policy_ratio{task="summarize"} 0.12',
       'clock_skew_seconds 1',
       'runs_started_total{task="summarize"} 1',
       'runs_ended_total{task="summarize",reason="terminated"} 1',

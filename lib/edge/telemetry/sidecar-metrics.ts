@@ -1,29 +1,36 @@
+import {
+  createHistogram,
+  registerBuildInfo,
+  registerCollectedGauge,
+  toMetricConfig,
+} from './metric-registration.ts';
 import type { MetricSpec } from './metric-spec.ts';
 import { Counter, Gauge, Registry } from './prometheus.ts';
-import { toMetricConfig, createHistogram } from './metric-registration.ts';
-import { SIDECAR_METRIC_SPECS } from './sidecar-metric-specs.ts';
+import { SIDECAR_METRIC_SPECS as SPECS } from './sidecar-metric-specs.ts';
 
-/** Every metric of the sidecar, as its documentation lists them. */
-export const SIDECAR_METRICS: readonly MetricSpec[] = Object.values(SIDECAR_METRIC_SPECS);
+/** Every metric of the sidecar, in the order of its documentation. */
+export const SIDECAR_METRICS: readonly MetricSpec[] = Object.values(SPECS);
 
-/** How the authority is heard at this moment. */
 export type AuthorityConnectionState = {
+  /** Whether the event stream is connected. */
   readonly isConnected: boolean;
-  readonly disconnectedSeconds: number;
+  /** Last event or decision, in milliseconds since the epoch. */
+  readonly lastContactAt: number;
 };
 
-/** Asked at each scrape. */
+/** Read at each scrape. */
 export type SidecarMetricsDeps = {
-  /** What remains of the credentials held, by task. */
-  readonly remainingSeconds: () => ReadonlyMap<string, number>;
-  /** Nothing where there is no authority. */
+  /** Deadline of the longest-lived credentials of each task, in milliseconds since the epoch. */
+  readonly readExpirations: () => ReadonlyMap<string, number>;
+  /** @returns nothing with `trust: cluster` */
   readonly authority: () => AuthorityConnectionState | undefined;
 };
 
 export type SidecarMetrics = {
-  /** An answered request. Called for every one: it costs an addition. */
+  /** Counts an answered request. Called for each one, so it only adds two numbers. */
   readonly countRequest: (route: string, status: number) => void;
   readonly exchangeEnded: (task: string, outcome: string, seconds: number) => void;
+  /** @param percent of the packed size that STS allows */
   readonly packedPolicy: (task: string, percent: number) => void;
   readonly clockSkew: (seconds: number) => void;
   readonly runStarted: (task: string) => void;
@@ -36,47 +43,31 @@ export type SidecarMetrics = {
 };
 
 /**
- * The sidecar's metrics in a registry of their own, without the process's default ones: they would
- * cost more than ours.
+ * Creates the sidecar's metrics in their own registry, without prom-client's default process
+ * metrics: those would cost more than all of the others.
  */
-export const createSidecarMetrics = ({
-  remainingSeconds,
-  authority,
-}: SidecarMetricsDeps): SidecarMetrics => {
+export const createSidecarMetrics = (deps: SidecarMetricsDeps): SidecarMetrics => {
   const registry = new Registry();
   const counter = (spec: MetricSpec) => new Counter(toMetricConfig(spec, registry));
   const gauge = (spec: MetricSpec) => new Gauge(toMetricConfig(spec, registry));
-  const exchanges = counter(SIDECAR_METRIC_SPECS.exchanges);
-  const seconds = createHistogram(SIDECAR_METRIC_SPECS.exchangeSeconds, registry);
-  const started = counter(SIDECAR_METRIC_SPECS.runsStarted);
-  const ended = counter(SIDECAR_METRIC_SPECS.runsEnded);
-  const skew = gauge(SIDECAR_METRIC_SPECS.clockSkew);
-  const packed = gauge(SIDECAR_METRIC_SPECS.packedPolicy);
-  const revocations = counter(SIDECAR_METRIC_SPECS.revocations);
-  const endReports = counter(SIDECAR_METRIC_SPECS.endReports);
-  collectRemaining(registry, remainingSeconds);
-  const readState = (read: (reading: AuthorityConnectionState) => number) => () => {
-    const reading = authority();
-    return reading && read(reading);
-  };
-  collectOptional(
-    registry,
-    SIDECAR_METRIC_SPECS.streamConnected,
-    readState(({ isConnected }) => Number(isConnected)),
-  );
-  collectOptional(
-    registry,
-    SIDECAR_METRIC_SPECS.lastContact,
-    readState(({ disconnectedSeconds }) => disconnectedSeconds),
-  );
+  const exchanges = counter(SPECS.exchanges);
+  const exchangeSeconds = createHistogram(SPECS.exchangeSeconds, registry);
+  const started = counter(SPECS.runsStarted);
+  const ended = counter(SPECS.runsEnded);
+  const skew = gauge(SPECS.clockSkew);
+  const packedPolicy = gauge(SPECS.packedPolicy);
+  const revocations = counter(SPECS.revocations);
+  const endReports = counter(SPECS.endReports);
+  registerBuildInfo(registry);
+  registerReadings(registry, deps);
   return {
     countRequest: createRequestCounter(registry),
-    exchangeEnded: (task, outcome, took) => {
+    exchangeEnded: (task, outcome, seconds) => {
       exchanges.inc({ task, outcome });
-      seconds.observe({ outcome }, took);
+      exchangeSeconds.observe({ outcome }, seconds);
     },
-    packedPolicy: (task, percent) => packed.set({ task }, percent),
-    clockSkew: (value) => skew.set(value),
+    packedPolicy: (task, percent) => packedPolicy.set({ task }, percent / 100),
+    clockSkew: (seconds) => skew.set(seconds),
     runStarted: (task) => started.inc({ task }),
     runEnded: (task, reason) => ended.inc({ task, reason }),
     revocationReceived: () => revocations.inc(),
@@ -86,36 +77,34 @@ export const createSidecarMetrics = ({
   };
 };
 
-const collectRemaining = (registry: Registry, remaining: () => ReadonlyMap<string, number>) =>
-  new Gauge({
-    ...toMetricConfig(SIDECAR_METRIC_SPECS.remaining, registry),
-    collect() {
-      this.reset();
-      for (const [task, seconds] of remaining()) this.set({ task }, seconds);
-    },
-  });
-
-/** Without a value there is no sample: a gauge would otherwise say 0. */
-const collectOptional = (
+const registerReadings = (
   registry: Registry,
-  spec: MetricSpec,
-  read: () => number | undefined,
+  { readExpirations, authority }: SidecarMetricsDeps,
 ): void => {
-  const gauge: Gauge = new Gauge({
-    ...toMetricConfig(spec, registry),
-    collect: () => {
-      const value = read();
-      if (value === undefined) gauge.remove();
-      else gauge.set(value);
-    },
-  });
+  registerCollectedGauge(SPECS.credentialsExpiration, registry, () =>
+    [...readExpirations()].map(([task, at]) => ({ labels: { task }, value: at / 1000 })),
+  );
+  const readState = (toValue: (state: AuthorityConnectionState) => number) => () => {
+    const state = authority();
+    return state === undefined ? [] : [{ value: toValue(state) }];
+  };
+  registerCollectedGauge(
+    SPECS.streamConnected,
+    registry,
+    readState(({ isConnected }) => Number(isConnected)),
+  );
+  registerCollectedGauge(
+    SPECS.lastContact,
+    registry,
+    readState(({ lastContactAt }) => lastContactAt / 1000),
+  );
 };
 
-/** Counted in plain numbers, and told to prom-client at a scrape: it hashes labels at each call. */
+/** Counts in plain numbers and hands them to prom-client at a scrape, because it hashes labels at each call. */
 const createRequestCounter = (registry: Registry): SidecarMetrics['countRequest'] => {
   const counts = new Map<string, Map<number, number>>();
   new Counter({
-    ...toMetricConfig(SIDECAR_METRIC_SPECS.requests, registry),
+    ...toMetricConfig(SPECS.requests, registry),
     collect() {
       this.reset();
       for (const [route, byStatus] of counts) {

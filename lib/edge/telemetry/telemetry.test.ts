@@ -3,14 +3,23 @@ import { get, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 
+import { VERSION } from '../../contract/version.ts';
+import {
+  AUTHORITY_METRICS,
+  createAuthorityMetrics,
+  type AuthorityMetricsDeps,
+} from './authority-metrics.ts';
 import { createPinoLog } from './pino-log.ts';
 import { createMetricsServer, type MetricsServerDeps } from './metrics-server.ts';
 import { createWebhookMetrics, WEBHOOK_METRICS } from './webhook-metrics.ts';
 
-describe('the log', () => {
-  const openLines = (level: 'info' | 'debug' = 'info') => {
+const listNames = (text: string) =>
+  [...text.matchAll(/^# HELP (\S+) \S/gm)].map(([, name]) => name).toSorted();
+
+describe('createPinoLog', () => {
+  const createTestLog = (level: 'info' | 'debug' = 'info') => {
     const lines: string[] = [];
     const write = (chunk: Buffer, _: string, done: () => void): void => {
       lines.push(chunk.toString());
@@ -19,38 +28,37 @@ describe('the log', () => {
     return { lines, log: createPinoLog({ program: 'webhook', level }, new Writable({ write })) };
   };
 
-  test('writes lines of JSON: time, level, program, message and the fields', () => {
-    const { lines, log } = openLines();
-    log.warn('profile refused', { reasons: ['1', '5'], count: 2 });
+  it('writes JSON lines with time, level, program, message and fields', () => {
+    const { lines, log } = createTestLog();
+    log.warn('template rejected', { reasons: ['1', '5'], count: 2 });
     const line = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
     expect(Object.keys(line).sort()).toEqual(
       ['count', 'level', 'message', 'program', 'reasons', 'time'].sort(),
     );
-    expect(line).toMatchObject({ level: 'warn', program: 'webhook', message: 'profile refused' });
+    expect(line).toMatchObject({ level: 'warn', program: 'webhook', message: 'template rejected' });
     expect(line['time']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   });
 
-  test('is silent below its level', () => {
-    const { lines, log } = openLines('info');
-    log.debug('nobody hears this');
+  it('writes no line below its level', () => {
+    const { lines, log } = createTestLog('info');
+    log.debug('detail');
     expect(lines).toEqual([]);
   });
 });
 
-/** No watch has told anything. */
-const NO_AGES = { profiles: () => undefined, policies: () => undefined };
+const NO_SYNCS = {
+  now: () => 1_900_000_000_000,
+  secondsSinceSync: { 'injection-templates': () => undefined, taskpolicies: () => undefined },
+};
 
-describe('the metrics of the webhook', () => {
-  const names = (text: string) => [...text.matchAll(/^# HELP (\S+)/gm)].map(([, name]) => name);
-
-  test('are those of its table, each with its help', async () => {
-    const metrics = createWebhookMetrics({ profiles: () => 3, policies: () => 4 });
-    const text = await metrics.render();
-    expect(names(text)).toEqual(WEBHOOK_METRICS.map(({ name }) => name));
+describe('createWebhookMetrics', () => {
+  it('registers every documented metric with its help text', async () => {
+    const text = await createWebhookMetrics(NO_SYNCS).render();
+    expect(listNames(text)).toEqual(WEBHOOK_METRICS.map(({ name }) => name).toSorted());
   });
 
-  test('count answers by operation, outcome and reason', async () => {
-    const metrics = createWebhookMetrics(NO_AGES);
+  it('counts responses by operation, outcome and reason', async () => {
+    const metrics = createWebhookMetrics(NO_SYNCS);
     const answer = { operation: 'mutate', outcome: 'denied', reason: '3', seconds: 0.002 } as const;
     metrics.admissionAnswered(answer);
     metrics.admissionAnswered(answer);
@@ -59,31 +67,97 @@ describe('the metrics of the webhook', () => {
     );
   });
 
-  test('say when the certificate ends, in seconds, and whether it is trusted', async () => {
-    const metrics = createWebhookMetrics(NO_AGES);
+  it('reports when the certificate expires and whether it is trusted', async () => {
+    const metrics = createWebhookMetrics(NO_SYNCS);
+    const name = 'valetkey_webhook_certificate_expiration_timestamp_seconds';
+    expect(await metrics.render()).not.toMatch(new RegExp(`^${name}`, 'm'));
     metrics.certificate({ notAfter: 1_900_000_000_000, isTrusted: false });
     const text = await metrics.render();
-    expect(text).toContain('valetkey_webhook_certificate_not_after_seconds 1900000000');
-    expect(text).toContain('valetkey_webhook_ca_bundle_match 0');
+    expect(text).toContain(`${name} 1900000000`);
+    expect(text).toContain('valetkey_webhook_ca_bundle_trusted 0');
   });
 
-  test('tell the age of the watch at the moment of the scrape, and none without a watch', async () => {
-    let age: number | undefined = 7;
-    const metrics = createWebhookMetrics({ ...NO_AGES, profiles: () => age });
-    expect(await metrics.render()).toContain('valetkey_webhook_profiles_watch_age_seconds 7');
-    age = undefined;
-    expect(await metrics.render()).not.toMatch(/^valetkey_webhook_profiles_watch_age_seconds/m);
+  it('reports when a watch last synced, and no sample before the first sync', async () => {
+    let seconds: number | undefined = 7;
+    const metrics = createWebhookMetrics({
+      ...NO_SYNCS,
+      secondsSinceSync: { ...NO_SYNCS.secondsSinceSync, taskpolicies: () => seconds },
+    });
+    const name = 'valetkey_webhook_watch_last_sync_timestamp_seconds';
+    expect(await metrics.render()).toContain(`${name}{resource="taskpolicies"} 1899999993`);
+    seconds = undefined;
+    expect(await metrics.render()).not.toMatch(new RegExp(`^${name}`, 'm'));
   });
 
-  test('keep the conventions: units in names, counters in _total', () => {
-    for (const { name, type, unit } of WEBHOOK_METRICS) {
-      expect(name.endsWith('_total')).toBe(type === 'counter');
-      if (unit !== '1') expect(name).toMatch(new RegExp(`_${unit}$`));
-    }
+  it('starts the counters that alerts use at 0', async () => {
+    const text = await createWebhookMetrics(NO_SYNCS).render();
+    expect(text).toContain('{operation="validate",outcome="errored",reason="none"} 0');
+    expect(text).toContain('valetkey_webhook_reconcile_errors_total{controller="certificate"} 0');
   });
 });
 
-describe('the telemetry port', () => {
+describe('createAuthorityMetrics', () => {
+  const deps: AuthorityMetricsDeps = {
+    now: () => 1_900_000_000_000,
+    secondsSinceSync: {
+      taskpolicies: () => 3,
+      revocations: () => undefined,
+      'injection-templates': () => undefined,
+    },
+    readAuditVolumeFreeBytes: () => Promise.resolve(undefined),
+  };
+
+  it('registers every documented metric with its help text', async () => {
+    const text = await createAuthorityMetrics(deps).render();
+    expect(listNames(text)).toEqual(AUTHORITY_METRICS.map(({ name }) => name).toSorted());
+  });
+
+  it('reports the version of the program', async () => {
+    const text = await createAuthorityMetrics(deps).render();
+    expect(text).toContain(`valetkey_build_info{version="${VERSION}"} 1`);
+  });
+
+  it('reports when each watch last synced', async () => {
+    const text = await createAuthorityMetrics(deps).render();
+    const name = 'valetkey_authority_watch_last_sync_timestamp_seconds';
+    expect(text).toContain(`${name}{resource="taskpolicies"} 1899999997`);
+    expect(text).not.toContain(`${name}{resource="revocations"}`);
+  });
+
+  it('reports the free bytes of the audit volume, and no sample without a volume', async () => {
+    const name = 'valetkey_authority_audit_volume_free_bytes';
+    expect(await createAuthorityMetrics(deps).render()).not.toMatch(new RegExp(`^${name}`, 'm'));
+    const readAuditVolumeFreeBytes = () => Promise.resolve(4096);
+    const metrics = createAuthorityMetrics({ ...deps, readAuditVolumeFreeBytes });
+    expect(await metrics.render()).toContain(`${name} 4096`);
+  });
+
+  it('starts failed audit writes at 0, so that an alert sees the first one', async () => {
+    const text = await createAuthorityMetrics(deps).render();
+    expect(text).toContain('valetkey_authority_audit_write_errors_total{code="disk_full"} 0');
+  });
+
+  it('reports only current problems with signing keys', async () => {
+    const metrics = createAuthorityMetrics(deps);
+    metrics.signingKeyProblems(['rotation_blocked', 'published_keys_stale']);
+    metrics.signingKeyProblems(['published_keys_stale']);
+    const text = await metrics.render();
+    expect(text).toContain('signing_key_problems{problem="published_keys_stale"} 1');
+    expect(text).not.toContain('rotation_blocked"');
+  });
+});
+
+describe('metric specs', () => {
+  it.each([...WEBHOOK_METRICS, ...AUTHORITY_METRICS])(
+    '$name follows the naming conventions: base unit as suffix, _total for counters',
+    ({ name, type, unit }) => {
+      expect(name.endsWith('_total')).toBe(type === 'counter');
+      if (unit !== '1') expect(name).toMatch(new RegExp(`_${unit}$`));
+    },
+  );
+});
+
+describe('createMetricsServer', () => {
   let server: Server | undefined;
   afterEach(() => {
     server?.close();
@@ -96,48 +170,48 @@ describe('the telemetry port', () => {
       unready: () => [],
       ...telemetry,
     });
-    const opened = server;
-    await new Promise<void>((resolve) => opened.listen(0, '127.0.0.1', resolve));
-    const { port } = opened.address() as AddressInfo;
+    const listening = server;
+    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+    const { port } = listening.address() as AddressInfo;
     return (path: string) =>
       new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
-        get({ host: '127.0.0.1', port, path, agent: false }, (answer) => {
+        get({ host: '127.0.0.1', port, path, agent: false }, (response) => {
           let body = '';
-          answer.on('data', (chunk: Buffer) => (body += chunk.toString()));
-          answer.on('end', () => resolve({ status: answer.statusCode, body }));
+          response.on('data', (chunk: Buffer) => (body += chunk.toString()));
+          response.on('end', () => resolve({ status: response.statusCode, body }));
         }).on('error', reject);
       });
   };
 
-  test('is healthy while it answers, and ready when nothing is missing', async () => {
-    const ask = await serve({ unready: () => ['certificate', 'profiles'] });
-    expect(await ask('/healthz')).toEqual({ status: 200, body: 'ok\n' });
-    expect(await ask('/readyz')).toEqual({
+  it('returns 503 with the failed checks from /readyz while /healthz returns 200', async () => {
+    const request = await serve({ unready: () => ['certificate', 'templates'] });
+    expect(await request('/healthz')).toEqual({ status: 200, body: 'ok\n' });
+    expect(await request('/readyz')).toEqual({
       status: 503,
-      body: 'not ready: certificate, profiles\n',
+      body: 'not ready: certificate, templates\n',
     });
   });
 
-  test('serves the metrics, and nothing else', async () => {
-    const ask = await serve({});
-    expect(await ask('/metrics')).toEqual({ status: 200, body: 'metrics' });
-    expect((await ask('/debug')).status).toBe(404);
-    expect((await ask('/readyz')).status).toBe(200);
+  it('serves /metrics and returns 404 for unknown paths', async () => {
+    const request = await serve({});
+    expect(await request('/metrics')).toEqual({ status: 200, body: 'metrics' });
+    expect((await request('/debug')).status).toBe(404);
+    expect((await request('/readyz')).status).toBe(200);
   });
 
-  test('keeps answering while somebody holds connections open without end', async () => {
-    const ask = await serve({});
+  it('answers probes while a client holds 200 connections open', async () => {
+    const request = await serve({});
     const { port } = server?.address() as AddressInfo;
     const held = Array.from({ length: 200 }, () =>
       connect({ host: '127.0.0.1', port }).on('error', () => undefined),
     );
     await Promise.all(held.map((socket) => once(socket, 'connect')));
-    expect((await ask('/readyz')).status).toBe(200);
+    expect((await request('/readyz')).status).toBe(200);
     held.forEach((socket) => socket.destroy());
   });
 
-  test('answers a failure without saying which', async () => {
-    const ask = await serve({ render: () => Promise.reject(new Error('secret')) });
-    expect(await ask('/metrics')).toEqual({ status: 500, body: 'internal error\n' });
+  it('returns 500 without details when rendering fails', async () => {
+    const request = await serve({ render: () => Promise.reject(new Error('secret')) });
+    expect(await request('/metrics')).toEqual({ status: 500, body: 'internal error\n' });
   });
 });
