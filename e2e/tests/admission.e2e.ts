@@ -164,7 +164,7 @@ describe(`admission of a pod (${cloud.name})`, () => {
     const { spec } = buildAgentPod({
       name: 'job',
       namespace,
-      command: ['work', '60', 'acme-data', 'reports/q3.csv'],
+      command: ['work', '120', 'acme-data', 'reports/q3.csv'],
     });
     await applyObjects(cluster, {
       apiVersion: 'batch/v1',
@@ -178,15 +178,12 @@ describe(`admission of a pod (${cloud.name})`, () => {
         },
       },
     });
-    await waitFor('completion of the Job', async () => {
-      const job = await getJson<{ status: { succeeded?: number } }>(cluster, [
-        'job',
-        'report',
-        '-n',
-        namespace,
-      ]);
+    const isComplete = async () => {
+      const where = ['job', 'report', '-n', namespace];
+      const job = await getJson<{ status: { succeeded?: number } }>(cluster, where);
       return job.status.succeeded === 1;
-    });
+    };
+    await waitFor('completion of the Job', isComplete, { timeoutMs: 150_000 });
   });
 
   it('lets a Deployment roll out', async () => {
