@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { renderTable, toRow } from './rows.ts';
 import type { Goal } from './rows.ts';
 
@@ -7,7 +7,7 @@ const atMost: Goal = { of: 'value', must: 'be at most', number: 110 };
 const once: Goal = { of: 'value', must: 'equal', number: 1 };
 
 describe('rows', () => {
-  test('a ratio is our median divided by the median of the bare program', () => {
+  it('a ratio is our median divided by the median of the bare program', () => {
     const row = toRow({
       name: 'admission',
       unit: 'requests',
@@ -26,18 +26,18 @@ describe('rows', () => {
     });
   });
 
-  test('without a bare program a goal for the ratio is neither met nor missed', () => {
+  it('without a bare program a goal for the ratio is neither met nor missed', () => {
     const row = toRow({ name: 'a', unit: 'requests', values: [1], baselines: [], goal: atLeast });
     expect(row).toMatchObject({ baseline: null, ratio: null, met: null });
     expect(row.note).toMatch(/no Go/);
   });
 
-  test('a value above its goal is not met', () => {
+  it('a value above its goal is not met', () => {
     const row = toRow({ name: 'start', unit: 'ms', values: [110.6], baselines: [5], goal: atMost });
     expect(row).toMatchObject({ goal: '≤ 110 ms', met: false });
   });
 
-  test.each([
+  it.each([
     [1, true],
     [2, false],
     [0, false],
@@ -47,7 +47,7 @@ describe('rows', () => {
     expect(row.note).toBeUndefined();
   });
 
-  test('the table says NO where a goal is not met, and the notes below', () => {
+  it('the table says NO where a goal is not met, and the notes below', () => {
     const row = toRow({ name: 's', unit: 'ms', values: [200], baselines: [], goal: atMost });
     const lines = renderTable([row]).split('\n');
     expect(lines[1]).toMatch(/^s +200 ms +– +– +≤ 110 ms +NO$/);

@@ -8,17 +8,17 @@ export type DemoOptions = {
 
 export const USAGE = `make demo, or: node demo/main.ts [--json] [--keep] [--help]
 
-Valetkey's webhook and authority start against a small embedded API server; an annotated pod is
-admitted, what the patch says is run as processes of this machine, and two consumers, ordinary
-programs of the AWS SDK, get credentials for their own tasks and no other from a small embedded
-cloud that trusts the authority alone. Policy refuses, a person revokes, and the records tell what
-happened. No cluster, no root, no network.
+Show Valetkey without a cluster, root or a network. The webhook and the authority run against an
+embedded API server. A pod with tasks is admitted; its patched containers run as processes on this
+machine. Two consumers, programs with the AWS SDK, get credentials for only their own tasks from an
+embedded cloud that trusts only the authority. Policy denies a run, a user revokes another, and the
+audit records show what happened.
 
-  --json   print the table for machines, when it is over
-  --keep   leave everything running and print what to try (make demo ARGS=--keep)
-  --help   print this
+  --json   print the table as JSON at the end
+  --keep   keep everything running and print commands to try (make demo ARGS=--keep)
+  --help   print this help
 
-Exits with 0 if every line came as expected, with 1 otherwise.`;
+Exit status 0: every line matches its expectation; otherwise 1.`;
 
 /** @throws Error that names the option which is not known */
 export const parseOptions = (args: readonly string[]): DemoOptions => {

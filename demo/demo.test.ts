@@ -7,7 +7,7 @@ import {
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ResultLine } from './result-line.ts';
 import { DEMO_PROGRAMS } from './demo-programs.ts';
 
@@ -46,7 +46,7 @@ afterAll(() => {
 });
 
 describe('make demo', () => {
-  test.each([
+  it.each([
     ['webhook and authority ready', '200'],
     ['admitted and patched', 'allowed'],
     ['sidecar ready', '200'],
@@ -61,19 +61,19 @@ describe('make demo', () => {
     ['revoked while in use', '403 revoked'],
     ["the pod's own token", '400 InvalidIdentityToken by the cloud'],
     ['records verified', 'No problems found.'],
-    ['the story of one run', 'intent → policy → credentials → cloud call → end'],
+    ['the timeline of one run', 'intent → policy → credentials → cloud call → end'],
     ['no file holds the secret', 'none'],
   ])('shows: %s: %s', (name, expected) => {
     expect(lines.find((line) => line.name === name)).toMatchObject({ expected, met: true });
   });
 
-  test('shows nothing else, ends well and leaves no file', () => {
+  it('shows nothing else, ends well and leaves no file', () => {
     expect(lines).toHaveLength(16);
     expect(outcome.code).toBe(0);
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('interrupted halfway, leaves no file and no program', async () => {
+  it('interrupted halfway, leaves no file and no program', async () => {
     const child = startDemo();
     const end = waitForExit(child);
     const [ready] = await findLine(child, 'sidecar ready');
@@ -86,7 +86,7 @@ describe('make demo', () => {
     expect(readdirSync(folder)).toEqual([]);
   }, 120_000);
 
-  test('refuses an option that it does not know', async () => {
+  it('refuses an option that it does not know', async () => {
     const child = startDemo('--jsn');
     const [errors, code] = await Promise.all([text(child.stderr), waitForExit(child)]);
     expect(errors).toMatch(/--jsn/);

@@ -58,7 +58,9 @@ const renderSummary = (lines: readonly ResultLine[], milliseconds: number): stri
 };
 
 const renderTimeline = ({ timeline }: DemoState): string =>
-  ['\n\nThe story of one run, by the records and the cloud’s log:', ...timeline].join('\n  ');
+  ['\n\nThe timeline of one run, from the records and the log of the cloud:', ...timeline].join(
+    '\n  ',
+  );
 
 const stopOnSignals = (close: () => Promise<void>): void => {
   for (const [signal, code] of [

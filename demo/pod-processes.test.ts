@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Container, Pod } from '../lib/contract/pod.ts';
 import {
   createRoot,
@@ -42,12 +42,12 @@ const container: Container = {
 const pod: Pod = { spec: { containers: [container], volumes: [{ name: 'v' }] } };
 
 describe('a container as a process', () => {
-  test('keeps its command, with the paths of the image moved', () => {
+  it('keeps its command, with the paths of the image moved', () => {
     const { command } = buildProcess(layout, container);
     expect(command).toEqual(['/here/node', '/usr/local/bin/nodejs', 'read a/b']);
   });
 
-  test('has its own environment and no variable of the parent process', () => {
+  it('has its own environment and no variable of the parent process', () => {
     const root = join(layout.folder, 'roots', 'agent');
     const home = join(layout.folder, 'home', 'agent');
     expect(buildProcess(layout, container).env).toEqual({
@@ -63,14 +63,14 @@ describe('a container as a process', () => {
     });
   });
 
-  test('sees a volume as a folder', () => {
+  it('sees a volume as a folder', () => {
     createVolumes(layout, pod);
     createRoot(layout, container);
     writeFileSync(join(getVolumeFolder(layout, 'v'), 'token'), 'x');
     expect(existsSync(buildProcess(layout, container).env['BELOW'] ?? '')).toBe(true);
   });
 
-  test('is refused where a value comes from a source that the demo does not know', () => {
+  it('is refused where a value comes from a source that the demo does not know', () => {
     const secret = { name: 'S', valueFrom: { secretKeyRef: { name: 's' } } };
     expect(() => buildProcess(layout, { ...container, env: [secret] })).toThrow(/^S: /);
   });

@@ -9,11 +9,11 @@ import type { RunKubectlPlugin } from './kubectl-plugin.ts';
 export type RecordLines = {
   readonly verification: ResultLine;
   readonly timelineLine: ResultLine;
-  /** The story of one run, for people. */
+  /** The timeline of one run, as text. */
   readonly timeline: readonly string[];
 };
 
-/** What the authority's records are worth, and what they and the cloud's log tell of one run. */
+/** Verifies the authority's records, and builds the timeline of one run from them and the cloud's log. */
 export const checkRecords = async (given: {
   readonly folder: string;
   readonly tool: RunKubectlPlugin;
@@ -27,7 +27,7 @@ export const checkRecords = async (given: {
   const trail = join(folder, 'cloudtrail.json');
   writeFileSync(trail, renderCloudTrail(events));
   const records = files.flatMap((file) => ['--records', file]);
-  const [verify, story] = await Promise.all([
+  const [verify, timeline] = await Promise.all([
     measureTime(() => tool('audit-verify', 'audit', 'verify', ...files)),
     measureTime(() =>
       tool('audit-timeline', 'audit', 'timeline', run, ...records, '--cloud-log', trail),
@@ -35,8 +35,8 @@ export const checkRecords = async (given: {
   ]);
   return {
     verification: buildVerificationLine(verify),
-    timelineLine: buildTimelineLine(story),
-    timeline: story.result.lines,
+    timelineLine: buildTimelineLine(timeline),
+    timeline: timeline.result.lines,
   };
 };
 
@@ -54,11 +54,11 @@ const measureTime = async (run: () => ReturnType<RunKubectlPlugin>): Promise<Tim
 const buildVerificationLine = ({ result, milliseconds }: TimedResult): ResultLine => {
   const { code, lines } = result;
   const chains = lines.flatMap((line) => /^\S+\s+(\d+)\s+\d+\s+\d+\s+\d+$/.exec(line)?.[1] ?? []);
-  const verdict = lines.at(-1) ?? 'nothing';
+  const summary = lines.at(-1) ?? 'nothing';
   return buildLine({
     name: 'records verified',
     expected: 'No problems found.',
-    got: code === 0 ? verdict : `${verdict}, exit code ${code}`,
+    got: code === 0 ? summary : `${summary}, exit code ${code}`,
     detail: `${chains.join(' + ')} records in one chain, sealed and published`,
     milliseconds,
   });
@@ -71,7 +71,7 @@ const buildTimelineLine = ({ result, milliseconds }: TimedResult): ResultLine =>
     (line) => KINDS.find((kind) => line.includes(`  ${kind} `)) ?? [],
   );
   return buildLine({
-    name: 'the story of one run',
+    name: 'the timeline of one run',
     expected: KINDS.join(' → '),
     got: kinds.join(' → '),
     milliseconds,

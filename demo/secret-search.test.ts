@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { searchSecrets } from './secret-search.ts';
 
 let folder: string;
@@ -15,20 +15,20 @@ afterEach(() => {
 const writeTestFile = (name: string, text: string): void => writeFileSync(join(folder, name), text);
 
 describe('the search for secrets', () => {
-  test('finds none where there is none, and says how many files it read', () => {
+  it('finds none where there is none, and says how many files it read', () => {
     writeTestFile('a.log', 'nothing here');
     writeTestFile('home/deep/b.log', 'nor here');
     const result = searchSecrets(folder, [{ description: 'a key', text: 's3cr3t' }]);
     expect(result).toEqual({ files: 2, leaks: [], missing: [] });
   });
 
-  test('finds one in any depth, also as a URL would write it', () => {
+  it('finds one in any depth, also as a URL would write it', () => {
     writeTestFile('home/deep/b.log', 'key=s3%2Fcr3t&x');
     const { leaks } = searchSecrets(folder, [{ description: 'a key', text: 's3/cr3t' }]);
     expect(leaks).toEqual([`a key in ${join(folder, 'home/deep/b.log')}`]);
   });
 
-  test('leaves one alone at home, and only there', () => {
+  it('leaves one alone at home, and only there', () => {
     writeTestFile('home/token', 't0ken');
     writeTestFile('a.log', 'got t0ken');
     const secrets = [
@@ -37,7 +37,7 @@ describe('the search for secrets', () => {
     expect(searchSecrets(folder, secrets).leaks).toEqual([`a token in ${join(folder, 'a.log')}`]);
   });
 
-  test('does not follow links: what they lead to is home under its own name', () => {
+  it('does not follow links: what they lead to is home under its own name', () => {
     writeTestFile('home/token', 't0ken');
     symlinkSync(join(folder, 'home'), join(folder, 'link'));
     const secrets = [
@@ -46,7 +46,7 @@ describe('the search for secrets', () => {
     expect(searchSecrets(folder, secrets)).toEqual({ files: 1, leaks: [], missing: [] });
   });
 
-  test('says when one is not even at allowedFolder: then it looked for the wrong text', () => {
+  it('says when one is not even at allowedFolder: then it looked for the wrong text', () => {
     writeTestFile('home/token', 'another');
     const secrets = [
       { description: 'a token', text: 't0ken', allowedFolder: join(folder, 'home') },

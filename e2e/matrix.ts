@@ -44,21 +44,16 @@ export const listEntryGroups = (
 ): GroupName[] => listGroups(entry, { isFull, hasNode: node !== undefined, only });
 
 /**
- * Runs the entries one after another. The chart check, which is part of a complete run, runs while the
- * last entry is installed: that mostly waits for pods, and the chart's CRDs exist by then.
+ * Runs the entries one after another. The chart check, which is part of a complete run, comes first: it
+ * renders the notes as an installation would, which needs a cluster without the chart.
  */
 export const runMatrix = async (
   options: MatrixOptions,
   entries: MatrixEntry[],
 ): Promise<TestResult[]> => {
-  const results: TestResult[] = [];
+  const results: TestResult[] = options.only === undefined ? await checkChart(options) : [];
   for (const entry of entries) {
-    const isWithChart = options.only === undefined && entry === entries.at(-1);
-    const [context, chart] = await Promise.all([
-      installEntry(options, entry),
-      isWithChart ? checkChart(options) : [],
-    ]);
-    results.push(...chart, ...(await runGroups(options, context)));
+    results.push(...(await runGroups(options, await installEntry(options, entry))));
   }
   return results;
 };

@@ -28,18 +28,18 @@ export const createAuditTimelineCommand = (shell: Shell): Command =>
       ],
       [
         'kubectl logs -n valetkey -l app.kubernetes.io/component=authority --tail=-1 | kubectl valetkey audit timeline k3vqw2xb7n5m4c6d2e7f3g5h2j4k6l7m --log --records -',
-        "From the logs of the replicas, without the calls of the cloud's log",
+        'From the logs of the replicas, without cloud calls',
       ],
     ])
-      .argument('<run>', 'run ID')
+      .argument('<run>', 'Run ID')
       .requiredOption(
         '--records <file>',
-        'audit file of a replica; repeat for each; - reads standard input',
+        'Audit file of a replica; repeatable; - reads standard input',
         collectValues,
       )
       .option(
         '--cloud-log <file>',
-        'log of the cloud: Ceph RGW ops log or AWS CloudTrail; repeatable',
+        'Cloud log: Ceph RGW ops log or AWS CloudTrail; repeatable',
         collectValues,
       )
       .option('--log', 'Ignore non-record lines of --records'),

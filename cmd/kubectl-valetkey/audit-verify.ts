@@ -23,7 +23,7 @@ import { createProblemError, createUsageError } from './tool-error.ts';
 type Options = ClusterOptions &
   OutputOptions & {
     readonly key?: string;
-    /** `false`: none. */
+    /** `false`: verify without heads. */
     readonly heads?: string | false;
     readonly partial?: true;
     readonly log?: true;
@@ -51,16 +51,16 @@ export const createAuditVerifyCommand = (shell: Shell): Command =>
           ],
         ],
       )
-        .argument('<files...>', 'audit files of any replicas; - reads standard input')
+        .argument('<files...>', 'Audit files of any replicas; - reads standard input')
         .option(
           '--key <file>',
-          'public keys that verify seals, PEM (default: read from the cluster)',
+          'Public keys that verify seals, PEM (default: read from the cluster)',
         )
         .option(
           '--heads <file>',
           `ConfigMap ${AUDIT_HEADS_CONFIG_MAP} as YAML or JSON (default: read from the cluster)`,
         )
-        .option('--no-heads', 'Verify without published heads: Truncation is not detected')
+        .option('--no-heads', 'Verify without published heads; truncation is not detected')
         .option('--partial', 'Accept input without the oldest files')
         .option('--log', 'Ignore non-record lines'),
     ),
@@ -77,7 +77,8 @@ const verifyFiles = async (
   const report = await verifyChain(
     files.map((path) => createFileReader(shell.io, path)),
     {
-      ...{ publicKeys, heads },
+      publicKeys,
+      heads,
       isMissingStartAllowed: options.partial ?? false,
       ignoresForeignLines: options.log ?? false,
     },
@@ -153,7 +154,11 @@ const readHeads = (published: Published, { heads }: Options): Readonly<Record<st
 const buildVerifyResult = (report: AuditReport, heads: number): CommandResult => {
   const { isWhole, faults, faultCount, notes, chains } = report;
   const rows = chains.map(({ chain, records, first, last, sealedThrough }) => [
-    ...[chain, `${records}`, `${first}`, `${last}`, `${sealedThrough ?? 'none'}`],
+    chain,
+    `${records}`,
+    `${first}`,
+    `${last}`,
+    `${sealedThrough ?? 'none'}`,
   ]);
   const unlisted = faultCount - faults.length;
   return {
@@ -163,7 +168,7 @@ const buildVerifyResult = (report: AuditReport, heads: number): CommandResult =>
       ...faults.map(formatAuditFault),
       ...(unlisted > 0 ? [`and ${unlisted} more problems`] : []),
       ...notes.map(({ file, line, code, text }) => `${file}:${line}: note: ${code}: ${text}`),
-      ...(heads === 0 ? ['No published heads: Truncation is not detected.'] : []),
+      ...(heads === 0 ? ['No published heads: truncation is not detected.'] : []),
       isWhole
         ? 'No problems found.'
         : `${faultCount} ${faultCount === 1 ? 'problem' : 'problems'} found.`,

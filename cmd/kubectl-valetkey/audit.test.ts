@@ -66,7 +66,7 @@ describe('audit verify', () => {
 
   it('states without heads that truncation is not detected', async () => {
     const { code, out } = await verify('--key', 'key.pem', '--no-heads', 'cut.jsonl');
-    expect(out).toContain('No published heads: Truncation is not detected.');
+    expect(out).toContain('No published heads: truncation is not detected.');
     expect(code).toBe(0);
   });
 
@@ -95,7 +95,7 @@ describe('audit verify', () => {
 
   it.each<readonly [string, readonly string[], number, string]>([
     ['no file', ['--no-heads'], 2, "missing required argument 'files'"],
-    ['a missing file', ['--heads', 'heads.json', 'gone'], 2, '"gone": expected a file'],
+    ['a missing file', ['--heads', 'heads.json', 'gone'], 2, '"gone": expected a readable file'],
     [
       'a file that holds no key',
       ['--no-heads', '--key', 'a.jsonl', 'a.jsonl'],

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { build } from 'esbuild';
 
@@ -13,7 +13,7 @@ import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
 import { startFakeApiServer } from '../../lib/edge/kubernetes/fixtures/fake-api-server.ts';
 import { PLATFORM } from './fixtures/cli-harness.ts';
 
-/** Beside a package's entry, wherever npm has put it. */
+/** Folder of a package's entry point, wherever npm installed it. */
 const findPackageFolder = (name: string): string =>
   dirname(createRequire(import.meta.url).resolve(name));
 
@@ -41,7 +41,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Takes away what Node 20 does not have, and Node 24 does. */
+/** Removes functions that Node 24 has and Node 20 does not. */
 const OLDER = `
 delete require('node:zlib').createZstdDecompress;
 delete require('node:worker_threads').markAsUncloneable;
@@ -82,24 +82,24 @@ const start = (words: readonly string[], flags: readonly string[] = []): Promise
 
 describe.each([
   ['this Node', () => []],
-  ['what Node 20 has', () => ['--require', join(folder, 'older.cjs')]],
+  ['the functions of Node 20', () => ['--require', join(folder, 'older.cjs')]],
 ] as const)('the bundle on %s', (_, flags) => {
-  test('prints its help', async () => {
+  it('prints its help', async () => {
     const { status, stdout, stderr } = await start(['--help'], flags());
     expect(stdout).toContain('Usage: kubectl valetkey [options] [command]');
     expect([status, stderr]).toEqual([0, '']);
   }, 30_000);
 
-  test('finds Cedar and the catalogue beside itself, offline', async () => {
+  it('loads Cedar and the catalog from its own folder, offline', async () => {
     const files = ['pod.yaml', 'policy.yaml'].map((name) => join(folder, name));
     const platform = ['--platform', join(folder, 'platform.yaml')];
     const { status, stdout, stderr } = await start(['lint', ...platform, ...files], flags());
     expect(stdout).toContain('got "s3:GetObjct"');
-    expect(stdout).toMatch(/\nobjects judged: 2, faults: 1, warnings: 1\n$/);
+    expect(stdout).toMatch(/\nobjects checked: 2, faults: 1, warnings: 1\n$/);
     expect([status, stderr]).toEqual([1, '']);
   }, 30_000);
 
-  test('asks the API server of the kubeconfig', async () => {
+  it('sends requests to the API server of the kubeconfig', async () => {
     const api = await startFakeApiServer();
     const config = join(folder, 'config.json');
     writeFileSync(config, api.config.exportConfig());
@@ -107,7 +107,7 @@ describe.each([
     api.put('/api/v1/namespaces/valetkey/configmaps/valetkey-platform', { data: settings });
     const { status, stdout, stderr } = await start(['status', '--kubeconfig', config], flags());
     await api.close();
-    expect(stdout).toContain('Deployment valetkey-webhook: expected it, got nothing');
+    expect(stdout).toContain('Deployment valetkey-webhook: expected it to exist, got nothing');
     expect([status, stderr]).toEqual([1, '']);
     const gone = await start(['status', '--kubeconfig', config], flags());
     expect(gone).toEqual({
@@ -117,6 +117,6 @@ describe.each([
   }, 30_000);
 });
 
-test('the bundle is a program that a shell can start', () => {
+it('starts with the shebang of Node', () => {
   expect(readFileSync(program, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
 });

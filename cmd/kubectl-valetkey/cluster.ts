@@ -23,7 +23,7 @@ import { readOwnUsername } from '../../lib/edge/kubernetes/self-subject-review.t
 import type { ReadNamespaceLabels, ReadPod } from '../../lib/identity/workload-identification.ts';
 import { createUsageError } from './tool-error.ts';
 
-/** Where the cluster is, as the command line says it. */
+/** Options of the command line that select the cluster. */
 export type ClusterOptions = {
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -31,9 +31,9 @@ export type ClusterOptions = {
   readonly installedIn: string;
 };
 
-/** What the commands ask of the API server; every function throws KubernetesError. */
+/** Requests of the commands to the API server. Every function throws KubernetesError. */
 export type ClusterClient = InstallationReader & {
-  /** Of the kubeconfig's context. */
+  /** Namespace of the kubeconfig's context. */
   readonly namespace: string;
   readonly installedIn: string;
   readonly listPolicies: () => Promise<readonly CustomResource[]>;
@@ -45,10 +45,14 @@ export type ClusterClient = InstallationReader & {
   readonly readServiceAccount: ReadServiceAccount;
 };
 
-/** A person waits, and an API server far away may be slow. */
+/** Long enough for a slow, distant API server; short enough for an interactive command. */
 const TIMEOUT_MS = 15_000;
 
-/** Opens the cluster of the kubeconfig. */
+/**
+ * Creates the client for the cluster of the kubeconfig.
+ *
+ * @throws ToolError for an invalid kubeconfig or context
+ */
 export const createClusterClient = ({ installedIn, ...access }: ClusterOptions): ClusterClient => {
   const kubernetes = loadUserCluster(access);
   if (!kubernetes.ok) throw createUsageError(kubernetes.faults);
@@ -62,7 +66,8 @@ export const createClusterClient = ({ installedIn, ...access }: ClusterOptions):
   });
   return {
     ...createInstallationReader(calls, installedIn),
-    ...{ namespace, installedIn },
+    namespace,
+    installedIn,
     listPolicies: async () => (await policies.list()).items,
     listRevocations: async () => (await revocations.list()).items,
     createRevocation: (name, spec) => revocations.create(name, spec),

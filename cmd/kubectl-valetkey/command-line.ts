@@ -5,70 +5,86 @@ import { renderResult, type CommandResult, type Format } from './command-result.
 import type { Io } from './io.ts';
 import { EXIT, type ExitCode } from './tool-error.ts';
 
-/** What a command is given: what it touches, and where its answer goes. */
+/** Input and output of a command, and the setter of its exit status. */
 export type Shell = {
   readonly io: Io;
   readonly setExitCode: (code: ExitCode) => void;
 };
 
-/** One line to type, and what it does. */
-export type Example = readonly [line: string, meaning: string];
+/** One command line and its description. */
+export type Example = readonly [line: string, description: string];
 
-/** A command with its examples, which end its help. */
+/**
+ * Creates a command whose help ends with its examples.
+ *
+ * @param summary phrase that starts with a verb, without a final period
+ */
 export const newCommand = (name: string, summary: string, examples: readonly Example[]): Command =>
   new Command(name)
     .summary(summary)
-    .description(`${summary[0]?.toUpperCase() ?? ''}${summary.slice(1)}.`)
+    .description(`${summary}.`)
     .addHelpText('after', formatExamples(examples));
 
 const formatExamples = (examples: readonly Example[]): string =>
-  ['', 'Examples:', ...examples.map(([line, meaning]) => `  # ${meaning}\n  ${line}`), ''].join(
-    '\n',
-  );
+  [
+    '',
+    'Examples:',
+    ...examples.map(([line, description]) => `  # ${description}\n  ${line}`),
+    '',
+  ].join('\n');
 
 export type OutputOptions = { readonly output: Format };
 
+/** Adds `-o text|json`. */
 export const withOutput = (command: Command): Command =>
   command.addOption(
-    new Option('-o, --output <format>', 'how to answer').choices(['text', 'json']).default('text'),
+    new Option('-o, --output <format>', 'Output format').choices(['text', 'json']).default('text'),
   );
 
-/** @param short where `-n` means Valetkey's own namespace: the command is about no other */
+/**
+ * Adds the options that select the cluster.
+ *
+ * @param short whether `-n` means Valetkey's namespace; `false` for commands about another namespace
+ */
 export const withCluster = (command: Command, { short = true } = {}): Command =>
   command
-    .option('--kubeconfig <file>', 'kubeconfig to use, as kubectl does')
-    .option('--context <name>', 'context of the kubeconfig')
+    .option('--kubeconfig <file>', 'Kubeconfig file, as for kubectl')
+    .option('--context <name>', 'Context of the kubeconfig')
     .option(
       `${short ? '-n, ' : ''}--installed-in <namespace>`,
-      'namespace that Valetkey is installed in',
+      'Namespace in which Valetkey is installed',
       INSTALLED.namespace,
     );
 
-/** Prints an answer; the program ends by whether all is well. */
+/** Prints a result and sets the exit status: 1 if the result contains problems. */
 export const printResult = (
   { io, setExitCode }: Shell,
-  answer: CommandResult,
+  result: CommandResult,
   format: Format,
 ): void => {
-  io.out(renderResult(answer, format));
-  setExitCode(answer.isHealthy ? EXIT.ok : EXIT.problems);
+  io.out(renderResult(result, format));
+  setExitCode(result.isHealthy ? EXIT.ok : EXIT.problems);
 };
 
-/** An option that may stand several times: `k=v` each, no name twice. */
+/**
+ * Parses a repeatable option whose values are `name=value`.
+ *
+ * @throws InvalidArgumentError for another form, or a name that is given twice
+ */
 export const parseKeyValue = (
   given: string,
-  before: Readonly<Record<string, string>> = {},
+  previous: Readonly<Record<string, string>> = {},
 ): Readonly<Record<string, string>> => {
   const [, name, value] = /^([^=]+)=(.*)$/s.exec(given) ?? [];
   if (name === undefined || value === undefined) {
     throw new InvalidArgumentError('expected name=value.');
   }
-  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`${name} stands there twice.`);
-  return Object.fromEntries([...Object.entries(before), [name, value]]);
+  if (Object.hasOwn(previous, name)) throw new InvalidArgumentError(`${name} is given twice.`);
+  return Object.fromEntries([...Object.entries(previous), [name, value]]);
 };
 
-/** An option that may stand several times. */
-export const collectValues = (given: string, before: readonly string[] = []): readonly string[] => [
-  ...before,
-  given,
-];
+/** Collects the values of a repeatable option. */
+export const collectValues = (
+  given: string,
+  previous: readonly string[] = [],
+): readonly string[] => [...previous, given];

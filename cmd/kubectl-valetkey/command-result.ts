@@ -1,8 +1,8 @@
 import { escapeInvisible } from '../../lib/schema/field-error.ts';
 
-/** What a command found: for people, and for programs. */
+/** Output of a command, as text lines and as JSON. */
 export type CommandResult = {
-  /** Nothing is wrong with what it was asked about. */
+  /** Whether the command found no problems. */
   readonly isHealthy: boolean;
   readonly lines: readonly string[];
   readonly json: object;
@@ -10,13 +10,13 @@ export type CommandResult = {
 
 export type Format = 'text' | 'json';
 
-/** Text with every character that could steer a terminal written out. */
+/** Renders a result; escapes every character that could control a terminal. */
 export const renderResult = ({ lines, json }: CommandResult, format: Format): string =>
   format === 'json'
     ? `${escapeJson(JSON.stringify(json, null, 2))}\n`
     : lines.map((line) => `${escapeInvisible(line)}\n`).join('');
 
-/** JSON escapes control characters itself; those that only look like nothing, it does not. */
+/** JSON.stringify escapes C0 control characters only; this escapes the invisible characters that remain. */
 const escapeJson = (json: string): string =>
   json.replace(/[\p{Cf}\p{Cs}\u007f-\u009f\u2028\u2029]/gu, (character) =>
     Array.from({ length: character.length }, (_, at) =>

@@ -12,68 +12,69 @@ import { readClusterPlatform } from './platform-settings.ts';
 import type { SourcedPodContext } from './pod-context.ts';
 import { createProblemError } from './tool-error.ts';
 
-/** A pod, its tasks, and what is wrong with it. */
+/** A pod, its tasks and its problems. */
 export type ExplainedPod = {
   readonly pod: string;
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly trust: Platform['trust'];
-  /** By which its rules were held; absent: it is no pod, and none was held. */
-  readonly terms?: NamespaceSettings;
-  /** Of declarations and of rules. */
+  /** Settings under which the rules were checked; absent: the manifest is invalid, and no rule was checked. */
+  readonly settings?: NamespaceSettings;
+  /** Errors in declarations and violated rules. */
   readonly faults: readonly FieldError[];
-  /** Breaches that the platform excepts, or a migration excuses, a line each. */
-  readonly excused: readonly string[];
+  /** Violations that the platform or the namespace's migration mode exempts, one per line. */
+  readonly exempted: readonly string[];
   readonly warnings: readonly string[];
   readonly tasks: readonly ExplainedTask[];
 };
 
-/** What is asked about each task. */
+/** Options of the run to explain. */
 export type ExplainRequest = {
   readonly params: Readonly<Record<string, string>>;
   readonly purpose?: string;
-  /** This one alone. */
+  /** Explain only this task. */
   readonly task?: string;
 };
 
-/** What every pod is explained by. */
+/** Inputs that are the same for each pod. */
 export type ExplainContext = {
   readonly platform: Platform;
-  /** Absent under `trust: cluster`, and where no cluster is asked and no file holds any. */
+  /** Absent under `trust: cluster`, and offline if no file contains a TaskPolicy. */
   readonly policies?: CompiledPolicies;
   readonly loadCatalog: LoadCatalog;
+  /** Milliseconds since the epoch. */
   readonly now: number;
 };
 
 /**
- * The settings and policies that the cluster has.
+ * Reads the settings and policies of the cluster.
  *
  * @throws ToolError, KubernetesError
  */
 export const readExplainContext = async (
   cluster: ClusterClient,
-  rest: Pick<ExplainContext, 'loadCatalog' | 'now'>,
+  defaults: Pick<ExplainContext, 'loadCatalog' | 'now'>,
 ): Promise<ExplainContext> => {
   const platform = await readClusterPlatform(cluster);
-  if (platform.authority === undefined) return { ...rest, platform };
+  if (platform.authority === undefined) return { ...defaults, platform };
   const policies = compilePolicies((await cluster.listPolicies()).map(toPolicyText));
-  return { ...rest, platform, policies };
+  return { ...defaults, platform, policies };
 };
 
-/** The same where no cluster is asked: policies are those of the files. */
+/** Builds the same context offline, with the policies of the files. */
 export const buildExplainContext = (
   manifests: readonly Manifest[],
-  ground: Omit<ExplainContext, 'policies'>,
+  inputs: Omit<ExplainContext, 'policies'>,
 ): ExplainContext => {
   const texts = manifests.flatMap(({ name, content }) =>
     content.type === 'policy' ? [{ name, cedar: content.cedar }] : [],
   );
-  const isAsked = ground.platform.authority !== undefined && texts.length > 0;
-  return isAsked ? { ...ground, policies: compilePolicies(texts) } : ground;
+  const hasPolicies = inputs.platform.authority !== undefined && texts.length > 0;
+  return hasPolicies ? { ...inputs, policies: compilePolicies(texts) } : inputs;
 };
 
-/** A pod whose tasks are read already. */
-export type PodToExplain = Omit<ExplainedPod, 'trust' | 'terms' | 'tasks'> & {
+/** A pod whose tasks have been read. */
+export type PodToExplain = Omit<ExplainedPod, 'trust' | 'settings' | 'tasks'> & {
   readonly podContext?: SourcedPodContext;
   readonly tasks: readonly Task[];
   readonly podIp?: string;
@@ -82,26 +83,31 @@ export type PodToExplain = Omit<ExplainedPod, 'trust' | 'terms' | 'tasks'> & {
 /**
  * Explains each task of a pod.
  *
- * @throws ToolError for a task or params that it does not declare
+ * @throws ToolError for a task or params that the pod does not declare
  */
 export const explainPod = async (
   { tasks, podIp, podContext, ...pod }: PodToExplain,
-  wish: ExplainRequest,
-  { platform, ...ground }: ExplainContext,
+  request: ExplainRequest,
+  context: ExplainContext,
 ): Promise<ExplainedPod> => {
+  const { platform } = context;
   const { namespace, serviceAccount } = pod;
-  const chosen = selectTasks(tasks, wish, pod);
+  const selected = selectTasks(tasks, request, pod);
   const principal = { namespace, namespaceLabels: podContext?.labels ?? {}, serviceAccount };
-  const { params, purpose } = wish;
+  const { params, purpose } = request;
   const options = {
-    ...{ ...ground, platform, principal, params },
+    ...context,
+    principal,
+    params,
     ...(purpose !== undefined && { purpose }),
     ...(podIp !== undefined && { podIp }),
   };
-  const explained = await Promise.all(chosen.map((task) => explainTask(task, options)));
+  const explained = await Promise.all(selected.map((task) => explainTask(task, options)));
   return {
-    ...{ ...pod, trust: platform.trust, tasks: explained },
-    ...(podContext && { terms: toNamespaceSettings(namespace, podContext, platform) }),
+    ...pod,
+    trust: platform.trust,
+    tasks: explained,
+    ...(podContext && { settings: toNamespaceSettings(namespace, podContext, platform) }),
   };
 };
 
@@ -111,14 +117,14 @@ const selectTasks = (
   { namespace, pod }: Pick<ExplainedPod, 'namespace' | 'pod'>,
 ): readonly Task[] => {
   const source = `pod ${namespace}/${pod}`;
-  const chosen = tasks.filter((task) => name === undefined || task.name === name);
-  if (name !== undefined && chosen.length === 0) {
-    const expected = `one of its tasks: ${tasks.map((task) => task.name).join(', ') || 'it has none'}`;
+  const selected = tasks.filter((task) => name === undefined || task.name === name);
+  if (name !== undefined && selected.length === 0) {
+    const expected = `one of its tasks: ${tasks.map((task) => task.name).join(', ') || 'the pod has none'}`;
     throw createProblemError([{ source, path: '--task', expected, got: name }]);
   }
-  const known = new Set(chosen.flatMap((task) => Object.keys(task.params)));
-  const unknown = Object.keys(params).filter((each) => !known.has(each));
-  if (unknown.length === 0 || chosen.length === 0) return chosen;
-  const expected = `params of its tasks: ${[...known].join(', ') || 'they have none'}`;
-  throw createProblemError(unknown.map((got) => ({ source, path: '--param', expected, got })));
+  const declared = new Set(selected.flatMap((task) => Object.keys(task.params)));
+  const undeclared = Object.keys(params).filter((each) => !declared.has(each));
+  if (undeclared.length === 0 || selected.length === 0) return selected;
+  const expected = `params of its tasks: ${[...declared].join(', ') || 'the tasks have none'}`;
+  throw createProblemError(undeclared.map((got) => ({ source, path: '--param', expected, got })));
 };

@@ -5,7 +5,7 @@ import type { ExplainedTask } from './explained-task.ts';
 import type { ExplainedPod } from './explain-report.ts';
 import { formatNamespaceSettings } from './namespace-settings.ts';
 
-/** What `explain` says. */
+/** Builds the output of `explain`. */
 export const buildExplainResult = (pods: readonly ExplainedPod[]): CommandResult => ({
   isHealthy: pods.every(isHealthy),
   lines: pods.flatMap((pod, index) => [...(index === 0 ? [] : ['']), ...formatPod(pod)]),
@@ -23,16 +23,17 @@ const isHealthy = ({ faults, tasks }: ExplainedPod): boolean =>
 
 const formatPod = (pod: ExplainedPod): readonly string[] => [
   `pod ${pod.namespace}/${pod.pod}, service account ${pod.serviceAccount}, trust: ${pod.trust}`,
-  ...(pod.terms ? [formatNamespaceSettings(pod.terms)] : []),
+  ...(pod.settings ? [formatNamespaceSettings(pod.settings)] : []),
   ...formatRuleResult(pod),
-  ...[...pod.excused, ...pod.warnings].map((note) => `note: ${note}`),
-  ...(pod.tasks.length === 0 ? ['no task that could run'] : pod.tasks.flatMap(formatTask)),
+  ...[...pod.exempted, ...pod.warnings].map((note) => `note: ${note}`),
+  ...(pod.tasks.length === 0 ? ['no tasks can run'] : pod.tasks.flatMap(formatTask)),
 ];
 
-const formatRuleResult = ({ faults, excused }: ExplainedPod): readonly string[] => {
-  if (faults.length > 0)
-    return ['refused:', ...faults.map((fault) => `  ${formatFieldError(fault)}`)];
-  return [excused.length === 0 ? 'keeps every rule' : 'keeps every rule but what is excused'];
+const formatRuleResult = ({ faults, exempted }: ExplainedPod): readonly string[] => {
+  if (faults.length > 0) {
+    return ['Refused:', ...faults.map((fault) => `  ${formatFieldError(fault)}`)];
+  }
+  return [exempted.length === 0 ? 'Passes all rules' : 'Passes all rules except exempted ones'];
 };
 
 const formatTask = ({ task, subject, policy, ...rest }: ExplainedTask): readonly string[] => {
@@ -46,13 +47,13 @@ const formatTask = ({ task, subject, policy, ...rest }: ExplainedTask): readonly
     ['lifetime', [`${lifetimeSeconds} s`]],
     ['purpose', purpose === undefined ? [] : [purpose]],
     ['params', rules],
-    ['grant for', subject === undefined ? [] : [subject]],
+    ['subject', subject === undefined ? [] : [subject]],
     [
       'any run',
       policy === undefined ? [formatMissingDecision(subject)] : formatDecision(policy.anyRun),
     ],
-    ['a run now', policy?.now === undefined ? [] : formatDecision(policy.now)],
-    ['wrong', rest.faults.map(formatFieldError)],
+    ['run now', policy?.now === undefined ? [] : formatDecision(policy.now)],
+    ['problems', rest.faults.map(formatFieldError)],
     ['session policy', JSON.stringify(rest.sessionPolicy, null, 2).split('\n')],
   ];
   return [
@@ -65,7 +66,9 @@ const formatTask = ({ task, subject, policy, ...rest }: ExplainedTask): readonly
 };
 
 const formatMissingDecision = (subject: string | undefined): string =>
-  subject === undefined ? 'no policy is asked' : 'not known: no TaskPolicy stands in the files';
+  subject === undefined
+    ? 'not evaluated: trust is cluster'
+    : 'not evaluated: the files contain no TaskPolicy';
 
 const formatDecision = ({ outcome, policies, reasons }: PolicyDecision): readonly string[] => [
   policies.length === 0 ? outcome : `${outcome} by ${policies.join(', ')}`,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import type { Pod } from '../../lib/contract/pod.ts';
 import type { Task } from '../../lib/contract/task.ts';
@@ -27,7 +27,7 @@ const perCustomer: Task = {
   params: { customer: { pattern: '[a-z]+', maxLength: 20 } },
 };
 
-/** A cluster that holds this pod, injected under `trust: authority` unless told otherwise. */
+/** Builds a cluster with a pod that is injected under `trust: authority` by default. */
 const buildClusterWithPod = (
   tasks: readonly Task[],
   change: (pod: Pod) => Pod = (pod) => pod,
@@ -50,23 +50,23 @@ const forbidding = `@id("no-invoices")
 forbid (principal, action == Action::"run", resource == Task::"invoice");`;
 
 describe('explain POD', () => {
-  test('says what policy decides, by which policies, and what the session policy will be', async () => {
+  it('shows the policy decisions, the deciding policies and the session policy', async () => {
     const { code, out, error } = await runCli(['explain', 'agent', '-n', 'research'], {
       cluster: buildClusterWithPod([reading]),
     });
     expect(error).toBe('');
     expect(out).toBe(`pod research/agent, service account default, trust: authority
-namespace research: level restricted, labels as the cluster says
-keeps every rule
+namespace research: level restricted, labels from the cluster
+Passes all rules
 
 task summarize
   role            arn:aws:iam::111122223333:role/agent-reports
   consumers       agent
   lifetime        600 s
-  grant for       spiffe://prod.example/ns/research/sa/default/task/summarize
+  subject         spiffe://prod.example/ns/research/sa/default/task/summarize
   any run         allow by valetkey-starter/labelled-namespaces
                   permitted by valetkey-starter/labelled-namespaces
-  a run now       allow by valetkey-starter/labelled-namespaces
+  run now         allow by valetkey-starter/labelled-namespaces
                   permitted by valetkey-starter/labelled-namespaces
   session policy  {
                     "Version": "2012-10-17",
@@ -98,18 +98,18 @@ task summarize
     expect(code).toBe(0);
   });
 
-  test('shows params as places with their patterns, and as values where they are given', async () => {
+  it('shows params as placeholders with patterns, or as the given values', async () => {
     const cluster = buildClusterWithPod([perCustomer]);
     const open = await runCli(['explain', 'agent'], { cluster });
     expect(open.out).toContain('{customer}: [a-z]+, at most 20 characters');
     expect(open.out).toContain('"arn:aws:s3:::acme-data/{customer}/*"');
-    expect(open.out).not.toContain('a run now');
+    expect(open.out).not.toContain('run now');
     const bound = await runCli(['explain', 'agent', '--param', 'customer=acme'], { cluster });
     expect(bound.out).toContain('"arn:aws:s3:::acme-data/acme/*"');
-    expect(bound.out).toContain('a run now       allow');
+    expect(bound.out).toContain('run now         allow');
   });
 
-  test('says why a task is denied, and by which policy, and ends with 1', async () => {
+  it('shows the policy that denies a task and exits with 1', async () => {
     const listPolicies = () => Promise.resolve([buildPolicyResource(forbidding)]);
     const cluster = { ...buildClusterWithPod([reading, perCustomer]), listPolicies };
     const { code, out } = await runCli(['explain', 'agent', '--task', 'invoice', '-o', 'json'], {
@@ -125,32 +125,32 @@ task summarize
     expect(code).toBe(1);
   });
 
-  test('tells what hangs on the moment from what holds for every run', async () => {
+  it('separates the decision for any run from the decision for a run now', async () => {
     const noon = 'permit (principal, action, resource) when { context.hour < 12 };';
     const listPolicies = () => Promise.resolve([buildPolicyResource(noon)]);
     const { code, out } = await runCli(['explain', 'agent'], {
       cluster: { ...buildClusterWithPod([reading]), listPolicies },
     });
     expect(out).toContain('any run         undecided by valetkey-starter/0');
-    expect(out).toContain('a run now       deny');
+    expect(out).toContain('run now         deny');
     expect(out).toContain('no policy permits it');
     expect(code).toBe(1);
   });
 
-  test('names every rule that the pod breaks, and its tasks all the same', async () => {
+  it('lists every violated rule and still shows the tasks', async () => {
     const broken = buildClusterWithPod([reading], (pod) => ({
       ...pod,
       spec: { ...pod.spec, hostPID: true },
     }));
     const { code, out } = await runCli(['explain', 'agent'], { cluster: broken });
     expect(out).toContain(
-      'refused:\n  /spec/hostPID: expected false or nothing, got true (rule 3)',
+      'Refused:\n  /spec/hostPID: expected false or nothing, got true (rule 3)',
     );
     expect(out).toContain('task summarize');
     expect(code).toBe(1);
   });
 
-  describe('what the platform gives its namespace', () => {
+  describe('with namespace settings', () => {
     const inResearch = (change: (pod: Pod) => Pod) =>
       buildClusterWithPod([reading], (pod) =>
         change({ ...pod, metadata: { ...pod.metadata, namespace: 'research' } }),
@@ -166,7 +166,7 @@ task summarize
     });
     const words = ['explain', 'agent', '-n', 'research'];
 
-    test('an exemption is a note, and nothing wrong', async () => {
+    it('shows a violation that the platform exempts as a note and exits with 0', async () => {
       const platformText = `${PLATFORM}pods: {ruleExemptions: [{namespace: research, rule: "3"}]}\n`;
       const readConfigMap = (name: string) =>
         name === 'valetkey-injection-templates'
@@ -174,25 +174,25 @@ task summarize
           : createHealthyCluster(platformText).readConfigMap(name);
       const { code, out } = await runCli(words, { cluster: { ...onHost, readConfigMap } });
       expect(out)
-        .toContain(`namespace research: level restricted, exempted from rules 3, labels as the cluster says
-keeps every rule but what is excused
-note: rule 3 is broken: exempted by the platform
+        .toContain(`namespace research: level restricted, exempted from rules 3, labels from the cluster
+Passes all rules except exempted ones
+note: rule 3 is violated: exempted by the platform
 `);
       expect(code).toBe(0);
       expect((await runCli(words, { cluster: onHost })).code).toBe(1);
     });
 
-    test('a namespace that migrates turns rule 7 into a note', async () => {
+    it('shows a violation of rule 7 as a note in migration mode', async () => {
       expect((await runCli(words, { cluster: keyed })).out).toContain('(rule 7)');
       const labels = { 'valetkey.dev/tasks': 'allowed', 'valetkey.dev/mode': 'warn' };
       const readNamespaceLabels = () => Promise.resolve(labels);
       const { code, out } = await runCli(words, { cluster: { ...keyed, readNamespaceLabels } });
-      expect(out).toContain('valetkey.dev/mode=warn, labels as the cluster says');
-      expect(out).toContain('note: rule 7 is broken: refused once valetkey.dev/mode');
+      expect(out).toContain('valetkey.dev/mode=warn, labels from the cluster');
+      expect(out).toContain('note: rule 7 is violated: refused once valetkey.dev/mode');
       expect(code).toBe(0);
     });
 
-    test('an account that another mechanism binds is a breach', async () => {
+    it('reports a service account that another mechanism binds to a cloud role', async () => {
       const readServiceAccount = () => Promise.resolve({ 'eks.amazonaws.com/role-arn': 'x' });
       const { code, out } = await runCli(words, {
         cluster: { ...inResearch((pod) => pod), readServiceAccount },
@@ -202,7 +202,7 @@ note: rule 3 is broken: exempted by the platform
     });
   });
 
-  test('names the Revocations in force that touch one of its tasks', async () => {
+  it('lists the Revocations in force that match one of the tasks', async () => {
     const task = { namespace: 'default', serviceAccount: 'default', task: 'summarize' };
     const listRevocations = () =>
       Promise.resolve([
@@ -214,20 +214,20 @@ note: rule 3 is broken: exempted by the platform
       cluster: { ...buildClusterWithPod([reading]), listRevocations },
     });
     expect(out).toContain(
-      'refused:\n  revocation stop: expected none in force, got task default/default/summarize revoked by alice: "incident 42"\n\ntask',
+      'Refused:\n  revocation stop: expected none in force, got task default/default/summarize revoked by alice: "incident 42"\n\ntask',
     );
     expect(code).toBe(1);
   });
 
-  test('of a pod that was made while no webhook ran says so', async () => {
+  it('reports tasks of a pod that the webhook did not inject', async () => {
     const readPod = () => Promise.resolve({ ...agentPod });
     const { code, out } = await runCli(['explain', 'agent'], { cluster: { readPod } });
     expect(out).toContain('(rule 2)');
-    expect(out).toContain('note: it declares tasks that no admission fixed');
+    expect(out).toContain('note: Tasks were not admitted: the webhook did not inject this pod');
     expect(code).toBe(1);
   });
 
-  test('shows no task that a container elsewhere carries by the sidecar’s name', async () => {
+  it('shows no task of another container with the sidecar’s name', async () => {
     const misplaced = ({ spec, ...pod }: Pod): Pod => {
       const isSidecar = ({ name }: { readonly name: string }) => name === 'valetkey-sidecar';
       const { initContainers = [], containers = [] } = spec ?? {};
@@ -239,41 +239,37 @@ note: rule 3 is broken: exempted by the platform
     const { code, out } = await runCli(['explain', 'agent'], {
       cluster: buildClusterWithPod([reading], misplaced),
     });
-    expect(out).toContain('note: it declares tasks that no admission fixed');
+    expect(out).toContain('note: Tasks were not admitted: the webhook did not inject this pod');
     expect(out).not.toContain('task summarize\n');
     expect(code).toBe(1);
   });
 
-  test('under trust: cluster asks no policy', async () => {
+  it('evaluates no policy under trust: cluster', async () => {
     const cluster = buildClusterWithPod([reading], undefined, platform);
     const { code, out } = await runCli(['explain', 'agent'], { cluster });
-    expect(out).toContain('any run         no policy is asked');
-    expect(out).not.toContain('grant for');
+    expect(out).toContain('any run         not evaluated: trust is cluster');
+    expect(out).not.toContain('subject');
     expect(code).toBe(0);
   });
 
-  test.each([
+  it.each([
+    ['a missing pod', ['explain', 'missing'], 'pod default/missing: expected a pod, got none'],
     [
-      'a pod that is not there',
-      ['explain', 'nobody'],
-      'pod default/nobody: expected a pod, got none',
-    ],
-    [
-      'a task that the pod has not',
+      'a task that the pod does not declare',
       ['explain', 'agent', '--task', 'x'],
       'pod default/agent --task: expected one of its tasks: summarize, got x',
     ],
     [
-      'a param that no task has',
+      'a param that no task declares',
       ['explain', 'agent', '--param', 'x=y'],
-      'pod default/agent --param: expected params of its tasks: they have none, got x',
+      'pod default/agent --param: expected params of its tasks: the tasks have none, got x',
     ],
-  ])('refuses %s', async (_, words, expected) => {
-    const cluster = words[1] === 'nobody' ? {} : buildClusterWithPod([reading]);
+  ])('rejects %s', async (_, words, expected) => {
+    const cluster = words[1] === 'missing' ? {} : buildClusterWithPod([reading]);
     expect(await runCli(words, { cluster })).toMatchObject({ code: 1, error: `${expected}\n` });
   });
 
-  test('says which value does not fit, and ends with 1', async () => {
+  it('reports a param value that does not match its pattern and exits with 1', async () => {
     const { code, out } = await runCli(['explain', 'agent', '--param', 'customer=ACME'], {
       cluster: buildClusterWithPod([perCustomer]),
     });
@@ -302,23 +298,23 @@ spec:
 `;
 
 describe('explain -f FILE', () => {
-  test('explains what is not applied yet, as admission would read it', async () => {
+  it('explains a manifest that is not applied yet', async () => {
     const { code, out } = await runCli(['explain', '-f', '-'], { files: { '-': manifest } });
     expect(out).toContain('pod research/CronJob/nightly, service account reporter');
-    expect(out).toContain('keeps every rule');
+    expect(out).toContain('Passes all rules');
     expect(out).toContain('"s3:GetObject"');
     expect(out).toContain('any run         allow by valetkey-starter/labelled-namespaces');
     expect(code).toBe(0);
   });
 
-  test.each([
-    [[], 'explain: expected the name of a pod, or -f FILE, got neither'],
-    [['agent', '-f', 'x.yaml'], 'explain: expected the name of a pod, or -f FILE, got both'],
-  ])('wants one of both: %j', async (words, expected) => {
+  it.each([
+    [[], 'explain: expected a pod name or -f FILE, got neither'],
+    [['agent', '-f', 'x.yaml'], 'explain: expected a pod name or -f FILE, got both'],
+  ])('rejects anything but one pod or one list of files: %j', async (words, expected) => {
     expect(await runCli(['explain', ...words])).toMatchObject({ code: 2, error: `${expected}\n` });
   });
 
-  test('tells what is excused in its namespace as a note', async () => {
+  it('shows exempted violations as notes', async () => {
     const warning = `---
 apiVersion: v1
 kind: Namespace
@@ -331,7 +327,7 @@ metadata: {name: research, labels: {valetkey.dev/tasks: allowed, valetkey.dev/mo
     expect((await runCli(['explain', '-f', '-'], { files: { '-': keyed } })).code).toBe(1);
     const files = { '-': `${keyed}${warning}` };
     const { code, out } = await runCli(['explain', '-f', '-'], { files });
-    expect(out).toContain('valetkey.dev/mode=warn, labels as the files say');
+    expect(out).toContain('valetkey.dev/mode=warn, labels from the files');
     expect(out).toContain('note: refused once valetkey.dev/mode is no longer warn: /spec/');
     expect(code).toBe(0);
   });
@@ -353,10 +349,10 @@ spec:
       });
     };
 
-    test('asks policies and namespaces of the files, and no API server', async () => {
+    it('reads policies and namespaces from the files and sends no request', async () => {
       const files = { 'a.yaml': manifest, 'n.yaml': buildNamespace('allowed'), 'p.yaml': policy };
       const { code, out, opened } = await offline(files);
-      expect(out).toContain('namespace research: level restricted, labels as the files say');
+      expect(out).toContain('namespace research: level restricted, labels from the files');
       expect(out).toContain('any run         allow by starter/labelled-namespaces');
       expect([code, opened]).toEqual([0, []]);
       const denied = await offline({ ...files, 'n.yaml': buildNamespace('denied') });
@@ -364,28 +360,29 @@ spec:
       expect(denied.code).toBe(1);
     });
 
-    test('says what it does not know', async () => {
+    it('reports unknown labels and policies', async () => {
       const { code, out } = await offline({ 'a.yaml': manifest });
-      expect(out).toContain('labels not known: judged as if it had none');
-      expect(out).toContain('any run         not known: no TaskPolicy stands in the files');
+      expect(out).toContain('labels unknown: checked as if there were none');
+      expect(out).toContain('any run         not evaluated: the files contain no TaskPolicy');
       expect(out).toContain('"s3:GetObject"');
       expect(code).toBe(0);
     });
 
-    test('wants a manifest: a live pod is the cluster’s', async () => {
+    it('requires -f with --platform', async () => {
       expect(await runCli(['explain', 'agent', '--platform', 'platform.yaml'])).toMatchObject({
         code: 2,
-        error: "--platform: expected -f FILE beside it: a live pod is the cluster's, got a pod\n",
+        error:
+          '--platform: expected -f FILE, because a running pod is read from the cluster, got a pod name\n',
         opened: [],
       });
     });
   });
 
-  test('says that a file holds nothing of ours', async () => {
+  it('rejects files without a pod that declares tasks', async () => {
     const files = { 'x.yaml': 'kind: ConfigMap\nmetadata: {name: x}\n' };
     expect(await runCli(['explain', '-f', 'x.yaml'], { files })).toMatchObject({
       code: 1,
-      error: 'x.yaml: expected a pod, or a template of one, that declares a task, got none\n',
+      error: 'x.yaml: expected a pod or pod template that declares a task, got none\n',
     });
   });
 });

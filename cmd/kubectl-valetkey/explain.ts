@@ -28,7 +28,7 @@ import { createUsageError } from './tool-error.ts';
 type Options = ClusterOptions &
   OutputOptions & {
     readonly file?: readonly string[];
-    /** Absent: the cluster is asked. */
+    /** Settings file; absent: read from the cluster. */
     readonly platform?: string;
     readonly namespace?: string;
     readonly task?: string;
@@ -42,34 +42,34 @@ export const createExplainCommand = (shell: Shell): Command =>
     withOutput(
       newCommand(
         'explain',
-        'say what policy decides about each task of a pod, what its session policy will be, and which rules the pod breaks',
+        'Show the policy decision and session policy of each task of a pod, and the rules that the pod violates',
         [
-          ['kubectl valetkey explain agent-7 -n research', 'a live pod'],
-          ['kubectl valetkey explain -f agent.yaml', 'a manifest that is not applied yet'],
+          ['kubectl valetkey explain agent-7 -n research', 'A running pod'],
+          ['kubectl valetkey explain -f agent.yaml', 'A manifest that is not applied yet'],
           [
             'kubectl valetkey explain -f agent.yaml -f namespace.yaml -f policies.yaml --platform platform.yaml',
-            'the same offline, with all that decides in files',
+            'The same offline, with all inputs in files',
           ],
           [
             'kubectl valetkey explain agent-7 -n research --task summarize --param customer=acme',
-            'one task, with the params of one run',
+            'One task, with the params of a run',
           ],
         ],
       )
-        .argument('[pod]', 'a live pod')
+        .argument('[pod]', 'Name of a running pod')
         .option(
           '-f, --file <file>',
-          'manifests instead; several times; - is standard input',
+          'Manifests to explain instead of a pod; repeatable; - reads standard input',
           collectValues,
         )
         .option(
           '--platform <file>',
-          "with -f: the platform's settings; no cluster is asked, policies, namespaces and service accounts are those of the files",
+          'With -f: platform settings. Offline: policies, namespaces and service accounts come from the files',
         )
-        .option('-n, --namespace <namespace>', 'of the pod, or of a manifest that names none')
-        .option('--task <name>', 'this task alone')
-        .option('--param <name=value>', 'a param of the run; several times', parseKeyValue)
-        .option('--purpose <text>', 'purpose of the run'),
+        .option('-n, --namespace <namespace>', 'Namespace of the pod, or of manifests without one')
+        .option('--task <name>', 'Explain only this task')
+        .option('--param <name=value>', 'Param of the run; repeatable', parseKeyValue)
+        .option('--purpose <text>', 'Purpose of the run'),
     ),
     { short: false },
   ).action((pod: string | undefined, options: Options) => runExplain(pod, options, shell));
@@ -82,11 +82,11 @@ const runExplain = async (
   const { file: files = [], task, param = {}, purpose, platform } = options;
   if ((pod === undefined) === (files.length === 0)) {
     const got = pod === undefined ? 'neither' : 'both';
-    throw createUsageError([{ path: 'explain', expected: 'the name of a pod, or -f FILE', got }]);
+    throw createUsageError([{ path: 'explain', expected: 'a pod name or -f FILE', got }]);
   }
   if (pod !== undefined && platform !== undefined) {
-    const expected = "-f FILE beside it: a live pod is the cluster's";
-    throw createUsageError([{ path: '--platform', expected, got: 'a pod' }]);
+    const expected = '-f FILE, because a running pod is read from the cluster';
+    throw createUsageError([{ path: '--platform', expected, got: 'a pod name' }]);
   }
   const { pods, context } =
     pod === undefined
@@ -102,9 +102,13 @@ const runExplain = async (
   printResult(shell, buildExplainResult(explained), options.output);
 };
 
-type Subjects = { readonly pods: readonly PodToExplain[]; readonly context: ExplainContext };
+type ExplainInput = { readonly pods: readonly PodToExplain[]; readonly context: ExplainContext };
 
-const readLivePods = async (name: string, options: Options, shell: Shell): Promise<Subjects> => {
+const readLivePods = async (
+  name: string,
+  options: Options,
+  shell: Shell,
+): Promise<ExplainInput> => {
   const cluster = shell.io.createClusterClient(options);
   const context = await readExplainContext(cluster, buildContextDefaults(shell));
   const namespace = options.namespace ?? cluster.namespace;
@@ -120,7 +124,7 @@ const readFiles = async (
   paths: readonly string[],
   options: Options,
   shell: Shell,
-): Promise<Subjects> => {
+): Promise<ExplainInput> => {
   const { io } = shell;
   const manifests = await readManifestFiles(paths, io);
   if (options.platform !== undefined) {

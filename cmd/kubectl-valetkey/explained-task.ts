@@ -10,53 +10,55 @@ import type { FieldError } from '../../lib/schema/field-error.ts';
 import { buildSessionPolicy } from '../../lib/scope/aws/session-policy.ts';
 import { bindParams } from '../../lib/task/params.ts';
 
-/** What is known of a task, and what it would be given. */
+/** A task with its policy decisions and its session policy. */
 export type ExplainedTask = {
   readonly task: Task;
-  /** `sub` of its grants; absent under `trust: cluster`. */
+  /** SPIFFE ID, the `sub` claim of its grants; absent under `trust: cluster`. */
   readonly subject?: string;
-  /** Absent where no policy is asked: see {@link ExplainTaskOptions.policies}. */
+  /** Absent if no policy was evaluated: see {@link ExplainTaskOptions.policies}. */
   readonly policy?: {
-    /** Of every run, whatever is not known yet. */
+    /** Decision for any run, while time, user, purpose and param values are unknown. */
     readonly anyRun: PolicyDecision;
-    /** Of one that starts now, for no user; absent where its params are not known. */
+    /** Decision for a run that starts now without a user; absent if its params are unknown. */
     readonly now?: PolicyDecision;
   };
   readonly sessionPolicy: object;
-  /** Params that were given and do not fit. */
+  /** Errors in the given params. */
   readonly faults: readonly FieldError[];
 };
 
 export type ExplainTaskOptions = {
   readonly platform: Platform;
-  /** Absent under `trust: cluster`, and where no cluster is asked and no file holds any. */
+  /** Absent under `trust: cluster`, and offline if no file contains a TaskPolicy. */
   readonly policies?: CompiledPolicies;
   readonly loadCatalog: LoadCatalog;
   readonly principal: RunPolicyRequest['principal'];
-  /** Empty: none was given, and params are shown as places. */
+  /** Empty: none was given, and params appear as placeholders. */
   readonly params: Readonly<Record<string, string>>;
   readonly purpose?: string;
-  /** Absent: not known yet. */
+  /** Absent: unknown. */
   readonly podIp?: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
 };
 
-/** Explains one task by the very code that would decide and scope its run. */
+/** Explains one task with the code that decides about its runs and builds their session policies. */
 export const explainTask = async (
   task: Task,
-  terms: ExplainTaskOptions,
+  options: ExplainTaskOptions,
 ): Promise<ExplainedTask> => {
-  const { platform, principal, now } = terms;
-  const bound = selectParams(task, terms.params);
-  const policy = await evaluateDecisions(task, bound.params, terms);
+  const { platform, principal, now } = options;
+  const bound = selectParams(task, options.params);
+  const policy = await evaluateDecisions(task, bound.params, options);
   const placeholders = Object.fromEntries(
     Object.keys(task.params).map((name) => [name, `{${name}}`]),
   );
   const scope = buildSessionPolicy({
-    ...{ task, params: bound.params ?? placeholders, cloud: platform.cloud },
+    task,
+    params: bound.params ?? placeholders,
+    cloud: platform.cloud,
     deadline: now + task.lifetimeSeconds * 1000,
-    podIp: terms.podIp ?? '{pod IP}',
+    podIp: options.podIp ?? '{pod IP}',
   });
   const { trustDomain } = platform.authority ?? {};
   const { namespace, serviceAccount } = principal;
@@ -71,7 +73,7 @@ export const explainTask = async (
   };
 };
 
-/** Of the params given, those that the task declares; none at all leaves its places open. */
+/** Selects and binds the given params that the task declares; without any, they stay placeholders. */
 const selectParams = (
   task: Task,
   given: Readonly<Record<string, string>>,
@@ -79,9 +81,9 @@ const selectParams = (
   readonly params?: Readonly<Record<string, string>>;
   readonly faults: readonly FieldError[];
 } => {
-  const own = Object.entries(given).filter(([name]) => Object.hasOwn(task.params, name));
-  if (own.length === 0 && Object.keys(task.params).length > 0) return { faults: [] };
-  const bound = bindParams(task, Object.fromEntries(own));
+  const declared = Object.entries(given).filter(([name]) => Object.hasOwn(task.params, name));
+  if (declared.length === 0 && Object.keys(task.params).length > 0) return { faults: [] };
+  const bound = bindParams(task, Object.fromEntries(declared));
   if (bound.ok) return { params: bound.value, faults: [] };
   return { faults: bound.faults.map((fault) => ({ ...fault, source: `task ${task.name}` })) };
 };
@@ -93,9 +95,9 @@ const evaluateDecisions = async (
 ): Promise<ExplainedTask['policy']> => {
   if (policies === undefined) return undefined;
   const deps = { policies, loadCatalog };
-  const question = { principal, task, sourceRestriction: platform.cloud.sourceRestriction.mode };
-  const anyRun = await evaluateAdmissionPolicy(deps, question);
+  const request = { principal, task, sourceRestriction: platform.cloud.sourceRestriction.mode };
+  const anyRun = await evaluateAdmissionPolicy(deps, request);
   if (params === undefined) return { anyRun };
   const details = { params, approvals: [], atMs: now, ...(purpose !== undefined && { purpose }) };
-  return { anyRun, now: await evaluateRunPolicy(deps, { ...question, ...details }) };
+  return { anyRun, now: await evaluateRunPolicy(deps, { ...request, ...details }) };
 };

@@ -7,14 +7,18 @@ import { evaluateManifest } from './manifest-admission.ts';
 import { createPodContextReader, type PodContextSources } from './pod-context.ts';
 import { createProblemError } from './tool-error.ts';
 
-/** All objects of these files. @throws ToolError for what cannot be read */
+/**
+ * Reads all objects of the files.
+ *
+ * @throws ToolError for a file or an object that cannot be read
+ */
 export const readManifestFiles = async (
   paths: readonly string[],
-  edges: Pick<Io, 'streamFile'>,
+  io: Pick<Io, 'streamFile'>,
 ): Promise<readonly Manifest[]> => {
   const manifests: Manifest[] = [];
   for (const path of paths) {
-    const read = readManifests(await readText(edges, path));
+    const read = readManifests(await readText(io, path));
     const faults = read.flatMap(({ content }) =>
       content.type === 'unreadable' ? content.faults : [],
     );
@@ -26,25 +30,25 @@ export const readManifestFiles = async (
 };
 
 /**
- * The pods of manifests that are ours, as admission would judge them.
+ * Evaluates the pods in manifests as admission would.
  *
- * @throws ToolError where there is none; KubernetesError
+ * @throws ToolError if no pod declares a task; KubernetesError
  */
 export const readManifestPods = async (
   paths: readonly string[],
   sources: PodContextSources,
-  ground: ExplainContext,
+  context: ExplainContext,
 ): Promise<readonly PodToExplain[]> => {
   const readPodContext = createPodContextReader(sources);
   const pods: PodToExplain[] = [];
   for (const { content, kind, name, namespace = sources.namespace } of sources.manifests) {
     if (content.type !== 'pod') continue;
-    const result = await evaluateManifest(content.pod, { ...ground, namespace, readPodContext });
+    const result = await evaluateManifest(content.pod, { ...context, namespace, readPodContext });
     if (result === undefined) continue;
-    const excused = buildExemptionNotes(result.exempted).warnings;
-    pods.push({ pod: kind === 'Pod' ? name : `${kind}/${name}`, ...result, excused });
+    const exempted = buildExemptionNotes(result.exempted).warnings;
+    pods.push({ ...result, pod: kind === 'Pod' ? name : `${kind}/${name}`, exempted });
   }
   if (pods.length > 0) return pods;
-  const expected = 'a pod, or a template of one, that declares a task';
+  const expected = 'a pod or pod template that declares a task';
   throw createProblemError([{ path: paths.map(formatFileName).join(', '), expected, got: 'none' }]);
 };

@@ -7,24 +7,28 @@ import { formatValue } from '../../lib/schema/field-error.ts';
 import type { Io } from './io.ts';
 import { createUsageError } from './tool-error.ts';
 
-/** A person's files are read as they come; `-` is standard input. */
+/** Streams a file without loading it whole; `-` is standard input. */
 export const streamFile: Io['streamFile'] = (path) =>
   path === '-' ? process.stdin : (createReadStream(path) as AsyncIterable<Uint8Array>);
 
-/** Writes a file, with the folders above it. */
+/**
+ * Writes a file, and creates its parent folders.
+ *
+ * @throws ToolError if the file cannot be written
+ */
 export const writeText: Io['writeFile'] = async (path, text) => {
   try {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, text);
   } catch (error) {
-    throw createFileError(path, 'a file that can be written', error);
+    throw createFileError(path, 'a writable file', error);
   }
 };
 
-/** The name under which findings speak of a file. */
+/** Formats the name of a file for findings and errors. */
 export const formatFileName = (path: string): string => (path === '-' ? 'standard input' : path);
 
-/** A file that a command was given, to be read piece by piece. */
+/** Creates a reader that streams a file of the command line; it throws ToolError if the file is not readable. */
 export const createFileReader = ({ streamFile: stream }: Pick<Io, 'streamFile'>, path: string) =>
   ({ name: formatFileName(path), chunks: readChunks(stream, path) }) satisfies AuditFile;
 
@@ -32,14 +36,18 @@ async function* readChunks(stream: Io['streamFile'], path: string): AsyncGenerat
   try {
     yield* stream(path);
   } catch (error) {
-    throw createFileError(path, 'a file that can be read', error);
+    throw createFileError(path, 'a readable file', error);
   }
 }
 
-/** The whole of a file, UTF-8. */
-export const readText = async (edges: Pick<Io, 'streamFile'>, path: string): Promise<string> => {
+/**
+ * Reads a whole file as UTF-8.
+ *
+ * @throws ToolError if the file is not readable
+ */
+export const readText = async (io: Pick<Io, 'streamFile'>, path: string): Promise<string> => {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of createFileReader(edges, path).chunks) chunks.push(chunk);
+  for await (const chunk of createFileReader(io, path).chunks) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
 };
 

@@ -10,18 +10,19 @@ import { readRevocation } from '../../lib/revocation/revocation.ts';
 import type { ReadResult, StatusData } from './status-data.ts';
 import type { PublishedKey } from './jwks.ts';
 
-/** How an installation is. What could not be read is missing here, and named as a problem. */
+/** State of an installation. Data that could not be read is missing here and listed as a problem. */
 export type InstallationStatus = {
   readonly trust: StatusData['trust'];
   readonly programs: readonly ProgramState[];
   readonly policies: readonly PolicyState[];
   readonly keys: readonly PublishedKey[];
-  /** In force; those by which the authority tells that a run has ended are only counted. */
+  /** Revocations in force, without those by which the authority reports the end of a run. */
   readonly revocations: readonly Revocation[];
+  /** Number of Revocations by which the authority reports the end of a run. */
   readonly completions: number;
   readonly heads: readonly HeadState[];
   readonly pods: readonly { readonly namespace: string; readonly count: number }[];
-  /** What is not well, a line each. */
+  /** Problems, one per line. */
   readonly problems: readonly string[];
 };
 
@@ -32,20 +33,20 @@ export type PolicyState = {
   readonly isReady: boolean;
   readonly reason: string;
   readonly message: string;
-  /** Milliseconds since the epoch; NaN where nobody says. */
+  /** Milliseconds since the epoch; NaN if unknown. */
   readonly createdAt: number;
 };
 
-/** Judges what was read; `now` in milliseconds since the epoch. */
-export const evaluateStatus = (facts: StatusData, now: number): InstallationStatus => {
-  const { trust, installedIn, authority } = facts;
+/** Checks the data of an installation; `now` is in milliseconds since the epoch. */
+export const evaluateStatus = (data: StatusData, now: number): InstallationStatus => {
+  const { trust, installedIn, authority } = data;
   const webhook = checkReadResult(
     `Deployment ${INSTALLED.webhook}`,
-    facts.webhook,
+    data.webhook,
     [],
     checkProgram,
   );
-  const pods = checkReadResult('pods', facts.pods, [], toPodCounts);
+  const pods = checkReadResult('pods', data.pods, [], toPodCounts);
   const others = authority && checkAuthority(authority, { installedIn, now });
   return {
     trust,
@@ -58,36 +59,36 @@ export const evaluateStatus = (facts: StatusData, now: number): InstallationStat
 
 const NO_AUTHORITY = { policies: [], keys: [], revocations: [], completions: 0, heads: [] };
 
-/** What was made of a fact, and what is not well with it. */
+/** A checked value and its problems. */
 type Checked<T> = { readonly value: T; readonly problems: readonly string[] };
 
 const checkReadResult = <T, U>(
-  what: string,
-  fact: ReadResult<T>,
-  otherwise: U,
-  judgeValue: (value: T, what: string) => Checked<U>,
+  name: string,
+  result: ReadResult<T>,
+  fallback: U,
+  checkValue: (value: T, name: string) => Checked<U>,
 ): Checked<U> =>
-  'value' in fact
-    ? judgeValue(fact.value, what)
-    : { value: otherwise, problems: [`${what}: not known (${fact.unknown})`] };
+  'value' in result
+    ? checkValue(result.value, name)
+    : { value: fallback, problems: [`${name}: unknown (${result.unknown})`] };
 
 type Authority = NonNullable<StatusData['authority']>;
-type AuthorityPart = 'policies' | 'keys' | 'revocations' | 'completions' | 'heads';
+type AuthorityField = 'policies' | 'keys' | 'revocations' | 'completions' | 'heads';
 
 const checkAuthority = (
-  facts: Authority,
+  data: Authority,
   { installedIn, now }: { readonly installedIn: string; readonly now: number },
 ): {
   readonly program: readonly ProgramState[];
-  readonly state: Pick<InstallationStatus, AuthorityPart>;
+  readonly state: Pick<InstallationStatus, AuthorityField>;
   readonly problems: readonly string[];
 } => {
   const name = `StatefulSet ${INSTALLED.authority}`;
-  const program = checkReadResult(name, facts.program, [], checkProgram);
-  const policies = checkReadResult('TaskPolicies', facts.policies, [], checkPolicies);
-  const keys = checkReadResult('keys of grants', facts.keys, [], checkKeys);
-  const parsedRevocations = checkReadResult('Revocations', facts.revocations, [], toRevocations);
-  const heads = checkReadResult('audit heads', facts.heads, [], (published) =>
+  const program = checkReadResult(name, data.program, [], checkProgram);
+  const policies = checkReadResult('TaskPolicies', data.policies, [], checkPolicies);
+  const keys = checkReadResult('grant keys', data.keys, [], checkKeys);
+  const parsedRevocations = checkReadResult('Revocations', data.revocations, [], toRevocations);
+  const heads = checkReadResult('audit heads', data.heads, [], (published) =>
     checkHeads(published, program.value[0]?.wanted ?? 0),
   );
   const by = `system:serviceaccount:${installedIn}:${INSTALLED.authority}`;
@@ -110,12 +111,14 @@ const checkAuthority = (
 
 const checkProgram = (
   replicas: Replicas | undefined,
-  what: string,
+  program: string,
 ): Checked<readonly ProgramState[]> => {
-  if (replicas === undefined) return { value: [], problems: [`${what}: expected it, got nothing`] };
+  if (replicas === undefined) {
+    return { value: [], problems: [`${program}: expected it to exist, got nothing`] };
+  }
   const { ready, wanted } = replicas;
-  const [kind = '', name = ''] = what.split(' ');
-  const problem = `${what}: expected ${Math.max(1, wanted)} ready replicas, got ${ready}`;
+  const [kind = '', name = ''] = program.split(' ');
+  const problem = `${program}: expected ${Math.max(1, wanted)} ready replicas, got ${ready}`;
   const isEnough = ready >= wanted && wanted > 0;
   return { value: [{ kind, name, ready, wanted }], problems: isEnough ? [] : [problem] };
 };
@@ -130,7 +133,7 @@ const toPodCounts = (counts: ReadonlyMap<string, number>): Checked<InstallationS
 const checkKeys = (keys: readonly PublishedKey[]): Checked<readonly PublishedKey[]> => ({
   value: keys,
   problems:
-    keys.length > 1 ? [] : ['keys of grants: expected the next key beside it, got one alone'],
+    keys.length > 1 ? [] : ['grant keys: expected the signing key and the next key, got one key'],
 });
 
 type Condition = {
@@ -155,8 +158,8 @@ const toPolicyState = ({ metadata, status }: CustomResource): PolicyState => {
 
 const NOT_EVALUATED = {
   isReady: false,
-  reason: 'Unjudged',
-  message: 'no authority has judged its text',
+  reason: 'NotEvaluated',
+  message: 'no authority has evaluated this version',
 };
 
 const checkPolicies = (stored: readonly CustomResource[]): Checked<readonly PolicyState[]> => {
@@ -164,7 +167,7 @@ const checkPolicies = (stored: readonly CustomResource[]): Checked<readonly Poli
   const problems = policies
     .filter(({ isReady }) => !isReady)
     .map(({ name, message }) => `TaskPolicy ${name}: ${message.split('\n')[0] ?? ''}`);
-  const none = 'TaskPolicies: expected at least one, got none: no task is permitted';
+  const none = 'TaskPolicies: expected at least one, got none: all tasks are denied';
   return { value: policies, problems: policies.length === 0 ? [none] : problems };
 };
 
@@ -178,7 +181,7 @@ const toRevocations = (stored: readonly CustomResource[]): Checked<readonly Revo
   };
 };
 
-/** Each replica of a StatefulSet is named by its number. */
+/** Checks that each replica of the StatefulSet, named by its ordinal, has published a valid head. */
 const checkHeads = (
   published: Readonly<Record<string, string>>,
   replicas: number,
@@ -194,7 +197,9 @@ const checkHeads = (
       .sort((one, other) => (one.replica < other.replica ? -1 : 1)),
     problems: [
       ...results.flatMap(([, head]) => (head.ok ? [] : head.faults.map(formatFieldError))),
-      ...missing.map((replica) => `audit head of ${replica}: expected one, got nothing`),
+      ...missing.map(
+        (replica) => `audit head of ${replica}: expected a published head, got nothing`,
+      ),
     ],
   };
 };

@@ -1,19 +1,19 @@
 import type { ClusterClient, ClusterOptions } from './cluster.ts';
 
-/** All that the program touches. */
+/** Every external effect of the program. */
 export type Io = {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
-  /** Asks the person at the terminal; absent: there is none. */
+  /** Asks the user at the terminal; absent without a terminal. */
   readonly ask?: (question: string) => Promise<string>;
-  /** `-` is standard input. */
+  /** Streams a file; `-` is standard input. */
   readonly streamFile: (path: string) => AsyncIterable<Uint8Array>;
-  /** Writes a file, with the folders above it. */
+  /** Writes a file, and creates its parent folders. */
   readonly writeFile: (path: string, text: string) => Promise<void>;
-  /** @throws ToolError for a kubeconfig or context that is none; nothing was asked yet */
+  /** @throws ToolError for an invalid kubeconfig or context; sends no request */
   readonly createClusterClient: (options: ClusterOptions) => ClusterClient;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Some letters and digits that no other call answers. */
+  /** Returns a unique string of letters and digits. */
   readonly newId: () => string;
 };

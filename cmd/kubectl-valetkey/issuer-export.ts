@@ -25,9 +25,12 @@ export const createIssuerCommand = (shell: Shell): Command =>
     .addCommand(
       withCluster(
         withOutput(
-          newCommand('export', 'Write the two issuer documents that the authority serves', [
-            ['kubectl valetkey issuer export public/', 'Then publish the files at the issuer URL'],
-          ]).argument('<dir>', 'output folder, created if missing'),
+          newCommand('export', "Write the issuer's two documents as the authority serves them", [
+            [
+              'kubectl valetkey issuer export public/',
+              'Write them to public/, then upload them to the issuer URL',
+            ],
+          ]).argument('<dir>', 'Output folder, created if missing'),
         ),
       ).action((folder: string, options: ClusterOptions & OutputOptions) =>
         exportIssuer(folder, options, shell),
@@ -52,8 +55,8 @@ const exportIssuer = async (
   }));
   for (const { file, body } of documents) await io.writeFile(file, body);
   const lines = [
-    ...documents.map(({ file, url }) => `Publish ${file} at ${url}`),
-    `The documents contain ${keys.length} keys. Serve them as application/json, and export again before the next key signs.`,
+    ...documents.map(({ file, url }) => `upload ${file} to ${url}`),
+    `keys: ${keys.length}; export again before the next key signs; serve both files as application/json`,
   ];
   const json = {
     issuer: authority.issuer,
@@ -62,12 +65,12 @@ const exportIssuer = async (
   printResult(shell, { isHealthy: true, lines, json }, options.output);
 };
 
-/** During a rollout the documents could name another issuer than the grants. */
+/** Rejects another issuer: during an unfinished rollout the documents would not match the grants. */
 const checkIssuer = (document: unknown, expected: string): void => {
   const { issuer } = (document ?? {}) as { readonly issuer?: unknown };
   if (issuer === expected) return;
   const path = `${OPENID_METADATA_PATH} issuer`;
   throw createProblemError([
-    { path, expected: `${expected}, as in the platform settings`, got: formatValue(issuer) },
+    { path, expected: `${expected} from the platform settings`, got: formatValue(issuer) },
   ]);
 };

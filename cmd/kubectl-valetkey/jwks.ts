@@ -7,22 +7,22 @@ import { formatValue } from '../../lib/schema/field-error.ts';
 import type { ClusterClient } from './cluster.ts';
 import { createProblemError } from './tool-error.ts';
 
-/** A published key of grants. */
+/** A published key that verifies grants. */
 export type PublishedKey = {
   readonly kid: string;
   readonly algorithm: string;
-  /** The authority publishes the one that signs first, then the next, then those that signed. */
-  readonly use: 'signs' | 'next' | 'retired';
-  /** Milliseconds since the epoch; its certificate is dated five minutes back, for clocks that differ. */
+  /** By position: the authority publishes the signing key first, then the next key, then retired keys. */
+  readonly use: 'signing' | 'next' | 'retired';
+  /** Milliseconds since the epoch. The certificate is backdated by five minutes to allow for clock skew. */
   readonly madeAt: number;
-  /** SHA-1 of its certificate, hex. */
+  /** SHA-1 of the certificate, in hex. */
   readonly thumbprint: string;
 };
 
 /**
- * The keys that the authority publishes.
+ * Reads the keys that the authority publishes.
  *
- * @throws ToolError where its answer is none; KubernetesError
+ * @throws ToolError if the response is not a key set; KubernetesError
  */
 export const readJwks = async ({
   readDocument,
@@ -35,7 +35,11 @@ export const readJwks = async ({
   ]);
 };
 
-/** @throws ToolError for a key without the certificate that ours have */
+/**
+ * Parses the keys of the authority, each with its certificate.
+ *
+ * @throws ToolError for a key without `kid`, `alg` or certificate
+ */
 export const parsePublishedKeys = ({ keys }: Jwks): readonly PublishedKey[] =>
   keys.map(({ kid, alg, x5c }, index) => {
     const certificate = parseCertificate(x5c);
@@ -46,13 +50,15 @@ export const parsePublishedKeys = ({ keys }: Jwks): readonly PublishedKey[] =>
       ]);
     }
     return {
-      ...{ kid, algorithm: alg, use: USES[index] ?? 'retired' },
+      kid,
+      algorithm: alg,
+      use: USES[index] ?? 'retired',
       madeAt: Date.parse(certificate.validFrom),
       thumbprint: computeThumbprint(certificate.toString()),
     };
   });
 
-const USES = ['signs', 'next'] as const;
+const USES = ['signing', 'next'] as const;
 
 const parseCertificate = (x5c: unknown): X509Certificate | undefined => {
   try {

@@ -8,31 +8,31 @@ import { toNamespaceSettings, type NamespaceSettings } from './namespace-setting
 import { evaluateManifest, type ManifestResult } from './manifest-admission.ts';
 import type { ReadSourcedPodContext } from './pod-context.ts';
 
-/** One thing that is wrong, or odd, in a file. */
+/** An error or a warning about an object in a file. */
 export type Finding = Partial<Position> & {
   readonly severity: 'fault' | 'warning';
   readonly file: string;
   /** Number of the document in the file, from 1. */
   readonly document: number;
-  /** `Pod research/agent`. */
+  /** Kind and name, such as `Pod research/agent`. */
   readonly object: string;
-  /** For people, without the place. */
+  /** Message without the location. */
   readonly message: string;
   readonly fault?: FieldError;
 };
 
 export type LintReport = {
-  /** Objects that were judged; others in the files are none of ours. */
+  /** Number of checked objects; other kinds are ignored. */
   readonly checkedCount: number;
   readonly findings: readonly Finding[];
-  /** Of pods that were judged, each once. */
+  /** Settings of the namespaces of checked pods, without duplicates. */
   readonly namespaces: readonly NamespaceSettings[];
 };
 
 export type LintOptions = {
   readonly platform: Platform;
   readonly loadCatalog: LoadCatalog;
-  /** Of objects that name none. */
+  /** Namespace for objects without one. */
   readonly namespace: string;
   readonly readPodContext: ReadSourcedPodContext;
 };
@@ -41,13 +41,13 @@ export type LintOptions = {
 export type ManifestFile = { readonly file: string; readonly manifests: readonly Manifest[] };
 
 /**
- * Judges every pod that is ours, and every TaskPolicy.
+ * Checks every pod that declares tasks and every TaskPolicy.
  *
  * @throws KubernetesError
  */
 export const lintFiles = async (
   files: readonly ManifestFile[],
-  terms: LintOptions,
+  options: LintOptions,
 ): Promise<LintReport> => {
   const objects = files.flatMap(({ file, manifests }) =>
     manifests.map((manifest) => ({ file, manifest })),
@@ -56,17 +56,19 @@ export const lintFiles = async (
     objects.map(async ({ file, manifest }) => {
       const { document, kind, name } = manifest;
       const object = [kind, formatQualifiedName(manifest, name)].filter(Boolean).join(' ');
-      const judged = await lintObject(manifest, terms);
-      return judged && { ...judged, place: { file, document, object } };
+      const result = await lintObject(manifest, options);
+      return result && { ...result, location: { file, document, object } };
     }),
   );
   const checked = results.filter((each) => each !== undefined);
   const namespaces = new Map(
-    checked.flatMap(({ settings: its }) => (its ? [[its.namespace, its]] : [])),
+    checked.flatMap(({ settings }) => (settings ? [[settings.namespace, settings]] : [])),
   );
   return {
     checkedCount: checked.length,
-    findings: checked.flatMap(({ found, place }) => found.map((each) => ({ ...place, ...each }))),
+    findings: checked.flatMap(({ found, location }) =>
+      found.map((each) => ({ ...location, ...each })),
+    ),
     namespaces: [...namespaces.values()],
   };
 };
@@ -81,12 +83,12 @@ type ObjectResult = {
   readonly settings?: NamespaceSettings;
 };
 
-/** @returns nothing where the object is none of ours */
+/** @returns undefined for an object that lint ignores */
 const lintObject = async (
   manifest: Manifest,
-  terms: LintOptions,
+  options: LintOptions,
 ): Promise<ObjectResult | undefined> => {
-  const { content, name, namespace = terms.namespace } = manifest;
+  const { content, name, namespace = options.namespace } = manifest;
   switch (content.type) {
     case 'other':
     case 'namespace':
@@ -98,13 +100,13 @@ const lintObject = async (
       const { faults, warnings } = checkPolicy({ name, cedar: content.cedar });
       const placed = faults.map((fault) => ({
         ...toFinding(fault),
-        ...findPlace(fault, content.place),
+        ...findPosition(fault, content.toFilePosition),
       }));
       return { found: [...placed, ...warnings.map(toWarning)] };
     }
     case 'pod': {
-      const pod = await evaluateManifest(content.pod, { ...terms, namespace });
-      return pod && toPodResult(pod, content.at, terms);
+      const pod = await evaluateManifest(content.pod, { ...options, namespace });
+      return pod && toPodResult(pod, content.at, options);
     }
   }
 };
@@ -122,7 +124,7 @@ const toPodResult = (
   ...(podContext && { settings: toNamespaceSettings(namespace, podContext, platform) }),
 });
 
-/** The object is named beside it already. */
+/** Drops a source that repeats the object of the finding. */
 const toFinding = ({ source, ...fault }: FieldError): UnplacedFinding => {
   const kept = source === undefined || source.startsWith('TaskPolicy ') ? {} : { source };
   return { severity: 'fault', message: formatFieldError({ ...fault, ...kept }), fault };
@@ -137,7 +139,7 @@ const toPlacedFinding = ({
   ...(line !== undefined && column !== undefined && { line, column }),
 });
 
-/** As admission tells it, where the pod stands in this file. */
+/** Builds the warning that admission returns, with the paths of the file. */
 const toExemptedFinding = (exempted: ManifestResult['exempted'][number]): UnplacedFinding => {
   const [message = ''] = buildExemptionNotes([exempted]).warnings;
   return { severity: 'warning', message, fault: exempted.fault };
@@ -145,24 +147,26 @@ const toExemptedFinding = (exempted: ManifestResult['exempted'][number]): Unplac
 
 const toWarning = (message: string): UnplacedFinding => ({ severity: 'warning', message });
 
-const findPlace = (
+const findPosition = (
   { path }: FieldError,
-  place: (inCedar: Position) => Position | undefined,
+  toFilePosition: (inCedar: Position) => Position | undefined,
 ): Partial<Position> => {
   const [, line, column] = /^line (\d+), column (\d+)$/.exec(path) ?? [];
-  return line === undefined ? {} : (place({ line: Number(line), column: Number(column) }) ?? {});
+  return line === undefined
+    ? {}
+    : (toFilePosition({ line: Number(line), column: Number(column) }) ?? {});
 };
 
-/** A fault with a source is of another object, or of a text in this one. */
+/** Prefixes the path of a fault in the pod. A fault with a source is in another object or an embedded text. */
 const prefixPath = (fault: FieldError, at: string): FieldError =>
   fault.source === undefined && fault.path.startsWith('/')
     ? { ...fault, path: `${at}${fault.path}` }
     : fault;
 
-/** `agents.yaml:12:3: document 2, Deployment research/agent: …`. */
+/** Formats a finding: `agents.yaml:12:3: document 2, Deployment research/agent: …`. */
 export const formatFinding = (finding: Finding): string => {
   const { file, line, column, document, object, severity, message } = finding;
-  const place = line === undefined ? file : `${file}:${line}:${column ?? 1}`;
-  const kind = severity === 'warning' ? 'warning: ' : '';
-  return `${place}: document ${document}, ${object}: ${kind}${message}`;
+  const location = line === undefined ? file : `${file}:${line}:${column ?? 1}`;
+  const prefix = severity === 'warning' ? 'warning: ' : '';
+  return `${location}: document ${document}, ${object}: ${prefix}${message}`;
 };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { readFixture, PLATFORM, runCli } from './fixtures/cli-harness.ts';
 
@@ -42,7 +42,7 @@ const runLintOn = (files: Readonly<Record<string, string>>, words: readonly stri
   });
 
 describe('lint', () => {
-  test('of files in which all is well ends with 0, and asks no cluster', async () => {
+  it('exits with 0 for valid files without a request to the cluster', async () => {
     const files = {
       'pod.yaml': buildPod(good),
       'policy.yaml': buildPolicy('  cedar: permit (principal, action, resource);'),
@@ -50,12 +50,12 @@ describe('lint', () => {
     };
     const { code, out, opened } = await runLintOn(files);
     expect(out).toMatch(
-      /^pod\.yaml: document 1, Pod agent: warning: container agent: .*\nnamespace default: level restricted, labels not known: judged as if it had none\nobjects judged: 2, faults: 0, warnings: 1\n$/,
+      /^pod\.yaml: document 1, Pod agent: warning: container agent: .*\nnamespace default: level restricted, labels unknown: checked as if there were none\nobjects checked: 2, faults: 0, warnings: 1\n$/,
     );
     expect([code, opened]).toEqual([0, []]);
   });
 
-  test('names file, document, object and path of every fault of a declaration', async () => {
+  it('reports the file, document, object and path of each error in a declaration', async () => {
     const text = `kind: ConfigMap\n---\n${buildPod(bad)}`;
     const { code, out } = await runLintOn({ 'pod.yaml': text });
     const place = 'pod.yaml: document 2, Pod agent: task.valetkey.dev/summarize';
@@ -65,7 +65,7 @@ describe('lint', () => {
     expect(code).toBe(1);
   });
 
-  test('names rules that the pod would break, where their author wrote them', async () => {
+  it('reports violated rules with the paths of the manifest', async () => {
     const spec = `{hostNetwork: true, initContainers: [{name: prepare, image: p, securityContext: {privileged: true, runAsNonRoot: true}}],
       containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}}]}`;
     const { out, code } = await runLintOn({ 'd.yaml': buildDeployment(spec) });
@@ -75,26 +75,26 @@ describe('lint', () => {
     expect(code).toBe(1);
   });
 
-  test('names rules even where a declaration is at fault, and nothing that only follows from it', async () => {
+  it('reports violated rules besides an invalid declaration, without consequential errors', async () => {
     const { out } = await runLintOn({ 'pod.yaml': buildPod(bad, '  hostPID: true\n') });
     expect(out).toContain('/spec/hostPID: expected false or nothing, got true (rule 3)');
     expect(out).toContain('faults: 3');
   });
 
-  test('refuses what only injection may put there', async () => {
+  it('rejects reserved labels', async () => {
     const label = good.replace('\n    task', '\n    valetkey.dev/other: x\n    task');
     const { out } = await runLintOn({ 'pod.yaml': buildPod(label) });
     expect(out).toContain('(rule 1)');
   });
 
-  test.each([
+  it.each([
     [
       'a block',
       '  cedar: |\n    permit (principal, action, resource)\n      when { context.rol == "x" };',
       'p.yaml:7:14: ',
     ],
     [
-      'a block that begins with an empty line',
+      'a block that starts with an empty line',
       '  cedar: |-\n\n    permit (principal, action, resource)\n      when { context.rol == "x" };',
       'p.yaml:8:14: ',
     ],
@@ -103,38 +103,38 @@ describe('lint', () => {
       '  cedar: "permit (principal, action, resource) when { context.rol == 1 };"',
       'p.yaml: ',
     ],
-  ])('places a fault of Cedar in the file, in %s', async (_, cedar, expected) => {
+  ])('reports the position of a Cedar error in %s', async (_, cedar, expected) => {
     const { out, code } = await runLintOn({ 'p.yaml': buildPolicy(cedar) });
     expect(out).toContain(`${expected}document 1, TaskPolicy research: line `);
     expect(out).toContain('attribute `rol`');
     expect(code).toBe(1);
   });
 
-  test('takes lists apart, and places Cedar in them, too', async () => {
+  it('reports the position of a Cedar error in an item of a list', async () => {
     const indented = buildPolicy('  cedar: |\n    nonsense').split('\n').join('\n    ');
     const { out } = await runLintOn({ 'l.yaml': `kind: List\nitems:\n  - ${indented}\n` });
     expect(out).toMatch(/^l\.yaml:8:\d+: document 1, TaskPolicy research: line 1, column \d+: /);
   });
 
-  test.each([
+  it.each([
     ['no Cedar', buildPolicy('  cedar: 1'), 'spec.cedar: expected Cedar policies, got 1'],
     [
       'another version',
       buildPolicy('  cedar: x').replace('v1alpha1', 'v9'),
       'apiVersion: expected valetkey.dev/v1alpha1, got "valetkey.dev/v9"',
     ],
-    ['no YAML', 'a: [b', 'x.yaml:1:6: document 1, document: (document): expected YAML'],
-    ['a pod that is none', 'kind: Pod\nspec: []\n', '/spec: expected a mapping, got []'],
-  ])('says that it met %s', async (_, text, expected) => {
+    ['invalid YAML', 'a: [b', 'x.yaml:1:6: document 1, document: (document): expected YAML'],
+    ['an invalid pod', 'kind: Pod\nspec: []\n', '/spec: expected a mapping, got []'],
+  ])('reports %s', async (_, text, expected) => {
     const { out, code } = await runLintOn({ 'x.yaml': text });
     expect(out).toContain(expected);
     expect(code).toBe(1);
   });
 
-  test('answers the same as JSON', async () => {
+  it('prints the same findings as JSON', async () => {
     const { out } = await runLintOn({ 'p.yaml': buildPolicy('  cedar: |\n    x') }, ['-o', 'json']);
     expect(JSON.parse(out)).toMatchObject({
-      judged: 1,
+      checked: 1,
       faults: 1,
       findings: [
         { severity: 'fault', file: 'p.yaml', document: 1, object: 'TaskPolicy research', line: 6 },
@@ -142,7 +142,7 @@ describe('lint', () => {
     });
   });
 
-  test("goes by the cluster's settings where no file is given", async () => {
+  it('reads the settings from the cluster by default', async () => {
     const { code, opened } = await runCli(['lint', 'pod.yaml', '--context', 'prod'], {
       files: { 'pod.yaml': buildPod(good) },
     });
@@ -150,7 +150,7 @@ describe('lint', () => {
     expect(code).toBe(0);
   });
 
-  test('takes the settings from the ConfigMap, too, as kubectl prints it', async () => {
+  it('reads the settings from a ConfigMap file as kubectl prints it', async () => {
     const map = `kind: ConfigMap\ndata:\n  platform.yaml: |\n${PLATFORM.replaceAll(/^/gm, '    ')}`;
     const files = { 'cm.yaml': map, 'pod.yaml': buildPod(good) };
     expect(await runCli(['lint', '--platform', 'cm.yaml', 'pod.yaml'], { files })).toMatchObject({
@@ -158,12 +158,12 @@ describe('lint', () => {
     });
   });
 
-  test('of a file that is not there, or of settings that are none, is wrong usage', async () => {
+  it('rejects a missing file and invalid settings as usage errors', async () => {
     expect(await runLintOn({ 'pod.yaml': buildPod(good) }, ['gone.yaml'])).toMatchObject({
       code: 2,
-      error: '"gone.yaml": expected a file that can be read, got ENOENT\n',
+      error: '"gone.yaml": expected a readable file, got ENOENT\n',
     });
-    const files = { 'pod.yaml': buildPod(good), 'platform.yaml': 'trust: nobody' };
+    const files = { 'pod.yaml': buildPod(good), 'platform.yaml': 'trust: invalid' };
     const { code, error } = await runCli(['lint', '--platform', 'platform.yaml', 'pod.yaml'], {
       files,
     });
@@ -171,7 +171,7 @@ describe('lint', () => {
     expect(code).toBe(2);
   });
 
-  test("accepts every file of settings that the platform's own reader does", async () => {
+  it("accepts the settings file of the platform parser's tests", async () => {
     const files = {
       'p.yaml': readFixture('lib/config/fixtures/platform.yaml'),
       'pod.yaml': buildPod(good),
@@ -192,11 +192,11 @@ const keyed = buildDeployment(
   '{containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}, env: [{name: AWS_ACCESS_KEY_ID, value: x}]}]}',
 );
 
-describe('what the platform gives a namespace', () => {
+describe('lint with namespace settings', () => {
   const offline = (files: Readonly<Record<string, string>>, ...words: readonly string[]) =>
     runLintOn({ 'platform.yaml': given, ...files }, words);
 
-  test('an exemption makes a breach a warning, where its author wrote it', async () => {
+  it('reports an exempted violation as a warning with the path of the manifest', async () => {
     const host = buildDeployment(
       '{hostNetwork: true, containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}}]}',
     );
@@ -205,53 +205,56 @@ describe('what the platform gives a namespace', () => {
       'd.yaml: document 1, Deployment research/agents: warning: exempted by the platform: /spec/template/spec/hostNetwork: expected false or nothing, got true (rule 3)\n',
     );
     expect(out).toContain(
-      'namespace research: level restricted, exempted from rules 3, labels not known',
+      'namespace research: level restricted, exempted from rules 3, labels unknown',
     );
     expect(code).toBe(0);
     const elsewhere = host.replace('namespace: research', 'namespace: sales');
     expect((await offline({ 'd.yaml': elsewhere })).code).toBe(1);
   });
 
-  test('level baseline lets a container be root, in the namespace of -n, too', async () => {
+  it('allows root containers under level baseline in the namespace of -n', async () => {
     const root = buildPod(good).replace('  securityContext: {runAsNonRoot: true}\n', '');
     expect((await offline({ 'p.yaml': root })).out).toContain('(rule 4)');
     const { code, out } = await offline({ 'p.yaml': root }, '-n', 'legacy');
-    expect(out).toContain('namespace legacy: level baseline, labels not known');
+    expect(out).toContain('namespace legacy: level baseline, labels unknown');
     expect(code).toBe(0);
   });
 
-  test.each([
+  it.each([
     ['beside the pod', { 'd.yaml': `${keyed}${buildNamespace('research', 'warn')}` }],
     ['in another file', { 'd.yaml': keyed, 'n.yaml': buildNamespace('research', 'warn') }],
-  ])('a Namespace %s that migrates turns rule 7 into warnings', async (_, files) => {
-    const { code, out } = await offline(files);
-    expect(out).toContain('warning: refused once valetkey.dev/mode is no longer warn: /spec/');
-    expect(out).toContain('valetkey.dev/mode=warn, labels as the files say');
-    expect(code).toBe(0);
-  });
+  ])(
+    'reports violations of rule 7 as warnings if a Namespace %s has migration mode',
+    async (_, files) => {
+      const { code, out } = await offline(files);
+      expect(out).toContain('warning: refused once valetkey.dev/mode is no longer warn: /spec/');
+      expect(out).toContain('valetkey.dev/mode=warn, labels from the files');
+      expect(code).toBe(0);
+    },
+  );
 
-  test.each([
+  it.each([
     ['of another name', `${keyed}${buildNamespace('sales', 'warn')}`],
-    ['that does not', `${keyed}${buildNamespace('research', 'enforce')}`],
-  ])('a Namespace %s refuses as ever', async (_, text) => {
+    ['in enforce mode', `${keyed}${buildNamespace('research', 'enforce')}`],
+  ])('reports violations of rule 7 as errors with a Namespace %s', async (_, text) => {
     const { code, out } = await offline({ 'd.yaml': text });
     expect(out).toContain('(rule 7)');
     expect(code).toBe(1);
   });
 
-  test("without a Namespace in the files the cluster's labels count", async () => {
+  it("uses the cluster's labels if the files contain no Namespace", async () => {
     const labels = { 'valetkey.dev/mode': 'warn' };
     const readNamespaceLabels = (name: string) =>
       Promise.resolve(name === 'research' ? labels : undefined);
     const cluster = { readNamespaceLabels };
     const warned = await runCli(['lint', 'd.yaml'], { files: { 'd.yaml': keyed }, cluster });
-    expect(warned.out).toContain('valetkey.dev/mode=warn, labels as the cluster says');
+    expect(warned.out).toContain('valetkey.dev/mode=warn, labels from the cluster');
     expect(warned.code).toBe(0);
     const files = { 'd.yaml': `${keyed}${buildNamespace('research', 'enforce')}` };
     expect((await runCli(['lint', 'd.yaml'], { files, cluster })).code).toBe(1);
   });
 
-  test('a service account that another mechanism binds is a breach, by file and by cluster', async () => {
+  it('reports a service account that another mechanism binds, from a file or from the cluster', async () => {
     const account = `---
 apiVersion: v1
 kind: ServiceAccount
@@ -274,13 +277,13 @@ metadata: {name: default, namespace: research, annotations: {eks.amazonaws.com/r
     expect(code).toBe(1);
   });
 
-  test('stands in the answer for programs, too', async () => {
+  it('prints the namespace settings as JSON', async () => {
     const { out } = await offline({ 'd.yaml': keyed }, '-o', 'json');
     expect(JSON.parse(out)).toMatchObject({
       namespaces: [
         {
           ...{ namespace: 'research', level: 'restricted', exemptions: ['3'] },
-          ...{ isMigrating: false, labelsFrom: 'nowhere' },
+          ...{ isMigrating: false, labelsFrom: 'unknown' },
         },
       ],
     });

@@ -26,18 +26,14 @@ type Options = ClusterOptions &
 export const createLintCommand = (shell: Shell): Command =>
   withCluster(
     withOutput(
-      newCommand(
-        'lint',
-        'judge manifests of pods with tasks, and TaskPolicies, before they are applied',
-        [
-          ['kubectl valetkey lint agent.yaml', "by the cluster's settings"],
-          ['kubectl valetkey lint --platform platform.yaml *.yaml', 'offline, in CI'],
-          ['kustomize build . | kubectl valetkey lint -', 'what another program writes'],
-        ],
-      )
-        .argument('<files...>', 'YAML or JSON; - is standard input')
-        .option('--platform <file>', "the platform's settings, instead of asking the cluster")
-        .option('-n, --namespace <namespace>', 'of objects that name none'),
+      newCommand('lint', 'Check pods with tasks, and TaskPolicies, before you apply them', [
+        ['kubectl valetkey lint agent.yaml', 'With the settings of the cluster'],
+        ['kubectl valetkey lint --platform platform.yaml *.yaml', 'Offline, in CI'],
+        ['kustomize build . | kubectl valetkey lint -', 'Output of another program'],
+      ])
+        .argument('<files...>', 'YAML or JSON manifests; - reads standard input')
+        .option('--platform <file>', 'Platform settings (default: read from the cluster)')
+        .option('-n, --namespace <namespace>', 'Namespace for objects without one'),
     ),
     { short: false },
   ).action((files: readonly string[], options: Options) => runLint(files, options, shell));
@@ -65,7 +61,7 @@ const runLint = async (paths: readonly string[], options: Options, shell: Shell)
 type Settings = {
   readonly platform: Platform;
   readonly namespace: string;
-  /** Absent: none is asked. */
+  /** Absent: offline. */
   readonly cluster?: ClusterClient;
 };
 
@@ -79,13 +75,13 @@ const readLintSettings = async (options: Options, { io }: Shell): Promise<Settin
   return { platform: await readClusterPlatform(cluster), namespace, cluster };
 };
 
-/** What `lint` says. */
+/** Builds the output of `lint`. */
 const buildLintResult = ({ checkedCount, findings, namespaces }: LintReport): CommandResult => {
   const faults = findings.filter(({ severity }) => severity === 'fault').length;
-  const counts = `objects judged: ${checkedCount}, faults: ${faults}, warnings: ${findings.length - faults}`;
+  const counts = `objects checked: ${checkedCount}, faults: ${faults}, warnings: ${findings.length - faults}`;
   return {
     isHealthy: faults === 0,
     lines: [...findings.map(formatFinding), ...namespaces.map(formatNamespaceSettings), counts],
-    json: { judged: checkedCount, faults, findings, namespaces },
+    json: { checked: checkedCount, faults, findings, namespaces },
   };
 };

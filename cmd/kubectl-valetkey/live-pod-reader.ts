@@ -22,9 +22,9 @@ import { createPodContextReader } from './pod-context.ts';
 import { createProblemError } from './tool-error.ts';
 
 /**
- * What the authority would read of a live pod, and every reason for which it would refuse it.
+ * Reads a running pod as the authority reads it, and lists every reason to refuse it.
  *
- * @throws ToolError where there is no such pod; KubernetesError
+ * @throws ToolError if the pod does not exist; KubernetesError
  */
 export const readLivePod = async (
   { namespace, name }: { readonly namespace: string; readonly name: string },
@@ -39,32 +39,39 @@ export const readLivePod = async (
   }
   const { status, ...pod } = raw as LiveStatus;
   const serviceAccount = getServiceAccountName(pod);
-  const place = { namespace, serviceAccount };
-  const podContext = await createPodContextReader({ manifests: [], namespace, cluster })(place);
-  const { labels: namespaceLabels = {}, ...around } = podContext;
-  const account = around.serviceAccount && { serviceAccount: around.serviceAccount };
+  const account = { namespace, serviceAccount };
+  const podContext = await createPodContextReader({ manifests: [], namespace, cluster })(account);
+  const { labels: namespaceLabels = {}, serviceAccount: annotated } = podContext;
   const { templates } = readTemplates(
     (await cluster.readConfigMap(INJECTION_TEMPLATES_CONFIG_MAP)) ?? {},
   );
-  const ruleResult = evaluateLivePod(raw, { platform, templates, namespaceLabels, ...account });
+  const ruleResult = evaluateLivePod(raw, {
+    platform,
+    templates,
+    namespaceLabels,
+    ...(annotated && { serviceAccount: annotated }),
+  });
   const admitted = await readAdmitted(raw, platform, loadCatalog);
-  const facts = { ...place, pod: name, podUid: pod.metadata?.uid ?? '' };
-  const revoked = await findRevocationErrors(facts, admitted.tasks, { cluster, platform, now });
+  const target = { ...account, pod: name, podUid: pod.metadata?.uid ?? '' };
+  const revoked = await findRevocationErrors(target, admitted.tasks, { cluster, platform, now });
   return {
-    ...{ ...place, pod: name, podContext },
+    ...account,
+    pod: name,
+    podContext,
     faults: [...(ruleResult.ok ? [] : ruleResult.faults), ...admitted.faults, ...revoked],
-    excused: ruleResult.ok ? formatExemptions(ruleResult.value.exempted) : [],
-    ...{ warnings: admitted.warnings, tasks: admitted.tasks },
+    exempted: ruleResult.ok ? formatExemptions(ruleResult.value.exempted) : [],
+    warnings: admitted.warnings,
+    tasks: admitted.tasks,
     ...(status?.podIP !== undefined && { podIp: status.podIP }),
   };
 };
 
 const formatExemptions = ({ exemptions, warned }: ExemptedRules): readonly string[] => [
-  ...exemptions.map((id) => `rule ${id} is broken: ${EXEMPTION_TEXT.exemption}`),
-  ...warned.map((id) => `rule ${id} is broken: ${EXEMPTION_TEXT.mode}`),
+  ...exemptions.map((id) => `rule ${id} is violated: ${EXEMPTION_TEXT.exemption}`),
+  ...warned.map((id) => `rule ${id} is violated: ${EXEMPTION_TEXT.mode}`),
 ];
 
-/** The authority refuses them whatever policy says. */
+/** Lists the Revocations in force that match a task. They apply regardless of policy. */
 const findRevocationErrors = async (
   pod: PodTarget,
   tasks: readonly Task[],
@@ -93,24 +100,24 @@ type LiveStatus = Pick<Pod, 'metadata' | 'spec'> & {
 
 type Admitted = Pick<PodToExplain, 'tasks' | 'faults' | 'warnings'>;
 
-/** Even of a pod that breaks a rule: what it would be given otherwise is worth knowing. */
+/** Reads the admitted tasks, even of a pod that violates a rule, so that the report is complete. */
 const readAdmitted = async (
   raw: unknown,
   { tasks: limits, cloud }: Platform,
   loadCatalog: LoadCatalog,
 ): Promise<Admitted> => {
   const pod = parsePod(raw);
-  const given = pod.ok ? findTasksEnvValue(pod.value) : undefined;
-  const admitted = readAdmittedTasks(given?.text ?? '');
+  const variable = pod.ok ? findTasksEnvValue(pod.value) : undefined;
+  const admitted = readAdmittedTasks(variable?.text ?? '');
   if (!admitted.ok) {
     const declared = pod.ok && hasTaskDeclarations(pod.value);
     return { tasks: [], faults: [], warnings: declared ? [NOT_ADMITTED] : [] };
   }
-  const terms = { limits, dialect: cloud.dialect, loadCatalog };
-  const ruleResult = await revalidateTasks(admitted.value, terms);
+  const options = { limits, dialect: cloud.dialect, loadCatalog };
+  const result = await revalidateTasks(admitted.value, options);
   const { tasks } = admitted.value;
-  return { tasks, faults: ruleResult.ok ? [] : ruleResult.faults, warnings: [] };
+  return { tasks, faults: result.ok ? [] : result.faults, warnings: [] };
 };
 
 const NOT_ADMITTED =
-  'it declares tasks that no admission fixed: tasks count only when the pod is created, while the webhook runs';
+  'Tasks were not admitted: the webhook did not inject this pod; create it again while the webhook runs';

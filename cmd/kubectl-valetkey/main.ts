@@ -26,7 +26,7 @@ const io: Io = {
   newId: () => randomBytes(5).toString('hex'),
 };
 
-// Whoever reads us may stop early: `| head`.
+// The reader of a pipe, such as `head`, may close it early.
 process.stdout.on('error', () => process.exit(0));
 void runProgram(process.argv.slice(2), io).then((code) => {
   process.exitCode = code;

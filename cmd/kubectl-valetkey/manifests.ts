@@ -7,13 +7,13 @@ import { formatValue, type FieldError } from '../../lib/schema/field-error.ts';
 /** Line and column in a file, both from 1. */
 export type Position = { readonly line: number; readonly column: number };
 
-/** One object of a file of manifests. */
+/** One object in a file of manifests. */
 export type Manifest = {
   /** Number of its document in the file, from 1. */
   readonly document: number;
   readonly kind: string;
   readonly name: string;
-  /** As it says itself. */
+  /** `metadata.namespace`, if present. */
   readonly namespace?: string;
   readonly content: Content;
 };
@@ -22,14 +22,14 @@ type Content =
   | {
       readonly type: 'pod';
       readonly pod: object;
-      /** Where the pod's `/spec` stands in the object: `/spec/template`, or nothing. */
+      /** Path of the pod in the object: `/spec/template`, or empty for a Pod. */
       readonly at: string;
     }
   | {
       readonly type: 'policy';
       readonly cedar: string;
-      /** Of a place in the Cedar text, where the YAML says it line by line. */
-      readonly place: (inCedar: Position) => Position | undefined;
+      /** Maps a position in the Cedar text to the file; undefined if the text is not a block scalar. */
+      readonly toFilePosition: (inCedar: Position) => Position | undefined;
     }
   | { readonly type: 'namespace'; readonly labels: StringMap }
   | { readonly type: 'serviceAccount'; readonly annotations: StringMap }
@@ -38,7 +38,7 @@ type Content =
 
 type StringMap = Readonly<Record<string, string>>;
 
-/** Kinds that hold a pod's template, and where. */
+/** Path of the pod template by kind. */
 const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
   Deployment: ['spec', 'template'],
   ReplicaSet: ['spec', 'template'],
@@ -48,7 +48,7 @@ const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
   CronJob: ['spec', 'jobTemplate', 'spec', 'template'],
 };
 
-/** Reads a file of manifests, YAML or JSON, lists of `kind: List` taken apart. */
+/** Reads the objects of a YAML or JSON file, including the items of `kind: List`. */
 export const readManifests = (text: string): readonly Manifest[] => {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
@@ -130,24 +130,24 @@ const readContent = ({ kind, apiVersion, object }: Typed, path: Path, source: So
   return {
     type: 'policy',
     cedar,
-    place: createPlaceMapper([...path, 'spec', 'cedar'], cedar, source),
+    toFilePosition: createPositionMapper([...path, 'spec', 'cedar'], cedar, source),
   };
 };
 
-/** A template's pod takes its name from the object that it stands in. */
+/** Adds the name of the containing object to the pod of a template. */
 const withMetadata = (template: Members, { metadata }: Members): object => ({
   ...template,
   metadata: { name: toMapping(metadata)['name'], ...toMapping(template['metadata']) },
 });
 
-/** As the CRD says it. */
+/** Checks a TaskPolicy as its CRD does. */
 const checkPolicyObject = ({ apiVersion, object }: Omit<Typed, 'kind'>): readonly FieldError[] => {
   const expect = (
-    holds: boolean,
+    isValid: boolean,
     path: string,
     expected: string,
     got: unknown,
-  ): readonly FieldError[] => (holds ? [] : [{ path, expected, got: formatValue(got) }]);
+  ): readonly FieldError[] => (isValid ? [] : [{ path, expected, got: formatValue(got) }]);
   const { name } = toMapping(object['metadata']);
   const { cedar } = toMapping(object['spec']);
   const version = `${API_GROUP}/${API_VERSION}`;
@@ -158,8 +158,8 @@ const checkPolicyObject = ({ apiVersion, object }: Omit<Typed, 'kind'>): readonl
   ];
 };
 
-/** Only a block scalar (`|`) says each line on a line of its own. */
-const createPlaceMapper = (path: Path, cedar: string, { document, lines, text }: Source) => {
+/** Maps positions only for a block scalar (`|`): other scalars do not preserve lines. */
+const createPositionMapper = (path: Path, cedar: string, { document, lines, text }: Source) => {
   const node = document.getIn(path, true);
   if (!isScalar(node) || node.type !== 'BLOCK_LITERAL') return () => undefined;
   const header = lines.linePos(node.range?.[0] ?? 0).line;
@@ -173,7 +173,7 @@ const createPlaceMapper = (path: Path, cedar: string, { document, lines, text }:
   });
 };
 
-/** What is no text, the API server refuses. */
+/** Reads a map of strings. Other values are ignored, because the API server rejects them. */
 const readStringMap = (value: unknown): StringMap =>
   Object.fromEntries(
     Object.entries(toMapping(value)).flatMap(([name, text]) =>

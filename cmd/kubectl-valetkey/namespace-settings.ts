@@ -3,45 +3,49 @@ import type { Platform } from '../../lib/contract/platform.ts';
 import { getLevel, type Level } from '../../lib/injection/rules/levels.ts';
 import type { SourcedPodContext } from './pod-context.ts';
 
-/** By what the pods of a namespace are judged. */
+/** Settings under which the pods of a namespace are checked. */
 export type NamespaceSettings = Pick<SourcedPodContext, 'labelsFrom'> & {
   readonly namespace: string;
-  /** Of rule 4. */
+  /** Level of rule 4. */
   readonly level: Level;
-  /** Ids of the rules that the platform excepts there. */
+  /** IDs of the rules from which the platform exempts the namespace. */
   readonly exemptions: readonly string[];
-  /** Whether breaches of rule 7 are warned of, and nothing more. */
+  /** Whether a violation of rule 7 is only a warning. */
   readonly isMigrating: boolean;
 };
 
+/** Selects the settings that apply to a namespace. */
 export const toNamespaceSettings = (
   namespace: string,
   { labels = {}, labelsFrom }: SourcedPodContext,
   { pods }: Pick<Platform, 'pods'>,
 ): NamespaceSettings => ({
-  ...{ namespace, labelsFrom, level: getLevel(namespace, pods) },
+  namespace,
+  labelsFrom,
+  level: getLevel(namespace, pods),
   exemptions: pods.ruleExemptions.flatMap((each) =>
     each.namespace === namespace ? each.rule : [],
   ),
   isMigrating: labels[MODE_LABEL] === WARN_MODE,
 });
 
-/** `namespace research: level restricted, exempted from rules 3, 7, labels as the cluster says`. */
+/** `namespace research: level restricted, exempted from rules 3, 7, labels from the cluster`. */
 export const formatNamespaceSettings = ({
   namespace,
   level,
   exemptions,
-  ...terms
+  isMigrating,
+  labelsFrom,
 }: NamespaceSettings): string =>
   [
     `namespace ${namespace}: level ${level}`,
     ...(exemptions.length === 0 ? [] : [`exempted from rules ${exemptions.join(', ')}`]),
-    ...(terms.isMigrating ? [`${MODE_LABEL}=${WARN_MODE}`] : []),
-    LABELS_FROM[terms.labelsFrom],
+    ...(isMigrating ? [`${MODE_LABEL}=${WARN_MODE}`] : []),
+    LABELS_FROM[labelsFrom],
   ].join(', ');
 
 const LABELS_FROM = {
-  files: 'labels as the files say',
-  cluster: 'labels as the cluster says',
-  nowhere: 'labels not known: judged as if it had none',
+  files: 'labels from the files',
+  cluster: 'labels from the cluster',
+  unknown: 'labels unknown: checked as if there were none',
 } as const;

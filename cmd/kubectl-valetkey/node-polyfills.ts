@@ -2,8 +2,8 @@ import workers from 'node:worker_threads';
 import zlib from 'node:zlib';
 
 /**
- * The Kubernetes client library loads undici, which takes these two at once and which Node 20 lacks.
- * Nothing of ours speaks through undici: what is missing is only to be there. Imported first.
+ * The Kubernetes client library loads undici, which reads these two functions on import. Node 20 does
+ * not have them. Our code does not use undici, so empty functions suffice. Import this module first.
  */
 type Missing = Record<string, (() => void) | undefined>;
 (zlib as unknown as Missing)['createZstdDecompress'] ??= () => undefined;

@@ -8,9 +8,9 @@ import { readText } from './files.ts';
 import { createProblemError, createUsageError } from './tool-error.ts';
 
 /**
- * The settings of the platform that the cluster runs by.
+ * Reads the platform settings of the cluster.
  *
- * @throws ToolError where there are none, or none that can be read; KubernetesError
+ * @throws ToolError if they are missing or invalid; KubernetesError
  */
 export const readClusterPlatform = async (cluster: ClusterClient): Promise<Platform> => {
   const { platformConfigMap, platformKey } = INSTALLED;
@@ -18,7 +18,7 @@ export const readClusterPlatform = async (cluster: ClusterClient): Promise<Platf
   const data = await cluster.readConfigMap(platformConfigMap);
   const text = data?.[platformKey];
   if (text === undefined) {
-    const expected = "the platform's settings, where Valetkey is installed (--installed-in)";
+    const expected = 'platform settings in the namespace of Valetkey (--installed-in)';
     throw createProblemError([{ source, path: platformKey, expected, got: 'nothing' }]);
   }
   const platform = readPlatform(text);
@@ -27,15 +27,15 @@ export const readClusterPlatform = async (cluster: ClusterClient): Promise<Platf
 };
 
 /**
- * The settings that stand in a file: the platform's own, or the ConfigMap that holds them.
+ * Reads platform settings from a file: the settings themselves, or the ConfigMap that contains them.
  *
- * @throws ToolError
+ * @throws ToolError if the file is missing or invalid
  */
 export const readPlatformFile = async (
-  edges: Pick<Io, 'streamFile'>,
+  io: Pick<Io, 'streamFile'>,
   path: string,
 ): Promise<Platform> => {
-  const text = await readText(edges, path);
+  const text = await readText(io, path);
   const platform = readPlatform(extractSettings(text));
   if (platform.ok) return platform.value;
   throw createUsageError(platform.faults.map((fault) => ({ ...fault, source: path })));
@@ -50,9 +50,13 @@ const extractSettings = (text: string): string => {
   }
 };
 
-/** @throws ToolError under `trust: cluster` */
+/**
+ * Returns the authority's settings.
+ *
+ * @throws ToolError under `trust: cluster`
+ */
 export const requireAuthority = ({ authority, trust }: Platform): AuthoritySettings => {
   if (authority !== undefined) return authority;
-  const expected = 'authority: under trust: cluster no authority stands between pods and cloud';
+  const expected = 'authority, because trust: cluster has no authority that issues grants';
   throw createProblemError([{ path: 'trust', expected, got: trust }]);
 };

@@ -2,27 +2,27 @@ import type { PodContext } from '../../lib/injection/pod-context.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { Manifest } from './manifests.ts';
 
-/** What stands around a pod, and who says how its namespace is labelled. */
+/** Context of a pod, and the source of its namespace's labels. */
 export type SourcedPodContext = PodContext & {
-  readonly labelsFrom: 'files' | 'cluster' | 'nowhere';
+  readonly labelsFrom: 'files' | 'cluster' | 'unknown';
 };
 
-/** Throws KubernetesError. */
+/** Reads the context of a pod. Throws KubernetesError. */
 export type ReadSourcedPodContext = (pod: {
   readonly namespace: string;
   readonly serviceAccount: string;
 }) => Promise<SourcedPodContext>;
 
 export type PodContextSources = {
-  /** Namespaces and service accounts among them count before those of the cluster. */
+  /** Namespaces and service accounts in them take precedence over those of the cluster. */
   readonly manifests: readonly Manifest[];
-  /** Of service accounts that name none. */
+  /** Namespace for service accounts without one. */
   readonly namespace: string;
-  /** Absent: none is asked. */
+  /** Absent: offline. */
   readonly cluster?: Pick<ClusterClient, 'readNamespaceLabels' | 'readServiceAccount'>;
 };
 
-/** Reads what admission reads: from files that will be applied, else from the cluster. */
+/** Creates a reader of the pod context that admission reads: from the files, else from the cluster. */
 export const createPodContextReader =
   (sources: PodContextSources): ReadSourcedPodContext =>
   async ({ namespace, serviceAccount: name }) => {
@@ -43,16 +43,17 @@ const findLabels = async (
     }
   }
   const labels = await cluster?.readNamespaceLabels(namespace);
-  return labels === undefined ? { labelsFrom: 'nowhere' } : { labels, labelsFrom: 'cluster' };
+  return labels === undefined ? { labelsFrom: 'unknown' } : { labels, labelsFrom: 'cluster' };
 };
 
 const findAnnotations = async (
-  place: { readonly namespace: string; readonly name: string },
+  account: { readonly namespace: string; readonly name: string },
   { manifests, namespace, cluster }: PodContextSources,
 ): ReturnType<ClusterClient['readServiceAccount']> => {
-  for (const { content, ...at } of manifests) {
-    const isIts = at.name === place.name && (at.namespace ?? namespace) === place.namespace;
-    if (content.type === 'serviceAccount' && isIts) return content.annotations;
+  for (const { content, ...object } of manifests) {
+    const isMatch =
+      object.name === account.name && (object.namespace ?? namespace) === account.namespace;
+    if (content.type === 'serviceAccount' && isMatch) return content.annotations;
   }
-  return cluster?.readServiceAccount(place);
+  return cluster?.readServiceAccount(account);
 };

@@ -16,17 +16,17 @@ import { EXIT, ToolError, type ExitCode } from './tool-error.ts';
 import { createTrustPolicyCommand } from './trust-policy.ts';
 
 const EXIT_CODES = `
-Ends with
-  0  all is well
-  1  something wrong was found
-  2  wrong usage
-  3  the cluster could not be asked: unreachable, or it refused`;
+Exit status:
+  0  no problems found
+  1  problems found
+  2  invalid usage
+  3  the cluster is unreachable or denied a request`;
 
-/** The program and its commands; nothing runs yet. */
+/** Builds the program and its commands without running any of them. */
 export const createProgram = (shell: Shell): Command => {
   const audit = new Command('audit')
-    .summary("the authority's records")
-    .description("The authority's records.")
+    .summary('Verify audit logs and show the timeline of a run')
+    .description('Verify audit logs and show the timeline of a run.')
     .addCommand(createAuditVerifyCommand(shell))
     .addCommand(createAuditTimelineCommand(shell));
   const commands = [
@@ -39,34 +39,33 @@ export const createProgram = (shell: Shell): Command => {
     audit,
   ];
   const program = new Command('kubectl valetkey')
-    .description(
-      'Valetkey for a person: look, explain, check, revoke, and verify what is on record.',
-    )
-    .version(VERSION, '--version');
+    .description('Inspect, lint and revoke tasks; verify audit logs.')
+    .version(VERSION, '--version', 'Print the version')
+    .helpCommand('help [command]', 'Show help for a command');
   for (const command of commands) program.addCommand(command);
   for (const command of listCommands(program)) {
     const { out, error } = shell.io;
     command.exitOverride().configureOutput({ writeOut: out, writeErr: error, outputError });
-    command.addHelpText('after', EXIT_CODES);
+    command.helpOption('-h, --help', 'Show help').addHelpText('after', EXIT_CODES);
   }
   return program;
 };
 
-/** A command and all below it. */
+/** Lists a command and all its subcommands. */
 export const listCommands = (command: Command): readonly Command[] => [
   command,
   ...command.commands.flatMap(listCommands),
 ];
 
-/** Commander quotes what was typed. */
+/** Escapes the user's input, which commander quotes in its messages. */
 const outputError = (text: string, write: (text: string) => void): void =>
   write(text.split('\n').map(escapeInvisible).join('\n'));
 
 /**
  * Runs one command line.
  *
- * @param words without the program itself
- * @returns what the process ends with
+ * @param words arguments without the program's name
+ * @returns exit status of the process
  */
 export const runProgram = async (words: readonly string[], io: Io): Promise<ExitCode> => {
   let code: ExitCode = EXIT.ok;
@@ -79,16 +78,17 @@ export const runProgram = async (words: readonly string[], io: Io): Promise<Exit
   }
 };
 
-const reportError = (error: unknown, edges: Io): ExitCode => {
+const reportError = (error: unknown, io: Io): ExitCode => {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const { code, lines } = toToolError(error);
-  edges.error(lines.map((line) => `${escapeInvisible(line)}\n`).join(''));
+  io.error(lines.map((line) => `${escapeInvisible(line)}\n`).join(''));
   return code;
 };
 
 const toToolError = (error: unknown): Pick<ToolError, 'code' | 'lines'> => {
   if (error instanceof ToolError) return error;
-  const message = error instanceof Error ? error.message : 'something that is no error was thrown';
+  const message =
+    error instanceof Error ? error.message : 'a value that is not an Error was thrown';
   if (error instanceof KubernetesError) return { code: EXIT.unreachable, lines: [message] };
-  return { code: EXIT.problems, lines: [`kubectl-valetkey failed: ${message}`] };
+  return { code: EXIT.problems, lines: [`kubectl-valetkey: internal error: ${message}`] };
 };

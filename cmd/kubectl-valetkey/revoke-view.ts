@@ -4,7 +4,7 @@ import type { CommandResult } from './command-result.ts';
 
 const MAX_SHOWN = 20;
 
-/** What `revoke` says; without `pods`, nobody could tell whom it names now. */
+/** Builds the output of `revoke`; without `pods`, the matching pods are unknown. */
 export const buildRevokeResult = ({
   name,
   spec,
@@ -12,15 +12,15 @@ export const buildRevokeResult = ({
 }: {
   readonly name: string;
   readonly spec: RevocationSpec;
-  /** Live pods that it names now, `<namespace>/<name>`. */
+  /** Running pods that match now, `<namespace>/<name>`. */
   readonly pods?: readonly string[];
 }): CommandResult => ({
   isHealthy: true,
   lines: [
     `revocation ${name} created: ${formatTarget(spec)} revoked by ${spec.by}`,
     spec.until === undefined
-      ? `it stands until it is deleted: kubectl delete revocation ${name}`
-      : `new runs may start again at ${spec.until}, or when it is deleted: kubectl delete revocation ${name}`,
+      ? `new runs are blocked until you delete it: kubectl delete revocation ${name}`
+      : `new runs may start again at ${spec.until}, or when you delete it: kubectl delete revocation ${name}`,
     ...formatPods(pods),
   ],
   json: { name, spec, ...(pods && { pods }) },
@@ -28,10 +28,10 @@ export const buildRevokeResult = ({
 
 const formatPods = (pods: readonly string[] | undefined): readonly string[] => {
   if (pods === undefined) return [];
-  if (pods.length === 0) return ['it names no pod that is alive now: is everything spelt right?'];
+  if (pods.length === 0) return ['No running pods match. Check the names.'];
   const rest = pods.length - MAX_SHOWN;
   return [
-    `it names ${pods.length} live ${pods.length === 1 ? 'pod' : 'pods'} now:`,
+    pods.length === 1 ? '1 running pod matches:' : `${pods.length} running pods match:`,
     ...pods.slice(0, MAX_SHOWN).map((pod) => `  ${pod}`),
     ...(rest > 0 ? [`  and ${rest} more`] : []),
   ];

@@ -4,6 +4,7 @@ import { durationSeconds } from '../../lib/config/durations.ts';
 import type { Revocation, RevocationSpec } from '../../lib/contract/authority-api.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
 import { getServiceAccountName } from '../../lib/injection/pod-context.ts';
+import { formatValue } from '../../lib/schema/field-error.ts';
 import { read } from '../../lib/schema/reader.ts';
 import { matchesRun } from '../../lib/revocation/matching.ts';
 import { revocationSpec } from '../../lib/revocation/revocation.ts';
@@ -19,7 +20,7 @@ import type { ClusterClient, ClusterOptions } from './cluster.ts';
 import { buildRevokeResult } from './revoke-view.ts';
 import { createUsageError, ToolError, EXIT } from './tool-error.ts';
 
-/** Whom to revoke, as the command line says it. */
+/** Options of the command line that select the runs to revoke. */
 export type RevokeTarget = {
   readonly run?: string;
   readonly pod?: string;
@@ -41,30 +42,38 @@ type Options = ClusterOptions &
 export const createRevokeCommand = (shell: Shell): Command =>
   withCluster(
     withOutput(
-      newCommand('revoke', 'end runs, and keep new ones from starting', [
+      newCommand('revoke', 'End runs and block new ones', [
         [
           'kubectl valetkey revoke k3vqw2xb7n5m4c6d2e7f3g5h2j4k6l7m --reason "odd reads"',
-          'one run',
+          'One run',
         ],
         [
           'kubectl valetkey revoke --pod research/agent-7 --reason "prompt injection" --until 2h',
-          'a pod, for two hours',
+          'A pod, for two hours',
         ],
         [
           'kubectl valetkey revoke --namespace research --reason incident-42 --yes',
-          'a namespace, from a script',
+          'A namespace, from a script',
         ],
-        ['kubectl get revocations', 'what stands; deleting one lifts it'],
+        ['kubectl get revocations', 'List Revocations; delete one to allow new runs again'],
       ])
-        .argument('[run]', 'a run')
-        .option('--pod <namespace/name>', 'every run of a pod')
-        .option('--task <namespace/service-account/task>', 'every run of a task')
-        .option('--service-account <namespace/name>', 'every run of a service account')
-        .option('--namespace <namespace>', 'every run of a namespace; asks first')
-        .option('--all', 'every run there is; asks first')
-        .addOption(new Option('--reason <text>', 'why; it is recorded').makeOptionMandatory())
-        .option('--until <time>', 'new runs may start again then: 2h, or RFC 3339')
-        .option('--yes', 'do not ask'),
+        .argument('[run]', 'Run ID')
+        .option('--pod <namespace/name>', 'All runs of a pod')
+        .option('--task <namespace/service-account/task>', 'All runs of a task')
+        .option('--service-account <namespace/name>', 'All runs of a service account')
+        .option('--namespace <namespace>', 'All runs of a namespace; asks for confirmation')
+        .option('--all', 'All runs; asks for confirmation')
+        .addOption(
+          new Option(
+            '--reason <text>',
+            'Reason, which the Revocation records',
+          ).makeOptionMandatory(),
+        )
+        .option(
+          '--until <time>',
+          'When new runs may start again: a duration such as 2h, or an RFC 3339 time',
+        )
+        .option('--yes', 'Skip the confirmation'),
     ),
     { short: false },
   ).action((run: string | undefined, options: Options) =>
@@ -73,18 +82,19 @@ export const createRevokeCommand = (shell: Shell): Command =>
 
 const runRevoke = async (options: Options & RevokeTarget, shell: Shell): Promise<void> => {
   const { io } = shell;
-  const wanted = buildSpec(options, io.now());
-  // Whatever is wrong is told before anybody is asked anything.
-  parseSpec({ ...wanted, by: 'nobody yet' });
+  const spec = buildSpec(options, io.now());
+  // Report usage errors before any request or confirmation.
+  parseSpec({ ...spec, by: 'unknown' });
   const cluster = io.createClusterClient(options);
   await confirmRevocation(options, shell);
-  const spec = parseSpec({ ...wanted, by: await cluster.readOwnName() });
-  const name = await createWithFreeName(cluster, spec, io.newId);
-  const pods = await listMatchingPods(spec, cluster).catch(() => undefined);
-  printResult(shell, buildRevokeResult({ name, spec, ...(pods && { pods }) }), options.output);
+  const parsed = parseSpec({ ...spec, by: await cluster.readOwnName() });
+  const name = await createWithFreeName(cluster, parsed, io.newId);
+  const pods = await listMatchingPods(parsed, cluster).catch(() => undefined);
+  const result = buildRevokeResult({ name, spec: parsed, ...(pods && { pods }) });
+  printResult(shell, result, options.output);
 };
 
-/** What the command line asks for, unread; whoever revokes is added by who they are. */
+/** Builds the unvalidated spec from the command line, without the user name (`by`). */
 const buildSpec = (
   {
     run,
@@ -122,7 +132,7 @@ const splitTarget = (path: string, given: string, names: readonly string[]): obj
 
 const YEAR_SECONDS = 366 * 86_400;
 
-/** A duration from now on, as RFC 3339; everything else is left to the reader of times. */
+/** Converts a duration from now to RFC 3339; returns other text unchanged, which the spec's parser checks. */
 const toTimestamp = (until: string, now: number): string => {
   const duration = read(durationSeconds({ min: 1, max: YEAR_SECONDS }), until);
   return duration.ok ? new Date(now + duration.value * 1000).toISOString() : until;
@@ -134,7 +144,7 @@ const parseSpec = (spec: object): RevocationSpec => {
   throw createUsageError(
     result.faults.map((fault) =>
       fault.path === '(root)'
-        ? { ...fault, path: 'revoke', expected: ONE_TARGET, got: 'none, or several' }
+        ? { ...fault, path: 'revoke', expected: ONE_TARGET, got: 'none or several' }
         : fault,
     ),
   );
@@ -150,11 +160,17 @@ const confirmRevocation = async (
   if (target === undefined || yes) return;
   if (ask === undefined) {
     throw createUsageError([
-      { path: '--yes', expected: `it, to revoke ${target} without a terminal`, got: 'nothing' },
+      {
+        path: '--yes',
+        expected: `this option to revoke ${target} without a terminal`,
+        got: 'nothing',
+      },
     ]);
   }
   const reply = await ask(`Revoke every run of ${target}? Type yes: `);
-  if (reply.trim() !== 'yes') throw new ToolError(EXIT.problems, ['nothing was revoked']);
+  if (reply.trim() === 'yes') return;
+  const got = formatValue(reply.trim());
+  throw new ToolError(EXIT.problems, [`nothing was revoked: expected the reply yes, got ${got}`]);
 };
 
 const MAX_TRIES = 3;
@@ -168,10 +184,12 @@ const createWithFreeName = async (
     const name = `revoke-${newId()}`;
     if ((await createRevocation(name, spec)) === 'created') return name;
   }
-  throw new ToolError(EXIT.problems, [`revocations: no free name in ${MAX_TRIES} tries`]);
+  throw new ToolError(EXIT.problems, [
+    `Revocation: expected an unused name, got ${MAX_TRIES} names in use; run the command again`,
+  ]);
 };
 
-/** The live pods that it names now; nothing where that cannot be told: of a run, only the authority can. */
+/** Lists the running pods that match now. Only the authority knows the pod of a run: `undefined`. */
 const listMatchingPods = async (
   spec: RevocationSpec,
   { listInjected }: ClusterClient,
@@ -191,6 +209,6 @@ const matchesPod = (spec: RevocationSpec, pod: Pod): boolean =>
     serviceAccount: getServiceAccountName(pod),
     pod: pod.metadata?.name ?? '',
     podUid: pod.metadata?.uid ?? '',
-    // Which of its tasks a pod runs is its own to say: every pod of the account may run this one.
+    // Any pod of the service account may run the task, so each of them matches.
     task: spec.task?.task ?? '',
   });

@@ -4,11 +4,11 @@ import { formatValue } from '../../lib/schema/field-error.ts';
 import { createUsageError } from './tool-error.ts';
 
 /**
- * Completes a role that is given by its ARN or by its name (with its path, if it has one). A private
- * cloud's roles have no account.
+ * Completes a role that is given as an ARN or as a name (with its path, if any). Roles of a private
+ * cloud have no account.
  *
- * @returns a role ARN of the platform's dialect
- * @throws ToolError
+ * @returns role ARN in the platform's dialect
+ * @throws ToolError for an invalid role or account
  */
 export const resolveRoleArn = (
   given: { readonly role: string; readonly account?: string },
@@ -35,6 +35,7 @@ const buildRoleArn = (
   if (cloud.dialect === 's3') return `arn:${partition}:iam:::role/${role}`;
   const id = account ?? (tasks.accountIds.length === 1 ? tasks.accountIds[0] : undefined);
   if (id !== undefined && /^\d{12}$/.test(id)) return `arn:${partition}:iam::${id}:role/${role}`;
-  const expected = '12 digits, where --role is a name and the platform allows no single account';
+  const expected =
+    '12 digits, because --role is a name and the platform does not allow exactly one account';
   throw createUsageError([{ path: '--account', expected, got: formatValue(id) }]);
 };

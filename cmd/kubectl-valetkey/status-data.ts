@@ -7,32 +7,33 @@ import type { ClusterClient } from './cluster.ts';
 import { parsePublishedKeys, readJwks, type PublishedKey } from './jwks.ts';
 import { readClusterPlatform } from './platform-settings.ts';
 
-/** What was asked for, or why it is not known, in words for people. */
+/** A value that was read, or the message that explains why it is unknown. */
 export type ReadResult<T> = { readonly value: T } | { readonly unknown: string };
 
-/** All that `status` speaks of. */
+/** Data that `status` reads from the cluster. */
 export type StatusData = {
   readonly installedIn: string;
   readonly trust: Platform['trust'];
-  /** Nothing: it does not exist. */
+  /** `undefined`: the Deployment does not exist. */
   readonly webhook: ReadResult<Replicas | undefined>;
-  /** Live injected pods by namespace. */
+  /** Number of running injected pods by namespace. */
   readonly pods: ReadResult<ReadonlyMap<string, number>>;
-  /** Under `trust: authority`. */
+  /** Present under `trust: authority`. */
   readonly authority?: {
     readonly program: ReadResult<Replicas | undefined>;
     readonly policies: ReadResult<readonly CustomResource[]>;
     readonly keys: ReadResult<readonly PublishedKey[]>;
     readonly revocations: ReadResult<readonly CustomResource[]>;
-    /** By replica, as they stand in the ConfigMap. */
+    /** Unparsed audit heads of the ConfigMap, by replica. */
     readonly heads: ReadResult<Readonly<Record<string, string>>>;
   };
 };
 
 /**
- * Asks the cluster. What cannot be read is a fact, too: one missing right hides nothing else.
+ * Reads the state of the installation. A part that cannot be read becomes `unknown`, so that one
+ * missing permission does not hide the other parts.
  *
- * @throws ToolError, KubernetesError where not even the platform's settings can be read
+ * @throws ToolError, KubernetesError if the platform's settings cannot be read
  */
 export const readStatusData = async (cluster: ClusterClient): Promise<StatusData> => {
   const { trust } = await readClusterPlatform(cluster);
@@ -53,10 +54,10 @@ export const readStatusData = async (cluster: ClusterClient): Promise<StatusData
   return { installedIn, trust, webhook, pods, authority };
 };
 
-const toReadResult = <T>(asked: Promise<T>): Promise<ReadResult<T>> =>
-  asked.then(
+const toReadResult = <T>(pending: Promise<T>): Promise<ReadResult<T>> =>
+  pending.then(
     (value) => ({ value }),
-    (error: unknown) => ({ unknown: error instanceof Error ? error.message : 'no answer' }),
+    (error: unknown) => ({ unknown: error instanceof Error ? error.message : 'no response' }),
   );
 
 const countPods = async ({ listInjected }: ClusterClient): Promise<ReadonlyMap<string, number>> => {

@@ -3,7 +3,7 @@ import type { CommandResult } from './command-result.ts';
 import type { InstallationStatus } from './installation-status.ts';
 import { formatAge, renderTable } from './table.ts';
 
-/** What `status` says; `now` in milliseconds since the epoch. */
+/** Builds the output of `status`; `now` is in milliseconds since the epoch. */
 export const buildStatusResult = (state: InstallationStatus, now: number): CommandResult => ({
   isHealthy: state.problems.length === 0,
   lines: [
@@ -13,13 +13,13 @@ export const buildStatusResult = (state: InstallationStatus, now: number): Comma
     ...(state.trust === 'authority' ? renderAuthorityTables(state, now) : []),
     '',
     ...renderTable(
-      ['PODS WITH TASKS', 'LIVE'],
+      ['NAMESPACE', 'PODS WITH TASKS'],
       withPlaceholderRow(state.pods.map(({ namespace, count }) => [namespace, `${count}`])),
     ),
     '',
     ...(state.problems.length === 0
-      ? ['all is well']
-      : ['not well:', ...state.problems.map(formatProblem)]),
+      ? ['No problems found.']
+      : ['Problems:', ...state.problems.map(formatProblem)]),
   ],
   json: state,
 });
@@ -57,7 +57,7 @@ const renderPolicyTable = ({ policies }: InstallationStatus, now: number): reado
 
 const renderKeyTable = ({ keys }: InstallationStatus, now: number): readonly string[] =>
   renderTable(
-    ['KEY OF GRANTS', 'ALGORITHM', 'USE', 'AGE'],
+    ['GRANT KEY', 'ALGORITHM', 'USE', 'AGE'],
     withPlaceholderRow(
       keys.map(({ kid, algorithm, use, madeAt }) => [kid, algorithm, use, formatAge(now - madeAt)]),
     ),
@@ -68,7 +68,7 @@ const renderRevocationTable = (
   now: number,
 ): readonly string[] => [
   ...renderTable(
-    ['REVOCATION', 'OF', 'BY', 'UNTIL', 'AGE', 'REASON'],
+    ['REVOCATION', 'TARGET', 'BY', 'UNTIL', 'AGE', 'REASON'],
     withPlaceholderRow(
       revocations.map(({ name, createdAt, spec }) => [
         ...[name, formatTarget(spec), spec.by, spec.until ?? 'deleted'],
@@ -76,12 +76,12 @@ const renderRevocationTable = (
       ]),
     ),
   ),
-  ...(completions === 0 ? [] : [`and ${completions} runs that the authority told as ended`]),
+  ...(completions === 0 ? [] : [`and ${completions} runs that the authority reported as ended`]),
 ];
 
 const renderHeadTable = ({ heads }: InstallationStatus, now: number): readonly string[] =>
   renderTable(
-    ['AUDIT HEAD OF', 'CHAIN', 'RECORD', 'AGE'],
+    ['AUDIT HEAD', 'CHAIN', 'RECORD', 'AGE'],
     withPlaceholderRow(
       heads.map(({ replica, chain, sequence, at }) => [
         ...[replica, chain, `${sequence}`, formatAge(now - at)],

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
@@ -18,7 +18,7 @@ const rejectForbidden = () =>
   );
 
 describe('status', () => {
-  test('of an installation in which all is well ends with 0', async () => {
+  it('prints the state of a healthy installation and exits with 0', async () => {
     const { code, out, error } = await runCli(['status']);
     expect(out).toBe(`trust: authority
 
@@ -29,27 +29,27 @@ StatefulSet valetkey-authority  2/2
 POLICY            READY  REASON  AGE
 valetkey-starter  yes    Valid   2d
 
-KEY OF GRANTS  ALGORITHM  USE    AGE
-key-0          ES256      signs  30d
-key-1          ES256      next   2d
+GRANT KEY  ALGORITHM  USE      AGE
+key-0      ES256      signing  30d
+key-1      ES256      next     2d
 
-REVOCATION  OF  BY  UNTIL  AGE  REASON
+REVOCATION  TARGET  BY  UNTIL  AGE  REASON
 none
 
-AUDIT HEAD OF         CHAIN                   RECORD  AGE
+AUDIT HEAD            CHAIN                   RECORD  AGE
 valetkey-authority-0  valetkey-authority-0.c  40      12s
 valetkey-authority-1  valetkey-authority-1.c  41      12s
 
-PODS WITH TASKS  LIVE
-research         2
-sales            1
+NAMESPACE  PODS WITH TASKS
+research   2
+sales      1
 
-all is well
+No problems found.
 `);
     expect([code, error]).toEqual([0, '']);
   });
 
-  test('lists Revocations in force, and only counts what the authority told as ended', async () => {
+  it('lists Revocations in force and only counts those that report the end of a run', async () => {
     const listRevocations = () =>
       Promise.resolve([
         buildRevocationResource('stop', { pod: { namespace: 'research', name: 'agent-7' } }),
@@ -59,13 +59,13 @@ all is well
       ]);
     const { out, code } = await runCli(['status'], { cluster: { listRevocations } });
     expect(out).toContain('stop        pod research/agent-7  alice  deleted  30m  incident 42');
-    expect(out).toContain('and 2 runs that the authority told as ended');
+    expect(out).toContain('and 2 runs that the authority reported as ended');
     expect(out).not.toContain('over');
     expect(code).toBe(0);
   });
 
-  test('under trust: cluster speaks of the webhook and of pods, and asks for nothing else', async () => {
-    const never = () => Promise.reject(new Error('must not be asked'));
+  it('reads only the webhook and the pods under trust: cluster', async () => {
+    const never = () => Promise.reject(new Error('must not be called'));
     const cluster = { readAuthority: never, listPolicies: never, readDocument: never };
     const { code, out } = await runCli(['status'], { cluster, platform: CLUSTER_PLATFORM });
     expect(out).toContain('trust: cluster');
@@ -73,12 +73,12 @@ all is well
     expect(code).toBe(0);
   });
 
-  test('answers the same as JSON', async () => {
+  it('prints the same state as JSON', async () => {
     const { out } = await runCli(['status', '-o', 'json']);
     expect(JSON.parse(out)).toMatchObject({
       trust: 'authority',
       programs: [{ ready: 2, wanted: 2 }, {}],
-      keys: [{ kid: 'key-0', use: 'signs' }, { use: 'next' }],
+      keys: [{ kid: 'key-0', use: 'signing' }, { use: 'next' }],
       pods: [{ namespace: 'research', count: 2 }, {}],
       problems: [],
     });
@@ -91,14 +91,14 @@ all is well
       'StatefulSet valetkey-authority: expected 2 ready replicas, got 1',
     ],
     [
-      'a program scaled to nothing',
+      'a program scaled to zero',
       { readWebhook: () => Promise.resolve({ ready: 0, wanted: 0 }) },
       'Deployment valetkey-webhook: expected 1 ready replicas, got 0',
     ],
     [
-      'a program that is not there',
+      'a missing program',
       { readWebhook: () => Promise.resolve(undefined) },
-      'Deployment valetkey-webhook: expected it, got nothing',
+      'Deployment valetkey-webhook: expected it to exist, got nothing',
     ],
     [
       'an invalid policy',
@@ -106,49 +106,49 @@ all is well
       'TaskPolicy valetkey-starter: line 1, column 1: expected Cedar, got more',
     ],
     [
-      'a policy whose present text nobody judged',
+      'a policy whose current version was not evaluated',
       {
         listPolicies: () => {
           const { metadata, ...rest } = buildPolicyResource(STARTER_POLICY);
           return Promise.resolve([{ ...rest, metadata: { ...metadata, generation: 3 } }]);
         },
       },
-      'TaskPolicy valetkey-starter: no authority has judged its text',
+      'TaskPolicy valetkey-starter: no authority has evaluated this version',
     ],
     [
       'no policy',
       { listPolicies: () => Promise.resolve([]) },
-      'TaskPolicies: expected at least one, got none: no task is permitted',
+      'TaskPolicies: expected at least one, got none: all tasks are denied',
     ],
     [
-      'a Revocation that cannot be read',
+      'an invalid Revocation',
       { listRevocations: () => Promise.resolve([buildRevocationResource('odd', {})]) },
       'revocations/odd spec: expected exactly one of run, pod, task, serviceAccount, namespace, all',
     ],
     [
-      'heads that are missing',
+      'a missing head',
       {
         readConfigMap: (name) =>
           name === 'valetkey-audit-heads'
             ? Promise.resolve({ 'valetkey-authority-0': 'x' })
             : readHealthyPlatform(),
       },
-      'audit head of valetkey-authority-1: expected one, got nothing',
+      'audit head of valetkey-authority-1: expected a published head, got nothing',
     ],
     [
-      'keys that are none',
+      'an invalid key set',
       { readDocument: () => Promise.resolve({ keys: [] }) },
-      'keys of grants: not known (/jwks: expected a key set (RFC 7517), got {"keys":[]})',
+      'grant keys: unknown (/jwks: expected a key set (RFC 7517), got {"keys":[]})',
     ],
     [
-      'a right that is missing',
+      'a missing permission',
       { listPolicies: rejectForbidden },
-      'TaskPolicies: not known (list pods: refused (status 403))',
+      'TaskPolicies: unknown (list pods: refused (status 403))',
     ],
   ];
-  test.each(problems)('names %s, and ends with 1', async (_, cluster, expected) => {
+  it.each(problems)('reports %s and exits with 1', async (_, cluster, expected) => {
     const { code, out } = await runCli(['status'], { cluster: { ...cluster } });
-    expect(out).toContain(`not well:\n`);
+    expect(out).toContain(`Problems:\n`);
     expect(out).toContain(expected);
     expect(code).toBe(1);
   });

@@ -19,11 +19,11 @@ export const createStatusCommand = (shell: Shell): Command =>
     withOutput(
       newCommand(
         'status',
-        'say how the installation is: programs, policies, keys, revocations, audit, pods',
+        'Check an installation: programs, policies, keys, revocations, audit heads, pods',
         [
-          ['kubectl valetkey status', 'ends with 1 when something is not well'],
-          ['kubectl valetkey status -o json', 'the same for programs'],
-          ['kubectl valetkey status -n security', 'where Valetkey is installed elsewhere'],
+          ['kubectl valetkey status', 'Exit status 1: problems found'],
+          ['kubectl valetkey status -o json', 'JSON output for scripts'],
+          ['kubectl valetkey status -n security', 'Valetkey installed in another namespace'],
         ],
       ),
     ),

@@ -1,9 +1,9 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 
 import { renderResult } from './command-result.ts';
 import { formatAge, renderTable } from './table.ts';
 
-test('columns are as wide as their longest cell, and no line ends in spaces', () => {
+it('renderTable pads columns to their longest cell, without trailing spaces', () => {
   const rows = [
     ['a', ''],
     ['longer than its header', 'x'],
@@ -15,7 +15,7 @@ test('columns are as wide as their longest cell, and no line ends in spaces', ()
   ]);
 });
 
-test.each([
+it.each([
   [-5, '0s'],
   [0, '0s'],
   [119_999, '119s'],
@@ -24,18 +24,18 @@ test.each([
   [7_200_000, '2h'],
   [172_800_000, '2d'],
   [NaN, 'unknown'],
-])('%d ms ago is %s', (milliseconds, expected) => {
+])('formatAge formats %d ms as %s', (milliseconds, expected) => {
   expect(formatAge(milliseconds)).toBe(expected);
 });
 
 const hostile = 'a\u001b[31m\u202eb\u{e0041}\n\u0085';
 
-test('nothing that steers a terminal is printed as it is, and a line stays one', () => {
+it('renderResult escapes control characters and line breaks in text', () => {
   const text = renderResult({ isHealthy: true, lines: [hostile], json: {} }, 'text');
   expect(text).toBe('a\\u{1b}[31m\\u{202e}b\\u{e0041}\\u{a}\\u{85}\n');
 });
 
-test('JSON says the same value without them', () => {
+it('renderResult escapes the same characters in JSON without changing the value', () => {
   const text = renderResult({ isHealthy: true, lines: [], json: { hostile } }, 'json');
   expect(text).toMatch(/^[\x20-\x7e\n]*$/);
   expect(JSON.parse(text)).toEqual({ hostile });

@@ -1,4 +1,4 @@
-/** Rows as people read them: columns of equal width, two spaces apart, nothing at a line's end. */
+/** Renders aligned columns, two spaces apart, without trailing spaces. */
 export const renderTable = (
   header: readonly string[],
   rows: readonly (readonly string[])[],
@@ -19,7 +19,7 @@ const UNITS = [
   ['m', 60_000],
 ] as const;
 
-/** How long ago, in the largest unit of which there are at least two: `90s`, `45m`, `36h`, `12d`. */
+/** Formats an age in the largest unit with a value of at least two: `90s`, `45m`, `36h`, `12d`. */
 export const formatAge = (milliseconds: number): string => {
   if (!Number.isFinite(milliseconds)) return 'unknown';
   const [unit, size] = UNITS.find(([, each]) => milliseconds >= 2 * each) ?? ['s', 1000];

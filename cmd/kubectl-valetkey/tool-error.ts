@@ -1,10 +1,10 @@
 import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
 
-/** What the program ends with; `--help` says so. */
+/** Exit status of the program; `--help` lists the values. */
 export const EXIT = { ok: 0, problems: 1, usage: 2, unreachable: 3 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Why a command did not come to an answer, in words for people, a line each. */
+/** A failed command: its exit status, and the messages for the user, one per line. */
 export class ToolError extends Error {
   override readonly name = 'ToolError';
   readonly code: ExitCode;
@@ -17,10 +17,10 @@ export class ToolError extends Error {
   }
 }
 
-/** The command line, or a file that it names, is not what it should be. */
+/** Creates the error for an invalid command line or an invalid file that it names. */
 export const createUsageError = (faults: readonly FieldError[]): ToolError =>
   new ToolError(EXIT.usage, faults.map(formatFieldError));
 
-/** What was asked for is not there, or not what it should be. */
+/** Creates the error for an object that is missing or invalid. */
 export const createProblemError = (faults: readonly FieldError[]): ToolError =>
   new ToolError(EXIT.problems, faults.map(formatFieldError));

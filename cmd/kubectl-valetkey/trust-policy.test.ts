@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import {
   CLUSTER_PLATFORM,
@@ -13,7 +13,7 @@ const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
 const runTrustPolicy = (...words: readonly string[]) => runCli(['trust-policy', ...words]);
 
 describe('trust-policy', () => {
-  test('prints aws commands for the provider and the role', async () => {
+  it('prints aws commands for the provider and the role', async () => {
     const { code, out } = await runTrustPolicy('--role', ROLE, '--namespace', 'research');
     const [provider, role, ...rest] = out.trimEnd().split('\n');
     expect(provider).toBe(
@@ -26,13 +26,13 @@ describe('trust-policy', () => {
     expect([code, rest]).toEqual([0, []]);
   });
 
-  test('prints Terraform', async () => {
+  it('prints Terraform', async () => {
     const { out } = await runTrustPolicy('--role', ROLE, '--format', 'terraform');
     expect(out).toContain('resource "aws_iam_role" "agent-reports" {');
   });
 
-  test.each([['--format=json'], ['--output=json'], ['-ojson']])(
-    '%s prints the trust policy alone',
+  it.each([['--format=json'], ['--output=json'], ['-ojson']])(
+    'prints only the trust policy with %s',
     async (option) => {
       const words = [
         '--service-account',
@@ -71,12 +71,12 @@ describe('trust-policy', () => {
     },
   );
 
-  test("--authority prints the one for the authority's own roles", async () => {
+  it("prints the trust policy for the authority's own roles with --authority", async () => {
     const { out } = await runTrustPolicy('--role', ROLE, '--authority', '--format', 'json');
     expect(out).toContain('"issuer.example/prod:sub": "spiffe://prod.example/authority"');
   });
 
-  test('takes a name with its account, and the only account that the platform allows', async () => {
+  it('completes a role name with the given account or the only allowed account', async () => {
     const named = ['trust-policy', '--role', 'team/agent', '--format', 'json'];
     const provider = 'arn:aws:iam::111122223333:oidc-provider/issuer.example/prod';
     expect((await runCli([...named, '--account', '111122223333'])).out).toContain(provider);
@@ -84,7 +84,7 @@ describe('trust-policy', () => {
     expect((await runCli(named, { platform })).out).toContain(provider);
   });
 
-  test('for a private cloud names a role without account, and the thumbprints of both keys', async () => {
+  it('prints a role without an account and the thumbprints of both keys for a private cloud', async () => {
     const { out } = await runCli(['trust-policy', '--role', 'agent'], { platform: S3_PLATFORM });
     const [first = '', second = ''] = parsePublishedKeys(await createJwks()).map(
       ({ thumbprint }) => thumbprint,
@@ -95,21 +95,21 @@ describe('trust-policy', () => {
     expect(out).toContain('arn:aws:iam:::oidc-provider/');
   });
 
-  test('asks no cluster where the settings stand in a file', async () => {
+  it('sends no request if the settings are in a file', async () => {
     const files = { 'platform.yaml': PLATFORM };
     const words = ['trust-policy', '--role', ROLE, '--platform', 'platform.yaml'];
     expect(await runCli(words, { files })).toMatchObject({ code: 0, opened: [] });
   });
 
-  test.each<readonly [string, readonly string[], number, string]>([
+  it.each<readonly [string, readonly string[], number, string]>([
     ['no role', [], 2, "error: required option '--role <arn|name>' not specified"],
-    ['a role that is none', ['--role', 'a b'], 2, '--role: expected a role ARN or name, got "a b"'],
+    ['an invalid role', ['--role', 'a b'], 2, '--role: expected a role ARN or name, got "a b"'],
     ['a name without account', ['--role', 'agent'], 2, '--account: expected 12 digits'],
-    ['an account that is none', ['--role', 'agent', '--account', '1'], 2, 'got "1"'],
+    ['an invalid account', ['--role', 'agent', '--account', '1'], 2, 'got "1"'],
     ['a tag without value', ['--role', ROLE, '--tag', 'x'], 2, 'expected name=value.'],
-    ['a tag twice', ['--role', ROLE, '--tag', 'x=1', '--tag', 'x=2'], 2, 'x stands there twice.'],
+    ['a tag twice', ['--role', ROLE, '--tag', 'x=1', '--tag', 'x=2'], 2, 'x is given twice.'],
     [
-      'another format',
+      'an unknown format',
       ['--role', ROLE, '--format', 'cdk'],
       2,
       'Allowed choices are aws, terraform, json.',
@@ -118,15 +118,15 @@ describe('trust-policy', () => {
       'the authority narrowed to a task',
       ['--role', ROLE, '--authority', '--task', 'x'],
       2,
-      '--authority: expected no other conditions',
+      '--authority: expected no other condition',
     ],
-  ])('refuses %s', async (_, words, code, expected) => {
+  ])('rejects %s', async (_, words, code, expected) => {
     const { error, ...ended } = await runTrustPolicy(...words);
     expect(error).toContain(expected);
     expect(ended).toMatchObject({ code, out: '' });
   });
 
-  test('is nothing for trust: cluster', async () => {
+  it('rejects trust: cluster', async () => {
     const { code, error } = await runCli(['trust-policy', '--role', ROLE], {
       platform: CLUSTER_PLATFORM,
     });
@@ -136,7 +136,7 @@ describe('trust-policy', () => {
 });
 
 describe('issuer export', () => {
-  test('writes both documents where the issuer has them below itself', async () => {
+  it('writes both documents with the paths of the issuer URL', async () => {
     const { code, out, written } = await runCli(['issuer', 'export', 'public']);
     const { keys } = JSON.parse(written['public/jwks'] ?? '') as { keys: object[] };
     expect(keys).toMatchObject([{ kid: 'key-0' }, { kid: 'key-1' }]);
@@ -145,23 +145,23 @@ describe('issuer export', () => {
       jwks_uri: 'https://issuer.example/prod/jwks',
     });
     expect(Object.keys(written)).toHaveLength(2);
-    expect(out).toContain('Publish public/jwks at https://issuer.example/prod/jwks\n');
+    expect(out).toContain('upload public/jwks to https://issuer.example/prod/jwks\n');
     expect(code).toBe(0);
   });
 
-  test('writes nothing where the authority names another issuer than the platform', async () => {
+  it('writes nothing if the authority and the platform settings name different issuers', async () => {
     const platform = PLATFORM.replace('issuer.example/prod', 'issuer.example/next');
     const { code, error, written } = await runCli(['issuer', 'export', 'public'], { platform });
     expect(error).toBe(
-      '/.well-known/openid-configuration issuer: expected https://issuer.example/next, as in the platform settings, got "https://issuer.example/prod"\n',
+      '/.well-known/openid-configuration issuer: expected https://issuer.example/next from the platform settings, got "https://issuer.example/prod"\n',
     );
     expect([code, written]).toEqual([1, {}]);
   });
 
-  test.each([
+  it.each([
     [{ keys: 'none' }, '/jwks: expected a key set (RFC 7517)'],
     [{ keys: [{ kid: 'a', alg: 'ES256' }] }, '/jwks keys[0]: expected kid, alg and x5c'],
-  ])('refuses keys that are none: %j', async (document, expected) => {
+  ])('rejects an invalid key set: %j', async (document, expected) => {
     const readDocument = () => Promise.resolve(document);
     const { code, error, written } = await runCli(['issuer', 'export', 'x'], {
       cluster: { readDocument },

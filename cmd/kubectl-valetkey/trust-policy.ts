@@ -47,7 +47,7 @@ const EXAMPLES: readonly Example[] = [
   ],
   [
     'kubectl valetkey trust-policy --role valetkey-revoker --account 111122223333 --authority --format json',
-    "The trust policy of one of the authority's own roles",
+    "Only the trust policy, for one of the authority's own roles",
   ],
 ];
 
@@ -59,16 +59,16 @@ export const createTrustPolicyCommand = (shell: Shell): Command =>
       'Print the IAM provider, role and trust policy that make a role trust grants',
       EXAMPLES,
     )
-      .requiredOption('--role <arn|name>', 'role ARN or name')
-      .option('--account <id>', 'account of the role, if --role is a name')
-      .addOption(new Option('--format <format>', 'output format').choices(FORMATS).default('aws'))
-      .addOption(new Option('-o, --output <format>', 'same as --format json').choices(['json']))
-      .option('--namespace <namespace>', 'trust tasks of this namespace; repeatable', collectValues)
-      .option('--service-account <name>', 'trust only tasks of this service account')
-      .option('--task <name>', 'trust only this task')
-      .option('--tag <name=value>', 'require this session tag; repeatable', parseKeyValue)
-      .option('--authority', 'trust the authority itself: for its roles revoker and publisher')
-      .option('--platform <file>', 'file of platform settings (default: read from the cluster)'),
+      .requiredOption('--role <arn|name>', 'Role to configure')
+      .option('--account <id>', 'Account of the role, if --role is a name')
+      .addOption(new Option('--format <format>', 'Output format').choices(FORMATS).default('aws'))
+      .addOption(new Option('-o, --output <format>', 'Same as --format json').choices(['json']))
+      .option('--namespace <namespace>', 'Trust tasks of this namespace; repeatable', collectValues)
+      .option('--service-account <name>', 'Trust only tasks of this service account')
+      .option('--task <name>', 'Trust only this task')
+      .option('--tag <name=value>', 'Require this session tag; repeatable', parseKeyValue)
+      .option('--authority', 'Trust the authority itself, for its own roles: revoker or publisher')
+      .option('--platform <file>', 'Platform settings (default: read from the cluster)'),
   ).action((options: Options) => printTrustPolicy(options, shell));
 
 const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): Promise<void> => {
@@ -81,9 +81,10 @@ const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): P
   const { dialect } = platform.cloud;
   const request: TrustRequest = {
     issuer: requireAuthority(platform),
-    ...{ dialect, trusted },
+    dialect,
+    trusted,
     role: resolveRoleArn(options, platform),
-    // Ceph RGW identifies an issuer by the certificates of its keys; AWS needs no thumbprints.
+    // AWS requires no thumbprints; Ceph RGW identifies an issuer by the certificates of its keys.
     thumbprints:
       dialect === 's3' && cluster !== undefined
         ? parsePublishedKeys(await readJwks(cluster)).map(({ thumbprint }) => thumbprint)
@@ -107,7 +108,7 @@ const toTrustedWorkloads = (options: Options): TrustRequest['trusted'] => {
   const isNarrowed = [namespace, serviceAccount, task, tag].some((each) => each !== undefined);
   if (authority && isNarrowed) {
     const expected =
-      'no other conditions: the authority signs these grants for itself, not for a task';
+      'no other condition, because the authority signs these grants for itself, not for a task';
     throw createUsageError([{ path: '--authority', expected, got: 'other conditions' }]);
   }
   if (authority) return 'authority';

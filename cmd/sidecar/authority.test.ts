@@ -27,7 +27,7 @@ const tasks = [
 
 const isToken = ({ path }: PostedForm): boolean => path === '/v1/token';
 
-/** Grants every run, each with a number of its own, and takes note of every end. */
+/** Grants every run with a number of its own and accepts every end report. */
 const createGrantingReply = () => {
   let runs = 0;
   return (form: PostedForm): FakeReply =>
@@ -81,14 +81,14 @@ const parseJson = (text: string): Record<string, unknown> =>
   JSON.parse(text) as Record<string, unknown>;
 const getCode = ({ text }: { text: string }): unknown => parseJson(text)['Code'];
 
-/** Asks until it is so. */
+/** Polls until the condition is met. */
 const waitUntil = async (is: () => boolean | Promise<boolean>): Promise<void> => {
   while (!(await is())) await new Promise((resolve) => setTimeout(resolve, 5));
 };
 
 type Running = Awaited<ReturnType<typeof startSidecarWithAuthority>>;
 
-/** The stream, once it has said what is revoked, and the sidecar has heard it. */
+/** The stream after the sidecar received its first line. */
 const connectStream = async (
   { authority, telemetryPort }: Running,
   active: readonly StreamedRevocation[] = [],
@@ -108,8 +108,8 @@ const listReportedEnds = ({ authority }: Running): string[] =>
     .filter((form) => !isToken(form))
     .map(({ fields }) => `${fields['token']} ${fields['reason']}`);
 
-describe('under trust: authority', () => {
-  test('credentials come from the authority, in the shape that they always have', async () => {
+describe('the sidecar with trust: authority', () => {
+  test('serves credentials of the authority in the AWS container format', async () => {
     const { get, authority } = await startSidecarWithAuthority();
     const answer = await get('/v1/credentials');
     expect(answer.status).toBe(200);
@@ -122,7 +122,7 @@ describe('under trust: authority', () => {
     expect(authority.forms[0]?.fields['subject_token']).toBe('exchange.token.secret');
   });
 
-  test("a human's token goes on to the authority, and what is none is refused", async () => {
+  test('forwards a user token to the authority and refuses an invalid one', async () => {
     const { startRun, authority } = await startSidecarWithAuthority();
     expect((await startRun('summarize', '{"userToken":"not a token"}')).status).toBe(400);
     const answer = await startRun('summarize', '{"userToken":"human.token.secret"}');
@@ -132,7 +132,7 @@ describe('under trust: authority', () => {
     ]);
   });
 
-  test('a refusal is told by its reason and its policies', async () => {
+  test('returns the reason and the policies of a refusal', async () => {
     const { get } = await startSidecarWithAuthority(() =>
       buildRefusedReply(403, 'policy_denied', {
         policies: ['guard/0'],
@@ -147,7 +147,7 @@ describe('under trust: authority', () => {
     });
   });
 
-  test('an authority that is away is 503 with Retry-After, and what it grants later is served', async () => {
+  test('returns 503 with Retry-After while the authority is unavailable, and serves its later grant', async () => {
     const grant = createGrantingReply();
     const { get, startRun } = await startSidecarWithAuthority((form, before) =>
       before === 0 ? buildRefusedReply(503, 'starting', {}, { 'Retry-After': '12' }) : grant(form),
@@ -160,7 +160,7 @@ describe('under trust: authority', () => {
 });
 
 describe('a revocation', () => {
-  test('of a run ends it in less than a second, and says why from then on', async () => {
+  test('of a run ends it within a second and is the reason in later responses', async () => {
     const running = await startSidecarWithAuthority();
     const listener = await connectStream(running);
     const { run } = parseJson((await running.startRun('summarize')).text);
@@ -179,10 +179,10 @@ describe('a revocation', () => {
     expect(running.lines.join('\n')).toContain('"name":"stop-it"');
   });
 
-  test('while the run is being started: it does not survive', async () => {
+  test('that arrives during the exchange prevents the run', async () => {
     const grant = createGrantingReply();
     let asked = (): void => undefined;
-    const isAsked = new Promise<void>((resolve) => (asked = resolve));
+    const isRequested = new Promise<void>((resolve) => (asked = resolve));
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
     const running = await startSidecarWithAuthority(async (form) => {
@@ -192,7 +192,7 @@ describe('a revocation', () => {
     });
     const listener = await connectStream(running);
     const answer = running.get('/v1/credentials');
-    await isAsked;
+    await isRequested;
     listener.send({ type: 'revocations', active: [buildRevocation({ task: 'summarize' })] });
     await waitUntil(() => running.lines.some((line) => line.includes('revocation received')));
     release();
@@ -200,7 +200,7 @@ describe('a revocation', () => {
     expect(running.lines.join('\n')).not.toContain('run started');
   });
 
-  test('that stood before we listened keeps a run from beginning', async () => {
+  test('that existed before the stream connected prevents the run', async () => {
     const running = await startSidecarWithAuthority();
     await connectStream(running, [buildRevocation({ task: 'summarize' })]);
     expect(getCode(await running.get('/v1/credentials'))).toBe('run_revoked');
@@ -209,8 +209,8 @@ describe('a revocation', () => {
   });
 });
 
-describe('the stream', () => {
-  test('is begun again after a goodbye, with the token that the file holds then', async () => {
+describe('the event stream', () => {
+  test('reconnects after a reconnect line with the current token of the file', async () => {
     const running = await startSidecarWithAuthority();
     const first = await connectStream(running);
     writeFileSync(join(running.folder, 'token'), 'next.token.secret');
@@ -220,16 +220,16 @@ describe('the stream', () => {
     await first.closed;
   });
 
-  test('is begun again after what cannot be understood, and the log says so once', async () => {
+  test('reconnects after an invalid line and logs the failure once', async () => {
     const running = await startSidecarWithAuthority();
     for (let n = 0; n < 3; n += 1) (await running.authority.listener()).write('nonsense\n');
     await running.authority.listener();
-    const told = running.lines.filter((line) => line.includes('authority disconnected'));
-    expect(told).toHaveLength(1);
-    expect(told[0]).toContain('stream_malformed');
+    const logged = running.lines.filter((line) => line.includes('authority disconnected'));
+    expect(logged).toHaveLength(1);
+    expect(logged[0]).toContain('stream_malformed');
   });
 
-  test('that is silent for longer than the platform allows ends what is held', async () => {
+  test('ends all runs when the authority is disconnected longer than the platform allows', async () => {
     const running = await startSidecarWithAuthority(createGrantingReply(), {
       disconnectTimeoutSeconds: 1,
     });
@@ -243,7 +243,7 @@ describe('the stream', () => {
     expect(answer.text).toContain('disconnectTimeout');
   });
 
-  test('that is cut does not take what is held', async () => {
+  test('does not end runs when it is interrupted', async () => {
     const running = await startSidecarWithAuthority();
     await connectStream(running);
     const held = await running.get('/v1/credentials');
@@ -256,8 +256,8 @@ describe('the stream', () => {
   });
 });
 
-describe('the end of a run', () => {
-  test('completed and superseded are told to the authority', async () => {
+describe('run end reports', () => {
+  test('report completed and superseded runs to the authority', async () => {
     const running = await startSidecarWithAuthority();
     const { run } = parseJson((await running.startRun('summarize')).text);
     await sendRequest({
@@ -271,7 +271,7 @@ describe('the end of a run', () => {
     expect(listReportedEnds(running)).toEqual(['run-1 completed', 'run-2 superseded']);
   });
 
-  test('terminated, of many runs at once, is told before the program ends', async () => {
+  test('report all terminated runs before the program exits', async () => {
     const running = await startSidecarWithAuthority(createGrantingReply(), {}, 500);
     for (let n = 0; n < 12; n += 1) await running.startRun('summarize');
     const begun = performance.now();
@@ -282,7 +282,7 @@ describe('the end of a run', () => {
     );
   });
 
-  test('does not hold up the end of the program when nobody listens', async () => {
+  test('do not delay the exit of the program when the authority does not respond', async () => {
     const grant = createGrantingReply();
     const running = await startSidecarWithAuthority(
       (form) => (isToken(form) ? grant(form) : 'hang'),
@@ -296,7 +296,7 @@ describe('the end of a run', () => {
   });
 });
 
-test('no log line and no metric holds a secret', async () => {
+test('writes no secret to logs or metrics', async () => {
   const running = await startSidecarWithAuthority();
   const listener = await connectStream(running);
   await running.get('/v1/credentials');

@@ -27,8 +27,8 @@ const readErrors = (given: Record<string, string>): string[] => {
   return result.ok ? [] : result.faults.map(formatFieldError);
 };
 
-describe("the sidecar's settings", () => {
-  test('are read typed, defaults filled in', () => {
+describe('readSidecarConfig', () => {
+  test('returns typed settings with defaults', () => {
     expect(readSidecarConfig(buildEnvironment())).toMatchObject({
       ok: true,
       value: {
@@ -53,7 +53,7 @@ describe("the sidecar's settings", () => {
       { VALETKEY_TASKS: '{"consumers":["a"],"tasks":[]}' },
       'VALETKEY_TASKS',
     ],
-    ['tasks that are no JSON', { VALETKEY_TASKS: 'x' }, 'VALETKEY_TASKS'],
+    ['tasks that are not JSON', { VALETKEY_TASKS: 'x' }, 'VALETKEY_TASKS'],
     [
       'a token file that cannot be read',
       { VALETKEY_TOKEN_FILE: '/nowhere' },
@@ -71,13 +71,13 @@ describe("the sidecar's settings", () => {
       { VALETKEY_CLOUD: '{"region":"x","stsEndpoint":"http://sts:1"}' },
       'allowHttp',
     ],
-    ['a trust that there is not', { VALETKEY_TRUST: 'nobody' }, 'VALETKEY_TRUST'],
-    ['a misspelt name', { VALETKEY_TASK: 'x' }, 'VALETKEY_TASK'],
+    ['an unknown trust mode', { VALETKEY_TRUST: 'none' }, 'VALETKEY_TRUST'],
+    ['a misspelled name', { VALETKEY_TASK: 'x' }, 'VALETKEY_TASK'],
     ['NODE_OPTIONS', { NODE_OPTIONS: '--inspect' }, 'NODE_OPTIONS'],
     ['LD_PRELOAD', { LD_PRELOAD: '/x.so' }, 'LD_PRELOAD'],
     ['SSLKEYLOGFILE', { SSLKEYLOGFILE: '/x' }, 'SSLKEYLOGFILE'],
   ];
-  test.each(refused)('%s is refused by name', (_, overrides, named) => {
+  test.each(refused)('returns an error that names the setting for %s', (_, overrides, named) => {
     expect(readErrors(buildEnvironment(overrides)).join('\n')).toContain(named);
   });
 
@@ -92,7 +92,7 @@ describe("the sidecar's settings", () => {
     };
   };
 
-  test('under trust: authority name it, and no cloud', () => {
+  test('requires the authority and no cloud for trust: authority', () => {
     const result = readSidecarConfig(underAuthority(access({ disconnectTimeoutSeconds: 60 })));
     expect(result).toMatchObject({
       ok: true,
@@ -107,7 +107,7 @@ describe("the sidecar's settings", () => {
     });
   });
 
-  test('of the other trust are not read: a cloud that is wrong does no harm', () => {
+  test('ignores an invalid cloud for trust: authority', () => {
     const given = { ...underAuthority(), VALETKEY_CLOUD: 'nonsense' };
     expect(readSidecarConfig(given)).toMatchObject({ ok: true, value: { cloud: undefined } });
     const other = buildEnvironment({ VALETKEY_AUTHORITY: 'nonsense' });
@@ -117,27 +117,27 @@ describe("the sidecar's settings", () => {
   test.each([
     ['no authority', '', 'VALETKEY_AUTHORITY'],
     ['an authority without encryption', access({ endpoint: 'http://a' }), 'authority.endpoint'],
-    ['a path after it', access({ endpoint: 'https://a/b' }), 'authority.endpoint'],
+    ['an endpoint with a path', access({ endpoint: 'https://a/b' }), 'authority.endpoint'],
     ['no roots', access({ roots: '' }), 'authority.roots'],
-    ['roots that are none', access({ roots: 'x' }), 'authority.roots'],
+    ['invalid roots', access({ roots: 'x' }), 'authority.roots'],
     [
-      'a silence of no length',
+      'a timeout of 0',
       access({ disconnectTimeoutSeconds: 0 }),
       'authority.disconnectTimeoutSeconds',
     ],
     ['an unknown member', access({ insecure: true }), 'authority.insecure'],
-  ])('%s is refused by name', (_, authority, named) => {
+  ])('returns an error that names the setting for %s', (_, authority, named) => {
     expect(readErrors(underAuthority(authority)).join('\n')).toContain(named);
   });
 
-  test('are refused all at once', () => {
+  test('returns all errors at once', () => {
     const faults = readErrors({ NODE_OPTIONS: 'x' }).join('\n');
     for (const name of ['NODE_OPTIONS', 'VALETKEY_TASKS', 'VALETKEY_CLOUD', 'VALETKEY_POD_NAME']) {
       expect(faults).toContain(name);
     }
   });
 
-  test('are all explained by --help', () => {
+  test('documents every setting in --help', () => {
     for (const name of Object.keys(buildEnvironment())) expect(HELP).toContain(name);
   });
 });

@@ -35,7 +35,7 @@ const runMain = (environment: Readonly<Record<string, string>>, args: readonly s
   return { child, exit, until, output: () => output };
 };
 
-describe('the program', () => {
+describe('the sidecar program', () => {
   test('serves until SIGTERM and then exits 0 within 1.5 s', async () => {
     const pod = createPodFolder([buildTask()]);
     removing.push(pod.remove);
@@ -47,7 +47,7 @@ describe('the program', () => {
     expect(performance.now() - begun).toBeLessThan(1500);
   }, 20_000);
 
-  test('serves and ends likewise while its authority is away, and needs no cloud', async () => {
+  test('serves and exits 0 also while the authority is unreachable, and needs no cloud setting', async () => {
     const pod = createPodFolder([buildTask()]);
     removing.push(pod.remove);
     const { certificate } = await createCertificateAuthority({
@@ -68,7 +68,7 @@ describe('the program', () => {
     expect(performance.now() - begun).toBeLessThan(1500);
   }, 20_000);
 
-  test('says what is wrong with its settings, as log lines, and exits 1', async () => {
+  test('logs every invalid setting and exits 1', async () => {
     const { exit, until, output } = runMain({ VALETKEY_TASKS: '{}' });
     await until('VALETKEY_CLOUD');
     expect(await exit).toBe(1);
@@ -77,19 +77,19 @@ describe('the program', () => {
     }
   }, 20_000);
 
-  test('says which port is taken, exits 1, and leaves no token that a squatter could be sent', async () => {
-    const squatter = createServer();
-    await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));
-    const { port } = squatter.address() as AddressInfo;
+  test('names the setting of a port in use, exits 1, and publishes no token', async () => {
+    const occupant = createServer();
+    await new Promise<void>((resolve) => occupant.listen(0, '127.0.0.1', resolve));
+    const { port } = occupant.address() as AddressInfo;
     const pod = createPodFolder([buildTask()]);
-    removing.push(pod.remove, () => squatter.close());
+    removing.push(pod.remove, () => occupant.close());
     const { exit, until } = runMain({ ...pod.environment, VALETKEY_TELEMETRY_LISTEN: `:${port}` });
     await until('VALETKEY_TELEMETRY_LISTEN');
     expect(await exit).toBe(1);
     expect(readdirSync(join(pod.folder, 'agent'))).not.toContain('token');
   }, 20_000);
 
-  test('says which setting names a folder it cannot use, and exits 1', async () => {
+  test('names the setting of an unusable directory and exits 1', async () => {
     const pod = createPodFolder([buildTask()]);
     removing.push(pod.remove);
     const folder = join(pod.folder, 'gone');
@@ -98,7 +98,7 @@ describe('the program', () => {
     expect(await exit).toBe(1);
   }, 20_000);
 
-  test('explains its settings', async () => {
+  test('prints its settings with --help', async () => {
     const { exit, until } = runMain({}, ['--help']);
     await until('VALETKEY_TASKS');
     expect(await exit).toBe(0);

@@ -70,10 +70,10 @@ const parseJson = (text: string): Record<string, unknown> =>
   JSON.parse(text) as Record<string, unknown>;
 
 describe.each([
-  ['the unix socket', buildSocketRequest],
-  ['the loopback', buildLoopbackRequest],
+  ['the Unix socket', buildSocketRequest],
+  ['the loopback listener', buildLoopbackRequest],
 ])('over %s', (_, over) => {
-  test("the default task's credentials come in the AWS container shape", async () => {
+  test('returns the credentials of the default task in the AWS container format', async () => {
     const running = await startForTest();
     const answer = await sendRequest({ ...over(running), path: '/v1/credentials' });
     expect(answer.status).toBe(200);
@@ -92,7 +92,7 @@ describe.each([
     expect(named.text).toBe(answer.text);
   });
 
-  test('a run is started, read and completed, and then is not there', async () => {
+  test('starts, reads and completes a run, which then no longer exists', async () => {
     const running = await startForTest();
     const to = over(running);
     const started = await sendRequest({
@@ -121,7 +121,7 @@ describe.each([
 });
 
 describe('each consumer', () => {
-  test('sees its own tasks, and what they ask for', async () => {
+  test('gets only its own tasks and their params', async () => {
     const running = await startForTest();
     const agent = await sendRequest({ ...buildSocketRequest(running), path: '/v1/tasks' });
     expect(parseJson(agent.text)).toEqual({
@@ -143,7 +143,7 @@ describe('each consumer', () => {
     expect(helper.text).toContain('send the summary');
   });
 
-  test("is refused another's task and cannot see another's run", async () => {
+  test("gets 403 for another consumer's task and 404 for its runs", async () => {
     const running = await startForTest();
     const to = { ...buildSocketRequest(running, 'helper') };
     const other = await sendRequest({ ...to, path: '/v1/tasks/summarize/credentials' });
@@ -168,7 +168,7 @@ describe('each consumer', () => {
     });
   });
 
-  test('is known on the loopback by its token', async () => {
+  test('is identified by its token on the loopback listener', async () => {
     const running = await startForTest();
     const helper = await sendRequest({
       ...buildLoopbackRequest(running, 'helper'),
@@ -179,7 +179,7 @@ describe('each consumer', () => {
   });
 });
 
-/** Each row: the request over the socket, its status, its code. */
+/** Rows: a request over the socket, its status, its code. */
 const refusals: [string, Parameters<typeof sendRequest>[0], number, string][] = [
   ['an unknown path', { path: '/v2/credentials' }, 404, 'route_unknown'],
   ['a query', { path: '/v1/credentials?x=1' }, 404, 'route_unknown'],
@@ -189,23 +189,23 @@ const refusals: [string, Parameters<typeof sendRequest>[0], number, string][] = 
   ['another method', { path: '/v1/credentials', method: 'POST' }, 405, 'method_not_allowed'],
   ['HEAD', { path: '/v1/tasks', method: 'OPTIONS' }, 405, 'method_not_allowed'],
   [
-    'a task with params, asked for as if it had none',
+    'credentials of a task with params',
     { path: '/v1/tasks/customer/credentials' },
     409,
     'params_required',
   ],
-  ['no params where there must be', buildPost('{}'), 400, 'bad_request'],
+  ['missing params', buildPost('{}'), 400, 'bad_request'],
   ['a param that does not match', buildPost('{"params":{"customer":"A*"}}'), 400, 'bad_request'],
   ['an unknown key', buildPost('{"params":{"customer":"a"},"role":"x"}'), 400, 'bad_request'],
   [
-    'a key that is none',
+    'the key __proto__',
     buildPost('{"__proto__":{},"params":{"customer":"a"}}'),
     400,
     'bad_request',
   ],
-  ['text that is no JSON', buildPost('{'), 400, 'bad_request'],
+  ['a body that is not JSON', buildPost('{'), 400, 'bad_request'],
   [
-    "a human's token",
+    'a user token without an authority',
     buildPost('{"params":{"customer":"a"},"userToken":"x"}'),
     400,
     'user_token_unsupported',
@@ -239,8 +239,8 @@ function buildPost(body: string): Parameters<typeof sendRequest>[0] {
   };
 }
 
-describe('a request that cannot be answered', () => {
-  test.each(refusals)('%s', async (_, request, status, code) => {
+describe('a refused request', () => {
+  test.each(refusals)('with %s gets its status and code', async (_, request, status, code) => {
     const running = await startForTest();
     const answer = await sendRequest({ ...buildSocketRequest(running), ...request });
     expect([answer.status, parseJson(answer.text)['Code']]).toEqual([status, code]);
@@ -248,7 +248,7 @@ describe('a request that cannot be answered', () => {
     expect(answer.headers['cache-control']).toBe('no-store');
   });
 
-  test('names the method that is allowed', async () => {
+  test('names the allowed method', async () => {
     const running = await startForTest();
     const answer = await sendRequest({
       ...buildSocketRequest(running),
@@ -258,7 +258,7 @@ describe('a request that cannot be answered', () => {
     expect(answer.headers['allow']).toBe('GET');
   });
 
-  test('names the tasks when several are none the default', async () => {
+  test('names the tasks if none of several is the default', async () => {
     const several = [buildTask({ name: 'one' }), buildTask({ name: 'two' })];
     const running = await startForTest(issueRun, several);
     const answer = await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
@@ -266,7 +266,7 @@ describe('a request that cannot be answered', () => {
     expect(answer.text).toMatch(/one, two/);
   });
 
-  test('is told by STS’s own code and message, and the log hears of it', async () => {
+  test('gets the code and message of STS, which are also logged', async () => {
     const running = await startForTest(() =>
       Promise.reject(new ExchangeError('refused', 'AccessDenied', 'the trust policy says no')),
     );
@@ -279,7 +279,7 @@ describe('a request that cannot be answered', () => {
     expect(running.lines.join('\n')).toContain('exchange refused');
   });
 
-  test('waits less than 900 ms while an exchange goes on', async () => {
+  test('gets 503 within 900 ms during an exchange', async () => {
     const running = await startForTest(() => new Promise(() => undefined));
     const begun = performance.now();
     const answer = await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
@@ -288,7 +288,7 @@ describe('a request that cannot be answered', () => {
     expect(performance.now() - begun).toBeGreaterThan(500);
   });
 
-  test('for one run too many waits for an end', async () => {
+  test('gets 429 for a run above the limit', async () => {
     const running = await startForTest();
     const request = {
       ...buildSocketRequest(running),
@@ -302,8 +302,8 @@ describe('a request that cannot be answered', () => {
   });
 });
 
-describe('a consumer that uses up its connections', () => {
-  test("starves itself and not another's socket", async () => {
+describe('a consumer that uses all its connections', () => {
+  test('blocks only its own socket', async () => {
     const running = await startForTest();
     const open = (): Promise<Socket> =>
       new Promise((resolve) => {
@@ -320,24 +320,24 @@ describe('a consumer that uses up its connections', () => {
   });
 });
 
-/** What pages, proxies and other tenants of the loopback might send, the right token included. */
+/** Requests of web pages, proxies and other processes, with the right token unless named. */
 const hostile: [string, Record<string, string>, number][] = [
-  ['a rebound name', { Host: 'evil.example' }, 403],
-  ['the name localhost', { Host: 'localhost:9471' }, 403],
-  ['a page of another origin', { Origin: 'http://evil.example' }, 403],
-  ['a page of no origin', { Origin: 'null' }, 403],
-  ['a page of a browser', { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'cors' }, 403],
-  ['a link', { Referer: 'http://evil.example/' }, 403],
-  ['a proxy', { Via: '1.1 proxy' }, 403],
-  ['a proxy that names its client', { 'X-Forwarded-For': '10.0.0.1' }, 403],
-  ['a proxy that names its host', { 'X-Forwarded-Host': 'x' }, 403],
-  ['a proxy by the standard', { Forwarded: 'for=10.0.0.1' }, 403],
+  ['a rebound host name', { Host: 'evil.example' }, 403],
+  ['the host name localhost', { Host: 'localhost:9471' }, 403],
+  ['another origin', { Origin: 'http://evil.example' }, 403],
+  ['the origin null', { Origin: 'null' }, 403],
+  ['headers of a browser', { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'cors' }, 403],
+  ['a referrer', { Referer: 'http://evil.example/' }, 403],
+  ['the header of a proxy', { Via: '1.1 proxy' }, 403],
+  ['the client address of a proxy', { 'X-Forwarded-For': '10.0.0.1' }, 403],
+  ['the host of a proxy', { 'X-Forwarded-Host': 'x' }, 403],
+  ['the standard header of a proxy', { Forwarded: 'for=10.0.0.1' }, 403],
   ['no token', { Authorization: '' }, 401],
   ['another token', { Authorization: 'x'.repeat(43) }, 401],
 ];
 
-describe('the loopback', () => {
-  test.each(hostile)('refuses %s', async (_, headers, status) => {
+describe('the loopback listener', () => {
+  test.each(hostile)('refuses a request with %s', async (_, headers, status) => {
     const running = await startForTest();
     const to = buildLoopbackRequest(running);
     for (const path of ['/v1/credentials', '/nowhere']) {
@@ -347,13 +347,13 @@ describe('the loopback', () => {
     }
   });
 
-  test('answers what the fetch of Node sends, which no browser sends alone', async () => {
+  test('accepts the header that fetch of Node sends', async () => {
     const to = buildLoopbackRequest(await startForTest());
     const headers = { ...to.headers, 'Sec-Fetch-Mode': 'cors' };
     expect((await sendRequest({ ...to, headers, path: '/v1/credentials' })).status).toBe(200);
   });
 
-  test('asks for the token whatever the method', async () => {
+  test('requires the token for every method', async () => {
     const { loopbackPort: port } = await startForTest();
     for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS', 'PUT', 'PATCH', 'TRACE']) {
       expect((await sendRequest({ port, method, path: '/v1/credentials' })).status).toBe(401);
@@ -385,7 +385,7 @@ describe('the loopback', () => {
       /^HTTP\/1.1 400/,
     ],
     [
-      'no host, as of old',
+      'HTTP/1.0 without a host',
       (_, token) => `GET /v1/credentials HTTP/1.0\r\nAuthorization: ${token}\r\n\r\n`,
       /^HTTP\/1.1 403/,
     ],
@@ -407,7 +407,7 @@ describe('the loopback', () => {
         `POST /v1/tasks/customer/runs HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${token}\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
       /^HTTP\/1.1 400/,
     ],
-    ['what is no HTTP', () => 'hello\r\n\r\n', /^HTTP\/1.1 400/],
+    ['text that is not HTTP', () => 'hello\r\n\r\n', /^HTTP\/1.1 400/],
   ];
   test.each(raw)('refuses %s', async (_, render, status) => {
     const running = await startForTest();
@@ -418,13 +418,13 @@ describe('the loopback', () => {
     expect(answer).not.toContain('very-secret');
   });
 
-  test('drops who does not finish a request', async () => {
+  test('closes the connection of an incomplete request', async () => {
     const { loopbackPort } = await startForTest();
     const answer = await sendRaw(loopbackPort, 'GET /v1/credentials HTTP/1.1\r\nHost: x\r\n');
     expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*"Code":"request_timeout"/);
   }, 15_000);
 
-  test('taken by another process is fatal, names the setting, and publishes no token', async () => {
+  test("fails with the setting's name if its port is in use, and publishes no token", async () => {
     const squatter = createServer();
     await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));
     const { port } = squatter.address() as { port: number };
@@ -452,8 +452,8 @@ const sendRaw = (port: number, text: string): Promise<string> =>
     socket.on('close', () => resolve(answer));
   });
 
-describe("the consumers' folders", () => {
-  test('hold a socket for everybody and a token that is new at each start', async () => {
+describe("the consumers' directories", () => {
+  test('contain a socket for every user and a token that is new at each start', async () => {
     const running = await startForTest();
     const { folder } = running;
     expect(statSync(join(folder, 'agent', 'socket')).mode & 0o777).toBe(0o666);
@@ -465,7 +465,7 @@ describe("the consumers' folders", () => {
     for (const token of tokens) expect(Buffer.from(token, 'base64url').length).toBe(32);
   });
 
-  test('hold nothing secret but the tokens', async () => {
+  test('contain no secret except the tokens', async () => {
     const running = await startForTest();
     await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
     const names = readdirSync(running.folder, { recursive: true, encoding: 'utf8' });
@@ -473,7 +473,7 @@ describe("the consumers' folders", () => {
     expect(files.sort()).toEqual(['agent/token', 'helper/token', 'token']);
   });
 
-  test('may hold what a killed sidecar left', async () => {
+  test('may contain the files of a killed sidecar', async () => {
     const pod = createPodFolder(tasks);
     for (const name of ['socket', 'token', 'token.new']) {
       writeFileSync(join(pod.folder, 'agent', name), 'stale');
@@ -489,7 +489,7 @@ describe("the consumers' folders", () => {
 });
 
 describe('probes and metrics', () => {
-  test('ready means listening and a readable token, and never an exchange', async () => {
+  test('report ready with a readable token and never start an exchange', async () => {
     let exchanges = 0;
     const running = await startForTest((request, signal) => {
       exchanges += 1;
@@ -504,7 +504,7 @@ describe('probes and metrics', () => {
     expect((await sendRequest({ port, path: '/readyz' })).status).toBe(503);
   });
 
-  test('count and time without a secret, a pod or a session in any label', async () => {
+  test('have no secret, pod or session in any label', async () => {
     const running = await startForTest();
     await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
     await sendRequest({
@@ -530,7 +530,7 @@ describe('probes and metrics', () => {
     expect(text).not.toMatch(/secret|ASIA|run-\d|private-name|agent-0|exchange\.token/);
   });
 
-  test('no log line holds a secret', async () => {
+  test('write no secret to the log', async () => {
     const running = await startForTest();
     await sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });
     await running.stop();
@@ -539,8 +539,8 @@ describe('probes and metrics', () => {
   });
 });
 
-describe('the end of the pod', () => {
-  test('ends every run, answers 503, takes the tokens back and stops within 1.5 s', async () => {
+describe('the shutdown', () => {
+  test('ends every run, returns 503, removes the tokens and stops within 1.5 s', async () => {
     const running = await startForTest(issueRun, tasks, { drainMs: 500 });
     const to = buildSocketRequest(running);
     await sendRequest({ ...to, path: '/v1/credentials' });
@@ -556,7 +556,7 @@ describe('the end of the pod', () => {
     await expect(sendRequest({ ...to, path: '/v1/credentials' })).rejects.toThrow();
   });
 
-  test('answers at once those who wait for an exchange', async () => {
+  test('responds at once to requests that wait for an exchange', async () => {
     const never: Exchange = () => new Promise(() => undefined);
     const running = await startForTest(never, tasks, { drainMs: 500 });
     const waiting = sendRequest({ ...buildSocketRequest(running), path: '/v1/credentials' });

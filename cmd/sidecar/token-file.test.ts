@@ -11,8 +11,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const path = join(folder, 'token');
 
-describe('the projected token', () => {
-  test('is read afresh each time: the kubelet replaces it', () => {
+describe('createTokenReader', () => {
+  test('reads the file at each call', () => {
     const read = createTokenReader(path);
     for (const token of ['first', 'second']) {
       writeFileSync(path, `${token}\n`);
@@ -34,7 +34,7 @@ describe('the projected token', () => {
     );
   });
 
-  test('is readable or not, without being read', () => {
+  test('reports readability without reading the file', () => {
     writeFileSync(path, '');
     expect(isReadable(path)).toBe(true);
     rmSync(path);

@@ -57,7 +57,7 @@ describe('readWebhookConfig', () => {
   it('names a file that cannot be read', () => {
     expect(
       listErrors({ ...buildMinimalEnvironment(), VALETKEY_PLATFORM_FILE: '/nowhere' }),
-    ).toEqual(['VALETKEY_PLATFORM_FILE: expected a file that can be read, got "/nowhere"']);
+    ).toEqual(['VALETKEY_PLATFORM_FILE: expected a readable file, got "/nowhere"']);
   });
 
   it('reports denied environment variables together with other faults', () => {

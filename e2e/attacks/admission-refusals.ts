@@ -1,15 +1,15 @@
-/** One breach that a refusal names. */
+/** One violation that a refusal names. */
 export type Breach = {
-  /** The rule's id; where there is none, `declaration`, or who refuses. */
+  /** Rule id; without a rule, `declaration` or the name of the webhook or policy. */
   readonly rule: string;
-  /** As the refusal writes it, whatever it stands in included. */
+  /** Path as in the message, including its annotation or account. */
   readonly where: string;
 };
 
-/** What was said, and what it names. */
+/** The message of a refusal, and the violations that it names. */
 export type AdmissionRefusal = { readonly message: string; readonly breaches: readonly Breach[] };
 
-/** The Status that an API server answers with, as far as we read it. */
+/** The members of an API server's Status that are read. */
 export type ApiStatus = {
   readonly reason?: string;
   readonly message?: string;
@@ -21,8 +21,7 @@ const POLICY_DENIAL =
   /ValidatingAdmissionPolicy '([^']+)' with binding '[^']+' denied request: ([^]*)$/;
 
 /**
- * A refusal, told apart from one by the API server's own checks, of access rights above all: that one
- * names no breach.
+ * Parses a refusal. A refusal by the API server's own checks, such as RBAC, names no violation.
  */
 export const parseRefusal = (status: ApiStatus): AdmissionRefusal => ({
   message: status.message ?? '',
@@ -38,11 +37,11 @@ const parseBreaches = ({ reason, message = '', details }: ApiStatus): readonly B
   return causes.map(({ field = '' }) => ({ rule: 'schema', where: field }));
 };
 
-/** Declarations are judged by both webhooks for pods. */
+/** Both webhooks for pods check declarations. */
 const toRuleName = (webhook: string): string =>
   /^(mutate|validate)\./.test(webhook) ? 'declaration' : webhook;
 
-/** @param otherwise what stands for the rule of a breach that names none */
+/** @param otherwise replaces the rule of a violation without one */
 const parseBreachLines = (
   text: string,
   separator: string | RegExp,

@@ -6,30 +6,30 @@ import { text } from 'node:stream/consumers';
 import { KubeConfig, PortForward } from '@kubernetes/client-node';
 import type { ClusterAccess } from '../cluster/cluster-file.ts';
 
-/** Whom a request is sent as. */
+/** User and groups that a request impersonates. */
 export type ApiCaller = { readonly user: string; readonly groups?: readonly string[] };
 
 export type ApiServerCall = {
   readonly method: string;
-  /** From the root on. */
+  /** Absolute path. */
   readonly path: string;
   readonly body?: unknown;
-  /** Of the body; JSON unless given. */
+  /** Content type of the body; default JSON. */
   readonly type?: string;
 };
 
 export type ApiServerResponse = { readonly status: number; readonly body: unknown };
 
 export type ApiServerClient = {
-  /** Sends one request as somebody, or as the stories themselves, and answers whatever comes. */
+  /** Sends one request as `caller`, or as the user of the tests; returns any response. */
   readonly call: (caller: ApiCaller | undefined, call: ApiServerCall) => Promise<ApiServerResponse>;
-  /** What a port of a pod first says to a request, by a connection that the API server forwards. */
+  /** Sends a request head to a port of a pod through port forwarding; returns the first response. */
   readonly forward: (caller: ApiCaller, place: ForwardedPort, head: string) => Promise<string>;
 };
 
 type ForwardedPort = { readonly namespace: string; readonly pod: string; readonly port: number };
 
-/** The API server as it is: without kubectl, whose own checks nobody has to pass. */
+/** Creates a client of the API server without the checks of kubectl, which an attacker would not use. */
 export const createApiServerClient = ({ kubeconfig }: ClusterAccess): ApiServerClient => {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);
@@ -63,12 +63,13 @@ export const createApiServerClient = ({ kubeconfig }: ClusterAccess): ApiServerC
   };
 };
 
-/** The library's own type needs others that are not installed. */
+/** The type of the library needs packages that are not installed. */
 type ClosableSocket = { close: () => void };
 
 const impersonate = (config: KubeConfig, caller: ApiCaller | undefined): KubeConfig => {
   const [cluster, user] = [config.getCurrentCluster(), config.getCurrentUser()];
-  if (cluster === null || user === null) throw new Error('the kubeconfig names nobody');
+  if (cluster === null || user === null)
+    throw new Error('kubeconfig: expected a current cluster and user, got none');
   if (caller === undefined) return config;
   const impersonating = new KubeConfig();
   impersonating.loadFromClusterAndUser(cluster, { ...user, impersonateUser: caller.user });
@@ -93,7 +94,7 @@ const sendRequest = (
   return promise;
 };
 
-/** Not everything that is reached through an API server speaks JSON. */
+/** Parses a body, which is not always JSON if the API server proxies it. */
 const readBody = (said: string): unknown => {
   try {
     return JSON.parse(said) as unknown;
@@ -102,7 +103,7 @@ const readBody = (said: string): unknown => {
   }
 };
 
-/** Whoever forwards does not tell when the other side is done: a body of JSON does. */
+/** Reads until the end of a JSON body, because port forwarding does not report the end of a connection. */
 const readFirstResponse = async (output: PassThrough): Promise<string> => {
   let said = '';
   for await (const chunk of output) {

@@ -15,7 +15,7 @@ const mappingReader: Reader<JsonObject> = (value, path, faults) =>
 const textOrMappingReader: Reader<string | JsonObject> = (value, path, faults) =>
   typeof value === 'string' ? value : mappingReader(value, path, faults);
 
-/** JSON Patch (RFC 6902); a `value` with `times` stands for so many of it in a row. */
+/** JSON Patch (RFC 6902); `times` repeats `value`. */
 const operationReader = object({
   op: stringEnum(['add', 'replace', 'remove']),
   path: string({ expected: 'a JSON pointer', pattern: /^\// }),
@@ -23,7 +23,7 @@ const operationReader = object({
   times: { optional: integer({ min: 2, max: 100_000 }) },
 });
 
-/** A base pod, changed. `declare`: its task as text, or members that replace those of the base. */
+/** Creates a changed base pod. `declare`: its task as text, or members that replace those of the base. */
 const createReader = object({
   of: { reader: stringEnum(['declared', 'injected', 'plain']), otherwise: 'declared' as const },
   in: { optional: stringEnum(['kube-system']) },
@@ -31,20 +31,20 @@ const createReader = object({
   patch: { reader: list(operationReader), otherwise: [] },
 });
 
-/** A change of the running pod, by itself or through a subresource. */
+/** Changes the running pod, directly or through a subresource. */
 const changeReader = object({
   through: { optional: stringEnum(['status', 'resize', 'ephemeralcontainers']) },
   patch: list(operationReader, { min: 1 }),
 });
 
-/** Anything else that the API server takes; its path begins below the namespace, or with a slash. */
+/** Sends any other request to the API server; a path without a leading slash is below the namespace. */
 const requestReader = object({
   method: stringEnum(['GET', 'POST']),
   path: textReader,
   body: { optional: mappingReader },
 });
 
-/** A port of the running pod, by way of the API server. */
+/** Connects to a port of the running pod through the API server. */
 const portAccessReader = object({
   by: stringEnum(['proxy', 'portforward']),
   port: integer({ min: 1, max: 65_535 }),
@@ -52,15 +52,15 @@ const portAccessReader = object({
 });
 
 /**
- * A token, put to the authority or straight to the cloud: what the kubelet keeps for the sidecar of a
- * pod, what an editor asked the API server for (for `audience`), or what stands in a Secret.
+ * Sends a token to the authority or directly to the cloud: the exchange token of a pod, a token that an
+ * editor requested (for `audience`), or one of a Secret.
  */
 const exchangeReader = object({
   token: stringEnum([
     'of the pod',
     'of a deleted pod',
-    'of a closing pod',
-    'asked for',
+    'of a terminating pod',
+    'requested',
     'of a Secret',
   ]),
   audience: { optional: textReader },
@@ -68,14 +68,14 @@ const exchangeReader = object({
   to: { reader: stringEnum(['authority', 'cloud']), otherwise: 'authority' as const },
 });
 
-/** Credentials of the running pod, put to the cloud. */
+/** Uses credentials of the running pod at the cloud. */
 const useReader = object({
   operation: stringEnum(['get', 'put', 'list']),
   bucket: { reader: stringEnum(['acme-data', 'acme-other']), otherwise: 'acme-data' as const },
   key: textReader,
 });
 
-/** A copy of an injected pod, made where neither webhook is asked, that asks for credentials. */
+/** Requests credentials in a copy of an injected pod, created where no webhook is called. */
 const unadmittedReader = object({ patch: { reader: list(operationReader), otherwise: [] } });
 
 const rightReader = string({
@@ -83,15 +83,15 @@ const rightReader = string({
   pattern: /^[a-z]+ [a-z]+(\/[a-z]+)?(\.[a-z.]+)?$/,
 });
 
-/** The rule that must answer, or the reason or code that must, and the path that it names. */
+/** Expected rule, reason or code, and the path that the message names. */
 const expectedRefusalMembers = { rule: textReader, path: { optional: textReader } };
 
-/** One attack, as a file of this folder writes it: exactly one of its kinds. */
+/** One row of the attack table, with exactly one of the kinds. */
 export const attackReader = object({
   name: textReader,
   row: stringEnum(THREAT_ROW_IDS),
-  as: stringEnum(['editor', 'break-glass', 'agent', 'neighbour', 'node']),
-  /** What its sender may do beside ClusterRole `edit`. */
+  as: stringEnum(['editor', 'break-glass', 'agent', 'neighbor', 'node']),
+  /** Rights of the sender in addition to the ClusterRole `edit`. */
   may: { optional: list(rightReader, { min: 1 }) },
   create: { optional: createReader },
   change: { optional: changeReader },
@@ -99,10 +99,10 @@ export const attackReader = object({
   reach: { optional: portAccessReader },
   exchange: { optional: exchangeReader },
   use: { optional: useReader },
-  unseen: { optional: unadmittedReader },
+  unadmitted: { optional: unadmittedReader },
   ...expectedRefusalMembers,
-  /** Whatever else is named in the same breath. */
+  /** Further violations in the same message. */
   also: { optional: list(object(expectedRefusalMembers), { min: 1 }) },
-  /** What the message says besides. */
-  words: { optional: textReader },
+  /** Further text of the message. */
+  message: { optional: textReader },
 });

@@ -28,28 +28,28 @@ import {
 } from './attack-users.ts';
 import type { Attack } from './attack-table.ts';
 
-/** Whoever sends attacks, and may edit in its namespace. */
+/** The default sender of attacks, who may edit in its namespace. */
 export const EDITOR = buildCaller({ as: 'editor' });
 
 const FINALIZER = 'e2e.valetkey.dev/held';
 
-/** A namespace, its editors, and the pods there that attacks are aimed at, all made by an editor. */
+/** A namespace, its editors, and the target pods of attacks, created by an editor. */
 export type AttackSetup = {
   readonly podDefaults: PodDefaults;
-  /** What came of making each pod. */
+  /** The response to the creation of each pod. */
   readonly createResponses: Readonly<Record<string, ApiServerResponse>>;
   readonly pods: {
     readonly agent: PodRef;
-    readonly neighbour: PodRef;
+    readonly neighbor: PodRef;
     readonly deleted: PodRef;
-    readonly closing: PodRef;
+    readonly terminating: PodRef;
   };
-  /** Exchange tokens of pods that ended since, by pod; none, where their node is not ours. */
+  /** Deletes pods and returns their exchange tokens by pod; empty on an external cluster. */
   readonly endedTokens: () => Promise<Readonly<Record<string, string>>>;
   readonly release: () => Promise<void>;
 };
 
-/** Namespaces beside the story's own in which the editor may edit, too. */
+/** Further namespaces in which the editor may edit. */
 const OTHER_NAMESPACES = ['kube-system', testContext.release.namespace];
 
 export const createAttackSetup = async (
@@ -76,9 +76,9 @@ export const createAttackSetup = async (
   const place = (pod: string): PodRef => ({ namespace, pod });
   const pods = {
     agent: place('victim'),
-    neighbour: place('neighbour'),
+    neighbor: place('neighbor'),
     deleted: place('deleted'),
-    closing: place('closing'),
+    terminating: place('terminating'),
   };
   return {
     podDefaults,
@@ -96,7 +96,7 @@ const buildBoundAccount = (namespace: string) => ({
   metadata: { name: BOUND_ACCOUNT, namespace, annotations: BOUND_ROLE_ANNOTATION },
 });
 
-/** By name: who is attacked, who stands beside, who ends, and who waits for a node. */
+/** Target pods by name: the victim, a neighbor, pods that end, and one that is never scheduled. */
 const buildTargetPods = (site: PodDefaults): Readonly<Record<string, unknown>> => {
   const env = [
     { name: 'AWS_ENDPOINT_URL_S3', value: cloud.s3Endpoint },
@@ -107,46 +107,51 @@ const buildTargetPods = (site: PodDefaults): Readonly<Record<string, unknown>> =
   const declared = (name: string) => buildDeclaredPod(name, site, { role: getAgentRole() });
   return {
     victim: asking(declared('victim')),
-    neighbour: asking(buildPlainPod('neighbour', site)),
+    neighbor: asking(buildPlainPod('neighbor', site)),
     ...(testContext.node !== undefined && {
       deleted: declared('deleted'),
-      closing: applyOperations(declared('closing'), [
+      terminating: applyOperations(declared('terminating'), [
         { op: 'add', path: '/metadata/finalizers', value: [FINALIZER] },
       ]),
     }),
     waiting: applyOperations(declared('waiting'), [
-      { op: 'add', path: '/spec/schedulerName', value: 'nobody' },
+      { op: 'add', path: '/spec/schedulerName', value: 'no-scheduler' },
     ]),
   };
 };
 
-/** Takes the tokens of those that are to end, and ends them. */
-const endTargetPods = async ({ deleted, closing }: AttackSetup['pods']) => {
+/** Reads the tokens of two pods, then deletes the pods. */
+const endTargetPods = async ({ deleted, terminating }: AttackSetup['pods']) => {
   const { node } = testContext;
   if (node === undefined) return {};
   const [ofDeleted, ofClosing] = await Promise.all(
-    [deleted, closing].map((place) => waitFor('its token', () => readExchangeToken(node, place))),
+    [deleted, terminating].map((place) =>
+      waitFor('the exchange token', () => readExchangeToken(node, place)),
+    ),
   );
-  await waitFor('its address', async () => {
-    const { status } = await readPod<{ status: { podIP?: string } }>(closing.namespace, 'closing');
+  await waitFor('the address of the pod', async () => {
+    const { status } = await readPod<{ status: { podIP?: string } }>(
+      terminating.namespace,
+      'terminating',
+    );
     return status.podIP !== undefined;
   });
   const remove = ({ namespace, pod }: PodRef, how: string[]) =>
     runKubectl(cluster, ['delete', 'pod', pod, '-n', namespace, ...how]);
   await Promise.all([
     remove(deleted, ['--grace-period=0', '--force']),
-    remove(closing, ['--wait=false']),
+    remove(terminating, ['--wait=false']),
   ]);
-  return { deleted: ofDeleted ?? '', closing: ofClosing ?? '' };
+  return { deleted: ofDeleted ?? '', terminating: ofClosing ?? '' };
 };
 
-const releaseSetup = async ({ closing }: AttackSetup['pods']): Promise<void> => {
+const releaseSetup = async ({ terminating }: AttackSetup['pods']): Promise<void> => {
   const label = ['-l', `${ATTACK_LABEL}=true`];
   await runKubectl(cluster, ['delete', 'clusterroles,clusterrolebindings', ...label]);
   await runKubectl(cluster, ['delete', 'rolebindings', '--all-namespaces', ...label]);
   await runKubectl(cluster, ['delete', 'pods', '-n', testContext.release.namespace, ...label]);
   if (testContext.node === undefined) return;
   const freed = JSON.stringify({ metadata: { finalizers: null } });
-  const where = [closing.pod, '-n', closing.namespace];
+  const where = [terminating.pod, '-n', terminating.namespace];
   await runKubectl(cluster, ['patch', 'pod', ...where, '--type=merge', '-p', freed]);
 };

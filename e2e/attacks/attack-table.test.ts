@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Pod } from '../../lib/contract/pod.ts';
 import { applyOperations, buildDeclaredPod, buildPlainPod } from './base-pods.ts';
 import type { PodDefaults } from './base-pods.ts';
@@ -36,11 +36,11 @@ const buildBasePod = async ({ of, declare }: AttackByKind<'create'>['create']): 
   return of === 'declared' ? pod : injectPod(pod);
 };
 
-test('the table has sixty attacks at least', () => {
+it('the attack table has at least sixty attacks', () => {
   expect(attacks.length).toBeGreaterThanOrEqual(60);
 });
 
-describe('rows', () => {
+describe('THREAT_ROWS', () => {
   const page = join(import.meta.dirname, '../../docs/threat-model.md');
   const lines = readFileSync(page, 'utf8')
     .split('\n')
@@ -48,11 +48,11 @@ describe('rows', () => {
     .map((line) => line.split('|').map((cell) => cell.trim()))
     .map((cells) => ({ attack: cells[1] ?? '', shownBy: cells.at(-2) ?? '' }));
 
-  test.each(THREAT_ROW_IDS)('%s: a line of the threat model', (row) => {
+  it.each(THREAT_ROW_IDS)('%s matches one row of the threat model', (row) => {
     expect(lines.filter(({ attack }) => attack.includes(THREAT_ROWS[row].attack))).toHaveLength(1);
   });
 
-  test('are there for each line that the table is said to show', () => {
+  it('include every row that the threat model attributes to the table', () => {
     const shown = lines.filter(({ shownBy }) => shownBy.startsWith('table'));
     const isKnown = (attack: string) =>
       THREAT_ROW_IDS.some((row) => attack.includes(THREAT_ROWS[row].attack));
@@ -61,7 +61,7 @@ describe('rows', () => {
   });
 });
 
-describe('a table', () => {
+describe('parseAttackFile', () => {
   const line = {
     ...{ name: 'x', row: 'entered', as: 'editor', rule: '11', path: 'container' },
     request: { method: 'GET', path: 'pods/victim/exec' },
@@ -69,11 +69,11 @@ describe('a table', () => {
   const faultsIn = (...lines: object[]) =>
     parseAttackFile('x.yaml', JSON.stringify(lines)).faults.map(({ path }) => path);
 
-  test('is read', () => {
+  it('accepts a valid row', () => {
     expect(faultsIn(line)).toEqual([]);
   });
 
-  test('with unknown keys is refused, all of them at once', () => {
+  it('reports all unknown keys and values at once', () => {
     const surprising = { ...line, rul: '11', request: { ...line.request, verb: 'GET' } };
     expect(faultsIn(surprising, { ...line, row: 'none' })).toEqual([
       '[0].rul',
@@ -82,7 +82,7 @@ describe('a table', () => {
     ]);
   });
 
-  test('with no kind, or two, or a rule of none is refused', () => {
+  it('rejects no kind, two kinds, and a rule or sender that does not fit the kind', () => {
     const change = { patch: [{ op: 'remove', path: '/spec' }] };
     expect(faultsIn({ ...line, request: undefined })).toEqual(['"x" (kind)']);
     expect(faultsIn({ ...line, change })).toEqual(['"x" (kind)']);
@@ -91,7 +91,7 @@ describe('a table', () => {
     expect(faultsIn({ ...line, path: undefined })).toEqual(['"x" path']);
   });
 
-  test('with a name given twice, or too few attacks on a row, is refused', () => {
+  it('rejects duplicate names and rows with too few attacks', () => {
     const { attacks: two } = parseAttackFile('x.yaml', JSON.stringify([line, line]));
     const paths = checkAttacks(two).map(({ path }) => path);
     expect(paths).toContain('"x"');
@@ -99,29 +99,29 @@ describe('a table', () => {
     expect(paths).not.toContain('row entered');
   });
 
-  test('with a key given twice is refused', () => {
+  it('rejects duplicate keys', () => {
     expect(parseAttackFile('x.yaml', '- {name: a, name: b}').faults).toHaveLength(1);
   });
 });
 
-describe('pods of the table', () => {
-  test.each(['plain', 'declared', 'injected'] as const)('%s, unchanged: welcome', async (of) => {
+describe('a pod of the attack table', () => {
+  it.each(['plain', 'declared', 'injected'] as const)('%s, is admitted unchanged', async (of) => {
     expect((await evaluatePodCreation(await buildBasePod({ of, patch: [] }))).breaches).toEqual([]);
   });
 
-  test.each(toNamedCases(filterAttacksByKind(attacks, 'create')))('%s', async (_name, attack) => {
+  it.each(toNamedCases(filterAttacksByKind(attacks, 'create')))('%s', async (_name, attack) => {
     const pod = applyOperations(await buildBasePod(attack.create), attack.create.patch) as Pod;
     expectStatedRefusal(attack, await evaluatePodCreation(pod));
   });
 });
 
-describe('changes of the table', () => {
-  // Status is the policies' alone to judge.
-  const judged = filterAttacksByKind(attacks, 'change').filter(
+describe('a change of the attack table', () => {
+  // Only the admission policies check status updates.
+  const changes = filterAttacksByKind(attacks, 'change').filter(
     ({ change }) => change.through !== 'status',
   );
 
-  test.each(toNamedCases(judged))('%s', async (_name, { as, change, rule }) => {
+  it.each(toNamedCases(changes))('%s', async (_name, { as, change, rule }) => {
     const oldPod = await injectPod(buildDeclaredPod('victim', podDefaults));
     const groups = as === 'break-glass' ? ['e2e-break-glass'] : [];
     const pod = applyOperations(oldPod, change.patch);
@@ -130,25 +130,25 @@ describe('changes of the table', () => {
   });
 });
 
-describe('policies of the table', () => {
+describe('a policy of the attack table', () => {
   const policies = filterAttacksByKind(attacks, 'request').filter(
     ({ rule }) => rule === 'policies.valetkey.dev',
   );
 
-  test.each(toNamedCases(policies))('%s', (_name, attack) => {
+  it.each(toNamedCases(policies))('%s', (_name, attack) => {
     expectStatedRefusal(attack, evaluateTaskPolicy(attack.request.body));
   });
 });
 
-describe('unseen pods of the table', () => {
-  test.each(toNamedCases(filterAttacksByKind(attacks, 'unseen')))(
+describe('an unadmitted pod of the attack table', () => {
+  it.each(toNamedCases(filterAttacksByKind(attacks, 'unadmitted')))(
     '%s',
-    async (_name, { unseen, rule, path }) => {
+    async (_name, { unadmitted, rule, path }) => {
       const pod = applyOperations(
-        await injectPod(buildDeclaredPod('unseen', podDefaults)),
-        unseen.patch,
+        await injectPod(buildDeclaredPod('unadmitted', podDefaults)),
+        unadmitted.patch,
       );
-      // Of a pod that keeps every rule, policy decides.
+      // A pod that passes all rules is left to policy.
       expect(checkRunningPod(pod)).toEqual(rule === 'pod_noncompliant' ? [path] : []);
     },
   );

@@ -9,7 +9,7 @@ import { list, read } from '../../lib/schema/reader.ts';
 import { attackReader } from './attack-schema.ts';
 import { getMinimumAttacks, THREAT_ROW_IDS } from './threat-rows.ts';
 
-/** A line of the table: who sends what, and which rule must answer, naming which path. */
+/** A row of the table: a sender, a request, and the expected rule and path. */
 export type Attack = Extract<ReturnType<typeof attackReader>, object>;
 
 export const ATTACK_KINDS = [
@@ -19,7 +19,7 @@ export const ATTACK_KINDS = [
   'reach',
   'exchange',
   'use',
-  'unseen',
+  'unadmitted',
 ] as const;
 export type AttackKind = (typeof ATTACK_KINDS)[number];
 
@@ -29,7 +29,7 @@ export type AttackByKind<K extends AttackKind> = Attack & Required<Pick<Attack, 
 export type Operations = AttackByKind<'change'>['change']['patch'];
 export type AttackSender = Attack['as'];
 
-/** Those of one kind, in the table's order. */
+/** Lists the attacks of one kind, in the order of the table. */
 export const filterAttacksByKind = <K extends AttackKind>(
   attacks: readonly Attack[],
   kind: K,
@@ -37,9 +37,9 @@ export const filterAttacksByKind = <K extends AttackKind>(
   attacks.filter((each): each is AttackByKind<K> => each[kind] !== undefined);
 
 /**
- * Every attack of every file of this folder.
+ * Reads every attack of every file of this folder.
  *
- * @throws Error with all faults of all files at once
+ * @throws Error with all field errors of all files
  */
 export const readAttackTable = (): readonly Attack[] => {
   const files = globSync(join(import.meta.dirname, '*.yaml')).sort();
@@ -52,7 +52,7 @@ export const readAttackTable = (): readonly Attack[] => {
 
 type ParsedTable = { readonly attacks: readonly Attack[]; readonly faults: readonly FieldError[] };
 
-/** One file's attacks, or what is wrong with it. */
+/** Parses the attacks of one file; returns its field errors, if any. */
 export const parseAttackFile = (source: string, text: string): ParsedTable => {
   const document = parseDocument(text, { strict: true });
   const problems = [...document.errors, ...document.warnings].map(({ code, message }) => ({
@@ -72,9 +72,9 @@ const ALLOWED_SENDERS: Readonly<Record<AttackKind, readonly AttackSender[]>> = {
   change: ['editor', 'break-glass'],
   request: ['editor'],
   reach: ['editor'],
-  exchange: ['agent', 'neighbour', 'node'],
-  use: ['agent', 'neighbour', 'node'],
-  unseen: ['editor'],
+  exchange: ['agent', 'neighbor', 'node'],
+  use: ['agent', 'neighbor', 'node'],
+  unadmitted: ['editor'],
 };
 
 const RULE_IDS = [...RULES.map(({ id }) => id), 'declaration', 'policy'];
@@ -86,7 +86,7 @@ const ALLOWED_ANSWERS: Readonly<Record<AttackKind, readonly string[]>> = {
   reach: ['unauthorized', 'ServiceUnavailable'],
   exchange: [...REFUSAL_REASONS, 'InvalidParameterValue', 'AccessDenied'],
   use: ['AccessDenied'],
-  unseen: REFUSAL_REASONS,
+  unadmitted: REFUSAL_REASONS,
 };
 
 const checkAttack = (given: Attack): readonly FieldError[] => {
@@ -105,14 +105,14 @@ const checkAttack = (given: Attack): readonly FieldError[] => {
       : [wrong('as', `one of ${ALLOWED_SENDERS[kind].join(', ')}, for ${kind}`, given.as)]),
     ...rules
       .filter((rule) => !ALLOWED_ANSWERS[kind].includes(rule))
-      .map((rule) => wrong('rule', `a rule or reason that answers ${kind}`, rule)),
-    ...(given.path === undefined && given.words === undefined && RULE_IDS.includes(given.rule)
-      ? [wrong('path', 'the path that the message names, or its words', undefined)]
+      .map((rule) => wrong('rule', `a rule or reason for ${kind}`, rule)),
+    ...(given.path === undefined && given.message === undefined && RULE_IDS.includes(given.rule)
+      ? [wrong('path', 'the path that the message names, or message', undefined)]
       : []),
   ];
 };
 
-/** Names that are not alone, and rows that too few attacks try. */
+/** Checks that names are unique, and that each row has enough attacks. */
 export const checkAttacks = (attacks: readonly Attack[]): readonly FieldError[] => {
   const names = attacks.map(({ name }) => name);
   const repeated = names.filter((name, index) => names.indexOf(name) < index);
@@ -122,13 +122,13 @@ export const checkAttacks = (attacks: readonly Attack[]): readonly FieldError[] 
   return [
     ...repeated.map((name) => ({
       path: formatValue(name),
-      expected: 'each name once',
-      got: 'again',
+      expected: 'a unique name',
+      got: 'a duplicate',
     })),
     ...thin.map((row) => ({
       ...{
         path: `row ${row}`,
-        expected: `${getMinimumAttacks(row)} attacks or more`,
+        expected: `${getMinimumAttacks(row)} or more attacks`,
         got: 'fewer',
       },
     })),

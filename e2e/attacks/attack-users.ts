@@ -5,15 +5,15 @@ import type { Attack } from './attack-table.ts';
 const EDITOR = 'attacks-editor';
 const BREAK_GLASS = 'e2e-break-glass';
 
-/** On whatever stands outside of the story's namespace. */
+/** Label of every object outside the namespace of the attacks. */
 export const ATTACK_LABEL = 'e2e.valetkey.dev/attacks';
 
 const toSlug = (right: string): string => right.replaceAll(/[^a-z]+/g, '-');
 
-/** Each set of rights is a user's of its own: nobody may more than the attack says. */
+/** Each set of rights has its own user, who has only these rights. */
 const buildUserName = (may: readonly string[]): string => [EDITOR, ...may.map(toSlug)].join('-');
 
-/** Whom the API server takes the sender of an attack for. */
+/** Returns user and groups of the sender of an attack. */
 export const buildCaller = ({ as, may = [] }: Pick<Attack, 'as' | 'may'>): ApiCaller => ({
   user: buildUserName(may),
   ...(as === 'break-glass' && { groups: [BREAK_GLASS] }),
@@ -22,11 +22,11 @@ export const buildCaller = ({ as, may = [] }: Pick<Attack, 'as' | 'may'>): ApiCa
 const RBAC = 'rbac.authorization.k8s.io';
 const attackLabels = { [ATTACK_LABEL]: 'true' };
 
-/** Of the editor that no attack gives further rights. */
+/** Builds the RoleBinding of the editor without further rights. */
 export const buildEditorBinding = (namespace: string) =>
   buildEditorRoleBinding(namespace, EDITOR, attackLabels);
 
-/** `edit` in a namespace for every sender of these attacks, and beside it what each of them states. */
+/** Builds the bindings of every sender: `edit` in the namespace, and the further rights of each attack. */
 export const buildEditorObjects = (attacks: readonly Attack[], namespace: string): object[] => {
   const sets = new Map(attacks.map(({ may = [] }) => [buildUserName(may), may]));
   return [...sets].flatMap(([user, may]) => [
@@ -35,14 +35,14 @@ export const buildEditorObjects = (attacks: readonly Attack[], namespace: string
   ]);
 };
 
-/** @param right `<verb> <resource>[/<subresource>][.<group>]`; those of a group are the cluster's */
+/** @param right `<verb> <resource>[/<subresource>][.<group>]`; with a group, it is cluster-scoped */
 const buildGrant = (right: string, user: string, namespace: string): object[] => {
   const [verb = '', named = ''] = right.split(' ');
   const [resource = '', ...group] = named.split('.');
   const name = `${EDITOR}-${toSlug(right)}`;
   const binding = `${user}-${toSlug(right)}`.slice(0, 200);
-  const isOfCluster = group.length > 0;
-  const kind = isOfCluster ? 'ClusterRoleBinding' : 'RoleBinding';
+  const isClusterScoped = group.length > 0;
+  const kind = isClusterScoped ? 'ClusterRoleBinding' : 'RoleBinding';
   return [
     {
       ...{
@@ -54,7 +54,7 @@ const buildGrant = (right: string, user: string, namespace: string): object[] =>
     },
     {
       ...{ apiVersion: `${RBAC}/v1`, kind },
-      metadata: { name: binding, labels: attackLabels, ...(!isOfCluster && { namespace }) },
+      metadata: { name: binding, labels: attackLabels, ...(!isClusterScoped && { namespace }) },
       ...buildRoleBinding(name, user),
     },
   ];

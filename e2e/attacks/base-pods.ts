@@ -2,7 +2,7 @@ import type { Pod } from '../../lib/contract/pod.ts';
 import { applyPatch } from '../../lib/injection/json-patch.ts';
 import type { AttackByKind, Operations } from './attack-table.ts';
 
-/** What a pod of the table cannot know beforehand. */
+/** Values of base pods that depend on the cluster. */
 export type PodDefaults = {
   readonly namespace: string;
   readonly image: string;
@@ -15,12 +15,12 @@ export const BOUND_ROLE_ANNOTATION = {
   'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/agent-reports',
 } as const;
 
-/** The role that attacks declare: none of them gets as far as any cloud. */
+/** The role in declarations; no request with it reaches a cloud. */
 const EXAMPLE_ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
 
 const TASK = 'task.valetkey.dev/read';
 
-/** What the base pod declares. */
+/** The task of the base pod. */
 const DECLARATION = {
   role: EXAMPLE_ROLE,
   allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/reports/*'] }],
@@ -41,7 +41,7 @@ const buildContainer = (name: string, { image, imagePullPolicy }: PodDefaults) =
   },
 });
 
-/** A pod of two consumers that keeps every rule, and declares no task yet. */
+/** Builds a pod with two consumers that passes all rules and declares no task. */
 export const buildPlainPod = (name: string, site: PodDefaults): Pod => ({
   apiVersion: 'v1',
   kind: 'Pod',
@@ -53,7 +53,7 @@ export const buildPlainPod = (name: string, site: PodDefaults): Pod => ({
   },
 });
 
-/** The same with its task, or with what an attack declares instead. */
+/** Builds the same pod with its task, or with the declaration of an attack. */
 export const buildDeclaredPod = (
   name: string,
   site: PodDefaults,
@@ -65,7 +65,7 @@ export const buildDeclaredPod = (
   return { ...pod, metadata: { ...pod.metadata, annotations: { [TASK]: text } } };
 };
 
-/** An object with an attack's changes. @throws Error where one of them does not fit */
+/** Applies the changes of an attack to an object. @throws Error if one of them does not apply */
 export const applyOperations = (object: unknown, patch: Operations): unknown =>
   applyPatch(
     object,

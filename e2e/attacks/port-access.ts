@@ -5,7 +5,7 @@ import type { AttackByKind } from './attack-table.ts';
 
 type PortResponse = { readonly code?: string; readonly message?: string };
 
-/** What is said to whoever reaches for a port of the pod: by the API server, or by the port itself. */
+/** Connects to a port of the pod through the API server; returns the response of the API server or the port. */
 export const accessPort = async (
   attack: AttackByKind<'reach'>,
   { call, forward, namespace }: ApiServerClient & { readonly namespace: string },

@@ -2,9 +2,9 @@ import { expect } from '@jest/globals';
 import type { AdmissionRefusal } from './admission-refusals.ts';
 import type { Attack } from './attack-table.ts';
 
-type StatedRefusal = Pick<Attack, 'rule' | 'path' | 'also' | 'words'>;
+type StatedRefusal = Pick<Attack, 'rule' | 'path' | 'also' | 'message'>;
 
-/** Holds a refusal against what an attack states: it names each of that, and nothing more. */
+/** Expects a refusal to name exactly the violations that an attack states. */
 export const expectStatedRefusal = (
   attack: StatedRefusal,
   { message, breaches }: AdmissionRefusal,
@@ -15,7 +15,7 @@ export const expectStatedRefusal = (
     return { rule, path: at?.path ?? where };
   });
   expect({ message, named: formatSorted(found) }).toEqual({
-    message: expect.stringContaining(attack.words ?? ''),
+    message: expect.stringContaining(attack.message ?? ''),
     named: formatSorted(stated),
   });
 };
@@ -23,7 +23,7 @@ export const expectStatedRefusal = (
 const listStatedRules = ({ also = [], ...first }: StatedRefusal) =>
   [first, ...also].map(({ rule, path = '' }) => ({ rule, path }));
 
-/** What a path stands in, an annotation or an account, comes before it. */
+/** An annotation or account may precede the path. */
 const isPathMatch = (where: string, path: string): boolean =>
   where === path || where.endsWith(` ${path}`);
 

@@ -28,20 +28,20 @@ import {
 import type { CloudAnswer, CredentialKeys, PodRef } from '../tests/test-context.ts';
 import type { AttackByKind, AttackSender } from './attack-table.ts';
 
-/** Who can be sent from, besides outside of all pods, and who is there no longer. */
+/** Pods from which requests are sent, and pods that ended. */
 type TargetPods = {
   readonly agent: PodRef;
-  readonly neighbour: PodRef;
+  readonly neighbor: PodRef;
   readonly deleted: PodRef;
-  readonly closing: PodRef;
+  readonly terminating: PodRef;
 };
 
 type ExchangeAttack = AttackByKind<'exchange'>['exchange'];
 
 const findSenderPod = (as: AttackSender, places: TargetPods): PodRef | undefined =>
-  as === 'agent' || as === 'neighbour' ? places[as] : undefined;
+  as === 'agent' || as === 'neighbor' ? places[as] : undefined;
 
-/** A token as it came into somebody's hands, or as they changed it. */
+/** Returns a stolen token, forged as the attack states. */
 export const applyForgery = (
   token: string,
   forged: ExchangeAttack['forged'],
@@ -60,35 +60,36 @@ export const applyForgery = (
 };
 
 const readPublicKey = (node: Cluster | undefined): string => {
-  if (node === undefined) throw new Error('the public key stands on the node');
+  if (node === undefined)
+    throw new Error('expected a cluster on this machine: the public key is read on its node');
   const key = createPublicKey(readFileSync(node.clusterSigningKey));
   return key.export({ type: 'spki', format: 'pem' }).toString();
 };
 
-/** Puts a token to the authority, and expects the refusal, its record, and the Event on its pod. */
+/** Sends a token to the authority, and expects the refusal, its record, and the Event on its pod. */
 export const expectNoCredentials = async (
   { as, rule, exchange }: AttackByKind<'exchange'>,
   { token, places }: { readonly token: string; readonly places: TargetPods },
 ): Promise<void> => {
   const purpose = createPurpose();
-  const wish = buildTokenRequest({ token, purpose });
+  const request = buildTokenRequest({ token, purpose });
   const place = findSenderPod(as, places);
-  const reply = await (place === undefined ? sendOne(wish) : sendOneFrom(place, wish));
+  const reply = await (place === undefined ? sendOne(request) : sendOneFrom(place, request));
   const status = REFUSALS[rule]?.status ?? 0;
-  // Where the token itself is refused, nobody is known.
+  // If the token itself is refused, the caller is unknown.
   const known = rule.startsWith('pod_') && { pod: findTokenOwner(exchange, places) };
   await expectRefusal(reply, { status, reason: rule, purpose, ...known });
 };
 
 const findTokenOwner = (
   { token }: ExchangeAttack,
-  { agent, deleted, closing }: TargetPods,
+  { agent, deleted, terminating }: TargetPods,
 ): PodRef => {
   if (token === 'of a deleted pod') return deleted;
-  return token === 'of a closing pod' ? closing : agent;
+  return token === 'of a terminating pod' ? terminating : agent;
 };
 
-/** Puts a token straight to the cloud. */
+/** Sends a token directly to the cloud, and expects a refusal. */
 export const expectNoRole = async (
   { rule }: AttackByKind<'exchange'>,
   token: string,
@@ -96,7 +97,7 @@ export const expectNoRole = async (
   await expect(assumeRole(cloud, { token })).rejects.toThrow(rule);
 };
 
-/** Uses the agent's credentials as the attack says. */
+/** Uses the agent's credentials as the attack states. */
 export const useCredentials = async (
   { as, use }: AttackByKind<'use'>,
   places: TargetPods,
@@ -107,7 +108,7 @@ export const useCredentials = async (
   const { operation, bucket, key } = use;
   if (place !== undefined)
     return callCloudFromPod(place, operation, key, { bucket, env: toEnvironment(body) });
-  if (operation !== 'get') throw new Error('outside of pods, objects are read');
+  if (operation !== 'get') throw new Error('operation: expected get outside of pods');
   return readOutsidePods(body, { Bucket: bucket, Key: key });
 };
 

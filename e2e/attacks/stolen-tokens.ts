@@ -10,29 +10,30 @@ type ExchangeAttack = AttackByKind<'exchange'>['exchange'];
 
 type TokenSource = {
   readonly call: ApiServerClient['call'];
-  /** Who asks for tokens, and makes Secrets. */
+  /** The user who requests tokens and creates Secrets. */
   readonly editor: ApiCaller;
   readonly agent: PodRef;
-  /** Exchange tokens of pods that ended, by pod. */
+  /** Exchange tokens of ended pods, by pod. */
   readonly ended: Readonly<Record<string, string>>;
 };
 
-/** Whoever reads the token inside a pod, reads it on our node. */
+/** Whether the token can be obtained: exchange tokens are read on the node. */
 export const isTokenAvailable = ({ exchange: { token } }: AttackByKind<'exchange'>): boolean =>
   testContext.node !== undefined || !token.endsWith(' pod');
 
-/** The token that an attack puts to somebody. */
+/** Obtains the token of an attack. */
 export const obtainToken = async (
   exchange: ExchangeAttack,
   source: TokenSource,
 ): Promise<string> => {
   const { node } = testContext;
   const { token, forged } = exchange;
-  if (token === 'asked for') return requestBoundToken(exchange, source);
+  if (token === 'requested') return requestBoundToken(exchange, source);
   if (token === 'of a Secret') return createSecretToken(source);
   if (token === 'of a deleted pod') return source.ended['deleted'] ?? '';
-  if (token === 'of a closing pod') return source.ended['closing'] ?? '';
-  if (node === undefined) throw new Error('exchange tokens stand on the node');
+  if (token === 'of a terminating pod') return source.ended['terminating'] ?? '';
+  if (node === undefined)
+    throw new Error('expected a cluster on this machine: exchange tokens are read on its node');
   return applyForgery(await readExchangeToken(node, source.agent), forged, node);
 };
 
@@ -50,7 +51,7 @@ const requestBoundToken = async (
   return (answer.body as { status: { token: string } }).status.token;
 };
 
-/** Of the kind that lives until its Secret goes. */
+/** Creates a token that is valid until its Secret is deleted. */
 const createSecretToken = async ({ call, editor, agent }: TokenSource): Promise<string> => {
   const annotations = { 'kubernetes.io/service-account.name': 'agent' };
   const metadata = { name: 'agent-token', annotations };

@@ -1,13 +1,13 @@
-/** Who is the last to say no. */
+/** The last component that can refuse the attack. */
 type StoppedBy = 'admission' | 'authority' | 'cloud';
 
 type ThreatRow = {
-  /** Words that the line's first cell has, and no other's. */
+  /** Text that occurs only in the first cell of this row. */
   readonly attack: string;
   readonly stoppedBy: StoppedBy;
 };
 
-/** Lines of docs/threat-model.md that somebody with rights in a namespace can try, by short names. */
+/** Rows of docs/threat-model.md that a user with rights in a namespace can try, by id. */
 export const THREAT_ROWS = {
   'shared-processes': { attack: "Shared or the node's process namespace", stoppedBy: 'admission' },
   'sidecar-ids': { attack: "Running with the sidecar's user or group", stoppedBy: 'admission' },
@@ -36,6 +36,6 @@ export const THREAT_ROWS = {
 export type ThreatRowId = keyof typeof THREAT_ROWS;
 export const THREAT_ROW_IDS = Object.keys(THREAT_ROWS) as readonly ThreatRowId[];
 
-/** Lines that admission can stop have two attacks at least, all others one. */
+/** Returns the minimum number of attacks: two for rows that admission stops, otherwise one. */
 export const getMinimumAttacks = (row: ThreatRowId): number =>
   THREAT_ROWS[row].stoppedBy === 'admission' ? 2 : 1;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CLOUD_CASES, runCloudCases, type CaseResult } from './cloud-cases.ts';
 import { startEmbeddedCaseCloud } from './embedded-case-cloud.ts';
 
@@ -15,11 +15,11 @@ beforeAll(async () => {
 afterAll(() => close());
 
 describe('the responses of the embedded cloud', () => {
-  test.each(CLOUD_CASES)('$name', ({ name }) => {
+  it.each(CLOUD_CASES)('$name', ({ name }) => {
     expect(results.get(name)).toMatchObject({ passed: true });
   });
 
-  test('exist for every case, because names are unique', () => {
+  it('exist for every case, because names are unique', () => {
     expect(results.size).toBe(CLOUD_CASES.length);
   });
 });

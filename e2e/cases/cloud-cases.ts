@@ -44,15 +44,15 @@ const runCase = async (
 ): Promise<CaseResult> => {
   const expected = listExpectedOutcomes(one, cloud.name);
   const differs = one.differs[cloud.name]?.reason;
-  const common = { name: one.name, expected, ...(differs !== undefined && { differs }) };
+  const base = { name: one.name, expected, ...(differs !== undefined && { differs }) };
   try {
     const answers = await collectAnswers(cloud, one, other);
     const passed =
       answers.length === expected.length &&
       answers.every((answer, index) => isOutcome(expected[index] ?? 'done', answer));
-    return { ...common, passed, got: answers.map(formatAnswer) };
+    return { ...base, passed, got: answers.map(formatAnswer) };
   } catch (error) {
-    return { ...common, passed: false, got: [String(error)] };
+    return { ...base, passed: false, got: [String(error)] };
   }
 };
 
@@ -62,12 +62,12 @@ const collectAnswers = async (
   other: SessionKeys,
 ): Promise<readonly CaseAnswer[]> => {
   const startedAt = Date.now();
-  const wish = one.session({ now: startedAt, sourceIp: cloud.sourceIp });
-  const granted = await requestSession(cloud, wish);
+  const request = one.session({ now: startedAt, sourceIp: cloud.sourceIp });
+  const granted = await requestSession(cloud, request);
   const answers = [granted];
   if (granted.status !== 200) return answers;
   const keys = readKeys(granted);
-  checkExpiration(keys, startedAt + (wish.durationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000);
+  checkExpiration(keys, startedAt + (request.durationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000);
   for (const step of one.steps) {
     await waitUntil(startedAt + (step.afterMs ?? 0));
     const answer = await runStep(cloud, step, [keys, other]);

@@ -32,20 +32,21 @@ export type SignatureForgery =
 /** Signs and sends a request; `keys[1]` is of another session, for forgeries that mix two sessions. */
 export const sendS3Request = async (
   cloud: CaseCloud,
-  wish: S3CaseRequest,
+  request: S3CaseRequest,
   keys: readonly [SessionKeys, SessionKeys],
 ): Promise<CaseAnswer> => {
-  const { forge } = wish;
-  const signed = await signRequest(cloud, wish, forgeKeys(keys, forge));
+  const { forge } = request;
+  const signed = await signRequest(cloud, request, forgeKeys(keys, forge));
   const query = new URLSearchParams({
-    ...wish.query,
+    ...request.query,
     ...(forge === 'other query than signed' && { prefix: 'secrets/' }),
   });
-  const path = forge === 'other path than signed' ? '/acme-data/reports/q4.csv' : buildPath(wish);
-  const content = forge === 'other content than signed' ? 'something else' : wish.body;
+  const path =
+    forge === 'other path than signed' ? '/acme-data/reports/q4.csv' : buildPath(request);
+  const content = forge === 'other content than signed' ? 'something else' : request.body;
   return sendCaseRequest({
     endpoint: cloud.s3Endpoint,
-    method: wish.method,
+    method: request.method,
     path: `${path}${query.size === 0 ? '' : `?${String(query).replaceAll('+', '%20')}`}`,
     headers: forge === 'no signature' ? { host: signed['host'] ?? '' } : signed,
     ...(content !== undefined && { body: content }),
@@ -77,7 +78,7 @@ const escapeSegment = (segment: string): string =>
 
 const signRequest = async (
   cloud: CaseCloud,
-  wish: S3CaseRequest,
+  request: S3CaseRequest,
   keys: SigningKeys,
 ): Promise<Record<string, string>> => {
   const { host, hostname } = new URL(cloud.s3Endpoint);
@@ -88,16 +89,16 @@ const signRequest = async (
     sha256: Sha256,
     uriEscapePath: false,
   });
-  const request = {
-    method: wish.method,
+  const unsigned = {
+    method: request.method,
     protocol: 'http:',
     hostname,
-    path: buildPath(wish),
-    query: { ...wish.query },
-    headers: { host, 'x-amz-content-sha256': hashContent(wish) },
+    path: buildPath(request),
+    query: { ...request.query },
+    headers: { host, 'x-amz-content-sha256': hashContent(request) },
   };
-  const age = wish.forge === 'signed 20 minutes ago' ? 20 * 60_000 : 0;
-  const signed = await signer.sign(request, { signingDate: new Date(Date.now() - age) });
+  const age = request.forge === 'signed 20 minutes ago' ? 20 * 60_000 : 0;
+  const signed = await signer.sign(unsigned, { signingDate: new Date(Date.now() - age) });
   return signed.headers;
 };
 

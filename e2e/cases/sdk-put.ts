@@ -15,7 +15,7 @@ export type SdkPut = {
 /** Sends the object with the defaults of the AWS SDK, including its checksum. */
 export const putWithSdk = async (
   cloud: CaseCloud,
-  wish: SdkPut,
+  request: SdkPut,
   keys: SessionKeys,
 ): Promise<CaseAnswer> => {
   const { accessKeyId, secretAccessKey, sessionToken } = keys;
@@ -31,10 +31,10 @@ export const putWithSdk = async (
   try {
     await client.send(
       new PutObjectCommand({
-        Bucket: wish.bucket,
-        Key: wish.key,
-        Body: wish.sdk === 'stream' ? Readable.from([Buffer.from(wish.body)]) : wish.body,
-        ContentLength: Buffer.byteLength(wish.body),
+        Bucket: request.bucket,
+        Key: request.key,
+        Body: request.sdk === 'stream' ? Readable.from([Buffer.from(request.body)]) : request.body,
+        ContentLength: Buffer.byteLength(request.body),
       }),
     );
     return { status: 200, code: '', body: '' };

@@ -25,13 +25,16 @@ export type SessionKeys = {
 };
 
 /** Posts `AssumeRoleWithWebIdentity` as an SDK does: unsigned, form-encoded. */
-export const requestSession = async (cloud: CaseCloud, wish: SessionRequest): Promise<CaseAnswer> =>
+export const requestSession = async (
+  cloud: CaseCloud,
+  request: SessionRequest,
+): Promise<CaseAnswer> =>
   sendCaseRequest({
     endpoint: cloud.stsEndpoint,
     method: 'POST',
     path: '/',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: String(await buildForm(cloud, wish)),
+    body: String(await buildForm(cloud, request)),
   });
 
 /**
@@ -43,7 +46,7 @@ export const readKeys = ({ body }: CaseAnswer): SessionKeys => {
   const path = ['AssumeRoleWithWebIdentityResponse', 'AssumeRoleWithWebIdentityResult'];
   const part = (name: string): string => {
     const text = findText(parseXml(body), ...path, 'Credentials', name);
-    if (text === '') throw new Error(`STS response:  expected Credentials.${name}, got none`);
+    if (text === '') throw new Error(`STS response: expected Credentials.${name}, got none`);
     return text;
   };
   return {
@@ -54,15 +57,15 @@ export const readKeys = ({ body }: CaseAnswer): SessionKeys => {
   };
 };
 
-const buildForm = async (cloud: CaseCloud, wish: SessionRequest): Promise<URLSearchParams> => {
-  const { policy } = wish;
-  const token = await createTokenText(cloud, wish.token ?? {});
+const buildForm = async (cloud: CaseCloud, request: SessionRequest): Promise<URLSearchParams> => {
+  const { policy } = request;
+  const token = await createTokenText(cloud, request.token ?? {});
   return new URLSearchParams({
     Action: 'AssumeRoleWithWebIdentity',
-    Version: wish.version ?? '2011-06-15',
-    RoleArn: wish.roleArn ?? cloud.roleArn,
-    RoleSessionName: wish.sessionName ?? 'case',
-    DurationSeconds: String(wish.durationSeconds ?? DEFAULT_DURATION_SECONDS),
+    Version: request.version ?? '2011-06-15',
+    RoleArn: request.roleArn ?? cloud.roleArn,
+    RoleSessionName: request.sessionName ?? 'case',
+    DurationSeconds: String(request.durationSeconds ?? DEFAULT_DURATION_SECONDS),
     ...(token !== undefined && { WebIdentityToken: token }),
     ...(policy !== undefined && {
       Policy: typeof policy === 'string' ? policy : JSON.stringify(policy),

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
 import { startClient } from './client-process.ts';
 import type { Client } from './client-process.ts';
@@ -9,25 +9,25 @@ import type { Conditions } from './scenarios.ts';
 const conditions: Conditions = { lifetimeSeconds: 60, exchangeDelayMs: 0, exchange: 'grants' };
 const program = join(import.meta.dirname, 'javascript/client.ts');
 
-const openResources: { stop: () => Promise<void> }[] = [];
+const resources: { stop: () => Promise<void> }[] = [];
 afterEach(async () => {
-  for (const each of openResources.splice(0).reverse()) await each.stop();
+  for (const each of resources.splice(0).reverse()) await each.stop();
 });
 
 const startTestClient = async (
   given: Partial<Conditions> = {},
 ): Promise<{ client: Client; fixture: Fixture }> => {
   const fixture = await createFakeFixture({ ...conditions, ...given });
-  openResources.push(fixture);
+  resources.push(fixture);
   const client = await startClient({ command: process.execPath, args: [program] }, fixture.env);
-  openResources.push(client);
+  resources.push(client);
   return { client, fixture };
 };
 
 const runScript = (text: string) => ({ command: process.execPath, args: ['--eval', text] });
 
 describe('the JavaScript client', () => {
-  test('reports its SDK, and reads an object with the injected environment', async () => {
+  it('reports its SDK, and reads an object with the injected environment', async () => {
     const { client, fixture } = await startTestClient();
     expect(client.start).toMatchObject({ op: 'start', sdk: 'javascript' });
     const answer = await client.send(`get ${fixture.objects.readable}`);
@@ -35,7 +35,7 @@ describe('the JavaScript client', () => {
     expect(answer.accessKeyId).toMatch(/^ASIA/);
   });
 
-  test('distinguishes a refusal by the cloud from one by the sidecar', async () => {
+  it('distinguishes a refusal by the cloud from one by the sidecar', async () => {
     const allowed = await startTestClient();
     const byCloud = await allowed.client.send(`put ${allowed.fixture.objects.readable}`);
     expect(byCloud).toMatchObject({ status: 403, code: 'AccessDenied' });
@@ -47,26 +47,26 @@ describe('the JavaScript client', () => {
 });
 
 describe('startClient', () => {
-  test('reports a program that does not respond as hung', async () => {
+  it('reports a program that does not respond as hung', async () => {
     const client = await startClient(
       runScript('console.log("{}"); setInterval(() => 0, 1000)'),
       {},
     );
-    openResources.push(client);
+    resources.push(client);
     await expect(client.send('get a/b', 50)).rejects.toThrow('expected an answer within 50 ms');
   });
 
-  test('quotes the standard error of a program that ends', async () => {
+  it('quotes the standard error of a program that ends', async () => {
     const dying = startClient(runScript('console.error("no such region"); process.exit(1)'), {});
     await expect(dying).rejects.toThrow('no such region');
   });
 
-  test('passes only PATH of its own environment', async () => {
+  it('passes only PATH of its own environment', async () => {
     const show = 'console.log(JSON.stringify({ names: Object.keys(process.env) }))';
     process.env['AWS_SECRET_ACCESS_KEY'] = 'of the developer';
     try {
       const client = await startClient(runScript(show), { GIVEN: 'yes' });
-      openResources.push(client);
+      resources.push(client);
       const { names } = client.start as unknown as { names: string[] };
       expect(names).toEqual(expect.arrayContaining(['PATH', 'GIVEN']));
       expect(names).not.toContain('AWS_SECRET_ACCESS_KEY');

@@ -95,9 +95,9 @@ const handleObjects =
     const run = runs.find(({ accessKeyId }) => accessKeyId === used);
     const isAllowed =
       request.method === 'GET' && request.url?.startsWith(`/${fakeObjects.readable}`);
-    const isAlive = run !== undefined && Date.now() < run.endsAt;
+    const isValid = run !== undefined && Date.now() < run.endsAt;
     request.resume();
-    if (isAlive && isAllowed === true) return void response.end('contents');
+    if (isValid && isAllowed === true) return void response.end('contents');
     response.writeHead(403, { 'content-type': 'application/xml' });
     response.end('<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>');
   };

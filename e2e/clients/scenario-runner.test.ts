@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { ClientAnswer } from './client-process.ts';
 import { runScenario } from './scenario-runner.ts';
 import type { StartClient, CreateFixture } from './scenario-runner.ts';
@@ -47,7 +47,7 @@ const createTestFixture = (answers: (ClientAnswer | Error)[]) => {
 const getStep: ScenarioStep = { do: 'get', object: 'readable', expect: 'served', withinMs: 1000 };
 
 describe('checkAnswer', () => {
-  test.each<[string, ClientAnswer, Expectation[]]>([
+  it.each<[string, ClientAnswer, Expectation[]]>([
     ['200 to a signed request', servedAnswer, ['served']],
     ['403 to a signed request', refusedByCloud, ['refused by the cloud', 'not served']],
     ['an error without a request', refusedBySidecar, ['refused by the sidecar', 'not served']],
@@ -66,7 +66,7 @@ describe('checkAnswer', () => {
 });
 
 describe('runScenario', () => {
-  test('requests the objects of its fixture, and passes if every step meets its expectation', async () => {
+  it('requests the objects of its fixture, and passes if every step meets its expectation', async () => {
     const { play, said } = createTestFixture([servedAnswer, refusedByCloud]);
     const foreign = { ...getStep, object: 'foreign', expect: 'refused by the cloud' } as const;
     const outcome = await play(getStep, foreign);
@@ -74,7 +74,7 @@ describe('runScenario', () => {
     expect(outcome).toMatchObject({ scenario: 'a scenario', faults: [], answers: 2 });
   });
 
-  test('reports the step that failed, and continues', async () => {
+  it('reports the step that failed, and continues', async () => {
     const { play, said } = createTestFixture([refusedByCloud, servedAnswer]);
     const { faults } = await play(getStep, getStep);
     expect(faults).toEqual([
@@ -83,7 +83,7 @@ describe('runScenario', () => {
     expect(said).toHaveLength(2);
   });
 
-  test('reports an answer that is too late or too early', async () => {
+  it('reports an answer that is too late or too early', async () => {
     const { play } = createTestFixture([{ ...servedAnswer, ms: 2000 }, servedAnswer]);
     const { faults } = await play(getStep, { ...getStep, atLeastMs: 100 });
     expect(faults).toEqual([
@@ -92,7 +92,7 @@ describe('runScenario', () => {
     ]);
   });
 
-  test('stops everything if the client hangs', async () => {
+  it('stops everything if the client hangs', async () => {
     const { play, said, stopped } = createTestFixture([new Error('hung')]);
     const { faults } = await play(getStep, getStep);
     expect(faults).toEqual(['step 1, get: Error: hung']);
@@ -100,7 +100,7 @@ describe('runScenario', () => {
     expect(stopped).toEqual(['client', 'fixture']);
   });
 
-  test('repeats "get until" until the expectation is met', async () => {
+  it('repeats "get until" until the expectation is met', async () => {
     const { play, changes } = createTestFixture([servedAnswer, refusedBySidecar]);
     const until = { do: 'get until', expect: 'refused by the sidecar', withinMs: 5000 } as const;
     const { faults, answers } = await play({ do: 'change', to: { exchange: 'refuses' } }, until);
@@ -108,7 +108,7 @@ describe('runScenario', () => {
     expect({ faults, answers }).toEqual({ faults: [], answers: 2 });
   });
 
-  test('counts access keys during "keep getting", and reports every error', async () => {
+  it('counts access keys during "keep getting", and reports every error', async () => {
     const twoKeys = { do: 'keep getting', seconds: 0.6, accessKeys: 2 } as const;
     const same = await createTestFixture([servedAnswer]).play(twoKeys);
     expect(same.faults[0]).toMatch(/expected 2 access keys or more in 0.6 s, got 1$/);

@@ -43,6 +43,6 @@ export async function assumeRole(
 
 function findElement(xml: string, name: string): string {
   const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1];
-  if (text === undefined) throw new Error(`STS response:  expected <${name}>, got none`);
+  if (text === undefined) throw new Error(`STS response: expected <${name}>, got none`);
   return text;
 }

@@ -58,11 +58,11 @@ export async function readLogs(
   return stdout;
 }
 
-/** Waits until the pod is Ready; the error contains its status. */
+/** Waits up to 150 s until the pod is Ready; the error contains its status. */
 export async function waitForPod(
   cluster: ClusterAccess,
   place: ContainerRef,
-  options: WaitOptions = {},
+  options: WaitOptions = { timeoutMs: 150_000 },
 ): Promise<void> {
   await waitFor(
     `pod ${place.pod} to be Ready`,

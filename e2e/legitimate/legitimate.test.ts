@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { getValue, getList } from '../../test/kit/kubernetes-objects.ts';
 import {
   applyOutcome,
@@ -55,25 +55,22 @@ const listConsumers = (workload: Workload): readonly string[] => {
 };
 
 describe('legitimate workloads', () => {
-  test('are at least twenty, each with its own manifest', () => {
+  it('are at least twenty, each with its own manifest', () => {
     const names = WORKLOADS.map(({ name }) => name);
     expect(names.length).toBeGreaterThanOrEqual(20);
     expect(names.toSorted()).toEqual(listManifestNames());
     expect(new Set(WORKLOADS.map(({ description }) => description)).size).toBe(names.length);
   });
 
-  test.each(WORKLOADS)('$name: has pods with its name as the label app', (workload) => {
+  it.each(WORKLOADS)('$name: has pods with its name as the label app', (workload) => {
     const labels = { app: workload.name, team: 'reports' };
     expect(readPodTemplate(workload)).toMatchObject({ metadata: { labels } });
   });
 
-  test.each(WORKLOADS)(
-    '$name: is admitted, and injected if it declares tasks',
-    async (workload) => {
-      const { final, answers } = await admitWorkload(workload);
-      expect(answers).toEqual([{ allowed: true }, { allowed: true }]);
-      expect(listInitContainerNames(final)).toEqual(listInitContainers(workload));
-      expect(listSocketMounts(final).toSorted()).toEqual(listConsumers(workload).toSorted());
-    },
-  );
+  it.each(WORKLOADS)('$name: is admitted, and injected if it declares tasks', async (workload) => {
+    const { final, answers } = await admitWorkload(workload);
+    expect(answers).toEqual([{ allowed: true }, { allowed: true }]);
+    expect(listInitContainerNames(final)).toEqual(listInitContainers(workload));
+    expect(listSocketMounts(final).toSorted()).toEqual(listConsumers(workload).toSorted());
+  });
 });

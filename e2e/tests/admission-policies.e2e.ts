@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import { listStaticViolations } from '../../lib/admission-policies/fixtures/static-violations.ts';
@@ -67,7 +67,7 @@ describe('the ValidatingAdmissionPolicies', () => {
     await runKubectl(cluster, ['delete', 'rolebinding', author, '-n', home, '--ignore-not-found']);
   });
 
-  test('compile against the types of the API server without a warning', async () => {
+  it('compile against the types of the API server without a warning', async () => {
     type Policies = {
       items: {
         metadata: { name: string };
@@ -141,15 +141,15 @@ describe('the ValidatingAdmissionPolicies', () => {
     const named = (place: Place) =>
       casesFor(place).map(([index, { name, pod }]) => [name, index, pod] as const);
 
-    test.each(named('restricted'))('%s', (_, index, pod) => {
+    it.each(named('restricted'))('%s', (_, index, pod) => {
       agreed('restricted', index, pod);
     });
 
-    test.each(named('baseline'))('%s, in a namespace at level baseline', (_, index, pod) => {
+    it.each(named('baseline'))('%s, in a namespace at level baseline', (_, index, pod) => {
       agreed('baseline', index, pod);
     });
 
-    test.each(named('excepted'))('%s, in a namespace exempted from rule 3', (_, index, pod) => {
+    it.each(named('excepted'))('%s, in a namespace exempted from rule 3', (_, index, pod) => {
       agreed('excepted', index, pod);
     });
   });
@@ -178,7 +178,7 @@ describe('the ValidatingAdmissionPolicies', () => {
         '/bin/true',
       ]);
 
-    test('refuse exec and attach into the sidecar, in every form of the request', async () => {
+    it('refuse exec and attach into the sidecar, in every form of the request', async () => {
       const query = 'container=valetkey-sidecar&command=true&stdout=true';
       const refusals = await Promise.all([
         exec('valetkey-sidecar'),
@@ -191,7 +191,7 @@ describe('the ValidatingAdmissionPolicies', () => {
       for (const refusal of refusals) expect(refusal).toContain('(rule 11)');
     });
 
-    test('allow exec and attach into the other containers, named or by default', async () => {
+    it('allow exec and attach into the other containers, named or by default', async () => {
       expect(await exec('agent')).toBeUndefined();
       const unnamed = ['exec', '-n', namespace, pod, '--', '/bin/true'];
       expect(await findRefusingPolicies(unnamed)).toBeUndefined();
@@ -204,7 +204,7 @@ describe('the ValidatingAdmissionPolicies', () => {
       ]);
     const patchStatus = (change: object) => patch(['--subresource=status'], change);
 
-    test.each([
+    it.each([
       [
         { metadata: { annotations: { 'task.valetkey.dev/more': '{}' } } },
         'task.valetkey.dev~1more',
@@ -225,14 +225,14 @@ describe('the ValidatingAdmissionPolicies', () => {
       expect(refusal).toContain(path);
     });
 
-    test('allow updates of the rest of its status', async () => {
+    it('allow updates of the rest of its status', async () => {
       const conditions = [{ type: 'example.com/ready', status: 'True' }];
       expect(await patchStatus({ status: { conditions } })).toBeUndefined();
       const annotations = { 'example.com/seen': 'yes' };
       expect(await patchStatus({ metadata: { annotations } })).toBeUndefined();
     });
 
-    test('refuse to resize the sidecar, and allow it for other containers', async () => {
+    it('refuse to resize the sidecar, and allow it for other containers', async () => {
       const resize = (list: string, name: string) =>
         patch(['--subresource=resize'], {
           spec: { [list]: [{ name, resources: { requests: { cpu: '1m' } } }] },
@@ -261,7 +261,7 @@ describe('the ValidatingAdmissionPolicies', () => {
     };
     const breakers = ['system:masters', 'e2e-break-glass'];
 
-    test('allow ephemeral containers only to the break-glass group, which must follow the other rules', async () => {
+    it('allow ephemeral containers only to the break-glass group, which must follow the other rules', async () => {
       expect(await join({}, ['system:masters'])).toContain('(rule 9)');
       expect(await join({}, breakers)).toBeUndefined();
       const target = { targetContainerName: 'valetkey-sidecar' };
@@ -278,11 +278,11 @@ describe('the ValidatingAdmissionPolicies', () => {
       return findRefusingPolicies(['create', '--raw', `${path}?dryRun=All`, '-f', '-'], body);
     };
 
-    test('refuse a binding that declares a task, through both subresources', async () => {
+    it('refuse a binding that declares a task, through both subresources', async () => {
       const waiting = buildAgentPod({
         name: 'waiting',
         namespace,
-        spec: { schedulerName: 'nobody' },
+        spec: { schedulerName: 'no-scheduler' },
       });
       await applyObjects(cluster, waiting);
       for (const path of ['pods/waiting/binding', 'bindings']) {
@@ -307,7 +307,7 @@ describe('the ValidatingAdmissionPolicies', () => {
         ...more,
       ]);
 
-    test('refuse a TokenRequest for the exchange audience, except from kubelets', async () => {
+    it('refuse a TokenRequest for the exchange audience, except from kubelets', async () => {
       const ours = 'authority.valetkey.dev';
       const bound = ['--bound-object-kind', 'Pod', '--bound-object-name', pod];
       expect(await askToken(ours)).toContain('(rule 12)');

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../test/kit/retry.ts';
 import { applyObjects, getJson, runKubectl, waitForPod } from '../cluster/kubectl.ts';
 import { startMutatingWebhook } from './mutating-webhook.ts';
@@ -48,7 +48,7 @@ describe(`admission of a pod (${cloud.name})`, () => {
     namespace = await createNamespace('admission');
   });
 
-  test('leaves a pod without tasks unchanged, byte for byte', async () => {
+  it('leaves a pod without tasks unchanged, byte for byte', async () => {
     const plain = { name: 'plain', containers: ['agent'] };
     // Both webhooks exclude the release namespace, so a pod there is what the API server alone
     // makes of it.
@@ -61,7 +61,7 @@ describe(`admission of a pod (${cloud.name})`, () => {
     expect(toComparable(await create(namespace))).toBe(toComparable(await create('valetkey')));
   });
 
-  test('rejects an invalid declaration with all field errors', async () => {
+  it('rejects an invalid declaration with all field errors', async () => {
     const pod = buildAgentPod({ name: 'faulty', namespace });
     pod.metadata.annotations = {
       'task.valetkey.dev/one': JSON.stringify({
@@ -73,16 +73,16 @@ describe(`admission of a pod (${cloud.name})`, () => {
       'task.valetkey.dev/two': JSON.stringify({
         role: getAgentRole(),
         allow: [{ actions: ['sts:AssumeRole'], resources: ['arn:aws:iam::111122223333:role/x'] }],
-        containers: ['nobody'],
+        containers: ['absent'],
       }),
     };
     const refusal = await expectApiRefusal(pod);
     const parts = ['/one', 'allow[0].actions[0]', 's3:GetObject', 'allow[0].resources[0]'];
-    parts.push('lifetime', 'surprise', '/two', 'sts:AssumeRole', 'containers[0]', 'nobody');
+    parts.push('lifetime', 'surprise', '/two', 'sts:AssumeRole', 'containers[0]', 'absent');
     for (const part of parts) expect(refusal).toContain(part);
   });
 
-  test('refuses a pod that has a container with a reserved name', async () => {
+  it('refuses a pod that has a container with a reserved name', async () => {
     const pod = buildAgentPod({ name: 'impostor', namespace, tasks: reads });
     const spec = {
       ...pod.spec,
@@ -91,7 +91,7 @@ describe(`admission of a pod (${cloud.name})`, () => {
     expect(await expectApiRefusal({ ...pod, spec })).toContain('valetkey-sidecar');
   });
 
-  test('refuses to change tasks of an admitted pod', async () => {
+  it('refuses to change tasks of an admitted pod', async () => {
     await runPod({ name: 'fixed', namespace, tasks: reads });
     const annotation = 'task.valetkey.dev/read=changed';
     const change = runKubectl(cluster, [
@@ -106,7 +106,7 @@ describe(`admission of a pod (${cloud.name})`, () => {
     await expect(change).rejects.toThrow('task.valetkey.dev');
   });
 
-  test('admits a pod in a namespace with a LimitRange, and the pod gets credentials', async () => {
+  it('admits a pod in a namespace with a LimitRange, and the pod gets credentials', async () => {
     const limited = await createNamespace('limited');
     const limits = [
       {
@@ -127,7 +127,7 @@ describe(`admission of a pod (${cloud.name})`, () => {
 
   // The server of the other webhook runs on our own node.
   if (node !== undefined) {
-    test('admits a pod that another mutating webhook changes afterwards, and the pod runs', async () => {
+    it('admits a pod that another mutating webhook changes afterwards, and the pod runs', async () => {
       const mutator = await startMutatingWebhook(node, namespace, buildAgentContainer('meshed'));
       try {
         const name = 'meshed';
@@ -146,7 +146,7 @@ describe(`admission of a pod (${cloud.name})`, () => {
     });
   }
 
-  test('keeps a native sidecar that precedes the injected one in its place', async () => {
+  it('keeps a native sidecar that precedes the injected one in its place', async () => {
     const first = { ...buildAgentContainer('mesh-proxy'), restartPolicy: 'Always' };
     const last = {
       ...buildAgentContainer('setup', ['work', '0', 'acme-data', 'none']),
@@ -160,11 +160,11 @@ describe(`admission of a pod (${cloud.name})`, () => {
     await expectRead({ namespace, pod: 'second' });
   });
 
-  test('lets a Job with the sidecar complete', async () => {
+  it('lets a Job with the sidecar complete', async () => {
     const { spec } = buildAgentPod({
       name: 'job',
       namespace,
-      command: ['work', '60', 'acme-data', 'reports/q3.csv'],
+      command: ['work', '120', 'acme-data', 'reports/q3.csv'],
     });
     await applyObjects(cluster, {
       apiVersion: 'batch/v1',
@@ -178,18 +178,15 @@ describe(`admission of a pod (${cloud.name})`, () => {
         },
       },
     });
-    await waitFor('completion of the Job', async () => {
-      const job = await getJson<{ status: { succeeded?: number } }>(cluster, [
-        'job',
-        'report',
-        '-n',
-        namespace,
-      ]);
+    const isComplete = async () => {
+      const where = ['job', 'report', '-n', namespace];
+      const job = await getJson<{ status: { succeeded?: number } }>(cluster, where);
       return job.status.succeeded === 1;
-    });
+    };
+    await waitFor('completion of the Job', isComplete, { timeoutMs: 150_000 });
   });
 
-  test('lets a Deployment roll out', async () => {
+  it('lets a Deployment roll out', async () => {
     const { spec } = buildAgentPod({ name: 'rolling', namespace });
     const deployment = (version: string) => ({
       apiVersion: 'apps/v1',

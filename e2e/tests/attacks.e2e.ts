@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Pod } from '../../lib/contract/pod.ts';
 import { expectStatedRefusal } from '../attacks/refusal-expectations.ts';
 import { createApiServerClient } from '../attacks/api-server-client.ts';
@@ -30,15 +30,15 @@ const toNamedCases = <A extends { readonly name: string }>(all: readonly A[]) =>
 describe('an attacker who may edit in a namespace', () => {
   const api = createApiServerClient(cluster);
   const { call } = api;
-  let besieged: AttackSetup;
+  let setup: AttackSetup;
   let below: string;
 
   beforeAll(async () => {
-    besieged = await createAttackSetup({ call }, attacks);
-    below = `/api/v1/namespaces/${besieged.podDefaults.namespace}`;
+    setup = await createAttackSetup({ call }, attacks);
+    below = `/api/v1/namespaces/${setup.podDefaults.namespace}`;
   });
 
-  afterAll(() => besieged.release());
+  afterAll(() => setup.release());
 
   type Injected = { metadata: object; spec: { initContainers?: { name: string }[] } };
 
@@ -53,8 +53,8 @@ describe('an attacker who may edit in a namespace', () => {
 
   /** Converts the base pod into a pod of this namespace. */
   const injectedPod = async (name: string): Promise<Pod> => {
-    const { namespace } = besieged.podDefaults;
-    const pod = buildDeclaredPod(name, besieged.podDefaults);
+    const { namespace } = setup.podDefaults;
+    const pod = buildDeclaredPod(name, setup.podDefaults);
     const { body } = await create(namespace, pod, '?dryRun=All');
     const { metadata, spec } = body as Required<Pick<Pod, 'metadata' | 'spec'>>;
     const { labels = {}, annotations = {} } = metadata;
@@ -67,31 +67,31 @@ describe('an attacker who may edit in a namespace', () => {
 
   const basePod = async ({ of, declare }: AttackByKind<'create'>['create']): Promise<Pod> => {
     if (of === 'injected') return injectedPod('attack');
-    const { podDefaults } = besieged;
+    const { podDefaults } = setup;
     return of === 'plain'
       ? buildPlainPod('attack', podDefaults)
       : buildDeclaredPod('attack', podDefaults, declare);
   };
 
   describe('may edit pods in the namespace', () => {
-    test.each(['victim', 'closing', 'waiting'])('gets its pod injected: %s', (pod) => {
-      if (besieged.createResponses[pod] === undefined) return;
-      expect(besieged.createResponses[pod]).toMatchObject({ status: 201 });
-      const { spec } = besieged.createResponses[pod].body as Injected;
+    it.each(['victim', 'terminating', 'waiting'])('gets its pod injected: %s', (pod) => {
+      if (setup.createResponses[pod] === undefined) return;
+      expect(setup.createResponses[pod]).toMatchObject({ status: 201 });
+      const { spec } = setup.createResponses[pod].body as Injected;
       expect(spec.initContainers?.map(({ name }) => name)).toEqual(['valetkey-sidecar']);
     });
 
-    test.each(['plain', 'declared', 'injected'] as const)(
+    it.each(['plain', 'declared', 'injected'] as const)(
       'may create the unchanged base pod, so only the change of an attack is refused: %s',
       async (of) => {
         const pod = await basePod({ of, patch: [] });
-        const answer = await create(besieged.podDefaults.namespace, pod, '?dryRun=All');
+        const answer = await create(setup.podDefaults.namespace, pod, '?dryRun=All');
         expect(answer).toMatchObject({ status: 201 });
       },
     );
 
-    test('may not edit in another namespace', async () => {
-      const answer = await create('default', buildDeclaredPod('attack', besieged.podDefaults));
+    it('may not edit in another namespace', async () => {
+      const answer = await create('default', buildDeclaredPod('attack', setup.podDefaults));
       expect(answer).toMatchObject({ status: 403 });
       expect(parseRefusal(answer.body as ApiStatus).breaches).toEqual([]);
     });
@@ -105,9 +105,9 @@ describe('an attacker who may edit in a namespace', () => {
         { op: 'replace', path: '/spec/serviceAccountName', value: 'default' },
       ]);
 
-    test.each(toNamedCases(filterAttacksByKind(attacks, 'create')))('%s', async (_name, attack) => {
+    it.each(toNamedCases(filterAttacksByKind(attacks, 'create')))('%s', async (_name, attack) => {
       const pod = applyOperations(await basePod(attack.create), attack.create.patch);
-      const namespace = attack.create.in ?? besieged.podDefaults.namespace;
+      const namespace = attack.create.in ?? setup.podDefaults.namespace;
       const isAway = attack.create.in !== undefined;
       const answer = await create(namespace, isAway ? movedTo(namespace, pod) : pod);
       expectStatedRefusal(attack, parseRefusal(answer.body as ApiStatus));
@@ -118,17 +118,17 @@ describe('an attacker who may edit in a namespace', () => {
   describe('cannot change a running pod:', () => {
     const remembered = async () => {
       const { metadata, spec } = await read<Pod>(
-        `${buildPodsPath(besieged.podDefaults.namespace)}/victim`,
+        `${buildPodsPath(setup.podDefaults.namespace)}/victim`,
       );
       return { labels: metadata?.labels, annotations: metadata?.annotations, spec };
     };
 
-    test.each(toNamedCases(filterAttacksByKind(attacks, 'change')))('%s', async (_name, attack) => {
+    it.each(toNamedCases(filterAttacksByKind(attacks, 'change')))('%s', async (_name, attack) => {
       const { through, patch } = attack.change;
       const before = await remembered();
       const answer = await call(buildCaller(attack), {
         method: 'PATCH',
-        path: [`${buildPodsPath(besieged.podDefaults.namespace)}/victim`, through]
+        path: [`${buildPodsPath(setup.podDefaults.namespace)}/victim`, through]
           .filter(Boolean)
           .join('/'),
         body: patch,
@@ -140,67 +140,64 @@ describe('an attacker who may edit in a namespace', () => {
   });
 
   describe('is refused', () => {
-    test.each(toNamedCases(filterAttacksByKind(attacks, 'request')))(
-      '%s',
-      async (_name, attack) => {
-        const { method, path: given, body } = attack.request;
-        const path = given.startsWith('/') ? given : `${below}/${given}`;
-        const answer = await call(buildCaller(attack), { method, path, body });
-        expectStatedRefusal(attack, parseRefusal(answer.body as ApiStatus));
-        const { name } = (body?.['metadata'] ?? {}) as { name?: string };
-        const object = `${path}/${name ?? ''}`;
-        if (given.startsWith('/')) expect(await isThere(object)).toBe(false);
-      },
-    );
+    it.each(toNamedCases(filterAttacksByKind(attacks, 'request')))('%s', async (_name, attack) => {
+      const { method, path: given, body } = attack.request;
+      const path = given.startsWith('/') ? given : `${below}/${given}`;
+      const answer = await call(buildCaller(attack), { method, path, body });
+      expectStatedRefusal(attack, parseRefusal(answer.body as ApiStatus));
+      const { name } = (body?.['metadata'] ?? {}) as { name?: string };
+      const object = `${path}/${name ?? ''}`;
+      if (given.startsWith('/')) expect(await isThere(object)).toBe(false);
+    });
   });
 
   describe('gains nothing from', () => {
     let ended: Readonly<Record<string, string>>;
 
     beforeAll(async () => {
-      const { agent, neighbour } = besieged.pods;
+      const { agent, neighbor } = setup.pods;
       [ended] = await Promise.all([
-        besieged.endedTokens(),
-        ...[agent, neighbour].map((place) => waitForPod(cluster, place)),
+        setup.endedTokens(),
+        ...[agent, neighbor].map((place) => waitForPod(cluster, place)),
       ]);
     });
 
-    test.each(toNamedCases(filterAttacksByKind(attacks, 'reach')))('%s', async (_name, attack) => {
-      const said = await accessPort(attack, { ...api, namespace: besieged.podDefaults.namespace });
+    it.each(toNamedCases(filterAttacksByKind(attacks, 'reach')))('%s', async (_name, attack) => {
+      const said = await accessPort(attack, { ...api, namespace: setup.podDefaults.namespace });
       expect(said.code).toBe(attack.rule);
-      expect(said.message).toContain(attack.words ?? '');
+      expect(said.message).toContain(attack.message ?? '');
     });
 
     const exchanges = filterAttacksByKind(attacks, 'exchange').filter(isTokenAvailable);
 
-    test.each(toNamedCases(exchanges))('%s', async (_name, attack) => {
-      const { pods } = besieged;
+    it.each(toNamedCases(exchanges))('%s', async (_name, attack) => {
+      const { pods } = setup;
       const source = { call, editor: EDITOR, agent: pods.agent, ended };
       const token = await obtainToken(attack.exchange, source);
       if (attack.exchange.to === 'cloud') return expectNoRole(attack, token);
       return expectNoCredentials(attack, { token, places: pods });
     });
 
-    test.each(toNamedCases(filterAttacksByKind(attacks, 'use')))('%s', async (_name, attack) => {
-      const answer = await useCredentials(attack, besieged.pods);
+    it.each(toNamedCases(filterAttacksByKind(attacks, 'use')))('%s', async (_name, attack) => {
+      const answer = await useCredentials(attack, setup.pods);
       expect(answer).toMatchObject({ status: 403, code: attack.rule });
     });
 
-    test('does not stop the pod itself from being served', async () => {
-      await expectRead(besieged.pods.agent);
+    it('does not stop the pod itself from being served', async () => {
+      await expectRead(setup.pods.agent);
     });
   });
 
   describe('who bypasses the webhooks gains nothing from', () => {
-    const unseen = filterAttacksByKind(attacks, 'unseen');
+    const unadmitted = filterAttacksByKind(attacks, 'unadmitted');
     const places = new Map<string, PodRef>();
 
     /** Both webhooks exclude the release namespace, so pods there are as if created before installation. */
-    const makeUnseen = async (
-      { name, unseen: { patch } }: AttackByKind<'unseen'>,
+    const createUnadmitted = async (
+      { name, unadmitted: { patch } }: AttackByKind<'unadmitted'>,
       index: number,
     ) => {
-      const pod = `unseen-${index}`;
+      const pod = `unadmitted-${index}`;
       const copy = applyOperations(await injectedPod(pod), [
         { op: 'replace', path: '/metadata/namespace', value: home },
         { op: 'replace', path: '/spec/serviceAccountName', value: 'default' },
@@ -213,11 +210,11 @@ describe('an attacker who may edit in a namespace', () => {
     };
 
     beforeAll(async () => {
-      for (const [index, attack] of unseen.entries()) await makeUnseen(attack, index);
+      for (const [index, attack] of unadmitted.entries()) await createUnadmitted(attack, index);
       await Promise.all([...places.values()].map((place) => waitForPod(cluster, place)));
     });
 
-    test.each(toNamedCases(unseen))('%s', async (name, { rule, path = '' }) => {
+    it.each(toNamedCases(unadmitted))('%s', async (name, { rule, path = '' }) => {
       const place = places.get(name);
       if (place === undefined) throw new Error('no such pod');
       const task = '/v1/tasks/read/credentials';
@@ -231,10 +228,10 @@ describe('an attacker who may edit in a namespace', () => {
     });
   });
 
-  test('leaves no object in the release namespace', async () => {
+  it('leaves no object in the release namespace', async () => {
     type Listed = { items: { metadata: { name: string }; spec: { nodeName?: string } }[] };
-    const { items } = await read<Listed>(buildPodsPath(besieged.podDefaults.namespace));
-    const made = Object.keys(besieged.createResponses).filter((name) => name !== 'deleted');
+    const { items } = await read<Listed>(buildPodsPath(setup.podDefaults.namespace));
+    const made = Object.keys(setup.createResponses).filter((name) => name !== 'deleted');
     expect(items.map(({ metadata }) => metadata.name).sort()).toEqual(made.sort());
     const waiting = items.find(({ metadata }) => metadata.name === 'waiting');
     expect(waiting?.spec.nodeName).toBeUndefined();

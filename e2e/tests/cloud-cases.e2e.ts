@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { CLOUD_CASES, runCloudCases } from '../cases/cloud-cases.ts';
 import type { CaseResult } from '../cases/cloud-cases.ts';
 import { createLiveCaseCloud } from '../cases/live-case-cloud.ts';
@@ -16,7 +16,7 @@ if (node !== undefined) {
       results = new Map(list.map((result) => [result.name, result]));
     }, 120_000);
 
-    test.each(CLOUD_CASES)('$name', ({ name }) => {
+    it.each(CLOUD_CASES)('$name', ({ name }) => {
       expect(results.get(name)).toMatchObject({ passed: true });
     });
   });

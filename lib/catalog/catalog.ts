@@ -15,44 +15,44 @@ import { patternsOverlap } from '../schema/wildcard-patterns.ts';
 export type CloudAction = {
   /** `s3:GetObject`. */
   readonly name: string;
-  /** Of `Read`, `List`, `Write`, `Tagging`, `Permissions management`: often more than one. */
+  /** One or more of `Read`, `List`, `Write`, `Tagging`, `Permissions management`. */
   readonly accessLevels: readonly string[];
-  /** No resource can narrow it: it takes the resource `*` alone. */
+  /** It has no resource types: it takes only the resource `*`. */
   readonly isWildcardOnly: boolean;
-  /** What it hands out outlives the run. */
+  /** It issues credentials that remain valid after the run. */
   readonly isMinting: boolean;
-  /** The resources it takes. */
+  /** The resource types that it takes. */
   readonly resources: readonly ArnPattern[];
 };
 
-/** What a declared action names; or, of a name that nothing has, the nearest that something has. */
+/** The actions that a declared action names; or, for an unknown name, the nearest known one. */
 type NamedActions =
   | { readonly known: true; readonly name: string; readonly actions: readonly CloudAction[] }
   | { readonly known: false; readonly nearest?: string };
 
-/** The actions of some services: loaded once, judged synchronously. */
+/** The actions of some services, loaded once, so that look-ups are synchronous. */
 export type Catalog = {
   /** @param declared `service:Action` in any case; the action may hold `*` */
   readonly find: (declared: string) => NamedActions;
 };
 
-/** Makes a catalogue of these services; a name that no service has is simply not known in it. */
+/** Loads a catalog of these services. Unknown services are ignored. */
 export type LoadCatalog = (services: Iterable<string>) => Promise<Catalog>;
 
 type Service = ReadonlyMap<string, CloudAction>;
 
 /**
- * Opens iam-data, whose files are read by service, on demand and once.
+ * Creates a loader for iam-data. The files of each service are read on demand and only once.
  *
- * @throws when a data file cannot be read
+ * @returns rejects when a data file cannot be read
  */
 export const createCatalogLoader = (): LoadCatalog => {
   const loading = new Map<string, Promise<Service>>();
   const load = (service: string): Promise<Service> => {
-    const held = loading.get(service) ?? loadService(service);
-    loading.set(service, held);
-    held.catch(() => loading.delete(service));
-    return held;
+    const pending = loading.get(service) ?? loadService(service);
+    loading.set(service, pending);
+    pending.catch(() => loading.delete(service));
+    return pending;
   };
   return async (wanted) => {
     const keys = await iamServiceKeys();
@@ -83,7 +83,7 @@ const loadService = async (service: string): Promise<Service> => {
   return new Map(await Promise.all(entries));
 };
 
-/** Some types have two ARNs, written one after the other. */
+/** iam-data lists several ARNs of one resource type in one text. */
 const loadResourceTypes = async (
   service: string,
 ): Promise<ReadonlyMap<string, readonly ArnPattern[]>> => {
@@ -95,7 +95,7 @@ const loadResourceTypes = async (
   return new Map(await Promise.all(entries));
 };
 
-/** Nobody reads more hints than this, and each costs a walk over all names of a service. */
+/** Each hint takes a scan of all names of a service, and more would not help an author. */
 const MAX_HINTS = 32;
 
 const buildCatalog = (
@@ -160,21 +160,21 @@ const suggestName = (
   return actions.get(findNearestName(action, actions.keys()) ?? '')?.name;
 };
 
-/** For `s3:Gte*` the nearest beginning: `s3:Get*`. */
+/** Suggests the nearest prefix: `s3:Get*` for `s3:Gte*`. */
 const suggestPrefix = (action: string, actions: Service): string | undefined => {
   const { length } = action.slice(0, action.indexOf('*'));
-  const beginnings = new Map(
+  const prefixes = new Map(
     Array.from(actions, ([name, { name: full }]) => [
       name.slice(0, length),
       `${full.slice(0, full.indexOf(':') + 1 + length)}*`,
     ]),
   );
-  return beginnings.get(findNearestName(action.slice(0, length), beginnings.keys()) ?? '');
+  return prefixes.get(findNearestName(action.slice(0, length), prefixes.keys()) ?? '');
 };
 
 /**
- * Whether an action can be done to a declared resource; ask again for each action of the resource,
- * since its answers are kept.
+ * Whether an action can take a declared resource. Call once for each resource: the returned function
+ * caches its results.
  *
  * @param resource `*`, or an ARN with `*` and `?` as wildcards
  */

@@ -1,11 +1,11 @@
 import { patternsOverlap } from '../schema/wildcard-patterns.ts';
 
 /**
- * Actions whose answer is itself a credential, or a door, that outlives the run that asked for it: a
- * deadline in a session policy cannot reach what they hand out.
+ * Actions that issue credentials or open sessions which remain valid after the run. The deadline in the
+ * session policy does not apply to them.
  */
 export const MINTING_ACTIONS = [
-  // Sessions and tokens of the cloud itself.
+  // Sessions and tokens of AWS itself.
   '*:AssumeRole*',
   'sts:AssumeRoot',
   '*:GetFederationToken',
@@ -16,7 +16,7 @@ export const MINTING_ACTIONS = [
   'cognito-identity:GetOpenIdToken*',
   's3express:CreateSession',
   'ssm:RequestManagedInstanceRoleToken',
-  // Credentials of a service or of what it holds.
+  // Credentials of a service or of its resources.
   '*:Get*AuthorizationToken',
   '*:Get*Credentials*',
   '*:GetDataAccess',
@@ -25,7 +25,7 @@ export const MINTING_ACTIONS = [
   'events:RetrieveConnectionCredentials',
   'gamelift:RequestUploadCredentials',
   'gamelift:GetComputeAuthToken',
-  // Keys and passwords that stay.
+  // Long-lived keys and passwords.
   'iam:CreateAccessKey',
   'iam:UpdateAccessKey',
   'iam:*LoginProfile',
@@ -41,15 +41,15 @@ export const MINTING_ACTIONS = [
   'lightsail:CreateKeyPair',
   'lightsail:DownloadDefaultKeyPair',
   'lightsail:GetInstanceAccessDetails',
-  // Certificates that IoT and IAM Roles Anywhere trade for credentials.
+  // Certificates that IoT and IAM Roles Anywhere exchange for credentials.
   'iot:CreateKeysAndCertificate',
   'iot:CreateCertificateFromCsr',
   'acm-pca:IssueCertificate',
   '*:Create*ApiKey',
   '*:GetResourceApiKey',
-  // A service that acts with a role on one's behalf.
+  // A service acts with a role for the caller.
   'iam:PassRole',
-  // Tokens of a service's own.
+  // Tokens of a single service.
   '*:Create*AccessToken',
   '*:Get*AccessToken*',
   'sso-directory:CreateBearerToken',
@@ -69,7 +69,7 @@ export const MINTING_ACTIONS = [
   'glue:RefreshOAuth2Tokens',
   'iot:RotateTunnelAccessToken',
   'quicksight:GetAuthCode',
-  // Addresses that let their bearer in.
+  // URLs that grant access to their bearer.
   '*:Create*PresignedUrl*',
   '*:CreatePresigned*Url*',
   'elasticmapreduce:Get*PresignedURL',

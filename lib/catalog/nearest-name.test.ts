@@ -1,32 +1,32 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { findNearestName } from './nearest-name.ts';
 
 const names = ['getobject', 'getobjectacl', 'putobject', 'listbucket'];
 
-describe('the nearest name', () => {
-  test.each([
+describe('findNearestName', () => {
+  it.each([
     ['a letter too few', 'getobjct', 'getobject'],
     ['a letter too many', 'gettobject', 'getobject'],
     ['another letter', 'getubject', 'getobject'],
     ['two letters swapped', 'ilstbucket', 'listbucket'],
     ['three of them at once', 'gteobjcts', 'getobject'],
-  ])('forgives %s', (_what, given, expected) => {
+  ])('tolerates %s', (_what, given, expected) => {
     expect(findNearestName(given, names)).toBe(expected);
   });
 
-  test('is none for a name that is like no other', () => {
+  it('returns nothing for a name that is similar to none', () => {
     expect(findNearestName('flytothemoon', names)).toBeUndefined();
   });
 
-  test('is none where most of a short name would have to change', () => {
+  it('returns nothing where most of a short name differs', () => {
     expect(findNearestName('ab', ['xyz'])).toBeUndefined();
   });
 
-  test('is the first of several as near', () => {
+  it('returns the first of several names at the same distance', () => {
     expect(findNearestName('getobjectxcl', ['getobjectycl', 'getobjectacl'])).toBe('getobjectycl');
   });
 
-  test('counts a swap as one change, not as two', () => {
+  it('counts a swap of adjacent letters as one change', () => {
     expect(findNearestName('gte', ['get', 'put'])).toBe('get');
   });
 });

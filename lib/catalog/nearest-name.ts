@@ -1,9 +1,9 @@
-/** A name further away than this is no typing error. */
+/** A name at a greater distance is not a typing error. */
 const MAX_DISTANCE = 3;
 
 /**
- * The name that a person most likely meant: fewest letters added, dropped, changed or swapped with a
- * neighbour, at most three and at most a third of the name. Both sides in lower case.
+ * Finds the name with the smallest edit distance (insertions, deletions, substitutions and swaps of
+ * adjacent letters): at most three, and at most a third of the given length. All names in lower case.
  */
 export const findNearestName = (given: string, names: Iterable<string>): string | undefined => {
   let nearest: string | undefined;
@@ -16,7 +16,7 @@ export const findNearestName = (given: string, names: Iterable<string>): string 
   return nearest;
 };
 
-/** The distance, or anything above `limit` as soon as it must be above. */
+/** Returns the distance, or Infinity as soon as it must exceed `limit`. */
 const measureDistance = (one: string, other: string, limit: number): number => {
   if (Math.abs(one.length - other.length) > limit) return Infinity;
   let before: readonly number[] = [];
@@ -38,7 +38,7 @@ type DistanceRows = {
   readonly last: readonly number[];
 };
 
-/** Only columns within `limit` of the diagonal can stay within it; nothing when none does. */
+/** Only columns within `limit` of the diagonal can stay within it. @returns undefined when none does */
 const computeNextRow = ({
   one,
   other,

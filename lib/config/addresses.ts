@@ -5,7 +5,7 @@ const CIDR_BLOCK = /^([0-9a-fA-F.:]+)(?:\/(\d|[1-9]\d|1[01]\d|12[0-8]))?$/;
 
 const LISTEN_ADDRESS = /^(?:\[([0-9a-fA-F:]+)\]|([\w.-]*)):(\d{1,5})$/;
 
-/** An IPv4 or IPv6 address or CIDR block, as IAM's `IpAddress` conditions take it (RFC 4632, 4291). */
+/** Reads an IPv4 or IPv6 address or CIDR block, as in IAM's `IpAddress` conditions (RFC 4632, 4291). */
 export const cidr: Reader<string> = value(
   'an address or CIDR block such as 198.51.100.0/24 or 2001:db8::/48',
   (given): given is string => typeof given === 'string' && isCidrBlock(given),
@@ -18,7 +18,7 @@ const isCidrBlock = (text: string): boolean => {
 
 const isIpv6 = (text: string): boolean => text.includes(':') && URL.canParse(`http://[${text}]/`);
 
-/** An `http:` or `https:` origin: no path, query, fragment or user. Answers it as written. */
+/** Reads an `http:` or `https:` origin without path, query, fragment and user. Not normalized. */
 export const origin =
   (protocols: readonly ('http:' | 'https:')[]): Reader<string> =>
   (given, path, faults) => {
@@ -29,7 +29,7 @@ export const origin =
     const schemes = protocols.map((protocol) => `${protocol}//host:port`).join(' or ');
     return rejectValue(faults, {
       path,
-      expected: `${schemes}, and nothing after it`,
+      expected: `${schemes}, without a path`,
       value: given,
     });
   };
@@ -37,7 +37,7 @@ export const origin =
 const isBareOrigin = (url: URL): boolean =>
   `${url.username}${url.password}${url.search}${url.hash}` === '' && url.pathname === '/';
 
-/** An `https:` URL without user and fragment, of at most 2048 characters. Answers it as written. */
+/** Reads an `https:` URL without user and fragment, of at most 2048 characters. Not normalized. */
 export const httpsUrl: Reader<string> = value(
   'an https URL without user and fragment',
   (given): given is string => {
@@ -48,7 +48,7 @@ export const httpsUrl: Reader<string> = value(
 
 export type Address = { readonly host: string; readonly port: number };
 
-/** `host:port` or `[v6]:port`; an empty host means every address. */
+/** Reads `host:port` or `[v6]:port`; an empty host: every address. */
 export const listenAddress: Reader<Address> = (given, path, faults) => {
   const [, v6, name, port] = LISTEN_ADDRESS.exec(typeof given === 'string' ? given : '') ?? [];
   const number = Number(port);

@@ -4,7 +4,7 @@ import {
   PROTECTED_AUDIENCES,
 } from '../contract/names.ts';
 
-/** Whether a cloud's identity mechanism trades tokens of this audience for credentials. */
+/** Whether an identity mechanism of a cloud exchanges tokens of this audience for credentials. */
 export const isCloudAudience = (audience: string): boolean => {
   const name = audience.toLowerCase();
   return (

@@ -4,7 +4,7 @@ import type { PlatformFile } from './platform-schema.ts';
 
 type Check = { readonly holds: boolean; readonly path: string; readonly expected: string };
 
-/** What `trust: authority` asks of several keys at once: each check names the key that gives way. */
+/** Checks across keys under `trust: authority`. Each error names the key to change. */
 export const checkAuthoritySettings = ({
   authority,
   sidecar,
@@ -28,7 +28,7 @@ export const checkAuthoritySettings = ({
     {
       holds: cloudAudience.toLowerCase() !== audience.toLowerCase(),
       path: 'authority.cloudAudience',
-      expected: "another audience than the sidecar's, which no cloud may accept",
+      expected: "an audience other than the sidecar's, because no cloud may accept that one",
     },
     ...buildEndpointChecks('authority.denyList.iamEndpoint', {
       isUsed: denyList !== undefined,
@@ -46,7 +46,7 @@ export const checkAuthoritySettings = ({
     .map(({ path, expected }) => ({ path, expected, got: formatValue(values[path]) }));
 };
 
-/** As for `cloud.stsEndpoint`. */
+/** The same checks as for `cloud.stsEndpoint`. */
 const buildEndpointChecks = <P extends string>(
   path: P,
   {

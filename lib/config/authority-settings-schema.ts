@@ -7,19 +7,19 @@ import { certificateBundle } from './certificate-bundle.ts';
 import { withEmptyDefault, withDefault } from './defaults.ts';
 import { durationSeconds } from './durations.ts';
 
-/** A run has at least two chances to hear a heartbeat before silence ends it. */
+/** A sidecar misses at least two heartbeats before its runs end. */
 const MIN_DISCONNECT_TIMEOUT_SECONDS = 10;
-/** The cloud takes fifty tags; four are ours. */
+/** A session has at most 50 tags, and Valetkey sets four. */
 const MAX_TAG_PARAMS = 46;
 
 export const audience = string({ expected: 'an audience', pattern: /^[!-~]{1,255}$/ });
 
-/** Where sidecars reach it: paths are appended. */
+/** URL that sidecars connect to; paths are appended. */
 const endpoint: Reader<string> = rejectTrailingSlash(origin(['https:']));
 
 /**
- * `iss` of grants (OpenID Connect Discovery 1.0, section 3): its documents stand below it, and IAM
- * takes no longer provider URL.
+ * `iss` of grants (OpenID Connect Discovery 1.0, section 3). Its documents are published below it. IAM
+ * accepts provider URLs of at most 255 characters.
  */
 const issuer: Reader<string> = refine(rejectTrailingSlash(httpsUrl), (url) =>
   url.length > 255 || url.includes('?')
@@ -27,9 +27,9 @@ const issuer: Reader<string> = refine(rejectTrailingSlash(httpsUrl), (url) =>
     : undefined,
 );
 
-/** SPIFFE-ID, section 2.1; far shorter than its limit, since a grant's `sub` is 255 characters at most. */
+/** SPIFFE-ID, section 2.1. Shorter than its limit, because `sub` of a grant has at most 255 characters. */
 const trustDomain = string({
-  expected: 'a SPIFFE trust domain of small letters, digits, ., - and _, at most 128',
+  expected: 'a SPIFFE trust domain of at most 128 lowercase letters, digits, ., - and _',
   pattern: /^[a-z0-9._-]{1,128}$/,
 });
 
@@ -38,7 +38,7 @@ const bucket = string({
   pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
 });
 const prefix = string({
-  expected: 'a key prefix without slashes at its ends',
+  expected: 'a key prefix without leading and trailing slashes',
   pattern: /^([\w.-]+(\/[\w.-]+)*)?$/,
   maxLength: 512,
 });
@@ -47,7 +47,9 @@ const userIssuer = object({
   issuer: httpsUrl,
   jwksUri: httpsUrl,
   audience: refine(audience, (name) =>
-    isCloudAudience(name) ? "the authority's own audience, none that a cloud takes" : undefined,
+    isCloudAudience(name)
+      ? 'an audience that only the authority uses and no cloud accepts'
+      : undefined,
   ),
   caBundle: { optional: certificateBundle },
 });
@@ -64,7 +66,7 @@ const users = object({
 
 const s3Endpoint = origin(['https:', 'http:']);
 
-/** The `authority` group as it is written; what spans other groups is not judged yet. */
+/** Reads the `authority` group. Checks across groups follow in `checkAuthoritySettings`. */
 export const authorityGroup = object({
   endpoint,
   issuer,
@@ -103,9 +105,11 @@ export const authorityGroup = object({
 });
 
 function rejectTrailingSlash(reader: Reader<string>): Reader<string> {
-  return refine(reader, (url) => (url.endsWith('/') ? 'no slash at its end' : undefined));
+  return refine(reader, (url) =>
+    url.endsWith('/') ? 'a URL without a trailing slash' : undefined,
+  );
 }
 
 function checkDistinct(names: readonly string[]): string | undefined {
-  return new Set(names).size < names.length ? 'each only once' : undefined;
+  return new Set(names).size < names.length ? 'each entry only once' : undefined;
 }

@@ -4,7 +4,7 @@ import { value, type Reader } from '../schema/reader.ts';
 
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** One or more PEM certificates (RFC 7468) and nothing else but blank space between them. */
+/** Reads one or more PEM certificates (RFC 7468), with only white space between them. */
 export const certificateBundle: Reader<string> = value(
   'PEM certificates and nothing else',
   (given): given is string => typeof given === 'string' && isBundle(given),

@@ -3,7 +3,7 @@ import { rejectValue, type Reader } from '../schema/reader.ts';
 const UNIT_SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 const DURATION = /^(\d{1,6})([smhd])$/;
 
-/** A duration such as `30s`, `10m`, `1h` or `7d`, as whole seconds from `min` to `max`. */
+/** Reads a duration such as `30s`, `10m`, `1h` or `7d` as seconds, from `min` to `max`. */
 export const durationSeconds =
   ({ min, max }: { min: number; max: number }): Reader<number> =>
   (given, path, faults) => {

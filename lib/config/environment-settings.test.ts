@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { formatFieldError } from '../schema/field-error.ts';
 import { stringEnum, read, string } from '../schema/reader.ts';
@@ -28,15 +28,15 @@ const listSettingErrors = (environment: Record<string, string>): readonly string
   return result.ok ? [] : result.faults.map(formatFieldError);
 };
 
-describe('settings', () => {
-  test('are typed, and a missing or empty one takes its default', () => {
+describe('readSettings', () => {
+  it('returns typed values and defaults for missing and empty variables', () => {
     expect(readSettings(TABLE, { VALETKEY_NAME: 'x', VALETKEY_MODE: '' })).toEqual({
       ok: true,
       value: { name: 'x', mode: 'slow', listen: { host: '', port: 9443 } },
     });
   });
 
-  test('list every fault at once, each with its variable', () => {
+  it('returns all errors at once, each with its variable', () => {
     const faults = listSettingErrors({ VALETKEY_MODE: 'swift', VALETKEY_LISTEN: 'x' });
     expect(faults.map((fault) => fault.split(':')[0])).toEqual([
       'VALETKEY_NAME',
@@ -45,7 +45,7 @@ describe('settings', () => {
     ]);
   });
 
-  test('refuse a name of ours that nobody knows, but not those of a Service', () => {
+  it('rejects unknown VALETKEY_ variables except those of a Service', () => {
     expect(listSettingErrors({ VALETKEY_NAME: 'x', VALETKEY_MOED: 'fast' })).toEqual([
       'VALETKEY_MOED: expected a setting of this program, got an unknown name',
     ]);
@@ -62,7 +62,7 @@ describe('settings', () => {
     ).toEqual([]);
   });
 
-  test('are described with what they default to', () => {
+  it('formats each setting with its default for --help', () => {
     expect(formatSettingsHelp(TABLE).split('\n')).toEqual([
       '  VALETKEY_NAME    a name (required)',
       '  VALETKEY_MODE    a mode (default: slow)',
@@ -71,29 +71,29 @@ describe('settings', () => {
   });
 });
 
-describe('a dangerous environment', () => {
-  test('is refused by name, and no value is shown', () => {
+describe('checkEnvironment', () => {
+  it('returns the names of dangerous variables without their values', () => {
     const faults = checkEnvironment({ LD_PRELOAD: '/evil.so', NODE_OPTIONS: '-r x' });
     expect(faults.map(({ path }) => path)).toEqual(['NODE_OPTIONS', 'LD_PRELOAD']);
     expect(JSON.stringify(faults)).not.toMatch(/evil|-r x/);
   });
 
-  test('is not one of empty variables, or of a Service named ld', () => {
+  it('accepts empty variables and those of a Service named ld', () => {
     expect(checkEnvironment({ NODE_OPTIONS: '', LD_PORT: 'tcp://x' })).toEqual([]);
   });
 });
 
-describe('an address to listen on', () => {
+describe('listenAddress', () => {
   const good: [string, { host: string; port: number }][] = [
     [':9443', { host: '', port: 9443 }],
     ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
     ['[::1]:443', { host: '::1', port: 443 }],
     ['localhost:65535', { host: 'localhost', port: 65_535 }],
   ];
-  test.each(good)('%s is one', (text, address) => {
+  it.each(good)('%s is one', (text, address) => {
     expect(read(listenAddress, text)).toEqual({ ok: true, value: address });
   });
-  test.each(['9443', ':65536', '::1:443', ':', 'a b:1', 'https://x:1'])('%s is none', (text) => {
+  it.each(['9443', ':65536', '::1:443', ':', 'a b:1', 'https://x:1'])('%s is none', (text) => {
     expect(read(listenAddress, text).ok).toBe(false);
   });
 });
@@ -106,10 +106,10 @@ describe('a duration', () => {
     ['1h', 3600],
     ['7d', 604_800],
   ];
-  test.each(good)('%s is %i seconds', (text, seconds) => {
+  it.each(good)('%s is %i seconds', (text, seconds) => {
     expect(read(reader, text)).toEqual({ ok: true, value: seconds });
   });
-  test.each(['4s', '8d', '1', 'm', '1.5h', '1h30m', '-1m', ''])('%s is none', (text) => {
+  it.each(['4s', '8d', '1', 'm', '1.5h', '1h30m', '-1m', ''])('%s is none', (text) => {
     expect(read(reader, text).ok).toBe(false);
   });
 });

@@ -7,7 +7,7 @@ type Setting<T> = {
   /** One line for `--help`. */
   readonly help: string;
   readonly reader: Reader<T>;
-  /** What stands in for a missing or empty variable, written as one would; absent: required. */
+  /** Default for a missing or empty variable, as text; absent: the variable is required. */
   readonly otherwise?: string;
 };
 
@@ -17,16 +17,17 @@ export type ParsedSettings<S extends SettingTable> = {
   readonly [K in keyof S]: S[K] extends Setting<infer T> ? Exclude<T, Invalid> : never;
 };
 
-/** Every variable of ours begins so. */
+/** Prefix of every variable that Valetkey defines. */
 const PREFIX = 'VALETKEY_';
-/** What the kubelet adds for a Service whose name begins with ours (docker-links variables). */
+/** Variables that the kubelet sets for a Service named `valetkey-…` (docker-links variables). */
 const SERVICE_LINK =
   /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
 
 /**
- * Reads a program's settings from its environment, once: every value typed, or every fault, each
- * naming its variable. A `VALETKEY_…` variable that no setting knows is a fault too: a misspelt name
- * must not be ignored.
+ * Reads a program's settings from its environment. An unknown `VALETKEY_…` variable is an error, because
+ * a misspelled name must not be ignored.
+ *
+ * @returns typed values, or all errors, each with its variable as `path`
  */
 export const readSettings = <S extends SettingTable>(
   table: S,
@@ -49,7 +50,7 @@ const findUnknownNames = (table: SettingTable, environment: Environment): FieldE
     .map((path) => ({ path, expected: 'a setting of this program', got: 'an unknown name' }));
 };
 
-/** The table as `--help` prints it, one setting a line. */
+/** Formats the settings for `--help`, one per line. */
 export const formatSettingsHelp = (table: SettingTable): string => {
   const width = Math.max(...Object.values(table).map(({ name }) => name.length));
   return Object.values(table)

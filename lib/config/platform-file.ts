@@ -3,9 +3,9 @@ import { rejectValue, type Reader } from '../schema/reader.ts';
 import { readPlatform } from './platform-parser.ts';
 
 /**
- * A reader of the file that a setting names; its faults name the file.
+ * Creates a reader of the settings file that a variable names. Errors have the file as `source`.
  *
- * @param readText answers a file's text; nothing where it cannot be read
+ * @param readText returns the text of a file; undefined if it cannot be read
  */
 export const createPlatformFileReader =
   (readText: (path: string) => string | undefined): Reader<Platform> =>
@@ -15,7 +15,7 @@ export const createPlatformFileReader =
     if (text === undefined) {
       return rejectValue(faults, {
         path: setting,
-        expected: 'a file that can be read',
+        expected: 'a readable file',
         value: path,
       });
     }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { formatFieldError } from '../schema/field-error.ts';
 import { readPlatform } from './platform-parser.ts';
@@ -16,8 +16,8 @@ const listPlatformErrors = (text: string): readonly string[] => {
   return result.ok ? [] : result.faults.map(formatFieldError);
 };
 
-describe('the platform file', () => {
-  test('that shows every key is read whole', () => {
+describe('readPlatform', () => {
+  it('reads the file that shows every key', () => {
     const platform = readPlatform(readFixture('platform-cluster.yaml'));
     if (!platform.ok) throw new Error(platform.faults.map(formatFieldError).join('\n'));
     expect(platform.value).not.toHaveProperty('authority');
@@ -37,7 +37,7 @@ describe('the platform file', () => {
     expect(platform.value.tasks).not.toHaveProperty('minLifetime');
   });
 
-  test('needs an image and a region, and has a default for all else', () => {
+  it('requires an image and a region, and has defaults for all other keys', () => {
     expect(readPlatform(MINIMAL)).toEqual({
       ok: true,
       value: {
@@ -77,7 +77,7 @@ describe('the platform file', () => {
     });
   });
 
-  test('lists every fault at once, each with its key', () => {
+  it('returns all errors at once, each with its key', () => {
     const faults = listPlatformErrors(`
 trust: cluster
 sidecar: {imagePullPolicy: Sometimes}
@@ -103,12 +103,12 @@ tasks: {minLifetime: soon}
     ['a null', `${MINIMAL}pods: {allowApiToken: null}\n`],
     ['an unknown group', `${MINIMAL}extra: {}\n`],
   ];
-  test.each(documents)('refuses %s', (_, text) => {
+  it.each(documents)('rejects %s', (_, text) => {
     expect(listPlatformErrors(text)).not.toEqual([]);
   });
 });
 
-describe('a cloud setting', () => {
+describe('readPlatform of the cloud group', () => {
   const cloud = (more: string): string =>
     `trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1, ${more}}\n`;
   const refused: [string, string, string][] = [
@@ -164,7 +164,7 @@ describe('a cloud setting', () => {
       'cloud.sourceRestriction.cidrs[0]',
     ],
   ];
-  test.each(refused)('refuses %s', (_, more, path) => {
+  it.each(refused)('rejects %s', (_, more, path) => {
     expect(listPlatformErrors(cloud(more)).map((fault) => fault.split(':')[0])).toEqual([path]);
   });
 
@@ -178,17 +178,17 @@ describe('a cloud setting', () => {
     ['a VPC', 'sourceRestriction: {mode: vpc, vpcId: vpc-0a1b2c3d4e5f67890}'],
     ['a private cloud', 'dialect: s3, stsEndpoint: "https://[2001:db8::1]:8443"'],
   ];
-  test.each(allowed)('allows %s', (_, more) => {
+  it.each(allowed)('accepts %s', (_, more) => {
     expect(listPlatformErrors(cloud(more))).toEqual([]);
   });
 
-  test('is not shown where it could be a secret', () => {
+  it('does not display a value that could be a secret', () => {
     const [fault = ''] = listPlatformErrors(cloud('caBundle: "-----BEGIN PRIVATE KEY-----"'));
     expect(fault).toMatch(/^cloud\.caBundle: /);
   });
 });
 
-describe('limits and other mutators', () => {
+describe('readPlatform of limits and allowed changes', () => {
   const refused: [string, string][] = [
     ['a minimum above the maximum', 'tasks: {minLifetime: 2h, maxLifetime: 1h}'],
     ['a lifetime past twelve hours', 'tasks: {maxLifetime: 13h}'],
@@ -202,11 +202,11 @@ describe('limits and other mutators', () => {
     ['delivery that is not there yet', 'tasks: {delivery: sign}'],
     ['settings of the authority', 'authority: {}'],
   ];
-  test.each(refused)('refuse %s', (_, text) => {
+  it.each(refused)('rejects %s', (_, text) => {
     expect(listPlatformErrors(`${MINIMAL}${text}\n`)).toHaveLength(1);
   });
 
-  test('take lifetimes of seconds, for demonstrations', () => {
+  it('accepts lifetimes of seconds, for demonstrations', () => {
     const platform = readPlatform(`${MINIMAL}tasks: {minLifetime: 5s}\n`);
     expect(platform.ok && platform.value.tasks.minLifetimeSeconds).toBe(5);
   });
@@ -219,19 +219,19 @@ describe('limits and other mutators', () => {
     'SSL_CERT_FILE',
     'aws_x',
   ];
-  test.each(names)('let no mutator set %s on the sidecar', (name) => {
+  it.each(names)('does not allow other webhooks to set %s on the sidecar', (name) => {
     const text = `trust: cluster\nsidecar: {image: x, allowedChanges: {env: [${name}]}}\ncloud: {region: eu-central-1}\n`;
     expect(listPlatformErrors(text)).toHaveLength(1);
   });
 
-  test('accept other images by digest alone', () => {
+  it('accepts other images only with a digest', () => {
     const text =
       'trust: cluster\nsidecar: {image: x, allowedChanges: {images: ["m/v:1"]}}\ncloud: {region: eu-central-1}\n';
     expect(listPlatformErrors(text)).toHaveLength(1);
   });
 });
 
-describe('what pods are held to', () => {
+describe('readPlatform of the pods group', () => {
   const refused: [string, string, string][] = [
     ['a namespace that is none', 'baselineNamespaces: [Legacy]', 'pods.baselineNamespaces[0]'],
     ['a namespace twice', 'baselineNamespaces: [a, a]', 'pods.baselineNamespaces'],
@@ -270,26 +270,26 @@ describe('what pods are held to', () => {
     ]),
     ['an empty audience', 'protectedAudiences: [""]', 'pods.protectedAudiences[0]'],
   ];
-  test.each(refused)('is not %s', (_, more, path) => {
+  it.each(refused)('rejects %s', (_, more, path) => {
     expect(
       listPlatformErrors(`${MINIMAL}pods: {${more}}\n`).map((fault) => fault.split(':')[0]),
     ).toEqual([path]);
   });
 
-  test('says which rules allow exemptions', () => {
+  it('lists the rules that can be exempted', () => {
     expect(
       listPlatformErrors(`${MINIMAL}pods: {ruleExemptions: [{namespace: a, rule: '2'}]}\n`),
     ).toEqual([
-      `pods.ruleExemptions[0].rule: expected a rule that allows exemptions, as a string ('1', '3', '4', '7', '8', '9', '10'), got "2"`,
+      `pods.ruleExemptions[0].rule: expected the ID of a rule that can be exempted, as a string ('1', '3', '4', '7', '8', '9', '10'), got "2"`,
     ]);
   });
 });
 
-describe('under trust: authority, the default,', () => {
+describe('readPlatform under trust: authority', () => {
   const needed = 'endpoint: "https://a.example", issuer: "https://i.example/x", trustDomain: td.x';
   const authority = (more = ''): string => `${COMMON}authority: {${needed}${more}}\n`;
 
-  test('the file that shows every key is read whole', () => {
+  it('reads the file that shows every key', () => {
     const platform = readPlatform(readFixture('platform.yaml'));
     if (!platform.ok) throw new Error(platform.faults.map(formatFieldError).join('\n'));
     expect(platform.value).toMatchObject({
@@ -311,7 +311,7 @@ describe('under trust: authority, the default,', () => {
     });
   });
 
-  test('endpoint, issuer and trust domain are needed, and all else has a default', () => {
+  it('requires endpoint, issuer and trust domain, and has defaults for all other keys', () => {
     const faults = listPlatformErrors(COMMON).map((fault) => fault.split(':')[0]);
     expect(faults).toEqual(['authority.endpoint', 'authority.issuer', 'authority.trustDomain']);
     const platform = readPlatform(authority());
@@ -381,14 +381,14 @@ describe('under trust: authority, the default,', () => {
       'authority.publisher.prefix',
     ],
   ];
-  test.each(refused)('%s is refused', (_, more, path) => {
+  it.each(refused)('rejects %s', (_, more, path) => {
     const [name = ''] = more.split(':');
     const others = needed.split(', ').filter((each) => !each.startsWith(`${name}:`));
     const text = `${COMMON}authority: {${[...others, more].join(', ')}}\n`;
     expect(listPlatformErrors(text).map((fault) => fault.split(':')[0])).toEqual([path]);
   });
 
-  test.each(['sts.amazonaws.com', 'STS.amazonaws.com', 'https://iam.googleapis.com/projects/1'])(
+  it.each(['sts.amazonaws.com', 'STS.amazonaws.com', 'https://iam.googleapis.com/projects/1'])(
     'the token may not be for %s: a cloud takes that',
     (audience) => {
       const text = authority().replace('image:', `audience: "${audience}", image:`);
@@ -398,14 +398,14 @@ describe('under trust: authority, the default,', () => {
     },
   );
 
-  test('grants are for another audience than tokens', () => {
+  it('requires different audiences for grants and tokens', () => {
     const text = authority(', cloudAudience: authority.valetkey.dev');
     expect(listPlatformErrors(text)).toEqual([
       expect.stringMatching(/^authority\.cloudAudience: /),
     ]);
   });
 
-  test("a private cloud's endpoints are named wherever the authority calls it", () => {
+  it("requires a private cloud's endpoints wherever the authority calls it", () => {
     const role = 'arn:aws:iam:::role/r';
     const more = `, denyList: {revokerRole: "${role}", roles: ["${role}"]}, publisher: {role: "${role}", bucket: abc}`;
     const text = authority(more).replace(
@@ -418,7 +418,7 @@ describe('under trust: authority, the default,', () => {
     ]);
   });
 
-  test('any other trust is a fault', () => {
+  it('rejects any other trust', () => {
     expect(listPlatformErrors(`${authority()}trust: everyone\n`)).toEqual([
       'trust: expected one of authority, cluster, got "everyone"',
     ]);

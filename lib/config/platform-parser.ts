@@ -8,8 +8,8 @@ import { checkAuthoritySettings } from './authority-settings-checks.ts';
 import { platformSchema, type PlatformFile } from './platform-schema.ts';
 
 /**
- * Reads the platform's settings, one YAML document whose keys are exactly those of {@link Platform},
- * save that durations are written `minLifetime: 1m`. Required are `sidecar.image`, `cloud.region`
+ * Reads the platform's settings: one YAML document with the keys of {@link Platform}, except that
+ * durations are written as `minLifetime: 1m`. Required are `sidecar.image`, `cloud.region`
  * and, under `trust: authority`, `authority.endpoint`, `authority.issuer` and
  * `authority.trustDomain`; under `trust: cluster` there is no group `authority`.
  * `fixtures/platform*.yaml` show every key.
@@ -43,10 +43,10 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  * pods:
  *   ignoredContainers: [istio-proxy, linkerd-proxy]
  *   allowApiToken: false
- *   baselineNamespaces: []                 # held to level baseline of rule 4
- *   ruleExemptions: []                     # {namespace, rule}: breaches are warnings there
- *   breakGlassGroup: oncall                # omitted: nobody adds ephemeral containers
- *   protectedAudiences: []                 # beside those that are known
+ *   baselineNamespaces: []                 # must meet level baseline of rule 4
+ *   ruleExemptions: []                     # {namespace, rule}: violations are warnings there
+ *   breakGlassGroup: oncall                # omitted: no one adds ephemeral containers
+ *   protectedAudiences: []                 # in addition to the built-in ones
  * authority:
  *   endpoint: https://valetkey-authority.valetkey.svc
  *   issuer: https://valetkey.example/prod
@@ -57,13 +57,13 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   users:
  *     issuers: []                          # {issuer, jwksUri, audience, caBundle: <PEM>}
  *     maxTokenLifetime: 5m
- *   disconnectTimeout: 2m                         # omitted: a run's deadline
+ *   disconnectTimeout: 2m                         # omitted: runs end at their deadline
  *   policyMaxStaleness: 5m
  *   denyList: {revokerRole: arn:…, iamEndpoint: https://…, roles: [arn:…]}           # omitted: none
  *   publisher: {role: arn:…, bucket: issuer, prefix: '', s3Endpoint: https://…}    # omitted: none
  * ```
  *
- * Unknown and duplicate keys, anchors and nulls are refused; every fault is answered at once.
+ * Unknown and duplicate keys, anchors and nulls are rejected. All errors are returned at once.
  */
 export const readPlatform = (yamlText: string): Result<Platform> => {
   const plain = parseYaml(yamlText);
@@ -87,11 +87,11 @@ const toAliasProblem = (name: string): YamlProblem => ({ message: `the alias *${
 
 const toFieldError = ({ message }: YamlProblem): FieldError => ({
   path: '(document)',
-  expected: 'one strict YAML document without anchors or tags of its own',
+  expected: 'one strict YAML document without anchors and custom tags',
   got: message.split('\n')[0] ?? '',
 });
 
-/** What no single key can say: each check names the key that has to give way. */
+/** Checks across keys. Each error names the key to change. */
 const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
   const { cloud, tasks } = file;
   const faults: FieldError[] = [];
@@ -114,7 +114,7 @@ const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
   expect(
     dialect === 'aws' || sourceRestriction.mode !== 'vpc',
     'cloud.sourceRestriction.mode',
-    'none, podIP or cidrs (dialect: s3 knows no VPC)',
+    'none, podIP or cidrs (dialect s3 has no VPC)',
     sourceRestriction.mode,
   );
   expect(

@@ -19,14 +19,14 @@ import { withEmptyDefault, withDefault } from './defaults.ts';
 import { durationSeconds } from './durations.ts';
 import { podsGroup } from './pod-settings-schema.ts';
 
-/** STS's longest session: a longer lifetime could not be kept. */
+/** The longest session of STS. */
 const MAX_LIFETIME_SECONDS = 43_200;
 
 const lifetime = durationSeconds({ min: 1, max: MAX_LIFETIME_SECONDS });
 
 const image = string({ expected: 'an image reference', pattern: /^[\w.:/@-]+$/, maxLength: 512 });
 const pinnedImage = string({
-  expected: 'an image by digest (name@sha256:…)',
+  expected: 'an image with a digest (name@sha256:…)',
   pattern: /^[\w.:/-]+@sha256:[0-9a-f]{64}$/,
 });
 const quantity = string({
@@ -34,14 +34,14 @@ const quantity = string({
   pattern: /^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/,
 });
 const action = string({
-  expected: 'service:Action, written out',
+  expected: 'service:Action without wildcards',
   pattern: /^[a-z0-9-]+:[A-Za-z0-9]+$/,
 });
 
-/** What a mesh may add; never a name that loads code, adds trust or steers an SDK. */
+/** Variables that a mesh may add; never one that loads code, adds trust anchors or configures an SDK. */
 const foreignEnvName = string({
   expected:
-    'a variable of another mutator (never VALETKEY_*, NODE_*, LD_*, AWS_*, SSL*, OPENSSL_*)',
+    'a variable that another mutating webhook may set (not VALETKEY_*, NODE_*, LD_*, AWS_*, SSL*, OPENSSL_*, UV_*, MALLOC_*)',
   pattern: /^(?!VALETKEY_|NODE_|LD_|AWS_|SSL|OPENSSL_|UV_|MALLOC_)[A-Z_][A-Z0-9_]*$/i,
 });
 
@@ -77,16 +77,16 @@ const sourceRestriction: Reader<SourceRestriction> = (given, path, faults) => {
   return rejectValue(faults, { path: `${path}.mode`, expected, value: mode });
 };
 
-const createSidecarReader = (usualAudience: string) =>
+const createSidecarReader = (defaultAudience: string) =>
   object({
     image,
     imagePullPolicy: withDefault(stringEnum(['Always', 'IfNotPresent', 'Never']), 'IfNotPresent'),
-    audience: withDefault(audience, usualAudience),
+    audience: withDefault(audience, defaultAudience),
     resources: withEmptyDefault(resources),
     allowedChanges: withEmptyDefault(allowedChanges),
   });
 
-/** The `cloud` group alone: the sidecar is given no other. */
+/** Reads the `cloud` group, which is also part of the sidecar's environment. */
 export const cloudGroup = object({
   region: string({ expected: 'a region such as eu-central-1', pattern: /^[a-z0-9-]{1,64}$/ }),
   stsEndpoint: { optional: origin(['https:', 'http:']) },
@@ -132,7 +132,7 @@ const clusterPlatform = object({
   trust: stringEnum(['cluster']),
   sidecar: withEmptyDefault(createSidecarReader('sts.amazonaws.com')),
   ...groups,
-  authority: { optional: value('nothing: it is for trust: authority', isUndefined) },
+  authority: { optional: value('no value, because it requires trust: authority', isUndefined) },
 });
 
 type ReaderValue<R> = R extends Reader<infer T> ? T : never;
@@ -140,8 +140,8 @@ export type PlatformFile =
   ReaderValue<typeof authorityPlatform> | ReaderValue<typeof clusterPlatform>;
 
 /**
- * The file as it is written, defaults filled in; what spans several keys is not judged yet. Which
- * keys there are, and the usual audience, hang on `trust`.
+ * Reads the platform's settings and fills in defaults. Checks across keys follow in `readPlatform`. The
+ * accepted keys and the default audience depend on `trust`.
  */
 export const platformSchema: Reader<PlatformFile> = (given, path, faults) =>
   (given as { trust?: unknown } | null | undefined)?.trust === 'cluster'

@@ -13,31 +13,32 @@ import {
 import { audience } from './authority-settings-schema.ts';
 import { withDefault } from './defaults.ts';
 
-/** More of a kind is no list that a person keeps. */
+/** More entries than a person maintains. */
 const MAX_ENTRIES = 1000;
 
 const namespace = string({ expected: 'the name of a namespace (a DNS label)', pattern: DNS_LABEL });
 
-/** Groups of everybody, or of every workload of a namespace: the glass would be an open door. */
+/** Groups of all users or of all workloads of a namespace: break glass must be for few people. */
 const BROAD_GROUP = /^system:(un)?authenticated$|^system:serviceaccounts(:|$)/;
 
 const group = refine(
   string({ expected: 'the name of a group', pattern: /^[!-~]{1,253}$/ }),
-  (name) => (BROAD_GROUP.test(name) ? 'a group of few people, not one of everybody' : undefined),
+  (name) =>
+    BROAD_GROUP.test(name) ? 'a group of few people, not of all users or workloads' : undefined,
 );
 
 const rule = value(
-  `a rule that allows exemptions, as a string (${EXEMPTIBLE_RULES.map((id) => `'${id}'`).join(', ')})`,
+  `the ID of a rule that can be exempted, as a string (${EXEMPTIBLE_RULES.map((id) => `'${id}'`).join(', ')})`,
   (given): given is RuleExemption['rule'] => EXEMPTIBLE_RULES.some((id) => id === given),
 );
 
 const rejectDuplicates = <T>(reader: Reader<readonly T[]>): Reader<readonly T[]> =>
   refine(reader, (items) => {
     const texts = items.map((item) => JSON.stringify(item));
-    return new Set(texts).size < texts.length ? 'each only once' : undefined;
+    return new Set(texts).size < texts.length ? 'each entry only once' : undefined;
   });
 
-/** The `pods` group as it is written. */
+/** Reads the `pods` group. */
 export const podsGroup = object({
   ignoredContainers: withDefault(list(dnsLabel), ['istio-proxy', 'linkerd-proxy']),
   allowApiToken: withDefault(boolean, false),

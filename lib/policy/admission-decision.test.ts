@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Task } from '../contract/task.ts';
 import { evaluateAdmissionPolicy } from './admission-decision.ts';
@@ -35,34 +35,38 @@ const evaluateText = async (
 
 const ALL = buildPermit('true');
 
-describe('at admission', () => {
-  test.each<[string, PolicyDecision['outcome'], string]>([
+describe('evaluateAdmissionPolicy', () => {
+  it.each<[string, PolicyDecision['outcome'], string]>([
     ['no policy permits it', 'deny', buildPermit('context.role == "another"')],
     ['something permits it', 'allow', ALL],
-    ['it hangs on the time', 'undecided', buildPermit('context.hour < 8')],
-    ['it hangs on the weekday', 'undecided', buildPermit('context.weekday == "Monday"')],
+    ['it depends on the time', 'undecided', buildPermit('context.hour < 8')],
+    ['it depends on the weekday', 'undecided', buildPermit('context.weekday == "Monday"')],
     [
-      'it hangs on approvals',
+      'it depends on approvals',
       'undecided',
       ALL + buildForbid('context.approvals.contains("x")', 'unless'),
     ],
     [
-      'it hangs on who the user is',
+      'it depends on who the user is',
       'undecided',
       buildPermit('context has user && context.user.subject == "x"'),
     ],
-    ['it hangs on whether there is a user', 'undecided', buildPermit('context has user')],
-    ['it hangs on there being no user', 'undecided', buildPermit('!(context has user)')],
+    ['it depends on whether there is a user', 'undecided', buildPermit('context has user')],
+    ['it depends on there being no user', 'undecided', buildPermit('!(context has user)')],
     ['a user would forbid it', 'undecided', ALL + buildForbid('context has user.subject')],
     ['a purpose would forbid it', 'undecided', ALL + buildForbid('context has purpose')],
     [
-      'it hangs on the value of a param',
+      'it depends on the value of a param',
       'undecided',
       buildPermit('context.params.hasTag("customer") && context.params.getTag("customer") == "x"'),
     ],
-    ['it hangs on a param that it has', 'allow', buildPermit('context.params.hasTag("customer")')],
     [
-      'it hangs on a param that it has not',
+      'it depends on a param that it has',
+      'allow',
+      buildPermit('context.params.hasTag("customer")'),
+    ],
+    [
+      'it depends on a param that it lacks',
       'deny',
       buildPermit('context.params.hasTag("another")'),
     ],
@@ -103,29 +107,29 @@ describe('at admission', () => {
       buildPermit('context.lifetimeSeconds < 9223372036854775807'),
     ],
     ['a policy is invalid', 'deny', `${ALL}${buildPermit('context.nothere == 1')}`],
-  ])('where %s: %s', async (_, outcome, cedar) => {
+  ])('when %s, returns %s', async (_, outcome, cedar) => {
     expect((await evaluateText(cedar)).outcome).toBe(outcome);
   });
 
-  test('says what it hangs on, and by which policies', async () => {
+  it('reports the unknown values and the policies that a decision depends on', async () => {
     const cedar =
       buildPermit('context.hour < 8') + buildForbid('context.approvals.contains("x")', 'unless');
     expect(await evaluateText(cedar)).toMatchObject({
       policies: ['any/0', 'any/1'],
       reasons: [
-        's3:GetObject on arn:aws:s3:::acme-data/{customer}/*: hangs on approvals, hour by any/0, any/1',
+        's3:GetObject on arn:aws:s3:::acme-data/{customer}/*: depends on approvals, hour by any/0, any/1',
       ],
     });
   });
 
-  test('denies by what a forbid says, with its name', async () => {
+  it('denies when a forbid applies, and names it', async () => {
     expect(await evaluateText(ALL + buildForbid('context.delivery == "vend"'))).toMatchObject({
       policies: ['any/1'],
       reasons: ['s3:GetObject on arn:aws:s3:::acme-data/{customer}/*: forbidden by any/1'],
     });
   });
 
-  test('is denied where there is no policy at all', async () => {
+  it('denies when there is no policy', async () => {
     const parts = { policies: compilePolicies([]), loadCatalog };
     expect(await evaluateAdmissionPolicy(parts, buildRunRequest())).toMatchObject({
       outcome: 'deny',
@@ -133,7 +137,7 @@ describe('at admission', () => {
     });
   });
 
-  test('is denied where one pair is, and undecided where one pair is and none is denied', async () => {
+  it('is denied when one pair is denied, and undecided when one pair is undecided and none denied', async () => {
     const task = buildReportTask({
       allow: [buildReadStatement('arn:aws:s3:::a/*', 'arn:aws:s3:::b/*')],
     });
@@ -145,7 +149,7 @@ describe('at admission', () => {
     const later = `${a} || ${b} && context.hour < 8`;
     expect(await evaluateText(buildPermit(later), task)).toMatchObject({
       outcome: 'undecided',
-      reasons: ['s3:GetObject on arn:aws:s3:::b/*: hangs on hour by any/0'],
+      reasons: ['s3:GetObject on arn:aws:s3:::b/*: depends on hour by any/0'],
     });
   });
 });
@@ -195,9 +199,9 @@ const run = fc.record({
   approvals: fc.subarray(['a', 'b']),
 });
 
-test('a deny at admission holds for every run, and an allow for every run that no failure stops', async () => {
+it('decides at admission as for every run, unless it is undecided', async () => {
   const seen = new Set<string>();
-  const judge = async (
+  const compareDecisions = async (
     cedar: string,
     text: string,
     {
@@ -229,7 +233,7 @@ test('a deny at admission holds for every run, and an allow for every run that n
       fc.array(policy, { minLength: 1, maxLength: 4 }).map((policies) => policies.join('\n')),
       resource,
       run,
-      judge,
+      compareDecisions,
     ),
     { numRuns: 400 },
   );

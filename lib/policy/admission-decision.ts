@@ -12,24 +12,23 @@ import { foldResource } from './unknowns.ts';
 import type { PairResult } from './pair-results.ts';
 
 /**
- * Decides a declared task before anything runs, while time, user, purpose, approvals and the values
- * of params are unknown. A deny holds for every run of the task, whatever these will be; an allow
- * hangs on none of them; everything else is undecided. None of it grants anything: each run is
- * decided afresh.
+ * Decides on a declared task at admission, when time, user, purpose, approvals and the values of params
+ * are unknown. A deny holds for every run of the task; an allow depends on none of these; everything else
+ * is undecided. The decision grants nothing: each run is decided again.
  *
- * @throws when the catalogue's files cannot be read, or when Cedar itself fails
+ * @throws when the files of the catalog cannot be read, or when Cedar itself fails
  */
 export const evaluateAdmissionPolicy = (
-  parts: EvaluationDeps,
+  deps: EvaluationDeps,
   question: AdmissionPolicyRequest,
 ): Promise<PolicyDecision> =>
-  evaluatePairs(parts, question.task, () => {
-    const requestOf = createAdmissionRequestBuilder(question);
-    const concerned = selectRelevantPolicies(parts.policies, question);
+  evaluatePairs(deps, question.task, () => {
+    const buildRequest = createAdmissionRequestBuilder(question);
+    const relevant = selectRelevantPolicies(deps.policies, question);
     return (pair) => {
-      const hasPlaces = readPlaceholders(pair.resource).length > 0;
-      const folded = hasPlaces ? foldPolicies(concerned, pair.resource) : concerned;
-      return toPairResult(pair, evaluateCedarPartially(folded, requestOf(pair)), concerned);
+      const hasPlaceholders = readPlaceholders(pair.resource).length > 0;
+      const folded = hasPlaceholders ? foldPolicies(relevant, pair.resource) : relevant;
+      return toPairResult(pair, evaluateCedarPartially(folded, buildRequest(pair)), relevant);
     };
   });
 
@@ -40,7 +39,7 @@ const foldPolicies = (policies: PolicyJsonById, resource: string): PolicyJsonByI
     Object.entries(policies).map(([id, json]) => [id, foldResource(json, resource)]),
   );
 
-/** Those that could matter to some pair of this task: parsing the others for each pair costs most. */
+/** Selects the policies that could matter to some pair of this task: parsing takes most of the time. */
 const selectRelevantPolicies = (
   { withUnknowns }: CompiledPolicies,
   question: AdmissionPolicyRequest,
@@ -63,12 +62,12 @@ const toPairResult = (
   ...resolveOutcome(classifyPolicies(response, policies)),
 });
 
-/** Ids by what is left of their policies. */
+/** Policy IDs by the result of their partial evaluation. */
 type ClassifiedPolicies = {
   readonly failed: readonly string[];
   readonly permits: readonly string[];
   readonly forbids: readonly string[];
-  /** What hangs on something, and can still come true. */
+  /** Policies that depend on an unknown value and can still be satisfied. */
   readonly open: { readonly permits: readonly string[]; readonly forbids: readonly string[] };
   readonly residuals: Readonly<Record<string, PolicyJson>>;
 };
@@ -100,5 +99,9 @@ const resolveOutcome = (sorted: ClassifiedPolicies): Omit<PairResult, 'pair'> =>
   }
   const ids = [...open.permits, ...open.forbids].sort();
   const names = listUnknowns(ids.map((id) => residuals[id])).join(', ');
-  return { outcome: 'undecided', policies: ids, reason: `hangs on ${names} by ${ids.join(', ')}` };
+  return {
+    outcome: 'undecided',
+    policies: ids,
+    reason: `depends on ${names} by ${ids.join(', ')}`,
+  };
 };

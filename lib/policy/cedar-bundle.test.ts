@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
 import { CATALOG_BUNDLE } from '../catalog/catalog-bundle.ts';
 import { POLICY_BUNDLE } from './cedar-bundle.ts';
@@ -25,7 +25,7 @@ const buildBundle = async (entry: string, outfile: string): Promise<void> => {
 };
 
 describe('a CommonJS bundle', () => {
-  test('finds Cedar beside itself, wherever it is started and however hardened', async () => {
+  it('loads Cedar from its own directory, with hardening flags and any working directory', async () => {
     const entry = join(folder, 'entry.ts');
     const program = `import { checkPolicy } from ${JSON.stringify(join(packageFolder, 'policy-findings.ts'))};
       const { policies } = checkPolicy({ name: 'any', cedar: 'permit (principal, action, resource);' });
@@ -43,7 +43,7 @@ describe('a CommonJS bundle', () => {
     expect(execFileSync(process.execPath, [...flags, outfile], options)).toBe('any/0\n');
   }, 30_000);
 
-  test('of the sidecar holds nothing of Cedar', async () => {
+  it('of the sidecar contains no part of Cedar', async () => {
     const outfile = join(folder, 'sidecar.cjs');
     await buildBundle(join(packageFolder, '../../cmd/sidecar/main.ts'), outfile);
     expect(readFileSync(outfile, 'utf8')).not.toContain('cedar_wasm');

@@ -1,5 +1,2 @@
-/**
- * What `@cedar-policy/cedar-wasm/nodejs` reads from beside its own file, and so from beside a bundle
- * that it is part of.
- */
+/** Files that `@cedar-policy/cedar-wasm/nodejs` reads from its own directory: to be copied beside a bundle. */
 export const POLICY_BUNDLE = { files: ['cedar_wasm_bg.wasm'] } as const;

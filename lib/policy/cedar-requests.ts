@@ -3,16 +3,16 @@ import type { CloudAction } from '../catalog/catalog.ts';
 import { buildUnknownValue, type CedarRequest } from './cedar.ts';
 import type { AdmissionPolicyRequest, RunPolicyRequest } from './decision.ts';
 
-/** What is asked about one pair of an action and a resource; the rest of a request is the task's. */
+/** The part of a request that is specific to one pair of an action and a resource. */
 export type PolicyPair = {
   readonly action: CloudAction;
-  /** With its params bound, where they are known. */
+  /** With the values of its params, where they are known. */
   readonly resource: string;
 };
 
-type BuildCedarRequest = (asked: PolicyPair) => CedarRequest;
+type BuildCedarRequest = (pair: PolicyPair) => CedarRequest;
 
-/** Everything is known, as {@link SCHEMA} says: what is absent is absent. */
+/** Builds requests of a run. Everything is known: an absent optional attribute is absent. */
 export const createRunRequestBuilder = (question: RunPolicyRequest): BuildCedarRequest => {
   const { purpose, user, approvals, params } = question;
   const known = {
@@ -23,12 +23,12 @@ export const createRunRequestBuilder = (question: RunPolicyRequest): BuildCedarR
     approvals: [...approvals],
   };
   const request = buildBaseRequest(question, { ...params });
-  return (asked) => ({ ...request, context: { ...known, ...buildPairContext(asked) } });
+  return (pair) => ({ ...request, context: { ...known, ...buildPairContext(pair) } });
 };
 
 /**
- * Time, user, purpose, approvals and the values of params are unknown; their names are known, since
- * a run has all params or none.
+ * Builds requests of an admission. Time, user, purpose, approvals and the values of params are unknown;
+ * the names of params are known, because a run must have all of them.
  */
 export const createAdmissionRequestBuilder = (
   question: AdmissionPolicyRequest,
@@ -37,10 +37,10 @@ export const createAdmissionRequestBuilder = (
   const params = Object.fromEntries(names.map((name) => [name, buildUnknownValue('params')]));
   const known = { ...buildTaskContext(question), ...UNKNOWN_CONTEXT };
   const request = buildBaseRequest(question, params);
-  return (asked) => ({ ...request, context: { ...known, ...buildPairContext(asked) } });
+  return (pair) => ({ ...request, context: { ...known, ...buildPairContext(pair) } });
 };
 
-/** A request about no pair in particular: what it denies, it denies for each. */
+/** Builds a request in which the pair is unknown: its result holds for every pair. */
 export const buildGeneralRequest = (question: AdmissionPolicyRequest): CedarRequest => {
   const request = createAdmissionRequestBuilder(question)({ action: ANY_ACTION, resource: '' });
   return { ...request, context: { ...request.context, ...buildUnknowns(PER_PAIR) } };

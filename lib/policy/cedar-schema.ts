@@ -1,4 +1,4 @@
-/** What policies may speak of. `docs/policy.md` shows this text. */
+/** The Cedar schema of policies. Part of `docs/policy.md`. */
 export const CEDAR_SCHEMA = `entity Namespace { name: String } tags String;
 entity Workload in [Namespace] { namespace: Namespace, serviceAccount: String };
 entity Task { name: String };

@@ -6,15 +6,15 @@ import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
  */
 export type Expr = Readonly<Record<string, unknown>>;
 
-/** The operator's name and its arguments. */
+/** Returns the name of the operator and its operands. */
 export const splitExpression = (expr: Expr): readonly [string, unknown] =>
   Object.entries(expr)[0] ?? ['', undefined];
 
-/** Literals hold no expressions, and neither do the patterns of `like` and the names of `has`. */
+/** Literals contain no expressions, and neither do patterns of `like` and names of `has`. */
 const LITERAL = ['Value', 'Var', 'Slot'];
 const NON_EXPRESSION_KEYS = ['pattern', 'attr', 'entity_type'];
 
-/** The same expression with each of its direct subexpressions, in the order of the text, replaced. */
+/** Replaces each direct subexpression, in the order of the text. */
 export const mapChildren = (expr: Expr, replace: (child: Expr) => Expr): Expr => {
   const [operator, operands] = splitExpression(expr);
   if (LITERAL.includes(operator) || typeof operands !== 'object' || operands === null) return expr;
@@ -29,7 +29,7 @@ export const mapChildren = (expr: Expr, replace: (child: Expr) => Expr): Expr =>
 
 const isList = (operands: object): operands is readonly Expr[] => Array.isArray(operands);
 
-/** Its direct subexpressions, in the order of the text, but for the members of a record. */
+/** Lists the direct subexpressions in the order of the text (members of a record in any order). */
 export const listChildren = (expr: Expr): readonly Expr[] => {
   const children: Expr[] = [];
   mapChildren(expr, (child) => {
@@ -39,7 +39,7 @@ export const listChildren = (expr: Expr): readonly Expr[] => {
   return children;
 };
 
-/** The argument `name` of an expression, where its operator is this one. */
+/** Returns the operand `name` of an expression; undefined if it has another operator. */
 export const getOperand = (expr: Expr, operator: string, name: string): unknown =>
   Object.hasOwn(expr, operator)
     ? (expr[operator] as Readonly<Record<string, unknown>>)[name]
@@ -48,11 +48,11 @@ export const getOperand = (expr: Expr, operator: string, name: string): unknown 
 const isContext = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && (value as Expr)['Var'] === 'context';
 
-/** `resource` of `context.resource`; nothing for what is no attribute of `context`. */
+/** Returns `resource` for `context.resource`; undefined if the expression is not an attribute of `context`. */
 export const getContextAttribute = (expr: Expr): string | undefined =>
   isContext(getOperand(expr, '.', 'left')) ? String(getOperand(expr, '.', 'attr')) : undefined;
 
-/** `user` of `context has user` and of `context has user.issuer`. */
+/** Returns `user` for `context has user` and for `context has user.issuer`. */
 export const getContextPresence = (expr: Expr): string | undefined => {
   if (!isContext(getOperand(expr, 'has', 'left'))) return undefined;
   const attr = getOperand(expr, 'has', 'attr');
@@ -62,8 +62,8 @@ export const getContextPresence = (expr: Expr): string | undefined => {
 type PatternElement = 'Wildcard' | { readonly Literal: string };
 
 /**
- * What `context.resource` is compared with, where an expression is that comparison: a pattern of
- * `like` whose wildcards are `*`, or a literal of `==`.
+ * A comparison of `context.resource`: with a pattern of `like`, whose wildcards are written as `*`, or
+ * with a literal of `==`.
  */
 export type ResourceComparison =
   | { readonly kind: 'like'; readonly pattern: string; readonly isPlain: boolean }
@@ -85,7 +85,7 @@ const toLikeComparison = (elements: readonly PatternElement[]): ResourceComparis
   isPlain: elements.every((each) => each === 'Wildcard' || !/[*?]/.test(each.Literal)),
 });
 
-/** A policy with the body of each of its conditions replaced. */
+/** Replaces the body of each condition of a policy. */
 export const mapConditions = (policy: PolicyJson, replace: (body: Expr) => Expr): PolicyJson => ({
   ...policy,
   conditions: policy.conditions.map((clause) => ({

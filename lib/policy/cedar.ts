@@ -15,7 +15,7 @@ import {
 } from '@cedar-policy/cedar-wasm/nodejs';
 import { CEDAR_SCHEMA } from './cedar-schema.ts';
 
-/** One question to Cedar. The action is always `Action::"run"`. */
+/** A request to Cedar. The action is always `Action::"run"`. */
 export type CedarRequest = {
   readonly principal: EntityUid;
   readonly resource: EntityUid;
@@ -23,7 +23,7 @@ export type CedarRequest = {
   readonly entities: Entities;
 };
 
-/** Policies by their ids, and a name that no other set of policies has. */
+/** Policies by ID, and a name that is unique to this set of policies. */
 export type CedarPolicies = {
   readonly version: string;
   readonly texts: Readonly<Record<string, string>>;
@@ -31,14 +31,14 @@ export type CedarPolicies = {
 
 const ACTION: EntityUid = { type: 'Action', id: 'run' };
 
-/** Cedar keeps parsed policies by name, for ever: one name, whose policies are replaced. */
+/** Cedar keeps parsed policies by name and never frees them, so they are replaced under one name. */
 const PARSED_POLICIES = 'decided-by';
 let parsedVersion: string | undefined;
 
 /**
- * Asks Cedar.
+ * Evaluates a request.
  *
- * @returns the ids of the policies that decided, and of those that could not be evaluated
+ * @returns the decision, the IDs of the policies that decided, and of those whose evaluation failed
  * @throws when Cedar itself fails: nothing was decided
  */
 export const evaluateCedar = (
@@ -66,8 +66,7 @@ const parsePoliciesOnce = ({ version, texts }: CedarPolicies): void => {
   parsedVersion = version;
 };
 
-/**
- * Asks Cedar what can be said while parts of the context are unknown.
+/** Evaluates a request while parts of the context are unknown.
  *
  * @throws when Cedar itself fails: nothing was decided
  */
@@ -84,12 +83,12 @@ export const evaluateCedarPartially = (
   return answer.response;
 };
 
-/** A value of the context that is not known yet. */
+/** Marks a value of the context as unknown. */
 export const buildUnknownValue = (name: string) =>
   ({ __extn: { fn: 'unknown', arg: name } }) as const;
 
 const createCedarError = (what: string, errors: readonly DetailedError[]): Error =>
-  new Error(`Cedar refused ${what}: ${errors.map(({ message }) => message).join('; ')}`);
+  new Error(`Cedar rejected ${what}: ${errors.map(({ message }) => message).join('; ')}`);
 
 type SplitResult =
   | {
@@ -99,11 +98,11 @@ type SplitResult =
     }
   | { readonly ok: false; readonly errors: readonly DetailedError[] };
 
-/** Splits a text into its policies, each as it was written, in the order of the text. */
+/** Splits a text into its policies, unchanged and in the order of the text. */
 export const splitPolicies = (text: string): SplitResult => {
   const answer = policySetTextToParts(text);
   if (answer.type === 'failure') return { ok: false, errors: answer.errors };
-  // Cedar calls them policy0, policy1 … and sorts by these names as text: policy10 before policy2.
+  // Cedar names them policy0, policy1 … and sorts these names as text: policy10 before policy2.
   const order = answer.policies.map((_, index) => index).sort(compareAsText);
   const policies = answer.policies.map((_, index) => answer.policies[order.indexOf(index)] ?? '');
   return { ok: true, policies, templates: answer.policy_templates };
@@ -111,14 +110,14 @@ export const splitPolicies = (text: string): SplitResult => {
 
 const compareAsText = (one: number, other: number): number => (`${one}` < `${other}` ? -1 : 1);
 
-/** @throws when the text is no policy */
+/** @throws Error when the text is not one policy */
 export const parsePolicySyntax = (policy: string): PolicyJson => {
   const answer = policyToJson(policy);
   if (answer.type === 'failure') throw createCedarError('a policy', answer.errors);
   return answer.json;
 };
 
-/** What Cedar's validator says of policies by {@link CEDAR_SCHEMA}. */
+/** Validates policies against {@link CEDAR_SCHEMA}. */
 export const validatePolicies = (policies: Readonly<Record<string, string>>) => {
   const answer = validate({
     schema: CEDAR_SCHEMA,

@@ -8,26 +8,26 @@ import {
 } from './policy-findings.ts';
 import { markUnknownConditions } from './unknowns.ts';
 
-/** A whole set of policies, ready to decide. */
+/** A complete set of policies, ready for decisions. */
 export type CompiledPolicies = {
-  /** SHA-256, hex, of all names and texts, in whatever order they came. */
+  /** SHA-256, hex, of all names and texts. Independent of their order. */
   readonly version: string;
-  /** One for each TaskPolicy, in the order of their names. */
+  /** One per TaskPolicy, in the order of names. */
   readonly findings: readonly PolicyFindings[];
-  /** Why every decision is a deny, a line each; empty: the policies decide. */
+  /** Reasons why every decision is a deny, one line each; empty: the policies decide. */
   readonly blockers: readonly string[];
-  /** By id. */
+  /** By policy ID. */
   readonly texts: Readonly<Record<string, string>>;
-  /** By id; what is unknown at admission is marked so. */
+  /** By policy ID, with conditions that are unknown at admission marked. */
   readonly withUnknowns: Readonly<Record<string, PolicyJson>>;
 };
 
-/** A decision takes as long as there are policies. */
+/** The time of a decision grows with the number of policies. */
 const MAX_POLICIES = 1024;
 
 /**
- * Compiles a whole set of TaskPolicies. While one of them is invalid every decision is a deny that
- * names it: what it would have forbidden is not known.
+ * Compiles a complete set of TaskPolicies. While one of them is invalid, every decision is a deny that
+ * names it, because what it was meant to forbid is unknown.
  *
  * @throws only when Cedar itself fails
  */
@@ -49,7 +49,7 @@ export const compilePolicies = (set: readonly PolicyText[]): CompiledPolicies =>
   };
 };
 
-/** What the latest set came to, by name and text: reading takes milliseconds for each TaskPolicy. */
+/** Results of the latest set by name and text: reading takes milliseconds per TaskPolicy. */
 let latestResults: ReadonlyMap<string, PolicyReadResult> = new Map();
 
 const readChangedPolicies = (ordered: readonly PolicyText[]): readonly PolicyReadResult[] => {
@@ -69,16 +69,16 @@ const computeVersion = (ordered: readonly PolicyText[]): string =>
 const listBlockers = ({ name, faults }: PolicyFindings): readonly string[] =>
   faults.length === 0
     ? []
-    : [`TaskPolicy ${name} is invalid, so that nothing is permitted: its status says why`];
+    : [`TaskPolicy ${name} is invalid, so every run is denied: see its status`];
 
 const checkNames = (ordered: readonly PolicyText[]): readonly string[] =>
   ordered
     .filter(({ name }, index) => ordered[index + 1]?.name === name)
-    .map(({ name }) => `two TaskPolicies are called ${name}, so that nothing is permitted`);
+    .map(({ name }) => `two TaskPolicies are named ${name}, so every run is denied`);
 
 const checkCount = (count: number): readonly string[] =>
   count <= MAX_POLICIES
     ? []
     : [
-        `${count} policies stand in all TaskPolicies, so that nothing is permitted: at most ${MAX_POLICIES} may`,
+        `all TaskPolicies together contain ${count} policies, so every run is denied: at most ${MAX_POLICIES} are allowed`,
       ];

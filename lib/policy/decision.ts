@@ -1,7 +1,7 @@
 import type { SourceRestriction } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
 
-/** One wish to run a task, as policy sees it. */
+/** A request to run a task, as policy sees it. */
 export type RunPolicyRequest = {
   readonly principal: {
     readonly namespace: string;
@@ -9,7 +9,7 @@ export type RunPolicyRequest = {
     readonly serviceAccount: string;
   };
   readonly task: Task;
-  /** Bound by `bindParams`. */
+  /** Checked by `bindParams`. */
   readonly params: Readonly<Record<string, string>>;
   readonly purpose?: string;
   readonly user?: { readonly issuer: string; readonly subject: string };
@@ -19,19 +19,19 @@ export type RunPolicyRequest = {
   readonly atMs: number;
 };
 
-/** What is known at admission: time, user, params and approvals are not. */
+/** The part of a request that is known at admission. */
 export type AdmissionPolicyRequest = Pick<
   RunPolicyRequest,
   'principal' | 'task' | 'sourceRestriction'
 >;
 
 export type PolicyDecision = {
-  /** `undecided` at admission only: it hangs on what is not yet known. */
+  /** `undecided`, only at admission: it depends on values that are not known yet. */
   readonly outcome: 'allow' | 'deny' | 'undecided';
-  /** Ids of the policies that decided: `<TaskPolicy>/<id or index>`. Empty: no policy permits it, or none could decide. */
+  /** IDs of the policies that decided: `<TaskPolicy>/<id or index>`. Empty: no policy permits it, or none could be evaluated. */
   readonly policies: readonly string[];
-  /** For people, a line each; names policies, actions and resources, never values of params. */
+  /** For people, one line each: policies, actions and resources, but never values of params. */
   readonly reasons: readonly string[];
-  /** SHA-256, hex, of the whole set of policies that decided. */
+  /** SHA-256, hex, of the complete set of policies. */
   readonly version: string;
 };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { evaluateAdmissionPolicy } from './admission-decision.ts';
 import { checkPolicy } from './policy-findings.ts';
 import { loadCatalog, buildRunRequest } from './fixtures/policy-requests.ts';
@@ -42,14 +42,14 @@ const findTallest = (grow: (count: number) => string): number => {
   return count;
 };
 
-describe.each(Object.entries(GROWING))('a policy that grows by %s', (_, grow) => {
-  test('is refused where it grows further than it may', () => {
+describe.each(Object.entries(GROWING))('checkPolicy of a policy that grows by %s', (_, grow) => {
+  it('rejects it above the maximum height', () => {
     expect(findTallest(grow)).toBeLessThan(60);
     const { faults } = checkPolicy({ name: 'any', cedar: buildPolicyText(grow(2_000)) });
-    expect(faults.map(({ got }) => got)).toEqual(['a policy nested or chained further']);
+    expect(faults.map(({ got }) => got)).toEqual(['a policy with deeper nesting or longer chains']);
   });
 
-  test('as far as it may leaves Cedar alive', async () => {
+  it('accepts a height that Cedar can evaluate', async () => {
     const cedar = buildPolicyText(grow(findTallest(grow)));
     const policies = compilePolicies([
       { name: 'tall', cedar },
@@ -64,20 +64,20 @@ describe.each(Object.entries(GROWING))('a policy that grows by %s', (_, grow) =>
   });
 });
 
-describe('what grows without nesting', () => {
-  test.each([
+describe('checkPolicy of a long policy without nesting', () => {
+  it.each([
     ['a long set', `[${buildChain(', ', '"abc"')(8_000)}].contains(context.action)`],
     ['a long set of members', `[${buildChain(', ', 'context.role')(4_000)}].contains("a")`],
     ['a long name', `principal is ${'a::'.repeat(20_000)}B`],
     ['brackets beside each other', buildChain(' && ', `(${buildChain(' && ', 'true')(20)})`)(20)],
     ['brackets in a string', `context.role == "${'('.repeat(1_000)}"`],
-  ])('may, as %s does', (_, condition) => {
+  ])('accepts %s', (_, condition) => {
     expect(isAccepted(condition)).toBe(true);
     checkPolicy({ name: 'any', cedar: buildPolicyText(condition) });
     expect(checkPolicy({ name: 'any', cedar: buildPolicyText('true') }).faults).toEqual([]);
   });
 
-  test('may, as sixty policies do', () => {
+  it('accepts sixty policies', () => {
     const cedar = buildPolicyText(buildChain(' && ', 'true')(30)).repeat(60);
     expect(checkPolicy({ name: 'any', cedar }).faults).toEqual([]);
   });

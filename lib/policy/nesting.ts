@@ -1,22 +1,22 @@
 /**
- * How high a policy's syntax tree may be. Cedar's WebAssembly has a stack of fixed size: a chain or
- * nesting of a few hundred overruns it, and every call of the process fails from then on. So the
- * height of a text is measured before Cedar sees it.
+ * Maximum height of a policy's syntax tree. Cedar's WebAssembly has a stack of fixed size: a few hundred
+ * chained or nested expressions overflow it, and then every later call in the process fails. Therefore
+ * the height is computed before Cedar parses the text.
  */
 export const MAX_HEIGHT = 48;
 
-/** What makes a syntax tree higher, and what begins anew; strings are read over. */
+/** Tokens that increase the height of a syntax tree or reset it. Strings are ignored. */
 const TOKEN = /"(?:[^"\\]|\\[^])*"|&&|\|\||[-+*!.,;()[\]{}]|\b(?:if|when|unless)\b/g;
 
-/** What stands in one pair of brackets, since its last comma. */
+/** The content of one pair of brackets since its last comma. */
 type BracketLevel = {
-  /** Operators, and the longest run of members, calls and indices among them. */
+  /** Number of operators, and the longest sequence of members, calls and indices between them. */
   chain: number;
   links: number;
   longest: number;
-  /** The highest of the brackets closed here. */
+  /** The height of the highest brackets closed here. */
   tallest: number;
-  /** The height of what stands before the last comma. */
+  /** The height of the content before the last comma. */
   done: number;
 };
 
@@ -25,15 +25,16 @@ const createLevel = (): BracketLevel => ({ chain: 0, links: 0, longest: 0, talle
 const computeHeight = ({ chain, longest, tallest, done }: BracketLevel): number =>
   Math.max(done, chain + longest + tallest + 1);
 
-/** The height of a level, in which what is open is so high. */
+/** The height of a level that contains open brackets of height `inner`. */
 const computeHeightAround = (inner: number, level: BracketLevel): number =>
   computeHeight({ ...level, tallest: Math.max(level.tallest, inner) });
 
 /**
- * Finds the first place of a text without comments where its syntax tree may be higher than
- * {@link MAX_HEIGHT}: brackets in brackets, operators in a chain, members of members.
+ * Finds the first position where the syntax tree may be higher than {@link MAX_HEIGHT}: nested brackets,
+ * chained operators, members of members.
  *
- * @returns its offset, if there is one
+ * @param text without comments
+ * @returns an offset; undefined if there is no such position
  */
 export const findExcessiveNesting = (text: string): number | undefined => {
   const levels = [createLevel()];

@@ -6,29 +6,30 @@ import type { PolicyDecision } from './decision.ts';
 import type { CompiledPolicies } from './compiled-policies.ts';
 import { combineResults, type PairResult } from './pair-results.ts';
 
-/** What a decision needs beside its question. */
+/** What a decision needs in addition to its request. */
 export type EvaluationDeps = {
   readonly policies: CompiledPolicies;
   readonly loadCatalog: LoadCatalog;
-  /** Told how many pairs are about to be judged, which takes time; what it throws ends the decision. */
+  /** Called with the number of pairs before their evaluation, which takes time. What it throws ends the decision. */
   readonly admit?: (pairs: number) => void;
 };
 
 /**
- * Judges each pair of a task; a task or policies that cannot be judged are denied.
+ * Evaluates each pair of a task. The decision is a deny if policies are invalid or the task cannot be
+ * expanded.
  *
- * @param openJudge called only where there is something to judge
+ * @param createEvaluator called only if there are pairs to evaluate
  */
 export const evaluatePairs = async (
   { policies, loadCatalog, admit }: EvaluationDeps,
   task: Task,
-  openJudge: () => (pair: Pair) => PairResult,
+  createEvaluator: () => (pair: Pair) => PairResult,
 ): Promise<PolicyDecision> => {
   const { blockers, version } = policies;
   if (blockers.length > 0) return { outcome: 'deny', policies: [], reasons: blockers, version };
   const pairs = await expandPairs(task, loadCatalog);
   if (pairs.ok) admit?.(pairs.value.length);
   return pairs.ok
-    ? combineResults(pairs.value.map(openJudge()), version)
+    ? combineResults(pairs.value.map(createEvaluator()), version)
     : { outcome: 'deny', policies: [], reasons: pairs.faults.map(formatFieldError), version };
 };

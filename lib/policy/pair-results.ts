@@ -1,28 +1,25 @@
 import type { Pair } from '../task/pairs.ts';
 import type { PolicyDecision } from './decision.ts';
 
-/** What policy says of one pair, and which policies say so. */
+/** The decision on one pair, and the policies that decided. */
 export type PairResult = {
   readonly pair: Pair;
   readonly outcome: PolicyDecision['outcome'];
   readonly policies: readonly string[];
-  /** Why, without the pair: `forbidden by research/no-writes`. */
+  /** The reason without the pair: `forbidden by research/no-writes`. */
   readonly reason: string;
 };
 
-/** A task is allowed where each of its pairs is, and denied where one of them is. */
-export const combineResults = (
-  verdicts: readonly PairResult[],
-  version: string,
-): PolicyDecision => {
-  const outcome = findWorstOutcome(verdicts);
-  const decisive = verdicts.filter((verdict) => verdict.outcome === outcome);
-  const policies = [...new Set(decisive.flatMap((verdict) => verdict.policies))].sort();
+/** Combines pairs to a decision: allow if all are allowed, deny if one is denied. */
+export const combineResults = (results: readonly PairResult[], version: string): PolicyDecision => {
+  const outcome = findWorstOutcome(results);
+  const decisive = results.filter((result) => result.outcome === outcome);
+  const policies = [...new Set(decisive.flatMap((result) => result.policies))].sort();
   return { outcome, policies, reasons: formatReasons(decisive, outcome), version };
 };
 
-const findWorstOutcome = (verdicts: readonly PairResult[]): PolicyDecision['outcome'] => {
-  const outcomes = new Set(verdicts.map(({ outcome }) => outcome));
+const findWorstOutcome = (results: readonly PairResult[]): PolicyDecision['outcome'] => {
+  const outcomes = new Set(results.map(({ outcome }) => outcome));
   if (outcomes.has('deny') || outcomes.size === 0) return 'deny';
   return outcomes.has('undecided') ? 'undecided' : 'allow';
 };
@@ -30,14 +27,14 @@ const findWorstOutcome = (verdicts: readonly PairResult[]): PolicyDecision['outc
 const MAX_REASONS = 8;
 const MAX_ACTIONS = 4;
 
-/** A line for each cause and resource; of a yes the causes alone. */
+/** One line per reason and resource; for an allow, one line per reason. */
 const formatReasons = (
-  verdicts: readonly PairResult[],
+  results: readonly PairResult[],
   outcome: PolicyDecision['outcome'],
 ): readonly string[] => {
-  if (outcome === 'allow') return limitReasons([...new Set(verdicts.map(({ reason }) => reason))]);
+  if (outcome === 'allow') return limitReasons([...new Set(results.map(({ reason }) => reason))]);
   const lines = new Map<string, string[]>();
-  for (const { pair, reason } of verdicts) {
+  for (const { pair, reason } of results) {
     const key = `${reason}\n${pair.resource}`;
     lines.set(key, [...(lines.get(key) ?? []), pair.action.name]);
   }
@@ -54,4 +51,4 @@ const formatReasonLine = (key: string, actions: readonly string[]): string => {
 const limitReasons = (lines: readonly string[]): readonly string[] =>
   lines.length <= MAX_REASONS
     ? lines
-    : [...lines.slice(0, MAX_REASONS), `and ${lines.length - MAX_REASONS} reasons more`];
+    : [...lines.slice(0, MAX_REASONS), `and ${lines.length - MAX_REASONS} more reasons`];

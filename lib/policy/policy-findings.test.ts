@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { formatFieldError } from '../schema/field-error.ts';
 import { checkPolicy } from './policy-findings.ts';
 import { STARTER_POLICY } from './starter-policy.ts';
@@ -10,8 +10,8 @@ const buildPermitWhen = (condition: string): string =>
   `permit (principal, action, resource) when { ${condition} };`;
 const OBJECTS = 'context.resource like "arn:aws:s3:::acme/*"';
 
-describe('a TaskPolicy', () => {
-  test('names its policies by @id or by where they stand, from 0', () => {
+describe('checkPolicy', () => {
+  it('names policies by @id or by index', () => {
     const cedar = Array.from({ length: 12 }, (_, index) =>
       index === 10 ? '@id("tenth") permit (principal, action, resource);' : buildPermitWhen('true'),
     );
@@ -20,7 +20,7 @@ describe('a TaskPolicy', () => {
     expect(policies.slice(9)).toEqual(['any/9', 'any/tenth', 'any/11']);
   });
 
-  test('of the starter is valid and warns of nothing', () => {
+  it('accepts the starter policy without warnings', () => {
     expect(checkText(STARTER_POLICY)).toEqual({
       name: 'any',
       policies: ['any/labelled-namespaces', 'any/no-permissions-management'],
@@ -29,7 +29,7 @@ describe('a TaskPolicy', () => {
     });
   });
 
-  test('warns of a policy that can never hold', () => {
+  it('warns about a policy that can never apply', () => {
     const { faults, warnings } = checkText(
       buildPermitWhen('context.action == "a" && context.hour == 1 && false'),
     );
@@ -37,27 +37,23 @@ describe('a TaskPolicy', () => {
     expect(warnings.join()).toContain('policy is impossible');
   });
 
-  test.each([
+  it.each([
     ['nothing at all', '// only words', 'line 1, column 1: expected 1 to 64 policies, got 0'],
     ['too many policies', buildPermitWhen('true').repeat(65), 'expected 1 to 64 policies, got 65'],
     ['too long a text', ' '.repeat(65_537), 'expected at most 65536 characters, got 65537'],
     ['a template', 'permit (principal == ?principal, action, resource);', 'templates: 1'],
     ['an empty @id', '@id permit (principal, action, resource);', 'got @id("")'],
     ['an @id with a slash', '@id("a/b") permit (principal, action, resource);', 'got @id("a/b")'],
-    [
-      'a repeated @id',
-      '@id("0") permit (principal, action, resource);'.repeat(2),
-      'a second any/0',
-    ],
+    ['a repeated @id', '@id("0") permit (principal, action, resource);'.repeat(2), 'another any/0'],
     [
       'an @id that is an index',
       `${buildPermitWhen('true')}@id("0") ${buildPermitWhen('true')}`,
-      'a second any/0',
+      'another any/0',
     ],
     [
       'no Cedar',
       'permit (principal, action, resource) when { == };',
-      'column 45: expected Cedar by the schema (expected `!`',
+      'column 45: expected valid Cedar for the schema (expected `!`',
     ],
     [
       'an unknown attribute',
@@ -77,12 +73,12 @@ describe('a TaskPolicy', () => {
       '`Action::"run"`',
     ],
     ['unknown()', buildPermitWhen('unknown("x")'), 'got `unknown()`'],
-  ])('is invalid for %s', (_, cedar, message) => {
+  ])('rejects %s', (_, cedar, message) => {
     expect(listErrors(cedar).join('\n')).toContain(message);
     expect(checkText(cedar).policies).toEqual([]);
   });
 
-  test('has every fault told at once, each where it stands', () => {
+  it('returns all errors at once, each with its position', () => {
     const cedar = `// "é" and context.resource: words\n${buildPermitWhen('context.a == "é" && context.b')}\n\n  ${buildPermitWhen('!(context.resource like "x") && 1')}`;
     expect(checkText(cedar).faults.map(({ path }) => path)).toEqual([
       'line 2, column 45',
@@ -92,15 +88,15 @@ describe('a TaskPolicy', () => {
     ]);
   });
 
-  test('tells what does not print escaped', () => {
+  it('escapes unprintable characters in messages', () => {
     expect(
       listErrors('permit (principal, action, resource) when { \u202e\u0007 };').join(),
     ).toMatch(/^[ -~]*$/);
   });
 });
 
-describe('context.resource is sound', () => {
-  test.each([
+describe('checkPolicy of sound uses of context.resource', () => {
+  it.each([
     [buildPermitWhen(OBJECTS)],
     [buildPermitWhen('context.resource == "arn:aws:s3:::acme"')],
     [buildPermitWhen('context["resource"] == "arn:aws:s3:::acme"')],
@@ -114,17 +110,17 @@ describe('context.resource is sound', () => {
         'context.role',
       ),
     ],
-  ])('%s', (cedar) => {
+  ])('accepts %s', (cedar) => {
     expect(listErrors(cedar)).toEqual([]);
   });
 });
 
-describe('context.resource is refused', () => {
+describe('checkPolicy of unsound uses of context.resource', () => {
   const permit = (clause: string) => `permit (principal, action, resource) ${clause};`;
   const forbid = (clause: string) => `forbid (principal, action, resource) ${clause};`;
   const inPermit = (condition: string) => permit(`when { ${condition} }`);
 
-  test.each([
+  it.each([
     ["in a forbid's when", forbid(`when { ${OBJECTS} }`), 45, 'in a forbid'],
     ["in a forbid's when, negated", forbid(`when { !(${OBJECTS}) }`), 47, 'in a forbid'],
     ["in a permit's unless", permit(`unless { ${OBJECTS} }`), 47, 'in a permit'],
@@ -178,7 +174,7 @@ describe('context.resource is refused', () => {
     ['left of == with *', inPermit('context.resource == "a*"'), 45, '`like` for a pattern'],
     ['left of == with ?', inPermit('context.resource == "a?"'), 45, '`like` for a pattern'],
     ['as an index', inPermit('["a"].contains(context["resource"])'), 60, 'context.resource like'],
-    ['in has', inPermit('context has resource'), 45, 'nothing'],
+    ['in has', inPermit('context has resource'), 45, 'no such condition'],
     [
       'in a name of a param',
       inPermit('context.params.hasTag(context.resource)'),
@@ -198,7 +194,7 @@ describe('context.resource is refused', () => {
       59,
       'one attribute',
     ],
-  ])('%s', (_, cedar, column, advice) => {
+  ])('rejects it %s', (_, cedar, column, advice) => {
     const [fault] = checkText(cedar).faults.filter(({ got }) => /`context|a pattern/.test(got));
     expect(fault).toMatchObject({ source: 'TaskPolicy any', path: `line 1, column ${column}` });
     expect(fault?.expected).toContain(advice);

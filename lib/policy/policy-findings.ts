@@ -14,14 +14,14 @@ import {
 /** One TaskPolicy: its name and its Cedar text. */
 export type PolicyText = { readonly name: string; readonly cedar: string };
 
-/** What was found in one TaskPolicy. */
+/** The findings in one TaskPolicy. */
 export type PolicyFindings = {
   readonly name: string;
-  /** Ids of its policies: `<TaskPolicy>/<@id or index>`. */
+  /** IDs of its policies: `<TaskPolicy>/<@id or index>`. */
   readonly policies: readonly string[];
-  /** Anything here makes it invalid; `path` is `line <n>, column <n>`. */
+  /** Errors, which make it invalid; `path` is `line <n>, column <n>`. */
   readonly faults: readonly FieldError[];
-  /** What Cedar finds odd in it, a line each. */
+  /** Cedar's warnings, one line each. */
   readonly warnings: readonly string[];
 };
 
@@ -37,20 +37,20 @@ export type PolicyReadResult = {
   readonly parsed: readonly ParsedPolicy[];
 };
 
-/** As the CRD's own. */
+/** The same as in the CRD. */
 const MAX_LENGTH = 65_536;
 const MAX_POLICIES = 64;
 
 /**
- * Judges the text of one TaskPolicy: its syntax, by the schema, and that no use of `context.resource`
- * lets a wider pattern escape.
+ * Checks the text of one TaskPolicy: its syntax, its types by the schema, and that no wider declared
+ * pattern can bypass a condition on `context.resource`.
  *
  * @throws only when Cedar itself fails
  */
 export const checkPolicy = (policy: PolicyText): PolicyFindings => readPolicy(policy).findings;
 
 /**
- * Reads one TaskPolicy, and nothing of an invalid one.
+ * Reads one TaskPolicy. An invalid one has no parsed policies.
  *
  * @throws only when Cedar itself fails
  */
@@ -60,8 +60,8 @@ export const readPolicy = (policy: PolicyText): PolicyReadResult => {
   if (tooBig !== undefined) return buildInvalidResult(policy, [tooBig]);
   const split = splitPolicies(text);
   if (!split.ok) return buildInvalidResult(policy, toFindings(split.errors, { text, from: 0 }));
-  const unfit = checkCounts(split.policies.length, split.templates.length);
-  if (unfit !== undefined) return buildInvalidResult(policy, [unfit]);
+  const invalidCount = checkCounts(split.policies.length, split.templates.length);
+  if (invalidCount !== undefined) return buildInvalidResult(policy, [invalidCount]);
   return parsePolicies(policy, locatePolicies(split.policies, text));
 };
 
@@ -78,8 +78,8 @@ const checkSize = (text: string): PolicyFinding | undefined => {
     return { offset: 0, expected: `at most ${MAX_LENGTH} characters`, got: `${text.length}` };
   }
   const offset = findExcessiveNesting(text);
-  const expected = `at most ${MAX_HEIGHT} brackets and operators upon each other: group with brackets, or write several policies`;
-  const got = 'a policy nested or chained further';
+  const expected = `at most ${MAX_HEIGHT} nested brackets and chained operators: group conditions with brackets, or write several policies`;
+  const got = 'a policy with deeper nesting or longer chains';
   return offset === undefined ? undefined : { offset, expected, got };
 };
 
@@ -89,11 +89,11 @@ const checkCounts = (count: number, templates: number): PolicyFinding | undefine
     return { offset: 0, expected, got: `templates: ${templates}` };
   }
   const expected = `1 to ${MAX_POLICIES} policies`;
-  const isFit = count >= 1 && count <= MAX_POLICIES;
-  return isFit ? undefined : { offset: 0, expected, got: `${count}` };
+  const isValid = count >= 1 && count <= MAX_POLICIES;
+  return isValid ? undefined : { offset: 0, expected, got: `${count}` };
 };
 
-/** One policy's text, and its offset in the whole. */
+/** The text of one policy, and its offset in the whole text. */
 type PolicyPart = { readonly text: string; readonly from: number };
 type ParsedPolicyPart = ParsedPolicy & PolicyPart;
 
@@ -133,7 +133,7 @@ const shiftFindings = (
 ): readonly PolicyFinding[] =>
   findings.map((finding) => ({ ...finding, offset: finding.offset + from }));
 
-/** `@id` alone, without a text, is an empty one: Cedar calls that null, whatever its types say. */
+/** `@id` without a text is an empty ID. Cedar returns null for it, although its types exclude null. */
 const getPolicyId = ({ annotations = {} }: PolicyJson): string | undefined =>
   Object.hasOwn(annotations, 'id') ? (annotations['id'] ?? '') : undefined;
 
@@ -150,11 +150,11 @@ const checkPolicyId = (
     return [{ offset, expected, got: escapeUnprintable(`@id("${given}")`) }];
   }
   return earlier.some((each) => each.id === id)
-    ? [{ offset, expected: 'each @id once', got: `a second ${id}` }]
+    ? [{ offset, expected: 'each @id once', got: `another ${id}` }]
     : [];
 };
 
-/** Cedar's own words: what it found, and what it says would help. */
+/** Converts Cedar's errors: its message, and its hint. */
 const toFindings = (
   errors: readonly DetailedError[],
   { text, from }: PolicyPart = { text: '', from: 0 },
@@ -164,11 +164,11 @@ const toFindings = (
     const hint = help ?? place?.label ?? '';
     return {
       offset: from + toCharacterOffset(text, place?.start ?? 0),
-      expected: `Cedar by the schema${hint === '' ? '' : ` (${escapeUnprintable(hint)})`}`,
+      expected: `valid Cedar for the schema${hint === '' ? '' : ` (${escapeUnprintable(hint)})`}`,
       got: escapeUnprintable(stripPrefix(message)),
     };
   });
 
-/** Cedar's validator begins with the policy's name, which here is a number. */
+/** Cedar's validator begins messages with the name of the policy, which is a number here. */
 const stripPrefix = (message: string, id?: string): string =>
   message.replace(/^for policy `\d+`, /, id === undefined ? '' : `${id}: `);

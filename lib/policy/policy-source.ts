@@ -1,6 +1,6 @@
 import type { FieldError } from '../schema/field-error.ts';
 
-/** The text without its comments: every character that stays keeps its offset. */
+/** Replaces comments by spaces, so that offsets do not change. */
 export const blankComments = (text: string): string =>
   text.replace(STRING_OR_COMMENT, (token) =>
     token.startsWith('"') ? token : ' '.repeat(token.length),
@@ -8,11 +8,11 @@ export const blankComments = (text: string): string =>
 
 const STRING_OR_COMMENT = /"(?:[^"\\]|\\[^])*"|\/\/[^\n\r]*/g;
 
-/** Cedar counts in bytes of UTF-8. */
+/** Converts an offset in UTF-8 bytes, as Cedar reports it. */
 export const toCharacterOffset = (text: string, byte: number): number =>
   Buffer.from(text).subarray(0, byte).toString().length;
 
-/** What is wrong at one place of a text. */
+/** An error at one position of a text. */
 export type PolicyFinding = {
   readonly offset: number;
   readonly expected: string;
@@ -20,8 +20,8 @@ export type PolicyFinding = {
 };
 
 /**
- * Faults in the order of the text; the path of each is `line <n>, column <n>`, both from 1, of a
- * TaskPolicy's Cedar.
+ * Converts findings to errors in the order of the text. Their paths are `line <n>, column <n>`, both
+ * from 1, in the Cedar text of the TaskPolicy.
  */
 export const toFieldErrors = (
   { name, cedar }: { readonly name: string; readonly cedar: string },
@@ -37,7 +37,7 @@ export const toFieldErrors = (
 
 const MAX_MESSAGE_CHARACTERS = 400;
 
-/** Cedar's words for people; they quote the policy, so whatever does not print is escaped. */
+/** Escapes and truncates a message of Cedar, which may quote the policy. */
 export const escapeUnprintable = (message: string): string =>
   message
     .slice(0, MAX_MESSAGE_CHARACTERS)

@@ -1,8 +1,8 @@
 import type { PolicyText } from './policy-findings.ts';
 
 /**
- * The text of a TaskPolicy as the API server tells it. One without text is nobody's permission: the
- * empty text is for the compiler to judge.
+ * Returns the text of a TaskPolicy as the API server stores it. A missing text is returned as an empty
+ * one, which is invalid.
  */
 export const toPolicyText = ({
   metadata: { name },

@@ -2,8 +2,8 @@ import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { listChildren, getOperand, splitExpression, type Expr } from './cedar-syntax.ts';
 
 /**
- * Whether what is left of a policy can still come true. Cedar keeps `unknown && false`, since its
- * left side could fail; neither a failure nor a false permits anything.
+ * Whether a residual policy can still be satisfied. Cedar keeps `unknown && false`, because its left
+ * side could fail; but neither a failure nor false permits anything.
  */
 export const isSatisfiable = (residual: PolicyJson | undefined): boolean =>
   residual?.conditions.every(
@@ -18,7 +18,7 @@ const isSatisfiableExpression = (expr: Expr): boolean => {
   return !(operator === 'Value' && value === false);
 };
 
-/** Names of what is unknown in these policies, each once, in order. */
+/** Lists the distinct names of unknown values in these policies, sorted. */
 export const listUnknowns = (residuals: readonly (PolicyJson | undefined)[]): readonly string[] => {
   const bodies = residuals.flatMap((each) => each?.conditions.map(({ body }) => body) ?? []);
   return [...new Set(bodies.flatMap(listUnknownNames))].sort();

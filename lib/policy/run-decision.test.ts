@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   buildReadStatement,
   buildRunRequest,
@@ -27,8 +27,8 @@ const buildForbid = (condition: string): string =>
 
 const OBJECTS = 'arn:aws:s3:::acme-data/reports/*';
 
-describe('a run', () => {
-  test('is denied where there is no policy at all', async () => {
+describe('evaluateRunPolicy', () => {
+  it('denies when there is no policy', async () => {
     expect(await evaluateTexts({})).toMatchObject({
       outcome: 'deny',
       policies: [],
@@ -36,7 +36,7 @@ describe('a run', () => {
     });
   });
 
-  test('is allowed by the policies that permit it, in the order of their ids', async () => {
+  it('allows and names the policies that permit it, sorted by ID', async () => {
     const named = '@id("named") permit (principal, action, resource);';
     expect(
       await evaluateTexts({ b: buildPermit(), a: `${buildPermit('false')}${named}` }),
@@ -47,7 +47,7 @@ describe('a run', () => {
     });
   });
 
-  test('is denied by one forbid, whatever permits it', async () => {
+  it('denies when one forbid applies, even if others permit', async () => {
     expect(
       await evaluateTexts({ a: buildPermit(), b: buildForbid('context.role like "*"') }),
     ).toMatchObject({
@@ -57,18 +57,18 @@ describe('a run', () => {
     });
   });
 
-  test.each([
+  it.each([
     ['forbid', buildForbid('context.lifetimeSeconds * 9223372036854775807 > 0')],
     ['permit', buildPermit('context.lifetimeSeconds * 9223372036854775807 > 0')],
-  ])('is denied by a %s that fails in evaluation', async (_, failing) => {
+  ])('denies when a %s cannot be evaluated', async (_, failing) => {
     expect(await evaluateTexts({ a: buildPermit(), b: failing })).toMatchObject({
       outcome: 'deny',
       policies: ['b/0'],
-      reasons: [`s3:GetObject on ${OBJECTS}: b/0 failed in evaluation`],
+      reasons: [`s3:GetObject on ${OBJECTS}: b/0 could not be evaluated`],
     });
   });
 
-  test('is denied while one TaskPolicy is invalid, which is named', async () => {
+  it('denies while one TaskPolicy is invalid, and names it', async () => {
     const decision = await evaluateTexts({
       a: buildPermit(),
       b: buildForbid('context.nothere == 1'),
@@ -77,7 +77,7 @@ describe('a run', () => {
     expect(decision.reasons.join()).toContain('TaskPolicy b is invalid');
   });
 
-  test('is denied where two TaskPolicies have one name: one of them would be lost', async () => {
+  it('denies when two TaskPolicies have the same name', async () => {
     const both = [
       { name: 'a', cedar: buildForbid('true') },
       { name: 'a', cedar: buildPermit() },
@@ -86,17 +86,19 @@ describe('a run', () => {
       { policies: compilePolicies(both), loadCatalog },
       buildRunRequest(),
     );
-    expect([outcome, ...reasons].join()).toContain('deny,two TaskPolicies are called a');
+    expect([outcome, ...reasons].join()).toContain('deny,two TaskPolicies are named a');
   });
 
-  test('is denied where there are more policies than can be decided by', async () => {
+  it('denies when there are too many policies', async () => {
     const cedar = buildPermit().repeat(64);
     const many = Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`${index}`, cedar]));
     const { outcome, reasons } = await evaluateTexts(many);
-    expect([outcome, ...reasons].join()).toContain('deny,1088 policies stand');
+    expect([outcome, ...reasons].join()).toContain(
+      'deny,all TaskPolicies together contain 1088 policies',
+    );
   });
 
-  test('is judged only where whoever answers for the time admits so many pairs', async () => {
+  it('is not evaluated when admit rejects the number of pairs', async () => {
     const policies = compileTexts({ a: buildPermit() });
     const admit = (pairs: number): void => {
       throw new Error(`${pairs} are too many`);
@@ -105,7 +107,7 @@ describe('a run', () => {
     await expect(decision).rejects.toThrow('1 are too many');
   });
 
-  test('is denied where the catalogue does not know an action', async () => {
+  it('denies an action that the catalog does not know', async () => {
     const allow = [{ actions: ['s3:GetObject', 's3:Fly'], resources: [OBJECTS] }];
     expect(
       await evaluateTexts({ a: buildPermit() }, { task: buildReportTask({ allow }) }),
@@ -115,7 +117,7 @@ describe('a run', () => {
     });
   });
 
-  test('is denied where one pair of many is, and only what was denied is told', async () => {
+  it('denies when one pair of many is denied, and reports only denied pairs', async () => {
     const allow = [{ actions: ['s3:GetObject', 's3:PutObject*'], resources: [OBJECTS] }];
     const reads = buildPermit('["Read", "List"].containsAll(context.accessLevels)');
     const { outcome, reasons } = await evaluateTexts(
@@ -128,19 +130,19 @@ describe('a run', () => {
     );
   });
 
-  test('tells eight reasons, and how many more there are', async () => {
+  it('reports eight reasons and the number of further ones', async () => {
     const resources = Array.from({ length: 11 }, (_, index) => `arn:aws:s3:::acme-${index}/*`);
     const { reasons } = await evaluateTexts(
       {},
       { task: buildReportTask({ allow: [buildReadStatement(...resources)] }) },
     );
     expect(reasons).toHaveLength(9);
-    expect(reasons.at(-1)).toBe('and 3 reasons more');
+    expect(reasons.at(-1)).toBe('and 3 more reasons');
   });
 });
 
-describe('policy sees', () => {
-  test.each<[string, string, Partial<RunPolicyRequest>]>([
+describe('a policy of a run', () => {
+  it.each<[string, string, Partial<RunPolicyRequest>]>([
     ['the namespace', 'principal in Namespace::"research"', {}],
     ['the namespace by name', 'principal.namespace.name == "research"', {}],
     ['the workload', 'principal == Workload::"research/reporter"', {}],
@@ -177,11 +179,11 @@ describe('policy sees', () => {
       'context.weekday == "Sunday"',
       { atMs: Date.UTC(2026, 0, 4, 23, 59) },
     ],
-  ])('%s', async (_, condition, changes) => {
+  ])('can use %s', async (_, condition, changes) => {
     expect((await evaluateTexts({ a: buildPermit(condition) }, changes)).outcome).toBe('allow');
   });
 
-  test('labels of the namespace', async () => {
+  it('can use labels of the namespace', async () => {
     const condition =
       'principal.namespace.hasTag("a/b") && principal.namespace.getTag("a/b") == "c"';
     const principal = { ...buildRunRequest().principal, namespaceLabels: { 'a/b': 'c' } };
@@ -191,7 +193,7 @@ describe('policy sees', () => {
     expect((await evaluateTexts({ a: buildPermit(condition) })).outcome).toBe('deny');
   });
 
-  test('params, and the resource with them in their places; reasons never hold them', async () => {
+  it('can use params and the bound resource, which reasons never contain', async () => {
     const task = buildReportTask({
       allow: [buildReadStatement('arn:aws:s3:::acme-data/{customer}/*')],
       params: { customer: { pattern: '.*', maxLength: 64 } },
@@ -200,17 +202,17 @@ describe('policy sees', () => {
       'context.params.hasTag("customer") && context.params.getTag("customer") == "acme"';
     const byResource = 'context.resource like "arn:aws:s3:::acme-data/acme/*"';
     for (const condition of [byParam, byResource]) {
-      const decideOf = (customer: string) =>
+      const evaluateFor = (customer: string) =>
         evaluateTexts({ a: buildPermit(condition) }, { task, params: { customer } });
-      expect((await decideOf('acme')).outcome).toBe('allow');
-      const { outcome, reasons } = await decideOf('secret-inc');
+      expect((await evaluateFor('acme')).outcome).toBe('allow');
+      const { outcome, reasons } = await evaluateFor('secret-inc');
       expect([outcome, ...reasons].join()).toBe(
         'deny,s3:GetObject on arn:aws:s3:::acme-data/{customer}/*: no policy permits it',
       );
     }
   });
 
-  test('no param that is not bound: that is a bug, and no decision', async () => {
+  it('is not evaluated when a param has no value', async () => {
     const task = buildReportTask({
       allow: [buildReadStatement('arn:aws:s3:::acme-data/{customer}/*')],
     });
@@ -218,25 +220,25 @@ describe('policy sees', () => {
   });
 });
 
-describe('the version of policies', () => {
+describe('the version of compiled policies', () => {
   const policies = [
     { name: 'a', cedar: buildPermit() },
     { name: 'b', cedar: buildPermit() },
   ];
   const [{ version }, turned] = [compilePolicies(policies), compilePolicies(policies.toReversed())];
 
-  test('is the same for the same policies in whatever order', () => {
+  it('does not depend on the order of policies', () => {
     expect(version).toMatch(/^[0-9a-f]{64}$/);
     expect(turned.version).toBe(version);
   });
 
-  test('stands in each decision', async () => {
+  it('is part of each decision', async () => {
     expect(
       (await evaluateRunPolicy({ policies: turned, loadCatalog }, buildRunRequest())).version,
     ).toBe(version);
   });
 
-  test('changes with a name, a text and a comment', () => {
+  it('changes with a name, a text and a comment', () => {
     const [first = { name: '', cedar: '' }, second = first] = policies;
     const others = [
       [first],
@@ -247,7 +249,7 @@ describe('the version of policies', () => {
     expect(new Set([version, ...others]).size).toBe(5);
   });
 
-  test('decides by its own policies, however sets take turns', async () => {
+  it('identifies the policies of a decision when sets alternate', async () => {
     const [yes, no] = [
       compileTexts({ a: buildPermit() }),
       compileTexts({ a: buildPermit('false') }),

@@ -7,22 +7,21 @@ import { createRunRequestBuilder } from './cedar-requests.ts';
 import type { PairResult } from './pair-results.ts';
 
 /**
- * Decides one run: allowed only where every pair of a concrete action and a bound resource is. What
- * is invalid, unknown or fails in evaluation is a deny. Nothing is remembered from one decision to
- * the next.
+ * Decides on one run. It is allowed only if every pair of a concrete action and a bound resource is. An
+ * invalid policy, an unknown action and a failed evaluation are a deny. Decisions are not cached.
  *
- * @throws when a param of the task is not bound, when the catalogue's files cannot be read, or when
- * Cedar itself fails: nothing was decided then
+ * @throws when a param has no value, when the files of the catalog cannot be read, or when Cedar itself
+ *   fails: there is no decision then
  */
 export const evaluateRunPolicy = (
-  parts: EvaluationDeps,
+  deps: EvaluationDeps,
   question: RunPolicyRequest,
 ): Promise<PolicyDecision> =>
-  evaluatePairs(parts, question.task, () => {
-    const requestOf = createRunRequestBuilder(question);
+  evaluatePairs(deps, question.task, () => {
+    const buildRequest = createRunRequestBuilder(question);
     return (pair) => {
       const resource = bindResource(pair.resource, question.params);
-      return evaluatePair(parts.policies, pair, requestOf({ action: pair.action, resource }));
+      return evaluatePair(deps.policies, pair, buildRequest({ action: pair.action, resource }));
     };
   });
 
@@ -34,9 +33,9 @@ const evaluatePair = (policies: CedarPolicies, pair: Pair, request: CedarRequest
   return { pair, outcome: decision, policies: reason, reason: formatReason(decision, reason) };
 };
 
-/** Cedar would go on without a policy that fails; it could have been a forbid. */
+/** A failed policy denies, because it could be a forbid; Cedar alone would ignore it. */
 export const formatFailure = (failed: readonly string[]): string =>
-  `${failed.join(', ')} failed in evaluation`;
+  `${failed.join(', ')} could not be evaluated`;
 
 export const formatReason = (decision: 'allow' | 'deny', reason: readonly string[]): string => {
   if (decision === 'allow') return `permitted by ${reason.join(', ')}`;

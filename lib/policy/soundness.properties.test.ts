@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   loadAnyActionCatalog,
@@ -24,7 +24,7 @@ type Policy = {
   readonly unless: Condition;
 };
 
-/** Whether a pattern whose only wildcard is `*` matches the whole text; told by nothing of ours. */
+/** Whether a pattern whose only wildcard is `*` matches the whole text, independently of the product. */
 const matchPattern = (pattern: string, text: string): boolean => {
   if (pattern === '') return text === '';
   if (pattern.startsWith('*')) {
@@ -122,14 +122,14 @@ const fillPattern = (pattern: string, fillers: readonly string[]): string =>
 
 const policies = fc.array(sound, { minLength: 1, maxLength: 4 });
 
-describe('what policy says of a declared pattern', () => {
-  test('is what an independent reading of it says', async () => {
+describe('the decision on a declared pattern', () => {
+  it('equals that of an independent evaluator', async () => {
     const check = async (all: readonly Policy[], pattern: string): Promise<void> =>
       expect(await isAllowedByCedar(all, pattern)).toBe(isAllowed(all, pattern));
     await fc.assert(fc.asyncProperty(policies, declared, check), { numRuns: 120 });
   }, 60_000);
 
-  test('with a yes it says of every resource that the pattern covers', async () => {
+  it('allows every resource that an allowed pattern covers', async () => {
     let yeses = 0;
     const check = async (
       all: readonly Policy[],
@@ -150,13 +150,13 @@ describe('what policy says of a declared pattern', () => {
   }, 60_000);
 });
 
-describe('without the validator', () => {
+describe('a policy that the validator rejects', () => {
   const unsound: fc.Arbitrary<Policy> = fc.oneof(
     fc.record({ effect: fc.constant('permit' as const), when: free, unless: narrowing }),
     fc.record({ effect: fc.constant('forbid' as const), when: narrowing, unless: free }),
   );
 
-  test('a wider pattern escapes: the property above can fail', () => {
+  it('can be bypassed by a wider pattern, so the property above can fail', () => {
     const all = fc.tuple(sound, unsound);
     const check = (each: readonly Policy[], pattern: string, fillers: readonly string[]): boolean =>
       !isAllowed(each, pattern) || isAllowed(each, fillPattern(pattern, fillers));
@@ -164,7 +164,7 @@ describe('without the validator', () => {
     expect(fc.check(fc.property(all, declared, filler, check), options).failed).toBe(true);
   });
 
-  test('and so the validator refuses every such policy that names the resource', () => {
+  it('is rejected whenever it uses the resource', () => {
     const check = (policy: Policy): void => {
       const cedar = formatPolicy(policy);
       const { faults } = checkPolicy({ name: 'any', cedar });

@@ -11,25 +11,25 @@ import {
   type Expr,
 } from './cedar-syntax.ts';
 
-/** The way to write it instead, and what it is. */
+/** What to write instead, and what was found. */
 type Advice = { readonly expected: string; readonly got: string };
 
-/** Where an expression stands: a yes needs it, or why a wider pattern could escape it. */
+/** The position of an expression: `needed` for an allow, or the reason why a wider pattern could bypass it. */
 type ExpressionPosition = 'needed' | keyof typeof ESCAPES;
 
 const ESCAPES = {
   when: {
     expected: '`unless { context.resource like "<what is allowed>*" }` in a forbid',
-    got: '`context.resource` in the `when` of a forbid: a wider declared pattern escapes it',
+    got: '`context.resource` in the `when` of a forbid: a wider declared pattern bypasses it',
   },
   unless: {
     expected: '`when { context.resource like "<what is allowed>*" }` in a permit',
-    got: '`context.resource` in the `unless` of a permit: a wider declared pattern escapes it',
+    got: '`context.resource` in the `unless` of a permit: a wider declared pattern bypasses it',
   },
   negated: {
     expected:
       'what is allowed, in a permit\'s `when` or in `forbid … unless { context.resource like "…*" }`',
-    got: '`context.resource` under a negation: a wider declared pattern escapes it',
+    got: '`context.resource` under a negation: a wider declared pattern bypasses it',
   },
   conditional: {
     expected: 'conditions joined by `&&` and `||`, or two policies',
@@ -37,14 +37,14 @@ const ESCAPES = {
   },
   operand: {
     expected: '`context.resource like "…*"` or `context.resource == "…"`, joined by `&&` and `||`',
-    got: '`context.resource` in another place than left of `like` or `==`',
+    got: '`context.resource` elsewhere than on the left of `like` or `==`',
   },
 } as const satisfies Record<string, Advice>;
 
 const ADVICE = {
   pattern: {
     expected: 'a `like` pattern whose only wildcard is `*`, which is never escaped',
-    got: 'a pattern with `?` or `\\*`, which a declared pattern holds as its own wildcards',
+    got: 'a pattern with `?` or `\\*`, which are wildcards in a declared pattern',
   },
   wildcard: {
     expected: '`like` for a pattern; `==` compares with an ARN without `*` and `?`',
@@ -52,24 +52,24 @@ const ADVICE = {
   },
   literal: {
     expected: 'a string literal on the right: `context.resource == "…"`',
-    got: '`context.resource ==` something else',
+    got: '`context.resource ==` another expression',
   },
   presence: {
-    expected: 'nothing: a request always has a resource',
+    expected: 'no such condition: a request always has a resource',
     got: '`context has resource`',
   },
   context: {
-    expected: 'one attribute of it, such as `context.action`',
-    got: '`context` as a whole, which holds the resource',
+    expected: 'one attribute, such as `context.action`',
+    got: '`context` as a whole, which contains the resource',
   },
   unknown: {
     expected:
-      'a condition on what the schema holds; what is not known at admission is seen to already',
+      'a condition on attributes of the schema; values that are unknown at admission need no special condition',
     got: '`unknown()`',
   },
 } as const satisfies Record<string, Advice>;
 
-/** How each word is written where it means what it says; anything in quotes is read over. */
+/** How each word is written outside of strings. */
 const RESERVED_WORDS = {
   resource:
     /\bcontext\s*(?:\.\s*resource\b|\[\s*"resource"\s*\]|has\s+resource\b)|"(?:[^"\\]|\\[^])*"/g,
@@ -80,27 +80,27 @@ const RESERVED_WORDS = {
 type ReservedWord = keyof typeof RESERVED_WORDS;
 
 /**
- * Finds every use of `context.resource` where a policy could say yes to a declared pattern and no to
- * a resource that it covers. `like` compares with the pattern's own text: that is a subset check
- * only where a yes needs it to hold.
+ * Finds every use of `context.resource` with which a policy could allow a declared pattern and deny a
+ * resource that the pattern covers. `like` matches the text of the pattern: this is a subset check only
+ * if an allow requires it to be true.
  *
- * The syntax tree has no positions, but its words stand in the order of the text.
+ * The syntax tree has no positions, but its words are in the order of the text.
  *
- * @param text the policy's own, without comments
+ * @param text of the policy, without comments
  */
 export const findUnsoundUses = (policy: PolicyJson, text: string): readonly PolicyFinding[] => {
   const found: PolicyFinding[] = [];
-  const unmet = {
+  const remaining = {
     resource: findOffsets('resource', text),
     context: findOffsets('context', text),
     unknown: findOffsets('unknown', text),
   };
-  const meet = (word: ReservedWord, advice?: Advice): void => {
-    const offset = unmet[word].shift() ?? 0;
+  const report = (word: ReservedWord, advice?: Advice): void => {
+    const offset = remaining[word].shift() ?? 0;
     if (advice !== undefined) found.push({ offset, ...advice });
   };
   for (const { kind, body } of policy.conditions)
-    walkExpression(body, getPosition(policy, kind), meet);
+    walkExpression(body, getPosition(policy, kind), report);
   return found;
 };
 
@@ -116,27 +116,27 @@ const getPosition = ({ effect }: PolicyJson, kind: 'when' | 'unless'): Expressio
   return kind === 'unless' ? 'needed' : 'when';
 };
 
-const walkExpression = (expr: Expr, place: ExpressionPosition, meet: ReportUse): void => {
+const walkExpression = (expr: Expr, place: ExpressionPosition, report: ReportUse): void => {
   const comparison = place === 'needed' ? getResourceComparison(expr) : undefined;
   if (comparison !== undefined) {
-    meet('resource', checkComparison(comparison));
+    report('resource', checkComparison(comparison));
     const right = getOperand(expr, '==', 'right');
-    if (right !== undefined) walkExpression(right as Expr, 'operand', meet);
-  } else if (!reportWord(expr, place, meet)) {
+    if (right !== undefined) walkExpression(right as Expr, 'operand', report);
+  } else if (!reportWord(expr, place, report)) {
     const inner = getInnerPosition(expr, place);
-    for (const child of listChildren(expr)) walkExpression(child, inner, meet);
+    for (const child of listChildren(expr)) walkExpression(child, inner, report);
   }
 };
 
-/** @returns whether nothing of the expression is left to walk */
-const reportWord = (expr: Expr, place: ExpressionPosition, meet: ReportUse): boolean => {
+/** @returns whether the whole expression was reported */
+const reportWord = (expr: Expr, place: ExpressionPosition, report: ReportUse): boolean => {
   const [operator, operands] = splitExpression(expr);
   const attribute = getContextAttribute(expr);
   const presence = getContextPresence(expr);
-  if (attribute === 'resource') meet('resource', ESCAPES[toEscape(place)]);
-  if (presence === 'resource') meet('resource', ADVICE.presence);
-  if (operator === 'Var' && operands === 'context') meet('context', ADVICE.context);
-  if (operator === 'unknown') meet('unknown', ADVICE.unknown);
+  if (attribute === 'resource') report('resource', ESCAPES[toEscape(place)]);
+  if (presence === 'resource') report('resource', ADVICE.presence);
+  if (operator === 'Var' && operands === 'context') report('context', ADVICE.context);
+  if (operator === 'unknown') report('unknown', ADVICE.unknown);
   return attribute !== undefined || presence !== undefined;
 };
 

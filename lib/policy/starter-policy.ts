@@ -1,6 +1,6 @@
 /**
- * A first policy that a person can read: namespaces that carry the label may read and write, for a
- * quarter of an hour; nothing may change permissions. The chart's starter is this text.
+ * The starter policy, which the chart can install: tasks of labeled namespaces may read and write for at
+ * most 15 minutes, and no task may change permissions.
  */
 export const STARTER_POLICY = `// Tasks in namespaces that carry the label valetkey.dev/tasks: allowed.
 @id("labelled-namespaces")
@@ -11,7 +11,7 @@ when {
   context.lifetimeSeconds <= 900
 };
 
-// Nobody changes permissions through a task, whatever other policies permit.
+// No task may change permissions, even if another policy permits it.
 @id("no-permissions-management")
 forbid (principal, action == Action::"run", resource)
 when { context.accessLevels.contains("Permissions management") };

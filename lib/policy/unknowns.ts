@@ -9,30 +9,30 @@ import {
   type Expr,
 } from './cedar-syntax.ts';
 
-/** Optional in the context: at admission not even their presence is known. */
+/** Optional attributes: at admission, even their presence is unknown. */
 const OPTIONAL = ['user', 'purpose'];
 
 const buildUnknown = (name: string): Expr => ({ unknown: [{ Value: name }] });
 
 /**
- * The policy with `context has user` and `context has purpose` as unknown as their values are. An
- * integer that JSON cannot say exactly is not known here either.
+ * Marks `context has user` and `context has purpose` as unknown, like their values. Integers that JSON
+ * cannot represent exactly are also marked as unknown.
  */
 export const markUnknownConditions = (policy: PolicyJson): PolicyJson =>
-  mapConditions(policy, function open(expr): Expr {
+  mapConditions(policy, function mark(expr): Expr {
     const attribute = getContextPresence(expr) ?? '';
     if (OPTIONAL.includes(attribute)) return buildUnknown(attribute);
-    return isInexact(expr['Value']) ? buildUnknown('large numbers') : mapChildren(expr, open);
+    return isInexact(expr['Value']) ? buildUnknown('large numbers') : mapChildren(expr, mark);
   });
 
 const isInexact = (value: unknown): boolean =>
   typeof value === 'number' && !Number.isSafeInteger(value);
 
 /**
- * The policy with each comparison of `context.resource` decided as far as that holds for every value
- * of the resource's params: a yes or a no where all bindings agree, and unknown otherwise.
+ * Evaluates each comparison of `context.resource` for all values of the resource's params: true or false
+ * if the result is the same for all values, unknown otherwise.
  *
- * @param resource as declared, with `{param}` places
+ * @param resource as declared, with `{param}` placeholders
  */
 export const foldResource = (policy: PolicyJson, resource: string): PolicyJson =>
   mapConditions(policy, function fold(expr): Expr {
@@ -42,7 +42,7 @@ export const foldResource = (policy: PolicyJson, resource: string): PolicyJson =
       : (foldComparison(comparison, resource) ?? buildUnknown('params'));
   });
 
-/** Characters for what may not match a wildcard: `*` and `?` of a declared pattern, and a place. */
+/** Characters that replace `*`, `?` and placeholders of a declared pattern, so that they match no wildcard. */
 const [STAR, MARK, PLACEHOLDER] = ['\u0001', '\u0002', '\u0003'];
 
 const foldComparison = (comparison: ResourceComparison, resource: string): Expr | undefined => {

@@ -29,13 +29,17 @@ const setUp = (tasks: readonly Task[] = [buildTask()]) => {
   const observer = { started: () => undefined, ended: () => undefined };
   const registry = createRunRegistry({ exchange, ...time, observer });
   const responses: CredentialsResponse[] = [];
+  const bodies: string[] = [];
   const request = (origin: RequestOrigin, taskName?: string) =>
     handleCredentialsRequest(
       { origin, taskName },
       { admitted: { consumers: ['agent', 'helper'], tasks }, registry, schedule: time.schedule },
-      (response) => responses.push(response),
+      (response) => {
+        responses.push(response);
+        if (response.kind === 'credentials') bodies.push(response.body.toString());
+      },
     );
-  return { time, calls, registry, responses, request };
+  return { time, calls, registry, responses, bodies, request };
 };
 
 describe('handleCredentialsRequest', () => {
@@ -78,15 +82,13 @@ describe('handleCredentialsRequest', () => {
   });
 
   test('responds in the turn of the check, so that a revocation cannot erase the response', async () => {
-    const { calls, registry, request, responses, time } = setUp();
-    void request(agentSocket);
+    const { bodies, calls, registry, request, time } = setUp();
+    for (let n = 0; n < 10; n += 1) void request(agentSocket);
     await time.settle();
     calls[0]?.issue();
-    await time.settle();
+    while (bodies.length === 0) await Promise.resolve();
     registry.revokeAll(unauthorized);
-    void request(agentSocket);
-    expect(responses).toHaveLength(1);
     await time.settle();
-    expect(calls).toHaveLength(2);
+    expect(bodies.every((body) => body.includes('"AccessKeyId":"ASIA1"'))).toBe(true);
   });
 });

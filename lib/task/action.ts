@@ -2,13 +2,13 @@ import { string, type Reader } from '../schema/reader.ts';
 
 const ACTION = /^[A-Za-z0-9-]{1,64}:[A-Za-z0-9*-]{1,64}$/;
 
-/** The form alone: a service written out, and an action that may hold `*`. */
+/** Reads the form only: a service without wildcards, and an action that may contain `*`. */
 export const actionPattern: Reader<string> = string({
   expected: 'service:Action, its service written out, such as s3:GetObject or s3:Get*',
   pattern: ACTION,
 });
 
-/** The service of a well-formed action, in lower case; nothing for any other value. */
+/** Returns the service of a well-formed action, in lower case; undefined for any other value. */
 export const readService = (action: unknown): string | undefined =>
   typeof action === 'string' && ACTION.test(action)
     ? action.slice(0, action.indexOf(':')).toLowerCase()

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { MAX_ENV_BYTES, type AdmittedTasks, type Task } from '../contract/task.ts';
 import { formatFieldError } from '../schema/field-error.ts';
@@ -29,13 +29,13 @@ const listReadErrors = (value: unknown): readonly string[] => {
   return result.ok ? [] : result.faults.map(formatFieldError);
 };
 
-describe('admitted tasks', () => {
-  test('are read back as they were written', () => {
+describe('readAdmittedTasks', () => {
+  it('returns the tasks that formatAdmittedTasks wrote', () => {
     expect(readAdmittedTasks(formatOrThrow(admitted))).toEqual({ ok: true, value: admitted });
   });
 
-  test.each([
-    ['text that is no JSON', '{', '(root): expected JSON, got text that is none'],
+  it.each([
+    ['text that is not JSON', '{', '(root): expected JSON, got other text'],
     ['another shape', '[]', '(root): expected a mapping, got []'],
     [
       'an unknown key',
@@ -66,20 +66,24 @@ describe('admitted tasks', () => {
       /an ARN such as/,
     ],
     [
-      'a pattern that unfolds too far',
+      'a pattern that expands to too many steps',
       buildAdmittedWith({ params: { customer: { pattern: '(a{99}){99}', maxLength: 1 } } }),
-      /repetitions stay below/,
+      /repetitions expand to at most/,
     ],
-    ['a place without a param', buildAdmittedWith({ params: {} }), /places for its params only/],
-    ['a lifetime of no length', buildAdmittedWith({ lifetimeSeconds: 0 }), /whole number/],
-  ])('are refused with %s', (_what, value, fault) => {
+    [
+      'a placeholder without a param',
+      buildAdmittedWith({ params: {} }),
+      /resources use only its params/,
+    ],
+    ['a lifetime of zero', buildAdmittedWith({ lifetimeSeconds: 0 }), /whole number/],
+  ])('rejects %s', (_what, value, fault) => {
     const [first, ...others] = listReadErrors(value);
     expect(others).toEqual([]);
     if (typeof fault === 'string') expect(first).toBe(fault);
     else expect(first).toMatch(fault);
   });
 
-  test('fill the environment variable to the last byte that the kernel allows', () => {
+  it('accepts exactly the size that the kernel allows', () => {
     const remaining =
       MAX_ENV_BYTES - 'VALETKEY_TASKS='.length - 1 - formatOrThrow(buildPaddedTasks('')).length;
     expect(formatAdmittedTasks(buildPaddedTasks('x'.repeat(remaining)))).toMatchObject({
@@ -90,7 +94,7 @@ describe('admitted tasks', () => {
     });
   });
 
-  test('of any text are tasks or faults, never a throw', () => {
+  it('returns tasks or errors for arbitrary text and never throws', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
         expect(listReadErrors(text).length).toBeGreaterThan(0);

@@ -26,9 +26,9 @@ import { boundedPattern, MAX_PARAM_LENGTH } from './pattern-size.ts';
 import { PARAM_NAME, readPlaceholders, resourcePattern } from './resource.ts';
 
 /**
- * Renders what admission fixed as the value of the sidecar's environment variable.
+ * Formats the tasks that admission accepted as the value of the sidecar's environment variable.
  *
- * @returns JSON, or one fault when the kernel would refuse it
+ * @returns JSON, or an error if it exceeds the kernel's limit
  */
 export const formatAdmittedTasks = (admitted: AdmittedTasks): Result<string> => {
   const text = JSON.stringify(admitted);
@@ -36,7 +36,7 @@ export const formatAdmittedTasks = (admitted: AdmittedTasks): Result<string> => 
   return tooLong === undefined ? succeed(text) : fail([tooLong]);
 };
 
-/** Reads {@link formatAdmittedTasks}'s text back: the form of every member, and nothing besides. */
+/** Reads the result of {@link formatAdmittedTasks}. Checks only the form of its members. */
 export const readAdmittedTasks = (text: string): Result<AdmittedTasks> => {
   const tooLong = checkSize(text);
   if (tooLong !== undefined) return fail([tooLong]);
@@ -44,10 +44,10 @@ export const readAdmittedTasks = (text: string): Result<AdmittedTasks> => {
   return parsed.ok ? read(admittedTasks, parsed.value) : parsed;
 };
 
-/** The kernel counts the name, the equals sign and the terminator, too. */
+/** The kernel's limit includes the name, the equals sign and the terminator. */
 const checkSize = (text: string): FieldError | undefined => {
   const bytes = Buffer.byteLength(`${SIDECAR_ENV.tasks}=${text}`) + 1;
-  const expected = `tasks of at most ${MAX_ENV_BYTES} bytes in all`;
+  const expected = `tasks of at most ${MAX_ENV_BYTES} bytes in total`;
   return bytes > MAX_ENV_BYTES ? { path: '(root)', expected, got: `${bytes} bytes` } : undefined;
 };
 
@@ -55,7 +55,7 @@ const parseJson = (text: string): Result<unknown> => {
   try {
     return succeed(JSON.parse(text));
   } catch {
-    return fail([{ path: '(root)', expected: 'JSON', got: 'text that is none' }]);
+    return fail([{ path: '(root)', expected: 'JSON', got: 'other text' }]);
   }
 };
 
@@ -88,7 +88,7 @@ const task: Reader<Task> = refine(members, ({ allow, params }) => {
   const placeholders = allow.flatMap(({ resources }) => resources.flatMap(readPlaceholders));
   return placeholders.every((name) => Object.hasOwn(params, name))
     ? undefined
-    : 'a task whose resources have places for its params only';
+    : 'a task whose resources use only its params';
 });
 
 const admittedTasks: Reader<AdmittedTasks> = refine(

@@ -1,10 +1,10 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Lexer } from 'yaml';
 import { MAX_TASK_BYTES } from '../contract/task.ts';
 import { parseAnnotation } from './annotation.ts';
 
-/** What the parser does at the most, counted in the tokens that it reads: five for each mark. */
+/** Upper bound of the tokens that the parser reads: five for each indicator. */
 const MAX_STEPS = 5 * 769;
 
 const isOverLimit = (text: string): boolean =>
@@ -17,8 +17,8 @@ const syntax = fc.constantFrom(
   ...['\\', '!', '&', '*', '#', '|', '>', '%', '@', '`', '...', '---', '\n ', 'a: b\n', '\n- a'],
 );
 
-describe('the work of reading an annotation', () => {
-  test('is bounded, whatever its text is', () => {
+describe('the time to parse an annotation', () => {
+  it('is bounded for any text', () => {
     const text = fc.array(syntax, { maxLength: MAX_TASK_BYTES }).map((parts) => parts.join(''));
     fc.assert(
       fc.property(text, (given) => {
@@ -27,7 +27,7 @@ describe('the work of reading an annotation', () => {
     );
   });
 
-  test.each([':\n', '?\n', ': ', 'a:\n', '! ', '#\n', '"', 'a: 1\n', '- '])(
+  it.each([':\n', '?\n', ': ', 'a:\n', '! ', '#\n', '"', 'a: 1\n', '- '])(
     'is refused where %j fills it',
     (unit) => {
       const text = unit.repeat(MAX_TASK_BYTES / unit.length);
@@ -35,7 +35,7 @@ describe('the work of reading an annotation', () => {
         faults: [
           {
             path: '(root)',
-            expected: expect.stringMatching(/^at most 768 marks of YAML/),
+            expected: expect.stringMatching(/^at most 768 YAML indicators/),
             got: expect.stringMatching(/^\d+$/),
           },
         ],
@@ -43,7 +43,7 @@ describe('the work of reading an annotation', () => {
     },
   );
 
-  test('leaves room for 4 KiB that say something', () => {
+  it('allows a realistic declaration of 4 KiB', () => {
     const actions = Array.from({ length: 60 }, (_, index) => `s3:GetObject${index}`).join(', ');
     const resources = Array.from({ length: 50 }, () => '"arn:aws:s3:::acme-data/r/{a}/*"').join(
       ', ',

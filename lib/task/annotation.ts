@@ -4,28 +4,28 @@ import { formatValue, type FieldError } from '../schema/field-error.ts';
 import { hasHiddenCharacters } from './hidden-characters.ts';
 
 const MAX_DEPTH = 8;
-/** The parser's work grows faster than its input where brackets nest. */
+/** The parser's time grows faster than linearly with nested brackets. */
 const MAX_BRACKETS = 256;
 /**
- * The parser takes some steps at each mark of YAML and none between them: this bounds its work. A
- * declaration of 4 KiB that says something has a third of them.
+ * Bounds the parser's time, which is proportional to the number of YAML indicators. A realistic
+ * declaration of 4 KiB has a third of them.
  */
 const MAX_MARKS = 768;
 const MARK = /[\n,[\]{}"'\\!&*#?|>%@`]|[:-](?=\s|$)/g;
-/** Further ones are mostly consequences of the first. */
+/** Further errors are mostly consequences of the first ones. */
 const MAX_SYNTAX_ERRORS = 3;
 
-/** What an annotation says, and what is wrong with how it says it. */
+/** The parsed value of an annotation, and the errors of its text. */
 export type ParsedAnnotation = {
-  /** Mappings, lists and strings; nothing where the text could not be read at all. */
+  /** Mappings, lists and strings; absent if the text could not be parsed at all. */
   readonly value?: unknown;
   readonly faults: readonly FieldError[];
 };
 
 /**
- * Parses strict YAML 1.2 into mappings, lists and strings: no scalar is anything but a string, so
- * that `10m` and `012345678901` stay what their author wrote. No duplicate keys, anchors, aliases,
- * tags, directives or policy variables, and nothing that one cannot see.
+ * Parses strict YAML 1.2 into mappings, lists and strings. Every scalar is a string, so that `10m` and
+ * `012345678901` are not converted. Rejects duplicate keys, anchors, aliases, tags, directives, IAM
+ * policy variables and invisible characters.
  */
 export const parseAnnotation = (text: string): ParsedAnnotation => {
   const unreadable = checkText(text);
@@ -64,7 +64,7 @@ const checkMarks = (text: string): FieldError | undefined => {
     return buildRootError(`at most ${MAX_BRACKETS} opening brackets`, `${brackets}`);
   }
   const marks = text.match(MARK)?.length ?? 0;
-  const expected = `at most ${MAX_MARKS} marks of YAML (line ends, commas, quotes and their like)`;
+  const expected = `at most ${MAX_MARKS} YAML indicators (line ends, commas, quotes and similar)`;
   return marks > MAX_MARKS ? buildRootError(expected, `${marks}`) : undefined;
 };
 

@@ -22,15 +22,15 @@ import { createRoleReader } from './role.ts';
 import { createStatementReader } from './statement.ts';
 import { convertText } from './hidden-characters.ts';
 
-/** The containers of a pod, as far as tasks may name them. */
+/** The containers of a pod that tasks may name. */
 export type PodConsumers = {
-  /** Ordinary containers: the consumers where a task names none. */
+  /** Ordinary containers: the consumers of a task that names none. */
   readonly containers: readonly string[];
-  /** Init containers, native sidecars and ignored containers: consumers only when a task names them. */
+  /** Init containers, native sidecars and ignored containers: consumers only if a task names them. */
   readonly addressable: readonly string[];
 };
 
-/** What a declaration is judged by, beside itself. */
+/** What a declaration is checked against. */
 export type DeclarationContext = {
   readonly consumers: PodConsumers;
   readonly limits: TaskLimits;
@@ -39,12 +39,12 @@ export type DeclarationContext = {
 };
 
 const MAX_PARAMS = 16;
-/** A session policy has room for fewer. */
+/** More than fit into a session policy. */
 const MAX_STATEMENTS = 32;
 
 /**
- * Reads one declaration, parsed but foreign, to a task. What its members must know of each other is
- * glimpsed beforehand, so that a fault in one hides no fault in another.
+ * Reads one declaration as a task. What its members need to know of each other is scanned first, so that
+ * an error in one member hides no error in another.
  */
 export const createDeclarationReader = (
   name: string,
@@ -91,7 +91,7 @@ const createAllowReader = (
   };
 };
 
-/** Reports a fault and goes on with what was read. */
+/** Reports an error and continues with the value that was read. */
 const pushFieldError = <T>(faults: FieldError[], fault: FieldError, value: T): T => {
   faults.push(fault);
   return value;
@@ -99,15 +99,15 @@ const pushFieldError = <T>(faults: FieldError[], fault: FieldError, value: T): T
 
 const createParamsReader = ({ placeholders }: Prescan): Reader<Task['params']> => {
   const name = {
-    expected: 'a name of letters, digits and _, its first a small letter',
+    expected: 'a name of letters, digits and _ that begins with a lowercase letter',
     pattern: PARAM_NAME,
   };
   const rules = record(string(name), paramRule);
   return (value, path, faults) => {
     const unused = Object.keys(toMapping(value)).filter((each) => !placeholders.has(each));
     for (const each of unused) {
-      const expected = `a param that a resource has a place for: {${each}}`;
-      faults.push({ path: `${path}.${each}`, expected, got: 'no such place' });
+      const expected = `a param that a resource uses as {${each}}`;
+      faults.push({ path: `${path}.${each}`, expected, got: 'an unused param' });
     }
     if (Object.keys(toMapping(value)).length > MAX_PARAMS) {
       return rejectValue(faults, { path, expected: `at most ${MAX_PARAMS} params`, value });
@@ -122,7 +122,7 @@ const flag: Reader<boolean> = convertText('true or false', (text) =>
 
 const createDefaultReader = ({ params }: Prescan): Reader<boolean> =>
   refine(flag, (value) =>
-    value && params.size > 0 ? 'false: nobody would bind the params of a default task' : undefined,
+    value && params.size > 0 ? 'false: a default task cannot have params' : undefined,
   );
 
 const purpose = string({
@@ -133,7 +133,7 @@ const purpose = string({
 
 const deliveryReader: Reader<'vend'> = (value, path, faults) => {
   if (value === 'vend') return value;
-  const expected = value === 'sign' ? 'vend: sign is not offered yet' : 'vend';
+  const expected = value === 'sign' ? 'vend: sign is not available yet' : 'vend';
   return rejectValue(faults, { path, expected, value });
 };
 

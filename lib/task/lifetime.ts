@@ -2,13 +2,13 @@ import type { TaskLimits } from '../contract/platform.ts';
 import type { Reader } from '../schema/reader.ts';
 import { convertText } from './hidden-characters.ts';
 
-/** Reads `90s`, `10m` or `1h`, between the platform's floor and ceiling, into seconds. */
+/** Reads `90s`, `10m` or `1h` as seconds, between the platform's minimum and maximum. */
 export const createLifetimeReader = (limits: TaskLimits): Reader<number> => {
-  const { minLifetimeSeconds: floor, maxLifetimeSeconds: ceiling } = limits;
-  const expected = `a lifetime such as 90s, 10m or 1h, from ${formatLifetime(floor)} to ${formatLifetime(ceiling)}`;
+  const { minLifetimeSeconds: min, maxLifetimeSeconds: max } = limits;
+  const expected = `a lifetime such as 90s, 10m or 1h, from ${formatLifetime(min)} to ${formatLifetime(max)}`;
   return convertText(expected, (text) => {
     const seconds = parseLifetime(text);
-    return seconds !== undefined && seconds >= floor && seconds <= ceiling ? seconds : undefined;
+    return seconds !== undefined && seconds >= min && seconds <= max ? seconds : undefined;
   });
 };
 

@@ -4,31 +4,30 @@ import { fail, formatValue, succeed, type FieldError, type Result } from '../sch
 import { readService } from './action.ts';
 import { planStatement } from './statement-plan.ts';
 
-/** One concrete action on one declared resource: what policy is asked about. */
+/** One concrete action on one declared resource: the unit that policy decides on. */
 export type Pair = {
   readonly action: CloudAction;
-  /** As declared: its params' places are still places. */
+  /** As declared, with placeholders. */
   readonly resource: string;
 };
 
 /**
- * Expands a task through the catalogue to each pair of a concrete action and a resource that can
- * meet, each once. What the catalogue does not know is a fault and never left out: the session
- * policy would allow it all the same.
+ * Expands a task to its distinct pairs of a concrete action and a resource that the action can take. An
+ * unknown action is an error and is not skipped, because the session policy would allow it.
  *
- * @returns 1 to 256 pairs, in the order of the declaration, or every fault
- * @throws only when the catalogue's files cannot be read
+ * @returns 1 to 256 pairs, in the order of the declaration, or all errors
+ * @throws only when the files of the catalog cannot be read
  */
 export const expandPairs = async (
   task: Pick<Task, 'allow'>,
   loadCatalog: LoadCatalog,
 ): Promise<Result<readonly Pair[]>> => {
   const actions = task.allow.flatMap((statement) => statement.actions);
-  const catalogue = await loadCatalog(new Set(actions.flatMap((name) => readService(name) ?? [])));
+  const catalog = await loadCatalog(new Set(actions.flatMap((name) => readService(name) ?? [])));
   const pairs = new Map<string, Pair>();
   const faults: FieldError[] = [];
   for (const [index, statement] of task.allow.entries()) {
-    const plan = planStatement(statement, catalogue);
+    const plan = planStatement(statement, catalog);
     faults.push(...checkActionsExist(plan.declared, `allow[${index}].actions`));
     for (const { resource, matches } of plan.resources) {
       for (const action of plan.concrete.filter(matches)) {

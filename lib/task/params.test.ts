@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { formatFieldError } from '../schema/field-error.ts';
 import { bindParams } from './params.ts';
@@ -12,20 +12,20 @@ const listBindErrors = (declared: typeof task, given: unknown): readonly string[
   return result.ok ? [] : result.faults.map(formatFieldError);
 };
 
-describe('params that a run starts with', () => {
-  test('are bound when each is there and matches', () => {
+describe('bindParams', () => {
+  it('returns the values when all are present and match', () => {
     expect(bindParams(task, { customer: 'acme-1' })).toEqual({
       ok: true,
       value: { customer: 'acme-1' },
     });
   });
 
-  test('are none for a task that declares none', () => {
+  it('returns no values for a task without params', () => {
     expect(bindParams({ params: {} }, undefined)).toEqual({ ok: true, value: {} });
     expect(bindParams({ params: {} }, {})).toEqual({ ok: true, value: {} });
   });
 
-  test.each([
+  it.each([
     ['missing', {}, 'params.customer: expected text of 1 to 10 characters, got nothing'],
     [
       'missing altogether',
@@ -45,11 +45,11 @@ describe('params that a run starts with', () => {
       'params.customer: expected text that matches [a-z0-9-]+, got "acme/x"',
     ],
     ['no mapping', ['acme'], 'params: expected a mapping, got ["acme"]'],
-  ])('are refused when %s', (_what, given, fault) => {
+  ])('rejects params when %s', (_what, given, fault) => {
     expect(listBindErrors(task, given)).toEqual([fault]);
   });
 
-  test('are refused when the task does not declare them', () => {
+  it('rejects params that the task does not declare', () => {
     expect(listBindErrors(task, { customer: 'acme', region: 'eu' })).toEqual([
       'params.region: expected only customer, got an unknown key',
     ]);
@@ -58,15 +58,15 @@ describe('params that a run starts with', () => {
     });
   });
 
-  test('are refused when a line end hides behind a match', () => {
+  it('rejects a line feed after a matching value', () => {
     expect(listBindErrors(task, { customer: 'acme\n' })).toHaveLength(1);
   });
 
-  test('are refused under a name that every JavaScript object has', () => {
+  it('rejects a param named like a member of every JavaScript object', () => {
     expect(listBindErrors(task, JSON.parse('{"customer":"a","__proto__":"b"}'))).toHaveLength(1);
   });
 
-  test.each(['*', '?', '$', '{', '}', '"', '\\', '\n', '\u0000', 'é', '\u202e'])(
+  it.each(['*', '?', '$', '{', '}', '"', '\\', '\n', '\u0000', 'é', '\u202e'])(
     'are refused with %j in them, whatever their pattern says',
     (character) => {
       expect(listBindErrors(anything, { customer: `a${character}b` })).toEqual([
@@ -75,14 +75,14 @@ describe('params that a run starts with', () => {
     },
   );
 
-  test('are refused when what should be their pattern is none', () => {
+  it('rejects values of an invalid pattern', () => {
     const broken = { params: { customer: { pattern: '(', maxLength: 10 } } };
     expect(listBindErrors(broken, { customer: 'acme' })).toEqual([
       'params.customer: expected a pattern in RE2 syntax, got "acme"',
     ]);
   });
 
-  test('are matched in time linear in their length', () => {
+  it('matches in time linear in the length of the value', () => {
     const slow = { params: { customer: { pattern: '(a|a)*(a|aa)*b', maxLength: 256 } } };
     const start = performance.now();
     expect(listBindErrors(slow, { customer: 'a'.repeat(256) })).toHaveLength(1);
@@ -90,19 +90,19 @@ describe('params that a run starts with', () => {
   });
 });
 
-describe('a resource with places', () => {
-  test('gets values only where its braces stand', () => {
+describe('bindResource', () => {
+  it('inserts values only for placeholders', () => {
     expect(bindResource('arn:aws:s3:::acme/{a}/a/{b}', { a: 'b', b: '$&' })).toBe(
       'arn:aws:s3:::acme/b/a/$&',
     );
   });
 
-  test('is not bound without a value for each', () => {
+  it('throws when a param has no value', () => {
     expect(() => bindResource('arn:aws:s3:::{a}', {})).toThrow('param a');
     expect(() => bindResource('arn:aws:s3:::{constructor}', {})).toThrow('param constructor');
   });
 
-  test('is the same as widened when each value is a wildcard', () => {
+  it('equals widenPlaceholders when each value is a wildcard', () => {
     const resource = fc
       .array(fc.constantFrom('{a}', '{b}', 'X', '/', '{', '}', '*'), { maxLength: 12 })
       .map((parts) => parts.join(''));

@@ -6,13 +6,13 @@ import { boundedPattern, MAX_PARAM_LENGTH } from './pattern-size.ts';
 import { convertText } from './hidden-characters.ts';
 
 /**
- * Printable ASCII, less what IAM or our own patterns would read as more than itself, and less what
- * JSON would write as two characters: the size of a policy is known before its values are.
+ * Printable ASCII without characters that are special in IAM or in resource patterns, and without those
+ * that JSON escapes: the size of a policy must be known before the values are.
  */
 const VALUE = /^[\x20-\x7e]+$/;
 const FORBIDDEN = /[*?${}"\\]/;
 
-/** A pattern in RE2's syntax, small enough to compile and run at once. */
+/** Reads a pattern in RE2 syntax that is small enough to compile and run synchronously. */
 const pattern: Reader<string> = refine(boundedPattern, (text) => checkPattern(text));
 
 const checkPattern = (text: string): string | undefined => {
@@ -40,15 +40,16 @@ const ruleMapping: Reader<ParamRule> = object({
   maxLength: { reader: maxLength, otherwise: DEFAULT_PARAM_MAX_LENGTH },
 });
 
-/** A declared param: `{pattern, maxLength}`, or the pattern alone. */
+/** Reads a declared param: `{pattern, maxLength}`, or only the pattern. */
 export const paramRule: Reader<ParamRule> = (given, path, faults) =>
   ruleMapping(typeof given === 'string' ? { pattern: given } : given, path, faults);
 
 /**
- * Binds what a caller gave to a task's params: each of them and no other, its whole value matching.
+ * Checks the params of a run against those that its task declares. Each must be present, no other may
+ * be, and the whole value must match the pattern.
  *
- * @param given foreign; nothing at all is no params
- * @returns the values, or faults whose paths begin with `params`
+ * @param given a foreign value; undefined: no params
+ * @returns the values, or errors whose paths begin with `params`
  */
 export const bindParams = (
   task: Pick<Task, 'params'>,

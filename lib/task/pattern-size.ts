@@ -1,15 +1,15 @@
 import { refine, string, type Reader } from '../schema/reader.ts';
 
-/** The longest value that a param may be allowed. */
+/** Upper bound of a param's `maxLength`. */
 export const MAX_PARAM_LENGTH = 256;
 const MAX_PATTERN_LENGTH = 256;
-/** Steps of the compiled pattern, at most: `a{256}` has 256. */
+/** Upper bound of the compiled pattern's steps: `a{256}` has 256. */
 const MAX_PATTERN_SIZE = 1024;
 
 /**
- * Text that may be compiled as a pattern: short, and small when its repetitions are unfolded.
- * Whether it is one, the engine alone can say, and `params.ts` asks it: the sidecar, which is given
- * what admission has compiled before, loads the engine only for a run that brings params.
+ * Reads a text that may be compiled as a pattern: short, and small when its repetitions are expanded.
+ * Its syntax is checked in `params.ts` with the RE2 engine. The sidecar gets patterns that admission has
+ * compiled before, and loads the engine only for a run with params.
  */
 export const boundedPattern: Reader<string> = refine(
   string({
@@ -19,10 +19,10 @@ export const boundedPattern: Reader<string> = refine(
   (text) =>
     measurePattern(text) <= MAX_PATTERN_SIZE
       ? undefined
-      : `a pattern whose counted repetitions stay below ${MAX_PATTERN_SIZE} steps`,
+      : `a pattern whose counted repetitions expand to at most ${MAX_PATTERN_SIZE} steps`,
 );
 
-/** An upper bound of what `x{n}` and `(…){n}` unfold to. */
+/** An upper bound of the length to which `x{n}` and `(…){n}` expand. */
 const measurePattern = (text: string): number => {
   let [size, factor] = [text.length, 1];
   for (const [, before, min, max] of text.matchAll(/(.)\{(\d+)(?:,(\d*))?\}/gs)) {

@@ -2,15 +2,16 @@ import { toMapping } from '../schema/mapping.ts';
 import { readService } from './action.ts';
 import { readPlaceholders } from './resource.ts';
 
-/** What can be seen of a declaration before it is read; wrong parts are simply not seen. */
+/** What is known of a declaration before it is read. Invalid parts are ignored. */
 export type Prescan = {
   readonly role: string;
   /** Names of the params that it declares. */
   readonly params: ReadonlySet<string>;
-  /** Names of the params that its resources have places for. */
+  /** Names of the params that its resources use. */
   readonly placeholders: ReadonlySet<string>;
 };
 
+/** Scans a parsed declaration. */
 export const prescanDeclaration = (value: unknown): Prescan => {
   const role = getMember(value, 'role');
   return {
@@ -26,7 +27,7 @@ export const prescanDeclaration = (value: unknown): Prescan => {
   };
 };
 
-/** The services that a declaration names, read or not. */
+/** Lists the services of a declaration's actions; invalid actions are ignored. */
 export const prescanServices = (value: unknown): readonly string[] =>
   listStatements(value).flatMap((each) =>
     toElements(getMember(each, 'actions')).flatMap((action) => readService(action) ?? []),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { createCatalogLoader, type LoadCatalog } from '../catalog/catalog.ts';
 import type { TaskLimits } from '../contract/platform.ts';
@@ -70,9 +70,9 @@ const listRevalidationErrors = async (
   return result.ok ? [] : result.faults.map(formatFieldError);
 };
 
-describe('what admission writes is accepted again, as it stands', () => {
-  test.each(accepted.filter(({ tasks }) => tasks.length > 0))(
-    '$name',
+describe('revalidateTasks of tasks that admission wrote', () => {
+  it.each(accepted.filter(({ tasks }) => tasks.length > 0))(
+    'accepts them unchanged: $name',
     async ({ tasks, limits, dialect }) => {
       const admitted = buildAdmittedTasks(tasks);
       const terms = {
@@ -85,13 +85,13 @@ describe('what admission writes is accepted again, as it stands', () => {
   );
 });
 
-describe('a sidecar environment made by hand is refused with', () => {
+describe('revalidateTasks of a sidecar environment written by hand', () => {
   const many = Array.from({ length: 257 }, (_, index) => `arn:aws:s3:::acme-data/${index}`);
   const long = Array.from(
     { length: 40 },
     (_, index) => `arn:aws:s3:::acme/${index}${'x'.repeat(99)}`,
   );
-  test.each<readonly [string, Task, RegExp]>([
+  it.each<readonly [string, Task, RegExp]>([
     [
       'an unknown action',
       buildTaskAllowing('s3:GetObjekt'),
@@ -115,7 +115,7 @@ describe('a sidecar environment made by hand is refused with', () => {
           { actions: ['sts:AssumeRole'], resources: ['arn:aws:iam::111122223333:role/admin'] },
         ],
       },
-      /mints longer-lived credentials/,
+      /issues longer-lived credentials/,
     ],
     ['a service written with a wildcard', buildTaskAllowing('s*:GetObject'), /service:Action/],
     [
@@ -142,8 +142,8 @@ describe('a sidecar environment made by hand is refused with', () => {
       { ...plainTask, purpose: 'x'.repeat(257) },
       /at most 256 characters/,
     ],
-    ['a lifetime above the ceiling', { ...plainTask, lifetimeSeconds: 3601 }, /from 1m to 1h/],
-    ['a lifetime below the floor', { ...plainTask, lifetimeSeconds: 59 }, /from 1m to 1h/],
+    ['a lifetime above the maximum', { ...plainTask, lifetimeSeconds: 3601 }, /from 1m to 1h/],
+    ['a lifetime below the minimum', { ...plainTask, lifetimeSeconds: 59 }, /from 1m to 1h/],
     [
       'a region of wildcards',
       {
@@ -153,37 +153,37 @@ describe('a sidecar environment made by hand is refused with', () => {
       /without wildcards in its region/,
     ],
     [
-      'a pattern that is none',
+      'an invalid pattern',
       { ...report, params: { customer: { pattern: '(', maxLength: 9 } } },
       /RE2 syntax/,
     ],
     [
-      'a param without a place',
+      'an unused param',
       { ...report, params: { ...report.params, spare: { pattern: 'a', maxLength: 9 } } },
-      /a param that a resource has a place for/,
+      /a param that a resource uses/,
     ],
-    ['a default task with params', { ...report, default: true }, /nobody would bind the params/],
+    ['a default task with params', { ...report, default: true }, /cannot have params/],
     ['a container twice', { ...plainTask, containers: ['agent', 'agent'] }, /each container once/],
-  ])('%s', async (what, task, fault) => {
+  ])('rejects %s', async (what, task, fault) => {
     const limits = what.startsWith('an account') ? { accountIds: ['444455556666'] } : {};
     expect((await listRevalidationErrors([task], limits)).join('\n')).toMatch(fault);
   });
 
-  test('two default tasks of one consumer', async () => {
+  it('rejects two default tasks of one consumer', async () => {
     const tasks = ['a', 'b'].map((name) => ({ ...plainTask, name, default: true }));
     expect(await listRevalidationErrors(tasks)).toEqual([
       expect.stringMatching(/one default task/),
     ]);
   });
 
-  test('tasks in another order than admission writes', async () => {
+  it('rejects tasks that are not sorted by name', async () => {
     const tasks = ['b', 'a'].map((name) => ({ ...plainTask, name }));
     expect(await listRevalidationErrors(tasks)).toEqual([
       'VALETKEY_TASKS tasks: expected tasks in the order a, b, got b, a',
     ]);
   });
 
-  test('a consumer that no task names', async () => {
+  it('rejects a consumer that no task names', async () => {
     const admitted = { consumers: ['agent', 'idle'], tasks: [plainTask] };
     const result = await revalidateTasks(admitted, {
       limits: defaultLimits,
@@ -193,7 +193,7 @@ describe('a sidecar environment made by hand is refused with', () => {
     expect(result).toMatchObject({ faults: [{ path: 'consumers', got: '"idle"' }] });
   });
 
-  test('every fault at once, each with its task', async () => {
+  it('returns all errors at once, each with its task', async () => {
     const tasks = [
       { ...plainTask, name: 'a', lifetimeSeconds: 1 },
       { ...plainTask, name: 'b', purpose: 'a\u202eb' },
@@ -205,8 +205,8 @@ describe('a sidecar environment made by hand is refused with', () => {
   });
 });
 
-describe('what the platform lists for a role', () => {
-  test('is accepted for that role', async () => {
+describe('revalidateTasks with listed minting actions', () => {
+  it('accepts them for the role that they are listed for', async () => {
     const task: Task = {
       ...plainTask,
       allow: [{ actions: ['sts:AssumeRole'], resources: ['arn:aws:iam::111122223333:role/next'] }],
@@ -219,7 +219,7 @@ describe('what the platform lists for a role', () => {
   });
 });
 
-describe('remembering', () => {
+describe('createTaskRevalidator', () => {
   const counting = () => {
     const state = { loads: 0 };
     const load: LoadCatalog = (services) => {
@@ -228,27 +228,31 @@ describe('remembering', () => {
     };
     return {
       state,
-      rejudge: createTaskRevalidator({ limits: defaultLimits, dialect: 'aws', loadCatalog: load }),
+      revalidate: createTaskRevalidator({
+        limits: defaultLimits,
+        dialect: 'aws',
+        loadCatalog: load,
+      }),
     };
   };
 
-  test('judges the same tasks once, and any others again', async () => {
-    const { state, rejudge } = counting();
-    expect(await rejudge(buildAdmittedTasks([plainTask]))).toMatchObject({ ok: true });
-    expect(await rejudge(structuredClone(buildAdmittedTasks([plainTask])))).toMatchObject({
+  it('checks the same tasks once, and other tasks each time', async () => {
+    const { state, revalidate } = counting();
+    expect(await revalidate(buildAdmittedTasks([plainTask]))).toMatchObject({ ok: true });
+    expect(await revalidate(structuredClone(buildAdmittedTasks([plainTask])))).toMatchObject({
       ok: true,
     });
     expect(state.loads).toBe(1);
-    expect(await rejudge(buildAdmittedTasks([{ ...plainTask, lifetimeSeconds: 1 }]))).toMatchObject(
-      {
-        ok: false,
-      },
-    );
-    expect(await rejudge(buildAdmittedTasks([{ ...plainTask, lifetimeSeconds: 1 }]))).toMatchObject(
-      {
-        ok: false,
-      },
-    );
+    expect(
+      await revalidate(buildAdmittedTasks([{ ...plainTask, lifetimeSeconds: 1 }])),
+    ).toMatchObject({
+      ok: false,
+    });
+    expect(
+      await revalidate(buildAdmittedTasks([{ ...plainTask, lifetimeSeconds: 1 }])),
+    ).toMatchObject({
+      ok: false,
+    });
     expect(state.loads).toBe(3);
   });
 });

@@ -17,13 +17,13 @@ export type RevalidationOptions = {
 };
 
 /**
- * Judges what a sidecar was given as if it were declared today: each task is turned back into the
- * declaration that says the same and goes the way of annotations. So an environment made by hand
- * says nothing that an annotation could not, and what the platform has forbidden since holds.
+ * Checks the tasks of a sidecar as if they were declared now: each task is converted back to its
+ * declaration, which is read like an annotation. Therefore an environment that was written by hand can
+ * contain nothing that an annotation cannot, and newer limits of the platform apply.
  *
- * @param admitted as `readAdmittedTasks` read it
- * @returns the very same tasks, or every fault
- * @throws only when the catalogue's files cannot be read
+ * @param admitted the result of `readAdmittedTasks`
+ * @returns the same tasks, or all errors
+ * @throws only when the files of the catalog cannot be read
  */
 export const revalidateTasks = async (
   admitted: AdmittedTasks,
@@ -53,7 +53,7 @@ const toDeclaration = (task: Task): ParsedDeclaration => {
   return { key: formatSource(name), name, value, faults: checkTexts(task) };
 };
 
-/** From entries: a param may be named as no literal could name a member. */
+/** Uses entries, because a param may be named `__proto__`. */
 const mapValues = <T, U>(
   values: Readonly<Record<string, T>>,
   change: (value: T) => U,
@@ -62,7 +62,7 @@ const mapValues = <T, U>(
 
 const formatSource = (name: string): string => `${SIDECAR_ENV.tasks} ${name}`;
 
-/** What the YAML of an annotation is held to before it is read. */
+/** The checks that are made of an annotation's YAML before it is read. */
 const checkTexts = (task: Task): readonly FieldError[] => {
   const texts = listTexts(task);
   const bytes = texts.reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0);
@@ -72,7 +72,7 @@ const checkTexts = (task: Task): readonly FieldError[] => {
 
 type Text = readonly [path: string, text: string];
 
-/** All that an annotation would have had to write out: it can only be longer than their sum. */
+/** All texts that the annotation must have contained: it is at least as long as their sum. */
 const listTexts = ({ role, allow, params, purpose }: Task): readonly Text[] => [
   ['role', role],
   ...allow.flatMap(({ actions, resources }, index): readonly Text[] => [
@@ -93,7 +93,7 @@ const checkText = ([path, text]: Text): readonly FieldError[] => {
     : [];
 };
 
-/** A consumer is what a task names. */
+/** Each consumer must be named by a task. */
 const checkUnusedConsumers = ({ consumers, tasks }: AdmittedTasks): readonly FieldError[] =>
   consumers
     .filter((name) => !tasks.some(({ containers }) => containers.includes(name)))
@@ -115,10 +115,13 @@ const checkTaskOrder = ({ tasks }: AdmittedTasks): readonly FieldError[] => {
       ];
 };
 
-/** Admission writes one form only: another was not written by it. */
-const checkNormalForm = (given: readonly Task[], judged: readonly Task[]): readonly FieldError[] =>
+/** Admission writes only the normal form, so another form was not written by admission. */
+const checkNormalForm = (
+  given: readonly Task[],
+  revalidated: readonly Task[],
+): readonly FieldError[] =>
   given.flatMap((task, index) => {
-    const normal = judged[index];
+    const normal = revalidated[index];
     const members = Object.keys({ ...task, ...normal }) as readonly (keyof Task)[];
     return members
       .filter((member) => !isDeepStrictEqual(task[member], normal?.[member]))
@@ -131,12 +134,12 @@ const checkNormalForm = (given: readonly Task[], judged: readonly Task[]): reado
       }));
   });
 
-/** Some dozens of bytes each. */
+/** Each entry takes some dozens of bytes. */
 const MAX_CACHED = 4096;
 
 /**
- * The same, but what was accepted is remembered, the oldest forgotten first: every run of a pod asks
- * about the same tasks, and the answer hangs on nothing that changes while a program lives.
+ * Creates {@link revalidateTasks} with a cache of accepted tasks: every run of a pod checks the same
+ * tasks, and the result depends on nothing that changes while a program runs.
  */
 export const createTaskRevalidator = (
   terms: RevalidationOptions,

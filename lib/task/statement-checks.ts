@@ -3,7 +3,7 @@ import type { TaskLimits } from '../contract/platform.ts';
 import { formatValue, type FieldError } from '../schema/field-error.ts';
 import type { StatementPlan } from './statement-plan.ts';
 
-/** Each resource that no action of its statement takes, and each `*` that is not needed. */
+/** Finds resources that no action of the statement takes, and each `*` that is not needed. */
 export const checkResources = (
   { concrete, resources }: StatementPlan,
   { wildcardOnlyActions }: TaskLimits,
@@ -19,50 +19,50 @@ export const checkResources = (
       : [{ path: `${path}.resources[${index}]`, expected, got: formatValue(resource) }];
   });
 
-/** The session policy pairs each action with each resource: one that can be narrowed spoils `*`. */
+/** Each action applies to each resource, so `*` is accepted only if no action can be limited to ARNs. */
 const checkWildcardResource = (
   actions: readonly CloudAction[],
   isAllowed: boolean,
 ): string | undefined => {
   const narrow = actions.find(({ isWildcardOnly }) => !isWildcardOnly);
   if (narrow !== undefined)
-    return `an ARN, since ${narrow.name} can be narrowed: ${formatAcceptedArns([narrow])}`;
+    return `an ARN, because ${narrow.name} can be limited to resources: ${formatAcceptedArns([narrow])}`;
   return isAllowed
     ? undefined
-    : 'an ARN: the platform allows no action that only takes the resource *';
+    : 'an ARN: the platform does not allow actions that take only the resource *';
 };
 
 const checkArn = (
   actions: readonly CloudAction[],
-  meets: (action: CloudAction) => boolean,
+  matches: (action: CloudAction) => boolean,
 ): string | undefined =>
-  actions.some(meets)
+  actions.some(matches)
     ? undefined
     : `a resource that one of its actions takes: ${formatAcceptedArns(actions)}`;
 
-/** A resource of the wrong kind is one fault, not one for each action that it disappoints. */
+/** Finds actions that take none of the resources. If no action does, the resources are the error. */
 export const checkActions = (
   { declared, concrete, resources }: StatementPlan,
   path: string,
 ): readonly FieldError[] => {
   const isNarrow = resources.every(({ resource }) => resource !== '*');
-  const met = new Set(
+  const usable = new Set(
     concrete.filter((action) => resources.some(({ matches }) => matches(action))),
   );
   const isAllWildcardOnly = concrete.every(({ isWildcardOnly }) => isWildcardOnly);
   return declared.flatMap(({ name, named }, index) => {
-    if (!isNarrow || named.some((action) => met.has(action))) return [];
+    if (!isNarrow || named.some((action) => usable.has(action))) return [];
     const blamesResources =
       isAllWildcardOnly || named.some(({ isWildcardOnly }) => !isWildcardOnly);
-    if (met.size === 0 && blamesResources) return [];
+    if (usable.size === 0 && blamesResources) return [];
     const expected = `an action that takes one of its resources; ${name} takes ${formatAcceptedArns(named)}`;
     return [{ path: `${path}.actions[${index}]`, expected, got: formatValue(name) }];
   });
 };
 
 /**
- * A short form such as `s3:Get*` may cover a minting action that its resources keep out of reach; one
- * that no resource narrows is never out of reach.
+ * Finds credential-minting actions that the platform does not list for the role. A short form such as
+ * `s3:Get*` may cover one if no declared resource is of a type that the minting action takes.
  */
 export const checkMinting = (
   { declared, resources }: StatementPlan,
@@ -78,13 +78,13 @@ export const checkMinting = (
       (action) => action.isMinting && !allowed.has(action.name.toLowerCase()) && reaches(action),
     );
     if (minting === undefined) return [];
-    const expected = `an action other than ${minting.name}, which mints longer-lived credentials and is not listed for this role`;
+    const expected = `an action other than ${minting.name}, which issues longer-lived credentials and is not listed for this role`;
     return [{ path: `${path}.actions[${index}]`, expected, got: formatValue(name) }];
   });
 
 const MAX_LISTED_ARNS = 3;
 
-/** The ARNs that these actions take, for a message: the nearest right ones. */
+/** Formats the ARNs that these actions take, for a message. */
 const formatAcceptedArns = (actions: readonly CloudAction[]): string => {
   const texts = [...new Set(actions.flatMap(({ resources }) => resources.map(({ text }) => text)))];
   if (texts.length === 0) return 'only the resource *, in a statement of its own';

@@ -2,13 +2,13 @@ import { matchResource, type Catalog, type CloudAction } from '../catalog/catalo
 import type { TaskStatement } from '../contract/task.ts';
 import { widenPlaceholders } from './resource.ts';
 
-/** How many pairs of a concrete action and a resource can meet; those that cannot are skipped. */
-export const countPairs = (statement: TaskStatement, catalogue: Catalog): number => {
-  const { concrete, resources } = planStatement(statement, catalogue);
+/** Counts the pairs of a concrete action and a resource that the action can take. */
+export const countPairs = (statement: TaskStatement, catalog: Catalog): number => {
+  const { concrete, resources } = planStatement(statement, catalog);
   return resources.reduce((sum, { matches }) => sum + concrete.filter(matches).length, 0);
 };
 
-/** What a statement comes to, against the catalogue. */
+/** A statement, expanded with the catalog. */
 export type StatementPlan = {
   readonly declared: readonly { readonly name: string; readonly named: readonly CloudAction[] }[];
   readonly concrete: readonly CloudAction[];
@@ -18,9 +18,10 @@ export type StatementPlan = {
   }[];
 };
 
-export const planStatement = (statement: TaskStatement, catalogue: Catalog): StatementPlan => {
+/** Expands a statement to concrete actions. Unknown actions have none. */
+export const planStatement = (statement: TaskStatement, catalog: Catalog): StatementPlan => {
   const declared = statement.actions.map((name) => {
-    const found = catalogue.find(name);
+    const found = catalog.find(name);
     return { name, named: found.known ? found.actions : [] };
   });
   return {

@@ -7,7 +7,7 @@ import { planStatement } from './statement-plan.ts';
 import { checkActions, checkMinting, checkResources } from './statement-checks.ts';
 import { createResourceReader } from './resource.ts';
 
-/** What a statement is judged by, beside itself. */
+/** What a statement is checked against. */
 export type StatementContext = {
   readonly limits: TaskLimits;
   readonly catalog: Catalog;
@@ -17,10 +17,10 @@ export type StatementContext = {
   readonly mintingActions: ReadonlySet<string>;
 };
 
-/** Each action and each resource makes at least one pair: more would be too many pairs anyway. */
+/** Each action and each resource makes at least one pair, so more would exceed the number of pairs. */
 const MAX_LISTED = 256;
 
-/** One element of `allow`. */
+/** Reads one element of `allow`. */
 export const createStatementReader = (context: StatementContext): Reader<TaskStatement> => {
   const members = object({
     actions: list(createActionReader(context.catalog), { min: 1, max: MAX_LISTED }),
@@ -43,13 +43,13 @@ export const createStatementReader = (context: StatementContext): Reader<TaskSta
   };
 };
 
-/** An action that exists, brought to its proper case. */
+/** Reads an action that exists, and normalizes its case. */
 const createActionReader =
-  (catalogue: Catalog): Reader<string> =>
+  (catalog: Catalog): Reader<string> =>
   (value, path, faults) => {
     const given = actionPattern(value, path, faults);
     if (typeof given !== 'string') return given;
-    const named = catalogue.find(given);
+    const named = catalog.find(given);
     if (named.known) return named.name;
     const hint = named.nearest === undefined ? '' : `; the nearest is ${named.nearest}`;
     return rejectValue(faults, { path, expected: `an action that exists${hint}`, value });

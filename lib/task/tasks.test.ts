@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { createCatalogLoader } from '../catalog/catalog.ts';
@@ -9,7 +9,7 @@ import { MAX_TASK_BYTES, type Task } from '../contract/task.ts';
 import { formatFieldError, type Result } from '../schema/field-error.ts';
 import { readTasks } from './tasks.ts';
 
-/** One case of a fixture file: what a pod and its platform say, and what comes of it. */
+/** One case of a fixture file: declarations, settings of the platform, and the expected result. */
 type Case = {
   readonly name: string;
   /** Task name → text of its annotation. */
@@ -50,20 +50,20 @@ const readFixture = (file: string): readonly Case[] =>
   parse(readFileSync(join(folder, file), 'utf8')) as readonly Case[];
 
 describe.each(readdirSync(folder))('%s', (file) => {
-  test.each(readFixture(file))('$name', async ({ tasks, faults, ...given }) => {
+  it.each(readFixture(file))('$name', async ({ tasks, faults, ...given }) => {
     const result = await readCase(given);
     if (result.ok) expect({ tasks: result.value }).toEqual({ tasks });
     else expect({ faults: result.faults.map(formatFieldError) }).toEqual({ faults });
   });
 });
 
-describe('a declaration', () => {
+describe('readTasks of one declaration', () => {
   const minimal = `role: arn:aws:iam::111122223333:role/agent-reports
 allow: [{actions: [s3:GetObject], resources: ["arn:aws:s3:::acme-data/*"]}]
 lifetime: 10m
 purpose: `;
 
-  test('of 4096 bytes is read, and of one more is not', async () => {
+  it('accepts 4096 bytes and rejects one more', async () => {
     const comment = `text #${'x'.repeat(MAX_TASK_BYTES - minimal.length - 6)}`;
     expect(await readCase({ annotations: { report: minimal + comment } })).toMatchObject({
       ok: true,
@@ -73,23 +73,23 @@ purpose: `;
     });
   });
 
-  test('is measured in bytes, not in characters', async () => {
+  it('measures its size in bytes, not in characters', async () => {
     const purpose = '€'.repeat(1400);
     expect(await readCase({ annotations: { report: minimal + purpose } })).toMatchObject({
       faults: [{ expected: 'at most 4096 bytes' }],
     });
   });
 
-  test.each(['\u202e', '\u2066', '\u200b', '\ufeff', '\u0000', '\u0085', '\u2028', '\ud800'])(
-    'with %j in it is refused, and the fault shows none of it',
+  it.each(['\u202e', '\u2066', '\u200b', '\ufeff', '\u0000', '\u0085', '\u2028', '\ud800'])(
+    'rejects %j without displaying it in the error',
     async (character) => {
       const result = await readCase({ annotations: { report: `${minimal}a${character}b` } });
-      if (result.ok) throw new Error('it was read');
+      if (result.ok) throw new Error('expected errors');
       expect(result.faults.map(formatFieldError).join('\n')).not.toContain(character);
     },
   );
 
-  test('of another prefix is no task', async () => {
+  it('ignores annotations with another prefix', async () => {
     const result = await readTasks({
       annotations: { 'example.org/task': 'x', 'task.valetkey.dev': 'x' },
       consumers: { containers: ['agent'], addressable: [] },
@@ -101,7 +101,7 @@ purpose: `;
   });
 });
 
-describe('any text at all', () => {
+describe('readTasks of arbitrary text', () => {
   const word = fc.constantFrom(
     ...['role', 'allow', 'actions', 'resources', 'params', 'lifetime', 'default', 'containers'],
     ...[
@@ -138,7 +138,7 @@ describe('any text at all', () => {
   );
   const yamlLike = fc.array(fc.oneof(word, fc.string({ maxLength: 3 })), { maxLength: 60 });
 
-  test('becomes tasks or faults, never a throw', async () => {
+  it('returns tasks or errors and never throws', async () => {
     await fc.assert(
       fc.asyncProperty(yamlLike, async (words) => {
         const result = await readCase({ annotations: { report: words.join('') } });
@@ -148,7 +148,7 @@ describe('any text at all', () => {
     );
   }, 60_000);
 
-  test('of any form of members becomes tasks or faults, never a throw', async () => {
+  it('returns errors for arbitrary members and never throws', async () => {
     const member = fc.constantFrom('role', 'allow', 'params', 'lifetime', 'containers', 'default');
     const declaration = fc.dictionary(member, fc.jsonValue({ maxDepth: 3 }));
     await fc.assert(
@@ -161,8 +161,8 @@ describe('any text at all', () => {
   }, 60_000);
 });
 
-/** Sixteen annotations of the largest size, each made to cost as much as it can. */
-describe('hostile declarations are judged in bounded work:', () => {
+/** Sixteen annotations of maximum size, each as expensive as possible. */
+describe('readTasks of hostile declarations', () => {
   const fill = (before: string, element: (index: number) => string, after: string): string => {
     let [text, index] = [before, 0];
     for (; text.length + element(index).length + after.length < MAX_TASK_BYTES; index += 1) {
@@ -175,7 +175,7 @@ describe('hostile declarations are judged in bounded work:', () => {
   const ec2 = (resources: string): string =>
     `${role}allow: [{actions: ["ec2:*"], resources: [${resources}`;
 
-  test.each([
+  it.each([
     ['nested brackets', fill('', () => '[', '')],
     ['nested mappings', fill('', () => '{a: ', '')],
     ['nested lists', fill('', () => '- ', '')],
@@ -200,7 +200,7 @@ describe('hostile declarations are judged in bounded work:', () => {
     ],
     ['params of large patterns', fill('params: {', (i) => `a${i}: "(?i)(.\\\\pL){100}",`, '}')],
   ])(
-    '%s',
+    'rejects %s in bounded time',
     async (_what, text) => {
       const annotations = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`t${i}`, text]));
       await readCase({ annotations: { warm: text } });

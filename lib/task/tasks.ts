@@ -23,11 +23,11 @@ export type TaskDeclarations = {
 };
 
 /**
- * Reads every task that a pod declares, normalised and in the order of their names; none where it
- * declares none.
+ * Reads every task that a pod declares.
  *
- * @returns the tasks, or all faults of all annotations, each with its annotation as `source`
- * @throws only when the catalogue's files cannot be read
+ * @returns the tasks, normalized and in the order of their names (none if the pod declares none), or all
+ *   errors of all annotations, each with its annotation as `source`
+ * @throws only when the files of the catalog cannot be read
  */
 export const readTasks = async (
   declarations: TaskDeclarations,
@@ -44,10 +44,11 @@ export const readTasks = async (
 };
 
 /**
- * Reads declarations that are parsed already to tasks, in the order in which they are given.
+ * Reads parsed declarations as tasks.
  *
- * @returns the tasks, or all faults of all declarations, each with its `key` as `source`
- * @throws only when the catalogue's files cannot be read
+ * @returns the tasks in the given order, or all errors of all declarations, each with its `key` as
+ *   `source`
+ * @throws only when the files of the catalog cannot be read
  */
 export const readDeclarations = async (
   parsed: readonly ParsedDeclaration[],
@@ -58,7 +59,7 @@ export const readDeclarations = async (
   return mergeResults(parsed.map((each) => readDeclaration(each, context)));
 };
 
-/** One declaration, of mappings, lists and strings, and where it stands. */
+/** A declaration of mappings, lists and strings, with the key of its annotation and the task's name. */
 export type ParsedDeclaration = ParsedAnnotation & { readonly key: string; readonly name: string };
 type DeclarationResult = { readonly key: string; readonly result: Result<Task> };
 
@@ -66,12 +67,12 @@ const parseDeclaration = (key: string, text: string): ParsedDeclaration => {
   const name = key.slice(TASK_ANNOTATION_PREFIX.length);
   const parsed = parseAnnotation(text);
   if (DNS_LABEL.test(name)) return { key, name, ...parsed };
-  const expected = 'a task name of small letters, digits and -, at most 63 (a DNS label)';
+  const expected = 'a task name of at most 63 lowercase letters, digits and - (a DNS label)';
   const fault = { path: '(key)', expected, got: formatValue(name) };
   return { key, name, ...parsed, faults: [fault, ...parsed.faults] };
 };
 
-/** Where the text itself is at fault, what its value lacks is a consequence. */
+/** An error in the text at a path hides errors of its value at the same path: they are consequences. */
 const readDeclaration = (
   parsed: ParsedDeclaration,
   context: DeclarationContext,
@@ -85,9 +86,9 @@ const readDeclaration = (
   return { key, result: fail([...faults, ...others]) };
 };
 
-const mergeResults = (judged: readonly DeclarationResult[]): Result<readonly Task[]> => {
-  const tasks = judged.flatMap(({ result }) => (result.ok ? [result.value] : []));
-  const faults = judged.flatMap(({ key, result }) =>
+const mergeResults = (results: readonly DeclarationResult[]): Result<readonly Task[]> => {
+  const tasks = results.flatMap(({ result }) => (result.ok ? [result.value] : []));
+  const faults = results.flatMap(({ key, result }) =>
     result.ok ? [] : addSource(key, result.faults),
   );
   const all = [...faults, ...checkDefaults(tasks)];
@@ -97,7 +98,7 @@ const mergeResults = (judged: readonly DeclarationResult[]): Result<readonly Tas
 const addSource = (source: string, faults: readonly FieldError[]): readonly FieldError[] =>
   faults.map((fault) => ({ ...fault, source }));
 
-/** Each consumer has one default task at most: every further one is at fault. */
+/** Each consumer has at most one default task: every further one is an error. */
 const checkDefaults = (tasks: readonly Task[]): readonly FieldError[] => {
   const defaults = tasks.filter((task) => task.default);
   return defaults.flatMap((task, index) => {
@@ -106,11 +107,11 @@ const checkDefaults = (tasks: readonly Task[]): readonly FieldError[] => {
       .flatMap((earlier) =>
         earlier.containers
           .filter((container) => task.containers.includes(container))
-          .map((container) => `${earlier.name} is that of ${container}`),
+          .map((container) => `${earlier.name} is the default of ${container}`),
       );
     if (conflicts.length === 0) return [];
-    const expected = 'one default task for each container';
+    const expected = 'at most one default task for each container';
     const source = `${TASK_ANNOTATION_PREFIX}${task.name}`;
-    return [{ source, path: 'default', expected, got: `a further one: ${conflicts.join(', ')}` }];
+    return [{ source, path: 'default', expected, got: `another one: ${conflicts.join(', ')}` }];
   });
 };

@@ -58,9 +58,12 @@ const changedPod = async ({ name, as, change }: AttackByKind<'change'>): Promise
   ];
 };
 
-const unseen = async ({ name, unseen: { patch } }: AttackByKind<'unseen'>): Promise<Answer> => [
+const captureUnadmitted = async ({
   name,
-  checkRunningPod(applyOperations(await injectPod(buildDeclaredPod('unseen', site)), patch)),
+  unadmitted: { patch },
+}: AttackByKind<'unadmitted'>): Promise<Answer> => [
+  name,
+  checkRunningPod(applyOperations(await injectPod(buildDeclaredPod('unadmitted', site)), patch)),
 ];
 
 /** What the attack table is answered in process: every breach with its rule and path. */
@@ -75,7 +78,7 @@ export const captureAttacks = async (): Promise<object> => {
     ...filterAttacksByKind(attacks, 'change')
       .filter(({ change }) => change.through !== 'status')
       .map(changedPod),
-    ...filterAttacksByKind(attacks, 'unseen').map(unseen),
+    ...filterAttacksByKind(attacks, 'unadmitted').map(captureUnadmitted),
   ]);
   const decided = policies.map(({ name, request }): Answer => [
     name,

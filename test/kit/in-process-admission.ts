@@ -95,7 +95,7 @@ export const buildPodRequest = (
 export const applyOutcome = (object: unknown, outcome: AdmissionOutcome): unknown =>
   applyPatch(object, readPatchOperations(outcome));
 
-export const readPatchOperations = ({ patch }: AdmissionOutcome): readonly JsonPatchOp[] =>
+const readPatchOperations = ({ patch }: AdmissionOutcome): readonly JsonPatchOp[] =>
   patch === undefined
     ? []
     : (JSON.parse(Buffer.from(patch, 'base64').toString()) as readonly JsonPatchOp[]);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { getValue, getList, filterByKind, readObjects, formatTitle } from './kubernetes-objects.ts';
 
@@ -16,20 +16,20 @@ metadata: {name: two, annotations: {checksum/a.b: x}}
 `;
 
 describe('reading a manifest', () => {
-  test('every document is an object, and empty ones are none', () => {
+  it('every document is an object, and empty ones are none', () => {
     const objects = readObjects(manifest);
     expect(objects.map(formatTitle)).toEqual(['Service/one', 'ConfigMap/two']);
     expect(filterByKind(objects, 'Service')).toHaveLength(1);
   });
 
-  test.each([
+  it.each([
     ['a key written twice', 'a: 1\na: 2'],
     ['no name', 'apiVersion: v1\nkind: Service\nmetadata: {}'],
   ])('%s is refused with the number of its document', (_, text) => {
     expect(() => readObjects(`${manifest}---\n${text}\n`)).toThrow('document 3');
   });
 
-  test('a path reaches fields, elements and keys with dots', () => {
+  it('a path reaches fields, elements and keys with dots', () => {
     const [service, configMap] = readObjects(manifest);
     expect(getValue(service, 'spec.ports[0].name')).toBe('https');
     expect(getValue(configMap, 'metadata.annotations[checksum/a.b]')).toBe('x');

@@ -44,8 +44,11 @@ export const BANNED_WORDS: readonly BannedWord[] = [
 
 /** Rejected in identifiers only. */
 export const BANNED_IDENTIFIERS: readonly BannedWord[] = [
-  { pattern: '^open(?!id|ssl|api)[A-Z]\\w*$', use: 'create… for a factory' },
-  { pattern: '^(?!indexOf$|lastIndexOf$|valueOf$|toBeInstanceOf$)\\w*[a-z]Of$', use: 'a verb and an object' },
+  { pattern: '^open(?!id|ssl|api|Sync$)[A-Z]\\w*$', use: 'create… for a factory' },
+  {
+    pattern: '^(?!indexOf$|lastIndexOf$|valueOf$|toBeInstanceOf$)\\w*[a-z]Of$',
+    use: 'a verb and an object',
+  },
   {
     pattern: '(?:[a-z]|^)(?:Edges|Parts|Terms)$',
     use: '…Deps for functions and clients, …Options for values',

@@ -5,12 +5,12 @@ import { REQUEST_ATTEMPTS } from './request-attempts.ts';
 import { squatPort } from './port-squatting.ts';
 
 /**
- * A hostile process in a consumer, and its honest neighbour's measure. Prints JSON.
+ * A hostile process in a consumer, and a meter in its neighbor. Prints JSON.
  *
- *   reach | request        every attempt → what came of it
- *   flood NAME MS          one flood for so long
- *   squat MS               takes the loopback port, collects, replays
- *   meter MS               how an honest consumer is served meanwhile
+ *   reach | request        run every attempt → its outcome
+ *   flood NAME MS          run one flood for MS milliseconds
+ *   squat MS               occupy the loopback port, collect tokens, replay them
+ *   meter MS               measure how a consumer is served at the same time
  */
 const [command = '', ...args] = process.argv.slice(2);
 
@@ -29,7 +29,10 @@ const runCommand = (): Promise<unknown> => {
     case 'request':
       return runAttempts(REQUEST_ATTEMPTS);
     case 'flood':
-      return FLOODS[args[0] ?? '']?.(Number(args[1])) ?? Promise.reject(new Error('which flood?'));
+      return (
+        FLOODS[args[0] ?? '']?.(Number(args[1])) ??
+        Promise.reject(new Error('flood: expected a known name'))
+      );
     case 'squat':
       return squatPort(Number(args[0]));
     case 'meter':

@@ -1,4 +1,4 @@
-/** What each attempt must come to, as {@link reaching} and {@link requesting} name them. */
+/** The expected outcome of each attempt. */
 export const EXPECTED_OUTCOMES: Record<string, RegExp> = {
   'read the token by path': /^(ENOENT|EACCES)(, (ENOENT|EACCES))*$/,
   'read the token anywhere': /^nothing$/,
@@ -42,7 +42,7 @@ export const EXPECTED_OUTCOMES: Record<string, RegExp> = {
   'loopback to upgrade': /^403 not_local$/,
 };
 
-/** Of what is sent to either listener. */
+/** Expected outcomes of requests to both listeners. */
 const EXPECTED_ON_EITHER_LISTENER: Record<string, RegExp> = {
   'with CL and TE': /^400 bad_request$/,
   'with two lengths': /^400 bad_request$/,

@@ -12,10 +12,10 @@ import {
 
 const HALF_REQUEST = `GET /v1/credentials HTTP/1.1\r\nHost: ${LOOPBACK_HOST}\r\n`;
 
-/** Sooner, and it would be the processor that is fought for. */
+/** Shorter pauses would measure competition for the CPU. */
 const RECONNECT_MS = 1_000;
 
-/** So many connections, opened again when they are cut, until the time is over. */
+/** Keeps `count` connections open, and reopens closed ones, until the time is over. */
 const hoardConnections = async (
   to: NetConnectOpts,
   { count, text, ms }: { count: number; text: string; ms: number },
@@ -41,7 +41,7 @@ const hoardConnections = async (
   return `${opened} opened`;
 };
 
-/** Requests without end on one connection, whose answers nobody reads. */
+/** Sends requests continuously on one connection without reading responses. */
 const pipelineRequests = async (to: NetConnectOpts, ms: number): Promise<string> => {
   const one = `GET /v1/tasks HTTP/1.1\r\nHost: ${LOOPBACK_HOST}\r\nAuthorization: ${readOwnToken()}\r\n\r\n`;
   const block = one.repeat(500);
@@ -59,10 +59,10 @@ const pipelineRequests = async (to: NetConnectOpts, ms: number): Promise<string>
 const formatStartRequest = (body: string): string =>
   `POST /v1/tasks/read/runs HTTP/1.1\r\nHost: ${LOOPBACK_HOST}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
-/** Bodies that are promised and never come, 16 KiB of each sent. */
+/** A request whose body never completes. */
 const HALF_BODY = `POST /v1/tasks/read/runs HTTP/1.1\r\nHost: ${LOOPBACK_HOST}\r\nContent-Type: application/json\r\nContent-Length: 16384\r\n\r\n${'a'.repeat(16_383)}`;
 
-/** Starts with another purpose each, as many as there are answers for. */
+/** Starts many runs with different purposes. */
 const startManyRuns = async (count: number): Promise<string> => {
   const answers = await Promise.all(
     Array.from({ length: count }, (_, n) =>
@@ -75,13 +75,13 @@ const startManyRuns = async (count: number): Promise<string> => {
   return formatTally(answers);
 };
 
-/** Starts runs and completes them, several at once, until it is held back or the time is over. */
+/** Starts and completes runs concurrently, until it is rate limited or the time is over. */
 const startAndCompleteRuns = async (ms: number): Promise<string> => {
   const end = performance.now() + ms;
   const answers: string[] = [];
-  const isHeldBack = (): boolean => answers.some((answer) => answer.startsWith('429'));
+  const isRateLimited = (): boolean => answers.some((answer) => answer.startsWith('429'));
   const loop = async (number: number): Promise<void> => {
-    while (performance.now() < end && !isHeldBack()) {
+    while (performance.now() < end && !isRateLimited()) {
       const { status, run } = await startOneRun(`${number} ${answers.length}`);
       answers.push(status);
       if (run === undefined) continue;
@@ -120,11 +120,11 @@ const formatTally = (answers: readonly string[]): string => {
   return [...counts].map(([answer, count]) => `${count} × ${answer}`).join(', ');
 };
 
-/** What uses things up: attempt → how far it came. */
+/** Resource exhaustion attempts: name → outcome. */
 export const FLOODS: Record<string, (ms: number) => Promise<string>> = {
   'half-open on loopback': (ms) =>
     hoardConnections(LOOPBACK, { count: 500, text: HALF_REQUEST, ms }),
-  'silent on loopback': (ms) => hoardConnections(LOOPBACK, { count: 500, text: '', ms }),
+  'no request on loopback': (ms) => hoardConnections(LOOPBACK, { count: 500, text: '', ms }),
   'idle on loopback with the token': (ms) =>
     hoardConnections(LOOPBACK, {
       count: 500,

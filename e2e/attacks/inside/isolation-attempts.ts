@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { LOOPBACK_HOST, connectSocket, getOwnSocket, sendRaw } from './raw-request.ts';
 
-/** What an attempt came to: an error's code, or what it got. */
+/** Describes the outcome of an attempt: an error code, or what it got. */
 const describeOutcome = (attempt: () => unknown): string => {
   try {
     const got = attempt();
@@ -34,7 +34,7 @@ const TOKEN_FOLDERS = [
   '/var/lib/kubelet/pods',
 ];
 
-/** The exchange token by every name that its file has anywhere. */
+/** Tries to read the exchange token at every path that it might have. */
 const readTokenByPath = (): string =>
   formatDistinct(
     PROCESS_ROOTS.flatMap((root) =>
@@ -46,7 +46,7 @@ const readTokenByPath = (): string =>
     ),
   );
 
-/** Anything that looks like a JWT, in every file that can be read. */
+/** Searches every readable file for a JWT. */
 const findTokenAnywhere = (): string => {
   const found = listFilesBelow('/').filter((path) =>
     /^eyJ[\w-]+\.[\w-]+\.[\w-]+\s*$/.test(readSmallFile(path)),
@@ -79,7 +79,7 @@ const readSmallFile = (path: string): string => {
 const listProcesses = (): readonly string[] =>
   readdirSync('/proc').filter((name) => /^\d+$/.test(name));
 
-/** Of all processes that can be seen: those whose command or environment is the sidecar's. */
+/** Searches visible processes for the command or environment of the sidecar. */
 const findSidecarInProc = (): string => {
   const found = listProcesses().filter((id) =>
     /sidecar\.cjs|VALETKEY_TASKS/.test(
@@ -97,7 +97,7 @@ const readFileOrEmpty = (path: string): string => {
   }
 };
 
-/** Every process number there may be, but for those of this container, threads included. */
+/** Tries an action on every possible process id outside of this container, including threads. */
 const tryOnForeignProcesses = (act: (id: number) => unknown): string => {
   const ids = Array.from({ length: 32_768 }, (_, id) => id + 1);
   return formatDistinct(
@@ -107,7 +107,7 @@ const tryOnForeignProcesses = (act: (id: number) => unknown): string => {
 
 const formatDistinct = (outcomes: readonly string[]): string => [...new Set(outcomes)].join(', ');
 
-/** Every port that somebody in the pod's network listens on. */
+/** Lists the ports in the pod's network that have a listener. */
 const listListeningPorts = (): string => {
   const ports = ['tcp', 'tcp6'].flatMap((name) =>
     readText(`/proc/net/${name}`)
@@ -134,15 +134,15 @@ const { dir: folder, path: socketPath } = (() => {
   return { dir: path.slice(0, path.lastIndexOf('/')), path };
 })();
 
-/** The paths of unix sockets that the network namespace tells of, and whether one leads anywhere. */
+/** Tries to connect to the Unix sockets that the network namespace lists, and to guessed ones. */
 const tryOtherSockets = async (): Promise<string> => {
-  const told = readText('/proc/net/unix')
+  const listed = readText('/proc/net/unix')
     .split('\n')
     .flatMap((line) => /\s(@?\/\S+)$/.exec(line)?.[1] ?? []);
   const guessed = ['helper/socket', '../helper/socket', '../valetkey/helper/socket'].map((name) =>
     join(folder, name),
   );
-  const paths = [...new Set([...told, ...guessed])].filter((path) => path !== socketPath);
+  const paths = [...new Set([...listed, ...guessed])].filter((path) => path !== socketPath);
   return formatDistinct(await Promise.all(paths.map((path) => tryConnect({ path }))));
 };
 
@@ -161,7 +161,7 @@ const tryReplaceSocket = (): string =>
     describeOutcome(() => openSync(`${folder}/new`, 'w')),
   ]);
 
-/** How far this container reaches beyond itself: attempt → what came of it. */
+/** Attempts to reach beyond this container: name → outcome. */
 export const ISOLATION_ATTEMPTS: Record<string, () => string | Promise<string>> = {
   'read the token by path': readTokenByPath,
   'read the token anywhere': findTokenAnywhere,

@@ -3,8 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { LOOPBACK, LOOPBACK_HOST, sendRaw } from './raw-request.ts';
 
 /**
- * Takes the loopback port as soon as it is free, keeps it until another consumer has sent its token
- * there, gives it back, and replays what it collected.
+ * Occupies the loopback port as soon as it is free, until another consumer has sent its token there;
+ * releases it, and replays the collected tokens.
  */
 export const squatPort = async (ms: number): Promise<{ collected: number; replayed: string[] }> => {
   const end = performance.now() + ms;
@@ -25,17 +25,17 @@ export const squatPort = async (ms: number): Promise<{ collected: number; replay
 const takePort = async (server: ReturnType<typeof createServer>, end: number): Promise<void> => {
   const { port, host } = LOOPBACK as { port: number; host: string };
   while (performance.now() < end) {
-    const isOurs = await new Promise<boolean>((resolve) => {
+    const isListening = await new Promise<boolean>((resolve) => {
       server.once('error', () => resolve(false));
       server.listen(port, host, () => resolve(true));
     });
-    if (isOurs) return;
+    if (isListening) return;
     await pause(2);
   }
   throw new Error('the port was never free');
 };
 
-/** The first word of the sidecar that comes back. */
+/** Sends a collected token to the restarted sidecar; returns the first response. */
 const replayToken = async (token: string, end: number): Promise<string> => {
   const text = `GET /v1/credentials HTTP/1.1\r\nHost: ${LOOPBACK_HOST}\r\nAuthorization: ${token}\r\n\r\n`;
   while (performance.now() < end) {
@@ -43,5 +43,5 @@ const replayToken = async (token: string, end: number): Promise<string> => {
     if (!answer.startsWith('refused')) return answer;
     await pause(50);
   }
-  return 'nobody came back';
+  return 'no response';
 };

@@ -6,39 +6,39 @@ export const LOOPBACK_HOST = '127.0.0.1:9471';
 
 export const getOwnSocket = (): NetConnectOpts => ({ path: process.env['VALETKEY_SOCKET'] ?? '' });
 
-/** What an SDK of this container sends as its authorization. */
+/** Reads the Authorization header that an SDK in this container sends. */
 export const readOwnToken = (): string =>
   readFileSync(process.env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? '', 'utf8');
 
 const RESPONSE_TIMEOUT_MS = 30_000;
 
-/** A connection whose errors are nobody's. */
+/** Connects, and ignores errors unless the caller handles them. */
 export const connectSocket = (to: NetConnectOpts): Socket =>
   connect(to).on('error', () => undefined);
 
 /**
- * Sends bytes as they are.
+ * Sends raw bytes.
  *
- * @returns the status and code of the first answer: `401 unauthorized`; `refused ECONNREFUSED`, or
- * how the connection ended without one
+ * @returns status and code of the first response, such as `401 unauthorized`; without one,
+ * `refused ECONNREFUSED`, `timeout` or `cut`
  */
 export const sendRaw = (to: NetConnectOpts, text: string | Buffer): Promise<string> =>
   new Promise((resolve) => {
     const socket = connectSocket(to);
     let answer = '';
-    const tell = (otherwise: string): void => {
+    const settle = (otherwise: string): void => {
       clearTimeout(timer);
       socket.destroy();
       resolve(formatResponse(answer) ?? otherwise);
     };
-    const timer = setTimeout(() => tell('silence'), RESPONSE_TIMEOUT_MS);
+    const timer = setTimeout(() => settle('timeout'), RESPONSE_TIMEOUT_MS);
     socket.on('data', (chunk) => {
       answer += chunk.toString();
-      if (isComplete(answer)) tell('');
+      if (isComplete(answer)) settle('');
     });
-    socket.on('close', () => tell('cut'));
+    socket.on('close', () => settle('cut'));
     socket.on('error', ({ code = '' }: NodeJS.ErrnoException) =>
-      tell(/^(EPIPE|ECONNRESET)$/.test(code) ? 'cut' : `refused ${code}`),
+      settle(/^(EPIPE|ECONNRESET)$/.test(code) ? 'cut' : `refused ${code}`),
     );
     socket.write(text);
   });

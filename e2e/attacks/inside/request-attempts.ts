@@ -14,7 +14,7 @@ const CREDENTIALS_LINE = 'GET /v1/credentials';
 const START_LINE = 'POST /v1/tasks/read/runs';
 const JSON_BODY: Header = ['Content-Type', 'application/json'];
 
-/** With the right token and these headers besides. */
+/** Formats a request with the valid token and further headers. */
 const formatAuthorizedRequest = (...headers: Header[]) =>
   formatRequest(CREDENTIALS_LINE, [...buildAuthorizedHeaders(), ...headers]);
 
@@ -141,7 +141,7 @@ const buildAttempts = (
     ([name, text]) => [`${where} ${name}`, () => sendRaw(to(), text())] as const,
   );
 
-/** Requests, byte by byte: attempt → what answered. */
+/** Malformed and malicious requests: name → response. */
 export const REQUEST_ATTEMPTS: Record<string, () => Promise<string>> = Object.fromEntries([
   ...buildAttempts(
     () => LOOPBACK,

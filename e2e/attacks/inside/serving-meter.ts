@@ -5,21 +5,21 @@ import type { NetConnectOpts } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LOOPBACK, LOOPBACK_HOST, getOwnSocket, readOwnToken, sendRaw } from './raw-request.ts';
 
-/** How one consumer is served meanwhile. Milliseconds. */
+/** How one consumer is served; times in milliseconds. */
 export type ServingStats = {
   readonly failed: string[];
   readonly median: number;
   readonly p95: number;
 };
 
-/** `control` is a server that nobody attacks, on the same node at the same time. */
+/** `control` is a server on the same node that is not attacked. */
 export type ListenerStats = {
   readonly loopback: ServingStats;
   readonly socket: ServingStats;
   readonly control: ServingStats;
 };
 
-/** Asks over new connections, one after the other with a pause, as an SDK does that refreshes. */
+/** Sends requests on new connections, one after another with a pause, as an SDK does. */
 export const measureServing = async (ms: number): Promise<ListenerStats> => {
   const { to: control, stop } = await startControlServer();
   const asked = { loopback: createTally(), socket: createTally(), control: createTally() };

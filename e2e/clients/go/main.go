@@ -1,5 +1,5 @@
-// A consumer that uses the AWS SDK for Go v2 as it comes, driven by lines on stdin. The protocol is
-// that of ../client.ts.
+// A consumer that uses the AWS SDK for Go v2, unmodified, controlled by lines on standard input. The protocol is
+// that of ../client-process.ts.
 package main
 
 import (
@@ -65,7 +65,7 @@ func serve() error {
 	return lines.Err()
 }
 
-// newClient keeps in used the access key that the last request was signed with.
+// newClient stores in used the access key that signed the last request.
 func newClient(used *string) (*s3.Client, error) {
 	loaded, err := config.LoadDefaultConfig(context.Background())
 	if err != nil {
@@ -107,8 +107,8 @@ func perform(client *s3.Client, used *string, op, key string) answer {
 		result.Status = aws.Int(200)
 		return result
 	}
-	result.Status = statusOf(err)
-	result.Code = aws.String(codeOf(err))
+	result.Status = getStatus(err)
+	result.Code = aws.String(getCode(err))
 	result.Message = aws.String(err.Error())
 	return result
 }
@@ -133,8 +133,8 @@ func call(ctx context.Context, client *s3.Client, op, path string) error {
 	return fmt.Errorf("op: expected get or put, got %q", op)
 }
 
-// statusOf answers what the cloud said, or else what the sidecar said.
-func statusOf(err error) *int {
+// getStatus returns the HTTP status of the cloud, otherwise of the sidecar.
+func getStatus(err error) *int {
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) {
 		return aws.Int(response.HTTPStatusCode())
@@ -146,7 +146,7 @@ func statusOf(err error) *int {
 	return nil
 }
 
-func codeOf(err error) string {
+func getCode(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		return api.ErrorCode()

@@ -1,7 +1,6 @@
-"""Runs awscli as it comes, one process per line on stdin, and answers like the SDK programs.
+"""Runs the unmodified awscli, one process per line on standard input, and responds like the SDK programs.
 
-`--debug` is how the command line tells its access key and the HTTP status; what it writes stays in
-this process's memory.
+`--debug` prints the access key and the HTTP status; its output stays in the memory of this process.
 """
 
 import os
@@ -20,7 +19,7 @@ S3_REQUEST = re.compile(r"Sending http request: .*")
 
 
 def build(folder):
-    """`perform` for `serve`; the folder holds a configuration and the body of puts."""
+    """Returns `perform` for `serve`; the folder has a configuration and the body of writes."""
     body = os.path.join(folder, "body")
     with open(body, "w", encoding="utf8") as file:
         file.write("written by a client\n")

@@ -1,4 +1,4 @@
-"""A consumer that uses boto3 as it comes, driven by lines on stdin."""
+"""A consumer that uses boto3, unmodified, controlled by lines on standard input."""
 
 import platform
 
@@ -12,7 +12,7 @@ CONFIG = Config(connect_timeout=2, read_timeout=10, s3={"addressing_style": "pat
 
 
 def build():
-    """`perform` for `serve`; the client is made at the first use, since making it fetches."""
+    """Returns `perform` for `serve`; the client is created at its first use, because creation fetches credentials."""
     state = {"client": None, "used": None}
 
     def note_access_key(request, **_):
@@ -54,7 +54,7 @@ def outcome(attempt):
             "code": error.response["Error"]["Code"],
             "message": str(error),
         }
-    except Exception as error:  # What an agent would meet, whatever its class.
+    except Exception as error:  # Any error that an agent could get.
         return {"code": type(error).__name__, "message": str(error)}
 
 

@@ -1,4 +1,4 @@
-"""Lines in, one JSON answer per line out: the protocol of ../client.ts."""
+"""Reads lines and prints one JSON response per line: the protocol of ../client-process.ts."""
 
 import json
 import re
@@ -9,13 +9,13 @@ CREDENTIAL = re.compile(r"Credential=([^/,]+)/")
 
 
 def access_key_in(authorization):
-    """The access key that an Authorization header was signed with, or None."""
+    """Returns the access key in an Authorization header, or None."""
     found = CREDENTIAL.search(authorization)
     return found.group(1) if found else None
 
 
 def serve(start, perform):
-    """Announces `start`, then answers each line by `perform(op, bucket, key)`, a dict."""
+    """Prints `start`, then responds to each line with the result of `perform(op, bucket, key)`, a dict."""
     write({"op": "start", **start})
     for line in iter(sys.stdin.readline, ""):
         op, _, path = line.strip().partition(" ")

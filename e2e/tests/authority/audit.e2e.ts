@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../../test/kit/retry.ts';
 import {
   toEnvironment,
@@ -60,7 +60,7 @@ if (node !== undefined) {
         .text;
     };
 
-    test('give a timeline from its intent to its end, with the calls that the cloud logged', async () => {
+    it('give a timeline from its intent to its end, with the calls that the cloud logged', async () => {
       const steps = await waitFor('a record of its end', async () => {
         const timeline = JSON.parse(await readTimeline('json')) as { steps: TimelineStep[] };
         return timeline.steps.at(-1)?.kind === 'end' && timeline.steps;
@@ -88,7 +88,7 @@ if (node !== undefined) {
       );
     });
 
-    test('verify, and fail verification if they are modified', async () => {
+    it('verify, and fail verification if they are modified', async () => {
       const result = await verifyRecords(node, records.files);
       expect(result).toMatchObject({ isWhole: true, faults: [], heads: 2 });
       const folder = mkdtempSync(join(node.folder, 'edited-'));

@@ -84,7 +84,7 @@ export const sendAllFrom = async (
   options: SendOptions = {},
 ): Promise<HttpsResponse[]> => {
   const command = ['/usr/bin/node', '/app/agent.mjs', 'send'];
-  // By standard input: what stands in a command stands in the API server's audit log, too.
+  // On standard input, because a command is recorded in the API server's audit log.
   const input = JSON.stringify(await buildBatch(requests, options));
   const { stdout } = await execInPod(cluster, { container, ...place }, command, { input });
   return recordReplies(JSON.parse(stdout) as HttpsResponse[]);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../../test/kit/retry.ts';
 import { applyObjects } from '../../cluster/kubectl.ts';
 import { readExchangeToken } from '../node-access.ts';
@@ -52,7 +52,7 @@ describe(`policy (${cloud.name})`, () => {
       `/v1/tasks/${task}/credentials`,
     );
 
-  test('that no value of its params can satisfy refuses the pod at admission', async () => {
+  it('that no value of its params can satisfy refuses the pod at admission', async () => {
     const tasks = { read: { ...readReports, lifetime: '20m' } };
     const refusal = await expectApiRefusal(
       buildAgentPod({ name: 'hopeless', namespace: pod.namespace, tasks }),
@@ -60,7 +60,7 @@ describe(`policy (${cloud.name})`, () => {
     expect(refusal).toContain('no policy permits it');
   });
 
-  test('that forbids one task does not affect the others', async () => {
+  it('that forbids one task does not affect the others', async () => {
     const scope = `principal in Namespace::"${pod.namespace}", action == Action::"run"`;
     const cedar = `@id("not-this-one")\nforbid (${scope}, resource == Task::"forbidden");`;
     await applyObjects(cluster, buildTaskPolicy(names.forbids, cedar));
@@ -85,7 +85,7 @@ describe(`policy (${cloud.name})`, () => {
     expect(await credentials('read')).toMatchObject({ status: 200 });
   });
 
-  test('that fails in evaluation denies the run', async () => {
+  it('that fails in evaluation denies the run', async () => {
     const scope = `principal in Namespace::"${pod.namespace}", action == Action::"run"`;
     const cedar = `forbid (${scope}, resource == Task::"failing")
 when { context.lifetimeSeconds * 9223372036854775807 < 0 };`;
@@ -96,26 +96,26 @@ when { context.lifetimeSeconds * 9223372036854775807 < 0 };`;
       return answer.status === 403 && answer.body;
     });
     expect(refusal).toMatchObject({ Code: 'policy_denied' });
-    expect(refusal.Message).toContain(`${names.fails}/0 failed in evaluation`);
-    await waitForEvent(pod, 'failed in evaluation');
+    expect(refusal.Message).toContain(`${names.fails}/0 could not be evaluated`);
+    await waitForEvent(pod, 'could not be evaluated');
     expect(await credentials('read')).toMatchObject({ status: 200 });
   });
 
   if (node !== undefined) {
-    test('is evaluated by every replica', async () => {
+    it('is evaluated by every replica', async () => {
       const token = await readExchangeToken(node, pod);
       for (const { address } of await listReplicas()) {
         const purpose = createPurpose();
-        const wish = buildTokenRequest({ token, task: 'forbidden', purpose });
-        const reply = await sendOneFrom(pod, wish, { address });
+        const request = buildTokenRequest({ token, task: 'forbidden', purpose });
+        const reply = await sendOneFrom(pod, request, { address });
         expect(parseTokenError(reply).policies).toEqual([`${names.forbids}/not-this-one`]);
         await expectRefusal(reply, { status: 403, reason: 'policy_denied', purpose, pod });
       }
     });
   }
 
-  test.each([
-    ['that a wider declaration bypasses', escaping, 'a wider declared pattern escapes it'],
+  it.each([
+    ['that a wider declaration bypasses', escaping, 'a wider declared pattern bypasses it'],
     ['that is not Cedar', 'permit (everybody);', 'line 1'],
     [
       'that uses an unknown attribute',

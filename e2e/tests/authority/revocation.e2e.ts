@@ -122,10 +122,11 @@ describe(`a Revocation (${cloud.name})`, () => {
       { timeoutMs: 300_000, intervalMs: 1_000 },
     );
     const revokedAt = await createRevocation(names.get('namespace'), { namespace: revoked });
-    const answers = await waitFor('a refusal to each pod', async () => {
+    const readRefusals = async () => {
       const last = (await readAnswers()).flatMap((lines) => lines.at(-1) ?? []);
       return last.every(({ answer }) => answer.startsWith('403')) && (await readAnswers());
-    });
+    };
+    const answers = await waitFor('a refusal to each pod', readRefusals, { timeoutMs: 120_000 });
     const firstRefused = answers.map(
       (lines) => lines[lines.findIndex(isServed) + 1]?.askedAt ?? Infinity,
     );
@@ -136,5 +137,5 @@ describe(`a Revocation (${cloud.name})`, () => {
     );
     expect(Number.isFinite(slowest)).toBe(true);
     await runKubectl(cluster, ['delete', 'namespace', revoked, '--wait=false']);
-  }, 420_000);
+  }, 480_000);
 });

@@ -1,6 +1,6 @@
 import { createPublicKey, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { waitFor } from '../../../test/kit/retry.ts';
 import { applyObjects, runKubectl } from '../../cluster/kubectl.ts';
@@ -60,11 +60,11 @@ if (node !== undefined) {
       token = await readExchangeToken(node, pod);
     });
 
-    test('has only the audience of the authority', () => {
+    it('has only the audience of the authority', () => {
       expect(decodeJwt(token).aud).toEqual([exchangeAudience]);
     });
 
-    test('gets credentials from its own pod, with a record of the intent and one of the outcome', async () => {
+    it('gets credentials from its own pod, with a record of the intent and one of the outcome', async () => {
       const purpose = createPurpose();
       const reply = await sendOneFrom(pod, buildTokenRequest({ token, purpose }));
       expect(reply).toMatchObject({ status: 200 });
@@ -171,14 +171,14 @@ if (node !== undefined) {
       ],
     ];
 
-    test.each(strangers)('%s: %s', async (_what, reason, make) => {
+    it.each(strangers)('%s: %s', async (_what, reason, make) => {
       const purpose = createPurpose();
       const reply = await sendOne(buildTokenRequest({ token: await make(token), purpose }));
       // The caller is unknown: the record names no pod, and the named pod gets no Event.
       await expectRefusal(reply, { status: 400, reason, purpose });
     });
 
-    test.each([
+    it.each([
       ['unsigned', (given: string) => removeSignature(given)],
       ['empty', () => 'a.b.c'],
     ])('%s cannot open an event stream', async (_what, make) => {
@@ -187,7 +187,7 @@ if (node !== undefined) {
       expect(listen.status).toBe(400);
     });
 
-    test('is refused with pod_replaced if the pod was replaced by one of the same name', async () => {
+    it('is refused with pod_replaced if the pod was replaced by one of the same name', async () => {
       const claims = {
         'kubernetes.io': { ...readBoundClaims(token), pod: { name: pod.pod, uid: randomUUID() } },
       };
@@ -199,7 +199,7 @@ if (node !== undefined) {
       await expectRefusal(reply, { status: 403, reason: 'pod_replaced', purpose, pod });
     });
 
-    test('is refused with pod_service_account if it is of another service account', async () => {
+    it('is refused with pod_service_account if it is of another service account', async () => {
       const uid = randomUUID();
       const sub = `system:serviceaccount:${pod.namespace}:default`;
       const claims = {
@@ -214,7 +214,7 @@ if (node !== undefined) {
       await expectRefusal(reply, { status: 403, reason: 'pod_service_account', purpose, pod });
     });
 
-    test('is refused by TokenReview if the API server did not issue it, even with a valid signature', async () => {
+    it('is refused by TokenReview if the API server did not issue it, even with a valid signature', async () => {
       const { serviceaccount } = readBoundClaims(token);
       const claims = {
         'kubernetes.io': {
@@ -230,21 +230,21 @@ if (node !== undefined) {
       await expectRefusal(reply, { status: 400, reason: 'token_review_denied', purpose, pod });
     });
 
-    test('is refused with pod_address if another pod sends it', async () => {
+    it('is refused with pod_address if another pod sends it', async () => {
       const purpose = createPurpose();
       const reply = await sendOneFrom(other, buildTokenRequest({ token, purpose }));
       await expectRefusal(reply, { status: 403, reason: 'pod_address', purpose, pod });
     });
 
-    test('is refused if the node sends it', async () => {
+    it('is refused if the node sends it', async () => {
       const purpose = createPurpose();
       const reply = await sendOne(buildTokenRequest({ token, purpose }));
       await expectRefusal(reply, { status: 403, reason: 'pod_address', purpose, pod });
     });
 
-    test.each([
+    it.each([
       ['an unknown task', 400, 'task_unknown', { task: 'unknown' }],
-      ['another consumer', 403, 'consumer_not_allowed', { consumer: 'nobody' }],
+      ['another consumer', 403, 'consumer_not_allowed', { consumer: 'absent' }],
       [
         'a param outside its pattern',
         400,
@@ -270,13 +270,13 @@ if (node !== undefined) {
         { params: { folder: 'reports' } },
       ],
       ['a task without its declared param', 400, 'params_invalid', { task: 'narrow' }],
-    ])('is refused for %s: %i %s', async (_what, status, reason, wish) => {
+    ])('is refused for %s: %i %s', async (_what, status, reason, request) => {
       const purpose = createPurpose();
-      const reply = await sendOneFrom(pod, buildTokenRequest({ token, purpose, ...wish }));
+      const reply = await sendOneFrom(pod, buildTokenRequest({ token, purpose, ...request }));
       await expectRefusal(reply, { status, reason, purpose, pod });
     });
 
-    test('cannot end a run of another pod', async () => {
+    it('cannot end a run of another pod', async () => {
       const reply = await sendOneFrom(
         other,
         buildTokenRequest({
@@ -303,7 +303,7 @@ if (node !== undefined) {
       namespace = await createNamespace('endings');
     });
 
-    test('is refused with pod_not_found once the pod is deleted', async () => {
+    it('is refused with pod_not_found once the pod is deleted', async () => {
       const pod = { namespace, pod: 'deleted' };
       await runPod({ name: pod.pod, namespace, tasks });
       const token = await readExchangeToken(node, pod);
@@ -313,7 +313,7 @@ if (node !== undefined) {
       await expectRefusal(reply, { status: 403, reason: 'pod_not_found', purpose, pod });
     });
 
-    test('is refused with pod_terminating as soon as the pod terminates', async () => {
+    it('is refused with pod_terminating as soon as the pod terminates', async () => {
       const pod = { namespace, pod: 'terminating' };
       const finalizers = ['e2e.valetkey.dev/held'];
       const object = buildAgentPod({ name: pod.pod, namespace, tasks });

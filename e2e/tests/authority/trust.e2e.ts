@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { grantAudience, getGrantIssuer } from '../../clouds/cloud-trust.ts';
 import { rolePolicy } from '../../clouds/cloud.ts';
 import { createRole } from '../../clouds/iam-requests.ts';
@@ -33,13 +33,13 @@ if (node !== undefined) {
 
     const roles = Object.entries(cloud.roles);
 
-    test.each(roles)('refuses the exchange token for the role %s', async (_name, roleArn) => {
+    it.each(roles)('refuses the exchange token for the role %s', async (_name, roleArn) => {
       await expect(assumeRole(cloud, { token, roleArn })).rejects.toThrow(
         'AssumeRoleWithWebIdentity: 4',
       );
     });
 
-    test.each(['sts.amazonaws.com', grantAudience])(
+    it.each(['sts.amazonaws.com', grantAudience])(
       'refuses a token of the cluster with audience %s',
       async (audience) => {
         const foreign = await createClusterSigner(node)(token, { claims: { aud: [audience] } });
@@ -50,7 +50,7 @@ if (node !== undefined) {
       },
     );
 
-    test('still serves the pod itself', async () => {
+    it('still serves the pod itself', async () => {
       await expectRead(pod);
     });
   });
@@ -102,12 +102,12 @@ if (cloud.name === 'rgw' && node !== undefined) {
       );
     const denied = { status: 403, body: { Code: 'AccessDenied' } };
 
-    test('that trusts the sub of one task is assumed for that task', async () => {
+    it('that trusts the sub of one task is assumed for that task', async () => {
       expect(await credentials(namespace, 'right')).toMatchObject({ status: 200 });
       await expectRead({ namespace, pod: 'agent' });
     });
 
-    test('that trusts the sub of one task refuses another task of the same pod, with a record and an Event', async () => {
+    it('that trusts the sub of one task refuses another task of the same pod, with a record and an Event', async () => {
       expect(await credentials(namespace, 'wrong')).toMatchObject(denied);
       const pod = { namespace, pod: 'agent' };
       expect(await waitForRefusalRecord(pod, 'AccessDenied')).toMatchObject({
@@ -116,11 +116,11 @@ if (cloud.name === 'rgw' && node !== undefined) {
       await waitForEvent(pod, 'AccessDenied');
     });
 
-    test('that trusts the sub of one task refuses the same task in another namespace', async () => {
+    it('that trusts the sub of one task refuses the same task in another namespace', async () => {
       expect(await credentials(neighbor, 'right')).toMatchObject(denied);
     });
 
-    test('that trusts the tag of one namespace is assumed only there', async () => {
+    it('that trusts the tag of one namespace is assumed only there', async () => {
       expect(await credentials(namespace, 'tagged')).toMatchObject({ status: 200 });
       expect(await credentials(neighbor, 'tagged')).toMatchObject(denied);
     });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { CryptoKey } from 'jose';
 import { userAudience, createUserIssuer, publishIssuer } from '../../cluster/issuer-documents.ts';
@@ -61,7 +61,7 @@ if (node !== undefined) {
     const start = (userToken: string) =>
       callSidecarWithRetry(pod, 'POST', '/v1/tasks/read/runs', { userToken });
 
-    test('gets a run that is recorded with the user, whose token cannot be used again', async () => {
+    it('gets a run that is recorded with the user, whose token cannot be used again', async () => {
       const userToken = await idToken();
       const run = await start(userToken);
       expect(run).toMatchObject({ status: 201, body: { task: 'read' } });
@@ -82,7 +82,7 @@ if (node !== undefined) {
       expect(refusal).toMatchObject({ class_uid: 3003, status_id: 2 });
     });
 
-    test('cannot use a user token in a second pod', async () => {
+    it('cannot use a user token in a second pod', async () => {
       const other = { ...pod, pod: 'accomplice' };
       await runPod({ name: other.pod, namespace: pod.namespace, tasks: { read: readReports } });
       const userToken = await idToken();
@@ -98,7 +98,7 @@ if (node !== undefined) {
       });
     });
 
-    test('leaves a Lease that contains only a digest of the used token', async () => {
+    it('leaves a Lease that contains only a digest of the used token', async () => {
       const userToken = await idToken();
       expect(await start(userToken)).toMatchObject({ status: 201 });
       const leases = await getJson<{ items: { metadata: { name: string } }[] }>(cluster, [
@@ -112,7 +112,7 @@ if (node !== undefined) {
       expect(text).not.toContain(userToken.split('.')[2]);
     });
 
-    test.each<[string, string, UserTokenOptions]>([
+    it.each<[string, string, UserTokenOptions]>([
       ['for another audience', 'user_token_audience', { audience: 'other.example' }],
       ['with a lifetime of one hour', 'user_token_lifetime', { lifetime: 3600 }],
       ['that has expired', 'user_token_expired', { lifetime: -60 }],

@@ -1,6 +1,6 @@
 import { connect } from 'node:tls';
 import { text } from 'node:stream/consumers';
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { execInPod } from '../../cluster/kubectl.ts';
 import { cloud, cluster, testContext } from '../test-context.ts';
 import {
@@ -165,10 +165,10 @@ describe(`the authority (${cloud.name})`, () => {
     recordSeconds('the slowest answer to a malformed request', slowestMs);
   });
 
-  test.each(CASES)(
+  it.each(CASES)(
     'rejects %s, and names it in the message',
-    async (_what, wish, status, reason, named) => {
-      const reply = await sendOne(wish);
+    async (_what, request, status, reason, named) => {
+      const reply = await sendOne(request);
       const refused = parseTokenError(reply);
       expect({ ...refused, status: reply.status }).toMatchObject({ status, reason });
       expect(refused.error_description).toContain(named);
@@ -176,7 +176,7 @@ describe(`the authority (${cloud.name})`, () => {
     },
   );
 
-  test('forbids caching of every response', async () => {
+  it('forbids caching of every response', async () => {
     const reply = await sendOne(buildPost('/v1/token', {}));
     expect(reply.headers).toMatchObject({
       'cache-control': 'no-store',
@@ -184,7 +184,7 @@ describe(`the authority (${cloud.name})`, () => {
     });
   });
 
-  test('closes a request whose body does not arrive', async () => {
+  it('closes a request whose body does not arrive', async () => {
     const [replica] = await listReplicas();
     const head = `POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Type: ${form}\r\nContent-Length: 100\r\n\r\n`;
     const { seconds, answer } = await holdConnection(replica?.address ?? '', `${head}grant_type=`);
@@ -192,13 +192,13 @@ describe(`the authority (${cloud.name})`, () => {
     recordSeconds('until a request without its body is closed', seconds * 1000);
   });
 
-  test('closes a request whose head does not arrive', async () => {
+  it('closes a request whose head does not arrive', async () => {
     const [replica] = await listReplicas();
     const { seconds } = await holdConnection(replica?.address ?? '', 'POST /v1/token HT');
     recordSeconds('until a request without its head is closed', seconds * 1000);
   });
 
-  test('stays below its memory limit under all of these requests', async () => {
+  it('stays below its memory limit under all of these requests', async () => {
     const heavy = [
       buildPost('/v1/token', { ...fields, authorization_details: million }),
       buildRawRequest(megabytes),

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../../test/kit/retry.ts';
 import { restartProgram } from '../../cluster/processes.ts';
 import { waitForApiServer } from '../../cluster/control-plane.ts';
@@ -44,7 +44,7 @@ if (node === undefined)
   throw new Error('expected a cluster on this machine: its processes are killed');
 
 /** Steps that do not depend on the cloud run on RGW only; with `--full` on both clouds. */
-const itOnOneCloud = cloud.name === 'rgw' || testContext.isFull ? test : test.skip;
+const itOnOneCloud = cloud.name === 'rgw' || testContext.isFull ? it : it.skip;
 
 describe(`continuous runs (${cloud.name})`, () => {
   let namespace: string;
@@ -89,7 +89,7 @@ describe(`continuous runs (${cloud.name})`, () => {
     await deletePodsOfOtherTests(namespace);
   });
 
-  test('do not fail when the grant signing key reaches its end of life', async () => {
+  it('do not fail when the grant signing key reaches its end of life', async () => {
     kids = await readPublishedKids();
     await ageKeys();
     await stream.more(1);
@@ -120,7 +120,7 @@ describe(`continuous runs (${cloud.name})`, () => {
     await stream.more(2);
   });
 
-  test('do not fail when the next key signs', async () => {
+  it('do not fail when the next key signs', async () => {
     const next = kids[1];
     await waitFor(
       'the next key to be published first',
@@ -133,7 +133,7 @@ describe(`continuous runs (${cloud.name})`, () => {
     await stream.more(2);
   });
 
-  test('do not fail when the grant signing key is tainted', async () => {
+  it('do not fail when the grant signing key is tainted', async () => {
     const [tainted] = await readPublishedKids();
     await requestRotation('valetkey-authority-keys', 'valetkey.dev/taint');
     await waitFor('removal of the tainted key from the published keys', async () => {
@@ -148,7 +148,7 @@ describe(`continuous runs (${cloud.name})`, () => {
     await stream.more(2);
   });
 
-  test('get only correct responses, and each issued run has its records', async () => {
+  it('get only correct responses, and each issued run has its records', async () => {
     const answers = await stream.end();
     const right = answers.filter(
       ({ status, cloud: used, ended }) => status === 201 && used === 200 && ended === 204,

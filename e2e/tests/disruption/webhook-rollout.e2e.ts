@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../../test/kit/retry.ts';
 import { installRelease, buildChartValues, listWebhookPods } from '../../release.ts';
 import { getJson, runKubectl } from '../../cluster/kubectl.ts';
@@ -64,7 +64,7 @@ describe(`continuous pod creation (${cloud.name})`, () => {
     await runPod({ name: 'witness', namespace, tasks: reads });
   });
 
-  test('does not fail during a rolling restart of the webhook', async () => {
+  it('does not fail during a rolling restart of the webhook', async () => {
     const stream = startCreationStream(namespace, reads);
     await runKubectl(cluster, ['rollout', 'restart', deployment, '-n', release.namespace]);
     await waitForRollout();
@@ -74,7 +74,7 @@ describe(`continuous pod creation (${cloud.name})`, () => {
     expect(created).toBeGreaterThan(20);
   });
 
-  test('does not fail during a rotation of the webhook CA, and old certificates stay trusted', async () => {
+  it('does not fail during a rotation of the webhook CA, and old certificates stay trusted', async () => {
     const [before = ''] = await readCaBundles();
     const served = await readReplicaCertificates();
     const stream = startCreationStream(namespace, reads);
@@ -113,7 +113,7 @@ describe(`continuous pod creation (${cloud.name})`, () => {
     expect(failures).toEqual([]);
   });
 
-  test('does not fail during a chart upgrade that changes the sidecar, and running pods stay valid', async () => {
+  it('does not fail during a chart upgrade that changes the sidecar, and running pods stay valid', async () => {
     const stream = startCreationStream(namespace, reads);
     const values = buildChartValues(testContext);
     const changed = {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { ignoreMissing, listFilesBelow } from '../../../test/kit/files.ts';
 import { execInPod, getJson, runKubectl } from '../../cluster/kubectl.ts';
 import { readTelemetry, listReplicas } from '../authority/authority-requests.ts';
@@ -77,34 +77,34 @@ describe(`secrets that were issued and used (${cloud.name})`, () => {
   });
 
   if (node !== undefined) {
-    test('are in no file of the pods on the node', () => {
+    it('are in no file of the pods on the node', () => {
       expect(findFilesWith(listFilesBelow(node.podsFolder), issued)).toEqual([]);
     });
 
-    test('include the exchange token, which is only in the token volume of the sidecar', () => {
+    it('include the exchange token, which is only in the token volume of the sidecar', () => {
       const holders = findFilesWith(listFilesBelow(node.podsFolder), [exchanged]);
       expect(holders.length).toBeGreaterThan(0);
       expect(holders.filter((file) => !file.includes('/valetkey-token/'))).toEqual([]);
     });
 
-    test('are in no log of a container or of the node', () => {
+    it('are in no log of a container or of the node', () => {
       const logs = [...listFilesBelow(node.podLogsFolder), ...listFilesBelow(node.logsFolder)];
       expect(logs.length).toBeGreaterThan(5);
       expect(findFilesWith(logs, secrets)).toEqual([]);
     });
 
-    test('include grants, which are in no log and no file of the pods on the node', () => {
+    it('include grants, which are in no log and no file of the pods on the node', () => {
       const files = [...listFilesBelow(node.podLogsFolder), ...listFilesBelow(node.podsFolder)];
       expect([...files, node.auditLog].filter(hasGrant)).toEqual([]);
     });
 
-    test('are not in the audit log of the API server', () => {
+    it('are not in the audit log of the API server', () => {
       expect(findFilesWith([node.auditLog], [place.namespace])).toEqual([node.auditLog]);
       expect(findFilesWith([node.auditLog], secrets)).toEqual([]);
     });
   }
 
-  test('are in no Event and no Pod object', async () => {
+  it('are in no Event and no Pod object', async () => {
     const { stdout } = await runKubectl(cluster, ['get', 'events,pods', '-A', '-o', 'json']);
     expect(stdout).toContain(place.namespace);
     expect(secrets.filter((secret) => stdout.includes(secret))).toEqual([]);
@@ -112,7 +112,7 @@ describe(`secrets that were issued and used (${cloud.name})`, () => {
   });
 
   if (trust.kind === 'authority') {
-    test('are not in the records of the authority, which name the run, nor in its metrics, which name none', async () => {
+    it('are not in the records of the authority, which name the run, nor in its metrics, which name none', async () => {
       const records = await readRecords();
       const uid = await readPodUid(place);
       const own = records.filter(({ unmapped }) => unmapped.pod_uid === uid);
@@ -127,7 +127,7 @@ describe(`secrets that were issued and used (${cloud.name})`, () => {
     });
   }
 
-  test('are not in metrics of the sidecar, which also contain no pod uid and no session name', async () => {
+  it('are not in metrics of the sidecar, which also contain no pod uid and no session name', async () => {
     const address = await readPodAddress(place);
     const response = await fetch(`http://${address}:9472/metrics`);
     const metrics = await response.text();
@@ -136,7 +136,7 @@ describe(`secrets that were issued and used (${cloud.name})`, () => {
     expect(hidden.filter((value) => metrics.includes(value))).toEqual([]);
   });
 
-  test('are not in the environment or the processes of the consumer', async () => {
+  it('are not in the environment or the processes of the consumer', async () => {
     const script = 'env; cat /proc/[0-9]*/environ; cat /proc/[0-9]*/cmdline';
     const { stdout } = await execInPod(cluster, { ...place, container: 'agent' }, [
       '/bin/sh',

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../../test/kit/retry.ts';
 import { listWebhookPods } from '../../release.ts';
 import { applyObjects, execInPod, getJson, runKubectl, waitForPod } from '../../cluster/kubectl.ts';
@@ -50,11 +50,11 @@ describe(`a cluster without a webhook replica (${cloud.name})`, () => {
     await runKubectl(cluster, rollout, { timeoutMs: 310_000 });
   });
 
-  test('creates and runs pods without tasks', async () => {
+  it('creates and runs pods without tasks', async () => {
     await runPod({ name: 'plain', namespace });
   });
 
-  test('creates and runs pods without tasks that project a token for another cloud', async () => {
+  it('creates and runs pods without tasks that project a token for another cloud', async () => {
     const audience = 'sts.amazonaws.com';
     const mountPath = '/var/run/secrets/eks.amazonaws.com/serviceaccount';
     const pod = buildAgentPod({ name: 'irsa', namespace });
@@ -80,14 +80,14 @@ describe(`a cluster without a webhook replica (${cloud.name})`, () => {
     await waitForPod(cluster, { namespace, pod: 'irsa' });
   });
 
-  test('allows exec into every container except a sidecar', async () => {
+  it('allows exec into every container except a sidecar', async () => {
     await execInPod(cluster, { namespace, pod: 'other' }, ['/bin/true']);
     await execInPod(cluster, { namespace, pod: 'before', container: 'agent' }, ['/bin/true']);
     const sidecar = { namespace, pod: 'before', container: 'valetkey-sidecar' };
     await expect(execInPod(cluster, sidecar, ['/bin/true'])).rejects.toThrow('(rule 11)');
   });
 
-  test('receives heartbeats of nodes', async () => {
+  it('receives heartbeats of nodes', async () => {
     const before = await readHeartbeats();
     expect(before.size).toBeGreaterThan(0);
     await waitFor('every node to renew its lease', async () => {
@@ -96,25 +96,25 @@ describe(`a cluster without a webhook replica (${cloud.name})`, () => {
     });
   });
 
-  test('refuses pods with tasks', async () => {
+  it('refuses pods with tasks', async () => {
     const pod = buildAgentPod({ name: 'declared', namespace, tasks: { read: readReports } });
     expect(await expectApiRefusal(pod)).toContain('failed calling webhook');
   });
 
-  test('refuses pods that break a rule of the admission policies, with the reason', async () => {
+  it('refuses pods that break a rule of the admission policies, with the reason', async () => {
     const pod = buildAgentPod({ name: 'pretender', namespace, spec: { hostPID: true } });
     const volumes = [{ name: 'valetkey-token', emptyDir: {} }];
     const refusal = await expectApiRefusal({ ...pod, spec: { ...pod.spec, volumes } });
     expect(refusal).toContain('/spec/hostPID: expected false or nothing, got true (rule 3)');
   });
 
-  test('keeps the credentials of running pods valid', async () => {
+  it('keeps the credentials of running pods valid', async () => {
     const place = { namespace, pod: 'before' };
     await expectRead(place);
   });
 
   if (testContext.trust.kind === 'authority') {
-    test('applies Revocations to running pods', async () => {
+    it('applies Revocations to running pods', async () => {
       const place = { namespace, pod: 'before' };
       const name = `webhook-down-${testContext.entry}`;
       await deleteRevocation(name);

@@ -41,7 +41,7 @@ const withAuthority = async (
   const authority = await startFakeAuthority(reply);
   closing.push(authority.stop);
   let reads = 0;
-  let heard = 0;
+  let contacts = 0;
   const skews: number[] = [];
   const waits: number[] = [];
   const { exchange } = createAuthorityClient(
@@ -50,7 +50,7 @@ const withAuthority = async (
       readToken: () => `pod.token.${(reads += 1)}`,
       clock: { now: () => Date.now(), monotonic: () => performance.now() },
       reportSkew: (ms) => skews.push(ms),
-      onContact: () => (heard += 1),
+      onContact: () => (contacts += 1),
       random: () => 0,
       pause: (ms) => {
         waits.push(ms);
@@ -62,7 +62,7 @@ const withAuthority = async (
   );
   const run = (changes: Partial<RunRequest> = {}) =>
     exchange({ ...request, ...changes }, new AbortController().signal);
-  return { authority, run, skews, waits, heard: () => heard };
+  return { authority, run, skews, waits, contacts: () => contacts };
 };
 
 const catchExchangeError = async (going: Promise<unknown>): Promise<ExchangeError> => {
@@ -74,9 +74,9 @@ const catchExchangeError = async (going: Promise<unknown>): Promise<ExchangeErro
   return thrown;
 };
 
-describe('an exchange with the authority', () => {
-  test("asks by RFC 8693 with the pod's token, and brings the run", async () => {
-    const { authority, run, heard } = await withAuthority((form) => buildGrantedReply(form));
+describe('createAuthorityExchange', () => {
+  test("sends an RFC 8693 request with the pod's token and returns the run", async () => {
+    const { authority, run, contacts } = await withAuthority((form) => buildGrantedReply(form));
     const issued = await run({ purpose: 'weekly' });
     expect(issued).toMatchObject({
       run: 'run-1',
@@ -102,10 +102,10 @@ describe('an exchange with the authority', () => {
         purpose: 'weekly',
       },
     ]);
-    expect(heard()).toBe(1);
+    expect(contacts()).toBe(1);
   });
 
-  test('for a human presents the human as the subject and the pod as the actor', async () => {
+  test("sends a user token as the subject and the pod's token as the actor", async () => {
     const { authority, run } = await withAuthority((form) => buildGrantedReply(form));
     await run({ userToken });
     expect(authority.forms[0]?.fields).toMatchObject({
@@ -116,21 +116,21 @@ describe('an exchange with the authority', () => {
     });
   });
 
-  test('keeps its connection for the next one', async () => {
+  test('reuses its connection', async () => {
     const { authority, run } = await withAuthority((form) => buildGrantedReply(form));
     await run();
     await run();
     expect(authority.connections()).toBe(1);
   });
 
-  test('bears what a newer authority adds to its answers', async () => {
+  test('ignores members that a newer authority adds', async () => {
     const { run } = await withAuthority((form) =>
       buildGrantedReply(form, { novelty: 1 } as Partial<TokenResponse>),
     );
     expect((await run()).run).toBe('run-1');
   });
 
-  test('is over at once when nobody waits for it any more', async () => {
+  test('ends at once when it is aborted', async () => {
     const { authority } = await withAuthority(() => 'hang');
     const { exchange } = createAuthorityClient(authority, {
       readToken: () => 'x',
@@ -141,13 +141,13 @@ describe('an exchange with the authority', () => {
       pause: () => Promise.resolve(),
     });
     const abort = new AbortController();
-    const going = exchange(request, abort.signal);
-    abort.abort(new Error('nobody waits'));
-    await expect(going).rejects.toThrow('nobody waits');
+    const pending = exchange(request, abort.signal);
+    abort.abort(new Error('no caller waits'));
+    await expect(pending).rejects.toThrow('no caller waits');
   });
 });
 
-describe('the clocks', () => {
+describe('clock skew', () => {
   test.each([20_000, -20_000])(
     'the deadline is by ours, the authority being %d ms ahead',
     async (aheadMs) => {
@@ -159,7 +159,7 @@ describe('the clocks', () => {
     },
   );
 
-  test("the cloud's skew against the authority is kept, since it is the authority that wrote the Deny", async () => {
+  test("keeps the cloud's skew against the authority, because the authority wrote the Deny", async () => {
     const { run } = await withAuthority((form) =>
       buildGrantedReply(form, { cloud_skew_ms: 4_000.5 }),
     );
@@ -185,7 +185,7 @@ describe('the clocks', () => {
 
 /** Each row: what the authority answers, how often it is asked, and what becomes of it. */
 const failures: [string, FakeReply, number, 'refused' | 'unavailable', string][] = [
-  ['a deny', buildRefusedReply(403, 'policy_denied'), 1, 'refused', 'policy_denied'],
+  ['a denial', buildRefusedReply(403, 'policy_denied'), 1, 'refused', 'policy_denied'],
   [
     'a pod that it does not know',
     buildRefusedReply(403, 'pod_not_found'),
@@ -208,12 +208,18 @@ const failures: [string, FakeReply, number, 'refused' | 'unavailable', string][]
     'unavailable',
     'cloud_unavailable',
   ],
-  ['a bug', buildRefusedReply(500, 'internal_error'), 3, 'unavailable', 'internal_error'],
-  ['what is no error of ours', { status: 502, body: '<html>' }, 3, 'unavailable', 'http_502'],
-  ['what is no answer of ours', { status: 404, body: '' }, 1, 'refused', 'http_404'],
+  [
+    'an internal error',
+    buildRefusedReply(500, 'internal_error'),
+    3,
+    'unavailable',
+    'internal_error',
+  ],
+  ['an error page', { status: 502, body: '<html>' }, 3, 'unavailable', 'http_502'],
+  ['an empty 404', { status: 404, body: '' }, 1, 'refused', 'http_404'],
   ['a redirect', { status: 302, body: '' }, 3, 'unavailable', 'http_302'],
-  ['a connection that breaks', 'cut', 3, 'unavailable', 'authority_unreachable'],
-  ['no answer at all', 'hang', 3, 'unavailable', 'authority_unreachable'],
+  ['a broken connection', 'cut', 3, 'unavailable', 'authority_unreachable'],
+  ['no response', 'hang', 3, 'unavailable', 'authority_unreachable'],
   [
     'an answer without an end',
     { status: 200, body: 'x'.repeat(70_000) },
@@ -229,17 +235,20 @@ const createThreeAttemptClock = () => {
   return { now: () => Date.now(), monotonic: () => looks++ * 4_000 };
 };
 
-describe('the authority answers with', () => {
-  test.each(failures)('%s', async (_, reply, asked, kind, code) => {
-    const { authority, run } = await withAuthority(() => reply, {
-      clock: createThreeAttemptClock(),
-    });
-    expect(await catchExchangeError(run())).toMatchObject({ kind, code });
-    expect(authority.forms).toHaveLength(asked);
-  });
+describe('a failed response', () => {
+  test.each(failures)(
+    '%s is retried and converted as its code requires',
+    async (_, reply, asked, kind, code) => {
+      const { authority, run } = await withAuthority(() => reply, {
+        clock: createThreeAttemptClock(),
+      });
+      expect(await catchExchangeError(run())).toMatchObject({ kind, code });
+      expect(authority.forms).toHaveLength(asked);
+    },
+  );
 
-  test('its reason and the policies that decided', async () => {
-    const { run, heard } = await withAuthority(() =>
+  test('contains the reason and the deciding policies', async () => {
+    const { run, contacts } = await withAuthority(() =>
       buildRefusedReply(403, 'policy_denied', {
         error_description: 'nothing permits s3:DeleteObject',
         policies: ['starter/0', 'guard/1'],
@@ -248,11 +257,11 @@ describe('the authority answers with', () => {
     const { message } = await catchExchangeError(run());
     expect(message).toContain('nothing permits s3:DeleteObject');
     expect(message).toContain('starter/0, guard/1');
-    expect(heard()).toBe(1);
+    expect(contacts()).toBe(1);
   });
 
-  test('what passes: it is asked again, with a token read afresh', async () => {
-    const { authority, run, heard } = await withAuthority((form, before) =>
+  test('is retried with a token that is read again', async () => {
+    const { authority, run, contacts } = await withAuthority((form, before) =>
       before === 0 ? buildRefusedReply(503, 'draining') : buildGrantedReply(form),
     );
     expect((await run()).run).toBe('run-1');
@@ -260,17 +269,17 @@ describe('the authority answers with', () => {
       'pod.token.1',
       'pod.token.2',
     ]);
-    expect(heard()).toBe(1);
+    expect(contacts()).toBe(1);
   });
 
-  test('an expired token: once more with a fresh one', async () => {
+  test('with an expired token is retried once with a new token', async () => {
     const { run } = await withAuthority((form, before) =>
       before === 0 ? buildRefusedReply(400, 'token_expired') : buildGrantedReply(form),
     );
     expect((await run()).run).toBe('run-1');
   });
 
-  test('a wait within the ten seconds: it is kept, and jitter added', async () => {
+  test('with a short Retry-After is retried after it plus jitter', async () => {
     const { run, waits } = await withAuthority(
       (form, before) =>
         before === 0
@@ -282,7 +291,7 @@ describe('the authority answers with', () => {
     expect(waits).toEqual([2_100]);
   });
 
-  test('a wait beyond them: the consumer is told how long', async () => {
+  test('with a long Retry-After is not retried, and the consumer gets the time', async () => {
     const { authority, run } = await withAuthority(() =>
       buildRefusedReply(503, 'overloaded', {}, { 'Retry-After': '20' }),
     );
@@ -291,13 +300,13 @@ describe('the authority answers with', () => {
   });
 });
 
-describe("a human's token, which is spent once", () => {
-  const late: [string, FakeReply, number][] = [
-    ['an answer was lost', 'cut', 1],
-    ['the cloud was away', buildRefusedReply(503, 'cloud_unavailable'), 1],
-    ['nobody had looked at it', buildRefusedReply(429, 'rate_limited_peer'), 3],
+describe('a user token, which is accepted once,', () => {
+  const failuresOfUserToken: [string, FakeReply, number][] = [
+    ['the response was lost', 'cut', 1],
+    ['the cloud was unavailable', buildRefusedReply(503, 'cloud_unavailable'), 1],
+    ['the authority had not read it', buildRefusedReply(429, 'rate_limited_peer'), 3],
   ];
-  test.each(late)(
+  test.each(failuresOfUserToken)(
     'is presented again only where it cannot be a replay: %s',
     async (_, reply, asked) => {
       const { authority, run } = await withAuthority(() => reply, {
@@ -313,10 +322,10 @@ describe("a human's token, which is spent once", () => {
 const invalid: [string, Parameters<typeof buildGrantedReply>[1], string][] = [
   ['another token type', { issued_token_type: 'x' as never }, 'issued_token_type'],
   ['a bearer token', { token_type: 'Bearer' as never }, 'token_type'],
-  ['a run that is none', { run: '../x' }, 'run'],
+  ['an invalid run ID', { run: '../x' }, 'run'],
   ['no deadline', { deadline_ms: undefined as never }, 'deadline_ms'],
   ['a deadline in seconds', { deadline_ms: 1_900_000_000 }, 'deadline_ms'],
-  ['no word of the time', { answered_at_ms: 'now' as never }, 'answered_at_ms'],
+  ['an invalid time', { answered_at_ms: 'now' as never }, 'answered_at_ms'],
   [
     'another task',
     { authorization_details: [buildDetail({ task: 'other' })] },
@@ -332,9 +341,9 @@ const invalid: [string, Parameters<typeof buildGrantedReply>[1], string][] = [
     { authorization_details: [buildDetail(), buildDetail()] },
     'authorization_details',
   ],
-  ['what is no base64url', { access_token: 'very secret!' }, 'access_token'],
-  ['what is no JSON', { access_token: 'dmVyeSBzZWNyZXQ' }, '(root)'],
-  ['a key that is none', { credentials: { SecretAccessKey: 'very secret' } }, 'SecretAccessKey'],
+  ['a token that is not base64url', { access_token: 'very secret!' }, 'access_token'],
+  ['a token that is not JSON', { access_token: 'dmVyeSBzZWNyZXQ' }, '(root)'],
+  ['an invalid key', { credentials: { SecretAccessKey: 'very secret' } }, 'SecretAccessKey'],
   ['no session token', { credentials: { Token: undefined } }, 'Token'],
 ];
 
@@ -343,7 +352,7 @@ function buildDetail(changes: object = {}): never {
   return { ...asked, params: { customer: 'acme' }, ...changes } as never;
 }
 
-describe('an answer that is none', () => {
+describe('an invalid response', () => {
   test.each(invalid)(
     '%s: names the member, shows no secret and is not asked for again',
     async (_, changes, member) => {
@@ -356,7 +365,7 @@ describe('an answer that is none', () => {
     },
   );
 
-  test('that quotes a token is not repeated', async () => {
+  test('that quotes a token is not quoted', async () => {
     const { run } = await withAuthority(({ fields }) =>
       buildRefusedReply(403, 'x', {
         error_description: `what is ${String(fields['subject_token'])}?`,
@@ -368,8 +377,8 @@ describe('an answer that is none', () => {
   });
 });
 
-describe('the roots', () => {
-  test('are the only ones that count', async () => {
+describe('the trust bundle', () => {
+  test('is the only trust anchor', async () => {
     const other = await createCertificateAuthority({ now: Date.now(), lifetimeMs: 60_000 });
     const { authority, run } = await withAuthority((form) => buildGrantedReply(form), {
       replaceRoots: () => other.certificate,
@@ -381,7 +390,7 @@ describe('the roots', () => {
     expect(authority.forms).toEqual([]);
   });
 
-  test('are several while one follows another', async () => {
+  test('may contain several CAs during a rotation', async () => {
     const other = await createCertificateAuthority({ now: Date.now(), lifetimeMs: 60_000 });
     const { run } = await withAuthority((form) => buildGrantedReply(form), {
       replaceRoots: (own) => `${other.certificate}\n${own}`,

@@ -53,8 +53,8 @@ const revoked: StreamLine = {
   active: [{ name: 'stop', task: 'summarize', reason: 'ünïcode and a\nline end' }],
 };
 
-describe('the stream', () => {
-  test("is asked for with the pod's token, and its lines are read as they come", async () => {
+describe('createEventStream', () => {
+  test("connects with the pod's token and returns each line as it arrives", async () => {
     const { authority, lines, until } = await withStream();
     const listener = await authority.listener();
     expect(listener.authorization).toBe('Bearer pod.token.secret');
@@ -66,7 +66,7 @@ describe('the stream', () => {
     expect(lines).toEqual([revoked, { type: 'heartbeat' }, { type: 'reconnect' }]);
   });
 
-  test('may break its lines anywhere, also within a character', async () => {
+  test('reads lines that are split anywhere, also within a character', async () => {
     const { authority, lines, until } = await withStream();
     const listener = await authority.listener();
     const bytes = Buffer.from(`${JSON.stringify(revoked)}\n{"type":"heartbeat"}\n`);
@@ -75,7 +75,7 @@ describe('the stream', () => {
     expect(lines).toEqual([revoked, { type: 'heartbeat' }]);
   });
 
-  test('passes over what only a newer authority says', async () => {
+  test('ignores lines of an unknown type', async () => {
     const { authority, lines, until } = await withStream();
     const listener = await authority.listener();
     listener.write('{"type":"weather"}\n{"type":"heartbeat","at":1}\n');
@@ -83,13 +83,13 @@ describe('the stream', () => {
     expect(lines).toEqual([{ type: 'heartbeat' }]);
   });
 
-  test('resolves when the authority ends it', async () => {
+  test('resolves when the authority ends the stream', async () => {
     const { authority, going } = await withStream();
     (await authority.listener()).end();
     await expect(going).resolves.toBeUndefined();
   });
 
-  test('ends with the signal, and its connection with it', async () => {
+  test('closes the connection when it is aborted', async () => {
     const { authority, going, abort } = await withStream();
     const listener = await authority.listener();
     abort.abort('renewal');
@@ -97,7 +97,7 @@ describe('the stream', () => {
     await listener.closed;
   });
 
-  test('that breaks off is a lack', async () => {
+  test('fails as unavailable if the stream is interrupted', async () => {
     const { authority, going } = await withStream();
     await authority.listener();
     await authority.stop();
@@ -105,15 +105,15 @@ describe('the stream', () => {
   });
 
   const malformed: [string, string][] = [
-    ['no JSON', 'hello\n'],
+    ['a line that is not JSON', 'hello\n'],
     ['an empty line', '\n'],
-    ['no object', '1\n'],
-    ['no type', '{"active":[]}\n'],
-    ['revocations that are none', '{"type":"revocations","active":{}}\n'],
+    ['a line that is no object', '1\n'],
+    ['a line without a type', '{"active":[]}\n'],
+    ['invalid revocations', '{"type":"revocations","active":{}}\n'],
     ['a revocation without a name', '{"type":"revocations","active":[{"reason":"x"}]}\n'],
     ['a line without an end', 'x'.repeat(1_100_000)],
   ];
-  test.each(malformed)('that holds %s is ended', async (_, text) => {
+  test.each(malformed)('fails on %s', async (_, text) => {
     const { authority, going } = await withStream();
     const listener = await authority.listener();
     listener.write(text);
@@ -121,21 +121,21 @@ describe('the stream', () => {
     await listener.closed;
   });
 
-  test('that is refused says why, and never with our token', async () => {
+  test('fails with the reason of a refusal, without the token', async () => {
     const { going } = await withStream(() =>
       buildRefusedReply(403, 'pod_not_found', { error_description: 'no pod, pod.token.secret' }),
     );
     await expect(going).rejects.toMatchObject({ kind: 'refused', code: 'http_403' });
   });
 
-  test('that is put off says for how long', async () => {
+  test('fails with the retry time that the authority requests', async () => {
     const { going } = await withStream(() =>
       buildRefusedReply(503, 'draining', {}, { 'Retry-After': '3' }),
     );
     await expect(going).rejects.toMatchObject({ code: 'draining', retryAfterMs: 3_000 });
   });
 
-  test('by another root is not listened to', async () => {
+  test('refuses a server that the trust bundle does not trust', async () => {
     const other = await createCertificateAuthority({ now: Date.now(), lifetimeMs: 60_000 });
     const { going, authority } = await withStream(undefined, () => other.certificate);
     await expect(going).rejects.toMatchObject({ code: 'authority_unreachable' });

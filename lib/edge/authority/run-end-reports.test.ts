@@ -20,8 +20,8 @@ const withAuthority = async (reply: FakeReply) => {
   return { authority, going: reportEnd({ run: 'run-1', end: 'completed' }) };
 };
 
-describe('the end of a run', () => {
-  test("is told with the run and the pod's token (RFC 7009)", async () => {
+describe('createEndReportSender', () => {
+  test("sends the run and the pod's token (RFC 7009)", async () => {
     const { authority, going } = await withAuthority({ status: 200, body: '' });
     await going;
     expect(authority.forms).toEqual([

@@ -46,8 +46,8 @@ const startBucket = async (status = 200) => {
   return { puts, settings: { region: 'us-east-1', endpoint, allowHttp: true } };
 };
 
-describe("the issuer's documents", () => {
-  test('are written one after the other, as clouds and caches want them', async () => {
+describe('createDocumentPublisher', () => {
+  test('writes the documents in order, with content type and cache control', async () => {
     const { puts, settings } = await startBucket();
     const terms = { bucket: 'issuer', prefix: 'prod', maxAgeSeconds: 300 };
     await createDocumentPublisher(settings, keys, terms)(documents);
@@ -62,7 +62,7 @@ describe("the issuer's documents", () => {
     ]);
   });
 
-  test('stand at the root of the bucket where there is no prefix', async () => {
+  test('writes to the root of the bucket without a prefix', async () => {
     const { puts, settings } = await startBucket();
     await createDocumentPublisher(settings, keys, {
       bucket: 'issuer',
@@ -72,7 +72,7 @@ describe("the issuer's documents", () => {
     expect(puts[0]?.url).toBe('PUT /issuer/jwks');
   });
 
-  test('stop at the first that could not be written', async () => {
+  test('stops at the first document that cannot be written', async () => {
     const { puts, settings } = await startBucket(404);
     const publish = createDocumentPublisher(settings, keys, {
       bucket: 'b',

@@ -66,10 +66,10 @@ const setUpAssumption = async (
   return { parts, stub, signed, refreshes: () => refreshed };
 };
 
-describe('the trade of a grant', () => {
-  test('asks STS for the task role with the grant, the session policy and the session name', async () => {
+describe('createRoleAssumption', () => {
+  test("assumes the task's role with the grant, the session policy and the session name", async () => {
     const { parts, stub, signed } = await setUpAssumption((form) => buildIssuedReply(form));
-    const traded = await createRoleAssumption(parts)(authorizedRun);
+    const issued = await createRoleAssumption(parts)(authorizedRun);
     const form = stub.calls[0] ?? new URLSearchParams();
     expect(Object.fromEntries(form)).toMatchObject({
       RoleArn: 'arn:aws:iam::111122223333:role/agent-reports',
@@ -78,8 +78,8 @@ describe('the trade of a grant', () => {
       DurationSeconds: '900',
     });
     expect(form.get('Policy')).toContain('"10.20.0.7/32"');
-    expect(form.get('Policy')).toContain(new Date(traded.deadline).toISOString().slice(0, 19));
-    expect(traded).toMatchObject({
+    expect(form.get('Policy')).toContain(new Date(issued.deadline).toISOString().slice(0, 19));
+    expect(issued).toMatchObject({
       run: authorizedRun.run,
       credentials: { accessKeyId: 'ASIA1' },
       sessionName: 'agent-7d9f@abcdefgh234567abcdefgh234567abcd',
@@ -92,7 +92,7 @@ describe('the trade of a grant', () => {
     ]);
   });
 
-  test('signs a grant of its own for each attempt', async () => {
+  test('signs a new grant for each attempt', async () => {
     const { parts, stub, refreshes } = await setUpAssumption((form, number) =>
       number < 3 ? buildStsErrorReply(500, 'InternalFailure') : buildIssuedReply(form),
     );
@@ -105,7 +105,7 @@ describe('the trade of a grant', () => {
     expect(refreshes()).toBe(0);
   });
 
-  test('reads the keys again when the cloud does not know the one that signed', async () => {
+  test('reads the signing keys again if the cloud does not know the key', async () => {
     const { parts, refreshes } = await setUpAssumption((form, number) =>
       number === 1 ? buildStsErrorReply(400, 'InvalidIdentityToken') : buildIssuedReply(form),
     );
@@ -113,7 +113,7 @@ describe('the trade of a grant', () => {
     expect(refreshes()).toBe(1);
   });
 
-  test('goes on with the keys that it has when they cannot be read', async () => {
+  test('continues with its current keys if they cannot be read again', async () => {
     const { parts, stub } = await setUpAssumption(
       (form, number) =>
         number === 1 ? buildStsErrorReply(400, 'InvalidIdentityToken') : buildIssuedReply(form),
@@ -123,7 +123,7 @@ describe('the trade of a grant', () => {
     expect(stub.calls).toHaveLength(2);
   });
 
-  test('that the cloud does not believe is no answer about the caller', async () => {
+  test('is unavailable, not refused, if the cloud does not accept the grant', async () => {
     const { parts } = await setUpAssumption(() => buildStsErrorReply(400, 'InvalidIdentityToken'));
     await expect(createRoleAssumption(parts)(authorizedRun)).rejects.toMatchObject({
       kind: 'unavailable',
@@ -132,7 +132,7 @@ describe('the trade of a grant', () => {
     });
   });
 
-  test('is tried once more where a private cloud says no without a reason', async () => {
+  test('retries once if a private cloud denies without a reason', async () => {
     const { parts, stub, refreshes } = await setUpAssumption(
       (form, number) =>
         number === 1 ? buildStsErrorReply(403, 'AccessDenied') : buildIssuedReply(form),
@@ -143,7 +143,7 @@ describe('the trade of a grant', () => {
     expect(stub.calls).toHaveLength(2);
   });
 
-  test('that a private cloud refuses twice is an answer', async () => {
+  test('is refused after a private cloud denied twice', async () => {
     const { parts, stub } = await setUpAssumption(() => buildStsErrorReply(403, 'AccessDenied'), {
       cloud: { dialect: 's3', sourceRestriction: { mode: 'none' } },
     });
@@ -154,7 +154,7 @@ describe('the trade of a grant', () => {
     expect(stub.calls).toHaveLength(2);
   });
 
-  test('is tried again when the cloud reports a conflict with another exchange (409)', async () => {
+  test('retries a conflict with another exchange (409)', async () => {
     // Ceph RGW: two exchanges at once by a workload that it has not seen before.
     const { parts, stub, refreshes } = await setUpAssumption((form, number) =>
       number === 1 ? buildStsErrorReply(409, 'BucketAlreadyExists') : buildIssuedReply(form),
@@ -165,7 +165,7 @@ describe('the trade of a grant', () => {
   });
 
   test.each(['BucketAlreadyExists', 'SomeOtherConflict'])(
-    'is unavailable, and not refused, while the cloud reports a conflict: 409 %s',
+    'is unavailable, not refused, while the cloud reports a conflict: 409 %s',
     async (code) => {
       let at = 0;
       const { parts } = await setUpAssumption(() => buildStsErrorReply(409, code), {
@@ -179,7 +179,7 @@ describe('the trade of a grant', () => {
     },
   );
 
-  test('that the trust policy refuses is an answer', async () => {
+  test('is refused if the trust policy denies it', async () => {
     const { parts } = await setUpAssumption(() => buildStsErrorReply(403, 'AccessDenied'));
     await expect(createRoleAssumption(parts)(authorizedRun)).rejects.toMatchObject({
       kind: 'refused',
@@ -187,7 +187,7 @@ describe('the trade of a grant', () => {
     });
   });
 
-  test('is not tried without keys', async () => {
+  test('sends nothing without signing keys', async () => {
     const stale = new ExchangeError('unavailable', 'signing_keys_stale', 'stale');
     const { parts, stub } = await setUpAssumption((form) => buildIssuedReply(form), {
       sign: () => Promise.reject(stale),
@@ -197,8 +197,8 @@ describe('the trade of a grant', () => {
   });
 });
 
-describe("the trade for the authority's own rights", () => {
-  test('asks for the role itself, as the authority', async () => {
+describe('createOwnRoleAssumption', () => {
+  test('assumes the role as the authority, without a session policy', async () => {
     const { parts, stub, signed } = await setUpAssumption((form) => buildIssuedReply(form));
     const role = 'arn:aws:iam::111122223333:role/revoker';
     const { keys, expiresAt } = await createOwnRoleAssumption(parts)({ name: 'revoker', role });

@@ -30,8 +30,8 @@ const setUpClient = async (reply: StubReply) => {
   return { stub, policies: createRolePolicyClient(settings, keys) };
 };
 
-describe('an inline policy of a role', () => {
-  test('is written whole, by a form', async () => {
+describe('createRolePolicyClient', () => {
+  test('writes the whole policy', async () => {
     const { stub, policies } = await setUpClient(buildOkReply());
     await policies.put(name, policy);
     expect(Object.fromEntries(stub.calls[0] ?? [])).toMatchObject({
@@ -62,14 +62,14 @@ describe('an inline policy of a role', () => {
     await policies.remove(name);
   });
 
-  test('that is too large is a fault that says so, without the keys', async () => {
+  test('reports a policy that is too large, without the keys', async () => {
     const { policies } = await setUpClient(buildStsErrorReply(409, 'LimitExceeded', 'over 10240'));
     const fault = await policies.put(name, policy).catch((thrown: unknown) => thrown);
     expect(fault).toMatchObject({ code: 'LimitExceeded', status: 409, message: '"over 10240"' });
     expect(JSON.stringify(fault)).not.toContain('secret-1');
   });
 
-  test('is not sent without encryption unless the platform says so', () => {
+  test('rejects an http endpoint unless the platform allows it', () => {
     const settings = { region: 'x', endpoint: 'http://127.0.0.1:1', allowHttp: false };
     expect(() => createRolePolicyClient(settings, keys)).toThrow(/allowHttp/);
   });

@@ -60,8 +60,8 @@ const buildRequest = (lifetimeSeconds = 600) => ({
 const runExchange = (exchange: Exchange, lifetimeSeconds?: number) =>
   exchange(buildRequest(lifetimeSeconds), new AbortController().signal);
 
-describe('an exchange with STS', () => {
-  test('brings the keys, the deadline and the skew of a run', async () => {
+describe('createStsExchange', () => {
+  test('returns the keys, the deadline and the skew of a run', async () => {
     const { exchange, skews, stub } = await withStub((form) => buildIssuedReply(form));
     const before = Date.now();
     const issued = await runExchange(exchange);
@@ -85,7 +85,7 @@ describe('an exchange with STS', () => {
     });
   });
 
-  test('asks for the whole lifetime where STS gives it', async () => {
+  test("requests a session of the task's lifetime if STS issues it", async () => {
     const { exchange, stub } = await withStub((form) => buildIssuedReply(form));
     await runExchange(exchange, 3600);
     expect(stub.calls[0]?.get('DurationSeconds')).toBe('3600');
@@ -145,7 +145,7 @@ const table: [string, StubReply, number, 'refused' | 'unavailable', string][] = 
     'refused',
     'RegionDisabledException',
   ],
-  ['what nobody knows', buildStsErrorReply(400, 'Novelty'), 1, 'refused', 'Novelty'],
+  ['an unknown error', buildStsErrorReply(400, 'Novelty'), 1, 'refused', 'Novelty'],
   [
     'an expired token',
     buildStsErrorReply(400, 'ExpiredTokenException'),
@@ -161,21 +161,21 @@ const table: [string, StubReply, number, 'refused' | 'unavailable', string][] = 
     'InvalidIdentityToken',
   ],
   [
-    'AccessDenied as Ceph says it',
+    'AccessDenied in the format of Ceph',
     buildS3ErrorReply(403, 'AccessDenied'),
     1,
     'refused',
     'AccessDenied',
   ],
   [
-    'an expired token as Ceph says it',
+    'an expired token in the format of Ceph',
     buildS3ErrorReply(400, 'ExpiredToken'),
     2,
     'refused',
     'ExpiredToken',
   ],
   [
-    'a page that is no answer',
+    'a web page',
     { status: 200, body: '<html>hello</html>' },
     1,
     'unavailable',
@@ -185,8 +185,8 @@ const table: [string, StubReply, number, 'refused' | 'unavailable', string][] = 
   ['a redirect', { status: 302, body: '' }, 1, 'refused', 'http_302'],
 ];
 
-describe('the error table', () => {
-  test.each(table)('%s', async (_, reply, asked, kind, code) => {
+describe('an error of STS', () => {
+  test.each(table)('%s is converted as the table requires', async (_, reply, asked, kind, code) => {
     const { exchange, stub } = await withStub(() => reply);
     await expect(runExchange(exchange)).rejects.toMatchObject({ kind, code });
     expect(stub.calls).toHaveLength(asked);
@@ -200,9 +200,9 @@ describe('the error table', () => {
     ["a gateway's page", { status: 502, body: '<html><p>bad gateway</html>' }],
     ['an error that breaks off', { status: 503, body: '<ErrorResponse><Err', isTruncated: true }],
     ['a dropped connection', 'hang up'],
-    ['silence', 'no response'],
+    ['a missing response', 'no response'],
   ];
-  test.each(passing)('%s is tried again, and passes', async (_, reply) => {
+  test.each(passing)('%s is retried and succeeds', async (_, reply) => {
     const { exchange, stub } = await withStub((form, number) =>
       number < 3 ? reply : buildIssuedReply(form),
     );
@@ -211,7 +211,7 @@ describe('the error table', () => {
   });
 
   test.each(['ExpiredTokenException', 'InvalidIdentityToken'])(
-    '%s: the token is read again, once',
+    '%s is retried once with a token that is read again',
     async (code) => {
       const { exchange, stub } = await withStub((form, number) =>
         number === 1 ? buildStsErrorReply(400, code) : buildIssuedReply(form),
@@ -224,7 +224,7 @@ describe('the error table', () => {
     },
   );
 
-  test('what does not pass within the budget is unavailable', async () => {
+  test('is unavailable after the retry budget', async () => {
     let elapsed = 0;
     const stub = await startStsStub(() => buildStsErrorReply(503, 'ServiceUnavailable'));
     closing.push(stub.close);
@@ -241,12 +241,12 @@ describe('the error table', () => {
     expect(elapsed).toBeLessThan(10_000);
   });
 
-  test('a policy that is too large names the fix', async () => {
+  test('of a policy that is too large names the fix', async () => {
     const { exchange } = await withStub(() => buildStsErrorReply(400, 'PackedPolicyTooLarge'));
     await expect(runExchange(exchange)).rejects.toThrow(/fewer or shorter resources/);
   });
 
-  test('an abandoned exchange is not tried again', async () => {
+  test('is not retried after an abort', async () => {
     const abort = new AbortController();
     const { exchange, stub } = await withStub(() => {
       abort.abort();
@@ -256,7 +256,7 @@ describe('the error table', () => {
     expect(stub.calls).toHaveLength(1);
   });
 
-  test('a token that the cloud quotes reaches no message', async () => {
+  test('that quotes the token is not quoted', async () => {
     const { exchange } = await withStub((form) =>
       buildStsErrorReply(403, 'AccessDenied', `no: ${form.get('WebIdentityToken') ?? ''}`),
     );
@@ -269,7 +269,7 @@ describe('the error table', () => {
     ['as the rest of a long message', (token) => `no: ${token.slice(0, 40)}…`],
     ['by its signature alone', (token) => token.slice(token.lastIndexOf('.') + 1)],
   ];
-  test.each(pieces)('a token that the cloud quotes %s reaches no message', async (_, quote) => {
+  test.each(pieces)('that quotes the token %s is not quoted', async (_, quote) => {
     const [head, claims, signature] = ['a', 'b', 'c'].map((each) => each.repeat(60));
     const token = `${head}.${claims}.${signature}`;
     const { stub } = await withStub(() => buildStsErrorReply(403, 'AccessDenied', quote(token)));
@@ -279,7 +279,7 @@ describe('the error table', () => {
     await expect(runExchange(exchange)).rejects.toThrow(/AccessDenied\)$/);
   });
 
-  test('an unreadable token is nothing that STS is asked about', async () => {
+  test('does not occur for an unreadable token, which is not sent', async () => {
     const { stub } = await withStub((form) => buildIssuedReply(form));
     const { exchange } = createExchange(buildSettings(`http://127.0.0.1:${stub.port}`), {
       readToken: () => {
@@ -291,7 +291,7 @@ describe('the error table', () => {
   });
 });
 
-describe('the way to a private cloud', () => {
+describe('the connection to a cloud', () => {
   const startSecureStub = async () => {
     const now = Date.now();
     const authority = await createCertificateAuthority({ now, lifetimeMs: 3_600_000 });
@@ -302,7 +302,7 @@ describe('the way to a private cloud', () => {
     return { stub, caBundle: authority.certificate, endpoint: `https://localhost:${stub.port}` };
   };
 
-  test('is trusted by the CA bundle alone', async () => {
+  test('trusts only the CA bundle', async () => {
     const { stub, endpoint, caBundle } = await startSecureStub();
     const trusting = createExchange({ ...buildSettings(endpoint), caBundle });
     expect((await runExchange(trusting.exchange)).credentials.accessKeyId).toBe('ASIA1');
@@ -314,7 +314,7 @@ describe('the way to a private cloud', () => {
     expect(stub.calls).toHaveLength(1);
   });
 
-  test('leads through the proxy where there is one, and stays encrypted in it', async () => {
+  test('uses the proxy and stays encrypted', async () => {
     const { stub, endpoint, caBundle } = await startSecureStub();
     const proxy = await startProxyStub();
     closing.push(proxy.close);
@@ -324,10 +324,10 @@ describe('the way to a private cloud', () => {
     expect(proxy.tunnels).toEqual([`localhost:${stub.port}`]);
   });
 
-  test('is a regional one of AWS by default, whatever the environment and ~/.aws say', async () => {
+  test('uses the regional endpoint of AWS by default, whatever the environment and ~/.aws contain', async () => {
     const proxy = await startProxyStub();
     closing.push(proxy.close);
-    const misleading = { AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:1', AWS_PROFILE: 'nobody' };
+    const misleading = { AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:1', AWS_PROFILE: 'unknown' };
     Object.assign(env, misleading);
     closing.push(async () => {
       for (const name of Object.keys(misleading)) Reflect.deleteProperty(env, name);
@@ -343,12 +343,12 @@ describe('the way to a private cloud', () => {
     expect(proxy.tunnels).toEqual(['sts.eu-south-2.amazonaws.com:443']);
   });
 
-  test('is not taken without encryption unless the platform says so', () => {
+  test('rejects http unless the platform allows it', () => {
     const settings = { region: 'x', stsEndpoint: 'http://127.0.0.1:1', allowHttp: false };
     expect(() => createStsClient(settings)).toThrow(/allowHttp/);
   });
 
-  test('that leads nowhere is unavailable, and says what to check', async () => {
+  test('that fails is unavailable and names what to check', async () => {
     const { exchange } = createExchange(buildSettings('http://127.0.0.1:1'), {
       clock: createHastyClock(),
     });

@@ -17,8 +17,8 @@ const breakChain = ({ certificate, ...rest }: ServingCertificate): ServingCertif
   certificate: `${certificate}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
 });
 
-describe('a certificate that TLS cannot serve', () => {
-  test('is refused each time it is offered, and the first good one is listened with', async () => {
+describe('createCertificateListener', () => {
+  test('throws for a certificate that TLS cannot serve and starts with the first valid one', async () => {
     const server = createHttpsServer((_request, answer) => answer.end());
     const used: string[] = [];
     const user = createCertificateListener(server, {

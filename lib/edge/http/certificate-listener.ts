@@ -6,32 +6,32 @@ import type { Address } from '../../config/addresses.ts';
 import { LoggableError } from '../../schema/loggable-error.ts';
 import type { HttpsServer } from './https-server.ts';
 
-/** Where to listen, and the setting that says so. */
+/** An address and the setting that contains it. */
 type ListenTarget = { readonly setting: string; readonly address: Address };
 
 export type CertificateListener = {
   /**
-   * Serves with this one from now on; the first time it begins to listen.
+   * Serves new connections with this certificate. The first certificate starts the listener.
    *
-   * @throws what TLS says of a certificate that it cannot serve; the one at hand serves on
+   * @throws an error of TLS if it cannot serve the certificate; the current one stays in use
    */
   readonly use: (serving: ServingCertificate) => void;
-  /** Nothing while it does not listen. */
+  /** Undefined before the listener started. */
   readonly port: () => number | undefined;
 };
 
-/** @param terms.onUse told of every certificate that is new */
+/** Creates a listener that starts with its first certificate; `onUse` is called for each new one. */
 export const createCertificateListener = (
   server: HttpsServer,
-  terms: { readonly listen: ListenTarget; readonly onUse: (serving: ServingCertificate) => void },
+  options: { readonly listen: ListenTarget; readonly onUse: (serving: ServingCertificate) => void },
 ): CertificateListener => {
   let used: string | undefined;
   let port: number | undefined;
   const open = async (): Promise<void> => {
     try {
-      port = await server.listen(terms.listen.address);
+      port = await server.listen(options.listen.address);
     } catch (cause) {
-      throw toListenError(terms.listen, cause);
+      throw toListenError(options.listen, cause);
     }
   };
   return {
@@ -41,18 +41,18 @@ export const createCertificateListener = (
       const isFirst = used === undefined;
       server.useCertificate(serving);
       used = serving.certificate;
-      terms.onUse(serving);
-      // A port that is taken ends the program: nobody waits for this promise.
+      options.onUse(serving);
+      // No caller awaits this promise: a port that is in use ends the program.
       if (isFirst) void open();
     },
   };
 };
 
-/** Listens without TLS, and answers the port. @throws LoggableError */
-export const listenPlaintext = (server: Server, place: ListenTarget): Promise<number> =>
+/** Listens without TLS and returns the port. @throws LoggableError */
+export const listenPlaintext = (server: Server, target: ListenTarget): Promise<number> =>
   new Promise((resolve, reject) => {
-    const { host, port } = place.address;
-    server.once('error', (cause) => reject(toListenError(place, cause)));
+    const { host, port } = target.address;
+    server.once('error', (cause) => reject(toListenError(target, cause)));
     server.listen({ port, ...(host !== '' && { host }) }, () =>
       resolve((server.address() as AddressInfo).port),
     );
@@ -61,5 +61,5 @@ export const listenPlaintext = (server: Server, place: ListenTarget): Promise<nu
 const toListenError = ({ setting, address }: ListenTarget, cause: unknown): LoggableError => {
   const { code = 'unknown' } = cause as NodeJS.ErrnoException;
   const where = `${address.host}:${address.port}`;
-  return new LoggableError(`${setting}: ${where} cannot be listened on (${code})`, { cause });
+  return new LoggableError(`${setting}: cannot listen on ${where} (${code})`, { cause });
 };

@@ -26,7 +26,7 @@ afterEach(async () => {
   await closeListener(server);
 });
 
-/** Connections that say this much, and wait for ever. */
+/** Opens connections that send `text` and then wait indefinitely. */
 const connectMany = async (count: number, text: string): Promise<readonly Socket[]> => {
   const opened = Array.from({ length: count }, () => {
     const socket = connect({ port, host: '127.0.0.1' });
@@ -60,14 +60,14 @@ const waitUntil = async (look: () => boolean): Promise<void> => {
   while (!look()) await new Promise((resolve) => setTimeout(resolve, 5));
 };
 
-describe('connections', () => {
-  test('that are half open, 1,500 of them, keep nobody out', async () => {
+describe('createConnectionLimiter', () => {
+  test('serves a client in spite of 1,500 idle connections', async () => {
     const halfOpen = await connectMany(1_500, REQUEST);
     expect(await sendRequest('agent')).toBe(200);
     await waitUntil(() => countOpen(halfOpen) <= 512);
   });
 
-  test('that come in a burst of 500 cut nobody who was about to ask', async () => {
+  test('serves every client of a burst of 500', async () => {
     const [early] = (await connectMany(1, '')) as [Socket];
     let accepted = 0;
     server.on('connection', () => (accepted += 1));
@@ -79,7 +79,7 @@ describe('connections', () => {
     expect(String(came)).toMatch(/^HTTP\/1.1 200/);
   });
 
-  test('of one owner past 256 are cut, and not those of another', async () => {
+  test('closes connections of one owner above 256 and none of another', async () => {
     const held = await connectMany(257, `${REQUEST}Authorization: greedy\r\n\r\n`);
     await waitUntil(() => countOpen(held) === 256);
     expect(await sendRequest('modest')).toBe(200);
@@ -90,7 +90,7 @@ describe('connections', () => {
     expect(await sendRequest('greedy')).toBe(200);
   });
 
-  test('of an owner are not cut for the sake of strangers', async () => {
+  test("never closes an owner's connection for unauthenticated ones", async () => {
     const held = await connectMany(20, `${REQUEST}Authorization: agent\r\n\r\n`);
     await Promise.all(held.map((socket) => once(socket, 'data')));
     await connectMany(1_500, REQUEST);

@@ -2,29 +2,29 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Connections that nobody has owned up to. Who means well sends its request at once, but is read only
- * after all that came with it: as many as the backlog of a listener holds come in one turn.
+ * Maximum of connections that are not authenticated yet. A legitimate client sends its request at once,
+ * but a full backlog of connections (511) may be accepted before the first request is read.
  */
 const MAX_UNAUTHENTICATED = 512;
-/** As many as each consumer's socket takes. */
+/** The limit of each consumer's socket. */
 const MAX_PER_CONSUMER = 256;
 
-/** Whose a connection is, from the first request on that says so; one too many is cut. */
+/** Assigns a connection to its owner at its first authenticated request; closes it above the limit. */
 export type AssignConnection = (socket: Socket, owner: string) => void;
 
 /**
- * Shares the connections of one server between callers that it can tell apart only by their requests:
- * none of them can use up another's. Of those who have not said who they are the oldest is cut, so
- * that half-open ones, however many, keep nobody out.
+ * Limits the connections of a server whose clients are identified only by their requests, so that no
+ * owner can use up the connections of another. Above the limit of unauthenticated connections the
+ * oldest is closed, so that any number of idle ones blocks no client.
  */
 export const createConnectionLimiter = (server: Server): AssignConnection => {
   const unauthenticated = new Set<Socket>();
   const owned = new Map<string, Set<Socket>>();
   const groups = new WeakMap<Socket, Set<Socket>>();
 
-  const moveToGroup = (socket: Socket, home: Set<Socket>): void => {
+  const moveToGroup = (socket: Socket, group: Set<Socket>): void => {
     groups.get(socket)?.delete(socket);
-    groups.set(socket, home.add(socket));
+    groups.set(socket, group.add(socket));
   };
 
   server.maxConnections = Infinity;
@@ -36,16 +36,16 @@ export const createConnectionLimiter = (server: Server): AssignConnection => {
   });
 
   return (socket, owner) => {
-    const home = owned.get(owner) ?? new Set();
-    owned.set(owner, home);
-    moveToGroup(socket, home);
-    if (home.size > MAX_PER_CONSUMER) closeConnection(socket, home);
+    const group = owned.get(owner) ?? new Set();
+    owned.set(owner, group);
+    moveToGroup(socket, group);
+    if (group.size > MAX_PER_CONSUMER) closeConnection(socket, group);
   };
 };
 
-/** Its room is free at once, and not only when its end is known. */
-const closeConnection = (socket: Socket | undefined, home: Set<Socket>): void => {
+/** Frees the connection's slot at once, not only on its `close` event. */
+const closeConnection = (socket: Socket | undefined, group: Set<Socket>): void => {
   if (socket === undefined) return;
-  home.delete(socket);
+  group.delete(socket);
   socket.destroy();
 };

@@ -32,7 +32,7 @@ const serve = async (app: Partial<FormAppDeps> = {}, limits: Partial<HttpsServer
       streams: {},
       guard: () => undefined,
       refuse: (reason) => ({ status: 400, body: { reason } }),
-      reportInternalError: () => ({ status: 500, body: { reason: 'bug-1' } }),
+      reportInternalError: () => ({ status: 500, body: { reason: 'error-1' } }),
       ...app,
     }),
     limits,
@@ -57,25 +57,25 @@ const sendRaw = (port: number, ...parts: readonly string[]): Promise<string> =>
 const renderHead = (length: number, more = ''): string =>
   `POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n${more}Content-Length: ${length}\r\n\r\n`;
 
-describe('an app of forms', () => {
-  test('waits for a body for so long, and no longer', async () => {
+describe('createFormApp', () => {
+  test('closes a request whose body takes too long', async () => {
     const port = await serve({}, { requestTimeoutMs: 200 });
     const text = await sendRaw(port, renderHead(1_000), 'a=');
     expect(text).toMatch(/^HTTP\/1\.1 408 /);
   });
 
-  test('waits for a head for so long, and no longer', async () => {
+  test('closes a request whose headers take too long', async () => {
     const port = await serve({}, { requestTimeoutMs: 200 });
     expect(await sendRaw(port, 'POST /echo HTTP/1.1\r\nHost: x\r\n')).toMatch(/^HTTP\/1\.1 408 /);
   });
 
-  test('takes two lengths for no request', async () => {
+  test('rejects a request with two lengths', async () => {
     const port = await serve();
     const text = await sendRaw(port, renderHead(2, 'Transfer-Encoding: chunked\r\n'), 'a=');
     expect(text).not.toContain('form');
   });
 
-  test('refuses a flood before it reads anything, and serves on', async () => {
+  test('refuses requests above the rate before it reads them, and keeps serving', async () => {
     let isFlood = true;
     const port = await serve({
       guard: () => (isFlood ? { status: 429, body: { reason: 'flood' } } : undefined),
@@ -86,17 +86,17 @@ describe('an app of forms', () => {
     expect(await sendRaw(port, renderHead(3, closing), 'a=1')).toContain('{"form":"a=1"}');
   });
 
-  test('says nothing of a bug but what it is told to', async () => {
+  test('returns only the configured response for an internal error', async () => {
     const port = await serve({ posts: { '/echo': () => Promise.reject(new Error('secret')) } });
     const text = await sendRaw(port, renderHead(3, 'Connection: close\r\n'), 'a=1');
     expect(text).toMatch(/^HTTP\/1\.1 500 /);
-    expect(text).toContain('bug-1');
+    expect(text).toContain('error-1');
     expect(text).not.toContain('secret');
   });
 });
 
-describe('connections', () => {
-  test('from one address are bounded', async () => {
+describe('the connection limit', () => {
+  test('applies to each address', async () => {
     const port = await serve({}, { perPeer: 2 });
     const open = (): Promise<boolean> =>
       new Promise((resolve) => {

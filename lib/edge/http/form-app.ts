@@ -5,10 +5,10 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import { readFormBody, type HttpErrorCode } from './form-body.ts';
 import { sendJsonResponse, type JsonResponse } from './json-response.ts';
 
-/** A form as it came, not read yet, and the remote address as the socket tells it. */
+/** The unparsed form and the remote address of the socket. */
 export type FormRequest = { readonly form: string; readonly peer: string };
 
-/** Begins an answer that stays open, or answers why not. */
+/** Starts a response that stays open, or returns a refusal. */
 export type StreamHandler = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -16,37 +16,36 @@ export type StreamHandler = (
 ) => Promise<JsonResponse | undefined>;
 
 export type FormAppDeps = {
-  /** By path: what a POST of a form is answered with; whatever it throws is a bug. */
+  /** By path: handlers of posted forms; anything thrown is an internal error. */
   readonly posts: Readonly<Record<string, (call: FormRequest) => Promise<JsonResponse>>>;
-  /** By path: what a GET is answered with. */
+  /** By path: responses to GET. */
   readonly documents: Readonly<Record<string, () => JsonResponse | Promise<JsonResponse>>>;
-  /** By path: who answers a GET, and may hold it open. */
+  /** By path: handlers of GET that may keep the response open. */
   readonly streams: Readonly<Record<string, StreamHandler>>;
-  /** Judges each request before anything of it is read but its head; an answer refuses it. */
+  /** Checks each request before its body is read; a response refuses the request. */
   readonly guard: (peer: string) => JsonResponse | undefined;
-  readonly refuse: (fault: HttpErrorCode, message: string) => JsonResponse;
-  /** Answers for a bug, and records it. */
+  readonly refuse: (code: HttpErrorCode, message: string) => JsonResponse;
+  /** Records an internal error and returns its response. */
   readonly reportInternalError: (error: unknown) => JsonResponse;
 };
 
-/** Two tokens of 16 KiB at most, and details as long. */
+/** Two tokens of at most 16 KiB each, and authorization details of the same size. */
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** A request handler for forms over POST, documents and streams over GET, and nothing else. */
-export const createFormApp = (parts: FormAppDeps): RequestListener => {
-  const { posts, documents, streams, refuse } = parts;
+/** Creates a request handler for forms (POST), documents and streams (GET). */
+export const createFormApp = (deps: FormAppDeps): RequestListener => {
+  const { posts, documents, streams, refuse } = deps;
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.enable('case sensitive routing').enable('strict routing');
-  app.use(applyGuard(parts.guard));
+  app.use(applyGuard(deps.guard));
   for (const [path, answer] of Object.entries(posts)) {
     app.post(path, async (request, response) => {
       const body = await readFormBody(request, MAX_BODY_BYTES);
       const peer = request.socket.remoteAddress ?? '';
-      const { ok } = body;
       sendJsonResponse(
         response,
-        ok ? await answer({ form: body.text, peer }) : refuse(body.code, body.message),
+        body.ok ? await answer({ form: body.text, peer }) : refuse(body.code, body.message),
       );
     });
   }
@@ -60,9 +59,9 @@ export const createFormApp = (parts: FormAppDeps): RequestListener => {
       if (answer !== undefined) sendJsonResponse(response, answer);
     });
   }
-  refuseOtherMethods(app, parts);
+  refuseOtherMethods(app, deps);
   app.use((_, response) => sendJsonResponse(response, refuse('route_unknown', 'no such route')));
-  app.use(createErrorHandler(parts.reportInternalError));
+  app.use(createErrorHandler(deps.reportInternalError));
   return app;
 };
 
@@ -95,12 +94,12 @@ const refuseOtherMethods = (
   }
 };
 
-/** Whatever arrives here is a bug of ours. */
+/** Anything thrown by a handler is an internal error. */
 const createErrorHandler =
-  (onBug: FormAppDeps['reportInternalError']): ErrorRequestHandler =>
+  (report: FormAppDeps['reportInternalError']): ErrorRequestHandler =>
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- Express counts the parameters
   (error: unknown, _request, response, _next) => {
-    const answer = onBug(error);
+    const answer = report(error);
     if (response.headersSent) response.destroy();
     else sendJsonResponse(response, answer);
   };

@@ -87,8 +87,8 @@ const connectTls = (port: number, options: ConnectionOptions): Promise<TLSSocket
     socket.on('error', reject);
   });
 
-describe('a new certificate', () => {
-  test('is served to new connections, while a kept connection goes on undisturbed', async () => {
+describe('useCertificate', () => {
+  test('serves new connections with the new certificate and does not affect open ones', async () => {
     const { server, agent, port, ask } = await serve();
     let sockets = 0;
     agent.on('free', () => (sockets += 1));
@@ -108,8 +108,8 @@ describe('a new certificate', () => {
   });
 });
 
-describe('the server', () => {
-  test('speaks TLS 1.2 and 1.3, nothing older, and HTTP/1.1 alone', async () => {
+describe('createHttpsServer', () => {
+  test('accepts only TLS 1.2 and 1.3, and only HTTP/1.1', async () => {
     const { port } = await serve();
     const ca = authorities[0]?.certificate ?? '';
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
@@ -126,7 +126,7 @@ describe('the server', () => {
     await expect(connectTls(port, { ca, ALPNProtocols: ['h2'] })).rejects.toThrow();
   });
 
-  test('reads JSON of up to 3 MiB and no more', async () => {
+  test('reads JSON of at most 3 MiB', async () => {
     const { ask } = await serve();
     const body = JSON.stringify('x'.repeat(3 * 1024 * 1024 - 2));
     expect((await ask('/echo', `[${body.slice(2)}`.slice(0, 10))).status).toBe(400);
@@ -136,7 +136,7 @@ describe('the server', () => {
     expect((await ask('/echo', JSON.stringify(['x'.repeat(3 * 1024 * 1024)]))).status).toBe(413);
   });
 
-  test('says what was wrong with a body, and never more', async () => {
+  test('reports what is wrong with a body and nothing else', async () => {
     const { ask } = await serve();
     expect(JSON.parse((await ask('/echo', '{"secret":')).text)).toEqual({
       message: '(body): expected JSON, got something else',
@@ -150,14 +150,14 @@ describe('the server', () => {
     expect((await ask('/echo', '{"a":"ä"}', utf8)).text).toBe('{"body":{"a":"ä"}}');
   });
 
-  test('has no other route', async () => {
+  test('returns 404 for other routes', async () => {
     const { ask } = await serve();
     expect((await ask('/')).status).toBe(404);
     expect((await ask('/echo')).status).toBe(404);
     expect((await ask('/healthz', '{}')).status).toBe(404);
   });
 
-  test('says what is missing while it is not ready', async () => {
+  test('lists what is missing while it is not ready', async () => {
     const { ask } = await serve({ unready: () => ['certificate'] });
     const { status, text } = await ask('/readyz');
     expect({ status, text }).toEqual({
@@ -166,7 +166,7 @@ describe('the server', () => {
     });
   });
 
-  test('answers a bug with an id and nothing else', async () => {
+  test('returns only an ID for an internal error', async () => {
     const bugs: unknown[] = [];
     const boom = new Error('the pod was …');
     const { ask } = await serve({
@@ -182,15 +182,15 @@ describe('the server', () => {
     expect(headers['x-powered-by']).toBeUndefined();
   });
 
-  test('refuses headers past 16 KiB', async () => {
+  test('refuses headers above 16 KiB', async () => {
     const { ask } = await serve();
     const { status } = await ask('/healthz', undefined, { 'X-Large': 'x'.repeat(17_000) });
     expect(status).toBe(431);
   });
 });
 
-describe('draining', () => {
-  test('lets answers under way finish, closes each connection, and takes no new one', async () => {
+describe('drain', () => {
+  test('finishes pending responses, closes each connection, and accepts no new one', async () => {
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
     let arrived = (): void => undefined;
@@ -218,7 +218,7 @@ describe('draining', () => {
     await drained;
   });
 
-  test('serves on while it lingers, and each answer closes its connection', async () => {
+  test('keeps serving while it lingers, and each response closes its connection', async () => {
     const { server, ask } = await serve();
     expect((await ask('/healthz')).headers['connection']).toBe('keep-alive');
     const drained = server.drain({ lingerMs: 300, graceMs: 0 });
@@ -230,7 +230,7 @@ describe('draining', () => {
     await drained;
   });
 
-  test('takes what came while it was kept from its CPU', async () => {
+  test('serves requests that arrived while the process had no CPU time', async () => {
     const { server, ask } = await serve();
     await ask('/healthz');
     const drained = server.drain({ lingerMs: 20, graceMs: 0 });
@@ -241,7 +241,7 @@ describe('draining', () => {
     await drained;
   });
 
-  test('goes on while requests come, and not for ever', async () => {
+  test('continues while requests arrive, up to a limit', async () => {
     const { server, ask } = await serve();
     const from = performance.now();
     let isDrained = false;
@@ -258,7 +258,7 @@ describe('draining', () => {
     expect(new Set(answers)).toEqual(new Set([200]));
   });
 
-  test('cuts off what takes longer than its grace', async () => {
+  test('closes responses that take longer than the grace period', async () => {
     const never = new Promise<never>(() => undefined);
     let arrived = (): void => undefined;
     const arrival = new Promise<void>((resolve) => (arrived = resolve));

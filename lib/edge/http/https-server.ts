@@ -6,23 +6,23 @@ import type { AddressInfo, Socket } from 'node:net';
 type ServerCertificate = { readonly certificate: string; readonly key: string };
 
 export type HttpsServer = {
-  /** Serves new connections with this certificate; those that stand are not disturbed. */
+  /** Serves new connections with this certificate; existing connections are not affected. */
   readonly useCertificate: (certificate: ServerCertificate) => void;
-  /** Begins to listen; needs a certificate before. An empty host: every address. Answers the port. */
+  /** Starts to listen; needs a certificate first. Empty host: all addresses. Returns the port. */
   readonly listen: (address: { readonly host: string; readonly port: number }) => Promise<number>;
   /**
-   * Ends without losing a request: it serves on, each answer closing its connection, until nothing
-   * came for `lingerMs` (three times that at most); then it takes no more, and waits up to `graceMs` for
-   * the answers under way.
+   * Shuts down without losing a request: keeps serving, and each response closes its connection, until
+   * no request arrived for `lingerMs` (at most three times that). Then accepts no more connections and
+   * waits up to `graceMs` for pending responses.
    */
   readonly drain: (times: { readonly lingerMs: number; readonly graceMs: number }) => Promise<void>;
 };
 
 export type HttpsServerOptions = {
-  /** Connections at once: in all, and from one address, so that one host cannot take them all. */
+  /** Concurrent connections: in total, and per address, so that one host cannot use all of them. */
   readonly connections: number;
   readonly perPeer: number;
-  /** From a request's first byte to the last of its body. */
+  /** From the first byte of a request to the last byte of its body. */
   readonly requestTimeoutMs: number;
 };
 
@@ -33,9 +33,9 @@ const DEFAULT_LIMITS: HttpsServerOptions = {
 };
 
 /**
- * An HTTPS server, for API servers and sidecars: HTTP/1.1 only, TLS 1.2 or later, small limits on what comes
- * before a body, and connections that outlive the API server's own idea of idle (a server that
- * closes first races its next request).
+ * Creates an HTTPS server for API servers and sidecars: HTTP/1.1 only, TLS 1.2 or later, small limits
+ * of headers. Idle connections stay open longer than the API server's own idle timeout (90 s): a
+ * server that closes first races the client's next request.
  */
 export const createHttpsServer = (
   handler: RequestListener,
@@ -44,15 +44,15 @@ export const createHttpsServer = (
   const { connections, perPeer, requestTimeoutMs } = { ...DEFAULT_LIMITS, ...limits };
   let isDraining = false;
   let arrivals = 0;
-  const underWay = new Set<ServerResponse>();
+  const pending = new Set<ServerResponse>();
   const server = createServer(
     { ...OPTIONS, ...buildTimeouts(requestTimeoutMs) },
-    (request, answer) => {
+    (request, response) => {
       arrivals += 1;
-      if (isDraining) setConnectionClose(answer);
-      underWay.add(answer);
-      answer.once('close', () => underWay.delete(answer));
-      handler(request, answer);
+      if (isDraining) setConnectionClose(response);
+      pending.add(response);
+      response.once('close', () => pending.delete(response));
+      handler(request, response);
     },
   );
   server.maxConnections = connections;
@@ -64,7 +64,7 @@ export const createHttpsServer = (
     listen: (address) => listen(server, address),
     drain: async ({ lingerMs, graceMs }) => {
       isDraining = true;
-      underWay.forEach(setConnectionClose);
+      pending.forEach(setConnectionClose);
       await waitUntilIdle(() => arrivals, lingerMs);
       await close(server, graceMs);
     },
@@ -80,7 +80,7 @@ const OPTIONS = {
   noDelay: true,
 } as const;
 
-/** One over the limit is closed before a handshake costs anything. */
+/** Closes connections above the limit before the TLS handshake costs CPU time. */
 const limitPeers = (server: Server, perPeer: number): void => {
   const open = new Map<string, number>();
   server.on('connection', (socket: Socket) => {
@@ -102,8 +102,8 @@ const buildTimeouts = (requestTimeout: number) => ({
   connectionsCheckingInterval: Math.min(2_000, requestTimeout / 4),
 });
 
-const setConnectionClose = (answer: ServerResponse): void => {
-  if (!answer.headersSent) answer.setHeader('Connection', 'close');
+const setConnectionClose = (response: ServerResponse): void => {
+  if (!response.headersSent) response.setHeader('Connection', 'close');
 };
 
 const listen = (
@@ -118,19 +118,19 @@ const listen = (
     });
   });
 
-/** Idle connections are closed at once, busy ones when their answer is out or `graceMs` is over. */
+/** Closes idle connections at once, busy ones after their response or after `graceMs`. */
 const close = async (server: Server, graceMs: number): Promise<void> => {
   const timer = setTimeout(() => server.closeAllConnections(), graceMs);
   await new Promise<void>((resolve) => server.close(() => resolve()));
   clearTimeout(timer);
 };
 
-/** Of those who ask without end nobody waits for the end. */
+/** The limit for clients that never stop sending requests. */
 const MAX_LINGERS = 3;
 
 /**
- * Until nothing came for so long. A timer fires before sockets are read, so what lies there by then is
- * let in before it is asked: it would be cut off, unread, by a process that was kept from its CPU.
+ * Waits until no request arrived for `lingerMs`. A timer fires before sockets are read. Sockets are
+ * therefore read once more before the check: a process without CPU time would drop unread requests.
  */
 const waitUntilIdle = async (arrivals: () => number, lingerMs: number): Promise<void> => {
   for (let linger = 0; linger < MAX_LINGERS; linger += 1) {

@@ -8,18 +8,18 @@ import { readJsonBody } from './json-body.ts';
 export type { JsonResponse } from './json-response.ts';
 
 export type JsonAppDeps = {
-  /** By path: each takes the body of a POST, parsed; whatever it throws is a bug. */
+  /** By path: handlers of parsed JSON bodies (POST); anything thrown is an internal error. */
   readonly posts: Readonly<Record<string, (body: unknown) => Promise<JsonResponse>>>;
-  /** What keeps the program from being ready; empty: it is. */
+  /** The conditions that are not met for readiness; empty: ready. */
   readonly unready: () => readonly string[];
-  /** Records a bug; answers the id by which its line is found. */
+  /** Records an internal error and returns the ID of its log line. */
   readonly reportInternalError: (error: unknown) => string;
 };
 
 /** The API server sends objects of up to 1.5 MiB, an update two of them. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
-/** A request handler for JSON over POST, `/healthz` and `/readyz`, and nothing else. */
+/** Creates a request handler for JSON (POST), `/healthz` and `/readyz`. */
 export const createJsonApp = ({
   posts,
   unready,
@@ -58,12 +58,12 @@ const renderReadiness = (missing: readonly string[]): JsonResponse =>
 const sendNotFound: RequestHandler = (_, response) =>
   send(response, buildErrorResponse({ status: 404, message: 'no such route' }));
 
-/** Whatever arrives here is a bug of ours. */
+/** Anything thrown by a handler is an internal error. */
 const createErrorHandler =
-  (onBug: JsonAppDeps['reportInternalError']): ErrorRequestHandler =>
+  (report: JsonAppDeps['reportInternalError']): ErrorRequestHandler =>
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- Express counts the parameters
   (error: unknown, _request, response, _next) => {
-    const answer = buildErrorResponse({ status: 500, message: `internal error ${onBug(error)}` });
+    const answer = buildErrorResponse({ status: 500, message: `internal error ${report(error)}` });
     if (response.headersSent) response.destroy();
     else send(response, answer);
   };

@@ -6,7 +6,7 @@ export type JsonResponse = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-/** Sends an answer that nothing on the way may keep. Its length is told: nothing goes in chunks. */
+/** Sends a response that must not be cached, with its length instead of chunks. */
 export const sendJsonResponse = (
   response: ServerResponse,
   { status, body, headers = {} }: JsonResponse,

@@ -27,8 +27,8 @@ beforeEach(async () => {
 
 afterEach(() => closeListener(server));
 
-describe.each(Object.entries(REFUSED))('a peer that sends %s', (_what, text) => {
-  test('and resets the connection ends nothing but that', async () => {
+describe.each(Object.entries(REFUSED))('a client that sends %s', (_what, text) => {
+  test('and resets the connection does not end the program', async () => {
     const uncaught: unknown[] = [];
     const listen = (thrown: unknown): number => uncaught.push(thrown);
     process.on('uncaughtException', listen);
@@ -44,7 +44,7 @@ describe.each(Object.entries(REFUSED))('a peer that sends %s', (_what, text) => 
     expect(uncaught).toEqual([]);
   });
 
-  test('and never hangs up keeps no connection', async () => {
+  test('and never closes the connection keeps no connection open', async () => {
     const socket = await send(text);
     await once(socket.resume(), 'end');
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -4,18 +4,18 @@ import type { ListenOptions } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /**
- * Each listener has its own: who uses up those of its socket starves nobody else. On the loopback,
- * which all consumers share, `createConnectionLimiter` tells them apart.
+ * Per listener: a consumer that uses up the connections of its socket does not affect the others. For
+ * the shared loopback listener, `createConnectionLimiter` limits each consumer.
  */
 const MAX_CONNECTIONS = 256;
 const MAX_HEADER_BYTES = 8 * 1024;
 
-/** An address or path that cannot be listened on; the message names the setting that says where. */
+/** A listener cannot bind its address or path; the message names the setting. */
 export class ListenError extends Error {
   override readonly name = 'ListenError';
 }
 
-/** A plain HTTP/1.1 server for callers inside the pod, with strict limits; not listening yet. */
+/** Creates a plain HTTP/1.1 server with strict limits for clients in the pod; it does not listen yet. */
 export const createLocalServer = (handler?: RequestListener): Server => {
   const server = createServer(
     {
@@ -29,9 +29,9 @@ export const createLocalServer = (handler?: RequestListener): Server => {
     handler,
   );
   server.maxConnections = MAX_CONNECTIONS;
-  // No count: headers past it would vanish before the guard reads them. The bytes are limited.
+  // No limit of the number: Node would drop headers before they are checked. The size is limited.
   server.maxHeadersCount = 0;
-  // A reader that stops reading loses its connection.
+  // Closes the connection of a client that stops reading.
   server.timeout = 30_000;
   server.on('clientError', refuseMalformed);
   server.on('connect', refuseTunnel);
@@ -61,8 +61,8 @@ const sendAndClose = (socket: Duplex, status: string, code: string): void => {
     `Content-Length: ${body.length}`,
     'Connection: close',
   ];
-  // Node leaves such a socket to us: a reset that nobody hears would end the program, and a peer that
-  // never hangs up would keep its place for ever.
+  // Node does not close such a socket. An unhandled error would end the program, and a client that
+  // never closes would keep its connection indefinitely.
   socket.on('error', () => undefined);
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 };
@@ -84,7 +84,7 @@ export const listenOnAddress = async (
 };
 
 /**
- * Listens on a unix socket that every user may connect to; a stale one is removed first.
+ * Listens on a Unix socket that every user may connect to; removes a stale socket first.
  *
  * @throws ListenError
  */
@@ -103,8 +103,8 @@ export const listenOnSocket = async (
 
 const toListenError = (setting: string, where: string, cause: unknown): ListenError => {
   const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-  const hint = code === 'EADDRINUSE' ? ': another process of this pod listens there' : '';
-  return new ListenError(`${setting}: ${where} cannot be listened on (${code}${hint})`, { cause });
+  const hint = code === 'EADDRINUSE' ? ': another process of this pod uses it' : '';
+  return new ListenError(`${setting}: cannot listen on ${where} (${code}${hint})`, { cause });
 };
 
 const listen = (server: Server, options: ListenOptions): Promise<void> =>
@@ -116,7 +116,7 @@ const listen = (server: Server, options: ListenOptions): Promise<void> =>
     });
   });
 
-/** Stops listening and drops every connection. */
+/** Stops listening and closes all connections. */
 export const closeListener = (server: Server): Promise<void> =>
   new Promise((resolve) => {
     server.close(() => resolve());

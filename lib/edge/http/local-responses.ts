@@ -6,7 +6,7 @@ import { toHttpStatus } from './refusal-status.ts';
 type Headers = readonly string[];
 const NONE: Headers = [];
 
-/** Sends JSON that is rendered already; nothing on the way may keep it. */
+/** Sends rendered JSON that must not be cached. */
 export const sendJson = (
   response: ServerResponse,
   status: number,
@@ -25,12 +25,12 @@ export const sendJson = (
   response.end(body);
 };
 
-/** Sends no content: done. */
+/** Sends 204 No Content. */
 export const sendNoContent = (response: ServerResponse): void => {
   response.writeHead(204, ['Cache-Control', 'no-store']).end();
 };
 
-/** Sends `{Code, Message}` with its status, and Retry-After in whole seconds; answers the status. */
+/** Sends `{Code, Message}` and `Retry-After` in whole seconds; returns the status. */
 export const sendRefusal = (
   response: ServerResponse,
   refusal: RunRefusal,

@@ -5,9 +5,9 @@ import type { AuthenticationResult } from '../../runs/credentials-request.ts';
 import type { RunRefusal } from '../../runs/run-refusal.ts';
 
 /**
- * The door of the loopback listener, which every process of the pod's network can reach: an exact
- * `Host` (no DNS rebinding), nothing that a browser or a proxy adds (no request forged through
- * one), and the consumer's own token, whatever the method.
+ * Creates the authentication of the loopback listener, which every process in the pod can reach. It
+ * requires the exact `Host` (prevents DNS rebinding), no header that a browser or a proxy adds
+ * (prevents forged requests), and the consumer's own token for every method.
  *
  * @param host `address:port` as listened on
  * @param tokens consumer → its loopback token
@@ -19,22 +19,22 @@ export const createLoopbackAuthenticator = ({
   host: string;
   tokens: ReadonlyMap<string, string>;
 }): ((request: IncomingMessage) => AuthenticationResult) => {
-  const known = [...tokens].map(([consumer, token]) => ({
+  const consumers = [...tokens].map(([consumer, token]) => ({
     digest: digestToken(token),
     admission: { kind: 'consumer', consumer } as const,
   }));
   return (request) => {
     if (!isLocal(request, host)) return notLocal;
     const given = digestToken(request.headers.authorization ?? '');
-    // Every token is compared, so that the time says nothing about which one nearly fits.
-    const matching = known.filter(({ digest }) => timingSafeEqual(digest, given));
+    // All tokens are compared, so that the time reveals nothing about the tokens.
+    const matching = consumers.filter(({ digest }) => timingSafeEqual(digest, given));
     return matching[0]?.admission ?? unauthorized;
   };
 };
 
 const digestToken = (token: string): Buffer => hash('sha256', token, 'buffer');
 
-/** Judges the raw headers: of a repeated one, Node shows the first alone. */
+/** Checks the raw headers, because Node keeps only the first of repeated ones. */
 const isLocal = ({ rawHeaders, url = '' }: IncomingMessage, host: string): boolean => {
   let hosts = 0;
   let authorizations = 0;
@@ -63,7 +63,7 @@ const isForwardedHeader = (name: string): boolean =>
   (name.startsWith('sec-fetch-') && name !== SENT_BY_NODE) ||
   name.startsWith('x-forwarded-');
 
-/** Node's own `fetch` sends this one always; a browser never without `Sec-Fetch-Site`. */
+/** `fetch` of Node always sends this header; a browser sends it only with `Sec-Fetch-Site`. */
 const SENT_BY_NODE = 'sec-fetch-mode';
 
 const notLocal: RunRefusal = {
@@ -71,7 +71,7 @@ const notLocal: RunRefusal = {
   nature: 'refused',
   code: 'not_local',
   message:
-    'Only direct requests from this pod are answered: the exact Host, and no Origin, Referer, Sec-Fetch-Site, Via, Forwarded, X-Forwarded-*, X-Real-IP or Upgrade.',
+    'Expected a direct request from this pod: the exact Host, and no Origin, Referer, Sec-Fetch-Site, Via, Forwarded, X-Forwarded-*, X-Real-IP or Upgrade header.',
 };
 
 const unauthorized: RunRefusal = {
@@ -79,5 +79,5 @@ const unauthorized: RunRefusal = {
   nature: 'refused',
   code: 'unauthorized',
   message:
-    'Send the content of the file in AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE as Authorization; it is new at each start of the sidecar.',
+    'Authorization: expected the content of the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names. The sidecar creates a new token at each start.',
 };

@@ -41,8 +41,8 @@ const startServer = async (handle: (answer: ServerResponse) => void) => {
   return { headers, url, read };
 };
 
-describe('a public document', () => {
-  test('is read past any cache, with what it says of caches', async () => {
+describe('createPublicDocumentFetcher', () => {
+  test("bypasses caches and returns the document's Cache-Control", async () => {
     const { read, headers } = await startServer((answer) =>
       answer.writeHead(200, { 'Cache-Control': 'public, max-age=300' }).end('{"keys":[]}'),
     );
@@ -50,27 +50,27 @@ describe('a public document', () => {
     expect(headers).toEqual(['no-cache']);
   });
 
-  test('may say nothing of caches', async () => {
+  test('returns no Cache-Control if there is none', async () => {
     const { read } = await startServer((answer) => answer.end('{}'));
     expect(await read()).toEqual({ text: '{}', cacheControl: undefined });
   });
 
-  test('is believed only of whom the CA bundle vouches for', async () => {
+  test('trusts only the CA bundle', async () => {
     const { url } = await startServer((answer) => answer.end('{}'));
     await expect(createPublicDocumentFetcher({ url })()).rejects.toThrow(/certificate/);
   });
 
-  test('is never read by http', () => {
+  test('rejects an http URL', () => {
     expect(() => createPublicDocumentFetcher({ url: 'http://localhost/jwks' })).toThrow(/https/);
   });
 
   const broken: [string, (answer: ServerResponse) => void, RegExp][] = [
     ['redirects', (answer) => answer.writeHead(302, { Location: '/' }).end(), /got 302/],
-    ['has none', (answer) => answer.writeHead(404).end('{}'), /got 404/],
-    ['answers without end', (answer) => answer.end(' '.repeat(300_000)), /at most 262144 bytes/],
-    ['breaks off', (answer) => answer.write('{', () => answer.destroy()), /aborted/],
+    ['has no document', (answer) => answer.writeHead(404).end('{}'), /got 404/],
+    ['sends too much', (answer) => answer.end(' '.repeat(300_000)), /at most 262144 bytes/],
+    ['aborts the response', (answer) => answer.write('{', () => answer.destroy()), /aborted/],
   ];
-  test.each(broken)('is not taken from a server that %s', async (_, handle, reason) => {
+  test.each(broken)('fails if the server %s', async (_, handle, reason) => {
     const { read } = await startServer(handle);
     await expect(read()).rejects.toThrow(reason);
   });

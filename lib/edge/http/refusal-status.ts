@@ -1,6 +1,6 @@
 import type { RunRefusal } from '../../runs/run-refusal.ts';
 
-/** The one table from a refusal's code to its HTTP status. */
+/** The only table of refusal codes and HTTP statuses. */
 const HTTP_STATUS_BY_CODE: ReadonlyMap<string, number> = new Map([
   ['bad_request', 400],
   ['user_token_unsupported', 400],

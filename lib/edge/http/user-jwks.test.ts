@@ -37,8 +37,8 @@ const startIssuer = async (handle: (answer: ServerResponse, path: string) => voi
   return { paths, jwksUri: `https://localhost:${(server.address() as AddressInfo).port}/keys` };
 };
 
-describe('the keys of users’ issuers', () => {
-  test('are fetched by https, from where the issuer’s own CA vouches for', async () => {
+describe('createUserJwksFetcher', () => {
+  test('fetches the keys over HTTPS from a server that the issuer’s CA bundle trusts', async () => {
     const { jwksUri, paths } = await startIssuer((answer) => answer.end('{"keys":[]}'));
     expect(await createUserJwksFetcher({ jwksUri, caBundle: authority.certificate })()).toEqual({
       keys: [],
@@ -46,13 +46,13 @@ describe('the keys of users’ issuers', () => {
     expect(paths).toEqual(['/keys']);
   });
 
-  test('are not taken from where only the public authorities are trusted', async () => {
+  test('refuses a server that the public CAs do not trust, without a CA bundle', async () => {
     const { jwksUri, paths } = await startIssuer((answer) => answer.end('{"keys":[]}'));
     await expect(createUserJwksFetcher({ jwksUri })()).rejects.toThrow(/certificate/);
     expect(paths).toEqual([]);
   });
 
-  test('are never fetched by http', () => {
+  test('rejects an http URL', () => {
     expect(() => createUserJwksFetcher({ jwksUri: 'http://localhost/keys' })).toThrow(/https/);
   });
 
@@ -66,17 +66,17 @@ describe('the keys of users’ issuers', () => {
       /expected status 200, got 302/,
     ],
     ['fails', (answer) => answer.writeHead(500).end('{}'), /got 500/],
-    ['answers without end', (answer) => answer.end(' '.repeat(300_000)), /at most 262144 bytes/],
-    ['answers a page', (answer) => answer.end('<html>'), /JSON/],
-    ['breaks off', (answer) => answer.write('{', () => answer.destroy()), /aborted/],
+    ['sends too much', (answer) => answer.end(' '.repeat(300_000)), /at most 262144 bytes/],
+    ['returns a page', (answer) => answer.end('<html>'), /JSON/],
+    ['aborts the response', (answer) => answer.write('{', () => answer.destroy()), /aborted/],
   ];
-  test.each(broken)('are not taken from an endpoint that %s', async (_what, handle, reason) => {
+  test.each(broken)('fails if the endpoint %s', async (_what, handle, reason) => {
     const { jwksUri } = await startIssuer(handle);
     const fetchKeys = createUserJwksFetcher({ jwksUri, caBundle: authority.certificate });
     await expect(fetchKeys()).rejects.toThrow(reason);
   });
 
-  test('are not waited for longer than told', async () => {
+  test('fails after the timeout', async () => {
     const { jwksUri } = await startIssuer(() => undefined);
     const fetchKeys = createUserJwksFetcher({ jwksUri, caBundle: authority.certificate }, 50);
     await expect(fetchKeys()).rejects.toThrow(/abort/i);

@@ -2,18 +2,18 @@ import type { UserIssuer } from '../../contract/platform.ts';
 import { createPublicDocumentFetcher } from './public-document.ts';
 
 /**
- * The way to the JWKS of one issuer of users' tokens.
+ * Creates a function that fetches the JWKS of one issuer of user tokens.
  *
- * @returns asks once, and throws where the answer is not 200 with JSON, whole within five seconds
- * @throws where `jwksUri` is no https URL
+ * @returns fetches once; throws if the response is not 200 with JSON within five seconds
+ * @throws Error if `jwksUri` is no https URL
  */
 export const createUserJwksFetcher = (
   { jwksUri, caBundle }: Pick<UserIssuer, 'jwksUri' | 'caBundle'>,
   timeoutMs?: number,
 ): (() => Promise<unknown>) => {
-  const ask = createPublicDocumentFetcher(
+  const fetchDocument = createPublicDocumentFetcher(
     { url: jwksUri, ...(caBundle !== undefined && { caBundle }) },
     timeoutMs,
   );
-  return async () => JSON.parse((await ask()).text) as unknown;
+  return async () => JSON.parse((await fetchDocument()).text) as unknown;
 };

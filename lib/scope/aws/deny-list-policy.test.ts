@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import { buildDenyListPolicy, type DeniedRun } from './deny-list-policy.ts';
@@ -17,8 +17,8 @@ const listDeniedUserIds = (policy = '{"Statement":[]}'): readonly string[] => {
   return Statement.flatMap(({ Condition }) => Condition.StringLike?.['aws:userid'] ?? []);
 };
 
-describe('the denial of ended sessions', () => {
-  test('names each run, as session names end in it', () => {
+describe('buildDenyListPolicy', () => {
+  it('denies each run by the end of its session name', () => {
     const { policy, omittedRuns } = buildDenyListPolicy(
       { runs: [buildRun(1)], sessions: [] },
       { now },
@@ -34,7 +34,7 @@ describe('the denial of ended sessions', () => {
     );
   });
 
-  test('denies by tag what was issued until a moment, rounded up to the second', () => {
+  it('denies sessions by tag that were issued until a time, rounded up to the second', () => {
     const tags = { 'valetkey-namespace': 'research', 'valetkey-task': 'summarize' };
     const sessions = [{ tags, issuedUntil: now + 1 }];
     expect(buildDenyListPolicy({ runs: [], sessions }, { now }).policy).toBe(
@@ -45,7 +45,7 @@ describe('the denial of ended sessions', () => {
     );
   });
 
-  test('denies a pod by as much of its name as its sessions show', () => {
+  it('denies a pod by the truncated name in its session names', () => {
     const podName = 'p'.repeat(60);
     const sessions = [{ tags: {}, issuedUntil: now, podName }];
     const [pattern = ''] = listDeniedUserIds(
@@ -55,13 +55,13 @@ describe('the denial of ended sessions', () => {
     expect(buildSessionName({ podName, run: buildRun(1).run })).toMatch(/^p{31}@/);
   });
 
-  test('is nothing when there is nothing to deny, or only what its own deadline denies', () => {
+  it('returns no policy when there is nothing to deny, or only runs past their deadline', () => {
     const runs = [buildRun(1, now - 30_000)];
     expect(buildDenyListPolicy({ runs, sessions: [] }, { now })).toEqual({ omittedRuns: [] });
     expect(buildDenyListPolicy({ runs, sessions: [] }, { now: now - 1 }).policy).toBeDefined();
   });
 
-  test('leaves out those that die soonest where not all fit, and names them', () => {
+  it('omits the runs that expire first when not all fit, and returns them', () => {
     const runs = Array.from({ length: 400 }, (_, index) => buildRun(index, now + index * 1000));
     const { policy = '', omittedRuns } = buildDenyListPolicy({ runs, sessions: [] }, { now });
     expect(policy.length).toBeLessThanOrEqual(10_240);
@@ -71,7 +71,7 @@ describe('the denial of ended sessions', () => {
     expect(listDeniedUserIds(policy)).toHaveLength(400 - omittedRuns.length);
   });
 
-  test('denies what was revoked however many runs have completed since', () => {
+  it('denies a revoked run even if many runs have completed since', () => {
     const revoked = buildRun(0, now + 1000);
     const completed = Array.from({ length: 400 }, (_, index) => ({
       ...buildRun(index + 1),
@@ -85,7 +85,7 @@ describe('the denial of ended sessions', () => {
     expect(listDeniedUserIds(policy)).toContain(`*@${revoked.run}`);
   });
 
-  test('never loses a run: it is denied, or left out, or dead; and always fits', () => {
+  it('denies or returns every run that has not expired, and always fits', () => {
     const run = fc.record({
       run: fc.stringMatching(/^[a-z2-7]{32}$/),
       deadline: fc.integer({ min: now - 60_000, max: now + 600_000 }),
@@ -98,17 +98,17 @@ describe('the denial of ended sessions', () => {
           { now, maxLength },
         );
         expect(policy.length).toBeLessThanOrEqual(maxLength);
-        const told = [
+        const reported = [
           ...omittedRuns,
           ...listDeniedUserIds(policy || undefined).map((each) => each.slice(2)),
         ];
-        const alive = runs.filter(({ deadline }) => deadline + 30_000 > now);
-        expect(told.sort()).toEqual(alive.map((each) => each.run).sort());
+        const active = runs.filter(({ deadline }) => deadline + 30_000 > now);
+        expect(reported.sort()).toEqual(active.map((each) => each.run).sort());
       }),
     );
   });
 
-  test('fails where not even the bulk fits', () => {
+  it('throws when not even the statements for sets of sessions fit', () => {
     const sessions = Array.from({ length: 80 }, (_, index) => ({
       tags: { 'valetkey-namespace': `namespace-${index}` },
       issuedUntil: now,

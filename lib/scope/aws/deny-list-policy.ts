@@ -1,38 +1,38 @@
 import { truncatePodName } from './session-name.ts';
 
-/** A session to be denied by its name, `<pod>@<run>`. */
+/** A session to deny by its name, `<pod>@<run>`. */
 export type DeniedRun = {
   readonly run: string;
   /** When its own session policy denies everything anyway: milliseconds since the epoch. */
   readonly deadline: number;
-  /** It ended by itself: it gives way to those that somebody revoked. */
+  /** It completed. Revoked runs take precedence over completed ones. */
   readonly hasCompleted: boolean;
 };
 
-/** Sessions to be denied by their tags. */
+/** Sessions to deny by their tags. */
 export type DeniedSessions = {
-  /** Tag → value; all have to match. Empty: every session of the role. */
+  /** Tag → value; all must match. Empty: every session of the role. */
   readonly tags: Readonly<Record<string, string>>;
   /**
-   * Sessions issued at this moment or before it, in milliseconds since the epoch, by the cloud's
-   * clock: whoever asks adds the largest skew that is borne.
+   * Sessions issued until this time, inclusive: milliseconds since the epoch, by the cloud's clock. The
+   * caller adds the maximum accepted skew.
    */
   readonly issuedUntil: number;
-  /** Of this pod, as far as a session name shows its name; absent: whatever the pod. */
+  /** Sessions of this pod, compared by the truncated name in session names; absent: of any pod. */
   readonly podName?: string;
 };
 
 export type DenyListPolicy = {
-  /** Inline role policy, compact JSON; absent: there is nothing to deny. */
+  /** Inline role policy, compact JSON; absent: nothing to deny. */
   readonly policy?: string;
-  /** Runs for which there was no room: of those that completed, then of the others, the soonest dead. */
+  /** Runs that do not fit: first completed ones, then others, in each case those that expire first. */
   readonly omittedRuns: readonly string[];
 };
 
-/** IAM: all inline policies of a role together, white space not counted. */
+/** IAM's limit for all inline policies of a role, without white space. */
 const MAX_INLINE_POLICIES_LENGTH = 10_240;
 
-/** A cloud whose clock is behind ours honours a deadline by so much later. */
+/** A cloud whose clock is behind accepts credentials for this long after their deadline. */
 const SKEW_MS = 30_000;
 
 type Statement = {
@@ -45,14 +45,14 @@ type Statement = {
 };
 
 /**
- * The inline role policy by which the cloud refuses sessions that ended: one statement for the runs
- * (`aws:userid` is `<role id>:<session name>`, and a session name ends in its run), one for each bulk.
- * Runs past their deadline are left away, because the session policy denies them. Where the rest does
- * not fit, those that would die soonest are left out, and named: whoever writes the policy says so
- * loudly. What completed goes first: a pod ends as many runs as it likes, and would undo a revocation.
+ * Builds the inline role policy that denies ended sessions: one statement for all runs (`aws:userid` is
+ * `<role id>:<session name>`, and a session name ends with its run), and one for each set of sessions.
+ * Runs past their deadline are omitted, because their session policy denies them. If the others do not
+ * fit, those that expire first are omitted and returned, so that the caller can report them. Completed
+ * runs are omitted before revoked ones: otherwise a pod could displace a revocation by completing runs.
  *
- * @param room characters that this policy may have
- * @throws when not even the bulk fits
+ * @param options.maxLength characters that this policy may have
+ * @throws Error when not even the statements for sets of sessions fit
  */
 export const buildDenyListPolicy = (
   wanted: { readonly runs: readonly DeniedRun[]; readonly sessions: readonly DeniedSessions[] },
@@ -64,8 +64,10 @@ export const buildDenyListPolicy = (
   const bulk = wanted.sessions.map(buildBulkStatement);
   const bulkLength = bulk.length === 0 ? 0 : renderPolicy(bulk).length;
   if (bulkLength > maxLength) {
-    const expected = `a denial of at most ${maxLength} characters`;
-    throw new Error(`sessions: expected ${expected}, got ${bulkLength}; revoke more at once`);
+    const expected = `a deny list of at most ${maxLength} characters`;
+    throw new Error(
+      `sessions: expected ${expected}, got ${bulkLength}; replace revocations by fewer, broader ones`,
+    );
   }
   const active = wanted.runs
     .filter(({ deadline }) => deadline + SKEW_MS > now)
@@ -82,14 +84,14 @@ const compareUrgency = (one: DeniedRun, other: DeniedRun): number =>
   other.deadline - one.deadline ||
   (one.run < other.run ? -1 : 1);
 
-/** By halving: what fits with more runs fits with fewer. */
+/** Binary search: if a number of runs fits, every smaller number fits. */
 const countFitting = (
   runs: readonly string[],
   bulk: readonly Statement[],
-  room: number,
+  maxLength: number,
 ): number => {
   const fits = (count: number): boolean =>
-    renderPolicy([...buildRunStatement(runs.slice(0, count)), ...bulk]).length <= room;
+    renderPolicy([...buildRunStatement(runs.slice(0, count)), ...bulk]).length <= maxLength;
   let [fitting, tooMany] = [0, runs.length + 1];
   while (tooMany - fitting > 1) {
     const middle = Math.floor((fitting + tooMany) / 2);
@@ -117,7 +119,7 @@ const buildBulkStatement = ({ tags, issuedUntil, podName }: DeniedSessions): Sta
   });
 };
 
-/** Rounded up: a session too many is better denied than one too few. */
+/** Rounded up: denying one session too many is better than one too few. */
 const formatWholeSeconds = (at: number): string =>
   new Date(Math.ceil(at / 1000) * 1000).toISOString().replace('.000Z', 'Z');
 

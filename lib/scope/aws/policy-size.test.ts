@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { CloudSettings } from '../../contract/platform.ts';
 import type { Task } from '../../contract/task.ts';
@@ -28,8 +28,8 @@ const measurePolicy = (declared: Task): number => {
   return result.ok ? result.value : Number(/\d+/.exec(result.faults[0]?.got ?? '')?.[0]);
 };
 
-describe('the longest session policy of a task', () => {
-  test('is never shorter than one that a run gets', () => {
+describe('maxPolicyLength', () => {
+  it('is at least the length of every session policy of a run', () => {
     const value = (max: number) =>
       fc.stringMatching(new RegExp(`^[ -!#%-)+->@-Z^-z|~\\]\\[]{1,${max}}$`));
     const deadline = fc.date({
@@ -57,7 +57,7 @@ describe('the longest session policy of a task', () => {
     );
   });
 
-  test('may have 2048 characters and not one more', () => {
+  it('accepts 2048 characters and rejects one more', () => {
     const spare = 2048 - measurePolicy(task);
     const padded = (by: number): Task => ({
       ...task,
@@ -78,7 +78,7 @@ describe('the longest session policy of a task', () => {
   });
 });
 
-test('a resource may have 1200 characters with its longest params and not one more', () => {
+it('accepts a resource of 1200 characters with its longest params and rejects one more', () => {
   const fixed = bindResource('arn:aws:s3:::acme-data/{a}/', { a: 'x'.repeat(20) }).length;
   const long = (by: number): Task => ({
     ...task,

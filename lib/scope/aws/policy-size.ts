@@ -5,17 +5,17 @@ import { fail, succeed, type FieldError, type Result } from '../../schema/field-
 import { bindResource } from '../../task/resource.ts';
 import { MAX_POLICY_LENGTH, buildSessionPolicy } from './session-policy.ts';
 
-/** No address of a pod is written longer. */
+/** The longest form of an address. */
 const LONGEST_IP = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff';
 
-/** The longest key of S3 and its bucket fit; one resource of some 1,900 characters ends Ceph RGW 16. */
+/** Enough for the longest key of S3 and its bucket. A resource of about 1,900 characters crashes Ceph RGW 16. */
 const MAX_RESOURCE_LENGTH = 1200;
 
 /**
- * How long a task's session policy can become: with the longest params, the longest address, and a
- * deadline, which always has the same width.
+ * Computes the maximum length of a task's session policy: with the longest params and the longest
+ * address. A deadline always has the same length.
  *
- * @returns characters, or the faults: too many for STS, or for one resource
+ * @returns characters, or errors if the policy or a resource is too long
  */
 export const maxPolicyLength = ({
   task,
@@ -56,7 +56,7 @@ const checkResourceLengths = (task: Task): readonly FieldError[] => {
   );
 };
 
-/** A value never holds a character that JSON writes as two. */
+/** JSON escapes no character of a value. */
 const buildLongestParams = ({ params }: Task): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(params).map(([name, { maxLength }]) => [name, 'x'.repeat(maxLength)]),

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { SourceRestriction } from '../../contract/platform.ts';
 import type { Task, TaskStatement } from '../../contract/task.ts';
@@ -43,12 +43,12 @@ const buildPolicyText = (...statements: readonly string[]): string =>
 const buildDenyText = (condition: string): string =>
   `{"Effect":"Deny","Action":["s3:*","sqs:*"],"Resource":"*","Condition":${condition}}`;
 
-describe('a session policy', () => {
-  test('allows what the task declares and denies everything from its deadline on', () => {
+describe('buildSessionPolicy', () => {
+  it('allows what the task declares and denies everything from the deadline on', () => {
     expect(buildSessionPolicy(scope)).toBe(buildPolicyText(ALLOWED, DEADLINE));
   });
 
-  test.each<[string, SourceRestriction, string]>([
+  it.each<[string, SourceRestriction, string]>([
     [
       'the pod on AWS, seen directly or through an endpoint in its VPC',
       { mode: 'podIP' },
@@ -64,35 +64,35 @@ describe('a session policy', () => {
       { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' },
       '{"StringNotEquals":{"aws:SourceVpc":"vpc-0a1b2c3d"},"BoolIfExists":{"aws:ViaAWSService":"false"}}',
     ],
-  ])('denies every origin but %s', (_what, sourceRestriction, condition) => {
+  ])('denies every source but %s', (_what, sourceRestriction, condition) => {
     expect(buildRestrictedPolicy(sourceRestriction, 'aws')).toBe(
       buildPolicyText(ALLOWED, DEADLINE, buildDenyText(condition)),
     );
   });
 
-  test('denies every origin but the pod in the words of a private cloud', () => {
+  it('denies every source but the pod with the condition keys of a private cloud', () => {
     const condition = '{"NotIpAddress":{"aws:SourceIp":["10.20.0.7/32"]}}';
     expect(buildRestrictedPolicy({ mode: 'podIP' }, 's3')).toBe(
       buildPolicyText(ALLOWED, DEADLINE, buildDenyText(condition)),
     );
   });
 
-  test.each<SourceRestriction>([
+  it.each<SourceRestriction>([
     { mode: 'podIP' },
     { mode: 'cidrs', cidrs: ['192.0.2.0/24'] },
     { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' },
-  ])('says nothing to a private cloud that MinIO refuses: $mode', (sourceRestriction) => {
+  ])('uses nothing that MinIO rejects in dialect s3: $mode', (sourceRestriction) => {
     const policy = buildRestrictedPolicy(sourceRestriction, 's3');
     expect(policy).not.toContain('IfExists');
     expect(policy).not.toContain('"*"]');
     expect(policy).not.toContain('"Action":"*"');
   });
 
-  test('binds an IPv6 pod to its one address', () => {
+  it('restricts an IPv6 pod to its one address', () => {
     expect(buildRestrictedPolicy({ mode: 'podIP' }, 's3', 'fd00::7')).toContain('"fd00::7/128"');
   });
 
-  test('names each service once, whatever its actions are', () => {
+  it('names each service once, even with several actions', () => {
     const allow = [
       { actions: ['sqs:*', 's3:Get*'], resources: ['arn:aws:s3:::a/*'] },
       { actions: ['s3:PutObject'], resources: ['arn:aws:s3:::a/*'] },
@@ -164,8 +164,8 @@ const compilePolicy = (allow: readonly TaskStatement[], values: Record<string, s
   buildSessionPolicy({ ...scope, task: { ...task, allow, params }, params: values });
 const WIDEST = { p: '*', q: '*' };
 
-describe('a compiled scope', () => {
-  test('allows with bound params nothing that the declaration did not cover', () => {
+describe('buildSessionPolicy, by an independent evaluation', () => {
+  it('allows nothing that the declaration does not cover', () => {
     fc.assert(
       fc.property(declared, value, value, action, target, (allow, p, q, name, resource) => {
         const given = bindParams({ params }, { p, q });
@@ -177,7 +177,7 @@ describe('a compiled scope', () => {
     );
   });
 
-  test('reaches, with one value bound, nothing that only another value names', () => {
+  it('allows nothing that only another value of a param covers', () => {
     const allow = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme/{p}/*'] }];
     const word = fc.stringMatching(/^[a-z]{1,5}$/);
     fc.assert(
@@ -189,7 +189,7 @@ describe('a compiled scope', () => {
     );
   });
 
-  test('of two declarations is never more than the union of both', () => {
+  it('allows for two statements no more than the union of both', () => {
     fc.assert(
       fc.property(declared, declared, action, target, (one, other, name, resource) => {
         const [left, right] = [compilePolicy(one, WIDEST), compilePolicy(other, WIDEST)];
@@ -200,7 +200,7 @@ describe('a compiled scope', () => {
     );
   });
 
-  test('leaves no place unbound, and is JSON whatever the values are', () => {
+  it('leaves no placeholder and is JSON for any values', () => {
     fc.assert(
       fc.property(declared, value, value, (allow, p, q) => {
         const given = bindParams({ params }, { p, q });

@@ -9,10 +9,10 @@ export type SessionPolicyOptions = {
   readonly task: Task;
   /** Bound by `bindParams`. */
   readonly params: Readonly<Record<string, string>>;
-  /** When the cloud stops honouring the credentials: wall-clock milliseconds since the epoch. */
+  /** When the cloud stops accepting the credentials: wall-clock milliseconds since the epoch. */
   readonly deadline: number;
   readonly cloud: Pick<CloudSettings, 'dialect' | 'sourceRestriction'>;
-  /** The pod's own address; bound to where `cloud.sourceRestriction` says so. */
+  /** The pod's address, for the source restriction `podIP`. */
   readonly podIp: string;
 };
 
@@ -25,9 +25,9 @@ type Statement = {
 type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 
 /**
- * Compiles a task and its bound params to an IAM session policy, compact JSON: what it allows, a Deny
- * of everything from its deadline on, and a Deny of every other origin. An explicit Deny beats
- * resource policies too. Ceph RGW and MinIO enforce the same statements.
+ * Compiles a task and its params to an IAM session policy, compact JSON: the allowed actions, a Deny of
+ * everything from the deadline on, and a Deny of requests from another source. An explicit Deny also
+ * overrides resource policies. Ceph RGW and MinIO enforce the same statements.
  */
 export const buildSessionPolicy = (scope: SessionPolicyOptions): string => {
   const sourceRestriction = buildSourceCondition(scope);
@@ -46,7 +46,7 @@ const buildAllowStatements = ({ task, params }: SessionPolicyOptions): readonly 
     Resource: resources.map((resource) => bindResource(resource, params)),
   }));
 
-/** By service, because MinIO refuses the action `*`. */
+/** Denies by service, because MinIO rejects the action `*`. */
 const buildDenyStatement = (task: Task, condition: Condition): Statement => ({
   Effect: 'Deny',
   Action: listServices(task).map((service) => `${service}:*`),
@@ -59,13 +59,13 @@ const listServices = ({ allow }: Task): readonly string[] => {
   return [...new Set(actions.map((action) => action.slice(0, action.indexOf(':'))))].sort();
 };
 
-/** Whole seconds, rounded down: a deadline may come early, never late. */
+/** Whole seconds, rounded down: a deadline may be early, but never late. */
 const buildDeadlineCondition = (deadline: number): Condition => {
   const time = new Date(deadline).toISOString().replace(/\.\d{3}Z$/, 'Z');
   return { DateGreaterThanEquals: { 'aws:CurrentTime': time } };
 };
 
-/** Keys under one operator all have to hold, and a key that a request lacks holds here. */
+/** All keys of an operator must match. With these negated operators, a key that a request lacks matches. */
 const buildSourceCondition = (scope: SessionPolicyOptions): Condition | undefined => {
   const { sourceRestriction, dialect } = scope.cloud;
   switch (sourceRestriction.mode) {
@@ -88,13 +88,13 @@ const buildSourceCondition = (scope: SessionPolicyOptions): Condition | undefine
 
 type Dialect = CloudSettings['dialect'];
 
-/** AWS sees a pod's own address through a VPC endpoint alone, and then under another key. */
+/** AWS sees a pod's own address only through a VPC endpoint, and then in another key. */
 const buildAddressKeys = (dialect: Dialect, blocks: readonly string[]) =>
   dialect === 'aws'
     ? { 'aws:SourceIp': blocks, 'aws:VpcSourceIp': blocks }
     : { 'aws:SourceIp': blocks };
 
-/** Calls that AWS makes on one's behalf come from addresses of its own; MinIO refuses `BoolIfExists`. */
+/** Calls that AWS services make for the caller come from AWS's addresses. MinIO rejects `BoolIfExists`. */
 const exemptAwsServiceCalls = (dialect: Dialect, condition: Condition): Condition =>
   dialect === 'aws' ? { ...condition, BoolIfExists: { 'aws:ViaAWSService': 'false' } } : condition;
 

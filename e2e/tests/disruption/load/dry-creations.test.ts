@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { ApiAnswer, ApiCall } from './api-connections.ts';
 import { createAllAsDryRun, findLongestGap } from './dry-creations.ts';
 import type { Attempt } from './dry-creations.ts';
@@ -37,7 +37,7 @@ const listOutcomes = async (...answers: GivenAnswer[]): Promise<string[][]> => {
 };
 
 describe('createAllAsDryRun', () => {
-  test('sends each pod as a dry run', async () => {
+  it('sends each pod as a dry run', async () => {
     const { asked, call } = createFakeConnections();
     await createAllAsDryRun({ call }, buildPlan(2));
     expect(asked.map(({ path, body }) => `${path} ${body?.toString() ?? ''}`)).toEqual([
@@ -46,18 +46,18 @@ describe('createAllAsDryRun', () => {
     ]);
   });
 
-  test('distinguishes a pod with the sidecar from one without', async () => {
+  it('distinguishes a pod with the sidecar from one without', async () => {
     expect(await listOutcomes(injected)).toEqual([['injected']]);
     expect(await listOutcomes(bare)).toEqual([['bare']]);
   });
 
-  test('repeats refused requests a limited number of times', async () => {
+  it('repeats refused requests a limited number of times', async () => {
     expect(await listOutcomes(refused, injected)).toEqual([['refused', 'injected']]);
     const always = Array.from({ length: 5 }, () => refused);
     expect(await listOutcomes(...always)).toEqual([always.map(() => 'refused')]);
   });
 
-  test('calls atHalf once, when half of the creations have started', async () => {
+  it('calls atHalf once, when half of the creations have started', async () => {
     const { asked, call } = createFakeConnections();
     const disturbedAt: number[] = [];
     const atHalf = () => Promise.resolve(void disturbedAt.push(asked.length));
@@ -71,15 +71,15 @@ describe('findLongestGap', () => {
     { outcome, message: '', endedAt },
   ];
 
-  test('finds the gap between two successes, in any order', () => {
+  it('finds the gap between two successes, in any order', () => {
     expect(findLongestGap([at(40), at(12), at(20)], 10)).toBe(20);
   });
 
-  test('finds the gap before the first success', () => {
+  it('finds the gap before the first success', () => {
     expect(findLongestGap([at(30), at(40)], 10)).toBe(20);
   });
 
-  test('ignores refusals', () => {
+  it('ignores refusals', () => {
     expect(findLongestGap([at(12), at(20, 'refused'), at(30)], 10)).toBe(18);
   });
 });

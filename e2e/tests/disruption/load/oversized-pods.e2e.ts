@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { computeMedian, computePercentile } from '../../../../test/kit/statistics.ts';
 import { cluster, createNamespace, testContext } from '../../test-context.ts';
 import { createApiConnections } from './api-connections.ts';
@@ -98,17 +98,17 @@ describe(`${AT_ONCE} concurrent creations of pods with 16 tasks and the largest 
     api.close();
   });
 
-  test('all succeed, and every pod is stored with its sidecar', () => {
+  it('all succeed, and every pod is stored with its sidecar', () => {
     expect(listFailures([...withTasks, ...withoutTasks])).toEqual([]);
     expect(injected).toEqual(Array.from({ length: PAIRS }, () => AT_ONCE));
   });
 
-  test('are refused only because a webhook did not respond in time', () => {
+  it('are refused only because a webhook did not respond in time', () => {
     const others = refusals.filter((said) => !/failed calling webhook|try again/.test(said));
     expect(others).toEqual([]);
   });
 
-  test('have latencies, which are recorded as ratios to the same pods without tasks', async () => {
+  it('have latencies, which are recorded as ratios to the same pods without tasks', async () => {
     const paddingBytes = prepared[0]?.paddingBytes ?? 0;
     const what = `${AT_ONCE} concurrent creations, 16 tasks and ${paddingBytes >> 10} KiB of foreign annotations each, relative to the same without tasks`;
     const compare = (name: string, of: (values: number[]) => number): void => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../../../test/kit/retry.ts';
 import { killContainer } from '../../node-access.ts';
 import { cluster, createNamespace, testContext } from '../../test-context.ts';
@@ -78,31 +78,31 @@ describe(`${CREATIONS} pod creations while one of two webhook replicas is killed
     await waitFor('two ready replicas', hasBothReady);
   });
 
-  test('reach the killed replica before, for a good part of them', () => {
+  it('reach the killed replica before, for a good part of them', () => {
     const [atFirst = NaN, atHalf = NaN] = reviews;
     expect(atHalf - atFirst).toBeGreaterThan(CREATIONS / 10);
   });
 
-  test('continue while the killed replica restarts', async () => {
+  it('continue while the killed replica restarts', async () => {
     await waitFor('a restart of its container', async () => {
       const now = (await listWebhookReplicas()).find(({ pod }) => pod === victim.pod);
       return (now?.restartCount ?? 0) > victim.restartCount;
     });
   });
 
-  test('never admit a pod without its sidecar', () => {
+  it('never admit a pod without its sidecar', () => {
     expect(listAttempts('injected').length).toBeGreaterThan(0);
     expect(listAttempts('bare')).toEqual([]);
   });
 
-  test('are refused only because a webhook did not respond', () => {
+  it('are refused only because a webhook did not respond', () => {
     const others = listAttempts('refused').filter(
       ({ message }) => !message.includes('failed calling webhook'),
     );
     expect(others).toEqual([]);
   });
 
-  test('succeed when they are repeated', () => {
+  it('succeed when they are repeated', () => {
     expect(creations).toHaveLength(CREATIONS);
     expect(creations.filter((attempts) => attempts.at(-1)?.outcome !== 'injected')).toEqual([]);
   });

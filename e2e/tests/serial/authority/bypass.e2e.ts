@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../../../test/kit/retry.ts';
 import { applyObjects, getJson, runKubectl, waitForPod } from '../../../cluster/kubectl.ts';
 import { readExchangeToken } from '../../node-access.ts';
@@ -75,7 +75,7 @@ const removeAdmission = async (): Promise<() => Promise<unknown>> => {
 // Admission is shared by all tests, so this file runs alone.
 describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
   // Both webhooks exclude the release namespace, so there is no admission for its pods.
-  const { namespace: unseen } = testContext.release;
+  const { namespace: home } = testContext.release;
   const account = 'by-hand';
   const made: string[] = [];
   let original: PodObject;
@@ -89,7 +89,7 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     await applyObjects(cluster, {
       apiVersion: 'v1',
       kind: 'ServiceAccount',
-      metadata: { name: account, namespace: unseen },
+      metadata: { name: account, namespace: home },
     });
   });
 
@@ -99,7 +99,7 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     await runKubectl(cluster, [
       'delete',
       '-n',
-      unseen,
+      home,
       ...pods,
       `serviceaccount/${account}`,
       '--ignore-not-found',
@@ -117,12 +117,12 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     const pod = {
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name, namespace: unseen, labels, annotations },
+      metadata: { name, namespace: home, labels, annotations },
       spec: { ...spec, serviceAccount: account, serviceAccountName: account },
     };
     await whenLifted(() => applyObjects(cluster, pod));
-    await waitForPod(cluster, { namespace: unseen, pod: name }, { timeoutMs: 150_000 });
-    return { namespace: unseen, pod: name };
+    await waitForPod(cluster, { namespace: home, pod: name }, { timeoutMs: 150_000 });
+    return { namespace: home, pod: name };
   };
 
   const readRefusal = async (pod: PodRef, code: string) => {
@@ -133,19 +133,19 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     return answer.body.Message;
   };
 
-  test('denies an exact copy of an injected pod by policy in this namespace', async () => {
+  it('denies an exact copy of an injected pod by policy in this namespace', async () => {
     const pod = await make('exact', () => undefined);
     expect(await readRefusal(pod, 'policy_denied')).toContain('no policy permits it');
   });
 
-  test('refuses a pod whose sidecar has another environment: rule 2', async () => {
+  it('refuses a pod whose sidecar has another environment: rule 2', async () => {
     const pod = await make('environment', ({ initContainers: [sidecar] }) => {
       sidecar?.env?.push({ name: 'SURPRISE', value: 'yes' });
     });
     expect(await readRefusal(pod, 'pod_noncompliant')).toContain('(rule 2)');
   });
 
-  test('refuses tasks that admission would reject', async () => {
+  it('refuses tasks that admission would reject', async () => {
     const pod = await make('tasks', (spec) => {
       const given = readAdmittedTasks(spec);
       given.value = (given.value ?? '').replace(/"lifetimeSeconds":\d+/, '"lifetimeSeconds":86400');
@@ -163,14 +163,14 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
       return reply.body;
     };
 
-    test('refuses a pod in which a consumer mounts the exchange token: rule 6', async () => {
+    it('refuses a pod in which a consumer mounts the exchange token: rule 6', async () => {
       const pod = await make('token', ({ containers: [agent] }) => {
         agent?.volumeMounts?.push({ name: 'valetkey-token', mountPath: '/stolen', readOnly: true });
       });
       expect(await steal(pod)).toContain('rule 6');
     });
 
-    test('refuses a pod with another program in place of the sidecar: rule 2', async () => {
+    it('refuses a pod with another program in place of the sidecar: rule 2', async () => {
       const pod = await make('program', ({ containers: [agent], initContainers: [sidecar] }) => {
         if (agent === undefined || sidecar === undefined) throw new Error('no container');
         const { image, command } = agent;
@@ -181,7 +181,7 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     });
   }
 
-  test('refuses a requested token of a service account if the pod declares no task', async () => {
+  it('refuses a requested token of a service account if the pod declares no task', async () => {
     const pod = { ...(await plainPod()), container: 'agent' };
     const purpose = createPurpose();
     const { metadata } = await getJson<{ metadata: { uid: string } }>(cluster, [
@@ -211,7 +211,7 @@ describe(`the authority, if admission was bypassed (${cloud.name})`, () => {
     return { namespace, pod: 'plain' };
   };
 
-  test('refuses new runs of a pod after an ephemeral container was added', async () => {
+  it('refuses new runs of a pod after an ephemeral container was added', async () => {
     const pod = await make('joined', () => undefined);
     const image = [
       '--image',

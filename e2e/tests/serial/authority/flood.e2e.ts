@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { computeMedian } from '../../../../test/kit/statistics.ts';
 import { recordMeasurement } from '../../../measurements.ts';
 import {
@@ -67,7 +67,7 @@ if (node !== undefined) {
       recordMeasurement(testContext.folder, { entry: testContext.entry, name, value });
     };
 
-    test('refuse requests of a pod that floods with slow_down, and do not affect another pod', async () => {
+    it('refuse requests of a pod that floods with slow_down, and do not affect another pod', async () => {
       const token = await readExchangeToken(node, flooding);
       const requests = Array.from({ length: 300 }, (_, run) =>
         buildTokenRequest({ token, purpose: `flood ${run}` }),
@@ -90,7 +90,7 @@ if (node !== undefined) {
       await waitForEvent(flooding, 'rate_limited_pod');
     });
 
-    test('do not charge a pod for forged tokens that name it', async () => {
+    it('do not charge a pod for forged tokens that name it', async () => {
       const forged = await createUntrustedSigner()(await readExchangeToken(node, served));
       const requests = Array.from({ length: 300 }, (_, run) =>
         buildTokenRequest({ token: forged, purpose: `forged ${run}` }),

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../../../test/kit/retry.ts';
 import { applyObjects, runKubectl } from '../../../cluster/kubectl.ts';
 import { listWebhookPods } from '../../../release.ts';
@@ -75,7 +75,7 @@ describe(`a run without valid policies (${cloud.name})`, () => {
   const waitForRun = (task: string) =>
     waitFor('a permitted run', async () => (await run(task)).status === 201);
 
-  test('is denied without any policy, until there is one again', async () => {
+  it('is denied without any policy, until there is one again', async () => {
     expect(policies.length).toBeGreaterThan(0);
     await waitForRun('first');
     await deletePolicies(policies.map(({ metadata }) => metadata.name));
@@ -90,7 +90,7 @@ describe(`a run without valid policies (${cloud.name})`, () => {
     await waitForRun('second');
   });
 
-  test('is denied while an unsound policy exists, which its status reports if no webhook rejected it', async () => {
+  it('is denied while an unsound policy exists, which its status reports if no webhook rejected it', async () => {
     await runKubectl(cluster, ['scale', deployment, '-n', home, '--replicas=0']);
     try {
       await waitFor(

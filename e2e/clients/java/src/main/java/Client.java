@@ -23,14 +23,14 @@ import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.S3ClientBuilder;
 
 /**
- * A consumer that uses the AWS SDK for Java v2 as it comes, driven by lines on stdin. The protocol is
- * that of ../client.ts.
+ * A consumer that uses the AWS SDK for Java v2, unmodified, controlled by lines on standard input. The protocol is
+ * that of ../client-process.ts.
  */
 public final class Client {
   private static final Duration CALL_TIMEOUT = Duration.ofSeconds(20);
   private static final Pattern CREDENTIAL = Pattern.compile("Credential=([^/]+)/");
 
-  /** The access key that the last request was signed with. */
+  /** The access key that signed the last request. */
   private final AtomicReference<String> used = new AtomicReference<>();
   private final S3Client s3 = newClient();
 
@@ -60,7 +60,7 @@ public final class Client {
             .overrideConfiguration(
                 override ->
                     override.apiCallTimeout(CALL_TIMEOUT).addExecutionInterceptor(noteAccessKey()));
-    // Editions before 2.28 do not read this variable themselves.
+    // Versions before 2.28 do not read this variable themselves.
     String endpoint = System.getenv("AWS_ENDPOINT_URL_S3");
     return endpoint == null ? builder.build() : builder.endpointOverride(URI.create(endpoint)).build();
   }
