@@ -12,6 +12,7 @@ const tiers = [
     certificate: [],
     audit: [],
     admission: [],
+    signing: [],
   },
   {
     policy: [],
@@ -33,7 +34,8 @@ const owners = [
   ['@peculiar/x509', '^lib/certificate/'],
   ['reflect-metadata', '^lib/certificate/'],
   ['@kubernetes/client-node', '^(lib/edge/kubernetes|e2e)/'],
-  ['@aws-sdk', '^(lib/edge/aws|e2e|demo)/'],
+  ['@aws-sdk/checksums', '^lib/signing/'],
+  ['@aws-sdk/client-[a-z0-9]+', '^(lib/edge/aws|e2e|demo)/'],
   ['pino', '^lib/edge/telemetry/'],
   ['prom-client', '^lib/edge/telemetry/'],
   ['express', '^lib/edge/http/'],
