@@ -12,6 +12,7 @@ const tiers = [
     certificate: [],
     audit: [],
     admission: [],
+    operations: [],
     signing: [],
   },
   {
