@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 
 import { readPlatform } from '../../lib/config/platform-parser.ts';
@@ -18,7 +18,7 @@ type Mapping = Readonly<Record<string, unknown>>;
 const isMapping = (value: unknown): value is Mapping =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Every mapping in the schema that describes a mapping, by where it stands. */
+/** Every schema node that describes a mapping, with its path. */
 const listMappings = (node: unknown, path: string): readonly (readonly [string, Mapping])[] => {
   if (Array.isArray(node))
     return node.flatMap((each, index) => listMappings(each, `${path}[${index}]`));
@@ -27,14 +27,14 @@ const listMappings = (node: unknown, path: string): readonly (readonly [string, 
   return node['type'] === 'object' ? [[path, node], ...below] : below;
 };
 
-/** Keys of the default values, as paths; a mapping whose keys are anybody's is one of them. */
+/** Paths of the default values. A mapping with free keys counts as one value. */
 const listKeys = (value: unknown, path: string): readonly string[] =>
   isMapping(value) && Object.keys(value).length > 0
     ? Object.entries(value).flatMap(([key, each]) => listKeys(each, `${path}.${key}`))
     : [path];
 
 describe('values.schema.json', () => {
-  test('refuses unknown names in every mapping whose names are ours', () => {
+  it('rejects unknown names in every mapping with fixed names', () => {
     const open = listMappings(schema, '')
       .filter(([path]) => path !== '/properties/global')
       .filter(([, node]) => node['additionalProperties'] !== false)
@@ -42,7 +42,7 @@ describe('values.schema.json', () => {
     expect(open.map(([path]) => path)).toEqual([]);
   });
 
-  test.each(listKeys(values, '').map((path) => [path.slice(1)]))('knows %s', (path) => {
+  it.each(listKeys(values, '').map((path) => [path.slice(1)]))('defines %s', (path) => {
     const known = path.split('.').reduce<unknown>((node, key) => {
       const reference = getValue(node, '$ref');
       const resolved =
@@ -56,10 +56,10 @@ describe('values.schema.json', () => {
 });
 
 describe('values.yaml', () => {
-  test('has every setting that the webhook reads', () => {
+  it('contains every setting that the webhook reads', () => {
     const fixture: unknown = parse(readText('lib', 'config', 'fixtures', 'platform.yaml'));
-    // The image is one for all programs, and stands at the top; the endpoint follows from the
-    // namespace; the last two are empty by default.
+    // The image is a top-level value, the endpoint follows from the namespace, and the last two are
+    // empty by default.
     const elsewhere =
       /^\.sidecar\.image|^\.authority\.endpoint|\.maxResources\.|\.mintingActions\./;
     const missing = listKeys(fixture, '')
@@ -68,7 +68,7 @@ describe('values.yaml', () => {
     expect(missing).toEqual([]);
   });
 
-  test('has the defaults that the webhook has', () => {
+  it('has the same defaults as lib/config', () => {
     const rendered = readRenderedPlatform(readObjects(readText('manifests', 'valetkey.yaml')));
     const address = 'https://valetkey-authority.valetkey.svc';
     const minimal = [
