@@ -91,7 +91,7 @@ describe('make demo', () => {
     const [errors, code] = await Promise.all([text(child.stderr), waitForExit(child)]);
     expect(errors).toMatch(/--jsn/);
     expect(code).toBe(1);
-  });
+  }, 60_000);
 });
 
 const findLine = async (

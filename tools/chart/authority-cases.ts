@@ -230,6 +230,11 @@ export const AUTHORITY_REJECTIONS: readonly ChartRejection[] = [
     names: 'revokerRole',
   },
   {
+    name: 'a role ARN with an empty path segment',
+    values: { authority: { publisher: { bucket: 'x', role: buildRoleKey('a//b') } } },
+    names: 'role',
+  },
+  {
     name: 'a bucket without a publisher role',
     values: { authority: { publisher: { bucket: 'issuer-documents' } } },
     names: 'role',

@@ -5,6 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 
 import { readPlatform } from '../../lib/config/platform-parser.ts';
+import { parseRoleArn } from '../../lib/schema/arn.ts';
 import { getValue, readObjects } from '../../test/kit/kubernetes-objects.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
 
@@ -52,6 +53,32 @@ describe('values.schema.json', () => {
       return getValue(resolved, `properties.${key}`);
     }, schema);
     expect(known).toBeDefined();
+  });
+});
+
+describe('role ARNs in values.schema.json', () => {
+  const roles = 'properties.authority.properties';
+  const patterns = [
+    ['tasks.mintingActions', 'properties.tasks.properties.mintingActions.propertyNames'],
+    ['authority.denyList.revokerRole', `${roles}.denyList.properties.revokerRole`],
+    ['authority.denyList.roles', `${roles}.denyList.properties.roles.items`],
+    ['authority.publisher.role', `${roles}.publisher.properties.role`],
+  ] as const;
+  const texts = [
+    ...['arn:aws:iam::111122223333:role/agent', 'arn:aws-us-gov:iam::111122223333:role/a/b/agent'],
+    ...['arn:aws:iam:::role/rgw', 'arn:minio:iam:::role/c5vfe', 'arn:aws2:iam:::role/x'],
+    ...['arn:aws:iam::111122223333:role/', 'arn:aws:iam::111122223333:role/a//b'],
+    ...['arn:aws:iam::111122223333:role//b', 'arn:aws:iam::111122223333:role/a/'],
+    ...['arn:-aws:iam:::role/x', 'arn:aws:iam::1111:role/x', 'arn:aws:sts:::role/x', 'x'],
+    ...[`arn:aws:iam:::role/${'x'.repeat(64)}`, `arn:aws:iam:::role/${'x'.repeat(65)}`],
+    ...['arn:aws:iam:::role/*', 'arn:aws:iam:::user/x'],
+  ];
+
+  it.each(patterns)('%s accepts the same texts as parseRoleArn', (_, path) => {
+    const pattern = new RegExp(String(getValue(schema, `${path}.pattern`)));
+    const accepted = texts.filter((text) => pattern.test(text));
+    expect(accepted).toEqual(texts.filter((text) => parseRoleArn(text) !== undefined));
+    expect(accepted).toHaveLength(6);
   });
 });
 
