@@ -8,7 +8,7 @@ import { getVolumeFolder, type ProcessLayout } from './pod-processes.ts';
 import { getTokenFolder } from './demo-pod.ts';
 import { searchSecrets, type Secret } from './secret-search.ts';
 
-/** Searches everything below the demo's folder for every secret that came to be. */
+/** Searches all files below the demo's folder for all secrets of this run. */
 export const checkSecrets = (given: {
   readonly ground: ProcessLayout;
   readonly pod: Pod;
@@ -40,7 +40,7 @@ const listSessionSecrets = (session: Session): readonly Secret[] => [
   { description: 'an access key', text: session.accessKeyId },
 ];
 
-/** A consumer's loopback token may only be in that consumer's volume. */
+/** The loopback token of a consumer may be only in the volume of that consumer. */
 const listLoopbackSecrets = (ground: ProcessLayout, pod: Pod): readonly Secret[] =>
   (pod.spec?.containers ?? []).flatMap(({ name, volumeMounts = [] }) =>
     volumeMounts

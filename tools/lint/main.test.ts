@@ -31,16 +31,20 @@ describe('tools/lint/main.ts', () => {
     ['a message', 'a.ts', "\nthrow new Error('the run is dead');\n", 'a.ts:2: "dead"'],
     ['a document', 'a.md', 'The rest\n\nis silence.\n', 'a.md:3: "silence"'],
     ['a file name', 'patience.md', 'Text.\n', 'patience.md:1: "patience"'],
-  ])('exits with status 1 when %s contains a banned word', (_, name, content, finding) => {
-    const { status, lines } = lint(name, content);
-    expect(lines[0]).toContain(finding);
-    expect(status).toBe(1);
-  });
+  ])(
+    'exits with status 1 when %s contains a banned word',
+    (_, name, content, finding) => {
+      const { status, lines } = lint(name, content);
+      expect(lines[0]).toContain(finding);
+      expect(status).toBe(1);
+    },
+    60_000,
+  );
 
   it('exits with status 0 when no file contains a banned word', () => {
     expect(lint('a.ts', "throw new Error('the run has expired');\n")).toEqual({
       status: 0,
       lines: [''],
     });
-  });
+  }, 60_000);
 });
