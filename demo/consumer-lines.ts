@@ -41,7 +41,7 @@ const buildPolicyLine = ({ status, code, message = '', milliseconds }: StepRepor
     milliseconds,
   });
 
-/** Whether the cloud's log contains the request with the same response. */
+/** Counts a response as the cloud's only if its log contains the request with the same response. */
 const describeCloudOutcome = (
   { status, code, requestId }: StepReport,
   events: CloudEvents,

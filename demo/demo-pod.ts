@@ -35,7 +35,7 @@ export const prepareLayout = (
   [loopback, telemetry]: readonly [number, number],
 ): ProcessLayout => {
   const { name = '', namespace = '' } = pod.metadata ?? {};
-  const ground: ProcessLayout = {
+  const layout: ProcessLayout = {
     folder,
     imagePaths: [
       [NODE_PATH, DEMO_PROGRAMS.node],
@@ -55,17 +55,17 @@ export const prepareLayout = (
       'status.podIP': '127.0.0.1',
     },
   };
-  createVolumes(ground, pod);
-  for (const container of listContainers(pod)) createRoot(ground, container);
-  return ground;
+  createVolumes(layout, pod);
+  for (const container of listContainers(pod)) createRoot(layout, container);
+  return layout;
 };
 
 /** Path of the projected token, in a volume that only the sidecar mounts. */
-export const getTokenFolder = (ground: ProcessLayout): string =>
-  getVolumeFolder(ground, TOKEN_VOLUME);
+export const getTokenFolder = (layout: ProcessLayout): string =>
+  getVolumeFolder(layout, TOKEN_VOLUME);
 
-export const writeProjectedToken = (ground: ProcessLayout, token: string): void =>
-  writeFileSync(join(getTokenFolder(ground), TOKEN_FILE_NAME), token, { mode: 0o600 });
+export const writeProjectedToken = (layout: ProcessLayout, token: string): void =>
+  writeFileSync(join(getTokenFolder(layout), TOKEN_FILE_NAME), token, { mode: 0o600 });
 
 /**
  * Finds a container by name in any container list.

@@ -82,7 +82,7 @@ export const runDemo = async (
   show(records.verification);
   show(records.timelineLine);
   await saveMetrics(folder, telemetryUrl);
-  show(checkSecrets({ ground: layout, pod, sessions: cloud.listSessions(), token }));
+  show(checkSecrets({ layout, pod, sessions: cloud.listSessions(), token }));
   return { layout, pod, telemetryUrl: telemetryUrl, kubeconfig, timeline: records.timeline };
 };
 
@@ -123,10 +123,11 @@ const startSidecar = async (
   show(buildLine({ name: 'sidecar ready', expected: '200', got: '200', milliseconds }));
 };
 
-/** Calls the startup probe that the webhook injected, as a kubelet would. */
+/** Path of the startup probe that the webhook injected and that a kubelet would call. */
 const getProbePath = ({ startupProbe }: Container): string => {
   const { httpGet } = startupProbe as { readonly httpGet?: { readonly path: string } };
-  if (httpGet === undefined) throw new Error('the sidecar has no startupProbe that asks by HTTP');
+  if (httpGet === undefined)
+    throw new Error('expected an HTTP startupProbe on the sidecar, got none');
   return httpGet.path;
 };
 

@@ -24,19 +24,19 @@ export const getVolumeFolder = (
 ): string => join(folder, 'volumes', volume);
 
 /** Creates a folder for each volume of a pod. */
-export const createVolumes = (ground: ProcessLayout, pod: Pod): void => {
+export const createVolumes = (layout: ProcessLayout, pod: Pod): void => {
   for (const { name } of pod.spec?.volumes ?? []) {
-    mkdirSync(getVolumeFolder(ground, name), { recursive: true });
+    mkdirSync(getVolumeFolder(layout, name), { recursive: true });
   }
 };
 
 /** Links a container's volumes into its root folder, and creates its home folder. */
-export const createRoot = (ground: ProcessLayout, container: Container): void => {
-  mkdirSync(getHomeFolder(ground, container), { recursive: true });
+export const createRoot = (layout: ProcessLayout, container: Container): void => {
+  mkdirSync(getHomeFolder(layout, container), { recursive: true });
   for (const { name, mountPath } of container.volumeMounts ?? []) {
-    const at = join(getRootFolder(ground, container), mountPath);
+    const at = join(getRootFolder(layout, container), mountPath);
     mkdirSync(dirname(at), { recursive: true });
-    symlinkSync(getVolumeFolder(ground, name), at);
+    symlinkSync(getVolumeFolder(layout, name), at);
   }
 };
 
