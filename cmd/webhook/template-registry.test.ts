@@ -5,6 +5,7 @@ import type { ConfigMapChange, StoredConfigMap } from '../../lib/edge/kubernetes
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
+import { createWatchSync } from '../../lib/server/watch-sync.ts';
 import {
   formatPublishedAnnotation,
   formatSeenAnnotation,
@@ -30,6 +31,7 @@ const createTestRegistry = (initial?: StoredConfigMap, pods: readonly Pod[] = []
   let at = 10_000;
   let meanwhile: () => void | Promise<void> = quiet;
   let sendState: (state: StoredConfigMap | undefined) => void = () => undefined;
+  const sync = createWatchSync({ monotonic: () => at });
   const registry = createTemplateRegistry({
     store: {
       read: async () => {
@@ -59,6 +61,7 @@ const createTestRegistry = (initial?: StoredConfigMap, pods: readonly Pod[] = []
       await Promise.resolve();
       yield* pods;
     },
+    sync,
     clock: { now: () => now, monotonic: () => at },
     random: () => 0.5,
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
@@ -69,6 +72,7 @@ const createTestRegistry = (initial?: StoredConfigMap, pods: readonly Pod[] = []
   opened.push(registry);
   return {
     registry,
+    sync,
     changes,
     map,
     sendState: (state: StoredConfigMap | undefined) => sendState(state),
@@ -123,7 +127,6 @@ describe('createTemplateRegistry', () => {
   it('reports the template as published only after the watch has seen it', () => {
     const { registry, sendState } = createTestRegistry();
     expect(registry.isPublished()).toBe(false);
-    expect(registry.ageSeconds()).toBeUndefined();
     sendState(buildConfigMap(other));
     expect(registry.isPublished()).toBe(false);
     sendState(buildConfigMap(own, other));
@@ -144,10 +147,11 @@ describe('createTemplateRegistry', () => {
   });
 
   it('reports the time since the last update of the watch', () => {
-    const { registry, sendState, pass } = createTestRegistry();
+    const { sync, sendState, pass } = createTestRegistry();
+    expect(sync.ageSeconds()).toBeUndefined();
     sendState(buildConfigMap(own));
     pass(42_000);
-    expect(registry.ageSeconds()).toBe(42);
+    expect(sync.ageSeconds()).toBe(42);
   });
 
   it('rejects templates that do not match their hash', () => {

@@ -18,15 +18,15 @@ import { readRenderedPlatform } from './rendered-platform.ts';
 import { isManifestCurrent } from './render.ts';
 import { startDryRunTarget, type DryRunTarget } from './dry-run-target.ts';
 
-const HELP = `node charts/check.ts [--cluster FOLDER]
+const HELP = `node tools/chart/check.ts [--cluster FOLDER]
 
-Lints and renders the chart with every case of charts/cases.ts, checks what comes of it, and compares
-manifests/ with the defaults. With a cluster (FOLDER, or a kubeconfig in VALETKEY_E2E_KUBECONFIG) its
-API server validates every rendering, by a dry run.
+Lints and renders the chart with each case of tools/chart/chart-cases.ts, checks the result, and
+compares manifests/ with the defaults. With a cluster (FOLDER, or a kubeconfig in
+VALETKEY_E2E_KUBECONFIG), its API server validates each rendering in a dry run.
 `;
 
 type Objects = readonly KubernetesObject[];
-/** A sentence and the faults that make it untrue. */
+/** A named check and its errors; no errors: passed. */
 type CheckResult = { readonly name: string; readonly faults: () => Promise<readonly string[]> };
 
 const runCheck = (name: string, faults: () => readonly string[]): CheckResult => ({
@@ -55,7 +55,7 @@ const checkCase = (
   ),
 ];
 
-/** A switch adds and removes exactly what its case says, compared with the defaults. */
+/** Checks that a switch adds and removes exactly the objects of its case, compared with the defaults. */
 const findObjectFaults = (
   helm: RunHelm,
   objects: Objects,
@@ -86,9 +86,11 @@ const findFieldFaults = (
 
 const checkRejections = (helm: RunHelm): readonly CheckResult[] =>
   CHART_REJECTIONS.map(({ name, values, names }) =>
-    runCheck(`refused: ${name}`, () => {
+    runCheck(`rejects ${name}`, () => {
       const { ok, text } = renderChart(helm, values);
-      return !ok && text.includes(names) ? [] : [`expected a refusal naming ${names}, got ${text}`];
+      return !ok && text.includes(names)
+        ? []
+        : [`expected an error that names ${names}, got ${text}`];
     }),
   );
 
@@ -102,23 +104,25 @@ const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult
       name: `${name}: notes`,
       faults: async () => {
         const text = await trial.notes(values);
-        return notes.filter((note) => !text.includes(note)).map((note) => `no “${note}”: ${text}`);
+        return notes
+          .filter((note) => !text.includes(note))
+          .map((note) => `expected “${note}”, got ${text}`);
       },
     },
   ]);
 
 const checkCopies = (helm: RunHelm): readonly CheckResult[] => [
-  runCheck('contract.json is what lib/contract says', () =>
+  runCheck('contract.json equals lib/contract', () =>
     readFileSync(CONTRACT_FILE, 'utf8') === renderContract()
       ? []
-      : ['run `node charts/contract.ts`'],
+      : ['run `node tools/chart/contract.ts`'],
   ),
-  runCheck('manifests/ is what the defaults render', () =>
+  runCheck('manifests/ equals the rendered defaults', () =>
     isManifestCurrent(helm) ? [] : ['run `make manifests`'],
   ),
 ];
 
-/** Runs one check after another and says how each went; answers how many failed. */
+/** Runs the checks one after another and prints each result. @returns the number of failed checks */
 const runChecks = async (checks: readonly CheckResult[]): Promise<number> => {
   let failed = 0;
   for (const { name, faults } of checks) {
@@ -158,7 +162,7 @@ const main = async (): Promise<number> => {
       ...(trial === undefined ? [] : checkOnServer(helm, trial)),
     ];
     const failed = await runChecks(checks);
-    if (trial === undefined) console.log('no cluster given: no API server validated anything');
+    if (trial === undefined) console.log('no cluster given: skipped validation by an API server');
     console.log(`${checks.length - failed} passed, ${failed} failed`);
     return failed === 0 ? 0 : 1;
   } finally {

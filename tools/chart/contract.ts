@@ -26,7 +26,7 @@ import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 
 export const CONTRACT_FILE = join(import.meta.dirname, '../../charts/valetkey', 'contract.json');
 
-/** Where the templates write the platform's settings, as CEL. */
+/** Placeholders for platform settings in CEL expressions. The templates replace them. */
 const CONTRACT_MARKS = {
   audience: '@AUDIENCE@',
   protectedAudiences: '@PROTECTED_AUDIENCES@',
@@ -38,7 +38,7 @@ const CONTRACT_MARKS = {
   breakGlassGroup: '@BREAK_GLASS_GROUP@',
 } as const;
 
-/** The words that the chart shares with the programs, as its templates read them. */
+/** The constants that the chart shares with the programs. */
 export const buildContractValues = () => ({
   domain: names.DOMAIN,
   injectionTemplatesConfigMap: names.INJECTION_TEMPLATES_CONFIG_MAP,
@@ -92,9 +92,9 @@ export const buildContractValues = () => ({
 export const renderContract = (): string =>
   `${JSON.stringify(buildContractValues(), undefined, 2)}\n`;
 
-const USAGE = `node charts/contract.ts [--check]
+const USAGE = `node tools/chart/contract.ts [--check]
 
-Writes charts/valetkey/contract.json from lib/contract; --check only compares.
+Writes charts/valetkey/contract.json from lib/contract. --check only compares.
 `;
 
 const main = (args: readonly string[]): number => {
@@ -105,7 +105,7 @@ const main = (args: readonly string[]): number => {
   if (args.length === 0) writeFileSync(CONTRACT_FILE, renderContract());
   if (readFileSync(CONTRACT_FILE, 'utf8') === renderContract()) return 0;
   process.stderr.write(
-    'charts/valetkey/contract.json: expected the words of lib/contract, got others; run `node charts/contract.ts`\n',
+    'charts/valetkey/contract.json: expected the constants of lib/contract, got others; run `node tools/chart/contract.ts`\n',
   );
   return 1;
 };

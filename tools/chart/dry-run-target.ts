@@ -9,23 +9,23 @@ import type { ClusterAccess } from '../../e2e/cluster/cluster-file.ts';
 import { CHART } from './helm.ts';
 import { readObjects, type KubernetesObject } from '../../test/kit/kubernetes-objects.ts';
 
-/** Ours, which Helm would install first, and small ones of what the chart can work with. */
+/** The chart's CRDs, which Helm installs first, and reduced ones of other products. */
 const DEFINITIONS = [join(CHART, 'crds'), join(import.meta.dirname, 'fixtures')];
 
-/** A place on a real API server where renderings are tried and nothing is kept. */
+/** Validates renderings on a real API server without keeping them. */
 export type DryRunTarget = {
-  /** A namespace that exists, to be rendered for. */
+  /** An existing namespace to render for. */
   readonly namespace: string;
-  /** Throws with the API server's words; a warning counts, too. */
+  /** @throws Error with the API server's errors or warnings */
   readonly dryRun: (objects: readonly KubernetesObject[]) => Promise<void>;
-  /** What an installation with these values would say. */
+  /** Renders the notes of an installation with these values. */
   readonly notes: (values: object) => Promise<string>;
   readonly end: () => Promise<void>;
 };
 
 /**
- * Makes a namespace that warns of pods which are not restricted, and those of our small CRDs that the
- * cluster lacks; `end` takes all of it away again.
+ * Creates a namespace that warns about pods that are not restricted, and the CRDs that are missing in
+ * the cluster. `end` deletes both.
  */
 export const startDryRunTarget = async (
   cluster: ClusterAccess,
@@ -46,7 +46,7 @@ export const startDryRunTarget = async (
     notes: (values) => readNotes(cluster, helm, values),
     end: async () => {
       await runKubectl(cluster, ['delete', '--wait=false', `namespace/${namespace}`]);
-      // Whoever installs the chart next must not meet a definition that is about to go.
+      // Wait for the deletion: a later installation must not find a CRD that is being deleted.
       const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
       if (names.length > 0) await runKubectl(cluster, ['delete', ...names]);
     },
@@ -59,7 +59,7 @@ const createTrialNamespace = (name: string): object => ({
   metadata: { name, labels: { 'pod-security.kubernetes.io/warn': 'restricted' } },
 });
 
-/** A cluster's own definitions are better than our small ones, and are never replaced. */
+/** Lists the missing CRDs. Existing CRDs are complete and are never replaced. */
 const listMissingDefinitions = async (
   cluster: ClusterAccess,
 ): Promise<readonly KubernetesObject[]> => {
@@ -82,10 +82,10 @@ const applyDryRun = async (
   if (warnings.length > 0) throw new Error(warnings.join('; '));
 };
 
-/** `kubectl apply` says so where the cluster has an object that something else made. */
+/** `kubectl apply` warns so about objects that it did not create. */
 const isAboutApply = (line: string): boolean => line.includes('last-applied-configuration');
 
-/** Helm prints a chart's notes only when it installs, and asks a cluster even for a dry run. */
+/** Helm prints notes only during installation, and needs a cluster even for a dry run. */
 const readNotes = async (cluster: ClusterAccess, helm: string, values: object): Promise<string> => {
   const args = ['--kubeconfig', cluster.kubeconfig, 'install', 'valetkey-trial', CHART];
   args.push('--dry-run=client', '-f', '-');

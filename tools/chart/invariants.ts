@@ -51,12 +51,12 @@ import {
 import { readRenderedPlatform } from './rendered-platform.ts';
 import { findRightFaults } from './rbac-rights.ts';
 
-/** The one object that is rendered into namespaces of others. */
+/** The only object that is rendered into other namespaces. */
 export const AGENTS_POLICY = 'valetkey-no-instance-metadata';
 
 type Objects = readonly KubernetesObject[];
 
-/** Every kind the chart may render, with its only apiVersion and whether it lives in a namespace. */
+/** Every kind that the chart may render, with its apiVersion and scope. */
 const KINDS: Readonly<Record<string, { version: string; isNamespaced: boolean }>> = {
   Namespace: { version: 'v1', isNamespaced: false },
   ServiceAccount: { version: 'v1', isNamespaced: true },
@@ -97,8 +97,8 @@ const KINDS: Readonly<Record<string, { version: string; isNamespaced: boolean }>
 };
 
 /**
- * What is wrong with a rendering, whatever the values: one sentence each. The words are compared with
- * lib/contract itself, not with the chart's copy.
+ * Finds violations of the invariants that hold for all values, one error text each. Constants are
+ * compared with lib/contract, not with the chart's copy.
  */
 export const findInvariantFaults = (objects: Objects): readonly string[] => [
   ...objects.flatMap(findKindFaults),
@@ -145,7 +145,7 @@ const buildValidatingWebhooks = (objects: Objects): readonly ExpectedWebhook[] =
   return [{ ...pods, matchConditions: buildAuthorityValidateConditions(audience) }, POLICY_WEBHOOK];
 };
 
-/** Policies are judged by the authority again: a first installation needs no webhook to be there. */
+/** Fails open, because the authority validates policies too, and a first installation has no webhook yet. */
 const POLICY_WEBHOOK: ExpectedWebhook = {
   name: `policies.${DOMAIN}`,
   path: VALIDATE_POLICY_PATH,
@@ -196,9 +196,9 @@ const findNameFaults = (objects: Objects): readonly string[] => {
 };
 
 const isForeignObject = (object: KubernetesObject): string =>
-  `${formatTitle(object)}: does not begin valetkey`;
+  `${formatTitle(object)}: expected a name that starts with valetkey`;
 
-/** Only the policy that closes instance metadata leaves our namespace. */
+/** Only the policy that blocks instance metadata is rendered into other namespaces. */
 const findNamespaceFaults = (objects: Objects): readonly string[] => {
   const own = filterByKind(objects, 'Deployment')[0]?.metadata.namespace;
   return objects
@@ -206,11 +206,11 @@ const findNamespaceFaults = (objects: Objects): readonly string[] => {
     .filter(({ metadata }) => metadata.namespace !== undefined && metadata.namespace !== own)
     .map(
       (object) =>
-        `${formatTitle(object)}: namespace ${object.metadata.namespace ?? ''} is not ours`,
+        `${formatTitle(object)}: namespace ${object.metadata.namespace ?? ''} is not that of the Deployment`,
     );
 };
 
-/** Compares fields of one value; a path that differs is named with what was expected and got. */
+/** Compares fields of a value. Each error names the path, the expected and the actual value. */
 const listDifferences = (
   title: string,
   value: unknown,
@@ -223,7 +223,7 @@ const listDifferences = (
       return `${title}: ${path}: expected ${JSON.stringify(wanted)}, got ${got}`;
     });
 
-/** Restricted pod security, our command, and exactly the environment that the program reads. */
+/** Checks restricted pod security, the command, and that the environment is exactly what the program reads. */
 const findDeploymentFaults = (objects: Objects): readonly string[] => {
   const [deployment, ...others] = filterByKind(objects, 'Deployment');
   if (deployment === undefined || others.length > 0) return ['expected one Deployment'];
@@ -270,7 +270,7 @@ const listEnvironmentVariables = (
     ]),
   );
 
-/** Restricted pod security, its own user, our command, and exactly the environment that the program reads. */
+/** As {@link findDeploymentFaults}, with the authority's own user. */
 const findAuthorityFaults = (objects: Objects): readonly string[] => {
   const [set, ...others] = filterByKind(objects, 'StatefulSet');
   if (set === undefined) return [];
@@ -312,7 +312,7 @@ type ExpectedWebhook = {
   readonly rules: readonly unknown[];
   readonly matchConditions: unknown;
   readonly reinvocationPolicy: string | undefined;
-  /** Fail, unless given; only then our own pods need to be spared. */
+  /** Default: Fail, which requires that Valetkey's own namespace is excluded. */
   readonly failurePolicy?: 'Ignore';
 };
 
@@ -359,7 +359,7 @@ const listWebhookFields = (
   };
 };
 
-/** What the API server holds by itself is what lib/admission-policies says of the same settings. */
+/** Compares the rendered admission policies with lib/admission-policies for the same settings. */
 const findAdmissionPolicyFaults = (objects: Objects): readonly string[] => {
   const platform = readRenderedPlatform(objects);
   if (typeof platform === 'string') return [];
@@ -384,7 +384,7 @@ const findAdmissionPolicyFaults = (objects: Objects): readonly string[] => {
   ];
 };
 
-/** The settings are read by the reader of the webhook itself; the image is one for both programs. */
+/** Checks the settings with the webhook's parser, and that sidecar and webhook use the same image. */
 const findPlatformFaults = (objects: Objects): readonly string[] => {
   const platform = readRenderedPlatform(objects);
   if (typeof platform === 'string') return [platform];
@@ -395,9 +395,9 @@ const findPlatformFaults = (objects: Objects): readonly string[] => {
       'spec.template.spec.containers[0].image': platform.sidecar.image,
       'spec.template.spec.containers[0].imagePullPolicy': platform.sidecar.imagePullPolicy,
     }),
-    // An upgrade would take back what replicas published.
+    // The chart must not render these: an upgrade would overwrite what replicas published.
     ...[INJECTION_TEMPLATES_CONFIG_MAP, TRUST_BUNDLE_CONFIG_MAP, AUDIT_HEADS_CONFIG_MAP]
       .filter((name) => maps.includes(name))
-      .map((name) => `${name}: is the programs' own`),
+      .map((name) => `${name}: must not be rendered: the programs write it`),
   ];
 };

@@ -1,4 +1,4 @@
-{{/* Names are fixed: two installations in one cluster would inject into the same pods. */}}
+{{/* The names are fixed, because two installations in one cluster would inject into the same pods. */}}
 {{- define "valetkey.webhook" -}}valetkey-webhook{{- end }}
 {{- define "valetkey.configuration" -}}valetkey{{- end }}
 {{- define "valetkey.caSecret" -}}valetkey-webhook-ca{{- end }}
@@ -9,7 +9,7 @@
 {{- define "valetkey.auditSecret" -}}valetkey-authority-audit{{- end }}
 {{- define "valetkey.platformConfigMap" -}}valetkey-platform{{- end }}
 
-{{/* Words shared with the programs: generated from lib/contract, checked by `make test`. */}}
+{{/* Constants shared with the programs. Generated from lib/contract and checked by `make test`. */}}
 {{- define "valetkey.contract" -}}
 {{- .Files.Get "contract.json" -}}
 {{- end }}
@@ -34,17 +34,17 @@ app.kubernetes.io/component: authority
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
-{{/* Absent (empty) under trust: cluster. */}}
+{{/* Empty (false) with trust: cluster. */}}
 {{- define "valetkey.hasAuthority" -}}
 {{- if eq .Values.trust "authority" }}true{{ end -}}
 {{- end }}
 
-{{/* Where sidecars reach it: the name that its certificates are for. */}}
+{{/* The authority's address for sidecars. Its certificates are issued for this name. */}}
 {{- define "valetkey.authorityEndpoint" -}}
 https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- end }}
 
-{{/* Of the projected token. Under trust: authority it must be one that no cloud accepts. */}}
+{{/* Audience of the projected token. With trust: authority, no cloud may accept it. */}}
 {{- define "valetkey.audience" -}}
 {{- $contract := include "valetkey.contract" . | fromJson }}
 {{- .Values.sidecar.audience | default (ternary $contract.authority.audience "sts.amazonaws.com" (eq .Values.trust "authority")) -}}
@@ -62,7 +62,7 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- if eq .Values.certificates.source "self-signed" }}true{{ end -}}
 {{- end }}
 
-{{/* The platform's settings as lib/config reads them: what is empty here is left out there. */}}
+{{/* The platform settings in the format of lib/config, without empty values. */}}
 {{- define "valetkey.platform" -}}
 {{- $sidecar := pick .Values.sidecar "resources" }}
 {{- $_ := set $sidecar "audience" (include "valetkey.audience" .) }}
@@ -106,7 +106,7 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- toYaml $settings }}
 {{- end }}
 
-{{/* The settings that CEL names, by the marks that stand for them in contract.json. */}}
+{{/* The settings used in CEL expressions, by their placeholders in contract.json. */}}
 {{- define "valetkey.celSettings" -}}
 {{- $urls := list .Values.cloud.stsEndpoint .Values.cloud.httpsProxy }}
 {{- if include "valetkey.hasAuthority" . }}{{ $urls = append $urls (include "valetkey.authorityEndpoint" .) }}{{ end }}
@@ -120,7 +120,7 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- dict "audience" (include "valetkey.audience" .) "protectedAudiences" $audiences "allowApiToken" .Values.pods.allowApiToken "hosts" ($hosts | sortAlpha) "isPlainHttp" $isPlainHttp "baselineNamespaces" .Values.pods.baselineNamespaces "exemptions" $exemptions "breakGlassGroup" .Values.pods.breakGlassGroup | toJson }}
 {{- end }}
 
-{{/* JSON of contract.json (`.json`) with the settings of the chart (`.root`) in place of their marks. */}}
+{{/* Replaces the placeholders in JSON from contract.json (`.json`) with the chart's settings (`.root`). */}}
 {{- define "valetkey.withCelSettings" -}}
 {{- $marks := (include "valetkey.contract" .root | fromJson).celMarks }}
 {{- $json := .json }}
