@@ -1,4 +1,4 @@
-import type { Operation, RecognizableRequest } from './recognize.ts';
+import type { Operation, RecognizableRequest } from './operation.ts';
 import type { OperationTable, RestOperation } from './table.ts';
 
 /** @returns the operations that fit a request, of each service the closest */
