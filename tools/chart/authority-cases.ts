@@ -43,7 +43,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       // Without this right no namespace can use migration mode, because its labels cannot be read.
       ['ClusterRole/valetkey-webhook', 'rules[3]', { ...CORE, resources: ['namespaces'] }],
     ],
-    notes: ['the cloud trust this cluster for audience sts.amazonaws.com', 'Its limits'],
+    notes: ['the cloud trust this cluster for audience sts.amazonaws.com', 'with limits'],
   },
   {
     name: 'a custom issuer, and all settings of the authority',
