@@ -18,7 +18,7 @@ const list = (signingName: string, service: string, name: string) =>
       headers: new Map(),
     },
     partition: 'aws',
-  })?.map(({ action, resource }) => `${action} ${resource}`);
+  })?.map(({ action, resource }) => `${action} ${resource ?? 'unresolved'}`);
 
 describe('listPermissions', () => {
   it.each([

@@ -2,10 +2,9 @@ import type { Operation } from './operation.ts';
 import { listS3Permissions, type RequiredPermission, type S3Request } from './s3.ts';
 import type { OperationTable } from './table.ts';
 
-/** A permission whose resource only the request's input says; `unresolved` until it is read. */
-export type Permission = Omit<RequiredPermission, 'resource'> & {
-  readonly resource: string | 'unresolved';
-};
+/** An action, and the concrete ARN if it could be read from the request. */
+export type Permission = Pick<RequiredPermission, 'action'> &
+  Partial<Pick<RequiredPermission, 'resource'>>;
 
 /**
  * IAM actions of operations that have another name than the operation, from the Service Authorization
@@ -48,7 +47,7 @@ export const listPermissions = (
   const { operation } = request;
   return operation.service === 's3'
     ? listS3Permissions(request)
-    : findActions(table, operation)?.map((action) => ({ action, resource: 'unresolved' }));
+    : findActions(table, operation)?.map((action) => ({ action }));
 };
 
 /** The operations with a table entry; for checks of the table. */
