@@ -1,3 +1,4 @@
+import { MINTED_TEXT } from '../../lib/catalog/minting-actions.ts';
 import type { PolicyDecision } from '../../lib/policy/decision.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import type { CommandResult } from './command-result.ts';
@@ -36,7 +37,13 @@ const formatRuleResult = ({ faults, exempted }: ExplainedPod): readonly string[]
   return [exempted.length === 0 ? 'Passes all rules' : 'Passes all rules except exempted ones'];
 };
 
-const formatTask = ({ task, subject, policy, ...rest }: ExplainedTask): readonly string[] => {
+const formatTask = ({
+  task,
+  subject,
+  policy,
+  outlivesRun,
+  ...rest
+}: ExplainedTask): readonly string[] => {
   const { name, role, containers, lifetimeSeconds, params, purpose } = task;
   const rules = Object.entries(params).map(
     ([param, { pattern, maxLength }]) => `{${param}}: ${pattern}, at most ${maxLength} characters`,
@@ -47,6 +54,7 @@ const formatTask = ({ task, subject, policy, ...rest }: ExplainedTask): readonly
     ['lifetime', [`${lifetimeSeconds} s`]],
     ['purpose', purpose === undefined ? [] : [purpose]],
     ['params', rules],
+    ['outlives run', outlivesRun.map(({ action, mints }) => `${action} ${MINTED_TEXT[mints]}`)],
     ['subject', subject === undefined ? [] : [subject]],
     [
       'any run',

@@ -109,6 +109,31 @@ task summarize
     expect(bound.out).toContain('run now         allow');
   });
 
+  it('says which actions open or issue what outlives the run', async () => {
+    const connecting: Task = {
+      ...reading,
+      allow: [
+        {
+          actions: ['dsql:DbConnect'],
+          resources: ['arn:aws:dsql:eu-central-1:111122223333:cluster/a'],
+        },
+        { actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/reports/*'] },
+      ],
+    };
+    const cluster = buildClusterWithPod([connecting]);
+    const { out } = await runCli(['explain', 'agent'], { cluster });
+    expect(out).toContain(
+      '  outlives run    dsql:DbConnect opens a connection that outlives the run\n',
+    );
+    const { out: json } = await runCli(['explain', 'agent', '-o', 'json'], { cluster });
+    const { pods } = JSON.parse(json) as { pods: { tasks: object[] }[] };
+    expect(pods[0]?.tasks).toMatchObject([
+      { outlivesRun: [{ action: 'dsql:DbConnect', mints: 'connection' }] },
+    ]);
+    const plain = await runCli(['explain', 'agent'], { cluster: buildClusterWithPod([reading]) });
+    expect(plain.out).not.toContain('outlives run');
+  });
+
   it('shows the policy that denies a task and exits with 1', async () => {
     const listPolicies = () => Promise.resolve([buildPolicyResource(forbidding)]);
     const cluster = { ...buildClusterWithPod([reading, perCustomer]), listPolicies };

@@ -1,4 +1,5 @@
 import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
+import type { Minted } from '../../lib/catalog/minting-actions.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import type { Task } from '../../lib/contract/task.ts';
 import { buildSpiffeId } from '../../lib/grant/spiffe-id.ts';
@@ -8,6 +9,7 @@ import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
 import type { FieldError } from '../../lib/schema/field-error.ts';
 import { buildSessionPolicy } from '../../lib/scope/aws/session-policy.ts';
+import { expandPairs } from '../../lib/task/pairs.ts';
 import { bindParams } from '../../lib/task/params.ts';
 
 /** A task with its policy decisions and its session policy. */
@@ -22,6 +24,8 @@ export type ExplainedTask = {
     /** Decision for a run that starts now without a user; absent if its params are unknown. */
     readonly now?: PolicyDecision;
   };
+  /** Actions whose effect does not end with the run, because the deadline does not apply to it. */
+  readonly outlivesRun: readonly { readonly action: string; readonly mints: Minted }[];
   readonly sessionPolicy: object;
   /** Errors in the given params. */
   readonly faults: readonly FieldError[];
@@ -68,9 +72,21 @@ export const explainTask = async (
       subject: buildSpiffeId({ trustDomain, namespace, serviceAccount, task: task.name }),
     }),
     ...(policy !== undefined && { policy }),
+    outlivesRun: await listOutliving(task, options.loadCatalog),
     sessionPolicy: JSON.parse(scope) as object,
     faults: bound.faults,
   };
+};
+
+/** Lists minting actions of a task that some run could get. A task that cannot be expanded gets none. */
+const listOutliving = async (
+  task: Task,
+  loadCatalog: LoadCatalog,
+): Promise<ExplainedTask['outlivesRun']> => {
+  const pairs = await expandPairs(task, loadCatalog);
+  if (!pairs.ok) return [];
+  const actions = new Set(pairs.value.map(({ action }) => action));
+  return [...actions].flatMap(({ name, mints }) => (mints ? [{ action: name, mints }] : []));
 };
 
 /** Selects and binds the given params that the task declares; without any, they stay placeholders. */

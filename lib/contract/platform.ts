@@ -36,7 +36,7 @@ export type TaskLimits = {
   readonly wildcardOnlyActions: boolean;
   readonly regionWildcards: boolean;
   readonly accountWildcards: boolean;
-  /** Role ARN → credential-minting actions that are allowed for this role. */
+  /** Role ARN → actions that are allowed for this role although their effect outlives the run. */
   readonly mintingActions: Readonly<Record<string, readonly string[]>>;
 };
 

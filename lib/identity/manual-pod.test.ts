@@ -71,7 +71,7 @@ describe('createWorkloadIdentifier', () => {
     [
       'an action that mints credentials',
       { allow: [{ actions: ['sts:AssumeRole'], resources: ['arn:aws:iam::111122223333:role/x'] }] },
-      /allow\[0\].actions\[0\]: .*issues longer-lived credentials/,
+      /allow\[0\].actions\[0\]: .*issues AWS credentials that outlive the run/,
     ],
     ['a lifetime of ten days', { lifetimeSeconds: 864_000 }, /lifetime: expected a lifetime/],
   ])(

@@ -54,7 +54,6 @@ const ANY_ACTION = {
   name: '',
   accessLevels: [],
   isWildcardOnly: false,
-  isMinting: false,
   resources: [],
 };
 const UNKNOWN_CONTEXT = buildUnknowns([

@@ -23,7 +23,7 @@ describe('checkPolicy', () => {
   it('accepts the starter policy without warnings', () => {
     expect(checkText(STARTER_POLICY)).toEqual({
       name: 'any',
-      policies: ['any/labelled-namespaces', 'any/no-permissions-management'],
+      policies: ['any/labelled-namespaces', 'any/no-escalation'],
       faults: [],
       warnings: [],
     });

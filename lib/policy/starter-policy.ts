@@ -12,7 +12,7 @@ when {
 };
 
 // No task may change permissions, even if another policy permits it.
-@id("no-permissions-management")
+@id("no-escalation")
 forbid (principal, action == Action::"run", resource)
-when { context.accessLevels.contains("Permissions management") };
+when { context.accessLevels.contains("Escalation") };
 `;

@@ -115,7 +115,7 @@ describe('revalidateTasks of a sidecar environment written by hand', () => {
           { actions: ['sts:AssumeRole'], resources: ['arn:aws:iam::111122223333:role/admin'] },
         ],
       },
-      /issues longer-lived credentials/,
+      /issues AWS credentials that outlive the run/,
     ],
     ['a service written with a wildcard', buildTaskAllowing('s*:GetObject'), /service:Action/],
     [

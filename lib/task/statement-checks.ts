@@ -1,4 +1,5 @@
 import type { CloudAction } from '../catalog/catalog.ts';
+import { MINTED_TEXT } from '../catalog/minting-actions.ts';
 import type { TaskLimits } from '../contract/platform.ts';
 import { formatValue, type FieldError } from '../schema/field-error.ts';
 import type { StatementPlan } from './statement-plan.ts';
@@ -61,8 +62,8 @@ export const checkActions = (
 };
 
 /**
- * Finds credential-minting actions that the platform does not list for the role. A short form such as
- * `s3:Get*` may cover one if no declared resource is of a type that the minting action takes.
+ * Finds minting actions that the platform does not list for the role: what they issue or open outlives
+ * the run. A short form such as `s3:Get*` may cover one if no declared resource is of a type that the minting action takes.
  */
 export const checkMinting = (
   { declared, resources }: StatementPlan,
@@ -75,10 +76,11 @@ export const checkMinting = (
       action.isWildcardOnly ||
       resources.some(({ matches }) => matches(action));
     const minting = named.find(
-      (action) => action.isMinting && !allowed.has(action.name.toLowerCase()) && reaches(action),
+      (action) =>
+        action.mints !== undefined && !allowed.has(action.name.toLowerCase()) && reaches(action),
     );
-    if (minting === undefined) return [];
-    const expected = `an action other than ${minting.name}, which issues longer-lived credentials and is not listed for this role`;
+    if (minting?.mints === undefined) return [];
+    const expected = `an action other than ${minting.name}, which ${MINTED_TEXT[minting.mints]} and is not listed for this role in tasks.mintingActions`;
     return [{ path: `${path}.actions[${index}]`, expected, got: formatValue(name) }];
   });
 
