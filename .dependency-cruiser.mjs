@@ -40,6 +40,7 @@ const owners = [
   ['pino', '^lib/edge/telemetry/'],
   ['prom-client', '^lib/edge/telemetry/'],
   ['express', '^lib/edge/http/'],
+  ['undici', '^lib/edge/http/'],
   ['@cedar-policy/cedar-wasm', '^lib/policy/'],
   ['commander', '^cmd/kubectl-valetkey/'],
   ['re2js', '^lib/task/'],

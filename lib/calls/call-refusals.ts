@@ -46,5 +46,9 @@ export const CALL_REFUSALS = {
 /** Stable code of a refused call. */
 export type CallRefusalCode = keyof typeof CALL_REFUSALS;
 
+/** Whether a text is the code of a refused call. */
+export const isRefusalCode = (code: string): code is CallRefusalCode =>
+  Object.hasOwn(CALL_REFUSALS, code);
+
 /** A refused call. The message holds no body, query value, header value, key or token. */
 export type CallRefusal = { readonly code: CallRefusalCode; readonly message: string };

@@ -86,3 +86,20 @@ export const renderRefusal = (
     }
   }
 };
+
+/**
+ * Chooses the format of errors by what the client sent: all SDKs of a protocol send the same marks.
+ *
+ * @param headers lower-case names, as Node gives them
+ */
+export const chooseErrorFormat = (
+  headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+): ErrorFormat => {
+  if (headers['smithy-protocol'] === 'rpc-v2-cbor') return 'cbor';
+  const scope = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(String(headers['authorization']));
+  const service = scope?.[1] ?? '';
+  if (service === 's3') return 's3';
+  if (service === 'ec2') return 'ec2';
+  const type = String(headers['content-type'] ?? '');
+  return type.startsWith('application/x-www-form-urlencoded') ? 'query' : 'json';
+};

@@ -40,7 +40,10 @@ describe('createRecognizer', () => {
   it.each([
     ['GET /', 's3 ListBuckets'],
     ['GET /acme-data', 's3 ListObjects'],
-    ['GET /acme-data/', 'operation_unknown'],
+    ['GET /acme-data/', 's3 ListObjects'],
+    ['GET /acme-data/?list-type=2', 's3 ListObjectsV2'],
+    ['GET /acme-data//', 's3 GetObject'],
+    ['DELETE /acme-data/', 's3 DeleteBucket'],
     ['GET /acme-data?list-type=2&prefix=a%2F', 's3 ListObjectsV2'],
     ['GET /acme-data?acl', 's3 GetBucketAcl'],
     ['GET /acme-data/a/b//c.csv', 's3 GetObject'],

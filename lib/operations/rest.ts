@@ -104,14 +104,19 @@ const compileOperations = ({
   return byMethod;
 };
 
+/** `/bucket/` is the bucket, as for S3 itself: some SDKs write it. */
+const removeBucketSlash = (path: string): string => path.replace(/^(\/[^/]+)\/$/, '$1');
+
 /**
  * Prepares the REST operations of a table. Within a service the closest operation wins, as in the
  * service itself; between services nothing is preferred, because they have different hosts.
  */
 export const compileRestTable = (table: OperationTable): MatchRest => {
   const byMethod = compileOperations(table);
+  const isS3 = table.services.some(({ id }) => id === 's3');
   return (request) => {
-    const path = request.target.decodedPath.split('/').slice(1);
+    const { decodedPath } = request.target;
+    const path = (isS3 ? removeBucketSlash(decodedPath) : decodedPath).split('/').slice(1);
     const ranks = new Map<string, number>();
     const matches: Operation[] = [];
     for (const operation of byMethod.get(request.method) ?? []) {

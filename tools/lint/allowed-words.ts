@@ -21,6 +21,7 @@ export const TEMPORARILY_UNCHECKED: readonly RegExp[] = [
 export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'bench/admission-review.ts': { manager: 'a field of Kubernetes managedFields' },
   'e2e/cluster/images.ts': { nobody: 'the Unix user' },
+  'lib/calls/call-headers.ts': { alive: 'HTTP: Keep-Alive' },
   'lib/edge/http/https-server.test.ts': { alive: 'HTTP: Connection: keep-alive' },
   'tools/chart/chart-cases.ts': { certmanager: 'the product cert-manager, as in values.yaml' },
   'lib/policy/cedar.ts': { policysettexttoparts: 'a function of @cedar-policy/cedar-wasm' },
