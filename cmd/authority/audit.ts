@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 
 import {
   createHeadPublisher,
+  MAX_UNPUBLISHED_MS,
   PUBLIC_KEYS_NAME,
   readHead,
   renderHead,
   type Head,
 } from '../../lib/audit/heads.ts';
-import type { Recorder } from '../../lib/audit/audit-event.ts';
+import { AuditError, type Recorder } from '../../lib/audit/audit-event.ts';
 import { createRecorder, type RecorderObserver } from '../../lib/audit/recorder.ts';
 import { VERSION } from '../../lib/contract/version.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
@@ -21,9 +22,17 @@ import type { AuthorityConfig } from './config.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 
 export type Audit = {
+  /** Refuses intents while no head can be published. */
   readonly record: Recorder;
+  /** Whether the published head is current, so that runs may be issued. */
+  readonly isPublished: () => boolean;
   /** Seals the remaining records, publishes the last head, and closes every sink. */
   readonly close: () => Promise<void>;
+};
+
+export type AuditObserver = RecorderObserver & {
+  /** Called for each intent that is refused because no head can be published. */
+  readonly refused: (error: AuditError) => void;
 };
 
 export type AuditDeps = {
@@ -32,7 +41,7 @@ export type AuditDeps = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
-  readonly observer: RecorderObserver;
+  readonly observer: AuditObserver;
   /** Standard output; tests replace it. */
   readonly output: Parameters<typeof createStandardOutputSink>[0];
 };
@@ -42,7 +51,8 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Opens this replica's audit chain, written to files on its volume, if it has one, and to standard
- * output. The newest head is published every five seconds.
+ * output. The newest head is published every five seconds. Nothing is issued before the first head of this
+ * process is published, nor while none could be for {@link MAX_UNPUBLISHED_MS}.
  *
  * @throws AuditError if the first record cannot be written; KubernetesError
  */
@@ -70,20 +80,33 @@ export const startAudit = async (
   });
   const publish = createHeadWriter(heads, { podName, publicKey: keys.sealing.publicKey });
   const logFailure = (error: unknown) => log.warn('audit head not published', toErrorFields(error));
+  const { monotonic } = clock;
+  const publisher = createHeadPublisher({ recorder, publish, failed: logFailure, monotonic });
   const loop = startReconcileLoop({
-    reconcile: createHeadPublisher({ recorder, publish, failed: logFailure }),
+    reconcile: publisher.publishHead,
     onFailure: logFailure,
     retry: RETRY,
     random,
   });
   return {
-    record: recorder.record,
+    record: async (event) => {
+      if (event.kind === 'run.intent' && !publisher.isCurrent()) throw refuseIntent(observer);
+      await recorder.record(event);
+    },
+    isPublished: publisher.isCurrent,
     close: async () => {
       loop.stop();
       await recorder.close();
       await publish(recorder.head()).catch(logFailure);
     },
   };
+};
+
+const refuseIntent = ({ refused }: AuditObserver): AuditError => {
+  const expected = `expected a head published in the last ${MAX_UNPUBLISHED_MS / 1000} seconds`;
+  const error = new AuditError('head_unpublished', `${expected}, got none`);
+  refused(error);
+  return error;
 };
 
 const readPublishedHead = async (

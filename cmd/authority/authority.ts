@@ -94,7 +94,7 @@ export const startAuthority = async (
   });
   const components = createComponents(config, { ...deps, prerequisites, metrics, syncs });
   readiness.setChecks({
-    audit: audit.isHealthy,
+    audit: () => audit.isHealthy() && prerequisites.audit.isPublished(),
     keys: () => components.keys.jwks() !== undefined,
     identity: components.hasClusterIssuer,
     profiles: () => components.templates.accepted() !== undefined,
@@ -165,6 +165,7 @@ const createAuditHealth = (
       if (!isHealthy) log.info('audit writes recovered');
       isHealthy = true;
     },
+    refused: ({ code }) => metrics.auditWriteFailed(code),
     failed: (error) => {
       metrics.auditWriteFailed(error.code);
       if (isHealthy) log.error('audit write failed: nothing is issued', toErrorFields(error));

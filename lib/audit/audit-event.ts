@@ -63,6 +63,7 @@ export type Recorder = (event: AuditEvent) => Promise<void>;
  * - `other_writer`: another process wrote to the file
  * - `overloaded`: too many events are waiting
  * - `bad_event`: this event cannot be encoded; others can
+ * - `head_unpublished`: nothing is issued, because the cluster does not accept the head of the chain
  * - `closed`: the recorder is closed
  */
 export type AuditErrorCode =
@@ -72,6 +73,7 @@ export type AuditErrorCode =
   | 'other_writer'
   | 'overloaded'
   | 'bad_event'
+  | 'head_unpublished'
   | 'closed';
 
 export class AuditError extends Error {

@@ -22,6 +22,8 @@ export type ChainWriter = {
   /** Empty when all records are sealed. */
   readonly checkpoint: () => readonly string[];
   readonly close: () => readonly string[];
+  /** Whether the last record is sealed. */
+  readonly isSealed: () => boolean;
   /** The newest sealed record; undefined before {@link ChainWriter.start}. */
   readonly sealed: () => Head | undefined;
 };
@@ -37,7 +39,7 @@ export type ChainWriterSettings = {
 };
 
 export const createChainWriter = (
-  { resumes, after, partialWrite }: ChainStart,
+  { resumes, after, partialWrite, interrupted }: ChainStart,
   { key, clock, replica, version, newId }: ChainWriterSettings,
 ): ChainWriter => {
   let position: Position = resumes ?? {
@@ -67,6 +69,7 @@ export const createChainWriter = (
     putSealed(resumes === undefined ? 'chain.started' : 'chain.resumed', {
       ...(after.length > 0 && { after }),
       ...(partialWrite !== undefined && { partial_write: partialWrite }),
+      ...(interrupted !== undefined && { interrupted }),
     });
   const event = (given: AuditEvent) => {
     const lines = put(buildEventAttributes(given, version), {});
@@ -77,6 +80,7 @@ export const createChainWriter = (
     event,
     checkpoint: () => (unsealed === 0 ? [] : putSealed('chain.checkpoint')),
     close: () => putSealed('chain.closed'),
+    isSealed: () => unsealed === 0,
     sealed: () => sealed,
   };
 };

@@ -71,6 +71,7 @@ const addRecord = (
   const location: RecordLocation = { ...place, position, previous: link.previous };
   const isSealValid = checkSeal(record, place, state);
   checkChainStart(record, place, state);
+  if (isSealValid) reportInterruption(record, place, state);
   recordPosition(state, position, link, place);
   const segment = segments.get(position.chain);
   if (segment === undefined) {
@@ -130,6 +131,24 @@ const checkSeal = (
     findings.fault(place, 'invalid_signature', { expected, got: 'another' });
   }
   return holds === true;
+};
+
+/** A restart states what it found when the process before had not closed its chain. */
+const reportInterruption = (
+  { link: { interrupted }, position }: ReadRecord,
+  place: Place,
+  { findings }: VerificationState,
+): void => {
+  if (interrupted === undefined) return;
+  const { sealed, unsealed } = interrupted;
+  const last = unsealed?.to ?? sealed ?? position;
+  findings.unverified.push({
+    ...place,
+    code: unsealed === undefined ? 'open_before_restart' : 'unsealed_before_restart',
+    chain: last.chain,
+    sealedThrough: unsealed === undefined ? last.sequence : unsealed.from.sequence - 1,
+    last: last.sequence,
+  });
 };
 
 /** Only the first record starts a chain, and it has no previous record. */

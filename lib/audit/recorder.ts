@@ -4,6 +4,7 @@ import { createChainWriter, type ChainWriter, type ChainWriterSettings } from '.
 import { AuditError, type AuditEvent, type Recorder } from './audit-event.ts';
 import { createCombinedSink, type Sink } from './sinks.ts';
 import { resumeChain, type FileEnd } from './chain-resume.ts';
+import { readPublicKeys } from './sealing-keys.ts';
 
 /** Limits of events in one write, and of waiting events. */
 const MAX_BATCH = 512;
@@ -48,8 +49,11 @@ type Entry = (writer: ChainWriter) => readonly string[];
  * @throws AuditError when the first record cannot be stored
  */
 export const createRecorder = async (settings: RecorderSettings): Promise<ChainRecorder> => {
-  const { sinks, resumeFrom, clock, observer } = settings;
-  const writer = createChainWriter(resumeChain(resumeFrom), settings);
+  const { sinks, resumeFrom, clock, key, observer } = settings;
+  const writer = createChainWriter(
+    resumeChain(resumeFrom, readPublicKeys(key.publicKey)),
+    settings,
+  );
   const sink = createCombinedSink(sinks);
   let head: Head | undefined;
   let isClosed = false;
@@ -59,7 +63,9 @@ export const createRecorder = async (settings: RecorderSettings): Promise<ChainR
     // `settle` has stored the lines of a failed write, so report success even without new lines.
     if (lines.length === 0 && !hasFailed) return;
     const startedAt = clock.monotonic();
-    if (lines.length > 0) await sink.append(lines.map((line) => `${line}\n`).join(''));
+    if (lines.length > 0) {
+      await sink.append(lines.map((line) => `${line}\n`).join(''), writer.isSealed());
+    }
     hasFailed = false;
     const seconds = (clock.monotonic() - startedAt) / 1000;
     observer?.written({ lines: lines.length, seconds });
@@ -68,7 +74,8 @@ export const createRecorder = async (settings: RecorderSettings): Promise<ChainR
     try {
       await sink.settle();
       const composed = entries.map((entry) => composeEntry(entry, writer));
-      await write(composed.flatMap(({ lines }) => lines));
+      const lines = composed.flatMap((entry) => entry.lines);
+      await write(lines.length > 0 && sink.isFull() ? [...lines, ...writer.checkpoint()] : lines);
       head = writer.sealed();
       return composed.map(({ error }) => error);
     } catch (error) {

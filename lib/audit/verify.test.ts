@@ -43,6 +43,7 @@ describe('verifyChain', () => {
       faultCount: 0,
       faults: [],
       notes: [],
+      unverified: [],
       chains: [{ chain: head.chain, records: 14, first: 0, last: 13, sealedThrough: 13 }],
     });
   });

@@ -1,6 +1,11 @@
 import { SEAL_EVERY, type Position } from './chain.ts';
 import { verifyFile, reportUnsealed, type AuditFile } from './file-verification.ts';
-import { formatForeignText, type AuditFault, type AuditNote } from './audit-findings.ts';
+import {
+  formatForeignText,
+  type AuditFault,
+  type AuditNote,
+  type AuditUnverified,
+} from './audit-findings.ts';
 import type { Head } from './heads.ts';
 import type { PublicKeys } from './sealing-keys.ts';
 import {
@@ -28,6 +33,8 @@ export type AuditReport = {
   readonly faultCount: number;
   readonly faults: readonly AuditFault[];
   readonly notes: readonly AuditNote[];
+  /** What no verification can decide, one for each interruption. */
+  readonly unverified: readonly AuditUnverified[];
   readonly chains: readonly ChainReport[];
 };
 
@@ -46,7 +53,7 @@ export type ChainReport = {
  *
  * It detects modified, removed, moved, repeated and added lines, invalid signatures, and chains that end
  * before a head that the cluster or a later chain refers to. It does not detect that records after the
- * last known head were removed.
+ * last known head were removed. Where a restart gave the opportunity, it reports the range as unverified.
  */
 export const verifyChain = async (
   files: Iterable<AuditFile>,
@@ -61,9 +68,9 @@ export const verifyChain = async (
   for (const file of files) await verifyFile(file, state, ignoresForeignLines);
   for (const chain of state.chains.values()) checkSegments(chain, state, isMissingStartAllowed);
   checkClaims(state, isMissingStartAllowed);
-  const { faults, notes, count } = state.findings;
+  const { faults, notes, unverified, count } = state.findings;
   const chains = Array.from(state.chains, ([id, chain]) => toReport(id, chain));
-  return { isWhole: count() === 0, faultCount: count(), faults, notes, chains };
+  return { isWhole: count() === 0, faultCount: count(), faults, notes, unverified, chains };
 };
 
 /** Sorts the segments of a chain, one for each file, and checks where they meet. */

@@ -202,7 +202,7 @@ const AUTHORITY_REFUSALS = {
   ),
   audit_unavailable: buildUnavailableRow(
     'The audit record could not be written, so nothing is issued.',
-    "Check the replica's volume: it is full, or it fails.",
+    "Check the replica's log: its volume is full or fails, or its audit head cannot be published.",
   ),
   internal_error: {
     error: 'server_error',

@@ -21,8 +21,8 @@ const formatFileName = (number: number): string =>
 
 /**
  * Opens the audit files of one replica: `audit-00000001.jsonl` and so on in `folder`, which is created if
- * missing. Files are append-only and never removed. Every append is synced (`fdatasync`) before it
- * resolves; at `maxFileBytes` the next file starts.
+ * missing. Files are append-only. Every append is synced (`fdatasync`) before it resolves. At
+ * `maxFileBytes` the next file starts after a sealed record, so each file but the newest ends in a seal.
  *
  * @param settings.fsOpen replaced in tests that simulate a failing disk
  * @throws AuditError `disk_full` or `disk_failed`
@@ -47,7 +47,7 @@ export const createAuditFiles = async ({
   return { ends, sink: createRotatingSink({ first, current, createNumberedFile, maxFileBytes }) };
 };
 
-/** Rotates only after an append of this process: the first append continues the file that was found. */
+/** Rotates only after a seal of this process: the first append continues the file that was found. */
 const createRotatingSink = (files: {
   readonly first: number;
   readonly current: AppendFile;
@@ -55,18 +55,20 @@ const createRotatingSink = (files: {
   readonly maxFileBytes: number;
 }): Sink => {
   let { first: number, current } = files;
-  let hasAppended = false;
+  let isSealed = false;
   const rotate = async (): Promise<void> => {
     const next = await files.createNumberedFile(number + 1, true);
     await current.close();
     current = next;
     number += 1;
   };
+  const isFull = (): boolean => current.size() >= files.maxFileBytes;
   return {
-    append: async (lines) => {
-      if (hasAppended && current.size() >= files.maxFileBytes) await rotate();
+    isFull,
+    append: async (lines, endsInSeal) => {
+      if (isSealed && isFull()) await rotate();
       await current.append(lines);
-      hasAppended = true;
+      isSealed = endsInSeal;
     },
     close: () => current.close(),
   };

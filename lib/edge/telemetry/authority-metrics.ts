@@ -63,6 +63,7 @@ const AUDIT_WRITE_ERROR_CODES: readonly AuditErrorCode[] = [
   'disk_failed',
   'sink_failed',
   'other_writer',
+  'head_unpublished',
 ];
 
 /** Creates the authority's metrics in their own registry. */
