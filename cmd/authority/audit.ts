@@ -7,17 +7,26 @@ import {
   readHead,
   renderHead,
   type Head,
+  type HeadPublisher,
 } from '../../lib/audit/heads.ts';
 import { AuditError, type Recorder } from '../../lib/audit/audit-event.ts';
-import { createRecorder, type RecorderObserver } from '../../lib/audit/recorder.ts';
+import {
+  createRecorder,
+  type ChainRecorder,
+  type RecorderObserver,
+} from '../../lib/audit/recorder.ts';
 import { VERSION } from '../../lib/contract/version.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
-import { createAuditFiles } from '../../lib/edge/disk/audit-files.ts';
+import { listUnpublishedLines, type FileEnd } from '../../lib/audit/chain-resume.ts';
+import type { Sink } from '../../lib/audit/sinks.ts';
+import { createPruner, type RetentionOptions } from '../../lib/audit/retention.ts';
+import { readPublicKeys } from '../../lib/audit/sealing-keys.ts';
+import { createAuditFiles, type AuditFiles } from '../../lib/edge/disk/audit-files.ts';
 import { createStandardOutputSink } from '../../lib/edge/disk/standard-output.ts';
 import type { ConfigMapStore } from '../../lib/edge/kubernetes/config-maps.ts';
-import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { AuditKeys } from './audit-keys.ts';
+import { startAuditLoop } from './audit-retention.ts';
 import type { AuthorityConfig } from './config.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 
@@ -29,6 +38,11 @@ export type Audit = {
   /** Seals the remaining records, publishes the last head, and closes every sink. */
   readonly close: () => Promise<void>;
 };
+
+export type AuditConfig = Pick<
+  AuthorityConfig,
+  'podName' | 'auditFolder' | 'auditMaxBytes' | 'auditVolumeBytes' | 'auditRetainSeconds'
+>;
 
 export type AuditObserver = RecorderObserver & {
   /** Called for each intent that is refused because no head can be published. */
@@ -46,32 +60,39 @@ export type AuditDeps = {
   readonly output: Parameters<typeof createStandardOutputSink>[0];
 };
 
-const RETRY = { firstMs: 500, maxMs: 10_000 };
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
+/** Files are removed as a whole, so that at most this share of the limit is removed at once. */
+const FILES_IN_LIMIT = 8;
+/** Default limit: this share of the volume. */
+const VOLUME_SHARE = 0.75;
 
 /**
  * Opens this replica's audit chain, written to files on its volume, if it has one, and to standard
  * output. The newest head is published every five seconds. Nothing is issued before the first head of this
- * process is published, nor while none could be for {@link MAX_UNPUBLISHED_MS}.
+ * process is published, nor while none could be for {@link MAX_UNPUBLISHED_MS}. Once records are on
+ * standard output and covered by a published head, their file is removed when it is due.
  *
  * @throws AuditError if the first record cannot be written; KubernetesError
  */
 export const startAudit = async (
-  { podName, auditFolder }: Pick<AuthorityConfig, 'podName' | 'auditFolder'>,
+  config: AuditConfig,
   { keys, heads, clock, random, log, observer, output }: AuditDeps,
 ): Promise<Audit> => {
+  const { podName, auditFolder } = config;
+  const retention = toRetentionOptions(config);
+  const maxFileBytes = computeMaxFileBytes(retention);
   const published = await readPublishedHead(heads, podName);
   const files =
-    auditFolder === ''
-      ? undefined
-      : await createAuditFiles({ folder: auditFolder, maxFileBytes: MAX_FILE_BYTES });
+    auditFolder === '' ? undefined : await createAuditFiles({ folder: auditFolder, maxFileBytes });
+  const standardOutput = createStandardOutputSink(output);
+  await writeUnpublished(standardOutput, files?.ends ?? [], published);
   const recorder = await createRecorder({
     key: keys.sealing,
     clock,
     replica: podName,
     version: VERSION,
     newId: () => randomBytes(12).toString('base64url'),
-    sinks: [...(files === undefined ? [] : [files.sink]), createStandardOutputSink(output)],
+    sinks: [...(files === undefined ? [] : [files.sink]), standardOutput],
     resumeFrom: {
       ...(files !== undefined && { ends: files.ends }),
       ...(published !== undefined && { published }),
@@ -82,15 +103,16 @@ export const startAudit = async (
   const logFailure = (error: unknown) => log.warn('audit head not published', toErrorFields(error));
   const { monotonic } = clock;
   const publisher = createHeadPublisher({ recorder, publish, failed: logFailure, monotonic });
-  const loop = startReconcileLoop({
-    reconcile: publisher.publishHead,
-    onFailure: logFailure,
-    retry: RETRY,
-    random,
+  const pruning = createFilePruning(files, retention, { recorder, publisher, keys, clock });
+  const onPruneFailure = (error: unknown) =>
+    log.warn('audit file not removed', toErrorFields(error));
+  const loop = startAuditLoop({
+    ...{ publisher, ...pruning, onPruneFailure, onFailure: logFailure, random },
   });
   return {
     record: async (event) => {
       if (event.kind === 'run.intent' && !publisher.isCurrent()) throw refuseIntent(observer);
+      await loop.waitForRoom();
       await recorder.record(event);
     },
     isPublished: publisher.isCurrent,
@@ -100,6 +122,63 @@ export const startAudit = async (
       await publish(recorder.head()).catch(logFailure);
     },
   };
+};
+
+/** Files are written first, so standard output may lack the last records of a killed process. */
+const writeUnpublished = async (
+  standardOutput: Sink,
+  ends: readonly FileEnd[],
+  published: Head | undefined,
+): Promise<void> => {
+  const lines = listUnpublishedLines(ends, published);
+  if (lines.length > 0)
+    await standardOutput.append(lines.map((line) => `${line}\n`).join(''), false);
+};
+
+const toRetentionOptions = ({
+  auditMaxBytes,
+  auditVolumeBytes,
+  auditRetainSeconds,
+}: AuditConfig): RetentionOptions => {
+  const share =
+    auditVolumeBytes === undefined ? undefined : Math.floor(auditVolumeBytes * VOLUME_SHARE);
+  const maxBytes = auditMaxBytes ?? share;
+  return {
+    ...(maxBytes !== undefined && { maxBytes }),
+    ...(auditRetainSeconds !== undefined && { retainMs: auditRetainSeconds * 1000 }),
+  };
+};
+
+const computeMaxFileBytes = ({ maxBytes = Infinity }: RetentionOptions): number =>
+  Math.min(MAX_FILE_BYTES, Math.floor(maxBytes / FILES_IN_LIMIT));
+
+/** Removal of the oldest files; nothing is removed if records go to standard output only. */
+const createFilePruning = (
+  files: AuditFiles | undefined,
+  retention: RetentionOptions,
+  {
+    recorder,
+    publisher,
+    keys,
+    clock,
+  }: Pick<AuditDeps, 'keys' | 'clock'> & {
+    readonly recorder: ChainRecorder;
+    readonly publisher: HeadPublisher;
+  },
+) => {
+  if (files === undefined) {
+    return { prune: () => Promise.resolve(false), isOverLimit: () => false };
+  }
+  const { maxBytes = Infinity } = retention;
+  const prune = createPruner(retention, {
+    ...files,
+    published: publisher.published,
+    recordRemoval: recorder.prune,
+    publicKeys: readPublicKeys(keys.sealing.publicKey),
+    clock,
+  });
+  const limit = maxBytes + computeMaxFileBytes(retention);
+  return { prune, isOverLimit: () => files.usedBytes() > limit };
 };
 
 const refuseIntent = ({ refused }: AuditObserver): AuditError => {

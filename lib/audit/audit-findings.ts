@@ -26,7 +26,10 @@ export const AUDIT_NOTES = {
     'A process was killed while it was writing; the next record states exactly these bytes.',
   incomplete_line:
     'The file ends in an incomplete line: it is being written, or a killed process left it.',
-  head_too_old: 'A published head is too old to be compared: its record is no longer in memory.',
+  head_too_old:
+    'The cluster, or a later chain, refers to a record that is older than the files, so it is not compared.',
+  pruned: 'The authority removed the oldest records, as a sealed record states.',
+  repeated_records: 'The file has the same records as another file, or a log has records twice.',
   missing_start_allowed: 'The oldest files are absent, which the options allow.',
 } as const;
 

@@ -11,7 +11,7 @@ import {
 } from './fixtures/recording.ts';
 import { formatUnverified } from './audit-findings.ts';
 import type { Head } from './heads.ts';
-import { resumeChain, END_BYTES, type FileEnd } from './chain-resume.ts';
+import { listUnpublishedLines, resumeChain, END_BYTES, type FileEnd } from './chain-resume.ts';
 import { linkRecord, type Position } from './chain.ts';
 import { readLine } from './record-reader.ts';
 import { newSealingKey, parseSealingKey, readPublicKeys } from './sealing-keys.ts';
@@ -147,6 +147,26 @@ describe('a restart after records without a seal', () => {
     const { line } = linkRecord(attributes, place, parseSealingKey(newSealingKey()).sign);
     const report = await verifyBytes(Buffer.from(joinLines([...lines, line])));
     expect(report).toMatchObject({ isWhole: false, unverified: [] });
+  });
+});
+
+describe('listUnpublishedLines', () => {
+  const ends = [lines.slice(5), lines.slice(0, 5)].map((found) =>
+    buildFileEnd(Buffer.from(joinLines(found))),
+  );
+
+  it.each<readonly [string, Head | undefined, readonly string[]]>([
+    ['the published head', { ...getPosition(6), at: 1 }, lines.slice(7)],
+    ['a published head in the file before', { ...getPosition(2), at: 1 }, lines.slice(3)],
+    ['a published head that is the last record', head, []],
+    ['no published head', undefined, lines],
+  ])('lists the lines after %s', (_, published, expected) => {
+    expect(listUnpublishedLines(ends, published)).toEqual(expected);
+  });
+
+  it('lists no more lines than one write has', () => {
+    const many = [buildFileEnd(Buffer.from(joinLines(forgeRecords(lines, 1_200))))];
+    expect(listUnpublishedLines(many, head)).toHaveLength(1_000);
   });
 });
 

@@ -48,6 +48,27 @@ export const resumeChain = (
   return { after: [last, published].flatMap(toPosition), ...rest };
 };
 
+/** More than one write of a recorder. */
+const MAX_UNPUBLISHED_LINES = 1_000;
+
+/**
+ * Lists the lines at the end of the files that another sink may not have stored: a process that was
+ * killed had not published the head of its last write. The oldest line is first.
+ */
+export const listUnpublishedLines = (
+  ends: readonly FileEnd[],
+  published: Head | undefined,
+): readonly string[] => {
+  const lines: string[] = [];
+  for (const { record, line } of readBackwards(ends)) {
+    const { chain, sequence } = record.position;
+    const isPublished = chain === published?.chain && sequence <= published.sequence;
+    if (isPublished || lines.length === MAX_UNPUBLISHED_LINES) break;
+    lines.push(line);
+  }
+  return lines.toReversed();
+};
+
 const covers = (sealed: Position, head: Head | undefined): boolean =>
   head === undefined ||
   (sealed.chain === head.chain &&
@@ -124,6 +145,7 @@ const LINE_BREAK = 0x0a;
 /** A complete record, and where it ends: without its line break. */
 type FoundRecord = {
   readonly record: ReadRecord;
+  readonly line: string;
   readonly end: number;
   readonly isNewest: boolean;
 };
@@ -149,8 +171,9 @@ const readFileBackwards = function* (
   let end = buffer.length;
   while (end >= 0) {
     const start = end === 0 ? 0 : buffer.lastIndexOf(LINE_BREAK, end - 1) + 1;
-    const reading = readLine(buffer.toString('utf8', start, end));
-    if (reading.ok) yield { record: reading.record, end, isNewest };
+    const line = buffer.toString('utf8', start, end);
+    const reading = readLine(line);
+    if (reading.ok) yield { record: reading.record, line, end, isNewest };
     end = start - 1;
   }
 };

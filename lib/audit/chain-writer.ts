@@ -21,6 +21,8 @@ export type ChainWriter = {
   readonly event: (event: AuditEvent) => readonly string[];
   /** Empty when all records are sealed. */
   readonly checkpoint: () => readonly string[];
+  /** States that the records up to these positions are about to be removed. */
+  readonly prune: (positions: readonly Position[]) => readonly string[];
   readonly close: () => readonly string[];
   /** Whether the last record is sealed. */
   readonly isSealed: () => boolean;
@@ -79,6 +81,7 @@ export const createChainWriter = (
     start,
     event,
     checkpoint: () => (unsealed === 0 ? [] : putSealed('chain.checkpoint')),
+    prune: (pruned) => putSealed('chain.pruned', { pruned }),
     close: () => putSealed('chain.closed'),
     isSealed: () => unsealed === 0,
     sealed: () => sealed,

@@ -23,6 +23,8 @@ export type ChainLink = {
   readonly partial_write?: PartialWrite;
   /** In the first record of a process: the one before did not close its chain. */
   readonly interrupted?: Interruption;
+  /** The last record of each chain up to which this authority removed records. */
+  readonly pruned?: readonly Position[];
   readonly seal?: Seal;
 };
 

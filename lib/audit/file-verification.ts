@@ -1,7 +1,8 @@
 import { NOTHING_BEFORE, SEAL_EVERY } from './chain.ts';
 import { formatForeignText, type Place } from './audit-findings.ts';
 import { isSealed } from './sealing-keys.ts';
-import { getChainState, recordPosition, type VerificationState } from './verification-state.ts';
+import { getChainState, recordClaims, type VerificationState } from './verification-state.ts';
+import { createHashIndex } from './hash-index.ts';
 import { isForeign, readLine, type ReadRecord } from './record-reader.ts';
 import { splitLines, type FileLine } from './line-splitter.ts';
 import { checkContinuity, type Segment, type RecordLocation } from './segment.ts';
@@ -34,7 +35,9 @@ export const verifyFile = async (
     const reading = readLine(decodeLine(fileLine));
     if (reading.ok) {
       unread.account(reading.record.link.partial_write);
-      addRecord(reading.record, place, segments, state);
+      if (!ignoresForeignLines || !isRepeated(reading.record, place, segments, state)) {
+        addRecord(reading.record, place, segments, state);
+      }
     } else if (!ignoresForeignLines || !isForeign(reading.reason)) {
       unread.add(fileLine, { ...place, reason: reading.reason });
     }
@@ -59,6 +62,22 @@ const reportUnreadLine = (
   const segment = claims && segments.get(claims.chain);
   if (segment === undefined || claims?.sequence !== segment.last.position.sequence + 1) return;
   segment.last = { ...segment.last, position: claims };
+  segment.hashes.add(claims);
+};
+
+/** Whether a log has the record already: a process writes the last ones again after a crash. */
+const isRepeated = (
+  { position }: ReadRecord,
+  place: Place,
+  segments: ReadonlyMap<string, Segment>,
+  { findings }: VerificationState,
+): boolean => {
+  const segment = segments.get(position.chain);
+  if (segment?.hashes.find(position.sequence) !== position.hash) return false;
+  const text = `the log has records of ${formatForeignText(position.chain)} twice`;
+  if (!segment.hasRepeats) findings.note(place, 'repeated_records', text);
+  segment.hasRepeats = true;
+  return true;
 };
 
 const addRecord = (
@@ -72,7 +91,7 @@ const addRecord = (
   const isSealValid = checkSeal(record, place, state);
   checkChainStart(record, place, state);
   if (isSealValid) reportInterruption(record, place, state);
-  recordPosition(state, position, link, place);
+  recordClaims(state, link, { place, isSealValid });
   const segment = segments.get(position.chain);
   if (segment === undefined) {
     const started = newSegment(location);
@@ -85,6 +104,8 @@ const addRecord = (
 
 const newSegment = (first: RecordLocation): Segment => ({
   first,
+  hashes: createHashIndex(),
+  hasRepeats: false,
   last: first,
   records: 0,
   unsealedBefore: 0,
@@ -100,6 +121,7 @@ const countRecord = (
 ): void => {
   segment.last = location;
   segment.records += 1;
+  segment.hashes.add(location.position);
   segment.unsealedAfter = isSealValid ? 0 : segment.unsealedAfter + 1;
   if (isSealValid) segment.sealedThrough = location.position;
   else if (segment.sealedThrough === undefined) segment.unsealedBefore += 1;

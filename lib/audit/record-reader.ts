@@ -95,8 +95,10 @@ const isLink = (chain: unknown): boolean =>
   isAbsentOr(chain['seal'], ({ key, signature }) => isText(key) && isText(signature)) &&
   isAbsentOr(chain['partial_write'], ({ bytes, sha256 }) => isSequence(bytes) && isText(sha256)) &&
   isAbsentOr(chain['interrupted'], isInterruption) &&
-  (chain['after'] === undefined ||
-    (Array.isArray(chain['after']) && chain['after'].every(isPosition)));
+  [chain['after'], chain['pruned']].every(isOptionalList);
+
+const isOptionalList = (value: unknown): boolean =>
+  value === undefined || (Array.isArray(value) && value.every(isPosition));
 
 const isInterruption = ({ sealed, unsealed }: Body): boolean =>
   (sealed === undefined || isPosition(sealed)) &&

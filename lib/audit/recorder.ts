@@ -1,3 +1,4 @@
+import type { Position } from './chain.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { Head } from './heads.ts';
 import { createChainWriter, type ChainWriter, type ChainWriterSettings } from './chain-writer.ts';
@@ -33,6 +34,8 @@ export type ChainRecorder = {
   readonly record: Recorder;
   /** Seals records that are not sealed yet. @throws AuditError */
   readonly checkpoint: () => Promise<void>;
+  /** Records that the records up to these positions are about to be removed. @throws AuditError */
+  readonly prune: (positions: readonly Position[]) => Promise<void>;
   /** The newest sealed record that every sink has stored. */
   readonly head: () => Head;
   /** Rejects new events, seals the chain and closes every sink. @throws AuditError when the last record failed */
@@ -105,6 +108,10 @@ export const createRecorder = async (settings: RecorderSettings): Promise<ChainR
     checkpoint: async () => {
       checkOpen();
       await append((chain) => chain.checkpoint());
+    },
+    prune: async (positions) => {
+      checkOpen();
+      await append((chain) => chain.prune(positions));
     },
     head: () => head ?? throwNotStarted(),
     close: async () => {

@@ -100,6 +100,11 @@ export const AUTHORITY_ENV = {
   auditSecret: 'VALETKEY_AUDIT_SECRET',
   /** Directory of the append-only audit files; empty: standard output only. */
   auditFolder: 'VALETKEY_AUDIT_FOLDER',
+  /** Size of their volume, a Kubernetes quantity. */
+  auditVolumeBytes: 'VALETKEY_AUDIT_VOLUME_SIZE',
+  /** Size and age at which the oldest files are removed; empty: three quarters of the volume; never. */
+  auditMaxBytes: 'VALETKEY_AUDIT_MAX_BYTES',
+  auditRetain: 'VALETKEY_AUDIT_RETAIN',
   /** `host:port`, HTTPS. */
   listen: 'VALETKEY_LISTEN',
   /** `host:port`, HTTP: probes and metrics. */
