@@ -191,6 +191,12 @@ const SETTINGS = {
     reader: positiveInteger,
     otherwise: '50',
   },
+  namespaceAuditMebibytes: {
+    name: TUNING.namespaceAuditMebibytes,
+    help: 'MiB of audit records per hour from the pods of one namespace, per replica; a burst is as much',
+    reader: positiveInteger,
+    otherwise: '64',
+  },
   verifications: {
     name: TUNING.verifications,
     help: 'concurrent verifications of tokens',

@@ -49,6 +49,13 @@ export type AuditEvent = {
   readonly message?: string;
   /** Name of a policy, key, revocation or role, for events that are not about a run. */
   readonly subject?: string;
+  /** Instead of an actor: refusals of one namespace that were counted. Times as in `at`. */
+  readonly counted?: {
+    readonly namespace: string;
+    readonly count: number;
+    readonly from: number;
+    readonly to: number;
+  };
 };
 
 /**

@@ -100,6 +100,9 @@ export const buildEventAttributes = (event: AuditEvent, version: string) => {
     actor: buildActor(event),
     status_code: boundOptionalText(event.reason),
     message: event.message === undefined ? undefined : boundText(event.message, 512),
+    count: event.counted?.count,
+    start_time: event.counted?.from,
+    end_time: event.counted?.to,
     unmapped: buildUnmapped(event),
   });
 };
@@ -162,10 +165,11 @@ const buildUnmapped = ({
   scope,
   exempted,
   subject,
+  counted,
 }: AuditEvent) =>
   omitUndefined({
     kind,
-    namespace: boundOptionalText(actor?.namespace),
+    namespace: boundOptionalText(actor?.namespace ?? counted?.namespace),
     pod: boundOptionalText(actor?.pod),
     pod_uid: boundOptionalText(actor?.podUid),
     user: actor?.user && {

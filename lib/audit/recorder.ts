@@ -24,6 +24,8 @@ export type RecorderSettings = ChainWriterSettings & {
 };
 
 export type RecorderObserver = {
+  /** Called for each event with the bytes of its record, before it is written. */
+  readonly composed?: (event: AuditEvent, bytes: number) => void;
   /** Called after each write with the number of lines, including checkpoints. */
   readonly written: (batch: { readonly lines: number; readonly seconds: number }) => void;
   /** Called for each failed write. All events fail until the next {@link RecorderObserver.written}. */
@@ -103,7 +105,11 @@ export const createRecorder = async (settings: RecorderSettings): Promise<ChainR
   return {
     record: async (event: AuditEvent) => {
       checkOpen();
-      await append((chain) => chain.event(event));
+      await append((chain) => {
+        const lines = chain.event(event);
+        observer?.composed?.(event, Buffer.byteLength(lines[0] ?? '') + 1);
+        return lines;
+      });
     },
     checkpoint: async () => {
       checkOpen();

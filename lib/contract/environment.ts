@@ -127,6 +127,8 @@ export const AUTHORITY_TUNING_ENV = {
   podRate: 'VALETKEY_POD_RATE',
   serviceAccountRate: 'VALETKEY_SERVICE_ACCOUNT_RATE',
   namespaceRate: 'VALETKEY_NAMESPACE_RATE',
+  /** MiB of audit records per hour and replica that the pods of one namespace may cause. */
+  namespaceAuditMebibytes: 'VALETKEY_NAMESPACE_AUDIT_MEBIBYTES',
   /** Concurrent token verifications. */
   verifications: 'VALETKEY_VERIFICATIONS',
   /** Concurrent connections, including event streams: in total, and from one address. */
