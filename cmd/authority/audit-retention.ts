@@ -3,7 +3,7 @@ import type { HeadPublisher } from '../../lib/audit/heads.ts';
 
 export type AuditLoop = {
   /** While the files are over their limit, waits for the removal of the oldest ones, if it succeeds. */
-  readonly waitForRoom: () => Promise<void>;
+  readonly waitForSpace: () => Promise<void>;
   readonly stop: () => void;
 };
 
@@ -51,7 +51,7 @@ export const startAuditLoop = ({
     return pass.promise;
   };
   return {
-    waitForRoom: async () => {
+    waitForSpace: async () => {
       while (!isStopped && isOverLimit() && (await runPass()));
     },
     stop: () => {

@@ -61,7 +61,7 @@ export type AuditDeps = {
 };
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
-/** Files are removed as a whole, so that at most this share of the limit is removed at once. */
+/** Files are removed as a whole: each has at most this share of the maximum size and age. */
 const FILES_IN_LIMIT = 8;
 /** Default limit: this share of the volume. */
 const VOLUME_SHARE = 0.75;
@@ -83,7 +83,12 @@ export const startAudit = async (
   const maxFileBytes = computeMaxFileBytes(retention);
   const published = await readPublishedHead(heads, podName);
   const files =
-    auditFolder === '' ? undefined : await createAuditFiles({ folder: auditFolder, maxFileBytes });
+    auditFolder === ''
+      ? undefined
+      : await createAuditFiles({
+          ...{ folder: auditFolder, maxFileBytes, now: clock.now },
+          maxFileAgeMs: (retention.retainMs ?? Infinity) / FILES_IN_LIMIT,
+        });
   const standardOutput = createStandardOutputSink(output);
   await writeUnpublished(standardOutput, files?.ends ?? [], published);
   const recorder = await createRecorder({
@@ -112,7 +117,7 @@ export const startAudit = async (
   return {
     record: async (event) => {
       if (event.kind === 'run.intent' && !publisher.isCurrent()) throw refuseIntent(observer);
-      await loop.waitForRoom();
+      await loop.waitForSpace();
       await recorder.record(event);
     },
     isPublished: publisher.isCurrent,

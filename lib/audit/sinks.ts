@@ -8,7 +8,7 @@ export type Sink = {
    * @throws AuditError
    */
   readonly append: (lines: string, isSealed: boolean) => Promise<void>;
-  /** Whether the current file has its maximum size, so that a seal lets the next one start. */
+  /** Whether the current file has its maximum size or age, so that a seal lets the next one start. */
   readonly isFull?: () => boolean;
   readonly close: () => Promise<void>;
 };

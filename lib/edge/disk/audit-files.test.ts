@@ -40,7 +40,7 @@ const verify = (keys: PublicKeys = publicKeys): Promise<AuditReport> =>
     { publicKeys: keys },
   );
 
-type Options = { readonly maxFileBytes?: number; readonly fsOpen?: OpenFile };
+type Options = Partial<Omit<Parameters<typeof createAuditFiles>[0], 'folder'>>;
 const createFiles = (options: Options = {}) =>
   createAuditFiles({ folder, maxFileBytes: 1_000_000, ...options });
 const startRecording = async (options: Options = {}) => {
@@ -99,6 +99,19 @@ describe('createAuditFiles', () => {
       readFileSync(join(folder, name), 'utf8').trimEnd().split('\n').at(-1),
     );
     expect(lastLines.filter((line) => line?.includes('"seal":') !== true)).toEqual([]);
+  });
+
+  it('starts a new file at the maximum age', async () => {
+    let now = 0;
+    const recorder = await startRecording({ maxFileAgeMs: 1_000, now: () => now });
+    await recorder.record(buildIntent('a'));
+    now = 1_001;
+    await recorder.record(buildIntent('b'));
+    await recorder.record(buildIntent('c'));
+    await recorder.close();
+    expect(names()).toEqual(['audit-00000001.jsonl', 'audit-00000002.jsonl']);
+    expect(readFileSync(join(folder, names()[1] ?? ''), 'utf8')).toContain('"uid":"c"');
+    expect(await verify()).toMatchObject({ isWhole: true });
   });
 
   it('syncs once for concurrent events', async () => {

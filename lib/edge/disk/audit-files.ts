@@ -32,7 +32,8 @@ const formatFileName = (number: number): string =>
 /**
  * Opens the audit files of one replica: `audit-00000001.jsonl` and so on in `folder`, which is created if
  * missing. Files are append-only. Every append is synced (`fdatasync`) before it resolves. At
- * `maxFileBytes` the next file starts after a sealed record, so each file but the newest ends in a seal.
+ * `maxFileBytes`, or when this process has written to a file for `maxFileAgeMs`, the next file starts after a
+ * sealed record, so each file but the newest ends in a seal.
  *
  * @param settings.fsOpen replaced in tests that simulate a failing disk
  * @throws AuditError `disk_full` or `disk_failed`
@@ -40,10 +41,14 @@ const formatFileName = (number: number): string =>
 export const createAuditFiles = async ({
   folder,
   maxFileBytes,
+  maxFileAgeMs = Infinity,
+  now = Date.now,
   fsOpen = open,
 }: {
   readonly folder: string;
   readonly maxFileBytes: number;
+  readonly maxFileAgeMs?: number;
+  readonly now?: () => number;
   readonly fsOpen?: OpenFile;
 }): Promise<AuditFiles> => {
   const numbers = await wrapDiskErrors(folder, () => listNumbers(folder));
@@ -58,7 +63,8 @@ export const createAuditFiles = async ({
     createAppendFile({ folder, path: buildPath(number), isNew, fsOpen });
   const current = await createNumberedFile(first, numbers.length === 0);
   const onClosed = (file: ClosedFile): void => void closed.push(file);
-  const writing = { first, current, createNumberedFile, maxFileBytes, readClosed, onClosed };
+  const limits = { maxFileBytes, maxFileAgeMs, now };
+  const writing = { first, current, createNumberedFile, ...limits, readClosed, onClosed };
   const { sink, size } = createRotatingSink(writing);
   return {
     ends,
@@ -90,20 +96,25 @@ const createRotatingSink = (files: {
   readonly current: AppendFile;
   readonly createNumberedFile: (number: number, isNew: boolean) => Promise<AppendFile>;
   readonly maxFileBytes: number;
+  readonly maxFileAgeMs: number;
+  readonly now: () => number;
   readonly readClosed: (number: number) => Promise<ClosedFile>;
   readonly onClosed: (file: ClosedFile) => void;
 }): { readonly sink: Sink; readonly size: () => number } => {
   let { first: number, current } = files;
   let isSealed = false;
+  let openedAt = files.now();
   const rotate = async (): Promise<void> => {
     const next = await files.createNumberedFile(number + 1, true);
     const closed = await files.readClosed(number);
     await current.close();
     files.onClosed(closed);
     current = next;
+    openedAt = files.now();
     number += 1;
   };
-  const isFull = (): boolean => current.size() >= files.maxFileBytes;
+  const isFull = (): boolean =>
+    current.size() >= files.maxFileBytes || files.now() - openedAt > files.maxFileAgeMs;
   const sink: Sink = {
     isFull,
     append: async (lines, endsInSeal) => {
