@@ -53,7 +53,7 @@ const recordRuns = async ({ record }: Audit, runs: number): Promise<void> => {
 };
 
 describe('startAudit', () => {
-  it('removes the oldest files by three quarters of the volume, and what is left verifies', async () => {
+  it('removes the oldest files at 70 % of the volume, and what is left verifies', async () => {
     const heads = createTestHeads();
     let log = '';
     const audit = await start(heads, { auditVolumeBytes: MIB }, (text) => (log += text));

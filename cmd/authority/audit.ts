@@ -27,7 +27,7 @@ import { createStandardOutputSink } from '../../lib/edge/disk/standard-output.ts
 import type { ConfigMapStore } from '../../lib/edge/kubernetes/config-maps.ts';
 import type { AuditKeys } from './audit-keys.ts';
 import { startAuditLoop } from './audit-retention.ts';
-import type { AuthorityConfig } from './config.ts';
+import { AUDIT_VOLUME_SHARE, type AuthorityConfig } from './config.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 
 export type Audit = {
@@ -63,8 +63,6 @@ export type AuditDeps = {
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 /** Files are removed as a whole: each has at most this share of the maximum size and age. */
 const FILES_IN_LIMIT = 8;
-/** Default limit: this share of the volume. */
-const VOLUME_SHARE = 0.75;
 
 /**
  * Opens this replica's audit chain, written to files on its volume, if it has one, and to standard
@@ -146,7 +144,7 @@ const toRetentionOptions = ({
   auditRetainSeconds,
 }: AuditConfig): RetentionOptions => {
   const share =
-    auditVolumeBytes === undefined ? undefined : Math.floor(auditVolumeBytes * VOLUME_SHARE);
+    auditVolumeBytes === undefined ? undefined : Math.floor(auditVolumeBytes * AUDIT_VOLUME_SHARE);
   const maxBytes = auditMaxBytes ?? share;
   return {
     ...(maxBytes !== undefined && { maxBytes }),
@@ -175,15 +173,17 @@ const createFilePruning = (
     return { prune: () => Promise.resolve(false), isOverLimit: () => false };
   }
   const { maxBytes = Infinity } = retention;
+  // Not all members: the ends of the files are large, and are used only at the start.
+  const { listClosed, usedBytes, read, remove } = files;
   const prune = createPruner(retention, {
-    ...files,
+    ...{ listClosed, usedBytes, read, remove },
     published: publisher.published,
     recordRemoval: recorder.prune,
     publicKeys: readPublicKeys(keys.sealing.publicKey),
     clock,
   });
   const limit = maxBytes + computeMaxFileBytes(retention);
-  return { prune, isOverLimit: () => files.usedBytes() > limit };
+  return { prune, isOverLimit: () => usedBytes() > limit };
 };
 
 const refuseIntent = ({ refused }: AuditObserver): AuditError => {

@@ -89,7 +89,7 @@ describe('readAuthorityConfig', () => {
 
   it.each([
     ['VALETKEY_AUDIT_MAX_BYTES', '100Ki', 'expected a quantity of at least 1Mi'],
-    ['VALETKEY_AUDIT_MAX_BYTES', '950Mi', 'expected at most 90 % of VALETKEY_AUDIT_VOLUME_SIZE'],
+    ['VALETKEY_AUDIT_MAX_BYTES', '950Mi', 'expected at most 70 % of VALETKEY_AUDIT_VOLUME_SIZE'],
     ['VALETKEY_AUDIT_RETAIN', '10m', 'expected a duration'],
   ])('rejects %s %s', (name, value, expected) => {
     const environment = { VALETKEY_AUDIT_VOLUME_SIZE: '1Gi', [name]: value };

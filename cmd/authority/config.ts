@@ -109,7 +109,7 @@ const SETTINGS = {
   },
   auditMaxBytes: {
     name: ENV.auditMaxBytes,
-    help: 'total size at which the oldest audit file is removed; empty: three quarters of the volume',
+    help: 'total size at which the oldest audit file is removed; empty: 70 % of the volume',
     reader: optionalBytes,
     otherwise: '',
   },
@@ -246,16 +246,19 @@ const checkCrossFieldRules = (config: AuthorityConfig): readonly FieldError[] =>
   ...checkAuditSize(config),
 ];
 
-/** The rest of the volume holds what is written while the oldest file is removed. */
-const MAX_VOLUME_SHARE = 0.9;
+/**
+ * Default and maximum of the files' share of their volume. The rest holds what is written while the oldest
+ * file is removed, and what the file system needs; less than 20 % free is reported by an alert.
+ */
+export const AUDIT_VOLUME_SHARE = 0.7;
 
 const checkAuditSize = ({
   auditMaxBytes = 0,
   auditVolumeBytes = Infinity,
 }: AuthorityConfig): readonly FieldError[] => {
-  const max = Math.floor(auditVolumeBytes * MAX_VOLUME_SHARE);
+  const max = Math.floor(auditVolumeBytes * AUDIT_VOLUME_SHARE);
   if (auditMaxBytes <= max) return [];
-  const expected = `at most 90 % of ${ENV.auditVolumeBytes} (${max} bytes)`;
+  const expected = `at most 70 % of ${ENV.auditVolumeBytes} (${max} bytes)`;
   return [{ path: ENV.auditMaxBytes, expected, got: `${auditMaxBytes} bytes` }];
 };
 

@@ -102,7 +102,7 @@ export const AUTHORITY_ENV = {
   auditFolder: 'VALETKEY_AUDIT_FOLDER',
   /** Size of their volume, a Kubernetes quantity. */
   auditVolumeBytes: 'VALETKEY_AUDIT_VOLUME_SIZE',
-  /** Size and age at which the oldest files are removed; empty: three quarters of the volume; never. */
+  /** Size and age at which the oldest files are removed; empty: 70 % of the volume; never. */
   auditMaxBytes: 'VALETKEY_AUDIT_MAX_BYTES',
   auditRetain: 'VALETKEY_AUDIT_RETAIN',
   /** `host:port`, HTTPS. */

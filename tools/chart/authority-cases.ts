@@ -149,11 +149,11 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
   },
   {
     name: 'records that are removed by size and age',
-    values: { authority: { audit: { file: { size: '5Gi', maxBytes: '4Gi', retain: '90d' } } } },
+    values: { authority: { audit: { file: { size: '5Gi', maxBytes: '3Gi', retain: '90d' } } } },
     fields: [
       ...[
         ['VALETKEY_AUDIT_VOLUME_SIZE', '5Gi'],
-        ['VALETKEY_AUDIT_MAX_BYTES', '4Gi'],
+        ['VALETKEY_AUDIT_MAX_BYTES', '3Gi'],
         ['VALETKEY_AUDIT_RETAIN', '90d'],
       ].map(
         ([name, value], index) =>
