@@ -41,6 +41,7 @@ e2e: dist/.built ## Run end-to-end tests on a real cluster with two clouds (Linu
 	@node e2e/main.ts $(ARGS)
 
 e2e-full: dist/.built ## Also run the long tests: 10-minute lifetimes, oldest clients
+	@node cmd/authority/fixtures/audit-volume.ts
 	@node e2e/main.ts --full $(ARGS)
 
 bench: dist/.built ## Run the benchmark against a minimal Go program; writes bench/out/latest.json

@@ -71,9 +71,13 @@ export async function startAuthority(bench: Bench, sts: FakeSts): Promise<Author
       [TUNING.kubeconfig]: files.kubeconfig,
       [TUNING.connectionsPerPeer]: '4096',
       ...Object.fromEntries(
-        [TUNING.peerRate, TUNING.podRate, TUNING.serviceAccountRate, TUNING.namespaceRate].map(
-          (rate) => [rate, UNLIMITED],
-        ),
+        [
+          TUNING.peerRate,
+          TUNING.podRate,
+          TUNING.serviceAccountRate,
+          TUNING.namespaceRate,
+          TUNING.namespaceAuditMebibytes,
+        ].map((rate) => [rate, UNLIMITED]),
       ),
     },
   });

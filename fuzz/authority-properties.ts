@@ -15,6 +15,7 @@ const UNLIMITED_RATES = {
   [TUNING.podRate]: '100000',
   [TUNING.serviceAccountRate]: '100000',
   [TUNING.namespaceRate]: '100000',
+  [TUNING.namespaceAuditMebibytes]: '100000',
 };
 
 const startAuthorityFixture = async () => {

@@ -2,28 +2,51 @@ import { randomBytes } from 'node:crypto';
 
 import {
   createHeadPublisher,
+  MAX_UNPUBLISHED_MS,
   PUBLIC_KEYS_NAME,
   readHead,
   renderHead,
   type Head,
+  type HeadPublisher,
 } from '../../lib/audit/heads.ts';
-import type { Recorder } from '../../lib/audit/audit-event.ts';
-import { createRecorder, type RecorderObserver } from '../../lib/audit/recorder.ts';
+import { AuditError, type Recorder } from '../../lib/audit/audit-event.ts';
+import {
+  createRecorder,
+  type ChainRecorder,
+  type RecorderObserver,
+} from '../../lib/audit/recorder.ts';
 import { VERSION } from '../../lib/contract/version.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
-import { createAuditFiles } from '../../lib/edge/disk/audit-files.ts';
+import { listUnpublishedLines, type FileEnd } from '../../lib/audit/chain-resume.ts';
+import type { Sink } from '../../lib/audit/sinks.ts';
+import { createPruner, type RetentionOptions } from '../../lib/audit/retention.ts';
+import { readPublicKeys } from '../../lib/audit/sealing-keys.ts';
+import { createAuditFiles, type AuditFiles } from '../../lib/edge/disk/audit-files.ts';
 import { createStandardOutputSink } from '../../lib/edge/disk/standard-output.ts';
 import type { ConfigMapStore } from '../../lib/edge/kubernetes/config-maps.ts';
-import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import type { AuditKeys } from './audit-keys.ts';
-import type { AuthorityConfig } from './config.ts';
+import { startAuditLoop } from './audit-retention.ts';
+import { AUDIT_VOLUME_SHARE, type AuthorityConfig } from './config.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 
 export type Audit = {
+  /** Refuses intents while no head can be published. */
   readonly record: Recorder;
+  /** Whether the published head is current, so that runs may be issued. */
+  readonly isPublished: () => boolean;
   /** Seals the remaining records, publishes the last head, and closes every sink. */
   readonly close: () => Promise<void>;
+};
+
+export type AuditConfig = Pick<
+  AuthorityConfig,
+  'podName' | 'auditFolder' | 'auditMaxBytes' | 'auditVolumeBytes' | 'auditRetainSeconds'
+>;
+
+export type AuditObserver = RecorderObserver & {
+  /** Called for each intent that is refused because no head can be published. */
+  readonly refused: (error: AuditError) => void;
 };
 
 export type AuditDeps = {
@@ -32,36 +55,47 @@ export type AuditDeps = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
-  readonly observer: RecorderObserver;
+  readonly observer: AuditObserver;
   /** Standard output; tests replace it. */
   readonly output: Parameters<typeof createStandardOutputSink>[0];
 };
 
-const RETRY = { firstMs: 500, maxMs: 10_000 };
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
+/** Files are removed as a whole: each has at most this share of the maximum size and age. */
+const FILES_IN_LIMIT = 8;
 
 /**
  * Opens this replica's audit chain, written to files on its volume, if it has one, and to standard
- * output. The newest head is published every five seconds.
+ * output. The newest head is published every five seconds. Nothing is issued before the first head of this
+ * process is published, nor while none could be for {@link MAX_UNPUBLISHED_MS}. Once records are on
+ * standard output and covered by a published head, their file is removed when it is due.
  *
  * @throws AuditError if the first record cannot be written; KubernetesError
  */
 export const startAudit = async (
-  { podName, auditFolder }: Pick<AuthorityConfig, 'podName' | 'auditFolder'>,
+  config: AuditConfig,
   { keys, heads, clock, random, log, observer, output }: AuditDeps,
 ): Promise<Audit> => {
+  const { podName, auditFolder } = config;
+  const retention = toRetentionOptions(config);
+  const maxFileBytes = computeMaxFileBytes(retention);
   const published = await readPublishedHead(heads, podName);
   const files =
     auditFolder === ''
       ? undefined
-      : await createAuditFiles({ folder: auditFolder, maxFileBytes: MAX_FILE_BYTES });
+      : await createAuditFiles({
+          ...{ folder: auditFolder, maxFileBytes, now: clock.now },
+          maxFileAgeMs: (retention.retainMs ?? Infinity) / FILES_IN_LIMIT,
+        });
+  const standardOutput = createStandardOutputSink(output);
+  await writeUnpublished(standardOutput, files?.ends ?? [], published);
   const recorder = await createRecorder({
     key: keys.sealing,
     clock,
     replica: podName,
     version: VERSION,
     newId: () => randomBytes(12).toString('base64url'),
-    sinks: [...(files === undefined ? [] : [files.sink]), createStandardOutputSink(output)],
+    sinks: [...(files === undefined ? [] : [files.sink]), standardOutput],
     resumeFrom: {
       ...(files !== undefined && { ends: files.ends }),
       ...(published !== undefined && { published }),
@@ -70,20 +104,93 @@ export const startAudit = async (
   });
   const publish = createHeadWriter(heads, { podName, publicKey: keys.sealing.publicKey });
   const logFailure = (error: unknown) => log.warn('audit head not published', toErrorFields(error));
-  const loop = startReconcileLoop({
-    reconcile: createHeadPublisher({ recorder, publish, failed: logFailure }),
-    onFailure: logFailure,
-    retry: RETRY,
-    random,
+  const { monotonic } = clock;
+  const publisher = createHeadPublisher({ recorder, publish, failed: logFailure, monotonic });
+  const pruning = createFilePruning(files, retention, { recorder, publisher, keys, clock });
+  const onPruneFailure = (error: unknown) =>
+    log.warn('audit file not removed', toErrorFields(error));
+  const loop = startAuditLoop({
+    ...{ publisher, ...pruning, onPruneFailure, onFailure: logFailure, random },
   });
   return {
-    record: recorder.record,
+    record: async (event) => {
+      if (event.kind === 'run.intent' && !publisher.isCurrent()) throw refuseIntent(observer);
+      await loop.waitForSpace();
+      await recorder.record(event);
+    },
+    isPublished: publisher.isCurrent,
     close: async () => {
       loop.stop();
       await recorder.close();
       await publish(recorder.head()).catch(logFailure);
     },
   };
+};
+
+/** Files are written first, so standard output may lack the last records of a killed process. */
+const writeUnpublished = async (
+  standardOutput: Sink,
+  ends: readonly FileEnd[],
+  published: Head | undefined,
+): Promise<void> => {
+  const lines = listUnpublishedLines(ends, published);
+  if (lines.length > 0)
+    await standardOutput.append(lines.map((line) => `${line}\n`).join(''), false);
+};
+
+const toRetentionOptions = ({
+  auditMaxBytes,
+  auditVolumeBytes,
+  auditRetainSeconds,
+}: AuditConfig): RetentionOptions => {
+  const share =
+    auditVolumeBytes === undefined ? undefined : Math.floor(auditVolumeBytes * AUDIT_VOLUME_SHARE);
+  const maxBytes = auditMaxBytes ?? share;
+  return {
+    ...(maxBytes !== undefined && { maxBytes }),
+    ...(auditRetainSeconds !== undefined && { retainMs: auditRetainSeconds * 1000 }),
+  };
+};
+
+const computeMaxFileBytes = ({ maxBytes = Infinity }: RetentionOptions): number =>
+  Math.min(MAX_FILE_BYTES, Math.floor(maxBytes / FILES_IN_LIMIT));
+
+/** Removal of the oldest files; nothing is removed if records go to standard output only. */
+const createFilePruning = (
+  files: AuditFiles | undefined,
+  retention: RetentionOptions,
+  {
+    recorder,
+    publisher,
+    keys,
+    clock,
+  }: Pick<AuditDeps, 'keys' | 'clock'> & {
+    readonly recorder: ChainRecorder;
+    readonly publisher: HeadPublisher;
+  },
+) => {
+  if (files === undefined) {
+    return { prune: () => Promise.resolve(false), isOverLimit: () => false };
+  }
+  const { maxBytes = Infinity } = retention;
+  // Not all members: the ends of the files are large, and are used only at the start.
+  const { listClosed, usedBytes, read, remove } = files;
+  const prune = createPruner(retention, {
+    ...{ listClosed, usedBytes, read, remove },
+    published: publisher.published,
+    recordRemoval: recorder.prune,
+    publicKeys: readPublicKeys(keys.sealing.publicKey),
+    clock,
+  });
+  const limit = maxBytes + computeMaxFileBytes(retention);
+  return { prune, isOverLimit: () => usedBytes() > limit };
+};
+
+const refuseIntent = ({ refused }: AuditObserver): AuditError => {
+  const expected = `expected a head published in the last ${MAX_UNPUBLISHED_MS / 1000} seconds`;
+  const error = new AuditError('head_unpublished', `${expected}, got none`);
+  refused(error);
+  return error;
 };
 
 const readPublishedHead = async (

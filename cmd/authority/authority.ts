@@ -1,11 +1,12 @@
 import type { Clock } from '../../lib/contract/clock.ts';
 import { AUTHORITY_ENV as ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
-import { readFreeBytes } from '../../lib/edge/disk/free-space.ts';
+import { readVolumeSpace } from '../../lib/edge/disk/volume-space.ts';
 import {
   createAuthorityMetrics,
   type AuthorityMetrics,
 } from '../../lib/edge/telemetry/authority-metrics.ts';
+import { createAuditBudget } from '../../lib/exchange/audit-budget.ts';
 import {
   buildReconcilerOptions,
   startSelfSignedRenewal,
@@ -54,6 +55,8 @@ export const DEFAULT_TIMINGS: Timings = {
 /** Its drain also sends event streams to other replicas, and closes the audit chain. */
 export type Authority = RunningServer;
 
+const MIB = 1024 * 1024;
+
 const CONDITIONS = [
   'audit',
   'keys',
@@ -80,10 +83,11 @@ export const startAuthority = async (
       revocations: syncs.revocations.ageSeconds,
       'injection-templates': syncs.templates.ageSeconds,
     },
-    readAuditVolumeFreeBytes: async () =>
-      config.auditFolder === '' ? undefined : readFreeBytes(config.auditFolder),
+    readAuditVolume: async () =>
+      config.auditFolder === '' ? undefined : readVolumeSpace(config.auditFolder),
   });
-  const audit = createAuditHealth(metrics, log);
+  const budget = createAuditBudget(config.namespaceAuditMebibytes * MIB, clock);
+  const audit = { ...createAuditHealth(metrics, log), composed: budget.charge };
   const readiness = createReadiness(CONDITIONS, clock);
   const telemetry = await startTelemetry(
     {
@@ -99,9 +103,9 @@ export const startAuthority = async (
     observer: audit,
     onFailure: (error) => log.warn('authority cannot start yet', toErrorFields(error)),
   });
-  const components = createComponents(config, { ...deps, prerequisites, metrics, syncs });
+  const components = createComponents(config, { ...deps, prerequisites, metrics, syncs, budget });
   readiness.setChecks({
-    audit: audit.isHealthy,
+    audit: () => audit.isHealthy() && prerequisites.audit.isPublished(),
     keys: () => components.keys.jwks() !== undefined,
     identity: components.hasClusterIssuer,
     injection_templates: () => components.templates.accepted() !== undefined,
@@ -116,6 +120,9 @@ export const startAuthority = async (
     drain: () => components.streams.drain(timings.lingerMs),
     stop: async () => {
       components.stop();
+      await components.recordCounted().catch((error: unknown) => {
+        log.warn('counted refusals not recorded', toErrorFields(error));
+      });
       await prerequisites.audit.close();
     },
   });
@@ -172,6 +179,7 @@ const createAuditHealth = (
       if (!isHealthy) log.info('audit writes recovered');
       isHealthy = true;
     },
+    refused: ({ code }) => metrics.auditWriteFailed(code),
     failed: (error) => {
       metrics.auditWriteFailed(error.code);
       if (isHealthy) log.error('audit write failed: nothing is issued', toErrorFields(error));

@@ -7,7 +7,9 @@ import {
   createCallerIdentification,
   type CallerIdentification,
 } from '../../lib/exchange/caller-identification.ts';
+import type { AuditBudget } from '../../lib/exchange/audit-budget.ts';
 import { createRateLimits, type RateLimits } from '../../lib/exchange/rate-limits.ts';
+import type { Caller } from '../../lib/exchange/caller.ts';
 import { limitRefusalRecords } from '../../lib/exchange/refusal-record-limit.ts';
 import type { DecideRun } from '../../lib/exchange/request-authorization.ts';
 import { authenticateStream } from '../../lib/exchange/stream-authentication.ts';
@@ -20,6 +22,7 @@ import type { Prerequisites } from './bootstrap.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
 import { createEventStreams, type EventStreams } from './event-streams.ts';
+import { startCountedRecords } from './counted-records.ts';
 import type { OnFailure } from './failures.ts';
 import { startGarbageCollector } from './garbage-collector.ts';
 import { startIssuer, type Issuer } from './issuer.ts';
@@ -40,10 +43,13 @@ export type Components = {
   readonly revocations: RevocationWatch;
   readonly streams: EventStreams;
   readonly routes: Omit<AuthorityRouteDeps, 'authority' | 'metrics' | 'log' | 'clock'>;
+  /** Records the refusals that were only counted. @throws AuditError */
+  readonly recordCounted: () => Promise<void>;
   readonly stop: () => void;
 };
 
 export type ComponentDeps = {
+  readonly budget: AuditBudget;
   readonly cluster: ClusterClient;
   readonly prerequisites: Prerequisites;
   readonly metrics: AuthorityMetrics;
@@ -71,8 +77,9 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   const { record } = deps.prerequisites.audit;
   const { newRun, belongsTo } = createRunIds(deps.prerequisites.auditKeys.runs);
   const streams = startStreams(config, deps, { revocations, verification, belongsTo });
+  const checkRateLimits = limitByBudget(verification.checkRateLimits, deps.budget);
   const exchange: TokenEndpointDeps = {
-    ...verification,
+    ...{ ...verification, checkRateLimits },
     verifyUserToken: identification.verifyUserToken,
     findRevocation: revocations.find,
     decideRun: createRunDecision({ policies, rateLimits, loadCatalog }),
@@ -85,8 +92,9 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   };
   const { reportRunEnd } = runEnd;
   const { publicJwks: jwks } = issuer;
-  const endRun = { ...verification, record, belongsTo, reportRunEnd };
-  const running = [streams, garbageCollector, runEnd, issuer];
+  const endRun = { ...verification, checkRateLimits, record, belongsTo, reportRunEnd };
+  const counted = startCountedRecords({ ...buildSharedDeps(deps), budget: deps.budget });
+  const running = [streams, garbageCollector, runEnd, issuer, counted];
   const watching = [revocations, policies, issuerLookup, templates];
   return {
     keys: issuer.keys,
@@ -96,6 +104,7 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     revocations,
     streams,
     routes: { exchange, runEnd: endRun, streams, rateLimits, jwks, reportInternalError },
+    recordCounted: counted.recordCounted,
     stop: () => [...running, ...watching].forEach((component) => component.stop()),
   };
 };
@@ -145,7 +154,7 @@ type Verification = ReturnType<typeof createVerification>;
 
 /** The checks that token exchanges, event streams and ends of runs share. */
 const createVerification = (
-  { prerequisites, clock }: ComponentDeps,
+  { prerequisites, budget, clock }: ComponentDeps,
   {
     identification,
     rateLimits,
@@ -154,9 +163,17 @@ const createVerification = (
   verifyPodToken: rateLimits.limitVerifications(identification.verifyPodToken),
   checkRateLimits: rateLimits.checkRateLimits,
   identifyWorkload: identification.identifyWorkload,
-  recordRefusal: limitRefusalRecords(prerequisites.audit.record, clock),
+  recordRefusal: budget.limitRefusals(limitRefusalRecords(prerequisites.audit.record, clock)),
   now: clock.now,
 });
+
+/** A stream causes no record unless it is refused, so the budget does not limit streams. */
+const limitByBudget =
+  (checkRateLimits: RateLimits['checkRateLimits'], { checkBudget }: AuditBudget) =>
+  (caller: Caller): void => {
+    checkRateLimits(caller);
+    checkBudget(caller);
+  };
 
 const startStreams = (
   { connections }: AuthorityConfig,

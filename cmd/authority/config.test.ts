@@ -77,6 +77,25 @@ describe('readAuthorityConfig', () => {
     );
   });
 
+  it('reads the size and age of audit files, and has no limit without a volume', () => {
+    const limits = { VALETKEY_AUDIT_MAX_BYTES: '512Mi', VALETKEY_AUDIT_RETAIN: '90d' };
+    expect(readAuthorityConfig(buildMinimalEnvironment(limits))).toMatchObject({
+      value: { auditMaxBytes: 512 * 1024 * 1024, auditRetainSeconds: 90 * 86_400 },
+    });
+    expect(readAuthorityConfig(buildMinimalEnvironment())).toMatchObject({
+      value: { auditMaxBytes: undefined, auditVolumeBytes: undefined },
+    });
+  });
+
+  it.each([
+    ['VALETKEY_AUDIT_MAX_BYTES', '100Ki', 'expected a quantity of at least 1Mi'],
+    ['VALETKEY_AUDIT_MAX_BYTES', '950Mi', 'expected at most 70 % of VALETKEY_AUDIT_VOLUME_SIZE'],
+    ['VALETKEY_AUDIT_RETAIN', '10m', 'expected a duration'],
+  ])('rejects %s %s', (name, value, expected) => {
+    const environment = { VALETKEY_AUDIT_VOLUME_SIZE: '1Gi', [name]: value };
+    expect(listErrors(buildMinimalEnvironment(environment))).toContain(`${name}: ${expected}`);
+  });
+
   it('rejects unknown variables, and variables that load code', () => {
     expect(listErrors(buildMinimalEnvironment({ VALETKEY_POD_RATES: '1' }))).toContain(
       'VALETKEY_POD_RATES: ',

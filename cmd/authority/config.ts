@@ -17,6 +17,7 @@ import {
 } from '../../lib/contract/environment.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
 import { LOG_LEVELS } from '../../lib/edge/telemetry/pino-log.ts';
+import { readQuantity } from '../../lib/injection/quantity.ts';
 import { fail, succeed, type FieldError, type Result } from '../../lib/schema/field-error.ts';
 import { dnsLabel, stringEnum, rejectValue, string, type Reader } from '../../lib/schema/reader.ts';
 
@@ -42,6 +43,20 @@ const readText = (path: string): string | undefined => {
   }
 };
 const readPlatformFile = createPlatformFileReader(readText);
+
+/** An optional size: a Kubernetes quantity of at least 1 MiB, in bytes. */
+const optionalBytes: Reader<number | undefined> = (given, path, faults) => {
+  if (given === '') return undefined;
+  const bytes = Number((readQuantity(given) ?? 0n) / 10n ** 9n);
+  if (bytes >= MIB) return bytes;
+  const expected = 'a quantity of at least 1Mi, such as 512Mi or 10Gi';
+  return rejectValue(faults, { path, expected, value: given });
+};
+const MIB = 1024 * 1024;
+
+const retention = durationSeconds({ min: 3600, max: 3650 * DAY });
+const optionalRetention: Reader<number | undefined> = (given, path, faults) =>
+  given === '' ? undefined : retention(given, path, faults);
 
 /** A positive integer, as text. */
 const positiveInteger: Reader<number> = (given, path, faults) =>
@@ -84,6 +99,24 @@ const SETTINGS = {
     name: ENV.auditFolder,
     help: 'folder of the audit files; empty: standard output only',
     reader: string(),
+    otherwise: '',
+  },
+  auditVolumeBytes: {
+    name: ENV.auditVolumeBytes,
+    help: 'size of the volume of the audit files, such as 1Gi',
+    reader: optionalBytes,
+    otherwise: '',
+  },
+  auditMaxBytes: {
+    name: ENV.auditMaxBytes,
+    help: 'total size at which the oldest audit file is removed; empty: 70 % of the volume',
+    reader: optionalBytes,
+    otherwise: '',
+  },
+  auditRetainSeconds: {
+    name: ENV.auditRetain,
+    help: 'age at which an audit file is removed, such as 90d; empty: only by size',
+    reader: optionalRetention,
     otherwise: '',
   },
   listen: {
@@ -158,6 +191,12 @@ const SETTINGS = {
     reader: positiveInteger,
     otherwise: '50',
   },
+  namespaceAuditMebibytes: {
+    name: TUNING.namespaceAuditMebibytes,
+    help: 'MiB of audit records per hour from the pods of one namespace, per replica; a burst is as much',
+    reader: positiveInteger,
+    otherwise: '64',
+  },
   verifications: {
     name: TUNING.verifications,
     help: 'concurrent verifications of tokens',
@@ -202,7 +241,28 @@ export const readAuthorityConfig = (
   return settings.ok && faults.length === 0 ? succeed(settings.value) : fail(faults);
 };
 
-const checkCrossFieldRules = ({
+const checkCrossFieldRules = (config: AuthorityConfig): readonly FieldError[] => [
+  ...checkLifetimes(config),
+  ...checkAuditSize(config),
+];
+
+/**
+ * Default and maximum of the files' share of their volume. The rest holds what is written while the oldest
+ * file is removed, and what the file system needs; less than 20 % free is reported by an alert.
+ */
+export const AUDIT_VOLUME_SHARE = 0.7;
+
+const checkAuditSize = ({
+  auditMaxBytes = 0,
+  auditVolumeBytes = Infinity,
+}: AuthorityConfig): readonly FieldError[] => {
+  const max = Math.floor(auditVolumeBytes * AUDIT_VOLUME_SHARE);
+  if (auditMaxBytes <= max) return [];
+  const expected = `at most 70 % of ${ENV.auditVolumeBytes} (${max} bytes)`;
+  return [{ path: ENV.auditMaxBytes, expected, got: `${auditMaxBytes} bytes` }];
+};
+
+const checkLifetimes = ({
   authorityLifetimeSeconds,
   leafLifetimeSeconds,
 }: AuthorityConfig): readonly FieldError[] => {

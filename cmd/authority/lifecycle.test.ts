@@ -75,6 +75,25 @@ describe('startAuthority', () => {
     await replica.waitUntilReady();
   });
 
+  it('issues nothing and is not ready until the head of its audit chain is published', async () => {
+    harness.api.fail(/PATCH .*valetkey-audit-heads/, 403);
+    const replica = await harness.start();
+    await waitUntil(async () => {
+      const { text } = await replica.telemetry('/readyz');
+      return text === 'not ready: audit\n' ? true : undefined;
+    });
+    const answer = await exchange(replica);
+    expect([answer.body['reason'], answer.status]).toEqual(['audit_unavailable', 503]);
+    expect(harness.sts.calls).toEqual([]);
+    expect(harness.records().map(({ unmapped }) => unmapped.kind)).not.toContain('run.intent');
+    expect((await replica.telemetry('/metrics')).text).toContain(
+      'valetkey_authority_audit_write_errors_total{code="head_unpublished"} 1',
+    );
+    harness.api.recover();
+    await replica.waitUntilReady();
+    expect((await exchange(replica)).status).toBe(200);
+  });
+
   it('publishes the current keys immediately after a taint, before its next round', async () => {
     const replica = await harness.start(harness.configure(), { keysMs: 3_600_000 });
     await replica.waitUntilReady();

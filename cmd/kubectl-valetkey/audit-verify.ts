@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 
-import { formatAuditFault } from '../../lib/audit/audit-findings.ts';
+import { formatAuditFault, formatUnverified } from '../../lib/audit/audit-findings.ts';
 import { PUBLIC_KEYS_NAME, readHead, type Head } from '../../lib/audit/heads.ts';
 import { readPublicKeys, type PublicKeys } from '../../lib/audit/sealing-keys.ts';
 import { verifyChain, type AuditReport } from '../../lib/audit/verify.ts';
@@ -152,7 +152,7 @@ const readHeads = (published: Published, { heads }: Options): Readonly<Record<st
 
 /** @param heads number of published heads that the chains were compared with */
 const buildVerifyResult = (report: AuditReport, heads: number): CommandResult => {
-  const { isWhole, faults, faultCount, notes, chains } = report;
+  const { isWhole, faults, faultCount, notes, unverified, chains } = report;
   const rows = chains.map(({ chain, records, first, last, sealedThrough }) => [
     chain,
     `${records}`,
@@ -163,16 +163,24 @@ const buildVerifyResult = (report: AuditReport, heads: number): CommandResult =>
   const unlisted = faultCount - faults.length;
   return {
     isHealthy: isWhole,
+    isDecided: unverified.length === 0,
     lines: [
       ...renderTable(['CHAIN', 'RECORDS', 'FIRST', 'LAST', 'SEALED THROUGH'], rows),
       ...faults.map(formatAuditFault),
       ...(unlisted > 0 ? [`and ${unlisted} more problems`] : []),
+      ...unverified.map(formatUnverified),
       ...notes.map(({ file, line, code, text }) => `${file}:${line}: note: ${code}: ${text}`),
       ...(heads === 0 ? ['No published heads: truncation is not detected.'] : []),
-      isWhole
-        ? 'No problems found.'
-        : `${faultCount} ${faultCount === 1 ? 'problem' : 'problems'} found.`,
+      isWhole ? formatWhole(unverified.length) : `${formatCount(faultCount, 'problem')} found.`,
     ],
     json: { ...report, heads },
   };
 };
+
+const formatWhole = (unverified: number): string =>
+  unverified === 0
+    ? 'No problems found.'
+    : `No problems found; ${formatCount(unverified, 'range')} cannot be verified.`;
+
+const formatCount = (count: number, noun: string): string =>
+  `${count} ${count === 1 ? noun : `${noun}s`}`;

@@ -64,6 +64,20 @@ describe('audit verify', () => {
     expect(code).toBe(1);
   });
 
+  it('exits with 4 when a restart sealed records that had no seal', async () => {
+    const found = recorded.text.split('\n').slice(0, 4).join('\n');
+    const { sink, text } = createMemorySink();
+    const ends = [{ bytes: Buffer.from(found), isWhole: true }];
+    await (await createTestRecorder({ sinks: [sink], resumeFrom: { ends } })).close();
+    const words = ['audit', 'verify', '--key', 'key.pem', '--no-heads', 'resumed.jsonl'];
+    const { code, out } = await runCli(words, {
+      files: { ...files, 'resumed.jsonl': `${found}\n${text()}` },
+    });
+    expect(out).toContain('resumed.jsonl:5: unverified: unsealed_before_restart: records 1 to 3');
+    expect(out).toMatch(/No problems found; 1 range cannot be verified\.\n$/);
+    expect(code).toBe(4);
+  });
+
   it('states without heads that truncation is not detected', async () => {
     const { code, out } = await verify('--key', 'key.pem', '--no-heads', 'cut.jsonl');
     expect(out).toContain('No published heads: truncation is not detected.');

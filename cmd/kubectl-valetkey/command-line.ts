@@ -56,14 +56,19 @@ export const withCluster = (command: Command, { short = true } = {}): Command =>
       INSTALLED.namespace,
     );
 
-/** Prints a result and sets the exit status: 1 if the result contains problems. */
+/** Prints a result and sets the exit status: 1 for problems; else 4 for what could not be decided. */
 export const printResult = (
   { io, setExitCode }: Shell,
   result: CommandResult,
   format: Format,
 ): void => {
   io.out(renderResult(result, format));
-  setExitCode(result.isHealthy ? EXIT.ok : EXIT.problems);
+  setExitCode(toExitCode(result));
+};
+
+const toExitCode = ({ isHealthy, isDecided = true }: CommandResult): ExitCode => {
+  if (!isHealthy) return EXIT.problems;
+  return isDecided ? EXIT.ok : EXIT.unverified;
 };
 
 /**

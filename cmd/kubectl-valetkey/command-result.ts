@@ -4,6 +4,8 @@ import { escapeInvisible } from '../../lib/schema/field-error.ts';
 export type CommandResult = {
   /** Whether the command found no problems. */
   readonly isHealthy: boolean;
+  /** Whether everything that it checked could be decided; absent: it could. */
+  readonly isDecided?: boolean;
   readonly lines: readonly string[];
   readonly json: object;
 };

@@ -49,6 +49,13 @@ export type AuditEvent = {
   readonly message?: string;
   /** Name of a policy, key, revocation or role, for events that are not about a run. */
   readonly subject?: string;
+  /** Instead of an actor: refusals of one namespace that were counted. Times as in `at`. */
+  readonly counted?: {
+    readonly namespace: string;
+    readonly count: number;
+    readonly from: number;
+    readonly to: number;
+  };
 };
 
 /**
@@ -63,6 +70,7 @@ export type Recorder = (event: AuditEvent) => Promise<void>;
  * - `other_writer`: another process wrote to the file
  * - `overloaded`: too many events are waiting
  * - `bad_event`: this event cannot be encoded; others can
+ * - `head_unpublished`: nothing is issued, because the cluster does not accept the head of the chain
  * - `closed`: the recorder is closed
  */
 export type AuditErrorCode =
@@ -72,6 +80,7 @@ export type AuditErrorCode =
   | 'other_writer'
   | 'overloaded'
   | 'bad_event'
+  | 'head_unpublished'
   | 'closed';
 
 export class AuditError extends Error {

@@ -26,8 +26,19 @@ export const AUDIT_NOTES = {
     'A process was killed while it was writing; the next record states exactly these bytes.',
   incomplete_line:
     'The file ends in an incomplete line: it is being written, or a killed process left it.',
-  head_too_old: 'A published head is too old to be compared: its record is no longer in memory.',
+  head_too_old:
+    'The cluster, or a later chain, refers to a record that is older than the files, so it is not compared.',
+  pruned: 'The authority removed the oldest records, as a sealed record states.',
+  repeated_records: 'The file has the same records as another file, or a log has records twice.',
   missing_start_allowed: 'The oldest files are absent, which the options allow.',
+} as const;
+
+/** What no verification can decide: an interruption gave any writer of the volume an opportunity. */
+export const AUDIT_UNVERIFIED = {
+  unsealed_before_restart:
+    'A restart found records without a seal. They could have been replaced, and later ones removed.',
+  open_before_restart:
+    'A process ended without closing its chain. Records after its last one could have been removed.',
 } as const;
 
 /** Place of a finding: `line` starts at 1; 0 is a whole file or a published head. */
@@ -44,6 +55,33 @@ export type AuditNote = Place & {
   readonly text: string;
 };
 
+/** A range of records that nothing proves. Its place is the record of the restart that states it. */
+export type AuditUnverified = Place & {
+  readonly code: keyof typeof AUDIT_UNVERIFIED;
+  readonly chain: string;
+  /** The last record with a seal of its own; -1: none was found. */
+  readonly sealedThrough: number;
+  /** The last record that the restart found. */
+  readonly last: number;
+};
+
+/** Formats a range as one line: `<file>:<line>: unverified: <code>: …`. */
+export const formatUnverified = ({
+  file,
+  line,
+  code,
+  chain,
+  sealedThrough,
+  last,
+}: AuditUnverified): string => {
+  const id = formatForeignText(chain);
+  const range =
+    code === 'open_before_restart'
+      ? `what followed record ${last} of ${id}`
+      : `records ${sealedThrough + 1} to ${last} of ${id}, and what followed them`;
+  return `${file}:${line}: unverified: ${code}: ${range}`;
+};
+
 /** Formats a fault as one line: `<file>:<line>: <code>: expected …, got …`. */
 export const formatAuditFault = ({ file, line, code, expected, got }: AuditFault): string =>
   `${file}:${line}: ${code}: expected ${expected}, got ${got}`;
@@ -51,14 +89,16 @@ export const formatAuditFault = ({ file, line, code, expected, got }: AuditFault
 /** Findings that are listed; further faults are only counted. */
 const MAX_LISTED = 1_000;
 
-/** Collects the faults and notes of a verification. */
+/** Collects the findings of a verification. */
 export const createFindings = () => {
   const faults: AuditFault[] = [];
   const notes: AuditNote[] = [];
+  const unverified: AuditUnverified[] = [];
   let count = 0;
   return {
     faults,
     notes,
+    unverified,
     count: () => count,
     fault: (
       place: Place,

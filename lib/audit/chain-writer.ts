@@ -21,7 +21,11 @@ export type ChainWriter = {
   readonly event: (event: AuditEvent) => readonly string[];
   /** Empty when all records are sealed. */
   readonly checkpoint: () => readonly string[];
+  /** States that the records up to these positions are about to be removed. */
+  readonly prune: (positions: readonly Position[]) => readonly string[];
   readonly close: () => readonly string[];
+  /** Whether the last record is sealed. */
+  readonly isSealed: () => boolean;
   /** The newest sealed record; undefined before {@link ChainWriter.start}. */
   readonly sealed: () => Head | undefined;
 };
@@ -37,7 +41,7 @@ export type ChainWriterSettings = {
 };
 
 export const createChainWriter = (
-  { resumes, after, partialWrite }: ChainStart,
+  { resumes, after, partialWrite, interrupted }: ChainStart,
   { key, clock, replica, version, newId }: ChainWriterSettings,
 ): ChainWriter => {
   let position: Position = resumes ?? {
@@ -67,6 +71,7 @@ export const createChainWriter = (
     putSealed(resumes === undefined ? 'chain.started' : 'chain.resumed', {
       ...(after.length > 0 && { after }),
       ...(partialWrite !== undefined && { partial_write: partialWrite }),
+      ...(interrupted !== undefined && { interrupted }),
     });
   const event = (given: AuditEvent) => {
     const lines = put(buildEventAttributes(given, version), {});
@@ -76,7 +81,9 @@ export const createChainWriter = (
     start,
     event,
     checkpoint: () => (unsealed === 0 ? [] : putSealed('chain.checkpoint')),
+    prune: (pruned) => putSealed('chain.pruned', { pruned }),
     close: () => putSealed('chain.closed'),
+    isSealed: () => unsealed === 0,
     sealed: () => sealed,
   };
 };

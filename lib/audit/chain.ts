@@ -21,11 +21,26 @@ export type ChainLink = {
   readonly after?: readonly Position[];
   /** The bytes before this record that are not a record: a partial write of a killed process. */
   readonly partial_write?: PartialWrite;
+  /** In the first record of a process: the one before did not close its chain. */
+  readonly interrupted?: Interruption;
+  /** The last record of each chain up to which this authority removed records. */
+  readonly pruned?: readonly Position[];
   readonly seal?: Seal;
 };
 
 /** The bytes, without a line break at their end. */
 export type PartialWrite = { readonly bytes: number; readonly sha256: string };
+
+/**
+ * What a process found at the end of the files when the one before had not closed its chain. Any user who
+ * can write the volume could have replaced `unsealed`, and removed what followed the last record.
+ */
+export type Interruption = {
+  /** The last record with a valid seal; absent: none was found. */
+  readonly sealed?: Position;
+  /** The first and the last record after it; absent: none. */
+  readonly unsealed?: { readonly from: Position; readonly to: Position };
+};
 
 /** A signature over the record without seal and hash, and thereby over all records before it. */
 export type Seal = {

@@ -1,7 +1,8 @@
 import { NOTHING_BEFORE, SEAL_EVERY } from './chain.ts';
 import { formatForeignText, type Place } from './audit-findings.ts';
 import { isSealed } from './sealing-keys.ts';
-import { getChainState, recordPosition, type VerificationState } from './verification-state.ts';
+import { getChainState, recordClaims, type VerificationState } from './verification-state.ts';
+import { createHashIndex } from './hash-index.ts';
 import { isForeign, readLine, type ReadRecord } from './record-reader.ts';
 import { splitLines, type FileLine } from './line-splitter.ts';
 import { checkContinuity, type Segment, type RecordLocation } from './segment.ts';
@@ -34,7 +35,9 @@ export const verifyFile = async (
     const reading = readLine(decodeLine(fileLine));
     if (reading.ok) {
       unread.account(reading.record.link.partial_write);
-      addRecord(reading.record, place, segments, state);
+      if (!ignoresForeignLines || !isRepeated(reading.record, place, segments, state)) {
+        addRecord(reading.record, place, segments, state);
+      }
     } else if (!ignoresForeignLines || !isForeign(reading.reason)) {
       unread.add(fileLine, { ...place, reason: reading.reason });
     }
@@ -59,6 +62,22 @@ const reportUnreadLine = (
   const segment = claims && segments.get(claims.chain);
   if (segment === undefined || claims?.sequence !== segment.last.position.sequence + 1) return;
   segment.last = { ...segment.last, position: claims };
+  segment.hashes.add(claims);
+};
+
+/** Whether a log has the record already: a process writes the last ones again after a crash. */
+const isRepeated = (
+  { position }: ReadRecord,
+  place: Place,
+  segments: ReadonlyMap<string, Segment>,
+  { findings }: VerificationState,
+): boolean => {
+  const segment = segments.get(position.chain);
+  if (segment?.hashes.find(position.sequence) !== position.hash) return false;
+  const text = `the log has records of ${formatForeignText(position.chain)} twice`;
+  if (!segment.hasRepeats) findings.note(place, 'repeated_records', text);
+  segment.hasRepeats = true;
+  return true;
 };
 
 const addRecord = (
@@ -71,7 +90,8 @@ const addRecord = (
   const location: RecordLocation = { ...place, position, previous: link.previous };
   const isSealValid = checkSeal(record, place, state);
   checkChainStart(record, place, state);
-  recordPosition(state, position, link, place);
+  if (isSealValid) reportInterruption(record, place, state);
+  recordClaims(state, link, { place, isSealValid });
   const segment = segments.get(position.chain);
   if (segment === undefined) {
     const started = newSegment(location);
@@ -84,6 +104,8 @@ const addRecord = (
 
 const newSegment = (first: RecordLocation): Segment => ({
   first,
+  hashes: createHashIndex(),
+  hasRepeats: false,
   last: first,
   records: 0,
   unsealedBefore: 0,
@@ -99,6 +121,7 @@ const countRecord = (
 ): void => {
   segment.last = location;
   segment.records += 1;
+  segment.hashes.add(location.position);
   segment.unsealedAfter = isSealValid ? 0 : segment.unsealedAfter + 1;
   if (isSealValid) segment.sealedThrough = location.position;
   else if (segment.sealedThrough === undefined) segment.unsealedBefore += 1;
@@ -130,6 +153,24 @@ const checkSeal = (
     findings.fault(place, 'invalid_signature', { expected, got: 'another' });
   }
   return holds === true;
+};
+
+/** A restart states what it found when the process before had not closed its chain. */
+const reportInterruption = (
+  { link: { interrupted }, position }: ReadRecord,
+  place: Place,
+  { findings }: VerificationState,
+): void => {
+  if (interrupted === undefined) return;
+  const { sealed, unsealed } = interrupted;
+  const last = unsealed?.to ?? sealed ?? position;
+  findings.unverified.push({
+    ...place,
+    code: unsealed === undefined ? 'open_before_restart' : 'unsealed_before_restart',
+    chain: last.chain,
+    sealedThrough: unsealed === undefined ? last.sequence : unsealed.from.sequence - 1,
+    last: last.sequence,
+  });
 };
 
 /** Only the first record starts a chain, and it has no previous record. */

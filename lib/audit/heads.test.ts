@@ -1,7 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { buildIntent, createMemorySink, createTestRecorder } from './fixtures/recording.ts';
-import { createHeadPublisher, readHead, renderHead, type Head } from './heads.ts';
+import {
+  createHeadPublisher,
+  MAX_UNPUBLISHED_MS,
+  readHead,
+  renderHead,
+  type Head,
+} from './heads.ts';
 import { AuditError } from './audit-event.ts';
 
 const createPublishing = async (options: { readonly fails?: () => boolean } = {}) => {
@@ -15,13 +21,11 @@ const createPublishing = async (options: { readonly fails?: () => boolean } = {}
     return Promise.resolve();
   };
   const failed = (error: unknown): unknown => failures.push(error);
-  return {
-    recorder,
-    state,
-    published,
-    failures,
-    round: createHeadPublisher({ recorder, publish, failed }),
-  };
+  const time = { now: 0 };
+  const monotonic = (): number => time.now;
+  const publisher = createHeadPublisher({ recorder, publish, failed, monotonic });
+  const { publishHead: round, isCurrent } = publisher;
+  return { recorder, state, published, failures, time, round, isCurrent };
 };
 
 describe('createHeadPublisher', () => {
@@ -52,6 +56,38 @@ describe('createHeadPublisher', () => {
     await round();
     expect(failures).toHaveLength(1);
     expect(published.map(({ sequence }) => sequence)).toEqual([0]);
+  });
+});
+
+describe('a published head', () => {
+  it('is current only after the first publication, and for a minute after the last one', async () => {
+    let isDown = true;
+    const { recorder, time, round, isCurrent } = await createPublishing({ fails: () => isDown });
+    await round();
+    expect(isCurrent()).toBe(false);
+    isDown = false;
+    await round();
+    expect(isCurrent()).toBe(true);
+    isDown = true;
+    await recorder.record(buildIntent('run-1'));
+    time.now = MAX_UNPUBLISHED_MS;
+    await round();
+    expect(isCurrent()).toBe(true);
+    time.now += 1;
+    expect(isCurrent()).toBe(false);
+    isDown = false;
+    await round();
+    expect(isCurrent()).toBe(true);
+  });
+
+  it('is not current while records cannot be sealed', async () => {
+    const { recorder, state, time, round, isCurrent } = await createPublishing();
+    await round();
+    await recorder.record(buildIntent('run-1'));
+    state.failure = new AuditError('disk_full', 'full');
+    time.now = MAX_UNPUBLISHED_MS + 1;
+    await round();
+    expect(isCurrent()).toBe(false);
   });
 });
 

@@ -40,35 +40,72 @@ const parseJson = (text: string): unknown => {
   }
 };
 
+/**
+ * How long nothing may be published before issuing stops. Until its head is published, a record could be
+ * removed without a trace.
+ */
+export const MAX_UNPUBLISHED_MS = 60_000;
+
 /** The functions of a recorder that publishing needs. */
 type HeadSource = {
   readonly checkpoint: () => Promise<void>;
   readonly head: () => Head;
 };
 
-/**
- * Creates the step of a reconcile loop that seals unsealed records and publishes a changed head. It never
- * throws and returns the milliseconds until the next step. When the checkpoint fails, it still publishes
- * the last sealed head.
- *
- * @param failed called with each error
- */
+export type HeadPublisher = {
+  /**
+   * The step of a reconcile loop: seals unsealed records and publishes a changed head. It never throws
+   * and returns the milliseconds until the next step. When the checkpoint fails, it still publishes the
+   * last sealed head.
+   */
+  readonly publishHead: () => Promise<number>;
+  /** Whether every record older than {@link MAX_UNPUBLISHED_MS} is covered by the published head. */
+  readonly isCurrent: () => boolean;
+  /** The head that this process published last. */
+  readonly published: () => Head | undefined;
+};
+
+/** @param failed called with each error */
 export const createHeadPublisher = ({
   recorder,
   publish,
   failed,
+  monotonic,
 }: {
   readonly recorder: HeadSource;
   readonly publish: (head: Head) => Promise<void>;
   readonly failed: (error: unknown) => void;
-}): (() => Promise<number>) => {
-  let published: string | undefined;
-  return async () => {
-    await recorder.checkpoint().catch(failed);
+  readonly monotonic: () => number;
+}): HeadPublisher => {
+  let published: Head | undefined;
+  let currentAt: number | undefined;
+  const publishChangedHead = async (): Promise<void> => {
     const head = recorder.head();
-    if (head.hash !== published) {
-      await publish(head).then(() => (published = head.hash), failed);
-    }
-    return PUBLISH_EVERY_MS;
+    if (head.hash === published?.hash) return;
+    await publish(head);
+    published = head;
+  };
+  return {
+    publishHead: async () => {
+      const startedAt = monotonic();
+      const outcomes = [
+        await toOutcome(recorder.checkpoint(), failed),
+        await toOutcome(publishChangedHead(), failed),
+      ];
+      if (outcomes.every(Boolean)) currentAt = startedAt;
+      return PUBLISH_EVERY_MS;
+    },
+    isCurrent: () => currentAt !== undefined && monotonic() - currentAt <= MAX_UNPUBLISHED_MS,
+    published: () => published,
   };
 };
+
+/** Whether it succeeded; an error goes to `failed`. */
+const toOutcome = (call: Promise<void>, failed: (error: unknown) => void): Promise<boolean> =>
+  call.then(
+    () => true,
+    (error: unknown) => {
+      failed(error);
+      return false;
+    },
+  );

@@ -4,8 +4,9 @@ import type { AuditEvent } from './audit-event.ts';
 /** Of the Open Cybersecurity Schema Framework, schema.ocsf.io. */
 const OCSF_VERSION = '1.6.0';
 
-/** Records about the chain itself: start, continuation by a new process, checkpoint, close. */
-export type ChainKind = 'chain.started' | 'chain.resumed' | 'chain.checkpoint' | 'chain.closed';
+/** Records about the chain itself: start, continuation by a new process, checkpoint, removal, close. */
+export type ChainKind =
+  'chain.started' | 'chain.resumed' | 'chain.checkpoint' | 'chain.pruned' | 'chain.closed';
 export type RecordKind = AuditEvent['kind'] | ChainKind;
 
 type OcsfClass = {
@@ -53,6 +54,7 @@ export const OCSF_CLASSES: Readonly<Record<RecordKind, OcsfClass>> = {
   'chain.started': { ...lifecycle, activity_id: 3, activity_name: 'Start', ...notable },
   'chain.resumed': { ...lifecycle, activity_id: 3, activity_name: 'Start', ...done },
   'chain.checkpoint': { ...lifecycle, ...buildOtherActivity('Checkpoint'), ...done },
+  'chain.pruned': { ...lifecycle, ...buildOtherActivity('Prune'), ...notable },
   'chain.closed': { ...lifecycle, activity_id: 4, activity_name: 'Stop', ...done },
 };
 
@@ -98,6 +100,9 @@ export const buildEventAttributes = (event: AuditEvent, version: string) => {
     actor: buildActor(event),
     status_code: boundOptionalText(event.reason),
     message: event.message === undefined ? undefined : boundText(event.message, 512),
+    count: event.counted?.count,
+    start_time: event.counted?.from,
+    end_time: event.counted?.to,
     unmapped: buildUnmapped(event),
   });
 };
@@ -160,10 +165,11 @@ const buildUnmapped = ({
   scope,
   exempted,
   subject,
+  counted,
 }: AuditEvent) =>
   omitUndefined({
     kind,
-    namespace: boundOptionalText(actor?.namespace),
+    namespace: boundOptionalText(actor?.namespace ?? counted?.namespace),
     pod: boundOptionalText(actor?.pod),
     pod_uid: boundOptionalText(actor?.podUid),
     user: actor?.user && {

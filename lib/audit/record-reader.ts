@@ -94,8 +94,15 @@ const isLink = (chain: unknown): boolean =>
   ['id', 'previous', 'hash'].every((name) => typeof chain[name] === 'string') &&
   isAbsentOr(chain['seal'], ({ key, signature }) => isText(key) && isText(signature)) &&
   isAbsentOr(chain['partial_write'], ({ bytes, sha256 }) => isSequence(bytes) && isText(sha256)) &&
-  (chain['after'] === undefined ||
-    (Array.isArray(chain['after']) && chain['after'].every(isPosition)));
+  isAbsentOr(chain['interrupted'], isInterruption) &&
+  [chain['after'], chain['pruned']].every(isOptionalList);
+
+const isOptionalList = (value: unknown): boolean =>
+  value === undefined || (Array.isArray(value) && value.every(isPosition));
+
+const isInterruption = ({ sealed, unsealed }: Body): boolean =>
+  (sealed === undefined || isPosition(sealed)) &&
+  isAbsentOr(unsealed, ({ from, to }) => isPosition(from) && isPosition(to));
 
 const isPosition = (value: unknown): boolean =>
   isMapping(value) &&

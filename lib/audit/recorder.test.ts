@@ -152,7 +152,8 @@ describe('createRecorder', () => {
     let calls = 0;
     const sink: Sink = {
       ...never,
-      append: (lines) => ((calls += 1) > 1 ? never.append(lines) : Promise.resolve()),
+      append: (lines, isSealed) =>
+        (calls += 1) > 1 ? never.append(lines, isSealed) : Promise.resolve(),
     };
     const recorder = await createTestRecorder({ sinks: [sink] });
     void recorder.record(buildIntent('stuck'));

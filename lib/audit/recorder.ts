@@ -1,9 +1,11 @@
+import type { Position } from './chain.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { Head } from './heads.ts';
 import { createChainWriter, type ChainWriter, type ChainWriterSettings } from './chain-writer.ts';
 import { AuditError, type AuditEvent, type Recorder } from './audit-event.ts';
 import { createCombinedSink, type Sink } from './sinks.ts';
 import { resumeChain, type FileEnd } from './chain-resume.ts';
+import { readPublicKeys } from './sealing-keys.ts';
 
 /** Limits of events in one write, and of waiting events. */
 const MAX_BATCH = 512;
@@ -22,6 +24,8 @@ export type RecorderSettings = ChainWriterSettings & {
 };
 
 export type RecorderObserver = {
+  /** Called for each event with the bytes of its record, before it is written. */
+  readonly composed?: (event: AuditEvent, bytes: number) => void;
   /** Called after each write with the number of lines, including checkpoints. */
   readonly written: (batch: { readonly lines: number; readonly seconds: number }) => void;
   /** Called for each failed write. All events fail until the next {@link RecorderObserver.written}. */
@@ -32,6 +36,8 @@ export type ChainRecorder = {
   readonly record: Recorder;
   /** Seals records that are not sealed yet. @throws AuditError */
   readonly checkpoint: () => Promise<void>;
+  /** Records that the records up to these positions are about to be removed. @throws AuditError */
+  readonly prune: (positions: readonly Position[]) => Promise<void>;
   /** The newest sealed record that every sink has stored. */
   readonly head: () => Head;
   /** Rejects new events, seals the chain and closes every sink. @throws AuditError when the last record failed */
@@ -48,8 +54,11 @@ type Entry = (writer: ChainWriter) => readonly string[];
  * @throws AuditError when the first record cannot be stored
  */
 export const createRecorder = async (settings: RecorderSettings): Promise<ChainRecorder> => {
-  const { sinks, resumeFrom, clock, observer } = settings;
-  const writer = createChainWriter(resumeChain(resumeFrom), settings);
+  const { sinks, resumeFrom, clock, key, observer } = settings;
+  const writer = createChainWriter(
+    resumeChain(resumeFrom, readPublicKeys(key.publicKey)),
+    settings,
+  );
   const sink = createCombinedSink(sinks);
   let head: Head | undefined;
   let isClosed = false;
@@ -59,7 +68,9 @@ export const createRecorder = async (settings: RecorderSettings): Promise<ChainR
     // `settle` has stored the lines of a failed write, so report success even without new lines.
     if (lines.length === 0 && !hasFailed) return;
     const startedAt = clock.monotonic();
-    if (lines.length > 0) await sink.append(lines.map((line) => `${line}\n`).join(''));
+    if (lines.length > 0) {
+      await sink.append(lines.map((line) => `${line}\n`).join(''), writer.isSealed());
+    }
     hasFailed = false;
     const seconds = (clock.monotonic() - startedAt) / 1000;
     observer?.written({ lines: lines.length, seconds });
@@ -68,7 +79,8 @@ export const createRecorder = async (settings: RecorderSettings): Promise<ChainR
     try {
       await sink.settle();
       const composed = entries.map((entry) => composeEntry(entry, writer));
-      await write(composed.flatMap(({ lines }) => lines));
+      const lines = composed.flatMap((entry) => entry.lines);
+      await write(lines.length > 0 && sink.isFull() ? [...lines, ...writer.checkpoint()] : lines);
       head = writer.sealed();
       return composed.map(({ error }) => error);
     } catch (error) {
@@ -93,11 +105,19 @@ export const createRecorder = async (settings: RecorderSettings): Promise<ChainR
   return {
     record: async (event: AuditEvent) => {
       checkOpen();
-      await append((chain) => chain.event(event));
+      await append((chain) => {
+        const lines = chain.event(event);
+        observer?.composed?.(event, Buffer.byteLength(lines[0] ?? '') + 1);
+        return lines;
+      });
     },
     checkpoint: async () => {
       checkOpen();
       await append((chain) => chain.checkpoint());
+    },
+    prune: async (positions) => {
+      checkOpen();
+      await append((chain) => chain.prune(positions));
     },
     head: () => head ?? throwNotStarted(),
     close: async () => {

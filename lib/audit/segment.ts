@@ -1,4 +1,5 @@
 import type { Position } from './chain.ts';
+import type { HashIndex } from './hash-index.ts';
 import {
   formatForeignText,
   type AuditFaultCode,
@@ -15,6 +16,9 @@ export type Segment = {
   unsealedBefore: number;
   unsealedAfter: number;
   sealedThrough: Position | undefined;
+  readonly hashes: HashIndex;
+  /** Whether a log repeats some of these records. */
+  hasRepeats: boolean;
 };
 
 /** Position of a record in a chain and in a file. */

@@ -11,20 +11,13 @@ export type VerificationState = {
   readonly chains: Map<string, ChainState>;
   /** Positions that must exist, and where each is claimed. */
   readonly claims: Claim[];
-  /** `<chain>/<sequence>` of the published heads. */
-  readonly wanted: ReadonlySet<string>;
+  /** By chain: the last record up to which the authority states that it removed records. */
+  readonly pruned: Map<string, Claim>;
 };
 
-export type ChainState = {
-  readonly segments: Segment[];
-  /** Hashes of the newest sealed records by sequence. */
-  readonly sealed: Map<number, string>;
-};
+export type ChainState = { readonly segments: Segment[] };
 
-type Claim = Place & { readonly position: Position; readonly isHead: boolean };
-
-/** Sealed records kept for each chain: more than a day at one every five seconds. */
-const MAX_SEALED_HASHES = 20_000;
+export type Claim = Place & { readonly position: Position; readonly isHead: boolean };
 
 /** @param heads published heads by replica */
 export const createVerificationState = (
@@ -37,46 +30,30 @@ export const createVerificationState = (
     position,
     isHead: true,
   }));
-  const wanted = new Set(claims.map(({ position }) => formatPosition(position)));
-  return { publicKeys, findings: createFindings(), chains: new Map(), claims, wanted };
+  const findings = createFindings();
+  return { publicKeys, findings, chains: new Map(), claims, pruned: new Map() };
 };
 
 export const getChainState = ({ chains }: VerificationState, id: string): ChainState => {
-  const known = chains.get(id) ?? { segments: [], sealed: new Map<number, string>() };
+  const known = chains.get(id) ?? { segments: [] };
   chains.set(id, known);
   return known;
 };
 
-/** Records a position that later claims are compared with, and the claims of the record itself. */
-export const recordPosition = (
-  state: VerificationState,
-  position: Position,
-  { seal, after }: ChainLink,
-  place: Place,
+/** Keeps what a record claims about other records. A removal counts only with a valid seal. */
+export const recordClaims = (
+  { claims, pruned }: VerificationState,
+  link: ChainLink,
+  { place, isSealValid }: { readonly place: Place; readonly isSealValid: boolean },
 ): void => {
-  for (const earlier of after ?? []) {
-    state.claims.push({ ...place, position: earlier, isHead: false });
+  const toClaim = (position: Position): Claim => ({ ...place, position, isHead: false });
+  claims.push(...(link.after ?? []).map(toClaim));
+  if (!isSealValid) return;
+  for (const claim of (link.pruned ?? []).map(toClaim)) {
+    const { chain, sequence } = claim.position;
+    if ((pruned.get(chain)?.position.sequence ?? -1) < sequence) pruned.set(chain, claim);
   }
-  if (seal === undefined) return;
-  const { sealed } = getChainState(state, position.chain);
-  sealed.set(position.sequence, position.hash);
-  if (sealed.size > MAX_SEALED_HASHES) evictOldest(state, position.chain, sealed);
 };
-
-const evictOldest = (
-  { wanted }: VerificationState,
-  chain: string,
-  sealed: Map<number, string>,
-): void => {
-  const [oldest] = sealed;
-  if (oldest === undefined) return;
-  const [sequence, hash] = oldest;
-  sealed.delete(sequence);
-  if (wanted.has(formatPosition({ chain, sequence }))) sealed.set(sequence, hash);
-};
-
-const formatPosition = ({ chain, sequence }: Pick<Position, 'chain' | 'sequence'>): string =>
-  `${chain}/${sequence}`;
 
 /**
  * Reports each claim that contradicts the files. Call it after all files were read.
@@ -86,28 +63,53 @@ const formatPosition = ({ chain, sequence }: Pick<Position, 'chain' | 'sequence'
 export const checkClaims = (state: VerificationState, isMissingStartAllowed: boolean): void => {
   for (const claim of state.claims)
     checkClaim(state, claim, isMissingStartAllowed && !claim.isHead);
+  // Removed records may be present: from an export, or because a process was killed.
+  for (const claim of state.pruned.values()) compareClaim(state, claim);
 };
 
-const checkClaim = (
-  { chains, findings }: VerificationState,
-  claim: Claim,
-  mayBeAbsent: boolean,
-): void => {
-  const { chain, sequence, hash } = claim.position;
-  const expected = `record ${sequence} of ${formatForeignText(chain)}, hash ${formatForeignText(hash)}`;
-  const known = chains.get(chain);
-  const last = known?.segments.at(-1)?.last.position;
-  if (known === undefined || last === undefined) {
+const checkClaim = (state: VerificationState, claim: Claim, mayBeAbsent: boolean): void => {
+  const { findings, chains } = state;
+  const { chain, sequence } = claim.position;
+  const expected = formatExpected(claim);
+  const last = findLast(chains.get(chain));
+  if (last === undefined) {
+    if (isRemoved(state, claim.position)) return;
     if (mayBeAbsent)
       findings.note(claim, 'missing_start_allowed', `${formatForeignText(chain)} is not verified`);
     else findings.fault(claim, 'missing_chain', { expected, got: 'no record of that chain' });
   } else if (last.sequence < sequence) {
     findings.fault(claim, 'truncated', { expected, got: `an end at record ${last.sequence}` });
-  } else {
-    const found = last.sequence === sequence ? last.hash : known.sealed.get(sequence);
-    if (found === undefined) findings.note(claim, 'head_too_old', `${expected} is not compared`);
-    else if (found !== hash) {
-      findings.fault(claim, 'fork', { expected, got: `hash ${found}` });
-    }
+  } else if (!compareClaim(state, claim)) {
+    findings.note(claim, 'head_too_old', `${expected} is not compared`);
   }
 };
+
+/** Reports another record at the claimed position. Returns whether there is a record. */
+const compareClaim = ({ chains, findings }: VerificationState, claim: Claim): boolean => {
+  const { chain, sequence, hash } = claim.position;
+  const found = chains.get(chain)?.segments.flatMap(({ hashes }) => hashes.find(sequence) ?? []);
+  const other = found?.find((each) => each !== hash);
+  if (other !== undefined) {
+    findings.fault(claim, 'fork', { expected: formatExpected(claim), got: `hash ${other}` });
+  }
+  return found !== undefined && found.length > 0;
+};
+
+const formatExpected = ({ position: { chain, sequence, hash } }: Claim): string =>
+  `record ${sequence} of ${formatForeignText(chain)}, hash ${formatForeignText(hash)}`;
+
+/** Whether the authority states that it removed the record. */
+export const isRemoved = (
+  { pruned }: VerificationState,
+  { chain, sequence }: Pick<Position, 'chain' | 'sequence'>,
+): boolean => sequence <= (pruned.get(chain)?.position.sequence ?? -1);
+
+/** The last record of a chain in all its files. */
+export const findLast = (chain: ChainState | undefined): Position | undefined =>
+  chain?.segments
+    .map(({ last }) => last.position)
+    .reduce<Position | undefined>(
+      (highest, position) =>
+        highest === undefined || position.sequence > highest.sequence ? position : highest,
+      undefined,
+    );

@@ -43,7 +43,13 @@ describe('verifyChain', () => {
       faultCount: 0,
       faults: [],
       notes: [],
-      chains: [{ chain: head.chain, records: 14, first: 0, last: 13, sealedThrough: 13 }],
+      unverified: [],
+      chains: [
+        {
+          ...{ chain: head.chain, records: 14, first: 0, last: 13, sealedThrough: 13 },
+          lastHash: head.hash,
+        },
+      ],
     });
   });
 
@@ -307,9 +313,41 @@ describe('verifyChain with several files', () => {
     expect(faults).toMatchObject([{ code: 'gap', file: 'part-2', line: 1, got: '9' }]);
   });
 
-  it('detects a file that is given twice', async () => {
-    const { faults } = await verifyChain(selectFiles(0, 1, 1, 2), { publicKeys, heads });
-    expect(faults).toMatchObject([{ code: 'out_of_order', file: 'part-1', line: 1 }]);
+  it('accepts the same records in two files', async () => {
+    const report = await verifyChain(selectFiles(0, 1, 1, 2), { publicKeys, heads });
+    expect(report).toMatchObject({
+      isWhole: true,
+      chains: [{ records: 14 }],
+      notes: [{ code: 'repeated_records', file: 'part-1', line: 1 }],
+    });
+  });
+
+  it('accepts files that overlap anywhere, in any order', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyLine, anyLine, fc.boolean(), async (a, b, isReversed) => {
+        const files = [lines.slice(0, Math.max(a, b) + 1), lines.slice(Math.min(a, b))].map(
+          (part, index) => createAuditFile(joinLines(part), `part-${index}`),
+        );
+        const order = isReversed ? files.toReversed() : files;
+        const report = await verifyChain(order, { publicKeys, heads });
+        expect(report).toMatchObject({ isWhole: true, chains: [{ records: 14 }] });
+      }),
+    );
+  });
+
+  it('detects that two files have different records at the same place', async () => {
+    const body = JSON.parse(getLine(1)) as Attributes & Rewritable;
+    const forged = linkRecord({ ...body, ...{ time: 1 } }, { ...omitHash(body), sequence: 1 });
+    const other = joinLines([getLine(0), forged.line]);
+    for (const texts of [
+      [text, other],
+      [other, text],
+    ]) {
+      const files = texts.map((each, index) => createAuditFile(each, `part-${index}`));
+      const { faults } = await verifyChain(files, { publicKeys, heads });
+      expect(faults).toMatchObject([{ code: 'fork', line: 1 }]);
+      expect(faults[0]?.expected).toContain('record 1 of');
+    }
   });
 
   it('accepts files of several replicas, also mixed line by line', async () => {
@@ -350,9 +388,99 @@ describe('verifyChain with a log', () => {
     expect((await verifyText(noisy)).isWhole).toBe(false);
   });
 
+  it('accepts that a log has records twice, and a file not', async () => {
+    const repeated = joinLines([...lines.slice(0, 9), ...lines.slice(5)]);
+    expect(await verifyText(repeated, { ignoresForeignLines: true })).toMatchObject({
+      isWhole: true,
+      notes: [{ code: 'repeated_records', line: 10 }],
+      chains: [{ records: 14 }],
+    });
+    expect((await verifyText(repeated)).isWhole).toBe(false);
+  });
+
   it('detects a modified record among other lines', async () => {
     const edited = noisy.replace('summarize', 'summarise');
     expect(await listCodes(edited, { ignoresForeignLines: true })).toEqual(['modified:4']);
+  });
+});
+
+describe('verifyChain after the oldest records were removed', () => {
+  const splitLines = (given: string): readonly string[] => given.split('\n').slice(0, -1);
+  const getPositionAt = (index: number): Position => {
+    const { id: chain, hash } = (
+      JSON.parse(getLine(index)) as { unmapped: { chain: { id: string; hash: string } } }
+    ).unmapped.chain;
+    return { chain, sequence: index, hash };
+  };
+
+  /** The lines of a chain that states the removal of its records up to `position`. */
+  const recordRemoval = async (position: Position): Promise<readonly string[]> => {
+    const { sink, text: more } = createMemorySink();
+    const resumeFrom = { ends: [{ bytes: Buffer.from(text), isWhole: true }] };
+    const recorder = await createTestRecorder({ sinks: [sink], resumeFrom });
+    await recorder.prune([position]);
+    await recorder.close();
+    return [...lines, ...splitLines(more())];
+  };
+  const verifyRest = (given: readonly string[], ...others: readonly string[]) =>
+    verifyChain(
+      [given.map((line) => `${line}\n`).join(''), ...others].map((each, index) =>
+        createAuditFile(each, `part-${index}`),
+      ),
+      { publicKeys },
+    );
+
+  it('accepts the rest, and notes where it starts', async () => {
+    const all = await recordRemoval(getPositionAt(4));
+    expect(await verifyRest(all.slice(5))).toMatchObject({
+      isWhole: true,
+      notes: [{ code: 'pruned', line: 1 }],
+      chains: [{ first: 5, records: 12 }],
+    });
+  });
+
+  it('accepts the rest when fewer records were removed than stated', async () => {
+    const all = await recordRemoval(getPositionAt(4));
+    for (const from of [0, 2, 5])
+      expect(await verifyRest(all.slice(from))).toMatchObject({ isWhole: true });
+  });
+
+  it('accepts the rest together with what was removed', async () => {
+    const all = await recordRemoval(getPositionAt(4));
+    const exported = joinLines(all.slice(0, 9));
+    expect(await verifyRest(all.slice(5), exported)).toMatchObject({
+      isWhole: true,
+      chains: [{ first: 0, records: all.length }],
+    });
+  });
+
+  it('detects that more records were removed than stated', async () => {
+    const all = await recordRemoval(getPositionAt(4));
+    expect((await verifyRest(all.slice(6))).faults).toMatchObject([{ code: 'missing_start' }]);
+  });
+
+  it('detects that the statement names another record', async () => {
+    const all = await recordRemoval({ ...getPositionAt(4), hash: 'f'.repeat(64) });
+    expect((await verifyRest(all.slice(5))).faults).toMatchObject([{ code: 'broken_link' }]);
+    expect((await verifyRest(all)).faults).toMatchObject([{ code: 'fork' }]);
+  });
+
+  it('ignores a statement that was signed by another key', async () => {
+    const { id, previous } = { id: head.chain, previous: head.hash };
+    const place = { id, sequence: 14, previous, pruned: [getPositionAt(4)] };
+    const attributes = { metadata: {}, unmapped: { kind: 'chain.pruned' } };
+    const { line } = linkRecord(attributes, place, parseSealingKey(newSealingKey()).sign);
+    const { faults } = await verifyRest([...lines.slice(5), line]);
+    expect(faults.map(({ code }) => code)).toEqual(['unknown_key', 'missing_start']);
+  });
+
+  it('accepts that a whole earlier chain was removed', async () => {
+    const { sink, text: next } = createMemorySink();
+    const resumeFrom = { published: head };
+    const recorder = await createTestRecorder({ sinks: [sink], resumeFrom });
+    await recorder.prune([getPositionAt(13)]);
+    await recorder.close();
+    expect(await verifyRest(splitLines(next()))).toMatchObject({ isWhole: true });
   });
 });
 

@@ -100,6 +100,11 @@ export const AUTHORITY_ENV = {
   auditSecret: 'VALETKEY_AUDIT_SECRET',
   /** Directory of the append-only audit files; empty: standard output only. */
   auditFolder: 'VALETKEY_AUDIT_FOLDER',
+  /** Size of their volume, a Kubernetes quantity. */
+  auditVolumeBytes: 'VALETKEY_AUDIT_VOLUME_SIZE',
+  /** Size and age at which the oldest files are removed; empty: 70 % of the volume; never. */
+  auditMaxBytes: 'VALETKEY_AUDIT_MAX_BYTES',
+  auditRetain: 'VALETKEY_AUDIT_RETAIN',
   /** `host:port`, HTTPS. */
   listen: 'VALETKEY_LISTEN',
   /** `host:port`, HTTP: probes and metrics. */
@@ -122,6 +127,8 @@ export const AUTHORITY_TUNING_ENV = {
   podRate: 'VALETKEY_POD_RATE',
   serviceAccountRate: 'VALETKEY_SERVICE_ACCOUNT_RATE',
   namespaceRate: 'VALETKEY_NAMESPACE_RATE',
+  /** MiB of audit records per hour and replica that the pods of one namespace may cause. */
+  namespaceAuditMebibytes: 'VALETKEY_NAMESPACE_AUDIT_MEBIBYTES',
   /** Concurrent token verifications. */
   verifications: 'VALETKEY_VERIFICATIONS',
   /** Concurrent connections, including event streams: in total, and from one address. */

@@ -176,6 +176,9 @@ const AUTHORITY_REFUSALS = {
     'Too many requests from the pods of one service account.',
   ),
   rate_limited_namespace: buildRateLimitedRow('Too many requests from the pods of one namespace.'),
+  rate_limited_audit: buildRateLimitedRow(
+    'The pods of the namespace caused more audit records than its budget allows.',
+  ),
   overloaded: buildUnavailableRow(
     'The maximum number of token verifications or open event streams is reached.',
     'The sidecar retries. If the condition persists, add replicas.',
@@ -202,7 +205,7 @@ const AUTHORITY_REFUSALS = {
   ),
   audit_unavailable: buildUnavailableRow(
     'The audit record could not be written, so nothing is issued.',
-    "Check the replica's volume: it is full, or it fails.",
+    "Check the replica's log: its volume is full or fails, or its audit head cannot be published.",
   ),
   internal_error: {
     error: 'server_error',

@@ -112,10 +112,10 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     fields: [
       [
         STATEFUL_SET,
-        `${POD}.containers[0].env[12]`,
+        `${POD}.containers[0].env[15]`,
         { name: 'VALETKEY_POD_ADDRESSES', value: 'ignore' },
       ],
-      [STATEFUL_SET, `${POD}.containers[0].env[13]`, { name: 'VALETKEY_POD_RATE', value: '5' }],
+      [STATEFUL_SET, `${POD}.containers[0].env[16]`, { name: 'VALETKEY_POD_RATE', value: '5' }],
     ],
   },
   {
@@ -145,6 +145,20 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
         { requests: { storage: '5Gi' } },
       ],
       [STATEFUL_SET, `${POD}.volumes.length`, 1],
+    ],
+  },
+  {
+    name: 'records that are removed by size and age',
+    values: { authority: { audit: { file: { size: '5Gi', maxBytes: '3Gi', retain: '90d' } } } },
+    fields: [
+      ...[
+        ['VALETKEY_AUDIT_VOLUME_SIZE', '5Gi'],
+        ['VALETKEY_AUDIT_MAX_BYTES', '3Gi'],
+        ['VALETKEY_AUDIT_RETAIN', '90d'],
+      ].map(
+        ([name, value], index) =>
+          [STATEFUL_SET, `${POD}.containers[0].env[${index + 9}]`, { name, value }] as const,
+      ),
     ],
   },
   {
@@ -233,6 +247,11 @@ export const AUTHORITY_REJECTIONS: readonly ChartRejection[] = [
     name: 'a role ARN with an empty path segment',
     values: { authority: { publisher: { bucket: 'x', role: buildRoleKey('a//b') } } },
     names: 'role',
+  },
+  {
+    name: 'an age of records that is no duration',
+    values: { authority: { audit: { file: { retain: 'long' } } } },
+    names: 'retain',
   },
   {
     name: 'a bucket without a publisher role',

@@ -97,8 +97,8 @@ const writeAll = async (file: FileHandle, bytes: Buffer): Promise<void> => {
   }
 };
 
-/** A new file survives a crash only after its folder is synced. */
-const syncFolder = async (folder: string): Promise<void> => {
+/** The creation or removal of a file survives a crash only after its folder is synced. */
+export const syncFolder = async (folder: string): Promise<void> => {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();

@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { buildIntent, publicKeys, createTestRecorder } from '../../audit/fixtures/recording.ts';
 import type { PublicKeys } from '../../audit/sealing-keys.ts';
-import { readPublicKeys } from '../../audit/sealing-keys.ts';
+import { newSealingKey, parseSealingKey, readPublicKeys } from '../../audit/sealing-keys.ts';
 import { verifyChain, type AuditReport } from '../../audit/verify.ts';
 import type { OpenFile } from './append-file.ts';
 import { createAuditFiles } from './audit-files.ts';
@@ -40,7 +40,7 @@ const verify = (keys: PublicKeys = publicKeys): Promise<AuditReport> =>
     { publicKeys: keys },
   );
 
-type Options = { readonly maxFileBytes?: number; readonly fsOpen?: OpenFile };
+type Options = Partial<Omit<Parameters<typeof createAuditFiles>[0], 'folder'>>;
 const createFiles = (options: Options = {}) =>
   createAuditFiles({ folder, maxFileBytes: 1_000_000, ...options });
 const startRecording = async (options: Options = {}) => {
@@ -87,14 +87,31 @@ describe('createAuditFiles', () => {
     expect(await verify()).toMatchObject({ isWhole: true, notes: [], chains: [{ records: 9 }] });
   });
 
-  it('starts a new file at the maximum size and continues the chain', async () => {
+  it('starts a new file after a seal at the maximum size and continues the chain', async () => {
     for (const run of ['a', 'b']) {
       const recorder = await startRecording({ maxFileBytes: 2_000 });
       for (let each = 0; each < 5; each += 1) await recorder.record(buildIntent(`${run}${each}`));
       await recorder.close();
     }
     expect(names().length).toBeGreaterThan(3);
-    expect(await verify()).toMatchObject({ isWhole: true, chains: [{ records: 14 }] });
+    expect(await verify()).toMatchObject({ isWhole: true, chains: [{ last: 18 }] });
+    const lastLines = names().map((name) =>
+      readFileSync(join(folder, name), 'utf8').trimEnd().split('\n').at(-1),
+    );
+    expect(lastLines.filter((line) => line?.includes('"seal":') !== true)).toEqual([]);
+  });
+
+  it('starts a new file at the maximum age', async () => {
+    let now = 0;
+    const recorder = await startRecording({ maxFileAgeMs: 1_000, now: () => now });
+    await recorder.record(buildIntent('a'));
+    now = 1_001;
+    await recorder.record(buildIntent('b'));
+    await recorder.record(buildIntent('c'));
+    await recorder.close();
+    expect(names()).toEqual(['audit-00000001.jsonl', 'audit-00000002.jsonl']);
+    expect(readFileSync(join(folder, names()[1] ?? ''), 'utf8')).toContain('"uid":"c"');
+    expect(await verify()).toMatchObject({ isWhole: true });
   });
 
   it('syncs once for concurrent events', async () => {
@@ -205,10 +222,12 @@ describe('createAuditFiles on a failing disk', () => {
 /** A process that records endlessly and prints each run whose records are stored. */
 const endless = `
 import { createAuditFiles } from '${join(import.meta.dirname, 'audit-files.ts')}';
-import { key, buildIntent, createTestRecorder } from '${join(import.meta.dirname, '../../audit/fixtures/recording.ts')}';
-const { sink, ends } = await createAuditFiles({ folder: process.argv[2], maxFileBytes: 20_000 });
-const recorder = await createTestRecorder({ sinks: [sink], resumeFrom: { ends } });
-process.stdout.write(JSON.stringify(key.publicKey) + '\\n');
+import { buildIntent, createTestRecorder } from '${join(import.meta.dirname, '../../audit/fixtures/recording.ts')}';
+import { parseSealingKey } from '${join(import.meta.dirname, '../../audit/sealing-keys.ts')}';
+const [, , folder, pem] = process.argv;
+const { sink, ends } = await createAuditFiles({ folder, maxFileBytes: 20_000 });
+const resumeFrom = { ends };
+const recorder = await createTestRecorder({ sinks: [sink], key: parseSealingKey(pem), resumeFrom });
 for (let run = 0; ; run += 1) {
   await Promise.all([0, 1, 2].map((part) => recorder.record(buildIntent('run-' + run + '-' + part))));
   process.stdout.write('run-' + run + '-\\n');
@@ -218,17 +237,19 @@ for (let run = 0; ; run += 1) {
 it('createAuditFiles has stored every acknowledged record of a killed process', async () => {
   const script = join(root, 'endless.ts');
   writeFileSync(script, endless);
-  const child = spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const said: string[] = [];
+  const pem = newSealingKey();
+  const key = parseSealingKey(pem);
+  const child = spawn(process.execPath, [script, folder, pem], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const runs: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
-    said.push(line);
-    if (said.length === 60) child.kill('SIGKILL');
+    runs.push(line);
+    if (runs.length === 60) child.kill('SIGKILL');
   }
-  const [theirs = '', ...runs] = said;
   const { sink, ends } = await createFiles();
-  await (await createTestRecorder({ sinks: [sink], resumeFrom: { ends } })).close();
-  const keys = new Map([...readPublicKeys(JSON.parse(theirs) as string), ...publicKeys]);
-  const report = await verify(keys);
+  await (await createTestRecorder({ sinks: [sink], key, resumeFrom: { ends } })).close();
+  const report = await verify(readPublicKeys(key.publicKey));
   expect(report.faults).toEqual([]);
   expect(report.chains).toHaveLength(1);
   const text = names()

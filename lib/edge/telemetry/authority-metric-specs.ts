@@ -125,4 +125,11 @@ export const AUTHORITY_METRIC_SPECS = {
     labels: [],
     unit: 'bytes',
   },
+  auditVolumeSize: {
+    name: 'valetkey_authority_audit_volume_size_bytes',
+    type: 'gauge',
+    help: 'Size of the volume of audit records. Absent as its free space.',
+    labels: [],
+    unit: 'bytes',
+  },
 } as const satisfies Readonly<Record<string, MetricSpec>>;

@@ -22,7 +22,9 @@ export type AuthorityMetricsDeps = LastSyncDeps<
   'taskpolicies' | 'revocations' | 'injection-templates'
 > & {
   /** @returns nothing if there is no audit volume, or if it cannot be read */
-  readonly readAuditVolumeFreeBytes: () => Promise<number | undefined>;
+  readonly readAuditVolume: () => Promise<
+    { readonly sizeBytes: number; readonly freeBytes: number } | undefined
+  >;
 };
 
 export type AuthorityMetrics = {
@@ -63,6 +65,7 @@ const AUDIT_WRITE_ERROR_CODES: readonly AuditErrorCode[] = [
   'disk_failed',
   'sink_failed',
   'other_writer',
+  'head_unpublished',
 ];
 
 /** Creates the authority's metrics in their own registry. */
@@ -92,8 +95,12 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   );
   registerCollectedGauge(SPECS.watchLastSync, registry, () => readLastSyncs(deps));
   registerCollectedGauge(SPECS.auditVolumeFree, registry, async () => {
-    const value = await deps.readAuditVolumeFreeBytes();
-    return value === undefined ? [] : [{ value }];
+    const space = await deps.readAuditVolume();
+    return space === undefined ? [] : [{ value: space.freeBytes }];
+  });
+  registerCollectedGauge(SPECS.auditVolumeSize, registry, async () => {
+    const space = await deps.readAuditVolume();
+    return space === undefined ? [] : [{ value: space.sizeBytes }];
   });
   return {
     requestAnswered: ({ route, reason, status, seconds }) => {

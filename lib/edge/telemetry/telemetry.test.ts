@@ -104,7 +104,7 @@ describe('createAuthorityMetrics', () => {
       revocations: () => undefined,
       'injection-templates': () => undefined,
     },
-    readAuditVolumeFreeBytes: () => Promise.resolve(undefined),
+    readAuditVolume: () => Promise.resolve(undefined),
   };
 
   it('registers every documented metric with its help text', async () => {
@@ -127,8 +127,8 @@ describe('createAuthorityMetrics', () => {
   it('reports the free bytes of the audit volume, and no sample without a volume', async () => {
     const name = 'valetkey_authority_audit_volume_free_bytes';
     expect(await createAuthorityMetrics(deps).render()).not.toMatch(new RegExp(`^${name}`, 'm'));
-    const readAuditVolumeFreeBytes = () => Promise.resolve(4096);
-    const metrics = createAuthorityMetrics({ ...deps, readAuditVolumeFreeBytes });
+    const readAuditVolume = () => Promise.resolve({ sizeBytes: 16_384, freeBytes: 4096 });
+    const metrics = createAuthorityMetrics({ ...deps, readAuditVolume });
     expect(await metrics.render()).toContain(`${name} 4096`);
   });
 
