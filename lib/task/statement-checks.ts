@@ -62,7 +62,7 @@ export const checkActions = (
 
 /**
  * Finds credential-minting actions that the platform does not list for the role. A short form such as
- * `s3:Get*` may cover one if no declared resource is of a type that the minting action takes.
+ * `s3:Get*` may cover one that makes no pair with a declared resource: the task does not contain it.
  */
 export const checkMinting = (
   { declared, resources }: StatementPlan,
@@ -73,7 +73,7 @@ export const checkMinting = (
     const reaches = (action: CloudAction): boolean =>
       !name.includes('*') ||
       action.isWildcardOnly ||
-      resources.some(({ matches }) => matches(action));
+      resources.some(({ isPair }) => isPair(action));
     const minting = named.find(
       (action) => action.isMinting && !allowed.has(action.name.toLowerCase()) && reaches(action),
     );
