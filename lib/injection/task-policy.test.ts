@@ -118,7 +118,7 @@ describe('createTaskPolicyEvaluator', () => {
   });
 
   it('refuses tasks whose SPIFFE ID is too long for a grant', async () => {
-    const authority = { trustDomain: 'a'.repeat(128) };
+    const authority = { trustDomain: 'a'.repeat(128), tagParams: [] };
     const tasks = [buildTask('t', ['agent']), buildTask('t'.repeat(63), ['agent'])];
     const lines = await listLines(
       evaluateTestTasks({ authority }, { namespace: 'n'.repeat(63), tasks }),
