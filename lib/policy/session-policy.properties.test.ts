@@ -199,3 +199,29 @@ describe.each<Dialect>(['aws', 's3'])('the session policy of dialect %s', (diale
     );
   }, 60_000);
 });
+
+describe('a run in dialect s3', () => {
+  const FORBID_DELETE = `permit (principal, action, resource);
+forbid (principal, action, resource) when { context.action == "s3:DeleteBucket" }
+unless { context.resource like "arn:aws:s3:::scratch-*" };`;
+  const decide = async (...resources: readonly string[]) => {
+    const allow = [{ actions: ['s3:GetObject', 's3:DeleteBucket'], resources }];
+    const task = await readTask(allow, 's3');
+    if (task === undefined) throw new Error('expected a declaration that is accepted');
+    const policies = compilePolicies([{ name: 'any', cedar: FORBID_DELETE }]);
+    const request = buildRunRequest({ task, params: PARAMS });
+    return evaluateRunPolicy({ policies, loadCatalog }, request);
+  };
+
+  it('is denied if a pattern of objects would reach a bucket that must not be deleted', async () => {
+    expect(await decide('arn:aws:s3:::acme-data/*', 'arn:aws:s3:::scratch-1')).toMatchObject({
+      outcome: 'deny',
+      reasons: [expect.stringMatching(/^s3:DeleteBucket on arn:aws:s3:::acme-data\/\*: forbidden/)],
+    });
+  });
+
+  it('is permitted if the patterns reach only buckets that may be deleted', async () => {
+    const decision = await decide('arn:aws:s3:::scratch-1/*', 'arn:aws:s3:::scratch-1');
+    expect(decision).toMatchObject({ outcome: 'allow' });
+  });
+});

@@ -4,7 +4,7 @@ import { CreateAccessKeyCommand, DeleteAccessKeyCommand, IAMClient } from '@aws-
 
 import type { CloudSettings } from '../../contract/platform.ts';
 import type { CloudCredentials } from '../../contract/exchange.ts';
-import { CloudRequestError } from './cloud-request-error.ts';
+import type { CloudRequestError } from './cloud-request-error.ts';
 import { readCloudErrors } from './cloud-response.ts';
 import { createMinioAdminClient } from './minio-admin.ts';
 import {
