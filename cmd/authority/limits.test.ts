@@ -54,7 +54,14 @@ describe('the rate limits', () => {
 
   it('refuse a pod with a wide task sooner, because policy evaluates each pair', async () => {
     const pod = buildLivePod();
-    const text = JSON.stringify(pod).replaceAll('s3:GetObject', 's3:*Object*');
+    const kinds = ['', 'Acl', 'Tagging', 'Version', 'VersionAcl', 'VersionTagging'];
+    const wide = [
+      ...kinds.map((kind) => `s3:GetObject${kind}`),
+      ...kinds.filter((kind) => kind !== 'Version').map((kind) => `s3:PutObject${kind}`),
+      ...kinds.filter((kind) => !kind.endsWith('Acl')).map((kind) => `s3:DeleteObject${kind}`),
+      ...['s3:GetObjectRetention', 's3:PutObjectRetention', 's3:GetObjectLegalHold'],
+    ].map((action) => `\\"${action}\\"`);
+    const text = JSON.stringify(pod).replaceAll('\\"s3:GetObject\\"', wide.join());
     harness.api.put(PATHS.pod, JSON.parse(text) as ReturnType<typeof buildLivePod>);
     const replica = await start(GENEROUS);
     const token = await harness.podToken();

@@ -82,9 +82,7 @@ task summarize
                       },
                       {
                         "Effect": "Deny",
-                        "Action": [
-                          "s3:*"
-                        ],
+                        "Action": "*",
                         "Resource": "*",
                         "Condition": {
                           "DateGreaterThanEquals": {

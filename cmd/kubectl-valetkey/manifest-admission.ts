@@ -6,7 +6,7 @@ import type { AdmissionDeps } from '../../lib/injection/admission-inputs.ts';
 import type { AdmissionDecision } from '../../lib/injection/admission-outcome.ts';
 import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
 import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
-import { checkTaskSubjects, type EvaluatePolicy } from '../../lib/injection/task-policy.ts';
+import { checkTaskGrants, type EvaluatePolicy } from '../../lib/injection/task-policy.ts';
 import type { ReadSourcedPodContext, SourcedPodContext } from './pod-context.ts';
 
 /** What admission would decide about a pod that is not created yet. Paths are the manifest's. */
@@ -42,7 +42,7 @@ export const evaluateManifest = async (
     ...createTemplates(platform),
     platform,
     readTasks: createTaskReader(platform, loadCatalog),
-    evaluatePolicy: createSubjectCheck(platform),
+    evaluatePolicy: createGrantCheck(platform),
     // The decision holds a PodContext without the source of its labels.
     readPodContext: async (subject) => {
       podContext = await options.readPodContext(subject);
@@ -63,12 +63,12 @@ const createTemplates = (platform: Platform): Pick<AdmissionDeps, 'published' | 
   return { published: () => template, templates: () => new Map() };
 };
 
-/** `explain` evaluates and shows policy task by task; here only the SPIFFE IDs are checked. */
-const createSubjectCheck =
-  ({ authority }: Platform): EvaluatePolicy =>
+/** `explain` evaluates and shows policy task by task; here only the grants are checked. */
+const createGrantCheck =
+  ({ authority, cloud }: Platform): EvaluatePolicy =>
   (request) =>
     Promise.resolve({
-      faults: authority === undefined ? [] : checkTaskSubjects(request, authority),
+      faults: authority === undefined ? [] : checkTaskGrants(request, { cloud, authority }),
       warnings: [],
     });
 

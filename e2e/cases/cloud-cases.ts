@@ -1,6 +1,7 @@
 import type { CaseCloud } from './case-cloud.ts';
 import { listExpectedOutcomes, type CloudCase, type CaseStep } from './cloud-case.ts';
 import { formatAnswer, isOutcome, type CaseAnswer, type Outcome } from './case-outcome.ts';
+import { PAIR_CASES } from './pair-cases.ts';
 import { REQUEST_CASES } from './request-cases.ts';
 import { sendS3Request } from './s3-request.ts';
 import { putWithSdk } from './sdk-put.ts';
@@ -13,7 +14,11 @@ import {
 } from './sts-request.ts';
 
 /** The table of cases for every cloud. */
-export const CLOUD_CASES: readonly CloudCase[] = [...SESSION_CASES, ...REQUEST_CASES];
+export const CLOUD_CASES: readonly CloudCase[] = [
+  ...SESSION_CASES,
+  ...REQUEST_CASES,
+  ...PAIR_CASES,
+];
 
 /** The result of a case: expected and actual responses, of STS and then of each step. */
 export type CaseResult = {

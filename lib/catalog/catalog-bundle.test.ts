@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 it('reads the data beside a CommonJS bundle from any working directory', async () => {
   const entry = join(folder, 'entry.ts');
   const program = `import { createCatalogLoader } from ${JSON.stringify(join(catalogFolder, 'catalog.ts'))};
-    createCatalogLoader()(['s3']).then((it) => console.log(it.find('s3:getobject').name));`;
+    createCatalogLoader()(['s3']).then((it) => console.log(it.find('s3:getobject').actions[0].name));`;
   writeFileSync(entry, program);
   for (const name of CATALOG_BUNDLE.data) {
     cpSync(join(packageData, name), join(folder, 'data', name), { recursive: true });

@@ -9,7 +9,6 @@ import { matchArn, parseArnPattern, type ArnPattern } from '../schema/arn.ts';
 import { ESCALATION, isEscalating } from './escalating-actions.ts';
 import { findMinted, type Minted } from './minting-actions.ts';
 import { findNearestName } from './nearest-name.ts';
-import { canonicalizeName } from './canonical-name.ts';
 import { patternsOverlap } from '../schema/wildcard-patterns.ts';
 
 /** One concrete action of a cloud. */
@@ -28,7 +27,7 @@ export type CloudAction = {
 
 /** The actions that a declared action names; or, for an unknown name, the nearest known one. */
 type NamedActions =
-  | { readonly known: true; readonly name: string; readonly actions: readonly CloudAction[] }
+  | { readonly known: true; readonly actions: readonly CloudAction[] }
   | { readonly known: false; readonly nearest?: string };
 
 /** The actions of some services, loaded once, so that look-ups are synchronous. */
@@ -113,7 +112,7 @@ const buildCatalog = (
   const find = (declared: string): NamedActions => {
     const [service = '', action = ''] = declared.toLowerCase().split(':');
     const actions = services.get(service);
-    const named = actions === undefined ? undefined : findActions({ service, action, actions });
+    const named = actions === undefined ? undefined : findActions(action, actions);
     if (named !== undefined) return named;
     hints += 1;
     const nearest = hints > MAX_HINTS ? undefined : suggestName(declared, actions, serviceNames);
@@ -128,28 +127,15 @@ const buildCatalog = (
   };
 };
 
-type ActionSearch = {
-  readonly service: string;
-  readonly action: string;
-  readonly actions: Service;
-};
-
-const findActions = ({ service, action, actions }: ActionSearch): NamedActions | undefined => {
+const findActions = (action: string, actions: Service): NamedActions | undefined => {
   if (!action.includes('*')) {
     const exact = actions.get(action);
-    return exact && { known: true, name: exact.name, actions: [exact] };
+    return exact && { known: true, actions: [exact] };
   }
   const named = [...actions].flatMap(([name, each]) =>
     patternsOverlap(action, name) ? [each] : [],
   );
-  const [first] = named;
-  return (
-    first && {
-      known: true,
-      name: canonicalizeName(`${service}:${action}`, first.name),
-      actions: named,
-    }
-  );
+  return named.length === 0 ? undefined : { known: true, actions: named };
 };
 
 const suggestName = (

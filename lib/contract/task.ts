@@ -17,10 +17,11 @@ export type Task = {
   readonly exclusive: boolean;
 };
 
+/** Every action with every resource. Policy evaluates, and the session policy allows, exactly these pairs. */
 export type TaskStatement = {
-  /** `service:Action` in canonical case; may contain `*` (the short form). */
+  /** `service:Action` in canonical case. In a declaration also short forms with `*`; in a task none. */
   readonly actions: readonly string[];
-  /** ARNs. The resource part may contain `*`, `?` and `{param}`. */
+  /** `*`, or ARNs whose resource part may contain `*`, `?` and `{param}`. */
   readonly resources: readonly string[];
 };
 

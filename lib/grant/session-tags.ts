@@ -16,7 +16,7 @@ const PARAM_TAG_PREFIX = 'valetkey-param-';
 
 /** STS, Tag: allowed characters and length of a value. */
 const VALUE = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
-const MAX_VALUE_LENGTH = 256;
+export const MAX_TAG_VALUE_LENGTH = 256;
 
 /** Claim `https://aws.amazon.com/tags`. Every tag is transitive: roles assumed from the session keep it. */
 export type TagsClaim = {
@@ -46,11 +46,11 @@ export const buildSessionTags = (run: TaggedRun, tagParams: readonly string[]): 
 
 const readTagValue = ({ params }: TaggedRun, name: string): string => {
   const value = params[name] ?? '';
-  if (VALUE.test(value) && value.length <= MAX_VALUE_LENGTH) return value;
+  if (VALUE.test(value) && value.length <= MAX_TAG_VALUE_LENGTH) return value;
   const expected = 'letters, digits, spaces and _ . : / = + - @';
   throw new ExchangeError(
     'refused',
     'param_untaggable',
-    `params.${name}: expected at most ${MAX_VALUE_LENGTH} ${expected}, because the platform makes it a session tag`,
+    `params.${name}: expected at most ${MAX_TAG_VALUE_LENGTH} ${expected}, because the platform makes it a session tag`,
   );
 };

@@ -117,8 +117,20 @@ describe('createTaskPolicyEvaluator', () => {
     }
   });
 
+  it('refuses tasks whose session policy leaves too little for the session tags', async () => {
+    const task = buildTask('t', ['agent']);
+    const resources = ['x', 'y'].map(
+      (key) => `arn:aws:s3:::acme-data/reports/${key.repeat(700)}/*`,
+    );
+    const wide = { ...task, allow: [{ actions: ['s3:GetObject'], resources }] };
+    const lines = await listLines(evaluateTestTasks({}, { tasks: [wide] }));
+    expect(lines).toEqual([
+      expect.stringMatching(/^task.valetkey.dev\/t allow: expected .* that STS can pack: /),
+    ]);
+  });
+
   it('refuses tasks whose SPIFFE ID is too long for a grant', async () => {
-    const authority = { trustDomain: 'a'.repeat(128) };
+    const authority = { trustDomain: 'a'.repeat(128), tagParams: [] };
     const tasks = [buildTask('t', ['agent']), buildTask('t'.repeat(63), ['agent'])];
     const lines = await listLines(
       evaluateTestTasks({ authority }, { namespace: 'n'.repeat(63), tasks }),

@@ -5,6 +5,7 @@ import { checkSpiffeId } from '../grant/spiffe-id.ts';
 import type { CompiledPolicies } from '../policy/compiled-policies.ts';
 import type { AdmissionPolicyRequest, PolicyDecision } from '../policy/decision.ts';
 import type { FieldError } from '../schema/field-error.ts';
+import { checkPackedSize } from './packed-size.ts';
 
 export type TaskPolicyRequest = {
   readonly namespace: string;
@@ -27,9 +28,12 @@ export type EvaluateTask = (
   request: AdmissionPolicyRequest,
 ) => Promise<PolicyDecision>;
 
+/** Settings of the authority that decide about grants. */
+export type GrantSettings = Pick<AuthoritySettings, 'trustDomain' | 'tagParams'>;
+
 export type TaskPolicyDeps = {
   readonly platform: Platform;
-  readonly authority: Pick<AuthoritySettings, 'trustDomain'>;
+  readonly authority: GrantSettings;
   /** The current TaskPolicies, or why they are not known. */
   readonly readPolicies: () => CompiledPolicies | { readonly unknown: string };
   /** Undefined: there is no such namespace. Throws if the API server does not answer. */
@@ -40,28 +44,34 @@ export type TaskPolicyDeps = {
 };
 
 /**
- * Under `trust: authority`: each task needs a SPIFFE ID that fits into a grant, and no policy may
+ * Under `trust: authority`: each task needs a grant that STS can accept, and no policy may
  * deny it. The authority decides again at every run; admission reports a denial early.
  */
 export const createTaskPolicyEvaluator =
   (deps: TaskPolicyDeps): EvaluatePolicy =>
   async (request) => {
-    const subjectErrors = checkTaskSubjects(request, deps.authority);
+    const { cloud } = deps.platform;
+    const grantErrors = checkTaskGrants(request, { cloud, authority: deps.authority });
     const { faults, warnings } = await evaluateTasks(request, deps);
-    return { faults: [...subjectErrors, ...faults], warnings };
+    return { faults: [...grantErrors, ...faults], warnings };
   };
 
-/** Checks that the SPIFFE ID of each task fits into a grant. */
-export const checkTaskSubjects = (
+/**
+ * Checks that the SPIFFE ID of each task fits into a grant, and that the session tags of the grant and
+ * the session policy fit into the packed limit of STS.
+ */
+export const checkTaskGrants = (
   { namespace, serviceAccount, tasks }: TaskPolicyRequest,
-  { trustDomain }: Pick<AuthoritySettings, 'trustDomain'>,
+  { cloud, authority }: { cloud: Platform['cloud']; authority: GrantSettings },
 ): readonly FieldError[] =>
-  tasks.flatMap(({ name }) =>
-    checkSpiffeId({ trustDomain, namespace, serviceAccount, task: name }).map((fault) => ({
-      ...fault,
-      source: buildAnnotationKey(name),
-    })),
-  );
+  tasks.flatMap((task) => {
+    const { trustDomain } = authority;
+    const subject = checkSpiffeId({ trustDomain, namespace, serviceAccount, task: task.name });
+    return [
+      ...subject.map((fault) => ({ ...fault, source: buildAnnotationKey(task.name) })),
+      ...checkPackedSize({ task, namespace, serviceAccount, cloud, authority }),
+    ];
+  });
 
 const evaluateTasks = async (
   request: TaskPolicyRequest,

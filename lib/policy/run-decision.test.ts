@@ -113,12 +113,15 @@ describe('evaluateRunPolicy', () => {
       await evaluateTexts({ a: buildPermit() }, { task: buildReportTask({ allow }) }),
     ).toMatchObject({
       outcome: 'deny',
-      reasons: ['allow[0].actions[1]: expected an action that exists, got "s3:Fly"'],
+      reasons: ['allow[0].actions[1]: expected an action that exists, written out, got "s3:Fly"'],
     });
   });
 
   it('denies when one pair of many is denied, and reports only denied pairs', async () => {
-    const allow = [{ actions: ['s3:GetObject', 's3:PutObject*'], resources: [OBJECTS] }];
+    const writes = ['', 'Acl', 'LegalHold', 'Retention', 'Tagging'].map(
+      (kind) => `s3:PutObject${kind}`,
+    );
+    const allow = [{ actions: ['s3:GetObject', ...writes], resources: [OBJECTS] }];
     const reads = buildPermit('["Read", "List"].containsAll(context.accessLevels)');
     const { outcome, reasons } = await evaluateTexts(
       { a: reads },
@@ -126,7 +129,7 @@ describe('evaluateRunPolicy', () => {
     );
     expect(outcome).toBe('deny');
     expect(reasons.join()).toMatch(
-      /^s3:PutObject, (s3:\w+, ){2}s3:\w+ and \d more on .*: no policy permits it$/,
+      /^s3:PutObject, (s3:\w+, ){2}s3:\w+ and 1 more on .*: no policy permits it$/,
     );
   });
 

@@ -8,7 +8,7 @@ const report: Task = {
   name: 'report',
   provider: 'aws',
   role: 'arn:aws:iam::111122223333:role/agent-reports',
-  allow: [{ actions: ['s3:Get*'], resources: ['arn:aws:s3:::acme-data/{customer}/*'] }],
+  allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/{customer}/*'] }],
   params: { customer: { pattern: '[a-z]+', maxLength: 40 } },
   lifetimeSeconds: 600,
   purpose: 'nightly summary',
@@ -62,8 +62,13 @@ describe('readAdmittedTasks', () => {
     ],
     [
       'a resource that is no ARN',
-      buildAdmittedWith({ allow: [{ actions: ['s3:*'], resources: ['**'] }] }),
+      buildAdmittedWith({ allow: [{ actions: ['s3:GetObject'], resources: ['**'] }] }),
       /an ARN such as/,
+    ],
+    [
+      'a short form, which admission writes out',
+      buildAdmittedWith({ allow: [{ actions: ['s3:Get*'], resources: ['arn:aws:s3:::a/*'] }] }),
+      /service:Action without wildcards/,
     ],
     [
       'a pattern that expands to too many steps',

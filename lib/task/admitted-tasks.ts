@@ -21,7 +21,7 @@ import {
   type Reader,
 } from '../schema/reader.ts';
 import { roleArn } from '../schema/arn.ts';
-import { actionPattern } from './action.ts';
+import { concreteAction } from './action.ts';
 import { boundedPattern, MAX_PARAM_LENGTH } from './pattern-size.ts';
 import { PARAM_NAME, readPlaceholders, resourcePattern } from './resource.ts';
 
@@ -67,7 +67,7 @@ const members: Reader<Task> = object({
   role: roleArn,
   allow: list(
     object({
-      actions: list(actionPattern, { min: 1 }),
+      actions: list(concreteAction, { min: 1 }),
       resources: list(resourcePattern, { min: 1 }),
     }),
     { min: 1 },

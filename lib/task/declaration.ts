@@ -2,7 +2,6 @@ import { toMapping } from '../schema/mapping.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
 import { MAX_PAIRS, MAX_PURPOSE_LENGTH, type Task, type TaskStatement } from '../contract/task.ts';
-import type { FieldError } from '../schema/field-error.ts';
 import {
   refine,
   list,
@@ -16,7 +15,7 @@ import {
 import { prescanDeclaration, type Prescan } from './prescan.ts';
 import { createLifetimeReader } from './lifetime.ts';
 import { paramRule } from './params.ts';
-import { countPairs } from './statement-plan.ts';
+import { countPairs, groupPairs } from './statement-plan.ts';
 import { PARAM_NAME } from './resource.ts';
 import { createRoleReader } from './role.ts';
 import { createStatementReader } from './statement.ts';
@@ -71,30 +70,23 @@ export const createDeclarationReader = (
   };
 };
 
+/** Reads `allow` and brings it to normal form: concrete actions, and only the pairs that policy evaluates. */
 const createAllowReader = (
   { role, params }: Prescan,
-  { limits, catalog }: DeclarationContext,
+  { limits, catalog, dialect }: DeclarationContext,
 ): Reader<readonly TaskStatement[]> => {
   const listed = Object.hasOwn(limits.mintingActions, role) ? limits.mintingActions[role] : [];
   const mintingActions = new Set(listed?.map((action) => action.toLowerCase()));
-  const statements = list(createStatementReader({ limits, catalog, params, mintingActions }), {
-    min: 1,
-    max: MAX_STATEMENTS,
-  });
+  const reader = createStatementReader({ limits, catalog, dialect, params, mintingActions });
+  const statements = list(reader, { min: 1, max: MAX_STATEMENTS });
   return (value, path, faults) => {
-    const allow = statements(value, path, faults);
-    if (typeof allow === 'symbol') return allow;
-    const pairs = allow.reduce((sum, statement) => sum + countPairs(statement, catalog), 0);
-    if (pairs <= MAX_PAIRS) return allow;
+    const plans = statements(value, path, faults);
+    if (typeof plans === 'symbol') return plans;
+    const pairs = plans.reduce((sum, plan) => sum + countPairs(plan), 0);
+    if (pairs <= MAX_PAIRS) return plans.flatMap(groupPairs);
     const expected = `at most ${MAX_PAIRS} pairs of a concrete action and a resource`;
-    return pushFieldError(faults, { path, expected, got: `${pairs}` }, allow);
+    return rejectValue(faults, { path, expected, value: pairs });
   };
-};
-
-/** Reports an error and continues with the value that was read. */
-const pushFieldError = <T>(faults: FieldError[], fault: FieldError, value: T): T => {
-  faults.push(fault);
-  return value;
 };
 
 const createParamsReader = ({ placeholders }: Prescan): Reader<Task['params']> => {

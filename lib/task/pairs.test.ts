@@ -14,22 +14,20 @@ const expandToText = async (...allow: readonly TaskStatement[]): Promise<readonl
 };
 
 describe('expandPairs', () => {
-  it('pairs each concrete action with each resource that it can take', async () => {
+  it('pairs each action with each resource of its statement, also if it cannot take it', async () => {
     const actions = ['s3:GetObject', 's3:ListBucket'];
     const pairs = await expandToText({ actions, resources: [BUCKET, `${BUCKET}/{customer}/*`] });
-    expect(pairs).toEqual([`s3:ListBucket ${BUCKET}`, `s3:GetObject ${BUCKET}/{customer}/*`]);
-  });
-
-  it('expands wildcards to actions in canonical case', async () => {
-    const pairs = await expandToText({ actions: ['s3:getobjectt*'], resources: [`${BUCKET}/*`] });
-    expect(pairs).toEqual([`s3:GetObjectTagging ${BUCKET}/*`, `s3:GetObjectTorrent ${BUCKET}/*`]);
+    expect(pairs).toEqual([
+      `s3:GetObject ${BUCKET}`,
+      `s3:ListBucket ${BUCKET}`,
+      `s3:GetObject ${BUCKET}/{customer}/*`,
+      `s3:ListBucket ${BUCKET}/{customer}/*`,
+    ]);
   });
 
   it('returns each pair once, even if it is declared several times', async () => {
-    const statement = { actions: ['s3:GetObject', 's3:GetObject*'], resources: [`${BUCKET}/*`] };
-    const pairs = await expandToText(statement, statement);
-    expect(new Set(pairs).size).toBe(pairs.length);
-    expect(pairs).toContain(`s3:GetObject ${BUCKET}/*`);
+    const statement = { actions: ['s3:GetObject', 's3:GetObject'], resources: [`${BUCKET}/*`] };
+    expect(await expandToText(statement, statement)).toEqual([`s3:GetObject ${BUCKET}/*`]);
   });
 
   it('pairs actions that take only the resource * with it', async () => {
@@ -41,16 +39,10 @@ describe('expandPairs', () => {
     ['of an unknown service', 'nothere:Get'],
     ['that does not exist', 's3:GetObjekt'],
     ['without a service', 'GetObject'],
-    ['whose wildcard matches nothing', 's3:Gett*'],
+    ['that is a short form, which is no pair but any number of them', 's3:Get*'],
   ])('returns an error for an action %s', async (_, stranger) => {
     const statement = { actions: ['s3:GetObject', stranger], resources: [`${BUCKET}/*`] };
     expect(await expandToText(statement)).toEqual([`allow[0].actions[1]: "${stranger}"`]);
-  });
-
-  it('returns an error if no action takes any of the resources', async () => {
-    expect(await expandToText({ actions: ['s3:GetObject'], resources: [BUCKET] })).toEqual([
-      'allow: 0',
-    ]);
   });
 
   it('returns an error for more than 256 pairs', async () => {

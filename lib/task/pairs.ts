@@ -1,8 +1,7 @@
-import type { CloudAction, LoadCatalog } from '../catalog/catalog.ts';
-import { MAX_PAIRS, type Task } from '../contract/task.ts';
+import type { Catalog, CloudAction, LoadCatalog } from '../catalog/catalog.ts';
+import { MAX_PAIRS, type Task, type TaskStatement } from '../contract/task.ts';
 import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
 import { readService } from './action.ts';
-import { planStatement } from './statement-plan.ts';
 
 /** One concrete action on one declared resource: the unit that policy decides on. */
 export type Pair = {
@@ -12,10 +11,11 @@ export type Pair = {
 };
 
 /**
- * Expands a task to its distinct pairs of a concrete action and a resource that the action can take. An
- * unknown action is an error and is not skipped, because the session policy would allow it.
+ * Lists the distinct pairs of a task in normal form: every action of a statement with every resource of
+ * it, because the session policy allows exactly these. An unknown action and a short form are errors and
+ * are not skipped.
  *
- * @returns 1 to 256 pairs, in the order of the declaration, or all errors
+ * @returns 1 to 256 pairs, in the order of the statements, or all errors
  * @throws only when the files of the catalog cannot be read
  */
 export const expandPairs = async (
@@ -27,29 +27,43 @@ export const expandPairs = async (
   const pairs = new Map<string, Pair>();
   const faults: FieldError[] = [];
   for (const [index, statement] of task.allow.entries()) {
-    const plan = planStatement(statement, catalog);
-    faults.push(...checkActionsExist(plan.declared, `allow[${index}].actions`));
-    for (const { resource, matches } of plan.resources) {
-      for (const action of plan.concrete.filter(matches)) {
-        pairs.set(`${action.name} ${resource}`, { action, resource });
-      }
+    const { concrete, errors } = findConcreteActions(statement, catalog, `allow[${index}].actions`);
+    faults.push(...errors);
+    for (const resource of statement.resources) {
+      for (const action of concrete) pairs.set(`${action.name} ${resource}`, { action, resource });
     }
   }
   faults.push(...checkPairCount(pairs.size));
   return faults.length > 0 ? fail(faults) : succeed([...pairs.values()]);
 };
 
-type DeclaredAction = { readonly name: string; readonly named: readonly CloudAction[] };
+type ConcreteActions = {
+  readonly concrete: readonly CloudAction[];
+  readonly errors: readonly FieldError[];
+};
 
-const checkActionsExist = (
-  declared: readonly DeclaredAction[],
+const findConcreteActions = (
+  { actions }: TaskStatement,
+  catalog: Catalog,
   path: string,
-): readonly FieldError[] =>
-  declared.flatMap(({ name, named }, index) =>
-    named.length > 0
-      ? []
-      : [{ path: `${path}[${index}]`, expected: 'an action that exists', got: formatValue(name) }],
+): ConcreteActions => {
+  const named = actions.map((name) => {
+    const found = catalog.find(name);
+    return found.known && !name.includes('*') ? found.actions : [];
+  });
+  const errors = actions.flatMap((name, index) =>
+    named[index]?.length === 0
+      ? [
+          {
+            path: `${path}[${index}]`,
+            expected: 'an action that exists, written out',
+            got: formatValue(name),
+          },
+        ]
+      : [],
   );
+  return { concrete: named.flat(), errors };
+};
 
 const checkPairCount = (count: number): readonly FieldError[] =>
   count >= 1 && count <= MAX_PAIRS

@@ -7,6 +7,7 @@ import type { TaskLimits } from '../contract/platform.ts';
 import type { AdmittedTasks, Task } from '../contract/task.ts';
 import { formatFieldError } from '../schema/field-error.ts';
 import { createTaskRevalidator, revalidateTasks } from './revalidation.ts';
+import { readTasks } from './tasks.ts';
 
 type Case = {
   readonly name: string;
@@ -83,6 +84,22 @@ describe('revalidateTasks of tasks that admission wrote', () => {
       expect(await revalidateTasks(admitted, terms)).toEqual({ ok: true, value: admitted });
     },
   );
+});
+
+it('revalidateTasks accepts statements that are longer than an annotation in normal form', async () => {
+  const resources = [`arn:aws:s3:::${'a'.repeat(1500)}*`, `arn:aws:s3:::${'b'.repeat(1500)}/*`];
+  const value = {
+    ...{ role: plainTask.role, lifetime: '10m', containers: ['agent'] },
+    allow: [{ actions: ['s3:GetObject', 's3:ListBucket'], resources }],
+  };
+  const terms = { limits: defaultLimits, dialect: 'aws', loadCatalog } as const;
+  const consumers = { containers: ['agent'], addressable: [] };
+  const annotations = { 'task.valetkey.dev/wide': JSON.stringify(value) };
+  const read = await readTasks({ ...terms, annotations, consumers });
+  if (!read.ok) throw new Error(read.faults.map(formatFieldError).join());
+  expect(JSON.stringify(read.value[0]?.allow).length).toBeGreaterThan(4096);
+  const admitted = buildAdmittedTasks(read.value);
+  expect(await revalidateTasks(admitted, terms)).toEqual({ ok: true, value: admitted });
 });
 
 describe('revalidateTasks of a sidecar environment written by hand', () => {

@@ -64,21 +64,34 @@ const formatSource = (name: string): string => `${SIDECAR_ENV.tasks} ${name}`;
 
 /** The checks that are made of an annotation's YAML before it is read. */
 const checkTexts = (task: Task): readonly FieldError[] => {
-  const texts = listTexts(task);
-  const bytes = texts.reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0);
+  const bytes = measureAnnotation(task);
   const tooLong = { path: '(root)', expected: `at most ${MAX_TASK_BYTES} bytes`, got: `${bytes}` };
-  return [...(bytes > MAX_TASK_BYTES ? [tooLong] : []), ...texts.flatMap(checkText)];
+  return [...(bytes > MAX_TASK_BYTES ? [tooLong] : []), ...listTexts(task).flatMap(checkText)];
+};
+
+/**
+ * The least size in bytes of the annotation: it contained each of these texts at least once. Actions may
+ * come from a short form, and statements in normal form repeat resources.
+ */
+const measureAnnotation = (task: Task): number => {
+  const resources = new Set(task.allow.flatMap((statement) => statement.resources));
+  const texts = [...listOtherTexts(task).map(([, text]) => text), ...resources];
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 };
 
 type Text = readonly [path: string, text: string];
 
-/** All texts that the annotation must have contained: it is at least as long as their sum. */
-const listTexts = ({ role, allow, params, purpose }: Task): readonly Text[] => [
-  ['role', role],
-  ...allow.flatMap(({ actions, resources }, index): readonly Text[] => [
+const listTexts = (task: Task): readonly Text[] => [
+  ...listOtherTexts(task),
+  ...task.allow.flatMap(({ actions, resources }, index): readonly Text[] => [
     ...actions.map((text, at): Text => [`allow[${index}].actions[${at}]`, text]),
     ...resources.map((text, at): Text => [`allow[${index}].resources[${at}]`, text]),
   ]),
+];
+
+/** The texts of a task outside `allow`. */
+const listOtherTexts = ({ role, params, purpose }: Task): readonly Text[] => [
+  ['role', role],
   ...Object.entries(params).map(([name, { pattern }]): Text => [`params.${name}.pattern`, pattern]),
   ...(purpose === undefined ? [] : [['purpose', purpose] as const]),
 ];

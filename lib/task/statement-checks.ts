@@ -63,7 +63,8 @@ export const checkActions = (
 
 /**
  * Finds minting actions that the platform does not list for the role: what they issue or open outlives
- * the run. A short form such as `s3:Get*` may cover one if no declared resource is of a type that the minting action takes.
+ * the run. A short form such as `s3:Get*` may cover one that makes no pair with a declared resource: the
+ * task does not contain it.
  */
 export const checkMinting = (
   { declared, resources }: StatementPlan,
@@ -74,7 +75,7 @@ export const checkMinting = (
     const reaches = (action: CloudAction): boolean =>
       !name.includes('*') ||
       action.isWildcardOnly ||
-      resources.some(({ matches }) => matches(action));
+      resources.some(({ isPair }) => isPair(action));
     const minting = named.find(
       (action) =>
         action.mints !== undefined && !allowed.has(action.name.toLowerCase()) && reaches(action),

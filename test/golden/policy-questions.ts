@@ -51,7 +51,10 @@ export const questions: Readonly<Record<string, RunPolicyRequest>> = {
   'with a purpose': ask({ purpose: 'nightly' }),
   writes: allowing(['s3:PutObject'], OBJECTS),
   'reads and writes': allowing(['s3:GetObject', 's3:PutObject'], OBJECTS, 'arn:aws:s3:::other/*'),
-  'everything of a bucket': allowing(['s3:Get*'], 'arn:aws:s3:::acme-data/*'),
+  'everything of a bucket': allowing(
+    ['s3:GetObject', 's3:GetObjectAcl', 's3:GetObjectTagging'],
+    'arn:aws:s3:::acme-data/*',
+  ),
   'changes permissions': allowing(['s3:PutBucketPolicy'], 'arn:aws:s3:::acme-data'),
   'an unknown action': allowing(['s3:NoSuchThing'], OBJECTS),
 };

@@ -6,7 +6,7 @@ import { patternsOverlap } from '../../lib/schema/wildcard-patterns.ts';
 import type { TaskLimits } from '../../lib/contract/platform.ts';
 import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { read } from '../../lib/schema/reader.ts';
-import { expandPairs } from '../../lib/task/pairs.ts';
+import { groupPairs, planStatement } from '../../lib/task/statement-plan.ts';
 import {
   bindResource,
   readPlaceholders,
@@ -15,7 +15,6 @@ import {
   widenPlaceholders,
 } from '../../lib/task/resource.ts';
 import { loadCatalog } from '../kit/in-process-admission.ts';
-import { captureOutcome } from './outcomes.ts';
 import { attempt } from './role-parsers.ts';
 
 const TYPES = {
@@ -45,13 +44,10 @@ const isResource = (text: string, limits: Partial<TaskLimits>): boolean =>
     text,
   ).ok;
 
-const expanded = async (text: string): Promise<object> => {
-  const result = await expandPairs(
-    { allow: [{ actions: ACTIONS, resources: [text] }] },
-    loadCatalog,
-  );
-  return result.ok ? result.value.map(({ action }) => action.name) : captureOutcome(result);
-};
+const pairedWith = (text: string, catalog: Catalog): readonly string[] =>
+  groupPairs(
+    planStatement({ actions: ACTIONS, resources: [text] }, { catalog, dialect: 'aws' }),
+  ).flatMap(({ actions }) => actions);
 
 const metBy = (text: string, catalogue: Catalog): readonly string[] => {
   const meets = matchResource(text);
@@ -67,6 +63,8 @@ const captureSessionPolicy = (text: string): string =>
     Version: '2012-10-17',
   });
 
+const loadActions = (): Promise<Catalog> => loadCatalog(['s3', 'sqs', 'dynamodb', 'lambda', 'iam']);
+
 /** One string through every reader of resources, side by side. */
 export const readResource = async (text: string): Promise<object> => ({
   form: read(resourcePattern, text).ok,
@@ -81,8 +79,8 @@ export const readResource = async (text: string): Promise<object> => ({
   parts: parseArnPattern(text).parts,
   slashes: String(parseArnPattern(text).maxSlashes),
   meets: PATTERNS.filter(([, pattern]) => matchArn(text)(pattern)).map(([name]) => name),
-  metBy: metBy(text, await loadCatalog(['s3', 'sqs', 'dynamodb', 'lambda', 'iam'])),
-  pairs: await expanded(text),
+  metBy: metBy(text, await loadActions()),
+  pairs: pairedWith(text, await loadActions()),
   overlapsKey: [patternsOverlap(text, KEY), matchesWildcards(text, KEY)],
   fakeIam: attempt(() => readPolicy(captureSessionPolicy(text), 'session').statements.length),
 });

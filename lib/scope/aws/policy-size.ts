@@ -1,7 +1,13 @@
 import { TASK_ANNOTATION_PREFIX } from '../../contract/names.ts';
 import type { CloudSettings } from '../../contract/platform.ts';
 import type { Task } from '../../contract/task.ts';
-import { fail, succeed, type FieldError, type Result } from '../../schema/field-error.ts';
+import {
+  fail,
+  formatValue,
+  succeed,
+  type FieldError,
+  type Result,
+} from '../../schema/field-error.ts';
 import { bindResource } from '../../task/resource.ts';
 import { MAX_POLICY_LENGTH, buildSessionPolicy } from './session-policy.ts';
 
@@ -37,23 +43,22 @@ export const maxPolicyLength = ({
 };
 
 const checkPolicyLength = (length: number): readonly FieldError[] => {
-  const expected = `a session policy of at most ${MAX_POLICY_LENGTH} characters with its longest params: fewer or shorter actions and resources, or a smaller maxLength`;
+  const expected = `a session policy of at most ${MAX_POLICY_LENGTH} characters with its longest params and every action written out: fewer or shorter actions and resources, a smaller maxLength, or several tasks`;
   return length <= MAX_POLICY_LENGTH
     ? []
     : [{ path: 'allow', expected, got: `${length} characters` }];
 };
 
+/** The statements of a task in normal form are not the declared ones, so the resource itself is named. */
 const checkResourceLengths = (task: Task): readonly FieldError[] => {
   const params = buildLongestParams(task);
-  const expected = `at most ${MAX_RESOURCE_LENGTH} characters with its longest params`;
-  return task.allow.flatMap(({ resources }, statement) =>
-    resources.flatMap((resource, index) => {
-      const { length } = bindResource(resource, params);
-      if (length <= MAX_RESOURCE_LENGTH) return [];
-      const path = `allow[${statement}].resources[${index}]`;
-      return [{ path, expected, got: `${length} characters` }];
-    }),
-  );
+  const expected = `resources of at most ${MAX_RESOURCE_LENGTH} characters with its longest params`;
+  const resources = new Set(task.allow.flatMap((statement) => statement.resources));
+  return [...resources].flatMap((resource) => {
+    const { length } = bindResource(resource, params);
+    const got = `${length} characters: ${formatValue(resource)}`;
+    return length <= MAX_RESOURCE_LENGTH ? [] : [{ path: 'allow', expected, got }];
+  });
 };
 
 /** JSON escapes no character of a value. */

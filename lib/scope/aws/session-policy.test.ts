@@ -37,11 +37,11 @@ const ALLOWED =
   '{"Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::acme-data/reports/acme/*"]},' +
   '{"Effect":"Allow","Action":["sqs:SendMessage"],"Resource":["arn:aws:sqs:eu-west-1:111122223333:jobs"]}';
 const DEADLINE =
-  '{"Effect":"Deny","Action":["s3:*","sqs:*"],"Resource":"*","Condition":{"DateGreaterThanEquals":{"aws:CurrentTime":"2026-01-02T03:04:05Z"}}}';
+  '{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateGreaterThanEquals":{"aws:CurrentTime":"2026-01-02T03:04:05Z"}}}';
 const buildPolicyText = (...statements: readonly string[]): string =>
   `{"Version":"2012-10-17","Statement":[${statements.join(',')}]}`;
-const buildDenyText = (condition: string): string =>
-  `{"Effect":"Deny","Action":["s3:*","sqs:*"],"Resource":"*","Condition":${condition}}`;
+const buildDenyText = (condition: string, actions = '"*"'): string =>
+  `{"Effect":"Deny","Action":${actions},"Resource":"*","Condition":${condition}}`;
 
 describe('buildSessionPolicy', () => {
   it('allows what the task declares and denies everything from the deadline on', () => {
@@ -72,8 +72,13 @@ describe('buildSessionPolicy', () => {
 
   it('denies every source but the pod with the condition keys of a private cloud', () => {
     const condition = '{"NotIpAddress":{"aws:SourceIp":["10.20.0.7/32"]}}';
+    const services = '["s3:*","sqs:*"]';
     expect(buildRestrictedPolicy({ mode: 'podIP' }, 's3')).toBe(
-      buildPolicyText(ALLOWED, DEADLINE, buildDenyText(condition)),
+      buildPolicyText(
+        ALLOWED,
+        DEADLINE.replace('"*"', services),
+        buildDenyText(condition, services),
+      ),
     );
   });
 
@@ -92,22 +97,27 @@ describe('buildSessionPolicy', () => {
     expect(buildRestrictedPolicy({ mode: 'podIP' }, 's3', 'fd00::7')).toContain('"fd00::7/128"');
   });
 
-  it('names each service once, even with several actions', () => {
-    const allow = [
-      { actions: ['sqs:*', 's3:Get*'], resources: ['arn:aws:s3:::a/*'] },
-      { actions: ['s3:PutObject'], resources: ['arn:aws:s3:::a/*'] },
-    ];
-    const { Statement } = JSON.parse(
-      buildSessionPolicy({ ...scope, task: { ...task, allow } }),
-    ) as Policy;
-    expect(Statement.at(-1)?.Action).toEqual(['s3:*', 'sqs:*']);
+  it.each<[string, readonly string[], readonly string[]]>([
+    ['each service once', ['sqs:SendMessage', 's3:GetObject', 's3:PutObject'], ['s3:*', 'sqs:*']],
+    ['also S3, whose bucket policies may allow more', ['sqs:SendMessage'], ['s3:*', 'sqs:*']],
+  ])('denies in dialect s3 %s', (_what, actions, expected) => {
+    const allow = [{ actions, resources: ['arn:aws:s3:::a/*'] }];
+    const cloud = { dialect: 's3', sourceRestriction: { mode: 'none' } } as const;
+    const policy = buildSessionPolicy({ ...scope, cloud, task: { ...task, allow } });
+    expect((JSON.parse(policy) as Policy).Statement.at(-1)?.Action).toEqual(expected);
+  });
+
+  it('denies in dialect aws every action, because resource policies may allow other services', () => {
+    const { Statement } = JSON.parse(buildRestrictedPolicy({ mode: 'podIP' }, 'aws')) as Policy;
+    const denials = Statement.filter(({ Effect }) => Effect === 'Deny');
+    expect(denials.map(({ Action }) => Action)).toEqual(['*', '*']);
   });
 });
 
 type Policy = { readonly Statement: readonly Statement[] };
 type Statement = {
   readonly Effect: 'Allow' | 'Deny';
-  readonly Action: readonly string[];
+  readonly Action: string | readonly string[];
   readonly Resource: string | readonly string[];
 };
 
@@ -130,14 +140,14 @@ const isAllowed = (policy: string, action: string, resource: string): boolean =>
   (JSON.parse(policy) as Policy).Statement.some(
     ({ Effect, Action, Resource }) =>
       Effect === 'Allow' &&
-      Action.some((each) => matchesPattern(each, action)) &&
+      [Action].flat().some((each) => matchesPattern(each, action)) &&
       [Resource].flat().some((each) => matchesPattern(each, resource)),
   );
 
 const piece = fc.constantFrom('a', 'b', '/', '*', '?', '{p}', '{q}');
 const part = fc.array(piece, { minLength: 1, maxLength: 6 }).map((pieces) => pieces.join(''));
 const statement: fc.Arbitrary<TaskStatement> = fc.record({
-  actions: fc.subarray(['s3:GetObject', 's3:Get*', 's3:PutObject'], { minLength: 1 }),
+  actions: fc.subarray(['s3:GetObject', 's3:GetObjectAcl', 's3:PutObject'], { minLength: 1 }),
   resources: fc.array(
     part.map((text) => `arn:aws:s3:::${text}`),
     { minLength: 1, maxLength: 3 },

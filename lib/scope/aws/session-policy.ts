@@ -18,23 +18,25 @@ export type SessionPolicyOptions = {
 
 type Statement = {
   readonly Effect: 'Allow' | 'Deny';
-  readonly Action: readonly string[];
+  readonly Action: string | readonly string[];
   readonly Resource: string | readonly string[];
   readonly Condition?: Condition;
 };
 type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 
 /**
- * Compiles a task and its params to an IAM session policy, compact JSON: the allowed actions, a Deny of
- * everything from the deadline on, and a Deny of requests from another source. An explicit Deny also
- * overrides resource policies. Ceph RGW and MinIO enforce the same statements.
+ * Compiles a task and its params to an IAM session policy, compact JSON: exactly the pairs of the task, a
+ * Deny of everything from the deadline on, and a Deny of requests from another source. An explicit Deny
+ * also overrides resource policies. Ceph RGW and MinIO enforce the same statements.
+ *
+ * @param scope.task in normal form: a short form of actions would stay open to actions that a cloud adds
  */
 export const buildSessionPolicy = (scope: SessionPolicyOptions): string => {
   const sourceRestriction = buildSourceCondition(scope);
   const statements: readonly Statement[] = [
     ...buildAllowStatements(scope),
-    buildDenyStatement(scope.task, buildDeadlineCondition(scope.deadline)),
-    ...(sourceRestriction === undefined ? [] : [buildDenyStatement(scope.task, sourceRestriction)]),
+    buildDenyStatement(scope, buildDeadlineCondition(scope.deadline)),
+    ...(sourceRestriction === undefined ? [] : [buildDenyStatement(scope, sourceRestriction)]),
   ];
   return JSON.stringify({ Version: '2012-10-17', Statement: statements });
 };
@@ -46,17 +48,24 @@ const buildAllowStatements = ({ task, params }: SessionPolicyOptions): readonly 
     Resource: resources.map((resource) => bindResource(resource, params)),
   }));
 
-/** Denies by service, because MinIO rejects the action `*`. */
-const buildDenyStatement = (task: Task, condition: Condition): Statement => ({
+/**
+ * Denies every action, because a resource policy in the cloud may allow the session actions of services
+ * that the task does not name.
+ */
+const buildDenyStatement = (
+  { task, cloud }: SessionPolicyOptions,
+  condition: Condition,
+): Statement => ({
   Effect: 'Deny',
-  Action: listServices(task).map((service) => `${service}:*`),
+  Action: cloud.dialect === 'aws' ? '*' : listServices(task).map((service) => `${service}:*`),
   Resource: '*',
   Condition: condition,
 });
 
+/** MinIO rejects the action `*`. In dialect `s3`, only buckets have resource policies. */
 const listServices = ({ allow }: Task): readonly string[] => {
   const actions = allow.flatMap((statement) => statement.actions);
-  return [...new Set(actions.map((action) => action.slice(0, action.indexOf(':'))))].sort();
+  return [...new Set(['s3', ...actions.map((each) => each.slice(0, each.indexOf(':')))])].sort();
 };
 
 /** Whole seconds, rounded down: a deadline may be early, but never late. */
