@@ -20,7 +20,7 @@ const tiers = [
     injection: ['policy', 'grant'],
     revocation: ['grant'],
   },
-  { exchange: [], runs: [], 'admission-policies': [] },
+  { exchange: [], runs: [] },
 ];
 
 /** Packages at the boundary: `edge` performs I/O, `server` is shared by webhook and authority. */

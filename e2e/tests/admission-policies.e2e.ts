@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
-import { listStaticViolations } from '../../lib/admission-policies/fixtures/static-violations.ts';
-import { STATIC_CASES } from '../../lib/admission-policies/fixtures/static-cases.ts';
-import type { StaticCase } from '../../lib/admission-policies/fixtures/static-cases.ts';
+import { listStaticViolations } from '../../test/kit/static-violations.ts';
+import { STATIC_CASES } from '../../test/kit/static-cases.ts';
+import type { StaticCase } from '../../test/kit/static-cases.ts';
 import { buildEditorRoleBinding } from '../cluster/editor-role-binding.ts';
 import { applyObjects, getJson, runKubectl } from '../cluster/kubectl.ts';
 import { CommandError } from '../cluster/command.ts';

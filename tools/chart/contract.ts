@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { buildAdmissionPolicies } from '../../lib/admission-policies/admission-policies.ts';
 import * as authority from '../../lib/contract/authority-api.ts';
 import {
   AUTHORITY_ENV,
@@ -17,28 +16,11 @@ import {
   WEBHOOK_COMMAND,
   WEBHOOK_RUNTIME_ENV,
 } from '../../lib/contract/runtime.ts';
-import {
-  buildAuthorityValidateConditions,
-  mutateConditions,
-  validateConditions,
-} from '../../lib/injection/match-conditions.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 
 export const CONTRACT_FILE = join(import.meta.dirname, '../../charts/valetkey', 'contract.json');
 
-/** Where the templates write the platform's settings, as CEL. */
-const CONTRACT_MARKS = {
-  audience: '@AUDIENCE@',
-  protectedAudiences: '@PROTECTED_AUDIENCES@',
-  allowApiToken: '@ALLOW_API_TOKEN@',
-  hosts: '@HOSTS@',
-  isPlainHttp: '@IS_PLAIN_HTTP@',
-  baselineNamespaces: '@BASELINE_NAMESPACES@',
-  exemptions: '@EXEMPTIONS@',
-  breakGlassGroup: '@BREAK_GLASS_GROUP@',
-} as const;
-
-/** The words that the chart shares with the programs, as its templates read them. */
+/** The constants that the chart shares with the programs, as its templates read them. */
 export const buildContractValues = () => ({
   domain: names.DOMAIN,
   injectionTemplatesConfigMap: names.INJECTION_TEMPLATES_CONFIG_MAP,
@@ -75,24 +57,12 @@ export const buildContractValues = () => ({
     auditHeadsConfigMap: authority.AUDIT_HEADS_CONFIG_MAP,
     starterPolicy: STARTER_POLICY,
   },
-  celMarks: CONTRACT_MARKS,
-  matchConditions: {
-    mutate: mutateConditions,
-    validate: {
-      cluster: validateConditions,
-      authority: buildAuthorityValidateConditions(CONTRACT_MARKS.audience),
-    },
-  },
-  admissionPolicies: {
-    cluster: buildAdmissionPolicies({ trust: 'cluster', ...CONTRACT_MARKS }),
-    authority: buildAdmissionPolicies({ trust: 'authority', ...CONTRACT_MARKS }),
-  },
 });
 
 export const renderContract = (): string =>
   `${JSON.stringify(buildContractValues(), undefined, 2)}\n`;
 
-const USAGE = `node charts/contract.ts [--check]
+const USAGE = `node tools/chart/contract.ts [--check]
 
 Writes charts/valetkey/contract.json from lib/contract; --check only compares.
 `;
@@ -105,7 +75,7 @@ const main = (args: readonly string[]): number => {
   if (args.length === 0) writeFileSync(CONTRACT_FILE, renderContract());
   if (readFileSync(CONTRACT_FILE, 'utf8') === renderContract()) return 0;
   process.stderr.write(
-    'charts/valetkey/contract.json: expected the words of lib/contract, got others; run `node charts/contract.ts`\n',
+    'charts/valetkey/contract.json: expected the constants of lib/contract, got others; run `node tools/chart/contract.ts`\n',
   );
   return 1;
 };

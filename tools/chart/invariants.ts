@@ -1,7 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import { buildAdmissionPolicies } from '../../lib/admission-policies/admission-policies.ts';
-import { toAdmissionPolicySettings } from '../../lib/admission-policies/policy-settings.ts';
 import {
   API_GROUP,
   API_VERSION,
@@ -36,11 +34,7 @@ import {
   WEBHOOK_COMMAND,
   WEBHOOK_RUNTIME_ENV,
 } from '../../lib/contract/runtime.ts';
-import {
-  buildAuthorityValidateConditions,
-  mutateConditions,
-  validateConditions,
-} from '../../lib/injection/match-conditions.ts';
+import { findAdmissionPolicyFaults } from './admission-policy-faults.ts';
 import {
   getValue,
   getList,
@@ -123,7 +117,7 @@ const MUTATING_WEBHOOK: ExpectedWebhook = {
   name: `mutate.${DOMAIN}`,
   path: MUTATE_PATH,
   rules: [buildPodsRule(['pods'], ['CREATE'])],
-  matchConditions: mutateConditions,
+  conditions: ['declares-a-task'],
   reinvocationPolicy: 'IfNeeded',
 };
 
@@ -135,17 +129,13 @@ const buildValidatingWebhooks = (objects: Objects): readonly ExpectedWebhook[] =
       buildPodsRule(['pods'], ['CREATE', 'UPDATE']),
       buildPodsRule(['pods/ephemeralcontainers', 'pods/resize'], ['UPDATE']),
     ],
+    conditions: ['declares-a-task-or-uses-a-reserved-name'],
     reinvocationPolicy: undefined,
   };
-  const platform = readRenderedPlatform(objects);
-  if (!hasAuthority(objects) || typeof platform === 'string') {
-    return [{ ...pods, matchConditions: validateConditions }];
-  }
-  const audience = JSON.stringify(platform.sidecar.audience);
-  return [{ ...pods, matchConditions: buildAuthorityValidateConditions(audience) }, POLICY_WEBHOOK];
+  return hasAuthority(objects) ? [pods, POLICY_WEBHOOK] : [pods];
 };
 
-/** Policies are judged by the authority again: a first installation needs no webhook to be there. */
+/** The authority validates policies again: a first installation needs no running webhook. */
 const POLICY_WEBHOOK: ExpectedWebhook = {
   name: `policies.${DOMAIN}`,
   path: VALIDATE_POLICY_PATH,
@@ -158,7 +148,7 @@ const POLICY_WEBHOOK: ExpectedWebhook = {
       scope: 'Cluster',
     },
   ],
-  matchConditions: undefined,
+  conditions: [],
   reinvocationPolicy: undefined,
   failurePolicy: 'Ignore',
 };
@@ -310,7 +300,8 @@ type ExpectedWebhook = {
   readonly name: string;
   readonly path: string;
   readonly rules: readonly unknown[];
-  readonly matchConditions: unknown;
+  /** Names of `matchConditions`; admission-policy-faults.ts compares their expressions. */
+  readonly conditions: readonly string[];
   readonly reinvocationPolicy: string | undefined;
   /** Fail, unless given; only then our own pods need to be spared. */
   readonly failurePolicy?: 'Ignore';
@@ -324,21 +315,26 @@ const findConfigurationFaults = (
   const [configuration, ...others] = filterByKind(objects, kind);
   if (configuration === undefined || others.length > 0) return [`expected one ${kind}`];
   const webhooks = getList(configuration, 'webhooks');
+  const title = formatTitle(configuration);
   return [
-    ...listDifferences(formatTitle(configuration), webhooks, { length: expected.length }),
-    ...expected.flatMap((each, index) =>
-      listDifferences(
-        formatTitle(configuration),
-        webhooks[index],
-        listWebhookFields(objects, each),
+    ...listDifferences(title, webhooks, { length: expected.length }),
+    ...expected.flatMap((each, index) => [
+      ...listDifferences(title, webhooks[index], listWebhookFields(objects, each)),
+      ...listDifferences(
+        title,
+        { matchConditions: listConditionNames(webhooks[index]) },
+        { matchConditions: each.conditions },
       ),
-    ),
+    ]),
   ];
 };
 
+const listConditionNames = (webhook: unknown): readonly unknown[] =>
+  getList(webhook, 'matchConditions').map((condition) => getValue(condition, 'name'));
+
 const listWebhookFields = (
   objects: Objects,
-  { name, path, rules, matchConditions, reinvocationPolicy, failurePolicy }: ExpectedWebhook,
+  { name, path, rules, reinvocationPolicy, failurePolicy }: ExpectedWebhook,
 ): Readonly<Record<string, unknown>> => {
   const service = filterByKind(objects, 'Service').find(
     ({ metadata }) => metadata.name === 'valetkey-webhook',
@@ -350,38 +346,12 @@ const listWebhookFields = (
     name,
     clientConfig: { service: { name: service?.metadata.name, namespace: own, path, port: 443 } },
     rules,
-    matchConditions,
     ...(failurePolicy === undefined ? scope : {}),
     failurePolicy: failurePolicy ?? 'Fail',
     sideEffects: 'None',
     reinvocationPolicy,
     admissionReviewVersions: ['v1'],
   };
-};
-
-/** What the API server holds by itself is what lib/admission-policies says of the same settings. */
-const findAdmissionPolicyFaults = (objects: Objects): readonly string[] => {
-  const platform = readRenderedPlatform(objects);
-  if (typeof platform === 'string') return [];
-  const expected = buildAdmissionPolicies(toAdmissionPolicySettings(platform));
-  const names = expected.map(({ name }) => name);
-  return [
-    ...['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'].flatMap((kind) =>
-      listDifferences(
-        kind,
-        { names: filterByKind(objects, kind).map(({ metadata }) => metadata.name) },
-        { names },
-      ),
-    ),
-    ...filterByKind(objects, 'ValidatingAdmissionPolicy').flatMap((policy, index) =>
-      listDifferences(formatTitle(policy), policy, { spec: expected[index]?.spec }),
-    ),
-    ...filterByKind(objects, 'ValidatingAdmissionPolicyBinding').flatMap((binding) =>
-      listDifferences(formatTitle(binding), binding, {
-        spec: { policyName: binding.metadata.name, validationActions: ['Deny'] },
-      }),
-    ),
-  ];
 };
 
 /** The settings are read by the reader of the webhook itself; the image is one for both programs. */

@@ -35,6 +35,7 @@ describe('manifests/', () => {
       'ClusterRoleBinding/valetkey-authority-issuer-discovery',
       'ClusterRoleBinding/valetkey-webhook',
       'ConfigMap/valetkey-platform',
+      'ConfigMap/valetkey-policy-parameters',
       'CustomResourceDefinition/revocations.valetkey.dev',
       'CustomResourceDefinition/taskpolicies.valetkey.dev',
       'Deployment/valetkey-webhook',
@@ -57,16 +58,20 @@ describe('manifests/', () => {
       'TaskPolicy/valetkey-starter',
       'ValidatingAdmissionPolicy/valetkey-bindings',
       'ValidatingAdmissionPolicy/valetkey-exec',
+      'ValidatingAdmissionPolicy/valetkey-parameters',
       'ValidatingAdmissionPolicy/valetkey-pod-changes',
       'ValidatingAdmissionPolicy/valetkey-pods',
       'ValidatingAdmissionPolicy/valetkey-revocations',
       'ValidatingAdmissionPolicy/valetkey-tokens',
+      'ValidatingAdmissionPolicy/valetkey-webhook-configurations',
       'ValidatingAdmissionPolicyBinding/valetkey-bindings',
       'ValidatingAdmissionPolicyBinding/valetkey-exec',
+      'ValidatingAdmissionPolicyBinding/valetkey-parameters',
       'ValidatingAdmissionPolicyBinding/valetkey-pod-changes',
       'ValidatingAdmissionPolicyBinding/valetkey-pods',
       'ValidatingAdmissionPolicyBinding/valetkey-revocations',
       'ValidatingAdmissionPolicyBinding/valetkey-tokens',
+      'ValidatingAdmissionPolicyBinding/valetkey-webhook-configurations',
       'ValidatingWebhookConfiguration/valetkey',
     ]);
   });
@@ -85,7 +90,7 @@ describe('manifests/', () => {
   test.each([
     ['Deployment', 'valetkey-webhook'],
     ['StatefulSet', 'valetkey-authority'],
-  ])('two replicas of the %s stand behind one Service and one budget', (kind, name) => {
+  ])('two replicas of the %s have one Service and one disruption budget', (kind, name) => {
     const named = (each: string) =>
       objects.find((object) => formatTitle(object) === `${each}/${name}`);
     const labels = getValue(named(kind), 'spec.template.metadata.labels');
@@ -104,7 +109,13 @@ describe('the invariants of the chart notice', () => {
   test.each([
     ['a caBundle', '    clientConfig:', '    clientConfig:\n      caBundle: AAAA', 'clientConfig'],
     ['a webhook that fails open', 'failurePolicy: Fail', 'failurePolicy: Ignore', 'failurePolicy'],
-    ['another condition for asking', 'task.valetkey.dev/', 'task.example/', 'matchConditions'],
+    ['a webhook for other pods', /task\.valetkey\.dev\//g, 'task.example/', 'matchConditions'],
+    [
+      'a policy for fewer pods than the webhook',
+      /(name: valetkey-pods\n[^]*?) pod\.spec\.\?initContainers\.orValue\(\[\]\)\.exists.*\n/,
+      '$1\n',
+      'ValidatingAdmissionPolicy/valetkey-pods: matchConditions',
+    ],
     [
       'a verb too many',
       /resources: \[events\]\n.*\[create\]/,
@@ -115,10 +126,30 @@ describe('the invariants of the chart notice', () => {
       'an admission policy that fails open',
       /(kind: ValidatingAdmissionPolicy\n[^]*?)failurePolicy: Fail/,
       '$1failurePolicy: Ignore',
-      'ValidatingAdmissionPolicy/valetkey-exec: spec',
+      'failurePolicy: expected "Fail"',
     ],
     ['a binding that only warns', /- Deny|\[Deny\]/, '[Warn]', 'ValidatingAdmissionPolicyBinding'],
-    ['a token that outlives its pod', '== "Pod"', '!= "Pod"', 'valetkey-tokens: spec'],
+    [
+      'a policy without its parameters that allows',
+      'parameterNotFoundAction: Deny',
+      'parameterNotFoundAction: Allow',
+      'parameterNotFoundAction',
+    ],
+    ['parameters of another platform', 'allowApiToken: "false"', 'allowApiToken: "true"', 'allow'],
+    [
+      'parameters that an uninstallation deletes before their policies',
+      'helm.sh/resource-policy: keep',
+      'helm.sh/resource-policy: none',
+      'valetkey-policy-parameters: annotations',
+    ],
+    [
+      'parameters that are protected in another namespace',
+      'kubernetes.io/metadata.name: valetkey',
+      'kubernetes.io/metadata.name: other',
+      'valetkey-parameters: namespace',
+    ],
+    ["a policy for another container's name", `'"valetkey-sidecar"'`, `'"sidecar"'`, 'sidecarName'],
+    ['a list that is shorter than in the programs', '"cloud.adc-e.uk", ', '', 'cloudDomains'],
     [
       'a right on every Secret',
       /resources: \[pods\]\n.*verbs: \[list\]/,
@@ -133,7 +164,7 @@ describe('the invariants of the chart notice', () => {
       'VALETKEY_KEYS',
       'environment',
     ],
-    ['another audience for asking', '== "authority.valetkey.dev"', '== "x"', 'matchConditions'],
+    ['a webhook for another audience', '== "authority.valetkey.dev"', '== "x"', 'matchConditions'],
     ['a missing flag', '- --disable-sigusr1', '- --no-warnings', 'command'],
     ['a missing variable', '- name: VALETKEY_SERVICE', '- name: VALETKEY_OTHER', 'environment'],
     ['an unknown kind', 'kind: PriorityClass', 'kind: PriorityClasses', 'unknown kind'],
