@@ -89,7 +89,7 @@ describe('an invalid Secret', () => {
 
   it('contains no retired private key after a rotation', async () => {
     const { keys, cluster, time } = createReplicas(1);
-    const readCurrentKey = () => cluster.secret()?.data['current.key'] ?? 'none';
+    const readCurrentKey = () => cluster.secret().data['current.key'] ?? 'none';
     await keys.refresh();
     const old = readCurrentKey();
     for (const step of [31 * day, minute]) {
@@ -175,8 +175,8 @@ describe('a changed algorithm', () => {
     await stage.keys.refresh();
     const changed = createReplicas(1, { algorithm: 'RS256' });
     changed.time.at = stage.time.at;
-    const data = stage.cluster.secret()?.data ?? {};
-    await changed.cluster.deps.createSecret(data);
+    const { resourceVersion } = changed.cluster.secret();
+    await changed.cluster.deps.replaceSecret(resourceVersion, stage.cluster.secret().data);
     const { keys } = changed;
     const algorithms: unknown[] = [];
     for (let step = 0; step < 14; step += 1) {

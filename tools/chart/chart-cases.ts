@@ -207,6 +207,7 @@ const certificateCases: readonly ChartCase[] = [
       'Issuer/valetkey-webhook-ca',
       'Certificate/valetkey-webhook',
     ],
+    removes: ['Secret/valetkey-webhook-ca'],
     fields: [
       [MUTATING, INJECT, 'valetkey/valetkey-webhook'],
       ['ValidatingWebhookConfiguration/valetkey', INJECT, 'valetkey/valetkey-webhook'],
@@ -216,7 +217,7 @@ const certificateCases: readonly ChartCase[] = [
       ['Certificate/valetkey-webhook', 'spec.dnsNames[0]', 'valetkey-webhook.valetkey.svc'],
       ['Certificate/valetkey-webhook', 'spec.issuerRef.name', 'valetkey-webhook-ca'],
       // The CA's Secret and the caBundle are cert-manager's: no right to either is left.
-      [ROLE, 'rules.length', 3],
+      [ROLE, 'rules.length', 2],
       [CLUSTER_ROLE, 'rules[0].verbs', ['get']],
     ],
   },
@@ -229,6 +230,7 @@ const certificateCases: readonly ChartCase[] = [
       },
     },
     adds: ['Certificate/valetkey-webhook'],
+    removes: ['Secret/valetkey-webhook-ca'],
     fields: [
       ['Certificate/valetkey-webhook', 'spec.issuerRef.kind', 'ClusterIssuer'],
       ['Certificate/valetkey-webhook', 'spec.issuerRef.name', 'corporate'],

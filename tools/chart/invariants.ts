@@ -3,11 +3,9 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   API_GROUP,
   API_VERSION,
-  AUDIT_HEADS_CONFIG_MAP,
   AUTHORITY_GID,
   AUTHORITY_LISTEN,
   AUTHORITY_UID,
-  TRUST_BUNDLE_CONFIG_MAP,
   TASK_POLICIES,
 } from '../../lib/contract/authority-api.ts';
 import {
@@ -16,12 +14,7 @@ import {
   PLATFORM_FILE,
   WEBHOOK_ENV,
 } from '../../lib/contract/environment.ts';
-import {
-  DOMAIN,
-  INJECTION_TEMPLATES_CONFIG_MAP,
-  WEBHOOK_GID,
-  WEBHOOK_UID,
-} from '../../lib/contract/names.ts';
+import { DOMAIN, WEBHOOK_GID, WEBHOOK_UID } from '../../lib/contract/names.ts';
 import {
   MUTATE_PATH,
   VALIDATE_PATH,
@@ -42,6 +35,7 @@ import {
   formatTitle,
   type KubernetesObject,
 } from '../../test/kit/kubernetes-objects.ts';
+import { STORED_OBJECTS } from '../../test/kit/stored-objects.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
 import { findRightFaults } from './rbac-rights.ts';
 
@@ -55,6 +49,7 @@ const KINDS: Readonly<Record<string, { version: string; isNamespaced: boolean }>
   Namespace: { version: 'v1', isNamespaced: false },
   ServiceAccount: { version: 'v1', isNamespaced: true },
   ConfigMap: { version: 'v1', isNamespaced: true },
+  Secret: { version: 'v1', isNamespaced: true },
   Service: { version: 'v1', isNamespaced: true },
   Deployment: { version: 'apps/v1', isNamespaced: true },
   StatefulSet: { version: 'apps/v1', isNamespaced: true },
@@ -109,6 +104,7 @@ export const findInvariantFaults = (objects: Objects): readonly string[] => [
   ),
   ...findAdmissionPolicyFaults(objects),
   ...findPlatformFaults(objects),
+  ...findStoredObjectFaults(objects),
 ];
 
 const hasAuthority = (objects: Objects): boolean => filterByKind(objects, 'StatefulSet').length > 0;
@@ -359,15 +355,50 @@ const findPlatformFaults = (objects: Objects): readonly string[] => {
   const platform = readRenderedPlatform(objects);
   if (typeof platform === 'string') return [platform];
   const [deployment] = filterByKind(objects, 'Deployment');
-  const maps = filterByKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name);
   return [
     ...listDifferences('Deployment', deployment, {
       'spec.template.spec.containers[0].image': platform.sidecar.image,
       'spec.template.spec.containers[0].imagePullPolicy': platform.sidecar.imagePullPolicy,
     }),
-    // An upgrade would take back what replicas published.
-    ...[INJECTION_TEMPLATES_CONFIG_MAP, TRUST_BUNDLE_CONFIG_MAP, AUDIT_HEADS_CONFIG_MAP]
-      .filter((name) => maps.includes(name))
-      .map((name) => `${name}: is the programs' own`),
   ];
+};
+
+/**
+ * The chart creates the objects that programs write, because no program may; with a member such as `data`
+ * an upgrade would revert it.
+ */
+const findStoredObjectFaults = (objects: Objects): readonly string[] => {
+  const needed = listProgramObjects(objects);
+  const rendered = objects.filter(({ kind, metadata }) =>
+    STORED_OBJECTS.some((each) => each.kind === kind && each.name === metadata.name),
+  );
+  return [
+    ...listDifferences(
+      'Objects that programs write',
+      { titles: rendered.map(formatTitle).sort() },
+      {
+        titles: [...needed].sort(),
+      },
+    ),
+    ...rendered.flatMap((object) =>
+      listDifferences(formatTitle(object), object, {
+        'metadata.annotations': { 'helm.sh/resource-policy': 'keep' },
+        data: undefined,
+        stringData: undefined,
+        binaryData: undefined,
+        immutable: undefined,
+      }),
+    ),
+  ];
+};
+
+/** `kind/name` of every Secret and ConfigMap that a Role lets a program patch. */
+const listProgramObjects = (objects: Objects): readonly string[] => {
+  const rules = filterByKind(objects, 'Role').flatMap((role) => getList(role, 'rules'));
+  const writable = rules.filter((rule) => getList(rule, 'verbs').includes('patch'));
+  return writable.flatMap((rule) =>
+    (['ConfigMap', 'Secret'] as const)
+      .filter((kind) => getList(rule, 'resources').includes(`${kind.toLowerCase()}s`))
+      .flatMap((kind) => getList(rule, 'resourceNames').map((name) => `${kind}/${String(name)}`)),
+  );
 };
