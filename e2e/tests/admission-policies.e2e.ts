@@ -126,8 +126,8 @@ describe('the ValidatingAdmissionPolicies', () => {
       ],
       ['with a token for another audience', { spec: project('vault.example') }],
       ['with a token for the authority', { spec: project('authority.valetkey.dev') }],
-    ])('a pod %s', async (_, { metadata, spec }) => {
-      const containers = (spec?.containers ?? [container]).map(({ name, image }) => ({
+    ])('a pod %s', async (_, { metadata = {}, spec }) => {
+      const containers = (spec?.containers ?? [container]).map(({ name, image = '' }) => ({
         name,
         image,
       }));

@@ -18,9 +18,9 @@ import { readRenderedPlatform } from './rendered-platform.ts';
 import { isManifestCurrent } from './render.ts';
 import { startDryRunTarget, type DryRunTarget } from './dry-run-target.ts';
 
-const HELP = `node charts/check.ts [--cluster FOLDER]
+const HELP = `node tools/chart/check.ts [--cluster FOLDER]
 
-Lints and renders the chart with every case of charts/cases.ts, checks what comes of it, and compares
+Lints and renders the chart with every case of chart-cases.ts, checks the objects, and compares
 manifests/ with the defaults. With a cluster (FOLDER, or a kubeconfig in VALETKEY_E2E_KUBECONFIG) its
 API server validates every rendering, by a dry run.
 `;
@@ -92,8 +92,9 @@ const checkRejections = (helm: RunHelm): readonly CheckResult[] =>
     }),
   );
 
-const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult[] =>
-  CHART_CASES.flatMap(({ name, values, notes = [] }) => [
+const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult[] => [
+  { name: 'an upgrade keeps the data that programs write', faults: trial.findLostData },
+  ...CHART_CASES.flatMap(({ name, values, notes = [] }) => [
     {
       name: `${name}: the API server validates it`,
       faults: () => trial.dryRun(renderObjects(helm, values, trial.namespace)).then(() => []),
@@ -105,13 +106,14 @@ const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult
         return notes.filter((note) => !text.includes(note)).map((note) => `no “${note}”: ${text}`);
       },
     },
-  ]);
+  ]),
+];
 
 const checkCopies = (helm: RunHelm): readonly CheckResult[] => [
   runCheck('contract.json is what lib/contract says', () =>
     readFileSync(CONTRACT_FILE, 'utf8') === renderContract()
       ? []
-      : ['run `node charts/contract.ts`'],
+      : ['run `node tools/chart/contract.ts`'],
   ),
   runCheck('manifests/ is what the defaults render', () =>
     isManifestCurrent(helm) ? [] : ['run `make manifests`'],

@@ -5,7 +5,7 @@ import { getProgramPath } from '../../e2e/cluster/programs.ts';
 
 export const CHART = join(import.meta.dirname, '../../charts/valetkey');
 /** The version that is tested; without it Helm renders for the oldest it knows. */
-const KUBE_VERSION = '1.35.0';
+export const KUBE_VERSION = '1.35.0';
 export const NAMESPACE = 'valetkey';
 
 /** What Helm printed or, where it failed, what it said. */
