@@ -220,6 +220,15 @@ describe('an empty or invalid Secret', () => {
     expect(reported.join()).toContain('next.key');
     expect(reported.join()).not.toContain('hunter2');
   });
+
+  it('causes no field errors when it is empty, as the chart creates it', async () => {
+    const { cluster } = createWalk();
+    const reported: [string, readonly string[]][] = [];
+    const onStep = (step: string, faults: readonly string[]) => void reported.push([step, faults]);
+    await reconcileCertificates(reconcilerOptions, { ...cluster.deps, onStep }, undefined);
+    expect(reported[0]).toEqual(['create', []]);
+    expect(cluster.writes().created).toBe(1);
+  });
 });
 
 describe('reconciliation over three authority lifetimes', () => {

@@ -87,6 +87,14 @@ describe('an invalid Secret', () => {
     expect(faults).not.toContain('hunter2');
   });
 
+  it('causes no field errors when it is empty, as the chart creates it', async () => {
+    const { keys, cluster, reported } = createReplicas(1);
+    await keys.refresh();
+    expect(reported[0]).toMatchObject({ step: 'create', faults: [] });
+    expect(reported.flatMap(({ faults }) => faults)).toEqual([]);
+    expect(cluster.writes().created).toBe(1);
+  });
+
   it('contains no retired private key after a rotation', async () => {
     const { keys, cluster, time } = createReplicas(1);
     const readCurrentKey = () => cluster.secret().data['current.key'] ?? 'none';
