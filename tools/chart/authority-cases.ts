@@ -101,7 +101,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     notes: ['https://issuer.example/valetkey'],
   },
   {
-    name: 'a service account that is judged at each run, as admission judges it',
+    name: 'a service account that is checked at each run, as at admission',
     values: { trust: 'authority' },
     fields: [
       [

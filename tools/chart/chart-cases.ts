@@ -397,7 +397,7 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     names: 'images',
   },
   {
-    name: 'an accepted variable of ours',
+    name: 'an allowed change of a variable of Valetkey',
     values: { sidecar: { allowedChanges: { env: ['VALETKEY_CLOUD'] } } },
     names: 'env',
   },
