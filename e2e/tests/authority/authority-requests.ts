@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { TRUST_BUNDLE_CONFIG_MAP } from '../../../lib/contract/authority-api.ts';
 import { waitFor } from '../../../test/kit/retry.ts';
 import { execInPod, getJson, runKubectl } from '../../cluster/kubectl.ts';
 import { sendBatch } from '../agent/https-requests.ts';
@@ -53,16 +54,16 @@ export const getAuthorityAddress = async (): Promise<string> => {
 
 /** Reads what sidecars use to reach the authority: the Service's address and the trust bundle. */
 const readAccess = async (): Promise<AuthorityAccess> => {
-  const [address, roots] = await Promise.all([
+  const [address, bundle] = await Promise.all([
     getAuthorityAddress(),
     getJson<{ data: Record<string, string> }>(cluster, [
       'configmap',
-      `${authorityName}-roots`,
+      TRUST_BUNDLE_CONFIG_MAP,
       '-n',
       namespace,
     ]),
   ]);
-  const ca = roots.data['ca-bundle.pem'] ?? '';
+  const ca = bundle.data['ca-bundle.pem'] ?? '';
   return { endpoint: `https://${address}`, ca, servername };
 };
 
