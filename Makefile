@@ -31,7 +31,7 @@ test: dist/.built ## Run linters, then every test that needs no cluster
 fuzz: dist/.built ## Check properties with random input for MINUTES=n (default 1)
 	@node fuzz/main.ts --minutes $(or $(MINUTES),1) $(ARGS)
 
-lint: $(INSTALLED) ## Run linters: types, ESLint, Prettier, dependency rules, unused code
+lint: $(INSTALLED) ## Run linters: types, ESLint, Prettier, dependency rules, unused code, words
 	npm run lint
 
 format: $(INSTALLED) ## Format every file with Prettier

@@ -18,9 +18,9 @@ const ACCOUNT = 'agent';
 /** Policies of teams beside the starter; each is evaluated for each run. */
 const TEAMS = 9;
 
-type CapturedPod = { readonly profiles: Record<string, string>; readonly pod: Pod };
+type CapturedPod = { readonly templates: Record<string, string>; readonly pod: Pod };
 
-/** A pod as a real API server had it, injected, and the profile that it was injected from. */
+/** A pod as a real API server had it, injected, and the template that it was injected from. */
 const capturedPod = JSON.parse(
   readFileSync(join(import.meta.dirname, '../lib/injection/fixtures/live-pod.json'), 'utf8'),
 ) as CapturedPod;
@@ -28,13 +28,13 @@ const capturedPod = JSON.parse(
 /** The task that the captured pod was admitted for; its two consumers may run it. */
 export const TASK = { task: 'summarize', consumer: 'agent' } as const;
 
-/** An embedded API server that knows policies, a profile, and as many pods as are asked for. */
+/** An embedded API server that contains policies, an injection template, and as many pods as are asked for. */
 export async function startBenchApiServer(): Promise<EmbeddedApiServer> {
   const cluster = await startEmbeddedApiServer(Date.now);
   const { create } = cluster.objects;
   const templates = `/configmaps/${INJECTION_TEMPLATES_CONFIG_MAP}`;
   for (const path of listStoredObjectPaths(INSTALLED.namespace)) {
-    create(path, path.endsWith(templates) ? { data: capturedPod.profiles } : {});
+    create(path, path.endsWith(templates) ? { data: capturedPod.templates } : {});
   }
   create(`/api/v1/namespaces/${NAMESPACE}`, {
     metadata: { labels: { 'valetkey.dev/tasks': 'allowed', team: 'research' } },

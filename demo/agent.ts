@@ -1,5 +1,5 @@
-// A consumer: an ordinary program of the AWS SDK that knows nothing of Valetkey but the environment
-// it was given. Each argument is a step; each step prints one line of JSON.
+// A consumer: an ordinary program that uses the AWS SDK and knows nothing of Valetkey except its
+// environment. Each argument is a step, and each step prints one line of JSON.
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
@@ -11,20 +11,20 @@ import {
   type S3ClientConfig,
 } from '@aws-sdk/client-s3';
 
-/** What a step came to; never anything secret. */
+/** The result of a step, without secrets. */
 export type StepReport = {
   readonly step: string;
   readonly status: number;
-  /** The error's code, of the cloud or of the sidecar; absent when it went well. */
+  /** Error code of the cloud or the sidecar. Absent after success. */
   readonly code?: string;
-  /** Of a refusal, where it says more than its code. */
+  /** Message of a refusal, if it contains more than the code. */
   readonly message?: string;
-  /** Of `report`: the run that it started. */
+  /** Step `report`: the run that it started. */
   readonly run?: string;
-  /** Of the cloud, where it answered. */
+  /** Request ID of the cloud, if it responded. */
   readonly requestId?: string;
   readonly milliseconds: number;
-  /** Of `outlive`: the expiration that the SDK received, and when the cloud first refused the keys. */
+  /** Step `outlive`: the expiration that the SDK received, and the time of the cloud's first refusal. */
   readonly expiresAt?: number;
   readonly refusedAt?: number;
 };
@@ -66,7 +66,7 @@ const loadCredentials = async (): Promise<Report> => {
   return { status: 200 };
 };
 
-/** The body is read to its end: its connection would stay open otherwise. */
+/** Reads the whole body, because the connection stays open otherwise. */
 const getObject = async (
   from: S3Client,
   place: string,
@@ -86,8 +86,8 @@ const writeObject = (place: string): Promise<Report> =>
 type SidecarAnswer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> };
 
 /**
- * Asks the sidecar by hand, as a curious agent would; not by `fetch`, whose Sec-Fetch headers the
- * sidecar takes for a browser's.
+ * Calls the sidecar directly, without an SDK. Does not use `fetch`, because the sidecar rejects its
+ * Sec-Fetch headers as those of a browser.
  */
 const requestSidecar = (method: string, path: string, body?: object): Promise<SidecarAnswer> =>
   new Promise((resolve, reject) => {
@@ -120,7 +120,7 @@ const toRefusalReport = ({ status, body }: SidecarAnswer): Report => {
   };
 };
 
-/** Asks for another task. */
+/** Requests credentials of another task. */
 const requestTask = async (name: string): Promise<Report> =>
   toRefusalReport(await requestSidecar('GET', `/v1/tasks/${name}/credentials`));
 
@@ -133,7 +133,7 @@ type StartedRun = {
   };
 };
 
-/** Starts a run of its own for one customer, reads what it is for, and ends the run. */
+/** Starts an explicit run for one customer, reads its data, and ends the run. */
 const runReport = async (customer: string): Promise<Report> => {
   const answer = await requestSidecar('POST', '/v1/tasks/report/runs', { params: { customer } });
   if (answer.status !== 201) return toRefusalReport(answer);
@@ -150,7 +150,7 @@ const runReport = async (customer: string): Promise<Report> => {
   return { ...outcome, run };
 };
 
-/** Keeps today's keys and tries them until the cloud refuses them. */
+/** Keeps the current keys and uses them until the cloud refuses them. */
 const useUntilRefused = async (place: string): Promise<Report> => {
   const kept = await client.config.credentials();
   const expiresAt = kept.expiration?.getTime() ?? 0;

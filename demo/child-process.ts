@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readLastLines } from '../test/kit/files.ts';
 
-/** A process to be started: exactly this environment, and everything it prints in one log. */
+/** A process to start, with exactly this environment and one log file for all output. */
 export type ChildPlan = {
   readonly name: string;
   readonly command: readonly string[];
@@ -14,19 +14,19 @@ export type ChildPlan = {
 
 export type Child = {
   readonly name: string;
-  /** What it printed on its standard output so far, whole lines. */
+  /** Complete lines of its standard output so far. */
   readonly lines: () => readonly string[];
-  /** Fulfilled with its exit code, or the signal's name. */
+  /** Resolves to its exit code or the name of the signal. */
   readonly ended: Promise<number | string>;
   readonly isRunning: () => boolean;
   readonly lastLog: () => string;
-  /** SIGTERM, and SIGKILL to what is there 5 s later. */
+  /** Sends SIGTERM, and SIGKILL if it is still running 5 s later. */
   readonly stop: () => Promise<void>;
 };
 
 const GRACE_MS = 5_000;
 
-/** Starts a child process; {@link Child.stop} always ends it. */
+/** Starts a child process. {@link Child.stop} always ends it. */
 export const startChild = (plan: ChildPlan): Child => {
   mkdirSync(dirname(plan.log), { recursive: true });
   writeFileSync(plan.log, '');

@@ -16,7 +16,7 @@ export const createCleanupStack = (): CleanupStack => {
   return {
     defer: (undo) => {
       undos.push(undo);
-      // What was begun while all was being undone must not stay either.
+      // Also run functions that were added during the cleanup.
       if (closing !== undefined) closing = closing.then(closeAll);
     },
     close: () => (closing ??= closeAll()),
@@ -25,8 +25,7 @@ export const createCleanupStack = (): CleanupStack => {
 };
 
 /**
- * Undoes all of what it is given at once, in its own turn: programs that take their time to end take
- * it together.
+ * Runs all cleanup functions concurrently, as one entry of the stack, so that slow shutdowns overlap.
  */
 export const createParallelCleanup = (closing: CleanupStack): Pick<CleanupStack, 'defer'> => {
   const undos: CleanupStep[] = [];

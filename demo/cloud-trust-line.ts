@@ -1,7 +1,7 @@
 import type { EmbeddedCloud } from '../test/fakes/cloud/embedded-cloud.ts';
 import { buildLine, type ResultLine } from './result-line.ts';
 
-/** Shows the pod's own token to the cloud: it trusts grants of the authority alone. */
+/** Sends the pod's own token to the cloud, which trusts only grants of the authority. */
 export const checkCloudTrust = async (cloud: EmbeddedCloud, token: string): Promise<ResultLine> => {
   const startedAt = performance.now();
   const answer = await fetch(cloud.endpoint, {

@@ -5,7 +5,7 @@ import type { FindStepReport } from './step-reports.ts';
 
 type CloudEvents = readonly CloudEvent[];
 
-/** What the two consumers met, the cloud's own record beside what they say. */
+/** Compares the reports of both consumers with the cloud's log. */
 export const buildConsumerLines = (
   { agent, helper }: { readonly agent: FindStepReport; readonly helper: FindStepReport },
   events: CloudEvents,
@@ -31,7 +31,7 @@ export const buildConsumerLines = (
   ];
 };
 
-/** The reason names the policy: `<TaskPolicy>/<@id>`. */
+/** The reason contains the name of the policy: `<TaskPolicy>/<@id>`. */
 const buildPolicyLine = ({ status, code, message = '', milliseconds }: StepReport): ResultLine =>
   buildLine({
     name: 'a customer that policy forbids',
@@ -41,7 +41,7 @@ const buildPolicyLine = ({ status, code, message = '', milliseconds }: StepRepor
     milliseconds,
   });
 
-/** A request counts as answered by the cloud only if the cloud's record has it, answered alike. */
+/** Counts a response as the cloud's only if its log contains the request with the same response. */
 const describeCloudOutcome = (
   { status, code, requestId }: StepReport,
   events: CloudEvents,
@@ -56,7 +56,7 @@ const describeCloudOutcome = (
 const formatStatus = ({ status, code }: { status: number; code?: string | undefined }): string =>
   code === undefined ? String(status) : `${status} ${code}`;
 
-/** The advertised expiration is a little before the deadline; a refusal before it is too early. */
+/** The advertised expiration is shortly before the deadline. A refusal before it is too early. */
 const buildDeadlineLine = (report: StepReport, denied: string, events: CloudEvents): ResultLine => {
   const { expiresAt = 0, refusedAt, milliseconds } = report;
   const outcome = describeCloudOutcome(report, events);
@@ -68,8 +68,8 @@ const buildDeadlineLine = (report: StepReport, denied: string, events: CloudEven
 };
 
 /**
- * Each asks the sidecar for the other's task; and the helper, whose own task writes elsewhere, asks
- * the cloud for what only the agent's task reads.
+ * Each consumer requests the other's task from the sidecar. The helper, whose task writes elsewhere,
+ * also requests from the cloud what only the agent's task may read.
  */
 const buildOtherTaskLine = (
   { agent, helper }: { readonly agent: FindStepReport; readonly helper: FindStepReport },

@@ -5,7 +5,7 @@ import { CLOUD_AUDIENCE, REGION, TRUST_DOMAIN } from './demo-platform.ts';
 
 const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
 
-/** Starts a cloud that trusts the authority's issuer, and no other: not the cluster's either. */
+/** Starts a cloud that trusts only the authority's issuer, not the issuer of the cluster. */
 export const startDemoCloud = async (
   authority: { readonly issuer: string; readonly roots: () => string },
   { defer }: CleanupStack,
@@ -35,7 +35,7 @@ export const startDemoCloud = async (
   return cloud;
 };
 
-/** As `kubectl valetkey trust-policy` prints it: grants for tasks of one service account. */
+/** The trust policy that `kubectl valetkey trust-policy` prints: tasks of one service account. */
 const buildRoleTrustPolicy = (issuer: string): object =>
   buildTrustPolicy({
     issuer: { issuer, cloudAudience: CLOUD_AUDIENCE, trustDomain: TRUST_DOMAIN },
@@ -45,7 +45,7 @@ const buildRoleTrustPolicy = (issuer: string): object =>
     thumbprints: [],
   });
 
-/** Far more than any task declares: the session policies do the narrowing. */
+/** Permits far more than any task declares, because session policies restrict each run. */
 const widePolicy = {
   Version: '2012-10-17',
   Statement: { Effect: 'Allow', Action: 's3:*', Resource: '*' },

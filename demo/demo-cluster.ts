@@ -21,7 +21,7 @@ import type { CleanupStack } from './cleanup-stack.ts';
 import { DEMO_PROGRAMS } from './demo-programs.ts';
 
 const POLICY_FILE = join(DEMO_PROGRAMS.demo, 'pods', 'policy.yaml');
-/** What the chart makes of its release: both configurations of webhooks bear this name. */
+/** Name of both webhook configurations, as the chart renders it. */
 const CONFIGURATION = 'valetkey';
 const WEBHOOKS = {
   mutatingwebhookconfigurations: ['pods.valetkey.dev'],
@@ -34,17 +34,17 @@ export type DemoCluster = {
   readonly apiServer: EmbeddedApiServer;
   /** Writes a kubeconfig for a user into the folder. */
   readonly writeKubeconfig: (username: string) => string;
-  /** What API servers trust the webhook by; empty until it has filled it in. */
+  /** The caBundle of the webhook. Empty until the webhook has written it. */
   readonly readWebhookBundle: () => string;
-  /** What sidecars, and clouds, trust the authority by; empty until it has published them. */
+  /** The trust bundle of the authority. Empty until the authority has published it. */
   readonly readTrustBundle: () => string;
-  /** Keeps an admitted pod as if a kubelet had started it; answers its UID. */
+  /** Stores an admitted pod as if a kubelet had started it. @returns its UID */
   readonly createRunningPod: (pod: Pod) => string;
-  /** What a kubelet would project for it. */
+  /** Creates the token that a kubelet would project. */
   readonly projectToken: () => Promise<string>;
 };
 
-/** Starts an API server that holds what the chart, a platform team and a namespace's owner put there. */
+/** Starts an API server with the objects of the chart, the platform team and a namespace owner. */
 export const startDemoCluster = async (
   folder: string,
   { defer }: CleanupStack,

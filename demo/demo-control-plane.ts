@@ -20,23 +20,23 @@ import type { WebhookAddress } from './webhook-client.ts';
 
 const { namespace, webhook, authority } = INSTALLED;
 
-/** Seconds on a quiet machine. */
+/** Startup takes seconds on an idle machine. */
 const READY_TIMEOUT_MS = 90_000;
 
-/** Where the authority keeps its records. */
+/** Folder of the audit records. */
 export const getAuditFolder = (folder: string): string => join(folder, 'authority', 'audit');
 
 export type ControlPlane = {
   readonly webhook: WebhookAddress;
-  /** Until both were ready. */
+  /** Milliseconds until both were ready. */
   readonly readyMs: number;
 };
 
-/** Starts the webhook and the authority, each its own program, and waits until both are ready. */
+/** Starts the webhook and the authority as separate programs, and waits until both are ready. */
 export const startControlPlane = async (
   given: {
     readonly folder: string;
-    /** `https://localhost:<port>`, where the authority shall listen. */
+    /** `https://localhost:<port>` on which the authority listens. */
     readonly endpoint: string;
     readonly stsEndpoint: string;
     readonly cluster: DemoCluster;

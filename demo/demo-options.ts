@@ -20,7 +20,7 @@ audit records show what happened.
 
 Exit status 0: every line matches its expectation; otherwise 1.`;
 
-/** @throws Error that names the option which is not known */
+/** @throws Error that names the unknown option */
 export const parseOptions = (args: readonly string[]): DemoOptions => {
   const flag = { type: 'boolean', default: false } as const;
   const options = { json: flag, keep: flag, help: flag };

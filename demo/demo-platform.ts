@@ -2,11 +2,11 @@ export const REGION = 'eu-central-1';
 export const CLOUD_AUDIENCE = 'sts.amazonaws.com';
 export const TRUST_DOMAIN = 'demo.example';
 
-/** Lifetimes of seconds, so that one can watch a deadline pass; else as a platform would write it. */
+/** Platform settings with lifetimes of seconds, so that the demo can wait for a deadline. */
 export const buildPlatform = (given: {
-  /** Of the embedded cloud. */
+  /** STS endpoint of the embedded cloud. */
   readonly stsEndpoint: string;
-  /** Of the authority, which also serves the issuer's documents. */
+  /** URL of the authority, which also serves the issuer's documents. */
   readonly endpoint: string;
 }): object => ({
   trust: 'authority',

@@ -16,7 +16,7 @@ import { DEMO_PROGRAMS } from './demo-programs.ts';
 const POD_FILE = join(DEMO_PROGRAMS.demo, 'pods', 'agent.yaml');
 const CLOUD_ENDPOINT = 'AWS_ENDPOINT_URL_S3';
 
-/** `demo/pods/agent.yaml`, with the embedded cloud's address where the author wrote a cloud's. */
+/** Reads `demo/pods/agent.yaml` and sets the address of the embedded cloud. */
 export const readDemoPod = (cloudEndpoint: string): Pod => {
   const pod = parse(readFileSync(POD_FILE, 'utf8')) as Pod;
   const containers = (pod.spec?.containers ?? []).map((container) => ({
@@ -35,11 +35,11 @@ export const prepareLayout = (
   [loopback, telemetry]: readonly [number, number],
 ): ProcessLayout => {
   const { name = '', namespace = '' } = pod.metadata ?? {};
-  const ground: ProcessLayout = {
+  const layout: ProcessLayout = {
     folder,
     imagePaths: [
       [NODE_PATH, DEMO_PROGRAMS.node],
-      // Its own place is in the image, and read-only; here the demo's folder stays the only one.
+      // The image contains a read-only compile cache. The demo must write only to its own folder.
       [join(PROGRAM_FOLDER, 'compile-cache'), join(folder, 'compile-cache')],
       [PROGRAM_FOLDER, DEMO_PROGRAMS.folder],
       ['/app', DEMO_PROGRAMS.demo],
@@ -55,22 +55,22 @@ export const prepareLayout = (
       'status.podIP': '127.0.0.1',
     },
   };
-  createVolumes(ground, pod);
-  for (const container of listContainers(pod)) createRoot(ground, container);
-  return ground;
+  createVolumes(layout, pod);
+  for (const container of listContainers(pod)) createRoot(layout, container);
+  return layout;
 };
 
-/** Where the projected token is: in a volume that only the sidecar mounts. */
-export const getTokenFolder = (ground: ProcessLayout): string =>
-  getVolumeFolder(ground, TOKEN_VOLUME);
+/** Path of the projected token, in a volume that only the sidecar mounts. */
+export const getTokenFolder = (layout: ProcessLayout): string =>
+  getVolumeFolder(layout, TOKEN_VOLUME);
 
-export const writeProjectedToken = (ground: ProcessLayout, token: string): void =>
-  writeFileSync(join(getTokenFolder(ground), TOKEN_FILE_NAME), token, { mode: 0o600 });
+export const writeProjectedToken = (layout: ProcessLayout, token: string): void =>
+  writeFileSync(join(getTokenFolder(layout), TOKEN_FILE_NAME), token, { mode: 0o600 });
 
 /**
  * Finds a container by name in any container list.
  *
- * @throws Error when the patched pod has none
+ * @throws Error if the patched pod has no such container
  */
 export const findContainer = (pod: Pod, name: string): Container => {
   const found = listContainers(pod).find((container) => container.name === name);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 const ROOT = join(import.meta.dirname, '..');
 const PINNED_NODE = join(ROOT, 'node_modules', '.bin', 'node');
 
-/** The pinned Node, and the programs as they are bundled for the image. */
+/** The pinned Node, and the bundled programs of the image. */
 export const DEMO_PROGRAMS = {
   root: ROOT,
   node: existsSync(PINNED_NODE) ? PINNED_NODE : process.execPath,
@@ -14,9 +14,9 @@ export const DEMO_PROGRAMS = {
 } as const;
 
 /**
- * Bundles the programs where that was not done yet (`make demo` does it before).
+ * Bundles the programs if that was not done yet (`make demo` does it first).
  *
- * @throws Error with what the bundler said
+ * @throws Error with the output of the bundler
  */
 export const ensureBuilt = (): void => {
   const needed = ['webhook.cjs', 'sidecar.cjs', 'authority.cjs', 'kubectl-valetkey.cjs'].map(

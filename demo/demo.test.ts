@@ -17,7 +17,7 @@ type DemoOutcome = {
   readonly errors: string;
 };
 
-/** A short path, because it holds Unix sockets. The demo must leave nothing in it. */
+/** A short path, because it contains Unix sockets. The demo must leave no file in it. */
 const folder = mkdtempSync('/tmp/vk-demo-');
 const startDemo = (...args: readonly string[]): ChildProcessWithoutNullStreams =>
   spawn(DEMO_PROGRAMS.node, ['demo/main.ts', ...args], {
@@ -67,13 +67,13 @@ describe('make demo', () => {
     expect(lines.find((line) => line.name === name)).toMatchObject({ expected, met: true });
   });
 
-  it('shows nothing else, ends well and leaves no file', () => {
+  it('shows nothing else, exits with status 0 and leaves no file', () => {
     expect(lines).toHaveLength(16);
     expect(outcome.code).toBe(0);
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('interrupted halfway, leaves no file and no program', async () => {
+  it('leaves no file and no process when it is interrupted', async () => {
     const child = startDemo();
     const end = waitForExit(child);
     const [ready] = await findLine(child, 'sidecar ready');
@@ -86,12 +86,12 @@ describe('make demo', () => {
     expect(readdirSync(folder)).toEqual([]);
   }, 120_000);
 
-  it('refuses an option that it does not know', async () => {
+  it('rejects an unknown option', async () => {
     const child = startDemo('--jsn');
     const [errors, code] = await Promise.all([text(child.stderr), waitForExit(child)]);
     expect(errors).toMatch(/--jsn/);
     expect(code).toBe(1);
-  });
+  }, 60_000);
 });
 
 const findLine = async (
@@ -106,7 +106,7 @@ const findLine = async (
   return lines;
 };
 
-/** Commands and environments of this machine's programs that name a folder below `home`. */
+/** Lists processes of this machine whose command or environment contains a folder below `home`. */
 const listProgramsUsing = (home: string): readonly string[] =>
   (existsSync('/proc') ? listProcessesByProc() : listProcessesByPs()).filter((line) =>
     line.includes(`${home}/valetkey-demo-`),
@@ -115,7 +115,7 @@ const listProgramsUsing = (home: string): readonly string[] =>
 const listProcessesByPs = (): readonly string[] =>
   spawnSync('ps', ['axeww', '-o', 'command'], { encoding: 'utf8' }).stdout.split('\n');
 
-/** Small images of Linux have no `ps`. */
+/** Minimal Linux images have no `ps`. */
 const listProcessesByProc = (): readonly string[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

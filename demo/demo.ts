@@ -30,7 +30,7 @@ import { createKubectlPlugin, type RunKubectlPlugin } from './kubectl-plugin.ts'
 import { waitForEnd, waitUntilReady } from '../test/kit/retry.ts';
 import { reviewPod, type WebhookAddress } from './webhook-client.ts';
 
-/** What `--keep` leaves running at the end. */
+/** What keeps running at the end with `--keep`. */
 export type DemoState = {
   readonly layout: ProcessLayout;
   readonly pod: Pod;
@@ -46,9 +46,9 @@ type Defer = Pick<CleanupStack, 'defer'>;
 const CONSUMERS_TIMEOUT_MS = 40_000;
 
 /**
- * Runs the whole demo in one folder and prints each line as soon as its result is known.
+ * Runs the demo in one folder and prints each line as soon as its result is known.
  *
- * @throws Error when a program does not start or ends badly, with its last log lines
+ * @throws Error with the last log lines if a program does not start or fails
  */
 export const runDemo = async (
   folder: string,
@@ -82,7 +82,7 @@ export const runDemo = async (
   show(records.verification);
   show(records.timelineLine);
   await saveMetrics(folder, telemetryUrl);
-  show(checkSecrets({ ground: layout, pod, sessions: cloud.listSessions(), token }));
+  show(checkSecrets({ layout, pod, sessions: cloud.listSessions(), token }));
   return { layout, pod, telemetryUrl: telemetryUrl, kubeconfig, timeline: records.timeline };
 };
 
@@ -123,10 +123,11 @@ const startSidecar = async (
   show(buildLine({ name: 'sidecar ready', expected: '200', got: '200', milliseconds }));
 };
 
-/** The probe that the webhook put there is the one that a kubelet would ask. */
+/** Path of the startup probe that the webhook injected and that a kubelet would call. */
 const getProbePath = ({ startupProbe }: Container): string => {
   const { httpGet } = startupProbe as { readonly httpGet?: { readonly path: string } };
-  if (httpGet === undefined) throw new Error('the sidecar has no startupProbe that asks by HTTP');
+  if (httpGet === undefined)
+    throw new Error('expected an HTTP startupProbe on the sidecar, got none');
   return httpGet.path;
 };
 
@@ -136,7 +137,7 @@ type ConsumerDeps = PreparedPod & {
   readonly plugin: RunKubectlPlugin;
 };
 
-/** The helper is done while the agent waits for a deadline: then its task is revoked. */
+/** The helper finishes while the agent waits for a deadline. Then its task is revoked. */
 const runConsumers = async (
   { layout, pod, cluster, cloud, plugin }: ConsumerDeps,
   { defer }: Defer,
@@ -165,7 +166,7 @@ const runConsumers = async (
   return steps.agent('report globex').run ?? '';
 };
 
-/** Metrics must hold no secret either: they are searched as a file. */
+/** Writes the metrics to a file, so that the search for secrets includes them. */
 const saveMetrics = async (folder: string, telemetryUrl: string): Promise<void> => {
   const answer = await fetch(`${telemetryUrl}/metrics`);
   writeFileSync(join(folder, 'logs', 'sidecar-metrics.txt'), await answer.text());

@@ -3,10 +3,10 @@ import { startChild } from './child-process.ts';
 import type { CleanupStack } from './cleanup-stack.ts';
 import { DEMO_PROGRAMS } from './demo-programs.ts';
 
-/** What `kubectl valetkey` printed, and its exit code. */
+/** Output and exit code of `kubectl valetkey`. */
 export type PluginResult = { readonly code: number | string; readonly lines: readonly string[] };
 
-/** `kubectl valetkey`, as a person with this kubeconfig runs it. */
+/** Runs `kubectl valetkey` with this kubeconfig. */
 export const createKubectlPlugin =
   (
     { folder, kubeconfig }: { readonly folder: string; readonly kubeconfig: string },

@@ -8,7 +8,7 @@ import { parseOptions, USAGE, type DemoOptions } from './demo-options.ts';
 import { ensureBuilt } from './demo-programs.ts';
 import { runDemo, type DemoState } from './demo.ts';
 
-/** A unix socket's path has 104 characters at most on some systems: long temporary folders do not do. */
+/** Some systems limit paths of Unix sockets to 104 characters, so long temporary folders do not work. */
 const MAX_TMPDIR_LENGTH = 30;
 
 const createFolder = (): string =>
@@ -43,7 +43,7 @@ const runProgram = async ({ json, keep }: DemoOptions): Promise<number> => {
     }
     return passed ? 0 : 1;
   } catch (error) {
-    // A program that we ourselves are stopping is no failure.
+    // A program that the demo itself is stopping has not failed.
     if (!closing.isClosed()) throw error;
     return 1;
   } finally {

@@ -5,7 +5,7 @@ import { findContainer } from './demo-pod.ts';
 import { DEMO_PROGRAMS } from './demo-programs.ts';
 import type { DemoState } from './demo.ts';
 
-/** What to try while everything is left running: lines to be pasted into a shell. */
+/** Shell commands to try while everything keeps running. */
 export const renderNextSteps = ({ layout, pod, telemetryUrl, kubeconfig }: DemoState): string => {
   const { env, command } = buildProcess(layout, findContainer(pod, 'agent'));
   const uri = env[CONSUMER_ENV.credentialsUri] ?? '';
@@ -14,7 +14,7 @@ export const renderNextSteps = ({ layout, pod, telemetryUrl, kubeconfig }: DemoS
   const assignments = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
   const tool = `${DEMO_PROGRAMS.node} ${DEMO_PROGRAMS.folder}/kubectl-valetkey.cjs`;
   return `
-Everything is left running; Ctrl-C ends it and removes ${layout.folder}.
+Everything keeps running. Press Ctrl-C to stop it and remove ${layout.folder}.
 Try, in another shell:
 
   A=${dirname(env[CONSUMER_ENV.socket] ?? '')}

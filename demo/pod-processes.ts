@@ -4,39 +4,39 @@ import type { Container, EnvVar, Pod } from '../lib/contract/pod.ts';
 import type { ChildPlan } from './child-process.ts';
 
 /**
- * How a pod's containers become processes of this machine. A container's volumes are folders, seen
- * through a root of its own: paths at, above or below one of its mounts are moved under that root.
- * `127.0.0.1:<port>` is moved where {@link ProcessLayout.ports} says so, since fixed ports may be taken.
+ * How a pod's containers run as processes of this machine. Volumes are folders, and each container has
+ * a root folder: paths at, above or below one of its mounts are moved below that root.
+ * {@link ProcessLayout.ports} replaces ports of `127.0.0.1:<port>`, because fixed ports may be in use.
  */
 export type ProcessLayout = {
   readonly folder: string;
-  /** Paths of the image and where they are here, in order: `/usr/local/bin/node`, `/opt/valetkey/…`. */
+  /** Local paths by path in the image, in order: `/usr/local/bin/node`, `/opt/valetkey/…`. */
   readonly imagePaths: readonly (readonly [image: string, here: string])[];
   readonly ports: ReadonlyMap<number, number>;
-  /** What `buildFieldRef` names. */
+  /** Values of the downward API, by the field path that `buildFieldRef` writes. */
   readonly fields: Readonly<Record<string, string>>;
 };
 
-/** Where a volume's files are. */
+/** Returns the folder of a volume. */
 export const getVolumeFolder = (
   { folder }: Pick<ProcessLayout, 'folder'>,
   volume: string,
 ): string => join(folder, 'volumes', volume);
 
-/** Makes a folder for each volume of a pod. */
-export const createVolumes = (ground: ProcessLayout, pod: Pod): void => {
+/** Creates a folder for each volume of a pod. */
+export const createVolumes = (layout: ProcessLayout, pod: Pod): void => {
   for (const { name } of pod.spec?.volumes ?? []) {
-    mkdirSync(getVolumeFolder(ground, name), { recursive: true });
+    mkdirSync(getVolumeFolder(layout, name), { recursive: true });
   }
 };
 
-/** Lays a container's volumes where its root sees them, and gives it a home. */
-export const createRoot = (ground: ProcessLayout, container: Container): void => {
-  mkdirSync(getHomeFolder(ground, container), { recursive: true });
+/** Links a container's volumes into its root folder, and creates its home folder. */
+export const createRoot = (layout: ProcessLayout, container: Container): void => {
+  mkdirSync(getHomeFolder(layout, container), { recursive: true });
   for (const { name, mountPath } of container.volumeMounts ?? []) {
-    const at = join(getRootFolder(ground, container), mountPath);
+    const at = join(getRootFolder(layout, container), mountPath);
     mkdirSync(dirname(at), { recursive: true });
-    symlinkSync(getVolumeFolder(ground, name), at);
+    symlinkSync(getVolumeFolder(layout, name), at);
   }
 };
 
@@ -45,7 +45,7 @@ const getRootFolder = ({ folder }: ProcessLayout, { name }: Container): string =
 const getHomeFolder = ({ folder }: ProcessLayout, { name }: Container): string =>
   join(folder, 'home', name);
 
-/** What a container says, as a process: its own command and environment and nothing else. */
+/** Converts a container to a process with exactly the container's command and environment. */
 export const buildProcess = (layout: ProcessLayout, container: Container): ChildPlan => {
   const root = getRootFolder(layout, container);
   const mounts = (container.volumeMounts ?? []).map(({ mountPath }) => mountPath);
@@ -90,7 +90,7 @@ const mapPath = ({ layout, root, mounts }: ContainerView, text: string): string 
 const isWithin = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(`${folder}/`);
 
-/** Only listen addresses (`host:port`, host perhaps empty) and URLs of 127.0.0.1 have these shapes. */
+/** Matches listen addresses (`host:port`, with an optional host) and URLs of 127.0.0.1 only. */
 const mapPorts = ({ ports }: ProcessLayout, text: string): string =>
   text.replace(
     /^((?:http:\/\/)?127\.0\.0\.1:|:)(\d+)(?=$|\/)/,

@@ -4,7 +4,7 @@ import { NODE_PATH, PROGRAM_FOLDER } from '../lib/contract/paths.ts';
 import type { ChildPlan } from './child-process.ts';
 import { DEMO_PROGRAMS } from './demo-programs.ts';
 
-/** One of our programs as its container starts it, with a home of its own below the demo's folder. */
+/** One of the programs as its container starts it, with a home folder below the demo's folder. */
 export const buildProgramPlan = (
   folder: string,
   program: {

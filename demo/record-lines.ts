@@ -13,7 +13,7 @@ export type RecordLines = {
   readonly timeline: readonly string[];
 };
 
-/** Verifies the authority's records, and builds the timeline of one run from them and the cloud's log. */
+/** Verifies the audit records, and builds the timeline of one run from them and the cloud's log. */
 export const checkRecords = async (given: {
   readonly folder: string;
   readonly tool: RunKubectlPlugin;

@@ -1,4 +1,4 @@
-/** One thing that the demo shows, and whether it came as expected. */
+/** One line of the demo, and whether its result is the expected one. */
 export type ResultLine = {
   readonly name: string;
   readonly expected: string;
@@ -7,7 +7,7 @@ export type ResultLine = {
   readonly milliseconds: number;
 };
 
-/** A line whose `got` has to be `expected`, word for word; `detail` is for people. */
+/** Builds a line that is met if `got` equals `expected`. `detail` is shown to the reader only. */
 export const buildLine = (given: {
   readonly name: string;
   readonly expected: string;
@@ -28,7 +28,7 @@ export const buildLine = (given: {
 const NAME_WIDTH = 34;
 const TIME_WIDTH = 9;
 
-/** A row of the table. */
+/** Formats a row of the table. */
 export const renderLine = ({ name, expected, got, met, milliseconds }: ResultLine): string => {
   const time = `${milliseconds} ms`.padStart(TIME_WIDTH);
   const outcome = met ? got : `expected ${expected}, got ${got}`;

@@ -10,10 +10,10 @@ const POLL_MS = 2;
 const REFUSAL_TIMEOUT_MS = 10_000;
 
 /**
- * Revokes a task as a person does, while its consumer asks for its credentials all the time; the time
- * is from the Revocation's creation to the first refusal.
+ * Revokes a task with `kubectl valetkey` while its consumer requests credentials continuously. Measures
+ * the time from the creation of the Revocation to the first refusal.
  *
- * @param given.socket of the consumer whose default task it is
+ * @param given.socket socket of the consumer whose default task is revoked
  */
 export const checkRevocation = async (given: {
   readonly cluster: EmbeddedApiServer;
@@ -56,7 +56,7 @@ const waitUntilRefused = async (socket: string): Promise<{ answer: string; at: n
   }
 };
 
-/** The status, and the code where there is one. */
+/** Formats the status, and the code if there is one. */
 const requestCredentials = (socketPath: string): Promise<string> =>
   new Promise((resolve, reject) => {
     request({ socketPath, path: '/v1/credentials', agent: false }, (answer) => {

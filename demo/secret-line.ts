@@ -8,21 +8,21 @@ import { getVolumeFolder, type ProcessLayout } from './pod-processes.ts';
 import { getTokenFolder } from './demo-pod.ts';
 import { searchSecrets, type Secret } from './secret-search.ts';
 
-/** Searches everything below the demo's folder for every secret that came to be. */
+/** Searches all files below the demo's folder for all secrets of this run. */
 export const checkSecrets = (given: {
-  readonly ground: ProcessLayout;
+  readonly layout: ProcessLayout;
   readonly pod: Pod;
   readonly sessions: readonly Session[];
   readonly token: string;
 }): ResultLine => {
   const startedAt = performance.now();
-  const { ground, pod, sessions, token } = given;
+  const { layout, pod, sessions, token } = given;
   const secrets = [
     ...sessions.flatMap(listSessionSecrets),
-    { description: 'the projected token', text: token, allowedFolder: getTokenFolder(ground) },
-    ...listLoopbackSecrets(ground, pod),
+    { description: 'the projected token', text: token, allowedFolder: getTokenFolder(layout) },
+    ...listLoopbackSecrets(layout, pod),
   ];
-  const { files, leaks, missing } = searchSecrets(ground.folder, secrets);
+  const { files, leaks, missing } = searchSecrets(layout.folder, secrets);
   const problems = [...leaks, ...missing.map((what) => `${what} is not where it belongs`)];
   if (sessions.length === 0) problems.push('no session was issued');
   return buildLine({
@@ -40,13 +40,13 @@ const listSessionSecrets = (session: Session): readonly Secret[] => [
   { description: 'an access key', text: session.accessKeyId },
 ];
 
-/** A consumer's loopback token may only be in that consumer's volume. */
-const listLoopbackSecrets = (ground: ProcessLayout, pod: Pod): readonly Secret[] =>
+/** The loopback token of a consumer may be only in the volume of that consumer. */
+const listLoopbackSecrets = (layout: ProcessLayout, pod: Pod): readonly Secret[] =>
   (pod.spec?.containers ?? []).flatMap(({ name, volumeMounts = [] }) =>
     volumeMounts
       .filter(({ mountPath }) => mountPath === CONSUMER_MOUNT_PATH)
       .map((mount) => {
-        const home = getVolumeFolder(ground, mount.name);
+        const home = getVolumeFolder(layout, mount.name);
         const text = readFileSync(join(home, LOOPBACK_TOKEN_FILE_NAME), 'utf8');
         return { description: `the loopback token of ${name}`, text, allowedFolder: home };
       }),

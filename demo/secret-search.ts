@@ -10,13 +10,13 @@ export type Secret = {
 
 export type SearchResult = {
   readonly files: number;
-  /** `<what> in <file>`, for each place where one is that it must not be. */
+  /** `<name> in <file>`, for each file that must not contain the secret. */
   readonly leaks: readonly string[];
-  /** Secrets that were not even where they belong: then the search itself proves nothing. */
+  /** Secrets that were not found in their allowed folder either, so that the search proves nothing. */
   readonly missing: readonly string[];
 };
 
-/** Reads every file below a folder and looks for each secret, as it is and as URLs write it. */
+/** Searches every file below a folder for each secret, verbatim and URL-encoded. */
 export const searchSecrets = (folder: string, secrets: readonly Secret[]): SearchResult => {
   const files = listFilesBelow(folder);
   const found = files.flatMap((file) => {

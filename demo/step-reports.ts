@@ -1,13 +1,13 @@
 import type { StepReport } from './agent.ts';
 import type { Child } from './child-process.ts';
 
-/** What a consumer reported of one of its steps. */
+/** The report of a consumer about one step. */
 export type FindStepReport = (step: string) => StepReport;
 
 /**
- * Reads the reports a consumer printed.
+ * Reads the reports that a consumer printed.
  *
- * @throws Error when a step is missing
+ * @throws Error if a step is missing
  */
 export const readStepReports = (child: Child): FindStepReport => {
   const reports = child.lines().map((line) => JSON.parse(line) as StepReport);

@@ -3,16 +3,16 @@ import { request } from 'node:https';
 import type { JsonPatchOp } from '../lib/contract/json-patch-operation.ts';
 import type { Pod } from '../lib/contract/pod.ts';
 
-/** Where the webhook listens, and how an API server would know that it is it. */
+/** Address of the webhook, and what an API server verifies its certificate with. */
 export type WebhookAddress = {
   readonly port: number;
-  /** PEM. */
+  /** CA certificates, PEM. */
   readonly ca: string;
-  /** Of its Service: `<service>.<namespace>.svc`. */
+  /** DNS name of its Service: `<service>.<namespace>.svc`. */
   readonly serverName: string;
 };
 
-/** What an AdmissionReview answered. */
+/** The response of an AdmissionReview. */
 export type ReviewResult = {
   readonly allowed: boolean;
   readonly message: string;
@@ -30,10 +30,10 @@ type ReviewResponse = {
 };
 
 /**
- * Sends a pod's creation as an API server does: AdmissionReview of admission.k8s.io/v1 over HTTPS,
- * the certificate verified.
+ * Requests the creation of a pod as an API server does: AdmissionReview of admission.k8s.io/v1 over
+ * HTTPS, with verification of the certificate.
  *
- * @throws Error when the answer is none or another request's
+ * @throws Error if there is no response, or it belongs to another request
  */
 export const reviewPod = async (
   webhook: WebhookAddress,

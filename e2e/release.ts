@@ -22,7 +22,7 @@ type ReleaseTarget = Pick<
 /** What the clouds of a matrix entry trust: the authority at this issuer, or the cluster itself. */
 export type Trust = { kind: 'authority'; issuer: string; audience: string } | { kind: 'cluster' };
 
-/** Builds chart values for one cloud, as a platform team would write them, with a lifetime floor of seconds. */
+/** Builds chart values for one cloud, as a platform team would write them, with a minimum lifetime of seconds. */
 export const buildChartValues = ({
   cloud,
   node,

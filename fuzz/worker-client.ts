@@ -1,17 +1,17 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
-/** Asks a worker; one that does not answer in time, or ends, is an error that says so. */
+/** Sends requests to a worker. A worker that does not answer in time, or ends, is an error. */
 export type WorkerClient<T> = {
   readonly ask: (text: string) => Promise<T>;
   readonly close: () => Promise<void>;
 };
 
 /**
- * Runs `workers/<name>.ts` on a thread of its own, begun at the first question: what hangs there can
- * be ended, and what breaks there breaks nothing here.
+ * Runs `workers/<name>.ts` on a thread of its own, from the first request on. A request that hangs or
+ * crashes there can be ended and does not affect the caller. The timeout allows for loaded machines.
  */
-export const createWorkerClient = <T>(name: string, timeoutMs = 20_000): WorkerClient<T> => {
+export const createWorkerClient = <T>(name: string, timeoutMs = 60_000): WorkerClient<T> => {
   let worker: Worker | undefined;
   const end = async (): Promise<void> => {
     await worker?.terminate();
@@ -20,7 +20,7 @@ export const createWorkerClient = <T>(name: string, timeoutMs = 20_000): WorkerC
   const begin = async (): Promise<Worker> => {
     const url = new URL(`./workers/${name}.ts`, import.meta.url);
     const begun = new Worker(url, { execArgv: ['--disable-warning=ExperimentalWarning'] });
-    await waitForAnswer(begun, timeoutMs * 3);
+    await waitForAnswer(begun, timeoutMs);
     return begun;
   };
   return {

@@ -10,14 +10,18 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 const sources = ['lib', 'cmd', 'e2e', 'bench', 'demo', 'fuzz', 'test', 'tools'];
 
-/** Programs of node_modules/.bin with their arguments; the longest goes first. */
-const linters: string[][] = [
-  ['eslint', '.'],
-  ['prettier', '--check', '--cache', '.'],
-  ['tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', 'node_modules/.cache/tsc.tsbuildinfo'],
-  ['depcruise', '--config', '.dependency-cruiser.mjs', ...sources],
-  ['knip'],
-];
+/** Commands by name; the longest goes first. */
+const linters: Readonly<Record<string, string[]>> = {
+  eslint: ['eslint', '.'],
+  prettier: ['prettier', '--check', '--cache', '.'],
+  tsc: [
+    ...['tsc', '--noEmit', '--incremental'],
+    ...['--tsBuildInfoFile', 'node_modules/.cache/tsc.tsbuildinfo'],
+  ],
+  depcruise: ['depcruise', '--config', '.dependency-cruiser.mjs', ...sources],
+  knip: ['knip'],
+  words: [process.execPath, 'tools/lint/main.ts'],
+};
 
 const jest = [
   process.execPath,
@@ -50,10 +54,9 @@ const run = ([command = '', ...args]: string[], stdio: 'inherit' | 'pipe'): Prom
 
 const runLinters = async (): Promise<string[]> => {
   const failed: string[] = [];
-  const waiting = linters.values();
+  const waiting = Object.entries(linters).values();
   const lane = async (): Promise<void> => {
-    for (const linter of waiting) {
-      const [name = ''] = linter;
+    for (const [name, linter] of waiting) {
       const { isPassed, output, seconds } = await run(linter, 'pipe');
       console.log(`${isPassed ? 'PASS' : 'FAIL'} ${name} (${seconds.toFixed(1)} s)`);
       if (isPassed) continue;

@@ -197,7 +197,7 @@ func admit(body io.Reader) ([]byte, error) {
 			UID: asked.Request.UID, Allowed: true, PatchType: "JSONPatch", Patch: patch,
 			Warnings: []string{"the API token is not mounted into this pod: a pod that needs it writes automountServiceAccountToken: true, where the platform allows it"},
 			AuditAnnotations: map[string]string{
-				"tasks": "summarize", "consumers": "agent,reporter", "profile": profile,
+				"tasks": "summarize", "consumers": "agent,reporter", "injection-template": templateHash,
 			},
 		},
 	})
@@ -263,12 +263,12 @@ func consumer(index int) []operation {
 	return operations
 }
 
-var profile = strings.Repeat("0", 64)
+var templateHash = strings.Repeat("0", 64)
 
 func sidecar(given pod) container {
 	added := container{
 		Name:            "valetkey-sidecar",
-		Image:           "registry.example/valetkey@sha256:" + profile,
+		Image:           "registry.example/valetkey@sha256:" + templateHash,
 		ImagePullPolicy: "IfNotPresent",
 		RestartPolicy:   "Always",
 		Command: []string{
@@ -291,7 +291,7 @@ func sidecar(given pod) container {
 			{Name: "VALETKEY_CONSUMERS_FOLDER", Value: "/var/run/valetkey"},
 			{Name: "VALETKEY_LOOPBACK_LISTEN", Value: "127.0.0.1:9471"},
 			{Name: "VALETKEY_TELEMETRY_LISTEN", Value: ":9472"},
-			{Name: "VALETKEY_INJECTION_TEMPLATE", Value: profile},
+			{Name: "VALETKEY_INJECTION_TEMPLATE", Value: templateHash},
 			{Name: "VALETKEY_TASKS", Value: declared(given)},
 		},
 		Ports:        []port{{"valetkey-metric", 9472}},

@@ -54,7 +54,14 @@ export const DEFAULT_TIMINGS: Timings = {
 /** Its drain also sends event streams to other replicas, and closes the audit chain. */
 export type Authority = RunningServer;
 
-const CONDITIONS = ['audit', 'keys', 'identity', 'profiles', 'policies', 'revocations'] as const;
+const CONDITIONS = [
+  'audit',
+  'keys',
+  'identity',
+  'injection_templates',
+  'policies',
+  'revocations',
+] as const;
 
 /**
  * Builds and starts the authority: telemetry immediately; the components after the audit chain is
@@ -97,7 +104,7 @@ export const startAuthority = async (
     audit: audit.isHealthy,
     keys: () => components.keys.jwks() !== undefined,
     identity: components.hasClusterIssuer,
-    profiles: () => components.templates.accepted() !== undefined,
+    injection_templates: () => components.templates.accepted() !== undefined,
     policies: components.policies.isCurrent,
     revocations: components.revocations.isCurrent,
   });

@@ -49,7 +49,7 @@ const startReplica = (
   const failures: string[] = [];
   const lags: (number | undefined)[] = [];
   const created: [string, RevocationSpec][] = [];
-  const denial = startDenyListWriter({
+  const writer = startDenyListWriter({
     roles: [ROLE],
     list: () => Promise.resolve({ items: [...stored] }),
     create: (name, spec) => {
@@ -68,11 +68,11 @@ const startReplica = (
     onWritten: (_, lag) => lags.push(lag),
     ...edges,
   });
-  started.push(denial);
-  return { denial, written, events, failures, lags, created, stored };
+  started.push(writer);
+  return { writer, written, events, failures, lags, created, stored };
 };
 const started: { readonly stop: () => void }[] = [];
-afterEach(() => started.splice(0).forEach((denial) => denial.stop()));
+afterEach(() => started.splice(0).forEach((writer) => writer.stop()));
 
 const advanceTime = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
@@ -93,10 +93,10 @@ describe('startDenyListWriter', () => {
   });
 
   it('writes a new Revocation immediately, and reports the delay', async () => {
-    const { denial, written, stored, lags, events } = startReplica();
+    const { writer, written, stored, lags, events } = startReplica();
     await advanceTime(5_000);
     stored.push(buildStoredRevocation('one', { all: true }, Date.now() - 700));
-    denial.wake();
+    writer.wake();
     await advanceTime(0);
     expect(written.at(-1)?.policy).toContain('aws:TokenIssueTime');
     expect(lags).toEqual([undefined, 0.7]);
@@ -114,11 +114,11 @@ describe('startDenyListWriter', () => {
   });
 
   it('writes at most once per second, including the last Revocation', async () => {
-    const { denial, written, stored } = startReplica();
+    const { writer, written, stored } = startReplica();
     await advanceTime(2_000);
     for (let n = 0; n < 40; n += 1) {
       stored.push(buildStoredRevocation(`r${n}`, { run: `r${n}` }, Date.now()));
-      denial.wake();
+      writer.wake();
       await advanceTime(100);
     }
     await advanceTime(2_000);
@@ -148,8 +148,8 @@ describe('two replicas', () => {
     await advanceTime(3_000);
     for (let n = 0; n < 5; n += 1) {
       stored.push(buildStoredRevocation(`r${n}`, { run: `r${n}` }, Date.now()));
-      one?.denial.wake();
-      two?.denial.wake();
+      one?.writer.wake();
+      two?.writer.wake();
       await advanceTime(400);
     }
     await advanceTime(5_000);
@@ -262,23 +262,23 @@ describe('a failure', () => {
 
 describe('publishRunEnd', () => {
   it('creates a Revocation and denies the session at the cloud for a role that opts in', async () => {
-    const { denial, created, written } = startReplica();
+    const { writer, created, written } = startReplica();
     await advanceTime(2_000);
-    await denial.publishRunEnd({ run: 'abc', end: 'completed', roles: [OTHER, ROLE] });
+    await writer.publishRunEnd({ run: 'abc', end: 'completed', roles: [OTHER, ROLE] });
     await advanceTime(0);
     expect(created).toEqual([['run-abc', { run: 'abc', reason: 'completed', by: 'authority' }]]);
     expect(written.at(-1)?.policy).toContain('*@abc');
   });
 
   it('creates no Revocation for another role', async () => {
-    const { denial, created } = startReplica();
-    await denial.publishRunEnd({ run: 'abc', end: 'completed', roles: [OTHER] });
+    const { writer, created } = startReplica();
+    await writer.publishRunEnd({ run: 'abc', end: 'completed', roles: [OTHER] });
     expect(created).toEqual([]);
   });
 
   it('throws if the Revocation cannot be created', async () => {
-    const { denial } = startReplica({ create: () => Promise.reject(new Error('no answer')) });
-    const ended = denial.publishRunEnd({ run: 'abc', end: 'completed', roles: [ROLE] });
+    const { writer } = startReplica({ create: () => Promise.reject(new Error('no answer')) });
+    const ended = writer.publishRunEnd({ run: 'abc', end: 'completed', roles: [ROLE] });
     await expect(ended).rejects.toThrow('no answer');
   });
 });

@@ -124,7 +124,7 @@ const SETTINGS = {
   podName: { name: ENV.podName, help: 'name of the pod', reader: name },
   podNamespace: { name: ENV.podNamespace, help: 'namespace of the pod', reader: name },
   podIp: { name: ENV.podIp, help: 'IP address of the pod', reader: address },
-  profile: {
+  injectionTemplate: {
     name: ENV.injectionTemplate,
     help: 'SHA-256 of the injection template of this pod',
     reader: string({ expected: '64 hexadecimal digits', pattern: /^([0-9a-f]{64})?$/ }),

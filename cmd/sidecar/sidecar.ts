@@ -79,7 +79,7 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
   for (const [consumer, token] of tokens) publishToken(getTokenPath(config, consumer), token);
   log.info('sidecar ready', {
     pod: `${config.podNamespace}/${config.podName}`,
-    profile: config.profile,
+    injectionTemplate: config.injectionTemplate,
     consumers: config.admitted.consumers,
     tasks: config.admitted.tasks.map(({ name }) => name),
   });

@@ -9,7 +9,7 @@ import { admitPolicy } from './policy-admission.ts';
 import type { AdmissionRouteDeps } from './routes.ts';
 
 /** Everything that needs Cedar, which is loaded only under `trust: authority`. */
-export type PolicyGate = Pick<PolicyWatch, 'isLoaded' | 'ageSeconds' | 'stop'> & {
+export type PolicyGate = Pick<PolicyWatch, 'isLoaded' | 'stop'> & {
   readonly evaluatePolicy: EvaluatePolicy;
   readonly admitPolicy: AdmissionRouteDeps['admitPolicy'];
 };
@@ -20,12 +20,12 @@ export const createPolicyGate = (
   deps: {
     readonly cluster: Pick<ClusterClient, 'watchPolicies' | 'readNamespaceLabels'>;
     readonly loadCatalog: LoadCatalog;
-  } & Pick<PolicyWatchDeps, 'log' | 'clock' | 'random'>,
+  } & Pick<PolicyWatchDeps, 'sync' | 'log' | 'random'>,
 ): PolicyGate => {
-  const { cluster, loadCatalog, log, clock, random } = deps;
+  const { cluster, loadCatalog, sync, log, random } = deps;
   const staleAfterSeconds = settings.authority.policyMaxStalenessSeconds;
   const watch = cluster.watchPolicies;
-  const policies = watchPolicies({ watch, staleAfterSeconds, log, clock, random });
+  const policies = watchPolicies({ watch, staleAfterSeconds, sync, log, random });
   const { readNamespaceLabels } = cluster;
   return {
     ...policies,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { createWatchSync } from '../../lib/server/watch-sync.ts';
 import { watchPolicies, type PolicyWatchDeps } from './policy-watch.ts';
 
 const PERMIT = 'permit (principal, action == Action::"run", resource);';
@@ -11,13 +12,14 @@ const startTestWatch = () => {
   let at = 1_000;
   const lines: string[] = [];
   const write = (message: string): void => void lines.push(message);
+  const sync = createWatchSync({ monotonic: () => at });
   const policies = watchPolicies({
     watch: (given) => {
       handlers = given;
       return () => undefined;
     },
     staleAfterSeconds: 60,
-    clock: { monotonic: () => at },
+    sync,
     random: () => 0.5,
     log: { debug: write, info: write, warn: write, error: write },
   });
@@ -27,6 +29,7 @@ const startTestWatch = () => {
   });
   return {
     policies,
+    sync,
     lines,
     stored,
     pass: (seconds: number) => (at += seconds * 1000),
@@ -63,7 +66,7 @@ describe('watchPolicies', () => {
   });
 
   it('returns unknown while the watch is stale', () => {
-    const { policies, stored, sendState, pass, reportSync } = startTestWatch();
+    const { policies, sync, stored, sendState, pass, reportSync } = startTestWatch();
     sendState(stored('a', PERMIT));
     pass(60);
     expect(policies.current()).toHaveProperty('version');
@@ -71,7 +74,7 @@ describe('watchPolicies', () => {
     expect(policies.current()).toEqual({
       unknown: 'the API server sent no update of the policies for 62 s',
     });
-    expect(policies.ageSeconds()).toBe(62);
+    expect(sync.ageSeconds()).toBe(62);
     expect(policies.isLoaded()).toBe(true);
     reportSync();
     expect(policies.current()).toHaveProperty('version');

@@ -1,10 +1,10 @@
-import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
 import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
+import type { WatchSync } from '../../lib/server/watch-sync.ts';
 
 /** The current TaskPolicies. */
 export type PolicyWatch = {
@@ -12,8 +12,6 @@ export type PolicyWatch = {
   readonly current: () => CompiledPolicies | { readonly unknown: string };
   /** Whether the policies were listed. */
   readonly isLoaded: () => boolean;
-  /** Seconds since the last update of the watch. Undefined before the first. */
-  readonly ageSeconds: () => number | undefined;
   readonly stop: () => void;
 };
 
@@ -25,7 +23,7 @@ export type PolicyWatchDeps = {
     readonly backoffMs: (attempt: number) => number;
   }) => () => void;
   readonly staleAfterSeconds: number;
-  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly sync: WatchSync;
   readonly random: () => number;
   readonly log: Log;
 };
@@ -34,10 +32,9 @@ const RETRY = { firstMs: 500, maxMs: 30_000 };
 
 /** Watches all TaskPolicies, and compiles and replaces the whole set when one changes. */
 export const watchPolicies = (deps: PolicyWatchDeps): PolicyWatch => {
-  const { watch, staleAfterSeconds, clock, random, log } = deps;
+  const { watch, staleAfterSeconds, sync, random, log } = deps;
   let state: ReturnType<PolicyWatch['current']> = { unknown: 'the policies are not listed yet' };
   let generationsKey: string | undefined;
-  let lastSyncAt: number | undefined;
 
   const applyPolicies = (all: readonly CustomResource[]): void => {
     const key = buildGenerationsKey(all);
@@ -52,22 +49,19 @@ export const watchPolicies = (deps: PolicyWatchDeps): PolicyWatch => {
       log.error('policy compilation failed', toErrorFields(error));
     }
   };
-  const ageSeconds = (): number | undefined =>
-    lastSyncAt === undefined ? undefined : (clock.monotonic() - lastSyncAt) / 1000;
   const stop = watch({
     onState: applyPolicies,
-    onSync: () => (lastSyncAt = clock.monotonic()),
+    onSync: sync.markSynced,
     onError: (error) => log.warn('policy watch failed', toErrorFields(error)),
     backoffMs: (attempt) => computeBackoffMs(attempt, { ...RETRY, random }),
   });
   return {
     current: () => {
-      const age = ageSeconds() ?? Infinity;
+      const age = sync.ageSeconds() ?? Infinity;
       if ('unknown' in state || age <= staleAfterSeconds) return state;
       return { unknown: `the API server sent no update of the policies for ${Math.floor(age)} s` };
     },
     isLoaded: () => generationsKey !== undefined,
-    ageSeconds,
     stop,
   };
 };

@@ -4,6 +4,7 @@ import type { Pod } from '../../lib/contract/pod.ts';
 import type { ConfigMapChange, StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
 import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
+import { createWatchSync } from '../../lib/server/watch-sync.ts';
 import {
   formatPublishedAnnotation,
   formatSeenAnnotation,
@@ -31,6 +32,7 @@ const createTestRegistry = (initial = EMPTY, pods: readonly Pod[] = []) => {
   let at = 10_000;
   let meanwhile: () => void | Promise<void> = quiet;
   let sendState: (state: StoredConfigMap | undefined) => void = () => undefined;
+  const sync = createWatchSync({ monotonic: () => at });
   const registry = createTemplateRegistry({
     store: {
       read: async () => {
@@ -52,6 +54,7 @@ const createTestRegistry = (initial = EMPTY, pods: readonly Pod[] = []) => {
       await Promise.resolve();
       yield* pods;
     },
+    sync,
     clock: { now: () => now, monotonic: () => at },
     random: () => 0.5,
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
@@ -62,6 +65,7 @@ const createTestRegistry = (initial = EMPTY, pods: readonly Pod[] = []) => {
   opened.push(registry);
   return {
     registry,
+    sync,
     changes,
     map,
     sendState: (state: StoredConfigMap | undefined) => sendState(state),
@@ -116,7 +120,6 @@ describe('createTemplateRegistry', () => {
   it('reports the template as published only after the watch has seen it', () => {
     const { registry, sendState } = createTestRegistry();
     expect(registry.isPublished()).toBe(false);
-    expect(registry.ageSeconds()).toBeUndefined();
     sendState(buildConfigMap(other));
     expect(registry.isPublished()).toBe(false);
     sendState(buildConfigMap(own, other));
@@ -137,10 +140,11 @@ describe('createTemplateRegistry', () => {
   });
 
   it('reports the time since the last update of the watch', () => {
-    const { registry, sendState, pass } = createTestRegistry();
+    const { sync, sendState, pass } = createTestRegistry();
+    expect(sync.ageSeconds()).toBeUndefined();
     sendState(buildConfigMap(own));
     pass(42_000);
-    expect(registry.ageSeconds()).toBe(42);
+    expect(sync.ageSeconds()).toBe(42);
   });
 
   it('rejects templates that do not match their hash', () => {

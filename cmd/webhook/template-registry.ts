@@ -12,6 +12,7 @@ import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
+import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import {
   collectTemplates,
   isCurrent,
@@ -32,8 +33,6 @@ export type TemplateRegistry = {
   readonly refreshIfUnknown: (hash: string) => Promise<void>;
   /** Whether the injected template is still published. */
   readonly isPublished: () => boolean;
-  /** Seconds since the last update of the watch. Undefined before the first. */
-  readonly ageSeconds: () => number | undefined;
   readonly stop: () => void;
 };
 
@@ -45,6 +44,8 @@ export type TemplateRegistryDeps = {
     readonly backoffMs: (attempt: number) => number;
   }) => () => void;
   readonly listInjectedPods: () => AsyncIterable<Pod>;
+  /** Marked at each update of the watch. */
+  readonly sync: Pick<WatchSync, 'markSynced'>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -61,10 +62,9 @@ const MAX_READS = 3;
 
 /** Publishes this replica's template regularly, watches all templates, and deletes unused ones. */
 export const createTemplateRegistry = (deps: TemplateRegistryDeps): TemplateRegistry => {
-  const { store, clock, random, log, onCount } = deps;
+  const { store, sync, clock, random, log, onCount } = deps;
   let known: AcceptedTemplates = new Map();
   let annotations: StoredConfigMap['annotations'] = {};
-  let lastSyncAt: number | undefined;
   let updateCount = 0;
   let pendingRefresh: Promise<void> | undefined;
   let lastRefreshAt = -Infinity;
@@ -105,7 +105,7 @@ export const createTemplateRegistry = (deps: TemplateRegistryDeps): TemplateRegi
   });
   const stopWatch = deps.watch({
     onState: (state) => {
-      lastSyncAt = clock.monotonic();
+      sync.markSynced();
       updateCount += 1;
       const before = known;
       applyState(state);
@@ -155,8 +155,6 @@ export const createTemplateRegistry = (deps: TemplateRegistryDeps): TemplateRegi
       await pendingRefresh;
     },
     isPublished: () => injected !== undefined && known.has(injected.hash),
-    ageSeconds: () =>
-      lastSyncAt === undefined ? undefined : (clock.monotonic() - lastSyncAt) / 1000,
     stop: () => {
       publishLoop.stop();
       stopWatch();
@@ -178,7 +176,6 @@ export const createLocalTemplateRegistry = (
     accepted: () => new Map(own && [[own.hash, own.template]]),
     refreshIfUnknown: () => Promise.resolve(),
     isPublished: () => own !== undefined,
-    ageSeconds: () => undefined,
     stop: () => undefined,
   };
 };

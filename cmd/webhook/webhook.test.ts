@@ -35,7 +35,7 @@ const CONFIGURATIONS = ['mutating', 'validating'].map(
   (kind) => `${ADMISSION}/${kind}webhookconfigurations/valetkey`,
 );
 const SECRET = `/api/v1/namespaces/${NAMESPACE}/secrets/valetkey-webhook-ca`;
-const PROFILES = `/api/v1/namespaces/${NAMESPACE}/configmaps/valetkey-injection-templates`;
+const TEMPLATES = `/api/v1/namespaces/${NAMESPACE}/configmaps/valetkey-injection-templates`;
 
 const PLATFORM = `
 trust: cluster
@@ -76,7 +76,7 @@ const installObjects = (): void => {
     const webhooks = [{ name: 'pods.valetkey.dev', clientConfig: { service: {} } }];
     api.put(path, { metadata: { name: 'valetkey' }, webhooks });
   }
-  for (const path of [SECRET, PROFILES]) api.put(path, {});
+  for (const path of [SECRET, TEMPLATES]) api.put(path, {});
 };
 
 const readBundles = (): readonly string[] =>
@@ -222,7 +222,7 @@ describe('startWebhook', () => {
     expect(validating).toBe(mutating);
     expect(Object.keys(api.get(SECRET)?.['data'] as object)).toContain('current.key');
     const { hash, text } = buildInjectionTemplate(configure().platform);
-    expect(api.get(PROFILES)?.['data']).toEqual({ [hash]: text });
+    expect(api.get(TEMPLATES)?.['data']).toEqual({ [hash]: text });
   });
 
   it('injects a pod and admits the result', async () => {
@@ -364,11 +364,11 @@ describe('a replica', () => {
     installObjects();
     const { webhook } = await start();
     await ready(webhook);
-    api.remove(PROFILES);
-    api.put(PROFILES, {});
+    api.remove(TEMPLATES);
+    api.put(TEMPLATES, {});
     const { hash } = buildInjectionTemplate(configure().platform);
     await waitUntil(
-      () => (api.get(PROFILES)?.['data'] as Record<string, string> | undefined)?.[hash],
+      () => (api.get(TEMPLATES)?.['data'] as Record<string, string> | undefined)?.[hash],
     );
     await ready(webhook);
   });
@@ -455,7 +455,10 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     const { webhook } = await start(configure({}, AUTHORITY));
     await waitUntil(() => webhook.ports().https);
     const unready = await ask(webhook.ports().telemetry, '/readyz');
-    expect(unready).toMatchObject({ status: 503, text: expect.stringContaining('profiles') });
+    expect(unready).toMatchObject({
+      status: 503,
+      text: expect.stringContaining('injection_templates'),
+    });
     const post = createApiServerClient(webhook);
     const { status } = parseResponse(await post('/mutate', buildReview(buildPod(TASK))));
     expect(status?.code).toBe(503);
@@ -476,7 +479,7 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     });
     expect(rootsIn(after)).toBe(`${first}${second}`);
     const { hash } = buildInjectionTemplate(config.platform, `${first}${second}`);
-    expect(Object.keys(api.get(PROFILES)?.['data'] as object)).toContain(hash);
+    expect(Object.keys(api.get(TEMPLATES)?.['data'] as object)).toContain(hash);
     for (const injected of [before, after]) {
       expect(parseResponse(await post('/validate', buildReview(injected))).allowed).toBe(true);
     }

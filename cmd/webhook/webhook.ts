@@ -27,6 +27,7 @@ import {
   type RunningServer,
 } from '../../lib/server/lifecycle.ts';
 import { createReadiness, type Readiness } from '../../lib/server/readiness.ts';
+import { createWatchSync, type WatchSync } from '../../lib/server/watch-sync.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { WebhookConfig } from './config.ts';
 import type { PolicyGate } from './policy-gate.ts';
@@ -68,19 +69,23 @@ export type Webhook = RunningServer;
 
 /** Builds and starts the webhook: telemetry immediately, HTTPS after the first certificate. */
 export const startWebhook = async (config: WebhookConfig, deps: WebhookDeps): Promise<Webhook> => {
-  const { cluster, log, clock, timings } = deps;
+  const { log, clock, timings } = deps;
   const loadCatalog = createCatalogLoader();
-  const gate = await loadPolicyGate(config, deps, loadCatalog);
+  const syncs = { templates: createWatchSync(clock), policies: createWatchSync(clock) };
   const metrics = createWebhookMetrics({
     now: clock.now,
     secondsSinceSync: {
-      'injection-templates': () => templates.ageSeconds(),
-      taskpolicies: () => gate?.ageSeconds(),
+      'injection-templates': syncs.templates.ageSeconds,
+      taskpolicies: syncs.policies.ageSeconds,
     },
   });
-  const templates = selectTemplateRegistry(cluster, metrics, deps);
+  const gate = await loadPolicyGate(config, { ...deps, loadCatalog, sync: syncs.policies });
+  const templates = selectTemplateRegistry(metrics, { ...deps, sync: syncs.templates });
   const stopTemplateUpdates = startTemplateUpdates(config.platform, templates, deps);
-  const checks = { profiles: templates.isPublished, ...(gate && { policies: gate.isLoaded }) };
+  const checks = {
+    injection_templates: templates.isPublished,
+    ...(gate && { policies: gate.isLoaded }),
+  };
   const readiness = createReadiness(Object.keys(checks), clock);
   readiness.setChecks(checks);
   const { unready } = readiness;
@@ -123,22 +128,23 @@ const startCertificates = (
   return startSelfSignedRenewal({ ...options, ...renewal }, deps, observer);
 };
 
-/** Cedar is large, and of no use under `trust: cluster`. */
+/** Cedar is large, and not used with `trust: cluster`. */
 const loadPolicyGate = async (
   { platform }: WebhookConfig,
-  { cluster, ...edges }: WebhookDeps,
-  loadCatalog: LoadCatalog,
+  {
+    cluster,
+    ...edges
+  }: WebhookDeps & { readonly loadCatalog: LoadCatalog; readonly sync: WatchSync },
 ): Promise<PolicyGate | undefined> => {
   const { authority } = platform;
   if (authority === undefined || cluster === undefined) return undefined;
   const { createPolicyGate } = await import('./policy-gate.ts');
-  return createPolicyGate({ platform, authority }, { cluster, loadCatalog, ...edges });
+  return createPolicyGate({ platform, authority }, { cluster, ...edges });
 };
 
 const selectTemplateRegistry = (
-  cluster: ClusterClient | undefined,
   metrics: WebhookMetrics,
-  { timings, ...edges }: WebhookDeps,
+  { cluster, timings, ...edges }: WebhookDeps & { readonly sync: WatchSync },
 ): TemplateRegistry => {
   const onCount = metrics.injectionTemplatesCounted;
   if (cluster === undefined) return createLocalTemplateRegistry(onCount);
@@ -147,9 +153,10 @@ const selectTemplateRegistry = (
 };
 
 /**
- * Our profile hangs on the platform, and under `trust: authority` on the roots of the moment.
+ * Publishes the injection template of these settings. With `trust: authority` it contains the trust
+ * bundle, so each new bundle makes a new template.
  *
- * @returns stops it
+ * @returns a function that stops the updates
  */
 const startTemplateUpdates = (
   platform: Platform,

@@ -46,7 +46,11 @@ export async function findMissingClientTools(): Promise<string[]> {
     .map(({ tool }) => `${tool}: expected on PATH, to build the clients`);
 }
 
-async function buildPython(progress: Progress, version: SdkVersion): Promise<string> {
+/** Installs the Python clients that the cache does not have. Returns their interpreter. */
+export async function buildPython(
+  progress: Progress,
+  version: SdkVersion = 'newest',
+): Promise<string> {
   const requirements = join(sources, 'python', sdkVersions[version].requirements);
   // A virtual environment contains its own path, so it is created in place.
   const folder = await buildInCache('python', buildCacheKey([requirements]), async (made) => {
@@ -56,6 +60,14 @@ async function buildPython(progress: Progress, version: SdkVersion): Promise<str
     await runCommand(join(made, 'bin/python'), install, { timeoutMs: 10 * MINUTE_MS });
   });
   return join(folder, 'bin/python');
+}
+
+/** Returns a request for every operation that botocore knows: one JSON line each. */
+export async function printBotocoreRequests(python: string): Promise<string> {
+  const { stdout } = await runCommand(python, [join(sources, 'python/botocore_requests.py')], {
+    timeoutMs: 5 * MINUTE_MS,
+  });
+  return stdout;
 }
 
 async function buildGo(progress: Progress, version: SdkVersion): Promise<ClientCommand> {

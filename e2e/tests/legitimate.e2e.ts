@@ -55,7 +55,7 @@ describe('a legitimate workload is admitted, runs, and gets exactly what its tas
     await deleteWorkloads(await deployment);
   });
 
-  it.concurrent.each([...WORKLOADS])('$shows', async (workload) => {
+  it.concurrent.each([...WORKLOADS])('$description', async (workload) => {
     const fixture = await deployment;
     const refused = listRefusedObjects(workload, fixture);
     if (refused.length > 0) throw new Error(`${refused.join(', ')}: ${fixture.refusals}`);

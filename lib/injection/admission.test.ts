@@ -70,7 +70,7 @@ describe('evaluateAdmission, mutate', () => {
       auditAnnotations: {
         tasks: 'summarize',
         consumers: 'agent,helper',
-        profile: buildInjectionTemplate(platform).hash,
+        'injection-template': buildInjectionTemplate(platform).hash,
       },
     });
   });

@@ -116,7 +116,10 @@ const mutate = (admission: Admission, deps: AdmissionDeps): AdmissionDecision =>
     ...base,
     faults,
     warnings: plan.value.warnings,
-    auditAnnotations: { ...buildAuditAnnotations(pod, declared), profile: published.hash },
+    auditAnnotations: {
+      ...buildAuditAnnotations(pod, declared),
+      'injection-template': published.hash,
+    },
     operations: buildPatch(pod, applied),
     ...(refusals.length === 0 && injection && { sidecarIndex: injection.index }),
   };

@@ -21,9 +21,9 @@ import { readTemplates } from './accepted-templates.ts';
  * The response of a real API server (1.35.4): injected, with defaults, changed by a LimitRange,
  * scheduled, with a status. The file also has the template from the ConfigMap.
  */
-const { profiles: data, pod } = JSON.parse(
+const { templates: data, pod } = JSON.parse(
   readFileSync(join(import.meta.dirname, 'fixtures', 'live-pod.json'), 'utf8'),
-) as { profiles: Record<string, string>; pod: unknown };
+) as { templates: Record<string, string>; pod: unknown };
 const { templates } = readTemplates(data);
 
 const evaluateChangedPod = (...changes: readonly JsonPatchOp[]) =>

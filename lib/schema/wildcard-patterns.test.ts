@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { patternsOverlap } from './wildcard-patterns.ts';
+import { matchesPattern, patternsOverlap } from './wildcard-patterns.ts';
 
 /** The definition of overlap, by exhaustive search. */
 const someTextMatchesBoth = (one: string, other: string): boolean => {
@@ -54,5 +54,26 @@ describe('patternsOverlap', () => {
         expect(patternsOverlap(one, other)).toBe(patternsOverlap(other, one));
       }),
     );
+  });
+});
+
+describe('matchesPattern', () => {
+  it('equals a regular expression, for any pattern and text', () => {
+    const text = fc
+      .array(fc.constantFrom('a', 'b', '/', '*', '?', '\n'), { maxLength: 9 })
+      .map((characters) => characters.join(''));
+    fc.assert(
+      fc.property(pattern, text, (one, literal) => {
+        const source = one.replace(/[*?]/g, (c) => (c === '*' ? '[^]*' : '[^]'));
+        expect(matchesPattern(one, literal)).toBe(new RegExp(`^${source}$`).test(literal));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('does not take wildcards of the text for wildcards', () => {
+    expect(matchesPattern('reports/a', 'reports/*')).toBe(false);
+    expect(matchesPattern('reports/a', 'reports/?')).toBe(false);
+    expect(matchesPattern('reports/?', 'reports/*')).toBe(true);
   });
 });

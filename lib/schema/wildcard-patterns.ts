@@ -46,3 +46,27 @@ const QUESTION_MARK = 0x3f;
 
 const sortByLength = (one: string, other: string): readonly [string, string] =>
   one.length <= other.length ? [one, other] : [other, one];
+
+/**
+ * Whether a literal text matches a pattern. Unlike {@link patternsOverlap}, `*` and `?` in the text are
+ * characters: the keys of objects may contain them.
+ */
+export const matchesPattern = (pattern: string, text: string): boolean => {
+  let [at, textAt, star, starText] = [0, 0, -1, 0];
+  while (textAt < text.length) {
+    const expected = pattern[at];
+    if (expected === '*') {
+      [star, starText] = [at, textAt];
+      at += 1;
+    } else if (expected === '?' || expected === text[textAt]) {
+      at += 1;
+      textAt += 1;
+    } else if (star >= 0) {
+      // The last star takes one character more; earlier stars need not be tried again.
+      starText += 1;
+      [at, textAt] = [star + 1, starText];
+    } else return false;
+  }
+  while (pattern[at] === '*') at += 1;
+  return at === pattern.length;
+};

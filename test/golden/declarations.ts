@@ -16,7 +16,7 @@ const RESOURCES = [
 const PATTERNS = ['.*', '(a|b)*', '(a', '(?=a)', '\\w{1,9}', 'a{1000}', ''];
 const LIFETIMES = ['10m', '1h', '59s', '60s', '2h', '5', '1d', '', '1.5m', '0m'];
 const PURPOSES = ['', 'a\nb', 'x'.repeat(600), '\u202e'];
-const CONTAINERS = [['prepare'], ['agent', 'helper'], ['nobody'], [], ['agent', 'agent']];
+const CONTAINERS = [['prepare'], ['agent', 'helper'], ['absent'], [], ['agent', 'agent']];
 
 /** The usual value eight times out of nine, so that many declarations are accepted. */
 const often = <T>(usual: T, others: readonly T[]): fc.Arbitrary<T> =>
@@ -51,7 +51,7 @@ const members = fc.record(
   { requiredKeys: ['role', 'allow', 'lifetime'] },
 );
 
-/** A declaration with a rule for each of its places, and now and then a member too many. */
+/** A declaration with a rule for each of its placeholders, and sometimes an unknown member. */
 const declaration = fc
   .tuple(members, rule, often<object>({}, [{ unknown: 'x' }, { params: { three: '.*' } }]))
   .map(([value, params, more]) => {

@@ -7,10 +7,10 @@ import { evaluateLivePod } from '../../lib/injection/live-pod.ts';
 import { readTemplates } from '../../lib/injection/accepted-templates.ts';
 import { faultPlace } from './outcomes.ts';
 
-/** A pod as an API server (1.35) answered with it, and the profiles that were published then. */
-const { profiles: data, pod } = JSON.parse(
+/** A pod as an API server (1.35) answered with it, and the injection templates published at that time. */
+const { templates: data, pod } = JSON.parse(
   readFileSync(join(import.meta.dirname, 'pods', 'live-pod.json'), 'utf8'),
-) as { readonly profiles: Record<string, string>; readonly pod: unknown };
+) as { readonly templates: Record<string, string>; readonly pod: unknown };
 const { templates } = readTemplates(data);
 
 const SIDECAR = '/spec/initContainers/0';
@@ -42,5 +42,5 @@ export const captureLivePods = (): object => ({
     Object.entries(CHANGES).map(([name, changes]) => [name, evaluated(applyPatch(pod, changes))]),
   ),
   'no pod': [undefined, null, {}, []].map(evaluated),
-  'no profiles': Object.keys(data).length - templates.size,
+  'invalid templates': Object.keys(data).length - templates.size,
 });

@@ -16,11 +16,11 @@ const { values } = parseArgs({
   },
 });
 
-/** Each program becomes one CommonJS file: docs/adr/0001 says why. */
+/** Each program becomes one CommonJS file; docs/adr/0001 explains why. */
 const listPrograms = (): string[] =>
   readdirSync(join(ROOT, 'cmd')).filter((name) => existsSync(join(ROOT, 'cmd', name, 'main.ts')));
 
-/** @returns the files that went into it */
+/** @returns the input files of the bundle */
 const bundleProgram = async (program: string): Promise<readonly string[]> => {
   const { metafile } = await build({
     entryPoints: [join(ROOT, 'cmd', program, 'main.ts')],
@@ -31,7 +31,7 @@ const bundleProgram = async (program: string): Promise<readonly string[]> => {
     format: 'cjs',
     legalComments: 'none',
     conditions: ['node'],
-    // Whitespace and syntax only, since names belong in stack traces: a third less private memory.
+    // Saves a third of private memory. Identifiers stay, because stack traces show them.
     minifyWhitespace: true,
     minifySyntax: true,
     define: CATALOG_BUNDLE.define,
@@ -59,7 +59,7 @@ const copyCedar = (): void => {
 
 if (values.help) {
   console.log(
-    'node tools/build/main.ts [--out DIR]   bundles every cmd/*/main.ts into DIR/<program>.cjs',
+    'node tools/build/main.ts [--out DIR]   Bundle every cmd/*/main.ts into DIR/<program>.cjs',
   );
 } else {
   mkdirSync(values.out, { recursive: true });

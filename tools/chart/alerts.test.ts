@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { AUTHORITY_METRICS } from '../../lib/edge/telemetry/authority-metrics.ts';
 import { SIDECAR_METRICS } from '../../lib/edge/telemetry/sidecar-metrics.ts';
@@ -23,7 +23,7 @@ const listLabels = new Map<string, readonly string[]>(
     labels,
   ]),
 );
-/** What a scrape adds to every series. */
+/** Labels that a scrape adds to every series, and the value. */
 const SCRAPED = ['namespace', 'pod', 'value'];
 
 const matchAll = (text: string, pattern: RegExp): readonly string[] =>
@@ -32,35 +32,38 @@ const matchAll = (text: string, pattern: RegExp): readonly string[] =>
 const listMetrics = (expr: string): readonly string[] =>
   matchAll(expr, /(valetkey_\w+)/g).map((name) => name.replace(/_(bucket|count|sum)$/, ''));
 
-describe('alerts', () => {
-  test('have a name each', () => {
+describe('alerts.yaml', () => {
+  it('has unique names', () => {
     const names = alerts.map(({ alert }) => alert);
     expect(new Set(names).size).toBe(names.length);
     expect(names.length).toBeGreaterThan(10);
   });
 
-  test.each(alerts)(
-    '$alert asks of metrics that there are, by labels that they have',
-    ({ expr }) => {
-      const metrics = listMetrics(expr);
-      expect(metrics.filter((name) => !listLabels.has(name))).toEqual([]);
-      expect(metrics).not.toEqual([]);
-      const known = [...metrics.flatMap((name) => listLabels.get(name) ?? []), 'le', ...SCRAPED];
-      const grouped = matchAll(expr, /by \(([^)]*)\)/g).flatMap((labels) => labels.split(', '));
-      const selected = matchAll(expr, /(\w+)(?:=~|!=|=)"/g);
-      expect([...grouped, ...selected].filter((label) => !known.includes(label))).toEqual([]);
+  it.each(alerts)('$alert uses existing metrics and their labels', ({ expr }) => {
+    const metrics = listMetrics(expr);
+    expect(metrics.filter((name) => !listLabels.has(name))).toEqual([]);
+    expect(metrics).not.toEqual([]);
+    const known = [...metrics.flatMap((name) => listLabels.get(name) ?? []), 'le', ...SCRAPED];
+    const grouped = matchAll(expr, /by \(([^)]*)\)/g).flatMap((labels) => labels.split(', '));
+    const selected = matchAll(expr, /(\w+)(?:=~|!=|=)"/g);
+    expect([...grouped, ...selected].filter((label) => !known.includes(label))).toEqual([]);
+  });
+
+  it.each(alerts)(
+    '$alert has a severity, and texts that refer to existing labels, metrics and pages',
+    ({ expr, labels, annotations }) => {
+      expect(['critical', 'warning']).toContain(labels.severity);
+      const text = `${annotations.summary} ${annotations.description}`;
+      const known = [
+        ...listMetrics(expr).flatMap((name) => listLabels.get(name) ?? []),
+        ...SCRAPED,
+      ];
+      expect(matchAll(text, /\$labels\.(\w+)/g).filter((label) => !known.includes(label))).toEqual(
+        [],
+      );
+      expect(listMetrics(text).filter((name) => !listLabels.has(name))).toEqual([]);
+      const docs = matchAll(text, /(docs\/[\w-]+\.md)/g);
+      expect(docs.filter((page) => !existsSync(join(root, page)))).toEqual([]);
     },
   );
-
-  test.each(alerts)('$alert says what it means and what to do', ({ expr, labels, annotations }) => {
-    expect(['critical', 'warning']).toContain(labels.severity);
-    const told = `${annotations.summary} ${annotations.description}`;
-    const known = [...listMetrics(expr).flatMap((name) => listLabels.get(name) ?? []), ...SCRAPED];
-    expect(matchAll(told, /\$labels\.(\w+)/g).filter((label) => !known.includes(label))).toEqual(
-      [],
-    );
-    expect(listMetrics(told).filter((name) => !listLabels.has(name))).toEqual([]);
-    const docs = matchAll(told, /(docs\/[\w-]+\.md)/g);
-    expect(docs.filter((page) => !existsSync(join(root, page)))).toEqual([]);
-  });
 });

@@ -28,15 +28,15 @@ const OBJECTS = [
   'ValidatingAdmissionPolicyBinding/valetkey-tokens',
 ];
 
-/** Reading one object of the core group. */
+/** A rule that permits reading one object of the core group. */
 const CORE = { apiGroups: [''], verbs: ['get'] };
 
 const buildRoleKey = (name: string): string => `arn:aws:iam::111122223333:role/${name}`;
 
-/** What `trust` and the group `authority` switch. */
+/** Cases of `trust` and of the group `authority`. */
 export const AUTHORITY_CASES: readonly ChartCase[] = [
   {
-    name: 'trust in the cluster itself',
+    name: 'trust: cluster',
     values: { trust: 'cluster' },
     removes: OBJECTS,
     fields: [
@@ -45,13 +45,13 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       ['Platform', 'sidecar.audience', 'sts.amazonaws.com'],
       [VALIDATING, 'webhooks.length', 1],
       ['ClusterRole/valetkey-webhook', 'rules.length', 4],
-      // Without it no namespace migrates: labels that cannot be read excuse nothing.
+      // Without this right no namespace can use migration mode, because its labels cannot be read.
       ['ClusterRole/valetkey-webhook', 'rules[3]', { ...CORE, resources: ['namespaces'] }],
     ],
-    notes: ['the cloud trust this cluster for audience sts.amazonaws.com', 'Its limits'],
+    notes: ['the cloud trust this cluster for audience sts.amazonaws.com', 'with limits'],
   },
   {
-    name: 'an issuer of its own, and every setting of the authority',
+    name: 'a custom issuer, and all settings of the authority',
     values: {
       authority: {
         issuer: 'https://issuer.example/valetkey',
@@ -112,7 +112,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'limits of its own, where the network hides pods',
+    name: 'custom limits, and ignored pod addresses',
     values: { authority: { tuning: { podAddresses: 'ignore', podRate: 5 } } },
     fields: [
       [
@@ -124,7 +124,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'another audience of tokens',
+    name: 'a custom token audience',
     values: { sidecar: { audience: 'keys.example' } },
     fields: [['Platform', 'sidecar.audience', 'keys.example']],
   },
@@ -140,7 +140,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     fields: [[STATEFUL_SET, 'spec.replicas', 1]],
   },
   {
-    name: 'records on a volume of a class',
+    name: 'audit records on a volume with a storage class',
     values: { authority: { audit: { file: { size: '5Gi', storageClassName: 'fast' } } } },
     fields: [
       [STATEFUL_SET, 'spec.volumeClaimTemplates[0].spec.storageClassName', 'fast'],
@@ -153,7 +153,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'records as long as the pod',
+    name: 'audit records on an emptyDir',
     values: { authority: { audit: { file: { persistent: false } } } },
     fields: [
       [STATEFUL_SET, 'spec.volumeClaimTemplates', undefined],
@@ -161,7 +161,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'records on standard output only',
+    name: 'audit records on standard output only',
     values: { authority: { audit: { file: { enabled: false } } } },
     fields: [
       [STATEFUL_SET, 'spec.volumeClaimTemplates', undefined],
@@ -169,7 +169,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'the network of the authority, where nothing is said of it',
+    name: 'the default NetworkPolicy of the authority',
     values: {},
     fields: [
       [POLICY, 'spec.podSelector.matchLabels[app.kubernetes.io/component]', 'authority'],
@@ -186,12 +186,12 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'no policy for the network of the authority',
+    name: 'no NetworkPolicy for the authority',
     values: { networkPolicies: { authority: { enabled: false } } },
     removes: [POLICY],
   },
   {
-    name: 'who reaches the authority, and where its cloud is',
+    name: 'sources of the authority, and the address of its cloud',
     values: {
       networkPolicies: {
         authority: {
@@ -214,28 +214,33 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
 
 export const AUTHORITY_REJECTIONS: readonly ChartRejection[] = [
   {
-    name: 'a limit that there is not',
+    name: 'an unknown limit',
     values: { authority: { tuning: { kubeconfig: '/x' } } },
     names: 'kubeconfig',
   },
   { name: 'an issuer without TLS', values: { authority: { issuer: 'http://x' } }, names: 'issuer' },
   {
-    name: 'an issuer with a slash at its end',
+    name: 'an issuer with a trailing slash',
     values: { authority: { issuer: 'https://x/' } },
     names: 'issuer',
   },
   {
-    name: 'an issuer of users without keys',
+    name: 'a user issuer without a JWKS URI',
     values: { authority: { users: { issuers: [{ issuer: 'https://x', audience: 'a' }] } } },
     names: 'jwksUri',
   },
   {
-    name: 'a deny list without a revoker',
+    name: 'a deny list without a revoker role',
     values: { authority: { denyList: { roles: [buildRoleKey('x')] } } },
     names: 'revokerRole',
   },
   {
-    name: 'a bucket without a publisher',
+    name: 'a role ARN with an empty path segment',
+    values: { authority: { publisher: { bucket: 'x', role: buildRoleKey('a//b') } } },
+    names: 'role',
+  },
+  {
+    name: 'a bucket without a publisher role',
     values: { authority: { publisher: { bucket: 'issuer-documents' } } },
     names: 'role',
   },

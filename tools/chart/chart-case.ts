@@ -1,18 +1,18 @@
-/** One set of values, and what must come of it. */
+/** A set of values and the expected rendering. */
 export type ChartCase = {
   readonly name: string;
   readonly values: object;
-  /** `kind/name` that this switch adds, beyond what the defaults render. */
+  /** `kind/name` that this switch adds, in addition to the defaults. */
   readonly adds?: readonly string[];
-  /** `kind/name` that this switch takes away. */
+  /** `kind/name` that this switch removes. */
   readonly removes?: readonly string[];
-  /** Object, path, value. The object `Platform` is the settings as the webhook reads them. */
+  /** Object, path and value. The object `Platform` is the platform settings as the webhook reads them. */
   readonly fields?: readonly (readonly [object: string, path: string, value: unknown])[];
-  /** What the notes must say. */
+  /** Texts that the notes must contain. */
   readonly notes?: readonly string[];
 };
 
-/** Values that the schema refuses, and what Helm must name. */
+/** Values that the schema rejects, and the name that Helm's error must contain. */
 export type ChartRejection = {
   readonly name: string;
   readonly values: object;

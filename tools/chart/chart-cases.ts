@@ -26,7 +26,7 @@ const imageCases: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'a digest wins over a tag',
+    name: 'a digest overrides a tag',
     values: {
       image: {
         repository: 'registry.example/valetkey',
@@ -65,7 +65,7 @@ const platformCases: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'bound to the addresses of the egress',
+    name: 'restricted to the egress addresses',
     values: {
       cloud: { sourceRestriction: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } },
     },
@@ -78,12 +78,12 @@ const platformCases: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'bound to a VPC',
+    name: 'restricted to a VPC',
     values: { cloud: { sourceRestriction: { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' } } },
     fields: [['Platform', 'cloud.sourceRestriction', { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' }]],
   },
   {
-    name: 'every limit of tasks',
+    name: 'all limits of tasks',
     values: {
       tasks: {
         minLifetime: '2s',
@@ -112,7 +112,7 @@ const platformCases: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'another sidecar, other mutators, other pods',
+    name: 'settings of the sidecar, of other mutators and of pods',
     values: {
       sidecar: {
         audience: 'sts.example',
@@ -156,13 +156,13 @@ const platformCases: readonly ChartCase[] = [
 
 const webhookCases: readonly ChartCase[] = [
   {
-    name: 'one replica needs no budget',
+    name: 'one replica without a disruption budget',
     values: { webhook: { replicas: 1 } },
     removes: ['PodDisruptionBudget/valetkey-webhook'],
     fields: [[DEPLOYMENT, 'spec.replicas', 1]],
   },
   {
-    name: 'a priority class that exists',
+    name: 'an existing priority class',
     values: { webhook: { priorityClass: { create: false, name: 'system-cluster-critical' } } },
     removes: ['PriorityClass/valetkey-webhook'],
     fields: [[DEPLOYMENT, `${POD}.priorityClassName`, 'system-cluster-critical']],
@@ -174,7 +174,7 @@ const webhookCases: readonly ChartCase[] = [
     fields: [[DEPLOYMENT, `${POD}.priorityClassName`, undefined]],
   },
   {
-    name: 'where and how the webhook runs',
+    name: 'scheduling and settings of the webhook',
     values: {
       webhook: {
         timeoutSeconds: 5,
@@ -199,7 +199,7 @@ const webhookCases: readonly ChartCase[] = [
 
 const certificateCases: readonly ChartCase[] = [
   {
-    name: 'certificates of cert-manager',
+    name: 'certificates from cert-manager',
     values: { certificates: { source: 'cert-manager' } },
     adds: [
       'Issuer/valetkey-webhook-root',
@@ -222,7 +222,7 @@ const certificateCases: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'certificates of an issuer that exists',
+    name: 'certificates from an existing issuer',
     values: {
       certificates: {
         source: 'cert-manager',
@@ -247,12 +247,12 @@ const EVERYWHERE_6 = {
 
 const networkCases: readonly ChartCase[] = [
   {
-    name: 'no policy for the webhook',
+    name: 'no NetworkPolicy for the webhook',
     values: { networkPolicies: { webhook: { enabled: false } } },
     removes: [POLICY],
   },
   {
-    name: 'who may scrape, and where the API server is',
+    name: 'scrape sources, and the address of the API server',
     values: {
       networkPolicies: {
         webhook: {
@@ -270,7 +270,7 @@ const networkCases: readonly ChartCase[] = [
     ],
   },
   {
-    name: 'instance metadata closed to agents',
+    name: 'instance metadata blocked for agents',
     values: {
       networkPolicies: { agents: { enabled: true, namespaces: ['default', 'kube-public'] } },
     },
@@ -287,7 +287,11 @@ const networkCases: readonly ChartCase[] = [
         },
       ],
     ],
-    notes: ['closed in: default, kube-public', 'Policies add up', 'docs/network-policies.md'],
+    notes: [
+      'blocked in: default, kube-public',
+      'NetworkPolicies are additive',
+      'docs/network-policies.md',
+    ],
   },
 ];
 
@@ -320,7 +324,7 @@ const monitoringCases: readonly ChartCase[] = [
   },
 ];
 
-/** The first renders what manifests/ holds; every other is compared with it. */
+/** The first renders manifests/, and every other case is compared with it. */
 export const CHART_CASES: readonly ChartCase[] = [
   {
     name: 'the defaults',
@@ -354,25 +358,25 @@ export const CHART_CASES: readonly ChartCase[] = [
 
 export const CHART_REJECTIONS: readonly ChartRejection[] = [
   ...AUTHORITY_REJECTIONS,
-  { name: 'a value at the top', values: { imaeg: {} }, names: 'imaeg' },
+  { name: 'an unknown top-level value', values: { imaeg: {} }, names: 'imaeg' },
   {
-    name: 'a value deep down',
+    name: 'an unknown nested value',
     values: { networkPolicies: { webhook: { apiServer: { port: 1 } } } },
     names: 'port',
   },
   {
-    name: 'an endpoint for pods to choose',
+    name: 'an unknown value of the cloud',
     values: { cloud: { endpoint: 'https://x' } },
     names: 'endpoint',
   },
-  { name: 'another kind of trust', values: { trust: 'everyone' }, names: 'trust' },
+  { name: 'an unknown kind of trust', values: { trust: 'everyone' }, names: 'trust' },
   {
     name: 'an account id as a number',
     values: { tasks: { accountIds: [111122223333] } },
     names: 'accountIds',
   },
   {
-    name: 'http without leave',
+    name: 'an http endpoint without allowHttp',
     values: { cloud: { stsEndpoint: 'http://x' } },
     names: 'stsEndpoint',
   },
@@ -382,17 +386,17 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     names: 'stsEndpoint',
   },
   {
-    name: 'cidrs without any',
+    name: 'mode cidrs without a CIDR',
     values: { cloud: { sourceRestriction: { mode: 'cidrs' } } },
     names: 'cidrs',
   },
   {
-    name: 'a VPC without its id',
+    name: 'mode vpc without an ID',
     values: { cloud: { sourceRestriction: { mode: 'vpc' } } },
     names: 'vpcId',
   },
   {
-    name: 'an accepted image by tag',
+    name: 'an allowed image by tag',
     values: { sidecar: { allowedChanges: { images: ['x:1'] } } },
     names: 'images',
   },
@@ -402,29 +406,29 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     names: 'env',
   },
   {
-    name: 'an accepted variable of Node',
+    name: 'an allowed NODE_ variable',
     values: { sidecar: { allowedChanges: { env: ['NODE_PATH'] } } },
     names: 'env',
   },
   {
-    name: 'an exemption from what keeps the token apart',
+    name: 'an exemption from rule 6',
     values: { pods: { ruleExemptions: [{ namespace: 'legacy', rule: '6' }] } },
     names: 'rule',
   },
   {
-    name: 'a glass that everybody may break',
+    name: 'a break-glass group of all users',
     values: { pods: { breakGlassGroup: 'system:authenticated' } },
     names: 'breakGlassGroup',
   },
   {
-    name: 'agents in no namespace',
+    name: 'enabled agent policies without a namespace',
     values: { networkPolicies: { agents: { enabled: true } } },
     names: 'namespaces',
   },
   {
-    name: 'a label that selects the webhook',
+    name: 'a pod label that the webhook selector uses',
     values: { webhook: { podLabels: { 'app.kubernetes.io/name': 'x' } } },
     names: 'app.kubernetes.io/name',
   },
-  { name: 'no replica', values: { webhook: { replicas: 0 } }, names: 'replicas' },
+  { name: 'zero replicas', values: { webhook: { replicas: 0 } }, names: 'replicas' },
 ];

@@ -26,7 +26,7 @@ API server validates every rendering, by a dry run.
 `;
 
 type Objects = readonly KubernetesObject[];
-/** A sentence and the faults that make it untrue. */
+/** A named check and its errors; no errors: passed. */
 type CheckResult = { readonly name: string; readonly faults: () => Promise<readonly string[]> };
 
 const runCheck = (name: string, faults: () => readonly string[]): CheckResult => ({
@@ -55,7 +55,7 @@ const checkCase = (
   ),
 ];
 
-/** A switch adds and removes exactly what its case says, compared with the defaults. */
+/** Checks that a switch adds and removes exactly the objects of its case, compared with the defaults. */
 const findObjectFaults = (
   helm: RunHelm,
   objects: Objects,
@@ -86,9 +86,11 @@ const findFieldFaults = (
 
 const checkRejections = (helm: RunHelm): readonly CheckResult[] =>
   CHART_REJECTIONS.map(({ name, values, names }) =>
-    runCheck(`refused: ${name}`, () => {
+    runCheck(`rejects ${name}`, () => {
       const { ok, text } = renderChart(helm, values);
-      return !ok && text.includes(names) ? [] : [`expected a refusal naming ${names}, got ${text}`];
+      return !ok && text.includes(names)
+        ? []
+        : [`expected an error that names ${names}, got ${text}`];
     }),
   );
 
@@ -103,24 +105,26 @@ const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult
       name: `${name}: notes`,
       faults: async () => {
         const text = await trial.notes(values);
-        return notes.filter((note) => !text.includes(note)).map((note) => `no “${note}”: ${text}`);
+        return notes
+          .filter((note) => !text.includes(note))
+          .map((note) => `expected “${note}”, got ${text}`);
       },
     },
   ]),
 ];
 
 const checkCopies = (helm: RunHelm): readonly CheckResult[] => [
-  runCheck('contract.json is what lib/contract says', () =>
+  runCheck('contract.json equals lib/contract', () =>
     readFileSync(CONTRACT_FILE, 'utf8') === renderContract()
       ? []
       : ['run `node tools/chart/contract.ts`'],
   ),
-  runCheck('manifests/ is what the defaults render', () =>
+  runCheck('manifests/ equals the rendered defaults', () =>
     isManifestCurrent(helm) ? [] : ['run `make manifests`'],
   ),
 ];
 
-/** Runs one check after another and says how each went; answers how many failed. */
+/** Runs the checks one after another and prints each result. @returns the number of failed checks */
 const runChecks = async (checks: readonly CheckResult[]): Promise<number> => {
   let failed = 0;
   for (const { name, faults } of checks) {
@@ -160,7 +164,7 @@ const main = async (): Promise<number> => {
       ...(trial === undefined ? [] : checkOnServer(helm, trial)),
     ];
     const failed = await runChecks(checks);
-    if (trial === undefined) console.log('no cluster given: no API server validated anything');
+    if (trial === undefined) console.log('no cluster given: skipped validation by an API server');
     console.log(`${checks.length - failed} passed, ${failed} failed`);
     return failed === 0 ? 0 : 1;
   } finally {

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 
-import { expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { CONTRACT_FILE, renderContract } from './contract.ts';
 
-test("the chart's copy of the shared words is what lib/contract says", () => {
-  expect(readFileSync(CONTRACT_FILE, 'utf8')).toBe(renderContract());
+describe('contract.json', () => {
+  it('contains the constants of lib/contract', () => {
+    expect(readFileSync(CONTRACT_FILE, 'utf8')).toBe(renderContract());
+  });
 });

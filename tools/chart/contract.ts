@@ -64,7 +64,7 @@ export const renderContract = (): string =>
 
 const USAGE = `node tools/chart/contract.ts [--check]
 
-Writes charts/valetkey/contract.json from lib/contract; --check only compares.
+Writes charts/valetkey/contract.json from lib/contract. --check only compares.
 `;
 
 const main = (args: readonly string[]): number => {

@@ -10,16 +10,16 @@ import { CHART } from './helm.ts';
 import { findLostData } from './upgrade-check.ts';
 import { readObjects, type KubernetesObject } from '../../test/kit/kubernetes-objects.ts';
 
-/** Ours, which Helm would install first, and small ones of what the chart can work with. */
+/** The chart's CRDs, which Helm installs first, and reduced ones of other products. */
 const DEFINITIONS = [join(CHART, 'crds'), join(import.meta.dirname, 'fixtures')];
 
 /** A namespace on a real API server where renderings are tried; it is deleted afterwards. */
 export type DryRunTarget = {
-  /** A namespace that exists, to be rendered for. */
+  /** An existing namespace to render for. */
   readonly namespace: string;
-  /** Throws with the API server's words; a warning counts, too. */
+  /** @throws Error with the API server's errors or warnings */
   readonly dryRun: (objects: readonly KubernetesObject[]) => Promise<void>;
-  /** What an installation with these values would say. */
+  /** Renders the notes of an installation with these values. */
   readonly notes: (values: object) => Promise<string>;
   /** Objects that lost their data in an upgrade; this one installs them for real. */
   readonly findLostData: () => Promise<readonly string[]>;
@@ -27,8 +27,8 @@ export type DryRunTarget = {
 };
 
 /**
- * Makes a namespace that warns of pods which are not restricted, and those of our small CRDs that the
- * cluster lacks; `end` takes all of it away again.
+ * Creates a namespace that warns about pods that are not restricted, and the CRDs that are missing in
+ * the cluster. `end` deletes both.
  */
 export const startDryRunTarget = async (
   cluster: ClusterAccess,
@@ -63,7 +63,7 @@ const createTrialNamespace = (name: string): object => ({
   metadata: { name, labels: { 'pod-security.kubernetes.io/warn': 'restricted' } },
 });
 
-/** A cluster's own definitions are better than our small ones, and are never replaced. */
+/** Lists the missing CRDs. Existing CRDs are complete and are never replaced. */
 const listMissingDefinitions = async (
   cluster: ClusterAccess,
 ): Promise<readonly KubernetesObject[]> => {
@@ -86,10 +86,10 @@ const applyDryRun = async (
   if (warnings.length > 0) throw new Error(warnings.join('; '));
 };
 
-/** `kubectl apply` says so where the cluster has an object that something else made. */
+/** `kubectl apply` warns so about objects that it did not create. */
 const isAboutApply = (line: string): boolean => line.includes('last-applied-configuration');
 
-/** Helm prints a chart's notes only when it installs, and asks a cluster even for a dry run. */
+/** Helm prints notes only during installation, and needs a cluster even for a dry run. */
 const readNotes = async (cluster: ClusterAccess, helm: string, values: object): Promise<string> => {
   const args = ['--kubeconfig', cluster.kubeconfig, 'install', 'valetkey-trial', CHART];
   args.push('--dry-run=client', '-f', '-');

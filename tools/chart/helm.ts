@@ -8,14 +8,14 @@ export const CHART = join(import.meta.dirname, '../../charts/valetkey');
 export const KUBE_VERSION = '1.35.0';
 export const NAMESPACE = 'valetkey';
 
-/** What Helm printed or, where it failed, what it said. */
+/** Helm's output, or its error. */
 export type HelmResult = { readonly ok: boolean; readonly text: string };
 export type RunHelm = (args: readonly string[], values: object) => HelmResult;
 
 /**
- * Path of Helm 3: the one on PATH, or the one that `make e2e` keeps in its cache.
+ * Finds Helm 3 on PATH, or in the cache of `make e2e`.
  *
- * @throws Error when there is neither
+ * @throws Error if neither exists
  */
 export const findHelm = (): string => {
   const found = ['helm', getProgramPath('helm')].find(isHelm);
@@ -28,7 +28,7 @@ export const findHelm = (): string => {
 const isHelm = (program: string): boolean =>
   spawnSync(program, ['version', '--short'], { encoding: 'utf8' }).status === 0;
 
-/** Runs Helm with values on its standard input (`-f -`), and remembers what came of it. */
+/** Runs Helm with values on standard input (`-f -`), and caches the result. */
 export const createHelm = (program: string): RunHelm => {
   const known = new Map<string, HelmResult>();
   return (args, values) => {

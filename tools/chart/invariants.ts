@@ -39,12 +39,12 @@ import { STORED_OBJECTS } from '../../test/kit/stored-objects.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
 import { findRightFaults } from './rbac-rights.ts';
 
-/** The one object that is rendered into namespaces of others. */
+/** The only object that is rendered into other namespaces. */
 export const AGENTS_POLICY = 'valetkey-no-instance-metadata';
 
 type Objects = readonly KubernetesObject[];
 
-/** Every kind the chart may render, with its only apiVersion and whether it lives in a namespace. */
+/** Every kind that the chart may render, with its apiVersion and scope. */
 const KINDS: Readonly<Record<string, { version: string; isNamespaced: boolean }>> = {
   Namespace: { version: 'v1', isNamespaced: false },
   ServiceAccount: { version: 'v1', isNamespaced: true },
@@ -86,8 +86,8 @@ const KINDS: Readonly<Record<string, { version: string; isNamespaced: boolean }>
 };
 
 /**
- * What is wrong with a rendering, whatever the values: one sentence each. The words are compared with
- * lib/contract itself, not with the chart's copy.
+ * Finds violations of the invariants that hold for all values, one error text each. Constants are
+ * compared with lib/contract, not with the chart's copy.
  */
 export const findInvariantFaults = (objects: Objects): readonly string[] => [
   ...objects.flatMap(findKindFaults),
@@ -182,9 +182,9 @@ const findNameFaults = (objects: Objects): readonly string[] => {
 };
 
 const isForeignObject = (object: KubernetesObject): string =>
-  `${formatTitle(object)}: does not begin valetkey`;
+  `${formatTitle(object)}: expected a name that starts with valetkey`;
 
-/** Only the policy that closes instance metadata leaves our namespace. */
+/** Only the policy that blocks instance metadata is rendered into other namespaces. */
 const findNamespaceFaults = (objects: Objects): readonly string[] => {
   const own = filterByKind(objects, 'Deployment')[0]?.metadata.namespace;
   return objects
@@ -192,11 +192,11 @@ const findNamespaceFaults = (objects: Objects): readonly string[] => {
     .filter(({ metadata }) => metadata.namespace !== undefined && metadata.namespace !== own)
     .map(
       (object) =>
-        `${formatTitle(object)}: namespace ${object.metadata.namespace ?? ''} is not ours`,
+        `${formatTitle(object)}: namespace ${object.metadata.namespace ?? ''} is not that of the Deployment`,
     );
 };
 
-/** Compares fields of one value; a path that differs is named with what was expected and got. */
+/** Compares fields of a value. Each error names the path, the expected and the actual value. */
 const listDifferences = (
   title: string,
   value: unknown,
@@ -209,7 +209,7 @@ const listDifferences = (
       return `${title}: ${path}: expected ${JSON.stringify(wanted)}, got ${got}`;
     });
 
-/** Restricted pod security, our command, and exactly the environment that the program reads. */
+/** Checks restricted pod security, the command, and that the environment is exactly what the program reads. */
 const findDeploymentFaults = (objects: Objects): readonly string[] => {
   const [deployment, ...others] = filterByKind(objects, 'Deployment');
   if (deployment === undefined || others.length > 0) return ['expected one Deployment'];
@@ -256,7 +256,7 @@ const listEnvironmentVariables = (
     ]),
   );
 
-/** Restricted pod security, its own user, our command, and exactly the environment that the program reads. */
+/** As {@link findDeploymentFaults}, with the authority's own user. */
 const findAuthorityFaults = (objects: Objects): readonly string[] => {
   const [set, ...others] = filterByKind(objects, 'StatefulSet');
   if (set === undefined) return [];
@@ -299,7 +299,7 @@ type ExpectedWebhook = {
   /** Names of `matchConditions`; admission-policy-faults.ts compares their expressions. */
   readonly conditions: readonly string[];
   readonly reinvocationPolicy: string | undefined;
-  /** Fail, unless given; only then our own pods need to be spared. */
+  /** Default: Fail, which requires that Valetkey's own namespace is excluded. */
   readonly failurePolicy?: 'Ignore';
 };
 

@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { findInvariantFaults } from './invariants.ts';
 import {
@@ -15,7 +15,7 @@ const folder = join(import.meta.dirname, '../../manifests');
 const text = readFileSync(join(folder, 'valetkey.yaml'), 'utf8');
 const objects = readObjects(text);
 
-/** The manifest with one place written otherwise; fails the test if that place is not there. */
+/** Replaces one place of the manifest. The test fails if the place is missing. */
 const applyTextChange = (from: string | RegExp, to: string): readonly KubernetesObject[] => {
   const changed = text.replace(from, to);
   expect(changed).not.toBe(text);
@@ -23,11 +23,11 @@ const applyTextChange = (from: string | RegExp, to: string): readonly Kubernetes
 };
 
 describe('manifests/', () => {
-  test('is one file', () => {
+  it('contains one file', () => {
     expect(readdirSync(folder)).toEqual(['valetkey.yaml']);
   });
 
-  test('holds exactly what an installation needs', () => {
+  it('contains exactly the objects of an installation', () => {
     expect(objects.map(formatTitle).sort()).toEqual([
       'ClusterRole/valetkey-authority',
       'ClusterRole/valetkey-webhook',
@@ -83,18 +83,18 @@ describe('manifests/', () => {
     ]);
   });
 
-  test('keeps every invariant of the chart', () => {
+  it('satisfies the invariants of the chart', () => {
     expect(findInvariantFaults(objects)).toEqual([]);
   });
 
-  test('the namespace comes first, and only restricted pods run in it', () => {
+  it('starts with the namespace, which enforces restricted pods', () => {
     expect(objects[0]?.kind).toBe('Namespace');
     expect(getValue(objects[0], 'metadata.labels[pod-security.kubernetes.io/enforce]')).toBe(
       'restricted',
     );
   });
 
-  test.each([
+  it.each([
     ['Deployment', 'valetkey-webhook'],
     ['StatefulSet', 'valetkey-authority'],
   ])('two replicas of the %s have one Service and one disruption budget', (kind, name) => {
@@ -112,8 +112,8 @@ describe('manifests/', () => {
   });
 });
 
-describe('the invariants of the chart notice', () => {
-  test.each([
+describe('findInvariantFaults', () => {
+  it.each([
     ['a caBundle', '    clientConfig:', '    clientConfig:\n      caBundle: AAAA', 'clientConfig'],
     ['a webhook that fails open', 'failurePolicy: Fail', 'failurePolicy: Ignore', 'failurePolicy'],
     ['a webhook for other pods', /task\.valetkey\.dev\//g, 'task.example/', 'matchConditions'],
@@ -124,7 +124,7 @@ describe('the invariants of the chart notice', () => {
       'ValidatingAdmissionPolicy/valetkey-pods: matchConditions',
     ],
     [
-      'a verb too many',
+      'an additional verb',
       /resources: \[events\]\n.*\[create\]/,
       'resources: [events]\n    verbs: [patch]',
       'patch /events',
@@ -187,21 +187,22 @@ describe('the invariants of the chart notice', () => {
       'resources: [secrets]\n    verbs: [list]',
       'list /secrets',
     ],
-    ['a foreign user', 'runAsUser: 64872', 'runAsUser: 64871', 'runAsUser'],
+    ['another user', 'runAsUser: 64872', 'runAsUser: 64871', 'runAsUser'],
     ['the authority under another user', 'runAsUser: 64873', 'runAsUser: 64872', 'runAsUser'],
+    ['a renamed variable of the authority', 'VALETKEY_KEYS_SECRET', 'VALETKEY_KEYS', 'environment'],
     [
-      'an authority that is asked for otherwise',
-      'VALETKEY_KEYS_SECRET',
-      'VALETKEY_KEYS',
-      'environment',
+      'another audience in a match condition',
+      '== "authority.valetkey.dev"',
+      '== "x"',
+      'matchConditions',
     ],
     ['a webhook for another audience', '== "authority.valetkey.dev"', '== "x"', 'matchConditions'],
     ['a missing flag', '- --disable-sigusr1', '- --no-warnings', 'command'],
     ['a missing variable', '- name: VALETKEY_SERVICE', '- name: VALETKEY_OTHER', 'environment'],
     ['an unknown kind', 'kind: PriorityClass', 'kind: PriorityClasses', 'unknown kind'],
     ['an apiVersion that is not served', 'policy/v1', 'policy/v1beta1', 'unknown kind'],
-    ['a foreign namespace', 'namespace: valetkey\n', 'namespace: default\n', 'namespace'],
-    ['settings that the webhook refuses', 'minLifetime: 1m', 'lifetimeFlor: 1m', 'lifetimeFlor'],
+    ['another namespace', 'namespace: valetkey\n', 'namespace: default\n', 'namespace'],
+    ['settings that the webhook rejects', 'minLifetime: 1m', 'lifetimeFlor: 1m', 'lifetimeFlor'],
     ['two images', 'image: localhost/valetkey:0.1.0', 'image: localhost/other:1', 'image'],
   ])('%s', (_, from, to, fault) => {
     const expected =

@@ -10,7 +10,7 @@ type RbacRights = Readonly<Record<string, readonly string[]>>;
 
 const WATCH = ['get', 'list', 'watch'];
 
-/** By role's name: the most that its program may ever be given. */
+/** The maximum rights of each program, by the name of its role. */
 const ALLOWED_RIGHTS: Readonly<Record<string, RbacRights>> = {
   'valetkey-webhook': {
     '/configmaps/valetkey-injection-templates': [...WATCH, 'patch'],
@@ -42,10 +42,10 @@ const ALLOWED_RIGHTS: Readonly<Record<string, RbacRights>> = {
   },
 };
 
-/** Only a Role may hold these: in a ClusterRole they would reach every namespace. */
+/** Resources that only a Role may grant: in a ClusterRole they would apply to every namespace. */
 const OWN_NAMESPACE_ONLY = ['configmaps', 'secrets', 'leases'];
 
-/** Rights beyond the allow-list, one sentence each; unknown rules, wildcards and URLs among them. */
+/** One error for each right that is not in the allow-list, including wildcards and URLs. */
 export const findRightFaults = (objects: readonly KubernetesObject[]): readonly string[] =>
   objects
     .filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole')
@@ -67,7 +67,7 @@ const findRuleFaults = (role: KubernetesObject, rule: unknown): readonly string[
   );
 };
 
-/** Every way to take one of each list. */
+/** The Cartesian product of the lists. */
 const combineLists = (lists: readonly (readonly unknown[])[]): readonly (readonly string[])[] =>
   lists.reduce<string[][]>(
     (ways, list) => ways.flatMap((way) => list.map((element) => [...way, String(element)])),

@@ -18,9 +18,9 @@ metadata:
 `;
 
 /**
- * The manifest as the chart's defaults render it now. Helm's order of kinds is its installation order.
+ * Renders the manifest from the chart's defaults. Helm sorts kinds by installation order.
  *
- * @throws Error with Helm's words
+ * @throws Error with Helm's error text
  */
 const renderManifest = (helm: RunHelm): string => {
   const { ok, text } = renderChart(helm, {});
@@ -28,13 +28,13 @@ const renderManifest = (helm: RunHelm): string => {
   return `${HEADER}${text.replaceAll(/[ \t]+$/gm, '')}`;
 };
 
-/** Whether manifests/ is what the chart renders. */
+/** Whether manifests/ equals the rendered chart. */
 export const isManifestCurrent = (helm: RunHelm): boolean =>
   readFileSync(MANIFEST_FILE, 'utf8') === renderManifest(helm);
 
 const USAGE = `node tools/chart/render.ts [--check]
 
-Writes manifests/valetkey.yaml from the chart's default values; --check only compares.
+Writes manifests/valetkey.yaml from the chart's default values. --check only compares.
 `;
 
 const main = (args: readonly string[]): number => {
@@ -45,7 +45,9 @@ const main = (args: readonly string[]): number => {
   const helm = createHelm(findHelm());
   if (args.length === 0) writeFileSync(MANIFEST_FILE, renderManifest(helm));
   if (isManifestCurrent(helm)) return 0;
-  console.error('manifests/valetkey.yaml: expected what the chart renders; run `make manifests`');
+  console.error(
+    'manifests/valetkey.yaml: expected the rendered chart, got other content; run `make manifests`',
+  );
   return 1;
 };
 

@@ -7,7 +7,7 @@ import {
   type KubernetesObject,
 } from '../../test/kit/kubernetes-objects.ts';
 
-/** The settings of a rendering, read as the webhook reads them; or what is wrong with them. */
+/** Reads the platform settings of a rendering with the webhook's parser. @returns an error text if invalid */
 export const readRenderedPlatform = (objects: readonly KubernetesObject[]): Platform | string => {
   const [text] = filterByKind(objects, 'ConfigMap')
     .map((object) => getValue(object, 'data[platform.yaml]'))

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 
 import { readPlatform } from '../../lib/config/platform-parser.ts';
+import { parseRoleArn } from '../../lib/schema/arn.ts';
 import { getValue, readObjects } from '../../test/kit/kubernetes-objects.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
 
@@ -18,7 +19,7 @@ type Mapping = Readonly<Record<string, unknown>>;
 const isMapping = (value: unknown): value is Mapping =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Every mapping in the schema that describes a mapping, by where it stands. */
+/** Every schema node that describes a mapping, with its path. */
 const listMappings = (node: unknown, path: string): readonly (readonly [string, Mapping])[] => {
   if (Array.isArray(node))
     return node.flatMap((each, index) => listMappings(each, `${path}[${index}]`));
@@ -27,14 +28,14 @@ const listMappings = (node: unknown, path: string): readonly (readonly [string, 
   return node['type'] === 'object' ? [[path, node], ...below] : below;
 };
 
-/** Keys of the default values, as paths; a mapping whose keys are anybody's is one of them. */
+/** Paths of the default values. A mapping with free keys counts as one value. */
 const listKeys = (value: unknown, path: string): readonly string[] =>
   isMapping(value) && Object.keys(value).length > 0
     ? Object.entries(value).flatMap(([key, each]) => listKeys(each, `${path}.${key}`))
     : [path];
 
 describe('values.schema.json', () => {
-  test('refuses unknown names in every mapping whose names are ours', () => {
+  it('rejects unknown names in every mapping with fixed names', () => {
     const open = listMappings(schema, '')
       .filter(([path]) => path !== '/properties/global')
       .filter(([, node]) => node['additionalProperties'] !== false)
@@ -42,7 +43,7 @@ describe('values.schema.json', () => {
     expect(open.map(([path]) => path)).toEqual([]);
   });
 
-  test.each(listKeys(values, '').map((path) => [path.slice(1)]))('knows %s', (path) => {
+  it.each(listKeys(values, '').map((path) => [path.slice(1)]))('defines %s', (path) => {
     const known = path.split('.').reduce<unknown>((node, key) => {
       const reference = getValue(node, '$ref');
       const resolved =
@@ -55,11 +56,37 @@ describe('values.schema.json', () => {
   });
 });
 
+describe('role ARNs in values.schema.json', () => {
+  const roles = 'properties.authority.properties';
+  const patterns = [
+    ['tasks.mintingActions', 'properties.tasks.properties.mintingActions.propertyNames'],
+    ['authority.denyList.revokerRole', `${roles}.denyList.properties.revokerRole`],
+    ['authority.denyList.roles', `${roles}.denyList.properties.roles.items`],
+    ['authority.publisher.role', `${roles}.publisher.properties.role`],
+  ] as const;
+  const texts = [
+    ...['arn:aws:iam::111122223333:role/agent', 'arn:aws-us-gov:iam::111122223333:role/a/b/agent'],
+    ...['arn:aws:iam:::role/rgw', 'arn:minio:iam:::role/c5vfe', 'arn:aws2:iam:::role/x'],
+    ...['arn:aws:iam::111122223333:role/', 'arn:aws:iam::111122223333:role/a//b'],
+    ...['arn:aws:iam::111122223333:role//b', 'arn:aws:iam::111122223333:role/a/'],
+    ...['arn:-aws:iam:::role/x', 'arn:aws:iam::1111:role/x', 'arn:aws:sts:::role/x', 'x'],
+    ...[`arn:aws:iam:::role/${'x'.repeat(64)}`, `arn:aws:iam:::role/${'x'.repeat(65)}`],
+    ...['arn:aws:iam:::role/*', 'arn:aws:iam:::user/x'],
+  ];
+
+  it.each(patterns)('%s accepts the same texts as parseRoleArn', (_, path) => {
+    const pattern = new RegExp(String(getValue(schema, `${path}.pattern`)));
+    const accepted = texts.filter((text) => pattern.test(text));
+    expect(accepted).toEqual(texts.filter((text) => parseRoleArn(text) !== undefined));
+    expect(accepted).toHaveLength(6);
+  });
+});
+
 describe('values.yaml', () => {
-  test('has every setting that the webhook reads', () => {
+  it('contains every setting that the webhook reads', () => {
     const fixture: unknown = parse(readText('lib', 'config', 'fixtures', 'platform.yaml'));
-    // The image is one for all programs, and stands at the top; the endpoint follows from the
-    // namespace; the last two are empty by default.
+    // The image is a top-level value, the endpoint follows from the namespace, and the last two are
+    // empty by default.
     const elsewhere =
       /^\.sidecar\.image|^\.authority\.endpoint|\.maxResources\.|\.mintingActions\./;
     const missing = listKeys(fixture, '')
@@ -68,7 +95,7 @@ describe('values.yaml', () => {
     expect(missing).toEqual([]);
   });
 
-  test('has the defaults that the webhook has', () => {
+  it('has the same defaults as lib/config', () => {
     const rendered = readRenderedPlatform(readObjects(readText('manifests', 'valetkey.yaml')));
     const address = 'https://valetkey-authority.valetkey.svc';
     const minimal = [

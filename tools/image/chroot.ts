@@ -3,10 +3,11 @@ import { spawnSync } from 'node:child_process';
 import type { ImageProgram } from './image-programs.ts';
 
 /**
- * Runs a program to its end inside the root folder, as its user and with its environment alone.
- * Answers what it wrote to standard output and standard error.
+ * Runs a program inside the root folder, as its user and with only its environment, until it exits.
  *
- * @throws Error with what it said, when it ends with anything but 0 within 30 s
+ * @returns what it wrote to standard output and standard error
+ *
+ * @throws Error with its standard error if it does not exit with status 0 within 30 s
  */
 export const runInChroot = (
   rootFolder: string,
@@ -25,7 +26,10 @@ export const runInChroot = (
     },
   );
   if (status === 0) return { stdout, stderr };
-  throw new Error(`${program.name}: ended with ${status ?? 'a signal'}: ${stderr}`, {
-    cause: error,
-  });
+  throw new Error(
+    `${program.name}: expected exit status 0, got ${status ?? 'a signal'}: ${stderr}`,
+    {
+      cause: error,
+    },
+  );
 };

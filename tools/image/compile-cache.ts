@@ -8,7 +8,7 @@ import { IMAGE_PROGRAMS } from './image-programs.ts';
 /**
  * Fills the compile cache by running every program once inside the root folder. Node keys the cache
  * by its version, the V8 flags, the user and the file's path, so each program runs exactly as its
- * container will; and it writes the cache only on a clean exit. Needs root.
+ * container will. Node writes the cache only on a clean exit. Requires root.
  */
 export const fillCompileCache = (rootFolder: string): void => {
   const folder = join(rootFolder, COMPILE_CACHE_FOLDER);

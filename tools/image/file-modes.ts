@@ -3,13 +3,13 @@ import { join } from 'node:path';
 
 import { NODE_PATH } from '../../lib/contract/paths.ts';
 
-/** Who can read a program can trace its process; who cannot, finds it non-dumpable. */
+/** A process of an executable that its user cannot read is non-dumpable, so it cannot be traced. */
 const NODE_MODE = 0o111;
 const LIBRARY = /\.so(\.\d+)*$/;
 
 /**
- * Gives every file of the root folder its mode, whatever the umask and the sources had: nothing can
- * be written but /tmp. As root, everything becomes root's.
+ * Sets the mode of every file in the root folder, independently of the umask and the sources: only
+ * /tmp is writable. If run as root, also sets the owner of every file to root.
  */
 export const setFileModes = (rootFolder: string, isRoot: boolean): void => {
   for (const path of readdirSync(rootFolder, { recursive: true, encoding: 'utf8' })) {

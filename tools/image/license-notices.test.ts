@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { renderNotices, findPackageFolder } from './license-notices.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'valetkey-notices-'));
@@ -14,8 +14,8 @@ const installPackage = (name: string, license: string): string => {
   return join(folder, 'dist', 'index.js');
 };
 
-describe('notices of what is bundled', () => {
-  test('name each package once, with its licence and the text of it', () => {
+describe('renderNotices', () => {
+  it('lists each package once, with its license and the license text', () => {
     const [one, two] = [installPackage('one', 'MIT'), installPackage('@scope/two', 'Apache-2.0')];
     const notices = renderNotices([one, one, two, join(root, 'lib', 'ours.ts')]);
     expect(notices.match(/^\S+ 1\.2\.3 \(.*\)$/gm)).toEqual([
@@ -25,12 +25,12 @@ describe('notices of what is bundled', () => {
     expect(notices).toContain('the licence of @scope/two');
   });
 
-  test('are refused for a licence that does not go with ours, by name', () => {
+  it('rejects a package whose license is not allowed and names it', () => {
     const paths = [installPackage('copyleft', 'AGPL-3.0'), installPackage('fine', 'ISC')];
     expect(() => renderNotices(paths)).toThrow(/copyleft: expected one of .*, got AGPL-3.0/);
   });
 
-  test('find the innermost package of a file', () => {
+  it('finds the innermost package of a file', () => {
     expect(findPackageFolder('/a/node_modules/b/node_modules/@c/d/e.js')).toBe(
       '/a/node_modules/b/node_modules/@c/d',
     );

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What may stand beside Apache-2.0 in what we ship. */
+/** Licenses of dependencies that may be distributed with this Apache-2.0 project. */
 const ALLOWED_LICENSES = [
   '0BSD',
   'Apache-2.0',
@@ -13,16 +13,16 @@ const ALLOWED_LICENSES = [
   'Unlicense',
 ];
 
-/** Beside the bundles, in `dist` and in the image. */
+/** File name, next to the bundles in `dist` and in the image. */
 export const NOTICES_FILE = 'THIRD-PARTY-NOTICES';
 
 type Package = { readonly name: string; readonly version: string; readonly license: string };
 
 /**
- * The notices of every package whose files stand in the bundles.
+ * Renders the license notices of every package that has files in the bundles.
  *
  * @param inputs paths of bundled files, as esbuild's metafile names them
- * @throws when a package has a licence that is not allowed, or no text of one
+ * @throws Error if the license of a package is not allowed, or its license text is missing
  */
 export const renderNotices = (inputs: readonly string[]): string => {
   const folders = [...new Set(inputs.flatMap((path) => findPackageFolder(path) ?? []))].sort();
@@ -31,7 +31,7 @@ export const renderNotices = (inputs: readonly string[]): string => {
   return folders.map(renderNotice).join(`\n${'-'.repeat(80)}\n\n`);
 };
 
-/** `…/node_modules/@scope/name` of a file in it. */
+/** Finds the package folder (`…/node_modules/@scope/name`) of a file. */
 export const findPackageFolder = (path: string): string | undefined =>
   /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0];
 

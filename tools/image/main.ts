@@ -12,13 +12,13 @@ import { PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
 
 const HELP = `node tools/image/main.ts [--out FOLDER]
 
-Builds the image's root file system in FOLDER (dist/image unless given) from the bundles in dist/.
-Linux only. As root it also fills the compile cache and tries every program as its own user.
+Build the image's root file system in FOLDER (default: dist/image) from the bundles in dist/.
+Linux only. As root, also fill the compile cache and run each program once as its user.
 `;
 
 const repositoryFolder = join(import.meta.dirname, '..', '..');
 
-/** Node as the lock file pins it for this machine, with its licence beside it. */
+/** The folder of the Node version that the lock file pins for this machine; also contains its license. */
 const findNodePackage = (): string => {
   const folder = join(repositoryFolder, 'node_modules', `node-linux-${process.arch}`);
   if (existsSync(join(folder, 'bin', 'node'))) return folder;
@@ -40,7 +40,9 @@ const buildRootFolder = (out: string): readonly string[] => {
   });
   setFileModes(out, isRoot);
   if (!isRoot) {
-    console.log('not root: no compile cache, owners as they are, programs not tried');
+    console.log(
+      'not root: skipped the compile cache, file owners, and the test run of each program',
+    );
     return findFileFaults(out);
   }
   fillCompileCache(out);

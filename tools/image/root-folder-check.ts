@@ -12,7 +12,7 @@ type FileEntry = {
   readonly isFile: boolean;
 };
 
-/** Everything in the root folder, by its path in the image. */
+/** Lists everything in the root folder, by path in the image. */
 const listEntries = (rootFolder: string): readonly FileEntry[] =>
   readdirSync(rootFolder, { recursive: true, encoding: 'utf8' }).map((path) => {
     const status = lstatSync(join(rootFolder, path));
@@ -28,14 +28,14 @@ const isLibrary = (path: string): boolean => /^\/(usr\/)?lib(64)?\/.*\.so(\.\d+)
 const isProgramFile = (path: string): boolean =>
   path === NODE_PATH || path.startsWith('/etc/') || path.startsWith(`${PROGRAM_FOLDER}/`);
 
-/** What is wrong with the files of a root folder: one sentence each, naming the file. */
+/** Finds unexpected, missing and wrongly permitted files in a root folder. Each error names the file. */
 export const findFileFaults = (rootFolder: string): readonly string[] => {
   const entries = listEntries(rootFolder);
   const say = (sentence: string, isWrong: (entry: FileEntry) => boolean): string[] =>
     entries.filter(isWrong).map(({ path }) => `${path}: ${sentence}`);
   return [
     ...say(
-      'is neither ours nor a library',
+      'expected a file of the image or a library',
       ({ path, isFile }) => isFile && !isProgramFile(path) && !isLibrary(path),
     ),
     ...say('is a source map', ({ path }) => path.endsWith('.map')),
@@ -48,7 +48,7 @@ export const findFileFaults = (rootFolder: string): readonly string[] => {
   ];
 };
 
-/** What only root can try: owners, and every program as its own user. */
+/** Checks that require root: file owners, and a run of each program as its user. */
 export const findProgramFaults = (rootFolder: string): readonly string[] => [
   ...listEntries(rootFolder)
     .filter(({ uid }) => uid !== 0)

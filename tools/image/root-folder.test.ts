@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { SIDECAR_UID, WEBHOOK_UID } from '../../lib/contract/names.ts';
 import { NODE_PATH, PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
@@ -19,7 +19,7 @@ import { findFileFaults } from './root-folder-check.ts';
 import { setFileModes } from './file-modes.ts';
 import { writeRootFolder } from './root-folder.ts';
 
-/** Stands in for Node: any dynamically linked program of this machine. */
+/** Used instead of Node: any dynamically linked program of this machine. */
 const LINKED_PROGRAM = '/bin/cat';
 
 let folder: string;
@@ -49,59 +49,51 @@ const buildTestRoot = (): void => {
 
 const readMode = (path: string): number => statSync(join(out, path)).mode & 0o7777;
 
-// There is no `ldd` elsewhere.
-(process.platform === 'linux' ? describe : describe.skip)(
-  'the root file system of the image',
-  () => {
-    test('holds Node, its libraries, the bundles and their data, and nothing else', () => {
-      buildTestRoot();
-      expect(findFileFaults(out)).toEqual([]);
-      expect(readFileSync(join(out, PROGRAM_FOLDER, 'data/actions/s3.json'), 'utf8')).toBe('{}');
-      for (const name of POLICY_BUNDLE.files)
-        expect(readMode(`${PROGRAM_FOLDER}/${name}`)).toBe(0o444);
-    });
+// Only Linux has `ldd`.
+(process.platform === 'linux' ? describe : describe.skip)('writeRootFolder', () => {
+  it('writes exactly Node, its libraries, the bundles and their data', () => {
+    buildTestRoot();
+    expect(findFileFaults(out)).toEqual([]);
+    expect(readFileSync(join(out, PROGRAM_FOLDER, 'data/actions/s3.json'), 'utf8')).toBe('{}');
+    for (const name of POLICY_BUNDLE.files)
+      expect(readMode(`${PROGRAM_FOLDER}/${name}`)).toBe(0o444);
+  });
 
-    test('nobody reads Node, nothing but /tmp is written to', () => {
-      buildTestRoot();
-      expect(readMode(NODE_PATH)).toBe(0o111);
-      expect(readMode('/tmp')).toBe(0o1777);
-      expect(readMode(`${PROGRAM_FOLDER}/sidecar.cjs`)).toBe(0o444);
-    });
+  it('makes Node unreadable, and only /tmp writable', () => {
+    buildTestRoot();
+    expect(readMode(NODE_PATH)).toBe(0o111);
+    expect(readMode('/tmp')).toBe(0o1777);
+    expect(readMode(`${PROGRAM_FOLDER}/sidecar.cjs`)).toBe(0o444);
+  });
 
-    test('knows the users of both programs', () => {
-      buildTestRoot();
-      const passwd = readFileSync(join(out, 'etc/passwd'), 'utf8');
-      expect(passwd).toContain(`valetkey-sidecar:x:${SIDECAR_UID}:`);
-      expect(passwd).toContain(`valetkey-webhook:x:${WEBHOOK_UID}:`);
-    });
+  it('defines the users of both programs', () => {
+    buildTestRoot();
+    const passwd = readFileSync(join(out, 'etc/passwd'), 'utf8');
+    expect(passwd).toContain(`valetkey-sidecar:x:${SIDECAR_UID}:`);
+    expect(passwd).toContain(`valetkey-webhook:x:${WEBHOOK_UID}:`);
+  });
 
-    test('is not built without a bundle', () => {
-      rmSync(join(folder, 'dist', 'sidecar.cjs'));
-      expect(buildTestRoot).toThrow('sidecar.cjs: expected a bundle');
-    });
+  it('throws if a bundle is missing', () => {
+    rmSync(join(folder, 'dist', 'sidecar.cjs'));
+    expect(buildTestRoot).toThrow('sidecar.cjs: expected a bundle');
+  });
 
-    test.each([
-      ['a shell', '/bin/sh', 0o555, '/bin/sh: is neither ours nor a library'],
-      ['a source map', `${PROGRAM_FOLDER}/x.map`, 0o444, 'x.map: is a source map'],
-      [
-        'a file that others may write',
-        `${PROGRAM_FOLDER}/x.cjs`,
-        0o666,
-        'can be written by others',
-      ],
-      ['a file that changes its user', '/lib/x.so', 0o4555, 'changes its user when run'],
-    ])('%s is a fault', (_, path, mode, fault) => {
-      buildTestRoot();
-      mkdirSync(join(out, path, '..'), { recursive: true });
-      writeFileSync(join(out, path), '');
-      chmodSync(join(out, path), mode);
-      expect(findFileFaults(out).join('\n')).toContain(fault);
-    });
+  it.each([
+    ['a shell', '/bin/sh', 0o555, '/bin/sh: expected a file of the image or a library'],
+    ['a source map', `${PROGRAM_FOLDER}/x.map`, 0o444, 'x.map: is a source map'],
+    ['a file that others may write', `${PROGRAM_FOLDER}/x.cjs`, 0o666, 'can be written by others'],
+    ['a file that changes its user', '/lib/x.so', 0o4555, 'changes its user when run'],
+  ])('reports %s', (_, path, mode, fault) => {
+    buildTestRoot();
+    mkdirSync(join(out, path, '..'), { recursive: true });
+    writeFileSync(join(out, path), '');
+    chmodSync(join(out, path), mode);
+    expect(findFileFaults(out).join('\n')).toContain(fault);
+  });
 
-    test('a Node that can be read is a fault', () => {
-      buildTestRoot();
-      chmodSync(join(out, NODE_PATH), 0o755);
-      expect(findFileFaults(out)).toHaveLength(1);
-    });
-  },
-);
+  it('reports a readable Node binary', () => {
+    buildTestRoot();
+    chmodSync(join(out, NODE_PATH), 0o755);
+    expect(findFileFaults(out)).toHaveLength(1);
+  });
+});

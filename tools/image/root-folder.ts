@@ -7,20 +7,20 @@ import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
 import { IMAGE_PROGRAMS, type ImageProgram } from './image-programs.ts';
 
 export type RootFolderPlan = {
-  /** Emptied first. */
+  /** Output folder. It is emptied first. */
   readonly out: string;
   readonly nodeBinary: string;
-  /** Folder of the bundles: `<program>.cjs` and what they read beside themselves. */
+  /** Folder of the bundles (`<program>.cjs`) and of the data files that they read. */
   readonly dist: string;
-  /** Path in the image → file here. */
+  /** Source files by path in the image. */
   readonly licenses: Readonly<Record<string, string>>;
 };
 
 /**
- * Writes the image's root file system: Node, the libraries it is linked to, the bundles, the users,
- * and nothing else. No shell and no package manager is in it.
+ * Writes the image's root file system: only Node, the libraries it is linked to, the bundles and the
+ * users. It contains no shell and no package manager.
  *
- * @throws Error naming the bundle that is not there
+ * @throws Error that names the missing bundle
  */
 export const writeRootFolder = (plan: RootFolderPlan): void => {
   const inside = (path: string): string => join(plan.out, path);
@@ -34,13 +34,13 @@ export const writeRootFolder = (plan: RootFolderPlan): void => {
   placeFile(plan.nodeBinary, inside(NODE_PATH));
 };
 
-/** Copies a file, and creates the folders above it. */
+/** Copies a file and creates its parent folders. */
 export const placeFile = (source: string, target: string): void => {
   mkdirSync(dirname(target), { recursive: true });
   copyFileSync(source, target);
 };
 
-/** The bundles and what they read beside themselves; never a source map. */
+/** Copies the bundles and their data files, without source maps. */
 const copyBundles = (dist: string, target: string): void => {
   for (const { name } of IMAGE_PROGRAMS) {
     const bundle = join(dist, `${name}.cjs`);
@@ -61,7 +61,7 @@ export const listLinkedLibraries = (binary: string): readonly string[] =>
     .split('\n')
     .flatMap((line) => /(?:=> |^\s*)(\/\S+) \(0x/.exec(line)?.[1] ?? []);
 
-/** The AWS SDK asks for the user's home folder, and getaddrinfo for where names are looked up. */
+/** The AWS SDK reads the user's home folder from passwd, and getaddrinfo reads nsswitch.conf. */
 const writeEtc = (folder: string): void => {
   const users = [['root', 0, 0] as const, ...IMAGE_PROGRAMS.map(formatUser)];
   const passwd = users.map(([name, uid, gid]) => `${name}:x:${uid}:${gid}::/:/nonexistent`);

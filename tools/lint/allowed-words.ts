@@ -1,9 +1,20 @@
 /** Files that are not checked: generated data, licences, and the list of words itself. */
 export const UNCHECKED: readonly RegExp[] = [
   /^package-lock\.json$/,
-  /(^|\/)LICENSE$/,
+  /(^|\/)(LICENSE|NOTICE)(\.[a-z]+)?$/,
+  /^lib\/operations\/data\/.*\.json$/,
   /\.(sum|mod|png|svg|crt|key)$/,
   /^tools\/lint\//,
+];
+
+/** Files that still contain banned words and are being rewritten. Remove an entry with its last word. */
+export const TEMPORARILY_UNCHECKED: readonly RegExp[] = [
+  /^lib\/admission-policies\//,
+  /^charts\/valetkey\/(contract\.json|templates\/admission-policies\.yaml)$/,
+  /^manifests\/valetkey\.yaml$/,
+  /^docs\/admission\.md$/,
+  /^tools\/docs\/admission-[a-z-]+(\.test)?\.ts$/,
+  /^test\/golden\/expected\/static-cases\.json$/,
 ];
 
 /** Words that a file may use, lower case, each with the reason: a quoted standard or a proper name. */
@@ -11,5 +22,6 @@ export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, stri
   'bench/admission-review.ts': { manager: 'a field of Kubernetes managedFields' },
   'e2e/cluster/images.ts': { nobody: 'the Unix user' },
   'lib/edge/http/https-server.test.ts': { alive: 'HTTP: Connection: keep-alive' },
+  'tools/chart/chart-cases.ts': { certmanager: 'the product cert-manager, as in values.yaml' },
   'lib/policy/cedar.ts': { policysettexttoparts: 'a function of @cedar-policy/cedar-wasm' },
 };

@@ -1,4 +1,4 @@
-{{/* Names are fixed: two installations in one cluster would inject into the same pods. */}}
+{{/* The names are fixed, because two installations in one cluster would inject into the same pods. */}}
 {{- define "valetkey.webhook" -}}valetkey-webhook{{- end }}
 {{- define "valetkey.configuration" -}}valetkey{{- end }}
 {{- define "valetkey.caSecret" -}}valetkey-webhook-ca{{- end }}
@@ -35,17 +35,17 @@ app.kubernetes.io/component: authority
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
-{{/* Absent (empty) under trust: cluster. */}}
+{{/* Empty (false) with trust: cluster. */}}
 {{- define "valetkey.hasAuthority" -}}
 {{- if eq .Values.trust "authority" }}true{{ end -}}
 {{- end }}
 
-{{/* Where sidecars reach it: the name that its certificates are for. */}}
+{{/* The authority's address for sidecars. Its certificates are issued for this name. */}}
 {{- define "valetkey.authorityEndpoint" -}}
 https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- end }}
 
-{{/* Of the projected token. Under trust: authority it must be one that no cloud accepts. */}}
+{{/* Audience of the projected token. With trust: authority, no cloud may accept it. */}}
 {{- define "valetkey.audience" -}}
 {{- $contract := include "valetkey.contract" . | fromJson }}
 {{- .Values.sidecar.audience | default (ternary $contract.authority.audience "sts.amazonaws.com" (eq .Values.trust "authority")) -}}
@@ -63,7 +63,7 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- if eq .Values.certificates.source "self-signed" }}true{{ end -}}
 {{- end }}
 
-{{/* The platform's settings as lib/config reads them: what is empty here is left out there. */}}
+{{/* The platform settings in the format of lib/config, without empty values. */}}
 {{- define "valetkey.platform" -}}
 {{- $sidecar := pick .Values.sidecar "resources" }}
 {{- $_ := set $sidecar "audience" (include "valetkey.audience" .) }}

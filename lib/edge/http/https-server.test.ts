@@ -9,6 +9,7 @@ import {
   type CertificateAuthority,
   type Leaf,
 } from '../../certificate/certificate-authority.ts';
+import { waitFor } from '../../../test/kit/retry.ts';
 import { createJsonApp, type JsonAppDeps } from './json-app.ts';
 import { createHttpsServer, type HttpsServer } from './https-server.ts';
 
@@ -207,16 +208,22 @@ describe('drain', () => {
     const slow = ask('/slow', '{}');
     await arrival;
     let isDrained = false;
-    const drained = server.drain({ lingerMs: 0, graceMs: 5_000 }).then(() => (isDrained = true));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    await expect(connectTls(port, { ca: authorities[0]?.certificate ?? '' })).rejects.toThrow(
-      'ECONNREFUSED',
-    );
+    const drained = server.drain({ lingerMs: 0, graceMs: 60_000 }).then(() => (isDrained = true));
+    await waitFor('new connections to be refused', async () => {
+      const connection = connectTls(port, { ca: authorities[0]?.certificate ?? '' });
+      return connection.then(
+        (socket) => {
+          socket.destroy();
+          return false;
+        },
+        (error: unknown) => String(error).includes('ECONNREFUSED'),
+      );
+    });
     expect(isDrained).toBe(false);
     release();
     expect(await slow).toMatchObject({ status: 200, text: '{"done":true}' });
     await drained;
-  });
+  }, 60_000);
 
   test('keeps serving while it lingers, and each response closes its connection', async () => {
     const { server, ask } = await serve();

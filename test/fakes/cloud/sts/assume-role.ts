@@ -1,4 +1,5 @@
 import { deflateRawSync } from 'node:zlib';
+import { requireRoleArn } from '../../../../lib/schema/arn.ts';
 import { createAccessDenied, createInvalidParameter } from '../cloud-error.ts';
 import { isAllowed } from '../iam/iam-evaluation.ts';
 import { readPolicy, type PolicyDocument } from '../iam/policy-document.ts';
@@ -37,7 +38,7 @@ export type AssumedRole = {
  * `AssumeRoleWithWebIdentity`: checks the form, then the token, then the role's trust, then the
  * session policy, and issues temporary keys.
  *
- * @throws CloudError with the code STS would answer
+ * @throws CloudError with the code that STS would return
  */
 export const createAssumeRole = (plan: CloudPlan, sessions: Sessions) => {
   const roles = new Map(plan.roles.map((role) => [role.arn, createRole(role)]));
@@ -75,7 +76,7 @@ const createRole = (plan: RolePlan): Role => ({
 
 const isTrusted = (role: Role, identity: WebIdentity, sourceIp: string): boolean => {
   const provider = identity.issuer.replace(/^https?:\/\//, '');
-  const account = role.arn.split(':')[4] ?? '';
+  const { account } = requireRoleArn(role.arn);
   const context = new Map([
     [`${provider}:sub`.toLowerCase(), identity.subject],
     [`${provider}:aud`.toLowerCase(), identity.audience],
@@ -94,8 +95,11 @@ const listRequiredActions = ({ hasTags, hasSourceIdentity }: WebIdentity): reado
   ...(hasSourceIdentity ? ['sts:SetSourceIdentity'] : []),
 ];
 
-const buildSessionArn = ({ arn }: Role, sessionName: string): string =>
-  `${arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/${sessionName}`;
+/** As STS writes it: without the role's path. */
+const buildSessionArn = ({ arn }: Role, sessionName: string): string => {
+  const { partition, account, name } = requireRoleArn(arn);
+  return `arn:${partition}:sts::${account}:assumed-role/${name}/${sessionName}`;
+};
 
 const toAssumedRole = (
   session: Session,

@@ -1,0 +1,50 @@
+/** How a refusal of the gateway appears in the protocol of an AWS SDK. */
+export type CallRefusalRow = {
+  readonly status: 400 | 403 | 413 | 501 | 502 | 503;
+  /** The error code that SDKs know: for most it decides whether they retry. */
+  readonly awsCode: string;
+  /** Seconds, where trying again can succeed. */
+  readonly retryAfter?: number;
+};
+
+const denied: CallRefusalRow = { status: 403, awsCode: 'AccessDenied' };
+const unsupported: CallRefusalRow = { status: 501, awsCode: 'NotImplemented' };
+const busy: CallRefusalRow = { status: 503, awsCode: 'SlowDown', retryAfter: 1 };
+const unavailable: CallRefusalRow = { status: 503, awsCode: 'ServiceUnavailable', retryAfter: 1 };
+
+/** By stable code. */
+export const CALL_REFUSALS = {
+  run_unknown: { status: 403, awsCode: 'InvalidClientTokenId' },
+  signature_invalid: { status: 403, awsCode: 'SignatureDoesNotMatch' },
+  run_ended: { status: 403, awsCode: 'ExpiredToken' },
+  run_revoked: denied,
+  clock_skew: { status: 403, awsCode: 'RequestTimeTooSkewed' },
+  header_unsigned: denied,
+  operation_mints: denied,
+  action_outside: denied,
+  resource_outside: denied,
+  region_outside: denied,
+  presigned: denied,
+  operation_unknown: unsupported,
+  operation_ambiguous: unsupported,
+  operation_unmapped: unsupported,
+  sigv4a: unsupported,
+  event_stream: unsupported,
+  upgrade_unsupported: unsupported,
+  request_malformed: { status: 400, awsCode: 'InvalidRequest' },
+  chunks_malformed: { status: 400, awsCode: 'IncompleteBody' },
+  checksum_mismatch: { status: 400, awsCode: 'BadDigest' },
+  body_too_large: { status: 413, awsCode: 'EntityTooLarge' },
+  overloaded: busy,
+  exchange_in_progress: unavailable,
+  authority_unreachable: unavailable,
+  upstream_unreachable: unavailable,
+  upstream_untrusted: { status: 502, awsCode: 'ServiceUnavailable' },
+  redirect_refused: { status: 502, awsCode: 'ServiceUnavailable' },
+} as const satisfies Readonly<Record<string, CallRefusalRow>>;
+
+/** Stable code of a refused call. */
+export type CallRefusalCode = keyof typeof CALL_REFUSALS;
+
+/** A refused call. The message holds no body, query value, header value, key or token. */
+export type CallRefusal = { readonly code: CallRefusalCode; readonly message: string };
