@@ -158,6 +158,9 @@ itself as `it`, its security context as `context`. A container's own field wins 
         ? "/spec/securityContext/seccompProfile/type: expected RuntimeDefault or Localhost, got another value (rule 4)" : "",
       variables.podContext.?appArmorProfile.?type.orValue("") == "Unconfined"
         ? "/spec/securityContext/appArmorProfile/type: expected any profile except Unconfined, got Unconfined (rule 4)" : "",
+      object.metadata.?annotations[?("container.apparmor.security.beta.kubernetes.io/" + variables.sidecarName)].orValue("") == "unconfined"
+        ? "/metadata/annotations/container.apparmor.security.beta.kubernetes.io~1" + variables.sidecarName +
+          ": expected any profile except unconfined, got unconfined (rule 4)" : "",
       !(variables.podContext.?seLinuxOptions.?type.orValue("") in variables.seLinuxTypes)
         ? "/spec/securityContext/seLinuxOptions/type: expected a container type or nothing, got another type (rule 4)" : "",
       variables.podContext.?seLinuxOptions.?user.orValue("") != ""
