@@ -22,7 +22,7 @@ const tiers = [
     injection: ['policy', 'grant'],
     revocation: ['grant'],
   },
-  { exchange: [], runs: [], calls: ['runs'], 'admission-policies': [] },
+  { exchange: [], runs: [], calls: ['runs'] },
 ];
 
 /** Packages at the boundary: `edge` performs I/O, `server` is shared by webhook and authority. */

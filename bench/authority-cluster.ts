@@ -10,6 +10,7 @@ import {
   startEmbeddedApiServer,
   type EmbeddedApiServer,
 } from '../test/fakes/api-server/embedded-api-server.ts';
+import { listStoredObjectPaths } from '../test/kit/stored-objects.ts';
 
 /** Namespace of the pods that ask. */
 const NAMESPACE = 'live';
@@ -31,8 +32,10 @@ export const TASK = { task: 'summarize', consumer: 'agent' } as const;
 export async function startBenchApiServer(): Promise<EmbeddedApiServer> {
   const cluster = await startEmbeddedApiServer(Date.now);
   const { create } = cluster.objects;
-  const own = `/api/v1/namespaces/${INSTALLED.namespace}`;
-  create(`${own}/configmaps/${INJECTION_TEMPLATES_CONFIG_MAP}`, { data: capturedPod.templates });
+  const templates = `/configmaps/${INJECTION_TEMPLATES_CONFIG_MAP}`;
+  for (const path of listStoredObjectPaths(INSTALLED.namespace)) {
+    create(path, path.endsWith(templates) ? { data: capturedPod.templates } : {});
+  }
   create(`/api/v1/namespaces/${NAMESPACE}`, {
     metadata: { labels: { 'valetkey.dev/tasks': 'allowed', team: 'research' } },
   });

@@ -15,6 +15,7 @@ import {
   startEmbeddedApiServer,
   type EmbeddedApiServer,
 } from '../test/fakes/api-server/embedded-api-server.ts';
+import { listStoredObjectPaths } from '../test/kit/stored-objects.ts';
 import { toJsonObject } from '../test/fakes/api-server/resource-store.ts';
 import type { CleanupStack } from './cleanup-stack.ts';
 import { DEMO_PROGRAMS } from './demo-programs.ts';
@@ -55,6 +56,7 @@ export const startDemoCluster = async (
     const webhooks = names.map((name) => ({ name, clientConfig: {} }));
     objects.create(buildConfigurationPath(plural), { webhooks });
   }
+  for (const path of listStoredObjectPaths(INSTALLED.namespace)) objects.create(path, {});
   objects.create(`/api/v1/namespaces/${NAMESPACE}`, {});
   objects.create(`/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${ACCOUNT}`, {});
   const policy = toJsonObject(parse(readFileSync(POLICY_FILE, 'utf8')));

@@ -24,12 +24,12 @@ const MAX_ATTEMPTS = 8;
  *
  * @throws KubernetesError; LoggableError if a key is malformed
  */
-export const readAuditKeys = async ({ read, create, replace }: SecretStore): Promise<AuditKeys> => {
+export const readAuditKeys = async ({ read, replace }: SecretStore): Promise<AuditKeys> => {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const secret = await read();
-    const missing = buildMissingKeys(secret?.data ?? {});
-    if (Object.keys(missing).length === 0) return parseKeys(secret?.data ?? {});
-    await (secret === undefined ? create(missing) : replace(secret.resourceVersion, missing));
+    const missing = buildMissingKeys(secret.data);
+    if (Object.keys(missing).length === 0) return parseKeys(secret.data);
+    await replace(secret.resourceVersion, missing);
   }
   throw new LoggableError(`audit keys: no write without a conflict in ${MAX_ATTEMPTS} attempts`);
 };

@@ -194,12 +194,10 @@ const refuseIntent = ({ refused }: AuditObserver): AuditError => {
 };
 
 const readPublishedHead = async (
-  { read, create }: ConfigMapStore,
+  { read }: ConfigMapStore,
   podName: string,
 ): Promise<Head | undefined> => {
-  const stored = await read();
-  if (stored === undefined) await create();
-  const text = stored?.data[podName];
+  const text = (await read()).data[podName];
   const head = text === undefined ? undefined : readHead(text, podName);
   return head?.ok === true ? head.value : undefined;
 };
@@ -211,7 +209,7 @@ const createHeadWriter = (
 ): ((head: Head) => Promise<void>) => {
   let isKeyPublished = false;
   const keysToPublish = async (): Promise<Readonly<Record<string, string>>> => {
-    const known = (await read())?.data[PUBLIC_KEYS_NAME] ?? '';
+    const known = (await read()).data[PUBLIC_KEYS_NAME] ?? '';
     return known.includes(publicKey.trim()) ? {} : { [PUBLIC_KEYS_NAME]: known + publicKey };
   };
   return async (head) => {

@@ -61,7 +61,7 @@ export type ClusterClient = {
   readonly certificate: Omit<CertificateReconcilerDeps, 'now' | 'onStep' | 'readClientBundles'>;
   /** Every pod that bears our label. */
   readonly listInjectedPods: () => AsyncIterable<Pod>;
-  readonly keys: Pick<CertificateReconcilerDeps, 'readSecret' | 'createSecret' | 'replaceSecret'>;
+  readonly keys: Pick<CertificateReconcilerDeps, 'readSecret' | 'replaceSecret'>;
   readonly auditSecret: SecretStore;
   readonly auditHeads: ConfigMapStore;
   readonly watchTemplates: WatchTemplates;
@@ -134,9 +134,8 @@ export const createClusterClient = (
   };
 };
 
-const toSecretAccess = ({ read, create, replace }: SecretStore): ClusterClient['keys'] => ({
+const toSecretAccess = ({ read, replace }: SecretStore): ClusterClient['keys'] => ({
   readSecret: read,
-  createSecret: create,
   replaceSecret: replace,
 });
 
@@ -144,12 +143,7 @@ const toSecretAccess = ({ read, create, replace }: SecretStore): ClusterClient['
 const toTrustBundleAccess = (
   store: ConfigMapStore,
 ): Pick<CertificateReconcilerDeps, 'readConfigurations' | 'writeBundle'> => ({
-  readConfigurations: async () => {
-    const found = await store.read();
-    if (found !== undefined) return [toConfiguration(found)];
-    await store.create();
-    return [toConfiguration((await store.read()) ?? { resourceVersion: '', data: {} })];
-  },
+  readConfigurations: async () => [toConfiguration(await store.read())],
   writeBundle: ({ resourceVersion }, bundle) => {
     const written = store.change({ data: { [CA_BUNDLE_KEY]: bundle }, resourceVersion });
     return toOutcome(written, 'written', { conflict: 'conflict', notFound: 'conflict' });

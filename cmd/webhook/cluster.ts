@@ -52,7 +52,6 @@ export const createClusterClient = (
   return {
     certificate: {
       readSecret: secret.read,
-      createSecret: secret.create,
       replaceSecret: secret.replace,
       readConfigurations: configurations.read,
       writeBundle: configurations.writeBundle,

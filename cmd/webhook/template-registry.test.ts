@@ -2,7 +2,6 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 
 import type { Pod } from '../../lib/contract/pod.ts';
 import type { ConfigMapChange, StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
-import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
 import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
 import { createWatchSync } from '../../lib/server/watch-sync.ts';
@@ -23,7 +22,9 @@ const other = buildInjectionTemplate({
 const opened: TemplateRegistry[] = [];
 afterEach(() => opened.splice(0).forEach((registry) => registry.stop()));
 
-const createTestRegistry = (initial?: StoredConfigMap, pods: readonly Pod[] = []) => {
+const EMPTY: StoredConfigMap = { resourceVersion: '1', data: {}, annotations: {} };
+
+const createTestRegistry = (initial = EMPTY, pods: readonly Pod[] = []) => {
   const map = { state: initial };
   const changes: ConfigMapChange[] = [];
   const quiet = (): void => undefined;
@@ -40,15 +41,7 @@ const createTestRegistry = (initial?: StoredConfigMap, pods: readonly Pod[] = []
         await meanwhile();
         return state;
       },
-      create: () => {
-        map.state ??= { resourceVersion: '1', data: {}, annotations: {} };
-        return Promise.resolve();
-      },
       change: (change) => {
-        if (map.state === undefined) {
-          const reason = { reason: 'gone' };
-          return Promise.reject(new KubernetesError('notFound', 'patch configmap', reason));
-        }
         changes.push(change);
         return Promise.resolve();
       },
@@ -112,7 +105,7 @@ const waitUntil = async (isSo: () => boolean): Promise<void> => {
 };
 
 describe('createTemplateRegistry', () => {
-  it('publishes the template and creates the ConfigMap if it is missing', async () => {
+  it('publishes the template in an empty ConfigMap', async () => {
     const { changes } = createTestRegistry();
     await waitUntil(() => changes.length > 0);
     expect(changes[0]).toEqual({

@@ -2,7 +2,6 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
 import type { ConfigMapStore, StoredConfigMap } from '../../lib/edge/kubernetes/config-maps.ts';
-import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { findTemplateHash } from '../../lib/injection/consumers.ts';
 import type {
   AcceptedTemplates,
@@ -196,13 +195,7 @@ const publishTemplates = async (
       ]),
     ),
   };
-  try {
-    await store.change(change);
-  } catch (error) {
-    if (!(error instanceof KubernetesError && error.code === 'notFound')) throw error;
-    await store.create();
-    await store.change(change);
-  }
+  await store.change(change);
 };
 
 /** Lists pods first: a later pod was injected by a replica that published within the hour. */
@@ -213,7 +206,6 @@ const collectUnusedTemplates = async (
   const live = new Set(own.map(({ hash }) => hash));
   for await (const pod of listInjectedPods()) live.add(findTemplateHash(pod) ?? '');
   const state = await store.read();
-  if (state === undefined) return;
   const { data, annotations } = collectTemplates(state, { live, now: clock.now() });
   const removed = Object.keys(data);
   if (removed.length + Object.keys(annotations).length === 0) return;

@@ -76,6 +76,7 @@ const installObjects = (): void => {
     const webhooks = [{ name: 'pods.valetkey.dev', clientConfig: { service: {} } }];
     api.put(path, { metadata: { name: 'valetkey' }, webhooks });
   }
+  for (const path of [SECRET, TEMPLATES]) api.put(path, {});
 };
 
 const readBundles = (): readonly string[] =>
@@ -359,11 +360,12 @@ describe('a replica', () => {
     expect(status?.message).toContain('rule 2');
   });
 
-  it('publishes its template again after it is deleted', async () => {
+  it('publishes its template again after the chart creates a deleted ConfigMap again', async () => {
     installObjects();
     const { webhook } = await start();
     await ready(webhook);
     api.remove(TEMPLATES);
+    api.put(TEMPLATES, {});
     const { hash } = buildInjectionTemplate(configure().platform);
     await waitUntil(
       () => (api.get(TEMPLATES)?.['data'] as Record<string, string> | undefined)?.[hash],
@@ -575,7 +577,7 @@ describe('certificates in files', () => {
       api.put(path, { metadata: { name: 'valetkey' }, webhooks });
     }
     await ready(webhook);
-    expect(api.get(SECRET)).toBeUndefined();
+    expect(api.get(SECRET)?.['data']).toBeUndefined();
   });
 });
 

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
-import { listStaticViolations } from '../../lib/admission-policies/fixtures/static-violations.ts';
-import { STATIC_CASES } from '../../lib/admission-policies/fixtures/static-cases.ts';
-import type { StaticCase } from '../../lib/admission-policies/fixtures/static-cases.ts';
+import type { Pod } from '../../lib/contract/pod.ts';
+import { isInScope } from '../../lib/injection/webhook-scope.ts';
+import { listStaticViolations } from '../../test/kit/static-violations.ts';
+import { STATIC_CASES } from '../../test/kit/static-cases.ts';
+import type { StaticCase } from '../../test/kit/static-cases.ts';
 import { buildEditorRoleBinding } from '../cluster/editor-role-binding.ts';
 import { applyObjects, getJson, runKubectl } from '../cluster/kubectl.ts';
 import { CommandError } from '../cluster/command.ts';
@@ -77,15 +79,76 @@ describe('the ValidatingAdmissionPolicies', () => {
     };
     const { items } = await getJson<Policies>(cluster, ['validatingadmissionpolicies']);
     const ours = items.filter(({ metadata }) => metadata.name.startsWith('valetkey-'));
-    expect(ours).toHaveLength(6);
+    expect(ours).toHaveLength(8);
     expect(ours.flatMap(({ status }) => status?.typeChecking?.expressionWarnings ?? [])).toEqual(
       [],
     );
   });
 
+  let platform: Platform;
+  beforeAll(async () => {
+    const { data } = await getJson<{ data: Record<string, string> }>(cluster, [
+      ...['configmap', 'valetkey-platform', '-n', home],
+    ]);
+    const read = readPlatform(data['platform.yaml'] ?? '');
+    if (!read.ok) throw new Error(JSON.stringify(read.faults));
+    platform = read.value;
+  });
+
+  describe('are evaluated for the pods that the webhook checks, and for no others', () => {
+    const container = { name: 'agent', image: 'agent:1' };
+    const native = { ...container, name: 'valetkey-sidecar', restartPolicy: 'Always' as const };
+    const project = (audience: string): NonNullable<Pod['spec']> => ({
+      volumes: [
+        {
+          name: 'own',
+          projected: { sources: [{ serviceAccountToken: { audience, path: 'token' } }] },
+        },
+      ],
+    });
+
+    it.each<[string, Pod]>([
+      ['without a reserved name', {}],
+      [
+        'with an annotation of another domain',
+        { metadata: { annotations: { 'valetkey.dev/x': '' } } },
+      ],
+      [
+        'with an annotation of a task',
+        { metadata: { annotations: { 'task.valetkey.dev/x': '' } } },
+      ],
+      ['with a container that has the name of the sidecar', { spec: { containers: [native] } }],
+      ['with an init container that has it', { spec: { initContainers: [native] } }],
+      ['with a volume that has a reserved name', { spec: { volumes: [{ name: 'valetkey-x' }] } }],
+      [
+        'with a projected volume without sources',
+        { spec: { volumes: [{ name: 'a', projected: {} }] } },
+      ],
+      ['with a token for another audience', { spec: project('vault.example') }],
+      ['with a token for the authority', { spec: project('authority.valetkey.dev') }],
+    ])('a pod %s', async (_, { metadata = {}, spec }) => {
+      const containers = (spec?.containers ?? [container]).map(({ name, image = '' }) => ({
+        name,
+        image,
+      }));
+      // Violates rule 3, so that a policy that is evaluated denies it.
+      const pod = { metadata, spec: { ...spec, containers, shareProcessNamespace: true } };
+      const refusal = await findRefusingPolicies(
+        ['create', '--dry-run=server', '-f', '-'],
+        JSON.stringify({
+          ...{ apiVersion: 'v1', kind: 'Pod' },
+          ...pod,
+          metadata: { ...metadata, name: 'in-scope', namespace: home },
+        }),
+      );
+      const isEvaluated = (refusal ?? '').includes('/spec/shareProcessNamespace: expected');
+      expect(isEvaluated).toBe(isInScope({ pod, oldPod: undefined }, platform));
+      if (!isEvaluated) expect(refusal).toBeUndefined();
+    });
+  });
+
   describe('refuse the same new pods as the rules in TypeScript, and name the same paths', () => {
     type Place = keyof typeof PLACES;
-    let platform: Platform;
     const said = new Map<Place, Map<string, string>>();
 
     /** In every namespace, the pods whose result depends on the namespace. */
@@ -119,12 +182,6 @@ describe('the ValidatingAdmissionPolicies', () => {
     };
 
     beforeAll(async () => {
-      const { data } = await getJson<{ data: Record<string, string> }>(cluster, [
-        ...['configmap', 'valetkey-platform', '-n', home],
-      ]);
-      const read = readPlatform(data['platform.yaml'] ?? '');
-      if (!read.ok) throw new Error(JSON.stringify(read.faults));
-      platform = read.value;
       const places = Object.keys(PLACES) as Place[];
       await Promise.all(places.map((place) => tryPods(place, casesFor(place))));
     });
@@ -151,6 +208,121 @@ describe('the ValidatingAdmissionPolicies', () => {
 
     it.each(named('excepted'))('%s, in a namespace exempted from rule 3', (_, index, pod) => {
       agreed('excepted', index, pod);
+    });
+  });
+
+  describe('protect their parameters', () => {
+    const name = 'valetkey-policy-parameters';
+    const path = `/api/v1/namespaces/${home}/configmaps`;
+    const dry = ['-n', home, '--dry-run=server'];
+    const patch = (change: object, user: string[]) =>
+      findRefusingPolicies([
+        ...['patch', 'configmap', name, ...dry, '-p', JSON.stringify(change), ...user],
+      ]);
+    const widen = { data: { allowApiToken: 'true' } };
+
+    it.each([
+      ['a changed value', () => patch(widen, asAuthor)],
+      ['a changed label', () => patch({ metadata: { labels: { x: 'y' } } }, asAuthor)],
+      [
+        'a deletion',
+        () => findRefusingPolicies(['delete', 'configmap', name, ...dry, ...asAuthor]),
+      ],
+      [
+        'a deletion of every object of a label',
+        () =>
+          findRefusingPolicies([
+            ...[
+              'delete',
+              '--raw',
+              `${path}?dryRun=All&labelSelector=app.kubernetes.io/name=valetkey`,
+            ],
+            ...asAuthor,
+          ]),
+      ],
+    ])('from an editor of their namespace: %s', async (_, request) => {
+      expect(await request()).toContain(
+        `${name}: expected a user who may update ValidatingAdmissionPolicy valetkey-parameters, got ${author}`,
+      );
+    });
+
+    it('from the deletion of their namespace, as long as the policies exist', async () => {
+      const controller = ['--as', 'system:serviceaccount:kube-system:namespace-controller'];
+      const request = ['delete', 'configmap', name, ...dry, ...controller];
+      expect(await findRefusingPolicies(request)).toContain('valetkey-parameters');
+    });
+
+    it('but not from a user who may update the policies', async () => {
+      expect(await patch(widen, [])).toBeUndefined();
+    });
+
+    it('and leave other ConfigMaps of the namespace to its editors', async () => {
+      const request = ['create', 'configmap', 'other', ...dry, ...asAuthor];
+      expect(await findRefusingPolicies(request)).toBeUndefined();
+    });
+  });
+
+  describe('let the webhook change caBundle in its configurations and nothing else', () => {
+    const webhook = ['--as', `system:serviceaccount:${home}:valetkey-webhook`];
+    const first = '/webhooks/0';
+    const replace = (path: string, value: unknown) => ({ op: 'replace', path, value });
+    const add = (path: string, value: unknown) => ({ op: 'add', path, value });
+
+    const change = (kind: string, operations: readonly object[], user: string[]) =>
+      findRefusingPolicies([
+        ...['patch', `${kind}webhookconfiguration`, 'valetkey', '--dry-run=server'],
+        ...['--type=json', '-p', JSON.stringify(operations), ...user],
+      ]);
+
+    const readBundle = async () => {
+      type Configuration = { webhooks: { clientConfig: { caBundle: string } }[] };
+      const [{ clientConfig } = { clientConfig: { caBundle: '' } }] = (
+        await getJson<Configuration>(cluster, ['validatingwebhookconfiguration', 'valetkey'])
+      ).webhooks;
+      return clientConfig.caBundle;
+    };
+
+    it.each(['mutating', 'validating'])('caBundle of the %s one', async (kind) => {
+      const twice = Buffer.from(await readBundle(), 'base64')
+        .toString()
+        .repeat(2);
+      const bundle = replace(
+        `${first}/clientConfig/caBundle`,
+        Buffer.from(twice).toString('base64'),
+      );
+      expect(await change(kind, [bundle], webhook)).toBeUndefined();
+    });
+
+    it.each([
+      [`${first}/rules`, [replace(`${first}/rules`, [])]],
+      [`${first}/failurePolicy`, [replace(`${first}/failurePolicy`, 'Ignore')]],
+      [`${first}/timeoutSeconds`, [replace(`${first}/timeoutSeconds`, 1)]],
+      [`${first}/namespaceSelector`, [replace(`${first}/namespaceSelector`, {})]],
+      [
+        `${first}/objectSelector`,
+        [replace(`${first}/objectSelector`, { matchLabels: { a: 'b' } })],
+      ],
+      [`${first}/matchConditions`, [{ op: 'remove', path: `${first}/matchConditions` }]],
+      [`${first}/name`, [replace(`${first}/name`, 'other.valetkey.dev')]],
+      [
+        `${first}/clientConfig/service`,
+        [replace(`${first}/clientConfig/service/namespace`, 'other')],
+      ],
+      [
+        `${first}/clientConfig/url`,
+        [replace(`${first}/clientConfig`, { url: 'https://other.example/' })],
+      ],
+      ['/webhooks', [{ op: 'remove', path: first }]],
+      ['/metadata/labels', [add('/metadata/labels/x', 'y')]],
+      ['/metadata/annotations', [add('/metadata/annotations', { x: 'y' })]],
+      ['/metadata/finalizers', [add('/metadata/finalizers', ['valetkey.dev/x'])]],
+    ])('refuses a change of %s and names it', async (path, operations) => {
+      for (const kind of ['mutating', 'validating']) {
+        const refusal = await change(kind, operations, webhook);
+        expect(refusal).toContain('valetkey-webhook-configurations');
+        expect(refusal).toContain(path);
+        expect(await change(kind, operations, [])).toBeUndefined();
+      }
     });
   });
 

@@ -88,7 +88,7 @@ describe('the first reconciliation', () => {
     const walk = createWalk();
     const { leaf } = await reconcile(walk);
     expect(JSON.stringify(walk.cluster.secret())).not.toContain(JSON.stringify(leaf.key));
-    expect(Object.keys(walk.cluster.secret()?.data ?? {}).sort()).toEqual(
+    expect(Object.keys(walk.cluster.secret().data).sort()).toEqual(
       ['current.crt', 'current.key', 'next.crt', 'next.key', 'state.json'].sort(),
     );
   });
@@ -185,9 +185,9 @@ describe('a rotation', () => {
   });
 });
 
-describe('a missing or invalid Secret', () => {
+describe('an empty or invalid Secret', () => {
   const damages: [string, (cluster: FakeCluster) => void][] = [
-    ['deleted', (cluster) => cluster.deleteSecret()],
+    ['emptied', (cluster) => cluster.emptySecret()],
     ['stored with an invalid key', (cluster) => cluster.corrupt('current.key', 'x')],
     [
       'stored with an invalid state',
@@ -219,6 +219,15 @@ describe('a missing or invalid Secret', () => {
     await reconcileCertificates(reconcilerOptions, deps, undefined);
     expect(reported.join()).toContain('next.key');
     expect(reported.join()).not.toContain('hunter2');
+  });
+
+  it('causes no field errors when it is empty, as the chart creates it', async () => {
+    const { cluster } = createWalk();
+    const reported: [string, readonly string[]][] = [];
+    const onStep = (step: string, faults: readonly string[]) => void reported.push([step, faults]);
+    await reconcileCertificates(reconcilerOptions, { ...cluster.deps, onStep }, undefined);
+    expect(reported[0]).toEqual(['create', []]);
+    expect(cluster.writes().created).toBe(1);
   });
 });
 

@@ -33,10 +33,13 @@ export type StoredConfiguration = {
   readonly webhooks: readonly { readonly name: string; readonly caBundle: string }[];
 };
 
+/** Whether no program has written the Secret yet: the chart creates it without data. */
+export const isEmpty = ({ data }: StoredSecret): boolean => Object.keys(data).length === 0;
+
 /** Access to the cluster. Every function may throw when the API server is unavailable. */
 export type CertificateReconcilerDeps = {
-  readonly readSecret: () => Promise<StoredSecret | undefined>;
-  readonly createSecret: (data: StoredSecret['data']) => Promise<WriteResult>;
+  /** The Secret; without data before the first step. */
+  readonly readSecret: () => Promise<StoredSecret>;
   readonly replaceSecret: (
     resourceVersion: string,
     data: StoredSecret['data'],
@@ -104,7 +107,7 @@ export const reconcileCertificates = async (
 type ObservedObjects = {
   readonly configurations: readonly StoredConfiguration[];
   readonly clientBundles: readonly string[];
-  readonly secret: StoredSecret | undefined;
+  readonly secret: StoredSecret;
 };
 
 /** The authorities if no step was due; undefined after a step, when the state must be read again. */
@@ -113,19 +116,17 @@ const applyDueStep = async (
   deps: CertificateReconcilerDeps,
   { configurations, clientBundles, secret }: ObservedObjects,
 ): Promise<CertificateAuthoritySet | undefined> => {
-  const stored = secret === undefined ? undefined : readCertificateAuthoritySet(secret.data);
+  const stored = isEmpty(secret) ? undefined : readCertificateAuthoritySet(secret.data);
   const observed = {
     authorities: stored?.ok === true ? stored.value : undefined,
-    requested: secret?.annotations[annotation] ?? '',
+    requested: secret.annotations[annotation] ?? '',
     bundles: [...listBundles(configurations), ...clientBundles],
     now: deps.now(),
   };
   const step = nextStep(observed, rules);
   if (step === 'keep') return observed.authorities;
   const data = writeCertificateAuthoritySet(await applyStep(step, observed, rules));
-  const written = await (secret === undefined
-    ? deps.createSecret(data)
-    : deps.replaceSecret(secret.resourceVersion, data));
+  const written = await deps.replaceSecret(secret.resourceVersion, data);
   if (written === 'written')
     deps.onStep(step, stored?.ok === false ? formatFieldErrors(stored.faults) : []);
   return undefined;

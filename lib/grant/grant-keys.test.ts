@@ -87,9 +87,17 @@ describe('an invalid Secret', () => {
     expect(faults).not.toContain('hunter2');
   });
 
+  it('causes no field errors when it is empty, as the chart creates it', async () => {
+    const { keys, cluster, reported } = createReplicas(1);
+    await keys.refresh();
+    expect(reported[0]).toMatchObject({ step: 'create', faults: [] });
+    expect(reported.flatMap(({ faults }) => faults)).toEqual([]);
+    expect(cluster.writes().created).toBe(1);
+  });
+
   it('contains no retired private key after a rotation', async () => {
     const { keys, cluster, time } = createReplicas(1);
-    const readCurrentKey = () => cluster.secret()?.data['current.key'] ?? 'none';
+    const readCurrentKey = () => cluster.secret().data['current.key'] ?? 'none';
     await keys.refresh();
     const old = readCurrentKey();
     for (const step of [31 * day, minute]) {
@@ -175,8 +183,8 @@ describe('a changed algorithm', () => {
     await stage.keys.refresh();
     const changed = createReplicas(1, { algorithm: 'RS256' });
     changed.time.at = stage.time.at;
-    const data = stage.cluster.secret()?.data ?? {};
-    await changed.cluster.deps.createSecret(data);
+    const { resourceVersion } = changed.cluster.secret();
+    await changed.cluster.deps.replaceSecret(resourceVersion, stage.cluster.secret().data);
     const { keys } = changed;
     const algorithms: unknown[] = [];
     for (let step = 0; step < 14; step += 1) {

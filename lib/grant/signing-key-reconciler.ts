@@ -1,4 +1,4 @@
-import type { CertificateReconcilerDeps } from '../certificate/certificate-reconciler.ts';
+import { isEmpty, type CertificateReconcilerDeps } from '../certificate/certificate-reconciler.ts';
 import { formatFieldError } from '../schema/field-error.ts';
 import { DOCUMENTS_MAX_AGE_SECONDS } from './grant-times.ts';
 import { readKeyRing, writeKeyRing, type KeyRing } from './key-ring.ts';
@@ -17,7 +17,7 @@ import {
 /** Access to the cluster. Every function may throw when the cluster is unavailable. */
 export type SigningKeyReconcilerDeps = Pick<
   CertificateReconcilerDeps,
-  'readSecret' | 'createSecret' | 'replaceSecret'
+  'readSecret' | 'replaceSecret'
 > & {
   readonly now: () => number;
   /**
@@ -61,9 +61,9 @@ export const reconcileSigningKeys = async (
     deps.readPublishedKeys === undefined ? undefined : { copy: await deps.readPublishedKeys() };
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const secret = await deps.readSecret();
-    const stored = secret === undefined ? undefined : await readKeyRing(secret.data);
+    const stored = isEmpty(secret) ? undefined : await readKeyRing(secret.data);
     const ring = stored?.ok === true ? stored.value : undefined;
-    const taint = secret?.annotations[annotation] ?? '';
+    const taint = secret.annotations[annotation] ?? '';
     const now = deps.now();
     const published = seen === undefined ? buildOwnPublishedKeys(ring, now) : seen.copy;
     const observed: ObservedKeyState = { ring, taint, published, now };
@@ -75,9 +75,7 @@ export const reconcileSigningKeys = async (
     }
     const after = await applyStep(step, observed, rules);
     const data = writeKeyRing(after);
-    const written = await (secret === undefined
-      ? deps.createSecret(data)
-      : deps.replaceSecret(secret.resourceVersion, data));
+    const written = await deps.replaceSecret(secret.resourceVersion, data);
     const faults = stored?.ok === false ? stored.faults.map(formatFieldError) : [];
     if (written === 'written') deps.onStep(step, { kid: after.current.kid, faults });
   }

@@ -17,8 +17,8 @@ import {
   readAttackTable,
   type AttackByKind,
 } from '../../e2e/attacks/attack-table.ts';
-import { STATIC_CASES } from '../../lib/admission-policies/fixtures/static-cases.ts';
-import { listStaticViolations } from '../../lib/admission-policies/fixtures/static-violations.ts';
+import { STATIC_CASES } from '../kit/static-cases.ts';
+import { listStaticViolations } from '../kit/static-violations.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
 import { captureAnswer } from './answers.ts';
 import { buildPodRequest } from '../kit/in-process-admission.ts';

@@ -1,10 +1,3 @@
-import { buildAdmissionPolicies } from '../../lib/admission-policies/admission-policies.ts';
-import { toAdmissionPolicySettings } from '../../lib/admission-policies/policy-settings.ts';
-import {
-  buildAuthorityValidateConditions,
-  mutateConditions,
-  validateConditions,
-} from '../../lib/injection/match-conditions.ts';
 import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
 import type { PolicyDecision, RunPolicyRequest } from '../../lib/policy/decision.ts';
 import { checkPolicy } from '../../lib/policy/policy-findings.ts';
@@ -17,7 +10,6 @@ import { expandPairs } from '../../lib/task/pairs.ts';
 import { loadCatalog } from '../kit/in-process-admission.ts';
 import { faultPlace } from './outcomes.ts';
 import { digest } from './format.ts';
-import { PLATFORMS } from './platforms.ts';
 import { POLICY_SETS, SINGLE_POLICIES } from './policy-texts.ts';
 import { questions } from './policy-questions.ts';
 
@@ -72,25 +64,4 @@ export const captureFindings = async (): Promise<object> => ({
     return [cedar.slice(0, 200), policies, faults.map(faultPlace), warnings.length];
   }),
   requests: await Promise.all(Object.values(questions).map(captureRequests)),
-});
-
-/** The message of a breach is human text. */
-const withoutMessages = (json: string): string =>
-  json.replace(/\\": expected (?:[^"\\]|\\[^"]|\\\\\\")*, got \\"/g, '\\": expected, got \\"');
-
-/** CEL of each ValidatingAdmissionPolicy by its digest, and the webhooks' matchConditions. */
-export const captureAdmissionPolicies = (): object => ({
-  policies: Object.entries(PLATFORMS).map(([platform, settings]) => [
-    platform,
-    buildAdmissionPolicies(toAdmissionPolicySettings(settings)).map(({ name, spec }) => {
-      const { validations, variables = [], ...rest } = spec;
-      const expressions = validations.map(({ expression, reason }) => [expression, reason]);
-      const names = variables.map((variable) => variable.name);
-      const parts = { rest, expressions, variables };
-      return [name, digest(withoutMessages(JSON.stringify(parts))), names];
-    }),
-  ]),
-  mutate: mutateConditions,
-  validate: validateConditions,
-  authority: buildAuthorityValidateConditions("'authority.valetkey.dev'"),
 });

@@ -7,7 +7,7 @@ import { captureEventStreams } from './event-streams.ts';
 import { captureFuzzedDeclarations, captureFuzzedPods } from './fuzzed.ts';
 import { captureGrants } from './grants.ts';
 import { captureLivePods } from './live-pods.ts';
-import { captureAdmissionPolicies, captureDecisions, captureFindings } from './policies.ts';
+import { captureDecisions, captureFindings } from './policies.ts';
 import { captureSessionPolicies } from './session-policies.ts';
 import { captureSidecarAnswers } from './sidecar-answers.ts';
 import { captureTasks } from './tasks.ts';
@@ -41,5 +41,4 @@ export const SECTIONS: readonly Section[] = [
   ['audit', captureAudit],
   ['policy-decisions', captureDecisions],
   ['policy-findings', captureFindings],
-  ['admission-policies', captureAdmissionPolicies],
 ];

@@ -1,7 +1,7 @@
 import { admitPolicy } from '../../cmd/webhook/policy-admission.ts';
 import { parseRefusal, type AdmissionRefusal } from '../../e2e/attacks/admission-refusals.ts';
 import { BOUND_ACCOUNT, BOUND_ROLE_ANNOTATION } from '../../e2e/attacks/base-pods.ts';
-import { listStaticViolations } from '../../lib/admission-policies/fixtures/static-violations.ts';
+import { listStaticViolations } from './static-violations.ts';
 import type { AdmissionOutcome } from '../../lib/admission/review.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import type { Pod } from '../../lib/contract/pod.ts';

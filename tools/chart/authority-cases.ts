@@ -9,10 +9,15 @@ const OBJECTS = [
   'ClusterRole/valetkey-authority',
   'ClusterRoleBinding/valetkey-authority',
   'ClusterRoleBinding/valetkey-authority-issuer-discovery',
+  'ConfigMap/valetkey-audit-heads',
+  'ConfigMap/valetkey-authority-trust-bundle',
   'NetworkPolicy/valetkey-authority',
   'PodDisruptionBudget/valetkey-authority',
   'Role/valetkey-authority',
   'RoleBinding/valetkey-authority',
+  'Secret/valetkey-authority-audit',
+  'Secret/valetkey-authority-ca',
+  'Secret/valetkey-authority-keys',
   'Service/valetkey-authority',
   'ServiceAccount/valetkey-authority',
   STATEFUL_SET,
@@ -96,7 +101,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     notes: ['https://issuer.example/valetkey'],
   },
   {
-    name: 'the right to read service accounts at each run, as at admission',
+    name: 'a service account that is checked at each run, as at admission',
     values: { trust: 'authority' },
     fields: [
       [

@@ -207,6 +207,7 @@ const certificateCases: readonly ChartCase[] = [
       'Issuer/valetkey-webhook-ca',
       'Certificate/valetkey-webhook',
     ],
+    removes: ['Secret/valetkey-webhook-ca'],
     fields: [
       [MUTATING, INJECT, 'valetkey/valetkey-webhook'],
       ['ValidatingWebhookConfiguration/valetkey', INJECT, 'valetkey/valetkey-webhook'],
@@ -215,8 +216,8 @@ const certificateCases: readonly ChartCase[] = [
       ['Certificate/valetkey-webhook', 'spec.secretName', 'valetkey-webhook-tls'],
       ['Certificate/valetkey-webhook', 'spec.dnsNames[0]', 'valetkey-webhook.valetkey.svc'],
       ['Certificate/valetkey-webhook', 'spec.issuerRef.name', 'valetkey-webhook-ca'],
-      // cert-manager owns the CA's Secret and the caBundle: the webhook has no right to either.
-      [ROLE, 'rules.length', 3],
+      // The CA's Secret and the caBundle are cert-manager's: no right to either is left.
+      [ROLE, 'rules.length', 2],
       [CLUSTER_ROLE, 'rules[0].verbs', ['get']],
     ],
   },
@@ -229,6 +230,7 @@ const certificateCases: readonly ChartCase[] = [
       },
     },
     adds: ['Certificate/valetkey-webhook'],
+    removes: ['Secret/valetkey-webhook-ca'],
     fields: [
       ['Certificate/valetkey-webhook', 'spec.issuerRef.kind', 'ClusterIssuer'],
       ['Certificate/valetkey-webhook', 'spec.issuerRef.name', 'corporate'],
@@ -399,7 +401,7 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     names: 'images',
   },
   {
-    name: 'an allowed VALETKEY_ variable',
+    name: 'an allowed change of a variable of Valetkey',
     values: { sidecar: { allowedChanges: { env: ['VALETKEY_CLOUD'] } } },
     names: 'env',
   },

@@ -20,9 +20,9 @@ import { startDryRunTarget, type DryRunTarget } from './dry-run-target.ts';
 
 const HELP = `node tools/chart/check.ts [--cluster FOLDER]
 
-Lints and renders the chart with each case of tools/chart/chart-cases.ts, checks the result, and
-compares manifests/ with the defaults. With a cluster (FOLDER, or a kubeconfig in
-VALETKEY_E2E_KUBECONFIG), its API server validates each rendering in a dry run.
+Lints and renders the chart with every case of chart-cases.ts, checks the objects, and compares
+manifests/ with the defaults. With a cluster (FOLDER, or a kubeconfig in VALETKEY_E2E_KUBECONFIG) its
+API server validates every rendering, by a dry run.
 `;
 
 type Objects = readonly KubernetesObject[];
@@ -94,8 +94,9 @@ const checkRejections = (helm: RunHelm): readonly CheckResult[] =>
     }),
   );
 
-const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult[] =>
-  CHART_CASES.flatMap(({ name, values, notes = [] }) => [
+const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult[] => [
+  { name: 'an upgrade keeps the data that programs write', faults: trial.findLostData },
+  ...CHART_CASES.flatMap(({ name, values, notes = [] }) => [
     {
       name: `${name}: the API server validates it`,
       faults: () => trial.dryRun(renderObjects(helm, values, trial.namespace)).then(() => []),
@@ -109,7 +110,8 @@ const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult
           .map((note) => `expected “${note}”, got ${text}`);
       },
     },
-  ]);
+  ]),
+];
 
 const checkCopies = (helm: RunHelm): readonly CheckResult[] => [
   runCheck('contract.json equals lib/contract', () =>

@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { buildAdmissionPolicies } from '../../lib/admission-policies/admission-policies.ts';
 import * as authority from '../../lib/contract/authority-api.ts';
 import {
   AUTHORITY_ENV,
@@ -17,28 +16,11 @@ import {
   WEBHOOK_COMMAND,
   WEBHOOK_RUNTIME_ENV,
 } from '../../lib/contract/runtime.ts';
-import {
-  buildAuthorityValidateConditions,
-  mutateConditions,
-  validateConditions,
-} from '../../lib/injection/match-conditions.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 
 export const CONTRACT_FILE = join(import.meta.dirname, '../../charts/valetkey', 'contract.json');
 
-/** Placeholders for platform settings in CEL expressions. The templates replace them. */
-const CONTRACT_MARKS = {
-  audience: '@AUDIENCE@',
-  protectedAudiences: '@PROTECTED_AUDIENCES@',
-  allowApiToken: '@ALLOW_API_TOKEN@',
-  hosts: '@HOSTS@',
-  isPlainHttp: '@IS_PLAIN_HTTP@',
-  baselineNamespaces: '@BASELINE_NAMESPACES@',
-  exemptions: '@EXEMPTIONS@',
-  breakGlassGroup: '@BREAK_GLASS_GROUP@',
-} as const;
-
-/** The constants that the chart shares with the programs. */
+/** The constants that the chart shares with the programs, as its templates read them. */
 export const buildContractValues = () => ({
   domain: names.DOMAIN,
   injectionTemplatesConfigMap: names.INJECTION_TEMPLATES_CONFIG_MAP,
@@ -74,18 +56,6 @@ export const buildContractValues = () => ({
     trustBundleConfigMap: authority.TRUST_BUNDLE_CONFIG_MAP,
     auditHeadsConfigMap: authority.AUDIT_HEADS_CONFIG_MAP,
     starterPolicy: STARTER_POLICY,
-  },
-  celMarks: CONTRACT_MARKS,
-  matchConditions: {
-    mutate: mutateConditions,
-    validate: {
-      cluster: validateConditions,
-      authority: buildAuthorityValidateConditions(CONTRACT_MARKS.audience),
-    },
-  },
-  admissionPolicies: {
-    cluster: buildAdmissionPolicies({ trust: 'cluster', ...CONTRACT_MARKS }),
-    authority: buildAdmissionPolicies({ trust: 'authority', ...CONTRACT_MARKS }),
   },
 });
 

@@ -7,12 +7,13 @@ import { applyObjects, runKubectl } from '../../e2e/cluster/kubectl.ts';
 import { runInside } from '../../e2e/cluster/network-namespace.ts';
 import type { ClusterAccess } from '../../e2e/cluster/cluster-file.ts';
 import { CHART } from './helm.ts';
+import { findLostData } from './upgrade-check.ts';
 import { readObjects, type KubernetesObject } from '../../test/kit/kubernetes-objects.ts';
 
 /** The chart's CRDs, which Helm installs first, and reduced ones of other products. */
 const DEFINITIONS = [join(CHART, 'crds'), join(import.meta.dirname, 'fixtures')];
 
-/** Validates renderings on a real API server without keeping them. */
+/** A namespace on a real API server where renderings are tried; it is deleted afterwards. */
 export type DryRunTarget = {
   /** An existing namespace to render for. */
   readonly namespace: string;
@@ -20,6 +21,8 @@ export type DryRunTarget = {
   readonly dryRun: (objects: readonly KubernetesObject[]) => Promise<void>;
   /** Renders the notes of an installation with these values. */
   readonly notes: (values: object) => Promise<string>;
+  /** Objects that lost their data in an upgrade; this one installs them for real. */
+  readonly findLostData: () => Promise<readonly string[]>;
   readonly end: () => Promise<void>;
 };
 
@@ -44,9 +47,10 @@ export const startDryRunTarget = async (
     namespace,
     dryRun: (objects) => applyDryRun(cluster, objects),
     notes: (values) => readNotes(cluster, helm, values),
+    findLostData: () => findLostData({ cluster, helm, namespace }),
     end: async () => {
       await runKubectl(cluster, ['delete', '--wait=false', `namespace/${namespace}`]);
-      // Wait for the deletion: a later installation must not find a CRD that is being deleted.
+      // The next installation of the chart must not meet a definition that is about to be deleted.
       const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
       if (names.length > 0) await runKubectl(cluster, ['delete', ...names]);
     },

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { getProgramPath } from '../../e2e/cluster/programs.ts';
 
 export const CHART = join(import.meta.dirname, '../../charts/valetkey');
-/** The tested version. Without it, Helm renders for the oldest version that it knows. */
-const KUBE_VERSION = '1.35.0';
+/** The version that is tested; without it Helm renders for the oldest it knows. */
+export const KUBE_VERSION = '1.35.0';
 export const NAMESPACE = 'valetkey';
 
 /** Helm's output, or its error. */

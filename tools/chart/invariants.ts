@@ -1,15 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import { buildAdmissionPolicies } from '../../lib/admission-policies/admission-policies.ts';
-import { toAdmissionPolicySettings } from '../../lib/admission-policies/policy-settings.ts';
 import {
   API_GROUP,
   API_VERSION,
-  AUDIT_HEADS_CONFIG_MAP,
   AUTHORITY_GID,
   AUTHORITY_LISTEN,
   AUTHORITY_UID,
-  TRUST_BUNDLE_CONFIG_MAP,
   TASK_POLICIES,
 } from '../../lib/contract/authority-api.ts';
 import {
@@ -18,12 +14,7 @@ import {
   PLATFORM_FILE,
   WEBHOOK_ENV,
 } from '../../lib/contract/environment.ts';
-import {
-  DOMAIN,
-  INJECTION_TEMPLATES_CONFIG_MAP,
-  WEBHOOK_GID,
-  WEBHOOK_UID,
-} from '../../lib/contract/names.ts';
+import { DOMAIN, WEBHOOK_GID, WEBHOOK_UID } from '../../lib/contract/names.ts';
 import {
   MUTATE_PATH,
   VALIDATE_PATH,
@@ -36,11 +27,7 @@ import {
   WEBHOOK_COMMAND,
   WEBHOOK_RUNTIME_ENV,
 } from '../../lib/contract/runtime.ts';
-import {
-  buildAuthorityValidateConditions,
-  mutateConditions,
-  validateConditions,
-} from '../../lib/injection/match-conditions.ts';
+import { findAdmissionPolicyFaults } from './admission-policy-faults.ts';
 import {
   getValue,
   getList,
@@ -48,6 +35,7 @@ import {
   formatTitle,
   type KubernetesObject,
 } from '../../test/kit/kubernetes-objects.ts';
+import { STORED_OBJECTS } from '../../test/kit/stored-objects.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
 import { findRightFaults } from './rbac-rights.ts';
 
@@ -61,6 +49,7 @@ const KINDS: Readonly<Record<string, { version: string; isNamespaced: boolean }>
   Namespace: { version: 'v1', isNamespaced: false },
   ServiceAccount: { version: 'v1', isNamespaced: true },
   ConfigMap: { version: 'v1', isNamespaced: true },
+  Secret: { version: 'v1', isNamespaced: true },
   Service: { version: 'v1', isNamespaced: true },
   Deployment: { version: 'apps/v1', isNamespaced: true },
   StatefulSet: { version: 'apps/v1', isNamespaced: true },
@@ -115,6 +104,7 @@ export const findInvariantFaults = (objects: Objects): readonly string[] => [
   ),
   ...findAdmissionPolicyFaults(objects),
   ...findPlatformFaults(objects),
+  ...findStoredObjectFaults(objects),
 ];
 
 const hasAuthority = (objects: Objects): boolean => filterByKind(objects, 'StatefulSet').length > 0;
@@ -123,7 +113,7 @@ const MUTATING_WEBHOOK: ExpectedWebhook = {
   name: `mutate.${DOMAIN}`,
   path: MUTATE_PATH,
   rules: [buildPodsRule(['pods'], ['CREATE'])],
-  matchConditions: mutateConditions,
+  conditions: ['declares-a-task'],
   reinvocationPolicy: 'IfNeeded',
 };
 
@@ -135,17 +125,13 @@ const buildValidatingWebhooks = (objects: Objects): readonly ExpectedWebhook[] =
       buildPodsRule(['pods'], ['CREATE', 'UPDATE']),
       buildPodsRule(['pods/ephemeralcontainers', 'pods/resize'], ['UPDATE']),
     ],
+    conditions: ['declares-a-task-or-uses-a-reserved-name'],
     reinvocationPolicy: undefined,
   };
-  const platform = readRenderedPlatform(objects);
-  if (!hasAuthority(objects) || typeof platform === 'string') {
-    return [{ ...pods, matchConditions: validateConditions }];
-  }
-  const audience = JSON.stringify(platform.sidecar.audience);
-  return [{ ...pods, matchConditions: buildAuthorityValidateConditions(audience) }, POLICY_WEBHOOK];
+  return hasAuthority(objects) ? [pods, POLICY_WEBHOOK] : [pods];
 };
 
-/** Fails open, because the authority validates policies too, and a first installation has no webhook yet. */
+/** The authority validates policies again: a first installation needs no running webhook. */
 const POLICY_WEBHOOK: ExpectedWebhook = {
   name: `policies.${DOMAIN}`,
   path: VALIDATE_POLICY_PATH,
@@ -158,7 +144,7 @@ const POLICY_WEBHOOK: ExpectedWebhook = {
       scope: 'Cluster',
     },
   ],
-  matchConditions: undefined,
+  conditions: [],
   reinvocationPolicy: undefined,
   failurePolicy: 'Ignore',
 };
@@ -310,7 +296,8 @@ type ExpectedWebhook = {
   readonly name: string;
   readonly path: string;
   readonly rules: readonly unknown[];
-  readonly matchConditions: unknown;
+  /** Names of `matchConditions`; admission-policy-faults.ts compares their expressions. */
+  readonly conditions: readonly string[];
   readonly reinvocationPolicy: string | undefined;
   /** Default: Fail, which requires that Valetkey's own namespace is excluded. */
   readonly failurePolicy?: 'Ignore';
@@ -324,21 +311,26 @@ const findConfigurationFaults = (
   const [configuration, ...others] = filterByKind(objects, kind);
   if (configuration === undefined || others.length > 0) return [`expected one ${kind}`];
   const webhooks = getList(configuration, 'webhooks');
+  const title = formatTitle(configuration);
   return [
-    ...listDifferences(formatTitle(configuration), webhooks, { length: expected.length }),
-    ...expected.flatMap((each, index) =>
-      listDifferences(
-        formatTitle(configuration),
-        webhooks[index],
-        listWebhookFields(objects, each),
+    ...listDifferences(title, webhooks, { length: expected.length }),
+    ...expected.flatMap((each, index) => [
+      ...listDifferences(title, webhooks[index], listWebhookFields(objects, each)),
+      ...listDifferences(
+        title,
+        { matchConditions: listConditionNames(webhooks[index]) },
+        { matchConditions: each.conditions },
       ),
-    ),
+    ]),
   ];
 };
 
+const listConditionNames = (webhook: unknown): readonly unknown[] =>
+  getList(webhook, 'matchConditions').map((condition) => getValue(condition, 'name'));
+
 const listWebhookFields = (
   objects: Objects,
-  { name, path, rules, matchConditions, reinvocationPolicy, failurePolicy }: ExpectedWebhook,
+  { name, path, rules, reinvocationPolicy, failurePolicy }: ExpectedWebhook,
 ): Readonly<Record<string, unknown>> => {
   const service = filterByKind(objects, 'Service').find(
     ({ metadata }) => metadata.name === 'valetkey-webhook',
@@ -350,7 +342,6 @@ const listWebhookFields = (
     name,
     clientConfig: { service: { name: service?.metadata.name, namespace: own, path, port: 443 } },
     rules,
-    matchConditions,
     ...(failurePolicy === undefined ? scope : {}),
     failurePolicy: failurePolicy ?? 'Fail',
     sideEffects: 'None',
@@ -359,45 +350,55 @@ const listWebhookFields = (
   };
 };
 
-/** Compares the rendered admission policies with lib/admission-policies for the same settings. */
-const findAdmissionPolicyFaults = (objects: Objects): readonly string[] => {
-  const platform = readRenderedPlatform(objects);
-  if (typeof platform === 'string') return [];
-  const expected = buildAdmissionPolicies(toAdmissionPolicySettings(platform));
-  const names = expected.map(({ name }) => name);
-  return [
-    ...['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'].flatMap((kind) =>
-      listDifferences(
-        kind,
-        { names: filterByKind(objects, kind).map(({ metadata }) => metadata.name) },
-        { names },
-      ),
-    ),
-    ...filterByKind(objects, 'ValidatingAdmissionPolicy').flatMap((policy, index) =>
-      listDifferences(formatTitle(policy), policy, { spec: expected[index]?.spec }),
-    ),
-    ...filterByKind(objects, 'ValidatingAdmissionPolicyBinding').flatMap((binding) =>
-      listDifferences(formatTitle(binding), binding, {
-        spec: { policyName: binding.metadata.name, validationActions: ['Deny'] },
-      }),
-    ),
-  ];
-};
-
-/** Checks the settings with the webhook's parser, and that sidecar and webhook use the same image. */
+/** The settings are read by the reader of the webhook itself; the image is one for both programs. */
 const findPlatformFaults = (objects: Objects): readonly string[] => {
   const platform = readRenderedPlatform(objects);
   if (typeof platform === 'string') return [platform];
   const [deployment] = filterByKind(objects, 'Deployment');
-  const maps = filterByKind(objects, 'ConfigMap').map(({ metadata }) => metadata.name);
   return [
     ...listDifferences('Deployment', deployment, {
       'spec.template.spec.containers[0].image': platform.sidecar.image,
       'spec.template.spec.containers[0].imagePullPolicy': platform.sidecar.imagePullPolicy,
     }),
-    // The chart must not render these: an upgrade would overwrite what replicas published.
-    ...[INJECTION_TEMPLATES_CONFIG_MAP, TRUST_BUNDLE_CONFIG_MAP, AUDIT_HEADS_CONFIG_MAP]
-      .filter((name) => maps.includes(name))
-      .map((name) => `${name}: must not be rendered: the programs write it`),
   ];
+};
+
+/**
+ * The chart creates the objects that programs write, because no program may; with a member such as `data`
+ * an upgrade would revert it.
+ */
+const findStoredObjectFaults = (objects: Objects): readonly string[] => {
+  const needed = listProgramObjects(objects);
+  const rendered = objects.filter(({ kind, metadata }) =>
+    STORED_OBJECTS.some((each) => each.kind === kind && each.name === metadata.name),
+  );
+  return [
+    ...listDifferences(
+      'Objects that programs write',
+      { titles: rendered.map(formatTitle).sort() },
+      {
+        titles: [...needed].sort(),
+      },
+    ),
+    ...rendered.flatMap((object) =>
+      listDifferences(formatTitle(object), object, {
+        'metadata.annotations': { 'helm.sh/resource-policy': 'keep' },
+        data: undefined,
+        stringData: undefined,
+        binaryData: undefined,
+        immutable: undefined,
+      }),
+    ),
+  ];
+};
+
+/** `kind/name` of every Secret and ConfigMap that a Role lets a program patch. */
+const listProgramObjects = (objects: Objects): readonly string[] => {
+  const rules = filterByKind(objects, 'Role').flatMap((role) => getList(role, 'rules'));
+  const writable = rules.filter((rule) => getList(rule, 'verbs').includes('patch'));
+  return writable.flatMap((rule) =>
+    (['ConfigMap', 'Secret'] as const)
+      .filter((kind) => getList(rule, 'resources').includes(`${kind.toLowerCase()}s`))
+      .flatMap((kind) => getList(rule, 'resourceNames').map((name) => `${kind}/${String(name)}`)),
+  );
 };

@@ -13,7 +13,7 @@ import type { FieldError } from '../../lib/schema/field-error.ts';
 export type Example = {
   readonly rule: string;
   readonly on: 'CREATE' | 'UPDATE';
-  /** Part of a pod, YAML: members of lists are told apart by their names. */
+  /** Part of a pod, YAML: members of lists are matched by name. */
   readonly yaml: string;
 };
 
@@ -89,7 +89,7 @@ export const EXAMPLES: readonly Example[] = [
     on: 'UPDATE',
     yaml: `metadata:
   annotations:
-    task.valetkey.dev/summarize: a wider one
+    task.valetkey.dev/summarize: a wider task
 `,
   },
   {

@@ -1,21 +1,21 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { RULES } from '../../lib/injection/rules/rules.ts';
 import { evaluateExample, EXAMPLES } from './admission-examples.ts';
 import { renderAdmissionPage } from './admission-page.ts';
 
 describe('an example of docs/admission.md', () => {
-  test.each(EXAMPLES)('is refused by rule $rule, and by no other', (example) => {
+  it.each(EXAMPLES)('is denied by rule $rule and by no other', (example) => {
     const rules = new Set(evaluateExample(example).map(({ rule }) => rule));
     expect([...rules]).toEqual([example.rule]);
   });
 
-  test('stands there for every rule that is held by code', () => {
-    const judged = RULES.filter(({ by }) => by === 'webhook').map(({ id }) => id);
-    expect(EXAMPLES.map(({ rule }) => rule)).toEqual(judged);
+  it('exists for every rule that code evaluates', () => {
+    const evaluated = RULES.filter(({ by }) => by === 'webhook').map(({ id }) => id);
+    expect(EXAMPLES.map(({ rule }) => rule)).toEqual(evaluated);
   });
 });
 
-test('docs/admission.md says of every rule what holds, why, and how to be rid of a refusal', () => {
+it('docs/admission.md states the requirement, rationale and remedy of every rule', () => {
   const page = renderAdmissionPage();
   for (const { id, requirement, rationale, remedy } of RULES) {
     const [, section = ''] = page.split(`\n## Rule ${id}\n`);

@@ -1,95 +1,96 @@
-/** What a rule's page says besides its row in the table of rules. */
+/** What a rule's section contains in addition to its row in the table of rules. */
 export const RULE_NOTES: Readonly<Record<string, string>> = {
-  '2': `A profile is every field that injection sets under one version and one set of settings, known by
-its SHA-256 ([upgrading](upgrading.md)). [What other mutators may change](mutators.md).`,
-  '3': `The sidecar's user and group are 64871. Names of the authority and the cloud are that of
-\`authority.endpoint\`, those of AWS in every partition, and those of \`cloud.stsEndpoint\` and
-\`cloud.httpsProxy\`. Sysctls are those that the Pod Security Standards call safe. \`dnsPolicy: None\`, name
-servers and search domains of a pod's own are refused only where the sidecar trades its token by http
-(\`trust: cluster\`, \`cloud.allowHttp\`): everywhere else TLS holds the other side to its name.`,
-  '4': `Two levels, [below](#the-two-levels-of-rule-4). Containers of \`pods.ignoredContainers\` are held to it,
-too: a mesh needs its CNI plugin.`,
-  '5': `Audiences that are traded: that of \`sidecar.audience\`, those of AWS (\`sts.amazonaws.com\`,
-\`pods.eks.amazonaws.com\` and their like in other partitions), those of workload identity on Azure and
+  '2': `An injection template contains every field that injection sets, for one version and one set of
+settings. Its ID is its SHA-256 ([upgrading](upgrading.md)). [What other mutators may change](mutators.md).`,
+  '3': `The sidecar's user and group are 64871. Names of the authority and the cloud are the host of
+\`authority.endpoint\`, those of AWS in every partition, and the hosts of \`cloud.stsEndpoint\` and
+\`cloud.httpsProxy\`. Allowed sysctls are those that the Pod Security Standards call safe. \`dnsPolicy: None\`,
+name servers and search domains in a pod are denied only if the sidecar exchanges its token over HTTP
+(\`trust: cluster\`, \`cloud.allowHttp\`). In all other cases TLS verifies the server's name.`,
+  '4': `There are two levels, [below](#the-two-levels-of-rule-4). The rule also applies to containers in
+\`pods.ignoredContainers\`: a mesh needs its CNI plugin.`,
+  '5': `Protected audiences are \`sidecar.audience\`, those of AWS (\`sts.amazonaws.com\`,
+\`pods.eks.amazonaws.com\` and their equivalents in other partitions), those of workload identity on Azure and
 Google, and \`pods.protectedAudiences\`. A token for the API server (no audience, or
-\`kubernetes.default.svc\`) is refused unless \`pods.allowApiToken\`; where API servers have audiences of
-their own, name them in \`pods.protectedAudiences\`.`,
-  '7': `By variable: \`AWS_ACCESS_KEY_ID\` and its like, \`AWS_WEB_IDENTITY_TOKEN_FILE\`, \`AWS_ROLE_ARN\`,
-\`AWS_SHARED_CREDENTIALS_FILE\`, \`AWS_CONFIG_FILE\`, \`AWS_CONTAINER_*\`, and the credential variables of Azure and Google, also as
-a key of a Secret under another name. By form: the id of an AWS key in a value or a command. By place:
-\`~/.aws\`, \`~/.config/gcloud\`, \`~/.azure\` in a command or a mount. By name: an \`envFrom\` of a Secret or
-ConfigMap called like \`aws-credentials\`, or with a prefix such as \`AWS_\`. By binding: the annotations
+\`kubernetes.default.svc\`) is denied unless \`pods.allowApiToken\` is set. If your API servers have other
+audiences, list them in \`pods.protectedAudiences\`.`,
+  '7': `Credentials are recognized in five ways. By variable: \`AWS_ACCESS_KEY_ID\` and similar,
+\`AWS_WEB_IDENTITY_TOKEN_FILE\`, \`AWS_ROLE_ARN\`, \`AWS_SHARED_CREDENTIALS_FILE\`, \`AWS_CONFIG_FILE\`,
+\`AWS_CONTAINER_*\`, and the credential variables of Azure and Google, also as a key of a Secret under another
+name. By form: the ID of an AWS key in a value or a command. By place: \`~/.aws\`, \`~/.config/gcloud\`,
+\`~/.azure\` in a command or a mount. By name: an \`envFrom\` of a Secret or ConfigMap with a name such as
+\`aws-credentials\`, or with a prefix such as \`AWS_\`. By binding: the annotations
 \`eks.amazonaws.com/role-arn\`, \`iam.gke.io/gcp-service-account\` and \`azure.workload.identity/client-id\` of
 the pod's service account, and \`iam.amazonaws.com/role\` of the pod. EKS Pod Identity has no annotation: its
-variables and its volume in the final pod break rules 7 and 5.`,
-  '9': `An ephemeral container ends what the pod may start, whoever added it and however harmless it is: the
-authority refuses the pod, and it is replaced afterwards.`,
-  '11': `\`kubectl exec -c valetkey-sidecar …\` and \`kubectl attach -c valetkey-sidecar …\` are refused, over
-WebSocket and SPDY. A request without a container never means an init container.`,
-  '12': `\`kubectl create token agent --audience authority.valetkey.dev\` is refused, bound to a pod or not: the
-kubelet asks for the sidecar, and nobody else.`,
+variables and its volume in the final pod violate rules 7 and 5.`,
+  '9': `After an ephemeral container was added, the pod can start no more runs, no matter who added it: the authority
+refuses the pod. Replace the pod afterwards.`,
+  '11': `\`kubectl exec -c valetkey-sidecar …\` and \`kubectl attach -c valetkey-sidecar …\` are denied, over
+WebSocket and SPDY. A request without a container name never selects an init container.`,
+  '12': `\`kubectl create token agent --audience authority.valetkey.dev\` is denied, bound to a pod or not: only
+the kubelet requests this token, for the sidecar.`,
 };
 
-export const INTRODUCTION = `The validating webhook judges the final pod, whoever wrote last. It is asked about pods that declare a
-task, bear a name of ours (a container \`valetkey-sidecar\`, a volume \`valetkey-…\`) or, under
-\`trust: authority\`, project a token for the authority, before or after the request, and about no others;
-pods of the webhook's own namespace are left out. Every breach is listed at once, with the JSON path, what
-was expected, what was got and the number of the rule, and each rule closes with what to do instead. The
-number is also the label \`reason\` of \`valetkey_webhook_admissions_total\` (\`several\` where there are more)
-and stands in the audit annotation \`refused\`.
+export const INTRODUCTION = `The validating webhook evaluates the final pod, after all mutations. It is called for pods that declare a
+task, use a reserved name (a container \`valetkey-sidecar\`, a volume \`valetkey-…\`) or, under
+\`trust: authority\`, project a token for the authority, before or after the request. It is not called for
+other pods, nor in the webhook's own namespace. A denial lists every violation with the JSON path, the
+expected value, the actual value and the number of the rule, and states how to fix each rule. The number is
+also the label \`reason\` of \`valetkey_webhook_admissions_total\` (\`several\` for more than one) and part of the
+audit annotation \`refused\`.
 
-Under \`trust: authority\` the rules marked \`live\` are held again, by the same code, against the pod as it
-is at that moment, each time that a run is to start: a pod that came past the webhook, or that changed
-since, gets nothing. Rules 3 to 6 are also [ValidatingAdmissionPolicies](admission-policies.md), so that a
-pod is held while the webhook is replaced. On an update, rules 3, 4, 6 and 7 are held against ephemeral
-containers that join.`;
+Under \`trust: authority\` the same code evaluates the rules marked \`live\` again for each run, on the pod as it
+is at that moment. A pod that bypassed the webhook, or that was changed since, gets no credentials. Rules 3 to
+6 are also [ValidatingAdmissionPolicies](admission-policies.md), which apply while the webhook is replaced. On
+an update, rules 3, 4, 6 and 7 are evaluated for added ephemeral containers.`;
 
-export const LEVELS_PROSE = `The platform gives a namespace level \`baseline\` (\`pods.baselineNamespaces\`); every other is held to
-\`restricted\`. What is filled is named in a warning; an explicit violation is refused, never mended. Nothing
-else is filled: a filled \`runAsNonRoot\` strands pods whose image runs as root.`;
+export const LEVELS_PROSE = `The platform can give a namespace level \`baseline\` (\`pods.baselineNamespaces\`). All other namespaces have
+level \`restricted\`. A filled field is named in a warning; an explicit violation is denied, never corrected.
+Nothing else is filled: with a filled \`runAsNonRoot\`, pods whose image runs as root would not start.`;
 
 export const EXEMPTIONS_PROSE = `## Exceptions
 
-The platform lists them: \`pods.ruleExemptions\`, a namespace and a rule each. A breach is then a warning to
-whoever creates the pod, stands in the audit annotation \`exemptions\` and in the webhook's log, and does not
-hinder the authority. Rules 2, 5 and 6 have none: without them the exchange token and the sockets are
-anybody's.
+The platform lists exceptions in \`pods.ruleExemptions\`, each a namespace and a rule. A violation is then a
+warning to the user who creates the pod. It is recorded in the audit annotation \`exemptions\` and in the
+webhook's log, and the authority permits it. Rules 2, 5 and 6 have no exceptions: without them any container
+could read the exchange token and the sockets.
 
-## Breaking the glass
+## Break-glass access
 
-Members of \`pods.breakGlassGroup\` (none by default) may add ephemeral containers to pods with tasks, within
-rules 3, 4, 6 and 7 (\`kubectl debug --profile=restricted\`), and never one that targets the sidecar. They are
-warned; the audit annotation \`break-glass\` and the webhook's log keep their name. The pod gets no further
-credentials, and is replaced afterwards.
+Members of \`pods.breakGlassGroup\` (default: no group) may add ephemeral containers to pods with tasks, within
+rules 3, 4, 6 and 7 (\`kubectl debug --profile=restricted\`), and never one that targets the sidecar. They get a
+warning; their name is recorded in the audit annotation \`break-glass\` and in the webhook's log. The pod gets
+no further credentials. Replace it afterwards.
 
 ## Migration
 
-A Namespace with the label \`valetkey.dev/mode=warn\`, which only those can set who may change Namespaces,
-turns breaches of rule 7 into warnings (audit annotation \`warned\`), at admission and for runs: pods may keep
-their keys while tasks are tried out. SDKs prefer those keys, so that tasks are used once the keys are gone.
-It never touches what protects the token: \`AWS_CONTAINER_*\` and \`VALETKEY_SOCKET\` stay injection's alone, and
-the token volume of IRSA or of Azure still breaks rule 5. A workload that is bound so moves to a service
-account without the annotation.`;
+The label \`valetkey.dev/mode=warn\` on a Namespace, which requires permission to change Namespaces, turns
+violations of rule 7 into warnings (audit annotation \`warned\`), at admission and for runs. Pods can then keep
+their keys while you test tasks. SDKs prefer those keys, so tasks are used only after the keys are removed.
+The label never affects what protects the token: only injection sets \`AWS_CONTAINER_*\` and
+\`VALETKEY_SOCKET\`, and the token volume of IRSA or Azure still violates rule 5. Move a workload with such a
+binding to a service account without the annotation.`;
 
-export const NOT_CHECKED_PROSE = `## What is not judged, and why
+export const NOT_CHECKED_PROSE = `## What is not checked, and why
 
-- **What a Secret or ConfigMap holds.** A webhook that could read Secrets would be worth breaking into. An
-  \`envFrom\` with an innocent name, or a mounted file, can bring keys along: they are the pod's own, and no
-  way to the exchange token. What injection sets in a consumer wins over \`envFrom\`, since \`env\` does.
-- **A Secret that holds a service account's token.** Which one does cannot be seen from a pod. It opens the
-  API server to whoever may read the Secret anyway; no cloud takes it, and the authority takes only tokens
-  that are bound to a live pod.
-- **\`dnsConfig\` and \`dnsPolicy\`**, where TLS is spoken: the roots of the authority stand in the sidecar's
-  spec, and STS is known by its certificate. A pod that names other servers harms itself alone.
-- **CSI volumes, device plugins and runtime classes.** Their drivers are the platform's, and trusted.
-- **Resources of the pod as a whole.** Too little of them starves the pod's own consumers with the sidecar.`;
+- **The content of a Secret or ConfigMap.** A webhook that could read Secrets would be a valuable target. An
+  \`envFrom\` with an innocent name, or a mounted file, can contain keys: they belong to the pod and do not
+  lead to the exchange token. What injection sets in a consumer overrides \`envFrom\`, because \`env\` does.
+- **A Secret with the token of a service account.** A pod does not show which Secret has one. The token gives
+  access to the API server to a user who may read the Secret in any case. No cloud accepts it, and the
+  authority accepts only tokens that are bound to a running pod.
+- **\`dnsConfig\` and \`dnsPolicy\`**, if TLS is used: the authority's trust bundle is in the sidecar's spec, and
+  STS is verified by its certificate. A pod that uses other name servers harms only itself.
+- **CSI volumes, device plugins and runtime classes.** Their drivers belong to the platform and are trusted.
+- **Resources of the whole pod.** If they are too small, the pod's own consumers fail together with the
+  sidecar.`;
 
 export const POLICY_PROSE = `## Policy, and the API token
 
-Under \`trust: authority\` a task that TaskPolicies deny, whatever its params, time and user will be, is
-refused when its pod is created, with the policy's name (reason \`policy\`); one that hangs on them is a
-warning. Without any TaskPolicy, with an invalid one, or while policies cannot be read, every task is
-refused.
+Under \`trust: authority\` a task that TaskPolicies deny for all params, times and users is denied when its pod
+is created. The message names the policy (reason \`policy\`). If the decision depends on them, the response has
+a warning. Without any TaskPolicy, with an invalid one, or while policies cannot be read, every task is
+denied.
 
 The API token is not mounted into an injected pod, unless its author wrote
 \`automountServiceAccountToken: true\` and the platform allows it (\`pods.allowApiToken\`).`;

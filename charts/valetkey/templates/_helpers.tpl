@@ -8,8 +8,9 @@
 {{- define "valetkey.keysSecret" -}}valetkey-authority-keys{{- end }}
 {{- define "valetkey.auditSecret" -}}valetkey-authority-audit{{- end }}
 {{- define "valetkey.platformConfigMap" -}}valetkey-platform{{- end }}
+{{- define "valetkey.policyParameters" -}}valetkey-policy-parameters{{- end }}
 
-{{/* Constants shared with the programs. Generated from lib/contract and checked by `make test`. */}}
+{{/* Constants shared with the programs: generated from lib/contract, checked by `make test`. */}}
 {{- define "valetkey.contract" -}}
 {{- .Files.Get "contract.json" -}}
 {{- end }}
@@ -104,28 +105,4 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- $_ := set $settings "publisher" $publisher }}
 {{- end }}
 {{- toYaml $settings }}
-{{- end }}
-
-{{/* The settings used in CEL expressions, by their placeholders in contract.json. */}}
-{{- define "valetkey.celSettings" -}}
-{{- $urls := list .Values.cloud.stsEndpoint .Values.cloud.httpsProxy }}
-{{- if include "valetkey.hasAuthority" . }}{{ $urls = append $urls (include "valetkey.authorityEndpoint" .) }}{{ end }}
-{{- $hosts := list }}
-{{- range without $urls "" }}{{ $hosts = append $hosts ((urlParse .).hostname | lower) }}{{ end }}
-{{- $audiences := list }}
-{{- range .Values.pods.protectedAudiences }}{{ $audiences = append $audiences (lower .) }}{{ end }}
-{{- $exemptions := list }}
-{{- range .Values.pods.ruleExemptions }}{{ $exemptions = append $exemptions (printf "%s/%s" .namespace .rule) }}{{ end }}
-{{- $isPlainHttp := and (not (include "valetkey.hasAuthority" .)) (hasPrefix "http:" .Values.cloud.stsEndpoint) }}
-{{- dict "audience" (include "valetkey.audience" .) "protectedAudiences" $audiences "allowApiToken" .Values.pods.allowApiToken "hosts" ($hosts | sortAlpha) "isPlainHttp" $isPlainHttp "baselineNamespaces" .Values.pods.baselineNamespaces "exemptions" $exemptions "breakGlassGroup" .Values.pods.breakGlassGroup | toJson }}
-{{- end }}
-
-{{/* Replaces the placeholders in JSON from contract.json (`.json`) with the chart's settings (`.root`). */}}
-{{- define "valetkey.withCelSettings" -}}
-{{- $marks := (include "valetkey.contract" .root | fromJson).celMarks }}
-{{- $json := .json }}
-{{- range $name, $value := include "valetkey.celSettings" .root | fromJson }}
-{{- $json = $json | replace (index $marks $name) ($value | toRawJson | toRawJson | trimPrefix "\"" | trimSuffix "\"") }}
-{{- end }}
-{{- $json }}
 {{- end }}

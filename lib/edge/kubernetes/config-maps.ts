@@ -1,11 +1,9 @@
-import { V1ConfigMap, V1ObjectMeta } from '@kubernetes/client-node';
-
 import {
   buildMergePatchOptions,
   buildCallOptions,
   type KubernetesClient,
 } from './kubernetes-client.ts';
-import { callKubernetes, findObject, recoverFrom } from './kubernetes-error.ts';
+import { callKubernetes, readChartObject } from './kubernetes-error.ts';
 
 /** A ConfigMap as the API server stores it. */
 export type StoredConfigMap = {
@@ -22,10 +20,9 @@ export type ConfigMapChange = {
   readonly resourceVersion?: string;
 };
 
+/** One ConfigMap that the chart created without data. */
 export type ConfigMapStore = {
-  readonly read: () => Promise<StoredConfigMap | undefined>;
-  /** Creates it without data, unless it exists. */
-  readonly create: () => Promise<void>;
+  readonly read: () => Promise<StoredConfigMap>;
   readonly change: (change: ConfigMapChange) => Promise<void>;
 };
 
@@ -38,14 +35,7 @@ export const createConfigMapStore = (
 ): ConfigMapStore => ({
   read: async () => {
     const call = () => core.readNamespacedConfigMap({ namespace, name }, buildCallOptions());
-    const found = await findObject(callKubernetes(`get configmap ${name}`, call));
-    return found && toStored(found);
-  },
-  create: async () => {
-    const metadata = Object.assign(new V1ObjectMeta(), { namespace, name });
-    const body = Object.assign(new V1ConfigMap(), { metadata });
-    const call = () => core.createNamespacedConfigMap({ namespace, body }, buildCallOptions());
-    await recoverFrom(callKubernetes(`create configmap ${name}`, call), { conflict: undefined });
+    return toStored(await readChartObject(`get configmap ${name}`, call));
   },
   change: async ({ data, annotations, resourceVersion }) => {
     const body = { metadata: { annotations, resourceVersion }, data };

@@ -72,6 +72,18 @@ export const recoverFrom = async <T, R>(
 export const findObject = <T>(call: Promise<T>): Promise<T | undefined> =>
   recoverFrom(call, { notFound: undefined });
 
+/**
+ * The object that `call` reads. The programs have no right to create it.
+ *
+ * @throws KubernetesError `notFound` that states what to do
+ */
+export const readChartObject = async <T>(culprit: string, call: () => Promise<T>): Promise<T> => {
+  const found = await findObject(callKubernetes(culprit, call));
+  if (found !== undefined) return found;
+  const reason = 'the chart creates this object: run helm upgrade, or apply the manifest again';
+  throw new KubernetesError('notFound', culprit, { status: 404, reason });
+};
+
 /** `done` when `call` succeeds, or the value that `recoveries` holds for the code of its error. */
 export const toOutcome = <D extends string, R extends string>(
   call: Promise<unknown>,

@@ -31,28 +31,30 @@ const waitUntil = async (isDone: () => boolean): Promise<void> => {
 };
 
 describe('createSecretStore', () => {
-  it('returns undefined before creation and decoded data after it', async () => {
+  it('returns no data for the Secret of the chart, and decoded data after a write', async () => {
+    api.put(secretPath, {});
     const secret = createSecretStore(kubernetes, place);
-    expect(await secret.read()).toBeUndefined();
-    expect(await secret.create({ 'a.crt': 'one\n' })).toBe('written');
+    const { data, resourceVersion } = await secret.read();
+    expect(data).toEqual({});
+    expect(await secret.replace(resourceVersion, { 'a.crt': 'one\n' })).toBe('written');
     expect(api.get(secretPath)?.['data']).toEqual({ 'a.crt': 'b25lCg==' });
     expect(await secret.read()).toMatchObject({ data: { 'a.crt': 'one\n' }, annotations: {} });
   });
 
-  it('returns conflict when the Secret exists', async () => {
-    const secret = createSecretStore(kubernetes, place);
-    await secret.create({ a: '1' });
-    expect(await secret.create({ a: '2' })).toBe('conflict');
-    expect((await secret.read())?.data).toEqual({ a: '1' });
+  it('states that the chart creates a missing Secret, and does not create it', async () => {
+    const reading = createSecretStore(kubernetes, place).read();
+    await expect(reading).rejects.toMatchObject({ code: 'notFound', culprit: 'get secret it' });
+    await expect(reading).rejects.toThrow('run helm upgrade');
+    expect(api.requests.filter((one) => !one.startsWith('GET '))).toEqual([]);
   });
 
   it('returns conflict when the Secret was changed or deleted', async () => {
+    api.put(secretPath, {});
     const secret = createSecretStore(kubernetes, place);
-    await secret.create({ a: '1' });
-    const { resourceVersion } = (await secret.read()) ?? { resourceVersion: '' };
+    const { resourceVersion } = await secret.read();
     expect(await secret.replace(resourceVersion, { a: '2' })).toBe('written');
     expect(await secret.replace(resourceVersion, { a: '3' })).toBe('conflict');
-    expect((await secret.read())?.data).toEqual({ a: '2' });
+    expect((await secret.read()).data).toEqual({ a: '2' });
     api.remove(secretPath);
     expect(await secret.replace(resourceVersion, { a: '4' })).toBe('conflict');
   });
@@ -61,8 +63,8 @@ describe('createSecretStore', () => {
     const secret = createSecretStore(kubernetes, place);
     api.put(secretPath, { metadata: { annotations: { 'valetkey.dev/rotate': 'now' } }, data: {} });
     const before = await secret.read();
-    await secret.replace(before?.resourceVersion ?? '', { a: '1' });
-    expect((await secret.read())?.annotations).toEqual({ 'valetkey.dev/rotate': 'now' });
+    await secret.replace(before.resourceVersion, { a: '1' });
+    expect((await secret.read()).annotations).toEqual({ 'valetkey.dev/rotate': 'now' });
   });
 });
 
@@ -157,11 +159,17 @@ describe('createWebhookConfigurationStore', () => {
 });
 
 describe('createConfigMapStore', () => {
-  it('creates once, sets members and removes those that are null', async () => {
+  it('states that the chart creates a missing ConfigMap, and does not create it', async () => {
+    const reading = createConfigMapStore(kubernetes, place).read();
+    await expect(reading).rejects.toMatchObject({ code: 'notFound', culprit: 'get configmap it' });
+    await expect(reading).rejects.toThrow('run helm upgrade');
+    expect(api.requests.filter((one) => !one.startsWith('GET '))).toEqual([]);
+  });
+
+  it('sets members and removes those that are null', async () => {
+    api.put(configMapPath, {});
     const map = createConfigMapStore(kubernetes, place);
-    expect(await map.read()).toBeUndefined();
-    await map.create();
-    await map.create();
+    expect((await map.read()).data).toEqual({});
     await map.change({ data: { a: '1', b: '2' }, annotations: { 'valetkey.dev/x': 'y' } });
     await map.change({ data: { a: null } });
     expect(await map.read()).toMatchObject({
@@ -171,9 +179,9 @@ describe('createConfigMapStore', () => {
   });
 
   it('throws conflict for an outdated version', async () => {
+    api.put(configMapPath, {});
     const map = createConfigMapStore(kubernetes, place);
-    await map.create();
-    const { resourceVersion = '' } = (await map.read()) ?? {};
+    const { resourceVersion } = await map.read();
     await map.change({ data: { a: '1' }, resourceVersion });
     const stale = map.change({ data: { a: '2' }, resourceVersion });
     await expect(stale).rejects.toMatchObject({ code: 'conflict' });

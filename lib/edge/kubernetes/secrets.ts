@@ -1,20 +1,16 @@
 import { Buffer } from 'node:buffer';
 
-import { V1ObjectMeta, V1Secret } from '@kubernetes/client-node';
-
 import type { StoredSecret, WriteResult } from '../../certificate/certificate-reconciler.ts';
 import {
   buildMergePatchOptions,
   buildCallOptions,
   type KubernetesClient,
 } from './kubernetes-client.ts';
-import { callKubernetes, findObject, toOutcome } from './kubernetes-error.ts';
+import { callKubernetes, readChartObject, toOutcome } from './kubernetes-error.ts';
 
-/** One Secret, written under optimistic locking. */
+/** One Secret that the chart created without data, written under optimistic locking. */
 export type SecretStore = {
-  readonly read: () => Promise<StoredSecret | undefined>;
-  /** `conflict`: the Secret exists already. */
-  readonly create: (data: StoredSecret['data']) => Promise<WriteResult>;
+  readonly read: () => Promise<StoredSecret>;
   /** Sets these keys. `conflict`: the Secret was deleted or changed since `resourceVersion`. */
   readonly replace: (resourceVersion: string, data: StoredSecret['data']) => Promise<WriteResult>;
 };
@@ -26,22 +22,12 @@ export const createSecretStore = (
 ): SecretStore => ({
   read: async () => {
     const call = () => core.readNamespacedSecret({ namespace, name }, buildCallOptions());
-    const secret = await findObject(callKubernetes(`get secret ${name}`, call));
-    return (
-      secret && {
-        resourceVersion: secret.metadata?.resourceVersion ?? '',
-        data: recode(secret.data ?? {}, 'base64', 'utf8'),
-        annotations: secret.metadata?.annotations ?? {},
-      }
-    );
-  },
-  create: (plain) => {
-    const metadata = Object.assign(new V1ObjectMeta(), { namespace, name });
-    const fields = { metadata, type: 'Opaque', data: encode(plain) };
-    const body = Object.assign(new V1Secret(), fields);
-    const call = () => core.createNamespacedSecret({ namespace, body }, buildCallOptions());
-    const created = callKubernetes(`create secret ${name}`, call);
-    return toOutcome(created, 'written', { conflict: 'conflict' });
+    const { metadata, data } = await readChartObject(`get secret ${name}`, call);
+    return {
+      resourceVersion: metadata?.resourceVersion ?? '',
+      data: recode(data ?? {}, 'base64', 'utf8'),
+      annotations: metadata?.annotations ?? {},
+    };
   },
   replace: (resourceVersion, plain) => {
     const body = { metadata: { resourceVersion }, data: encode(plain) };

@@ -47,12 +47,12 @@ describe('the embedded cluster, asked by the edges that the programs have', () =
       namespace: 'valetkey',
       name: 'roots',
     });
-    await store.create();
-    const { resourceVersion = '' } = (await store.read()) ?? {};
+    cluster.objects.create('/api/v1/namespaces/valetkey/configmaps/roots', {});
+    const { resourceVersion } = await store.read();
     await store.change({ data: { one: '1' }, resourceVersion });
     const stale = store.change({ data: { two: '2' }, resourceVersion });
     await expect(stale).rejects.toMatchObject({ code: 'conflict' });
-    expect((await store.read())?.data).toEqual({ one: '1' });
+    expect((await store.read()).data).toEqual({ one: '1' });
   });
 
   test('sends a watch the existing objects and later changes', async () => {
