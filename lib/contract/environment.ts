@@ -34,18 +34,6 @@ export const CONSUMER_ENV = {
   defaultRegion: 'AWS_DEFAULT_REGION',
 } as const;
 
-/** No program starts with one of these: they could load code, add trust anchors or write secrets. */
-export const ENV_DENY_LIST = [
-  'NODE_OPTIONS',
-  'NODE_EXTRA_CA_CERTS',
-  'NODE_TLS_REJECT_UNAUTHORIZED',
-  'SSLKEYLOGFILE',
-  'OPENSSL_CONF',
-  'LD_PRELOAD',
-  'LD_LIBRARY_PATH',
-  'LD_AUDIT',
-] as const;
-
 /** The webhook's environment, written by the chart. */
 export const WEBHOOK_ENV = {
   /** YAML file that holds the {@link Platform}. */

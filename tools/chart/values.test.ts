@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 
+import { ENV_DENY_LIST, mayBeAddedToSidecar } from '../../lib/config/environment-review.ts';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import { getValue, readObjects } from '../../test/kit/kubernetes-objects.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
@@ -18,7 +19,7 @@ type Mapping = Readonly<Record<string, unknown>>;
 const isMapping = (value: unknown): value is Mapping =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Every mapping in the schema that describes a mapping, by where it stands. */
+/** Every mapping in the schema that describes a mapping, by its path. */
 const listMappings = (node: unknown, path: string): readonly (readonly [string, Mapping])[] => {
   if (Array.isArray(node))
     return node.flatMap((each, index) => listMappings(each, `${path}[${index}]`));
@@ -55,10 +56,23 @@ describe('values.schema.json', () => {
   });
 });
 
+describe('sidecar.allowedChanges.env in values.schema.json', () => {
+  const path = 'properties.sidecar.properties.allowedChanges.properties.env.items';
+  const allowed = new RegExp(String(getValue(schema, `${path}.pattern`)));
+  const refused = new RegExp(String(getValue(schema, `${path}.not.pattern`)));
+  const names = [
+    ...ENV_DENY_LIST.flatMap((name) => [name, name.toLowerCase()]),
+    ...['AWS_REGION', 'NODE_ENV', 'DD_AGENT_HOST', 'LOCPATH_OF_MESH', 'TZ', 'HTTPS_PROXY'],
+  ];
+  test.each(names)('agrees with the webhook about %s', (name) => {
+    expect(allowed.test(name) && !refused.test(name)).toBe(mayBeAddedToSidecar(name));
+  });
+});
+
 describe('values.yaml', () => {
   test('has every setting that the webhook reads', () => {
     const fixture: unknown = parse(readText('lib', 'config', 'fixtures', 'platform.yaml'));
-    // The image is one for all programs, and stands at the top; the endpoint follows from the
+    // The image is one for all programs, and is at the top; the endpoint follows from the
     // namespace; the last two are empty by default.
     const elsewhere =
       /^\.sidecar\.image|^\.authority\.endpoint|\.maxResources\.|\.mintingActions\./;
