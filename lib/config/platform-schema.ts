@@ -101,14 +101,16 @@ export const cloudGroup = object({
   sourceRestriction: withDefault(sourceRestriction, { mode: 'none' }),
 });
 
+const accountId = string({
+  expected: "12 digits, as a string ('111122223333'), or '*' alone for any account",
+  pattern: /^(\d{12}|\*)$/,
+});
+
 const tasks = object({
   minLifetime: withDefault(lifetime, 60),
   maxLifetime: withDefault(lifetime, 3600),
   delivery: withDefault(stringEnum(['vend']), 'vend'),
-  accountIds: withDefault(
-    list(string({ expected: "12 digits, as a string ('111122223333')", pattern: /^\d{12}$/ })),
-    [],
-  ),
+  accountIds: withDefault(list(accountId), []),
   partitions: withDefault(
     list(string({ expected: 'a partition such as aws', pattern: PARTITION })),
     [],

@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { ENV_DENY_LIST, mayBeAddedToSidecar } from '../../lib/config/environment-review.ts';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import { getValue, readObjects } from '../../test/kit/kubernetes-objects.ts';
+import { SAMPLE_ACCOUNT } from './helm.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
 
 const chart = join(import.meta.dirname, '../../charts/valetkey');
@@ -88,6 +89,7 @@ describe('values.yaml', () => {
     const minimal = [
       'sidecar: {image: localhost/valetkey:0.1.0}',
       'cloud: {region: us-east-1}',
+      `tasks: {accountIds: ['${SAMPLE_ACCOUNT}']}`,
       `authority: {endpoint: ${address}, issuer: ${address}, trustDomain: cluster.local}`,
     ].join('\n');
     expect(readPlatform(minimal)).toEqual({ ok: true, value: rendered });
