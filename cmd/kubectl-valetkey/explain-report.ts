@@ -31,7 +31,6 @@ export type ExplainedPod = {
 /** Options of the run to explain. */
 export type ExplainRequest = {
   readonly params: Readonly<Record<string, string>>;
-  readonly purpose?: string;
   /** Explain only this task. */
   readonly task?: string;
 };
@@ -94,12 +93,11 @@ export const explainPod = async (
   const { namespace, serviceAccount } = pod;
   const selected = selectTasks(tasks, request, pod);
   const principal = { namespace, namespaceLabels: podContext?.labels ?? {}, serviceAccount };
-  const { params, purpose } = request;
+  const { params } = request;
   const options = {
     ...context,
     principal,
     params,
-    ...(purpose !== undefined && { purpose }),
     ...(podIp !== undefined && { podIp }),
   };
   const explained = await Promise.all(selected.map((task) => explainTask(task, options)));

@@ -204,7 +204,6 @@ describe('handleTokenRequest', () => {
       },
       task,
       params: { customer: 'acme' },
-      purpose: 'nightly',
       sourceRestriction: 'none',
       approvals: [],
       atMs: 1_000_000_000,
