@@ -76,7 +76,7 @@ export const buildExplainContext = (
 export type PodToExplain = Omit<ExplainedPod, 'trust' | 'settings' | 'tasks'> & {
   readonly podContext?: SourcedPodContext;
   readonly tasks: readonly Task[];
-  readonly podIp?: string;
+  readonly podIps?: readonly string[];
 };
 
 /**
@@ -85,7 +85,7 @@ export type PodToExplain = Omit<ExplainedPod, 'trust' | 'settings' | 'tasks'> & 
  * @throws ToolError for a task or params that the pod does not declare
  */
 export const explainPod = async (
-  { tasks, podIp, podContext, ...pod }: PodToExplain,
+  { tasks, podIps, podContext, ...pod }: PodToExplain,
   request: ExplainRequest,
   context: ExplainContext,
 ): Promise<ExplainedPod> => {
@@ -98,7 +98,7 @@ export const explainPod = async (
     ...context,
     principal,
     params,
-    ...(podIp !== undefined && { podIp }),
+    ...(podIps !== undefined && { podIps }),
   };
   const explained = await Promise.all(selected.map((task) => explainTask(task, options)));
   return {

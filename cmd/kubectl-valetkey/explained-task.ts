@@ -36,7 +36,7 @@ export type ExplainTaskOptions = {
   /** Empty: none was given, and params appear as placeholders. */
   readonly params: Readonly<Record<string, string>>;
   /** Absent: unknown. */
-  readonly podIp?: string;
+  readonly podIps?: readonly string[];
   /** Milliseconds since the epoch. */
   readonly now: number;
 };
@@ -57,7 +57,7 @@ export const explainTask = async (
     params: bound.params ?? placeholders,
     cloud: platform.cloud,
     deadline: now + task.lifetimeSeconds * 1000,
-    podIp: options.podIp ?? '{pod IP}',
+    podIps: options.podIps ?? ['{pod IP}'],
   });
   const { trustDomain } = platform.authority ?? {};
   const { namespace, serviceAccount } = principal;

@@ -10,7 +10,8 @@ export const SIDECAR_ENV = {
   trust: 'VALETKEY_TRUST',
   podName: 'VALETKEY_POD_NAME',
   podNamespace: 'VALETKEY_POD_NAMESPACE',
-  podIp: 'VALETKEY_POD_IP',
+  /** Addresses of the pod, one per IP family, separated by commas; the first is the primary one. */
+  podIps: 'VALETKEY_POD_IPS',
   /** Under `trust: cluster`: JSON of {@link CloudSettings}. */
   cloud: 'VALETKEY_CLOUD',
   /** Under `trust: authority`: JSON of {@link AuthorityAccess}. */

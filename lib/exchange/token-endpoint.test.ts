@@ -25,7 +25,7 @@ const workload: Workload = {
   namespace: 'research',
   namespaceLabels: { team: 'data' },
   serviceAccount: 'agent',
-  pod: { name: 'agent-0', uid: 'uid-0', node: 'node-1', ip: '10.0.0.7' },
+  pod: { name: 'agent-0', uid: 'uid-0', node: 'node-1', ips: ['10.0.0.7'] },
   admitted: { consumers: ['agent', 'helper'], tasks: [task] },
   templateHash: 'ab',
   exempted: { exemptions: ['4'], warned: ['7'] },
