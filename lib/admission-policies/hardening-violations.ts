@@ -1,4 +1,4 @@
-import { SIDECAR_GID, SIDECAR_UID } from '../contract/names.ts';
+import { SIDECAR_CONTAINER, SIDECAR_GID, SIDECAR_UID } from '../contract/names.ts';
 import {
   LEVELS,
   SECCOMP_TYPES,
@@ -26,6 +26,7 @@ export const buildHardeningViolations = ({
   return concatLists([
     ...HARDENING_CHECKS.map(buildViolations),
     ...INHERITED_CHECKS.map(buildInheritedViolations),
+    sidecarAppArmor,
     `(${isBaseline} ? ${baseline} : ${restricted})`,
   ]);
 };
@@ -173,6 +174,19 @@ const HARDENING_CHECKS: readonly HardeningCheck[] = [
     got: '"unconfined"',
   },
 ];
+
+const SIDECAR_APP_ARMOR_KEY = `${APP_ARMOR_ANNOTATION}${SIDECAR_CONTAINER}`;
+
+/** The sidecar may be annotated too. */
+const sidecarAppArmor = buildViolationWhen(
+  `${HAS_OTHER_CONTAINERS} && object.metadata.?annotations[?${toCelLiteral(SIDECAR_APP_ARMOR_KEY)}].orValue("") == "unconfined"`,
+  {
+    rule,
+    path: toCelLiteral(`/metadata/annotations/${SIDECAR_APP_ARMOR_KEY.replace('/', '~1')}`),
+    expected: EXPECTED_CONFINED,
+    got: '"unconfined"',
+  },
+);
 
 const SE_LINUX = {
   type: { confined: ['', ...SELINUX_TYPES], expected: `nothing or ${SELINUX_TYPES.join(', ')}` },

@@ -1,5 +1,6 @@
 import { CLOUD_DOMAINS, SIDECAR_GID, SIDECAR_UID } from '../contract/names.ts';
 import { SAFE_SYSCTLS } from '../injection/rules/isolation.ts';
+import { NODE_OS_LABELS, WINDOWS_BUILD_LABEL } from '../injection/rules/operating-system.ts';
 import {
   buildViolationWhen,
   concatLists,
@@ -45,7 +46,37 @@ const buildWindowsOptionsViolation = (path: Cel) => ({
   got: '"options for Windows"',
 });
 
-const NODE_OS = 'object.spec.?nodeSelector[?"kubernetes.io/os"].orValue("linux")';
+/** Labels of Windows nodes, by their deprecated name too. */
+const SELECTOR = 'object.spec.?nodeSelector.orValue({})';
+const IS_WINDOWS_LABEL = `label in ${toCelLiteral(NODE_OS_LABELS)} && ${SELECTOR}[label] != "linux" || label == ${toCelLiteral(WINDOWS_BUILD_LABEL)}`;
+const nodeSelector = `${SELECTOR}.filter(label, ${IS_WINDOWS_LABEL}).map(label, ${formatViolation({
+  rule,
+  path: '"/spec/nodeSelector/" + label.replace("/", "~1")',
+  expected: 'linux, and no label of Windows nodes',
+  got: quoteText(`${SELECTOR}[label]`),
+})})`;
+
+const AFFINITY = 'object.spec.affinity.nodeAffinity';
+const REQUIRED = `${AFFINITY}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms`;
+const PREFERRED = `${AFFINITY}.preferredDuringSchedulingIgnoredDuringExecution`;
+
+/** An operator that is not known selects Windows, too. `e` is an expression of a term. */
+const SELECTS_WINDOWS = `(e.key == ${toCelLiteral(WINDOWS_BUILD_LABEL)} ? !(e.operator in ["DoesNotExist", "NotIn"]) : e.key in ${toCelLiteral(NODE_OS_LABELS)} && (e.operator == "In" ? e.?values.orValue([]).exists(value, value != "linux") : e.operator == "NotIn" ? "linux" in e.?values.orValue([]) : e.operator != "Exists"))`;
+
+/** @param element path to the term in an element of `list` */
+const buildAffinityViolations = (list: string, element: string): Cel => {
+  const terms = buildElements(list);
+  const expressions = buildElements(`t${element}.matchExpressions`);
+  const path = `"/${list.split('.').slice(1).join('/')}/" + string(${terms}.indexOf(t)) + "${element.replace('.', '/')}/matchExpressions/" + string(${expressions}.indexOf(e))`;
+  const line = formatViolation({
+    rule,
+    path,
+    expected: 'nodes of Linux only',
+    got: quoteText('e.operator'),
+  });
+  const lines = `${expressions}.filter(e, ${SELECTS_WINDOWS}).map(e, ${line})`;
+  return `${terms}.map(t, ${joinLines(lines)}).filter(lines, lines != "")`;
+};
 
 const windows = [
   buildViolationWhen('object.spec.?os.?name.orValue("linux") != "linux"', {
@@ -54,12 +85,9 @@ const windows = [
     expected: 'linux',
     got: quoteText('object.spec.os.name'),
   }),
-  buildViolationWhen(`${NODE_OS} != "linux"`, {
-    rule,
-    path: '"/spec/nodeSelector/kubernetes.io~1os"',
-    expected: 'linux',
-    got: quoteText(NODE_OS),
-  }),
+  nodeSelector,
+  buildAffinityViolations(REQUIRED, ''),
+  buildAffinityViolations(PREFERRED, '.preference'),
   buildViolationWhen(
     'variables.ofPod.?windowsOptions.hasValue()',
     buildWindowsOptionsViolation('"/spec"'),
@@ -110,7 +138,14 @@ const buildHostNameViolations = (hosts: Cel): readonly Cel[] => {
       breach(toCelLiteral(`/spec/${member}`), host),
     );
   });
-  return [`${ALIASES}.map(alias, ${joinLines(lines)}).filter(lines, lines != "")`, ...own];
+  const subdomain = `object.spec.?subdomain.orValue("")`;
+  const ownName = `(object.spec.?hostname.orValue(object.metadata.?name.orValue("")) + "." + ${subdomain} + "." + request.namespace + ".svc")`;
+  const isOwnName = `${subdomain} != "" && ${hosts}.exists(host, (host + ".").startsWith(${ownName} + "."))`;
+  return [
+    `${ALIASES}.map(alias, ${joinLines(lines)}).filter(lines, lines != "")`,
+    ...own,
+    buildViolationWhen(isOwnName, breach('"/spec/subdomain"', ownName)),
+  ];
 };
 
 const SYSCTLS = buildElements('variables.ofPod.sysctls');

@@ -15,6 +15,7 @@ import {
   quoteText,
   type Cel,
 } from './cel.ts';
+import { TOKEN_SECRET_NAME } from '../injection/rules/volumes.ts';
 import type { AdmissionPolicySettings, Variable } from './validating-admission-policy.ts';
 
 type AudienceSettings = Pick<
@@ -32,7 +33,11 @@ const PATH = '"/spec/volumes/" + string(variables.volumes.map(each, each.name).i
 
 /** Rule 5 as a list of lines; the same as lib/injection/rules/volumes.ts. */
 export const buildVolumeViolations = (settings: AudienceSettings): Cel =>
-  concatLists([...nodeFiles, ...buildTokenViolations(settings)]);
+  concatLists([
+    ...nodeFiles,
+    ...buildTokenViolations(settings),
+    `(${settings.allowApiToken} ? [] : ${concatLists(tokenSecrets)})`,
+  ]);
 
 const nodeFiles = ['hostPath', 'gitRepo'].map((source) => {
   const line = formatViolation({
@@ -43,6 +48,31 @@ const nodeFiles = ['hostPath', 'gitRepo'].map((source) => {
   });
   return `variables.volumes.filter(v, has(v.${source})).map(v, ${line})`;
 });
+
+const IS_TOKEN_SECRET = `.matches(${toCelLiteral(TOKEN_SECRET_NAME)})`;
+const SECRET_NAME = 'v.?secret.?secretName.orValue("")';
+const SOURCE_NAME = 's.?secret.?name.orValue("")';
+const SOURCES = buildElements('v.projected.sources');
+const EXPECTED_NO_TOKEN =
+  'no token Secret of a service account: the platform allows no API token in pods with tasks';
+
+/** Names of the token Secrets of service accounts until Kubernetes 1.24. */
+const tokenSecrets = [
+  `variables.volumes.filter(v, ${SECRET_NAME}${IS_TOKEN_SECRET}).map(v, ${formatViolation({
+    rule,
+    path: `${PATH} + "/secret/secretName"`,
+    expected: EXPECTED_NO_TOKEN,
+    got: quoteText(SECRET_NAME),
+  })})`,
+  `variables.volumes.map(v, ${joinLines(
+    `${SOURCES}.filter(s, ${SOURCE_NAME}${IS_TOKEN_SECRET}).map(s, ${formatViolation({
+      rule,
+      path: `${PATH} + "/projected/sources/" + string(${SOURCES}.indexOf(s)) + "/secret/name"`,
+      expected: EXPECTED_NO_TOKEN,
+      got: quoteText(SOURCE_NAME),
+    })})`,
+  )}).filter(lines, lines != "")`,
+];
 
 const AUDIENCE = 's.serviceAccountToken.?audience.orValue("").lowerAscii()';
 

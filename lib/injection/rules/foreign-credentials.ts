@@ -1,5 +1,5 @@
 import { CONSUMER_ENV } from '../../contract/environment.ts';
-import type { Container, EnvVar, Pod } from '../../contract/pod.ts';
+import type { Container, EnvVar } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
@@ -25,6 +25,7 @@ export const checkForeignCredentials: RuleCheck = (
       return checkContainer(container, path, isConsumer ? template : NO_INJECTED_ENV);
     }),
     ...checkBindings(pod.metadata?.annotations ?? {}, POD_BINDINGS),
+    ...checkBindings(pod.metadata?.labels ?? {}, POD_LABEL_BINDINGS, 'labels'),
     ...checkServiceAccountBindings(serviceAccount, namespace),
   ];
 };
@@ -84,17 +85,19 @@ const SERVICE_ACCOUNT_BINDINGS = [
   'azure.workload.identity/client-id',
 ];
 const POD_BINDINGS = ['iam.amazonaws.com/role'];
+/** AAD Pod Identity, which preceded workload identity, binds by a label. */
+const POD_LABEL_BINDINGS = ['aadpodidbinding'];
 
 const checkBindings = (
-  annotations: NonNullable<NonNullable<Pod['metadata']>['annotations']>,
+  mapping: Readonly<Record<string, string>>,
   names: readonly string[],
+  member: 'annotations' | 'labels' = 'annotations',
 ): readonly FieldError[] =>
   names
-    .filter((name) => Object.hasOwn(annotations, name))
+    .filter((name) => Object.hasOwn(mapping, name))
     .map((name) => ({
-      path: `/metadata/annotations${toJsonPointer(name)}`,
-      expected:
-        'no role by another mechanism: declare a task, and use a service account without this annotation',
+      path: `/metadata/${member}${toJsonPointer(name)}`,
+      expected: `no role by another mechanism: declare a task, and remove this ${member === 'labels' ? 'label' : 'annotation'} or use a service account without it`,
       got: formatValue(name),
     }));
 
