@@ -32,6 +32,7 @@ describe('readPlatform', () => {
         baselineNamespaces: ['legacy-agents'],
         ruleExemptions: [{ namespace: 'debugging', rule: '9' }],
         breakGlassGroup: 'oncall',
+        strictEnvironment: true,
         protectedAudiences: ['https://kubernetes.default.svc.example'],
       },
     });
@@ -72,6 +73,7 @@ describe('readPlatform', () => {
           allowApiToken: false,
           baselineNamespaces: [],
           ruleExemptions: [],
+          strictEnvironment: false,
           protectedAudiences: [],
         },
       },

@@ -46,6 +46,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   baselineNamespaces: []                 # must meet level baseline of rule 4
  *   ruleExemptions: []                     # {namespace, rule}: violations are warnings there
  *   breakGlassGroup: oncall                # omitted: no one adds ephemeral containers
+ *   strictEnvironment: false               # true: refuse AWS_PROFILE in consumers instead of a warning
  *   protectedAudiences: []                 # in addition to the built-in ones
  * authority:
  *   endpoint: https://valetkey-authority.valetkey.svc

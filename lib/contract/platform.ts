@@ -146,6 +146,8 @@ export type Platform = {
     readonly ruleExemptions: readonly RuleExemption[];
     /** Members may add ephemeral containers to injected pods; absent: no one may. */
     readonly breakGlassGroup?: string;
+    /** Whether variables that break SDKs, such as AWS_PROFILE, refuse a new pod instead of a warning. */
+    readonly strictEnvironment: boolean;
     /** Further audiences for which pods with tasks must not project tokens. */
     readonly protectedAudiences: readonly string[];
   };

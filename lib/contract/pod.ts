@@ -186,6 +186,7 @@ export type Volume = {
   readonly hostPath?: unknown;
   readonly gitRepo?: unknown;
   readonly secret?: { readonly secretName?: string };
+  readonly configMap?: { readonly name?: string };
   readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
   readonly projected?: {
     readonly defaultMode?: number;
@@ -200,5 +201,6 @@ export type ProjectedSource = {
     readonly path: string;
   };
   readonly secret?: { readonly name?: string };
+  readonly configMap?: { readonly name?: string };
   readonly [other: string]: unknown;
 };

@@ -198,13 +198,17 @@ const volume = createObjectSchema(
     hostPath: mapping,
     gitRepo: mapping,
     secret: createObjectSchema({}, { secretName: text }),
+    configMap: source,
     emptyDir: createObjectSchema({}, { medium: text, sizeLimit: quantity }),
     projected: createObjectSchema(
       {},
       {
         defaultMode: integer,
         sources: createListSchema(
-          createObjectSchema({}, { serviceAccountToken: tokenSource, secret: source }),
+          createObjectSchema(
+            {},
+            { serviceAccountToken: tokenSource, secret: source, configMap: source },
+          ),
         ),
       },
     ),

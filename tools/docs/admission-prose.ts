@@ -2,7 +2,8 @@
 export const RULE_NOTES: Readonly<Record<string, string>> = {
   '2': `A profile is every field that injection sets under one version and one set of settings, known by
 its SHA-256 ([upgrading](upgrading.md)). [What other mutators may change](mutators.md).`,
-  '3': `The sidecar's user and group are 64871. Names of the authority and the cloud are that of
+  '3': `Labels of Windows nodes are \`kubernetes.io/os\`, its deprecated name \`beta.kubernetes.io/os\` and
+\`node.kubernetes.io/windows-build\`. The sidecar's user and group are 64871. Names of the authority and the cloud are that of
 \`authority.endpoint\`, those of AWS in every partition, and those of \`cloud.stsEndpoint\` and
 \`cloud.httpsProxy\`. Sysctls are those that the Pod Security Standards call safe. \`dnsPolicy: None\`, name
 servers and search domains of a pod's own are refused only where the sidecar trades its token by http
@@ -13,14 +14,16 @@ too: a mesh needs its CNI plugin.`,
 \`pods.eks.amazonaws.com\` and their like in other partitions), those of workload identity on Azure and
 Google, and \`pods.protectedAudiences\`. A token for the API server (no audience, or
 \`kubernetes.default.svc\`) is refused unless \`pods.allowApiToken\`; where API servers have audiences of
-their own, name them in \`pods.protectedAudiences\`.`,
+their own, name them in \`pods.protectedAudiences\`. So is a Secret with the name of a token that Kubernetes made for a
+service account until 1.24 (\`agent-token-x7wbn\`).`,
   '7': `By variable: \`AWS_ACCESS_KEY_ID\` and its like, \`AWS_WEB_IDENTITY_TOKEN_FILE\`, \`AWS_ROLE_ARN\`,
 \`AWS_SHARED_CREDENTIALS_FILE\`, \`AWS_CONFIG_FILE\`, \`AWS_CONTAINER_*\`, and the credential variables of Azure and Google, also as
 a key of a Secret under another name. By form: the id of an AWS key in a value or a command. By place:
 \`~/.aws\`, \`~/.config/gcloud\`, \`~/.azure\` in a command or a mount. By name: an \`envFrom\` of a Secret or
-ConfigMap called like \`aws-credentials\`, or with a prefix such as \`AWS_\`. By binding: the annotations
+ConfigMap called like \`aws-credentials\`, but not like \`s3-key-prefixes\`, or with a prefix such as \`AWS_\`.
+\`AWS_CONFIG_FILE\` may name a file of a ConfigMap, which holds settings. By binding: the annotations
 \`eks.amazonaws.com/role-arn\`, \`iam.gke.io/gcp-service-account\` and \`azure.workload.identity/client-id\` of
-the pod's service account, and \`iam.amazonaws.com/role\` of the pod. EKS Pod Identity has no annotation: its
+the pod's service account, and \`iam.amazonaws.com/role\` of the pod; the label \`aadpodidbinding\` of the pod. EKS Pod Identity has no annotation: its
 variables and its volume in the final pod break rules 7 and 5.`,
   '9': `An ephemeral container ends what the pod may start, whoever added it and however harmless it is: the
 authority refuses the pod, and it is replaced afterwards.`,

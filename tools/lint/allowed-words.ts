@@ -11,5 +11,8 @@ export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, stri
   'bench/admission-review.ts': { manager: 'a field of Kubernetes managedFields' },
   'e2e/cluster/images.ts': { nobody: 'the Unix user' },
   'lib/edge/http/https-server.test.ts': { alive: 'HTTP: Connection: keep-alive' },
+  'lib/contract/pod.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
+  'lib/injection/pod-schema.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
+  'lib/injection/rules/operating-system.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
   'lib/policy/cedar.ts': { policysettexttoparts: 'a function of @cedar-policy/cedar-wasm' },
 };

@@ -1,9 +1,11 @@
 import { CONSUMER_ENV } from '../../contract/environment.ts';
-import type { Container, EnvVar } from '../../contract/pod.ts';
+import type { Container, EnvVar, Pod } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
+import { PROFILE_VARIABLES } from '../consumer-environment.ts';
 import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
 import type { InjectionTemplate } from '../injection-template.ts';
+import { findSettingsConfigMap } from '../settings-file.ts';
 import type { RuleCheck, ServiceAccount } from './rule.ts';
 import { findNamedTemplate } from './sidecar-equality.ts';
 import { checkKeyLocations, checkEnvSource, checkVariable } from './static-keys.ts';
@@ -15,14 +17,19 @@ import { checkKeyLocations, checkEnvSource, checkVariable } from './static-keys.
  */
 export const checkForeignCredentials: RuleCheck = (
   pod,
-  { templates, namespace, serviceAccount },
+  { platform, phase, templates, namespace, serviceAccount },
 ) => {
   const { template } = findNamedTemplate(pod, templates);
   const consumers = readAdmittedConsumers(pod) ?? [];
   return [
     ...listOtherContainers(pod).flatMap(({ container, path, list }) => {
       const isConsumer = list !== 'ephemeralContainers' && consumers.includes(container.name);
-      return checkContainer(container, path, isConsumer ? template : NO_INJECTED_ENV);
+      return [
+        ...checkContainer({ pod, container, path }, isConsumer ? template : NO_INJECTED_ENV),
+        ...(platform.pods.strictEnvironment && phase === 'CREATE' && isConsumer
+          ? checkProfiles(container, path)
+          : []),
+      ];
     }),
     ...checkBindings(pod.metadata?.annotations ?? {}, POD_BINDINGS),
     ...checkBindings(pod.metadata?.labels ?? {}, POD_LABEL_BINDINGS, 'labels'),
@@ -34,9 +41,25 @@ export const checkForeignCredentials: RuleCheck = (
 const NO_INJECTED_ENV = { consumer: { env: [] } } as const;
 type InjectedEnv = { readonly consumer: Pick<InjectionTemplate['consumer'], 'env'> };
 
+type Subject = { readonly pod: Pod; readonly container: Container; readonly path: string };
+
+/** With `pods.strictEnvironment`; otherwise a warning. */
+const checkProfiles = ({ env }: Container, path: string): readonly FieldError[] =>
+  (env ?? []).flatMap(({ name, value = '', valueFrom }, index) =>
+    PROFILE_VARIABLES.includes(name) && (value !== '' || valueFrom !== undefined)
+      ? [
+          {
+            path: `${path}/env/${index}`,
+            expected:
+              'no profile: botocore fails if no file defines it, and does not ask the sidecar (pods.strictEnvironment)',
+            got: formatValue(name),
+          },
+        ]
+      : [],
+  );
+
 const checkContainer = (
-  container: Container,
-  path: string,
+  { pod, container, path }: Subject,
   injected: InjectedEnv | undefined,
 ): readonly FieldError[] => [
   ...(container.env ?? []).flatMap((variable, index) => {
@@ -44,7 +67,11 @@ const checkContainer = (
     if (isInjectedVariable(variable, injected)) return [];
     return isReservedVariable(variable.name)
       ? [buildReservedVariableError(variable, at)]
-      : checkVariable(variable, at);
+      : checkVariable(
+          variable,
+          at,
+          (file) => findSettingsConfigMap(pod, container, file) !== undefined,
+        );
   }),
   ...(container.envFrom ?? []).flatMap((source, index) =>
     checkEnvSource(source, `${path}/envFrom/${index}`),
