@@ -11,6 +11,9 @@ export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, stri
   'bench/admission-review.ts': { manager: 'a field of Kubernetes managedFields' },
   'e2e/cluster/images.ts': { nobody: 'the Unix user' },
   'lib/edge/http/https-server.test.ts': { alive: 'HTTP: Connection: keep-alive' },
+  'lib/admission-policies/fixtures/static-cases.ts': {
+    nodeselectorterms: 'a field of Kubernetes pods',
+  },
   'lib/contract/pod.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
   'lib/injection/pod-schema.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
   'lib/injection/rules/operating-system.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
