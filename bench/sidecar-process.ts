@@ -101,7 +101,7 @@ function buildEnvironment(
     [SIDECAR_ENV.injectionTemplate]: '0'.repeat(64),
     [SIDECAR_ENV.podName]: 'bench',
     [SIDECAR_ENV.podNamespace]: 'default',
-    [SIDECAR_ENV.podIp]: '127.0.0.1',
+    [SIDECAR_ENV.podIps]: '127.0.0.1',
     ...trust.env,
     [SIDECAR_ENV.tokenFile]: join(folder, 'pod-token'),
     [SIDECAR_ENV.consumersFolder]: folder,

@@ -52,7 +52,7 @@ export const prepareLayout = (
       'metadata.name': name,
       'metadata.namespace': namespace,
       'metadata.uid': uid,
-      'status.podIP': '127.0.0.1',
+      'status.podIPs': '127.0.0.1',
     },
   };
   createVolumes(layout, pod);

@@ -17,7 +17,7 @@ beforeEach(() => {
     folder: mkdtempSync(join(tmpdir(), 'valetkey-pod-')),
     imagePaths: [['/usr/local/bin/node', '/here/node']],
     ports: new Map([[9471, 40_001]]),
-    fields: { 'status.podIP': '127.0.0.1' },
+    fields: { 'status.podIPs': '127.0.0.1' },
   };
 });
 afterEach(() => {
@@ -35,7 +35,7 @@ const container: Container = {
     { name: 'URL', value: 'http://127.0.0.1:9471/v1/credentials' },
     { name: 'LISTEN', value: ':9471' },
     { name: 'OTHER', value: 'http://127.0.0.1:94710/' },
-    { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+    { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIPs' } } },
   ],
   volumeMounts: [{ name: 'v', mountPath: '/var/run/valetkey' }],
 };

@@ -91,7 +91,7 @@ const buildTaskPolicy = (task: Task, params: Readonly<Record<string, string>>): 
       params,
       deadline: 1_800_000_000_000,
       cloud: { dialect: 'aws', sourceRestriction: { mode: 'none' } },
-      podIp: '10.0.0.1',
+      podIps: ['10.0.0.1'],
     }),
   ) as Policy;
 

@@ -285,7 +285,7 @@ func sidecar(given pod) container {
 			{Name: "VALETKEY_TRUST", Value: "cluster"},
 			{Name: "VALETKEY_POD_NAME", ValueFrom: field("metadata.name")},
 			{Name: "VALETKEY_POD_NAMESPACE", ValueFrom: field("metadata.namespace")},
-			{Name: "VALETKEY_POD_IP", ValueFrom: field("status.podIP")},
+			{Name: "VALETKEY_POD_IPS", ValueFrom: field("status.podIPs")},
 			{Name: "VALETKEY_CLOUD", Value: `{"allowHttp":false,"dialect":"aws","region":"eu-central-1","sourceRestriction":{"mode":"none"}}`},
 			{Name: "VALETKEY_TOKEN_FILE", Value: "/var/run/secrets/kubernetes.io/serviceaccount/token"},
 			{Name: "VALETKEY_CONSUMERS_FOLDER", Value: "/var/run/valetkey"},

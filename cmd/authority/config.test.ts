@@ -10,6 +10,7 @@ import { readAuthorityConfig } from './config.ts';
 const PLATFORM = `
 sidecar: {image: x}
 cloud: {region: eu-central-1}
+tasks: {accountIds: ["111122223333"]}
 authority: {endpoint: "https://a.b.svc", issuer: "https://issuer.example", trustDomain: prod.example}
 `;
 
@@ -64,7 +65,10 @@ describe('readAuthorityConfig', () => {
 
   it('rejects a platform without trust: authority', () => {
     const cluster = join(folder, 'cluster.yaml');
-    writeFileSync(cluster, 'trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1}\n');
+    writeFileSync(
+      cluster,
+      'trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1}\ntasks: {accountIds: ["111122223333"]}\n',
+    );
     expect(listErrors(buildMinimalEnvironment({ VALETKEY_PLATFORM_FILE: cluster }))).toBe(
       'VALETKEY_PLATFORM_FILE: expected trust: authority, got "cluster"',
     );

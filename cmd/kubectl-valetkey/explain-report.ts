@@ -31,7 +31,6 @@ export type ExplainedPod = {
 /** Options of the run to explain. */
 export type ExplainRequest = {
   readonly params: Readonly<Record<string, string>>;
-  readonly purpose?: string;
   /** Explain only this task. */
   readonly task?: string;
 };
@@ -77,7 +76,7 @@ export const buildExplainContext = (
 export type PodToExplain = Omit<ExplainedPod, 'trust' | 'settings' | 'tasks'> & {
   readonly podContext?: SourcedPodContext;
   readonly tasks: readonly Task[];
-  readonly podIp?: string;
+  readonly podIps?: readonly string[];
 };
 
 /**
@@ -86,7 +85,7 @@ export type PodToExplain = Omit<ExplainedPod, 'trust' | 'settings' | 'tasks'> & 
  * @throws ToolError for a task or params that the pod does not declare
  */
 export const explainPod = async (
-  { tasks, podIp, podContext, ...pod }: PodToExplain,
+  { tasks, podIps, podContext, ...pod }: PodToExplain,
   request: ExplainRequest,
   context: ExplainContext,
 ): Promise<ExplainedPod> => {
@@ -94,13 +93,12 @@ export const explainPod = async (
   const { namespace, serviceAccount } = pod;
   const selected = selectTasks(tasks, request, pod);
   const principal = { namespace, namespaceLabels: podContext?.labels ?? {}, serviceAccount };
-  const { params, purpose } = request;
+  const { params } = request;
   const options = {
     ...context,
     principal,
     params,
-    ...(purpose !== undefined && { purpose }),
-    ...(podIp !== undefined && { podIp }),
+    ...(podIps !== undefined && { podIps }),
   };
   const explained = await Promise.all(selected.map((task) => explainTask(task, options)));
   return {

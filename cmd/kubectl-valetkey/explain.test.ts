@@ -36,7 +36,8 @@ const buildClusterWithPod = (
   const { hash, text } = buildInjectionTemplate(under, TRUST_BUNDLE);
   const pod = change(injectPod({ pod: agentPod, tasks, platform: under }));
   return {
-    readPod: () => Promise.resolve({ ...pod, status: { podIP: '10.0.0.7' } }),
+    readPod: () =>
+      Promise.resolve({ ...pod, status: { podIPs: [{ ip: '10.0.0.7' }, { ip: 'fd00::7' }] } }),
     readConfigMap: (name: string) =>
       name === 'valetkey-injection-templates'
         ? Promise.resolve({ [hash]: text })

@@ -33,7 +33,6 @@ type Options = ClusterOptions &
     readonly namespace?: string;
     readonly task?: string;
     readonly param?: Readonly<Record<string, string>>;
-    readonly purpose?: string;
   };
 
 /** `explain POD` and `explain -f FILE` */
@@ -68,8 +67,7 @@ export const createExplainCommand = (shell: Shell): Command =>
         )
         .option('-n, --namespace <namespace>', 'Namespace of the pod, or of manifests without one')
         .option('--task <name>', 'Explain only this task')
-        .option('--param <name=value>', 'Param of the run; repeatable', parseKeyValue)
-        .option('--purpose <text>', 'Purpose of the run'),
+        .option('--param <name=value>', 'Param of the run; repeatable', parseKeyValue),
     ),
     { short: false },
   ).action((pod: string | undefined, options: Options) => runExplain(pod, options, shell));
@@ -79,7 +77,7 @@ const runExplain = async (
   options: Options,
   shell: Shell,
 ): Promise<void> => {
-  const { file: files = [], task, param = {}, purpose, platform } = options;
+  const { file: files = [], task, param = {}, platform } = options;
   if ((pod === undefined) === (files.length === 0)) {
     const got = pod === undefined ? 'neither' : 'both';
     throw createUsageError([{ path: 'explain', expected: 'a pod name or -f FILE', got }]);
@@ -92,11 +90,7 @@ const runExplain = async (
     pod === undefined
       ? await readFiles(files, options, shell)
       : await readLivePods(pod, options, shell);
-  const request = {
-    params: param,
-    ...(task !== undefined && { task }),
-    ...(purpose !== undefined && { purpose }),
-  };
+  const request = { params: param, ...(task !== undefined && { task }) };
   const explained = [];
   for (const each of pods) explained.push(await explainPod(each, request, context));
   printResult(shell, buildExplainResult(explained), options.output);

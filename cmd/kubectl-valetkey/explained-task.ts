@@ -19,7 +19,7 @@ export type ExplainedTask = {
   readonly subject?: string;
   /** Absent if no policy was evaluated: see {@link ExplainTaskOptions.policies}. */
   readonly policy?: {
-    /** Decision for any run, while time, user, purpose and param values are unknown. */
+    /** Decision for any run, while time, user and param values are unknown. */
     readonly anyRun: PolicyDecision;
     /** Decision for a run that starts now without a user; absent if its params are unknown. */
     readonly now?: PolicyDecision;
@@ -39,9 +39,8 @@ export type ExplainTaskOptions = {
   readonly principal: RunPolicyRequest['principal'];
   /** Empty: none was given, and params appear as placeholders. */
   readonly params: Readonly<Record<string, string>>;
-  readonly purpose?: string;
   /** Absent: unknown. */
-  readonly podIp?: string;
+  readonly podIps?: readonly string[];
   /** Milliseconds since the epoch. */
   readonly now: number;
 };
@@ -62,7 +61,7 @@ export const explainTask = async (
     params: bound.params ?? placeholders,
     cloud: platform.cloud,
     deadline: now + task.lifetimeSeconds * 1000,
-    podIp: options.podIp ?? '{pod IP}',
+    podIps: options.podIps ?? ['{pod IP}'],
   });
   const { trustDomain } = platform.authority ?? {};
   const { namespace, serviceAccount } = principal;
@@ -107,13 +106,13 @@ const selectParams = (
 const evaluateDecisions = async (
   task: Task,
   params: Readonly<Record<string, string>> | undefined,
-  { platform, policies, loadCatalog, principal, purpose, now }: ExplainTaskOptions,
+  { platform, policies, loadCatalog, principal, now }: ExplainTaskOptions,
 ): Promise<ExplainedTask['policy']> => {
   if (policies === undefined) return undefined;
   const deps = { policies, loadCatalog };
   const request = { principal, task, sourceRestriction: platform.cloud.sourceRestriction.mode };
   const anyRun = await evaluateAdmissionPolicy(deps, request);
   if (params === undefined) return { anyRun };
-  const details = { params, approvals: [], atMs: now, ...(purpose !== undefined && { purpose }) };
+  const details = { params, approvals: [], atMs: now };
   return { anyRun, now: await evaluateRunPolicy(deps, { ...request, ...details }) };
 };

@@ -1,6 +1,7 @@
 import { readHead, type Head } from '../../lib/audit/heads.ts';
 import type { Revocation } from '../../lib/contract/authority-api.ts';
 import { INSTALLED } from '../../lib/contract/names.ts';
+import { ANY_ACCOUNT } from '../../lib/contract/platform.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
 import type { Replicas } from '../../lib/edge/kubernetes/installation.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
@@ -24,6 +25,8 @@ export type InstallationStatus = {
   readonly pods: readonly { readonly namespace: string; readonly count: number }[];
   /** Problems, one per line. */
   readonly problems: readonly string[];
+  /** Settings that are allowed and risky, one per line. */
+  readonly warnings: readonly string[];
 };
 
 export type ProgramState = Replicas & { readonly kind: string; readonly name: string };
@@ -54,8 +57,12 @@ export const evaluateStatus = (data: StatusData, now: number): InstallationStatu
     ...(others?.state ?? NO_AUTHORITY),
     pods: pods.value,
     problems: [...webhook.problems, ...(others?.problems ?? []), ...pods.problems],
+    warnings: data.accountIds.includes(ANY_ACCOUNT) ? [ANY_ACCOUNT_WARNING] : [],
   };
 };
+
+const ANY_ACCOUNT_WARNING =
+  "tasks.accountIds is ['*']: a task may name a role in any account that trusts the issuer, and send data there; list your accounts";
 
 const NO_AUTHORITY = { policies: [], keys: [], revocations: [], completions: 0, heads: [] };
 

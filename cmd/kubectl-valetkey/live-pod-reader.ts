@@ -62,7 +62,7 @@ export const readLivePod = async (
     exempted: ruleResult.ok ? formatExemptions(ruleResult.value.exempted) : [],
     warnings: admitted.warnings,
     tasks: admitted.tasks,
-    ...(status?.podIP !== undefined && { podIp: status.podIP }),
+    ...(status?.podIPs !== undefined && { podIps: status.podIPs.map(({ ip }) => ip) }),
   };
 };
 
@@ -95,7 +95,7 @@ const findRevocationErrors = async (
 };
 
 type LiveStatus = Pick<Pod, 'metadata' | 'spec'> & {
-  readonly status?: { readonly podIP?: string };
+  readonly status?: { readonly podIPs?: readonly { readonly ip: string }[] };
 };
 
 type Admitted = Pick<PodToExplain, 'tasks' | 'faults' | 'warnings'>;

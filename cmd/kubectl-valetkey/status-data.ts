@@ -14,6 +14,8 @@ export type ReadResult<T> = { readonly value: T } | { readonly unknown: string }
 export type StatusData = {
   readonly installedIn: string;
   readonly trust: Platform['trust'];
+  /** Accounts whose roles tasks may name. */
+  readonly accountIds: readonly string[];
   /** `undefined`: the Deployment does not exist. */
   readonly webhook: ReadResult<Replicas | undefined>;
   /** Number of running injected pods by namespace. */
@@ -36,13 +38,16 @@ export type StatusData = {
  * @throws ToolError, KubernetesError if the platform's settings cannot be read
  */
 export const readStatusData = async (cluster: ClusterClient): Promise<StatusData> => {
-  const { trust } = await readClusterPlatform(cluster);
+  const {
+    trust,
+    tasks: { accountIds },
+  } = await readClusterPlatform(cluster);
   const { installedIn } = cluster;
   const [webhook, pods] = await Promise.all([
     toReadResult(cluster.readWebhook()),
     toReadResult(countPods(cluster)),
   ]);
-  if (trust === 'cluster') return { installedIn, trust, webhook, pods };
+  if (trust === 'cluster') return { installedIn, trust, accountIds, webhook, pods };
   const [program, policies, keys, revocations, heads] = await Promise.all([
     toReadResult(cluster.readAuthority()),
     toReadResult(cluster.listPolicies()),
@@ -51,7 +56,7 @@ export const readStatusData = async (cluster: ClusterClient): Promise<StatusData
     toReadResult(readHeads(cluster)),
   ]);
   const authority = { program, policies, keys, revocations, heads };
-  return { installedIn, trust, webhook, pods, authority };
+  return { installedIn, trust, accountIds, webhook, pods, authority };
 };
 
 const toReadResult = <T>(pending: Promise<T>): Promise<ReadResult<T>> =>

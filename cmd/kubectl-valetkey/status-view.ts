@@ -19,12 +19,13 @@ export const buildStatusResult = (state: InstallationStatus, now: number): Comma
     '',
     ...(state.problems.length === 0
       ? ['No problems found.']
-      : ['Problems:', ...state.problems.map(formatProblem)]),
+      : ['Problems:', ...state.problems.map(indent)]),
+    ...(state.warnings.length === 0 ? [] : ['Warnings:', ...state.warnings.map(indent)]),
   ],
   json: state,
 });
 
-const formatProblem = (problem: string): string => `  ${problem}`;
+const indent = (line: string): string => `  ${line}`;
 
 const renderProgramTable = ({ programs }: InstallationStatus): readonly string[] =>
   renderTable(

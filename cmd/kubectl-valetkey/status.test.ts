@@ -4,6 +4,7 @@ import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 import {
   CLUSTER_PLATFORM,
+  PLATFORM,
   buildPolicyResource,
   buildRevocationResource,
   runCli,
@@ -73,6 +74,13 @@ No problems found.
     expect(code).toBe(0);
   });
 
+  it('warns if tasks may name roles in any account, and still exits with 0', async () => {
+    const platform = PLATFORM.replace(/accountIds: .*/, 'accountIds: ["*"]}');
+    const { code, out } = await runCli(['status'], { platform });
+    expect(out).toContain("Warnings:\n  tasks.accountIds is ['*']: a task may name a role");
+    expect(code).toBe(0);
+  });
+
   it('prints the same state as JSON', async () => {
     const { out } = await runCli(['status', '-o', 'json']);
     expect(JSON.parse(out)).toMatchObject({
@@ -81,6 +89,7 @@ No problems found.
       keys: [{ kid: 'key-0', use: 'signing' }, { use: 'next' }],
       pods: [{ namespace: 'research', count: 2 }, {}],
       problems: [],
+      warnings: [],
     });
   });
 

@@ -46,7 +46,17 @@ describe('readSidecarConfig', () => {
     });
   });
 
+  test('reads both addresses of a dual-stack pod, and serves probes on the first', () => {
+    const given = { VALETKEY_POD_IPS: '10.20.0.7,fd00::7', VALETKEY_TELEMETRY_LISTEN: ':9472' };
+    expect(readSidecarConfig(buildEnvironment(given))).toMatchObject({
+      ok: true,
+      value: { podIps: ['10.20.0.7', 'fd00::7'], telemetry: { host: '10.20.0.7' } },
+    });
+  });
+
   const refused: [string, Record<string, string>, string][] = [
+    ['no address of the pod', { VALETKEY_POD_IPS: '' }, 'VALETKEY_POD_IPS'],
+    ['an address that is a name', { VALETKEY_POD_IPS: '10.20.0.7,agent' }, 'VALETKEY_POD_IPS'],
     ['no tasks', { VALETKEY_TASKS: '' }, 'VALETKEY_TASKS'],
     [
       'an empty list of tasks',

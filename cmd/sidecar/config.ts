@@ -22,6 +22,7 @@ import { fail, succeed, type Result } from '../../lib/schema/field-error.ts';
 import {
   refine,
   integer,
+  list,
   object,
   stringEnum,
   read,
@@ -99,6 +100,10 @@ const loopbackAddress: Reader<Address> = refine(listenAddress, ({ host }) =>
 const name = string({ expected: 'a name', pattern: /^[a-z0-9.-]{1,253}$/ });
 const address = string({ expected: 'an IP address', pattern: /^[0-9a-fA-F.:]{2,45}$/ });
 
+/** The kubelet writes one address per IP family, separated by commas. */
+const addresses: Reader<readonly string[]> = (given, path, faults) =>
+  list(address, { min: 1, max: 2 })(String(given).split(','), path, faults);
+
 const TRUST_MODES = ['authority', 'cluster'] as const;
 type TrustMode = (typeof TRUST_MODES)[number];
 
@@ -123,7 +128,11 @@ const SETTINGS = {
   },
   podName: { name: ENV.podName, help: 'name of the pod', reader: name },
   podNamespace: { name: ENV.podNamespace, help: 'namespace of the pod', reader: name },
-  podIp: { name: ENV.podIp, help: 'IP address of the pod', reader: address },
+  podIps: {
+    name: ENV.podIps,
+    help: 'IP addresses of the pod, separated by commas',
+    reader: addresses,
+  },
   injectionTemplate: {
     name: ENV.injectionTemplate,
     help: 'SHA-256 of the injection template of this pod',
@@ -180,8 +189,8 @@ export const readSidecarConfig = (
   const settings = readSettings(selectSettings(environment[ENV.trust]), environment);
   const faults = [...environmentErrors, ...(settings.ok ? [] : settings.faults)];
   if (!settings.ok || faults.length > 0) return fail(faults);
-  const { telemetry, podIp } = settings.value;
-  const host = telemetry.host === '' ? podIp : telemetry.host;
+  const { telemetry, podIps } = settings.value;
+  const host = telemetry.host === '' ? (podIps[0] ?? '') : telemetry.host;
   // `trust` selects which of the two groups was read.
   return succeed({ ...settings.value, telemetry: { ...telemetry, host } } as SidecarConfig);
 };

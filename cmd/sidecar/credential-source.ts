@@ -83,14 +83,14 @@ const createLazyAuthorityClient = (load: () => Promise<AuthorityClient>): Author
 
 /** `trust: cluster`: the pod's projected token goes to STS directly. */
 const createClusterExchange = (
-  { cloud, podName, podIp, tokenFile }: ClusterConfig,
+  { cloud, podName, podIps, tokenFile }: ClusterConfig,
   { metrics, clock, random }: CredentialSourceDeps,
 ): Exchange =>
   createStsExchange({
     assumeRole: createStsClient(cloud),
     readToken: createTokenReader(tokenFile),
     sessionPolicy: ({ task, params }, deadline) =>
-      buildSessionPolicy({ task, params, deadline, cloud, podIp }),
+      buildSessionPolicy({ task, params, deadline, cloud, podIps }),
     sessionName: (run) => buildSessionName({ podName, run }),
     newRun: () => randomBytes(12).toString('base64url'),
     clock,

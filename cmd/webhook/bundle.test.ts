@@ -41,7 +41,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'tls.crt'), leaf.certificate);
   writeFileSync(join(folder, 'tls.key'), leaf.key);
   const platform =
-    'trust: cluster\nsidecar: {image: "registry.example/v:1"}\ncloud: {region: eu-central-1}\n';
+    'trust: cluster\nsidecar: {image: "registry.example/v:1"}\ncloud: {region: eu-central-1}\ntasks: {accountIds: ["111122223333"]}\n';
   writeFileSync(join(folder, 'platform.yaml'), platform);
 }, 120_000);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -135,6 +135,7 @@ lifetime: 10m
   it('loads Cedar under trust: authority, and reports what it waits for', async () => {
     const authority = `sidecar: {image: "registry.example/v:1"}
 cloud: {region: eu-central-1}
+tasks: {accountIds: ["111122223333"]}
 authority: {endpoint: "https://a.example", issuer: "https://i.example", trustDomain: td.example}
 `;
     writeFileSync(join(folder, 'authority.yaml'), authority);

@@ -12,7 +12,10 @@ let file: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'valetkey-config-'));
   file = join(folder, 'platform.yaml');
-  writeFileSync(file, 'trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1}\n');
+  writeFileSync(
+    file,
+    'trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1}\ntasks: {accountIds: ["111122223333"]}\n',
+  );
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -83,7 +86,7 @@ describe('readWebhookConfig', () => {
     const authority = '{endpoint: "https://a", issuer: "https://i", trustDomain: example.org}';
     writeFileSync(
       file,
-      `sidecar: {image: x}\ncloud: {region: eu-central-1}\nauthority: ${authority}\n`,
+      `sidecar: {image: x}\ncloud: {region: eu-central-1}\ntasks: {accountIds: ["111122223333"]}\nauthority: ${authority}\n`,
     );
     const given = {
       ...buildMinimalEnvironment(),

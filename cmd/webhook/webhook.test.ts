@@ -41,6 +41,7 @@ const PLATFORM = `
 trust: cluster
 sidecar: {image: "registry.example/valetkey:0.1.0"}
 cloud: {region: eu-central-1}
+tasks: {accountIds: ["111122223333"]}
 `;
 
 let folder: string;
@@ -417,6 +418,7 @@ describe('under trust: authority', () => {
   const AUTHORITY = `
 sidecar: {image: "registry.example/valetkey:0.1.0"}
 cloud: {region: eu-central-1}
+tasks: {accountIds: ["111122223333"]}
 authority: {endpoint: "https://authority.example", issuer: "https://issuer.example", trustDomain: td.example}
 `;
   const ROOTS = `/api/v1/namespaces/${NAMESPACE}/configmaps/valetkey-authority-trust-bundle`;

@@ -25,6 +25,7 @@ export const THREAT_ROWS = {
   minting: { attack: 'Credentials that mint longer ones', stoppedBy: 'admission' },
   escalation: { attack: 'Changes of permissions that AWS labels', stoppedBy: 'admission' },
   'wider-than-forbidden': { attack: 'A scope that is wider', stoppedBy: 'admission' },
+  'free-text': { attack: 'Free text of the agent', stoppedBy: 'admission' },
   'scope-injection': { attack: 'Scope injection', stoppedBy: 'admission' },
   'hostile-names': { attack: 'bidirectional text, CRLF', stoppedBy: 'admission' },
   'large-input': { attack: 'Large, deep or ambiguous input', stoppedBy: 'admission' },

@@ -53,7 +53,7 @@ const compile = async (
   const task = await readTask(allow);
   return ({ now, sourceIp }) => ({
     policy: buildSessionPolicy({
-      ...{ task, params: {}, deadline: now + 900_000, podIp: sourceIp },
+      ...{ task, params: {}, deadline: now + 900_000, podIps: [sourceIp] },
       cloud: { dialect: 's3', sourceRestriction: { mode: 'podIP' } },
     }),
   });

@@ -142,7 +142,7 @@ const buildCompiledPolicy = (moment: CaseStart): SessionRequest => ({
     params: { folder: 'reports' },
     deadline: getDeadline(moment),
     cloud: { dialect: 's3', sourceRestriction: { mode: 'podIP' } },
-    podIp: moment.sourceIp,
+    podIps: [moment.sourceIp],
   }),
 });
 

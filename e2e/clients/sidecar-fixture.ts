@@ -94,7 +94,7 @@ function buildEnvironment(
     [SIDECAR_ENV.trust]: 'cluster',
     [SIDECAR_ENV.podName]: 'client-test',
     [SIDECAR_ENV.podNamespace]: 'default',
-    [SIDECAR_ENV.podIp]: cloud.sourceIp,
+    [SIDECAR_ENV.podIps]: cloud.sourceIp,
     [SIDECAR_ENV.cloud]: JSON.stringify(buildCloudSettings(cloud.region, stsEndpoint)),
     [SIDECAR_ENV.tokenFile]: join(folder, 'pod-token'),
     [SIDECAR_ENV.consumersFolder]: folder,

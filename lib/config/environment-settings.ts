@@ -19,9 +19,11 @@ export type ParsedSettings<S extends SettingTable> = {
 
 /** Prefix of every variable that Valetkey defines. */
 const PREFIX = 'VALETKEY_';
-/** Variables that the kubelet sets for a Service named `valetkey-…` (docker-links variables). */
 const SERVICE_LINK =
   /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+
+/** Whether the kubelet may set this variable for a Service of that name (docker-links variables). */
+export const isServiceLink = (name: string): boolean => SERVICE_LINK.test(name);
 
 /**
  * Reads a program's settings from its environment. An unknown `VALETKEY_…` variable is an error, because
@@ -46,7 +48,7 @@ export const readSettings = <S extends SettingTable>(
 const findUnknownNames = (table: SettingTable, environment: Environment): FieldError[] => {
   const known = new Set(Object.values(table).map(({ name }) => name));
   return Object.keys(environment)
-    .filter((name) => name.startsWith(PREFIX) && !known.has(name) && !SERVICE_LINK.test(name))
+    .filter((name) => name.startsWith(PREFIX) && !known.has(name) && !isServiceLink(name))
     .map((path) => ({ path, expected: 'a setting of this program', got: 'an unknown name' }));
 };
 

@@ -9,7 +9,8 @@ import { readPlatform } from './platform-parser.ts';
 const readFixture = (name: string): string =>
   readFileSync(join(import.meta.dirname, 'fixtures', name), 'utf8');
 const COMMON = 'sidecar: {image: "registry.example/v:1"}\ncloud: {region: eu-central-1}\n';
-const MINIMAL = `trust: cluster\n${COMMON}`;
+const ACCOUNTS = "tasks: {accountIds: ['111122223333']}\n";
+const MINIMAL = `trust: cluster\n${COMMON}${ACCOUNTS}`;
 
 const listPlatformErrors = (text: string): readonly string[] => {
   const result = readPlatform(text);
@@ -31,6 +32,7 @@ describe('readPlatform', () => {
         baselineNamespaces: ['legacy-agents'],
         ruleExemptions: [{ namespace: 'debugging', rule: '9' }],
         breakGlassGroup: 'oncall',
+        strictEnvironment: true,
         protectedAudiences: ['https://kubernetes.default.svc.example'],
       },
     });
@@ -59,7 +61,7 @@ describe('readPlatform', () => {
           minLifetimeSeconds: 60,
           maxLifetimeSeconds: 3600,
           delivery: 'vend',
-          accountIds: [],
+          accountIds: ['111122223333'],
           partitions: [],
           wildcardOnlyActions: false,
           regionWildcards: false,
@@ -71,6 +73,7 @@ describe('readPlatform', () => {
           allowApiToken: false,
           baselineNamespaces: [],
           ruleExemptions: [],
+          strictEnvironment: false,
           protectedAudiences: [],
         },
       },
@@ -110,7 +113,7 @@ tasks: {minLifetime: soon}
 
 describe('readPlatform of the cloud group', () => {
   const cloud = (more: string): string =>
-    `trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1, ${more}}\n`;
+    `trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1, ${more}}\n${ACCOUNTS}`;
   const refused: [string, string, string][] = [
     ['an http endpoint without leave', 'stsEndpoint: "http://c:1"', 'cloud.stsEndpoint'],
     ['an endpoint with a path', 'stsEndpoint: "https://c/x"', 'cloud.stsEndpoint'],
@@ -188,6 +191,40 @@ describe('readPlatform of the cloud group', () => {
   });
 });
 
+/** With an account, unless the limits set the accounts themselves. */
+const withLimits = (text: string): string => {
+  if (!text.startsWith('tasks: {')) return `${MINIMAL}${text}\n`;
+  const limits = text.includes('accountIds')
+    ? text
+    : text.replace('{', "{accountIds: ['111122223333'], ");
+  return `trust: cluster\n${COMMON}${limits}\n`;
+};
+
+describe('readPlatform of accounts', () => {
+  const s3 =
+    "trust: cluster\nsidecar: {image: x}\ncloud: {region: a, dialect: s3, stsEndpoint: 'https://c'}\n";
+
+  it.each([
+    ['no list', ''],
+    ['an empty list', 'tasks: {accountIds: []}\n'],
+  ])('rejects %s with dialect aws, and says what to set', (_, text) => {
+    const [fault, ...others] = listPlatformErrors(`trust: cluster\n${COMMON}${text}`);
+    expect(others).toEqual([]);
+    expect(fault).toMatch(/^tasks\.accountIds: expected the accounts of the roles/);
+    expect(fault).toContain("['*'] for any");
+  });
+
+  it('accepts any account if the platform says so, and no list in a private cloud', () => {
+    const any = readPlatform(withLimits("tasks: {accountIds: ['*']}"));
+    expect(any.ok && any.value.tasks.accountIds).toEqual(['*']);
+    expect(listPlatformErrors(s3)).toEqual([]);
+  });
+
+  it.each(["['*', '111122223333']", "['1111*']", "['']"])('rejects the accounts %s', (list) => {
+    expect(listPlatformErrors(withLimits(`tasks: {accountIds: ${list}}`))).toHaveLength(1);
+  });
+});
+
 describe('readPlatform of limits and allowed changes', () => {
   const refused: [string, string][] = [
     ['a minimum above the maximum', 'tasks: {minLifetime: 2h, maxLifetime: 1h}'],
@@ -203,11 +240,11 @@ describe('readPlatform of limits and allowed changes', () => {
     ['settings of the authority', 'authority: {}'],
   ];
   it.each(refused)('rejects %s', (_, text) => {
-    expect(listPlatformErrors(`${MINIMAL}${text}\n`)).toHaveLength(1);
+    expect(listPlatformErrors(withLimits(text))).toHaveLength(1);
   });
 
   it('accepts lifetimes of seconds, for demonstrations', () => {
-    const platform = readPlatform(`${MINIMAL}tasks: {minLifetime: 5s}\n`);
+    const platform = readPlatform(withLimits('tasks: {minLifetime: 5s}'));
     expect(platform.ok && platform.value.tasks.minLifetimeSeconds).toBe(5);
   });
 
@@ -220,13 +257,14 @@ describe('readPlatform of limits and allowed changes', () => {
     'aws_x',
   ];
   it.each(names)('does not allow other webhooks to set %s on the sidecar', (name) => {
-    const text = `trust: cluster\nsidecar: {image: x, allowedChanges: {env: [${name}]}}\ncloud: {region: eu-central-1}\n`;
+    const text = `trust: cluster\nsidecar: {image: x, allowedChanges: {env: [${name}]}}\ncloud: {region: eu-central-1}\n${ACCOUNTS}`;
     expect(listPlatformErrors(text)).toHaveLength(1);
   });
 
   it('accepts other images only with a digest', () => {
     const text =
-      'trust: cluster\nsidecar: {image: x, allowedChanges: {images: ["m/v:1"]}}\ncloud: {region: eu-central-1}\n';
+      'trust: cluster\nsidecar: {image: x, allowedChanges: {images: ["m/v:1"]}}\ncloud: {region: eu-central-1}\n' +
+      ACCOUNTS;
     expect(listPlatformErrors(text)).toHaveLength(1);
   });
 });
@@ -287,7 +325,7 @@ describe('readPlatform of the pods group', () => {
 
 describe('readPlatform under trust: authority', () => {
   const needed = 'endpoint: "https://a.example", issuer: "https://i.example/x", trustDomain: td.x';
-  const authority = (more = ''): string => `${COMMON}authority: {${needed}${more}}\n`;
+  const authority = (more = ''): string => `${COMMON}${ACCOUNTS}authority: {${needed}${more}}\n`;
 
   it('reads the file that shows every key', () => {
     const platform = readPlatform(readFixture('platform.yaml'));
@@ -312,7 +350,7 @@ describe('readPlatform under trust: authority', () => {
   });
 
   it('requires endpoint, issuer and trust domain, and has defaults for all other keys', () => {
-    const faults = listPlatformErrors(COMMON).map((fault) => fault.split(':')[0]);
+    const faults = listPlatformErrors(COMMON + ACCOUNTS).map((fault) => fault.split(':')[0]);
     expect(faults).toEqual(['authority.endpoint', 'authority.issuer', 'authority.trustDomain']);
     const platform = readPlatform(authority());
     if (!platform.ok) throw new Error(platform.faults.map(formatFieldError).join('\n'));
@@ -384,7 +422,7 @@ describe('readPlatform under trust: authority', () => {
   it.each(refused)('rejects %s', (_, more, path) => {
     const [name = ''] = more.split(':');
     const others = needed.split(', ').filter((each) => !each.startsWith(`${name}:`));
-    const text = `${COMMON}authority: {${[...others, more].join(', ')}}\n`;
+    const text = `${COMMON}${ACCOUNTS}authority: {${[...others, more].join(', ')}}\n`;
     expect(listPlatformErrors(text).map((fault) => fault.split(':')[0])).toEqual([path]);
   });
 

@@ -1,6 +1,6 @@
 import { parseDocument, visit } from 'yaml';
 
-import type { AuthoritySettings, Platform } from '../contract/platform.ts';
+import { ANY_ACCOUNT, type AuthoritySettings, type Platform } from '../contract/platform.ts';
 import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
 import { checkRoleDialect, requireRoleArn } from '../schema/arn.ts';
 import { read } from '../schema/reader.ts';
@@ -34,7 +34,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   minLifetime: 1m
  *   maxLifetime: 1h
  *   delivery: vend
- *   accountIds: []                         # empty: any
+ *   accountIds: ['111122223333']           # ['*']: any; may be empty only with dialect: s3
  *   partitions: []                         # empty: any
  *   wildcardOnlyActions: false
  *   regionWildcards: false
@@ -46,6 +46,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   baselineNamespaces: []                 # must meet level baseline of rule 4
  *   ruleExemptions: []                     # {namespace, rule}: violations are warnings there
  *   breakGlassGroup: oncall                # omitted: no one adds ephemeral containers
+ *   strictEnvironment: false               # true: refuse AWS_PROFILE in consumers instead of a warning
  *   protectedAudiences: []                 # in addition to the built-in ones
  * authority:
  *   endpoint: https://valetkey-authority.valetkey.svc
@@ -122,6 +123,18 @@ const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
     'tasks.minLifetime',
     `at most tasks.maxLifetime (${tasks.maxLifetime}s)`,
     `${tasks.minLifetime}s`,
+  );
+  expect(
+    dialect === 's3' || tasks.accountIds.length > 0,
+    'tasks.accountIds',
+    `the accounts of the roles that tasks may name, such as ['111122223333'], or ['${ANY_ACCOUNT}'] for any: a role in an account of others that trusts the issuer can receive your data`,
+    tasks.accountIds,
+  );
+  expect(
+    !tasks.accountIds.includes(ANY_ACCOUNT) || tasks.accountIds.length === 1,
+    'tasks.accountIds',
+    `'${ANY_ACCOUNT}' alone, or accounts of 12 digits`,
+    tasks.accountIds,
   );
   for (const role of Object.keys(tasks.mintingActions)) {
     const expected = checkRoleDialect(requireRoleArn(role), dialect);

@@ -7,6 +7,7 @@ import {
   object,
   stringEnum,
   record,
+  refine,
   rejectValue,
   string,
   value,
@@ -17,6 +18,7 @@ import { audience, authorityGroup } from './authority-settings-schema.ts';
 import { certificateBundle } from './certificate-bundle.ts';
 import { withEmptyDefault, withDefault } from './defaults.ts';
 import { durationSeconds } from './durations.ts';
+import { mayBeAddedToSidecar, SIDECAR_RESERVED_TEXT } from './environment-review.ts';
 import { podsGroup } from './pod-settings-schema.ts';
 
 /** The longest session of STS. */
@@ -38,12 +40,14 @@ const action = string({
   pattern: /^[a-z0-9-]+:[A-Za-z0-9]+$/,
 });
 
-/** Variables that a mesh may add; never one that loads code, adds trust anchors or configures an SDK. */
-const foreignEnvName = string({
-  expected:
-    'a variable that another mutating webhook may set (not VALETKEY_*, NODE_*, LD_*, AWS_*, SSL*, OPENSSL_*, UV_*, MALLOC_*)',
-  pattern: /^(?!VALETKEY_|NODE_|LD_|AWS_|SSL|OPENSSL_|UV_|MALLOC_)[A-Z_][A-Z0-9_]*$/i,
-});
+/** Variables that a mesh may add. */
+const foreignEnvName = refine(
+  string({ expected: 'the name of a variable', pattern: /^[A-Z_][A-Z0-9_]*$/i }),
+  (name) =>
+    mayBeAddedToSidecar(name)
+      ? undefined
+      : `a variable that another mutating webhook may set (not ${SIDECAR_RESERVED_TEXT})`,
+);
 
 const resources = object({
   memory: withDefault(quantity, '96Mi'),
@@ -97,14 +101,16 @@ export const cloudGroup = object({
   sourceRestriction: withDefault(sourceRestriction, { mode: 'none' }),
 });
 
+const accountId = string({
+  expected: "12 digits, as a string ('111122223333'), or '*' alone for any account",
+  pattern: /^(\d{12}|\*)$/,
+});
+
 const tasks = object({
   minLifetime: withDefault(lifetime, 60),
   maxLifetime: withDefault(lifetime, 3600),
   delivery: withDefault(stringEnum(['vend']), 'vend'),
-  accountIds: withDefault(
-    list(string({ expected: "12 digits, as a string ('111122223333')", pattern: /^\d{12}$/ })),
-    [],
-  ),
+  accountIds: withDefault(list(accountId), []),
   partitions: withDefault(
     list(string({ expected: 'a partition such as aws', pattern: PARTITION })),
     [],

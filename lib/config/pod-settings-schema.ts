@@ -48,5 +48,6 @@ export const podsGroup = object({
     [],
   ),
   breakGlassGroup: { optional: group },
+  strictEnvironment: withDefault(boolean, false),
   protectedAudiences: withDefault(rejectDuplicates(list(audience, { max: MAX_ENTRIES })), []),
 });

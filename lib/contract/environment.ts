@@ -10,7 +10,8 @@ export const SIDECAR_ENV = {
   trust: 'VALETKEY_TRUST',
   podName: 'VALETKEY_POD_NAME',
   podNamespace: 'VALETKEY_POD_NAMESPACE',
-  podIp: 'VALETKEY_POD_IP',
+  /** Addresses of the pod, one per IP family, separated by commas; the first is the primary one. */
+  podIps: 'VALETKEY_POD_IPS',
   /** Under `trust: cluster`: JSON of {@link CloudSettings}. */
   cloud: 'VALETKEY_CLOUD',
   /** Under `trust: authority`: JSON of {@link AuthorityAccess}. */
@@ -33,18 +34,6 @@ export const CONSUMER_ENV = {
   region: 'AWS_REGION',
   defaultRegion: 'AWS_DEFAULT_REGION',
 } as const;
-
-/** No program starts with one of these: they could load code, add trust anchors or write secrets. */
-export const ENV_DENY_LIST = [
-  'NODE_OPTIONS',
-  'NODE_EXTRA_CA_CERTS',
-  'NODE_TLS_REJECT_UNAUTHORIZED',
-  'SSLKEYLOGFILE',
-  'OPENSSL_CONF',
-  'LD_PRELOAD',
-  'LD_LIBRARY_PATH',
-  'LD_AUDIT',
-] as const;
 
 /** The webhook's environment, written by the chart. */
 export const WEBHOOK_ENV = {

@@ -22,13 +22,19 @@ export type CloudSettings = {
   readonly sourceRestriction: SourceRestriction;
 };
 
+/** In `accountIds`: roles of every account, including accounts of others that trust the issuer. */
+export const ANY_ACCOUNT = '*';
+
 /** Limits of the platform on task declarations. */
 export type TaskLimits = {
   readonly minLifetimeSeconds: number;
   readonly maxLifetimeSeconds: number;
   /** Used where a task omits `delivery`. */
   readonly delivery: 'vend';
-  /** Accounts (12 digits) whose roles are allowed; empty: any. */
+  /**
+   * Accounts (12 digits) whose roles are allowed, or {@link ANY_ACCOUNT} alone. Empty: none, but with
+   * dialect `s3` any, because roles of a private cloud need no account.
+   */
   readonly accountIds: readonly string[];
   /** ARN partitions whose roles are allowed; empty: any. */
   readonly partitions: readonly string[];
@@ -140,6 +146,8 @@ export type Platform = {
     readonly ruleExemptions: readonly RuleExemption[];
     /** Members may add ephemeral containers to injected pods; absent: no one may. */
     readonly breakGlassGroup?: string;
+    /** Whether variables that break SDKs, such as AWS_PROFILE, refuse a new pod instead of a warning. */
+    readonly strictEnvironment: boolean;
     /** Further audiences for which pods with tasks must not project tokens. */
     readonly protectedAudiences: readonly string[];
   };

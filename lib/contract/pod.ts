@@ -24,6 +24,8 @@ export type PodSpec = {
   readonly ephemeralContainers?: readonly Container[];
   readonly volumes?: readonly Volume[];
   readonly serviceAccountName?: string;
+  /** Deprecated alias of `serviceAccountName`, which wins. */
+  readonly serviceAccount?: string;
   readonly automountServiceAccountToken?: boolean;
   readonly hostPID?: boolean;
   readonly hostIPC?: boolean;
@@ -31,7 +33,9 @@ export type PodSpec = {
   readonly shareProcessNamespace?: boolean;
   readonly os?: { readonly name: string };
   readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly affinity?: { readonly nodeAffinity?: NodeAffinity };
   readonly hostname?: string;
+  readonly subdomain?: string;
   readonly dnsPolicy?: string;
   readonly dnsConfig?: {
     readonly nameservers?: readonly string[];
@@ -45,6 +49,23 @@ export type PodSpec = {
   }[];
   readonly securityContext?: PodSecurityContext;
   readonly resources?: Resources;
+};
+
+type NodeAffinity = {
+  readonly requiredDuringSchedulingIgnoredDuringExecution?: {
+    readonly nodeSelectorTerms?: readonly NodeSelectorTerm[];
+  };
+  readonly preferredDuringSchedulingIgnoredDuringExecution?: readonly {
+    readonly preference?: NodeSelectorTerm;
+  }[];
+};
+
+export type NodeSelectorTerm = { readonly matchExpressions?: readonly NodeSelectorRequirement[] };
+
+export type NodeSelectorRequirement = {
+  readonly key: string;
+  readonly operator: string;
+  readonly values?: readonly string[];
 };
 
 export type PodSecurityContext = {
@@ -164,6 +185,8 @@ export type Volume = {
   readonly name: string;
   readonly hostPath?: unknown;
   readonly gitRepo?: unknown;
+  readonly secret?: { readonly secretName?: string };
+  readonly configMap?: { readonly name?: string };
   readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
   readonly projected?: {
     readonly defaultMode?: number;
@@ -177,5 +200,7 @@ export type ProjectedSource = {
     readonly expirationSeconds?: number;
     readonly path: string;
   };
+  readonly secret?: { readonly name?: string };
+  readonly configMap?: { readonly name?: string };
   readonly [other: string]: unknown;
 };

@@ -103,7 +103,7 @@ export const evaluatePolicy = async (
 };
 
 const toPolicyRequest = (
-  { workload, user, task, params, purpose }: AuthorizedRun,
+  { workload, user, task, params }: AuthorizedRun,
   { sourceRestriction, now }: PolicyDeps,
 ): RunPolicyRequest => {
   const { namespace, namespaceLabels, serviceAccount } = workload;
@@ -115,7 +115,6 @@ const toPolicyRequest = (
     // Approvals are not implemented: a policy that requires one denies.
     approvals: [],
     atMs: now(),
-    ...(purpose !== undefined && { purpose }),
     ...(user !== undefined && { user: { issuer: user.issuer, subject: user.subject } }),
   };
 };

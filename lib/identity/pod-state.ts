@@ -3,7 +3,12 @@ import type { ProjectedClaims } from './projected-token.ts';
 import { newRefusedError, newUnavailableError } from './identity-refusals.ts';
 
 /** The current state of a pod, as far as identification needs it. */
-export type PodState = { readonly uid: string; readonly node: string; readonly ip: string };
+export type PodState = {
+  readonly uid: string;
+  readonly node: string;
+  /** One per IP family; the first is the primary one. */
+  readonly ips: readonly string[];
+};
 
 /**
  * Checks that the token's pod is the same pod, is running, and has the service account, node and
@@ -50,21 +55,21 @@ export const checkPodState = (
     const expected = `expected pod ${name} on node ${claims.node ?? 'that runs it'}`;
     throw newRefusedError('pod_node', `${expected}, got ${formatValue(node)}`);
   }
-  return { uid, node, ip: checkPeerAddress(status, { name, peer }) };
+  return { uid, node, ips: checkPeerAddress(status, { name, peer }) };
 };
 
 const checkPeerAddress = (
   status: unknown,
   { name, peer }: { readonly name: string; readonly peer: string | undefined },
-): string => {
+): readonly string[] => {
   const ip = getText(status, 'podIP');
   if (ip === '') {
     throw newUnavailableError('pod_address_unknown', `the address of pod ${name} is not known yet`);
   }
-  if (peer === undefined) return ip;
   const others = getMember(status, 'podIPs');
-  const all = [ip, ...(Array.isArray(others) ? others.map((each) => getText(each, 'ip')) : [])];
-  if (all.includes(normalizeAddress(peer))) return ip;
+  const texts = Array.isArray(others) ? others.map((each) => getText(each, 'ip')) : [];
+  const all = [...new Set([ip, ...texts])].filter((each) => each !== '');
+  if (peer === undefined || all.includes(normalizeAddress(peer))) return all;
   throw newRefusedError(
     'pod_address',
     `expected a request from pod ${name}, got one from ${formatValue(peer)}`,

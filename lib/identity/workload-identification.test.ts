@@ -67,7 +67,7 @@ describe('createWorkloadIdentifier', () => {
       namespace: 'research',
       namespaceLabels: labels,
       serviceAccount: 'agent',
-      pod: { name: 'agent-0', uid: claims.pod.uid, node: 'node-1', ip: '10.20.0.7' },
+      pod: { name: 'agent-0', uid: claims.pod.uid, node: 'node-1', ips: ['10.20.0.7', 'fd00::7'] },
       admitted,
       templateHash: 'a1',
       exempted,

@@ -11,7 +11,8 @@ export type Workload = {
     readonly name: string;
     readonly uid: string;
     readonly node: string;
-    readonly ip: string;
+    /** One per IP family; the first is the primary one. */
+    readonly ips: readonly string[];
   };
   /** Read from the environment of the running pod's sidecar. */
   readonly admitted: AdmittedTasks;

@@ -1,3 +1,4 @@
+import { mayBeAddedToSidecar } from '../config/environment-review.ts';
 import type { AllowedChanges, SidecarResources } from '../contract/platform.ts';
 import {
   allowDefault,
@@ -9,9 +10,6 @@ import {
 } from './equality.ts';
 import { toJsonPointer } from './json-patch.ts';
 import { isSameQuantity, readQuantity } from './quantity.ts';
-
-/** Names that load code, add trust, configure an SDK or are reserved: no setting allows them. */
-const ENV_NEVER_ALLOWED = /^(VALETKEY_|NODE_|LD_|AWS_|SSL|OPENSSL_|UV_|MALLOC_)/i;
 
 /**
  * Lists what may differ between the injected sidecar and the one in the final pod: what the API server
@@ -45,7 +43,7 @@ export const ALLOWED_VOLUME_DIFFERENCES: FieldComparisons = {
 };
 
 const isAllowedEnv = (name: string, { env }: AllowedChanges): boolean =>
-  env.includes(name) && !ENV_NEVER_ALLOWED.test(name);
+  env.includes(name) && mayBeAddedToSidecar(name);
 
 /** Long texts may look equal once truncated, so their lengths are reported. */
 const compareInjectedValue: FieldComparison = (expected, actual, at) => {

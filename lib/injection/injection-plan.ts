@@ -8,6 +8,11 @@ import { isApiTokenVolume, isApiTokenKept } from './api-token.ts';
 import { listConsumers, isInjected, listOtherContainers } from './consumers.ts';
 import { listContainers, isNativeSidecar, type PlacedContainer } from './containers.ts';
 import {
+  buildEnvironmentWarnings,
+  planProxyBypass,
+  type ReplacedValue,
+} from './consumer-environment.ts';
+import {
   formatSecurityDefaults,
   buildSecurityDefaults,
   type SecurityDefaults,
@@ -41,6 +46,8 @@ export type ConsumerAdditions = {
   readonly at: PlacedContainer;
   readonly mount: VolumeMount;
   readonly env: readonly EnvVar[];
+  /** Values of variables that the container sets itself. */
+  readonly replaced: readonly ReplacedValue[];
 };
 
 /**
@@ -78,7 +85,14 @@ export const planInjection = (request: {
   return succeed({
     injection,
     securityDefaults,
-    warnings: [...warnings, ...buildApiTokenWarnings(pod, injection)],
+    warnings: [
+      ...warnings,
+      ...buildApiTokenWarnings(pod, injection),
+      ...injection.consumers.flatMap(({ at }) => [
+        ...[planProxyBypass(at.container).warning ?? []].flat(),
+        ...buildEnvironmentWarnings(pod, at),
+      ]),
+    ],
   });
 };
 
@@ -98,11 +112,15 @@ const buildConsumerAdditions = (
 ): readonly ConsumerAdditions[] =>
   listOtherContainers(pod)
     .filter(({ container }) => consumers.includes(container.name))
-    .map((at) => ({
-      at,
-      mount: buildConsumerMount(template, consumers.indexOf(at.container.name)),
-      env: buildConsumerEnv(at.container, template),
-    }));
+    .map((at) => {
+      const { added, replaced } = planProxyBypass(at.container);
+      return {
+        at,
+        mount: buildConsumerMount(template, consumers.indexOf(at.container.name)),
+        env: [...buildConsumerEnv(at.container, template), ...added],
+        replaced,
+      };
+    });
 
 /** Skips variables that the container sets itself; rule 7 refuses them. */
 const buildConsumerEnv = (

@@ -11,7 +11,7 @@ const readSidecarEnv = (settings: Platform, trustBundle?: string) => {
 describe('buildInjectionTemplate', () => {
   it('has a stable hash under trust: cluster', () => {
     expect(buildInjectionTemplate(platform).hash).toBe(
-      '4eb251cbb696ca883db428af5cbac319846bec4977d3048a6d51b9ece844ad72',
+      '55289126659a151b29875328d8027529ad4eec48c0a8b8f9475b9b3db3369108',
     );
     expect(buildInjectionTemplate(platform, 'any bundle').hash).toBe(
       buildInjectionTemplate(platform).hash,

@@ -137,7 +137,7 @@ const buildSidecarEnv = (platform: Platform, trustBundle: string): readonly EnvV
   { name: SIDECAR_ENV.trust, value: platform.trust },
   { name: SIDECAR_ENV.podName, valueFrom: buildFieldRef('metadata.name') },
   { name: SIDECAR_ENV.podNamespace, valueFrom: buildFieldRef('metadata.namespace') },
-  { name: SIDECAR_ENV.podIp, valueFrom: buildFieldRef('status.podIP') },
+  { name: SIDECAR_ENV.podIps, valueFrom: buildFieldRef('status.podIPs') },
   buildExchangeEnv(platform, trustBundle),
   { name: SIDECAR_ENV.tokenFile, value: `${TOKEN_MOUNT_PATH}/${TOKEN_FILE_NAME}` },
   { name: SIDECAR_ENV.consumersFolder, value: CONSUMER_MOUNT_PATH },

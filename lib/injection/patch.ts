@@ -33,7 +33,14 @@ const buildInjectionOps = (pod: Pod, injection: Injection): readonly JsonPatchOp
   ];
 };
 
-const buildConsumerOps = ({ at, mount, env }: ConsumerAdditions): readonly JsonPatchOp[] => [
+const buildConsumerOps = ({
+  at,
+  mount,
+  env,
+  replaced,
+}: ConsumerAdditions): readonly JsonPatchOp[] => [
+  // "add" replaces a member that exists.
+  ...replaced.map(({ index, value }) => buildAddOp(`${at.path}/env/${index}/value`, value)),
   ...buildAppendOps(`${at.path}/volumeMounts`, at.container.volumeMounts, [mount]),
   ...buildAppendOps(`${at.path}/env`, at.container.env, env),
 ];

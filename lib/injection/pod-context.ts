@@ -15,6 +15,9 @@ export type ReadPodContext = (pod: {
   readonly serviceAccount: string;
 }) => Promise<PodContext | undefined>;
 
-/** The pod's service account. The ServiceAccount plugin sets it if the author did not. */
+/**
+ * The pod's service account, by its field or by the field's deprecated alias, as in the API server: an
+ * empty field is unset. The ServiceAccount plugin sets it if the author did not.
+ */
 export const getServiceAccountName = ({ spec }: Pick<Pod, 'spec'>): string =>
-  spec?.serviceAccountName ?? 'default';
+  [spec?.serviceAccountName, spec?.serviceAccount, 'default'].find(Boolean) ?? 'default';

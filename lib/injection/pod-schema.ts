@@ -197,12 +197,19 @@ const volume = createObjectSchema(
   {
     hostPath: mapping,
     gitRepo: mapping,
+    secret: createObjectSchema({}, { secretName: text }),
+    configMap: source,
     emptyDir: createObjectSchema({}, { medium: text, sizeLimit: quantity }),
     projected: createObjectSchema(
       {},
       {
         defaultMode: integer,
-        sources: createListSchema(createObjectSchema({}, { serviceAccountToken: tokenSource })),
+        sources: createListSchema(
+          createObjectSchema(
+            {},
+            { serviceAccountToken: tokenSource, secret: source, configMap: source },
+          ),
+        ),
       },
     ),
   },
@@ -220,6 +227,28 @@ const podSecurityContext = createObjectSchema(
     appArmorProfile: profile,
     seLinuxOptions,
     sysctls: createListSchema(createObjectSchema({ name: text }, { value: text })),
+  },
+);
+
+const nodeSelectorTerm = createObjectSchema(
+  {},
+  {
+    matchExpressions: createListSchema(
+      createObjectSchema({ key: text, operator: text }, { values: createListSchema(text) }),
+    ),
+  },
+);
+
+const nodeAffinity = createObjectSchema(
+  {},
+  {
+    requiredDuringSchedulingIgnoredDuringExecution: createObjectSchema(
+      {},
+      { nodeSelectorTerms: createListSchema(nodeSelectorTerm) },
+    ),
+    preferredDuringSchedulingIgnoredDuringExecution: createListSchema(
+      createObjectSchema({}, { preference: nodeSelectorTerm }),
+    ),
   },
 );
 
@@ -244,6 +273,7 @@ const pod = createObjectSchema(
         ephemeralContainers: createListSchema(container),
         volumes: createListSchema(volume),
         serviceAccountName: text,
+        serviceAccount: text,
         automountServiceAccountToken: flag,
         hostPID: flag,
         hostIPC: flag,
@@ -251,7 +281,9 @@ const pod = createObjectSchema(
         shareProcessNamespace: flag,
         os: createObjectSchema({ name: text }),
         nodeSelector: createMapSchema(text),
+        affinity: createObjectSchema({}, { nodeAffinity }),
         hostname: text,
+        subdomain: text,
         dnsPolicy: text,
         dnsConfig: createObjectSchema(
           {},

@@ -54,7 +54,6 @@ describe('evaluateAdmissionPolicy', () => {
     ['it depends on whether there is a user', 'undecided', buildPermit('context has user')],
     ['it depends on there being no user', 'undecided', buildPermit('!(context has user)')],
     ['a user would forbid it', 'undecided', ALL + buildForbid('context has user.subject')],
-    ['a purpose would forbid it', 'undecided', ALL + buildForbid('context has purpose')],
     [
       'it depends on the value of a param',
       'undecided',
@@ -160,8 +159,8 @@ const unknownConditions = fc.constantFrom(
   'context.weekday == "Monday"',
   'context has user',
   'context has user && context.user.subject == "a"',
-  '!(context has purpose)',
-  'context has purpose && context.purpose like "a*"',
+  '!(context has user)',
+  'context has user && context.user.issuer like "a*"',
   'context.approvals.contains("a")',
   'context.params.hasTag("p") && context.params.getTag("p") == "a"',
   'context.params.hasTag("q")',
@@ -195,7 +194,6 @@ const run = fc.record({
   hour: fc.integer({ min: 0, max: 23 }),
   day: fc.integer({ min: 1, max: 7 }),
   user: fc.option(fc.record({ issuer: word, subject: word }), { nil: undefined }),
-  purpose: fc.option(word, { nil: undefined }),
   approvals: fc.subarray(['a', 'b']),
 });
 
@@ -204,14 +202,7 @@ it('decides at admission as for every run, unless it is undecided', async () => 
   const compareDecisions = async (
     cedar: string,
     text: string,
-    {
-      p,
-      hour,
-      day,
-      user,
-      purpose,
-      approvals,
-    }: typeof run extends fc.Arbitrary<infer T> ? T : never,
+    { p, hour, day, user, approvals }: typeof run extends fc.Arbitrary<infer T> ? T : never,
   ): Promise<void> => {
     const parts = { policies: compileText(cedar), loadCatalog: loadAnyActionCatalog };
     expect(parts.policies.blockers).toEqual([]);
@@ -223,7 +214,6 @@ it('decides at admission as for every run, unless it is undecided', async () => 
     const { outcome } = await evaluateRunPolicy(parts, {
       ...buildRunRequest({ task, params: { p }, approvals, atMs: Date.UTC(2026, 0, day, hour) }),
       ...(user === undefined ? {} : { user }),
-      ...(purpose === undefined ? {} : { purpose }),
     });
     seen.add(`${admitted.outcome} ${outcome}`);
     if (admitted.outcome !== 'undecided') expect(outcome).toBe(admitted.outcome);

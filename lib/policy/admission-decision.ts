@@ -12,7 +12,7 @@ import { foldResource } from './unknowns.ts';
 import type { PairResult } from './pair-results.ts';
 
 /**
- * Decides on a declared task at admission, when time, user, purpose, approvals and the values of params
+ * Decides on a declared task at admission, when time, user, approvals and the values of params
  * are unknown. A deny holds for every run of the task; an allow depends on none of these; everything else
  * is undecided. The decision grants nothing: each run is decided again.
  *

@@ -14,11 +14,10 @@ type BuildCedarRequest = (pair: PolicyPair) => CedarRequest;
 
 /** Builds requests of a run. Everything is known: an absent optional attribute is absent. */
 export const createRunRequestBuilder = (question: RunPolicyRequest): BuildCedarRequest => {
-  const { purpose, user, approvals, params } = question;
+  const { user, approvals, params } = question;
   const known = {
     ...buildTaskContext(question),
     ...buildTimeContext(new Date(question.atMs)),
-    ...(purpose === undefined ? {} : { purpose }),
     ...(user === undefined ? {} : { user: { issuer: user.issuer, subject: user.subject } }),
     approvals: [...approvals],
   };
@@ -27,7 +26,7 @@ export const createRunRequestBuilder = (question: RunPolicyRequest): BuildCedarR
 };
 
 /**
- * Builds requests of an admission. Time, user, purpose, approvals and the values of params are unknown;
+ * Builds requests of an admission. Time, user, approvals and the values of params are unknown;
  * the names of params are known, because a run must have all of them.
  */
 export const createAdmissionRequestBuilder = (
@@ -56,14 +55,7 @@ const ANY_ACTION = {
   isWildcardOnly: false,
   resources: [],
 };
-const UNKNOWN_CONTEXT = buildUnknowns([
-  'user',
-  'purpose',
-  'approvals',
-  'hour',
-  'minute',
-  'weekday',
-]);
+const UNKNOWN_CONTEXT = buildUnknowns(['user', 'approvals', 'hour', 'minute', 'weekday']);
 
 const PARAMS = { __entity: { type: 'Params', id: 'run' } };
 

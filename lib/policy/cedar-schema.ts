@@ -16,7 +16,6 @@ action run appliesTo {
     role: String,
     lifetimeSeconds: Long,
     params: Params,
-    purpose?: String,
     user?: User,
     delivery: String,
     sourceRestriction: String,

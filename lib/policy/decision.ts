@@ -11,7 +11,6 @@ export type RunPolicyRequest = {
   readonly task: Task;
   /** Checked by `bindParams`. */
   readonly params: Readonly<Record<string, string>>;
-  readonly purpose?: string;
   readonly user?: { readonly issuer: string; readonly subject: string };
   readonly sourceRestriction: SourceRestriction['mode'];
   readonly approvals: readonly string[];

@@ -104,14 +104,34 @@ describe('checkPolicy of sound uses of context.resource', () => {
     [`permit (principal, action, resource) when { context.hour > 1 } when { ${OBJECTS} };`],
     [`forbid (principal, action, resource) unless { ${OBJECTS} || context.hour > 1 };`],
     [`forbid (principal, action, resource) when { context.hour > 1 } unless { ${OBJECTS} };`],
-    [
-      buildPermitWhen('context.role like "a?\\*" && context.purpose == context.action').replace(
-        'context.purpose',
-        'context.role',
-      ),
-    ],
+    [buildPermitWhen('context.role like "a?\\*" && context.role == context.action')],
   ])('accepts %s', (cedar) => {
     expect(listErrors(cedar)).toEqual([]);
+  });
+});
+
+describe('checkPolicy of context.purpose', () => {
+  it.each([
+    ['an attribute', 'context.purpose == "incident"', 'line 1, column 45'],
+    ['an attribute in brackets', 'context["purpose"] like "incident-*"', 'line 1, column 45'],
+    ['its presence', 'context has purpose', 'line 1, column 45'],
+    ['its absence', '!(context has "purpose")', 'line 1, column 47'],
+  ])('rejects %s, because the agent writes it', (_, condition, place) => {
+    expect(listErrors(buildPermitWhen(condition))).toEqual([
+      expect.stringMatching(
+        `^TaskPolicy any ${place}: expected no condition on the purpose: the agent writes it`,
+      ),
+    ]);
+  });
+
+  it('rejects every use, in a forbid too', () => {
+    const cedar =
+      'forbid (principal, action, resource) unless { context has purpose && context.purpose like "a*" };';
+    expect(listErrors(cedar)).toHaveLength(2);
+  });
+
+  it('accepts the word in a string', () => {
+    expect(listErrors(buildPermitWhen('context.action == "context.purpose"'))).toEqual([]);
   });
 });
 

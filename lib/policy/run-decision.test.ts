@@ -164,8 +164,6 @@ describe('a policy of a run', () => {
         task: buildReportTask({ allow: [buildReadStatement('arn:aws:s3:::acme-data/a')] }),
       },
     ],
-    ['no purpose', '!(context has purpose)', {}],
-    ['a purpose', 'context has purpose && context.purpose == "why"', { purpose: 'why' }],
     ['no user', '!(context has user)', {}],
     [
       'a user',

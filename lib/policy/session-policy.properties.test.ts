@@ -78,7 +78,7 @@ const PARAMS = { p: 'q' };
 
 const buildPolicyStatements = (task: Task, dialect: Dialect): readonly Statement[] => {
   const cloud = { dialect, sourceRestriction: { mode: 'none' } } as const;
-  const scope = { task, params: PARAMS, deadline: 0, cloud, podIp: '10.0.0.1' };
+  const scope = { task, params: PARAMS, deadline: 0, cloud, podIps: ['10.0.0.1'] };
   return (JSON.parse(buildSessionPolicy(scope)) as { readonly Statement: readonly Statement[] })
     .Statement;
 };

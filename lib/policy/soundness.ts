@@ -62,6 +62,11 @@ const ADVICE = {
     expected: 'one attribute, such as `context.action`',
     got: '`context` as a whole, which contains the resource',
   },
+  purpose: {
+    expected:
+      'no condition on the purpose: the agent writes it, so it is recorded and never decides; compare `context.user` or `context.approvals`',
+    got: '`context.purpose`',
+  },
   unknown: {
     expected:
       'a condition on attributes of the schema; values that are unknown at admission need no special condition',
@@ -73,6 +78,8 @@ const ADVICE = {
 const RESERVED_WORDS = {
   resource:
     /\bcontext\s*(?:\.\s*resource\b|\[\s*"resource"\s*\]|has\s+resource\b)|"(?:[^"\\]|\\[^])*"/g,
+  purpose:
+    /\bcontext\s*(?:\.\s*purpose\b|\[\s*"purpose"\s*\]|has\s+(?:purpose\b|"purpose"))|"(?:[^"\\]|\\[^])*"/g,
   context: /\bcontext\b(?!\s*(?:[.[]|has\b))|"(?:[^"\\]|\\[^])*"/g,
   unknown: /\bunknown\b|"(?:[^"\\]|\\[^])*"/g,
 } as const;
@@ -80,7 +87,8 @@ const RESERVED_WORDS = {
 type ReservedWord = keyof typeof RESERVED_WORDS;
 
 /**
- * Finds every use of `context.resource` with which a policy could allow a declared pattern and deny a
+ * Finds every use of `context.purpose`, which is free text of the agent, and every use of
+ * `context.resource` with which a policy could allow a declared pattern and deny a
  * resource that the pattern covers. `like` matches the text of the pattern: this is a subset check only
  * if an allow requires it to be true.
  *
@@ -92,6 +100,7 @@ export const findUnsoundUses = (policy: PolicyJson, text: string): readonly Poli
   const found: PolicyFinding[] = [];
   const remaining = {
     resource: findOffsets('resource', text),
+    purpose: findOffsets('purpose', text),
     context: findOffsets('context', text),
     unknown: findOffsets('unknown', text),
   };
@@ -135,6 +144,7 @@ const reportWord = (expr: Expr, place: ExpressionPosition, report: ReportUse): b
   const presence = getContextPresence(expr);
   if (attribute === 'resource') report('resource', ESCAPES[toEscape(place)]);
   if (presence === 'resource') report('resource', ADVICE.presence);
+  if (attribute === 'purpose' || presence === 'purpose') report('purpose', ADVICE.purpose);
   if (operator === 'Var' && operands === 'context') report('context', ADVICE.context);
   if (operator === 'unknown') report('unknown', ADVICE.unknown);
   return attribute !== undefined || presence !== undefined;

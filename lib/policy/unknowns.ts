@@ -9,19 +9,18 @@ import {
   type Expr,
 } from './cedar-syntax.ts';
 
-/** Optional attributes: at admission, even their presence is unknown. */
-const OPTIONAL = ['user', 'purpose'];
+/** The optional attribute: at admission, even its presence is unknown. */
+const OPTIONAL = 'user';
 
 const buildUnknown = (name: string): Expr => ({ unknown: [{ Value: name }] });
 
 /**
- * Marks `context has user` and `context has purpose` as unknown, like their values. Integers that JSON
- * cannot represent exactly are also marked as unknown.
+ * Marks `context has user` as unknown, like its value. Integers that JSON cannot represent exactly are
+ * also marked as unknown.
  */
 export const markUnknownConditions = (policy: PolicyJson): PolicyJson =>
   mapConditions(policy, function mark(expr): Expr {
-    const attribute = getContextPresence(expr) ?? '';
-    if (OPTIONAL.includes(attribute)) return buildUnknown(attribute);
+    if (getContextPresence(expr) === OPTIONAL) return buildUnknown(OPTIONAL);
     return isInexact(expr['Value']) ? buildUnknown('large numbers') : mapChildren(expr, mark);
   });
 

@@ -20,7 +20,7 @@ const defaultLimits: TaskLimits = {
   minLifetimeSeconds: 60,
   maxLifetimeSeconds: 3600,
   delivery: 'vend',
-  accountIds: [],
+  accountIds: ['111122223333'],
   partitions: [],
   wildcardOnlyActions: false,
   regionWildcards: false,
@@ -77,7 +77,7 @@ describe('revalidateTasks of tasks that admission wrote', () => {
     async ({ tasks, limits, dialect }) => {
       const admitted = buildAdmittedTasks(tasks);
       const terms = {
-        limits: { ...defaultLimits, ...limits },
+        limits: { ...defaultLimits, ...(dialect === 's3' && { accountIds: [] }), ...limits },
         dialect: dialect ?? 'aws',
         loadCatalog,
       };

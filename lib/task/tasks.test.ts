@@ -25,7 +25,7 @@ const limits: TaskLimits = {
   minLifetimeSeconds: 60,
   maxLifetimeSeconds: 3600,
   delivery: 'vend',
-  accountIds: [],
+  accountIds: ['111122223333'],
   partitions: [],
   wildcardOnlyActions: false,
   regionWildcards: false,
@@ -40,7 +40,7 @@ const readCase = (each: Omit<Case, 'name'>): Promise<Result<readonly Task[]>> =>
       Object.entries(each.annotations).map(([name, text]) => [`task.valetkey.dev/${name}`, text]),
     ),
     consumers: each.consumers ?? { containers: ['agent', 'helper'], addressable: ['migrate'] },
-    limits: { ...limits, ...each.limits },
+    limits: { ...limits, ...(each.dialect === 's3' && { accountIds: [] }), ...each.limits },
     dialect: each.dialect ?? 'aws',
     loadCatalog,
   });

@@ -18,7 +18,7 @@ export const PLATFORMS: Readonly<Record<string, Platform>> = {
       ...{ region: 'home', stsEndpoint: 'https://rgw.example:7480', dialect: 's3' },
       sourceRestriction: { mode: 'podIP' },
     },
-    tasks: { ...authorityPlatform.tasks, wildcardOnlyActions: true },
+    tasks: { ...authorityPlatform.tasks, accountIds: [], wildcardOnlyActions: true },
     pods: {
       ...authorityPlatform.pods,
       allowApiToken: true,

@@ -48,7 +48,6 @@ export const questions: Readonly<Record<string, RunPolicyRequest>> = {
       allow: [{ actions: ['s3:GetObject'], resources: [BY_CUSTOMER] }],
     },
   }),
-  'with a purpose': ask({ purpose: 'nightly' }),
   writes: allowing(['s3:PutObject'], OBJECTS),
   'reads and writes': allowing(['s3:GetObject', 's3:PutObject'], OBJECTS, 'arn:aws:s3:::other/*'),
   'everything of a bucket': allowing(

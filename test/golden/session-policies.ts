@@ -17,17 +17,17 @@ const BINDS: readonly SourceRestriction[] = [
   { mode: 'vpc', vpcId: 'vpc-0a1b2c3d' },
 ];
 const DIALECTS: readonly CloudSettings['dialect'][] = ['aws', 's3'];
-const ADDRESSES = ['10.20.0.7', 'fd00:10:20::7'];
+const ADDRESSES = [['10.20.0.7'], ['fd00:10:20::7'], ['10.20.0.7', 'fd00:10:20::7']];
 const VALUES = ['acme', 'a', 'x'.repeat(20), 'a/b', 'a-b_c', '7', 'q3 2026', '*', '${a}', '', 'ä'];
 
 /** Each combination of dialect and sourceRestriction, with every address and deadline. */
-const SETTINGS: readonly Pick<Scope, 'cloud' | 'podIp' | 'deadline'>[] = DIALECTS.flatMap(
+const SETTINGS: readonly Pick<Scope, 'cloud' | 'podIps' | 'deadline'>[] = DIALECTS.flatMap(
   (dialect) =>
     BINDS.flatMap((sourceRestriction) =>
-      (sourceRestriction.mode === 'podIP' ? ADDRESSES : ADDRESSES.slice(0, 1)).flatMap((podIp) =>
+      (sourceRestriction.mode === 'podIP' ? ADDRESSES : ADDRESSES.slice(0, 1)).flatMap((podIps) =>
         DEADLINES.map((at) => ({
           cloud: { dialect, sourceRestriction },
-          podIp,
+          podIps,
           deadline: Date.parse(at),
         })),
       ),

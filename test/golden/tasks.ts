@@ -33,7 +33,11 @@ const readCase = (given: Case): Promise<Result<readonly Task[]>> =>
       Object.entries(given.annotations).map(([name, text]) => [`task.valetkey.dev/${name}`, text]),
     ),
     consumers: given.consumers ?? { containers: ['agent', 'helper'], addressable: ['migrate'] },
-    limits: { ...platform.tasks, ...given.limits },
+    limits: {
+      ...platform.tasks,
+      ...(given.dialect === 's3' && { accountIds: [] }),
+      ...given.limits,
+    },
     dialect: given.dialect ?? 'aws',
     loadCatalog,
   });

@@ -18,6 +18,8 @@ import {
 import { CONSUMER_MOUNT_PATH } from '../../lib/contract/paths.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import { SAFE_SYSCTLS } from '../../lib/injection/rules/isolation.ts';
+import { NODE_OS_LABELS, WINDOWS_BUILD_LABEL } from '../../lib/injection/rules/operating-system.ts';
+import { TOKEN_SECRET_NAME } from '../../lib/injection/rules/volumes.ts';
 import { LEVELS, SECCOMP_TYPES, SELINUX_TYPES } from '../../lib/injection/rules/levels.ts';
 import {
   filterByKind,
@@ -67,6 +69,9 @@ const CONSTANTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     protectedAudiencePrefixes: PROTECTED_AUDIENCE_PREFIXES,
     protectedAudienceSuffixes: PROTECTED_AUDIENCE_SUFFIXES,
     apiAudiences: API_AUDIENCES,
+    osLabels: NODE_OS_LABELS,
+    windowsBuildLabel: WINDOWS_BUILD_LABEL,
+    tokenSecretName: TOKEN_SECRET_NAME,
     apiTokenVolumePrefix: API_TOKEN_VOLUME_PREFIX,
   },
   'valetkey-webhook-configurations': {},

@@ -112,6 +112,20 @@ const platformCases: readonly ChartCase[] = [
     ],
   },
   {
+    name: 'any account, on purpose',
+    values: { tasks: { accountIds: ['*'] } },
+    fields: [['Platform', 'tasks.accountIds', ['*']]],
+    notes: ['WARNING: tasks.accountIds is ["*"]'],
+  },
+  {
+    name: 'a private cloud without accounts',
+    values: {
+      cloud: { dialect: 's3', stsEndpoint: 'https://rgw.example' },
+      tasks: { accountIds: [] },
+    },
+    fields: [['Platform', 'tasks.accountIds', []]],
+  },
+  {
     name: 'settings of the sidecar, of other mutators and of pods',
     values: {
       sidecar: {
@@ -129,6 +143,7 @@ const platformCases: readonly ChartCase[] = [
         baselineNamespaces: ['legacy'],
         ruleExemptions: [{ namespace: 'legacy', rule: '3' }],
         breakGlassGroup: 'on-call',
+        strictEnvironment: true,
         protectedAudiences: ['Vault.example'],
       },
     },
@@ -147,6 +162,7 @@ const platformCases: readonly ChartCase[] = [
           baselineNamespaces: ['legacy'],
           ruleExemptions: [{ namespace: 'legacy', rule: '3' }],
           breakGlassGroup: 'on-call',
+          strictEnvironment: true,
           protectedAudiences: ['Vault.example'],
         },
       ],
@@ -374,6 +390,16 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     name: 'an account id as a number',
     values: { tasks: { accountIds: [111122223333] } },
     names: 'accountIds',
+  },
+  {
+    name: 'no account at AWS',
+    values: { tasks: { accountIds: [] } },
+    names: "--set-string 'tasks.accountIds={111122223333}'",
+  },
+  {
+    name: 'any account beside one account',
+    values: { tasks: { accountIds: ['*', '111122223333'] } },
+    names: "tasks.accountIds: expected '*' alone",
   },
   {
     name: 'an http endpoint without allowHttp',

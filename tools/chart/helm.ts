@@ -45,6 +45,14 @@ const runHelm = (program: string, args: readonly string[], input: string): HelmR
   return status === 0 ? { ok: true, text: stdout } : { ok: false, text: `${stderr}${stdout}` };
 };
 
+/** The account of every rendering that sets none: the chart requires one. */
+export const SAMPLE_ACCOUNT = '111122223333';
+
+const withAccount = (values: object): object => ({
+  ...values,
+  tasks: { accountIds: [SAMPLE_ACCOUNT], ...(values as { readonly tasks?: object }).tasks },
+});
+
 export const renderChart = (helm: RunHelm, values: object, namespace = NAMESPACE): HelmResult =>
   helm(
     [
@@ -57,8 +65,8 @@ export const renderChart = (helm: RunHelm, values: object, namespace = NAMESPACE
       '--kube-version',
       KUBE_VERSION,
     ],
-    values,
+    withAccount(values),
   );
 
 export const lintChart = (helm: RunHelm, values: object): HelmResult =>
-  helm(['lint', CHART, '--strict', '--kube-version', KUBE_VERSION], values);
+  helm(['lint', CHART, '--strict', '--kube-version', KUBE_VERSION], withAccount(values));

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 
+import { ENV_DENY_LIST, mayBeAddedToSidecar } from '../../lib/config/environment-review.ts';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import { parseRoleArn } from '../../lib/schema/arn.ts';
 import { getValue, readObjects } from '../../test/kit/kubernetes-objects.ts';
+import { SAMPLE_ACCOUNT } from './helm.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
 
 const chart = join(import.meta.dirname, '../../charts/valetkey');
@@ -82,6 +84,19 @@ describe('role ARNs in values.schema.json', () => {
   });
 });
 
+describe('sidecar.allowedChanges.env in values.schema.json', () => {
+  const path = 'properties.sidecar.properties.allowedChanges.properties.env.items';
+  const allowed = new RegExp(String(getValue(schema, `${path}.pattern`)));
+  const refused = new RegExp(String(getValue(schema, `${path}.not.pattern`)));
+  const names = [
+    ...ENV_DENY_LIST.flatMap((name) => [name, name.toLowerCase()]),
+    ...['AWS_REGION', 'NODE_ENV', 'DD_AGENT_HOST', 'LOCPATH_OF_MESH', 'TZ', 'HTTPS_PROXY'],
+  ];
+  it.each(names)('agrees with the webhook about %s', (name) => {
+    expect(allowed.test(name) && !refused.test(name)).toBe(mayBeAddedToSidecar(name));
+  });
+});
+
 describe('values.yaml', () => {
   it('contains every setting that the webhook reads', () => {
     const fixture: unknown = parse(readText('lib', 'config', 'fixtures', 'platform.yaml'));
@@ -101,6 +116,7 @@ describe('values.yaml', () => {
     const minimal = [
       'sidecar: {image: localhost/valetkey:0.1.0}',
       'cloud: {region: us-east-1}',
+      `tasks: {accountIds: ['${SAMPLE_ACCOUNT}']}`,
       `authority: {endpoint: ${address}, issuer: ${address}, trustDomain: cluster.local}`,
     ].join('\n');
     expect(readPlatform(minimal)).toEqual({ ok: true, value: rendered });

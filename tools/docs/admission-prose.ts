@@ -2,7 +2,8 @@
 export const RULE_NOTES: Readonly<Record<string, string>> = {
   '2': `An injection template contains every field that injection sets, for one version and one set of
 settings. Its ID is its SHA-256 ([upgrading](upgrading.md)). [What other mutators may change](mutators.md).`,
-  '3': `The sidecar's user and group are 64871. Names of the authority and the cloud are the host of
+  '3': `Labels of Windows nodes are \`kubernetes.io/os\`, its deprecated name
+\`beta.kubernetes.io/os\` and \`node.kubernetes.io/windows-build\`. The sidecar's user and group are 64871. Names of the authority and the cloud are the host of
 \`authority.endpoint\`, those of AWS in every partition, and the hosts of \`cloud.stsEndpoint\` and
 \`cloud.httpsProxy\`. Allowed sysctls are those that the Pod Security Standards call safe. \`dnsPolicy: None\`,
 name servers and search domains in a pod are denied only if the sidecar exchanges its token over HTTP
@@ -13,15 +14,17 @@ name servers and search domains in a pod are denied only if the sidecar exchange
 \`pods.eks.amazonaws.com\` and their equivalents in other partitions), those of workload identity on Azure and
 Google, and \`pods.protectedAudiences\`. A token for the API server (no audience, or
 \`kubernetes.default.svc\`) is denied unless \`pods.allowApiToken\` is set. If your API servers have other
-audiences, list them in \`pods.protectedAudiences\`.`,
+audiences, list them in \`pods.protectedAudiences\`. A Secret with the name of a token that Kubernetes created
+for a service account until 1.24 (\`agent-token-x7wbn\`) is denied, too.`,
   '7': `Credentials are recognized in five ways. By variable: \`AWS_ACCESS_KEY_ID\` and similar,
 \`AWS_WEB_IDENTITY_TOKEN_FILE\`, \`AWS_ROLE_ARN\`, \`AWS_SHARED_CREDENTIALS_FILE\`, \`AWS_CONFIG_FILE\`,
 \`AWS_CONTAINER_*\`, and the credential variables of Azure and Google, also as a key of a Secret under another
 name. By form: the ID of an AWS key in a value or a command. By place: \`~/.aws\`, \`~/.config/gcloud\`,
 \`~/.azure\` in a command or a mount. By name: an \`envFrom\` of a Secret or ConfigMap with a name such as
-\`aws-credentials\`, or with a prefix such as \`AWS_\`. By binding: the annotations
+\`aws-credentials\` (but not \`s3-key-prefixes\`), or with a prefix such as \`AWS_\`. By binding: the annotations
 \`eks.amazonaws.com/role-arn\`, \`iam.gke.io/gcp-service-account\` and \`azure.workload.identity/client-id\` of
-the pod's service account, and \`iam.amazonaws.com/role\` of the pod. EKS Pod Identity has no annotation: its
+the pod's service account, \`iam.amazonaws.com/role\` of the pod, and its label \`aadpodidbinding\`.
+\`AWS_CONFIG_FILE\` may name a file of a ConfigMap, which holds settings. EKS Pod Identity has no annotation: its
 variables and its volume in the final pod violate rules 7 and 5.`,
   '9': `After an ephemeral container was added, the pod can start no more runs, no matter who added it: the authority
 refuses the pod. Replace the pod afterwards.`,

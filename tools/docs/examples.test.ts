@@ -48,7 +48,7 @@ const listAnnotationErrors = async (
   value?: unknown,
 ): Promise<readonly string[]> => {
   const platform = readPlatform(
-    '{trust: cluster, sidecar: {image: any}, cloud: {region: eu-central-1}}',
+    '{trust: cluster, sidecar: {image: any}, cloud: {region: eu-central-1}, tasks: {accountIds: ["111122223333"]}}',
   );
   if (!platform.ok) throw new Error(platform.faults.map(formatFieldError).join('\n'));
   const containers = (value as Pod | undefined)?.spec?.containers?.map(({ name }) => name);

@@ -109,7 +109,6 @@ const CHANGES: Readonly<Record<string, Change>> = {
     return { ...request, user: { subject, issuer } };
   },
   approval: (request, name) => ({ ...request, approvals: [name] }),
-  purpose: (request, purpose) => ({ ...request, purpose }),
 };
 
 const buildPolicyRequest = (row: Row): RunPolicyRequest => {

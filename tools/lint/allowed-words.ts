@@ -24,5 +24,11 @@ export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, stri
   'lib/calls/call-headers.ts': { alive: 'HTTP: Keep-Alive' },
   'lib/edge/http/https-server.test.ts': { alive: 'HTTP: Connection: keep-alive' },
   'tools/chart/chart-cases.ts': { certmanager: 'the product cert-manager, as in values.yaml' },
+  'test/kit/static-cases.ts': {
+    nodeselectorterms: 'a field of Kubernetes pods',
+  },
+  'lib/contract/pod.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
+  'lib/injection/pod-schema.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
+  'lib/injection/rules/operating-system.ts': { nodeselectorterms: 'a field of Kubernetes pods' },
   'lib/policy/cedar.ts': { policysettexttoparts: 'a function of @cedar-policy/cedar-wasm' },
 };

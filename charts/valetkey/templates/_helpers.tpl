@@ -65,6 +65,13 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 
 {{/* The platform settings in the format of lib/config, without empty values. */}}
 {{- define "valetkey.platform" -}}
+{{- $accounts := .Values.tasks.accountIds }}
+{{- if and (eq .Values.cloud.dialect "aws") (not $accounts) }}
+{{- fail "tasks.accountIds: expected the accounts of the roles that tasks may name, got none. Set them, for example --set-string 'tasks.accountIds={111122223333}'. With '*' tasks may name a role in any account that trusts your issuer, including accounts of others, and send data there." }}
+{{- end }}
+{{- if and (has "*" $accounts) (gt (len $accounts) 1) }}
+{{- fail "tasks.accountIds: expected '*' alone, or accounts of 12 digits" }}
+{{- end }}
 {{- $sidecar := pick .Values.sidecar "resources" }}
 {{- $_ := set $sidecar "audience" (include "valetkey.audience" .) }}
 {{- $_ := set $sidecar "image" (include "valetkey.image" .) }}

@@ -24,7 +24,7 @@ const authorizedRun: AuthorizedRun = {
     namespace: 'research',
     namespaceLabels: {},
     serviceAccount: 'agent',
-    pod: { name: 'agent-7d9f', uid: 'uid', node: 'node', ip: '10.20.0.7' },
+    pod: { name: 'agent-7d9f', uid: 'uid', node: 'node', ips: ['10.20.0.7', 'fd00::7'] },
     admitted: { consumers: ['agent'], tasks: [] },
     templateHash: '',
     exempted: { exemptions: [], warned: [] },
@@ -77,7 +77,7 @@ describe('createRoleAssumption', () => {
       WebIdentityToken: 'grant.1.signature',
       DurationSeconds: '900',
     });
-    expect(form.get('Policy')).toContain('"10.20.0.7/32"');
+    expect(form.get('Policy')).toContain('"10.20.0.7/32","fd00::7/128"');
     expect(form.get('Policy')).toContain(new Date(issued.deadline).toISOString().slice(0, 19));
     expect(issued).toMatchObject({
       run: authorizedRun.run,

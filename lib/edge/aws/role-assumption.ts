@@ -44,7 +44,7 @@ export const createRoleAssumption =
       sessionName: name,
       claims: (now) => buildGrantClaims(granted, deps.authority, now),
       sessionPolicy: (deadline) =>
-        buildSessionPolicy({ task, params, deadline, cloud: deps.cloud, podIp: pod.ip }),
+        buildSessionPolicy({ task, params, deadline, cloud: deps.cloud, podIps: pod.ips }),
       signal: new AbortController().signal,
     });
     return { ...issued, sessionName: name, policySha256: digestSha256(policy) };

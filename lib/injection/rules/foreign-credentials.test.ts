@@ -129,6 +129,13 @@ describe('checkForeignCredentials', () => {
     ],
   ]);
 
+  expectDenied('7', [
+    [
+      'an identity by the label of AAD Pod Identity',
+      [addOp('/metadata/labels/aadpodidbinding', 'agent')],
+    ],
+  ]);
+
   it('rule 7 never repeats a key in its message', () => {
     const text = JSON.stringify(
       findViolations([...runs(KEY), addOp(`${AGENT}/env/-`, { name: 'K', value: KEY })]),

@@ -1,9 +1,11 @@
 import { CONSUMER_ENV } from '../../contract/environment.ts';
 import type { Container, EnvVar, Pod } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
+import { PROFILE_VARIABLES } from '../consumer-environment.ts';
 import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
 import type { InjectionTemplate } from '../injection-template.ts';
+import { findSettingsConfigMap } from '../settings-file.ts';
 import type { RuleCheck, ServiceAccount } from './rule.ts';
 import { findNamedTemplate } from './sidecar-equality.ts';
 import { checkKeyLocations, checkEnvSource, checkVariable } from './static-keys.ts';
@@ -15,16 +17,22 @@ import { checkKeyLocations, checkEnvSource, checkVariable } from './static-keys.
  */
 export const checkForeignCredentials: RuleCheck = (
   pod,
-  { templates, namespace, serviceAccount },
+  { platform, phase, templates, namespace, serviceAccount },
 ) => {
   const { template } = findNamedTemplate(pod, templates);
   const consumers = readAdmittedConsumers(pod) ?? [];
   return [
     ...listOtherContainers(pod).flatMap(({ container, path, list }) => {
       const isConsumer = list !== 'ephemeralContainers' && consumers.includes(container.name);
-      return checkContainer(container, path, isConsumer ? template : NO_INJECTED_ENV);
+      return [
+        ...checkContainer({ pod, container, path }, isConsumer ? template : NO_INJECTED_ENV),
+        ...(platform.pods.strictEnvironment && phase === 'CREATE' && isConsumer
+          ? checkProfiles(container, path)
+          : []),
+      ];
     }),
     ...checkBindings(pod.metadata?.annotations ?? {}, POD_BINDINGS),
+    ...checkBindings(pod.metadata?.labels ?? {}, POD_LABEL_BINDINGS, 'labels'),
     ...checkServiceAccountBindings(serviceAccount, namespace),
   ];
 };
@@ -33,9 +41,25 @@ export const checkForeignCredentials: RuleCheck = (
 const NO_INJECTED_ENV = { consumer: { env: [] } } as const;
 type InjectedEnv = { readonly consumer: Pick<InjectionTemplate['consumer'], 'env'> };
 
+type Subject = { readonly pod: Pod; readonly container: Container; readonly path: string };
+
+/** With `pods.strictEnvironment`; otherwise a warning. */
+const checkProfiles = ({ env }: Container, path: string): readonly FieldError[] =>
+  (env ?? []).flatMap(({ name, value = '', valueFrom }, index) =>
+    PROFILE_VARIABLES.includes(name) && (value !== '' || valueFrom !== undefined)
+      ? [
+          {
+            path: `${path}/env/${index}`,
+            expected:
+              'no profile: botocore fails if no file defines it, and does not ask the sidecar (pods.strictEnvironment)',
+            got: formatValue(name),
+          },
+        ]
+      : [],
+  );
+
 const checkContainer = (
-  container: Container,
-  path: string,
+  { pod, container, path }: Subject,
   injected: InjectedEnv | undefined,
 ): readonly FieldError[] => [
   ...(container.env ?? []).flatMap((variable, index) => {
@@ -43,7 +67,11 @@ const checkContainer = (
     if (isInjectedVariable(variable, injected)) return [];
     return isReservedVariable(variable.name)
       ? [buildReservedVariableError(variable, at)]
-      : checkVariable(variable, at);
+      : checkVariable(
+          variable,
+          at,
+          (file) => findSettingsConfigMap(pod, container, file) !== undefined,
+        );
   }),
   ...(container.envFrom ?? []).flatMap((source, index) =>
     checkEnvSource(source, `${path}/envFrom/${index}`),
@@ -84,17 +112,19 @@ const SERVICE_ACCOUNT_BINDINGS = [
   'azure.workload.identity/client-id',
 ];
 const POD_BINDINGS = ['iam.amazonaws.com/role'];
+/** AAD Pod Identity, which preceded workload identity, binds by a label. */
+const POD_LABEL_BINDINGS = ['aadpodidbinding'];
 
 const checkBindings = (
-  annotations: NonNullable<NonNullable<Pod['metadata']>['annotations']>,
+  mapping: Readonly<Record<string, string>>,
   names: readonly string[],
+  member: 'annotations' | 'labels' = 'annotations',
 ): readonly FieldError[] =>
   names
-    .filter((name) => Object.hasOwn(annotations, name))
+    .filter((name) => Object.hasOwn(mapping, name))
     .map((name) => ({
-      path: `/metadata/annotations${toJsonPointer(name)}`,
-      expected:
-        'no role by another mechanism: declare a task, and use a service account without this annotation',
+      path: `/metadata/${member}${toJsonPointer(name)}`,
+      expected: `no role by another mechanism: declare a task, and remove this ${member === 'labels' ? 'label' : 'annotation'} or use a service account without it`,
       got: formatValue(name),
     }));
 

@@ -1,4 +1,4 @@
-import { SIDECAR_GID, SIDECAR_UID } from '../../contract/names.ts';
+import { SIDECAR_CONTAINER, SIDECAR_GID, SIDECAR_UID } from '../../contract/names.ts';
 import type { Pod, PodSecurityContext, SecurityContext } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import type { PlacedContainer } from '../containers.ts';
@@ -40,25 +40,33 @@ const APP_ARMOR_ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/';
 const toContainerSubject = (
   pod: Pod,
   { path, container }: PlacedContainer,
-): SecurityContextSubject => {
-  const key = `${APP_ARMOR_ANNOTATION}${container.name}`;
+): SecurityContextSubject => ({
+  path: `${path}/securityContext`,
+  own: container.securityContext ?? {},
+  podContext: pod.spec?.securityContext ?? {},
+  appArmor: readAppArmorAnnotation(pod, container.name),
+});
+
+const readAppArmorAnnotation = (
+  pod: Pod,
+  container: string,
+): SecurityContextSubject['appArmor'] => {
+  const key = `${APP_ARMOR_ANNOTATION}${container}`;
   return {
-    path: `${path}/securityContext`,
-    own: container.securityContext ?? {},
-    podContext: pod.spec?.securityContext ?? {},
-    appArmor: {
-      path: `/metadata/annotations${toJsonPointer(key)}`,
-      value: pod.metadata?.annotations?.[key],
-    },
+    path: `/metadata/annotations${toJsonPointer(key)}`,
+    value: pod.metadata?.annotations?.[key],
   };
 };
 
-/** The sidecar inherits these from the pod, even if every other container overrides them. */
+/**
+ * The sidecar inherits these from the pod, even if every other container overrides them; and the pod may
+ * annotate it. The annotations for seccomp and sysctls have no effect since Kubernetes 1.27.
+ */
 const toPodSubject = (pod: Pod): SecurityContextSubject => ({
   path: '/spec/securityContext',
   own: {},
   podContext: pod.spec?.securityContext ?? {},
-  appArmor: { path: '', value: undefined },
+  appArmor: readAppArmorAnnotation(pod, SIDECAR_CONTAINER),
 });
 
 const reportWhen = (isBroken: boolean, fault: FieldError): readonly FieldError[] =>

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Pod } from '../../contract/pod.ts';
 import {
   AGENT,
   addOp,
@@ -6,7 +7,10 @@ import {
   expectDenied,
   expectAllowed,
 } from '../fixtures/rule-cases.ts';
+import { injectPod } from '../fixtures/injected-pods.ts';
 import { authorityPlatform, platform } from '../fixtures/sample-platform.ts';
+import { applyPatch } from '../json-patch.ts';
+import { evaluateRules } from './rule-evaluation.ts';
 
 describe('checkIsolation', () => {
   expectDenied('3', [
@@ -89,6 +93,32 @@ describe('checkIsolation', () => {
     const cloud = { ...platform.cloud, stsEndpoint: 'https://rgw.example:7480' };
     const aliases = [addOp('/spec/hostAliases', [{ hostnames: ['rgw.example'] }])];
     expect(findViolations(aliases, { ...platform, cloud })).toMatchObject([{ rule: '3' }]);
+  });
+
+  it('rule 3 refuses a hostname and subdomain that name a private cloud in the cluster', () => {
+    const stsEndpoint = 'https://minio-0.minio.storage.svc.cluster.local:9000';
+    const settings = { ...platform, cloud: { ...platform.cloud, stsEndpoint } };
+    const findIn = (namespace: string, hostname: string) => {
+      const names = [addOp('/spec/hostname', hostname), addOp('/spec/subdomain', 'minio')];
+      const pod = applyPatch(injectPod({ platform: settings }), names) as Pod;
+      const context = {
+        platform: settings,
+        templates: new Map(),
+        phase: 'CREATE',
+        tasks: [],
+      } as const;
+      return evaluateRules(pod, { ...context, namespace }, (id) => id === '3');
+    };
+    expect(findIn('storage', 'minio-0')).toEqual([
+      {
+        rule: '3',
+        path: '/spec/subdomain',
+        expected: 'no host name of the authority or the cloud',
+        got: '"minio-0.minio.storage.svc"',
+      },
+    ]);
+    expect(findIn('research', 'minio-0')).toEqual([]);
+    expect(findIn('storage', 'minio-1')).toEqual([]);
   });
 
   describe('if the token is exchanged over HTTP', () => {

@@ -2,17 +2,17 @@ import { CLOUD_DOMAINS, SIDECAR_GID, SIDECAR_UID } from '../../contract/names.ts
 import type { Platform } from '../../contract/platform.ts';
 import type { Pod } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
-import { listContainers } from '../containers.ts';
-import { toJsonPointer } from '../json-patch.ts';
+import { checkOperatingSystem } from './operating-system.ts';
 import type { RuleCheck } from './rule.ts';
 
 /** Rule 3: no pod-level setting weakens the isolation between containers. */
-export const checkIsolation: RuleCheck = (pod, { platform }) => [
+export const checkIsolation: RuleCheck = (pod, { platform, namespace = '' }) => [
   ...checkSharedNamespaces(pod),
-  ...checkWindows(pod),
+  ...checkOperatingSystem(pod),
   ...checkSidecarIds(pod),
   ...checkHostAliases(pod, platform),
   ...checkHostnames(pod, platform),
+  ...checkSubdomain(pod, { platform, namespace }),
   ...checkSysctls(pod),
   ...checkDnsResolution(pod, platform),
 ];
@@ -25,41 +25,6 @@ const checkSharedNamespaces = (pod: Pod): readonly FieldError[] =>
     expected: 'false or nothing',
     got: 'true',
   }));
-
-const NODE_OS_LABEL = 'kubernetes.io/os';
-
-const checkWindows = (pod: Pod): readonly FieldError[] => {
-  const { os, nodeSelector, securityContext } = pod.spec ?? {};
-  const node = nodeSelector?.[NODE_OS_LABEL];
-  const options = [
-    { path: '/spec', options: securityContext?.windowsOptions },
-    ...listContainers(pod).map(({ path, container }) => ({
-      path,
-      options: container.securityContext?.windowsOptions,
-    })),
-  ];
-  return [
-    ...(os === undefined || os.name === 'linux'
-      ? []
-      : [{ path: '/spec/os/name', expected: 'linux', got: formatValue(os.name) }]),
-    ...(node === undefined || node === 'linux'
-      ? []
-      : [
-          {
-            path: `/spec/nodeSelector${toJsonPointer(NODE_OS_LABEL)}`,
-            expected: 'linux',
-            got: formatValue(node),
-          },
-        ]),
-    ...options
-      .filter((each) => each.options !== undefined)
-      .map(({ path }) => ({
-        path: `${path}/securityContext/windowsOptions`,
-        expected: 'nothing: sidecars run on Linux',
-        got: 'options for Windows',
-      })),
-  ];
-};
 
 const checkSidecarIds = (pod: Pod): readonly FieldError[] => {
   const { runAsUser, runAsGroup, fsGroup, supplementalGroups } = pod.spec?.securityContext ?? {};
@@ -95,19 +60,41 @@ const checkHostnames = (pod: Pod, platform: Platform): readonly FieldError[] =>
     checkHost(pod.spec?.[member] ?? '', `/spec/${member}`, platform),
   );
 
+/** With a subdomain, the kubelet also writes the name that the cluster's DNS has for the pod. */
+const checkSubdomain = (
+  { metadata, spec }: Pod,
+  { platform, namespace }: { readonly platform: Platform; readonly namespace: string },
+): readonly FieldError[] => {
+  const { subdomain = '', hostname = metadata?.name ?? '' } = spec ?? {};
+  const name = `${hostname}.${subdomain}.${namespace}.svc`;
+  const isTaken = listCredentialHosts(platform).some(
+    (host) => host === name || host.startsWith(`${name}.`),
+  );
+  return subdomain !== '' && isTaken
+    ? [
+        {
+          path: '/spec/subdomain',
+          expected: 'no host name of the authority or the cloud',
+          got: formatValue(name),
+        },
+      ]
+    : [];
+};
+
 const checkHost = (name: string, path: string, platform: Platform): readonly FieldError[] =>
   isCredentialHost(name.toLowerCase().replace(/\.$/, ''), platform)
     ? [{ path, expected: 'no host name of the authority or the cloud', got: formatValue(name) }]
     : [];
 
 /** Whether credentials come from this host, or through it. */
-const isCredentialHost = (host: string, { cloud, authority }: Platform): boolean => {
-  const urls = [authority?.endpoint, cloud.stsEndpoint, cloud.httpsProxy];
-  return (
-    urls.some((url) => URL.parse(url ?? '')?.hostname === host) ||
-    CLOUD_DOMAINS.some((domain) => host === domain || host.endsWith(`.${domain}`))
+const isCredentialHost = (host: string, platform: Platform): boolean =>
+  listCredentialHosts(platform).includes(host) ||
+  CLOUD_DOMAINS.some((domain) => host === domain || host.endsWith(`.${domain}`));
+
+const listCredentialHosts = ({ cloud, authority }: Platform): readonly string[] =>
+  [authority?.endpoint, cloud.stsEndpoint, cloud.httpsProxy].flatMap(
+    (url) => URL.parse(url ?? '')?.hostname ?? [],
   );
-};
 
 /**
  * Sysctls that affect only their pod (Pod Security Standards). An unsafe one is

@@ -37,14 +37,28 @@ const KEY_FILES =
 const KEY_ASSIGNMENT =
   /\b(AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SHARED_CREDENTIALS_FILE|CONFIG_FILE|CREDENTIAL_FILE|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN)|GOOGLE_APPLICATION_CREDENTIALS|AZURE_(CLIENT_SECRET|FEDERATED_TOKEN_FILE))=/;
 
-/** Checks one variable by its name, its value and its source. */
-export const checkVariable = (variable: EnvVar, path: string): readonly FieldError[] => {
+/**
+ * Checks one variable by its name, its value and its source.
+ *
+ * @param isSettingsFile whether a path names a file that can hold settings only
+ */
+export const checkVariable = (
+  variable: EnvVar,
+  path: string,
+  isSettingsFile: (path: string) => boolean,
+): readonly FieldError[] => {
   const { name, value = '', valueFrom } = variable;
   const { secretKeyRef, configMapKeyRef } = valueFrom ?? {};
   return [
     ...checkVariableName(name, path),
-    ...(isKeyFile(name, value)
-      ? [{ path, expected: `no file of static keys: ${USE_TASKS_ADVICE}`, got: formatValue(name) }]
+    ...(isKeyFile(name, value) && !(name === CONFIG_FILE && isSettingsFile(value))
+      ? [
+          {
+            path,
+            expected: name === CONFIG_FILE ? NO_CONFIG_FILE : NO_KEY_FILE,
+            got: `${name}=${formatValue(value)}`,
+          },
+        ]
       : []),
     ...(KEY_ID.test(value)
       ? [{ path: `${path}/value`, expected: NO_STATIC_KEYS, got: KEY_ID_TEXT }]
@@ -62,10 +76,15 @@ const checkVariableName = (name: string | undefined, path: string): readonly Fie
   return refusal === undefined ? [] : [{ path, expected: refusal.instead, got: formatValue(name) }];
 };
 
+const NO_KEY_FILE = `no file of static keys: ${USE_TASKS_ADVICE}`;
+const CONFIG_FILE = 'AWS_CONFIG_FILE';
+const NO_CONFIG_FILE =
+  'no file that may hold keys: set AWS_REGION, AWS_MAX_ATTEMPTS and AWS_RETRY_MODE as variables, or mount a ConfigMap with settings only';
+
 /** AWS profile files: SDKs prefer keys, or a credential process, in these to the sidecar. */
 const PROFILE_FILES = [
   'AWS_SHARED_CREDENTIALS_FILE',
-  'AWS_CONFIG_FILE',
+  CONFIG_FILE,
   'AWS_CREDENTIAL_FILE',
   'BOTO_CONFIG',
 ];
@@ -81,9 +100,9 @@ const isKeyFile = (name: string, value: string): boolean =>
 export const checkEnvSource = (source: EnvFromSource, path: string): readonly FieldError[] => {
   const { prefix = '', secretRef, configMapRef } = source;
   const names = [
-    { at: 'secretRef/name', name: secretRef?.name ?? '' },
-    { at: 'configMapRef/name', name: configMapRef?.name ?? '' },
-  ];
+    { at: 'secretRef/name', kind: 'Secret', name: secretRef?.name ?? '' },
+    { at: 'configMapRef/name', kind: 'ConfigMap', name: configMapRef?.name ?? '' },
+  ] as const;
   return [
     ...(prefix !== '' &&
     DENIED_PREFIXES.some((each) => each.startsWith(prefix) || prefix.startsWith(each))
@@ -96,11 +115,11 @@ export const checkEnvSource = (source: EnvFromSource, path: string): readonly Fi
         ]
       : []),
     ...names
-      .filter(({ name }) => isCloudKeyName(name))
-      .map(({ at, name }) => ({
+      .filter(({ kind, name }) => isCloudKeyName(kind, name))
+      .map(({ at, kind, name }) => ({
         path: `${path}/${at}`,
         expected: NO_STATIC_KEYS,
-        got: formatValue(name),
+        got: `every key of ${kind} ${formatValue(name)}, which holds cloud keys by its name`,
       })),
   ];
 };
@@ -111,13 +130,28 @@ const KEYS = new Set([
   ...['secret', 'secrets', 'secretkey', 'keyfile'],
 ]);
 
-/** `aws-credentials`, `s3-access-key`, `team.gcp.keys`, `awscreds`. */
-const isCloudKeyName = (name: string): boolean => {
+/** Words about keys: such an object describes keys and holds none. */
+const DESCRIPTIONS =
+  /^(alias(es)?|arns?|config|count(er)?s?|ids?|lists?|mappings?|metrics?|names?|paths?|patterns?|polic(y|ies)|prefix(es)?|rotation|rules?|schedules?|schemas?|settings?|suffix(es)?|tags?|usages?)$/;
+/** Words about the environment of an object, which may follow what it holds. */
+const QUALIFIERS =
+  /^(\d+|v\d+|dev|development|env|envs|file|files|main|prod|production|qa|ro|rw|stage|staging|test|uat|vars?)$/;
+
+/**
+ * `aws-credentials`, `s3-access-key-prod`, `team.gcp.keys`, `awscreds`; not `s3-key-prefixes`. A ConfigMap
+ * is for settings: its name must end with the word for a key.
+ */
+const isCloudKeyName = (kind: 'Secret' | 'ConfigMap', name: string): boolean => {
   const words = name
     .toLowerCase()
     .replace(/\b(aws|gcp|gcloud|azure)(?=(credential|cred|access|secret|key))/g, '$1-')
     .split(/[-._]/);
-  return words.some((word) => CLOUDS.has(word)) && words.some((word) => KEYS.has(word));
+  const last = words.findLastIndex((word) => KEYS.has(word));
+  if (last === -1 || !words.some((word) => CLOUDS.has(word))) return false;
+  const following = words.slice(last + 1);
+  return kind === 'ConfigMap'
+    ? following.every((word) => QUALIFIERS.test(word))
+    : !following.some((word) => DESCRIPTIONS.test(word));
 };
 
 /** Finds known locations of keys in commands and mounts of a container. */

@@ -10,7 +10,11 @@ import type { RuleCheck } from './rule.ts';
 export const checkVolumes: RuleCheck = (pod, { platform }) =>
   (pod.spec?.volumes ?? []).flatMap((volume, index) => {
     const path = `/spec/volumes/${index}`;
-    return [...checkNodeFiles(volume, path), ...checkTokens(volume, path, platform)];
+    return [
+      ...checkNodeFiles(volume, path),
+      ...checkTokens(volume, path, platform),
+      ...(platform.pods.allowApiToken ? [] : checkTokenSecrets(volume, path)),
+    ];
   });
 
 /** The kubelet fetches a gitRepo: git runs as root on the node. */
@@ -35,6 +39,28 @@ const checkTokens = (volume: Volume, path: string, platform: Platform): readonly
         const at = `${path}/projected/sources/${index}/serviceAccountToken/audience`;
         return [{ path: at, expected, got: audience === '' ? 'nothing' : formatValue(audience) }];
       });
+
+/**
+ * The name that Kubernetes gave to the token Secret of a service account until 1.24. Such a token is for
+ * the API server, and it never expires.
+ */
+export const TOKEN_SECRET_NAME = '-token-[bcdfghjklmnpqrstvwxz2456789]{5}$';
+
+const checkTokenSecrets = ({ secret, projected }: Volume, path: string): readonly FieldError[] =>
+  [
+    { at: 'secret/secretName', name: secret?.secretName ?? '' },
+    ...(projected?.sources ?? []).map((source, index) => ({
+      at: `projected/sources/${index}/secret/name`,
+      name: source.secret?.name ?? '',
+    })),
+  ]
+    .filter(({ name }) => new RegExp(TOKEN_SECRET_NAME).test(name))
+    .map(({ at, name }) => ({
+      path: `${path}/${at}`,
+      expected:
+        'no token Secret of a service account: the platform allows no API token in pods with tasks',
+      got: formatValue(name),
+    }));
 
 const isCheckedByRule2 = (volume: Volume, audience: string): boolean =>
   audience === '' && isApiTokenVolume(volume);

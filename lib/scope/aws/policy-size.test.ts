@@ -42,14 +42,14 @@ describe('maxPolicyLength', () => {
         value(20),
         value(64),
         deadline,
-        fc.oneof(fc.ipV4(), fc.ipV6()),
-        (a, b, at, podIp) => {
+        fc.oneof(fc.tuple(fc.ipV4()), fc.tuple(fc.ipV6()), fc.tuple(fc.ipV4(), fc.ipV6())),
+        (a, b, at, podIps) => {
           const policy = buildSessionPolicy({
             task,
             params: { a, b },
             deadline: at.getTime(),
             cloud,
-            podIp,
+            podIps,
           });
           expect(policy.length).toBeLessThanOrEqual(measurePolicy(task));
         },

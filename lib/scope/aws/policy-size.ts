@@ -11,15 +11,15 @@ import {
 import { bindResource } from '../../task/resource.ts';
 import { MAX_POLICY_LENGTH, buildSessionPolicy } from './session-policy.ts';
 
-/** The longest form of an address. */
-const LONGEST_IP = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff';
+/** The longest addresses of a dual-stack pod: it has one per IP family. */
+const LONGEST_IPS = ['ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', '255.255.255.255'];
 
 /** Enough for the longest key of S3 and its bucket. A resource of about 1,900 characters crashes Ceph RGW 16. */
 const MAX_RESOURCE_LENGTH = 1200;
 
 /**
  * Computes the maximum length of a task's session policy: with the longest params and the longest
- * address. A deadline always has the same length.
+ * addresses. A deadline always has the same length.
  *
  * @returns characters, or errors if the policy or a resource is too long
  */
@@ -35,7 +35,7 @@ export const maxPolicyLength = ({
     params: buildLongestParams(task),
     deadline: 0,
     cloud,
-    podIp: LONGEST_IP,
+    podIps: LONGEST_IPS,
   });
   const source = `${TASK_ANNOTATION_PREFIX}${task.name}`;
   const faults = [...checkPolicyLength(length), ...checkResourceLengths(task)];

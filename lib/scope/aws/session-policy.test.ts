@@ -25,13 +25,13 @@ const scope: SessionPolicyOptions = {
   params: { customer: 'acme' },
   deadline: Date.parse('2026-01-02T03:04:05.999Z'),
   cloud: { dialect: 'aws', sourceRestriction: { mode: 'none' } },
-  podIp: '10.20.0.7',
+  podIps: ['10.20.0.7'],
 };
 const buildRestrictedPolicy = (
   sourceRestriction: SourceRestriction,
   dialect: 'aws' | 's3',
-  podIp = scope.podIp,
-): string => buildSessionPolicy({ ...scope, cloud: { dialect, sourceRestriction }, podIp });
+  podIps = scope.podIps,
+): string => buildSessionPolicy({ ...scope, cloud: { dialect, sourceRestriction }, podIps });
 
 const ALLOWED =
   '{"Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::acme-data/reports/acme/*"]},' +
@@ -94,7 +94,16 @@ describe('buildSessionPolicy', () => {
   });
 
   it('restricts an IPv6 pod to its one address', () => {
-    expect(buildRestrictedPolicy({ mode: 'podIP' }, 's3', 'fd00::7')).toContain('"fd00::7/128"');
+    expect(buildRestrictedPolicy({ mode: 'podIP' }, 's3', ['fd00::7'])).toContain('"fd00::7/128"');
+  });
+
+  it('accepts both addresses of a dual-stack pod, and no other', () => {
+    const both = '["10.20.0.7/32","fd00::7/128"]';
+    const ips = ['10.20.0.7', 'fd00::7'];
+    expect(buildRestrictedPolicy({ mode: 'podIP' }, 's3', ips)).toContain(`"aws:SourceIp":${both}`);
+    expect(buildRestrictedPolicy({ mode: 'podIP' }, 'aws', ips)).toContain(
+      `"aws:SourceIp":${both},"aws:VpcSourceIp":${both}`,
+    );
   });
 
   it.each<[string, readonly string[], readonly string[]]>([

@@ -12,8 +12,8 @@ export type SessionPolicyOptions = {
   /** When the cloud stops accepting the credentials: wall-clock milliseconds since the epoch. */
   readonly deadline: number;
   readonly cloud: Pick<CloudSettings, 'dialect' | 'sourceRestriction'>;
-  /** The pod's address, for the source restriction `podIP`. */
-  readonly podIp: string;
+  /** The pod's addresses, one per IP family, for the source restriction `podIP`. */
+  readonly podIps: readonly string[];
 };
 
 type Statement = {
@@ -82,7 +82,7 @@ const buildSourceCondition = (scope: SessionPolicyOptions): Condition | undefine
       return undefined;
     case 'podIP':
       return exemptAwsServiceCalls(dialect, {
-        NotIpAddress: buildAddressKeys(dialect, [toHostCidr(scope.podIp)]),
+        NotIpAddress: buildAddressKeys(dialect, scope.podIps.map(toHostCidr)),
       });
     case 'cidrs':
       return exemptAwsServiceCalls(dialect, {
