@@ -8,7 +8,7 @@ import { listContainers } from './containers.ts';
  * Whether Valetkey evaluates a pod: the new or the old pod declares a task, uses a reserved name or,
  * under `trust: authority`, projects a token for the authority. So a copy of an injected pod without
  * its annotations is evaluated too. The API server applies the same conditions before it calls the
- * webhook (`validateConditions`).
+ * webhook (`valetkey.isInScope` in the chart).
  */
 export const isInScope = (
   pods: { readonly pod: Pod | undefined; readonly oldPod: Pod | undefined },

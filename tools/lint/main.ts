@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { ALLOWED_WORDS, TEMPORARILY_UNCHECKED, UNCHECKED } from './allowed-words.ts';
+import { ALLOWED_WORDS, UNCHECKED } from './allowed-words.ts';
 import { findBannedWords } from './words.ts';
 
 const HELP = `Check that files use the standard terms of the field.
@@ -24,9 +24,7 @@ const listFiles = (root: string, paths: readonly string[]): readonly string[] =>
   )
     .split('\n')
     .filter((path) => path !== '' && existsSync(join(root, path)))
-    .filter(
-      (path) => ![...UNCHECKED, ...TEMPORARILY_UNCHECKED].some((pattern) => pattern.test(path)),
-    );
+    .filter((path) => !UNCHECKED.some((pattern) => pattern.test(path)));
 
 const checkFile = (root: string, path: string): readonly string[] => {
   const allowed = ALLOWED_WORDS[path] ?? {};
