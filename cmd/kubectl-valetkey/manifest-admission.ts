@@ -24,6 +24,8 @@ export type ManifestOptions = {
   readonly loadCatalog: LoadCatalog;
   readonly namespace: string;
   readonly readPodContext: ReadSourcedPodContext;
+  /** Default: only the SPIFFE IDs of the tasks are checked. */
+  readonly evaluatePolicy?: EvaluatePolicy;
 };
 
 /**
@@ -42,7 +44,7 @@ export const evaluateManifest = async (
     ...createTemplates(platform),
     platform,
     readTasks: createTaskReader(platform, loadCatalog),
-    evaluatePolicy: createSubjectCheck(platform),
+    evaluatePolicy: options.evaluatePolicy ?? createSubjectCheck(platform),
     // The decision holds a PodContext without the source of its labels.
     readPodContext: async (subject) => {
       podContext = await options.readPodContext(subject);
@@ -63,8 +65,8 @@ const createTemplates = (platform: Platform): Pick<AdmissionDeps, 'published' | 
   return { published: () => template, templates: () => new Map() };
 };
 
-/** `explain` evaluates and shows policy task by task; here only the SPIFFE IDs are checked. */
-const createSubjectCheck =
+/** Checks only the SPIFFE IDs: `explain` evaluates and shows policy task by task. */
+export const createSubjectCheck =
   ({ authority }: Platform): EvaluatePolicy =>
   (request) =>
     Promise.resolve({

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 
+import { DEFAULT_PLATFORM } from '../../lib/config/default-platform.ts';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import { getValue, readObjects } from '../../test/kit/kubernetes-objects.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
@@ -70,12 +71,6 @@ describe('values.yaml', () => {
 
   test('has the defaults that the webhook has', () => {
     const rendered = readRenderedPlatform(readObjects(readText('manifests', 'valetkey.yaml')));
-    const address = 'https://valetkey-authority.valetkey.svc';
-    const minimal = [
-      'sidecar: {image: localhost/valetkey:0.1.0}',
-      'cloud: {region: us-east-1}',
-      `authority: {endpoint: ${address}, issuer: ${address}, trustDomain: cluster.local}`,
-    ].join('\n');
-    expect(readPlatform(minimal)).toEqual({ ok: true, value: rendered });
+    expect(readPlatform(DEFAULT_PLATFORM)).toEqual({ ok: true, value: rendered });
   });
 });
