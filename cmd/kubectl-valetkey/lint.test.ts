@@ -401,7 +401,7 @@ describe('lint of pods in any object', () => {
 
 describe('lint without settings', () => {
   const files = { 'x.yaml': buildPod(good) };
-  const failWith = (error: unknown) => () => Promise.reject(error);
+  const failWith = (error: Error) => () => Promise.reject(error);
   const unreachable = new KubernetesError('unavailable', 'get configmap', {
     reason: 'ECONNREFUSED',
   });

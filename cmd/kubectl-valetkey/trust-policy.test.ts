@@ -126,6 +126,26 @@ describe('trust-policy', () => {
     expect(ended).toMatchObject({ code, out: '' });
   });
 
+  it.each([
+    'https://valetkey-authority.valetkey.svc',
+    'https://valetkey-authority.valetkey.svc.cluster.local/prod',
+    'https://10.1.2.3',
+    'https://issuer',
+  ])('exits with 1 for the issuer %s, which AWS cannot reach', async (issuer) => {
+    const platform = PLATFORM.replace('https://issuer.example/prod', issuer);
+    const { code, out, error } = await runCli(['trust-policy', '--role', ROLE], { platform });
+    expect(error).toBe(
+      `authority.issuer: expected an https URL that AWS reaches from the internet (docs/issuer.md), got ${issuer}\n`,
+    );
+    expect([code, out]).toEqual([1, '']);
+  });
+
+  it('prints the trust policy of a private cloud for an issuer in the cluster', async () => {
+    const issuer = 'https://valetkey-authority.valetkey.svc';
+    const platform = S3_PLATFORM.replace('https://issuer.example/prod', issuer);
+    expect((await runCli(['trust-policy', '--role', 'agent'], { platform })).code).toBe(0);
+  });
+
   it('rejects trust: cluster', async () => {
     const { code, error } = await runCli(['trust-policy', '--role', ROLE], {
       platform: CLUSTER_PLATFORM,

@@ -1,5 +1,7 @@
 import { Option, type Command } from 'commander';
 
+import { PRIVATE_HOST } from '../../lib/contract/authority-api.ts';
+import type { AuthoritySettings } from '../../lib/contract/platform.ts';
 import {
   toAwsCommands,
   toTerraform,
@@ -19,7 +21,7 @@ import type { ClusterOptions } from './cluster.ts';
 import { parsePublishedKeys, readJwks } from './jwks.ts';
 import { requireAuthority, readPlatformFile, readClusterPlatform } from './platform-settings.ts';
 import { resolveRoleArn } from './role-arn.ts';
-import { EXIT, createUsageError } from './tool-error.ts';
+import { EXIT, createProblemError, createUsageError } from './tool-error.ts';
 
 const FORMATS = ['aws', 'terraform', 'json'] as const;
 
@@ -79,8 +81,10 @@ const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): P
       ? await readPlatformFile(io, options.platform ?? '')
       : await readClusterPlatform(cluster);
   const { dialect } = platform.cloud;
+  const issuer = requireAuthority(platform);
+  if (dialect === 'aws') checkReachable(issuer);
   const request: TrustRequest = {
-    issuer: requireAuthority(platform),
+    issuer,
     dialect,
     trusted,
     role: resolveRoleArn(options, platform),
@@ -99,6 +103,13 @@ const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): P
     const text = options.format === 'terraform' ? toTerraform(given) : toAwsCommands(given);
     return { lines: text.trimEnd().split('\n'), json: buildTrustPolicy(given) };
   }
+};
+
+/** @throws ToolError: a provider for this issuer would accept no grant */
+const checkReachable = ({ issuer }: AuthoritySettings): void => {
+  if (!new RegExp(PRIVATE_HOST).test(new URL(issuer).hostname)) return;
+  const expected = 'an https URL that AWS reaches from the internet (docs/issuer.md)';
+  throw createProblemError([{ path: 'authority.issuer', expected, got: issuer }]);
 };
 
 const isJson = ({ format, output }: Options): boolean => format === 'json' || output === 'json';

@@ -119,6 +119,14 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     ],
   },
   {
+    name: 'an issuer in the cluster, for a private cloud in the cluster',
+    values: {
+      cloud: { dialect: 's3', stsEndpoint: 'https://minio.example' },
+      authority: { issuer: '' },
+    },
+    fields: [['Platform', 'authority.issuer', 'https://valetkey-authority.valetkey.svc']],
+  },
+  {
     name: 'another audience of tokens',
     values: { sidecar: { audience: 'keys.example' } },
     fields: [['Platform', 'sidecar.audience', 'keys.example']],
@@ -219,6 +227,31 @@ export const AUTHORITY_REJECTIONS: readonly ChartRejection[] = [
     values: { authority: { issuer: 'https://x/' } },
     names: 'issuer',
   },
+  ...[
+    '',
+    'https://valetkey-authority.valetkey.svc',
+    'https://valetkey-authority.valetkey.svc.cluster.local:8443/x',
+    'https://issuer',
+    'https://10.0.0.1/prod',
+  ].map((issuer) => ({
+    name: `an issuer that AWS cannot reach: ${issuer || 'none'}`,
+    values: { authority: { issuer } },
+    names: 'authority.issuer: expected an https URL that AWS reaches',
+  })),
+  ...[
+    {
+      denyList: {
+        revokerRole: buildRoleKey('x'),
+        roles: [buildRoleKey('y')],
+        iamEndpoint: 'http://x',
+      },
+    },
+    { publisher: { role: buildRoleKey('x'), bucket: 'issuer', s3Endpoint: 'http://x' } },
+  ].map((authority) => ({
+    name: `http without permission: ${Object.keys(authority).join()}`,
+    values: { authority },
+    names: 'Endpoint: expected an https endpoint, or cloud.allowHttp: true, got http://x',
+  })),
   {
     name: 'an issuer of users without keys',
     values: { authority: { users: { issuers: [{ issuer: 'https://x', audience: 'a' }] } } },

@@ -70,6 +70,7 @@ export const buildContractValues = () => ({
     environment: AUTHORITY_ENV,
     tuning: AUTHORITY_TUNING_ENV,
     audience: authority.AUTHORITY_AUDIENCE,
+    privateHost: authority.PRIVATE_HOST,
     auditFolder: paths.AUDIT_FOLDER,
     trustBundleConfigMap: authority.TRUST_BUNDLE_CONFIG_MAP,
     auditHeadsConfigMap: authority.AUDIT_HEADS_CONFIG_MAP,

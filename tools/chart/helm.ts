@@ -45,6 +45,15 @@ const runHelm = (program: string, args: readonly string[], input: string): HelmR
   return status === 0 ? { ok: true, text: stdout } : { ok: false, text: `${stderr}${stdout}` };
 };
 
+/** The one value without a usable default: the chart refuses to guess it. */
+const REQUIRED_ISSUER = 'https://issuer.example/valetkey';
+
+/** Adds the required values, unless the values contain them. */
+export const withRequired = (values: object): object => {
+  const { authority } = values as { readonly authority?: object };
+  return { ...values, authority: { issuer: REQUIRED_ISSUER, ...authority } };
+};
+
 export const renderChart = (helm: RunHelm, values: object, namespace = NAMESPACE): HelmResult =>
   helm(
     [
@@ -57,8 +66,8 @@ export const renderChart = (helm: RunHelm, values: object, namespace = NAMESPACE
       '--kube-version',
       KUBE_VERSION,
     ],
-    values,
+    withRequired(values),
   );
 
 export const lintChart = (helm: RunHelm, values: object): HelmResult =>
-  helm(['lint', CHART, '--strict', '--kube-version', KUBE_VERSION], values);
+  helm(['lint', CHART, '--strict', '--kube-version', KUBE_VERSION], withRequired(values));
