@@ -10,6 +10,8 @@ export const buildStatusResult = (state: InstallationStatus, now: number): Comma
     `trust: ${state.trust}`,
     '',
     ...renderProgramTable(state),
+    '',
+    ...renderCertificateTable(state),
     ...(state.trust === 'authority' ? renderAuthorityTables(state, now) : []),
     '',
     ...renderTable(
@@ -28,9 +30,22 @@ const formatProblem = (problem: string): string => `  ${problem}`;
 
 const renderProgramTable = ({ programs }: InstallationStatus): readonly string[] =>
   renderTable(
-    ['PROGRAM', 'READY'],
+    ['PROGRAM', 'READY', 'VERSION'],
     withPlaceholderRow(
-      programs.map(({ kind, name, ready, wanted }) => [`${kind} ${name}`, `${ready}/${wanted}`]),
+      programs.map(({ kind, name, ready, wanted, version }) => [
+        ...[`${kind} ${name}`, `${ready}/${wanted}`, version ?? 'unknown'],
+      ]),
+    ),
+  );
+
+const renderCertificateTable = ({ certificates }: InstallationStatus): readonly string[] =>
+  renderTable(
+    ['CA CERTIFICATES', 'EXPIRE'],
+    withPlaceholderRow(
+      certificates.map(({ name, expiresAt }) => [
+        name,
+        new Date(expiresAt).toISOString().slice(0, 10),
+      ]),
     ),
   );
 

@@ -90,6 +90,8 @@ export const INSTALLED = {
   namespace: 'valetkey',
   /** Deployment. */
   webhook: 'valetkey-webhook',
+  /** Mutating and validating webhook configuration. */
+  configuration: 'valetkey',
   /** StatefulSet, Service and service account. */
   authority: 'valetkey-authority',
   /** Port of the authority's Service that sidecars and clouds use. */

@@ -22,6 +22,23 @@ it('readAuthority and readWebhook return ready replicas, or undefined when not i
   expect(await installation.readWebhook()).toEqual({ ready: 3, wanted: 3 });
 });
 
+it('readWebhook returns the version of the label', async () => {
+  const labels = { 'app.kubernetes.io/version': '9' };
+  const path = '/apis/apps/v1/namespaces/security/deployments/valetkey-webhook';
+  api.put(path, { metadata: { labels }, spec: { replicas: 1 } });
+  expect(await installation.readWebhook()).toEqual({ ready: 0, wanted: 1, version: '9' });
+});
+
+it.each([
+  ['MutatingWebhookConfiguration', 'admissionregistration.k8s.io/v1/mutatingwebhookconfigurations'],
+  ['ValidatingAdmissionPolicy', 'admissionregistration.k8s.io/v1/validatingadmissionpolicies'],
+  ['CustomResourceDefinition', 'apiextensions.k8s.io/v1/customresourcedefinitions'],
+] as const)('readClusterObject returns a %s, or undefined', async (kind, path) => {
+  expect(await installation.readClusterObject({ kind, name: 'x' })).toBeUndefined();
+  api.put(`/apis/${path}/x`, { spec: {} });
+  expect(await installation.readClusterObject({ kind, name: 'x' })).toMatchObject({ spec: {} });
+});
+
 it('readConfigMap returns the data of a ConfigMap, or undefined', async () => {
   expect(await installation.readConfigMap('settings')).toBeUndefined();
   api.put('/api/v1/namespaces/security/configmaps/settings', { data: { a: '1' } });

@@ -3,8 +3,29 @@ import type { Pod } from '../../contract/pod.ts';
 import type { ApiClient } from './api-client.ts';
 import { findObject } from './kubernetes-error.ts';
 
-/** Ready and desired replicas of a program. */
-export type Replicas = { readonly ready: number; readonly wanted: number };
+/** Ready and desired replicas of a program, and its version. */
+export type Replicas = {
+  readonly ready: number;
+  readonly wanted: number;
+  /** Label `app.kubernetes.io/version`. */
+  readonly version?: string;
+};
+
+/** API path of each kind of object for the whole cluster. */
+const CLUSTER_KINDS = {
+  MutatingWebhookConfiguration: 'admissionregistration.k8s.io/v1/mutatingwebhookconfigurations',
+  ValidatingWebhookConfiguration: 'admissionregistration.k8s.io/v1/validatingwebhookconfigurations',
+  ValidatingAdmissionPolicy: 'admissionregistration.k8s.io/v1/validatingadmissionpolicies',
+  ValidatingAdmissionPolicyBinding:
+    'admissionregistration.k8s.io/v1/validatingadmissionpolicybindings',
+  CustomResourceDefinition: 'apiextensions.k8s.io/v1/customresourcedefinitions',
+} as const;
+
+/** An object of an installation that belongs to no namespace. */
+export type ClusterObject = {
+  readonly kind: keyof typeof CLUSTER_KINDS;
+  readonly name: string;
+};
 
 /** Reads the state of an installation with the permissions of a user. */
 export type InstallationReader = {
@@ -13,6 +34,8 @@ export type InstallationReader = {
   readonly readAuthority: () => Promise<Replicas | undefined>;
   /** `data` of a ConfigMap in the same namespace; undefined: it does not exist. */
   readonly readConfigMap: (name: string) => Promise<Readonly<Record<string, string>> | undefined>;
+  /** An object as the API server returns it; undefined: it does not exist. */
+  readonly readClusterObject: (object: ClusterObject) => Promise<unknown>;
   /**
    * A public document of the authority, through the API server; needs permission `services/proxy`.
    *
@@ -37,7 +60,13 @@ export const createInstallationReader = (
   const readProgram = async (plural: string, name: string): Promise<Replicas | undefined> => {
     const path = `/apis/apps/v1/${within}/${plural}/${name}`;
     const found = (await find(`get ${plural} ${namespace}/${name}`, path)) as Program | undefined;
-    return found && { ready: found.status?.readyReplicas ?? 0, wanted: found.spec?.replicas ?? 1 };
+    if (found === undefined) return undefined;
+    const version = found.metadata?.labels?.[VERSION_LABEL];
+    return {
+      ready: found.status?.readyReplicas ?? 0,
+      wanted: found.spec?.replicas ?? 1,
+      ...(version !== undefined && { version }),
+    };
   };
   return {
     readWebhook: () => readProgram('deployments', INSTALLED.webhook),
@@ -47,6 +76,8 @@ export const createInstallationReader = (
       const found = await find(`get configmap ${namespace}/${name}`, path);
       return found === undefined ? undefined : ((found as { data?: Data }).data ?? {});
     },
+    readClusterObject: ({ kind, name }) =>
+      find(`get ${kind} ${name}`, `/apis/${CLUSTER_KINDS[kind]}/${encodeURIComponent(name)}`),
     readDocument: (document) => {
       const { authority, authorityPort } = INSTALLED;
       const path = `/api/v1/${within}/services/https:${authority}:${authorityPort}/proxy${document}`;
@@ -57,7 +88,9 @@ export const createInstallationReader = (
 };
 
 type Data = Readonly<Record<string, string>>;
+const VERSION_LABEL = 'app.kubernetes.io/version';
 type Program = {
+  readonly metadata?: { readonly labels?: Data };
   readonly spec?: { readonly replicas?: number };
   readonly status?: { readonly readyReplicas?: number };
 };
