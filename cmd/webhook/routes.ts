@@ -14,6 +14,7 @@ import type {
   AdmissionResult,
   WebhookMetrics,
 } from '../../lib/edge/telemetry/webhook-metrics.ts';
+import { truncateText } from '../../lib/schema/truncated-text.ts';
 import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
 
 type HandleReview = (request: AdmissionRequest) => Promise<AdmissionOutcome>;
@@ -107,6 +108,7 @@ const recordOutcome = (
   const rules = outcome.auditAnnotations?.['refused'] ?? '';
   metrics.admissionAnswered({ operation, outcome: result, reason: toReasonLabel(rules), seconds });
   const exemptions = toExemptionFields(outcome);
+  const { message } = outcome.status ?? {};
   const isQuiet = result === 'allowed' && Object.keys(exemptions).length === 0;
   const line = isQuiet ? log.debug : log.info;
   line('admission answered', {
@@ -117,9 +119,13 @@ const recordOutcome = (
     name: request.name,
     dryRun: request.dryRun,
     ...(rules !== '' && { rules: rules.split(',') }),
+    ...(message !== undefined && { detail: truncateText(message, MAX_DETAIL_LENGTH) }),
     ...exemptions,
   });
 };
+
+/** Characters of a refusal in a log line. */
+const MAX_DETAIL_LENGTH = 1024;
 
 /** Admitted violations, as in the API server's audit log. */
 const toExemptionFields = ({ auditAnnotations = {} }: AdmissionOutcome): LogFields => {

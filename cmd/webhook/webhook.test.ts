@@ -263,6 +263,7 @@ describe('startWebhook', () => {
       request: 'u-1',
       namespace: 'research',
       rules: ['declaration'],
+      detail: expect.stringContaining('task.valetkey.dev/read lifetime: expected') as unknown,
     });
     const { text } = await ask(webhook.ports().telemetry, '/metrics');
     expect(text).toContain('{operation="mutate",outcome="denied",reason="declaration"} 1');
