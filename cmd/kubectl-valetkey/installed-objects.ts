@@ -56,7 +56,7 @@ export const checkInstalledObject = (
     case 'MutatingWebhookConfiguration':
       return checkConfiguration(title, object, { names: ['mutate'], now });
     case 'ValidatingWebhookConfiguration': {
-      const names = trust === 'authority' ? ['validate', 'policies'] : ['validate'];
+      const names = ['validate', 'workloads', ...(trust === 'authority' ? ['policies'] : [])];
       return checkConfiguration(title, object, { names, now });
     }
     case 'ValidatingAdmissionPolicy':

@@ -2,7 +2,7 @@ import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } fro
 
 import { TASK_ANNOTATION_PREFIX } from '../../lib/contract/names.ts';
 import type { FieldError } from '../../lib/schema/field-error.ts';
-import type { Path } from './embedded-pods.ts';
+import type { Path } from '../../lib/injection/embedded-pods.ts';
 
 /** Line and column in a file, both from 1. */
 export type Position = { readonly line: number; readonly column: number };

@@ -3,7 +3,7 @@ import { LineCounter, parseAllDocuments, type Document } from 'yaml';
 
 import { API_GROUP, API_VERSION } from '../../lib/contract/authority-api.ts';
 import { formatValue, type FieldError } from '../../lib/schema/field-error.ts';
-import { findEmbeddedPods, toPointer, type Path } from './embedded-pods.ts';
+import { findEmbeddedPods, toPointer, type Path } from '../../lib/injection/embedded-pods.ts';
 import {
   createPositionMapper,
   findFaultPosition,

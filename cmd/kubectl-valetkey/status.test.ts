@@ -50,11 +50,12 @@ PROGRAM                         READY  VERSION
 Deployment valetkey-webhook     2/2    0.1.0
 StatefulSet valetkey-authority  2/2    0.1.0
 
-CA CERTIFICATES                                                                   EXPIRE
-MutatingWebhookConfiguration valetkey, webhook mutate.valetkey.dev, caBundle      2027-01-05
-ValidatingWebhookConfiguration valetkey, webhook validate.valetkey.dev, caBundle  2027-01-05
-ValidatingWebhookConfiguration valetkey, webhook policies.valetkey.dev, caBundle  2027-01-05
-ConfigMap valetkey-authority-trust-bundle                                         2027-01-05
+CA CERTIFICATES                                                                    EXPIRE
+MutatingWebhookConfiguration valetkey, webhook mutate.valetkey.dev, caBundle       2027-01-05
+ValidatingWebhookConfiguration valetkey, webhook validate.valetkey.dev, caBundle   2027-01-05
+ValidatingWebhookConfiguration valetkey, webhook workloads.valetkey.dev, caBundle  2027-01-05
+ValidatingWebhookConfiguration valetkey, webhook policies.valetkey.dev, caBundle   2027-01-05
+ConfigMap valetkey-authority-trust-bundle                                          2027-01-05
 
 POLICY            READY  REASON  AGE
 valetkey-starter  yes    Valid   2d
@@ -183,7 +184,7 @@ No problems found.
     [
       'a configuration without one of its webhooks',
       replaceObject('ValidatingWebhookConfiguration', (object) => ({
-        webhooks: toWebhooks(object).slice(0, 1),
+        webhooks: toWebhooks(object).slice(0, 2),
       })),
       'ValidatingWebhookConfiguration valetkey, webhook policies.valetkey.dev: expected it to exist, got nothing',
     ],

@@ -16,10 +16,10 @@ const buildExistsTest = (subject: Subject, members: readonly string[], test: str
   return `(${subject} != null && ${exists} && ${path} != null && ${path}.exists(it, ${test}))`;
 };
 
-const buildTaskTest = (subject: Subject): string =>
+const buildTaskTest = (subject: Subject, pod: readonly string[] = []): string =>
   buildExistsTest(
     subject,
-    ['metadata', 'annotations'],
+    [...pod, 'metadata', 'annotations'],
     `it.startsWith('${TASK_ANNOTATION_PREFIX}')`,
   );
 
@@ -33,6 +33,22 @@ const buildReservedNameTests = (subject: Subject): readonly string[] => [
 /** The API server calls the mutating webhook only for pods that declare a task. */
 export const mutateConditions: readonly MatchCondition[] = [
   { name: 'declares-a-task', expression: buildTaskTest('object') },
+];
+
+/** Where the built-in workloads have their pod template, and a declaration may be by mistake. */
+const WORKLOAD_PODS = [
+  [],
+  ['template'],
+  ['spec', 'template'],
+  ['spec', 'jobTemplate', 'spec', 'template'],
+];
+
+/** The API server calls the webhook that warns only for workloads that declare a task. */
+export const workloadConditions: readonly MatchCondition[] = [
+  {
+    name: 'declares-a-task',
+    expression: WORKLOAD_PODS.map((pod) => buildTaskTest('object', pod)).join(' || '),
+  },
 ];
 
 const buildTokenTest = (subject: Subject, audience: string): string => {

@@ -38,7 +38,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       ['Platform', 'trust', 'cluster'],
       ['Platform', 'authority', undefined],
       ['Platform', 'sidecar.audience', 'sts.amazonaws.com'],
-      [VALIDATING, 'webhooks.length', 1],
+      [VALIDATING, 'webhooks.length', 2],
       ['ClusterRole/valetkey-webhook', 'rules.length', 4],
       // Without it no namespace migrates: labels that cannot be read excuse nothing.
       ['ClusterRole/valetkey-webhook', 'rules[3]', { ...CORE, resources: ['namespaces'] }],

@@ -21,6 +21,7 @@ import {
   buildAuthorityValidateConditions,
   mutateConditions,
   validateConditions,
+  workloadConditions,
 } from '../../lib/injection/match-conditions.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 
@@ -59,6 +60,7 @@ export const buildContractValues = () => ({
     mutatePath: paths.MUTATE_PATH,
     validatePath: paths.VALIDATE_PATH,
     validatePolicyPath: paths.VALIDATE_POLICY_PATH,
+    warnWorkloadPath: paths.WARN_WORKLOAD_PATH,
   },
   authority: {
     uid: authority.AUTHORITY_UID,
@@ -79,6 +81,7 @@ export const buildContractValues = () => ({
   celMarks: CONTRACT_MARKS,
   matchConditions: {
     mutate: mutateConditions,
+    workload: workloadConditions,
     validate: {
       cluster: validateConditions,
       authority: buildAuthorityValidateConditions(CONTRACT_MARKS.audience),

@@ -28,6 +28,7 @@ import {
   MUTATE_PATH,
   VALIDATE_PATH,
   VALIDATE_POLICY_PATH,
+  WARN_WORKLOAD_PATH,
   WEBHOOK_LISTEN,
 } from '../../lib/contract/paths.ts';
 import {
@@ -40,6 +41,7 @@ import {
   buildAuthorityValidateConditions,
   mutateConditions,
   validateConditions,
+  workloadConditions,
 } from '../../lib/injection/match-conditions.ts';
 import {
   getValue,
@@ -139,10 +141,25 @@ const buildValidatingWebhooks = (objects: Objects): readonly ExpectedWebhook[] =
   };
   const platform = readRenderedPlatform(objects);
   if (!hasAuthority(objects) || typeof platform === 'string') {
-    return [{ ...pods, matchConditions: validateConditions }];
+    return [{ ...pods, matchConditions: validateConditions }, WORKLOAD_WEBHOOK];
   }
   const audience = JSON.stringify(platform.sidecar.audience);
-  return [{ ...pods, matchConditions: buildAuthorityValidateConditions(audience) }, POLICY_WEBHOOK];
+  const matchConditions = buildAuthorityValidateConditions(audience);
+  return [{ ...pods, matchConditions }, WORKLOAD_WEBHOOK, POLICY_WEBHOOK];
+};
+
+/** Its answer is only a warning, so that it may fail. */
+const WORKLOAD_WEBHOOK: ExpectedWebhook = {
+  name: `workloads.${DOMAIN}`,
+  path: WARN_WORKLOAD_PATH,
+  rules: [
+    buildPodsRule(['deployments', 'statefulsets', 'daemonsets'], ['CREATE', 'UPDATE'], 'apps'),
+    buildPodsRule(['jobs', 'cronjobs'], ['CREATE', 'UPDATE'], 'batch'),
+    buildPodsRule(['replicationcontrollers', 'podtemplates'], ['CREATE', 'UPDATE']),
+  ],
+  matchConditions: workloadConditions,
+  reinvocationPolicy: undefined,
+  failurePolicy: 'Ignore',
 };
 
 /** Policies are judged by the authority again: a first installation needs no webhook to be there. */
@@ -163,9 +180,9 @@ const POLICY_WEBHOOK: ExpectedWebhook = {
   failurePolicy: 'Ignore',
 };
 
-function buildPodsRule(resources: readonly string[], operations: readonly string[]) {
+function buildPodsRule(resources: readonly string[], operations: readonly string[], apiGroup = '') {
   return {
-    apiGroups: [''],
+    apiGroups: [apiGroup],
     apiVersions: ['v1'],
     resources,
     operations,

@@ -1,5 +1,5 @@
-import { TASK_ANNOTATION_PREFIX } from '../../lib/contract/names.ts';
-import { isMapping, toMapping, type Mapping } from '../../lib/schema/mapping.ts';
+import { TASK_ANNOTATION_PREFIX } from '../contract/names.ts';
+import { isMapping, toMapping, type Mapping } from '../schema/mapping.ts';
 
 /** Members of nested mappings and lists, from the outermost. */
 export type Path = readonly (string | number)[];
