@@ -2,6 +2,8 @@ import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { EvaluatePolicy } from '../../lib/injection/task-policy.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import { buildExemptionNotes } from '../../lib/injection/exemptions.ts';
+import { findNearMisses } from '../../lib/injection/near-misses.ts';
+import { toMapping } from '../../lib/schema/mapping.ts';
 import { checkPolicy } from '../../lib/policy/policy-findings.ts';
 import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
 import type { Position } from './manifest-positions.ts';
@@ -116,10 +118,13 @@ const lintObject = async (
 
 const lintWorkload = async (
   { namespace }: Manifest,
-  { pods, stray, texts }: Extract<Manifest['content'], { readonly type: 'workload' }>,
+  { object, pods, stray, texts }: Extract<Manifest['content'], { readonly type: 'workload' }>,
   options: LintOptions,
 ): Promise<ObjectResult | undefined> => {
   const scope = { ...options, namespace: namespace ?? options.namespace };
+  const mistaken = [{ pod: object }, ...pods].flatMap(({ pod }) =>
+    findNearMisses(toMapping(toMapping(toMapping(pod)['metadata'])['annotations'])),
+  );
   const results = await Promise.all(
     pods.map(async (each) => {
       const result = await evaluateManifest(each.pod, scope);
@@ -131,10 +136,11 @@ const lintWorkload = async (
     ...toPlacedFinding(fault),
     severity: 'warning' as const,
   }));
-  if (checked.length + stray.length + texts.length === 0) return undefined;
+  if (checked.length + stray.length + texts.length + mistaken.length === 0) return undefined;
   return {
     found: [
       ...checked.flatMap(({ each, result }) => toPodFindings(result, each)),
+      ...[...new Set(mistaken)].map(toWarning),
       ...stray.map(toPlacedFinding),
       ...texted,
     ],

@@ -373,6 +373,16 @@ describe('lint of pods in any object', () => {
     );
   });
 
+  it.each([
+    ['a pod', buildPod(good.replace('task.', 'tasks.'))],
+    ['a template', buildDeployment('{containers: []}').replace('task.', 'tasks.')],
+  ])('warns about an annotation of %s that misses the prefix', async (_, text) => {
+    const { code, out } = await runLintOn({ 'x.yaml': text });
+    expect(out).toMatch(/warning: annotation tasks\.valetkey\.dev\/\w+ declares no task: did you/);
+    expect(out).toContain('objects checked: 1');
+    expect(code).toBe(0);
+  });
+
   it('finds the line of a declaration in an item of a list', async () => {
     const item = indent(buildObject('Sandbox', `spec:\n  podTemplate:\n${indent(TEMPLATE, 4)}`), 4);
     const { out } = await runLintOn({ 'l.yaml': `kind: List\nitems:\n  -\n${item}` });

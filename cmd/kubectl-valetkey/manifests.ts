@@ -3,6 +3,7 @@ import { LineCounter, parseAllDocuments, type Document } from 'yaml';
 
 import { API_GROUP, API_VERSION } from '../../lib/contract/authority-api.ts';
 import { formatValue, type FieldError } from '../../lib/schema/field-error.ts';
+import { findNearMisses } from '../../lib/injection/near-misses.ts';
 import { findEmbeddedPods, toPointer, type Path } from '../../lib/injection/embedded-pods.ts';
 import {
   createPositionMapper,
@@ -39,6 +40,8 @@ type PlacedFault = FieldError & Partial<Position>;
 type Content =
   | {
       readonly type: 'workload';
+      /** The whole object. */
+      readonly object: object;
       readonly pods: readonly ManifestPod[];
       /** Declarations that belong to no pod, so that admission cannot be previewed. */
       readonly stray: readonly PlacedFault[];
@@ -140,9 +143,12 @@ const readWorkload = (object: Members, path: Path, source: Source): Content => {
     ...{ path: toPointer(at), ...fault },
     ...findMember([...path, ...at], source),
   });
-  if (pods.length + stray.length + texts.length === 0) return { type: 'other' };
+  const { annotations } = toMapping(object['metadata']);
+  const isMistaken = findNearMisses(toMapping(annotations)).length > 0;
+  if (pods.length + stray.length + texts.length === 0 && !isMistaken) return { type: 'other' };
   return {
     type: 'workload',
+    object,
     pods: pods.map(({ template, at }) => ({
       pod: withMetadata(template, object),
       at: toPointer(at),

@@ -1,3 +1,4 @@
+import { NEAR_MISS_PATTERN } from './near-misses.ts';
 import { SIDECAR_CONTAINER, TASK_ANNOTATION_PREFIX, VOLUME_PREFIX } from '../contract/names.ts';
 
 /** One of a webhook's `matchConditions`: a name and a CEL expression. */
@@ -43,11 +44,25 @@ const WORKLOAD_PODS = [
   ['spec', 'jobTemplate', 'spec', 'template'],
 ];
 
-/** The API server calls the webhook that warns only for workloads that declare a task. */
+/** An annotation that was meant to declare a task. */
+const buildNearMissTest = (pod: readonly string[]): string =>
+  buildExistsTest(
+    'object',
+    [...pod, 'metadata', 'annotations'],
+    `it.matches('${NEAR_MISS_PATTERN}') && !it.startsWith('${TASK_ANNOTATION_PREFIX}')`,
+  );
+
+/**
+ * The API server calls the webhook that warns only for workloads that declare a task, and for pods and
+ * workloads with an annotation that was meant to.
+ */
 export const workloadConditions: readonly MatchCondition[] = [
   {
-    name: 'declares-a-task',
-    expression: WORKLOAD_PODS.map((pod) => buildTaskTest('object', pod)).join(' || '),
+    name: 'declares-a-task-or-nearly',
+    expression: [
+      `(request.kind.kind != 'Pod' && (${WORKLOAD_PODS.map((pod) => buildTaskTest('object', pod)).join(' || ')}))`,
+      ...WORKLOAD_PODS.map(buildNearMissTest),
+    ].join(' || '),
   },
 ];
 

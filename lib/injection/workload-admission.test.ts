@@ -74,6 +74,19 @@ describe('evaluateWorkload', () => {
     ]);
   });
 
+  it.each([
+    ['the template', buildDeployment(buildTemplate({}, 'tasks.valetkey.dev/summarize'))],
+    ['the workload', buildDeployment({}, { 'tasks.valetkey.dev/summarize': 'x' })],
+    ['a pod', { kind: 'Pod', ...buildTemplate({ hostPID: true }, 'tasks.valetkey.dev/summarize') }],
+  ])('warns about an annotation of %s that misses the prefix', async (_, object) => {
+    expect(await evaluate(object)).toEqual({
+      allowed: true,
+      warnings: [
+        'annotation tasks.valetkey.dev/summarize declares no task: did you mean task.valetkey.dev/summarize?',
+      ],
+    });
+  });
+
   it('warns about eight faults and the number of the others', async () => {
     const containers = Array.from({ length: 12 }, (_, index) => ({
       ...{ name: `c-${index}`, image: 'a', securityContext: { privileged: true } },

@@ -6,6 +6,7 @@ import { formatFieldError, type FieldError } from '../schema/field-error.ts';
 import { toMapping, type Mapping } from '../schema/mapping.ts';
 import { evaluateAdmission } from './admission.ts';
 import type { AdmissionDeps } from './admission-inputs.ts';
+import { findNearMisses } from './near-misses.ts';
 import { findEmbeddedPods, toPointer } from './embedded-pods.ts';
 
 /** The API server truncates longer lists. */
@@ -25,13 +26,17 @@ export const evaluateWorkload = async (
 ): Promise<AdmissionOutcome> => {
   const { pods, stray } = findEmbeddedPods(toMapping(request.object));
   const former = findEmbeddedPods(toMapping(request.oldObject));
-  const changed = pods.filter(
+  const mistaken = [...new Set([{ template: request.object }, ...pods].flatMap(findMistakes))];
+  // The webhooks for pods evaluate a Pod.
+  const templates = pods.filter(({ at }) => at.length > 0);
+  const changed = templates.filter(
     ({ template }) => !former.pods.some((each) => isDeepStrictEqual(each.template, template)),
   );
   const results = await Promise.all(
     changed.map(({ template, at }) => evaluateTemplate(template, toPointer(at), request, deps)),
   );
   const lines = [
+    ...mistaken,
     ...stray.map((path) => `${toPointer(path)} declares no task: ${STRAY_ADVICE}`),
     ...results.flat().map((fault) => `its pods will be refused: ${formatFieldError(fault)}`),
   ];
@@ -39,6 +44,9 @@ export const evaluateWorkload = async (
   const rest = more > 0 ? [`and ${more} more: kubectl valetkey lint lists all`] : [];
   return allowed({ warnings: [...lines.slice(0, MAX_WARNINGS), ...rest] });
 };
+
+const findMistakes = ({ template }: { readonly template: unknown }): readonly string[] =>
+  findNearMisses(toMapping(toMapping(toMapping(template)['metadata'])['annotations']));
 
 const STRAY_ADVICE = 'move it to metadata.annotations of the pod template';
 

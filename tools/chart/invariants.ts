@@ -156,6 +156,7 @@ const WORKLOAD_WEBHOOK: ExpectedWebhook = {
     buildPodsRule(['deployments', 'statefulsets', 'daemonsets'], ['CREATE', 'UPDATE'], 'apps'),
     buildPodsRule(['jobs', 'cronjobs'], ['CREATE', 'UPDATE'], 'batch'),
     buildPodsRule(['replicationcontrollers', 'podtemplates'], ['CREATE', 'UPDATE']),
+    buildPodsRule(['pods'], ['CREATE']),
   ],
   matchConditions: workloadConditions,
   reinvocationPolicy: undefined,
