@@ -11,6 +11,7 @@ import { isInForce } from '../../lib/revocation/matching.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
 import { checkBundle, type BundleState } from './certificate-bundles.ts';
 import { checkInstalledObject, type ObjectCheck } from './installed-objects.ts';
+import { findRefusalProblems, groupRefusals, type RecentRefusal } from './recent-refusals.ts';
 import type { ReadResult, StatusData } from './status-data.ts';
 import type { PublishedKey } from './jwks.ts';
 
@@ -27,6 +28,8 @@ export type InstallationStatus = {
   /** Number of Revocations by which the authority reports the end of a run. */
   readonly completions: number;
   readonly heads: readonly HeadState[];
+  /** Refusals of the last hour, by code. */
+  readonly refusals: readonly RecentRefusal[];
   readonly pods: readonly { readonly namespace: string; readonly count: number }[];
   /** Problems, one per line. */
   readonly problems: readonly string[];
@@ -72,7 +75,14 @@ export const evaluateStatus = (data: StatusData, now: number): InstallationStatu
   };
 };
 
-const NO_AUTHORITY = { policies: [], keys: [], revocations: [], completions: 0, heads: [] };
+const NO_AUTHORITY = {
+  policies: [],
+  keys: [],
+  revocations: [],
+  completions: 0,
+  heads: [],
+  refusals: [],
+};
 
 const checkObject = (
   { content, ...object }: StatusData['objects'][number],
@@ -105,7 +115,7 @@ const checkReadResult = <T, U>(
     : { value: fallback, problems: [`${name}: unknown (${result.unknown})`] };
 
 type Authority = NonNullable<StatusData['authority']>;
-type AuthorityField = 'policies' | 'keys' | 'revocations' | 'completions' | 'heads';
+type AuthorityField = 'policies' | 'keys' | 'revocations' | 'completions' | 'heads' | 'refusals';
 
 const checkAuthority = (
   data: Authority,
@@ -124,6 +134,10 @@ const checkAuthority = (
   const heads = checkReadResult('audit heads', data.heads, [], (published) =>
     checkHeads(published, program.value[0]?.wanted ?? 0),
   );
+  const refusals = checkReadResult('Events', data.events, [], (events) => {
+    const value = groupRefusals(events);
+    return { value, problems: findRefusalProblems(value, now) };
+  });
   const bundleName = `ConfigMap ${TRUST_BUNDLE_CONFIG_MAP}`;
   const trustBundle = checkReadResult(bundleName, data.trustBundle, [], (pem) => {
     const { bundles, problems } = checkBundle(bundleName, pem, now);
@@ -141,8 +155,9 @@ const checkAuthority = (
       revocations,
       completions: inForce.length - revocations.length,
       heads: heads.value,
+      refusals: refusals.value,
     },
-    problems: [program, policies, keys, parsedRevocations, heads, trustBundle].flatMap(
+    problems: [program, policies, keys, parsedRevocations, heads, trustBundle, refusals].flatMap(
       ({ problems }) => problems,
     ),
   };

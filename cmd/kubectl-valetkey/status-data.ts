@@ -6,7 +6,11 @@ import {
 } from '../../lib/contract/authority-api.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
-import type { ClusterObject, Replicas } from '../../lib/edge/kubernetes/installation.ts';
+import type {
+  AuthorityEvent,
+  ClusterObject,
+  Replicas,
+} from '../../lib/edge/kubernetes/installation.ts';
 import type { ClusterClient } from './cluster.ts';
 import { listInstalledObjects } from './installed-objects.ts';
 import { parsePublishedKeys, readJwks, type PublishedKey } from './jwks.ts';
@@ -33,6 +37,7 @@ export type StatusData = {
     readonly revocations: ReadResult<readonly CustomResource[]>;
     /** Unparsed audit heads of the ConfigMap, by replica. */
     readonly heads: ReadResult<Readonly<Record<string, string>>>;
+    readonly events: ReadResult<readonly AuthorityEvent[]>;
     /** CA certificates (PEM) that sidecars trust; empty: there is none. */
     readonly trustBundle: ReadResult<string>;
   };
@@ -54,15 +59,19 @@ export const readStatusData = async (cluster: ClusterClient): Promise<StatusData
   ]);
   const base = { installedIn, trust, webhook, pods, objects };
   if (trust === 'cluster') return base;
-  const [program, policies, keys, revocations, heads, trustBundle] = await Promise.all([
+  const [program, policies, keys, revocations, heads, events, trustBundle] = await Promise.all([
     toReadResult(cluster.readAuthority()),
     toReadResult(cluster.listPolicies()),
     toReadResult(readJwks(cluster).then(parsePublishedKeys)),
     toReadResult(cluster.listRevocations()),
     toReadResult(readHeads(cluster)),
+    toReadResult(readEvents(cluster)),
     toReadResult(readTrustBundle(cluster)),
   ]);
-  return { ...base, authority: { program, policies, keys, revocations, heads, trustBundle } };
+  return {
+    ...base,
+    authority: { program, policies, keys, revocations, heads, events, trustBundle },
+  };
 };
 
 const readObjects = (
@@ -96,6 +105,14 @@ const readHeads = async ({
 }: ClusterClient): Promise<Readonly<Record<string, string>>> => {
   const data = (await readConfigMap(AUDIT_HEADS_CONFIG_MAP)) ?? {};
   return Object.fromEntries(Object.entries(data).filter(([name]) => name !== PUBLIC_KEYS_NAME));
+};
+
+const readEvents = async ({
+  listAuthorityEvents,
+}: ClusterClient): Promise<readonly AuthorityEvent[]> => {
+  const events: AuthorityEvent[] = [];
+  for await (const event of listAuthorityEvents()) events.push(event);
+  return events;
 };
 
 const readTrustBundle = async ({ readConfigMap }: ClusterClient): Promise<string> =>

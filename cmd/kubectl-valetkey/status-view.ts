@@ -58,6 +58,8 @@ const renderAuthorityTables = (state: InstallationStatus, now: number): readonly
   ...renderRevocationTable(state, now),
   '',
   ...renderHeadTable(state, now),
+  '',
+  ...renderRefusalTable(state, now),
 ];
 
 const renderPolicyTable = ({ policies }: InstallationStatus, now: number): readonly string[] =>
@@ -101,6 +103,14 @@ const renderHeadTable = ({ heads }: InstallationStatus, now: number): readonly s
       heads.map(({ replica, chain, sequence, at }) => [
         ...[replica, chain, `${sequence}`, formatAge(now - at)],
       ]),
+    ),
+  );
+
+const renderRefusalTable = ({ refusals }: InstallationStatus, now: number): readonly string[] =>
+  renderTable(
+    ['RECENT REFUSAL', 'PODS', 'AGE'],
+    withPlaceholderRow(
+      refusals.map(({ code, pods, at }) => [code, `${pods}`, formatAge(now - at)]),
     ),
   );
 

@@ -71,6 +71,9 @@ AUDIT HEAD            CHAIN                   RECORD  AGE
 valetkey-authority-0  valetkey-authority-0.c  40      12s
 valetkey-authority-1  valetkey-authority-1.c  41      12s
 
+RECENT REFUSAL  PODS  AGE
+none
+
 NAMESPACE  PODS WITH TASKS
 research   2
 sales      1
@@ -102,6 +105,33 @@ No problems found.
     expect(out).toContain('trust: cluster');
     expect(out).not.toContain('POLICY');
     expect(code).toBe(0);
+  });
+
+  const listEvents = (codes: readonly (readonly [code: string, pod: string, time: string])[]) =>
+    async function* () {
+      await Promise.resolve();
+      for (const [code, pod, time] of codes) {
+        const at = Date.parse(`2026-01-05T${time}Z`);
+        yield { namespace: 'research', pod, code, at, message: `${code}: details` };
+      }
+    };
+
+  it('counts recent refusals by code, and reports those that the platform has to resolve', async () => {
+    const listAuthorityEvents = listEvents([
+      ['cloud_unavailable', 'a', '13:28:00'],
+      ['cloud_unavailable', 'b', '13:29:00'],
+      ['policy_denied', 'a', '13:29:30'],
+      ['issuer_unreachable', 'valetkey-authority-0', '13:29:50'],
+      ['audit_unavailable', 'a', '13:00:00'],
+    ]);
+    const { code, out } = await runCli(['status'], { cluster: { listAuthorityEvents } });
+    expect(out).toContain('cloud_unavailable   2     60s');
+    expect(out).toContain('policy_denied       1     30s');
+    expect(out).toContain(`Problems:
+  issuer_unreachable (1 pod, last 10s ago): issuer_unreachable: details
+  cloud_unavailable (2 pods, last 60s ago): cloud_unavailable: details
+`);
+    expect(code).toBe(1);
   });
 
   it('prints the same state as JSON', async () => {

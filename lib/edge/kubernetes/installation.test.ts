@@ -68,3 +68,28 @@ it('listInjected lists all pods with the injection label, over pages and namespa
   expect(names.size).toBe(230);
   expect(api.requests.filter((request) => request === 'GET /api/v1/pods')).toHaveLength(3);
 });
+
+it('listAuthorityEvents lists the events of the authority with a code', async () => {
+  const metadata = { annotations: { 'valetkey.dev/code': 'cloud_unavailable' } };
+  const event = {
+    ...{ metadata, message: 'no answer', lastTimestamp: '2026-01-01T00:00:00Z' },
+    ...{
+      involvedObject: { namespace: 'n', name: 'p' },
+      source: { component: 'valetkey-authority' },
+    },
+  };
+  api.put('/api/v1/namespaces/n/events/one', event);
+  api.put('/api/v1/namespaces/n/events/two', { ...event, source: { component: 'kubelet' } });
+  api.put('/api/v1/namespaces/n/events/three', { ...event, metadata: {} });
+  const listed = [];
+  for await (const each of installation.listAuthorityEvents()) listed.push(each);
+  expect(listed).toEqual([
+    {
+      namespace: 'n',
+      pod: 'p',
+      code: 'cloud_unavailable',
+      message: 'no answer',
+      at: 1767225600000,
+    },
+  ]);
+});

@@ -1,4 +1,4 @@
-import { INJECTED_LABEL, INSTALLED } from '../../contract/names.ts';
+import { EVENT_CODE_ANNOTATION, INJECTED_LABEL, INSTALLED } from '../../contract/names.ts';
 import type { Pod } from '../../contract/pod.ts';
 import type { ApiClient } from './api-client.ts';
 import { findObject } from './kubernetes-error.ts';
@@ -27,6 +27,17 @@ export type ClusterObject = {
   readonly name: string;
 };
 
+/** A warning of the authority about a pod. */
+export type AuthorityEvent = {
+  readonly namespace: string;
+  readonly pod: string;
+  /** Annotation {@link EVENT_CODE_ANNOTATION}. */
+  readonly code: string;
+  readonly message: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+};
+
 /** Reads the state of an installation with the permissions of a user. */
 export type InstallationReader = {
   /** Undefined: the program is not installed. */
@@ -42,6 +53,8 @@ export type InstallationReader = {
    * @param path path at the authority, with a leading slash
    */
   readonly readDocument: (path: string) => Promise<unknown>;
+  /** Events that the authority wrote, of every namespace, page by page. */
+  readonly listAuthorityEvents: () => AsyncIterable<AuthorityEvent>;
   /** Every pod in the cluster with the injection label, page by page. */
   readonly listInjected: () => AsyncIterable<Pod>;
 };
@@ -83,6 +96,7 @@ export const createInstallationReader = (
       const path = `/api/v1/${within}/services/https:${authority}:${authorityPort}/proxy${document}`;
       return calls(`get ${document} of service ${namespace}/${authority}`, { method: 'GET', path });
     },
+    listAuthorityEvents: () => listAuthorityEvents(calls),
     listInjected: () => listInjected(calls),
   };
 };
@@ -94,18 +108,43 @@ type Program = {
   readonly spec?: { readonly replicas?: number };
   readonly status?: { readonly readyReplicas?: number };
 };
-type Page = {
+type Page<T> = {
   readonly metadata?: { readonly continue?: string };
-  readonly items?: readonly Pod[];
+  readonly items?: readonly T[];
 };
 
-async function* listInjected(calls: ApiClient): AsyncGenerator<Pod, void> {
-  const selector = encodeURIComponent(`${INJECTED_LABEL}=true`);
+const listInjected = (calls: ApiClient): AsyncGenerator<Pod, void> =>
+  listPages(calls, 'pods', `labelSelector=${encodeURIComponent(`${INJECTED_LABEL}=true`)}`);
+
+type StoredEvent = {
+  readonly metadata?: { readonly annotations?: Data };
+  readonly involvedObject?: { readonly namespace?: string; readonly name?: string };
+  readonly source?: { readonly component?: string };
+  readonly message?: string;
+  readonly lastTimestamp?: string;
+};
+
+async function* listAuthorityEvents(calls: ApiClient): AsyncGenerator<AuthorityEvent, void> {
+  const selector = `fieldSelector=${encodeURIComponent(`source=${INSTALLED.authority}`)}`;
+  for await (const event of listPages<StoredEvent>(calls, 'events', selector)) {
+    const { metadata, involvedObject = {}, message = '', lastTimestamp = '' } = event;
+    const code = metadata?.annotations?.[EVENT_CODE_ANNOTATION];
+    if (code === undefined || event.source?.component !== INSTALLED.authority) continue;
+    const { namespace = '', name: pod = '' } = involvedObject;
+    yield { namespace, pod, code, message, at: Date.parse(lastTimestamp) };
+  }
+}
+
+async function* listPages<T>(
+  calls: ApiClient,
+  plural: string,
+  selector: string,
+): AsyncGenerator<T, void> {
   let next = '';
   do {
     const from = next === '' ? '' : `&continue=${encodeURIComponent(next)}`;
-    const path = `/api/v1/pods?labelSelector=${selector}&limit=${PAGE_SIZE}${from}`;
-    const page = (await calls('list pods', { method: 'GET', path })) as Page;
+    const path = `/api/v1/${plural}?${selector}&limit=${PAGE_SIZE}${from}`;
+    const page = (await calls(`list ${plural}`, { method: 'GET', path })) as Page<T>;
     yield* page.items ?? [];
     next = page.metadata?.continue ?? '';
   } while (next !== '');

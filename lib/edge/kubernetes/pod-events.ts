@@ -6,12 +6,15 @@ import { EVENT_CODE_ANNOTATION, INSTALLED } from '../../contract/names.ts';
 import { truncateText } from '../../schema/truncated-text.ts';
 import type { ApiClient } from './api-client.ts';
 
-/** A warning about a pod that `kubectl describe` shows. */
+/** A warning about a pod. `kubectl describe` shows it if it has the UID of the pod. */
 export type PodEvent = {
   readonly namespace: string;
   readonly pod: { readonly name: string; readonly uid: string };
-  /** `RunRefused`: final. `RunUnavailable`: a retry may succeed. */
-  readonly reason: 'RunRefused' | 'RunUnavailable';
+  /**
+   * `RunRefused`: final. `RunUnavailable`: a retry may succeed. `IssuerUnreachable`: about the replica
+   * itself, which cannot read the published keys.
+   */
+  readonly reason: 'RunRefused' | 'RunUnavailable' | 'IssuerUnreachable';
   /** Why, machine-readable; becomes the annotation {@link EVENT_CODE_ANNOTATION}. */
   readonly code: string;
   readonly message: string;
