@@ -11,6 +11,7 @@ import {
   buildRevocationResource,
   runCli,
   createHealthyCluster,
+  createJwks,
   type CliFixture,
 } from './fixtures/cli-harness.ts';
 
@@ -132,6 +133,14 @@ No problems found.
   cloud_unavailable (2 pods, last 60s ago): cloud_unavailable: details
 `);
     expect(code).toBe(1);
+  });
+
+  it('shows the age of keys that were made a moment ago, as after their Secret was recreated', async () => {
+    const keys = await createJwks([0, 0]);
+    const { out } = await runCli(['status'], {
+      cluster: { readDocument: () => Promise.resolve(keys) },
+    });
+    expect(out).toMatch(/^key-0 +ES256 +signing +0s$/m);
   });
 
   it('prints the same state as JSON', async () => {

@@ -6,6 +6,7 @@ import {
   toAwsCommands,
   toTerraform,
   buildTrustPolicy,
+  toMinioSettings,
   type TrustRequest,
 } from '../../lib/grant/trust-policy.ts';
 import {
@@ -20,6 +21,7 @@ import { renderResult } from './command-result.ts';
 import type { ClusterOptions } from './cluster.ts';
 import { parsePublishedKeys, readJwks } from './jwks.ts';
 import { requireAuthority, readPlatformFile, readClusterPlatform } from './platform-settings.ts';
+import { parseRoleArn } from '../../lib/schema/arn.ts';
 import { resolveRoleArn } from './role-arn.ts';
 import { EXIT, createProblemError, createUsageError } from './tool-error.ts';
 
@@ -94,6 +96,12 @@ const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): P
         ? parsePublishedKeys(await readJwks(cluster)).map(({ thumbprint }) => thumbprint)
         : [],
   };
+  if (parseRoleArn(request.role)?.partition === 'minio') {
+    checkMinioOptions(options);
+    io.out(toMinioSettings(request));
+    setExitCode(EXIT.ok);
+    return;
+  }
   io.out(
     renderResult({ isHealthy: true, ...renderRequest(request) }, isJson(options) ? 'json' : 'text'),
   );
@@ -103,6 +111,30 @@ const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): P
     const text = options.format === 'terraform' ? toTerraform(given) : toAwsCommands(given);
     return { lines: text.trimEnd().split('\n'), json: buildTrustPolicy(given) };
   }
+};
+
+/** @throws ToolError for a condition or a format that MinIO does not have */
+const checkMinioOptions = (options: Options): void => {
+  const { namespace, serviceAccount, task, tag, authority } = options;
+  const conditions = { namespace, 'service-account': serviceAccount, task, tag, authority };
+  const expected = 'no condition, because MinIO has no trust policies: a role accepts every grant';
+  const given = Object.entries(conditions).filter(([, value]) => value !== undefined);
+  const format = options.output ?? options.format;
+  const unsupported =
+    format === 'aws'
+      ? []
+      : [
+          {
+            path: '--format',
+            expected: 'no format, because MinIO has no trust policies',
+            got: format,
+          },
+        ];
+  const faults = [
+    ...given.map(([name]) => ({ path: `--${name}`, expected, got: 'a condition' })),
+    ...unsupported,
+  ];
+  if (faults.length > 0) throw createUsageError(faults);
 };
 
 /** @throws ToolError: a provider for this issuer would accept no grant */
