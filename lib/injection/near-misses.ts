@@ -19,5 +19,7 @@ export const findNearMisses = (annotations: object): readonly string[] =>
     );
 
 /** What follows the misspelled prefix. */
-const readName = (key: string): string =>
-  /^.*valet[-_]?key(?:\.dev)?[^a-z0-9]*(.*)$/i.exec(key.toLowerCase())?.[1] || '<task>';
+const readName = (key: string): string => {
+  const [, name = ''] = /^.*valet[-_]?key(?:\.dev)?[^a-z0-9]*(.*)$/.exec(key.toLowerCase()) ?? [];
+  return name === '' ? '<task>' : name;
+};
