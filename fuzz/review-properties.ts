@@ -19,6 +19,7 @@ const createAdmissionApp = () => {
   const posts = createAdmissionRoutes({
     mutatePod: mutate,
     validatePod: validate,
+    warnWorkload: validate,
     admitPolicy: undefined,
     metrics: { admissionAnswered: ignoreCall },
     log: { debug: ignoreCall, info: ignoreCall, warn: ignoreCall, error: ignoreCall },

@@ -199,16 +199,21 @@ describe('a refusal', () => {
     await reasonIs(undefined);
   });
 
-  it('writes an Event on the pod', async () => {
+  it('writes an Event on the pod, and the message into the log', async () => {
     harness.api.put(PATHS.pod, buildLivePod());
     await exchange({ task: 'gone' });
     const path = `/api/v1/namespaces/live/events`;
-    await waitUntil(() => (harness.api.requests.includes(`POST ${path}`) ? true : undefined));
     const found = await waitUntil(() => {
       const event = harness.api.get(`${path}/${harness.api.lastCreated()}`);
-      return event?.['message'] === undefined ? undefined : event;
+      const code = event?.metadata.annotations?.['valetkey.dev/code'];
+      return code === 'task_unknown' ? event : undefined;
     });
     expect(found).toMatchObject({ reason: 'RunRefused', involvedObject: { uid: podUid } });
+    const lines = harness.lines.filter(({ message }) => message === 'run refused');
+    expect(lines.at(-1)?.fields).toMatchObject({
+      reason: 'task_unknown',
+      detail: expect.stringContaining('expected one of') as unknown,
+    });
   });
 
   const policies: [string, string][] = [

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import type { IssuerDocument } from '../../lib/grant/issuer-documents.ts';
+import { LoggableError } from '../../lib/schema/loggable-error.ts';
 import {
   createPublishedKeysReader,
+  createReadFailureReporter,
   startIssuerPublisher,
   parsePublicCopy,
   type IssuerPublisherDeps,
@@ -98,6 +100,41 @@ describe('startIssuerPublisher', () => {
     await advanceTime(3_500);
     expect(tries).toBe(3);
     expect(failures[0]).toBe('issuer documents not published');
+  });
+});
+
+describe('createReadFailureReporter', () => {
+  const place = { url: 'https://i.example/jwks', namespace: 'valetkey', podName: 'authority-0' };
+
+  it('logs the failure, and writes its cause to an Event of the replica', () => {
+    const events: object[] = [];
+    const failures: string[] = [];
+    const report = createReadFailureReporter(place, {
+      onFailure: (message) => void failures.push(message),
+      emitPodEvent: (event) => Promise.resolve(void events.push(event)),
+    });
+    report(
+      'published keys of the issuer not read',
+      new LoggableError('get i.example: no response'),
+    );
+    report('published keys of the issuer not read', new Error('secret'));
+    expect(failures).toHaveLength(2);
+    expect(events).toMatchObject([
+      {
+        ...{ namespace: 'valetkey', pod: { name: 'authority-0' }, code: 'issuer_unreachable' },
+        message: 'https://i.example/jwks: get i.example: no response',
+      },
+    ]);
+  });
+
+  it('logs that the Event could not be written', async () => {
+    const failures: string[] = [];
+    const onFailure = (message: string) => void failures.push(message);
+    const emitPodEvent = () => Promise.reject(new Error('no'));
+    createReadFailureReporter(place, { onFailure, emitPodEvent })('x', new LoggableError('y'));
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(failures).toEqual(['x', 'event not written']);
   });
 });
 

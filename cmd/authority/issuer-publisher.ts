@@ -1,6 +1,7 @@
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { IssuerDocument, Jwks } from '../../lib/grant/issuer-documents.ts';
 import type { PublishedKeys } from '../../lib/grant/key-rotation.ts';
+import type { EmitPodEvent } from '../../lib/edge/kubernetes/pod-events.ts';
 import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { LoggableError } from '../../lib/schema/loggable-error.ts';
 import { withTimeout } from '../../lib/async/timeout.ts';
@@ -84,6 +85,24 @@ export const createPublishedKeysReader =
       onFailure('published keys of the issuer not read', error);
       return undefined;
     }
+  };
+
+/**
+ * Creates the function that logs why the published keys could not be read, and writes it to an Event of
+ * the replica, where `kubectl valetkey status` finds it.
+ */
+export const createReadFailureReporter =
+  (
+    { url, namespace, podName }: Readonly<Record<'url' | 'namespace' | 'podName', string>>,
+    { onFailure, emitPodEvent }: { onFailure: OnFailure; emitPodEvent: EmitPodEvent },
+  ): OnFailure =>
+  (message, error) => {
+    onFailure(message, error);
+    if (!(error instanceof LoggableError)) return;
+    emitPodEvent({
+      ...{ namespace, pod: { name: podName, uid: '' }, message: `${url}: ${error.message}` },
+      ...{ reason: 'IssuerUnreachable', code: 'issuer_unreachable' },
+    }).catch((failure: unknown) => onFailure('event not written', failure));
   };
 
 /** Without a max-age, some caches keep a copy for long. */

@@ -16,6 +16,7 @@ import {
 import { createAuditQueue } from './audit-queue.ts';
 import {
   createPublishedKeysReader,
+  createReadFailureReporter,
   startIssuerPublisher,
   type FetchPublishedKeys,
   type IssuerPublisher,
@@ -32,7 +33,7 @@ export type Issuer = {
 
 export type IssuerDeps = Omit<CloudDeps, 'keys' | 'reportSkew'> &
   Pick<SigningKeysDeps, 'log'> & {
-    readonly cluster: Pick<ClusterClient, 'keys'>;
+    readonly cluster: Pick<ClusterClient, 'keys' | 'emitPodEvent'>;
     readonly metrics: AuthorityMetrics;
     readonly record: Recorder;
     readonly onFailure: OnFailure;
@@ -76,15 +77,19 @@ export const startIssuer = (config: AuthorityConfig, deps: IssuerDeps): Issuer =
 
 /** Undefined if the cloud reads the documents from the authority's endpoint, so no copy is needed. */
 const createPublicCopyReader = (
-  { platform }: AuthorityConfig,
-  { onFailure }: IssuerDeps,
+  { platform, namespace, podName }: AuthorityConfig,
+  { onFailure, cluster }: IssuerDeps,
 ): FetchPublishedKeys | undefined => {
   const { issuer, endpoint } = platform.authority;
   if (new URL(issuer).origin === new URL(endpoint).origin) return undefined;
   const { caBundle } = platform.cloud;
   const url = `${issuer}${JWKS_PATH}`;
   const settings = { url, ...(caBundle !== undefined && { caBundle }) };
-  return createPublishedKeysReader(createPublicDocumentFetcher(settings), onFailure);
+  const report = createReadFailureReporter(
+    { url, namespace, podName },
+    { onFailure, emitPodEvent: cluster.emitPodEvent },
+  );
+  return createPublishedKeysReader(createPublicDocumentFetcher(settings), report);
 };
 
 /** Undefined if the documents are published by other means. */

@@ -1,3 +1,4 @@
+import { truncateText } from '../../lib/schema/truncated-text.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { PolicyFindings } from '../../lib/policy/policy-findings.ts';
@@ -69,7 +70,7 @@ const isSame = (had: Condition, wanted: Omit<Condition, 'lastTransitionTime'>): 
 
 const formatMessage = (lines: readonly string[]): string => {
   const text = lines.join('\n');
-  return text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH)}…` : text;
+  return truncateText(text, MAX_MESSAGE_LENGTH);
 };
 
 export type PolicyStatusDeps = {

@@ -35,6 +35,7 @@ import {
 import { recordRefusedCall } from '../../lib/exchange/exchange-records.ts';
 import { endRun, type RunEndDeps, type RunEndContext } from '../../lib/exchange/run-end-request.ts';
 import { handleTokenRequest, type TokenEndpointDeps } from '../../lib/exchange/token-endpoint.ts';
+import { truncateText } from '../../lib/schema/truncated-text.ts';
 import type { EventStreams } from './event-streams.ts';
 
 export type AuthorityRouteDeps = {
@@ -104,9 +105,13 @@ const startRun = async (
     log.info('run issued', { ...fields, run: outcome.response.run });
     return { status: 200, body: outcome.response };
   }
-  log.info('run refused', { ...fields, reason: outcome.refusal.code });
+  const { code: reason, message } = outcome.refusal;
+  log.info('run refused', { ...fields, reason, detail: truncateText(message, MAX_DETAIL_LENGTH) });
   return toResponse(outcome.refusal);
 };
+
+/** Characters of a refusal in a log line. */
+const MAX_DETAIL_LENGTH = 1024;
 
 const finishRun = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
   const { runEnd, exchange, log, reportInternalError } = deps;

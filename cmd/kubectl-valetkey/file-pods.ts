@@ -42,11 +42,18 @@ export const readManifestPods = async (
   const readPodContext = createPodContextReader(sources);
   const pods: PodToExplain[] = [];
   for (const { content, kind, name, namespace = sources.namespace } of sources.manifests) {
-    if (content.type !== 'pod') continue;
-    const result = await evaluateManifest(content.pod, { ...context, namespace, readPodContext });
-    if (result === undefined) continue;
-    const exempted = buildExemptionNotes(result.exempted).warnings;
-    pods.push({ ...result, pod: kind === 'Pod' ? name : `${kind}/${name}`, exempted });
+    if (content.type !== 'workload') continue;
+    if (content.stray.length > 0) {
+      const source = `${kind} ${name}`;
+      throw createProblemError(content.stray.map((each) => ({ ...each, source })));
+    }
+    for (const { pod, at } of content.pods) {
+      const result = await evaluateManifest(pod, { ...context, namespace, readPodContext });
+      if (result === undefined) continue;
+      const exempted = buildExemptionNotes(result.exempted).warnings;
+      const place = content.pods.length > 1 ? at : '';
+      pods.push({ ...result, pod: kind === 'Pod' ? name : `${kind}/${name}${place}`, exempted });
+    }
   }
   if (pods.length > 0) return pods;
   const expected = 'a pod or pod template that declares a task';

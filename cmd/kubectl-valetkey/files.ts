@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 import type { AuditFile } from '../../lib/audit/file-verification.ts';
 import { formatValue } from '../../lib/schema/field-error.ts';
@@ -10,6 +10,28 @@ import { createUsageError } from './tool-error.ts';
 /** Streams a file without loading it whole; `-` is standard input. */
 export const streamFile: Io['streamFile'] = (path) =>
   path === '-' ? process.stdin : (createReadStream(path) as AsyncIterable<Uint8Array>);
+
+/**
+ * Lists the manifests (`.yaml`, `.yml`, `.json`) of a folder and its subfolders, in the order of
+ * names. Hidden files and folders are ignored. A path that is not a folder is returned as it is.
+ */
+export const listFiles: Io['listFiles'] = async (path) => {
+  const isFolder = path !== '-' && (await stat(path).catch(() => undefined))?.isDirectory();
+  return isFolder ? listFolder(path) : [path];
+};
+
+const listFolder = async (folder: string): Promise<readonly string[]> => {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const shown = entries
+    .filter(({ name }) => !name.startsWith('.'))
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
+  const lists = shown.map(async (entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return listFolder(path);
+    return /\.(ya?ml|json)$/i.test(entry.name) ? [path] : [];
+  });
+  return (await Promise.all(lists)).flat();
+};
 
 /**
  * Writes a file, and creates its parent folders.

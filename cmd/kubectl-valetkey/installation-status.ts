@@ -1,13 +1,18 @@
 import { readHead, type Head } from '../../lib/audit/heads.ts';
 import type { Revocation } from '../../lib/contract/authority-api.ts';
+import { TRUST_BUNDLE_CONFIG_MAP } from '../../lib/contract/authority-api.ts';
 import { INSTALLED } from '../../lib/contract/names.ts';
 import { ANY_ACCOUNT } from '../../lib/contract/platform.ts';
+import { VERSION } from '../../lib/contract/version.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
 import type { Replicas } from '../../lib/edge/kubernetes/installation.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { isInForce } from '../../lib/revocation/matching.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
+import { checkBundle, type BundleState } from './certificate-bundles.ts';
+import { checkInstalledObject, type ObjectCheck } from './installed-objects.ts';
+import { findRefusalProblems, groupRefusals, type RecentRefusal } from './recent-refusals.ts';
 import type { ReadResult, StatusData } from './status-data.ts';
 import type { PublishedKey } from './jwks.ts';
 
@@ -15,6 +20,8 @@ import type { PublishedKey } from './jwks.ts';
 export type InstallationStatus = {
   readonly trust: StatusData['trust'];
   readonly programs: readonly ProgramState[];
+  /** CA certificates that the API server and sidecars trust. */
+  readonly certificates: readonly BundleState[];
   readonly policies: readonly PolicyState[];
   readonly keys: readonly PublishedKey[];
   /** Revocations in force, without those by which the authority reports the end of a run. */
@@ -22,6 +29,8 @@ export type InstallationStatus = {
   /** Number of Revocations by which the authority reports the end of a run. */
   readonly completions: number;
   readonly heads: readonly HeadState[];
+  /** Refusals of the last hour, by code. */
+  readonly refusals: readonly RecentRefusal[];
   readonly pods: readonly { readonly namespace: string; readonly count: number }[];
   /** Problems, one per line. */
   readonly problems: readonly string[];
@@ -50,13 +59,22 @@ export const evaluateStatus = (data: StatusData, now: number): InstallationStatu
     checkProgram,
   );
   const pods = checkReadResult('pods', data.pods, [], toPodCounts);
+  const objects = data.objects.map((object) => checkObject(object, { trust, now }));
   const others = authority && checkAuthority(authority, { installedIn, now });
+  const programs = [...webhook.value, ...(others?.program ?? [])];
   return {
     trust,
-    programs: [...webhook.value, ...(others?.program ?? [])],
+    programs,
+    certificates: [...objects.flatMap(({ bundles }) => bundles), ...(others?.certificates ?? [])],
     ...(others?.state ?? NO_AUTHORITY),
     pods: pods.value,
-    problems: [...webhook.problems, ...(others?.problems ?? []), ...pods.problems],
+    problems: [
+      ...webhook.problems,
+      ...objects.flatMap(({ problems }) => problems),
+      ...(others?.problems ?? []),
+      ...pods.problems,
+      ...programs.flatMap(checkVersion),
+    ],
     warnings: data.accountIds.includes(ANY_ACCOUNT) ? [ANY_ACCOUNT_WARNING] : [],
   };
 };
@@ -64,7 +82,31 @@ export const evaluateStatus = (data: StatusData, now: number): InstallationStatu
 const ANY_ACCOUNT_WARNING =
   "tasks.accountIds is ['*']: a task may name a role in any account that trusts the issuer, and send data there; list your accounts";
 
-const NO_AUTHORITY = { policies: [], keys: [], revocations: [], completions: 0, heads: [] };
+const NO_AUTHORITY = {
+  policies: [],
+  keys: [],
+  revocations: [],
+  completions: 0,
+  heads: [],
+  refusals: [],
+};
+
+const checkObject = (
+  { content, ...object }: StatusData['objects'][number],
+  context: { readonly trust: StatusData['trust']; readonly now: number },
+): ObjectCheck => {
+  if ('value' in content) return checkInstalledObject(object, content.value, context);
+  const { kind, name } = object;
+  return { problems: [`${kind} ${name}: unknown (${content.unknown})`], bundles: [] };
+};
+
+/** Another version decides by other rules, so that `lint` and `explain` would mislead. */
+const checkVersion = ({ kind, name, version }: ProgramState): readonly string[] =>
+  version === VERSION
+    ? []
+    : [
+        `${kind} ${name}: expected version ${VERSION} of this program, got ${version ?? 'no label'}`,
+      ];
 
 /** A checked value and its problems. */
 type Checked<T> = { readonly value: T; readonly problems: readonly string[] };
@@ -80,13 +122,14 @@ const checkReadResult = <T, U>(
     : { value: fallback, problems: [`${name}: unknown (${result.unknown})`] };
 
 type Authority = NonNullable<StatusData['authority']>;
-type AuthorityField = 'policies' | 'keys' | 'revocations' | 'completions' | 'heads';
+type AuthorityField = 'policies' | 'keys' | 'revocations' | 'completions' | 'heads' | 'refusals';
 
 const checkAuthority = (
   data: Authority,
   { installedIn, now }: { readonly installedIn: string; readonly now: number },
 ): {
   readonly program: readonly ProgramState[];
+  readonly certificates: readonly BundleState[];
   readonly state: Pick<InstallationStatus, AuthorityField>;
   readonly problems: readonly string[];
 } => {
@@ -98,19 +141,30 @@ const checkAuthority = (
   const heads = checkReadResult('audit heads', data.heads, [], (published) =>
     checkHeads(published, program.value[0]?.wanted ?? 0),
   );
+  const refusals = checkReadResult('Events', data.events, [], (events) => {
+    const value = groupRefusals(events);
+    return { value, problems: findRefusalProblems(value, now) };
+  });
+  const bundleName = `ConfigMap ${TRUST_BUNDLE_CONFIG_MAP}`;
+  const trustBundle = checkReadResult(bundleName, data.trustBundle, [], (pem) => {
+    const { bundles, problems } = checkBundle(bundleName, pem, now);
+    return { value: bundles, problems };
+  });
   const by = `system:serviceaccount:${installedIn}:${INSTALLED.authority}`;
   const inForce = parsedRevocations.value.filter(({ spec }) => isInForce(spec, now));
   const revocations = inForce.filter((each) => !isCompletionBy(each, by));
   return {
     program: program.value,
+    certificates: trustBundle.value,
     state: {
       policies: policies.value,
       keys: keys.value,
       revocations,
       completions: inForce.length - revocations.length,
       heads: heads.value,
+      refusals: refusals.value,
     },
-    problems: [program, policies, keys, parsedRevocations, heads].flatMap(
+    problems: [program, policies, keys, parsedRevocations, heads, trustBundle, refusals].flatMap(
       ({ problems }) => problems,
     ),
   };
@@ -127,7 +181,7 @@ const checkProgram = (
   const [kind = '', name = ''] = program.split(' ');
   const problem = `${program}: expected ${Math.max(1, wanted)} ready replicas, got ${ready}`;
   const isEnough = ready >= wanted && wanted > 0;
-  return { value: [{ kind, name, ready, wanted }], problems: isEnough ? [] : [problem] };
+  return { value: [{ kind, name, ...replicas }], problems: isEnough ? [] : [problem] };
 };
 
 const toPodCounts = (counts: ReadonlyMap<string, number>): Checked<InstallationStatus['pods']> => ({

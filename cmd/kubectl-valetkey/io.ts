@@ -6,6 +6,10 @@ export type Io = {
   readonly error: (text: string) => void;
   /** Asks the user at the terminal; absent without a terminal. */
   readonly ask?: (question: string) => Promise<string>;
+  /** Width of the terminal; absent without a terminal. */
+  readonly columns?: number;
+  /** Lists the manifests of a folder, at any depth; other paths are returned as they are. */
+  readonly listFiles: (path: string) => Promise<readonly string[]>;
   /** Streams a file; `-` is standard input. */
   readonly streamFile: (path: string) => AsyncIterable<Uint8Array>;
   /** Writes a file, and creates its parent folders. */

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 
-import { computeThumbprint } from '../../lib/certificate/key-certificate.ts';
+import { BACKDATE_MS, computeThumbprint } from '../../lib/certificate/key-certificate.ts';
 import { JWKS_PATH } from '../../lib/contract/authority-api.ts';
 import type { Jwks } from '../../lib/grant/issuer-documents.ts';
 import { formatValue } from '../../lib/schema/field-error.ts';
@@ -13,7 +13,7 @@ export type PublishedKey = {
   readonly algorithm: string;
   /** By position: the authority publishes the signing key first, then the next key, then retired keys. */
   readonly use: 'signing' | 'next' | 'retired';
-  /** Milliseconds since the epoch. The certificate is backdated by five minutes to allow for clock skew. */
+  /** Milliseconds since the epoch. */
   readonly madeAt: number;
   /** SHA-1 of the certificate, in hex. */
   readonly thumbprint: string;
@@ -53,7 +53,7 @@ export const parsePublishedKeys = ({ keys }: Jwks): readonly PublishedKey[] =>
       kid,
       algorithm: alg,
       use: USES[index] ?? 'retired',
-      madeAt: Date.parse(certificate.validFrom),
+      madeAt: Date.parse(certificate.validFrom) + BACKDATE_MS,
       thumbprint: computeThumbprint(certificate.toString()),
     };
   });

@@ -1,9 +1,13 @@
 import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
+import type { EvaluatePolicy } from '../../lib/injection/task-policy.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import { buildExemptionNotes } from '../../lib/injection/exemptions.ts';
+import { findNearMisses } from '../../lib/injection/near-misses.ts';
+import { toMapping } from '../../lib/schema/mapping.ts';
 import { checkPolicy } from '../../lib/policy/policy-findings.ts';
 import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
-import type { Manifest, Position } from './manifests.ts';
+import type { Position } from './manifest-positions.ts';
+import type { Manifest, ManifestPod } from './manifests.ts';
 import { toNamespaceSettings, type NamespaceSettings } from './namespace-settings.ts';
 import { evaluateManifest, type ManifestResult } from './manifest-admission.ts';
 import type { ReadSourcedPodContext } from './pod-context.ts';
@@ -22,8 +26,9 @@ export type Finding = Partial<Position> & {
 };
 
 export type LintReport = {
-  /** Number of checked objects; other kinds are ignored. */
   readonly checkedCount: number;
+  /** Number of objects without tasks and policies, which are not checked. */
+  readonly otherCount: number;
   readonly findings: readonly Finding[];
   /** Settings of the namespaces of checked pods, without duplicates. */
   readonly namespaces: readonly NamespaceSettings[];
@@ -35,6 +40,7 @@ export type LintOptions = {
   /** Namespace for objects without one. */
   readonly namespace: string;
   readonly readPodContext: ReadSourcedPodContext;
+  readonly evaluatePolicy: EvaluatePolicy;
 };
 
 /** The objects of one file. */
@@ -54,18 +60,19 @@ export const lintFiles = async (
   );
   const results = await Promise.all(
     objects.map(async ({ file, manifest }) => {
-      const { document, kind, name } = manifest;
+      const { document, kind, name, position } = manifest;
       const object = [kind, formatQualifiedName(manifest, name)].filter(Boolean).join(' ');
       const result = await lintObject(manifest, options);
-      return result && { ...result, location: { file, document, object } };
+      return result && { ...result, location: { file, document, object, ...position } };
     }),
   );
   const checked = results.filter((each) => each !== undefined);
   const namespaces = new Map(
-    checked.flatMap(({ settings }) => (settings ? [[settings.namespace, settings]] : [])),
+    checked.flatMap(({ settings }) => settings.map((each) => [each.namespace, each] as const)),
   );
   return {
     checkedCount: checked.length,
+    otherCount: results.length - checked.length,
     findings: checked.flatMap(({ found, location }) =>
       found.map((each) => ({ ...location, ...each })),
     ),
@@ -80,49 +87,80 @@ type UnplacedFinding = Omit<Finding, 'file' | 'document' | 'object'>;
 
 type ObjectResult = {
   readonly found: readonly UnplacedFinding[];
-  readonly settings?: NamespaceSettings;
+  readonly settings: readonly NamespaceSettings[];
 };
 
-/** @returns undefined for an object that lint ignores */
+/** @returns undefined for an object that contains nothing to check */
 const lintObject = async (
   manifest: Manifest,
   options: LintOptions,
 ): Promise<ObjectResult | undefined> => {
-  const { content, name, namespace = options.namespace } = manifest;
+  const { content, name } = manifest;
   switch (content.type) {
     case 'other':
     case 'namespace':
     case 'serviceAccount':
       return undefined;
     case 'unreadable':
-      return { found: content.faults.map(toPlacedFinding) };
+      return { found: content.faults.map(toPlacedFinding), settings: [] };
     case 'policy': {
       const { faults, warnings } = checkPolicy({ name, cedar: content.cedar });
       const placed = faults.map((fault) => ({
         ...toFinding(fault),
         ...findPosition(fault, content.toFilePosition),
       }));
-      return { found: [...placed, ...warnings.map(toWarning)] };
+      return { found: [...placed, ...warnings.map(toWarning)], settings: [] };
     }
-    case 'pod': {
-      const pod = await evaluateManifest(content.pod, { ...options, namespace });
-      return pod && toPodResult(pod, content.at, options);
-    }
+    case 'workload':
+      return lintWorkload(manifest, content, options);
   }
 };
 
-const toPodResult = (
-  { faults, exempted, warnings, namespace, podContext }: ManifestResult,
-  at: string,
-  { platform }: LintOptions,
-): ObjectResult => ({
-  found: [
-    ...faults.map((fault) => toFinding(prefixPath(fault, at))),
-    ...exempted.map((each) => toExemptedFinding({ ...each, fault: prefixPath(each.fault, at) })),
-    ...warnings.map(toWarning),
-  ],
-  ...(podContext && { settings: toNamespaceSettings(namespace, podContext, platform) }),
-});
+const lintWorkload = async (
+  { namespace }: Manifest,
+  { object, pods, stray, texts }: Extract<Manifest['content'], { readonly type: 'workload' }>,
+  options: LintOptions,
+): Promise<ObjectResult | undefined> => {
+  const scope = { ...options, namespace: namespace ?? options.namespace };
+  const mistaken = [{ pod: object }, ...pods].flatMap(({ pod }) =>
+    findNearMisses(toMapping(toMapping(toMapping(pod)['metadata'])['annotations'])),
+  );
+  const results = await Promise.all(
+    pods.map(async (each) => {
+      const result = await evaluateManifest(each.pod, scope);
+      return result && { each, result };
+    }),
+  );
+  const checked = results.filter((each) => each !== undefined);
+  const texted = texts.map((fault) => ({
+    ...toPlacedFinding(fault),
+    severity: 'warning' as const,
+  }));
+  if (checked.length + stray.length + texts.length + mistaken.length === 0) return undefined;
+  return {
+    found: [
+      ...checked.flatMap(({ each, result }) => toPodFindings(result, each)),
+      ...[...new Set(mistaken)].map(toWarning),
+      ...stray.map(toPlacedFinding),
+      ...texted,
+    ],
+    settings: checked.flatMap(({ result: { namespace: checkedIn, podContext } }) =>
+      podContext ? [toNamespaceSettings(checkedIn, podContext, options.platform)] : [],
+    ),
+  };
+};
+
+const toPodFindings = (
+  { faults, exempted, warnings }: ManifestResult,
+  { at, findPosition: find }: ManifestPod,
+): readonly UnplacedFinding[] => [
+  ...faults.map((fault) => ({ ...toFinding(prefixPath(fault, at)), ...find(fault) })),
+  ...exempted.map((each) => ({
+    ...toExemptedFinding({ ...each, fault: prefixPath(each.fault, at) }),
+    ...find(each.fault),
+  })),
+  ...warnings.map(toWarning),
+];
 
 /** Drops a source that repeats the object of the finding. */
 const toFinding = ({ source, ...fault }: FieldError): UnplacedFinding => {

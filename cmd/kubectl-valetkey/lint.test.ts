@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { readFixture, PLATFORM, runCli } from './fixtures/cli-harness.ts';
 
 const buildTask = (lines: string): string => `
@@ -50,7 +51,7 @@ describe('lint', () => {
     };
     const { code, out, opened } = await runLintOn(files);
     expect(out).toMatch(
-      /^pod\.yaml: document 1, Pod agent: warning: container agent: .*\nnamespace default: level restricted, labels unknown: checked as if there were none\nobjects checked: 2, faults: 0, warnings: 1\n$/,
+      /^pod\.yaml:1:1: document 1, Pod agent: warning: container agent: .*\nnamespace default: level restricted, labels unknown: checked as if there were none\npolicy: not evaluated; give the TaskPolicies with --policy\nobjects checked: 2, without tasks: 1, faults: 0, warnings: 1\n$/,
     );
     expect([code, opened]).toEqual([0, []]);
   });
@@ -58,10 +59,10 @@ describe('lint', () => {
   it('reports the file, document, object and path of each error in a declaration', async () => {
     const text = `kind: ConfigMap\n---\n${buildPod(bad)}`;
     const { code, out } = await runLintOn({ 'pod.yaml': text });
-    const place = 'pod.yaml: document 2, Pod agent: task.valetkey.dev/summarize';
-    expect(out).toContain(`${place} allow[0].actions[0]: expected`);
+    const place = 'document 2, Pod agent: task.valetkey.dev/summarize';
+    expect(out).toContain(`pod.yaml:10:26: ${place} allow[0].actions[0]: expected`);
     expect(out).toContain('got "s3:GetObjct"');
-    expect(out).toContain(`${place} lifetime: expected`);
+    expect(out).toContain(`pod.yaml:11:7: ${place} lifetime: expected`);
     expect(code).toBe(1);
   });
 
@@ -69,9 +70,13 @@ describe('lint', () => {
     const spec = `{hostNetwork: true, initContainers: [{name: prepare, image: p, securityContext: {privileged: true, runAsNonRoot: true}}],
       containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}}]}`;
     const { out, code } = await runLintOn({ 'd.yaml': buildDeployment(spec) });
-    const place = 'd.yaml: document 1, Deployment research/agents: /spec/template/spec';
-    expect(out).toContain(`${place}/hostNetwork: expected false or nothing, got true (rule 3)`);
-    expect(out).toContain(`${place}/initContainers/0/securityContext/privileged: expected`);
+    const place = 'document 1, Deployment research/agents: /spec/template/spec';
+    expect(out).toContain(
+      `d.yaml:7:12: ${place}/hostNetwork: expected false or nothing, got true (rule 3)`,
+    );
+    expect(out).toContain(
+      `d.yaml:7:92: ${place}/initContainers/0/securityContext/privileged: expected`,
+    );
     expect(code).toBe(1);
   });
 
@@ -101,7 +106,7 @@ describe('lint', () => {
     [
       'a quoted text',
       '  cedar: "permit (principal, action, resource) when { context.rol == 1 };"',
-      'p.yaml: ',
+      'p.yaml:5:3: ',
     ],
   ])('reports the position of a Cedar error in %s', async (_, cedar, expected) => {
     const { out, code } = await runLintOn({ 'p.yaml': buildPolicy(cedar) });
@@ -202,7 +207,7 @@ describe('lint with namespace settings', () => {
     );
     const { code, out } = await offline({ 'd.yaml': host });
     expect(out).toContain(
-      'd.yaml: document 1, Deployment research/agents: warning: exempted by the platform: /spec/template/spec/hostNetwork: expected false or nothing, got true (rule 3)\n',
+      'd.yaml:7:12: document 1, Deployment research/agents: warning: exempted by the platform: /spec/template/spec/hostNetwork: expected false or nothing, got true (rule 3)\n',
     );
     expect(out).toContain(
       'namespace research: level restricted, exempted from rules 3, labels unknown',
@@ -243,7 +248,7 @@ describe('lint with namespace settings', () => {
   });
 
   it("uses the cluster's labels if the files contain no Namespace", async () => {
-    const labels = { 'valetkey.dev/mode': 'warn' };
+    const labels = { 'valetkey.dev/mode': 'warn', 'valetkey.dev/tasks': 'allowed' };
     const readNamespaceLabels = (name: string) =>
       Promise.resolve(name === 'research' ? labels : undefined);
     const cluster = { readNamespaceLabels };
@@ -251,7 +256,7 @@ describe('lint with namespace settings', () => {
     expect(warned.out).toContain('valetkey.dev/mode=warn, labels from the cluster');
     expect(warned.code).toBe(0);
     const files = { 'd.yaml': `${keyed}${buildNamespace('research', 'enforce')}` };
-    expect((await runCli(['lint', 'd.yaml'], { files, cluster })).code).toBe(1);
+    expect((await runCli(['lint', 'd.yaml'], { files, cluster })).out).toContain('(rule 7)');
   });
 
   it('reports a service account that another mechanism binds, from a file or from the cluster', async () => {
@@ -287,5 +292,226 @@ metadata: {name: default, namespace: research, annotations: {eks.amazonaws.com/r
         },
       ],
     });
+  });
+});
+
+const indent = (text: string, spaces: number): string =>
+  text.replaceAll(/^(?=.)/gm, ' '.repeat(spaces));
+const TEMPLATE = `metadata:
+  annotations:
+    task.valetkey.dev/summarize: |
+      role: arn:aws:iam::111122223333:role/agent-reports
+      allow: [{actions: [s3:GetObject], resources: ["arn:aws:s3:::acme/*"]}]
+      lifetime: 3h
+spec:
+  containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}}]
+`;
+const buildObject = (kind: string, lines: string): string =>
+  `apiVersion: example.org/v1\nkind: ${kind}\nmetadata: {name: x}\n${lines}`;
+
+describe('lint of pods in any object', () => {
+  it.each([
+    ['Rollout', '/spec/template', `spec:\n  template:\n${indent(TEMPLATE, 4)}`],
+    ['PodTemplate', '/template', `template:\n${indent(TEMPLATE, 2)}`],
+    ['ReplicationController', '/spec/template', `spec:\n  template:\n${indent(TEMPLATE, 4)}`],
+    ['Sandbox', '/spec/podTemplate', `spec:\n  podTemplate:\n${indent(TEMPLATE, 4)}`],
+    [
+      'RayCluster',
+      '/spec/workerGroupSpecs/0/template',
+      `spec:\n  workerGroupSpecs:\n    - template:\n${indent(TEMPLATE, 8)}`,
+    ],
+  ])('checks the pod template of a %s', async (kind, at, lines) => {
+    const privileged = lines.replace('{runAsNonRoot: true}', '{privileged: true}');
+    const { code, out } = await runLintOn({ 'x.yaml': buildObject(kind, privileged) });
+    expect(out).toMatch(
+      /^x\.yaml:\d+:\d+: document 1, \w+ x: task\.valetkey\.dev\/summarize lifetime: expected/m,
+    );
+    expect(out).toContain(`${at}/spec/containers/0/securityContext/privileged: expected`);
+    expect(out).toContain('objects checked: 1, without tasks: 0');
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    [
+      'a SparkApplication, which has no pod template',
+      buildObject(
+        'SparkApplication',
+        `spec:\n  driver:\n    annotations:${bad.replaceAll('\n', '\n  ')}`,
+      ),
+      'x.yaml:7:7: document 1, SparkApplication x: /spec/driver/annotations/task.valetkey.dev~1summarize: ',
+    ],
+    [
+      'the metadata of a Workflow',
+      buildObject('Workflow', "spec: {podMetadata: {annotations: {task.valetkey.dev/read: ''}}}"),
+      'x.yaml:4:36: document 1, Workflow x: /spec/podMetadata/annotations/task.valetkey.dev~1read: ',
+    ],
+    [
+      'a Deployment beside its template',
+      `kind: Deployment\nmetadata: {name: x, annotations: {task.valetkey.dev/read: ''}}\nspec: {template: {spec: {containers: []}}}`,
+      'x.yaml:2:35: document 1, Deployment x: /metadata/annotations/task.valetkey.dev~1read: ',
+    ],
+    [
+      'the labels of a pod',
+      `kind: Pod\nmetadata: {name: x, labels: {task.valetkey.dev/read: ''}}\nspec: {containers: []}`,
+      'x.yaml:2:30: document 1, Pod x: /metadata/labels/task.valetkey.dev~1read: ',
+    ],
+  ])('exits with 1 for a declaration in %s', async (_, text, expected) => {
+    const { code, out } = await runLintOn({ 'x.yaml': text });
+    expect(out).toContain(`${expected}expected a declaration in metadata.annotations beside`);
+    expect(out).toContain('objects checked: 1');
+    expect(code).toBe(1);
+  });
+
+  it('warns about a declaration inside a text, but not about the copy that kubectl apply makes', async () => {
+    const text = `kind: ConfigMap\nmetadata: {name: x}\ndata:\n  pod.yaml: 'task.valetkey.dev/read: x'`;
+    const { code, out } = await runLintOn({ 'x.yaml': text });
+    expect(out).toContain('x.yaml:4:3: document 1, ConfigMap x: warning: /data/pod.yaml: expected');
+    expect(code).toBe(0);
+    const applied = `kind: Pod\nmetadata: {name: x, annotations: {kubectl.kubernetes.io/last-applied-configuration: 'task.valetkey.dev/read'}}\nspec: {containers: []}`;
+    expect((await runLintOn({ 'x.yaml': applied })).out).toContain(
+      'objects checked: 0, without tasks: 1',
+    );
+  });
+
+  it.each([
+    ['a pod', buildPod(good.replace('task.', 'tasks.'))],
+    ['a template', buildDeployment('{containers: []}').replace('task.', 'tasks.')],
+  ])('warns about an annotation of %s that misses the prefix', async (_, text) => {
+    const { code, out } = await runLintOn({ 'x.yaml': text });
+    expect(out).toMatch(/warning: annotation tasks\.valetkey\.dev\/\w+ declares no task: did you/);
+    expect(out).toContain('objects checked: 1');
+    expect(code).toBe(0);
+  });
+
+  it('finds the line of a declaration in an item of a list', async () => {
+    const item = indent(buildObject('Sandbox', `spec:\n  podTemplate:\n${indent(TEMPLATE, 4)}`), 4);
+    const { out } = await runLintOn({ 'l.yaml': `kind: List\nitems:\n  -\n${item}` });
+    expect(out).toContain(
+      'l.yaml:14:15: document 1, Sandbox x: task.valetkey.dev/summarize lifetime',
+    );
+  });
+
+  it('reads the manifests of a folder', async () => {
+    const files = { 'd/a.yaml': buildPod(bad), 'd/b/c.yaml': buildPod(bad), 'p.yaml': PLATFORM };
+    const { out } = await runCli(['lint', '--platform', 'p.yaml', 'd'], { files });
+    expect(out).toContain('d/a.yaml:8:');
+    expect(out).toContain('d/b/c.yaml:8:');
+    expect(out).toContain('objects checked: 2');
+  });
+
+  it("wraps lines at the terminal's width, and only there", async () => {
+    const files = { 'p.yaml': PLATFORM, 'x.yaml': buildPod(bad) };
+    const words = ['lint', '--platform', 'p.yaml', 'x.yaml'];
+    const wrapped = await runCli(words, { files, columns: 70 });
+    const whole = await runCli(words, { files });
+    expect(Math.max(...wrapped.out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(70);
+    expect(wrapped.out.replaceAll(/\n {4}/g, ' ')).toBe(whole.out);
+  });
+});
+
+describe('lint without settings', () => {
+  const files = { 'x.yaml': buildPod(good) };
+  const failWith = (error: Error) => () => Promise.reject(error);
+  const unreachable = new KubernetesError('unavailable', 'get configmap', {
+    reason: 'ECONNREFUSED',
+  });
+
+  it.each([
+    [
+      'no cluster answers',
+      { readConfigMap: failWith(unreachable) },
+      'no cluster answers (get configmap: unavailable (ECONNREFUSED))',
+    ],
+    [
+      'Valetkey is not installed',
+      { readConfigMap: () => Promise.resolve(undefined) },
+      'Valetkey is not installed in the cluster',
+    ],
+  ])("uses the chart's defaults if %s, and says so", async (_, cluster, why) => {
+    const { code, out } = await runCli(['lint', 'x.yaml'], { files, cluster });
+    expect(out).toContain(
+      `settings: the chart's defaults, because ${why}; give your own with --platform\n`,
+    );
+    expect(code).toBe(0);
+  });
+
+  it("uses the chart's defaults with --offline without a request", async () => {
+    const { code, out, opened } = await runCli(['lint', '--offline', 'x.yaml'], { files });
+    expect(out).toContain("settings: the chart's defaults, as --offline requests");
+    expect([code, opened]).toEqual([0, []]);
+  });
+
+  it('exits with 3 if the cluster that the user names does not answer', async () => {
+    const cluster = { readConfigMap: failWith(unreachable) };
+    expect(await runCli(['lint', 'x.yaml', '--context', 'prod'], { files, cluster })).toMatchObject(
+      { code: 3, out: '' },
+    );
+  });
+
+  it('exits with 1 if the settings of the cluster are invalid', async () => {
+    expect(await runCli(['lint', 'x.yaml'], { files, platform: 'trust: x' })).toMatchObject({
+      code: 1,
+      out: '',
+    });
+  });
+});
+
+describe('lint and policy', () => {
+  const deny = buildPolicy('  cedar: forbid (principal, action, resource);');
+  const pod = buildPod(good);
+  const named = (labels: string): string =>
+    `${pod}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {${labels}}}\n`;
+
+  it("reports what the cluster's policies deny, and the label that the starter policy requires", async () => {
+    const cluster = { readNamespaceLabels: () => Promise.resolve({}) };
+    const { code, out } = await runCli(['lint', 'x.yaml'], { files: { 'x.yaml': pod }, cluster });
+    expect(out).toContain('(policy): expected what TaskPolicies permit');
+    expect(out).toContain('warning: namespace default has no label valetkey.dev/tasks=allowed');
+    expect(code).toBe(1);
+    const labeled = await runCli(['lint', 'x.yaml'], { files: { 'x.yaml': pod } });
+    expect(labeled.code).toBe(0);
+  });
+
+  it('reports what the policies of --policy deny, offline', async () => {
+    const files = { 'p/deny.yaml': deny, 'x.yaml': named('a: b'), 'platform.yaml': PLATFORM };
+    const words = ['lint', '--platform', 'platform.yaml', '--policy', 'p', 'x.yaml'];
+    const { code, out } = await runCli(words, { files });
+    expect(out).toContain('forbidden by research/');
+    expect(out).not.toContain('not evaluated');
+    expect(code).toBe(1);
+  });
+
+  it("evaluates the cluster's policies as they are after the files are applied", async () => {
+    const files = { 'x.yaml': pod, 'deny.yaml': deny };
+    expect((await runCli(['lint', 'x.yaml', 'deny.yaml'], { files })).out).toContain(
+      'forbidden by research/',
+    );
+  });
+
+  it('warns if the labels that policy needs are unknown', async () => {
+    const files = { 'deny.yaml': deny, 'x.yaml': pod, 'p.yaml': PLATFORM };
+    const { code, out } = await runCli(
+      ['lint', '--platform', 'p.yaml', '--policy', 'deny.yaml', 'x.yaml'],
+      { files },
+    );
+    expect(out).toContain(
+      'warning: policy is not evaluated: the labels of namespace default are unknown',
+    );
+    expect(code).toBe(0);
+  });
+
+  it('warns offline about a Namespace without the label of the starter policy', async () => {
+    const { out } = await runLintOn({ 'x.yaml': named('a: b') });
+    expect(out).toContain('warning: namespace default has no label valetkey.dev/tasks=allowed');
+    const labeled = await runLintOn({ 'x.yaml': named('valetkey.dev/tasks: allowed') });
+    expect(labeled.out).not.toContain('has no label');
+  });
+
+  it('says why policy is not evaluated if the user may not list the TaskPolicies', async () => {
+    const refused = new KubernetesError('refused', 'list taskpolicies', { reason: 'status 403' });
+    const cluster = { listPolicies: () => Promise.reject(refused) };
+    const { code, out } = await runCli(['lint', 'x.yaml'], { files: { 'x.yaml': pod }, cluster });
+    expect(out).toContain('--policy (list taskpolicies: refused (status 403))\n');
+    expect(code).toBe(0);
   });
 });

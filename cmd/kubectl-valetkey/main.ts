@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline/promises';
 
 import { createClusterClient } from './cluster.ts';
 import type { Io } from './io.ts';
-import { streamFile, writeText } from './files.ts';
+import { listFiles, streamFile, writeText } from './files.ts';
 import { runProgram } from './program.ts';
 
 const ask = async (question: string): Promise<string> => {
@@ -19,6 +19,8 @@ const io: Io = {
   out: (text) => void process.stdout.write(text),
   error: (text) => void process.stderr.write(text),
   ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
+  ...(process.stdout.isTTY && { columns: process.stdout.columns }),
+  listFiles,
   streamFile,
   writeFile: writeText,
   createClusterClient,

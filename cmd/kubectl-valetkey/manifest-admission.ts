@@ -24,6 +24,8 @@ export type ManifestOptions = {
   readonly loadCatalog: LoadCatalog;
   readonly namespace: string;
   readonly readPodContext: ReadSourcedPodContext;
+  /** Default: only the SPIFFE IDs of the tasks are checked. */
+  readonly evaluatePolicy?: EvaluatePolicy;
 };
 
 /**
@@ -42,7 +44,7 @@ export const evaluateManifest = async (
     ...createTemplates(platform),
     platform,
     readTasks: createTaskReader(platform, loadCatalog),
-    evaluatePolicy: createGrantCheck(platform),
+    evaluatePolicy: options.evaluatePolicy ?? createGrantCheck(platform),
     // The decision holds a PodContext without the source of its labels.
     readPodContext: async (subject) => {
       podContext = await options.readPodContext(subject);
@@ -63,8 +65,8 @@ const createTemplates = (platform: Platform): Pick<AdmissionDeps, 'published' | 
   return { published: () => template, templates: () => new Map() };
 };
 
-/** `explain` evaluates and shows policy task by task; here only the grants are checked. */
-const createGrantCheck =
+/** Checks only the grants: `explain` evaluates and shows policy task by task. */
+export const createGrantCheck =
   ({ authority, cloud }: Platform): EvaluatePolicy =>
   (request) =>
     Promise.resolve({

@@ -1,11 +1,17 @@
 import { toMapping } from '../../lib/schema/mapping.ts';
-import { isScalar, LineCounter, parseAllDocuments, type Document } from 'yaml';
+import { LineCounter, parseAllDocuments, type Document } from 'yaml';
 
 import { API_GROUP, API_VERSION } from '../../lib/contract/authority-api.ts';
 import { formatValue, type FieldError } from '../../lib/schema/field-error.ts';
-
-/** Line and column in a file, both from 1. */
-export type Position = { readonly line: number; readonly column: number };
+import { findNearMisses } from '../../lib/injection/near-misses.ts';
+import { findEmbeddedPods, toPointer, type Path } from '../../lib/injection/embedded-pods.ts';
+import {
+  createPositionMapper,
+  findFaultPosition,
+  findMember,
+  type Position,
+  type Source,
+} from './manifest-positions.ts';
 
 /** One object in a file of manifests. */
 export type Manifest = {
@@ -15,38 +21,45 @@ export type Manifest = {
   readonly name: string;
   /** `metadata.namespace`, if present. */
   readonly namespace?: string;
+  /** Absent: the document is not YAML. */
+  readonly position?: Position;
   readonly content: Content;
 };
 
+/** A pod in an object. */
+export type ManifestPod = {
+  readonly pod: object;
+  /** JSON pointer to it in the object: `/spec/template`, or empty for a Pod. */
+  readonly at: string;
+  /** Finds a fault of the pod, or of one of its declarations, in the file. */
+  readonly findPosition: (fault: FieldError) => Position | undefined;
+};
+
+type PlacedFault = FieldError & Partial<Position>;
+
 type Content =
   | {
-      readonly type: 'pod';
-      readonly pod: object;
-      /** Path of the pod in the object: `/spec/template`, or empty for a Pod. */
-      readonly at: string;
+      readonly type: 'workload';
+      /** The whole object. */
+      readonly object: object;
+      readonly pods: readonly ManifestPod[];
+      /** Declarations that belong to no pod, so that admission cannot be previewed. */
+      readonly stray: readonly PlacedFault[];
+      /** Texts that seem to contain a declaration, which is not read. */
+      readonly texts: readonly PlacedFault[];
     }
   | {
       readonly type: 'policy';
       readonly cedar: string;
-      /** Maps a position in the Cedar text to the file; undefined if the text is not a block scalar. */
+      /** Maps a position in the Cedar text to the file; to the key if the text is not a block scalar. */
       readonly toFilePosition: (inCedar: Position) => Position | undefined;
     }
   | { readonly type: 'namespace'; readonly labels: StringMap }
   | { readonly type: 'serviceAccount'; readonly annotations: StringMap }
   | { readonly type: 'other' }
-  | { readonly type: 'unreadable'; readonly faults: readonly (FieldError & Partial<Position>)[] };
+  | { readonly type: 'unreadable'; readonly faults: readonly PlacedFault[] };
 
 type StringMap = Readonly<Record<string, string>>;
-
-/** Path of the pod template by kind. */
-const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
-  Deployment: ['spec', 'template'],
-  ReplicaSet: ['spec', 'template'],
-  StatefulSet: ['spec', 'template'],
-  DaemonSet: ['spec', 'template'],
-  Job: ['spec', 'template'],
-  CronJob: ['spec', 'jobTemplate', 'spec', 'template'],
-};
 
 /** Reads the objects of a YAML or JSON file, including the items of `kind: List`. */
 export const readManifests = (text: string): readonly Manifest[] => {
@@ -58,13 +71,6 @@ export const readManifests = (text: string): readonly Manifest[] => {
     const unreadable = findDocumentErrors(source);
     return unreadable === undefined ? readObject(toPlainValue(document), [], source) : [unreadable];
   });
-};
-
-type Source = {
-  readonly text: string;
-  readonly lines: LineCounter;
-  readonly document: Document;
-  readonly number: number;
 };
 
 const findDocumentErrors = ({ document, lines, number }: Source): Manifest | undefined => {
@@ -92,9 +98,11 @@ const readObject = (value: unknown, path: Path, source: Source): readonly Manife
     return items.flatMap((item, index) => readObject(item, [...path, 'items', index], source));
   }
   const { name, generateName, namespace } = toMapping(object['metadata']);
+  const position = findMember(path, source);
   return [
     {
       document: source.number,
+      ...(position && { position }),
       kind: typeof kind === 'string' ? kind : 'object without a kind',
       name: [name, generateName].find((each) => typeof each === 'string') ?? '',
       ...(typeof namespace === 'string' && { namespace }),
@@ -103,17 +111,10 @@ const readObject = (value: unknown, path: Path, source: Source): readonly Manife
   ];
 };
 
-type Path = readonly (string | number)[];
 type Members = Readonly<Record<string, unknown>>;
 type Typed = { readonly kind: unknown; readonly apiVersion: unknown; readonly object: Members };
 
 const readContent = ({ kind, apiVersion, object }: Typed, path: Path, source: Source): Content => {
-  if (kind === 'Pod') return { type: 'pod', pod: withMetadata(object, object), at: '' };
-  if (typeof kind === 'string' && Object.hasOwn(TEMPLATES, kind)) {
-    const at = TEMPLATES[kind] ?? [];
-    const template = at.reduce<Members>((inner, name) => toMapping(inner[name]), object);
-    return { type: 'pod', pod: withMetadata(template, object), at: `/${at.join('/')}` };
-  }
   const { labels, annotations } = toMapping(object['metadata']);
   if (kind === 'Namespace' && apiVersion === 'v1') {
     return { type: 'namespace', labels: readStringMap(labels) };
@@ -122,16 +123,50 @@ const readContent = ({ kind, apiVersion, object }: Typed, path: Path, source: So
     return { type: 'serviceAccount', annotations: readStringMap(annotations) };
   }
   if (kind !== 'TaskPolicy' || !String(apiVersion).startsWith(`${API_GROUP}/`)) {
-    return { type: 'other' };
+    return readWorkload(object, path, source);
   }
   const faults = checkPolicyObject({ apiVersion, object });
   if (faults.length > 0) return { type: 'unreadable', faults };
   const cedar = toMapping(object['spec'])['cedar'] as string;
+  const at = [...path, 'spec', 'cedar'];
+  const toFile = createPositionMapper(at, cedar, source);
   return {
     type: 'policy',
     cedar,
-    toFilePosition: createPositionMapper([...path, 'spec', 'cedar'], cedar, source),
+    toFilePosition: (inCedar) => toFile(inCedar) ?? findMember(at, source),
   };
+};
+
+const readWorkload = (object: Members, path: Path, source: Source): Content => {
+  const { pods, stray, texts } = findEmbeddedPods(object);
+  const place = (at: Path, fault: Omit<FieldError, 'path'>): PlacedFault => ({
+    ...{ path: toPointer(at), ...fault },
+    ...findMember([...path, ...at], source),
+  });
+  const { annotations } = toMapping(object['metadata']);
+  const isMistaken = findNearMisses(toMapping(annotations)).length > 0;
+  if (pods.length + stray.length + texts.length === 0 && !isMistaken) return { type: 'other' };
+  return {
+    type: 'workload',
+    object,
+    pods: pods.map(({ template, at }) => ({
+      pod: withMetadata(template, object),
+      at: toPointer(at),
+      findPosition: (fault) => findFaultPosition(fault, [...path, ...at], source),
+    })),
+    stray: stray.map((at) => place(at, STRAY)),
+    texts: texts.map((at) => place(at, TEXT)),
+  };
+};
+
+const STRAY = {
+  expected:
+    'a declaration in metadata.annotations beside spec.containers; render templates and patches first (helm template, kustomize build)',
+  got: 'a declaration outside any pod: it cannot be checked',
+};
+const TEXT = {
+  expected: 'a declaration in an object; lint the manifest in this text as a file of its own',
+  got: 'a declaration inside a text: it is not checked',
 };
 
 /** Adds the name of the containing object to the pod of a template. */
@@ -156,21 +191,6 @@ const checkPolicyObject = ({ apiVersion, object }: Omit<Typed, 'kind'>): readonl
     ...expect(typeof name === 'string' && name !== '', 'metadata.name', 'a name', name),
     ...expect(typeof cedar === 'string' && cedar !== '', 'spec.cedar', 'Cedar policies', cedar),
   ];
-};
-
-/** Maps positions only for a block scalar (`|`): other scalars do not preserve lines. */
-const createPositionMapper = (path: Path, cedar: string, { document, lines, text }: Source) => {
-  const node = document.getIn(path, true);
-  if (!isScalar(node) || node.type !== 'BLOCK_LITERAL') return () => undefined;
-  const header = lines.linePos(node.range?.[0] ?? 0).line;
-  const inCedar = cedar.split('\n');
-  const first = inCedar.findIndex((line) => line.trim() !== '');
-  const written = text.split('\n')[header + first]?.trimEnd() ?? '';
-  const indent = Math.max(0, written.length - (inCedar[first]?.trimEnd().length ?? 0));
-  return ({ line, column }: Position): Position => ({
-    line: header + line,
-    column: column + indent,
-  });
 };
 
 /** Reads a map of strings. Other values are ignored, because the API server rejects them. */

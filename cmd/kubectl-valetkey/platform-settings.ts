@@ -1,3 +1,4 @@
+import { DEFAULT_PLATFORM } from '../../lib/config/default-platform.ts';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import { INSTALLED } from '../../lib/contract/names.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
@@ -13,18 +14,33 @@ import { createProblemError, createUsageError } from './tool-error.ts';
  * @throws ToolError if they are missing or invalid; KubernetesError
  */
 export const readClusterPlatform = async (cluster: ClusterClient): Promise<Platform> => {
-  const { platformConfigMap, platformKey } = INSTALLED;
-  const source = `ConfigMap ${cluster.installedIn}/${platformConfigMap}`;
-  const data = await cluster.readConfigMap(platformConfigMap);
-  const text = data?.[platformKey];
-  if (text === undefined) {
-    const expected = 'platform settings in the namespace of Valetkey (--installed-in)';
-    throw createProblemError([{ source, path: platformKey, expected, got: 'nothing' }]);
-  }
+  const platform = await findClusterPlatform(cluster);
+  if (platform !== undefined) return platform;
+  const expected = 'platform settings in the namespace of Valetkey (--installed-in)';
+  const source = formatSource(cluster);
+  throw createProblemError([{ source, path: INSTALLED.platformKey, expected, got: 'nothing' }]);
+};
+
+/**
+ * Finds the platform settings of the cluster.
+ *
+ * @returns undefined if Valetkey is not installed in the namespace of `--installed-in`
+ * @throws ToolError if they are invalid; KubernetesError
+ */
+export const findClusterPlatform = async (
+  cluster: ClusterClient,
+): Promise<Platform | undefined> => {
+  const data = await cluster.readConfigMap(INSTALLED.platformConfigMap);
+  const text = data?.[INSTALLED.platformKey];
+  if (text === undefined) return undefined;
   const platform = readPlatform(text);
   if (platform.ok) return platform.value;
+  const source = formatSource(cluster);
   throw createProblemError(platform.faults.map((fault) => ({ ...fault, source })));
 };
+
+const formatSource = ({ installedIn }: ClusterClient): string =>
+  `ConfigMap ${installedIn}/${INSTALLED.platformConfigMap}`;
 
 /**
  * Reads platform settings from a file: the settings themselves, or the ConfigMap that contains them.
@@ -39,6 +55,13 @@ export const readPlatformFile = async (
   const platform = readPlatform(extractSettings(text));
   if (platform.ok) return platform.value;
   throw createUsageError(platform.faults.map((fault) => ({ ...fault, source: path })));
+};
+
+/** Reads the settings of an installation with the chart's default values. */
+export const readDefaultPlatform = (): Platform => {
+  const platform = readPlatform(DEFAULT_PLATFORM);
+  if (platform.ok) return platform.value;
+  throw createProblemError(platform.faults);
 };
 
 const extractSettings = (text: string): string => {

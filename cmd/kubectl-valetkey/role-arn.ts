@@ -19,9 +19,19 @@ export const resolveRoleArn = (
     throw createRoleError('a role ARN or name', given.role);
   }
   const text = isArn ? given.role : buildRoleArn(given, platform);
+  checkAccount(given, text);
   const expected = checkRoleDialect(requireRoleArn(text), platform.cloud.dialect);
   if (expected !== undefined) throw createRoleError(expected, given.role);
   return text;
+};
+
+/** An account that the role does not have must not be dropped without a word. */
+const checkAccount = ({ account }: { readonly account?: string }, role: string): void => {
+  const own = requireRoleArn(role).account;
+  if (account === undefined || account === own) return;
+  const expected =
+    own === '' ? 'no account, because the role has none' : `${own}, the account of the role`;
+  throw createUsageError([{ path: '--account', expected, got: formatValue(account) }]);
 };
 
 const createRoleError = (expected: string, role: string): Error =>

@@ -1,9 +1,18 @@
 import { PUBLIC_KEYS_NAME } from '../../lib/audit/heads.ts';
-import { AUDIT_HEADS_CONFIG_MAP } from '../../lib/contract/authority-api.ts';
+import {
+  AUDIT_HEADS_CONFIG_MAP,
+  CA_BUNDLE_KEY,
+  TRUST_BUNDLE_CONFIG_MAP,
+} from '../../lib/contract/authority-api.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
-import type { Replicas } from '../../lib/edge/kubernetes/installation.ts';
+import type {
+  AuthorityEvent,
+  ClusterObject,
+  Replicas,
+} from '../../lib/edge/kubernetes/installation.ts';
 import type { ClusterClient } from './cluster.ts';
+import { listInstalledObjects } from './installed-objects.ts';
 import { parsePublishedKeys, readJwks, type PublishedKey } from './jwks.ts';
 import { readClusterPlatform } from './platform-settings.ts';
 
@@ -18,6 +27,8 @@ export type StatusData = {
   readonly accountIds: readonly string[];
   /** `undefined`: the Deployment does not exist. */
   readonly webhook: ReadResult<Replicas | undefined>;
+  /** Objects for the whole cluster; `undefined`: it does not exist. */
+  readonly objects: readonly (ClusterObject & { readonly content: ReadResult<unknown> })[];
   /** Number of running injected pods by namespace. */
   readonly pods: ReadResult<ReadonlyMap<string, number>>;
   /** Present under `trust: authority`. */
@@ -28,6 +39,9 @@ export type StatusData = {
     readonly revocations: ReadResult<readonly CustomResource[]>;
     /** Unparsed audit heads of the ConfigMap, by replica. */
     readonly heads: ReadResult<Readonly<Record<string, string>>>;
+    readonly events: ReadResult<readonly AuthorityEvent[]>;
+    /** CA certificates (PEM) that sidecars trust; empty: there is none. */
+    readonly trustBundle: ReadResult<string>;
   };
 };
 
@@ -43,21 +57,38 @@ export const readStatusData = async (cluster: ClusterClient): Promise<StatusData
     tasks: { accountIds },
   } = await readClusterPlatform(cluster);
   const { installedIn } = cluster;
-  const [webhook, pods] = await Promise.all([
+  const [webhook, pods, objects] = await Promise.all([
     toReadResult(cluster.readWebhook()),
     toReadResult(countPods(cluster)),
+    readObjects(cluster, trust),
   ]);
-  if (trust === 'cluster') return { installedIn, trust, accountIds, webhook, pods };
-  const [program, policies, keys, revocations, heads] = await Promise.all([
+  const base = { installedIn, trust, accountIds, webhook, pods, objects };
+  if (trust === 'cluster') return base;
+  const [program, policies, keys, revocations, heads, events, trustBundle] = await Promise.all([
     toReadResult(cluster.readAuthority()),
     toReadResult(cluster.listPolicies()),
     toReadResult(readJwks(cluster).then(parsePublishedKeys)),
     toReadResult(cluster.listRevocations()),
     toReadResult(readHeads(cluster)),
+    toReadResult(readEvents(cluster)),
+    toReadResult(readTrustBundle(cluster)),
   ]);
-  const authority = { program, policies, keys, revocations, heads };
-  return { installedIn, trust, accountIds, webhook, pods, authority };
+  return {
+    ...base,
+    authority: { program, policies, keys, revocations, heads, events, trustBundle },
+  };
 };
+
+const readObjects = (
+  { readClusterObject }: ClusterClient,
+  trust: Platform['trust'],
+): Promise<StatusData['objects']> =>
+  Promise.all(
+    listInstalledObjects(trust).map(async (object) => ({
+      ...object,
+      content: await toReadResult(readClusterObject(object)),
+    })),
+  );
 
 const toReadResult = <T>(pending: Promise<T>): Promise<ReadResult<T>> =>
   pending.then(
@@ -80,3 +111,14 @@ const readHeads = async ({
   const data = (await readConfigMap(AUDIT_HEADS_CONFIG_MAP)) ?? {};
   return Object.fromEntries(Object.entries(data).filter(([name]) => name !== PUBLIC_KEYS_NAME));
 };
+
+const readEvents = async ({
+  listAuthorityEvents,
+}: ClusterClient): Promise<readonly AuthorityEvent[]> => {
+  const events: AuthorityEvent[] = [];
+  for await (const event of listAuthorityEvents()) events.push(event);
+  return events;
+};
+
+const readTrustBundle = async ({ readConfigMap }: ClusterClient): Promise<string> =>
+  (await readConfigMap(TRUST_BUNDLE_CONFIG_MAP))?.[CA_BUNDLE_KEY] ?? '';

@@ -10,6 +10,8 @@ export const buildStatusResult = (state: InstallationStatus, now: number): Comma
     `trust: ${state.trust}`,
     '',
     ...renderProgramTable(state),
+    '',
+    ...renderCertificateTable(state),
     ...(state.trust === 'authority' ? renderAuthorityTables(state, now) : []),
     '',
     ...renderTable(
@@ -29,9 +31,22 @@ const indent = (line: string): string => `  ${line}`;
 
 const renderProgramTable = ({ programs }: InstallationStatus): readonly string[] =>
   renderTable(
-    ['PROGRAM', 'READY'],
+    ['PROGRAM', 'READY', 'VERSION'],
     withPlaceholderRow(
-      programs.map(({ kind, name, ready, wanted }) => [`${kind} ${name}`, `${ready}/${wanted}`]),
+      programs.map(({ kind, name, ready, wanted, version }) => [
+        ...[`${kind} ${name}`, `${ready}/${wanted}`, version ?? 'unknown'],
+      ]),
+    ),
+  );
+
+const renderCertificateTable = ({ certificates }: InstallationStatus): readonly string[] =>
+  renderTable(
+    ['CA CERTIFICATES', 'EXPIRE'],
+    withPlaceholderRow(
+      certificates.map(({ name, expiresAt }) => [
+        name,
+        new Date(expiresAt).toISOString().slice(0, 10),
+      ]),
     ),
   );
 
@@ -44,6 +59,8 @@ const renderAuthorityTables = (state: InstallationStatus, now: number): readonly
   ...renderRevocationTable(state, now),
   '',
   ...renderHeadTable(state, now),
+  '',
+  ...renderRefusalTable(state, now),
 ];
 
 const renderPolicyTable = ({ policies }: InstallationStatus, now: number): readonly string[] =>
@@ -87,6 +104,14 @@ const renderHeadTable = ({ heads }: InstallationStatus, now: number): readonly s
       heads.map(({ replica, chain, sequence, at }) => [
         ...[replica, chain, `${sequence}`, formatAge(now - at)],
       ]),
+    ),
+  );
+
+const renderRefusalTable = ({ refusals }: InstallationStatus, now: number): readonly string[] =>
+  renderTable(
+    ['RECENT REFUSAL', 'PODS', 'AGE'],
+    withPlaceholderRow(
+      refusals.map(({ code, pods, at }) => [code, `${pods}`, formatAge(now - at)]),
     ),
   );
 

@@ -1,16 +1,35 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { createCertificateAuthority } from '../../lib/certificate/certificate-authority.ts';
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
+import type { ClusterObject } from '../../lib/edge/kubernetes/installation.ts';
 import { STARTER_POLICY } from '../../lib/policy/starter-policy.ts';
 import {
   CLUSTER_PLATFORM,
   PLATFORM,
+  buildClusterObject,
   buildPolicyResource,
   buildRevocationResource,
   runCli,
   createHealthyCluster,
+  createJwks,
   type CliFixture,
 } from './fixtures/cli-harness.ts';
+
+/** Replaces one object for the whole cluster; undefined removes it. */
+const replaceObject = (
+  kind: ClusterObject['kind'],
+  change: (object: object) => object | undefined,
+  name?: string,
+): CliFixture['cluster'] => ({
+  readClusterObject: async (object) => {
+    const built = await buildClusterObject(object);
+    return object.kind === kind && (name ?? object.name) === object.name ? change(built) : built;
+  },
+});
+const remove = () => undefined;
+const toWebhooks = (object: object): readonly object[] =>
+  (object as { readonly webhooks: readonly object[] }).webhooks;
 
 const by = 'system:serviceaccount:valetkey:valetkey-authority';
 const rejectForbidden = () =>
@@ -18,14 +37,27 @@ const rejectForbidden = () =>
     new KubernetesError('refused', 'list pods', { status: 403, reason: 'status 403' }),
   );
 
+const DAY_MS = 86_400_000;
+const expired = await createCertificateAuthority({
+  now: Date.parse('2026-01-01T00:00:00Z'),
+  lifetimeMs: DAY_MS,
+});
+
 describe('status', () => {
   it('prints the state of a healthy installation and exits with 0', async () => {
     const { code, out, error } = await runCli(['status']);
     expect(out).toBe(`trust: authority
 
-PROGRAM                         READY
-Deployment valetkey-webhook     2/2
-StatefulSet valetkey-authority  2/2
+PROGRAM                         READY  VERSION
+Deployment valetkey-webhook     2/2    0.1.0
+StatefulSet valetkey-authority  2/2    0.1.0
+
+CA CERTIFICATES                                                                    EXPIRE
+MutatingWebhookConfiguration valetkey, webhook mutate.valetkey.dev, caBundle       2027-01-05
+ValidatingWebhookConfiguration valetkey, webhook validate.valetkey.dev, caBundle   2027-01-05
+ValidatingWebhookConfiguration valetkey, webhook workloads.valetkey.dev, caBundle  2027-01-05
+ValidatingWebhookConfiguration valetkey, webhook policies.valetkey.dev, caBundle   2027-01-05
+ConfigMap valetkey-authority-trust-bundle                                          2027-01-05
 
 POLICY            READY  REASON  AGE
 valetkey-starter  yes    Valid   2d
@@ -40,6 +72,9 @@ none
 AUDIT HEAD            CHAIN                   RECORD  AGE
 valetkey-authority-0  valetkey-authority-0.c  40      12s
 valetkey-authority-1  valetkey-authority-1.c  41      12s
+
+RECENT REFUSAL  PODS  AGE
+none
 
 NAMESPACE  PODS WITH TASKS
 research   2
@@ -79,6 +114,41 @@ No problems found.
     const { code, out } = await runCli(['status'], { platform });
     expect(out).toContain("Warnings:\n  tasks.accountIds is ['*']: a task may name a role");
     expect(code).toBe(0);
+  });
+
+  const listEvents = (codes: readonly (readonly [code: string, pod: string, time: string])[]) =>
+    async function* () {
+      await Promise.resolve();
+      for (const [code, pod, time] of codes) {
+        const at = Date.parse(`2026-01-05T${time}Z`);
+        yield { namespace: 'research', pod, code, at, message: `${code}: details` };
+      }
+    };
+
+  it('counts recent refusals by code, and reports those that the platform has to resolve', async () => {
+    const listAuthorityEvents = listEvents([
+      ['cloud_unavailable', 'a', '13:28:00'],
+      ['cloud_unavailable', 'b', '13:29:00'],
+      ['policy_denied', 'a', '13:29:30'],
+      ['issuer_unreachable', 'valetkey-authority-0', '13:29:50'],
+      ['audit_unavailable', 'a', '13:00:00'],
+    ]);
+    const { code, out } = await runCli(['status'], { cluster: { listAuthorityEvents } });
+    expect(out).toContain('cloud_unavailable   2     60s');
+    expect(out).toContain('policy_denied       1     30s');
+    expect(out).toContain(`Problems:
+  issuer_unreachable (1 pod, last 10s ago): issuer_unreachable: details
+  cloud_unavailable (2 pods, last 60s ago): cloud_unavailable: details
+`);
+    expect(code).toBe(1);
+  });
+
+  it('shows the age of keys that were made a moment ago, as after their Secret was recreated', async () => {
+    const keys = await createJwks([0, 0]);
+    const { out } = await runCli(['status'], {
+      cluster: { readDocument: () => Promise.resolve(keys) },
+    });
+    expect(out).toMatch(/^key-0 +ES256 +signing +0s$/m);
   });
 
   it('prints the same state as JSON', async () => {
@@ -148,6 +218,101 @@ No problems found.
       'an invalid key set',
       { readDocument: () => Promise.resolve({ keys: [] }) },
       'grant keys: unknown (/jwks: expected a key set (RFC 7517), got {"keys":[]})',
+    ],
+    [
+      'a missing mutating webhook configuration',
+      replaceObject('MutatingWebhookConfiguration', remove),
+      'MutatingWebhookConfiguration valetkey: expected it to exist, got nothing: pods that declare tasks get no sidecar',
+    ],
+    [
+      'a missing validating webhook configuration',
+      replaceObject('ValidatingWebhookConfiguration', remove),
+      'ValidatingWebhookConfiguration valetkey: expected it to exist, got nothing',
+    ],
+    [
+      'a configuration without one of its webhooks',
+      replaceObject('ValidatingWebhookConfiguration', (object) => ({
+        webhooks: toWebhooks(object).slice(0, 2),
+      })),
+      'ValidatingWebhookConfiguration valetkey, webhook policies.valetkey.dev: expected it to exist, got nothing',
+    ],
+    [
+      'a webhook that fails open',
+      replaceObject('ValidatingWebhookConfiguration', (object) => ({
+        webhooks: toWebhooks(object).map((each) => ({ ...each, failurePolicy: 'Ignore' })),
+      })),
+      'webhook validate.valetkey.dev: expected failurePolicy Fail, got "Ignore"',
+    ],
+    [
+      'an empty caBundle',
+      replaceObject('MutatingWebhookConfiguration', (object) => ({
+        webhooks: toWebhooks(object).map((each) => ({ ...each, clientConfig: {} })),
+      })),
+      'webhook mutate.valetkey.dev, caBundle: expected a CA certificate, got nothing',
+    ],
+    [
+      'an expired caBundle',
+      replaceObject('MutatingWebhookConfiguration', (object) => ({
+        webhooks: toWebhooks(object).map((each) => ({
+          ...each,
+          clientConfig: { caBundle: Buffer.from(expired.certificate).toString('base64') },
+        })),
+      })),
+      'caBundle: expected a CA certificate that is valid now, got one that is valid until 2026-01-02T00:00:00.000Z',
+    ],
+    [
+      'a missing admission policy',
+      replaceObject('ValidatingAdmissionPolicy', remove, 'valetkey-exec'),
+      'ValidatingAdmissionPolicy valetkey-exec: expected it to exist, got nothing',
+    ],
+    [
+      'an admission policy whose expressions the API server warns about',
+      replaceObject('ValidatingAdmissionPolicy', () => ({
+        status: { typeChecking: { expressionWarnings: [{ fieldRef: 'spec.validations[0]' }] } },
+      })),
+      'ValidatingAdmissionPolicy valetkey-pods spec.validations[0]: expected a valid expression',
+    ],
+    [
+      'a missing binding of an admission policy',
+      replaceObject('ValidatingAdmissionPolicyBinding', remove, 'valetkey-tokens'),
+      'ValidatingAdmissionPolicyBinding valetkey-tokens: expected it to exist, got nothing',
+    ],
+    [
+      'a binding that only warns',
+      replaceObject('ValidatingAdmissionPolicyBinding', () => ({
+        spec: { policyName: 'valetkey-pods', validationActions: ['Warn'] },
+      })),
+      'ValidatingAdmissionPolicyBinding valetkey-pods: expected policyName valetkey-pods and validationActions [Deny]',
+    ],
+    [
+      'a missing definition',
+      replaceObject('CustomResourceDefinition', remove, 'revocations.valetkey.dev'),
+      'CustomResourceDefinition revocations.valetkey.dev: expected it to exist, got nothing',
+    ],
+    [
+      'a definition of another version that is not established',
+      replaceObject('CustomResourceDefinition', () => ({ spec: { versions: [{ name: 'v1' }] } })),
+      'CustomResourceDefinition taskpolicies.valetkey.dev: expected it to be established',
+    ],
+    [
+      'a cluster-wide object that the user may not read',
+      { readClusterObject: rejectForbidden },
+      'MutatingWebhookConfiguration valetkey: unknown (list pods: refused (status 403))',
+    ],
+    [
+      'a missing trust bundle',
+      {
+        readConfigMap: (name) =>
+          name === 'valetkey-authority-trust-bundle'
+            ? Promise.resolve(undefined)
+            : createHealthyCluster().readConfigMap(name),
+      },
+      'ConfigMap valetkey-authority-trust-bundle: expected a CA certificate, got nothing',
+    ],
+    [
+      'a program of another version',
+      { readAuthority: () => Promise.resolve({ ready: 2, wanted: 2, version: '0.0.9' }) },
+      'StatefulSet valetkey-authority: expected version 0.1.0 of this program, got 0.0.9',
     ],
     [
       'a missing permission',

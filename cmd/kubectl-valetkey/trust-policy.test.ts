@@ -130,6 +130,68 @@ describe('trust-policy', () => {
     expect(ended).toMatchObject({ code, out: '' });
   });
 
+  it.each([
+    'https://valetkey-authority.valetkey.svc',
+    'https://valetkey-authority.valetkey.svc.cluster.local/prod',
+    'https://10.1.2.3',
+    'https://issuer',
+  ])('exits with 1 for the issuer %s, which AWS cannot reach', async (issuer) => {
+    const platform = PLATFORM.replace('https://issuer.example/prod', issuer);
+    const { code, out, error } = await runCli(['trust-policy', '--role', ROLE], { platform });
+    expect(error).toBe(
+      `authority.issuer: expected an https URL that AWS reaches from the internet (docs/issuer.md), got ${issuer}\n`,
+    );
+    expect([code, out]).toEqual([1, '']);
+  });
+
+  it('prints the trust policy of a private cloud for an issuer in the cluster', async () => {
+    const issuer = 'https://valetkey-authority.valetkey.svc';
+    const platform = S3_PLATFORM.replace('https://issuer.example/prod', issuer);
+    expect((await runCli(['trust-policy', '--role', 'agent'], { platform })).code).toBe(0);
+  });
+
+  const MINIO_ROLE = 'arn:minio:iam:::role/abc';
+
+  it('prints the settings of MinIO for a MinIO role', async () => {
+    const { code, out } = await runCli(['trust-policy', '--role', MINIO_ROLE], {
+      platform: S3_PLATFORM,
+    });
+    expect(out).toContain(
+      'MINIO_IDENTITY_OPENID_CONFIG_URL=https://issuer.example/prod/.well-known/openid-configuration\n',
+    );
+    expect(out).toContain('MINIO_IDENTITY_OPENID_CLIENT_ID=sts.amazonaws.com\n');
+    expect(out).not.toContain('aws iam');
+    expect(code).toBe(0);
+  });
+
+  it.each<readonly [string, readonly string[], string]>([
+    [
+      'a condition for a MinIO role',
+      ['--role', MINIO_ROLE, '--task', 'x'],
+      '--task: expected no condition',
+    ],
+    [
+      'a format for a MinIO role',
+      ['--role', MINIO_ROLE, '--format', 'terraform'],
+      '--format: expected no format',
+    ],
+    [
+      'an account for a role name of a private cloud',
+      ['--role', 'agent', '--account', '111122223333'],
+      '--account: expected no account, because the role has none',
+    ],
+  ])('rejects %s', async (_, words, expected) => {
+    const { code, error } = await runCli(['trust-policy', ...words], { platform: S3_PLATFORM });
+    expect(error).toContain(expected);
+    expect(code).toBe(2);
+  });
+
+  it('rejects an account other than that of the role ARN', async () => {
+    const { code, error } = await runTrustPolicy('--role', ROLE, '--account', '999988887777');
+    expect(error).toContain('--account: expected 111122223333, the account of the role');
+    expect(code).toBe(2);
+  });
+
   it('rejects trust: cluster', async () => {
     const { code, error } = await runCli(['trust-policy', '--role', ROLE], {
       platform: CLUSTER_PLATFORM,

@@ -1,9 +1,12 @@
 import { Option, type Command } from 'commander';
 
+import { PRIVATE_HOST } from '../../lib/contract/authority-api.ts';
+import type { AuthoritySettings } from '../../lib/contract/platform.ts';
 import {
   toAwsCommands,
   toTerraform,
   buildTrustPolicy,
+  toMinioSettings,
   type TrustRequest,
 } from '../../lib/grant/trust-policy.ts';
 import {
@@ -18,8 +21,9 @@ import { renderResult } from './command-result.ts';
 import type { ClusterOptions } from './cluster.ts';
 import { parsePublishedKeys, readJwks } from './jwks.ts';
 import { requireAuthority, readPlatformFile, readClusterPlatform } from './platform-settings.ts';
+import { parseRoleArn } from '../../lib/schema/arn.ts';
 import { resolveRoleArn } from './role-arn.ts';
-import { EXIT, createUsageError } from './tool-error.ts';
+import { EXIT, createProblemError, createUsageError } from './tool-error.ts';
 
 const FORMATS = ['aws', 'terraform', 'json'] as const;
 
@@ -79,8 +83,10 @@ const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): P
       ? await readPlatformFile(io, options.platform ?? '')
       : await readClusterPlatform(cluster);
   const { dialect } = platform.cloud;
+  const issuer = requireAuthority(platform);
+  if (dialect === 'aws') checkReachable(issuer);
   const request: TrustRequest = {
-    issuer: requireAuthority(platform),
+    issuer,
     dialect,
     trusted,
     role: resolveRoleArn(options, platform),
@@ -90,6 +96,12 @@ const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): P
         ? parsePublishedKeys(await readJwks(cluster)).map(({ thumbprint }) => thumbprint)
         : [],
   };
+  if (parseRoleArn(request.role)?.partition === 'minio') {
+    checkMinioOptions(options);
+    io.out(toMinioSettings(request));
+    setExitCode(EXIT.ok);
+    return;
+  }
   io.out(
     renderResult({ isHealthy: true, ...renderRequest(request) }, isJson(options) ? 'json' : 'text'),
   );
@@ -99,6 +111,37 @@ const printTrustPolicy = async (options: Options, { io, setExitCode }: Shell): P
     const text = options.format === 'terraform' ? toTerraform(given) : toAwsCommands(given);
     return { lines: text.trimEnd().split('\n'), json: buildTrustPolicy(given) };
   }
+};
+
+/** @throws ToolError for a condition or a format that MinIO does not have */
+const checkMinioOptions = (options: Options): void => {
+  const { namespace, serviceAccount, task, tag, authority } = options;
+  const conditions = { namespace, 'service-account': serviceAccount, task, tag, authority };
+  const expected = 'no condition, because MinIO has no trust policies: a role accepts every grant';
+  const given = Object.entries(conditions).filter(([, value]) => value !== undefined);
+  const format = options.output ?? options.format;
+  const unsupported =
+    format === 'aws'
+      ? []
+      : [
+          {
+            path: '--format',
+            expected: 'no format, because MinIO has no trust policies',
+            got: format,
+          },
+        ];
+  const faults = [
+    ...given.map(([name]) => ({ path: `--${name}`, expected, got: 'a condition' })),
+    ...unsupported,
+  ];
+  if (faults.length > 0) throw createUsageError(faults);
+};
+
+/** @throws ToolError: a provider for this issuer would accept no grant */
+const checkReachable = ({ issuer }: AuthoritySettings): void => {
+  if (!new RegExp(PRIVATE_HOST).test(new URL(issuer).hostname)) return;
+  const expected = 'an https URL that AWS reaches from the internet (docs/issuer.md)';
+  throw createProblemError([{ path: 'authority.issuer', expected, got: issuer }]);
 };
 
 const isJson = ({ format, output }: Options): boolean => format === 'json' || output === 'json';

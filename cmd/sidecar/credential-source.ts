@@ -74,7 +74,8 @@ const createLazyAuthorityClient = (load: () => Promise<AuthorityClient>): Author
   let loaded: AuthorityClient | undefined;
   const getClient = async (): Promise<AuthorityClient> => (loaded = await (loading ??= load()));
   return {
-    exchange: async (request, signal) => (await getClient()).exchange(request, signal),
+    exchange: async (request, signal, onRetry) =>
+      (await getClient()).exchange(request, signal, onRetry),
     connect: async (token, onLine, signal) => (await getClient()).connect(token, onLine, signal),
     reportEnd: async (report) => (await getClient()).reportEnd(report),
     reconnect: () => loaded?.reconnect(),

@@ -17,6 +17,7 @@ const createTestRoutes = (
   const routes = createAdmissionRoutes({
     mutatePod: decide,
     validatePod: decide,
+    warnWorkload: decide,
     admitPolicy: decide,
     metrics: { admissionAnswered: (answer) => void counted.push(answer) },
     log: { debug: write, info: write, warn: write, error: write },
@@ -94,7 +95,7 @@ describe('/validate-policy', () => {
 
   it('is not served without policies', () => {
     const { routes } = createTestRoutes(() => allowed(), { admitPolicy: undefined });
-    expect(Object.keys(routes)).toEqual(['/mutate', '/validate']);
+    expect(Object.keys(routes)).toEqual(['/mutate', '/validate', '/warn-workload']);
   });
 });
 
@@ -133,4 +134,15 @@ it('logs exempted violations at level info', async () => {
   expect(logged).toEqual([
     expect.objectContaining({ exemptions: '4', warned: '7', breakGlass: 'ada adds debug' }),
   ]);
+});
+
+describe('/warn-workload', () => {
+  it('admits the workload if its evaluation fails, and logs the error', async () => {
+    const { post, errors } = createTestRoutes(() => {
+      throw new Error('broken');
+    });
+    const { body } = await post('/warn-workload', buildReview());
+    expect(body.response).toEqual({ uid: 'u-9', allowed: true });
+    expect(errors).toHaveLength(1);
+  });
 });

@@ -1,4 +1,4 @@
-import { errored } from '../../lib/admission/outcome.ts';
+import { allowed, errored } from '../../lib/admission/outcome.ts';
 import {
   answerReview,
   readReview,
@@ -7,13 +7,19 @@ import {
 } from '../../lib/admission/review.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log, LogFields } from '../../lib/contract/log.ts';
-import { MUTATE_PATH, VALIDATE_PATH, VALIDATE_POLICY_PATH } from '../../lib/contract/paths.ts';
+import {
+  MUTATE_PATH,
+  VALIDATE_PATH,
+  VALIDATE_POLICY_PATH,
+  WARN_WORKLOAD_PATH,
+} from '../../lib/contract/paths.ts';
 import type { JsonResponse } from '../../lib/edge/http/json-app.ts';
 import type {
   AdmissionOperation,
   AdmissionResult,
   WebhookMetrics,
 } from '../../lib/edge/telemetry/webhook-metrics.ts';
+import { truncateText } from '../../lib/schema/truncated-text.ts';
 import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
 
 type HandleReview = (request: AdmissionRequest) => Promise<AdmissionOutcome>;
@@ -21,6 +27,8 @@ type HandleReview = (request: AdmissionRequest) => Promise<AdmissionOutcome>;
 export type AdmissionRouteDeps = {
   readonly mutatePod: HandleReview;
   readonly validatePod: HandleReview;
+  /** Warns about workloads whose pods would be refused. */
+  readonly warnWorkload: HandleReview;
   /** Validates TaskPolicies. Undefined under `trust: cluster`, which has none. */
   readonly admitPolicy: HandleReview | undefined;
   readonly metrics: Pick<WebhookMetrics, 'admissionAnswered'>;
@@ -36,10 +44,11 @@ type Post = (body: unknown) => Promise<JsonResponse>;
 export const createAdmissionRoutes = (
   settings: AdmissionRouteDeps,
 ): Readonly<Record<string, Post>> => {
-  const { mutatePod, validatePod, admitPolicy } = settings;
+  const { mutatePod, validatePod, warnWorkload, admitPolicy } = settings;
   const handlers: readonly (readonly [string, AdmissionOperation, HandleReview])[] = [
     [MUTATE_PATH, 'mutate', mutatePod],
     [VALIDATE_PATH, 'validate', validatePod],
+    [WARN_WORKLOAD_PATH, 'warn-workload', admitOnError(warnWorkload, settings)],
     ...(admitPolicy ? [[VALIDATE_POLICY_PATH, 'validate-policy', admitPolicy] as const] : []),
   ];
   return Object.fromEntries(
@@ -49,6 +58,18 @@ export const createAdmissionRoutes = (
     ]),
   );
 };
+
+/** Also an error must not refuse an object that is only warned about. */
+const admitOnError =
+  (handle: HandleReview, { reportInternalError }: AdmissionRouteDeps): HandleReview =>
+  async (request) => {
+    try {
+      return await handle(request);
+    } catch (error) {
+      reportInternalError(error);
+      return allowed();
+    }
+  };
 
 const createReviewRoute =
   (operation: AdmissionOperation, handle: HandleReview, settings: AdmissionRouteDeps): Post =>
@@ -107,6 +128,7 @@ const recordOutcome = (
   const rules = outcome.auditAnnotations?.['refused'] ?? '';
   metrics.admissionAnswered({ operation, outcome: result, reason: toReasonLabel(rules), seconds });
   const exemptions = toExemptionFields(outcome);
+  const { message } = outcome.status ?? {};
   const isQuiet = result === 'allowed' && Object.keys(exemptions).length === 0;
   const line = isQuiet ? log.debug : log.info;
   line('admission answered', {
@@ -117,9 +139,13 @@ const recordOutcome = (
     name: request.name,
     dryRun: request.dryRun,
     ...(rules !== '' && { rules: rules.split(',') }),
+    ...(message !== undefined && { detail: truncateText(message, MAX_DETAIL_LENGTH) }),
     ...exemptions,
   });
 };
+
+/** Characters of a refusal in a log line. */
+const MAX_DETAIL_LENGTH = 1024;
 
 /** Admitted violations, as in the API server's audit log. */
 const toExemptionFields = ({ auditAnnotations = {} }: AdmissionOutcome): LogFields => {

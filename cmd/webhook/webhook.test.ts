@@ -166,6 +166,7 @@ type Response = {
   readonly uid: string;
   readonly allowed: boolean;
   readonly patch?: string;
+  readonly warnings?: readonly string[];
   readonly status?: { readonly code: number; readonly message: string };
 };
 const buildReview = (pod: unknown, members: object = {}): string =>
@@ -265,9 +266,21 @@ describe('startWebhook', () => {
       request: 'u-1',
       namespace: 'research',
       rules: ['declaration'],
+      detail: expect.stringContaining('task.valetkey.dev/read lifetime: expected') as unknown,
     });
     const { text } = await ask(webhook.ports().telemetry, '/metrics');
     expect(text).toContain('{operation="mutate",outcome="denied",reason="declaration"} 1');
+  });
+
+  it('warns about a workload whose pods it would refuse, and admits it', async () => {
+    installObjects();
+    const { webhook } = await start();
+    await ready(webhook);
+    const post = createApiServerClient(webhook);
+    const review = buildReview({ spec: { template: buildPod('role: x\n') } });
+    const answer = parseResponse(await post('/warn-workload', review));
+    expect(answer).toMatchObject({ uid: 'u-1', allowed: true });
+    expect(answer.warnings?.join()).toContain('its pods will be refused: task.valetkey.dev/read');
   });
 
   it('refuses a task whose session policy is too long for STS', async () => {

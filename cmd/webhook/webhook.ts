@@ -11,6 +11,7 @@ import {
 } from '../../lib/edge/telemetry/webhook-metrics.ts';
 import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
 import { evaluateAdmission, type AdmissionStage } from '../../lib/injection/admission.ts';
+import { evaluateWorkload } from '../../lib/injection/workload-admission.ts';
 import type { AdmissionDeps } from '../../lib/injection/admission-inputs.ts';
 import type { AdmissionOutcome, AdmissionRequest } from '../../lib/admission/review.ts';
 import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
@@ -201,6 +202,7 @@ const createAdmissionApp = (
   const posts = createAdmissionRoutes({
     mutatePod: evaluate('mutate'),
     validatePod: evaluate('validate'),
+    warnWorkload: (request) => evaluateWorkload(request, admission),
     admitPolicy: gate?.admitPolicy,
     metrics,
     log,

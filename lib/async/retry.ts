@@ -33,6 +33,8 @@ export type RetryOptions<T> = {
    * attempt with a fresh token was already made, and there will be no other.
    */
   readonly evaluate: (thrown: unknown, hasReread: boolean) => RetryDecision;
+  /** Receives the error of each attempt that is repeated. */
+  readonly onRetry?: ((error: ExchangeError) => void) | undefined;
 };
 
 /**
@@ -42,7 +44,7 @@ export type RetryOptions<T> = {
  * @throws ExchangeError the decision's error; the signal's reason after an abort
  */
 export const retryWithBackoff = async <T>(
-  { attempt, evaluate }: RetryOptions<T>,
+  { attempt, evaluate, onRetry }: RetryOptions<T>,
   { clock, random, pause }: RetryDeps,
   signal: AbortSignal,
 ): Promise<T> => {
@@ -59,6 +61,7 @@ export const retryWithBackoff = async <T>(
       const waitMs = pauseMs ?? backoffMs + (error.retryAfterMs ?? 0);
       const isLast = action === 'final' || (action === 'reread' && hasReread);
       if (isLast || clock.monotonic() + waitMs >= giveUpAt) throw error;
+      onRetry?.(error);
       isReread = action === 'reread';
       hasReread ||= isReread;
       if (action === 'retry' || pauseMs !== undefined) await pause(waitMs, signal);

@@ -24,8 +24,8 @@ const SIGNATURE = {
   RS256: { name: 'RSASSA-PKCS1-v1_5' },
 } as const;
 
-/** Validity starts in the past, because clocks of clouds differ. */
-const BACKDATE_MS = 5 * 60_000;
+/** Validity starts this long before the key is made, because clocks of clouds differ. */
+export const BACKDATE_MS = 5 * 60_000;
 /** Clouds require a certificate; the lifetime of the key is decided by its rotation. */
 const LIFETIME_MS = 3_650 * 86_400_000;
 

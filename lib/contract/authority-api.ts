@@ -8,6 +8,13 @@ export const AUTHORITY_GID = 64873;
 /** Default audience of the pod's projected token under `trust: authority`. No cloud accepts it. */
 export const AUTHORITY_AUDIENCE = 'authority.valetkey.dev';
 
+/**
+ * Matches hosts that no cloud on the internet reaches: names inside a cluster or a network, and
+ * private addresses. A regular expression for JavaScript and for Helm (RE2).
+ */
+export const PRIVATE_HOST =
+  '^([^.]+|(.*\\.)?(svc|local|localhost|internal)|.*\\.svc\\..*|(127|10)(\\.[0-9]+){3}|192\\.168(\\.[0-9]+){2}|172\\.(1[6-9]|2[0-9]|3[01])(\\.[0-9]+){2})$';
+
 /** ConfigMap in the authority's namespace: the trust bundle of sidecars, PEM, under {@link CA_BUNDLE_KEY}. */
 export const TRUST_BUNDLE_CONFIG_MAP = 'valetkey-authority-trust-bundle';
 export const CA_BUNDLE_KEY = 'ca-bundle.pem';

@@ -37,9 +37,14 @@ export type IssuedRun = {
  * Gets credentials for a run: from STS directly, or from the authority. Nothing else in the sidecar
  * depends on the kind of trust.
  *
+ * @param onRetry receives the error of each attempt that is repeated
  * @throws ExchangeError refused (final) or unavailable (may succeed later)
  */
-export type Exchange = (request: RunRequest, signal: AbortSignal) => Promise<IssuedRun>;
+export type Exchange = (
+  request: RunRequest,
+  signal: AbortSignal,
+  onRetry?: (error: ExchangeError) => void,
+) => Promise<IssuedRun>;
 
 /** `refused`: the other side said no; `unavailable`: there was no answer. */
 export class ExchangeError extends Error {

@@ -84,12 +84,17 @@ export const API_TOKEN_VOLUME_PREFIX = 'kube-api-access-';
 /** On the Secret of the grant signing keys: each new value taints the keys once. See lib/grant/key-rotation.ts. */
 export const TAINT_ANNOTATION = 'valetkey.dev/taint';
 
+/** On Events of the authority: the code of the refusal, for programs. */
+export const EVENT_CODE_ANNOTATION = 'valetkey.dev/code';
+
 /** Names that the chart installs. They are fixed: two installations would inject into the same pods. */
 export const INSTALLED = {
   /** Default. */
   namespace: 'valetkey',
   /** Deployment. */
   webhook: 'valetkey-webhook',
+  /** Mutating and validating webhook configuration. */
+  configuration: 'valetkey',
   /** StatefulSet, Service and service account. */
   authority: 'valetkey-authority',
   /** Port of the authority's Service that sidecars and clouds use. */

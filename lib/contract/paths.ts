@@ -22,6 +22,7 @@ export const WEBHOOK_TELEMETRY_LISTEN = 9444;
 export const MUTATE_PATH = '/mutate';
 export const VALIDATE_PATH = '/validate';
 export const VALIDATE_POLICY_PATH = '/validate-policy';
+export const WARN_WORKLOAD_PATH = '/warn-workload';
 
 /** Where the chart mounts certificates that cert-manager or another tool renews. */
 export const WEBHOOK_CERTIFICATES_FOLDER = '/etc/valetkey-certificates';

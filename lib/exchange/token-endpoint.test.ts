@@ -312,10 +312,10 @@ describe('handleTokenRequest', () => {
       { task: 'other' },
     );
     expect(refusal.code).toBe('audit_unavailable');
-    expect(podEvents).toEqual([]);
+    expect(podEvents).toMatchObject([{ reason: 'RunUnavailable', code: 'audit_unavailable' }]);
   });
 
-  it('writes an Event for a final refusal, not for a temporary one or an unverified token', async () => {
+  it('writes an Event for a refusal, and another kind of Event for a temporary one', async () => {
     await exchangeRefused({}, { task: 'other' });
     expect(podEvents).toMatchObject([
       {
@@ -331,9 +331,48 @@ describe('handleTokenRequest', () => {
     await exchangeRefused({
       decideRun: () => Promise.reject(new RequestError('policy_unavailable', 'no')),
     });
-    await exchangeRefused({
-      verifyPodToken: () => Promise.reject(new IdentityError('refused', 'token_signature', 'no')),
+    expect(podEvents).toMatchObject([
+      {
+        ...{ reason: 'RunUnavailable', code: 'policy_unavailable' },
+        message: 'task one-customer: policy_unavailable: no',
+      },
+    ]);
+  });
+
+  const signedClaims = {
+    'kubernetes.io': { namespace: 'research', pod: { name: 'agent-0', uid: 'uid-0' } },
+  };
+  const refuseToken = (code: string, claims?: object) =>
+    exchangeRefused({
+      verifyPodToken: () =>
+        Promise.reject(
+          new IdentityError('refused', code, 'no', claims && { signedClaims: claims }),
+        ),
     });
+
+  it('writes an Event for a refused token whose signature proves the pod', async () => {
+    await refuseToken('token_expired', signedClaims);
+    expect(podEvents).toMatchObject([
+      { namespace: 'research', pod: { name: 'agent-0', uid: 'uid-0' }, code: 'token_expired' },
+    ]);
+    // The audit record names no actor: the token identifies no caller.
+    expect(records.at(-1)?.actor).toBeUndefined();
+  });
+
+  it.each([
+    ['whose signature is not valid', undefined],
+    ['that names no pod', { sub: 'x' }],
+    ['that names a pod by an invalid name', { 'kubernetes.io': { namespace: '../a', pod: {} } }],
+  ])('writes no Event for a refused token %s', async (_, claims) => {
+    await refuseToken('token_signature', claims);
     expect(podEvents).toEqual([]);
   });
+
+  it.each(['draining', 'starting'] as const)(
+    'writes no Event for %s, because the sidecar retries at another replica',
+    async (code) => {
+      await exchangeRefused({ decideRun: () => Promise.reject(new RequestError(code, 'no')) });
+      expect(podEvents).toEqual([]);
+    },
+  );
 });

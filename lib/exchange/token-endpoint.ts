@@ -1,5 +1,6 @@
 import type { Recorder } from '../audit/audit-event.ts';
 import type { TokenResponse } from '../contract/authority-api.ts';
+import { findSignedPod } from '../identity/projected-token.ts';
 import type { Call, Caller } from './caller.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import { buildAuditEvent } from './exchange-records.ts';
@@ -10,7 +11,10 @@ import { buildInternalErrorRefusal, toRefusal, type TokenRefusal } from './token
 type RefusalEvent = {
   readonly namespace: string;
   readonly pod: Caller['pod'];
-  readonly reason: string;
+  /** `RunUnavailable`: a retry may succeed. */
+  readonly reason: 'RunRefused' | 'RunUnavailable';
+  /** Key of the refusal table. */
+  readonly code: string;
   readonly message: string;
 };
 
@@ -36,8 +40,8 @@ export type TokenOutcome =
     };
 
 /**
- * Exchanges a token, and records every refusal. A refusal also becomes an Event on the pod, but only
- * after the pod's token was verified. Never throws.
+ * Exchanges a token, and records every refusal. A refusal also becomes an Event on the pod, if the
+ * signature of the pod's token is valid. Never throws.
  */
 export const handleTokenRequest = async (
   call: Call,
@@ -48,38 +52,39 @@ export const handleTokenRequest = async (
     return { kind: 'issued', response: await exchangeToken(call, context, deps), context };
   } catch (error) {
     const refusal = toRefusal(error) ?? buildInternalErrorRefusal(deps.reportInternalError(error));
-    const reported = await recordAndReportRefusal(refusal, context, deps);
+    const reported = await recordRefusedRun(refusal, context, deps);
+    const pod = context.caller ?? findSignedPod(error);
+    if (pod !== undefined && !isRestart(reported)) {
+      deps.emitPodEvent(buildRefusalEvent(pod, reported, context.details?.task));
+    }
     return { kind: 'refused', refusal: reported, context };
   }
 };
 
 /** @returns the refusal, or the one that says that it could not be recorded */
-const recordAndReportRefusal = async (
+const recordRefusedRun = async (
   refusal: TokenRefusal,
   context: ExchangeContext,
-  { recordRefusal, emitPodEvent, reportInternalError, now }: TokenEndpointDeps,
+  { recordRefusal, reportInternalError, now }: TokenEndpointDeps,
 ): Promise<TokenRefusal> => {
   const { code: reason, message } = refusal;
   try {
     await recordRefusal({ ...buildAuditEvent('run.refused', context, now()), reason, message });
+    return refusal;
   } catch (error) {
     return toRefusal(error) ?? buildInternalErrorRefusal(reportInternalError(error));
   }
-  const { caller, details } = context;
-  if (caller !== undefined && isFinalRefusal(refusal)) {
-    emitPodEvent(buildRefusalEvent(caller, refusal, details?.task));
-  }
-  return refusal;
 };
 
-/** A refusal that a retry may resolve is not worth an Event. */
-const isFinalRefusal = ({ row }: TokenRefusal): boolean => row.status < 500;
+/** The sidecar retries at once at another replica, so that no one looks for the reason. */
+const isRestart = ({ code }: TokenRefusal): boolean => code === 'draining' || code === 'starting';
 
 const buildRefusalEvent = (
-  { namespace, pod }: Caller,
-  { code, message }: TokenRefusal,
+  { namespace, pod }: Pick<Caller, 'namespace' | 'pod'>,
+  { code, message, row }: TokenRefusal,
   task?: string,
 ): RefusalEvent => {
   const prefix = task === undefined ? '' : `task ${task}: `;
-  return { namespace, pod, reason: 'RunRefused', message: `${prefix}${code}: ${message}` };
+  const reason = row.status < 500 ? 'RunRefused' : 'RunUnavailable';
+  return { namespace, pod, reason, code, message: `${prefix}${code}: ${message}` };
 };

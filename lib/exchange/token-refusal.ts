@@ -2,6 +2,7 @@ import { AuditError } from '../audit/audit-event.ts';
 import type { TokenErrorResponse } from '../contract/authority-api.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import { IdentityError } from '../identity/workload.ts';
+import { truncateText } from '../schema/truncated-text.ts';
 import { formatFieldError, escapeInvisible, type FieldError } from '../schema/field-error.ts';
 import {
   EXCHANGE_REFUSALS,
@@ -73,8 +74,7 @@ export const renderRefusal = ({
   policies,
 }: TokenRefusal): TokenErrorResponse => ({
   error: row.error,
-  error_description:
-    message.length > MAX_MESSAGE_LENGTH ? `${message.slice(0, MAX_MESSAGE_LENGTH)}…` : message,
+  error_description: truncateText(message, MAX_MESSAGE_LENGTH),
   reason: code,
   ...(policies !== undefined && { policies }),
 });

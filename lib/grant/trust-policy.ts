@@ -103,6 +103,21 @@ export const toTerraform = (request: TrustRequest): string => {
   ].join('\n');
 };
 
+/**
+ * Renders the environment of a MinIO server that accepts grants of the issuer. MinIO has no trust policies:
+ * the one role of an issuer accepts every grant, and its policy limits all of them.
+ */
+export const toMinioSettings = ({ issuer }: Pick<TrustRequest, 'issuer'>): string =>
+  [
+    '# Start the authority first: MinIO reads the keys of the issuer when it starts.',
+    `MINIO_IDENTITY_OPENID_CONFIG_URL=${issuer.issuer}/.well-known/openid-configuration`,
+    `MINIO_IDENTITY_OPENID_CLIENT_ID=${issuer.cloudAudience}`,
+    '# A policy of MinIO that permits what all tasks together may do.',
+    'MINIO_IDENTITY_OPENID_ROLE_POLICY=valetkey',
+    '# MinIO prints the ARN of the role when it starts: tasks name it.',
+    '',
+  ].join('\n');
+
 /** Placeholder of the provider's ARN; replaced by a Terraform reference. */
 const PROVIDER_PLACEHOLDER = 'PROVIDER-ARN';
 

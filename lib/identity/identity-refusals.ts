@@ -172,7 +172,7 @@ export type IdentityCode = keyof typeof IDENTITY_REFUSALS;
 export const newRefusedError = (
   code: IdentityCode,
   message: string,
-  options: { cause?: unknown } = {},
+  options: { cause?: unknown; signedClaims?: object } = {},
 ): IdentityError => new IdentityError('refused', code, message, options);
 
 /** The error for a question that could not be answered; a retry may succeed. */

@@ -10,7 +10,7 @@ import {
   projectedClaims,
 } from './fixtures/workload-identity.ts';
 import { createJwksCache } from './jwks-cache.ts';
-import { createTokenVerifier } from './projected-token.ts';
+import { createTokenVerifier, findSignedPod } from './projected-token.ts';
 import { IDENTITY_REFUSALS } from './identity-refusals.ts';
 import { IdentityError } from './workload.ts';
 
@@ -135,6 +135,29 @@ describe('createTokenVerifier', () => {
       kind: 'refused',
       code,
     });
+  });
+
+  it.each<[string, object]>([
+    ['an expired token', changeClaims({ exp: now - 31, iat: now - 600 })],
+    ['a token for another audience', changeClaims({ aud: 'sts.amazonaws.com' })],
+    ['a token of another issuer', changeClaims({ iss: 'https://elsewhere.example' })],
+    ['a token with a long lifetime', changeClaims({ iat: now, exp: now + 601 })],
+    ['a token with another subject', changeClaims({ sub: 'system:serviceaccount:a:b' })],
+  ])('names the pod of %s, whose signature is valid', async (_, given) => {
+    const error = await verifyToken(await cluster.sign(given)).catch((thrown: unknown) => thrown);
+    expect(findSignedPod(error)).toEqual({ namespace: claims.namespace, pod: claims.pod });
+  });
+
+  it('names no pod of a token whose signature is not valid, or that names none', async () => {
+    for (const token of [
+      await otherIssuer.sign(changeClaims({ exp: now - 31, iat: now - 600 })),
+      forgeToken({ alg: 'none' }, projectedClaims),
+      await cluster.sign(omitMember(projectedClaims, 'kubernetes.io')),
+    ]) {
+      const error = await verifyToken(token).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(IdentityError);
+      expect(findSignedPod(error)).toBeUndefined();
+    }
   });
 
   it('refuses a token that another key signed under a known key ID: token_signature', async () => {

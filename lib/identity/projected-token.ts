@@ -1,6 +1,7 @@
 import { formatValue } from '../schema/field-error.ts';
 import type { FindKey } from './jwks-cache.ts';
 import { newRefusedError } from './identity-refusals.ts';
+import { IdentityError } from './workload.ts';
 import { verifySignedToken, type SignedClaims } from './signed-token.ts';
 
 /** Claims of a verified service-account token; the API server was not asked about the pod yet. */
@@ -44,8 +45,34 @@ export const createTokenVerifier =
       issuer: issuer(),
       maxLifetimeSeconds: MAX_LIFETIME_SECONDS,
     });
-    return readBoundClaims(claims);
+    try {
+      return readBoundClaims(claims);
+    } catch (error) {
+      throw error instanceof IdentityError ? withSignedClaims(error, claims) : error;
+    }
   };
+
+const withSignedClaims = (
+  { kind, code, message }: IdentityError,
+  signedClaims: SignedClaims,
+): IdentityError => new IdentityError(kind, code, message, { signedClaims });
+
+/**
+ * The pod that a refused token names, if its signature is valid.
+ *
+ * @param error what the verifier threw
+ */
+export const findSignedPod = (
+  error: unknown,
+): Pick<ProjectedClaims, 'namespace' | 'pod'> | undefined => {
+  if (!(error instanceof IdentityError) || error.signedClaims === undefined) return undefined;
+  const bound = getMember(error.signedClaims, 'kubernetes.io');
+  try {
+    return { namespace: readName(bound, 'namespace'), pod: readObjectReference(bound, 'pod') };
+  } catch {
+    return undefined;
+  }
+};
 
 /** Reads the bound claims (Kubernetes pkg/serviceaccount/claims.go). Unknown members are ignored. */
 const readBoundClaims = (claims: SignedClaims): ProjectedClaims => {

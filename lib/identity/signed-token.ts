@@ -44,7 +44,8 @@ export const verifySignedToken = async (
   checkAudience(claims, options);
   checkTimes(claims, options);
   if (typeof claims.sub !== 'string' || claims.sub === '') {
-    throw newRefusedError(`${options.kind}_claims`, 'expected a sub, got none');
+    const signedClaims = claims;
+    throw newRefusedError(`${options.kind}_claims`, 'expected a sub, got none', { signedClaims });
   }
   return claims as SignedClaims;
 };
@@ -74,8 +75,16 @@ const toIdentityError = (
   { kind, issuer, audience }: SignedTokenOptions,
 ): unknown => {
   if (error instanceof IdentityError || !(error instanceof errors.JOSEError)) return error;
+  // jose checks the claims after the signature.
+  const signedClaims =
+    error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed
+      ? error.payload
+      : undefined;
   const refuse = (code: Parameters<typeof buildIdentityCode>[1], message: string) =>
-    newRefusedError(buildIdentityCode(kind, code), message, { cause: error });
+    newRefusedError(buildIdentityCode(kind, code), message, {
+      cause: error,
+      ...(signedClaims && { signedClaims }),
+    });
   if (error instanceof errors.JWTExpired) return refuse('expired', 'expected an exp in the future');
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.reason !== 'check_failed') return refuse('claims', `expected a valid ${error.claim}`);
@@ -113,22 +122,26 @@ const JOSE_CODES: Readonly<Record<string, readonly [SharedCode, string]>> = {
  * Accepts a string or a list of one. A token with further audiences is refused: those parties could
  * present it here, and it would be accepted elsewhere.
  */
-const checkAudience = ({ aud }: JWTPayload, { kind, audience }: SignedTokenOptions): void => {
+const checkAudience = (claims: JWTPayload, { kind, audience }: SignedTokenOptions): void => {
+  const { aud } = claims;
   const all = Array.isArray(aud) ? aud : [aud];
   if (all.length === 1 && all[0] === audience) return;
   throw newRefusedError(
     `${kind}_audience`,
     `expected aud ${audience} alone, got ${formatValue(aud)}`,
+    { signedClaims: claims },
   );
 };
 
 const checkTimes = (claims: JWTPayload, { kind, maxLifetimeSeconds, now }: SignedTokenOptions) => {
   const { exp = NaN, iat = NaN } = claims;
   if (iat > now() / 1000 + SKEW_SECONDS) {
-    throw newRefusedError(`${kind}_not_yet_valid`, 'expected an iat in the past');
+    const expected = 'expected an iat in the past';
+    throw newRefusedError(`${kind}_not_yet_valid`, expected, { signedClaims: claims });
   }
   const lifetime = exp - iat;
   if (lifetime > 0 && lifetime <= maxLifetimeSeconds) return;
   const expected = `expected a lifetime of at most ${maxLifetimeSeconds} s`;
-  throw newRefusedError(`${kind}_lifetime`, `${expected}, got ${formatValue(lifetime)}`);
+  const message = `${expected}, got ${formatValue(lifetime)}`;
+  throw newRefusedError(`${kind}_lifetime`, message, { signedClaims: claims });
 };

@@ -42,15 +42,21 @@ export class IdentityError extends Error {
   override readonly name = 'IdentityError';
   readonly kind: 'refused' | 'unavailable';
   readonly code: string;
+  /**
+   * Claims of a refused token whose signature is valid, so that its pod can be notified. They identify
+   * no caller: the token may be expired, or meant for another audience.
+   */
+  readonly signedClaims: object | undefined;
 
   constructor(
     kind: 'refused' | 'unavailable',
     code: string,
     message: string,
-    options: { cause?: unknown } = {},
+    { cause, signedClaims }: { cause?: unknown; signedClaims?: object } = {},
   ) {
-    super(message, options);
+    super(message, { cause });
     this.kind = kind;
     this.code = code;
+    this.signedClaims = signedClaims;
   }
 }

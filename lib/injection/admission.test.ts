@@ -85,6 +85,34 @@ describe('evaluateAdmission, mutate', () => {
     expect(outcome.auditAnnotations).toEqual({ refused: 'declaration,1' });
   });
 
+  it('reports every fault of a pod that it refuses anyway, also those of validation and policy', async () => {
+    const pod = {
+      ...agentPod,
+      spec: { ...agentPod.spec, hostPID: true, volumes: [{ name: 'valetkey-x' }] },
+    };
+    const evaluatePolicy: EvaluatePolicy = () =>
+      Promise.resolve({
+        faults: [{ path: '(policy)', expected: 'a permit', got: 'none', rule: 'policy' }],
+        warnings: [],
+      });
+    const outcome = await createAdmission(readTasks, { evaluatePolicy }).mutate(buildRequest(pod));
+    expect(listMessageLines(outcome)).toEqual([
+      expect.stringMatching(/^\/spec\/volumes\/0\/name: .* \(rule 1\)$/),
+      '/spec/hostPID: expected false or nothing, got true (rule 3)',
+      '(policy): expected a permit, got none (rule policy)',
+    ]);
+    expect(outcome.auditAnnotations).toEqual({ refused: '1,3,policy' });
+  });
+
+  it('reports its own faults if those of validation cannot be evaluated', async () => {
+    const pod = { ...agentPod, spec: { ...agentPod.spec, hostPID: true } };
+    const readPodContext: ReadPodContext = () => Promise.resolve(undefined);
+    const { mutate: uninformed } = createAdmission(failToReadTasks, { readPodContext });
+    expect(listMessageLines(await uninformed(buildRequest(pod)))).toEqual([
+      'task.valetkey.dev/summarize role: expected x, got y',
+    ]);
+  });
+
   it('refuses an injected pod whose sidecar another mutator changed', async () => {
     const operation: JsonPatchOp = { op: 'add', path: '/spec/initContainers/0/image', value: 'x' };
     const outcome = await mutate(buildRequest(applyPatch(injectPod(), [operation])));

@@ -1,7 +1,7 @@
 import { allowed, denied, errored } from '../admission/outcome.ts';
 import type { AdmissionOutcome, AdmissionRequest } from '../admission/review.ts';
 import type { Pod } from '../contract/pod.ts';
-import type { FieldError } from '../schema/field-error.ts';
+import { formatFieldError, type FieldError } from '../schema/field-error.ts';
 import {
   buildRuleContext,
   evaluatePolicy,
@@ -82,7 +82,7 @@ const evaluateStage = (
 ): AdmissionDecision | Promise<AdmissionDecision> => {
   switch (stage) {
     case 'mutate':
-      return mutate(admission, deps);
+      return mutateOrListFaults(admission, deps);
     case 'validate':
       return validate(admission, deps);
     case 'preview':
@@ -93,6 +93,26 @@ const evaluateStage = (
 /** Only a new pod that declares tasks is injected. */
 const isInjectable = ({ phase, pod }: Pick<Admission, 'phase' | 'pod'>): boolean =>
   phase === 'CREATE' && hasTaskDeclarations(pod);
+
+/**
+ * Of a pod that mutation refuses anyway, all faults are listed, as far as they can be found without the
+ * mutators that follow: the author need not learn them one by one.
+ */
+const mutateOrListFaults = async (
+  admission: Admission,
+  deps: AdmissionDeps,
+): Promise<AdmissionDecision> => {
+  const mutated = mutate(admission, deps);
+  if (mutated.faults.length === 0) return mutated;
+  const { faults, unavailable } = await preview(admission, deps);
+  const added = faults.filter((fault) => !mutated.faults.some((each) => isSame(each, fault)));
+  return unavailable === undefined
+    ? { ...mutated, faults: [...mutated.faults, ...added] }
+    : mutated;
+};
+
+const isSame = (one: FieldError, other: FieldError): boolean =>
+  formatFieldError(one) === formatFieldError(other);
 
 /** Plans the injection even of a pod that is refused: a preview continues with it. */
 const mutate = (admission: Admission, deps: AdmissionDeps): AdmissionDecision => {

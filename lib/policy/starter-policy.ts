@@ -1,3 +1,6 @@
+/** The label that the starter policy requires of a task's namespace. */
+export const STARTER_LABEL = { name: 'valetkey.dev/tasks', value: 'allowed' } as const;
+
 /**
  * The starter policy, which the chart can install: tasks of labeled namespaces may read and write for at
  * most 15 minutes, and no task may change permissions.

@@ -31,7 +31,7 @@ export type CredentialsResponse =
 
 export type CredentialsRequestDeps = {
   readonly admitted: AdmittedTasks;
-  readonly registry: Pick<RunRegistry, 'findRun' | 'startRun' | 'markServed'>;
+  readonly registry: Pick<RunRegistry, 'findRun' | 'startRun' | 'getProgress' | 'markServed'>;
   readonly schedule: Schedule;
 };
 
@@ -71,7 +71,10 @@ export const handleCredentialsRequest = (
     respond(serve(found.run, registry));
     return;
   }
-  return waitForAnswer(answer, schedule).then((result) => respond(serve(result, registry)));
+  const getProgress = (): RunRefusal => registry.getProgress(consumer, task);
+  return waitForAnswer(answer, schedule, getProgress).then((result) =>
+    respond(serve(result, registry)),
+  );
 };
 
 /** Identifies the consumer that sent a request. */

@@ -76,7 +76,10 @@ export const createExplicitStarts = ({
     const existing = findStart(key);
     const refusal = existing === undefined ? checkLimits(request.consumer) : undefined;
     if (refusal !== undefined) return refusal;
-    const result = await waitForAnswer((existing ?? begin(key, request)).answer, schedule);
+    const { answer } = existing ?? begin(key, request);
+    const { consumer, task } = request;
+    const getProgress = (): RunRefusal => pendingRuns.getProgress(consumer, task);
+    const result = await waitForAnswer(answer, schedule, getProgress);
     if (result.kind === 'run') starts.delete(key);
     return result;
   };

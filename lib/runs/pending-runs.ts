@@ -4,6 +4,8 @@ import type { Exchange, RunRequest } from '../contract/exchange.ts';
 import type { Clock } from '../contract/clock.ts';
 import type { EndReason, ActiveRun, ActiveRuns } from './active-runs.ts';
 import {
+  buildRetryingRefusal,
+  exchangeInProgress,
   runEndedBeforeUse,
   buildClockSkewRefusal,
   toRunRefusal,
@@ -42,6 +44,7 @@ export const createPendingRuns = ({
   checkRevocation: (run: string, task: Task) => RunRefusal | undefined;
 }) => {
   const pending = new Set<PendingRun>();
+  const failures = createFailureMemory(clock);
 
   const abandon = (matches: (pending: PendingRun) => boolean, refusal: RunRefusal): void => {
     for (const run of [...pending].filter(matches)) run.abort.abort(refusal);
@@ -67,7 +70,10 @@ export const createPendingRuns = ({
     const { isExplicit, renews } = options;
     const requestedAt = clock.monotonic();
     try {
-      const issued = await exchange(request, self.abort.signal);
+      const issued = await exchange(request, self.abort.signal, (error) =>
+        failures.add(request, toRunRefusal(error)),
+      );
+      failures.clear(request);
       if (self.abort.signal.aborted) return runEndedBeforeUse;
       pending.delete(self);
       const refusal = checkRevocation(issued.run, request.task);
@@ -76,7 +82,9 @@ export const createPendingRuns = ({
       const started = activeRuns.add(issued, request, { isExplicit, requestedAt });
       return started ?? buildClockSkewRefusal(request.task.lifetimeSeconds, issued.skewMs);
     } catch (thrown) {
-      return toRunRefusal(thrown);
+      const refusal = toRunRefusal(thrown);
+      failures.add(request, refusal);
+      return refusal;
     }
   };
 
@@ -95,5 +103,30 @@ export const createPendingRuns = ({
     }
   };
 
-  return { start, end, abandonAll: (refusal: RunRefusal) => abandon(() => true, refusal) };
+  return {
+    start,
+    end,
+    abandonAll: (refusal: RunRefusal) => abandon(() => true, refusal),
+    getProgress: failures.getProgress,
+  };
+};
+
+type Started = Pick<RunRequest, 'consumer' | 'task'>;
+
+/** The last failure of each consumer's task since its last success: consumers do not wait for the end of all retries. */
+const createFailureMemory = ({ monotonic }: Pick<Clock, 'monotonic'>) => {
+  const failures = new Map<string, { readonly refusal: RunRefusal; readonly at: number }>();
+  const buildKey = ({ consumer, task }: Started): string => `${consumer}/${task.name}`;
+  return {
+    add: (run: Started, refusal: RunRefusal): void =>
+      void failures.set(buildKey(run), { refusal, at: monotonic() }),
+    clear: (run: Started): void => void failures.delete(buildKey(run)),
+    /** The refusal during an exchange, with the last failure if there is one. */
+    getProgress: (consumer: string, task: Task): RunRefusal => {
+      const failure = failures.get(buildKey({ consumer, task }));
+      return failure === undefined
+        ? exchangeInProgress
+        : buildRetryingRefusal(failure.refusal, monotonic() - failure.at);
+    },
+  };
 };

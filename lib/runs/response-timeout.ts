@@ -1,6 +1,6 @@
 import type { Schedule } from '../contract/schedule.ts';
 import type { ActiveRun } from './active-runs.ts';
-import { exchangeInProgress, runEndedBeforeUse, type RunRefusal } from './run-refusal.ts';
+import { runEndedBeforeUse, type RunRefusal } from './run-refusal.ts';
 
 export type RunResult = ActiveRun | RunRefusal;
 
@@ -10,11 +10,15 @@ const RESPONSE_TIMEOUT_MS = 850;
 /**
  * Waits for an exchange as long as clients read.
  *
- * @returns `exchange_in_progress` after that time; the exchange continues
+ * @param getProgress builds the answer after that time; the exchange continues
  */
-export const waitForAnswer = (answer: Promise<RunResult>, schedule: Schedule): Promise<RunResult> =>
+export const waitForAnswer = (
+  answer: Promise<RunResult>,
+  schedule: Schedule,
+  getProgress: () => RunRefusal,
+): Promise<RunResult> =>
   new Promise((resolve) => {
-    const cancel = schedule(RESPONSE_TIMEOUT_MS, () => resolve(exchangeInProgress));
+    const cancel = schedule(RESPONSE_TIMEOUT_MS, () => resolve(getProgress()));
     void answer.then((result) => {
       cancel();
       resolve(result);

@@ -26,6 +26,15 @@ export const exchangeInProgress: RunRefusal = {
   retryAfterMs: 1_000,
 };
 
+/** The answer during an exchange whose last attempt failed `agoMs` ago. */
+export const buildRetryingRefusal = (
+  { code, message }: Pick<RunRefusal, 'code' | 'message'>,
+  agoMs: number,
+): RunRefusal => ({
+  ...exchangeInProgress,
+  message: `The token exchange is still in progress. Its last attempt failed ${Math.round(agoMs / 1000)} s ago with ${code}: ${message}`,
+});
+
 export const terminating: RunRefusal = {
   kind: 'refusal',
   nature: 'unavailable',

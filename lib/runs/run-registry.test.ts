@@ -185,6 +185,46 @@ describe('credentials of a task without params', () => {
     expect(calls).toHaveLength(1);
   });
 
+  test('names the last failure, with its age, while an exchange is repeated', async () => {
+    const { registry, calls, time } = setUpDeferred();
+    const source = registry.createClient('agent', buildTask());
+    const first = Promise.resolve(source());
+    await time.advance(100);
+    calls[0]?.retry(unavailable);
+    await time.advance(800);
+    const message = `Its last attempt failed 1 s ago with sts_unreachable: ${unavailable.message}`;
+    expect(await first).toMatchObject({
+      code: 'exchange_in_progress',
+      message: expect.stringContaining(message) as unknown,
+    });
+    calls[0]?.issue();
+    await time.settle();
+    expect(formatResult(await source())).toBe('ASIA1');
+  });
+
+  test('names the failure of the last exchange during the next one, until one succeeds', async () => {
+    const { registry, calls, time } = setUpDeferred();
+    const source = registry.createClient('agent', buildTask());
+    const first = Promise.resolve(source());
+    await time.settle();
+    calls[0]?.fail(unavailable);
+    await first;
+    await time.advance(3_000);
+    const second = Promise.resolve(source());
+    await time.advance(900);
+    expect(await second).toMatchObject({
+      code: 'exchange_in_progress',
+      message: expect.stringContaining('failed 4 s ago with sts_unreachable') as unknown,
+    });
+    calls[1]?.issue();
+    await time.settle();
+    const other = Promise.resolve(registry.createClient('agent', buildTask({ name: 'other' }))());
+    await time.advance(900);
+    expect(await other).toMatchObject({
+      message: expect.not.stringContaining('failed') as unknown,
+    });
+  });
+
   test.each([
     ['refused', refused, 'AccessDenied', 5_000],
     ['unavailable', unavailable, 'sts_unreachable', 2_000],

@@ -23,6 +23,8 @@ export type RunRegistry = {
   readonly findRun: (consumer: string, task: Task) => FoundRun;
   /** Starts a run of a task without params; all callers share one exchange. */
   readonly startRun: (consumer: string, task: Task) => Promise<RunResult>;
+  /** The refusal during an exchange: `exchange_in_progress`, with the last failure if there is one. */
+  readonly getProgress: (consumer: string, task: Task) => RunRefusal;
   /** Starts a run for `POST …/runs`. Waits for the exchange no longer than clients read. */
   readonly startExplicitRun: (request: RunRequest) => Promise<RunResult>;
   /** The consumer's own active run with this id. */
@@ -98,6 +100,7 @@ export const createRunRegistry = ({
     findRun: taskRuns.findRun,
     startRun: (consumer, task) =>
       isClosed ? Promise.resolve(terminating) : taskRuns.startRun(consumer, task),
+    getProgress: pendingRuns.getProgress,
     startExplicitRun: (request) =>
       isClosed ? Promise.resolve(terminating) : explicitStarts.start(request),
     getRun,

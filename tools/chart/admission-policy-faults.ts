@@ -18,6 +18,7 @@ import {
 import { CONSUMER_MOUNT_PATH } from '../../lib/contract/paths.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import { SAFE_SYSCTLS } from '../../lib/injection/rules/isolation.ts';
+import { NEAR_MISS } from '../../lib/injection/near-misses.ts';
 import { NODE_OS_LABELS, WINDOWS_BUILD_LABEL } from '../../lib/injection/rules/operating-system.ts';
 import { TOKEN_SECRET_NAME } from '../../lib/injection/rules/volumes.ts';
 import { LEVELS, SECCOMP_TYPES, SELINUX_TYPES } from '../../lib/injection/rules/levels.ts';
@@ -217,6 +218,8 @@ const findConditionFaults = (objects: Objects, platform: Platform): readonly str
   const [mutating] = filterByKind(objects, 'MutatingWebhookConfiguration');
   const condition = String(getValue(webhooks, 'webhooks[0].matchConditions[0].expression'));
   const mutate = getValue(mutating, 'webhooks[0].matchConditions[0].expression');
+  const workload = String(getValue(webhooks, 'webhooks[1].matchConditions[0].expression'));
+  const nearMiss = JSON.stringify(`(?i)${NEAR_MISS.source}`);
   const names = [TASK_ANNOTATION_PREFIX, SIDECAR_CONTAINER, VOLUME_PREFIX];
   const quoted = [...names.map((name) => JSON.stringify(name))];
   if (platform.trust === 'authority') quoted.push(audience);
@@ -225,6 +228,9 @@ const findConditionFaults = (objects: Objects, platform: Platform): readonly str
     ...quoted
       .filter((name) => !condition.includes(name))
       .map((name) => `${title}: expected ${name}, got ${condition}`),
+    ...[JSON.stringify(TASK_ANNOTATION_PREFIX), nearMiss]
+      .filter((text) => !workload.includes(text))
+      .map((text) => `${title} of workloads: expected ${text}, got ${workload}`),
     ...compare(
       'MutatingWebhookConfiguration: matchConditions',
       mutate,

@@ -43,7 +43,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       ['Platform', 'trust', 'cluster'],
       ['Platform', 'authority', undefined],
       ['Platform', 'sidecar.audience', 'sts.amazonaws.com'],
-      [VALIDATING, 'webhooks.length', 1],
+      [VALIDATING, 'webhooks.length', 2],
       ['ClusterRole/valetkey-webhook', 'rules.length', 4],
       // Without this right no namespace can use migration mode, because its labels cannot be read.
       ['ClusterRole/valetkey-webhook', 'rules[3]', { ...CORE, resources: ['namespaces'] }],
@@ -122,6 +122,14 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       ],
       [STATEFUL_SET, `${POD}.containers[0].env[16]`, { name: 'VALETKEY_POD_RATE', value: '5' }],
     ],
+  },
+  {
+    name: 'an issuer in the cluster, for a private cloud in the cluster',
+    values: {
+      cloud: { dialect: 's3', stsEndpoint: 'https://minio.example' },
+      authority: { issuer: '' },
+    },
+    fields: [['Platform', 'authority.issuer', 'https://valetkey-authority.valetkey.svc']],
   },
   {
     name: 'a custom token audience',
@@ -238,6 +246,31 @@ export const AUTHORITY_REJECTIONS: readonly ChartRejection[] = [
     values: { authority: { issuer: 'https://x/' } },
     names: 'issuer',
   },
+  ...[
+    '',
+    'https://valetkey-authority.valetkey.svc',
+    'https://valetkey-authority.valetkey.svc.cluster.local:8443/x',
+    'https://issuer',
+    'https://10.0.0.1/prod',
+  ].map((issuer) => ({
+    name: `an issuer that AWS cannot reach: ${issuer || 'none'}`,
+    values: { authority: { issuer } },
+    names: 'authority.issuer: expected an https URL that AWS reaches',
+  })),
+  ...[
+    {
+      denyList: {
+        revokerRole: buildRoleKey('x'),
+        roles: [buildRoleKey('y')],
+        iamEndpoint: 'http://x',
+      },
+    },
+    { publisher: { role: buildRoleKey('x'), bucket: 'issuer', s3Endpoint: 'http://x' } },
+  ].map((authority) => ({
+    name: `http without permission: ${Object.keys(authority).join()}`,
+    values: { authority },
+    names: 'Endpoint: expected an https endpoint, or cloud.allowHttp: true, got http://x',
+  })),
   {
     name: 'a user issuer without a JWKS URI',
     values: { authority: { users: { issuers: [{ issuer: 'https://x', audience: 'a' }] } } },

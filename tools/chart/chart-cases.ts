@@ -357,7 +357,7 @@ export const CHART_CASES: readonly ChartCase[] = [
     notes: [
       'rollout status',
       'task.valetkey.dev/summarize',
-      "trust the authority's issuer, https://valetkey-authority.",
+      "trust the authority's issuer, https://issuer.example/valetkey,",
       'sts.amazonaws.com',
       'kubectl label namespace NAMESPACE valetkey.dev/tasks=allowed',
       'no registry serves',
@@ -404,7 +404,7 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
   {
     name: 'an http endpoint without allowHttp',
     values: { cloud: { stsEndpoint: 'http://x' } },
-    names: 'stsEndpoint',
+    names: 'cloud.stsEndpoint: expected an https endpoint, or cloud.allowHttp: true',
   },
   {
     name: 'a private cloud without an endpoint',

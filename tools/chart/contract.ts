@@ -41,6 +41,7 @@ export const buildContractValues = () => ({
     mutatePath: paths.MUTATE_PATH,
     validatePath: paths.VALIDATE_PATH,
     validatePolicyPath: paths.VALIDATE_POLICY_PATH,
+    warnWorkloadPath: paths.WARN_WORKLOAD_PATH,
   },
   authority: {
     uid: authority.AUTHORITY_UID,
@@ -52,6 +53,7 @@ export const buildContractValues = () => ({
     environment: AUTHORITY_ENV,
     tuning: AUTHORITY_TUNING_ENV,
     audience: authority.AUTHORITY_AUDIENCE,
+    privateHost: authority.PRIVATE_HOST,
     auditFolder: paths.AUDIT_FOLDER,
     trustBundleConfigMap: authority.TRUST_BUNDLE_CONFIG_MAP,
     auditHeadsConfigMap: authority.AUDIT_HEADS_CONFIG_MAP,

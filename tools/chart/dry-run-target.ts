@@ -6,7 +6,7 @@ import { waitFor } from '../../test/kit/retry.ts';
 import { applyObjects, runKubectl } from '../../e2e/cluster/kubectl.ts';
 import { runInside } from '../../e2e/cluster/network-namespace.ts';
 import type { ClusterAccess } from '../../e2e/cluster/cluster-file.ts';
-import { CHART } from './helm.ts';
+import { CHART, withRequired } from './helm.ts';
 import { findLostData } from './upgrade-check.ts';
 import { readObjects, type KubernetesObject } from '../../test/kit/kubernetes-objects.ts';
 
@@ -93,6 +93,6 @@ const isAboutApply = (line: string): boolean => line.includes('last-applied-conf
 const readNotes = async (cluster: ClusterAccess, helm: string, values: object): Promise<string> => {
   const args = ['--kubeconfig', cluster.kubeconfig, 'install', 'valetkey-trial', CHART];
   args.push('--dry-run=client', '-f', '-');
-  const input = JSON.stringify(values);
+  const input = JSON.stringify(withRequired(values));
   return (await runInside(cluster.namespace, helm, args, { input })).stdout;
 };

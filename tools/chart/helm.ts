@@ -48,10 +48,18 @@ const runHelm = (program: string, args: readonly string[], input: string): HelmR
 /** The account of every rendering that sets none: the chart requires one. */
 export const SAMPLE_ACCOUNT = '111122223333';
 
-const withAccount = (values: object): object => ({
-  ...values,
-  tasks: { accountIds: [SAMPLE_ACCOUNT], ...(values as { readonly tasks?: object }).tasks },
-});
+/** The issuer of every rendering that sets none: with dialect aws the chart requires one. */
+const SAMPLE_ISSUER = 'https://issuer.example/valetkey';
+
+/** Adds the required values, unless the values contain them. */
+export const withRequired = (values: object): object => {
+  const { tasks, authority } = values as { readonly tasks?: object; readonly authority?: object };
+  return {
+    ...values,
+    tasks: { accountIds: [SAMPLE_ACCOUNT], ...tasks },
+    authority: { issuer: SAMPLE_ISSUER, ...authority },
+  };
+};
 
 export const renderChart = (helm: RunHelm, values: object, namespace = NAMESPACE): HelmResult =>
   helm(
@@ -65,8 +73,8 @@ export const renderChart = (helm: RunHelm, values: object, namespace = NAMESPACE
       '--kube-version',
       KUBE_VERSION,
     ],
-    withAccount(values),
+    withRequired(values),
   );
 
 export const lintChart = (helm: RunHelm, values: object): HelmResult =>
-  helm(['lint', CHART, '--strict', '--kube-version', KUBE_VERSION], withAccount(values));
+  helm(['lint', CHART, '--strict', '--kube-version', KUBE_VERSION], withRequired(values));

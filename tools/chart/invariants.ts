@@ -19,6 +19,7 @@ import {
   MUTATE_PATH,
   VALIDATE_PATH,
   VALIDATE_POLICY_PATH,
+  WARN_WORKLOAD_PATH,
   WEBHOOK_LISTEN,
 } from '../../lib/contract/paths.ts';
 import {
@@ -128,7 +129,24 @@ const buildValidatingWebhooks = (objects: Objects): readonly ExpectedWebhook[] =
     conditions: ['declares-a-task-or-uses-a-reserved-name'],
     reinvocationPolicy: undefined,
   };
-  return hasAuthority(objects) ? [pods, POLICY_WEBHOOK] : [pods];
+  return hasAuthority(objects)
+    ? [pods, WORKLOAD_WEBHOOK, POLICY_WEBHOOK]
+    : [pods, WORKLOAD_WEBHOOK];
+};
+
+/** Its answer is only a warning, so that it may fail. */
+const WORKLOAD_WEBHOOK: ExpectedWebhook = {
+  name: `workloads.${DOMAIN}`,
+  path: WARN_WORKLOAD_PATH,
+  rules: [
+    buildPodsRule(['deployments', 'statefulsets', 'daemonsets'], ['CREATE', 'UPDATE'], 'apps'),
+    buildPodsRule(['jobs', 'cronjobs'], ['CREATE', 'UPDATE'], 'batch'),
+    buildPodsRule(['replicationcontrollers', 'podtemplates'], ['CREATE', 'UPDATE']),
+    buildPodsRule(['pods'], ['CREATE']),
+  ],
+  conditions: ['declares-a-task-or-nearly'],
+  reinvocationPolicy: undefined,
+  failurePolicy: 'Ignore',
 };
 
 /** The authority validates policies again: a first installation needs no running webhook. */
@@ -149,9 +167,9 @@ const POLICY_WEBHOOK: ExpectedWebhook = {
   failurePolicy: 'Ignore',
 };
 
-function buildPodsRule(resources: readonly string[], operations: readonly string[]) {
+function buildPodsRule(resources: readonly string[], operations: readonly string[], apiGroup = '') {
   return {
-    apiGroups: [''],
+    apiGroups: [apiGroup],
     apiVersions: ['v1'],
     resources,
     operations,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 
+import { listInstalledObjects } from '../../cmd/kubectl-valetkey/installed-objects.ts';
 import { findInvariantFaults } from './invariants.ts';
 import {
   getValue,
@@ -81,6 +82,13 @@ describe('manifests/', () => {
       'ValidatingAdmissionPolicyBinding/valetkey-webhook-configurations',
       'ValidatingWebhookConfiguration/valetkey',
     ]);
+  });
+
+  it('contains exactly the cluster-wide objects that `status` checks', () => {
+    const listed = listInstalledObjects('authority');
+    const kinds = new Set<string>(listed.map(({ kind }) => kind));
+    const rendered = objects.filter(({ kind }) => kinds.has(kind)).map(formatTitle);
+    expect(listed.map(({ kind, name }) => `${kind}/${name}`).sort()).toEqual(rendered.sort());
   });
 
   it('satisfies the invariants of the chart', () => {

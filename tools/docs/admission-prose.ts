@@ -95,5 +95,10 @@ is created. The message names the policy (reason \`policy\`). If the decision de
 a warning. Without any TaskPolicy, with an invalid one, or while policies cannot be read, every task is
 denied.
 
+A Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicationController or PodTemplate is never refused. If
+its pods would be, \`kubectl apply\` shows the reasons as warnings, from a webhook that fails open. The same
+webhook warns about an annotation that misses the prefix, such as \`tasks.valetkey.dev/summarize\`: it declares
+no task.
+
 The API token is not mounted into an injected pod, unless its author wrote
 \`automountServiceAccountToken: true\` and the platform allows it (\`pods.allowApiToken\`).`;

@@ -22,6 +22,7 @@ let help = '';
 const cliDeps: Io = {
   out: (text) => (help += text),
   error: (text) => (help += text),
+  listFiles: (path) => Promise.resolve([path]),
   streamFile: stopAtAccess,
   writeFile: stopAtAccess,
   createClusterClient: stopAtAccess,

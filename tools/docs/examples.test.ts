@@ -47,8 +47,13 @@ const listAnnotationErrors = async (
   annotations: Annotations,
   value?: unknown,
 ): Promise<readonly string[]> => {
+  const isMinio = Object.values(annotations).some((text) => text.includes('arn:minio:'));
+  const cloud = isMinio
+    ? '{region: us-east-1, dialect: s3, stsEndpoint: "https://minio.example"}'
+    : '{region: eu-central-1}';
+  const accounts = isMinio ? '[]' : '["111122223333"]';
   const platform = readPlatform(
-    '{trust: cluster, sidecar: {image: any}, cloud: {region: eu-central-1}, tasks: {accountIds: ["111122223333"]}}',
+    `{trust: cluster, sidecar: {image: any}, cloud: ${cloud}, tasks: {accountIds: ${accounts}}}`,
   );
   if (!platform.ok) throw new Error(platform.faults.map(formatFieldError).join('\n'));
   const containers = (value as Pod | undefined)?.spec?.containers?.map(({ name }) => name);

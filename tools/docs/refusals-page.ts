@@ -14,6 +14,11 @@ code. A consumer in the pod receives it as \`Code\`.
 - **429 and 503 are temporary**: the sidecar retries after \`Retry-After\`, and serves its current
   credentials until then.
 
+An Event on the pod has the reason \`RunRefused\`, or \`RunUnavailable\` for a status of 500 and above, and the
+code as annotation \`valetkey.dev/code\`. It appears whenever the signature of the token names the pod, also
+for an expired token. Equal Events of one pod are written once a minute; \`RunUnavailable\` at most once a
+second for all pods of a replica, after a burst of 50. Restarts of a replica cause no Event.
+
 ${buildRows(REFUSALS).join('\n')}
 `;
 

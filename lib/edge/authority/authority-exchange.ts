@@ -29,13 +29,13 @@ export type AuthorityExchangeDeps = RetryDeps & {
  */
 export const createAuthorityExchange =
   (deps: AuthorityExchangeDeps): Exchange =>
-  (request, signal) => {
+  (request, signal, onRetry) => {
     const hasUserToken = request.userToken !== undefined;
     // On a pooled connection that the server just closed, the user token might count as used.
     if (hasUserToken) deps.connection.closeIdle();
     const attempt = (): Promise<IssuedRun> => tryOnce(deps, request, signal);
     const evaluate = createRetryEvaluator({ hasUserToken });
-    return retryWithBackoff({ attempt, evaluate }, deps, signal);
+    return retryWithBackoff({ attempt, evaluate, onRetry }, deps, signal);
   };
 
 const tryOnce = async (

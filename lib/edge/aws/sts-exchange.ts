@@ -14,7 +14,7 @@ export type StsExchangeDeps = AssumeRoleDeps & {
 /** Creates the exchange for `trust: cluster`: it sends the projected token to STS directly. */
 export const createStsExchange =
   (deps: StsExchangeDeps): Exchange =>
-  async (request, signal) => {
+  async (request, signal, onRetry) => {
     const run = deps.newRun();
     const { issued } = await assumeForRun(deps, {
       run,
@@ -24,6 +24,7 @@ export const createStsExchange =
       readToken: deps.readToken,
       sessionPolicy: (deadline) => deps.sessionPolicy(request, deadline),
       signal,
+      onRetry,
     });
     return issued;
   };

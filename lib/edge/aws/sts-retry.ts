@@ -34,6 +34,7 @@ export type AssumeRoleRequest = {
   /** Codes that may mean that the cloud does not know the signing key: retried once after `pauseMs`. */
   readonly ambiguousDenial?: { readonly codes: readonly string[]; readonly pauseMs: number };
   readonly signal: AbortSignal;
+  readonly onRetry?: ((error: ExchangeError) => void) | undefined;
 };
 
 export type AssumedRun = {
@@ -59,6 +60,7 @@ export const assumeForRun = (
     {
       attempt: (isReread) => tryOnce(deps, request, isReread),
       evaluate: (thrown, hasReread) => evaluateStsError(thrown, request, hasReread),
+      onRetry: request.onRetry,
     },
     { ...deps, pause },
     request.signal,

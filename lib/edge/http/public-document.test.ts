@@ -10,6 +10,7 @@ import {
   type CertificateAuthority,
   type Leaf,
 } from '../../certificate/certificate-authority.ts';
+import { toErrorLogFields } from '../../schema/error-log-fields.ts';
 import { createPublicDocumentFetcher } from './public-document.ts';
 
 let authority: CertificateAuthority;
@@ -58,6 +59,14 @@ describe('createPublicDocumentFetcher', () => {
   test('trusts only the CA bundle', async () => {
     const { url } = await startServer((answer) => answer.end('{}'));
     await expect(createPublicDocumentFetcher({ url })()).rejects.toThrow(/certificate/);
+  });
+
+  test('names the host and the certificate error in a message that may be logged', async () => {
+    const { url } = await startServer((answer) => answer.end('{}'));
+    const failure = await createPublicDocumentFetcher({ url })().catch((error: unknown) => error);
+    expect(toErrorLogFields(failure)['error']).toMatch(
+      /^get localhost:\d+: the server's certificate is not trusted \([A-Z_]+\)$/,
+    );
   });
 
   test('rejects an http URL', () => {

@@ -1,6 +1,7 @@
 import type { RequestOptions } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 
+import { LoggableError } from '../../schema/loggable-error.ts';
 import {
   ConnectionError,
   isCertificateError,
@@ -47,7 +48,7 @@ export const createPublicDocumentFetcher = (
   return async () => {
     const signal = AbortSignal.timeout(timeoutMs);
     const { status, headers, body } = await sendGet({ ...options, signal }, host);
-    if (status !== 200) throw new Error(`get ${host}: expected status 200, got ${status}`);
+    if (status !== 200) throw new LoggableError(`get ${host}: expected status 200, got ${status}`);
     return { text: body, cacheControl: headers['cache-control'] };
   };
 };
@@ -57,7 +58,7 @@ const sendGet = async (options: RequestOptions, host: string): Promise<BufferedR
     return await sendRequest(options, { maxBodyBytes: MAX_DOCUMENT_BYTES });
   } catch (thrown) {
     throw thrown instanceof ConnectionError
-      ? new Error(`get ${host}: ${formatError(thrown)}`, { cause: thrown })
+      ? new LoggableError(`get ${host}: ${formatError(thrown)}`, { cause: thrown })
       : thrown;
   }
 };

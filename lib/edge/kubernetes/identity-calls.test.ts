@@ -150,6 +150,7 @@ describe('createPodEventEmitter', () => {
     namespace: 'research',
     pod: { name: 'agent-0', uid: 'u' },
     reason: 'RunRefused',
+    code: 'policy_denied',
     message: 'policy_denied: no policy permits it',
   };
   const created = () => api.requests.filter((each) => each.startsWith('POST '));
@@ -163,6 +164,7 @@ describe('createPodEventEmitter', () => {
     expect(hash).toBeDefined();
     expect(api.get(`/api/v1/namespaces/research/events/${api.lastCreated()}`)).toMatchObject({
       involvedObject: { kind: 'Pod', namespace: 'research', name: 'agent-0', uid: 'u' },
+      metadata: { annotations: { 'valetkey.dev/code': 'policy_denied' } },
       type: 'Warning',
       reason: 'RunRefused',
       message: 'policy_denied: no policy permits it',
@@ -196,6 +198,26 @@ describe('createPodEventEmitter', () => {
     expect(created()).toHaveLength(27);
   });
 
+  it('emits one event a minute for what is unavailable, whatever its message', async () => {
+    const emit = createPodEventEmitter(calls, { replica: 'authority-0', now: () => 0 });
+    const unavailable: PodEvent = { ...event, reason: 'RunUnavailable', code: 'internal_error' };
+    await emit({ ...unavailable, message: 'internal error 1' });
+    await emit({ ...unavailable, message: 'internal error 2' });
+    await emit({ ...unavailable, code: 'cloud_unavailable', message: 'no answer' });
+    expect(created()).toHaveLength(2);
+  });
+
+  it('limits events about what is unavailable for all pods together, but not refusals', async () => {
+    const emit = createPodEventEmitter(calls, { replica: 'authority-0', now: () => 0 });
+    const unavailable: PodEvent = { ...event, reason: 'RunUnavailable', code: 'cloud_unavailable' };
+    for (let count = 0; count < 80; count += 1) {
+      await emit({ ...unavailable, pod: { name: `agent-${count}`, uid: `u-${count}` } });
+    }
+    expect(created()).toHaveLength(50);
+    await emit(event);
+    expect(created()).toHaveLength(51);
+  });
+
   it('emits an event again after a failure', async () => {
     const emit = createPodEventEmitter(calls, { replica: 'authority-0', now: () => 0 });
     api.fail(/events/, 503);
@@ -211,12 +233,13 @@ describe('createPodEventEmitter', () => {
       replica: 'authority-0',
       now: () => 1_767_225_600_000,
     });
-    await emit({ ...event, pod: { name, uid: 'u' }, message: 'x'.repeat(5000) });
+    await emit({ ...event, pod: { name, uid: 'u' }, message: 'word '.repeat(1000) });
     const eventName = api.lastCreated();
     expect(eventName.length).toBeLessThan(254);
     expect(eventName).not.toContain('..');
     const stored = api.get(`/api/v1/namespaces/research/events/${eventName}`);
-    expect(stored?.['message']).toHaveLength(1024);
+    expect(String(stored?.['message']).length).toBeLessThanOrEqual(1024);
+    expect(stored?.['message']).toMatch(/ word …$/);
   });
 });
 

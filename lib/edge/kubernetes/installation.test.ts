@@ -22,6 +22,23 @@ it('readAuthority and readWebhook return ready replicas, or undefined when not i
   expect(await installation.readWebhook()).toEqual({ ready: 3, wanted: 3 });
 });
 
+it('readWebhook returns the version of the label', async () => {
+  const labels = { 'app.kubernetes.io/version': '9' };
+  const path = '/apis/apps/v1/namespaces/security/deployments/valetkey-webhook';
+  api.put(path, { metadata: { labels }, spec: { replicas: 1 } });
+  expect(await installation.readWebhook()).toEqual({ ready: 0, wanted: 1, version: '9' });
+});
+
+it.each([
+  ['MutatingWebhookConfiguration', 'admissionregistration.k8s.io/v1/mutatingwebhookconfigurations'],
+  ['ValidatingAdmissionPolicy', 'admissionregistration.k8s.io/v1/validatingadmissionpolicies'],
+  ['CustomResourceDefinition', 'apiextensions.k8s.io/v1/customresourcedefinitions'],
+] as const)('readClusterObject returns a %s, or undefined', async (kind, path) => {
+  expect(await installation.readClusterObject({ kind, name: 'x' })).toBeUndefined();
+  api.put(`/apis/${path}/x`, { spec: {} });
+  expect(await installation.readClusterObject({ kind, name: 'x' })).toMatchObject({ spec: {} });
+});
+
 it('readConfigMap returns the data of a ConfigMap, or undefined', async () => {
   expect(await installation.readConfigMap('settings')).toBeUndefined();
   api.put('/api/v1/namespaces/security/configmaps/settings', { data: { a: '1' } });
@@ -50,4 +67,29 @@ it('listInjected lists all pods with the injection label, over pages and namespa
   for await (const { metadata } of installation.listInjected()) names.add(metadata?.name ?? '');
   expect(names.size).toBe(230);
   expect(api.requests.filter((request) => request === 'GET /api/v1/pods')).toHaveLength(3);
+});
+
+it('listAuthorityEvents lists the events of the authority with a code', async () => {
+  const metadata = { annotations: { 'valetkey.dev/code': 'cloud_unavailable' } };
+  const event = {
+    ...{ metadata, message: 'no answer', lastTimestamp: '2026-01-01T00:00:00Z' },
+    ...{
+      involvedObject: { namespace: 'n', name: 'p' },
+      source: { component: 'valetkey-authority' },
+    },
+  };
+  api.put('/api/v1/namespaces/n/events/one', event);
+  api.put('/api/v1/namespaces/n/events/two', { ...event, source: { component: 'kubelet' } });
+  api.put('/api/v1/namespaces/n/events/three', { ...event, metadata: {} });
+  const listed = [];
+  for await (const each of installation.listAuthorityEvents()) listed.push(each);
+  expect(listed).toEqual([
+    {
+      namespace: 'n',
+      pod: 'p',
+      code: 'cloud_unavailable',
+      message: 'no answer',
+      at: 1767225600000,
+    },
+  ]);
 });

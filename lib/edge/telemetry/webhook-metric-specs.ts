@@ -6,7 +6,7 @@ export const WEBHOOK_METRIC_SPECS = {
   admissions: {
     name: 'valetkey_webhook_admissions_total',
     type: 'counter',
-    help: 'Answered admission requests, by operation (mutate, validate, validate-policy), outcome (patched, allowed, denied, errored, malformed) and reason: the number of the violated rule; "declaration" for an invalid task declaration; "policy" for a task that policy denies and for an invalid TaskPolicy; "several"; or "none".',
+    help: 'Answered admission requests, by operation (mutate, validate, validate-policy, warn-workload), outcome (patched, allowed, denied, errored, malformed) and reason: the number of the violated rule; "declaration" for an invalid task declaration; "policy" for a task that policy denies and for an invalid TaskPolicy; "several"; or "none".',
     labels: ['operation', 'outcome', 'reason'],
     unit: '1',
   },

@@ -13,7 +13,7 @@ import { WEBHOOK_METRIC_SPECS as SPECS } from './webhook-metric-specs.ts';
 /** Every metric of the webhook, in the order of its documentation. */
 export const WEBHOOK_METRICS: readonly MetricSpec[] = Object.values(SPECS);
 
-const ADMISSION_OPERATIONS = ['mutate', 'validate', 'validate-policy'] as const;
+const ADMISSION_OPERATIONS = ['mutate', 'validate', 'validate-policy', 'warn-workload'] as const;
 export type AdmissionOperation = (typeof ADMISSION_OPERATIONS)[number];
 export type AdmissionResult = 'patched' | 'allowed' | 'denied' | 'errored' | 'malformed';
 

@@ -47,6 +47,6 @@ export const readWebhookTimeoutMs = async (): Promise<number> => {
   );
   return found
     .flatMap(({ webhooks }) => webhooks)
-    .filter(({ name }) => !name.startsWith('policies.'))
+    .filter(({ name }) => name.startsWith('mutate.') || name.startsWith('validate.'))
     .reduce((sum, { timeoutSeconds }) => sum + timeoutSeconds * 1000, 0);
 };
