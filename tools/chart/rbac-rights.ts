@@ -44,6 +44,9 @@ const ALLOWED_RIGHTS: Readonly<Record<string, RbacRights>> = {
     'valetkey.dev/taskpolicies/status': ['patch'],
     'valetkey.dev/revocations': [...WATCH, 'create', 'delete'],
   },
+  'valetkey-nonroot': {
+    'security.openshift.io/securitycontextconstraints/valetkey-nonroot': ['use'],
+  },
 };
 
 /** Only a Role may hold these: in a ClusterRole they would reach every namespace. */

@@ -64,7 +64,7 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 
 {{/* The platform's settings as lib/config reads them: what is empty here is left out there. */}}
 {{- define "valetkey.platform" -}}
-{{- $sidecar := pick .Values.sidecar "resources" }}
+{{- $sidecar := pick .Values.sidecar "resources" "imagePullSecrets" }}
 {{- $_ := set $sidecar "audience" (include "valetkey.audience" .) }}
 {{- $_ := set $sidecar "image" (include "valetkey.image" .) }}
 {{- $_ := set $sidecar "imagePullPolicy" .Values.image.pullPolicy }}
