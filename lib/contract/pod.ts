@@ -45,6 +45,7 @@ export type PodSpec = {
   }[];
   readonly securityContext?: PodSecurityContext;
   readonly resources?: Resources;
+  readonly imagePullSecrets?: readonly { readonly name?: string }[];
 };
 
 export type PodSecurityContext = {

@@ -4,7 +4,12 @@ import type { Platform } from '../contract/platform.ts';
 import type { Container, EnvVar, Pod, Volume, VolumeMount } from '../contract/pod.ts';
 import { MAX_ENV_BYTES, type Task } from '../contract/task.ts';
 import { fail, succeed, type Result } from '../schema/field-error.ts';
-import { isApiTokenVolume, isApiTokenKept } from './api-token.ts';
+import {
+  findUnmetTokenNeeds,
+  isApiTokenContainer,
+  isApiTokenKept,
+  isApiTokenVolume,
+} from './api-token.ts';
 import { listConsumers, isInjected, listOtherContainers } from './consumers.ts';
 import { listContainers, isNativeSidecar, type PlacedContainer } from './containers.ts';
 import {
@@ -13,6 +18,8 @@ import {
   type SecurityDefaults,
 } from './security-defaults.ts';
 import type { InjectionTemplate, PublishedTemplate } from './injection-template.ts';
+import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
+import { buildPodResourceOps } from './pod-resources.ts';
 import { isGuaranteed } from './qos-class.ts';
 import { getLevel } from './rules/levels.ts';
 import { buildInjectedFields, buildConsumerMount, type InjectedFields } from './injected-fields.ts';
@@ -34,6 +41,12 @@ export type Injection = {
   readonly consumers: readonly ConsumerAdditions[];
   readonly label: InjectionTemplate['label'];
   readonly isApiTokenRemoved: boolean;
+  /** Which containers keep the API token where the others lose it. */
+  readonly isApiTokenContainer: (placed: PlacedContainer) => boolean;
+  /** Raises the resources of the pod as a whole. */
+  readonly podResources: readonly JsonPatchOp[];
+  /** Names of Secrets to add to `spec.imagePullSecrets`. */
+  readonly pullSecrets: readonly string[];
 };
 
 /** What injection adds to one consumer. */
@@ -49,7 +62,9 @@ export type ConsumerAdditions = {
  *
  * @param request.tasks read from the pod's annotations
  * @param request.namespace selects the level of rule 4; absent: `restricted`
- * @returns the plan, or a fault if the tasks do not fit into the sidecar's environment
+ * @param request.user who creates the pod
+ * @returns the plan, or faults if the tasks do not fit into the sidecar's environment, or if a
+ *   container would lose an API token that it needs
  */
 export const planInjection = (request: {
   readonly pod: Pod;
@@ -57,8 +72,9 @@ export const planInjection = (request: {
   readonly platform: Platform;
   readonly published: PublishedTemplate;
   readonly namespace?: string;
+  readonly user?: string;
 }): Result<InjectionPlan> => {
-  const { pod, tasks, platform, published, namespace } = request;
+  const { pod, tasks, platform, published, namespace, user = '' } = request;
   const securityDefaults = buildSecurityDefaults(pod, getLevel(namespace, platform.pods));
   const warnings = securityDefaults.map(formatSecurityDefaults);
   if (isInjected(pod)) return succeed({ securityDefaults, warnings });
@@ -67,13 +83,23 @@ export const planInjection = (request: {
   const tooLong = (injected.sidecar.env ?? []).filter(
     (variable) => countEnvBytes(variable) > MAX_ENV_BYTES,
   );
-  if (tooLong.length > 0) return fail(tooLong.map(buildTooLongError));
+  const isKept = (placed: PlacedContainer): boolean =>
+    isApiTokenContainer(placed, { platform, consumers, createdBy: user });
+  const isApiTokenRemoved = !isApiTokenKept(pod, platform);
+  const faults = [
+    ...tooLong.map(buildTooLongError),
+    ...(isApiTokenRemoved ? findUnmetTokenNeeds(pod, isKept) : []),
+  ];
+  if (faults.length > 0) return fail(faults);
   const injection = {
     ...addCpuLimit(injected, pod),
     index: findSidecarIndex(pod, consumers),
     consumers: buildConsumerAdditions(pod, consumers, published.template),
     label: published.template.label,
-    isApiTokenRemoved: !isApiTokenKept(pod, platform),
+    isApiTokenRemoved,
+    isApiTokenContainer: isKept,
+    podResources: buildPodResourceOps(pod, injected.sidecar),
+    pullSecrets: listMissingPullSecrets(pod, platform),
   };
   return succeed({
     injection,
@@ -81,6 +107,12 @@ export const planInjection = (request: {
     warnings: [...warnings, ...buildApiTokenWarnings(pod, injection)],
   });
 };
+
+/** The ServiceAccount plugin has added those of the service account already. */
+const listMissingPullSecrets = (pod: Pod, { sidecar }: Platform): readonly string[] =>
+  sidecar.imagePullSecrets.filter(
+    (secret) => !(pod.spec?.imagePullSecrets ?? []).some(({ name }) => name === secret),
+  );
 
 /** After the leading native sidecars, before every container that needs credentials. */
 const findSidecarIndex = (pod: Pod, consumers: readonly string[]): number => {

@@ -10,6 +10,8 @@ export type FieldError = {
   readonly source?: string;
   /** The violated rule, if rules have names. */
   readonly rule?: string;
+  /** What probably caused the error, and which setting or change ends it. */
+  readonly hint?: string;
 };
 
 /** A value, or all errors of the input. */
@@ -22,13 +24,15 @@ export const succeed = <T>(value: T): Result<T> => ({ ok: true, value });
 export const fail = (faults: readonly FieldError[]): Result<never> => ({ ok: false, faults });
 
 /**
- * Formats one line: `<source> <path>: expected …, got … (rule …)`. Invisible characters are escaped,
+ * Formats one line: `<source> <path>: expected …, got … (rule …): <hint>`. Invisible characters are escaped,
  * because the author of the input chooses the path and the line may reach a terminal.
  */
-export const formatFieldError = ({ source, path, expected, got, rule }: FieldError): string => {
+export const formatFieldError = (fault: FieldError): string => {
+  const { source, path, expected, got, rule, hint } = fault;
   const where = [source, path].filter(Boolean).join(' ');
   const byRule = rule === undefined ? '' : ` (rule ${rule})`;
-  return escapeInvisible(`${where}: expected ${expected}, got ${got}${byRule}`);
+  const note = hint === undefined ? '' : `: ${hint}`;
+  return escapeInvisible(`${where}: expected ${expected}, got ${got}${byRule}${note}`);
 };
 
 /** Characters of a formatted value. */
