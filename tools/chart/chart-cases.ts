@@ -353,11 +353,6 @@ const openshiftCases: readonly ChartCase[] = [
       [SCC_BINDING, 'subjects[3].name', 'system:serviceaccounts:support'],
     ],
   },
-  {
-    name: 'security context constraints without an authority',
-    values: { trust: 'cluster', openshift: { scc: { enabled: true } } },
-    fields: [[SCC_BINDING, 'subjects.length', 1]],
-  },
 ];
 
 /** The first renders what manifests/ holds; every other is compared with it. */
