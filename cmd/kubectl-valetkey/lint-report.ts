@@ -127,7 +127,9 @@ const toPodResult = (
 /** Drops a source that repeats the object of the finding. */
 const toFinding = ({ source, ...fault }: FieldError): UnplacedFinding => {
   const kept = source === undefined || source.startsWith('TaskPolicy ') ? {} : { source };
-  return { severity: 'fault', message: formatFieldError({ ...fault, ...kept }), fault };
+  const message = formatFieldError({ ...fault, ...kept });
+  const hint = fault.hint === undefined ? '' : `: ${fault.hint}`;
+  return { severity: 'fault', message: `${message}${hint}`, fault };
 };
 
 const toPlacedFinding = ({

@@ -1,4 +1,4 @@
-import { concatLists, buildMessage } from './cel.ts';
+import { concatLists, buildMessage, toCelLiteral } from './cel.ts';
 import { containerVariables } from './container-variables.ts';
 import { buildHardeningViolations } from './hardening-violations.ts';
 import { buildIsolationViolations } from './isolation-violations.ts';
@@ -10,6 +10,10 @@ import {
 } from './validating-admission-policy.ts';
 import { selectMatchConditions, buildUnlessExempted } from './policy-conditions.ts';
 import { buildVolumeViolations, volumeVariables } from './volume-violations.ts';
+
+/** The author cannot edit a container that a controller adds. */
+const HELPER_ADVICE =
+  '; docs/mutators.md lists the settings for containers that a controller or mutator adds';
 
 /** The static rules again, for whatever reaches the API server past a webhook that is replaced. */
 export const buildNewPodsPolicy = (settings: AdmissionPolicySettings): AdmissionPolicy => ({
@@ -39,7 +43,7 @@ export const buildNewPodsPolicy = (settings: AdmissionPolicySettings): Admission
     validations: [
       {
         expression: 'variables.breaches.size() == 0',
-        messageExpression: buildMessage('variables.breaches'),
+        messageExpression: `(${buildMessage('variables.breaches')}) + ${toCelLiteral(HELPER_ADVICE)}`,
         message: 'the pod breaks a rule for pods that declare tasks',
         reason: 'Forbidden',
       },

@@ -92,7 +92,10 @@ const buildChangedKeys = (name: 'annotations' | 'labels', isOurs: Cel): Cel => {
   const breach = formatViolation({
     rule: '8',
     path: `"/metadata/${name}/" + key.replace("/", "~1")`,
-    expected: 'what it was when the pod was admitted',
+    expected:
+      name === 'annotations'
+        ? 'what it was when the pod was admitted (tasks are declared in the template of the workload or pool, docs/warm-pools.md)'
+        : 'what it was when the pod was admitted',
     got: '"something else"',
   });
   const [now, before] = [`variables.${name}`, `variables.${name}Before`];

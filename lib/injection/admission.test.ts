@@ -89,9 +89,7 @@ describe('evaluateAdmission, mutate', () => {
     const operation: JsonPatchOp = { op: 'add', path: '/spec/initContainers/0/image', value: 'x' };
     const outcome = await mutate(buildRequest(applyPatch(injectPod(), [operation])));
     expect(listMessageLines(outcome)).toEqual([
-      expect.stringMatching(
-        /^\/spec\/initContainers\/0\/image: expected "registry.example\/valetkey:0.1.0", got "x" \(rule 2\): Kyverno.*sidecar.allowedChanges.images$/,
-      ),
+      '/spec/initContainers/0/image: expected "registry.example/valetkey:0.1.0", got "x" (rule 2)',
     ]);
   });
 
@@ -108,7 +106,7 @@ describe('evaluateAdmission, validate', () => {
 
   it('refuses a pod that declares tasks but was not injected', async () => {
     const lines = listMessageLines(await validate(buildRequest(agentPod)));
-    expect(lines?.[0]).toContain(
+    expect(lines?.[0]).toBe(
       '/spec/initContainers: expected exactly one valetkey-sidecar, as it was injected, got 0 (rule 2)',
     );
   });
@@ -122,7 +120,7 @@ describe('evaluateAdmission, validate', () => {
       },
     ]);
     expect(listMessageLines(await validate(buildRequest(copy)))).toEqual([
-      expect.stringMatching(/^\/spec\/initContainers\/0\/env\/14\/value: .* \(rule 2\)/),
+      expect.stringMatching(/^\/spec\/initContainers\/0\/env\/14\/value: .* \(rule 2\)$/),
     ]);
   });
 

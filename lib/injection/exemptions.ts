@@ -76,9 +76,9 @@ export const buildExemptionNotes = (
   readonly auditAnnotations: Readonly<Record<string, string>>;
 } => {
   const more = exempted.length - MAX_WARNINGS;
-  const lines = exempted.slice(0, MAX_WARNINGS).map(({ fault: { hint: _, ...fault }, by }) => {
-    return `${EXEMPTION_TEXT[by]}: ${formatFieldError(fault)}`;
-  });
+  const lines = exempted
+    .slice(0, MAX_WARNINGS)
+    .map(({ fault, by }) => `${EXEMPTION_TEXT[by]}: ${formatFieldError(fault)}`);
   const rules = Object.entries(listExemptedRules(exempted)).map(
     ([name, ids]) => [name, ids.join()] as const,
   );

@@ -104,7 +104,11 @@ export const planInjection = (request: {
   return succeed({
     injection,
     securityDefaults,
-    warnings: [...warnings, ...buildApiTokenWarnings(pod, injection)],
+    warnings: [
+      ...warnings,
+      ...buildApiTokenWarnings(pod, injection),
+      ...buildVaultWarnings(pod, injection),
+    ],
   });
 };
 
@@ -162,6 +166,19 @@ const buildApiTokenWarnings = (pod: Pod, { isApiTokenRemoved }: Injection): read
     ? 'the platform does not allow automountServiceAccountToken: true in a pod with tasks'
     : 'a pod that needs it sets automountServiceAccountToken: true, if the platform allows it';
   return [`the API token is not mounted into this pod: ${reason}`];
+};
+
+const VAULT = 'vault.hashicorp.com';
+
+/** The injector of Vault refuses a pod in which it finds no token. */
+const buildVaultWarnings = (pod: Pod, { isApiTokenRemoved }: Injection): readonly string[] => {
+  const annotations = pod.metadata?.annotations ?? {};
+  const volume = annotations[`${VAULT}/agent-service-account-token-volume-name`];
+  const isInjecting = annotations[`${VAULT}/agent-inject`] === 'true';
+  if (!isApiTokenRemoved || !isInjecting || volume !== undefined) return [];
+  return [
+    `Vault's injector will find no API token in this pod: project one of audience vault and name its volume in ${VAULT}/agent-service-account-token-volume-name (docs/mutators.md)`,
+  ];
 };
 
 /** As the kernel counts: name, equals sign, value, terminating NUL. */

@@ -99,18 +99,18 @@ describe('evaluateLivePod', () => {
     const { value } = (pod as { spec: { initContainers: { env: { value: string }[] }[] } }).spec
       .initContainers[0]?.env[14] ?? { value: '' };
     expect(listErrorLines(addOp(TASKS_PATH, `${value} `))).toEqual([
-      expect.stringMatching(new RegExp(`^${TASKS_PATH}: .*\\(rule 2\\)`)),
+      expect.stringMatching(new RegExp(`^${TASKS_PATH}: .*\\(rule 2\\)$`)),
     ]);
     const forged = value.replace('"containers":["agent","helper"]', '"containers":["agent"]');
     expect(listErrorLines(addOp(TASKS_PATH, forged))).toEqual([
-      expect.stringMatching(/consumers.*\(rule 2\)/),
+      expect.stringMatching(/consumers.*\(rule 2\)$/),
     ]);
   });
 
   it('reports a violation of rule 2 if a variable is set twice, because the kubelet uses the last', () => {
     const again = { name: 'VALETKEY_TASKS', value: '{}' };
     expect(listErrorLines(addOp(`${SIDECAR}/env/-`, again))).toEqual([
-      expect.stringMatching(/env\/15: .*\(rule 2\)/),
+      expect.stringMatching(/env\/15: .*\(rule 2\)$/),
     ]);
   });
 

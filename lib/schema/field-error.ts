@@ -10,7 +10,7 @@ export type FieldError = {
   readonly source?: string;
   /** The violated rule, if rules have names. */
   readonly rule?: string;
-  /** What probably caused the error, and which setting or change ends it. */
+  /** What probably caused the error and which setting ends it. A list of errors shows it once. */
   readonly hint?: string;
 };
 
@@ -24,15 +24,13 @@ export const succeed = <T>(value: T): Result<T> => ({ ok: true, value });
 export const fail = (faults: readonly FieldError[]): Result<never> => ({ ok: false, faults });
 
 /**
- * Formats one line: `<source> <path>: expected …, got … (rule …): <hint>`. Invisible characters are escaped,
+ * Formats one line: `<source> <path>: expected …, got … (rule …)`. Invisible characters are escaped,
  * because the author of the input chooses the path and the line may reach a terminal.
  */
-export const formatFieldError = (fault: FieldError): string => {
-  const { source, path, expected, got, rule, hint } = fault;
+export const formatFieldError = ({ source, path, expected, got, rule }: FieldError): string => {
   const where = [source, path].filter(Boolean).join(' ');
   const byRule = rule === undefined ? '' : ` (rule ${rule})`;
-  const note = hint === undefined ? '' : `: ${hint}`;
-  return escapeInvisible(`${where}: expected ${expected}, got ${got}${byRule}${note}`);
+  return escapeInvisible(`${where}: expected ${expected}, got ${got}${byRule}`);
 };
 
 /** Characters of a formatted value. */
