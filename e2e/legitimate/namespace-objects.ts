@@ -34,9 +34,11 @@ const buildLimitRange = (namespace: string) => ({
     limits: [
       {
         type: 'Container',
-        default: { cpu: '500m', memory: '256Mi' },
-        defaultRequest: { cpu: '1m', memory: '32Mi' },
+        default: { cpu: '400m', memory: '256Mi' },
+        defaultRequest: { cpu: '50m', memory: '32Mi' },
         max: { cpu: '1', memory: '512Mi' },
+        // The sidecar requests 100m, and gets the default limit.
+        maxLimitRequestRatio: { cpu: '8' },
       },
     ],
   },

@@ -1,5 +1,6 @@
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import { API_TOKEN_VOLUME_PREFIX } from '../contract/names.ts';
+import { TOKEN_MOUNT_PATH as API_TOKEN_MOUNT_PATH } from '../contract/paths.ts';
 import type { ApiTokenContainer, Platform } from '../contract/platform.ts';
 import type { Container, Pod, Volume } from '../contract/pod.ts';
 import { formatValue, type FieldError } from '../schema/field-error.ts';
@@ -102,12 +103,13 @@ export const findUnmetTokenNeeds = (
   pod: Pod,
   isKept: (placed: PlacedContainer) => boolean,
 ): readonly FieldError[] =>
-  listTokenMounts(pod, (placed) => !isKept(placed)).flatMap(({ path, at: { container } }) => {
+  listContainers(pod).flatMap((placed) => {
+    const { container, path } = placed;
     const need = findApiTokenNeed(container);
-    if (need === undefined) return [];
+    if (need === undefined || isKept(placed) || !expectsToken(pod, container)) return [];
     return [
       {
-        path,
+        path: `${path}/volumeMounts`,
         expected: "no API token: a pod with tasks has none without the platform's permission",
         got: `that of ${formatValue(container.name)}, which ${need.addedBy} needs`,
         rule: '5',
@@ -115,6 +117,16 @@ export const findUnmetTokenNeeds = (
       },
     ];
   });
+
+/** Whether a container mounts the token, or would get its mount after the webhooks. */
+const expectsToken = (pod: Pod, { volumeMounts }: Container): boolean => {
+  const mounts = volumeMounts ?? [];
+  if (mounts.some(isApiTokenVolume)) return true;
+  const isAutomounted =
+    pod.spec?.automountServiceAccountToken !== false &&
+    (pod.spec?.volumes ?? []).some(isApiTokenVolume);
+  return isAutomounted && !mounts.some(({ mountPath }) => mountPath === API_TOKEN_MOUNT_PATH);
+};
 
 const buildMountRemoval = (container: Container, path: string): readonly JsonPatchOp[] =>
   buildRemovals(`${path}/volumeMounts`, container.volumeMounts ?? [], isApiTokenVolume);

@@ -29,6 +29,9 @@ const usesWord = ({ command, args }: Container, word: string): boolean =>
 const OWN_TOKEN =
   'set automountServiceAccountToken: true in the pod, if the platform allows it (pods.allowApiToken)';
 
+const DAPR_HARDENING =
+  'the Helm values dapr_sidecar_injector.sidecarRunAsNonRoot and sidecarDropALLCapabilities';
+
 const HELPERS: readonly HelperContainer[] = [
   {
     addedBy: 'Argo Workflows',
@@ -70,9 +73,15 @@ const HELPERS: readonly HelperContainer[] = [
   },
   {
     addedBy: 'Dapr',
+    matches: (container) =>
+      container.name === 'daprd' && !usesWord(container, 'disable-builtin-k8s-secret-store'),
+    withoutApiToken: 'set the annotation dapr.io/disable-builtin-k8s-secret-store: "true"',
+    hardening: DAPR_HARDENING,
+  },
+  {
+    addedBy: 'Dapr',
     matches: isNamed('daprd'),
-    hardening:
-      'the Helm values dapr_sidecar_injector.sidecarRunAsNonRoot and sidecarDropALLCapabilities',
+    hardening: DAPR_HARDENING,
   },
   { addedBy: 'Istio', matches: isNamed('istio-init'), hardening: 'the Istio CNI plugin' },
   { addedBy: 'Linkerd', matches: isNamed('linkerd-init'), hardening: 'the Linkerd CNI plugin' },

@@ -13,7 +13,8 @@ too: a mesh needs its CNI plugin.`,
 \`pods.eks.amazonaws.com\` and their like in other partitions), those of workload identity on Azure and
 Google, and \`pods.protectedAudiences\`. A token for the API server (no audience, or
 \`kubernetes.default.svc\`) is refused unless \`pods.allowApiToken\`; where API servers have audiences of
-their own, name them in \`pods.protectedAudiences\`.`,
+their own, name them in \`pods.protectedAudiences\`. A pod with a container that is known to need the API token,
+and would lose it, is refused ([helper containers](mutators.md#keep-helper-containers-apart)).`,
   '7': `By variable: \`AWS_ACCESS_KEY_ID\` and its like, \`AWS_WEB_IDENTITY_TOKEN_FILE\`, \`AWS_ROLE_ARN\`,
 \`AWS_SHARED_CREDENTIALS_FILE\`, \`AWS_CONFIG_FILE\`, \`AWS_CONTAINER_*\`, and the credential variables of Azure and Google, also as
 a key of a Secret under another name. By form: the id of an AWS key in a value or a command. By place:
@@ -92,4 +93,5 @@ warning. Without any TaskPolicy, with an invalid one, or while policies cannot b
 refused.
 
 The API token is not mounted into an injected pod, unless its author wrote
-\`automountServiceAccountToken: true\` and the platform allows it (\`pods.allowApiToken\`).`;
+\`automountServiceAccountToken: true\` and the platform allows it (\`pods.allowApiToken\`). Containers of
+controllers keep it where the platform lists them (\`pods.apiTokenContainers\`).`;
