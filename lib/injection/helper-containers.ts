@@ -61,7 +61,7 @@ const HELPERS: readonly HelperContainer[] = [
         'sidecar-tekton-log-results',
       )(container) ||
       (container.name === 'prepare' &&
-        (/tekton/.test(container.image ?? '') || usesWord(container, '/ko-app/entrypoint'))),
+        ((container.image ?? '').includes('tekton') || usesWord(container, '/ko-app/entrypoint'))),
     hardening: 'set-security-context: "true" in the ConfigMap feature-flags of Tekton',
   },
   {
