@@ -35,10 +35,10 @@ const buildLimitRange = (namespace: string) => ({
       {
         type: 'Container',
         default: { cpu: '400m', memory: '256Mi' },
-        defaultRequest: { cpu: '50m', memory: '32Mi' },
+        defaultRequest: { cpu: '5m', memory: '32Mi' },
         max: { cpu: '1', memory: '512Mi' },
-        // The sidecar requests 100m, and gets the default limit.
-        maxLimitRequestRatio: { cpu: '8' },
+        // The sidecar of the tests requests 5m, and gets the default limit: a ratio of 80.
+        maxLimitRequestRatio: { cpu: '100' },
       },
     ],
   },

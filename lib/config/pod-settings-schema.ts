@@ -49,7 +49,7 @@ const repository = string({
  * Controllers of Kubernetes itself copy a template, so their name says nothing about who wrote a
  * container.
  */
-const TEMPLATE_COPIERS = /^system:serviceaccount:kube-system:/;
+const TEMPLATE_COPIERS = 'system:serviceaccount:kube-system:';
 
 const controller = refine(
   string({
@@ -57,7 +57,7 @@ const controller = refine(
     pattern: /^[!-~]{1,253}$/,
   }),
   (name) =>
-    name.startsWith("system:serviceaccount:kube-system:")
+    name.startsWith(TEMPLATE_COPIERS)
       ? 'a controller that writes the container itself, not one of kube-system'
       : undefined,
 );

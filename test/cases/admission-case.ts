@@ -67,7 +67,7 @@ const readCase = (file: string): AdmissionCase => {
     pod: pods[0],
     after: (find('After')?.['ops'] ?? []) as readonly AnyPatchOp[],
     update: (find('Update')?.['ops'] ?? []) as readonly AnyPatchOp[],
-    platform: (find('Platform')?.['merge'] ?? {}),
+    platform: find('Platform')?.['merge'] ?? {},
     user: (find('Request')?.['user'] ?? 'author') as string,
     expected,
   };
