@@ -132,8 +132,13 @@ function allowMoreDrops(expected: unknown, actual: unknown, at: FieldLocation) {
     Array.isArray(list) ? (list as readonly unknown[]) : [],
   );
   const isSuperset = (injected ?? []).every((name) => found?.includes(name));
-  return isSuperset ? [] : [buildMismatch(expected, actual, at)];
+  return isSuperset && (found ?? []).every(isCapability)
+    ? []
+    : [buildMismatch(expected, actual, at)];
 }
+
+const isCapability = (name: unknown): boolean =>
+  typeof name === 'string' && /^[A-Z][A-Z_]*$/.test(name);
 
 function allowEmpty(expected: unknown, actual: unknown, at: FieldLocation) {
   const isEmpty =
