@@ -65,7 +65,7 @@ const denyPod = (faults: readonly FieldError[]): AdmissionOutcome => {
 };
 
 /** The remedy of each violated rule, then what is known about its faults, each once. */
-export const listAdvice = (faults: readonly FieldError[]): readonly string[] =>
+const listAdvice = (faults: readonly FieldError[]): readonly string[] =>
   [...new Set(faults.map(({ rule }) => rule))].flatMap((id) => {
     const remedy = findRule(id)?.remedy;
     const hints = faults.flatMap(({ rule, hint }) => (rule === id && hint ? [hint] : []));

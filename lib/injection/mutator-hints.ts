@@ -42,3 +42,7 @@ export const COUNT_HINT =
 /** For a volume that was injected, in a pod without the sidecar. */
 export const LEFT_BEHIND_HINT =
   'if it was injected, another webhook removed the sidecar, as Istio is known to do (docs/mutators.md)';
+
+/** For anything else that injection added and that is missing or different. */
+export const CHANGE_HINT =
+  'another mutator changed what injection added: exclude it there (docs/mutators.md)';

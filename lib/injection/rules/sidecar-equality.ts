@@ -25,7 +25,7 @@ import {
   type InjectedFields,
 } from '../injected-fields.ts';
 import { allowedSidecarDifferences, ALLOWED_VOLUME_DIFFERENCES } from '../allowed-differences.ts';
-import { COUNT_HINT, findMutatorHint, PLACE_HINT } from '../mutator-hints.ts';
+import { CHANGE_HINT, COUNT_HINT, findMutatorHint, PLACE_HINT } from '../mutator-hints.ts';
 import { listMisplaced } from '../sidecar-place.ts';
 import type { RuleCheck, RuleContext } from './rule.ts';
 
@@ -43,10 +43,12 @@ export const checkSidecarEquality: RuleCheck = (pod, context) => {
     ...checkSidecarOrder(pod, sidecar, consumers),
     ...checkConsumers(pod, sidecar, consumers, context),
     ...compareSidecar(sidecar, expected, context),
-    ...compareVolumes(pod, expected),
-    ...checkLabel(pod, template),
+    ...[
+      ...compareVolumes(pod, expected),
+      ...checkLabel(pod, template),
+      ...consumers.flatMap((name, index) => checkConsumerAdditions(pod, template, { name, index })),
+    ].map((fault) => ({ ...fault, hint: CHANGE_HINT })),
     ...checkApiToken(pod, context),
-    ...consumers.flatMap((name, index) => checkConsumerAdditions(pod, template, { name, index })),
   ];
 };
 
