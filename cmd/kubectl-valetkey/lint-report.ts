@@ -2,7 +2,7 @@ import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import { buildExemptionNotes } from '../../lib/injection/exemptions.ts';
 import { checkPolicy } from '../../lib/policy/policy-findings.ts';
-import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
+import { formatWithHint, type FieldError } from '../../lib/schema/field-error.ts';
 import type { Manifest, Position } from './manifests.ts';
 import { toNamespaceSettings, type NamespaceSettings } from './namespace-settings.ts';
 import { evaluateManifest, type ManifestResult } from './manifest-admission.ts';
@@ -127,9 +127,7 @@ const toPodResult = (
 /** Drops a source that repeats the object of the finding. */
 const toFinding = ({ source, ...fault }: FieldError): UnplacedFinding => {
   const kept = source === undefined || source.startsWith('TaskPolicy ') ? {} : { source };
-  const message = formatFieldError({ ...fault, ...kept });
-  const hint = fault.hint === undefined ? '' : `: ${fault.hint}`;
-  return { severity: 'fault', message: `${message}${hint}`, fault };
+  return { severity: 'fault', message: formatWithHint({ ...fault, ...kept }), fault };
 };
 
 const toPlacedFinding = ({

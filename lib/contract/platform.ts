@@ -139,8 +139,8 @@ export type Platform = {
     readonly audience: string;
     readonly resources: SidecarResources;
     readonly allowedChanges: AllowedChanges;
-    /** Secrets for pulling the sidecar's image, added to pods that do not name them. */
-    readonly imagePullSecrets: readonly string[];
+    /** Secrets for pulling the sidecar's image, added to pods that do not name them. Absent: none. */
+    readonly imagePullSecrets?: readonly string[];
   };
   readonly cloud: CloudSettings;
   readonly tasks: TaskLimits;
@@ -149,8 +149,8 @@ export type Platform = {
     readonly ignoredContainers: readonly string[];
     /** Whether a pod that sets `automountServiceAccountToken: true` itself keeps its API token. */
     readonly allowApiToken: boolean;
-    /** Containers of controllers that keep the API token in a pod whose others lose it. */
-    readonly apiTokenContainers: readonly ApiTokenContainer[];
+    /** Containers of controllers that keep the API token in a pod whose others lose it. Absent: none. */
+    readonly apiTokenContainers?: readonly ApiTokenContainer[];
     /** Namespaces whose pods must meet level `baseline` of rule 4 instead of `restricted`. */
     readonly baselineNamespaces: readonly string[];
     readonly ruleExemptions: readonly RuleExemption[];

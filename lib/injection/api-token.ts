@@ -36,7 +36,7 @@ export const isApiTokenContainer = (
 ): boolean =>
   list !== 'ephemeralContainers' &&
   !consumers.includes(container.name) &&
-  platform.pods.apiTokenContainers.some(
+  (platform.pods.apiTokenContainers ?? []).some(
     (entry) =>
       entry.name === container.name &&
       entry.image === getRepository(container) &&

@@ -114,7 +114,7 @@ export const planInjection = (request: {
 
 /** The ServiceAccount plugin has added those of the service account already. */
 const listMissingPullSecrets = (pod: Pod, { sidecar }: Platform): readonly string[] =>
-  sidecar.imagePullSecrets.filter(
+  (sidecar.imagePullSecrets ?? []).filter(
     (secret) => !(pod.spec?.imagePullSecrets ?? []).some(({ name }) => name === secret),
   );
 

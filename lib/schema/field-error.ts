@@ -33,6 +33,12 @@ export const formatFieldError = ({ source, path, expected, got, rule }: FieldErr
   return escapeInvisible(`${where}: expected ${expected}, got ${got}${byRule}`);
 };
 
+/** The same line, with the hint at its end. */
+export const formatWithHint = (fault: FieldError): string => {
+  const line = formatFieldError(fault);
+  return fault.hint === undefined ? line : `${line}: ${escapeInvisible(fault.hint)}`;
+};
+
 /** Characters of a formatted value. */
 const MAX_VALUE_LENGTH = 80;
 
