@@ -113,7 +113,7 @@ const mutate = (admission: Admission, deps: AdmissionDeps): AdmissionDecision =>
   const faults = [...(tasks.ok ? [] : tasks.faults), ...refusals];
   const base = { tasks: declared, exempted: [], serviceAccount: getServiceAccountName(pod) };
   if (!plan.ok) {
-    const all = faults.length > 0 ? faults : plan.faults;
+    const all = [...faults, ...plan.faults];
     return { ...base, faults: all, warnings: [], auditAnnotations: {} };
   }
   const { injection, ...defaults } = plan.value;

@@ -3,7 +3,7 @@ import { SIDECAR_ENV } from '../contract/environment.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Container, EnvVar, Pod, Volume, VolumeMount } from '../contract/pod.ts';
 import { MAX_ENV_BYTES, type Task } from '../contract/task.ts';
-import { fail, succeed, type Result } from '../schema/field-error.ts';
+import { fail, succeed, type FieldError, type Result } from '../schema/field-error.ts';
 import {
   findUnmetTokenNeeds,
   isApiTokenContainer,
@@ -80,14 +80,11 @@ export const planInjection = (request: {
   if (isInjected(pod)) return succeed({ securityDefaults, warnings });
   const consumers = listConsumers(pod, tasks);
   const injected = buildInjectedFields(published, { consumers, tasks });
-  const tooLong = (injected.sidecar.env ?? []).filter(
-    (variable) => countEnvBytes(variable) > MAX_ENV_BYTES,
-  );
   const isKept = (placed: PlacedContainer): boolean =>
     isApiTokenContainer(placed, { platform, consumers, createdBy: user });
   const isApiTokenRemoved = !isApiTokenKept(pod, platform);
   const faults = [
-    ...tooLong.map(buildTooLongError),
+    ...findTooLongVariables(injected),
     ...(isApiTokenRemoved ? findUnmetTokenNeeds(pod, isKept) : []),
   ];
   if (faults.length > 0) return fail(faults);
@@ -111,6 +108,11 @@ export const planInjection = (request: {
     ],
   });
 };
+
+const findTooLongVariables = ({ sidecar }: InjectedFields): readonly FieldError[] =>
+  (sidecar.env ?? [])
+    .filter((variable) => countEnvBytes(variable) > MAX_ENV_BYTES)
+    .map(buildTooLongError);
 
 /** The ServiceAccount plugin has added those of the service account already. */
 const listMissingPullSecrets = (pod: Pod, { sidecar }: Platform): readonly string[] =>
