@@ -61,7 +61,7 @@ export const buildChartValues = ({
     },
     webhook: { resources: { requests: { cpu: '20m' } } },
     tasks: { minLifetime: '2s' },
-    pods: testPodSelector,
+    pods: buildPodSettings(images.agent),
   };
 };
 
@@ -74,12 +74,22 @@ const buildUserIssuers = (node: TestEnvironment['node']) => {
   return { users: { issuers: [people] } };
 };
 
+/** User of the tests who creates pods as a controller does. */
+export const HELPER_CONTROLLER = 'e2e-controller';
+
 /** Exemptions for the tests. */
-const testPodSelector = {
+const buildPodSettings = (agentImage: string) => ({
+  apiTokenContainers: [
+    {
+      name: 'wait',
+      image: agentImage.replace(/[:@][^/]*$/, ''),
+      createdBy: HELPER_CONTROLLER,
+    },
+  ],
   baselineNamespaces: ['e2e-baseline'],
   ruleExemptions: [{ namespace: 'e2e-exempted', rule: '3' }],
   breakGlassGroup: 'e2e-break-glass',
-};
+});
 
 /** Only RGW has roles that deny single sessions. */
 const buildDenyListValues = ({ name, s3Endpoint }: Cloud) =>

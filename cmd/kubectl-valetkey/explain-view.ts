@@ -1,6 +1,6 @@
 import { MINTED_TEXT } from '../../lib/catalog/minting-actions.ts';
 import type { PolicyDecision } from '../../lib/policy/decision.ts';
-import { formatFieldError } from '../../lib/schema/field-error.ts';
+import { formatFieldError, formatWithHint } from '../../lib/schema/field-error.ts';
 import type { CommandResult } from './command-result.ts';
 import type { ExplainedTask } from './explained-task.ts';
 import type { ExplainedPod } from './explain-report.ts';
@@ -32,7 +32,7 @@ const formatPod = (pod: ExplainedPod): readonly string[] => [
 
 const formatRuleResult = ({ faults, exempted }: ExplainedPod): readonly string[] => {
   if (faults.length > 0) {
-    return ['Refused:', ...faults.map((fault) => `  ${formatFieldError(fault)}`)];
+    return ['Refused:', ...faults.map((fault) => `  ${formatWithHint(fault)}`)];
   }
   return [exempted.length === 0 ? 'Passes all rules' : 'Passes all rules except exempted ones'];
 };

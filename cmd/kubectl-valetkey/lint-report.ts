@@ -5,7 +5,7 @@ import { buildExemptionNotes } from '../../lib/injection/exemptions.ts';
 import { findNearMisses } from '../../lib/injection/near-misses.ts';
 import { toMapping } from '../../lib/schema/mapping.ts';
 import { checkPolicy } from '../../lib/policy/policy-findings.ts';
-import { formatFieldError, type FieldError } from '../../lib/schema/field-error.ts';
+import { formatWithHint, type FieldError } from '../../lib/schema/field-error.ts';
 import type { Position } from './manifest-positions.ts';
 import type { Manifest, ManifestPod } from './manifests.ts';
 import { toNamespaceSettings, type NamespaceSettings } from './namespace-settings.ts';
@@ -165,7 +165,7 @@ const toPodFindings = (
 /** Drops a source that repeats the object of the finding. */
 const toFinding = ({ source, ...fault }: FieldError): UnplacedFinding => {
   const kept = source === undefined || source.startsWith('TaskPolicy ') ? {} : { source };
-  return { severity: 'fault', message: formatFieldError({ ...fault, ...kept }), fault };
+  return { severity: 'fault', message: formatWithHint({ ...fault, ...kept }), fault };
 };
 
 const toPlacedFinding = ({

@@ -66,6 +66,20 @@ describe('lint', () => {
     expect(code).toBe(1);
   });
 
+  it('reads keys without a value as absent, as Helm writes them', async () => {
+    const spec = '  nodeSelector:\n  volumes:\n  initContainers:\n  hostAliases:\n  resources:\n';
+    const { code, out } = await runLintOn({ 'pod.yaml': buildPod(`${good}\n  labels:`, spec) });
+    expect(out).toContain('faults: 0');
+    expect(code).toBe(0);
+  });
+
+  it('names the setting of the controller that adds a container', async () => {
+    const spec = `{initContainers: [{name: place-scripts, image: busybox}],
+      containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}}]}`;
+    const { out } = await runLintOn({ 'd.yaml': buildDeployment(spec) });
+    expect(out).toContain('(rule 4): Tekton adds place-scripts; its setting: set-security-context');
+  });
+
   it('reports violated rules with the paths of the manifest', async () => {
     const spec = `{hostNetwork: true, initContainers: [{name: prepare, image: p, securityContext: {privileged: true, runAsNonRoot: true}}],
       containers: [{name: agent, image: a, securityContext: {runAsNonRoot: true}}]}`;

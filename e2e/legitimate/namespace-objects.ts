@@ -34,9 +34,11 @@ const buildLimitRange = (namespace: string) => ({
     limits: [
       {
         type: 'Container',
-        default: { cpu: '500m', memory: '256Mi' },
-        defaultRequest: { cpu: '1m', memory: '32Mi' },
+        default: { cpu: '400m', memory: '256Mi' },
+        defaultRequest: { cpu: '5m', memory: '32Mi' },
         max: { cpu: '1', memory: '512Mi' },
+        // The sidecar of the tests requests 5m, and gets the default limit: a ratio of 80.
+        maxLimitRequestRatio: { cpu: '100' },
       },
     ],
   },

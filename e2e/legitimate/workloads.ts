@@ -90,6 +90,11 @@ export const WORKLOADS: readonly Workload[] = [
     qosClass: 'Guaranteed',
   },
   {
+    name: 'pod-resources-exact',
+    description: 'pod-level resources that are exactly those of the containers',
+    qosClass: 'Guaranteed',
+  },
+  {
     name: 'mesh',
     description: 'native sidecars before and after the injected one',
     initContainers: ['istio-proxy', SIDECAR, 'istio-validation', 'log-shipper'],
@@ -139,7 +144,11 @@ export const WORKLOADS: readonly Workload[] = [
   { name: 'environment', description: 'settings from a ConfigMap, a Secret and the pod itself' },
   { name: 'large-annotations', description: 'annotations of 100 KiB' },
   { name: 'pull-secret', description: 'an imagePullSecret' },
-  { name: 'quota', description: 'a LimitRange and a ResourceQuota', namespaceKind: 'quota' },
+  {
+    name: 'quota',
+    description: 'a LimitRange with a ratio, and a ResourceQuota',
+    namespaceKind: 'quota',
+  },
   {
     name: 'several-tasks',
     description: 'several tasks, one of which is the default',

@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../../test/kit/retry.ts';
+import { buildEditorRoleBinding } from '../cluster/editor-role-binding.ts';
+import { HELPER_CONTROLLER } from '../release.ts';
 import { applyObjects, getJson, runKubectl, waitForPod } from '../cluster/kubectl.ts';
-import { startMutatingWebhook } from './mutating-webhook.ts';
+import { addContainer, moveFirstInitContainer, startMutatingWebhook } from './mutating-webhook.ts';
 import {
   buildAgentContainer,
   buildAgentPod,
@@ -27,11 +29,13 @@ type PodObject = {
     [field: string]: unknown;
   };
   spec: {
-    containers: { name: string }[];
-    initContainers?: { name: string }[];
+    containers: ContainerObject[];
+    initContainers?: ContainerObject[];
     [field: string]: unknown;
   };
 };
+
+type ContainerObject = { name: string; volumeMounts?: { name: string }[] };
 
 const reads = { read: readReports };
 
@@ -128,7 +132,11 @@ describe(`admission of a pod (${cloud.name})`, () => {
   // The server of the other webhook runs on our own node.
   if (node !== undefined) {
     it('admits a pod that another mutating webhook changes afterwards, and the pod runs', async () => {
-      const mutator = await startMutatingWebhook(node, namespace, buildAgentContainer('meshed'));
+      const mutator = await startMutatingWebhook(
+        node,
+        namespace,
+        addContainer(buildAgentContainer('meshed')),
+      );
       try {
         const name = 'meshed';
         const pod = buildAgentPod({ name, namespace, tasks: reads });
@@ -144,7 +152,49 @@ describe(`admission of a pod (${cloud.name})`, () => {
         await mutator.stop();
       }
     });
+
+    it('returns the sidecar to its place after another webhook moves it, and the pod runs', async () => {
+      const mutator = await startMutatingWebhook(node, namespace, moveFirstInitContainer());
+      try {
+        const name = 'reordered';
+        const setup = { ...buildAgentContainer('setup'), command: ['/bin/true'] };
+        const { metadata, ...pod } = buildAgentPod({ name, namespace, tasks: reads });
+        await applyObjects(cluster, {
+          ...pod,
+          metadata: { ...metadata, labels: { mutate: 'after' } },
+          spec: { ...pod.spec, initContainers: [setup] },
+        });
+        await waitForPod(cluster, { namespace, pod: name });
+        const { spec } = await readPod<PodObject>(namespace, name);
+        const order = spec.initContainers?.map((container) => container.name);
+        expect(order).toEqual(['valetkey-sidecar', 'setup']);
+        await expectRead({ namespace, pod: name });
+      } finally {
+        await mutator.stop();
+      }
+    });
   }
+
+  it('keeps the API token of a listed container when its controller creates the pod', async () => {
+    await applyObjects(cluster, buildEditorRoleBinding(namespace, HELPER_CONTROLLER));
+    const pod = buildAgentPod({ name: 'helped', namespace, tasks: reads });
+    const wait = buildAgentContainer('wait');
+    const input = JSON.stringify({
+      ...pod,
+      spec: { ...pod.spec, containers: [...pod.spec.containers, wait] },
+    });
+    const listHolders = async (...user: string[]) => {
+      const args = ['create', '--dry-run=server', '-o', 'json', '-f', '-', ...user];
+      const { spec } = JSON.parse((await runKubectl(cluster, args, { input })).stdout) as PodObject;
+      return [...(spec.initContainers ?? []), ...spec.containers]
+        .filter(({ volumeMounts = [] }) =>
+          volumeMounts.some(({ name }) => name.startsWith('kube-api-access-')),
+        )
+        .map(({ name }) => name);
+    };
+    expect(await listHolders('--as', HELPER_CONTROLLER)).toEqual(['wait']);
+    expect(await listHolders()).toEqual([]);
+  });
 
   it('keeps a native sidecar that precedes the injected one in its place', async () => {
     const first = { ...buildAgentContainer('mesh-proxy'), restartPolicy: 'Always' };

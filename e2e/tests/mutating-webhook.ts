@@ -7,22 +7,47 @@ import { applyObjects, runKubectl } from '../cluster/kubectl.ts';
 import type { Cluster } from '../cluster/cluster-file.ts';
 import { cluster } from './test-context.ts';
 
-type Review = { request: { uid: string; object: { spec: { containers: { name: string }[] } } } };
+type ReviewedPod = {
+  spec: { containers: { name: string }[]; initContainers?: { name: string }[] };
+};
+type Review = { request: { uid: string; object: ReviewedPod } };
+
+/** JSON Patch of a pod; empty: it stays as it is. */
+type BuildPatch = (pod: ReviewedPod) => readonly object[];
+
+/** Adds a container, as meshes without native sidecars do. */
+export const addContainer =
+  (container: { name: string }): BuildPatch =>
+  ({ spec }) =>
+    spec.containers.some(({ name }) => name === container.name)
+      ? []
+      : [{ op: 'add', path: '/spec/containers/-', value: container }];
+
+/** Moves the first init container to the end, once, as a strategic merge may do. */
+export const moveFirstInitContainer = (): BuildPatch => {
+  let isMoved = false;
+  return ({ spec: { initContainers = [] } }) => {
+    if (isMoved || initContainers.length < 2) return [];
+    isMoved = true;
+    const path = `/spec/initContainers/${initContainers.length - 1}`;
+    return [{ op: 'move', from: '/spec/initContainers/0', path }];
+  };
+};
 
 /**
  * Starts another mutating webhook, which the API server calls after ours (in the order of their names).
- * It adds a container to pods labeled `mutate: after`, as meshes without native sidecars do.
+ * It changes pods labeled `mutate: after`.
  */
 export const startMutatingWebhook = async (
   node: Cluster,
   namespace: string,
-  container: { name: string },
+  buildPatch: BuildPatch,
 ) => {
   const { certificate, key } = await issueServerCertificate(node);
   const server = createServer({ cert: certificate, key }, (request, response) => {
     void text(request).then((body) => {
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify(handleReview(JSON.parse(body) as Review, container)));
+      response.end(JSON.stringify(handleReview(JSON.parse(body) as Review, buildPatch)));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, node.nodeAddress, resolve));
@@ -38,9 +63,8 @@ export const startMutatingWebhook = async (
   };
 };
 
-const handleReview = ({ request }: Review, container: { name: string }) => {
-  const isThere = request.object.spec.containers.some(({ name }) => name === container.name);
-  const patch = [{ op: 'add', path: '/spec/containers/-', value: container }];
+const handleReview = ({ request }: Review, buildPatch: BuildPatch) => {
+  const patch = buildPatch(request.object);
   const encoded = Buffer.from(JSON.stringify(patch)).toString('base64');
   return {
     apiVersion: 'admission.k8s.io/v1',
@@ -48,7 +72,7 @@ const handleReview = ({ request }: Review, container: { name: string }) => {
     response: {
       uid: request.uid,
       allowed: true,
-      ...(isThere ? {} : { patchType: 'JSONPatch', patch: encoded }),
+      ...(patch.length > 0 && { patchType: 'JSONPatch', patch: encoded }),
     },
   };
 };

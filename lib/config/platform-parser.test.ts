@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 import { formatFieldError } from '../schema/field-error.ts';
+import { HELPER_CONTAINERS } from '../contract/names.ts';
 import { readPlatform } from './platform-parser.ts';
 
 const readFixture = (name: string): string =>
@@ -24,11 +25,21 @@ describe('readPlatform', () => {
     expect(platform.value).not.toHaveProperty('authority');
     expect(platform.value).toMatchObject({
       trust: 'cluster',
-      sidecar: { allowedChanges: { maxResources: { memory: '256Mi', cpu: '1' } } },
+      sidecar: {
+        allowedChanges: { maxResources: { memory: '256Mi', cpu: '1' } },
+        imagePullSecrets: ['registry-credentials'],
+      },
       cloud: { sourceRestriction: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } },
       tasks: { minLifetimeSeconds: 60, maxLifetimeSeconds: 3600, partitions: ['aws'] },
       pods: {
         allowApiToken: false,
+        apiTokenContainers: [
+          {
+            name: 'wait',
+            image: 'quay.io/argoproj/argoexec',
+            createdBy: 'system:serviceaccount:argo:argo',
+          },
+        ],
         baselineNamespaces: ['legacy-agents'],
         ruleExemptions: [{ namespace: 'debugging', rule: '9' }],
         breakGlassGroup: 'oncall',
@@ -50,6 +61,7 @@ describe('readPlatform', () => {
           audience: 'sts.amazonaws.com',
           resources: { memory: '96Mi', cpu: '100m' },
           allowedChanges: { images: [], env: [] },
+          imagePullSecrets: [],
         },
         cloud: {
           region: 'eu-central-1',
@@ -69,8 +81,9 @@ describe('readPlatform', () => {
           mintingActions: {},
         },
         pods: {
-          ignoredContainers: ['istio-proxy', 'linkerd-proxy'],
+          ignoredContainers: HELPER_CONTAINERS,
           allowApiToken: false,
+          apiTokenContainers: [],
           baselineNamespaces: [],
           ruleExemptions: [],
           strictEnvironment: false,
@@ -93,6 +106,20 @@ tasks: {minLifetime: soon}
       'cloud.regoin',
       'cloud.region',
       'tasks.minLifetime',
+    ]);
+  });
+
+  it.each([
+    ['an image with a tag', "image: 'argoproj/argoexec:v3.7', createdBy: argo"],
+    [
+      'a controller of Kubernetes, which copies templates',
+      "image: argoproj/argoexec, createdBy: 'system:serviceaccount:kube-system:job-controller'",
+    ],
+    ['no controller', 'image: argoproj/argoexec'],
+  ])('refuses a container that keeps the API token with %s', (_, members) => {
+    const entry = `${MINIMAL}pods: {apiTokenContainers: [{name: wait, ${members}}]}\n`;
+    expect(listPlatformErrors(entry)).toMatchObject([
+      expect.stringContaining('pods.apiTokenContainers[0]'),
     ]);
   });
 

@@ -22,6 +22,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   audience: authority.valetkey.dev       # trust: cluster: sts.amazonaws.com
  *   resources: {memory: 96Mi, cpu: 100m}
  *   allowedChanges: {images: [], env: [], maxResources: {memory: 256Mi, cpu: "1"}}
+ *   imagePullSecrets: []                   # added to pods that do not name them
  * cloud:
  *   region: eu-central-1
  *   stsEndpoint: https://sts.example:8443  # omitted: AWS's own, regional
@@ -41,8 +42,9 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   accountWildcards: false
  *   mintingActions: {}                     # role ARN: [service:Action]
  * pods:
- *   ignoredContainers: [istio-proxy, linkerd-proxy]
+ *   ignoredContainers: [istio-proxy, …]    # omitted: those of known meshes and controllers
  *   allowApiToken: false
+ *   apiTokenContainers: []                 # {name, image, createdBy}: keep the API token
  *   baselineNamespaces: []                 # must meet level baseline of rule 4
  *   ruleExemptions: []                     # {namespace, rule}: violations are warnings there
  *   breakGlassGroup: oncall                # omitted: no one adds ephemeral containers

@@ -81,6 +81,11 @@ const sourceRestriction: Reader<SourceRestriction> = (given, path, faults) => {
   return rejectValue(faults, { path: `${path}.mode`, expected, value: mode });
 };
 
+const secretName = string({
+  expected: 'the name of a Secret',
+  pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/,
+});
+
 const createSidecarReader = (defaultAudience: string) =>
   object({
     image,
@@ -88,6 +93,7 @@ const createSidecarReader = (defaultAudience: string) =>
     audience: withDefault(audience, defaultAudience),
     resources: withEmptyDefault(resources),
     allowedChanges: withEmptyDefault(allowedChanges),
+    imagePullSecrets: withDefault(list(secretName, { max: 16 }), []),
   });
 
 /** Reads the `cloud` group, which is also part of the sidecar's environment. */

@@ -1,3 +1,4 @@
+import { HELPER_CONTAINERS } from '../contract/names.ts';
 import { EXEMPTIBLE_RULES, type RuleExemption } from '../contract/platform.ts';
 import {
   boolean,
@@ -38,10 +39,41 @@ const rejectDuplicates = <T>(reader: Reader<readonly T[]>): Reader<readonly T[]>
     return new Set(texts).size < texts.length ? 'each entry only once' : undefined;
   });
 
+const repository = string({
+  expected: 'an image without tag and digest, such as quay.io/argoproj/argoexec',
+  pattern: /^[\w.-]+(:\d+)?(\/[\w.-]+)+$/,
+  maxLength: 512,
+});
+
+/**
+ * Controllers of Kubernetes itself copy a template, so their name says nothing about who wrote a
+ * container.
+ */
+const TEMPLATE_COPIERS = 'system:serviceaccount:kube-system:';
+
+const controller = refine(
+  string({
+    expected: 'the user name of a controller, such as system:serviceaccount:argo:argo',
+    pattern: /^[!-~]{1,253}$/,
+  }),
+  (name) =>
+    name.startsWith(TEMPLATE_COPIERS)
+      ? 'a controller that writes the container itself, not one of kube-system'
+      : undefined,
+);
+
 /** Reads the `pods` group. */
 export const podsGroup = object({
-  ignoredContainers: withDefault(list(dnsLabel), ['istio-proxy', 'linkerd-proxy']),
+  ignoredContainers: withDefault(list(dnsLabel), HELPER_CONTAINERS),
   allowApiToken: withDefault(boolean, false),
+  apiTokenContainers: withDefault(
+    rejectDuplicates(
+      list(object({ name: dnsLabel, image: repository, createdBy: controller }), {
+        max: MAX_ENTRIES,
+      }),
+    ),
+    [],
+  ),
   baselineNamespaces: withDefault(rejectDuplicates(list(namespace, { max: MAX_ENTRIES })), []),
   ruleExemptions: withDefault(
     rejectDuplicates(list(object({ namespace, rule }), { max: MAX_ENTRIES })),

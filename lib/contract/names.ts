@@ -23,6 +23,25 @@ export const TOKEN_VOLUME = 'valetkey-token';
 /** One memory-backed volume per consumer: `valetkey-consumer-<n>`, n as in {@link AdmittedTasks.consumers}. */
 export const CONSUMER_VOLUME_PREFIX = 'valetkey-consumer-';
 
+/**
+ * Containers that meshes and controllers add to a pod's ordinary ones. By default they are consumers
+ * only if a task names them.
+ */
+export const HELPER_CONTAINERS: readonly string[] = [
+  'istio-proxy',
+  'linkerd-proxy',
+  'kuma-sidecar',
+  'consul-dataplane',
+  'queue-proxy',
+  'daprd',
+  'vault-agent',
+  // Argo Workflows.
+  'wait',
+  'airflow-xcom-sidecar',
+  // Tekton.
+  'sidecar-tekton-log-results',
+];
+
 /** Unlikely to be in use, and within 16 bits: a pod with `hostUsers: false` has only UIDs 0–65535. */
 export const SIDECAR_UID = 64871;
 export const SIDECAR_GID = 64871;

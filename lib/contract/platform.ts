@@ -71,6 +71,18 @@ export type RuleExemption = {
   readonly rule: (typeof EXEMPTIBLE_RULES)[number];
 };
 
+/**
+ * A container that a controller adds to its pods. The name alone proves nothing, because a pod author
+ * chooses it: image and creator must match too.
+ */
+export type ApiTokenContainer = {
+  readonly name: string;
+  /** Its image without tag and digest. */
+  readonly image: string;
+  /** User name of the controller that creates the pod. */
+  readonly createdBy: string;
+};
+
 /** An issuer of ID tokens for the users for whom agents act. */
 export type UserIssuer = {
   /** `iss` of its tokens, compared exactly. */
@@ -133,6 +145,8 @@ export type Platform = {
     readonly audience: string;
     readonly resources: SidecarResources;
     readonly allowedChanges: AllowedChanges;
+    /** Secrets for pulling the sidecar's image, added to pods that do not name them. Absent: none. */
+    readonly imagePullSecrets?: readonly string[];
   };
   readonly cloud: CloudSettings;
   readonly tasks: TaskLimits;
@@ -141,6 +155,8 @@ export type Platform = {
     readonly ignoredContainers: readonly string[];
     /** Whether a pod that sets `automountServiceAccountToken: true` itself keeps its API token. */
     readonly allowApiToken: boolean;
+    /** Containers of controllers that keep the API token in a pod whose others lose it. Absent: none. */
+    readonly apiTokenContainers?: readonly ApiTokenContainer[];
     /** Namespaces whose pods must meet level `baseline` of rule 4 instead of `restricted`. */
     readonly baselineNamespaces: readonly string[];
     readonly ruleExemptions: readonly RuleExemption[];

@@ -49,6 +49,7 @@ export type PodSpec = {
   }[];
   readonly securityContext?: PodSecurityContext;
   readonly resources?: Resources;
+  readonly imagePullSecrets?: readonly { readonly name?: string }[];
 };
 
 type NodeAffinity = {

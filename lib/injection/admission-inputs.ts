@@ -97,6 +97,7 @@ export const buildRuleContext = (
     tasks: tasks.ok ? tasks.value : [],
     namespace: request.namespace,
     groups: request.user.groups,
+    user: request.user.name,
     ...(phase === 'UPDATE' && oldPod && { oldPod }),
     ...(serviceAccount && { serviceAccount }),
   };

@@ -58,15 +58,21 @@ export const toOutcome = (decision: AdmissionDecision): AdmissionOutcome => {
   });
 };
 
-/** Lists every fault, then the remedy of each violated rule once. */
+/** Lists every fault, then the advice. */
 const denyPod = (faults: readonly FieldError[]): AdmissionOutcome => {
   const rules = [...new Set(faults.map(({ rule }) => rule ?? 'declaration'))];
-  const advice = rules.flatMap((id) => {
-    const rule = findRule(id);
-    return rule === undefined ? [] : [`rule ${id}: ${rule.remedy}`];
-  });
-  return denied(faults, { auditAnnotations: { refused: rules.join(',') } }, advice);
+  return denied(faults, { auditAnnotations: { refused: rules.join(',') } }, listAdvice(faults));
 };
+
+/** The remedy of each violated rule, then what is known about its faults, each once. */
+const listAdvice = (faults: readonly FieldError[]): readonly string[] =>
+  [...new Set(faults.map(({ rule }) => rule))].flatMap((id) => {
+    const remedy = findRule(id)?.remedy;
+    const hints = faults.flatMap(({ rule, hint }) => (rule === id && hint ? [hint] : []));
+    return [...new Set([...(remedy === undefined ? [] : [remedy]), ...hints])].map(
+      (advice) => `rule ${id ?? ''}: ${advice}`,
+    );
+  });
 
 /** For the API server's audit log. */
 export const buildAuditAnnotations = (pod: Pod, tasks: readonly Task[]): AuditAnnotations => ({

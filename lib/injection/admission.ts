@@ -27,6 +27,7 @@ import { buildPatch } from './patch.ts';
 import { getServiceAccountName } from './pod-context.ts';
 import { parsePod } from './pod-schema.ts';
 import { evaluateRules } from './rules/rule-evaluation.ts';
+import { buildSidecarMove } from './sidecar-place.ts';
 import { isInScope } from './webhook-scope.ts';
 
 /**
@@ -116,18 +117,23 @@ const isSame = (one: FieldError, other: FieldError): boolean =>
 
 /** Plans the injection even of a pod that is refused: a preview continues with it. */
 const mutate = (admission: Admission, deps: AdmissionDeps): AdmissionDecision => {
-  const { pod, request, tasks } = admission;
+  const { request, tasks } = admission;
   const { platform } = deps;
-  const { namespace } = request;
+  const { namespace, user } = request;
   const published = deps.published();
   if (published === undefined) return createUnavailableDecision(NO_TEMPLATE);
-  const { refusals } = checkReservedNames(admission, deps);
+  const move = buildSidecarMove(admission.pod);
+  const pod = move.length === 0 ? admission.pod : (applyPatch(admission.pod, move) as Pod);
+  const { refusals } = checkReservedNames({ ...admission, pod }, deps);
   const declared = tasks.ok ? tasks.value : [];
-  const plan = planInjection({ pod, tasks: declared, platform, published, namespace });
+  const plan = planInjection({
+    ...{ pod, tasks: declared, platform, published, namespace },
+    user: user.name,
+  });
   const faults = [...(tasks.ok ? [] : tasks.faults), ...refusals];
   const base = { tasks: declared, exempted: [], serviceAccount: getServiceAccountName(pod) };
   if (!plan.ok) {
-    const all = faults.length > 0 ? faults : plan.faults;
+    const all = [...faults, ...plan.faults];
     return { ...base, faults: all, warnings: [], auditAnnotations: {} };
   }
   const { injection, ...defaults } = plan.value;
@@ -140,7 +146,7 @@ const mutate = (admission: Admission, deps: AdmissionDeps): AdmissionDecision =>
       ...buildAuditAnnotations(pod, declared),
       'injection-template': published.hash,
     },
-    operations: buildPatch(pod, applied),
+    operations: [...move, ...buildPatch(pod, applied)],
     ...(refusals.length === 0 && injection && { sidecarIndex: injection.index }),
   };
 };

@@ -3,8 +3,13 @@ import { SIDECAR_ENV } from '../contract/environment.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Container, EnvVar, Pod, Volume, VolumeMount } from '../contract/pod.ts';
 import { MAX_ENV_BYTES, type Task } from '../contract/task.ts';
-import { fail, succeed, type Result } from '../schema/field-error.ts';
-import { isApiTokenVolume, isApiTokenKept } from './api-token.ts';
+import { fail, succeed, type FieldError, type Result } from '../schema/field-error.ts';
+import {
+  findUnmetTokenNeeds,
+  isApiTokenContainer,
+  isApiTokenKept,
+  isApiTokenVolume,
+} from './api-token.ts';
 import { listConsumers, isInjected, listOtherContainers } from './consumers.ts';
 import { listContainers, isNativeSidecar, type PlacedContainer } from './containers.ts';
 import {
@@ -18,6 +23,8 @@ import {
   type SecurityDefaults,
 } from './security-defaults.ts';
 import type { InjectionTemplate, PublishedTemplate } from './injection-template.ts';
+import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
+import { buildPodResourceOps } from './pod-resources.ts';
 import { isGuaranteed } from './qos-class.ts';
 import { getLevel } from './rules/levels.ts';
 import { buildInjectedFields, buildConsumerMount, type InjectedFields } from './injected-fields.ts';
@@ -39,6 +46,12 @@ export type Injection = {
   readonly consumers: readonly ConsumerAdditions[];
   readonly label: InjectionTemplate['label'];
   readonly isApiTokenRemoved: boolean;
+  /** Which containers keep the API token where the others lose it. */
+  readonly isApiTokenContainer: (placed: PlacedContainer) => boolean;
+  /** Raises the resources of the pod as a whole. */
+  readonly podResources: readonly JsonPatchOp[];
+  /** Names of Secrets to add to `spec.imagePullSecrets`. */
+  readonly pullSecrets: readonly string[];
 };
 
 /** What injection adds to one consumer. */
@@ -56,7 +69,9 @@ export type ConsumerAdditions = {
  *
  * @param request.tasks read from the pod's annotations
  * @param request.namespace selects the level of rule 4; absent: `restricted`
- * @returns the plan, or a fault if the tasks do not fit into the sidecar's environment
+ * @param request.user who creates the pod
+ * @returns the plan, or faults if the tasks do not fit into the sidecar's environment, or if a
+ *   container would lose an API token that it needs
  */
 export const planInjection = (request: {
   readonly pod: Pod;
@@ -64,23 +79,31 @@ export const planInjection = (request: {
   readonly platform: Platform;
   readonly published: PublishedTemplate;
   readonly namespace?: string;
+  readonly user?: string;
 }): Result<InjectionPlan> => {
-  const { pod, tasks, platform, published, namespace } = request;
+  const { pod, tasks, platform, published, namespace, user = '' } = request;
   const securityDefaults = buildSecurityDefaults(pod, getLevel(namespace, platform.pods));
   const warnings = securityDefaults.map(formatSecurityDefaults);
   if (isInjected(pod)) return succeed({ securityDefaults, warnings });
   const consumers = listConsumers(pod, tasks);
   const injected = buildInjectedFields(published, { consumers, tasks });
-  const tooLong = (injected.sidecar.env ?? []).filter(
-    (variable) => countEnvBytes(variable) > MAX_ENV_BYTES,
-  );
-  if (tooLong.length > 0) return fail(tooLong.map(buildTooLongError));
+  const isKept = (placed: PlacedContainer): boolean =>
+    isApiTokenContainer(placed, { platform, consumers, createdBy: user });
+  const isApiTokenRemoved = !isApiTokenKept(pod, platform);
+  const faults = [
+    ...findTooLongVariables(injected),
+    ...(isApiTokenRemoved ? findUnmetTokenNeeds(pod, isKept) : []),
+  ];
+  if (faults.length > 0) return fail(faults);
   const injection = {
     ...addCpuLimit(injected, pod),
     index: findSidecarIndex(pod, consumers),
     consumers: buildConsumerAdditions(pod, consumers, published.template),
     label: published.template.label,
-    isApiTokenRemoved: !isApiTokenKept(pod, platform),
+    isApiTokenRemoved,
+    isApiTokenContainer: isKept,
+    podResources: buildPodResourceOps(pod, injected.sidecar),
+    pullSecrets: listMissingPullSecrets(pod, platform),
   };
   return succeed({
     injection,
@@ -92,9 +115,21 @@ export const planInjection = (request: {
         ...[planProxyBypass(at.container).warning ?? []].flat(),
         ...buildEnvironmentWarnings(pod, at),
       ]),
+      ...buildVaultWarnings(pod, injection),
     ],
   });
 };
+
+const findTooLongVariables = ({ sidecar }: InjectedFields): readonly FieldError[] =>
+  (sidecar.env ?? [])
+    .filter((variable) => countEnvBytes(variable) > MAX_ENV_BYTES)
+    .map(buildTooLongError);
+
+/** The ServiceAccount plugin has added those of the service account already. */
+const listMissingPullSecrets = (pod: Pod, { sidecar }: Platform): readonly string[] =>
+  (sidecar.imagePullSecrets ?? []).filter(
+    (secret) => !(pod.spec?.imagePullSecrets ?? []).some(({ name }) => name === secret),
+  );
 
 /** After the leading native sidecars, before every container that needs credentials. */
 const findSidecarIndex = (pod: Pod, consumers: readonly string[]): number => {
@@ -148,6 +183,19 @@ const buildApiTokenWarnings = (pod: Pod, { isApiTokenRemoved }: Injection): read
     ? 'the platform does not allow automountServiceAccountToken: true in a pod with tasks'
     : 'a pod that needs it sets automountServiceAccountToken: true, if the platform allows it';
   return [`the API token is not mounted into this pod: ${reason}`];
+};
+
+const VAULT = 'vault.hashicorp.com';
+
+/** The injector of Vault refuses a pod in which it finds no token. */
+const buildVaultWarnings = (pod: Pod, { isApiTokenRemoved }: Injection): readonly string[] => {
+  const annotations = pod.metadata?.annotations ?? {};
+  const volume = annotations[`${VAULT}/agent-service-account-token-volume-name`];
+  const isInjecting = annotations[`${VAULT}/agent-inject`] === 'true';
+  if (!isApiTokenRemoved || !isInjecting || volume !== undefined) return [];
+  return [
+    `Vault's injector will find no API token in this pod: project one of audience vault and name its volume in ${VAULT}/agent-service-account-token-volume-name (docs/mutators.md)`,
+  ];
 };
 
 /** As the kernel counts: name, equals sign, value, terminating NUL. */

@@ -19,11 +19,14 @@ export const buildPatch = (
 
 const buildInjectionOps = (pod: Pod, injection: Injection): readonly JsonPatchOp[] => {
   const { sidecar, index, volumes, consumers, label, isApiTokenRemoved } = injection;
+  const pullSecrets = injection.pullSecrets.map((name) => ({ name }));
   const labels = pod.metadata?.labels ?? undefined;
   return [
-    ...(isApiTokenRemoved ? buildApiTokenRemoval(pod) : []),
+    ...(isApiTokenRemoved ? buildApiTokenRemoval(pod, injection.isApiTokenContainer) : []),
     ...consumers.flatMap(buildConsumerOps),
     ...buildAppendOps('/spec/volumes', pod.spec?.volumes, volumes),
+    ...buildAppendOps('/spec/imagePullSecrets', pod.spec?.imagePullSecrets, pullSecrets),
+    ...injection.podResources,
     Array.isArray(pod.spec?.initContainers)
       ? buildAddOp(`/spec/initContainers/${index}`, sidecar)
       : buildAddOp('/spec/initContainers', [sidecar]),

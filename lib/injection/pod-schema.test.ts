@@ -32,7 +32,46 @@ describe('parsePod', () => {
   });
 
   it('accepts null for a list', () => {
-    expect(listPaths(buildPod({ containers: null, volumes: null }))).toEqual([]);
+    expect(listPaths(buildPod({ initContainers: null, volumes: null }))).toEqual([]);
+  });
+
+  it('reads null members as absent, as Helm writes keys without a value', () => {
+    const metadata = { name: 'agent', labels: null, annotations: { 'a/b': null } };
+    const container = { name: 'agent', env: null, securityContext: { capabilities: null } };
+    const spec = { hostPID: null, resources: null, containers: [container] };
+    expect(parsePod({ metadata, spec, status: { phase: null, ip: 'x' } })).toEqual({
+      ok: true,
+      value: {
+        // The API server keeps the key of an annotation, so a null declaration is an empty one.
+        metadata: { name: 'agent', annotations: { 'a/b': '' } },
+        spec: { containers: [{ name: 'agent', securityContext: {} }] },
+        status: { ip: 'x' },
+      },
+    });
+  });
+
+  it('keeps null elements of a list, so that no index changes', () => {
+    expect(listPaths(buildPod({ containers: [{ name: 'a', env: [null] }] }))).toEqual([
+      '/spec/containers/0/env/0',
+    ]);
+  });
+
+  it('reads a value that is nested deeper than any pod without exhausting the stack', () => {
+    const deep = JSON.parse(`${'{"a":'.repeat(5000)}null${'}'.repeat(5000)}`) as object;
+    expect(listPaths({ ...buildPod({ containers: [{ name: 'a' }] }), deep })).toEqual([]);
+  });
+
+  it('says that null containers are a fault', () => {
+    expect(parsePod(buildPod({ containers: null }))).toEqual({
+      ok: false,
+      faults: [
+        {
+          path: '/spec/containers',
+          expected: 'a list with at least one container',
+          got: 'null',
+        },
+      ],
+    });
   });
 
   it.each([
@@ -62,7 +101,6 @@ describe('parsePod', () => {
       '/spec/initContainers/0/name',
     ],
     ['with text for a flag', buildPod({ hostPID: 'true' }), '/spec/hostPID'],
-    ['with null for a flag', buildPod({ hostPID: null }), '/spec/hostPID'],
     [
       'with text for a user',
       buildPod({ containers: [{ name: 'a', securityContext: { runAsUser: '0' } }] }),

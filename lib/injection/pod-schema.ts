@@ -1,16 +1,29 @@
-import { isMapping, type Mapping } from '../schema/mapping.ts';
+import { isMapping, toMapping, type Mapping } from '../schema/mapping.ts';
 import type { Container, Pod, Volume } from '../contract/pod.ts';
 import { formatValue, type FieldError, type Result } from '../schema/field-error.ts';
 import { escapeSegment } from './json-patch.ts';
+import { removeNullMembers } from './null-members.ts';
 
 /** Adds a fault for every value at or below `path` that does not match the type. */
 type FieldSchema = (value: unknown, path: string, faults: FieldError[]) => void;
 
 /**
- * Checks the fields of a pod that Valetkey reads; all others are accepted. The result is the same
- * object, so that unknown fields survive.
+ * Checks the fields of a pod that Valetkey reads; all others are accepted. Null members are absent
+ * members. Without any the result is the same object, and unknown fields survive either way.
  */
-export const parsePod = (value: unknown): Result<Pod> => parseWithSchema<Pod>(pod, value);
+export const parsePod = (value: unknown): Result<Pod> => {
+  if (hasNullContainers(value)) return { ok: false, faults: [NULL_CONTAINERS] };
+  return parseWithSchema<Pod>(pod, removeNullMembers(value));
+};
+
+const hasNullContainers = (value: unknown): boolean =>
+  toMapping(toMapping(value)['spec'])['containers'] === null;
+
+const NULL_CONTAINERS = {
+  path: '/spec/containers',
+  expected: 'a list with at least one container',
+  got: 'null',
+};
 
 /** The same for a single container. */
 export const parseContainer = (value: unknown): Result<Container> =>
@@ -295,6 +308,7 @@ const pod = createObjectSchema(
         ),
         securityContext: podSecurityContext,
         resources,
+        imagePullSecrets: createListSchema(createObjectSchema({}, { name: text })),
       },
     ),
   },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isSameQuantity, readQuantity } from './quantity.ts';
+import { addQuantities, isSameQuantity, readQuantity } from './quantity.ts';
 
 describe('readQuantity and isSameQuantity', () => {
   it.each([
@@ -32,4 +32,21 @@ describe('readQuantity and isSameQuantity', () => {
       expect(isSameQuantity(text, text)).toBe(false);
     },
   );
+});
+
+describe('addQuantities', () => {
+  it.each([
+    ['500m', '100m', '600m'],
+    ['1', '0.1', '1100m'],
+    ['512Mi', '96Mi', '608Mi'],
+    ['1Gi', '96Mi', '1120Mi'],
+    ['512M', '96Mi', '598304Ki'],
+    ['900m', '100m', '1'],
+  ])('adds %s and %s', (left, right, sum) => {
+    expect(addQuantities(left, right)).toBe(sum);
+  });
+
+  it('adds nothing to an amount that is not set', () => {
+    expect(addQuantities(undefined, '1')).toBeUndefined();
+  });
 });

@@ -42,5 +42,22 @@ export const isSameQuantity = (left: unknown, right: unknown): boolean => {
   return amount !== undefined && amount === readQuantity(right);
 };
 
+/** Units in which a sum is written, the largest first. */
+const UNITS = ['Ti', 'Gi', 'Mi', 'Ki', '', 'm', 'u', 'n'] as const;
+
+/**
+ * Adds two Kubernetes quantities, in the largest unit that needs no fraction (`500m` and `100m` are
+ * `600m`).
+ *
+ * @returns undefined if one is not a quantity
+ */
+export const addQuantities = (left: unknown, right: unknown): string | undefined => {
+  const [one, other] = [readQuantity(left), readQuantity(right)];
+  if (one === undefined || other === undefined) return undefined;
+  const sum = one + other;
+  const unit = UNITS.find((each) => sum % (SUFFIXES[each] ?? 1n) === 0n) ?? 'n';
+  return `${sum / (SUFFIXES[unit] ?? 1n)}${unit}`;
+};
+
 const divideExactly = (dividend: bigint, divisor: bigint): bigint | undefined =>
   dividend % divisor === 0n ? dividend / divisor : undefined;

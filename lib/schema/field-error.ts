@@ -10,6 +10,8 @@ export type FieldError = {
   readonly source?: string;
   /** The violated rule, if rules have names. */
   readonly rule?: string;
+  /** What probably caused the error and which setting ends it. A list of errors shows it once. */
+  readonly hint?: string;
 };
 
 /** A value, or all errors of the input. */
@@ -29,6 +31,12 @@ export const formatFieldError = ({ source, path, expected, got, rule }: FieldErr
   const where = [source, path].filter(Boolean).join(' ');
   const byRule = rule === undefined ? '' : ` (rule ${rule})`;
   return escapeInvisible(`${where}: expected ${expected}, got ${got}${byRule}`);
+};
+
+/** The same line, with the hint at its end. */
+export const formatWithHint = (fault: FieldError): string => {
+  const line = formatFieldError(fault);
+  return fault.hint === undefined ? line : `${line}: ${escapeInvisible(fault.hint)}`;
 };
 
 /** Characters of a formatted value. */

@@ -134,7 +134,10 @@ const createContainersReader = ({
   addressable,
 }: PodConsumers): Reader<readonly string[]> => {
   const known = [...containers, ...addressable];
-  const expected = `one of the pod's containers: ${known.join(', ')}`;
+  const expected =
+    known.length === 0
+      ? 'a pod with at least one container'
+      : `one of the pod's containers: ${known.join(', ')}`;
   const name = string({ expected });
   const names = list(
     refine(name, (each) => (known.includes(each) ? undefined : expected)),

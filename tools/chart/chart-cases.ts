@@ -12,6 +12,12 @@ const CLUSTER_ROLE = 'ClusterRole/valetkey-webhook';
 const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
 const INJECT = 'metadata.annotations[cert-manager.io/inject-ca-from]';
 
+const ARGO_WAIT = {
+  name: 'wait',
+  image: 'registry.example:5000/argoproj/argoexec',
+  createdBy: 'system:serviceaccount:argo:argo',
+};
+
 const imageCases: readonly ChartCase[] = [
   {
     name: 'an image by tag',
@@ -136,10 +142,12 @@ const platformCases: readonly ChartCase[] = [
           env: ['MESH_LEVEL'],
           maxResources: { memory: '256Mi', cpu: '1' },
         },
+        imagePullSecrets: ['registry-credentials'],
       },
       pods: {
         ignoredContainers: ['envoy'],
         allowApiToken: true,
+        apiTokenContainers: [ARGO_WAIT],
         baselineNamespaces: ['legacy'],
         ruleExemptions: [{ namespace: 'legacy', rule: '3' }],
         breakGlassGroup: 'on-call',
@@ -152,6 +160,7 @@ const platformCases: readonly ChartCase[] = [
       ['Platform', 'sidecar.resources', { memory: '128Mi', cpu: '50m' }],
       ['Platform', 'sidecar.allowedChanges.images', [`mirror.example/valetkey@${DIGEST}`]],
       ['Platform', 'sidecar.allowedChanges.env', ['MESH_LEVEL']],
+      ['Platform', 'sidecar.imagePullSecrets', ['registry-credentials']],
       ['Platform', 'sidecar.allowedChanges.maxResources', { memory: '256Mi', cpu: '1' }],
       [
         'Platform',
@@ -159,6 +168,7 @@ const platformCases: readonly ChartCase[] = [
         {
           ignoredContainers: ['envoy'],
           allowApiToken: true,
+          apiTokenContainers: [ARGO_WAIT],
           baselineNamespaces: ['legacy'],
           ruleExemptions: [{ namespace: 'legacy', rule: '3' }],
           breakGlassGroup: 'on-call',
@@ -340,6 +350,33 @@ const monitoringCases: readonly ChartCase[] = [
   },
 ];
 
+const SCC = 'SecurityContextConstraints/valetkey-nonroot';
+const SCC_BINDING = 'ClusterRoleBinding/valetkey-nonroot';
+
+const openshiftCases: readonly ChartCase[] = [
+  {
+    name: 'security context constraints of OpenShift',
+    values: { openshift: { scc: { enabled: true, namespaces: ['research', 'support'] } } },
+    adds: [SCC, 'ClusterRole/valetkey-nonroot', SCC_BINDING],
+    fields: [
+      [SCC, 'runAsUser', { type: 'MustRunAsNonRoot' }],
+      [SCC, 'requiredDropCapabilities', ['ALL']],
+      [SCC, 'allowedCapabilities', ['NET_BIND_SERVICE']],
+      [SCC, 'allowPrivilegedContainer', false],
+      [SCC, 'allowPrivilegeEscalation', false],
+      [SCC, 'users', []],
+      [SCC, 'groups', []],
+      ['ClusterRole/valetkey-nonroot', 'rules[0].resourceNames', ['valetkey-nonroot']],
+      ['ClusterRole/valetkey-nonroot', 'rules[0].verbs', ['use']],
+      [SCC_BINDING, 'subjects.length', 4],
+      [SCC_BINDING, 'subjects[0].name', 'valetkey-webhook'],
+      [SCC_BINDING, 'subjects[1].name', 'valetkey-authority'],
+      [SCC_BINDING, 'subjects[2].name', 'system:serviceaccounts:research'],
+      [SCC_BINDING, 'subjects[3].name', 'system:serviceaccounts:support'],
+    ],
+  },
+];
+
 /** The first renders manifests/, and every other case is compared with it. */
 export const CHART_CASES: readonly ChartCase[] = [
   {
@@ -370,6 +407,7 @@ export const CHART_CASES: readonly ChartCase[] = [
   ...certificateCases,
   ...networkCases,
   ...monitoringCases,
+  ...openshiftCases,
 ];
 
 export const CHART_REJECTIONS: readonly ChartRejection[] = [
@@ -445,6 +483,22 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     name: 'a break-glass group of all users',
     values: { pods: { breakGlassGroup: 'system:authenticated' } },
     names: 'breakGlassGroup',
+  },
+  {
+    name: 'an API token for a container of any creator',
+    values: { pods: { apiTokenContainers: [{ name: 'wait', image: 'argoproj/argoexec' }] } },
+    names: 'createdBy',
+  },
+  {
+    name: 'an API token for what a template contains',
+    values: {
+      pods: {
+        apiTokenContainers: [
+          { ...ARGO_WAIT, createdBy: 'system:serviceaccount:kube-system:job-controller' },
+        ],
+      },
+    },
+    names: 'createdBy',
   },
   {
     name: 'enabled agent policies without a namespace',

@@ -81,6 +81,7 @@ const KINDS: Readonly<Record<string, { version: string; isNamespaced: boolean }>
   },
   Issuer: { version: 'cert-manager.io/v1', isNamespaced: true },
   Certificate: { version: 'cert-manager.io/v1', isNamespaced: true },
+  SecurityContextConstraints: { version: 'security.openshift.io/v1', isNamespaced: false },
   ServiceMonitor: { version: 'monitoring.coreos.com/v1', isNamespaced: true },
   PodMonitor: { version: 'monitoring.coreos.com/v1', isNamespaced: true },
   PrometheusRule: { version: 'monitoring.coreos.com/v1', isNamespaced: true },

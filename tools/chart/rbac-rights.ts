@@ -40,6 +40,9 @@ const ALLOWED_RIGHTS: Readonly<Record<string, RbacRights>> = {
     'valetkey.dev/taskpolicies/status': ['patch'],
     'valetkey.dev/revocations': [...WATCH, 'create', 'delete'],
   },
+  'valetkey-nonroot': {
+    'security.openshift.io/securitycontextconstraints/valetkey-nonroot': ['use'],
+  },
 };
 
 /** Resources that only a Role may grant: in a ClusterRole they would apply to every namespace. */

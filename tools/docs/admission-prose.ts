@@ -15,7 +15,8 @@ name servers and search domains in a pod are denied only if the sidecar exchange
 Google, and \`pods.protectedAudiences\`. A token for the API server (no audience, or
 \`kubernetes.default.svc\`) is denied unless \`pods.allowApiToken\` is set. If your API servers have other
 audiences, list them in \`pods.protectedAudiences\`. A Secret with the name of a token that Kubernetes created
-for a service account until 1.24 (\`agent-token-x7wbn\`) is denied, too.`,
+for a service account until 1.24 (\`agent-token-x7wbn\`) is denied, too. So is a pod with a container that is
+known to need the API token, and would lose it ([helper containers](mutators.md#keep-helper-containers-apart)).`,
   '7': `Credentials are recognized in five ways. By variable: \`AWS_ACCESS_KEY_ID\` and similar,
 \`AWS_WEB_IDENTITY_TOKEN_FILE\`, \`AWS_ROLE_ARN\`, \`AWS_SHARED_CREDENTIALS_FILE\`, \`AWS_CONFIG_FILE\`,
 \`AWS_CONTAINER_*\`, and the credential variables of Azure and Google, also as a key of a Secret under another
@@ -101,4 +102,5 @@ webhook warns about an annotation that misses the prefix, such as \`tasks.valetk
 no task.
 
 The API token is not mounted into an injected pod, unless its author wrote
-\`automountServiceAccountToken: true\` and the platform allows it (\`pods.allowApiToken\`).`;
+\`automountServiceAccountToken: true\` and the platform allows it (\`pods.allowApiToken\`). Containers of
+controllers keep it where the platform lists them (\`pods.apiTokenContainers\`).`;

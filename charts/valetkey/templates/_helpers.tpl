@@ -72,7 +72,7 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- if and (has "*" $accounts) (gt (len $accounts) 1) }}
 {{- fail "tasks.accountIds: expected '*' alone, or accounts of 12 digits" }}
 {{- end }}
-{{- $sidecar := pick .Values.sidecar "resources" }}
+{{- $sidecar := pick .Values.sidecar "resources" "imagePullSecrets" }}
 {{- $_ := set $sidecar "audience" (include "valetkey.audience" .) }}
 {{- $_ := set $sidecar "image" (include "valetkey.image" .) }}
 {{- $_ := set $sidecar "imagePullPolicy" .Values.image.pullPolicy }}

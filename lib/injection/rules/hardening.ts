@@ -3,6 +3,7 @@ import type { Pod, PodSecurityContext, SecurityContext } from '../../contract/po
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import type { PlacedContainer } from '../containers.ts';
 import { listOtherContainers } from '../consumers.ts';
+import { findHardeningHint } from '../helper-containers.ts';
 import { toJsonPointer } from '../json-patch.ts';
 import { LEVELS, getLevel, SECCOMP_TYPES, SELINUX_TYPES, type LevelOptions } from './levels.ts';
 import type { RuleCheck } from './rule.ts';
@@ -16,7 +17,9 @@ export const checkHardening: RuleCheck = (pod, { platform, namespace }) => {
   const others = listOtherContainers(pod).map((placed) => toContainerSubject(pod, placed));
   return [
     ...others.flatMap((subject) =>
-      SECURITY_CONTEXT_CHECKS.flatMap((check) => check(subject, level)),
+      SECURITY_CONTEXT_CHECKS.flatMap((check) => check(subject, level)).map((fault) =>
+        subject.hint === undefined ? fault : { ...fault, hint: subject.hint },
+      ),
     ),
     ...POD_LEVEL_CHECKS.flatMap((check) => check(toPodSubject(pod), level)),
   ];
@@ -28,6 +31,8 @@ type SecurityContextSubject = {
   readonly podContext: PodSecurityContext;
   /** The annotation that preceded the field. */
   readonly appArmor: { readonly path: string; readonly value: string | undefined };
+  /** Where the security context is set, if a controller adds the container. */
+  readonly hint: string | undefined;
 };
 
 type SecurityContextCheck = (
@@ -45,6 +50,7 @@ const toContainerSubject = (
   own: container.securityContext ?? {},
   podContext: pod.spec?.securityContext ?? {},
   appArmor: readAppArmorAnnotation(pod, container.name),
+  hint: findHardeningHint(container),
 });
 
 const readAppArmorAnnotation = (
@@ -67,6 +73,7 @@ const toPodSubject = (pod: Pod): SecurityContextSubject => ({
   own: {},
   podContext: pod.spec?.securityContext ?? {},
   appArmor: readAppArmorAnnotation(pod, SIDECAR_CONTAINER),
+  hint: undefined,
 });
 
 const reportWhen = (isBroken: boolean, fault: FieldError): readonly FieldError[] =>

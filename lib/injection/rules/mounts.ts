@@ -74,7 +74,12 @@ const buildOverlapError = ({ mountPath }: VolumeMount, path: string): FieldError
   path: `${path}/mountPath`,
   expected: `a path without "..", neither at, above nor below ${CONSUMER_MOUNT_PATH}`,
   got: formatValue(mountPath),
+  hint: OVERLAP_HINT,
 });
+
+/** Docker in Docker and read-only root file systems commonly bring an emptyDir at /run or /var/run. */
+const OVERLAP_HINT =
+  'an emptyDir at /run or /var/run hides the socket: mount it at a directory below, such as /var/run/docker with DOCKER_HOST=unix:///var/run/docker/docker.sock, or at /tmp';
 
 const checkVolumeDevices = (container: Container, path: string): readonly FieldError[] =>
   (container.volumeDevices ?? []).flatMap(({ name }, index) => {

@@ -16,6 +16,7 @@ import {
 } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
 import { formatConsumerVolumeName } from '../injected-fields.ts';
+import { LEFT_BEHIND_HINT } from '../mutator-hints.ts';
 import type { RuleCheck } from './rule.ts';
 
 /**
@@ -94,6 +95,7 @@ const checkVolumeNames = (pod: Pod): readonly FieldError[] => {
         path,
         expected: `a name that does not begin with ${VOLUME_PREFIX}`,
         got: formatValue(name),
+        ...(name === TOKEN_VOLUME && !isInjected(pod) && { hint: LEFT_BEHIND_HINT }),
       },
     ];
   });

@@ -24,6 +24,8 @@ export type RuleContext = {
   readonly serviceAccount?: ServiceAccount;
   /** Groups of the user who sends the request. */
   readonly groups?: readonly string[];
+  /** Name of the user who sends the request. */
+  readonly user?: string;
 };
 
 export type ServiceAccount = {

@@ -94,7 +94,7 @@ export const RULES: readonly Rule[] = [
     rationale:
       "A privileged container reads every file and process of its node. A capability such as SYS_PTRACE or NET_RAW gives access to the other processes or the traffic of the pod. A process with the sidecar's UID can act as the sidecar.",
     remedy:
-      'set the securityContext that the level requires; a container that must run as root needs level baseline, which the platform sets for a namespace (pods.baselineNamespaces)',
+      'set the securityContext that the level requires; where a controller or mutator adds the container, set it there (docs/mutators.md); a container that must run as root needs level baseline, which the platform sets for a namespace (pods.baselineNamespaces)',
     paths: [
       ...listContainerPaths('securityContext'),
       '/spec/securityContext',
@@ -114,7 +114,7 @@ export const RULES: readonly Rule[] = [
     rationale:
       'A hostPath leads to the tokens of every pod on the node. A token for the audience of Valetkey or of a cloud can be exchanged for credentials without a task.',
     remedy:
-      'remove the volume: only the sidecar may hold a token that is exchanged for credentials',
+      'remove the volume: only the sidecar may hold a token that is exchanged for credentials; the platform allows API tokens with pods.allowApiToken or, for containers of a controller, pods.apiTokenContainers',
     paths: [
       '/spec/volumes/*/hostPath',
       '/spec/volumes/*/gitRepo',

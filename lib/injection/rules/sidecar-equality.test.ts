@@ -45,6 +45,18 @@ describe('checkSidecarEquality', () => {
     ['a capability', [addOp(`${SIDECAR}/securityContext/capabilities/add`, ['SYS_PTRACE'])]],
     ['a privilege', [addOp(`${SIDECAR}/securityContext/privileged`, true)]],
     ['less memory', [addOp(`${SIDECAR}/resources/limits/memory`, '8Mi')]],
+    ['less cpu than works', [addOp(`${SIDECAR}/resources/requests/cpu`, '9m')]],
+    ['a cpu limit that throttles', [addOp(`${SIDECAR}/resources/limits/cpu`, '49m')]],
+    [
+      'a list of capabilities instead of all',
+      [addOp(`${SIDECAR}/securityContext/capabilities/drop`, ['MKNOD'])],
+    ],
+    [
+      'a dropped capability that is none',
+      [addOp(`${SIDECAR}/securityContext/capabilities/drop/-`, 'any')],
+      `${SIDECAR}/securityContext/capabilities/drop`,
+    ],
+    ['a lifted proc mask', [addOp(`${SIDECAR}/securityContext/procMount`, 'Unmasked')]],
     ['a resource that no plugin adds', [addOp(`${SIDECAR}/resources/limits/nvidia.com~1gpu`, '1')]],
     ['resource claims', [addOp(`${SIDECAR}/resources/claims`, [{ name: 'x' }])]],
     [
@@ -98,6 +110,14 @@ describe('checkSidecarEquality', () => {
   ]);
   expectAllowed('2', [
     ['a native sidecar before it', [addOp(SIDECAR, buildNativeSidecar())]],
+    [
+      'another dropped capability',
+      [addOp(`${SIDECAR}/securityContext/capabilities/drop/-`, 'MKNOD')],
+    ],
+    ['a written default', [addOp(`${SIDECAR}/securityContext/privileged`, false)]],
+    ['empty arguments', [addOp(`${SIDECAR}/args`, [])]],
+    ['the least amounts', [addOp(`${SIDECAR}/resources/requests`, { cpu: '10m', memory: '64Mi' })]],
+    ['a cpu limit', [addOp(`${SIDECAR}/resources/limits/cpu`, '50m')]],
     ['AlwaysPullImages', [addOp(`${SIDECAR}/imagePullPolicy`, 'Always')]],
     ['an amount in another notation', [addOp(`${SIDECAR}/resources/limits/memory`, '98304Ki')]],
     [

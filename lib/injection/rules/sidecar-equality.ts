@@ -2,7 +2,12 @@ import { SIDECAR_ENV } from '../../contract/environment.ts';
 import { SIDECAR_CONTAINER } from '../../contract/names.ts';
 import type { Pod } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
-import { isApiTokenVolume } from '../api-token.ts';
+import {
+  isApiTokenContainer,
+  isApiTokenKept,
+  isApiTokenVolume,
+  listTokenMounts,
+} from '../api-token.ts';
 import {
   readAdmittedConsumers,
   listConsumers,
@@ -10,7 +15,7 @@ import {
   findTemplateHash,
   listSidecars,
 } from '../consumers.ts';
-import { listContainers, isNativeSidecar, type PlacedContainer } from '../containers.ts';
+import type { PlacedContainer } from '../containers.ts';
 import { findDifferences } from '../equality.ts';
 import { toJsonPointer } from '../json-patch.ts';
 import type { AcceptedTemplates, InjectionTemplate } from '../injection-template.ts';
@@ -20,6 +25,8 @@ import {
   type InjectedFields,
 } from '../injected-fields.ts';
 import { allowedSidecarDifferences, ALLOWED_VOLUME_DIFFERENCES } from '../allowed-differences.ts';
+import { CHANGE_HINT, COUNT_HINT, findMutatorHint, PLACE_HINT } from '../mutator-hints.ts';
+import { listMisplaced } from '../sidecar-place.ts';
 import type { RuleCheck, RuleContext } from './rule.ts';
 
 /** Rule 2: the injected parts exist once, come first, and equal an accepted template. */
@@ -36,10 +43,12 @@ export const checkSidecarEquality: RuleCheck = (pod, context) => {
     ...checkSidecarOrder(pod, sidecar, consumers),
     ...checkConsumers(pod, sidecar, consumers, context),
     ...compareSidecar(sidecar, expected, context),
-    ...compareVolumes(pod, expected),
-    ...checkLabel(pod, template),
+    ...[
+      ...compareVolumes(pod, expected),
+      ...checkLabel(pod, template),
+      ...consumers.flatMap((name, index) => checkConsumerAdditions(pod, template, { name, index })),
+    ].map((fault) => ({ ...fault, hint: CHANGE_HINT })),
     ...checkApiToken(pod, context),
-    ...consumers.flatMap((name, index) => checkConsumerAdditions(pod, template, { name, index })),
   ];
 };
 
@@ -56,6 +65,7 @@ const buildCountError = (count: number): FieldError => ({
   path: '/spec/initContainers',
   expected: `exactly one ${SIDECAR_CONTAINER}, as it was injected`,
   got: String(count),
+  ...(count === 0 && { hint: COUNT_HINT }),
 });
 
 const buildUnknownTemplateError = ({ path }: PlacedContainer, hash: string): FieldError => ({
@@ -69,14 +79,12 @@ const checkSidecarOrder = (
   sidecar: PlacedContainer,
   consumers: readonly string[],
 ): readonly FieldError[] =>
-  listContainers(pod)
-    .filter(({ list, index }) => list === 'initContainers' && index < sidecar.index)
-    .filter((each) => !isNativeSidecar(each) || consumers.includes(each.container.name))
-    .map(({ path, container }) => ({
-      path,
-      expected: `${SIDECAR_CONTAINER} before every ordinary init container and every consumer`,
-      got: `${formatValue(container.name)} before it`,
-    }));
+  listMisplaced(pod, sidecar, consumers).map(({ path, container }) => ({
+    path,
+    expected: `${SIDECAR_CONTAINER} before every ordinary init container and every consumer`,
+    got: `${formatValue(container.name)} before it`,
+    hint: PLACE_HINT,
+  }));
 
 /** The consumers in the sidecar are those of the declarations, in any order. */
 const checkConsumers = (
@@ -100,8 +108,13 @@ const compareSidecar = (
   findDifferences(sidecar, container, {
     path,
     pattern: '',
-    comparisons: allowedSidecarDifferences(platform.sidecar.allowedChanges),
-  });
+    comparisons: allowedSidecarDifferences(platform.sidecar.allowedChanges, sidecar),
+  }).map((fault) => addHint(fault, fault.path.slice(path.length)));
+
+const addHint = (fault: FieldError, field: string): FieldError => {
+  const hint = findMutatorHint(field);
+  return hint === undefined ? fault : { ...fault, hint };
+};
 
 const compareVolumes = (pod: Pod, { volumes }: InjectedFields): readonly FieldError[] => {
   const found = pod.spec?.volumes ?? [];
@@ -124,24 +137,46 @@ const checkLabel = (pod: Pod, { label }: InjectionTemplate): readonly FieldError
     : [{ path, expected: formatValue(label.value), got: formatValue(value) }];
 };
 
-const checkApiToken = (pod: Pod, { platform }: RuleContext): readonly FieldError[] => {
+const checkApiToken = (pod: Pod, context: RuleContext): readonly FieldError[] => {
+  if (isApiTokenKept(pod, context.platform)) return [];
   const requested = pod.spec?.automountServiceAccountToken;
-  if (requested === true && platform.pods.allowApiToken) return [];
   const path = '/spec/automountServiceAccountToken';
-  const volume = (pod.spec?.volumes ?? []).findIndex(isApiTokenVolume);
   return [
     ...(requested === false
       ? []
       : [{ path, expected: 'false, as injected', got: formatValue(requested) }]),
-    ...(volume === -1
-      ? []
-      : [
-          {
-            path: `/spec/volumes/${volume}`,
-            expected: 'no volume with the API token',
-            got: formatValue(pod.spec?.volumes?.[volume]?.name),
-          },
-        ]),
+    ...checkApiTokenMounts(pod, context),
+  ];
+};
+
+/** Only containers that the platform lists mount the token, and without them there is no volume. */
+const checkApiTokenMounts = (pod: Pod, context: RuleContext): readonly FieldError[] => {
+  const { platform, phase, user = '' } = context;
+  const consumers = readAdmittedConsumers(pod) ?? [];
+  const createdBy = phase === 'LIVE' ? ({ any: true } as const) : user;
+  const isKept = (placed: PlacedContainer): boolean =>
+    isApiTokenContainer(placed, { platform, consumers, createdBy });
+  const kept = new Set(listTokenMounts(pod, isKept).map(({ volume }) => volume));
+  const mounts = listTokenMounts(pod, (placed) => !isKept(placed));
+  return [
+    ...(pod.spec?.volumes ?? []).flatMap(({ name }, index) =>
+      isApiTokenVolume({ name }) && !kept.has(name)
+        ? [
+            {
+              path: `/spec/volumes/${index}`,
+              expected: 'no volume with the API token',
+              got: formatValue(name),
+            },
+          ]
+        : [],
+    ),
+    ...mounts
+      .filter(({ volume }) => kept.has(volume))
+      .map((mount) => ({
+        path: mount.path,
+        expected: 'no mount of the API token: pods.apiTokenContainers does not list this container',
+        got: formatValue(mount.volume),
+      })),
   ];
 };
 

@@ -44,7 +44,12 @@ const buildChangeError = (
   path,
   expected: `${formatValue(before)}, as it was admitted`,
   got: formatValue(after),
+  ...(path.startsWith('/metadata/annotations/') && { hint: LATE_TASK_HINT }),
 });
+
+/** Claims of a warm pool write annotations on running pods. */
+const LATE_TASK_HINT =
+  'declare tasks in the template of the workload or of the pool; what differs for each claim is a param of a run (docs/warm-pools.md)';
 
 /** Rule 10: the resources of the sidecar stay as they were when it was compared with its template. */
 export const checkResizes: RuleCheck = (pod, { oldPod }) =>
