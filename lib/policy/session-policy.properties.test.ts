@@ -48,7 +48,11 @@ const readTask = async (allow: unknown, dialect: Dialect): Promise<Task | undefi
     consumers: { containers: ['agent'], addressable: [] },
     limits: {
       ...{ minLifetimeSeconds: 60, maxLifetimeSeconds: 3600, delivery: 'vend' },
-      ...{ accountIds: [], partitions: [], mintingActions: {} },
+      ...{
+        accountIds: dialect === 'aws' ? ['111122223333'] : [],
+        partitions: [],
+        mintingActions: {},
+      },
       ...{ wildcardOnlyActions: false, regionWildcards: false, accountWildcards: false },
     },
     dialect,

@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
-import { isServiceLink } from '../../lib/config/environment-settings.ts';
-import type { Platform } from '../../lib/contract/platform.ts';
-import type { Container, Pod } from '../../lib/contract/pod.ts';
-import { authorityPlatform, platform } from '../../lib/injection/fixtures/sample-platform.ts';
+import { isServiceLink } from '../../../lib/config/environment-settings.ts';
+import type { Platform } from '../../../lib/contract/platform.ts';
+import type { Container, Pod } from '../../../lib/contract/pod.ts';
+import { authorityPlatform, platform } from '../../../lib/injection/fixtures/sample-platform.ts';
 import {
   applyOutcome,
   buildPodRequest,
   createInProcessAdmission,
-} from '../kit/in-process-admission.ts';
+} from '../../kit/in-process-admission.ts';
 
 const readPod = (file: string): Pod => {
   const text = readFileSync(join(import.meta.dirname, file), 'utf8');
