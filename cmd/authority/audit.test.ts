@@ -114,6 +114,6 @@ describe('startAudit', () => {
 describe('a volume of 64 MiB', () => {
   it('never fills, whatever one namespace requests, and nothing of the others is refused', async () => {
     // `make e2e-full` records a million.
-    await floodVolume(60_000);
+    await floodVolume(40_000);
   });
 });
