@@ -111,7 +111,7 @@ describe('runScenario', () => {
   it('counts access keys during "keep getting", and reports every error', async () => {
     const twoKeys = { do: 'keep getting', seconds: 0.6, accessKeys: 2 } as const;
     const same = await createTestFixture([servedAnswer]).play(twoKeys);
-    expect(same.faults[0]).toMatch(/expected 2 access keys or more in 0.6 s, got 1$/);
+    expect(same.faults[0]).toMatch(/expected 2 access keys or more, got 1$/);
     const renewed = await createTestFixture([
       servedAnswer,
       { ...servedAnswer, accessKeyId: 'ASIA1' },

@@ -25,6 +25,8 @@ type ScenarioRun = { send: Client['send']; fixture: Fixture; faults: string[]; a
 
 /** Pause between two reads. */
 const POLL_MS = 500;
+/** A step waits for renewals up to this many times its time. */
+const MAX_TIMES = 6;
 
 /** Runs one scenario with one client on a new fixture, which is always stopped. */
 export async function runScenario(
@@ -127,7 +129,9 @@ async function keepGetting(
 ): Promise<string | undefined> {
   const startedAt = performance.now();
   const seen = new Set<string | null>();
-  while (performance.now() < startedAt + seconds * 1000) {
+  const isOver = (times: number): boolean => performance.now() > startedAt + seconds * 1000 * times;
+  // A client that is a process per call gets few answers on a busy machine.
+  while (!isOver(1) || (seen.size < accessKeys && !isOver(MAX_TIMES))) {
     const answer = await sendOperation('get', 'readable', state);
     const fault = checkAnswer(answer, 'served');
     const after = ((performance.now() - startedAt) / 1000).toFixed(1);
@@ -136,5 +140,5 @@ async function keepGetting(
     await pause(POLL_MS);
   }
   if (seen.size >= accessKeys) return undefined;
-  return `expected ${accessKeys} access keys or more in ${seconds} s, got ${seen.size}`;
+  return `expected ${accessKeys} access keys or more, got ${seen.size}`;
 }
