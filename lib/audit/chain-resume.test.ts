@@ -136,7 +136,13 @@ describe('a restart after records without a seal', () => {
   });
 
   it('leads to nothing unverified when the chain was closed', async () => {
-    expect(await verifyBytes(await continueChain(bytes))).toMatchObject({ unverified: [] });
+    expect(await verifyBytes(await continueChain(bytes, head))).toMatchObject({ unverified: [] });
+  });
+
+  it('leads to an unverified end when the chain was closed but no head is published', async () => {
+    expect(await verifyBytes(await continueChain(bytes))).toMatchObject({
+      unverified: [{ code: 'open_before_restart', last: head.sequence }],
+    });
   });
 
   it('does not count when the record that states it is forged', async () => {
@@ -175,7 +181,11 @@ describe('resumeChain', () => {
 
   it.each([
     ['nothing at all', {}, { after: [] }],
-    ['a file', { ends: [buildFileEnd(bytes)] }, { resumes: last, after: [] }],
+    [
+      'a file and no head',
+      { ends: [buildFileEnd(bytes)] },
+      { resumes: last, after: [], interrupted: { sealed: last } },
+    ],
     [
       'a file and its head',
       { ends: [buildFileEnd(bytes)], published: head },
@@ -184,7 +194,7 @@ describe('resumeChain', () => {
     ['an empty volume', { ends: [], published: head }, { after: [last] }],
     [
       'a new file that is empty yet',
-      { ends: [buildFileEnd(Buffer.alloc(0)), buildFileEnd(bytes)] },
+      { ends: [buildFileEnd(Buffer.alloc(0)), buildFileEnd(bytes)], published: head },
       { resumes: last, after: [] },
     ],
     [
