@@ -87,7 +87,9 @@ const addRecord = (
   state: VerificationState,
 ): void => {
   const { position, link } = record;
-  const location: RecordLocation = { ...place, position, previous: link.previous };
+  const { time } = record.body;
+  const at = typeof time === 'number' ? time : 0;
+  const location: RecordLocation = { ...place, position, previous: link.previous, at };
   const isSealValid = checkSeal(record, place, state);
   checkChainStart(record, place, state);
   if (isSealValid) reportInterruption(record, place, state);

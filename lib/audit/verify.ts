@@ -49,6 +49,8 @@ export type ChainReport = {
   readonly last: number;
   /** SHA-256, hex, of the last record. */
   readonly lastHash: string;
+  /** The time that the last record states, in wall-clock milliseconds since the epoch. */
+  readonly lastAt: number;
   /** The last record with a valid seal; later records are linked but not signed yet. */
   readonly sealedThrough?: number;
 };
@@ -164,8 +166,9 @@ const toReport = (chain: string, state: ChainState): ChainReport => {
     chain,
     records: countRecords(segments),
     first: segments[0]?.first.position.sequence ?? 0,
-    last: last?.sequence ?? 0,
-    lastHash: last?.hash ?? '',
+    last: last?.position.sequence ?? 0,
+    lastHash: last?.position.hash ?? '',
+    lastAt: last?.at ?? 0,
     ...(sealed.length > 0 && { sealedThrough: Math.max(...sealed) }),
   };
 };
