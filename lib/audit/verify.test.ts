@@ -350,6 +350,17 @@ describe('verifyChain with several files', () => {
     }
   });
 
+  it('reports two forged files at once, whatever number their records state', async () => {
+    const forge = (run: string): string => {
+      const attributes = { metadata: {}, unmapped: { kind: 'run.intent', run } };
+      const place = { id: head.chain, sequence: 9_000_000_000_000_000, previous: head.hash };
+      return `${joinLines(lines)}${linkRecord(attributes, place).line}\n`;
+    };
+    const files = ['a', 'b'].map((name) => createAuditFile(forge(name), name));
+    const { faults } = await verifyChain(files, { publicKeys });
+    expect(faults.map(({ code }) => code)).toEqual(['gap', 'gap', 'fork']);
+  });
+
   it('accepts files of several replicas, also mixed line by line', async () => {
     const other = await createRecordedFile(7, { replica: 'valetkey-authority-1' });
     const both = { ...heads, 'valetkey-authority-1': other.head };
