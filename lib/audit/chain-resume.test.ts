@@ -12,7 +12,7 @@ import {
 import { formatUnverified } from './audit-findings.ts';
 import type { Head } from './heads.ts';
 import { listUnpublishedLines, resumeChain, END_BYTES, type FileEnd } from './chain-resume.ts';
-import { linkRecord, type Position } from './chain.ts';
+import { computeSha256, linkRecord, type Position } from './chain.ts';
 import { readLine } from './record-reader.ts';
 import { newSealingKey, parseSealingKey, readPublicKeys } from './sealing-keys.ts';
 import { verifyChain } from './verify.ts';
@@ -86,6 +86,17 @@ describe('a file of a killed process', () => {
       const report = await verifyBytes(Buffer.from(after.replace('{"half":', other)));
       expect(report.faults[0]).toMatchObject({ code: 'invalid_record' });
     }
+  });
+
+  it('is not accounted for by a record that anyone could have added', async () => {
+    const found = lines.slice(0, 5);
+    const { chain: id, sequence, hash: previous } = getPosition(4);
+    const partial = { bytes: 7, sha256: computeSha256('garbage') };
+    const place = { id, sequence: sequence + 1, previous, partial_write: partial };
+    const attributes = { metadata: {}, unmapped: { kind: 'run.intent' } };
+    const { line } = linkRecord(attributes, place);
+    const report = await verifyBytes(Buffer.from(joinLines([...found, 'garbage', line])));
+    expect(report).toMatchObject({ faults: [{ code: 'invalid_record', line: 6 }], notes: [] });
   });
 
   it('may end in an incomplete line', async () => {
