@@ -31,13 +31,23 @@ export const startAuditLoop = ({
   let isStopped = false;
   let pass = Promise.withResolvers<boolean>();
   let isRunning = false;
+  let isStuck = false;
+  const runPrune = (): Promise<boolean> =>
+    prune().then(
+      (hasRemoved) => {
+        isStuck = false;
+        return hasRemoved;
+      },
+      (error: unknown) => {
+        isStuck = true;
+        onPruneFailure(error);
+        return false;
+      },
+    );
   const reconcile = async (): Promise<number> => {
     isRunning = true;
     const delayMs = await publisher.publishHead();
-    const hasRemoved = await prune().catch((error: unknown) => {
-      onPruneFailure(error);
-      return false;
-    });
+    const hasRemoved = await runPrune();
     isRunning = false;
     pass.resolve(hasRemoved);
     pass = Promise.withResolvers<boolean>();
@@ -52,7 +62,8 @@ export const startAuditLoop = ({
   };
   return {
     waitForSpace: async () => {
-      while (!isStopped && isOverLimit() && (await runPass()));
+      // A file that is kept is verified at each attempt: only the loop tries again, not each record.
+      while (!isStopped && !isStuck && isOverLimit() && (await runPass()));
     },
     stop: () => {
       isStopped = true;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -81,15 +81,16 @@ describe('startAudit', () => {
 
   it('writes the last records of a killed process to standard output again', async () => {
     const heads = createTestHeads();
-    heads.state.isDown = true;
     const first = await start(heads, {});
+    heads.state.isDown = true;
     await first.record({ ...buildIntent('run-1'), kind: 'run.ended', reason: 'completed' });
     heads.state.isDown = false;
     let log = '';
     await start(heads, {}, (text) => (log += text));
     const runs = log.split('\n').filter((line) => line.includes('"uid":"run-1"'));
     expect(runs).toHaveLength(1);
-    expect(await verifyChain([createAuditFile(log)], { publicKeys })).toMatchObject({
+    const settings = { publicKeys, isMissingStartAllowed: true };
+    expect(await verifyChain([createAuditFile(log)], settings)).toMatchObject({
       isWhole: true,
       unverified: [{ code: 'unsealed_before_restart' }],
     });
@@ -97,17 +98,39 @@ describe('startAudit', () => {
     await expect(first.close()).rejects.toMatchObject({ code: 'other_writer' });
   });
 
-  it('refuses an intent, and no other record, before its first head is published', async () => {
+  it('records no intent and nothing else before its first head is published', async () => {
     const heads = createTestHeads();
     heads.state.isDown = true;
     const audit = await start(heads, {});
-    await expect(audit.record(buildIntent('run-1'))).rejects.toMatchObject({
-      code: 'head_unpublished',
-    });
-    await audit.record({ ...buildIntent('run-1'), kind: 'run.refused', reason: 'policy_denied' });
+    const refusal = { kind: 'run.refused', reason: 'policy_denied' } as const;
+    for (const event of [buildIntent('run-1'), { ...buildIntent('run-1'), ...refusal }]) {
+      await expect(audit.record(event)).rejects.toMatchObject({ code: 'head_unpublished' });
+    }
     heads.state.isDown = false;
     await waitUntilPublished(audit);
     await audit.record(buildIntent('run-2'));
+  });
+});
+
+describe('a process that was killed before it published a head', () => {
+  it('has recorded nothing that a writer of the volume could remove without a trace', async () => {
+    const heads = createTestHeads();
+    await (await start(heads, {})).close();
+    audits = [];
+    const file = join(folder, 'audit-00000001.jsonl');
+    const closed = readFileSync(file);
+    heads.state.isDown = true;
+    const killed = await start(heads, {});
+    const event = { ...buildIntent('run-1'), kind: 'run.refused', reason: 'x' } as const;
+    const outcomes = await Promise.allSettled([killed.record(event)]);
+    await killed.close();
+    writeFileSync(file, closed);
+    heads.state.isDown = false;
+    audits = [];
+    await start(heads, {});
+    const { isWhole, unverified } = await verifyAuditFiles(folder, heads);
+    expect({ isWhole, unverified }).toEqual({ isWhole: true, unverified: [] });
+    expect(outcomes).toMatchObject([{ status: 'rejected' }]);
   });
 });
 

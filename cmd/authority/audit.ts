@@ -31,7 +31,7 @@ import { AUDIT_VOLUME_SHARE, type AuthorityConfig } from './config.ts';
 import { toErrorFields } from '../../lib/server/error-fields.ts';
 
 export type Audit = {
-  /** Refuses intents while no head can be published. */
+  /** Refuses everything until the first head is published, and intents while none can be. */
   readonly record: Recorder;
   /** Whether the published head is current, so that runs may be issued. */
   readonly isPublished: () => boolean;
@@ -45,7 +45,7 @@ export type AuditConfig = Pick<
 >;
 
 export type AuditObserver = RecorderObserver & {
-  /** Called for each intent that is refused because no head can be published. */
+  /** Called for each record that is refused because no head could be published. */
   readonly refused: (error: AuditError) => void;
 };
 
@@ -66,8 +66,10 @@ const FILES_IN_LIMIT = 8;
 
 /**
  * Opens this replica's audit chain, written to files on its volume, if it has one, and to standard
- * output. The newest head is published every five seconds. Nothing is issued before the first head of this
- * process is published, nor while none could be for {@link MAX_UNPUBLISHED_MS}. Once records are on
+ * output. The newest head is published every five seconds. Before the first head of this process is
+ * published, nothing else is recorded: until then, a user of the volume could remove all its records and no
+ * trace of the process would be left. Nothing is issued while none could be published for
+ * {@link MAX_UNPUBLISHED_MS}. Once records are on
  * standard output and covered by a published head, their file is removed when it is due.
  *
  * @throws AuditError if the first record cannot be written; KubernetesError
@@ -106,6 +108,7 @@ export const startAudit = async (
   const logFailure = (error: unknown) => log.warn('audit head not published', toErrorFields(error));
   const { monotonic } = clock;
   const publisher = createHeadPublisher({ recorder, publish, failed: logFailure, monotonic });
+  await publisher.publishHead();
   const pruning = createFilePruning(files, retention, { recorder, publisher, keys, clock });
   const onPruneFailure = (error: unknown) =>
     log.warn('audit file not removed', toErrorFields(error));
@@ -114,7 +117,9 @@ export const startAudit = async (
   });
   return {
     record: async (event) => {
-      if (event.kind === 'run.intent' && !publisher.isCurrent()) throw refuseIntent(observer);
+      const isPublished =
+        event.kind === 'run.intent' ? publisher.isCurrent() : publisher.published() !== undefined;
+      if (!isPublished) throw refuseUnpublished(observer);
       await loop.waitForSpace();
       await recorder.record(event);
     },
@@ -174,9 +179,9 @@ const createFilePruning = (
   }
   const { maxBytes = Infinity } = retention;
   // Not all members: the ends of the files are large, and are used only at the start.
-  const { listClosed, usedBytes, read, remove } = files;
+  const { listClosed, usedBytes, read, readNewestFirst, remove } = files;
   const prune = createPruner(retention, {
-    ...{ listClosed, usedBytes, read, remove },
+    ...{ listClosed, usedBytes, read, readNewestFirst, remove },
     published: publisher.published,
     recordRemoval: recorder.prune,
     publicKeys: readPublicKeys(keys.sealing.publicKey),
@@ -186,7 +191,7 @@ const createFilePruning = (
   return { prune, isOverLimit: () => usedBytes() > limit };
 };
 
-const refuseIntent = ({ refused }: AuditObserver): AuditError => {
+const refuseUnpublished = ({ refused }: AuditObserver): AuditError => {
   const expected = `expected a head published in the last ${MAX_UNPUBLISHED_MS / 1000} seconds`;
   const error = new AuditError('head_unpublished', `${expected}, got none`);
   refused(error);

@@ -25,11 +25,16 @@ export const startCountedRecords = ({
   readonly random: () => number;
 }): CountedRecords => {
   const pending: AuditEvent[] = [];
-  const recordCounted = async (): Promise<void> => {
-    pending.push(...budget.takeCounted());
+  const recordPending = async (): Promise<void> => {
     for (let event = pending.shift(); event !== undefined; event = pending.shift()) {
       await recordOrKeep(event, pending, record);
     }
+  };
+  const recordCounted = async (): Promise<void> => {
+    await recordPending();
+    // Not before: while records fail, the budget counts on, and nothing accumulates here.
+    pending.push(...budget.takeCounted());
+    await recordPending();
   };
   const loop = startReconcileLoop({
     reconcile: async () => {

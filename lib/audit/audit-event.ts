@@ -70,7 +70,8 @@ export type Recorder = (event: AuditEvent) => Promise<void>;
  * - `other_writer`: another process wrote to the file
  * - `overloaded`: too many events are waiting
  * - `bad_event`: this event cannot be encoded; others can
- * - `head_unpublished`: nothing is issued, because the cluster does not accept the head of the chain
+ * - `head_unpublished`: the cluster does not accept the head of the chain, so nothing is issued; before the
+ *   first head, nothing is recorded either
  * - `closed`: the recorder is closed
  */
 export type AuditErrorCode =

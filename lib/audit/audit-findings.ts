@@ -38,7 +38,7 @@ export const AUDIT_UNVERIFIED = {
   unsealed_before_restart:
     'A restart found records without a seal. They could have been replaced, and later ones removed.',
   open_before_restart:
-    'A process ended without closing its chain. Records after its last one could have been removed.',
+    'A restart found an open chain, or no published head. Records after the last one could have been removed.',
 } as const;
 
 /** Place of a finding: `line` starts at 1; 0 is a whole file or a published head. */

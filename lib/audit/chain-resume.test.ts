@@ -12,7 +12,7 @@ import {
 import { formatUnverified } from './audit-findings.ts';
 import type { Head } from './heads.ts';
 import { listUnpublishedLines, resumeChain, END_BYTES, type FileEnd } from './chain-resume.ts';
-import { linkRecord, type Position } from './chain.ts';
+import { computeSha256, linkRecord, type Position } from './chain.ts';
 import { readLine } from './record-reader.ts';
 import { newSealingKey, parseSealingKey, readPublicKeys } from './sealing-keys.ts';
 import { verifyChain } from './verify.ts';
@@ -88,6 +88,17 @@ describe('a file of a killed process', () => {
     }
   });
 
+  it('is not accounted for by a record that anyone could have added', async () => {
+    const found = lines.slice(0, 5);
+    const { chain: id, sequence, hash: previous } = getPosition(4);
+    const partial = { bytes: 7, sha256: computeSha256('garbage') };
+    const place = { id, sequence: sequence + 1, previous, partial_write: partial };
+    const attributes = { metadata: {}, unmapped: { kind: 'run.intent' } };
+    const { line } = linkRecord(attributes, place);
+    const report = await verifyBytes(Buffer.from(joinLines([...found, 'garbage', line])));
+    expect(report).toMatchObject({ faults: [{ code: 'invalid_record', line: 6 }], notes: [] });
+  });
+
   it('may end in an incomplete line', async () => {
     const report = await verifyBytes(Buffer.concat([bytes, Buffer.from('{"half":')]));
     expect(report).toMatchObject({ isWhole: true, notes: [{ code: 'incomplete_line', line: 11 }] });
@@ -136,7 +147,13 @@ describe('a restart after records without a seal', () => {
   });
 
   it('leads to nothing unverified when the chain was closed', async () => {
-    expect(await verifyBytes(await continueChain(bytes))).toMatchObject({ unverified: [] });
+    expect(await verifyBytes(await continueChain(bytes, head))).toMatchObject({ unverified: [] });
+  });
+
+  it('leads to an unverified end when the chain was closed but no head is published', async () => {
+    expect(await verifyBytes(await continueChain(bytes))).toMatchObject({
+      unverified: [{ code: 'open_before_restart', last: head.sequence }],
+    });
   });
 
   it('does not count when the record that states it is forged', async () => {
@@ -175,7 +192,11 @@ describe('resumeChain', () => {
 
   it.each([
     ['nothing at all', {}, { after: [] }],
-    ['a file', { ends: [buildFileEnd(bytes)] }, { resumes: last, after: [] }],
+    [
+      'a file and no head',
+      { ends: [buildFileEnd(bytes)] },
+      { resumes: last, after: [], interrupted: { sealed: last } },
+    ],
     [
       'a file and its head',
       { ends: [buildFileEnd(bytes)], published: head },
@@ -184,7 +205,7 @@ describe('resumeChain', () => {
     ['an empty volume', { ends: [], published: head }, { after: [last] }],
     [
       'a new file that is empty yet',
-      { ends: [buildFileEnd(Buffer.alloc(0)), buildFileEnd(bytes)] },
+      { ends: [buildFileEnd(Buffer.alloc(0)), buildFileEnd(bytes)], published: head },
       { resumes: last, after: [] },
     ],
     [

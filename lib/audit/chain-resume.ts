@@ -24,7 +24,7 @@ export type ChainStart = {
   readonly resumes?: Position;
   readonly after: readonly Position[];
   readonly partialWrite?: PartialWrite;
-  /** Absent: there was no process before, or it closed its chain. */
+  /** Absent: there was no process before, or it closed its chain and the head is published. */
   readonly interrupted?: Interruption;
 };
 
@@ -40,8 +40,8 @@ export const resumeChain = (
   from: { readonly ends?: readonly FileEnd[]; readonly published?: Head },
   publicKeys: PublicKeys,
 ): ChainStart => {
-  const { last, sealed, ...rest } = findTail(from.ends ?? [], publicKeys);
-  const { published } = from;
+  const { ends = [], published } = from;
+  const { last, sealed, ...rest } = findTail(ends, publicKeys, published !== undefined);
   if (last !== undefined && sealed !== undefined && covers(sealed, published)) {
     return { resumes: last, after: [], ...rest };
   }
@@ -84,7 +84,11 @@ type Tail = Pick<ChainStart, 'partialWrite' | 'interrupted'> & {
   readonly sealed?: Position;
 };
 
-const findTail = (ends: readonly FileEnd[], publicKeys: PublicKeys): Tail => {
+/**
+ * Each process publishes a head before it records anything else. Without a published head, a closed chain
+ * may be an earlier end of a longer one, so it counts as interrupted.
+ */
+const findTail = (ends: readonly FileEnd[], publicKeys: PublicKeys, isPublished: boolean): Tail => {
   const [newest] = ends;
   if (newest === undefined) return {};
   const records = readBackwards(ends);
@@ -94,8 +98,9 @@ const findTail = (ends: readonly FileEnd[], publicKeys: PublicKeys): Tail => {
   if (found === undefined) return newest.isWhole ? rest : {};
   const { kind, position: last } = found.record;
   const end = findSeal(found.record, records, publicKeys);
-  const isClosed = kind === 'chain.closed' && end.first === undefined && partialWrite === undefined;
-  const { sealed } = end;
+  const { sealed, first } = end;
+  const isComplete = first === undefined && partialWrite === undefined;
+  const isClosed = isPublished && isComplete && kind === 'chain.closed';
   return {
     last,
     ...(sealed !== undefined && { sealed }),

@@ -61,6 +61,9 @@ export type LinkedRecord = { readonly line: string; readonly position: Position 
 
 export const NOTHING_BEFORE = '0'.repeat(64);
 
+/** The replica that writes the chain `<replica>.<random>`. */
+export const readReplica = (chain: string): string => chain.slice(0, chain.lastIndexOf('.'));
+
 /** Largest number of records between two seals. */
 export const SEAL_EVERY = 1_000;
 

@@ -1,4 +1,4 @@
-import { NOTHING_BEFORE, SEAL_EVERY } from './chain.ts';
+import { NOTHING_BEFORE, SEAL_EVERY, type PartialWrite } from './chain.ts';
 import { formatForeignText, type Place } from './audit-findings.ts';
 import { isSealed } from './sealing-keys.ts';
 import { getChainState, recordClaims, type VerificationState } from './verification-state.ts';
@@ -34,7 +34,7 @@ export const verifyFile = async (
     const place = { file: name, line };
     const reading = readLine(decodeLine(fileLine));
     if (reading.ok) {
-      unread.account(reading.record.link.partial_write);
+      unread.account(readPartialWrite(reading.record, state));
       if (!ignoresForeignLines || !isRepeated(reading.record, place, segments, state)) {
         addRecord(reading.record, place, segments, state);
       }
@@ -43,6 +43,15 @@ export const verifyFile = async (
     }
   }
   unread.end();
+};
+
+/** Only a process that starts states one, under its seal: any writer of the volume could add a record. */
+const readPartialWrite = (
+  { link: { partial_write: partialWrite, seal }, sealedText }: ReadRecord,
+  { publicKeys }: VerificationState,
+): PartialWrite | undefined => {
+  if (partialWrite === undefined || seal === undefined) return undefined;
+  return isSealed(sealedText(), seal, publicKeys) === true ? partialWrite : undefined;
 };
 
 /** Invalid UTF-8 becomes replacement characters, so the hash does not match. */
@@ -87,7 +96,9 @@ const addRecord = (
   state: VerificationState,
 ): void => {
   const { position, link } = record;
-  const location: RecordLocation = { ...place, position, previous: link.previous };
+  const { time } = record.body;
+  const at = typeof time === 'number' ? time : 0;
+  const location: RecordLocation = { ...place, position, previous: link.previous, at };
   const isSealValid = checkSeal(record, place, state);
   checkChainStart(record, place, state);
   if (isSealValid) reportInterruption(record, place, state);

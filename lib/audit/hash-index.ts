@@ -6,6 +6,8 @@ export type HashIndex = {
   readonly add: (position: Pick<Position, 'sequence' | 'hash'>) => void;
   /** @returns the hash, hex; undefined if the record is absent */
   readonly find: (sequence: number) => string | undefined;
+  /** @returns the first position from `sequence` on that has a record; Infinity: none */
+  readonly findNext: (sequence: number) => number;
 };
 
 /** Records without a gap: a gap starts the next run, so that memory depends on the records only. */
@@ -30,6 +32,10 @@ export const createHashIndex = (): HashIndex => {
       if (run === undefined) return undefined;
       const at = (sequence - run.start) * HASH_BYTES;
       return run.hashes.toString('hex', at, at + HASH_BYTES);
+    },
+    findNext: (sequence) => {
+      const run = runs.find(({ start, count }) => sequence < start + count);
+      return run === undefined ? Infinity : Math.max(sequence, run.start);
     },
   };
 };

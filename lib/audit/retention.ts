@@ -1,17 +1,18 @@
 import type { Clock } from '../contract/clock.ts';
 import { AuditError } from './audit-event.ts';
-import type { Position } from './chain.ts';
+import { readReplica, type Position } from './chain.ts';
 import type { AuditFile } from './file-verification.ts';
 import { formatAuditFault } from './audit-findings.ts';
 import type { Head } from './heads.ts';
+import { createRemovals, type Removals } from './removals.ts';
 import type { PublicKeys } from './sealing-keys.ts';
-import { verifyChain } from './verify.ts';
+import { verifyChain, type ChainReport } from './verify.ts';
 
 /** A file of records that is no longer written to. */
 export type ClosedFile = {
   readonly name: string;
   readonly bytes: number;
-  /** Of the last record, in wall-clock milliseconds since the epoch. */
+  /** As the file system states, in wall-clock milliseconds since the epoch; the last record is decisive. */
   readonly lastWrittenAt: number;
 };
 
@@ -29,6 +30,8 @@ export type RetentionDeps = {
   readonly usedBytes: () => number;
   readonly read: (file: ClosedFile) => AuditFile;
   readonly remove: (file: ClosedFile) => Promise<void>;
+  /** All files, each opened when it is reached. */
+  readonly readNewestFirst: () => Iterable<AuditFile>;
   /** The head that this process published last. */
   readonly published: () => Head | undefined;
   /** Writes the record of the removal to every sink. */
@@ -40,38 +43,81 @@ export type RetentionDeps = {
 /**
  * Creates the step that removes the oldest file, if it is due. The order makes each crash harmless: the
  * file is verified; the published head covers it; a sealed record, on every sink, states the last record
- * that will be removed; only then the file is removed. A file that was modified is evidence, and is kept.
+ * that will be removed; only then the file is removed. A file that was modified, or before which records
+ * are missing, is evidence, and is kept.
  *
  * @returns whether a file was removed. It throws AuditError if the due file cannot be removed
  */
-export const createPruner =
-  (options: RetentionOptions, deps: RetentionDeps): (() => Promise<boolean>) =>
-  async () => {
+export const createPruner = (
+  options: RetentionOptions,
+  deps: RetentionDeps,
+): (() => Promise<boolean>) => {
+  const removals = createRemovals(deps.readNewestFirst, deps.publicKeys);
+  const lastRecordAt = new Map<string, number>();
+  return async () => {
     const [oldest] = deps.listClosed();
-    if (oldest === undefined || !isDue(oldest, options, deps)) return false;
-    const positions = await readEnd(oldest, deps);
+    if (oldest === undefined) return false;
+    const { name } = oldest;
+    // Any user of the volume can change the time that the file system states.
+    const isDueAt = (at: number): boolean => isDue(lastRecordAt.get(name) ?? at, options, deps);
+    if (!isDueAt(oldest.lastWrittenAt)) return false;
     const head = deps.published();
-    if (!positions.every((position) => isCovered(position, head))) return false;
+    if (head === undefined) return false;
+    const chains = await readChains(oldest, deps);
+    await checkStarts(name, chains, { head, removals });
+    lastRecordAt.set(name, chains.at(-1)?.lastAt ?? 0);
+    if (!isDueAt(oldest.lastWrittenAt) || !chains.every((chain) => isCovered(chain, head)))
+      return false;
+    const positions = chains.map(toPosition);
     await deps.recordRemoval(positions);
+    removals.add(positions);
     await deps.remove(oldest);
     return true;
   };
+};
+
+const toPosition = ({ chain, last, lastHash }: ChainReport): Position => ({
+  chain,
+  sequence: last,
+  hash: lastHash,
+});
 
 const isDue = (
-  { lastWrittenAt }: ClosedFile,
+  lastWrittenAt: number,
   { maxBytes = Infinity, retainMs = Infinity }: RetentionOptions,
   { usedBytes, clock }: RetentionDeps,
 ): boolean => usedBytes() > maxBytes || clock.now() - lastWrittenAt > retainMs;
 
 /** A head of another chain is of a later one: this process continues or replaces what it found. */
-const isCovered = ({ chain, sequence }: Position, head: Head | undefined): boolean =>
-  head !== undefined && (head.chain !== chain || head.sequence >= sequence);
+const isCovered = ({ chain, last }: ChainReport, head: Head): boolean =>
+  head.chain !== chain || head.sequence >= last;
 
-/** The last record of each chain in the file. Each record is verified, so that none is skipped. */
-const readEnd = async (
+/**
+ * Nothing is removed after records that are missing: the statement would account for them, too. A file of
+ * another replica was copied here.
+ */
+const checkStarts = async (
+  name: string,
+  chains: readonly ChainReport[],
+  { head, removals }: { readonly head: Head; readonly removals: Removals },
+): Promise<void> => {
+  for (const { chain, first } of chains) {
+    const [replica, expected] = [readReplica(chain), readReplica(head.chain)];
+    if (replica !== expected) {
+      throw newKeptError(`${name}: expected records of ${expected}, got ${replica}`);
+    }
+    if (first > 0 && !(await removals.isStated({ chain, sequence: first - 1 }))) {
+      const wanted = `record 0 of ${chain}, or a record of the removal of what was before ${first}`;
+      throw newKeptError(`${name}: expected ${wanted}, got neither`);
+    }
+  }
+};
+
+/** Verifies the file; the last record of each of its chains is the end of what will be removed. */
+const readChains = async (
   file: ClosedFile,
   { read, publicKeys }: RetentionDeps,
-): Promise<readonly Position[]> => {
+): Promise<readonly ChainReport[]> => {
   const { faults, chains } = await verifyChain([read(file)], {
     publicKeys,
     isMissingStartAllowed: true,
@@ -83,7 +129,7 @@ const readEnd = async (
   if (newest === undefined || newest.sealedThrough !== newest.last) {
     throw newKeptError(`${file.name}: expected a seal on the last record, got none`);
   }
-  return chains.map(({ chain, last, lastHash }) => ({ chain, sequence: last, hash: lastHash }));
+  return chains;
 };
 
 const newKeptError = (reason: string): AuditError =>

@@ -22,7 +22,12 @@ export type Segment = {
 };
 
 /** Position of a record in a chain and in a file. */
-export type RecordLocation = Place & { readonly position: Position; readonly previous: string };
+export type RecordLocation = Place & {
+  readonly position: Position;
+  readonly previous: string;
+  /** The time that the record states, in wall-clock milliseconds since the epoch; 0: none. */
+  readonly at: number;
+};
 
 /** Reports when `next` does not follow `last`. Returns whether its sequence is higher. */
 export const checkContinuity = (

@@ -1,8 +1,8 @@
-import type { ChainLink, Position } from './chain.ts';
+import { readReplica, type ChainLink, type Position } from './chain.ts';
 import { createFindings, formatForeignText, type Findings, type Place } from './audit-findings.ts';
 import type { Head } from './heads.ts';
 import type { PublicKeys } from './sealing-keys.ts';
-import type { Segment } from './segment.ts';
+import type { RecordLocation, Segment } from './segment.ts';
 
 /** State of a verification over all files. */
 export type VerificationState = {
@@ -40,7 +40,10 @@ export const getChainState = ({ chains }: VerificationState, id: string): ChainS
   return known;
 };
 
-/** Keeps what a record claims about other records. A removal counts only with a valid seal. */
+/**
+ * Keeps what a record claims about other records. A removal counts only with a valid seal, and only for
+ * chains of the same replica: a replica removes no files of another.
+ */
 export const recordClaims = (
   { claims, pruned }: VerificationState,
   link: ChainLink,
@@ -51,6 +54,7 @@ export const recordClaims = (
   if (!isSealValid) return;
   for (const claim of (link.pruned ?? []).map(toClaim)) {
     const { chain, sequence } = claim.position;
+    if (readReplica(chain) !== readReplica(link.id)) continue;
     if ((pruned.get(chain)?.position.sequence ?? -1) < sequence) pruned.set(chain, claim);
   }
 };
@@ -71,10 +75,11 @@ const checkClaim = (state: VerificationState, claim: Claim, mayBeAbsent: boolean
   const { findings, chains } = state;
   const { chain, sequence } = claim.position;
   const expected = formatExpected(claim);
-  const last = findLast(chains.get(chain));
+  const last = findLast(chains.get(chain))?.position;
   if (last === undefined) {
-    if (isRemoved(state, claim.position)) return;
-    if (mayBeAbsent)
+    if (isRemoved(state, claim.position))
+      findings.note(claim, 'pruned', `every record of ${formatForeignText(chain)} was removed`);
+    else if (mayBeAbsent)
       findings.note(claim, 'missing_start_allowed', `${formatForeignText(chain)} is not verified`);
     else findings.fault(claim, 'missing_chain', { expected, got: 'no record of that chain' });
   } else if (last.sequence < sequence) {
@@ -105,11 +110,13 @@ export const isRemoved = (
 ): boolean => sequence <= (pruned.get(chain)?.position.sequence ?? -1);
 
 /** The last record of a chain in all its files. */
-export const findLast = (chain: ChainState | undefined): Position | undefined =>
+export const findLast = (chain: ChainState | undefined): RecordLocation | undefined =>
   chain?.segments
-    .map(({ last }) => last.position)
-    .reduce<Position | undefined>(
-      (highest, position) =>
-        highest === undefined || position.sequence > highest.sequence ? position : highest,
+    .map(({ last }) => last)
+    .reduce<RecordLocation | undefined>(
+      (highest, last) =>
+        highest === undefined || last.position.sequence > highest.position.sequence
+          ? last
+          : highest,
       undefined,
     );

@@ -47,7 +47,7 @@ describe('verifyChain', () => {
       chains: [
         {
           ...{ chain: head.chain, records: 14, first: 0, last: 13, sealedThrough: 13 },
-          lastHash: head.hash,
+          ...{ lastHash: head.hash, lastAt: head.at },
         },
       ],
     });
@@ -350,6 +350,17 @@ describe('verifyChain with several files', () => {
     }
   });
 
+  it('reports two forged files at once, whatever number their records state', async () => {
+    const forge = (run: string): string => {
+      const attributes = { metadata: {}, unmapped: { kind: 'run.intent', run } };
+      const place = { id: head.chain, sequence: 9_000_000_000_000_000, previous: head.hash };
+      return `${joinLines(lines)}${linkRecord(attributes, place).line}\n`;
+    };
+    const files = ['a', 'b'].map((name) => createAuditFile(forge(name), name));
+    const { faults } = await verifyChain(files, { publicKeys });
+    expect(faults.map(({ code }) => code)).toEqual(['gap', 'gap', 'fork']);
+  });
+
   it('accepts files of several replicas, also mixed line by line', async () => {
     const other = await createRecordedFile(7, { replica: 'valetkey-authority-1' });
     const both = { ...heads, 'valetkey-authority-1': other.head };
@@ -474,13 +485,26 @@ describe('verifyChain after the oldest records were removed', () => {
     expect(faults.map(({ code }) => code)).toEqual(['unknown_key', 'missing_start']);
   });
 
-  it('accepts that a whole earlier chain was removed', async () => {
+  /** A chain that starts after a lost volume and states that the whole chain before was removed. */
+  const replaceChain = async (replica: string): Promise<readonly string[]> => {
     const { sink, text: next } = createMemorySink();
     const resumeFrom = { published: head };
-    const recorder = await createTestRecorder({ sinks: [sink], resumeFrom });
+    const recorder = await createTestRecorder({ sinks: [sink], resumeFrom, replica });
     await recorder.prune([getPositionAt(13)]);
     await recorder.close();
-    expect(await verifyRest(splitLines(next()))).toMatchObject({ isWhole: true });
+    return splitLines(next());
+  };
+
+  it('accepts that a whole earlier chain was removed, and notes it', async () => {
+    expect(await verifyRest(await replaceChain('valetkey-authority-0'))).toMatchObject({
+      isWhole: true,
+      notes: [{ code: 'pruned', text: `every record of ${head.chain} was removed` }],
+    });
+  });
+
+  it('ignores the statement of another replica', async () => {
+    const { faults } = await verifyRest(await replaceChain('valetkey-authority-1'));
+    expect(faults).toMatchObject([{ code: 'missing_chain' }]);
   });
 });
 

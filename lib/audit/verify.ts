@@ -49,6 +49,8 @@ export type ChainReport = {
   readonly last: number;
   /** SHA-256, hex, of the last record. */
   readonly lastHash: string;
+  /** The time that the last record states, in wall-clock milliseconds since the epoch. */
+  readonly lastAt: number;
   /** The last record with a valid seal; later records are linked but not signed yet. */
   readonly sealedThrough?: number;
 };
@@ -144,7 +146,10 @@ const checkOverlap = (before: Segment, segment: Segment, state: VerificationStat
   const chain = formatForeignText(segment.first.position.chain);
   if (differs(to)) {
     let sequence = from;
-    while (!differs(sequence)) sequence += 1;
+    // Over records, not numbers: a forged record may leave a gap of any size.
+    while (!differs(sequence)) {
+      sequence = Math.min(...[before, segment].map(({ hashes }) => hashes.findNext(sequence + 1)));
+    }
     const expected = `record ${sequence} of ${chain} as after ${file}:${line}`;
     state.findings.fault(segment.first, 'fork', { expected, got: 'another record' });
     return;
@@ -164,8 +169,9 @@ const toReport = (chain: string, state: ChainState): ChainReport => {
     chain,
     records: countRecords(segments),
     first: segments[0]?.first.position.sequence ?? 0,
-    last: last?.sequence ?? 0,
-    lastHash: last?.hash ?? '',
+    last: last?.position.sequence ?? 0,
+    lastHash: last?.position.hash ?? '',
+    lastAt: last?.at ?? 0,
     ...(sealed.length > 0 && { sealedThrough: Math.max(...sealed) }),
   };
 };

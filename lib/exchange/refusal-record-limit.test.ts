@@ -14,6 +14,25 @@ const buildRefusedEvent = (reason: string, podUid?: string): AuditEvent => ({
 });
 
 describe('limitRefusalRecords', () => {
+  it('states the omitted ones in the next record when one could not be written', async () => {
+    const messages: string[] = [];
+    let isFull = false;
+    let now = 0;
+    const record = limitRefusalRecords(
+      ({ message = '' }) =>
+        isFull ? Promise.reject(new Error('full')) : Promise.resolve(void messages.push(message)),
+      { monotonic: () => now },
+    );
+    for (let count = 0; count < 25; count += 1) await record(buildRefusedEvent('token_signature'));
+    isFull = true;
+    now += 10_000;
+    await expect(record(buildRefusedEvent('token_signature'))).rejects.toThrow('full');
+    isFull = false;
+    now += 10_000;
+    await record(buildRefusedEvent('token_signature'));
+    expect(messages.at(-1)).toBe('no (and 5 more like it, not recorded)');
+  });
+
   it('records each refusal up to the burst, then states how many were omitted', async () => {
     const kept: AuditEvent[] = [];
     let now = 0;

@@ -32,7 +32,12 @@ export const limitRefusalRecords = (
       return;
     }
     omitted.delete(key);
-    await record(count === 0 ? event : appendOmittedCount(event, count));
+    try {
+      await record(count === 0 ? event : appendOmittedCount(event, count));
+    } catch (error) {
+      if (count > 0) omitted.set(key, (omitted.get(key) ?? 0) + count);
+      throw error;
+    }
   };
 };
 

@@ -13,8 +13,9 @@ const findingsIn = async (texts: readonly string[], settings: Partial<VerifySett
   const codes = [...report.faults, ...report.notes].map(
     ({ code, file, line }) => `${code} ${line === 0 ? 'head' : `${file}:${line}`}`,
   );
-  // The hash of the last record is among the lines.
-  const chains = report.chains.map((chain) => ({ ...chain, lastHash: undefined }));
+  // Hash and time of the last record are among the lines.
+  const omitted = { lastHash: undefined, lastAt: undefined };
+  const chains = report.chains.map((chain) => ({ ...chain, ...omitted }));
   return { isWhole: report.isWhole, faultCount: report.faultCount, codes, chains };
 };
 

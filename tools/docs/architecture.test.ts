@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
@@ -68,6 +68,61 @@ describe('docs/architecture.md', () => {
     ),
   )('shows the calls of $entry in their order: $steps', ({ file, entry, steps }) => {
     expect(findMissingSteps(readCalls(file, entry) ?? [], steps)).toEqual([]);
+  });
+});
+
+type Tiers = readonly Readonly<Record<string, readonly string[]>>[];
+
+const readTiers = async (): Promise<Tiers> => {
+  const config = (await import(join(root, '.dependency-cruiser.mjs'))) as { tiers: Tiers };
+  return config.tiers;
+};
+
+/** The imports that a cell such as `task` → `catalog`; `scope` → `task` shows. */
+const parseImports = (cell: string): Readonly<Record<string, readonly string[]>> =>
+  Object.fromEntries(
+    cell
+      .split(';')
+      .map(listNames)
+      .flatMap(([name, ...peers]) => (name === undefined ? [] : [[name, peers]])),
+  );
+
+describe('the packages on docs/architecture.md', () => {
+  it('are those of the dependency rules, with their tiers and their imports', async () => {
+    const rows = Array.from(page.matchAll(/^\| \d +\|(.*?)\|(.*?)\|$/gm), ([, names, cell]) => ({
+      packages: listNames(names ?? ''),
+      imports: parseImports(cell ?? ''),
+    }));
+    const expected = (await readTiers()).map((tier) => ({
+      packages: Object.keys(tier),
+      imports: Object.fromEntries(Object.entries(tier).filter(([, peers]) => peers.length > 0)),
+    }));
+    expect(rows).toEqual(expected);
+  });
+
+  it('list every edge', () => {
+    const rows = Array.from(page.matchAll(/^\| `lib\/edge\/(\w+)` +\|/gm), ([, name]) => name);
+    expect(rows.sort()).toEqual(readdirSync(join(root, 'lib', 'edge')).sort());
+  });
+});
+
+const decisions = join(root, 'docs', 'adr');
+
+describe('docs/adr/README.md', () => {
+  it('lists every record once, in order, without a gap in the numbers', () => {
+    const list = readFileSync(join(decisions, 'README.md'), 'utf8');
+    const rows = Array.from(list.matchAll(/^\| \[(\d{4})\]\((.*?)\) /gm), ([, number, file]) => ({
+      number,
+      file,
+    }));
+    const files = readdirSync(decisions).filter((file) => file !== 'README.md');
+    expect(rows.map(({ file }) => file)).toEqual(files.sort());
+    const numbers = files.map((_, index) => String(index + 1).padStart(4, '0'));
+    expect(rows.map(({ number }) => number)).toEqual(numbers);
+    for (const { file = '', number } of rows) {
+      const title = readFileSync(join(decisions, file), 'utf8').split('\n')[0];
+      expect(`${file} ${title}`).toMatch(new RegExp(`^${number}-.* # ${number}: `));
+    }
   });
 });
 

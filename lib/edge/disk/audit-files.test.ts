@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -143,6 +144,17 @@ describe('createAuditFiles', () => {
     await (await startRecording()).close();
     writeFileSync(join(folder, 'audit-00000002.jsonl'), '');
     await (await startRecording()).close();
+    expect(await verify()).toMatchObject({ isWhole: true, chains: [{ records: 4 }] });
+  });
+
+  it('finds the files after number 99,999,999, and no second name of one', async () => {
+    const buildPath = (number: number): string => join(folder, `audit-${number}.jsonl`);
+    await (await startRecording()).close();
+    renameSync(join(folder, 'audit-00000001.jsonl'), buildPath(99_999_999));
+    writeFileSync(join(folder, 'audit-000000009.jsonl'), '');
+    writeFileSync(buildPath(100_000_000), '');
+    await (await startRecording()).close();
+    expect(readFileSync(buildPath(100_000_000), 'utf8')).toContain('chain.resumed');
     expect(await verify()).toMatchObject({ isWhole: true, chains: [{ records: 4 }] });
   });
 

@@ -18,13 +18,15 @@ export type AuditFiles = {
   /** Size of all files. */
   readonly usedBytes: () => number;
   readonly read: (file: ClosedFile) => AuditFile;
+  /** All files, each opened when it is reached. */
+  readonly readNewestFirst: () => Iterable<AuditFile>;
   /** Removes a closed file; the removal survives a crash. @throws AuditError */
   readonly remove: (file: ClosedFile) => Promise<void>;
 };
 
 /** Digits of the file number, so that names sort in order. */
 const DIGITS = 8;
-const FILE_NAME = /^audit-(\d{8})\.jsonl$/;
+const FILE_NAME = /^audit-(\d{8,15})\.jsonl$/;
 
 const formatFileName = (number: number): string =>
   `audit-${String(number).padStart(DIGITS, '0')}.jsonl`;
@@ -65,13 +67,21 @@ export const createAuditFiles = async ({
   const onClosed = (file: ClosedFile): void => void closed.push(file);
   const limits = { maxFileBytes, maxFileAgeMs, now };
   const writing = { first, current, createNumberedFile, ...limits, readClosed, onClosed };
-  const { sink, size } = createRotatingSink(writing);
+  const { sink, size, getNumber } = createRotatingSink(writing);
+  const read = ({ name }: Pick<ClosedFile, 'name'>): AuditFile => ({
+    name,
+    chunks: createReadStream(join(folder, name)),
+  });
   return {
     ends,
     sink,
     listClosed: () => closed,
     usedBytes: () => closed.reduce((sum, { bytes }) => sum + bytes, size()),
-    read: ({ name }) => ({ name, chunks: createReadStream(join(folder, name)) }),
+    read,
+    readNewestFirst: function* () {
+      yield read({ name: formatFileName(getNumber()) });
+      for (const file of closed.toReversed()) yield read(file);
+    },
     remove: (file) =>
       wrapDiskErrors(join(folder, file.name), async () => {
         await unlink(join(folder, file.name));
@@ -100,7 +110,7 @@ const createRotatingSink = (files: {
   readonly now: () => number;
   readonly readClosed: (number: number) => Promise<ClosedFile>;
   readonly onClosed: (file: ClosedFile) => void;
-}): { readonly sink: Sink; readonly size: () => number } => {
+}) => {
   let { first: number, current } = files;
   let isSealed = false;
   let openedAt = files.now();
@@ -124,7 +134,7 @@ const createRotatingSink = (files: {
     },
     close: () => current.close(),
   };
-  return { sink, size: () => current.size() };
+  return { sink, size: () => current.size(), getNumber: () => number };
 };
 
 /** Newest first. */
@@ -134,6 +144,7 @@ const listNumbers = async (folder: string): Promise<readonly number[]> => {
   return names
     .flatMap((name) => FILE_NAME.exec(name)?.[1] ?? [])
     .map(Number)
+    .filter((number) => names.includes(formatFileName(number)))
     .sort((a, b) => b - a);
 };
 

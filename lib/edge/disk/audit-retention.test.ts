@@ -1,9 +1,11 @@
 import {
+  copyFileSync,
   createReadStream,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,6 +18,7 @@ import {
   createMemorySink,
   createTestRecorder,
   publicKeys,
+  startedAt,
 } from '../../audit/fixtures/recording.ts';
 import type { Head } from '../../audit/heads.ts';
 import { createPruner, type RetentionDeps, type RetentionOptions } from '../../audit/retention.ts';
@@ -187,6 +190,65 @@ describe('createPruner', () => {
     const later = readFileSync(join(folder, third), 'utf8').trimEnd().split('\n').at(-1) ?? '';
     writeFileSync(join(folder, oldest), `${later}\n`, { flag: 'a' });
     await expect(prune()).rejects.toMatchObject({ message: expect.stringContaining('gap') });
+  });
+
+  /** Replaces the oldest files as a writer of the volume can: without the key. */
+  const tamper = (change: (names: readonly string[]) => void): void => {
+    const [oldest = '', second = '', third = ''] = names().map((name) => join(folder, name));
+    change([oldest, second, third]);
+  };
+
+  it.each<readonly [string, (files: readonly string[]) => void]>([
+    [
+      'were deleted',
+      ([first = '', second = '']) => [first, second].forEach((file) => rmSync(file)),
+    ],
+    ['were replaced by a later one', ([first = '', , third = '']) => copyFileSync(third, first)],
+  ])('does not account for records when files %s, also after a restart', async (_, change) => {
+    const first = await startProcess({});
+    await first.record(12);
+    const head = first.recorder.head();
+    tamper(change);
+    const oldest = names()[0] ?? '';
+    const second = await startProcess({ maxBytes: MAX_BYTES }, {}, head);
+    for (let attempt = 0; attempt < 2; attempt += 1)
+      await expect(second.prune()).rejects.toMatchObject({
+        message: expect.stringContaining(`${oldest}: expected record 0 of`),
+      });
+    expect(names()[0]).toBe(oldest);
+    expect((await verify({ now: second.recorder.head() })).isWhole).toBe(false);
+  });
+
+  it('goes on after a restart where the process before stopped removing', async () => {
+    const first = await startProcess({ maxBytes: MAX_BYTES });
+    await first.record(12);
+    expect(await first.prune()).toBe(true);
+    await first.recorder.close();
+    opened.pop();
+    const second = await startProcess({ maxBytes: MAX_BYTES }, {}, first.recorder.head());
+    expect(await second.prune()).toBe(true);
+    expect(await verify({ now: second.recorder.head() })).toMatchObject({ isWhole: true });
+  });
+
+  it('keeps the records of another replica', async () => {
+    const head = { chain: 'valetkey-authority-1.x', sequence: 99, hash: 'f'.repeat(64), at: 0 };
+    const deps = { published: () => head };
+    const { record, prune } = await startProcess({ maxBytes: MAX_BYTES }, deps);
+    await record(12);
+    await expect(prune()).rejects.toMatchObject({
+      message: expect.stringContaining('expected records of valetkey-authority-1'),
+    });
+  });
+
+  it('does not trust the time of the file system for the age', async () => {
+    const retainMs = 3_600_000;
+    const clock = { now: () => startedAt + 1_000 };
+    const first = await startProcess({});
+    await first.record(12);
+    for (const name of names()) utimesSync(join(folder, name), 0, 0);
+    const second = await startProcess({ retainMs }, { clock }, first.recorder.head());
+    expect(await second.prune()).toBe(false);
+    expect(await second.prune()).toBe(false);
   });
 
   it('removes the end of a chain that a later one replaced', async () => {
