@@ -119,5 +119,5 @@ describe('runScenario', () => {
     expect(renewed.faults).toEqual([]);
     const failing = await createTestFixture([servedAnswer, refusedByCloud]).play(twoKeys);
     expect(failing.faults[0]).toMatch(/after 0.[5-9] s: expected served, got status 403/);
-  });
+  }, 60_000);
 });
