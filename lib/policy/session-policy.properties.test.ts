@@ -114,6 +114,7 @@ const MINIO_ALLOWS = [
   's3:GetObjectVersion s3:GetObject',
   's3:ListBucket s3:ListBucketVersions',
   's3:DeleteObject s3:DeleteObjectVersion',
+  's3:PutBucketPolicy s3:PutBucketAcl',
 ];
 
 const matchesAction = (pattern: string, name: string, dialect: Dialect): boolean =>

@@ -8,7 +8,7 @@ export type Pair = {
   readonly action: CloudAction;
   /** As declared, with placeholders. */
   readonly resource: string;
-  /** The task does not contain the pair: the cloud allows it to whoever may call this action. */
+  /** The task does not contain the pair: the cloud allows it with this action. */
   readonly reachedBy?: string;
 };
 

@@ -37,6 +37,12 @@ describe('listReachedPairs', () => {
     ]);
   });
 
+  it('lists the access control list of a bucket whose policy may be changed', async () => {
+    expect(await listReached({ actions: ['s3:PutBucketPolicy'], resources: [BUCKET] })).toEqual([
+      `s3:PutBucketAcl ${BUCKET}`,
+    ]);
+  });
+
   it('lists no pair that the task contains', async () => {
     const actions = ['s3:DeleteObject', 's3:DeleteObjectVersion'];
     expect(await listReached({ actions, resources: [PREFIX] })).toEqual([]);
