@@ -84,6 +84,7 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     findRevocation: revocations.find,
     decideRun: createRunDecision({ policies, rateLimits, loadCatalog }),
     sourceRestriction: config.platform.cloud.sourceRestriction.mode,
+    dialect: config.platform.cloud.dialect,
     newRun,
     issueCredentials: issuer.cloud.issueCredentials,
     record,

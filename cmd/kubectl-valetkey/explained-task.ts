@@ -110,7 +110,8 @@ const evaluateDecisions = async (
 ): Promise<ExplainedTask['policy']> => {
   if (policies === undefined) return undefined;
   const deps = { policies, loadCatalog };
-  const request = { principal, task, sourceRestriction: platform.cloud.sourceRestriction.mode };
+  const { dialect, sourceRestriction } = platform.cloud;
+  const request = { principal, task, sourceRestriction: sourceRestriction.mode, dialect };
   const anyRun = await evaluateAdmissionPolicy(deps, request);
   if (params === undefined) return { anyRun };
   const details = { params, approvals: [], atMs: now };

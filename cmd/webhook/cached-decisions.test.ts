@@ -11,6 +11,7 @@ const request: AdmissionPolicyRequest = {
   principal,
   task: buildTask('summarize', ['agent']),
   sourceRestriction: 'none',
+  dialect: 'aws',
 };
 const buildTaskRequest = (name: string): AdmissionPolicyRequest => ({
   ...request,

@@ -138,6 +138,35 @@ export const PAIR_CASES: readonly CloudCase[] = [
       },
     },
   ),
+  buildRequestCase(
+    'deletion of a key removes what is below it on MinIO, so policy evaluates that too',
+    buildPolicy(
+      buildAllow('s3:PutObject', `${dataBucketArn}/below/one.csv`),
+      buildAllow('s3:GetObject', `${dataBucketArn}/below/one.csv`),
+      buildAllow('s3:DeleteObject', `${dataBucketArn}/below`),
+    ),
+    [
+      buildStep(buildPut('below/one.csv'), 'done'),
+      buildStep(buildDelete('below/one.csv'), 'denied'),
+      buildStep({ ...buildDelete('below'), headers: { 'x-minio-force-delete': 'true' } }, 'done'),
+      buildStep(buildGet('below/one.csv'), 'done'),
+    ],
+    {
+      minio: {
+        reason: 'with this header it deletes the whole folder, and checks only its key',
+        outcomes: ['done', 'done', 'denied', 'done', 'absent'],
+      },
+    },
+  ),
+  buildRequestCase(
+    'listing objects includes listing versions on MinIO, so policy evaluates that too',
+    buildPolicy(buildAllow('s3:ListBucket', dataBucketArn)),
+    [buildStep({ method: 'GET', bucket: 'acme-data', query: { versions: '' } }, 'denied')],
+    {
+      minio: { reason: 's3:ListBucket suffices to list versions', outcomes: ['done', 'done'] },
+      embedded: notUnderstood('done', 'not understood'),
+    },
+  ),
   buildSessionCase(
     'a session policy with every action that a short form covers in dialect s3 is accepted',
     {

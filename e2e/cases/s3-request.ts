@@ -14,6 +14,7 @@ export type S3CaseRequest = {
   readonly key?: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly payload?: 'hashed' | 'unsigned';
   readonly forge?: SignatureForgery;
 };
@@ -95,7 +96,7 @@ const signRequest = async (
     hostname,
     path: buildPath(request),
     query: { ...request.query },
-    headers: { host, 'x-amz-content-sha256': hashContent(request) },
+    headers: { host, 'x-amz-content-sha256': hashContent(request), ...request.headers },
   };
   const age = request.forge === 'signed 20 minutes ago' ? 20 * 60_000 : 0;
   const signed = await signer.sign(unsigned, { signingDate: new Date(Date.now() - age) });

@@ -59,6 +59,13 @@ describe('isEscalating', () => {
     'cognito-idp:AdminAddUserToGroup',
     'ec2:AssociateIamInstanceProfile',
     'kinesis:PutResourcePolicy',
+    'datazone:AddEntityOwner',
+    'datazone:AcceptSubscriptionRequest',
+    'appstream:BatchAssociateUserStack',
+    'quicksight:CreateUser',
+    'sagemaker:UpdateWorkteam',
+    'logs:PutSubscriptionFilter',
+    'route53domains:TransferDomainToAnotherAwsAccount',
     'newservice:PutDoorPolicy',
     'newservice:AddDoorPermission',
   ])('is true for %s, which AWS labels Write', (action) => {

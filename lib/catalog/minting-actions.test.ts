@@ -98,6 +98,39 @@ describe('findMinted', () => {
     expect(findMinted(action)).toBeUndefined();
   });
 
+  it.each([
+    ['codepipeline:PollForJobs', 'credentials'],
+    ['codepipeline:GetJobDetails', 'credentials'],
+    ['datazone:GetConnection', 'credentials'],
+    ['gamelift:CreateBuild', 'credentials'],
+    ['gamelift:GetInstanceAccess', 'credentials'],
+    ['chime:GetBot', 'token'],
+    ['wickr:GetOidcInfo', 'token'],
+    ['codebuild:CreateWebhook', 'key'],
+    ['ivs:GetIngestConfiguration', 'key'],
+    ['mediapackage:DescribeChannel', 'key'],
+    ['route53domains:TransferDomainToAnotherAwsAccount', 'key'],
+  ])('finds that %s mints: %s, which only its response says', (action, minted) => {
+    expect(findMinted(action)).toBe(minted);
+  });
+
+  it.each([
+    'rds:ModifyDBInstance',
+    'rds:ModifyDBCluster',
+    'redshift:ModifyCluster',
+    'redshift-serverless:UpdateNamespace',
+    'docdb-elastic:UpdateCluster',
+    'elasticache:ModifyReplicationGroup',
+    'lightsail:UpdateRelationalDatabase',
+    'es:UpdateDomainConfig',
+    'fsx:UpdateStorageVirtualMachine',
+    'glue:UpdateDevEndpoint',
+    'connect:CreateUser',
+    'workmail:CreateUser',
+  ])('finds that %s sets a password or key, which only its parameters say', (action) => {
+    expect(findMinted(action)).toBe('key');
+  });
+
   it('matches an action by the meaning of its name before the table names it', () => {
     expect(findMinted('newservice:AssumeWorkerRole')).toBe('credentials');
     expect(findMinted('newservice:GetSessionEndpoint')).toBe('token');

@@ -63,3 +63,26 @@ export const S3_SHARED_ACTIONS: ReadonlySet<string> = new Set(
 export const S3_INCLUDED_ACTIONS: ReadonlyMap<string, string> = new Map([
   ['s3:GetObjectVersion', 's3:GetObject'],
 ]);
+
+/**
+ * Action → what MinIO also allows with it, in dialect `s3`. No Deny of the reached action prevents it, so
+ * policy must permit it too.
+ *
+ * - `s3:ListBucket` suffices to list versions, and `s3:PutBucketPolicy` to change the access control list.
+ * - `DeleteObject` with the header `x-minio-force-delete` removes all versions, and all objects below the
+ *   key (`key/…`) with theirs. MinIO checks only `s3:DeleteObject` on the key.
+ */
+export const S3_REACHED_ACTIONS: ReadonlyMap<string, S3Reach> = new Map([
+  ['s3:ListBucket', { actions: ['s3:ListBucketVersions'], isRecursive: false }],
+  ['s3:PutBucketPolicy', { actions: ['s3:PutBucketAcl'], isRecursive: false }],
+  [
+    's3:DeleteObject',
+    { actions: ['s3:DeleteObject', 's3:DeleteObjectVersion'], isRecursive: true },
+  ],
+]);
+
+type S3Reach = {
+  readonly actions: readonly string[];
+  /** It reaches also what is below the resource. */
+  readonly isRecursive: boolean;
+};

@@ -1,5 +1,5 @@
 import type { Revocation, TaskDetails } from '../contract/authority-api.ts';
-import type { SourceRestriction } from '../contract/platform.ts';
+import type { CloudSettings, SourceRestriction } from '../contract/platform.ts';
 import type { User } from '../identity/workload.ts';
 import type { PolicyDecision, RunPolicyRequest } from '../policy/decision.ts';
 import type { RevocationTarget } from '../revocation/matching.ts';
@@ -24,6 +24,7 @@ export type DecideRun = (request: RunPolicyRequest, caller: Caller) => Promise<P
 export type PolicyDeps = {
   readonly decideRun: DecideRun;
   readonly sourceRestriction: SourceRestriction['mode'];
+  readonly dialect: CloudSettings['dialect'];
   /** Wall-clock milliseconds. */
   readonly now: () => number;
 };
@@ -104,7 +105,7 @@ export const evaluatePolicy = async (
 
 const toPolicyRequest = (
   { workload, user, task, params }: AuthorizedRun,
-  { sourceRestriction, now }: PolicyDeps,
+  { sourceRestriction, dialect, now }: PolicyDeps,
 ): RunPolicyRequest => {
   const { namespace, namespaceLabels, serviceAccount } = workload;
   return {
@@ -112,6 +113,7 @@ const toPolicyRequest = (
     task,
     params,
     sourceRestriction,
+    dialect,
     // Approvals are not implemented: a policy that requires one denies.
     approvals: [],
     atMs: now(),

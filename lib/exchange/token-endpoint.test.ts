@@ -100,6 +100,7 @@ const createDeps = (members: Partial<TokenEndpointDeps> = {}): TokenEndpointDeps
   findRevocation: () => traceStep('checkRevocations', undefined),
   decideRun: () => Promise.resolve(traceStep('evaluatePolicy', decision)),
   sourceRestriction: 'none',
+  dialect: 'aws',
   newRun: () => 'run-1',
   issueCredentials: () => Promise.resolve(traceStep('issueCredentials', issued)),
   record: recordEvent,
@@ -205,6 +206,7 @@ describe('handleTokenRequest', () => {
       task,
       params: { customer: 'acme' },
       sourceRestriction: 'none',
+      dialect: 'aws',
       approvals: [],
       atMs: 1_000_000_000,
     });

@@ -90,10 +90,11 @@ const evaluateTasks = async (
   }
   const { namespace, serviceAccount } = request;
   const principal = { namespace, namespaceLabels, serviceAccount };
-  const sourceRestriction = deps.platform.cloud.sourceRestriction.mode;
+  const { dialect, sourceRestriction } = deps.platform.cloud;
+  const cloud = { dialect, sourceRestriction: sourceRestriction.mode };
   const results: TaskPolicyResult[] = [];
   for (const task of request.tasks) {
-    const decision = await deps.evaluateTask(policies, { principal, task, sourceRestriction });
+    const decision = await deps.evaluateTask(policies, { principal, task, ...cloud });
     results.push(toResult(task, decision));
   }
   return {

@@ -22,7 +22,7 @@ export const evaluateAdmissionPolicy = (
   deps: EvaluationDeps,
   question: AdmissionPolicyRequest,
 ): Promise<PolicyDecision> =>
-  evaluatePairs(deps, question.task, () => {
+  evaluatePairs(deps, question, () => {
     const buildRequest = createAdmissionRequestBuilder(question);
     const relevant = selectRelevantPolicies(deps.policies, question);
     return (pair) => {

@@ -1,4 +1,4 @@
-import type { SourceRestriction } from '../contract/platform.ts';
+import type { CloudSettings, SourceRestriction } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
 
 /** A request to run a task, as policy sees it. */
@@ -13,6 +13,8 @@ export type RunPolicyRequest = {
   readonly params: Readonly<Record<string, string>>;
   readonly user?: { readonly issuer: string; readonly subject: string };
   readonly sourceRestriction: SourceRestriction['mode'];
+  /** Of the platform's cloud: it decides what a session reaches beyond the pairs of the task. */
+  readonly dialect: CloudSettings['dialect'];
   readonly approvals: readonly string[];
   /** Wall-clock milliseconds since the epoch. */
   readonly atMs: number;
@@ -21,7 +23,7 @@ export type RunPolicyRequest = {
 /** The part of a request that is known at admission. */
 export type AdmissionPolicyRequest = Pick<
   RunPolicyRequest,
-  'principal' | 'task' | 'sourceRestriction'
+  'principal' | 'task' | 'sourceRestriction' | 'dialect'
 >;
 
 export type PolicyDecision = {

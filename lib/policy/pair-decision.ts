@@ -1,8 +1,8 @@
 import type { LoadCatalog } from '../catalog/catalog.ts';
-import type { Task } from '../contract/task.ts';
 import { formatFieldError } from '../schema/field-error.ts';
 import { expandPairs, type Pair } from '../task/pairs.ts';
-import type { PolicyDecision } from './decision.ts';
+import { listReachedPairs } from '../task/reached-pairs.ts';
+import type { AdmissionPolicyRequest, PolicyDecision } from './decision.ts';
 import type { CompiledPolicies } from './compiled-policies.ts';
 import { combineResults, type PairResult } from './pair-results.ts';
 
@@ -15,21 +15,24 @@ export type EvaluationDeps = {
 };
 
 /**
- * Evaluates each pair of a task. The decision is a deny if policies are invalid or the task cannot be
+ * Evaluates each pair of a task, and each that its session reaches beyond them. The decision is a deny if policies are invalid or the task cannot be
  * expanded.
  *
  * @param createEvaluator called only if there are pairs to evaluate
  */
 export const evaluatePairs = async (
   { policies, loadCatalog, admit }: EvaluationDeps,
-  task: Task,
+  { task, dialect }: Pick<AdmissionPolicyRequest, 'task' | 'dialect'>,
   createEvaluator: () => (pair: Pair) => PairResult,
 ): Promise<PolicyDecision> => {
   const { blockers, version } = policies;
   if (blockers.length > 0) return { outcome: 'deny', policies: [], reasons: blockers, version };
   const pairs = await expandPairs(task, loadCatalog);
-  if (pairs.ok) admit?.(pairs.value.length);
-  return pairs.ok
-    ? combineResults(pairs.value.map(createEvaluator()), version)
-    : { outcome: 'deny', policies: [], reasons: pairs.faults.map(formatFieldError), version };
+  if (!pairs.ok) {
+    return { outcome: 'deny', policies: [], reasons: pairs.faults.map(formatFieldError), version };
+  }
+  const reached = dialect === 's3' ? listReachedPairs(pairs.value, await loadCatalog(['s3'])) : [];
+  const all = [...pairs.value, ...reached];
+  admit?.(all.length);
+  return combineResults(all.map(createEvaluator()), version);
 };

@@ -36,10 +36,13 @@ const formatReasons = (
   const lines = new Map<string, string[]>();
   for (const { pair, reason } of results) {
     const key = `${reason}\n${pair.resource}`;
-    lines.set(key, [...(lines.get(key) ?? []), pair.action.name]);
+    lines.set(key, [...(lines.get(key) ?? []), formatAction(pair)]);
   }
   return limitReasons(Array.from(lines, ([key, actions]) => formatReasonLine(key, actions)));
 };
+
+const formatAction = ({ action, reachedBy }: Pair): string =>
+  reachedBy === undefined ? action.name : `${action.name} (which MinIO allows with ${reachedBy})`;
 
 const formatReasonLine = (key: string, actions: readonly string[]): string => {
   const [because = '', resource = ''] = key.split('\n');

@@ -28,6 +28,42 @@ const buildForbid = (condition: string): string =>
 const OBJECTS = 'arn:aws:s3:::acme-data/reports/*';
 
 describe('evaluateRunPolicy', () => {
+  const decideDeletion = (cedar: string, dialect: 'aws' | 's3', resource: string) => {
+    const task = buildReportTask({
+      allow: [{ actions: ['s3:DeleteObject'], resources: [resource] }],
+    });
+    const policies = compileTexts({ a: cedar });
+    return evaluateRunPolicy({ policies, loadCatalog }, buildRunRequest({ task, dialect }));
+  };
+  const NO_VERSIONS = `${buildPermit()}${buildForbid('context.action == "s3:DeleteObjectVersion"')}`;
+  const ONE_KEY = buildPermit('context.resource like "arn:aws:s3:::acme/tmp"');
+
+  it('denies a deletion in dialect s3 if deletion of versions is forbidden, and says why', async () => {
+    expect(await decideDeletion(NO_VERSIONS, 's3', 'arn:aws:s3:::acme/tmp/*')).toMatchObject({
+      outcome: 'deny',
+      reasons: [
+        's3:DeleteObjectVersion (which MinIO allows with s3:DeleteObject) on arn:aws:s3:::acme/tmp/*: forbidden by a/1',
+      ],
+    });
+  });
+
+  it('denies the deletion of a key in dialect s3 if what is below it is not permitted', async () => {
+    const { outcome, reasons } = await decideDeletion(ONE_KEY, 's3', 'arn:aws:s3:::acme/tmp');
+    expect(outcome).toBe('deny');
+    expect(reasons.join()).toContain('on arn:aws:s3:::acme/tmp/*: no policy permits it');
+  });
+
+  it.each([
+    [NO_VERSIONS, 'arn:aws:s3:::acme/tmp/*'],
+    [ONE_KEY, 'arn:aws:s3:::acme/tmp'],
+  ])(
+    'allows such a deletion in dialect aws, where it reaches nothing else: %s',
+    async (...args) => {
+      const [cedar, resource] = args;
+      expect(await decideDeletion(cedar, 'aws', resource)).toMatchObject({ outcome: 'allow' });
+    },
+  );
+
   it('denies when there is no policy', async () => {
     expect(await evaluateTexts({})).toMatchObject({
       outcome: 'deny',

@@ -17,7 +17,7 @@ export const evaluateRunPolicy = (
   deps: EvaluationDeps,
   question: RunPolicyRequest,
 ): Promise<PolicyDecision> =>
-  evaluatePairs(deps, question.task, () => {
+  evaluatePairs(deps, question, () => {
     const buildRequest = createRunRequestBuilder(question);
     return (pair) => {
       const resource = bindResource(pair.resource, question.params);

@@ -4,6 +4,7 @@ import { createCatalogLoader } from '../catalog/catalog.ts';
 import type { CloudSettings } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
 import { expandPairs } from '../task/pairs.ts';
+import { listReachedPairs } from '../task/reached-pairs.ts';
 import { readTasks } from '../task/tasks.ts';
 import { compilePolicies } from './compiled-policies.ts';
 import { buildRunRequest } from './fixtures/policy-requests.ts';
@@ -25,6 +26,7 @@ beforeAll(async () => {
 
 const action = fc.constantFrom(
   ...['s3:GetObject', 's3:GetObjectVersion', 's3:PutObject', 's3:ListBucket', 's3:DeleteBucket'],
+  's3:DeleteObject',
   ...['s3:Put*ol*', 's3:Get*', 's3:*Bucket', 's3:Delete*', 's3:*Tagging', 's3:List*'],
 );
 const resource = fc
@@ -65,6 +67,8 @@ const readTask = async (allow: unknown, dialect: Dialect): Promise<Task | undefi
 const FORBIDS = [
   'forbid (principal, action, resource) when { context.action == "s3:DeleteBucket" } unless { context.resource like "arn:aws:s3:::a*" };',
   'forbid (principal, action, resource) when { context.accessLevels.contains("Permissions management") };',
+  'forbid (principal, action, resource) when { context.action == "s3:DeleteObjectVersion" };',
+  'forbid (principal, action, resource) when { context.action == "s3:ListBucketVersions" };',
   'forbid (principal, action, resource) when { context.action like "s3:*Bucket*" } unless { context.resource like "arn:aws:s3:::b*" };',
   'forbid (principal, action, resource) when { context.accessLevels.contains("Write") } unless { context.resource like "*/*" };',
 ] as const;
@@ -105,22 +109,40 @@ const listRequestNames = (target: string, dialect: Dialect): readonly string[] =
   return dialect === 's3' && !target.includes('/') ? [name, `${name}/`] : [name];
 };
 
-/** In dialect `s3`, MinIO lets a statement with GetObjectVersion also allow GetObject. */
+/** Pairs of an action in a policy and another action that MinIO then allows too. */
+const MINIO_ALLOWS = [
+  's3:GetObjectVersion s3:GetObject',
+  's3:ListBucket s3:ListBucketVersions',
+  's3:DeleteObject s3:DeleteObjectVersion',
+  's3:PutBucketPolicy s3:PutBucketAcl',
+];
+
 const matchesAction = (pattern: string, name: string, dialect: Dialect): boolean =>
-  matches(pattern, name) ||
-  (dialect === 's3' && pattern === 's3:GetObjectVersion' && name === 's3:GetObject');
+  matches(pattern, name) || (dialect === 's3' && MINIO_ALLOWS.includes(`${pattern} ${name}`));
+
+/** MinIO deletes what is below a key together with it. */
+const matchesResource = (
+  pattern: string,
+  { name, target, dialect }: { name: string; target: string; dialect: Dialect },
+): boolean => {
+  const patterns =
+    dialect === 's3' && ['s3:DeleteObject', 's3:DeleteObjectVersion'].includes(name)
+      ? [pattern, `${pattern}/*`]
+      : [pattern];
+  return patterns.some((each) =>
+    listRequestNames(target, dialect).some((text) => matches(each, text)),
+  );
+};
 
 const isAllowed = (
   statements: readonly Statement[],
-  { name, target, dialect }: { name: string; target: string; dialect: Dialect },
+  request: { name: string; target: string; dialect: Dialect },
 ): boolean =>
   statements.some(
     ({ Effect, Action, Resource }) =>
       Effect === 'Allow' &&
-      [Action].flat().some((each) => matchesAction(each, name, dialect)) &&
-      [Resource]
-        .flat()
-        .some((each) => listRequestNames(target, dialect).some((text) => matches(each, text))),
+      [Action].flat().some((each) => matchesAction(each, request.name, request.dialect)) &&
+      [Resource].flat().some((each) => matchesResource(each, request)),
   );
 
 const TARGETS = ['a', 'ab', 'abc', 'b', 'bb', 'c', 'a/x', 'a/r/x', 'b/q/x', 'b/z/x', 'ab/x', 'c/x'];
@@ -143,12 +165,15 @@ describe.each<Dialect>(['aws', 's3'])('the session policy of dialect %s', (diale
         const cedar = [...permits, ...forbids].join('\n');
         const deps = { policies: compilePolicies([{ name: 'any', cedar }]), loadCatalog };
         const evaluate = async (each: Task) =>
-          (await evaluateRunPolicy(deps, buildRunRequest({ task: each, params: PARAMS }))).outcome;
+          (await evaluateRunPolicy(deps, buildRunRequest({ task: each, params: PARAMS, dialect })))
+            .outcome;
         if ((await evaluate(task)) !== 'allow') return;
         sessions += 1;
         const permitted = new Set<string>();
         const pairs = await expandPairs(task, loadCatalog);
-        for (const { action: one, resource: pattern } of pairs.ok ? pairs.value : []) {
+        const own = pairs.ok ? pairs.value : [];
+        const reached = dialect === 's3' ? listReachedPairs(own, await loadCatalog(['s3'])) : [];
+        for (const { action: one, resource: pattern } of [...own, ...reached]) {
           const alone = { ...task, allow: [{ actions: [one.name], resources: [pattern] }] };
           if ((await evaluate(alone)) === 'allow') permitted.add(`${one.name} ${pattern}`);
         }
@@ -213,7 +238,7 @@ unless { context.resource like "arn:aws:s3:::scratch-*" };`;
     const task = await readTask(allow, 's3');
     if (task === undefined) throw new Error('expected a declaration that is accepted');
     const policies = compilePolicies([{ name: 'any', cedar: FORBID_DELETE }]);
-    const request = buildRunRequest({ task, params: PARAMS });
+    const request = buildRunRequest({ task, params: PARAMS, dialect: 's3' });
     return evaluateRunPolicy({ policies, loadCatalog }, request);
   };
 

@@ -8,6 +8,8 @@ export type Pair = {
   readonly action: CloudAction;
   /** As declared, with placeholders. */
   readonly resource: string;
+  /** The task does not contain the pair: the cloud allows it with this action. */
+  readonly reachedBy?: string;
 };
 
 /**

@@ -16,6 +16,7 @@ const ask = (more: Partial<RunPolicyRequest>): RunPolicyRequest => ({
     task,
     params: {},
     sourceRestriction: 'none',
+    dialect: 'aws',
     approvals: [],
     atMs: Date.UTC(2026, 0, 5, 13, 30),
   },

@@ -120,6 +120,7 @@ const buildPolicyRequest = (row: Row): RunPolicyRequest => {
     task: buildTask(row),
     params: {},
     sourceRestriction: 'none',
+    dialect: 'aws',
     approvals: [],
     atMs: at,
   } as const;
