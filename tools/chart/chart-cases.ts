@@ -1,5 +1,9 @@
 import { WEBHOOK_ENV } from '../../lib/contract/environment.ts';
-import { AUTHORITY_CASES as authority, AUTHORITY_REJECTIONS } from './authority-cases.ts';
+import {
+  AUTHORITY_CASES as authority,
+  AUTHORITY_OBJECTS,
+  AUTHORITY_REJECTIONS,
+} from './authority-cases.ts';
 import type { ChartCase, ChartRejection } from './chart-case.ts';
 import { AGENTS_POLICY } from './invariants.ts';
 
@@ -321,10 +325,35 @@ const networkCases: readonly ChartCase[] = [
   },
 ];
 
+const PROMETHEUS = [{ namespaceSelector: { matchLabels: { team: 'observability' } } }];
+
 const monitoringCases: readonly ChartCase[] = [
+  {
+    name: 'a monitor without NetworkPolicies',
+    values: {
+      networkPolicies: { webhook: { enabled: false }, authority: { enabled: false } },
+      monitoring: { serviceMonitor: { enabled: true } },
+    },
+    adds: ['ServiceMonitor/valetkey-webhook', 'ServiceMonitor/valetkey-authority'],
+    removes: [POLICY, 'NetworkPolicy/valetkey-authority'],
+  },
+  {
+    name: 'a monitor of the webhook alone',
+    values: {
+      trust: 'cluster',
+      networkPolicies: { webhook: { telemetryFrom: PROMETHEUS } },
+      monitoring: { serviceMonitor: { enabled: true } },
+    },
+    adds: ['ServiceMonitor/valetkey-webhook'],
+    removes: AUTHORITY_OBJECTS,
+  },
   {
     name: 'monitors of the Prometheus operator',
     values: {
+      networkPolicies: {
+        webhook: { telemetryFrom: PROMETHEUS },
+        authority: { telemetryFrom: PROMETHEUS },
+      },
       monitoring: {
         serviceMonitor: { enabled: true, interval: '15s', labels: { release: 'prometheus' } },
         podMonitor: { enabled: true },
@@ -500,6 +529,18 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     },
     names: 'createdBy',
   },
+  ...(['webhook', 'authority'] as const).map((component) => ({
+    name: `a monitor that the NetworkPolicy of the ${component} does not admit`,
+    values: {
+      monitoring: { serviceMonitor: { enabled: true } },
+      networkPolicies: {
+        webhook: { telemetryFrom: PROMETHEUS },
+        authority: { telemetryFrom: PROMETHEUS },
+        [component]: { telemetryFrom: [] },
+      },
+    },
+    names: `networkPolicies.${component}.telemetryFrom: expected the peers`,
+  })),
   {
     name: 'enabled agent policies without a namespace',
     values: { networkPolicies: { agents: { enabled: true } } },

@@ -6,6 +6,7 @@
 {{- $_ := set $endpoints "authority.publisher.s3Endpoint" .Values.authority.publisher.s3Endpoint }}
 {{- include "valetkey.checkIssuer" . }}
 {{- end }}
+{{- include "valetkey.checkMonitor" . }}
 {{- range $name, $url := $endpoints }}
 {{- if and (hasPrefix "http:" $url) (not $.Values.cloud.allowHttp) }}
 {{- fail (printf "%s: expected an https endpoint, or cloud.allowHttp: true, got %s" $name $url) }}
@@ -21,5 +22,16 @@
 {{- if $issuer }}{{ $host = (urlParse $issuer).hostname | lower }}{{ end }}
 {{- if and (eq .Values.cloud.dialect "aws") (or (not $host) (regexMatch $contract.authority.privateHost $host)) }}
 {{- fail (printf "authority.issuer: expected an https URL that AWS reaches from the internet (docs/issuer.md), or cloud.dialect: s3 for a private cloud, got %s" ($issuer | default "nothing")) }}
+{{- end }}
+{{- end }}
+
+{{/* A monitor that no NetworkPolicy lets through would find no replica, and its absence is a critical alert. */}}
+{{- define "valetkey.checkMonitor" -}}
+{{- $policies := dict "webhook" .Values.networkPolicies.webhook }}
+{{- if include "valetkey.hasAuthority" . }}{{ $_ := set $policies "authority" .Values.networkPolicies.authority }}{{ end }}
+{{- range $component, $policy := $policies }}
+{{- if and $.Values.monitoring.serviceMonitor.enabled $policy.enabled (not $policy.telemetryFrom) }}
+{{- fail (printf "networkPolicies.%s.telemetryFrom: expected the peers from which Prometheus scrapes with monitoring.serviceMonitor.enabled, got none. Set them, for example [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]" $component) }}
+{{- end }}
 {{- end }}
 {{- end }}
