@@ -204,6 +204,27 @@ const webhookCases: readonly ChartCase[] = [
     fields: [[DEPLOYMENT, `${POD}.priorityClassName`, undefined]],
   },
   {
+    name: 'the port that the firewall of a private cluster opens',
+    values: {},
+    fields: [
+      [DEPLOYMENT, `${POD}.containers[0].ports[0].containerPort`, 10250],
+      [DEPLOYMENT, `${POD}.hostNetwork`, undefined],
+      ['Service/valetkey-webhook', 'spec.ports[0].targetPort', 'https'],
+      [POLICY, 'spec.ingress[0].ports', [{ port: 10250, protocol: 'TCP' }]],
+    ],
+  },
+  {
+    name: "the node's network and another port",
+    values: { webhook: { hostNetwork: true, port: 10260 } },
+    fields: [
+      [DEPLOYMENT, `${POD}.hostNetwork`, true],
+      [DEPLOYMENT, `${POD}.dnsPolicy`, 'ClusterFirstWithHostNet'],
+      [DEPLOYMENT, 'spec.strategy.rollingUpdate', { maxUnavailable: 1, maxSurge: 0 }],
+      [DEPLOYMENT, `${POD}.containers[0].ports[0].containerPort`, 10260],
+      [POLICY, 'spec.ingress[0].ports', [{ port: 10260, protocol: 'TCP' }]],
+    ],
+  },
+  {
     name: 'scheduling and settings of the webhook',
     values: {
       webhook: {
@@ -551,5 +572,16 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     values: { webhook: { podLabels: { 'app.kubernetes.io/name': 'x' } } },
     names: 'app.kubernetes.io/name',
   },
+  {
+    name: "the kubelet's port on the node's network",
+    values: { webhook: { hostNetwork: true } },
+    names: 'webhook.port: expected another port than 10250 with webhook.hostNetwork',
+  },
+  {
+    name: 'the port of metrics for admission',
+    values: { webhook: { port: 9444 } },
+    names: 'webhook.port: expected another port than 9444',
+  },
+  { name: 'a privileged port', values: { webhook: { port: 443 } }, names: 'port' },
   { name: 'zero replicas', values: { webhook: { replicas: 0 } }, names: 'replicas' },
 ];

@@ -20,7 +20,6 @@ import {
   VALIDATE_PATH,
   VALIDATE_POLICY_PATH,
   WARN_WORKLOAD_PATH,
-  WEBHOOK_LISTEN,
 } from '../../lib/contract/paths.ts';
 import {
   AUTHORITY_COMMAND,
@@ -239,8 +238,11 @@ const findDeploymentFaults = (objects: Objects): readonly string[] => {
   const names = Object.entries(WEBHOOK_ENV).flatMap(([key, name]) => (key === left ? [] : [name]));
   const found = Object.keys(listEnvironmentVariables(deployment)).sort();
   return [
+    ...findPortFaults(objects, deployment),
     ...listDifferences(title, getValue(deployment, 'spec'), {
-      'strategy.rollingUpdate.maxUnavailable': 0,
+      // Two replicas on the node's network would need the same ports.
+      'strategy.rollingUpdate.maxUnavailable':
+        getValue(deployment, 'spec.template.spec.hostNetwork') === true ? 1 : 0,
       'template.spec.securityContext.runAsNonRoot': true,
       'template.spec.securityContext.runAsUser': WEBHOOK_UID,
       'template.spec.securityContext.runAsGroup': WEBHOOK_GID,
@@ -257,11 +259,27 @@ const findDeploymentFaults = (objects: Objects): readonly string[] => {
     ...listDifferences(title, listEnvironmentVariables(deployment), {
       ...WEBHOOK_RUNTIME_ENV,
       [WEBHOOK_ENV.platformFile]: PLATFORM_FILE,
-      [WEBHOOK_ENV.listen]: `:${WEBHOOK_LISTEN}`,
     }),
     ...(isDeepStrictEqual(found, [...names, ...Object.keys(WEBHOOK_RUNTIME_ENV)].sort())
       ? []
       : [`${title}: environment: ${found.join(', ')}`]),
+  ];
+};
+
+/** The webhook's program, Service and NetworkPolicy have the port of its container, named https. */
+const findPortFaults = (objects: Objects, deployment: KubernetesObject): readonly string[] => {
+  const port = getValue(deployment, 'spec.template.spec.containers[0].ports[0].containerPort');
+  const named = (kind: string) =>
+    filterByKind(objects, kind).find(({ metadata }) => metadata.name === 'valetkey-webhook');
+  const policy = named('NetworkPolicy');
+  return [
+    ...listDifferences('Deployment', listEnvironmentVariables(deployment), {
+      [WEBHOOK_ENV.listen]: `:${String(port)}`,
+    }),
+    ...listDifferences('Service', named('Service'), { 'spec.ports[0].targetPort': 'https' }),
+    ...(policy === undefined
+      ? []
+      : listDifferences('NetworkPolicy', policy, { 'spec.ingress[0].ports[0].port': port })),
   ];
 };
 

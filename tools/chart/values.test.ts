@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 
 import { ANY_ACCOUNT } from '../../lib/contract/platform.ts';
 import { DEFAULT_PLATFORM } from '../../lib/config/default-platform.ts';
+import { WEBHOOK_LISTEN } from '../../lib/contract/paths.ts';
 import { ENV_DENY_LIST, mayBeAddedToSidecar } from '../../lib/config/environment-review.ts';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import { parseRoleArn } from '../../lib/schema/arn.ts';
@@ -110,6 +111,10 @@ describe('values.yaml', () => {
       .filter((path) => !elsewhere.test(path))
       .filter((path) => getValue(values, path.slice(1)) === undefined);
     expect(missing).toEqual([]);
+  });
+
+  it('has the port at which the webhook listens by default', () => {
+    expect(getValue(values, 'webhook.port')).toBe(WEBHOOK_LISTEN);
   });
 
   it('has the same defaults as lib/config', () => {

@@ -7,6 +7,7 @@
 {{- include "valetkey.checkIssuer" . }}
 {{- end }}
 {{- include "valetkey.checkMonitor" . }}
+{{- include "valetkey.checkWebhookPort" . }}
 {{- range $name, $url := $endpoints }}
 {{- if and (hasPrefix "http:" $url) (not $.Values.cloud.allowHttp) }}
 {{- fail (printf "%s: expected an https endpoint, or cloud.allowHttp: true, got %s" $name $url) }}
@@ -33,5 +34,16 @@
 {{- if and $.Values.monitoring.serviceMonitor.enabled $policy.enabled (not $policy.telemetryFrom) }}
 {{- fail (printf "networkPolicies.%s.telemetryFrom: expected the peers from which Prometheus scrapes with monitoring.serviceMonitor.enabled, got none. Set them, for example [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]" $component) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "valetkey.checkWebhookPort" -}}
+{{- $telemetry := int (include "valetkey.contract" . | fromJson).webhook.telemetryPort }}
+{{- $port := int .Values.webhook.port }}
+{{- if eq $port $telemetry }}
+{{- fail (printf "webhook.port: expected another port than %d, that of metrics and probes" $telemetry) }}
+{{- end }}
+{{- if and .Values.webhook.hostNetwork (eq $port 10250) }}
+{{- fail "webhook.port: expected another port than 10250 with webhook.hostNetwork, because the kubelet of every node has it, got 10250. Set for example 10260, and let the API server reach it on the nodes (docs/network-policies.md)" }}
 {{- end }}
 {{- end }}
