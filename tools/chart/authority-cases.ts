@@ -164,6 +164,30 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     ],
   },
   {
+    name: 'the claim template as the API server stores it',
+    values: {},
+    fields: [
+      [STATEFUL_SET, 'spec.volumeClaimTemplates[0].apiVersion', 'v1'],
+      [STATEFUL_SET, 'spec.volumeClaimTemplates[0].kind', 'PersistentVolumeClaim'],
+    ],
+  },
+  {
+    name: 'a resized volume, whose claim template stays as it was',
+    values: { authority: { audit: { file: { size: '5Gi', claimSize: '1Gi' } } } },
+    fields: [
+      [
+        STATEFUL_SET,
+        'spec.volumeClaimTemplates[0].spec.resources',
+        { requests: { storage: '1Gi' } },
+      ],
+      [
+        STATEFUL_SET,
+        `${POD}.containers[0].env[9]`,
+        { name: 'VALETKEY_AUDIT_VOLUME_SIZE', value: '5Gi' },
+      ],
+    ],
+  },
+  {
     name: 'records that are removed by size and age',
     values: { authority: { audit: { file: { size: '5Gi', maxBytes: '3Gi', retain: '90d' } } } },
     fields: [
