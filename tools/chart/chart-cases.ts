@@ -6,6 +6,7 @@ import {
 } from './authority-cases.ts';
 import type { ChartCase, ChartRejection } from './chart-case.ts';
 import { AGENTS_POLICY } from './invariants.ts';
+import { POD_CASES, POD_REJECTIONS } from './pod-cases.ts';
 
 const DEPLOYMENT = 'Deployment/valetkey-webhook';
 const POD = 'spec.template.spec';
@@ -454,6 +455,7 @@ export const CHART_CASES: readonly ChartCase[] = [
   ...imageCases,
   ...platformCases,
   ...webhookCases,
+  ...POD_CASES,
   ...certificateCases,
   ...networkCases,
   ...monitoringCases,
@@ -462,6 +464,7 @@ export const CHART_CASES: readonly ChartCase[] = [
 
 export const CHART_REJECTIONS: readonly ChartRejection[] = [
   ...AUTHORITY_REJECTIONS,
+  ...POD_REJECTIONS,
   { name: 'an unknown top-level value', values: { imaeg: {} }, names: 'imaeg' },
   {
     name: 'an unknown nested value',

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
+import { mayBeAddedToSidecar } from '../../lib/config/environment-review.ts';
 import {
   API_GROUP,
   API_VERSION,
@@ -227,7 +228,7 @@ const listDifferences = (
       return `${title}: ${path}: expected ${JSON.stringify(wanted)}, got ${got}`;
     });
 
-/** Checks restricted pod security, the command, and that the environment is exactly what the program reads. */
+/** Checks restricted pod security, the command, and that the environment is exactly what the program reads and names without effect on it. */
 const findDeploymentFaults = (objects: Objects): readonly string[] => {
   const [deployment, ...others] = filterByKind(objects, 'Deployment');
   if (deployment === undefined || others.length > 0) return ['expected one Deployment'];
@@ -236,7 +237,9 @@ const findDeploymentFaults = (objects: Objects): readonly string[] => {
     getValue(listEnvironmentVariables(deployment), WEBHOOK_ENV.certificates) === 'self-signed';
   const left = isSelfSigned ? 'certificatesFolder' : 'caSecret';
   const names = Object.entries(WEBHOOK_ENV).flatMap(([key, name]) => (key === left ? [] : [name]));
-  const found = Object.keys(listEnvironmentVariables(deployment)).sort();
+  const found = Object.keys(listEnvironmentVariables(deployment))
+    .filter((name) => !mayBeAddedToSidecar(name))
+    .sort();
   return [
     ...findPortFaults(objects, deployment),
     ...listDifferences(title, getValue(deployment, 'spec'), {
@@ -302,7 +305,7 @@ const findAuthorityFaults = (objects: Objects): readonly string[] => {
   const expected = [...Object.values(AUTHORITY_ENV), ...Object.keys(AUTHORITY_RUNTIME_ENV)].sort();
   const tuning: readonly string[] = Object.values(AUTHORITY_TUNING_ENV);
   const found = Object.keys(listEnvironmentVariables(set))
-    .filter((name) => !tuning.includes(name))
+    .filter((name) => !tuning.includes(name) && !mayBeAddedToSidecar(name))
     .sort();
   return [
     ...listDifferences(title, getValue(set, 'spec'), {

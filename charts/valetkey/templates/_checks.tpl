@@ -8,6 +8,7 @@
 {{- end }}
 {{- include "valetkey.checkMonitor" . }}
 {{- include "valetkey.checkWebhookPort" . }}
+{{- include "valetkey.checkSecurityContext" . }}
 {{- range $name, $url := $endpoints }}
 {{- if and (hasPrefix "http:" $url) (not $.Values.cloud.allowHttp) }}
 {{- fail (printf "%s: expected an https endpoint, or cloud.allowHttp: true, got %s" $name $url) }}
@@ -45,5 +46,17 @@
 {{- end }}
 {{- if and .Values.webhook.hostNetwork (eq $port 10250) }}
 {{- fail "webhook.port: expected another port than 10250 with webhook.hostNetwork, because the kubelet of every node has it, got 10250. Set for example 10260, and let the API server reach it on the nodes (docs/network-policies.md)" }}
+{{- end }}
+{{- end }}
+
+{{/* The schema checks the values of the permitted fields. */}}
+{{- define "valetkey.checkSecurityContext" -}}
+{{- $permitted := list "appArmorProfile" "fsGroupChangePolicy" "seLinuxOptions" "supplementalGroups" "supplementalGroupsPolicy" }}
+{{- range $component := list "webhook" "authority" }}
+{{- range $field := keys (index $.Values $component).securityContext | sortAlpha }}
+{{- if not (has $field $permitted) }}
+{{- fail (printf "%s.securityContext.%s: expected only %s. The chart sets the rest so that the program is never root, privileged or unconfined, and no value may weaken it" $component $field (join ", " $permitted)) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
