@@ -360,6 +360,17 @@ const monitoringCases: readonly ChartCase[] = [
     removes: [POLICY, 'NetworkPolicy/valetkey-authority'],
   },
   {
+    name: 'alerts without those of the authority',
+    values: { trust: 'cluster', monitoring: { prometheusRule: { enabled: true } } },
+    adds: ['PrometheusRule/valetkey'],
+    removes: AUTHORITY_OBJECTS,
+    fields: [
+      ['PrometheusRule/valetkey', 'spec.groups.length', 2],
+      ['PrometheusRule/valetkey', 'spec.groups[0].name', 'valetkey-webhook'],
+      ['PrometheusRule/valetkey', 'spec.groups[1].name', 'valetkey-sidecars'],
+    ],
+  },
+  {
     name: 'a monitor of the webhook alone',
     values: {
       trust: 'cluster',
@@ -397,6 +408,7 @@ const monitoringCases: readonly ChartCase[] = [
       ['PodMonitor/valetkey-sidecars', 'spec.podMetricsEndpoints[0].port', 'valetkey-metric'],
       ['PrometheusRule/valetkey', 'metadata.labels.release', 'prometheus'],
       ['PrometheusRule/valetkey', 'spec.groups[0].rules[1].alert', 'ValetkeyWebhookUntrusted'],
+      ['PrometheusRule/valetkey', 'spec.groups[1].rules[0].alert', 'ValetkeyAuthorityAbsent'],
     ],
   },
 ];
