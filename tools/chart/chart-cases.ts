@@ -28,12 +28,17 @@ const imageCases: readonly ChartCase[] = [
     name: 'an image by tag',
     values: {
       image: { repository: 'registry.example:5000/valetkey', tag: '9' },
-      imagePullSecrets: ['pull'],
+      imagePullSecrets: ['pull', { name: 'mirror' }],
     },
     fields: [
       [DEPLOYMENT, `${POD}.containers[0].image`, 'registry.example:5000/valetkey:9'],
       ['Platform', 'sidecar.image', 'registry.example:5000/valetkey:9'],
-      ['ServiceAccount/valetkey-webhook', 'imagePullSecrets', [{ name: 'pull' }]],
+      [
+        'ServiceAccount/valetkey-webhook',
+        'imagePullSecrets',
+        [{ name: 'pull' }, { name: 'mirror' }],
+      ],
+      ['ServiceAccount/valetkey-authority', 'imagePullSecrets[1]', { name: 'mirror' }],
     ],
   },
   {

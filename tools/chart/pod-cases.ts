@@ -2,6 +2,7 @@ import type { ChartCase, ChartRejection } from './chart-case.ts';
 
 const DEPLOYMENT = 'Deployment/valetkey-webhook';
 const POD = 'spec.template.spec';
+const MESH_CA = { name: 'mesh', mountPath: '/mnt/mesh-ca', configMap: { name: 'mesh-ca' } };
 const AFFINITY = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [] } };
 const SPREAD = { topologyKey: 'example/rack', maxSkew: 2, whenUnsatisfiable: 'DoNotSchedule' };
 
@@ -17,6 +18,7 @@ const buildPodCase = (component: 'webhook' | 'authority', workload: string): Cha
       serviceAnnotations: { 'mesh.example/sync': 'no' },
       securityContext: { seLinuxOptions: { level: 's0:c1,c2' }, supplementalGroups: [3000] },
       extraEnv: [{ name: 'TZ', value: 'UTC' }],
+      extraVolumes: [MESH_CA],
     },
   },
   fields: [
@@ -41,6 +43,12 @@ const buildPodCase = (component: 'webhook' | 'authority', workload: string): Cha
     [workload, 'spec.template.metadata.labels.team', undefined],
     [`Service/valetkey-${component}`, 'metadata.annotations', { 'mesh.example/sync': 'no' }],
     [workload, `${POD}.securityContext.runAsNonRoot`, true],
+    [workload, `${POD}.volumes[1]`, { name: 'extra-mesh', configMap: { name: 'mesh-ca' } }],
+    [
+      workload,
+      `${POD}.containers[0].volumeMounts[${component === 'webhook' ? 1 : 2}]`,
+      { name: 'extra-mesh', mountPath: '/mnt/mesh-ca', readOnly: true },
+    ],
     [workload, `${POD}.securityContext.seLinuxOptions`, { level: 's0:c1,c2' }],
     [workload, `${POD}.securityContext.supplementalGroups`, [3000]],
     [
@@ -78,6 +86,20 @@ export const POD_REJECTIONS: readonly ChartRejection[] = [
       values: { [component]: { securityContext } },
       names: `${component}.securityContext.${Object.keys(securityContext).join()}: expected only appArmorProfile`,
     })),
+    ...['/opt/valetkey', '/mnt/../opt', '/mnt', '/'].map((mountPath) => ({
+      name: `a volume over files of the ${component}: ${mountPath}`,
+      values: { [component]: { extraVolumes: [{ ...MESH_CA, mountPath }] } },
+      names: 'mountPath',
+    })),
+    {
+      name: `a volume of the node in the ${component}`,
+      values: {
+        [component]: {
+          extraVolumes: [{ name: 'x', mountPath: '/mnt/x', hostPath: { path: '/' } }],
+        },
+      },
+      names: 'hostPath',
+    },
     {
       name: `the ${component} without AppArmor`,
       values: { [component]: { securityContext: { appArmorProfile: { type: 'Unconfined' } } } },

@@ -82,6 +82,22 @@ the issuers' documents are fetched directly. The issuer in the cluster is the au
 {{- $port | default (ternary "80" "443" (hasPrefix "http:" .)) -}}
 {{- end }}
 
+{{/* Extra volumes of a component, under names of their own, and their read-only mounts. */}}
+{{- define "valetkey.extraVolumes" -}}
+{{- range . }}
+- name: extra-{{ .name }}
+  {{- pick . "configMap" "secret" | toYaml | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "valetkey.extraVolumeMounts" -}}
+{{- range . }}
+- name: extra-{{ .name }}
+  mountPath: {{ .mountPath }}
+  readOnly: true
+{{- end }}
+{{- end }}
+
 {{- define "valetkey.image" -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}
