@@ -222,6 +222,7 @@ const webhookCases: readonly ChartCase[] = [
   {
     name: "the node's network and another port",
     values: { webhook: { hostNetwork: true, port: 10260 } },
+    warnings: ['host namespaces (hostNetwork=true)'],
     fields: [
       [DEPLOYMENT, `${POD}.hostNetwork`, true],
       [DEPLOYMENT, `${POD}.dnsPolicy`, 'ClusterFirstWithHostNet'],
