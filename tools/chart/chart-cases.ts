@@ -456,6 +456,14 @@ export const CHART_CASES: readonly ChartCase[] = [
       [DEPLOYMENT, `${POD}.priorityClassName`, 'valetkey-webhook'],
       [DEPLOYMENT, `${POD}.containers[0].env[2].name`, WEBHOOK_ENV.platformFile],
       [POLICY, 'spec.ingress.length', 1],
+      ...['revocations', 'taskpolicies'].map(
+        (name) =>
+          [
+            `CustomResourceDefinition/${name}.valetkey.dev`,
+            'metadata.annotations[helm.sh/resource-policy]',
+            'keep',
+          ] as const,
+      ),
       [POLICY, 'spec.ingress[0].from', undefined],
       ['Platform', 'trust', 'authority'],
       ['Platform', 'tasks.minLifetimeSeconds', 60],
