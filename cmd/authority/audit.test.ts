@@ -69,6 +69,16 @@ describe('startAudit', () => {
     expect(joined.chains[0]?.records).toBe(log.split('\n').length - 1);
   });
 
+  it('uses 70 % of a volume that is smaller than configured', async () => {
+    const config = { auditVolumeBytes: 64 * MIB, auditMaxBytes: 32 * MIB };
+    const readSpace = () => Promise.resolve({ sizeBytes: MIB, freeBytes: MIB });
+    const audit = await startTestAudit({ folder, heads: createTestHeads(), config }, { readSpace });
+    audits.push(audit);
+    await waitUntilPublished(audit);
+    await recordRuns(audit, 4_000);
+    expect(listAuditFiles(folder)).not.toContain('audit-00000001.jsonl');
+  });
+
   it('goes on recording, and removes nothing, while heads cannot be published', async () => {
     const heads = createTestHeads();
     const audit = await start(heads, { auditVolumeBytes: MIB });

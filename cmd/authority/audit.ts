@@ -24,6 +24,7 @@ import { createPruner, type RetentionOptions } from '../../lib/audit/retention.t
 import { readPublicKeys } from '../../lib/audit/sealing-keys.ts';
 import { createAuditFiles, type AuditFiles } from '../../lib/edge/disk/audit-files.ts';
 import { createStandardOutputSink } from '../../lib/edge/disk/standard-output.ts';
+import { readVolumeSpace } from '../../lib/edge/disk/volume-space.ts';
 import type { ConfigMapStore } from '../../lib/edge/kubernetes/config-maps.ts';
 import type { AuditKeys } from './audit-keys.ts';
 import { startAuditLoop } from './audit-retention.ts';
@@ -58,6 +59,8 @@ export type AuditDeps = {
   readonly observer: AuditObserver;
   /** Standard output; tests replace it. */
   readonly output: Parameters<typeof createStandardOutputSink>[0];
+  /** The file system of the audit folder; tests replace it. */
+  readonly readSpace?: typeof readVolumeSpace;
 };
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -76,10 +79,11 @@ const FILES_IN_LIMIT = 8;
  */
 export const startAudit = async (
   config: AuditConfig,
-  { keys, heads, clock, random, log, observer, output }: AuditDeps,
+  { keys, heads, clock, random, log, observer, output, readSpace = readVolumeSpace }: AuditDeps,
 ): Promise<Audit> => {
   const { podName, auditFolder } = config;
-  const retention = toRetentionOptions(config);
+  const space = auditFolder === '' ? undefined : await readSpace(auditFolder);
+  const retention = toRetentionOptions(config, space?.sizeBytes);
   const maxFileBytes = computeMaxFileBytes(retention);
   const published = await readPublishedHead(heads, podName);
   const files =
@@ -143,14 +147,18 @@ const writeUnpublished = async (
     await standardOutput.append(lines.map((line) => `${line}\n`).join(''), false);
 };
 
-const toRetentionOptions = ({
-  auditMaxBytes,
-  auditVolumeBytes,
-  auditRetainSeconds,
-}: AuditConfig): RetentionOptions => {
-  const share =
-    auditVolumeBytes === undefined ? undefined : Math.floor(auditVolumeBytes * AUDIT_VOLUME_SHARE);
-  const maxBytes = auditMaxBytes ?? share;
+/** The configured size is not that of a claim that was not resized yet, nor of an emptyDir's file system. */
+const toRetentionOptions = (
+  { auditMaxBytes, auditVolumeBytes, auditRetainSeconds }: AuditConfig,
+  foundBytes = Infinity,
+): RetentionOptions => {
+  const maxBytes =
+    auditVolumeBytes === undefined
+      ? auditMaxBytes
+      : Math.min(
+          auditMaxBytes ?? Infinity,
+          Math.floor(Math.min(auditVolumeBytes, foundBytes) * AUDIT_VOLUME_SHARE),
+        );
   return {
     ...(maxBytes !== undefined && { maxBytes }),
     ...(auditRetainSeconds !== undefined && { retainMs: auditRetainSeconds * 1000 }),

@@ -94,8 +94,9 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
   };
 };
 
-const createRegistry = ({ clock, schedule, log, createCredentialSource }: SidecarDeps) => {
+const createRegistry = ({ config, clock, schedule, log, createCredentialSource }: SidecarDeps) => {
   const metrics = createLazySidecarMetrics({
+    tasks: config.admitted.tasks.map(({ name }) => name),
     readExpirations: () => findLatestExpirations(registry, clock.now()),
     authority: () => source.authority?.getConnectionState(),
   });

@@ -38,7 +38,7 @@ describe('readWebhookConfig', () => {
         configuration: 'valetkey',
         certificates: 'self-signed',
         caSecret: 'valetkey-webhook-ca',
-        listen: { host: '', port: 9443 },
+        listen: { host: '', port: 10250 },
         telemetry: { host: '', port: 9444 },
         cluster: 'kubernetes',
         authorityLifetimeSeconds: 31_536_000,

@@ -15,7 +15,7 @@ export const LOOPBACK_LISTEN = 9471;
 export const TELEMETRY_LISTEN = 9472;
 
 /** The webhook's ports. */
-export const WEBHOOK_LISTEN = 9443;
+export const WEBHOOK_LISTEN = 10250;
 export const WEBHOOK_TELEMETRY_LISTEN = 9444;
 
 /** The webhook's routes, used in both webhook configurations. */

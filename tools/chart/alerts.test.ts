@@ -2,9 +2,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { AUTHORITY_METRICS } from '../../lib/edge/telemetry/authority-metrics.ts';
-import { SIDECAR_METRICS } from '../../lib/edge/telemetry/sidecar-metrics.ts';
-import { WEBHOOK_METRICS } from '../../lib/edge/telemetry/webhook-metrics.ts';
+import { REFUSALS } from '../../lib/exchange/refusal-table.ts';
+import { getValue } from '../../test/kit/kubernetes-objects.ts';
+import {
+  AUTHORITY_METRICS,
+  createAuthorityMetrics,
+} from '../../lib/edge/telemetry/authority-metrics.ts';
+import { createSidecarMetrics, SIDECAR_METRICS } from '../../lib/edge/telemetry/sidecar-metrics.ts';
+import { createWebhookMetrics, WEBHOOK_METRICS } from '../../lib/edge/telemetry/webhook-metrics.ts';
 
 type Alert = {
   readonly alert: string;
@@ -23,6 +28,7 @@ const listLabels = new Map<string, readonly string[]>(
     labels,
   ]),
 );
+const values: unknown = parse(readFileSync(join(root, 'charts/valetkey/values.yaml'), 'utf8'));
 /** Labels that a scrape adds to every series, and the value. */
 const SCRAPED = ['namespace', 'pod', 'value'];
 
@@ -32,7 +38,92 @@ const matchAll = (text: string, pattern: RegExp): readonly string[] =>
 const listMetrics = (expr: string): readonly string[] =>
   matchAll(expr, /(valetkey_\w+)/g).map((name) => name.replace(/_(bucket|count|sum)$/, ''));
 
+/** The series that every program has before its first request. */
+const renderFreshMetrics = async (): Promise<readonly string[]> => {
+  const unsynced = { now: () => 0, secondsSinceSync: {} as never };
+  const texts = await Promise.all([
+    createWebhookMetrics(unsynced).render(),
+    createAuthorityMetrics({
+      ...unsynced,
+      readAuditVolume: () => Promise.resolve(undefined),
+    }).render(),
+    createSidecarMetrics({
+      tasks: ['reports'],
+      readExpirations: () => new Map(),
+      authority: () => undefined,
+    }).render(),
+  ]);
+  return texts.flatMap((text) => text.split('\n'));
+};
+
+/** Every selector of a counted series, with each alternative of a regular expression as its own. */
+const listCountedSeries = (expr: string): readonly (readonly [string, readonly string[]])[] =>
+  Array.from(expr.matchAll(/(?:rate|increase)\((\w+)(?:\{([^}]*)\})?\[/g)).flatMap(
+    ([, name = '', selector = '']) =>
+      Array.from(selector.matchAll(/(\w+)(=~|=)"([^"]*)"/g))
+        .reduce<readonly (readonly string[])[]>(
+          (lists, [, label, , value = '']) =>
+            value
+              .split('|')
+              .flatMap((each) => lists.map((list) => [...list, `${label}="${each}"`])),
+          [[]],
+        )
+        .map((labels) => [name, labels] as const),
+  );
+
 describe('alerts.yaml', () => {
+  it.each(alerts)('$alert counts series that exist before the first event', async ({ expr }) => {
+    const lines = await renderFreshMetrics();
+    const absent = listCountedSeries(expr).filter(
+      ([name, labels]) =>
+        !lines.some((line) => line.startsWith(name) && labels.every((each) => line.includes(each))),
+    );
+    expect(absent).toEqual([]);
+  });
+
+  it.each(alerts.filter(({ expr }) => /rate\([^/]*\/[^]*rate\(/.test(expr)))(
+    '$alert compares a share only with a floor of traffic',
+    ({ expr }) => {
+      expect(expr).toMatch(/ and sum(?: by \([^)]*\))? ?\(increase\([^)]*\)\) >= \d+$/);
+    },
+  );
+
+  it.each([
+    'ValetkeyWebhookAbsent',
+    'ValetkeyAuthorityAbsent',
+    'ValetkeyWebhookCertificateExpiring',
+    'ValetkeyAuthorityCertificateExpiring',
+    'ValetkeyWatchStale',
+    'ValetkeyWebhookPoliciesStale',
+    'ValetkeyAuditVolumeFilling',
+    'ValetkeyAuditVolumeExhausted',
+    'ValetkeyGrantsRejected',
+    'ValetkeySidecarDisconnected',
+  ])('contains %s', (name) => {
+    expect(alerts.map(({ alert }) => alert)).toContain(name);
+  });
+
+  it('counts failures of the authority for sidecars, and neither its decisions nor what ended itself', () => {
+    const expr = alerts.find(({ alert }) => alert === 'ValetkeyExchangesFailing')?.expr;
+    expect(expr).not.toContain('!="issued"');
+    expect(expr).toContain('outcome!="abandoned"');
+    expect(expr).toMatch(/outcome="refused"\}\[10m\]\) unless on \(namespace, pod\) \w+_connected/);
+  });
+
+  it('reports cut-off sidecars together only if there are several', () => {
+    const expr = alerts.find(({ alert }) => alert === 'ValetkeySidecarsDisconnected')?.expr;
+    expect(expr).toMatch(/ and count\(valetkey_sidecar_authority_connected == 0\) >= 3$/);
+  });
+
+  it.each(alerts)('$alert names existing refusals and chart values', ({ expr, annotations }) => {
+    const reasons = matchAll(expr, /reason=~?"([^"]*)"/g).flatMap((text) => text.split('|'));
+    expect(reasons.filter((reason) => !(reason in REFUSALS))).toEqual([]);
+    const text = `${annotations.summary} ${annotations.description}`;
+    const groups = Object.keys(values as object).join('|');
+    const named = matchAll(text, new RegExp(`(?<![/\\w])((?:${groups})(?:\\.[a-zA-Z]+)+)`, 'g'));
+    expect(named.filter((path) => getValue(values, path) === undefined)).toEqual([]);
+  });
+
   it('has unique names', () => {
     const names = alerts.map(({ alert }) => alert);
     expect(new Set(names).size).toBe(names.length);

@@ -5,7 +5,7 @@ const POD = 'spec.template.spec';
 const POLICY = 'NetworkPolicy/valetkey-authority';
 const VALIDATING = 'ValidatingWebhookConfiguration/valetkey';
 
-const OBJECTS = [
+export const AUTHORITY_OBJECTS = [
   'ClusterRole/valetkey-authority',
   'ClusterRoleBinding/valetkey-authority',
   'ClusterRoleBinding/valetkey-authority-issuer-discovery',
@@ -33,12 +33,15 @@ const CORE = { apiGroups: [''], verbs: ['get'] };
 
 const buildRoleKey = (name: string): string => `arn:aws:iam::111122223333:role/${name}`;
 
+const buildTcpPorts = (ports: readonly number[]) =>
+  ports.map((port) => ({ port, protocol: 'TCP' }));
+
 /** Cases of `trust` and of the group `authority`. */
 export const AUTHORITY_CASES: readonly ChartCase[] = [
   {
     name: 'trust: cluster',
     values: { trust: 'cluster' },
-    removes: OBJECTS,
+    removes: AUTHORITY_OBJECTS,
     fields: [
       ['Platform', 'trust', 'cluster'],
       ['Platform', 'authority', undefined],
@@ -161,6 +164,30 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     ],
   },
   {
+    name: 'the claim template as the API server stores it',
+    values: {},
+    fields: [
+      [STATEFUL_SET, 'spec.volumeClaimTemplates[0].apiVersion', 'v1'],
+      [STATEFUL_SET, 'spec.volumeClaimTemplates[0].kind', 'PersistentVolumeClaim'],
+    ],
+  },
+  {
+    name: 'a resized volume, whose claim template stays as it was',
+    values: { authority: { audit: { file: { size: '5Gi', claimSize: '1Gi' } } } },
+    fields: [
+      [
+        STATEFUL_SET,
+        'spec.volumeClaimTemplates[0].spec.resources',
+        { requests: { storage: '1Gi' } },
+      ],
+      [
+        STATEFUL_SET,
+        `${POD}.containers[0].env[9]`,
+        { name: 'VALETKEY_AUDIT_VOLUME_SIZE', value: '5Gi' },
+      ],
+    ],
+  },
+  {
     name: 'records that are removed by size and age',
     values: { authority: { audit: { file: { size: '5Gi', maxBytes: '3Gi', retain: '90d' } } } },
     fields: [
@@ -228,9 +255,58 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       [POLICY, 'spec.ingress[0].from', [{ namespaceSelector: {} }]],
       [POLICY, 'spec.ingress[1].ports', [{ port: 9446, protocol: 'TCP' }]],
       [POLICY, 'spec.egress[0].to', [{ ipBlock: { cidr: '10.0.0.1/32' } }]],
-      [POLICY, 'spec.egress[1].ports', [{ port: 7480, protocol: 'TCP' }]],
+      [POLICY, 'spec.egress[1].ports', buildTcpPorts([443, 7480])],
       [POLICY, 'spec.egress[1].to', [{ ipBlock: { cidr: '192.0.2.0/24' } }]],
     ],
+  },
+  {
+    name: 'egress to the port of a private cloud only',
+    values: {
+      cloud: { dialect: 's3', stsEndpoint: 'https://minio.example:9000' },
+      authority: { issuer: '' },
+    },
+    fields: [[POLICY, 'spec.egress[1].ports', buildTcpPorts([9000])]],
+  },
+  {
+    name: 'egress to the port of every endpoint that the authority calls',
+    values: {
+      cloud: { dialect: 's3', stsEndpoint: 'http://rgw.example', allowHttp: true },
+      authority: {
+        issuer: 'https://issuer.example:8443/prod',
+        denyList: {
+          revokerRole: buildRoleKey('revoker'),
+          iamEndpoint: 'https://[2001:db8::1]:7443',
+          roles: [buildRoleKey('agent-reports')],
+        },
+        publisher: {
+          role: buildRoleKey('publisher'),
+          bucket: 'issuer-documents',
+          s3Endpoint: 'https://s3.example/',
+        },
+        users: {
+          issuers: [
+            {
+              issuer: 'https://login.example',
+              jwksUri: 'https://login.example:8444/keys',
+              audience: 'valetkey',
+            },
+          ],
+        },
+      },
+    },
+    fields: [[POLICY, 'spec.egress[1].ports', buildTcpPorts([80, 7443, 443, 8443, 8444])]],
+  },
+  {
+    name: 'egress to the proxy instead of the endpoints of the cloud',
+    values: {
+      cloud: {
+        dialect: 's3',
+        stsEndpoint: 'https://minio.example:9000',
+        httpsProxy: 'http://proxy.example:3128',
+      },
+      authority: { issuer: 'https://valetkey-authority.valetkey.svc' },
+    },
+    fields: [[POLICY, 'spec.egress[1].ports', buildTcpPorts([3128])]],
   },
 ];
 

@@ -8,6 +8,8 @@ export type ChartCase = {
   readonly removes?: readonly string[];
   /** Object, path and value. The object `Platform` is the platform settings as the webhook reads them. */
   readonly fields?: readonly (readonly [object: string, path: string, value: unknown])[];
+  /** Texts of the API server's warnings. Any other warning is a fault. */
+  readonly warnings?: readonly string[];
   /** Texts that the notes must contain. */
   readonly notes?: readonly string[];
 };

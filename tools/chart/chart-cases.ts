@@ -1,7 +1,12 @@
 import { WEBHOOK_ENV } from '../../lib/contract/environment.ts';
-import { AUTHORITY_CASES as authority, AUTHORITY_REJECTIONS } from './authority-cases.ts';
+import {
+  AUTHORITY_CASES as authority,
+  AUTHORITY_OBJECTS,
+  AUTHORITY_REJECTIONS,
+} from './authority-cases.ts';
 import type { ChartCase, ChartRejection } from './chart-case.ts';
 import { AGENTS_POLICY } from './invariants.ts';
+import { POD_CASES, POD_REJECTIONS } from './pod-cases.ts';
 
 const DEPLOYMENT = 'Deployment/valetkey-webhook';
 const POD = 'spec.template.spec';
@@ -23,12 +28,17 @@ const imageCases: readonly ChartCase[] = [
     name: 'an image by tag',
     values: {
       image: { repository: 'registry.example:5000/valetkey', tag: '9' },
-      imagePullSecrets: ['pull'],
+      imagePullSecrets: ['pull', { name: 'mirror' }],
     },
     fields: [
       [DEPLOYMENT, `${POD}.containers[0].image`, 'registry.example:5000/valetkey:9'],
       ['Platform', 'sidecar.image', 'registry.example:5000/valetkey:9'],
-      ['ServiceAccount/valetkey-webhook', 'imagePullSecrets', [{ name: 'pull' }]],
+      [
+        'ServiceAccount/valetkey-webhook',
+        'imagePullSecrets',
+        [{ name: 'pull' }, { name: 'mirror' }],
+      ],
+      ['ServiceAccount/valetkey-authority', 'imagePullSecrets[1]', { name: 'mirror' }],
     ],
   },
   {
@@ -200,6 +210,28 @@ const webhookCases: readonly ChartCase[] = [
     fields: [[DEPLOYMENT, `${POD}.priorityClassName`, undefined]],
   },
   {
+    name: 'the port that the firewall of a private cluster opens',
+    values: {},
+    fields: [
+      [DEPLOYMENT, `${POD}.containers[0].ports[0].containerPort`, 10250],
+      [DEPLOYMENT, `${POD}.hostNetwork`, undefined],
+      ['Service/valetkey-webhook', 'spec.ports[0].targetPort', 'https'],
+      [POLICY, 'spec.ingress[0].ports', [{ port: 10250, protocol: 'TCP' }]],
+    ],
+  },
+  {
+    name: "the node's network and another port",
+    values: { webhook: { hostNetwork: true, port: 10260 } },
+    warnings: ['host namespaces (hostNetwork=true)'],
+    fields: [
+      [DEPLOYMENT, `${POD}.hostNetwork`, true],
+      [DEPLOYMENT, `${POD}.dnsPolicy`, 'ClusterFirstWithHostNet'],
+      [DEPLOYMENT, 'spec.strategy.rollingUpdate', { maxUnavailable: 1, maxSurge: 0 }],
+      [DEPLOYMENT, `${POD}.containers[0].ports[0].containerPort`, 10260],
+      [POLICY, 'spec.ingress[0].ports', [{ port: 10260, protocol: 'TCP' }]],
+    ],
+  },
+  {
     name: 'scheduling and settings of the webhook',
     values: {
       webhook: {
@@ -321,10 +353,46 @@ const networkCases: readonly ChartCase[] = [
   },
 ];
 
+const PROMETHEUS = [{ namespaceSelector: { matchLabels: { team: 'observability' } } }];
+
 const monitoringCases: readonly ChartCase[] = [
+  {
+    name: 'a monitor without NetworkPolicies',
+    values: {
+      networkPolicies: { webhook: { enabled: false }, authority: { enabled: false } },
+      monitoring: { serviceMonitor: { enabled: true } },
+    },
+    adds: ['ServiceMonitor/valetkey-webhook', 'ServiceMonitor/valetkey-authority'],
+    removes: [POLICY, 'NetworkPolicy/valetkey-authority'],
+  },
+  {
+    name: 'alerts without those of the authority',
+    values: { trust: 'cluster', monitoring: { prometheusRule: { enabled: true } } },
+    adds: ['PrometheusRule/valetkey'],
+    removes: AUTHORITY_OBJECTS,
+    fields: [
+      ['PrometheusRule/valetkey', 'spec.groups.length', 2],
+      ['PrometheusRule/valetkey', 'spec.groups[0].name', 'valetkey-webhook'],
+      ['PrometheusRule/valetkey', 'spec.groups[1].name', 'valetkey-sidecars'],
+    ],
+  },
+  {
+    name: 'a monitor of the webhook alone',
+    values: {
+      trust: 'cluster',
+      networkPolicies: { webhook: { telemetryFrom: PROMETHEUS } },
+      monitoring: { serviceMonitor: { enabled: true } },
+    },
+    adds: ['ServiceMonitor/valetkey-webhook'],
+    removes: AUTHORITY_OBJECTS,
+  },
   {
     name: 'monitors of the Prometheus operator',
     values: {
+      networkPolicies: {
+        webhook: { telemetryFrom: PROMETHEUS },
+        authority: { telemetryFrom: PROMETHEUS },
+      },
       monitoring: {
         serviceMonitor: { enabled: true, interval: '15s', labels: { release: 'prometheus' } },
         podMonitor: { enabled: true },
@@ -346,6 +414,7 @@ const monitoringCases: readonly ChartCase[] = [
       ['PodMonitor/valetkey-sidecars', 'spec.podMetricsEndpoints[0].port', 'valetkey-metric'],
       ['PrometheusRule/valetkey', 'metadata.labels.release', 'prometheus'],
       ['PrometheusRule/valetkey', 'spec.groups[0].rules[1].alert', 'ValetkeyWebhookUntrusted'],
+      ['PrometheusRule/valetkey', 'spec.groups[1].rules[0].alert', 'ValetkeyAuthorityAbsent'],
     ],
   },
 ];
@@ -387,6 +456,14 @@ export const CHART_CASES: readonly ChartCase[] = [
       [DEPLOYMENT, `${POD}.priorityClassName`, 'valetkey-webhook'],
       [DEPLOYMENT, `${POD}.containers[0].env[2].name`, WEBHOOK_ENV.platformFile],
       [POLICY, 'spec.ingress.length', 1],
+      ...['revocations', 'taskpolicies'].map(
+        (name) =>
+          [
+            `CustomResourceDefinition/${name}.valetkey.dev`,
+            'metadata.annotations[helm.sh/resource-policy]',
+            'keep',
+          ] as const,
+      ),
       [POLICY, 'spec.ingress[0].from', undefined],
       ['Platform', 'trust', 'authority'],
       ['Platform', 'tasks.minLifetimeSeconds', 60],
@@ -404,6 +481,7 @@ export const CHART_CASES: readonly ChartCase[] = [
   ...imageCases,
   ...platformCases,
   ...webhookCases,
+  ...POD_CASES,
   ...certificateCases,
   ...networkCases,
   ...monitoringCases,
@@ -412,6 +490,7 @@ export const CHART_CASES: readonly ChartCase[] = [
 
 export const CHART_REJECTIONS: readonly ChartRejection[] = [
   ...AUTHORITY_REJECTIONS,
+  ...POD_REJECTIONS,
   { name: 'an unknown top-level value', values: { imaeg: {} }, names: 'imaeg' },
   {
     name: 'an unknown nested value',
@@ -500,6 +579,18 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     },
     names: 'createdBy',
   },
+  ...(['webhook', 'authority'] as const).map((component) => ({
+    name: `a monitor that the NetworkPolicy of the ${component} does not admit`,
+    values: {
+      monitoring: { serviceMonitor: { enabled: true } },
+      networkPolicies: {
+        webhook: { telemetryFrom: PROMETHEUS },
+        authority: { telemetryFrom: PROMETHEUS },
+        [component]: { telemetryFrom: [] },
+      },
+    },
+    names: `networkPolicies.${component}.telemetryFrom: expected the peers`,
+  })),
   {
     name: 'enabled agent policies without a namespace',
     values: { networkPolicies: { agents: { enabled: true } } },
@@ -510,5 +601,16 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     values: { webhook: { podLabels: { 'app.kubernetes.io/name': 'x' } } },
     names: 'app.kubernetes.io/name',
   },
+  {
+    name: "the kubelet's port on the node's network",
+    values: { webhook: { hostNetwork: true } },
+    names: 'webhook.port: expected another port than 10250 with webhook.hostNetwork',
+  },
+  {
+    name: 'the port of metrics for admission',
+    values: { webhook: { port: 9444 } },
+    names: 'webhook.port: expected another port than 9444',
+  },
+  { name: 'a privileged port', values: { webhook: { port: 443 } }, names: 'port' },
   { name: 'zero replicas', values: { webhook: { replicas: 0 } }, names: 'replicas' },
 ];

@@ -96,10 +96,11 @@ const checkRejections = (helm: RunHelm): readonly CheckResult[] =>
 
 const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult[] => [
   { name: 'an upgrade keeps the data that programs write', faults: trial.findLostData },
-  ...CHART_CASES.flatMap(({ name, values, notes = [] }) => [
+  ...CHART_CASES.flatMap(({ name, values, warnings = [], notes = [] }) => [
     {
       name: `${name}: the API server validates it`,
-      faults: () => trial.dryRun(renderObjects(helm, values, trial.namespace)).then(() => []),
+      faults: () =>
+        trial.dryRun(renderObjects(helm, values, trial.namespace), warnings).then(() => []),
     },
     {
       name: `${name}: notes`,

@@ -31,7 +31,6 @@ export const buildContractValues = () => ({
   webhook: {
     uid: names.WEBHOOK_UID,
     gid: names.WEBHOOK_GID,
-    port: paths.WEBHOOK_LISTEN,
     telemetryPort: paths.WEBHOOK_TELEMETRY_LISTEN,
     command: WEBHOOK_COMMAND,
     runtimeEnvironment: WEBHOOK_RUNTIME_ENV,

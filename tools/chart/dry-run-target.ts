@@ -17,8 +17,14 @@ const DEFINITIONS = [join(CHART, 'crds'), join(import.meta.dirname, 'fixtures')]
 export type DryRunTarget = {
   /** An existing namespace to render for. */
   readonly namespace: string;
-  /** @throws Error with the API server's errors or warnings */
-  readonly dryRun: (objects: readonly KubernetesObject[]) => Promise<void>;
+  /**
+   * @param expected texts of warnings, each of which must occur
+   * @throws Error with the API server's errors, or with other warnings
+   */
+  readonly dryRun: (
+    objects: readonly KubernetesObject[],
+    expected: readonly string[],
+  ) => Promise<void>;
   /** Renders the notes of an installation with these values. */
   readonly notes: (values: object) => Promise<string>;
   /** Objects that lost their data in an upgrade; this one installs them for real. */
@@ -45,7 +51,7 @@ export const startDryRunTarget = async (
   }
   return {
     namespace,
-    dryRun: (objects) => applyDryRun(cluster, objects),
+    dryRun: (objects, expected) => applyDryRun(cluster, objects, expected),
     notes: (values) => readNotes(cluster, helm, values),
     findLostData: () => findLostData({ cluster, helm, namespace }),
     end: async () => {
@@ -78,12 +84,20 @@ const listMissingDefinitions = async (
 const applyDryRun = async (
   cluster: ClusterAccess,
   objects: readonly KubernetesObject[],
+  expected: readonly string[],
 ): Promise<void> => {
   const list = { apiVersion: 'v1', kind: 'List', items: objects };
   const args = ['apply', '--dry-run=server', '--validate=strict', '-f', '-'];
   const { stderr } = await runKubectl(cluster, args, { input: JSON.stringify(list) });
   const warnings = stderr.split('\n').filter((line) => line !== '' && !isAboutApply(line));
-  if (warnings.length > 0) throw new Error(warnings.join('; '));
+  const isExpected = (line: string) => expected.some((text) => line.includes(text));
+  const faults = [
+    ...warnings.filter((line) => !isExpected(line)),
+    ...expected
+      .filter((text) => !warnings.some((line) => line.includes(text)))
+      .map((text) => `expected a warning with “${text}”, got none`),
+  ];
+  if (faults.length > 0) throw new Error(faults.join('; '));
 };
 
 /** `kubectl apply` warns so about objects that it did not create. */

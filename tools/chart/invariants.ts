@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
+import { mayBeAddedToSidecar } from '../../lib/config/environment-review.ts';
 import {
   API_GROUP,
   API_VERSION,
@@ -20,7 +21,6 @@ import {
   VALIDATE_PATH,
   VALIDATE_POLICY_PATH,
   WARN_WORKLOAD_PATH,
-  WEBHOOK_LISTEN,
 } from '../../lib/contract/paths.ts';
 import {
   AUTHORITY_COMMAND,
@@ -228,7 +228,7 @@ const listDifferences = (
       return `${title}: ${path}: expected ${JSON.stringify(wanted)}, got ${got}`;
     });
 
-/** Checks restricted pod security, the command, and that the environment is exactly what the program reads. */
+/** Checks restricted pod security, the command, and that the environment is exactly what the program reads and names without effect on it. */
 const findDeploymentFaults = (objects: Objects): readonly string[] => {
   const [deployment, ...others] = filterByKind(objects, 'Deployment');
   if (deployment === undefined || others.length > 0) return ['expected one Deployment'];
@@ -237,10 +237,15 @@ const findDeploymentFaults = (objects: Objects): readonly string[] => {
     getValue(listEnvironmentVariables(deployment), WEBHOOK_ENV.certificates) === 'self-signed';
   const left = isSelfSigned ? 'certificatesFolder' : 'caSecret';
   const names = Object.entries(WEBHOOK_ENV).flatMap(([key, name]) => (key === left ? [] : [name]));
-  const found = Object.keys(listEnvironmentVariables(deployment)).sort();
+  const found = Object.keys(listEnvironmentVariables(deployment))
+    .filter((name) => !mayBeAddedToSidecar(name))
+    .sort();
   return [
+    ...findPortFaults(objects, deployment),
     ...listDifferences(title, getValue(deployment, 'spec'), {
-      'strategy.rollingUpdate.maxUnavailable': 0,
+      // Two replicas on the node's network would need the same ports.
+      'strategy.rollingUpdate.maxUnavailable':
+        getValue(deployment, 'spec.template.spec.hostNetwork') === true ? 1 : 0,
       'template.spec.securityContext.runAsNonRoot': true,
       'template.spec.securityContext.runAsUser': WEBHOOK_UID,
       'template.spec.securityContext.runAsGroup': WEBHOOK_GID,
@@ -257,11 +262,27 @@ const findDeploymentFaults = (objects: Objects): readonly string[] => {
     ...listDifferences(title, listEnvironmentVariables(deployment), {
       ...WEBHOOK_RUNTIME_ENV,
       [WEBHOOK_ENV.platformFile]: PLATFORM_FILE,
-      [WEBHOOK_ENV.listen]: `:${WEBHOOK_LISTEN}`,
     }),
     ...(isDeepStrictEqual(found, [...names, ...Object.keys(WEBHOOK_RUNTIME_ENV)].sort())
       ? []
       : [`${title}: environment: ${found.join(', ')}`]),
+  ];
+};
+
+/** The webhook's program, Service and NetworkPolicy have the port of its container, named https. */
+const findPortFaults = (objects: Objects, deployment: KubernetesObject): readonly string[] => {
+  const port = getValue(deployment, 'spec.template.spec.containers[0].ports[0].containerPort');
+  const named = (kind: string) =>
+    filterByKind(objects, kind).find(({ metadata }) => metadata.name === 'valetkey-webhook');
+  const policy = named('NetworkPolicy');
+  return [
+    ...listDifferences('Deployment', listEnvironmentVariables(deployment), {
+      [WEBHOOK_ENV.listen]: `:${String(port)}`,
+    }),
+    ...listDifferences('Service', named('Service'), { 'spec.ports[0].targetPort': 'https' }),
+    ...(policy === undefined
+      ? []
+      : listDifferences('NetworkPolicy', policy, { 'spec.ingress[0].ports[0].port': port })),
   ];
 };
 
@@ -284,7 +305,7 @@ const findAuthorityFaults = (objects: Objects): readonly string[] => {
   const expected = [...Object.values(AUTHORITY_ENV), ...Object.keys(AUTHORITY_RUNTIME_ENV)].sort();
   const tuning: readonly string[] = Object.values(AUTHORITY_TUNING_ENV);
   const found = Object.keys(listEnvironmentVariables(set))
-    .filter((name) => !tuning.includes(name))
+    .filter((name) => !tuning.includes(name) && !mayBeAddedToSidecar(name))
     .sort();
   return [
     ...listDifferences(title, getValue(set, 'spec'), {

@@ -205,6 +205,8 @@ describe('findInvariantFaults', () => {
       'matchConditions',
     ],
     ['a webhook for another audience', '== "authority.valetkey.dev"', '== "x"', 'matchConditions'],
+    ['another port of the Service', 'targetPort: https', 'targetPort: 9443', 'targetPort'],
+    ['another port of the program', 'value: ":10250"', 'value: ":9443"', 'VALETKEY_LISTEN'],
     ['a missing flag', '- --disable-sigusr1', '- --no-warnings', 'command'],
     ['a missing variable', '- name: VALETKEY_SERVICE', '- name: VALETKEY_OTHER', 'environment'],
     ['an unknown kind', 'kind: PriorityClass', 'kind: PriorityClasses', 'unknown kind'],

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 
 import { ANY_ACCOUNT } from '../../lib/contract/platform.ts';
 import { DEFAULT_PLATFORM } from '../../lib/config/default-platform.ts';
+import { WEBHOOK_LISTEN } from '../../lib/contract/paths.ts';
 import { ENV_DENY_LIST, mayBeAddedToSidecar } from '../../lib/config/environment-review.ts';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import { parseRoleArn } from '../../lib/schema/arn.ts';
@@ -86,14 +87,21 @@ describe('role ARNs in values.schema.json', () => {
   });
 });
 
-describe('sidecar.allowedChanges.env in values.schema.json', () => {
-  const path = 'properties.sidecar.properties.allowedChanges.properties.env.items';
+describe('names of variables in values.schema.json', () => {
+  const path = 'definitions.environmentName';
   const allowed = new RegExp(String(getValue(schema, `${path}.pattern`)));
   const refused = new RegExp(String(getValue(schema, `${path}.not.pattern`)));
   const names = [
     ...ENV_DENY_LIST.flatMap((name) => [name, name.toLowerCase()]),
     ...['AWS_REGION', 'NODE_ENV', 'DD_AGENT_HOST', 'LOCPATH_OF_MESH', 'TZ', 'HTTPS_PROXY'],
   ];
+  it.each([
+    'properties.sidecar.properties.allowedChanges.properties.env.items',
+    'definitions.extraEnv.items.properties.name',
+  ])('%s is such a name', (place) => {
+    expect(getValue(schema, `${place}.$ref`)).toBe('#/definitions/environmentName');
+  });
+
   it.each(names)('agrees with the webhook about %s', (name) => {
     expect(allowed.test(name) && !refused.test(name)).toBe(mayBeAddedToSidecar(name));
   });
@@ -110,6 +118,10 @@ describe('values.yaml', () => {
       .filter((path) => !elsewhere.test(path))
       .filter((path) => getValue(values, path.slice(1)) === undefined);
     expect(missing).toEqual([]);
+  });
+
+  it('has the port at which the webhook listens by default', () => {
+    expect(getValue(values, 'webhook.port')).toBe(WEBHOOK_LISTEN);
   });
 
   it('has the same defaults as lib/config', () => {

@@ -6,6 +6,9 @@
 {{- $_ := set $endpoints "authority.publisher.s3Endpoint" .Values.authority.publisher.s3Endpoint }}
 {{- include "valetkey.checkIssuer" . }}
 {{- end }}
+{{- include "valetkey.checkMonitor" . }}
+{{- include "valetkey.checkWebhookPort" . }}
+{{- include "valetkey.checkSecurityContext" . }}
 {{- range $name, $url := $endpoints }}
 {{- if and (hasPrefix "http:" $url) (not $.Values.cloud.allowHttp) }}
 {{- fail (printf "%s: expected an https endpoint, or cloud.allowHttp: true, got %s" $name $url) }}
@@ -21,5 +24,39 @@
 {{- if $issuer }}{{ $host = (urlParse $issuer).hostname | lower }}{{ end }}
 {{- if and (eq .Values.cloud.dialect "aws") (or (not $host) (regexMatch $contract.authority.privateHost $host)) }}
 {{- fail (printf "authority.issuer: expected an https URL that AWS reaches from the internet (docs/issuer.md), or cloud.dialect: s3 for a private cloud, got %s" ($issuer | default "nothing")) }}
+{{- end }}
+{{- end }}
+
+{{/* A monitor that no NetworkPolicy lets through would find no replica, and its absence is a critical alert. */}}
+{{- define "valetkey.checkMonitor" -}}
+{{- $policies := dict "webhook" .Values.networkPolicies.webhook }}
+{{- if include "valetkey.hasAuthority" . }}{{ $_ := set $policies "authority" .Values.networkPolicies.authority }}{{ end }}
+{{- range $component, $policy := $policies }}
+{{- if and $.Values.monitoring.serviceMonitor.enabled $policy.enabled (not $policy.telemetryFrom) }}
+{{- fail (printf "networkPolicies.%s.telemetryFrom: expected the peers from which Prometheus scrapes with monitoring.serviceMonitor.enabled, got none. Set them, for example [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]" $component) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "valetkey.checkWebhookPort" -}}
+{{- $telemetry := int (include "valetkey.contract" . | fromJson).webhook.telemetryPort }}
+{{- $port := int .Values.webhook.port }}
+{{- if eq $port $telemetry }}
+{{- fail (printf "webhook.port: expected another port than %d, that of metrics and probes" $telemetry) }}
+{{- end }}
+{{- if and .Values.webhook.hostNetwork (eq $port 10250) }}
+{{- fail "webhook.port: expected another port than 10250 with webhook.hostNetwork, because the kubelet of every node has it, got 10250. Set for example 10260, and let the API server reach it on the nodes (docs/network-policies.md)" }}
+{{- end }}
+{{- end }}
+
+{{/* The schema checks the values of the permitted fields. */}}
+{{- define "valetkey.checkSecurityContext" -}}
+{{- $permitted := list "appArmorProfile" "fsGroupChangePolicy" "seLinuxOptions" "supplementalGroups" "supplementalGroupsPolicy" }}
+{{- range $component := list "webhook" "authority" }}
+{{- range $field := keys (index $.Values $component).securityContext | sortAlpha }}
+{{- if not (has $field $permitted) }}
+{{- fail (printf "%s.securityContext.%s: expected only %s. The chart sets the rest so that the program is never root, privileged or unconfined, and no value may weaken it" $component $field (join ", " $permitted)) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}

@@ -51,6 +51,53 @@ https://{{ include "valetkey.authority" . }}.{{ .Release.Namespace }}.svc
 {{- .Values.sidecar.audience | default (ternary $contract.authority.audience "sts.amazonaws.com" (eq .Values.trust "authority")) -}}
 {{- end }}
 
+{{/*
+Ports of what the authority calls besides the API server, as a JSON list. A proxy replaces the cloud's endpoints;
+the issuers' documents are fetched directly. The issuer in the cluster is the authority itself.
+*/}}
+{{- define "valetkey.cloudPorts" -}}
+{{- $given := .Values.authority }}
+{{- $endpoints := list }}
+{{- with .Values.cloud.httpsProxy }}
+{{- $endpoints = list . }}
+{{- else }}
+{{- $endpoints = list .Values.cloud.stsEndpoint }}
+{{- if $given.denyList.roles }}{{ $endpoints = append $endpoints $given.denyList.iamEndpoint }}{{ end }}
+{{- if $given.publisher.bucket }}{{ $endpoints = append $endpoints $given.publisher.s3Endpoint }}{{ end }}
+{{- end }}
+{{- if and $given.issuer (not (hasPrefix (include "valetkey.authorityEndpoint" .) $given.issuer)) }}
+{{- $endpoints = append $endpoints $given.issuer }}
+{{- end }}
+{{- range $given.users.issuers }}{{ $endpoints = append $endpoints .jwksUri }}{{ end }}
+{{- $ports := list }}
+{{- range $endpoints }}{{ $ports = append $ports (include "valetkey.urlPort" .) }}{{ end }}
+{{- range .Values.networkPolicies.authority.cloud.ports }}{{ $ports = append $ports (toString .) }}{{ end }}
+{{- $ports | uniq | toJson }}
+{{- end }}
+
+{{/* Port of an http or https URL. Without a URL: 443, that of AWS. */}}
+{{- define "valetkey.urlPort" -}}
+{{- $port := "" }}
+{{- if . }}{{ $port = regexFind "[0-9]+$" (regexFind ":[0-9]+$" (urlParse .).host) }}{{ end }}
+{{- $port | default (ternary "80" "443" (hasPrefix "http:" .)) -}}
+{{- end }}
+
+{{/* Extra volumes of a component, under names of their own, and their read-only mounts. */}}
+{{- define "valetkey.extraVolumes" -}}
+{{- range . }}
+- name: extra-{{ .name }}
+  {{- pick . "configMap" "secret" | toYaml | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "valetkey.extraVolumeMounts" -}}
+{{- range . }}
+- name: extra-{{ .name }}
+  mountPath: {{ .mountPath }}
+  readOnly: true
+{{- end }}
+{{- end }}
+
 {{- define "valetkey.image" -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { WEBHOOK_LISTEN } from '../../../lib/contract/paths.ts';
 import { waitFor } from '../../../test/kit/retry.ts';
 import { installRelease, buildChartValues, listWebhookPods } from '../../release.ts';
 import { getJson, runKubectl } from '../../cluster/kubectl.ts';
@@ -47,7 +48,7 @@ const readReplicaCertificates = async (): Promise<string[]> => {
   const staying = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   return servedOn(
     staying.flatMap(({ status }) => status.podIP ?? []),
-    9443,
+    WEBHOOK_LISTEN,
   );
 };
 

@@ -59,7 +59,9 @@ export type AuthorityMetrics = {
   readonly contentType: string;
 };
 
-/** Failures that stop issuance. They start at 0, so that `increase()` sees the first one. */
+// What alerts count starts at 0, so that `increase()` and `rate()` see the first one.
+
+/** Failures that stop issuance. */
 const AUDIT_WRITE_ERROR_CODES: readonly AuditErrorCode[] = [
   'disk_full',
   'disk_failed',
@@ -67,6 +69,18 @@ const AUDIT_WRITE_ERROR_CODES: readonly AuditErrorCode[] = [
   'other_writer',
   'head_unpublished',
 ];
+
+/** Refusals of the cloud that concern the grants of the authority, not one role. */
+const REJECTED_GRANT_REASONS = [
+  'InvalidIdentityToken',
+  'IDPRejectedClaim',
+  'ExpiredToken',
+  'RegionDisabled',
+  'clock_skew',
+  'cloud_refused',
+];
+
+const OUTCOMES = ['done', 'refused', 'unavailable'] as const;
 
 /** Creates the authority's metrics in their own registry. */
 export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMetrics => {
@@ -88,6 +102,8 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   const writeSeconds = createHistogram(SPECS.auditWriteSeconds, registry);
   const writeErrors = counter(SPECS.auditWriteErrors);
   for (const code of AUDIT_WRITE_ERROR_CODES) writeErrors.inc({ code }, 0);
+  for (const reason of REJECTED_GRANT_REASONS) requests.inc({ route: 'token', reason }, 0);
+  for (const outcome of OUTCOMES) requestSeconds.zero({ route: 'token', outcome });
   let notAfter: number | undefined;
   registerBuildInfo(registry);
   registerCollectedGauge(SPECS.certificateExpiration, registry, () =>
@@ -135,7 +151,7 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   };
 };
 
-const toOutcome = (status: number): string => {
+const toOutcome = (status: number): (typeof OUTCOMES)[number] => {
   if (status < 400) return 'done';
   return status >= 500 || status === 429 ? 'unavailable' : 'refused';
 };

@@ -9,6 +9,7 @@ import {
 } from './sidecar-metrics.ts';
 
 const noRuns: SidecarMetricsDeps = {
+  tasks: [],
   readExpirations: () => new Map(),
   authority: () => undefined,
 };

@@ -20,6 +20,8 @@ export type AuthorityConnectionState = {
 
 /** Read at each scrape. */
 export type SidecarMetricsDeps = {
+  /** Names of the declared tasks: their exchanges start at 0, so that alerts see the first failure. */
+  readonly tasks: readonly string[];
   /** Deadline of the longest-lived credentials of each task, in milliseconds since the epoch. */
   readonly readExpirations: () => ReadonlyMap<string, number>;
   /** @returns nothing with `trust: cluster` */
@@ -58,6 +60,9 @@ export const createSidecarMetrics = (deps: SidecarMetricsDeps): SidecarMetrics =
   const packedPolicy = gauge(SPECS.packedPolicy);
   const revocations = counter(SPECS.revocations);
   const endReports = counter(SPECS.endReports);
+  for (const task of deps.tasks) {
+    for (const outcome of ['issued', 'refused', 'unavailable']) exchanges.inc({ task, outcome }, 0);
+  }
   registerBuildInfo(registry);
   registerReadings(registry, deps);
   return {
