@@ -48,15 +48,15 @@ export const checkVariable = (
   isSettingsFile: (path: string) => boolean,
 ): readonly FieldError[] => {
   const { name, value = '', valueFrom } = variable;
-  const { secretKeyRef, configMapKeyRef } = valueFrom ?? {};
+  const { secretKeyRef, configMapKeyRef, fileKeyRef } = valueFrom ?? {};
   return [
     ...checkVariableName(name, path),
-    ...(isKeyFile(name, value) && !(name === CONFIG_FILE && isSettingsFile(value))
+    ...(isKeyFile(variable) && !(name === CONFIG_FILE && isSettingsFile(value))
       ? [
           {
             path,
             expected: name === CONFIG_FILE ? NO_CONFIG_FILE : NO_KEY_FILE,
-            got: `${name}=${formatValue(value)}`,
+            got: `${name}=${valueFrom === undefined ? formatValue(value) : 'a value from elsewhere'}`,
           },
         ]
       : []),
@@ -65,6 +65,7 @@ export const checkVariable = (
       : []),
     ...checkVariableName(secretKeyRef?.key, `${path}/valueFrom/secretKeyRef/key`),
     ...checkVariableName(configMapKeyRef?.key, `${path}/valueFrom/configMapKeyRef/key`),
+    ...checkVariableName(fileKeyRef?.key, `${path}/valueFrom/fileKeyRef/key`),
   ];
 };
 
@@ -89,9 +90,10 @@ const PROFILE_FILES = [
   'BOTO_CONFIG',
 ];
 
-/** `/dev/null` means "no file". */
-const isKeyFile = (name: string, value: string): boolean =>
-  PROFILE_FILES.includes(name) && value !== '' && value !== '/dev/null';
+/** `/dev/null` means "no file". A path from a Secret, a ConfigMap or the pod's metadata is not known. */
+const isKeyFile = ({ name, value = '', valueFrom }: EnvVar): boolean =>
+  PROFILE_FILES.includes(name) &&
+  (valueFrom !== undefined || (value !== '' && value !== '/dev/null'));
 
 /**
  * Checks the name and the prefix of an imported Secret or ConfigMap. Its content is not read: a
