@@ -126,7 +126,7 @@ describe('the API token of a listed container', () => {
     ]);
   });
 
-  it('is not mounted by an ephemeral container that is added, whoever adds it', () => {
+  it('is not mounted by an ephemeral container that another user adds', () => {
     const oldPod = injected();
     const added = { name: 'debug', image: 'debug:1', volumeMounts: [mount] };
     const op = { op: 'add', path: '/spec/ephemeralContainers', value: [added] } as const;
