@@ -132,9 +132,9 @@ const KEYS = new Set([
   ...['secret', 'secrets', 'secretkey', 'keyfile'],
 ]);
 
-/** Words about keys: such an object describes keys and holds none. */
+/** Words about keys: such an object describes keys and holds none. `aws-access-key-id` is half of a key. */
 const DESCRIPTIONS =
-  /^(alias(es)?|arns?|config|count(er)?s?|ids?|lists?|mappings?|metrics?|names?|paths?|patterns?|polic(y|ies)|prefix(es)?|rotation|rules?|schedules?|schemas?|settings?|suffix(es)?|tags?|usages?)$/;
+  /^(alias(es)?|arns?|config|count(er)?s?|ids|lists?|mappings?|metrics?|names?|paths?|patterns?|polic(y|ies)|prefix(es)?|rotation|rules?|schedules?|schemas?|settings?|suffix(es)?|tags?|usages?)$/;
 /** Words about the environment of an object, which may follow what it holds. */
 const QUALIFIERS =
   /^(\d+|v\d+|dev|development|env|envs|file|files|main|prod|production|qa|ro|rw|stage|staging|test|uat|vars?)$/;

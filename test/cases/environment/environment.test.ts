@@ -110,6 +110,7 @@ describe('names that speak of keys', () => {
     ['configMapRef', 'aws-credentials-prod'],
     ['configMapRef', 's3-access-key-v2'],
     ['secretRef', 'awscreds'],
+    ['secretRef', 'aws-access-key-id'],
     ['secretRef', 'aws-credentials-of-batch'],
     ['secretRef', 'azure-secret'],
   ] as const)('are refused for the %s %s, with the reason', async (kind, name) => {
