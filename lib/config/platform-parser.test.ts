@@ -111,10 +111,15 @@ tasks: {minLifetime: soon}
 
   it.each([
     ['an image with a tag', "image: 'argoproj/argoexec:v3.7', createdBy: argo"],
-    [
-      'a controller of Kubernetes, which copies templates',
-      "image: argoproj/argoexec, createdBy: 'system:serviceaccount:kube-system:job-controller'",
-    ],
+    ...[
+      'system:serviceaccount:kube-system:job-controller',
+      'system:kube-controller-manager',
+      'system:serviceaccount:openshift-infra:deploymentconfig-controller',
+      'system:node:node-1',
+    ].map((user): [string, string] => [
+      `a controller that copies templates, ${user}`,
+      `image: argoproj/argoexec, createdBy: '${user}'`,
+    ]),
     ['no controller', 'image: argoproj/argoexec'],
   ])('refuses a container that keeps the API token with %s', (_, members) => {
     const entry = `${MINIMAL}pods: {apiTokenContainers: [{name: wait, ${members}}]}\n`;

@@ -46,10 +46,10 @@ const repository = string({
 });
 
 /**
- * Controllers of Kubernetes itself copy a template, so their name says nothing about who wrote a
- * container.
+ * Controllers of Kubernetes and OpenShift copy a template, so their name says nothing about who wrote a
+ * container. Without a service account of their own they all are `system:kube-controller-manager`.
  */
-const TEMPLATE_COPIERS = 'system:serviceaccount:kube-system:';
+const TEMPLATE_COPIERS = /^system:(kube-|node:|serviceaccount:(kube-system|openshift-infra):)/;
 
 const controller = refine(
   string({
@@ -57,8 +57,8 @@ const controller = refine(
     pattern: /^[!-~]{1,253}$/,
   }),
   (name) =>
-    name.startsWith(TEMPLATE_COPIERS)
-      ? 'a controller that writes the container itself, not one of kube-system'
+    TEMPLATE_COPIERS.test(name)
+      ? 'a controller that writes the container itself, not one of Kubernetes or OpenShift'
       : undefined,
 );
 

@@ -203,5 +203,6 @@ export type ProjectedSource = {
   };
   readonly secret?: { readonly name?: string };
   readonly configMap?: { readonly name?: string };
+  readonly podCertificate?: { readonly signerName?: string };
   readonly [other: string]: unknown;
 };

@@ -126,6 +126,23 @@ describe('the API token of a listed container', () => {
     ]);
   });
 
+  it('is not mounted by an ephemeral container that another user adds', () => {
+    const oldPod = injected();
+    const added = { name: 'debug', image: 'debug:1', volumeMounts: [mount] };
+    const op = { op: 'add', path: '/spec/ephemeralContainers', value: [added] } as const;
+    const violations = evaluateRules(
+      applyPatch(oldPod, [op]) as Pod,
+      {
+        ...{ platform: listing, templates: buildAcceptedTemplates(listing), phase: 'UPDATE' },
+        ...{ tasks: [], oldPod, user: 'oncall' },
+      },
+      (id) => id === '2',
+    );
+    expect(violations).toMatchObject([
+      { rule: '2', path: '/spec/ephemeralContainers/0/volumeMounts/0' },
+    ]);
+  });
+
   it('is not kept in a pod whose tasks name the container', () => {
     const named = [buildTask('summarize', ['wait'])];
     const plan = planInjection({

@@ -220,7 +220,12 @@ const volume = createObjectSchema(
         sources: createListSchema(
           createObjectSchema(
             {},
-            { serviceAccountToken: tokenSource, secret: source, configMap: source },
+            {
+              serviceAccountToken: tokenSource,
+              secret: source,
+              configMap: source,
+              podCertificate: createObjectSchema({}, { signerName: text }),
+            },
           ),
         ),
       },

@@ -1,4 +1,5 @@
-import type { Container, Pod, Volume } from '../contract/pod.ts';
+import type { Container, Pod, Volume, VolumeMount } from '../contract/pod.ts';
+import { isAtOrBelow, splitMountPath } from './mount-paths.ts';
 
 /**
  * Finds the ConfigMap that a file of a container comes from. A ConfigMap is for settings: keys belong into
@@ -12,16 +13,25 @@ export const findSettingsConfigMap = (
   { volumeMounts }: Container,
   file: string,
 ): string | undefined => {
-  if (!file.startsWith('/') || file.split('/').includes('..')) return undefined;
-  const [mount] = (volumeMounts ?? [])
-    .filter(({ mountPath }) => isAtOrBelow(file, mountPath))
-    .sort((one, other) => other.mountPath.length - one.mountPath.length);
-  const volume = (pod.spec?.volumes ?? []).find(({ name }) => name === mount?.name);
-  return volume && getConfigMapName(volume);
+  // The kubelet replaces $(NAME) after admission.
+  if (!file.startsWith('/') || file.split('/').includes('..') || file.includes('$(')) {
+    return undefined;
+  }
+  const mounts = (volumeMounts ?? []).filter(({ mountPath }) => isAtOrBelow(file, mountPath));
+  const depth = Math.max(...mounts.map(countSegments));
+  // Two spellings of one path are two mounts, and either may win.
+  const maps = mounts
+    .filter((mount) => countSegments(mount) === depth)
+    .map((mount) => findConfigMapName(pod, mount));
+  return maps.includes(undefined) ? undefined : maps[0];
 };
 
-const isAtOrBelow = (file: string, folder: string): boolean =>
-  file === folder || file.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
+const countSegments = ({ mountPath }: VolumeMount): number => splitMountPath(mountPath).length;
+
+const findConfigMapName = (pod: Pod, mount: VolumeMount): string | undefined => {
+  const volume = (pod.spec?.volumes ?? []).find(({ name }) => name === mount.name);
+  return volume && getConfigMapName(volume);
+};
 
 /** Of a projected volume, only if it has no other source. */
 const getConfigMapName = ({ configMap, projected }: Volume): string | undefined => {

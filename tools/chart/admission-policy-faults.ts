@@ -20,7 +20,7 @@ import type { Platform } from '../../lib/contract/platform.ts';
 import { SAFE_SYSCTLS } from '../../lib/injection/rules/isolation.ts';
 import { NEAR_MISS } from '../../lib/injection/near-misses.ts';
 import { NODE_OS_LABELS, WINDOWS_BUILD_LABEL } from '../../lib/injection/rules/operating-system.ts';
-import { TOKEN_SECRET_NAME } from '../../lib/injection/rules/volumes.ts';
+import { API_CERTIFICATE_SIGNER, TOKEN_SECRET_NAME } from '../../lib/injection/rules/volumes.ts';
 import { LEVELS, SECCOMP_TYPES, SELINUX_TYPES } from '../../lib/injection/rules/levels.ts';
 import {
   filterByKind,
@@ -73,6 +73,7 @@ const CONSTANTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     osLabels: NODE_OS_LABELS,
     windowsBuildLabel: WINDOWS_BUILD_LABEL,
     tokenSecretName: TOKEN_SECRET_NAME,
+    apiCertificateSigner: API_CERTIFICATE_SIGNER,
     apiTokenVolumePrefix: API_TOKEN_VOLUME_PREFIX,
   },
   'valetkey-webhook-configurations': {},

@@ -15,7 +15,8 @@ name servers and search domains in a pod are denied only if the sidecar exchange
 Google, and \`pods.protectedAudiences\`. A token for the API server (no audience, or
 \`kubernetes.default.svc\`) is denied unless \`pods.allowApiToken\` is set. If your API servers have other
 audiences, list them in \`pods.protectedAudiences\`. A Secret with the name of a token that Kubernetes created
-for a service account until 1.24 (\`agent-token-x7wbn\`) is denied, too. So is a pod with a container that is
+for a service account until 1.24 (\`agent-token-x7wbn\`) is denied, too, and so is a certificate of the signer
+\`kubernetes.io/kube-apiserver-client-pod\`. So is a pod with a container that is
 known to need the API token, and would lose it ([helper containers](mutators.md#keep-helper-containers-apart)).`,
   '7': `Credentials are recognized in five ways. By variable: \`AWS_ACCESS_KEY_ID\` and similar,
 \`AWS_WEB_IDENTITY_TOKEN_FILE\`, \`AWS_ROLE_ARN\`, \`AWS_SHARED_CREDENTIALS_FILE\`, \`AWS_CONFIG_FILE\`,
@@ -46,7 +47,7 @@ audit annotation \`refused\`.
 Under \`trust: authority\` the same code evaluates the rules marked \`live\` again for each run, on the pod as it
 is at that moment. A pod that bypassed the webhook, or that was changed since, gets no credentials. Rules 3 to
 6 are also [ValidatingAdmissionPolicies](admission-policies.md), which apply while the webhook is replaced. On
-an update, rules 3, 4, 6 and 7 are evaluated for added ephemeral containers.`;
+an update, rules 2 to 7 are evaluated for added ephemeral containers.`;
 
 export const LEVELS_PROSE = `The platform can give a namespace level \`baseline\` (\`pods.baselineNamespaces\`). All other namespaces have
 level \`restricted\`. A filled field is named in a warning; an explicit violation is denied, never corrected.
@@ -62,7 +63,7 @@ could read the exchange token and the sockets.
 ## Break-glass access
 
 Members of \`pods.breakGlassGroup\` (default: no group) may add ephemeral containers to pods with tasks, within
-rules 3, 4, 6 and 7 (\`kubectl debug --profile=restricted\`), and never one that targets the sidecar. They get a
+rules 2 to 7 (\`kubectl debug --profile=restricted\`), and never one that targets the sidecar. They get a
 warning; their name is recorded in the audit annotation \`break-glass\` and in the webhook's log. The pod gets
 no further credentials. Replace it afterwards.
 

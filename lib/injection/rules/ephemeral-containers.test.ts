@@ -83,6 +83,7 @@ describe('checkEphemeralContainers', () => {
   it.each([
     ['3', { securityContext: { ...debugContainer.securityContext, windowsOptions: {} } }],
     ['4', { securityContext: { ...debugContainer.securityContext, privileged: true } }],
+    ['5', { envFrom: [{ secretRef: { name: 'agent-token-x7wbn' } }] }],
     ['6', { volumeMounts: [{ name: 'valetkey-token', mountPath: '/x' }] }],
     ['7', { env: [{ name: 'AWS_ACCESS_KEY_ID', value: 'x' }] }],
   ])('evaluates rule %s when a container is added, and not afterwards', (rule, container) => {

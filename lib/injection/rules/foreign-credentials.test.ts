@@ -72,6 +72,22 @@ describe('checkForeignCredentials', () => {
       [addOp(`${PREPARE}/env`, [{ name, value: '/etc/agent/config' }])],
       `${PREPARE}/env/0`,
     ]),
+    ...[
+      { configMapKeyRef: { name: 'x', key: 'path' } },
+      { secretKeyRef: { name: 'x', key: 'path' } },
+      { fieldRef: { fieldPath: "metadata.annotations['path']" } },
+    ].flatMap((valueFrom) =>
+      ['AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE'].map((name): RuleCase => [
+        `a profile file by ${name}, whose path is in ${Object.keys(valueFrom).join()}`,
+        [addOp(`${PREPARE}/env`, [{ name, valueFrom }])],
+        `${PREPARE}/env/0`,
+      ]),
+    ),
+    [
+      'a key of a file by another name',
+      from({ fileKeyRef: { volumeName: 'x', path: 'keys', key: 'AWS_SECRET_ACCESS_KEY' } }),
+      `${PREPARE}/env/0/valueFrom/fileKeyRef/key`,
+    ],
     ...['aws-credentials', 'team.gcp.keys', 's3-access-key', 'AwsCreds', 'azure-secret'].map(
       (name): RuleCase => [
         `every key of the Secret ${name}`,

@@ -4,6 +4,7 @@ import type { Container, VolumeMount } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
 import { formatConsumerVolumeName } from '../injected-fields.ts';
+import { isAtOrBelow } from '../mount-paths.ts';
 import type { RuleCheck } from './rule.ts';
 
 /** Rule 6: a consumer mounts only its own socket volume, as injected; others mount no reserved volume. */
@@ -102,17 +103,6 @@ const checkFileKeys = (container: Container, path: string): readonly FieldError[
 
 /** Any `..` is refused without resolving it, like in CEL, which has no loops. */
 const isSeparate = (path: string): boolean =>
-  !path.split('/').includes('..') && !hasOverlap(path, CONSUMER_MOUNT_PATH);
-
-/** Whether one path equals or contains the other, in any spelling. */
-const hasOverlap = (left: string, right: string): boolean => {
-  const [one, other] = [splitPath(left), splitPath(right)];
-  const length = Math.min(one.length, other.length);
-  return one.slice(0, length).join('/') === other.slice(0, length).join('/');
-};
-
-/** `/run` and `/var/run` are the same directory in nearly every image. */
-const splitPath = (path: string): readonly string[] => {
-  const plain = path.split('/').filter((segment) => segment !== '' && segment !== '.');
-  return plain[0] === 'run' ? ['var', ...plain] : plain;
-};
+  !path.split('/').includes('..') &&
+  !isAtOrBelow(path, CONSUMER_MOUNT_PATH) &&
+  !isAtOrBelow(CONSUMER_MOUNT_PATH, path);

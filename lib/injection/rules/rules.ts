@@ -54,6 +54,7 @@ export const RULES: readonly Rule[] = [
     ],
     by: 'webhook',
     phases: ['CREATE', 'LIVE'],
+    appliesToEphemeral: true,
     check: checkSidecarEquality,
   },
   {
@@ -110,20 +111,23 @@ export const RULES: readonly Rule[] = [
   {
     id: '5',
     requirement:
-      "No volume gives access to the node, or holds a token for an audience that is exchanged for credentials. A token for the API server needs the platform's permission.",
+      "No volume gives access to the node, or holds a token for an audience that is exchanged for credentials. A token or certificate for the API server needs the platform's permission, also as a variable.",
     rationale:
       'A hostPath leads to the tokens of every pod on the node. A token for the audience of Valetkey or of a cloud can be exchanged for credentials without a task.',
     remedy:
-      'remove the volume: only the sidecar may hold a token that is exchanged for credentials; the platform allows API tokens with pods.allowApiToken or, for containers of a controller, pods.apiTokenContainers',
+      'remove the volume or variable: only the sidecar may hold a token that is exchanged for credentials; the platform allows API tokens with pods.allowApiToken or, for containers of a controller, pods.apiTokenContainers',
     paths: [
       '/spec/volumes/*/hostPath',
       '/spec/volumes/*/gitRepo',
       '/spec/volumes/*/projected/sources/*/serviceAccountToken',
       '/spec/volumes/*/secret/secretName',
       '/spec/volumes/*/projected/sources/*/secret/name',
+      '/spec/volumes/*/projected/sources/*/podCertificate/signerName',
+      ...listContainerPaths('env/*/valueFrom/secretKeyRef/name', 'envFrom/*/secretRef/name'),
     ],
     by: 'webhook',
     phases: ['CREATE', 'LIVE'],
+    appliesToEphemeral: true,
     check: checkVolumes,
   },
   {
@@ -190,7 +194,7 @@ export const RULES: readonly Rule[] = [
       'debug a copy of the pod that declares no tasks, or ask a member of the break-glass group',
     paths: ['/spec/ephemeralContainers', '/spec/ephemeralContainers/*/targetContainerName'],
     exemptionRisk:
-      'Every user who may update pods/ephemeralcontainers can add containers to running pods of the namespace, within rules 3, 4, 6 and 7.',
+      'Every user who may update pods/ephemeralcontainers can add containers to running pods of the namespace, within rules 2 to 7.',
     by: 'webhook',
     phases: ['CREATE', 'UPDATE', 'LIVE'],
     isNonExemptible: isSidecarTargetError,

@@ -153,7 +153,8 @@ const checkApiToken = (pod: Pod, context: RuleContext): readonly FieldError[] =>
 const checkApiTokenMounts = (pod: Pod, context: RuleContext): readonly FieldError[] => {
   const { platform, phase, user = '' } = context;
   const consumers = readAdmittedConsumers(pod) ?? [];
-  const createdBy = phase === 'LIVE' ? ({ any: true } as const) : user;
+  // Who updates a pod did not create it.
+  const createdBy = phase === 'CREATE' ? user : ({ any: true } as const);
   const isKept = (placed: PlacedContainer): boolean =>
     isApiTokenContainer(placed, { platform, consumers, createdBy });
   const kept = new Set(listTokenMounts(pod, isKept).map(({ volume }) => volume));

@@ -48,15 +48,15 @@ export const checkVariable = (
   isSettingsFile: (path: string) => boolean,
 ): readonly FieldError[] => {
   const { name, value = '', valueFrom } = variable;
-  const { secretKeyRef, configMapKeyRef } = valueFrom ?? {};
+  const { secretKeyRef, configMapKeyRef, fileKeyRef } = valueFrom ?? {};
   return [
     ...checkVariableName(name, path),
-    ...(isKeyFile(name, value) && !(name === CONFIG_FILE && isSettingsFile(value))
+    ...(isKeyFile(variable) && !(name === CONFIG_FILE && isSettingsFile(value))
       ? [
           {
             path,
             expected: name === CONFIG_FILE ? NO_CONFIG_FILE : NO_KEY_FILE,
-            got: `${name}=${formatValue(value)}`,
+            got: `${name}=${valueFrom === undefined ? formatValue(value) : 'a value from elsewhere'}`,
           },
         ]
       : []),
@@ -65,6 +65,7 @@ export const checkVariable = (
       : []),
     ...checkVariableName(secretKeyRef?.key, `${path}/valueFrom/secretKeyRef/key`),
     ...checkVariableName(configMapKeyRef?.key, `${path}/valueFrom/configMapKeyRef/key`),
+    ...checkVariableName(fileKeyRef?.key, `${path}/valueFrom/fileKeyRef/key`),
   ];
 };
 
@@ -89,9 +90,10 @@ const PROFILE_FILES = [
   'BOTO_CONFIG',
 ];
 
-/** `/dev/null` means "no file". */
-const isKeyFile = (name: string, value: string): boolean =>
-  PROFILE_FILES.includes(name) && value !== '' && value !== '/dev/null';
+/** `/dev/null` means "no file". A path from a Secret, a ConfigMap or the pod's metadata is not known. */
+const isKeyFile = ({ name, value = '', valueFrom }: EnvVar): boolean =>
+  PROFILE_FILES.includes(name) &&
+  (valueFrom !== undefined || (value !== '' && value !== '/dev/null'));
 
 /**
  * Checks the name and the prefix of an imported Secret or ConfigMap. Its content is not read: a
@@ -130,9 +132,9 @@ const KEYS = new Set([
   ...['secret', 'secrets', 'secretkey', 'keyfile'],
 ]);
 
-/** Words about keys: such an object describes keys and holds none. */
+/** Words about keys: such an object describes keys and holds none. `aws-access-key-id` is half of a key. */
 const DESCRIPTIONS =
-  /^(alias(es)?|arns?|config|count(er)?s?|ids?|lists?|mappings?|metrics?|names?|paths?|patterns?|polic(y|ies)|prefix(es)?|rotation|rules?|schedules?|schemas?|settings?|suffix(es)?|tags?|usages?)$/;
+  /^(alias(es)?|arns?|config|count(er)?s?|ids|lists?|mappings?|metrics?|names?|paths?|patterns?|polic(y|ies)|prefix(es)?|rotation|rules?|schedules?|schemas?|settings?|suffix(es)?|tags?|usages?)$/;
 /** Words about the environment of an object, which may follow what it holds. */
 const QUALIFIERS =
   /^(\d+|v\d+|dev|development|env|envs|file|files|main|prod|production|qa|ro|rw|stage|staging|test|uat|vars?)$/;

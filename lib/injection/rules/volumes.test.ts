@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   addOp,
+  PREPARE,
   type RuleCase,
   findViolations,
   expectDenied,
@@ -56,7 +57,22 @@ describe('checkVolumes', () => {
       at,
     ]),
   ]);
+  const certify = (signerName: string) => [
+    addOp('/spec/volumes/-', {
+      name: 'mine',
+      projected: { sources: [{ podCertificate: { signerName, keyType: 'ED25519' } }] },
+    }),
+  ];
+  const API_SIGNER = 'kubernetes.io/kube-apiserver-client-pod';
+  expectDenied('5', [
+    [
+      'a certificate for the API server',
+      certify(API_SIGNER),
+      '/spec/volumes/3/projected/sources/0/podCertificate/signerName',
+    ],
+  ]);
   expectAllowed('5', [
+    ['a certificate of another signer', certify('spiffe.example/agents')],
     ['a token for another audience', [addOp('/spec/volumes/-', buildTokenSource('vault'))]],
     ['other volumes', [addOp('/spec/volumes/-', { name: 'x', secret: { secretName: 'x' } })]],
   ]);
@@ -70,8 +86,15 @@ describe('checkVolumes', () => {
 
   it('rule 5 allows a token for the API server if the platform allows it', () => {
     const pods = { ...platform.pods, allowApiToken: true };
-    for (const audience of ['', 'https://kubernetes.default.svc']) {
-      const changes = [addOp('/spec/volumes/-', buildTokenSource(audience))];
+    const tokens = ['', 'https://kubernetes.default.svc'].map((audience) => [
+      addOp('/spec/volumes/-', buildTokenSource(audience)),
+    ]);
+    const envFrom = [{ secretRef: { name: 'agent-token-x7wbn' } }];
+    for (const changes of [
+      ...tokens,
+      certify(API_SIGNER),
+      [addOp(`${PREPARE}/envFrom`, envFrom)],
+    ]) {
       expect(findViolations(changes, { ...platform, pods })).toEqual([]);
     }
   });

@@ -4,18 +4,21 @@ import type { Platform } from '../../contract/platform.ts';
 import type { Volume } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import { isApiTokenVolume } from '../api-token.ts';
+import { listContainers, type PlacedContainer } from '../containers.ts';
 import type { RuleCheck } from './rule.ts';
 
 /** Rule 5: no access to the node's files, and no other token that a cloud or Valetkey accepts. */
-export const checkVolumes: RuleCheck = (pod, { platform }) =>
-  (pod.spec?.volumes ?? []).flatMap((volume, index) => {
+export const checkVolumes: RuleCheck = (pod, { platform }) => [
+  ...(pod.spec?.volumes ?? []).flatMap((volume, index) => {
     const path = `/spec/volumes/${index}`;
     return [
       ...checkNodeFiles(volume, path),
       ...checkTokens(volume, path, platform),
-      ...(platform.pods.allowApiToken ? [] : checkTokenSecrets(volume, path)),
+      ...(platform.pods.allowApiToken ? [] : checkApiCredentials(volume, path)),
     ];
-  });
+  }),
+  ...(platform.pods.allowApiToken ? [] : listContainers(pod).flatMap(checkTokenVariables)),
+];
 
 /** The kubelet fetches a gitRepo: git runs as root on the node. */
 const NODE_SOURCES = ['hostPath', 'gitRepo'] as const;
@@ -46,21 +49,56 @@ const checkTokens = (volume: Volume, path: string, platform: Platform): readonly
  */
 export const TOKEN_SECRET_NAME = '-token-[bcdfghjklmnpqrstvwxz2456789]{5}$';
 
-const checkTokenSecrets = ({ secret, projected }: Volume, path: string): readonly FieldError[] =>
-  [
-    { at: 'secret/secretName', name: secret?.secretName ?? '' },
-    ...(projected?.sources ?? []).map((source, index) => ({
-      at: `projected/sources/${index}/secret/name`,
-      name: source.secret?.name ?? '',
-    })),
-  ]
-    .filter(({ name }) => new RegExp(TOKEN_SECRET_NAME).test(name))
-    .map(({ at, name }) => ({
-      path: `${path}/${at}`,
-      expected:
-        'no token Secret of a service account: the platform allows no API token in pods with tasks',
-      got: formatValue(name),
-    }));
+/** The signer of client certificates with which a pod authenticates to the API server. */
+export const API_CERTIFICATE_SIGNER = 'kubernetes.io/kube-apiserver-client-pod';
+
+const checkApiCredentials = (volume: Volume, path: string): readonly FieldError[] => {
+  const { secret, projected } = volume;
+  const sources = projected?.sources ?? [];
+  return [
+    ...checkTokenSecret(secret?.secretName, `${path}/secret/secretName`),
+    ...sources.flatMap((source, index) =>
+      checkTokenSecret(source.secret?.name, `${path}/projected/sources/${index}/secret/name`),
+    ),
+    ...sources.flatMap(({ podCertificate }, index) =>
+      podCertificate?.signerName === API_CERTIFICATE_SIGNER
+        ? [
+            {
+              path: `${path}/projected/sources/${index}/podCertificate/signerName`,
+              expected:
+                'no certificate for the API server: the platform allows no API token in pods with tasks',
+              got: formatValue(podCertificate.signerName),
+            },
+          ]
+        : [],
+    ),
+  ];
+};
+
+/** A variable holds the same token as a file. */
+const checkTokenVariables = ({ container, path }: PlacedContainer): readonly FieldError[] => [
+  ...(container.env ?? []).flatMap(({ valueFrom }, index) =>
+    checkTokenSecret(
+      valueFrom?.secretKeyRef?.name,
+      `${path}/env/${index}/valueFrom/secretKeyRef/name`,
+    ),
+  ),
+  ...(container.envFrom ?? []).flatMap(({ secretRef }, index) =>
+    checkTokenSecret(secretRef?.name, `${path}/envFrom/${index}/secretRef/name`),
+  ),
+];
+
+const checkTokenSecret = (name: string | undefined, path: string): readonly FieldError[] =>
+  new RegExp(TOKEN_SECRET_NAME).test(name ?? '')
+    ? [
+        {
+          path,
+          expected:
+            'no token Secret of a service account: the platform allows no API token in pods with tasks',
+          got: formatValue(name),
+        },
+      ]
+    : [];
 
 const isCheckedByRule2 = (volume: Volume, audience: string): boolean =>
   audience === '' && isApiTokenVolume(volume);

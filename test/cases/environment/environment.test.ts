@@ -110,6 +110,7 @@ describe('names that speak of keys', () => {
     ['configMapRef', 'aws-credentials-prod'],
     ['configMapRef', 's3-access-key-v2'],
     ['secretRef', 'awscreds'],
+    ['secretRef', 'aws-access-key-id'],
     ['secretRef', 'aws-credentials-of-batch'],
     ['secretRef', 'azure-secret'],
   ] as const)('are refused for the %s %s, with the reason', async (kind, name) => {
@@ -150,11 +151,45 @@ describe('AWS_CONFIG_FILE', () => {
       'a path that leaves the ConfigMap',
       withAgent(pod, { env: [{ name: 'AWS_CONFIG_FILE', value: '/etc/aws/../keys' }] }),
     ],
+    [
+      'a path that leaves the ConfigMap once the kubelet has completed it',
+      withAgent(pod, {
+        env: [
+          { name: 'FOLDER', value: '../keys' },
+          { name: 'AWS_CONFIG_FILE', value: '/etc/aws/$(FOLDER)/config' },
+        ],
+      }),
+    ],
+    ...['/etc//aws/config', '/etc/./aws/config', 'etc/aws/config', '/etc//aws/', '/etc/./aws'].map(
+      (mountPath): [string, Pod] => [
+        `a Secret that is mounted over the ConfigMap, as ${mountPath}`,
+        withAgent(
+          {
+            ...pod,
+            spec: {
+              ...pod.spec,
+              volumes: [...(pod.spec?.volumes ?? []), { name: 'k', secret: { secretName: 'k' } }],
+            },
+          },
+          {
+            volumeMounts: [
+              { name: 'cfg', mountPath: '/etc/aws' },
+              { name: 'k', mountPath },
+            ],
+          },
+        ),
+      ],
+    ),
   ])('may not name a file of %s, and the message says what to set instead', async (_, changed) => {
     const { isAllowed, message } = await admit(changed);
     expect(isAllowed).toBe(false);
     expect(message).toContain('set AWS_REGION, AWS_MAX_ATTEMPTS and AWS_RETRY_MODE as variables');
     expect(message).toContain('got AWS_CONFIG_FILE="/etc/');
+  });
+
+  it('may name it in another spelling', async () => {
+    const env = [{ name: 'AWS_CONFIG_FILE', value: '/etc/./aws//config' }];
+    expect((await admit(withAgent(pod, { env }))).isAllowed).toBe(true);
   });
 
   it('does not make a file of keys acceptable', async () => {
