@@ -10,6 +10,7 @@ import {
   routeUnknown,
   runUnknown,
 } from '../../lib/runs/request-refusals.ts';
+import { chooseResponseTimeoutMs } from '../../lib/runs/response-timeout.ts';
 import { renderTaskList } from '../../lib/runs/rendering.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { readStartRequest } from '../../lib/runs/start-request.ts';
@@ -46,8 +47,10 @@ export const createHandlers = (deps: HandlerDeps) => {
     };
 
   const serveCredentials = (request: RouteRequest, taskName: string | undefined) =>
-    handleCredentialsRequest({ origin: request.origin, taskName }, deps, (response) =>
-      responses.credentials(request, response),
+    handleCredentialsRequest(
+      { origin: request.origin, taskName, getTimeoutMs: () => readTimeoutMs(request) },
+      deps,
+      (response) => responses.credentials(request, response),
     );
 
   return {
@@ -99,5 +102,10 @@ const startRun = async (
     responses.refusal(request, start);
     return;
   }
-  responses.started(request, await registry.startExplicitRun(start.request));
+  const result = await registry.startExplicitRun(start.request, readTimeoutMs(request));
+  responses.started(request, result);
 };
+
+/** How long the client of a request reads. */
+const readTimeoutMs = ({ request }: RouteRequest): number =>
+  chooseResponseTimeoutMs(request.headers['user-agent']);

@@ -8,7 +8,16 @@ import type { ClientCommand } from './client-process.ts';
 import { sdkVersions } from './sdk-versions.ts';
 import type { SdkVersion } from './sdk-versions.ts';
 
-export const clientNames = ['javascript', 'boto3', 'awscli', 'go', 'java'] as const;
+export const clientNames = [
+  'javascript',
+  'boto3',
+  'awscli',
+  'go',
+  'java',
+  'object_store',
+  'opendal',
+  'pyarrow',
+] as const;
 export type ClientName = (typeof clientNames)[number];
 
 const MINUTE_MS = 60_000;
@@ -25,10 +34,23 @@ export async function buildClients(
   const python = await buildPython(progress, version);
   return {
     javascript: await buildJavaScript(progress, version),
-    boto3: { command: python, args: [join(sources, 'python/boto3_client.py')] },
-    awscli: { command: python, args: [join(sources, 'python/awscli_client.py')] },
+    ...buildPythonCommands(python),
     go: await buildGo(progress, version),
     java: await buildJava(progress, version),
+  };
+}
+
+function buildPythonCommands(python: string) {
+  const start = (name: string): ClientCommand => ({
+    command: python,
+    args: [join(sources, `python/${name}_client.py`)],
+  });
+  return {
+    boto3: start('boto3'),
+    awscli: start('awscli'),
+    object_store: start('object_store'),
+    opendal: start('opendal'),
+    pyarrow: start('pyarrow'),
   };
 }
 
@@ -54,7 +76,7 @@ export async function buildPython(
   const requirements = join(sources, 'python', sdkVersions[version].requirements);
   // A virtual environment contains its own path, so it is created in place.
   const folder = await buildInCache('python', buildCacheKey([requirements]), async (made) => {
-    progress(`installing boto3 and awscli, ${version} (once)`);
+    progress(`installing the Python clients, ${version} (once)`);
     await runCommand('python3', ['-m', 'venv', made]);
     const install = ['-m', 'pip', 'install', '--quiet', '-r', requirements];
     await runCommand(join(made, 'bin/python'), install, { timeoutMs: 10 * MINUTE_MS });

@@ -13,11 +13,9 @@ export async function startExchangeProxy(
   conditions: Readonly<Conditions>,
 ): Promise<ExchangeProxy> {
   const answer: RequestListener = (request, response) => {
-    void pause(conditions.exchangeDelayMs).then(() =>
-      conditions.exchange === 'grants'
-        ? forwardRequest(stsEndpoint, request, response)
-        : denyRequest(response),
-    );
+    const delay = pause(conditions.exchangeDelayMs);
+    if (conditions.exchange === 'grants') forwardRequest(stsEndpoint, { request, response, delay });
+    else void delay.then(() => denyRequest(response));
   };
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -30,18 +28,23 @@ export async function startExchangeProxy(
   };
 }
 
-function forwardRequest(
-  endpoint: string,
-  request: IncomingMessage,
-  response: ServerResponse,
-): void {
+type DelayedExchange = {
+  request: IncomingMessage;
+  response: ServerResponse;
+  delay: Promise<unknown>;
+};
+
+/** The delay includes the cloud's own time, so that a busy machine does not prolong the exchange. */
+function forwardRequest(endpoint: string, { request, response, delay }: DelayedExchange): void {
   const { host } = new URL(endpoint);
   const { method, headers, url = '/' } = request;
   const onward = ask(new URL(url, endpoint), { method, headers: { ...headers, host } });
   onward.on('error', () => response.writeHead(502).end());
   onward.on('response', (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.headers);
-    answer.pipe(response);
+    void delay.then(() => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
   });
   request.pipe(onward);
 }

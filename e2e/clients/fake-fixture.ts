@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { chooseResponseTimeoutMs } from '../../lib/runs/response-timeout.ts';
 import type { Fixture, CreateFixture } from './scenario-runner.ts';
 import type { Conditions } from './scenarios.ts';
 
@@ -57,7 +58,10 @@ const handleCredentials =
       sendKeys(response, latest);
       return;
     }
-    if (conditions.exchange === 'grants') return grantRun(conditions, runs, response);
+    if (conditions.exchange === 'grants') {
+      const waitMs = chooseResponseTimeoutMs(request.headers['user-agent']);
+      return grantRun(conditions, runs, { response, waitMs });
+    }
     if (latest !== undefined && Date.now() < latest.endsAt) {
       sendKeys(response, latest);
       return;
@@ -68,11 +72,11 @@ const handleCredentials =
 async function grantRun(
   conditions: Conditions,
   runs: FakeRun[],
-  response: ServerResponse,
+  { response, waitMs }: { response: ServerResponse; waitMs: number },
 ): Promise<void> {
-  await pause(Math.min(conditions.exchangeDelayMs, 900));
-  if (conditions.exchangeDelayMs > 900) {
-    conditions.exchangeDelayMs -= 900;
+  await pause(Math.min(conditions.exchangeDelayMs, waitMs));
+  if (conditions.exchangeDelayMs > waitMs) {
+    conditions.exchangeDelayMs -= waitMs;
     response.setHeader('Retry-After', '1');
     sendError(response, 503, 'exchanging');
     return;

@@ -1,18 +1,22 @@
 /**
  * Runs the scenarios with every client, at a sidecar in front of the embedded cloud:
- * `node e2e/clients/main.ts [--fake] [--oldest] [--long] [--client NAME] [--only WORDS]`
+ * `node e2e/clients/main.ts [--fake] [--oldest] [--long] [--client NAME] [--only WORDS]
+ * [--program PATH]`, where a program of your own speaks the protocol of client-process.ts
  */
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startEmbeddedCaseCloud } from '../cases/embedded-case-cloud.ts';
 import { startProgress } from '../cluster/progress.ts';
-import { buildClients, clientNames } from './client-builds.ts';
-import type { ClientName } from './client-builds.ts';
+import { buildClients } from './client-builds.ts';
 import { startClient } from './client-process.ts';
+import type { ClientCommand } from './client-process.ts';
 import { createFakeFixture } from './fake-fixture.ts';
 import { runScenario } from './scenario-runner.ts';
 import type { ScenarioOutcome, CreateFixture } from './scenario-runner.ts';
 import { findSidecarProgram, createSidecarFixtures } from './sidecar-fixture.ts';
-import { longScenarios, scenarios } from './scenarios.ts';
+import { listScenarios, longScenarios } from './scenarios.ts';
+
+type NamedClient = [name: string, command: ClientCommand];
 
 const { values } = parseArgs({
   options: {
@@ -21,19 +25,24 @@ const { values } = parseArgs({
     long: { type: 'boolean', default: false },
     client: { type: 'string' },
     only: { type: 'string', default: '' },
+    program: { type: 'string' },
     sidecar: { type: 'string', default: findSidecarProgram() },
   },
 });
 const progress = startProgress();
-const clients = await buildClients(progress, values.oldest ? 'oldest' : 'newest');
-const selectedScenarios = (values.long ? longScenarios : scenarios).filter(({ name }) =>
-  name.includes(values.only),
-);
-const selectedClients = clientNames.filter((each) => (values.client ?? each) === each);
+const clients = await selectClients();
 const fixtures = await startFixtures();
-const failures = await Promise.all(selectedClients.map(runScenarios));
+const failures = await Promise.all(clients.map(runScenarios));
 await fixtures.close();
 process.exitCode = failures.every((failed) => failed === 0) ? 0 : 1;
+
+/** The program that `--program` names, or the built clients that `--client` selects. */
+async function selectClients(): Promise<NamedClient[]> {
+  const { program } = values;
+  if (program !== undefined) return [[basename(program), { command: program, args: [] }]];
+  const built = await buildClients(progress, values.oldest ? 'oldest' : 'newest');
+  return Object.entries(built).filter(([name]) => (values.client ?? name) === name);
+}
 
 /** Without `--fake`: one cloud for all fixtures, and a sidecar for each. */
 async function startFixtures(): Promise<{
@@ -46,11 +55,12 @@ async function startFixtures(): Promise<{
 }
 
 /** Each client has its own fixtures, and all clients run at once, because they mostly wait. */
-async function runScenarios(name: ClientName): Promise<number> {
+async function runScenarios([name, command]: NamedClient): Promise<number> {
   let failed = 0;
-  for (const scenario of selectedScenarios) {
+  const scenarios = values.long ? longScenarios : listScenarios(name);
+  for (const scenario of scenarios.filter((each) => each.name.includes(values.only))) {
     const outcome = await runScenario(scenario, fixtures.createFixture, (env) =>
-      startClient(clients[name], env),
+      startClient(command, env),
     );
     if (outcome.faults.length > 0) failed += 1;
     progress(formatOutcome(name, outcome));

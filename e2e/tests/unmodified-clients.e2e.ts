@@ -3,17 +3,17 @@ import { startEmbeddedCaseCloud } from '../cases/embedded-case-cloud.ts';
 import { clientNames } from '../clients/client-builds.ts';
 import { startClient } from '../clients/client-process.ts';
 import { runScenario } from '../clients/scenario-runner.ts';
-import { longScenarios, scenarios } from '../clients/scenarios.ts';
+import { listScenarios, longScenarios } from '../clients/scenarios.ts';
 import { findSidecarProgram, createSidecarFixtures } from '../clients/sidecar-fixture.ts';
 import { testContext } from './test-context.ts';
 
 // Concurrent tests do not wait for beforeAll.
 const { cloud, close } = await startEmbeddedCaseCloud();
 const createFixture = createSidecarFixtures({ cloud, program: findSidecarProgram() });
-const selected = testContext.isFull ? [...scenarios, ...longScenarios] : scenarios;
+const added = testContext.isFull ? longScenarios : [];
 const runs = Object.entries(testContext.clients).flatMap(([version, clients]) =>
   clientNames.flatMap((client) =>
-    selected.map((scenario) => ({
+    [...listScenarios(client), ...added].map((scenario) => ({
       name: `${client}, ${version}: ${scenario.name}`,
       command: clients[client],
       scenario,

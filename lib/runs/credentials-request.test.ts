@@ -8,6 +8,7 @@ import {
 } from './credentials-request.ts';
 import { buildTask, createDeferredExchange } from './fixtures/fake-exchange.ts';
 import { createFakeTime } from './fixtures/fake-time.ts';
+import { RESPONSE_TIMEOUT_MS } from './response-timeout.ts';
 import type { RunRefusal } from './run-refusal.ts';
 import { createRunRegistry } from './run-registry.ts';
 
@@ -32,7 +33,7 @@ const setUp = (tasks: readonly Task[] = [buildTask()]) => {
   const bodies: string[] = [];
   const request = (origin: RequestOrigin, taskName?: string) =>
     handleCredentialsRequest(
-      { origin, taskName },
+      { origin, taskName, getTimeoutMs: () => RESPONSE_TIMEOUT_MS.java },
       { admitted: { consumers: ['agent', 'helper'], tasks }, registry, schedule: time.schedule },
       (response) => {
         responses.push(response);

@@ -11,6 +11,8 @@ export type CredentialsRequest = {
   readonly origin: RequestOrigin;
   /** The task that the path names; undefined: the consumer's default task. */
   readonly taskName: string | undefined;
+  /** How long the request may wait for an exchange; called only if there is one to wait for. */
+  readonly getTimeoutMs: () => number;
 };
 
 /**
@@ -44,7 +46,7 @@ export type CredentialsRequestDeps = {
  * @returns a promise only if the response has to wait for an exchange
  */
 export const handleCredentialsRequest = (
-  { origin, taskName }: CredentialsRequest,
+  { origin, taskName, getTimeoutMs }: CredentialsRequest,
   { admitted, registry, schedule }: CredentialsRequestDeps,
   respond: (response: CredentialsResponse) => void,
 ): void | Promise<void> => {
@@ -71,8 +73,9 @@ export const handleCredentialsRequest = (
     respond(serve(found.run, registry));
     return;
   }
+  const timeoutMs = getTimeoutMs();
   const getProgress = (): RunRefusal => registry.getProgress(consumer, task);
-  return waitForAnswer(answer, schedule, getProgress).then((result) =>
+  return waitForAnswer(answer, { timeoutMs, schedule, getProgress }).then((result) =>
     respond(serve(result, registry)),
   );
 };

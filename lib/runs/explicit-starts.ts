@@ -71,7 +71,7 @@ export const createExplicitStarts = ({
     return starts.get(key);
   };
 
-  const start = async (request: RunRequest): Promise<RunResult> => {
+  const start = async (request: RunRequest, timeoutMs: number): Promise<RunResult> => {
     const key = buildStartKey(request);
     const existing = findStart(key);
     const refusal = existing === undefined ? checkLimits(request.consumer) : undefined;
@@ -79,7 +79,7 @@ export const createExplicitStarts = ({
     const { answer } = existing ?? begin(key, request);
     const { consumer, task } = request;
     const getProgress = (): RunRefusal => pendingRuns.getProgress(consumer, task);
-    const result = await waitForAnswer(answer, schedule, getProgress);
+    const result = await waitForAnswer(answer, { timeoutMs, schedule, getProgress });
     if (result.kind === 'run') starts.delete(key);
     return result;
   };

@@ -4,21 +4,44 @@ import { runEndedBeforeUse, type RunRefusal } from './run-refusal.ts';
 
 export type RunResult = ActiveRun | RunRefusal;
 
-/** The AWS SDK for Java reads for 1 s. 850 ms leaves time for both directions on a busy node. */
-const RESPONSE_TIMEOUT_MS = 850;
+/**
+ * How long a request waits for an exchange. The difference to the time that the client reads is for both
+ * directions on a busy node.
+ */
+export const RESPONSE_TIMEOUT_MS = {
+  /** The AWS SDK for Java reads for 1 s. */
+  java: 850,
+  /** botocore reads for 2 s. Those of the others that read for less ask again after a timeout. */
+  other: 1800,
+} as const;
 
 /**
- * Waits for an exchange as long as clients read.
+ * Returns how long to wait for an exchange, in milliseconds. A client that never retries gets its first
+ * credentials only if its one request outlasts the exchange, so the wait is as long as the client reads.
  *
- * @param getProgress builds the answer after that time; the exchange continues
+ * @param userAgent the header `User-Agent`. It only selects between two waits, so it may be forged
+ */
+export const chooseResponseTimeoutMs = (userAgent: string | undefined): number =>
+  JAVA_SDK.test(userAgent ?? '') ? RESPONSE_TIMEOUT_MS.java : RESPONSE_TIMEOUT_MS.other;
+
+/** A product of the header, at its start or after others: applications may put their own name first. */
+const JAVA_SDK = /(?:^|\s)aws-sdk-java\//i;
+
+/**
+ * Waits for an exchange.
+ *
+ * @param getProgress builds the answer after `timeoutMs`; the exchange continues
  */
 export const waitForAnswer = (
   answer: Promise<RunResult>,
-  schedule: Schedule,
-  getProgress: () => RunRefusal,
+  {
+    timeoutMs,
+    schedule,
+    getProgress,
+  }: { timeoutMs: number; schedule: Schedule; getProgress: () => RunRefusal },
 ): Promise<RunResult> =>
   new Promise((resolve) => {
-    const cancel = schedule(RESPONSE_TIMEOUT_MS, () => resolve(getProgress()));
+    const cancel = schedule(timeoutMs, () => resolve(getProgress()));
     void answer.then((result) => {
       cancel();
       resolve(result);

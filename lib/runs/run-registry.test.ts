@@ -11,6 +11,7 @@ import {
 import { createCredentialsClient, type ClientResult } from './fixtures/credentials-client.ts';
 import { createFakeTime } from './fixtures/fake-time.ts';
 import type { Task } from '../contract/task.ts';
+import { chooseResponseTimeoutMs, RESPONSE_TIMEOUT_MS } from './response-timeout.ts';
 import type { RunResult } from './response-timeout.ts';
 import { createRunRegistry, type RunRegistry } from './run-registry.ts';
 
@@ -26,8 +27,11 @@ const createRegistry = (exchange: Exchange, time: Time) => {
       ended: ({ run }, reason) => events.push(`${run} ${reason}`),
     },
   });
-  const createClient = (consumer: string, task: Task) =>
-    createCredentialsClient({ registry, schedule: time.schedule }, { consumer, task });
+  const createClient = (consumer: string, task: Task, timeoutMs?: number) =>
+    createCredentialsClient(
+      { registry, schedule: time.schedule },
+      { consumer, task, ...(timeoutMs !== undefined && { timeoutMs }) },
+    );
   return { registry: { ...registry, createClient }, events };
 };
 
@@ -172,17 +176,36 @@ describe('credentials of a task without params', () => {
     expect(formatResult(await source())).toBe('ASIA2');
   });
 
-  test('responds within 900 ms during an exchange and lets the exchange continue', async () => {
+  test.each([
+    ['900 ms', 'the SDK for Java', RESPONSE_TIMEOUT_MS.java, 899],
+    ['1.8 s', 'any other client', RESPONSE_TIMEOUT_MS.other, 1800],
+  ])('responds within %s to %s, and lets the exchange continue', async (_, __, wait, withinMs) => {
     const { registry, calls, time } = setUpDeferred();
-    const source = registry.createClient('agent', buildTask());
+    const source = registry.createClient('agent', buildTask(), wait);
     let answer: ClientResult | undefined;
     void Promise.resolve(source()).then((given) => (answer = given));
-    await time.advance(899);
+    await time.advance(withinMs);
     expect(answer).toMatchObject({ code: 'exchange_in_progress', retryAfterMs: 1000 });
     calls[0]?.issue();
     await time.settle();
     expect(formatResult(await source())).toBe('ASIA1');
     expect(calls).toHaveLength(1);
+  });
+
+  test('gives a client that never retries its first credentials from an exchange of 1.5 s', async () => {
+    const { registry, calls, time } = setUpDeferred();
+    const wait = chooseResponseTimeoutMs(undefined);
+    const credentials = Promise.resolve(registry.createClient('agent', buildTask(), wait)());
+    const explicit = registry.startExplicitRun(
+      { consumer: 'agent', task: buildTask({ name: 'other' }), params: {} },
+      wait,
+    );
+    await time.advance(1500);
+    for (const call of calls) call.issue();
+    expect([formatResult(await credentials), formatResult(await explicit)]).toEqual([
+      'ASIA1',
+      'ASIA2',
+    ]);
   });
 
   test('names the last failure, with its age, while an exchange is repeated', async () => {

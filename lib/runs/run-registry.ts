@@ -11,7 +11,7 @@ import {
 } from './active-runs.ts';
 import { createExplicitStarts } from './explicit-starts.ts';
 import { createPendingRuns } from './pending-runs.ts';
-import type { RunResult } from './response-timeout.ts';
+import { RESPONSE_TIMEOUT_MS, type RunResult } from './response-timeout.ts';
 import { createRevokedRuns } from './revoked-runs.ts';
 import { terminating, type RunRefusal } from './run-refusal.ts';
 import { createStartRateLimit } from './start-rate-limit.ts';
@@ -25,8 +25,8 @@ export type RunRegistry = {
   readonly startRun: (consumer: string, task: Task) => Promise<RunResult>;
   /** The refusal during an exchange: `exchange_in_progress`, with the last failure if there is one. */
   readonly getProgress: (consumer: string, task: Task) => RunRefusal;
-  /** Starts a run for `POST …/runs`. Waits for the exchange no longer than clients read. */
-  readonly startExplicitRun: (request: RunRequest) => Promise<RunResult>;
+  /** Starts a run for `POST …/runs`. Waits for the exchange for `timeoutMs`; absent: the shortest wait. */
+  readonly startExplicitRun: (request: RunRequest, timeoutMs?: number) => Promise<RunResult>;
   /** The consumer's own active run with this id. */
   readonly getRun: (consumer: string, run: string) => ActiveRun | undefined;
   /** Ends the consumer's own run as completed; false if it has no such run. */
@@ -101,8 +101,8 @@ export const createRunRegistry = ({
     startRun: (consumer, task) =>
       isClosed ? Promise.resolve(terminating) : taskRuns.startRun(consumer, task),
     getProgress: pendingRuns.getProgress,
-    startExplicitRun: (request) =>
-      isClosed ? Promise.resolve(terminating) : explicitStarts.start(request),
+    startExplicitRun: (request, timeoutMs = RESPONSE_TIMEOUT_MS.java) =>
+      isClosed ? Promise.resolve(terminating) : explicitStarts.start(request, timeoutMs),
     getRun,
     complete: (consumer, run) =>
       getRun(consumer, run) !== undefined && pendingRuns.end(run, 'completed'),

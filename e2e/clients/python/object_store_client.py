@@ -1,0 +1,43 @@
+"""A consumer that uses the Rust crate object_store, through its Python binding obstore, unmodified."""
+
+import os
+import platform
+
+import obstore
+from obstore.store import S3Store
+
+from protocol import serve
+from recording_endpoint import RecordingEndpoint
+
+
+def build(endpoint):
+    """Returns `perform` for `serve`; one store for each bucket, as an application would keep it."""
+    stores = {}
+
+    def store(bucket):
+        if bucket not in stores:
+            stores[bucket] = S3Store(
+                bucket,
+                endpoint=f"http://{endpoint.address}",
+                region=os.environ.get("AWS_REGION", "us-east-1"),
+                client_options={"allow_http": True},
+            )
+        return stores[bucket]
+
+    def perform(op, bucket, key):
+        if op == "get":
+            return endpoint.measure(lambda: store(bucket).get(key).bytes())
+        return endpoint.measure(lambda: store(bucket).put(key, b"written by a client\n"))
+
+    return perform
+
+
+if __name__ == "__main__":
+    serve(
+        {
+            "sdk": "object_store",
+            "version": f"obstore {obstore.__version__}",
+            "runtime": f"Python {platform.python_version()}",
+        },
+        build(RecordingEndpoint()),
+    )
