@@ -41,7 +41,11 @@ const createTestFixture = (answers: (ClientAnswer | Error)[]) => {
     });
   const play = (...steps: ScenarioStep[]) =>
     runScenario({ name: 'a scenario', conditions, steps }, createFixture, startClient);
-  return { play, said, changes, stopped };
+  const playUpTo = (attempts: number, step: ScenarioStep) => {
+    const scenario = { name: 'a scenario', conditions, steps: [step], attempts };
+    return runScenario(scenario, createFixture, startClient);
+  };
+  return { play, playUpTo, said, changes, stopped };
 };
 
 const getStep: ScenarioStep = { do: 'get', object: 'readable', expect: 'served', withinMs: 1000 };
@@ -98,6 +102,15 @@ describe('runScenario', () => {
     expect(faults).toEqual(['step 1, get: Error: hung']);
     expect(said).toHaveLength(1);
     expect(stopped).toEqual(['client', 'fixture']);
+  });
+
+  it('runs a scenario again on a new fixture, as often as it may, until it passes', async () => {
+    const late = createTestFixture([refusedBySidecar, refusedBySidecar, servedAnswer]);
+    expect((await late.playUpTo(3, getStep)).faults).toEqual([]);
+    expect(late.stopped).toHaveLength(6);
+    const never = createTestFixture([refusedBySidecar]);
+    expect((await never.playUpTo(2, getStep)).faults).toHaveLength(1);
+    expect(never.said).toHaveLength(2);
   });
 
   it('repeats "get until" until the expectation is met', async () => {

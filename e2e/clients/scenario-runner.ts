@@ -28,8 +28,23 @@ const POLL_MS = 500;
 /** A step waits for renewals up to this many times its time. */
 const MAX_TIMES = 6;
 
-/** Runs one scenario with one client on a new fixture, which is always stopped. */
+/**
+ * Runs one scenario with one client, up to `scenario.attempts` times until it passes. Each attempt has a
+ * new fixture, which is always stopped.
+ */
 export async function runScenario(
+  scenario: Scenario,
+  createFixture: CreateFixture,
+  startClient: StartClient,
+): Promise<ScenarioOutcome> {
+  const { attempts = 1 } = scenario;
+  const outcome = await runOnce(scenario, createFixture, startClient);
+  return outcome.faults.length > 0 && attempts > 1
+    ? runScenario({ ...scenario, attempts: attempts - 1 }, createFixture, startClient)
+    : outcome;
+}
+
+async function runOnce(
   scenario: Scenario,
   createFixture: CreateFixture,
   startClient: StartClient,

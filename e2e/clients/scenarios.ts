@@ -35,7 +35,13 @@ export type ScenarioStep =
   | { do: 'keep getting'; seconds: number; accessKeys: number }
   | { do: 'change'; to: Partial<Conditions> };
 
-export type Scenario = { name: string; conditions: Conditions; steps: ScenarioStep[] };
+export type Scenario = {
+  name: string;
+  conditions: Conditions;
+  steps: ScenarioStep[];
+  /** How often it may be run until it passes; default once. */
+  attempts?: number;
+};
 
 const minuteConditions: Conditions = {
   lifetimeSeconds: 60,
@@ -65,10 +71,7 @@ export function listScenarios(client: string): Scenario[] {
   return [...scenarios, ...buildShortRunScenarios(seconds)];
 }
 
-/**
- * Longer than the sidecar waits for the SDK for Java, and so much shorter than it waits for others (1.8 s)
- * that a client that never retries succeeds on a busy machine too.
- */
+/** Between the waits of the sidecar: longer than for the SDK for Java, shorter than for others (1.8 s). */
 const SLOW_EXCHANGE_MS = 1200;
 
 const scenarios: Scenario[] = [
@@ -90,6 +93,8 @@ const scenarios: Scenario[] = [
     name: 'waits for a slow exchange',
     conditions: { ...minuteConditions, exchangeDelayMs: SLOW_EXCHANGE_MS },
     steps: [{ ...servedStep, atLeastMs: 1000 }, servedStep],
+    // A busy machine adds to the exchange, and a client that never retries fails if the sum exceeds 1.8 s.
+    attempts: 5,
   },
   {
     name: 'reports a refusal as an error, and succeeds once exchanges are accepted',
