@@ -1,6 +1,7 @@
 import type { Clock } from '../contract/clock.ts';
 import { AuditError } from './audit-event.ts';
 import { readReplica, type Position } from './chain.ts';
+import { hashFile, type FileExports } from './file-exports.ts';
 import type { AuditFile } from './file-verification.ts';
 import { formatAuditFault } from './audit-findings.ts';
 import type { Head } from './heads.ts';
@@ -36,6 +37,8 @@ export type RetentionDeps = {
   readonly published: () => Head | undefined;
   /** Writes the record of the removal to every sink. */
   readonly recordRemoval: (positions: readonly Position[]) => Promise<void>;
+  /** Absent: files are removed without being exported. */
+  readonly exports?: Pick<FileExports, 'findSha256'>;
   readonly publicKeys: PublicKeys;
   readonly clock: Pick<Clock, 'now'>;
 };
@@ -43,7 +46,8 @@ export type RetentionDeps = {
 /**
  * Creates the step that removes the oldest file, if it is due. The order makes each crash harmless: the
  * file is verified; the published head covers it; a sealed record, on every sink, states the last record
- * that will be removed; only then the file is removed. A file that was modified, or before which records
+ * that will be removed; only then the file is removed. With an export, exactly these bytes were exported
+ * before. A file that was modified, or before which records
  * are missing, is evidence, and is kept.
  *
  * @returns whether a file was removed. It throws AuditError if the due file cannot be removed
@@ -60,7 +64,7 @@ export const createPruner = (
     const { name } = oldest;
     // Any user of the volume can change the time that the file system states.
     const isDueAt = (at: number): boolean => isDue(lastRecordAt.get(name) ?? at, options, deps);
-    if (!isDueAt(oldest.lastWrittenAt)) return false;
+    if (!isDueAt(oldest.lastWrittenAt) || !isExportDone(oldest, deps)) return false;
     const head = deps.published();
     if (head === undefined) return false;
     const chains = await readChains(oldest, deps);
@@ -75,6 +79,9 @@ export const createPruner = (
     return true;
   };
 };
+
+const isExportDone = (file: ClosedFile, { exports }: RetentionDeps): boolean =>
+  exports === undefined || exports.findSha256(file) !== undefined;
 
 const toPosition = ({ chain, last, lastHash }: ChainReport): Position => ({
   chain,
@@ -116,9 +123,10 @@ const checkStarts = async (
 /** Verifies the file; the last record of each of its chains is the end of what will be removed. */
 const readChains = async (
   file: ClosedFile,
-  { read, publicKeys }: RetentionDeps,
+  { read, exports, publicKeys }: RetentionDeps,
 ): Promise<readonly ChainReport[]> => {
-  const { faults, chains } = await verifyChain([read(file)], {
+  const { file: hashed, computeSha256 } = hashFile(read(file));
+  const { faults, chains } = await verifyChain([hashed], {
     publicKeys,
     isMissingStartAllowed: true,
     ignoresReferences: true,
@@ -128,6 +136,10 @@ const readChains = async (
   const newest = chains.at(-1);
   if (newest === undefined || newest.sealedThrough !== newest.last) {
     throw newKeptError(`${file.name}: expected a seal on the last record, got none`);
+  }
+  const exported = exports?.findSha256(file);
+  if (exports !== undefined && computeSha256() !== exported) {
+    throw newKeptError(`${file.name}: expected the bytes that were exported, got others`);
   }
   return chains;
 };
