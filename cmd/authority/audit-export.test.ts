@@ -57,6 +57,11 @@ const stop = async (): Promise<void> => {
 const recordRuns = ({ record }: Audit, runs: number) =>
   Promise.all(Array.from({ length: runs }, (_, run) => record(buildIntent(`run-${run}`))));
 
+/** Small batches, because a file is closed only after a batch. */
+const recordOverLimit = async (audit: Audit): Promise<void> => {
+  for (let batch = 0; batch < 20; batch += 1) await recordRuns(audit, 100);
+};
+
 const buildDeps = ({ exports }: Audit) => {
   if (exports === undefined) throw new Error('expected files to export, got none');
   return {
@@ -69,7 +74,7 @@ const exportFiles = (audit: Audit) => exportPending(buildDeps(audit));
 
 const fill = async (): Promise<Audit> => {
   const audit = await start();
-  for (let batch = 0; batch < 4; batch += 1) await recordRuns(audit, 500);
+  await recordOverLimit(audit);
   return audit;
 };
 
@@ -87,7 +92,7 @@ describe('the export of audit files', () => {
   it('is off by default: there is nothing to export, and files are removed without it', async () => {
     const audit = await start(false);
     expect(audit.exports).toBeUndefined();
-    for (let batch = 0; batch < 4; batch += 1) await recordRuns(audit, 500);
+    await recordOverLimit(audit);
     await recordUntilPruned(audit);
   });
 

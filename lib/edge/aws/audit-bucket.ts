@@ -70,11 +70,16 @@ export const createAuditUploader = (
   };
 };
 
+const ignore = (): void => undefined;
+/** Without a logger, the SDK writes to the console that it does not send a stream twice. */
+const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+
 const createClient = (settings: SignedEndpointSettings, keys: CloudCredentials): S3Client => {
   const client = new S3Client({
     ...buildSignedSettings(settings, keys, UPLOAD_TIMEOUT_MS),
     // Private clouds need path-style addresses and do not support the newer checksums.
     forcePathStyle: settings.endpoint !== undefined,
+    logger: SILENT,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   });
