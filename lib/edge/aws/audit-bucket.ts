@@ -1,11 +1,10 @@
 import { Readable } from 'node:stream';
 
-import { HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 
 import type { CloudCredentials } from '../../contract/exchange.ts';
-import { readCloudErrors } from './cloud-response.ts';
+import { createS3Client } from './s3-client.ts';
 import {
-  buildSignedSettings,
   toCallOptions,
   toCloudRequestError,
   type SignedEndpointSettings,
@@ -48,7 +47,8 @@ export const createAuditUploader = (
   keys: CloudCredentials,
   { bucket }: { readonly bucket: string },
 ): UploadAuditObject => {
-  const client = createClient(settings, keys);
+  const client = createS3Client(settings, keys, UPLOAD_TIMEOUT_MS);
+  client.middlewareStack.add(signContent, { step: 'build' });
   return async (object, signal) => {
     const options = toCallOptions(signal);
     const compare = async (): Promise<UploadOutcome | undefined> => {
@@ -68,24 +68,6 @@ export const createAuditUploader = (
       return other;
     }
   };
-};
-
-const ignore = (): void => undefined;
-/** Without a logger, the SDK writes to the console that it does not send a stream twice. */
-const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
-
-const createClient = (settings: SignedEndpointSettings, keys: CloudCredentials): S3Client => {
-  const client = new S3Client({
-    ...buildSignedSettings(settings, keys, UPLOAD_TIMEOUT_MS),
-    // Private clouds need path-style addresses and do not support the newer checksums.
-    forcePathStyle: settings.endpoint !== undefined,
-    logger: SILENT,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-  });
-  client.middlewareStack.add(readCloudErrors, { step: 'deserialize', priority: 'low' });
-  client.middlewareStack.add(signContent, { step: 'build' });
-  return client;
 };
 
 type SignedInput = { readonly input: object; readonly request?: unknown };
