@@ -87,7 +87,7 @@ const signContent =
 const buildPut = (bucket: string, { key, sha256, bytes, open }: AuditObject) => ({
   Bucket: bucket,
   Key: key,
-  Body: Readable.from(openLazily(open)),
+  Body: Readable.from(readLazily(open)),
   ContentLength: bytes,
   ContentType: 'application/x-ndjson',
   ChecksumSHA256: toBase64(sha256),
@@ -98,7 +98,7 @@ const buildPut = (bucket: string, { key, sha256, bytes, open }: AuditObject) => 
 const toBase64 = (hex: string): string => Buffer.from(hex, 'hex').toString('base64');
 
 /** Opens a file only when it is read, so that each of its errors has a reader. */
-const openLazily = async function* (open: AuditObject['open']): AsyncGenerator<Uint8Array> {
+const readLazily = async function* (open: AuditObject['open']): AsyncGenerator<Uint8Array> {
   yield* open();
 };
 

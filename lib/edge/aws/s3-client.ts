@@ -6,7 +6,7 @@ import { buildSignedSettings, type SignedEndpointSettings } from './signed-clien
 
 const ignore = (): void => undefined;
 /** Without a logger, the SDK writes to the console that it does not send a stream twice. */
-const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+const NO_LOGGER = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 /**
  * Creates a client for the authority's own objects.
@@ -25,7 +25,7 @@ export const createS3Client = (
     forcePathStyle: settings.endpoint !== undefined,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    logger: SILENT,
+    logger: NO_LOGGER,
   });
   client.middlewareStack.add(readCloudErrors, { step: 'deserialize', priority: 'low' });
   return client;
