@@ -1,12 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
-import { buildIntent, createAuditFile, publicKeys } from '../../lib/audit/fixtures/recording.ts';
+import {
+  buildIntent,
+  createAuditFile,
+  createRecordedFile,
+  publicKeys,
+} from '../../lib/audit/fixtures/recording.ts';
 import { verifyChain } from '../../lib/audit/verify.ts';
 import { createAuditUploader, type UploadOutcome } from '../../lib/edge/aws/audit-bucket.ts';
+import { buildIssuedReply } from '../../lib/edge/aws/fixtures/sts-stub.ts';
 import { startAuditBucket, type AuditBucket } from '../../test/kit/audit-bucket.ts';
 import { exportPending, startAuditExport } from './audit-export.ts';
 import type { Audit } from './audit.ts';
@@ -18,11 +24,13 @@ import {
   waitUntilPublished,
   type TestHeads,
 } from './fixtures/audit-harness.ts';
+import { buildPlatformText, startAuthorityHarness } from './fixtures/authority-harness.ts';
 
 jest.setTimeout(120_000);
 
 const MIB = 1024 * 1024;
 const REPLICA = 'valetkey-authority-0';
+const PUBLISHER = 'arn:aws:iam::111122223333:role/publisher';
 const FIRST = 'audit-00000001.jsonl';
 
 let folder: string;
@@ -175,5 +183,36 @@ describe('the export of audit files', () => {
     writeFileSync(join(folder, FIRST), 'nothing\n');
     await expect(exportFiles(audit)).rejects.toThrow(`${FIRST}: expected records of ${REPLICA}`);
     expect(outcomes.slice(0, 2)).toEqual(['failed', 'uploaded']);
+  });
+});
+
+describe('startAuthority', () => {
+  it('exports a closed file with the publisher role, to the endpoint and region of the export', async () => {
+    const harness = await startAuthorityHarness();
+    try {
+      const { text } = await createRecordedFile(2);
+      mkdirSync(harness.auditFolder);
+      writeFileSync(join(harness.auditFolder, FIRST), text);
+      writeFileSync(join(harness.auditFolder, 'audit-00000002.jsonl'), '');
+      harness.setStsReply((form) => buildIssuedReply(form, 0, bucket.keys));
+      const { settings } = bucket;
+      const replica = await harness.start(
+        harness.configure(
+          {},
+          buildPlatformText(
+            harness.sts.port,
+            `  auditExport: {role: "${PUBLISHER}", bucket: audit, prefix: prod, endpoint: "${settings.endpoint}", region: ${settings.region}}\n`,
+          ),
+        ),
+      );
+      await replica.waitUntilReady();
+      const isExported = async () =>
+        (await replica.telemetry('/metrics')).text.includes('exports_total{outcome="uploaded"} 1');
+      while (!(await isExported()));
+      expect(bucket.listKeys().map((key) => bucket.readObject(key))).toEqual([text]);
+      expect(harness.sts.calls[0]?.get('RoleArn')).toBe(PUBLISHER);
+    } finally {
+      await harness.close();
+    }
   });
 });

@@ -1,7 +1,7 @@
 import { startReconcileLoop } from '../../lib/async/reconcile-loop.ts';
 import { withTimeout } from '../../lib/async/timeout.ts';
 import { describeExport, type FileExports } from '../../lib/audit/file-exports.ts';
-import type { ClosedFile } from '../../lib/audit/retention.ts';
+import type { ClosedFile } from '../../lib/audit/file-verification.ts';
 import {
   UPLOAD_TIMEOUT_MS,
   type UploadAuditObject,

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 
 import { readReplica } from './chain.ts';
-import type { AuditFile } from './file-verification.ts';
+import type { AuditFile, ClosedFile } from './file-verification.ts';
 import { splitLines } from './line-splitter.ts';
 import { readLine } from './record-reader.ts';
-import type { ClosedFile } from './retention.ts';
 
 /** What an object in the bucket must be. */
 export type ExportedFile = {

@@ -2,20 +2,12 @@ import type { Clock } from '../contract/clock.ts';
 import { AuditError } from './audit-event.ts';
 import { readReplica, type Position } from './chain.ts';
 import { hashFile, type FileExports } from './file-exports.ts';
-import type { AuditFile } from './file-verification.ts';
+import type { AuditFile, ClosedFile } from './file-verification.ts';
 import { formatAuditFault } from './audit-findings.ts';
 import type { Head } from './heads.ts';
 import { createRemovals, type Removals } from './removals.ts';
 import type { PublicKeys } from './sealing-keys.ts';
 import { verifyChain, type ChainReport } from './verify.ts';
-
-/** A file of records that is no longer written to. */
-export type ClosedFile = {
-  readonly name: string;
-  readonly bytes: number;
-  /** As the file system states, in wall-clock milliseconds since the epoch; the last record is decisive. */
-  readonly lastWrittenAt: number;
-};
 
 export type RetentionOptions = {
   /** Total size of the files at which the oldest one is removed; absent: no limit. */
