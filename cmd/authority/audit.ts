@@ -20,6 +20,7 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { listUnpublishedLines, type FileEnd } from '../../lib/audit/chain-resume.ts';
 import type { Sink } from '../../lib/audit/sinks.ts';
+import { createFileExports, type FileExports } from '../../lib/audit/file-exports.ts';
 import { createPruner, type RetentionOptions } from '../../lib/audit/retention.ts';
 import { readPublicKeys } from '../../lib/audit/sealing-keys.ts';
 import { createAuditFiles, type AuditFiles } from '../../lib/edge/disk/audit-files.ts';
@@ -36,6 +37,8 @@ export type Audit = {
   readonly record: Recorder;
   /** Whether the published head is current, so that runs may be issued. */
   readonly isPublished: () => boolean;
+  /** The files to export; absent: there are none, or they are not exported. */
+  readonly exports?: FileExports;
   /** Seals the remaining records, publishes the last head, and closes every sink. */
   readonly close: () => Promise<void>;
 };
@@ -59,6 +62,8 @@ export type AuditDeps = {
   readonly observer: AuditObserver;
   /** Standard output; tests replace it. */
   readonly output: Parameters<typeof createStandardOutputSink>[0];
+  /** Whether files are removed only after they were exported. */
+  readonly isExporting: boolean;
   /** The file system of the audit folder; tests replace it. */
   readonly readSpace?: typeof readVolumeSpace;
 };
@@ -77,10 +82,9 @@ const FILES_IN_LIMIT = 8;
  *
  * @throws AuditError if the first record cannot be written; KubernetesError
  */
-export const startAudit = async (
-  config: AuditConfig,
-  { keys, heads, clock, random, log, observer, output, readSpace = readVolumeSpace }: AuditDeps,
-): Promise<Audit> => {
+export const startAudit = async (config: AuditConfig, deps: AuditDeps): Promise<Audit> => {
+  const { keys, heads, clock, random, log, observer, output, isExporting } = deps;
+  const { readSpace = readVolumeSpace } = deps;
   const { podName, auditFolder } = config;
   const space = auditFolder === '' ? undefined : await readSpace(auditFolder);
   const retention = toRetentionOptions(config, space?.sizeBytes);
@@ -113,7 +117,11 @@ export const startAudit = async (
   const { monotonic } = clock;
   const publisher = createHeadPublisher({ recorder, publish, failed: logFailure, monotonic });
   await publisher.publishHead();
-  const pruning = createFilePruning(files, retention, { recorder, publisher, keys, clock });
+  const exports = files !== undefined && isExporting ? createFileExports(files) : undefined;
+  const pruning = createFilePruning(files, retention, {
+    ...{ recorder, publisher, keys, clock },
+    ...(exports !== undefined && { exports }),
+  });
   const onPruneFailure = (error: unknown) =>
     log.warn('audit file not removed', toErrorFields(error));
   const loop = startAuditLoop({
@@ -128,6 +136,7 @@ export const startAudit = async (
       await recorder.record(event);
     },
     isPublished: publisher.isCurrent,
+    ...(exports !== undefined && { exports }),
     close: async () => {
       loop.stop();
       await recorder.close();
@@ -177,9 +186,11 @@ const createFilePruning = (
     publisher,
     keys,
     clock,
+    exports,
   }: Pick<AuditDeps, 'keys' | 'clock'> & {
     readonly recorder: ChainRecorder;
     readonly publisher: HeadPublisher;
+    readonly exports?: FileExports;
   },
 ) => {
   if (files === undefined) {
@@ -194,9 +205,17 @@ const createFilePruning = (
     recordRemoval: recorder.prune,
     publicKeys: readPublicKeys(keys.sealing.publicKey),
     clock,
+    ...(exports !== undefined && { exports }),
   });
   const limit = maxBytes + computeMaxFileBytes(retention);
-  return { prune, isOverLimit: () => usedBytes() > limit };
+  // Records do not wait for an export: nothing is removed before it, however full the volume is.
+  const isRemovable = (): boolean => {
+    const [oldest] = listClosed();
+    return (
+      exports === undefined || oldest === undefined || exports.findSha256(oldest) !== undefined
+    );
+  };
+  return { prune, isOverLimit: () => usedBytes() > limit && isRemovable() };
 };
 
 const refuseUnpublished = ({ refused }: AuditObserver): AuditError => {

@@ -14,7 +14,7 @@ export type Prerequisites = {
   readonly audit: Audit;
 };
 
-export type BootstrapDeps = Omit<AuditDeps, 'keys' | 'heads'> & {
+export type BootstrapDeps = Omit<AuditDeps, 'keys' | 'heads' | 'isExporting'> & {
   readonly cluster: Pick<ClusterClient, 'auditSecret' | 'auditHeads' | 'readOwnName'>;
   readonly onFailure: (error: unknown) => void;
 };
@@ -28,7 +28,8 @@ export const bootstrap = (config: AuthorityConfig, deps: BootstrapDeps): Promise
     const auditKeys = await readAuditKeys(cluster.auditSecret);
     const ownName = await cluster.readOwnName();
     const heads = cluster.auditHeads;
-    const audit = await startAudit(config, { ...deps, keys: auditKeys, heads });
+    const isExporting = config.platform.authority.auditExport !== undefined;
+    const audit = await startAudit(config, { ...deps, keys: auditKeys, heads, isExporting });
     return { auditKeys, ownName, audit };
   };
   return retryUntilSuccess(attempt, { onFailure, retry: RETRY, random, pause: wait });

@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { CloudCredentials } from '../../lib/contract/exchange.ts';
+import { createAuditUploader, type UploadAuditObject } from '../../lib/edge/aws/audit-bucket.ts';
 import { createDocumentPublisher } from '../../lib/edge/aws/issuer-bucket.ts';
 import { createRolePolicyClient } from '../../lib/edge/aws/role-policies.ts';
 import { createStsClient } from '../../lib/edge/aws/sts-client.ts';
@@ -23,6 +24,8 @@ export type CloudAccess = {
   readonly writeDenyList?: DenyListWriterDeps['write'];
   /** Writes with the `publisher` role; absent if the documents are published by other means. */
   readonly publish?: IssuerPublisherDeps['publish'];
+  /** Uploads with the `publisher` role; absent if audit files are not exported. */
+  readonly uploadAuditFile?: UploadAuditObject;
 };
 
 export type CloudDeps = {
@@ -57,7 +60,7 @@ export const createCloudAccess = (
       issueCredentials: issueOwnCredentials,
       clock: cloudDeps.clock,
     });
-  const { denyList, publisher } = authority;
+  const { denyList, publisher, auditExport } = authority;
   return {
     issueCredentials,
     ...(denyList !== undefined && {
@@ -70,6 +73,15 @@ export const createCloudAccess = (
       publish: createDocumentWriter(
         { ...cloud, ...toEndpoint(publisher.s3Endpoint) },
         { ...publisher, ownKeys: ownKeys({ name: 'publisher', role: publisher.role }) },
+      ),
+    }),
+    ...(auditExport !== undefined && {
+      uploadAuditFile: createAuditFileUpload(
+        {
+          ...{ ...cloud, ...toEndpoint(auditExport.endpoint) },
+          region: auditExport.region ?? cloud.region,
+        },
+        { ...auditExport, ownKeys: ownKeys({ name: 'publisher', role: auditExport.role }) },
       ),
     }),
   };
@@ -99,6 +111,14 @@ const createDocumentWriter =
     const options = { bucket, prefix, maxAgeSeconds: DOCUMENTS_MAX_AGE_SECONDS };
     await createDocumentPublisher(settings, await ownKeys(signal), options)(documents, signal);
   };
+
+const createAuditFileUpload =
+  (
+    settings: Endpoint,
+    { bucket, ownKeys }: { bucket: string; ownKeys: OwnCredentialSource },
+  ): UploadAuditObject =>
+  async (object, signal = new AbortController().signal) =>
+    createAuditUploader(settings, await ownKeys(signal), { bucket })(object, signal);
 
 /** A call that starts just before the renewal still completes with the old credentials. */
 const MARGIN_MS = 60_000;

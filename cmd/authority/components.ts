@@ -18,6 +18,7 @@ import { createRunIds, type RunIds } from '../../lib/grant/run-ids.ts';
 import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
 import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
 import { createInternalErrorReporter, toErrorFields } from '../../lib/server/error-fields.ts';
+import { startAuditExport, type AuditExport } from './audit-export.ts';
 import type { Prerequisites } from './bootstrap.ts';
 import type { ClusterClient } from './cluster.ts';
 import type { AuthorityConfig } from './config.ts';
@@ -95,7 +96,8 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   const { publicJwks: jwks } = issuer;
   const endRun = { ...verification, checkRateLimits, record, belongsTo, reportRunEnd };
   const counted = startCountedRecords({ ...buildSharedDeps(deps), budget: deps.budget });
-  const running = [streams, garbageCollector, runEnd, issuer, counted];
+  const auditExports = startExports(config, deps, issuer);
+  const running = [streams, garbageCollector, runEnd, issuer, counted, ...auditExports];
   const watching = [revocations, policies, issuerLookup, templates];
   return {
     keys: issuer.keys,
@@ -149,6 +151,27 @@ const startRunComponents = (
     maxLifetimeSeconds: config.platform.tasks.maxLifetimeSeconds,
   });
   return { issuer, runEnd, garbageCollector };
+};
+
+/** None if audit files are not exported. */
+const startExports = (
+  { platform, podName }: AuthorityConfig,
+  { prerequisites, metrics, log, random }: ComponentDeps,
+  { cloud: { uploadAuditFile: upload } }: Issuer,
+): readonly AuditExport[] => {
+  const { exports } = prerequisites.audit;
+  const { auditExport } = platform.authority;
+  if (auditExport === undefined || exports === undefined || upload === undefined) return [];
+  const { prefix } = auditExport;
+  const started = startAuditExport({
+    ...{ exports, replica: podName, prefix, upload, random },
+    onOutcome: metrics.auditFileExported,
+    onFailure: (error) => {
+      metrics.reconcileFailed('audit-export');
+      log.warn('audit file not exported', toErrorFields(error));
+    },
+  });
+  return [started];
 };
 
 type Verification = ReturnType<typeof createVerification>;

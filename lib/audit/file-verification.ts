@@ -14,6 +14,14 @@ export type AuditFile = {
   readonly chunks: AsyncIterable<Uint8Array>;
 };
 
+/** A file of records that is no longer written to. */
+export type ClosedFile = {
+  readonly name: string;
+  readonly bytes: number;
+  /** As the file system states, in wall-clock milliseconds since the epoch; the last record is decisive. */
+  readonly lastWrittenAt: number;
+};
+
 /**
  * Verifies one file line by line, each record against the previous one of its chain.
  *

@@ -1,20 +1,13 @@
 import type { Clock } from '../contract/clock.ts';
 import { AuditError } from './audit-event.ts';
 import { readReplica, type Position } from './chain.ts';
-import type { AuditFile } from './file-verification.ts';
+import { hashFile, type FileExports } from './file-exports.ts';
+import type { AuditFile, ClosedFile } from './file-verification.ts';
 import { formatAuditFault } from './audit-findings.ts';
 import type { Head } from './heads.ts';
 import { createRemovals, type Removals } from './removals.ts';
 import type { PublicKeys } from './sealing-keys.ts';
 import { verifyChain, type ChainReport } from './verify.ts';
-
-/** A file of records that is no longer written to. */
-export type ClosedFile = {
-  readonly name: string;
-  readonly bytes: number;
-  /** As the file system states, in wall-clock milliseconds since the epoch; the last record is decisive. */
-  readonly lastWrittenAt: number;
-};
 
 export type RetentionOptions = {
   /** Total size of the files at which the oldest one is removed; absent: no limit. */
@@ -36,6 +29,8 @@ export type RetentionDeps = {
   readonly published: () => Head | undefined;
   /** Writes the record of the removal to every sink. */
   readonly recordRemoval: (positions: readonly Position[]) => Promise<void>;
+  /** Absent: files are removed without being exported. */
+  readonly exports?: Pick<FileExports, 'findSha256'>;
   readonly publicKeys: PublicKeys;
   readonly clock: Pick<Clock, 'now'>;
 };
@@ -43,7 +38,8 @@ export type RetentionDeps = {
 /**
  * Creates the step that removes the oldest file, if it is due. The order makes each crash harmless: the
  * file is verified; the published head covers it; a sealed record, on every sink, states the last record
- * that will be removed; only then the file is removed. A file that was modified, or before which records
+ * that will be removed; only then the file is removed. With an export, exactly these bytes were exported
+ * before. A file that was modified, or before which records
  * are missing, is evidence, and is kept.
  *
  * @returns whether a file was removed. It throws AuditError if the due file cannot be removed
@@ -60,7 +56,7 @@ export const createPruner = (
     const { name } = oldest;
     // Any user of the volume can change the time that the file system states.
     const isDueAt = (at: number): boolean => isDue(lastRecordAt.get(name) ?? at, options, deps);
-    if (!isDueAt(oldest.lastWrittenAt)) return false;
+    if (!isDueAt(oldest.lastWrittenAt) || !isExportDone(oldest, deps)) return false;
     const head = deps.published();
     if (head === undefined) return false;
     const chains = await readChains(oldest, deps);
@@ -75,6 +71,9 @@ export const createPruner = (
     return true;
   };
 };
+
+const isExportDone = (file: ClosedFile, { exports }: RetentionDeps): boolean =>
+  exports === undefined || exports.findSha256(file) !== undefined;
 
 const toPosition = ({ chain, last, lastHash }: ChainReport): Position => ({
   chain,
@@ -116,9 +115,10 @@ const checkStarts = async (
 /** Verifies the file; the last record of each of its chains is the end of what will be removed. */
 const readChains = async (
   file: ClosedFile,
-  { read, publicKeys }: RetentionDeps,
+  { read, exports, publicKeys }: RetentionDeps,
 ): Promise<readonly ChainReport[]> => {
-  const { faults, chains } = await verifyChain([read(file)], {
+  const hashed = exports && hashFile(read(file));
+  const { faults, chains } = await verifyChain([hashed?.file ?? read(file)], {
     publicKeys,
     isMissingStartAllowed: true,
     ignoresReferences: true,
@@ -128,6 +128,9 @@ const readChains = async (
   const newest = chains.at(-1);
   if (newest === undefined || newest.sealedThrough !== newest.last) {
     throw newKeptError(`${file.name}: expected a seal on the last record, got none`);
+  }
+  if (hashed?.computeSha256() !== exports?.findSha256(file)) {
+    throw newKeptError(`${file.name}: expected the bytes that were exported, got others`);
   }
   return chains;
 };

@@ -12,12 +12,13 @@ export const checkAuthoritySettings = ({
 }: PlatformFile): FieldError[] => {
   if (authority === undefined) return [];
   const { audience } = sidecar;
-  const { cloudAudience, denyList, publisher } = authority;
+  const { cloudAudience, denyList, publisher, auditExport } = authority;
   const values = {
     'sidecar.audience': audience,
     'authority.cloudAudience': cloudAudience,
     'authority.denyList.iamEndpoint': denyList?.iamEndpoint,
     'authority.publisher.s3Endpoint': publisher?.s3Endpoint,
+    'authority.auditExport.endpoint': auditExport?.endpoint,
   };
   const checks: readonly (Check & { readonly path: keyof typeof values })[] = [
     {
@@ -39,6 +40,11 @@ export const checkAuthoritySettings = ({
       isUsed: publisher !== undefined,
       cloud,
       url: publisher?.s3Endpoint,
+    }),
+    ...buildEndpointChecks('authority.auditExport.endpoint', {
+      isUsed: auditExport !== undefined,
+      cloud,
+      url: auditExport?.endpoint,
     }),
   ];
   return checks

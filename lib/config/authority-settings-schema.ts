@@ -14,6 +14,11 @@ const MAX_TAG_PARAMS = 46;
 
 export const audience = string({ expected: 'an audience', pattern: /^[!-~]{1,255}$/ });
 
+export const region = string({
+  expected: 'a region such as eu-central-1',
+  pattern: /^[a-z0-9-]{1,64}$/,
+});
+
 /** URL that sidecars connect to; paths are appended. */
 const endpoint: Reader<string> = rejectTrailingSlash(origin(['https:']));
 
@@ -100,6 +105,15 @@ export const authorityGroup = object({
       bucket,
       prefix: withDefault(prefix, ''),
       s3Endpoint: { optional: s3Endpoint },
+    }),
+  },
+  auditExport: {
+    optional: object({
+      role: roleArn,
+      bucket,
+      prefix: withDefault(prefix, ''),
+      endpoint: { optional: s3Endpoint },
+      region: { optional: region },
     }),
   },
 });

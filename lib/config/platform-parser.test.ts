@@ -377,6 +377,7 @@ describe('readPlatform under trust: authority', () => {
         policyMaxStalenessSeconds: 300,
         denyList: { roles: ['arn:aws:iam::111122223333:role/agent-reports'] },
         publisher: { bucket: 'acme-issuer', prefix: 'prod' },
+        auditExport: { bucket: 'acme-audit', prefix: 'prod', region: 'eu-west-1' },
       },
     });
   });
@@ -450,6 +451,12 @@ describe('readPlatform under trust: authority', () => {
       'publisher: {role: "arn:aws:iam::111122223333:role/p", bucket: abc, prefix: /x}',
       'authority.publisher.prefix',
     ],
+    [
+      'an http endpoint of the audit export without allowHttp',
+      'auditExport: {role: "arn:aws:iam::111122223333:role/p", bucket: abc, endpoint: "http://x"}',
+      'authority.auditExport.endpoint',
+    ],
+    ['an audit export without a role', 'auditExport: {bucket: abc}', 'authority.auditExport.role'],
   ];
   it.each(refused)('rejects %s', (_, more, path) => {
     const [name = ''] = more.split(':');
@@ -477,7 +484,7 @@ describe('readPlatform under trust: authority', () => {
 
   it("requires a private cloud's endpoints wherever the authority calls it", () => {
     const role = 'arn:aws:iam:::role/r';
-    const more = `, denyList: {revokerRole: "${role}", roles: ["${role}"]}, publisher: {role: "${role}", bucket: abc}`;
+    const more = `, denyList: {revokerRole: "${role}", roles: ["${role}"]}, publisher: {role: "${role}", bucket: abc}, auditExport: {role: "${role}", bucket: abc}`;
     const text = authority(more).replace(
       'region:',
       'dialect: s3, stsEndpoint: "https://c", region:',
@@ -485,6 +492,7 @@ describe('readPlatform under trust: authority', () => {
     expect(listPlatformErrors(text).map((fault) => fault.split(':')[0])).toEqual([
       'authority.denyList.iamEndpoint',
       'authority.publisher.s3Endpoint',
+      'authority.auditExport.endpoint',
     ]);
   });
 

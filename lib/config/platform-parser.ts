@@ -64,6 +64,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   policyMaxStaleness: 5m
  *   denyList: {revokerRole: arn:…, iamEndpoint: https://…, roles: [arn:…]}           # omitted: none
  *   publisher: {role: arn:…, bucket: issuer, prefix: '', s3Endpoint: https://…}    # omitted: none
+ *   auditExport: {role: arn:…, bucket: audit, prefix: '', endpoint: https://…, region: eu-central-1} # omitted: none
  * ```
  *
  * Unknown and duplicate keys, anchors and nulls are rejected. All errors are returned at once.

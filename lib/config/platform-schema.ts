@@ -14,7 +14,7 @@ import {
   type Reader,
 } from '../schema/reader.ts';
 import { cidr, origin } from './addresses.ts';
-import { audience, authorityGroup } from './authority-settings-schema.ts';
+import { audience, authorityGroup, region } from './authority-settings-schema.ts';
 import { certificateBundle } from './certificate-bundle.ts';
 import { withEmptyDefault, withDefault } from './defaults.ts';
 import { durationSeconds } from './durations.ts';
@@ -98,7 +98,7 @@ const createSidecarReader = (defaultAudience: string) =>
 
 /** Reads the `cloud` group, which is also part of the sidecar's environment. */
 export const cloudGroup = object({
-  region: string({ expected: 'a region such as eu-central-1', pattern: /^[a-z0-9-]{1,64}$/ }),
+  region,
   stsEndpoint: { optional: origin(['https:', 'http:']) },
   allowHttp: withDefault(boolean, false),
   caBundle: { optional: certificateBundle },

@@ -133,6 +133,17 @@ export type AuthoritySettings = {
     /** S3 endpoint of a private cloud; absent: AWS's own. */
     readonly s3Endpoint?: string;
   };
+  /** The bucket to which the authority copies its closed audit files; absent: it does not. */
+  readonly auditExport?: {
+    readonly role: string;
+    readonly bucket: string;
+    /** Key prefix, without leading and trailing slashes; empty: none. */
+    readonly prefix: string;
+    /** S3 endpoint of a private cloud; absent: AWS's own. */
+    readonly endpoint?: string;
+    /** Absent: that of the cloud. */
+    readonly region?: string;
+  };
 };
 
 /** The platform's settings: one file, written by the chart. Passed as a whole. */

@@ -95,6 +95,7 @@ describe('alerts.yaml', () => {
     'ValetkeyAuthorityCertificateExpiring',
     'ValetkeyWatchStale',
     'ValetkeyWebhookPoliciesStale',
+    'ValetkeyAuditExportFailing',
     'ValetkeyAuditVolumeFilling',
     'ValetkeyAuditVolumeExhausted',
     'ValetkeyGrantsRejected',

@@ -84,6 +84,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
           bucket: 'issuer-documents',
           prefix: 'valetkey',
         },
+        audit: { export: { bucket: 'audit-files', prefix: 'prod', region: 'eu-west-1' } },
       },
     },
     fields: [
@@ -100,6 +101,16 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       ['Platform', 'authority.denyList.revokerRole', buildRoleKey('revoker')],
       ['Platform', 'authority.denyList.roles', [buildRoleKey('agent-reports')]],
       ['Platform', 'authority.publisher.bucket', 'issuer-documents'],
+      [
+        'Platform',
+        'authority.auditExport',
+        {
+          role: buildRoleKey('publisher'),
+          bucket: 'audit-files',
+          prefix: 'prod',
+          region: 'eu-west-1',
+        },
+      ],
     ],
     notes: ['https://issuer.example/valetkey'],
   },
@@ -283,6 +294,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
           bucket: 'issuer-documents',
           s3Endpoint: 'https://s3.example/',
         },
+        audit: { export: { bucket: 'audit-files', endpoint: 'https://s3.example:9443' } },
         users: {
           issuers: [
             {
@@ -294,7 +306,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
         },
       },
     },
-    fields: [[POLICY, 'spec.egress[1].ports', buildTcpPorts([80, 7443, 443, 8443, 8444])]],
+    fields: [[POLICY, 'spec.egress[1].ports', buildTcpPorts([80, 7443, 443, 9443, 8443, 8444])]],
   },
   {
     name: 'egress to the proxy instead of the endpoints of the cloud',
@@ -342,10 +354,14 @@ export const AUTHORITY_REJECTIONS: readonly ChartRejection[] = [
       },
     },
     { publisher: { role: buildRoleKey('x'), bucket: 'issuer', s3Endpoint: 'http://x' } },
+    {
+      publisher: { role: buildRoleKey('x') },
+      audit: { export: { bucket: 'audit', endpoint: 'http://x' } },
+    },
   ].map((authority) => ({
     name: `http without permission: ${Object.keys(authority).join()}`,
     values: { authority },
-    names: 'Endpoint: expected an https endpoint, or cloud.allowHttp: true, got http://x',
+    names: 'ndpoint: expected an https endpoint, or cloud.allowHttp: true, got http://x',
   })),
   {
     name: 'a user issuer without a JWKS URI',
@@ -371,5 +387,30 @@ export const AUTHORITY_REJECTIONS: readonly ChartRejection[] = [
     name: 'a bucket without a publisher role',
     values: { authority: { publisher: { bucket: 'issuer-documents' } } },
     names: 'role',
+  },
+  {
+    name: 'an export of audit files without a publisher role',
+    values: { authority: { audit: { export: { bucket: 'audit-files' } } } },
+    names: 'authority.publisher.role: expected the role',
+  },
+  {
+    name: 'an export of audit files to the public bucket of documents',
+    values: {
+      authority: {
+        publisher: { role: buildRoleKey('p'), bucket: 'issuer' },
+        audit: { export: { bucket: 'issuer' } },
+      },
+    },
+    names: 'authority.audit.export.bucket: expected another bucket',
+  },
+  {
+    name: 'an export of audit files without files',
+    values: {
+      authority: {
+        publisher: { role: buildRoleKey('p') },
+        audit: { file: { enabled: false }, export: { bucket: 'audit-files' } },
+      },
+    },
+    names: 'authority.audit.file.enabled: expected true',
   },
 ];

@@ -110,13 +110,14 @@ describe('names of variables in values.schema.json', () => {
 describe('values.yaml', () => {
   it('contains every setting that the webhook reads', () => {
     const fixture: unknown = parse(readText('lib', 'config', 'fixtures', 'platform.yaml'));
-    // The image is a top-level value, the endpoint follows from the namespace, and the last two are
-    // empty by default.
+    // The image is a top-level value, the endpoint follows from the namespace, the role of the export
+    // is that of the publisher, and the others are empty by default.
     const elsewhere =
-      /^\.sidecar\.image|^\.authority\.endpoint|\.maxResources\.|\.mintingActions\./;
+      /^\.sidecar\.image|^\.authority\.endpoint|\.maxResources\.|\.mintingActions\.|\.auditExport\.role/;
+    const toValue = (path: string) => path.replace('.auditExport.', '.audit.export.');
     const missing = listKeys(fixture, '')
       .filter((path) => !elsewhere.test(path))
-      .filter((path) => getValue(values, path.slice(1)) === undefined);
+      .filter((path) => getValue(values, toValue(path).slice(1)) === undefined);
     expect(missing).toEqual([]);
   });
 

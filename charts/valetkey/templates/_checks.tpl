@@ -4,7 +4,9 @@
 {{- if include "valetkey.hasAuthority" . }}
 {{- $_ := set $endpoints "authority.denyList.iamEndpoint" .Values.authority.denyList.iamEndpoint }}
 {{- $_ := set $endpoints "authority.publisher.s3Endpoint" .Values.authority.publisher.s3Endpoint }}
+{{- $_ := set $endpoints "authority.audit.export.endpoint" .Values.authority.audit.export.endpoint }}
 {{- include "valetkey.checkIssuer" . }}
+{{- include "valetkey.checkAuditExport" . }}
 {{- end }}
 {{- include "valetkey.checkMonitor" . }}
 {{- include "valetkey.checkWebhookPort" . }}
@@ -24,6 +26,23 @@
 {{- if $issuer }}{{ $host = (urlParse $issuer).hostname | lower }}{{ end }}
 {{- if and (eq .Values.cloud.dialect "aws") (or (not $host) (regexMatch $contract.authority.privateHost $host)) }}
 {{- fail (printf "authority.issuer: expected an https URL that AWS reaches from the internet (docs/issuer.md), or cloud.dialect: s3 for a private cloud, got %s" ($issuer | default "nothing")) }}
+{{- end }}
+{{- end }}
+
+{{/* The bucket of the issuer's documents is public. */}}
+{{- define "valetkey.checkAuditExport" -}}
+{{- with .Values.authority.audit.export }}
+{{- if .bucket }}
+{{- if not $.Values.authority.publisher.role }}
+{{- fail "authority.publisher.role: expected the role that may write the bucket of authority.audit.export, got nothing" }}
+{{- end }}
+{{- if eq .bucket $.Values.authority.publisher.bucket }}
+{{- fail (printf "authority.audit.export.bucket: expected another bucket than that of authority.publisher, which is public, got %s" .bucket) }}
+{{- end }}
+{{- if not $.Values.authority.audit.file.enabled }}
+{{- fail "authority.audit.file.enabled: expected true with authority.audit.export, because only files are exported, got false" }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -64,6 +64,7 @@ the issuers' documents are fetched directly. The issuer in the cluster is the au
 {{- $endpoints = list .Values.cloud.stsEndpoint }}
 {{- if $given.denyList.roles }}{{ $endpoints = append $endpoints $given.denyList.iamEndpoint }}{{ end }}
 {{- if $given.publisher.bucket }}{{ $endpoints = append $endpoints $given.publisher.s3Endpoint }}{{ end }}
+{{- if $given.audit.export.bucket }}{{ $endpoints = append $endpoints $given.audit.export.endpoint }}{{ end }}
 {{- end }}
 {{- if and $given.issuer (not (hasPrefix (include "valetkey.authorityEndpoint" .) $given.issuer)) }}
 {{- $endpoints = append $endpoints $given.issuer }}
@@ -157,6 +158,15 @@ the issuers' documents are fetched directly. The issuer in the cluster is the au
 {{- $publisher := pick $given.publisher "role" "bucket" "prefix" }}
 {{- with $given.publisher.s3Endpoint }}{{ $_ := set $publisher "s3Endpoint" . }}{{ end }}
 {{- $_ := set $settings "publisher" $publisher }}
+{{- end }}
+{{- with $given.audit.export }}
+{{- if .bucket }}
+{{- $export := pick . "bucket" "prefix" }}
+{{- $_ := set $export "role" $given.publisher.role }}
+{{- with .endpoint }}{{ $_ := set $export "endpoint" . }}{{ end }}
+{{- with .region }}{{ $_ := set $export "region" . }}{{ end }}
+{{- $_ := set $settings "auditExport" $export }}
+{{- end }}
 {{- end }}
 {{- toYaml $settings }}
 {{- end }}

@@ -1,10 +1,9 @@
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 
 import type { CloudCredentials } from '../../contract/exchange.ts';
 import type { IssuerDocument } from '../../grant/issuer-documents.ts';
-import { readCloudErrors } from './cloud-response.ts';
+import { createS3Client } from './s3-client.ts';
 import {
-  buildSignedSettings,
   toCloudRequestError,
   toCallOptions,
   type SignedEndpointSettings,
@@ -35,14 +34,7 @@ export const createDocumentPublisher = (
   keys: CloudCredentials,
   { bucket, prefix, maxAgeSeconds }: PublicationOptions,
 ): PublishDocuments => {
-  const client = new S3Client({
-    ...buildSignedSettings(settings, keys),
-    // Private clouds need path-style addresses and do not support the newer checksums.
-    forcePathStyle: settings.endpoint !== undefined,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-  });
-  client.middlewareStack.add(readCloudErrors, { step: 'deserialize', priority: 'low' });
+  const client = createS3Client(settings, keys);
   return async (documents, signal) => {
     for (const { path, body } of documents) {
       const command = new PutObjectCommand({

@@ -10,17 +10,19 @@ export type SignedEndpointSettings = EndpointSettings & { readonly allowHttp: bo
 /**
  * Builds settings of an SDK client that signs with the given keys and never searches for others.
  *
+ * @param attemptTimeoutMs longer for large bodies
  * @throws Error for an `http:` endpoint that `allowHttp` does not allow
  */
 export const buildSignedSettings = (
   { allowHttp, ...settings }: SignedEndpointSettings,
   keys: CloudCredentials,
+  attemptTimeoutMs = ATTEMPT_TIMEOUT_MS,
 ) => {
   if (settings.endpoint?.startsWith('http:') === true && !allowHttp) {
     throw new Error(`expected an https endpoint (or allowHttp), got ${settings.endpoint}`);
   }
   return {
-    ...buildSdkSettings(settings, { attemptTimeoutMs: ATTEMPT_TIMEOUT_MS, keepAlive: false }),
+    ...buildSdkSettings(settings, { attemptTimeoutMs, keepAlive: false }),
     credentials: keys,
   };
 };

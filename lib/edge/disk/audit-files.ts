@@ -2,8 +2,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { AuditFile } from '../../audit/file-verification.ts';
-import type { ClosedFile } from '../../audit/retention.ts';
+import type { AuditFile, ClosedFile } from '../../audit/file-verification.ts';
 import type { Sink } from '../../audit/sinks.ts';
 import { END_BYTES, type FileEnd } from '../../audit/chain-resume.ts';
 import { createAppendFile, syncFolder, type AppendFile, type OpenFile } from './append-file.ts';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   createReadStream,
@@ -108,6 +109,30 @@ describe('createPruner', () => {
         chain: { pruned: [{ chain, hash, sequence: metadata.sequence }] },
       },
     });
+  });
+
+  it.each([
+    ['that is not exported', undefined, false],
+    ['whose exported bytes were others', 'a'.repeat(64), 'expected the bytes that were exported'],
+  ])('keeps a file %s', async (_, sha256, outcome) => {
+    const exports = { findSha256: () => sha256 };
+    const { record, prune } = await startProcess({ maxBytes: MAX_BYTES }, { exports });
+    await record(12);
+    const before = names();
+    const result: unknown = await prune().catch((error: unknown) => (error as Error).message);
+    expect(result).toEqual(outcome === false ? false : expect.stringContaining(String(outcome)));
+    expect(names()).toEqual(before);
+  });
+
+  it('removes a file whose bytes were exported', async () => {
+    const hash = (name: string) =>
+      createHash('sha256')
+        .update(readFileSync(join(folder, name)))
+        .digest('hex');
+    const exports = { findSha256: ({ name }: { readonly name: string }) => hash(name) };
+    const { record, prune } = await startProcess({ maxBytes: MAX_BYTES }, { exports });
+    await record(12);
+    expect(await prune()).toBe(true);
   });
 
   it('removes nothing below the limit and younger than the age', async () => {

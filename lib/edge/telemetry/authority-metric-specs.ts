@@ -49,7 +49,7 @@ export const AUTHORITY_METRIC_SPECS = {
   reconcileErrors: {
     name: 'valetkey_authority_reconcile_errors_total',
     type: 'counter',
-    help: 'Failed reconciliations, by controller (certificate, signing-keys, other). They are retried.',
+    help: 'Failed reconciliations, by controller (certificate, signing-keys, audit-export, other). They are retried.',
     labels: ['controller'],
     unit: '1',
   },
@@ -116,6 +116,13 @@ export const AUTHORITY_METRIC_SPECS = {
     type: 'counter',
     help: 'Failed writes of audit records, by code. No credentials are issued until a write succeeds.',
     labels: ['code'],
+    unit: '1',
+  },
+  auditExports: {
+    name: 'valetkey_authority_audit_exports_total',
+    type: 'counter',
+    help: 'Exports of closed audit files to the bucket (authority.audit.export), by outcome: uploaded; present, with the same content; different, an object with other content, which is not replaced; failed. The last two are retried, and their files are not removed.',
+    labels: ['outcome'],
     unit: '1',
   },
   auditVolumeFree: {

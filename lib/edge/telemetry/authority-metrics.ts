@@ -15,7 +15,7 @@ import { Counter, Gauge, Registry } from './prometheus.ts';
 export const AUTHORITY_METRICS: readonly MetricSpec[] = Object.values(SPECS);
 
 export type AuthorityRoute = 'token' | 'revoke' | 'events' | 'other';
-export type AuthorityController = 'certificate' | 'signing-keys' | 'other';
+export type AuthorityController = 'certificate' | 'signing-keys' | 'audit-export' | 'other';
 
 /** Read at each scrape. */
 export type AuthorityMetricsDeps = LastSyncDeps<
@@ -54,6 +54,7 @@ export type AuthorityMetrics = {
     readonly seconds: number;
   }) => void;
   readonly auditWriteFailed: (code: AuditErrorCode) => void;
+  readonly auditFileExported: (outcome: (typeof EXPORT_OUTCOMES)[number]) => void;
   /** The text that Prometheus scrapes, and its content type. */
   readonly render: () => Promise<string>;
   readonly contentType: string;
@@ -80,6 +81,8 @@ const REJECTED_GRANT_REASONS = [
   'cloud_refused',
 ];
 
+const EXPORT_OUTCOMES = ['uploaded', 'present', 'different', 'failed'] as const;
+
 const OUTCOMES = ['done', 'refused', 'unavailable'] as const;
 
 /** Creates the authority's metrics in their own registry. */
@@ -101,6 +104,8 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   const records = counter(SPECS.auditRecords);
   const writeSeconds = createHistogram(SPECS.auditWriteSeconds, registry);
   const writeErrors = counter(SPECS.auditWriteErrors);
+  const exports = counter(SPECS.auditExports);
+  for (const outcome of EXPORT_OUTCOMES) exports.inc({ outcome }, 0);
   for (const code of AUDIT_WRITE_ERROR_CODES) writeErrors.inc({ code }, 0);
   for (const reason of REJECTED_GRANT_REASONS) requests.inc({ route: 'token', reason }, 0);
   for (const outcome of OUTCOMES) requestSeconds.zero({ route: 'token', outcome });
@@ -146,6 +151,7 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
       writeSeconds.observe(seconds);
     },
     auditWriteFailed: (code) => writeErrors.inc({ code }),
+    auditFileExported: (outcome) => exports.inc({ outcome }),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };

@@ -6,6 +6,8 @@ export type StoredObject = {
   readonly etag: string;
   readonly contentType: string;
   readonly modifiedAt: number;
+  /** Headers `x-amz-meta-*` of the request that wrote it. */
+  readonly metadata: Readonly<Record<string, string>>;
 };
 
 export type Bucket = Map<string, StoredObject>;
@@ -27,9 +29,11 @@ export const createStoredObject = (
   content: Buffer,
   contentType: string,
   now: number,
+  metadata: StoredObject['metadata'] = {},
 ): StoredObject => ({
   content,
   etag: `"${createHash('md5').update(content).digest('hex')}"`,
   contentType,
   modifiedAt: now,
+  metadata,
 });

@@ -44,6 +44,7 @@ export const createS3Handler = (s3: S3Deps) => {
       ...target,
       content: readPayload(request.body, request.headers, { authorization, session, longDate }),
       contentType: request.headers.get('content-type') ?? 'binary/octet-stream',
+      headers: request.headers,
       now,
     });
   };

@@ -11,6 +11,7 @@ export type S3Call = {
   readonly query: URLSearchParams;
   readonly content: Buffer;
   readonly contentType: string;
+  readonly headers: ReadonlyMap<string, string>;
   readonly now: number;
 };
 
@@ -56,11 +57,18 @@ const headObject = (bucket: Bucket, call: S3Call): S3Response => ({
   headers: buildObjectHeaders(requireObject(bucket, call)),
 });
 
-const putObject = (bucket: Bucket, { key, content, contentType, now }: S3Call): S3Response => {
-  const object = createStoredObject(content, contentType, now);
+const putObject = (bucket: Bucket, call: S3Call): S3Response => {
+  const { key, content, contentType, headers, now } = call;
+  if (headers.get('if-none-match') === '*' && bucket.has(key)) {
+    throw new CloudError('PreconditionFailed', 412, 'A condition did not hold');
+  }
+  const object = createStoredObject(content, contentType, now, readMetadata(headers));
   bucket.set(key, object);
   return { status: 200, headers: { etag: object.etag } };
 };
+
+const readMetadata = (headers: S3Call['headers']): Readonly<Record<string, string>> =>
+  Object.fromEntries([...headers].filter(([name]) => name.startsWith('x-amz-meta-')));
 
 const deleteObject = (bucket: Bucket, { key }: S3Call): S3Response => {
   bucket.delete(key);
@@ -77,6 +85,7 @@ const requireObject = (bucket: Bucket, { key }: S3Call): StoredObject => {
 };
 
 const buildObjectHeaders = (object: StoredObject): Record<string, string> => ({
+  ...object.metadata,
   etag: object.etag,
   'content-type': object.contentType,
   'content-length': String(object.content.length),
