@@ -44,6 +44,7 @@ describe('readPlatform', () => {
         ruleExemptions: [{ namespace: 'debugging', rule: '9' }],
         breakGlassGroup: 'oncall',
         strictEnvironment: true,
+        otherClouds: 'allow',
         protectedAudiences: ['https://kubernetes.default.svc.example'],
       },
     });
@@ -87,6 +88,7 @@ describe('readPlatform', () => {
           baselineNamespaces: [],
           ruleExemptions: [],
           strictEnvironment: false,
+          otherClouds: 'refuse',
           protectedAudiences: [],
         },
       },
@@ -338,6 +340,7 @@ describe('readPlatform of the pods group', () => {
       `breakGlassGroup: "${group}"`,
       'pods.breakGlassGroup',
     ]),
+    ['a third choice for other clouds', 'otherClouds: warn', 'pods.otherClouds'],
     ['an empty audience', 'protectedAudiences: [""]', 'pods.protectedAudiences[0]'],
   ];
   it.each(refused)('rejects %s', (_, more, path) => {
