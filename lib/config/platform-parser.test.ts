@@ -491,6 +491,34 @@ describe('readPlatform under trust: authority', () => {
     ]);
   });
 
+  it.each([
+    ['aws', 'dialect: aws', 'arn:minio:iam:::role/r', 'arn:aws:iam::111122223333:role/r'],
+    [
+      's3',
+      'dialect: s3, stsEndpoint: "https://c"',
+      'arn:aws:iam::111122223333:role/r',
+      'arn:minio:iam:::role/r',
+    ],
+  ])('rejects roles of the other cloud in dialect %s', (_, cloud, other, own) => {
+    const listFaults = (role: string): readonly string[] => {
+      const more = `, denyList: {revokerRole: "${role}", iamEndpoint: "https://c", roles: ["${role}"]}, publisher: {role: "${role}", bucket: abc, s3Endpoint: "https://c"}`;
+      const text = authority(more)
+        .replace('region:', `${cloud}, region:`)
+        .replace(
+          'tasks: {',
+          `tasks: {mintingActions: {"${role}": ["ecr:GetAuthorizationToken"]}, `,
+        );
+      return listPlatformErrors(text).map((fault) => fault.split(':')[0] ?? '');
+    };
+    expect(listFaults(own)).toEqual([]);
+    expect(listFaults(other)).toEqual([
+      'tasks.mintingActions',
+      'authority.denyList.revokerRole',
+      'authority.denyList.roles[0]',
+      'authority.publisher.role',
+    ]);
+  });
+
   it('rejects any other trust', () => {
     expect(listPlatformErrors(`${authority()}trust: everyone\n`)).toEqual([
       'trust: expected one of authority, cluster, got "everyone"',
