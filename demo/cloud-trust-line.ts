@@ -9,7 +9,7 @@ export const checkCloudTrust = async (cloud: EmbeddedCloud, token: string): Prom
     body: new URLSearchParams({
       Action: 'AssumeRoleWithWebIdentity',
       Version: '2011-06-15',
-      RoleArn: 'arn:aws:iam::111122223333:role/agent-reports',
+      RoleArn: 'arn:aws:iam:::role/agent-reports',
       RoleSessionName: 'stolen-token',
       WebIdentityToken: token,
     }),

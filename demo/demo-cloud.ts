@@ -3,7 +3,7 @@ import { startEmbeddedCloud, type EmbeddedCloud } from '../test/fakes/cloud/embe
 import type { CleanupStack } from './cleanup-stack.ts';
 import { CLOUD_AUDIENCE, REGION, TRUST_DOMAIN } from './demo-platform.ts';
 
-const ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
+const ROLE = 'arn:aws:iam:::role/agent-reports';
 
 /** Starts a cloud that trusts only the authority's issuer, not the issuer of the cluster. */
 export const startDemoCloud = async (

@@ -18,7 +18,7 @@ export const buildPlatform = (given: {
     dialect: 's3',
     sourceRestriction: { mode: 'podIP' },
   },
-  tasks: { minLifetime: '5s', accountIds: ['111122223333'] },
+  tasks: { minLifetime: '5s' },
   authority: {
     endpoint: given.endpoint,
     issuer: given.endpoint,

@@ -15,8 +15,8 @@ export const BOUND_ROLE_ANNOTATION = {
   'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/agent-reports',
 } as const;
 
-/** The role in declarations; no request with it reaches a cloud. */
-const EXAMPLE_ROLE = 'arn:aws:iam::111122223333:role/agent-reports';
+/** The role in declarations, of dialect s3; no request with it reaches a cloud. */
+const EXAMPLE_ROLE = 'arn:aws:iam:::role/agent-reports';
 
 const TASK = 'task.valetkey.dev/read';
 

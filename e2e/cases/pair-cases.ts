@@ -26,7 +26,7 @@ import type { SessionRequest } from './sts-request.ts';
 
 /** Reads a declaration as admission does. */
 const readTask = async (allow: readonly TaskStatement[]): Promise<Task> => {
-  const value = { role: 'arn:aws:iam::111122223333:role/agent-reports', allow, lifetime: '15m' };
+  const value = { role: 'arn:aws:iam:::role/agent-reports', allow, lifetime: '15m' };
   const result = await readTasks({
     annotations: { 'task.valetkey.dev/pairs': JSON.stringify(value) },
     consumers: { containers: ['agent'], addressable: [] },

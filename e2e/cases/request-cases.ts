@@ -125,7 +125,7 @@ const TIME_AND_PLACE_CASES: readonly CloudCase[] = [
 const compiledTask: Task = {
   name: 'summarize',
   provider: 'aws',
-  role: 'arn:aws:iam::111122223333:role/agent-reports',
+  role: 'arn:aws:iam:::role/agent-reports',
   allow: [{ actions: ['s3:GetObject'], resources: [`${dataBucketArn}/{folder}/*`] }],
   params: { folder: { pattern: '[a-z]+', maxLength: 40 } },
   lifetimeSeconds: 60,

@@ -1,7 +1,9 @@
+import { checkRoleDialect, requireRoleArn } from '../schema/arn.ts';
 import { formatValue, type FieldError } from '../schema/field-error.ts';
 import { isCloudAudience } from './audiences.ts';
 import type { PlatformFile } from './platform-schema.ts';
 
+type AuthorityFile = NonNullable<PlatformFile['authority']>;
 type Check = { readonly holds: boolean; readonly path: string; readonly expected: string };
 
 /** Checks across keys under `trust: authority`. Each error names the key to change. */
@@ -47,9 +49,31 @@ export const checkAuthoritySettings = ({
       url: auditExport?.endpoint,
     }),
   ];
-  return checks
-    .filter(({ holds }) => !holds)
-    .map(({ path, expected }) => ({ path, expected, got: formatValue(values[path]) }));
+  return [
+    ...checks
+      .filter(({ holds }) => !holds)
+      .map(({ path, expected }) => ({ path, expected, got: formatValue(values[path]) })),
+    ...checkRoles(authority, cloud.dialect),
+  ];
+};
+
+/** Roles that the authority itself uses are of the same cloud as those of tasks. */
+const checkRoles = (
+  { denyList, publisher }: AuthorityFile,
+  dialect: PlatformFile['cloud']['dialect'],
+): readonly FieldError[] => {
+  const roles: readonly (readonly [path: string, role: string | undefined])[] = [
+    ['authority.denyList.revokerRole', denyList?.revokerRole],
+    ...(denyList?.roles ?? []).map(
+      (role, index) => [`authority.denyList.roles[${index}]`, role] as const,
+    ),
+    ['authority.publisher.role', publisher?.role],
+  ];
+  return roles.flatMap(([path, role]) => {
+    const expected =
+      role === undefined ? undefined : checkRoleDialect(requireRoleArn(role), dialect);
+    return expected === undefined ? [] : [{ path, expected, got: formatValue(role) }];
+  });
 };
 
 /** The same checks as for `cloud.stsEndpoint`. */

@@ -44,6 +44,7 @@ describe('readPlatform', () => {
         ruleExemptions: [{ namespace: 'debugging', rule: '9' }],
         breakGlassGroup: 'oncall',
         strictEnvironment: true,
+        otherClouds: 'allow',
         protectedAudiences: ['https://kubernetes.default.svc.example'],
       },
     });
@@ -87,6 +88,7 @@ describe('readPlatform', () => {
           baselineNamespaces: [],
           ruleExemptions: [],
           strictEnvironment: false,
+          otherClouds: 'refuse',
           protectedAudiences: [],
         },
       },
@@ -338,6 +340,7 @@ describe('readPlatform of the pods group', () => {
       `breakGlassGroup: "${group}"`,
       'pods.breakGlassGroup',
     ]),
+    ['a third choice for other clouds', 'otherClouds: warn', 'pods.otherClouds'],
     ['an empty audience', 'protectedAudiences: [""]', 'pods.protectedAudiences[0]'],
   ];
   it.each(refused)('rejects %s', (_, more, path) => {
@@ -493,6 +496,34 @@ describe('readPlatform under trust: authority', () => {
       'authority.denyList.iamEndpoint',
       'authority.publisher.s3Endpoint',
       'authority.auditExport.endpoint',
+    ]);
+  });
+
+  it.each([
+    ['aws', 'dialect: aws', 'arn:minio:iam:::role/r', 'arn:aws:iam::111122223333:role/r'],
+    [
+      's3',
+      'dialect: s3, stsEndpoint: "https://c"',
+      'arn:aws:iam::111122223333:role/r',
+      'arn:minio:iam:::role/r',
+    ],
+  ])('rejects roles of the other cloud in dialect %s', (_, cloud, other, own) => {
+    const listFaults = (role: string): readonly string[] => {
+      const more = `, denyList: {revokerRole: "${role}", iamEndpoint: "https://c", roles: ["${role}"]}, publisher: {role: "${role}", bucket: abc, s3Endpoint: "https://c"}`;
+      const text = authority(more)
+        .replace('region:', `${cloud}, region:`)
+        .replace(
+          'tasks: {',
+          `tasks: {mintingActions: {"${role}": ["ecr:GetAuthorizationToken"]}, `,
+        );
+      return listPlatformErrors(text).map((fault) => fault.split(':')[0] ?? '');
+    };
+    expect(listFaults(own)).toEqual([]);
+    expect(listFaults(other)).toEqual([
+      'tasks.mintingActions',
+      'authority.denyList.revokerRole',
+      'authority.denyList.roles[0]',
+      'authority.publisher.role',
     ]);
   });
 

@@ -49,6 +49,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   ruleExemptions: []                     # {namespace, rule}: violations are warnings there
  *   breakGlassGroup: oncall                # omitted: no one adds ephemeral containers
  *   strictEnvironment: false               # true: refuse AWS_PROFILE in consumers instead of a warning
+ *   otherClouds: refuse                    # allow: credentials of Azure and Google, with a warning
  *   protectedAudiences: []                 # in addition to the built-in ones
  * authority:
  *   endpoint: https://valetkey-authority.valetkey.svc

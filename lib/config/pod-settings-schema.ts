@@ -8,6 +8,7 @@ import {
   list,
   object,
   string,
+  stringEnum,
   value,
   type Reader,
 } from '../schema/reader.ts';
@@ -81,5 +82,6 @@ export const podsGroup = object({
   ),
   breakGlassGroup: { optional: group },
   strictEnvironment: withDefault(boolean, false),
+  otherClouds: withDefault(stringEnum(['refuse', 'allow']), 'refuse'),
   protectedAudiences: withDefault(rejectDuplicates(list(audience, { max: MAX_ENTRIES })), []),
 });

@@ -71,24 +71,27 @@ export const CLOUD_DOMAINS = [
 ] as const;
 
 /**
- * Audiences, in lower case, whose tokens another identity mechanism exchanges for cloud credentials. A
+ * Audiences, in lower case, whose tokens another identity mechanism exchanges for credentials of AWS. A
  * pod with tasks must not project such tokens itself. The platform's settings add Valetkey's own
  * audience and `pods.protectedAudiences`.
  */
-export const PROTECTED_AUDIENCES: readonly string[] = [
-  ...CLOUD_DOMAINS.flatMap((domain) => [`sts.${domain}`, `pods.eks.${domain}`]),
-  'sts.googleapis.com',
-];
+export const PROTECTED_AUDIENCES: readonly string[] = CLOUD_DOMAINS.flatMap((domain) => [
+  `sts.${domain}`,
+  `pods.eks.${domain}`,
+]);
+
+/** Such audiences of Azure and Google, which are protected unless the platform allows other clouds. */
+export const OTHER_CLOUD_AUDIENCES: readonly string[] = ['sts.googleapis.com'];
 
 /** Prefixes of such audiences: Google's contain the identity pool, Azure's the cloud. */
-export const PROTECTED_AUDIENCE_PREFIXES = [
+export const OTHER_CLOUD_AUDIENCE_PREFIXES = [
   '//iam.googleapis.com/',
   'https://iam.googleapis.com/',
   'api://azureadtokenexchange',
 ] as const;
 
 /** Suffixes of such audiences: Google's identity pools of clusters. */
-export const PROTECTED_AUDIENCE_SUFFIXES = ['.id.goog'] as const;
+export const OTHER_CLOUD_AUDIENCE_SUFFIXES = ['.id.goog'] as const;
 
 /** Audiences of the API server. A token without audience is also one for the API server. */
 export const API_AUDIENCES: readonly string[] = [

@@ -175,6 +175,8 @@ export type Platform = {
     readonly breakGlassGroup?: string;
     /** Whether variables that break SDKs, such as AWS_PROFILE, refuse a new pod instead of a warning. */
     readonly strictEnvironment: boolean;
+    /** Whether pods with tasks may have credentials of Azure and Google, with a warning. Never of AWS. */
+    readonly otherClouds: 'refuse' | 'allow';
     /** Further audiences for which pods with tasks must not project tokens. */
     readonly protectedAudiences: readonly string[];
   };

@@ -3,7 +3,13 @@ import { EXEMPTIBLE_RULES, type RuleExemption } from '../contract/platform.ts';
 import type { FieldError } from '../schema/field-error.ts';
 import { platform } from './fixtures/sample-platform.ts';
 import { RULES } from './rules/rules.ts';
-import { buildExemptionNotes, applyExemptions, type ExemptionOptions } from './exemptions.ts';
+import {
+  applyExemptions,
+  buildExemptionNotes,
+  listExemptedRules,
+  type ExemptionOptions,
+} from './exemptions.ts';
+import { NO_OTHER_AUDIENCE, NO_OTHER_IDENTITY, NO_OTHER_PREFIX } from './rules/other-clouds.ts';
 
 const buildViolation = (rule: string, changes: Partial<FieldError> = {}): FieldError => ({
   path: '/spec/x',
@@ -57,6 +63,24 @@ describe('applyExemptions', () => {
     const enforced = { labels: { 'valetkey.dev/mode': 'enforce' } };
     expect(applyDefaultExemptions(rules, enforced).exempted).toEqual([]);
     expect(applyDefaultExemptions(rules, { labels, namespace: undefined }).exempted).toEqual([]);
+  });
+
+  it('exempts credentials of other clouds in every namespace if the platform allows them', () => {
+    const faults = [
+      buildViolation('5', { expected: NO_OTHER_AUDIENCE }),
+      buildViolation('7', { expected: NO_OTHER_IDENTITY }),
+      buildViolation('7', { expected: NO_OTHER_PREFIX }),
+    ];
+    const pods = { ...platform.pods, otherClouds: 'allow' as const };
+    const options = { platform: { ...platform, pods }, namespace: undefined };
+    const { refusals, exempted } = applyDefaultExemptions(
+      [...faults, buildViolation('7')],
+      options,
+    );
+    expect(refusals).toEqual([buildViolation('7')]);
+    expect(exempted).toEqual(faults.map((fault) => ({ fault, by: 'otherClouds' })));
+    expect(listExemptedRules(exempted)).toEqual({ exemptions: [], warned: [] });
+    expect(applyDefaultExemptions(faults).refusals).toEqual(faults);
   });
 
   it.each<[string, FieldError]>([

@@ -2,6 +2,7 @@ import type { ExemptedRules } from '../contract/exempted-rules.ts';
 import { MODE_LABEL, WARN_MODE } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import { formatFieldError, type FieldError } from '../schema/field-error.ts';
+import { isOtherCloudError } from './rules/other-clouds.ts';
 import { findRule } from './rules/rules.ts';
 
 /** Violations that refuse the pod, and violations that the platform exempts. */
@@ -10,7 +11,10 @@ export type ExemptionResult = {
   readonly exempted: readonly ExemptedViolation[];
 };
 
-type ExemptedViolation = { readonly fault: FieldError; readonly by: 'exemption' | 'mode' };
+type ExemptedViolation = {
+  readonly fault: FieldError;
+  readonly by: 'exemption' | 'mode' | 'otherClouds';
+};
 
 export type ExemptionOptions = {
   readonly platform: Platform;
@@ -21,9 +25,10 @@ export type ExemptionOptions = {
 };
 
 /**
- * Separates violations that refuse the pod from those that the platform exempts in this namespace, and
- * from those of rule 7 while the namespace migrates (`valetkey.dev/mode: warn`). Rules that protect
- * the exchange token have no exemption.
+ * Separates violations that refuse the pod from those that the platform exempts in this namespace, from
+ * those of rule 7 while the namespace migrates (`valetkey.dev/mode: warn`), and from credentials of Azure
+ * and Google where the platform allows them (`pods.otherClouds`). Rules that protect the exchange token
+ * have no exemption.
  */
 export const applyExemptions = (
   faults: readonly FieldError[],
@@ -41,6 +46,7 @@ const findExemption = (
   options: ExemptionOptions,
 ): ExemptedViolation['by'] | undefined => {
   const { platform, namespace, labels = {} } = options;
+  if (platform.pods.otherClouds === 'allow' && isOtherCloudError(fault)) return 'otherClouds';
   const rule = findRule(fault.rule);
   if (rule?.by !== 'webhook' || rule.isNonExemptible?.(fault) === true) return undefined;
   const isExempted = platform.pods.ruleExemptions.some(
@@ -51,7 +57,7 @@ const findExemption = (
   return isMigrating && rule.id === '7' ? 'mode' : undefined;
 };
 
-/** The ids of exempted rules, each once, by reason. */
+/** The ids of exempted rules, each once, by reason. What the platform allows everywhere is no exemption. */
 export const listExemptedRules = (exempted: ExemptionResult['exempted']): ExemptedRules => {
   const rulesBy = (by: ExemptedViolation['by']) => [
     ...new Set(exempted.flatMap((each) => (each.by === by ? (each.fault.rule ?? []) : []))),
@@ -62,6 +68,7 @@ export const listExemptedRules = (exempted: ExemptionResult['exempted']): Exempt
 /** The reason of an exemption, as text. */
 export const EXEMPTION_TEXT = {
   exemption: 'exempted by the platform',
+  otherClouds: 'allowed by pods.otherClouds',
   mode: `refused once ${MODE_LABEL} is no longer ${WARN_MODE}`,
 } as const satisfies Readonly<Record<ExemptedViolation['by'], string>>;
 

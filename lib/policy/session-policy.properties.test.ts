@@ -13,6 +13,7 @@ import { buildSessionPolicy } from '../scope/aws/session-policy.ts';
 
 type Dialect = CloudSettings['dialect'];
 
+const ACCOUNT = '111122223333';
 const loadCatalog = createCatalogLoader();
 
 /** Every action that a request can need, also those of later catalogs and of MinIO alone. */
@@ -40,7 +41,7 @@ const declaredAllow = fc.array(declaredStatement, { minLength: 1, maxLength: 2 }
 
 const readTask = async (allow: unknown, dialect: Dialect): Promise<Task | undefined> => {
   const value = {
-    role: 'arn:aws:iam::111122223333:role/agent-reports',
+    role: `arn:aws:iam::${dialect === 'aws' ? ACCOUNT : ''}:role/agent-reports`,
     allow,
     lifetime: '5m',
     ...(JSON.stringify(allow).includes('{p}') && { params: { p: '[a-z]+' } }),
@@ -51,7 +52,7 @@ const readTask = async (allow: unknown, dialect: Dialect): Promise<Task | undefi
     limits: {
       ...{ minLifetimeSeconds: 60, maxLifetimeSeconds: 3600, delivery: 'vend' },
       ...{
-        accountIds: dialect === 'aws' ? ['111122223333'] : [],
+        accountIds: dialect === 'aws' ? [ACCOUNT] : [],
         partitions: [],
         mintingActions: {},
       },

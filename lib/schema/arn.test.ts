@@ -72,16 +72,19 @@ describe('parseRoleArn', () => {
 });
 
 describe('checkRoleDialect', () => {
+  const PRIVATE =
+    'a role without account, as MinIO (arn:minio:iam:::role/…) and Ceph RGW (arn:aws:iam:::role/…) have them';
   it.each([
     [`arn:aws:iam::${ACCOUNT}:role/r`, 'aws', undefined],
     [`arn:aws-us-gov:iam::${ACCOUNT}:role/r`, 'aws', undefined],
     ['arn:aws:iam:::role/r', 'aws', 'a role with its 12-digit account ID'],
     [`arn:minio:iam::${ACCOUNT}:role/r`, 'aws', 'a role of partition aws or aws-…'],
     [`arn:aws2:iam::${ACCOUNT}:role/r`, 'aws', 'a role of partition aws or aws-…'],
-    [`arn:aws:iam::${ACCOUNT}:role/r`, 's3', undefined],
+    [`arn:aws:iam::${ACCOUNT}:role/r`, 's3', PRIVATE],
+    [`arn:minio:iam::${ACCOUNT}:role/r`, 's3', PRIVATE],
     ['arn:aws:iam:::role/r', 's3', undefined],
     ['arn:minio:iam:::role/r', 's3', undefined],
-    ['arn:ceph:iam:::role/r', 's3', 'a role of partition aws, aws-… or minio'],
+    ['arn:ceph:iam:::role/r', 's3', PRIVATE],
   ] as const)('of %s and dialect %s expects: %s', (text, dialect, expected) => {
     expect(checkRoleDialect(requireRoleArn(text), dialect)).toBe(expected);
   });

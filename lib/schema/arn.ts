@@ -81,6 +81,10 @@ export const roleArn: Reader<string> = value(
   (text): text is string => typeof text === 'string' && parseRoleArn(text) !== undefined,
 );
 
+/** MinIO has its own partition, Ceph RGW uses AWS's. */
+const PRIVATE_CLOUD_ROLE =
+  'a role without account, as MinIO (arn:minio:iam:::role/…) and Ceph RGW (arn:aws:iam:::role/…) have them';
+
 /** @returns what is expected of a role in this dialect, if the role is not that */
 export const checkRoleDialect = (
   { partition, account }: RoleArn,
@@ -88,7 +92,7 @@ export const checkRoleDialect = (
 ): string | undefined => {
   const isAws = partition === 'aws' || partition.startsWith('aws-');
   if (dialect === 's3') {
-    return isAws || partition === 'minio' ? undefined : 'a role of partition aws, aws-… or minio';
+    return (isAws || partition === 'minio') && account === '' ? undefined : PRIVATE_CLOUD_ROLE;
   }
   if (!isAws) return 'a role of partition aws or aws-…';
   return account === '' ? 'a role with its 12-digit account ID' : undefined;

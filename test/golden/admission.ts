@@ -4,7 +4,7 @@ import { applyPatch } from '../../lib/injection/json-patch.ts';
 import { buildPodRequest, type InProcessAdmission } from '../kit/in-process-admission.ts';
 import { createAdmission } from './admissions.ts';
 import { captureAnswer, operationsIn } from './answers.ts';
-import { PLATFORMS } from './platforms.ts';
+import { mergePlatform, PLATFORMS } from './platforms.ts';
 import { readGoldenPods, type GoldenPod } from './pods.ts';
 
 /** Both webhooks, one after the other. */
@@ -51,9 +51,17 @@ const buildLaterPod = async (
   return given === undefined ? 'the operations do not fit' : (await admit(admission, given)).answer;
 };
 
-const capture = async (given: GoldenPod, platform: keyof typeof PLATFORMS): Promise<object> => {
+/** The same pod for a private cloud, whose roles have no account. */
+const withoutAccount = (given: GoldenPod): GoldenPod =>
+  JSON.parse(
+    JSON.stringify(given).replaceAll('arn:aws:iam::111122223333:role/', 'arn:aws:iam:::role/'),
+  ) as GoldenPod;
+
+const capture = async (pod: GoldenPod, platform: keyof typeof PLATFORMS): Promise<object> => {
   const base = PLATFORMS[platform];
   if (base === undefined) throw new Error('expected a platform');
+  const { dialect } = mergePlatform(base, pod.platform).cloud;
+  const given = dialect === 's3' ? withoutAccount(pod) : pod;
   const admission = createAdmission(base, given);
   const { final, answer } = await admit(admission, given.pod);
   const again = await admission.mutate(buildPodRequest(final));

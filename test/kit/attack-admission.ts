@@ -15,6 +15,7 @@ import { applyOutcome, buildPodRequest, createInProcessAdmission } from './in-pr
 const platform: Platform = {
   ...authorityPlatform,
   cloud: { ...authorityPlatform.cloud, dialect: 's3', sourceRestriction: { mode: 'podIP' } },
+  tasks: { ...authorityPlatform.tasks, accountIds: [] },
   pods: { ...authorityPlatform.pods, breakGlassGroup: 'e2e-break-glass' },
 };
 

@@ -32,6 +32,8 @@ export const AUTHORITY_OBJECTS = [
 const CORE = { apiGroups: [''], verbs: ['get'] };
 
 const buildRoleKey = (name: string): string => `arn:aws:iam::111122223333:role/${name}`;
+/** Of a private cloud. */
+const buildPrivateRole = (name: string): string => `arn:aws:iam:::role/${name}`;
 
 const buildTcpPorts = (ports: readonly number[]) =>
   ports.map((port) => ({ port, protocol: 'TCP' }));
@@ -285,12 +287,12 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       authority: {
         issuer: 'https://issuer.example:8443/prod',
         denyList: {
-          revokerRole: buildRoleKey('revoker'),
+          revokerRole: buildPrivateRole('revoker'),
           iamEndpoint: 'https://[2001:db8::1]:7443',
-          roles: [buildRoleKey('agent-reports')],
+          roles: [buildPrivateRole('agent-reports')],
         },
         publisher: {
-          role: buildRoleKey('publisher'),
+          role: buildPrivateRole('publisher'),
           bucket: 'issuer-documents',
           s3Endpoint: 'https://s3.example/',
         },

@@ -12,7 +12,7 @@ name servers and search domains in a pod are denied only if the sidecar exchange
 \`pods.ignoredContainers\`: a mesh needs its CNI plugin.`,
   '5': `Protected audiences are \`sidecar.audience\`, those of AWS (\`sts.amazonaws.com\`,
 \`pods.eks.amazonaws.com\` and their equivalents in other partitions), those of workload identity on Azure and
-Google, and \`pods.protectedAudiences\`. A token for the API server (no audience, or
+Google unless \`pods.otherClouds\` is \`allow\`, and \`pods.protectedAudiences\`. A token for the API server (no audience, or
 \`kubernetes.default.svc\`) is denied unless \`pods.allowApiToken\` is set. If your API servers have other
 audiences, list them in \`pods.protectedAudiences\`. A Secret with the name of a token that Kubernetes created
 for a service account until 1.24 (\`agent-token-x7wbn\`) is denied, too, and so is a certificate of the signer
@@ -27,7 +27,12 @@ name. By form: the ID of an AWS key in a value or a command. By place: \`~/.aws\
 \`eks.amazonaws.com/role-arn\`, \`iam.gke.io/gcp-service-account\` and \`azure.workload.identity/client-id\` of
 the pod's service account, \`iam.amazonaws.com/role\` of the pod, and its label \`aadpodidbinding\`.
 \`AWS_CONFIG_FILE\` may name a file of a ConfigMap, which holds settings. EKS Pod Identity has no annotation: its
-variables and its volume in the final pod violate rules 7 and 5.`,
+variables and its volume in the final pod violate rules 7 and 5.
+
+An agent may need a model of another cloud, for which tasks have no credentials. With
+\`pods.otherClouds: allow\` what rules 5 and 7 find of Azure and Google is a warning that names it (\`allowed by
+pods.otherClouds\`), in every namespace, and the authority permits it. Valetkey does not limit, record or revoke
+these credentials. What they find of AWS is denied as before, also in the same command or import.`,
   '9': `After an ephemeral container was added, the pod can start no more runs, no matter who added it: the authority
 refuses the pod. Replace the pod afterwards.`,
   '11': `\`kubectl exec -c valetkey-sidecar …\` and \`kubectl attach -c valetkey-sidecar …\` are denied, over

@@ -171,16 +171,16 @@ describe('checkForeignCredentials', () => {
     });
 
   it.each([
-    'eks.amazonaws.com/role-arn',
-    'iam.gke.io/gcp-service-account',
-    'azure.workload.identity/client-id',
-  ])('rule 7 refuses a service account bound by %s', (name) => {
+    ['eks.amazonaws.com/role-arn', 'declare a task'],
+    ['iam.gke.io/gcp-service-account', 'pods.otherClouds: allow'],
+    ['azure.workload.identity/client-id', 'pods.otherClouds: allow'],
+  ])('rule 7 refuses a service account bound by %s', (name, advice) => {
     expect(evaluateBoundPod({ [name]: 'x' })).toEqual([
       {
         rule: '7',
         source: 'ServiceAccount research/agent',
         path: `/metadata/annotations/${name.replace('/', '~1')}`,
-        expected: expect.stringContaining('declare a task'),
+        expected: expect.stringContaining(advice),
         got: JSON.stringify(name),
       },
     ]);

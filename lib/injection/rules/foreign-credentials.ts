@@ -6,6 +6,7 @@ import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
 import type { InjectionTemplate } from '../injection-template.ts';
 import { findSettingsConfigMap } from '../settings-file.ts';
+import { NO_OTHER_IDENTITY } from './other-clouds.ts';
 import type { RuleCheck, ServiceAccount } from './rule.ts';
 import { findNamedTemplate } from './sidecar-equality.ts';
 import { checkKeyLocations, checkEnvSource, checkVariable } from './static-keys.ts';
@@ -114,6 +115,11 @@ const SERVICE_ACCOUNT_BINDINGS = [
 const POD_BINDINGS = ['iam.amazonaws.com/role'];
 /** AAD Pod Identity, which preceded workload identity, binds by a label. */
 const POD_LABEL_BINDINGS = ['aadpodidbinding'];
+const OTHER_CLOUD_BINDINGS = [
+  'iam.gke.io/gcp-service-account',
+  'azure.workload.identity/client-id',
+  ...POD_LABEL_BINDINGS,
+];
 
 const checkBindings = (
   mapping: Readonly<Record<string, string>>,
@@ -124,7 +130,9 @@ const checkBindings = (
     .filter((name) => Object.hasOwn(mapping, name))
     .map((name) => ({
       path: `/metadata/${member}${toJsonPointer(name)}`,
-      expected: `no role by another mechanism: declare a task, and remove this ${member === 'labels' ? 'label' : 'annotation'} or use a service account without it`,
+      expected: OTHER_CLOUD_BINDINGS.includes(name)
+        ? NO_OTHER_IDENTITY
+        : 'no role by another mechanism: declare a task, and remove this annotation or use a service account without it',
       got: formatValue(name),
     }));
 

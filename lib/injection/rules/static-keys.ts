@@ -1,5 +1,6 @@
 import type { Container, EnvFromSource, EnvVar } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
+import { NO_OTHER_IDENTITY, NO_OTHER_PREFIX, OTHER_CLOUD_PREFIXES } from './other-clouds.ts';
 
 const USE_TASKS_ADVICE = 'declare a task and let the sidecar serve credentials';
 const NO_STATIC_KEYS = `no static keys: ${USE_TASKS_ADVICE}`;
@@ -20,22 +21,33 @@ const DENIED_VARIABLES: readonly DeniedVariable[] = [
   {
     names:
       /^(AZURE_FEDERATED_TOKEN_FILE|AZURE_CLIENT_SECRET|AZURE_CLIENT_CERTIFICATE_PATH|GOOGLE_APPLICATION_CREDENTIALS)$/,
-    instead: `no identity of another cloud in addition to tasks: ${USE_TASKS_ADVICE}`,
+    instead: NO_OTHER_IDENTITY,
   },
 ];
 
 /** With such a prefix, a key of a Secret could become one of the variables above. */
-const DENIED_PREFIXES = ['AWS_', 'AZURE_', 'GOOGLE_', 'VALETKEY_'];
+const DENIED_PREFIXES: readonly string[] = ['AWS_', 'VALETKEY_'];
 
 /** Ids of AWS keys, long-lived and temporary (IAM identifiers). */
 const KEY_ID = /\b(AKIA|ASIA)[A-Z0-9]{16}\b/;
 
-/** Where tools look for keys by default. */
-const KEY_FILES =
-  /(^|[/\s"'=:])(\.aws(\/|$)|\.config\/gcloud(\/|$)|\.azure(\/|$)|application_default_credentials\.json$)/m;
+/** Where tools look for keys by default, and variables in a command that hold or name keys. */
+type KeyPlace = { readonly file: RegExp; readonly assignment: RegExp; readonly expected: string };
 
-const KEY_ASSIGNMENT =
-  /\b(AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SHARED_CREDENTIALS_FILE|CONFIG_FILE|CREDENTIAL_FILE|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN)|GOOGLE_APPLICATION_CREDENTIALS|AZURE_(CLIENT_SECRET|FEDERATED_TOKEN_FILE))=/;
+/** A text is checked for each cloud: what it says of one must not hide the other's. */
+const KEY_PLACES: readonly KeyPlace[] = [
+  {
+    file: /(^|[/\s"'=:])\.aws(\/|$)/m,
+    assignment:
+      /\bAWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SHARED_CREDENTIALS_FILE|CONFIG_FILE|CREDENTIAL_FILE|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN)=/,
+    expected: NO_STATIC_KEYS,
+  },
+  {
+    file: /(^|[/\s"'=:])(\.config\/gcloud(\/|$)|\.azure(\/|$)|application_default_credentials\.json$)/m,
+    assignment: /\b(GOOGLE_APPLICATION_CREDENTIALS|AZURE_(CLIENT_SECRET|FEDERATED_TOKEN_FILE))=/,
+    expected: NO_OTHER_IDENTITY,
+  },
+];
 
 /**
  * Checks one variable by its name, its value and its source.
@@ -106,27 +118,30 @@ export const checkEnvSource = (source: EnvFromSource, path: string): readonly Fi
     { at: 'configMapRef/name', kind: 'ConfigMap', name: configMapRef?.name ?? '' },
   ] as const;
   return [
-    ...(prefix !== '' &&
-    DENIED_PREFIXES.some((each) => each.startsWith(prefix) || prefix.startsWith(each))
-      ? [
-          {
-            path: `${path}/prefix`,
-            expected: `a prefix that cannot create a name like ${DENIED_PREFIXES.join('…, ')}…`,
-            got: formatValue(prefix),
-          },
-        ]
-      : []),
+    ...checkPrefix(prefix, `${path}/prefix`),
     ...names
       .filter(({ kind, name }) => isCloudKeyName(kind, name))
       .map(({ at, kind, name }) => ({
         path: `${path}/${at}`,
-        expected: NO_STATIC_KEYS,
+        expected: isOtherCloudName(name) ? NO_OTHER_IDENTITY : NO_STATIC_KEYS,
         got: `every key of ${kind} ${formatValue(name)}, which holds cloud keys by its name`,
       })),
   ];
 };
 
-const CLOUDS = new Set(['aws', 's3', 'iam', 'gcp', 'google', 'gcloud', 'azure']);
+/** A prefix of both kinds, such as `A`, is reported for the names that are always denied. */
+const checkPrefix = (prefix: string, path: string): readonly FieldError[] => {
+  const overlaps = (each: string): boolean => each.startsWith(prefix) || prefix.startsWith(each);
+  if (prefix === '') return [];
+  const got = formatValue(prefix);
+  if (DENIED_PREFIXES.some(overlaps)) return [{ path, expected: NO_DENIED_PREFIX, got }];
+  return OTHER_CLOUD_PREFIXES.some(overlaps) ? [{ path, expected: NO_OTHER_PREFIX, got }] : [];
+};
+
+const NO_DENIED_PREFIX = `a prefix that cannot create a name like ${DENIED_PREFIXES.join('…, ')}…`;
+
+const AWS_WORDS: readonly string[] = ['aws', 's3', 'iam'];
+const CLOUDS = new Set([...AWS_WORDS, 'gcp', 'google', 'gcloud', 'azure']);
 const KEYS = new Set([
   ...['credential', 'credentials', 'cred', 'creds', 'key', 'keys', 'accesskey', 'accesskeys'],
   ...['secret', 'secrets', 'secretkey', 'keyfile'],
@@ -144,10 +159,7 @@ const QUALIFIERS =
  * is for settings: its name must end with the word for a key.
  */
 const isCloudKeyName = (kind: 'Secret' | 'ConfigMap', name: string): boolean => {
-  const words = name
-    .toLowerCase()
-    .replace(/\b(aws|gcp|gcloud|azure)(?=(credential|cred|access|secret|key))/g, '$1-')
-    .split(/[-._]/);
+  const words = splitWords(name);
   const last = words.findLastIndex((word) => KEYS.has(word));
   if (last === -1 || !words.some((word) => CLOUDS.has(word))) return false;
   const following = words.slice(last + 1);
@@ -156,6 +168,16 @@ const isCloudKeyName = (kind: 'Secret' | 'ConfigMap', name: string): boolean => 
     : !following.some((word) => DESCRIPTIONS.test(word));
 };
 
+const splitWords = (name: string): readonly string[] =>
+  name
+    .toLowerCase()
+    .replace(/\b(aws|gcp|gcloud|azure)(?=(credential|cred|access|secret|key))/g, '$1-')
+    .split(/[-._]/);
+
+/** Of a name with a word for a cloud. */
+const isOtherCloudName = (name: string): boolean =>
+  !splitWords(name).some((word) => AWS_WORDS.includes(word));
+
 /** Finds known locations of keys in commands and mounts of a container. */
 export const checkKeyLocations = (container: Container, path: string): readonly FieldError[] => [
   ...listCommands(container).flatMap(({ at, command }) =>
@@ -163,17 +185,20 @@ export const checkKeyLocations = (container: Container, path: string): readonly 
   ),
   ...(container.volumeMounts ?? []).flatMap(({ mountPath }, index) => {
     const at = `${path}/volumeMounts/${index}/mountPath`;
-    return KEY_FILES.test(mountPath)
-      ? [{ path: at, expected: NO_STATIC_KEYS, got: formatValue(mountPath) }]
-      : [];
+    return KEY_PLACES.filter(({ file }) => file.test(mountPath)).map(({ expected }) => ({
+      ...{ path: at, expected },
+      got: formatValue(mountPath),
+    }));
   }),
 ];
 
-const checkArgument = (word: string, path: string): readonly FieldError[] => {
-  const [found] = [KEY_FILES, KEY_ASSIGNMENT].flatMap((pattern) => pattern.exec(word)?.[0] ?? []);
-  const got = KEY_ID.test(word) ? KEY_ID_TEXT : found && formatValue(found.trim());
-  return got === undefined ? [] : [{ path, expected: NO_STATIC_KEYS, got }];
-};
+const checkArgument = (word: string, path: string): readonly FieldError[] => [
+  ...(KEY_ID.test(word) ? [{ path, expected: NO_STATIC_KEYS, got: KEY_ID_TEXT }] : []),
+  ...KEY_PLACES.flatMap(({ file, assignment, expected }) => {
+    const [found] = [file, assignment].flatMap((pattern) => pattern.exec(word)?.[0] ?? []);
+    return found === undefined ? [] : [{ path, expected, got: formatValue(found.trim()) }];
+  }),
+];
 
 type Command = { readonly at: string; readonly command: readonly string[] };
 

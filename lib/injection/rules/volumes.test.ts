@@ -8,6 +8,7 @@ import {
   expectAllowed,
 } from '../fixtures/rule-cases.ts';
 import { platform } from '../fixtures/sample-platform.ts';
+import { isOtherCloudError } from './other-clouds.ts';
 
 const buildTokenSource = (audience: string) => ({
   name: 'mine',
@@ -82,6 +83,14 @@ describe('checkVolumes', () => {
     const changes = [addOp('/spec/volumes/-', buildTokenSource('https://API.cluster.example'))];
     expect(findViolations(changes, { ...platform, pods })).toMatchObject([{ rule: '5', path: at }]);
     expect(findViolations(changes)).toEqual([]);
+  });
+
+  it('rule 5 refuses an audience of Google that the platform protects, for its own reason', () => {
+    const pods = { ...platform.pods, protectedAudiences: ['sts.googleapis.com'] };
+    const changes = [addOp('/spec/volumes/-', buildTokenSource('sts.googleapis.com'))];
+    const [own] = findViolations(changes, { ...platform, pods });
+    const [other] = findViolations(changes);
+    expect([own, other].map((fault) => fault && isOtherCloudError(fault))).toEqual([false, true]);
   });
 
   it('rule 5 allows a token for the API server if the platform allows it', () => {

@@ -1,10 +1,11 @@
-import { isCloudAudience } from '../../config/audiences.ts';
+import { isAwsAudience, isOtherCloudAudience } from '../../config/audiences.ts';
 import { API_AUDIENCES, TOKEN_VOLUME } from '../../contract/names.ts';
 import type { Platform } from '../../contract/platform.ts';
 import type { Volume } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import { isApiTokenVolume } from '../api-token.ts';
 import { listContainers, type PlacedContainer } from '../containers.ts';
+import { NO_OTHER_AUDIENCE } from './other-clouds.ts';
 import type { RuleCheck } from './rule.ts';
 
 /** Rule 5: no access to the node's files, and no other token that a cloud or Valetkey accepts. */
@@ -107,13 +108,14 @@ const findAudienceRequirement = (audience: string, platform: Platform): string |
   if (isProtectedAudience(audience, platform)) {
     return 'no audience whose token a cloud or Valetkey exchanges for credentials';
   }
+  if (isOtherCloudAudience(audience)) return NO_OTHER_AUDIENCE;
   return isApiAudience(audience) && !platform.pods.allowApiToken
     ? "an audience that is not the API server's: the platform allows no API token in pods with tasks"
     : undefined;
 };
 
 const isProtectedAudience = (audience: string, { sidecar, pods }: Platform): boolean =>
-  isCloudAudience(audience) ||
+  isAwsAudience(audience) ||
   [sidecar.audience, ...pods.protectedAudiences].some(
     (each) => each.toLowerCase() === audience.toLowerCase(),
   );

@@ -75,10 +75,106 @@ describe('a region that an import may bring', () => {
 });
 
 describe('an identity of another cloud', () => {
-  it('is refused by rule 7, which names the variable', async () => {
-    const { isAllowed, message } = await admit(readPod('23-multi-cloud-agent.yaml'));
+  const pod = readPod('23-multi-cloud-agent.yaml');
+  const allowing: Platform = { ...platform, pods: { ...platform.pods, otherClouds: 'allow' } };
+  const withToken = (audience: string): Pod => ({
+    ...pod,
+    spec: {
+      ...pod.spec,
+      volumes: [
+        ...(pod.spec?.volumes ?? []),
+        {
+          name: 'token',
+          projected: { sources: [{ serviceAccountToken: { audience, path: 'token' } }] },
+        },
+      ],
+    },
+  });
+  const withCommand = (text: string): Pod => withAgent(pod, { command: ['sh', '-c', text] });
+  const withImport = (source: object): Pod => withAgent(pod, { envFrom: [source] });
+
+  it('is refused by rule 7, which names the variable and the setting', async () => {
+    const { isAllowed, message } = await admit(pod);
     expect(isAllowed).toBe(false);
+    expect(message).toContain('pods.otherClouds: allow');
     expect(message).toContain('"GOOGLE_APPLICATION_CREDENTIALS" (rule 7)');
+  });
+
+  it('is admitted with pods.otherClouds: allow, with a warning that names the variable', async () => {
+    const { isAllowed, warnings, pod: injected } = await admit(pod, allowing);
+    expect(isAllowed).toBe(true);
+    expect(readEnv(injected)).toHaveProperty('GOOGLE_APPLICATION_CREDENTIALS', '/etc/gcp/wif.json');
+    expect(warnings).toContainEqual(
+      expect.stringMatching(
+        /^allowed by pods.otherClouds: \/spec\/containers\/0\/env\/\d+: .*"GOOGLE_APPLICATION_CREDENTIALS" \(rule 7\)$/,
+      ),
+    );
+  });
+
+  it.each<[string, Pod, string]>([
+    [
+      'a federated token of Azure',
+      withAgent(pod, { env: [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/x' }] }),
+      '"AZURE_FEDERATED_TOKEN_FILE" (rule 7)',
+    ],
+    ['a folder of the Google CLI', withCommand('cat ~/.config/gcloud/x'), '.config/gcloud/'],
+    [
+      'a mount at the folder of the Azure CLI',
+      withAgent(pod, { volumeMounts: [{ name: 'wif', mountPath: '/root/.azure' }] }),
+      '"/root/.azure" (rule 7)',
+    ],
+    ['a Secret by its name', withImport({ secretRef: { name: 'gcp-keys' } }), 'Secret "gcp-keys"'],
+    ['a prefix', withImport({ prefix: 'AZURE_', secretRef: { name: 'x' } }), '"AZURE_" (rule 7)'],
+    ['a token for Google', withToken('sts.googleapis.com'), '"sts.googleapis.com" (rule 5)'],
+    ['a token for Azure', withToken('api://AzureADTokenExchange'), 'TokenExchange" (rule 5)'],
+    ['a token for a pool', withToken('project.svc.id.goog'), '"project.svc.id.goog" (rule 5)'],
+    [
+      'the label of AAD Pod Identity',
+      { ...pod, metadata: { ...pod.metadata, labels: { aadpodidbinding: 'agent' } } },
+      '"aadpodidbinding" (rule 7)',
+    ],
+  ])('is refused or, with the setting, a warning: %s', async (_, changed, found) => {
+    const refused = await admit(changed);
+    const admitted = await admit(changed, allowing);
+    expect([refused.isAllowed, admitted.isAllowed]).toEqual([false, true]);
+    expect(refused.message).toContain(found);
+    expect(admitted.warnings.filter((text) => text.includes(found))).toEqual([
+      expect.stringMatching(/^allowed by pods.otherClouds: /),
+    ]);
+  });
+
+  it.each<[string, Pod]>([
+    ['a key', withAgent(pod, { env: [{ name: 'AWS_ACCESS_KEY_ID', value: 'x' }] })],
+    [
+      'the id of a key in a variable of Google',
+      withAgent(pod, {
+        env: [{ name: 'GOOGLE_APPLICATION_CREDENTIALS', value: `AKIA${'A'.repeat(16)}` }],
+      }),
+    ],
+    ['its folder after the one of Google', withCommand('cat ~/.config/gcloud/x ~/.aws/config')],
+    [
+      'a variable after one of Google',
+      withCommand('GOOGLE_APPLICATION_CREDENTIALS=x AWS_ACCESS_KEY_ID=y run'),
+    ],
+    [
+      'a mount in the folder of Azure',
+      withAgent(pod, { volumeMounts: [{ name: 'wif', mountPath: '/root/.azure/.aws' }] }),
+    ],
+    ['a Secret for both', withImport({ secretRef: { name: 'gcp-aws-keys' } })],
+    ['a prefix of both', withImport({ prefix: 'A', secretRef: { name: 'x' } })],
+    ['a token', withToken('pods.eks.amazonaws.com')],
+    [
+      'a role by an annotation',
+      {
+        ...pod,
+        metadata: {
+          ...pod.metadata,
+          annotations: { ...pod.metadata?.annotations, 'iam.amazonaws.com/role': 'x' },
+        },
+      },
+    ],
+  ])('is never a reason to admit %s of AWS', async (_, changed) => {
+    expect((await admit(changed, allowing)).isAllowed).toBe(false);
   });
 });
 
