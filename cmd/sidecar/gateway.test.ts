@@ -27,6 +27,8 @@ import {
   type CallOutcome,
 } from '../../lib/edge/gateway/call-handler.ts';
 
+// Here and not beside the handler, because the test joins two edges, as only a program may.
+
 /** Of the cloud: no client may see them. */
 const cloudKeys: AwsKeys = {
   accessKeyId: 'ASIACLOUDKEY12345678',

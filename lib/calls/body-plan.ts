@@ -47,10 +47,7 @@ export const planBody = (
   const streaming = parseStreamingHash(contentHash);
   if (streaming !== undefined) return planChunks(headers, streaming);
   if (contentHash.startsWith('STREAMING-')) {
-    return refuseCall(
-      'event_stream',
-      `x-amz-content-sha256: ${contentHash.slice(0, 64)} is not supported`,
-    );
+    return refuseCall('event_stream', 'expected a body, found a signed stream of events');
   }
   const length = headers.get('content-length') ?? '0';
   if (!LENGTH.test(length) || headers.has('transfer-encoding')) {

@@ -26,8 +26,8 @@ const REPLACED = new Set([
   'x-amz-trailer',
 ]);
 
-/** Response headers of the connection, not of the answer (RFC 9110, section 7.6.1). */
-const HOP_BY_HOP = new Set([
+/** Response headers of the connection (RFC 9110, section 7.6.1), and cookies, which no cloud API needs. */
+const DROPPED = new Set([
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -72,7 +72,7 @@ export const selectResponseHeaders = (
 ): Record<string, string | string[]> => {
   const selected: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !HOP_BY_HOP.has(name)) selected[name] = value;
+    if (value !== undefined && !DROPPED.has(name)) selected[name] = value;
   }
   return selected;
 };

@@ -10,7 +10,7 @@ export type Permission = Pick<RequiredPermission, 'action'> &
  * IAM actions of operations that have another name than the operation, from the Service Authorization
  * Reference. S3 has its own table; operations that are neither here nor equal are refused.
  */
-const ACTIONS: ReadonlyMap<string, readonly string[]> = new Map([
+export const OPERATION_ACTIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ['bedrock-runtime Converse', ['bedrock:InvokeModel']],
   ['bedrock-runtime ConverseStream', ['bedrock:InvokeModelWithResponseStream']],
   ['bedrock-runtime StartAsyncInvoke', ['bedrock:InvokeModel']],
@@ -31,7 +31,9 @@ const findActions = (
 ): readonly string[] | undefined => {
   const { prefix, unmapped = [] } = table.services.find(({ id }) => id === service) ?? {};
   const isEqual = prefix !== undefined && !unmapped.includes(name);
-  return ACTIONS.get(`${service} ${name}`) ?? (isEqual ? [`${prefix}:${name}`] : undefined);
+  return (
+    OPERATION_ACTIONS.get(`${service} ${name}`) ?? (isEqual ? [`${prefix}:${name}`] : undefined)
+  );
 };
 
 /**
@@ -49,8 +51,3 @@ export const listPermissions = (
     ? listS3Permissions(request)
     : findActions(table, operation)?.map((action) => ({ action }));
 };
-
-/** The operations with a table entry; for checks of the table. */
-export const listMappedOperations = (): readonly (readonly [string, readonly string[]])[] => [
-  ...ACTIONS,
-];
