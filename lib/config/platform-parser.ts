@@ -147,7 +147,14 @@ const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
   return [...faults, ...checkAuthoritySettings(file)];
 };
 
-const buildPlatform = ({ sidecar, cloud, tasks, pods, authority }: PlatformFile): Platform => {
+const buildPlatform = ({
+  sidecar,
+  cloud,
+  tasks,
+  gateway,
+  pods,
+  authority,
+}: PlatformFile): Platform => {
   const { minLifetime, maxLifetime, ...limits } = tasks;
   return {
     trust: authority === undefined ? 'cluster' : 'authority',
@@ -158,6 +165,7 @@ const buildPlatform = ({ sidecar, cloud, tasks, pods, authority }: PlatformFile)
       minLifetimeSeconds: minLifetime,
       maxLifetimeSeconds: maxLifetime,
     },
+    gateway,
     pods,
     ...(authority && { authority: buildAuthoritySettings(authority) }),
   };

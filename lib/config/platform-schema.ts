@@ -1,8 +1,10 @@
 import { AUTHORITY_AUDIENCE } from '../contract/authority-api.ts';
 import type { SourceRestriction } from '../contract/platform.ts';
+import { DELIVERIES } from '../contract/task.ts';
 import { PARTITION, roleArn } from '../schema/arn.ts';
 import {
   boolean,
+  integer,
   list,
   object,
   stringEnum,
@@ -96,9 +98,20 @@ const createSidecarReader = (defaultAudience: string) =>
     imagePullSecrets: withDefault(list(secretName, { max: 16 }), []),
   });
 
+const endpoint = object({
+  service: string({
+    expected: 'the name that requests are signed for, such as s3',
+    pattern: /^[a-z0-9-]{1,64}$/,
+  }),
+  region: { optional: region },
+  url: origin(['https:', 'http:']),
+});
+
 /** Reads the `cloud` group, which is also part of the sidecar's environment. */
 export const cloudGroup = object({
   region,
+  regions: { optional: list(region, { min: 1, max: 32 }) },
+  endpoints: { optional: list(endpoint, { max: 64 }) },
   stsEndpoint: { optional: origin(['https:', 'http:']) },
   allowHttp: withDefault(boolean, false),
   caBundle: { optional: certificateBundle },
@@ -115,7 +128,7 @@ const accountId = string({
 const tasks = object({
   minLifetime: withDefault(lifetime, 60),
   maxLifetime: withDefault(lifetime, 3600),
-  delivery: withDefault(stringEnum(['vend']), 'vend'),
+  delivery: withDefault(stringEnum(DELIVERIES), 'vend'),
   accountIds: withDefault(list(accountId), []),
   partitions: withDefault(
     list(string({ expected: 'a partition such as aws', pattern: PARTITION })),
@@ -127,9 +140,25 @@ const tasks = object({
   mintingActions: withDefault(record(roleArn, list(action, { min: 1 })), {}),
 });
 
+const MAX_BODY = { min: 1024 * 1024, max: 26 * 1024 * 1024 };
+
+/** Reads the `gateway` group, which is also part of the sidecar's environment. */
+export const gatewayMembers = {
+  maxBodyBytes: withDefault(integer(MAX_BODY), 8 * 1024 * 1024),
+  bufferBytes: withDefault(
+    integer({ min: MAX_BODY.min, max: 1024 * 1024 * 1024 }),
+    32 * 1024 * 1024,
+  ),
+  fixedKey: withDefault(stringEnum(['auto', 'off']), 'auto'),
+  journalLinesPerSecond: withDefault(integer({ min: 1, max: 10_000 }), 200),
+  journalResources: withDefault(stringEnum(['full', 'hashed']), 'full'),
+};
+const gatewayGroup = object(gatewayMembers);
+
 const groups = {
   cloud: withEmptyDefault(cloudGroup),
   tasks: withEmptyDefault(tasks),
+  gateway: withEmptyDefault(gatewayGroup),
   pods: withEmptyDefault(podsGroup),
 };
 

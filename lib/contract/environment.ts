@@ -23,6 +23,10 @@ export const SIDECAR_ENV = {
   loopback: 'VALETKEY_LOOPBACK_LISTEN',
   /** `host:port` of probes and metrics; an empty host: the pod's address. */
   telemetry: 'VALETKEY_TELEMETRY_LISTEN',
+  /** JSON of {@link GatewayAccess}. */
+  gateway: 'VALETKEY_GATEWAY',
+  /** `host:port` of the gateway. */
+  gatewayListen: 'VALETKEY_GATEWAY_LISTEN',
 } as const;
 
 /** Variables that every consumer gets. */
@@ -33,6 +37,18 @@ export const CONSUMER_ENV = {
   metadataDisabled: 'AWS_EC2_METADATA_DISABLED',
   region: 'AWS_REGION',
   defaultRegion: 'AWS_DEFAULT_REGION',
+} as const;
+
+/** Variables of consumers whose AWS tasks the gateway signs. */
+export const SIGN_CONSUMER_ENV = {
+  gatewaySocket: 'VALETKEY_GATEWAY_SOCKET',
+  endpointUrl: 'AWS_ENDPOINT_URL',
+  /** Some operations would go to `<prefix>.127.0.0.1`. */
+  hostPrefix: 'AWS_DISABLE_HOST_PREFIX_INJECTION',
+  /** S3 Express signs with keys of its own session, which the gateway does not know. */
+  expressSession: 'AWS_S3_DISABLE_EXPRESS_SESSION_AUTH',
+  /** The gateway knows SigV4 alone. */
+  authScheme: 'AWS_AUTH_SCHEME_PREFERENCE',
 } as const;
 
 /** The webhook's environment, written by the chart. */

@@ -9,10 +9,15 @@ export const TOKEN_FILE_NAME = 'token';
 export const CONSUMER_MOUNT_PATH = '/var/run/valetkey';
 export const SOCKET_FILE_NAME = 'socket';
 export const LOOPBACK_TOKEN_FILE_NAME = 'token';
+/** The consumer's own socket of the gateway. */
+export const GATEWAY_SOCKET_FILE_NAME = 'gateway';
+/** From which the consumer's local keys are derived; only the sidecar can read it. */
+export const SEED_FILE_NAME = 'seed';
 
-/** The sidecar's ports: credentials on 127.0.0.1, probes and metrics on the pod's address. */
+/** The sidecar's ports: credentials and the gateway on 127.0.0.1, probes and metrics on the pod's address. */
 export const LOOPBACK_LISTEN = 9471;
 export const TELEMETRY_LISTEN = 9472;
+export const GATEWAY_LISTEN = 9473;
 
 /** The webhook's ports. */
 export const WEBHOOK_LISTEN = 10250;

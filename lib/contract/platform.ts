@@ -1,3 +1,5 @@
+import type { Delivery } from './task.ts';
+
 /** Source network of pods as the cloud sees it. The session policy denies requests from elsewhere. */
 export type SourceRestriction =
   | { readonly mode: 'none' }
@@ -6,9 +8,23 @@ export type SourceRestriction =
   | { readonly mode: 'cidrs'; readonly cidrs: readonly string[] }
   | { readonly mode: 'vpc'; readonly vpcId: string };
 
+/** Where the gateway sends requests that are signed for a service. */
+export type CloudEndpoint = {
+  /** Name that requests are signed for: `s3`, `dynamodb`. */
+  readonly service: string;
+  /** Absent: every region. */
+  readonly region?: string;
+  /** `https://host[:port]`, or `http://…` with `allowHttp`. */
+  readonly url: string;
+};
+
 /** Settings of the cloud. Part of the sidecar's environment, as JSON. */
 export type CloudSettings = {
   readonly region: string;
+  /** Regions that the gateway signs for; absent: {@link region} alone. */
+  readonly regions?: readonly string[];
+  /** Endpoints that the gateway uses instead of AWS's own. */
+  readonly endpoints?: readonly CloudEndpoint[];
   /** Absent: AWS's regional STS endpoint. */
   readonly stsEndpoint?: string;
   /** Whether an `http:` endpoint is accepted. */
@@ -22,6 +38,27 @@ export type CloudSettings = {
   readonly sourceRestriction: SourceRestriction;
 };
 
+/** Limits of the sidecar's gateway. */
+export type GatewaySettings = {
+  /** Largest body that is read whole, because its decision or signature needs it. */
+  readonly maxBodyBytes: number;
+  /** Memory for all bodies that are read whole at one time. */
+  readonly bufferBytes: number;
+  /** Whether clients that take keys only from their environment may use the pod's UID. */
+  readonly fixedKey: 'auto' | 'off';
+  /** Journal lines per second above which equal calls share one line. */
+  readonly journalLinesPerSecond: number;
+  /** Whether journal lines hold resource names, or SHA-256 of them. */
+  readonly journalResources: 'full' | 'hashed';
+};
+
+/** What the gateway needs of the platform's settings. Part of the sidecar's environment, as JSON. */
+export type GatewayAccess = GatewaySettings &
+  Pick<
+    CloudSettings,
+    'region' | 'regions' | 'endpoints' | 'dialect' | 'caBundle' | 'httpsProxy' | 'allowHttp'
+  >;
+
 /** In `accountIds`: roles of every account, including accounts of others that trust the issuer. */
 export const ANY_ACCOUNT = '*';
 
@@ -30,7 +67,7 @@ export type TaskLimits = {
   readonly minLifetimeSeconds: number;
   readonly maxLifetimeSeconds: number;
   /** Used where a task omits `delivery`. */
-  readonly delivery: 'vend';
+  readonly delivery: Delivery;
   /**
    * Accounts (12 digits) whose roles are allowed, or {@link ANY_ACCOUNT} alone. Empty: none, but with
    * dialect `s3` any, because roles of a private cloud need no account.
@@ -161,6 +198,7 @@ export type Platform = {
   };
   readonly cloud: CloudSettings;
   readonly tasks: TaskLimits;
+  readonly gateway: GatewaySettings;
   readonly pods: {
     /** Containers that are consumers only if a task names them. */
     readonly ignoredContainers: readonly string[];

@@ -1,3 +1,10 @@
+/**
+ * `vend`: the consumer gets the cloud's keys. `sign`: the sidecar signs each request, and the consumer
+ * holds local keys that no cloud accepts.
+ */
+export const DELIVERIES = ['vend', 'sign'] as const;
+export type Delivery = (typeof DELIVERIES)[number];
+
 /** A declared task, normalized. Part of the sidecar's environment, and the subject of policy. */
 export type Task = {
   /** DNS label. */
@@ -9,7 +16,7 @@ export type Task = {
   readonly params: Readonly<Record<string, ParamRule>>;
   readonly lifetimeSeconds: number;
   readonly purpose?: string;
-  readonly delivery: 'vend';
+  readonly delivery: Delivery;
   /** Names of the consumers that may run it; at least one. */
   readonly containers: readonly string[];
   readonly default: boolean;

@@ -1,5 +1,6 @@
 import { SIDECAR_ENV } from '../contract/environment.ts';
 import {
+  DELIVERIES,
   MAX_ENV_BYTES,
   MAX_TASKS,
   type AdmittedTasks,
@@ -78,7 +79,7 @@ const members: Reader<Task> = object({
   ),
   lifetimeSeconds: integer({ min: 1, max: 1_000_000 }),
   purpose: { optional: text },
-  delivery: stringEnum(['vend']),
+  delivery: stringEnum(DELIVERIES),
   containers: list(dnsLabel, { min: 1 }),
   default: boolean,
   exclusive: boolean,

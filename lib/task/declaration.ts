@@ -1,7 +1,13 @@
 import { toMapping } from '../schema/mapping.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
-import { MAX_PAIRS, MAX_PURPOSE_LENGTH, type Task, type TaskStatement } from '../contract/task.ts';
+import {
+  DELIVERIES,
+  MAX_PAIRS,
+  MAX_PURPOSE_LENGTH,
+  type Task,
+  type TaskStatement,
+} from '../contract/task.ts';
 import {
   refine,
   list,
@@ -59,7 +65,7 @@ export const createDeclarationReader = (
       params: { reader: createParamsReader(prescan), otherwise: {} },
       lifetime: createLifetimeReader(limits),
       purpose: { optional: purpose },
-      delivery: { reader: deliveryReader, otherwise: limits.delivery },
+      delivery: { reader: stringEnum(DELIVERIES), otherwise: limits.delivery },
       containers: createContainersReader(context.consumers),
       default: { reader: createDefaultReader(prescan), otherwise: false },
       exclusive: { reader: flag, otherwise: false },
@@ -122,12 +128,6 @@ const purpose = string({
   pattern: /\S/,
   maxLength: MAX_PURPOSE_LENGTH,
 });
-
-const deliveryReader: Reader<'vend'> = (value, path, faults) => {
-  if (value === 'vend') return value;
-  const expected = value === 'sign' ? 'vend: sign is not available yet' : 'vend';
-  return rejectValue(faults, { path, expected, value });
-};
 
 const createContainersReader = ({
   containers,
