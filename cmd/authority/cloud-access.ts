@@ -46,7 +46,7 @@ export const createCloudAccess = (
   const { cloud, authority } = platform;
   const deps = {
     ...cloudDeps,
-    assumeRole: createStsClient(cloud, { keepAlive: true }),
+    assumeRole: createStsClient(cloud, { isPooled: true }),
     sign: keys.sign,
     refreshKeys: keys.refresh,
     cloud,

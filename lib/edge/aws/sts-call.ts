@@ -31,6 +31,6 @@ export type StsSettings = Pick<
 
 export type StsOptions = {
   readonly attemptTimeoutMs: number;
-  /** Whether connections are pooled. */
-  readonly keepAlive: boolean;
+  /** Whether connections are pooled: by our own handler, or behind a proxy by the SDK's. */
+  readonly isPooled: boolean;
 };
