@@ -1,8 +1,10 @@
 import type { Clock } from '../../lib/contract/clock.ts';
+import type { CloudSettings } from '../../lib/contract/platform.ts';
 import type { CloudCredentials } from '../../lib/contract/exchange.ts';
 import { createAuditUploader, type UploadAuditObject } from '../../lib/edge/aws/audit-bucket.ts';
 import { createDocumentPublisher } from '../../lib/edge/aws/issuer-bucket.ts';
 import { createRolePolicyClient } from '../../lib/edge/aws/role-policies.ts';
+import type { StsOptions } from '../../lib/edge/aws/sts-call.ts';
 import { createStsClient } from '../../lib/edge/aws/sts-client.ts';
 import {
   createOwnRoleAssumption,
@@ -10,6 +12,7 @@ import {
   type OwnCredentials,
   type OwnRole,
 } from '../../lib/edge/aws/role-assumption.ts';
+import { createUpstreamClient } from '../../lib/edge/http/upstream-client.ts';
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { GrantKeyStore } from '../../lib/grant/grant-keys.ts';
 import { requireRoleArn } from '../../lib/schema/arn.ts';
@@ -27,6 +30,12 @@ export type CloudAccess = {
   /** Uploads with the `publisher` role; absent if audit files are not exported. */
   readonly uploadAuditFile?: UploadAuditObject;
 };
+
+/** Pooled connections either way; those of the SDK cost more CPU, but know a proxy. */
+const buildStsOptions = ({ httpsProxy, caBundle }: CloudSettings): Partial<StsOptions> =>
+  httpsProxy === undefined
+    ? { send: createUpstreamClient(caBundle === undefined ? {} : { caBundle }).send }
+    : { keepAlive: true };
 
 export type CloudDeps = {
   readonly keys: Pick<GrantKeyStore, 'sign' | 'refresh'>;
@@ -46,7 +55,7 @@ export const createCloudAccess = (
   const { cloud, authority } = platform;
   const deps = {
     ...cloudDeps,
-    assumeRole: createStsClient(cloud, { isPooled: true }),
+    assumeRole: createStsClient(cloud, buildStsOptions(cloud)),
     sign: keys.sign,
     refreshKeys: keys.refresh,
     cloud,

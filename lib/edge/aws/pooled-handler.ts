@@ -1,5 +1,22 @@
+import type { Readable } from 'node:stream';
 import { CloudRequestError } from './cloud-request-error.ts';
-import { createUpstreamClient, type UpstreamResponse } from '../http/upstream-client.ts';
+
+/** Sends a request over pooled connections. */
+export type SendPooled = (request: {
+  /** Scheme, host and port. */
+  readonly origin: string;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+  readonly signal: AbortSignal;
+}) => Promise<{
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Readable;
+}>;
+
+type PooledResponse = Awaited<ReturnType<SendPooled>>;
 
 /** A `requestHandler` of SDK clients. */
 export type PooledHandler = ReturnType<typeof createPooledHandler>;
@@ -16,12 +33,12 @@ type SdkRequest = {
   readonly body?: unknown;
 };
 
-type SdkResponse = Pick<UpstreamResponse, 'body'> & {
+type SdkResponse = Pick<PooledResponse, 'body'> & {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;
 };
 
-const toHeaders = (headers: UpstreamResponse['headers']): Record<string, string> =>
+const toHeaders = (headers: PooledResponse['headers']): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 
 const buildOrigin = ({ protocol, hostname, port }: SdkRequest): string =>
@@ -30,11 +47,8 @@ const buildOrigin = ({ protocol, hostname, port }: SdkRequest): string =>
 /**
  * Creates a `requestHandler` for SDK clients over pooled connections. It costs a third of the CPU of the
  * SDK's own, which the authority feels with each run.
- *
- * @param options.caBundle PEM certificates trusted instead of the public ones
  */
-export const createPooledHandler = (options: { readonly caBundle?: string }) => {
-  const client = createUpstreamClient(options);
+export const createPooledHandler = (send: SendPooled) => {
   const handle = async (
     request: SdkRequest,
     { abortSignal }: { abortSignal?: AbortSignal } = {},
@@ -43,7 +57,7 @@ export const createPooledHandler = (options: { readonly caBundle?: string }) => 
     if (typeof body !== 'string' || Object.keys(request.query ?? {}).length > 0) {
       throw new CloudRequestError('request_unsupported', 'expected a form as a text');
     }
-    const response = await client.send({
+    const response = await send({
       origin: buildOrigin(request),
       method,
       path,

@@ -1,4 +1,5 @@
 import type { CloudSettings } from '../../contract/platform.ts';
+import type { SendPooled } from './pooled-handler.ts';
 import type { CloudCredentials } from '../../contract/exchange.ts';
 
 export type StsCall = {
@@ -31,6 +32,8 @@ export type StsSettings = Pick<
 
 export type StsOptions = {
   readonly attemptTimeoutMs: number;
-  /** Whether connections are pooled: by our own handler, or behind a proxy by the SDK's. */
-  readonly isPooled: boolean;
+  /** Whether the SDK pools connections. */
+  readonly keepAlive: boolean;
+  /** Sends instead of the SDK's own handler. */
+  readonly send: SendPooled;
 };

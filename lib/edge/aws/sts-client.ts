@@ -8,7 +8,7 @@ import type { AssumeRole, StsSettings, StsOptions } from './sts-call.ts';
  */
 export const createStsClient = (
   settings: StsSettings,
-  { attemptTimeoutMs = 5_000, isPooled = false }: Partial<StsOptions> = {},
+  { attemptTimeoutMs = 5_000, keepAlive = false, ...options }: Partial<StsOptions> = {},
 ): AssumeRole => {
   if (settings.stsEndpoint?.startsWith('http:') === true && !settings.allowHttp) {
     throw new Error(
@@ -18,13 +18,7 @@ export const createStsClient = (
   let loading: Promise<AssumeRole> | undefined;
   const load = async (): Promise<AssumeRole> => {
     const { createSdkStsClient } = await import('./sts-sdk.ts');
-    const { httpsProxy, caBundle } = settings;
-    if (!isPooled || httpsProxy !== undefined) {
-      return createSdkStsClient(settings, { attemptTimeoutMs, keepAlive: isPooled });
-    }
-    const { createPooledHandler } = await import('./pooled-handler.ts');
-    const requestHandler = createPooledHandler(caBundle === undefined ? {} : { caBundle });
-    return createSdkStsClient(settings, { attemptTimeoutMs, keepAlive: true, requestHandler });
+    return createSdkStsClient(settings, { attemptTimeoutMs, keepAlive, ...options });
   };
   return async (call, signal) => {
     loading ??= load();

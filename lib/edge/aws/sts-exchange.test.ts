@@ -5,6 +5,7 @@ import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createCertificateAuthority, signLeaf } from '../../certificate/certificate-authority.ts';
 import type { Exchange } from '../../contract/exchange.ts';
 import { buildTask } from '../../runs/fixtures/fake-exchange.ts';
+import { createUpstreamClient } from '../http/upstream-client.ts';
 import {
   buildIssuedReply,
   buildS3ErrorReply,
@@ -31,11 +32,20 @@ const buildSettings = (endpoint: string): StsSettings => ({
 /** How the tests that run now connect. */
 let isPooled = false;
 
+const sendPooled = ({ caBundle }: StsSettings) => {
+  const client = createUpstreamClient(caBundle === undefined ? {} : { caBundle });
+  closing.push(client.close);
+  return client.send;
+};
+
 const createExchange = (settings: StsSettings, overrides: Partial<StsExchangeDeps> = {}) => {
   const skews: number[] = [];
   let reads = 0;
   const exchange = createStsExchange({
-    assumeRole: createStsClient(settings, { attemptTimeoutMs: 300, isPooled }),
+    assumeRole: createStsClient(settings, {
+      attemptTimeoutMs: 300,
+      ...(isPooled && settings.httpsProxy === undefined ? { send: sendPooled(settings) } : {}),
+    }),
     readToken: () => `token.number.${(reads += 1)}`,
     sessionPolicy: (_, deadline) => JSON.stringify({ deadline }),
     sessionName: (run) => `pod@${run}`,
