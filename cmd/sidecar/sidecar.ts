@@ -2,10 +2,12 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
+import { createCallRuns, type CallRuns } from '../../lib/calls/call-runs.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../../lib/contract/paths.ts';
+import type { LocalKeys } from '../../lib/runs/local-keys.ts';
 import { createRunRegistry, type RunRegistry } from '../../lib/runs/run-registry.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
 import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
@@ -23,9 +25,10 @@ import {
 } from '../../lib/edge/http/local-token-file.ts';
 import { createLazySidecarMetrics } from '../../lib/edge/telemetry/lazy-sidecar-metrics.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
-import type { SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
+import type { GatewayState, SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import type { SidecarConfig } from './config.ts';
 import type { CredentialSource } from './credential-source.ts';
+import { createPodKeys, startGateway, type Gateway } from './gateway.ts';
 import { createObservedExchange } from './observed-exchange.ts';
 import { createRoutes } from './routes.ts';
 import { isReadable } from './token-file.ts';
@@ -41,11 +44,15 @@ export type SidecarDeps = {
   readonly createCredentialSource: (metrics: SidecarMetrics) => CredentialSource;
   /** How long requests get 503 after shutdown began. */
   readonly drainMs: number;
+  /** For tests, whose clouds are on loopback. */
+  readonly isCloudAddress?: (address: string) => boolean;
 };
 
 export type Sidecar = {
   readonly loopbackPort: number;
   readonly telemetryPort: number;
+  /** Absent if no task has delivery `sign`. */
+  readonly gatewayPort?: number;
   /** Ends every run, returns 503 for `drainMs`, and stops listening. */
   readonly stop: () => Promise<void>;
 };
@@ -59,7 +66,8 @@ export type Sidecar = {
  */
 export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
   const { config, log, schedule } = deps;
-  const { registry, metrics, source } = createRegistry(deps);
+  let gateway: Gateway | undefined;
+  const { registry, metrics, source, signing } = createRegistry(deps, () => gateway?.readState());
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
   const { admitted, trust } = config;
   const { countRequest } = metrics;
@@ -75,6 +83,7 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
       return server;
     }),
   );
+  gateway = signing && (await startPodGateway(deps, { ...signing, metrics }));
   await listenOnAddress(telemetry, { ...config.telemetry, setting: SIDECAR_ENV.telemetry });
   for (const [consumer, token] of tokens) publishToken(getTokenPath(config, consumer), token);
   log.info('sidecar ready', {
@@ -90,15 +99,23 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
   return {
     loopbackPort: getPort(loopback),
     telemetryPort: getPort(telemetry),
-    stop: () => stopSidecar(deps, { registry, source, servers: [loopback, telemetry, ...sockets] }),
+    ...(gateway && { gatewayPort: gateway.port }),
+    stop: () =>
+      stopSidecar(deps, { registry, source, gateway, servers: [loopback, telemetry, ...sockets] }),
   };
 };
 
-const createRegistry = ({ config, clock, schedule, log, createCredentialSource }: SidecarDeps) => {
+/** @throws SeedFileError */
+const createRegistry = (
+  { config, clock, schedule, log, createCredentialSource }: SidecarDeps,
+  readGateway: () => GatewayState | undefined,
+) => {
+  const localKeys = createPodKeys(config);
   const metrics = createLazySidecarMetrics({
     tasks: config.admitted.tasks.map(({ name }) => name),
     readExpirations: () => findLatestExpirations(registry, clock.now()),
     authority: () => source.authority?.getConnectionState(),
+    gateway: readGateway,
   });
   const source = createCredentialSource(metrics);
   const registry: RunRegistry = createRunRegistry({
@@ -106,6 +123,7 @@ const createRegistry = ({ config, clock, schedule, log, createCredentialSource }
     clock,
     schedule,
     revocationsCurrentUntil: source.authority?.revocationsCurrentUntil,
+    localKeys,
     observer: {
       started: ({ run, task, consumer }) => {
         metrics.runStarted(task.name);
@@ -113,13 +131,36 @@ const createRegistry = ({ config, clock, schedule, log, createCredentialSource }
       },
       ended: (ended, reason) => {
         const { run, task, consumer } = ended;
+        signing?.runs.end(ended, reason);
         source.authority?.reportRunEnd(ended, reason);
         metrics.runEnded(task.name, reason);
         log.info('run ended', { run, task: task.name, consumer, reason });
       },
     },
   });
-  return { registry, metrics, source };
+  const signing = localKeys && { localKeys, runs: createPodCallRuns(config, registry, schedule) };
+  return { registry, metrics, source, signing };
+};
+
+const createPodCallRuns = (
+  { admitted, trust }: SidecarConfig,
+  registry: RunRegistry,
+  schedule: Schedule,
+): CallRuns =>
+  createCallRuns({
+    admitted,
+    registry,
+    schedule,
+    unavailable: trust === 'authority' ? 'authority_unreachable' : 'upstream_unreachable',
+  });
+
+/** The configuration has the gateway's settings if a task has delivery `sign`. */
+const startPodGateway = async (
+  { config, log, clock, schedule, isCloudAddress }: SidecarDeps,
+  parts: { localKeys: LocalKeys; runs: CallRuns; metrics: SidecarMetrics },
+): Promise<Gateway | undefined> => {
+  const { gateway: access } = config;
+  return access && startGateway({ config, access, log, clock, schedule, isCloudAddress, ...parts });
 };
 
 /** The deadline of the longest-lived run of each task, in milliseconds since the epoch. */
@@ -156,15 +197,21 @@ const stopSidecar = async (
   {
     registry,
     source,
+    gateway,
     servers,
-  }: { registry: RunRegistry; source: CredentialSource; servers: readonly Server[] },
+  }: {
+    registry: RunRegistry;
+    source: CredentialSource;
+    gateway: Gateway | undefined;
+    servers: readonly Server[];
+  },
 ): Promise<void> => {
   const runs = registry.close();
   log.info('sidecar shutting down', { runs });
   for (const consumer of config.admitted.consumers) withdrawToken(getTokenPath(config, consumer));
   const drained = new Promise<void>((resolve) => void schedule(drainMs, resolve));
   await Promise.all([drained, source.authority?.shutdown(REPORT_MS)]);
-  await Promise.all(servers.map(closeListener));
+  await Promise.all([...servers.map(closeListener), gateway?.stop()]);
 };
 
 const getTokenPath = ({ consumersFolder }: SidecarConfig, consumer: string): string =>

@@ -107,16 +107,21 @@ const endpoint = object({
   url: origin(['https:', 'http:']),
 });
 
-/** Reads the `cloud` group, which is also part of the sidecar's environment. */
-export const cloudGroup = object({
+/** Settings of the cloud that the gateway needs too. */
+const signedCloudMembers = {
   region,
   regions: { optional: list(region, { min: 1, max: 32 }) },
   endpoints: { optional: list(endpoint, { max: 64 }) },
-  stsEndpoint: { optional: origin(['https:', 'http:']) },
   allowHttp: withDefault(boolean, false),
   caBundle: { optional: certificateBundle },
   httpsProxy: { optional: origin(['http:']) },
   dialect: withDefault(stringEnum(['aws', 's3']), 'aws'),
+};
+
+/** Reads the `cloud` group, which is also part of the sidecar's environment. */
+export const cloudGroup = object({
+  ...signedCloudMembers,
+  stsEndpoint: { optional: origin(['https:', 'http:']) },
   sourceRestriction: withDefault(sourceRestriction, { mode: 'none' }),
 });
 
@@ -142,8 +147,7 @@ const tasks = object({
 
 const MAX_BODY = { min: 1024 * 1024, max: 26 * 1024 * 1024 };
 
-/** Reads the `gateway` group, which is also part of the sidecar's environment. */
-export const gatewayMembers = {
+const gatewayMembers = {
   maxBodyBytes: withDefault(integer(MAX_BODY), 8 * 1024 * 1024),
   bufferBytes: withDefault(
     integer({ min: MAX_BODY.min, max: 1024 * 1024 * 1024 }),
@@ -154,6 +158,17 @@ export const gatewayMembers = {
   journalResources: withDefault(stringEnum(['full', 'hashed']), 'full'),
 };
 const gatewayGroup = object(gatewayMembers);
+
+/** Reads what the sidecar's gateway needs of the platform's settings, from its environment. */
+export const gatewayAccess = refine(
+  object({ ...gatewayMembers, ...signedCloudMembers }),
+  ({ endpoints = [], allowHttp, maxBodyBytes, bufferBytes }) => {
+    if (maxBodyBytes > bufferBytes) return 'a bufferBytes of at least maxBodyBytes';
+    return !allowHttp && endpoints.some(({ url }) => url.startsWith('http:'))
+      ? 'https endpoints, or allowHttp: true'
+      : undefined;
+  },
+);
 
 const groups = {
   cloud: withEmptyDefault(cloudGroup),
