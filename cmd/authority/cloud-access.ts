@@ -1,10 +1,8 @@
 import type { Clock } from '../../lib/contract/clock.ts';
-import type { CloudSettings } from '../../lib/contract/platform.ts';
 import type { CloudCredentials } from '../../lib/contract/exchange.ts';
 import { createAuditUploader, type UploadAuditObject } from '../../lib/edge/aws/audit-bucket.ts';
 import { createDocumentPublisher } from '../../lib/edge/aws/issuer-bucket.ts';
 import { createRolePolicyClient } from '../../lib/edge/aws/role-policies.ts';
-import type { StsOptions } from '../../lib/edge/aws/sts-call.ts';
 import { createStsClient } from '../../lib/edge/aws/sts-client.ts';
 import {
   createOwnRoleAssumption,
@@ -31,11 +29,8 @@ export type CloudAccess = {
   readonly uploadAuditFile?: UploadAuditObject;
 };
 
-/** Pooled connections either way; those of the SDK cost more CPU, but know a proxy. */
-const buildStsOptions = ({ httpsProxy, caBundle }: CloudSettings): Partial<StsOptions> =>
-  httpsProxy === undefined
-    ? { send: createUpstreamClient(caBundle === undefined ? {} : { caBundle }).send }
-    : { keepAlive: true };
+/** Endpoints of STS are the platform's choice: a private cloud may have any address. */
+const POOL_DEPS = { isAllowedAddress: () => true };
 
 export type CloudDeps = {
   readonly keys: Pick<GrantKeyStore, 'sign' | 'refresh'>;
@@ -55,7 +50,7 @@ export const createCloudAccess = (
   const { cloud, authority } = platform;
   const deps = {
     ...cloudDeps,
-    assumeRole: createStsClient(cloud, buildStsOptions(cloud)),
+    assumeRole: createStsClient(cloud, { send: createUpstreamClient(cloud, POOL_DEPS).send }),
     sign: keys.sign,
     refreshKeys: keys.refresh,
     cloud,

@@ -32,8 +32,6 @@ export type StsSettings = Pick<
 
 export type StsOptions = {
   readonly attemptTimeoutMs: number;
-  /** Whether the SDK pools connections. */
-  readonly keepAlive: boolean;
   /** Sends instead of the SDK's own handler. */
   readonly send: SendPooled;
 };

@@ -10,7 +10,7 @@ import { createPooledHandler } from './pooled-handler.ts';
 import type { AssumeRole, StsResponse, StsCall, StsSettings, StsOptions } from './sts-call.ts';
 import { CloudRequestError } from './cloud-request-error.ts';
 
-type SdkStsOptions = Pick<StsOptions, 'attemptTimeoutMs' | 'keepAlive'> & Partial<StsOptions>;
+type SdkStsOptions = Pick<StsOptions, 'attemptTimeoutMs'> & Partial<StsOptions>;
 
 /** Creates an STS client of the SDK that reads no settings from outside and does not retry. */
 export const createSdkStsClient = (settings: StsSettings, options: SdkStsOptions): AssumeRole => {

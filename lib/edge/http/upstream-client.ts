@@ -56,8 +56,9 @@ const toUpstreamError = (thrown: unknown, origin: string): unknown => {
     ? new UpstreamError(
         'upstream_untrusted',
         `the certificate of ${origin} is not trusted (${code})`,
+        code,
       )
-    : new UpstreamError('upstream_unreachable', `${origin} did not answer (${code})`);
+    : new UpstreamError('upstream_unreachable', `${origin} did not answer (${code})`, code);
 };
 
 /**

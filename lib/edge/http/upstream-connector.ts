@@ -8,9 +8,12 @@ import type { CallRefusalCode } from '../../calls/call-refusals.ts';
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
   readonly code: CallRefusalCode;
-  constructor(code: CallRefusalCode, message: string) {
+  /** The code of a system or TLS error, where one is the cause. */
+  readonly reason: string | undefined;
+  constructor(code: CallRefusalCode, message: string, reason?: string) {
     super(message);
     this.code = code;
+    this.reason = reason;
   }
 }
 
