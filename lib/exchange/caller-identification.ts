@@ -73,7 +73,7 @@ export const createCallerIdentification = (
     evaluatePod: createPodEvaluator(platform, deps),
     revalidateTasks: createTaskRevalidator({
       limits: platform.tasks,
-      dialect: platform.cloud.dialect,
+      cloud: platform.cloud,
       loadCatalog: deps.loadCatalog,
     }),
   });

@@ -1,13 +1,14 @@
 import { matchResource, type Catalog, type CloudAction } from '../catalog/catalog.ts';
 import { S3_INCLUDED_ACTIONS, S3_SHARED_ACTIONS } from '../catalog/s3-actions.ts';
 import type { CloudSettings } from '../contract/platform.ts';
-import type { TaskStatement } from '../contract/task.ts';
+import type { Delivery, TaskStatement } from '../contract/task.ts';
 import { widenPlaceholders } from './resource.ts';
 
 /** What actions are looked up in. */
 export type ActionContext = {
   readonly catalog: Catalog;
   readonly dialect: CloudSettings['dialect'];
+  readonly delivery: Delivery;
 };
 
 /** A statement as it is declared, expanded with the catalog. */
@@ -53,16 +54,21 @@ export const planStatement = (statement: TaskStatement, context: ActionContext):
   };
 };
 
-/** Finds the concrete actions that a declared action names; none if it is unknown. */
+/**
+ * Finds the concrete actions that a declared action names; none if it is unknown, or if the gateway
+ * recognizes no request of them and the task is signed.
+ */
 export const findActions = (
   name: string,
-  { catalog, dialect }: ActionContext,
+  { catalog, dialect, delivery }: ActionContext,
 ): readonly CloudAction[] => {
   const found = catalog.find(name);
   if (!found.known) return [];
-  return dialect === 's3' && name.includes('*')
-    ? found.actions.filter((action) => S3_SHARED_ACTIONS.has(action.name))
-    : found.actions;
+  const isShared = (action: CloudAction): boolean =>
+    dialect === 'aws' || !name.includes('*') || S3_SHARED_ACTIONS.has(action.name);
+  return found.actions.filter(
+    (action) => isShared(action) && (delivery === 'vend' || action.isVendOnly !== true),
+  );
 };
 
 const listIncluded = (

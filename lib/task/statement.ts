@@ -53,9 +53,14 @@ const createActionReader =
     return rejectValue(faults, { path, expected: describeExpectedAction(given, context), value });
   };
 
-const describeExpectedAction = (given: string, { catalog }: ActionContext): string => {
-  const found = catalog.find(given);
+const SIGNED_ACTION =
+  'an action that a request to the gateway can use; the sidecar can sign none that needs this one: delete it, or declare it in a task with delivery: vend';
+
+const describeExpectedAction = (given: string, context: ActionContext): string => {
+  const found = context.catalog.find(given);
   if (found.known) {
+    const isVendOnly = findActions(given, { ...context, delivery: 'vend' }).length > 0;
+    if (isVendOnly) return SIGNED_ACTION;
     return 'an action that is written out: in dialect s3, a short form covers only actions that MinIO and Ceph RGW both have';
   }
   const hint = found.nearest === undefined ? '' : `; the nearest is ${found.nearest}`;
