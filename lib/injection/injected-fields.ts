@@ -48,7 +48,7 @@ export const buildConsumerMount = (template: InjectionTemplate, index: number): 
 
 /**
  * The variables of a consumer with these tasks. Each group is added only if the consumer sets none of its
- * names; rule 7 refuses other values of those that stand alone and are no defaults.
+ * names. Rule 7 refuses other values, except those of defaults.
  */
 export const listConsumerEnvGroups = (
   { consumer }: InjectionTemplate,

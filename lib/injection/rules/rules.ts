@@ -148,7 +148,7 @@ export const RULES: readonly Rule[] = [
     requirement:
       'No container has static cloud keys, or a cloud role by another mechanism. Consumers of tasks with delivery: sign set no endpoint of AWS.',
     rationale:
-      'SDKs prefer such keys and roles, and no task limits their scope or lifetime: the agent would have more access than its tasks, for longer. Requests that pass the gateway by are signed with keys that no cloud accepts.',
+      'SDKs prefer such keys and roles, and no task limits their scope or lifetime: the agent would have more access than its tasks, for longer. With an endpoint of its own, a consumer of signed tasks sends its requests past the gateway, to a cloud that accepts none of its keys.',
     remedy:
       'declare a task for what the pod needs, and remove keys and role bindings; move endpoints to cloud.endpoints of the platform; to migrate, label the Namespace valetkey.dev/mode=warn',
     paths: [

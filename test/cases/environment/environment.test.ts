@@ -423,7 +423,7 @@ describe('a consumer of a signed task', () => {
     expect(warnings.join()).not.toContain('leads past the gateway');
   });
 
-  it('is refused with an endpoint of its own, and told where to move it', async () => {
+  it('is refused with an endpoint of its own, and the message says where to move it', async () => {
     const env = [{ name: 'AWS_ENDPOINT_URL_S3', value: 'https://minio.example' }];
     const { isAllowed, message } = await admit(withAgent(pod, { env }));
     expect(isAllowed).toBe(false);
