@@ -36,7 +36,10 @@ export type StatementPlan = {
  * covers only actions that can take a resource of the statement.
  */
 export const planStatement = (statement: TaskStatement, context: ActionContext): StatementPlan => {
-  const declared = statement.actions.map((name) => ({ name, named: findActions(name, context) }));
+  const declared = statement.actions.map((name) => ({
+    name,
+    named: findUsableActions(name, context),
+  }));
   const resources = statement.resources.map((resource) => {
     const matches = matchResource(widenPlaceholders(resource));
     return { resource, matches, isPair: context.dialect === 's3' ? () => true : matches };
@@ -54,21 +57,23 @@ export const planStatement = (statement: TaskStatement, context: ActionContext):
   };
 };
 
-/**
- * Finds the concrete actions that a declared action names; none if it is unknown, or if the gateway
- * recognizes no request of them and the task is signed.
- */
+/** Finds the concrete actions that a declared action names; none if it is unknown. */
 export const findActions = (
   name: string,
-  { catalog, dialect, delivery }: ActionContext,
+  { catalog, dialect }: Pick<ActionContext, 'catalog' | 'dialect'>,
 ): readonly CloudAction[] => {
   const found = catalog.find(name);
   if (!found.known) return [];
-  const isShared = (action: CloudAction): boolean =>
-    dialect === 'aws' || !name.includes('*') || S3_SHARED_ACTIONS.has(action.name);
-  return found.actions.filter(
-    (action) => isShared(action) && (delivery === 'vend' || action.isVendOnly !== true),
-  );
+  return dialect === 's3' && name.includes('*')
+    ? found.actions.filter((action) => S3_SHARED_ACTIONS.has(action.name))
+    : found.actions;
+};
+
+/** A signed task gets only actions that a request to the gateway can need. If there are none, it is refused. */
+const findUsableActions = (name: string, context: ActionContext): readonly CloudAction[] => {
+  const named = findActions(name, context);
+  const usable = named.filter(({ isVendOnly }) => isVendOnly !== true);
+  return context.delivery === 'vend' || usable.length === 0 ? named : usable;
 };
 
 const listIncluded = (

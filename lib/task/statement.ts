@@ -7,7 +7,7 @@ import {
   type ActionContext,
   type StatementPlan,
 } from './statement-plan.ts';
-import { checkActions, checkMinting, checkResources } from './statement-checks.ts';
+import { checkActions, checkDelivery, checkMinting, checkResources } from './statement-checks.ts';
 import { createResourceReader } from './resource.ts';
 
 /** What a statement is checked against. */
@@ -36,6 +36,7 @@ export const createStatementReader = (context: StatementContext): Reader<Stateme
     faults.push(
       ...checkResources(plan, context.limits, path),
       ...checkActions(plan, path),
+      ...checkDelivery(plan, context.delivery, path),
       ...checkMinting(plan, context.mintingActions, path),
     );
     return plan;
@@ -53,14 +54,9 @@ const createActionReader =
     return rejectValue(faults, { path, expected: describeExpectedAction(given, context), value });
   };
 
-const SIGNED_ACTION =
-  'an action that a request to the gateway can use; the sidecar can sign none that needs this one: delete it, or declare it in a task with delivery: vend';
-
-const describeExpectedAction = (given: string, context: ActionContext): string => {
-  const found = context.catalog.find(given);
+const describeExpectedAction = (given: string, { catalog }: ActionContext): string => {
+  const found = catalog.find(given);
   if (found.known) {
-    const isVendOnly = findActions(given, { ...context, delivery: 'vend' }).length > 0;
-    if (isVendOnly) return SIGNED_ACTION;
     return 'an action that is written out: in dialect s3, a short form covers only actions that MinIO and Ceph RGW both have';
   }
   const hint = found.nearest === undefined ? '' : `; the nearest is ${found.nearest}`;
