@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../lib/contract/names.ts';
 import {
+  GATEWAY_LISTEN,
   LOOPBACK_LISTEN,
   NODE_PATH,
   PROGRAM_FOLDER,
@@ -32,7 +33,7 @@ export const readDemoPod = (cloudEndpoint: string): Pod => {
 export const prepareLayout = (
   folder: string,
   { pod, uid }: { readonly pod: Pod; readonly uid: string },
-  [loopback, telemetry]: readonly [number, number],
+  [loopback, telemetry, gateway]: readonly [number, number, number],
 ): ProcessLayout => {
   const { name = '', namespace = '' } = pod.metadata ?? {};
   const layout: ProcessLayout = {
@@ -47,6 +48,7 @@ export const prepareLayout = (
     ports: new Map([
       [LOOPBACK_LISTEN, loopback],
       [TELEMETRY_LISTEN, telemetry],
+      [GATEWAY_LISTEN, gateway],
     ]),
     fields: {
       'metadata.name': name,

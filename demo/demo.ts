@@ -55,7 +55,7 @@ export const runDemo = async (
   closing: CleanupStack,
   show: ShowLine,
 ): Promise<DemoState> => {
-  const [port = 0, loopback = 0, telemetry = 0] = await findFreePorts(3);
+  const [port = 0, loopback = 0, telemetry = 0, gateway = 0] = await findFreePorts(4);
   const endpoint = `https://localhost:${port}`;
   const cluster = await startDemoCluster(folder, closing);
   const cloud = await startDemoCloud({ issuer: endpoint, roots: cluster.readTrustBundle }, closing);
@@ -71,6 +71,7 @@ export const runDemo = async (
   const layout = prepareLayout(folder, { pod, uid: cluster.createRunningPod(pod) }, [
     loopback,
     telemetry,
+    gateway,
   ]);
   const token = await cluster.projectToken();
   writeProjectedToken(layout, token);

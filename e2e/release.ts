@@ -52,6 +52,8 @@ export const buildChartValues = ({
       ...(node !== undefined && { caBundle: readFileSync(node.caCertificate, 'utf8') }),
       allowHttp: true,
       dialect: cloud.dialect,
+      // Of tasks with delivery: sign. The others set the endpoint themselves.
+      endpoints: [{ service: 's3', url: cloud.s3Endpoint }],
       sourceRestriction: { mode: 'podIP' },
     },
     // Small requests, so that twenty pods fit on a node of two cores.

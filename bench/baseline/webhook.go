@@ -291,6 +291,8 @@ func sidecar(given pod) container {
 			{Name: "VALETKEY_CONSUMERS_FOLDER", Value: "/var/run/valetkey"},
 			{Name: "VALETKEY_LOOPBACK_LISTEN", Value: "127.0.0.1:9471"},
 			{Name: "VALETKEY_TELEMETRY_LISTEN", Value: ":9472"},
+			{Name: "VALETKEY_GATEWAY", Value: `{"allowHttp":false,"bufferBytes":33554432,"dialect":"aws","fixedKey":"auto","journalLinesPerSecond":200,"journalResources":"full","maxBodyBytes":8388608,"region":"eu-central-1"}`},
+			{Name: "VALETKEY_GATEWAY_LISTEN", Value: "127.0.0.1:9473"},
 			{Name: "VALETKEY_INJECTION_TEMPLATE", Value: templateHash},
 			{Name: "VALETKEY_TASKS", Value: declared(given)},
 		},

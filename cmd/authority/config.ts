@@ -17,7 +17,7 @@ import {
 } from '../../lib/contract/environment.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
 import { LOG_LEVELS } from '../../lib/edge/telemetry/pino-log.ts';
-import { readQuantity } from '../../lib/injection/quantity.ts';
+import { quantityBytes } from '../../lib/config/sizes.ts';
 import { fail, succeed, type FieldError, type Result } from '../../lib/schema/field-error.ts';
 import { dnsLabel, stringEnum, rejectValue, string, type Reader } from '../../lib/schema/reader.ts';
 
@@ -45,14 +45,9 @@ const readText = (path: string): string | undefined => {
 const readPlatformFile = createPlatformFileReader(readText);
 
 /** An optional size: a Kubernetes quantity of at least 1 MiB, in bytes. */
-const optionalBytes: Reader<number | undefined> = (given, path, faults) => {
-  if (given === '') return undefined;
-  const bytes = Number((readQuantity(given) ?? 0n) / 10n ** 9n);
-  if (bytes >= MIB) return bytes;
-  const expected = 'a quantity of at least 1Mi, such as 512Mi or 10Gi';
-  return rejectValue(faults, { path, expected, value: given });
-};
-const MIB = 1024 * 1024;
+const sizeBytes = quantityBytes({ min: 1024 * 1024 });
+const optionalBytes: Reader<number | undefined> = (given, path, faults) =>
+  given === '' ? undefined : sizeBytes(given, path, faults);
 
 const retention = durationSeconds({ min: 3600, max: 3650 * DAY });
 const optionalRetention: Reader<number | undefined> = (given, path, faults) =>

@@ -1,5 +1,6 @@
 import { MINTED_TEXT } from '../../lib/catalog/minting-actions.ts';
 import type { PolicyDecision } from '../../lib/policy/decision.ts';
+import type { Delivery } from '../../lib/contract/task.ts';
 import { formatFieldError, formatWithHint } from '../../lib/schema/field-error.ts';
 import type { CommandResult } from './command-result.ts';
 import type { ExplainedTask } from './explained-task.ts';
@@ -44,13 +45,14 @@ const formatTask = ({
   outlivesRun,
   ...rest
 }: ExplainedTask): readonly string[] => {
-  const { name, role, containers, lifetimeSeconds, params, purpose } = task;
+  const { name, role, containers, delivery, lifetimeSeconds, params, purpose } = task;
   const rules = Object.entries(params).map(
     ([param, { pattern, maxLength }]) => `{${param}}: ${pattern}, at most ${maxLength} characters`,
   );
   const rows: (readonly [string, readonly string[]])[] = [
     ['role', [role]],
     ['consumers', [containers.join(', ')]],
+    ['delivery', [DELIVERY_TEXT[delivery]]],
     ['lifetime', [`${lifetimeSeconds} s`]],
     ['purpose', purpose === undefined ? [] : [purpose]],
     ['params', rules],
@@ -71,6 +73,11 @@ const formatTask = ({
       lines.map((line, index) => `  ${(index === 0 ? title : '').padEnd(16)}${line}`),
     ),
   ];
+};
+
+const DELIVERY_TEXT: Readonly<Record<Delivery, string>> = {
+  vend: 'vend: consumers get keys of the cloud',
+  sign: 'sign: the sidecar signs requests; consumers get no keys of the cloud',
 };
 
 const formatMissingDecision = (subject: string | undefined): string =>

@@ -63,6 +63,7 @@ Passes all rules
 task summarize
   role            arn:aws:iam::111122223333:role/agent-reports
   consumers       agent
+  delivery        vend: consumers get keys of the cloud
   lifetime        600 s
   subject         spiffe://prod.example/ns/research/sa/default/task/summarize
   any run         allow by valetkey-starter/labelled-namespaces
@@ -95,6 +96,17 @@ task summarize
                   }
 `);
     expect(code).toBe(0);
+  });
+
+  it('shows that the sidecar signs the requests of a task', async () => {
+    const cluster = buildClusterWithPod([{ ...reading, delivery: 'sign' }]);
+    const text = await runCli(['explain', 'agent', '-n', 'research'], { cluster });
+    expect(text.out).toContain(
+      '  delivery        sign: the sidecar signs requests; consumers get no keys of the cloud\n',
+    );
+    const json = await runCli(['explain', 'agent', '-n', 'research', '-o', 'json'], { cluster });
+    expect(json.out).toContain('"delivery": "sign"');
+    expect([text.code, json.code]).toEqual([0, 0]);
   });
 
   it('shows params as placeholders with patterns, or as the given values', async () => {

@@ -113,7 +113,7 @@ const readAdmitted = async (
     const declared = pod.ok && hasTaskDeclarations(pod.value);
     return { tasks: [], faults: [], warnings: declared ? [NOT_ADMITTED] : [] };
   }
-  const options = { limits, dialect: cloud.dialect, loadCatalog };
+  const options = { limits, cloud, loadCatalog };
   const result = await revalidateTasks(admitted.value, options);
   const { tasks } = admitted.value;
   return { tasks, faults: result.ok ? [] : result.faults, warnings: [] };

@@ -127,9 +127,17 @@ describe('each consumer', () => {
     const agent = await sendRequest({ ...buildSocketRequest(running), path: '/v1/tasks' });
     expect(parseJson(agent.text)).toEqual({
       tasks: [
-        { name: 'summarize', default: true, exclusive: false, lifetimeSeconds: 600, params: {} },
+        {
+          name: 'summarize',
+          delivery: 'vend',
+          default: true,
+          exclusive: false,
+          lifetimeSeconds: 600,
+          params: {},
+        },
         {
           name: 'customer',
+          delivery: 'vend',
           default: false,
           exclusive: false,
           lifetimeSeconds: 600,

@@ -35,7 +35,7 @@ const readTask = async (allow: readonly TaskStatement[]): Promise<Task> => {
       ...{ accountIds: [], partitions: [], mintingActions: {} },
       ...{ wildcardOnlyActions: false, regionWildcards: false, accountWildcards: false },
     },
-    dialect: 's3',
+    cloud: { dialect: 's3' },
     loadCatalog: createCatalogLoader(),
   });
   const [task] = result.ok ? result.value : [];

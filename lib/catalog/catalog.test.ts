@@ -64,6 +64,13 @@ describe('find of an action that outlives a run or escalates', () => {
     expect(getActions('s3:GetObject')[0]).not.toHaveProperty('mints');
   });
 
+  it('says which actions no request to the gateway needs', () => {
+    expect(getActions('s3:replicateobject')[0]?.isVendOnly).toBe(true);
+    expect(getActions('rds-db:connect')[0]?.isVendOnly).toBe(true);
+    expect(getActions('s3:GetObject')[0]).not.toHaveProperty('isVendOnly');
+    expect(getActions('sts:AssumeRole')[0]).not.toHaveProperty('isVendOnly');
+  });
+
   it('adds the access level Escalation to those of AWS', () => {
     expect(getActions('sso:CreateAccountAssignment')[0]?.accessLevels).toEqual([
       'Write',

@@ -10,6 +10,7 @@ import { ESCALATION, isEscalating } from './escalating-actions.ts';
 import { findMinted, type Minted } from './minting-actions.ts';
 import { findNearestName } from './nearest-name.ts';
 import { patternsOverlap } from '../schema/wildcard-patterns.ts';
+import { VEND_ONLY_ACTIONS } from './vend-only-actions.ts';
 
 /** One concrete action of a cloud. */
 export type CloudAction = {
@@ -21,6 +22,8 @@ export type CloudAction = {
   readonly isWildcardOnly: boolean;
   /** What it issues or opens that outlives the run; absent if its effect ends with the run. */
   readonly mints?: Minted;
+  /** No request that the gateway recognizes needs it: tasks with `delivery: sign` cannot use it. */
+  readonly isVendOnly?: true;
   /** The resource types that it takes. */
   readonly resources: readonly ArnPattern[];
 };
@@ -77,11 +80,25 @@ const loadService = async (service: string): Promise<Service> => {
       accessLevels: listAccessLevels(full, details.accessLevel.split(', ')),
       isWildcardOnly: details.isWildcardOnly,
       ...(mints !== undefined && { mints }),
+      ...(isVendOnly(full) && { isVendOnly: true }),
       resources: details.resourceTypes.flatMap((type) => types.get(type.name.toLowerCase()) ?? []),
     };
     return [name.toLowerCase(), action] as const;
   });
   return new Map(await Promise.all(entries));
+};
+
+const vendOnly = new Map(
+  VEND_ONLY_ACTIONS.map((line) => {
+    const colon = line.indexOf(':');
+    return [line.slice(0, colon), new Set(line.slice(colon + 1).split(' '))] as const;
+  }),
+);
+
+const isVendOnly = (action: string): boolean => {
+  const [service = '', name = ''] = action.split(':');
+  const names = vendOnly.get(service);
+  return names !== undefined && (names.has('*') || names.has(name));
 };
 
 /** The access levels of AWS, and our own. */

@@ -31,6 +31,13 @@ describe('readPlatform', () => {
       },
       cloud: { sourceRestriction: { mode: 'cidrs', cidrs: ['198.51.100.0/24', '2001:db8::/48'] } },
       tasks: { minLifetimeSeconds: 60, maxLifetimeSeconds: 3600, partitions: ['aws'] },
+      gateway: {
+        maxBodyBytes: 16 * 1024 * 1024,
+        bufferBytes: 64 * 1024 * 1024,
+        fixedKey: 'off',
+        journalLinesPerSecond: 50,
+        journalResources: 'hashed',
+      },
       pods: {
         allowApiToken: false,
         apiTokenContainers: [
@@ -80,6 +87,13 @@ describe('readPlatform', () => {
           regionWildcards: false,
           accountWildcards: false,
           mintingActions: {},
+        },
+        gateway: {
+          maxBodyBytes: 8 * 1024 * 1024,
+          bufferBytes: 32 * 1024 * 1024,
+          fixedKey: 'auto',
+          journalLinesPerSecond: 200,
+          journalResources: 'full',
         },
         pods: {
           ignoredContainers: HELPER_CONTAINERS,
@@ -270,7 +284,7 @@ describe('readPlatform of limits and allowed changes', () => {
       'tasks: {mintingActions: {"arn:aws:iam::111122223333:role/x": ["ecr:*"]}}',
     ],
     ['minting for what is no role', 'tasks: {mintingActions: {x: ["ecr:GetAuthorizationToken"]}}'],
-    ['delivery that is not there yet', 'tasks: {delivery: sign}'],
+    ['a delivery that does not exist', 'tasks: {delivery: email}'],
     ['settings of the authority', 'authority: {}'],
   ];
   it.each(refused)('rejects %s', (_, text) => {
@@ -301,6 +315,74 @@ describe('readPlatform of limits and allowed changes', () => {
       ACCOUNTS;
     expect(listPlatformErrors(text)).toHaveLength(1);
   });
+});
+
+describe('readPlatform of the gateway', () => {
+  const withCloud = (members: string, rest = ''): string =>
+    `trust: cluster\nsidecar: {image: "registry.example/v:1"}\ncloud: {region: eu-central-1, ${members}}\n${ACCOUNTS}${rest}`;
+
+  it('reads regions, endpoints and sizes', () => {
+    const members =
+      'regions: [eu-central-1, us-east-1], endpoints: [{service: s3, url: "https://s3.example:9000"}, {service: s3, region: us-east-1, url: "https://us.example"}]';
+    const result = readPlatform(withCloud(members, 'gateway: {maxBody: 26Mi, buffers: 1Gi}'));
+    expect(result).toMatchObject({
+      ok: true,
+      value: {
+        cloud: {
+          regions: ['eu-central-1', 'us-east-1'],
+          endpoints: [
+            { service: 's3', url: 'https://s3.example:9000' },
+            { service: 's3', region: 'us-east-1', url: 'https://us.example' },
+          ],
+        },
+        gateway: { maxBodyBytes: 26 * 1024 * 1024, bufferBytes: 1024 * 1024 * 1024 },
+      },
+    });
+  });
+
+  it('accepts signing as the default delivery', () => {
+    const text = `trust: cluster\n${COMMON}tasks: {accountIds: ['111122223333'], delivery: sign}\n`;
+    expect(readPlatform(text)).toMatchObject({ ok: true, value: { tasks: { delivery: 'sign' } } });
+  });
+
+  it('accepts an http endpoint where the platform permits http', () => {
+    const members = 'allowHttp: true, endpoints: [{service: s3, url: "http://rgw.example:7480"}]';
+    expect(listPlatformErrors(withCloud(members))).toEqual([]);
+  });
+
+  it.each([
+    ['cloud.regions', 'regions: [us-east-1]'],
+    ['cloud.regions', 'regions: []'],
+    ['cloud.regions[0]', 'regions: [EU, eu-central-1]'],
+    ['cloud.endpoints[0].url', 'endpoints: [{service: s3, url: "http://rgw.example:7480"}]'],
+    ['cloud.endpoints[0].url', 'endpoints: [{service: s3, url: "https://s3.example/path"}]'],
+    ['cloud.endpoints[0].url', 'endpoints: [{service: s3, url: "https://key@s3.example"}]'],
+    ['cloud.endpoints[0].service', 'endpoints: [{service: S3, url: "https://s3.example"}]'],
+    [
+      'cloud.endpoints[1]',
+      'endpoints: [{service: s3, url: "https://a.example"}, {service: s3, url: "https://b.example"}]',
+    ],
+  ])('rejects %s of {%s}', (path, members) => {
+    expect(listPaths(withCloud(members))).toEqual([path]);
+  });
+
+  it.each([
+    ['gateway.maxBody', '{maxBody: 512Ki}'],
+    ['gateway.maxBody', '{maxBody: 27Mi}'],
+    ['gateway.maxBody', '{maxBody: 8388608}'],
+    ['gateway.maxBody', '{maxBody: large}'],
+    ['gateway.buffers', '{buffers: 2Gi}'],
+    ['gateway.buffers', '{maxBody: 16Mi, buffers: 8Mi}'],
+    ['gateway.fixedKey', '{fixedKey: on}'],
+    ['gateway.journalLinesPerSecond', '{journalLinesPerSecond: 0}'],
+    ['gateway.journalResources', '{journalResources: none}'],
+    ['gateway.maxBodyBytes', '{maxBodyBytes: 8388608}'],
+  ])('rejects %s of %s', (path, members) => {
+    expect(listPaths(`${MINIMAL}gateway: ${members}\n`)).toEqual([path]);
+  });
+
+  const listPaths = (text: string): readonly (string | undefined)[] =>
+    listPlatformErrors(text).map((fault) => fault.split(': ')[0]);
 });
 
 describe('readPlatform of the pods group', () => {

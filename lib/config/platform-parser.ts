@@ -1,6 +1,11 @@
 import { parseDocument, visit } from 'yaml';
 
-import { ANY_ACCOUNT, type AuthoritySettings, type Platform } from '../contract/platform.ts';
+import {
+  ANY_ACCOUNT,
+  type AuthoritySettings,
+  type CloudEndpoint,
+  type Platform,
+} from '../contract/platform.ts';
 import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
 import { checkRoleDialect, requireRoleArn } from '../schema/arn.ts';
 import { read } from '../schema/reader.ts';
@@ -9,7 +14,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
 
 /**
  * Reads the platform's settings: one YAML document with the keys of {@link Platform}, except that
- * durations are written as `minLifetime: 1m`. Required are `sidecar.image`, `cloud.region`
+ * durations are written as `minLifetime: 1m` and sizes as `maxBody: 8Mi`. Required are `sidecar.image`, `cloud.region`
  * and, under `trust: authority`, `authority.endpoint`, `authority.issuer` and
  * `authority.trustDomain`; under `trust: cluster` there is no group `authority`.
  * `fixtures/platform*.yaml` show every key.
@@ -25,6 +30,8 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   imagePullSecrets: []                   # added to pods that do not name them
  * cloud:
  *   region: eu-central-1
+ *   regions: [eu-central-1]                # that the gateway signs for; omitted: region alone
+ *   endpoints: []                          # {service: s3, region: eu-central-1, url: https://…} of the gateway
  *   stsEndpoint: https://sts.example:8443  # omitted: AWS's own, regional
  *   allowHttp: false
  *   caBundle: <PEM>                        # omitted: the public authorities
@@ -34,13 +41,19 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  * tasks:
  *   minLifetime: 1m
  *   maxLifetime: 1h
- *   delivery: vend
+ *   delivery: vend                         # vend | sign, for tasks that omit it
  *   accountIds: ['111122223333']           # ['*']: any; may be empty only with dialect: s3
  *   partitions: []                         # empty: any
  *   wildcardOnlyActions: false
  *   regionWildcards: false
  *   accountWildcards: false
  *   mintingActions: {}                     # role ARN: [service:Action]
+ * gateway:                                 # of tasks with delivery: sign
+ *   maxBody: 8Mi                           # 1Mi to 26Mi
+ *   buffers: 32Mi                          # 1Mi to 1024Mi, at least maxBody
+ *   fixedKey: auto                         # auto | off
+ *   journalLinesPerSecond: 200
+ *   journalResources: full                 # full | hashed
  * pods:
  *   ignoredContainers: [istio-proxy, …]    # omitted: those of known meshes and controllers
  *   allowApiToken: false
@@ -144,7 +157,60 @@ const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
     const expected = checkRoleDialect(requireRoleArn(role), dialect);
     expect(expected === undefined, 'tasks.mintingActions', expected ?? '', role);
   }
-  return [...faults, ...checkAuthoritySettings(file)];
+  return [...faults, ...checkGatewaySettings(file), ...checkAuthoritySettings(file)];
+};
+
+const checkGatewaySettings = ({ cloud, gateway }: PlatformFile): readonly FieldError[] => {
+  const { region, regions = [region], endpoints = [], allowHttp } = cloud;
+  const { maxBody, buffers } = gateway;
+  return [
+    ...(regions.includes(region)
+      ? []
+      : [
+          {
+            path: 'cloud.regions',
+            expected: `a list with cloud.region (${region}), which consumers use unless they set another`,
+            got: formatValue(regions),
+          },
+        ]),
+    ...endpoints.flatMap((endpoint, index) => [
+      ...(allowHttp || !endpoint.url.startsWith('http:')
+        ? []
+        : [
+            {
+              path: `cloud.endpoints[${index}].url`,
+              expected: 'an https endpoint, or cloud.allowHttp: true',
+              got: formatValue(endpoint.url),
+            },
+          ]),
+      ...checkSameEndpoint(endpoints, index),
+    ]),
+    ...(buffers < maxBody
+      ? [
+          {
+            path: 'gateway.buffers',
+            expected: `at least gateway.maxBody (${maxBody} bytes)`,
+            got: `${buffers} bytes`,
+          },
+        ]
+      : []),
+  ];
+};
+
+/** Of two entries for the same requests, one would be ignored. */
+const checkSameEndpoint = (
+  endpoints: readonly CloudEndpoint[],
+  index: number,
+): readonly FieldError[] => {
+  const { service = '', region = '' } = endpoints[index] ?? {};
+  const isRepeated = endpoints
+    .slice(0, index)
+    .some((earlier) => earlier.service === service && (earlier.region ?? '') === region);
+  if (!isRepeated) return [];
+  const got =
+    region === '' ? `a second one for ${service}` : `a second one for ${service} in ${region}`;
+  const expected = 'one entry for each service and region';
+  return [{ path: `cloud.endpoints[${index}]`, expected, got }];
 };
 
 const buildPlatform = ({
@@ -156,6 +222,7 @@ const buildPlatform = ({
   authority,
 }: PlatformFile): Platform => {
   const { minLifetime, maxLifetime, ...limits } = tasks;
+  const { maxBody, buffers, ...journal } = gateway;
   return {
     trust: authority === undefined ? 'cluster' : 'authority',
     sidecar,
@@ -165,7 +232,7 @@ const buildPlatform = ({
       minLifetimeSeconds: minLifetime,
       maxLifetimeSeconds: maxLifetime,
     },
-    gateway,
+    gateway: { maxBodyBytes: maxBody, bufferBytes: buffers, ...journal },
     pods,
     ...(authority && { authority: buildAuthoritySettings(authority) }),
   };

@@ -20,6 +20,7 @@ import { audience, authorityGroup, region } from './authority-settings-schema.ts
 import { certificateBundle } from './certificate-bundle.ts';
 import { withEmptyDefault, withDefault } from './defaults.ts';
 import { durationSeconds } from './durations.ts';
+import { quantityBytes } from './sizes.ts';
 import { mayBeAddedToSidecar, SIDECAR_RESERVED_TEXT } from './environment-review.ts';
 import { podsGroup } from './pod-settings-schema.ts';
 
@@ -145,19 +146,29 @@ const tasks = object({
   mintingActions: withDefault(record(roleArn, list(action, { min: 1 })), {}),
 });
 
-const MAX_BODY = { min: 1024 * 1024, max: 26 * 1024 * 1024 };
+const MIB = 1024 * 1024;
+const MAX_BODY = { min: MIB, max: 26 * MIB };
 
-const gatewayMembers = {
-  maxBodyBytes: withDefault(integer(MAX_BODY), 8 * 1024 * 1024),
-  bufferBytes: withDefault(
-    integer({ min: MAX_BODY.min, max: 1024 * 1024 * 1024 }),
-    32 * 1024 * 1024,
-  ),
+const MAX_BUFFERS = { min: MIB, max: 1024 * MIB };
+
+const otherGatewayMembers = {
   fixedKey: withDefault(stringEnum(['auto', 'off']), 'auto'),
   journalLinesPerSecond: withDefault(integer({ min: 1, max: 10_000 }), 200),
   journalResources: withDefault(stringEnum(['full', 'hashed']), 'full'),
 };
-const gatewayGroup = object(gatewayMembers);
+
+/** Members of the sidecar's environment that the `gateway` group becomes. */
+const gatewayMembers = {
+  maxBodyBytes: integer(MAX_BODY),
+  bufferBytes: integer(MAX_BUFFERS),
+  ...otherGatewayMembers,
+};
+
+const gatewayGroup = object({
+  maxBody: withDefault(quantityBytes(MAX_BODY), 8 * MIB),
+  buffers: withDefault(quantityBytes(MAX_BUFFERS), 32 * MIB),
+  ...otherGatewayMembers,
+});
 
 /** Reads what the sidecar's gateway needs of the platform's settings, from its environment. */
 export const gatewayAccess = refine(

@@ -74,7 +74,7 @@ export const createCallerIdentification = (
     ),
     revalidateTasks: createTaskRevalidator({
       limits: platform.tasks,
-      dialect: platform.cloud.dialect,
+      cloud: platform.cloud,
       loadCatalog: deps.loadCatalog,
     }),
   });

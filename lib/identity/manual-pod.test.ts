@@ -54,7 +54,7 @@ const identifyPod = (pod: Pod, annotations: Readonly<Record<string, string>> = {
       }),
     revalidateTasks: createTaskRevalidator({
       limits: platform.tasks,
-      dialect: platform.cloud.dialect,
+      cloud: platform.cloud,
       loadCatalog: createCatalogLoader(),
     }),
   })(claims, 'token');

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { canonicalizeJson } from '../schema/canonical-json.ts';
 import { platform } from './fixtures/sample-platform.ts';
 import { toEnvironmentJson, hashTemplate, buildInjectionTemplate } from './injection-template.ts';
 import { readTemplates } from './accepted-templates.ts';
@@ -23,10 +24,25 @@ describe('readTemplates', () => {
     expect(faults).toEqual([]);
   });
 
+  it('reads a template of a version without signed tasks', () => {
+    const { signEnv, ...consumer } = template.consumer;
+    const older = canonicalizeJson({ ...template, consumer });
+    const { templates } = readTemplates({ [hashTemplate(older)]: older });
+    expect(signEnv).toBeDefined();
+    expect(templates.get(hashTemplate(older))?.consumer).not.toHaveProperty('signEnv');
+  });
+
   it.each([
     ['text that is not what the key says', { [hash]: text.replace('Always', 'Never') }],
     ['text that is no JSON', { [hashTemplate('{')]: '{' }],
     ['a template without a sidecar', { [hashTemplate('{"label":{}}')]: '{"label":{}}' }],
+    ...[{}, 'x', [{ name: 7 }]].map((signEnv): [string, Record<string, string>] => {
+      const wrong = canonicalizeJson({ ...template, consumer: { ...template.consumer, signEnv } });
+      return [
+        `a template with the variables ${JSON.stringify(signEnv)} of signed tasks`,
+        { [hashTemplate(wrong)]: wrong },
+      ];
+    }),
     ['a template that is null', { [hashTemplate('null')]: 'null' }],
   ])('rejects %s', (_, data) => {
     const { templates, faults } = readTemplates({

@@ -45,13 +45,16 @@ const parseJson = (text: string): unknown => {
 const isInjectionTemplate = (value: unknown): value is InjectionTemplate => {
   const { sidecar, tokenVolume, consumerVolume, consumer, consumersFolder, label } = (value ??
     {}) as Readonly<Record<string, unknown>>;
-  const { mount, env, envDefaults } = (consumer ?? {}) as Readonly<Record<string, unknown>>;
+  const { mount, env, signEnv, envDefaults } = (consumer ?? {}) as Readonly<
+    Record<string, unknown>
+  >;
   const { name, value: text } = (label ?? {}) as Readonly<Record<string, unknown>>;
   return (
     parseContainer(sidecar).ok &&
     parseVolume(tokenVolume).ok &&
     parseVolume({ ...(consumerVolume as object), name: '' }).ok &&
     parseContainer({ name: '', volumeMounts: [{ ...(mount as object), name: '' }], env }).ok &&
+    parseContainer({ name: '', env: signEnv }).ok &&
     Array.isArray(envDefaults) &&
     envDefaults.every((group: unknown) => parseContainer({ name: '', env: group }).ok) &&
     [consumersFolder, name, text].every((each) => typeof each === 'string')

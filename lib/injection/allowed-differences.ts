@@ -11,7 +11,7 @@ import {
   type FieldLocation,
 } from './equality.ts';
 import { toJsonPointer } from './json-patch.ts';
-import { isSameQuantity, readQuantity } from './quantity.ts';
+import { isSameQuantity, readQuantity } from '../schema/quantity.ts';
 
 /**
  * The least that is accepted below the platform's amounts, because the Vertical Pod Autoscaler sets what

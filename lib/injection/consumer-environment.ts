@@ -70,11 +70,25 @@ export const PROFILE_VARIABLES: readonly string[] = ['AWS_PROFILE', 'AWS_DEFAULT
 export const buildEnvironmentWarnings = (
   pod: Pod,
   { container }: PlacedContainer,
+  isSigned: boolean,
 ): readonly string[] => [
+  ...(isSigned ? buildImportWarnings(container) : []),
   ...buildProfileWarnings(container),
   ...buildRegionWarnings(container),
   ...buildSettingsFileWarnings(pod, container),
 ];
+
+/** Clients that obey proxies for loopback would send each signed request to the proxy. */
+const buildImportWarnings = ({ name, envFrom }: Container): readonly string[] => {
+  const sources = (envFrom ?? [])
+    .filter(({ prefix = '' }) => PROXY_NAMES.some((each) => each.startsWith(prefix.toUpperCase())))
+    .map(formatSource);
+  return sources.length === 0
+    ? []
+    : [
+        `container ${name}: admission does not read ${sources.join(', ')}: a proxy in it needs ${LOOPBACK} in ${BYPASS_NAMES.join(' and ')}, and an AWS_ENDPOINT_URL_… in it leads past the gateway to a cloud that knows no key of this container`,
+      ];
+};
 
 const buildProfileWarnings = ({ name, env }: Container): readonly string[] =>
   (env ?? [])

@@ -19,8 +19,7 @@ export type ReadTasks = (declared: {
 export const createTaskReader =
   ({ tasks: limits, cloud }: Platform, loadCatalog: LoadCatalog): ReadTasks =>
   async (declared) => {
-    const { dialect } = cloud;
-    const result = await readTasks({ ...declared, limits, dialect, loadCatalog });
+    const result = await readTasks({ ...declared, limits, cloud, loadCatalog });
     if (!result.ok) return result;
     const sizes = result.value.map((task) => maxPolicyLength({ task, cloud }));
     const faults = sizes.flatMap((size) => (size.ok ? [] : size.faults));

@@ -1,7 +1,7 @@
 import { SIDECAR_ENV } from '../contract/environment.ts';
 import { CONSUMER_VOLUME_PREFIX } from '../contract/names.ts';
-import type { Container, Volume, VolumeMount } from '../contract/pod.ts';
-import type { AdmittedTasks } from '../contract/task.ts';
+import type { Container, EnvVar, Volume, VolumeMount } from '../contract/pod.ts';
+import type { AdmittedTasks, Task } from '../contract/task.ts';
 import { toEnvironmentJson, type InjectionTemplate } from './injection-template.ts';
 
 /** What injection adds to a pod, without what it adds to consumers. */
@@ -45,6 +45,27 @@ export const buildConsumerMount = (template: InjectionTemplate, index: number): 
   name: formatConsumerVolumeName(index),
   ...template.consumer.mount,
 });
+
+/**
+ * The variables of a consumer with these tasks. Each group is added only if the consumer sets none of its
+ * names. Rule 7 refuses other values, except those of defaults.
+ */
+export const listConsumerEnvGroups = (
+  { consumer }: InjectionTemplate,
+  consumerName: string,
+  tasks: readonly Task[],
+): readonly (readonly EnvVar[])[] => [
+  ...[...consumer.env, ...(isSigned(consumerName, tasks) ? (consumer.signEnv ?? []) : [])].map(
+    (variable) => [variable],
+  ),
+  ...consumer.envDefaults,
+];
+
+/** Whether the gateway signs the AWS requests of this consumer. */
+export const isSigned = (consumerName: string, tasks: readonly Task[]): boolean =>
+  tasks.some(
+    ({ delivery, containers }) => delivery === 'sign' && containers.includes(consumerName),
+  );
 
 /** Name of the volume of the consumer with this index in {@link AdmittedTasks.consumers}. */
 export const formatConsumerVolumeName = (index: number): string =>

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { SIDECAR_ENV } from '../contract/environment.ts';
 import type { Platform } from '../contract/platform.ts';
 import type { Container, EnvVar, Pod, Volume, VolumeMount } from '../contract/pod.ts';
-import { MAX_ENV_BYTES, type Task } from '../contract/task.ts';
+import { MAX_ENV_BYTES, type AdmittedTasks, type Task } from '../contract/task.ts';
 import { fail, succeed, type FieldError, type Result } from '../schema/field-error.ts';
 import {
   findUnmetTokenNeeds,
@@ -27,7 +27,13 @@ import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import { buildPodResourceOps } from './pod-resources.ts';
 import { isGuaranteed } from './qos-class.ts';
 import { getLevel } from './rules/levels.ts';
-import { buildInjectedFields, buildConsumerMount, type InjectedFields } from './injected-fields.ts';
+import {
+  buildInjectedFields,
+  buildConsumerMount,
+  isSigned,
+  listConsumerEnvGroups,
+  type InjectedFields,
+} from './injected-fields.ts';
 
 /** What to change in a pod. `buildPatch` turns it into operations. */
 export type InjectionPlan = {
@@ -98,7 +104,7 @@ export const planInjection = (request: {
   const injection = {
     ...addCpuLimit(injected, pod),
     index: findSidecarIndex(pod, consumers),
-    consumers: buildConsumerAdditions(pod, consumers, published.template),
+    consumers: buildConsumerAdditions(pod, { consumers, tasks }, published.template),
     label: published.template.label,
     isApiTokenRemoved,
     isApiTokenContainer: isKept,
@@ -113,7 +119,7 @@ export const planInjection = (request: {
       ...buildApiTokenWarnings(pod, injection),
       ...injection.consumers.flatMap(({ at }) => [
         ...[planProxyBypass(at.container).warning ?? []].flat(),
-        ...buildEnvironmentWarnings(pod, at),
+        ...buildEnvironmentWarnings(pod, at, isSigned(at.container.name, tasks)),
       ]),
       ...buildVaultWarnings(pod, injection),
     ],
@@ -142,7 +148,7 @@ const findSidecarIndex = (pod: Pod, consumers: readonly string[]): number => {
 
 const buildConsumerAdditions = (
   pod: Pod,
-  consumers: readonly string[],
+  { consumers, tasks }: AdmittedTasks,
   template: InjectionTemplate,
 ): readonly ConsumerAdditions[] =>
   listOtherContainers(pod)
@@ -152,7 +158,13 @@ const buildConsumerAdditions = (
       return {
         at,
         mount: buildConsumerMount(template, consumers.indexOf(at.container.name)),
-        env: [...buildConsumerEnv(at.container, template), ...added],
+        env: [
+          ...buildConsumerEnv(
+            at.container,
+            listConsumerEnvGroups(template, at.container.name, tasks),
+          ),
+          ...added,
+        ],
         replaced,
       };
     });
@@ -160,10 +172,9 @@ const buildConsumerAdditions = (
 /** Skips variables that the container sets itself; rule 7 refuses them. */
 const buildConsumerEnv = (
   { env }: Container,
-  { consumer }: InjectionTemplate,
+  groups: readonly (readonly EnvVar[])[],
 ): readonly EnvVar[] => {
   const names = new Set((env ?? []).map(({ name }) => name));
-  const groups = [...consumer.env.map((variable) => [variable]), ...consumer.envDefaults];
   return groups.filter((group) => group.every(({ name }) => !names.has(name))).flat();
 };
 

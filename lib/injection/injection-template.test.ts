@@ -11,7 +11,7 @@ const readSidecarEnv = (settings: Platform, trustBundle?: string) => {
 describe('buildInjectionTemplate', () => {
   it('has a stable hash under trust: cluster', () => {
     expect(buildInjectionTemplate(platform).hash).toBe(
-      '55289126659a151b29875328d8027529ad4eec48c0a8b8f9475b9b3db3369108',
+      '79ee0f622c534e981e001702593e56026b5b5b71b2d5d8017035d2b41160af41',
     );
     expect(buildInjectionTemplate(platform, 'any bundle').hash).toBe(
       buildInjectionTemplate(platform).hash,
@@ -49,5 +49,35 @@ describe('buildInjectionTemplate', () => {
     );
     expect(one).not.toBe(other);
     expect(() => buildInjectionTemplate(authorityPlatform)).toThrow('needs a trust bundle');
+  });
+
+  it.each([platform, authorityPlatform])(
+    'passes the settings of the gateway to the sidecar under trust: $trust',
+    (settings) => {
+      const cloud = {
+        ...settings.cloud,
+        regions: ['eu-central-1', 'eu-west-1'],
+        endpoints: [{ service: 's3', url: 'http://$(HOME).example' }],
+        ...{ caBundle: 'PEM', httpsProxy: 'http://proxy.example:3128', allowHttp: true },
+        stsEndpoint: 'https://sts.example',
+      };
+      const env = readSidecarEnv({ ...settings, cloud }, 'PEM');
+      expect(env.get('VALETKEY_GATEWAY_LISTEN')).toBe('127.0.0.1:9473');
+      expect(env.get('VALETKEY_GATEWAY')).not.toContain('$');
+      const { stsEndpoint, sourceRestriction, ...used } = cloud;
+      expect([stsEndpoint, sourceRestriction]).toBeDefined();
+      expect(JSON.parse(env.get('VALETKEY_GATEWAY') ?? '')).toEqual({
+        ...settings.gateway,
+        ...used,
+      });
+    },
+  );
+
+  it('passes only the settings of the gateway that the platform has', () => {
+    const { region, dialect, allowHttp } = platform.cloud;
+    expect(JSON.parse(readSidecarEnv(platform).get('VALETKEY_GATEWAY') ?? '')).toEqual({
+      ...platform.gateway,
+      ...{ region, dialect, allowHttp },
+    });
   });
 });

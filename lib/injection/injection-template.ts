@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AuthorityAccess } from '../contract/authority-api.ts';
-import { CONSUMER_ENV, SIDECAR_ENV } from '../contract/environment.ts';
+import { CONSUMER_ENV, SIDECAR_ENV, SIGN_CONSUMER_ENV } from '../contract/environment.ts';
 import {
   INJECTED_LABEL,
   SIDECAR_CONTAINER,
@@ -11,6 +11,8 @@ import {
 } from '../contract/names.ts';
 import {
   CONSUMER_MOUNT_PATH,
+  GATEWAY_LISTEN,
+  GATEWAY_SOCKET_FILE_NAME,
   LOOPBACK_LISTEN,
   LOOPBACK_TOKEN_FILE_NAME,
   SOCKET_FILE_NAME,
@@ -18,7 +20,7 @@ import {
   TOKEN_FILE_NAME,
   TOKEN_MOUNT_PATH,
 } from '../contract/paths.ts';
-import type { Platform } from '../contract/platform.ts';
+import type { GatewayAccess, Platform } from '../contract/platform.ts';
 import type { Container, EnvVar, Volume, VolumeMount } from '../contract/pod.ts';
 import { SIDECAR_COMMAND, SIDECAR_RUNTIME_ENV } from '../contract/runtime.ts';
 import { canonicalizeJson } from '../schema/canonical-json.ts';
@@ -36,6 +38,8 @@ export type InjectionTemplate = {
     readonly mount: Omit<VolumeMount, 'name'>;
     /** Reserved: a consumer that sets one of these is refused. */
     readonly env: readonly EnvVar[];
+    /** Reserved too, of consumers of tasks with `delivery: sign`. Absent: the template is older. */
+    readonly signEnv?: readonly EnvVar[];
     /** Each group is added only to a consumer that sets none of its names. */
     readonly envDefaults: readonly (readonly EnvVar[])[];
   };
@@ -56,7 +60,8 @@ export type AcceptedTemplates = ReadonlyMap<string, InjectionTemplate>;
 
 /** The shortest token lifetime that the kubelet grants; it renews the token at 80 %. */
 const TOKEN_SECONDS = 600;
-/** Holds a socket and a token, one page each. Consumers cannot write. */
+const GATEWAY_ADDRESS = `127.0.0.1:${GATEWAY_LISTEN}`;
+/** Holds two sockets, a token and a seed, at most a page each. Consumers cannot write. */
 const CONSUMER_VOLUME_SIZE = '1Mi';
 
 /**
@@ -143,7 +148,22 @@ const buildSidecarEnv = (platform: Platform, trustBundle: string): readonly EnvV
   { name: SIDECAR_ENV.consumersFolder, value: CONSUMER_MOUNT_PATH },
   { name: SIDECAR_ENV.loopback, value: `127.0.0.1:${LOOPBACK_LISTEN}` },
   { name: SIDECAR_ENV.telemetry, value: `:${TELEMETRY_LISTEN}` },
+  { name: SIDECAR_ENV.gateway, value: toEnvironmentJson(buildGatewayAccess(platform)) },
+  { name: SIDECAR_ENV.gatewayListen, value: GATEWAY_ADDRESS },
 ];
+
+/** Under both kinds of trust, because the gateway signs requests to the cloud itself. */
+const buildGatewayAccess = ({ gateway, cloud }: Platform): GatewayAccess => {
+  const { region, regions, endpoints, dialect, caBundle, httpsProxy, allowHttp } = cloud;
+  return {
+    ...gateway,
+    ...{ region, dialect, allowHttp },
+    ...(regions && { regions }),
+    ...(endpoints && { endpoints }),
+    ...(caBundle !== undefined && { caBundle }),
+    ...(httpsProxy !== undefined && { httpsProxy }),
+  };
+};
 
 /** The endpoint where the sidecar exchanges its token: the authority or the cloud, not both. */
 const buildExchangeEnv = ({ cloud, authority }: Platform, trustBundle: string): EnvVar => {
@@ -176,6 +196,16 @@ const buildConsumerFields = (platform: Platform): InjectionTemplate['consumer'] 
       name: CONSUMER_ENV.authorizationTokenFile,
       value: `${CONSUMER_MOUNT_PATH}/${LOOPBACK_TOKEN_FILE_NAME}`,
     },
+  ],
+  signEnv: [
+    {
+      name: SIGN_CONSUMER_ENV.gatewaySocket,
+      value: `${CONSUMER_MOUNT_PATH}/${GATEWAY_SOCKET_FILE_NAME}`,
+    },
+    { name: SIGN_CONSUMER_ENV.endpointUrl, value: `http://${GATEWAY_ADDRESS}` },
+    { name: SIGN_CONSUMER_ENV.hostPrefix, value: 'true' },
+    { name: SIGN_CONSUMER_ENV.expressSession, value: 'true' },
+    { name: SIGN_CONSUMER_ENV.authScheme, value: 'sigv4' },
   ],
   envDefaults: [
     [{ name: CONSUMER_ENV.metadataDisabled, value: 'true' }],

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Container, Pod } from '../contract/pod.ts';
+import { DELIVERIES } from '../contract/task.ts';
 import { findConsumerNames } from './consumers.ts';
 import { listContainers } from './containers.ts';
 import { platform, buildTask } from './fixtures/sample-platform.ts';
@@ -101,9 +102,10 @@ const declared = fc
     const names = listContainers(pod).map(({ container: { name } }) => name);
     const pick = () => names.filter(() => named.next().value);
     const [first, second] = [pick(), pick()];
+    const pickDelivery = () => DELIVERIES[named.next().value ? 1 : 0];
     const tasks = [
-      buildTask('a', first.length > 0 ? first : ['c0']),
-      buildTask('b', second.length > 0 ? second : ['c0']),
+      { ...buildTask('a', first.length > 0 ? first : ['c0']), delivery: pickDelivery() },
+      { ...buildTask('b', second.length > 0 ? second : ['c0']), delivery: pickDelivery() },
     ];
     return { pod, tasks };
   });

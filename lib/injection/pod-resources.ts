@@ -1,7 +1,7 @@
 import type { JsonPatchOp } from '../contract/json-patch-operation.ts';
 import type { Container, Pod } from '../contract/pod.ts';
 import { toJsonPointer } from './json-patch.ts';
-import { addQuantities } from './quantity.ts';
+import { addQuantities } from '../schema/quantity.ts';
 
 /**
  * Raises the resources that the pod sets as a whole by what the sidecar requests. The API server

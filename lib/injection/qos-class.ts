@@ -1,6 +1,6 @@
 import type { Pod, Resources } from '../contract/pod.ts';
 import { listContainers } from './containers.ts';
-import { isSameQuantity, readQuantity } from './quantity.ts';
+import { isSameQuantity, readQuantity } from '../schema/quantity.ts';
 
 /**
  * Whether the pod's containers give it the QoS class Guaranteed: each has cpu and memory limits that

@@ -25,9 +25,10 @@ export const OPERATION_ACTIONS: ReadonlyMap<string, readonly string[]> = new Map
   ['sqs SendMessageBatch', ['sqs:SendMessage']],
 ]);
 
-const findActions = (
+/** Finds the actions of an operation that is not of S3; undefined if they are not known. */
+export const findActions = (
   table: OperationTable,
-  { service, name }: Operation,
+  { service, name }: Pick<Operation, 'service' | 'name'>,
 ): readonly string[] | undefined => {
   const { prefix, unmapped = [] } = table.services.find(({ id }) => id === service) ?? {};
   const isEqual = prefix !== undefined && !unmapped.includes(name);

@@ -36,6 +36,13 @@ const UNMAPPED = new Set([
   'WriteGetObjectResponse',
 ]);
 
+/** Lists every action that an operation of S3 may need by itself, without its headers and its copy source. */
+export const listS3Actions = (operation: string): readonly string[] => {
+  if (UNMAPPED.has(operation)) return [];
+  const { actions, ofVersion = [] } = S3_ACTIONS.get(operation) ?? { actions: [operation] };
+  return [...actions, ...ofVersion].map((action) => `s3:${action}`);
+};
+
 const WRITES_OBJECT = new Set(['PutObject', 'CopyObject', 'CreateMultipartUpload']);
 
 const formatArn = (partition: string, bucket: string, key?: string): string =>

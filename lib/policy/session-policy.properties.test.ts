@@ -58,7 +58,7 @@ const readTask = async (allow: unknown, dialect: Dialect): Promise<Task | undefi
       },
       ...{ wildcardOnlyActions: false, regionWildcards: false, accountWildcards: false },
     },
-    dialect,
+    cloud: { dialect },
     loadCatalog,
   });
   // A declaration that is rejected, or that more pairs make too large, has no session policy.

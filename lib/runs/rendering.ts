@@ -55,8 +55,9 @@ export const renderTaskList = (tasks: readonly Task[]): Buffer =>
   Buffer.from(
     JSON.stringify({
       tasks: tasks.map(
-        ({ name, default: isDefault, exclusive, lifetimeSeconds, params, purpose }) => ({
+        ({ name, delivery, default: isDefault, exclusive, lifetimeSeconds, params, purpose }) => ({
           name,
+          delivery,
           default: isDefault,
           exclusive,
           lifetimeSeconds,

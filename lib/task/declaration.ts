@@ -5,9 +5,11 @@ import {
   DELIVERIES,
   MAX_PAIRS,
   MAX_PURPOSE_LENGTH,
+  type Delivery,
   type Task,
   type TaskStatement,
 } from '../contract/task.ts';
+import type { FieldError } from '../schema/field-error.ts';
 import {
   refine,
   list,
@@ -18,7 +20,7 @@ import {
   string,
   type Reader,
 } from '../schema/reader.ts';
-import { prescanDeclaration, type Prescan } from './prescan.ts';
+import { prescanDeclaration, prescanServices, type Prescan } from './prescan.ts';
 import { createLifetimeReader } from './lifetime.ts';
 import { paramRule } from './params.ts';
 import { countPairs, groupPairs } from './statement-plan.ts';
@@ -35,11 +37,14 @@ export type PodConsumers = {
   readonly addressable: readonly string[];
 };
 
+/** What declarations are checked against of the platform's cloud. */
+export type DeclarationCloud = Pick<CloudSettings, 'dialect' | 'endpoints'>;
+
 /** What a declaration is checked against. */
 export type DeclarationContext = {
   readonly consumers: PodConsumers;
   readonly limits: TaskLimits;
-  readonly dialect: CloudSettings['dialect'];
+  readonly cloud: DeclarationCloud;
   readonly catalog: Catalog;
 };
 
@@ -55,12 +60,12 @@ export const createDeclarationReader = (
   name: string,
   context: DeclarationContext,
 ): Reader<Task> => {
-  const { limits, dialect } = context;
+  const { limits, cloud } = context;
   return (value, path, faults) => {
     const prescan = prescanDeclaration(value);
     const members = object({
       provider: { reader: stringEnum(['aws']), otherwise: 'aws' as const },
-      role: createRoleReader(limits, dialect),
+      role: createRoleReader(limits, cloud.dialect),
       allow: createAllowReader(prescan, context),
       params: { reader: createParamsReader(prescan), otherwise: {} },
       lifetime: createLifetimeReader(limits),
@@ -70,6 +75,7 @@ export const createDeclarationReader = (
       default: { reader: createDefaultReader(prescan), otherwise: false },
       exclusive: { reader: flag, otherwise: false },
     })(value, path, faults);
+    faults.push(...checkEndpoints(value, prescan, context));
     if (typeof members === 'symbol') return members;
     const { provider, role, allow, params, lifetime, ...rest } = members;
     return { name, provider, role, allow, params, lifetimeSeconds: lifetime, ...rest };
@@ -78,12 +84,17 @@ export const createDeclarationReader = (
 
 /** Reads `allow` and brings it to normal form: concrete actions, and only the pairs that policy evaluates. */
 const createAllowReader = (
-  { role, params }: Prescan,
-  { limits, catalog, dialect }: DeclarationContext,
+  prescan: Prescan,
+  { limits, catalog, cloud: { dialect } }: DeclarationContext,
 ): Reader<readonly TaskStatement[]> => {
+  const { role, params } = prescan;
+  const delivery = getDelivery(prescan, limits);
   const listed = Object.hasOwn(limits.mintingActions, role) ? limits.mintingActions[role] : [];
   const mintingActions = new Set(listed?.map((action) => action.toLowerCase()));
-  const reader = createStatementReader({ limits, catalog, dialect, params, mintingActions });
+  const reader = createStatementReader({
+    ...{ limits, catalog, dialect, delivery },
+    ...{ params, mintingActions },
+  });
   const statements = list(reader, { min: 1, max: MAX_STATEMENTS });
   return (value, path, faults) => {
     const plans = statements(value, path, faults);
@@ -93,6 +104,29 @@ const createAllowReader = (
     const expected = `at most ${MAX_PAIRS} pairs of a concrete action and a resource`;
     return rejectValue(faults, { path, expected, value: pairs });
   };
+};
+
+/** An unknown delivery is an error of its own. */
+const getDelivery = ({ delivery }: Prescan, limits: TaskLimits): Delivery =>
+  delivery === undefined
+    ? limits.delivery
+    : (DELIVERIES.find((each) => each === delivery) ?? 'vend');
+
+/** A private cloud has no hosts that the gateway could know. Its services are signed for under the names of their actions. */
+const checkEndpoints = (
+  value: unknown,
+  prescan: Prescan,
+  { limits, cloud, catalog }: DeclarationContext,
+): readonly FieldError[] => {
+  if (cloud.dialect === 'aws' || getDelivery(prescan, limits) === 'vend') return [];
+  const known = new Set((cloud.endpoints ?? []).map(({ service }) => service));
+  const services = [...new Set(prescanServices(value))]
+    .filter((service) => catalog.find(`${service}:*`).known && !known.has(service))
+    .sort();
+  if (services.length === 0) return [];
+  const expected = `an entry of the platform's cloud.endpoints for each service of a task with delivery: sign; missing: ${services.join(', ')} (or declare delivery: vend)`;
+  const got = known.size === 0 ? 'no entries' : `entries for ${[...known].sort().join(', ')}`;
+  return [{ path: 'delivery', expected, got }];
 };
 
 const createParamsReader = ({ placeholders }: Prescan): Reader<Task['params']> => {

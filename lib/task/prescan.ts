@@ -5,6 +5,8 @@ import { readPlaceholders } from './resource.ts';
 /** What is known of a declaration before it is read. Invalid parts are ignored. */
 export type Prescan = {
   readonly role: string;
+  /** Absent: the platform's default applies, or it is not text. */
+  readonly delivery?: string;
   /** Names of the params that it declares. */
   readonly params: ReadonlySet<string>;
   /** Names of the params that its resources use. */
@@ -13,9 +15,10 @@ export type Prescan = {
 
 /** Scans a parsed declaration. */
 export const prescanDeclaration = (value: unknown): Prescan => {
-  const role = getMember(value, 'role');
+  const [role, delivery] = [getMember(value, 'role'), getMember(value, 'delivery')];
   return {
     role: typeof role === 'string' ? role : '',
+    ...(typeof delivery === 'string' && { delivery }),
     params: new Set(Object.keys(toMapping(getMember(value, 'params')))),
     placeholders: new Set(
       listStatements(value).flatMap((each) =>

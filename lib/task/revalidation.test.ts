@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { createCatalogLoader, type LoadCatalog } from '../catalog/catalog.ts';
-import type { TaskLimits } from '../contract/platform.ts';
+import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
 import type { AdmittedTasks, Task } from '../contract/task.ts';
 import { formatFieldError } from '../schema/field-error.ts';
 import { createTaskRevalidator, revalidateTasks } from './revalidation.ts';
@@ -13,6 +13,7 @@ type Case = {
   readonly name: string;
   readonly limits?: Partial<TaskLimits>;
   readonly dialect?: 'aws' | 's3';
+  readonly endpoints?: CloudSettings['endpoints'];
   readonly tasks: readonly Task[];
 };
 
@@ -66,7 +67,11 @@ const listRevalidationErrors = async (
   tasks: readonly Task[],
   limits: Partial<TaskLimits> = {},
 ): Promise<readonly string[]> => {
-  const terms = { limits: { ...defaultLimits, ...limits }, dialect: 'aws', loadCatalog } as const;
+  const terms = {
+    limits: { ...defaultLimits, ...limits },
+    cloud: { dialect: 'aws' },
+    loadCatalog,
+  } as const;
   const result = await revalidateTasks(buildAdmittedTasks(tasks), terms);
   return result.ok ? [] : result.faults.map(formatFieldError);
 };
@@ -74,11 +79,11 @@ const listRevalidationErrors = async (
 describe('revalidateTasks of tasks that admission wrote', () => {
   it.each(accepted.filter(({ tasks }) => tasks.length > 0))(
     'accepts them unchanged: $name',
-    async ({ tasks, limits, dialect }) => {
+    async ({ tasks, limits, dialect, endpoints }) => {
       const admitted = buildAdmittedTasks(tasks);
       const terms = {
         limits: { ...defaultLimits, ...(dialect === 's3' && { accountIds: [] }), ...limits },
-        dialect: dialect ?? 'aws',
+        cloud: { dialect: dialect ?? 'aws', endpoints: endpoints ?? [] },
         loadCatalog,
       };
       expect(await revalidateTasks(admitted, terms)).toEqual({ ok: true, value: admitted });
@@ -92,7 +97,7 @@ it('revalidateTasks accepts statements that are longer than an annotation in nor
     ...{ role: plainTask.role, lifetime: '10m', containers: ['agent'] },
     allow: [{ actions: ['s3:GetObject', 's3:ListBucket'], resources }],
   };
-  const terms = { limits: defaultLimits, dialect: 'aws', loadCatalog } as const;
+  const terms = { limits: defaultLimits, cloud: { dialect: 'aws' }, loadCatalog } as const;
   const consumers = { containers: ['agent'], addressable: [] };
   const annotations = { 'task.valetkey.dev/wide': JSON.stringify(value) };
   const read = await readTasks({ ...terms, annotations, consumers });
@@ -204,7 +209,7 @@ describe('revalidateTasks of a sidecar environment written by hand', () => {
     const admitted = { consumers: ['agent', 'idle'], tasks: [plainTask] };
     const result = await revalidateTasks(admitted, {
       limits: defaultLimits,
-      dialect: 'aws',
+      cloud: { dialect: 'aws' },
       loadCatalog,
     });
     expect(result).toMatchObject({ faults: [{ path: 'consumers', got: '"idle"' }] });
@@ -247,7 +252,7 @@ describe('createTaskRevalidator', () => {
       state,
       revalidate: createTaskRevalidator({
         limits: defaultLimits,
-        dialect: 'aws',
+        cloud: { dialect: 'aws' },
         loadCatalog: load,
       }),
     };

@@ -3,16 +3,16 @@ import { isDeepStrictEqual } from 'node:util';
 import { createLruCache } from '../async/lru-cache.ts';
 import type { LoadCatalog } from '../catalog/catalog.ts';
 import { SIDECAR_ENV } from '../contract/environment.ts';
-import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
+import type { TaskLimits } from '../contract/platform.ts';
 import { MAX_TASK_BYTES, type AdmittedTasks, type Task } from '../contract/task.ts';
 import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
+import type { DeclarationCloud } from './declaration.ts';
 import { readDeclarations, type ParsedDeclaration } from './tasks.ts';
 import { hasHiddenCharacters } from './hidden-characters.ts';
 
 export type RevalidationOptions = {
   readonly limits: TaskLimits;
-  /** Of the platform's cloud. */
-  readonly dialect: CloudSettings['dialect'];
+  readonly cloud: DeclarationCloud;
   readonly loadCatalog: LoadCatalog;
 };
 

@@ -1,6 +1,7 @@
 import type { CloudAction } from '../catalog/catalog.ts';
 import { MINTED_TEXT } from '../catalog/minting-actions.ts';
 import type { TaskLimits } from '../contract/platform.ts';
+import type { Delivery } from '../contract/task.ts';
 import { formatValue, type FieldError } from '../schema/field-error.ts';
 import type { StatementPlan } from './statement-plan.ts';
 
@@ -84,6 +85,27 @@ export const checkMinting = (
     const expected = `an action other than ${minting.name}, which ${MINTED_TEXT[minting.mints]} and is not listed for this role in tasks.mintingActions`;
     return [{ path: `${path}.actions[${index}]`, expected, got: formatValue(name) }];
   });
+
+/** Finds actions of a signed task that no request to the gateway needs, so that none could use them. */
+export const checkDelivery = (
+  { declared }: StatementPlan,
+  delivery: Delivery,
+  path: string,
+): readonly FieldError[] =>
+  delivery === 'vend'
+    ? []
+    : declared.flatMap(({ name, named }, index) =>
+        named.some(({ isVendOnly }) => isVendOnly !== true)
+          ? []
+          : [
+              {
+                path: `${path}.actions[${index}]`,
+                expected:
+                  'an action that a request to the gateway can use; the sidecar can sign none that needs this one: delete it, or declare it in a task with delivery: vend',
+                got: formatValue(name),
+              },
+            ],
+      );
 
 const MAX_LISTED_ARNS = 3;
 

@@ -1,13 +1,14 @@
 import { matchResource, type Catalog, type CloudAction } from '../catalog/catalog.ts';
 import { S3_INCLUDED_ACTIONS, S3_SHARED_ACTIONS } from '../catalog/s3-actions.ts';
 import type { CloudSettings } from '../contract/platform.ts';
-import type { TaskStatement } from '../contract/task.ts';
+import type { Delivery, TaskStatement } from '../contract/task.ts';
 import { widenPlaceholders } from './resource.ts';
 
 /** What actions are looked up in. */
 export type ActionContext = {
   readonly catalog: Catalog;
   readonly dialect: CloudSettings['dialect'];
+  readonly delivery: Delivery;
 };
 
 /** A statement as it is declared, expanded with the catalog. */
@@ -35,7 +36,10 @@ export type StatementPlan = {
  * covers only actions that can take a resource of the statement.
  */
 export const planStatement = (statement: TaskStatement, context: ActionContext): StatementPlan => {
-  const declared = statement.actions.map((name) => ({ name, named: findActions(name, context) }));
+  const declared = statement.actions.map((name) => ({
+    name,
+    named: findUsableActions(name, context),
+  }));
   const resources = statement.resources.map((resource) => {
     const matches = matchResource(widenPlaceholders(resource));
     return { resource, matches, isPair: context.dialect === 's3' ? () => true : matches };
@@ -56,13 +60,20 @@ export const planStatement = (statement: TaskStatement, context: ActionContext):
 /** Finds the concrete actions that a declared action names; none if it is unknown. */
 export const findActions = (
   name: string,
-  { catalog, dialect }: ActionContext,
+  { catalog, dialect }: Pick<ActionContext, 'catalog' | 'dialect'>,
 ): readonly CloudAction[] => {
   const found = catalog.find(name);
   if (!found.known) return [];
   return dialect === 's3' && name.includes('*')
     ? found.actions.filter((action) => S3_SHARED_ACTIONS.has(action.name))
     : found.actions;
+};
+
+/** A signed task gets only actions that a request to the gateway can need. If there are none, it is refused. */
+const findUsableActions = (name: string, context: ActionContext): readonly CloudAction[] => {
+  const named = findActions(name, context);
+  const usable = named.filter(({ isVendOnly }) => isVendOnly !== true);
+  return context.delivery === 'vend' || usable.length === 0 ? named : usable;
 };
 
 const listIncluded = (

@@ -7,7 +7,7 @@ import {
   type ActionContext,
   type StatementPlan,
 } from './statement-plan.ts';
-import { checkActions, checkMinting, checkResources } from './statement-checks.ts';
+import { checkActions, checkDelivery, checkMinting, checkResources } from './statement-checks.ts';
 import { createResourceReader } from './resource.ts';
 
 /** What a statement is checked against. */
@@ -36,6 +36,7 @@ export const createStatementReader = (context: StatementContext): Reader<Stateme
     faults.push(
       ...checkResources(plan, context.limits, path),
       ...checkActions(plan, path),
+      ...checkDelivery(plan, context.delivery, path),
       ...checkMinting(plan, context.mintingActions, path),
     );
     return plan;

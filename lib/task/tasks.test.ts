@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { createCatalogLoader } from '../catalog/catalog.ts';
-import type { TaskLimits } from '../contract/platform.ts';
+import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
 import { MAX_TASK_BYTES, type Task } from '../contract/task.ts';
 import { formatFieldError, type Result } from '../schema/field-error.ts';
 import { readTasks } from './tasks.ts';
@@ -16,6 +16,7 @@ type Case = {
   readonly annotations: Readonly<Record<string, string>>;
   readonly limits?: Partial<TaskLimits>;
   readonly dialect?: 'aws' | 's3';
+  readonly endpoints?: CloudSettings['endpoints'];
   readonly consumers?: { readonly containers: string[]; readonly addressable: string[] };
   readonly tasks?: readonly Task[];
   readonly faults?: readonly string[];
@@ -41,7 +42,7 @@ const readCase = (each: Omit<Case, 'name'>): Promise<Result<readonly Task[]>> =>
     ),
     consumers: each.consumers ?? { containers: ['agent', 'helper'], addressable: ['migrate'] },
     limits: { ...limits, ...(each.dialect === 's3' && { accountIds: [] }), ...each.limits },
-    dialect: each.dialect ?? 'aws',
+    cloud: { dialect: each.dialect ?? 'aws', endpoints: each.endpoints ?? [] },
     loadCatalog,
   });
 
@@ -94,7 +95,7 @@ purpose: `;
       annotations: { 'example.org/task': 'x', 'task.valetkey.dev': 'x' },
       consumers: { containers: ['agent'], addressable: [] },
       limits,
-      dialect: 'aws',
+      cloud: { dialect: 'aws' },
       loadCatalog,
     });
     expect(result).toEqual({ ok: true, value: [] });

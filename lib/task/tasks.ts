@@ -1,12 +1,13 @@
 import type { LoadCatalog } from '../catalog/catalog.ts';
 import { TASK_ANNOTATION_PREFIX } from '../contract/names.ts';
-import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
+import type { TaskLimits } from '../contract/platform.ts';
 import { MAX_TASKS, type Task } from '../contract/task.ts';
 import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
 import { DNS_LABEL, read } from '../schema/reader.ts';
 import { parseAnnotation, type ParsedAnnotation } from './annotation.ts';
 import {
   createDeclarationReader,
+  type DeclarationCloud,
   type DeclarationContext,
   type PodConsumers,
 } from './declaration.ts';
@@ -17,8 +18,7 @@ export type TaskDeclarations = {
   readonly annotations: Readonly<Record<string, string>>;
   readonly consumers: PodConsumers;
   readonly limits: TaskLimits;
-  /** Of the platform's cloud. */
-  readonly dialect: CloudSettings['dialect'];
+  readonly cloud: DeclarationCloud;
   readonly loadCatalog: LoadCatalog;
 };
 
@@ -91,7 +91,7 @@ const mergeResults = (results: readonly DeclarationResult[]): Result<readonly Ta
   const faults = results.flatMap(({ key, result }) =>
     result.ok ? [] : addSource(key, result.faults),
   );
-  const all = [...faults, ...checkDefaults(tasks)];
+  const all = [...faults, ...checkDefaults(tasks), ...checkDeliveries(tasks)];
   return all.length > 0 ? fail(all) : succeed(tasks);
 };
 
@@ -115,3 +115,23 @@ const checkDefaults = (tasks: readonly Task[]): readonly FieldError[] => {
     return [{ source, path: 'default', expected, got: `another one: ${conflicts.join(', ')}` }];
   });
 };
+
+/** The SDKs of a container find either the cloud or the gateway: they read one endpoint. */
+const checkDeliveries = (tasks: readonly Task[]): readonly FieldError[] =>
+  tasks.flatMap((task, index) => {
+    const conflicts = tasks
+      .slice(0, index)
+      .filter((earlier) => earlier.delivery !== task.delivery)
+      .flatMap((earlier) =>
+        earlier.containers
+          .filter((container) => task.containers.includes(container))
+          .map((container) => `${earlier.name} of ${container} has ${earlier.delivery}`),
+      );
+    if (conflicts.length === 0) return [];
+    const expected =
+      'one delivery for all tasks of a container: give them the same, or name different containers';
+    const source = `${TASK_ANNOTATION_PREFIX}${task.name}`;
+    return [
+      { source, path: 'delivery', expected, got: `${task.delivery}; ${conflicts.join(', ')}` },
+    ];
+  });

@@ -46,7 +46,10 @@ const isResource = (text: string, limits: Partial<TaskLimits>): boolean =>
 
 const pairedWith = (text: string, catalog: Catalog): readonly string[] =>
   groupPairs(
-    planStatement({ actions: ACTIONS, resources: [text] }, { catalog, dialect: 'aws' }),
+    planStatement(
+      { actions: ACTIONS, resources: [text] },
+      { catalog, dialect: 'aws', delivery: 'vend' },
+    ),
   ).flatMap(({ actions }) => actions);
 
 const metBy = (text: string, catalogue: Catalog): readonly string[] => {

@@ -17,6 +17,7 @@ type Case = {
   readonly annotations: Readonly<Record<string, string>>;
   readonly limits?: Partial<TaskLimits>;
   readonly dialect?: CloudSettings['dialect'];
+  readonly endpoints?: CloudSettings['endpoints'];
   readonly consumers?: { readonly containers: string[]; readonly addressable: string[] };
 };
 
@@ -38,7 +39,7 @@ const readCase = (given: Case): Promise<Result<readonly Task[]>> =>
       ...(given.dialect === 's3' && { accountIds: [] }),
       ...given.limits,
     },
-    dialect: given.dialect ?? 'aws',
+    cloud: { dialect: given.dialect ?? 'aws', endpoints: given.endpoints ?? [] },
     loadCatalog,
   });
 

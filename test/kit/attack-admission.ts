@@ -14,7 +14,11 @@ import { applyOutcome, buildPodRequest, createInProcessAdmission } from './in-pr
 /** As the end-to-end tests install it, in every setting that an attack can notice. */
 const platform: Platform = {
   ...authorityPlatform,
-  cloud: { ...authorityPlatform.cloud, dialect: 's3', sourceRestriction: { mode: 'podIP' } },
+  cloud: {
+    ...authorityPlatform.cloud,
+    ...{ dialect: 's3', sourceRestriction: { mode: 'podIP' } },
+    endpoints: [{ service: 's3', url: 'https://s3.example' }],
+  },
   tasks: { ...authorityPlatform.tasks, accountIds: [] },
   pods: { ...authorityPlatform.pods, breakGlassGroup: 'e2e-break-glass' },
 };

@@ -128,6 +128,47 @@ const platformCases: readonly ChartCase[] = [
     ],
   },
   {
+    name: 'a gateway with regions and endpoints',
+    values: {
+      cloud: {
+        region: 'eu-central-1',
+        regions: ['eu-central-1', 'eu-west-1'],
+        endpoints: [
+          { service: 's3', url: 'https://s3.example:9000' },
+          { service: 'sqs', region: 'eu-west-1', url: 'https://sqs.example' },
+        ],
+      },
+      tasks: { delivery: 'sign' },
+      gateway: {
+        maxBody: '26Mi',
+        buffers: '1024Mi',
+        fixedKey: 'off',
+        journalLinesPerSecond: 10,
+        journalResources: 'hashed',
+      },
+    },
+    fields: [
+      ['Platform', 'cloud.regions', ['eu-central-1', 'eu-west-1']],
+      ['Platform', 'cloud.endpoints[0]', { service: 's3', url: 'https://s3.example:9000' }],
+      ['Platform', 'cloud.endpoints[1].region', 'eu-west-1'],
+      ['Platform', 'tasks.delivery', 'sign'],
+      ['Platform', 'gateway.maxBodyBytes', 26 * 1024 * 1024],
+      ['Platform', 'gateway.bufferBytes', 1024 * 1024 * 1024],
+      ['Platform', 'gateway.fixedKey', 'off'],
+      ['Platform', 'gateway.journalLinesPerSecond', 10],
+      ['Platform', 'gateway.journalResources', 'hashed'],
+    ],
+  },
+  {
+    name: 'a delivery of tasks that the platform leaves open',
+    values: {},
+    fields: [
+      ['Platform', 'tasks.delivery', 'vend'],
+      ['Platform', 'cloud.regions', undefined],
+      ['Platform', 'cloud.endpoints', undefined],
+    ],
+  },
+  {
     name: 'any account, on purpose',
     values: { tasks: { accountIds: ['*'] } },
     fields: [['Platform', 'tasks.accountIds', ['*']]],
@@ -519,6 +560,36 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     name: 'any account beside one account',
     values: { tasks: { accountIds: ['*', '111122223333'] } },
     names: "tasks.accountIds: expected '*' alone",
+  },
+  {
+    name: 'an http endpoint of the gateway without allowHttp',
+    values: { cloud: { endpoints: [{ service: 's3', url: 'http://rgw.example:7480' }] } },
+    names: 'cloud.endpoints[0].url: expected an https endpoint, or cloud.allowHttp: true',
+  },
+  {
+    name: 'an endpoint without a service',
+    values: { cloud: { endpoints: [{ url: 'https://rgw.example:7480' }] } },
+    names: 'service',
+  },
+  {
+    name: 'regions without the region of consumers',
+    values: { cloud: { region: 'eu-1', regions: ['us-1'] } },
+    names: 'cloud.regions: expected a list with cloud.region (eu-1)',
+  },
+  {
+    name: 'buffers below the largest body',
+    values: { gateway: { maxBody: '16Mi', buffers: '8Mi' } },
+    names: 'gateway.buffers: expected at least gateway.maxBody (16Mi), got 8Mi',
+  },
+  {
+    name: 'a body above 26Mi',
+    values: { gateway: { maxBody: '27Mi' } },
+    names: 'maxBody',
+  },
+  {
+    name: 'a delivery that does not exist',
+    values: { tasks: { delivery: 'email' } },
+    names: 'delivery',
   },
   {
     name: 'an http endpoint without allowHttp',

@@ -29,6 +29,11 @@ the pod's service account, \`iam.amazonaws.com/role\` of the pod, and its label 
 \`AWS_CONFIG_FILE\` may name a file of a ConfigMap, which holds settings. EKS Pod Identity has no annotation: its
 variables and its volume in the final pod violate rules 7 and 5.
 
+Endpoints are recognized in consumers of tasks with \`delivery: sign\`: another \`AWS_ENDPOINT_URL\` than the one
+that injection sets, \`AWS_ENDPOINT_URL_S3\` and those of other services, \`AWS_IGNORE_CONFIGURED_ENDPOINT_URLS\`,
+\`AWS_USE_DUALSTACK_ENDPOINT\` and \`AWS_USE_FIPS_ENDPOINT\`, as variables and as assignments in commands. Empty and
+false values are none.
+
 An agent may need a model of another cloud, for which tasks have no credentials. With
 \`pods.otherClouds: allow\` what rules 5 and 7 find of Azure and Google is a warning that names it (\`allowed by
 pods.otherClouds\`), in every namespace, and the authority permits it. Valetkey does not limit, record or revoke

@@ -8,6 +8,10 @@
 {{- include "valetkey.checkIssuer" . }}
 {{- include "valetkey.checkAuditExport" . }}
 {{- end }}
+{{- range $index, $endpoint := .Values.cloud.endpoints }}
+{{- $_ := set $endpoints (printf "cloud.endpoints[%d].url" $index) $endpoint.url }}
+{{- end }}
+{{- include "valetkey.checkGateway" . }}
 {{- include "valetkey.checkMonitor" . }}
 {{- include "valetkey.checkWebhookPort" . }}
 {{- include "valetkey.checkSecurityContext" . }}
@@ -42,6 +46,18 @@
 {{- if not $.Values.authority.audit.file.enabled }}
 {{- fail "authority.audit.file.enabled: expected true with authority.audit.export, because only files are exported, got false" }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "valetkey.checkGateway" -}}
+{{- $cloud := .Values.cloud }}
+{{- if and $cloud.regions (not (has $cloud.region $cloud.regions)) }}
+{{- fail (printf "cloud.regions: expected a list with cloud.region (%s), which consumers use unless they set another, got %s" $cloud.region (join ", " $cloud.regions)) }}
+{{- end }}
+{{- with .Values.gateway }}
+{{- if lt (int (trimSuffix "Mi" .buffers)) (int (trimSuffix "Mi" .maxBody)) }}
+{{- fail (printf "gateway.buffers: expected at least gateway.maxBody (%s), got %s" .maxBody .buffers) }}
 {{- end }}
 {{- end }}
 {{- end }}

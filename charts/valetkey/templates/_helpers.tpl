@@ -128,7 +128,7 @@ the issuers' documents are fetched directly. The issuer in the cluster is the au
 {{- with .Values.sidecar.allowedChanges.maxResources }}{{ $_ := set $allowedChanges "maxResources" . }}{{ end }}
 {{- $_ := set $sidecar "allowedChanges" $allowedChanges }}
 {{- $cloud := pick .Values.cloud "region" "allowHttp" "dialect" }}
-{{- range $key := list "stsEndpoint" "caBundle" "httpsProxy" }}
+{{- range $key := list "stsEndpoint" "caBundle" "httpsProxy" "regions" "endpoints" }}
 {{- with index $.Values.cloud $key }}{{ $_ := set $cloud $key . }}{{ end }}
 {{- end }}
 {{- $restriction := pick .Values.cloud.sourceRestriction "mode" }}
@@ -137,7 +137,9 @@ the issuers' documents are fetched directly. The issuer in the cluster is the au
 {{- $_ := set $cloud "sourceRestriction" $restriction }}
 {{- $pods := omit .Values.pods "breakGlassGroup" }}
 {{- with .Values.pods.breakGlassGroup }}{{ $_ := set $pods "breakGlassGroup" . }}{{ end }}
-{{- $platform := dict "trust" .Values.trust "sidecar" $sidecar "cloud" $cloud "tasks" .Values.tasks "pods" $pods }}
+{{- $tasks := omit .Values.tasks "delivery" }}
+{{- $_ := set $tasks "delivery" (.Values.tasks.delivery | default "vend") }}
+{{- $platform := dict "trust" .Values.trust "sidecar" $sidecar "cloud" $cloud "tasks" $tasks "gateway" .Values.gateway "pods" $pods }}
 {{- if include "valetkey.hasAuthority" . }}{{ $_ := set $platform "authority" (include "valetkey.authoritySettings" . | fromYaml) }}{{ end }}
 {{- toYaml $platform }}
 {{- end }}

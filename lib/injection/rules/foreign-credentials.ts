@@ -1,4 +1,4 @@
-import { CONSUMER_ENV } from '../../contract/environment.ts';
+import { CONSUMER_ENV, SIGN_CONSUMER_ENV } from '../../contract/environment.ts';
 import type { Container, EnvVar, Pod } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import { PROFILE_VARIABLES } from '../consumer-environment.ts';
@@ -6,6 +6,8 @@ import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
 import type { InjectionTemplate } from '../injection-template.ts';
 import { findSettingsConfigMap } from '../settings-file.ts';
+import { isSigned } from '../injected-fields.ts';
+import { checkEndpoints } from './foreign-endpoints.ts';
 import { NO_OTHER_IDENTITY } from './other-clouds.ts';
 import type { RuleCheck, ServiceAccount } from './rule.ts';
 import { findNamedTemplate } from './sidecar-equality.ts';
@@ -18,7 +20,7 @@ import { checkKeyLocations, checkEnvSource, checkVariable } from './static-keys.
  */
 export const checkForeignCredentials: RuleCheck = (
   pod,
-  { platform, phase, templates, namespace, serviceAccount },
+  { platform, phase, templates, namespace, serviceAccount, tasks },
 ) => {
   const { template } = findNamedTemplate(pod, templates);
   const consumers = readAdmittedConsumers(pod) ?? [];
@@ -27,6 +29,9 @@ export const checkForeignCredentials: RuleCheck = (
       const isConsumer = list !== 'ephemeralContainers' && consumers.includes(container.name);
       return [
         ...checkContainer({ pod, container, path }, isConsumer ? template : NO_INJECTED_ENV),
+        ...(isConsumer && template !== undefined && isSigned(container.name, tasks)
+          ? checkEndpoints(container, path, template)
+          : []),
         ...(platform.pods.strictEnvironment && phase === 'CREATE' && isConsumer
           ? checkProfiles(container, path)
           : []),
@@ -40,7 +45,7 @@ export const checkForeignCredentials: RuleCheck = (
 
 /** What injection adds to a container that is not a consumer. */
 const NO_INJECTED_ENV = { consumer: { env: [] } } as const;
-type InjectedEnv = { readonly consumer: Pick<InjectionTemplate['consumer'], 'env'> };
+type InjectedEnv = { readonly consumer: Pick<InjectionTemplate['consumer'], 'env' | 'signEnv'> };
 
 type Subject = { readonly pod: Pod; readonly container: Container; readonly path: string };
 
@@ -81,7 +86,9 @@ const checkContainer = (
 ];
 
 const isReservedVariable = (name: string): boolean =>
-  name.startsWith('AWS_CONTAINER_') || name === CONSUMER_ENV.socket;
+  name.startsWith('AWS_CONTAINER_') ||
+  name === CONSUMER_ENV.socket ||
+  name === SIGN_CONSUMER_ENV.gatewaySocket;
 
 const SET_BY_INJECTION = 'no value here: injection sets it for every consumer';
 
@@ -101,7 +108,8 @@ const isInjectedVariable = (
   injected: InjectedEnv | undefined,
 ): boolean => {
   if (injected === undefined) return /^(AWS_CONTAINER_|VALETKEY_)/.test(name);
-  return injected.consumer.env.some(
+  const { env, signEnv = [] } = injected.consumer;
+  return [...env, ...signEnv].some(
     (variable) => variable.name === name && variable.value === value && valueFrom === undefined,
   );
 };

@@ -145,11 +145,12 @@ export const RULES: readonly Rule[] = [
   },
   {
     id: '7',
-    requirement: 'No container has static cloud keys, or a cloud role by another mechanism.',
+    requirement:
+      'No container has static cloud keys, or a cloud role by another mechanism. Consumers of tasks with delivery: sign set no endpoint of AWS.',
     rationale:
-      'SDKs prefer such keys and roles, and no task limits their scope or lifetime: the agent would have more access than its tasks, for longer.',
+      'SDKs prefer such keys and roles, and no task limits their scope or lifetime: the agent would have more access than its tasks, for longer. With an endpoint of its own, a consumer of signed tasks sends its requests past the gateway, to a cloud that accepts none of its keys.',
     remedy:
-      'declare a task for what the pod needs, and remove keys and role bindings; to migrate, label the Namespace valetkey.dev/mode=warn',
+      'declare a task for what the pod needs, and remove keys and role bindings; move endpoints to cloud.endpoints of the platform; to migrate, label the Namespace valetkey.dev/mode=warn',
     paths: [
       ...listContainerPaths(
         'env',

@@ -1,6 +1,7 @@
 import { SIDECAR_ENV } from '../../contract/environment.ts';
 import { SIDECAR_CONTAINER } from '../../contract/names.ts';
 import type { Pod } from '../../contract/pod.ts';
+import type { Task } from '../../contract/task.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import {
   isApiTokenContainer,
@@ -22,6 +23,7 @@ import type { AcceptedTemplates, InjectionTemplate } from '../injection-template
 import {
   buildInjectedFields,
   formatConsumerVolumeName,
+  listConsumerEnvGroups,
   type InjectedFields,
 } from '../injected-fields.ts';
 import { allowedSidecarDifferences, ALLOWED_VOLUME_DIFFERENCES } from '../allowed-differences.ts';
@@ -46,7 +48,9 @@ export const checkSidecarEquality: RuleCheck = (pod, context) => {
     ...[
       ...compareVolumes(pod, expected),
       ...checkLabel(pod, template),
-      ...consumers.flatMap((name, index) => checkConsumerAdditions(pod, template, { name, index })),
+      ...consumers.flatMap((name, index) =>
+        checkConsumerAdditions(pod, template, { name, index, tasks: context.tasks }),
+      ),
     ].map((fault) => ({ ...fault, hint: CHANGE_HINT })),
     ...checkApiToken(pod, context),
   ];
@@ -184,8 +188,12 @@ const checkApiTokenMounts = (pod: Pod, context: RuleContext): readonly FieldErro
 /** Finds what is missing. Rule 6 checks mounts that exist, rule 7 checks values. */
 const checkConsumerAdditions = (
   pod: Pod,
-  { consumer }: InjectionTemplate,
-  { name, index }: { readonly name: string; readonly index: number },
+  template: InjectionTemplate,
+  {
+    name,
+    index,
+    tasks,
+  }: { readonly name: string; readonly index: number; readonly tasks: readonly Task[] },
 ): readonly FieldError[] =>
   listOtherContainers(pod)
     .filter(({ container }) => container.name === name)
@@ -193,7 +201,7 @@ const checkConsumerAdditions = (
       const volume = formatConsumerVolumeName(index);
       const isMounted = (container.volumeMounts ?? []).some((mount) => mount.name === volume);
       const names = new Set((container.env ?? []).map((variable) => variable.name));
-      const groups = [...consumer.env.map((variable) => [variable]), ...consumer.envDefaults];
+      const groups = listConsumerEnvGroups(template, name, tasks);
       return [
         ...(isMounted
           ? []

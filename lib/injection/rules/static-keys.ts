@@ -202,7 +202,8 @@ const checkArgument = (word: string, path: string): readonly FieldError[] => [
 
 type Command = { readonly at: string; readonly command: readonly string[] };
 
-const listCommands = (container: Container): readonly Command[] => {
+/** Every command that a container can run: its own, and those of hooks and probes. */
+export const listCommands = (container: Container): readonly Command[] => {
   const { command, args, lifecycle, startupProbe, livenessProbe, readinessProbe } = container;
   const handlers = {
     'lifecycle/postStart': lifecycle?.postStart,

@@ -3,7 +3,7 @@ import type { Container, Pod } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import { listSidecars } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
-import { isSameQuantity } from '../quantity.ts';
+import { isSameQuantity } from '../../schema/quantity.ts';
 import type { RuleCheck } from './rule.ts';
 
 /**

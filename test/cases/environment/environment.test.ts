@@ -375,6 +375,64 @@ describe('a proxy in a consumer', () => {
   });
 });
 
+describe('a consumer of a signed task', () => {
+  const file = '27-http-proxy-without-no-proxy.yaml';
+  const sign = (pod: Pod): Pod => ({
+    ...pod,
+    metadata: {
+      ...pod.metadata,
+      annotations: Object.fromEntries(
+        Object.entries(pod.metadata?.annotations ?? {}).map(([key, text]) => [
+          key,
+          `${text}\ndelivery: sign\n`,
+        ]),
+      ),
+    },
+  });
+  const pod = sign(readPod(file));
+
+  it('reaches the gateway past a proxy, and gets nothing more the second time', async () => {
+    const { isAllowed, message, pod: injected } = await admit(pod);
+    expect([isAllowed, message]).toEqual([true, '']);
+    expect(readEnv(injected)).toMatchObject({
+      AWS_ENDPOINT_URL: 'http://127.0.0.1:9473',
+      NO_PROXY: '127.0.0.1',
+      no_proxy: '127.0.0.1',
+    });
+    expect((await admit(injected)).pod).toEqual(injected);
+  });
+
+  const source = { configMapRef: { name: 'settings' } };
+  it.each([undefined, '', 'HTTP_', 'h'])(
+    'is warned of an import that may bring a proxy (prefix %s)',
+    async (prefix) => {
+      const envFrom = [{ ...source, ...(prefix !== undefined && { prefix }) }];
+      const { isAllowed, warnings } = await admit(withAgent(pod, { env: [], envFrom }));
+      expect(isAllowed).toBe(true);
+      expect(warnings).toContainEqual(
+        'container agent: admission does not read ConfigMap settings: a proxy in it needs 127.0.0.1 in NO_PROXY and no_proxy, and an AWS_ENDPOINT_URL_… in it leads past the gateway to a cloud that knows no key of this container',
+      );
+    },
+  );
+
+  it.each([
+    ['an import with another prefix', pod, 'APP_'],
+    ['an import of a consumer that is not signed', readPod(file), ''],
+  ])('is not warned of %s', async (_, given, prefix) => {
+    const { warnings } = await admit(withAgent(given, { envFrom: [{ ...source, prefix }] }));
+    expect(warnings.join()).not.toContain('leads past the gateway');
+  });
+
+  it('is refused with an endpoint of its own, and the message says where to move it', async () => {
+    const env = [{ name: 'AWS_ENDPOINT_URL_S3', value: 'https://minio.example' }];
+    const { isAllowed, message } = await admit(withAgent(pod, { env }));
+    expect(isAllowed).toBe(false);
+    expect(message).toContain(
+      "/spec/containers/0/env/0: expected no endpoint but the gateway's: remove it, ask the platform to add it to cloud.endpoints, or declare delivery: vend",
+    );
+  });
+});
+
 describe('other pods of public reports', () => {
   it('admits a client of unknown version, with the token in a file', async () => {
     const { isAllowed, pod } = await admit(readPod('28-old-java-sdk.yaml'));
