@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -538,6 +539,16 @@ describe('the listener of the gateway', () => {
     );
     expect(answer).toMatch(/^HTTP\/1\.1 404 /);
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  });
+
+  it('refuses HTTP/2 with prior knowledge in its own frames, as HTTP/1.1 required', async () => {
+    const { running, cloud } = await startListener();
+    const session = connectHttp2(getEndpoint(running));
+    closers.push(() => session.destroy());
+    session.on('error', () => undefined);
+    const code = await new Promise((resolve) => session.once('goaway', resolve));
+    expect(code).toBe(constants.NGHTTP2_HTTP_1_1_REQUIRED);
+    expect(cloud.requests).toEqual([]);
   });
 
   it('refuses a head of more than 32 KiB, and accepts one of 30', async () => {
