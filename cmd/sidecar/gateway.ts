@@ -85,36 +85,37 @@ export const createPodKeys = (config: SidecarConfig): LocalKeys | undefined => {
  */
 export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   const { config } = deps;
-  let host = '';
-  const handler = createLazyHandler(deps, { getHost: () => host, identified });
+  const { host, port: wantedPort } = config.gatewayListen;
+  let port = wantedPort;
+  const handler = createLazyHandler(deps, {
+    getHost: () => `${host}:${port}`,
+    // Connections of a consumer's own socket are counted by that listener.
+    identified: ({ socket }, consumer) => {
+      if (socket.localAddress !== undefined) assign(socket, consumer);
+    },
+  });
   const loopback = createGatewayServer(handler.listen(undefined));
   const assign = createConnectionLimiter(loopback);
-  const { gatewayListen: address } = config;
-  await listenOnAddress(loopback, { ...address, setting: SIDECAR_ENV.gatewayListen });
-  const { port } = loopback.address() as AddressInfo;
-  host = `${address.host}:${port}`;
-  const sockets = await Promise.all(
-    listSignConsumers(config).map(async (consumer) => {
+  const servers = [loopback];
+  const stop = async (): Promise<void> => {
+    await Promise.all(servers.map(closeListener));
+    await handler.close();
+  };
+  try {
+    await listenOnAddress(loopback, { host, port, setting: SIDECAR_ENV.gatewayListen });
+    ({ port } = loopback.address() as AddressInfo);
+    for (const consumer of listSignConsumers(config)) {
       const server = createGatewayServer(handler.listen(consumer));
+      servers.push(server);
       const path = join(config.consumersFolder, consumer, GATEWAY_SOCKET_FILE_NAME);
       await listenOnSocket(server, { path, setting: SIDECAR_ENV.consumersFolder });
-      return server;
-    }),
-  );
-  const servers = [loopback, ...sockets];
-  for (const server of servers) server.once('connection', handler.load);
-  return {
-    port,
-    readState: handler.readState,
-    stop: async () => {
-      await Promise.all(servers.map(closeListener));
-      await handler.close();
-    },
-  };
-
-  function identified(incoming: Parameters<HandleCall>[0], consumer: string): void {
-    if (incoming.socket.localAddress !== undefined) assign(incoming.socket, consumer);
+    }
+  } catch (thrown) {
+    await stop();
+    throw thrown;
   }
+  for (const server of servers) server.once('connection', handler.load);
+  return { port, readState: handler.readState, stop };
 };
 
 const createLazyHandler = (

@@ -57,14 +57,29 @@ export type Sidecar = {
   readonly stop: () => Promise<void>;
 };
 
+/** Stops listening and closes all connections. */
+type Close = () => Promise<void>;
+
 /**
- * Starts to serve the pod's consumers. The loopback tokens are published last, after the port is
+ * Starts to serve the pod's consumers. The loopback tokens are published last, after the ports are
  * bound and everything that can fail has succeeded: otherwise consumers could send a token to another
  * process that holds the port.
  *
  * @throws ListenError that names the setting if a port or socket cannot be bound
+ * @throws SeedFileError
  */
 export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
+  const closers: Close[] = [];
+  try {
+    return await startServing(deps, closers);
+  } catch (thrown) {
+    await Promise.all(closers.map((close) => close()));
+    throw thrown;
+  }
+};
+
+/** @param closers gets a function for each listener */
+const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sidecar> => {
   const { config, log, schedule } = deps;
   let gateway: Gateway | undefined;
   const { registry, metrics, source, signing } = createRegistry(deps, () => gateway?.readState());
@@ -73,25 +88,16 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
   const { countRequest } = metrics;
   const routes = createRoutes({ admitted, trust, registry, schedule, log, countRequest });
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);
+  closers.push(() => closeListener(loopback));
+  await listenOnSockets(config, { createListener: routes.socket, closers });
+  gateway = signing && (await startPodGateway(deps, { ...signing, metrics }));
+  if (gateway !== undefined) closers.push(gateway.stop);
   const unready = () => (isReadable(config.tokenFile) ? [] : [SIDECAR_ENV.tokenFile]);
   const telemetry = createMetricsServer({ ...metrics, unready });
-  const sockets = await Promise.all(
-    config.admitted.consumers.map(async (consumer) => {
-      const server = createLocalServer(routes.socket(consumer));
-      const path = join(config.consumersFolder, consumer, SOCKET_FILE_NAME);
-      await listenOnSocket(server, { path, setting: SIDECAR_ENV.consumersFolder });
-      return server;
-    }),
-  );
-  gateway = signing && (await startPodGateway(deps, { ...signing, metrics }));
+  closers.push(() => closeListener(telemetry));
   await listenOnAddress(telemetry, { ...config.telemetry, setting: SIDECAR_ENV.telemetry });
   for (const [consumer, token] of tokens) publishToken(getTokenPath(config, consumer), token);
-  log.info('sidecar ready', {
-    pod: `${config.podNamespace}/${config.podName}`,
-    injectionTemplate: config.injectionTemplate,
-    consumers: config.admitted.consumers,
-    tasks: config.admitted.tasks.map(({ name }) => name),
-  });
+  logReady(deps);
   setImmediate(() => {
     source.authority?.subscribe(registry);
     void metrics.load();
@@ -100,9 +106,30 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
     loopbackPort: getPort(loopback),
     telemetryPort: getPort(telemetry),
     ...(gateway && { gatewayPort: gateway.port }),
-    stop: () =>
-      stopSidecar(deps, { registry, source, gateway, servers: [loopback, telemetry, ...sockets] }),
+    stop: () => stopSidecar(deps, { registry, source, closers }),
   };
+};
+
+const logReady = ({ config, log }: SidecarDeps): void =>
+  log.info('sidecar ready', {
+    pod: `${config.podNamespace}/${config.podName}`,
+    injectionTemplate: config.injectionTemplate,
+    consumers: config.admitted.consumers,
+    tasks: config.admitted.tasks.map(({ name }) => name),
+  });
+
+const listenOnSockets = async (
+  { admitted, consumersFolder }: SidecarConfig,
+  options: { createListener: ReturnType<typeof createRoutes>['socket']; closers: Close[] },
+): Promise<void> => {
+  await Promise.all(
+    admitted.consumers.map(async (consumer) => {
+      const server = createLocalServer(options.createListener(consumer));
+      options.closers.push(() => closeListener(server));
+      const path = join(consumersFolder, consumer, SOCKET_FILE_NAME);
+      await listenOnSocket(server, { path, setting: SIDECAR_ENV.consumersFolder });
+    }),
+  );
 };
 
 /** @throws SeedFileError */
@@ -197,21 +224,15 @@ const stopSidecar = async (
   {
     registry,
     source,
-    gateway,
-    servers,
-  }: {
-    registry: RunRegistry;
-    source: CredentialSource;
-    gateway: Gateway | undefined;
-    servers: readonly Server[];
-  },
+    closers,
+  }: { registry: RunRegistry; source: CredentialSource; closers: readonly Close[] },
 ): Promise<void> => {
   const runs = registry.close();
   log.info('sidecar shutting down', { runs });
   for (const consumer of config.admitted.consumers) withdrawToken(getTokenPath(config, consumer));
   const drained = new Promise<void>((resolve) => void schedule(drainMs, resolve));
   await Promise.all([drained, source.authority?.shutdown(REPORT_MS)]);
-  await Promise.all([...servers.map(closeListener), gateway?.stop()]);
+  await Promise.all(closers.map((close) => close()));
 };
 
 const getTokenPath = ({ consumersFolder }: SidecarConfig, consumer: string): string =>

@@ -50,7 +50,8 @@ const renderFreshMetrics = async (): Promise<readonly string[]> => {
     createSidecarMetrics({
       tasks: ['reports'],
       readExpirations: () => new Map(),
-      authority: () => undefined, gateway: () => undefined,
+      authority: () => undefined,
+      gateway: () => undefined,
     }).render(),
   ]);
   return texts.flatMap((text) => text.split('\n'));

@@ -362,7 +362,12 @@ const createForward = (deps: CallHandlerDeps, { buildBody }: BodySteps) => {
       response.body.destroy();
       refuse('redirect_refused', `the cloud answered ${response.status} with another location`);
     }
-    await passResponse(response, outgoing, { signal, onExpired: run.expire });
+    const onExpired = (): void => {
+      // The end of the run must not cut the response that reports it.
+      run.release();
+      run.expire();
+    };
+    await passResponse(response, outgoing, { signal, onExpired });
     return response.status;
   };
 };

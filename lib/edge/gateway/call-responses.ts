@@ -65,17 +65,17 @@ export type CloudResponse = {
 /** Enough of an error for its code. */
 const MAX_ERROR_BYTES = 4 * 1024;
 
-/** Passes a body on, and calls `onHead` with its beginning. */
+/** Passes a body on. The beginning is seen before the client sees it, and can act on it. */
 const watchHead = (onHead: (head: string) => void) =>
   async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    const chunks: Buffer[] = [];
-    let length = 0;
+    let head = '';
     for await (const chunk of source) {
-      if (length < MAX_ERROR_BYTES) chunks.push(chunk.subarray(0, MAX_ERROR_BYTES));
-      length += chunk.length;
+      if (head.length < MAX_ERROR_BYTES) {
+        head += chunk.toString('latin1', 0, MAX_ERROR_BYTES);
+        onHead(head);
+      }
       yield chunk;
     }
-    onHead(Buffer.concat(chunks).toString('latin1'));
   };
 
 const EXPIRED = 'ExpiredToken';
@@ -95,8 +95,12 @@ export const passResponse = async (
     await pipeline(body, outgoing, { signal });
     return;
   }
-  let isExpired = String(headers['x-amzn-errortype']).startsWith(EXPIRED);
-  const watch = watchHead((head) => (isExpired ||= head.includes(EXPIRED)));
-  await pipeline(body, watch, outgoing, { signal });
-  if (isExpired) onExpired();
+  let isExpired = false;
+  const watch = (text: string): void => {
+    if (isExpired || !text.includes(EXPIRED)) return;
+    isExpired = true;
+    onExpired();
+  };
+  watch(String(headers['x-amzn-errortype']));
+  await pipeline(body, watchHead(watch), outgoing, { signal });
 };

@@ -60,6 +60,7 @@ export const createLocalServer = (
 };
 
 const refuseMalformed = ({ code }: NodeJS.ErrnoException, socket: Duplex): void => {
+  if (code === 'HPE_PAUSED_H2_UPGRADE') return sendGoAway(socket);
   const [status, refusal] = ERROR_RESPONSES[code ?? ''] ?? ['400 Bad Request', 'bad_request'];
   sendAndClose(socket, status, refusal);
 };
@@ -67,6 +68,18 @@ const refuseMalformed = ({ code }: NodeJS.ErrnoException, socket: Duplex): void 
 const ERROR_RESPONSES: Readonly<Record<string, readonly [status: string, refusal: string]>> = {
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'headers_too_large'],
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'request_timeout'],
+};
+
+/** Empty SETTINGS and GOAWAY with HTTP_1_1_REQUIRED (RFC 9113, sections 6.5, 6.8 and 7). */
+const GO_AWAY = Buffer.from(
+  '000000040000000000' + '000008070000000000' + '000000000000000d',
+  'hex',
+);
+
+/** Refuses HTTP/2 with prior knowledge in its own frames. */
+const sendGoAway = (socket: Duplex): void => {
+  socket.on('error', () => undefined);
+  socket.end(GO_AWAY, () => socket.destroy());
 };
 
 const refuseTunnel = (_request: unknown, socket: Duplex): void =>

@@ -11,7 +11,8 @@ import {
 const noRuns: SidecarMetricsDeps = {
   tasks: [],
   readExpirations: () => new Map(),
-  authority: () => undefined, gateway: () => undefined,
+  authority: () => undefined,
+  gateway: () => undefined,
 };
 
 describe('createSidecarMetrics', () => {
