@@ -35,6 +35,7 @@ const compile = (set: readonly PolicyText[]): CompiledPolicies => ({
   blockers: [],
   texts: {},
   withUnknowns: {},
+  exceptions: {},
 });
 
 type Change = Parameters<TaskPoliciesDeps<CompiledPolicies>['writeStatus']>[0];

@@ -5,6 +5,7 @@ import type { CommandResult } from './command-result.ts';
 import type { ExplainedTask } from './explained-task.ts';
 import type { ExplainedPod } from './explain-report.ts';
 import { formatNamespaceSettings } from './namespace-settings.ts';
+import type { ListedException } from './vend-report.ts';
 
 /** Builds the output of `explain`. */
 export const buildExplainResult = (pods: readonly ExplainedPod[]): CommandResult => ({
@@ -61,6 +62,8 @@ const formatTask = ({
       policy === undefined ? [formatMissingDecision(subject)] : formatDecision(policy.anyRun),
     ],
     ['run now', policy?.now === undefined ? [] : formatDecision(policy.now)],
+    ['vend until', policy?.vend?.exceptions.map(formatException) ?? []],
+    ['not counted', policy?.vend?.ignored.map(({ policy: id, why }) => `${id} ${why}`) ?? []],
     ['problems', rest.faults.map(formatFieldError)],
     ['session policy', JSON.stringify(rest.sessionPolicy, null, 2).split('\n')],
   ];
@@ -72,6 +75,9 @@ const formatTask = ({
     ),
   ];
 };
+
+const formatException = ({ policy, until, reason }: ListedException): string =>
+  `${until} by ${policy}: ${reason}`;
 
 const formatMissingDecision = (subject: string | undefined): string =>
   subject === undefined

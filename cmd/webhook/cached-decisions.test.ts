@@ -8,6 +8,8 @@ import { cacheDecisions } from './cached-decisions.ts';
 const policies = compilePolicies([]);
 const principal = { namespace: 'research', namespaceLabels: {}, serviceAccount: 'agent' };
 const request: AdmissionPolicyRequest = {
+  vend: 'free',
+  atMs: Date.UTC(2026, 0, 5, 13, 30),
   principal,
   task: buildTask('summarize', ['agent']),
   sourceRestriction: 'none',

@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 
 import type { AdmissionRequest } from '../../lib/admission/review.ts';
-import { admitPolicy } from './policy-admission.ts';
+import {
+  admitPolicy as admitPolicyUnder,
+  type PolicyAdmissionOptions,
+} from './policy-admission.ts';
 
 const SOUND = 'permit (principal, action == Action::"run", resource);';
 const BROKEN = `${SOUND}\npermit (principal, action == Action::"run", resource) when { context.lifetime < 5 };`;
@@ -22,6 +25,12 @@ const buildRequest = (
   object: buildPolicy(cedar),
   ...changes,
 });
+
+const NOW = Date.UTC(2026, 10, 28, 12);
+const admitPolicy = (
+  request: AdmissionRequest,
+  vend: PolicyAdmissionOptions['vend'] = 'exception',
+) => admitPolicyUnder(request, { vend, now: () => NOW });
 
 describe('admitPolicy', () => {
   it('admits a valid TaskPolicy', () => {

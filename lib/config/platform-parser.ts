@@ -41,6 +41,8 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   regionWildcards: false
  *   accountWildcards: false
  *   mintingActions: {}                     # role ARN: [service:Action]
+ * policy:
+ *   vend: free                             # exception | free; exception requires trust: authority
  * pods:
  *   ignoredContainers: [istio-proxy, …]    # omitted: those of known meshes and controllers
  *   allowApiToken: false
@@ -98,7 +100,7 @@ const toFieldError = ({ message }: YamlProblem): FieldError => ({
 
 /** Checks across keys. Each error names the key to change. */
 const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
-  const { cloud, tasks } = file;
+  const { cloud, tasks, policy } = file;
   const faults: FieldError[] = [];
   const { stsEndpoint, allowHttp, dialect, sourceRestriction } = cloud;
   const expect = (holds: boolean, path: string, expected: string, value: unknown): void => {
@@ -140,6 +142,12 @@ const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
     `'${ANY_ACCOUNT}' alone, or accounts of 12 digits`,
     tasks.accountIds,
   );
+  expect(
+    policy.vend === 'free' || file.authority !== undefined,
+    'policy.vend',
+    'free, because trust: cluster has no TaskPolicies that could permit an exception; or trust: authority',
+    policy.vend,
+  );
   for (const role of Object.keys(tasks.mintingActions)) {
     const expected = checkRoleDialect(requireRoleArn(role), dialect);
     expect(expected === undefined, 'tasks.mintingActions', expected ?? '', role);
@@ -152,6 +160,7 @@ const buildPlatform = ({
   cloud,
   tasks,
   gateway,
+  policy,
   pods,
   authority,
 }: PlatformFile): Platform => {
@@ -166,6 +175,7 @@ const buildPlatform = ({
       maxLifetimeSeconds: maxLifetime,
     },
     gateway,
+    policy,
     pods,
     ...(authority && { authority: buildAuthoritySettings(authority) }),
   };

@@ -1,5 +1,5 @@
 import { AUTHORITY_AUDIENCE } from '../contract/authority-api.ts';
-import type { SourceRestriction } from '../contract/platform.ts';
+import { VEND_POLICIES, type SourceRestriction } from '../contract/platform.ts';
 import { DELIVERIES } from '../contract/task.ts';
 import { PARTITION, roleArn } from '../schema/arn.ts';
 import {
@@ -155,10 +155,13 @@ export const gatewayMembers = {
 };
 const gatewayGroup = object(gatewayMembers);
 
+const policyGroup = object({ vend: withDefault(stringEnum(VEND_POLICIES), 'free') });
+
 const groups = {
   cloud: withEmptyDefault(cloudGroup),
   tasks: withEmptyDefault(tasks),
   gateway: withEmptyDefault(gatewayGroup),
+  policy: withEmptyDefault(policyGroup),
   pods: withEmptyDefault(podsGroup),
 };
 

@@ -121,6 +121,7 @@ const buildPolicyRequest = (row: Row): RunPolicyRequest => {
     params: {},
     sourceRestriction: 'none',
     dialect: 'aws',
+    vend: 'free',
     approvals: [],
     atMs: at,
   } as const;
