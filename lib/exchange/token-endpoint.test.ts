@@ -208,6 +208,7 @@ describe('handleTokenRequest', () => {
       params: { customer: 'acme' },
       sourceRestriction: 'none',
       dialect: 'aws',
+      vend: 'free',
       approvals: [],
       atMs: 1_000_000_000,
     });
