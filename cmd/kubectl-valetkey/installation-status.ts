@@ -109,7 +109,7 @@ const warnOfVending = (
       .filter(({ outcome }) => outcome === 'deny')
       .map(
         ({ namespace, serviceAccount, task, podCount, why }) =>
-          `task ${task} of ${namespace}/${serviceAccount} (${podCount} pods): its next run is ${why}`,
+          `task ${task} of ${namespace}/${serviceAccount} (${podCount} ${podCount === 1 ? 'pod' : 'pods'}): its next run is ${why}`,
       ),
   ];
 };
