@@ -8,6 +8,9 @@
 {{- include "valetkey.checkIssuer" . }}
 {{- include "valetkey.checkAuditExport" . }}
 {{- end }}
+{{- if and (eq (.Values.policy.vend | default "") "exception") (not (include "valetkey.hasAuthority" .)) }}
+{{- fail "policy.vend: expected free with trust: cluster, which has no TaskPolicies that could permit an exception, got exception" }}
+{{- end }}
 {{- include "valetkey.checkMonitor" . }}
 {{- include "valetkey.checkWebhookPort" . }}
 {{- include "valetkey.checkSecurityContext" . }}
