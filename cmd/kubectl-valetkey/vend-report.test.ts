@@ -17,7 +17,7 @@ const EXCEPTION = `@id("old-client") @until("2026-03-01") @reason("rclone before
 permit (principal, action, resource == Task::"summarize");`;
 const PLAIN = '@id("plain") permit (principal, action, resource);';
 const ENDED = `@id("ended") @until("2026-01-04") @reason("a migration") permit (principal, action, resource);`;
-const FAR = `@id("far") @until("2030-01-01") @reason("forever") permit (principal, action, resource);`;
+const FAR = `@id("far") @until("2030-01-01") @reason("no plan yet") permit (principal, action, resource);`;
 
 const platform = `${PLATFORM}policy: {vend: exception}\n`;
 const vending = buildTask('summarize', ['agent']);
@@ -55,7 +55,7 @@ describe('status while policy.vend is exception', () => {
 VEND EXCEPTION               UNTIL       STATE                    REASON
 valetkey-starter/ended       2026-01-04  ended                    a migration
 valetkey-starter/old-client  2026-03-01  in force                 rclone before 1.60
-valetkey-starter/far         2030-01-01  more than 90 days ahead  forever
+valetkey-starter/far         2030-01-01  more than 90 days ahead  no plan yet
 
 TASK WITH DELIVERY VEND     PODS  NAMES    ALLOWED BY
 research/default summarize  4     a b c …  valetkey-starter/old-client until 2026-03-01
