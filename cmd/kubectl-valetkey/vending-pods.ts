@@ -81,25 +81,26 @@ export const listVendingTasks = async (
   { workloads }: PodCounts,
   deps: VendingDeps,
 ): Promise<readonly VendingTask[]> => {
-  const readLabels = rememberLabels(deps.readNamespaceLabels);
+  const readNamespaceLabels = rememberLabels(deps.readNamespaceLabels);
   const all = workloads.flatMap((workload) => workload.tasks.map((task) => ({ workload, task })));
   const found: VendingTask[] = [];
   for (const [index, { workload, task }] of all.entries()) {
-    const { tasks: _, ...pods } = workload;
-    const unread = {
-      outcome: 'unknown',
-      why: `not evaluated: more than ${MAX_EVALUATED} tasks`,
-    } as const;
-    const isBeyond = index >= MAX_EVALUATED;
-    const result = isBeyond
-      ? unread
-      : await evaluateVending(workload, task, { ...deps, readNamespaceLabels: readLabels });
-    found.push({ ...pods, task: task.name, ...result });
+    const { namespace, serviceAccount, pods, podCount } = workload;
+    const evaluation =
+      index < MAX_EVALUATED || deps.platform.policy.vend === 'free'
+        ? await evaluateVending(workload, task, { ...deps, readNamespaceLabels })
+        : NOT_EVALUATED;
+    found.push({ namespace, serviceAccount, task: task.name, pods, podCount, ...evaluation });
   }
   return found;
 };
 
 type Evaluation = Pick<VendingTask, 'outcome' | 'why'>;
+
+const NOT_EVALUATED: Evaluation = {
+  outcome: 'unknown',
+  why: `not evaluated: only the first ${MAX_EVALUATED} tasks are`,
+};
 
 const evaluateVending = async (
   { namespace, serviceAccount }: Workload,

@@ -81,9 +81,7 @@ const readAnnotations = ({
   annotations = {},
 }: PolicyJson): { readonly until: string | undefined; readonly reason: string | undefined } => {
   const readText = (name: string): string | undefined =>
-    Object.hasOwn(annotations, name)
-      ? ((annotations[name] as string | null | undefined) ?? '')
-      : undefined;
+    Object.hasOwn(annotations, name) ? (annotations[name] ?? '') : undefined;
   return { until: readText('until'), reason: readText('reason') };
 };
 
