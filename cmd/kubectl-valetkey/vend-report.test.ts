@@ -85,6 +85,9 @@ research/default summarize  4     a b c …  valetkey-starter/old-client until 2
     const daily = EXCEPTION.replace(/;$/, ' when { context.hour < 12 };');
     const open = await runStatus(daily, [buildPod('a', [vending])]);
     expect(open.out).toContain('undecided: valetkey-starter/old-client until 2026-03-01');
+    const nightly = `${EXCEPTION} forbid (principal, action, resource) when { context.hour > 20 };`;
+    const guarded = await runStatus(nightly, [buildPod('a', [vending])]);
+    expect(guarded.out).toContain('undecided: valetkey-starter/old-client until 2026-03-01');
   });
 
   it('says what is unknown: labels, policies', async () => {

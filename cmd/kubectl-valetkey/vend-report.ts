@@ -48,7 +48,8 @@ export const explainVend = async (
 ): Promise<VendExplanation | undefined> => {
   if (!needsException(request)) return undefined;
   const all = listExceptions(deps.policies, request.atMs);
-  const exceptions = all.filter(({ policy }) => decisive.includes(policy));
+  const permits = outcome === 'undecided' ? await listPermits(deps, request) : decisive;
+  const exceptions = all.filter(({ policy }) => permits.includes(policy));
   if (outcome !== 'deny') return { exceptions, ignored: [] };
   const free = await evaluateAdmissionPolicy(deps, { ...request, vend: 'free' });
   if (free.outcome === 'deny') return { exceptions, ignored: [] };
@@ -61,6 +62,18 @@ export const explainVend = async (
     .filter((each) => !isCounted(each, request))
     .map(({ policy, exception }) => ({ policy, why: formatIgnored(exception, request.atMs) }));
   return { exceptions, ignored };
+};
+
+/** A decision that depends on a forbid does not name the permits: they are decided without any forbid. */
+const listPermits = async (
+  deps: EvaluationDeps,
+  request: AdmissionPolicyRequest,
+): Promise<readonly string[]> => {
+  const withUnknowns = Object.fromEntries(
+    Object.entries(deps.policies.withUnknowns).filter(([, { effect }]) => effect === 'permit'),
+  );
+  const policies = { ...deps.policies, withUnknowns };
+  return (await evaluateAdmissionPolicy({ ...deps, policies }, request)).policies;
 };
 
 const formatIgnored = (exception: VendException | undefined, atMs: number): string =>

@@ -98,9 +98,6 @@ const REASON = new RegExp(`^[^\\p{C}\\p{Zl}\\p{Zp}]{1,${MAX_REASON_CHARACTERS}}$
 
 const isReason = (text: string): boolean => REASON.test(text) && text.trim() !== '';
 
-const REASON_TEXT = `@reason("…") of 1 to ${MAX_REASON_CHARACTERS} printable characters`;
-const UNTIL_TEXT = '@until("…") with a day such as 2027-01-31';
-
 /**
  * Checks the annotations of a policy when it is written. What is refused here makes no policy invalid
  * afterwards: it is ignored for `delivery: vend`.
@@ -114,32 +111,53 @@ export const findExceptionFaults = (
   atMs: number,
 ): readonly PolicyFinding[] => {
   const { until, reason } = readAnnotations(policy);
-  const find = (name: string, expected: string, got: string): PolicyFinding => ({
-    ...{ offset: findAnnotation(text, name), expected, got: escapeUnprintable(got) },
-  });
-  const given = `@until("${until}")`;
-  if (policy.effect === 'forbid') {
-    const expected =
-      'a forbid without @until, because what it forbids would be permitted afterwards';
-    return until === undefined ? [] : [find('until', expected, given)];
-  }
-  const findings: PolicyFinding[] = [];
-  if (until !== undefined && reason === undefined) {
-    findings.push(find('until', `${REASON_TEXT} beside @until`, 'no @reason'));
-  }
-  if (reason !== undefined && until === undefined) {
-    findings.push(find('reason', `${UNTIL_TEXT} beside @reason`, 'no @until'));
-  }
-  if (reason !== undefined && !isReason(reason)) {
-    findings.push(find('reason', REASON_TEXT, `@reason("${reason}")`));
-  }
-  if (until !== undefined && !isDay(until)) findings.push(find('until', UNTIL_TEXT, given));
-  else if (until !== undefined && getExceptionState({ until }, atMs) === 'future') {
-    const last = toUtcDay(atMs + MAX_EXCEPTION_DAYS * DAY_MS);
-    const expected = `@until("${last}") or earlier, at most ${MAX_EXCEPTION_DAYS} days ahead`;
-    findings.push(find('until', expected, given));
-  }
-  return findings;
+  const isForbid = policy.effect === 'forbid';
+  const faults = isForbid
+    ? [until !== undefined && LAPSING_FORBID]
+    : [
+        until !== undefined && reason === undefined && NO_REASON,
+        reason !== undefined && until === undefined && NO_UNTIL,
+        reason !== undefined && !isReason(reason) && BAD_REASON,
+        until !== undefined && checkUntil(until, atMs),
+      ];
+  const given = { until: `@until("${until}")`, reason: `@reason("${reason}")` };
+  return faults
+    .filter((fault) => fault !== false && fault !== undefined)
+    .map(({ at, expected, got }) => ({
+      offset: findAnnotation(text, at),
+      expected,
+      got: got ?? escapeUnprintable(given[at]),
+    }));
+};
+
+/** `got`: other than the annotation itself. */
+type AnnotationFault = {
+  readonly at: 'until' | 'reason';
+  readonly expected: string;
+  readonly got?: string;
+};
+
+const REASON_TEXT = `@reason("…") of 1 to ${MAX_REASON_CHARACTERS} printable characters`;
+const UNTIL_TEXT = '@until("…") with a day such as 2027-01-31';
+
+const LAPSING_FORBID: AnnotationFault = {
+  at: 'until',
+  expected: 'a forbid without @until, because what it forbids would be permitted afterwards',
+};
+const NO_REASON: AnnotationFault = {
+  ...{ at: 'until', expected: `${REASON_TEXT} beside @until`, got: 'no @reason' },
+};
+const NO_UNTIL: AnnotationFault = {
+  ...{ at: 'reason', expected: `${UNTIL_TEXT} beside @reason`, got: 'no @until' },
+};
+const BAD_REASON: AnnotationFault = { at: 'reason', expected: REASON_TEXT };
+
+const checkUntil = (until: string, atMs: number): AnnotationFault | undefined => {
+  if (!isDay(until)) return { at: 'until', expected: UNTIL_TEXT };
+  if (getExceptionState({ until }, atMs) !== 'future') return undefined;
+  const last = toUtcDay(atMs + MAX_EXCEPTION_DAYS * DAY_MS);
+  const limit = `at most ${MAX_EXCEPTION_DAYS} days ahead`;
+  return { at: 'until', expected: `@until("${last}") or earlier, ${limit}` };
 };
 
 const ANNOTATION = /"(?:[^"\\]|\\[^])*"|@\s*(\w+)/g;
