@@ -1,5 +1,5 @@
 import { AUTHORITY_AUDIENCE } from '../contract/authority-api.ts';
-import type { SourceRestriction } from '../contract/platform.ts';
+import { VEND_POLICIES, type SourceRestriction } from '../contract/platform.ts';
 import { DELIVERIES } from '../contract/task.ts';
 import { PARTITION, roleArn } from '../schema/arn.ts';
 import {
@@ -181,10 +181,13 @@ export const gatewayAccess = refine(
   },
 );
 
+const policyGroup = object({ vend: withDefault(stringEnum(VEND_POLICIES), 'free') });
+
 const groups = {
   cloud: withEmptyDefault(cloudGroup),
   tasks: withEmptyDefault(tasks),
   gateway: withEmptyDefault(gatewayGroup),
+  policy: withEmptyDefault(policyGroup),
   pods: withEmptyDefault(podsGroup),
 };
 
