@@ -117,6 +117,8 @@ describe('the bundle of the sidecar', () => {
         ...settings,
         httpsProxy: proxy.url,
         endpoints: [{ service: 's3', url: CLOUD }],
+        maxBodyBytes: 8 * 1024 * 1024,
+        bufferBytes: 32 * 1024 * 1024,
       }),
     });
     await ready;

@@ -74,6 +74,8 @@ const buildGatewayAccess = (origin: string): string =>
     dialect: 's3',
     allowHttp: true,
     endpoints: [{ service: 's3', url: origin }],
+    maxBodyBytes: 8 * 1024 * 1024,
+    bufferBytes: 32 * 1024 * 1024,
   });
 
 const startForTest = async (
