@@ -264,7 +264,7 @@ describe('a sidecar with sign tasks', () => {
     const client = await createAgent(running);
     const { UploadId } = await client.send(new CreateMultipartUploadCommand(REPORT));
     const parts = [randomBytes(5 * 1024 * 1024), randomBytes(1024)];
-    const Parts = await Promise.all(
+    const uploaded = await Promise.all(
       parts.map(async (Body, index) => {
         const PartNumber = index + 1;
         const part = await client.send(
@@ -274,7 +274,11 @@ describe('a sidecar with sign tasks', () => {
       }),
     );
     const done = await client.send(
-      new CompleteMultipartUploadCommand({ ...REPORT, UploadId, MultipartUpload: { Parts } }),
+      new CompleteMultipartUploadCommand({
+        ...REPORT,
+        UploadId,
+        MultipartUpload: { ['Parts']: uploaded },
+      }),
     );
     expect(done.ETag).toBe('"whole"');
     const puts = cloud.requests.filter(({ method }) => method === 'PUT');

@@ -25,12 +25,13 @@ const listPrograms = (): string[] =>
 const keepLazyModules = (program: string): Plugin => ({
   name: 'lazy-bundles',
   setup: ({ onResolve }) => {
-    for (const { module, file } of LAZY_BUNDLES.filter((lazy) => lazy.program === program)) {
-      const filter = new RegExp(`^\\./${RegExp.escape(module)}$`);
-      onResolve({ filter }, ({ kind }) =>
-        kind === 'dynamic-import' ? { path: `./${file}`, external: true } : undefined,
-      );
-    }
+    const lazy = LAZY_BUNDLES.filter((each) => each.program === program);
+    onResolve({ filter: /^\./ }, ({ kind, path }) => {
+      const found = lazy.find(({ module }) => path === `./${module}`);
+      return found !== undefined && kind === 'dynamic-import'
+        ? { path: `./${found.file}`, external: true }
+        : undefined;
+    });
   },
 });
 

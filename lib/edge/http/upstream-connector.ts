@@ -84,7 +84,7 @@ export const createCheckedLookup = (
 };
 
 /** Asks a proxy for a connection to a host (RFC 9110, section 9.3.6). */
-const openTunnel = (proxy: URL, authority: string): Promise<Socket> =>
+const requestTunnel = (proxy: URL, authority: string): Promise<Socket> =>
   new Promise((resolve, reject) => {
     const request = requestHttp({
       host: proxy.hostname,
@@ -139,7 +139,7 @@ export const createUpstreamConnector = (
 
   const connectByProxy = (via: URL, ...[options, callback]: Parameters<Connect>): void => {
     const authority = `${options.hostname}:${options.port || '443'}`;
-    openTunnel(via, authority).then(
+    requestTunnel(via, authority).then(
       (httpSocket) => connectCounted({ ...options, httpSocket }, callback),
       (error: Error) => callback(error, null),
     );
