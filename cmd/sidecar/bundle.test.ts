@@ -89,8 +89,10 @@ const startBundle = (environment: Readonly<Record<string, string>>) => {
   const [command = '', ...flags] = SIDECAR_COMMAND.map((part) =>
     part.replace(NODE_PATH, process.execPath).replace(PROGRAM_FOLDER, join(folder, 'moved')),
   );
-  const { NODE_COMPILE_CACHE: _, ...runtime } = SIDECAR_RUNTIME_ENV;
-  const child = spawn(command, flags, { env: { ...runtime, ...environment }, cwd: folder });
+  const child = spawn(command, flags, {
+    env: { ...SIDECAR_RUNTIME_ENV, NODE_COMPILE_CACHE: '', ...environment },
+    cwd: folder,
+  });
   let output = '';
   const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const ready = new Promise<void>((resolve, reject) => {

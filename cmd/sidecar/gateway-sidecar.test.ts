@@ -338,8 +338,8 @@ describe('a sidecar with sign tasks', () => {
     const client = createClient(getEndpoint(second), keys);
     await client.send(new GetObjectCommand(REPORT));
     expect(cloud.requests).toHaveLength(1);
-    const { Expiration: _, ...again } = await readKeys(second);
-    expect(keys).toMatchObject(again);
+    const { AccessKeyId, SecretAccessKey, Token } = await readKeys(second);
+    expect(keys).toMatchObject({ AccessKeyId, SecretAccessKey, Token });
   });
 
   it('keeps the consumers of a pod apart: keys, sockets and deliveries', async () => {

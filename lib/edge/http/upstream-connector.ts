@@ -78,7 +78,7 @@ export const createCheckedLookup = (
         if (all === true) callback(null, [...addresses]);
         else callback(null, first?.address ?? '', first?.family);
       },
-      (error: NodeJS.ErrnoException) => callback(error, '', 0),
+      (error: unknown) => callback(error as NodeJS.ErrnoException, '', 0),
     );
   };
 };
@@ -134,14 +134,16 @@ export const createUpstreamConnector = (
     open += 1;
     // The connector returns the socket, which its type leaves out.
     const socket = connectDirect(options, callback) as unknown as Socket;
-    socket.once('close', () => (open -= 1));
+    socket.once('close', () => {
+      open -= 1;
+    });
   };
 
   const connectByProxy = (via: URL, ...[options, callback]: Parameters<Connect>): void => {
     const authority = `${options.hostname}:${options.port || '443'}`;
     requestTunnel(via, authority).then(
       (httpSocket) => connectCounted({ ...options, httpSocket }, callback),
-      (error: Error) => callback(error, null),
+      (error: unknown) => callback(error as Error, null),
     );
   };
 
