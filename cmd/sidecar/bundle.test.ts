@@ -44,7 +44,9 @@ const listen = async (server: Server): Promise<number> => {
   return (server.address() as AddressInfo).port;
 };
 
-const ASSUMED_ROLE = `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIACLOUDKEY</AccessKeyId><SecretAccessKey>cloud-secret</SecretAccessKey><SessionToken>cloud-token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`;
+/** For 15 minutes, the shortest session of STS. */
+const renderAssumedRole = (): string =>
+  `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIACLOUDKEY</AccessKeyId><SecretAccessKey>cloud-secret</SecretAccessKey><SessionToken>cloud-token</SessionToken><Expiration>${new Date(Date.now() + 900_000).toISOString()}</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`;
 
 /** Over TLS, with STS and an S3 that returns what it was sent. */
 const startTlsCloud = async (): Promise<{ port: number; roots: string }> => {
@@ -55,7 +57,9 @@ const startTlsCloud = async (): Promise<{ port: number; roots: string }> => {
     incoming.resume().once('end', () => {
       outgoing.setHeader('content-type', 'text/xml');
       outgoing.end(
-        incoming.url === '/' ? ASSUMED_ROLE : String(incoming.headers.authorization).slice(0, 50),
+        incoming.url === '/'
+          ? renderAssumedRole()
+          : String(incoming.headers.authorization).slice(0, 50),
       );
     });
   };
@@ -85,8 +89,10 @@ const startBundle = (environment: Readonly<Record<string, string>>) => {
   const [command = '', ...flags] = SIDECAR_COMMAND.map((part) =>
     part.replace(NODE_PATH, process.execPath).replace(PROGRAM_FOLDER, join(folder, 'moved')),
   );
-  const { NODE_COMPILE_CACHE: _, ...runtime } = SIDECAR_RUNTIME_ENV;
-  const child = spawn(command, flags, { env: { ...runtime, ...environment }, cwd: folder });
+  const child = spawn(command, flags, {
+    env: { ...SIDECAR_RUNTIME_ENV, NODE_COMPILE_CACHE: '', ...environment },
+    cwd: folder,
+  });
   let output = '';
   const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const ready = new Promise<void>((resolve, reject) => {
@@ -128,6 +134,7 @@ describe('the bundle of the sidecar', () => {
       path: '/v1/credentials',
       headers: { Authorization: token },
     });
+    expect(answer.status).toBe(200);
     const keys = JSON.parse(answer.text) as Record<string, string>;
     const client = new S3Client({
       endpoint: `http://127.0.0.1:${gateway}`,

@@ -150,4 +150,55 @@ describe('readSidecarConfig', () => {
   test('documents every setting in --help', () => {
     for (const name of Object.keys(buildEnvironment())) expect(HELP).toContain(name);
   });
+
+  describe('of the gateway', () => {
+    const signTask = buildTask({ delivery: 'sign' });
+    const buildSignEnvironment = (gateway?: object) => {
+      const pod = createPodFolder([signTask]);
+      removing.push(pod.remove);
+      return {
+        ...pod.environment,
+        ...(gateway && { VALETKEY_GATEWAY: JSON.stringify(gateway) }),
+      };
+    };
+
+    test('are not required by pods without a sign task, whose webhook may know none', () => {
+      const result = readSidecarConfig(buildEnvironment());
+      expect(result.ok && result.value.gateway).toBeUndefined();
+    });
+
+    test('are required by a sign task, which the error names', () => {
+      expect(readErrors(buildSignEnvironment())).toEqual([
+        expect.stringMatching(/^VALETKEY_GATEWAY: .*task summarize has delivery sign/),
+      ]);
+    });
+
+    test('have the defaults of the platform', () => {
+      const result = readSidecarConfig(buildSignEnvironment({ region: 'eu-central-1' }));
+      expect(result.ok && result.value.gateway).toMatchObject({
+        region: 'eu-central-1',
+        dialect: 'aws',
+        maxBodyBytes: 8 * 1024 * 1024,
+        bufferBytes: 32 * 1024 * 1024,
+      });
+    });
+
+    test.each([
+      ['an unknown member', { region: 'eu-central-1', bucket: 'x' }],
+      ['buffers smaller than one body', { region: 'eu-central-1', bufferBytes: 1024 * 1024 }],
+      [
+        'an http endpoint without allowHttp',
+        { region: 'eu-central-1', endpoints: [{ service: 's3', url: 'http://minio:9000' }] },
+      ],
+    ])('reject %s', (_, gateway) => {
+      expect(readErrors(buildSignEnvironment(gateway)).join()).toContain('VALETKEY_GATEWAY');
+    });
+
+    test('reject an address that other pods can reach', () => {
+      const given = { VALETKEY_GATEWAY_LISTEN: '0.0.0.0:9473' };
+      expect(readErrors(buildEnvironment(given))).toEqual([
+        expect.stringContaining('VALETKEY_GATEWAY_LISTEN'),
+      ]);
+    });
+  });
 });

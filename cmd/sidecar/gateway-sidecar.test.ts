@@ -266,7 +266,7 @@ describe('a sidecar with sign tasks', () => {
     const client = await createAgent(running);
     const { UploadId } = await client.send(new CreateMultipartUploadCommand(REPORT));
     const parts = [randomBytes(5 * 1024 * 1024), randomBytes(1024)];
-    const Parts = await Promise.all(
+    const uploaded = await Promise.all(
       parts.map(async (Body, index) => {
         const PartNumber = index + 1;
         const part = await client.send(
@@ -276,7 +276,11 @@ describe('a sidecar with sign tasks', () => {
       }),
     );
     const done = await client.send(
-      new CompleteMultipartUploadCommand({ ...REPORT, UploadId, MultipartUpload: { Parts } }),
+      new CompleteMultipartUploadCommand({
+        ...REPORT,
+        UploadId,
+        MultipartUpload: { ['Parts']: uploaded },
+      }),
     );
     expect(done.ETag).toBe('"whole"');
     const puts = cloud.requests.filter(({ method }) => method === 'PUT');
@@ -336,8 +340,8 @@ describe('a sidecar with sign tasks', () => {
     const client = createClient(getEndpoint(second), keys);
     await client.send(new GetObjectCommand(REPORT));
     expect(cloud.requests).toHaveLength(1);
-    const { Expiration: _, ...again } = await readKeys(second);
-    expect(keys).toMatchObject(again);
+    const { AccessKeyId, SecretAccessKey, Token } = await readKeys(second);
+    expect(keys).toMatchObject({ AccessKeyId, SecretAccessKey, Token });
   });
 
   it('keeps the consumers of a pod apart: keys, sockets and deliveries', async () => {

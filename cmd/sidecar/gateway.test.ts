@@ -444,6 +444,61 @@ describe('createCallHandler', () => {
     ]);
   });
 
+  it('refuses with overloaded a body for which there is no memory, and reads none of it', async () => {
+    const reserved: [string, number][] = [];
+    const { cloud, client } = await start({
+      buffers: {
+        reserve: (consumer, bytes) => {
+          reserved.push([consumer, bytes]);
+          return Promise.resolve(undefined);
+        },
+      },
+    });
+    const command = new DeleteObjectsCommand({
+      Bucket: 'acme-data',
+      Delete: { Objects: [{ Key: 'reports/a' }] },
+    });
+    expect(await catchError(client.send(command))).toMatchObject({ name: 'SlowDown' });
+    expect(reserved).toEqual([['agent', expect.any(Number)]]);
+    expect(cloud.requests).toEqual([]);
+  });
+
+  it('frees the memory of a body and releases the run when the call ends', async () => {
+    const calls: string[] = [];
+    const { client } = await start(
+      {
+        buffers: { reserve: () => Promise.resolve(() => void calls.push('freed')) },
+        resolveRun: () => Promise.resolve({ ...run, release: () => void calls.push('released') }),
+      },
+      () => ({ body: '<DeleteResult/>' }),
+    );
+    const Objects = [{ Key: 'reports/a' }];
+    await client.send(new DeleteObjectsCommand({ Bucket: 'acme-data', Delete: { Objects } }));
+    expect(calls).toEqual(['freed', 'released']);
+  });
+
+  it('reads no body of an unknown key, and asks for no memory', async () => {
+    const { gateway } = await start({
+      buffers: { reserve: () => Promise.reject(new Error('asked for memory')) },
+    });
+    const keys = { ...gateway.keys, accessKeyId: 'VALETKEYAAAAAAAAAAAAAAAA' };
+    const Objects = [{ Key: 'reports/a' }];
+    const call = createClient({ ...gateway, keys }).send(
+      new DeleteObjectsCommand({ Bucket: 'acme-data', Delete: { Objects } }),
+    );
+    expect(await catchError(call)).toMatchObject({ name: 'InvalidClientTokenId' });
+  });
+
+  it('lets the client read a refusal while it still sends its body', async () => {
+    const { gateway, client } = await start();
+    const Body = Buffer.alloc(3 * 1024 * 1024);
+    const command = new PutObjectCommand({ Bucket: 'acme-data', Key: 'secrets/a', Body });
+    expect(await catchError(client.send(command))).toMatchObject({ name: 'AccessDenied' });
+    expect(gateway.outcomes).toEqual([
+      expect.objectContaining({ outcome: 'refused', code: 'resource_outside', status: 403 }),
+    ]);
+  });
+
   it.each([
     ['another Host', ['GET / HTTP/1.1', 'Host: evil.example']],
     ['a repeated header', ['GET / HTTP/1.1', 'Host: HOST', 'x-amz-date: a', 'X-Amz-Date: b']],

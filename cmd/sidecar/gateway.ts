@@ -3,15 +3,10 @@ import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-import type { CallRuns } from '../../lib/calls/call-runs.ts';
-import type { Clock } from '../../lib/contract/clock.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { GATEWAY_SOCKET_FILE_NAME, SEED_FILE_NAME } from '../../lib/contract/paths.ts';
-import type { GatewayAccess } from '../../lib/contract/platform.ts';
-import type { Schedule } from '../../lib/contract/schedule.ts';
 import type { Task } from '../../lib/contract/task.ts';
-import type { HandleCall } from '../../lib/edge/gateway/call-handler.ts';
 import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
 import { createGatewayServer } from '../../lib/edge/http/gateway-listener.ts';
 import {
@@ -19,29 +14,15 @@ import {
   listenOnAddress,
   listenOnSocket,
 } from '../../lib/edge/http/local-listener.ts';
-import type { GatewayState, SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
+import type { GatewayState } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import { createLocalKeys, type LocalKeys } from '../../lib/runs/local-keys.ts';
 import type { SidecarConfig } from './config.ts';
+import type { GatewayHandler, GatewayHandlerDeps, GatewayListener } from './gateway-handler.ts';
 import { readOrCreateSeed } from './seed-file.ts';
 
-export type GatewayDeps = {
+export type GatewayDeps = GatewayHandlerDeps & {
   readonly config: SidecarConfig;
-  readonly access: GatewayAccess;
-  readonly localKeys: LocalKeys;
-  readonly runs: CallRuns;
-  readonly metrics: Pick<SidecarMetrics, 'callEnded'>;
   readonly log: Log;
-  readonly clock: Clock;
-  readonly schedule: Schedule;
-  /** For tests, whose clouds are on loopback. Default: the addresses that clouds can have. */
-  readonly isCloudAddress?: ((address: string) => boolean) | undefined;
-};
-
-/** What the lazily loaded part of the gateway provides. */
-export type GatewayHandler = {
-  readonly handle: HandleCall;
-  readonly readState: () => GatewayState;
-  readonly close: () => Promise<void>;
 };
 
 export type Gateway = {
@@ -118,18 +99,12 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   return { port, readState: handler.readState, stop };
 };
 
-const createLazyHandler = (
-  deps: GatewayDeps,
-  options: {
-    readonly getHost: () => string;
-    readonly identified: (incoming: Parameters<HandleCall>[0], consumer: string) => void;
-  },
-) => {
+const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
   let loading: Promise<GatewayHandler> | undefined;
   let loaded: GatewayHandler | undefined;
   const importHandler = async (): Promise<GatewayHandler> => {
     const { createGatewayHandler } = await import('./gateway-handler.ts');
-    return (loaded = createGatewayHandler(deps, options));
+    return (loaded = createGatewayHandler(deps, listener));
   };
   const load = (): Promise<GatewayHandler> => (loading ??= importHandler());
   const fail = (thrown: unknown): void =>

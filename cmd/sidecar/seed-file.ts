@@ -38,7 +38,7 @@ export const readOrCreateSeed = (path: string): Buffer => {
 
 /** @returns undefined if there is no file yet */
 const readSeed = (path: string): Buffer | undefined => {
-  const file = openExisting(path);
+  const file = findFile(path);
   if (file === undefined) return undefined;
   try {
     const stat = fstatSync(file);
@@ -57,7 +57,7 @@ const readSeed = (path: string): Buffer | undefined => {
   }
 };
 
-const openExisting = (path: string): number | undefined => {
+const findFile = (path: string): number | undefined => {
   try {
     return openSync(path, O_RDONLY | O_NOFOLLOW);
   } catch (error) {

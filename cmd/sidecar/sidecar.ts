@@ -81,7 +81,6 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
 /** @param closers gets a function for each listener */
 const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sidecar> => {
   const { config, log, schedule } = deps;
-  let gateway: Gateway | undefined;
   const { registry, metrics, source, signing } = createRegistry(deps, () => gateway?.readState());
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
   const { admitted, trust } = config;
@@ -90,7 +89,7 @@ const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sideca
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);
   closers.push(() => closeListener(loopback));
   await listenOnSockets(config, { createListener: routes.socket, closers });
-  gateway = signing && (await startPodGateway(deps, { ...signing, metrics }));
+  const gateway = signing && (await startPodGateway(deps, { ...signing, metrics }));
   if (gateway !== undefined) closers.push(gateway.stop);
   const unready = () => (isReadable(config.tokenFile) ? [] : [SIDECAR_ENV.tokenFile]);
   const telemetry = createMetricsServer({ ...metrics, unready });

@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build, type Plugin } from 'esbuild';
+import { build as runEsbuild, type Plugin } from 'esbuild';
 import { LAZY_BUNDLES } from './lazy-bundles.ts';
 import { NOTICES_FILE, renderNotices } from '../image/license-notices.ts';
 import { CATALOG_BUNDLE } from '../../lib/catalog/catalog-bundle.ts';
@@ -24,13 +24,14 @@ const listPrograms = (): string[] =>
 /** Leaves the modules that have bundles of their own out of a program's bundle. */
 const keepLazyModules = (program: string): Plugin => ({
   name: 'lazy-bundles',
-  setup: ({ onResolve }) => {
-    for (const { module, file } of LAZY_BUNDLES.filter((lazy) => lazy.program === program)) {
-      const filter = new RegExp(`^\\./${RegExp.escape(module)}$`);
-      onResolve({ filter }, ({ kind }) =>
-        kind === 'dynamic-import' ? { path: `./${file}`, external: true } : undefined,
-      );
-    }
+  setup: (build) => {
+    const lazy = LAZY_BUNDLES.filter((each) => each.program === program);
+    build.onResolve({ filter: /^\./ }, ({ kind, path }) => {
+      const found = lazy.find(({ module }) => path === `./${module}`);
+      return found !== undefined && kind === 'dynamic-import'
+        ? { path: `./${found.file}`, external: true }
+        : undefined;
+    });
   },
 });
 
@@ -39,7 +40,7 @@ const bundle = async (
   entry: string,
   { file, plugins = [] }: { file: string; plugins?: Plugin[] },
 ): Promise<readonly string[]> => {
-  const { metafile } = await build({
+  const { metafile } = await runEsbuild({
     entryPoints: [join(ROOT, 'cmd', entry)],
     outfile: join(values.out, file),
     bundle: true,

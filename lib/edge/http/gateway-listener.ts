@@ -32,7 +32,7 @@ export const createGatewayServer = (
   const server = createLocalServer(handle, { ...GATEWAY_LIMITS, stallMs });
   // The handler decides before it asks for the body.
   server.on('checkContinue', handle);
-  server.on('timeout', (socket) => {
+  server.on('timeout', (socket: Socket) => {
     const exchange = current.get(socket);
     if (exchange !== undefined && isWaitingForCloud(socket, exchange)) socket.setTimeout(stallMs);
     else socket.destroy();

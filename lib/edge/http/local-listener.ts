@@ -60,7 +60,10 @@ export const createLocalServer = (
 };
 
 const refuseMalformed = ({ code }: NodeJS.ErrnoException, socket: Duplex): void => {
-  if (code === 'HPE_PAUSED_H2_UPGRADE') return sendGoAway(socket);
+  if (code === 'HPE_PAUSED_H2_UPGRADE') {
+    sendGoAway(socket);
+    return;
+  }
   const [status, refusal] = ERROR_RESPONSES[code ?? ''] ?? ['400 Bad Request', 'bad_request'];
   sendAndClose(socket, status, refusal);
 };

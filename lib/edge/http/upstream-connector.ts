@@ -81,13 +81,13 @@ export const createCheckedLookup = (
         if (all === true) callback(null, [...addresses]);
         else callback(null, first?.address ?? '', first?.family);
       },
-      (error: NodeJS.ErrnoException) => callback(error, '', 0),
+      (error: unknown) => callback(error as NodeJS.ErrnoException, '', 0),
     );
   };
 };
 
 /** Asks a proxy for a connection to a host (RFC 9110, section 9.3.6). */
-const openTunnel = (proxy: URL, authority: string): Promise<Socket> =>
+const requestTunnel = (proxy: URL, authority: string): Promise<Socket> =>
   new Promise((resolve, reject) => {
     const request = requestHttp({
       host: proxy.hostname,
@@ -137,14 +137,16 @@ export const createUpstreamConnector = (
     open += 1;
     // The connector returns the socket, which its type leaves out.
     const socket = connectDirect(options, callback) as unknown as Socket;
-    socket.once('close', () => (open -= 1));
+    socket.once('close', () => {
+      open -= 1;
+    });
   };
 
   const connectByProxy = (via: URL, ...[options, callback]: Parameters<Connect>): void => {
     const authority = `${options.hostname}:${options.port || '443'}`;
-    openTunnel(via, authority).then(
+    requestTunnel(via, authority).then(
       (httpSocket) => connectCounted({ ...options, httpSocket }, callback),
-      (error: Error) => callback(error, null),
+      (error: unknown) => callback(error as Error, null),
     );
   };
 

@@ -1,0 +1,123 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { createUpstreamClient, type UpstreamOptions } from './upstream-client.ts';
+import { createCheckedLookup } from './upstream-connector.ts';
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const listen = async (server: Server): Promise<number> => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closers.push(() => server.close());
+  closers.push(() => server.closeAllConnections());
+  return (server.address() as AddressInfo).port;
+};
+
+const get = (
+  origin: string,
+  options: UpstreamOptions = {},
+  deps?: Parameters<typeof createUpstreamClient>[1],
+) => {
+  const client = createUpstreamClient(options, deps);
+  closers.push(client.close);
+  const { signal } = new AbortController();
+  const request = { origin, method: 'GET', path: '/', headers: new Map(), body: null, signal };
+  return { client, response: client.send(request) };
+};
+
+describe('createUpstreamClient', () => {
+  it.each(['127.0.0.1', '[::1]', 'localhost', '[::ffff:127.0.0.1]', '169.254.169.254'])(
+    'connects to no address of the pod or its node: %s',
+    async (host) => {
+      let requests = 0;
+      const port = await listen(createServer(() => (requests += 1)));
+      await expect(get(`http://${host}:${port}`).response).rejects.toMatchObject({
+        code: 'upstream_untrusted',
+      });
+      expect(requests).toBe(0);
+    },
+  );
+
+  it('refuses above the limit of connections to all clouds, and counts those that are open', async () => {
+    let onRequest = (): void => undefined;
+    const arrived = new Promise<void>((resolve) => (onRequest = resolve));
+    const port = await listen(createServer(onRequest));
+    const allow = { isAllowedAddress: () => true };
+    const { client, response } = get(`http://127.0.0.1:${port}`, { maxConnections: 1 }, allow);
+    response.catch(() => undefined);
+    await arrived;
+    expect(client.countConnections()).toBe(1);
+    const { signal } = new AbortController();
+    const other = { origin: `http://localhost:${port}`, method: 'GET', path: '/' } as const;
+    await expect(
+      client.send({ ...other, headers: new Map(), body: null, signal }),
+    ).rejects.toMatchObject({ code: 'overloaded' });
+  });
+
+  it('refuses with upstream_unreachable if the proxy opens no tunnel', async () => {
+    const server = createServer();
+    server.on('connect', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'));
+    const httpsProxy = `http://127.0.0.1:${await listen(server)}`;
+    await expect(get('https://cloud.example', { httpsProxy }).response).rejects.toMatchObject({
+      code: 'upstream_unreachable',
+      message: 'no tunnel to cloud.example:443 through httpsProxy',
+    });
+  });
+
+  it('names the error of a host that does not answer', async () => {
+    const allow = { isAllowedAddress: () => true };
+    await expect(get('http://127.0.0.1:9', {}, allow).response).rejects.toMatchObject({
+      code: 'upstream_unreachable',
+      message: 'http://127.0.0.1:9 did not answer (ECONNREFUSED)',
+    });
+  });
+});
+
+describe('createCheckedLookup', () => {
+  const createLookup = (addresses: readonly string[]) => {
+    const asked: string[] = [];
+    let now = 0;
+    const lookup = createCheckedLookup(
+      { isAllowedAddress: (address) => address.startsWith('10.') },
+      {
+        resolve: (hostname) => {
+          asked.push(hostname);
+          return Promise.resolve(addresses.map((address) => ({ address, family: 4 })));
+        },
+        now: () => now,
+      },
+    );
+    const find = (): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        lookup('cloud.example', { all: true }, (error, found) => {
+          if (error === null) resolve(found);
+          else reject(error);
+        });
+      });
+    return { find, asked, advance: (ms: number) => (now += ms) };
+  };
+
+  it('asks once in 30 s', async () => {
+    const { find, asked, advance } = createLookup(['10.0.0.1']);
+    await Promise.all([find(), find()]);
+    advance(29_999);
+    expect(await find()).toEqual([{ address: '10.0.0.1', family: 4 }]);
+    expect(asked).toHaveLength(1);
+    advance(1);
+    await find();
+    expect(asked).toHaveLength(2);
+  });
+
+  it.each([[['10.0.0.1', '127.0.0.1']], [[]]])(
+    'refuses a name with an address that is not allowed, or with none, and asks again: %j',
+    async (addresses) => {
+      const { find, asked } = createLookup(addresses);
+      await expect(find()).rejects.toMatchObject({ code: 'upstream_untrusted' });
+      await expect(find()).rejects.toMatchObject({ code: 'upstream_untrusted' });
+      expect(asked).toHaveLength(2);
+    },
+  );
+});
