@@ -1,7 +1,7 @@
 import { listenAddress, origin, type Address } from '../../lib/config/addresses.ts';
 import { certificateBundle } from '../../lib/config/certificate-bundle.ts';
 import { checkEnvironment } from '../../lib/config/environment-check.ts';
-import { cloudGroup } from '../../lib/config/platform-schema.ts';
+import { cloudGroup, gatewayAccess } from '../../lib/config/platform-schema.ts';
 import {
   formatSettingsHelp,
   readSettings,
@@ -11,14 +11,15 @@ import type { AuthorityAccess } from '../../lib/contract/authority-api.ts';
 import { SIDECAR_ENV as ENV } from '../../lib/contract/environment.ts';
 import {
   CONSUMER_MOUNT_PATH,
+  GATEWAY_LISTEN,
   LOOPBACK_LISTEN,
   TELEMETRY_LISTEN,
   TOKEN_FILE_NAME,
   TOKEN_MOUNT_PATH,
 } from '../../lib/contract/paths.ts';
-import type { CloudSettings } from '../../lib/contract/platform.ts';
+import type { CloudSettings, GatewayAccess } from '../../lib/contract/platform.ts';
 import type { AdmittedTasks } from '../../lib/contract/task.ts';
-import { fail, succeed, type Result } from '../../lib/schema/field-error.ts';
+import { fail, succeed, type FieldError, type Result } from '../../lib/schema/field-error.ts';
 import {
   refine,
   integer,
@@ -82,6 +83,15 @@ const authorityAccess: Reader<AuthorityAccess> = json(
   }),
   { root: 'authority', expected: "the authority's endpoint and trust bundle as JSON" },
 );
+
+/** Absent where the webhook knows no gateway; then no task has delivery `sign`. */
+const gateway: Reader<GatewayAccess | undefined> = (given, path, faults) =>
+  given === '' ? undefined : gatewayJson(given, path, faults);
+
+const gatewayJson: Reader<GatewayAccess> = json(gatewayAccess, {
+  root: 'gateway',
+  expected: 'the settings of the gateway as JSON',
+});
 
 const parseJson = (text: unknown): unknown => {
   try {
@@ -157,6 +167,18 @@ const SETTINGS = {
     reader: loopbackAddress,
     otherwise: `127.0.0.1:${LOOPBACK_LISTEN}`,
   },
+  gateway: {
+    name: ENV.gateway,
+    help: 'regions, endpoints and limits of the gateway, JSON; required by tasks with delivery sign',
+    reader: gateway,
+    otherwise: '',
+  },
+  gatewayListen: {
+    name: ENV.gatewayListen,
+    help: 'address of the gateway',
+    reader: loopbackAddress,
+    otherwise: `127.0.0.1:${GATEWAY_LISTEN}`,
+  },
   telemetry: {
     name: ENV.telemetry,
     help: "address of probes and metrics; without a host, the pod's address",
@@ -187,12 +209,31 @@ export const readSidecarConfig = (
 ): Result<SidecarConfig> => {
   const environmentErrors = checkEnvironment(environment);
   const settings = readSettings(selectSettings(environment[ENV.trust]), environment);
-  const faults = [...environmentErrors, ...(settings.ok ? [] : settings.faults)];
+  const faults = [
+    ...environmentErrors,
+    ...(settings.ok ? checkGateway(settings.value) : settings.faults),
+  ];
   if (!settings.ok || faults.length > 0) return fail(faults);
   const { telemetry, podIps } = settings.value;
   const host = telemetry.host === '' ? (podIps[0] ?? '') : telemetry.host;
   // `trust` selects which of the two groups was read.
   return succeed({ ...settings.value, telemetry: { ...telemetry, host } } as SidecarConfig);
+};
+
+const checkGateway = ({
+  gateway: access,
+  admitted: { tasks },
+}: Pick<Settings, 'gateway' | 'admitted'>): readonly FieldError[] => {
+  const signed = tasks.find(({ delivery }) => delivery === 'sign');
+  return signed === undefined || access !== undefined
+    ? []
+    : [
+        {
+          path: ENV.gateway,
+          expected: `settings of the gateway, because task ${signed.name} has delivery sign`,
+          got: 'nothing',
+        },
+      ];
 };
 
 /** An unknown trust mode is a field error by itself; only the settings of `cluster` are checked then. */

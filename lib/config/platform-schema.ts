@@ -108,16 +108,21 @@ const endpoint = object({
   url: origin(['https:', 'http:']),
 });
 
-/** Reads the `cloud` group, which is also part of the sidecar's environment. */
-export const cloudGroup = object({
+/** Settings of the cloud that the gateway needs too. */
+const signedCloudMembers = {
   region,
   regions: { optional: list(region, { min: 1, max: 32 }) },
   endpoints: { optional: list(endpoint, { max: 64 }) },
-  stsEndpoint: { optional: origin(['https:', 'http:']) },
   allowHttp: withDefault(boolean, false),
   caBundle: { optional: certificateBundle },
   httpsProxy: { optional: origin(['http:']) },
   dialect: withDefault(stringEnum(['aws', 's3']), 'aws'),
+};
+
+/** Reads the `cloud` group, which is also part of the sidecar's environment. */
+export const cloudGroup = object({
+  ...signedCloudMembers,
+  stsEndpoint: { optional: origin(['https:', 'http:']) },
   sourceRestriction: withDefault(sourceRestriction, { mode: 'none' }),
 });
 
@@ -141,29 +146,35 @@ const tasks = object({
   mintingActions: withDefault(record(roleArn, list(action, { min: 1 })), {}),
 });
 
-const MIB = 1024 * 1024;
-const MAX_BODY = { min: MIB, max: 26 * MIB };
+const MAX_BODY = { min: 1024 * 1024, max: 26 * 1024 * 1024 };
+const MAX_BUFFERS = { min: MAX_BODY.min, max: 1024 * 1024 * 1024 };
 
-const MAX_BUFFERS = { min: MIB, max: 1024 * MIB };
-
-const otherGatewayMembers = {
+const gatewayMembers = {
+  maxBodyBytes: withDefault(integer(MAX_BODY), 8 * 1024 * 1024),
+  bufferBytes: withDefault(integer(MAX_BUFFERS), 32 * 1024 * 1024),
   fixedKey: withDefault(stringEnum(['auto', 'off']), 'auto'),
   journalLinesPerSecond: withDefault(integer({ min: 1, max: 10_000 }), 200),
   journalResources: withDefault(stringEnum(['full', 'hashed']), 'full'),
 };
+const { maxBodyBytes, bufferBytes, ...otherGatewayMembers } = gatewayMembers;
 
-/** Members of the sidecar's environment that the `gateway` group becomes. */
-export const gatewayMembers = {
-  maxBodyBytes: integer(MAX_BODY),
-  bufferBytes: integer(MAX_BUFFERS),
-  ...otherGatewayMembers,
-};
-
+/** Sizes are quantities in the file, and bytes in the sidecar's environment. */
 const gatewayGroup = object({
-  maxBody: withDefault(quantityBytes(MAX_BODY), 8 * MIB),
-  buffers: withDefault(quantityBytes(MAX_BUFFERS), 32 * MIB),
+  maxBody: withDefault(quantityBytes(MAX_BODY), maxBodyBytes.otherwise),
+  buffers: withDefault(quantityBytes(MAX_BUFFERS), bufferBytes.otherwise),
   ...otherGatewayMembers,
 });
+
+/** Reads what the sidecar's gateway needs of the platform's settings, from its environment. */
+export const gatewayAccess = refine(
+  object({ ...gatewayMembers, ...signedCloudMembers }),
+  ({ endpoints = [], allowHttp, maxBodyBytes, bufferBytes }) => {
+    if (maxBodyBytes > bufferBytes) return 'a bufferBytes of at least maxBodyBytes';
+    return !allowHttp && endpoints.some(({ url }) => url.startsWith('http:'))
+      ? 'https endpoints, or allowHttp: true'
+      : undefined;
+  },
+);
 
 const groups = {
   cloud: withEmptyDefault(cloudGroup),
