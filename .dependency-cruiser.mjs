@@ -78,7 +78,7 @@ export default {
       name: 'edges-import-no-edge',
       comment: 'Except the shared HTTPS client (docs/adr/0012-one-https-client.md).',
       severity: 'error',
-      from: { path: '^lib/edge/([^/]+)/' },
+      from: { path: '^lib/edge/([^/]+)/', pathNot: shipped.pathNot },
       to: { path: '^lib/(edge|server)/', pathNot: '^lib/edge/($1/|http/https-client\\.ts$)' },
     },
     {

@@ -24,7 +24,7 @@ const { values } = parseArgs({
 const connections = Math.min(Number(values.connections), 512);
 const durationMs = Math.min(Number(values.seconds), 60) * 1000;
 const rate = Number(values.rate);
-const request = readFileSync(values.request, 'utf8');
+const request = readFileSync(values.request, 'latin1');
 let sent = 0;
 
 /** The request, `--vary`'s digits replaced by others each time. */
@@ -39,6 +39,7 @@ function connectTarget(): Socket {
   const address = values.target.slice(values.target.indexOf(':') + 1);
   if (values.target.startsWith('unix:')) return connect(address);
   const port = Number(/^127\.0\.0\.1:(\d+)$/.exec(address)?.[1]);
+  if (values.target.startsWith('tcp:')) return connect(port, '127.0.0.1');
   // The certificate is one of the measured webhook's own; nothing secret is sent.
   return connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false });
 }
@@ -65,7 +66,7 @@ function sendAndMeasure(socket: Socket): Promise<boolean> {
   };
   const ended = (): void => reject(new Error('connection: expected an answer, got its end'));
   socket.on('data', read).on('error', reject).on('close', ended);
-  socket.write(buildNextRequest());
+  socket.write(buildNextRequest(), 'latin1');
   return promise;
 }
 

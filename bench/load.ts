@@ -15,7 +15,7 @@ export type LoadReport = {
 };
 
 export type Load = {
-  /** `unix:PATH` or `tls:127.0.0.1:PORT`. */
+  /** `unix:PATH`, `tcp:127.0.0.1:PORT` or `tls:127.0.0.1:PORT`. */
   target: string;
   /** The request as it goes over the wire. */
   request: Buffer | string;

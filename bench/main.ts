@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { measureAdmission } from './admission-throughput.ts';
 import { buildBaseline, buildPrograms, fillCompileCache } from './bench.ts';
 import type { Bench } from './bench.ts';
+import { measureGateway } from './gateway-throughput.ts';
 import { measureMemory, measureMemoryUnderAuthority, measureStart } from './footprint.ts';
 import { measureCredentialServing, measureSingleExchange } from './credential-serving.ts';
 import { measureRunIssuance } from './run-issuance.ts';
@@ -28,6 +29,7 @@ const { values } = parseArgs({
 const measurements = {
   admission: measureAdmission,
   'held credentials': measureCredentialServing,
+  gateway: measureGateway,
   start: measureStart,
   memory: measureMemory,
   'single exchange': measureSingleExchange,

@@ -122,6 +122,14 @@ export function readCpuSeconds(pid: number): number | undefined {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
+/** The most memory that a process ever had resident, megabytes (10⁶); undefined where /proc does not say. */
+export function readPeakMegabytes(pid: number): number | undefined {
+  const file = `/proc/${pid}/status`;
+  if (!existsSync(file)) return undefined;
+  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(file, 'utf8'))?.[1];
+  return kibibytes === undefined ? undefined : (Number(kibibytes) * 1024) / 1e6;
+}
+
 /** Megabytes (10⁶) that only this process maps; undefined where /proc does not say. */
 export function readPrivateMegabytes(pid: number): number | undefined {
   const file = `/proc/${pid}/smaps_rollup`;

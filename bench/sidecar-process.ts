@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { SIDECAR_ENV } from '../lib/contract/environment.ts';
 import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../lib/contract/paths.ts';
 import { SIDECAR_RUNTIME_ENV } from '../lib/contract/runtime.ts';
-import type { CloudSettings } from '../lib/contract/platform.ts';
-import type { AdmittedTasks } from '../lib/contract/task.ts';
+import type { CloudSettings, GatewayAccess } from '../lib/contract/platform.ts';
+import type { AdmittedTasks, Delivery } from '../lib/contract/task.ts';
 import { getCommand, getCompileCacheFolder } from './bench.ts';
 import type { Bench } from './bench.ts';
 import { findFreePorts } from '../test/kit/free-ports.ts';
@@ -18,29 +18,36 @@ export type SidecarProcess = MeasuredProgram & {
   loopback: { host: string; port: number };
   /** What the consumer sends as `Authorization` to the loopback listener. */
   readToken: () => string;
+  /** The gateway's port on 127.0.0.1; 0 without a task that is signed. */
+  gatewayPort: number;
   /** From the start of the process to the first 200 of /readyz. */
   readyMs: number;
 };
 
 const CONSUMER = 'agent';
 
-const admittedTasks: AdmittedTasks = {
+const buildAdmittedTasks = (delivery: Delivery): AdmittedTasks => ({
   consumers: [CONSUMER],
   tasks: [
     {
       name: 'summarize',
       provider: 'aws',
       role: 'arn:aws:iam::111122223333:role/agent-reports',
-      allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/reports/*'] }],
+      allow: [
+        {
+          actions: ['s3:GetObject', 's3:PutObject'],
+          resources: ['arn:aws:s3:::acme-data/reports/*'],
+        },
+      ],
       params: {},
       lifetimeSeconds: 3600,
-      delivery: 'vend',
+      delivery,
       containers: [CONSUMER],
       default: true,
       exclusive: false,
     },
   ],
-};
+});
 
 /** Whom it goes to for credentials, by its environment, and the token that it goes with. */
 export type SidecarTrust = {
@@ -49,8 +56,23 @@ export type SidecarTrust = {
   readonly token: string;
 };
 
-/** Trust in the cluster: exchanges go straight to `stsUrl`. */
-export function createClusterTrust(stsUrl: string): SidecarTrust {
+const GATEWAY_DEFAULTS: GatewayAccess = {
+  region: 'eu-central-1',
+  dialect: 'aws',
+  allowHttp: true,
+  maxBodyBytes: 8 * 1024 * 1024,
+  bufferBytes: 32 * 1024 * 1024,
+  fixedKey: 'off',
+  journalLinesPerSecond: 200,
+  journalResources: 'full',
+};
+
+/**
+ * Trust in the cluster: exchanges go straight to `stsUrl`.
+ *
+ * @param gateway settings of the gateway; its task is signed. Absent: credentials are vended
+ */
+export function createClusterTrust(stsUrl: string, gateway?: Partial<GatewayAccess>): SidecarTrust {
   const cloud: CloudSettings = {
     region: 'eu-central-1',
     stsEndpoint: stsUrl,
@@ -58,8 +80,13 @@ export function createClusterTrust(stsUrl: string): SidecarTrust {
     dialect: 'aws',
     sourceRestriction: { mode: 'none' },
   };
-  const env = { [SIDECAR_ENV.trust]: 'cluster', [SIDECAR_ENV.cloud]: JSON.stringify(cloud) };
-  return { env, admitted: admittedTasks, token: buildUnsignedToken() };
+  const env = {
+    [SIDECAR_ENV.trust]: 'cluster',
+    [SIDECAR_ENV.cloud]: JSON.stringify(cloud),
+    ...(gateway && { [SIDECAR_ENV.gateway]: JSON.stringify({ ...GATEWAY_DEFAULTS, ...gateway }) }),
+  };
+  const admitted = buildAdmittedTasks(gateway === undefined ? 'vend' : 'sign');
+  return { env, admitted, token: buildUnsignedToken() };
 }
 
 /** Starts a sidecar and waits until it is ready. */
@@ -67,8 +94,9 @@ export async function startSidecar(bench: Bench, trust: SidecarTrust): Promise<S
   const folder = mkdtempSync(join(bench.folder, 'sidecar-'));
   for (const consumer of trust.admitted.consumers) mkdirSync(join(folder, consumer));
   writeFileSync(join(folder, 'pod-token'), trust.token);
-  const [loopbackPort = 0, telemetryPort = 0] = await findFreePorts(2);
-  const env = buildEnvironment(bench, folder, { trust, loopbackPort, telemetryPort });
+  const [loopbackPort = 0, telemetryPort = 0, gatewayPort = 0] = await findFreePorts(3);
+  const ports = { loopbackPort, telemetryPort, gatewayPort };
+  const env = buildEnvironment(bench, folder, { trust, ...ports });
   const [command, args] = getCommand(bench, 'sidecar');
   const startedAt = performance.now();
   const program = startProgram({ command, args, env, core: 'server' });
@@ -78,6 +106,7 @@ export async function startSidecar(bench: Bench, trust: SidecarTrust): Promise<S
     readyMs: performance.now() - startedAt,
     socket: join(folder, CONSUMER, SOCKET_FILE_NAME),
     loopback: { host: '127.0.0.1', port: loopbackPort },
+    gatewayPort,
     readToken: () => readFileSync(join(folder, CONSUMER, LOOPBACK_TOKEN_FILE_NAME), 'utf8'),
   };
 }
@@ -86,6 +115,7 @@ type SidecarEnvironmentOptions = {
   trust: SidecarTrust;
   loopbackPort: number;
   telemetryPort: number;
+  gatewayPort: number;
 };
 
 function buildEnvironment(
@@ -93,7 +123,7 @@ function buildEnvironment(
   folder: string,
   given: SidecarEnvironmentOptions,
 ): Record<string, string> {
-  const { trust, loopbackPort, telemetryPort } = given;
+  const { trust, loopbackPort, telemetryPort, gatewayPort } = given;
   return {
     ...SIDECAR_RUNTIME_ENV,
     NODE_COMPILE_CACHE: getCompileCacheFolder(bench.folder),
@@ -107,6 +137,7 @@ function buildEnvironment(
     [SIDECAR_ENV.consumersFolder]: folder,
     [SIDECAR_ENV.loopback]: `127.0.0.1:${loopbackPort}`,
     [SIDECAR_ENV.telemetry]: `127.0.0.1:${telemetryPort}`,
+    [SIDECAR_ENV.gatewayListen]: `127.0.0.1:${gatewayPort}`,
   };
 }
 

@@ -16,11 +16,11 @@ const NAME = 'valetkey-webhook.valetkey.svc';
 const DAY_MS = 24 * 3_600_000;
 
 /** Where `tls.crt` and `tls.key` of both lie: the same key costs both the same. */
-export async function writeCertificates(bench: Bench): Promise<string> {
+export async function writeCertificates(bench: Bench, names = [NAME]): Promise<string> {
   const folder = mkdtempSync(join(bench.folder, 'certificates-'));
   const terms = { now: Date.now(), lifetimeMs: DAY_MS };
   const authority = await createCertificateAuthority(terms);
-  const leaf = await signLeaf(authority, { ...terms, names: [NAME] });
+  const leaf = await signLeaf(authority, { ...terms, names });
   writeFileSync(join(folder, 'ca.crt'), authority.certificate);
   writeFileSync(join(folder, 'tls.crt'), leaf.certificate);
   writeFileSync(join(folder, 'tls.key'), leaf.key, { mode: 0o600 });

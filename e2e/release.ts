@@ -62,7 +62,9 @@ export const buildChartValues = ({
       resources: { cpu: '5m' },
     },
     webhook: { resources: { requests: { cpu: '20m' } } },
-    tasks: { minLifetime: '2s' },
+    // Stated, because an upgrade keeps what the release before has.
+    tasks: { minLifetime: '2s', delivery: 'vend' },
+    policy: { vend: 'free' },
     pods: buildPodSettings(images.agent),
   };
 };

@@ -155,6 +155,7 @@ export const testFiles: readonly TestFile[] = [
     needsNode: true,
     reason: 'MinIO caches all signing keys, RGW reads the first one for each request',
   },
+  { file: 'disruption/vend-exception.e2e.ts', entries: ['minio'], reason: REFUSED_FIRST },
   {
     file: 'disruption/webhook-rollout.e2e.ts',
     entries: ['minio'],

@@ -58,7 +58,7 @@ func load(args []string) error {
 
 func readPlan(args []string) (plan, error) {
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
-	target := flags.String("target", "", "unix:PATH or tls:127.0.0.1:PORT")
+	target := flags.String("target", "", "unix:PATH, tcp:127.0.0.1:PORT or tls:127.0.0.1:PORT")
 	file := flags.String("request", "", "file that holds the request as it goes over the wire")
 	connections := flags.Int("connections", 16, "connections that stay open")
 	seconds := flags.Float64("seconds", 3, "how long")
@@ -104,11 +104,13 @@ func dial(target string) (net.Conn, error) {
 	switch {
 	case kind == "unix":
 		return net.Dial("unix", address)
+	case kind == "tcp" && strings.HasPrefix(address, "127.0.0.1:"):
+		return net.Dial("tcp", address)
 	case kind == "tls" && strings.HasPrefix(address, "127.0.0.1:"):
 		// The certificate is one of the measured webhook's own; nothing secret is sent.
 		return tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
 	}
-	return nil, fmt.Errorf("target: expected unix:PATH or tls:127.0.0.1:PORT, got %q", target)
+	return nil, fmt.Errorf("target: expected unix:PATH, tcp:127.0.0.1:PORT or tls:127.0.0.1:PORT, got %q", target)
 }
 
 type result struct {

@@ -10,6 +10,7 @@ import {
   type OwnCredentials,
   type OwnRole,
 } from '../../lib/edge/aws/role-assumption.ts';
+import { createUpstreamClient } from '../../lib/edge/http/upstream-client.ts';
 import { DOCUMENTS_MAX_AGE_SECONDS } from '../../lib/grant/grant-times.ts';
 import type { GrantKeyStore } from '../../lib/grant/grant-keys.ts';
 import { requireRoleArn } from '../../lib/schema/arn.ts';
@@ -27,6 +28,9 @@ export type CloudAccess = {
   /** Uploads with the `publisher` role; absent if audit files are not exported. */
   readonly uploadAuditFile?: UploadAuditObject;
 };
+
+/** Endpoints of STS are the platform's choice: a private cloud may have any address. */
+const POOL_DEPS = { isAllowedAddress: () => true };
 
 export type CloudDeps = {
   readonly keys: Pick<GrantKeyStore, 'sign' | 'refresh'>;
@@ -46,7 +50,7 @@ export const createCloudAccess = (
   const { cloud, authority } = platform;
   const deps = {
     ...cloudDeps,
-    assumeRole: createStsClient(cloud, { keepAlive: true }),
+    assumeRole: createStsClient(cloud, { send: createUpstreamClient(cloud, POOL_DEPS).send }),
     sign: keys.sign,
     refreshKeys: keys.refresh,
     cloud,

@@ -86,6 +86,7 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     decideRun: createRunDecision({ policies, rateLimits, loadCatalog }),
     sourceRestriction: config.platform.cloud.sourceRestriction.mode,
     dialect: config.platform.cloud.dialect,
+    vend: config.platform.policy.vend,
     newRun,
     issueCredentials: issuer.cloud.issueCredentials,
     record,

@@ -35,6 +35,13 @@ const compile = (set: readonly PolicyText[]): CompiledPolicies => ({
   blockers: [],
   texts: {},
   withUnknowns: {},
+  exceptions: Object.fromEntries(
+    set.flatMap(({ name, cedar }) =>
+      cedar.includes('until')
+        ? [[`${name}/0`, { until: '2027-01-31', reason: 'a client without support' }]]
+        : [],
+    ),
+  ),
 });
 
 type Change = Parameters<TaskPoliciesDeps<CompiledPolicies>['writeStatus']>[0];
@@ -44,6 +51,7 @@ const startTestWatch = (edges: Partial<TaskPoliciesDeps<CompiledPolicies>> = {})
   const events: AuditEvent[] = [];
   const changes: Change[] = [];
   const counts: object[] = [];
+  const ends: object[] = [];
   let compiled = 0;
   const policies = watchTaskPolicies({
     ...watching,
@@ -58,9 +66,10 @@ const startTestWatch = (edges: Partial<TaskPoliciesDeps<CompiledPolicies>> = {})
     record: (event) => Promise.resolve(void events.push(event)),
     staleAfterSeconds: 300,
     onCount: (count) => counts.push(count),
+    onExceptions: (exceptions) => ends.push(exceptions),
     ...edges,
   });
-  return { ...watching, policies, events, changes, counts, compiled: () => compiled };
+  return { ...watching, policies, events, changes, counts, ends, compiled: () => compiled };
 };
 
 const settle = () => jest.advanceTimersByTimeAsync(0);
@@ -80,6 +89,13 @@ describe('watchTaskPolicies', () => {
     expect(counts).toEqual([{ total: 2, invalid: 1 }]);
     sendState(buildPolicy('a', 'two', { generation: 2 }));
     expect(policies.current().version).toBe('two');
+  });
+
+  it('reports the end of each exception, and none after it was removed', () => {
+    const { sendState, ends } = startTestWatch();
+    sendState(buildPolicy('a', 'one'), buildPolicy('b', 'until'));
+    sendState(buildPolicy('a', 'one'));
+    expect(ends).toEqual([[{ policy: 'b/0', endsAt: Date.UTC(2027, 1, 1) }], []]);
   });
 
   it('compiles a set once, regardless of changes to metadata', () => {

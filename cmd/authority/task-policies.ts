@@ -4,6 +4,8 @@ import { RequestError } from '../../lib/exchange/token-refusal.ts';
 import type { PolicyText } from '../../lib/policy/policy-findings.ts';
 import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import type { CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
+import { getExceptionEnd } from '../../lib/policy/vend-exceptions.ts';
+import type { PolicyEnd } from '../../lib/edge/telemetry/authority-metrics.ts';
 import { computeBackoffMs } from '../../lib/async/backoff.ts';
 import type { WatchSync } from '../../lib/server/watch-sync.ts';
 import type { OnFailure } from './failures.ts';
@@ -33,6 +35,8 @@ export type TaskPoliciesDeps<P extends CompiledPolicies> = Pick<PolicyStatusDeps
   readonly clock: Clock;
   readonly random: () => number;
   readonly onFailure: OnFailure;
+  /** The ends of all permits that have one, of each new set. */
+  readonly onExceptions: (exceptions: readonly PolicyEnd[]) => void;
   /** Number of TaskPolicies, and how many of them are invalid. */
   readonly onCount: (counts: { readonly total: number; readonly invalid: number }) => void;
 };
@@ -64,6 +68,7 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
       }
       const invalid = state.compiled.findings.filter(({ faults }) => faults.length > 0).length;
       deps.onCount({ total: all.length, invalid });
+      deps.onExceptions(listPolicyEnds(state.compiled));
     }
     statuses.wake();
   };
@@ -95,6 +100,9 @@ export const watchTaskPolicies = <P extends CompiledPolicies>(
     },
   };
 };
+
+const listPolicyEnds = ({ exceptions }: CompiledPolicies): readonly PolicyEnd[] =>
+  Object.entries(exceptions).map(([policy, each]) => ({ policy, endsAt: getExceptionEnd(each) }));
 
 const buildGenerationsKey = (all: readonly StoredPolicy[]): string =>
   all.map(buildGenerationKey).sort().join();

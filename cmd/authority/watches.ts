@@ -31,7 +31,10 @@ export type Watches = {
 
 export type WatchDeps = {
   readonly cluster: ClusterClient;
-  readonly metrics: Pick<AuthorityMetrics, 'taskPoliciesCounted' | 'revocationsCounted'>;
+  readonly metrics: Pick<
+    AuthorityMetrics,
+    'taskPoliciesCounted' | 'policyExceptions' | 'revocationsCounted'
+  >;
   readonly syncs: WatchSyncs;
   readonly record: Recorder;
   /** The authority's own name at the API server. */
@@ -61,6 +64,8 @@ export const startWatches = ({ platform }: AuthorityConfig, deps: WatchDeps): Wa
       random,
       onFailure,
       onCount: metrics.taskPoliciesCounted,
+      // Under `free` no permit stops to count.
+      onExceptions: platform.policy.vend === 'free' ? () => undefined : metrics.policyExceptions,
     }),
     revocations: watchRevocations({
       sync: syncs.revocations,

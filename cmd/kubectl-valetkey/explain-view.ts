@@ -6,6 +6,7 @@ import type { CommandResult } from './command-result.ts';
 import type { ExplainedTask } from './explained-task.ts';
 import type { ExplainedPod } from './explain-report.ts';
 import { formatNamespaceSettings } from './namespace-settings.ts';
+import type { ListedException } from './vend-report.ts';
 
 /** Builds the output of `explain`. */
 export const buildExplainResult = (pods: readonly ExplainedPod[]): CommandResult => ({
@@ -63,6 +64,8 @@ const formatTask = ({
       policy === undefined ? [formatMissingDecision(subject)] : formatDecision(policy.anyRun),
     ],
     ['run now', policy?.now === undefined ? [] : formatDecision(policy.now)],
+    ['vend until', policy?.vend?.exceptions.map(formatException) ?? []],
+    ['not counted', policy?.vend?.ignored.map(({ policy: id, why }) => `${id} ${why}`) ?? []],
     ['problems', rest.faults.map(formatFieldError)],
     ['session policy', JSON.stringify(rest.sessionPolicy, null, 2).split('\n')],
   ];
@@ -79,6 +82,8 @@ const DELIVERY_TEXT: Readonly<Record<Delivery, string>> = {
   vend: 'vend: consumers get keys of the cloud',
   sign: 'sign: the sidecar signs requests; consumers get no keys of the cloud',
 };
+const formatException = ({ policy, until, reason }: ListedException): string =>
+  `${until} by ${policy}: ${reason}`;
 
 const formatMissingDecision = (subject: string | undefined): string =>
   subject === undefined

@@ -11,6 +11,7 @@ import type { FieldError } from '../../lib/schema/field-error.ts';
 import { buildSessionPolicy } from '../../lib/scope/aws/session-policy.ts';
 import { expandPairs } from '../../lib/task/pairs.ts';
 import { bindParams } from '../../lib/task/params.ts';
+import { explainVend, type VendExplanation } from './vend-report.ts';
 
 /** A task with its policy decisions and its session policy. */
 export type ExplainedTask = {
@@ -23,6 +24,8 @@ export type ExplainedTask = {
     readonly anyRun: PolicyDecision;
     /** Decision for a run that starts now without a user; absent if its params are unknown. */
     readonly now?: PolicyDecision;
+    /** Present if only an exception permits the task. */
+    readonly vend?: VendExplanation;
   };
   /** Actions whose effect does not end with the run, because the deadline does not apply to it. */
   readonly outlivesRun: readonly { readonly action: string; readonly mints: Minted }[];
@@ -111,9 +114,13 @@ const evaluateDecisions = async (
   if (policies === undefined) return undefined;
   const deps = { policies, loadCatalog };
   const { dialect, sourceRestriction } = platform.cloud;
-  const request = { principal, task, sourceRestriction: sourceRestriction.mode, dialect };
+  const { vend } = platform.policy;
+  const cloud = { sourceRestriction: sourceRestriction.mode, dialect };
+  const request = { principal, task, ...cloud, vend, atMs: now };
   const anyRun = await evaluateAdmissionPolicy(deps, request);
-  if (params === undefined) return { anyRun };
-  const details = { params, approvals: [], atMs: now };
-  return { anyRun, now: await evaluateRunPolicy(deps, { ...request, ...details }) };
+  const vending = await explainVend(anyRun, deps, request);
+  const permits = vending && { vend: vending };
+  if (params === undefined) return { anyRun, ...permits };
+  const details = { params, approvals: [] };
+  return { anyRun, now: await evaluateRunPolicy(deps, { ...request, ...details }), ...permits };
 };

@@ -7,6 +7,7 @@ import { VERSION } from '../../lib/contract/version.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
 import type { Replicas } from '../../lib/edge/kubernetes/installation.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
+import { getExceptionEnd } from '../../lib/policy/vend-exceptions.ts';
 import { isCompletionBy } from '../../lib/revocation/completion.ts';
 import { isInForce } from '../../lib/revocation/matching.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
@@ -32,6 +33,9 @@ export type InstallationStatus = {
   /** Refusals of the last hour, by code. */
   readonly refusals: readonly RecentRefusal[];
   readonly pods: readonly { readonly namespace: string; readonly count: number }[];
+  readonly vend: StatusData['vend'];
+  readonly exceptions: StatusData['exceptions'];
+  readonly vending: StatusData['vending'];
   /** Problems, one per line. */
   readonly problems: readonly string[];
   /** Settings that are allowed and risky, one per line. */
@@ -68,6 +72,9 @@ export const evaluateStatus = (data: StatusData, now: number): InstallationStatu
     certificates: [...objects.flatMap(({ bundles }) => bundles), ...(others?.certificates ?? [])],
     ...(others?.state ?? NO_AUTHORITY),
     pods: pods.value,
+    vend: data.vend,
+    exceptions: data.exceptions,
+    vending: data.vending,
     problems: [
       ...webhook.problems,
       ...objects.flatMap(({ problems }) => problems),
@@ -75,8 +82,36 @@ export const evaluateStatus = (data: StatusData, now: number): InstallationStatu
       ...pods.problems,
       ...programs.flatMap(checkVersion),
     ],
-    warnings: data.accountIds.includes(ANY_ACCOUNT) ? [ANY_ACCOUNT_WARNING] : [],
+    warnings: [
+      ...(data.accountIds.includes(ANY_ACCOUNT) ? [ANY_ACCOUNT_WARNING] : []),
+      ...warnOfVending(data, now),
+    ],
   };
+};
+
+/** As long as the alert. */
+const NEAR_END_MS = 7 * 86_400_000;
+
+const warnOfVending = (
+  { vend, exceptions, vending }: StatusData,
+  now: number,
+): readonly string[] => {
+  if (vend === 'free') return [];
+  const ending = exceptions.filter(
+    (each) => each.state === 'current' && getExceptionEnd(each) - now < NEAR_END_MS,
+  );
+  return [
+    ...ending.map(
+      ({ policy, until }) =>
+        `${policy}: the exception ends on ${until}; then its tasks need delivery: sign, or a later @until`,
+    ),
+    ...vending
+      .filter(({ outcome }) => outcome === 'deny')
+      .map(
+        ({ namespace, serviceAccount, task, podCount, why }) =>
+          `task ${task} of ${namespace}/${serviceAccount} (${podCount} ${podCount === 1 ? 'pod' : 'pods'}): its next run is ${why}`,
+      ),
+  ];
 };
 
 const ANY_ACCOUNT_WARNING =

@@ -16,6 +16,8 @@ export type LintPolicyOptions = {
   /** Absent: they are not known, so policy is not evaluated. */
   readonly policies?: CompiledPolicies;
   readonly readPodContext: ReadSourcedPodContext;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 };
 
 /**
@@ -23,7 +25,7 @@ export type LintPolicyOptions = {
  * manifest is not wrong for what this check does not know.
  */
 export const createLintPolicy = (options: LintPolicyOptions): EvaluatePolicy => {
-  const { platform, policies, loadCatalog } = options;
+  const { platform, policies, loadCatalog, now } = options;
   const checkSubjects = createGrantCheck(platform);
   if (platform.authority === undefined) return checkSubjects;
   return async (request) => {
@@ -41,6 +43,7 @@ export const createLintPolicy = (options: LintPolicyOptions): EvaluatePolicy => 
     const result = await createTaskPolicyEvaluator({
       ...{ platform, authority: platform.authority },
       readPolicies: () => policies,
+      now: () => now,
       readNamespaceLabels: () => Promise.resolve(labels),
       evaluateTask: (compiled, task) =>
         evaluateAdmissionPolicy({ policies: compiled, loadCatalog }, task),

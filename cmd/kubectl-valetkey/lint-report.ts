@@ -4,7 +4,7 @@ import type { Platform } from '../../lib/contract/platform.ts';
 import { buildExemptionNotes } from '../../lib/injection/exemptions.ts';
 import { findNearMisses } from '../../lib/injection/near-misses.ts';
 import { toMapping } from '../../lib/schema/mapping.ts';
-import { checkPolicy } from '../../lib/policy/policy-findings.ts';
+import { checkWrittenPolicy } from '../../lib/policy/policy-findings.ts';
 import { formatWithHint, type FieldError } from '../../lib/schema/field-error.ts';
 import type { Position } from './manifest-positions.ts';
 import type { Manifest, ManifestPod } from './manifests.ts';
@@ -41,6 +41,8 @@ export type LintOptions = {
   readonly namespace: string;
   readonly readPodContext: ReadSourcedPodContext;
   readonly evaluatePolicy: EvaluatePolicy;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 };
 
 /** The objects of one file. */
@@ -104,7 +106,10 @@ const lintObject = async (
     case 'unreadable':
       return { found: content.faults.map(toPlacedFinding), settings: [] };
     case 'policy': {
-      const { faults, warnings } = checkPolicy({ name, cedar: content.cedar });
+      const { faults, warnings } = checkWrittenPolicy(
+        { name, cedar: content.cedar },
+        { vend: options.platform.policy.vend, atMs: options.now },
+      );
       const placed = faults.map((fault) => ({
         ...toFinding(fault),
         ...findPosition(fault, content.toFilePosition),

@@ -84,7 +84,7 @@ const runLint = async (paths: readonly string[], options: Options, shell: Shell)
     ...(cluster && { cluster }),
   });
   const loadCatalog = createCatalogLoader();
-  const known = { platform, loadCatalog, readPodContext };
+  const known = { platform, loadCatalog, readPodContext, now: io.now() };
   const evaluatePolicy = createLintPolicy({ ...known, ...(policies && { policies }) });
   const report = await lintFiles(files, { ...known, namespace, evaluatePolicy });
   const allNotes = [...notes, ...policyResult.notes];

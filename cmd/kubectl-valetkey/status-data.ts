@@ -4,20 +4,31 @@ import {
   CA_BUNDLE_KEY,
   TRUST_BUNDLE_CONFIG_MAP,
 } from '../../lib/contract/authority-api.ts';
-import type { Platform } from '../../lib/contract/platform.ts';
+import type { Platform, VendPolicy } from '../../lib/contract/platform.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
 import type {
   AuthorityEvent,
   ClusterObject,
   Replicas,
 } from '../../lib/edge/kubernetes/installation.ts';
+import { compilePolicies, type CompiledPolicies } from '../../lib/policy/compiled-policies.ts';
+import { toPolicyText } from '../../lib/policy/policy-text.ts';
 import type { ClusterClient } from './cluster.ts';
 import { listInstalledObjects } from './installed-objects.ts';
 import { parsePublishedKeys, readJwks, type PublishedKey } from './jwks.ts';
 import { readClusterPlatform } from './platform-settings.ts';
+import { listExceptions, type ListedException, type VendingTask } from './vend-report.ts';
+import {
+  createPodCounter,
+  listVendingTasks,
+  type PodCounts,
+  type VendingDeps,
+} from './vending-pods.ts';
 
 /** A value that was read, or the message that explains why it is unknown. */
 export type ReadResult<T> = { readonly value: T } | { readonly unknown: string };
+
+export type StatusDeps = Pick<VendingDeps, 'loadCatalog' | 'now'>;
 
 /** Data that `status` reads from the cluster. */
 export type StatusData = {
@@ -29,8 +40,13 @@ export type StatusData = {
   readonly webhook: ReadResult<Replicas | undefined>;
   /** Objects for the whole cluster; `undefined`: it does not exist. */
   readonly objects: readonly (ClusterObject & { readonly content: ReadResult<unknown> })[];
+  readonly vend: VendPolicy;
   /** Number of running injected pods by namespace. */
   readonly pods: ReadResult<ReadonlyMap<string, number>>;
+  /** Tasks of these pods with `delivery: vend`. */
+  readonly vending: readonly VendingTask[];
+  /** Exceptions of all TaskPolicies; empty if those could not be read. */
+  readonly exceptions: readonly ListedException[];
   /** Present under `trust: authority`. */
   readonly authority?: {
     readonly program: ReadResult<Replicas | undefined>;
@@ -51,19 +67,31 @@ export type StatusData = {
  *
  * @throws ToolError, KubernetesError if the platform's settings cannot be read
  */
-export const readStatusData = async (cluster: ClusterClient): Promise<StatusData> => {
+export const readStatusData = async (
+  cluster: ClusterClient,
+  deps: StatusDeps,
+): Promise<StatusData> => {
+  const platform = await readClusterPlatform(cluster);
   const {
     trust,
     tasks: { accountIds },
-  } = await readClusterPlatform(cluster);
+    policy: { vend },
+  } = platform;
   const { installedIn } = cluster;
-  const [webhook, pods, objects] = await Promise.all([
+  const [webhook, counts, objects] = await Promise.all([
     toReadResult(cluster.readWebhook()),
     toReadResult(countPods(cluster)),
     readObjects(cluster, trust),
   ]);
-  const base = { installedIn, trust, accountIds, webhook, pods, objects };
-  if (trust === 'cluster') return base;
+  const pods = 'value' in counts ? { value: counts.value.byNamespace } : counts;
+  const known = 'value' in counts ? counts.value : NO_PODS;
+  const base = { installedIn, trust, vend, accountIds, webhook, pods, objects };
+  const { readNamespaceLabels } = cluster;
+  const listVending = (compiled: CompiledPolicies | undefined) =>
+    listVendingTasks(known, { ...deps, platform, policies: compiled, readNamespaceLabels });
+  if (trust === 'cluster') {
+    return { ...base, vending: await listVending(undefined), exceptions: [] };
+  }
   const [program, policies, keys, revocations, heads, events, trustBundle] = await Promise.all([
     toReadResult(cluster.readAuthority()),
     toReadResult(cluster.listPolicies()),
@@ -73,8 +101,12 @@ export const readStatusData = async (cluster: ClusterClient): Promise<StatusData
     toReadResult(readEvents(cluster)),
     toReadResult(readTrustBundle(cluster)),
   ]);
+  const compiled =
+    'value' in policies ? compilePolicies(policies.value.map(toPolicyText)) : undefined;
   return {
     ...base,
+    vending: await listVending(compiled),
+    exceptions: compiled === undefined ? [] : listExceptions(compiled, deps.now),
     authority: { program, policies, keys, revocations, heads, events, trustBundle },
   };
 };
@@ -96,13 +128,12 @@ const toReadResult = <T>(pending: Promise<T>): Promise<ReadResult<T>> =>
     (error: unknown) => ({ unknown: error instanceof Error ? error.message : 'no response' }),
   );
 
-const countPods = async ({ listInjected }: ClusterClient): Promise<ReadonlyMap<string, number>> => {
-  const counts = new Map<string, number>();
-  for await (const { metadata } of listInjected()) {
-    const namespace = metadata?.namespace ?? '';
-    counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
-  }
-  return counts;
+const NO_PODS: PodCounts = { byNamespace: new Map(), workloads: [] };
+
+const countPods = async ({ listInjected }: ClusterClient): Promise<PodCounts> => {
+  const counter = createPodCounter();
+  for await (const pod of listInjected()) counter.add(pod);
+  return counter.result();
 };
 
 const readHeads = async ({

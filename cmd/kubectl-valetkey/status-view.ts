@@ -2,6 +2,7 @@ import { formatTarget } from '../../lib/revocation/observed-revocations.ts';
 import type { CommandResult } from './command-result.ts';
 import type { InstallationStatus } from './installation-status.ts';
 import { formatAge, renderTable } from './table.ts';
+import { STATE_TEXT, type VendingTask } from './vend-report.ts';
 
 /** Builds the output of `status`; `now` is in milliseconds since the epoch. */
 export const buildStatusResult = (state: InstallationStatus, now: number): CommandResult => ({
@@ -18,6 +19,7 @@ export const buildStatusResult = (state: InstallationStatus, now: number): Comma
       ['NAMESPACE', 'PODS WITH TASKS'],
       withPlaceholderRow(state.pods.map(({ namespace, count }) => [namespace, `${count}`])),
     ),
+    ...renderVendTables(state),
     '',
     ...(state.problems.length === 0
       ? ['No problems found.']
@@ -114,6 +116,43 @@ const renderRefusalTable = ({ refusals }: InstallationStatus, now: number): read
       refusals.map(({ code, pods, at }) => [code, `${pods}`, formatAge(now - at)]),
     ),
   );
+
+const MAX_VENDING_ROWS = 50;
+
+/** Empty if nothing vends and nothing has to be permitted. */
+const renderVendTables = ({ vend, exceptions, vending }: InstallationStatus): readonly string[] => {
+  const rest = vending.length - MAX_VENDING_ROWS;
+  const vendingTable = [
+    '',
+    ...renderTable(
+      ['TASK WITH DELIVERY VEND', 'PODS', 'NAMES', 'ALLOWED BY'],
+      withPlaceholderRow(vending.slice(0, MAX_VENDING_ROWS).map(toVendingRow)),
+    ),
+    ...(rest > 0 ? [`and ${rest} more`] : []),
+  ];
+  if (vend === 'free') return vending.length === 0 ? [] : vendingTable;
+  const exceptionTable = renderTable(
+    ['VEND EXCEPTION', 'UNTIL', 'STATE', 'REASON'],
+    withPlaceholderRow(
+      exceptions.map(({ policy, until, state, reason }) => [
+        ...[policy, until, STATE_TEXT[state], reason],
+      ]),
+    ),
+  );
+  return ['', ...exceptionTable, ...vendingTable];
+};
+
+const toVendingRow = ({
+  namespace,
+  serviceAccount,
+  task,
+  pods,
+  podCount,
+  why,
+}: VendingTask): readonly string[] => {
+  const names = podCount > pods.length ? [...pods, '…'] : pods;
+  return [`${namespace}/${serviceAccount} ${task}`, `${podCount}`, names.join(' '), why];
+};
 
 const withPlaceholderRow = (
   rows: readonly (readonly string[])[],

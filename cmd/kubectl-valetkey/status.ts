@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 
+import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
 import {
   newCommand,
   printResult,
@@ -28,7 +29,8 @@ export const createStatusCommand = (shell: Shell): Command =>
       ),
     ),
   ).action(async (options: ClusterOptions & OutputOptions) => {
-    const data = await readStatusData(shell.io.createClusterClient(options));
     const now = shell.io.now();
+    const loadCatalog = createCatalogLoader();
+    const data = await readStatusData(shell.io.createClusterClient(options), { now, loadCatalog });
     printResult(shell, buildStatusResult(evaluateStatus(data, now), now), options.output);
   });

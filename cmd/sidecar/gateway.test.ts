@@ -13,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createUpstreamClient } from '../../lib/edge/http/upstream-client.ts';
+import { createOriginFinder } from '../../lib/calls/cloud-origins.ts';
 import type { OperationTable } from '../../lib/operations/table.ts';
 import { createRecognizer } from '../../lib/operations/recognize.ts';
 import { createLocalKeys } from '../../lib/runs/local-keys.ts';
@@ -21,11 +22,10 @@ import { createChunkDecoder } from '../../lib/signing/chunks.ts';
 import { createTextSigner, type AwsKeys } from '../../lib/signing/signing-keys.ts';
 import { verifyRequest } from '../../lib/signing/verify.ts';
 import { parseRequestTarget } from '../../lib/schema/request-target.ts';
-import {
-  createCallHandler,
-  type CallHandlerDeps,
-  type CallOutcome,
-} from '../../lib/edge/gateway/call-handler.ts';
+import { createBodyBuffers } from '../../lib/calls/body-buffers.ts';
+import type { CallOutcome } from '../../lib/calls/call-outcome.ts';
+import { createCallHandler, type CallHandlerDeps } from '../../lib/edge/gateway/call-handler.ts';
+import { clock, schedule } from './system-clock.ts';
 
 // Here and not beside the handler, because the test joins two edges, as only a program may.
 
@@ -120,6 +120,7 @@ const s3 = { table, recognize: createRecognizer(table) };
 const DATA = 'arn:aws:s3:::acme-data';
 const REPORT = { Bucket: 'acme-data', Key: 'reports/a' };
 const run = {
+  run: 'run-1',
   task: 'summarize',
   allow: [
     {
@@ -129,8 +130,17 @@ const run = {
     { actions: ['s3:ListBucket'], resources: [DATA] },
   ],
   keys: cloudKeys,
+  signText,
   signal: new AbortController().signal,
+  release: () => undefined,
+  expire: () => undefined,
 };
+
+const MAX_BODY_BYTES = 1024 * 1024;
+const buffers = createBodyBuffers(
+  { maxBodyBytes: MAX_BODY_BYTES, bufferBytes: MAX_BODY_BYTES },
+  { schedule },
+);
 
 const startGateway = async (cloud: Cloud, overrides: Partial<CallHandlerDeps> = {}) => {
   const localKeys = createLocalKeys({
@@ -139,25 +149,31 @@ const startGateway = async (cloud: Cloud, overrides: Partial<CallHandlerDeps> = 
     randomBytes,
   });
   const outcomes: CallOutcome[] = [];
-  const upstream = createUpstreamClient();
+  const upstream = createUpstreamClient({}, { isAllowedAddress: () => true });
   closers.push(upstream.close);
   let host = '';
   const server = createServer();
   const port = await listen(server);
   host = `127.0.0.1:${port}`;
   const handle = createCallHandler({
-    host,
+    getHost: () => host,
     dialect: 's3',
-    partition: 'aws',
     findKeys: localKeys.find,
     resolveRun: () => Promise.resolve(run),
     findService: (name) => (name === 's3' ? s3 : undefined),
-    findOrigin: (_, region) => (region === 'eu-central-1' ? cloud.origin : undefined),
+    findOrigin: createOriginFinder({
+      region: 'eu-central-1',
+      dialect: 's3',
+      endpoints: [{ service: 's3', url: cloud.origin }],
+    }),
     send: upstream.send,
     signText,
-    maxBodyBytes: 1024 * 1024,
-    now: Date.now,
+    buffers,
+    maxBodyBytes: MAX_BODY_BYTES,
+    clock,
     createId: randomUUID,
+    identified: () => undefined,
+    begun: () => undefined,
     report: (outcome) => outcomes.push(outcome),
     ...overrides,
   });
@@ -219,10 +235,14 @@ describe('createCallHandler', () => {
     expectNoCloudKey([response.$metadata, gateway.outcomes]);
     expect(gateway.outcomes).toEqual([
       expect.objectContaining({
-        owner,
+        ...owner,
+        run: 'run-1',
         outcome: 'allowed',
         status: 200,
-        operation: expect.objectContaining({ name: 'GetObject' }),
+        operation: 's3:GetObject',
+        actions: ['s3:GetObject'],
+        resources: ['arn:aws:s3:::acme-data/reports/a b/ü+~*.csv'],
+        isResolved: true,
       }),
     ]);
   });
@@ -376,7 +396,7 @@ describe('createCallHandler', () => {
     expect(await catchError(first.client.send(command))).toMatchObject({
       message: 'valetkey: revoked by alice (run_revoked)',
     });
-    const second = await start({ findOrigin: () => 'http://127.0.0.1:9' });
+    const second = await start({ findOrigin: () => ({ ok: true, value: 'http://127.0.0.1:9' }) });
     expect(await catchError(second.client.send(command))).toMatchObject({
       name: 'ServiceUnavailable',
       message: expect.stringContaining('upstream_unreachable'),
@@ -420,7 +440,7 @@ describe('createCallHandler', () => {
     await failed;
     endless.destroy();
     expect(gateway.outcomes).toEqual([
-      expect.objectContaining({ outcome: 'refused', code: 'run_revoked' }),
+      expect.objectContaining({ outcome: 'cut', code: 'run_revoked' }),
     ]);
   });
 
@@ -428,7 +448,6 @@ describe('createCallHandler', () => {
     ['another Host', ['GET / HTTP/1.1', 'Host: evil.example']],
     ['a repeated header', ['GET / HTTP/1.1', 'Host: HOST', 'x-amz-date: a', 'X-Amz-Date: b']],
     ['the absolute form', ['GET http://HOST/ HTTP/1.1', 'Host: HOST']],
-    ['no authorization', ['GET / HTTP/1.1', 'Host: HOST']],
     [
       'two lengths',
       ['PUT / HTTP/1.1', 'Host: HOST', 'Content-Length: 1', 'Transfer-Encoding: chunked'],

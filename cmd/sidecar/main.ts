@@ -3,6 +3,7 @@ import { ListenError } from '../../lib/edge/http/local-listener.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { HELP, readOwnConfig, type SidecarConfig } from './config.ts';
 import { createCredentialSource } from './credential-source.ts';
+import { SeedFileError } from './seed-file.ts';
 import { startSidecar } from './sidecar.ts';
 import { clock, schedule } from './system-clock.ts';
 
@@ -48,7 +49,8 @@ const main = async (): Promise<number> => {
 const logFailure = (thrown: unknown): number => {
   const { name, message, stack = '' } = thrown instanceof Error ? thrown : new Error();
   const at = stack.split('\n').filter((line) => line.startsWith('    at '));
-  log.error('sidecar failed', thrown instanceof ListenError ? { fault: message } : { name, at });
+  const isOwn = thrown instanceof ListenError || thrown instanceof SeedFileError;
+  log.error('sidecar failed', isOwn ? { fault: message } : { name, at });
   return 1;
 };
 

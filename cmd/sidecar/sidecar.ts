@@ -2,10 +2,12 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
+import { createCallRuns, type CallRuns } from '../../lib/calls/call-runs.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../../lib/contract/paths.ts';
+import type { LocalKeys } from '../../lib/runs/local-keys.ts';
 import { createRunRegistry, type RunRegistry } from '../../lib/runs/run-registry.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
 import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
@@ -23,9 +25,10 @@ import {
 } from '../../lib/edge/http/local-token-file.ts';
 import { createLazySidecarMetrics } from '../../lib/edge/telemetry/lazy-sidecar-metrics.ts';
 import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts';
-import type { SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
+import type { GatewayState, SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import type { SidecarConfig } from './config.ts';
 import type { CredentialSource } from './credential-source.ts';
+import { createPodKeys, startGateway, type Gateway } from './gateway.ts';
 import { createObservedExchange } from './observed-exchange.ts';
 import { createRoutes } from './routes.ts';
 import { isReadable } from './token-file.ts';
@@ -41,48 +44,60 @@ export type SidecarDeps = {
   readonly createCredentialSource: (metrics: SidecarMetrics) => CredentialSource;
   /** How long requests get 503 after shutdown began. */
   readonly drainMs: number;
+  /** For tests, whose clouds are on loopback. */
+  readonly isCloudAddress?: (address: string) => boolean;
 };
 
 export type Sidecar = {
   readonly loopbackPort: number;
   readonly telemetryPort: number;
+  /** Absent if no task has delivery `sign`. */
+  readonly gatewayPort?: number;
   /** Ends every run, returns 503 for `drainMs`, and stops listening. */
   readonly stop: () => Promise<void>;
 };
 
+/** Stops listening and closes all connections. */
+type Close = () => Promise<void>;
+
 /**
- * Starts to serve the pod's consumers. The loopback tokens are published last, after the port is
+ * Starts to serve the pod's consumers. The loopback tokens are published last, after the ports are
  * bound and everything that can fail has succeeded: otherwise consumers could send a token to another
  * process that holds the port.
  *
  * @throws ListenError that names the setting if a port or socket cannot be bound
+ * @throws SeedFileError
  */
 export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
+  const closers: Close[] = [];
+  try {
+    return await startServing(deps, closers);
+  } catch (thrown) {
+    await Promise.all(closers.map((close) => close()));
+    throw thrown;
+  }
+};
+
+/** @param closers gets a function for each listener */
+const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sidecar> => {
   const { config, log, schedule } = deps;
-  const { registry, metrics, source } = createRegistry(deps);
+  let gateway: Gateway | undefined;
+  const { registry, metrics, source, signing } = createRegistry(deps, () => gateway?.readState());
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
   const { admitted, trust } = config;
   const { countRequest } = metrics;
   const routes = createRoutes({ admitted, trust, registry, schedule, log, countRequest });
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);
+  closers.push(() => closeListener(loopback));
+  await listenOnSockets(config, { createListener: routes.socket, closers });
+  gateway = signing && (await startPodGateway(deps, { ...signing, metrics }));
+  if (gateway !== undefined) closers.push(gateway.stop);
   const unready = () => (isReadable(config.tokenFile) ? [] : [SIDECAR_ENV.tokenFile]);
   const telemetry = createMetricsServer({ ...metrics, unready });
-  const sockets = await Promise.all(
-    config.admitted.consumers.map(async (consumer) => {
-      const server = createLocalServer(routes.socket(consumer));
-      const path = join(config.consumersFolder, consumer, SOCKET_FILE_NAME);
-      await listenOnSocket(server, { path, setting: SIDECAR_ENV.consumersFolder });
-      return server;
-    }),
-  );
+  closers.push(() => closeListener(telemetry));
   await listenOnAddress(telemetry, { ...config.telemetry, setting: SIDECAR_ENV.telemetry });
   for (const [consumer, token] of tokens) publishToken(getTokenPath(config, consumer), token);
-  log.info('sidecar ready', {
-    pod: `${config.podNamespace}/${config.podName}`,
-    injectionTemplate: config.injectionTemplate,
-    consumers: config.admitted.consumers,
-    tasks: config.admitted.tasks.map(({ name }) => name),
-  });
+  logReady(deps);
   setImmediate(() => {
     source.authority?.subscribe(registry);
     void metrics.load();
@@ -90,15 +105,44 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
   return {
     loopbackPort: getPort(loopback),
     telemetryPort: getPort(telemetry),
-    stop: () => stopSidecar(deps, { registry, source, servers: [loopback, telemetry, ...sockets] }),
+    ...(gateway && { gatewayPort: gateway.port }),
+    stop: () => stopSidecar(deps, { registry, source, closers }),
   };
 };
 
-const createRegistry = ({ config, clock, schedule, log, createCredentialSource }: SidecarDeps) => {
+const logReady = ({ config, log }: SidecarDeps): void =>
+  log.info('sidecar ready', {
+    pod: `${config.podNamespace}/${config.podName}`,
+    injectionTemplate: config.injectionTemplate,
+    consumers: config.admitted.consumers,
+    tasks: config.admitted.tasks.map(({ name }) => name),
+  });
+
+const listenOnSockets = async (
+  { admitted, consumersFolder }: SidecarConfig,
+  options: { createListener: ReturnType<typeof createRoutes>['socket']; closers: Close[] },
+): Promise<void> => {
+  await Promise.all(
+    admitted.consumers.map(async (consumer) => {
+      const server = createLocalServer(options.createListener(consumer));
+      options.closers.push(() => closeListener(server));
+      const path = join(consumersFolder, consumer, SOCKET_FILE_NAME);
+      await listenOnSocket(server, { path, setting: SIDECAR_ENV.consumersFolder });
+    }),
+  );
+};
+
+/** @throws SeedFileError */
+const createRegistry = (
+  { config, clock, schedule, log, createCredentialSource }: SidecarDeps,
+  readGateway: () => GatewayState | undefined,
+) => {
+  const localKeys = createPodKeys(config);
   const metrics = createLazySidecarMetrics({
     tasks: config.admitted.tasks.map(({ name }) => name),
     readExpirations: () => findLatestExpirations(registry, clock.now()),
     authority: () => source.authority?.getConnectionState(),
+    gateway: readGateway,
   });
   const source = createCredentialSource(metrics);
   const registry: RunRegistry = createRunRegistry({
@@ -106,6 +150,7 @@ const createRegistry = ({ config, clock, schedule, log, createCredentialSource }
     clock,
     schedule,
     revocationsCurrentUntil: source.authority?.revocationsCurrentUntil,
+    localKeys,
     observer: {
       started: ({ run, task, consumer }) => {
         metrics.runStarted(task.name);
@@ -113,13 +158,36 @@ const createRegistry = ({ config, clock, schedule, log, createCredentialSource }
       },
       ended: (ended, reason) => {
         const { run, task, consumer } = ended;
+        signing?.runs.end(ended, reason);
         source.authority?.reportRunEnd(ended, reason);
         metrics.runEnded(task.name, reason);
         log.info('run ended', { run, task: task.name, consumer, reason });
       },
     },
   });
-  return { registry, metrics, source };
+  const signing = localKeys && { localKeys, runs: createPodCallRuns(config, registry, schedule) };
+  return { registry, metrics, source, signing };
+};
+
+const createPodCallRuns = (
+  { admitted, trust }: SidecarConfig,
+  registry: RunRegistry,
+  schedule: Schedule,
+): CallRuns =>
+  createCallRuns({
+    admitted,
+    registry,
+    schedule,
+    unavailable: trust === 'authority' ? 'authority_unreachable' : 'upstream_unreachable',
+  });
+
+/** The configuration has the gateway's settings if a task has delivery `sign`. */
+const startPodGateway = async (
+  { config, log, clock, schedule, isCloudAddress }: SidecarDeps,
+  parts: { localKeys: LocalKeys; runs: CallRuns; metrics: SidecarMetrics },
+): Promise<Gateway | undefined> => {
+  const { gateway: access } = config;
+  return access && startGateway({ config, access, log, clock, schedule, isCloudAddress, ...parts });
 };
 
 /** The deadline of the longest-lived run of each task, in milliseconds since the epoch. */
@@ -156,15 +224,15 @@ const stopSidecar = async (
   {
     registry,
     source,
-    servers,
-  }: { registry: RunRegistry; source: CredentialSource; servers: readonly Server[] },
+    closers,
+  }: { registry: RunRegistry; source: CredentialSource; closers: readonly Close[] },
 ): Promise<void> => {
   const runs = registry.close();
   log.info('sidecar shutting down', { runs });
   for (const consumer of config.admitted.consumers) withdrawToken(getTokenPath(config, consumer));
   const drained = new Promise<void>((resolve) => void schedule(drainMs, resolve));
   await Promise.all([drained, source.authority?.shutdown(REPORT_MS)]);
-  await Promise.all(servers.map(closeListener));
+  await Promise.all(closers.map((close) => close()));
 };
 
 const getTokenPath = ({ consumersFolder }: SidecarConfig, consumer: string): string =>

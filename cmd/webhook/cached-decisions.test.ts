@@ -8,6 +8,8 @@ import { cacheDecisions } from './cached-decisions.ts';
 const policies = compilePolicies([]);
 const principal = { namespace: 'research', namespaceLabels: {}, serviceAccount: 'agent' };
 const request: AdmissionPolicyRequest = {
+  vend: 'free',
+  atMs: Date.UTC(2026, 0, 5, 13, 30),
   principal,
   task: buildTask('summarize', ['agent']),
   sourceRestriction: 'none',
@@ -43,11 +45,20 @@ describe('cacheDecisions', () => {
     ['other labels', { ...request, principal: { ...principal, namespaceLabels: { a: 'b' } } }],
     ['another account', { ...request, principal: { ...principal, serviceAccount: 'other' } }],
     ['other binding', { ...request, sourceRestriction: 'podIP' }],
+    ['another setting of policy.vend', { ...request, vend: 'exception' }],
+    ['the next day in UTC', { ...request, atMs: Date.UTC(2026, 0, 6) }],
   ])('evaluates again for %s', async (_what, other) => {
     const { requests, decide } = createTestCache();
     await decide(policies, request);
     await decide(policies, other);
     expect(requests).toHaveLength(2);
+  });
+
+  it('evaluates once for all times of one day in UTC', async () => {
+    const { requests, decide } = createTestCache();
+    await decide(policies, { ...request, atMs: Date.UTC(2026, 0, 5) });
+    await decide(policies, { ...request, atMs: Date.UTC(2026, 0, 6) - 1 });
+    expect(requests).toHaveLength(1);
   });
 
   it('evaluates again with other policies', async () => {

@@ -4,6 +4,7 @@ import { createFairQueue } from '../../lib/async/fair-queue.ts';
 import { createLruCache } from '../../lib/async/lru-cache.ts';
 import type { EvaluateTask } from '../../lib/injection/task-policy.ts';
 import type { PolicyDecision } from '../../lib/policy/decision.ts';
+import { toUtcDay } from '../../lib/policy/vend-exceptions.ts';
 
 /** At most a few megabytes: a decision has nine reasons, and the key is a digest. */
 const MAX_ENTRIES = 1024;
@@ -17,7 +18,8 @@ export const cacheDecisions = (evaluateTask: EvaluateTask): EvaluateTask => {
   const recent = createLruCache<Promise<PolicyDecision>>(MAX_ENTRIES);
   const enqueue = createFairQueue();
   return (policies, request) => {
-    const key = hashRequest([policies.version, request]);
+    const { atMs, ...rest } = request;
+    const key = hashRequest([policies.version, rest, toUtcDay(atMs)]);
     const cached = recent.get(key);
     if (cached !== undefined) return cached;
     const { namespace } = request.principal;

@@ -1,4 +1,5 @@
 import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
+import type { Clock } from '../../lib/contract/clock.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
 import { createTaskPolicyEvaluator, type EvaluatePolicy } from '../../lib/injection/task-policy.ts';
 import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
@@ -20,13 +21,15 @@ export const createPolicyGate = (
   deps: {
     readonly cluster: Pick<ClusterClient, 'watchPolicies' | 'readNamespaceLabels'>;
     readonly loadCatalog: LoadCatalog;
+    readonly clock: Pick<Clock, 'now'>;
   } & Pick<PolicyWatchDeps, 'sync' | 'log' | 'random'>,
 ): PolicyGate => {
-  const { cluster, loadCatalog, sync, log, random } = deps;
+  const { cluster, loadCatalog, clock, sync, log, random } = deps;
   const staleAfterSeconds = settings.authority.policyMaxStalenessSeconds;
   const watch = cluster.watchPolicies;
   const policies = watchPolicies({ watch, staleAfterSeconds, sync, log, random });
   const { readNamespaceLabels } = cluster;
+  const { vend } = settings.platform.policy;
   return {
     ...policies,
     evaluatePolicy: createTaskPolicyEvaluator({
@@ -34,10 +37,11 @@ export const createPolicyGate = (
       authority: settings.authority,
       readPolicies: policies.current,
       readNamespaceLabels,
+      now: clock.now,
       evaluateTask: cacheDecisions((compiled, request) =>
         evaluateAdmissionPolicy({ policies: compiled, loadCatalog }, request),
       ),
     }),
-    admitPolicy: (request) => Promise.resolve(admitPolicy(request)),
+    admitPolicy: (request) => Promise.resolve(admitPolicy(request, { vend, now: clock.now })),
   };
 };

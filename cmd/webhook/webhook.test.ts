@@ -449,12 +449,12 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     const metadata = { name: 'team', uid: 'p-1', generation };
     api.put(`${POLICIES}/team`, { metadata, spec: { cedar } });
   };
-  const startReady = async (roots: string) => {
+  const startReady = async (roots: string, more = '') => {
     installObjects();
     putRoots(roots);
     putPolicy(PERMIT);
     api.put('/api/v1/namespaces/research', { metadata: { name: 'research', labels: {} } });
-    const config = configure({}, AUTHORITY);
+    const config = configure({}, `${AUTHORITY}${more}`);
     const started = await start(config);
     await ready(started.webhook);
     return { ...started, config, post: createApiServerClient(started.webhook) };
@@ -515,6 +515,30 @@ authority: {endpoint: "https://authority.example", issuer: "https://issuer.examp
     await waitUntil(async () =>
       parseResponse(await post('/validate', buildReview(injected))).allowed ? true : undefined,
     );
+  });
+
+  it('admits delivery vend under policy.vend: exception only by a dated permit', async () => {
+    const { post } = await startReady(await rootText(), 'policy: {vend: exception}\n');
+    const pod = buildPod(TASK);
+    const injected = inject(pod, parseResponse(await post('/mutate', buildReview(pod))));
+    const denied = parseResponse(await post('/validate', buildReview(injected)));
+    expect(denied.status?.message).toContain('use delivery: sign');
+    const day = (ahead: number) =>
+      new Date(Date.now() + ahead * 86_400_000).toISOString().slice(0, 10);
+    const annotate = (ahead: number) => `@until("${day(ahead)}") @reason("cannot sign") ${PERMIT}`;
+    putPolicy(annotate(30), 2);
+    await waitUntil(async () =>
+      parseResponse(await post('/validate', buildReview(injected))).allowed ? true : undefined,
+    );
+    const kind = { group: 'valetkey.dev', version: 'v1alpha1', kind: 'TaskPolicy' };
+    const write = async (ahead: number) => {
+      const object = { metadata: { name: 'mine' }, spec: { cedar: annotate(ahead) } };
+      return parseResponse(
+        await post('/validate-policy', buildReview(object, { kind, name: 'mine' })),
+      );
+    };
+    expect((await write(120)).status?.message).toContain('at most 90 days ahead');
+    expect(await write(30)).toMatchObject({ allowed: true });
   });
 
   it('refuses a pod that only projects a token for the authority', async () => {

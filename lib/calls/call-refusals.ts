@@ -1,6 +1,6 @@
 /** How a refusal of the gateway appears in the protocol of an AWS SDK. */
 export type CallRefusalRow = {
-  readonly status: 400 | 403 | 413 | 501 | 502 | 503;
+  readonly status: 400 | 403 | 404 | 413 | 501 | 502 | 503;
   /** The error code that SDKs know: for most it decides whether they retry. */
   readonly awsCode: string;
   /** Seconds, where trying again can succeed. */
@@ -18,6 +18,7 @@ export const CALL_REFUSALS = {
   signature_invalid: { status: 403, awsCode: 'SignatureDoesNotMatch' },
   run_ended: { status: 403, awsCode: 'ExpiredToken' },
   run_revoked: denied,
+  run_refused: denied,
   clock_skew: { status: 403, awsCode: 'RequestTimeTooSkewed' },
   header_unsigned: denied,
   operation_mints: denied,
@@ -25,6 +26,8 @@ export const CALL_REFUSALS = {
   resource_outside: denied,
   region_outside: denied,
   presigned: denied,
+  not_local: denied,
+  route_unknown: { status: 404, awsCode: 'NotFound' },
   operation_unknown: unsupported,
   operation_ambiguous: unsupported,
   operation_unmapped: unsupported,

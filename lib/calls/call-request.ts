@@ -2,7 +2,8 @@ import { parseAuthorization, type Authorization } from '../signing/authorization
 import { sha256, type SignableRequest } from '../signing/canonical.ts';
 import { verifyRequest } from '../signing/verify.ts';
 import type { AwsKeys, SignText } from '../signing/signing-keys.ts';
-import { parseRequestTarget } from '../schema/request-target.ts';
+import { isForwardedHeader } from '../runs/forwarded-headers.ts';
+import { parseRequestTarget, type RequestTarget } from '../schema/request-target.ts';
 import type { CallRefusal, CallRefusalCode } from './call-refusals.ts';
 
 /** A request as an HTTP server received it. */
@@ -43,6 +44,45 @@ const readHeaders = (rawHeaders: readonly string[]): ReadonlyMap<string, string>
   return headers;
 };
 
+/** `h2c` asks for another version, which a server may ignore (RFC 9110, section 7.8). */
+const IGNORED_UPGRADE = 'h2c';
+
+const findHeaderFault = (
+  headers: ReadonlyMap<string, string>,
+  host: string,
+): CallRefusal | undefined => {
+  if (headers.get('host') !== host) {
+    return { code: 'request_malformed', message: `expected the header Host: ${host}` };
+  }
+  const forwarded = [...headers.keys()].find(isForwardedHeader);
+  if (forwarded !== undefined) {
+    return {
+      code: 'not_local',
+      message: `expected a direct request from this pod, found the header ${forwarded}`,
+    };
+  }
+  if ((headers.get('upgrade') ?? IGNORED_UPGRADE).toLowerCase() !== IGNORED_UPGRADE) {
+    return { code: 'upgrade_unsupported', message: 'expected no header Upgrade, except h2c' };
+  }
+  return headers.has('content-length') && headers.has('transfer-encoding')
+    ? {
+        code: 'request_malformed',
+        message: 'expected Content-Length or Transfer-Encoding, not both',
+      }
+    : undefined;
+};
+
+/** The scheme selects what a request is, never the path. */
+const findRouteFault = (
+  headers: ReadonlyMap<string, string>,
+  { parameters }: RequestTarget,
+): CallRefusal | undefined => {
+  if (headers.get('authorization')?.startsWith('AWS4-')) return undefined;
+  return parameters.has('X-Amz-Algorithm')
+    ? { code: 'presigned', message: 'expected a signature in the header Authorization' }
+    : { code: 'route_unknown', message: 'expected a request that is signed with AWS4-HMAC-SHA256' };
+};
+
 /**
  * Parses a call. What two readers could understand differently is refused: repeated headers, two
  * lengths, and everything that {@link parseRequestTarget} and {@link parseAuthorization} refuse.
@@ -55,18 +95,13 @@ export const parseCall = (received: ReceivedRequest, host: string): CallResult<P
   if (typeof headers === 'string') {
     return refuseCall('request_malformed', `expected the header ${headers} once`);
   }
-  if (headers.get('host') !== host) {
-    return refuseCall('request_malformed', `expected the header Host: ${host}`);
-  }
-  if (headers.has('content-length') && headers.has('transfer-encoding')) {
-    return refuseCall(
-      'request_malformed',
-      'expected Content-Length or Transfer-Encoding, not both',
-    );
-  }
+  const headerFault = findHeaderFault(headers, host);
+  if (headerFault !== undefined) return { ok: false, refusal: headerFault };
   if (!METHODS.has(method)) return refuseCall('request_malformed', 'expected a method of HTTP');
   const parsed = parseRequestTarget(url);
   if (!parsed.ok) return refuseCall('request_malformed', parsed.reason);
+  const routeFault = findRouteFault(headers, parsed.target);
+  if (routeFault !== undefined) return { ok: false, refusal: routeFault };
   const result = parseAuthorization(headers.get('authorization') ?? '');
   if (!result.ok) return { ok: false, refusal: result.fault };
   const request = { method, target: parsed.target, headers };

@@ -57,8 +57,10 @@ export const createCertificateAuthority = async ({
   return { certificate: toPem(certificate), key: exportKey(keys.privateKey) };
 };
 
+const IP_ADDRESS = /^\d+(\.\d+){3}$|:/;
+
 /**
- * Creates a key and signs its certificate for `names` (DNS names), valid until `now + lifetimeMs` or the
+ * Creates a key and signs its certificate for `names` (DNS names and IP addresses), valid until `now + lifetimeMs` or the
  * expiration of the authority, whichever is earlier.
  */
 export const signLeaf = async (
@@ -80,7 +82,7 @@ export const signLeaf = async (
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([SERVER_AUTH]),
       new x509.SubjectAlternativeNameExtension(
-        options.names.map((value) => ({ type: 'dns', value })),
+        options.names.map((value) => ({ type: IP_ADDRESS.test(value) ? 'ip' : 'dns', value })),
       ),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
     ],

@@ -1,3 +1,4 @@
+import { NEW_INSTALLATION } from '../contract/platform.ts';
 import { VERSION } from '../contract/version.ts';
 
 /**
@@ -7,7 +8,8 @@ import { VERSION } from '../contract/version.ts';
 export const DEFAULT_PLATFORM = [
   `sidecar: {image: "localhost/valetkey:${VERSION}"}`,
   'cloud: {region: us-east-1}',
-  "tasks: {accountIds: ['*']}",
+  `tasks: {accountIds: ['*'], delivery: ${NEW_INSTALLATION.delivery}}`,
+  `policy: {vend: ${NEW_INSTALLATION.vend}}`,
   'authority:',
   '  endpoint: "https://valetkey-authority.valetkey.svc"',
   '  issuer: "https://issuer.example/valetkey"',

@@ -95,6 +95,7 @@ describe('readPlatform', () => {
           journalLinesPerSecond: 200,
           journalResources: 'full',
         },
+        policy: { vend: 'free' },
         pods: {
           ignoredContainers: HELPER_CONTAINERS,
           allowApiToken: false,
@@ -270,6 +271,30 @@ describe('readPlatform of accounts', () => {
 
   it.each(["['*', '111122223333']", "['1111*']", "['']"])('rejects the accounts %s', (list) => {
     expect(listPlatformErrors(withLimits(`tasks: {accountIds: ${list}}`))).toHaveLength(1);
+  });
+});
+
+describe('readPlatform of policy.vend', () => {
+  const authority = `${MINIMAL.replace('trust: cluster', 'trust: authority')}authority: {endpoint: 'https://a.example', issuer: 'https://i.example', trustDomain: prod.example}\n`;
+  const readVend = (text: string): unknown => {
+    const result = readPlatform(text);
+    return result.ok ? result.value.policy : result.faults;
+  };
+
+  it.each(['exception', 'free'])('reads %s under trust: authority', (vend) => {
+    expect(readVend(`${authority}policy: {vend: ${vend}}\n`)).toEqual({ vend });
+  });
+
+  it('is free in the file of an older chart', () => {
+    expect(readVend(authority)).toEqual({ vend: 'free' });
+    expect(readVend(MINIMAL)).toEqual({ vend: 'free' });
+  });
+
+  it('rejects exception under trust: cluster, which has no policies, and any other value', () => {
+    expect(listPlatformErrors(`${MINIMAL}policy: {vend: exception}\n`)).toEqual([
+      'policy.vend: expected free, because trust: cluster has no TaskPolicies that could permit an exception; or trust: authority, got "exception"',
+    ]);
+    expect(listPlatformErrors(`${authority}policy: {vend: never, more: 1}\n`)).toHaveLength(2);
   });
 });
 

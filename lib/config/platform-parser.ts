@@ -54,6 +54,8 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   fixedKey: auto                         # auto | off
  *   journalLinesPerSecond: 200
  *   journalResources: full                 # full | hashed
+ * policy:
+ *   vend: free                             # exception | free; exception requires trust: authority
  * pods:
  *   ignoredContainers: [istio-proxy, …]    # omitted: those of known meshes and controllers
  *   allowApiToken: false
@@ -111,7 +113,7 @@ const toFieldError = ({ message }: YamlProblem): FieldError => ({
 
 /** Checks across keys. Each error names the key to change. */
 const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
-  const { cloud, tasks } = file;
+  const { cloud, tasks, policy } = file;
   const faults: FieldError[] = [];
   const { stsEndpoint, allowHttp, dialect, sourceRestriction } = cloud;
   const expect = (holds: boolean, path: string, expected: string, value: unknown): void => {
@@ -152,6 +154,12 @@ const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
     'tasks.accountIds',
     `'${ANY_ACCOUNT}' alone, or accounts of 12 digits`,
     tasks.accountIds,
+  );
+  expect(
+    policy.vend === 'free' || file.authority !== undefined,
+    'policy.vend',
+    'free, because trust: cluster has no TaskPolicies that could permit an exception; or trust: authority',
+    policy.vend,
   );
   for (const role of Object.keys(tasks.mintingActions)) {
     const expected = checkRoleDialect(requireRoleArn(role), dialect);
@@ -218,6 +226,7 @@ const buildPlatform = ({
   cloud,
   tasks,
   gateway,
+  policy,
   pods,
   authority,
 }: PlatformFile): Platform => {
@@ -233,6 +242,7 @@ const buildPlatform = ({
       maxLifetimeSeconds: maxLifetime,
     },
     gateway: { maxBodyBytes: maxBody, bufferBytes: buffers, ...journal },
+    policy,
     pods,
     ...(authority && { authority: buildAuthoritySettings(authority) }),
   };

@@ -1,5 +1,5 @@
 import { AUTHORITY_AUDIENCE } from '../contract/authority-api.ts';
-import type { SourceRestriction } from '../contract/platform.ts';
+import { VEND_POLICIES, type SourceRestriction } from '../contract/platform.ts';
 import { DELIVERIES } from '../contract/task.ts';
 import { PARTITION, roleArn } from '../schema/arn.ts';
 import {
@@ -146,22 +146,27 @@ const tasks = object({
   mintingActions: withDefault(record(roleArn, list(action, { min: 1 })), {}),
 });
 
-const MAX_BODY = { min: 1024 * 1024, max: 26 * 1024 * 1024 };
-const MAX_BUFFERS = { min: MAX_BODY.min, max: 1024 * 1024 * 1024 };
+const MIB = 1024 * 1024;
+const MAX_BODY = { min: MIB, max: 26 * MIB };
 
-const gatewayMembers = {
-  maxBodyBytes: withDefault(integer(MAX_BODY), 8 * 1024 * 1024),
-  bufferBytes: withDefault(integer(MAX_BUFFERS), 32 * 1024 * 1024),
+const MAX_BUFFERS = { min: MIB, max: 1024 * MIB };
+
+const otherGatewayMembers = {
   fixedKey: withDefault(stringEnum(['auto', 'off']), 'auto'),
   journalLinesPerSecond: withDefault(integer({ min: 1, max: 10_000 }), 200),
   journalResources: withDefault(stringEnum(['full', 'hashed']), 'full'),
 };
-const { maxBodyBytes, bufferBytes, ...otherGatewayMembers } = gatewayMembers;
 
-/** Sizes are quantities in the file, and bytes in the sidecar's environment. */
+/** Members of the sidecar's environment that the `gateway` group becomes. */
+const gatewayMembers = {
+  maxBodyBytes: integer(MAX_BODY),
+  bufferBytes: integer(MAX_BUFFERS),
+  ...otherGatewayMembers,
+};
+
 const gatewayGroup = object({
-  maxBody: withDefault(quantityBytes(MAX_BODY), maxBodyBytes.otherwise),
-  buffers: withDefault(quantityBytes(MAX_BUFFERS), bufferBytes.otherwise),
+  maxBody: withDefault(quantityBytes(MAX_BODY), 8 * MIB),
+  buffers: withDefault(quantityBytes(MAX_BUFFERS), 32 * MIB),
   ...otherGatewayMembers,
 });
 
@@ -176,10 +181,13 @@ export const gatewayAccess = refine(
   },
 );
 
+const policyGroup = object({ vend: withDefault(stringEnum(VEND_POLICIES), 'free') });
+
 const groups = {
   cloud: withEmptyDefault(cloudGroup),
   tasks: withEmptyDefault(tasks),
   gateway: withEmptyDefault(gatewayGroup),
+  policy: withEmptyDefault(policyGroup),
   pods: withEmptyDefault(podsGroup),
 };
 

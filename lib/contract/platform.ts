@@ -1,5 +1,21 @@
 import type { Delivery } from './task.ts';
 
+/**
+ * Whether any permit allows `delivery: vend` (`free`), or only one that states its end and its reason
+ * (`exception`).
+ */
+export const VEND_POLICIES = ['exception', 'free'] as const;
+export type VendPolicy = (typeof VEND_POLICIES)[number];
+
+/**
+ * What the chart renders for an installation that is new. An upgrade keeps what it has, and that of a chart
+ * without these settings is `vend` and `free`.
+ */
+export const NEW_INSTALLATION: { readonly delivery: Delivery; readonly vend: VendPolicy } = {
+  delivery: 'vend',
+  vend: 'free',
+};
+
 /** Source network of pods as the cloud sees it. The session policy denies requests from elsewhere. */
 export type SourceRestriction =
   | { readonly mode: 'none' }
@@ -199,6 +215,8 @@ export type Platform = {
   readonly cloud: CloudSettings;
   readonly tasks: TaskLimits;
   readonly gateway: GatewaySettings;
+  /** How TaskPolicies decide. Under `trust: cluster` there are none, and `vend` is `free`. */
+  readonly policy: { readonly vend: VendPolicy };
   readonly pods: {
     /** Containers that are consumers only if a task names them. */
     readonly ignoredContainers: readonly string[];

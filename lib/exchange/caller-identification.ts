@@ -7,14 +7,13 @@ import { createReplayGuard, type UsedTokenLeases } from '../identity/token-repla
 import { createUserVerifier, type UserVerifierDeps } from '../identity/user-token.ts';
 import {
   createWorkloadIdentifier,
-  type EvaluatePod,
   type WorkloadIdentifierDeps,
 } from '../identity/workload-identification.ts';
 import type { User } from '../identity/workload.ts';
 import type { AcceptedTemplates } from '../injection/injection-template.ts';
-import { evaluateLivePod } from '../injection/live-pod.ts';
 import { createTaskRevalidator } from '../task/revalidation.ts';
 import type { IdentifyWorkload, VerifyPodToken } from './caller.ts';
+import { createPodEvaluator } from './pod-evaluation.ts';
 import { RequestError } from './token-refusal.ts';
 
 export type CallerIdentificationOptions = {
@@ -70,7 +69,9 @@ export const createCallerIdentification = (
     reviewToken: deps.reviewToken,
     readNamespaceLabels: deps.readNamespaceLabels,
     readServiceAccount: deps.readServiceAccount,
-    evaluatePod: createPodEvaluator(platform, deps),
+    evaluatePod: createPodEvaluator(platform, () =>
+      requireLoaded(deps.getTemplates(), 'the injection templates'),
+    ),
     revalidateTasks: createTaskRevalidator({
       limits: platform.tasks,
       cloud: platform.cloud,
@@ -106,24 +107,6 @@ export const createCallerIdentification = (
     collectLeases: replayGuard.collect,
   };
 };
-
-/**
- * Evaluates the rules on a running pod with the code of admission. The namespace's labels, which may
- * exempt a pod, are read only for a pod that breaks a rule without them.
- */
-const createPodEvaluator =
-  (
-    platform: Platform,
-    { getTemplates }: Pick<CallerIdentificationDeps, 'getTemplates'>,
-  ): EvaluatePod =>
-  async (pod, { readLabels, ...account }) => {
-    const templates = requireLoaded(getTemplates(), 'the injection templates');
-    const options = { platform, templates, ...account };
-    const strictResult = evaluateLivePod(pod, options);
-    if (strictResult.ok) return strictResult;
-    const namespaceLabels = (await readLabels()) ?? {};
-    return evaluateLivePod(pod, { ...options, namespaceLabels });
-  };
 
 const requireLoaded = <T>(value: T | undefined, name: string): T => {
   if (value === undefined) throw new RequestError('starting', `not loaded yet: ${name}`);

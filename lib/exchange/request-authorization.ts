@@ -1,5 +1,5 @@
 import type { Revocation, TaskDetails } from '../contract/authority-api.ts';
-import type { CloudSettings, SourceRestriction } from '../contract/platform.ts';
+import type { CloudSettings, SourceRestriction, VendPolicy } from '../contract/platform.ts';
 import type { User } from '../identity/workload.ts';
 import type { PolicyDecision, RunPolicyRequest } from '../policy/decision.ts';
 import type { RevocationTarget } from '../revocation/matching.ts';
@@ -25,6 +25,7 @@ export type PolicyDeps = {
   readonly decideRun: DecideRun;
   readonly sourceRestriction: SourceRestriction['mode'];
   readonly dialect: CloudSettings['dialect'];
+  readonly vend: VendPolicy;
   /** Wall-clock milliseconds. */
   readonly now: () => number;
 };
@@ -105,7 +106,7 @@ export const evaluatePolicy = async (
 
 const toPolicyRequest = (
   { workload, user, task, params }: AuthorizedRun,
-  { sourceRestriction, dialect, now }: PolicyDeps,
+  { sourceRestriction, dialect, vend, now }: PolicyDeps,
 ): RunPolicyRequest => {
   const { namespace, namespaceLabels, serviceAccount } = workload;
   return {
@@ -114,6 +115,7 @@ const toPolicyRequest = (
     params,
     sourceRestriction,
     dialect,
+    vend,
     // Approvals are not implemented: a policy that requires one denies.
     approvals: [],
     atMs: now(),

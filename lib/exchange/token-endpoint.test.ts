@@ -101,6 +101,7 @@ const createDeps = (members: Partial<TokenEndpointDeps> = {}): TokenEndpointDeps
   decideRun: () => Promise.resolve(traceStep('evaluatePolicy', decision)),
   sourceRestriction: 'none',
   dialect: 'aws',
+  vend: 'free',
   newRun: () => 'run-1',
   issueCredentials: () => Promise.resolve(traceStep('issueCredentials', issued)),
   record: recordEvent,
@@ -207,6 +208,7 @@ describe('handleTokenRequest', () => {
       params: { customer: 'acme' },
       sourceRestriction: 'none',
       dialect: 'aws',
+      vend: 'free',
       approvals: [],
       atMs: 1_000_000_000,
     });

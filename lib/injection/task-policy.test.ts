@@ -32,6 +32,7 @@ const evaluateTestTasks = (
     platform: authorityPlatform,
     authority,
     readPolicies: () => compilePolicies(POLICIES),
+    now: () => Date.UTC(2026, 0, 5, 13, 30),
     readNamespaceLabels: () => Promise.resolve({ team: 'research' }),
     evaluateTask: (policies, task) => evaluateAdmissionPolicy({ policies, loadCatalog }, task),
     ...changes,

@@ -22,7 +22,7 @@ export type TaskPolicyResult = {
 /** Evaluates the tasks of a new pod, beside the pod rules. */
 export type EvaluatePolicy = (request: TaskPolicyRequest) => Promise<TaskPolicyResult>;
 
-/** Evaluates one task by a set of policies. A decision depends on these arguments only. */
+/** Evaluates one task by a set of policies. A decision depends on these arguments only, and of `atMs` on its UTC day. */
 export type EvaluateTask = (
   policies: CompiledPolicies,
   request: AdmissionPolicyRequest,
@@ -41,6 +41,8 @@ export type TaskPolicyDeps = {
     namespace: string,
   ) => Promise<Readonly<Record<string, string>> | undefined>;
   readonly evaluateTask: EvaluateTask;
+  /** Wall-clock milliseconds. */
+  readonly now: () => number;
 };
 
 /**
@@ -91,10 +93,15 @@ const evaluateTasks = async (
   const { namespace, serviceAccount } = request;
   const principal = { namespace, namespaceLabels, serviceAccount };
   const { dialect, sourceRestriction } = deps.platform.cloud;
+  const { vend } = deps.platform.policy;
   const cloud = { dialect, sourceRestriction: sourceRestriction.mode };
+  const atMs = deps.now();
   const results: TaskPolicyResult[] = [];
   for (const task of request.tasks) {
-    const decision = await deps.evaluateTask(policies, { principal, task, ...cloud });
+    const decision = await deps.evaluateTask(policies, {
+      ...{ principal, task, vend, atMs },
+      ...cloud,
+    });
     results.push(toResult(task, decision));
   }
   return {

@@ -1,10 +1,9 @@
 import type { PolicyJson, ResidualResponse } from '@cedar-policy/cedar-wasm/nodejs';
-import type { Pair } from '../task/pairs.ts';
 import { readPlaceholders } from '../task/resource.ts';
 import { evaluateCedarPartially } from './cedar.ts';
 import type { AdmissionPolicyRequest, PolicyDecision } from './decision.ts';
 import { evaluatePairs, type EvaluationDeps } from './pair-decision.ts';
-import type { CompiledPolicies } from './compiled-policies.ts';
+import { selectCountingPolicies, type CountingPolicies } from './compiled-policies.ts';
 import { createAdmissionRequestBuilder, buildGeneralRequest } from './cedar-requests.ts';
 import { isSatisfiable, listUnknowns } from './residuals.ts';
 import { formatReason, formatFailure } from './run-decision.ts';
@@ -24,11 +23,13 @@ export const evaluateAdmissionPolicy = (
 ): Promise<PolicyDecision> =>
   evaluatePairs(deps, question, () => {
     const buildRequest = createAdmissionRequestBuilder(question);
-    const relevant = selectRelevantPolicies(deps.policies, question);
+    const counting = selectCountingPolicies(deps.policies, question);
+    const relevant = selectRelevantPolicies(counting, question);
     return (pair) => {
       const hasPlaceholders = readPlaceholders(pair.resource).length > 0;
       const folded = hasPlaceholders ? foldPolicies(relevant, pair.resource) : relevant;
-      return toPairResult(pair, evaluateCedarPartially(folded, buildRequest(pair)), relevant);
+      const response = evaluateCedarPartially(folded, buildRequest(pair));
+      return { pair, ...resolveOutcome(classifyPolicies(response, relevant), counting) };
     };
   });
 
@@ -41,7 +42,7 @@ const foldPolicies = (policies: PolicyJsonById, resource: string): PolicyJsonByI
 
 /** Selects the policies that could matter to some pair of this task: parsing takes most of the time. */
 const selectRelevantPolicies = (
-  { withUnknowns }: CompiledPolicies,
+  { withUnknowns }: CountingPolicies,
   question: AdmissionPolicyRequest,
 ): PolicyJsonById => {
   const response = evaluateCedarPartially(withUnknowns, buildGeneralRequest(question));
@@ -52,15 +53,6 @@ const selectRelevantPolicies = (
   ]);
   return Object.fromEntries(Object.entries(withUnknowns).filter(([id]) => ids.has(id)));
 };
-
-const toPairResult = (
-  pair: Pair,
-  response: ResidualResponse,
-  policies: PolicyJsonById,
-): PairResult => ({
-  pair,
-  ...resolveOutcome(classifyPolicies(response, policies)),
-});
 
 /** Policy IDs by the result of their partial evaluation. */
 type ClassifiedPolicies = {
@@ -87,15 +79,22 @@ const classifyPolicies = (
   return { failed: errored.toSorted(), permits, forbids, open, residuals };
 };
 
-const resolveOutcome = (sorted: ClassifiedPolicies): Omit<PairResult, 'pair'> => {
+const resolveOutcome = (
+  sorted: ClassifiedPolicies,
+  counting: Pick<CountingPolicies, 'name'>,
+): Omit<PairResult, 'pair'> => {
   const { failed, permits, forbids, open, residuals } = sorted;
   if (failed.length > 0)
     return { outcome: 'deny', policies: failed, reason: formatFailure(failed) };
   if (forbids.length > 0 || permits.length + open.permits.length === 0) {
-    return { outcome: 'deny', policies: forbids, reason: formatReason('deny', forbids) };
+    return { outcome: 'deny', policies: forbids, reason: formatReason('deny', forbids, counting) };
   }
   if (permits.length > 0 && open.forbids.length === 0) {
-    return { outcome: 'allow', policies: permits, reason: formatReason('allow', permits) };
+    return {
+      outcome: 'allow',
+      policies: permits,
+      reason: formatReason('allow', permits, counting),
+    };
   }
   const ids = [...open.permits, ...open.forbids].sort();
   const names = listUnknowns(ids.map((id) => residuals[id])).join(', ');

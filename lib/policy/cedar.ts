@@ -23,17 +23,19 @@ export type CedarRequest = {
   readonly entities: Entities;
 };
 
-/** Policies by ID, and a name that is unique to this set of policies. */
+/** Policies by ID. */
 export type CedarPolicies = {
-  readonly version: string;
+  /** Sets of two names do not replace each other in the memory of Cedar. */
+  readonly name: 'all' | 'exceptions';
+  /** Unique to this set of policies among those of its name. */
+  readonly key: string;
   readonly texts: Readonly<Record<string, string>>;
 };
 
 const ACTION: EntityUid = { type: 'Action', id: 'run' };
 
-/** Cedar keeps parsed policies by name and never frees them, so they are replaced under one name. */
-const PARSED_POLICIES = 'decided-by';
-let parsedVersion: string | undefined;
+/** Cedar keeps parsed policies by name and never frees them, so they are replaced under few names. */
+const parsedKeys = new Map<CedarPolicies['name'], string>();
 
 /**
  * Evaluates a request.
@@ -49,7 +51,7 @@ export const evaluateCedar = (
   const answer = statefulIsAuthorized({
     ...request,
     action: ACTION,
-    preparsedPolicySetId: PARSED_POLICIES,
+    preparsedPolicySetId: policies.name,
     validateRequest: false,
   });
   if (answer.type === 'failure') throw createCedarError('a request', answer.errors);
@@ -58,12 +60,12 @@ export const evaluateCedar = (
   return { decision, reason: [...diagnostics.reason].sort(), failed: failed.sort() };
 };
 
-const parsePoliciesOnce = ({ version, texts }: CedarPolicies): void => {
-  if (parsedVersion === version) return;
-  parsedVersion = undefined;
-  const answer = preparsePolicySet(PARSED_POLICIES, { staticPolicies: { ...texts } });
+const parsePoliciesOnce = ({ name, key, texts }: CedarPolicies): void => {
+  if (parsedKeys.get(name) === key) return;
+  parsedKeys.delete(name);
+  const answer = preparsePolicySet(name, { staticPolicies: { ...texts } });
   if (answer.type === 'failure') throw createCedarError('policies', answer.errors);
-  parsedVersion = version;
+  parsedKeys.set(name, key);
 };
 
 /** Evaluates a request while parts of the context are unknown.

@@ -6,7 +6,15 @@ import {
   type PolicyText,
   type PolicyReadResult,
 } from './policy-findings.ts';
+import type { CedarPolicies } from './cedar.ts';
 import { markUnknownConditions } from './unknowns.ts';
+import {
+  isCounted,
+  needsException,
+  readVendException,
+  type CountingRequest,
+  type VendException,
+} from './vend-exceptions.ts';
 
 /** A complete set of policies, ready for decisions. */
 export type CompiledPolicies = {
@@ -20,6 +28,8 @@ export type CompiledPolicies = {
   readonly texts: Readonly<Record<string, string>>;
   /** By policy ID, with conditions that are unknown at admission marked. */
   readonly withUnknowns: Readonly<Record<string, PolicyJson>>;
+  /** Permits that have an end and a reason, by policy ID, whether or not they have ended. */
+  readonly exceptions: Readonly<Record<string, VendException>>;
 };
 
 /** The time of a decision grows with the number of policies. */
@@ -46,6 +56,35 @@ export const compilePolicies = (set: readonly PolicyText[]): CompiledPolicies =>
     ],
     texts: Object.fromEntries(read.map(({ id, text }) => [id, text])),
     withUnknowns: Object.fromEntries(read.map(({ id, json }) => [id, markUnknownConditions(json)])),
+    exceptions: Object.fromEntries(
+      read.flatMap(({ id, json }) => {
+        const exception = readVendException(json);
+        return exception === undefined ? [] : [[id, exception] as const];
+      }),
+    ),
+  };
+};
+
+/** The policies of a set that count for one request. */
+export type CountingPolicies = CedarPolicies & Pick<CompiledPolicies, 'withUnknowns'>;
+
+/** Selects the policies that count for a request, at its time. */
+export const selectCountingPolicies = (
+  { version, texts, withUnknowns, exceptions }: CompiledPolicies,
+  request: CountingRequest,
+): CountingPolicies => {
+  if (!needsException(request)) return { name: 'all', key: version, texts, withUnknowns };
+  const ids = Object.entries(withUnknowns)
+    .filter(([id, { effect }]) => isCounted({ effect, exception: exceptions[id] }, request))
+    .map(([id]) => id);
+  const pick = <T>(all: Readonly<Record<string, T>>): Readonly<Record<string, T>> =>
+    Object.fromEntries(Object.entries(all).filter(([id]) => counted.has(id)));
+  const counted = new Set(ids);
+  return {
+    name: 'exceptions',
+    key: JSON.stringify([version, ids]),
+    texts: pick(texts),
+    withUnknowns: pick(withUnknowns),
   };
 };
 

@@ -1,4 +1,4 @@
-import type { CloudSettings, SourceRestriction } from '../contract/platform.ts';
+import type { CloudSettings, SourceRestriction, VendPolicy } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
 
 /** A request to run a task, as policy sees it. */
@@ -15,15 +15,17 @@ export type RunPolicyRequest = {
   readonly sourceRestriction: SourceRestriction['mode'];
   /** Of the platform's cloud: it decides what a session reaches beyond the pairs of the task. */
   readonly dialect: CloudSettings['dialect'];
+  /** Of the platform: which permits count for `delivery: vend`. */
+  readonly vend: VendPolicy;
   readonly approvals: readonly string[];
   /** Wall-clock milliseconds since the epoch. */
   readonly atMs: number;
 };
 
-/** The part of a request that is known at admission. */
+/** The part of a request that is known at admission. Of its time, only the UTC day decides. */
 export type AdmissionPolicyRequest = Pick<
   RunPolicyRequest,
-  'principal' | 'task' | 'sourceRestriction' | 'dialect'
+  'principal' | 'task' | 'sourceRestriction' | 'dialect' | 'vend' | 'atMs'
 >;
 
 export type PolicyDecision = {

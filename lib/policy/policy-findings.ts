@@ -4,6 +4,12 @@ import { splitPolicies, parsePolicySyntax, validatePolicies } from './cedar.ts';
 import { findExcessiveNesting, MAX_HEIGHT } from './nesting.ts';
 import { findUnsoundUses } from './soundness.ts';
 import {
+  findExceptionFaults,
+  getExceptionState,
+  readVendException,
+  type CountingRequest,
+} from './vend-exceptions.ts';
+import {
   blankComments,
   toFieldErrors,
   toCharacterOffset,
@@ -49,12 +55,48 @@ const MAX_POLICIES = 64;
  */
 export const checkPolicy = (policy: PolicyText): PolicyFindings => readPolicy(policy).findings;
 
+/** When a TaskPolicy is written, in milliseconds since the epoch, and under which setting. */
+export type WriteContext = Pick<CountingRequest, 'atMs' | 'vend'>;
+
+/**
+ * Checks the text of one TaskPolicy when it is written: as {@link checkPolicy}, and the annotations of
+ * exceptions. It warns of exceptions that have no effect.
+ *
+ * @throws only when Cedar itself fails
+ */
+export const checkWrittenPolicy = (policy: PolicyText, context: WriteContext): PolicyFindings => {
+  const { findings, parsed } = readPolicy(policy, ({ json, text }) =>
+    findExceptionFaults(json, text, context.atMs),
+  );
+  const idle = parsed.flatMap((part) => warnOfException(part, context));
+  return { ...findings, warnings: [...findings.warnings, ...idle] };
+};
+
+const warnOfException = (
+  { id, json }: ParsedPolicy,
+  { atMs, vend }: WriteContext,
+): readonly string[] => {
+  const exception = readVendException(json);
+  if (exception === undefined) return [];
+  const permit = `${id}: @until("${exception.until}")`;
+  if (vend === 'free') return [`${permit} limits nothing while policy.vend is free`];
+  return getExceptionState(exception, atMs) === 'ended'
+    ? [`${permit} is in the past, so the permit does not count for delivery: vend`]
+    : [];
+};
+
+/** A check of one policy beyond its validity. Offsets are in its text. */
+type ExtraCheck = (policy: ParsedPolicy) => readonly PolicyFinding[];
+
 /**
  * Reads one TaskPolicy. An invalid one has no parsed policies.
  *
  * @throws only when Cedar itself fails
  */
-export const readPolicy = (policy: PolicyText): PolicyReadResult => {
+export const readPolicy = (
+  policy: PolicyText,
+  checkMore: ExtraCheck = () => [],
+): PolicyReadResult => {
   const text = blankComments(policy.cedar);
   const tooBig = checkSize(text);
   if (tooBig !== undefined) return buildInvalidResult(policy, [tooBig]);
@@ -62,7 +104,7 @@ export const readPolicy = (policy: PolicyText): PolicyReadResult => {
   if (!split.ok) return buildInvalidResult(policy, toFindings(split.errors, { text, from: 0 }));
   const invalidCount = checkCounts(split.policies.length, split.templates.length);
   if (invalidCount !== undefined) return buildInvalidResult(policy, [invalidCount]);
-  return parsePolicies(policy, locatePolicies(split.policies, text));
+  return parsePolicies(policy, locatePolicies(split.policies, text), checkMore);
 };
 
 const buildInvalidResult = (
@@ -106,7 +148,11 @@ const locatePolicies = (texts: readonly string[], whole: string): readonly Polic
   });
 };
 
-const parsePolicies = (policy: PolicyText, parts: readonly PolicyPart[]): PolicyReadResult => {
+const parsePolicies = (
+  policy: PolicyText,
+  parts: readonly PolicyPart[],
+  checkMore: ExtraCheck,
+): PolicyReadResult => {
   const parsed = parts.map((part, index): ParsedPolicyPart => {
     const json = parsePolicySyntax(part.text);
     return { ...part, id: `${policy.name}/${getPolicyId(json) ?? index}`, json };
@@ -120,6 +166,7 @@ const parsePolicies = (policy: PolicyText, parts: readonly PolicyPart[]): Policy
       .filter(({ error }) => !PURPOSE_ERROR.test(error.message))
       .flatMap(({ policyId, error }) => toFindings([error], parts[Number(policyId)])),
     ...parsed.flatMap(({ json, text, from }) => shiftFindings(findUnsoundUses(json, text), from)),
+    ...parsed.flatMap((part) => shiftFindings(checkMore(part), part.from)),
   ];
   if (found.length > 0) return buildInvalidResult(policy, found);
   const odd = warnings.map(({ policyId, error }) =>

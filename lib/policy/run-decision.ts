@@ -1,6 +1,7 @@
 import type { Pair } from '../task/pairs.ts';
 import { bindResource } from '../task/resource.ts';
-import { evaluateCedar, type CedarPolicies, type CedarRequest } from './cedar.ts';
+import { evaluateCedar, type CedarRequest } from './cedar.ts';
+import { selectCountingPolicies, type CountingPolicies } from './compiled-policies.ts';
 import type { PolicyDecision, RunPolicyRequest } from './decision.ts';
 import { evaluatePairs, type EvaluationDeps } from './pair-decision.ts';
 import { createRunRequestBuilder } from './cedar-requests.ts';
@@ -19,25 +20,40 @@ export const evaluateRunPolicy = (
 ): Promise<PolicyDecision> =>
   evaluatePairs(deps, question, () => {
     const buildRequest = createRunRequestBuilder(question);
+    const policies = selectCountingPolicies(deps.policies, question);
     return (pair) => {
       const resource = bindResource(pair.resource, question.params);
-      return evaluatePair(deps.policies, pair, buildRequest({ action: pair.action, resource }));
+      return evaluatePair(policies, pair, buildRequest({ action: pair.action, resource }));
     };
   });
 
-const evaluatePair = (policies: CedarPolicies, pair: Pair, request: CedarRequest): PairResult => {
+const evaluatePair = (
+  policies: CountingPolicies,
+  pair: Pair,
+  request: CedarRequest,
+): PairResult => {
   const { decision, reason, failed } = evaluateCedar(policies, request);
   if (failed.length > 0) {
     return { pair, outcome: 'deny', policies: failed, reason: formatFailure(failed) };
   }
-  return { pair, outcome: decision, policies: reason, reason: formatReason(decision, reason) };
+  const because = formatReason(decision, reason, policies);
+  return { pair, outcome: decision, policies: reason, reason: because };
 };
 
 /** A failed policy denies, because it could be a forbid; Cedar alone would ignore it. */
 export const formatFailure = (failed: readonly string[]): string =>
   `${failed.join(', ')} could not be evaluated`;
 
-export const formatReason = (decision: 'allow' | 'deny', reason: readonly string[]): string => {
+/** @param policies those that counted: without any permit, the reader has to know what one needs */
+export const formatReason = (
+  decision: 'allow' | 'deny',
+  reason: readonly string[],
+  { name }: Pick<CountingPolicies, 'name'>,
+): string => {
   if (decision === 'allow') return `permitted by ${reason.join(', ')}`;
-  return reason.length > 0 ? `forbidden by ${reason.join(', ')}` : 'no policy permits it';
+  if (reason.length > 0) return `forbidden by ${reason.join(', ')}`;
+  return name === 'all' ? 'no policy permits it' : NO_EXCEPTION;
 };
+
+const NO_EXCEPTION =
+  'no policy permits it with delivery: vend, for which only permits with a current @until and a @reason count; use delivery: sign';

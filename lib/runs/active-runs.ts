@@ -1,12 +1,22 @@
 import type { Clock } from '../contract/clock.ts';
-import type { Task } from '../contract/task.ts';
-import type { IssuedRun, RunRequest } from '../contract/exchange.ts';
+import type { Task, TaskStatement } from '../contract/task.ts';
+import type { CloudCredentials, IssuedRun, RunRequest } from '../contract/exchange.ts';
+import { bindResource } from '../task/resource.ts';
 import { computeAdvertisedExpiration } from './freshness.ts';
+import type { LocalKeys } from './local-keys.ts';
 import { formatCredentials } from './rendering.ts';
 import { HEARTBEAT_TIMEOUT_MS } from './heartbeat-monitor.ts';
 import type { Schedule } from '../contract/schedule.ts';
 
 export type EndReason = 'completed' | 'superseded' | 'expired' | 'revoked' | 'terminated';
+
+/** What the gateway signs a run's calls with. It never leaves the sidecar. */
+export type HeldCredentials = {
+  /** The statements of the task, with the run's params bound. */
+  readonly allow: readonly TaskStatement[];
+  /** Of the cloud; removed when the run ends. */
+  keys?: CloudCredentials;
+};
 
 /** A run before its end. */
 export type ActiveRun = {
@@ -22,8 +32,13 @@ export type ActiveRun = {
   readonly expiresAt: number;
   /** The same moment on the monotonic clock. */
   readonly expiresAtMonotonic: number;
-  /** The response body; overwritten with zeros when the run ends. */
+  /**
+   * The response body, with the cloud's keys or, for a task with delivery `sign`, with local keys;
+   * overwritten with zeros when the run ends.
+   */
   readonly credentials: Buffer;
+  /** Only of a task with delivery `sign`. */
+  readonly held?: HeldCredentials;
 };
 
 /** Called once for each run's start and once for its end. */
@@ -43,12 +58,15 @@ export const createActiveRuns = ({
   schedule,
   observer,
   revocationsCurrentUntil,
+  localKeys,
 }: {
   clock: Clock;
   schedule: Schedule;
   observer: RunObserver;
   /** Until when all revocations are known, on the monotonic clock. */
   revocationsCurrentUntil: () => number;
+  /** Absent where no task has delivery `sign`. */
+  localKeys?: LocalKeys | undefined;
 }) => {
   const runs = new Map<string, Entry>();
 
@@ -63,16 +81,26 @@ export const createActiveRuns = ({
     if (entry === undefined) return false;
     runs.delete(run);
     entry.cancelExpiry();
-    entry.active.credentials.fill(0);
+    eraseCredentials(entry.active);
     observer.ended(entry.active, reason);
     return true;
   };
 
+  /** Strings cannot be overwritten: the last reference to the cloud's keys is dropped. */
+  const eraseCredentials = ({ run, credentials, held }: ActiveRun): void => {
+    credentials.fill(0);
+    delete held?.keys;
+    localKeys?.erase(run);
+  };
+
   /** Adds a run; undefined if it would already have expired. */
   const add = (issued: IssuedRun, request: RunRequest, start: RunStart): ActiveRun | undefined => {
-    const active = toActiveRun(issued, request, start, clock);
+    const active = toActiveRun(issued, request, start, { clock, localKeys });
     const leftMs = active.expiresAt - clock.now();
-    if (leftMs <= 0) return undefined;
+    if (leftMs <= 0) {
+      eraseCredentials(active);
+      return undefined;
+    }
     const cancelExpiry = schedule(leftMs, () => end(active.run, 'expired'));
     runs.set(active.run, { active, cancelExpiry, isServed: false });
     observer.started(active);
@@ -118,14 +146,17 @@ type Entry = {
 };
 
 const toActiveRun = (
-  { run, credentials: keys, deadline, skewMs }: IssuedRun,
-  { consumer, task }: RunRequest,
+  issued: IssuedRun,
+  request: RunRequest,
   start: RunStart,
-  clock: Clock,
+  { clock, localKeys }: { clock: Clock; localKeys: LocalKeys | undefined },
 ): ActiveRun => {
+  const { run, deadline, skewMs } = issued;
+  const { consumer, task } = request;
   const lifetimeMs = task.lifetimeSeconds * 1000;
   const expiresAt = computeAdvertisedExpiration({ deadline, skewMs, lifetimeMs });
   const expiresAtMonotonic = clock.monotonic() + expiresAt - clock.now();
+  const keys = selectServedKeys(issued, request, { ...start, localKeys });
   const credentials = formatCredentials({ keys, expiresAt, role: task.role });
   return {
     kind: 'run',
@@ -136,5 +167,33 @@ const toActiveRun = (
     expiresAt,
     expiresAtMonotonic,
     credentials,
+    ...(task.delivery === 'sign' && { held: holdCredentials(issued, request) }),
   };
 };
+
+/**
+ * The keys that the consumer gets: of a task with delivery `sign`, local ones. A run that was started
+ * explicitly has its own, so that a request signed with them uses this run and no other.
+ */
+const selectServedKeys = (
+  { run, credentials }: IssuedRun,
+  { consumer, task: { name: task, delivery } }: RunRequest,
+  { isExplicit, localKeys }: { isExplicit: boolean; localKeys: LocalKeys | undefined },
+): CloudCredentials => {
+  if (delivery === 'vend') return credentials;
+  if (localKeys === undefined) throw new Error(`task ${task}: expected local keys, got none`);
+  return isExplicit
+    ? localKeys.createForRun({ consumer, task, run })
+    : localKeys.forTask({ consumer, task });
+};
+
+const holdCredentials = (
+  { credentials: keys }: IssuedRun,
+  { task, params }: RunRequest,
+): HeldCredentials => ({
+  keys,
+  allow: task.allow.map(({ actions, resources }) => ({
+    actions,
+    resources: resources.map((resource) => bindResource(resource, params)),
+  })),
+});

@@ -10,6 +10,7 @@ import {
   type RunObserver,
 } from './active-runs.ts';
 import { createExplicitStarts } from './explicit-starts.ts';
+import type { LocalKeys } from './local-keys.ts';
 import { createPendingRuns } from './pending-runs.ts';
 import { RESPONSE_TIMEOUT_MS, type RunResult } from './response-timeout.ts';
 import { createRevokedRuns } from './revoked-runs.ts';
@@ -31,6 +32,8 @@ export type RunRegistry = {
   readonly getRun: (consumer: string, run: string) => ActiveRun | undefined;
   /** Ends the consumer's own run as completed; false if it has no such run. */
   readonly complete: (consumer: string, run: string) => boolean;
+  /** Ends a run as expired, because the cloud no longer accepts its keys. */
+  readonly expire: (run: ActiveRun) => void;
   /** Replaces the active revocations: ends the runs that they match, and prevents new ones. */
   readonly revoke: (active: readonly StreamedRevocation[]) => void;
   /** Ends every run as revoked, for a reason of the sidecar itself. */
@@ -54,6 +57,8 @@ export type RunRegistryDeps = {
   readonly observer: RunObserver;
   /** Until when all revocations are known, on the monotonic clock; absent without an authority. */
   readonly revocationsCurrentUntil?: (() => number) | undefined;
+  /** Absent where no task has delivery `sign`. */
+  readonly localKeys?: LocalKeys | undefined;
 };
 
 export const createRunRegistry = ({
@@ -62,6 +67,7 @@ export const createRunRegistry = ({
   schedule,
   observer,
   revocationsCurrentUntil = () => Infinity,
+  localKeys,
 }: RunRegistryDeps): RunRegistry => {
   let isClosed = false;
   const ended = (run: ActiveRun, reason: EndReason): void => {
@@ -73,6 +79,7 @@ export const createRunRegistry = ({
     schedule,
     observer: { started: observer.started, ended },
     revocationsCurrentUntil,
+    localKeys,
   });
   const revokedRuns = createRevokedRuns({ schedule });
   const { checkRevocation } = revokedRuns;
@@ -106,6 +113,7 @@ export const createRunRegistry = ({
     getRun,
     complete: (consumer, run) =>
       getRun(consumer, run) !== undefined && pendingRuns.end(run, 'completed'),
+    expire: ({ run }) => void pendingRuns.end(run, 'expired'),
     revoke: (active) => {
       revokedRuns.replace(active);
       revokeRuns(({ run, task }) => checkRevocation(run, task));

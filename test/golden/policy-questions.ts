@@ -17,6 +17,7 @@ const ask = (more: Partial<RunPolicyRequest>): RunPolicyRequest => ({
     params: {},
     sourceRestriction: 'none',
     dialect: 'aws',
+    vend: 'free',
     approvals: [],
     atMs: Date.UTC(2026, 0, 5, 13, 30),
   },

@@ -73,7 +73,10 @@ export const evaluatePodUpdate = async (
 /** The refusal of a new TaskPolicy. */
 export const evaluateTaskPolicy = (object: unknown): AdmissionRefusal => {
   const kind = { group: 'valetkey.dev', version: 'v1alpha1', kind: 'TaskPolicy' };
-  return toWebhookRefusal('policies', admitPolicy(buildPodRequest(object, { ...REQUEST, kind })));
+  return toWebhookRefusal(
+    'policies',
+    admitPolicy(buildPodRequest(object, { ...REQUEST, kind }), { vend: 'free', now: Date.now }),
+  );
 };
 
 /** Paths of the violations for which the authority refuses a running pod. */

@@ -68,6 +68,7 @@ const createStarterPolicyEvaluator = (platform: Platform) => {
     platform,
     authority,
     readPolicies: () => starterPolicies,
+    now: Date.now,
     readNamespaceLabels: () => Promise.resolve({ 'valetkey.dev/tasks': 'allowed' }),
     evaluateTask: (policies, request) =>
       evaluateAdmissionPolicy({ policies, loadCatalog }, request),

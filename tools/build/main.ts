@@ -2,7 +2,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
+import { LAZY_BUNDLES } from './lazy-bundles.ts';
 import { NOTICES_FILE, renderNotices } from '../image/license-notices.ts';
 import { CATALOG_BUNDLE } from '../../lib/catalog/catalog-bundle.ts';
 import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
@@ -20,11 +21,27 @@ const { values } = parseArgs({
 const listPrograms = (): string[] =>
   readdirSync(join(ROOT, 'cmd')).filter((name) => existsSync(join(ROOT, 'cmd', name, 'main.ts')));
 
+/** Leaves the modules that have bundles of their own out of a program's bundle. */
+const keepLazyModules = (program: string): Plugin => ({
+  name: 'lazy-bundles',
+  setup: ({ onResolve }) => {
+    for (const { module, file } of LAZY_BUNDLES.filter((lazy) => lazy.program === program)) {
+      const filter = new RegExp(`^\\./${RegExp.escape(module)}$`);
+      onResolve({ filter }, ({ kind }) =>
+        kind === 'dynamic-import' ? { path: `./${file}`, external: true } : undefined,
+      );
+    }
+  },
+});
+
 /** @returns the input files of the bundle */
-const bundleProgram = async (program: string): Promise<readonly string[]> => {
+const bundle = async (
+  entry: string,
+  { file, plugins = [] }: { file: string; plugins?: Plugin[] },
+): Promise<readonly string[]> => {
   const { metafile } = await build({
-    entryPoints: [join(ROOT, 'cmd', program, 'main.ts')],
-    outfile: join(values.out, `${program}.cjs`),
+    entryPoints: [join(ROOT, 'cmd', entry)],
+    outfile: join(values.out, file),
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -34,11 +51,23 @@ const bundleProgram = async (program: string): Promise<readonly string[]> => {
     // Saves a third of private memory. Identifiers stay, because stack traces show them.
     minifyWhitespace: true,
     minifySyntax: true,
-    define: CATALOG_BUNDLE.define,
+    define: { ...CATALOG_BUNDLE.define, 'import.meta.dirname': '__dirname' },
     logLevel: 'warning',
     metafile: true,
+    plugins,
   });
   return Object.keys(metafile.inputs).map((path) => resolve(path));
+};
+
+/** @returns the input files of all bundles */
+const bundleAll = async (): Promise<readonly string[]> => {
+  const programs = listPrograms().map((name) =>
+    bundle(join(name, 'main.ts'), { file: `${name}.cjs`, plugins: [keepLazyModules(name)] }),
+  );
+  const lazy = LAZY_BUNDLES.map(({ program, module, file }) =>
+    bundle(join(program, module), { file }),
+  );
+  return (await Promise.all([...programs, ...lazy])).flat();
 };
 
 const copyCatalog = (): void => {
@@ -48,6 +77,12 @@ const copyCatalog = (): void => {
   for (const name of CATALOG_BUNDLE.data) {
     cpSync(join(data, name), join(values.out, 'data', name), { recursive: true });
   }
+};
+
+/** The gateway of the sidecar reads these beside its bundle, with their licence and notice. */
+const copyOperations = (): void => {
+  const data = join(ROOT, 'lib', 'operations', 'data');
+  cpSync(data, join(values.out, 'data', 'operations'), { recursive: true });
 };
 
 const copyCedar = (): void => {
@@ -63,9 +98,9 @@ if (values.help) {
   );
 } else {
   mkdirSync(values.out, { recursive: true });
-  const inputs = (await Promise.all(listPrograms().map(bundleProgram))).flat();
-  writeFileSync(join(values.out, NOTICES_FILE), renderNotices(inputs));
+  writeFileSync(join(values.out, NOTICES_FILE), renderNotices(await bundleAll()));
   copyCatalog();
+  copyOperations();
   copyCedar();
   console.log(`${values.out}: ${listPrograms().join(', ')}`);
 }

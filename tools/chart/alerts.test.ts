@@ -51,6 +51,7 @@ const renderFreshMetrics = async (): Promise<readonly string[]> => {
       tasks: ['reports'],
       readExpirations: () => new Map(),
       authority: () => undefined,
+      gateway: () => undefined,
     }).render(),
   ]);
   return texts.flatMap((text) => text.split('\n'));
@@ -100,6 +101,7 @@ describe('alerts.yaml', () => {
     'ValetkeyAuditVolumeExhausted',
     'ValetkeyGrantsRejected',
     'ValetkeySidecarDisconnected',
+    'ValetkeyVendExceptionEnding',
   ])('contains %s', (name) => {
     expect(alerts.map(({ alert }) => alert)).toContain(name);
   });
@@ -109,6 +111,13 @@ describe('alerts.yaml', () => {
     expect(expr).not.toContain('!="issued"');
     expect(expr).toContain('outcome!="abandoned"');
     expect(expr).toMatch(/outcome="refused"\}\[10m\]\) unless on \(namespace, pod\) \w+_connected/);
+  });
+
+  it('reports an exception seven days before its end, once for all replicas', () => {
+    const expr = alerts.find(({ alert }) => alert === 'ValetkeyVendExceptionEnding')?.expr;
+    expect(expr).toMatch(
+      /^min by \(policy\) \(\w+_policy_until_\w+\) - time\(\) < 7 \* 24 \* 3600$/,
+    );
   });
 
   it('reports cut-off sidecars together only if there are several', () => {

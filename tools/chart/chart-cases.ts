@@ -23,6 +23,25 @@ const ARGO_WAIT = {
   createdBy: 'system:serviceaccount:argo:argo',
 };
 
+const deliveryCases: readonly ChartCase[] = [
+  {
+    name: 'sign, and vend by exception',
+    values: { tasks: { delivery: 'sign' }, policy: { vend: 'exception' } },
+    fields: [
+      ['Platform', 'tasks.delivery', 'sign'],
+      ['Platform', 'policy.vend', 'exception'],
+    ],
+  },
+  {
+    name: 'vend by any permit',
+    values: { tasks: { delivery: 'vend' }, policy: { vend: 'free' } },
+    fields: [
+      ['Platform', 'tasks.delivery', 'vend'],
+      ['Platform', 'policy.vend', 'free'],
+    ],
+  },
+];
+
 const imageCases: readonly ChartCase[] = [
   {
     name: 'an image by tag',
@@ -522,6 +541,7 @@ export const CHART_CASES: readonly ChartCase[] = [
   },
   ...authority,
   ...imageCases,
+  ...deliveryCases,
   ...platformCases,
   ...webhookCases,
   ...POD_CASES,
@@ -545,6 +565,13 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     values: { cloud: { endpoint: 'https://x' } },
     names: 'endpoint',
   },
+  {
+    name: 'an exception without policies that could permit it',
+    values: { trust: 'cluster', policy: { vend: 'exception' } },
+    names: 'policy.vend: expected free with trust: cluster',
+  },
+  { name: 'an unknown rule for vend', values: { policy: { vend: 'never' } }, names: 'vend' },
+  { name: 'an unknown delivery', values: { tasks: { delivery: 'lend' } }, names: 'delivery' },
   { name: 'an unknown kind of trust', values: { trust: 'everyone' }, names: 'trust' },
   {
     name: 'an account id as a number',

@@ -6,6 +6,7 @@ import { readCluster, type ClusterAccess } from '../../e2e/cluster/cluster-file.
 import type { ChartCase } from './chart-case.ts';
 import { CHART_CASES, CHART_REJECTIONS } from './chart-cases.ts';
 import { CONTRACT_FILE, renderContract } from './contract.ts';
+import { findRenderedDeliveryFaults } from './delivery-check.ts';
 import { findHelm, lintChart, NAMESPACE, renderChart, createHelm, type RunHelm } from './helm.ts';
 import { findInvariantFaults } from './invariants.ts';
 import {
@@ -96,6 +97,7 @@ const checkRejections = (helm: RunHelm): readonly CheckResult[] =>
 
 const checkOnServer = (helm: RunHelm, trial: DryRunTarget): readonly CheckResult[] => [
   { name: 'an upgrade keeps the data that programs write', faults: trial.findLostData },
+  { name: 'an upgrade keeps the delivery', faults: trial.findChangedDelivery },
   ...CHART_CASES.flatMap(({ name, values, warnings = [], notes = [] }) => [
     {
       name: `${name}: the API server validates it`,
@@ -162,6 +164,7 @@ const main = async (): Promise<number> => {
       ...checkCopies(helm),
       ...CHART_CASES.flatMap((each) => checkCase(helm, each)),
       ...checkRejections(helm),
+      runCheck('new installations sign, and upgrades vend', () => findRenderedDeliveryFaults(helm)),
       ...(trial === undefined ? [] : checkOnServer(helm, trial)),
     ];
     const failed = await runChecks(checks);

@@ -9,6 +9,7 @@ import {
   WEBHOOK_ENV,
 } from '../../lib/contract/environment.ts';
 import * as names from '../../lib/contract/names.ts';
+import { NEW_INSTALLATION } from '../../lib/contract/platform.ts';
 import * as paths from '../../lib/contract/paths.ts';
 import {
   AUTHORITY_COMMAND,
@@ -23,6 +24,7 @@ export const CONTRACT_FILE = join(import.meta.dirname, '../../charts/valetkey', 
 /** The constants that the chart shares with the programs, as its templates read them. */
 export const buildContractValues = () => ({
   domain: names.DOMAIN,
+  newInstallation: NEW_INSTALLATION,
   injectionTemplatesConfigMap: names.INJECTION_TEMPLATES_CONFIG_MAP,
   sidecar: {
     injectedLabel: names.INJECTED_LABEL,

@@ -7,6 +7,7 @@ import { applyObjects, runKubectl } from '../../e2e/cluster/kubectl.ts';
 import { runInside } from '../../e2e/cluster/network-namespace.ts';
 import type { ClusterAccess } from '../../e2e/cluster/cluster-file.ts';
 import { CHART, withRequired } from './helm.ts';
+import { findChangedDelivery } from './delivery-check.ts';
 import { findLostData } from './upgrade-check.ts';
 import { readObjects, type KubernetesObject } from '../../test/kit/kubernetes-objects.ts';
 
@@ -29,6 +30,8 @@ export type DryRunTarget = {
   readonly notes: (values: object) => Promise<string>;
   /** Objects that lost their data in an upgrade; this one installs them for real. */
   readonly findLostData: () => Promise<readonly string[]>;
+  /** Upgrades that changed the delivery of an installation. */
+  readonly findChangedDelivery: () => Promise<readonly string[]>;
   readonly end: () => Promise<void>;
 };
 
@@ -54,6 +57,7 @@ export const startDryRunTarget = async (
     dryRun: (objects, expected) => applyDryRun(cluster, objects, expected),
     notes: (values) => readNotes(cluster, helm, values),
     findLostData: () => findLostData({ cluster, helm, namespace }),
+    findChangedDelivery: () => findChangedDelivery({ cluster, helm, namespace }),
     end: async () => {
       await runKubectl(cluster, ['delete', '--wait=false', `namespace/${namespace}`]);
       // The next installation of the chart must not meet a definition that is about to be deleted.

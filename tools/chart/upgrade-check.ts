@@ -9,11 +9,10 @@ import { formatTitle, type KubernetesObject } from '../../test/kit/kubernetes-ob
 import { STORED_OBJECTS } from '../../test/kit/stored-objects.ts';
 import { CHART, KUBE_VERSION } from './helm.ts';
 
-const TEMPLATES = ['_helpers.tpl', 'stored-objects.yaml'];
 const RELEASE = 'valetkey';
 const DATA = { key: 'dmFsdWU=' };
 
-type Target = {
+export type Target = {
   readonly cluster: ClusterAccess;
   readonly helm: string;
   readonly namespace: string;
@@ -24,7 +23,7 @@ type Target = {
  * lost it in an upgrade, a second installation, or `kubectl apply`. Installs only namespaced objects.
  */
 export const findLostData = async (target: Target): Promise<readonly string[]> => {
-  const chart = copyChart();
+  const chart = copyChart(['_helpers.tpl', 'stored-objects.yaml']);
   try {
     const runHelm = (...args: string[]) =>
       runInside(target.cluster.namespace, target.helm, [
@@ -48,12 +47,16 @@ export const findLostData = async (target: Target): Promise<readonly string[]> =
   }
 };
 
-/** The chart without its other objects, which an installation in the same cluster may own. */
-const copyChart = (): string => {
+/**
+ * Copies the chart with these templates only: an installation in the same cluster may own the other objects.
+ *
+ * @returns the folder of the copy, which the caller removes
+ */
+export const copyChart = (kept: readonly string[]): string => {
   const chart = mkdtempSync(join(tmpdir(), 'valetkey-chart-'));
   cpSync(CHART, chart, { recursive: true });
   const templates = join(chart, 'templates');
-  for (const name of readdirSync(templates).filter((each) => !TEMPLATES.includes(each))) {
+  for (const name of readdirSync(templates).filter((each) => !kept.includes(each))) {
     rmSync(join(templates, name), { recursive: true });
   }
   rmSync(join(chart, 'crds'), { recursive: true });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 
-import { ANY_ACCOUNT } from '../../lib/contract/platform.ts';
+import { ANY_ACCOUNT, NEW_INSTALLATION } from '../../lib/contract/platform.ts';
 import { DEFAULT_PLATFORM } from '../../lib/config/default-platform.ts';
 import { WEBHOOK_LISTEN } from '../../lib/contract/paths.ts';
 import { ENV_DENY_LIST, mayBeAddedToSidecar } from '../../lib/config/environment-review.ts';
@@ -123,6 +123,16 @@ describe('values.yaml', () => {
 
   it('has the port at which the webhook listens by default', () => {
     expect(getValue(values, 'webhook.port')).toBe(WEBHOOK_LISTEN);
+  });
+
+  it('has the defaults of new installations that docs/upgrading.md states', () => {
+    const page = readText('docs', 'upgrading.md');
+    expect(page).toMatch(
+      new RegExp(`^\\| \`tasks.delivery\` *\\| \`${NEW_INSTALLATION.delivery}\` `, 'm'),
+    );
+    expect(page).toMatch(
+      new RegExp(`^\\| \`policy.vend\` *\\| \`${NEW_INSTALLATION.vend}\` `, 'm'),
+    );
   });
 
   it('has the same defaults as lib/config', () => {

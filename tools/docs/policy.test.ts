@@ -5,7 +5,7 @@ import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
 import type { Task } from '../../lib/contract/task.ts';
 import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
 import type { RunPolicyRequest } from '../../lib/policy/decision.ts';
-import { checkPolicy } from '../../lib/policy/policy-findings.ts';
+import { checkPolicy, checkWrittenPolicy } from '../../lib/policy/policy-findings.ts';
 import { compilePolicies } from '../../lib/policy/compiled-policies.ts';
 import { evaluateRunPolicy } from '../../lib/policy/run-decision.ts';
 import { CEDAR_SCHEMA } from '../../lib/policy/cedar-schema.ts';
@@ -103,6 +103,12 @@ const CHANGES: Readonly<Record<string, Change>> = {
     sourceRestriction: text as RunPolicyRequest['sourceRestriction'],
   }),
   at: (request, text) => ({ ...request, atMs: parseTime(...splitPair(text, ' ')) }),
+  on: (request, day) => ({ ...request, atMs: Date.parse(`${day}T13:30:00Z`) }),
+  delivery: (request, text) => ({
+    ...request,
+    task: { ...request.task, delivery: text as Task['delivery'] },
+  }),
+  'policy.vend': (request, text) => ({ ...request, vend: text as RunPolicyRequest['vend'] }),
   param: (request, text) => ({ ...request, params: Object.fromEntries([splitPair(text, '=')]) }),
   user: (request, text) => {
     const [subject, issuer] = splitPair(text, '@');
@@ -121,6 +127,7 @@ const buildPolicyRequest = (row: Row): RunPolicyRequest => {
     params: {},
     sourceRestriction: 'none',
     dialect: 'aws',
+    vend: 'free',
     approvals: [],
     atMs: at,
   } as const;
@@ -135,9 +142,9 @@ const buildPolicyRequest = (row: Row): RunPolicyRequest => {
 };
 
 describe('docs/policy.md', () => {
-  it('has ten examples, each with a run that is allowed and one that is denied', () => {
+  it('has eleven examples, each with a run that is allowed and one that is denied', () => {
     expect(examples.map(({ title }) => title.split('.')[0])).toEqual(
-      Array.from({ length: 10 }, (_, index) => `${index + 1}`),
+      Array.from({ length: 11 }, (_, index) => `${index + 1}`),
     );
     for (const { rows } of examples) {
       expect(new Set(rows.map(({ run }) => run))).toEqual(new Set(['allow', 'deny']));
@@ -157,6 +164,16 @@ describe('docs/policy.md', () => {
       const { faults: found, warnings } = checkPolicy({ name: 'secrets', cedar });
       expect(found.map(formatFieldError)).toEqual(faults.split('\n').filter((line) => line !== ''));
       expect(warnings).toEqual([]);
+    }
+  });
+
+  it('shows exceptions that the webhook admits in the month before their end', () => {
+    const dated = listFencedBlocks('cedar').filter((cedar) => cedar.includes('@until'));
+    expect(dated).toHaveLength(2);
+    for (const cedar of dated) {
+      const context = { atMs: Date.UTC(2027, 0, 1), vend: 'exception' } as const;
+      const { faults, warnings } = checkWrittenPolicy({ name: 'team', cedar }, context);
+      expect([faults, warnings]).toEqual([[], []]);
     }
   });
 

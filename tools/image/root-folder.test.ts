@@ -29,7 +29,13 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'valetkey-image-'));
   out = join(folder, 'out');
   mkdirSync(join(folder, 'dist', 'data', 'actions'), { recursive: true });
-  const bundles = ['webhook.cjs', 'authority.cjs', 'sidecar.cjs', 'webhook.cjs.map'];
+  const bundles = [
+    'webhook.cjs',
+    'authority.cjs',
+    'sidecar.cjs',
+    'sidecar-gateway.cjs',
+    'webhook.cjs.map',
+  ];
   for (const name of [...bundles, 'data/actions/s3.json', ...POLICY_BUNDLE.files]) {
     writeFileSync(join(folder, 'dist', name), '{}', { mode: 0o666 });
   }
@@ -76,6 +82,9 @@ const readMode = (path: string): number => statSync(join(out, path)).mode & 0o77
   it('throws if a bundle is missing', () => {
     rmSync(join(folder, 'dist', 'sidecar.cjs'));
     expect(buildTestRoot).toThrow('sidecar.cjs: expected a bundle');
+    writeFileSync(join(folder, 'dist', 'sidecar.cjs'), '{}');
+    rmSync(join(folder, 'dist', 'sidecar-gateway.cjs'));
+    expect(buildTestRoot).toThrow('sidecar-gateway.cjs: expected a bundle');
   });
 
   it.each([

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 
 import { COMPILE_CACHE_FOLDER, NODE_PATH, PROGRAM_FOLDER } from '../../lib/contract/paths.ts';
 import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
+import { LAZY_BUNDLES } from '../build/lazy-bundles.ts';
 import { IMAGE_PROGRAMS, type ImageProgram } from './image-programs.ts';
 
 export type RootFolderPlan = {
@@ -42,11 +43,12 @@ export const placeFile = (source: string, target: string): void => {
 
 /** Copies the bundles and their data files, without source maps. */
 const copyBundles = (dist: string, target: string): void => {
-  for (const { name } of IMAGE_PROGRAMS) {
-    const bundle = join(dist, `${name}.cjs`);
+  const names = IMAGE_PROGRAMS.map(({ name }) => `${name}.cjs`);
+  for (const name of [...names, ...LAZY_BUNDLES.map(({ file }) => file)]) {
+    const bundle = join(dist, name);
     if (!existsSync(bundle))
       throw new Error(`${bundle}: expected a bundle, got none; run \`make build\``);
-    placeFile(bundle, join(target, `${name}.cjs`));
+    placeFile(bundle, join(target, name));
   }
   for (const name of ['data', ...POLICY_BUNDLE.files]) {
     if (existsSync(join(dist, name))) {

@@ -12,6 +12,9 @@
 {{- $_ := set $endpoints (printf "cloud.endpoints[%d].url" $index) $endpoint.url }}
 {{- end }}
 {{- include "valetkey.checkGateway" . }}
+{{- if and (eq (.Values.policy.vend | default "") "exception") (not (include "valetkey.hasAuthority" .)) }}
+{{- fail "policy.vend: expected free with trust: cluster, which has no TaskPolicies that could permit an exception, got exception" }}
+{{- end }}
 {{- include "valetkey.checkMonitor" . }}
 {{- include "valetkey.checkWebhookPort" . }}
 {{- include "valetkey.checkSecurityContext" . }}

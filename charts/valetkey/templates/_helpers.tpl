@@ -111,6 +111,29 @@ the issuers' documents are fetched directly. The issuer in the cluster is the au
 {{- if eq .Values.certificates.source "self-signed" }}true{{ end -}}
 {{- end }}
 
+{{/*
+Defaults of tasks.delivery and policy.vend, as JSON. The first that exists:
+1. what the installation has, in its ConfigMap. A chart without these settings meant vend and free.
+2. of an upgrade whose ConfigMap is not readable (no cluster, a dry run of the client): vend and free.
+3. newInstallation of contract.json.
+Without policies, nothing could permit an exception.
+*/}}
+{{- define "valetkey.deliveryDefaults" -}}
+{{- $older := dict "delivery" "vend" "vend" "free" }}
+{{- $defaults := $older }}
+{{- if not .Release.IsUpgrade }}{{ $defaults = (include "valetkey.contract" . | fromJson).newInstallation }}{{ end }}
+{{- $name := include "valetkey.platformConfigMap" . }}
+{{- with lookup "v1" "ConfigMap" .Release.Namespace $name }}
+{{- $live := dig "data" "platform.yaml" "" . | fromYaml }}
+{{- if or $live.Error (not $live) }}
+{{- fail (printf "tasks.delivery, policy.vend: expected to keep those of ConfigMap %s/%s, but its platform.yaml cannot be read. Set both values" $.Release.Namespace $name) }}
+{{- end }}
+{{- $defaults = dict "delivery" (dig "tasks" "delivery" $older.delivery $live) "vend" (dig "policy" "vend" $older.vend $live) }}
+{{- end }}
+{{- if not (include "valetkey.hasAuthority" .) }}{{ $defaults = set (deepCopy $defaults) "vend" "free" }}{{ end }}
+{{- $defaults | toJson }}
+{{- end }}
+
 {{/* The platform settings in the format of lib/config, without empty values. */}}
 {{- define "valetkey.platform" -}}
 {{- $accounts := .Values.tasks.accountIds }}
@@ -137,9 +160,11 @@ the issuers' documents are fetched directly. The issuer in the cluster is the au
 {{- $_ := set $cloud "sourceRestriction" $restriction }}
 {{- $pods := omit .Values.pods "breakGlassGroup" }}
 {{- with .Values.pods.breakGlassGroup }}{{ $_ := set $pods "breakGlassGroup" . }}{{ end }}
+{{- $defaults := include "valetkey.deliveryDefaults" . | fromJson }}
 {{- $tasks := omit .Values.tasks "delivery" }}
-{{- $_ := set $tasks "delivery" (.Values.tasks.delivery | default "vend") }}
-{{- $platform := dict "trust" .Values.trust "sidecar" $sidecar "cloud" $cloud "tasks" $tasks "gateway" .Values.gateway "pods" $pods }}
+{{- $_ := set $tasks "delivery" (.Values.tasks.delivery | default $defaults.delivery) }}
+{{- $policy := dict "vend" (.Values.policy.vend | default $defaults.vend) }}
+{{- $platform := dict "trust" .Values.trust "sidecar" $sidecar "cloud" $cloud "tasks" $tasks "gateway" .Values.gateway "policy" $policy "pods" $pods }}
 {{- if include "valetkey.hasAuthority" . }}{{ $_ := set $platform "authority" (include "valetkey.authoritySettings" . | fromYaml) }}{{ end }}
 {{- toYaml $platform }}
 {{- end }}

@@ -26,8 +26,8 @@ export const readCloudErrors =
 
 /** Keeps only a code: an error of the SDK may contain the request and its token. */
 const toNoResponseError = (thrown: unknown): CloudRequestError => {
-  const { name, code } = thrown as { name?: string; code?: string };
-  return new CloudRequestError(code ?? name ?? 'unknown', '');
+  const { name, code, reason } = thrown as { name?: string; code?: string; reason?: string };
+  return new CloudRequestError(reason ?? code ?? name ?? 'unknown', '');
 };
 
 const toResponseError = (text: string, status: number): CloudRequestError => {

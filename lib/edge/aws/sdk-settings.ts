@@ -13,7 +13,7 @@ export type EndpointSettings = Pick<CloudSettings, 'region' | 'caBundle' | 'http
 /** Settings of every SDK client. The SDK would read an omitted one from the environment or `~/.aws`. */
 export const buildSdkSettings = (
   { region, endpoint, caBundle, httpsProxy }: EndpointSettings,
-  options: { readonly attemptTimeoutMs: number; readonly keepAlive: boolean },
+  options: { readonly attemptTimeoutMs: number },
 ) => ({
   region,
   ...(endpoint === undefined ? {} : { endpoint }),
@@ -22,7 +22,6 @@ export const buildSdkSettings = (
     ...createCloudAgents({
       ...(caBundle === undefined ? {} : { caBundle }),
       ...(httpsProxy === undefined ? {} : { httpsProxy }),
-      keepAlive: options.keepAlive,
     }),
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: options.attemptTimeoutMs,
@@ -40,13 +39,12 @@ export const buildSdkSettings = (
 
 /**
  * Creates the agents for cloud endpoints. Only these use the CA bundle, which replaces the public CAs,
- * and the proxy (CONNECT for https). The authority pools connections; a sidecar's exchanges are rare.
+ * and the proxy (CONNECT for https). These calls are rare: connections are not pooled.
  */
 const createCloudAgents = ({
   caBundle,
   httpsProxy,
-  keepAlive = false,
-}: Pick<CloudSettings, 'caBundle' | 'httpsProxy'> & { readonly keepAlive?: boolean }): {
+}: Pick<CloudSettings, 'caBundle' | 'httpsProxy'>): {
   httpAgent: HttpAgent;
   httpsAgent: HttpsAgent;
 } => {
@@ -56,7 +54,7 @@ const createCloudAgents = ({
       : { proxyEnv: { HTTPS_PROXY: httpsProxy, HTTP_PROXY: httpsProxy } };
   const trust = caBundle === undefined ? {} : { ca: caBundle };
   return {
-    httpAgent: new HttpAgent({ ...proxy, keepAlive }),
-    httpsAgent: new HttpsAgent({ ...proxy, ...trust, keepAlive }),
+    httpAgent: new HttpAgent(proxy),
+    httpsAgent: new HttpsAgent({ ...proxy, ...trust }),
   };
 };

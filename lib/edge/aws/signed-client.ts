@@ -22,7 +22,7 @@ export const buildSignedSettings = (
     throw new Error(`expected an https endpoint (or allowHttp), got ${settings.endpoint}`);
   }
   return {
-    ...buildSdkSettings(settings, { attemptTimeoutMs, keepAlive: false }),
+    ...buildSdkSettings(settings, { attemptTimeoutMs }),
     credentials: keys,
   };
 };

@@ -1,4 +1,5 @@
 import type { CloudSettings } from '../../contract/platform.ts';
+import type { SendPooled } from './pooled-handler.ts';
 import type { CloudCredentials } from '../../contract/exchange.ts';
 
 export type StsCall = {
@@ -31,6 +32,6 @@ export type StsSettings = Pick<
 
 export type StsOptions = {
   readonly attemptTimeoutMs: number;
-  /** Whether connections are pooled. */
-  readonly keepAlive: boolean;
+  /** Sends instead of the SDK's own handler. */
+  readonly send: SendPooled;
 };

@@ -8,7 +8,7 @@ import type { AssumeRole, StsSettings, StsOptions } from './sts-call.ts';
  */
 export const createStsClient = (
   settings: StsSettings,
-  { attemptTimeoutMs = 5_000, keepAlive = false }: Partial<StsOptions> = {},
+  { attemptTimeoutMs = 5_000, ...options }: Partial<StsOptions> = {},
 ): AssumeRole => {
   if (settings.stsEndpoint?.startsWith('http:') === true && !settings.allowHttp) {
     throw new Error(
@@ -18,7 +18,7 @@ export const createStsClient = (
   let loading: Promise<AssumeRole> | undefined;
   const load = async (): Promise<AssumeRole> => {
     const { createSdkStsClient } = await import('./sts-sdk.ts');
-    return createSdkStsClient(settings, { attemptTimeoutMs, keepAlive });
+    return createSdkStsClient(settings, { attemptTimeoutMs, ...options });
   };
   return async (call, signal) => {
     loading ??= load();

@@ -6,14 +6,18 @@ import {
 
 import { readCloudErrors } from './cloud-response.ts';
 import { buildSdkSettings } from './sdk-settings.ts';
+import { createPooledHandler } from './pooled-handler.ts';
 import type { AssumeRole, StsResponse, StsCall, StsSettings, StsOptions } from './sts-call.ts';
 import { CloudRequestError } from './cloud-request-error.ts';
 
+type SdkStsOptions = Pick<StsOptions, 'attemptTimeoutMs'> & Partial<StsOptions>;
+
 /** Creates an STS client of the SDK that reads no settings from outside and does not retry. */
-export const createSdkStsClient = (settings: StsSettings, options: StsOptions): AssumeRole => {
+export const createSdkStsClient = (settings: StsSettings, options: SdkStsOptions): AssumeRole => {
   const { stsEndpoint: endpoint } = settings;
   const client = new STSClient({
     ...buildSdkSettings({ ...settings, ...(endpoint === undefined ? {} : { endpoint }) }, options),
+    ...(options.send && { requestHandler: createPooledHandler(options.send) }),
     // The call is not signed. The default credential chain must never be used.
     credentials: () => Promise.reject(new Error('AssumeRoleWithWebIdentity needs no credentials')),
   });

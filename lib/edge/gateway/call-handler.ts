@@ -1,52 +1,39 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import { readBody } from '../../async/body.ts';
 import { authorizeCall, recognizeCall, type SigningService } from '../../calls/authorize-call.ts';
+import type { BodyBuffers } from '../../calls/body-buffers.ts';
 import { planBody, type BodyPlan } from '../../calls/body-plan.ts';
-import { selectRequestHeaders, selectResponseHeaders } from '../../calls/call-headers.ts';
+import { selectRequestHeaders } from '../../calls/call-headers.ts';
+import type { CallOutcome } from '../../calls/call-outcome.ts';
 import { isRefusalCode, type CallRefusal } from '../../calls/call-refusals.ts';
-import { parseCall, verifyCall, type ParsedCall } from '../../calls/call-request.ts';
-import { chooseErrorFormat, renderRefusal } from '../../calls/refusal-rendering.ts';
-import type { TaskStatement } from '../../contract/task.ts';
+import {
+  parseCall,
+  verifyCall,
+  type CallResult,
+  type ParsedCall,
+} from '../../calls/call-request.ts';
+import type { CallRun, CallRuns } from '../../calls/call-runs.ts';
+import { getPartition, type FindOrigin } from '../../calls/cloud-origins.ts';
+import type { Clock } from '../../contract/clock.ts';
 import type { Operation, RecognizableRequest } from '../../operations/operation.ts';
-import type { LocalKeyOwner, LocalKeys } from '../../runs/local-keys.ts';
+import type { LocalKeys } from '../../runs/local-keys.ts';
 import { sha256 } from '../../signing/canonical.ts';
 import { signRequest } from '../../signing/sign.ts';
 import type { AwsKeys, SignText } from '../../signing/signing-keys.ts';
 import { buildFramedBody, buildPlainBody, type UpstreamBody } from './call-bodies.ts';
-
-/** A run as far as a call needs it. */
-export type CallRun = {
-  readonly task: string;
-  readonly allow: readonly TaskStatement[];
-  /** Of the cloud: they never leave the sidecar. */
-  readonly keys: AwsKeys;
-  /** Aborted when the run ends, with a {@link CallRefusal} as its reason: the call is cut on both sides. */
-  readonly signal: AbortSignal;
-};
-
-export type CallOutcome = {
-  readonly id: string;
-  readonly owner?: LocalKeyOwner;
-  readonly operation?: Operation;
-  readonly outcome: 'allowed' | 'refused' | 'cut';
-  readonly code?: string;
-  readonly status?: number;
-};
+import { createCallRecords, type CallRecord } from './call-record.ts';
+import { passResponse, respondRefused, type CloudResponse } from './call-responses.ts';
 
 /** What the gateway needs of the rest of the sidecar. */
 export type CallHandlerDeps = {
-  /** The only `Host` that is accepted: `127.0.0.1:9473`. */
-  readonly host: string;
+  /** @returns the only `Host` that is accepted: `127.0.0.1:9473` */
+  readonly getHost: () => string;
   readonly dialect: 'aws' | 's3';
-  readonly partition: string;
   readonly findKeys: LocalKeys['find'];
-  /** The current run of a task, started if there is none. */
-  readonly resolveRun: (owner: LocalKeyOwner) => Promise<CallRun | CallRefusal>;
+  readonly resolveRun: CallRuns['resolve'];
   /** @returns undefined for a signing name without a table */
   readonly findService: (signingName: string) => SigningService | undefined;
-  /** @returns scheme, host and port, or undefined for a region outside the platform's list */
-  readonly findOrigin: (signingName: string, region: string) => string | undefined;
+  readonly findOrigin: FindOrigin;
   readonly send: (request: {
     readonly origin: string;
     readonly method: string;
@@ -54,17 +41,25 @@ export type CallHandlerDeps = {
     readonly headers: ReadonlyMap<string, string>;
     readonly body: UpstreamBody['body'];
     readonly signal: AbortSignal;
-  }) => Promise<{
-    readonly status: number;
-    readonly headers: Parameters<typeof selectResponseHeaders>[0];
-    readonly body: NodeJS.ReadableStream;
-  }>;
+  }) => Promise<CloudResponse>;
+  /** For local keys. */
   readonly signText: SignText;
+  readonly buffers: Pick<BodyBuffers, 'reserve'>;
   readonly maxBodyBytes: number;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly createId: () => string;
+  /** Called when the signature of a call is verified: its connection belongs to that consumer. */
+  readonly identified: (incoming: IncomingMessage, consumer: string) => void;
+  readonly begun: () => void;
   readonly report: (outcome: CallOutcome) => void;
 };
+
+/** Handles one call; never rejects. `consumer`: whose socket it came in by; absent: loopback. */
+export type HandleCall = (
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  consumer?: string,
+) => Promise<void>;
 
 /** Thrown to leave a call at any step; holds nothing but the refusal. */
 class RefusedCall extends Error {
@@ -75,15 +70,23 @@ class RefusedCall extends Error {
   }
 }
 
-const requireValue = <T>(
-  result: { ok: true; value: T } | { ok: false; refusal: CallRefusal },
-): T => {
+const requireValue = <T>(result: CallResult<T>): T => {
   if (!result.ok) throw new RefusedCall(result.refusal);
   return result.value;
 };
 
 const refuse = (code: CallRefusal['code'], message: string): never => {
   throw new RefusedCall({ code, message });
+};
+
+/** What ended a call: one of our refusals, thrown or as the reason of an abort, or a cloud without response. */
+const toRefusal = (thrown: unknown): CallRefusal => {
+  if (thrown instanceof RefusedCall) return thrown.refusal;
+  const { cause } = thrown as { cause?: unknown };
+  for (const { code, message } of [thrown, cause ?? {}] as { code?: string; message?: string }[]) {
+    if (code !== undefined && isRefusalCode(code)) return { code, message: message ?? '' };
+  }
+  return { code: 'upstream_unreachable', message: 'the cloud did not answer' };
 };
 
 const readForm = (
@@ -98,171 +101,276 @@ const readForm = (
 const needsBody = (plan: BodyPlan, { target }: RecognizableRequest): boolean =>
   plan.kind === 'buffer' || target.parameters.has('delete');
 
+/** A call whose key is known and whose signature is not verified yet. */
+type IdentifiedCall = {
+  readonly parsed: ParsedCall;
+  readonly keys: AwsKeys;
+  readonly consumer: string;
+  readonly service: SigningService;
+  readonly plan: BodyPlan;
+};
+
+/** A call whose signature is verified. */
+type VerifiedCall = IdentifiedCall & {
+  /** Absent if the body goes to the cloud as it arrives. */
+  readonly body?: Buffer;
+};
+
+/** A call that is within its task. */
+type AllowedCall = VerifiedCall & { readonly run: CallRun; readonly origin: string };
+
+/** One call and its connection. */
+type Exchange = {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly record: CallRecord;
+  /** Called once when the call has ended. */
+  readonly releases: (() => void)[];
+};
+
 /**
- * Creates the handler of AWS calls. One call is read from top to bottom in {@link handleCall}: nothing
+ * Creates the handler of AWS calls. One call is read from top to bottom in `handleCall`: nothing
  * reaches the cloud before the signature is verified and the call is within its task.
  */
-export const createCallHandler = (deps: CallHandlerDeps) => {
-  const readWhole = async (incoming: IncomingMessage): Promise<Buffer> => {
-    const { kind, bytes } = await readBody(incoming, { maxBytes: deps.maxBodyBytes });
-    if (kind === 'too_large') {
-      refuse('body_too_large', `expected a body of at most ${deps.maxBodyBytes} bytes`);
-    }
-    if (kind === 'incomplete') refuse('request_malformed', 'expected the rest of the body');
-    return bytes;
+export const createCallHandler = (deps: CallHandlerDeps): HandleCall => {
+  const records = createCallRecords(deps);
+  const steps = createSteps(deps, records);
+
+  const handleCall = async (exchange: Exchange, consumer: string | undefined): Promise<number> => {
+    const identified = steps.identify(exchange, consumer);
+    const verified = await steps.readAndVerify(exchange, identified);
+    const operation = steps.recognize(exchange, verified);
+    const run = await steps.enterRun(exchange);
+    const allowed = steps.authorize(exchange, { ...verified, run }, operation);
+    return steps.forward(exchange, allowed);
   };
 
-  const resolveRun = async (owner: LocalKeyOwner): Promise<CallRun> => {
-    const run = await deps.resolveRun(owner);
-    return 'code' in run ? refuse(run.code, run.message) : run;
+  const endFailed = ({ incoming, outgoing, record }: Exchange, thrown: unknown): CallOutcome => {
+    const isClosed = outgoing.destroyed;
+    const isBegun = outgoing.headersSent;
+    const refusal = toRefusal(thrown);
+    const { code } = refusal;
+    const isCut = record.run?.signal.aborted === true || isBegun || isClosed;
+    const outcome =
+      record.sentAt === undefined || code === 'checksum_mismatch' || code === 'chunks_malformed'
+        ? 'refused'
+        : isCut
+          ? 'cut'
+          : 'failed';
+    if (isBegun || isClosed) {
+      outgoing.destroy();
+      const isClient = record.run?.signal.aborted !== true && isClosed;
+      return records.end(record, { outcome, code: isClient ? 'client_closed' : code });
+    }
+    const status = respondRefused(incoming, outgoing, { id: record.id, refusal });
+    return records.end(record, { outcome, code, status });
   };
 
-  const buildBody = (
-    plan: BodyPlan,
-    body: Buffer | undefined,
-    incoming: IncomingMessage,
-  ): UpstreamBody => {
-    if (plan.kind === 'chunked' && body === undefined) {
-      const build = deps.dialect === 's3' ? buildPlainBody : buildFramedBody;
-      return build(incoming, plan.format);
+  return async (incoming, outgoing, consumer) => {
+    deps.begun();
+    const exchange = { incoming, outgoing, record: records.begin(incoming), releases: [] };
+    let outcome: CallOutcome;
+    try {
+      const status = await handleCall(exchange, consumer);
+      outcome = records.end(exchange.record, { outcome: 'allowed', status });
+    } catch (thrown) {
+      outcome = endFailed(exchange, thrown);
     }
-    if (plan.kind === 'stream' && body === undefined) {
-      const { length, payloadHash } = plan;
-      const headers = new Map([['content-length', String(length)]]);
-      return { body: length === 0 ? null : incoming, payloadHash, headers };
+    for (const release of exchange.releases as (() => void)[]) release();
+    deps.report(outcome);
+  };
+};
+
+/** The steps of a call, in their order. Each throws a {@link RefusedCall} to end it. */
+const createSteps = (deps: CallHandlerDeps, records: ReturnType<typeof createCallRecords>) => {
+  const bodies = createBodySteps(deps, records);
+
+  /** A key of another consumer does not exist on a consumer's own socket: the mount is the identity. */
+  const identify = ({ incoming, record }: Exchange, consumer?: string): IdentifiedCall => {
+    const { method = '', url = '', rawHeaders } = incoming;
+    const parsed = requireValue(parseCall({ method, url, rawHeaders }, deps.getHost()));
+    const { accessKeyId, scope } = parsed.authorization;
+    const found = deps.findKeys(accessKeyId);
+    if (found === undefined || (consumer !== undefined && found.owner.consumer !== consumer)) {
+      return refuse('run_unknown', 'no run of this consumer has this access key');
     }
-    const bytes = body ?? Buffer.alloc(0);
-    const headers = new Map([['content-length', String(bytes.length)]]);
-    return { body: bytes.length === 0 ? null : bytes, payloadHash: sha256(bytes), headers };
+    record.owner = found.owner;
+    const service =
+      deps.findService(scope.service) ??
+      refuse('operation_unknown', `no service is signed for as ${scope.service}`);
+    record.service = scope.service;
+    const plan = requireValue(planBody(parsed.request.headers, scope.service));
+    return { parsed, keys: found.keys, consumer: found.owner.consumer, service, plan };
   };
 
-  const send = async (
-    { request, authorization }: ParsedCall,
-    {
-      run,
-      origin,
-      upstream,
-      signal,
-    }: {
-      run: CallRun;
-      origin: string;
-      upstream: UpstreamBody;
-      signal: AbortSignal;
+  const readAndVerify = async (
+    exchange: Exchange,
+    identified: IdentifiedCall,
+  ): Promise<VerifiedCall> => {
+    const { parsed, keys, consumer, plan } = identified;
+    const read = needsBody(plan, parsed.request)
+      ? { body: await bodies.readWhole(exchange, consumer) }
+      : {};
+    const invalid = verifyCall(parsed, { keys, nowMs: deps.clock.now(), ...read }, deps.signText);
+    if (invalid !== undefined) throw new RefusedCall(invalid);
+    deps.identified(exchange.incoming, consumer);
+    return { ...identified, ...read };
+  };
+
+  const toRecognizable = ({ parsed: { request }, body }: VerifiedCall): RecognizableRequest => {
+    const form = readForm(request, body);
+    return { ...request, ...(form === undefined ? {} : { form }) };
+  };
+
+  const recognize = ({ record }: Exchange, call: VerifiedCall) => {
+    const request = toRecognizable(call);
+    const operation = requireValue(recognizeCall(call.service, request));
+    record.operation = operation;
+    return { operation, request };
+  };
+
+  const enterRun = async ({ record, releases }: Exchange): Promise<CallRun> => {
+    if (record.owner === undefined) throw new Error('expected an identified call');
+    const run = await records.wait(record, deps.resolveRun(record.owner));
+    if ('code' in run) return refuse(run.code, run.message);
+    record.run = run;
+    releases.push(run.release);
+    return run;
+  };
+
+  const authorize = (
+    { record }: Exchange,
+    call: VerifiedCall & { run: CallRun },
+    { operation, request }: { operation: Operation; request: RecognizableRequest },
+  ): AllowedCall => {
+    const { service, body, run, parsed } = call;
+    const { region, service: signingName } = parsed.authorization.scope;
+    const read = body === undefined ? {} : { body };
+    record.authorized = requireValue(
+      authorizeCall(
+        service,
+        { operation, request, partition: getPartition(region), ...read },
+        { name: run.task, allow: run.allow },
+      ),
+    );
+    const table = service.table.services.find(({ id }) => id === operation.service);
+    if (table === undefined) throw new Error(`expected a table of ${operation.service}`);
+    return {
+      ...call,
+      origin: requireValue(deps.findOrigin({ signingName, service: table, region })),
+    };
+  };
+
+  return {
+    identify,
+    readAndVerify,
+    recognize,
+    enterRun,
+    authorize,
+    forward: createForward(deps, bodies),
+  };
+};
+
+type BodySteps = ReturnType<typeof createBodySteps>;
+
+/** How the bodies of calls are read and built. */
+const createBodySteps = (
+  { buffers, maxBodyBytes, dialect }: CallHandlerDeps,
+  records: ReturnType<typeof createCallRecords>,
+) => {
+  const refuseLarge = (): never =>
+    refuse('body_too_large', `expected a body of at most ${maxBodyBytes} bytes`);
+
+  /** Memory is reserved before the first byte is read. */
+  const reserve = async ({ incoming, releases }: Exchange, consumer: string): Promise<void> => {
+    const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers;
+    const bytes = coding === undefined ? Number(length ?? 0) : maxBodyBytes;
+    if (bytes > maxBodyBytes) refuseLarge();
+    if (bytes === 0) return;
+    const release =
+      (await buffers.reserve(consumer, bytes)) ??
+      refuse('overloaded', 'no memory for the body: too many bodies are read at this time');
+    releases.push(release);
+  };
+
+  const readReserved = async (exchange: Exchange, consumer: string): Promise<Buffer> => {
+    const { incoming, outgoing } = exchange;
+    await reserve(exchange, consumer);
+    if (incoming.destroyed) refuse('request_malformed', 'expected the rest of the body');
+    if (incoming.headers.expect !== undefined) outgoing.writeContinue();
+    const { kind, bytes } = await readBody(incoming, { maxBytes: maxBodyBytes });
+    if (kind === 'too_large') return refuseLarge();
+    return kind === 'complete'
+      ? bytes
+      : refuse('request_malformed', 'expected the rest of the body');
+  };
+
+  return {
+    readWhole: (exchange: Exchange, consumer: string): Promise<Buffer> =>
+      records.wait(exchange.record, readReserved(exchange, consumer)),
+    buildBody: ({ plan, body }: VerifiedCall, incoming: IncomingMessage): UpstreamBody => {
+      if (plan.kind === 'chunked' && body === undefined) {
+        return (dialect === 's3' ? buildPlainBody : buildFramedBody)(incoming, plan.format);
+      }
+      if (plan.kind === 'stream' && body === undefined) {
+        const { length, payloadHash } = plan;
+        const headers = new Map([['content-length', String(length)]]);
+        return { body: length === 0 ? null : incoming, payloadHash, headers };
+      }
+      const bytes = body ?? Buffer.alloc(0);
+      const headers = new Map([['content-length', String(bytes.length)]]);
+      return { body: bytes.length === 0 ? null : bytes, payloadHash: sha256(bytes), headers };
     },
-  ) => {
+  };
+};
+
+/** Aborted when the client has closed its connection. */
+const watchClosed = (outgoing: ServerResponse): AbortSignal => {
+  const closed = new AbortController();
+  if (outgoing.destroyed) closed.abort();
+  else outgoing.once('close', () => closed.abort());
+  return closed.signal;
+};
+
+/** Creates the last step: signs an allowed call, sends it, and passes the response on. */
+const createForward = (deps: CallHandlerDeps, { buildBody }: BodySteps) => {
+  const sign = ({ parsed, run, origin }: AllowedCall, upstream: UpstreamBody) => {
+    const { request, authorization } = parsed;
+    const { region, service } = authorization.scope;
     const headers = new Map([
       ...selectRequestHeaders(request.headers, new URL(origin).host),
       ...upstream.headers,
     ]);
-    const signed = signRequest(
+    const { payloadHash } = upstream;
+    return signRequest(
       { ...request, headers },
-      {
-        keys: run.keys,
-        region: authorization.scope.region,
-        service: authorization.scope.service,
-        payloadHash: upstream.payloadHash,
-        nowMs: deps.now(),
-      },
-      deps.signText,
+      { keys: run.keys, region, service, payloadHash, nowMs: deps.clock.now() },
+      run.signText,
     );
-    return deps.send({ ...signed, origin, method: request.method, body: upstream.body, signal });
   };
 
-  const handleCall = async (
-    incoming: IncomingMessage,
-    outgoing: ServerResponse,
-    call: { id: string; owner?: LocalKeyOwner; operation?: Operation },
-  ): Promise<void> => {
-    const { method = '', url = '', rawHeaders } = incoming;
-    const parsed = requireValue(parseCall({ method, url, rawHeaders }, deps.host));
-    const { request, authorization } = parsed;
-    const { service: signingName, region } = authorization.scope;
-    const found =
-      deps.findKeys(authorization.accessKeyId) ??
-      refuse('run_unknown', 'no run of this pod has this access key');
-    call.owner = found.owner;
-    const service =
-      deps.findService(signingName) ??
-      refuse('operation_unknown', `no service is signed for as ${signingName}`);
-    const plan = requireValue(planBody(request.headers, signingName));
-    const body = needsBody(plan, request) ? await readWhole(incoming) : undefined;
-    const invalid = verifyCall(
-      parsed,
-      { keys: found.keys, nowMs: deps.now(), ...(body === undefined ? {} : { body }) },
-      deps.signText,
-    );
-    if (invalid !== undefined) throw new RefusedCall(invalid);
-    const form = readForm(request, body);
-    const recognizable = { ...request, ...(form === undefined ? {} : { form }) };
-    const operation = requireValue(recognizeCall(service, recognizable));
-    call.operation = operation;
-    const run = await resolveRun(found.owner);
-    const { partition } = deps;
-    requireValue(
-      authorizeCall(
-        service,
-        { operation, request: recognizable, partition, ...(body === undefined ? {} : { body }) },
-        { name: run.task, allow: run.allow },
-      ),
-    );
-    const origin =
-      deps.findOrigin(signingName, region) ??
-      refuse('region_outside', `region ${region} is not one of the platform's`);
-    if (incoming.headers.expect !== undefined && body === undefined) outgoing.writeContinue();
-    const closed = new AbortController();
-    outgoing.once('close', () => closed.abort());
-    const signal = AbortSignal.any([run.signal, closed.signal]);
-    const upstream = buildBody(plan, body, incoming);
-    const response = await send(parsed, { run, origin, upstream, signal });
-    if (response.status >= 300 && response.status < 400 && response.headers['location']) {
+  return async ({ incoming, outgoing, record }: Exchange, call: AllowedCall): Promise<number> => {
+    if (incoming.headers.expect !== undefined && call.body === undefined) outgoing.writeContinue();
+    const { run, origin, parsed } = call;
+    const signal = AbortSignal.any([run.signal, watchClosed(outgoing)]);
+    const upstream = buildBody(call, incoming);
+    const signed = sign(call, upstream);
+    record.sentAt = deps.clock.monotonic();
+    const { method } = parsed.request;
+    const response = await deps.send({ ...signed, origin, method, body: upstream.body, signal });
+    if (isRedirect(response)) {
+      response.body.destroy();
       refuse('redirect_refused', `the cloud answered ${response.status} with another location`);
     }
-    outgoing.writeHead(response.status, selectResponseHeaders(response.headers));
-    await pipeline(response.body, outgoing, { signal });
-    deps.report({ ...call, outcome: 'allowed', status: response.status });
-  };
-
-  const respondRefused = (
-    incoming: IncomingMessage,
-    outgoing: ServerResponse,
-    { id, refusal }: { id: string; refusal: CallRefusal },
-  ): void => {
-    const format = chooseErrorFormat(incoming.headers);
-    const isHead = incoming.method === 'HEAD';
-    const { status, headers, body } = renderRefusal(refusal, { format, requestId: id, isHead });
-    // The rest of a body that was not read must not be taken for another request.
-    outgoing.writeHead(status, { ...headers, connection: 'close', 'content-length': body.length });
-    outgoing.end(body);
-  };
-
-  /** What ended a call: one of our refusals, thrown or as the reason of an abort, or a cloud without response. */
-  const toRefusal = (thrown: unknown): CallRefusal => {
-    if (thrown instanceof RefusedCall) return thrown.refusal;
-    const { cause } = thrown as { cause?: unknown };
-    for (const { code, message } of [thrown, cause ?? {}] as {
-      code?: string;
-      message?: string;
-    }[]) {
-      if (code !== undefined && isRefusalCode(code)) return { code, message: message ?? '' };
-    }
-    return { code: 'upstream_unreachable', message: 'the cloud did not answer' };
-  };
-
-  return async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
-    const call: { id: string; owner?: LocalKeyOwner; operation?: Operation } = {
-      id: deps.createId(),
+    const onExpired = (): void => {
+      // The end of the run must not cut the response that reports it.
+      run.release();
+      run.expire();
     };
-    try {
-      await handleCall(incoming, outgoing, call);
-    } catch (thrown) {
-      const refusal = toRefusal(thrown);
-      if (outgoing.headersSent || outgoing.destroyed) {
-        deps.report({ ...call, outcome: 'cut' });
-        outgoing.destroy();
-      } else {
-        deps.report({ ...call, outcome: 'refused', code: refusal.code });
-        respondRefused(incoming, outgoing, { id: call.id, refusal });
-      }
-    }
+    await passResponse(response, outgoing, { signal, onExpired });
+    return response.status;
   };
 };
+
+const isRedirect = ({ status, headers }: { status: number; headers: CloudResponse['headers'] }) =>
+  status >= 300 && status < 400 && headers['location'] !== undefined;

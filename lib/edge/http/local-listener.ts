@@ -8,7 +8,25 @@ import type { Duplex } from 'node:stream';
  * the shared loopback listener, `createConnectionLimiter` limits each consumer.
  */
 const MAX_CONNECTIONS = 256;
-const MAX_HEADER_BYTES = 8 * 1024;
+
+/** What a listener allows its clients; times in milliseconds. */
+export type ListenerLimits = {
+  readonly headerBytes: number;
+  /** For the head and the body of a request; 0: only the head is limited. */
+  readonly requestMs: number;
+  /** Without a request. */
+  readonly idleMs: number;
+  /** Without progress of a request or a response. */
+  readonly stallMs: number;
+};
+
+/** Requests for credentials are small, and so are the responses. */
+const CREDENTIALS_LIMITS: ListenerLimits = {
+  headerBytes: 8 * 1024,
+  requestMs: 10_000,
+  idleMs: 5_000,
+  stallMs: 30_000,
+};
 
 /** A listener cannot bind its address or path; the message names the setting. */
 export class ListenError extends Error {
@@ -16,14 +34,17 @@ export class ListenError extends Error {
 }
 
 /** Creates a plain HTTP/1.1 server with strict limits for clients in the pod; it does not listen yet. */
-export const createLocalServer = (handler?: RequestListener): Server => {
+export const createLocalServer = (
+  handler?: RequestListener,
+  { headerBytes, requestMs, idleMs, stallMs } = CREDENTIALS_LIMITS,
+): Server => {
   const server = createServer(
     {
-      maxHeaderSize: MAX_HEADER_BYTES,
+      maxHeaderSize: headerBytes,
       headersTimeout: 5_000,
-      requestTimeout: 10_000,
+      requestTimeout: requestMs,
       connectionsCheckingInterval: 1_000,
-      keepAliveTimeout: 5_000,
+      keepAliveTimeout: idleMs,
       noDelay: true,
     },
     handler,
@@ -32,13 +53,14 @@ export const createLocalServer = (handler?: RequestListener): Server => {
   // No limit of the number: Node would drop headers before they are checked. The size is limited.
   server.maxHeadersCount = 0;
   // Closes the connection of a client that stops reading.
-  server.timeout = 30_000;
+  server.timeout = stallMs;
   server.on('clientError', refuseMalformed);
   server.on('connect', refuseTunnel);
   return server;
 };
 
 const refuseMalformed = ({ code }: NodeJS.ErrnoException, socket: Duplex): void => {
+  if (code === 'HPE_PAUSED_H2_UPGRADE') return sendGoAway(socket);
   const [status, refusal] = ERROR_RESPONSES[code ?? ''] ?? ['400 Bad Request', 'bad_request'];
   sendAndClose(socket, status, refusal);
 };
@@ -46,6 +68,18 @@ const refuseMalformed = ({ code }: NodeJS.ErrnoException, socket: Duplex): void 
 const ERROR_RESPONSES: Readonly<Record<string, readonly [status: string, refusal: string]>> = {
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'headers_too_large'],
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'request_timeout'],
+};
+
+/** Empty SETTINGS and GOAWAY with HTTP_1_1_REQUIRED (RFC 9113, sections 6.5, 6.8 and 7). */
+const GO_AWAY = Buffer.from(
+  '000000040000000000' + '000008070000000000' + '000000000000000d',
+  'hex',
+);
+
+/** Refuses HTTP/2 with prior knowledge in its own frames. */
+const sendGoAway = (socket: Duplex): void => {
+  socket.on('error', () => undefined);
+  socket.end(GO_AWAY, () => socket.destroy());
 };
 
 const refuseTunnel = (_request: unknown, socket: Duplex): void =>

@@ -2,6 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 import type { AuthenticationResult } from '../../runs/credentials-request.ts';
+import { isForwardedHeader } from '../../runs/forwarded-headers.ts';
 import type { RunRefusal } from '../../runs/run-refusal.ts';
 
 /**
@@ -44,27 +45,10 @@ const isLocal = ({ rawHeaders, url = '' }: IncomingMessage, host: string): boole
       if (rawHeaders[index + 1] !== host) return false;
       hosts += 1;
     } else if (name === 'authorization') authorizations += 1;
-    else if (isForwardedHeader(name)) return false;
+    else if (name === 'upgrade' || isForwardedHeader(name)) return false;
   }
   return hosts === 1 && authorizations <= 1 && url.startsWith('/');
 };
-
-const FORWARDED_HEADERS = new Set([
-  'origin',
-  'referer',
-  'via',
-  'forwarded',
-  'upgrade',
-  'x-real-ip',
-]);
-
-const isForwardedHeader = (name: string): boolean =>
-  FORWARDED_HEADERS.has(name) ||
-  (name.startsWith('sec-fetch-') && name !== SENT_BY_NODE) ||
-  name.startsWith('x-forwarded-');
-
-/** `fetch` of Node always sends this header; a browser sends it only with `Sec-Fetch-Site`. */
-const SENT_BY_NODE = 'sec-fetch-mode';
 
 const notLocal: RunRefusal = {
   kind: 'refusal',

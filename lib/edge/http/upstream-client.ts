@@ -1,6 +1,14 @@
 import type { Readable } from 'node:stream';
 import request from 'undici/lib/api/api-request.js';
 import Pool from 'undici/lib/dispatcher/pool.js';
+import { isRefusalCode } from '../../calls/call-refusals.ts';
+import { isCloudAddress } from './address-check.ts';
+import {
+  createUpstreamConnector,
+  UpstreamError,
+  type ConnectorDeps,
+  type ConnectorOptions,
+} from './upstream-connector.ts';
 
 /** A request to a cloud, signed and complete. */
 export type UpstreamRequest = {
@@ -24,25 +32,47 @@ export type UpstreamResponse = {
 /** Sends a request. Redirects are not followed, and nothing is tried again. */
 export type SendUpstream = (request: UpstreamRequest) => Promise<UpstreamResponse>;
 
-export type UpstreamClient = { readonly send: SendUpstream; readonly close: () => Promise<void> };
-
-export type UpstreamOptions = {
-  /** PEM certificates trusted instead of the system's. */
-  readonly caBundle?: string;
-  readonly maxConnectionsPerOrigin?: number;
+export type UpstreamClient = {
+  readonly send: SendUpstream;
+  readonly countConnections: () => number;
+  readonly close: () => Promise<void>;
 };
 
-const CONNECT_TIMEOUT_MS = 10_000;
+export type UpstreamOptions = Omit<ConnectorOptions, 'maxConnections'> & {
+  readonly maxConnectionsPerOrigin?: number;
+  readonly maxConnections?: number;
+};
+
 const IDLE_TIMEOUT_MS = 30_000;
+
+/** Codes of Node and OpenSSL for a certificate that is not trusted, has expired or is of another host. */
+const CERTIFICATE_ERROR = /CERT|SIGNATURE|ALTNAME|ISSUER/;
+
+/** Other errors are what the body of the request threw: they keep their own code. */
+const toUpstreamError = (thrown: unknown, origin: string): unknown => {
+  const { code } = thrown as { code?: unknown };
+  if (typeof code !== 'string' || isRefusalCode(code)) return thrown;
+  return CERTIFICATE_ERROR.test(code)
+    ? new UpstreamError(
+        'upstream_untrusted',
+        `the certificate of ${origin} is not trusted (${code})`,
+        code,
+      )
+    : new UpstreamError('upstream_unreachable', `${origin} did not answer (${code})`, code);
+};
 
 /**
  * Creates a client with pooled connections. Responses may take as long as the run lasts: the caller
  * aborts them.
+ *
+ * @returns `send` rejects with an {@link UpstreamError}, with what the body threw, or with the reason
+ *   of the signal
  */
-export const createUpstreamClient = ({
-  caBundle,
-  maxConnectionsPerOrigin = 64,
-}: UpstreamOptions = {}): UpstreamClient => {
+export const createUpstreamClient = (
+  { maxConnectionsPerOrigin = 64, maxConnections = 256, ...options }: UpstreamOptions = {},
+  deps: ConnectorDeps = { isAllowedAddress: isCloudAddress },
+): UpstreamClient => {
+  const { connect, countOpen } = createUpstreamConnector({ ...options, maxConnections }, deps);
   const pools = new Map<string, Pool>();
   const getPool = (origin: string): Pool => {
     const pool =
@@ -50,29 +80,31 @@ export const createUpstreamClient = ({
       new Pool(origin, {
         connections: maxConnectionsPerOrigin,
         pipelining: 1,
+        allowH2: false,
         headersTimeout: 0,
         bodyTimeout: 0,
         keepAliveTimeout: IDLE_TIMEOUT_MS,
-        connect: {
-          timeout: CONNECT_TIMEOUT_MS,
-          minVersion: 'TLSv1.2',
-          ...(caBundle === undefined ? {} : { ca: caBundle }),
-        },
+        connect,
       });
     pools.set(origin, pool);
     return pool;
   };
   return {
     send: async ({ origin, method, path, headers, body, signal }) => {
-      const response = await request.call(getPool(origin), {
-        method,
-        path,
-        headers: Object.fromEntries(headers),
-        body,
-        signal,
-      });
-      return { status: response.statusCode, headers: response.headers, body: response.body };
+      try {
+        const response = await request.call(getPool(origin), {
+          method,
+          path,
+          headers: Object.fromEntries(headers),
+          body,
+          signal,
+        });
+        return { status: response.statusCode, headers: response.headers, body: response.body };
+      } catch (thrown) {
+        throw signal.aborted ? thrown : toUpstreamError(thrown, origin);
+      }
     },
+    countConnections: countOpen,
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));
     },

@@ -74,6 +74,13 @@ export const AUTHORITY_METRIC_SPECS = {
     labels: ['state'],
     unit: '1',
   },
+  policyUntil: {
+    name: 'valetkey_authority_policy_until_timestamp_seconds',
+    type: 'gauge',
+    help: 'When a permit stops to count for delivery vend (the end of its @until), for at most 64 permits that end first. Only with policy.vend exception.',
+    labels: ['policy'],
+    unit: 'seconds',
+  },
   revocations: {
     name: 'valetkey_authority_revocations',
     type: 'gauge',

@@ -7,6 +7,7 @@ import {
   registerCollectedGauge,
   toMetricConfig,
   type LastSyncDeps,
+  type Sample,
 } from './metric-registration.ts';
 import type { MetricSpec } from './metric-spec.ts';
 import { Counter, Gauge, Registry } from './prometheus.ts';
@@ -27,6 +28,8 @@ export type AuthorityMetricsDeps = LastSyncDeps<
   >;
 };
 
+export type PolicyEnd = { readonly policy: string; readonly endsAt: number };
+
 export type AuthorityMetrics = {
   /** @param answer.reason a code of the refusal table; absent: not refused */
   readonly requestAnswered: (answer: {
@@ -46,6 +49,8 @@ export type AuthorityMetrics = {
     readonly total: number;
     readonly invalid: number;
   }) => void;
+  /** @param exceptions all permits with an end, by policy ID, in milliseconds since the epoch */
+  readonly policyExceptions: (exceptions: readonly PolicyEnd[]) => void;
   readonly revocationsCounted: (count: number) => void;
   readonly eventStreamsCounted: (count: number) => void;
   readonly denyListUpdated: (durationSeconds: number) => void;
@@ -110,10 +115,12 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   for (const reason of REJECTED_GRANT_REASONS) requests.inc({ route: 'token', reason }, 0);
   for (const outcome of OUTCOMES) requestSeconds.zero({ route: 'token', outcome });
   let notAfter: number | undefined;
+  let ends: readonly PolicyEnd[] = [];
   registerBuildInfo(registry);
   registerCollectedGauge(SPECS.certificateExpiration, registry, () =>
     notAfter === undefined ? [] : [{ value: notAfter / 1000 }],
   );
+  registerCollectedGauge(SPECS.policyUntil, registry, () => toUntilSamples(ends, deps.now()));
   registerCollectedGauge(SPECS.watchLastSync, registry, () => readLastSyncs(deps));
   registerCollectedGauge(SPECS.auditVolumeFree, registry, async () => {
     const space = await deps.readAuditVolume();
@@ -143,6 +150,9 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
       policies.set({ state: 'valid' }, total - invalid);
       policies.set({ state: 'invalid' }, invalid);
     },
+    policyExceptions: (exceptions) => {
+      ends = exceptions;
+    },
     revocationsCounted: (count) => revocations.set(count),
     eventStreamsCounted: (count) => streams.set(count),
     denyListUpdated: (durationSeconds) => denyListUpdates.observe(durationSeconds),
@@ -156,6 +166,17 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
     contentType: registry.contentType,
   };
 };
+
+/** TaskPolicies can contain a thousand. */
+const MAX_POLICY_SERIES = 64;
+
+/** What has ended is left out, so that it takes the place of no other and its alert ends. */
+const toUntilSamples = (ends: readonly PolicyEnd[], now: number): readonly Sample[] =>
+  ends
+    .filter(({ endsAt }) => endsAt > now)
+    .sort((one, other) => one.endsAt - other.endsAt)
+    .slice(0, MAX_POLICY_SERIES)
+    .map(({ policy, endsAt }) => ({ labels: { policy }, value: endsAt / 1000 }));
 
 const toOutcome = (status: number): (typeof OUTCOMES)[number] => {
   if (status < 400) return 'done';

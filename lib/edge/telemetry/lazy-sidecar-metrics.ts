@@ -46,5 +46,6 @@ export const createLazySidecarMetrics = (
     runEnded: (task, reason) => callOrQueue((loaded) => loaded.runEnded(task, reason)),
     revocationReceived: () => callOrQueue((loaded) => loaded.revocationReceived()),
     endReported: (outcome) => callOrQueue((loaded) => loaded.endReported(outcome)),
+    callEnded: (outcome) => callOrQueue((loaded) => loaded.callEnded(outcome)),
   };
 };

@@ -12,6 +12,7 @@ const noRuns: SidecarMetricsDeps = {
   tasks: [],
   readExpirations: () => new Map(),
   authority: () => undefined,
+  gateway: () => undefined,
 };
 
 describe('createSidecarMetrics', () => {
@@ -24,7 +25,7 @@ describe('createSidecarMetrics', () => {
   it('follows the naming conventions: base units as suffix, _total for counters', () => {
     for (const { name, type, unit } of SIDECAR_METRICS) {
       expect(name.endsWith('_total')).toBe(type === 'counter');
-      if (unit !== '1') expect(name).toMatch(new RegExp(`_${unit}$`));
+      if (unit !== '1') expect(name).toMatch(new RegExp(`_${unit}(_total)?$`));
     }
   });
 

@@ -4,6 +4,7 @@ import {
   registerCollectedGauge,
   toMetricConfig,
 } from './metric-registration.ts';
+import type { CallOutcome } from '../../calls/call-outcome.ts';
 import type { MetricSpec } from './metric-spec.ts';
 import { Counter, Gauge, Registry } from './prometheus.ts';
 import { SIDECAR_METRIC_SPECS as SPECS } from './sidecar-metric-specs.ts';
@@ -18,6 +19,13 @@ export type AuthorityConnectionState = {
   readonly lastContactAt: number;
 };
 
+/** What the gateway holds now. */
+export type GatewayState = {
+  readonly callsInFlight: number;
+  readonly bufferedBytes: number;
+  readonly upstreamConnections: number;
+};
+
 /** Read at each scrape. */
 export type SidecarMetricsDeps = {
   /** Names of the declared tasks: their exchanges start at 0, so that alerts see the first failure. */
@@ -26,6 +34,8 @@ export type SidecarMetricsDeps = {
   readonly readExpirations: () => ReadonlyMap<string, number>;
   /** @returns nothing with `trust: cluster` */
   readonly authority: () => AuthorityConnectionState | undefined;
+  /** @returns nothing before the gateway's first connection */
+  readonly gateway: () => GatewayState | undefined;
 };
 
 export type SidecarMetrics = {
@@ -39,6 +49,7 @@ export type SidecarMetrics = {
   readonly runEnded: (task: string, reason: string) => void;
   readonly revocationReceived: () => void;
   readonly endReported: (outcome: string) => void;
+  readonly callEnded: (outcome: CallOutcome) => void;
   /** The text that Prometheus scrapes, and its content type. */
   readonly render: () => Promise<string>;
   readonly contentType: string;
@@ -77,6 +88,7 @@ export const createSidecarMetrics = (deps: SidecarMetricsDeps): SidecarMetrics =
     runEnded: (task, reason) => ended.inc({ task, reason }),
     revocationReceived: () => revocations.inc(),
     endReported: (outcome) => endReports.inc({ outcome }),
+    callEnded: createCallObserver(registry),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -84,7 +96,7 @@ export const createSidecarMetrics = (deps: SidecarMetricsDeps): SidecarMetrics =
 
 const registerReadings = (
   registry: Registry,
-  { readExpirations, authority }: SidecarMetricsDeps,
+  { readExpirations, authority, gateway }: SidecarMetricsDeps,
 ): void => {
   registerCollectedGauge(SPECS.credentialsExpiration, registry, () =>
     [...readExpirations()].map(([task, at]) => ({ labels: { task }, value: at / 1000 })),
@@ -103,6 +115,30 @@ const registerReadings = (
     registry,
     readState(({ lastContactAt }) => lastContactAt / 1000),
   );
+  const readGateway = (key: keyof GatewayState) => () => {
+    const state = gateway();
+    return state === undefined ? [] : [{ value: state[key] }];
+  };
+  for (const key of ['callsInFlight', 'bufferedBytes', 'upstreamConnections'] as const) {
+    registerCollectedGauge(SPECS[key], registry, readGateway(key));
+  }
+};
+
+const createCallObserver = (registry: Registry): SidecarMetrics['callEnded'] => {
+  const counter = (spec: MetricSpec) => new Counter(toMetricConfig(spec, registry));
+  const calls = counter(SPECS.calls);
+  const seconds = createHistogram(SPECS.callSeconds, registry);
+  const overhead = createHistogram(SPECS.callOverheadSeconds, registry);
+  const bytes = counter(SPECS.callBytes);
+  const unresolved = counter(SPECS.unresolved);
+  return ({ task = 'none', outcome, code = 'none', ...call }) => {
+    calls.inc({ task, outcome, code });
+    seconds.observe({ outcome }, call.ms / 1000);
+    overhead.observe(call.overheadMs / 1000);
+    bytes.inc({ direction: 'in' }, call.inBytes);
+    bytes.inc({ direction: 'out' }, call.outBytes);
+    if (call.isResolved === false) unresolved.inc({ service: call.service ?? 'none' });
+  };
 };
 
 /** Counts in plain numbers and hands them to prom-client at a scrape, because it hashes labels at each call. */

@@ -137,6 +137,26 @@ describe('createAuthorityMetrics', () => {
     expect(text).toContain('valetkey_authority_audit_write_errors_total{code="disk_full"} 0');
   });
 
+  it('reports the 64 exceptions that end next, none that has ended, and none that was removed', async () => {
+    const metrics = createAuthorityMetrics(deps);
+    const day = (count: number) => deps.now() + count * 86_400_000;
+    const ends = Array.from({ length: 70 }, (_, at) => ({
+      policy: `a/${at}`,
+      endsAt: day(70 - at),
+    }));
+    metrics.policyExceptions([...ends, { policy: 'a/ended', endsAt: deps.now() }]);
+    const listSeries = async () =>
+      [...(await metrics.render()).matchAll(/^\w+_policy_until_\w+\{policy="(.*)"\} (\d+)$/gm)].map(
+        ([, policy, value]) => [policy, Number(value)],
+      );
+    const series = await listSeries();
+    expect(series).toHaveLength(64);
+    expect(series[0]).toEqual(['a/69', day(1) / 1000]);
+    expect(series).not.toContainEqual(['a/5', day(65) / 1000]);
+    metrics.policyExceptions([]);
+    expect(await listSeries()).toEqual([]);
+  });
+
   it('reports only current problems with signing keys', async () => {
     const metrics = createAuthorityMetrics(deps);
     metrics.signingKeyProblems(['rotation_blocked', 'published_keys_stale']);

@@ -1,0 +1,106 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { selectResponseHeaders } from '../../calls/call-headers.ts';
+import type { CallRefusal } from '../../calls/call-refusals.ts';
+import { chooseErrorFormat, renderRefusal } from '../../calls/refusal-rendering.ts';
+
+/** How much of a refused body is still read, and for how long, so that the client reads the refusal. */
+const MAX_LINGER_BYTES = 4 * 1024 * 1024;
+const LINGER_MS = 2_000;
+
+/**
+ * Ends a response whose request was not read to its end. A connection that is closed with unread bytes
+ * is reset, and the client would lose the refusal; more than a small body is not read.
+ */
+const endAfterBody = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+  let left = MAX_LINGER_BYTES;
+  const end = (): void => {
+    clearTimeout(timer);
+    outgoing.end();
+  };
+  const timer = setTimeout(end, LINGER_MS).unref();
+  incoming.on('data', ({ length }: Buffer) => {
+    left -= length;
+    if (left < 0) end();
+  });
+  incoming.once('end', end);
+  incoming.once('error', end);
+  outgoing.once('close', end);
+};
+
+/** Sends a refusal in the format of the caller's protocol. @returns its status */
+export const respondRefused = (
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  { id, refusal }: { id: string; refusal: CallRefusal },
+): number => {
+  const format = chooseErrorFormat(incoming.headers);
+  const isHead = incoming.method === 'HEAD';
+  const { status, headers, body } = renderRefusal(refusal, { format, requestId: id, isHead });
+  const isRead = incoming.complete;
+  outgoing.writeHead(status, {
+    ...headers,
+    // The rest of a body that was not read must not be taken for another request.
+    ...(!isRead && { connection: 'close' }),
+    'content-length': body.length,
+  });
+  // A client that waits for `100 Continue` sends no body after another response.
+  if (isRead || incoming.headers.expect !== undefined) outgoing.end(body);
+  else {
+    if (body.length > 0) outgoing.write(body);
+    else outgoing.flushHeaders();
+    endAfterBody(incoming, outgoing);
+  }
+  return status;
+};
+
+/** A response of the cloud. */
+export type CloudResponse = {
+  readonly status: number;
+  readonly headers: Parameters<typeof selectResponseHeaders>[0];
+  readonly body: Readable;
+};
+
+/** Enough of an error for its code. */
+const MAX_ERROR_BYTES = 4 * 1024;
+
+/** Passes a body on. The beginning is seen before the client sees it, and can act on it. */
+const watchHead = (onHead: (head: string) => void) =>
+  async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let head = '';
+    for await (const chunk of source) {
+      if (head.length < MAX_ERROR_BYTES) {
+        head += chunk.toString('latin1', 0, MAX_ERROR_BYTES);
+        onHead(head);
+      }
+      yield chunk;
+    }
+  };
+
+const EXPIRED = 'ExpiredToken';
+
+/**
+ * Streams a response of the cloud to the client.
+ *
+ * @param onExpired is called if the cloud says that the keys have expired
+ */
+export const passResponse = async (
+  { status, headers, body }: CloudResponse,
+  outgoing: ServerResponse,
+  { signal, onExpired }: { signal: AbortSignal; onExpired: () => void },
+): Promise<void> => {
+  outgoing.writeHead(status, selectResponseHeaders(headers));
+  if (status !== 400 && status !== 403) {
+    await pipeline(body, outgoing, { signal });
+    return;
+  }
+  let isExpired = false;
+  const watch = (text: string): void => {
+    if (isExpired || !text.includes(EXPIRED)) return;
+    isExpired = true;
+    onExpired();
+  };
+  watch(String(headers['x-amzn-errortype']));
+  await pipeline(body, watchHead(watch), outgoing, { signal });
+};

@@ -1,0 +1,46 @@
+import { BlockList, isIP } from 'node:net';
+
+/** Loopback, link-local with the metadata services, CGNAT (100.100.100.200 too), unspecified, multicast. */
+const REFUSED_IPV4: readonly (readonly [string, number])[] = [
+  ['0.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['192.0.0.0', 24],
+  ['224.0.0.0', 3],
+];
+
+/** The same for IPv6, with the metadata services of AWS and Google, and forms that hold IPv4 addresses. */
+const REFUSED_IPV6: readonly (readonly [string, number])[] = [
+  ['::', 96],
+  ['64:ff9b:1::', 48],
+  ['2002::', 16],
+  ['fd00:ec2::254', 128],
+  ['fd20:ce::254', 128],
+  ['fe80::', 10],
+  ['fec0::', 10],
+  ['ff00::', 8],
+];
+
+const buildRefused = (): BlockList => {
+  const refused = new BlockList();
+  for (const [address, bits] of REFUSED_IPV4) {
+    // Also refuses the same as IPv4-mapped addresses.
+    refused.addSubnet(address, bits, 'ipv4');
+    // NAT64 (RFC 6052, section 2.1).
+    refused.addSubnet(`64:ff9b::${address}`, 96 + bits, 'ipv6');
+  }
+  for (const [address, bits] of REFUSED_IPV6) refused.addSubnet(address, bits, 'ipv6');
+  return refused;
+};
+
+const refused = buildRefused();
+
+/**
+ * Whether a cloud may have this address. Addresses of the pod and of the node's own services are
+ * refused; private addresses are not, because VPC endpoints and private clouds have them.
+ */
+export const isCloudAddress = (address: string): boolean => {
+  const family = isIP(address);
+  return family !== 0 && !refused.check(address, family === 6 ? 'ipv6' : 'ipv4');
+};
