@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 
 import { createCertificateAuthority } from '../../lib/certificate/certificate-authority.ts';
+import { platform } from '../../lib/injection/fixtures/sample-platform.ts';
+import { buildInjectionTemplate } from '../../lib/injection/injection-template.ts';
 import { buildTask } from '../../lib/runs/fixtures/fake-exchange.ts';
 import { formatFieldError } from '../../lib/schema/field-error.ts';
 import { HELP, readSidecarConfig } from './config.ts';
@@ -200,5 +202,57 @@ describe('readSidecarConfig', () => {
         expect.stringContaining('VALETKEY_GATEWAY_LISTEN'),
       ]);
     });
+  });
+});
+
+describe('readSidecarConfig of the gateway', () => {
+  const signed = { ...buildTask(), delivery: 'sign' } as const;
+  const tasks = JSON.stringify({ consumers: ['agent'], tasks: [signed] });
+
+  test('reads what injection writes', () => {
+    const cloud = {
+      ...platform.cloud,
+      endpoints: [{ service: 's3', url: 'https://s3.example:9000' }],
+    };
+    const { sidecar } = buildInjectionTemplate({ ...platform, cloud }).template;
+    const written = Object.fromEntries(
+      (sidecar.env ?? [])
+        .filter(({ name }) => name.startsWith('VALETKEY_GATEWAY'))
+        .map(({ name, value = '' }) => [name, value]),
+    );
+    const result = readSidecarConfig(buildEnvironment({ ...written, VALETKEY_TASKS: tasks }));
+    const { region, endpoints, dialect, allowHttp } = cloud;
+    expect(result).toMatchObject({
+      ok: true,
+      value: {
+        gateway: { ...platform.gateway, region, endpoints, dialect, allowHttp },
+        gatewayListen: { host: '127.0.0.1', port: 9473 },
+      },
+    });
+  });
+
+  test('needs its settings only for signed tasks', () => {
+    expect(readErrors(buildEnvironment())).toEqual([]);
+    expect(readErrors(buildEnvironment({ VALETKEY_TASKS: tasks }))).toEqual([
+      'VALETKEY_GATEWAY: expected settings of the gateway, because task summarize has delivery sign, got nothing',
+    ]);
+  });
+
+  test.each([
+    [{ region: 'eu-1', endpoints: [{ service: 's3', url: 'http://x' }] }, 'https endpoints'],
+    [{ region: 'eu-1', maxBodyBytes: 26 * 1024 * 1024, bufferBytes: 8 * 1024 * 1024 }, 'at least'],
+    [{ region: 'eu-1', maxBodyBytes: 1 }, 'maxBodyBytes'],
+    [{ region: 'eu-1', maxBody: '8Mi' }, 'maxBody'],
+    [{}, 'region'],
+  ])('rejects %j', (access, expected) => {
+    const text = JSON.stringify({ ...platform.gateway, ...access });
+    const errors = readErrors(buildEnvironment({ VALETKEY_GATEWAY: text }));
+    expect(errors.join()).toContain(expected);
+  });
+
+  test('listens only on 127.0.0.1', () => {
+    expect(readErrors(buildEnvironment({ VALETKEY_GATEWAY_LISTEN: '0.0.0.0:9473' }))).toEqual([
+      expect.stringContaining('VALETKEY_GATEWAY_LISTEN: expected 127.0.0.1:port'),
+    ]);
   });
 });
