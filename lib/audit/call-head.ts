@@ -5,14 +5,7 @@ import {
   type CallRefusalSummary,
   type UsedPermission,
 } from '../contract/authority-api.ts';
-import {
-  integer,
-  list,
-  object,
-  refine,
-  string,
-  type Reader,
-} from '../schema/reader.ts';
+import { integer, list, object, refine, string, type Reader } from '../schema/reader.ts';
 import { boundText } from './bounded-text.ts';
 
 /** Refused calls and used permissions that a head lists; the rest is counted. */
@@ -43,7 +36,10 @@ const refusal: Reader<CallRefusalSummary> = object({
   resource: { optional: resource },
 });
 
-const permission: Reader<UsedPermission> = object({ action: name, resource: { optional: resource } });
+const permission: Reader<UsedPermission> = object({
+  action: name,
+  resource: { optional: resource },
+});
 
 /** Reads the head of a run's journal as a sidecar reports it. */
 export const callHead: Reader<CallHead> = refine(
@@ -65,7 +61,10 @@ export const callHead: Reader<CallHead> = refine(
 
 /** Bounds the texts of a head, and the bytes of its lists. */
 export const boundCallHead = (head: CallHead): CallHead => {
-  const refusals = takeWithin(head.refusals.slice(0, MAX_REFUSALS).map(boundRefusal), MAX_REFUSALS_BYTES);
+  const refusals = takeWithin(
+    head.refusals.slice(0, MAX_REFUSALS).map(boundRefusal),
+    MAX_REFUSALS_BYTES,
+  );
   const used = takeWithin(head.used.slice(0, MAX_USED).map(boundPermission), MAX_USED_BYTES);
   return {
     ...head,
@@ -85,14 +84,20 @@ export const countCalls = (refusals: readonly { readonly count: number }[]): num
 const boundRefusal = (refused: CallRefusalSummary): CallRefusalSummary => ({
   code: boundText(refused.code, MAX_NAME_LENGTH),
   count: refused.count,
-  ...(refused.operation !== undefined && { operation: boundText(refused.operation, MAX_NAME_LENGTH) }),
+  ...(refused.operation !== undefined && {
+    operation: boundText(refused.operation, MAX_NAME_LENGTH),
+  }),
   ...(refused.action !== undefined && { action: boundText(refused.action, MAX_NAME_LENGTH) }),
-  ...(refused.resource !== undefined && { resource: boundText(refused.resource, MAX_RESOURCE_LENGTH) }),
+  ...(refused.resource !== undefined && {
+    resource: boundText(refused.resource, MAX_RESOURCE_LENGTH),
+  }),
 });
 
 const boundPermission = (permitted: UsedPermission): UsedPermission => ({
   action: boundText(permitted.action, MAX_NAME_LENGTH),
-  ...(permitted.resource !== undefined && { resource: boundText(permitted.resource, MAX_RESOURCE_LENGTH) }),
+  ...(permitted.resource !== undefined && {
+    resource: boundText(permitted.resource, MAX_RESOURCE_LENGTH),
+  }),
 });
 
 /** The first items whose JSON has at most `maxBytes`. */

@@ -120,7 +120,7 @@ const MARKERS = ['{"actions":[', '"kind":"call"'];
  */
 export const readCallLine = (text: string): CallLineResult => {
   if (!MARKERS.some((marker) => text.includes(marker))) return { kind: 'foreign' };
-  const json = text.slice(Math.max(0, text.indexOf('{'))).trimEnd();
+  const json = text.slice(Math.max(0, text.indexOf('{')));
   const body = parseJson(json);
   if (!isCallLine(body)) return buildInvalid('call_invalid', 'a call', 'something else');
   const { hash, ...bare } = body;

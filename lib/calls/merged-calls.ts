@@ -24,6 +24,7 @@ const MAX_ACTIONS = 16;
 const MAX_PERMISSIONS = 64;
 
 type Group = {
+  readonly first: PreparedCall;
   entry: CallEntry;
   readonly actions: Set<string>;
   readonly resources: Hash;
@@ -34,10 +35,16 @@ type Group = {
 export const createMergedCalls = (): MergedCalls => {
   let groups = new Map<string, Group>();
 
-  const startGroup = (key: string, { entry }: PreparedCall, operation?: string): Group => {
-    const { id: _, ...members } = entry;
-    const group = {
-      entry: { ...members, operation, resources: [], ...{ in: 0, out: 0, ms: 0, count: 0 } },
+  const startGroup = (key: string, first: PreparedCall, operation?: string): Group => {
+    const group: Group = {
+      first,
+      entry: {
+        ...first.entry,
+        id: undefined,
+        operation,
+        resources: [],
+        ...{ in: 0, out: 0, ms: 0, count: 0 },
+      },
       actions: new Set<string>(),
       resources: createHash('sha256'),
       permissions: [],
@@ -84,7 +91,11 @@ const addToGroup = (group: Group, { entry, permissions }: PreparedCall): void =>
   }
 };
 
-const toPreparedCall = ({ entry, actions, resources, permissions }: Group): PreparedCall => ({
-  entry: { ...entry, actions: [...actions], resources_sha256: resources.digest('hex') },
-  permissions,
-});
+/** A call that stayed alone keeps its own line. */
+const toPreparedCall = ({ first, entry, actions, resources, permissions }: Group): PreparedCall =>
+  entry.count === 1
+    ? first
+    : {
+        entry: { ...entry, actions: [...actions], resources_sha256: resources.digest('hex') },
+        permissions,
+      };
