@@ -100,7 +100,7 @@ describe('createCallJournal', () => {
         ...{ task: 'summarize', consumer: 'agent', id: 'req-1', operation: 's3.GetObject' },
         ...{ actions: ['s3:GetObject'], resources: [OBJECT], resolved: true },
         ...{ outcome: 'allowed', status: 200, in: 0, out: 512, ms: 12 },
-        ...{ previous: '0'.repeat(64), hash: expect.any(String) as string },
+        ...{ previous: '0'.repeat(64), hash: expect.any(String) },
       },
     ]);
     expect(written[0]).toMatch(/^\{"actions":\["s3:GetObject"\],"at":.*\}\n$/);
