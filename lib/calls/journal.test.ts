@@ -207,6 +207,16 @@ describe('createCallJournal', () => {
     expect((await verify(written.join(''))).faults).toEqual([]);
   });
 
+  it('never states more bytes than JSON can hold, also in sums', async () => {
+    const { journal, lines, time, reports } = setUp({ journalLinesPerSecond: 0 });
+    for (let at = 0; at < 3; at += 1) journal.record({ ...call, bytesOut: Infinity, bytesIn: NaN });
+    await time.advance(1_000);
+    journal.close();
+    expect([lines()[0]?.out, reports[0]?.calls.bytesOut, lines()[0]?.in]).toEqual([
+      ...[Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 0],
+    ]);
+  });
+
   it('holds a bounded number of merged lines, whatever operations are called', async () => {
     const { journal, lines, time } = setUp({ journalLinesPerSecond: 1 });
     for (let at = 0; at < 2_000; at += 1) {

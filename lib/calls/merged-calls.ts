@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 
 import type { UsedPermission } from '../contract/authority-api.ts';
-import type { CallEntry } from '../audit/call-line.ts';
+import { toCount, type CallEntry } from '../audit/call-line.ts';
 
 /** A call as its line states it, and as the head of its run sums it up. */
 export type PreparedCall = {
@@ -77,8 +77,8 @@ const addToGroup = (group: Group, { entry, permissions }: PreparedCall): void =>
     ...known,
     at: entry.at,
     resolved: known.resolved && entry.resolved,
-    in: known.in + entry.in,
-    out: known.out + entry.out,
+    in: toCount(known.in + entry.in),
+    out: toCount(known.out + entry.out),
     ms: Math.max(known.ms, entry.ms),
     count: (known.count ?? 0) + 1,
   };
