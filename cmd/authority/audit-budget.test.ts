@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { AUTHORITY_TUNING_ENV as TUNING } from '../../lib/contract/environment.ts';
 import {
   buildExchangeForm,
+  RECORDS_PATH,
   startAuthorityHarness,
   TOKEN_PATH,
   type AuthorityHarness,
@@ -15,6 +16,12 @@ beforeEach(async () => {
   harness = await startAuthorityHarness();
 });
 afterEach(() => harness.close());
+
+const HEAD = JSON.stringify({
+  ...{ from: 0, to: 0, hash: 'ab'.repeat(32), startedAt: 1, endedAt: 1, bytesIn: 0, bytesOut: 0 },
+  counts: { allowed: 1, refused: 0, failed: 0, cut: 0 },
+  ...{ refusals: [], used: [], omitted: { refusals: 0, used: 0 } },
+});
 
 const MAX_REQUESTS = 5_000;
 
@@ -36,6 +43,8 @@ it('the authority refuses only the namespace that is over its budget, and record
   expect([answer.status, answer.body['reason']]).toEqual([429, 'rate_limited_audit']);
   expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
   await exchange();
+  const report = new URLSearchParams({ run: 'x', subject_token: token, calls: HEAD }).toString();
+  expect((await replica.post(RECORDS_PATH, report)).body['reason']).toBe('rate_limited_audit');
   const other = await harness.podToken({
     sub: 'system:serviceaccount:other:agent',
     'kubernetes.io': {
@@ -52,6 +61,6 @@ it('the authority refuses only the namespace that is over its budget, and record
   // There are two only if a minute ended in between.
   const counted = selectRefused('rate_limited_audit');
   expect(new Set(counted.map(({ unmapped }) => unmapped['namespace']))).toEqual(new Set(['live']));
-  expect(counted.reduce((sum, line) => sum + Number(line['count']), 0)).toBe(2);
+  expect(counted.reduce((sum, line) => sum + Number(line['count']), 0)).toBe(3);
   expect(counted.filter(({ unmapped }) => unmapped['pod'] !== undefined)).toEqual([]);
 });

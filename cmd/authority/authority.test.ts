@@ -17,6 +17,7 @@ import {
   PERMIT_ALL,
   podUid,
   putPolicy,
+  RECORDS_PATH,
   REVOKE_PATH,
   startAuthorityHarness,
   TOKEN_PATH,
@@ -308,6 +309,8 @@ describe('invalid input', () => {
     ['request_malformed', 400, () => replica.post(TOKEN_PATH, '')],
     ['request_malformed', 400, () => replica.post(TOKEN_PATH, 'grant_type=a&grant_type=b')],
     ['request_malformed', 400, () => replica.post(REVOKE_PATH, 'token=..&reason=bored')],
+    ['request_malformed', 400, () => replica.post(RECORDS_PATH, 'run=run-1&calls={}')],
+    ['method_not_allowed', 405, () => replica.ask(RECORDS_PATH)],
     ['request_malformed', 400, () => replica.ask(EVENTS_PATH)],
     ['body_too_large', 413, () => exchange({ params: Array.from({ length: 1_000_000 }, () => 1) })],
   ];
@@ -408,6 +411,83 @@ describe('a request to end a run', () => {
       ...{ status_code: 'run_not_owned', session: { uid: body['run'] } },
       unmapped: { pod: 'other', pod_uid: 'other-uid' },
     });
+  });
+});
+
+describe('a report of calls', () => {
+  const buildHead = (members: object = {}) => ({
+    ...{ from: 0, to: 4, hash: 'ab'.repeat(32), startedAt: 1_000, endedAt: 2_000 },
+    counts: { allowed: 4, refused: 0, failed: 0, cut: 0 },
+    ...{ bytesIn: 10, bytesOut: 20, refusals: [], omitted: { refusals: 0, used: 0 } },
+    used: [{ action: 's3:GetObject', resource: 'arn:aws:s3:::acme-data/reports/' }],
+    ...members,
+  });
+  const buildForm = (run: unknown, token: string, head: object = buildHead()): string =>
+    new URLSearchParams({
+      ...{ run: String(run), subject_token: token },
+      calls: JSON.stringify(head),
+    }).toString();
+  const findRecord = (kind: string) =>
+    harness.records().findLast(({ unmapped }) => unmapped.kind === kind);
+
+  it('records the calls of a run of the own pod, and counts the record', async () => {
+    const { body } = await exchange();
+    const token = await harness.podToken();
+    const answer = await replica.post(RECORDS_PATH, buildForm(body['run'], token));
+    expect(answer.status).toBe(200);
+    expect(findRecord('run.calls')).toMatchObject({
+      ...{ class_uid: 3003, severity_id: 1, status_id: 1, session: { uid: body['run'] } },
+      ...{ count: 4, start_time: 1_000, end_time: 2_000 },
+      unmapped: { pod: 'agent', calls: { from: 0, to: 4, hash: 'ab'.repeat(32), bytes_out: 20 } },
+    });
+    const { text } = await replica.telemetry('/metrics');
+    expect(text).toMatch(/valetkey_authority_call_records_total [1-9]/);
+    expect(text).toMatch(/requests_total\{route="records",reason="none"\} [1-9]/);
+  });
+
+  it('records refused calls with a higher severity', async () => {
+    const { body } = await exchange();
+    const head = buildHead({
+      counts: { allowed: 1, refused: 3, failed: 0, cut: 0 },
+      refusals: [{ code: 'action_outside', count: 3, operation: 's3.PutObject' }],
+    });
+    await replica.post(RECORDS_PATH, buildForm(body['run'], await harness.podToken(), head));
+    expect(findRecord('run.calls')).toMatchObject({
+      severity_id: 2,
+      unmapped: { calls: { refusals: [{ code: 'action_outside', count: 3 }] } },
+    });
+  });
+
+  it('refuses the calls of a run of another pod, and records that', async () => {
+    const { body } = await exchange();
+    const token = await harness.podToken({
+      'kubernetes.io': {
+        namespace: 'live',
+        node: { name: 'node-1', uid: 'node-uid' },
+        pod: { name: 'other', uid: 'other-uid' },
+        serviceaccount: { name: 'agent', uid: 'account-uid' },
+      },
+    });
+    const answer = await replica.post(RECORDS_PATH, buildForm(body['run'], token));
+    expect([answer.body['reason'], answer.status]).toEqual(['run_not_owned', 403]);
+    expect(findRecord('run.calls_refused')).toMatchObject({
+      ...{ status_code: 'run_not_owned', session: { uid: body['run'] } },
+      unmapped: { pod: 'other', pod_uid: 'other-uid' },
+    });
+  });
+
+  it.each([
+    ['an unknown member', { bodies: 'x' }, 'calls.bodies'],
+    ['too many refusals', { refusals: Array(21).fill({ code: 'x', count: 1 }) }, 'calls.refusals'],
+    ['too many permissions', { used: Array(65).fill({ action: 's3:GetObject' }) }, 'calls.used'],
+    ['a range that ends before it begins', { from: 9 }, 'from not above to'],
+    ['a hash of another form', { hash: 'ABCD' }, 'calls.hash'],
+  ])('refuses a head with %s', async (_, members, expected) => {
+    const { body } = await exchange();
+    const form = buildForm(body['run'], await harness.podToken(), buildHead(members));
+    const answer = await replica.post(RECORDS_PATH, form);
+    expect([answer.body['reason'], answer.status]).toEqual(['request_malformed', 400]);
+    expect(answer.body['error_description']).toContain(expected);
   });
 });
 

@@ -95,7 +95,8 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   };
   const { reportRunEnd } = runEnd;
   const { publicJwks: jwks } = issuer;
-  const endRun = { ...verification, checkRateLimits, record, belongsTo, reportRunEnd };
+  const callRecords = { ...verification, checkRateLimits, record, belongsTo };
+  const endRun = { ...callRecords, reportRunEnd };
   const counted = startCountedRecords({ ...buildSharedDeps(deps), budget: deps.budget });
   const auditExports = startExports(config, deps, issuer);
   const running = [streams, garbageCollector, runEnd, issuer, counted, ...auditExports];
@@ -107,7 +108,10 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     policies,
     revocations,
     streams,
-    routes: { exchange, runEnd: endRun, streams, rateLimits, jwks, reportInternalError },
+    routes: {
+      ...{ exchange, callRecords, runEnd: endRun, streams, rateLimits, jwks },
+      reportInternalError,
+    },
     recordCounted: counted.recordCounted,
     stop: () => [...running, ...watching].forEach((component) => component.stop()),
   };

@@ -5,6 +5,7 @@ import {
   JWKS_PATH,
   OAUTH_METADATA_PATH,
   OPENID_METADATA_PATH,
+  RECORDS_PATH,
   REVOKE_PATH,
   TOKEN_PATH,
 } from '../../lib/contract/authority-api.ts';
@@ -34,6 +35,11 @@ import {
 } from '../../lib/exchange/token-refusal.ts';
 import { recordRefusedCall } from '../../lib/exchange/exchange-records.ts';
 import { endRun, type RunEndDeps, type RunEndContext } from '../../lib/exchange/run-end-request.ts';
+import {
+  recordCalls,
+  type CallRecordContext,
+  type CallRecordDeps,
+} from '../../lib/exchange/call-record-request.ts';
 import { handleTokenRequest, type TokenEndpointDeps } from '../../lib/exchange/token-endpoint.ts';
 import { truncateText } from '../../lib/schema/truncated-text.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -41,12 +47,13 @@ import type { EventStreams } from './event-streams.ts';
 export type AuthorityRouteDeps = {
   readonly exchange: TokenEndpointDeps;
   readonly runEnd: RunEndDeps;
+  readonly callRecords: CallRecordDeps;
   readonly streams: Pick<EventStreams, 'serve'>;
   readonly authority: AuthoritySettings;
   /** The current keys in the Secret: clouds ask any replica, and replicas see a taint at different times. */
   readonly jwks: () => Promise<Jwks | undefined>;
   readonly rateLimits: Pick<RateLimits, 'checkPeerRateLimit'>;
-  readonly metrics: Pick<AuthorityMetrics, 'requestAnswered'>;
+  readonly metrics: Pick<AuthorityMetrics, 'requestAnswered' | 'callsRecorded'>;
   readonly log: Log;
   readonly clock: Pick<Clock, 'monotonic'>;
   /** Logs an internal error and returns the ID of its log line. */
@@ -60,6 +67,7 @@ export const createAuthorityRoutes = (deps: AuthorityRouteDeps): RequestListener
     posts: {
       [TOKEN_PATH]: withMetrics('token', deps, (call) => startRun(call, deps)),
       [REVOKE_PATH]: withMetrics('revoke', deps, (call) => finishRun(call, deps)),
+      [RECORDS_PATH]: withMetrics('records', deps, (call) => keepCalls(call, deps)),
     },
     documents: {
       ...mountBelowIssuer(authority, JWKS_PATH, async () => renderDocument(await jwks())),
@@ -129,6 +137,21 @@ const finishRun = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResp
   }
 };
 
+/** Calls are not logged again: the sidecar's journal has them. */
+const keepCalls = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
+  const context: CallRecordContext = {};
+  try {
+    await recordCalls(call, context, deps.callRecords);
+    deps.metrics.callsRecorded();
+    return { status: 200, body: {} };
+  } catch (error) {
+    return toErrorResponse(
+      await recordRefusedCall(error, { kind: 'run.calls_refused', ...context }, deps.exchange),
+      deps.reportInternalError,
+    );
+  }
+};
+
 const BEARER = /^Bearer ([\w.-]{1,16384})$/i;
 
 const createStreamHandler =
@@ -168,10 +191,11 @@ const checkPeer = (
   }
 };
 
+type MetricDeps = Pick<AuthorityRouteDeps, 'metrics' | 'clock'>;
 type Post = (call: Call) => Promise<JsonResponse>;
 
 const withMetrics =
-  (route: AuthorityRoute, deps: Pick<AuthorityRouteDeps, 'metrics' | 'clock'>, post: Post): Post =>
+  (route: AuthorityRoute, deps: MetricDeps, post: Post): Post =>
   async (call) => {
     const started = deps.clock.monotonic();
     const answer = await post(call);
@@ -182,7 +206,7 @@ const withMetrics =
 const recordRequest = (
   route: AuthorityRoute,
   { answer, started }: { readonly answer: JsonResponse; readonly started: number },
-  { metrics, clock }: Pick<AuthorityRouteDeps, 'metrics' | 'clock'>,
+  { metrics, clock }: MetricDeps,
 ): void => {
   const { reason } = answer.body as { readonly reason?: string };
   const seconds = (clock.monotonic() - started) / 1000;

@@ -1,8 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
+import { verifyCalls } from '../../lib/audit/call-verification.ts';
+import { createAuditFile } from '../../lib/audit/fixtures/recording.ts';
+import { createCallJournal, type CallReport } from '../../lib/calls/journal.ts';
 import type { Task } from '../../lib/contract/task.ts';
 import { createAuthorityExchange } from '../../lib/edge/authority/authority-exchange.ts';
 import { createConnection } from '../../lib/edge/authority/connection.ts';
+import { createCallRecordSender } from '../../lib/edge/authority/call-record-reports.ts';
 import { createEndReportSender } from '../../lib/edge/authority/run-end-reports.ts';
 import {
   PATHS,
@@ -46,7 +50,11 @@ const connectSidecar = async (platform: string) => {
     reportSkew: () => undefined,
     onContact: () => undefined,
   });
-  return { exchange, end: createEndReportSender(connection, readToken) };
+  return {
+    exchange,
+    end: createEndReportSender(connection, readToken),
+    reportCalls: createCallRecordSender(connection, readToken),
+  };
 };
 
 const request = { consumer: 'agent', task, params: {} };
@@ -69,6 +77,44 @@ describe('a sidecar', () => {
       ),
     );
     expect(refused).toMatchObject({ kind: 'refused', code: 'policy_denied' });
+  });
+
+  it('reports heads of its journal that verify its lines, with long names in every list', async () => {
+    const { exchange, reportCalls } = await connectSidecar(buildPlatformText(harness.sts.port));
+    const { run } = await exchange(request, signal);
+    const lines: string[] = [];
+    const reports: CallReport[] = [];
+    const journal = createCallJournal(
+      { journalLinesPerSecond: 1_000, journalResources: 'full' },
+      {
+        write: (text) => void lines.push(text),
+        clock: { now: Date.now, monotonic: () => 0 },
+        schedule: () => () => undefined,
+        report: (report) => void reports.push(report),
+      },
+    );
+    for (let at = 0; at < 200; at += 1) {
+      const resource = `arn:aws:s3:::bucket-${at}/${'\u4e2d'.repeat(300)}/x`;
+      journal.record({
+        ...{ id: `${at}`, consumer: 'agent', task: 'summarize', run, isResolved: true },
+        operation: { service: 's3', name: `${'Get'.repeat(30)}${at}` },
+        permissions: [{ action: `s3:${'Get'.repeat(30)}${at}`, resource }],
+        outcome: at % 2 === 0 ? 'allowed' : 'refused',
+        ...{ code: 'resource_outside', status: 403, bytesIn: 0, bytesOut: 1, ms: 1 },
+      });
+    }
+    journal.close();
+    for (const report of reports) await reportCalls(report);
+    const [record, ...others] = harness
+      .records()
+      .filter(({ unmapped }) => unmapped.kind === 'run.calls');
+    expect(others).toEqual([]);
+    expect(Buffer.byteLength(JSON.stringify(record))).toBeLessThan(16 * 1024);
+    const { to, hash } = record?.unmapped['calls'] as { to: number; hash: string };
+    const { faults, unverified } = await verifyCalls([createAuditFile(lines.join(''))], {
+      heads: [{ run, to, hash, file: 'audit.jsonl', line: 1 }],
+    });
+    expect([to, faults, unverified]).toEqual([199, [], []]);
   });
 
   it('publishes a Revocation when it ends a run of a role that opts in', async () => {

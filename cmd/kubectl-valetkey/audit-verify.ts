@@ -1,13 +1,23 @@
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 
-import { formatAuditFault, formatUnverified } from '../../lib/audit/audit-findings.ts';
+import {
+  readRecordedHead,
+  verifyCalls,
+  type RecordedHead,
+} from '../../lib/audit/call-verification.ts';
 import { PUBLIC_KEYS_NAME, readHead, type Head } from '../../lib/audit/heads.ts';
 import { readPublicKeys, type PublicKeys } from '../../lib/audit/sealing-keys.ts';
-import { verifyChain, type AuditReport } from '../../lib/audit/verify.ts';
+import { verifyChain } from '../../lib/audit/verify.ts';
 import { AUDIT_HEADS_CONFIG_MAP } from '../../lib/contract/authority-api.ts';
-import type { CommandResult } from './command-result.ts';
 import {
+  buildVerifyResult,
+  toCallsResult,
+  toRecordsResult,
+  type PartialResult,
+} from './audit-verify-view.ts';
+import {
+  collectValues,
   newCommand,
   printResult,
   withCluster,
@@ -17,7 +27,6 @@ import {
 } from './command-line.ts';
 import type { ClusterOptions } from './cluster.ts';
 import { createFileReader, readText } from './files.ts';
-import { renderTable } from './table.ts';
 import { createProblemError, createUsageError } from './tool-error.ts';
 
 type Options = ClusterOptions &
@@ -27,6 +36,7 @@ type Options = ClusterOptions &
     readonly heads?: string | false;
     readonly partial?: true;
     readonly log?: true;
+    readonly calls?: readonly string[];
   };
 
 /** `audit verify FILE…` */
@@ -35,7 +45,7 @@ export const createAuditVerifyCommand = (shell: Shell): Command =>
     withOutput(
       newCommand(
         'verify',
-        'Verify audit files: gaps, truncation, modified records, invalid signatures',
+        'Verify audit files, and journals of calls against them: gaps, truncation, changed lines, invalid signatures',
         [
           [
             'kubectl valetkey audit verify audit-*.jsonl',
@@ -49,9 +59,13 @@ export const createAuditVerifyCommand = (shell: Shell): Command =>
             'kubectl logs -n valetkey valetkey-authority-0 | kubectl valetkey audit verify --log --partial -',
             'From the log of a replica',
           ],
+          [
+            'kubectl valetkey audit verify audit-*.jsonl --calls agent-7.log',
+            "With the journal of a pod's calls, from `kubectl logs agent-7 -c valetkey`",
+          ],
         ],
       )
-        .argument('<files...>', 'Audit files of any replicas; - reads standard input')
+        .argument('[files...]', 'Audit files of any replicas; - reads standard input')
         .option(
           '--key <file>',
           'Public keys that verify seals, PEM (default: read from the cluster)',
@@ -61,7 +75,15 @@ export const createAuditVerifyCommand = (shell: Shell): Command =>
           `ConfigMap ${AUDIT_HEADS_CONFIG_MAP} as YAML or JSON (default: read from the cluster)`,
         )
         .option('--no-heads', 'Verify without published heads; truncation is not detected')
-        .option('--partial', 'Accept input without the oldest files')
+        .option(
+          '--calls <file>',
+          'Log of a sidecar with its journal of calls; repeatable; without audit files, only its chains are verified',
+          collectValues,
+        )
+        .option(
+          '--partial',
+          'Accept input without the oldest files, or without the logs of some runs',
+        )
         .option('--log', 'Ignore non-record lines'),
     ),
   ).action((files: readonly string[], options: Options) => verifyFiles(files, options, shell));
@@ -71,6 +93,31 @@ const verifyFiles = async (
   options: Options,
   shell: Shell,
 ): Promise<void> => {
+  const { calls: callLogs = [], partial = false, output } = options;
+  if (files.length + callLogs.length === 0) {
+    throw createUsageError([{ path: 'files', expected: 'audit files, or --calls', got: 'none' }]);
+  }
+  const recorded: RecordedHead[] = [];
+  const records =
+    files.length === 0 ? [] : [await verifyRecords(files, { options, shell, recorded })];
+  const logs = callLogs.map((path) => createFileReader(shell.io, path));
+  const calls =
+    logs.length === 0
+      ? []
+      : [await verifyCalls(logs, { heads: recorded, isMissingStartAllowed: partial })];
+  printResult(shell, buildVerifyResult([...records, ...calls.map(toCallsResult)]), output);
+};
+
+/** @param deps.recorded receives the heads of journals that the records state */
+const verifyRecords = async (
+  files: readonly string[],
+  deps: {
+    readonly options: Options;
+    readonly shell: Shell;
+    readonly recorded: RecordedHead[];
+  },
+): Promise<PartialResult> => {
+  const { options, shell, recorded } = deps;
   const published = await readPublished(options, shell);
   const publicKeys = readKeys(await readKeyText(options, published, shell));
   const heads = readHeads(published, options);
@@ -81,9 +128,17 @@ const verifyFiles = async (
       heads,
       isMissingStartAllowed: options.partial ?? false,
       ignoresForeignLines: options.log ?? false,
+      onRecord: (record, place) => recorded.push(...listRecordedHeads(record, place)),
     },
   );
-  printResult(shell, buildVerifyResult(report, Object.keys(heads).length), options.output);
+  return toRecordsResult(report, Object.keys(heads).length);
+};
+
+const listRecordedHeads = (
+  ...given: Parameters<typeof readRecordedHead>
+): readonly RecordedHead[] => {
+  const head = readRecordedHead(...given);
+  return head === undefined ? [] : [head];
 };
 
 type Published = Readonly<Record<string, string>>;
@@ -149,38 +204,3 @@ const readHeads = (published: Published, { heads }: Options): Readonly<Record<st
     results.flatMap(([replica, head]) => (head.ok ? [[replica, head.value] as const] : [])),
   );
 };
-
-/** @param heads number of published heads that the chains were compared with */
-const buildVerifyResult = (report: AuditReport, heads: number): CommandResult => {
-  const { isWhole, faults, faultCount, notes, unverified, chains } = report;
-  const rows = chains.map(({ chain, records, first, last, sealedThrough }) => [
-    chain,
-    `${records}`,
-    `${first}`,
-    `${last}`,
-    `${sealedThrough ?? 'none'}`,
-  ]);
-  const unlisted = faultCount - faults.length;
-  return {
-    isHealthy: isWhole,
-    isDecided: unverified.length === 0,
-    lines: [
-      ...renderTable(['CHAIN', 'RECORDS', 'FIRST', 'LAST', 'SEALED THROUGH'], rows),
-      ...faults.map(formatAuditFault),
-      ...(unlisted > 0 ? [`and ${unlisted} more problems`] : []),
-      ...unverified.map(formatUnverified),
-      ...notes.map(({ file, line, code, text }) => `${file}:${line}: note: ${code}: ${text}`),
-      ...(heads === 0 ? ['No published heads: truncation is not detected.'] : []),
-      isWhole ? formatWhole(unverified.length) : `${formatCount(faultCount, 'problem')} found.`,
-    ],
-    json: { ...report, heads },
-  };
-};
-
-const formatWhole = (unverified: number): string =>
-  unverified === 0
-    ? 'No problems found.'
-    : `No problems found; ${formatCount(unverified, 'range')} cannot be verified.`;
-
-const formatCount = (count: number, noun: string): string =>
-  `${count} ${count === 1 ? noun : `${noun}s`}`;

@@ -7,6 +7,7 @@ import {
   createTestRecorder,
   createRecordedFile,
 } from '../../lib/audit/fixtures/recording.ts';
+import { buildCallEntry, chainCalls } from '../../lib/audit/fixtures/call-lines.ts';
 import { renderHead } from '../../lib/audit/heads.ts';
 import { newSealingKey, parseSealingKey } from '../../lib/audit/sealing-keys.ts';
 import { runCli } from './fixtures/cli-harness.ts';
@@ -108,7 +109,7 @@ describe('audit verify', () => {
   });
 
   it.each<readonly [string, readonly string[], number, string]>([
-    ['no file', ['--no-heads'], 2, "missing required argument 'files'"],
+    ['no file', ['--no-heads'], 2, 'files: expected audit files, or --calls'],
     ['a missing file', ['--heads', 'heads.json', 'gone'], 2, '"gone": expected a readable file'],
     [
       'a file that holds no key',
@@ -136,6 +137,67 @@ describe('audit verify', () => {
     });
     expect(ended.error).toContain('ConfigMap valetkey/valetkey-audit-heads: expected');
     expect(ended.code).toBe(1);
+  });
+});
+
+describe('audit verify --calls', () => {
+  const { lines, hashes } = chainCalls([0, 1, 2].map((out) => buildCallEntry({ out })));
+  const log = `{"message":"sidecar ready"}\n${lines.join('')}`;
+  /** Audit files whose records state the lines up to `to`. */
+  const recordHead = async (to: number) => {
+    const { sink, text } = createMemorySink();
+    const recorder = await createTestRecorder({ sinks: [sink] });
+    const calls = {
+      ...{ from: 0, to, hash: hashes[to] ?? '', startedAt: 1, endedAt: 2 },
+      counts: { allowed: to + 1, refused: 0, failed: 0, cut: 0 },
+      ...{ bytesIn: 0, bytesOut: 3, refusals: [], used: [], omitted: { refusals: 0, used: 0 } },
+    };
+    await recorder.record({ ...buildIntent('run-1'), kind: 'run.calls', calls });
+    await recorder.close();
+    return text();
+  };
+  const verifyLogs = async (to: number, sidecarLog: string, ...more: readonly string[]) => {
+    const given = { ...files, 'r.jsonl': await recordHead(to), 'sidecar.log': sidecarLog };
+    const words = ['audit', 'verify', 'r.jsonl', '--key', 'key.pem', '--no-heads'];
+    return runCli([...words, '--calls', 'sidecar.log', ...more], { files: given });
+  };
+
+  it('exits with 0 when the records state every line', async () => {
+    const { code, out } = await verifyLogs(2, log);
+    expect(out).toMatch(/RUN +LINES +FIRST +LAST +RECORDED THROUGH\nrun-1 +3 +0 +2 +2\n/);
+    expect([code, out.trimEnd().split('\n').at(-1)]).toEqual([0, 'No problems found.']);
+  });
+
+  it.each([
+    ['a changed line', log.replace('"out":1', '"out":7'), 'sidecar.log:3: call_modified: '],
+    ['a missing line', log.replace(lines[1] ?? '', ''), 'sidecar.log:3: call_gap: '],
+    ['a missing end', log.replace(lines[2] ?? '', ''), 'r.jsonl:2: call_truncated: '],
+    ['a log without the run', '{"message":"sidecar ready"}\n', 'r.jsonl:2: call_missing: '],
+  ])('exits with 1 and reports %s', async (_, sidecarLog, expected) => {
+    const { code, out } = await verifyLogs(2, sidecarLog);
+    expect(out).toContain(expected);
+    expect(code).toBe(1);
+  });
+
+  it('exits with 4 and names the range after the last recorded line', async () => {
+    const { code, out } = await verifyLogs(1, log);
+    expect(out).toContain(
+      'sidecar.log:4: unverified: call_beyond_record: lines 2 to 2 of run run-1, and what followed them',
+    );
+    expect(code).toBe(4);
+  });
+
+  it('accepts logs of some runs only with --partial', async () => {
+    const { code, out } = await verifyLogs(2, '', '--partial');
+    expect(out).toContain('note: call_missing_allowed: no lines of run run-1');
+    expect(code).toBe(0);
+  });
+
+  it('verifies only the chains without audit files, and needs no cluster', async () => {
+    const words = ['audit', 'verify', '--calls', 'sidecar.log', '-o', 'json'];
+    const { code, out, opened } = await runCli(words, { files: { 'sidecar.log': log } });
+    expect(JSON.parse(out)).toMatchObject({ faults: [], runs: [{ run: 'run-1', lines: 3 }] });
+    expect([code, opened]).toEqual([4, []]);
   });
 });
 
@@ -169,6 +231,28 @@ describe('audit timeline', () => {
     const kinds = out.split('\n').flatMap((line) => /Z {2}(\w+( call)?)/.exec(line)?.[1] ?? []);
     expect(kinds).toEqual(['intent', 'cloud call', 'end']);
     expect(out).toContain('get_obj acme/a.txt: 200, from 10.0.0.7');
+    expect(code).toBe(0);
+  });
+
+  it("shows each call with its decision next to the cloud's own log line", async () => {
+    const refused = { resources: ['arn:aws:s3:::acme/b'], code: 'resource_outside', status: 403 };
+    const { lines } = chainCalls([
+      buildCallEntry({ at: Date.parse('2026-01-01T00:00:03Z') }),
+      buildCallEntry({ ...refused, outcome: 'refused', at: Date.parse('2026-01-01T00:00:04Z') }),
+    ]);
+    const given = {
+      'r.jsonl': await records(),
+      'ops.log': `${call}\n`,
+      'sidecar.log': `{"message":"sidecar ready"}\n${lines.join('')}`,
+    };
+    const words = ['audit', 'timeline', 'run-1', '--records', 'r.jsonl', '--cloud-log', 'ops.log'];
+    const { code, out } = await runCli([...words, '--calls', 'sidecar.log'], { files: given });
+    const [decision, cloud, refusal] = out.split('\n').slice(2);
+    expect(decision).toContain(
+      'call         s3.GetObject on arn:aws:s3:::acme/a.txt (s3:GetObject): allowed, status 200, 0 bytes in, 512 bytes out, 12 ms',
+    );
+    expect(cloud).toContain('cloud call   get_obj acme/a.txt: 200, from 10.0.0.7');
+    expect(refusal).toContain('refused resource_outside, status 403');
     expect(code).toBe(0);
   });
 

@@ -78,6 +78,7 @@ const createLazyAuthorityClient = (load: () => Promise<AuthorityClient>): Author
       (await getClient()).exchange(request, signal, onRetry),
     connect: async (token, onLine, signal) => (await getClient()).connect(token, onLine, signal),
     reportEnd: async (report) => (await getClient()).reportEnd(report),
+    reportCalls: async (report) => (await getClient()).reportCalls(report),
     reconnect: () => loaded?.reconnect(),
   };
 };

@@ -1,3 +1,5 @@
+import type { CallReport } from '../../lib/calls/journal.ts';
+import { createRecordReporter, type RecordReporter } from '../../lib/calls/record-reporter.ts';
 import type { RunEnd } from '../../lib/contract/authority-api.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
@@ -14,7 +16,7 @@ import { subscribe } from '../../lib/runs/revocation-stream.ts';
 import { buildAuthorityDisconnectedRefusal } from '../../lib/runs/run-refusal.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 
-/** Receives revocations from the authority, and reports the ends of runs to it. */
+/** Receives revocations from the authority, and reports the ends and the calls of runs to it. */
 export type RevocationSubscriber = {
   /** Until when all revocations are known, on the monotonic clock. */
   readonly revocationsCurrentUntil: () => number;
@@ -22,12 +24,14 @@ export type RevocationSubscriber = {
   /** Applies revocations to the registry from now on. */
   readonly subscribe: (registry: RunRegistry) => void;
   readonly reportRunEnd: (run: ActiveRun, reason: EndReason) => void;
-  /** Ends the subscription and sends the queued end reports; takes at most `withinMs`. */
+  /** Queues the head of a run's journal; never blocks. */
+  readonly reportCalls: (report: CallReport) => void;
+  /** Ends the subscription and sends the queued reports; takes at most `withinMs`. */
   readonly shutdown: (withinMs: number) => Promise<void>;
 };
 
 export type RevocationSubscriberDeps = {
-  readonly client: Pick<AuthorityClient, 'connect' | 'reportEnd' | 'reconnect'>;
+  readonly client: Pick<AuthorityClient, 'connect' | 'reportEnd' | 'reportCalls' | 'reconnect'>;
   readonly monitor: HeartbeatMonitor;
   /** Reads the projected token from its file. @throws ExchangeError `token_unreadable` */
   readonly readToken: () => string;
@@ -50,6 +54,7 @@ export const createRevocationSubscriber = (
 ): RevocationSubscriber => {
   const { monitor } = deps;
   const reports = createReportQueue(deps);
+  const records = createRecordQueue(deps);
   let isConnected = false;
   let stops: readonly (() => void)[] = [];
   const onState = (state: boolean): void => void (isConnected = state);
@@ -68,9 +73,10 @@ export const createRevocationSubscriber = (
     reportRunEnd: ({ run, expiresAtMonotonic: until }, reason) => {
       if (isReported(reason)) reports.report({ run, end: reason, until });
     },
+    reportCalls: records.report,
     shutdown: async (withinMs) => {
       for (const stop of stops) stop();
-      await reports.drain(withinMs);
+      await Promise.all([reports.drain(withinMs), records.drain(withinMs)]);
     },
   };
 };
@@ -94,6 +100,23 @@ const createReportQueue = ({
       if (outcome !== 'reported') log.warn('run end not reported', { run, end, outcome });
     },
     clock,
+    schedule,
+    random,
+  });
+
+/** Without a record, the lines on standard output still form a chain. */
+const createRecordQueue = ({
+  client,
+  log,
+  schedule,
+  random,
+}: RevocationSubscriberDeps): RecordReporter =>
+  createRecordReporter({
+    send: client.reportCalls,
+    onOutcome: ({ run, calls }, outcome) => {
+      if (outcome === 'reported') return;
+      log.warn('calls not recorded', { run, from: calls.from, to: calls.to, outcome });
+    },
     schedule,
     random,
   });

@@ -1,3 +1,4 @@
+import type { CallHead } from '../contract/authority-api.ts';
 import type { ExemptedRules } from '../contract/exempted-rules.ts';
 
 /** An event to record: who, what, why and the outcome. It never contains a secret. */
@@ -8,6 +9,8 @@ export type AuditEvent = {
     | 'run.refused'
     | 'run.ended'
     | 'run.end_refused'
+    | 'run.calls'
+    | 'run.calls_refused'
     | 'stream.refused'
     | 'revocation.observed'
     | 'revocation.collected'
@@ -44,6 +47,8 @@ export type AuditEvent = {
   };
   /** Rules that the pod violates and the platform exempts. */
   readonly exempted?: ExemptedRules;
+  /** The calls of a run through the sidecar's gateway. */
+  readonly calls?: CallHead;
   /** Stable code, and a message, of a refusal or an end. */
   readonly reason?: string;
   readonly message?: string;

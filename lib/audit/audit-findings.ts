@@ -16,6 +16,15 @@ export const AUDIT_FAULTS = {
   missing_chain: 'The cluster, or a later chain, refers to a chain without any record.',
   truncated: 'The chain ends before a record that the cluster, or a later chain, refers to.',
   fork: 'The chain has a different record where the cluster, or a later chain, refers to one.',
+  call_invalid: 'The line begins like a line of a journal, but is not one.',
+  call_modified: 'The content of the line does not match its own hash.',
+  call_gap: 'Lines of the run are missing before this one.',
+  call_out_of_order: 'The line comes too late, or replaces another.',
+  call_broken_link: 'The line before it was replaced by another.',
+  call_missing_start: 'The first lines of the run are missing.',
+  call_missing: 'A record states calls of a run of which there is no line.',
+  call_truncated: 'The lines of the run end before one that a record states.',
+  call_fork: 'The run has a different line where a record, or another log, has one.',
 } as const;
 
 export type AuditFaultCode = keyof typeof AUDIT_FAULTS;
@@ -31,6 +40,11 @@ export const AUDIT_NOTES = {
   pruned: 'The authority removed the oldest records, as a sealed record states.',
   repeated_records: 'The file has the same records as another file, or a log has records twice.',
   missing_start_allowed: 'The oldest files are absent, which the options allow.',
+  call_repeated: 'A log has lines twice, or two logs have the same lines.',
+  call_missing_allowed:
+    'First lines of a run, or all of them, are absent, which the options allow.',
+  call_without_run:
+    'Requests that were refused before their run was known have a chain, but no record states them.',
 } as const;
 
 /** What no verification can decide: an interruption gave any writer of the volume an opportunity. */
@@ -39,6 +53,8 @@ export const AUDIT_UNVERIFIED = {
     'A restart found records without a seal. They could have been replaced, and later ones removed.',
   open_before_restart:
     'A restart found an open chain, or no published head. Records after the last one could have been removed.',
+  call_beyond_record:
+    'No record states these lines: the run goes on, or its sidecar did not reach the authority.',
 } as const;
 
 /** Place of a finding: `line` starts at 1; 0 is a whole file or a published head. */
@@ -55,13 +71,17 @@ export type AuditNote = Place & {
   readonly text: string;
 };
 
-/** A range of records that nothing proves. Its place is the record of the restart that states it. */
+/**
+ * A range of records, or of lines of a journal, that nothing proves. Its place is the record of the restart
+ * that states it, or the last line.
+ */
 export type AuditUnverified = Place & {
   readonly code: keyof typeof AUDIT_UNVERIFIED;
+  /** Of lines of a journal: the run. */
   readonly chain: string;
-  /** The last record with a seal of its own; -1: none was found. */
+  /** The last record with a seal of its own, or the last line that a record states; -1: none was found. */
   readonly sealedThrough: number;
-  /** The last record that the restart found. */
+  /** The last record that the restart found, or the last line. */
   readonly last: number;
 };
 
@@ -75,11 +95,12 @@ export const formatUnverified = ({
   last,
 }: AuditUnverified): string => {
   const id = formatForeignText(chain);
-  const range =
-    code === 'open_before_restart'
-      ? `what followed record ${last} of ${id}`
-      : `records ${sealedThrough + 1} to ${last} of ${id}, and what followed them`;
-  return `${file}:${line}: unverified: ${code}: ${range}`;
+  const ranges = {
+    open_before_restart: `what followed record ${last} of ${id}`,
+    unsealed_before_restart: `records ${sealedThrough + 1} to ${last} of ${id}, and what followed them`,
+    call_beyond_record: `lines ${sealedThrough + 1} to ${last} of run ${id}, and what followed them`,
+  };
+  return `${file}:${line}: unverified: ${code}: ${ranges[code]}`;
 };
 
 /** Formats a fault as one line: `<file>:<line>: <code>: expected …, got …`. */

@@ -19,9 +19,17 @@ export const boundText = (text: string, max = 256): string => {
   return isWhole ? masked : `${masked.slice(0, max).toWellFormed()}${formatTruncation(text)}`;
 };
 
-/** Limits texts to `maxBytes` of JSON; a last entry states what was omitted. */
-export const boundList = (texts: readonly string[], maxBytes: number): readonly string[] => {
-  const kept = texts.slice(0, countWithin(texts, maxBytes)).map((text) => boundText(text));
+/**
+ * Limits texts to `maxBytes` of JSON, and each to `max` characters; a last entry states what was omitted.
+ */
+export const boundList = (
+  texts: readonly string[],
+  maxBytes: number,
+  max?: number,
+): readonly string[] => {
+  const kept = texts
+    .slice(0, countWithin(texts, maxBytes, max))
+    .map((text) => boundText(text, max));
   const left = texts.slice(kept.length);
   return left.length === 0
     ? kept
@@ -45,10 +53,10 @@ export const boundMapping = (
 };
 
 /** Number of texts, from the first, that fit into `maxBytes` when bounded and encoded as JSON. */
-const countWithin = (texts: readonly string[], maxBytes: number): number => {
+const countWithin = (texts: readonly string[], maxBytes: number, max?: number): number => {
   let bytes = 0;
   const last = texts.findIndex((text) => {
-    bytes += Buffer.byteLength(JSON.stringify(boundText(text))) + 1;
+    bytes += Buffer.byteLength(JSON.stringify(boundText(text, max))) + 1;
     return bytes > maxBytes;
   });
   return last === -1 ? texts.length : last;

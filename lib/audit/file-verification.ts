@@ -22,15 +22,18 @@ export type ClosedFile = {
   readonly lastWrittenAt: number;
 };
 
-/**
- * Verifies one file line by line, each record against the previous one of its chain.
- *
- * @param ignoresForeignLines whether to ignore non-record lines
- */
+export type FileVerificationOptions = {
+  /** Whether to ignore non-record lines. */
+  readonly ignoresForeignLines: boolean;
+  /** Called with each record that is whole. */
+  readonly onRecord?: ((record: ReadRecord, place: Place) => void) | undefined;
+};
+
+/** Verifies one file line by line, each record against the previous one of its chain. */
 export const verifyFile = async (
   { name, chunks }: AuditFile,
   state: VerificationState,
-  ignoresForeignLines: boolean,
+  { ignoresForeignLines, onRecord }: FileVerificationOptions,
 ): Promise<void> => {
   const segments = new Map<string, Segment>();
   const unread = createUnreadLines(state.findings, (line) =>
@@ -42,6 +45,7 @@ export const verifyFile = async (
     const place = { file: name, line };
     const reading = readLine(decodeLine(fileLine));
     if (reading.ok) {
+      onRecord?.(reading.record, place);
       unread.account(readPartialWrite(reading.record, state));
       if (!ignoresForeignLines || !isRepeated(reading.record, place, segments, state)) {
         addRecord(reading.record, place, segments, state);

@@ -1,4 +1,6 @@
+import type { CallHead } from '../contract/authority-api.ts';
 import { boundList, boundMapping, boundText } from './bounded-text.ts';
+import { boundCallHead } from './call-head.ts';
 import type { AuditEvent } from './audit-event.ts';
 
 /** Of the Open Cybersecurity Schema Framework, schema.ocsf.io. */
@@ -42,6 +44,13 @@ export const OCSF_CLASSES: Readonly<Record<RecordKind, OcsfClass>> = {
   'run.end_refused': {
     ...session,
     ...buildOtherActivity('End Session'),
+    severity_id: 2,
+    status_id: 2,
+  },
+  'run.calls': { ...session, ...buildOtherActivity('Use Session'), ...done },
+  'run.calls_refused': {
+    ...session,
+    ...buildOtherActivity('Use Session'),
     severity_id: 2,
     status_id: 2,
   },
@@ -96,15 +105,27 @@ export const buildEventAttributes = (event: AuditEvent, version: string) => {
     OCSF_CLASSES[event.kind].class_uid === 3003 ? buildSessionAttributes : buildEntityAttributes;
   return omitUndefined({
     ...buildBaseAttributes(event.kind, event.at, version),
+    ...(event.calls !== undefined && event.calls.counts.refused > 0 && { severity_id: LOW }),
     ...about(event),
     actor: buildActor(event),
     status_code: boundOptionalText(event.reason),
     message: event.message === undefined ? undefined : boundText(event.message, 512),
-    count: event.counted?.count,
-    start_time: event.counted?.from,
-    end_time: event.counted?.to,
+    ...buildPeriod(event),
     unmapped: buildUnmapped(event),
   });
+};
+
+/** Severity of a record of calls of which some were refused. */
+const LOW = 2;
+
+/** Number and times of what one record counts. */
+const buildPeriod = ({ counted, calls }: AuditEvent) => {
+  if (calls === undefined) {
+    return { count: counted?.count, start_time: counted?.from, end_time: counted?.to };
+  }
+  const { counts, startedAt, endedAt } = calls;
+  const count = Object.values(counts).reduce((sum, each) => sum + each, 0);
+  return { count, start_time: startedAt, end_time: endedAt };
 };
 
 const buildSessionAttributes = ({ actor, run, reason, kind, scope }: AuditEvent) => ({
@@ -166,6 +187,7 @@ const buildUnmapped = ({
   exempted,
   subject,
   counted,
+  calls,
 }: AuditEvent) =>
   omitUndefined({
     kind,
@@ -186,8 +208,14 @@ const buildUnmapped = ({
     session_policy_sha256: boundOptionalText(scope?.policySha256),
     exemptions: boundRuleIds(exempted?.exemptions),
     warned: boundRuleIds(exempted?.warned),
+    calls: calls && buildCalls(boundCallHead(calls)),
     subject: OCSF_CLASSES[kind].class_uid === 3003 ? boundOptionalText(subject) : undefined,
   });
+
+const buildCalls = ({ from, to, hash, counts, bytesIn, bytesOut, ...lists }: CallHead) => ({
+  ...{ from, to, hash, counts, bytes_in: bytesIn, bytes_out: bytesOut },
+  ...{ refusals: lists.refusals, used: lists.used, omitted: lists.omitted },
+});
 
 /** IDs of rules; most pods violate none. */
 const boundRuleIds = (ids: readonly string[] = []): readonly string[] | undefined =>

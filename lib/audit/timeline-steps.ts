@@ -3,7 +3,16 @@ import { toMapping } from '../schema/mapping.ts';
 export type TimelineStep = {
   /** Milliseconds since the epoch. */
   readonly at: number;
-  readonly kind: 'intent' | 'policy' | 'credentials' | 'refusal' | 'cloud call' | 'end' | 'other';
+  readonly kind:
+    | 'intent'
+    | 'policy'
+    | 'credentials'
+    | 'refusal'
+    | 'call'
+    | 'cloud call'
+    | 'summary'
+    | 'end'
+    | 'other';
   readonly text: string;
 };
 
@@ -53,6 +62,8 @@ const buildStep = (record: RecordMembers, at: number): TimelineStep => {
       return { at, kind: 'refusal', text: why };
     case 'run.ended':
       return { at, kind: 'end', text: formatReason(session['expiration_reason'], body['message']) };
+    case 'run.calls':
+      return { at, kind: 'summary', text: formatCallSummary(toMapping(ours['calls'])) };
     default: {
       const name = toMapping(body['entity'])['name'];
       return {
@@ -92,6 +103,13 @@ const formatCredentials = ({ body, ours, session }: RecordMembers): string => {
     `may ${formatList(body['privileges'])} on ${formatList(ours['resources'])}`,
   ];
   return parts.filter(Boolean).join(', ');
+};
+
+const formatCallSummary = ({ from, to, counts }: Members): string => {
+  const parts = Object.entries(toMapping(counts))
+    .filter(([, count]) => count !== 0)
+    .map(([outcome, count]) => `${formatMember(count)} ${outcome}`);
+  return `calls: ${parts.join(', ')}; lines ${formatMember(from)} to ${formatMember(to)} of the journal`;
 };
 
 const listPolicyDecisions = ({ body }: RecordMembers): readonly string[] => {

@@ -5,8 +5,10 @@ import {
   type AuditFault,
   type AuditNote,
   type AuditUnverified,
+  type Place,
 } from './audit-findings.ts';
 import type { Head } from './heads.ts';
+import type { ReadRecord } from './record-reader.ts';
 import type { PublicKeys } from './sealing-keys.ts';
 import {
   createVerificationState,
@@ -29,6 +31,8 @@ export type VerifySettings = {
   readonly ignoresForeignLines?: boolean;
   /** Whether to ignore what records state about other files: each file is verified alone. */
   readonly ignoresReferences?: boolean;
+  /** Called with each record that is whole; it may be of another chain than it states. */
+  readonly onRecord?: (record: ReadRecord, place: Place) => void;
 };
 
 export type AuditReport = {
@@ -72,10 +76,11 @@ export const verifyChain = async (
     isMissingStartAllowed = false,
     ignoresForeignLines = false,
     ignoresReferences = false,
+    onRecord,
   }: VerifySettings,
 ): Promise<AuditReport> => {
   const state = createVerificationState(publicKeys, heads);
-  for (const file of files) await verifyFile(file, state, ignoresForeignLines);
+  for (const file of files) await verifyFile(file, state, { ignoresForeignLines, onRecord });
   for (const chain of state.chains.values()) checkSegments(chain, state, isMissingStartAllowed);
   if (!ignoresReferences) checkClaims(state, isMissingStartAllowed);
   const { faults, notes, unverified, count } = state.findings;

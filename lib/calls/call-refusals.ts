@@ -41,6 +41,7 @@ export const CALL_REFUSALS = {
   overloaded: busy,
   exchange_in_progress: unavailable,
   authority_unreachable: unavailable,
+  audit_unavailable: unavailable,
   upstream_unreachable: unavailable,
   upstream_untrusted: { status: 502, awsCode: 'ServiceUnavailable' },
   redirect_refused: { status: 502, awsCode: 'ServiceUnavailable' },

@@ -29,6 +29,7 @@ export const REVOCATIONS = 'revocations';
 /** The authority's routes. Metadata: RFC 8414 and OpenID Connect Discovery 1.0. */
 export const TOKEN_PATH = '/v1/token';
 export const REVOKE_PATH = '/v1/revoke';
+export const RECORDS_PATH = '/v1/records';
 export const EVENTS_PATH = '/v1/events';
 export const JWKS_PATH = '/jwks';
 export const OAUTH_METADATA_PATH = '/.well-known/oauth-authorization-server';
@@ -108,6 +109,45 @@ export type TokenErrorResponse = {
  * token, `reason` = one of these.
  */
 export type RunEnd = 'completed' | 'superseded' | 'terminated';
+
+/** How a call through the sidecar's gateway ended. `cut`: while it was in flight. */
+export const CALL_OUTCOMES = ['allowed', 'refused', 'failed', 'cut'] as const;
+export type CallOutcome = (typeof CALL_OUTCOMES)[number];
+
+/**
+ * The calls of one run that lines `from` to `to` of its journal state. Form fields of
+ * {@link RECORDS_PATH}: `run`, `subject_token` = the pod's token, `calls` = this as JSON.
+ */
+export type CallHead = {
+  /** Numbers of the first and the last line; 0 is the first line of the run. */
+  readonly from: number;
+  readonly to: number;
+  /** SHA-256, hex, of line `to`, and thereby of all lines before it. */
+  readonly hash: string;
+  /** Wall-clock milliseconds of the first and the last line. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly counts: Readonly<Record<CallOutcome, number>>;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Refused calls; equal ones are counted. */
+  readonly refusals: readonly CallRefusalSummary[];
+  /** What the other calls used. */
+  readonly used: readonly UsedPermission[];
+  /** How many more refused calls and used permissions there were than are listed. */
+  readonly omitted: { readonly refusals: number; readonly used: number };
+};
+
+export type CallRefusalSummary = {
+  readonly code: string;
+  readonly count: number;
+  readonly operation?: string;
+  readonly action?: string;
+  readonly resource?: string;
+};
+
+/** `resource` is the beginning of an ARN, or its SHA-256; absent if it could not be read. */
+export type UsedPermission = { readonly action: string; readonly resource?: string };
 
 /**
  * One line of the event stream at {@link EVENTS_PATH} (`application/x-ndjson`, `Authorization: Bearer`

@@ -81,7 +81,10 @@ const buildAuditScope = (
 
 /** A refused request other than a token exchange, and what is known about it. */
 export type RefusedCall = {
-  readonly kind: Extract<AuditEvent['kind'], 'run.end_refused' | 'stream.refused'>;
+  readonly kind: Extract<
+    AuditEvent['kind'],
+    'run.end_refused' | 'run.calls_refused' | 'stream.refused'
+  >;
   /** Absent if no token was verified. */
   readonly caller?: Caller | undefined;
   readonly run?: string | undefined;

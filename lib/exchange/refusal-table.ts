@@ -103,8 +103,8 @@ const RUN_REFUSALS = {
     'The message names the policies that decided. `kubectl valetkey explain POD` shows what they evaluate.',
   ),
   run_not_owned: buildDeniedRow(
-    'The run does not belong to the pod that requests its end, or does not exist.',
-    'A sidecar can end only its own runs. To end a run of another pod, create a Revocation.',
+    'The run does not belong to the pod that requests its end or reports its calls, or does not exist.',
+    'A sidecar can end and report only its own runs. To end a run of another pod, create a Revocation.',
   ),
 } as const satisfies RefusalTable;
 

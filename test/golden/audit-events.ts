@@ -45,6 +45,19 @@ export const AUDIT_EVENTS: readonly AuditEvent[] = [
     params: Object.fromEntries(Array.from({ length: 60 }, (_, at) => [`p${at}`, 'v'.repeat(90)])),
     scope: { ...scope, actions: Array.from({ length: 300 }, (_, at) => `s3:Action${at}`) },
   },
+  {
+    ...{ kind: 'run.calls', at: second(13), actor, run },
+    calls: {
+      ...{ from: 3, to: 9, hash: 'ef'.repeat(32), startedAt: second(2), endedAt: second(5) },
+      counts: { allowed: 4, refused: 2, failed: 1, cut: 0 },
+      ...{ bytesIn: 0, bytesOut: 4096, omitted: { refusals: 1, used: 0 } },
+      refusals: [
+        { code: 'resource_outside', count: 1, operation: 's3.GetObject', resource: hostile },
+      ],
+      used: [{ action: 's3:GetObject', resource: 'arn:aws:s3:::acme-data/reports/' }],
+    },
+  },
+  { kind: 'run.calls_refused', at: second(14), actor, run: 'run-9', reason: 'run_not_owned' },
 ];
 
 /** What a cloud logged of the run and of another. */

@@ -141,6 +141,13 @@ const CASES: [string, HttpsRequest, number, string, string][] = [
     'reason',
   ],
   [
+    'a report of calls with an unknown member',
+    buildPost('/v1/records', { run: 'run', subject_token: 'a.b.c', calls: '{"bodies":[]}' }),
+    400,
+    'request_malformed',
+    'calls.bodies',
+  ],
+  [
     'an event stream without a token',
     { method: 'GET', path: '/v1/events' },
     400,

@@ -1,8 +1,10 @@
 import type { AuthorityAccess } from '../../contract/authority-api.ts';
+import type { CallReport } from '../../calls/journal.ts';
 import type { EndReport } from '../../runs/end-reports.ts';
 import type { Exchange } from '../../contract/exchange.ts';
 import type { Connect } from '../../runs/revocation-stream.ts';
 import { createAuthorityExchange, type AuthorityExchangeDeps } from './authority-exchange.ts';
+import { createCallRecordSender } from './call-record-reports.ts';
 import { createConnection } from './connection.ts';
 import { createEventStream } from './event-stream.ts';
 import { createEndReportSender } from './run-end-reports.ts';
@@ -13,6 +15,8 @@ export type AuthorityClient = {
   readonly connect: Connect;
   /** @throws ExchangeError */
   readonly reportEnd: (report: EndReport) => Promise<void>;
+  /** @throws ExchangeError */
+  readonly reportCalls: (report: CallReport) => Promise<void>;
   /** Closes idle connections, so that the next call may reach another replica. */
   readonly reconnect: () => void;
 };
@@ -27,6 +31,7 @@ export const createAuthorityClient = (
     exchange: createAuthorityExchange({ ...deps, connection }),
     connect: createEventStream(connection),
     reportEnd: createEndReportSender(connection, deps.readToken),
+    reportCalls: createCallRecordSender(connection, deps.readToken),
     reconnect: connection.closeIdle,
   };
 };

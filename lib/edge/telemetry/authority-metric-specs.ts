@@ -6,7 +6,7 @@ export const AUTHORITY_METRIC_SPECS = {
   requests: {
     name: 'valetkey_authority_requests_total',
     type: 'counter',
-    help: 'Answered requests, by route (token, revoke, events, other) and reason: the code of the refusal, or "none".',
+    help: 'Answered requests, by route (token, revoke, records, events, other) and reason: the code of the refusal, or "none".',
     labels: ['route', 'reason'],
     unit: '1',
   },
@@ -123,6 +123,13 @@ export const AUTHORITY_METRIC_SPECS = {
     type: 'counter',
     help: 'Failed writes of audit records, by code. No credentials are issued until a write succeeds.',
     labels: ['code'],
+    unit: '1',
+  },
+  callRecords: {
+    name: 'valetkey_authority_call_records_total',
+    type: 'counter',
+    help: 'Audit records of calls (run.calls) that sidecars reported and that were written.',
+    labels: [],
     unit: '1',
   },
   auditExports: {

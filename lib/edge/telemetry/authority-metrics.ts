@@ -15,7 +15,7 @@ import { Counter, Gauge, Registry } from './prometheus.ts';
 /** Every metric of the authority, in the order of its documentation. */
 export const AUTHORITY_METRICS: readonly MetricSpec[] = Object.values(SPECS);
 
-export type AuthorityRoute = 'token' | 'revoke' | 'events' | 'other';
+export type AuthorityRoute = 'token' | 'revoke' | 'records' | 'events' | 'other';
 export type AuthorityController = 'certificate' | 'signing-keys' | 'audit-export' | 'other';
 
 /** Read at each scrape. */
@@ -59,6 +59,8 @@ export type AuthorityMetrics = {
     readonly seconds: number;
   }) => void;
   readonly auditWriteFailed: (code: AuditErrorCode) => void;
+  /** A record of calls that a sidecar reported was written. */
+  readonly callsRecorded: () => void;
   readonly auditFileExported: (outcome: (typeof EXPORT_OUTCOMES)[number]) => void;
   /** The text that Prometheus scrapes, and its content type. */
   readonly render: () => Promise<string>;
@@ -109,6 +111,7 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   const records = counter(SPECS.auditRecords);
   const writeSeconds = createHistogram(SPECS.auditWriteSeconds, registry);
   const writeErrors = counter(SPECS.auditWriteErrors);
+  const callRecords = counter(SPECS.callRecords);
   const exports = counter(SPECS.auditExports);
   for (const outcome of EXPORT_OUTCOMES) exports.inc({ outcome }, 0);
   for (const code of AUDIT_WRITE_ERROR_CODES) writeErrors.inc({ code }, 0);
@@ -161,6 +164,7 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
       writeSeconds.observe(seconds);
     },
     auditWriteFailed: (code) => writeErrors.inc({ code }),
+    callsRecorded: () => callRecords.inc(),
     auditFileExported: (outcome) => exports.inc({ outcome }),
     render: () => registry.metrics(),
     contentType: registry.contentType,

@@ -1,0 +1,222 @@
+import type { CallHead, CallOutcome, UsedPermission } from '../contract/authority-api.ts';
+import type { Clock } from '../contract/clock.ts';
+import type { GatewaySettings } from '../contract/platform.ts';
+import type { Schedule } from '../contract/schedule.ts';
+import { renderCallLine, toCount, type CallEntry } from '../audit/call-line.ts';
+import { computeSha256, NOTHING_BEFORE } from '../audit/chain.ts';
+import type { Operation } from '../operations/operation.ts';
+import type { Permission } from '../operations/permissions.ts';
+import { createCallSummary, cutResource, type CallSummary } from './call-summary.ts';
+import { createLineWriter, type WriteText } from './line-writer.ts';
+import { createMergedCalls, type PreparedCall } from './merged-calls.ts';
+
+/** A call that has ended, as the gateway reports it. It holds no body, header value, key or token. */
+export type JournaledCall = {
+  /** As the client received it. */
+  readonly id: string;
+  /** Absent: refused before they were known. */
+  readonly consumer?: string | undefined;
+  readonly task?: string | undefined;
+  readonly run?: string | undefined;
+  readonly operation?: Pick<Operation, 'service' | 'name'> | undefined;
+  /** What the call needs; of a refused call the refused permission is the last one. */
+  readonly permissions: readonly Permission[];
+  /** Whether every resource could be read from the request. */
+  readonly isResolved: boolean;
+  readonly outcome: CallOutcome;
+  readonly code?: string | undefined;
+  readonly status?: number | undefined;
+  /** Bytes of the bodies of request and response. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly ms: number;
+};
+
+export type CallJournal = {
+  /** Writes the line of a call, or merges the call with equal ones. Never throws. */
+  readonly record: (call: JournaledCall) => void;
+  /** Reports the head of a run that ended, after the calls that its end cut. */
+  readonly endRun: (run: string) => void;
+  /** Whether lines cannot be written: calls must be refused with `audit_unavailable`. */
+  readonly isBlocked: () => boolean;
+  /** Writes what is merged and reports every head. To be called after all calls have ended. */
+  readonly close: () => void;
+};
+
+/** The head of a run's journal, for the authority's records. */
+export type CallReport = { readonly run: string; readonly calls: CallHead };
+
+export type CallJournalDeps = {
+  /** Writes to standard output. */
+  readonly write: WriteText;
+  readonly clock: Clock;
+  readonly schedule: Schedule;
+  /** Sends a head to the authority; never blocks. Absent under `trust: cluster`. */
+  readonly report?: ((report: CallReport) => void) | undefined;
+};
+
+const MERGE_MS = 1_000;
+/** Calls that are cut end within a second after their run. */
+const END_DELAY_MS = 1_000;
+/** Between two heads of a run that lasts: each becomes an audit record. */
+const REPORT_EVERY_MS = 60_000;
+/** Runs whose chain is in memory; only runs with calls have one. */
+const MAX_CHAINS = 1_024;
+
+/** The chain of one run. */
+type Chain = {
+  readonly run: string | undefined;
+  seq: number;
+  previous: string;
+  readonly summary: CallSummary;
+  /** On the monotonic clock. */
+  reportedAt: number;
+  hasEnded: boolean;
+  /** Cancels the scheduled report. */
+  cancel: (() => void) | undefined;
+};
+
+/**
+ * Creates the journal of the gateway's calls: one line for each, chained by run. Calls that were refused
+ * before their run was known have a chain of their own, without heads.
+ */
+export const createCallJournal = (
+  {
+    journalLinesPerSecond,
+    journalResources,
+  }: Pick<GatewaySettings, 'journalLinesPerSecond' | 'journalResources'>,
+  { write, clock, schedule, report }: CallJournalDeps,
+): CallJournal => {
+  const writer = createLineWriter(write, clock);
+  const merged = createMergedCalls();
+  const isOverRate = createRateCheck(journalLinesPerSecond, clock);
+  const show = journalResources === 'hashed' ? hashResource : (resource: string) => resource;
+  const chains = new Map<string | undefined, Chain>();
+  let cancelFlush: (() => void) | undefined;
+
+  const reportHead = (chain: Chain): void => {
+    chain.cancel?.();
+    chain.cancel = undefined;
+    const calls = chain.summary.take();
+    if (calls === undefined || chain.run === undefined) return;
+    chain.reportedAt = clock.monotonic();
+    report?.({ run: chain.run, calls });
+  };
+  const scheduleReport = (chain: Chain): void => {
+    if (report === undefined || chain.run === undefined || chain.cancel !== undefined) return;
+    const waitMs = chain.reportedAt + REPORT_EVERY_MS - clock.monotonic();
+    chain.cancel = schedule(Math.max(MERGE_MS, waitMs), () => reportHead(chain));
+  };
+  const forget = (chain: Chain): void => {
+    reportHead(chain);
+    chains.delete(chain.run);
+  };
+  const startChain = (run: string | undefined): Chain => {
+    const [oldest] = [...chains.values()].filter((each) => each.run !== undefined);
+    if (chains.size >= MAX_CHAINS && oldest !== undefined) forget(oldest);
+    const summary = createCallSummary();
+    const start = { seq: 0, previous: NOTHING_BEFORE, reportedAt: -Infinity, hasEnded: false };
+    const chain: Chain = { run, summary, ...start, cancel: undefined };
+    chains.set(run, chain);
+    return chain;
+  };
+  const append = ({ entry, permissions }: PreparedCall): void => {
+    const chain = chains.get(entry.run) ?? startChain(entry.run);
+    const { seq } = chain;
+    const { text, hash } = renderCallLine(entry, chain);
+    writer.write(`${text}\n`);
+    chain.seq += 1;
+    chain.previous = hash;
+    if (report === undefined || entry.run === undefined) return;
+    chain.summary.add({ ...entry, count: entry.count ?? 1, seq, hash, permissions });
+    if (entry.outcome === 'refused') scheduleReport(chain);
+  };
+  const flush = (): void => {
+    cancelFlush?.();
+    cancelFlush = undefined;
+    merged.take().forEach(append);
+  };
+  const flushLater = (): void => {
+    cancelFlush ??= schedule(MERGE_MS, () => {
+      cancelFlush = undefined;
+      if (writer.accepts()) flush();
+      else flushLater();
+    });
+  };
+  return {
+    record: (call) => {
+      const prepared = prepareCall(call, { at: clock.now(), show });
+      if (!writer.isBlocked() && !isOverRate()) append(prepared);
+      else {
+        merged.add(prepared);
+        flushLater();
+      }
+    },
+    endRun: (run) => {
+      if (writer.accepts()) flush();
+      const chain = chains.get(run);
+      if (chain === undefined || chain.hasEnded) return;
+      chain.hasEnded = true;
+      chain.cancel?.();
+      chain.cancel = schedule(END_DELAY_MS, () => {
+        reportHead(chain);
+        chain.cancel = schedule(REPORT_EVERY_MS, () => forget(chain));
+      });
+    },
+    isBlocked: writer.isBlocked,
+    close: () => {
+      flush();
+      for (const chain of [...chains.values()]) forget(chain);
+    },
+  };
+};
+
+/** Whether more lines than the limit were counted in the current second. */
+const createRateCheck = (limit: number, { monotonic }: Pick<Clock, 'monotonic'>) => {
+  let startedAt = -Infinity;
+  let lines = 0;
+  return (): boolean => {
+    if (monotonic() - startedAt >= MERGE_MS) {
+      startedAt = monotonic();
+      lines = 0;
+    }
+    lines += 1;
+    return lines > limit;
+  };
+};
+
+const prepareCall = (
+  call: JournaledCall,
+  { at, show }: { readonly at: number; readonly show: (resource: string) => string },
+): PreparedCall => {
+  const { permissions, operation, outcome } = call;
+  const resources = permissions.flatMap(({ resource }) => resource ?? []);
+  const entry: CallEntry = {
+    at,
+    run: call.run,
+    task: call.task,
+    consumer: call.consumer,
+    id: call.id,
+    operation: operation && `${operation.service}.${operation.name}`,
+    actions: listUnique(permissions.map(({ action }) => action)),
+    resources: listUnique(resources).map(show),
+    resolved: call.isResolved,
+    outcome,
+    code: call.code,
+    status: call.status,
+    in: toCount(call.bytesIn),
+    out: toCount(call.bytesOut),
+    ms: toCount(call.ms),
+  };
+  const shorten = outcome === 'refused' ? show : (resource: string) => show(cutResource(resource));
+  return { entry, permissions: permissions.map((each) => toUsedPermission(each, shorten)) };
+};
+
+const toUsedPermission = (
+  { action, resource }: Permission,
+  show: (resource: string) => string,
+): UsedPermission => ({ action, ...(resource !== undefined && { resource: show(resource) }) });
+
+const listUnique = (texts: readonly string[]): readonly string[] => [...new Set(texts)];
+
+const hashResource = (resource: string): string => `sha256:${computeSha256(resource)}`;
