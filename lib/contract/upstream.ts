@@ -8,6 +8,14 @@ export type UpstreamProtocol = (typeof UPSTREAM_PROTOCOLS)[number];
 export const UPSTREAM_LEVELS = ['Read', 'Write', 'Escalation'] as const;
 export type UpstreamLevel = (typeof UPSTREAM_LEVELS)[number];
 
+/** Where clients put the consumer's own token: it must not leave the pod, whatever an Upstream passes. */
+export const LOCAL_TOKEN_HEADERS: readonly string[] = [
+  'authorization',
+  'x-api-key',
+  'api-key',
+  'x-vault-token',
+];
+
 /** Body of a request, unless an Upstream allows more or less; at most {@link MAX_UPSTREAM_BODY}. */
 export const DEFAULT_UPSTREAM_BODY = 32 * 1024 * 1024;
 export const MAX_UPSTREAM_BODY = 1024 * 1024 * 1024;

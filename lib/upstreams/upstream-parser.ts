@@ -4,6 +4,7 @@ import {
   UPSTREAM_LEVELS,
   UPSTREAM_PROTOCOLS,
 } from '../contract/upstream.ts';
+import { LOCAL_TOKEN_HEADERS } from '../contract/upstream.ts';
 import { UPSTREAMS } from '../contract/authority-api.ts';
 import { certificateBundle } from '../config/certificate-bundle.ts';
 import { withDefault, withEmptyDefault } from '../config/defaults.ts';
@@ -113,7 +114,7 @@ const checkHttpSpec = (spec: HttpSpec): readonly FieldError[] => {
     [
       'headers.pass',
       'no header that presents a secret or a token',
-      headers.pass.find((name) => name === presented || name === 'authorization'),
+      headers.pass.find((name) => name === presented || LOCAL_TOKEN_HEADERS.includes(name)),
     ],
     [
       'headers.set',

@@ -182,6 +182,11 @@ export const INVALID_UPSTREAMS: readonly UpstreamCase[] = [
     withMembers({ headers: { pass: ['AUTHORIZATION'] } }),
   ),
   invalid(
+    'a header of local tokens cannot pass',
+    'spec.headers.pass',
+    withMembers({ headers: { pass: ['X-Api-Key'] } }),
+  ),
+  invalid(
     'the presented header cannot also be set',
     'spec.headers.set',
     withMembers({ headers: { set: { authorization: 'x' } } }),
