@@ -14,6 +14,7 @@ const tiers = [
     admission: [],
     operations: [],
     signing: [],
+    upstreams: ['config'],
   },
   {
     policy: [],
