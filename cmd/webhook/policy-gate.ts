@@ -45,7 +45,9 @@ export const createPolicyGate = (
     }),
     admitPolicy: (request) =>
       Promise.resolve(
-        isUpstream(request) ? admitUpstream(request) : admitPolicy(request, { vend, now: clock.now }),
+        isUpstream(request)
+          ? admitUpstream(request)
+          : admitPolicy(request, { vend, now: clock.now }),
       ),
   };
 };
