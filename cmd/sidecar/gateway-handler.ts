@@ -1,19 +1,27 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 
 import { createBodyBuffers } from '../../lib/calls/body-buffers.ts';
 import type { CallOutcome } from '../../lib/calls/call-outcome.ts';
 import type { CallRuns } from '../../lib/calls/call-runs.ts';
 import { createOriginFinder } from '../../lib/calls/cloud-origins.ts';
+import { parseHttpRoute } from '../../lib/calls/http-target.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { GatewayAccess } from '../../lib/contract/platform.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
+import type { AdmittedTasks } from '../../lib/contract/task.ts';
 import {
   createCallHandler,
   type CallHandlerDeps,
   type HandleCall,
 } from '../../lib/edge/gateway/call-handler.ts';
+import {
+  createHttpCallHandler,
+  type HttpCallDeps,
+} from '../../lib/edge/gateway/http-call-handler.ts';
 import { createTableLoader } from '../../lib/edge/gateway/operation-tables.ts';
 import { isCloudAddress } from '../../lib/edge/http/address-check.ts';
+import { createHttpUpstreams } from '../../lib/edge/http/http-upstreams.ts';
 import { createUpstreamClient } from '../../lib/edge/http/upstream-client.ts';
 import type { GatewayState, SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import type { LocalKeys } from '../../lib/runs/local-keys.ts';
@@ -23,6 +31,7 @@ export type GatewayHandlerDeps = {
   readonly access: GatewayAccess;
   readonly localKeys: LocalKeys;
   readonly runs: CallRuns;
+  readonly admitted: AdmittedTasks;
   readonly metrics: Pick<SidecarMetrics, 'callEnded'>;
   readonly clock: Clock;
   readonly schedule: Schedule;
@@ -31,7 +40,8 @@ export type GatewayHandlerDeps = {
 };
 
 /** What a call needs of the listeners. */
-export type GatewayListener = Pick<CallHandlerDeps, 'getHost' | 'identified'>;
+export type GatewayListener = Pick<CallHandlerDeps, 'getHost' | 'identified'> &
+  Pick<HttpCallDeps, 'identifyClient'>;
 
 export type GatewayHandler = {
   readonly handle: HandleCall;
@@ -39,49 +49,62 @@ export type GatewayHandler = {
   readonly close: () => Promise<void>;
 };
 
+/** The authorization scheme selects, never the path: objects of S3 may have any. */
+const isHttpCall = ({ headers, url = '' }: IncomingMessage): boolean =>
+  headers.authorization?.startsWith('AWS4-') !== true && parseHttpRoute(url) !== undefined;
+
 /** Creates what handles the calls of all listeners. Imported at the first connection. */
 export const createGatewayHandler = (
   {
     access,
     localKeys,
     runs,
+    admitted,
     metrics,
     clock,
     schedule,
-    isCloudAddress: isAllowedAddress = isCloudAddress,
+    isCloudAddress: isTestAddress,
   }: GatewayHandlerDeps,
   listener: GatewayListener,
 ): GatewayHandler => {
   let callsInFlight = 0;
-  const upstream = createUpstreamClient(access, { isAllowedAddress });
+  const cloud = createUpstreamClient(access, { isAllowedAddress: isTestAddress ?? isCloudAddress });
+  const upstreams = createHttpUpstreams(access, isTestAddress);
   const buffers = createBodyBuffers(access, { schedule });
   const report = (outcome: CallOutcome): void => {
     callsInFlight -= 1;
     metrics.callEnded(outcome);
   };
-  const handle = createCallHandler({
+  const shared = {
     ...listener,
-    dialect: access.dialect,
     maxBodyBytes: access.maxBodyBytes,
-    findKeys: localKeys.find,
     resolveRun: runs.resolve,
-    findService: createTableLoader(),
-    findOrigin: createOriginFinder(access),
-    send: upstream.send,
-    signText: createTextSigner(),
     buffers,
     clock,
     createId: randomUUID,
     begun: () => (callsInFlight += 1),
     report,
+  };
+  const handleAws = createCallHandler({
+    ...shared,
+    dialect: access.dialect,
+    findKeys: localKeys.find,
+    findService: createTableLoader(),
+    findOrigin: createOriginFinder(access),
+    send: cloud.send,
+    signText: createTextSigner(),
   });
+  const handleHttp = createHttpCallHandler({ ...shared, admitted, send: upstreams.send });
   return {
-    handle,
+    handle: (incoming, outgoing, consumer) =>
+      (isHttpCall(incoming) ? handleHttp : handleAws)(incoming, outgoing, consumer),
     readState: () => ({
       callsInFlight,
       bufferedBytes: buffers.getReservedBytes(),
-      upstreamConnections: upstream.countConnections(),
+      upstreamConnections: cloud.countConnections() + upstreams.countConnections(),
     }),
-    close: upstream.close,
+    close: async () => {
+      await Promise.all([cloud.close(), upstreams.close()]);
+    },
   };
 };

@@ -7,6 +7,7 @@ import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { GATEWAY_SOCKET_FILE_NAME, SEED_FILE_NAME } from '../../lib/contract/paths.ts';
 import type { Task } from '../../lib/contract/task.ts';
+import { createClientIdentification } from '../../lib/edge/gateway/http-identity.ts';
 import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
 import { createGatewayServer } from '../../lib/edge/http/gateway-listener.ts';
 import {
@@ -20,7 +21,9 @@ import type { SidecarConfig } from './config.ts';
 import type { GatewayHandler, GatewayHandlerDeps, GatewayListener } from './gateway-handler.ts';
 import { readOrCreateSeed } from './seed-file.ts';
 
-export type GatewayDeps = GatewayHandlerDeps & {
+export type GatewayDeps = Omit<GatewayHandlerDeps, 'admitted'> & {
+  /** Consumer → its loopback token. */
+  readonly tokens: ReadonlyMap<string, string>;
   readonly config: SidecarConfig;
   readonly log: Log;
 };
@@ -35,23 +38,24 @@ export type Gateway = {
 const listSignTasks = ({ admitted }: SidecarConfig): readonly Task[] =>
   admitted.tasks.filter(({ delivery }) => delivery === 'sign');
 
-const listSignConsumers = (config: SidecarConfig): readonly string[] => [
-  ...new Set(listSignTasks(config).flatMap(({ containers }) => containers)),
+const listConsumers = (tasks: readonly Task[]): readonly string[] => [
+  ...new Set(tasks.flatMap(({ containers }) => containers)),
 ];
 
 /**
- * Creates the local keys of the pod's sign tasks, from the seed in each consumer's volume.
+ * Creates the local keys of the pod's AWS tasks with delivery `sign`, from the seed in each consumer's volume.
  *
  * @returns undefined if no task has delivery `sign`
  * @throws SeedFileError
  */
 export const createPodKeys = (config: SidecarConfig): LocalKeys | undefined => {
-  const consumers = listSignConsumers(config);
-  if (consumers.length === 0) return undefined;
+  const signTasks = listSignTasks(config);
+  if (signTasks.length === 0) return undefined;
+  const awsTasks = signTasks.filter(({ provider }) => provider === 'aws');
   const getPath = (consumer: string) => join(config.consumersFolder, consumer, SEED_FILE_NAME);
   return createLocalKeys({
-    seeds: new Map(consumers.map((name) => [name, readOrCreateSeed(getPath(name))])),
-    tasks: listSignTasks(config)
+    seeds: new Map(listConsumers(awsTasks).map((name) => [name, readOrCreateSeed(getPath(name))])),
+    tasks: awsTasks
       .filter(({ params }) => Object.keys(params).length === 0)
       .flatMap(({ name: task, containers }) => containers.map((consumer) => ({ consumer, task }))),
     randomBytes,
@@ -59,7 +63,7 @@ export const createPodKeys = (config: SidecarConfig): LocalKeys | undefined => {
 };
 
 /**
- * Starts to listen for AWS calls, on loopback and on a socket of each consumer of a sign task. Everything
+ * Starts to listen for calls, on loopback and on a socket of each consumer of a sign task. Everything
  * that handles a call is loaded at the first connection: it takes more memory than the rest of a sidecar.
  *
  * @throws ListenError that names the setting if a port or socket cannot be bound
@@ -70,6 +74,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   let port = wantedPort;
   const handler = createLazyHandler(deps, {
     getHost: () => `${host}:${port}`,
+    identifyClient: createClientIdentification(deps.tokens),
     // Connections of a consumer's own socket are counted by that listener.
     identified: ({ socket }, consumer) => {
       if (socket.localAddress !== undefined) assign(socket, consumer);
@@ -85,7 +90,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   try {
     await listenOnAddress(loopback, { host, port, setting: SIDECAR_ENV.gatewayListen });
     ({ port } = loopback.address() as AddressInfo);
-    for (const consumer of listSignConsumers(config)) {
+    for (const consumer of listConsumers(listSignTasks(config))) {
       const server = createGatewayServer(handler.listen(consumer));
       servers.push(server);
       const path = join(config.consumersFolder, consumer, GATEWAY_SOCKET_FILE_NAME);
@@ -104,7 +109,7 @@ const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
   let loaded: GatewayHandler | undefined;
   const importHandler = async (): Promise<GatewayHandler> => {
     const { createGatewayHandler } = await import('./gateway-handler.ts');
-    return (loaded = createGatewayHandler(deps, listener));
+    return (loaded = createGatewayHandler({ ...deps, admitted: deps.config.admitted }, listener));
   };
   const load = (): Promise<GatewayHandler> => (loading ??= importHandler());
   const fail = (thrown: unknown): void =>

@@ -7,7 +7,8 @@ import {
   type CredentialsResponse,
   type RequestOrigin,
 } from '../../lib/runs/credentials-request.ts';
-import { renderStartedRun } from '../../lib/runs/rendering.ts';
+import { renderStartedHttpRun, renderStartedRun } from '../../lib/runs/rendering.ts';
+import { buildNoCredentialsRefusal } from '../../lib/runs/request-refusals.ts';
 import type { RunResult } from '../../lib/runs/response-timeout.ts';
 import type { RunRefusal } from '../../lib/runs/run-refusal.ts';
 
@@ -29,12 +30,14 @@ export type ResponseDeps = {
   /** See {@link RunRegistry.markServed}. */
   readonly markServed: (run: ActiveRun) => boolean;
   readonly countRequest: (route: string, status: number) => void;
+  /** Origin of the gateway: `http://127.0.0.1:9473`. */
+  readonly getGatewayOrigin: () => string;
 };
 
 export type Responses = ReturnType<typeof createResponses>;
 
 /** Creates the functions that send responses and count them. */
-export const createResponses = ({ markServed, countRequest }: ResponseDeps) => {
+export const createResponses = ({ markServed, countRequest, getGatewayOrigin }: ResponseDeps) => {
   const json = ({ response, route }: RouteRequest, status: number, body: Buffer): void => {
     sendJson(response, status, body);
     countRequest(route, status);
@@ -71,12 +74,24 @@ export const createResponses = ({ markServed, countRequest }: ResponseDeps) => {
   };
 
   const run = (request: RouteRequest, result: RunResult): void =>
-    sendRun(request, result, (active) => json(request, 200, active.credentials));
+    sendRun(request, result, (active) => {
+      if (active.task.provider === 'aws') json(request, 200, active.credentials);
+      else refusal(request, buildNoCredentialsRefusal(active.task));
+    });
+
+  const renderStarted = (active: ActiveRun): Buffer => {
+    const { run: id, expiresAt } = active;
+    const task = active.task.name;
+    return active.task.provider === 'aws'
+      ? renderStartedRun({ ...active, task })
+      : renderStartedHttpRun({
+          ...{ run: id, task, expiresAt },
+          baseUrl: `${getGatewayOrigin()}/r/${id}`,
+        });
+  };
 
   const started = (request: RouteRequest, result: RunResult): void =>
-    sendRun(request, result, (active) =>
-      json(request, 201, renderStartedRun({ ...active, task: active.task.name })),
-    );
+    sendRun(request, result, (active) => json(request, 201, renderStarted(active)));
 
   return { json, refusal, unauthenticated, noContent, credentials, run, started };
 };

@@ -16,6 +16,7 @@ export type RouteDeps = {
   readonly registry: RunRegistry;
   readonly schedule: Schedule;
   readonly countRequest: (route: string, status: number) => void;
+  readonly getGatewayOrigin: () => string;
   readonly log: Log;
 };
 
@@ -29,7 +30,11 @@ export const createRoutes = (
   loopback: (authenticate: Authenticate) => RequestListener;
 } => {
   const { admitted, trust, registry, schedule, countRequest, log } = deps;
-  const responses = createResponses({ markServed: registry.markServed, countRequest });
+  const { markServed } = registry;
+  const responses = createResponses({
+    ...{ markServed, countRequest },
+    getGatewayOrigin: deps.getGatewayOrigin,
+  });
   const route = createRouter({ admitted, trust, registry, responses, schedule });
   const handle = (
     request: IncomingMessage,

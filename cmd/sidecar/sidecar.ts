@@ -7,7 +7,6 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../../lib/contract/paths.ts';
-import type { LocalKeys } from '../../lib/runs/local-keys.ts';
 import { createRunRegistry, type RunRegistry } from '../../lib/runs/run-registry.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
 import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
@@ -28,7 +27,7 @@ import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts'
 import type { GatewayState, SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import type { SidecarConfig } from './config.ts';
 import type { CredentialSource } from './credential-source.ts';
-import { createPodKeys, startGateway, type Gateway } from './gateway.ts';
+import { createPodKeys, startGateway, type Gateway, type GatewayDeps } from './gateway.ts';
 import { createObservedExchange } from './observed-exchange.ts';
 import { createRoutes } from './routes.ts';
 import { isReadable } from './token-file.ts';
@@ -85,11 +84,14 @@ const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sideca
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
   const { admitted, trust } = config;
   const { countRequest } = metrics;
-  const routes = createRoutes({ admitted, trust, registry, schedule, log, countRequest });
+  const routes = createRoutes({
+    ...{ admitted, trust, registry, schedule, log, countRequest },
+    getGatewayOrigin: () => `http://${config.gatewayListen.host}:${gateway?.port ?? 0}`,
+  });
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);
   closers.push(() => closeListener(loopback));
   await listenOnSockets(config, { createListener: routes.socket, closers });
-  const gateway = signing && (await startPodGateway(deps, { ...signing, metrics }));
+  const gateway = signing && (await startPodGateway(deps, { ...signing, tokens, metrics }));
   if (gateway !== undefined) closers.push(gateway.stop);
   const unready = () => (isReadable(config.tokenFile) ? [] : [SIDECAR_ENV.tokenFile]);
   const telemetry = createMetricsServer({ ...metrics, unready });
@@ -183,7 +185,7 @@ const createPodCallRuns = (
 /** The configuration has the gateway's settings if a task has delivery `sign`. */
 const startPodGateway = async (
   { config, log, clock, schedule, isCloudAddress }: SidecarDeps,
-  parts: { localKeys: LocalKeys; runs: CallRuns; metrics: SidecarMetrics },
+  parts: Pick<GatewayDeps, 'localKeys' | 'runs' | 'tokens'> & { metrics: SidecarMetrics },
 ): Promise<Gateway | undefined> => {
   const { gateway: access } = config;
   return access && startGateway({ config, access, log, clock, schedule, isCloudAddress, ...parts });

@@ -1,10 +1,8 @@
 import type { TaskStatement } from '../contract/task.ts';
+import { HTTP_METHODS } from '../contract/upstream.ts';
 import { refuseCall, type CallResult } from './call-request.ts';
 import { evaluateCall } from './evaluate-call.ts';
 import type { HttpTarget } from './http-target.ts';
-
-/** The methods that have an action `http:<method>`. */
-export const HTTP_METHODS = ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 /** An authorized call, as the journal names it. */
 export type AuthorizedHttpCall = { readonly action: string; readonly resource: string };

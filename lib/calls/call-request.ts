@@ -47,7 +47,8 @@ const readHeaders = (rawHeaders: readonly string[]): ReadonlyMap<string, string>
 /** `h2c` asks for another version, which a server may ignore (RFC 9110, section 7.8). */
 const IGNORED_UPGRADE = 'h2c';
 
-const findHeaderFault = (
+/** Finds what no client in the pod sends, and what two readers could understand differently. */
+export const findHeaderFault = (
   headers: ReadonlyMap<string, string>,
   host: string,
 ): CallRefusal | undefined => {

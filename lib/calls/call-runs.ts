@@ -1,6 +1,7 @@
 import type { Schedule } from '../contract/schedule.ts';
+import type { HttpSecret } from '../contract/upstream.ts';
 import type { AdmittedTasks, Task, TaskStatement } from '../contract/task.ts';
-import type { ActiveRun, EndReason } from '../runs/active-runs.ts';
+import type { ActiveRun, EndReason, HeldCredentials } from '../runs/active-runs.ts';
 import { computeRenewBeforeMs } from '../runs/freshness.ts';
 import type { LocalKeyOwner } from '../runs/local-keys.ts';
 import { waitForAnswer, type RunResult } from '../runs/response-timeout.ts';
@@ -19,15 +20,17 @@ export type CallRun = {
   readonly task: string;
   /** With the run's params bound. */
   readonly allow: readonly TaskStatement[];
-  /** Of the cloud: they never leave the sidecar. */
-  readonly keys: AwsKeys;
+  /** Of the cloud: they never leave the sidecar. Absent for provider `http`. */
+  readonly keys?: AwsKeys;
+  /** Of provider `http`: presented to its Upstream, and to nothing else. */
+  readonly secret?: HttpSecret;
   /** The run's own, so that derived keys end with it. */
   readonly signText: SignText;
   /** Aborted when the run ends, with a {@link CallRefusal} as its reason: the call is cut on both sides. */
   readonly signal: AbortSignal;
   /** Call once when the call ends. */
   readonly release: () => void;
-  /** The cloud says that the keys have expired: ends the run. */
+  /** The other side no longer accepts what the run holds, or showed it: ends the run. */
   readonly expire: () => void;
 };
 
@@ -83,6 +86,10 @@ const CALL_CODES: ReadonlyMap<string, CallRefusalCode> = new Map<string, CallRef
   ['start_rate_exceeded', 'overloaded'],
 ]);
 
+/** What a run holds is removed at its end. */
+const isHeld = ({ keys, secret }: HeldCredentials): boolean =>
+  keys !== undefined || secret !== undefined;
+
 /** Connects calls with runs: which run a call uses, and what becomes of it when that run ends. */
 export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
   const { admitted, registry, schedule, unavailable } = deps;
@@ -119,7 +126,7 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
   /** Every use of a run's keys is checked as if they left the sidecar. */
   const enter = (active: ActiveRun): CallRun | CallRefusal => {
     const { held, run, task } = active;
-    if (held?.keys === undefined || !registry.markServed(active)) return runEnded;
+    if (held === undefined || !isHeld(held) || !registry.markServed(active)) return runEnded;
     const runCalls = getRunCalls(active);
     const call: Call = { runCalls, abort: new AbortController() };
     runCalls.calls.add(call);
@@ -127,7 +134,8 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
       run,
       task: task.name,
       allow: held.allow,
-      keys: held.keys,
+      ...(held.keys !== undefined && { keys: held.keys }),
+      ...(held.secret !== undefined && { secret: held.secret }),
       signText: runCalls.signText,
       signal: call.abort.signal,
       release: () => void call.runCalls.calls.delete(call),

@@ -43,6 +43,8 @@ export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 export const ID_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:id_token';
 /** Type of the issued token: base64url of {@link ContainerCredentials} as JSON. */
 export const CREDENTIALS_TYPE = 'urn:valetkey:params:oauth:token-type:aws-credentials';
+/** Type of the issued token for a task of provider `http`: base64url of an `HttpSecret` as JSON. */
+export const HTTP_HEADERS_TYPE = 'urn:valetkey:params:oauth:token-type:http-headers';
 /** RFC 9396: the one type of authorization details that the authority accepts. */
 export const TASK_DETAILS_TYPE = 'valetkey.dev/task';
 
@@ -71,7 +73,7 @@ export type ContainerCredentials = {
 /** A successful response of {@link TOKEN_PATH}: RFC 8693, section 2.2.1, and members for the sidecar. */
 export type TokenResponse = {
   readonly access_token: string;
-  readonly issued_token_type: typeof CREDENTIALS_TYPE;
+  readonly issued_token_type: typeof CREDENTIALS_TYPE | typeof HTTP_HEADERS_TYPE;
   readonly token_type: 'N_A';
   /** Whole seconds until the deadline, rounded down. */
   readonly expires_in: number;

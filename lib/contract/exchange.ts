@@ -1,4 +1,5 @@
 import type { Task } from './task.ts';
+import type { HttpSecret } from './upstream.ts';
 
 /** Keys that a cloud issued. Never logged; rendered only in a response to the consumer. */
 export type CloudCredentials = {
@@ -17,14 +18,14 @@ export type RunRequest = {
   readonly userToken?: string;
 };
 
-/** An issued run. All times are wall-clock milliseconds since the epoch. */
-export type IssuedRun = {
+/** What is known of every issued run. All times are wall-clock milliseconds since the epoch. */
+type IssuedTimes = {
   /** Unique ID of the run, `[A-Za-z0-9_-]+`. */
   readonly run: string;
-  readonly credentials: CloudCredentials;
   /**
-   * When the cloud stops accepting the keys, because of the Deny in the session policy. By the clock
-   * of this process, corrected for the clock of the process that wrote the Deny.
+   * When the cloud stops accepting the keys, because of the Deny in the session policy; of an HTTP run,
+   * when the gateway stops presenting its secret. By the clock of this process, corrected for the clock
+   * of the process that set it.
    */
   readonly deadline: number;
   /** How far the cloud's clock is ahead of the clock of the process that wrote the Deny. */
@@ -32,6 +33,12 @@ export type IssuedRun = {
   /** STS's PackedPolicySize, percent. */
   readonly packedPolicyPercent?: number;
 };
+
+/** A run of a task of provider `aws`. */
+export type AwsRun = IssuedTimes & { readonly credentials: CloudCredentials };
+/** A run of a task of provider `http`: only the gateway of the sidecar presents its secret. */
+export type HttpRun = IssuedTimes & { readonly secret: HttpSecret };
+export type IssuedRun = AwsRun | HttpRun;
 
 /**
  * Gets credentials for a run: from STS directly, or from the authority. Nothing else in the sidecar

@@ -5,18 +5,31 @@
 export const DELIVERIES = ['vend', 'sign'] as const;
 export type Delivery = (typeof DELIVERIES)[number];
 
+/**
+ * `aws`: credentials of a role. `http`: the secret of an Upstream, which the gateway of the sidecar
+ * presents.
+ */
+export const PROVIDERS = ['aws', 'http'] as const;
+export type Provider = (typeof PROVIDERS)[number];
+
+/** Clients whose environment injection sets for a task of provider `http`. */
+export const HTTP_CLIENTS = ['openai', 'anthropic'] as const;
+export type HttpClient = (typeof HTTP_CLIENTS)[number];
+
 /** A declared task, normalized. Part of the sidecar's environment, and the subject of policy. */
 export type Task = {
   /** DNS label. */
   readonly name: string;
-  readonly provider: 'aws';
-  /** Role ARN. */
+  readonly provider: Provider;
+  /** Of provider `aws`: role ARN; of `http`: name of an Upstream. */
   readonly role: string;
   readonly allow: readonly TaskStatement[];
   readonly params: Readonly<Record<string, ParamRule>>;
   readonly lifetimeSeconds: number;
   readonly purpose?: string;
   readonly delivery: Delivery;
+  /** Only of provider `http`. */
+  readonly client?: HttpClient;
   /** Names of the consumers that may run it; at least one. */
   readonly containers: readonly string[];
   readonly default: boolean;
@@ -26,9 +39,9 @@ export type Task = {
 
 /** Every action with every resource. Policy evaluates, and the session policy allows, exactly these pairs. */
 export type TaskStatement = {
-  /** `service:Action` in canonical case. In a declaration also short forms with `*`; in a task none. */
+  /** `service:Action` in canonical case; of provider `http`, `http:<METHOD>`. In a declaration also short forms with `*`; in a task none. */
   readonly actions: readonly string[];
-  /** `*`, or ARNs whose resource part may contain `*`, `?` and `{param}`. */
+  /** `*`, or ARNs whose resource part may contain `*`, `?` and `{param}`; of `http`, URLs whose path may. */
   readonly resources: readonly string[];
 };
 

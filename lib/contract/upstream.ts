@@ -1,8 +1,9 @@
-import type { CloudCredentials } from './exchange.ts';
-
 /** `http`: each request is checked by method and path; `git` and `mcp`: by their own commands. */
 export const UPSTREAM_PROTOCOLS = ['http', 'git', 'mcp'] as const;
 export type UpstreamProtocol = (typeof UPSTREAM_PROTOCOLS)[number];
+
+/** The methods that have an action `http:<method>`. */
+export const HTTP_METHODS = ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 /** Access levels that an Upstream assigns, as policy names them. */
 export const UPSTREAM_LEVELS = ['Read', 'Write', 'Escalation'] as const;
@@ -53,23 +54,12 @@ export type UpstreamRules = {
   readonly maxBodyBytes: number;
 };
 
-/** The secret of one run, as the sidecar gets it. Never logged, recorded or shown. */
-export type IssuedSecret =
-  | { readonly kind: 'aws'; readonly keys: CloudCredentials }
-  | {
-      readonly kind: 'http';
-      /** Lower-case names; they replace whatever the client sent. */
-      readonly headers: Readonly<Record<string, string>>;
-      /** Texts that no answer may contain: the secret, before `headers` were rendered from it. */
-      readonly echoes: readonly string[];
-      readonly upstream: UpstreamRules;
-    }
-  | {
-      readonly kind: 'postgres';
-      readonly host: string;
-      readonly port: number;
-      readonly user: string;
-      readonly password: string;
-      /** PEM certificates trusted for this server only. */
-      readonly caBundle?: string;
-    };
+/** What the sidecar presents to an Upstream for one run. Never logged, recorded or shown. */
+export type HttpSecret = {
+  readonly kind: 'http';
+  /** Lower-case names; they replace whatever the client sent. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Texts that no answer may contain: the secret, before `headers` were rendered from it. */
+  readonly echoes: readonly string[];
+  readonly upstream: UpstreamRules;
+};

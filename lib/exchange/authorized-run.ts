@@ -14,11 +14,11 @@ export type AuthorizedRun = {
   readonly purpose?: string;
 };
 
-/** The credentials of a run, as the cloud issued them. */
+/** What was issued for a run: credentials of a cloud, or the headers that present a secret. */
 export type IssuedCredentials = IssuedRun & {
   readonly sessionName: string;
-  /** SHA-256, hex, of the session policy. */
-  readonly policySha256: string;
+  /** SHA-256, hex, of the session policy; absent where there is no session. */
+  readonly policySha256?: string;
 };
 
 /**

@@ -76,7 +76,8 @@ const buildAuditScope = (
   resources: task.allow.flatMap(({ resources }) =>
     resources.map((resource) => bindResource(resource, params)),
   ),
-  ...(issued !== undefined && { policySha256: issued.policySha256, deadline: issued.deadline }),
+  ...(issued?.policySha256 !== undefined && { policySha256: issued.policySha256 }),
+  ...(issued !== undefined && { deadline: issued.deadline }),
 });
 
 /** A refused request other than a token exchange, and what is known about it. */

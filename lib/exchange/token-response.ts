@@ -1,5 +1,6 @@
 import {
   CREDENTIALS_TYPE,
+  HTTP_HEADERS_TYPE,
   type ContainerCredentials,
   type TaskDetails,
   type TokenResponse,
@@ -13,19 +14,13 @@ import type { IssuedRun } from '../contract/exchange.ts';
  * @param now wall-clock milliseconds
  */
 export const renderTokenResponse = (
-  { run, credentials: issued, deadline, skewMs, packedPolicyPercent }: IssuedRun,
+  issued: IssuedRun,
   granted: TaskDetails,
   now: number,
 ): TokenResponse => {
-  const credentials: ContainerCredentials = {
-    AccessKeyId: issued.accessKeyId,
-    SecretAccessKey: issued.secretAccessKey,
-    Token: issued.sessionToken,
-    Expiration: new Date(deadline).toISOString(),
-  };
+  const { run, deadline, skewMs, packedPolicyPercent } = issued;
   return {
-    access_token: Buffer.from(JSON.stringify(credentials)).toString('base64url'),
-    issued_token_type: CREDENTIALS_TYPE,
+    ...renderToken(issued),
     token_type: 'N_A',
     expires_in: Math.max(0, Math.floor((deadline - now) / 1000)),
     authorization_details: [granted],
@@ -36,3 +31,21 @@ export const renderTokenResponse = (
     ...(packedPolicyPercent !== undefined && { packed_policy_percent: packedPolicyPercent }),
   };
 };
+
+const renderToken = (
+  issued: IssuedRun,
+): Pick<TokenResponse, 'access_token' | 'issued_token_type'> => {
+  if ('secret' in issued) {
+    return { access_token: encode(issued.secret), issued_token_type: HTTP_HEADERS_TYPE };
+  }
+  const { credentials, deadline } = issued;
+  const rendered: ContainerCredentials = {
+    AccessKeyId: credentials.accessKeyId,
+    SecretAccessKey: credentials.secretAccessKey,
+    Token: credentials.sessionToken,
+    Expiration: new Date(deadline).toISOString(),
+  };
+  return { access_token: encode(rendered), issued_token_type: CREDENTIALS_TYPE };
+};
+
+const encode = (token: object): string => Buffer.from(JSON.stringify(token)).toString('base64url');

@@ -1,6 +1,7 @@
 import type { Clock } from '../contract/clock.ts';
 import type { Task, TaskStatement } from '../contract/task.ts';
-import type { CloudCredentials, IssuedRun, RunRequest } from '../contract/exchange.ts';
+import type { AwsRun, CloudCredentials, IssuedRun, RunRequest } from '../contract/exchange.ts';
+import type { HttpSecret } from '../contract/upstream.ts';
 import { bindResource } from '../task/resource.ts';
 import { computeAdvertisedExpiration } from './freshness.ts';
 import type { LocalKeys } from './local-keys.ts';
@@ -10,12 +11,14 @@ import type { Schedule } from '../contract/schedule.ts';
 
 export type EndReason = 'completed' | 'superseded' | 'expired' | 'revoked' | 'terminated';
 
-/** What the gateway signs a run's calls with. It never leaves the sidecar. */
+/** What the gateway signs a run's calls with, or presents. It never leaves the sidecar. */
 export type HeldCredentials = {
   /** The statements of the task, with the run's params bound. */
   readonly allow: readonly TaskStatement[];
   /** Of the cloud; removed when the run ends. */
   keys?: CloudCredentials;
+  /** Of provider `http`; removed when the run ends. */
+  secret?: HttpSecret;
 };
 
 /** A run before its end. */
@@ -34,7 +37,7 @@ export type ActiveRun = {
   readonly expiresAtMonotonic: number;
   /**
    * The response body, with the cloud's keys or, for a task with delivery `sign`, with local keys;
-   * overwritten with zeros when the run ends.
+   * overwritten with zeros when the run ends. Empty for provider `http`, which has no credentials.
    */
   readonly credentials: Buffer;
   /** Only of a task with delivery `sign`. */
@@ -90,6 +93,7 @@ export const createActiveRuns = ({
   const eraseCredentials = ({ run, credentials, held }: ActiveRun): void => {
     credentials.fill(0);
     delete held?.keys;
+    delete held?.secret;
     localKeys?.erase(run);
   };
 
@@ -156,8 +160,10 @@ const toActiveRun = (
   const lifetimeMs = task.lifetimeSeconds * 1000;
   const expiresAt = computeAdvertisedExpiration({ deadline, skewMs, lifetimeMs });
   const expiresAtMonotonic = clock.monotonic() + expiresAt - clock.now();
-  const keys = selectServedKeys(issued, request, { ...start, localKeys });
-  const credentials = formatCredentials({ keys, expiresAt, role: task.role });
+  const renderKeys = (aws: AwsRun): Buffer => {
+    const keys = selectServedKeys(aws, request, { ...start, localKeys });
+    return formatCredentials({ keys, expiresAt, role: task.role });
+  };
   return {
     kind: 'run',
     run,
@@ -166,7 +172,7 @@ const toActiveRun = (
     ...start,
     expiresAt,
     expiresAtMonotonic,
-    credentials,
+    credentials: 'secret' in issued ? Buffer.alloc(0) : renderKeys(issued),
     ...(task.delivery === 'sign' && { held: holdCredentials(issued, request) }),
   };
 };
@@ -176,7 +182,7 @@ const toActiveRun = (
  * explicitly has its own, so that a request signed with them uses this run and no other.
  */
 const selectServedKeys = (
-  { run, credentials }: IssuedRun,
+  { run, credentials }: AwsRun,
   { consumer, task: { name: task, delivery } }: RunRequest,
   { isExplicit, localKeys }: { isExplicit: boolean; localKeys: LocalKeys | undefined },
 ): CloudCredentials => {
@@ -187,11 +193,8 @@ const selectServedKeys = (
     : localKeys.forTask({ consumer, task });
 };
 
-const holdCredentials = (
-  { credentials: keys }: IssuedRun,
-  { task, params }: RunRequest,
-): HeldCredentials => ({
-  keys,
+const holdCredentials = (issued: IssuedRun, { task, params }: RunRequest): HeldCredentials => ({
+  ...('secret' in issued ? { secret: issued.secret } : { keys: issued.credentials }),
   allow: task.allow.map(({ actions, resources }) => ({
     actions,
     resources: resources.map((resource) => bindResource(resource, params)),

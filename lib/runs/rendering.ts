@@ -50,6 +50,18 @@ export const renderStartedRun = ({
   ]);
 };
 
+/** Renders the same for a run without credentials: `{run, task, expiresAt, baseUrl}`, as UTF-8 JSON. */
+export const renderStartedHttpRun = ({
+  expiresAt,
+  ...rest
+}: {
+  run: string;
+  task: string;
+  expiresAt: number;
+  baseUrl: string;
+}): Buffer =>
+  Buffer.from(JSON.stringify({ ...rest, expiresAt: new Date(expiresAt).toISOString() }));
+
 /** Renders the response to `GET /v1/tasks`: the tasks and their params, as UTF-8 JSON. */
 export const renderTaskList = (tasks: readonly Task[]): Buffer =>
   Buffer.from(

@@ -39,7 +39,14 @@ export const buildTaskNotAllowedRefusal = (task: Task, consumer: string): RunRef
 export const buildNoDefaultTaskRefusal = (tasks: readonly Task[]): RunRefusal =>
   buildRefusal(
     'no_default_task',
-    `This container has several tasks and none is its default: ${formatTaskNames(tasks)}. Request one of them: GET /v1/tasks/{task}/credentials.`,
+    `This container has several tasks of provider aws and none is its default: ${formatTaskNames(tasks)}. Request one of them: GET /v1/tasks/{task}/credentials.`,
+  );
+
+/** Refuses the credentials of a task that has none to serve. */
+export const buildNoCredentialsRefusal = ({ name }: Task): RunRefusal =>
+  buildRefusal(
+    'no_credentials',
+    `The task ${name} has no credentials: the sidecar presents its secret. Send requests to the base URL /t/${name} of the gateway.`,
   );
 
 export const buildParamsRequiredRefusal = ({ name, params }: Task): RunRefusal =>

@@ -1,5 +1,6 @@
 import type { AdmittedTasks, Task } from '../contract/task.ts';
 import {
+  buildNoCredentialsRefusal,
   buildNoDefaultTaskRefusal,
   buildParamsRequiredRefusal,
   buildTaskNotAllowedRefusal,
@@ -22,9 +23,13 @@ export const selectTask = (
   admitted: AdmittedTasks,
   { consumer, taskName }: { readonly consumer: string; readonly taskName: string | undefined },
 ): TaskSelection => {
-  if (taskName === undefined) return selectDefaultTask(listConsumerTasks(admitted, consumer));
+  if (taskName === undefined) {
+    const all = listConsumerTasks(admitted, consumer);
+    return selectDefaultTask(all.filter(({ provider }) => provider === 'aws'));
+  }
   const found = findTask(admitted, { consumer, taskName });
   if (found.kind === 'refusal') return found;
+  if (found.task.provider !== 'aws') return buildNoCredentialsRefusal(found.task);
   const hasParams = Object.keys(found.task.params).length > 0;
   return hasParams ? buildParamsRequiredRefusal(found.task) : found;
 };

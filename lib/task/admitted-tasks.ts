@@ -1,6 +1,7 @@
 import { SIDECAR_ENV } from '../contract/environment.ts';
 import {
   DELIVERIES,
+  HTTP_CLIENTS,
   MAX_ENV_BYTES,
   MAX_TASKS,
   type AdmittedTasks,
@@ -22,7 +23,9 @@ import {
   type Reader,
 } from '../schema/reader.ts';
 import { roleArn } from '../schema/arn.ts';
+import { toMapping } from '../schema/mapping.ts';
 import { concreteAction } from './action.ts';
+import { httpAction, httpResource } from './http-declaration.ts';
 import { boundedPattern, MAX_PARAM_LENGTH } from './pattern-size.ts';
 import { PARAM_NAME, readPlaceholders, resourcePattern } from './resource.ts';
 
@@ -62,28 +65,43 @@ const parseJson = (text: string): Result<unknown> => {
 
 const text = string();
 
-const members: Reader<Task> = object({
+const createAllowReader = (action: Reader<string>, resource: Reader<string>) =>
+  list(object({ actions: list(action, { min: 1 }), resources: list(resource, { min: 1 }) }), {
+    min: 1,
+  });
+
+const shared = {
   name: dnsLabel,
-  provider: stringEnum(['aws']),
-  role: roleArn,
-  allow: list(
-    object({
-      actions: list(concreteAction, { min: 1 }),
-      resources: list(resourcePattern, { min: 1 }),
-    }),
-    { min: 1 },
-  ),
   params: record<ParamRule>(
     string({ expected: 'a param name', pattern: PARAM_NAME }),
     object({ pattern: boundedPattern, maxLength: integer({ min: 1, max: MAX_PARAM_LENGTH }) }),
   ),
   lifetimeSeconds: integer({ min: 1, max: 1_000_000 }),
   purpose: { optional: text },
-  delivery: stringEnum(DELIVERIES),
   containers: list(dnsLabel, { min: 1 }),
   default: boolean,
   exclusive: boolean,
+};
+
+const awsTask: Reader<Task> = object({
+  ...shared,
+  provider: stringEnum(['aws']),
+  role: roleArn,
+  allow: createAllowReader(concreteAction, resourcePattern),
+  delivery: stringEnum(DELIVERIES),
 });
+
+const httpTask: Reader<Task> = object({
+  ...shared,
+  provider: stringEnum(['http']),
+  role: dnsLabel,
+  allow: createAllowReader(httpAction, httpResource),
+  delivery: stringEnum(['sign']),
+  client: { optional: stringEnum(HTTP_CLIENTS) },
+});
+
+const members: Reader<Task> = (given, path, faults) =>
+  (toMapping(given)['provider'] === 'http' ? httpTask : awsTask)(given, path, faults);
 
 const task: Reader<Task> = refine(members, ({ allow, params }) => {
   const placeholders = allow.flatMap(({ resources }) => resources.flatMap(readPlaceholders));

@@ -5,6 +5,7 @@ import {
   DELIVERIES,
   MAX_PAIRS,
   MAX_PURPOSE_LENGTH,
+  PROVIDERS,
   type Delivery,
   type Task,
   type TaskStatement,
@@ -21,6 +22,7 @@ import {
   type Reader,
 } from '../schema/reader.ts';
 import { prescanDeclaration, prescanServices, type Prescan } from './prescan.ts';
+import { createHttpDeclarationReader } from './http-declaration.ts';
 import { createLifetimeReader } from './lifetime.ts';
 import { paramRule } from './params.ts';
 import { countPairs, groupPairs } from './statement-plan.ts';
@@ -63,17 +65,26 @@ export const createDeclarationReader = (
   const { limits, cloud } = context;
   return (value, path, faults) => {
     const prescan = prescanDeclaration(value);
-    const members = object({
-      provider: { reader: stringEnum(['aws']), otherwise: 'aws' as const },
-      role: createRoleReader(limits, cloud.dialect),
-      allow: createAllowReader(prescan, context),
+    const shared = {
       params: { reader: createParamsReader(prescan), otherwise: {} },
       lifetime: createLifetimeReader(limits),
       purpose: { optional: purpose },
-      delivery: { reader: stringEnum(DELIVERIES), otherwise: limits.delivery },
       containers: createContainersReader(context.consumers),
       default: { reader: createDefaultReader(prescan), otherwise: false },
       exclusive: { reader: flag, otherwise: false },
+    };
+    if (prescan.provider === 'http') {
+      const { params } = prescan;
+      return createHttpDeclarationReader(name, { params, shared })(value, path, faults);
+    }
+    const members = object({
+      provider: { reader: awsProvider, otherwise: 'aws' as const },
+      role: createRoleReader(limits, cloud.dialect),
+      allow: createAllowReader(prescan, context),
+      // Decides the order of the members in the sidecar's environment.
+      purpose: shared.purpose,
+      delivery: { reader: stringEnum(DELIVERIES), otherwise: limits.delivery },
+      ...shared,
     })(value, path, faults);
     faults.push(...checkEndpoints(value, prescan, context));
     if (typeof members === 'symbol') return members;
@@ -81,6 +92,12 @@ export const createDeclarationReader = (
     return { name, provider, role, allow, params, lifetimeSeconds: lifetime, ...rest };
   };
 };
+
+/** Every other value; an error names both. */
+const awsProvider: Reader<'aws'> = (value, path, faults) =>
+  value === 'aws'
+    ? 'aws'
+    : rejectValue(faults, { path, expected: `one of ${PROVIDERS.join(', ')}`, value });
 
 /** Reads `allow` and brings it to normal form: concrete actions, and only the pairs that policy evaluates. */
 const createAllowReader = (

@@ -4,6 +4,7 @@ import { readPlaceholders } from './resource.ts';
 
 /** What is known of a declaration before it is read. Invalid parts are ignored. */
 export type Prescan = {
+  readonly provider: string;
   readonly role: string;
   /** Absent: the platform's default applies, or it is not text. */
   readonly delivery?: string;
@@ -17,6 +18,7 @@ export type Prescan = {
 export const prescanDeclaration = (value: unknown): Prescan => {
   const [role, delivery] = [getMember(value, 'role'), getMember(value, 'delivery')];
   return {
+    provider: prescanProvider(value),
     role: typeof role === 'string' ? role : '',
     ...(typeof delivery === 'string' && { delivery }),
     params: new Set(Object.keys(toMapping(getMember(value, 'params')))),
@@ -30,9 +32,15 @@ export const prescanDeclaration = (value: unknown): Prescan => {
   };
 };
 
-/** Lists the services of a declaration's actions; invalid actions are ignored. */
+/** The provider that a declaration names; `aws` if it names none. */
+export const prescanProvider = (value: unknown): string => {
+  const provider = getMember(value, 'provider');
+  return typeof provider === 'string' ? provider : 'aws';
+};
+
+/** Lists the services of a declaration's actions, which the catalog has; invalid actions are ignored. */
 export const prescanServices = (value: unknown): readonly string[] =>
-  listStatements(value).flatMap((each) =>
+  (prescanProvider(value) === 'http' ? [] : listStatements(value)).flatMap((each) =>
     toElements(getMember(each, 'actions')).flatMap((action) => readService(action) ?? []),
   );
 

@@ -91,7 +91,12 @@ const mergeResults = (results: readonly DeclarationResult[]): Result<readonly Ta
   const faults = results.flatMap(({ key, result }) =>
     result.ok ? [] : addSource(key, result.faults),
   );
-  const all = [...faults, ...checkDefaults(tasks), ...checkDeliveries(tasks)];
+  const all = [
+    ...faults,
+    ...checkDefaults(tasks),
+    ...checkDeliveries(tasks.filter(({ provider }) => provider === 'aws')),
+    ...checkClients(tasks),
+  ];
   return all.length > 0 ? fail(all) : succeed(tasks);
 };
 
@@ -115,6 +120,25 @@ const checkDefaults = (tasks: readonly Task[]): readonly FieldError[] => {
     return [{ source, path: 'default', expected, got: `another one: ${conflicts.join(', ')}` }];
   });
 };
+
+/** A client of a container has one base URL. */
+const checkClients = (tasks: readonly Task[]): readonly FieldError[] =>
+  tasks.flatMap((task, index) => {
+    const { client } = task;
+    if (client === undefined) return [];
+    const conflicts = tasks
+      .slice(0, index)
+      .filter((earlier) => earlier.client === client)
+      .flatMap((earlier) =>
+        earlier.containers
+          .filter((container) => task.containers.includes(container))
+          .map((container) => `${earlier.name} has ${client} in ${container}`),
+      );
+    if (conflicts.length === 0) return [];
+    const expected = 'each client in at most one task of a container';
+    const source = `${TASK_ANNOTATION_PREFIX}${task.name}`;
+    return [{ source, path: 'client', expected, got: conflicts.join(', ') }];
+  });
 
 /** The SDKs of a container find either the cloud or the gateway: they read one endpoint. */
 const checkDeliveries = (tasks: readonly Task[]): readonly FieldError[] =>

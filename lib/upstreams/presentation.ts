@@ -1,4 +1,4 @@
-import type { IssuedSecret } from '../contract/upstream.ts';
+import type { HttpSecret } from '../contract/upstream.ts';
 import type { HttpUpstream, Presentation } from './upstream.ts';
 
 /** 16 characters are the shortest that the scanner of answers can look for without false alarms. */
@@ -40,7 +40,7 @@ export const renderPresentation = (
 export const buildHttpSecret = (
   { rules, access }: HttpUpstream,
   secret: string | undefined,
-): IssuedSecret => ({
+): HttpSecret => ({
   kind: 'http',
   headers:
     access === undefined || secret === undefined ? {} : renderPresentation(access.present, secret),

@@ -1,5 +1,6 @@
 import {
   DEFAULT_UPSTREAM_BODY,
+  HTTP_METHODS,
   MAX_UPSTREAM_BODY,
   UPSTREAM_LEVELS,
   UPSTREAM_PROTOCOLS,
@@ -26,7 +27,7 @@ import { presentation, secretSource } from './secret-source-schema.ts';
 import type { HttpUpstream, PostgresUpstream, Upstream } from './upstream.ts';
 
 const level = stringEnum(UPSTREAM_LEVELS);
-const method = stringEnum(['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE']);
+const method = stringEnum(HTTP_METHODS);
 const visible = (expected: string, maxLength: number) =>
   string({ expected, pattern: /^[!-~]+$/, maxLength });
 const queryName = visible('the name of a query parameter', 128);

@@ -18,6 +18,7 @@ const repliesFor = (handOut: boolean) =>
   createResponses({
     markServed: () => handOut,
     countRequest: (route, status) => void counted.push(`${route} ${status}`),
+    getGatewayOrigin: () => 'http://127.0.0.1:9473',
   });
 const replies = repliesFor(true);
 

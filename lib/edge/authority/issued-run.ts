@@ -1,11 +1,24 @@
-import type { TaskDetails, TokenResponse } from '../../contract/authority-api.ts';
-import { ExchangeError, type IssuedRun, type RunRequest } from '../../contract/exchange.ts';
-import type { FieldError } from '../../schema/field-error.ts';
-import { readCredentials, readTokenResponse } from './token-response-schema.ts';
+import {
+  CREDENTIALS_TYPE,
+  HTTP_HEADERS_TYPE,
+  type TaskDetails,
+  type TokenResponse,
+} from '../../contract/authority-api.ts';
+import {
+  ExchangeError,
+  type AwsRun,
+  type HttpRun,
+  type IssuedRun,
+  type RunRequest,
+} from '../../contract/exchange.ts';
+import type { FieldError, Result } from '../../schema/field-error.ts';
+import { readCredentials, readHttpSecret, readTokenResponse } from './token-response-schema.ts';
 
 const MAX_SKEW_MS = 30_000;
 
-type ParsedResponse = { readonly response: TokenResponse; readonly keys: IssuedRun['credentials'] };
+/** What a run gets, without its times. */
+type Issued = Pick<AwsRun, 'credentials'> | Pick<HttpRun, 'secret'>;
+type ParsedResponse = { readonly response: TokenResponse; readonly issued: Issued };
 
 /**
  * Reads a token response and checks that it matches the request.
@@ -18,15 +31,29 @@ export const readTokenExchangeResponse = (body: string, request: RunRequest): Pa
   if (!matchesRequest(parsed.value.authorization_details[0], request)) {
     throw toInvalidResponseError([{ path: 'authorization_details', expected: '', got: '' }]);
   }
-  const credentials = readCredentials(parsed.value);
-  if (!credentials.ok) throw toInvalidResponseError(credentials.faults);
-  const { AccessKeyId, SecretAccessKey, Token } = credentials.value;
-  const keys = {
-    accessKeyId: AccessKeyId,
-    secretAccessKey: SecretAccessKey,
-    sessionToken: Token,
+  return { response: parsed.value, issued: readIssued(parsed.value, request) };
+};
+
+/** The provider of the task decides what is expected: the other type is no answer to this request. */
+const readIssued = (response: TokenResponse, { task }: RunRequest): Issued => {
+  const expected = task.provider === 'http' ? HTTP_HEADERS_TYPE : CREDENTIALS_TYPE;
+  if (response.issued_token_type !== expected) {
+    throw toInvalidResponseError([{ path: 'issued_token_type', expected, got: '' }]);
+  }
+  if (task.provider === 'http') return { secret: requireRead(readHttpSecret(response)) };
+  const { AccessKeyId, SecretAccessKey, Token } = requireRead(readCredentials(response));
+  return {
+    credentials: {
+      accessKeyId: AccessKeyId,
+      secretAccessKey: SecretAccessKey,
+      sessionToken: Token,
+    },
   };
-  return { response: parsed.value, keys };
+};
+
+const requireRead = <T>(result: Result<T>): T => {
+  if (!result.ok) throw toInvalidResponseError(result.faults);
+  return result.value;
 };
 
 const matchesRequest = (granted: TaskDetails | undefined, request: RunRequest): boolean => {
@@ -52,7 +79,7 @@ const toInvalidResponseError = (faults: readonly FieldError[]): ExchangeError =>
  * @throws ExchangeError `clock_skew`
  */
 export const toIssuedRun = (
-  { response, keys: credentials }: ParsedResponse,
+  { response, issued }: ParsedResponse,
   midpoint: number,
   reportSkew: (skewMs: number) => void,
 ): IssuedRun => {
@@ -63,7 +90,7 @@ export const toIssuedRun = (
   checkSkew(skewMs);
   return {
     run,
-    credentials,
+    ...issued,
     deadline: deadline_ms - aheadMs,
     skewMs: cloud_skew_ms,
     ...(packed_policy_percent === undefined ? {} : { packedPolicyPercent: packed_policy_percent }),

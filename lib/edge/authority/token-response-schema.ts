@@ -1,13 +1,16 @@
 import {
   CREDENTIALS_TYPE,
+  HTTP_HEADERS_TYPE,
   TASK_DETAILS_TYPE,
   type ContainerCredentials,
   type TaskDetails,
   type TokenResponse,
   type TokenErrorResponse,
 } from '../../contract/authority-api.ts';
+import { MAX_UPSTREAM_BODY, UPSTREAM_PROTOCOLS, type HttpSecret } from '../../contract/upstream.ts';
 import { fail, type Result } from '../../schema/field-error.ts';
 import {
+  boolean,
   integer,
   list,
   object,
@@ -52,7 +55,7 @@ const details: Reader<TaskDetails> = lenientObject({
 
 const tokenResponse: Reader<TokenResponse> = lenientObject({
   access_token: secret(/^[\w-]+$/),
-  issued_token_type: stringEnum([CREDENTIALS_TYPE]),
+  issued_token_type: stringEnum([CREDENTIALS_TYPE, HTTP_HEADERS_TYPE]),
   token_type: stringEnum(['N_A']),
   expires_in: integer({ min: 0, max: 86_400 }),
   authorization_details: list(details, { min: 1, max: 1 }),
@@ -68,6 +71,36 @@ const credentials: Reader<ContainerCredentials> = lenientObject({
   SecretAccessKey: secret(/^[!-~]{1,256}$/),
   Token: secret(/^[!-~]{1,16384}$/),
   Expiration: string({ expected: 'a time', pattern: /^\d{4}-\d\d-\d\dT[\d:.]+Z$/ }),
+});
+
+const name = string({ expected: 'a name', pattern: /^[!-~]{1,256}$/ });
+const headerName = string({ expected: 'a header', pattern: /^[a-z0-9!#$%&'*+.^_`|~-]{1,128}$/ });
+/** 64 KiB: a certificate bundle. */
+const longText = string({ expected: 'text', maxLength: 64 * 1024 });
+
+const httpSecret: Reader<HttpSecret> = lenientObject({
+  kind: stringEnum(['http']),
+  headers: record(headerName, secret(/^[ -~]{1,24576}$/)),
+  echoes: list(secret(/^[ -~]{1,16384}$/), { max: 8 }),
+  upstream: lenientObject({
+    name,
+    url: string({ expected: 'a URL', pattern: /^https?:\/\/[!-~]{1,2048}$/ }),
+    protocol: stringEnum(UPSTREAM_PROTOCOLS),
+    headers: lenientObject({
+      pass: list(headerName, { max: 64 }),
+      set: record(headerName, text),
+    }),
+    query: lenientObject({
+      deny: list(name, { max: 64 }),
+      allow: { optional: list(name, { max: 64 }) },
+    }),
+    encodedSlash: stringEnum(['refuse', 'keep']),
+    models: { optional: list(name, { max: 64 }) },
+    caBundle: { optional: longText },
+    allowHttp: boolean,
+    privateAddresses: boolean,
+    maxBodyBytes: integer({ min: 1, max: MAX_UPSTREAM_BODY }),
+  }),
 });
 
 const ERRORS = [
@@ -112,6 +145,10 @@ export const readTokenResponse = (body: string): Result<TokenResponse> =>
 /** Reads the credentials in `access_token`. */
 export const readCredentials = ({ access_token }: TokenResponse): Result<ContainerCredentials> =>
   readJson(credentials, Buffer.from(access_token, 'base64url').toString('utf8'));
+
+/** Reads the headers of a run in `access_token`. */
+export const readHttpSecret = ({ access_token }: TokenResponse): Result<HttpSecret> =>
+  readJson(httpSecret, Buffer.from(access_token, 'base64url').toString('utf8'));
 
 export const readTokenErrorResponse = (body: string): Result<TokenErrorResponse> =>
   readJson(tokenErrorResponse, body);

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Clock } from '../../contract/clock.ts';
 import { retryWithBackoff, type RetryDeps, type RetryDecision } from '../../async/retry.ts';
-import { ExchangeError, type IssuedRun } from '../../contract/exchange.ts';
+import { ExchangeError, type AwsRun } from '../../contract/exchange.ts';
 import { CloudRequestError } from './cloud-request-error.ts';
 import type { AssumeRole, StsResponse } from './sts-call.ts';
 import { toStsExchangeError, classifyStsError } from './sts-errors.ts';
@@ -38,7 +38,7 @@ export type AssumeRoleRequest = {
 };
 
 export type AssumedRun = {
-  readonly issued: IssuedRun;
+  readonly issued: AwsRun;
   /** The session policy of the credentials. */
   readonly policy: string | undefined;
   /** The Expiration that STS returned: milliseconds since the epoch, by the cloud's clock. */
@@ -146,7 +146,7 @@ const toIssuedRun = (
   run: string,
   { keys: credentials, packedPolicyPercent }: StsResponse,
   times: { deadline: number; skewMs: number },
-): IssuedRun => ({
+): AwsRun => ({
   run,
   credentials,
   ...times,

@@ -1,17 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { readBody } from '../../async/body.ts';
 import { authorizeCall, recognizeCall, type SigningService } from '../../calls/authorize-call.ts';
 import type { BodyBuffers } from '../../calls/body-buffers.ts';
 import { planBody, type BodyPlan } from '../../calls/body-plan.ts';
 import { selectRequestHeaders } from '../../calls/call-headers.ts';
 import type { CallOutcome } from '../../calls/call-outcome.ts';
-import { isRefusalCode, type CallRefusal } from '../../calls/call-refusals.ts';
-import {
-  parseCall,
-  verifyCall,
-  type CallResult,
-  type ParsedCall,
-} from '../../calls/call-request.ts';
+import { parseCall, verifyCall, type ParsedCall } from '../../calls/call-request.ts';
 import type { CallRun, CallRuns } from '../../calls/call-runs.ts';
 import { getPartition, type FindOrigin } from '../../calls/cloud-origins.ts';
 import type { Clock } from '../../contract/clock.ts';
@@ -21,8 +14,10 @@ import { sha256 } from '../../signing/canonical.ts';
 import { signRequest } from '../../signing/sign.ts';
 import type { AwsKeys, SignText } from '../../signing/signing-keys.ts';
 import { buildFramedBody, buildPlainBody, type UpstreamBody } from './call-bodies.ts';
-import { createCallRecords, type CallRecord } from './call-record.ts';
+import { createBodyReader, watchClosed, type Exchange } from './call-exchange.ts';
+import { createCallRecords } from './call-record.ts';
 import { passResponse, respondRefused, type CloudResponse } from './call-responses.ts';
+import { refuse, RefusedCall, requireValue, toRefusal } from './refused-call.ts';
 
 /** What the gateway needs of the rest of the sidecar. */
 export type CallHandlerDeps = {
@@ -61,34 +56,6 @@ export type HandleCall = (
   consumer?: string,
 ) => Promise<void>;
 
-/** Thrown to leave a call at any step; holds nothing but the refusal. */
-class RefusedCall extends Error {
-  readonly refusal: CallRefusal;
-  constructor(refusal: CallRefusal) {
-    super(refusal.code);
-    this.refusal = refusal;
-  }
-}
-
-const requireValue = <T>(result: CallResult<T>): T => {
-  if (!result.ok) throw new RefusedCall(result.refusal);
-  return result.value;
-};
-
-const refuse = (code: CallRefusal['code'], message: string): never => {
-  throw new RefusedCall({ code, message });
-};
-
-/** What ended a call: one of our refusals, thrown or as the reason of an abort, or a cloud without response. */
-const toRefusal = (thrown: unknown): CallRefusal => {
-  if (thrown instanceof RefusedCall) return thrown.refusal;
-  const { cause } = thrown as { cause?: unknown };
-  for (const { code, message } of [thrown, cause ?? {}] as { code?: string; message?: string }[]) {
-    if (code !== undefined && isRefusalCode(code)) return { code, message: message ?? '' };
-  }
-  return { code: 'upstream_unreachable', message: 'the cloud did not answer' };
-};
-
 const readForm = (
   { headers }: RecognizableRequest,
   body: Buffer | undefined,
@@ -117,16 +84,9 @@ type VerifiedCall = IdentifiedCall & {
 };
 
 /** A call that is within its task. */
-type AllowedCall = VerifiedCall & { readonly run: CallRun; readonly origin: string };
-
-/** One call and its connection. */
-type Exchange = {
-  readonly incoming: IncomingMessage;
-  readonly outgoing: ServerResponse;
-  readonly record: CallRecord;
-  /** Called once when the call has ended. */
-  readonly releases: (() => void)[];
-};
+type AllowedCall = VerifiedCall & { readonly run: SignedRun; readonly origin: string };
+/** A run of a task of provider `aws`: no other has a local key. */
+type SignedRun = CallRun & { readonly keys: AwsKeys };
 
 /**
  * Creates the handler of AWS calls. One call is read from top to bottom in `handleCall`: nothing
@@ -229,18 +189,20 @@ const createSteps = (deps: CallHandlerDeps, records: ReturnType<typeof createCal
     return { operation, request };
   };
 
-  const enterRun = async ({ record, releases }: Exchange): Promise<CallRun> => {
+  const enterRun = async ({ record, releases }: Exchange): Promise<SignedRun> => {
     if (record.owner === undefined) throw new Error('expected an identified call');
     const run = await records.wait(record, deps.resolveRun(record.owner));
     if ('code' in run) return refuse(run.code, run.message);
     record.run = run;
     releases.push(run.release);
-    return run;
+    const { keys } = run;
+    if (keys === undefined) throw new Error('expected a run with keys of a cloud');
+    return { ...run, keys };
   };
 
   const authorize = (
     { record }: Exchange,
-    call: VerifiedCall & { run: CallRun },
+    call: VerifiedCall & { run: SignedRun },
     { operation, request }: { operation: Operation; request: RecognizableRequest },
   ): AllowedCall => {
     const { service, body, run, parsed } = call;
@@ -274,40 +236,10 @@ const createSteps = (deps: CallHandlerDeps, records: ReturnType<typeof createCal
 type BodySteps = ReturnType<typeof createBodySteps>;
 
 /** How the bodies of calls are read and built. */
-const createBodySteps = (
-  { buffers, maxBodyBytes, dialect }: CallHandlerDeps,
-  records: ReturnType<typeof createCallRecords>,
-) => {
-  const refuseLarge = (): never =>
-    refuse('body_too_large', `expected a body of at most ${maxBodyBytes} bytes`);
-
-  /** Memory is reserved before the first byte is read. */
-  const reserve = async ({ incoming, releases }: Exchange, consumer: string): Promise<void> => {
-    const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers;
-    const bytes = coding === undefined ? Number(length ?? 0) : maxBodyBytes;
-    if (bytes > maxBodyBytes) refuseLarge();
-    if (bytes === 0) return;
-    const release =
-      (await buffers.reserve(consumer, bytes)) ??
-      refuse('overloaded', 'no memory for the body: too many bodies are read at this time');
-    releases.push(release);
-  };
-
-  const readReserved = async (exchange: Exchange, consumer: string): Promise<Buffer> => {
-    const { incoming, outgoing } = exchange;
-    await reserve(exchange, consumer);
-    if (incoming.destroyed) refuse('request_malformed', 'expected the rest of the body');
-    if (incoming.headers.expect !== undefined) outgoing.writeContinue();
-    const { kind, bytes } = await readBody(incoming, { maxBytes: maxBodyBytes });
-    if (kind === 'too_large') return refuseLarge();
-    return kind === 'complete'
-      ? bytes
-      : refuse('request_malformed', 'expected the rest of the body');
-  };
-
+const createBodySteps = (deps: CallHandlerDeps, records: ReturnType<typeof createCallRecords>) => {
+  const { dialect } = deps;
   return {
-    readWhole: (exchange: Exchange, consumer: string): Promise<Buffer> =>
-      records.wait(exchange.record, readReserved(exchange, consumer)),
+    readWhole: createBodyReader(deps, records),
     buildBody: ({ plan, body }: VerifiedCall, incoming: IncomingMessage): UpstreamBody => {
       if (plan.kind === 'chunked' && body === undefined) {
         return (dialect === 's3' ? buildPlainBody : buildFramedBody)(incoming, plan.format);
@@ -322,14 +254,6 @@ const createBodySteps = (
       return { body: bytes.length === 0 ? null : bytes, payloadHash: sha256(bytes), headers };
     },
   };
-};
-
-/** Aborted when the client has closed its connection. */
-const watchClosed = (outgoing: ServerResponse): AbortSignal => {
-  const closed = new AbortController();
-  if (outgoing.destroyed) closed.abort();
-  else outgoing.once('close', () => closed.abort());
-  return closed.signal;
 };
 
 /** Creates the last step: signs an allowed call, sends it, and passes the response on. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AuthorizedCall } from '../../calls/authorize-call.ts';
+import type { AuthorizedHttpCall } from '../../calls/authorize-http-call.ts';
 import type { CallOutcome } from '../../calls/call-outcome.ts';
 import type { CallRun } from '../../calls/call-runs.ts';
 import type { Clock } from '../../contract/clock.ts';
@@ -18,6 +19,8 @@ export type CallRecord = {
   operation?: Operation;
   run?: CallRun;
   authorized?: AuthorizedCall;
+  /** An authorized call of provider `http`. */
+  http?: AuthorizedHttpCall;
   /** When the request went to the cloud, on the monotonic clock. */
   sentAt?: number;
   /** Time of waits for the body and for a run. */
@@ -28,6 +31,8 @@ type End = Pick<CallOutcome, 'outcome'> & Partial<Pick<CallOutcome, 'code' | 'st
 
 /** The bytes of each connection that belong to its earlier calls. */
 type Counted = { readonly read: number; readonly written: number };
+
+export type CallRecords = ReturnType<typeof createCallRecords>;
 
 /** Creates the functions that begin a record of a call and turn it into its outcome. */
 export const createCallRecords = ({
@@ -46,8 +51,8 @@ export const createCallRecords = ({
     return { inBytes: bytesRead - read, outBytes: bytesWritten - written };
   };
 
-  const describe = ({ owner, run, service, operation, authorized }: CallRecord) => {
-    const permissions = authorized?.permissions ?? [];
+  const describe = ({ owner, run, service, operation, authorized, http }: CallRecord) => {
+    const permissions = http === undefined ? (authorized?.permissions ?? []) : [http];
     const task = run?.task ?? owner?.task;
     return {
       ...(run !== undefined && { run: run.run }),
@@ -55,6 +60,7 @@ export const createCallRecords = ({
       ...(owner !== undefined && { consumer: owner.consumer }),
       ...(service !== undefined && { service }),
       ...(operation !== undefined && { operation: `${operation.service}:${operation.name}` }),
+      ...(http !== undefined && { operation: http.action, isResolved: true }),
       actions: permissions.map(({ action }) => action),
       resources: permissions.map(({ resource = '' }) => resource),
       ...(authorized !== undefined && { isResolved: authorized.isResolved }),

@@ -3,7 +3,11 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { selectResponseHeaders } from '../../calls/call-headers.ts';
 import type { CallRefusal } from '../../calls/call-refusals.ts';
-import { chooseErrorFormat, renderRefusal } from '../../calls/refusal-rendering.ts';
+import {
+  chooseErrorFormat,
+  renderRefusal,
+  type RenderedRefusal,
+} from '../../calls/refusal-rendering.ts';
 
 /** How much of a refused body is still read, and for how long, so that the client reads the refusal. */
 const MAX_LINGER_BYTES = 4 * 1024 * 1024;
@@ -37,7 +41,15 @@ export const respondRefused = (
 ): number => {
   const format = chooseErrorFormat(incoming.headers);
   const isHead = incoming.method === 'HEAD';
-  const { status, headers, body } = renderRefusal(refusal, { format, requestId: id, isHead });
+  return sendRefusal(incoming, outgoing, renderRefusal(refusal, { format, requestId: id, isHead }));
+};
+
+/** Sends a rendered refusal. @returns its status */
+export const sendRefusal = (
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  { status, headers, body }: RenderedRefusal,
+): number => {
   const isRead = incoming.complete;
   outgoing.writeHead(status, {
     ...headers,

@@ -14,6 +14,7 @@ const HTTP_STATUS_BY_CODE: ReadonlyMap<string, number> = new Map([
   ['method_not_allowed', 405],
   ['no_default_task', 409],
   ['params_required', 409],
+  ['no_credentials', 409],
   ['body_too_large', 413],
   ['not_json', 415],
   ['too_many_runs', 429],

@@ -1,0 +1,300 @@
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { authorizeHttpCall } from '../../calls/authorize-http-call.ts';
+import type { BodyBuffers } from '../../calls/body-buffers.ts';
+import type { CallOutcome } from '../../calls/call-outcome.ts';
+import { findHeaderFault } from '../../calls/call-request.ts';
+import type { CallRun, CallRuns } from '../../calls/call-runs.ts';
+import { readHttpHeaders, selectHttpRequestHeaders } from '../../calls/http-headers.ts';
+import { renderHttpRefusal } from '../../calls/http-refusals.ts';
+import {
+  parseHttpRoute,
+  parseHttpTarget,
+  type HttpRoute,
+  type HttpTarget,
+} from '../../calls/http-target.ts';
+import { checkModels } from '../../calls/model-check.ts';
+import type { Clock } from '../../contract/clock.ts';
+import type { AdmittedTasks, Task } from '../../contract/task.ts';
+import type { HttpSecret, UpstreamRules } from '../../contract/upstream.ts';
+import type { LocalKeyOwner } from '../../runs/local-keys.ts';
+import { createBodyReader, watchClosed, type Exchange } from './call-exchange.ts';
+import type { HandleCall } from './call-handler.ts';
+import { createCallRecords, type CallRecords } from './call-record.ts';
+import { sendRefusal, type CloudResponse } from './call-responses.ts';
+import type { IdentifyClient } from './http-identity.ts';
+import { passHttpResponse } from './http-responses.ts';
+import { refuse, RefusedCall, requireValue, toRefusal } from './refused-call.ts';
+
+/** What calls of provider `http` need of the rest of the sidecar. */
+export type HttpCallDeps = {
+  /** @returns the only `Host` that is accepted: `127.0.0.1:9473` */
+  readonly getHost: () => string;
+  readonly admitted: AdmittedTasks;
+  /** For requests on loopback; a consumer's own socket needs no key. */
+  readonly identifyClient: IdentifyClient;
+  readonly resolveRun: CallRuns['resolve'];
+  readonly send: (
+    upstream: UpstreamRules,
+    request: {
+      readonly origin: string;
+      readonly method: string;
+      readonly path: string;
+      readonly headers: ReadonlyMap<string, string>;
+      readonly body: Buffer | Readable | null;
+      readonly signal: AbortSignal;
+    },
+  ) => Promise<CloudResponse>;
+  readonly buffers: Pick<BodyBuffers, 'reserve'>;
+  /** Of bodies that must be read before they are sent. */
+  readonly maxBodyBytes: number;
+  readonly clock: Clock;
+  readonly createId: () => string;
+  readonly identified: (incoming: IncomingMessage, consumer: string) => void;
+  readonly begun: () => void;
+  readonly report: (outcome: CallOutcome) => void;
+};
+
+type Headers = ReadonlyMap<string, string>;
+
+/** A request whose consumer is known. */
+type ReceivedCall = {
+  readonly headers: Headers;
+  readonly route: HttpRoute;
+  readonly consumer: string;
+};
+
+/** A request that is within its task. */
+type AllowedCall = ReceivedCall & {
+  readonly run: CallRun;
+  readonly secret: HttpSecret;
+  readonly target: HttpTarget;
+};
+
+/** An upstream that refuses the secret gets another one at most so often. */
+const REFRESH_MS = 60_000;
+
+/**
+ * Creates the handler of calls below `/t/<task>` and `/r/<run>`. Nothing reaches the upstream before the
+ * call is within its task, and only its answer without the secret reaches the client.
+ */
+export const createHttpCallHandler = (deps: HttpCallDeps): HandleCall => {
+  const records = createCallRecords(deps);
+  const steps = createSteps(deps, records);
+  const forward = createForward(deps, records);
+
+  const handleCall = async (exchange: Exchange, mounted: string | undefined): Promise<number> => {
+    const received = steps.identify(exchange, mounted);
+    const entered = await steps.enterRun(exchange, received);
+    return forward(exchange, steps.authorize(exchange, entered));
+  };
+
+  /** The client parses only errors of its API. */
+  const getFormat = ({ record }: Exchange) =>
+    deps.admitted.tasks.find(({ name }) => name === (record.run?.task ?? record.owner?.task))
+      ?.client ?? 'plain';
+
+  const endFailed = (exchange: Exchange, thrown: unknown): CallOutcome => {
+    const { incoming, outgoing, record } = exchange;
+    const refusal = toRefusal(thrown);
+    const { code } = refusal;
+    const isRunEnded = record.run?.signal.aborted === true;
+    const isBegun = outgoing.headersSent || outgoing.destroyed;
+    const isSent = record.sentAt !== undefined && code !== 'body_too_large';
+    const outcome = !isSent ? 'refused' : isBegun || isRunEnded ? 'cut' : 'failed';
+    if (isBegun) {
+      outgoing.destroy();
+      const isClient = !isRunEnded && isClientGone(thrown);
+      return records.end(record, { outcome, code: isClient ? 'client_closed' : code });
+    }
+    const isHead = incoming.method === 'HEAD';
+    const rendered = renderHttpRefusal(refusal, { format: getFormat(exchange), isHead });
+    return records.end(record, {
+      outcome,
+      code,
+      status: sendRefusal(incoming, outgoing, rendered),
+    });
+  };
+
+  return async (incoming, outgoing, consumer) => {
+    deps.begun();
+    const exchange: Exchange = {
+      ...{ incoming, outgoing },
+      record: records.begin(incoming),
+      releases: [],
+    };
+    let outcome: CallOutcome;
+    try {
+      const status = await handleCall(exchange, consumer);
+      outcome = records.end(exchange.record, { outcome: 'allowed', status });
+    } catch (thrown) {
+      outcome = endFailed(exchange, thrown);
+    }
+    for (const release of exchange.releases) release();
+    deps.report(outcome);
+  };
+};
+
+/** The client closed its connection: it aborts the request, or the pipeline finds it closed. */
+const isClientGone = (thrown: unknown): boolean => {
+  const { code, name } = thrown as { code?: unknown; name?: unknown };
+  return name === 'AbortError' || code === 'ERR_STREAM_PREMATURE_CLOSE';
+};
+
+/** The steps of a call, in their order. Each throws a {@link RefusedCall} to end it. */
+const createSteps = (deps: HttpCallDeps, records: CallRecords) => {
+  const { admitted, getHost, identifyClient, identified, resolveRun } = deps;
+
+  const findTask = (name: string, consumer: string): Task =>
+    admitted.tasks.find(
+      (task) =>
+        task.name === name && task.provider === 'http' && task.containers.includes(consumer),
+    ) ?? refuse('route_unknown', `no task ${name} of provider http is declared for this container`);
+
+  const findOwner = ({ kind, name }: HttpRoute, consumer: string): LocalKeyOwner => {
+    if (kind === 'run') return { consumer, task: '', run: name };
+    const { params } = findTask(name, consumer);
+    return Object.keys(params).length === 0
+      ? { consumer, task: name }
+      : refuse(
+          'request_malformed',
+          `the task ${name} has params: start a run with POST /v1/tasks/${name}/runs and use its baseUrl`,
+        );
+  };
+
+  return {
+    identify: ({ incoming, record }: Exchange, mounted: string | undefined): ReceivedCall => {
+      const headers = requireValue(readHttpHeaders(incoming.rawHeaders));
+      const fault = findHeaderFault(headers, getHost());
+      if (fault !== undefined) throw new RefusedCall(fault);
+      const route =
+        parseHttpRoute(incoming.url ?? '') ??
+        refuse('route_unknown', 'expected a path below /t/<task> or /r/<run>');
+      const consumer =
+        mounted ??
+        identifyClient(headers) ??
+        refuse(
+          'key_required',
+          'expected the content of the file /var/run/valetkey/token as key, or the socket /var/run/valetkey/gateway',
+        );
+      identified(incoming, consumer);
+      const owner = findOwner(route, consumer);
+      record.owner = owner;
+      return { headers, route, consumer };
+    },
+    enterRun: async ({ record, releases }: Exchange, call: ReceivedCall) => {
+      const { owner } = record;
+      if (owner === undefined) throw new Error('expected an identified call');
+      const run = await records.wait(record, resolveRun(owner));
+      if ('code' in run) return refuse(run.code, run.message);
+      record.run = run;
+      releases.push(run.release);
+      const secret =
+        run.secret ?? refuse('route_unknown', `the run of task ${run.task} has no base URL`);
+      return { ...call, run, secret };
+    },
+    authorize: (
+      { incoming: { method = '' }, record }: Exchange,
+      call: ReceivedCall & { run: CallRun; secret: HttpSecret },
+    ): AllowedCall => {
+      const { run, secret, route } = call;
+      const target = requireValue(parseHttpTarget(route.rest, secret.upstream));
+      const { task: name, allow } = run;
+      record.http = requireValue(authorizeHttpCall({ method, target }, { name, allow }));
+      return { ...call, target };
+    },
+  };
+};
+
+/** Passes a body on, up to the limit of its Upstream. */
+async function* limitBody(incoming: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {
+  let left = maxBytes;
+  // The connection must stay open for the refusal.
+  for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
+    left -= (chunk as Buffer).length;
+    if (left < 0) refuse('body_too_large', `expected a body of at most ${maxBytes} bytes`);
+    yield chunk as Buffer;
+  }
+}
+
+const hasBody = (headers: Headers): boolean =>
+  headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0;
+
+/** Creates the last step: presents the secret, sends the request, and passes the answer on. */
+const createForward = (deps: HttpCallDeps, records: CallRecords) => {
+  const { clock, maxBodyBytes, send } = deps;
+  const refreshed = new Map<string, number>();
+
+  const readModelBody = async (exchange: Exchange, call: AllowedCall): Promise<Buffer> => {
+    const { secret, consumer, headers, target } = call;
+    const limits = { ...deps, maxBodyBytes: Math.min(maxBodyBytes, secret.upstream.maxBodyBytes) };
+    const body = await createBodyReader(limits, records)(exchange, consumer);
+    const request = { body, headers, path: target.path };
+    requireValue(checkModels(request, secret.upstream.models ?? []));
+    return body;
+  };
+
+  const buildBody = (exchange: Exchange, call: AllowedCall): null | Readable | Promise<Buffer> => {
+    const { incoming, outgoing } = exchange;
+    const { maxBodyBytes: limit, models } = call.secret.upstream;
+    if (!hasBody(call.headers)) return null;
+    if (Number(call.headers.get('content-length') ?? 0) > limit) {
+      return refuse('body_too_large', `expected a body of at most ${limit} bytes`);
+    }
+    if (models !== undefined) return readModelBody(exchange, call);
+    if (incoming.headers.expect !== undefined) outgoing.writeContinue();
+    return Readable.from(limitBody(incoming, limit), { objectMode: false });
+  };
+
+  const buildHeaders = ({ headers, secret }: AllowedCall, body: unknown): Headers => {
+    const selected = selectHttpRequestHeaders(headers, secret.upstream.headers, secret.headers);
+    const length = headers.get('content-length');
+    if (Buffer.isBuffer(body)) return new Map([...selected, ['content-length', `${body.length}`]]);
+    return body === null || length === undefined
+      ? selected
+      : new Map([...selected, ['content-length', length]]);
+  };
+
+  /** Ends a run whose secret the upstream refuses: the next run gets the secret of now. */
+  const refresh = (run: CallRun): void => {
+    const at = clock.monotonic();
+    if (at - (refreshed.get(run.task) ?? -Infinity) < REFRESH_MS) return;
+    refreshed.set(run.task, at);
+    endRun(run);
+  };
+
+  /** The end of the run must not cut the answer that is the reason for it. */
+  const endRun = ({ release, expire }: CallRun): void => {
+    release();
+    expire();
+  };
+
+  return async (exchange: Exchange, call: AllowedCall): Promise<number> => {
+    const { incoming, outgoing, record } = exchange;
+    const { run, secret, target, route } = call;
+    const { upstream } = secret;
+    if (target.origin.startsWith('http:') && !upstream.allowHttp) {
+      return refuse('upstream_untrusted', `expected https for upstream ${upstream.name}`);
+    }
+    const body = await buildBody(exchange, call);
+    const { method = '' } = incoming;
+    const { origin, wirePath: path } = target;
+    const signal = AbortSignal.any([run.signal, watchClosed(outgoing)]);
+    const headers = buildHeaders(call, body);
+    record.sentAt = clock.monotonic();
+    const response = await send(upstream, { origin, method, path, headers, body, signal });
+    if (response.status === 401) refresh(run);
+    const answered = {
+      requestUrl: `${origin}${path}`,
+      upstreamUrl: upstream.url,
+      route: `/${route.kind === 'task' ? 't' : 'r'}/${route.name}`,
+    };
+    try {
+      await passHttpResponse(response, outgoing, { secret, answered, signal });
+    } catch (thrown) {
+      if (thrown instanceof RefusedCall && thrown.refusal.code === 'secret_echoed') endRun(run);
+      throw thrown;
+    }
+    return response.status;
+  };
+};

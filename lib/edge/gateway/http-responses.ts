@@ -1,0 +1,65 @@
+import type { ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { createEchoScanners, isEchoedIn, type EchoScanner } from '../../calls/echo-scanner.ts';
+import { selectHttpResponseHeaders, type AnsweredRequest } from '../../calls/http-headers.ts';
+import type { HttpSecret } from '../../contract/upstream.ts';
+import type { CloudResponse } from './call-responses.ts';
+import { RefusedCall, requireValue } from './refused-call.ts';
+
+/** Building the forms of a secret takes longer than a call; they live as long as the secret. */
+const scanners = new WeakMap<HttpSecret, () => EchoScanner>();
+
+const getScanners = (secret: HttpSecret): (() => EchoScanner) => {
+  const create = scanners.get(secret) ?? createEchoScanners(secret.echoes);
+  scanners.set(secret, create);
+  return create;
+};
+
+const buildEchoRefusal = (name: string): RefusedCall =>
+  new RefusedCall({
+    code: 'secret_echoed',
+    message: `the upstream ${name} answered with the secret that was presented to it`,
+  });
+
+/** Passes on what cannot be the beginning of a secret, chunk by chunk. */
+const scanBody = (scanner: EchoScanner, name: string) =>
+  async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of source) {
+      const { bytes, isEchoed } = scanner.push(chunk);
+      if (bytes.length > 0) yield bytes;
+      if (isEchoed) throw buildEchoRefusal(name);
+    }
+    const rest = scanner.end();
+    if (rest.length > 0) yield rest;
+  };
+
+/**
+ * Streams an answer of an upstream to the client, unless it holds the secret of the run.
+ *
+ * @throws RefusedCall `secret_echoed`, and what {@link selectHttpResponseHeaders} refuses
+ */
+export const passHttpResponse = async (
+  { status, headers, body }: CloudResponse,
+  outgoing: ServerResponse,
+  {
+    secret,
+    answered,
+    signal,
+  }: { secret: HttpSecret; answered: AnsweredRequest; signal: AbortSignal },
+): Promise<void> => {
+  const createScanner = getScanners(secret);
+  const { name } = secret.upstream;
+  let selected: Record<string, string | string[]>;
+  try {
+    selected = requireValue(selectHttpResponseHeaders(headers, answered));
+    const texts = Object.values(selected).flat();
+    if (texts.some((text) => isEchoedIn(createScanner, text))) throw buildEchoRefusal(name);
+  } catch (thrown) {
+    body.destroy();
+    throw thrown;
+  }
+  outgoing.writeHead(status, selected);
+  // An event stream may have its first event only minutes later.
+  outgoing.flushHeaders();
+  await pipeline(body, scanBody(createScanner(), name), outgoing, { signal });
+};
