@@ -10,6 +10,7 @@ import {
   TRUST_BUNDLE_CONFIG_MAP,
   CA_BUNDLE_KEY,
   TASK_POLICIES,
+  UPSTREAMS,
 } from '../../lib/contract/authority-api.ts';
 import { INJECTED_LABEL, INJECTION_TEMPLATES_CONFIG_MAP } from '../../lib/contract/names.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
@@ -45,6 +46,10 @@ import {
   createServiceAccountReader,
   type ReadServiceAccount,
 } from '../../lib/edge/kubernetes/service-accounts.ts';
+import {
+  createSourceSecretReader,
+  type ReadSourceSecret,
+} from '../../lib/edge/kubernetes/source-secrets.ts';
 import { createUsedTokenLeaseStore } from '../../lib/edge/kubernetes/used-token-leases.ts';
 import { createTokenReviewer } from '../../lib/edge/kubernetes/token-reviews.ts';
 import type { ReadNamespaceLabels, ReadPod } from '../../lib/identity/workload-identification.ts';
@@ -81,18 +86,23 @@ export type ClusterClient = {
   readonly createRoleLease: (name: string, durationSeconds: number) => RoleLease;
   readonly watchPolicies: WatchResources<StoredPolicy>;
   readonly policies: CustomResourceClient;
+  readonly watchUpstreams: WatchResources;
+  /** Absent without `authority.secrets.namespace`. */
+  readonly readSourceSecret?: ReadSourceSecret;
   readonly watchRevocations: WatchResources;
   readonly revocations: CustomResourceClient;
 };
 
 const POLICY: CustomResourceKind = { kind: 'TaskPolicy', plural: TASK_POLICIES };
+const UPSTREAM: CustomResourceKind = { kind: 'Upstream', plural: UPSTREAMS };
 const REVOCATION: CustomResourceKind = { kind: 'Revocation', plural: REVOCATIONS };
 
 /** Opens the cluster that the authority runs in. */
 export const createClusterClient = (
-  { namespace, podName, caSecret, keysSecret, auditSecret, kubeconfig }: AuthorityConfig,
-  kubernetes = createKubernetesClient(loadClusterConfig(kubeconfig)),
+  config: AuthorityConfig,
+  kubernetes = createKubernetesClient(loadClusterConfig(config.kubeconfig)),
 ): ClusterClient => {
+  const { namespace, podName, caSecret, keysSecret, auditSecret, secretsNamespace } = config;
   const calls = createApiClient(kubernetes);
   const templatesConfigMap = { namespace, name: INJECTION_TEMPLATES_CONFIG_MAP };
   const { now, monotonic } = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -128,6 +138,10 @@ export const createClusterClient = (
       }),
     watchPolicies: (handlers) => watchCustomResources(kubernetes, { ...POLICY, ...handlers }),
     policies: createCustomResourceClient(calls, POLICY),
+    watchUpstreams: (handlers) => watchCustomResources(kubernetes, { ...UPSTREAM, ...handlers }),
+    ...(secretsNamespace !== '' && {
+      readSourceSecret: createSourceSecretReader(calls, secretsNamespace),
+    }),
     watchRevocations: (handlers) =>
       watchCustomResources(kubernetes, { ...REVOCATION, ...handlers }),
     revocations: createCustomResourceClient(calls, REVOCATION),

@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { createUserJwksFetcher } from '../../lib/edge/http/user-jwks.ts';
 import type { AuthorityMetrics } from '../../lib/edge/telemetry/authority-metrics.ts';
+import type { IssueCredentials } from '../../lib/exchange/authorized-run.ts';
 import {
   createCallerIdentification,
   type CallerIdentification,
@@ -30,6 +31,8 @@ import { startIssuer, type Issuer } from './issuer.ts';
 import type { RevocationWatch } from './revocation-watch.ts';
 import type { AuthorityRouteDeps } from './routes.ts';
 import { createRunEndHandler } from './run-end.ts';
+import { createHttpIssue } from './upstream-secrets.ts';
+import type { UpstreamWatch } from './upstream-watch.ts';
 import type { TaskPolicies } from './task-policies.ts';
 import type { TemplateWatch } from './template-watch.ts';
 import { startWatches, type Watches, type WatchSyncs } from './watches.ts';
@@ -69,7 +72,7 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   const loadCatalog = createCatalogLoader();
   const reportInternalError = createInternalErrorReporter(deps.log);
   const watches = startWatches(config, { ...deps, ...buildSharedDeps(deps) });
-  const { templates, policies, revocations, issuerLookup } = watches;
+  const { templates, policies, revocations, upstreams, issuerLookup } = watches;
   const identification = identifyCallers(config, deps, { watches, loadCatalog });
   const runs = startRunComponents(config, deps, { watches, identification });
   const { issuer, runEnd, garbageCollector } = runs;
@@ -87,8 +90,9 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     sourceRestriction: config.platform.cloud.sourceRestriction.mode,
     dialect: config.platform.cloud.dialect,
     vend: config.platform.policy.vend,
+    findUpstream: upstreams.find,
     newRun,
-    issueCredentials: issuer.cloud.issueCredentials,
+    issueCredentials: chooseSource(issuer.cloud.issueCredentials, upstreams, deps),
     record,
     emitPodEvent: createPodEventReporter(deps),
     reportInternalError,
@@ -100,7 +104,7 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   const counted = startCountedRecords({ ...buildSharedDeps(deps), budget: deps.budget });
   const auditExports = startExports(config, deps, issuer);
   const running = [streams, garbageCollector, runEnd, issuer, counted, ...auditExports];
-  const watching = [revocations, policies, issuerLookup, templates];
+  const watching = [revocations, policies, upstreams, issuerLookup, templates];
   return {
     keys: issuer.keys,
     hasClusterIssuer: () => issuerLookup.getIssuer() !== undefined,
@@ -115,6 +119,16 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
     recordCounted: counted.recordCounted,
     stop: () => [...running, ...watching].forEach((component) => component.stop()),
   };
+};
+
+/** The provider of the task decides where the run's credentials come from. */
+const chooseSource = (
+  issueAws: IssueCredentials,
+  { find: findUpstream }: UpstreamWatch,
+  { cluster: { readSourceSecret }, clock }: ComponentDeps,
+): IssueCredentials => {
+  const issueHttp = createHttpIssue({ findUpstream, readSourceSecret, now: clock.now });
+  return (run) => (run.task.provider === 'http' ? issueHttp(run) : issueAws(run));
 };
 
 const identifyCallers = (

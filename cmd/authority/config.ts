@@ -90,6 +90,15 @@ const SETTINGS = {
     reader: name,
     otherwise: 'valetkey-authority-audit',
   },
+  secretsNamespace: {
+    name: ENV.secretsNamespace,
+    help: 'namespace of the Secrets that Upstreams name; empty: none',
+    reader: string({
+      expected: 'a DNS label, or nothing',
+      pattern: /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$/,
+    }),
+    otherwise: '',
+  },
   auditFolder: {
     name: ENV.auditFolder,
     help: 'folder of the audit files; empty: standard output only',

@@ -9,16 +9,20 @@ import type { AuthorityConfig } from './config.ts';
 import type { OnFailure } from './failures.ts';
 import { startIssuerLookup, type IssuerLookup } from './issuer-lookup.ts';
 import { watchRevocations, type RevocationWatch } from './revocation-watch.ts';
+import { watchUpstreams, type UpstreamWatch } from './upstream-watch.ts';
 import { watchTaskPolicies, type TaskPolicies } from './task-policies.ts';
 import { watchPublishedTemplates, type TemplateWatch } from './template-watch.ts';
 
 /** When each watch last synced. They exist before the watches, so that metrics can report them. */
-export type WatchSyncs = Readonly<Record<'templates' | 'policies' | 'revocations', WatchSync>>;
+export type WatchSyncs = Readonly<
+  Record<'templates' | 'policies' | 'revocations' | 'upstreams', WatchSync>
+>;
 
 export const createWatchSyncs = (clock: Clock): WatchSyncs => ({
   templates: createWatchSync(clock),
   policies: createWatchSync(clock),
   revocations: createWatchSync(clock),
+  upstreams: createWatchSync(clock),
 });
 
 /** What the authority reads continuously from the API server. */
@@ -26,6 +30,7 @@ export type Watches = {
   readonly templates: TemplateWatch;
   readonly policies: TaskPolicies<CompiledPolicies>;
   readonly revocations: RevocationWatch;
+  readonly upstreams: UpstreamWatch;
   readonly issuerLookup: IssuerLookup;
 };
 
@@ -76,6 +81,13 @@ export const startWatches = ({ platform }: AuthorityConfig, deps: WatchDeps): Wa
       random,
       onFailure,
       onCount: metrics.revocationsCounted,
+    }),
+    upstreams: watchUpstreams({
+      sync: syncs.upstreams,
+      watch: cluster.watchUpstreams,
+      staleAfterSeconds: platform.authority.policyMaxStalenessSeconds,
+      random,
+      onFailure,
     }),
     issuerLookup: startIssuerLookup({ readIssuer: cluster.identity.readIssuer, random, log }),
   };

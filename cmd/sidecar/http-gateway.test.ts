@@ -35,7 +35,7 @@ const startApi = async (respond: Respond) => {
     const { method = '', url = '', headers } = incoming;
     const received = { method, url, headers, body: await readText(incoming) };
     calls.push(received);
-    if (headers.authorization !== `Bearer ${KEY}`) {
+    if (headers['authorization'] !== `Bearer ${KEY}`) {
       outgoing.writeHead(401, { 'content-type': 'application/json' }).end('{"error":"no key"}');
     } else await respond(outgoing, received);
   };
@@ -151,7 +151,7 @@ describe('the gateway for tasks of provider http', () => {
       url: '/v1/chat/completions?n=1',
       body: '{"model":"m"}',
     });
-    expect(received?.headers.authorization).toBe(`Bearer ${KEY}`);
+    expect(received?.headers['authorization']).toBe(`Bearer ${KEY}`);
     expect(JSON.stringify(received)).not.toContain(readToken());
     expect(received?.headers).not.toHaveProperty('cookie');
     expect(received?.headers).not.toHaveProperty('x-api-key');

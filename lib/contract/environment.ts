@@ -103,6 +103,8 @@ export const AUTHORITY_ENV = {
   keysSecret: 'VALETKEY_KEYS_SECRET',
   /** Secret with the long-lived key of checkpoints and the key of run IDs. */
   auditSecret: 'VALETKEY_AUDIT_SECRET',
+  /** Namespace of the Secrets that Upstreams name; empty: Upstreams cannot name any. */
+  secretsNamespace: 'VALETKEY_SECRETS_NAMESPACE',
   /** Directory of the append-only audit files; empty: standard output only. */
   auditFolder: 'VALETKEY_AUDIT_FOLDER',
   /** Size of their volume, a Kubernetes quantity. */

@@ -168,6 +168,34 @@ const CLOUD_REFUSALS = {
   ),
 } as const satisfies RefusalTable;
 
+/** A secret of an Upstream that a run does not get. */
+const UPSTREAM_REFUSALS = {
+  upstream_unknown: buildDeniedRow(
+    'No Upstream has the name in `role` of the task, or the task names URLs outside it.',
+    '`kubectl get upstreams` lists them. An Upstream may have changed after the pod was admitted.',
+  ),
+  upstreams_unavailable: buildUnavailableRow(
+    'The Upstreams are not loaded, or stale.',
+    'Check the API server, and the permission of the authority to watch Upstreams.',
+  ),
+  secret_unavailable: buildUnavailableRow(
+    'The source of the Upstream has no secret now, or does not answer.',
+    'Check the Secret that the Upstream names in the namespace `authority.secrets.namespace`, and the permission of the authority to read it.',
+  ),
+  secret_origin_mismatch: buildDeniedRow(
+    'The Secret does not allow the origin of the Upstream.',
+    'The owner of the Secret lists its origins in the annotation `valetkey.dev/origins`.',
+  ),
+  secret_invalid: buildDeniedRow(
+    'What the source holds cannot be presented in a header.',
+    'Expected 16 bytes to 16 KiB of visible ASCII characters, without a line break at the end.',
+  ),
+  provider_refused: buildDeniedRow(
+    'The source of the secret refused the authority.',
+    'The message names the source. Check what it trusts.',
+  ),
+} as const satisfies RefusalTable;
+
 /** The authority cannot decide; without a decision nothing is issued. */
 const AUTHORITY_REFUSALS = {
   rate_limited_peer: buildRateLimitedRow('Too many requests from one address.'),
@@ -221,6 +249,7 @@ const OWN_REFUSALS = {
   ...RUN_REFUSALS,
   ...GRANT_REFUSALS,
   ...CLOUD_REFUSALS,
+  ...UPSTREAM_REFUSALS,
   ...AUTHORITY_REFUSALS,
 } as const satisfies RefusalTable;
 

@@ -1,5 +1,7 @@
 import type { Revocation, TaskDetails } from '../contract/authority-api.ts';
 import type { CloudSettings, SourceRestriction, VendPolicy } from '../contract/platform.ts';
+import type { Task } from '../contract/task.ts';
+import type { HttpUpstream } from '../upstreams/upstream.ts';
 import type { User } from '../identity/workload.ts';
 import type { PolicyDecision, RunPolicyRequest } from '../policy/decision.ts';
 import type { RevocationTarget } from '../revocation/matching.ts';
@@ -26,6 +28,8 @@ export type PolicyDeps = {
   readonly sourceRestriction: SourceRestriction['mode'];
   readonly dialect: CloudSettings['dialect'];
   readonly vend: VendPolicy;
+  /** @throws RequestError `upstream_unknown`, `upstreams_unavailable` */
+  readonly findUpstream: (task: Task) => HttpUpstream;
   /** Wall-clock milliseconds. */
   readonly now: () => number;
 };
@@ -89,7 +93,7 @@ const toRevocationTarget = ({ workload, task, run }: AuthorizedRun): RevocationT
 /**
  * Evaluates policy and stores the decision in `context`. Every outcome other than `allow` denies.
  *
- * @throws RequestError `policy_denied`, and what `decideRun` throws
+ * @throws RequestError `policy_denied`, and what `decideRun` and `findUpstream` throw
  */
 export const evaluatePolicy = async (
   run: AuthorizedRun,
@@ -106,12 +110,13 @@ export const evaluatePolicy = async (
 
 const toPolicyRequest = (
   { workload, user, task, params }: AuthorizedRun,
-  { sourceRestriction, dialect, vend, now }: PolicyDeps,
+  { sourceRestriction, dialect, vend, findUpstream, now }: PolicyDeps,
 ): RunPolicyRequest => {
   const { namespace, namespaceLabels, serviceAccount } = workload;
   return {
     principal: { namespace, namespaceLabels, serviceAccount },
     task,
+    ...(task.provider === 'http' && { upstream: findUpstream(task) }),
     params,
     sourceRestriction,
     dialect,

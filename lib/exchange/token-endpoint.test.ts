@@ -98,6 +98,9 @@ const createDeps = (members: Partial<TokenEndpointDeps> = {}): TokenEndpointDeps
   identifyWorkload: () => Promise.resolve(traceStep('identifyWorkload', workload)),
   verifyUserToken: () => Promise.reject(new Error('no user token was expected')),
   findRevocation: () => traceStep('checkRevocations', undefined),
+  findUpstream: () => {
+    throw new Error('no task of provider http was expected');
+  },
   decideRun: () => Promise.resolve(traceStep('evaluatePolicy', decision)),
   sourceRestriction: 'none',
   dialect: 'aws',

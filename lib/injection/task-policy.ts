@@ -3,8 +3,10 @@ import type { AuthoritySettings, Platform } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
 import { checkSpiffeId } from '../grant/spiffe-id.ts';
 import type { CompiledPolicies } from '../policy/compiled-policies.ts';
+import { findTaskUpstream, type Upstreams } from '../policy/http-pairs.ts';
 import type { AdmissionPolicyRequest, PolicyDecision } from '../policy/decision.ts';
 import type { FieldError } from '../schema/field-error.ts';
+import type { HttpUpstream } from '../upstreams/upstream.ts';
 import { checkPackedSize } from './packed-size.ts';
 
 export type TaskPolicyRequest = {
@@ -40,6 +42,11 @@ export type TaskPolicyDeps = {
   readonly readNamespaceLabels: (
     namespace: string,
   ) => Promise<Readonly<Record<string, string>> | undefined>;
+  /**
+   * The current Upstreams, or why they are not known. Absent where there is no cluster: tasks of provider
+   * `http` are then not evaluated.
+   */
+  readonly readUpstreams?: (() => Upstreams | { readonly unknown: string }) | undefined;
   readonly evaluateTask: EvaluateTask;
   /** Wall-clock milliseconds. */
   readonly now: () => number;
@@ -98,8 +105,14 @@ const evaluateTasks = async (
   const atMs = deps.now();
   const results: TaskPolicyResult[] = [];
   for (const task of request.tasks) {
+    const found = findUpstream(task, deps);
+    if (found.result !== undefined) {
+      results.push(found.result);
+      continue;
+    }
     const decision = await deps.evaluateTask(policies, {
       ...{ principal, task, vend, atMs },
+      ...(found.upstream !== undefined && { upstream: found.upstream }),
       ...cloud,
     });
     results.push(toResult(task, decision));
@@ -107,6 +120,32 @@ const evaluateTasks = async (
   return {
     faults: results.flatMap(({ faults }) => faults),
     warnings: results.flatMap(({ warnings }) => warnings),
+  };
+};
+
+/** `result`: without its Upstream, the task cannot be evaluated. */
+type FoundUpstream = { readonly upstream?: HttpUpstream; readonly result?: TaskPolicyResult };
+
+const findUpstream = (
+  task: Task,
+  { readUpstreams }: Pick<TaskPolicyDeps, 'readUpstreams'>,
+): FoundUpstream => {
+  if (task.provider !== 'http') return {};
+  const source = buildAnnotationKey(task.name);
+  if (readUpstreams === undefined) {
+    const warning = `task ${task.name}: policy is not evaluated, because the Upstreams of the cluster are unknown`;
+    return { result: { faults: [], warnings: [warning] } };
+  }
+  const upstreams = readUpstreams();
+  if ('unknown' in upstreams) {
+    const expected = 'Upstreams that can be read: try again';
+    const fault = { source, path: 'role', expected, got: upstreams.unknown, rule: 'policy' };
+    return { result: { faults: [fault], warnings: [] } };
+  }
+  const found = findTaskUpstream(task, upstreams);
+  if (found.ok) return { upstream: found.value };
+  return {
+    result: { faults: found.faults.map((fault) => ({ ...fault, source })), warnings: [] },
   };
 };
 

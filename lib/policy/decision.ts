@@ -1,5 +1,6 @@
 import type { CloudSettings, SourceRestriction, VendPolicy } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
+import type { HttpUpstream } from '../upstreams/upstream.ts';
 
 /** A request to run a task, as policy sees it. */
 export type RunPolicyRequest = {
@@ -9,6 +10,8 @@ export type RunPolicyRequest = {
     readonly serviceAccount: string;
   };
   readonly task: Task;
+  /** Of a task of provider `http`: it assigns the access levels. */
+  readonly upstream?: HttpUpstream;
   /** Checked by `bindParams`. */
   readonly params: Readonly<Record<string, string>>;
   readonly user?: { readonly issuer: string; readonly subject: string };
@@ -25,7 +28,7 @@ export type RunPolicyRequest = {
 /** The part of a request that is known at admission. Of its time, only the UTC day decides. */
 export type AdmissionPolicyRequest = Pick<
   RunPolicyRequest,
-  'principal' | 'task' | 'sourceRestriction' | 'dialect' | 'vend' | 'atMs'
+  'principal' | 'task' | 'upstream' | 'sourceRestriction' | 'dialect' | 'vend' | 'atMs'
 >;
 
 export type PolicyDecision = {

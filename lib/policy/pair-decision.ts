@@ -3,6 +3,7 @@ import { formatFieldError } from '../schema/field-error.ts';
 import { expandPairs, type Pair } from '../task/pairs.ts';
 import { listReachedPairs } from '../task/reached-pairs.ts';
 import type { AdmissionPolicyRequest, PolicyDecision } from './decision.ts';
+import { expandHttpPairs } from './http-pairs.ts';
 import type { CompiledPolicies } from './compiled-policies.ts';
 import { combineResults, type PairResult } from './pair-results.ts';
 
@@ -22,16 +23,18 @@ export type EvaluationDeps = {
  */
 export const evaluatePairs = async (
   { policies, loadCatalog, admit }: EvaluationDeps,
-  { task, dialect }: Pick<AdmissionPolicyRequest, 'task' | 'dialect'>,
+  { task, upstream, dialect }: Pick<AdmissionPolicyRequest, 'task' | 'upstream' | 'dialect'>,
   createEvaluator: () => (pair: Pair) => PairResult,
 ): Promise<PolicyDecision> => {
   const { blockers, version } = policies;
   if (blockers.length > 0) return { outcome: 'deny', policies: [], reasons: blockers, version };
-  const pairs = await expandPairs(task, loadCatalog);
+  const isHttp = task.provider === 'http';
+  const pairs = isHttp ? expandHttpPairs(task, upstream) : await expandPairs(task, loadCatalog);
   if (!pairs.ok) {
     return { outcome: 'deny', policies: [], reasons: pairs.faults.map(formatFieldError), version };
   }
-  const reached = dialect === 's3' ? listReachedPairs(pairs.value, await loadCatalog(['s3'])) : [];
+  const reached =
+    dialect === 's3' && !isHttp ? listReachedPairs(pairs.value, await loadCatalog(['s3'])) : [];
   const all = [...pairs.value, ...reached];
   admit?.(all.length);
   return combineResults(all.map(createEvaluator()), version);

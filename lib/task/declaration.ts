@@ -81,10 +81,13 @@ export const createDeclarationReader = (
       provider: { reader: awsProvider, otherwise: 'aws' as const },
       role: createRoleReader(limits, cloud.dialect),
       allow: createAllowReader(prescan, context),
-      // Decides the order of the members in the sidecar's environment.
+      params: shared.params,
+      lifetime: shared.lifetime,
       purpose: shared.purpose,
       delivery: { reader: stringEnum(DELIVERIES), otherwise: limits.delivery },
-      ...shared,
+      containers: shared.containers,
+      default: shared.default,
+      exclusive: shared.exclusive,
     })(value, path, faults);
     faults.push(...checkEndpoints(value, prescan, context));
     if (typeof members === 'symbol') return members;

@@ -3,6 +3,7 @@ import {
   API_VERSION,
   REVOCATIONS,
   TASK_POLICIES,
+  UPSTREAMS,
 } from '../../contract/authority-api.ts';
 import type { ApiClient } from './api-client.ts';
 import { toOutcome } from './kubernetes-error.ts';
@@ -10,13 +11,14 @@ import { toOutcome } from './kubernetes-error.ts';
 /** Valetkey's own kinds; all are cluster-scoped. */
 export type CustomResourceKind =
   | { readonly kind: 'Revocation'; readonly plural: typeof REVOCATIONS }
-  | { readonly kind: 'TaskPolicy'; readonly plural: typeof TASK_POLICIES };
+  | { readonly kind: 'TaskPolicy'; readonly plural: typeof TASK_POLICIES }
+  | { readonly kind: 'Upstream'; readonly plural: typeof UPSTREAMS };
 
 /**
  * Objects of one response; limits memory of the API server and of this process. A TaskPolicy may have
  * 64 KiB, and kubectl stores a copy in an annotation.
  */
-const PAGE_SIZES = { [REVOCATIONS]: 500, [TASK_POLICIES]: 40 } as const;
+const PAGE_SIZES = { [REVOCATIONS]: 500, [TASK_POLICIES]: 40, [UPSTREAMS]: 40 } as const;
 
 /** A resource as the API server returns it; `spec` and `status` are not parsed yet. */
 export type CustomResource = {
