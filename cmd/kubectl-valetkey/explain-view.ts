@@ -67,7 +67,7 @@ const formatTask = ({
     ['vend until', policy?.vend?.exceptions.map(formatException) ?? []],
     ['not counted', policy?.vend?.ignored.map(({ policy: id, why }) => `${id} ${why}`) ?? []],
     ['problems', rest.faults.map(formatFieldError)],
-    ['session policy', JSON.stringify(rest.sessionPolicy, null, 2).split('\n')],
+    ['session policy', formatSessionPolicy(rest.sessionPolicy)],
   ];
   return [
     '',
@@ -99,3 +99,8 @@ const toJson = ({ tasks, ...pod }: ExplainedPod): object => ({
   ...pod,
   tasks: tasks.map(({ task, ...explained }) => ({ ...task, ...explained })),
 });
+
+const formatSessionPolicy = (policy: object | undefined): readonly string[] =>
+  policy === undefined
+    ? ['none: the gateway of the sidecar enforces what the task allows']
+    : JSON.stringify(policy, null, 2).split('\n');

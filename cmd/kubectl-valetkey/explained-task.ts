@@ -29,7 +29,10 @@ export type ExplainedTask = {
   };
   /** Actions whose effect does not end with the run, because the deadline does not apply to it. */
   readonly outlivesRun: readonly { readonly action: string; readonly mints: Minted }[];
-  readonly sessionPolicy: object;
+  /** Who enforces what the task allows; the gateway alone where there is no session at a cloud. */
+  readonly enforcedBy: 'cloud' | 'gateway';
+  /** Absent for provider `http`. */
+  readonly sessionPolicy?: object;
   /** Errors in the given params. */
   readonly faults: readonly FieldError[];
 };
@@ -59,13 +62,17 @@ export const explainTask = async (
   const placeholders = Object.fromEntries(
     Object.keys(task.params).map((name) => [name, `{${name}}`]),
   );
-  const scope = buildSessionPolicy({
-    task,
-    params: bound.params ?? placeholders,
-    cloud: platform.cloud,
-    deadline: now + task.lifetimeSeconds * 1000,
-    podIps: options.podIps ?? ['{pod IP}'],
-  });
+  const buildScope = (): object =>
+    JSON.parse(
+      buildSessionPolicy({
+        task,
+        params: bound.params ?? placeholders,
+        cloud: platform.cloud,
+        deadline: now + task.lifetimeSeconds * 1000,
+        podIps: options.podIps ?? ['{pod IP}'],
+      }),
+    ) as object;
+  const isAws = task.provider === 'aws';
   const { trustDomain } = platform.authority ?? {};
   const { namespace, serviceAccount } = principal;
   return {
@@ -74,8 +81,9 @@ export const explainTask = async (
       subject: buildSpiffeId({ trustDomain, namespace, serviceAccount, task: task.name }),
     }),
     ...(policy !== undefined && { policy }),
-    outlivesRun: await listOutliving(task, options.loadCatalog),
-    sessionPolicy: JSON.parse(scope) as object,
+    outlivesRun: isAws ? await listOutliving(task, options.loadCatalog) : [],
+    enforcedBy: isAws ? 'cloud' : 'gateway',
+    ...(isAws && { sessionPolicy: buildScope() }),
     faults: bound.faults,
   };
 };
@@ -111,7 +119,8 @@ const evaluateDecisions = async (
   params: Readonly<Record<string, string>> | undefined,
   { platform, policies, loadCatalog, principal, now }: ExplainTaskOptions,
 ): Promise<ExplainedTask['policy']> => {
-  if (policies === undefined) return undefined;
+  // The Upstream assigns the levels of an HTTP task; only the cluster knows it.
+  if (policies === undefined || task.provider === 'http') return undefined;
   const deps = { policies, loadCatalog };
   const { dialect, sourceRestriction } = platform.cloud;
   const { vend } = platform.policy;

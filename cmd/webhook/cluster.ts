@@ -2,7 +2,11 @@ import type {
   CertificateReconcilerDeps,
   StoredConfiguration,
 } from '../../lib/certificate/certificate-reconciler.ts';
-import { TRUST_BUNDLE_CONFIG_MAP, TASK_POLICIES } from '../../lib/contract/authority-api.ts';
+import {
+  TRUST_BUNDLE_CONFIG_MAP,
+  TASK_POLICIES,
+  UPSTREAMS,
+} from '../../lib/contract/authority-api.ts';
 import { INJECTED_LABEL, INJECTION_TEMPLATES_CONFIG_MAP } from '../../lib/contract/names.ts';
 import {
   loadClusterConfig,
@@ -35,6 +39,7 @@ export type ClusterClient = {
   /** Only for `trust: authority`, like the next one. */
   readonly watchTrustBundle: TemplateRegistryDeps['watch'];
   readonly watchPolicies: PolicyWatchDeps['watch'];
+  readonly watchUpstreams: PolicyWatchDeps['watch'];
 };
 
 /** Creates the clients for the cluster that the webhook runs in. */
@@ -47,6 +52,7 @@ export const createClusterClient = (
   const templatesConfigMap = { namespace, name: INJECTION_TEMPLATES_CONFIG_MAP };
   const trustBundle = { namespace, name: TRUST_BUNDLE_CONFIG_MAP };
   const policies = { kind: 'TaskPolicy', plural: TASK_POLICIES } as const;
+  const upstreams = { kind: 'Upstream', plural: UPSTREAMS } as const;
   const calls = createApiClient(kubernetes);
   const monotonic = () => performance.now();
   return {
@@ -64,6 +70,7 @@ export const createClusterClient = (
     },
     watchTrustBundle: (handlers) => watchConfigMap(kubernetes, { ...trustBundle, ...handlers }),
     watchPolicies: (handlers) => watchCustomResources(kubernetes, { ...policies, ...handlers }),
+    watchUpstreams: (handlers) => watchCustomResources(kubernetes, { ...upstreams, ...handlers }),
     readNamespaceLabels: createNamespaceLabelReader(calls, monotonic),
     readServiceAccount: createServiceAccountReader(calls, monotonic),
   };

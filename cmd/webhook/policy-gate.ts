@@ -8,6 +8,8 @@ import type { ClusterClient } from './cluster.ts';
 import { watchPolicies, type PolicyWatch, type PolicyWatchDeps } from './policy-watch.ts';
 import { admitPolicy } from './policy-admission.ts';
 import { admitUpstream, isUpstream } from './upstream-admission.ts';
+import { createWatchSync } from '../../lib/server/watch-sync.ts';
+import { watchUpstreams } from './upstream-watch.ts';
 import type { AdmissionRouteDeps } from './routes.ts';
 
 /** Everything that needs Cedar, which is loaded only under `trust: authority`. */
@@ -20,23 +22,35 @@ export type PolicyGate = Pick<PolicyWatch, 'isLoaded' | 'stop'> & {
 export const createPolicyGate = (
   settings: { readonly platform: Platform; readonly authority: AuthoritySettings },
   deps: {
-    readonly cluster: Pick<ClusterClient, 'watchPolicies' | 'readNamespaceLabels'>;
+    readonly cluster: Pick<
+      ClusterClient,
+      'watchPolicies' | 'watchUpstreams' | 'readNamespaceLabels'
+    >;
     readonly loadCatalog: LoadCatalog;
-    readonly clock: Pick<Clock, 'now'>;
+    readonly clock: Pick<Clock, 'now' | 'monotonic'>;
   } & Pick<PolicyWatchDeps, 'sync' | 'log' | 'random'>,
 ): PolicyGate => {
   const { cluster, loadCatalog, clock, sync, log, random } = deps;
   const staleAfterSeconds = settings.authority.policyMaxStalenessSeconds;
   const watch = cluster.watchPolicies;
   const policies = watchPolicies({ watch, staleAfterSeconds, sync, log, random });
+  const upstreams = watchUpstreams({
+    ...{ watch: cluster.watchUpstreams, staleAfterSeconds, log, random },
+    sync: createWatchSync(clock),
+  });
   const { readNamespaceLabels } = cluster;
   const { vend } = settings.platform.policy;
   return {
-    ...policies,
+    isLoaded: policies.isLoaded,
+    stop: () => {
+      policies.stop();
+      upstreams.stop();
+    },
     evaluatePolicy: createTaskPolicyEvaluator({
       platform: settings.platform,
       authority: settings.authority,
       readPolicies: policies.current,
+      readUpstreams: upstreams.current,
       readNamespaceLabels,
       now: clock.now,
       evaluateTask: cacheDecisions((compiled, request) =>

@@ -1,3 +1,5 @@
+import { listClientEnv } from './client-environment.ts';
+import { SIGN_CONSUMER_ENV } from '../contract/environment.ts';
 import { SIDECAR_ENV } from '../contract/environment.ts';
 import { CONSUMER_VOLUME_PREFIX } from '../contract/names.ts';
 import type { Container, EnvVar, Volume, VolumeMount } from '../contract/pod.ts';
@@ -51,21 +53,36 @@ export const buildConsumerMount = (template: InjectionTemplate, index: number): 
  * names. Rule 7 refuses other values, except those of defaults.
  */
 export const listConsumerEnvGroups = (
-  { consumer }: InjectionTemplate,
+  template: InjectionTemplate,
   consumerName: string,
   tasks: readonly Task[],
 ): readonly (readonly EnvVar[])[] => [
-  ...[...consumer.env, ...(isSigned(consumerName, tasks) ? (consumer.signEnv ?? []) : [])].map(
+  ...[...template.consumer.env, ...listGatewayEnv(template, consumerName, tasks)].map(
     (variable) => [variable],
   ),
-  ...consumer.envDefaults,
+  ...template.consumer.envDefaults,
+  ...listClientEnv(template, consumerName, tasks).map((variable) => [variable]),
 ];
 
 /** Whether the gateway signs the AWS requests of this consumer. */
 export const isSigned = (consumerName: string, tasks: readonly Task[]): boolean =>
   tasks.some(
-    ({ delivery, containers }) => delivery === 'sign' && containers.includes(consumerName),
+    ({ provider, delivery, containers }) =>
+      provider === 'aws' && delivery === 'sign' && containers.includes(consumerName),
   );
+
+/** A consumer without signed AWS requests needs only the socket of the gateway. */
+const listGatewayEnv = (
+  { consumer: { signEnv = [] } }: InjectionTemplate,
+  consumerName: string,
+  tasks: readonly Task[],
+): readonly EnvVar[] => {
+  if (isSigned(consumerName, tasks)) return signEnv;
+  const hasGateway = tasks.some(
+    ({ provider, containers }) => provider === 'http' && containers.includes(consumerName),
+  );
+  return hasGateway ? signEnv.filter(({ name }) => name === SIGN_CONSUMER_ENV.gatewaySocket) : [];
+};
 
 /** Name of the volume of the consumer with this index in {@link AdmittedTasks.consumers}. */
 export const formatConsumerVolumeName = (index: number): string =>

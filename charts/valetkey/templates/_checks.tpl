@@ -12,6 +12,9 @@
 {{- $_ := set $endpoints (printf "cloud.endpoints[%d].url" $index) $endpoint.url }}
 {{- end }}
 {{- include "valetkey.checkGateway" . }}
+{{- if eq .Values.authority.secrets.namespace .Release.Namespace }}
+{{- fail (printf "authority.secrets.namespace: expected another namespace than that of the release, whose Secrets hold the authority's own keys, got %s" .Release.Namespace) }}
+{{- end }}
 {{- if and (eq (.Values.policy.vend | default "") "exception") (not (include "valetkey.hasAuthority" .)) }}
 {{- fail "policy.vend: expected free with trust: cluster, which has no TaskPolicies that could permit an exception, got exception" }}
 {{- end }}

@@ -2,6 +2,7 @@ import { CONSUMER_ENV, SIGN_CONSUMER_ENV } from '../../contract/environment.ts';
 import type { Container, EnvVar, Pod } from '../../contract/pod.ts';
 import { formatValue, type FieldError } from '../../schema/field-error.ts';
 import { PROFILE_VARIABLES } from '../consumer-environment.ts';
+import { checkClientKeys } from '../client-environment.ts';
 import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
 import type { InjectionTemplate } from '../injection-template.ts';
@@ -32,6 +33,7 @@ export const checkForeignCredentials: RuleCheck = (
         ...(isConsumer && template !== undefined && isSigned(container.name, tasks)
           ? checkEndpoints(container, path, template)
           : []),
+        ...(isConsumer ? checkClientKeys(container, path, tasks) : []),
         ...(platform.pods.strictEnvironment && phase === 'CREATE' && isConsumer
           ? checkProfiles(container, path)
           : []),
