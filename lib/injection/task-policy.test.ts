@@ -3,6 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { createCatalogLoader } from '../catalog/catalog.ts';
 import { evaluateAdmissionPolicy } from '../policy/admission-decision.ts';
 import { compilePolicies } from '../policy/compiled-policies.ts';
+import type { Task } from '../contract/task.ts';
+import { parseStoredUpstreams } from '../upstreams/stored-upstreams.ts';
 import { formatFieldError } from '../schema/field-error.ts';
 import { authorityPlatform, buildTask } from './fixtures/sample-platform.ts';
 import { createTaskPolicyEvaluator, type TaskPolicyDeps } from './task-policy.ts';
@@ -49,6 +51,55 @@ const listLines = async (
 ): Promise<readonly string[]> => (await result).faults.map(formatFieldError);
 
 describe('createTaskPolicyEvaluator', () => {
+  describe('for tasks of provider http', () => {
+    const chat: Task = {
+      ...buildTask('chat', ['agent']),
+      ...{ provider: 'http', role: 'model-api', delivery: 'sign' },
+      allow: [{ actions: ['http:POST'], resources: ['https://api.example.com/v1/*'] }],
+    };
+    const readUpstreams = () =>
+      parseStoredUpstreams([
+        {
+          metadata: { name: 'model-api' },
+          spec: {
+            url: 'https://api.example.com',
+            present: { header: { name: 'authorization', template: 'Bearer {secret}' } },
+            secret: { kubernetes: { name: 'key', key: 'token' } },
+          },
+        },
+      ]);
+    const readPolicies = () =>
+      compilePolicies([
+        { name: 'a', cedar: `permit ${run} when { context.accessLevels == ["Write"] };` },
+      ]);
+
+    it('evaluates them with the level that their Upstream assigns', async () => {
+      const result = evaluateTestTasks({ readPolicies, readUpstreams }, { tasks: [chat] });
+      expect(await result).toEqual({ faults: [], warnings: [] });
+    });
+
+    it('refuses an Upstream that does not exist, with the nearest name', async () => {
+      const tasks = [{ ...chat, role: 'model-apl' }];
+      expect(
+        await listLines(evaluateTestTasks({ readPolicies, readUpstreams }, { tasks })),
+      ).toEqual([
+        'task.valetkey.dev/chat role: expected the name of an Upstream of this cluster; the nearest is model-api, got "model-apl"',
+      ]);
+    });
+
+    it('refuses them while the Upstreams are not known', async () => {
+      const unknown = { readPolicies, readUpstreams: () => ({ unknown: 'not listed yet' }) };
+      expect(await listLines(evaluateTestTasks(unknown, { tasks: [chat] }))).toEqual([
+        'task.valetkey.dev/chat role: expected Upstreams that can be read: try again, got not listed yet (rule policy)',
+      ]);
+    });
+
+    it('warns where there is no cluster to ask for Upstreams', async () => {
+      const { faults, warnings } = await evaluateTestTasks({ readPolicies }, { tasks: [chat] });
+      expect([faults, warnings]).toEqual([[], [expect.stringContaining('task chat')]]);
+    });
+  });
+
   it('admits tasks that a policy permits in every case', async () => {
     expect(await evaluateTestTasks()).toEqual({ faults: [], warnings: [] });
   });
