@@ -35,7 +35,7 @@ const startApi = async (respond: Respond) => {
     const { method = '', url = '', headers } = incoming;
     const received = { method, url, headers, body: await readText(incoming) };
     calls.push(received);
-    if (headers['authorization'] !== `Bearer ${KEY}`) {
+    if (headers.authorization !== `Bearer ${KEY}`) {
       outgoing.writeHead(401, { 'content-type': 'application/json' }).end('{"error":"no key"}');
     } else await respond(outgoing, received);
   };
@@ -117,7 +117,10 @@ const startGateway = async (
   const readToken = (consumer = 'agent') =>
     readFileSync(join(running.folder, consumer, 'token'), 'utf8');
   const base = `http://127.0.0.1:${running.gatewayPort}`;
-  const call = (path: string, options: Parameters<typeof fetch>[1] = {}) =>
+  const call = (
+    path: string,
+    options: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+  ) =>
     fetch(`${base}${path}`, {
       ...options,
       headers: { authorization: `Bearer ${readToken()}`, ...options.headers },

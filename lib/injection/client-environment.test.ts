@@ -86,7 +86,7 @@ describe('createTaskReader', () => {
     'reads a task of provider http under trust %s with these faults: %j',
     async (trust, faults) => {
       const read = createTaskReader({ ...authorityPlatform, trust }, createCatalogLoader());
-      const result = await read({ annotations, consumers } as never);
+      const result = await read({ annotations, consumers });
       expect(result.ok ? [] : result.faults.map(formatFieldError)).toEqual(faults);
     },
   );

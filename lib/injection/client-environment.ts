@@ -50,7 +50,7 @@ export const listClientEnv = (
 
 /**
  * Finds keys of an API beside the task that replaces them: the client would send them to the gateway, and
- * whoever reads the pod's environment has them.
+ * every reader of the pod has them.
  */
 export const checkClientKeys = (
   { name: consumer, env }: Container,
