@@ -33,7 +33,7 @@ export const prescanDeclaration = (value: unknown): Prescan => {
 };
 
 /** The provider that a declaration names; `aws` if it names none. */
-export const prescanProvider = (value: unknown): string => {
+const prescanProvider = (value: unknown): string => {
   const provider = getMember(value, 'provider');
   return typeof provider === 'string' ? provider : 'aws';
 };

@@ -22,6 +22,7 @@ const ALLOWED_RIGHTS: Readonly<Record<string, RbacRights>> = {
     '/serviceaccounts': ['get'],
     '/namespaces': ['get'],
     'valetkey.dev/taskpolicies': WATCH,
+    'valetkey.dev/upstreams': WATCH,
   },
   'valetkey-authority': {
     '/configmaps/valetkey-injection-templates': WATCH,
@@ -37,6 +38,7 @@ const ALLOWED_RIGHTS: Readonly<Record<string, RbacRights>> = {
     'authentication.k8s.io/tokenreviews': ['create'],
     '/events': ['create'],
     'valetkey.dev/taskpolicies': WATCH,
+    'valetkey.dev/upstreams': WATCH,
     'valetkey.dev/taskpolicies/status': ['patch'],
     'valetkey.dev/revocations': [...WATCH, 'create', 'delete'],
   },

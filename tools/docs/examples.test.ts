@@ -59,7 +59,8 @@ const listAnnotationErrors = async (
   const containers = (value as Pod | undefined)?.spec?.containers?.map(({ name }) => name);
   const consumers = { containers: containers ?? ['agent'], addressable: [] };
   const tasks = await createTaskReader(
-    platform.value,
+    // Examples of provider http need an authority, which changes nothing else of a declaration.
+    { ...platform.value, trust: 'authority' },
     createCatalogLoader(),
   )({ annotations, consumers });
   return tasks.ok ? [] : tasks.faults.map(formatFieldError);
