@@ -4,6 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { createTaskReader } from '../../lib/injection/declared-tasks.ts';
 import { createCatalogLoader } from '../../lib/catalog/catalog.ts';
+import { toMapping } from '../../lib/schema/mapping.ts';
+import { parseUpstream } from '../../lib/upstreams/upstream-parser.ts';
 import { readPlatform } from '../../lib/config/platform-parser.ts';
 import type { Pod } from '../../lib/contract/pod.ts';
 import { AUTHORITY_METRICS } from '../../lib/edge/telemetry/authority-metrics.ts';
@@ -75,8 +77,12 @@ const declaringExamples = yaml.filter(
     page !== 'docs/admission.md' && Object.keys(findAnnotations(value)).length > 0,
 );
 /** The examples of docs/admission.md are parts of denied pods: admission-page.test.ts checks them. */
+const upstreams = yaml.filter(({ value }) => toMapping(value)['kind'] === 'Upstream');
 const chartValues = yaml.filter(
-  (example) => !declaringExamples.includes(example) && example.page !== 'docs/admission.md',
+  (example) =>
+    !declaringExamples.includes(example) &&
+    !upstreams.includes(example) &&
+    example.page !== 'docs/admission.md',
 );
 
 describe('examples in the documentation', () => {
@@ -87,6 +93,11 @@ describe('examples in the documentation', () => {
 
   it.each(declaringExamples)('declare a valid task in $page', async ({ value }) => {
     expect(await listAnnotationErrors(findAnnotations(value), value)).toEqual([]);
+  });
+
+  it.each(upstreams)('are valid Upstreams in $page', ({ value }) => {
+    const parsed = parseUpstream(value);
+    expect(parsed.ok ? [] : parsed.faults.map(formatFieldError)).toEqual([]);
   });
 
   it.each(chartValues)('name existing chart values in $page', ({ value }) => {
