@@ -1,5 +1,6 @@
 import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
+import type { WebhookMetrics } from '../../lib/edge/telemetry/webhook-metrics.ts';
 import { createTaskPolicyEvaluator, type EvaluatePolicy } from '../../lib/injection/task-policy.ts';
 import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
 import { cacheDecisions } from './cached-decisions.ts';
@@ -20,9 +21,10 @@ export const createPolicyGate = (
   deps: {
     readonly cluster: Pick<ClusterClient, 'watchPolicies' | 'readNamespaceLabels'>;
     readonly loadCatalog: LoadCatalog;
+    readonly metrics: Pick<WebhookMetrics, 'policyTasksQueued'>;
   } & Pick<PolicyWatchDeps, 'sync' | 'log' | 'random'>,
 ): PolicyGate => {
-  const { cluster, loadCatalog, sync, log, random } = deps;
+  const { cluster, loadCatalog, metrics, sync, log, random } = deps;
   const staleAfterSeconds = settings.authority.policyMaxStalenessSeconds;
   const watch = cluster.watchPolicies;
   const policies = watchPolicies({ watch, staleAfterSeconds, sync, log, random });
@@ -34,8 +36,10 @@ export const createPolicyGate = (
       authority: settings.authority,
       readPolicies: policies.current,
       readNamespaceLabels,
-      evaluateTask: cacheDecisions((compiled, request) =>
-        evaluateAdmissionPolicy({ policies: compiled, loadCatalog }, request),
+      evaluateTask: cacheDecisions(
+        (compiled, request) =>
+          evaluateAdmissionPolicy({ policies: compiled, loadCatalog }, request),
+        metrics.policyTasksQueued,
       ),
     }),
     admitPolicy: (request) => Promise.resolve(admitPolicy(request)),

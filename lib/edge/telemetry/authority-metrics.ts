@@ -4,15 +4,21 @@ import {
   createHistogram,
   readLastSyncs,
   registerBuildInfo,
+  registerCapacity,
   registerCollectedGauge,
   toMetricConfig,
   type LastSyncDeps,
+  type MeasureCapacity,
 } from './metric-registration.ts';
 import type { MetricSpec } from './metric-spec.ts';
+import { PROCESS_METRICS, registerProcessMetrics } from './process-metrics.ts';
 import { Counter, Gauge, Registry } from './prometheus.ts';
 
 /** Every metric of the authority, in the order of its documentation. */
-export const AUTHORITY_METRICS: readonly MetricSpec[] = Object.values(SPECS);
+export const AUTHORITY_METRICS: readonly MetricSpec[] = [
+  ...Object.values(SPECS),
+  ...PROCESS_METRICS,
+];
 
 export type AuthorityRoute = 'token' | 'revoke' | 'events' | 'other';
 export type AuthorityController = 'certificate' | 'signing-keys' | 'audit-export' | 'other';
@@ -48,6 +54,9 @@ export type AuthorityMetrics = {
   }) => void;
   readonly revocationsCounted: (count: number) => void;
   readonly eventStreamsCounted: (count: number) => void;
+  readonly measureCapacity: MeasureCapacity<
+    'connections' | 'event_streams' | 'token_verifications' | 'audit_queue'
+  >;
   readonly denyListUpdated: (durationSeconds: number) => void;
   readonly auditRecordsWritten: (batch: {
     readonly lines: number;
@@ -111,6 +120,7 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   for (const outcome of OUTCOMES) requestSeconds.zero({ route: 'token', outcome });
   let notAfter: number | undefined;
   registerBuildInfo(registry);
+  registerProcessMetrics(registry);
   registerCollectedGauge(SPECS.certificateExpiration, registry, () =>
     notAfter === undefined ? [] : [{ value: notAfter / 1000 }],
   );
@@ -145,6 +155,10 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
     },
     revocationsCounted: (count) => revocations.set(count),
     eventStreamsCounted: (count) => streams.set(count),
+    measureCapacity: registerCapacity(
+      { used: SPECS.capacityUsed, max: SPECS.capacityMax },
+      registry,
+    ),
     denyListUpdated: (durationSeconds) => denyListUpdates.observe(durationSeconds),
     auditRecordsWritten: ({ lines, seconds }) => {
       records.inc(lines);
