@@ -50,7 +50,7 @@ bench: dist/.built ## Run the benchmark against a minimal Go program; writes ben
 image: dist/.built ## Build the root file system of the image (used by the Dockerfile and by e2e)
 	@node tools/image/main.ts $(ARGS)
 
-chart: $(INSTALLED) ## Lint, render and check the chart (needs Helm)
+chart: $(INSTALLED) ## Lint, render and check the chart (needs Helm and promtool)
 	@node tools/chart/check.ts $(ARGS)
 
 manifests: $(INSTALLED) ## Render manifests/ from the chart (needs Helm)
