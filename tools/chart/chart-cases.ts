@@ -385,6 +385,29 @@ const monitoringCases: readonly ChartCase[] = [
     ],
   },
   {
+    name: 'dashboards',
+    values: {
+      monitoring: { dashboards: { enabled: true, annotations: { grafana_folder: 'Valetkey' } } },
+    },
+    adds: ['fleet', 'admission', 'authority', 'audit'].map(
+      (name) => `ConfigMap/valetkey-dashboard-${name}`,
+    ),
+    fields: [
+      ['ConfigMap/valetkey-dashboard-fleet', 'metadata.labels.grafana_dashboard', '1'],
+      ['ConfigMap/valetkey-dashboard-fleet', 'metadata.annotations.grafana_folder', 'Valetkey'],
+    ],
+  },
+  {
+    name: 'dashboards without those of the authority',
+    values: {
+      trust: 'cluster',
+      monitoring: { dashboards: { enabled: true, labels: { dashboards: 'ours' } } },
+    },
+    adds: ['ConfigMap/valetkey-dashboard-fleet', 'ConfigMap/valetkey-dashboard-admission'],
+    removes: AUTHORITY_OBJECTS,
+    fields: [['ConfigMap/valetkey-dashboard-fleet', 'metadata.labels.dashboards', 'ours']],
+  },
+  {
     name: 'a monitor of the webhook alone',
     values: {
       trust: 'cluster',

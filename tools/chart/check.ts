@@ -14,7 +14,14 @@ import {
   formatTitle,
   type KubernetesObject,
 } from '../../test/kit/kubernetes-objects.ts';
-import { checkRules, findPromtool, testAlerts, type RunPromtool } from './promtool.ts';
+import { DASHBOARDS, listQueries } from './dashboards.ts';
+import {
+  checkQueries,
+  checkRules,
+  findPromtool,
+  testAlerts,
+  type RunPromtool,
+} from './promtool.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
 import { isManifestCurrent } from './render.ts';
 import { startDryRunTarget, type DryRunTarget } from './dry-run-target.ts';
@@ -129,6 +136,11 @@ const checkCopies = (helm: RunHelm): readonly CheckResult[] => [
 const checkAlerts = (promtool: RunPromtool): readonly CheckResult[] => [
   runCheck('alerts.yaml: promtool check rules', () => checkRules(promtool)),
   runCheck('alerts.yaml: each alert fires and does not fire', () => testAlerts(promtool)),
+  ...DASHBOARDS.map((dashboard) =>
+    runCheck(`dashboard ${dashboard.name}: promtool parses each query`, () =>
+      checkQueries(promtool, listQueries(dashboard)),
+    ),
+  ),
 ];
 
 /** Runs the checks one after another and prints each result. @returns the number of failed checks */
