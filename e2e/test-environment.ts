@@ -47,7 +47,7 @@ type OwnClaim = {
 };
 
 /** Programs of `make chart` and `make release`, which no test on the cluster uses. */
-const TOOLS: readonly ProgramName[] = ['promtool', 'actionlint'];
+const TOOLS: readonly ProgramName[] = ['promtool', 'actionlint', 'registry', 'crane'];
 
 /** Lists all programs, except tools and those of unused clouds. */
 const programsFor = (cloudNames: readonly CloudName[]): ProgramName[] =>

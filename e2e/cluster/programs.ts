@@ -33,6 +33,13 @@ const modules = {
     tags: 'remove_all_sd',
     programs: { promtool: 'github.com/prometheus/prometheus/cmd/promtool' },
   },
+  registry: {
+    ldflags: '-s -w',
+    programs: {
+      registry: 'github.com/distribution/distribution/v3/cmd/registry',
+      crane: 'github.com/google/go-containerregistry/cmd/crane',
+    },
+  },
   actionlint: {
     ldflags: '-s -w',
     programs: { actionlint: 'github.com/rhysd/actionlint/cmd/actionlint' },

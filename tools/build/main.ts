@@ -3,7 +3,12 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import { NOTICES_FILE, renderNotices } from '../image/license-notices.ts';
+import {
+  listPackages,
+  NOTICES_FILE,
+  PACKAGES_FILE,
+  renderNotices,
+} from '../image/license-notices.ts';
 import { CATALOG_BUNDLE } from '../../lib/catalog/catalog-bundle.ts';
 import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
 
@@ -65,6 +70,7 @@ if (values.help) {
   mkdirSync(values.out, { recursive: true });
   const inputs = (await Promise.all(listPrograms().map(bundleProgram))).flat();
   writeFileSync(join(values.out, NOTICES_FILE), renderNotices(inputs));
+  writeFileSync(join(values.out, PACKAGES_FILE), JSON.stringify(listPackages(inputs)));
   copyCatalog();
   copyCedar();
   console.log(`${values.out}: ${listPrograms().join(', ')}`);
