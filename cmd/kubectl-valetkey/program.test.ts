@@ -33,7 +33,7 @@ describe('runProgram', () => {
     [['bogus'], "error: unknown command 'bogus'"],
     [['status', '--bogus'], "error: unknown option '--bogus'"],
     [['status', 'more'], 'error: too many arguments'],
-    [['status', '-o', 'yaml'], 'Allowed choices are text, json.'],
+    [['status', '-o', 'sarif'], 'Allowed choices are text, json, yaml.'],
     [['audit'], 'Usage: kubectl valetkey audit'],
     [[], 'Usage: kubectl valetkey'],
   ])('reports the usage error in %j and exits with 2', async (words, expected) => {
