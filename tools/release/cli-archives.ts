@@ -35,6 +35,11 @@ fi
 exec "$node" "$folder/kubectl-valetkey.cjs" "$@"
 `;
 
+/** kubectl asks this program on PATH what to complete after `kubectl valetkey`. */
+const COMPLETION = `#!/bin/sh
+exec "$(dirname "$(readlink -f "$0")")/kubectl-valetkey" __complete "$@"
+`;
+
 /** Writes an archive for each platform: `kubectl-valetkey_<version>_<os>_<architecture>.tar.gz`. */
 export const writeCliArchives = (
   platforms: readonly PlatformFiles[],
@@ -64,6 +69,7 @@ const writeCliArchive = (
     chmodSync(join(folder, 'node'), 0o755);
   }
   writeFileSync(join(folder, 'kubectl-valetkey'), LAUNCHER, { mode: 0o755 });
+  writeFileSync(join(folder, 'kubectl_complete-valetkey'), COMPLETION, { mode: 0o755 });
   const archive = compress(packFolder(folder, epochSeconds, readdirSync(folder).sort()));
   writeFileSync(join(out, `${name}.tar.gz`), archive);
   return { name: `${name}.tar.gz`, sha256: toSha256(archive), target };

@@ -107,6 +107,8 @@ const checkPlugin = (folder: string): void => {
     encoding: 'utf8',
   });
   checkEqual('version of the plugin', VERSION, stdout.trim());
+  const completion = run(join(folder, 'kubectl_complete-valetkey'), ['audit', 'v']);
+  checkEqual('completion of the plugin', 'verify', completion.split('\t', 1)[0] ?? '');
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'valetkey-registry-'));
