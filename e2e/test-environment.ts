@@ -46,9 +46,14 @@ type OwnClaim = {
   cloudNames: readonly CloudName[];
 };
 
-/** Lists all programs, except those of unused clouds. */
+/** Programs of `make chart` and `make release`, which no test on the cluster uses. */
+const TOOLS: readonly ProgramName[] = ['promtool', 'actionlint', 'registry', 'crane'];
+
+/** Lists all programs, except tools and those of unused clouds. */
 const programsFor = (cloudNames: readonly CloudName[]): ProgramName[] =>
-  programNames.filter((name) => name !== 'minio' || cloudNames.includes(name));
+  programNames.filter(
+    (name) => !TOOLS.includes(name) && (name !== 'minio' || cloudNames.includes(name)),
+  );
 
 /** Starts a cluster and stops it on release, or uses the running one in `folder`. */
 export const claimOwnEnvironment = async (

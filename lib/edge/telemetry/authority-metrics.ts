@@ -4,16 +4,22 @@ import {
   createHistogram,
   readLastSyncs,
   registerBuildInfo,
+  registerCapacity,
   registerCollectedGauge,
   toMetricConfig,
   type LastSyncDeps,
   type Sample,
+  type MeasureCapacity,
 } from './metric-registration.ts';
 import type { MetricSpec } from './metric-spec.ts';
+import { PROCESS_METRICS, registerProcessMetrics } from './process-metrics.ts';
 import { Counter, Gauge, Registry } from './prometheus.ts';
 
 /** Every metric of the authority, in the order of its documentation. */
-export const AUTHORITY_METRICS: readonly MetricSpec[] = Object.values(SPECS);
+export const AUTHORITY_METRICS: readonly MetricSpec[] = [
+  ...Object.values(SPECS),
+  ...PROCESS_METRICS,
+];
 
 export type AuthorityRoute = 'token' | 'revoke' | 'records' | 'events' | 'other';
 export type AuthorityController = 'certificate' | 'signing-keys' | 'audit-export' | 'other';
@@ -53,6 +59,9 @@ export type AuthorityMetrics = {
   readonly policyExceptions: (exceptions: readonly PolicyEnd[]) => void;
   readonly revocationsCounted: (count: number) => void;
   readonly eventStreamsCounted: (count: number) => void;
+  readonly measureCapacity: MeasureCapacity<
+    'connections' | 'event_streams' | 'token_verifications' | 'audit_queue'
+  >;
   readonly denyListUpdated: (durationSeconds: number) => void;
   readonly auditRecordsWritten: (batch: {
     readonly lines: number;
@@ -120,6 +129,7 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   let notAfter: number | undefined;
   let ends: readonly PolicyEnd[] = [];
   registerBuildInfo(registry);
+  registerProcessMetrics(registry);
   registerCollectedGauge(SPECS.certificateExpiration, registry, () =>
     notAfter === undefined ? [] : [{ value: notAfter / 1000 }],
   );
@@ -158,6 +168,10 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
     },
     revocationsCounted: (count) => revocations.set(count),
     eventStreamsCounted: (count) => streams.set(count),
+    measureCapacity: registerCapacity(
+      { used: SPECS.capacityUsed, max: SPECS.capacityMax },
+      registry,
+    ),
     denyListUpdated: (durationSeconds) => denyListUpdates.observe(durationSeconds),
     auditRecordsWritten: ({ lines, seconds }) => {
       records.inc(lines);
