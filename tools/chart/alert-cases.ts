@@ -239,7 +239,9 @@ const AUTHORITY_CASES: readonly AlertCase[] = [
     alert: 'ValetkeyVendExceptionEnding',
     severity: 'warning',
     at: '12m',
-    fires: [[authority('policy_until_timestamp_seconds', { policy: 'legacy/export' }), '600000x20']],
+    fires: [
+      [authority('policy_until_timestamp_seconds', { policy: 'legacy/export' }), '600000x20'],
+    ],
     labels: { policy: 'legacy/export' },
     quiet: [
       [[authority('policy_until_timestamp_seconds', { policy: 'legacy/export' }), '800000x20']],

@@ -449,7 +449,7 @@ const monitoringCases: readonly ChartCase[] = [
     values: {
       monitoring: { dashboards: { enabled: true, annotations: { grafana_folder: 'Valetkey' } } },
     },
-    adds: ['fleet', 'admission', 'authority', 'audit'].map(
+    adds: ['fleet', 'gateway', 'admission', 'authority', 'audit'].map(
       (name) => `ConfigMap/valetkey-dashboard-${name}`,
     ),
     fields: [
@@ -463,7 +463,7 @@ const monitoringCases: readonly ChartCase[] = [
       trust: 'cluster',
       monitoring: { dashboards: { enabled: true, labels: { dashboards: 'ours' } } },
     },
-    adds: ['ConfigMap/valetkey-dashboard-fleet', 'ConfigMap/valetkey-dashboard-admission'],
+    adds: ['fleet', 'gateway', 'admission'].map((name) => `ConfigMap/valetkey-dashboard-${name}`),
     removes: AUTHORITY_OBJECTS,
     fields: [['ConfigMap/valetkey-dashboard-fleet', 'metadata.labels.dashboards', 'ours']],
   },

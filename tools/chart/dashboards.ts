@@ -186,6 +186,62 @@ export const DASHBOARDS: readonly Dashboard[] = [
     ],
   },
   {
+    name: 'gateway',
+    title: 'Valetkey / Gateway',
+    variables: { namespace: 'valetkey_sidecar_calls_total' },
+    panels: [
+      series('Calls', 'Per second, by outcome.', 'reqps', [
+        `sum by (outcome) (${rate(`valetkey_sidecar_calls_total${inNamespace}`)})`,
+        '{{outcome}}',
+      ]),
+      series('Refusals', 'By code; docs/gateway.md has the remedy of each.', 'reqps', [
+        `topk(10, sum by (code) (${rate('valetkey_sidecar_calls_total{outcome="refused",namespace=~"$namespace"}')}))`,
+        '{{code}}',
+      ]),
+      series(
+        'Time of a call',
+        'From the first header to the end of the response of the cloud.',
+        's',
+        ...quantiles('valetkey_sidecar_call_duration_seconds', 'outcome', inNamespace),
+      ),
+      series(
+        'Time that the gateway adds',
+        'Verification, decision and signature, 99th percentile.',
+        's',
+        [
+          `histogram_quantile(0.99, sum by (le) (${rate(`valetkey_sidecar_call_overhead_seconds_bucket${inNamespace}`)}))`,
+          'p99',
+        ],
+      ),
+      series('Traffic', 'Bytes per second, headers included.', 'bytes', [
+        `sum by (direction) (${rate(`valetkey_sidecar_call_bytes_total${inNamespace}`)})`,
+        '{{direction}}',
+      ]),
+      series(
+        'Calls in flight, connections',
+        'All sidecars.',
+        'short',
+        [`sum(valetkey_sidecar_calls_in_flight${inNamespace})`, 'calls in flight'],
+        [`sum(valetkey_sidecar_upstream_connections${inNamespace})`, 'connections to clouds'],
+      ),
+      series(
+        'Buffered bodies',
+        'The largest of all sidecars; its limit is gateway.buffers.',
+        'bytes',
+        [`max(valetkey_sidecar_buffered_bytes${inNamespace})`, 'largest'],
+      ),
+      series(
+        'Calls with an unknown resource',
+        'Allowed by their action; the session policy alone limits the resource.',
+        'reqps',
+        [
+          `sum by (service) (${rate(`valetkey_sidecar_resources_unresolved_total${inNamespace}`)})`,
+          '{{service}}',
+        ],
+      ),
+    ],
+  },
+  {
     name: 'admission',
     title: 'Valetkey / Admission',
     panels: [
@@ -257,6 +313,12 @@ export const DASHBOARDS: readonly Dashboard[] = [
         'max by (state) (valetkey_authority_task_policies)',
         '{{state}}',
       ]),
+      stat(
+        'First vend exception ends in',
+        'Runs with delivery vend that only this permit allows are denied after it.',
+        's',
+        timeLeft('min(valetkey_authority_policy_until_timestamp_seconds)', 'remaining'),
+      ),
       stat('Revocations', 'In force.', 'short', [
         'max(valetkey_authority_revocations)',
         'revocations',
@@ -321,6 +383,10 @@ export const DASHBOARDS: readonly Dashboard[] = [
       stat('Free space', 'The least of all replicas.', 'percentunit', [
         'min(valetkey_authority_audit_volume_free_bytes / valetkey_authority_audit_volume_size_bytes)',
         'free',
+      ]),
+      series('Reports of calls', 'Heads of call journals, per second.', 'reqps', [
+        `sum by (pod) (${rate('valetkey_authority_call_records_total')})`,
+        '{{pod}}',
       ]),
       series('Records', 'Per second, of each replica.', 'reqps', [
         `sum by (pod) (${rate('valetkey_authority_audit_records_total')})`,

@@ -10,6 +10,8 @@ import { createWebhookMetrics, WEBHOOK_METRICS } from './webhook-metrics.ts';
 const BOUNDED_LABELS = [
   ...['code', 'controller', 'kind', 'operation', 'outcome', 'problem', 'reason', 'resource'],
   ...['route', 'state', 'task', 'version'],
+  // In and out; the 445 signing names of the tables; at most 64 permits.
+  ...['direction', 'service', 'policy'],
 ];
 
 const countSeries = (text: string): number =>
