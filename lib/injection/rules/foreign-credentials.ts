@@ -1,6 +1,6 @@
 import { CONSUMER_ENV } from '../../contract/environment.ts';
 import type { Container, EnvVar, Pod } from '../../contract/pod.ts';
-import { formatValue, type FieldError } from '../../schema/field-error.ts';
+import { formatValue, type Expectation, type FieldError } from '../../schema/field-error.ts';
 import { PROFILE_VARIABLES } from '../consumer-environment.ts';
 import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
@@ -83,17 +83,20 @@ const checkContainer = (
 const isReservedVariable = (name: string): boolean =>
   name.startsWith('AWS_CONTAINER_') || name === CONSUMER_ENV.socket;
 
-const SET_BY_INJECTION = 'no value here: injection sets it for every consumer';
+const SET_BY_INJECTION: Expectation = {
+  expected: 'no value here: injection sets it for every consumer',
+  code: 'reserved_variable',
+};
 
 const buildReservedVariableError = ({ name }: EnvVar, path: string): FieldError => ({
   path,
-  expected: SET_BY_INJECTION,
+  ...SET_BY_INJECTION,
   got: formatValue(name),
 });
 
 /** These variables decide where a consumer sends its loopback token: they are never exempted. */
-export const isReservedVariableError = ({ expected }: FieldError): boolean =>
-  expected === SET_BY_INJECTION;
+export const isReservedVariableError = ({ code }: FieldError): boolean =>
+  code === SET_BY_INJECTION.code;
 
 /** Rule 2 refuses a pod with an unknown template, so the values do not matter here. */
 const isInjectedVariable = (
@@ -121,6 +124,11 @@ const OTHER_CLOUD_BINDINGS = [
   ...POD_LABEL_BINDINGS,
 ];
 
+const NO_OTHER_ROLE: Expectation = {
+  expected:
+    'no role by another mechanism: declare a task, and remove this annotation or use a service account without it',
+};
+
 const checkBindings = (
   mapping: Readonly<Record<string, string>>,
   names: readonly string[],
@@ -130,9 +138,7 @@ const checkBindings = (
     .filter((name) => Object.hasOwn(mapping, name))
     .map((name) => ({
       path: `/metadata/${member}${toJsonPointer(name)}`,
-      expected: OTHER_CLOUD_BINDINGS.includes(name)
-        ? NO_OTHER_IDENTITY
-        : 'no role by another mechanism: declare a task, and remove this annotation or use a service account without it',
+      ...(OTHER_CLOUD_BINDINGS.includes(name) ? NO_OTHER_IDENTITY : NO_OTHER_ROLE),
       got: formatValue(name),
     }));
 
