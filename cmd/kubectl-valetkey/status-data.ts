@@ -4,6 +4,7 @@ import {
   CA_BUNDLE_KEY,
   TRUST_BUNDLE_CONFIG_MAP,
 } from '../../lib/contract/authority-api.ts';
+import { INSTALLED } from '../../lib/contract/names.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
 import type {
@@ -22,13 +23,13 @@ export type ReadResult<T> = { readonly value: T } | { readonly unknown: string }
 /** Data that `status` reads from the cluster. */
 export type StatusData = {
   readonly installedIn: string;
-  readonly trust: Platform['trust'];
-  /** Accounts whose roles tasks may name. */
-  readonly accountIds: readonly string[];
+  readonly platform: Platform;
   /** `undefined`: the Deployment does not exist. */
   readonly webhook: ReadResult<Replicas | undefined>;
   /** Objects for the whole cluster; `undefined`: it does not exist. */
   readonly objects: readonly (ClusterObject & { readonly content: ReadResult<unknown> })[];
+  /** Parameters of the admission policies; `undefined`: the ConfigMap does not exist. */
+  readonly policyParameters: ReadResult<Readonly<Record<string, string>> | undefined>;
   /** Number of running injected pods by namespace. */
   readonly pods: ReadResult<ReadonlyMap<string, number>>;
   /** Present under `trust: authority`. */
@@ -52,17 +53,16 @@ export type StatusData = {
  * @throws ToolError, KubernetesError if the platform's settings cannot be read
  */
 export const readStatusData = async (cluster: ClusterClient): Promise<StatusData> => {
-  const {
-    trust,
-    tasks: { accountIds },
-  } = await readClusterPlatform(cluster);
+  const platform = await readClusterPlatform(cluster);
+  const { trust } = platform;
   const { installedIn } = cluster;
-  const [webhook, pods, objects] = await Promise.all([
+  const [webhook, pods, policyParameters, objects] = await Promise.all([
     toReadResult(cluster.readWebhook()),
     toReadResult(countPods(cluster)),
+    toReadResult(cluster.readConfigMap(INSTALLED.policyParameters)),
     readObjects(cluster, trust),
   ]);
-  const base = { installedIn, trust, accountIds, webhook, pods, objects };
+  const base = { installedIn, platform, webhook, pods, policyParameters, objects };
   if (trust === 'cluster') return base;
   const [program, policies, keys, revocations, heads, events, trustBundle] = await Promise.all([
     toReadResult(cluster.readAuthority()),
