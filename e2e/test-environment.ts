@@ -48,7 +48,9 @@ type OwnClaim = {
 
 /** Lists all programs, except those of unused clouds. */
 const programsFor = (cloudNames: readonly CloudName[]): ProgramName[] =>
-  programNames.filter((name) => name !== 'minio' || cloudNames.includes(name));
+  programNames.filter((name) => !MINIO_PROGRAMS.includes(name) || cloudNames.includes('minio'));
+
+const MINIO_PROGRAMS: readonly ProgramName[] = ['minio', 'mc'];
 
 /** Starts a cluster and stops it on release, or uses the running one in `folder`. */
 export const claimOwnEnvironment = async (

@@ -3,7 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 
 import { AuditError } from '../../audit/audit-event.ts';
 
-/** Without `O_NONBLOCK`, opening a FIFO waits for a writer, possibly forever. */
+/** Without `O_NONBLOCK`, opening a FIFO waits for a writer. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** @throws AuditError unless it is a regular file: a FIFO or a device could block, and keeps no records */
