@@ -90,8 +90,8 @@ No problems found.
       Promise.resolve([
         buildRevocationResource('stop', { pod: { namespace: 'research', name: 'agent-7' } }),
         buildRevocationResource('over', { all: true, until: '2026-01-05T13:29:59Z' }),
-        buildRevocationResource('run-a', { run: 'aaaa', by }),
-        buildRevocationResource('run-b', { run: 'bbbb', by }),
+        buildRevocationResource('run-aaaa', { run: 'aaaa', reason: 'completed', by }),
+        buildRevocationResource('run-bbbb', { run: 'bbbb', reason: 'superseded', by }),
       ]);
     const { out, code } = await runCli(['status'], { cluster: { listRevocations } });
     expect(out).toContain('stop        pod research/agent-7  alice  deleted  30m  incident 42');

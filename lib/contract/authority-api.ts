@@ -107,7 +107,8 @@ export type TokenErrorResponse = {
  * Form fields of {@link REVOKE_PATH} (RFC 7009): `token` = the run, `subject_token` = the pod's
  * token, `reason` = one of these.
  */
-export type RunEnd = 'completed' | 'superseded' | 'terminated';
+export const RUN_ENDS = ['completed', 'superseded', 'terminated'] as const;
+export type RunEnd = (typeof RUN_ENDS)[number];
 
 /**
  * One line of the event stream at {@link EVENTS_PATH} (`application/x-ndjson`, `Authorization: Bearer`
