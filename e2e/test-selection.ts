@@ -138,6 +138,7 @@ export const testFiles: readonly TestFile[] = [
     needsNode: true,
     reason: 'each cloud comes back in its own way',
   },
+  { file: 'serial/other-clouds.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
   {
     file: 'serial/secrecy.e2e.ts',
     entries: ['rgw', 'rgw-cluster'],

@@ -29,6 +29,34 @@ const indent = (text: string): string =>
 const describeImage = (image: string, command: readonly string[]): string =>
   `image: ${image}\n      imagePullPolicy: Never\n      command: ${JSON.stringify(command)}`;
 
+/**
+ * A policy for nothing. When the last binding with a ConfigMap as parameter is deleted, an API server follows no
+ * ConfigMap any more until it restarts (kubernetes/kubernetes#130887): later entries would meet old parameters.
+ */
+const buildParameterUser = (namespace: string): object[] => {
+  const apiVersion = 'admissionregistration.k8s.io/v1';
+  const metadata = { name: 'e2e-parameter-user' };
+  const resources = { apiGroups: ['e2e.valetkey.dev'], apiVersions: ['v1'], resources: ['none'] };
+  return [
+    {
+      ...{ apiVersion, kind: 'ValidatingAdmissionPolicy', metadata },
+      spec: {
+        paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+        matchConstraints: { resourceRules: [{ ...resources, operations: ['CREATE'] }] },
+        validations: [{ expression: 'true' }],
+      },
+    },
+    {
+      ...{ apiVersion, kind: 'ValidatingAdmissionPolicyBinding', metadata },
+      spec: {
+        policyName: metadata.name,
+        paramRef: { name: 'any', namespace, parameterNotFoundAction: 'Allow' },
+        validationActions: ['Deny'],
+      },
+    },
+  ];
+};
+
 // MinIO's image is imported into the node's containerd.
 if (node !== undefined) {
   describe('docs/minio.md', () => {
@@ -45,7 +73,10 @@ if (node !== undefined) {
       const programs = { helm, kubectl, mc };
       const env = { KUBECONFIG: cluster.kubeconfig, MC_HOST_minio: alias, MC_INSECURE: 'true' };
       run = createGuideShell(folder, { programs, env });
+      await applyObjects(cluster, buildParameterUser(release.namespace));
       await run(`helm uninstall ${release.name} -n ${release.namespace} --wait`);
+      // Refusals of earlier tests would count as problems for five minutes.
+      await run('kubectl delete events -A --field-selector source=valetkey-authority');
     });
 
     it('has the blocks that these tests run', () => {
@@ -124,11 +155,7 @@ if (node !== undefined) {
     });
 
     it('finds no problems with its checks', async () => {
-      // Refusals of earlier tests count for five minutes.
-      const output = await waitFor('no problems', () => run(requireText(check)), {
-        timeoutMs: 330_000,
-      });
-      expect(output).toContain('No problems found.');
+      expect(await run(requireText(check))).toContain('No problems found.');
     });
 
     it('runs the pod of README.md', async () => {
