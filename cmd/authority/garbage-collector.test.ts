@@ -114,6 +114,6 @@ test('reports Leases that cannot be collected', async () => {
     collectLeases: () => Promise.reject(new Error('no answer')),
   });
   await advanceTime(0);
-  expect(failures).toEqual(['Leases of used tokens not collected']);
+  expect(failures).toEqual(['Leases of used handles not collected']);
   collection.stop();
 });

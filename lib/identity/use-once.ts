@@ -1,31 +1,40 @@
-import { newRefusedError, newUnavailableError } from './identity-refusals.ts';
-import type { User } from './workload.ts';
+/** Something that may be used once, whoever presents it: a user's token, for example. */
+export type Handle = {
+  /** A DNS label, such as `user-token`. */
+  readonly kind: string;
+  /** SHA-256, hex, of what is presented. */
+  readonly digest: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+};
 
-/** A Lease that records the use of a token. */
-export type UsedTokenLease = {
+/** A Lease that records the use of a handle. */
+export type UsedHandleLease = {
   readonly name: string;
-  /** After this the token is refused as expired anyway; milliseconds since the epoch. */
+  readonly kind: string;
+  /** After this the handle is refused as expired anyway; milliseconds since the epoch. */
   readonly endsAt: number;
 };
 
-/** Leases of used tokens, shared by all replicas. Every function rejects if the API server fails. */
-export type UsedTokenLeases = {
-  /** `exists`: the token was used before. */
-  readonly create: (lease: UsedTokenLease) => Promise<'created' | 'exists'>;
-  readonly list: () => Promise<readonly UsedTokenLease[]>;
+/** Leases of used handles, shared by all replicas. Every function rejects if the API server fails. */
+export type UsedHandleLeases = {
+  /** `exists`: the handle was used before. */
+  readonly create: (lease: UsedHandleLease) => Promise<'created' | 'exists'>;
+  /** Of every kind. */
+  readonly list: () => Promise<readonly UsedHandleLease[]>;
   /** Succeeds also if the Lease does not exist. */
   readonly remove: (name: string) => Promise<void>;
 };
 
-export type ReplayGuard = {
+export type UseOnceGuard = {
   /**
-   * Consumes a verified token: a second use is refused.
+   * Consumes a verified handle. `used`: it was consumed before, by any replica.
    *
-   * @throws IdentityError: refused (`user_token_replayed`), or unavailable (`kubernetes_unavailable`)
+   * @throws what `leases` throws: whether it was used is then unknown
    */
-  readonly consumeToken: (user: User) => Promise<void>;
+  readonly consume: (handle: Handle) => Promise<'consumed' | 'used'>;
   /**
-   * Removes the Leases of expired tokens. Call it every minute, on every replica.
+   * Removes the Leases of expired handles. Call it every minute, on every replica.
    *
    * @throws what `leases` throws; the next call removes the rest
    */
@@ -36,25 +45,16 @@ export type ReplayGuard = {
 const LEASE_RETENTION_MS = 5 * 60_000;
 
 /** @param deps.now wall-clock milliseconds since the epoch */
-export const createReplayGuard = ({
+export const createUseOnceGuard = ({
   leases,
   now,
 }: {
-  readonly leases: UsedTokenLeases;
+  readonly leases: UsedHandleLeases;
   readonly now: () => number;
-}): ReplayGuard => ({
-  consumeToken: async ({ digest, expiresAt }) => {
-    const lease = { name: `used-${digest}`, endsAt: expiresAt + LEASE_RETENTION_MS };
-    const outcome = await leases.create(lease).catch((cause: unknown) => {
-      const message = 'the API server could not confirm that the user token is unused';
-      throw newUnavailableError('kubernetes_unavailable', message, { cause });
-    });
-    if (outcome === 'exists') {
-      throw newRefusedError(
-        'user_token_replayed',
-        'expected a user token that was not used before',
-      );
-    }
+}): UseOnceGuard => ({
+  consume: async ({ kind, digest, expiresAt }) => {
+    const lease = { name: `used-${digest}`, kind, endsAt: expiresAt + LEASE_RETENTION_MS };
+    return (await leases.create(lease)) === 'created' ? 'consumed' : 'used';
   },
   collect: async () => {
     const ended = (await leases.list()).filter(({ endsAt }) => endsAt < now());
