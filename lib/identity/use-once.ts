@@ -1,4 +1,4 @@
-/** Something that may be used once, whoever presents it: a user's token, for example. */
+/** Something that may be used once, by any caller: a user's token, for example. */
 export type Handle = {
   /** A DNS label, such as `user-token`. */
   readonly kind: string;
