@@ -20,6 +20,7 @@ import {
 import { buildPolicyParameters } from '../../lib/config/policy-parameters.ts';
 import { CONSUMER_MOUNT_PATH } from '../../lib/contract/paths.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
+import { POD_BINDINGS, POD_LABEL_BINDINGS } from '../../lib/injection/rules/foreign-credentials.ts';
 import { SAFE_SYSCTLS } from '../../lib/injection/rules/isolation.ts';
 import { NEAR_MISS } from '../../lib/injection/near-misses.ts';
 import { NODE_OS_LABELS, WINDOWS_BUILD_LABEL } from '../../lib/injection/rules/operating-system.ts';
@@ -64,7 +65,12 @@ const CONSTANTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'valetkey-bindings': DECLARATION,
   'valetkey-exec': { sidecarName: SIDECAR_CONTAINER },
   'valetkey-parameters': {},
-  'valetkey-pod-changes': { ...SHARED, ...DECLARATION },
+  'valetkey-pod-changes': {
+    ...SHARED,
+    ...DECLARATION,
+    podBindings: POD_BINDINGS,
+    podLabelBindings: POD_LABEL_BINDINGS,
+  },
   'valetkey-pods': {
     ...SHARED,
     cloudDomains: CLOUD_DOMAINS,

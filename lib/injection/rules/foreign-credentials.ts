@@ -32,11 +32,35 @@ export const checkForeignCredentials: RuleCheck = (
           : []),
       ];
     }),
-    ...checkBindings(pod.metadata?.annotations ?? {}, POD_BINDINGS),
-    ...checkBindings(pod.metadata?.labels ?? {}, POD_LABEL_BINDINGS, 'labels'),
+    ...checkPodBindings(pod.metadata ?? {}),
     ...checkServiceAccountBindings(serviceAccount, namespace),
   ];
 };
+
+type BindingMembers = {
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+};
+
+const checkPodBindings = ({ annotations = {}, labels = {} }: BindingMembers) => [
+  ...checkBindings(annotations, POD_BINDINGS),
+  ...checkBindings(labels, POD_LABEL_BINDINGS, 'labels'),
+];
+
+/** Bindings that an update adds or changes: other products read them from running pods, too. */
+export const checkAddedBindings: RuleCheck = (pod, { oldPod }) => {
+  const [before, after] = [oldPod?.metadata ?? {}, pod.metadata ?? {}];
+  return checkPodBindings({
+    annotations: pickChanged(before.annotations, after.annotations),
+    labels: pickChanged(before.labels, after.labels),
+  });
+};
+
+const pickChanged = (
+  before: Readonly<Record<string, string>> = {},
+  after: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(after).filter(([name, value]) => before[name] !== value));
 
 /** What injection adds to a container that is not a consumer. */
 const NO_INJECTED_ENV = { consumer: { env: [] } } as const;
@@ -115,9 +139,9 @@ const SERVICE_ACCOUNT_BINDINGS = [
   'iam.gke.io/gcp-service-account',
   'azure.workload.identity/client-id',
 ];
-const POD_BINDINGS = ['iam.amazonaws.com/role'];
+export const POD_BINDINGS = ['iam.amazonaws.com/role'];
 /** AAD Pod Identity, which preceded workload identity, binds by a label. */
-const POD_LABEL_BINDINGS = ['aadpodidbinding'];
+export const POD_LABEL_BINDINGS = ['aadpodidbinding'];
 const OTHER_CLOUD_BINDINGS = [
   'iam.gke.io/gcp-service-account',
   'azure.workload.identity/client-id',
