@@ -52,8 +52,11 @@ const TOOLS: readonly ProgramName[] = ['promtool', 'actionlint', 'registry', 'cr
 /** Lists all programs, except tools and those of unused clouds. */
 const programsFor = (cloudNames: readonly CloudName[]): ProgramName[] =>
   programNames.filter(
-    (name) => !TOOLS.includes(name) && (name !== 'minio' || cloudNames.includes(name)),
+    (name) =>
+      !TOOLS.includes(name) && (!MINIO_PROGRAMS.includes(name) || cloudNames.includes('minio')),
   );
+
+const MINIO_PROGRAMS: readonly ProgramName[] = ['minio', 'mc'];
 
 /** Starts a cluster and stops it on release, or uses the running one in `folder`. */
 export const claimOwnEnvironment = async (

@@ -26,7 +26,11 @@ const modules = {
       coredns: './coredns',
     },
   },
-  minio: { ldflags: '-s -w', programs: { minio: 'github.com/minio/minio' } },
+  // The guide for MinIO uses its client, which is in the modules of the server.
+  minio: {
+    ldflags: '-s -w',
+    programs: { minio: 'github.com/minio/minio', mc: 'github.com/minio/mc' },
+  },
   // Without service discovery, which is most of its dependencies.
   prometheus: {
     ldflags: '-s -w',

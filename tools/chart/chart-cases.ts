@@ -622,6 +622,14 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     names: "--set-string 'tasks.accountIds={111122223333}'",
   },
   {
+    name: 'accounts in a private cloud, whose roles have none',
+    values: {
+      cloud: { dialect: 's3', stsEndpoint: 'https://rgw.example' },
+      tasks: { accountIds: ['111122223333'] },
+    },
+    names: 'tasks.accountIds: expected no accounts with cloud.dialect: s3',
+  },
+  {
     name: 'any account beside one account',
     values: { tasks: { accountIds: ['*', '111122223333'] } },
     names: "tasks.accountIds: expected '*' alone",

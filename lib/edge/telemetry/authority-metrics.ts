@@ -1,3 +1,4 @@
+import { createSingleFlight } from '../../async/single-flight.ts';
 import type { AuditErrorCode } from '../../audit/audit-event.ts';
 import { AUTHORITY_METRIC_SPECS as SPECS } from './authority-metric-specs.ts';
 import {
@@ -135,12 +136,14 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   );
   registerCollectedGauge(SPECS.policyUntil, registry, () => toUntilSamples(ends, deps.now()));
   registerCollectedGauge(SPECS.watchLastSync, registry, () => readLastSyncs(deps));
+  // Once for a scrape, so that both values are of the same moment.
+  const readAuditVolume = createSingleFlight(deps.readAuditVolume);
   registerCollectedGauge(SPECS.auditVolumeFree, registry, async () => {
-    const space = await deps.readAuditVolume();
+    const space = await readAuditVolume();
     return space === undefined ? [] : [{ value: space.freeBytes }];
   });
   registerCollectedGauge(SPECS.auditVolumeSize, registry, async () => {
-    const space = await deps.readAuditVolume();
+    const space = await readAuditVolume();
     return space === undefined ? [] : [{ value: space.sizeBytes }];
   });
   return {

@@ -158,6 +158,21 @@ describe('createAuthorityMetrics', () => {
     expect(await metrics.render()).toContain(`${name} 4096`);
   });
 
+  it('reads the audit volume once for a scrape', async () => {
+    let reads = 0;
+    const readAuditVolume = async () => {
+      reads += 1;
+      await Promise.resolve();
+      return { sizeBytes: 16_384, freeBytes: 4096 };
+    };
+    const metrics = createAuthorityMetrics({ ...deps, readAuditVolume });
+    const text = await metrics.render();
+    expect(text).toContain('valetkey_authority_audit_volume_size_bytes 16384');
+    expect(reads).toBe(1);
+    await metrics.render();
+    expect(reads).toBe(2);
+  });
+
   it('starts failed audit writes at 0, so that an alert sees the first one', async () => {
     const text = await createAuthorityMetrics(deps).render();
     expect(text).toContain('valetkey_authority_audit_write_errors_total{code="disk_full"} 0');
