@@ -128,6 +128,7 @@ const run = {
     },
     { actions: ['s3:ListBucket'], resources: [DATA] },
   ],
+  account: '111122223333',
   keys: cloudKeys,
   signal: new AbortController().signal,
 };

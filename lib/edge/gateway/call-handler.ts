@@ -1,7 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { readBody } from '../../async/body.ts';
-import { authorizeCall, recognizeCall, type SigningService } from '../../calls/authorize-call.ts';
+import {
+  authorizeCall,
+  readForm,
+  recognizeCall,
+  type SigningService,
+} from '../../calls/authorize-call.ts';
 import { planBody, type BodyPlan } from '../../calls/body-plan.ts';
 import { selectRequestHeaders, selectResponseHeaders } from '../../calls/call-headers.ts';
 import { isRefusalCode, type CallRefusal } from '../../calls/call-refusals.ts';
@@ -19,6 +24,8 @@ import { buildFramedBody, buildPlainBody, type UpstreamBody } from './call-bodie
 export type CallRun = {
   readonly task: string;
   readonly allow: readonly TaskStatement[];
+  /** Of the role; empty where a private cloud has no accounts. */
+  readonly account: string;
   /** Of the cloud: they never leave the sidecar. */
   readonly keys: AwsKeys;
   /** Aborted when the run ends, with a {@link CallRefusal} as its reason: the call is cut on both sides. */
@@ -85,14 +92,6 @@ const requireValue = <T>(
 const refuse = (code: CallRefusal['code'], message: string): never => {
   throw new RefusedCall({ code, message });
 };
-
-const readForm = (
-  { headers }: RecognizableRequest,
-  body: Buffer | undefined,
-): ReadonlyMap<string, string> | undefined =>
-  body !== undefined && headers.get('content-type')?.startsWith('application/x-www-form-urlencoded')
-    ? new Map(new URLSearchParams(body.toString()))
-    : undefined;
 
 /** DeleteObjects names its objects in the body; all else that S3 decides by is in the head. */
 const needsBody = (plan: BodyPlan, { target }: RecognizableRequest): boolean =>
@@ -192,16 +191,24 @@ export const createCallHandler = (deps: CallHandlerDeps) => {
       deps.signText,
     );
     if (invalid !== undefined) throw new RefusedCall(invalid);
-    const form = readForm(request, body);
+    const form = requireValue(readForm(request.headers, body));
     const recognizable = { ...request, ...(form === undefined ? {} : { form }) };
     const operation = requireValue(recognizeCall(service, recognizable));
     call.operation = operation;
     const run = await resolveRun(found.owner);
     const { partition } = deps;
+    const { account } = run;
     requireValue(
       authorizeCall(
         service,
-        { operation, request: recognizable, partition, ...(body === undefined ? {} : { body }) },
+        {
+          operation,
+          request: recognizable,
+          partition,
+          region,
+          account,
+          ...(body === undefined ? {} : { body }),
+        },
         { name: run.task, allow: run.allow },
       ),
     );
@@ -227,7 +234,7 @@ export const createCallHandler = (deps: CallHandlerDeps) => {
     outgoing: ServerResponse,
     { id, refusal }: { id: string; refusal: CallRefusal },
   ): void => {
-    const format = chooseErrorFormat(incoming.headers);
+    const format = chooseErrorFormat(incoming.headers, incoming.url);
     const isHead = incoming.method === 'HEAD';
     const { status, headers, body } = renderRefusal(refusal, { format, requestId: id, isHead });
     // The rest of a body that was not read must not be taken for another request.
