@@ -49,6 +49,11 @@ export const testFiles: readonly TestFile[] = [
     reason: 'recognition is compared with botocore alone',
   },
   {
+    file: 'refusals.e2e.ts',
+    entries: ['minio-cluster'],
+    reason: 'refusals are parsed by botocore alone',
+  },
+  {
     file: 'cloud-cases.e2e.ts',
     entries: ['minio-cluster', 'rgw-cluster'],
     needsNode: true,

@@ -92,6 +92,16 @@ export async function printBotocoreRequests(python: string): Promise<string> {
   return stdout;
 }
 
+/** Returns what clients of botocore raise at an endpoint that refuses: one JSON line each. */
+export async function printBotocoreRefusals(
+  python: string,
+  args: readonly string[],
+): Promise<string> {
+  const script = join(sources, 'python/botocore_refusals.py');
+  const { stdout } = await runCommand(python, [script, ...args], { timeoutMs: 5 * MINUTE_MS });
+  return stdout;
+}
+
 async function buildGo(progress: Progress, version: SdkVersion): Promise<ClientCommand> {
   const source = join(sources, 'go');
   const { goModule } = sdkVersions[version];
