@@ -1,10 +1,5 @@
 import { spawn } from 'node:child_process';
-import {
-  CreateRoleCommand,
-  IAMClient,
-  PutRolePolicyCommand,
-  type IAMClientConfig,
-} from '@aws-sdk/client-iam';
+import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import type { AwsKeys } from '../../lib/signing/signing-keys.ts';
 import { buildChildEnvironment } from '../cluster/host-environment.ts';
@@ -34,12 +29,12 @@ const allowAll = (principal: object, action: string): string =>
   });
 
 const createSession = async (origin: string): Promise<AwsKeys> => {
-  const options: IAMClientConfig = {
+  const options = {
     endpoint: origin,
     region: MOTO_REGION,
     credentials: { accessKeyId: 'first', secretAccessKey: 'first' },
   };
-  const [iam, sts] = [new IAMClient(options), new STSClient({ ...options })];
+  const [iam, sts] = [new IAMClient(options), new STSClient(options)];
   const trust = allowAll({ Principal: { AWS: '*' } }, 'sts:AssumeRole');
   const RoleName = 'gateway';
   const { Role } = await iam.send(

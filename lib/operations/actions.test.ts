@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { findMinted } from '../catalog/minting-actions.ts';
 import { MINTING_OPERATIONS } from '../../tools/build/minting-operations.ts';
 import { findActions, METHOD_SERVICES, OPERATION_ACTIONS } from './actions.ts';
-import { readTable } from './fixtures/calls.ts';
+import { readTable } from '../../test/kit/operation-calls.ts';
 import { RECIPES } from './recipes/recipes.ts';
 import type { ServiceTable } from './table.ts';
 

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { buildArn, jsonCall, listNeeds, readTable, type Call } from './fixtures/calls.ts';
+import {
+  buildArn,
+  jsonCall,
+  listNeeds,
+  readTable,
+  type Call,
+} from '../../test/kit/operation-calls.ts';
 import { listPermissions } from './permissions.ts';
 
 const get = (signingName: string, path: string): Call => ({ signingName, line: `GET ${path}` });

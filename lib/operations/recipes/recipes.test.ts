@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { ACCOUNT, buildArn, formCall, jsonCall, listNeeds, REGION } from '../fixtures/calls.ts';
+import {
+  ACCOUNT,
+  buildArn,
+  formCall,
+  jsonCall,
+  listNeeds,
+  REGION,
+} from '../../../test/kit/operation-calls.ts';
 
 const UUID = '0a1b2c3d-0a1b-2c3d-4e5f-0123456789ab';
 const MALFORMED = ['request_malformed'];
