@@ -119,16 +119,26 @@ describe('authorizeCall', () => {
 describe('readForm', () => {
   const headers = new Map([['content-type', 'application/x-www-form-urlencoded']]);
 
+  const sns = readService('sns');
+
+  it('leaves bodies of services without forms alone, whatever their type', () => {
+    const body = Buffer.from('<Delete></Delete>&%');
+    expect(readForm(readService('s3'), headers, body)).toEqual({ ok: true, value: undefined });
+  });
+
   it('reads a form, and leaves other bodies alone', () => {
-    expect(readForm(headers, Buffer.from('Action=A'))).toEqual({
+    expect(readForm(sns, headers, Buffer.from('Action=A'))).toEqual({
       ok: true,
       value: new Map([['Action', 'A']]),
     });
-    expect(readForm(new Map(), Buffer.from('Action=A'))).toEqual({ ok: true, value: undefined });
+    expect(readForm(sns, new Map(), Buffer.from('Action=A'))).toEqual({
+      ok: true,
+      value: undefined,
+    });
   });
 
   it('refuses a field that is given twice', () => {
-    expect(readForm(headers, Buffer.from('Action=A&Action=B'))).toMatchObject({
+    expect(readForm(sns, headers, Buffer.from('Action=A&Action=B'))).toMatchObject({
       refusal: { code: 'request_malformed' },
     });
   });

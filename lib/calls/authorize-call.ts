@@ -22,13 +22,21 @@ export type AuthorizedCall = {
   readonly isResolved: boolean;
 };
 
-/** Reads the form of protocol `query`, by which an operation is recognized; undefined for other bodies. */
+/**
+ * Reads the form of protocol `query`, by which an operation is recognized.
+ *
+ * @returns undefined for other bodies, and for services without forms
+ */
 export const readForm = (
+  { table }: SigningService,
   headers: ReadonlyMap<string, string>,
   body: Uint8Array | undefined,
 ): CallResult<ReadonlyMap<string, string> | undefined> => {
+  const hasForms = table.services.some(({ protocols }) =>
+    protocols.some((name) => name === 'query' || name === 'ec2'),
+  );
   try {
-    return { ok: true, value: parseForm(headers, body) };
+    return { ok: true, value: hasForms ? parseForm(headers, body) : undefined };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     return refuseCall('request_malformed', error.message);

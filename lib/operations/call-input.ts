@@ -21,20 +21,19 @@ const readFields = (
   return Object.fromEntries(form ?? target.parameters);
 };
 
-/** @param body whole, of operations whose resources are in it */
+/**
+ * @param body whole, of operations whose resources are in it
+ * @throws InputError for a body that protocol `query` does not have, even if nothing of it is needed
+ */
 export const createCallInput = (
   operation: Operation,
   request: RecognizableRequest,
   body: Uint8Array | undefined,
 ): CallInput => {
-  let parsed: { readonly value: unknown } | undefined;
+  let parsed: { readonly value: unknown } | undefined =
+    operation.protocol === 'query' ? { value: readFields(request, body) } : undefined;
   const readBody = (): unknown => {
-    parsed ??= {
-      value:
-        operation.protocol === 'query'
-          ? readFields(request, body)
-          : parseBody(request.headers, body ?? new Uint8Array()),
-    };
+    parsed ??= { value: parseBody(request.headers, body ?? new Uint8Array()) };
     return parsed.value;
   };
   const readPlace = (place: string): string | undefined => {

@@ -100,6 +100,11 @@ describe('listPermissions', () => {
     ['a leading slash', '/clicks'],
     ['white space at the end', 'clicks '],
     ['a control character', 'clicks\u0000'],
+    ['a line break at the end', 'clicks\n'],
+    ['a character that readers normalize', 'cli\u0301cks'],
+    ['a full-width character', '\uff43licks'],
+    ['what can be decoded again', '%63licks'],
+    ['what can be cut off', 'clicks;x=y'],
     ['nothing', ''],
     ['null', null],
     ['a number', 7],
@@ -111,6 +116,16 @@ describe('listPermissions', () => {
   it('leaves a name with a colon to the session policy: services split it in ways of their own', () => {
     expect(listNeeds(put('clicks:1'))).toEqual(['firehose:PutRecord unresolved']);
   });
+
+  it.each(['text/plain', 'application/xml'])(
+    'refuses a body of %s in protocol query, even where no resource is read',
+    (type) => {
+      const line = 'POST /?Action=ListTopics&Version=2010-03-31';
+      const call = { signingName: 'sns', line, headers: { 'content-type': type } };
+      expect(listNeeds(call)).toEqual(['sns:ListTopics *']);
+      expect(listNeeds({ ...call, body: 'Action=DeleteTopic' })).toEqual(['request_malformed']);
+    },
+  );
 
   it('refuses an account that is none', () => {
     const call = json('ecr', 'AmazonEC2ContainerRegistry_V20150921.DeleteRepository', {

@@ -93,7 +93,7 @@ describe('createRecognizer', () => {
     ['dynamodb', 'PutItem', 'operation_unknown'],
     ['secretsmanager', 'secretsmanager.GetSecretValue', 'secretsmanager GetSecretValue'],
   ])('recognizes the target %s %s as %s', (signingName, target, expected) => {
-    const headers = { 'x-amz-target': target };
+    const headers = { 'x-amz-target': target, 'content-type': 'application/x-amz-json-1.0' };
     expect(nameOperation(signingName, 'POST /', { headers })).toBe(expected);
     expect(nameOperation(signingName, 'GET /', { headers })).toBe('operation_unknown');
   });
@@ -137,11 +137,32 @@ describe('createRecognizer', () => {
   });
 
   it.each([
-    ['sqs', 'POST /', { headers: { 'x-amz-target': 'AmazonSQS.SendMessage' } }, 'json'],
+    [
+      'sqs',
+      'POST /',
+      {
+        headers: { 'x-amz-target': 'AmazonSQS.SendMessage', 'content-type': 'application/json' },
+      },
+      'json',
+    ],
     ['sns', 'GET /?Action=Publish&Version=2010-03-31', {}, 'query'],
     ['lambda', 'GET /2015-03-31/functions/f/configuration', {}, 'rest'],
   ])('reports the protocol of %s %s', (signingName, line, options, protocol) => {
     expect(recognize(signingName, line, options)).toMatchObject({ operation: { protocol } });
+  });
+
+  it.each(['application/x-www-form-urlencoded', 'text/plain', ''])(
+    'does not recognize a target with a body of type "%s", where a service could read an Action',
+    (type) => {
+      const headers = { 'x-amz-target': 'AmazonSQS.ListQueues', 'content-type': type };
+      expect(nameOperation('sqs', 'POST /', { headers })).toBe('operation_unknown');
+    },
+  );
+
+  it('refuses parameters in the query beside a form: a service could read either', () => {
+    const form = { Action: 'Publish', Version: '2010-03-31', TopicArn: 'a' };
+    expect(nameOperation('sns', 'POST /', { form })).toBe('sns Publish');
+    expect(nameOperation('sns', 'POST /?TopicArn=b', { form })).toBe('request_malformed');
   });
 
   it('lets the User-Agent choose between services that share an operation, and only between them', () => {

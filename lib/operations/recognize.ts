@@ -41,6 +41,9 @@ const matchCbor = (
     : [];
 };
 
+/** Of a body that is no form: a service that still knows protocol `query` would read another Action there. */
+const JSON_BODY = /^application\/(?:(?:x-amz-)?json|x-amz-cbor)\b/;
+
 /** Protocol `json`: `X-Amz-Target: DynamoDB_20120810.PutItem`. */
 const matchJson = (
   services: readonly ServiceTable[],
@@ -48,7 +51,8 @@ const matchJson = (
 ): readonly Operation[] => {
   const name = headers.get('x-amz-target') ?? '';
   const dot = name.lastIndexOf('.');
-  return method === 'POST' && target.decodedPath === '/'
+  const isJson = JSON_BODY.test(headers.get('content-type') ?? '');
+  return method === 'POST' && target.decodedPath === '/' && isJson
     ? findNamed(
         services.filter((table) => speaks(table, 'json') && table.target === name.slice(0, dot)),
         'json',
@@ -76,6 +80,10 @@ const matchQuery = (
 /** Whether some services of the table would read one part and some the other. */
 const hasTwoActions = ({ target, form }: RecognizableRequest): boolean =>
   ['Action', 'Version'].some((name) => target.parameters.has(name) && form?.has(name) === true);
+
+/** Some services read fields of both, and it is not known which of two equal ones wins. */
+const hasTwoInputs = ({ protocol }: Operation, { target, form }: RecognizableRequest): boolean =>
+  protocol === 'query' && form !== undefined && target.parameters.size > 0;
 
 /** Whether a service of several protocols could read the request in another one than we do. */
 const hasTwoProtocols = ({ target, headers, form }: RecognizableRequest): boolean =>
@@ -119,6 +127,12 @@ const twoActions: Recognition = {
   ok: false,
   code: 'request_malformed',
   message: 'expected Action and Version in the query or in the form, found them in both',
+};
+
+const twoInputs: Recognition = {
+  ok: false,
+  code: 'request_malformed',
+  message: 'expected parameters in the query or in the form, found them in both',
 };
 
 const twoProtocols: Recognition = {
@@ -173,6 +187,7 @@ export const createRecognizer = (table: OperationTable): RecognizeOperation => {
     const [operation] = candidates;
     if (operation === undefined) return refuseUnknown(services);
     if (candidates.length > 1) return refuseAmbiguous(candidates);
+    if (hasTwoInputs(operation, request)) return twoInputs;
     const parameter = findUnknownParameter(table, operation, request);
     return parameter === undefined
       ? { ok: true, operation }

@@ -11,12 +11,15 @@ export type ResourceScope = {
   readonly account: string;
 };
 
-/** Of a name: no wildcard, control character or colon, nothing that a reader may trim or resolve. */
-const NAME = /^[^\s\p{C}*?:\\](?:[^\p{C}*?:\\]*[^\s\p{C}*?:\\])?$/u;
+/**
+ * Of a name: printable ASCII, so that no reader normalizes it, without wildcards, colons, and what a
+ * reader of URLs may decode or cut off; no white space at its ends.
+ */
+const NAME = /^(?! )[^\0-\x1f\x7f-\uffff*?:;%\\]+(?<! )$/;
 /** Of a path with a slash at its end. */
 const EMPTY_OR_DOT_SEGMENT = /(?:^|\/)\.{0,2}\//;
 /** Without wildcards; segments that a reader may resolve are refused here too. */
-const ARN_TEXT = /^(?!.*\/(?:\.{0,2}\/|\.{1,2}$))[^\s\p{C}*?\\]+$/u;
+const ARN_TEXT = /^(?!.*\/(?:\.{0,2}\/|\.{1,2}$))[^\0-\x20\x7f-\uffff*?%\\]+$/;
 
 /** Whether a text claims to be an ARN. */
 export const isArn = (text: string): boolean => /^arn:/i.test(text);

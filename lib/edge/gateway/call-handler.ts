@@ -191,7 +191,7 @@ export const createCallHandler = (deps: CallHandlerDeps) => {
       deps.signText,
     );
     if (invalid !== undefined) throw new RefusedCall(invalid);
-    const form = requireValue(readForm(request.headers, body));
+    const form = requireValue(readForm(service, request.headers, body));
     const recognizable = { ...request, ...(form === undefined ? {} : { form }) };
     const operation = requireValue(recognizeCall(service, recognizable));
     call.operation = operation;
