@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import {
   ACCOUNT,
   buildArn,
@@ -117,6 +118,32 @@ describe('DynamoDB', () => {
     ['no JSON', 'GetItem', 'TableName=orders'],
   ])('refuses %s in %s', (_, operation, body) => {
     expect(list(operation, body)).toEqual(MALFORMED);
+  });
+
+  it('reads any members in any order as the one table that every reader finds, or refuses', () => {
+    const name = fc.constantFrom('"TableName"', '"tableName"', '"Table\\u004eame"', '"Other"');
+    const text = fc.oneof(
+      fc.constantFrom('orders', 'secrets', '*', '..', 'a/b', table('orders'), inRegion(table('a'))),
+      fc.string({ unit: 'grapheme', maxLength: 12 }),
+    );
+    const value = fc.oneof(
+      { weight: 4, arbitrary: text.map((each) => JSON.stringify(each)) },
+      fc.constantFrom('null', '1', '{}', '["orders"]', '{"TableName":"orders"}'),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, value), { maxLength: 3 }), (members) => {
+        const body = `{${members.map(([own, each]) => `${own}:${each}`).join(',')}}`;
+        const needs = list('GetItem', body);
+        if (needs[0] === MALFORMED[0]) return;
+        const named = members.filter(([own]) => own !== '"Other"');
+        expect(named).toHaveLength(1);
+        const { TableName } = JSON.parse(body) as { TableName: string };
+        const own = TableName.startsWith('arn:') ? TableName : table(TableName);
+        expect(needs).toEqual([`dynamodb:GetItem ${own}`]);
+        expect(own).toMatch(/^arn:aws:dynamodb:eu-central-1:111122223333:table\/[\w.-]+$/);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   it.each(['ExecuteStatement', 'BatchExecuteStatement', 'ExecuteTransaction'])(
