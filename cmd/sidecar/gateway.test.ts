@@ -129,6 +129,7 @@ const run = {
     },
     { actions: ['s3:ListBucket'], resources: [DATA] },
   ],
+  account: '111122223333',
   keys: cloudKeys,
   signText,
   signal: new AbortController().signal,

@@ -1,6 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readBody } from '../../async/body.ts';
-import { authorizeCall, recognizeCall, type SigningService } from '../../calls/authorize-call.ts';
+import {
+  authorizeCall,
+  readForm,
+  recognizeCall,
+  type SigningService,
+} from '../../calls/authorize-call.ts';
 import type { BodyBuffers } from '../../calls/body-buffers.ts';
 import { planBody, type BodyPlan } from '../../calls/body-plan.ts';
 import { selectRequestHeaders } from '../../calls/call-headers.ts';
@@ -88,14 +93,6 @@ const toRefusal = (thrown: unknown): CallRefusal => {
   }
   return { code: 'upstream_unreachable', message: 'the cloud did not answer' };
 };
-
-const readForm = (
-  { headers }: RecognizableRequest,
-  body: Buffer | undefined,
-): ReadonlyMap<string, string> | undefined =>
-  body !== undefined && headers.get('content-type')?.startsWith('application/x-www-form-urlencoded')
-    ? new Map(new URLSearchParams(body.toString()))
-    : undefined;
 
 /** DeleteObjects names its objects in the body; all else that S3 decides by is in the head. */
 const needsBody = (plan: BodyPlan, { target }: RecognizableRequest): boolean =>
@@ -217,8 +214,9 @@ const createSteps = (deps: CallHandlerDeps, records: ReturnType<typeof createCal
     return { ...identified, ...read };
   };
 
-  const toRecognizable = ({ parsed: { request }, body }: VerifiedCall): RecognizableRequest => {
-    const form = readForm(request, body);
+  const toRecognizable = ({ parsed, body, service }: VerifiedCall): RecognizableRequest => {
+    const { request } = parsed;
+    const form = requireValue(readForm(service, request.headers, body));
     return { ...request, ...(form === undefined ? {} : { form }) };
   };
 
@@ -245,11 +243,12 @@ const createSteps = (deps: CallHandlerDeps, records: ReturnType<typeof createCal
   ): AllowedCall => {
     const { service, body, run, parsed } = call;
     const { region, service: signingName } = parsed.authorization.scope;
+    const { account } = run;
     const read = body === undefined ? {} : { body };
     record.authorized = requireValue(
       authorizeCall(
         service,
-        { operation, request, partition: getPartition(region), ...read },
+        { operation, request, partition: getPartition(region), region, account, ...read },
         { name: run.task, allow: run.allow },
       ),
     );

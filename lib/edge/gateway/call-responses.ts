@@ -35,7 +35,7 @@ export const respondRefused = (
   outgoing: ServerResponse,
   { id, refusal }: { id: string; refusal: CallRefusal },
 ): number => {
-  const format = chooseErrorFormat(incoming.headers);
+  const format = chooseErrorFormat(incoming.headers, incoming.url);
   const isHead = incoming.method === 'HEAD';
   const { status, headers, body } = renderRefusal(refusal, { format, requestId: id, isHead });
   const isRead = incoming.complete;
