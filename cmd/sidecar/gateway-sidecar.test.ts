@@ -305,7 +305,7 @@ describe('a sidecar with sign tasks', () => {
           revocationsCurrentUntil: () => Infinity,
           getConnectionState: () => ({ isConnected: true, lastContactAt: Date.now() }),
           reportRunEnd: () => undefined,
-      reportCalls: () => undefined,
+          reportCalls: () => undefined,
           shutdown: () => Promise.resolve(),
         },
       }),

@@ -490,6 +490,34 @@ describe('createCallHandler', () => {
     expect(await catchError(call)).toMatchObject({ name: 'InvalidClientTokenId' });
   });
 
+  it('refuses a body above the limit whose length was not announced, once it is above', async () => {
+    const { cloud, gateway } = await start();
+    const socket = connect(gateway.port, '127.0.0.1');
+    closers.push(() => {
+      socket.destroy();
+      return Promise.resolve();
+    });
+    const credential = `${gateway.keys.accessKeyId}/20260101/eu-central-1/s3/aws4_request`;
+    socket.write(
+      [
+        'POST /acme-data?delete HTTP/1.1',
+        `Host: ${gateway.host}`,
+        `Authorization: AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=${'0'.repeat(64)}`,
+        'Transfer-Encoding: chunked',
+        '',
+        `${(MAX_BODY_BYTES + 1).toString(16)}`,
+        `${'a'.repeat(MAX_BODY_BYTES + 1)}`,
+        '0',
+        '',
+        '',
+      ].join('\r\n'),
+    );
+    expect((await readAll(socket)).toString()).toMatch(
+      /^HTTP\/1\.1 413 [^]*x-valetkey-code: body_too_large/,
+    );
+    expect(cloud.requests).toEqual([]);
+  });
+
   it('lets the client read a refusal while it still sends its body', async () => {
     const { gateway, client } = await start();
     const Body = Buffer.alloc(3 * 1024 * 1024);

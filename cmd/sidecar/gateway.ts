@@ -108,7 +108,7 @@ const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
   };
   const load = (): Promise<GatewayHandler> => (loading ??= importHandler());
   const fail = (thrown: unknown): void =>
-    deps.log.error('gateway not loaded', {
+    deps.log.error('gateway failed', {
       error: thrown instanceof Error ? thrown.name : typeof thrown,
     });
   return {
@@ -116,10 +116,12 @@ const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
     listen:
       (consumer: string | undefined): RequestListener =>
       (incoming, outgoing) => {
-        load().then(
-          ({ handle }) => void handle(incoming, outgoing, consumer),
-          () => outgoing.destroy(),
-        );
+        load()
+          .then(({ handle }) => handle(incoming, outgoing, consumer))
+          .catch((thrown: unknown) => {
+            fail(thrown);
+            outgoing.destroy();
+          });
       },
     readState: () => loaded?.readState(),
     close: async () => loaded?.close(),

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AuthorizedCall } from '../../calls/authorize-call.ts';
 import type { CallOutcome } from '../../calls/call-outcome.ts';
@@ -24,10 +24,21 @@ export type CallRecord = {
   waitedMs: number;
 };
 
+/** One call and its connection. */
+export type CallExchange = {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly record: CallRecord;
+  /** Called once when the call has ended. */
+  readonly releases: (() => void)[];
+};
+
 type End = Pick<CallOutcome, 'outcome'> & Partial<Pick<CallOutcome, 'code' | 'status'>>;
 
 /** The bytes of each connection that belong to its earlier calls. */
 type Counted = { readonly read: number; readonly written: number };
+
+export type CallRecords = ReturnType<typeof createCallRecords>;
 
 /** Creates the functions that begin a record of a call and turn it into its outcome. */
 export const createCallRecords = ({

@@ -27,6 +27,8 @@ const endAfterBody = (incoming: IncomingMessage, outgoing: ServerResponse): void
   incoming.once('end', end);
   incoming.once('error', end);
   outgoing.once('close', end);
+  // It was paused if it was read in part before it was refused.
+  incoming.resume();
 };
 
 /** Sends a refusal in the format of the caller's protocol. @returns its status */
