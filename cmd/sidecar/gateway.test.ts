@@ -23,7 +23,7 @@ import { createTextSigner, type AwsKeys } from '../../lib/signing/signing-keys.t
 import { verifyRequest } from '../../lib/signing/verify.ts';
 import { parseRequestTarget } from '../../lib/schema/request-target.ts';
 import { createBodyBuffers } from '../../lib/calls/body-buffers.ts';
-import type { CallOutcome } from '../../lib/calls/call-outcome.ts';
+import type { EndedCall } from '../../lib/calls/ended-call.ts';
 import { createCallHandler, type CallHandlerDeps } from '../../lib/edge/gateway/call-handler.ts';
 import { clock, schedule } from './system-clock.ts';
 
@@ -149,7 +149,7 @@ const startGateway = async (cloud: Cloud, overrides: Partial<CallHandlerDeps> = 
     tasks: [owner],
     randomBytes,
   });
-  const outcomes: CallOutcome[] = [];
+  const outcomes: EndedCall[] = [];
   const upstream = createUpstreamClient({}, { isAllowedAddress: () => true });
   closers.push(upstream.close);
   let host = '';
@@ -174,6 +174,7 @@ const startGateway = async (cloud: Cloud, overrides: Partial<CallHandlerDeps> = 
     clock,
     createId: randomUUID,
     identified: () => undefined,
+    isJournalBlocked: () => false,
     begun: () => undefined,
     report: (outcome) => outcomes.push(outcome),
     ...overrides,
@@ -240,9 +241,10 @@ describe('createCallHandler', () => {
         run: 'run-1',
         outcome: 'allowed',
         status: 200,
-        operation: 's3:GetObject',
-        actions: ['s3:GetObject'],
-        resources: ['arn:aws:s3:::acme-data/reports/a b/ü+~*.csv'],
+        operation: expect.objectContaining({ service: 's3', name: 'GetObject' }),
+        permissions: [
+          { action: 's3:GetObject', resource: 'arn:aws:s3:::acme-data/reports/a b/ü+~*.csv' },
+        ],
         isResolved: true,
       }),
     ]);

@@ -29,6 +29,8 @@ export type Gateway = {
   readonly port: number;
   /** @returns undefined before the first connection */
   readonly readState: () => GatewayState | undefined;
+  /** Resolves when no call is in progress. */
+  readonly waitIdle: () => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -96,7 +98,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     throw thrown;
   }
   for (const server of servers) server.once('connection', handler.load);
-  return { port, readState: handler.readState, stop };
+  return { port, readState: handler.readState, waitIdle: handler.waitIdle, stop };
 };
 
 const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
@@ -124,6 +126,7 @@ const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
           });
       },
     readState: () => loaded?.readState(),
+    waitIdle: async () => loaded?.waitIdle(),
     close: async () => loaded?.close(),
   };
 };

@@ -35,7 +35,7 @@ const authorize = (
   const scope = { partition: 'aws', region: 'eu-central-1', account: '111122223333' };
   const call = { operation: operation.value, request, body: Buffer.from(JSON.stringify(body)) };
   const result = authorizeCall(service, { ...call, ...scope }, { name: 'report', allow });
-  return result.ok ? { isResolved: result.value.isResolved } : result.refusal;
+  return result.refusal ?? { isResolved: result.isResolved };
 };
 
 const GET_ITEM = ['dynamodb', 'DynamoDB_20120810.GetItem'];

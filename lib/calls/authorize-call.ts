@@ -5,6 +5,7 @@ import { listPermissions, type PermissionRequest } from '../operations/permissio
 import type { RecognizeOperation } from '../operations/recognize.ts';
 import { parseForm } from '../operations/request-body.ts';
 import type { OperationTable } from '../operations/table.ts';
+import type { CallRefusal } from './call-refusals.ts';
 import { refuseCall, type CallResult } from './call-request.ts';
 import { evaluateCall } from './evaluate-call.ts';
 
@@ -14,12 +15,13 @@ export type SigningService = {
   readonly recognize: RecognizeOperation;
 };
 
-/** A call that is within its task. */
-export type AuthorizedCall = {
-  readonly operation: Operation;
+/** What a call needs, and why it is refused if it is. */
+export type CallAuthorization = {
+  /** Of a refused call the refused permission is the last one; none if they are not known. */
   readonly permissions: readonly Permission[];
   /** Whether each resource was read from the request; else the session policy alone limits it. */
   readonly isResolved: boolean;
+  readonly refusal?: CallRefusal;
 };
 
 /**
@@ -61,11 +63,11 @@ const keepLiteral = (allow: readonly TaskStatement[]): readonly TaskStatement[] 
     actions: statement.actions.filter((action) => !/[*?]/.test(action)),
   }));
 
-const refuseMinting = ({ service, name }: Operation): CallResult<never> =>
-  refuseCall(
-    'operation_mints',
-    `${service} ${name} gives out what works after the run: the task must name its action without wildcards`,
-  );
+const describeMinting = ({ service, name }: Operation): string =>
+  `${service} ${name} gives out what works after the run: the task must name its action without wildcards`;
+
+const describeOutside = ({ action, resource, within = resource }: Permission, task: string) =>
+  `${action}${within === undefined ? '' : ` on ${within}`} is outside task ${task}`;
 
 /**
  * Decides whether a recognized call is within the task of its run.
@@ -76,18 +78,31 @@ export const authorizeCall = (
   { table }: SigningService,
   call: PermissionRequest,
   { name, allow }: { name: string; allow: readonly TaskStatement[] },
-): CallResult<AuthorizedCall> => {
-  const { operation } = call;
+): CallAuthorization => {
   const result = listPermissions(table, call);
-  if (!result.ok) return refuseCall(result.code, result.message);
+  if (!result.ok) {
+    return {
+      permissions: [],
+      isResolved: false,
+      refusal: { code: result.code, message: result.message },
+    };
+  }
   const { permissions, isMinting } = result;
   const decision = evaluateCall(permissions, allow);
   if (!decision.isAllowed) {
-    const { action, resource, within = resource } = decision.permission;
-    const on = within === undefined ? '' : ` on ${within}`;
-    return refuseCall(decision.code, `${action}${on} is outside task ${name}`);
+    const { code, permission } = decision;
+    return {
+      permissions: [...permissions.filter((each) => each !== permission), permission],
+      isResolved: permissions.every(({ resource }) => resource !== undefined),
+      refusal: { code, message: describeOutside(permission, name) },
+    };
   }
+  const { isResolved } = decision;
   return isMinting && !evaluateCall(permissions, keepLiteral(allow)).isAllowed
-    ? refuseMinting(operation)
-    : { ok: true, value: { operation, permissions, isResolved: decision.isResolved } };
+    ? {
+        permissions,
+        isResolved,
+        refusal: { code: 'operation_mints', message: describeMinting(call.operation) },
+      }
+    : { permissions, isResolved };
 };

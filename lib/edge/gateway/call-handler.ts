@@ -1,17 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { CallOutcome } from '../../calls/call-outcome.ts';
+import type { EndedCall } from '../../calls/ended-call.ts';
 import type { Clock } from '../../contract/clock.ts';
 import { createCallRecords, type CallExchange } from './call-record.ts';
 import { respondRefused } from './call-responses.ts';
 import { createCallSteps, type CallStepDeps } from './call-steps.ts';
-import { toRefusal } from './refused-call.ts';
+import { refuse, toRefusal } from './refused-call.ts';
 
 /** What the gateway needs of the rest of the sidecar. */
 export type CallHandlerDeps = CallStepDeps & {
   readonly clock: Clock;
   readonly createId: () => string;
+  /** Whether the calls cannot be journaled: then none is passed on. */
+  readonly isJournalBlocked: () => boolean;
   readonly begun: () => void;
-  readonly report: (outcome: CallOutcome) => void;
+  readonly report: (outcome: EndedCall) => void;
 };
 
 /** Handles one call; never rejects. `consumer`: whose socket it came in by; absent: loopback. */
@@ -20,6 +22,8 @@ export type HandleCall = (
   outgoing: ServerResponse,
   consumer?: string,
 ) => Promise<void>;
+
+const NOT_JOURNALED = 'the log of the sidecar does not take the journal of calls';
 
 /**
  * Creates the handler of AWS calls. One call is read from top to bottom in `handleCall`: nothing
@@ -33,6 +37,7 @@ export const createCallHandler = (deps: CallHandlerDeps): HandleCall => {
     exchange: CallExchange,
     consumer: string | undefined,
   ): Promise<number> => {
+    if (deps.isJournalBlocked()) refuse('audit_unavailable', NOT_JOURNALED);
     const identified = steps.identify(exchange, consumer);
     const verified = await steps.readAndVerify(exchange, identified);
     const operation = steps.recognize(exchange, verified);
@@ -41,10 +46,7 @@ export const createCallHandler = (deps: CallHandlerDeps): HandleCall => {
     return steps.forward(exchange, allowed);
   };
 
-  const endFailed = (
-    { incoming, outgoing, record }: CallExchange,
-    thrown: unknown,
-  ): CallOutcome => {
+  const endFailed = ({ incoming, outgoing, record }: CallExchange, thrown: unknown): EndedCall => {
     const isClosed = outgoing.destroyed;
     const isBegun = outgoing.headersSent;
     const refusal = toRefusal(thrown);
@@ -68,7 +70,7 @@ export const createCallHandler = (deps: CallHandlerDeps): HandleCall => {
   return async (incoming, outgoing, consumer) => {
     deps.begun();
     const exchange = { incoming, outgoing, record: records.begin(incoming), releases: [] };
-    let outcome: CallOutcome;
+    let outcome: EndedCall;
     try {
       const status = await handleCall(exchange, consumer);
       outcome = records.end(exchange.record, { outcome: 'allowed', status });

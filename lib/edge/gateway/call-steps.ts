@@ -134,13 +134,13 @@ export const createCallSteps = (deps: CallStepDeps, records: CallRecords) => {
     const { region, service: signingName } = parsed.authorization.scope;
     const { account } = run;
     const read = body === undefined ? {} : { body };
-    record.authorized = requireValue(
-      authorizeCall(
-        service,
-        { operation, request, partition: getPartition(region), region, account, ...read },
-        { name: run.task, allow: run.allow },
-      ),
+    record.authorization = authorizeCall(
+      service,
+      { operation, request, partition: getPartition(region), region, account, ...read },
+      { name: run.task, allow: run.allow },
     );
+    const { refusal } = record.authorization;
+    if (refusal !== undefined) throw new RefusedCall(refusal);
     const table = service.table.services.find(({ id }) => id === operation.service);
     if (table === undefined) throw new Error(`expected a table of ${operation.service}`);
     return {
