@@ -58,6 +58,39 @@ describe('authorizeCall', () => {
     });
   });
 
+  it('lists what a refused call needs, the refused permission last', () => {
+    const service = readService('dynamodb');
+    const operation = {
+      protocol: 'json',
+      service: 'dynamodb',
+      name: 'TransactWriteItems',
+    } as const;
+    const put = (TableName: string) => ({ Put: { TableName } });
+    const body = Buffer.from(
+      JSON.stringify({ TransactItems: [put('orders'), put('secrets'), put('orders')] }),
+    );
+    const authorization = authorizeCall(
+      service,
+      {
+        operation: { ...operation, labels: {} },
+        request: {
+          method: 'POST',
+          target: { path: '/', decodedPath: '/', parameters: new Map() },
+          headers: new Map([['content-type', 'application/x-amz-json-1.0']]),
+        },
+        body,
+        ...{ partition: 'aws', region: 'eu-central-1', account: '111122223333' },
+      },
+      { name: 'report', allow },
+    );
+    expect(authorization.refusal?.code).toBe('resource_outside');
+    expect(authorization.permissions.length).toBeGreaterThan(1);
+    expect(authorization.permissions.at(-1)).toEqual({
+      action: 'dynamodb:PutItem',
+      resource: TABLE.replace('orders', 'secrets'),
+    });
+  });
+
   it('refuses a transaction as a whole if one of its items is outside', () => {
     const put = (TableName: string) => ({ Put: { TableName } });
     const items = (...names: string[]) => ({ TransactItems: names.map(put) });

@@ -94,6 +94,17 @@ const anyCall: fc.Arbitrary<EndedCall> = fc.record(
 );
 
 describe('createCallJournal', () => {
+  it('shows the pattern of a resource that the request does not name whole', () => {
+    const { journal, lines } = setUp();
+    const within = 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:db-??????';
+    journal.record({
+      ...call,
+      isResolved: false,
+      permissions: [{ action: 'secretsmanager:GetSecretValue', within }],
+    });
+    expect(lines()[0]).toMatchObject({ resources: [within], resolved: false });
+  });
+
   it('writes each call as one line of canonical JSON', () => {
     const { journal, lines, written } = setUp();
     journal.record(call);
