@@ -49,6 +49,16 @@ export const testFiles: readonly TestFile[] = [
     reason: 'recognition is compared with botocore alone',
   },
   {
+    file: 'moto.e2e.ts',
+    entries: ['minio-cluster'],
+    reason: 'its cloud is moto, on the machine that runs the tests',
+  },
+  {
+    file: 'refusals.e2e.ts',
+    entries: ['minio-cluster'],
+    reason: 'refusals are parsed by botocore alone',
+  },
+  {
     file: 'cloud-cases.e2e.ts',
     entries: ['minio-cluster', 'rgw-cluster'],
     needsNode: true,
