@@ -71,7 +71,12 @@ const renderFullSidecar = (tasks: number): Promise<string> => {
     tasks: names,
     readExpirations: () => new Map(names.map((name) => [name, 1])),
     authority: () => ({ isConnected: true, lastContactAt: 1 }),
-    gateway: () => ({ callsInFlight: 1, bufferedBytes: 1, upstreamConnections: 1 }),
+    gateway: () => ({
+      callsInFlight: 1,
+      bufferedBytes: 1,
+      upstreamConnections: 1,
+      journalBlocked: 0,
+    }),
   });
   for (const task of names) {
     for (const outcome of ['issued', 'refused', 'unavailable', 'abandoned'])
