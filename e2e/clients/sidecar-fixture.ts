@@ -161,6 +161,9 @@ const buildGatewayAccess = ({ region, s3Endpoint }: CaseCloud): GatewayAccess =>
   endpoints: [{ service: 's3', url: s3Endpoint }],
   maxBodyBytes: 8 * MEBIBYTE,
   bufferBytes: 32 * MEBIBYTE,
+  fixedKey: 'auto',
+  journalLinesPerSecond: 200,
+  journalResources: 'full',
 });
 
 const buildCloudSettings = (region: string, stsEndpoint: string): CloudSettings => ({
