@@ -29,6 +29,9 @@ const task: Declaration = {
   ],
 };
 
+/** RGW decrypts the session token before it looks for the access key. */
+const REFUSAL_OF_LOCAL_KEYS = { minio: '403 InvalidAccessKeyId', rgw: '400 InvalidArgument' };
+
 const MEBIBYTE = 1024 * 1024;
 
 describe(`a pod whose calls the gateway signs (${cloud.name})`, () => {
@@ -71,10 +74,8 @@ describe(`a pod whose calls the gateway signs (${cloud.name})`, () => {
     const local = { env: toEnvironment(keys) };
     expect(await callCloudFromPod(place, 'get', 'reports/q3.csv', local)).toEqual({ status: 200 });
     const env = { ...local.env, [SIGN_CONSUMER_ENV.endpointUrl]: cloud.s3Endpoint };
-    expect(await callCloudFromPod(place, 'get', 'reports/q3.csv', { env })).toMatchObject({
-      status: 403,
-      code: 'InvalidAccessKeyId',
-    });
+    const refused = await callCloudFromPod(place, 'get', 'reports/q3.csv', { env });
+    expect(`${refused.status} ${refused.code ?? ''}`).toBe(REFUSAL_OF_LOCAL_KEYS[cloud.name]);
   });
 
   const mebibytes = isFull ? 1024 : 64;
@@ -92,7 +93,7 @@ describe(`a pod whose calls the gateway signs (${cloud.name})`, () => {
     const value = `${format(peak)}, before ${format(before)}, limit ${format(limit)}`;
     const name = `peak of the sidecar's memory while it passed ${mebibytes} MiB each way`;
     recordMeasurement(testContext.folder, { entry: testContext.entry, name, value });
-    expect(peak - before).toBeLessThan(40 * MEBIBYTE);
+    expect(peak - before).toBeLessThan(32 * MEBIBYTE);
   }, 320_000);
 
   if (node !== undefined) {
