@@ -98,7 +98,8 @@ export const chooseErrorFormat = (
   if (headers['smithy-protocol'] === 'rpc-v2-cbor') return 'cbor';
   const scope = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(String(headers['authorization']));
   const service = scope?.[1] ?? '';
-  if (service === 's3') return 's3';
+  // Only SDKs of S3 send calls without a signature: for objects that everyone may read.
+  if (service === 's3' || headers['authorization'] === undefined) return 's3';
   if (service === 'ec2') return 'ec2';
   const type = String(headers['content-type'] ?? '');
   return type.startsWith('application/x-www-form-urlencoded') ? 'query' : 'json';

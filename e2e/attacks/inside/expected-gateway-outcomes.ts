@@ -5,8 +5,8 @@
 const EXPECTED: Record<string, string> = {
   'with everything right': '200, then 200',
   'outside its task': '403 resource_outside, then 200',
-  'without a signature': '404 route_unknown, then 200',
-  'with a loopback token': '404 route_unknown, then 200',
+  'without a signature': '403 signature_missing, then 200',
+  'with a loopback token': '403 signature_missing, then 200',
   'with another secret': '403 signature_invalid, then 200',
   'with another session token': '403 signature_invalid, then 200',
   "with another consumer's access key": '403 signature_invalid, then 200',

@@ -20,7 +20,7 @@ import type { HttpsBatch } from './https-requests.ts';
  *   watch BUCKET KEY           get credentials → when the sidecar, and when the cloud, first refuses
  *   ask-on                     request credentials from the sidecar repeatedly → each change of the response
  *   stream TASK BUCKET KEY     start, use and complete runs repeatedly → each run
- *   upload BUCKET KEY          upload a body that does not end → that it has begun, and what ended it
+ *   upload BUCKET KEY          upload a gigabyte slowly → that it has begun, and what ended it
  *
  * The last four print one line of JSON for each result, with the time in epoch milliseconds.
  */
@@ -206,7 +206,9 @@ const transferObject = async (mebibytes: number, Bucket: string, Key: string) =>
   return { status: $metadata.httpStatusCode ?? 0, isEqual };
 };
 
-const UPLOAD_PAUSE_MS = 5;
+/** A gigabyte takes some minutes. A cloud refuses a size for which it has no space. */
+const UPLOAD_PAUSE_MS = 10;
+const UPLOAD_BYTES = 1024 ** 3;
 
 /** The body is sent slowly, so that the upload is in flight whenever its run ends. */
 const uploadUntilCut = async (Bucket: string, Key: string) => {
@@ -218,7 +220,7 @@ const uploadUntilCut = async (Bucket: string, Key: string) => {
     if (chunks === 64) printLine({ hasBegun: true });
     return pause(UPLOAD_PAUSE_MS);
   });
-  const ContentLength = 1024 ** 4;
+  const ContentLength = UPLOAD_BYTES;
   try {
     await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentLength }));
     printLine({ cut: 'never' });

@@ -12,7 +12,7 @@ import {
 } from '../node-access.ts';
 import { cloud, createNamespace, recordSecrets, runPod, testContext } from '../test-context.ts';
 import type { CredentialKeys, PodRef } from '../test-context.ts';
-import { hasBegun, uploadCommand, uploadTask } from './endless-upload.ts';
+import { hasBegun, uploadCommand, uploadTask } from './slow-upload.ts';
 import { listContainerProcesses, readProcessEnvironment, searchMemory } from './process-memory.ts';
 
 const { node } = testContext;

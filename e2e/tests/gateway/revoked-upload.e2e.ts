@@ -7,8 +7,8 @@ import {
 } from '../authority/revocation-objects.ts';
 import { cloud, createNamespace, runPod } from '../test-context.ts';
 import type { PodRef } from '../test-context.ts';
-import { hasBegun, uploadCommand, uploadTask } from './endless-upload.ts';
-import type { CutLine } from './endless-upload.ts';
+import { hasBegun, uploadCommand, uploadTask } from './slow-upload.ts';
+import type { CutLine } from './slow-upload.ts';
 
 describe(`an upload that the gateway passes on to ${cloud.name}`, () => {
   const names = createRevocationNames('upload');

@@ -7,7 +7,7 @@ export const uploadTask: Declaration = {
 };
 
 /** The agent's command that uploads until something ends it. */
-export const uploadCommand = ['upload', 'acme-data', 'work/endless.bin'];
+export const uploadCommand = ['upload', 'acme-data', 'work/slow.bin'];
 
 /** The first line of {@link uploadCommand}: a part of the body is sent. */
 export const hasBegun = (line: { hasBegun?: boolean }): boolean => line.hasBegun === true;
