@@ -145,18 +145,28 @@ export const startMemoryMeter = async (
 
 const MEMORY_INTERVAL_MS = 50;
 
-/** For v1 and v2 of cgroups, whose files have different names. */
+/** The folder of a process's memory cgroup; v1 has one hierarchy for each controller. */
+const findCgroup = (processId: string): { folder: string; isV1: boolean } => {
+  const groups = readFileSync(`/proc/${processId}/cgroup`, 'utf8');
+  const v1 = /^\d+:memory:(.*)$/m.exec(groups)?.[1];
+  const v2 = /^0::(.*)$/m.exec(groups)?.[1] ?? '';
+  return v1 === undefined
+    ? { folder: join('/sys/fs/cgroup', v2), isV1: false }
+    : { folder: join('/sys/fs/cgroup/memory', v1), isV1: true };
+};
+
+/** Lists the processes of a container, by their IDs on the node. */
+export const listContainerProcesses = (firstProcessId: string): string[] =>
+  readFileSync(join(findCgroup(firstProcessId).folder, 'cgroup.procs'), 'utf8')
+    .split('\n')
+    .filter(Boolean);
+
 const createMemoryReader = (processId: string): (() => { used: number; limit: number }) => {
-  const groups = readFileSync(`/proc/${processId}/cgroup`, 'utf8').split('\n');
-  const v1 = groups.map((line) => /^\d+:memory:(.*)$/.exec(line)?.[1]).find((path) => path);
-  const folder =
-    v1 === undefined
-      ? join('/sys/fs/cgroup', groups[0]?.replace('0::', '') ?? '')
-      : join('/sys/fs/cgroup/memory', v1);
-  const [limitFile, stat] =
-    v1 === undefined ? ['memory.max', /^anon (\d+)$/m] : ['memory.limit_in_bytes', /^rss (\d+)$/m];
+  const { folder, isV1 } = findCgroup(processId);
+  const limitFile = isV1 ? 'memory.limit_in_bytes' : 'memory.max';
+  const used = isV1 ? /^rss (\d+)$/m : /^anon (\d+)$/m;
   return () => ({
-    used: Number(stat.exec(readFileSync(join(folder, 'memory.stat'), 'utf8'))?.[1]),
+    used: Number(used.exec(readFileSync(join(folder, 'memory.stat'), 'utf8'))?.[1]),
     limit: Number(readFileSync(join(folder, limitFile), 'utf8')),
   });
 };

@@ -6,6 +6,7 @@ import { readRunKeys } from '../authority/sidecar-runs.ts';
 import { waitForConsumerLine } from '../authority/revocation-objects.ts';
 import {
   findProcessId,
+  listContainerProcesses,
   readContainerStatus,
   readPodUid,
   readSidecarStatus,

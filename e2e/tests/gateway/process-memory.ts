@@ -1,13 +1,5 @@
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { ignoreMissing } from '../../../test/kit/files.ts';
-
-/** Processes of a container: those in the process namespace of its first one. IDs are the node's. */
-export const listContainerProcesses = (firstProcessId: string): string[] => {
-  const namespace = readlinkSync(`/proc/${firstProcessId}/ns/pid`);
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((id) => ignoreMissing(() => readlinkSync(`/proc/${id}/ns/pid`)) === namespace);
-};
 
 /** The environment of a process on the node, as text. */
 export const readProcessEnvironment = (processId: string): string =>
