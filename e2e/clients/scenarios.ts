@@ -85,13 +85,20 @@ export function listScenarios(client: string): Scenario[] {
 /** Clients that perform {@link operationNames}. */
 const operatingClients: readonly string[] = ['javascript', 'boto3'];
 
-/** Returns the scenarios that a client must pass if the gateway signs its calls. */
-export function listSignScenarios(client: string): Scenario[] {
+/**
+ * Returns the scenarios that a client must pass if the gateway signs its calls.
+ *
+ * @param refused operations that the cloud itself refuses
+ */
+export function listSignScenarios(
+  client: string,
+  refused: readonly OperationName[] = [],
+): Scenario[] {
   const shared = listScenarios(client).filter(({ name }) => name !== minuteRenewalName);
   return [
     ...shared,
     restartScenario,
-    ...(operatingClients.includes(client) ? [operationScenario] : []),
+    ...(operatingClients.includes(client) ? [buildOperationScenario(refused)] : []),
   ];
 }
 
@@ -106,11 +113,13 @@ const restartScenario: Scenario = {
   ],
 };
 
-const operationScenario: Scenario = {
+const buildOperationScenario = (refused: readonly OperationName[]): Scenario => ({
   name: 'uses the operations of S3',
   conditions: { ...minuteConditions, scope: 'work' },
-  steps: operationNames.map((operation) => ({ do: 'operate', operation })),
-};
+  steps: operationNames
+    .filter((operation) => !refused.includes(operation))
+    .map((operation) => ({ do: 'operate', operation })),
+});
 
 /** Between the waits of the sidecar: longer than for the SDK for Java, shorter than for others (1.8 s). */
 const SLOW_EXCHANGE_MS = 1200;

@@ -183,6 +183,7 @@ const STATEMENTS: Record<NonNullable<Conditions['scope']>, TaskStatement[]> = {
       actions: [
         's3:GetObject',
         's3:PutObject',
+        's3:DeleteObject',
         's3:GetObjectTagging',
         's3:PutObjectTagging',
         's3:AbortMultipartUpload',
@@ -190,8 +191,6 @@ const STATEMENTS: Record<NonNullable<Conditions['scope']>, TaskStatement[]> = {
       ],
       resources: [`arn:aws:s3:::${WORK_PREFIX}/*`],
     },
-    // Ceph RGW 16 asks its policies for the bucket when several objects are deleted.
-    { actions: ['s3:DeleteObject'], resources: [DATA, `arn:aws:s3:::${WORK_PREFIX}/*`] },
     { actions: ['s3:ListBucket'], resources: [DATA] },
   ],
 };

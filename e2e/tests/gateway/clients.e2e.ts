@@ -17,8 +17,10 @@ const createFixture = createSidecarFixtures({ cloud: caseCloud, program, deliver
 
 /** What a client sends does not depend on the cloud; what RGW makes of it is shown by two of them. */
 const names = cloud.name === 'minio' ? clientNames : (['javascript', 'boto3'] as const);
+/** RGW 16 denies DeleteObjects to every session with a policy, under `vend` too. */
+const refused = cloud.name === 'rgw' ? (['delete'] as const) : [];
 const runs = names.flatMap((client) =>
-  listSignScenarios(client).map((scenario) => ({
+  listSignScenarios(client, refused).map((scenario) => ({
     name: `${client}: ${scenario.name}`,
     command: clients.newest?.[client],
     scenario,

@@ -14,7 +14,7 @@ import {
 import { cloud, createNamespace, recordSecrets, runPod, testContext } from '../test-context.ts';
 import type { CredentialKeys, PodRef } from '../test-context.ts';
 import { hasBegun, uploadCommand, uploadTask } from './slow-upload.ts';
-import { listContainerProcesses, readProcessEnvironment, searchMemory } from './process-memory.ts';
+import { readProcessEnvironment, searchMemory } from './process-memory.ts';
 
 const { node } = testContext;
 if (node === undefined) throw new Error('expected a cluster on this machine, to read its memory');
