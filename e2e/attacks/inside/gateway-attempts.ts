@@ -83,9 +83,10 @@ const REQUESTS: Record<string, Attempt> = {
     sign({}).replace(/^x-amz[\w-]+/gim, (name) => name.toUpperCase()),
   'with a header in two cases': ({ sign }) => addHeader(sign({}), 'X-AMZ-DATE: 20200101T000000Z'),
   'with a query key twice': ({ sign }) => sign({ path: '/acme-data', query: 'prefix=a&prefix=b' }),
-  'with dot segments': ({ sign }) => sign({ path: '/acme-data/reports/../secrets/keys.txt' }),
+  'with dot segments in a key': ({ sign }) =>
+    sign({ path: '/acme-data/reports/../secrets/keys.txt' }),
   'with an encoded slash in the bucket': ({ sign }) =>
-    sign({ path: '/acme-data%2fsecrets/keys.txt' }),
+    sign({ path: '/acme-data%2Fsecrets/keys.txt' }),
   'from a browser': ({ sign }) => addHeader(sign({}), 'Origin: http://evil.example'),
 };
 
