@@ -490,17 +490,18 @@ describe('the listener of the gateway', () => {
   };
 
   it.each([
+    ['a request of no route', ['GET /t/summarize/v1 HTTP/1.1', 'Host: HOST'], 404, 'route_unknown'],
     [
-      'a request without a signature',
-      ['GET /t/summarize/v1 HTTP/1.1', 'Host: HOST'],
-      404,
-      'route_unknown',
+      'an unsigned call of S3, which must not look like an object that does not exist',
+      ['HEAD /acme-data/reports/a HTTP/1.1', 'Host: HOST'],
+      403,
+      'signature_missing',
     ],
     [
       'another scheme',
       ['GET / HTTP/1.1', 'Host: HOST', 'Authorization: Bearer x'],
-      404,
-      'route_unknown',
+      403,
+      'signature_missing',
     ],
     [
       'a presigned URL',
@@ -547,7 +548,7 @@ describe('the listener of the gateway', () => {
       '',
       'body',
     );
-    expect(answer).toMatch(/^HTTP\/1\.1 404 /);
+    expect(answer).toMatch(/^HTTP\/1\.1 403 /);
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
   });
 
@@ -570,7 +571,7 @@ describe('the listener of the gateway', () => {
       'Connection: close',
     ];
     expect(await send(...build(33))).toMatch(/^HTTP\/1\.1 431 /);
-    expect(await send(...build(30))).toMatch(/^HTTP\/1\.1 404 /);
+    expect(await send(...build(30))).toMatch(/^HTTP\/1\.1 403 /);
   });
 });
 

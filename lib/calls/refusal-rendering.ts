@@ -114,6 +114,8 @@ export const chooseErrorFormat = (
   const scope = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(String(headers['authorization']));
   const service = scope?.[1] ?? '';
   if (service === 's3') return url.startsWith(S3_CONTROL_PATH) ? 'query' : 's3';
+  // Only SDKs of S3 send calls without a signature: for objects that everyone may read.
+  if (headers['authorization'] === undefined) return 's3';
   if (service === 'ec2') return 'ec2';
   const isQuery = type.startsWith(FORM) || /[?&]Action=/.test(url);
   return isQuery || REST_XML_SERVICES.has(service) ? 'query' : 'json';

@@ -67,7 +67,7 @@ describe('readPlatform', () => {
           image: 'registry.example/v:1',
           imagePullPolicy: 'IfNotPresent',
           audience: 'sts.amazonaws.com',
-          resources: { memory: '96Mi', cpu: '100m' },
+          resources: { memory: '128Mi', cpu: '100m' },
           allowedChanges: { images: [], env: [] },
           imagePullSecrets: [],
         },

@@ -25,7 +25,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   image: registry.example/valetkey:0.1.0
  *   imagePullPolicy: IfNotPresent          # Always | IfNotPresent | Never
  *   audience: authority.valetkey.dev       # trust: cluster: sts.amazonaws.com
- *   resources: {memory: 96Mi, cpu: 100m}
+ *   resources: {memory: 128Mi, cpu: 100m}
  *   allowedChanges: {images: [], env: [], maxResources: {memory: 256Mi, cpu: "1"}}
  *   imagePullSecrets: []                   # added to pods that do not name them
  * cloud:
