@@ -23,7 +23,7 @@ import { createTextSigner, type AwsKeys } from '../../lib/signing/signing-keys.t
 import { verifyRequest } from '../../lib/signing/verify.ts';
 import { parseRequestTarget } from '../../lib/schema/request-target.ts';
 import { createBodyBuffers } from '../../lib/calls/body-buffers.ts';
-import type { CallOutcome } from '../../lib/calls/call-outcome.ts';
+import type { EndedCall } from '../../lib/calls/ended-call.ts';
 import { createCallHandler, type CallHandlerDeps } from '../../lib/edge/gateway/call-handler.ts';
 import { clock, schedule } from './system-clock.ts';
 
@@ -129,6 +129,7 @@ const run = {
     },
     { actions: ['s3:ListBucket'], resources: [DATA] },
   ],
+  account: '111122223333',
   keys: cloudKeys,
   signText,
   signal: new AbortController().signal,
@@ -148,7 +149,7 @@ const startGateway = async (cloud: Cloud, overrides: Partial<CallHandlerDeps> = 
     tasks: [owner],
     randomBytes,
   });
-  const outcomes: CallOutcome[] = [];
+  const outcomes: EndedCall[] = [];
   const upstream = createUpstreamClient({}, { isAllowedAddress: () => true });
   closers.push(upstream.close);
   let host = '';
@@ -173,6 +174,7 @@ const startGateway = async (cloud: Cloud, overrides: Partial<CallHandlerDeps> = 
     clock,
     createId: randomUUID,
     identified: () => undefined,
+    isJournalBlocked: () => false,
     begun: () => undefined,
     report: (outcome) => outcomes.push(outcome),
     ...overrides,
@@ -239,9 +241,10 @@ describe('createCallHandler', () => {
         run: 'run-1',
         outcome: 'allowed',
         status: 200,
-        operation: 's3:GetObject',
-        actions: ['s3:GetObject'],
-        resources: ['arn:aws:s3:::acme-data/reports/a b/ü+~*.csv'],
+        operation: expect.objectContaining({ service: 's3', name: 'GetObject' }),
+        permissions: [
+          { action: 's3:GetObject', resource: 'arn:aws:s3:::acme-data/reports/a b/ü+~*.csv' },
+        ],
         isResolved: true,
       }),
     ]);
@@ -487,6 +490,34 @@ describe('createCallHandler', () => {
       new DeleteObjectsCommand({ Bucket: 'acme-data', Delete: { Objects } }),
     );
     expect(await catchError(call)).toMatchObject({ name: 'InvalidClientTokenId' });
+  });
+
+  it('refuses a body above the limit whose length was not announced, once it is above', async () => {
+    const { cloud, gateway } = await start();
+    const socket = connect(gateway.port, '127.0.0.1');
+    closers.push(() => {
+      socket.destroy();
+      return Promise.resolve();
+    });
+    const credential = `${gateway.keys.accessKeyId}/20260101/eu-central-1/s3/aws4_request`;
+    socket.write(
+      [
+        'POST /acme-data?delete HTTP/1.1',
+        `Host: ${gateway.host}`,
+        `Authorization: AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=${'0'.repeat(64)}`,
+        'Transfer-Encoding: chunked',
+        '',
+        (MAX_BODY_BYTES + 1).toString(16),
+        'a'.repeat(MAX_BODY_BYTES + 1),
+        '0',
+        '',
+        '',
+      ].join('\r\n'),
+    );
+    expect((await readAll(socket)).toString()).toMatch(
+      /^HTTP\/1\.1 413 [^]*x-valetkey-code: body_too_large/,
+    );
+    expect(cloud.requests).toEqual([]);
   });
 
   it('lets the client read a refusal while it still sends its body', async () => {

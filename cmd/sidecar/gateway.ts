@@ -29,6 +29,8 @@ export type Gateway = {
   readonly port: number;
   /** @returns undefined before the first connection */
   readonly readState: () => GatewayState | undefined;
+  /** Resolves when no call is in progress. */
+  readonly waitIdle: () => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -96,7 +98,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     throw thrown;
   }
   for (const server of servers) server.once('connection', handler.load);
-  return { port, readState: handler.readState, stop };
+  return { port, readState: handler.readState, waitIdle: handler.waitIdle, stop };
 };
 
 const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
@@ -108,7 +110,7 @@ const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
   };
   const load = (): Promise<GatewayHandler> => (loading ??= importHandler());
   const fail = (thrown: unknown): void =>
-    deps.log.error('gateway not loaded', {
+    deps.log.error('gateway failed', {
       error: thrown instanceof Error ? thrown.name : typeof thrown,
     });
   return {
@@ -116,12 +118,15 @@ const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
     listen:
       (consumer: string | undefined): RequestListener =>
       (incoming, outgoing) => {
-        load().then(
-          ({ handle }) => void handle(incoming, outgoing, consumer),
-          () => outgoing.destroy(),
-        );
+        load()
+          .then(({ handle }) => handle(incoming, outgoing, consumer))
+          .catch((thrown: unknown) => {
+            fail(thrown);
+            outgoing.destroy();
+          });
       },
     readState: () => loaded?.readState(),
+    waitIdle: async () => loaded?.waitIdle(),
     close: async () => loaded?.close(),
   };
 };

@@ -3,11 +3,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import { createCallRuns, type CallRuns } from '../../lib/calls/call-runs.ts';
+import { createCallJournal, type CallJournal } from '../../lib/calls/journal.ts';
+import type { WriteText } from '../../lib/calls/line-writer.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../../lib/contract/paths.ts';
-import type { LocalKeys } from '../../lib/runs/local-keys.ts';
 import { createRunRegistry, type RunRegistry } from '../../lib/runs/run-registry.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
 import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
@@ -33,6 +34,8 @@ import { createObservedExchange } from './observed-exchange.ts';
 import { createRoutes } from './routes.ts';
 import { isReadable } from './token-file.ts';
 
+/** Of the 1.5 s until the exit: for the lines of calls that the ends of their runs cut. */
+const CUT_MS = 200;
 /** Of the 1.5 s until the exit. A run whose end is not reported by then expires at its deadline. */
 const REPORT_MS = 1_000;
 
@@ -41,6 +44,8 @@ export type SidecarDeps = {
   readonly log: Log;
   readonly clock: Clock;
   readonly schedule: Schedule;
+  /** Standard output, for the journal of calls. */
+  readonly write: WriteText;
   readonly createCredentialSource: (metrics: SidecarMetrics) => CredentialSource;
   /** How long requests get 503 after shutdown began. */
   readonly drainMs: number;
@@ -89,7 +94,7 @@ const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sideca
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);
   closers.push(() => closeListener(loopback));
   await listenOnSockets(config, { createListener: routes.socket, closers });
-  const gateway = signing && (await startPodGateway(deps, { ...signing, metrics }));
+  const gateway = signing && (await startGateway({ ...deps, ...signing, metrics }));
   if (gateway !== undefined) closers.push(gateway.stop);
   const unready = () => (isReadable(config.tokenFile) ? [] : [SIDECAR_ENV.tokenFile]);
   const telemetry = createMetricsServer({ ...metrics, unready });
@@ -105,7 +110,8 @@ const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sideca
     loopbackPort: getPort(loopback),
     telemetryPort: getPort(telemetry),
     ...(gateway && { gatewayPort: gateway.port }),
-    stop: () => stopSidecar(deps, { registry, source, closers }),
+    stop: () =>
+      stopSidecar(deps, { registry, source, closers, gateway, journal: signing?.journal }),
   };
 };
 
@@ -132,10 +138,8 @@ const listenOnSockets = async (
 };
 
 /** @throws SeedFileError */
-const createRegistry = (
-  { config, clock, schedule, log, createCredentialSource }: SidecarDeps,
-  readGateway: () => GatewayState | undefined,
-) => {
+const createRegistry = (deps: SidecarDeps, readGateway: () => GatewayState | undefined) => {
+  const { config, clock, schedule, log, createCredentialSource } = deps;
   const localKeys = createPodKeys(config);
   const metrics = createLazySidecarMetrics({
     tasks: config.admitted.tasks.map(({ name }) => name),
@@ -158,13 +162,23 @@ const createRegistry = (
       ended: (ended, reason) => {
         const { run, task, consumer } = ended;
         signing?.runs.end(ended, reason);
+        signing?.journal.endRun(run);
         source.authority?.reportRunEnd(ended, reason);
         metrics.runEnded(task.name, reason);
         log.info('run ended', { run, task: task.name, consumer, reason });
       },
     },
   });
-  const signing = localKeys && { localKeys, runs: createPodCallRuns(config, registry, schedule) };
+  const signing = localKeys &&
+    config.gateway && {
+      localKeys,
+      access: config.gateway,
+      runs: createPodCallRuns(config, registry, schedule),
+      journal: createCallJournal(config.gateway, {
+        ...deps,
+        report: source.authority?.reportCalls,
+      }),
+    };
   return { registry, metrics, source, signing };
 };
 
@@ -179,15 +193,6 @@ const createPodCallRuns = (
     schedule,
     unavailable: trust === 'authority' ? 'authority_unreachable' : 'upstream_unreachable',
   });
-
-/** The configuration has the gateway's settings if a task has delivery `sign`. */
-const startPodGateway = async (
-  { config, log, clock, schedule, isCloudAddress }: SidecarDeps,
-  parts: { localKeys: LocalKeys; runs: CallRuns; metrics: SidecarMetrics },
-): Promise<Gateway | undefined> => {
-  const { gateway: access } = config;
-  return access && startGateway({ config, access, log, clock, schedule, isCloudAddress, ...parts });
-};
 
 /** The deadline of the longest-lived run of each task, in milliseconds since the epoch. */
 const findLatestExpirations = (registry: RunRegistry, now: number): ReadonlyMap<string, number> => {
@@ -224,12 +229,23 @@ const stopSidecar = async (
     registry,
     source,
     closers,
-  }: { registry: RunRegistry; source: CredentialSource; closers: readonly Close[] },
+    gateway,
+    journal,
+  }: {
+    registry: RunRegistry;
+    source: CredentialSource;
+    closers: readonly Close[];
+    gateway: Gateway | undefined;
+    journal: CallJournal | undefined;
+  },
 ): Promise<void> => {
   const runs = registry.close();
   log.info('sidecar shutting down', { runs });
   for (const consumer of config.admitted.consumers) withdrawToken(getTokenPath(config, consumer));
   const drained = new Promise<void>((resolve) => void schedule(drainMs, resolve));
+  const cut = new Promise<void>((resolve) => void schedule(CUT_MS, resolve));
+  await Promise.race([gateway?.waitIdle(), cut]);
+  journal?.close();
   await Promise.all([drained, source.authority?.shutdown(REPORT_MS)]);
   await Promise.all(closers.map((close) => close()));
 };

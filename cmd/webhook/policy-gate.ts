@@ -1,6 +1,7 @@
 import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
+import type { WebhookMetrics } from '../../lib/edge/telemetry/webhook-metrics.ts';
 import { createTaskPolicyEvaluator, type EvaluatePolicy } from '../../lib/injection/task-policy.ts';
 import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
 import { cacheDecisions } from './cached-decisions.ts';
@@ -22,9 +23,10 @@ export const createPolicyGate = (
     readonly cluster: Pick<ClusterClient, 'watchPolicies' | 'readNamespaceLabels'>;
     readonly loadCatalog: LoadCatalog;
     readonly clock: Pick<Clock, 'now'>;
+    readonly metrics: Pick<WebhookMetrics, 'policyTasksQueued'>;
   } & Pick<PolicyWatchDeps, 'sync' | 'log' | 'random'>,
 ): PolicyGate => {
-  const { cluster, loadCatalog, clock, sync, log, random } = deps;
+  const { cluster, loadCatalog, clock, metrics, sync, log, random } = deps;
   const staleAfterSeconds = settings.authority.policyMaxStalenessSeconds;
   const watch = cluster.watchPolicies;
   const policies = watchPolicies({ watch, staleAfterSeconds, sync, log, random });
@@ -38,8 +40,10 @@ export const createPolicyGate = (
       readPolicies: policies.current,
       readNamespaceLabels,
       now: clock.now,
-      evaluateTask: cacheDecisions((compiled, request) =>
-        evaluateAdmissionPolicy({ policies: compiled, loadCatalog }, request),
+      evaluateTask: cacheDecisions(
+        (compiled, request) =>
+          evaluateAdmissionPolicy({ policies: compiled, loadCatalog }, request),
+        metrics.policyTasksQueued,
       ),
     }),
     admitPolicy: (request) => Promise.resolve(admitPolicy(request, { vend, now: clock.now })),

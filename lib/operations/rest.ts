@@ -1,3 +1,4 @@
+import type { RequestTarget } from '../schema/request-target.ts';
 import type { Operation, RecognizableRequest } from './operation.ts';
 import type { OperationTable, RestOperation } from './table.ts';
 
@@ -107,6 +108,33 @@ const compileOperations = ({
 /** `/bucket/` is the bucket, as for S3 itself: some SDKs write it. */
 const removeBucketSlash = (path: string): string => path.replace(/^(\/[^/]+)\/$/, '$1');
 
+const ENCODED_SLASH = /%2f/i;
+
+const decodeSegments = (path: string): readonly string[] =>
+  path
+    .split('/')
+    .slice(1)
+    .map((segment) => decodeURIComponent(segment));
+
+/**
+ * The ways to split a path. An encoded slash is part of a label for services that decode after routing,
+ * and a separator for others: whatever both readings find must be one operation.
+ */
+const readPaths = (
+  { path, decodedPath }: RequestTarget,
+  isS3: boolean,
+): readonly (readonly string[])[] => {
+  const plain = (isS3 ? removeBucketSlash(decodedPath) : decodedPath).split('/').slice(1);
+  if (isS3) return ENCODED_SLASH.test(path.split('/')[1] ?? '') ? [] : [plain];
+  if (plain.some((segment) => segment === '.' || segment === '..')) return [];
+  return ENCODED_SLASH.test(path) ? [decodeSegments(path), plain] : [plain];
+};
+
+const isSame = (one: Operation, other: Operation): boolean =>
+  one.service === other.service &&
+  one.name === other.name &&
+  JSON.stringify(one.labels) === JSON.stringify(other.labels);
+
 /**
  * Prepares the REST operations of a table. Within a service the closest operation wins, as in the
  * service itself; between services nothing is preferred, because they have different hosts.
@@ -114,9 +142,8 @@ const removeBucketSlash = (path: string): string => path.replace(/^(\/[^/]+)\/$/
 export const compileRestTable = (table: OperationTable): MatchRest => {
   const byMethod = compileOperations(table);
   const isS3 = table.services.some(({ id }) => id === 's3');
-  return (request) => {
-    const { decodedPath } = request.target;
-    const path = (isS3 ? removeBucketSlash(decodedPath) : decodedPath).split('/').slice(1);
+
+  const match = (request: RecognizableRequest, path: readonly string[]): readonly Operation[] => {
     const ranks = new Map<string, number>();
     const matches: Operation[] = [];
     for (const operation of byMethod.get(request.method) ?? []) {
@@ -125,8 +152,13 @@ export const compileRestTable = (table: OperationTable): MatchRest => {
       const labels = hasRequirements(requirements, request) ? matchPath(segments, path) : undefined;
       if (labels === undefined) continue;
       ranks.set(service, rank);
-      matches.push({ service, name, labels });
+      matches.push({ protocol: 'rest', service, name, labels });
     }
     return matches;
+  };
+
+  return (request) => {
+    const found = readPaths(request.target, isS3).flatMap((path) => match(request, path));
+    return found.filter((one, at) => found.findIndex((other) => isSame(one, other)) === at);
   };
 };

@@ -147,7 +147,7 @@ describe('the actions of S3', () => {
         headers: new Map<string, string>(),
       };
       const body = Buffer.from('<Delete><Object><Key>a</Key></Object></Delete>');
-      const operation = { service: 's3', name, labels };
+      const operation = { protocol: 'rest', service: 's3', name, labels } as const;
       const permissions = listS3Permissions({ operation, request, body, partition: 'aws' });
       for (const { action } of permissions ?? []) {
         if (!(await iamActionExists('s3', action.slice(3)))) unmapped.push(`${name}: ${action}`);

@@ -27,6 +27,8 @@ const endAfterBody = (incoming: IncomingMessage, outgoing: ServerResponse): void
   incoming.once('end', end);
   incoming.once('error', end);
   outgoing.once('close', end);
+  // It was paused if it was read in part before it was refused.
+  incoming.resume();
 };
 
 /** Sends a refusal in the format of the caller's protocol. @returns its status */
@@ -35,7 +37,7 @@ export const respondRefused = (
   outgoing: ServerResponse,
   { id, refusal }: { id: string; refusal: CallRefusal },
 ): number => {
-  const format = chooseErrorFormat(incoming.headers);
+  const format = chooseErrorFormat(incoming.headers, incoming.url);
   const isHead = incoming.method === 'HEAD';
   const { status, headers, body } = renderRefusal(refusal, { format, requestId: id, isHead });
   const isRead = incoming.complete;
