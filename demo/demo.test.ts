@@ -65,7 +65,10 @@ describe('make demo', () => {
     ['a vend task without exception', 'refused at admission'],
     ["the pod's own token", '400 InvalidIdentityToken by the cloud'],
     ['records verified', 'No problems found.'],
-    ['the timeline of one run', 'intent → policy → credentials → cloud call → end'],
+    [
+      'the timeline of one run',
+      'intent → policy → credentials → call → cloud call → end → summary',
+    ],
     ['no file holds the secret', 'none'],
   ])('shows: %s: %s', (name, expected) => {
     expect(lines.find((line) => line.name === name)).toMatchObject({ expected, met: true });

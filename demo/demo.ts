@@ -84,7 +84,9 @@ export const runDemo = async (
   const run = await runConsumers({ layout, pod, cluster, cloud, plugin }, programs, show);
   show(await checkNoException(plane.webhook, wanted));
   show(await checkCloudTrust(cloud, token));
-  const records = await checkRecords({ folder, tool: plugin, events: cloud.listEvents(), run });
+  const calls = buildProcess(layout, findSidecar(pod)).log;
+  const events = cloud.listEvents();
+  const records = await checkRecords({ folder, tool: plugin, events, run, calls });
   show(records.verification);
   show(records.timelineLine);
   await saveMetrics(folder, telemetryUrl);
