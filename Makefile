@@ -22,7 +22,7 @@ dist/.built: $(SOURCES) tools/build/main.ts $(INSTALLED)
 
 build: dist/.built ## Bundle each program into one file below dist/
 
-demo: dist/.built ## Show a consumer that gets credentials scoped to its task (no cluster needed)
+demo: dist/.built ## Show an agent that works without a key of the cloud (no cluster needed)
 	@node demo/main.ts $(ARGS)
 
 test: dist/.built ## Run linters, then every test that needs no cluster

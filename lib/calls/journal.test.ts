@@ -309,6 +309,18 @@ describe('createCallJournal with an authority', () => {
     expect(time.timers()).toBe(0);
   });
 
+  it('reports the head of a run whose only call was cut by its end', async () => {
+    const { journal, time, reports } = setUp();
+    journal.endRun('run-1');
+    journal.record({ ...call, outcome: 'cut', code: 'run_revoked' });
+    await time.advance(1_000);
+    const counts = { allowed: 0, refused: 0, failed: 0, cut: 1 };
+    expect(reports).toMatchObject([{ run: 'run-1', calls: { from: 0, to: 0, counts } }]);
+    await time.advance(60_000);
+    expect(reports).toHaveLength(1);
+    expect(time.timers()).toBe(0);
+  });
+
   it('reports refusals at most once a minute for each run', async () => {
     const { journal, time, reports } = setUp();
     for (let second = 0; second < 120; second += 1) {

@@ -89,6 +89,13 @@ export const createCallJournal = (
     reportHead(chain);
     chains.delete(chain.run);
   };
+  const endChain = (run: string): void => {
+    const chain = chains.get(run);
+    if (chain === undefined || chain.hasEnded) return;
+    chain.hasEnded = true;
+    reportHead(chain);
+    chain.cancel = schedule(REPORT_EVERY_MS, () => forget(chain));
+  };
   const startChain = (run: string | undefined): Chain => {
     const [oldest] = [...chains.values()].filter((each) => each.run !== undefined);
     if (chains.size >= MAX_CHAINS && oldest !== undefined) forget(oldest);
@@ -132,14 +139,8 @@ export const createCallJournal = (
     },
     endRun: (run) => {
       if (writer.accepts()) flush();
-      const chain = chains.get(run);
-      if (chain === undefined || chain.hasEnded) return;
-      chain.hasEnded = true;
-      chain.cancel?.();
-      chain.cancel = schedule(END_DELAY_MS, () => {
-        reportHead(chain);
-        chain.cancel = schedule(REPORT_EVERY_MS, () => forget(chain));
-      });
+      // A run whose only call is cut by its end has no chain before the line of that call.
+      schedule(END_DELAY_MS, () => endChain(run));
     },
     isBlocked: writer.isBlocked,
     close: () => {
