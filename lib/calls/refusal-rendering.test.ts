@@ -125,7 +125,7 @@ describe('chooseErrorFormat', () => {
       '/',
       'json-in-cbor',
     ],
-    ['no signature', {}, '/', 'json'],
+    ['no signature', {}, '/', 's3'],
   ])('chooses for %s', (_, headers, url, expected) => {
     expect(chooseErrorFormat(headers, url)).toBe(expected);
   });
