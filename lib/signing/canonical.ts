@@ -35,11 +35,16 @@ export const sha256 = (data: string | Uint8Array): string => hash('sha256', data
 export const formatScope = ({ date, region, service }: CredentialScope): string =>
   `${date}/${region}/${service}/aws4_request`;
 
+/** Most segments of paths: they are encoded as they are. */
+const UNRESERVED = /^[\w.~-]*$/;
+
 const encode = (text: string): string =>
-  encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  UNRESERVED.test(text)
+    ? text
+    : encodeURIComponent(text).replace(
+        /[!'()*]/g,
+        (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+      );
 
 const encodeSegments = (path: string): string => path.split('/').map(encode).join('/');
 
