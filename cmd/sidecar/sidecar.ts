@@ -2,12 +2,10 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-import { createCallRuns, type CallRuns } from '../../lib/calls/call-runs.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { LOOPBACK_TOKEN_FILE_NAME, SOCKET_FILE_NAME } from '../../lib/contract/paths.ts';
-import type { LocalKeys } from '../../lib/runs/local-keys.ts';
 import { createRunRegistry, type RunRegistry } from '../../lib/runs/run-registry.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
 import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
@@ -28,10 +26,13 @@ import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts'
 import type { GatewayState, SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import type { SidecarConfig } from './config.ts';
 import type { CredentialSource } from './credential-source.ts';
-import { createPodKeys, startGateway, type Gateway } from './gateway.ts';
+import type * as gatewayModule from './gateway.ts';
 import { createObservedExchange } from './observed-exchange.ts';
 import { createRoutes } from './routes.ts';
 import { isReadable } from './token-file.ts';
+
+/** Loaded only for pods with sign tasks: others would keep it in memory. */
+type GatewayModule = typeof gatewayModule;
 
 /** Of the 1.5 s until the exit. A run whose end is not reported by then expires at its deadline. */
 const REPORT_MS = 1_000;
@@ -81,7 +82,11 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
 /** @param closers gets a function for each listener */
 const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sidecar> => {
   const { config, log, schedule } = deps;
-  const { registry, metrics, source, signing } = createRegistry(deps, () => gateway?.readState());
+  const module = await loadGatewayModule(config);
+  const { registry, metrics, source, signing } = createRegistry(deps, {
+    module,
+    readGateway: () => gateway?.readState(),
+  });
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
   const { admitted, trust } = config;
   const { countRequest } = metrics;
@@ -89,7 +94,7 @@ const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sideca
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);
   closers.push(() => closeListener(loopback));
   await listenOnSockets(config, { createListener: routes.socket, closers });
-  const gateway = signing && (await startPodGateway(deps, { ...signing, metrics }));
+  const gateway = await signing?.startGateway({ ...deps, ...signing, metrics });
   if (gateway !== undefined) closers.push(gateway.stop);
   const unready = () => (isReadable(config.tokenFile) ? [] : [SIDECAR_ENV.tokenFile]);
   const telemetry = createMetricsServer({ ...metrics, unready });
@@ -131,12 +136,20 @@ const listenOnSockets = async (
   );
 };
 
+const loadGatewayModule = async ({
+  admitted: { tasks },
+}: SidecarConfig): Promise<GatewayModule | undefined> =>
+  tasks.some(({ delivery }) => delivery === 'sign') ? import('./gateway.ts') : undefined;
+
 /** @throws SeedFileError */
 const createRegistry = (
   { config, clock, schedule, log, createCredentialSource }: SidecarDeps,
-  readGateway: () => GatewayState | undefined,
+  {
+    module,
+    readGateway,
+  }: { module: GatewayModule | undefined; readGateway: () => GatewayState | undefined },
 ) => {
-  const localKeys = createPodKeys(config);
+  const localKeys = module?.createPodKeys(config);
   const metrics = createLazySidecarMetrics({
     tasks: config.admitted.tasks.map(({ name }) => name),
     readExpirations: () => findLatestExpirations(registry, clock.now()),
@@ -164,29 +177,16 @@ const createRegistry = (
       },
     },
   });
-  const signing = localKeys && { localKeys, runs: createPodCallRuns(config, registry, schedule) };
-  return { registry, metrics, source, signing };
-};
-
-const createPodCallRuns = (
-  { admitted, trust }: SidecarConfig,
-  registry: RunRegistry,
-  schedule: Schedule,
-): CallRuns =>
-  createCallRuns({
-    admitted,
-    registry,
-    schedule,
-    unavailable: trust === 'authority' ? 'authority_unreachable' : 'upstream_unreachable',
-  });
-
-/** The configuration has the gateway's settings if a task has delivery `sign`. */
-const startPodGateway = async (
-  { config, log, clock, schedule, isCloudAddress }: SidecarDeps,
-  parts: { localKeys: LocalKeys; runs: CallRuns; metrics: SidecarMetrics },
-): Promise<Gateway | undefined> => {
   const { gateway: access } = config;
-  return access && startGateway({ config, access, log, clock, schedule, isCloudAddress, ...parts });
+  const signing = module &&
+    localKeys &&
+    access && {
+      access,
+      localKeys,
+      runs: module.createPodCallRuns(config, { registry, schedule }),
+      startGateway: module.startGateway,
+    };
+  return { registry, metrics, source, signing };
 };
 
 /** The deadline of the longest-lived run of each task, in milliseconds since the epoch. */
