@@ -459,7 +459,7 @@ describe('createCallHandler', () => {
       respond(outgoing);
     });
     const cloud = { origin: `http://127.0.0.1:${await listen(server)}`, requests: [] };
-    let onReported = (_: EndedCall): void => undefined;
+    let onReported: (call: EndedCall) => void = () => undefined;
     const reported = new Promise<EndedCall>((resolve) => (onReported = resolve));
     const gateway = await startGateway(cloud, { report: (call) => onReported(call), ...overrides });
     const { Body } = await createClient(gateway).send(new GetObjectCommand(REPORT));
