@@ -68,7 +68,7 @@ const MAX_ERROR_BYTES = 4 * 1024;
 
 /**
  * Streams a body to the client, as fast as it reads. Plain events: the signals that `pipeline` makes for
- * every body take more time than a small one. Whoever aborts the signal destroys the body.
+ * every body take more time than a small one. The owner of the signal destroys the body.
  *
  * @param onChunk sees each piece before the client sees it
  */

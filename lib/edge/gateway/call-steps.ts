@@ -211,7 +211,7 @@ const createForward = (deps: CallStepDeps, { buildBody }: BodySteps) => {
       refuseRedirect(response);
       await passResponse(response, outgoing, { signal, onExpired });
     } catch (thrown) {
-      // Destroyed before its end, a body emits an error that ends the process if nobody listens.
+      // Destroyed before its end, a body emits an error that ends the process if nothing listens.
       response.body.on('error', () => undefined).destroy();
       throw thrown;
     }
