@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import {
@@ -445,6 +445,73 @@ describe('createCallHandler', () => {
     expect(gateway.outcomes).toEqual([
       expect.objectContaining({ outcome: 'cut', code: 'run_revoked' }),
     ]);
+  });
+
+  /** Starts a gateway before a cloud that leaves its responses unfinished, and one call to it. */
+  const startUnfinished = async (
+    respond: (outgoing: ServerResponse) => void,
+    overrides: Partial<CallHandlerDeps> = {},
+  ) => {
+    let onCloudClosed = (): void => undefined;
+    const cloudClosed = new Promise<void>((resolve) => (onCloudClosed = resolve));
+    const server = createServer((_, outgoing) => {
+      outgoing.once('close', onCloudClosed);
+      respond(outgoing);
+    });
+    const cloud = { origin: `http://127.0.0.1:${await listen(server)}`, requests: [] };
+    let onReported: (call: EndedCall) => void = () => undefined;
+    const reported = new Promise<EndedCall>((resolve) => (onReported = resolve));
+    const gateway = await startGateway(cloud, { report: (call) => onReported(call), ...overrides });
+    const { Body } = await createClient(gateway).send(new GetObjectCommand(REPORT));
+    if (!(Body instanceof Readable)) throw new Error('expected a stream');
+    const failed = new Promise<Error>((resolve) => void Body.once('error', resolve));
+    return { body: Body.resume(), failed, reported, cloudClosed };
+  };
+  const beginResponse = (outgoing: ServerResponse): void => {
+    outgoing.writeHead(200, { 'content-length': 1024 ** 3 });
+    outgoing.write(Buffer.alloc(65_536));
+  };
+
+  it('breaks the connection with the client if the cloud breaks off its response', async () => {
+    const { failed, reported } = await startUnfinished((outgoing) => {
+      beginResponse(outgoing);
+      outgoing.write('x', () => outgoing.destroy());
+    });
+    expect((await failed).message).toBe('aborted');
+    expect(await reported).toMatchObject({ outcome: 'cut', code: 'upstream_unreachable' });
+  });
+
+  it('leaves the cloud when the client leaves in the middle of a response', async () => {
+    const { body, reported, cloudClosed } = await startUnfinished(beginResponse);
+    body.once('data', () => body.destroy());
+    expect(await reported).toMatchObject({ outcome: 'cut', code: 'client_closed' });
+    await cloudClosed;
+  });
+
+  it('cuts a response on both sides when its run ends', async () => {
+    const ended = new AbortController();
+    const resolveRun = () => Promise.resolve({ ...run, signal: ended.signal });
+    const { body, failed, reported, cloudClosed } = await startUnfinished(beginResponse, {
+      resolveRun,
+    });
+    body.once('data', () => ended.abort({ code: 'run_revoked', message: 'revoked by alice' }));
+    expect(await reported).toMatchObject({ outcome: 'cut', code: 'run_revoked' });
+    expect((await failed).message).toBe('aborted');
+    await cloudClosed;
+  });
+
+  it('passes a large response on whole to a client that stops reading for a while', async () => {
+    const object = randomBytes(8 * 1024 * 1024);
+    const cloud = createServer((_, outgoing) => void outgoing.end(object));
+    const origin = `http://127.0.0.1:${await listen(cloud)}`;
+    const gateway = await startGateway({ origin, requests: [] });
+    const { Body } = await createClient(gateway).send(new GetObjectCommand(REPORT));
+    const chunks: Buffer[] = [];
+    for await (const chunk of Body as Readable) {
+      chunks.push(chunk as Buffer);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(Buffer.concat(chunks).equals(object)).toBe(true);
   });
 
   it('refuses with overloaded a body for which there is no memory, and reads none of it', async () => {

@@ -3,9 +3,11 @@ import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
+import { createCallRuns, type CallRuns } from '../../lib/calls/call-runs.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { GATEWAY_SOCKET_FILE_NAME, SEED_FILE_NAME } from '../../lib/contract/paths.ts';
+import type { Schedule } from '../../lib/contract/schedule.ts';
 import type { Task } from '../../lib/contract/task.ts';
 import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
 import { createGatewayServer } from '../../lib/edge/http/gateway-listener.ts';
@@ -16,9 +18,12 @@ import {
 } from '../../lib/edge/http/local-listener.ts';
 import type { GatewayState } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import { createLocalKeys, type LocalKeys } from '../../lib/runs/local-keys.ts';
+import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import type { SidecarConfig } from './config.ts';
 import type { GatewayHandler, GatewayHandlerDeps, GatewayListener } from './gateway-handler.ts';
 import { readOrCreateSeed } from './seed-file.ts';
+
+export { createCallJournal } from '../../lib/calls/journal.ts';
 
 export type GatewayDeps = GatewayHandlerDeps & {
   readonly config: SidecarConfig;
@@ -59,6 +64,18 @@ export const createPodKeys = (config: SidecarConfig): LocalKeys | undefined => {
     randomBytes,
   });
 };
+
+/** Creates what connects the pod's runs with its calls. */
+export const createPodCallRuns = (
+  { admitted, trust }: SidecarConfig,
+  { registry, schedule }: { registry: RunRegistry; schedule: Schedule },
+): CallRuns =>
+  createCallRuns({
+    admitted,
+    registry,
+    schedule,
+    unavailable: trust === 'authority' ? 'authority_unreachable' : 'upstream_unreachable',
+  });
 
 /**
  * Starts to listen for AWS calls, on loopback and on a socket of each consumer of a sign task. Everything

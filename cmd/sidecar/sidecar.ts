@@ -2,8 +2,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-import { createCallRuns, type CallRuns } from '../../lib/calls/call-runs.ts';
-import { createCallJournal, type CallJournal } from '../../lib/calls/journal.ts';
+import type { CallJournal } from '../../lib/calls/journal.ts';
 import type { WriteText } from '../../lib/calls/line-writer.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
@@ -29,10 +28,14 @@ import { createMetricsServer } from '../../lib/edge/telemetry/metrics-server.ts'
 import type { GatewayState, SidecarMetrics } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import type { SidecarConfig } from './config.ts';
 import type { CredentialSource } from './credential-source.ts';
-import { createPodKeys, startGateway, type Gateway } from './gateway.ts';
+import type * as gatewayModule from './gateway.ts';
+import type { Gateway } from './gateway.ts';
 import { createObservedExchange } from './observed-exchange.ts';
 import { createRoutes } from './routes.ts';
 import { isReadable } from './token-file.ts';
+
+/** Loaded only for pods with sign tasks: others would keep it in memory. */
+type GatewayModule = typeof gatewayModule;
 
 /** Of the 1.5 s until the exit: for the lines of calls that the ends of their runs cut. */
 const CUT_MS = 200;
@@ -86,7 +89,11 @@ export const startSidecar = async (deps: SidecarDeps): Promise<Sidecar> => {
 /** @param closers gets a function for each listener */
 const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sidecar> => {
   const { config, log, schedule } = deps;
-  const { registry, metrics, source, signing } = createRegistry(deps, () => gateway?.readState());
+  const module = await loadGatewayModule(config);
+  const { registry, metrics, source, signing } = createRegistry(deps, {
+    module,
+    readGateway: () => gateway?.readState(),
+  });
   const tokens = new Map(config.admitted.consumers.map((c) => [c, newLoopbackToken()]));
   const { admitted, trust } = config;
   const { countRequest } = metrics;
@@ -94,7 +101,7 @@ const startServing = async (deps: SidecarDeps, closers: Close[]): Promise<Sideca
   const loopback = await listenOnLoopback(config, tokens, routes.loopback);
   closers.push(() => closeListener(loopback));
   await listenOnSockets(config, { createListener: routes.socket, closers });
-  const gateway = signing && (await startGateway({ ...deps, ...signing, metrics }));
+  const gateway = await signing?.startGateway({ ...deps, ...signing, metrics });
   if (gateway !== undefined) closers.push(gateway.stop);
   const unready = () => (isReadable(config.tokenFile) ? [] : [SIDECAR_ENV.tokenFile]);
   const telemetry = createMetricsServer({ ...metrics, unready });
@@ -137,10 +144,21 @@ const listenOnSockets = async (
   );
 };
 
+const loadGatewayModule = async ({
+  admitted: { tasks },
+}: SidecarConfig): Promise<GatewayModule | undefined> =>
+  tasks.some(({ delivery }) => delivery === 'sign') ? import('./gateway.ts') : undefined;
+
 /** @throws SeedFileError */
-const createRegistry = (deps: SidecarDeps, readGateway: () => GatewayState | undefined) => {
+const createRegistry = (
+  deps: SidecarDeps,
+  {
+    module,
+    readGateway,
+  }: { module: GatewayModule | undefined; readGateway: () => GatewayState | undefined },
+) => {
   const { config, clock, schedule, log, createCredentialSource } = deps;
-  const localKeys = createPodKeys(config);
+  const localKeys = module?.createPodKeys(config);
   const metrics = createLazySidecarMetrics({
     tasks: config.admitted.tasks.map(({ name }) => name),
     readExpirations: () => findLatestExpirations(registry, clock.now()),
@@ -169,30 +187,18 @@ const createRegistry = (deps: SidecarDeps, readGateway: () => GatewayState | und
       },
     },
   });
-  const signing = localKeys &&
-    config.gateway && {
+  const { gateway: access } = config;
+  const signing = module &&
+    localKeys &&
+    access && {
+      access,
       localKeys,
-      access: config.gateway,
-      runs: createPodCallRuns(config, registry, schedule),
-      journal: createCallJournal(config.gateway, {
-        ...deps,
-        report: source.authority?.reportCalls,
-      }),
+      runs: module.createPodCallRuns(config, { registry, schedule }),
+      journal: module.createCallJournal(access, { ...deps, report: source.authority?.reportCalls }),
+      startGateway: module.startGateway,
     };
   return { registry, metrics, source, signing };
 };
-
-const createPodCallRuns = (
-  { admitted, trust }: SidecarConfig,
-  registry: RunRegistry,
-  schedule: Schedule,
-): CallRuns =>
-  createCallRuns({
-    admitted,
-    registry,
-    schedule,
-    unavailable: trust === 'authority' ? 'authority_unreachable' : 'upstream_unreachable',
-  });
 
 /** The deadline of the longest-lived run of each task, in milliseconds since the epoch. */
 const findLatestExpirations = (registry: RunRegistry, now: number): ReadonlyMap<string, number> => {

@@ -113,6 +113,7 @@ const findUnknownParameter = (
   { service, name }: Operation,
   { target }: RecognizableRequest,
 ): string | undefined => {
+  if (target.parameters.size === 0) return undefined;
   const operation = table.services.find(({ id }) => id === service)?.rest?.[name];
   if (operation === undefined || !['s3', 's3control'].includes(service)) return undefined;
   const known = new Set(

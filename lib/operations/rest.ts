@@ -14,6 +14,7 @@ type CompiledOperation = {
   readonly service: string;
   readonly name: string;
   readonly segments: readonly Segment[];
+  readonly hasGreedy: boolean;
   readonly requirements: RestOperation;
   /** Higher fits more closely: literal segments, then labels, then required parameters and headers. */
   readonly rank: number;
@@ -45,7 +46,8 @@ const compileOperation = (
 ): CompiledOperation => {
   const path = requirements.http.slice(requirements.http.indexOf(' ') + 1);
   const segments = path.split('/').slice(1).map(parseSegment);
-  return { service, name, segments, requirements, rank: computeRank(segments, requirements) };
+  const rank = computeRank(segments, requirements);
+  return { service, name, segments, hasGreedy: segments.some(isGreedy), requirements, rank };
 };
 
 /**
@@ -55,11 +57,11 @@ const compileOperation = (
  * @returns the labels, or undefined if the path does not match
  */
 const matchPath = (
-  segments: readonly Segment[],
+  { segments, hasGreedy }: Pick<CompiledOperation, 'segments' | 'hasGreedy'>,
   path: readonly string[],
 ): Readonly<Record<string, string>> | undefined => {
   const spare = path.length - segments.length;
-  if (spare !== 0 && !segments.some(isGreedy)) return undefined;
+  if (spare !== 0 && !hasGreedy) return undefined;
   const labels: Record<string, string> = {};
   let at = 0;
   for (const segment of segments) {
@@ -147,9 +149,11 @@ export const compileRestTable = (table: OperationTable): MatchRest => {
     const ranks = new Map<string, number>();
     const matches: Operation[] = [];
     for (const operation of byMethod.get(request.method) ?? []) {
-      const { service, name, segments, requirements, rank } = operation;
+      const { service, name, requirements, rank } = operation;
       if ((ranks.get(service) ?? rank) > rank) continue;
-      const labels = hasRequirements(requirements, request) ? matchPath(segments, path) : undefined;
+      const labels = hasRequirements(requirements, request)
+        ? matchPath(operation, path)
+        : undefined;
       if (labels === undefined) continue;
       ranks.set(service, rank);
       matches.push({ protocol: 'rest', service, name, labels });

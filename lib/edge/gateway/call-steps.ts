@@ -159,12 +159,18 @@ export const createCallSteps = (deps: CallStepDeps, records: CallRecords) => {
   };
 };
 
-/** Aborted when the client has closed its connection. */
-const watchClosed = (outgoing: ServerResponse): AbortSignal => {
-  const closed = new AbortController();
-  if (outgoing.destroyed) closed.abort();
-  else outgoing.once('close', () => closed.abort());
-  return closed.signal;
+/** Aborted when the run ends, or the client closes its connection before the response is complete. */
+const watchEnds = ({ signal }: CallRun, outgoing: ServerResponse): AbortSignal => {
+  const call = new AbortController();
+  const onEnd = (): void => call.abort(signal.reason);
+  const onClose = (): void => {
+    if (!outgoing.writableFinished) call.abort();
+  };
+  if (signal.aborted) onEnd();
+  else signal.addEventListener('abort', onEnd, { once: true });
+  if (outgoing.destroyed) onClose();
+  else outgoing.once('close', onClose);
+  return call.signal;
 };
 
 /** Creates the last step: signs an allowed call, sends it, and passes the response on. */
@@ -190,25 +196,31 @@ const createForward = (deps: CallStepDeps, { buildBody }: BodySteps) => {
   ): Promise<number> => {
     if (incoming.headers.expect !== undefined && call.body === undefined) outgoing.writeContinue();
     const { run, origin, parsed } = call;
-    const signal = AbortSignal.any([run.signal, watchClosed(outgoing)]);
+    const signal = watchEnds(run, outgoing);
     const upstream = buildBody(call, incoming);
     const signed = sign(call, upstream);
     record.sentAt = deps.clock.monotonic();
     const { method } = parsed.request;
     const response = await deps.send({ ...signed, origin, method, body: upstream.body, signal });
-    if (isRedirect(response)) {
-      response.body.destroy();
-      refuse('redirect_refused', `the cloud answered ${response.status} with another location`);
-    }
     const onExpired = (): void => {
       // The end of the run must not cut the response that reports it.
       run.release();
       run.expire();
     };
-    await passResponse(response, outgoing, { signal, onExpired });
+    try {
+      refuseRedirect(response);
+      await passResponse(response, outgoing, { signal, onExpired });
+    } catch (thrown) {
+      // Destroyed before its end, a body emits an error that ends the process if nothing listens.
+      response.body.on('error', () => undefined).destroy();
+      throw thrown;
+    }
     return response.status;
   };
 };
 
-const isRedirect = ({ status, headers }: { status: number; headers: CloudResponse['headers'] }) =>
-  status >= 300 && status < 400 && headers['location'] !== undefined;
+const refuseRedirect = ({ status, headers }: CloudResponse): void => {
+  if (status >= 300 && status < 400 && headers['location'] !== undefined) {
+    refuse('redirect_refused', `the cloud answered ${status} with another location`);
+  }
+};
