@@ -14,6 +14,8 @@ const tiers = [
     admission: [],
     operations: [],
     signing: [],
+    mcp: [],
+    postgres: [],
     upstreams: ['config'],
   },
   {
