@@ -49,6 +49,12 @@ export const testFiles: readonly TestFile[] = [
     reason: 'recognition is compared with botocore alone',
   },
   {
+    file: 'postgres-roles.e2e.ts',
+    entries: ['minio-cluster'],
+    needsNode: true,
+    reason: NO_CLOUD,
+  },
+  {
     file: 'cloud-cases.e2e.ts',
     entries: ['minio-cluster', 'rgw-cluster'],
     needsNode: true,

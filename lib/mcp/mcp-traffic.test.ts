@@ -55,10 +55,10 @@ const serve = (create: () => Connectable): Promise<string> => {
 };
 
 const serveEverything = async (): Promise<string> => {
-  const module = '@modelcontextprotocol/server-everything/dist/server/index.js';
-  const { createServer: create } = (await import(module)) as {
-    createServer: () => { server: Connectable; cleanup: () => void };
-  };
+  const { createServer: create } = (await import(
+    // @ts-expect-error the package has no types
+    '@modelcontextprotocol/server-everything/dist/server/index.js'
+  )) as { createServer: () => { server: Connectable; cleanup: () => void } };
   return serve(() => {
     const { server, cleanup } = create();
     ends.push(() => {

@@ -13,7 +13,7 @@ export type McpPermission = {
   readonly name: string;
 };
 
-export const MCP_ACTIONS: Readonly<Record<McpKind, string>> = {
+const MCP_ACTIONS: Readonly<Record<McpKind, string>> = {
   tools: 'mcp:tools/call',
   resources: 'mcp:resources/read',
   prompts: 'mcp:prompts/get',
@@ -59,7 +59,7 @@ export const encodeMcpName = (name: string): string =>
   name.replace(KEPT, (text) => [...Buffer.from(text)].map(encodeByte).join(''));
 
 /** `mcp://<upstream>/<tools|resources|prompts>/<name>`, as a task names it. */
-export const formatMcpResource = (upstream: string, { kind, name }: McpPermission): string =>
+const formatMcpResource = (upstream: string, { kind, name }: McpPermission): string =>
   `mcp://${upstream}/${kind}/${encodeMcpName(name)}`;
 
 const isName = (name: unknown): name is string =>
@@ -124,7 +124,7 @@ const unknown = (): McpResult<never> =>
  * Lists the permissions that a client's message needs. Unknown methods are refused, and so is a call
  * without ID: a server might run it as a notification.
  */
-export const listMcpPermissions = (message: McpMessage): McpResult<readonly McpPermission[]> => {
+const listMcpPermissions = (message: McpMessage): McpResult<readonly McpPermission[]> => {
   if (message.kind === 'response') return allowMcp([]);
   const { kind, method, params } = message;
   if (kind === 'notification')

@@ -12,6 +12,7 @@ import { renderMcpRefusal } from '../../lib/mcp/refusal-rendering.ts';
 import { refuseMcp, type McpRefusal, type McpResult } from '../../lib/mcp/refusals.ts';
 import { writeMcpHeaders } from '../../lib/mcp/request-headers.ts';
 import { createMcpSessions } from '../../lib/mcp/sessions.ts';
+import { buildToolsList, findNextCursor, MAX_LIST_PAGES } from '../../lib/mcp/tools-listing.ts';
 
 const OWNER = { consumer: 'agent', task: 'docs' };
 const PASSED = ['accept', 'content-type', 'last-event-id', 'mcp-session-id'];
@@ -58,13 +59,33 @@ export const startMcpProxy = async (upstream: string, rules: AnswerRules): Promi
 
   const filter = (message: Uint8Array) => filterServerMessage(message, rules);
 
+  /** @returns the messages of an answer that a client would see */
+  const readMessages = async (answer: Response): Promise<readonly string[]> => {
+    const body = Buffer.from(await answer.arrayBuffer());
+    if (answer.headers.get('content-type')?.startsWith('text/event-stream') !== true) {
+      const filtered = filter(body);
+      return filtered.ok && filtered.value.forward !== undefined ? [filtered.value.forward] : [];
+    }
+    const output = createEventStreamFilter(filter).push(body);
+    const events = output.ok ? output.value.forward.split('\n') : [];
+    return events.flatMap((line) => (line.startsWith('data: ') ? [line.slice(6)] : []));
+  };
+
   /** Lists all pages, so that the pins know the server's tools. */
-  const listTools = async (headers: ReadonlyMap<string, string>): Promise<void> => {
-    sent.push('tools/list');
-    const list = { jsonrpc: '2.0', id: 'valetkey', method: 'tools/list' };
-    const answer = await post(headers, JSON.stringify(list));
-    const stream = createEventStreamFilter(filter);
-    for await (const chunk of answer.body as unknown as Body) stream.push(chunk);
+  const listTools = async (
+    headers: ReadonlyMap<string, string>,
+    call: McpMessage,
+  ): Promise<void> => {
+    let cursor: string | undefined;
+    for (let page = 0; page < MAX_LIST_PAGES; page += 1) {
+      const list = buildToolsList(call, cursor);
+      const written = writeMcpHeaders(headers, list);
+      if (!written.ok) return;
+      sent.push('tools/list');
+      const messages = await readMessages(await post(written.value, serializeMessage(list)));
+      cursor = messages.map(findNextCursor).find((found) => found !== undefined);
+      if (cursor === undefined) return;
+    }
   };
 
   const refuse = (response: ServerResponse, refusal: McpRefusal, message?: McpMessage): void => {
@@ -87,7 +108,7 @@ export const startMcpProxy = async (upstream: string, rules: AnswerRules): Promi
     if (!permissions.ok) return permissions;
     for (const { kind, name } of permissions.value) {
       if (kind !== 'tools' || rules.pins === undefined) continue;
-      if (rules.pins.isListNeeded(name)) await listTools(headers);
+      if (rules.pins.isListNeeded(name)) await listTools(headers, message);
       const pinned = rules.pins.check(name);
       if (!pinned.ok) return pinned;
     }
