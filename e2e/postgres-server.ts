@@ -84,7 +84,9 @@ export const startPostgres = async (): Promise<PostgresServer> => {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
-  server.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  server.stderr.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
   const exited = new Promise((resolve) => server.on('exit', resolve));
   const stop = async (): Promise<void> => {
     server.kill('SIGQUIT');
