@@ -14,6 +14,9 @@ const tiers = [
     admission: [],
     operations: [],
     signing: [],
+    mcp: [],
+    postgres: [],
+    upstreams: ['config'],
   },
   {
     policy: [],

@@ -59,6 +59,12 @@ export const testFiles: readonly TestFile[] = [
     reason: 'refusals are parsed by botocore alone',
   },
   {
+    file: 'postgres-roles.e2e.ts',
+    entries: ['minio-cluster'],
+    needsNode: true,
+    reason: NO_CLOUD,
+  },
+  {
     file: 'cloud-cases.e2e.ts',
     entries: ['minio-cluster', 'rgw-cluster'],
     needsNode: true,

@@ -8,6 +8,7 @@ import { cacheDecisions } from './cached-decisions.ts';
 import type { ClusterClient } from './cluster.ts';
 import { watchPolicies, type PolicyWatch, type PolicyWatchDeps } from './policy-watch.ts';
 import { admitPolicy } from './policy-admission.ts';
+import { admitUpstream, isUpstream } from './upstream-admission.ts';
 import type { AdmissionRouteDeps } from './routes.ts';
 
 /** Everything that needs Cedar, which is loaded only under `trust: authority`. */
@@ -46,6 +47,11 @@ export const createPolicyGate = (
         metrics.policyTasksQueued,
       ),
     }),
-    admitPolicy: (request) => Promise.resolve(admitPolicy(request, { vend, now: clock.now })),
+    admitPolicy: (request) =>
+      Promise.resolve(
+        isUpstream(request)
+          ? admitUpstream(request)
+          : admitPolicy(request, { vend, now: clock.now }),
+      ),
   };
 };

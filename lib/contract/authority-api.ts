@@ -25,6 +25,7 @@ export const API_GROUP = 'valetkey.dev';
 export const API_VERSION = 'v1alpha1';
 export const TASK_POLICIES = 'taskpolicies';
 export const REVOCATIONS = 'revocations';
+export const UPSTREAMS = 'upstreams';
 
 /** The authority's routes. Metadata: RFC 8414 and OpenID Connect Discovery 1.0. */
 export const TOKEN_PATH = '/v1/token';

@@ -556,7 +556,7 @@ export const CHART_CASES: readonly ChartCase[] = [
       [DEPLOYMENT, `${POD}.priorityClassName`, 'valetkey-webhook'],
       [DEPLOYMENT, `${POD}.containers[0].env[2].name`, WEBHOOK_ENV.platformFile],
       [POLICY, 'spec.ingress.length', 1],
-      ...['revocations', 'taskpolicies'].map(
+      ...['revocations', 'taskpolicies', 'upstreams'].map(
         (name) =>
           [
             `CustomResourceDefinition/${name}.valetkey.dev`,
