@@ -12,7 +12,6 @@ import {
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { connectPostgres, type PostgresSession } from './postgres-client.ts';
 
 /** Debian's packages put each version's programs here. */
@@ -84,8 +83,14 @@ export const startPostgres = async (): Promise<PostgresServer> => {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
-  server.stderr.on('data', (chunk: Buffer) => {
-    text += chunk.toString();
+  const ready = new Promise<void>((resolve, reject) => {
+    server.stderr.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (text.includes('ready to accept connections')) resolve();
+    });
+    server.on('exit', () => {
+      reject(new Error(`PostgreSQL did not start: ${text.slice(-500)}`));
+    });
   });
   const exited = new Promise((resolve) => server.on('exit', resolve));
   const stop = async (): Promise<void> => {
@@ -95,13 +100,7 @@ export const startPostgres = async (): Promise<PostgresServer> => {
   };
   const connect: PostgresServer['connect'] = ({ database = 'postgres', ...login }) =>
     connectPostgres({ port, database, ...login });
-  for (const deadline = Date.now() + 30_000; ; await setTimeout(50)) {
-    if (text.includes('ready to accept connections')) break;
-    if (server.exitCode !== null || Date.now() > deadline) {
-      await stop();
-      throw new Error(`PostgreSQL did not start: ${text.slice(-500)}`);
-    }
-  }
+  await ready;
   const version = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
   return { version, connect, password, port, readLog: () => text, stop };
 };

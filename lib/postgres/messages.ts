@@ -4,7 +4,7 @@
 export type ServerMessage = { readonly type: string; readonly payload: Buffer };
 
 /** Before the session is piped, no message of a server is longer. */
-export const MAX_MESSAGE_BYTES = 64 * 1024;
+const MAX_MESSAGE_BYTES = 64 * 1024;
 
 const HEADER = 5;
 

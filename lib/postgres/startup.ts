@@ -5,7 +5,10 @@ export type BackendKey = { readonly pid: number; readonly secret: number };
 
 /** The first packet of a connection. */
 export type StartupPacket =
-  /** TLS or GSSAPI: answered with `N`, and the client sends another first packet. */
+  /**
+   * TLS or GSSAPI: answered with the byte `N`, since a socket or the loopback is the protection. The client
+   * sends another first packet.
+   */
   | { readonly kind: 'encryption' }
   | { readonly kind: 'cancel'; readonly key: BackendKey }
   | {
@@ -30,9 +33,6 @@ const GSS_REQUEST = 80877104;
 const CANCEL_REQUEST = 80877102;
 const MAJOR = 3;
 const PROTOCOL = MAJOR << 16;
-/** Answer to a request of encryption: the socket or the loopback is the protection. */
-export const NO_ENCRYPTION = Buffer.from('N');
-
 const refuse = (sqlState: string, message: string): StartupResult => ({
   kind: 'refused',
   refusal: { sqlState, message },
