@@ -165,6 +165,11 @@ export const testFiles: readonly TestFile[] = [
     reason: REFUSED_FIRST,
   },
   {
+    file: 'serial/authority/check.e2e.ts',
+    entries: ['minio'],
+    reason: NO_CLOUD,
+  },
+  {
     file: 'serial/authority/flood.e2e.ts',
     entries: ['minio'],
     fullEntries: ['rgw'],

@@ -145,7 +145,7 @@ const checkObject = (
 };
 
 /** Another version decides by other rules, so that `lint` and `explain` would mislead. */
-const checkVersion = ({ kind, name, version }: ProgramState): readonly string[] =>
+export const checkVersion = ({ kind, name, version }: ProgramState): readonly string[] =>
   version === VERSION
     ? []
     : [
@@ -214,7 +214,8 @@ const checkAuthority = (
   };
 };
 
-const checkProgram = (
+/** Checks that all wanted replicas of a program are ready. */
+export const checkProgram = (
   replicas: Replicas | undefined,
   program: string,
 ): Checked<readonly ProgramState[]> => {
@@ -267,7 +268,10 @@ const NOT_EVALUATED = {
   message: 'no authority has evaluated this version',
 };
 
-const checkPolicies = (stored: readonly CustomResource[]): Checked<readonly PolicyState[]> => {
+/** Lists which policies are ready. Any that is not denies every run. */
+export const checkPolicies = (
+  stored: readonly CustomResource[],
+): Checked<readonly PolicyState[]> => {
   const policies = stored.map(toPolicyState);
   const problems = policies
     .filter(({ isReady }) => !isReady)

@@ -60,7 +60,16 @@ describe('runProgram', () => {
 
   it('completes every command and each of its options', async () => {
     const { out } = await runCli(['__complete', '']);
-    for (const name of ['status', 'explain', 'lint', 'revoke', 'trust-policy', 'issuer', 'audit'])
+    for (const name of [
+      'check',
+      'status',
+      'explain',
+      'lint',
+      'revoke',
+      'trust-policy',
+      'issuer',
+      'audit',
+    ])
       expect(out).toContain(`${name}\t`);
   });
 

@@ -5,6 +5,7 @@ import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { escapeInvisible } from '../../lib/schema/field-error.ts';
 import { createAuditTimelineCommand } from './audit-timeline.ts';
 import { createAuditVerifyCommand } from './audit-verify.ts';
+import { createCheckCommand } from './check/check.ts';
 import type { Shell } from './command-line.ts';
 import { complete } from './completion.ts';
 import type { Io } from './io.ts';
@@ -32,6 +33,7 @@ export const createProgram = (shell: Shell): Command => {
     .addCommand(createAuditVerifyCommand(shell))
     .addCommand(createAuditTimelineCommand(shell));
   const commands = [
+    createCheckCommand(shell),
     createStatusCommand(shell),
     createExplainCommand(shell),
     createLintCommand(shell),

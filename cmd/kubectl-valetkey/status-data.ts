@@ -108,7 +108,8 @@ export const readStatusData = async (
   };
 };
 
-const readObjects = (
+/** Reads the objects for the whole cluster that an installation has. */
+export const readObjects = (
   { readClusterObject }: ClusterClient,
   trust: Platform['trust'],
 ): Promise<StatusData['objects']> =>
@@ -119,7 +120,8 @@ const readObjects = (
     })),
   );
 
-const toReadResult = <T>(pending: Promise<T>): Promise<ReadResult<T>> =>
+/** Waits for a value; an error becomes the message that explains why it is unknown. */
+export const toReadResult = <T>(pending: Promise<T>): Promise<ReadResult<T>> =>
   pending.then(
     (value) => ({ value }),
     (error: unknown) => ({ unknown: error instanceof Error ? error.message : 'no response' }),

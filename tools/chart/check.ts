@@ -24,6 +24,7 @@ import {
   type RunPromtool,
 } from './promtool.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
+import { areDigestsCurrent } from './policy-digests.ts';
 import { isManifestCurrent } from './render.ts';
 import { startDryRunTarget, type DryRunTarget } from './dry-run-target.ts';
 
@@ -132,6 +133,9 @@ const checkCopies = (helm: RunHelm): readonly CheckResult[] => [
   ),
   runCheck('manifests/ equals the rendered defaults', () =>
     isManifestCurrent(helm) ? [] : ['run `make manifests`'],
+  ),
+  runCheck('kubectl valetkey check knows the admission policies', () =>
+    areDigestsCurrent(helm) ? [] : ['run `make manifests`'],
   ),
 ];
 
