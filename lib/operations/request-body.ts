@@ -46,7 +46,8 @@ const checkSize = (text: string): void => {
   let values = 0;
   for (const token of listTokens(text)) {
     if (token === ',' || token === '{' || token === '[') values += 1;
-    if (values > MAX_VALUES) throw new InputError(`expected a body of at most ${MAX_VALUES} values`);
+    if (values > MAX_VALUES)
+      throw new InputError(`expected a body of at most ${MAX_VALUES} values`);
   }
 };
 

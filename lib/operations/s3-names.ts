@@ -35,6 +35,7 @@ export const listKeyReadings = (key: string): readonly string[] => {
   }
   if (!key.startsWith('/')) return [key];
   const cleaned = cleanKey(key);
-  if (/^\/?$/.test(cleaned)) throw new InputError('expected a key that is more than slashes and dots');
+  if (/^\/?$/.test(cleaned))
+    throw new InputError('expected a key that is more than slashes and dots');
   return [key, cleaned];
 };

@@ -139,7 +139,9 @@ describe('listS3Permissions', () => {
     const body = '<Delete><Object><Key>/x/public/../../b</Key></Object></Delete>';
     expect(listPermissions('POST /acme-data?delete', { body })).toEqual(both('s3:DeleteObject'));
     const headers = { 'x-amz-copy-source': 'acme-data//x/public/../../b' };
-    expect(listPermissions('PUT /acme-data/a', { headers })?.slice(1)).toEqual(both('s3:GetObject'));
+    expect(listPermissions('PUT /acme-data/a', { headers })?.slice(1)).toEqual(
+      both('s3:GetObject'),
+    );
     expect(() => listPermissions('GET /acme-data//..')).toThrow(InputError);
   });
 
