@@ -32,8 +32,8 @@ const endAfterBody = (incoming: IncomingMessage, outgoing: ServerResponse): void
 };
 
 /**
- * Tells a client that waits for it to send its body. While an earlier response of the connection is not
- * sent, Node would put this after the head of ours: it waits for the connection.
+ * Asks a client that waits to send its body. While an earlier response of the connection is not
+ * sent, Node would put this after the head of our response: it waits for the connection.
  */
 export const sendContinue = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
   if (incoming.headers.expect === undefined || incoming.httpVersion !== '1.1') return;
