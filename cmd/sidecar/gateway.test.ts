@@ -19,6 +19,7 @@ import { createRecognizer } from '../../lib/operations/recognize.ts';
 import { createLocalKeys } from '../../lib/runs/local-keys.ts';
 import { parseAuthorization } from '../../lib/signing/authorization.ts';
 import { createChunkDecoder } from '../../lib/signing/chunks.ts';
+import { signRequest } from '../../lib/signing/sign.ts';
 import { createTextSigner, type AwsKeys } from '../../lib/signing/signing-keys.ts';
 import { verifyRequest } from '../../lib/signing/verify.ts';
 import { parseRequestTarget } from '../../lib/schema/request-target.ts';
@@ -618,5 +619,45 @@ describe('createCallHandler', () => {
     const answer = await readAll(socket);
     expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /);
     expect(cloud.requests).toEqual([]);
+  });
+
+  it('sends 100 Continue between the responses of a connection, never within one', async () => {
+    let endFirst = (): void => undefined;
+    const first = new Promise<typeof run>((resolve) => (endFirst = () => resolve(run)));
+    const { gateway } = await start({
+      resolveRun: () => first,
+      report: ({ outcome }) => {
+        if (outcome === 'refused') endFirst();
+      },
+    });
+    const { host, keys, port } = gateway;
+    const target = parseRequestTarget('/acme-data/reports/a');
+    if (!target.ok) throw new Error(target.reason);
+    const signed = signRequest(
+      { method: 'GET', target: target.target, headers: new Map([['host', host]]) },
+      {
+        keys,
+        region: 'eu-central-1',
+        service: 's3',
+        payloadHash: createHash('sha256').digest('hex'),
+        nowMs: Date.now(),
+      },
+      signText,
+    );
+    const head = [...signed.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    const forged = head.replace(/Signature=.*/, `Signature=${'0'.repeat(64)}`);
+    // Without the hash, the body is read before the signature is checked.
+    const unread = forged.replace(/x-amz-content-sha256: .*\r\n/, '');
+    const socket = connect(port, '127.0.0.1');
+    socket.write(
+      `GET /acme-data/reports/a HTTP/1.1\r\n${head}\r\n` +
+        `PUT /acme-data/reports/a HTTP/1.1\r\n${unread}Connection: close\r\n` +
+        'Expect: 100-continue\r\nContent-Length: 2\r\n\r\nhi',
+    );
+    const text = String(await readAll(socket));
+    expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*content/);
+    const [, refusal = ''] = text.split('HTTP/1.1 403 Forbidden');
+    expect(refusal).toMatch(/signature_invalid[^]*<\/Error>$/);
+    expect(refusal).not.toContain('100 Continue');
   });
 });

@@ -58,6 +58,27 @@ describe('authorizeCall', () => {
     });
   });
 
+  it('names a resource in one line without invisible characters, which XML cannot have', () => {
+    const service = readService('s3');
+    const target = { path: '/data/a', decodedPath: '/data/a\n\u0001', parameters: new Map() };
+    const request = { method: 'GET', target, headers: new Map<string, string>() };
+    const operation = recognizeCall(service, request);
+    if (!operation.ok) throw new Error(operation.refusal.message);
+    const scope = { partition: 'aws', region: 'eu-central-1', account: '111122223333' };
+    const task = {
+      name: 'report',
+      allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::other/*'] }],
+    };
+    const { refusal } = authorizeCall(
+      service,
+      { operation: operation.value, request, ...scope },
+      task,
+    );
+    expect(refusal?.message).toBe(
+      's3:GetObject on arn:aws:s3:::data/a\\u{a}\\u{1} is outside task report',
+    );
+  });
+
   it('lists what a refused call needs, the refused permission last', () => {
     const service = readService('dynamodb');
     const operation = {

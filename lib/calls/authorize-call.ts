@@ -1,3 +1,4 @@
+import { boundText } from '../audit/bounded-text.ts';
 import type { TaskStatement } from '../contract/task.ts';
 import { InputError } from '../operations/input-error.ts';
 import type { Operation, Permission, RecognizableRequest } from '../operations/operation.ts';
@@ -66,8 +67,12 @@ const keepLiteral = (allow: readonly TaskStatement[]): readonly TaskStatement[] 
 const describeMinting = ({ service, name }: Operation): string =>
   `${service} ${name} gives out what works after the run: the task must name its action without wildcards`;
 
+/** Of a resource in a message: an ARN with the longest key of S3. */
+const MAX_RESOURCE_LENGTH = 1_200;
+
+/** A resource may be as long as a body, and have any characters. */
 const describeOutside = ({ action, resource, within = resource }: Permission, task: string) =>
-  `${action}${within === undefined ? '' : ` on ${within}`} is outside task ${task}`;
+  `${action}${within === undefined ? '' : ` on ${boundText(within, MAX_RESOURCE_LENGTH)}`} is outside task ${task}`;
 
 /**
  * Decides whether a recognized call is within the task of its run.

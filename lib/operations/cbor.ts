@@ -1,4 +1,4 @@
-import { InputError, MAX_DEPTH } from './input-error.ts';
+import { InputError, MAX_DEPTH, MAX_VALUES } from './input-error.ts';
 
 /** Major types of RFC 8949, section 3.1. */
 const MAJOR = { unsigned: 0, negative: 1, bytes: 2, text: 3, array: 4, map: 5, tag: 6, simple: 7 };
@@ -19,13 +19,15 @@ const fail = (): never => {
 
 /**
  * Decodes a body of CBOR as JSON would show it; bytes stay bytes, and tags are dropped. Strict: one item,
- * names are texts that differ, no text in pieces, at most {@link MAX_DEPTH} levels.
+ * names are texts that differ, no text in pieces, at most {@link MAX_DEPTH} levels and
+ * {@link MAX_VALUES} values.
  *
  * @throws InputError for everything else
  */
 export const decodeCbor = (body: Uint8Array): unknown => {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   let at = 0;
+  let values = 0;
 
   const take = (length: number): number => {
     const from = at;
@@ -93,7 +95,8 @@ export const decodeCbor = (body: Uint8Array): unknown => {
   };
 
   const readItem = (depth: number): unknown => {
-    if (depth > MAX_DEPTH) return fail();
+    values += 1;
+    if (depth > MAX_DEPTH || values > MAX_VALUES) return fail();
     const head = view.getUint8(take(1));
     const [major, info] = [head >> 5, head & 31];
     if (major === MAJOR.map) return readMap(info, depth + 1);

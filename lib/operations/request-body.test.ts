@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { InputError, MAX_DEPTH } from './input-error.ts';
+import { InputError, MAX_DEPTH, MAX_VALUES } from './input-error.ts';
 import { parseBody, parseForm, readList, readMember, readText } from './request-body.ts';
 
 const JSON_1_0 = 'application/x-amz-json-1.0';
@@ -57,6 +57,29 @@ describe('parseBody', () => {
     expect(() => parse(text, type, encoding)).toThrow(InputError);
   });
 
+  it.each([
+    ['objects', '{}', JSON_1_0],
+    ['numbers', '0', JSON_1_0],
+    ['lists', '[]', JSON_1_0],
+  ])('refuses more %s than a body may have, however small', (_, value, type) => {
+    const build = (count: number) => `[${`${value},`.repeat(count - 1)}${value}]`;
+    expect(() => parse(build(MAX_VALUES + 1), type)).toThrow(InputError);
+    expect(parse(build(1_000), type)).toHaveLength(1_000);
+  });
+
+  it('refuses more values of CBOR than a body may have', () => {
+    const build = (count: number) =>
+      Uint8Array.from({ length: count + 2 }, (_, at) => (at === 0 ? 0x9f : at > count ? 0xff : 0));
+    expect(() => parse(build(MAX_VALUES), 'application/cbor')).toThrow(InputError);
+    expect(parse(build(MAX_VALUES - 1), 'application/cbor')).toHaveLength(MAX_VALUES - 1);
+  });
+
+  it('finds the end of a string with any escapes', () => {
+    const text = JSON.stringify({ a: 'x\\', 'b"': '\\"{[,', c: ['\\\\', '"'] });
+    expect(parse(text)).toEqual(JSON.parse(text));
+    expect(() => parse('{"\\\\":1,"\\u005c":2}')).toThrow(InputError);
+  });
+
   it('names no value of the body in its refusal', () => {
     expect(() => parse('{"secret-name":1,"secret-name":2}')).toThrow(/^((?!secret-name).)*$/);
   });
@@ -72,6 +95,10 @@ describe('parseForm', () => {
     ]);
     expect(form('Action=SendMessage&a+b=1%202%C3%BC&empty=&flag&')).toEqual(expected);
     expect(form('', `${FORM}; charset=utf-8`)).toEqual(new Map());
+  });
+
+  it('refuses more fields than a form may have', () => {
+    expect(() => form('&'.repeat(MAX_VALUES))).toThrow(InputError);
   });
 
   it('leaves other bodies alone', () => {

@@ -1,5 +1,5 @@
 import { decodeCbor } from './cbor.ts';
-import { InputError, MAX_DEPTH } from './input-error.ts';
+import { InputError, MAX_DEPTH, MAX_VALUES } from './input-error.ts';
 
 const FORM = /^application\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i;
 const JSON_TYPE = /^application\/(?:x-amz-)?json(?:-1\.[01])?(?:; ?charset=utf-8)?$/i;
@@ -13,8 +13,43 @@ const decodeText = (body: Uint8Array): string => {
   }
 };
 
-/** Strings, and the characters that structure a JSON text. All else is of no interest here. */
-const TOKEN = /"(?:[^"\\]|\\[^])*"|[{}[\],:]/g;
+const STRUCTURE = new Set('{}[],:');
+
+/** @returns where a string of JSON ends, from its first quote */
+const findStringEnd = (text: string, from: number): number => {
+  for (let end = text.indexOf('"', from + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let escapes = 0;
+    while (text[end - 1 - escapes] === '\\') escapes += 1;
+    if (escapes % 2 === 0) return end + 1;
+  }
+  return text.length;
+};
+
+/**
+ * Lists strings, and the characters that structure a JSON text. All else is of no interest here. No
+ * regular expression: for a long string it would need a multiple of its memory.
+ */
+function* listTokens(text: string): Generator<string> {
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at] ?? '';
+    if (STRUCTURE.has(character)) yield character;
+    else if (character === '"') {
+      const end = findStringEnd(text, at);
+      yield text.slice(at, end);
+      at = end - 1;
+    }
+  }
+}
+
+/** Refuses a text of too many values before they are in memory. */
+const checkSize = (text: string): void => {
+  let values = 0;
+  for (const token of listTokens(text)) {
+    if (token === ',' || token === '{' || token === '[') values += 1;
+    if (values > MAX_VALUES)
+      throw new InputError(`expected a body of at most ${MAX_VALUES} values`);
+  }
+};
 
 /**
  * Refuses a name that an object has twice, because readers differ in which value they take.
@@ -24,7 +59,7 @@ const TOKEN = /"(?:[^"\\]|\\[^])*"|[{}[\],:]/g;
 const checkNames = (text: string): void => {
   const open: (Set<string> | undefined)[] = [];
   let last = '';
-  for (const [token] of text.matchAll(TOKEN)) {
+  for (const token of listTokens(text)) {
     if (token === '{' || token === '[') {
       if (open.push(token === '{' ? new Set() : undefined) > MAX_DEPTH) {
         throw new InputError(`expected a body of at most ${MAX_DEPTH} levels`);
@@ -42,6 +77,7 @@ const checkNames = (text: string): void => {
 const parseJson = (body: Uint8Array): unknown => {
   if (body.length === 0) return {};
   const text = decodeText(body);
+  checkSize(text);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -75,7 +111,11 @@ export const parseForm = (
   if (!FORM.test(type)) throw new InputError('expected a form in UTF-8');
   refuseEncoding(headers);
   const form = new Map<string, string>();
-  for (const field of decodeText(body).split('&').filter(Boolean)) {
+  const fields = decodeText(body).split('&', MAX_VALUES + 1);
+  if (fields.length > MAX_VALUES) {
+    throw new InputError(`expected a form of at most ${MAX_VALUES} fields`);
+  }
+  for (const field of fields.filter(Boolean)) {
     const equals = field.includes('=') ? field.indexOf('=') : field.length;
     const name = decodeComponent(field.slice(0, equals));
     if (form.has(name)) throw new InputError('expected each field of the form once');

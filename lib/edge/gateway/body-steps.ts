@@ -5,6 +5,7 @@ import type { BodyPlan } from '../../calls/body-plan.ts';
 import { sha256 } from '../../signing/canonical.ts';
 import { buildFramedBody, buildPlainBody, type UpstreamBody } from './call-bodies.ts';
 import type { CallExchange, CallRecords } from './call-record.ts';
+import { sendContinue } from './call-responses.ts';
 import { refuse } from './refused-call.ts';
 
 export type BodySteps = ReturnType<typeof createBodySteps>;
@@ -39,7 +40,7 @@ export const createBodySteps = (
     const { incoming, outgoing } = exchange;
     await reserve(exchange, consumer);
     if (incoming.destroyed) refuse('request_malformed', 'expected the rest of the body');
-    if (incoming.headers.expect !== undefined) outgoing.writeContinue();
+    sendContinue(incoming, outgoing);
     const { kind, bytes } = await readBody(incoming, { maxBytes: maxBodyBytes });
     if (kind === 'too_large') return refuseLarge();
     return kind === 'complete'

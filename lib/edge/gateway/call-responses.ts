@@ -30,6 +30,21 @@ const endAfterBody = (incoming: IncomingMessage, outgoing: ServerResponse): void
   incoming.resume();
 };
 
+/**
+ * Asks a client that waits to send its body. While an earlier response of the connection is not
+ * sent, Node would put this after the head of our response: it waits for the connection.
+ */
+export const sendContinue = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+  if (incoming.headers.expect === undefined || incoming.httpVersion !== '1.1') return;
+  if (outgoing.socket !== null) {
+    outgoing.writeContinue();
+    return;
+  }
+  outgoing.once('socket', () => {
+    if (!outgoing.headersSent) outgoing.writeContinue();
+  });
+};
+
 /** Sends a refusal in the format of the caller's protocol. @returns its status */
 export const respondRefused = (
   incoming: IncomingMessage,

@@ -18,7 +18,7 @@ import type { AwsKeys, SignText } from '../../signing/signing-keys.ts';
 import { createBodySteps, type BodyStepDeps, type BodySteps } from './body-steps.ts';
 import type { UpstreamBody } from './call-bodies.ts';
 import type { CallExchange, CallRecords } from './call-record.ts';
-import { passResponse, type CloudResponse } from './call-responses.ts';
+import { passResponse, sendContinue, type CloudResponse } from './call-responses.ts';
 import { refuse, RefusedCall, requireValue } from './refused-call.ts';
 
 /** What the steps of a call need of the rest of the sidecar. */
@@ -194,7 +194,7 @@ const createForward = (deps: CallStepDeps, { buildBody }: BodySteps) => {
     { incoming, outgoing, record }: CallExchange,
     call: AllowedCall,
   ): Promise<number> => {
-    if (incoming.headers.expect !== undefined && call.body === undefined) outgoing.writeContinue();
+    if (call.body === undefined) sendContinue(incoming, outgoing);
     const { run, origin, parsed } = call;
     const signal = watchEnds(run, outgoing);
     const upstream = buildBody(call, incoming);
