@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 import { createBodyBuffers } from '../../lib/calls/body-buffers.ts';
-import type { CallOutcome } from '../../lib/calls/call-outcome.ts';
+import type { EndedCall } from '../../lib/calls/ended-call.ts';
 import type { CallRuns } from '../../lib/calls/call-runs.ts';
+import type { CallJournal } from '../../lib/calls/journal.ts';
 import { createOriginFinder } from '../../lib/calls/cloud-origins.ts';
 import { parseHttpRoute } from '../../lib/calls/http-target.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
@@ -32,6 +33,7 @@ export type GatewayHandlerDeps = {
   readonly localKeys: LocalKeys;
   readonly runs: CallRuns;
   readonly admitted: AdmittedTasks;
+  readonly journal: Pick<CallJournal, 'record' | 'isBlocked'>;
   readonly metrics: Pick<SidecarMetrics, 'callEnded'>;
   readonly clock: Clock;
   readonly schedule: Schedule;
@@ -46,6 +48,8 @@ export type GatewayListener = Pick<CallHandlerDeps, 'getHost' | 'identified'> &
 export type GatewayHandler = {
   readonly handle: HandleCall;
   readonly readState: () => GatewayState;
+  /** Resolves when no call is in progress. */
+  readonly waitIdle: () => Promise<void>;
   readonly close: () => Promise<void>;
 };
 
@@ -60,6 +64,7 @@ export const createGatewayHandler = (
     localKeys,
     runs,
     admitted,
+    journal,
     metrics,
     clock,
     schedule,
@@ -68,12 +73,15 @@ export const createGatewayHandler = (
   listener: GatewayListener,
 ): GatewayHandler => {
   let callsInFlight = 0;
+  let onIdle = (): void => undefined;
   const cloud = createUpstreamClient(access, { isAllowedAddress: isTestAddress ?? isCloudAddress });
   const upstreams = createHttpUpstreams(access, isTestAddress);
   const buffers = createBodyBuffers(access, { schedule });
-  const report = (outcome: CallOutcome): void => {
+  const report = (call: EndedCall): void => {
+    journal.record(call);
+    metrics.callEnded(call);
     callsInFlight -= 1;
-    metrics.callEnded(outcome);
+    if (callsInFlight === 0) onIdle();
   };
   const shared = {
     ...listener,
@@ -82,6 +90,7 @@ export const createGatewayHandler = (
     buffers,
     clock,
     createId: randomUUID,
+    isJournalBlocked: journal.isBlocked,
     begun: () => (callsInFlight += 1),
     report,
   };
@@ -102,7 +111,13 @@ export const createGatewayHandler = (
       callsInFlight,
       bufferedBytes: buffers.getReservedBytes(),
       upstreamConnections: cloud.countConnections() + upstreams.countConnections(),
+      journalBlocked: Number(journal.isBlocked()),
     }),
+    waitIdle: () =>
+      new Promise((resolve) => {
+        onIdle = resolve;
+        if (callsInFlight === 0) resolve();
+      }),
     close: async () => {
       await Promise.all([cloud.close(), upstreams.close()]);
     },

@@ -8,6 +8,9 @@ import Anthropic from '@anthropic-ai/sdk';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import OpenAI from 'openai';
 
+import { createAuditFile } from '../../lib/audit/fixtures/recording.ts';
+import { verifyCalls } from '../../lib/audit/call-verification.ts';
+import type { WriteText } from '../../lib/calls/line-writer.ts';
 import type { Exchange } from '../../lib/contract/exchange.ts';
 import type { UpstreamRules } from '../../lib/contract/upstream.ts';
 import { buildTask } from '../../lib/runs/fixtures/fake-exchange.ts';
@@ -84,7 +87,11 @@ const listTasks = (origin: string) => {
 
 const startGateway = async (
   respond: Respond,
-  { secret = KEY, rules = {} }: { secret?: string; rules?: Partial<UpstreamRules> } = {},
+  {
+    secret = KEY,
+    rules = {},
+    write,
+  }: { secret?: string; rules?: Partial<UpstreamRules>; write?: WriteText } = {},
 ) => {
   const api = await startApi(respond);
   let runs = 0;
@@ -112,8 +119,11 @@ const startGateway = async (
     tasks: listTasks(api.origin),
     exchange,
     environment: { VALETKEY_GATEWAY: JSON.stringify(gateway) },
+    ...(write && { write }),
   });
-  closers.push(running.remove, running.stop);
+  let stopping: Promise<void> | undefined;
+  const stop = () => (stopping ??= running.stop());
+  closers.push(running.remove, stop);
   const readToken = (consumer = 'agent') =>
     readFileSync(join(running.folder, consumer, 'token'), 'utf8');
   const base = `http://127.0.0.1:${running.gatewayPort}`;
@@ -134,7 +144,7 @@ const startGateway = async (
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-  return { ...running, api, base, call, askSidecar, readToken, countRuns: () => runs };
+  return { ...running, stop, api, base, call, askSidecar, readToken, countRuns: () => runs };
 };
 
 const answer = sendJson({ ok: true });
@@ -395,6 +405,80 @@ describe('the gateway for tasks of provider http', () => {
     expect((await call(`/r/${run}/customers/acme/orders`)).headers.get('x-valetkey-code')).toBe(
       'run_ended',
     );
+    expect(api.calls).toHaveLength(1);
+  });
+});
+
+describe('the journal of calls of provider http', () => {
+  const createLog = () => {
+    const text: string[] = [];
+    const write: WriteText = (line, done) => {
+      text.push(line);
+      done();
+    };
+    return {
+      write,
+      readText: () => text.join(''),
+      readLines: () => text.map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>),
+    };
+  };
+
+  it('has a line for each call in the chain of its run, without the key, query or body', async () => {
+    const log = createLog();
+    const { api, call, stop, readToken } = await startGateway(answer, log);
+    const token = readToken();
+    await (await call('/t/chat/v1/models?q=private')).text();
+    await (await call('/t/chat/v2/models')).text();
+    await (await call('/t/chat/v1/models', { method: 'PUT', body: 'private' })).text();
+    await (await call('/t/mail/v1/models')).text();
+    await stop();
+    const of = { kind: 'call', run: 'run-1', task: 'chat', consumer: 'agent', resolved: true };
+    const get = { operation: 'http.GET', actions: ['http:GET'] };
+    expect(log.readLines()).toEqual([
+      expect.objectContaining({
+        ...{ ...of, ...get, outcome: 'allowed', status: 200, seq: 0 },
+        resources: [`${api.origin}/v1/models`],
+      }),
+      expect.objectContaining({
+        ...{ ...of, ...get, outcome: 'refused', code: 'path_outside', status: 403, seq: 1 },
+        resources: [`${api.origin}/v2/models`],
+      }),
+      expect.objectContaining({
+        ...{ ...of, outcome: 'refused', code: 'action_outside', status: 403, seq: 2 },
+        ...{ operation: 'http.PUT', actions: ['http:PUT'] },
+      }),
+      expect.objectContaining({ outcome: 'refused', code: 'route_unknown', seq: 0 }),
+    ]);
+    const files = [createAuditFile(log.readText())];
+    expect(await verifyCalls(files, { heads: [] })).toMatchObject({ faultCount: 0 });
+    for (const secret of [KEY, token, 'private']) expect(log.readText()).not.toContain(secret);
+  });
+
+  it('has a call whose answer the gateway cuts', async () => {
+    const log = createLog();
+    const { call, stop } = await startGateway((outgoing) => {
+      outgoing.writeHead(200, { 'content-type': 'text/plain' });
+      outgoing.write(`your key is ${KEY.slice(0, 10)}`);
+      setImmediate(() => outgoing.end(KEY.slice(10)));
+    }, log);
+    const response = await call('/t/chat/v1/models');
+    await expect(response.text()).rejects.toThrow();
+    await stop();
+    expect(log.readLines()).toEqual([
+      expect.objectContaining({ outcome: 'cut', code: 'secret_echoed', task: 'chat' }),
+    ]);
+  });
+
+  it('is what calls are refused without: no key is presented while the log takes no line', async () => {
+    const { api, call } = await startGateway(answer, {
+      write: (_, done) => done(new Error('EPIPE')),
+    });
+    await (await call('/t/chat/v1/models')).text();
+    const refused = await call('/t/chat/v1/models');
+    expect([refused.status, refused.headers.get('x-valetkey-code')]).toEqual([
+      503,
+      'audit_unavailable',
+    ]);
     expect(api.calls).toHaveLength(1);
   });
 });

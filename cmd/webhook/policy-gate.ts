@@ -1,6 +1,7 @@
 import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
+import type { WebhookMetrics } from '../../lib/edge/telemetry/webhook-metrics.ts';
 import { createTaskPolicyEvaluator, type EvaluatePolicy } from '../../lib/injection/task-policy.ts';
 import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
 import { cacheDecisions } from './cached-decisions.ts';
@@ -28,9 +29,10 @@ export const createPolicyGate = (
     >;
     readonly loadCatalog: LoadCatalog;
     readonly clock: Pick<Clock, 'now' | 'monotonic'>;
+    readonly metrics: Pick<WebhookMetrics, 'policyTasksQueued'>;
   } & Pick<PolicyWatchDeps, 'sync' | 'log' | 'random'>,
 ): PolicyGate => {
-  const { cluster, loadCatalog, clock, sync, log, random } = deps;
+  const { cluster, loadCatalog, clock, metrics, sync, log, random } = deps;
   const staleAfterSeconds = settings.authority.policyMaxStalenessSeconds;
   const watch = cluster.watchPolicies;
   const policies = watchPolicies({ watch, staleAfterSeconds, sync, log, random });
@@ -53,8 +55,10 @@ export const createPolicyGate = (
       readUpstreams: upstreams.current,
       readNamespaceLabels,
       now: clock.now,
-      evaluateTask: cacheDecisions((compiled, request) =>
-        evaluateAdmissionPolicy({ policies: compiled, loadCatalog }, request),
+      evaluateTask: cacheDecisions(
+        (compiled, request) =>
+          evaluateAdmissionPolicy({ policies: compiled, loadCatalog }, request),
+        metrics.policyTasksQueued,
       ),
     }),
     admitPolicy: (request) =>

@@ -5,22 +5,31 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Conditions } from './scenarios.ts';
 
 /** A proxy between the sidecar and a cloud's STS, which delays or refuses exchanges. */
-export type ExchangeProxy = { endpoint: string; stop: () => Promise<void> };
+export type ExchangeProxy = {
+  endpoint: string;
+  /** Counts the exchanges that were passed on to the cloud. */
+  count: () => number;
+  stop: () => Promise<void>;
+};
 
 /** Starts the proxy on 127.0.0.1; `conditions` is read at each exchange. */
 export async function startExchangeProxy(
   stsEndpoint: string,
   conditions: Readonly<Conditions>,
 ): Promise<ExchangeProxy> {
+  let forwarded = 0;
   const answer: RequestListener = (request, response) => {
     const delay = pause(conditions.exchangeDelayMs);
-    if (conditions.exchange === 'grants') forwardRequest(stsEndpoint, { request, response, delay });
-    else void delay.then(() => denyRequest(response));
+    if (conditions.exchange === 'grants') {
+      forwarded += 1;
+      forwardRequest(stsEndpoint, { request, response, delay });
+    } else void delay.then(() => denyRequest(response));
   };
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    count: () => forwarded,
     stop: () => {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));

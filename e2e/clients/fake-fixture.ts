@@ -12,7 +12,11 @@ import type { Conditions } from './scenarios.ts';
 
 type FakeRun = { accessKeyId: string; endsAt: number; renewsAt: number };
 
-const fakeObjects = { readable: 'data/reports/one', foreign: 'data/secret/one' };
+const fakeObjects = {
+  readable: 'data/reports/one',
+  foreign: 'data/secret/one',
+  work: 'data/work',
+};
 
 /**
  * Creates fakes of a sidecar and a cloud that verify only access keys and their expiration, to try clients

@@ -27,7 +27,7 @@ const createTestFixture = (answers: (ClientAnswer | Error)[]) => {
   const createFixture: CreateFixture = () =>
     Promise.resolve({
       env: { AWS_REGION: 'here' },
-      objects: { readable: 'data/one', foreign: 'data/two' },
+      objects: { readable: 'data/one', foreign: 'data/two', work: 'data/work' },
       change: (to) => Promise.resolve(void changes.push(to)),
       stop: () => Promise.resolve(void stopped.push('fixture')),
     });
@@ -122,9 +122,9 @@ describe('runScenario', () => {
   });
 
   it('counts access keys during "keep getting", and reports every error', async () => {
-    const twoKeys = { do: 'keep getting', seconds: 0.6, accessKeys: 2 } as const;
+    const twoKeys = { do: 'keep getting', seconds: 0.6, runs: 2 } as const;
     const same = await createTestFixture([servedAnswer]).play(twoKeys);
-    expect(same.faults[0]).toMatch(/expected 2 access keys or more, got 1$/);
+    expect(same.faults[0]).toMatch(/expected 2 runs or more, got 1$/);
     const renewed = await createTestFixture([
       servedAnswer,
       { ...servedAnswer, accessKeyId: 'ASIA1' },

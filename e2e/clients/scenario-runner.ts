@@ -10,8 +10,22 @@ export type Fixture = {
   /** `BUCKET/KEY` of each; both exist. */
   objects: Readonly<Record<ObjectName, string>>;
   change: (to: Partial<Conditions>) => Promise<void>;
+  /** Only if the gateway signs the calls. */
+  gateway?: GatewayView;
   stop: () => Promise<void>;
 };
+
+/** What a fixture knows of the gateway that signs the client's calls. */
+export type GatewayView = {
+  /** Counts the runs that were issued so far. */
+  countRuns: () => number;
+  /** Reads the gateway's calls since the last reading: the outcome and the code of each. */
+  takeCalls: () => Promise<GatewayCall[]>;
+  /** Kills the sidecar and starts it again. */
+  restart: () => Promise<void>;
+};
+
+export type GatewayCall = { outcome: string; code: string };
 
 /** Creates a fixture: a sidecar without a run, and its cloud. */
 export type CreateFixture = (conditions: Conditions) => Promise<Fixture>;
@@ -93,6 +107,11 @@ async function runStep(step: ScenarioStep, state: ScenarioRun): Promise<string |
       return getUntilExpected(step, state);
     case 'keep getting':
       return keepGetting(step, state);
+    case 'operate':
+      return checkOperation(step, state);
+    case 'kill the sidecar':
+      await state.fixture.gateway?.restart();
+      return undefined;
     case 'change':
       await state.fixture.change(step.to);
       return undefined;
@@ -104,9 +123,43 @@ async function sendOperation(
   object: ObjectName,
   state: ScenarioRun,
 ): Promise<ClientAnswer> {
-  const answer = await state.send(`${op} ${state.fixture.objects[object]}`);
+  const { gateway, objects } = state.fixture;
+  const answer = await state.send(`${op} ${objects[object]}`);
   state.answers += 1;
-  return answer;
+  return gateway === undefined ? answer : withCalls(answer, await gateway.takeCalls());
+}
+
+/**
+ * Adds what the gateway saw to an answer: that the call was signed, for clients that do not know their
+ * access key, and an error if the client's result is not that of the gateway.
+ */
+function withCalls(answer: ClientAnswer, calls: GatewayCall[]): ClientAnswer {
+  const accessKeyId = answer.accessKeyId ?? (calls.length > 0 ? LOCAL_KEY_PREFIX : null);
+  const signed = { ...answer, accessKeyId };
+  if (accessKeyId?.startsWith(LOCAL_KEY_PREFIX) === false) {
+    return { ...signed, code: 'ForeignKey', message: `signed with ${accessKeyId}` };
+  }
+  if (answer.code === null) {
+    return calls.some(({ outcome }) => outcome === 'allowed')
+      ? signed
+      : { ...signed, code: 'NotCounted', message: 'the gateway allowed no call' };
+  }
+  const refusal = calls.find(({ code }) => code.endsWith('_outside'));
+  if (refusal === undefined) return signed;
+  // The response to HEAD has no body.
+  const isNamed = /valetkey: .* is outside task|HeadObject/.test(answer.message ?? '');
+  return isNamed ? { ...signed, status: 403 } : { ...signed, status: 0 };
+}
+
+const LOCAL_KEY_PREFIX = 'VALETKEY';
+
+/** A client checks the results of these operations, and reports a difference as an error. */
+async function checkOperation(
+  { operation }: Extract<ScenarioStep, { do: 'operate' }>,
+  state: ScenarioRun,
+): Promise<string | undefined> {
+  const fault = checkAnswer(await sendOperation(operation, 'work', state), 'served');
+  return fault === undefined ? undefined : `${operation}: ${fault}`;
 }
 
 async function checkOnce(
@@ -139,14 +192,19 @@ async function getUntilExpected(
 }
 
 async function keepGetting(
-  { seconds, accessKeys }: Extract<ScenarioStep, { do: 'keep getting' }>,
+  { seconds, runs }: Extract<ScenarioStep, { do: 'keep getting' }>,
   state: ScenarioRun,
 ): Promise<string | undefined> {
+  const { gateway } = state.fixture;
   const startedAt = performance.now();
   const seen = new Set<string | null>();
+  const runsBefore = gateway?.countRuns() ?? 0;
+  // The current run counts.
+  const countRuns = (): number =>
+    gateway === undefined ? seen.size : gateway.countRuns() - runsBefore + 1;
   const isOver = (times: number): boolean => performance.now() > startedAt + seconds * 1000 * times;
   // A client that is a process per call gets few answers on a busy machine.
-  while (!isOver(1) || (seen.size < accessKeys && !isOver(MAX_TIMES))) {
+  while (!isOver(1) || (countRuns() < runs && !isOver(MAX_TIMES))) {
     const answer = await sendOperation('get', 'readable', state);
     const fault = checkAnswer(answer, 'served');
     const after = ((performance.now() - startedAt) / 1000).toFixed(1);
@@ -154,6 +212,9 @@ async function keepGetting(
     seen.add(answer.accessKeyId);
     await pause(POLL_MS);
   }
-  if (seen.size >= accessKeys) return undefined;
-  return `expected ${accessKeys} access keys or more, got ${seen.size}`;
+  if (gateway !== undefined && seen.size !== 1) {
+    return `expected the same local keys in all runs, got ${[...seen].join(', ')}`;
+  }
+  if (countRuns() >= runs) return undefined;
+  return `expected ${runs} runs or more, got ${countRuns()}`;
 }

@@ -6,20 +6,26 @@ export type Conditions = {
   /** Duration of an exchange. */
   exchangeDelayMs: number;
   exchange: 'grants' | 'refuses';
+  /** What the task allows: to read `readable`, or everything on `work`. Default: `read`. */
+  scope?: 'read' | 'work';
 };
 
 export type Expectation =
   /** The cloud returns 200 to credentials of a run. */
   | 'served'
-  /** The cloud returns 403 to a signed request. */
+  /** The cloud, or under delivery `sign` the gateway, returns 403 to a signed request. */
   | 'refused by the cloud'
   /** An error, before any request to the cloud was signed. */
   | 'refused by the sidecar'
   /** Any error. */
   | 'not served';
 
-/** `readable` is in the scope of the task, `foreign` is not. */
-export type ObjectName = 'readable' | 'foreign';
+/** `readable` is in the scope of the task, `foreign` is not; `work` is a prefix without objects. */
+export type ObjectName = 'readable' | 'foreign' | 'work';
+
+/** Operations that a client checks itself. */
+export const operationNames = ['multipart', 'range', 'list', 'copy', 'delete', 'tag'] as const;
+export type OperationName = (typeof operationNames)[number];
 
 export type ScenarioStep =
   | {
@@ -31,8 +37,10 @@ export type ScenarioStep =
     }
   /** Repeats the read until the expectation is met. */
   | { do: 'get until'; expect: Expectation; withinMs: number }
-  /** Every read in these seconds succeeds, with at least this many different access keys. */
-  | { do: 'keep getting'; seconds: number; accessKeys: number }
+  /** Every read in these seconds succeeds, in at least this many runs. */
+  | { do: 'keep getting'; seconds: number; runs: number }
+  | { do: 'operate'; operation: OperationName }
+  | { do: 'kill the sidecar' }
   | { do: 'change'; to: Partial<Conditions> };
 
 export type Scenario = {
@@ -60,6 +68,9 @@ const servedStep = {
 const untilServed = { do: 'get until', expect: 'served', withinMs: defaultWithinMs } as const;
 const refusedByCloud = { expect: 'refused by the cloud', withinMs: defaultWithinMs } as const;
 
+/** Left out under `sign`, where runs of a few seconds show the same in less time. */
+const minuteRenewalName = 'does not notice the renewal of runs of one minute';
+
 /** A run of this many seconds is the shortest with which a client that is not listed works without errors. */
 const SHORTEST_RUN_SECONDS = 6;
 /** OpenDAL never uses credentials that expire within about 10 s; runs of 20 s already fail at times. */
@@ -70,6 +81,45 @@ export function listScenarios(client: string): Scenario[] {
   const seconds = SHORTEST_RUN_SECONDS_OF[client] ?? SHORTEST_RUN_SECONDS;
   return [...scenarios, ...buildShortRunScenarios(seconds)];
 }
+
+/** Clients that perform {@link operationNames}. */
+const operatingClients: readonly string[] = ['javascript', 'boto3'];
+
+/**
+ * Returns the scenarios that a client must pass if the gateway signs its calls.
+ *
+ * @param refused operations that the cloud itself refuses
+ */
+export function listSignScenarios(
+  client: string,
+  refused: readonly OperationName[] = [],
+): Scenario[] {
+  const shared = listScenarios(client).filter(({ name }) => name !== minuteRenewalName);
+  return [
+    ...shared,
+    restartScenario,
+    ...(operatingClients.includes(client) ? [buildOperationScenario(refused)] : []),
+  ];
+}
+
+const restartScenario: Scenario = {
+  name: 'goes on with its keys after the sidecar is killed',
+  conditions: minuteConditions,
+  steps: [
+    untilServed,
+    { do: 'kill the sidecar' },
+    untilServed,
+    { do: 'keep getting', seconds: 1, runs: 1 },
+  ],
+};
+
+const buildOperationScenario = (refused: readonly OperationName[]): Scenario => ({
+  name: 'uses the operations of S3',
+  conditions: { ...minuteConditions, scope: 'work' },
+  steps: operationNames
+    .filter((operation) => !refused.includes(operation))
+    .map((operation) => ({ do: 'operate', operation })),
+});
 
 /** Between the waits of the sidecar: longer than for the SDK for Java, shorter than for others (1.8 s). */
 const SLOW_EXCHANGE_MS = 1200;
@@ -85,9 +135,9 @@ const scenarios: Scenario[] = [
     ],
   },
   {
-    name: 'does not notice the renewal of runs of one minute',
+    name: minuteRenewalName,
     conditions: minuteConditions,
-    steps: [untilServed, { do: 'keep getting', seconds: 75, accessKeys: 2 }],
+    steps: [untilServed, { do: 'keep getting', seconds: 75, runs: 2 }],
   },
   {
     name: 'waits for a slow exchange',
@@ -119,7 +169,7 @@ function buildShortRunScenarios(lifetimeSeconds: number): Scenario[] {
     {
       name: `does not notice the renewal of runs of ${lifetimeSeconds} s`,
       conditions,
-      steps: [untilServed, { do: 'keep getting', seconds: lifetimeSeconds * 3 + 2, accessKeys: 3 }],
+      steps: [untilServed, { do: 'keep getting', seconds: lifetimeSeconds * 3 + 2, runs: 3 }],
     },
     {
       name: 'stops at the deadline if no further run is issued',
@@ -139,7 +189,7 @@ export const longScenarios: Scenario[] = [
   {
     name: 'does not notice the renewal of runs of ten minutes',
     conditions: { ...minuteConditions, lifetimeSeconds: 600 },
-    steps: [untilServed, { do: 'keep getting', seconds: 660, accessKeys: 2 }],
+    steps: [untilServed, { do: 'keep getting', seconds: 660, runs: 2 }],
   },
 ];
 

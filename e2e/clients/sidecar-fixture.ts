@@ -1,31 +1,33 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitFor } from '../../test/kit/retry.ts';
-import { CONSUMER_ENV, SIDECAR_ENV } from '../../lib/contract/environment.ts';
+import { CONSUMER_ENV, SIDECAR_ENV, SIGN_CONSUMER_ENV } from '../../lib/contract/environment.ts';
 import { LOOPBACK_TOKEN_FILE_NAME } from '../../lib/contract/paths.ts';
-import type { CloudSettings } from '../../lib/contract/platform.ts';
+import type { CloudSettings, GatewayAccess } from '../../lib/contract/platform.ts';
 import { HARDENING_FLAGS } from '../../lib/contract/runtime.ts';
-import type { AdmittedTasks } from '../../lib/contract/task.ts';
+import type { AdmittedTasks, Delivery, TaskStatement } from '../../lib/contract/task.ts';
 import { findFreePorts } from '../../test/kit/free-ports.ts';
 import type { CaseCloud } from '../cases/case-cloud.ts';
 import { startExchangeProxy } from './exchange-proxy.ts';
-import type { CreateFixture } from './scenario-runner.ts';
-import type { Conditions, ObjectName } from './scenarios.ts';
+import { createGatewayView } from './gateway-view.ts';
+import type { CreateFixture, Fixture } from './scenario-runner.ts';
+import type { Conditions } from './scenarios.ts';
 
 const CONSUMER = 'agent';
-const sidecarObjects: Record<ObjectName, string> = {
-  readable: 'acme-data/reports/q3.csv',
-  foreign: 'acme-data/secrets/keys.txt',
-};
+const WORK_PREFIX = 'acme-data/work';
 
 /** A sidecar process and a cloud that verifies signatures and session policies. */
 export type SidecarFixtureDeps = {
+  /** Under `sign`, its address must not be on loopback. */
   cloud: CaseCloud;
   /** Path of the sidecar: a bundle or its source. */
   program: string;
+  /** Default: `vend`. */
+  delivery?: Delivery;
 };
 
 /** Returns the bundle, if `node tools/build/main.ts` built one; otherwise the source, which starts slowly. */
@@ -37,13 +39,12 @@ export function findSidecarProgram(): string {
 
 /** Creates fixtures with one sidecar process each, in front of one cloud that is already running. */
 export const createSidecarFixtures =
-  ({ cloud, program }: SidecarFixtureDeps): CreateFixture =>
+  ({ cloud, program, delivery = 'vend' }: SidecarFixtureDeps): CreateFixture =>
   async (given) => {
     const conditions = { ...given };
     const folder = mkdtempSync(join(tmpdir(), 'valetkey-fixture-'));
     const front = await startExchangeProxy(cloud.stsEndpoint, conditions);
-    const [port = 0] = await findFreePorts(1);
-    const loopback = `127.0.0.1:${port}`;
+    const [loopback = '', gateway = '', telemetry = ''] = await findFreeAddresses(3);
     const stops: (() => Promise<unknown>)[] = [front.stop];
     const stop = async (): Promise<void> => {
       await Promise.all(stops.map((each) => each()));
@@ -51,14 +52,23 @@ export const createSidecarFixtures =
     };
     try {
       await writeToken(folder, cloud);
-      const env = buildEnvironment(
-        { cloud, folder, loopback, stsEndpoint: front.endpoint },
-        conditions,
-      );
-      const sidecar = spawn(process.execPath, [...HARDENING_FLAGS, program], { env });
-      stops.push(() => endProcess(sidecar));
+      const settings = { cloud, folder, loopback, gateway, telemetry, delivery };
+      const env = buildEnvironment({ ...settings, stsEndpoint: front.endpoint }, conditions);
       const tokenFile = join(folder, CONSUMER, LOOPBACK_TOKEN_FILE_NAME);
-      await waitUntilServing(sidecar, tokenFile);
+      const start = async (): Promise<ChildProcess> => {
+        const sidecar = spawn(process.execPath, [...HARDENING_FLAGS, program], { env });
+        stops.push(() => endProcess(sidecar));
+        await waitUntilServing(sidecar, tokenFile);
+        return sidecar;
+      };
+      let sidecar = await start();
+      const restart = async (): Promise<void> => {
+        const ended = new Promise((resolve) => sidecar.once('exit', resolve));
+        sidecar.kill('SIGKILL');
+        await ended;
+        rmSync(tokenFile);
+        sidecar = await start();
+      };
       return {
         env: {
           [CONSUMER_ENV.credentialsUri]: `http://${loopback}/v1/credentials`,
@@ -66,13 +76,20 @@ export const createSidecarFixtures =
           [CONSUMER_ENV.metadataDisabled]: 'true',
           [CONSUMER_ENV.region]: cloud.region,
           [CONSUMER_ENV.defaultRegion]: cloud.region,
-          AWS_ENDPOINT_URL_S3: cloud.s3Endpoint,
+          ...buildEndpointVariables(settings),
         },
-        objects: sidecarObjects,
+        objects: {
+          readable: 'acme-data/reports/q3.csv',
+          foreign: 'acme-data/secrets/keys.txt',
+          work: `${WORK_PREFIX}/${randomUUID()}`,
+        },
         change: (to) => {
           Object.assign(conditions, to);
           return Promise.resolve();
         },
+        ...(delivery === 'sign' && {
+          gateway: createGatewayView({ telemetry, restart, countRuns: front.count }),
+        }),
         stop,
       };
     } catch (error) {
@@ -81,15 +98,45 @@ export const createSidecarFixtures =
     }
   };
 
-type SidecarSettings = { cloud: CaseCloud; folder: string; loopback: string; stsEndpoint: string };
+const findFreeAddresses = async (count: number): Promise<string[]> =>
+  (await findFreePorts(count)).map((port) => `127.0.0.1:${port}`);
+
+/** As injection sets them; under `vend` the author sets the endpoint of a private cloud. */
+const buildEndpointVariables = ({
+  cloud,
+  gateway,
+  delivery,
+}: Pick<SidecarSettings, 'cloud' | 'gateway' | 'delivery'>): Fixture['env'] =>
+  delivery === 'vend'
+    ? { AWS_ENDPOINT_URL_S3: cloud.s3Endpoint }
+    : {
+        [SIGN_CONSUMER_ENV.endpointUrl]: `http://${gateway}`,
+        [SIGN_CONSUMER_ENV.hostPrefix]: 'true',
+        [SIGN_CONSUMER_ENV.expressSession]: 'true',
+        [SIGN_CONSUMER_ENV.authScheme]: 'sigv4',
+        // The defaults of SDKs: the gateway makes their checksums acceptable to older servers.
+        AWS_REQUEST_CHECKSUM_CALCULATION: 'when_supported',
+        AWS_RESPONSE_CHECKSUM_VALIDATION: 'when_supported',
+      };
+
+type SidecarSettings = {
+  cloud: CaseCloud;
+  folder: string;
+  /** Addresses on which the sidecar listens. */
+  loopback: string;
+  gateway: string;
+  telemetry: string;
+  stsEndpoint: string;
+  delivery: Delivery;
+};
 
 function buildEnvironment(
   setting: SidecarSettings,
-  { lifetimeSeconds }: Conditions,
+  conditions: Conditions,
 ): Record<string, string> {
-  const { cloud, folder, loopback, stsEndpoint } = setting;
+  const { cloud, folder, loopback, stsEndpoint, delivery } = setting;
   return {
-    [SIDECAR_ENV.tasks]: JSON.stringify(buildAdmittedTasks(cloud.roleArn, lifetimeSeconds)),
+    [SIDECAR_ENV.tasks]: JSON.stringify(buildAdmittedTasks(cloud.roleArn, delivery, conditions)),
     [SIDECAR_ENV.injectionTemplate]: '0'.repeat(64),
     [SIDECAR_ENV.trust]: 'cluster',
     [SIDECAR_ENV.podName]: 'client-test',
@@ -99,9 +146,25 @@ function buildEnvironment(
     [SIDECAR_ENV.tokenFile]: join(folder, 'pod-token'),
     [SIDECAR_ENV.consumersFolder]: folder,
     [SIDECAR_ENV.loopback]: loopback,
-    [SIDECAR_ENV.telemetry]: '127.0.0.1:0',
+    [SIDECAR_ENV.telemetry]: setting.telemetry,
+    [SIDECAR_ENV.gateway]: JSON.stringify(buildGatewayAccess(cloud)),
+    [SIDECAR_ENV.gatewayListen]: setting.gateway,
   };
 }
+
+const MEBIBYTE = 1024 * 1024;
+
+const buildGatewayAccess = ({ region, s3Endpoint }: CaseCloud): GatewayAccess => ({
+  region,
+  dialect: 's3',
+  allowHttp: true,
+  endpoints: [{ service: 's3', url: s3Endpoint }],
+  maxBodyBytes: 8 * MEBIBYTE,
+  bufferBytes: 32 * MEBIBYTE,
+  fixedKey: 'auto',
+  journalLinesPerSecond: 200,
+  journalResources: 'full',
+});
 
 const buildCloudSettings = (region: string, stsEndpoint: string): CloudSettings => ({
   region,
@@ -111,17 +174,42 @@ const buildCloudSettings = (region: string, stsEndpoint: string): CloudSettings 
   sourceRestriction: { mode: 'none' },
 });
 
-const buildAdmittedTasks = (role: string, lifetimeSeconds: number): AdmittedTasks => ({
+const DATA = 'arn:aws:s3:::acme-data';
+
+const STATEMENTS: Record<NonNullable<Conditions['scope']>, TaskStatement[]> = {
+  read: [{ actions: ['s3:GetObject'], resources: [`${DATA}/reports/*`] }],
+  work: [
+    {
+      actions: [
+        's3:GetObject',
+        's3:PutObject',
+        's3:DeleteObject',
+        's3:GetObjectTagging',
+        's3:PutObjectTagging',
+        's3:AbortMultipartUpload',
+        's3:ListMultipartUploadParts',
+      ],
+      resources: [`arn:aws:s3:::${WORK_PREFIX}/*`],
+    },
+    { actions: ['s3:ListBucket'], resources: [DATA] },
+  ],
+};
+
+const buildAdmittedTasks = (
+  role: string,
+  delivery: Delivery,
+  { lifetimeSeconds, scope = 'read' }: Conditions,
+): AdmittedTasks => ({
   consumers: [CONSUMER],
   tasks: [
     {
       name: 'summarize',
       provider: 'aws',
       role,
-      allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/reports/*'] }],
+      allow: STATEMENTS[scope],
       params: {},
       lifetimeSeconds,
-      delivery: 'vend',
+      delivery,
       containers: [CONSUMER],
       default: true,
       exclusive: false,

@@ -1,11 +1,10 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { build } from 'esbuild';
 import { waitFor } from '../../test/kit/retry.ts';
 import { EXPECTED_OUTCOMES } from '../attacks/inside/expected-outcomes.ts';
 import type { ListenerStats } from '../attacks/inside/serving-meter.ts';
 import { execInPod } from '../cluster/kubectl.ts';
 import { recordMeasurement } from '../measurements.ts';
+import { bundleAttacker, runAttacker } from './attacker.ts';
 import { killSidecar, readSidecarStatus } from './node-access.ts';
 import {
   callSidecarWithRetry,
@@ -20,20 +19,6 @@ import {
 import type { PodRef } from './test-context.ts';
 
 const { node } = testContext;
-
-/** The attacker as one script on standard input, like code that an agent was tricked into running. */
-const bundleAttacker = async (): Promise<string> => {
-  const entry = join(import.meta.dirname, '../attacks/inside/attacker.ts');
-  const { outputFiles } = await build({
-    entryPoints: [entry],
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-  });
-  return outputFiles[0]?.text ?? '';
-};
 
 const tasks = {
   read: { ...readReports, containers: ['agent', 'helper'], default: true },
@@ -53,13 +38,8 @@ describe('a hostile consumer', () => {
   const helper: PodRef = { ...agent, container: 'helper' };
   let script: string;
 
-  const attack = async <T>(place: PodRef, ...args: string[]): Promise<T> => {
-    const { namespace, pod, container = 'agent' } = place;
-    const command = ['/usr/bin/node', '--input-type=module', '-', ...args];
-    const options = { input: script, timeoutMs: 2 * MINUTE };
-    const { stdout } = await execInPod(cluster, { namespace, pod, container }, command, options);
-    return JSON.parse(stdout) as T;
-  };
+  const attack = <T>(place: PodRef, ...args: string[]): Promise<T> =>
+    runAttacker<T>(script, place, args);
 
   const outcomes: Record<string, string> = {};
 

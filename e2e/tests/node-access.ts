@@ -15,7 +15,11 @@ export type ContainerStatus = {
 };
 type PodStatus = {
   metadata: { uid: string };
-  status: { podIP: string; initContainerStatuses?: ContainerStatus[] };
+  status: {
+    podIP: string;
+    initContainerStatuses?: ContainerStatus[];
+    containerStatuses?: ContainerStatus[];
+  };
 };
 
 export const readPodUid = async ({ namespace, pod }: PodRef): Promise<string> =>
@@ -41,6 +45,17 @@ export const readSidecarStatus = async ({ namespace, pod }: PodRef): Promise<Con
   return found;
 };
 
+export const readContainerStatus = async ({
+  namespace,
+  pod,
+  container = 'agent',
+}: PodRef): Promise<ContainerStatus> => {
+  const { status } = await readPod<PodStatus>(namespace, pod);
+  const found = status.containerStatuses?.find(({ name }) => name === container);
+  if (found === undefined) throw new Error(`pod ${pod} has no container ${container}`);
+  return found;
+};
+
 /** Kills the sidecar's process, as the out-of-memory killer would, and waits until it has restarted. */
 export const killSidecar = async (node: Cluster, place: PodRef): Promise<void> => {
   const before = await readSidecarStatus(place);
@@ -63,30 +78,31 @@ export const killContainer = async (
 const getContainerId = ({ containerID }: Pick<ContainerStatus, 'containerID'>): string =>
   containerID?.replace('containerd://', '') ?? '';
 
+/** Finds the first process of a container, by its ID on the node. */
+export const findProcessId = async (
+  { containerdSocket }: Cluster,
+  status: Pick<ContainerStatus, 'containerID'>,
+): Promise<string> => {
+  const id = getContainerId(status);
+  const args = ['--address', containerdSocket, '-n', 'k8s.io', 'tasks', 'ls'];
+  const { stdout } = await runCommand('ctr', args);
+  const processId = new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(stdout)?.[1];
+  if (processId === undefined)
+    throw new Error(`container ${id}: expected it among the tasks of containerd, found none`);
+  return processId;
+};
+
 /**
  * Drops all packets between a pod and an address, as a network outage does.
  *
  * @returns a function that ends the outage
  */
 export const blockTraffic = async (
-  { containerdSocket }: Cluster,
+  node: Cluster,
   place: PodRef,
   address: string,
 ): Promise<() => Promise<void>> => {
-  const id = getContainerId(await readSidecarStatus(place));
-  const { stdout } = await runCommand('ctr', [
-    '--address',
-    containerdSocket,
-    '-n',
-    'k8s.io',
-    'tasks',
-    'ls',
-  ]);
-  const processId = new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(stdout)?.[1];
-  if (processId === undefined)
-    throw new Error(
-      `pod ${place.pod}: expected its sidecar among the tasks of containerd, found none`,
-    );
+  const processId = await findProcessId(node, await readSidecarStatus(place));
   const change = async (verb: '-A' | '-D') => {
     for (const rule of [
       ['OUTPUT', '-d'],
@@ -105,4 +121,52 @@ export const blockTraffic = async (
   };
   await change('-A');
   return () => change('-D');
+};
+
+/** Memory of the sidecar's container in bytes, without the page cache. */
+export type MemoryUse = { before: number; peak: number; limit: number };
+
+/** Reads the memory of the sidecar's cgroup until it is stopped. */
+export const startMemoryMeter = async (
+  node: Cluster,
+  place: PodRef,
+): Promise<{ stop: () => MemoryUse }> => {
+  const read = createMemoryReader(await findProcessId(node, await readSidecarStatus(place)));
+  const { used: before, limit } = read();
+  let peak = before;
+  const timer = setInterval(() => (peak = Math.max(peak, read().used)), MEMORY_INTERVAL_MS);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return { before, peak: Math.max(peak, read().used), limit };
+    },
+  };
+};
+
+const MEMORY_INTERVAL_MS = 50;
+
+/** The folder of a process's memory cgroup; v1 has one hierarchy for each controller. */
+const findCgroup = (processId: string): { folder: string; isV1: boolean } => {
+  const groups = readFileSync(`/proc/${processId}/cgroup`, 'utf8');
+  const v1 = /^\d+:memory:(.*)$/m.exec(groups)?.[1];
+  const v2 = /^0::(.*)$/m.exec(groups)?.[1] ?? '';
+  return v1 === undefined
+    ? { folder: join('/sys/fs/cgroup', v2), isV1: false }
+    : { folder: join('/sys/fs/cgroup/memory', v1), isV1: true };
+};
+
+/** Lists the processes of a container, by their IDs on the node. */
+export const listContainerProcesses = (firstProcessId: string): string[] =>
+  readFileSync(join(findCgroup(firstProcessId).folder, 'cgroup.procs'), 'utf8')
+    .split('\n')
+    .filter(Boolean);
+
+const createMemoryReader = (processId: string): (() => { used: number; limit: number }) => {
+  const { folder, isV1 } = findCgroup(processId);
+  const limitFile = isV1 ? 'memory.limit_in_bytes' : 'memory.max';
+  const used = isV1 ? /^rss (\d+)$/m : /^anon (\d+)$/m;
+  return () => ({
+    used: Number(used.exec(readFileSync(join(folder, 'memory.stat'), 'utf8'))?.[1]),
+    limit: Number(readFileSync(join(folder, limitFile), 'utf8')),
+  });
 };

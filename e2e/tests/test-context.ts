@@ -39,6 +39,9 @@ export const readReports: Declaration = {
   allow: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/reports/*'] }],
 };
 
+/** Of a task with delivery `sign`. */
+export const signReports: Declaration = { ...readReports, delivery: 'sign' };
+
 export type PodPlan = {
   name: string;
   namespace: string;
@@ -64,11 +67,15 @@ export const buildAgentPod = (plan: PodPlan) => ({
     serviceAccountName: plan.serviceAccount ?? 'agent',
     terminationGracePeriodSeconds: 2,
     containers: (plan.containers ?? ['agent']).map((name) =>
-      buildAgentContainer(name, plan.command),
+      buildAgentContainer(name, plan.command, usesGateway(plan) ? [] : CLOUD_ENDPOINT),
     ),
     ...plan.spec,
   },
 });
+
+/** Injection sets the endpoint of consumers of sign tasks, and refuses any other. */
+const usesGateway = ({ tasks = {} }: PodPlan): boolean =>
+  Object.values(tasks).some(({ delivery }) => delivery === 'sign');
 
 /** Builds task annotations; the default role is the cloud's role for agents. */
 export const buildTaskAnnotations = (tasks: Record<string, Declaration>): Record<string, string> =>
@@ -85,13 +92,19 @@ export const getAgentRole = (): string => {
   return role;
 };
 
+const CLOUD_ENDPOINT = [{ name: 'AWS_ENDPOINT_URL_S3', value: cloud.s3Endpoint }];
+
 /** Builds a container that waits for commands through exec. */
-export const buildAgentContainer = (name: string, command: string[] = ['hold']) => ({
+export const buildAgentContainer = (
+  name: string,
+  command: string[] = ['hold'],
+  env = CLOUD_ENDPOINT,
+) => ({
   name,
   image: testContext.images.agent,
   imagePullPolicy: testContext.imagePullPolicy,
   command: ['/usr/bin/node', '/app/agent.mjs', ...command],
-  env: [{ name: 'AWS_ENDPOINT_URL_S3', value: cloud.s3Endpoint }],
+  env,
   securityContext: { runAsNonRoot: true, runAsUser: 1000 },
 });
 

@@ -20,8 +20,8 @@ describe('authorizeHttpCall', () => {
     ['POST', '/v4/projects/7/notes'],
   ])('allows %s %s', (method, path) => {
     expect(authorize(method, path)).toEqual({
-      ok: true,
-      value: { action: `http:${method}`, resource: `https://api.example${path}` },
+      permissions: [{ action: `http:${method}`, resource: `https://api.example${path}` }],
+      isResolved: true,
     });
   });
 
@@ -35,24 +35,28 @@ describe('authorizeHttpCall', () => {
     ['CONNECT', '/v4/projects/7', 'request_malformed'],
     ['get', '/v4/projects/7', 'request_malformed'],
   ])('refuses %s %s', (method, path, code) => {
-    expect(authorize(method, path)).toMatchObject({ ok: false, refusal: { code } });
+    expect(authorize(method, path)).toMatchObject({ refusal: { code } });
   });
 
   it('takes a star in a request for a character', () => {
-    expect(authorize('POST', '/v4/projects/*/notes').ok).toBe(false);
+    expect(authorize('POST', '/v4/projects/*/notes').refusal?.code).toBe('path_outside');
   });
 
   it.each(['http://api.example', 'https://api.example:8443', 'https://api.example.evil'])(
     'refuses the origin %s',
     (origin) => {
-      expect(authorize('GET', '/v4/projects/7', origin).ok).toBe(false);
+      expect(authorize('GET', '/v4/projects/7', origin).refusal?.code).toBe('path_outside');
     },
   );
 
   it('names action, resource and task in a refusal', () => {
-    const result = authorize('POST', '/v4/users');
-    expect(result.ok ? '' : result.refusal.message).toBe(
-      'http:POST on https://api.example/v4/users is outside task review',
-    );
+    expect(authorize('POST', '/v4/users')).toEqual({
+      permissions: [{ action: 'http:POST', resource: 'https://api.example/v4/users' }],
+      isResolved: true,
+      refusal: {
+        code: 'path_outside',
+        message: 'http:POST on https://api.example/v4/users is outside task review',
+      },
+    });
   });
 });

@@ -1,11 +1,9 @@
 import type { TaskStatement } from '../contract/task.ts';
 import { HTTP_METHODS } from '../contract/upstream.ts';
-import { refuseCall, type CallResult } from './call-request.ts';
+import type { CallAuthorization } from './authorize-call.ts';
+import type { CallRefusal } from './call-refusals.ts';
 import { evaluateCall } from './evaluate-call.ts';
 import type { HttpTarget } from './http-target.ts';
-
-/** An authorized call, as the journal names it. */
-export type AuthorizedHttpCall = { readonly action: string; readonly resource: string };
 
 /**
  * Decides whether a request is within the task of its run: one statement must list its method and its
@@ -16,14 +14,21 @@ export type AuthorizedHttpCall = { readonly action: string; readonly resource: s
 export const authorizeHttpCall = (
   { method, target }: { method: string; target: HttpTarget },
   { name, allow }: { name: string; allow: readonly TaskStatement[] },
-): CallResult<AuthorizedHttpCall> => {
+): CallAuthorization => {
   if (!HTTP_METHODS.some((known) => known === method)) {
-    return refuseCall('request_malformed', `expected one of ${HTTP_METHODS.join(', ')}`);
+    const message = `expected one of ${HTTP_METHODS.join(', ')}`;
+    return { permissions: [], isResolved: false, refusal: { code: 'request_malformed', message } };
   }
   const call = { action: `http:${method}`, resource: `${target.origin}${target.path}` };
+  const authorization = { permissions: [call], isResolved: true };
   const decision = evaluateCall([call], allow);
-  if (decision.isAllowed) return { ok: true, value: call };
-  return decision.code === 'action_outside'
-    ? refuseCall('action_outside', `${call.action} is outside task ${name}`)
-    : refuseCall('path_outside', `${call.action} on ${call.resource} is outside task ${name}`);
+  if (decision.isAllowed) return authorization;
+  const refusal: CallRefusal =
+    decision.code === 'action_outside'
+      ? { code: 'action_outside', message: `${call.action} is outside task ${name}` }
+      : {
+          code: 'path_outside',
+          message: `${call.action} on ${call.resource} is outside task ${name}`,
+        };
+  return { ...authorization, refusal };
 };

@@ -14,6 +14,8 @@ const unavailable: CallRefusalRow = { status: 503, awsCode: 'ServiceUnavailable'
 
 /** By stable code. */
 export const CALL_REFUSALS = {
+  // Not 404: SDKs without keys send S3 calls unsigned, and report 404 as an object that does not exist.
+  signature_missing: denied,
   run_unknown: { status: 403, awsCode: 'InvalidClientTokenId' },
   signature_invalid: { status: 403, awsCode: 'SignatureDoesNotMatch' },
   run_ended: { status: 403, awsCode: 'ExpiredToken' },

@@ -73,15 +73,19 @@ export const findHeaderFault = (
     : undefined;
 };
 
-/** The scheme selects what a request is, never the path. */
+/** The scheme selects what a request is, never the path, which only decides how it is refused. */
 const findRouteFault = (
   headers: ReadonlyMap<string, string>,
-  { parameters }: RequestTarget,
+  { path, parameters }: RequestTarget,
 ): CallRefusal | undefined => {
   if (headers.get('authorization')?.startsWith('AWS4-')) return undefined;
-  return parameters.has('X-Amz-Algorithm')
-    ? { code: 'presigned', message: 'expected a signature in the header Authorization' }
-    : { code: 'route_unknown', message: 'expected a request that is signed with AWS4-HMAC-SHA256' };
+  if (parameters.has('X-Amz-Algorithm'))
+    return { code: 'presigned', message: 'expected a signature in the header Authorization' };
+  const isRoute = path.startsWith('/t/') || path.startsWith('/r/');
+  return {
+    code: isRoute ? 'route_unknown' : 'signature_missing',
+    message: 'expected a request that is signed with AWS4-HMAC-SHA256',
+  };
 };
 
 /**

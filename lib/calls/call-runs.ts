@@ -8,6 +8,7 @@ import { waitForAnswer, type RunResult } from '../runs/response-timeout.ts';
 import type { RunRefusal } from '../runs/run-refusal.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
 import { findTask } from '../runs/task-selection.ts';
+import { requireRoleArn } from '../schema/arn.ts';
 import { createTextSigner, type AwsKeys, type SignText } from '../signing/signing-keys.ts';
 import type { CallRefusal, CallRefusalCode } from './call-refusals.ts';
 
@@ -20,6 +21,8 @@ export type CallRun = {
   readonly task: string;
   /** With the run's params bound. */
   readonly allow: readonly TaskStatement[];
+  /** Of the role; empty for provider `http`, and where a private cloud has no accounts. */
+  readonly account: string;
   /** Of the cloud: they never leave the sidecar. Absent for provider `http`. */
   readonly keys?: AwsKeys;
   /** Of provider `http`: presented to its Upstream, and to nothing else. */
@@ -62,6 +65,7 @@ export type CallRunsDeps = {
 /** The calls in flight of one run. */
 type RunCalls = {
   readonly active: ActiveRun;
+  readonly account: string;
   readonly signText: SignText;
   readonly cancelRenewal: () => void;
   readonly calls: Set<Call>;
@@ -85,6 +89,10 @@ const CALL_CODES: ReadonlyMap<string, CallRefusalCode> = new Map<string, CallRef
   ['terminating', 'run_ended'],
   ['start_rate_exceeded', 'overloaded'],
 ]);
+
+/** An Upstream has no account. */
+const getAccount = ({ provider, role }: Task): string =>
+  provider === 'aws' ? requireRoleArn(role).account : '';
 
 /** What a run holds is removed at its end. */
 const isHeld = ({ keys, secret }: HeldCredentials): boolean =>
@@ -115,6 +123,7 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
     if (existing !== undefined) return existing;
     const created = {
       active,
+      account: getAccount(active.task),
       signText: createTextSigner(MAX_SIGNING_KEYS),
       cancelRenewal: scheduleRenewal(active),
       calls: new Set<Call>(),
@@ -134,6 +143,7 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
       run,
       task: task.name,
       allow: held.allow,
+      account: runCalls.account,
       ...(held.keys !== undefined && { keys: held.keys }),
       ...(held.secret !== undefined && { secret: held.secret }),
       signText: runCalls.signText,

@@ -116,11 +116,16 @@ const toUsed = ({ action, resource }: UsedPermission): UsedPermission => ({
 
 const S3_ARN = /^arn:[^:]*:s3:/;
 
+/** The origin and the first segment of a URL that goes on after it. */
+const URL_BEGINNING = /^https?:\/\/[^/]*\/[^/]*\/(?=.)/;
+
 /**
  * The beginning of an ARN: the bucket and the first folder of an S3 object, the type and the name's first
- * segment of other resources. A record lists what a run used, not each object.
+ * segment of other resources. Of a URL its origin and first folder. A record lists what a run used, not
+ * each object.
  */
 export const cutResource = (resource: string): string => {
+  if (/^https?:/.test(resource)) return URL_BEGINNING.exec(resource)?.[0] ?? resource;
   const [first = '', second, ...others] = resource.split('/', 4);
   if (second === undefined) return resource;
   if (others.length > 0) return `${first}/${second}/`;

@@ -53,7 +53,7 @@ const foreignEnvName = refine(
 );
 
 const resources = object({
-  memory: withDefault(quantity, '96Mi'),
+  memory: withDefault(quantity, '128Mi'),
   cpu: withDefault(quantity, '100m'),
 });
 

@@ -111,7 +111,8 @@ export type TokenErrorResponse = {
  * Form fields of {@link REVOKE_PATH} (RFC 7009): `token` = the run, `subject_token` = the pod's
  * token, `reason` = one of these.
  */
-export type RunEnd = 'completed' | 'superseded' | 'terminated';
+export const RUN_ENDS = ['completed', 'superseded', 'terminated'] as const;
+export type RunEnd = (typeof RUN_ENDS)[number];
 
 /** How a call through the sidecar's gateway ended. `cut`: while it was in flight. */
 export const CALL_OUTCOMES = ['allowed', 'refused', 'failed', 'cut'] as const;

@@ -1,4 +1,5 @@
 import { FLOODS } from './flood-attempts.ts';
+import { attackGateway, readSeeds } from './gateway-attempts.ts';
 import { measureServing } from './serving-meter.ts';
 import { ISOLATION_ATTEMPTS } from './isolation-attempts.ts';
 import { REQUEST_ATTEMPTS } from './request-attempts.ts';
@@ -8,6 +9,7 @@ import { squatPort } from './port-squatting.ts';
  * A hostile process in a consumer, and a meter in its neighbor. Prints JSON.
  *
  *   reach | request        run every attempt → its outcome
+ *   gateway ID             the same at the gateway; ID: the access key of another consumer
  *   flood NAME MS          run one flood for MS milliseconds
  *   squat MS               occupy the loopback port, collect tokens, replay them
  *   meter MS               measure how a consumer is served at the same time
@@ -28,6 +30,11 @@ const runCommand = (): Promise<unknown> => {
       return runAttempts(ISOLATION_ATTEMPTS);
     case 'request':
       return runAttempts(REQUEST_ATTEMPTS);
+    case 'gateway':
+      return attackGateway(args[0] ?? '').then((outcomes) => ({
+        ...outcomes,
+        'read the seeds of local keys': readSeeds(),
+      }));
     case 'flood':
       return (
         FLOODS[args[0] ?? '']?.(Number(args[1])) ??

@@ -139,10 +139,12 @@ const tryOtherSockets = async (): Promise<string> => {
   const listed = readText('/proc/net/unix')
     .split('\n')
     .flatMap((line) => /\s(@?\/\S+)$/.exec(line)?.[1] ?? []);
-  const guessed = ['helper/socket', '../helper/socket', '../valetkey/helper/socket'].map((name) =>
-    join(folder, name),
+  const folders = ['helper', '../helper', '../valetkey/helper'];
+  const guessed = folders.flatMap((name) =>
+    ['socket', 'gateway'].map((file) => join(folder, name, file)),
   );
-  const paths = [...new Set([...listed, ...guessed])].filter((path) => path !== socketPath);
+  const own = [socketPath, process.env['VALETKEY_GATEWAY_SOCKET']];
+  const paths = [...new Set([...listed, ...guessed])].filter((path) => !own.includes(path));
   return formatDistinct(await Promise.all(paths.map((path) => tryConnect({ path }))));
 };
 

@@ -43,11 +43,112 @@ async function callCloud(client: SdkClient, op: string, path: string): Promise<n
     await output.Body?.transformToByteArray();
     return output.$metadata.httpStatusCode ?? 0;
   }
-  if (op !== 'put') throw new Error(`op: expected get or put, got ${op}`);
+  const operate = operations[op];
+  if (operate !== undefined) {
+    await operate(client, target);
+    return 200;
+  }
+  if (op !== 'put') throw new Error(`op: expected a known operation, got ${op}`);
   const body = { ...target, Body: 'written by a client\n' };
   const output = await client.send(new sdk.PutObjectCommand(body), options);
   return output.$metadata.httpStatusCode ?? 0;
 }
+
+type Target = { Bucket: string; Key: string };
+
+const expectEqual = (got: unknown, expected: unknown): void => {
+  if (JSON.stringify(got) === JSON.stringify(expected)) return;
+  throw new Error(`expected ${JSON.stringify(expected)}, got ${JSON.stringify(got)}`);
+};
+
+const put = (client: SdkClient, target: Target, Body: string | Uint8Array, Tagging?: string) =>
+  client.send(new sdk.PutObjectCommand({ ...target, Body, ...(Tagging && { Tagging }) }));
+
+async function readText(client: SdkClient, target: Target, Range?: string): Promise<string> {
+  const output = await client.send(
+    new sdk.GetObjectCommand({ ...target, ...(Range && { Range }) }),
+  );
+  return (await output.Body?.transformToString()) ?? '';
+}
+
+const below = ({ Bucket, Key }: Target, name: string): Target => ({
+  Bucket,
+  Key: `${Key}/${name}`,
+});
+
+async function listKeys(client: SdkClient, { Bucket, Key }: Target): Promise<string[]> {
+  const keys: string[] = [];
+  const input = { Bucket, Prefix: `${Key}/`, MaxKeys: 2 };
+  for await (const page of sdk.paginateListObjectsV2({ client }, input)) {
+    keys.push(...(page.Contents ?? []).map((object) => object.Key ?? ''));
+  }
+  return keys;
+}
+
+/** Operations on keys below a prefix, each of which checks its own result. */
+const operations: Record<string, (client: SdkClient, target: Target) => Promise<void>> = {
+  multipart: async (client, prefix) => {
+    const target = below(prefix, 'multipart');
+    const { UploadId } = await client.send(new sdk.CreateMultipartUploadCommand(target));
+    const bodies = [new Uint8Array(5 * 1024 * 1024).fill(97), new Uint8Array(17).fill(98)];
+    const Parts = [];
+    for (const [index, Body] of bodies.entries()) {
+      const part = { ...target, UploadId, PartNumber: index + 1 };
+      const { ETag } = await client.send(new sdk.UploadPartCommand({ ...part, Body }));
+      Parts.push({ ETag, PartNumber: index + 1 });
+    }
+    const listed = await client.send(new sdk.ListPartsCommand({ ...target, UploadId }));
+    expectEqual(listed.Parts?.length, 2);
+    const complete = { ...target, UploadId, MultipartUpload: { Parts } };
+    await client.send(new sdk.CompleteMultipartUploadCommand(complete));
+    const { ContentLength } = await client.send(new sdk.HeadObjectCommand(target));
+    expectEqual(ContentLength, 5 * 1024 * 1024 + 17);
+  },
+  range: async (client, prefix) => {
+    const target = below(prefix, 'range');
+    await put(client, target, '0123456789');
+    expectEqual(await readText(client, target, 'bytes=2-5'), '2345');
+  },
+  list: async (client, prefix) => {
+    const folder = below(prefix, 'list');
+    const names = ['a', 'b c', 'd+ü'];
+    for (const name of names) await put(client, below(folder, name), name);
+    expectEqual(
+      await listKeys(client, folder),
+      names.map((name) => `${folder.Key}/${name}`),
+    );
+  },
+  copy: async (client, prefix) => {
+    const from = below(prefix, 'copy from');
+    await put(client, from, 'copied');
+    const to = below(prefix, 'copy-to');
+    const CopySource = encodeURI(`${from.Bucket}/${from.Key}`);
+    await client.send(new sdk.CopyObjectCommand({ ...to, CopySource }));
+    expectEqual(await readText(client, to), 'copied');
+  },
+  delete: async (client, prefix) => {
+    const folder = below(prefix, 'delete');
+    const targets = ['a&b', 'c'].map((name) => below(folder, name));
+    for (const target of targets) await put(client, target, 'x');
+    const Objects = targets.map(({ Key }) => ({ Key }));
+    const input = { Bucket: folder.Bucket, Delete: { Objects } };
+    const { Errors = [] } = await client.send(new sdk.DeleteObjectsCommand(input));
+    expectEqual(Errors, []);
+    expectEqual(await listKeys(client, folder), []);
+  },
+  tag: async (client, prefix) => {
+    const target = below(prefix, 'tag');
+    await put(client, target, 'x', 'kind=first');
+    const readTags = async () =>
+      (await client.send(new sdk.GetObjectTaggingCommand(target))).TagSet?.map(
+        ({ Value }) => Value,
+      );
+    expectEqual(await readTags(), ['first']);
+    const Tagging = { TagSet: [{ Key: 'kind', Value: 'second' }] };
+    await client.send(new sdk.PutObjectTaggingCommand({ ...target, Tagging }));
+    expectEqual(await readTags(), ['second']);
+  },
+};
 
 function toFailure(error: unknown): CallOutcome {
   const { name, message, $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } };

@@ -7,6 +7,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from protocol import access_key_in, serve
+from s3_operations import OPERATIONS
 
 CONFIG = Config(connect_timeout=2, read_timeout=10, s3={"addressing_style": "path"})
 
@@ -40,8 +41,11 @@ def call(client, op, bucket, key):
         answer["Body"].read()
     elif op == "put":
         answer = client.put_object(Bucket=bucket, Key=key, Body=b"written by a client\n")
+    elif op in OPERATIONS:
+        OPERATIONS[op](client, bucket, key)
+        answer = {"ResponseMetadata": {"HTTPStatusCode": 200}}
     else:
-        raise ValueError(f"op: expected get or put, got {op!r}")
+        raise ValueError(f"op: expected a known operation, got {op!r}")
     return answer
 
 

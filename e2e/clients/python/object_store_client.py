@@ -7,7 +7,7 @@ import obstore
 from obstore.store import S3Store
 
 from protocol import serve
-from recording_endpoint import RecordingEndpoint
+from recording_endpoint import choose_endpoint
 
 
 def build(endpoint):
@@ -39,5 +39,5 @@ if __name__ == "__main__":
             "version": f"obstore {obstore.__version__}",
             "runtime": f"Python {platform.python_version()}",
         },
-        build(RecordingEndpoint()),
+        build(choose_endpoint()),
     )

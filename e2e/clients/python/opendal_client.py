@@ -7,7 +7,7 @@ from importlib.metadata import version
 import opendal
 
 from protocol import serve
-from recording_endpoint import RecordingEndpoint
+from recording_endpoint import choose_endpoint
 
 
 def build(endpoint):
@@ -35,5 +35,5 @@ def build(endpoint):
 if __name__ == "__main__":
     serve(
         {"sdk": "opendal", "version": version("opendal"), "runtime": f"Python {platform.python_version()}"},
-        build(RecordingEndpoint()),
+        build(choose_endpoint()),
     )

@@ -7,7 +7,7 @@ import pyarrow
 from pyarrow import fs
 
 from protocol import serve
-from recording_endpoint import RecordingEndpoint
+from recording_endpoint import choose_endpoint
 
 
 def build(endpoint):
@@ -45,5 +45,5 @@ def build(endpoint):
 if __name__ == "__main__":
     serve(
         {"sdk": "pyarrow", "version": pyarrow.__version__, "runtime": f"Python {platform.python_version()}"},
-        build(RecordingEndpoint()),
+        build(choose_endpoint()),
     )

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { request } from 'node:http';
+import { Readable } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
@@ -13,12 +15,14 @@ import type { HttpsBatch } from './https-requests.ts';
  *   get|put|list BUCKET KEY [-]  call S3 once → {"status", "code"?}; -: environment from standard input
  *   call METHOD PATH [-]       call the sidecar over its socket → {"status", "headers", "body"}; -: request body from
  *                              standard input
+ *   transfer MIB BUCKET KEY    upload a stream of MIB MiB and read it again → {"status", "isEqual"}
  *   send                       send HTTPS requests from the pod's address: batch from standard input → responses
  *   watch BUCKET KEY           get credentials → when the sidecar, and when the cloud, first refuses
  *   ask-on                     request credentials from the sidecar repeatedly → each change of the response
  *   stream TASK BUCKET KEY     start, use and complete runs repeatedly → each run
+ *   upload BUCKET KEY          upload a gigabyte slowly → that it has begun, and what ended it
  *
- * The last three print one line of JSON for each result, with the time in epoch milliseconds.
+ * The last four print one line of JSON for each result, with the time in epoch milliseconds.
  */
 
 /** Loaded on demand, because the pods of a large group do not need it. */
@@ -172,6 +176,61 @@ const runOnce = async (task: string, call: CloudCall) => {
   return { status, run, cloud: cloud.status, ended: ended.status };
 };
 
+const MEBIBYTE = 1024 * 1024;
+
+/** A body of one repeated chunk, which takes no memory; `sent` is called before each chunk. */
+const createBody = (chunks: number, sent: (chunk: Buffer) => unknown): Readable => {
+  const chunk = Buffer.alloc(MEBIBYTE / 16, 'a body of the agent\n');
+  return Readable.from(
+    (async function* () {
+      for (let index = 0; index < chunks; index += 1) {
+        await sent(chunk);
+        yield chunk;
+      }
+    })(),
+  );
+};
+
+const transferObject = async (mebibytes: number, Bucket: string, Key: string) => {
+  const { S3Client: Client, GetObjectCommand, PutObjectCommand } = await loadSdk();
+  const s3 = new Client({ forcePathStyle: true });
+  const sent = createHash('sha256');
+  const Body = createBody(mebibytes * 16, (chunk) => sent.update(chunk));
+  const ContentLength = mebibytes * MEBIBYTE;
+  const { $metadata } = await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentLength }));
+  const got = await s3.send(new GetObjectCommand({ Bucket, Key }));
+  const received = createHash('sha256');
+  for await (const chunk of got.Body as Readable) received.update(chunk as Buffer);
+  s3.destroy();
+  const isEqual = sent.digest('hex') === received.digest('hex');
+  return { status: $metadata.httpStatusCode ?? 0, isEqual };
+};
+
+/** A gigabyte takes some minutes. A cloud refuses a size for which it has no space. */
+const UPLOAD_PAUSE_MS = 10;
+const UPLOAD_BYTES = 1024 ** 3;
+
+/** The body is sent slowly, so that the upload is in flight whenever its run ends. */
+const uploadUntilCut = async (Bucket: string, Key: string) => {
+  const { S3Client: Client, PutObjectCommand } = await loadSdk();
+  const s3 = new Client({ forcePathStyle: true, maxAttempts: 1 });
+  let chunks = 0;
+  const Body = createBody(Infinity, () => {
+    chunks += 1;
+    if (chunks === 64) printLine({ hasBegun: true });
+    return pause(UPLOAD_PAUSE_MS);
+  });
+  const ContentLength = UPLOAD_BYTES;
+  try {
+    await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentLength }));
+    printLine({ cut: 'never' });
+  } catch (error) {
+    const { name, message } = error as Error;
+    printLine({ cut: name, message });
+  }
+  return waitForSigterm();
+};
+
 /** SIGTERM does not end the first process of a container unless it has a handler. */
 const exitOnSigterm = () => process.once('SIGTERM', () => process.exit());
 
@@ -204,6 +263,10 @@ const runCommand = async (): Promise<unknown> => {
       return watchCredentials(first, second);
     case 'ask-on':
       return pollCredentials();
+    case 'transfer':
+      return transferObject(Number(first), second, third ?? '');
+    case 'upload':
+      return uploadUntilCut(first, second);
     case 'stream':
       return streamRuns(first, second, third ?? '');
     default:

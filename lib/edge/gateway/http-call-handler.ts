@@ -1,10 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { authorizeHttpCall } from '../../calls/authorize-http-call.ts';
-import type { BodyBuffers } from '../../calls/body-buffers.ts';
-import type { CallOutcome } from '../../calls/call-outcome.ts';
 import { findHeaderFault } from '../../calls/call-request.ts';
-import type { CallRun, CallRuns } from '../../calls/call-runs.ts';
+import type { CallRun } from '../../calls/call-runs.ts';
+import type { EndedCall } from '../../calls/ended-call.ts';
 import { readHttpHeaders, selectHttpRequestHeaders } from '../../calls/http-headers.ts';
 import { renderHttpRefusal } from '../../calls/http-refusals.ts';
 import {
@@ -14,26 +13,26 @@ import {
   type HttpTarget,
 } from '../../calls/http-target.ts';
 import { checkModels } from '../../calls/model-check.ts';
-import type { Clock } from '../../contract/clock.ts';
 import type { AdmittedTasks, Task } from '../../contract/task.ts';
 import type { HttpSecret, UpstreamRules } from '../../contract/upstream.ts';
 import type { LocalKeyOwner } from '../../runs/local-keys.ts';
-import { createBodyReader, watchClosed, type Exchange } from './call-exchange.ts';
-import type { HandleCall } from './call-handler.ts';
-import { createCallRecords, type CallRecords } from './call-record.ts';
-import { sendRefusal, type CloudResponse } from './call-responses.ts';
+import { createBodyReader } from './body-steps.ts';
+import type { CallHandlerDeps, HandleCall } from './call-handler.ts';
+import { createCallRecords, type CallExchange, type CallRecords } from './call-record.ts';
+import { sendContinue, sendRefusal, type CloudResponse } from './call-responses.ts';
 import type { IdentifyClient } from './http-identity.ts';
 import { passHttpResponse } from './http-responses.ts';
-import { refuse, RefusedCall, requireValue, toRefusal } from './refused-call.ts';
+import { refuse, RefusedCall, refuseUnjournaled, requireValue, toRefusal } from './refused-call.ts';
+import { watchEnds } from './watch-ends.ts';
 
 /** What calls of provider `http` need of the rest of the sidecar. */
-export type HttpCallDeps = {
-  /** @returns the only `Host` that is accepted: `127.0.0.1:9473` */
-  readonly getHost: () => string;
+export type HttpCallDeps = Omit<
+  CallHandlerDeps,
+  'dialect' | 'findKeys' | 'findService' | 'findOrigin' | 'send' | 'signText'
+> & {
   readonly admitted: AdmittedTasks;
   /** For requests on loopback; a consumer's own socket needs no key. */
   readonly identifyClient: IdentifyClient;
-  readonly resolveRun: CallRuns['resolve'];
   readonly send: (
     upstream: UpstreamRules,
     request: {
@@ -45,14 +44,6 @@ export type HttpCallDeps = {
       readonly signal: AbortSignal;
     },
   ) => Promise<CloudResponse>;
-  readonly buffers: Pick<BodyBuffers, 'reserve'>;
-  /** Of bodies that must be read before they are sent. */
-  readonly maxBodyBytes: number;
-  readonly clock: Clock;
-  readonly createId: () => string;
-  readonly identified: (incoming: IncomingMessage, consumer: string) => void;
-  readonly begun: () => void;
-  readonly report: (outcome: CallOutcome) => void;
 };
 
 type Headers = ReadonlyMap<string, string>;
@@ -83,18 +74,22 @@ export const createHttpCallHandler = (deps: HttpCallDeps): HandleCall => {
   const steps = createSteps(deps, records);
   const forward = createForward(deps, records);
 
-  const handleCall = async (exchange: Exchange, mounted: string | undefined): Promise<number> => {
+  const handleCall = async (
+    exchange: CallExchange,
+    mounted: string | undefined,
+  ): Promise<number> => {
+    refuseUnjournaled(deps);
     const received = steps.identify(exchange, mounted);
     const entered = await steps.enterRun(exchange, received);
     return forward(exchange, steps.authorize(exchange, entered));
   };
 
   /** The client parses only errors of its API. */
-  const getFormat = ({ record }: Exchange) =>
+  const getFormat = ({ record }: CallExchange) =>
     deps.admitted.tasks.find(({ name }) => name === (record.run?.task ?? record.owner?.task))
       ?.client ?? 'plain';
 
-  const endFailed = (exchange: Exchange, thrown: unknown): CallOutcome => {
+  const endFailed = (exchange: CallExchange, thrown: unknown): EndedCall => {
     const { incoming, outgoing, record } = exchange;
     const refusal = toRefusal(thrown);
     const { code } = refusal;
@@ -118,12 +113,12 @@ export const createHttpCallHandler = (deps: HttpCallDeps): HandleCall => {
 
   return async (incoming, outgoing, consumer) => {
     deps.begun();
-    const exchange: Exchange = {
+    const exchange: CallExchange = {
       ...{ incoming, outgoing },
       record: records.begin(incoming),
       releases: [],
     };
-    let outcome: CallOutcome;
+    let outcome: EndedCall;
     try {
       const status = await handleCall(exchange, consumer);
       outcome = records.end(exchange.record, { outcome: 'allowed', status });
@@ -163,7 +158,7 @@ const createSteps = (deps: HttpCallDeps, records: CallRecords) => {
   };
 
   return {
-    identify: ({ incoming, record }: Exchange, mounted: string | undefined): ReceivedCall => {
+    identify: ({ incoming, record }: CallExchange, mounted: string | undefined): ReceivedCall => {
       const headers = requireValue(readHttpHeaders(incoming.rawHeaders));
       const fault = findHeaderFault(headers, getHost());
       if (fault !== undefined) throw new RefusedCall(fault);
@@ -182,7 +177,7 @@ const createSteps = (deps: HttpCallDeps, records: CallRecords) => {
       record.owner = owner;
       return { headers, route, consumer };
     },
-    enterRun: async ({ record, releases }: Exchange, call: ReceivedCall) => {
+    enterRun: async ({ record, releases }: CallExchange, call: ReceivedCall) => {
       const { owner } = record;
       if (owner === undefined) throw new Error('expected an identified call');
       const run = await records.wait(record, resolveRun(owner));
@@ -194,13 +189,16 @@ const createSteps = (deps: HttpCallDeps, records: CallRecords) => {
       return { ...call, run, secret };
     },
     authorize: (
-      { incoming: { method = '' }, record }: Exchange,
+      { incoming: { method = '' }, record }: CallExchange,
       call: ReceivedCall & { run: CallRun; secret: HttpSecret },
     ): AllowedCall => {
       const { run, secret, route } = call;
+      record.operation = { service: 'http', name: method };
       const target = requireValue(parseHttpTarget(route.rest, secret.upstream));
       const { task: name, allow } = run;
-      record.http = requireValue(authorizeHttpCall({ method, target }, { name, allow }));
+      record.authorization = authorizeHttpCall({ method, target }, { name, allow });
+      const { refusal } = record.authorization;
+      if (refusal !== undefined) throw new RefusedCall(refusal);
       return { ...call, target };
     },
   };
@@ -225,7 +223,7 @@ const createForward = (deps: HttpCallDeps, records: CallRecords) => {
   const { clock, maxBodyBytes, send } = deps;
   const refreshed = new Map<string, number>();
 
-  const readModelBody = async (exchange: Exchange, call: AllowedCall): Promise<Buffer> => {
+  const readModelBody = async (exchange: CallExchange, call: AllowedCall): Promise<Buffer> => {
     const { secret, consumer, headers, target } = call;
     const limits = { ...deps, maxBodyBytes: Math.min(maxBodyBytes, secret.upstream.maxBodyBytes) };
     const body = await createBodyReader(limits, records)(exchange, consumer);
@@ -234,7 +232,10 @@ const createForward = (deps: HttpCallDeps, records: CallRecords) => {
     return body;
   };
 
-  const buildBody = (exchange: Exchange, call: AllowedCall): null | Readable | Promise<Buffer> => {
+  const buildBody = (
+    exchange: CallExchange,
+    call: AllowedCall,
+  ): null | Readable | Promise<Buffer> => {
     const { incoming, outgoing } = exchange;
     const { maxBodyBytes: limit, models } = call.secret.upstream;
     if (!hasBody(call.headers)) return null;
@@ -242,7 +243,7 @@ const createForward = (deps: HttpCallDeps, records: CallRecords) => {
       return refuse('body_too_large', `expected a body of at most ${limit} bytes`);
     }
     if (models !== undefined) return readModelBody(exchange, call);
-    if (incoming.headers.expect !== undefined) outgoing.writeContinue();
+    sendContinue(incoming, outgoing);
     return Readable.from(limitBody(incoming, limit), { objectMode: false });
   };
 
@@ -269,7 +270,7 @@ const createForward = (deps: HttpCallDeps, records: CallRecords) => {
     expire();
   };
 
-  return async (exchange: Exchange, call: AllowedCall): Promise<number> => {
+  return async (exchange: CallExchange, call: AllowedCall): Promise<number> => {
     const { incoming, outgoing, record } = exchange;
     const { run, secret, target, route } = call;
     const { upstream } = secret;
@@ -279,7 +280,7 @@ const createForward = (deps: HttpCallDeps, records: CallRecords) => {
     const body = await buildBody(exchange, call);
     const { method = '' } = incoming;
     const { origin, wirePath: path } = target;
-    const signal = AbortSignal.any([run.signal, watchClosed(outgoing)]);
+    const signal = watchEnds(run, outgoing);
     const headers = buildHeaders(call, body);
     record.sentAt = clock.monotonic();
     const response = await send(upstream, { origin, method, path, headers, body, signal });

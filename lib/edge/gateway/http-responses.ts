@@ -55,7 +55,8 @@ export const passHttpResponse = async (
     const texts = Object.values(selected).flat();
     if (texts.some((text) => isEchoedIn(createScanner, text))) throw buildEchoRefusal(name);
   } catch (thrown) {
-    body.destroy();
+    // Destroyed before its end, a body emits an error that ends the process if nothing listens.
+    body.on('error', () => undefined).destroy();
     throw thrown;
   }
   outgoing.writeHead(status, selected);

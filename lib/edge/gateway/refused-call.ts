@@ -10,13 +10,29 @@ export class RefusedCall extends Error {
   }
 }
 
+/** @throws RefusedCall */
 export const requireValue = <T>(result: CallResult<T>): T => {
   if (!result.ok) throw new RefusedCall(result.refusal);
   return result.value;
 };
 
+/** @throws RefusedCall */
 export const refuse = (code: CallRefusal['code'], message: string): never => {
   throw new RefusedCall({ code, message });
+};
+
+/**
+ * Refuses a call that could not be journaled.
+ *
+ * @throws RefusedCall
+ */
+export const refuseUnjournaled = ({
+  isJournalBlocked,
+}: {
+  isJournalBlocked: () => boolean;
+}): void => {
+  if (!isJournalBlocked()) return;
+  refuse('audit_unavailable', 'the log of the sidecar does not take the journal of calls');
 };
 
 /** What ended a call: one of our refusals, thrown or as the reason of an abort, or a cloud without response. */
