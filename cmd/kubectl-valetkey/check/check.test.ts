@@ -138,7 +138,7 @@ mutators            pass    no other mutator of pods
 programs            pass    Deployment valetkey-webhook 2/2, StatefulSet valetkey-authority 2/2
 webhooks            pass    objects: 2
 admission-policies  pass    objects: 16
-custom-resources    pass    objects: 2
+custom-resources    pass    objects: 3
 task-policies       pass    valid: 1
 issuer              pass    keys: 2, at ${ISSUER}
 admission           pass    a pod with a task in namespace research gets its sidecar
