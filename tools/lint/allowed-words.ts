@@ -12,6 +12,7 @@ export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, stri
   'bench/admission-review.ts': { manager: 'a field of Kubernetes managedFields' },
   'e2e/cluster/images.ts': { nobody: 'the Unix user' },
   'lib/calls/call-headers.ts': { alive: 'HTTP: Keep-Alive' },
+  'e2e/clients/javascript/client.ts': { parts: 'S3: a field of multipart uploads' },
   'e2e/clients/python/recording_endpoint.py': { alive: 'HTTP: Keep-Alive' },
   'e2e/clients/rust/Cargo.toml': { edition: 'Cargo: the key of a package' },
   'lib/edge/http/https-server.test.ts': { alive: 'HTTP: Connection: keep-alive' },
