@@ -14,6 +14,9 @@ const tiers = [
     admission: [],
     operations: [],
     signing: [],
+    mcp: [],
+    postgres: [],
+    upstreams: ['config'],
   },
   {
     policy: [],
@@ -45,7 +48,7 @@ const owners = [
   ['commander', '^cmd/kubectl-valetkey/'],
   ['re2js', '^lib/task/'],
   ['canonicalize', '^lib/schema/'],
-  ['yaml', '^(lib/config|lib/task|cmd/kubectl-valetkey|tools/docs|demo|e2e|test)/'],
+  ['yaml', '^(lib/config|lib/task|cmd/kubectl-valetkey|tools/(chart|docs|release)|demo|e2e|test)/'],
 ];
 
 const shipped = { path: '^(lib|cmd)/', pathNot: '(\\.test\\.ts$|/fixtures/)' };

@@ -7,10 +7,10 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
 SOURCES := $(shell find cmd lib -name '*.ts' -not -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help demo test fuzz e2e e2e-full bench build image lint format chart manifests docs clean
+.PHONY: help demo test fuzz e2e e2e-full bench build image release release-check lint format chart manifests docs clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): package.json package-lock.json
 	npm ci
@@ -22,7 +22,7 @@ dist/.built: $(SOURCES) tools/build/main.ts $(INSTALLED)
 
 build: dist/.built ## Bundle each program into one file below dist/
 
-demo: dist/.built ## Show a consumer that gets credentials scoped to its task (no cluster needed)
+demo: dist/.built ## Show an agent that works without a key of the cloud (no cluster needed)
 	@node demo/main.ts $(ARGS)
 
 test: dist/.built ## Run linters, then every test that needs no cluster
@@ -50,7 +50,14 @@ bench: dist/.built ## Run the benchmark against a minimal Go program; writes ben
 image: dist/.built ## Build the root file system of the image (used by the Dockerfile and by e2e)
 	@node tools/image/main.ts $(ARGS)
 
-chart: $(INSTALLED) ## Lint, render and check the chart (needs Helm)
+release: $(INSTALLED) ## Build images, chart, plugin archives and statements in dist/release (Linux amd64, root)
+	@node tools/release/main.ts $(ARGS)
+
+release-check: $(INSTALLED) ## Build the release twice, compare it, push it to a local registry, and lint the workflows
+	@node tools/release/main.ts --twice $(ARGS)
+	@node tools/release/registry-check.ts
+
+chart: $(INSTALLED) ## Lint, render and check the chart (needs Helm and promtool)
 	@node tools/chart/check.ts $(ARGS)
 
 manifests: $(INSTALLED) ## Render manifests/ from the chart (needs Helm)

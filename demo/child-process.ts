@@ -14,6 +14,8 @@ export type ChildPlan = {
 
 export type Child = {
   readonly name: string;
+  /** 0 if it could not be started. */
+  readonly pid: number;
   /** Complete lines of its standard output so far. */
   readonly lines: () => readonly string[];
   /** Resolves to its exit code or the name of the signal. */
@@ -46,6 +48,7 @@ export const startChild = (plan: ChildPlan): Child => {
   const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
   return {
     name: plan.name,
+    pid: child.pid ?? 0,
     lines: () => Buffer.concat(printed).toString().split('\n').slice(0, -1),
     ended,
     isRunning,

@@ -5,13 +5,19 @@ import { CLOUD_AUDIENCE, REGION, TRUST_DOMAIN } from './demo-platform.ts';
 
 const ROLE = 'arn:aws:iam:::role/agent-reports';
 
-/** Starts a cloud that trusts only the authority's issuer, not the issuer of the cluster. */
+/**
+ * Starts a cloud that trusts only the authority's issuer, not the issuer of the cluster.
+ *
+ * @param host where it listens: no loopback address, because the gateway sends nothing there
+ */
 export const startDemoCloud = async (
+  host: string,
   authority: { readonly issuer: string; readonly roots: () => string },
   { defer }: CleanupStack,
 ): Promise<EmbeddedCloud> => {
   const { issuer, roots } = authority;
   const cloud = await startEmbeddedCloud({
+    host,
     region: REGION,
     providers: [{ issuer, audiences: [CLOUD_AUDIENCE], roots }],
     roles: [

@@ -11,6 +11,7 @@ import {
 } from '../lib/contract/authority-api.ts';
 import { INSTALLED } from '../lib/contract/names.ts';
 import type { Pod } from '../lib/contract/pod.ts';
+import { toUtcDay } from '../lib/policy/vend-exceptions.ts';
 import {
   startEmbeddedApiServer,
   type EmbeddedApiServer,
@@ -44,9 +45,14 @@ export type DemoCluster = {
   readonly projectToken: () => Promise<string>;
 };
 
-/** Starts an API server with the objects of the chart, the platform team and a namespace owner. */
+/**
+ * Starts an API server with the objects of the chart, the platform team and a namespace owner.
+ *
+ * @param podIps addresses of the pod, the primary one first
+ */
 export const startDemoCluster = async (
   folder: string,
+  podIps: readonly string[],
   { defer }: CleanupStack,
 ): Promise<DemoCluster> => {
   const apiServer = await startEmbeddedApiServer(Date.now);
@@ -59,7 +65,7 @@ export const startDemoCluster = async (
   for (const path of listStoredObjectPaths(INSTALLED.namespace)) objects.create(path, {});
   objects.create(`/api/v1/namespaces/${NAMESPACE}`, {});
   objects.create(`/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${ACCOUNT}`, {});
-  const policy = toJsonObject(parse(readFileSync(POLICY_FILE, 'utf8')));
+  const policy = toJsonObject(parse(readPolicyText()));
   const { name } = policy['metadata'] as { readonly name: string };
   objects.create(`/apis/${API_GROUP}/${API_VERSION}/${TASK_POLICIES}/${name}`, policy);
   const podPath = `/api/v1/namespaces/${NAMESPACE}/pods/${ACCOUNT}`;
@@ -78,13 +84,20 @@ export const startDemoCluster = async (
       return roots;
     },
     createRunningPod: (pod) => {
-      const [status, nodeName] = [{ phase: 'Running', podIP: '127.0.0.1' }, 'demo'];
+      const addresses = { podIP: podIps[0], podIPs: podIps.map((ip) => ({ ip })) };
+      const [status, nodeName] = [{ phase: 'Running', ...addresses }, 'demo'];
       const running = { ...pod, spec: { ...pod.spec, nodeName }, status };
       return objects.create(podPath, running)?.metadata.uid ?? '';
     },
     projectToken: () => requestPodToken(apiServer),
   };
 };
+
+/** Last day of the exception, within the 90 days that policy allows. */
+export const EXCEPTION_UNTIL = toUtcDay(Date.now() + 30 * 86_400_000);
+
+const readPolicyText = (): string =>
+  readFileSync(POLICY_FILE, 'utf8').replace(/@until\("[^"]*"\)/, `@until("${EXCEPTION_UNTIL}")`);
 
 const buildConfigurationPath = (plural: string): string =>
   `/apis/admissionregistration.k8s.io/v1/${plural}/${CONFIGURATION}`;

@@ -38,16 +38,17 @@ export const startControlPlane = async (
     readonly folder: string;
     /** `https://localhost:<port>` on which the authority listens. */
     readonly endpoint: string;
-    readonly stsEndpoint: string;
+    /** `http://<address>:<port>` of the embedded cloud. */
+    readonly cloudEndpoint: string;
     readonly cluster: DemoCluster;
   },
   { defer }: Pick<CleanupStack, 'defer'>,
 ): Promise<ControlPlane> => {
-  const { folder, endpoint, stsEndpoint, cluster } = given;
+  const { folder, endpoint, cloudEndpoint, cluster } = given;
   const startedAt = performance.now();
   const [port = 0, probes = 0, telemetry = 0] = await findFreePorts(3);
   const platformFile = join(folder, 'platform.yaml');
-  writeFileSync(platformFile, stringify(buildPlatform({ stsEndpoint, endpoint })));
+  writeFileSync(platformFile, stringify(buildPlatform({ cloudEndpoint, endpoint })));
   const access = (name: string): string =>
     cluster.writeKubeconfig(`system:serviceaccount:${namespace}:${name}`);
   const start = async (name: string, program: ProgramOptions): Promise<void> => {

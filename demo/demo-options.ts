@@ -8,11 +8,15 @@ export type DemoOptions = {
 
 export const USAGE = `make demo, or: node demo/main.ts [--json] [--keep] [--help]
 
-Show Valetkey without a cluster, root or a network. The webhook and the authority run against an
+Show Valetkey without a cluster, root or the internet. The webhook and the authority run against an
 embedded API server. A pod with tasks is admitted; its patched containers run as processes on this
-machine. Two consumers, programs with the AWS SDK, get credentials for only their own tasks from an
-embedded cloud that trusts only the authority. Policy denies a run, a user revokes another, and the
-audit records show what happened.
+machine. The agent's tasks are signed: the AWS SDK in it works, and no key of the cloud is in its
+process. The gateway refuses what is outside its tasks, the cloud refuses what bypasses the gateway,
+and a Revocation cuts its upload. The helper gets keys of the cloud by a dated exception. The audit
+records show what happened.
+
+The embedded cloud listens on an IPv4 address of this machine, because the gateway sends nothing to
+loopback. Everything else listens on loopback.
 
   --json   print the table as JSON at the end
   --keep   keep everything running and print commands to try (make demo ARGS=--keep)

@@ -4,8 +4,8 @@ export const TRUST_DOMAIN = 'demo.example';
 
 /** Platform settings with lifetimes of seconds, so that the demo can wait for a deadline. */
 export const buildPlatform = (given: {
-  /** STS endpoint of the embedded cloud. */
-  readonly stsEndpoint: string;
+  /** Endpoint of the embedded cloud, for STS and S3. */
+  readonly cloudEndpoint: string;
   /** URL of the authority, which also serves the issuer's documents. */
   readonly endpoint: string;
 }): object => ({
@@ -13,12 +13,15 @@ export const buildPlatform = (given: {
   sidecar: { image: 'registry.example/valetkey:demo' },
   cloud: {
     region: REGION,
-    stsEndpoint: given.stsEndpoint,
+    stsEndpoint: given.cloudEndpoint,
+    endpoints: [{ service: 's3', url: given.cloudEndpoint }],
     allowHttp: true,
     dialect: 's3',
     sourceRestriction: { mode: 'podIP' },
   },
-  tasks: { minLifetime: '5s' },
+  // As the chart sets them in new installations.
+  tasks: { minLifetime: '5s', delivery: 'sign' },
+  policy: { vend: 'exception' },
   authority: {
     endpoint: given.endpoint,
     issuer: given.endpoint,

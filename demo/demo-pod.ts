@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../lib/contract/names.ts';
+import { SIDECAR_CONTAINER, TASK_ANNOTATION_PREFIX, TOKEN_VOLUME } from '../lib/contract/names.ts';
 import {
   GATEWAY_LISTEN,
   LOOPBACK_LISTEN,
@@ -15,7 +15,10 @@ import { createRoot, createVolumes, getVolumeFolder, type ProcessLayout } from '
 import { DEMO_PROGRAMS } from './demo-programs.ts';
 
 const POD_FILE = join(DEMO_PROGRAMS.demo, 'pods', 'agent.yaml');
-const CLOUD_ENDPOINT = 'AWS_ENDPOINT_URL_S3';
+/** Placeholder of the address of the embedded cloud. */
+const CLOUD_PLACEHOLDER = 'http://cloud.example';
+
+const VEND_TASK = `${TASK_ANNOTATION_PREFIX}archive`;
 
 /** Reads `demo/pods/agent.yaml` and sets the address of the embedded cloud. */
 export const readDemoPod = (cloudEndpoint: string): Pod => {
@@ -23,18 +26,26 @@ export const readDemoPod = (cloudEndpoint: string): Pod => {
   const containers = (pod.spec?.containers ?? []).map((container) => ({
     ...container,
     env: (container.env ?? []).map((one) =>
-      one.name === CLOUD_ENDPOINT ? { ...one, value: cloudEndpoint } : one,
+      one.value === CLOUD_PLACEHOLDER ? { ...one, value: cloudEndpoint } : one,
     ),
   }));
   return { ...pod, spec: { ...pod.spec, containers } };
 };
 
+/** The same pod, with its vend task under a name for which no policy permits vend. */
+export const renameVendTask = (pod: Pod): Pod => {
+  const { [VEND_TASK]: task = '', ...others } = pod.metadata?.annotations ?? {};
+  const annotations = { ...others, [`${TASK_ANNOTATION_PREFIX}backup`]: task };
+  return { ...pod, metadata: { ...pod.metadata, annotations } };
+};
+
 /** Replaces the pod's folders and ports with local ones, and local paths with the image's. */
 export const prepareLayout = (
   folder: string,
-  { pod, uid }: { readonly pod: Pod; readonly uid: string },
+  running: { readonly pod: Pod; readonly uid: string; readonly podIps: readonly string[] },
   [loopback, telemetry, gateway]: readonly [number, number, number],
 ): ProcessLayout => {
+  const { pod, uid, podIps } = running;
   const { name = '', namespace = '' } = pod.metadata ?? {};
   const layout: ProcessLayout = {
     folder,
@@ -54,7 +65,7 @@ export const prepareLayout = (
       'metadata.name': name,
       'metadata.namespace': namespace,
       'metadata.uid': uid,
-      'status.podIPs': '127.0.0.1',
+      'status.podIPs': podIps.join(','),
     },
   };
   createVolumes(layout, pod);

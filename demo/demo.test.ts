@@ -50,25 +50,32 @@ describe('make demo', () => {
     ['webhook and authority ready', '200'],
     ['admitted and patched', 'allowed'],
     ['sidecar ready', '200'],
-    ['run started', '200'],
+    ['run started', '200 with a local key'],
     ['in-scope read', '200 by the cloud'],
-    ['other prefix', '403 AccessDenied by the cloud'],
-    ['write', '403 AccessDenied by the cloud'],
+    ['other prefix', '403 AccessDenied by the gateway'],
+    ['write', '403 AccessDenied by the gateway'],
+    ['the gateway bypassed', '403 InvalidAccessKeyId by the cloud'],
     ['a run for one customer', '200 by the cloud'],
     ['a customer that policy forbids', '403 policy_denied'],
-    ['past the deadline', '403 AccessDenied by the cloud'],
     ["the other consumer's task", '403 task_not_allowed to both'],
-    ['revoked while in use', '403 revoked'],
+    ['the agent holds no key of the cloud', 'none'],
+    ['upload cut by a revocation', '403 AccessDenied by the gateway'],
+    ['vend as the exception', 'a key of the cloud'],
+    ['past the deadline', '403 AccessDenied by the cloud'],
+    ['a vend task without exception', 'refused at admission'],
     ["the pod's own token", '400 InvalidIdentityToken by the cloud'],
     ['records verified', 'No problems found.'],
-    ['the timeline of one run', 'intent → policy → credentials → cloud call → end'],
+    [
+      'the timeline of one run',
+      'intent → policy → credentials → call → cloud call → end → summary',
+    ],
     ['no file holds the secret', 'none'],
   ])('shows: %s: %s', (name, expected) => {
     expect(lines.find((line) => line.name === name)).toMatchObject({ expected, met: true });
   });
 
   it('shows nothing else, exits with status 0 and leaves no file', () => {
-    expect(lines).toHaveLength(16);
+    expect(lines).toHaveLength(20);
     expect(outcome.code).toBe(0);
     expect(readdirSync(folder)).toEqual([]);
   });

@@ -58,9 +58,10 @@ const renderSummary = (lines: readonly ResultLine[], milliseconds: number): stri
 };
 
 const renderTimeline = ({ timeline }: DemoState): string =>
-  ['\n\nThe timeline of one run, from the records and the log of the cloud:', ...timeline].join(
-    '\n  ',
-  );
+  [
+    '\n\nThe timeline of one run, from the records, the journal of calls and the log of the cloud:',
+    ...timeline,
+  ].join('\n  ');
 
 const stopOnSignals = (close: () => Promise<void>): void => {
   for (const [signal, code] of [

@@ -19,7 +19,7 @@ Try, in another shell:
 
   A=${dirname(env[CONSUMER_ENV.socket] ?? '')}
 
-  # the agent's credentials, as an SDK asks for them
+  # the agent's local keys, as an SDK asks for them: no cloud accepts them
   curl -s ${token} ${uri}; echo
 
   # what the agent may run; and the helper's task, which is refused
@@ -40,6 +40,6 @@ Try, in another shell:
   # the agent's program once more, with steps of your own
   env -i ${assignments.join(' ')} \\
     ${command.slice(0, 2).join(' ')} \\
-    'read acme-data/reports/q3.csv' 'write acme-data/reports/q4.csv'
+    'read acme-data/reports/q3.csv' 'write acme-data/reports/q4.csv' 'bypass acme-data/reports/q3.csv'
 `;
 };

@@ -16,7 +16,10 @@ beforeEach(() => {
   layout = {
     folder: mkdtempSync(join(tmpdir(), 'valetkey-pod-')),
     imagePaths: [['/usr/local/bin/node', '/here/node']],
-    ports: new Map([[9471, 40_001]]),
+    ports: new Map([
+      [9471, 40_001],
+      [9473, 40_003],
+    ]),
     fields: { 'status.podIPs': '127.0.0.1' },
   };
 });
@@ -34,6 +37,7 @@ const container: Container = {
     { name: 'ELSEWHERE', value: '/etc/hosts' },
     { name: 'URL', value: 'http://127.0.0.1:9471/v1/credentials' },
     { name: 'LISTEN', value: ':9471' },
+    { name: 'AWS_ENDPOINT_URL', value: 'http://127.0.0.1:9473' },
     { name: 'OTHER', value: 'http://127.0.0.1:94710/' },
     { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIPs' } } },
   ],
@@ -58,6 +62,7 @@ describe('a container as a process', () => {
       ELSEWHERE: '/etc/hosts',
       URL: 'http://127.0.0.1:40001/v1/credentials',
       LISTEN: ':40001',
+      AWS_ENDPOINT_URL: 'http://127.0.0.1:40003',
       OTHER: 'http://127.0.0.1:94710/',
       IP: '127.0.0.1',
     });

@@ -25,7 +25,7 @@ export const buildLine = (given: {
   };
 };
 
-const NAME_WIDTH = 34;
+const NAME_WIDTH = 36;
 const TIME_WIDTH = 9;
 
 /** Formats a row of the table. */

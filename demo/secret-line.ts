@@ -1,6 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CONSUMER_MOUNT_PATH, LOOPBACK_TOKEN_FILE_NAME } from '../lib/contract/paths.ts';
+import {
+  CONSUMER_MOUNT_PATH,
+  LOOPBACK_TOKEN_FILE_NAME,
+  SEED_FILE_NAME,
+} from '../lib/contract/paths.ts';
 import type { Pod } from '../lib/contract/pod.ts';
 import type { Session } from '../test/fakes/cloud/sts/sessions.ts';
 import { buildLine, type ResultLine } from './result-line.ts';
@@ -20,7 +24,7 @@ export const checkSecrets = (given: {
   const secrets = [
     ...sessions.flatMap(listSessionSecrets),
     { description: 'the projected token', text: token, allowedFolder: getTokenFolder(layout) },
-    ...listLoopbackSecrets(layout, pod),
+    ...listConsumerSecrets(layout, pod),
   ];
   const { files, leaks, missing } = searchSecrets(layout.folder, secrets);
   const problems = [...leaks, ...missing.map((what) => `${what} is not where it belongs`)];
@@ -34,20 +38,26 @@ export const checkSecrets = (given: {
   });
 };
 
-const listSessionSecrets = (session: Session): readonly Secret[] => [
+/** Every part of the cloud's keys of one session. */
+export const listSessionSecrets = (session: Session): readonly Secret[] => [
   { description: 'a secret access key', text: session.secretAccessKey },
   { description: 'a session token', text: session.sessionToken },
   { description: 'an access key', text: session.accessKeyId },
 ];
 
-/** The loopback token of a consumer may be only in the volume of that consumer. */
-const listLoopbackSecrets = (layout: ProcessLayout, pod: Pod): readonly Secret[] =>
+/** The loopback token and the seed of local keys of a consumer may be only in its own volume. */
+const listConsumerSecrets = (layout: ProcessLayout, pod: Pod): readonly Secret[] =>
   (pod.spec?.containers ?? []).flatMap(({ name, volumeMounts = [] }) =>
     volumeMounts
       .filter(({ mountPath }) => mountPath === CONSUMER_MOUNT_PATH)
-      .map((mount) => {
+      .flatMap((mount) => {
         const home = getVolumeFolder(layout, mount.name);
-        const text = readFileSync(join(home, LOOPBACK_TOKEN_FILE_NAME), 'utf8');
-        return { description: `the loopback token of ${name}`, text, allowedFolder: home };
+        return [LOOPBACK_TOKEN_FILE_NAME, SEED_FILE_NAME]
+          .filter((file) => existsSync(join(home, file)))
+          .map((file) => ({
+            description: `the file ${file} of ${name}`,
+            text: readFileSync(join(home, file), 'latin1'),
+            allowedFolder: home,
+          }));
       }),
   );

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:https';
 import type { JsonPatchOp } from '../lib/contract/json-patch-operation.ts';
+import { MUTATE_PATH, VALIDATE_PATH } from '../lib/contract/paths.ts';
 import type { Pod } from '../lib/contract/pod.ts';
+import { applyPatch } from '../lib/injection/json-patch.ts';
 
 /** Address of the webhook, and what an API server verifies its certificate with. */
 export type WebhookAddress = {
@@ -20,6 +22,16 @@ export type ReviewResult = {
   readonly patch: readonly JsonPatchOp[];
 };
 
+/** What both webhooks decide about a new pod. */
+export type ReviewedPod = {
+  readonly allowed: boolean;
+  /** Why it was refused. */
+  readonly message: string;
+  readonly patched: Pod;
+  /** Number of operations of the patch. */
+  readonly operations: number;
+};
+
 type ReviewResponse = {
   readonly uid: string;
   readonly allowed: boolean;
@@ -35,7 +47,7 @@ type ReviewResponse = {
  *
  * @throws Error if there is no response, or it belongs to another request
  */
-export const reviewPod = async (
+const reviewPod = async (
   webhook: WebhookAddress,
   path: string,
   pod: Pod,
@@ -55,6 +67,16 @@ export const reviewPod = async (
     warnings: response.warnings ?? [],
     patch: readPatch(response),
   };
+};
+
+/** Requests the creation of a pod by both webhooks: the patch, then the validation of the result. */
+export const reviewNewPod = async (webhook: WebhookAddress, pod: Pod): Promise<ReviewedPod> => {
+  const { allowed, message, patch } = await reviewPod(webhook, MUTATE_PATH, pod);
+  const operations = patch.length;
+  if (!allowed) return { allowed, message, patched: pod, operations };
+  const patched = applyPatch(pod, patch) as Pod;
+  const validated = await reviewPod(webhook, VALIDATE_PATH, patched);
+  return { allowed: validated.allowed, message: validated.message, patched, operations };
 };
 
 const buildCreateRequest = (pod: Pod, uid: string): object => {

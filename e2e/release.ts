@@ -5,7 +5,7 @@ import { getJson, runKubectl } from './cluster/kubectl.ts';
 import { runInside } from './cluster/network-namespace.ts';
 import type { Cloud } from './clouds/cloud.ts';
 import { userAudience, createUserIssuer } from './cluster/issuer-documents.ts';
-import { optedInRole, revokerRole } from './clouds/cloud-trust.ts';
+import { auditBucket, optedInRole, publisherRole, revokerRole } from './clouds/cloud-trust.ts';
 import type { ClusterAccess } from './cluster/cluster-file.ts';
 import type { TestEnvironment } from './test-environment.ts';
 
@@ -42,7 +42,8 @@ export const buildChartValues = ({
         ...buildUserIssuers(node),
         resources: { requests: { cpu: '20m' } },
         // There is no storage class.
-        audit: { file: { persistent: false } },
+        audit: { file: { persistent: false }, ...(node !== undefined && buildAuditValues(cloud)) },
+        ...(cloud.name === 'rgw' && { publisher: { role: publisherRole } }),
       },
     }),
     cloud: {
@@ -99,6 +100,13 @@ const buildPodSettings = (agentImage: string) => ({
 const buildDenyListValues = ({ name, s3Endpoint }: Cloud) =>
   name === 'rgw' && {
     denyList: { revokerRole, iamEndpoint: s3Endpoint, roles: [optedInRole] },
+  };
+
+/** Small files, so that a few dozen runs close one: 128 KiB, an eighth of the maximum. */
+const buildAuditValues = ({ name, s3Endpoint }: Cloud) =>
+  name === 'rgw' && {
+    file: { persistent: false, maxBytes: '1Mi' },
+    export: { bucket: auditBucket, prefix: 'e2e', endpoint: s3Endpoint },
   };
 
 /** Installs the chart, or upgrades it, and waits until both replicas are ready. */

@@ -46,9 +46,17 @@ type OwnClaim = {
   cloudNames: readonly CloudName[];
 };
 
-/** Lists all programs, except those of unused clouds. */
+/** Programs of `make chart` and `make release`, which no test on the cluster uses. */
+const TOOLS: readonly ProgramName[] = ['promtool', 'actionlint', 'registry', 'crane'];
+
+/** Lists all programs, except tools and those of unused clouds. */
 const programsFor = (cloudNames: readonly CloudName[]): ProgramName[] =>
-  programNames.filter((name) => name !== 'minio' || cloudNames.includes(name));
+  programNames.filter(
+    (name) =>
+      !TOOLS.includes(name) && (!MINIO_PROGRAMS.includes(name) || cloudNames.includes('minio')),
+  );
+
+const MINIO_PROGRAMS: readonly ProgramName[] = ['minio', 'mc'];
 
 /** Starts a cluster and stops it on release, or uses the running one in `folder`. */
 export const claimOwnEnvironment = async (

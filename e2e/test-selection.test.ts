@@ -52,7 +52,7 @@ describe('selectFiles', () => {
 
 describe('listGroups', () => {
   it('lists the groups that have a file, in the order in which they run', () => {
-    expect(listGroups('minio', options)).toEqual(['main', 'serial', 'disruption']);
+    expect(listGroups('minio', options)).toEqual(['main', 'serial', 'disruption', 'guide']);
     expect(listGroups('minio-cluster', options)).toEqual(['main']);
   });
 

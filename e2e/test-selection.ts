@@ -3,11 +3,11 @@ export const entryNames = ['minio', 'rgw', 'minio-cluster', 'rgw-cluster'] as co
 export type EntryName = (typeof entryNames)[number];
 
 /**
- * Groups of one entry, in the order in which they run. `main` runs its files in parallel; the other two
- * run one file at a time: `serial` disturbs or inspects what other tests use, `disruption` replaces keys
- * and kills processes.
+ * Groups of one entry, in the order in which they run. `main` runs its files in parallel; the others run
+ * one file at a time: `serial` disturbs or inspects what other tests use, `disruption` replaces keys
+ * and kills processes, `guide` installs the chart again, as the documentation says.
  */
-export const groupNames = ['main', 'serial', 'disruption'] as const;
+export const groupNames = ['main', 'serial', 'disruption', 'guide'] as const;
 export type GroupName = (typeof groupNames)[number];
 
 export type TestFile = {
@@ -47,6 +47,22 @@ export const testFiles: readonly TestFile[] = [
     file: 'operations.e2e.ts',
     entries: ['minio-cluster'],
     reason: 'recognition is compared with botocore alone',
+  },
+  {
+    file: 'moto.e2e.ts',
+    entries: ['minio-cluster'],
+    reason: 'its cloud is moto, on the machine that runs the tests',
+  },
+  {
+    file: 'refusals.e2e.ts',
+    entries: ['minio-cluster'],
+    reason: 'refusals are parsed by botocore alone',
+  },
+  {
+    file: 'postgres-roles.e2e.ts',
+    entries: ['minio-cluster'],
+    needsNode: true,
+    reason: NO_CLOUD,
   },
   {
     file: 'cloud-cases.e2e.ts',
@@ -149,6 +165,11 @@ export const testFiles: readonly TestFile[] = [
     reason: REFUSED_FIRST,
   },
   {
+    file: 'serial/authority/check.e2e.ts',
+    entries: ['minio'],
+    reason: NO_CLOUD,
+  },
+  {
     file: 'serial/authority/flood.e2e.ts',
     entries: ['minio'],
     fullEntries: ['rgw'],
@@ -162,6 +183,7 @@ export const testFiles: readonly TestFile[] = [
     needsNode: true,
     reason: 'each cloud comes back in its own way',
   },
+  { file: 'serial/other-clouds.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
   {
     file: 'serial/secrecy.e2e.ts',
     entries: ['rgw', 'rgw-cluster'],
@@ -192,6 +214,12 @@ export const testFiles: readonly TestFile[] = [
     entries: ['minio'],
     needsNode: true,
     reason: ONE_ADMISSION,
+  },
+  {
+    file: 'guide/minio.e2e.ts',
+    entries: ['minio'],
+    needsNode: true,
+    reason: 'follows docs/minio.md, with a MinIO in the cluster',
   },
 ];
 

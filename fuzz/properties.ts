@@ -1,6 +1,7 @@
 import { annotationProperties } from './annotation-properties.ts';
 import { authorityProperties } from './authority-properties.ts';
 import { cedarProperties } from './cedar-properties.ts';
+import { gatewayProperties } from './gateway-properties.ts';
 import { lineProperties } from './line-properties.ts';
 import { podProperties } from './pod-properties.ts';
 import type { Property } from './property.ts';
@@ -16,4 +17,5 @@ export const PROPERTIES: readonly Property[] = [
   ...authorityProperties,
   ...cedarProperties,
   ...lineProperties,
+  ...gatewayProperties,
 ];

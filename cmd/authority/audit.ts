@@ -35,6 +35,8 @@ import { toErrorFields } from '../../lib/server/error-fields.ts';
 export type Audit = {
   /** Refuses everything until the first head is published, and intents while none can be. */
   readonly record: Recorder;
+  /** Events that wait for a write. */
+  readonly queue: ChainRecorder['queue'];
   /** Whether the published head is current, so that runs may be issued. */
   readonly isPublished: () => boolean;
   /** The files to export; absent: there are none, or they are not exported. */
@@ -135,6 +137,7 @@ export const startAudit = async (config: AuditConfig, deps: AuditDeps): Promise<
       await loop.waitForSpace();
       await recorder.record(event);
     },
+    queue: recorder.queue,
     isPublished: publisher.isCurrent,
     ...(exports !== undefined && { exports }),
     close: async () => {

@@ -542,5 +542,7 @@ describe('telemetry', () => {
     expect(text).toMatch(/watch_last_sync_timestamp_seconds\{resource="taskpolicies"\} \d/);
     expect(text).toContain('valetkey_authority_certificate_trusted 1');
     expect(text).toContain('valetkey_authority_task_policies{state="valid"} 1');
+    for (const resource of ['connections', 'event_streams', 'token_verifications', 'audit_queue'])
+      expect(text).toMatch(new RegExp(`capacity_max\\{resource="${resource}"\\} [1-9]`));
   });
 });

@@ -45,11 +45,11 @@ import {
   createServiceAccountReader,
   type ReadServiceAccount,
 } from '../../lib/edge/kubernetes/service-accounts.ts';
-import { createUsedTokenLeaseStore } from '../../lib/edge/kubernetes/used-token-leases.ts';
+import { createUsedHandleLeaseStore } from '../../lib/edge/kubernetes/used-handle-leases.ts';
 import { createTokenReviewer } from '../../lib/edge/kubernetes/token-reviews.ts';
 import type { ReadNamespaceLabels, ReadPod } from '../../lib/identity/workload-identification.ts';
 import type { FetchJwks } from '../../lib/identity/jwks-cache.ts';
-import type { UsedTokenLeases } from '../../lib/identity/token-replay.ts';
+import type { UsedHandleLeases } from '../../lib/identity/use-once.ts';
 import type { ReviewToken } from '../../lib/identity/token-review.ts';
 import type { AuthorityConfig } from './config.ts';
 import type { StoredPolicy } from './policy-status.ts';
@@ -72,7 +72,7 @@ export type ClusterClient = {
     readonly reviewToken: ReviewToken;
     readonly readNamespaceLabels: ReadNamespaceLabels;
     readonly readServiceAccount: ReadServiceAccount;
-    readonly usedTokenLeases: UsedTokenLeases;
+    readonly usedHandleLeases: UsedHandleLeases;
   };
   readonly emitPodEvent: EmitPodEvent;
   /** The authority's own name at the API server. */
@@ -116,7 +116,7 @@ export const createClusterClient = (
       reviewToken: createTokenReviewer(calls),
       readNamespaceLabels: createNamespaceLabelReader(calls, monotonic),
       readServiceAccount: createServiceAccountReader(calls, monotonic),
-      usedTokenLeases: createUsedTokenLeaseStore(calls, namespace),
+      usedHandleLeases: createUsedHandleLeaseStore(calls, namespace),
     },
     emitPodEvent: createPodEventEmitter(calls, { replica: podName, now }),
     readOwnName: () => readOwnUsername(calls),

@@ -75,7 +75,9 @@ export const createComponents = (config: AuthorityConfig, deps: ComponentDeps): 
   const { issuer, runEnd, garbageCollector } = runs;
   const rateLimits = createRateLimits(toRateOptions(config), deps.clock);
   const verification = createVerification(deps, { identification, rateLimits });
-  const { record } = deps.prerequisites.audit;
+  const { record, queue } = deps.prerequisites.audit;
+  deps.metrics.measureCapacity('audit_queue', queue);
+  deps.metrics.measureCapacity('token_verifications', rateLimits.verifications);
   const { newRun, belongsTo } = createRunIds(deps.prerequisites.auditKeys.runs);
   const streams = startStreams(config, deps, { revocations, verification, belongsTo });
   const checkRateLimits = limitByBudget(verification.checkRateLimits, deps.budget);
@@ -216,16 +218,20 @@ const startStreams = (
     readonly verification: Verification;
     readonly belongsTo: RunIds['belongsTo'];
   },
-): EventStreams =>
-  createEventStreams({
+): EventStreams => {
+  const maxStreams = Math.floor(connections * STREAM_SHARE);
+  const streams = createEventStreams({
     revocations,
     by: prerequisites.ownName,
     clock,
     authenticate: (token, peer) => authenticateStream(token, peer, verification),
     belongsTo,
     onCount: metrics.eventStreamsCounted,
-    maxStreams: Math.floor(connections * STREAM_SHARE),
+    maxStreams,
   });
+  metrics.measureCapacity('event_streams', () => ({ used: streams.count(), max: maxStreams }));
+  return streams;
+};
 
 /** Decides by the current policies; a task of many pairs counts as several requests. */
 const createRunDecision =

@@ -182,9 +182,19 @@ describe('an event stream', () => {
 
   it('omits completions by the authority: the sidecar has already erased the run', async () => {
     const stream = await listen('a');
-    const completed = buildRevocation('run-a-1', { run: 'a-1', by: 'authority' });
+    const completed = buildRevocation('run-a-1', {
+      run: 'a-1',
+      reason: 'completed',
+      by: 'authority',
+    });
     harness.revoke(completed, buildRevocation('marker', { all: true }));
     await waitUntil(() => stream.names() === 'marker');
+  });
+
+  it('sends a Revocation of a run that the authority itself created', async () => {
+    const stream = await listen('a');
+    harness.revoke(buildRevocation('signal-1', { run: 'a-1', by: 'authority' }));
+    await waitUntil(() => stream.names() === 'signal-1');
   });
 
   it('sends a heartbeat every five seconds', async () => {

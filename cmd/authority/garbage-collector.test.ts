@@ -74,7 +74,7 @@ test('removes the Revocation of a pod that was replaced by one of the same name'
 test('does not record a removal by another replica, or that of a completion', async () => {
   const all = [
     buildRevocation('run', { run: 'r' }),
-    buildRevocation('run-s', { run: 's', by: 'authority' }),
+    buildRevocation('run-s', { run: 's', reason: 'completed', by: 'authority' }),
   ];
   const { collection, events, removed } = startTestCollector(all, {
     remove: (name) => Promise.resolve(name === 'run' ? 'gone' : 'removed'),
@@ -114,6 +114,6 @@ test('reports Leases that cannot be collected', async () => {
     collectLeases: () => Promise.reject(new Error('no answer')),
   });
   await advanceTime(0);
-  expect(failures).toEqual(['Leases of used tokens not collected']);
+  expect(failures).toEqual(['Leases of used handles not collected']);
   collection.stop();
 });

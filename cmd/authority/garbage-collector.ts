@@ -57,7 +57,7 @@ export const startGarbageCollector = (deps: GarbageCollectorDeps): Pick<Reconcil
       if (!deps.revocations.isCurrent()) return;
       for (const revocation of deps.revocations.index().all) await collect(revocation);
     });
-    await attempt('Leases of used tokens not collected', deps.collectLeases);
+    await attempt('Leases of used handles not collected', deps.collectLeases);
     return EVERY_MS;
   };
   const loop = startReconcileLoop({

@@ -97,6 +97,7 @@ describe('a sidecar', () => {
       const resource = `arn:aws:s3:::bucket-${at}/${'\u4e2d'.repeat(300)}/x`;
       journal.record({
         ...{ id: `${at}`, consumer: 'agent', task: 'summarize', run, isResolved: true },
+        overheadMs: 1,
         operation: { service: 's3', name: `${'Get'.repeat(30)}${at}` },
         permissions: [{ action: `s3:${'Get'.repeat(30)}${at}`, resource }],
         outcome: at % 2 === 0 ? 'allowed' : 'refused',

@@ -5,6 +5,10 @@ import {
 } from '../../lib/contract/authority-api.ts';
 import { createApiClient } from '../../lib/edge/kubernetes/api-client.ts';
 import {
+  createClusterFactsReader,
+  type ClusterFactsReader,
+} from '../../lib/edge/kubernetes/cluster-facts.ts';
+import {
   createCustomResourceClient,
   type CustomResource,
 } from '../../lib/edge/kubernetes/custom-resources.ts';
@@ -32,18 +36,22 @@ export type ClusterOptions = {
 };
 
 /** Requests of the commands to the API server. Every function throws KubernetesError. */
-export type ClusterClient = InstallationReader & {
-  /** Namespace of the kubeconfig's context. */
-  readonly namespace: string;
-  readonly installedIn: string;
-  readonly listPolicies: () => Promise<readonly CustomResource[]>;
-  readonly listRevocations: () => Promise<readonly CustomResource[]>;
-  readonly createRevocation: (name: string, spec: RevocationSpec) => Promise<'created' | 'exists'>;
-  readonly readOwnName: () => Promise<string>;
-  readonly readPod: ReadPod;
-  readonly readNamespaceLabels: ReadNamespaceLabels;
-  readonly readServiceAccount: ReadServiceAccount;
-};
+export type ClusterClient = InstallationReader &
+  ClusterFactsReader & {
+    /** Namespace of the kubeconfig's context. */
+    readonly namespace: string;
+    readonly installedIn: string;
+    readonly listPolicies: () => Promise<readonly CustomResource[]>;
+    readonly listRevocations: () => Promise<readonly CustomResource[]>;
+    readonly createRevocation: (
+      name: string,
+      spec: RevocationSpec,
+    ) => Promise<'created' | 'exists'>;
+    readonly readOwnName: () => Promise<string>;
+    readonly readPod: ReadPod;
+    readonly readNamespaceLabels: ReadNamespaceLabels;
+    readonly readServiceAccount: ReadServiceAccount;
+  };
 
 /** Long enough for a slow, distant API server; short enough for an interactive command. */
 const TIMEOUT_MS = 15_000;
@@ -66,6 +74,7 @@ export const createClusterClient = ({ installedIn, ...access }: ClusterOptions):
   });
   return {
     ...createInstallationReader(calls, installedIn),
+    ...createClusterFactsReader(calls, installedIn),
     namespace,
     installedIn,
     listPolicies: async () => (await policies.list()).items,

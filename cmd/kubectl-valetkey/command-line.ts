@@ -35,10 +35,12 @@ const formatExamples = (examples: readonly Example[]): string =>
 
 export type OutputOptions = { readonly output: Format };
 
-/** Adds `-o text|json`. */
-export const withOutput = (command: Command): Command =>
+/** Adds `-o text|json|yaml`. @param more formats of this command alone */
+export const withOutput = (command: Command, more: readonly Format[] = []): Command =>
   command.addOption(
-    new Option('-o, --output <format>', 'Output format').choices(['text', 'json']).default('text'),
+    new Option('-o, --output <format>', 'Output format')
+      .choices(['text', 'json', 'yaml', ...more])
+      .default('text'),
   );
 
 /**

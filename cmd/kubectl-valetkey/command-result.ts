@@ -1,6 +1,8 @@
+import { Document, visit } from 'yaml';
+
 import { escapeInvisible } from '../../lib/schema/field-error.ts';
 
-/** Output of a command, as text lines and as JSON. */
+/** Output of a command, as text lines and as an object for programs. */
 export type CommandResult = {
   /** Whether the command found no problems. */
   readonly isHealthy: boolean;
@@ -8,19 +10,56 @@ export type CommandResult = {
   readonly isDecided?: boolean;
   readonly lines: readonly string[];
   readonly json: object;
+  /** As SARIF, for a command that offers it. */
+  readonly sarif?: object;
 };
 
-export type Format = 'text' | 'json';
+export type Format = 'text' | 'json' | 'yaml' | 'sarif';
 
 /** Renders a result; escapes every character that could control a terminal. */
-export const renderResult = ({ lines, json }: CommandResult, format: Format): string =>
-  format === 'json'
-    ? `${escapeJson(JSON.stringify(json, null, 2))}\n`
-    : lines.map((line) => `${escapeInvisible(line)}\n`).join('');
+export const renderResult = (
+  { lines, json, sarif = json }: CommandResult,
+  format: Format,
+): string => {
+  switch (format) {
+    case 'text':
+      return lines.map((line) => `${escapeInvisible(line)}\n`).join('');
+    case 'json':
+      return renderJson(json);
+    case 'sarif':
+      return renderJson(sarif);
+    case 'yaml':
+      return renderYaml(json);
+  }
+};
+
+const renderJson = (value: object): string => `${escapeJson(JSON.stringify(value, null, 2))}\n`;
+
+/** Through JSON, so that both formats have the same members. A text with special characters is quoted. */
+const renderYaml = (value: object): string => {
+  const document = new Document(JSON.parse(JSON.stringify(value)), {
+    aliasDuplicateObjects: false,
+  });
+  visit(document, {
+    Scalar: (_, node) => {
+      if (typeof node.value === 'string' && /[^\x20-\x7e]/.test(node.value))
+        node.type = 'QUOTE_DOUBLE';
+    },
+  });
+  return document.toString({ lineWidth: 0 }).replace(INVISIBLE, escapeForYaml);
+};
+
+/** YAML, unlike JSON, has no pairs of escapes for one character. */
+const escapeForYaml = (character: string): string =>
+  character.length === 1
+    ? escapeCodeUnit(character.charCodeAt(0))
+    : `\\U${(character.codePointAt(0) ?? 0).toString(16).padStart(8, '0')}`;
+
+const INVISIBLE = /[\p{Cf}\p{Cs}\u007f-\u009f\u2028\u2029]/gu;
 
 /** JSON.stringify escapes C0 control characters only; this escapes the invisible characters that remain. */
 const escapeJson = (json: string): string =>
-  json.replace(/[\p{Cf}\p{Cs}\u007f-\u009f\u2028\u2029]/gu, (character) =>
+  json.replace(INVISIBLE, (character) =>
     Array.from({ length: character.length }, (_, at) =>
       escapeCodeUnit(character.charCodeAt(at)),
     ).join(''),

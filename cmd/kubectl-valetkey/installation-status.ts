@@ -2,7 +2,7 @@ import { readHead, type Head } from '../../lib/audit/heads.ts';
 import type { Revocation } from '../../lib/contract/authority-api.ts';
 import { TRUST_BUNDLE_CONFIG_MAP } from '../../lib/contract/authority-api.ts';
 import { INSTALLED } from '../../lib/contract/names.ts';
-import { ANY_ACCOUNT } from '../../lib/contract/platform.ts';
+import { ANY_ACCOUNT, type Platform } from '../../lib/contract/platform.ts';
 import { VERSION } from '../../lib/contract/version.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
 import type { Replicas } from '../../lib/edge/kubernetes/installation.ts';
@@ -13,13 +13,14 @@ import { isInForce } from '../../lib/revocation/matching.ts';
 import { readRevocation } from '../../lib/revocation/revocation.ts';
 import { checkBundle, type BundleState } from './certificate-bundles.ts';
 import { checkInstalledObject, type ObjectCheck } from './installed-objects.ts';
+import { checkPolicyParameters } from './policy-parameters.ts';
 import { findRefusalProblems, groupRefusals, type RecentRefusal } from './recent-refusals.ts';
 import type { ReadResult, StatusData } from './status-data.ts';
 import type { PublishedKey } from './jwks.ts';
 
 /** State of an installation. Data that could not be read is missing here and listed as a problem. */
 export type InstallationStatus = {
-  readonly trust: StatusData['trust'];
+  readonly trust: Platform['trust'];
   readonly programs: readonly ProgramState[];
   /** CA certificates that the API server and sidecars trust. */
   readonly certificates: readonly BundleState[];
@@ -33,7 +34,7 @@ export type InstallationStatus = {
   /** Refusals of the last hour, by code. */
   readonly refusals: readonly RecentRefusal[];
   readonly pods: readonly { readonly namespace: string; readonly count: number }[];
-  readonly vend: StatusData['vend'];
+  readonly vend: Platform['policy']['vend'];
   readonly exceptions: StatusData['exceptions'];
   readonly vending: StatusData['vending'];
   /** Problems, one per line. */
@@ -55,12 +56,19 @@ export type PolicyState = {
 
 /** Checks the data of an installation; `now` is in milliseconds since the epoch. */
 export const evaluateStatus = (data: StatusData, now: number): InstallationStatus => {
-  const { trust, installedIn, authority } = data;
+  const { platform, installedIn, authority } = data;
+  const { trust } = platform;
   const webhook = checkReadResult(
     `Deployment ${INSTALLED.webhook}`,
     data.webhook,
     [],
     checkProgram,
+  );
+  const parameters = checkReadResult(
+    `ConfigMap ${INSTALLED.policyParameters}`,
+    data.policyParameters,
+    undefined,
+    (found) => ({ value: undefined, problems: checkPolicyParameters(found, platform) }),
   );
   const pods = checkReadResult('pods', data.pods, [], toPodCounts);
   const objects = data.objects.map((object) => checkObject(object, { trust, now }));
@@ -72,18 +80,19 @@ export const evaluateStatus = (data: StatusData, now: number): InstallationStatu
     certificates: [...objects.flatMap(({ bundles }) => bundles), ...(others?.certificates ?? [])],
     ...(others?.state ?? NO_AUTHORITY),
     pods: pods.value,
-    vend: data.vend,
+    vend: platform.policy.vend,
     exceptions: data.exceptions,
     vending: data.vending,
     problems: [
       ...webhook.problems,
       ...objects.flatMap(({ problems }) => problems),
+      ...parameters.problems,
       ...(others?.problems ?? []),
       ...pods.problems,
       ...programs.flatMap(checkVersion),
     ],
     warnings: [
-      ...(data.accountIds.includes(ANY_ACCOUNT) ? [ANY_ACCOUNT_WARNING] : []),
+      ...(platform.tasks.accountIds.includes(ANY_ACCOUNT) ? [ANY_ACCOUNT_WARNING] : []),
       ...warnOfVending(data, now),
     ],
   };
@@ -93,10 +102,10 @@ export const evaluateStatus = (data: StatusData, now: number): InstallationStatu
 const NEAR_END_MS = 7 * 86_400_000;
 
 const warnOfVending = (
-  { vend, exceptions, vending }: StatusData,
+  { platform, exceptions, vending }: StatusData,
   now: number,
 ): readonly string[] => {
-  if (vend === 'free') return [];
+  if (platform.policy.vend === 'free') return [];
   const ending = exceptions.filter(
     (each) => each.state === 'current' && getExceptionEnd(each) - now < NEAR_END_MS,
   );
@@ -128,7 +137,7 @@ const NO_AUTHORITY = {
 
 const checkObject = (
   { content, ...object }: StatusData['objects'][number],
-  context: { readonly trust: StatusData['trust']; readonly now: number },
+  context: { readonly trust: Platform['trust']; readonly now: number },
 ): ObjectCheck => {
   if ('value' in content) return checkInstalledObject(object, content.value, context);
   const { kind, name } = object;
@@ -136,7 +145,7 @@ const checkObject = (
 };
 
 /** Another version decides by other rules, so that `lint` and `explain` would mislead. */
-const checkVersion = ({ kind, name, version }: ProgramState): readonly string[] =>
+export const checkVersion = ({ kind, name, version }: ProgramState): readonly string[] =>
   version === VERSION
     ? []
     : [
@@ -205,7 +214,8 @@ const checkAuthority = (
   };
 };
 
-const checkProgram = (
+/** Checks that all wanted replicas of a program are ready. */
+export const checkProgram = (
   replicas: Replicas | undefined,
   program: string,
 ): Checked<readonly ProgramState[]> => {
@@ -258,7 +268,10 @@ const NOT_EVALUATED = {
   message: 'no authority has evaluated this version',
 };
 
-const checkPolicies = (stored: readonly CustomResource[]): Checked<readonly PolicyState[]> => {
+/** Lists which policies are ready. Any that is not denies every run. */
+export const checkPolicies = (
+  stored: readonly CustomResource[],
+): Checked<readonly PolicyState[]> => {
   const policies = stored.map(toPolicyState);
   const problems = policies
     .filter(({ isReady }) => !isReady)

@@ -2,6 +2,7 @@ import {
   API_VERSION,
   REVOCATIONS,
   TASK_POLICIES,
+  UPSTREAMS,
   API_GROUP,
 } from '../../lib/contract/authority-api.ts';
 import { DOMAIN, INSTALLED } from '../../lib/contract/names.ts';
@@ -36,7 +37,7 @@ export const listInstalledObjects = (trust: Platform['trust']): readonly Cluster
         { kind: 'ValidatingAdmissionPolicyBinding' as const, name: policy },
       ]),
     // The chart installs both definitions under either trust; only the authority uses them.
-    ...(isAuthority ? [TASK_POLICIES, REVOCATIONS] : []).map((plural) => ({
+    ...(isAuthority ? [TASK_POLICIES, REVOCATIONS, UPSTREAMS] : []).map((plural) => ({
       ...{ kind: 'CustomResourceDefinition' as const, name: `${plural}.${API_GROUP}` },
     })),
   ];

@@ -16,6 +16,8 @@ export type Io = {
   readonly writeFile: (path: string, text: string) => Promise<void>;
   /** @throws ToolError for an invalid kubeconfig or context; sends no request */
   readonly createClusterClient: (options: ClusterOptions) => ClusterClient;
+  /** Fetches a public JSON document over HTTPS. @throws Error if there is none */
+  readonly fetchDocument: (url: string) => Promise<unknown>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Returns a unique string of letters and digits. */

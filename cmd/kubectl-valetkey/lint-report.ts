@@ -15,6 +15,8 @@ import type { ReadSourcedPodContext } from './pod-context.ts';
 /** An error or a warning about an object in a file. */
 export type Finding = Partial<Position> & {
   readonly severity: 'fault' | 'warning';
+  /** Stable: see {@link FINDING_CODES}. */
+  readonly code: FindingCode;
   readonly file: string;
   /** Number of the document in the file, from 1. */
   readonly document: number;
@@ -24,6 +26,18 @@ export type Finding = Partial<Position> & {
   readonly message: string;
   readonly fault?: FieldError;
 };
+
+/** Codes of findings, each with what it means. They do not change after a release. */
+export const FINDING_CODES = {
+  manifest_unreadable: 'The document cannot be read.',
+  tasks_invalid: 'A task declaration is invalid, or in a place where no program reads it.',
+  pod_noncompliant: 'The pod violates a rule; the finding names it.',
+  pod_exempted: 'The pod violates a rule that its namespace or the platform exempts.',
+  policy_denied: 'No policy permits the task, or one forbids it.',
+  task_policy_invalid: 'The TaskPolicy does not compile.',
+  advice: 'A warning that is no violation.',
+} as const;
+export type FindingCode = keyof typeof FINDING_CODES;
 
 export type LintReport = {
   readonly checkedCount: number;
@@ -104,14 +118,17 @@ const lintObject = async (
     case 'serviceAccount':
       return undefined;
     case 'unreadable':
-      return { found: content.faults.map(toPlacedFinding), settings: [] };
+      return {
+        found: content.faults.map((fault) => toPlacedFinding(fault, 'manifest_unreadable')),
+        settings: [],
+      };
     case 'policy': {
       const { faults, warnings } = checkWrittenPolicy(
         { name, cedar: content.cedar },
         { vend: options.platform.policy.vend, atMs: options.now },
       );
       const placed = faults.map((fault) => ({
-        ...toFinding(fault),
+        ...toFinding(fault, 'task_policy_invalid'),
         ...findPosition(fault, content.toFilePosition),
       }));
       return { found: [...placed, ...warnings.map(toWarning)], settings: [] };
@@ -146,7 +163,7 @@ const lintWorkload = async (
     found: [
       ...checked.flatMap(({ each, result }) => toPodFindings(result, each)),
       ...[...new Set(mistaken)].map(toWarning),
-      ...stray.map(toPlacedFinding),
+      ...stray.map((fault) => toPlacedFinding(fault)),
       ...texted,
     ],
     settings: checked.flatMap(({ result: { namespace: checkedIn, podContext } }) =>
@@ -168,27 +185,37 @@ const toPodFindings = (
 ];
 
 /** Drops a source that repeats the object of the finding. */
-const toFinding = ({ source, ...fault }: FieldError): UnplacedFinding => {
+const toFinding = (
+  { source, ...fault }: FieldError,
+  code: FindingCode = toCode(fault),
+): UnplacedFinding => {
   const kept = source === undefined || source.startsWith('TaskPolicy ') ? {} : { source };
-  return { severity: 'fault', message: formatWithHint({ ...fault, ...kept }), fault };
+  return { severity: 'fault', code, message: formatWithHint({ ...fault, ...kept }), fault };
 };
 
-const toPlacedFinding = ({
-  line,
-  column,
-  ...fault
-}: FieldError & Partial<Position>): UnplacedFinding => ({
-  ...toFinding(fault),
+const toCode = ({ rule }: Pick<FieldError, 'rule'>): FindingCode => {
+  if (rule === undefined) return 'tasks_invalid';
+  return rule === 'policy' ? 'policy_denied' : 'pod_noncompliant';
+};
+
+const toPlacedFinding = (
+  { line, column, ...fault }: FieldError & Partial<Position>,
+  code?: FindingCode,
+): UnplacedFinding => ({
+  ...toFinding(fault, code),
   ...(line !== undefined && column !== undefined && { line, column }),
 });
 
 /** Builds the warning that admission returns, with the paths of the file. */
 const toExemptedFinding = (exempted: ManifestResult['exempted'][number]): UnplacedFinding => {
   const [message = ''] = buildExemptionNotes([exempted]).warnings;
-  return { severity: 'warning', message, fault: exempted.fault };
+  return { severity: 'warning', code: 'pod_exempted', message, fault: exempted.fault };
 };
 
-const toWarning = (message: string): UnplacedFinding => ({ severity: 'warning', message });
+const toWarning = (message: string): UnplacedFinding => ({
+  ...{ severity: 'warning', code: 'advice' },
+  message,
+});
 
 const findPosition = (
   { path }: FieldError,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
 
 import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { readFixture, PLATFORM, runCli } from './fixtures/cli-harness.ts';
@@ -35,6 +36,14 @@ kind: TaskPolicy
 metadata: {name: research}
 spec:
 ${cedar}`;
+
+type SarifLog = {
+  readonly version: string;
+  readonly runs: readonly {
+    readonly tool: { readonly driver: { readonly rules: readonly { readonly id: string }[] } };
+    readonly results: readonly { readonly ruleId: string; readonly ruleIndex: number }[];
+  }[];
+};
 
 const runLintOn = (files: Readonly<Record<string, string>>, words: readonly string[] = []) =>
   runCli(['lint', '--platform', 'platform.yaml', ...words, ...Object.keys(files)], {
@@ -159,6 +168,49 @@ describe('lint', () => {
         { severity: 'fault', file: 'p.yaml', document: 1, object: 'TaskPolicy research', line: 6 },
       ],
     });
+  });
+
+  it('prints the same findings as YAML', async () => {
+    const { out } = await runLintOn({ 'p.yaml': buildPolicy('  cedar: |\n    x') }, ['-o', 'yaml']);
+    expect(parse(out)).toMatchObject({
+      checked: 1,
+      findings: [{ code: 'task_policy_invalid', file: 'p.yaml', line: 6 }],
+    });
+  });
+
+  it.each([
+    ['manifest_unreadable', 'a: [b'],
+    ['tasks_invalid', buildPod(bad)],
+    ['pod_noncompliant', buildPod(good, '  hostPID: true\n')],
+    ['task_policy_invalid', buildPolicy('  cedar: |\n    x')],
+  ])('prints %s as SARIF with its place and a stable code', async (code, text) => {
+    const result = await runLintOn({ 'my file.yaml': text }, ['-o', 'sarif']);
+    expect(result.code).toBe(1);
+    const log = JSON.parse(result.out) as SarifLog;
+    expect(log.version).toBe('2.1.0');
+    const [run] = log.runs;
+    const found = run?.results.find(({ ruleId }) => ruleId === code);
+    expect(run?.tool.driver.rules[found?.ruleIndex ?? -1]?.id).toBe(code);
+    expect(found).toMatchObject({
+      level: 'error',
+      locations: [
+        {
+          physicalLocation: {
+            artifactLocation: { uri: 'my%20file.yaml' },
+            region: { startLine: expect.any(Number) },
+          },
+        },
+      ],
+    });
+  });
+
+  it('gives a task that policy denies a code of its own', async () => {
+    const policy = buildPolicy('  cedar: permit (principal, action, resource) when { false };');
+    const namespace =
+      'apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {team: a}}\n';
+    const files = { 'pod.yaml': buildPod(good), 'policy.yaml': policy, 'ns.yaml': namespace };
+    const { out } = await runLintOn(files, ['--policy', 'policy.yaml', '-o', 'json']);
+    expect(out).toContain('"code": "policy_denied"');
   });
 
   it('reads the settings from the cluster by default', async () => {

@@ -18,6 +18,7 @@ import type { ClusterClient, ClusterOptions } from './cluster.ts';
 import { formatFileName, readText } from './files.ts';
 import { readManifestFiles } from './file-pods.ts';
 import { compileAppliedPolicies, compileFilePolicies, createLintPolicy } from './lint-policy.ts';
+import { buildSarif } from './lint-sarif.ts';
 import { formatFinding, lintFiles, type LintReport, type ManifestFile } from './lint-report.ts';
 import { readManifests, type Manifest } from './manifests.ts';
 import { formatNamespaceSettings } from './namespace-settings.ts';
@@ -48,6 +49,7 @@ export const createLintCommand = (shell: Shell): Command =>
           'Offline, in CI',
         ],
         ['kustomize build . | kubectl valetkey lint -', 'Output of another program'],
+        ['kubectl valetkey lint --offline -o sarif deploy/ > valetkey.sarif', 'For code scanning'],
       ])
         .argument(
           '<files...>',
@@ -61,6 +63,7 @@ export const createLintCommand = (shell: Shell): Command =>
         )
         .option('--offline', "Use the chart's default settings; send no request to the cluster")
         .option('-n, --namespace <namespace>', 'Namespace for objects without one'),
+      ['sarif'],
     ),
     { short: false },
   ).action((files: readonly string[], options: Options) => runLint(files, options, shell));
@@ -186,5 +189,6 @@ const buildLintResult = (
     isHealthy: faults === 0,
     lines: lines.flatMap((line) => wrapLine(line, columns)),
     json: { checked: checkedCount, withoutTasks: otherCount, faults, findings, namespaces, notes },
+    sarif: buildSarif(findings),
   };
 };

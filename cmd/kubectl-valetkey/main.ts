@@ -4,6 +4,7 @@ import './node-polyfills.ts';
 import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 
+import { createPublicDocumentFetcher } from '../../lib/edge/http/public-document.ts';
 import { createClusterClient } from './cluster.ts';
 import type { Io } from './io.ts';
 import { listFiles, streamFile, writeText } from './files.ts';
@@ -24,6 +25,8 @@ const io: Io = {
   streamFile,
   writeFile: writeText,
   createClusterClient,
+  fetchDocument: async (url) =>
+    JSON.parse((await createPublicDocumentFetcher({ url })()).text) as unknown,
   now: () => Date.now(),
   newId: () => randomBytes(5).toString('hex'),
 };

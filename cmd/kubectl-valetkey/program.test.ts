@@ -33,13 +33,44 @@ describe('runProgram', () => {
     [['bogus'], "error: unknown command 'bogus'"],
     [['status', '--bogus'], "error: unknown option '--bogus'"],
     [['status', 'more'], 'error: too many arguments'],
-    [['status', '-o', 'yaml'], 'Allowed choices are text, json.'],
+    [['status', '-o', 'sarif'], 'Allowed choices are text, json, yaml.'],
     [['audit'], 'Usage: kubectl valetkey audit'],
     [[], 'Usage: kubectl valetkey'],
   ])('reports the usage error in %j and exits with 2', async (words, expected) => {
     const { code, out, error } = await runCli(words);
     expect(error).toContain(expected);
     expect([code, out]).toEqual([2, '']);
+  });
+
+  it.each([
+    [['aud'], 'audit\tVerify audit logs and show the timeline of a run\n:4\n'],
+    [['audit', 'v'], /^verify\t.*\n:4\n$/],
+    [['lint', '--of'], /^--offline\t.*\n:4\n$/],
+    [['lint', '-o', 's'], 'sarif\t\n:4\n'],
+    [['lint', '--platform', ''], ':0\n'],
+    [['lint', '--platform', 'p.yaml', ''], ':0\n'],
+    [['lint', 'agent.yaml', '--offl'], /^--offline\t/],
+    [['bogus', '--kube'], ':4\n'],
+  ])('completes %j without a request', async (words, expected) => {
+    const { code, out, opened } = await runCli(['__complete', ...words]);
+    if (typeof expected === 'string') expect(out).toBe(expected);
+    else expect(out).toMatch(expected);
+    expect([code, opened]).toEqual([0, []]);
+  });
+
+  it('completes every command and each of its options', async () => {
+    const { out } = await runCli(['__complete', '']);
+    for (const name of [
+      'check',
+      'status',
+      'explain',
+      'lint',
+      'revoke',
+      'trust-policy',
+      'issuer',
+      'audit',
+    ])
+      expect(out).toContain(`${name}\t`);
   });
 
   it('escapes control characters in the user’s input', async () => {

@@ -5,7 +5,9 @@ import { KubernetesError } from '../../lib/edge/kubernetes/kubernetes-error.ts';
 import { escapeInvisible } from '../../lib/schema/field-error.ts';
 import { createAuditTimelineCommand } from './audit-timeline.ts';
 import { createAuditVerifyCommand } from './audit-verify.ts';
+import { createCheckCommand } from './check/check.ts';
 import type { Shell } from './command-line.ts';
+import { complete } from './completion.ts';
 import type { Io } from './io.ts';
 import { createExplainCommand } from './explain.ts';
 import { createIssuerCommand } from './issuer-export.ts';
@@ -31,6 +33,7 @@ export const createProgram = (shell: Shell): Command => {
     .addCommand(createAuditVerifyCommand(shell))
     .addCommand(createAuditTimelineCommand(shell));
   const commands = [
+    createCheckCommand(shell),
     createStatusCommand(shell),
     createExplainCommand(shell),
     createLintCommand(shell),
@@ -52,6 +55,9 @@ export const createProgram = (shell: Shell): Command => {
   return program;
 };
 
+/** As kubectl's own completion names it. */
+const COMPLETE = '__complete';
+
 /** Lists a command and all its subcommands. */
 export const listCommands = (command: Command): readonly Command[] => [
   command,
@@ -71,6 +77,11 @@ const outputError = (text: string, write: (text: string) => void): void =>
 export const runProgram = async (words: readonly string[], io: Io): Promise<ExitCode> => {
   let code: ExitCode = EXIT.ok;
   const program = createProgram({ io, setExitCode: (found) => (code = found) });
+  // Not a command of commander: it would parse the options of the line that is to be completed.
+  if (words[0] === COMPLETE) {
+    io.out(complete(program, words.slice(1)));
+    return code;
+  }
   try {
     await program.parseAsync(words, { from: 'user' });
     return code;

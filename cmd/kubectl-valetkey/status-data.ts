@@ -4,7 +4,8 @@ import {
   CA_BUNDLE_KEY,
   TRUST_BUNDLE_CONFIG_MAP,
 } from '../../lib/contract/authority-api.ts';
-import type { Platform, VendPolicy } from '../../lib/contract/platform.ts';
+import { INSTALLED } from '../../lib/contract/names.ts';
+import type { Platform } from '../../lib/contract/platform.ts';
 import type { CustomResource } from '../../lib/edge/kubernetes/custom-resources.ts';
 import type {
   AuthorityEvent,
@@ -33,14 +34,13 @@ export type StatusDeps = Pick<VendingDeps, 'loadCatalog' | 'now'>;
 /** Data that `status` reads from the cluster. */
 export type StatusData = {
   readonly installedIn: string;
-  readonly trust: Platform['trust'];
-  /** Accounts whose roles tasks may name. */
-  readonly accountIds: readonly string[];
+  readonly platform: Platform;
   /** `undefined`: the Deployment does not exist. */
   readonly webhook: ReadResult<Replicas | undefined>;
   /** Objects for the whole cluster; `undefined`: it does not exist. */
   readonly objects: readonly (ClusterObject & { readonly content: ReadResult<unknown> })[];
-  readonly vend: VendPolicy;
+  /** Parameters of the admission policies; `undefined`: the ConfigMap does not exist. */
+  readonly policyParameters: ReadResult<Readonly<Record<string, string>> | undefined>;
   /** Number of running injected pods by namespace. */
   readonly pods: ReadResult<ReadonlyMap<string, number>>;
   /** Tasks of these pods with `delivery: vend`. */
@@ -72,20 +72,17 @@ export const readStatusData = async (
   deps: StatusDeps,
 ): Promise<StatusData> => {
   const platform = await readClusterPlatform(cluster);
-  const {
-    trust,
-    tasks: { accountIds },
-    policy: { vend },
-  } = platform;
+  const { trust } = platform;
   const { installedIn } = cluster;
-  const [webhook, counts, objects] = await Promise.all([
+  const [webhook, counts, policyParameters, objects] = await Promise.all([
     toReadResult(cluster.readWebhook()),
     toReadResult(countPods(cluster)),
+    toReadResult(cluster.readConfigMap(INSTALLED.policyParameters)),
     readObjects(cluster, trust),
   ]);
   const pods = 'value' in counts ? { value: counts.value.byNamespace } : counts;
   const known = 'value' in counts ? counts.value : NO_PODS;
-  const base = { installedIn, trust, vend, accountIds, webhook, pods, objects };
+  const base = { installedIn, platform, webhook, pods, policyParameters, objects };
   const { readNamespaceLabels } = cluster;
   const listVending = (compiled: CompiledPolicies | undefined) =>
     listVendingTasks(known, { ...deps, platform, policies: compiled, readNamespaceLabels });
@@ -111,7 +108,8 @@ export const readStatusData = async (
   };
 };
 
-const readObjects = (
+/** Reads the objects for the whole cluster that an installation has. */
+export const readObjects = (
   { readClusterObject }: ClusterClient,
   trust: Platform['trust'],
 ): Promise<StatusData['objects']> =>
@@ -122,7 +120,8 @@ const readObjects = (
     })),
   );
 
-const toReadResult = <T>(pending: Promise<T>): Promise<ReadResult<T>> =>
+/** Waits for a value; an error becomes the message that explains why it is unknown. */
+export const toReadResult = <T>(pending: Promise<T>): Promise<ReadResult<T>> =>
   pending.then(
     (value) => ({ value }),
     (error: unknown) => ({ unknown: error instanceof Error ? error.message : 'no response' }),

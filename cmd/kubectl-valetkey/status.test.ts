@@ -90,8 +90,8 @@ No problems found.
       Promise.resolve([
         buildRevocationResource('stop', { pod: { namespace: 'research', name: 'agent-7' } }),
         buildRevocationResource('over', { all: true, until: '2026-01-05T13:29:59Z' }),
-        buildRevocationResource('run-a', { run: 'aaaa', by }),
-        buildRevocationResource('run-b', { run: 'bbbb', by }),
+        buildRevocationResource('run-aaaa', { run: 'aaaa', reason: 'completed', by }),
+        buildRevocationResource('run-bbbb', { run: 'bbbb', reason: 'superseded', by }),
       ]);
     const { out, code } = await runCli(['status'], { cluster: { listRevocations } });
     expect(out).toContain('stop        pod research/agent-7  alice  deleted  30m  incident 42');
@@ -114,6 +114,42 @@ No problems found.
     const { code, out } = await runCli(['status'], { platform });
     expect(out).toContain("Warnings:\n  tasks.accountIds is ['*']: a task may name a role");
     expect(code).toBe(0);
+  });
+
+  const replaceParameters = (
+    change: (
+      data: Readonly<Record<string, string>>,
+    ) => Readonly<Record<string, string>> | undefined,
+  ): NonNullable<CliFixture['cluster']> => {
+    const { readConfigMap } = createHealthyCluster();
+    return {
+      readConfigMap: async (name) => {
+        const data = await readConfigMap(name);
+        return name === 'valetkey-policy-parameters' ? change(data ?? {}) : data;
+      },
+    };
+  };
+
+  it('reports missing parameters of the admission policies, which deny everything then', async () => {
+    const { code, out } = await runCli(['status'], { cluster: replaceParameters(() => undefined) });
+    expect(out).toContain(
+      'ConfigMap valetkey-policy-parameters: expected it to exist, got nothing: the API server denies every request that the admission policies match',
+    );
+    expect(code).toBe(1);
+  });
+
+  it('reports each parameter of the admission policies that differs from the settings', async () => {
+    const cluster = replaceParameters((data) => {
+      const others = Object.entries(data).filter(([name]) => name !== 'audience');
+      return { ...Object.fromEntries(others), otherClouds: 'allow' };
+    });
+    const { code, out } = await runCli(['status'], { cluster });
+    const where = 'as in ConfigMap valetkey-platform, by which the webhook decides';
+    expect(out).toContain(`Problems:
+  ConfigMap valetkey-policy-parameters audience: expected "authority.valetkey.dev" ${where}, got nothing
+  ConfigMap valetkey-policy-parameters otherClouds: expected "refuse" ${where}, got "allow"
+`);
+    expect(code).toBe(1);
   });
 
   const listEvents = (codes: readonly (readonly [code: string, pod: string, time: string])[]) =>

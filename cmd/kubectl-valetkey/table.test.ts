@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { parse } from 'yaml';
 
 import { renderResult } from './command-result.ts';
 import { formatAge, renderTable } from './table.ts';
@@ -39,4 +40,12 @@ it('renderResult escapes the same characters in JSON without changing the value'
   const text = renderResult({ isHealthy: true, lines: [], json: { hostile } }, 'json');
   expect(text).toMatch(/^[\x20-\x7e\n]*$/);
   expect(JSON.parse(text)).toEqual({ hostile });
+});
+
+it('renderResult escapes the same characters in YAML without changing the value', () => {
+  const json = { hostile, list: [1, { deep: 'no' }], absent: undefined, [hostile]: true };
+  const text = renderResult({ isHealthy: true, lines: [], json }, 'yaml');
+  expect(text).toMatch(/^[\x20-\x7e\n]*$/);
+  expect(text).toContain('\\U000e0041');
+  expect(parse(text)).toEqual({ hostile, list: [1, { deep: 'no' }], [hostile]: true });
 });

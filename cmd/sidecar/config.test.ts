@@ -176,24 +176,29 @@ describe('readSidecarConfig', () => {
     });
 
     test('have the defaults of the platform', () => {
-      const result = readSidecarConfig(buildSignEnvironment({ region: 'eu-central-1' }));
+      const limits = { maxBodyBytes: 8 * 1024 * 1024, bufferBytes: 32 * 1024 * 1024 };
+      const given = { region: 'eu-central-1', ...limits };
+      const result = readSidecarConfig(buildSignEnvironment(given));
       expect(result.ok && result.value.gateway).toMatchObject({
-        region: 'eu-central-1',
+        ...given,
         dialect: 'aws',
-        maxBodyBytes: 8 * 1024 * 1024,
-        bufferBytes: 32 * 1024 * 1024,
+        journalLinesPerSecond: 200,
+        journalResources: 'full',
       });
     });
 
     test.each([
-      ['an unknown member', { region: 'eu-central-1', bucket: 'x' }],
-      ['buffers smaller than one body', { region: 'eu-central-1', bufferBytes: 1024 * 1024 }],
+      ['an unknown member', { bucket: 'x' }, 'gateway.bucket'],
+      ['buffers smaller than one body', { bufferBytes: 1024 * 1024 }, 'at least maxBodyBytes'],
       [
         'an http endpoint without allowHttp',
-        { region: 'eu-central-1', endpoints: [{ service: 's3', url: 'http://minio:9000' }] },
+        { endpoints: [{ service: 's3', url: 'http://minio:9000' }] },
+        'allowHttp: true',
       ],
-    ])('reject %s', (_, gateway) => {
-      expect(readErrors(buildSignEnvironment(gateway)).join()).toContain('VALETKEY_GATEWAY');
+    ])('reject %s', (_, gateway, expected) => {
+      const limits = { maxBodyBytes: 8 * 1024 * 1024, bufferBytes: 32 * 1024 * 1024 };
+      const given = { region: 'eu-central-1', ...limits, ...gateway };
+      expect(readErrors(buildSignEnvironment(given)).join()).toContain(expected);
     });
 
     test('reject an address that other pods can reach', () => {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 
 import { createBodyBuffers } from '../../lib/calls/body-buffers.ts';
-import type { CallOutcome } from '../../lib/calls/call-outcome.ts';
+import type { EndedCall } from '../../lib/calls/ended-call.ts';
 import type { CallRuns } from '../../lib/calls/call-runs.ts';
+import type { CallJournal } from '../../lib/calls/journal.ts';
 import { createOriginFinder } from '../../lib/calls/cloud-origins.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { GatewayAccess } from '../../lib/contract/platform.ts';
@@ -23,6 +24,7 @@ export type GatewayHandlerDeps = {
   readonly access: GatewayAccess;
   readonly localKeys: LocalKeys;
   readonly runs: CallRuns;
+  readonly journal: Pick<CallJournal, 'record' | 'isBlocked'>;
   readonly metrics: Pick<SidecarMetrics, 'callEnded'>;
   readonly clock: Clock;
   readonly schedule: Schedule;
@@ -36,6 +38,8 @@ export type GatewayListener = Pick<CallHandlerDeps, 'getHost' | 'identified'>;
 export type GatewayHandler = {
   readonly handle: HandleCall;
   readonly readState: () => GatewayState;
+  /** Resolves when no call is in progress. */
+  readonly waitIdle: () => Promise<void>;
   readonly close: () => Promise<void>;
 };
 
@@ -45,6 +49,7 @@ export const createGatewayHandler = (
     access,
     localKeys,
     runs,
+    journal,
     metrics,
     clock,
     schedule,
@@ -53,11 +58,14 @@ export const createGatewayHandler = (
   listener: GatewayListener,
 ): GatewayHandler => {
   let callsInFlight = 0;
+  let onIdle = (): void => undefined;
   const upstream = createUpstreamClient(access, { isAllowedAddress });
   const buffers = createBodyBuffers(access, { schedule });
-  const report = (outcome: CallOutcome): void => {
+  const report = (call: EndedCall): void => {
+    journal.record(call);
+    metrics.callEnded(call);
     callsInFlight -= 1;
-    metrics.callEnded(outcome);
+    if (callsInFlight === 0) onIdle();
   };
   const handle = createCallHandler({
     ...listener,
@@ -72,6 +80,7 @@ export const createGatewayHandler = (
     buffers,
     clock,
     createId: randomUUID,
+    isJournalBlocked: journal.isBlocked,
     begun: () => (callsInFlight += 1),
     report,
   });
@@ -81,7 +90,13 @@ export const createGatewayHandler = (
       callsInFlight,
       bufferedBytes: buffers.getReservedBytes(),
       upstreamConnections: upstream.countConnections(),
+      journalBlocked: Number(journal.isBlocked()),
     }),
+    waitIdle: () =>
+      new Promise((resolve) => {
+        onIdle = resolve;
+        if (callsInFlight === 0) resolve();
+      }),
     close: upstream.close,
   };
 };

@@ -16,12 +16,15 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterEach, describe, expect, it } from '@jest/globals';
 
+import { createAuditFile } from '../../lib/audit/fixtures/recording.ts';
+import { verifyCalls } from '../../lib/audit/call-verification.ts';
+import type { CallReport } from '../../lib/calls/journal.ts';
 import type { Exchange } from '../../lib/contract/exchange.ts';
 import { buildTask } from '../../lib/runs/fixtures/fake-exchange.ts';
 import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import { startEmbeddedCloud } from '../../test/fakes/cloud/embedded-cloud.ts';
 import { startLocalIssuer } from '../../test/fakes/cloud/local-issuer.ts';
-import { createCredentialSource } from './credential-source.ts';
+import { createCredentialSource, type CredentialSource } from './credential-source.ts';
 import { startRecordingCloud } from './fixtures/recording-cloud.ts';
 import { createPodFolder, sendRequest, startTestSidecar } from './fixtures/test-sidecar.ts';
 
@@ -569,5 +572,144 @@ describe('the listener of the gateway', () => {
     ];
     expect(await send(...build(33))).toMatch(/^HTTP\/1\.1 431 /);
     expect(await send(...build(30))).toMatch(/^HTTP\/1\.1 403 /);
+  });
+});
+
+type CallJournalLine = Readonly<Record<string, unknown>>;
+type Write = NonNullable<StartOptions['write']>;
+
+/** Standard output and an authority, as far as the journal of calls needs them. */
+const createJournalReaders = () => {
+  const text: string[] = [];
+  const reports: CallReport[] = [];
+  const events: string[] = [];
+  const write: Write = (line, done) => {
+    text.push(line);
+    done();
+  };
+  const createSource = (): CredentialSource => ({
+    exchange: issueRun,
+    authority: {
+      subscribe: () => undefined,
+      revocationsCurrentUntil: () => Infinity,
+      getConnectionState: () => ({ isConnected: true, lastContactAt: Date.now() }),
+      reportRunEnd: () => undefined,
+      reportCalls: (report) => {
+        events.push('report');
+        reports.push(report);
+      },
+      shutdown: () => Promise.resolve(void events.push('shutdown')),
+    },
+  });
+  return {
+    options: { write, createSource },
+    ...{ reports, events },
+    readLines: () => text.map((line) => JSON.parse(line) as CallJournalLine),
+    verify: () => {
+      const heads = reports.map(({ run, calls }, index) => ({
+        ...{ file: 'audit', line: index + 1, run, to: calls.to, hash: calls.hash },
+      }));
+      return verifyCalls([createAuditFile(text.join(''))], { heads });
+    },
+  };
+};
+
+describe('the journal of calls', () => {
+  it('has a line for each call in the chain of its run, whose head the authority gets', async () => {
+    const cloud = await startCloud();
+    const journal = createJournalReaders();
+    const running = await startForTest(cloud.origin, journal.options);
+    const client = await createAgent(running);
+    const { Body } = await client.send(new GetObjectCommand(REPORT));
+    await Body?.transformToString();
+    await catchError(client.send(new GetObjectCommand({ ...REPORT, Key: 'secrets/a' })));
+    await running.stop();
+    const of = { kind: 'call', consumer: 'agent', task: 'summarize', operation: 's3.GetObject' };
+    expect(journal.readLines()).toEqual([
+      expect.objectContaining({
+        ...{ ...of, outcome: 'allowed', status: 200, seq: 0, resolved: true },
+        ...{ actions: ['s3:GetObject'], resources: [`${DATA}/reports/a`] },
+      }),
+      expect.objectContaining({
+        ...{ ...of, outcome: 'refused', status: 403, seq: 1, code: 'resource_outside' },
+        resources: [`${DATA}/secrets/a`],
+      }),
+    ]);
+    expect(journal.reports).toEqual([
+      {
+        run: journal.readLines()[0]?.['run'],
+        calls: expect.objectContaining({
+          ...{ from: 0, to: 1, counts: { allowed: 1, refused: 1, failed: 0, cut: 0 } },
+          refusals: [expect.objectContaining({ code: 'resource_outside', action: 's3:GetObject' })],
+        }),
+      },
+    ]);
+    const { faultCount, unverified } = await journal.verify();
+    expect({ faultCount, unverified }).toEqual({ faultCount: 0, unverified: [] });
+  });
+
+  it('has the calls that a shutdown cuts, in the head that is sent before the authority is left', async () => {
+    let onData = (): void => undefined;
+    const arrived = new Promise<void>((resolve) => (onData = resolve));
+    const cloud = await startCloud(undefined, (incoming) => void incoming.once('data', onData));
+    const journal = createJournalReaders();
+    const running = await startForTest(cloud.origin, journal.options);
+    const client = await createAgent(running);
+    const endless = createEndless();
+    const failed = catchError(
+      client.send(new PutObjectCommand({ ...REPORT, Body: endless, ContentLength: 1024 ** 4 })),
+    );
+    await arrived;
+    await running.stop();
+    await failed;
+    endless.destroy();
+    expect(journal.readLines()).toEqual([
+      expect.objectContaining({ operation: 's3.PutObject', outcome: 'cut', code: 'run_ended' }),
+    ]);
+    expect(journal.reports[0]?.calls.counts).toMatchObject({ cut: 1 });
+    expect(journal.events).toEqual(['report', 'shutdown']);
+  });
+
+  it('is what calls are refused without: nothing reaches the cloud while the log takes no line', async () => {
+    const cloud = await startCloud();
+    let isRead = true;
+    const running = await startForTest(cloud.origin, {
+      write: (_, done) => done(isRead ? undefined : new Error('EPIPE')),
+    });
+    const client = await createAgent(running);
+    const get = async () => (await client.send(new GetObjectCommand(REPORT))).Body;
+    await (await get())?.transformToString();
+    isRead = false;
+    await (await get())?.transformToString();
+    expect(cloud.requests).toHaveLength(2);
+    expect(await catchError(get())).toMatchObject({
+      name: 'ServiceUnavailable',
+      message: expect.stringContaining('(audit_unavailable)'),
+    });
+    expect(cloud.requests).toHaveLength(2);
+    const metrics = await sendRequest({ port: running.telemetryPort, path: '/metrics' });
+    expect(metrics.text).toContain('valetkey_sidecar_journal_blocked 1');
+  });
+
+  it('is the same without an authority, but for the heads', async () => {
+    const cloud = await startCloud();
+    const lines: string[] = [];
+    const running = await startForTest(cloud.origin, {
+      write: (line, done) => {
+        lines.push(line);
+        done();
+      },
+    });
+    const client = await createAgent(running);
+    const { Body } = await client.send(new GetObjectCommand(REPORT));
+    await Body?.transformToString();
+    await running.stop();
+    const { faultCount, runs } = await verifyCalls([createAuditFile(lines.join(''))], {
+      heads: [],
+    });
+    expect({ faultCount, runs }).toEqual({
+      faultCount: 0,
+      runs: [expect.objectContaining({ lines: 1, first: 0, last: 0 })],
+    });
   });
 });

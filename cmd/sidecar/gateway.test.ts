@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import {
@@ -19,11 +19,12 @@ import { createRecognizer } from '../../lib/operations/recognize.ts';
 import { createLocalKeys } from '../../lib/runs/local-keys.ts';
 import { parseAuthorization } from '../../lib/signing/authorization.ts';
 import { createChunkDecoder } from '../../lib/signing/chunks.ts';
+import { signRequest } from '../../lib/signing/sign.ts';
 import { createTextSigner, type AwsKeys } from '../../lib/signing/signing-keys.ts';
 import { verifyRequest } from '../../lib/signing/verify.ts';
 import { parseRequestTarget } from '../../lib/schema/request-target.ts';
 import { createBodyBuffers } from '../../lib/calls/body-buffers.ts';
-import type { CallOutcome } from '../../lib/calls/call-outcome.ts';
+import type { EndedCall } from '../../lib/calls/ended-call.ts';
 import { createCallHandler, type CallHandlerDeps } from '../../lib/edge/gateway/call-handler.ts';
 import { clock, schedule } from './system-clock.ts';
 
@@ -129,6 +130,7 @@ const run = {
     },
     { actions: ['s3:ListBucket'], resources: [DATA] },
   ],
+  account: '111122223333',
   keys: cloudKeys,
   signText,
   signal: new AbortController().signal,
@@ -148,7 +150,7 @@ const startGateway = async (cloud: Cloud, overrides: Partial<CallHandlerDeps> = 
     tasks: [owner],
     randomBytes,
   });
-  const outcomes: CallOutcome[] = [];
+  const outcomes: EndedCall[] = [];
   const upstream = createUpstreamClient({}, { isAllowedAddress: () => true });
   closers.push(upstream.close);
   let host = '';
@@ -173,6 +175,7 @@ const startGateway = async (cloud: Cloud, overrides: Partial<CallHandlerDeps> = 
     clock,
     createId: randomUUID,
     identified: () => undefined,
+    isJournalBlocked: () => false,
     begun: () => undefined,
     report: (outcome) => outcomes.push(outcome),
     ...overrides,
@@ -239,9 +242,10 @@ describe('createCallHandler', () => {
         run: 'run-1',
         outcome: 'allowed',
         status: 200,
-        operation: 's3:GetObject',
-        actions: ['s3:GetObject'],
-        resources: ['arn:aws:s3:::acme-data/reports/a b/ü+~*.csv'],
+        operation: expect.objectContaining({ service: 's3', name: 'GetObject' }),
+        permissions: [
+          { action: 's3:GetObject', resource: 'arn:aws:s3:::acme-data/reports/a b/ü+~*.csv' },
+        ],
         isResolved: true,
       }),
     ]);
@@ -444,6 +448,73 @@ describe('createCallHandler', () => {
     ]);
   });
 
+  /** Starts a gateway before a cloud that leaves its responses unfinished, and one call to it. */
+  const startUnfinished = async (
+    respond: (outgoing: ServerResponse) => void,
+    overrides: Partial<CallHandlerDeps> = {},
+  ) => {
+    let onCloudClosed = (): void => undefined;
+    const cloudClosed = new Promise<void>((resolve) => (onCloudClosed = resolve));
+    const server = createServer((_, outgoing) => {
+      outgoing.once('close', onCloudClosed);
+      respond(outgoing);
+    });
+    const cloud = { origin: `http://127.0.0.1:${await listen(server)}`, requests: [] };
+    let onReported: (call: EndedCall) => void = () => undefined;
+    const reported = new Promise<EndedCall>((resolve) => (onReported = resolve));
+    const gateway = await startGateway(cloud, { report: (call) => onReported(call), ...overrides });
+    const { Body } = await createClient(gateway).send(new GetObjectCommand(REPORT));
+    if (!(Body instanceof Readable)) throw new Error('expected a stream');
+    const failed = new Promise<Error>((resolve) => void Body.once('error', resolve));
+    return { body: Body.resume(), failed, reported, cloudClosed };
+  };
+  const beginResponse = (outgoing: ServerResponse): void => {
+    outgoing.writeHead(200, { 'content-length': 1024 ** 3 });
+    outgoing.write(Buffer.alloc(65_536));
+  };
+
+  it('breaks the connection with the client if the cloud breaks off its response', async () => {
+    const { failed, reported } = await startUnfinished((outgoing) => {
+      beginResponse(outgoing);
+      outgoing.write('x', () => outgoing.destroy());
+    });
+    expect((await failed).message).toBe('aborted');
+    expect(await reported).toMatchObject({ outcome: 'cut', code: 'upstream_unreachable' });
+  });
+
+  it('leaves the cloud when the client leaves in the middle of a response', async () => {
+    const { body, reported, cloudClosed } = await startUnfinished(beginResponse);
+    body.once('data', () => body.destroy());
+    expect(await reported).toMatchObject({ outcome: 'cut', code: 'client_closed' });
+    await cloudClosed;
+  });
+
+  it('cuts a response on both sides when its run ends', async () => {
+    const ended = new AbortController();
+    const resolveRun = () => Promise.resolve({ ...run, signal: ended.signal });
+    const { body, failed, reported, cloudClosed } = await startUnfinished(beginResponse, {
+      resolveRun,
+    });
+    body.once('data', () => ended.abort({ code: 'run_revoked', message: 'revoked by alice' }));
+    expect(await reported).toMatchObject({ outcome: 'cut', code: 'run_revoked' });
+    expect((await failed).message).toBe('aborted');
+    await cloudClosed;
+  });
+
+  it('passes a large response on whole to a client that stops reading for a while', async () => {
+    const object = randomBytes(8 * 1024 * 1024);
+    const cloud = createServer((_, outgoing) => void outgoing.end(object));
+    const origin = `http://127.0.0.1:${await listen(cloud)}`;
+    const gateway = await startGateway({ origin, requests: [] });
+    const { Body } = await createClient(gateway).send(new GetObjectCommand(REPORT));
+    const chunks: Buffer[] = [];
+    for await (const chunk of Body as Readable) {
+      chunks.push(chunk as Buffer);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(Buffer.concat(chunks).equals(object)).toBe(true);
+  });
+
   it('refuses with overloaded a body for which there is no memory, and reads none of it', async () => {
     const reserved: [string, number][] = [];
     const { cloud, client } = await start({
@@ -489,6 +560,34 @@ describe('createCallHandler', () => {
     expect(await catchError(call)).toMatchObject({ name: 'InvalidClientTokenId' });
   });
 
+  it('refuses a body above the limit whose length was not announced, once it is above', async () => {
+    const { cloud, gateway } = await start();
+    const socket = connect(gateway.port, '127.0.0.1');
+    closers.push(() => {
+      socket.destroy();
+      return Promise.resolve();
+    });
+    const credential = `${gateway.keys.accessKeyId}/20260101/eu-central-1/s3/aws4_request`;
+    socket.write(
+      [
+        'POST /acme-data?delete HTTP/1.1',
+        `Host: ${gateway.host}`,
+        `Authorization: AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=${'0'.repeat(64)}`,
+        'Transfer-Encoding: chunked',
+        '',
+        (MAX_BODY_BYTES + 1).toString(16),
+        'a'.repeat(MAX_BODY_BYTES + 1),
+        '0',
+        '',
+        '',
+      ].join('\r\n'),
+    );
+    expect((await readAll(socket)).toString()).toMatch(
+      /^HTTP\/1\.1 413 [^]*x-valetkey-code: body_too_large/,
+    );
+    expect(cloud.requests).toEqual([]);
+  });
+
   it('lets the client read a refusal while it still sends its body', async () => {
     const { gateway, client } = await start();
     const Body = Buffer.alloc(3 * 1024 * 1024);
@@ -520,5 +619,45 @@ describe('createCallHandler', () => {
     const answer = await readAll(socket);
     expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /);
     expect(cloud.requests).toEqual([]);
+  });
+
+  it('sends 100 Continue between the responses of a connection, never within one', async () => {
+    let endFirst = (): void => undefined;
+    const first = new Promise<typeof run>((resolve) => (endFirst = () => resolve(run)));
+    const { gateway } = await start({
+      resolveRun: () => first,
+      report: ({ outcome }) => {
+        if (outcome === 'refused') endFirst();
+      },
+    });
+    const { host, keys, port } = gateway;
+    const target = parseRequestTarget('/acme-data/reports/a');
+    if (!target.ok) throw new Error(target.reason);
+    const signed = signRequest(
+      { method: 'GET', target: target.target, headers: new Map([['host', host]]) },
+      {
+        keys,
+        region: 'eu-central-1',
+        service: 's3',
+        payloadHash: createHash('sha256').digest('hex'),
+        nowMs: Date.now(),
+      },
+      signText,
+    );
+    const head = [...signed.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    const forged = head.replace(/Signature=.*/, `Signature=${'0'.repeat(64)}`);
+    // Without the hash, the body is read before the signature is checked.
+    const unread = forged.replace(/x-amz-content-sha256: .*\r\n/, '');
+    const socket = connect(port, '127.0.0.1');
+    socket.write(
+      `GET /acme-data/reports/a HTTP/1.1\r\n${head}\r\n` +
+        `PUT /acme-data/reports/a HTTP/1.1\r\n${unread}Connection: close\r\n` +
+        'Expect: 100-continue\r\nContent-Length: 2\r\n\r\nhi',
+    );
+    const text = String(await readAll(socket));
+    expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*content/);
+    const [, refusal = ''] = text.split('HTTP/1.1 403 Forbidden');
+    expect(refusal).toMatch(/signature_invalid[^]*<\/Error>$/);
+    expect(refusal).not.toContain('100 Continue');
   });
 });

@@ -3,9 +3,11 @@ import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
+import { createCallRuns, type CallRuns } from '../../lib/calls/call-runs.ts';
 import { SIDECAR_ENV } from '../../lib/contract/environment.ts';
 import type { Log } from '../../lib/contract/log.ts';
 import { GATEWAY_SOCKET_FILE_NAME, SEED_FILE_NAME } from '../../lib/contract/paths.ts';
+import type { Schedule } from '../../lib/contract/schedule.ts';
 import type { Task } from '../../lib/contract/task.ts';
 import { createConnectionLimiter } from '../../lib/edge/http/connection-limits.ts';
 import { createGatewayServer } from '../../lib/edge/http/gateway-listener.ts';
@@ -16,9 +18,12 @@ import {
 } from '../../lib/edge/http/local-listener.ts';
 import type { GatewayState } from '../../lib/edge/telemetry/sidecar-metrics.ts';
 import { createLocalKeys, type LocalKeys } from '../../lib/runs/local-keys.ts';
+import type { RunRegistry } from '../../lib/runs/run-registry.ts';
 import type { SidecarConfig } from './config.ts';
 import type { GatewayHandler, GatewayHandlerDeps, GatewayListener } from './gateway-handler.ts';
 import { readOrCreateSeed } from './seed-file.ts';
+
+export { createCallJournal } from '../../lib/calls/journal.ts';
 
 export type GatewayDeps = GatewayHandlerDeps & {
   readonly config: SidecarConfig;
@@ -29,6 +34,8 @@ export type Gateway = {
   readonly port: number;
   /** @returns undefined before the first connection */
   readonly readState: () => GatewayState | undefined;
+  /** Resolves when no call is in progress. */
+  readonly waitIdle: () => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -57,6 +64,18 @@ export const createPodKeys = (config: SidecarConfig): LocalKeys | undefined => {
     randomBytes,
   });
 };
+
+/** Creates what connects the pod's runs with its calls. */
+export const createPodCallRuns = (
+  { admitted, trust }: SidecarConfig,
+  { registry, schedule }: { registry: RunRegistry; schedule: Schedule },
+): CallRuns =>
+  createCallRuns({
+    admitted,
+    registry,
+    schedule,
+    unavailable: trust === 'authority' ? 'authority_unreachable' : 'upstream_unreachable',
+  });
 
 /**
  * Starts to listen for AWS calls, on loopback and on a socket of each consumer of a sign task. Everything
@@ -96,7 +115,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     throw thrown;
   }
   for (const server of servers) server.once('connection', handler.load);
-  return { port, readState: handler.readState, stop };
+  return { port, readState: handler.readState, waitIdle: handler.waitIdle, stop };
 };
 
 const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
@@ -108,7 +127,7 @@ const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
   };
   const load = (): Promise<GatewayHandler> => (loading ??= importHandler());
   const fail = (thrown: unknown): void =>
-    deps.log.error('gateway not loaded', {
+    deps.log.error('gateway failed', {
       error: thrown instanceof Error ? thrown.name : typeof thrown,
     });
   return {
@@ -116,12 +135,15 @@ const createLazyHandler = (deps: GatewayDeps, listener: GatewayListener) => {
     listen:
       (consumer: string | undefined): RequestListener =>
       (incoming, outgoing) => {
-        load().then(
-          ({ handle }) => void handle(incoming, outgoing, consumer),
-          () => outgoing.destroy(),
-        );
+        load()
+          .then(({ handle }) => handle(incoming, outgoing, consumer))
+          .catch((thrown: unknown) => {
+            fail(thrown);
+            outgoing.destroy();
+          });
       },
     readState: () => loaded?.readState(),
+    waitIdle: async () => loaded?.waitIdle(),
     close: async () => loaded?.close(),
   };
 };

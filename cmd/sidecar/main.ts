@@ -25,6 +25,7 @@ const serve = async (config: SidecarConfig): Promise<void> => {
     log,
     clock,
     schedule,
+    write: (text, done) => void process.stdout.write(text, done),
     drainMs: DRAIN_MS,
     createCredentialSource: (metrics) =>
       createCredentialSource(config, { metrics, log, clock, schedule, random: Math.random }),

@@ -23,11 +23,15 @@ const allowed: PolicyDecision = { outcome: 'allow', policies: [], reasons: [], v
 
 const createTestCache = (answer: () => PolicyDecision = () => allowed) => {
   const requests: AdmissionPolicyRequest[] = [];
-  const decide = cacheDecisions((_, each) => {
-    requests.push(each);
-    return Promise.resolve().then(answer);
-  });
-  return { requests, decide };
+  const counts: number[] = [];
+  const decide = cacheDecisions(
+    (_, each) => {
+      requests.push(each);
+      return Promise.resolve().then(answer);
+    },
+    (count) => counts.push(count),
+  );
+  return { requests, decide, counts };
 };
 
 describe('cacheDecisions', () => {
@@ -75,6 +79,17 @@ describe('cacheDecisions', () => {
     await expect(failing.decide(policies, request)).rejects.toThrow('no catalog');
     await expect(failing.decide(policies, request)).rejects.toThrow('no catalog');
     expect(failing.requests).toHaveLength(2);
+  });
+
+  it('reports how many requests wait or run, failed ones included', async () => {
+    const { decide, counts } = createTestCache();
+    await Promise.all(['a', 'b'].map((name) => decide(policies, buildTaskRequest(name))));
+    expect(counts).toEqual([0, 1, 2, 1, 0]);
+    const failing = createTestCache(() => {
+      throw new Error('no catalog');
+    });
+    await expect(failing.decide(policies, request)).rejects.toThrow('no catalog');
+    expect(failing.counts).toEqual([0, 1, 0]);
   });
 
   it('lets other work run after each evaluation', async () => {

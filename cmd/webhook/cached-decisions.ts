@@ -13,17 +13,28 @@ const MAX_ENTRIES = 1024;
  * Caches decisions: all pods of a workload send the same request, and Cedar takes a millisecond for
  * each pair. Uncached requests wait in a queue that is fair between namespaces. Otherwise pods with
  * many new tasks would block probes, timers and all other responses for seconds.
+ *
+ * @param onQueued receives the number of requests in the queue after each change
  */
-export const cacheDecisions = (evaluateTask: EvaluateTask): EvaluateTask => {
+export const cacheDecisions = (
+  evaluateTask: EvaluateTask,
+  onQueued: (count: number) => void,
+): EvaluateTask => {
   const recent = createLruCache<Promise<PolicyDecision>>(MAX_ENTRIES);
   const enqueue = createFairQueue();
+  let queued = 0;
+  const addQueued = (change: 1 | -1): void => onQueued((queued += change));
+  onQueued(queued);
   return (policies, request) => {
     const { atMs, ...rest } = request;
     const key = hashRequest([policies.version, rest, toUtcDay(atMs)]);
     const cached = recent.get(key);
     if (cached !== undefined) return cached;
     const { namespace } = request.principal;
-    const decision = enqueue(namespace, () => evaluateTask(policies, request));
+    addQueued(1);
+    const decision = enqueue(namespace, () => evaluateTask(policies, request)).finally(() =>
+      addQueued(-1),
+    );
     recent.set(key, decision);
     decision.catch(() => recent.delete(key));
     return decision;

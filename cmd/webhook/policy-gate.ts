@@ -1,12 +1,14 @@
 import type { LoadCatalog } from '../../lib/catalog/catalog.ts';
 import type { Clock } from '../../lib/contract/clock.ts';
 import type { AuthoritySettings, Platform } from '../../lib/contract/platform.ts';
+import type { WebhookMetrics } from '../../lib/edge/telemetry/webhook-metrics.ts';
 import { createTaskPolicyEvaluator, type EvaluatePolicy } from '../../lib/injection/task-policy.ts';
 import { evaluateAdmissionPolicy } from '../../lib/policy/admission-decision.ts';
 import { cacheDecisions } from './cached-decisions.ts';
 import type { ClusterClient } from './cluster.ts';
 import { watchPolicies, type PolicyWatch, type PolicyWatchDeps } from './policy-watch.ts';
 import { admitPolicy } from './policy-admission.ts';
+import { admitUpstream, isUpstream } from './upstream-admission.ts';
 import type { AdmissionRouteDeps } from './routes.ts';
 
 /** Everything that needs Cedar, which is loaded only under `trust: authority`. */
@@ -22,9 +24,10 @@ export const createPolicyGate = (
     readonly cluster: Pick<ClusterClient, 'watchPolicies' | 'readNamespaceLabels'>;
     readonly loadCatalog: LoadCatalog;
     readonly clock: Pick<Clock, 'now'>;
+    readonly metrics: Pick<WebhookMetrics, 'policyTasksQueued'>;
   } & Pick<PolicyWatchDeps, 'sync' | 'log' | 'random'>,
 ): PolicyGate => {
-  const { cluster, loadCatalog, clock, sync, log, random } = deps;
+  const { cluster, loadCatalog, clock, metrics, sync, log, random } = deps;
   const staleAfterSeconds = settings.authority.policyMaxStalenessSeconds;
   const watch = cluster.watchPolicies;
   const policies = watchPolicies({ watch, staleAfterSeconds, sync, log, random });
@@ -38,10 +41,17 @@ export const createPolicyGate = (
       readPolicies: policies.current,
       readNamespaceLabels,
       now: clock.now,
-      evaluateTask: cacheDecisions((compiled, request) =>
-        evaluateAdmissionPolicy({ policies: compiled, loadCatalog }, request),
+      evaluateTask: cacheDecisions(
+        (compiled, request) =>
+          evaluateAdmissionPolicy({ policies: compiled, loadCatalog }, request),
+        metrics.policyTasksQueued,
       ),
     }),
-    admitPolicy: (request) => Promise.resolve(admitPolicy(request, { vend, now: clock.now })),
+    admitPolicy: (request) =>
+      Promise.resolve(
+        isUpstream(request)
+          ? admitUpstream(request)
+          : admitPolicy(request, { vend, now: clock.now }),
+      ),
   };
 };

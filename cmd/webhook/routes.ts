@@ -29,7 +29,7 @@ export type AdmissionRouteDeps = {
   readonly validatePod: HandleReview;
   /** Warns about workloads whose pods would be refused. */
   readonly warnWorkload: HandleReview;
-  /** Validates TaskPolicies. Undefined under `trust: cluster`, which has none. */
+  /** Validates TaskPolicies and Upstreams. Undefined under `trust: cluster`, which has none. */
   readonly admitPolicy: HandleReview | undefined;
   readonly metrics: Pick<WebhookMetrics, 'admissionAnswered'>;
   readonly log: Log;
@@ -166,5 +166,5 @@ const toAdmissionResult = ({ allowed, patch, status }: AdmissionOutcome): Admiss
 const toReasonLabel = (rules: string): string => {
   if (rules === '') return 'none';
   if (rules.includes(',')) return 'several';
-  return /^(declaration|policy|\d{1,2})$/.test(rules) ? rules : 'other';
+  return /^(declaration|policy|upstream|\d{1,2})$/.test(rules) ? rules : 'other';
 };

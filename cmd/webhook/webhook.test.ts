@@ -245,6 +245,7 @@ describe('startWebhook', () => {
     expect(text).toContain('{operation="mutate",outcome="patched",reason="none"} 1');
     expect(text).toContain('valetkey_webhook_ca_bundle_trusted 1');
     expect(text).toContain('valetkey_webhook_injection_templates 1');
+    expect(text).toMatch(/^valetkey_webhook_capacity_used\{resource="connections"\} [1-9]/m);
   });
 
   it('refuses a pod with every fault, and records it in log and metrics', async () => {

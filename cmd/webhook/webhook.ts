@@ -80,7 +80,10 @@ export const startWebhook = async (config: WebhookConfig, deps: WebhookDeps): Pr
       taskpolicies: syncs.policies.ageSeconds,
     },
   });
-  const gate = await loadPolicyGate(config, { ...deps, loadCatalog, sync: syncs.policies });
+  const gate = await loadPolicyGate(config, {
+    ...{ ...deps, loadCatalog, metrics },
+    sync: syncs.policies,
+  });
   const templates = selectTemplateRegistry(metrics, { ...deps, sync: syncs.templates });
   const stopTemplateUpdates = startTemplateUpdates(config.platform, templates, deps);
   const checks = {
@@ -135,7 +138,11 @@ const loadPolicyGate = async (
   {
     cluster,
     ...edges
-  }: WebhookDeps & { readonly loadCatalog: LoadCatalog; readonly sync: WatchSync },
+  }: WebhookDeps & {
+    readonly loadCatalog: LoadCatalog;
+    readonly metrics: WebhookMetrics;
+    readonly sync: WatchSync;
+  },
 ): Promise<PolicyGate | undefined> => {
   const { authority } = platform;
   if (authority === undefined || cluster === undefined) return undefined;

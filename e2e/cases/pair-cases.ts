@@ -81,6 +81,12 @@ const putBucketPolicy: S3CaseRequest = {
 };
 const deleteBucket: S3CaseRequest = { method: 'DELETE', bucket: 'acme-other' };
 
+/** The only version of an object in a bucket without versioning. */
+const getVersion = (key: string): S3CaseRequest => ({
+  ...buildGet(key),
+  query: { versionId: 'null' },
+});
+
 const EMBEDDED = 'it has only part of S3, and no requests to buckets but lists';
 const notUnderstood = (...outcomes: CloudDifference['outcomes']): CloudDifference => ({
   reason: EMBEDDED,
@@ -166,6 +172,30 @@ export const PAIR_CASES: readonly CloudCase[] = [
       minio: { reason: 's3:ListBucket suffices to list versions', outcomes: ['done', 'done'] },
       embedded: notUnderstood('done', 'not understood'),
     },
+  ),
+  buildRequestCase(
+    'a right to read objects reads their versions on MinIO',
+    buildPolicy(readReports),
+    [buildStep(getVersion('reports/q3.csv'), 'denied')],
+    { minio: { reason: 'it checks s3:GetObject for any version', outcomes: ['done', 'done'] } },
+  ),
+  buildRequestCase(
+    'a declaration of reading objects gives no right to read their versions',
+    await compile({ actions: ['s3:GetObject'], resources: [`${dataBucketArn}/reports/*`] }),
+    [buildStep(buildGet(), 'done'), buildStep(getVersion('reports/q3.csv'), 'denied')],
+  ),
+  buildRequestCase(
+    'a declaration of reading versions gives that right for its own resources alone',
+    await compile(
+      { actions: ['s3:GetObject'], resources: [`${dataBucketArn}/secrets/*`] },
+      { actions: ['s3:GetObjectVersion'], resources: [`${dataBucketArn}/reports/*`] },
+    ),
+    [
+      buildStep(buildGet(), 'done'),
+      buildStep(getVersion('reports/q3.csv'), 'done'),
+      buildStep(buildGet('secrets/keys.txt'), 'done'),
+      buildStep(getVersion('secrets/keys.txt'), 'denied'),
+    ],
   ),
   buildSessionCase(
     'a session policy with every action that a short form covers in dialect s3 is accepted',

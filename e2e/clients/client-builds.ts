@@ -74,15 +74,20 @@ export async function buildPython(
   version: SdkVersion = 'newest',
 ): Promise<string> {
   const requirements = join(sources, 'python', sdkVersions[version].requirements);
-  // A virtual environment contains its own path, so it is created in place.
-  const folder = await buildInCache('python', buildCacheKey([requirements]), async (made) => {
-    progress(`installing the Python clients, ${version} (once)`);
+  const folder = await installPython('python', requirements, () =>
+    progress(`installing the Python clients, ${version} (once)`),
+  );
+  return join(folder, 'bin/python');
+}
+
+/** A virtual environment contains its own path, so it is created in place. */
+const installPython = (name: string, requirements: string, progress: () => void): Promise<string> =>
+  buildInCache(name, buildCacheKey([requirements]), async (made) => {
+    progress();
     await runCommand('python3', ['-m', 'venv', made]);
     const install = ['-m', 'pip', 'install', '--quiet', '-r', requirements];
     await runCommand(join(made, 'bin/python'), install, { timeoutMs: 10 * MINUTE_MS });
   });
-  return join(folder, 'bin/python');
-}
 
 /** Returns a request for every operation that botocore knows: one JSON line each. */
 export async function printBotocoreRequests(python: string): Promise<string> {
@@ -90,6 +95,34 @@ export async function printBotocoreRequests(python: string): Promise<string> {
     timeoutMs: 5 * MINUTE_MS,
   });
   return stdout;
+}
+
+/** Returns what clients of botocore raise at an endpoint that refuses: one JSON line each. */
+export async function printBotocoreRefusals(
+  python: string,
+  args: readonly string[],
+): Promise<string> {
+  const script = join(sources, 'python/botocore_refusals.py');
+  const { stdout } = await runCommand(python, [script, ...args], { timeoutMs: 5 * MINUTE_MS });
+  return stdout;
+}
+
+/** Makes calls with clients of botocore. Returns what each returned or raised: one JSON line each. */
+export async function runBotocoreCalls(python: string, plan: object): Promise<string> {
+  const { stdout } = await runCommand(python, [join(sources, 'python/botocore_calls.py')], {
+    input: JSON.stringify(plan),
+    timeoutMs: 5 * MINUTE_MS,
+  });
+  return stdout;
+}
+
+/** Installs moto, in an environment of its own, if the cache does not have it. Returns its server. */
+export async function buildMoto(progress: Progress): Promise<string> {
+  const requirements = join(sources, 'python/requirements.moto.txt');
+  const folder = await installPython('moto', requirements, () =>
+    progress('installing moto (once)'),
+  );
+  return join(folder, 'bin/moto_server');
 }
 
 async function buildGo(progress: Progress, version: SdkVersion): Promise<ClientCommand> {

@@ -5,6 +5,7 @@ import { defaultRole, rolePolicy } from './cloud.ts';
 import type { Cloud } from './cloud.ts';
 import { createOpenIdProvider, createRole, deleteOpenIdProvider } from './iam-requests.ts';
 import { startMinio } from './minio.ts';
+import { createBucket, putBucketPolicy } from './seed-data.ts';
 import { stopCloud } from './cloud-startup.ts';
 
 /** `aud` of grants: differs from the cluster's tokens, so that neither is accepted in place of the other. */
@@ -18,6 +19,12 @@ const revokerRolePlan = 'revoker';
 /** A role for agents that opted in to the deny list (RGW only), and the role that may change it. */
 export const optedInRole = `arn:aws:iam:::role/${optedInRolePlan}`;
 export const revokerRole = `arn:aws:iam:::role/${revokerRolePlan}`;
+
+const publisherRolePlan = 'publisher';
+/** The role with which the authority exports its audit files, and their bucket (RGW only). */
+export const publisherRole = `arn:aws:iam:::role/${publisherRolePlan}`;
+export const auditBucket = 'valetkey-audit';
+const rgwAdmin = 'arn:aws:iam:::user/admin';
 
 /** Returns the issuer of grants, which is known before the authority is installed. */
 export const getGrantIssuer = (cluster: Cluster): string =>
@@ -53,6 +60,13 @@ export async function trustAuthority(cluster: Cluster, cloud: Cloud): Promise<Cl
     subjects: ['spiffe://cluster.local/authority'],
     policy: revokerPolicy,
   });
+  await createAuditBucket(cloud);
+  await createRole(cloud, {
+    name: publisherRolePlan,
+    issuer,
+    subjects: ['spiffe://cluster.local/authority'],
+    policy: publisherPolicy,
+  });
   return { ...cloud, roles: { ...cloud.roles, [defaultRole]: arn } };
 }
 
@@ -66,6 +80,33 @@ const revokerPolicy = {
     },
   ],
 };
+
+const publisherPolicy = {
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Allow',
+      Action: ['s3:PutObject', 's3:GetObject'],
+      Resource: [`arn:aws:s3:::${auditBucket}/*`],
+    },
+  ],
+};
+
+/** An object belongs to the role that uploaded it: the owner of the bucket reads it by a policy of the bucket. */
+async function createAuditBucket(cloud: Cloud): Promise<void> {
+  await createBucket(cloud, auditBucket);
+  await putBucketPolicy(cloud, auditBucket, {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Principal: { AWS: [rgwAdmin] },
+        Action: ['s3:GetObject'],
+        Resource: [`arn:aws:s3:::${auditBucket}/*`],
+      },
+    ],
+  });
+}
 
 /** Registers the authority's keys by their certificates; RGW needs this again after each rotation. */
 export async function registerKeys(cluster: Cluster, cloud: Cloud): Promise<void> {

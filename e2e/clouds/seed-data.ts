@@ -17,3 +17,9 @@ export async function createBucket(cloud: Cloud, bucket: string): Promise<void> 
 export async function putObject(cloud: Cloud, place: string, body: string): Promise<void> {
   await sendAsAdmin(cloud, { service: 's3', method: 'PUT', path: `/${place}`, body });
 }
+
+/** Replaces the policy of a bucket. */
+export async function putBucketPolicy(cloud: Cloud, bucket: string, policy: object): Promise<void> {
+  const body = JSON.stringify(policy);
+  await sendAsAdmin(cloud, { service: 's3', method: 'PUT', path: `/${bucket}?policy=`, body });
+}

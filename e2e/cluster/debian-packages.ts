@@ -11,6 +11,7 @@ const packages: Record<string, string> = {
   'etcd-server': '/usr/bin/etcd',
   'busybox-static': '/bin/busybox',
   iproute2: '/usr/sbin/ip',
+  'postgresql-15': '/usr/lib/postgresql/15/bin/postgres',
   'util-linux': '/usr/bin/nsenter',
   openssl: '/usr/bin/openssl',
   radosgw: '/usr/bin/radosgw',

@@ -8,7 +8,7 @@ import type { Progress } from './progress.ts';
 const version = 'k8s.io/component-base/version';
 
 /**
- * Our Go modules: linker flags, and the package of each program. Helm and CoreDNS are in the module of
+ * Our Go modules: linker flags, build tags, and the package of each program. Helm and CoreDNS are in the module of
  * Kubernetes, so that shared libraries are compiled once.
  */
 const modules = {
@@ -26,7 +26,28 @@ const modules = {
       coredns: './coredns',
     },
   },
-  minio: { ldflags: '-s -w', programs: { minio: 'github.com/minio/minio' } },
+  // The guide for MinIO uses its client, which is in the modules of the server.
+  minio: {
+    ldflags: '-s -w',
+    programs: { minio: 'github.com/minio/minio', mc: 'github.com/minio/mc' },
+  },
+  // Without service discovery, which is most of its dependencies.
+  prometheus: {
+    ldflags: '-s -w',
+    tags: 'remove_all_sd',
+    programs: { promtool: 'github.com/prometheus/prometheus/cmd/promtool' },
+  },
+  registry: {
+    ldflags: '-s -w',
+    programs: {
+      registry: 'github.com/distribution/distribution/v3/cmd/registry',
+      crane: 'github.com/google/go-containerregistry/cmd/crane',
+    },
+  },
+  actionlint: {
+    ldflags: '-s -w',
+    programs: { actionlint: 'github.com/rhysd/actionlint/cmd/actionlint' },
+  },
 } as const;
 
 type ModuleName = keyof typeof modules;
@@ -36,6 +57,10 @@ export type ProgramName = {
 export type Programs = Record<ProgramName, string>;
 
 const moduleNames = Object.keys(modules) as ModuleName[];
+const getTags = (module: ModuleName): string => {
+  const source = modules[module];
+  return 'tags' in source ? source.tags : '';
+};
 const packagesByModule = (module: ModuleName): Record<string, string> => modules[module].programs;
 
 export const programNames = moduleNames.flatMap(
@@ -101,6 +126,7 @@ async function runGoBuild(
   const { ldflags } = modules[module];
   // The linker drops debug information (-w), so the compiler need not create it.
   const flags = ['-trimpath', '-buildvcs=false', '-gcflags=all=-dwarf=false', '-ldflags', ldflags];
+  flags.push('-tags', getTags(module));
   const packages = names.map((name) => packagesByModule(module)[name] ?? '');
   await runCommand('go', ['build', ...flags, '-o', `${output}/`, ...packages], {
     cwd: getSourceFolder(module),
@@ -111,6 +137,7 @@ async function runGoBuild(
 
 function getModuleFolder(name: ModuleName): string {
   const hash = createHash('sha256').update(modules[name].ldflags).update(process.arch);
+  hash.update(getTags(name));
   const source = getSourceFolder(name);
   const files = ['go.mod', 'go.sum', 'coredns/main.go'].map((file) => join(source, file));
   for (const file of files) if (existsSync(file)) hash.update(readFileSync(file));

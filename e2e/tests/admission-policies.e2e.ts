@@ -390,6 +390,11 @@ describe('the ValidatingAdmissionPolicies', () => {
         'task.valetkey.dev~1read',
       ],
       [{ metadata: { labels: { 'valetkey.dev/injected': null } } }, 'valetkey.dev~1injected'],
+      [{ metadata: { labels: { aadpodidbinding: 'agent' } } }, '/metadata/labels/aadpodidbinding'],
+      [
+        { metadata: { annotations: { 'iam.amazonaws.com/role': 'any' } } },
+        '/metadata/annotations/iam.amazonaws.com~1role',
+      ],
       [{ status: { podIP: '10.9.9.9', podIPs: null } }, '/status/podIP'],
     ])('refuse a status update that changes %j', async (change, path) => {
       const refusal = await patchStatus(change);

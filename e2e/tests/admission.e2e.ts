@@ -129,6 +129,42 @@ describe(`admission of a pod (${cloud.name})`, () => {
     await expectRead({ namespace: limited, pod: 'limited' });
   });
 
+  it('leaves the ratio of a LimitRange to the API server, which admits the pod or names the ratio', async () => {
+    const limited = await createNamespace('ratio');
+    const setDefault = (cpu: string) =>
+      applyObjects(cluster, {
+        apiVersion: 'v1',
+        kind: 'LimitRange',
+        metadata: { name: 'ratio', namespace: limited },
+        spec: {
+          limits: [
+            {
+              type: 'Container',
+              default: { cpu },
+              defaultRequest: { cpu },
+              maxLimitRequestRatio: { cpu: '4' },
+            },
+          ],
+        },
+      });
+    const pod = buildAgentPod({ name: 'ratio', namespace: limited, tasks: reads });
+    // The sidecar of the tests requests 5m.
+    await setDefault('20m');
+    await waitFor('the LimitRange to admit the pod', () =>
+      applyObjects(cluster, pod, ['--dry-run=server']),
+    );
+    await setDefault('500m');
+    const refusal = await waitFor('the LimitRange to refuse the pod', () =>
+      applyObjects(cluster, pod, ['--dry-run=server']).then(
+        () => undefined,
+        (error: unknown) => String(error),
+      ),
+    );
+    expect(refusal).toContain(
+      'cpu max limit to request ratio per Container is 4, but provided ratio is 100',
+    );
+  });
+
   // The server of the other webhook runs on our own node.
   if (node !== undefined) {
     it('admits a pod that another mutating webhook changes afterwards, and the pod runs', async () => {

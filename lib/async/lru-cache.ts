@@ -12,8 +12,9 @@ export const createLruCache = <T>(maxEntries: number): LruCache<T> => {
   const set = (key: string, value: T): void => {
     entries.delete(key);
     entries.set(key, value);
+    if (entries.size <= maxEntries) return;
     const [oldest] = entries.keys();
-    if (entries.size > maxEntries && oldest !== undefined) entries.delete(oldest);
+    if (oldest !== undefined) entries.delete(oldest);
   };
   const get = (key: string): T | undefined => {
     const value = entries.get(key);

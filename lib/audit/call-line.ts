@@ -33,7 +33,7 @@ export type CallEntry = {
   readonly code?: string | undefined;
   /** HTTP status that the client received. */
   readonly status?: number | undefined;
-  /** Bytes of bodies, and milliseconds: of several calls their sums, and the longest. */
+  /** Bytes with heads, and milliseconds: of several calls their sums, and the longest. */
   readonly in: number;
   readonly out: number;
   readonly ms: number;

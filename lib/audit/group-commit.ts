@@ -1,3 +1,9 @@
+export type GroupCommit<T> = {
+  readonly append: (entry: T) => Promise<void>;
+  /** Entries that wait for a commit. */
+  readonly countWaiting: () => number;
+};
+
 /**
  * Combines entries that arrive during a commit into the next one. The promise of an entry settles with
  * its own outcome. A failed commit also fails all waiting entries, and the next entry starts a new
@@ -16,7 +22,7 @@ export const createGroupCommit = <T>({
   readonly maxBatch: number;
   readonly maxWaiting: number;
   readonly refuse: () => Error;
-}): ((entry: T) => Promise<void>) => {
+}): GroupCommit<T> => {
   const waiting: Waiting<T>[] = [];
   let isRunning = false;
   const run = async (): Promise<void> => {
@@ -33,13 +39,14 @@ export const createGroupCommit = <T>({
     }
     isRunning = false;
   };
-  return (entry) => {
+  const append = (entry: T): Promise<void> => {
     if (waiting.length >= maxWaiting) return Promise.reject(refuse());
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     waiting.push({ entry, resolve, reject });
     if (!isRunning) void run();
     return promise;
   };
+  return { append, countWaiting: () => waiting.length };
 };
 
 type Waiting<T> = {

@@ -163,6 +163,7 @@ describe('createRecorder', () => {
     await expect(recorder.record(buildIntent('last'))).rejects.toMatchObject({
       code: 'overloaded',
     });
+    expect(recorder.queue()).toEqual({ used: 8_192, max: 8_192 });
   });
 });
 

@@ -1,3 +1,4 @@
+import type { Usage } from '../contract/usage.ts';
 import type { Position } from './chain.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { Head } from './heads.ts';
@@ -38,6 +39,8 @@ export type ChainRecorder = {
   readonly checkpoint: () => Promise<void>;
   /** Records that the records up to these positions are about to be removed. @throws AuditError */
   readonly prune: (positions: readonly Position[]) => Promise<void>;
+  /** Events that wait for a write. */
+  readonly queue: () => Usage;
   /** The newest sealed record that every sink has stored. */
   readonly head: () => Head;
   /** Rejects new events, seals the chain and closes every sink. @throws AuditError when the last record failed */
@@ -88,7 +91,7 @@ export const createRecorder = async (settings: RecorderSettings): Promise<ChainR
       throw reportFailure(error, observer);
     }
   };
-  const append = createGroupCommit<Entry>({
+  const { append, countWaiting } = createGroupCommit<Entry>({
     commit,
     maxBatch: MAX_BATCH,
     maxWaiting: MAX_WAITING,
@@ -119,6 +122,7 @@ export const createRecorder = async (settings: RecorderSettings): Promise<ChainR
       checkOpen();
       await append((chain) => chain.prune(positions));
     },
+    queue: () => ({ used: countWaiting(), max: MAX_WAITING }),
     head: () => head ?? throwNotStarted(),
     close: async () => {
       checkOpen();

@@ -1,6 +1,6 @@
-/** How a refusal of the gateway appears in the protocol of an AWS SDK. */
+/** How a refusal of the gateway appears in HTTP, and in the protocol of an AWS SDK. */
 export type CallRefusalRow = {
-  readonly status: 400 | 403 | 404 | 413 | 501 | 502 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 413 | 501 | 502 | 503;
   /** The error code that SDKs know: for most it decides whether they retry. */
   readonly awsCode: string;
   /** Seconds, where trying again can succeed. */
@@ -27,6 +27,11 @@ export const CALL_REFUSALS = {
   action_outside: denied,
   resource_outside: denied,
   region_outside: denied,
+  path_outside: denied,
+  ref_outside: denied,
+  model_outside: denied,
+  budget_exceeded: denied,
+  key_required: { status: 401, awsCode: 'InvalidClientTokenId' },
   presigned: denied,
   not_local: denied,
   route_unknown: { status: 404, awsCode: 'NotFound' },
@@ -47,6 +52,7 @@ export const CALL_REFUSALS = {
   upstream_unreachable: unavailable,
   upstream_untrusted: { status: 502, awsCode: 'ServiceUnavailable' },
   redirect_refused: { status: 502, awsCode: 'ServiceUnavailable' },
+  secret_echoed: { status: 502, awsCode: 'ServiceUnavailable' },
 } as const satisfies Readonly<Record<string, CallRefusalRow>>;
 
 /** Stable code of a refused call. */

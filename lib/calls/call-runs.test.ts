@@ -69,6 +69,7 @@ describe('createCallRuns', () => {
       task: 'summarize',
       keys: { accessKeyId: 'ASIA1' },
       allow: signTask.allow,
+      account: '111122223333',
     });
     expect(second?.run).toBe('run-1');
   });

@@ -7,6 +7,7 @@ import { waitForAnswer, type RunResult } from '../runs/response-timeout.ts';
 import type { RunRefusal } from '../runs/run-refusal.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
 import { findTask } from '../runs/task-selection.ts';
+import { requireRoleArn } from '../schema/arn.ts';
 import { createTextSigner, type AwsKeys, type SignText } from '../signing/signing-keys.ts';
 import type { CallRefusal, CallRefusalCode } from './call-refusals.ts';
 
@@ -19,6 +20,8 @@ export type CallRun = {
   readonly task: string;
   /** With the run's params bound. */
   readonly allow: readonly TaskStatement[];
+  /** Of the role; empty where a private cloud has no accounts. */
+  readonly account: string;
   /** Of the cloud: they never leave the sidecar. */
   readonly keys: AwsKeys;
   /** The run's own, so that derived keys end with it. */
@@ -59,6 +62,7 @@ export type CallRunsDeps = {
 /** The calls in flight of one run. */
 type RunCalls = {
   readonly active: ActiveRun;
+  readonly account: string;
   readonly signText: SignText;
   readonly cancelRenewal: () => void;
   readonly calls: Set<Call>;
@@ -108,6 +112,7 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
     if (existing !== undefined) return existing;
     const created = {
       active,
+      account: requireRoleArn(active.task.role).account,
       signText: createTextSigner(MAX_SIGNING_KEYS),
       cancelRenewal: scheduleRenewal(active),
       calls: new Set<Call>(),
@@ -127,6 +132,7 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
       run,
       task: task.name,
       allow: held.allow,
+      account: runCalls.account,
       keys: held.keys,
       signText: runCalls.signText,
       signal: call.abort.signal,

@@ -60,6 +60,28 @@ describe('evaluateCall', () => {
     });
   });
 
+  it('compares a pattern that holds the resource, and leaves the rest to the session policy', () => {
+    const secrets = 'arn:aws:secretsmanager:eu-central-1:111122223333:secret';
+    const within = (name: string) => ({
+      action: 'secretsmanager:GetSecretValue',
+      within: `${secrets}:${name}-??????`,
+    });
+    const declare = (resource: string) => [
+      { actions: ['secretsmanager:*'], resources: [`${secrets}:${resource}`] },
+    ];
+    for (const resource of ['prod/db-*', 'prod/db-??????', 'prod/*', 'prod/db-AbCdEf']) {
+      expect(evaluateCall([within('prod/db')], declare(resource))).toEqual({
+        isAllowed: true,
+        isResolved: false,
+      });
+    }
+    for (const resource of ['prod/dbs-*', 'prod/db', 'prod/db-AbCdEfG', 'test/*']) {
+      expect(evaluateCall([within('prod/db')], declare(resource))).toMatchObject({
+        code: 'resource_outside',
+      });
+    }
+  });
+
   it('allows nothing by an empty list, whether of permissions or of statements', () => {
     expect(() => evaluateCall([], allow)).toThrow('expected the permissions of a call');
     expect(evaluateCall([permission('s3:ListBucket', DATA)], [])).toMatchObject({

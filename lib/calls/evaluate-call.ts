@@ -1,12 +1,12 @@
 import type { TaskStatement } from '../contract/task.ts';
-import type { Permission } from '../operations/permissions.ts';
-import { matchesPattern } from '../schema/wildcard-patterns.ts';
+import type { Permission } from '../operations/operation.ts';
+import { matchesPattern, patternsOverlap } from '../schema/wildcard-patterns.ts';
 
 /** A call that the gateway passes on, or why it does not. */
 export type CallDecision =
   | {
       readonly isAllowed: true;
-      /** Whether a statement covers each resource; else the session policy alone decides. */
+      /** Whether a statement covers each resource; else the session policy decides on the rest. */
       readonly isResolved: boolean;
     }
   | {
@@ -26,13 +26,17 @@ const evaluatePermission = (
   permission: Permission,
   allow: readonly TaskStatement[],
 ): CallDecision => {
-  const { action, resource } = permission;
+  const { action, resource, within } = permission;
   if (action === ALWAYS_ALLOWED) return { isAllowed: true, isResolved: true };
   const statements = allow.filter((statement) => coversAction(statement, action));
   if (statements.length === 0) return { isAllowed: false, code: 'action_outside', permission };
-  if (resource === undefined) return { isAllowed: true, isResolved: false };
-  return statements.some(({ resources }) => resources.some((p) => matchesPattern(p, resource)))
-    ? { isAllowed: true, isResolved: true }
+  if (resource === undefined && within === undefined) return { isAllowed: true, isResolved: false };
+  const covers = (pattern: string): boolean =>
+    resource === undefined
+      ? patternsOverlap(pattern, within ?? '')
+      : matchesPattern(pattern, resource);
+  return statements.some(({ resources }) => resources.some(covers))
+    ? { isAllowed: true, isResolved: resource !== undefined }
     : { isAllowed: false, code: 'resource_outside', permission };
 };
 

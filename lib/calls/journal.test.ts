@@ -7,18 +7,20 @@ import { verifyCalls } from '../audit/call-verification.ts';
 import { computeSha256 } from '../audit/chain.ts';
 import { createFakeTime } from '../runs/fixtures/fake-time.ts';
 import { CALL_OUTCOMES } from '../contract/authority-api.ts';
-import { createCallJournal, type CallReport, type JournaledCall } from './journal.ts';
+import type { EndedCall } from './ended-call.ts';
+import { createCallJournal, type CallReport } from './journal.ts';
 import type { WriteText } from './line-writer.ts';
 
 const OBJECT = 'arn:aws:s3:::acme-data/reports/2026/may.csv';
-const call: JournaledCall = {
+const call: EndedCall = {
   ...{ id: 'req-1', consumer: 'agent', task: 'summarize', run: 'run-1' },
   operation: { service: 's3', name: 'GetObject' },
   permissions: [{ action: 's3:GetObject', resource: OBJECT }],
   isResolved: true,
   ...{ outcome: 'allowed', status: 200, bytesIn: 0, bytesOut: 512, ms: 12 },
+  overheadMs: 1,
 };
-const refused: JournaledCall = {
+const refused: EndedCall = {
   ...call,
   ...{ outcome: 'refused', code: 'resource_outside', status: 403, bytesOut: 100 },
 };
@@ -64,7 +66,7 @@ const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 2_000 }),
   fc.constantFrom('\n{"kind":"call"}', '\u202eevil\u2066', '\ud800', '"\\'.repeat(900), '\0'),
 );
-const anyCall: fc.Arbitrary<JournaledCall> = fc.record(
+const anyCall: fc.Arbitrary<EndedCall> = fc.record(
   {
     id: text,
     consumer: text,
@@ -82,15 +84,27 @@ const anyCall: fc.Arbitrary<JournaledCall> = fc.record(
     bytesIn: fc.double(),
     bytesOut: fc.double(),
     ms: fc.double(),
+    overheadMs: fc.double(),
   },
   {
     requiredKeys: [
-      ...(['id', 'permissions', 'isResolved', 'outcome', 'bytesIn', 'bytesOut', 'ms'] as const),
+      ...(['id', 'permissions', 'outcome', 'bytesIn', 'bytesOut', 'ms', 'overheadMs'] as const),
     ],
   },
 );
 
 describe('createCallJournal', () => {
+  it('shows the pattern of a resource that the request does not name whole', () => {
+    const { journal, lines } = setUp();
+    const within = 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:db-??????';
+    journal.record({
+      ...call,
+      isResolved: false,
+      permissions: [{ action: 'secretsmanager:GetSecretValue', within }],
+    });
+    expect(lines()[0]).toMatchObject({ resources: [within], resolved: false });
+  });
+
   it('writes each call as one line of canonical JSON', () => {
     const { journal, lines, written } = setUp();
     journal.record(call);
@@ -290,6 +304,18 @@ describe('createCallJournal with an authority', () => {
         },
       },
     ]);
+    await time.advance(60_000);
+    expect(reports).toHaveLength(1);
+    expect(time.timers()).toBe(0);
+  });
+
+  it('reports the head of a run whose only call was cut by its end', async () => {
+    const { journal, time, reports } = setUp();
+    journal.endRun('run-1');
+    journal.record({ ...call, outcome: 'cut', code: 'run_revoked' });
+    await time.advance(1_000);
+    const counts = { allowed: 0, refused: 0, failed: 0, cut: 1 };
+    expect(reports).toMatchObject([{ run: 'run-1', calls: { from: 0, to: 0, counts } }]);
     await time.advance(60_000);
     expect(reports).toHaveLength(1);
     expect(time.timers()).toBe(0);

@@ -1,40 +1,18 @@
-import type { CallHead, CallOutcome, UsedPermission } from '../contract/authority-api.ts';
+import type { CallHead, UsedPermission } from '../contract/authority-api.ts';
 import type { Clock } from '../contract/clock.ts';
 import type { GatewaySettings } from '../contract/platform.ts';
 import type { Schedule } from '../contract/schedule.ts';
 import { renderCallLine, toCount, type CallEntry } from '../audit/call-line.ts';
 import { computeSha256, NOTHING_BEFORE } from '../audit/chain.ts';
-import type { Operation } from '../operations/operation.ts';
-import type { Permission } from '../operations/permissions.ts';
+import type { Permission } from '../operations/operation.ts';
 import { createCallSummary, cutResource, type CallSummary } from './call-summary.ts';
+import type { EndedCall } from './ended-call.ts';
 import { createLineWriter, type WriteText } from './line-writer.ts';
 import { createMergedCalls, type PreparedCall } from './merged-calls.ts';
 
-/** A call that has ended, as the gateway reports it. It holds no body, header value, key or token. */
-export type JournaledCall = {
-  /** As the client received it. */
-  readonly id: string;
-  /** Absent: refused before they were known. */
-  readonly consumer?: string | undefined;
-  readonly task?: string | undefined;
-  readonly run?: string | undefined;
-  readonly operation?: Pick<Operation, 'service' | 'name'> | undefined;
-  /** What the call needs; of a refused call the refused permission is the last one. */
-  readonly permissions: readonly Permission[];
-  /** Whether every resource could be read from the request. */
-  readonly isResolved: boolean;
-  readonly outcome: CallOutcome;
-  readonly code?: string | undefined;
-  readonly status?: number | undefined;
-  /** Bytes of the bodies of request and response. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly ms: number;
-};
-
 export type CallJournal = {
   /** Writes the line of a call, or merges the call with equal ones. Never throws. */
-  readonly record: (call: JournaledCall) => void;
+  readonly record: (call: EndedCall) => void;
   /** Reports the head of a run that ended, after the calls that its end cut. */
   readonly endRun: (run: string) => void;
   /** Whether lines cannot be written: calls must be refused with `audit_unavailable`. */
@@ -111,6 +89,13 @@ export const createCallJournal = (
     reportHead(chain);
     chains.delete(chain.run);
   };
+  const endChain = (run: string): void => {
+    const chain = chains.get(run);
+    if (chain === undefined || chain.hasEnded) return;
+    chain.hasEnded = true;
+    reportHead(chain);
+    chain.cancel = schedule(REPORT_EVERY_MS, () => forget(chain));
+  };
   const startChain = (run: string | undefined): Chain => {
     const [oldest] = [...chains.values()].filter((each) => each.run !== undefined);
     if (chains.size >= MAX_CHAINS && oldest !== undefined) forget(oldest);
@@ -154,14 +139,8 @@ export const createCallJournal = (
     },
     endRun: (run) => {
       if (writer.accepts()) flush();
-      const chain = chains.get(run);
-      if (chain === undefined || chain.hasEnded) return;
-      chain.hasEnded = true;
-      chain.cancel?.();
-      chain.cancel = schedule(END_DELAY_MS, () => {
-        reportHead(chain);
-        chain.cancel = schedule(REPORT_EVERY_MS, () => forget(chain));
-      });
+      // A run whose only call is cut by its end has no chain before the line of that call.
+      schedule(END_DELAY_MS, () => endChain(run));
     },
     isBlocked: writer.isBlocked,
     close: () => {
@@ -186,11 +165,11 @@ const createRateCheck = (limit: number, { monotonic }: Pick<Clock, 'monotonic'>)
 };
 
 const prepareCall = (
-  call: JournaledCall,
+  call: EndedCall,
   { at, show }: { readonly at: number; readonly show: (resource: string) => string },
 ): PreparedCall => {
   const { permissions, operation, outcome } = call;
-  const resources = permissions.flatMap(({ resource }) => resource ?? []);
+  const resources = permissions.flatMap((each) => getResource(each) ?? []);
   const entry: CallEntry = {
     at,
     run: call.run,
@@ -200,7 +179,7 @@ const prepareCall = (
     operation: operation && `${operation.service}.${operation.name}`,
     actions: listUnique(permissions.map(({ action }) => action)),
     resources: listUnique(resources).map(show),
-    resolved: call.isResolved,
+    resolved: call.isResolved ?? false,
     outcome,
     code: call.code,
     status: call.status,
@@ -212,10 +191,16 @@ const prepareCall = (
   return { entry, permissions: permissions.map((each) => toUsedPermission(each, shorten)) };
 };
 
+/** Where no request says the whole name, a pattern that holds it. */
+const getResource = ({ resource, within = resource }: Permission): string | undefined => within;
+
 const toUsedPermission = (
-  { action, resource }: Permission,
+  permission: Permission,
   show: (resource: string) => string,
-): UsedPermission => ({ action, ...(resource !== undefined && { resource: show(resource) }) });
+): UsedPermission => {
+  const resource = getResource(permission);
+  return { action: permission.action, ...(resource !== undefined && { resource: show(resource) }) };
+};
 
 const listUnique = (texts: readonly string[]): readonly string[] => [...new Set(texts)];
 

@@ -3,7 +3,7 @@ import { GetObjectCommand, HeadObjectCommand, S3Client } from '@aws-sdk/client-s
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { describe, expect, it } from '@jest/globals';
 import { CALL_REFUSALS, type CallRefusalCode } from './call-refusals.ts';
-import { renderRefusal, type ErrorFormat } from './refusal-rendering.ts';
+import { chooseErrorFormat, renderRefusal, type ErrorFormat } from './refusal-rendering.ts';
 
 const MESSAGE = 's3:GetObject on arn:aws:s3:::acme-data/<a>&"b" is outside task summarize';
 
@@ -87,5 +87,46 @@ describe('renderRefusal', () => {
   it('asks for another attempt where one can succeed', () => {
     expect(render('overloaded', 's3').headers).toMatchObject({ 'retry-after': '1' });
     expect(render('action_outside', 's3').headers).not.toHaveProperty('retry-after');
+  });
+
+  it('names the call in the gateway’s log', () => {
+    expect(render('action_outside', 's3').headers).toMatchObject({
+      'x-valetkey-refusal': 'call-1',
+      'x-amzn-requestid': 'call-1',
+    });
+  });
+
+  it('writes JSON as CBOR for the SDKs that send it so', () => {
+    const { headers, body } = render('run_ended', 'json-in-cbor');
+    expect(headers).toMatchObject({ 'content-type': 'application/x-amz-cbor-1.1' });
+    expect(body).toEqual(render('run_ended', 'cbor').body);
+  });
+});
+
+describe('chooseErrorFormat', () => {
+  const sign = (service: string) => ({
+    authorization: `AWS4-HMAC-SHA256 Credential=VALETKEYA/20260101/eu-central-1/${service}/aws4_request`,
+  });
+  const form = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' };
+
+  it.each([
+    ['s3', sign('s3'), '/acme-data/a', 's3'],
+    ['S3 Control', sign('s3'), '/v20180820/jobs', 'query'],
+    ['ec2', { ...sign('ec2'), ...form }, '/', 'ec2'],
+    ['query in a form', { ...sign('sts'), ...form }, '/', 'query'],
+    ['query in the URL', sign('sts'), '/?Action=GetCallerIdentity&Version=2011-06-15', 'query'],
+    ['rest-xml', sign('route53'), '/2013-04-01/hostedzone', 'query'],
+    ['json', { ...sign('kms'), 'content-type': 'application/x-amz-json-1.1' }, '/', 'json'],
+    ['rest-json', sign('lambda'), '/2015-03-31/functions', 'json'],
+    ['cbor', { ...sign('monitoring'), 'smithy-protocol': 'rpc-v2-cbor' }, '/service/x', 'cbor'],
+    [
+      'json in CBOR',
+      { ...sign('kinesis'), 'content-type': 'application/x-amz-cbor-1.1' },
+      '/',
+      'json-in-cbor',
+    ],
+    ['no signature', {}, '/', 's3'],
+  ])('chooses for %s', (_, headers, url, expected) => {
+    expect(chooseErrorFormat(headers, url)).toBe(expected);
   });
 });

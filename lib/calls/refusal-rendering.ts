@@ -1,7 +1,7 @@
 import { CALL_REFUSALS, type CallRefusal } from './call-refusals.ts';
 
 /** The formats in which AWS services write errors. */
-export type ErrorFormat = 's3' | 'query' | 'ec2' | 'json' | 'cbor';
+export type ErrorFormat = 's3' | 'query' | 'ec2' | 'json' | 'cbor' | 'json-in-cbor';
 
 /** A response, as the SDK of the caller parses it. */
 export type RenderedRefusal = {
@@ -57,6 +57,7 @@ export const renderRefusal = (
   const text = `valetkey: ${message} (${code})`;
   const headers = {
     'x-valetkey-code': code,
+    'x-valetkey-refusal': requestId,
     'x-amzn-requestid': requestId,
     ...('retryAfter' in row ? { 'retry-after': String(row.retryAfter) } : {}),
   };
@@ -78,6 +79,8 @@ export const renderRefusal = (
         { 'smithy-protocol': 'rpc-v2-cbor' },
         renderCbor(row.awsCode, text),
       );
+    case 'json-in-cbor':
+      return respond('application/x-amz-cbor-1.1', {}, renderCbor(row.awsCode, text));
     case 's3':
     case 'query':
     case 'ec2': {
@@ -87,20 +90,33 @@ export const renderRefusal = (
   }
 };
 
+/** Protocol `rest-xml`, whose errors look as in `query`. */
+const REST_XML_SERVICES = new Set(['cloudfront', 'route53']);
+/** S3 Control signs as `s3`, and has errors as in `query`. */
+const S3_CONTROL_PATH = '/v20180820/';
+
+const FORM = 'application/x-www-form-urlencoded';
+
 /**
- * Chooses the format of errors by what the client sent: all SDKs of a protocol send the same marks.
+ * Chooses the format of errors by what the client sent: all SDKs of a protocol send the same marks. A
+ * refused request was not recognized yet, so that its protocol is not known otherwise.
  *
  * @param headers lower-case names, as Node gives them
+ * @param url the request target
  */
 export const chooseErrorFormat = (
   headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+  url = '/',
 ): ErrorFormat => {
+  const type = String(headers['content-type'] ?? '');
   if (headers['smithy-protocol'] === 'rpc-v2-cbor') return 'cbor';
+  if (type.startsWith('application/x-amz-cbor-')) return 'json-in-cbor';
   const scope = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(String(headers['authorization']));
   const service = scope?.[1] ?? '';
+  if (service === 's3') return url.startsWith(S3_CONTROL_PATH) ? 'query' : 's3';
   // Only SDKs of S3 send calls without a signature: for objects that everyone may read.
-  if (service === 's3' || headers['authorization'] === undefined) return 's3';
+  if (headers['authorization'] === undefined) return 's3';
   if (service === 'ec2') return 'ec2';
-  const type = String(headers['content-type'] ?? '');
-  return type.startsWith('application/x-www-form-urlencoded') ? 'query' : 'json';
+  const isQuery = type.startsWith(FORM) || /[?&]Action=/.test(url);
+  return isQuery || REST_XML_SERVICES.has(service) ? 'query' : 'json';
 };

@@ -162,7 +162,7 @@ tasks: {minLifetime: soon}
 
 describe('readPlatform of the cloud group', () => {
   const cloud = (more: string): string =>
-    `trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1, ${more}}\n${ACCOUNTS}`;
+    `trust: cluster\nsidecar: {image: x}\ncloud: {region: eu-central-1, ${more}}\n${more.includes('dialect: s3') ? '' : ACCOUNTS}`;
   const refused: [string, string, string][] = [
     ['an http endpoint without leave', 'stsEndpoint: "http://c:1"', 'cloud.stsEndpoint'],
     ['an endpoint with a path', 'stsEndpoint: "https://c/x"', 'cloud.stsEndpoint'],
@@ -261,6 +261,28 @@ describe('readPlatform of accounts', () => {
     expect(others).toEqual([]);
     expect(fault).toMatch(/^tasks\.accountIds: expected the accounts of the roles/);
     expect(fault).toContain("['*'] for any");
+  });
+
+  it.each([
+    [
+      'accounts',
+      "tasks: {accountIds: ['111122223333']}\n",
+      'tasks.accountIds: expected no accounts',
+    ],
+    [
+      'a partition of no role',
+      'tasks: {partitions: [minio, vault]}\n',
+      'tasks.partitions: expected partitions that roles of cloud.dialect: s3 can have',
+    ],
+  ])('rejects %s in a private cloud, where every task would be refused', (_, text, fault) => {
+    expect(listPlatformErrors(`${s3}${text}`)).toEqual([expect.stringContaining(fault)]);
+  });
+
+  it('rejects the partition of MinIO at AWS, and accepts it in a private cloud', () => {
+    expect(listPlatformErrors(withLimits('tasks: {partitions: [minio]}'))).toEqual([
+      expect.stringContaining('tasks.partitions: expected partitions that roles'),
+    ]);
+    expect(listPlatformErrors(`${s3}tasks: {partitions: [minio, aws]}\n`)).toEqual([]);
   });
 
   it('accepts any account if the platform says so, and no list in a private cloud', () => {
@@ -595,10 +617,9 @@ describe('readPlatform under trust: authority', () => {
   it("requires a private cloud's endpoints wherever the authority calls it", () => {
     const role = 'arn:aws:iam:::role/r';
     const more = `, denyList: {revokerRole: "${role}", roles: ["${role}"]}, publisher: {role: "${role}", bucket: abc}, auditExport: {role: "${role}", bucket: abc}`;
-    const text = authority(more).replace(
-      'region:',
-      'dialect: s3, stsEndpoint: "https://c", region:',
-    );
+    const text = authority(more)
+      .replace('region:', 'dialect: s3, stsEndpoint: "https://c", region:')
+      .replace(ACCOUNTS, '');
     expect(listPlatformErrors(text).map((fault) => fault.split(':')[0])).toEqual([
       'authority.denyList.iamEndpoint',
       'authority.publisher.s3Endpoint',
@@ -619,6 +640,10 @@ describe('readPlatform under trust: authority', () => {
       const more = `, denyList: {revokerRole: "${role}", iamEndpoint: "https://c", roles: ["${role}"]}, publisher: {role: "${role}", bucket: abc, s3Endpoint: "https://c"}`;
       const text = authority(more)
         .replace('region:', `${cloud}, region:`)
+        .replace(
+          "accountIds: ['111122223333']",
+          cloud.includes('s3') ? '' : "accountIds: ['111122223333']",
+        )
         .replace(
           'tasks: {',
           `tasks: {mintingActions: {"${role}": ["ecr:GetAuthorizationToken"]}, `,

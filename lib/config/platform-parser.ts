@@ -7,7 +7,7 @@ import {
   type Platform,
 } from '../contract/platform.ts';
 import { fail, formatValue, succeed, type FieldError, type Result } from '../schema/field-error.ts';
-import { checkRoleDialect, requireRoleArn } from '../schema/arn.ts';
+import { checkRoleDialect, isRolePartition, requireRoleArn } from '../schema/arn.ts';
 import { read } from '../schema/reader.ts';
 import { checkAuthoritySettings } from './authority-settings-checks.ts';
 import { platformSchema, type PlatformFile } from './platform-schema.ts';
@@ -42,7 +42,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   minLifetime: 1m
  *   maxLifetime: 1h
  *   delivery: vend                         # vend | sign, for tasks that omit it
- *   accountIds: ['111122223333']           # ['*']: any; may be empty only with dialect: s3
+ *   accountIds: ['111122223333']           # ['*']: any; empty with dialect: s3, and only there
  *   partitions: []                         # empty: any
  *   wildcardOnlyActions: false
  *   regionWildcards: false
@@ -160,6 +160,18 @@ const checkKeyCombinations = (file: PlatformFile): FieldError[] => {
     'policy.vend',
     'free, because trust: cluster has no TaskPolicies that could permit an exception; or trust: authority',
     policy.vend,
+  );
+  expect(
+    dialect === 'aws' || tasks.accountIds.every((each) => each === ANY_ACCOUNT),
+    'tasks.accountIds',
+    'no accounts with cloud.dialect: s3, whose roles have none: remove them, or every task is refused',
+    tasks.accountIds,
+  );
+  expect(
+    tasks.partitions.every((each) => isRolePartition(each, dialect)),
+    'tasks.partitions',
+    `partitions that roles of cloud.dialect: ${dialect} can have: ${dialect === 'aws' ? 'aws or aws-…' : 'aws, aws-… or minio'}`,
+    tasks.partitions,
   );
   for (const role of Object.keys(tasks.mintingActions)) {
     const expected = checkRoleDialect(requireRoleArn(role), dialect);

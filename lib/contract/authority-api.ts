@@ -25,6 +25,7 @@ export const API_GROUP = 'valetkey.dev';
 export const API_VERSION = 'v1alpha1';
 export const TASK_POLICIES = 'taskpolicies';
 export const REVOCATIONS = 'revocations';
+export const UPSTREAMS = 'upstreams';
 
 /** The authority's routes. Metadata: RFC 8414 and OpenID Connect Discovery 1.0. */
 export const TOKEN_PATH = '/v1/token';
@@ -108,7 +109,8 @@ export type TokenErrorResponse = {
  * Form fields of {@link REVOKE_PATH} (RFC 7009): `token` = the run, `subject_token` = the pod's
  * token, `reason` = one of these.
  */
-export type RunEnd = 'completed' | 'superseded' | 'terminated';
+export const RUN_ENDS = ['completed', 'superseded', 'terminated'] as const;
+export type RunEnd = (typeof RUN_ENDS)[number];
 
 /** How a call through the sidecar's gateway ended. `cut`: while it was in flight. */
 export const CALL_OUTCOMES = ['allowed', 'refused', 'failed', 'cut'] as const;

@@ -123,4 +123,6 @@ export const INSTALLED = {
   authorityPort: 'https',
   platformConfigMap: 'valetkey-platform',
   platformKey: 'platform.yaml',
+  /** ConfigMap with the parameters of the admission policies. */
+  policyParameters: 'valetkey-policy-parameters',
 } as const;

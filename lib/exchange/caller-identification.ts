@@ -3,7 +3,8 @@ import type { Clock } from '../contract/clock.ts';
 import type { AuthoritySettings, Platform } from '../contract/platform.ts';
 import { createJwksCache, type FetchJwks } from '../identity/jwks-cache.ts';
 import { createTokenVerifier } from '../identity/projected-token.ts';
-import { createReplayGuard, type UsedTokenLeases } from '../identity/token-replay.ts';
+import { consumeToken } from '../identity/token-replay.ts';
+import { createUseOnceGuard, type UsedHandleLeases } from '../identity/use-once.ts';
 import { createUserVerifier, type UserVerifierDeps } from '../identity/user-token.ts';
 import {
   createWorkloadIdentifier,
@@ -33,7 +34,7 @@ export type CallerIdentificationDeps = PodLookups & {
   /** Fetches the JWKS of the cluster. */
   readonly fetchKeys: FetchJwks;
   readonly fetchUserJwks: UserVerifierDeps['fetchJwks'];
-  readonly usedTokenLeases: UsedTokenLeases;
+  readonly usedHandleLeases: UsedHandleLeases;
   /** Undefined until the injection templates were read. */
   readonly getTemplates: () => AcceptedTemplates | undefined;
   readonly loadCatalog: LoadCatalog;
@@ -45,7 +46,7 @@ export type CallerIdentification = {
   readonly identifyWorkload: IdentifyWorkload;
   /** Verifies a human's ID token and consumes it. @throws IdentityError */
   readonly verifyUserToken: (userToken: string) => Promise<User>;
-  /** Removes Leases of used tokens that have expired. */
+  /** Removes Leases of used handles that have expired. */
   readonly collectLeases: () => Promise<void>;
 };
 
@@ -85,7 +86,7 @@ export const createCallerIdentification = (
     now,
     monotonic,
   });
-  const replayGuard = createReplayGuard({ leases: deps.usedTokenLeases, now });
+  const useOnce = createUseOnceGuard({ leases: deps.usedHandleLeases, now });
   return {
     verifyPodToken: async (token, peer) => {
       const claims = await verifyClaims(token);
@@ -101,10 +102,10 @@ export const createCallerIdentification = (
       identify(claims, token, comparesPeer ? { peer } : {}),
     verifyUserToken: async (token) => {
       const user = await verifyUser(token);
-      await replayGuard.consumeToken(user);
+      await consumeToken(useOnce, user);
       return user;
     },
-    collectLeases: replayGuard.collect,
+    collectLeases: useOnce.collect,
   };
 };
 

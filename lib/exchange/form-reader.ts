@@ -23,9 +23,6 @@ export const readForm = <T>(
   return result.ok && faults.length === 0 ? succeed(result.value) : fail(faults);
 };
 
-/** Expectation in the error for a repeated field. */
-export const ONCE = 'this field once';
-
 /** A hostile form could repeat thousands of fields. */
 const MAX_REPEATED = 8;
 
@@ -36,9 +33,11 @@ const findRepeatedFields = (given: URLSearchParams): readonly FieldError[] => {
     if (seen.has(name)) repeated.add(name);
     seen.add(name);
   }
-  return [...repeated]
-    .slice(0, MAX_REPEATED)
-    .map((name) => ({ path: formatFieldName(name), expected: ONCE, got: 'it several times' }));
+  return [...repeated].slice(0, MAX_REPEATED).map((name) => ({
+    path: formatFieldName(name),
+    ...{ expected: 'this field once', got: 'it several times' },
+    code: 'repeated',
+  }));
 };
 
 const formatFieldName = (name: string): string =>
@@ -69,7 +68,10 @@ const rejectRedacted = (
   faults: FieldError[],
   { path, expected, given }: { path: string; expected: string; given: unknown },
 ): Invalid => {
-  const got = given === undefined ? 'nothing' : 'something else (not shown)';
-  faults.push({ path, expected, got });
+  faults.push(
+    given === undefined
+      ? { path, expected, got: 'nothing', code: 'missing' }
+      : { path, expected, got: 'something else (not shown)' },
+  );
   return rejectValue([], { path, expected, value: undefined });
 };

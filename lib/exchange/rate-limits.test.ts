@@ -121,6 +121,7 @@ describe('createRateLimits', () => {
     const first = [verify('t', 'p'), verify('t', 'p')];
     await expect(verify('t', 'p')).rejects.toMatchObject({ code: 'overloaded' });
     expect(begun).toBe(2);
+    expect(limits.verifications()).toEqual({ used: 2, max: 2 });
     const verified: VerifiedToken = {
       caller: buildCaller('a'),
       claims: {
@@ -134,6 +135,7 @@ describe('createRateLimits', () => {
     };
     waiting.forEach((resolve) => resolve(verified));
     await Promise.all(first);
+    expect(limits.verifications()).toEqual({ used: 0, max: 2 });
     void verify('t', 'p');
     expect(begun).toBe(3);
   });

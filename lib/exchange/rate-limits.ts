@@ -1,4 +1,5 @@
 import type { Clock } from '../contract/clock.ts';
+import type { Usage } from '../contract/usage.ts';
 import { createTokenBuckets, type TakeTokens } from '../async/token-buckets.ts';
 import type { Caller, VerifyPodToken } from './caller.ts';
 import { RequestError } from './token-refusal.ts';
@@ -33,6 +34,8 @@ export type RateLimits = {
    * @throws RequestError `overloaded`; what `verify` throws
    */
   readonly limitVerifications: (verify: VerifyPodToken) => VerifyPodToken;
+  /** The verifications in progress. */
+  readonly verifications: () => Usage;
   /**
    * Call it after the token was verified: a forged token must not count against the pod that it names.
    * The pod's limit is checked first, so that a pod over its limit uses up nothing of the limits that
@@ -82,6 +85,7 @@ export const createRateLimits = (
       runningVerifications += 1;
       return verify(token, peer).finally(() => (runningVerifications -= 1));
     },
+    verifications: () => ({ used: runningVerifications, max: rates.verifications }),
     checkRateLimits: (caller) => takeAll(caller, 1),
     chargePairs: (caller, pairs) => {
       const amount = Math.ceil(pairs / PAIRS_PER_REQUEST) - 1;

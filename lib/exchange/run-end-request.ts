@@ -1,4 +1,4 @@
-import { JWT_TYPE, type RunEnd } from '../contract/authority-api.ts';
+import { JWT_TYPE, RUN_ENDS, type RunEnd } from '../contract/authority-api.ts';
 import { object, stringEnum, string } from '../schema/reader.ts';
 import type { Call, Caller, VerifyPodToken } from './caller.ts';
 import { buildAuditActor, type RecordDeps } from './exchange-records.ts';
@@ -23,7 +23,7 @@ const FIELDS = {
   token: string({ expected: 'a run ID', pattern: /^[A-Za-z0-9_-]{1,64}$/ }),
   subject_token: token,
   subject_token_type: { optional: redactedEnum([JWT_TYPE]) },
-  reason: stringEnum(['completed', 'superseded', 'terminated']),
+  reason: stringEnum(RUN_ENDS),
 } as const;
 
 const fields = object(FIELDS);

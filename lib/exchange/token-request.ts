@@ -7,7 +7,7 @@ import {
 } from '../contract/authority-api.ts';
 import type { FieldError } from '../schema/field-error.ts';
 import { object } from '../schema/reader.ts';
-import { absent, ONCE, redactedEnum, readForm, token } from './form-reader.ts';
+import { absent, redactedEnum, readForm, token } from './form-reader.ts';
 import { newMalformedError, type RequestError } from './token-refusal.ts';
 import { taskDetails } from './task-details.ts';
 
@@ -70,8 +70,8 @@ const toMalformedError = (faults: readonly FieldError[]): RequestError => {
   if (faults.every(({ path }) => path.startsWith(DETAILS))) {
     return newMalformedError('details_malformed', faults);
   }
-  const isRepeated = faults.some(({ expected }) => expected === ONCE);
-  const isOtherGrant = faults.some(({ path, got }) => path === GRANT_TYPE && got !== 'nothing');
+  const isRepeated = faults.some(({ code }) => code === 'repeated');
+  const isOtherGrant = faults.some(({ path, code }) => path === GRANT_TYPE && code === undefined);
   const code = isOtherGrant && !isRepeated ? 'grant_type_unsupported' : 'request_malformed';
   return newMalformedError(code, faults);
 };

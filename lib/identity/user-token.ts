@@ -31,7 +31,7 @@ const ALGORITHMS = [
 type IssuerVerifier = { readonly listed: UserIssuer; readonly findKey: FindKey };
 
 /**
- * Creates the verifier of users' tokens. It does not consume them: see `createReplayGuard`.
+ * Creates the verifier of users' tokens. It does not consume them: see `consumeToken`.
  *
  * @returns throws IdentityError: refused (`user_token_…`), or unavailable (`user_keys_unavailable`)
  */

@@ -67,9 +67,9 @@ describe('applyExemptions', () => {
 
   it('exempts credentials of other clouds in every namespace if the platform allows them', () => {
     const faults = [
-      buildViolation('5', { expected: NO_OTHER_AUDIENCE }),
-      buildViolation('7', { expected: NO_OTHER_IDENTITY }),
-      buildViolation('7', { expected: NO_OTHER_PREFIX }),
+      buildViolation('5', NO_OTHER_AUDIENCE),
+      buildViolation('7', NO_OTHER_IDENTITY),
+      buildViolation('7', NO_OTHER_PREFIX),
     ];
     const pods = { ...platform.pods, otherClouds: 'allow' as const };
     const options = { platform: { ...platform, pods }, namespace: undefined };
@@ -83,15 +83,22 @@ describe('applyExemptions', () => {
     expect(applyDefaultExemptions(faults).refusals).toEqual(faults);
   });
 
+  it('knows a credential of another cloud by the code of its error, whatever the text says', () => {
+    const pods = { ...platform.pods, otherClouds: 'allow' as const };
+    const reworded = buildViolation('7', { expected: 'another text', code: 'other_cloud' });
+    const alike = buildViolation('7', { expected: NO_OTHER_IDENTITY.expected });
+    const options = { platform: { ...platform, pods } };
+    const { refusals, exempted } = applyDefaultExemptions([reworded, alike], options);
+    expect(refusals).toEqual([alike]);
+    expect(exempted).toEqual([{ fault: reworded, by: 'otherClouds' }]);
+  });
+
   it.each<[string, FieldError]>([
     [
       'a container that targets the sidecar',
       buildViolation('9', { path: '/spec/ephemeralContainers/0/targetContainerName' }),
     ],
-    [
-      'a variable that only injection sets',
-      buildViolation('7', { expected: 'no value here: injection sets it for every consumer' }),
-    ],
+    ['a variable that only injection sets', buildViolation('7', { code: 'reserved_variable' })],
   ])('never exempts %s', (_, fault) => {
     const settings = buildPlatform(
       { namespace: 'research', rule: '7' },

@@ -13,9 +13,12 @@ const NAMED_ENTITIES: Readonly<Record<string, string>> = {
   apos: "'",
 };
 
-/** A whole document: an optional declaration, and one element without attributes but a namespace. */
+/**
+ * A whole document: an optional declaration of XML 1.0 in UTF-8, and one element without attributes but a
+ * namespace.
+ */
 const DOCUMENT =
-  /^\uFEFF?(?:<\?xml [^<>?]*\?>)?\s*<Delete(?: xmlns="http:\/\/s3\.amazonaws\.com\/doc\/2006-03-01\/")?\s*>([^]*)<\/Delete>\s*$/;
+  /^\uFEFF?(?:<\?xml version=["']1\.0["'](?: encoding=["'][Uu][Tt][Ff]-8["'])?(?: standalone=["'](?:yes|no)["'])? ?\?>)?\s*<Delete(?: xmlns="http:\/\/s3\.amazonaws\.com\/doc\/2006-03-01\/")?\s*>([^]*)<\/Delete>\s*$/;
 const ELEMENT = /\s*<(Object|Quiet|Key|VersionId|ETag|LastModifiedTime|Size)>([^]*?)<\/\1>\s*/y;
 
 const decodeEntity = (name: string): string | undefined => {
@@ -28,9 +31,13 @@ const decodeEntity = (name: string): string | undefined => {
     : undefined;
 };
 
-/** @returns undefined for markup or an entity that is not one of XML's own */
+/**
+ * A carriage return that is not an entity is read as a line feed (XML 1.0, section 2.11).
+ *
+ * @returns undefined for markup, a carriage return, or an entity that is not one of XML's own
+ */
 const decodeText = (text: string): string | undefined => {
-  if (text.includes('<')) return undefined;
+  if (/[<\r]/.test(text)) return undefined;
   let isValid = !/&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)/.test(text);
   const decoded = text.replace(/&([^;&]+);/g, (_, name: string) => {
     const character = decodeEntity(name);

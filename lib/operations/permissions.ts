@@ -1,54 +1,89 @@
-import type { Operation } from './operation.ts';
-import { listS3Permissions, type RequiredPermission, type S3Request } from './s3.ts';
-import type { OperationTable } from './table.ts';
+import { findActions, METHOD_SERVICES } from './actions.ts';
+import { createCallInput } from './call-input.ts';
+import { InputError } from './input-error.ts';
+import type { Permission } from './operation.ts';
+import { each, unresolved, type Recipe } from './recipes/recipe.ts';
+import { findRecipe } from './recipes/recipes.ts';
+import { formatArn, type ResourceScope } from './resource-names.ts';
+import { compileTemplate } from './resource-templates.ts';
+import { listS3Permissions, type S3Request } from './s3.ts';
+import type { OperationTable, ServiceTable } from './table.ts';
 
-/** An action, and the concrete ARN if it could be read from the request. */
-export type Permission = Pick<RequiredPermission, 'action'> &
-  Partial<Pick<RequiredPermission, 'resource'>>;
+/** A recognized request, and where its resources are. */
+export type PermissionRequest = S3Request & ResourceScope;
 
-/**
- * IAM actions of operations that have another name than the operation, from the Service Authorization
- * Reference. S3 has its own table; operations that are neither here nor equal are refused.
- */
-export const OPERATION_ACTIONS: ReadonlyMap<string, readonly string[]> = new Map([
-  ['bedrock-runtime Converse', ['bedrock:InvokeModel']],
-  ['bedrock-runtime ConverseStream', ['bedrock:InvokeModelWithResponseStream']],
-  ['bedrock-runtime StartAsyncInvoke', ['bedrock:InvokeModel']],
-  ['dynamodb TransactGetItems', ['dynamodb:GetItem']],
-  ['kms ReEncrypt', ['kms:ReEncryptFrom', 'kms:ReEncryptTo']],
-  ['lambda GetLayerVersionByArn', ['lambda:GetLayerVersion']],
-  ['lambda Invoke', ['lambda:InvokeFunction']],
-  ['lambda InvokeWithResponseStream', ['lambda:InvokeFunction']],
-  ['sns PublishBatch', ['sns:Publish']],
-  ['sqs ChangeMessageVisibilityBatch', ['sqs:ChangeMessageVisibility']],
-  ['sqs DeleteMessageBatch', ['sqs:DeleteMessage']],
-  ['sqs SendMessageBatch', ['sqs:SendMessage']],
-]);
+/** What a request needs, or why that is not known. */
+export type PermissionsResult =
+  | { readonly ok: true; readonly permissions: readonly Permission[]; readonly isMinting: boolean }
+  | {
+      readonly ok: false;
+      readonly code: 'operation_unmapped' | 'request_malformed';
+      readonly message: string;
+    };
 
-/** Finds the actions of an operation that is not of S3; undefined if they are not known. */
-export const findActions = (
-  table: OperationTable,
-  { service, name }: Pick<Operation, 'service' | 'name'>,
-): readonly string[] | undefined => {
-  const { prefix, unmapped = [] } = table.services.find(({ id }) => id === service) ?? {};
-  const isEqual = prefix !== undefined && !unmapped.includes(name);
+/** API Gateway: the resource is the path, in version 2 without its beginning. */
+const pathRecipe = (path: string): Recipe =>
+  /[%:]|^\/tags\//.test(path)
+    ? unresolved
+    : each((_, scope) => [
+        formatArn({ ...scope, account: '' }, 'apigateway', path.replace(/^\/v2\//, '/')),
+      ]);
+
+/** The templates are alternatives to a recipe by hand; every one of them is a resource that is needed. */
+const compileRecipe = (
+  { id, resources = {}, unmapped = [] }: ServiceTable,
+  { operation, request }: PermissionRequest,
+): Recipe => {
+  const { name } = operation;
+  const templates = Object.hasOwn(resources, name) ? (resources[name] ?? []) : [];
+  const reads = templates.map(compileTemplate);
+  if (METHOD_SERVICES.has(id) && unmapped.includes(name)) return pathRecipe(request.target.path);
   return (
-    OPERATION_ACTIONS.get(`${service} ${name}`) ?? (isEqual ? [`${prefix}:${name}`] : undefined)
+    findRecipe(id, name) ??
+    (reads.length === 0
+      ? unresolved
+      : each((input, scope) => reads.flatMap((read) => read(input, scope))))
   );
+};
+
+const listByRecipe = (
+  service: ServiceTable,
+  request: PermissionRequest,
+): readonly Permission[] | undefined => {
+  const { operation } = request;
+  const actions = findActions(service, operation.name, request.request.method);
+  if (actions === undefined) return undefined;
+  const input = createCallInput(operation, request.request, request.body);
+  const { partition, region, account } = request;
+  return compileRecipe(service, request)({ actions, input, scope: { partition, region, account } });
 };
 
 /**
  * Lists the permissions that a recognized request needs.
  *
  * @param table the services of the request's signing name
- * @returns undefined if they are not known (`operation_unmapped`)
  */
 export const listPermissions = (
   table: OperationTable,
-  request: S3Request,
-): readonly Permission[] | undefined => {
+  request: PermissionRequest,
+): PermissionsResult => {
   const { operation } = request;
-  return operation.service === 's3'
-    ? listS3Permissions(request)
-    : findActions(table, operation)?.map((action) => ({ action }));
+  const service = table.services.find(({ id }) => id === operation.service);
+  try {
+    const permissions =
+      operation.service === 's3'
+        ? listS3Permissions(request)
+        : service && listByRecipe(service, request);
+    return permissions === undefined
+      ? {
+          ok: false,
+          code: 'operation_unmapped',
+          message: `the permissions of ${operation.service} ${operation.name} are not known`,
+        }
+      : { ok: true, permissions, isMinting: service?.mints?.includes(operation.name) ?? false };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const message = `${operation.service} ${operation.name}: ${error.message}`;
+    return { ok: false, code: 'request_malformed', message };
+  }
 };

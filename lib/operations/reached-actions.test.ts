@@ -8,7 +8,9 @@ const readTable = (signingName: string): OperationTable =>
     readFileSync(new URL(`data/${signingName}.json`, import.meta.url), 'utf8'),
   ) as OperationTable;
 
-const reached = listReachedActions(['s3', 'dynamodb', 'lambda', 'monitoring'].map(readTable));
+const reached = listReachedActions(
+  ['s3', 'dynamodb', 'lambda', 'monitoring', 'apigateway'].map(readTable),
+);
 
 describe('listReachedActions', () => {
   it.each([
@@ -21,6 +23,7 @@ describe('listReachedActions', () => {
     ['an operation whose prefix is not its signing name', 'cloudwatch:putmetricdata'],
     ['an operation of a service with its own table of actions', 'lambda:invokefunction'],
     ['an operation that has no REST path', 'dynamodb:putitem'],
+    ['a service whose actions are methods', 'apigateway:patch'],
   ])('contains the action of %s', (_, action) => {
     expect(reached).toContain(action);
   });

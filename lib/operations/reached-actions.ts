@@ -1,4 +1,4 @@
-import { findActions } from './permissions.ts';
+import { findActions } from './actions.ts';
 import { listS3Actions } from './s3.ts';
 import { S3_HEADER_ACTIONS } from './s3-actions.ts';
 import type { OperationTable, ServiceTable } from './table.ts';
@@ -14,13 +14,9 @@ export const listReachedActions = (tables: readonly OperationTable[]): ReadonlyS
   const byHeader = S3_HEADER_ACTIONS.flatMap(({ object, bucket = object }) => [object, bucket]);
   const actions = [
     ...byHeader.map((action) => `s3:${action}`),
-    ...tables.flatMap((table) =>
-      table.services.flatMap((service) =>
-        listOperations(service).flatMap((name) =>
-          listActions(table, { service: service.id, name }),
-        ),
-      ),
-    ),
+    ...tables
+      .flatMap(({ services }) => services)
+      .flatMap((service) => listOperations(service).flatMap((name) => listActions(service, name))),
   ];
   return new Set(actions.map((action) => action.toLowerCase()));
 };
@@ -30,10 +26,8 @@ const listOperations = ({ rest = {}, names = [] }: ServiceTable): readonly strin
   ...names,
 ];
 
-const listActions = (
-  table: OperationTable,
-  operation: { readonly service: string; readonly name: string },
-): readonly string[] =>
-  operation.service === 's3'
-    ? listS3Actions(operation.name)
-    : (findActions(table, operation) ?? []);
+const listActions = (service: ServiceTable, name: string): readonly string[] => {
+  if (service.id === 's3') return listS3Actions(name);
+  const [method = ''] = service.rest?.[name]?.http.split(' ') ?? [];
+  return findActions(service, name, method) ?? [];
+};

@@ -93,7 +93,7 @@ describe('createRecognizer', () => {
     ['dynamodb', 'PutItem', 'operation_unknown'],
     ['secretsmanager', 'secretsmanager.GetSecretValue', 'secretsmanager GetSecretValue'],
   ])('recognizes the target %s %s as %s', (signingName, target, expected) => {
-    const headers = { 'x-amz-target': target };
+    const headers = { 'x-amz-target': target, 'content-type': 'application/x-amz-json-1.0' };
     expect(nameOperation(signingName, 'POST /', { headers })).toBe(expected);
     expect(nameOperation(signingName, 'GET /', { headers })).toBe('operation_unknown');
   });
@@ -115,6 +115,56 @@ describe('createRecognizer', () => {
     expect(nameOperation('monitoring', line)).toBe('operation_unknown');
   });
 
+  it.each([
+    ['a target and a form', { 'x-amz-target': 'AmazonSQS.ListQueues' }, 'POST /', true],
+    [
+      'a target and an Action',
+      { 'x-amz-target': 'AmazonSQS.ListQueues' },
+      'POST /?Action=A',
+      false,
+    ],
+    [
+      'a target and a Smithy protocol',
+      { 'x-amz-target': 'AmazonSQS.ListQueues', 'smithy-protocol': 'rpc-v2-cbor' },
+      'POST /',
+      false,
+    ],
+  ])('refuses %s: a service could read either', (_, headers, line, hasForm) => {
+    const form = { Action: 'DeleteQueue', Version: '2012-11-05' };
+    expect(nameOperation('sqs', line, { headers, ...(hasForm ? { form } : {}) })).toBe(
+      'request_malformed',
+    );
+  });
+
+  it.each([
+    [
+      'sqs',
+      'POST /',
+      {
+        headers: { 'x-amz-target': 'AmazonSQS.SendMessage', 'content-type': 'application/json' },
+      },
+      'json',
+    ],
+    ['sns', 'GET /?Action=Publish&Version=2010-03-31', {}, 'query'],
+    ['lambda', 'GET /2015-03-31/functions/f/configuration', {}, 'rest'],
+  ])('reports the protocol of %s %s', (signingName, line, options, protocol) => {
+    expect(recognize(signingName, line, options)).toMatchObject({ operation: { protocol } });
+  });
+
+  it.each(['application/x-www-form-urlencoded', 'text/plain', ''])(
+    'does not recognize a target with a body of type "%s", where a service could read an Action',
+    (type) => {
+      const headers = { 'x-amz-target': 'AmazonSQS.ListQueues', 'content-type': type };
+      expect(nameOperation('sqs', 'POST /', { headers })).toBe('operation_unknown');
+    },
+  );
+
+  it('refuses parameters in the query beside a form: a service could read either', () => {
+    const form = { Action: 'Publish', Version: '2010-03-31', TopicArn: 'a' };
+    expect(nameOperation('sns', 'POST /', { form })).toBe('sns Publish');
+    expect(nameOperation('sns', 'POST /?TopicArn=b', { form })).toBe('request_malformed');
+  });
+
   it('lets the User-Agent choose between services that share an operation, and only between them', () => {
     const form = { Action: 'CreateDBInstance', Version: '2014-10-31' };
     const choose = (userAgent: string) =>
@@ -122,6 +172,27 @@ describe('createRecognizer', () => {
     expect(choose('aws-sdk-js/3 api/docdb#3.0')).toBe('docdb CreateDBInstance');
     expect(choose('aws-sdk-js/3 api/iam#3.0')).toBe('operation_ambiguous');
     expect(choose('')).toBe('operation_ambiguous');
+  });
+
+  it('takes an encoded slash for a part of a label, unless another operation is possible', () => {
+    const arn = 'arn%3Aaws%3Aappsync%3Aeu-central-1%3A111122223333%3Aapis%2Fabc';
+    expect(recognize('appsync', `GET /v1/tags/${arn}`)).toMatchObject({
+      operation: {
+        name: 'ListTagsForResource',
+        labels: { resourceArn: 'arn:aws:appsync:eu-central-1:111122223333:apis/abc' },
+      },
+    });
+    expect(nameOperation('lambda', 'GET /2015-03-31/functions/f%2Fconfiguration')).toBe(
+      'operation_ambiguous',
+    );
+  });
+
+  it.each([
+    ['lambda', 'GET /2015-03-31/functions/%2E%2E'],
+    ['lambda', 'GET /2015-03-31/functions/x/../f/configuration'],
+    ['s3', 'GET /acme-data%2Fa'],
+  ])('does not recognize a path that can be resolved: %s %s', (signingName, line) => {
+    expect(nameOperation(signingName, line)).toBe('operation_unknown');
   });
 
   it('prefers a literal segment to a label within a service', () => {

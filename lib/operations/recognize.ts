@@ -1,5 +1,5 @@
 import { formatValue } from '../schema/field-error.ts';
-import type { Operation, RecognizableRequest } from './operation.ts';
+import type { Operation, Protocol, RecognizableRequest } from './operation.ts';
 import { compileRestTable } from './rest.ts';
 import type { OperationTable, ServiceTable } from './table.ts';
 
@@ -19,11 +19,12 @@ const speaks = ({ protocols }: ServiceTable, ...names: readonly string[]): boole
 
 const findNamed = (
   services: readonly ServiceTable[],
+  protocol: Protocol,
   name: string | undefined,
 ): readonly Operation[] =>
   services
     .filter(({ names }) => name !== undefined && names?.includes(name))
-    .map(({ id }) => ({ service: id, name: name ?? '', labels: {} }));
+    .map(({ id }) => ({ protocol, service: id, name: name ?? '', labels: {} }));
 
 /** Protocol `smithy-rpc-v2-cbor`: service and operation are the path. */
 const matchCbor = (
@@ -34,10 +35,14 @@ const matchCbor = (
   return method === 'POST' && headers.get('smithy-protocol') === 'rpc-v2-cbor'
     ? findNamed(
         services.filter((table) => speaks(table, 'smithy-rpc-v2-cbor') && table.target === service),
+        'cbor',
         operation,
       )
     : [];
 };
+
+/** Of a body that is no form: a service that still knows protocol `query` would read another Action there. */
+const JSON_BODY = /^application\/(?:(?:x-amz-)?json|x-amz-cbor)\b/;
 
 /** Protocol `json`: `X-Amz-Target: DynamoDB_20120810.PutItem`. */
 const matchJson = (
@@ -46,9 +51,11 @@ const matchJson = (
 ): readonly Operation[] => {
   const name = headers.get('x-amz-target') ?? '';
   const dot = name.lastIndexOf('.');
-  return method === 'POST' && target.decodedPath === '/'
+  const isJson = JSON_BODY.test(headers.get('content-type') ?? '');
+  return method === 'POST' && target.decodedPath === '/' && isJson
     ? findNamed(
         services.filter((table) => speaks(table, 'json') && table.target === name.slice(0, dot)),
+        'json',
         name.slice(dot + 1),
       )
     : [];
@@ -64,6 +71,7 @@ const matchQuery = (
   return target.decodedPath === '/'
     ? findNamed(
         services.filter((table) => speaks(table, 'query', 'ec2') && table.version === version),
+        'query',
         action,
       )
     : [];
@@ -72,6 +80,18 @@ const matchQuery = (
 /** Whether some services of the table would read one part and some the other. */
 const hasTwoActions = ({ target, form }: RecognizableRequest): boolean =>
   ['Action', 'Version'].some((name) => target.parameters.has(name) && form?.has(name) === true);
+
+/** Some services read fields of both, and it is not known which of two equal ones wins. */
+const hasTwoInputs = ({ protocol }: Operation, { target, form }: RecognizableRequest): boolean =>
+  protocol === 'query' && form !== undefined && target.parameters.size > 0;
+
+/** Whether a service of several protocols could read the request in another one than we do. */
+const hasTwoProtocols = ({ target, headers, form }: RecognizableRequest): boolean =>
+  [
+    headers.has('smithy-protocol'),
+    headers.has('x-amz-target'),
+    form !== undefined || target.parameters.has('Action'),
+  ].filter(Boolean).length > 1;
 
 /**
  * SDKs name the service in their User-Agent (`api/dynamodb_streams#1.0`). The gateway chooses the host by
@@ -93,6 +113,7 @@ const findUnknownParameter = (
   { service, name }: Operation,
   { target }: RecognizableRequest,
 ): string | undefined => {
+  if (target.parameters.size === 0) return undefined;
   const operation = table.services.find(({ id }) => id === service)?.rest?.[name];
   if (operation === undefined || !['s3', 's3control'].includes(service)) return undefined;
   const known = new Set(
@@ -107,6 +128,18 @@ const twoActions: Recognition = {
   ok: false,
   code: 'request_malformed',
   message: 'expected Action and Version in the query or in the form, found them in both',
+};
+
+const twoInputs: Recognition = {
+  ok: false,
+  code: 'request_malformed',
+  message: 'expected parameters in the query or in the form, found them in both',
+};
+
+const twoProtocols: Recognition = {
+  ok: false,
+  code: 'request_malformed',
+  message: 'expected one of a Smithy-Protocol, an X-Amz-Target and an Action, found several',
 };
 
 const refuseUnknown = (services: readonly ServiceTable[]): Recognition => ({
@@ -150,10 +183,12 @@ export const createRecognizer = (table: OperationTable): RecognizeOperation => {
   ];
   return (request) => {
     if (hasTwoActions(request)) return twoActions;
+    if (hasTwoProtocols(request)) return twoProtocols;
     const candidates = listCandidates(matchers, request);
     const [operation] = candidates;
     if (operation === undefined) return refuseUnknown(services);
     if (candidates.length > 1) return refuseAmbiguous(candidates);
+    if (hasTwoInputs(operation, request)) return twoInputs;
     const parameter = findUnknownParameter(table, operation, request);
     return parameter === undefined
       ? { ok: true, operation }

@@ -1,3 +1,4 @@
+import type { RequestTarget } from '../schema/request-target.ts';
 import type { Operation, RecognizableRequest } from './operation.ts';
 import type { OperationTable, RestOperation } from './table.ts';
 
@@ -13,6 +14,7 @@ type CompiledOperation = {
   readonly service: string;
   readonly name: string;
   readonly segments: readonly Segment[];
+  readonly hasGreedy: boolean;
   readonly requirements: RestOperation;
   /** Higher fits more closely: literal segments, then labels, then required parameters and headers. */
   readonly rank: number;
@@ -44,7 +46,8 @@ const compileOperation = (
 ): CompiledOperation => {
   const path = requirements.http.slice(requirements.http.indexOf(' ') + 1);
   const segments = path.split('/').slice(1).map(parseSegment);
-  return { service, name, segments, requirements, rank: computeRank(segments, requirements) };
+  const rank = computeRank(segments, requirements);
+  return { service, name, segments, hasGreedy: segments.some(isGreedy), requirements, rank };
 };
 
 /**
@@ -54,11 +57,11 @@ const compileOperation = (
  * @returns the labels, or undefined if the path does not match
  */
 const matchPath = (
-  segments: readonly Segment[],
+  { segments, hasGreedy }: Pick<CompiledOperation, 'segments' | 'hasGreedy'>,
   path: readonly string[],
 ): Readonly<Record<string, string>> | undefined => {
   const spare = path.length - segments.length;
-  if (spare !== 0 && !segments.some(isGreedy)) return undefined;
+  if (spare !== 0 && !hasGreedy) return undefined;
   const labels: Record<string, string> = {};
   let at = 0;
   for (const segment of segments) {
@@ -107,6 +110,33 @@ const compileOperations = ({
 /** `/bucket/` is the bucket, as for S3 itself: some SDKs write it. */
 const removeBucketSlash = (path: string): string => path.replace(/^(\/[^/]+)\/$/, '$1');
 
+const ENCODED_SLASH = /%2f/i;
+
+const decodeSegments = (path: string): readonly string[] =>
+  path
+    .split('/')
+    .slice(1)
+    .map((segment) => decodeURIComponent(segment));
+
+/**
+ * The ways to split a path. An encoded slash is part of a label for services that decode after routing,
+ * and a separator for others: whatever both readings find must be one operation.
+ */
+const readPaths = (
+  { path, decodedPath }: RequestTarget,
+  isS3: boolean,
+): readonly (readonly string[])[] => {
+  const plain = (isS3 ? removeBucketSlash(decodedPath) : decodedPath).split('/').slice(1);
+  if (isS3) return ENCODED_SLASH.test(path.split('/')[1] ?? '') ? [] : [plain];
+  if (plain.some((segment) => segment === '.' || segment === '..')) return [];
+  return ENCODED_SLASH.test(path) ? [decodeSegments(path), plain] : [plain];
+};
+
+const isSame = (one: Operation, other: Operation): boolean =>
+  one.service === other.service &&
+  one.name === other.name &&
+  JSON.stringify(one.labels) === JSON.stringify(other.labels);
+
 /**
  * Prepares the REST operations of a table. Within a service the closest operation wins, as in the
  * service itself; between services nothing is preferred, because they have different hosts.
@@ -114,19 +144,25 @@ const removeBucketSlash = (path: string): string => path.replace(/^(\/[^/]+)\/$/
 export const compileRestTable = (table: OperationTable): MatchRest => {
   const byMethod = compileOperations(table);
   const isS3 = table.services.some(({ id }) => id === 's3');
-  return (request) => {
-    const { decodedPath } = request.target;
-    const path = (isS3 ? removeBucketSlash(decodedPath) : decodedPath).split('/').slice(1);
+
+  const match = (request: RecognizableRequest, path: readonly string[]): readonly Operation[] => {
     const ranks = new Map<string, number>();
     const matches: Operation[] = [];
     for (const operation of byMethod.get(request.method) ?? []) {
-      const { service, name, segments, requirements, rank } = operation;
+      const { service, name, requirements, rank } = operation;
       if ((ranks.get(service) ?? rank) > rank) continue;
-      const labels = hasRequirements(requirements, request) ? matchPath(segments, path) : undefined;
+      const labels = hasRequirements(requirements, request)
+        ? matchPath(operation, path)
+        : undefined;
       if (labels === undefined) continue;
       ranks.set(service, rank);
-      matches.push({ service, name, labels });
+      matches.push({ protocol: 'rest', service, name, labels });
     }
     return matches;
+  };
+
+  return (request) => {
+    const found = readPaths(request.target, isS3).flatMap((path) => match(request, path));
+    return found.filter((one, at) => found.findIndex((other) => isSame(one, other)) === at);
   };
 };

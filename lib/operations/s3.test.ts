@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { XMLParser } from 'fast-xml-parser';
 import fc from 'fast-check';
 import { parseRequestTarget } from '../schema/request-target.ts';
+import { InputError } from './input-error.ts';
 import { MAX_DELETE_BYTES, readDeletedObjects } from './delete-objects.ts';
 import { createRecognizer } from './recognize.ts';
 import { S3_ACTIONS, S3_HEADER_ACTIONS } from './s3-actions.ts';
@@ -113,6 +114,60 @@ describe('listS3Permissions', () => {
     ]);
   });
 
+  it.each([
+    ['a tenant of Ceph RGW', 'GET /acme:data/a'],
+    ['the ARN of an access point', 'GET /arn:aws:s3:eu-central-1:1:accesspoint/a'],
+    ['dots', 'GET /../a'],
+    ['a character of no bucket', 'GET /acme%20data'],
+  ])('refuses %s as a bucket', (_, line) => {
+    expect(() => listPermissions(line)).toThrow(InputError);
+  });
+
+  it('refuses the same buckets as the source of a copy', () => {
+    for (const source of ['%2e%2e/a', 'acme%20data/a']) {
+      const headers = { 'x-amz-copy-source': source };
+      expect(() => listPermissions('PUT /acme-data/a', { headers })).toThrow(InputError);
+    }
+  });
+
+  it('wants the permission of each key that a server takes a key with a slash before it for', () => {
+    const both = (action: string) => [
+      `${action} arn:aws:s3:::acme-data//x/public/../../b`,
+      `${action} arn:aws:s3:::acme-data/b`,
+    ];
+    expect(listPermissions('GET /acme-data//x/public/../../b')).toEqual(both('s3:GetObject'));
+    const body = '<Delete><Object><Key>/x/public/../../b</Key></Object></Delete>';
+    expect(listPermissions('POST /acme-data?delete', { body })).toEqual(both('s3:DeleteObject'));
+    const headers = { 'x-amz-copy-source': 'acme-data//x/public/../../b' };
+    expect(listPermissions('PUT /acme-data/a', { headers })?.slice(1)).toEqual(
+      both('s3:GetObject'),
+    );
+    expect(() => listPermissions('GET /acme-data//..')).toThrow(InputError);
+  });
+
+  it('wants the permission of both keys that the plus of a copy source can mean', () => {
+    const headers = { 'x-amz-copy-source': 'other/b+c' };
+    expect(listPermissions('PUT /acme-data/a', { headers })?.slice(1)).toEqual([
+      's3:GetObject arn:aws:s3:::other/b+c',
+      's3:GetObject arn:aws:s3:::other/b c',
+    ]);
+  });
+
+  it('refuses keys that are too long or contain NUL, wherever they are', () => {
+    for (const key of ['a'.repeat(1_025), '%C3%A9'.repeat(513), 'a%00b']) {
+      const headers = { 'x-amz-copy-source': `other/${key}` };
+      expect(() => listPermissions(`GET /acme-data/${key}`)).toThrow(InputError);
+      expect(() => listPermissions('PUT /acme-data/a', { headers })).toThrow(InputError);
+    }
+    const body = `<Delete><Object><Key>${'a'.repeat(1_025)}</Key></Object></Delete>`;
+    expect(() => listPermissions('POST /acme-data?delete', { body })).toThrow(InputError);
+  });
+
+  it('refuses an upload that MinIO unpacks to other keys', () => {
+    const headers = { 'x-amz-meta-snowball-auto-extract': 'true' };
+    expect(() => listPermissions('PUT /acme-data/a', { headers })).toThrow(InputError);
+  });
+
   it('lists no permission of DeleteObjects without its body', () => {
     expect(listPermissions('POST /acme-data?delete')).toBeUndefined();
   });
@@ -147,7 +202,7 @@ describe('the actions of S3', () => {
         headers: new Map<string, string>(),
       };
       const body = Buffer.from('<Delete><Object><Key>a</Key></Object></Delete>');
-      const operation = { service: 's3', name, labels };
+      const operation = { protocol: 'rest', service: 's3', name, labels } as const;
       const permissions = listS3Permissions({ operation, request, body, partition: 'aws' });
       for (const { action } of permissions ?? []) {
         if (!(await iamActionExists('s3', action.slice(3)))) unmapped.push(`${name}: ${action}`);
@@ -234,6 +289,15 @@ describe('readDeletedObjects', () => {
     ['another namespace', '<Delete xmlns="x"><Object><Key>a</Key></Object></Delete>'],
     ['a prefix', '<s:Delete xmlns:s="x"><s:Object><s:Key>a</s:Key></s:Object></s:Delete>'],
     ['a surrogate', '<Delete><Object><Key>&#xd800;</Key></Object></Delete>'],
+    ['a carriage return in a key', '<Delete><Object><Key>a\rb</Key></Object></Delete>'],
+    [
+      'another encoding',
+      '<?xml version="1.0" encoding="UTF-7"?><Delete><Object><Key>a</Key></Object></Delete>',
+    ],
+    [
+      'another version of XML',
+      '<?xml version="1.1"?><Delete><Object><Key>a</Key></Object></Delete>',
+    ],
     ['no XML', 'Key=a'],
   ])('refuses %s', (_, text) => {
     expect(read(text)).toBeUndefined();

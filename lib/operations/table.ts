@@ -25,6 +25,10 @@ export type ServiceTable = {
   readonly prefix?: string;
   /** Operations without an action of the same name under `prefix`. */
   readonly unmapped?: readonly string[];
+  /** Operations whose answer, or whose effect, remains valid after the run. */
+  readonly mints?: readonly string[];
+  /** Templates of the ARNs that operations need, by operation name (`resource-templates.ts`). */
+  readonly resources?: Readonly<Record<string, readonly string[]>>;
   /** By operation name. */
   readonly rest?: Readonly<Record<string, RestOperation>>;
   /** Operation names of protocols that are not REST. */

@@ -1,4 +1,9 @@
-import type { Revocation, RevocationSpec, RunEnd } from '../contract/authority-api.ts';
+import {
+  RUN_ENDS,
+  type Revocation,
+  type RevocationSpec,
+  type RunEnd,
+} from '../contract/authority-api.ts';
 
 /**
  * The Revocation by which an authority publishes that a run has ended. Its name is derived from the
@@ -16,10 +21,23 @@ export const buildCompletion = ({
   readonly end: RunEnd;
   readonly by: string;
 }): { readonly name: string; readonly spec: RevocationSpec } => ({
-  name: `run-${run}`,
+  name: formatName(run),
   spec: { run, reason: end, by },
 });
 
-/** Whether authority `by` published it, so the sidecar has already erased the run. */
-export const isCompletionBy = ({ spec }: Pick<Revocation, 'spec'>, by: string): boolean =>
-  spec.run !== undefined && spec.by === by;
+const formatName = (run: string): string => `run-${run}`;
+
+const REASONS: readonly string[] = RUN_ENDS;
+
+/**
+ * Whether authority `by` published it as the end of the run, so the sidecar has already erased the run. Any
+ * other Revocation of a run that an authority creates revokes the run.
+ */
+export const isCompletionBy = (
+  { name, spec }: Pick<Revocation, 'name' | 'spec'>,
+  by: string,
+): boolean =>
+  spec.run !== undefined &&
+  name === formatName(spec.run) &&
+  spec.by === by &&
+  REASONS.includes(spec.reason);

@@ -8,8 +8,8 @@ import { NOON, buildRevocation } from './fixtures/revocation-objects.ts';
 const hour = 3_600_000;
 const by = 'system:serviceaccount:valetkey:valetkey-authority';
 const options = { maxLifetimeSeconds: 3600, staleAfterSeconds: 60, by };
-const buildDenied = (target: Partial<RevocationSpec>, after = 0) =>
-  buildDenyList([buildRevocation('one', target)], { ...options, now: NOON + after });
+const buildDenied = (target: Partial<RevocationSpec>, after = 0, name = 'one') =>
+  buildDenyList([buildRevocation(name, target)], { ...options, now: NOON + after });
 
 describe('buildDenyList', () => {
   it('denies a revoked run for its longest possible lifetime', () => {
@@ -19,8 +19,10 @@ describe('buildDenyList', () => {
     });
   });
 
-  it('marks a run as completed when the authority itself published the Revocation', () => {
-    expect(buildDenied({ run: 'r1', by }).runs).toMatchObject([{ run: 'r1', hasCompleted: true }]);
+  it('marks a run as completed when the authority published its end, not when it revoked the run', () => {
+    const end = { run: 'r1', reason: 'completed', by };
+    expect(buildDenied(end, 0, 'run-r1').runs).toMatchObject([{ run: 'r1', hasCompleted: true }]);
+    expect(buildDenied({ run: 'r1', by }).runs).toMatchObject([{ run: 'r1', hasCompleted: false }]);
   });
 
   const account = { 'valetkey-namespace': 'a', 'valetkey-service-account': 's' };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { RUN_ENDS, type RevocationSpec } from '../contract/authority-api.ts';
 import { buildCompletion, isCompletionBy } from './completion.ts';
 import { NOON, buildRevocation } from './fixtures/revocation-objects.ts';
 import { buildObservedEvents } from './observed-revocations.ts';
@@ -61,7 +62,23 @@ describe('buildObservedEvents', () => {
   });
 });
 
-it('isCompletionBy is true only for a run and only for the author `by`', () => {
-  expect(isCompletionBy(buildRevocation('run-abc', { run: 'abc' }), by)).toBe(false);
-  expect(isCompletionBy(buildRevocation('all', { all: true, by }), by)).toBe(false);
+describe('isCompletionBy', () => {
+  const completion = { run: 'abc', reason: 'completed', by };
+
+  it('is true for what buildCompletion builds, with every reason', () => {
+    for (const end of RUN_ENDS) {
+      const { name, spec } = buildCompletion({ run: 'abc', end, by });
+      expect(isCompletionBy(buildRevocation(name, spec), by)).toBe(true);
+    }
+  });
+
+  it.each<[string, string, Partial<RevocationSpec>]>([
+    ['of another author', 'run-abc', { ...completion, by: 'ann@example.com' }],
+    ['with another name', 'signal-abc', completion],
+    ['with the name of another run', 'run-abcd', completion],
+    ['with another reason', 'run-abc', { ...completion, reason: 'parent revoked' }],
+    ['of everything', 'run-abc', { all: true, reason: 'completed', by }],
+  ])('is false for a Revocation %s', (_, name, spec) => {
+    expect(isCompletionBy(buildRevocation(name, spec), by)).toBe(false);
+  });
 });

@@ -85,16 +85,20 @@ export const roleArn: Reader<string> = value(
 const PRIVATE_CLOUD_ROLE =
   'a role without account, as MinIO (arn:minio:iam:::role/…) and Ceph RGW (arn:aws:iam:::role/…) have them';
 
+/** Whether a role of a cloud of this dialect can have the partition. */
+export const isRolePartition = (partition: string, dialect: CloudSettings['dialect']): boolean =>
+  partition === 'aws' ||
+  partition.startsWith('aws-') ||
+  (dialect === 's3' && partition === 'minio');
+
 /** @returns what is expected of a role in this dialect, if the role is not that */
 export const checkRoleDialect = (
   { partition, account }: RoleArn,
   dialect: CloudSettings['dialect'],
 ): string | undefined => {
-  const isAws = partition === 'aws' || partition.startsWith('aws-');
-  if (dialect === 's3') {
-    return (isAws || partition === 'minio') && account === '' ? undefined : PRIVATE_CLOUD_ROLE;
-  }
-  if (!isAws) return 'a role of partition aws or aws-…';
+  const isPossible = isRolePartition(partition, dialect);
+  if (dialect === 's3') return isPossible && account === '' ? undefined : PRIVATE_CLOUD_ROLE;
+  if (!isPossible) return 'a role of partition aws or aws-…';
   return account === '' ? 'a role with its 12-digit account ID' : undefined;
 };
 

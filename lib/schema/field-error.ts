@@ -10,9 +10,20 @@ export type FieldError = {
   readonly source?: string;
   /** The violated rule, if rules have names. */
   readonly rule?: string;
+  /** For code that distinguishes kinds of errors, because texts may change. */
+  readonly code?: FieldErrorCode;
   /** What probably caused the error and which setting ends it. A list of errors shows it once. */
   readonly hint?: string;
 };
+
+/**
+ * `missing`: there is no value. `repeated`: the field occurs several times. `other_cloud`: an identity of
+ * Azure or Google. `reserved_variable`: a variable that only injection sets.
+ */
+export type FieldErrorCode = 'missing' | 'repeated' | 'other_cloud' | 'reserved_variable';
+
+/** What is expected instead of a value, and the code of its error, if it has one. */
+export type Expectation = Pick<FieldError, 'expected' | 'code'>;
 
 /** A value, or all errors of the input. */
 export type Result<T> =

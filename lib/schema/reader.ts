@@ -85,6 +85,14 @@ export const refine =
     return expected === undefined ? result : rejectValue(faults, { path, expected, value: given });
   };
 
+/** Builds another value from what `reader` reads. */
+export const transform =
+  <T, R>(reader: Reader<T>, build: (value: T) => R): Reader<R> =>
+  (given, path, faults) => {
+    const result = reader(given, path, faults);
+    return result === invalid ? invalid : build(result);
+  };
+
 /** A DNS label (RFC 1123, section 2.1): the name of a namespace or a container in Kubernetes. */
 export const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 

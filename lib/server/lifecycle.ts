@@ -4,6 +4,7 @@ import type { ReconcileLoop } from '../async/reconcile-loop.ts';
 import type { ServingCertificate } from '../certificate/serving-certificate.ts';
 import type { Address } from '../config/addresses.ts';
 import type { Log, LogFields } from '../contract/log.ts';
+import type { Usage } from '../contract/usage.ts';
 import {
   createCertificateListener,
   listenPlaintext,
@@ -37,6 +38,7 @@ export type LifecycleDeps = {
   readonly metrics: Pick<MetricsServerDeps, 'render' | 'contentType'> & {
     readonly certificate: (serving: ServingCertificate) => void;
     readonly reconcileFailed: (controller: 'certificate') => void;
+    readonly measureCapacity: (resource: 'connections', read: () => Usage) => void;
     readonly trustBundlesMissingNextCa?: (count: number) => void;
   };
   readonly log: Log;
@@ -91,8 +93,9 @@ const startServing = (
   telemetry: { readonly port: number; readonly stop: () => void },
   { options, deps }: { readonly options: LifecycleOptions; readonly deps: LifecycleDeps },
 ): RunningServer => {
-  const { readiness, log } = deps;
+  const { readiness, metrics, log } = deps;
   const server = createHttpsServer(program.handler, program.limits);
+  metrics.measureCapacity('connections', server.connections);
   const listener = createCertificateListener(server, {
     listen: options.listen,
     onUse: ({ notAfter }) =>

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { RequestTarget } from '../schema/request-target.ts';
 
 /** What a signature covers besides the payload. */
@@ -29,18 +29,22 @@ export const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
 const SINGLE_ENCODED = new Set(['s3', 's3-object-lambda', 's3-outposts', 's3express']);
 
 /** @returns lower-case hexadecimal */
-export const sha256 = (data: string | Uint8Array): string =>
-  createHash('sha256').update(data).digest('hex');
+export const sha256 = (data: string | Uint8Array): string => hash('sha256', data);
 
 /** Formats a scope as `Credential` carries it after the access key ID. */
 export const formatScope = ({ date, region, service }: CredentialScope): string =>
   `${date}/${region}/${service}/aws4_request`;
 
+/** Most segments of paths: they are encoded as they are. */
+const UNRESERVED = /^[\w.~-]*$/;
+
 const encode = (text: string): string =>
-  encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  UNRESERVED.test(text)
+    ? text
+    : encodeURIComponent(text).replace(
+        /[!'()*]/g,
+        (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+      );
 
 const encodeSegments = (path: string): string => path.split('/').map(encode).join('/');
 
@@ -99,8 +103,11 @@ export const buildStringToSign = (
 ): string => [ALGORITHM, timestamp, formatScope(scope), sha256(canonicalRequest)].join('\n');
 
 /** Formats a time as SigV4 wants it: `20261128T121500Z`. */
-export const formatTimestamp = (nowMs: number): string =>
-  `${new Date(nowMs).toISOString().replace(/[-:]/g, '').slice(0, 15)}Z`;
+export const formatTimestamp = (nowMs: number): string => {
+  const text = new Date(nowMs).toISOString();
+  const date = `${text.slice(0, 4)}${text.slice(5, 7)}${text.slice(8, 10)}`;
+  return `${date}T${text.slice(11, 13)}${text.slice(14, 16)}${text.slice(17, 19)}Z`;
+};
 
 /** @returns milliseconds since the epoch, or undefined for what is no such time */
 export const parseTimestamp = (text: string): number | undefined => {

@@ -38,11 +38,12 @@ const needsPayloadHeader = (service: string): boolean => service.startsWith('s3'
 /** Replaces what the client's own signature left behind. */
 const completeHeaders = (
   { headers }: SignableRequest,
-  { keys, service, payloadHash, nowMs }: SigningOptions,
+  { keys, service, payloadHash }: SigningOptions,
+  timestamp: string,
 ): ReadonlyMap<string, string> =>
   new Map([
     ...headers,
-    ['x-amz-date', formatTimestamp(nowMs)],
+    ['x-amz-date', timestamp],
     ['x-amz-security-token', keys.sessionToken],
     ...(headers.has('x-amz-content-sha256') || needsPayloadHeader(service)
       ? ([['x-amz-content-sha256', payloadHash]] as const)
@@ -68,8 +69,8 @@ export const signRequest = (
   signText: SignText,
 ): SignedRequest => {
   const { keys, region, service, payloadHash, nowMs } = options;
-  const headers = completeHeaders(request, options);
   const timestamp = formatTimestamp(nowMs);
+  const headers = completeHeaders(request, options, timestamp);
   const scope = { date: timestamp.slice(0, 8), region, service };
   const signedHeaders = [...headers.keys()].filter((name) => !UNSIGNED.has(name)).sort();
   const canonicalRequest = buildCanonicalRequest(

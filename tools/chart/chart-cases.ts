@@ -433,10 +433,39 @@ const monitoringCases: readonly ChartCase[] = [
     adds: ['PrometheusRule/valetkey'],
     removes: AUTHORITY_OBJECTS,
     fields: [
-      ['PrometheusRule/valetkey', 'spec.groups.length', 2],
+      ['PrometheusRule/valetkey', 'spec.groups.length', 3],
       ['PrometheusRule/valetkey', 'spec.groups[0].name', 'valetkey-webhook'],
       ['PrometheusRule/valetkey', 'spec.groups[1].name', 'valetkey-sidecars'],
+      ['PrometheusRule/valetkey', 'spec.groups[2].name', 'valetkey-slo'],
+      [
+        'PrometheusRule/valetkey',
+        'spec.groups[0].rules[0].annotations.runbook_url',
+        'https://valetkey.dev/docs/runbooks/ValetkeyWebhookAbsent',
+      ],
     ],
+  },
+  {
+    name: 'dashboards',
+    values: {
+      monitoring: { dashboards: { enabled: true, annotations: { grafana_folder: 'Valetkey' } } },
+    },
+    adds: ['fleet', 'gateway', 'admission', 'authority', 'audit'].map(
+      (name) => `ConfigMap/valetkey-dashboard-${name}`,
+    ),
+    fields: [
+      ['ConfigMap/valetkey-dashboard-fleet', 'metadata.labels.grafana_dashboard', '1'],
+      ['ConfigMap/valetkey-dashboard-fleet', 'metadata.annotations.grafana_folder', 'Valetkey'],
+    ],
+  },
+  {
+    name: 'dashboards without those of the authority',
+    values: {
+      trust: 'cluster',
+      monitoring: { dashboards: { enabled: true, labels: { dashboards: 'ours' } } },
+    },
+    adds: ['fleet', 'gateway', 'admission'].map((name) => `ConfigMap/valetkey-dashboard-${name}`),
+    removes: AUTHORITY_OBJECTS,
+    fields: [['ConfigMap/valetkey-dashboard-fleet', 'metadata.labels.dashboards', 'ours']],
   },
   {
     name: 'a monitor of the webhook alone',
@@ -458,7 +487,11 @@ const monitoringCases: readonly ChartCase[] = [
       monitoring: {
         serviceMonitor: { enabled: true, interval: '15s', labels: { release: 'prometheus' } },
         podMonitor: { enabled: true },
-        prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
+        prometheusRule: {
+          enabled: true,
+          labels: { release: 'prometheus' },
+          runbookUrl: 'https://wiki.example/valetkey',
+        },
       },
     },
     adds: [
@@ -469,6 +502,11 @@ const monitoringCases: readonly ChartCase[] = [
     ],
     fields: [
       ['ServiceMonitor/valetkey-webhook', 'metadata.labels.release', 'prometheus'],
+      [
+        'PrometheusRule/valetkey',
+        'spec.groups[0].rules[0].annotations.runbook_url',
+        'https://wiki.example/valetkey/ValetkeyWebhookAbsent',
+      ],
       ['ServiceMonitor/valetkey-webhook', 'spec.endpoints[0].interval', '15s'],
       ['ServiceMonitor/valetkey-webhook', 'spec.endpoints[0].port', 'telemetry'],
       ['PodMonitor/valetkey-sidecars', 'spec.namespaceSelector.any', true],
@@ -518,7 +556,7 @@ export const CHART_CASES: readonly ChartCase[] = [
       [DEPLOYMENT, `${POD}.priorityClassName`, 'valetkey-webhook'],
       [DEPLOYMENT, `${POD}.containers[0].env[2].name`, WEBHOOK_ENV.platformFile],
       [POLICY, 'spec.ingress.length', 1],
-      ...['revocations', 'taskpolicies'].map(
+      ...['revocations', 'taskpolicies', 'upstreams'].map(
         (name) =>
           [
             `CustomResourceDefinition/${name}.valetkey.dev`,
@@ -582,6 +620,14 @@ export const CHART_REJECTIONS: readonly ChartRejection[] = [
     name: 'no account at AWS',
     values: { tasks: { accountIds: [] } },
     names: "--set-string 'tasks.accountIds={111122223333}'",
+  },
+  {
+    name: 'accounts in a private cloud, whose roles have none',
+    values: {
+      cloud: { dialect: 's3', stsEndpoint: 'https://rgw.example' },
+      tasks: { accountIds: ['111122223333'] },
+    },
+    names: 'tasks.accountIds: expected no accounts with cloud.dialect: s3',
   },
   {
     name: 'any account beside one account',

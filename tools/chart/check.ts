@@ -15,14 +15,23 @@ import {
   formatTitle,
   type KubernetesObject,
 } from '../../test/kit/kubernetes-objects.ts';
+import { DASHBOARDS, listQueries } from './dashboards.ts';
+import {
+  checkQueries,
+  checkRules,
+  findPromtool,
+  testAlerts,
+  type RunPromtool,
+} from './promtool.ts';
 import { readRenderedPlatform } from './rendered-platform.ts';
+import { areDigestsCurrent } from './policy-digests.ts';
 import { isManifestCurrent } from './render.ts';
 import { startDryRunTarget, type DryRunTarget } from './dry-run-target.ts';
 
 const HELP = `node tools/chart/check.ts [--cluster FOLDER]
 
 Lints and renders the chart with every case of chart-cases.ts, checks the objects, and compares
-manifests/ with the defaults. With a cluster (FOLDER, or a kubeconfig in VALETKEY_E2E_KUBECONFIG) its
+manifests/ with the defaults. promtool checks alerts.yaml and tests each alert. With a cluster (FOLDER, or a kubeconfig in VALETKEY_E2E_KUBECONFIG) its
 API server validates every rendering, by a dry run.
 `;
 
@@ -125,6 +134,19 @@ const checkCopies = (helm: RunHelm): readonly CheckResult[] => [
   runCheck('manifests/ equals the rendered defaults', () =>
     isManifestCurrent(helm) ? [] : ['run `make manifests`'],
   ),
+  runCheck('kubectl valetkey check knows the admission policies', () =>
+    areDigestsCurrent(helm) ? [] : ['run `make manifests`'],
+  ),
+];
+
+const checkAlerts = (promtool: RunPromtool): readonly CheckResult[] => [
+  runCheck('alerts.yaml: promtool check rules', () => checkRules(promtool)),
+  runCheck('alerts.yaml: each alert fires and does not fire', () => testAlerts(promtool)),
+  ...DASHBOARDS.map((dashboard) =>
+    runCheck(`dashboard ${dashboard.name}: promtool parses each query`, () =>
+      checkQueries(promtool, listQueries(dashboard)),
+    ),
+  ),
 ];
 
 /** Runs the checks one after another and prints each result. @returns the number of failed checks */
@@ -157,11 +179,13 @@ const main = async (): Promise<number> => {
   }
   const program = findHelm();
   const helm = createHelm(program);
+  const promtool = findPromtool();
   const cluster = readGivenCluster(values.cluster);
   const trial = cluster === undefined ? undefined : await startDryRunTarget(cluster, program);
   try {
     const checks = [
       ...checkCopies(helm),
+      ...checkAlerts(promtool),
       ...CHART_CASES.flatMap((each) => checkCase(helm, each)),
       ...checkRejections(helm),
       runCheck('new installations sign, and upgrades vend', () => findRenderedDeliveryFaults(helm)),

@@ -45,7 +45,7 @@ const runHelm = (program: string, args: readonly string[], input: string): HelmR
   return status === 0 ? { ok: true, text: stdout } : { ok: false, text: `${stderr}${stdout}` };
 };
 
-/** The account of every rendering that sets none: the chart requires one. */
+/** The account of every rendering that sets none: with dialect aws the chart requires one. */
 export const SAMPLE_ACCOUNT = '111122223333';
 
 /** The issuer of every rendering that sets none: with dialect aws the chart requires one. */
@@ -53,10 +53,14 @@ const SAMPLE_ISSUER = 'https://issuer.example/valetkey';
 
 /** Adds the required values, unless the values contain them. */
 export const withRequired = (values: object): object => {
-  const { tasks, authority } = values as { readonly tasks?: object; readonly authority?: object };
+  const { cloud, tasks, authority } = values as {
+    readonly cloud?: { readonly dialect?: string };
+    readonly tasks?: object;
+    readonly authority?: object;
+  };
   return {
     ...values,
-    tasks: { accountIds: [SAMPLE_ACCOUNT], ...tasks },
+    tasks: { accountIds: cloud?.dialect === 's3' ? [] : [SAMPLE_ACCOUNT], ...tasks },
     authority: { issuer: SAMPLE_ISSUER, ...authority },
   };
 };

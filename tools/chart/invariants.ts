@@ -8,6 +8,7 @@ import {
   AUTHORITY_LISTEN,
   AUTHORITY_UID,
   TASK_POLICIES,
+  UPSTREAMS,
 } from '../../lib/contract/authority-api.ts';
 import {
   AUTHORITY_ENV,
@@ -158,7 +159,7 @@ const POLICY_WEBHOOK: ExpectedWebhook = {
     {
       apiGroups: [API_GROUP],
       apiVersions: [API_VERSION],
-      resources: [TASK_POLICIES],
+      resources: [TASK_POLICIES, UPSTREAMS],
       operations: ['CREATE', 'UPDATE'],
       scope: 'Cluster',
     },

@@ -42,6 +42,7 @@ describe('manifests/', () => {
       'ConfigMap/valetkey-policy-parameters',
       'CustomResourceDefinition/revocations.valetkey.dev',
       'CustomResourceDefinition/taskpolicies.valetkey.dev',
+      'CustomResourceDefinition/upstreams.valetkey.dev',
       'Deployment/valetkey-webhook',
       'MutatingWebhookConfiguration/valetkey',
       'Namespace/valetkey',

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { findHelm, NAMESPACE, renderChart, createHelm, type RunHelm } from './helm.ts';
+import { areDigestsCurrent, writeDigests } from './policy-digests.ts';
 
 const MANIFEST_FILE = join(import.meta.dirname, '../../manifests', 'valetkey.yaml');
 
@@ -35,7 +36,8 @@ export const isManifestCurrent = (helm: RunHelm): boolean =>
 
 const USAGE = `node tools/chart/render.ts [--check]
 
-Writes manifests/valetkey.yaml from the chart's default values. --check only compares.
+Writes manifests/valetkey.yaml from the chart's default values, and the digests of its admission policies for
+kubectl valetkey check. --check only compares.
 `;
 
 const main = (args: readonly string[]): number => {
@@ -44,10 +46,13 @@ const main = (args: readonly string[]): number => {
     return 2;
   }
   const helm = createHelm(findHelm());
-  if (args.length === 0) writeFileSync(MANIFEST_FILE, renderManifest(helm));
-  if (isManifestCurrent(helm)) return 0;
+  if (args.length === 0) {
+    writeFileSync(MANIFEST_FILE, renderManifest(helm));
+    writeDigests(helm);
+  }
+  if (isManifestCurrent(helm) && areDigestsCurrent(helm)) return 0;
   console.error(
-    'manifests/valetkey.yaml: expected the rendered chart, got other content; run `make manifests`',
+    'manifests/valetkey.yaml and the digests of admission policies: expected those of the chart, got others; run `make manifests`',
   );
   return 1;
 };

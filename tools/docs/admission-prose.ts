@@ -25,7 +25,7 @@ name. By form: the ID of an AWS key in a value or a command. By place: \`~/.aws\
 \`~/.azure\` in a command or a mount. By name: an \`envFrom\` of a Secret or ConfigMap with a name such as
 \`aws-credentials\` (but not \`s3-key-prefixes\`), or with a prefix such as \`AWS_\`. By binding: the annotations
 \`eks.amazonaws.com/role-arn\`, \`iam.gke.io/gcp-service-account\` and \`azure.workload.identity/client-id\` of
-the pod's service account, \`iam.amazonaws.com/role\` of the pod, and its label \`aadpodidbinding\`.
+the pod's service account, \`iam.amazonaws.com/role\` of the pod, and its label \`aadpodidbinding\`, which an update may not add either.
 \`AWS_CONFIG_FILE\` may name a file of a ConfigMap, which holds settings. EKS Pod Identity has no annotation: its
 variables and its volume in the final pod violate rules 7 and 5.
 

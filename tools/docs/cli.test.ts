@@ -26,6 +26,7 @@ const cliDeps: Io = {
   streamFile: stopAtAccess,
   writeFile: stopAtAccess,
   createClusterClient: stopAtAccess,
+  fetchDocument: stopAtAccess,
   now: () => 0,
   newId: () => 'id',
 };

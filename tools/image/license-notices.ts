@@ -16,7 +16,14 @@ const ALLOWED_LICENSES = [
 /** File name, next to the bundles in `dist` and in the image. */
 export const NOTICES_FILE = 'THIRD-PARTY-NOTICES';
 
-type Package = { readonly name: string; readonly version: string; readonly license: string };
+/** File name, next to the bundles in `dist`: the packages in them, as JSON, for the bill of materials. */
+export const PACKAGES_FILE = 'packages.json';
+
+export type Package = {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+};
 
 /**
  * Renders the license notices of every package that has files in the bundles.
@@ -25,18 +32,28 @@ type Package = { readonly name: string; readonly version: string; readonly licen
  * @throws Error if the license of a package is not allowed, or its license text is missing
  */
 export const renderNotices = (inputs: readonly string[]): string => {
-  const folders = [...new Set(inputs.flatMap((path) => findPackageFolder(path) ?? []))].sort();
+  const folders = listPackageFolders(inputs);
   const faults = folders.flatMap(checkLicense);
   if (faults.length > 0) throw new Error(`licences:\n- ${faults.join('\n- ')}`);
   return folders.map(renderNotice).join(`\n${'-'.repeat(80)}\n\n`);
 };
 
+/** Lists every package that has files in the bundles. @param inputs as for {@link renderNotices} */
+export const listPackages = (inputs: readonly string[]): readonly Package[] =>
+  listPackageFolders(inputs).map(readPackage);
+
+const listPackageFolders = (inputs: readonly string[]): readonly string[] =>
+  [...new Set(inputs.flatMap((path) => findPackageFolder(path) ?? []))].sort();
+
 /** Finds the package folder (`…/node_modules/@scope/name`) of a file. */
 export const findPackageFolder = (path: string): string | undefined =>
   /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0];
 
-const readPackage = (folder: string): Package =>
-  JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Package;
+const readPackage = (folder: string): Package => {
+  const text = readFileSync(join(folder, 'package.json'), 'utf8');
+  const { name, version, license } = JSON.parse(text) as Package;
+  return { name, version, license };
+};
 
 const checkLicense = (folder: string): readonly string[] => {
   const { name, license } = readPackage(folder);

@@ -11,6 +11,8 @@ export type RootFolderPlan = {
   /** Output folder. It is emptied first. */
   readonly out: string;
   readonly nodeBinary: string;
+  /** Libraries of the binary: source files by path in the image. Default: those of this machine. */
+  readonly libraries?: Readonly<Record<string, string>>;
   /** Folder of the bundles (`<program>.cjs`) and of the data files that they read. */
   readonly dist: string;
   /** Source files by path in the image. */
@@ -26,8 +28,9 @@ export type RootFolderPlan = {
 export const writeRootFolder = (plan: RootFolderPlan): void => {
   const inside = (path: string): string => join(plan.out, path);
   rmSync(plan.out, { recursive: true, force: true });
-  for (const path of listLinkedLibraries(plan.nodeBinary)) placeFile(path, inside(path));
-  for (const [path, source] of Object.entries(plan.licenses)) placeFile(source, inside(path));
+  const { libraries = findLinkedLibraries(plan.nodeBinary), licenses } = plan;
+  for (const [path, source] of Object.entries({ ...libraries, ...licenses }))
+    placeFile(source, inside(path));
   copyBundles(plan.dist, inside(PROGRAM_FOLDER));
   mkdirSync(inside(COMPILE_CACHE_FOLDER), { recursive: true });
   writeEtc(inside('/etc'));
@@ -62,6 +65,9 @@ export const listLinkedLibraries = (binary: string): readonly string[] =>
   execFileSync('ldd', [binary], { encoding: 'utf8' })
     .split('\n')
     .flatMap((line) => /(?:=> |^\s*)(\/\S+) \(0x/.exec(line)?.[1] ?? []);
+
+const findLinkedLibraries = (binary: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(listLinkedLibraries(binary).map((path) => [path, path]));
 
 /** The AWS SDK reads the user's home folder from passwd, and getaddrinfo reads nsswitch.conf. */
 const writeEtc = (folder: string): void => {

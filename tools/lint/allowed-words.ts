@@ -13,6 +13,12 @@ export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, stri
   'e2e/cluster/images.ts': { nobody: 'the Unix user' },
   'lib/calls/call-headers.ts': { alive: 'HTTP: Keep-Alive' },
   'e2e/clients/javascript/client.ts': { parts: 'S3: a field of multipart uploads' },
+  'lib/calls/http-headers.test.ts': { alive: 'HTTP: Keep-Alive' },
+  'charts/valetkey/crds/upstreams.yaml': { alive: 'HTTP: Keep-Alive' },
+  'lib/upstreams/fields.ts': { alive: 'HTTP: Keep-Alive' },
+  'lib/upstreams/upstream-parser.test.ts': {
+    openapiv3schema: 'a field of CustomResourceDefinitions',
+  },
   'e2e/clients/python/recording_endpoint.py': { alive: 'HTTP: Keep-Alive' },
   'e2e/clients/rust/Cargo.toml': { edition: 'Cargo: the key of a package' },
   'lib/edge/http/https-server.test.ts': { alive: 'HTTP: Connection: keep-alive' },

@@ -140,6 +140,9 @@ Without policies, nothing could permit an exception.
 {{- if and (eq .Values.cloud.dialect "aws") (not $accounts) }}
 {{- fail "tasks.accountIds: expected the accounts of the roles that tasks may name, got none. Set them, for example --set-string 'tasks.accountIds={111122223333}'. With '*' tasks may name a role in any account that trusts your issuer, including accounts of others, and send data there." }}
 {{- end }}
+{{- if and (eq .Values.cloud.dialect "s3") (without $accounts "*") }}
+{{- fail "tasks.accountIds: expected no accounts with cloud.dialect: s3, whose roles have none: remove them, or every task is refused" }}
+{{- end }}
 {{- if and (has "*" $accounts) (gt (len $accounts) 1) }}
 {{- fail "tasks.accountIds: expected '*' alone, or accounts of 12 digits" }}
 {{- end }}

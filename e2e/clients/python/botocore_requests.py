@@ -1,5 +1,6 @@
 """Prints a request for every operation of every service, as botocore serializes it: one JSON line each."""
 
+import base64
 import json
 import sys
 from urllib.parse import parse_qsl, quote
@@ -10,7 +11,11 @@ import botocore.session
 MAX_DEPTH = 4
 
 
-def sample(shape, depth=0):
+# Set for each service: the ARNs of its resources have it.
+arn_service = ""
+
+
+def sample(shape, depth=0, name=""):
     """Returns the smallest value of a shape: required members only, the first of an enumeration."""
     kind = shape.type_name
     if kind == "structure":
@@ -18,9 +23,9 @@ def sample(shape, depth=0):
             return {}
         if getattr(shape, "is_tagged_union", False):
             name, member = next(iter(shape.members.items()))
-            return {name: sample(member, depth + 1)}
+            return {name: sample(member, depth + 1, name)}
         return {
-            name: sample(member, depth + 1)
+            name: sample(member, depth + 1, name)
             for name, member in shape.members.items()
             if name in shape.required_members or member.serialization.get("location") == "uri"
         }
@@ -29,7 +34,12 @@ def sample(shape, depth=0):
     if kind == "map":
         return {sample(shape.key, depth + 1): sample(shape.value, depth + 1)} if depth <= MAX_DEPTH else {}
     if kind == "string":
-        return shape.enum[0] if getattr(shape, "enum", None) else "sample-1"
+        if getattr(shape, "enum", None):
+            return shape.enum[0]
+        if name.lower().endswith(("accountid", "catalogid", "registryid")):
+            return "111122223333"
+        is_arn = name.lower().endswith("arn")
+        return f"arn:aws:{arn_service}:eu-central-1:111122223333:sample/sample-1" if is_arn else "sample-1"
     if kind in ("integer", "long"):
         return 1
     if kind in ("float", "double"):
@@ -52,7 +62,15 @@ def flatten_query(query):
     return "&".join(f"{quote(str(name), safe='-_.~')}={quote(str(value), safe='-_.~')}" for name, value in pairs)
 
 
+def to_bytes(body):
+    if hasattr(body, "read"):
+        body = body.read()
+    return body.encode() if isinstance(body, str) else body
+
+
 def print_request(service, protocol, operation):
+    global arn_service
+    arn_service = service.signing_name.lower()
     serializer = botocore.serialize.create_serializer(protocol, include_validation=False)
     shape = operation.input_shape
     request = serializer.serialize_to_request(sample(shape) if shape else {}, operation)
@@ -68,6 +86,7 @@ def print_request(service, protocol, operation):
         "target": path + ("?" + query if query else ""),
         "headers": {name.lower(): str(value) for name, value in request["headers"].items()},
         "form": {name: str(value) for name, value in body.items()} if isinstance(body, dict) else None,
+        "body": None if isinstance(body, dict) or not body else base64.b64encode(to_bytes(body)).decode(),
     }))
 
 

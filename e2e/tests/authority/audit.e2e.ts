@@ -13,6 +13,7 @@ import {
 } from '../test-context.ts';
 import type { PodRef } from '../test-context.ts';
 import { startRun } from './sidecar-runs.ts';
+import { readExportedFiles } from './exported-files.ts';
 import { holdRecordFiles, runKubectlValetkey, verifyRecords } from './record-files.ts';
 
 const { node } = testContext;
@@ -60,6 +61,11 @@ if (node !== undefined) {
         .text;
     };
 
+    const recordRun = async (): Promise<void> => {
+      const { run: next } = await startRun(place, { params: { folder: 'reports' } });
+      await callSidecarFromPod(place, 'DELETE', `/v1/runs/${next}`);
+    };
+
     it('give a timeline from its intent to its end, with the calls that the cloud logged', async () => {
       const steps = await waitFor('a record of its end', async () => {
         const timeline = JSON.parse(await readTimeline('json')) as { steps: TimelineStep[] };
@@ -87,6 +93,27 @@ if (node !== undefined) {
         /get_obj acme-data\/secrets\/keys\.txt: 403 AccessDenied, from 10\.20\./,
       );
     });
+
+    // Only the authority of RGW exports its files.
+    if (cloud.name === 'rgw') {
+      it('arrive in the bucket when their file is closed, and verify in place of the file', async () => {
+        const exported = await waitFor(
+          'a closed file of the volume in the bucket',
+          async () => {
+            await Promise.all([recordRun(), recordRun(), recordRun()]);
+            const held = new Set(records.files().map((file) => readFileSync(file, 'utf8')));
+            return (await readExportedFiles(cloud)).find((text) => held.has(text));
+          },
+          { timeoutMs: 300_000 },
+        );
+        const copy = join(mkdtempSync(join(node.folder, 'exported-')), 'exported.jsonl');
+        writeFileSync(copy, exported);
+        const result = await verifyRecords(node, () =>
+          records.files().map((file) => (readFileSync(file, 'utf8') === exported ? copy : file)),
+        );
+        expect(result).toMatchObject({ isWhole: true, faults: [] });
+      });
+    }
 
     it('verify, and fail verification if they are modified', async () => {
       const result = await verifyRecords(node, records.files);

@@ -18,9 +18,6 @@ export type SendPooled = (request: {
 
 type PooledResponse = Awaited<ReturnType<SendPooled>>;
 
-/** A `requestHandler` of SDK clients. */
-export type PooledHandler = ReturnType<typeof createPooledHandler>;
-
 /** What an SDK client hands over: a request without a body, or with a text. */
 type SdkRequest = {
   readonly protocol: string;

@@ -3,6 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 
 import { AuditError } from '../../audit/audit-event.ts';
 import { wrapDiskErrors } from './disk-error.ts';
+import { checkRegularFile } from './regular-file.ts';
 
 /** An append-only file. */
 export type AppendFile = {
@@ -16,7 +17,7 @@ export type AppendFile = {
 /** `open` of node:fs/promises. */
 export type OpenFile = (path: string, flags: number, mode?: number) => Promise<FileHandle>;
 
-const { O_APPEND, O_CREAT, O_RDWR } = constants;
+const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDWR } = constants;
 const LINE_BREAK = 0x0a;
 
 /** Opens a file for appending; a new file must be empty. @throws AuditError */
@@ -32,9 +33,10 @@ export const createAppendFile = ({
   readonly fsOpen: OpenFile;
 }): Promise<AppendFile> =>
   wrapDiskErrors(path, async () => {
-    const file = await fsOpen(path, O_RDWR | O_APPEND | (isNew ? O_CREAT : 0), 0o600);
+    const flags = O_RDWR | O_APPEND | O_NONBLOCK | (isNew ? O_CREAT : 0);
+    const file = await fsOpen(path, flags, 0o600);
     try {
-      const found = await measureFile(file);
+      const found = await measureFile(path, file);
       if (isNew) checkSize(path, found.size, { minBytes: 0, maxBytes: 0 });
       if (isNew) await syncFolder(folder);
       return buildAppendFile(file, path, found);
@@ -72,8 +74,10 @@ const buildAppendFile = (file: FileHandle, path: string, found: InitialState): A
 
 type InitialState = { readonly size: number; readonly hasPartialWrite: boolean };
 
-const measureFile = async (file: FileHandle): Promise<InitialState> => {
-  const { size } = await file.stat();
+const measureFile = async (path: string, file: FileHandle): Promise<InitialState> => {
+  const stats = await file.stat();
+  checkRegularFile(path, stats);
+  const { size } = stats;
   if (size === 0) return { size, hasPartialWrite: false };
   const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
   return { size, hasPartialWrite: buffer[0] !== LINE_BREAK };

@@ -1,7 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import {
   createReadStream,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -200,16 +199,34 @@ describe('createAuditFiles on a failing disk', () => {
     expect(await verify()).toMatchObject({ isWhole: true, notes: [{ code: 'partial_write' }] });
   });
 
-  (existsSync('/dev/full') ? it : it.skip)(
-    'throws disk_full for a device that is full',
-    async () => {
-      symlinkSync('/dev/full', join(folder, 'audit-00000001.jsonl'));
-      await expect(startRecording()).rejects.toMatchObject({
-        code: 'disk_full',
-        message: expect.stringContaining('ENOSPC'),
-      });
-    },
-  );
+  const NEWEST = 'audit-00000002.jsonl';
+  const OLDER = 'audit-00000001.jsonl';
+  it.each<[string, string, (path: string) => unknown]>([
+    ['the newest file', 'a FIFO', (path) => execFileSync('mkfifo', [path])],
+    ['an older file', 'a FIFO', (path) => execFileSync('mkfifo', [path])],
+    ['the newest file', 'a directory', (path) => mkdirSync(path)],
+    ['an older file', 'a device', (path) => symlinkSync('/dev/full', path)],
+  ])('refuses to start, and does not block, if %s is %s', async (which, kind, create) => {
+    const isNewest = which === 'the newest file';
+    create(join(folder, isNewest ? NEWEST : OLDER));
+    writeFileSync(join(folder, isNewest ? OLDER : NEWEST), '');
+    await expect(startRecording()).rejects.toMatchObject({
+      code: 'disk_failed',
+      message: expect.stringContaining(`expected a regular file, got ${kind}`),
+    });
+  });
+
+  it('refuses to continue in a FIFO with the name of the next file', async () => {
+    const recorder = await startRecording({ maxFileBytes: 1 });
+    execFileSync('mkfifo', [join(folder, NEWEST)]);
+    await expect(
+      (async () => {
+        await recorder.record(buildIntent('a'));
+        await recorder.record(buildIntent('b'));
+        await recorder.close();
+      })(),
+    ).rejects.toThrow('expected a regular file, got a FIFO');
+  });
 
   it('rejects records when another process writes to the file, without truncating it', async () => {
     const recorder = await startRecording();

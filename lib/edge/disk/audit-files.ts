@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { mkdir, open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -7,6 +7,7 @@ import type { Sink } from '../../audit/sinks.ts';
 import { END_BYTES, type FileEnd } from '../../audit/chain-resume.ts';
 import { createAppendFile, syncFolder, type AppendFile, type OpenFile } from './append-file.ts';
 import { wrapDiskErrors } from './disk-error.ts';
+import { checkRegularFile, readRegularFile, streamRegularFile } from './regular-file.ts';
 
 export type AuditFiles = {
   readonly sink: Sink;
@@ -69,7 +70,7 @@ export const createAuditFiles = async ({
   const { sink, size, getNumber } = createRotatingSink(writing);
   const read = ({ name }: Pick<ClosedFile, 'name'>): AuditFile => ({
     name,
-    chunks: createReadStream(join(folder, name)),
+    chunks: streamRegularFile(join(folder, name)),
   });
   return {
     ends,
@@ -94,8 +95,9 @@ const readClosedFile = (folder: string, number: number): Promise<ClosedFile> => 
   const name = formatFileName(number);
   const path = join(folder, name);
   return wrapDiskErrors(path, async () => {
-    const { size, mtimeMs } = await stat(path);
-    return { name, bytes: size, lastWrittenAt: mtimeMs };
+    const stats = await stat(path);
+    checkRegularFile(path, stats);
+    return { name, bytes: stats.size, lastWrittenAt: stats.mtimeMs };
   });
 };
 
@@ -148,17 +150,9 @@ const listNumbers = async (folder: string): Promise<readonly number[]> => {
 };
 
 const readEnd = (path: string): Promise<FileEnd> =>
-  wrapDiskErrors(path, async () => {
-    const file = await open(path, 'r');
-    try {
-      return await readLastBytes(file);
-    } finally {
-      await file.close();
-    }
-  });
+  wrapDiskErrors(path, () => readRegularFile(path, readLastBytes));
 
-const readLastBytes = async (file: FileHandle): Promise<FileEnd> => {
-  const { size } = await file.stat();
+const readLastBytes = async (file: FileHandle, { size }: Stats): Promise<FileEnd> => {
   const length = Math.min(size, END_BYTES);
   const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
   return { bytes: buffer.subarray(0, bytesRead), isWhole: length === size };

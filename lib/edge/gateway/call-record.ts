@@ -1,8 +1,8 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { AuthorizedCall } from '../../calls/authorize-call.ts';
-import type { CallOutcome } from '../../calls/call-outcome.ts';
+import type { CallAuthorization } from '../../calls/authorize-call.ts';
 import type { CallRun } from '../../calls/call-runs.ts';
+import type { EndedCall } from '../../calls/ended-call.ts';
 import type { Clock } from '../../contract/clock.ts';
 import type { Operation } from '../../operations/operation.ts';
 import type { LocalKeyOwner } from '../../runs/local-keys.ts';
@@ -10,24 +10,34 @@ import type { LocalKeyOwner } from '../../runs/local-keys.ts';
 /** What is known of a call so far. */
 export type CallRecord = {
   readonly id: string;
-  readonly at: number;
   readonly startedAt: number;
   readonly connection: Socket;
   owner?: LocalKeyOwner;
   service?: string;
   operation?: Operation;
   run?: CallRun;
-  authorized?: AuthorizedCall;
+  authorization?: CallAuthorization;
   /** When the request went to the cloud, on the monotonic clock. */
   sentAt?: number;
   /** Time of waits for the body and for a run. */
   waitedMs: number;
 };
 
-type End = Pick<CallOutcome, 'outcome'> & Partial<Pick<CallOutcome, 'code' | 'status'>>;
+/** One call and its connection. */
+export type CallExchange = {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly record: CallRecord;
+  /** Called once when the call has ended. */
+  readonly releases: (() => void)[];
+};
+
+type End = Pick<EndedCall, 'outcome' | 'code' | 'status'>;
 
 /** The bytes of each connection that belong to its earlier calls. */
 type Counted = { readonly read: number; readonly written: number };
+
+export type CallRecords = ReturnType<typeof createCallRecords>;
 
 /** Creates the functions that begin a record of a call and turn it into its outcome. */
 export const createCallRecords = ({
@@ -39,32 +49,26 @@ export const createCallRecords = ({
 }) => {
   const counted = new WeakMap<Socket, Counted>();
 
-  const countBytes = (connection: Socket): { inBytes: number; outBytes: number } => {
+  const countBytes = (connection: Socket): { bytesIn: number; bytesOut: number } => {
     const { read, written } = counted.get(connection) ?? { read: 0, written: 0 };
     const { bytesRead, bytesWritten } = connection;
     counted.set(connection, { read: bytesRead, written: bytesWritten });
-    return { inBytes: bytesRead - read, outBytes: bytesWritten - written };
+    return { bytesIn: bytesRead - read, bytesOut: bytesWritten - written };
   };
 
-  const describe = ({ owner, run, service, operation, authorized }: CallRecord) => {
-    const permissions = authorized?.permissions ?? [];
-    const task = run?.task ?? owner?.task;
-    return {
-      ...(run !== undefined && { run: run.run }),
-      ...(task !== undefined && { task }),
-      ...(owner !== undefined && { consumer: owner.consumer }),
-      ...(service !== undefined && { service }),
-      ...(operation !== undefined && { operation: `${operation.service}:${operation.name}` }),
-      actions: permissions.map(({ action }) => action),
-      resources: permissions.map(({ resource = '' }) => resource),
-      ...(authorized !== undefined && { isResolved: authorized.isResolved }),
-    };
-  };
+  const describe = ({ owner, run, service, operation, authorization }: CallRecord) => ({
+    run: run?.run,
+    task: run?.task ?? owner?.task,
+    consumer: owner?.consumer,
+    service,
+    operation,
+    permissions: authorization?.permissions ?? [],
+    isResolved: authorization?.isResolved,
+  });
 
   return {
     begin: ({ socket }: IncomingMessage): CallRecord => ({
       id: createId(),
-      at: clock.now(),
       startedAt: clock.monotonic(),
       connection: socket,
       waitedMs: 0,
@@ -78,11 +82,10 @@ export const createCallRecords = ({
         record.waitedMs += clock.monotonic() - startedAt;
       }
     },
-    end: (record: CallRecord, end: End): CallOutcome => {
+    end: (record: CallRecord, end: End): EndedCall => {
       const endedAt = clock.monotonic();
       return {
         id: record.id,
-        at: record.at,
         ...describe(record),
         ...end,
         ...countBytes(record.connection),

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { selectResponseHeaders } from '../../calls/call-headers.ts';
 import type { CallRefusal } from '../../calls/call-refusals.ts';
 import { chooseErrorFormat, renderRefusal } from '../../calls/refusal-rendering.ts';
@@ -27,6 +26,23 @@ const endAfterBody = (incoming: IncomingMessage, outgoing: ServerResponse): void
   incoming.once('end', end);
   incoming.once('error', end);
   outgoing.once('close', end);
+  // It was paused if it was read in part before it was refused.
+  incoming.resume();
+};
+
+/**
+ * Asks a client that waits to send its body. While an earlier response of the connection is not
+ * sent, Node would put this after the head of our response: it waits for the connection.
+ */
+export const sendContinue = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+  if (incoming.headers.expect === undefined || incoming.httpVersion !== '1.1') return;
+  if (outgoing.socket !== null) {
+    outgoing.writeContinue();
+    return;
+  }
+  outgoing.once('socket', () => {
+    if (!outgoing.headersSent) outgoing.writeContinue();
+  });
 };
 
 /** Sends a refusal in the format of the caller's protocol. @returns its status */
@@ -35,7 +51,7 @@ export const respondRefused = (
   outgoing: ServerResponse,
   { id, refusal }: { id: string; refusal: CallRefusal },
 ): number => {
-  const format = chooseErrorFormat(incoming.headers);
+  const format = chooseErrorFormat(incoming.headers, incoming.url);
   const isHead = incoming.method === 'HEAD';
   const { status, headers, body } = renderRefusal(refusal, { format, requestId: id, isHead });
   const isRead = incoming.complete;
@@ -65,18 +81,43 @@ export type CloudResponse = {
 /** Enough of an error for its code. */
 const MAX_ERROR_BYTES = 4 * 1024;
 
-/** Passes a body on. The beginning is seen before the client sees it, and can act on it. */
-const watchHead = (onHead: (head: string) => void) =>
-  async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    let head = '';
-    for await (const chunk of source) {
-      if (head.length < MAX_ERROR_BYTES) {
-        head += chunk.toString('latin1', 0, MAX_ERROR_BYTES);
-        onHead(head);
-      }
-      yield chunk;
-    }
+/**
+ * Streams a body to the client, as fast as it reads. Plain events: the signals that `pipeline` makes for
+ * every body take more time than a small one. The owner of the signal destroys the body.
+ *
+ * @param onChunk sees each piece before the client sees it
+ */
+const passBody = (
+  body: Readable,
+  outgoing: ServerResponse,
+  { signal, onChunk }: { signal: AbortSignal; onChunk?: (chunk: Buffer) => void },
+): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    const onFinish = (): void => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    };
+    body.on('data', (chunk: Buffer) => {
+      onChunk?.(chunk);
+      if (!outgoing.write(chunk)) body.pause();
+    });
+    body.once('end', () => outgoing.end()).once('error', reject);
+    outgoing.on('drain', () => body.resume());
+    outgoing.once('finish', onFinish).once('error', reject);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+
+/** @returns a function that searches the beginning of an error for its code */
+const watchHead = (onHead: (head: string) => void): ((chunk: Buffer) => void) => {
+  let head = '';
+  return (chunk) => {
+    if (head.length >= MAX_ERROR_BYTES) return;
+    head += chunk.toString('latin1', 0, MAX_ERROR_BYTES);
+    onHead(head);
   };
+};
 
 const EXPIRED = 'ExpiredToken';
 
@@ -92,7 +133,7 @@ export const passResponse = async (
 ): Promise<void> => {
   outgoing.writeHead(status, selectResponseHeaders(headers));
   if (status !== 400 && status !== 403) {
-    await pipeline(body, outgoing, { signal });
+    await passBody(body, outgoing, { signal });
     return;
   }
   let isExpired = false;
@@ -102,5 +143,5 @@ export const passResponse = async (
     onExpired();
   };
   watch(String(headers['x-amzn-errortype']));
-  await pipeline(body, watchHead(watch), outgoing, { signal });
+  await passBody(body, outgoing, { signal, onChunk: watchHead(watch) });
 };

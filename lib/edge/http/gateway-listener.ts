@@ -31,7 +31,7 @@ export const createGatewayServer = (
   };
   const server = createLocalServer(handle, { ...GATEWAY_LIMITS, stallMs });
   // The handler decides before it asks for the body.
-  server.on('checkContinue', handle);
+  server.on('checkContinue', (incoming, outgoing) => server.emit('request', incoming, outgoing));
   server.on('timeout', (socket: Socket) => {
     const exchange = current.get(socket);
     if (exchange !== undefined && isWaitingForCloud(socket, exchange)) socket.setTimeout(stallMs);

@@ -127,6 +127,15 @@ describe('createHttpsServer', () => {
     await expect(connectTls(port, { ca, ALPNProtocols: ['h2'] })).rejects.toThrow();
   });
 
+  test('counts open connections, and those that were closed no more', async () => {
+    const { server, port } = await serve();
+    expect(server.connections()).toEqual({ used: 0, max: 1024 });
+    const socket = await connectTls(port, { ca: authorities[0]?.certificate ?? '' });
+    expect(server.connections()).toEqual({ used: 1, max: 1024 });
+    socket.destroy();
+    await waitFor('the connection to be closed', () => server.connections().used === 0);
+  });
+
   test('reads JSON of at most 3 MiB', async () => {
     const { ask } = await serve();
     const body = JSON.stringify('x'.repeat(3 * 1024 * 1024 - 2));

@@ -2,6 +2,8 @@ import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 
+import type { Usage } from '../../contract/usage.ts';
+
 /** PEM. */
 type ServerCertificate = { readonly certificate: string; readonly key: string };
 
@@ -10,6 +12,8 @@ export type HttpsServer = {
   readonly useCertificate: (certificate: ServerCertificate) => void;
   /** Starts to listen; needs a certificate first. Empty host: all addresses. Returns the port. */
   readonly listen: (address: { readonly host: string; readonly port: number }) => Promise<number>;
+  /** Open connections, those before their TLS handshake included. */
+  readonly connections: () => Usage;
   /**
    * Shuts down without losing a request: keeps serving, and each response closes its connection, until
    * no request arrived for `lingerMs` (at most three times that). Then accepts no more connections and
@@ -57,11 +61,12 @@ export const createHttpsServer = (
   );
   server.maxConnections = connections;
   server.on('connection', () => (arrivals += 1));
-  limitPeers(server, perPeer);
+  const countOpen = limitPeers(server, perPeer);
   return {
     useCertificate: ({ certificate, key }) =>
       server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' }),
     listen: (address) => listen(server, address),
+    connections: () => ({ used: countOpen(), max: connections }),
     drain: async ({ lingerMs, graceMs }) => {
       isDraining = true;
       pending.forEach(setConnectionClose);
@@ -80,20 +85,28 @@ const OPTIONS = {
   noDelay: true,
 } as const;
 
-/** Closes connections above the limit before the TLS handshake costs CPU time. */
-const limitPeers = (server: Server, perPeer: number): void => {
+/**
+ * Closes connections above the limit before the TLS handshake costs CPU time.
+ *
+ * @returns a function that counts the open connections of all addresses
+ */
+const limitPeers = (server: Server, perPeer: number): (() => number) => {
   const open = new Map<string, number>();
+  let total = 0;
   server.on('connection', (socket: Socket) => {
     const peer = socket.remoteAddress ?? '';
     const count = (open.get(peer) ?? 0) + 1;
     open.set(peer, count);
+    total += 1;
     socket.once('close', () => {
+      total -= 1;
       const left = (open.get(peer) ?? 1) - 1;
       if (left === 0) open.delete(peer);
       else open.set(peer, left);
     });
     if (count > perPeer) socket.destroy();
   });
+  return () => total;
 };
 
 const buildTimeouts = (requestTimeout: number) => ({

@@ -55,3 +55,20 @@ describe.each(Object.entries(REFUSED))('a client that sends %s', (_what, text) =
     socket.destroy();
   });
 });
+
+test('writes no refusal into a response that is being sent', async () => {
+  await closeListener(server);
+  server = createLocalServer((_request, response) => {
+    response.writeHead(200, { 'content-length': 1_000 }).write('begun');
+  });
+  await listenOnAddress(server, { host: '127.0.0.1', port: 0, setting: 'VALETKEY_TEST' });
+  const socket = await send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  let text = '';
+  socket.on('data', (chunk: Buffer) => {
+    if (text === '') socket.write('no request\r\n\r\n');
+    text += chunk.toString();
+  });
+  await once(socket, 'end');
+  socket.destroy();
+  expect(text).toMatch(/^HTTP\/1\.1 200 OK[^]*\r\n\r\nbegun$/);
+});

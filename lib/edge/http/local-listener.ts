@@ -1,5 +1,11 @@
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { ListenOptions } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -54,9 +60,25 @@ export const createLocalServer = (
   server.maxHeadersCount = 0;
   // Closes the connection of a client that stops reading.
   server.timeout = stallMs;
-  server.on('clientError', refuseMalformed);
+  const hasBegun = watchResponses(server);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // A refusal within another response would be taken for a part of it.
+    if (hasBegun(socket)) socket.destroy();
+    else refuseMalformed(error, socket);
+  });
   server.on('connect', refuseTunnel);
   return server;
+};
+
+/** @returns whether a response is being sent on a socket */
+const watchResponses = (server: Server): ((socket: Duplex) => boolean) => {
+  const current = new WeakMap<Duplex, Set<ServerResponse>>();
+  server.prependListener('request', ({ socket }: IncomingMessage, outgoing: ServerResponse) => {
+    const responses = current.get(socket) ?? new Set();
+    current.set(socket, responses.add(outgoing));
+    outgoing.once('close', () => responses.delete(outgoing));
+  });
+  return (socket) => [...(current.get(socket) ?? [])].some(({ headersSent }) => headersSent);
 };
 
 const refuseMalformed = ({ code }: NodeJS.ErrnoException, socket: Duplex): void => {

@@ -14,6 +14,9 @@ declare module 'undici/lib/api/api-request.js' {
 }
 
 declare module 'undici/lib/core/connect.js' {
-  import { buildConnector } from 'undici';
-  export default buildConnector;
+  import type { Socket } from 'node:net';
+  import type { buildConnector } from 'undici';
+  export default function createConnector(
+    options?: buildConnector.BuildOptions,
+  ): (...parameters: Parameters<buildConnector.connector>) => Socket;
 }

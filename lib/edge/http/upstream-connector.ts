@@ -28,7 +28,7 @@ export type ConnectorOptions = {
 
 export type ConnectorDeps = { readonly isAllowedAddress: (address: string) => boolean };
 
-type Connect = ReturnType<typeof buildConnector>;
+type Connect = (...parameters: Parameters<ReturnType<typeof buildConnector>>) => void;
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const DNS_TTL_MS = 30_000;
@@ -132,14 +132,11 @@ export const createUpstreamConnector = (
     ...(caBundle === undefined ? {} : { ca: caBundle }),
   });
   let open = 0;
+  const countClosed = (): void => void (open -= 1);
 
   const connectCounted: Connect = (options, callback) => {
     open += 1;
-    // The connector returns the socket, which its type leaves out.
-    const socket = connectDirect(options, callback) as unknown as Socket;
-    socket.once('close', () => {
-      open -= 1;
-    });
+    connectDirect(options, callback).once('close', countClosed);
   };
 
   const connectByProxy = (via: URL, ...[options, callback]: Parameters<Connect>): void => {

@@ -13,6 +13,8 @@ export type ApiClientRequest = {
   readonly body?: unknown;
   /** Whether the call is idempotent. Default: every method except POST. */
   readonly isRepeatable?: boolean;
+  /** Receives the response, of any status, for calls that need its headers or its error message. */
+  readonly onResponse?: (response: BufferedResponse) => void;
 };
 
 /**
@@ -64,7 +66,9 @@ export const createApiClient = (
         access = await readAccess();
       }
       const placed = { ...call, path: `${base}${call.path}` };
-      const { status, body } = await send(placed, { timeoutMs, options: access.options });
+      const response = await send(placed, { timeoutMs, options: access.options });
+      const { status, body } = response;
+      call.onResponse?.(response);
       if (status === 401) access = undefined;
       if (status >= 200 && status < 300) return parseJson(body);
       throw Object.assign(new Error(`status ${status}`), { statusCode: status });

@@ -28,8 +28,8 @@ const WATCH_SECONDS = 20;
 const MIN_INTERVAL_MS = 500;
 
 /**
- * Watches all resources of a kind until stopped: lists, then follows changes. It lists again after a
- * failure, and when the API server no longer has the history of changes.
+ * Watches all resources of a kind, in every namespace, until stopped: lists, then follows changes. It lists
+ * again after a failure, and when the API server no longer has the history of changes.
  *
  * @returns stops it
  */
@@ -39,25 +39,25 @@ export const watchCustomResources = (
 ): (() => void) => {
   const { plural, onState, onSync, onError, backoffMs } = options;
   const resources = createCustomResourceClient(createApiClient(kubernetes), options);
-  let resourcesByName = new Map<string, CustomResource>();
+  let resourcesByKey = new Map<string, CustomResource>();
   let pendingNotify: NodeJS.Immediate | undefined;
 
   const scheduleNotify = (): void => {
     pendingNotify ??= setImmediate(() => {
       pendingNotify = undefined;
-      onState([...resourcesByName.values()]);
+      onState([...resourcesByKey.values()]);
     });
   };
   const list = async (signal: AbortSignal): Promise<string> => {
     const { items, resourceVersion } = await resources.list();
-    resourcesByName = new Map(items.map((item) => [item.metadata.name, item]));
+    resourcesByKey = new Map(items.map((item) => [getKey(item), item]));
     if (!signal.aborted) scheduleNotify();
     return resourceVersion;
   };
   const applyEvent = (type: string, item: CustomResource): void => {
     if (type === 'BOOKMARK') return;
-    if (type === 'DELETED') resourcesByName.delete(item.metadata.name);
-    else resourcesByName.set(item.metadata.name, item);
+    if (type === 'DELETED') resourcesByKey.delete(getKey(item));
+    else resourcesByKey.set(getKey(item), item);
     scheduleNotify();
   };
   const run = async (onConnected: () => void, signal: AbortSignal): Promise<void> => {
@@ -77,6 +77,10 @@ export const watchCustomResources = (
     clearImmediate(pendingNotify);
   };
 };
+
+/** Names are unique in their namespace only. */
+const getKey = ({ metadata }: CustomResource): string =>
+  `${metadata.namespace ?? ''}/${metadata.name}`;
 
 type WatchOnceOptions = {
   readonly plural: string;

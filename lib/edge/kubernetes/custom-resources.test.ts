@@ -2,7 +2,11 @@ import { afterEach, beforeEach, describe, expect, jest, it } from '@jest/globals
 
 import { createKubernetesClient, type KubernetesClient } from './kubernetes-client.ts';
 import { watchCustomResources } from './custom-resource-watch.ts';
-import { createCustomResourceClient, type CustomResource } from './custom-resources.ts';
+import {
+  createCustomResourceClient,
+  type CustomResource,
+  type CustomResourceKind,
+} from './custom-resources.ts';
 import { createApiClient } from './api-client.ts';
 import { startFakeApiServer, type FakeApiServer } from './fixtures/fake-api-server.ts';
 import type { KubernetesError } from './kubernetes-error.ts';
@@ -19,6 +23,10 @@ afterEach(() => api.close());
 
 const collection = '/apis/valetkey.dev/v1alpha1/revocations';
 const kind = { kind: 'Revocation', plural: 'revocations' } as const;
+
+const namespaced = { kind: 'ApprovalRequest', plural: 'approvalrequests' };
+const inNamespace = (namespace: string): string =>
+  `/apis/valetkey.dev/v1alpha1/namespaces/${namespace}/approvalrequests`;
 
 /** Waits until `isDone` returns true; fails after 4 s. */
 const waitUntil = async (isDone: () => boolean): Promise<void> => {
@@ -70,6 +78,23 @@ describe('createCustomResourceClient', () => {
     expect(api.get(`${collection}/one`)).toMatchObject({ spec: { reason: 'a' }, status: {} });
   });
 
+  it('creates, lists and removes objects of a namespaced kind in their namespace', async () => {
+    const calls = createApiClient(kubernetes);
+    const [sales, research, everywhere] = ['sales', 'research', undefined].map((namespace) =>
+      createCustomResourceClient(calls, namespaced, namespace),
+    );
+    expect(await sales?.create('one', {})).toBe('created');
+    expect(await research?.create('one', {})).toBe('created');
+    const { namespace, uid = '' } = api.get(`${inNamespace('sales')}/one`)?.metadata ?? {};
+    expect(namespace).toBe('sales');
+    expect((await sales?.list())?.items).toHaveLength(1);
+    expect((await everywhere?.list())?.items).toHaveLength(2);
+    expect(await sales?.remove('one', uid)).toBe('removed');
+    expect((await everywhere?.list())?.items).toMatchObject([
+      { metadata: { namespace: 'research' } },
+    ]);
+  });
+
   it('throws refused when listing is denied', async () => {
     api.fail(/revocations/, 403);
     const answer = open().list();
@@ -78,13 +103,13 @@ describe('createCustomResourceClient', () => {
 });
 
 describe('watchCustomResources', () => {
-  const open = () => {
+  const open = (watched: CustomResourceKind = kind) => {
     const states: (readonly CustomResource[])[] = [];
     const errors: KubernetesError[] = [];
     const attempts: number[] = [];
     let syncs = 0;
     const stop = watchCustomResources(kubernetes, {
-      ...kind,
+      ...watched,
       onState: (all) => states.push(all),
       onSync: () => (syncs += 1),
       onError: (error) => errors.push(error),
@@ -95,6 +120,25 @@ describe('watchCustomResources', () => {
   };
   const calls = () => api.requests.filter((one) => one === `GET ${collection}`).length;
   const watching = () => calls() >= 2;
+
+  it('distinguishes objects of one name in several namespaces', async () => {
+    const metadata = (namespace: string) => ({ metadata: { namespace }, spec: {} });
+    api.put(`${inNamespace('sales')}/one`, metadata('sales'));
+    api.put(`${inNamespace('research')}/one`, metadata('research'));
+    const { states, stop } = open(namespaced);
+    const namespaces = () =>
+      states
+        .at(-1)
+        ?.map((each) => each.metadata.namespace)
+        .join();
+    await waitUntil(() => namespaces() === 'sales,research');
+    await waitUntil(() => api.requests.length >= 2);
+    api.put(`${inNamespace('support')}/one`, metadata('support'));
+    await waitUntil(() => namespaces() === 'sales,research,support');
+    api.remove(`${inNamespace('sales')}/one`);
+    await waitUntil(() => namespaces() === 'research,support');
+    stop();
+  });
 
   it('reports existing, added and deleted objects and keeps unchanged ones', async () => {
     api.put(`${collection}/one`, { spec: {} });

@@ -7,21 +7,25 @@ import {
 import type { ApiClient } from './api-client.ts';
 import { toOutcome } from './kubernetes-error.ts';
 
-/** Valetkey's own kinds; all are cluster-scoped. */
-export type CustomResourceKind =
-  | { readonly kind: 'Revocation'; readonly plural: typeof REVOCATIONS }
-  | { readonly kind: 'TaskPolicy'; readonly plural: typeof TASK_POLICIES };
+/** One of Valetkey's own kinds: `TaskPolicy`, `taskpolicies`. */
+export type CustomResourceKind = { readonly kind: string; readonly plural: string };
 
 /**
  * Objects of one response; limits memory of the API server and of this process. A TaskPolicy may have
  * 64 KiB, and kubectl stores a copy in an annotation.
  */
-const PAGE_SIZES = { [REVOCATIONS]: 500, [TASK_POLICIES]: 40 } as const;
+const PAGE_SIZES: ReadonlyMap<string, number> = new Map([
+  [REVOCATIONS, 500],
+  [TASK_POLICIES, 40],
+]);
+const DEFAULT_PAGE_SIZE = 100;
 
 /** A resource as the API server returns it; `spec` and `status` are not parsed yet. */
 export type CustomResource = {
   readonly metadata: {
     readonly name: string;
+    /** Of a namespaced kind. */
+    readonly namespace?: string;
     readonly uid: string;
     readonly resourceVersion: string;
     readonly generation?: number;
@@ -53,20 +57,27 @@ export type CustomResourceClient = {
   }) => Promise<'written' | 'conflict'>;
 };
 
-/** @returns every function throws KubernetesError */
+/**
+ * @param namespace of a namespaced kind. Without it, `list` returns the objects of every namespace; the other
+ *   functions are then for cluster-scoped kinds only
+ * @returns every function throws KubernetesError
+ */
 export const createCustomResourceClient = (
   calls: ApiClient,
   { kind, plural }: CustomResourceKind,
+  namespace?: string,
 ): CustomResourceClient => {
   const apiVersion = `${API_GROUP}/${API_VERSION}`;
-  const path = `/apis/${apiVersion}/${plural}`;
+  const within = namespace === undefined ? '' : `namespaces/${encodeURIComponent(namespace)}/`;
+  const path = `/apis/${apiVersion}/${within}${plural}`;
+  const limit = PAGE_SIZES.get(plural) ?? DEFAULT_PAGE_SIZE;
   const at = (name: string): string => `${path}/${encodeURIComponent(name)}`;
   return {
     list: async () => {
       const items: CustomResource[] = [];
       for (let next = ''; ;) {
         const from = next === '' ? '' : `&continue=${encodeURIComponent(next)}`;
-        const call = { method: 'GET', path: `${path}?limit=${PAGE_SIZES[plural]}${from}` } as const;
+        const call = { method: 'GET', path: `${path}?limit=${limit}${from}` } as const;
         const response = (await calls(`list ${plural}`, call)) as ListResponse;
         items.push(...(response.items ?? []));
         next = response.metadata?.continue ?? '';
@@ -75,7 +86,8 @@ export const createCustomResourceClient = (
       }
     },
     create: (name, spec) => {
-      const body = { apiVersion, kind, metadata: { name }, spec };
+      const metadata = { name, ...(namespace !== undefined && { namespace }) };
+      const body = { apiVersion, kind, metadata, spec };
       const call = { method: 'POST', path, body } as const;
       return toOutcome(calls(`create ${plural} ${name}`, call), 'created', { conflict: 'exists' });
     },

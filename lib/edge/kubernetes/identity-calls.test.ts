@@ -7,7 +7,7 @@ import { createPodReader } from './pod-reader.ts';
 import { createNamespaceLabelReader } from './namespace-labels.ts';
 import { createPodEventEmitter, type PodEvent } from './pod-events.ts';
 import { createServiceAccountReader } from './service-accounts.ts';
-import { createUsedTokenLeaseStore } from './used-token-leases.ts';
+import { createUsedHandleLeaseStore } from './used-handle-leases.ts';
 import { createTokenReviewer } from './token-reviews.ts';
 
 let api: FakeApiServer;
@@ -114,15 +114,16 @@ describe('createNamespaceLabelReader', () => {
   });
 });
 
-describe('createUsedTokenLeaseStore', () => {
-  const lease = { name: 'used-ab12', endsAt: 1_767_225_600_123 };
+describe('createUsedHandleLeaseStore', () => {
+  const lease = { name: 'used-ab12', kind: 'user-token', endsAt: 1_767_225_600_123 };
   const folder = '/apis/coordination.k8s.io/v1/namespaces/valetkey/leases';
 
   it('creates a Lease once, lists it with its end and removes it', async () => {
-    const leases = createUsedTokenLeaseStore(calls, 'valetkey');
+    const leases = createUsedHandleLeaseStore(calls, 'valetkey');
     expect(await leases.create(lease)).toBe('created');
     expect(await leases.create(lease)).toBe('exists');
     expect(api.get(`${folder}/used-ab12`)).toMatchObject({
+      metadata: { labels: { 'valetkey.dev/handle-kind': 'user-token' } },
       spec: { renewTime: '2026-01-01T00:00:00.123000Z' },
     });
     expect(await leases.list()).toEqual([lease]);
@@ -132,15 +133,15 @@ describe('createUsedTokenLeaseStore', () => {
   });
 
   it('ignores Leases of other programs', async () => {
-    const leases = createUsedTokenLeaseStore(calls, 'valetkey');
+    const leases = createUsedHandleLeaseStore(calls, 'valetkey');
     api.put(`${folder}/theirs`, { spec: { renewTime: '2020-01-01T00:00:00.000000Z' } });
-    api.put(`${folder}/endless`, { metadata: { labels: { 'valetkey.dev/used-token': 'true' } } });
+    api.put(`${folder}/endless`, { metadata: { labels: { 'valetkey.dev/used-once': 'true' } } });
     expect(await leases.list()).toEqual([]);
   });
 
   it('throws when the API server fails', async () => {
     api.fail(/leases/, 503);
-    const leases = createUsedTokenLeaseStore(calls, 'valetkey');
+    const leases = createUsedHandleLeaseStore(calls, 'valetkey');
     await expect(leases.create(lease)).rejects.toMatchObject({ code: 'unavailable' });
   });
 });

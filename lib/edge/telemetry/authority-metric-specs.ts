@@ -95,6 +95,20 @@ export const AUTHORITY_METRIC_SPECS = {
     labels: [],
     unit: '1',
   },
+  capacityUsed: {
+    name: 'valetkey_authority_capacity_used',
+    type: 'gauge',
+    help: 'Use of a limited resource of this replica, by resource: connections of the HTTPS port; event_streams; token_verifications in progress; audit_queue, the records that wait for a write.',
+    labels: ['resource'],
+    unit: '1',
+  },
+  capacityMax: {
+    name: 'valetkey_authority_capacity_max',
+    type: 'gauge',
+    help: 'The maximum of each resource of valetkey_authority_capacity_used. At the maximum the replica refuses more: it closes connections and answers "overloaded".',
+    labels: ['resource'],
+    unit: '1',
+  },
   denyListUpdateSeconds: {
     name: 'valetkey_authority_deny_list_update_duration_seconds',
     type: 'histogram',
@@ -116,7 +130,7 @@ export const AUTHORITY_METRIC_SPECS = {
     help: 'Time of one write of audit records until every sink has stored it.',
     labels: [],
     unit: 'seconds',
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15],
   },
   auditWriteErrors: {
     name: 'valetkey_authority_audit_write_errors_total',

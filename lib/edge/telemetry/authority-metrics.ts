@@ -1,19 +1,26 @@
+import { createSingleFlight } from '../../async/single-flight.ts';
 import type { AuditErrorCode } from '../../audit/audit-event.ts';
 import { AUTHORITY_METRIC_SPECS as SPECS } from './authority-metric-specs.ts';
 import {
   createHistogram,
   readLastSyncs,
   registerBuildInfo,
+  registerCapacity,
   registerCollectedGauge,
   toMetricConfig,
   type LastSyncDeps,
   type Sample,
+  type MeasureCapacity,
 } from './metric-registration.ts';
 import type { MetricSpec } from './metric-spec.ts';
+import { PROCESS_METRICS, registerProcessMetrics } from './process-metrics.ts';
 import { Counter, Gauge, Registry } from './prometheus.ts';
 
 /** Every metric of the authority, in the order of its documentation. */
-export const AUTHORITY_METRICS: readonly MetricSpec[] = Object.values(SPECS);
+export const AUTHORITY_METRICS: readonly MetricSpec[] = [
+  ...Object.values(SPECS),
+  ...PROCESS_METRICS,
+];
 
 export type AuthorityRoute = 'token' | 'revoke' | 'records' | 'events' | 'other';
 export type AuthorityController = 'certificate' | 'signing-keys' | 'audit-export' | 'other';
@@ -53,6 +60,9 @@ export type AuthorityMetrics = {
   readonly policyExceptions: (exceptions: readonly PolicyEnd[]) => void;
   readonly revocationsCounted: (count: number) => void;
   readonly eventStreamsCounted: (count: number) => void;
+  readonly measureCapacity: MeasureCapacity<
+    'connections' | 'event_streams' | 'token_verifications' | 'audit_queue'
+  >;
   readonly denyListUpdated: (durationSeconds: number) => void;
   readonly auditRecordsWritten: (batch: {
     readonly lines: number;
@@ -120,17 +130,20 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
   let notAfter: number | undefined;
   let ends: readonly PolicyEnd[] = [];
   registerBuildInfo(registry);
+  registerProcessMetrics(registry);
   registerCollectedGauge(SPECS.certificateExpiration, registry, () =>
     notAfter === undefined ? [] : [{ value: notAfter / 1000 }],
   );
   registerCollectedGauge(SPECS.policyUntil, registry, () => toUntilSamples(ends, deps.now()));
   registerCollectedGauge(SPECS.watchLastSync, registry, () => readLastSyncs(deps));
+  // Once for a scrape, so that both values are of the same moment.
+  const readAuditVolume = createSingleFlight(deps.readAuditVolume);
   registerCollectedGauge(SPECS.auditVolumeFree, registry, async () => {
-    const space = await deps.readAuditVolume();
+    const space = await readAuditVolume();
     return space === undefined ? [] : [{ value: space.freeBytes }];
   });
   registerCollectedGauge(SPECS.auditVolumeSize, registry, async () => {
-    const space = await deps.readAuditVolume();
+    const space = await readAuditVolume();
     return space === undefined ? [] : [{ value: space.sizeBytes }];
   });
   return {
@@ -158,6 +171,10 @@ export const createAuthorityMetrics = (deps: AuthorityMetricsDeps): AuthorityMet
     },
     revocationsCounted: (count) => revocations.set(count),
     eventStreamsCounted: (count) => streams.set(count),
+    measureCapacity: registerCapacity(
+      { used: SPECS.capacityUsed, max: SPECS.capacityMax },
+      registry,
+    ),
     denyListUpdated: (durationSeconds) => denyListUpdates.observe(durationSeconds),
     auditRecordsWritten: ({ lines, seconds }) => {
       records.inc(lines);

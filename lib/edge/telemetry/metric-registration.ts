@@ -1,3 +1,4 @@
+import type { Usage } from '../../contract/usage.ts';
 import { VERSION } from '../../contract/version.ts';
 import { BUILD_INFO_SPEC, type MetricSpec } from './metric-spec.ts';
 import { Gauge, Histogram, type Registry } from './prometheus.ts';
@@ -38,6 +39,27 @@ export const registerCollectedGauge = (
       for (const { labels = {}, value } of samples) gauge.set(labels, value);
     },
   });
+};
+
+/** Sets how the use of a resource is read at each scrape. */
+export type MeasureCapacity<Resource extends string> = (
+  resource: Resource,
+  read: () => Usage,
+) => void;
+
+/** Two gauges, by resource: its use and its maximum. A resource is absent until it is measured. */
+export const registerCapacity = <Resource extends string>(
+  { used, max }: { readonly used: MetricSpec; readonly max: MetricSpec },
+  registry: Registry,
+): MeasureCapacity<Resource> => {
+  const readers = new Map<Resource, () => Usage>();
+  const register = (spec: MetricSpec, toValue: (usage: Usage) => number): void =>
+    registerCollectedGauge(spec, registry, () =>
+      [...readers].map(([resource, read]) => ({ labels: { resource }, value: toValue(read()) })),
+    );
+  register(used, (usage) => usage.used);
+  register(max, (usage) => usage.max);
+  return (resource, read) => void readers.set(resource, read);
 };
 
 /** `valetkey_build_info{version="…"} 1` */

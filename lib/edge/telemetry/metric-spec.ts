@@ -4,7 +4,7 @@
  */
 export type MetricSpec = {
   /** Ends in its unit, in `_total` for a counter, or in `_info` for constant labels. */
-  readonly name: `valetkey_${string}`;
+  readonly name: `${'valetkey' | 'process' | 'nodejs'}_${string}`;
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
   readonly labels: readonly string[];

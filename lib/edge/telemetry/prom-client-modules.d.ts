@@ -1,4 +1,4 @@
-/** prom-client has types for its entry point only. Each of these files exports one of its classes. */
+/** prom-client has types for its entry point only. Each of its files exports one class or one collector. */
 declare module 'prom-client/lib/counter.js' {
   export { Counter as default } from 'prom-client';
 }
@@ -10,4 +10,9 @@ declare module 'prom-client/lib/histogram.js' {
 }
 declare module 'prom-client/lib/registry.js' {
   export { Registry as default } from 'prom-client';
+}
+declare module 'prom-client/lib/metrics/*.js' {
+  import type { Registry } from 'prom-client';
+  const collect: (registry: Registry) => void;
+  export default collect;
 }

@@ -139,6 +139,13 @@ export const SIDECAR_METRIC_SPECS = {
     labels: [],
     unit: '1',
   },
+  journalBlocked: {
+    name: 'valetkey_sidecar_journal_blocked',
+    type: 'gauge',
+    help: '1 while the gateway refuses calls because standard output does not take the lines of its journal, else 0. Absent before the first call.',
+    labels: [],
+    unit: '1',
+  },
   unresolved: {
     name: 'valetkey_sidecar_resources_unresolved_total',
     type: 'counter',

@@ -4,7 +4,7 @@ import {
   registerCollectedGauge,
   toMetricConfig,
 } from './metric-registration.ts';
-import type { CallOutcome } from '../../calls/call-outcome.ts';
+import type { EndedCall } from '../../calls/ended-call.ts';
 import type { MetricSpec } from './metric-spec.ts';
 import { Counter, Gauge, Registry } from './prometheus.ts';
 import { SIDECAR_METRIC_SPECS as SPECS } from './sidecar-metric-specs.ts';
@@ -24,7 +24,16 @@ export type GatewayState = {
   readonly callsInFlight: number;
   readonly bufferedBytes: number;
   readonly upstreamConnections: number;
+  /** 1 while calls are refused because their journal cannot be written, else 0. */
+  readonly journalBlocked: number;
 };
+
+const GATEWAY_GAUGES = [
+  'callsInFlight',
+  'bufferedBytes',
+  'upstreamConnections',
+  'journalBlocked',
+] as const satisfies readonly (keyof GatewayState)[];
 
 /** Read at each scrape. */
 export type SidecarMetricsDeps = {
@@ -49,7 +58,7 @@ export type SidecarMetrics = {
   readonly runEnded: (task: string, reason: string) => void;
   readonly revocationReceived: () => void;
   readonly endReported: (outcome: string) => void;
-  readonly callEnded: (outcome: CallOutcome) => void;
+  readonly callEnded: (outcome: EndedCall) => void;
   /** The text that Prometheus scrapes, and its content type. */
   readonly render: () => Promise<string>;
   readonly contentType: string;
@@ -119,9 +128,7 @@ const registerReadings = (
     const state = gateway();
     return state === undefined ? [] : [{ value: state[key] }];
   };
-  for (const key of ['callsInFlight', 'bufferedBytes', 'upstreamConnections'] as const) {
-    registerCollectedGauge(SPECS[key], registry, readGateway(key));
-  }
+  for (const key of GATEWAY_GAUGES) registerCollectedGauge(SPECS[key], registry, readGateway(key));
 };
 
 const createCallObserver = (registry: Registry): SidecarMetrics['callEnded'] => {
@@ -135,9 +142,10 @@ const createCallObserver = (registry: Registry): SidecarMetrics['callEnded'] => 
     calls.inc({ task, outcome, code });
     seconds.observe({ outcome }, call.ms / 1000);
     overhead.observe(call.overheadMs / 1000);
-    bytes.inc({ direction: 'in' }, call.inBytes);
-    bytes.inc({ direction: 'out' }, call.outBytes);
-    if (call.isResolved === false) unresolved.inc({ service: call.service ?? 'none' });
+    bytes.inc({ direction: 'in' }, call.bytesIn);
+    bytes.inc({ direction: 'out' }, call.bytesOut);
+    if (outcome !== 'refused' && call.isResolved === false)
+      unresolved.inc({ service: call.service ?? 'none' });
   };
 };
 

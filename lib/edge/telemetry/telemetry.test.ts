@@ -13,6 +13,8 @@ import {
 } from './authority-metrics.ts';
 import { createPinoLog } from './pino-log.ts';
 import { createMetricsServer, type MetricsServerDeps } from './metrics-server.ts';
+import { PROCESS_METRICS } from './process-metrics.ts';
+import { SIDECAR_METRICS } from './sidecar-metrics.ts';
 import { createWebhookMetrics, WEBHOOK_METRICS } from './webhook-metrics.ts';
 
 const listNames = (text: string) =>
@@ -55,6 +57,19 @@ describe('createWebhookMetrics', () => {
   it('registers every documented metric with its help text', async () => {
     const text = await createWebhookMetrics(NO_SYNCS).render();
     expect(listNames(text)).toEqual(WEBHOOK_METRICS.map(({ name }) => name).toSorted());
+  });
+
+  it.each(PROCESS_METRICS)('registers $name with its documented type', async ({ name, type }) => {
+    const text = await createWebhookMetrics(NO_SYNCS).render();
+    expect(text).toContain(`# TYPE ${name} ${type}\n`);
+    if (type === 'gauge') expect(text).toMatch(new RegExp(`^${name} `, 'm'));
+  });
+
+  it('reports the length of the policy queue, and no sample without policy', async () => {
+    const metrics = createWebhookMetrics(NO_SYNCS);
+    expect(await metrics.render()).not.toMatch(/^valetkey_webhook_policy_queue_length/m);
+    metrics.policyTasksQueued(3);
+    expect(await metrics.render()).toContain('valetkey_webhook_policy_queue_length 3');
   });
 
   it('counts responses by operation, outcome and reason', async () => {
@@ -112,6 +127,17 @@ describe('createAuthorityMetrics', () => {
     expect(listNames(text)).toEqual(AUTHORITY_METRICS.map(({ name }) => name).toSorted());
   });
 
+  it('reports the use and the maximum of each resource that is measured', async () => {
+    const metrics = createAuthorityMetrics(deps);
+    let used = 7;
+    metrics.measureCapacity('audit_queue', () => ({ used, max: 8_192 }));
+    used = 9;
+    const text = await metrics.render();
+    expect(text).toContain('valetkey_authority_capacity_used{resource="audit_queue"} 9');
+    expect(text).toContain('valetkey_authority_capacity_max{resource="audit_queue"} 8192');
+    expect(text).not.toContain('{resource="connections"}');
+  });
+
   it('reports the version of the program', async () => {
     const text = await createAuthorityMetrics(deps).render();
     expect(text).toContain(`valetkey_build_info{version="${VERSION}"} 1`);
@@ -130,6 +156,21 @@ describe('createAuthorityMetrics', () => {
     const readAuditVolume = () => Promise.resolve({ sizeBytes: 16_384, freeBytes: 4096 });
     const metrics = createAuthorityMetrics({ ...deps, readAuditVolume });
     expect(await metrics.render()).toContain(`${name} 4096`);
+  });
+
+  it('reads the audit volume once for a scrape', async () => {
+    let reads = 0;
+    const readAuditVolume = async () => {
+      reads += 1;
+      await Promise.resolve();
+      return { sizeBytes: 16_384, freeBytes: 4096 };
+    };
+    const metrics = createAuthorityMetrics({ ...deps, readAuditVolume });
+    const text = await metrics.render();
+    expect(text).toContain('valetkey_authority_audit_volume_size_bytes 16384');
+    expect(reads).toBe(1);
+    await metrics.render();
+    expect(reads).toBe(2);
   });
 
   it('starts failed audit writes at 0, so that an alert sees the first one', async () => {
@@ -172,9 +213,26 @@ describe('metric specs', () => {
     '$name follows the naming conventions: base unit as suffix, _total for counters',
     ({ name, type, unit }) => {
       expect(name.endsWith('_total')).toBe(type === 'counter');
-      if (unit !== '1') expect(name).toMatch(new RegExp(`_${unit}$`));
+      if (unit !== '1') expect(name).toMatch(new RegExp(`_${unit}(_total)?$`));
     },
   );
+});
+
+describe('histograms', () => {
+  it.each([
+    // The longest timeout of a webhook, and the default of the chart.
+    ['valetkey_webhook_admission_duration_seconds', 10],
+    // A run waits for at most three attempts at STS of five seconds.
+    ['valetkey_authority_request_duration_seconds', 15],
+    ['valetkey_sidecar_exchange_duration_seconds', 15],
+    // A run waits for its record, and so for no longer.
+    ['valetkey_authority_audit_write_duration_seconds', 15],
+  ])('%s has a bucket for its timeout of %i s', (name, timeoutSeconds) => {
+    const spec = [...WEBHOOK_METRICS, ...AUTHORITY_METRICS, ...SIDECAR_METRICS].find(
+      (each) => each.name === name,
+    );
+    expect(spec?.buckets?.at(-1)).toBeGreaterThanOrEqual(timeoutSeconds);
+  });
 });
 
 describe('createMetricsServer', () => {

@@ -18,6 +18,27 @@ export const WEBHOOK_METRIC_SPECS = {
     unit: 'seconds',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 10],
   },
+  capacityUsed: {
+    name: 'valetkey_webhook_capacity_used',
+    type: 'gauge',
+    help: 'Use of a limited resource of this replica, by resource: connections of the HTTPS port.',
+    labels: ['resource'],
+    unit: '1',
+  },
+  capacityMax: {
+    name: 'valetkey_webhook_capacity_max',
+    type: 'gauge',
+    help: 'The maximum of each resource of valetkey_webhook_capacity_used. At the maximum the replica closes new connections.',
+    labels: ['resource'],
+    unit: '1',
+  },
+  policyQueueLength: {
+    name: 'valetkey_webhook_policy_queue_length',
+    type: 'gauge',
+    help: 'Tasks that policy evaluates or that wait for it; namespaces take turns. Only the connections and the 16 tasks of a pod limit it. Absent with trust: cluster.',
+    labels: [],
+    unit: '1',
+  },
   certificateExpiration: {
     name: 'valetkey_webhook_certificate_expiration_timestamp_seconds',
     type: 'gauge',

@@ -2,16 +2,19 @@ import {
   createHistogram,
   readLastSyncs,
   registerBuildInfo,
+  registerCapacity,
   registerCollectedGauge,
   toMetricConfig,
   type LastSyncDeps,
+  type MeasureCapacity,
 } from './metric-registration.ts';
 import type { MetricSpec } from './metric-spec.ts';
+import { PROCESS_METRICS, registerProcessMetrics } from './process-metrics.ts';
 import { Counter, Gauge, Registry } from './prometheus.ts';
 import { WEBHOOK_METRIC_SPECS as SPECS } from './webhook-metric-specs.ts';
 
 /** Every metric of the webhook, in the order of its documentation. */
-export const WEBHOOK_METRICS: readonly MetricSpec[] = Object.values(SPECS);
+export const WEBHOOK_METRICS: readonly MetricSpec[] = [...Object.values(SPECS), ...PROCESS_METRICS];
 
 const ADMISSION_OPERATIONS = ['mutate', 'validate', 'validate-policy', 'warn-workload'] as const;
 export type AdmissionOperation = (typeof ADMISSION_OPERATIONS)[number];
@@ -28,6 +31,8 @@ export type WebhookMetrics = {
   /** @param notAfter milliseconds since the epoch */
   readonly certificate: (state: { readonly notAfter: number; readonly isTrusted: boolean }) => void;
   readonly reconcileFailed: (controller: 'certificate') => void;
+  readonly measureCapacity: MeasureCapacity<'connections'>;
+  readonly policyTasksQueued: (count: number) => void;
   readonly injectionTemplatesCounted: (count: number) => void;
   /** The text that Prometheus scrapes, and its content type. */
   readonly render: () => Promise<string>;
@@ -50,7 +55,12 @@ export const createWebhookMetrics = (
     admissions.inc({ operation, outcome: 'errored', reason: 'none' }, 0);
   }
   let notAfter: number | undefined;
+  let policyQueueLength: number | undefined;
   registerBuildInfo(registry);
+  registerProcessMetrics(registry);
+  registerCollectedGauge(SPECS.policyQueueLength, registry, () =>
+    policyQueueLength === undefined ? [] : [{ value: policyQueueLength }],
+  );
   registerCollectedGauge(SPECS.certificateExpiration, registry, () =>
     notAfter === undefined ? [] : [{ value: notAfter / 1000 }],
   );
@@ -65,6 +75,13 @@ export const createWebhookMetrics = (
       caBundleTrusted.set(state.isTrusted ? 1 : 0);
     },
     reconcileFailed: (controller) => reconcileErrors.inc({ controller }),
+    measureCapacity: registerCapacity(
+      { used: SPECS.capacityUsed, max: SPECS.capacityMax },
+      registry,
+    ),
+    policyTasksQueued: (count) => {
+      policyQueueLength = count;
+    },
     injectionTemplatesCounted: (count) => templates.set(count),
     render: () => registry.metrics(),
     contentType: registry.contentType,

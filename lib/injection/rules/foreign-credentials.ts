@@ -1,6 +1,6 @@
 import { CONSUMER_ENV, SIGN_CONSUMER_ENV } from '../../contract/environment.ts';
 import type { Container, EnvVar, Pod } from '../../contract/pod.ts';
-import { formatValue, type FieldError } from '../../schema/field-error.ts';
+import { formatValue, type Expectation, type FieldError } from '../../schema/field-error.ts';
 import { PROFILE_VARIABLES } from '../consumer-environment.ts';
 import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
@@ -37,11 +37,35 @@ export const checkForeignCredentials: RuleCheck = (
           : []),
       ];
     }),
-    ...checkBindings(pod.metadata?.annotations ?? {}, POD_BINDINGS),
-    ...checkBindings(pod.metadata?.labels ?? {}, POD_LABEL_BINDINGS, 'labels'),
+    ...checkPodBindings(pod.metadata ?? {}),
     ...checkServiceAccountBindings(serviceAccount, namespace),
   ];
 };
+
+type BindingMembers = {
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+};
+
+const checkPodBindings = ({ annotations = {}, labels = {} }: BindingMembers) => [
+  ...checkBindings(annotations, POD_BINDINGS),
+  ...checkBindings(labels, POD_LABEL_BINDINGS, 'labels'),
+];
+
+/** Bindings that an update adds or changes: other products read them from running pods, too. */
+export const checkAddedBindings: RuleCheck = (pod, { oldPod }) => {
+  const [before, after] = [oldPod?.metadata ?? {}, pod.metadata ?? {}];
+  return checkPodBindings({
+    annotations: pickChanged(before.annotations, after.annotations),
+    labels: pickChanged(before.labels, after.labels),
+  });
+};
+
+const pickChanged = (
+  before: Readonly<Record<string, string>> = {},
+  after: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(after).filter(([name, value]) => before[name] !== value));
 
 /** What injection adds to a container that is not a consumer. */
 const NO_INJECTED_ENV = { consumer: { env: [] } } as const;
@@ -90,17 +114,20 @@ const isReservedVariable = (name: string): boolean =>
   name === CONSUMER_ENV.socket ||
   name === SIGN_CONSUMER_ENV.gatewaySocket;
 
-const SET_BY_INJECTION = 'no value here: injection sets it for every consumer';
+const SET_BY_INJECTION: Expectation = {
+  expected: 'no value here: injection sets it for every consumer',
+  code: 'reserved_variable',
+};
 
 const buildReservedVariableError = ({ name }: EnvVar, path: string): FieldError => ({
   path,
-  expected: SET_BY_INJECTION,
+  ...SET_BY_INJECTION,
   got: formatValue(name),
 });
 
 /** These variables decide where a consumer sends its loopback token: they are never exempted. */
-export const isReservedVariableError = ({ expected }: FieldError): boolean =>
-  expected === SET_BY_INJECTION;
+export const isReservedVariableError = ({ code }: FieldError): boolean =>
+  code === SET_BY_INJECTION.code;
 
 /** Rule 2 refuses a pod with an unknown template, so the values do not matter here. */
 const isInjectedVariable = (
@@ -120,14 +147,19 @@ const SERVICE_ACCOUNT_BINDINGS = [
   'iam.gke.io/gcp-service-account',
   'azure.workload.identity/client-id',
 ];
-const POD_BINDINGS = ['iam.amazonaws.com/role'];
+export const POD_BINDINGS = ['iam.amazonaws.com/role'];
 /** AAD Pod Identity, which preceded workload identity, binds by a label. */
-const POD_LABEL_BINDINGS = ['aadpodidbinding'];
+export const POD_LABEL_BINDINGS = ['aadpodidbinding'];
 const OTHER_CLOUD_BINDINGS = [
   'iam.gke.io/gcp-service-account',
   'azure.workload.identity/client-id',
   ...POD_LABEL_BINDINGS,
 ];
+
+const NO_OTHER_ROLE: Expectation = {
+  expected:
+    'no role by another mechanism: declare a task, and remove this annotation or use a service account without it',
+};
 
 const checkBindings = (
   mapping: Readonly<Record<string, string>>,
@@ -138,9 +170,7 @@ const checkBindings = (
     .filter((name) => Object.hasOwn(mapping, name))
     .map((name) => ({
       path: `/metadata/${member}${toJsonPointer(name)}`,
-      expected: OTHER_CLOUD_BINDINGS.includes(name)
-        ? NO_OTHER_IDENTITY
-        : 'no role by another mechanism: declare a task, and remove this annotation or use a service account without it',
+      ...(OTHER_CLOUD_BINDINGS.includes(name) ? NO_OTHER_IDENTITY : NO_OTHER_ROLE),
       got: formatValue(name),
     }));
 

@@ -27,7 +27,18 @@ export const evaluateRules = (
 
 const evaluateRule = (rule: CheckedRule, pod: Pod, context: RuleContext): readonly FieldError[] => {
   if (rule.phases.includes(context.phase)) return rule.check(pod, context);
-  if (context.phase !== 'UPDATE' || rule.appliesToEphemeral !== true) return [];
+  if (context.phase !== 'UPDATE') return [];
+  return [
+    ...(rule.appliesToEphemeral === true ? checkAddedContainers(rule, pod, context) : []),
+    ...(rule.checkUpdate?.(pod, context) ?? []),
+  ];
+};
+
+const checkAddedContainers = (
+  rule: CheckedRule,
+  pod: Pod,
+  context: RuleContext,
+): readonly FieldError[] => {
   const added = listAddedEphemeralContainers(pod, context.oldPod).map(({ path }) => `${path}/`);
   if (added.length === 0) return [];
   return rule

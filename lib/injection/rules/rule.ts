@@ -60,6 +60,8 @@ export type CheckedRule = RuleDescription & {
   /** Violations that no exemption and no mode admits. */
   readonly isNonExemptible?: (fault: FieldError) => boolean;
   readonly check: RuleCheck;
+  /** Evaluated on UPDATE too, for what an update adds to the pod. */
+  readonly checkUpdate?: RuleCheck;
 };
 
 /** A rule for requests that a webhook must not block, or about the rules themselves. */

@@ -1,5 +1,9 @@
 import { isSidecarTargetError, checkEphemeralContainers } from './ephemeral-containers.ts';
-import { isReservedVariableError, checkForeignCredentials } from './foreign-credentials.ts';
+import {
+  checkAddedBindings,
+  checkForeignCredentials,
+  isReservedVariableError,
+} from './foreign-credentials.ts';
 import { checkHardening } from './hardening.ts';
 import { checkIsolation } from './isolation.ts';
 import { checkMounts } from './mounts.ts';
@@ -172,6 +176,7 @@ export const RULES: readonly Rule[] = [
     appliesToEphemeral: true,
     isNonExemptible: isReservedVariableError,
     check: checkForeignCredentials,
+    checkUpdate: checkAddedBindings,
   },
   {
     id: '8',

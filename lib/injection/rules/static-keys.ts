@@ -1,11 +1,11 @@
 import type { Container, EnvFromSource, EnvVar } from '../../contract/pod.ts';
-import { formatValue, type FieldError } from '../../schema/field-error.ts';
+import { formatValue, type Expectation, type FieldError } from '../../schema/field-error.ts';
 import { NO_OTHER_IDENTITY, NO_OTHER_PREFIX, OTHER_CLOUD_PREFIXES } from './other-clouds.ts';
 
 const USE_TASKS_ADVICE = 'declare a task and let the sidecar serve credentials';
-const NO_STATIC_KEYS = `no static keys: ${USE_TASKS_ADVICE}`;
+const NO_STATIC_KEYS: Expectation = { expected: `no static keys: ${USE_TASKS_ADVICE}` };
 
-type DeniedVariable = { readonly names: RegExp; readonly instead: string };
+type DeniedVariable = { readonly names: RegExp; readonly instead: Expectation };
 
 /** Variables of other mechanisms. The first match gives the advice. */
 const DENIED_VARIABLES: readonly DeniedVariable[] = [
@@ -16,7 +16,9 @@ const DENIED_VARIABLES: readonly DeniedVariable[] = [
   },
   {
     names: /^(AWS_WEB_IDENTITY_TOKEN_FILE|AWS_ROLE_ARN)$/,
-    instead: `no role by another mechanism (SDKs would prefer it): ${USE_TASKS_ADVICE}`,
+    instead: {
+      expected: `no role by another mechanism (SDKs would prefer it): ${USE_TASKS_ADVICE}`,
+    },
   },
   {
     names:
@@ -32,7 +34,11 @@ const DENIED_PREFIXES: readonly string[] = ['AWS_', 'VALETKEY_'];
 const KEY_ID = /\b(AKIA|ASIA)[A-Z0-9]{16}\b/;
 
 /** Where tools look for keys by default, and variables in a command that hold or name keys. */
-type KeyPlace = { readonly file: RegExp; readonly assignment: RegExp; readonly expected: string };
+type KeyPlace = {
+  readonly file: RegExp;
+  readonly assignment: RegExp;
+  readonly instead: Expectation;
+};
 
 /** A text is checked for each cloud: what it says of one must not hide the other's. */
 const KEY_PLACES: readonly KeyPlace[] = [
@@ -40,12 +46,12 @@ const KEY_PLACES: readonly KeyPlace[] = [
     file: /(^|[/\s"'=:])\.aws(\/|$)/m,
     assignment:
       /\bAWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SHARED_CREDENTIALS_FILE|CONFIG_FILE|CREDENTIAL_FILE|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN)=/,
-    expected: NO_STATIC_KEYS,
+    instead: NO_STATIC_KEYS,
   },
   {
     file: /(^|[/\s"'=:])(\.config\/gcloud(\/|$)|\.azure(\/|$)|application_default_credentials\.json$)/m,
     assignment: /\b(GOOGLE_APPLICATION_CREDENTIALS|AZURE_(CLIENT_SECRET|FEDERATED_TOKEN_FILE))=/,
-    expected: NO_OTHER_IDENTITY,
+    instead: NO_OTHER_IDENTITY,
   },
 ];
 
@@ -72,9 +78,7 @@ export const checkVariable = (
           },
         ]
       : []),
-    ...(KEY_ID.test(value)
-      ? [{ path: `${path}/value`, expected: NO_STATIC_KEYS, got: KEY_ID_TEXT }]
-      : []),
+    ...(KEY_ID.test(value) ? [{ path: `${path}/value`, ...NO_STATIC_KEYS, got: KEY_ID_TEXT }] : []),
     ...checkVariableName(secretKeyRef?.key, `${path}/valueFrom/secretKeyRef/key`),
     ...checkVariableName(configMapKeyRef?.key, `${path}/valueFrom/configMapKeyRef/key`),
     ...checkVariableName(fileKeyRef?.key, `${path}/valueFrom/fileKeyRef/key`),
@@ -86,7 +90,7 @@ const KEY_ID_TEXT = 'the id of an AWS key';
 
 const checkVariableName = (name: string | undefined, path: string): readonly FieldError[] => {
   const refusal = DENIED_VARIABLES.find(({ names }) => names.test(name ?? ''));
-  return refusal === undefined ? [] : [{ path, expected: refusal.instead, got: formatValue(name) }];
+  return refusal === undefined ? [] : [{ path, ...refusal.instead, got: formatValue(name) }];
 };
 
 const NO_KEY_FILE = `no file of static keys: ${USE_TASKS_ADVICE}`;
@@ -123,7 +127,7 @@ export const checkEnvSource = (source: EnvFromSource, path: string): readonly Fi
       .filter(({ kind, name }) => isCloudKeyName(kind, name))
       .map(({ at, kind, name }) => ({
         path: `${path}/${at}`,
-        expected: isOtherCloudName(name) ? NO_OTHER_IDENTITY : NO_STATIC_KEYS,
+        ...(isOtherCloudName(name) ? NO_OTHER_IDENTITY : NO_STATIC_KEYS),
         got: `every key of ${kind} ${formatValue(name)}, which holds cloud keys by its name`,
       })),
   ];
@@ -135,7 +139,7 @@ const checkPrefix = (prefix: string, path: string): readonly FieldError[] => {
   if (prefix === '') return [];
   const got = formatValue(prefix);
   if (DENIED_PREFIXES.some(overlaps)) return [{ path, expected: NO_DENIED_PREFIX, got }];
-  return OTHER_CLOUD_PREFIXES.some(overlaps) ? [{ path, expected: NO_OTHER_PREFIX, got }] : [];
+  return OTHER_CLOUD_PREFIXES.some(overlaps) ? [{ path, ...NO_OTHER_PREFIX, got }] : [];
 };
 
 const NO_DENIED_PREFIX = `a prefix that cannot create a name like ${DENIED_PREFIXES.join('…, ')}…`;
@@ -185,18 +189,18 @@ export const checkKeyLocations = (container: Container, path: string): readonly 
   ),
   ...(container.volumeMounts ?? []).flatMap(({ mountPath }, index) => {
     const at = `${path}/volumeMounts/${index}/mountPath`;
-    return KEY_PLACES.filter(({ file }) => file.test(mountPath)).map(({ expected }) => ({
-      ...{ path: at, expected },
+    return KEY_PLACES.filter(({ file }) => file.test(mountPath)).map(({ instead }) => ({
+      ...{ path: at, ...instead },
       got: formatValue(mountPath),
     }));
   }),
 ];
 
 const checkArgument = (word: string, path: string): readonly FieldError[] => [
-  ...(KEY_ID.test(word) ? [{ path, expected: NO_STATIC_KEYS, got: KEY_ID_TEXT }] : []),
-  ...KEY_PLACES.flatMap(({ file, assignment, expected }) => {
+  ...(KEY_ID.test(word) ? [{ path, ...NO_STATIC_KEYS, got: KEY_ID_TEXT }] : []),
+  ...KEY_PLACES.flatMap(({ file, assignment, instead }) => {
     const [found] = [file, assignment].flatMap((pattern) => pattern.exec(word)?.[0] ?? []);
-    return found === undefined ? [] : [{ path, expected, got: formatValue(found.trim()) }];
+    return found === undefined ? [] : [{ path, ...instead, got: formatValue(found.trim()) }];
   }),
 ];
 

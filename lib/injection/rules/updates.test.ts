@@ -37,6 +37,19 @@ describe('checkUpdates', () => {
     expect(evaluateUpdate(changes)).toEqual([]);
   });
 
+  it.each<[string, JsonPatchOp]>([
+    ['a role of another mechanism', addOp('/metadata/annotations/iam.amazonaws.com~1role', 'x')],
+    ['an identity of Azure', addOp('/metadata/labels/aadpodidbinding', 'agent')],
+  ])('rule 7 refuses an update that binds a running pod to %s, and allows it to stay', (_, op) => {
+    expect(evaluateUpdate([op])).toMatchObject([{ rule: '7', path: op.path }]);
+    const bound = applyPatch(injectPod(), [op]) as Pod;
+    expect(evaluateUpdate([op], bound)).toEqual([]);
+    expect(evaluateUpdate([{ ...op, value: 'other' } as JsonPatchOp], bound)).toMatchObject([
+      { rule: '7' },
+    ]);
+    expect(evaluateUpdate([], bound)).toEqual([]);
+  });
+
   it('rule 8 refuses an update without the old pod', () => {
     const context = { platform, templates: new Map(), phase: 'UPDATE' as const, tasks: [] };
     expect(evaluateRules(injectPod(), context)).toMatchObject([{ rule: '8' }]);

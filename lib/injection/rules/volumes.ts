@@ -2,7 +2,7 @@ import { isAwsAudience, isOtherCloudAudience } from '../../config/audiences.ts';
 import { API_AUDIENCES, TOKEN_VOLUME } from '../../contract/names.ts';
 import type { Platform } from '../../contract/platform.ts';
 import type { Volume } from '../../contract/pod.ts';
-import { formatValue, type FieldError } from '../../schema/field-error.ts';
+import { formatValue, type Expectation, type FieldError } from '../../schema/field-error.ts';
 import { isApiTokenVolume } from '../api-token.ts';
 import { listContainers, type PlacedContainer } from '../containers.ts';
 import { NO_OTHER_AUDIENCE } from './other-clouds.ts';
@@ -38,10 +38,11 @@ const checkTokens = (volume: Volume, path: string, platform: Platform): readonly
     : (volume.projected?.sources ?? []).flatMap(({ serviceAccountToken }, index) => {
         if (serviceAccountToken === undefined) return [];
         const { audience = '' } = serviceAccountToken;
-        const expected = findAudienceRequirement(audience, platform);
-        if (expected === undefined || isCheckedByRule2(volume, audience)) return [];
+        const requirement = findAudienceRequirement(audience, platform);
+        if (requirement === undefined || isCheckedByRule2(volume, audience)) return [];
         const at = `${path}/projected/sources/${index}/serviceAccountToken/audience`;
-        return [{ path: at, expected, got: audience === '' ? 'nothing' : formatValue(audience) }];
+        const got = audience === '' ? 'nothing' : formatValue(audience);
+        return [{ path: at, ...requirement, got }];
       });
 
 /**
@@ -104,14 +105,18 @@ const checkTokenSecret = (name: string | undefined, path: string): readonly Fiel
 const isCheckedByRule2 = (volume: Volume, audience: string): boolean =>
   audience === '' && isApiTokenVolume(volume);
 
-const findAudienceRequirement = (audience: string, platform: Platform): string | undefined => {
-  if (isProtectedAudience(audience, platform)) {
-    return 'no audience whose token a cloud or Valetkey exchanges for credentials';
-  }
+const findAudienceRequirement = (audience: string, platform: Platform): Expectation | undefined => {
+  if (isProtectedAudience(audience, platform)) return NO_PROTECTED_AUDIENCE;
   if (isOtherCloudAudience(audience)) return NO_OTHER_AUDIENCE;
-  return isApiAudience(audience) && !platform.pods.allowApiToken
-    ? "an audience that is not the API server's: the platform allows no API token in pods with tasks"
-    : undefined;
+  return isApiAudience(audience) && !platform.pods.allowApiToken ? NO_API_AUDIENCE : undefined;
+};
+
+const NO_PROTECTED_AUDIENCE: Expectation = {
+  expected: 'no audience whose token a cloud or Valetkey exchanges for credentials',
+};
+const NO_API_AUDIENCE: Expectation = {
+  expected:
+    "an audience that is not the API server's: the platform allows no API token in pods with tasks",
 };
 
 const isProtectedAudience = (audience: string, { sidecar, pods }: Platform): boolean =>

@@ -38,6 +38,9 @@ const ALLOWED =
   '{"Effect":"Allow","Action":["sqs:SendMessage"],"Resource":["arn:aws:sqs:eu-west-1:111122223333:jobs"]}';
 const DEADLINE =
   '{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateGreaterThanEquals":{"aws:CurrentTime":"2026-01-02T03:04:05Z"}}}';
+/** In dialect `s3`. */
+const NO_VERSIONS =
+  '{"Effect":"Deny","Action":["s3:GetObject"],"Resource":"*","Condition":{"StringLike":{"s3:versionid":"?*"}}}';
 const buildPolicyText = (...statements: readonly string[]): string =>
   `{"Version":"2012-10-17","Statement":[${statements.join(',')}]}`;
 const buildDenyText = (condition: string, actions = '"*"'): string =>
@@ -76,6 +79,7 @@ describe('buildSessionPolicy', () => {
     expect(buildRestrictedPolicy({ mode: 'podIP' }, 's3')).toBe(
       buildPolicyText(
         ALLOWED,
+        NO_VERSIONS,
         DEADLINE.replace('"*"', services),
         buildDenyText(condition, services),
       ),
@@ -91,6 +95,55 @@ describe('buildSessionPolicy', () => {
     expect(policy).not.toContain('IfExists');
     expect(policy).not.toContain('"*"]');
     expect(policy).not.toContain('"Action":"*"');
+  });
+
+  const REPORTS = 'arn:aws:s3:::acme-data/reports/*';
+  const ARCHIVE = 'arn:aws:s3:::acme-data/archive/*';
+  it.each<[string, readonly TaskStatement[], readonly object[]]>([
+    [
+      'for every action that MinIO checks for versions too',
+      [{ actions: ['s3:GetObject', 's3:GetObjectTagging', 's3:ListBucket'], resources: [REPORTS] }],
+      [{ Action: ['s3:GetObject', 's3:GetObjectTagging'], Resource: '*' }],
+    ],
+    [
+      'but not where the task has an action on versions',
+      [
+        { actions: ['s3:GetObject'], resources: [ARCHIVE] },
+        { actions: ['s3:GetObject', 's3:GetObjectVersion'], resources: [REPORTS] },
+      ],
+      [{ Action: ['s3:GetObject'], NotResource: [REPORTS] }],
+    ],
+    [
+      'in one statement for each set of resources',
+      [
+        { actions: ['s3:GetObject', 's3:PutObjectTagging'], resources: [ARCHIVE] },
+        { actions: ['s3:GetObjectVersion'], resources: [REPORTS] },
+      ],
+      [
+        { Action: ['s3:GetObject'], NotResource: [REPORTS] },
+        { Action: ['s3:PutObjectTagging'], Resource: '*' },
+      ],
+    ],
+    [
+      'nothing if the task may use every version',
+      [{ actions: ['s3:GetObject', 's3:GetObjectVersion'], resources: [REPORTS] }],
+      [],
+    ],
+    ['nothing for other actions', [{ actions: ['s3:PutObject'], resources: [REPORTS] }], []],
+  ])('denies requests for versions in dialect s3 %s', (_what, allow, expected) => {
+    const listVersionDenials = (dialect: 'aws' | 's3'): readonly object[] => {
+      const cloud = { dialect, sourceRestriction: { mode: 'none' } } as const;
+      const policy = buildSessionPolicy({ ...scope, task: { ...task, allow }, cloud });
+      const { Statement: statements } = JSON.parse(policy) as {
+        readonly Statement: readonly object[];
+      };
+      return statements.filter((each) => JSON.stringify(each).includes('versionid'));
+    };
+    const Condition = { StringLike: { 's3:versionid': '?*' } };
+    expect(listVersionDenials('s3')).toEqual(
+      expected.map((each) => ({ Effect: 'Deny', ...each, Condition })),
+    );
+    expect(listVersionDenials('aws')).toEqual([]);
   });
 
   it('restricts an IPv6 pod to its one address', () => {

@@ -1,6 +1,7 @@
 import type { CloudSettings } from '../../contract/platform.ts';
 import type { Task } from '../../contract/task.ts';
 import { bindResource } from '../../task/resource.ts';
+import { buildVersionDenials, type VersionDenial } from './version-requests.ts';
 
 /** STS, AssumeRoleWithWebIdentity: the plain text of a session policy; its packed size has a limit of its own. */
 export const MAX_POLICY_LENGTH = 2048;
@@ -27,14 +28,16 @@ type Condition = Readonly<Record<string, Readonly<Record<string, string | readon
 /**
  * Compiles a task and its params to an IAM session policy, compact JSON: exactly the pairs of the task, a
  * Deny of everything from the deadline on, and a Deny of requests from another source. An explicit Deny
- * also overrides resource policies. Ceph RGW and MinIO enforce the same statements.
+ * also overrides resource policies. Ceph RGW and MinIO enforce the same statements; in dialect `s3` one more
+ * Deny keeps MinIO from serving versions for which the task has no action.
  *
  * @param scope.task in normal form: a short form of actions would stay open to actions that a cloud adds
  */
 export const buildSessionPolicy = (scope: SessionPolicyOptions): string => {
   const sourceRestriction = buildSourceCondition(scope);
-  const statements: readonly Statement[] = [
+  const statements: readonly (Statement | VersionDenial)[] = [
     ...buildAllowStatements(scope),
+    ...(scope.cloud.dialect === 's3' ? buildVersionDenials(scope) : []),
     buildDenyStatement(scope, buildDeadlineCondition(scope.deadline)),
     ...(sourceRestriction === undefined ? [] : [buildDenyStatement(scope, sourceRestriction)]),
   ];

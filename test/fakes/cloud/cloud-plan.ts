@@ -22,6 +22,8 @@ export type BucketPlan = Readonly<Record<string, Readonly<Record<string, string>
 
 export type CloudPlan = {
   readonly region: string;
+  /** IPv4 address to listen on. Default: loopback, to which the gateway sends nothing. */
+  readonly host?: string;
   readonly providers: readonly IdentityProvider[];
   readonly roles: readonly RolePlan[];
   readonly buckets: BucketPlan;

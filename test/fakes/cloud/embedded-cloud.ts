@@ -34,16 +34,19 @@ export type EmbeddedCloud = {
   readonly listSessions: () => readonly Session[];
   /** Every request answered, in order. */
   readonly listEvents: () => readonly CloudEvent[];
+  /** Whether a request for this path has arrived, perhaps in part, that is not answered yet. */
+  readonly isReceiving: (path: string) => boolean;
   readonly close: () => Promise<void>;
 };
 
 type HandledRequest = S3Response & { readonly code?: string };
 type RequestHandler = (incoming: IncomingMessage, requestId: string) => Promise<HandledRequest>;
 
-/** Starts a small STS and S3 on a free loopback port, over HTTP. */
+/** Starts a small STS and S3 on a free port, over HTTP. */
 export const startEmbeddedCloud = async (plan: CloudPlan): Promise<EmbeddedCloud> => {
   const sessions = createSessions();
   const events: CloudEvent[] = [];
+  const inFlight = new Map<IncomingMessage, string>();
   const answers = {
     sts: createStsRequestHandler(plan, sessions),
     s3: createS3RequestHandler(plan, sessions),
@@ -54,21 +57,27 @@ export const startEmbeddedCloud = async (plan: CloudPlan): Promise<EmbeddedCloud
     const path = url.replace(/\?.*$/s, '');
     const service = method === 'POST' && path === '/' ? 'sts' : 's3';
     const requestId = randomUUID();
+    inFlight.set(incoming, path);
     void answers[service](incoming, requestId).then((answered) => {
       const { status, code } = answered;
       const refusal = code === undefined ? {} : { code };
       const caller = findCaller(incoming, sessions);
       const asked = { service, method, path, at: plan.now(), ...caller } as const;
+      inFlight.delete(incoming);
       events.push({ ...asked, status, ...refusal, requestId });
       sendResponse(outgoing, answered);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { host = '127.0.0.1' } = plan;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, host, resolve);
+  });
   const { port } = server.address() as AddressInfo;
   return {
-    endpoint: `http://127.0.0.1:${port}`,
+    endpoint: `http://${host}:${port}`,
     listSessions: sessions.list,
     listEvents: () => events,
+    isReceiving: (path) => [...inFlight.values()].includes(path),
     close: () => closeServer(server),
   };
 };

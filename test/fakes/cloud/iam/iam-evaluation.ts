@@ -33,10 +33,16 @@ const isStatementApplicable = (statement: Statement, request: AccessRequest): bo
 const matchesAction = (pattern: string, action: string): boolean =>
   matchesWildcards(pattern.toLowerCase(), action.toLowerCase());
 
-const matchesResource = ({ resources }: Statement, { resource }: AccessRequest): boolean =>
-  resources === undefined
-    ? resource === undefined
-    : resource !== undefined && resources.some((pattern) => matchesWildcards(pattern, resource));
+const matchesResource = (
+  { resources, otherResources }: Statement,
+  { resource }: AccessRequest,
+): boolean => {
+  if (resource === undefined) return resources === undefined && otherResources === undefined;
+  const matches = (pattern: string): boolean => matchesWildcards(pattern, resource);
+  return otherResources === undefined
+    ? resources?.some(matches) === true
+    : !otherResources.some(matches);
+};
 
 const isConditionMet = (
   { operator, key, values }: Condition,

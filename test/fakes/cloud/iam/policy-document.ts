@@ -31,6 +31,8 @@ export type Statement = {
   readonly actions: readonly string[];
   /** Absent in a trust policy. */
   readonly resources?: readonly string[];
+  /** In place of `resources`: the statement applies to all others. */
+  readonly otherResources?: readonly string[];
   /** ARN of the identity provider; in trust policies only. */
   readonly federated?: string;
   readonly conditions: readonly Condition[];
@@ -127,19 +129,26 @@ const createStatementReader = (action: Reader<string>) =>
   object({
     ...sharedMembers,
     Action: createOneOrMoreReader(action),
-    Resource: createOneOrMoreReader(resourceReader),
+    Resource: { optional: createOneOrMoreReader(resourceReader) },
+    NotResource: { optional: createOneOrMoreReader(resourceReader) },
   });
+
+const checkResources = ({ Resource, NotResource }: RawStatement): string | undefined =>
+  (Resource === undefined) === (NotResource === undefined)
+    ? 'either Resource or NotResource'
+    : undefined;
 
 const statementReaders = {
   trust: trustStatementReader,
-  role: createStatementReader(anyActionReader),
-  session: createStatementReader(serviceActionReader),
+  role: refine(createStatementReader(anyActionReader), checkResources),
+  session: refine(createStatementReader(serviceActionReader), checkResources),
 };
 
 type RawStatement = {
   readonly Effect: 'Allow' | 'Deny';
   readonly Action: readonly string[];
   readonly Resource?: readonly string[];
+  readonly NotResource?: readonly string[];
   readonly Principal?: { readonly Federated: string };
   readonly Condition: Readonly<Record<string, Record<string, readonly string[]>>>;
 };
@@ -158,6 +167,7 @@ const toStatement = (raw: RawStatement): Statement => ({
   effect: raw.Effect,
   actions: raw.Action,
   ...(raw.Resource && { resources: raw.Resource }),
+  ...(raw.NotResource && { otherResources: raw.NotResource }),
   ...(raw.Principal && { federated: raw.Principal.Federated }),
   conditions: Object.entries(raw.Condition).flatMap(([operator, keys]) =>
     Object.entries(keys).map(([key, values]) => ({ operator, key, values })),

@@ -39,8 +39,14 @@ export const findOperation = (
   if (call.bucketName === '' || found === undefined) {
     throw new CloudError('NotImplemented', 501, 'This cloud has only part of S3');
   }
-  return found;
+  return isVersionRequest(call) && found.action === 's3:GetObject'
+    ? { ...found, action: 's3:GetObjectVersion' }
+    : found;
 };
+
+/** Every object has one version, `null`, as in a bucket without versioning. */
+const isVersionRequest = ({ key, query }: Pick<S3Call, 'key' | 'query'>): boolean =>
+  key !== '' && query.has('versionId');
 
 const findBucketOperation = ({ method, query }: Pick<S3Call, 'method' | 'query'>) =>
   method === 'GET' && query.get('list-type') === '2' ? LIST_OBJECTS : undefined;

@@ -1,0 +1,178 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { waitFor } from '../../../test/kit/retry.ts';
+import { applyObjects, runKubectl, waitForPod } from '../../cluster/kubectl.ts';
+import { callSidecarWithRetry, createNamespace, testContext } from '../test-context.ts';
+import { readGuideBlocks, substitute } from './guide-blocks.ts';
+import type { GuideBlock } from './guide-blocks.ts';
+import { createGuideShell } from './guide-shell.ts';
+import type { RunBlock } from './guide-shell.ts';
+import { createMinioService, minioAdmin, startMinioInCluster } from './minio-in-cluster.ts';
+import type { MinioService } from './minio-in-cluster.ts';
+
+const { cluster, images, node, release } = testContext;
+const blocks = readGuideBlocks('docs/minio.md');
+
+/** Every block of the page, in the order in which the tests run them. */
+const [values, install, trust, variables, policy, printRole, prepare, pod, check] = blocks;
+
+const requireText = (block: GuideBlock | undefined): string => block?.text ?? '';
+const indent = (text: string): string =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n');
+
+/** Images exist only on the node. That of awscli has no entry point. */
+const describeImage = (image: string, command: readonly string[]): string =>
+  `image: ${image}\n      imagePullPolicy: Never\n      command: ${JSON.stringify(command)}`;
+
+/**
+ * A policy for nothing. When the last binding with a ConfigMap as parameter is deleted, an API server follows no
+ * ConfigMap any more until it restarts (kubernetes/kubernetes#130887): later entries would meet old parameters.
+ */
+const buildParameterUser = (namespace: string): object[] => {
+  const apiVersion = 'admissionregistration.k8s.io/v1';
+  const metadata = { name: 'e2e-parameter-user' };
+  const resources = { apiGroups: ['e2e.valetkey.dev'], apiVersions: ['v1'], resources: ['none'] };
+  return [
+    {
+      ...{ apiVersion, kind: 'ValidatingAdmissionPolicy', metadata },
+      spec: {
+        paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+        matchConstraints: { resourceRules: [{ ...resources, operations: ['CREATE'] }] },
+        validations: [{ expression: 'true' }],
+      },
+    },
+    {
+      ...{ apiVersion, kind: 'ValidatingAdmissionPolicyBinding', metadata },
+      spec: {
+        policyName: metadata.name,
+        paramRef: { name: 'any', namespace, parameterNotFoundAction: 'Allow' },
+        validationActions: ['Deny'],
+      },
+    },
+  ];
+};
+
+// MinIO's image is imported into the node's containerd.
+if (node !== undefined) {
+  describe('docs/minio.md', () => {
+    const folder = mkdtempSync(join(node.folder, 'guide-'));
+    let service: MinioService;
+    let run: RunBlock;
+    let role: string;
+
+    beforeAll(async () => {
+      const { helm, kubectl, mc } = node.programs;
+      await runKubectl(cluster, ['delete', 'namespace', 'minio', 'research', '--ignore-not-found']);
+      service = await createMinioService(node, folder);
+      const alias = `https://${minioAdmin.user}:${minioAdmin.password}@${service.address}:9000`;
+      const programs = { helm, kubectl, mc };
+      const env = { KUBECONFIG: cluster.kubeconfig, MC_HOST_minio: alias, MC_INSECURE: 'true' };
+      run = createGuideShell(folder, { programs, env });
+      await applyObjects(cluster, buildParameterUser(release.namespace));
+      await run(`helm uninstall ${release.name} -n ${release.namespace} --wait`);
+      // Refusals of earlier tests would count as problems for five minutes.
+      await run('kubectl delete events -A --field-selector source=valetkey-authority');
+    });
+
+    it('has the blocks that these tests run', () => {
+      expect(blocks.map(({ heading, language }) => `${heading}: ${language}`)).toEqual([
+        'Install the authority first: yaml',
+        'Install the authority first: sh',
+        'Start MinIO: sh',
+        'Start MinIO: sh',
+        'Start MinIO: sh',
+        'Start MinIO: sh',
+        'Run a pod: sh',
+        'Run a pod: yaml',
+        'Run a pod: sh',
+      ]);
+    });
+
+    it('installs an authority that becomes ready before MinIO runs', async () => {
+      const [repository = '', tag = ''] = images.valetkey.split(/:(?=[^:/]+$)/);
+      const text = substitute(requireText(values), {
+        'registry.example/valetkey # where you pushed the image': repository,
+        'tag: 0.1.0': `tag: ${tag}\n  pullPolicy: Never`,
+        '    -----BEGIN CERTIFICATE-----\n    …\n    -----END CERTIFICATE-----': indent(service.ca),
+      });
+      writeFileSync(join(folder, 'values.yaml'), text);
+      await run(requireText(install));
+    });
+
+    it('starts a MinIO that trusts the authority, and prints the role for tasks', async () => {
+      await run(requireText(trust));
+      const env = Object.fromEntries(
+        requireText(variables)
+          .trim()
+          .split('\n')
+          .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+      );
+      await startMinioInCluster(node, { folder, env });
+      await run('kubectl -n minio rollout status deployment/minio --timeout=120s');
+      await run(requireText(policy));
+      role = (await run(requireText(printRole))).trim();
+      expect(role).toMatch(/^arn:minio:iam:::role\/[\w-]+$/);
+      await run('mc mb minio/acme-data && echo a,b | mc pipe minio/acme-data/reports/today.csv');
+    });
+
+    it('runs a pod that reads its object', async () => {
+      await run(requireText(prepare));
+      const text = substitute(requireText(pod), {
+        'arn:minio:iam:::role/REPLACE-WITH-THE-PRINTED-NAME': role,
+        'image: amazon/aws-cli': describeImage(images.awscli, testContext.awscliCommand),
+        // The page: if the consumer must trust a private CA, mount it and set AWS_CA_BUNDLE.
+        "value: 'https://minio.minio.svc:9000' }":
+          "value: 'https://minio.minio.svc:9000' }\n        - { name: AWS_CA_BUNDLE, value: /minio/ca.crt }",
+        'securityContext: { runAsNonRoot: true, runAsUser: 65534 }':
+          'securityContext: { runAsNonRoot: true, runAsUser: 65534 }\n' +
+          '      volumeMounts: [{ name: minio-ca, mountPath: /minio }]\n' +
+          '  volumes: [{ name: minio-ca, configMap: { name: minio-ca } }]',
+      });
+      writeFileSync(join(folder, 'reporter.yaml'), text);
+      await run(
+        'kubectl -n research create configmap minio-ca --from-file=ca.crt=minio-ca.crt && kubectl apply -f reporter.yaml',
+      );
+      const get = (path: string) =>
+        run(`kubectl -n research get pod reporter -o jsonpath='{${path}}'`);
+      await waitFor(
+        'the pod to complete',
+        async () => (await get('.status.phase')) === 'Succeeded',
+        {
+          timeoutMs: 150_000,
+        },
+      ).catch(async (error: unknown) => {
+        const about = await run(
+          'kubectl -n research describe pod reporter; kubectl -n research logs reporter -c agent',
+        );
+        throw new Error(`${String(error)}\n${about}`);
+      });
+      expect(await run('kubectl -n research logs reporter -c agent')).toBe('a,b\n');
+    });
+
+    it('finds no problems with its checks', async () => {
+      expect(await run(requireText(check))).toContain('No problems found.');
+    });
+
+    it('runs the pod of README.md', async () => {
+      const readme = readGuideBlocks('README.md');
+      const declared = readme.find(({ heading }) => heading === 'Declare a task');
+      const namespace = await createNamespace('readme');
+      const text = substitute(requireText(declared), {
+        'arn:aws:iam::111122223333:role/agent-reports': role,
+        'image: registry.example/agent:1': describeImage(images.agent, [
+          ...['/usr/bin/node', '/app/agent.mjs', 'hold'],
+        ]),
+      });
+      await applyObjects(cluster, text, ['-n', namespace]);
+      const place = { namespace, pod: 'reporter' };
+      await waitForPod(cluster, place);
+      const { status } = await callSidecarWithRetry(place, 'GET', '/v1/credentials');
+      expect(status).toBe(200);
+    });
+  });
+}

@@ -1,0 +1,71 @@
+import type { IncomingMessage } from 'node:http';
+import { readBody } from '../../async/body.ts';
+import type { BodyBuffers } from '../../calls/body-buffers.ts';
+import type { BodyPlan } from '../../calls/body-plan.ts';
+import { sha256 } from '../../signing/canonical.ts';
+import { buildFramedBody, buildPlainBody, type UpstreamBody } from './call-bodies.ts';
+import type { CallExchange, CallRecords } from './call-record.ts';
+import { sendContinue } from './call-responses.ts';
+import { refuse } from './refused-call.ts';
+
+export type BodySteps = ReturnType<typeof createBodySteps>;
+
+export type BodyStepDeps = {
+  readonly dialect: 'aws' | 's3';
+  readonly buffers: Pick<BodyBuffers, 'reserve'>;
+  readonly maxBodyBytes: number;
+};
+
+/** How the bodies of calls are read and built. */
+export const createBodySteps = (
+  { buffers, maxBodyBytes, dialect }: BodyStepDeps,
+  records: CallRecords,
+) => {
+  const refuseLarge = (): never =>
+    refuse('body_too_large', `expected a body of at most ${maxBodyBytes} bytes`);
+
+  /** Memory is reserved before the first byte is read. */
+  const reserve = async ({ incoming, releases }: CallExchange, consumer: string): Promise<void> => {
+    const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers;
+    const bytes = coding === undefined ? Number(length ?? 0) : maxBodyBytes;
+    if (bytes > maxBodyBytes) refuseLarge();
+    if (bytes === 0) return;
+    const release =
+      (await buffers.reserve(consumer, bytes)) ??
+      refuse('overloaded', 'no memory for the body: too many bodies are read at this time');
+    releases.push(release);
+  };
+
+  const readReserved = async (exchange: CallExchange, consumer: string): Promise<Buffer> => {
+    const { incoming, outgoing } = exchange;
+    await reserve(exchange, consumer);
+    if (incoming.destroyed) refuse('request_malformed', 'expected the rest of the body');
+    sendContinue(incoming, outgoing);
+    const { kind, bytes } = await readBody(incoming, { maxBytes: maxBodyBytes });
+    if (kind === 'too_large') return refuseLarge();
+    return kind === 'complete'
+      ? bytes
+      : refuse('request_malformed', 'expected the rest of the body');
+  };
+
+  return {
+    readWhole: (exchange: CallExchange, consumer: string): Promise<Buffer> =>
+      records.wait(exchange.record, readReserved(exchange, consumer)),
+    buildBody: (
+      { plan, body }: { plan: BodyPlan; body?: Buffer },
+      incoming: IncomingMessage,
+    ): UpstreamBody => {
+      if (plan.kind === 'chunked' && body === undefined) {
+        return (dialect === 's3' ? buildPlainBody : buildFramedBody)(incoming, plan.format);
+      }
+      if (plan.kind === 'stream' && body === undefined) {
+        const { length, payloadHash } = plan;
+        const headers = new Map([['content-length', String(length)]]);
+        return { body: length === 0 ? null : incoming, payloadHash, headers };
+      }
+      const bytes = body ?? Buffer.alloc(0);
+      const headers = new Map([['content-length', String(bytes.length)]]);
+      return { body: bytes.length === 0 ? null : bytes, payloadHash: sha256(bytes), headers };
+    },
+  };
+};

@@ -1,0 +1,153 @@
+import { INSTALLED } from '../../contract/names.ts';
+import type { BufferedResponse } from '../http/https-client.ts';
+import { toMapping, type Mapping } from '../../schema/mapping.ts';
+import type { ApiClient } from './api-client.ts';
+import { createClusterJwksFetcher, readClusterIssuer } from './cluster-issuer.ts';
+import { KubernetesError, findObject } from './kubernetes-error.ts';
+
+/** Version of a Kubernetes program: `1.34`. */
+export type KubernetesVersion = { readonly major: number; readonly minor: number };
+
+export type ApiServerFacts = {
+  /** Undefined: the API server states none that is understood. */
+  readonly version: KubernetesVersion | undefined;
+  /** As the API server states it: `v1.34.2`. */
+  readonly text: string;
+  /** Its `Date` header, milliseconds since the epoch, whole seconds; NaN: it sent none. */
+  readonly clock: number;
+};
+
+export type NamespaceFacts = {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+};
+
+/** What the API server returned for a pod that it did not store. */
+export type DryRunResult =
+  | { readonly pod: Mapping }
+  /** Message of the API server or of an admission plugin. */
+  | { readonly refusal: string };
+
+/** Reads facts about a cluster with the permissions of a user. */
+export type ClusterFactsReader = {
+  readonly readApiServer: () => Promise<ApiServerFacts>;
+  /** Kubelet version of each node, by its name. */
+  readonly listKubelets: () => Promise<ReadonlyMap<string, KubernetesVersion | undefined>>;
+  /** Objects as the API server returns them. */
+  readonly listStorageClasses: () => Promise<readonly Mapping[]>;
+  readonly listMutatingWebhooks: () => Promise<readonly Mapping[]>;
+  readonly listNamespaces: (labelSelector: string) => Promise<readonly NamespaceFacts[]>;
+  /** The authority's StatefulSet; undefined: it does not exist. */
+  readonly readAuthorityObject: () => Promise<unknown>;
+  /** Creates a pod in a dry run: all of admission runs, and nothing is stored. */
+  readonly dryRunPod: (namespace: string, pod: object) => Promise<DryRunResult>;
+  /** Issuer and keys of service account tokens. */
+  readonly readTokenIssuer: () => Promise<{ readonly issuer: string; readonly jwks: unknown }>;
+};
+
+/** Objects of one response. */
+const PAGE_SIZE = 200;
+
+/** @returns every function throws KubernetesError */
+export const createClusterFactsReader = (
+  calls: ApiClient,
+  namespace: string,
+): ClusterFactsReader => {
+  const list = (plural: string, path: string, query = '') =>
+    listAll(calls, { plural, path, query });
+  return {
+    readApiServer: () => readApiServer(calls),
+    listKubelets: async () => new Map((await list('nodes', '/api/v1/nodes')).map(toKubelet)),
+    listStorageClasses: () => list('storageclasses', '/apis/storage.k8s.io/v1/storageclasses'),
+    listMutatingWebhooks: () => {
+      const plural = 'mutatingwebhookconfigurations';
+      return list(plural, `/apis/admissionregistration.k8s.io/v1/${plural}`);
+    },
+    listNamespaces: async (labelSelector) => {
+      const query = `labelSelector=${encodeURIComponent(labelSelector)}&`;
+      return (await list('namespaces', '/api/v1/namespaces', query)).map(toNamespace);
+    },
+    readAuthorityObject: () => {
+      const { authority: name } = INSTALLED;
+      const path = `/apis/apps/v1/namespaces/${encodeURIComponent(namespace)}/statefulsets/${name}`;
+      return findObject(calls(`get statefulsets ${namespace}/${name}`, { method: 'GET', path }));
+    },
+    dryRunPod: (where, pod) => dryRunPod(calls, where, pod),
+    readTokenIssuer: async () => ({
+      issuer: await readClusterIssuer(calls),
+      jwks: await createClusterJwksFetcher(calls)(),
+    }),
+  };
+};
+
+const readApiServer = async (calls: ApiClient): Promise<ApiServerFacts> => {
+  let clock = NaN;
+  const onResponse = ({ headers }: BufferedResponse): void => {
+    clock = Date.parse(headers.date ?? '');
+  };
+  const found = toMapping(
+    await calls('get version', { method: 'GET', path: '/version', onResponse }),
+  );
+  const text = toText(found['gitVersion']);
+  return { version: parseVersion(text), text, clock };
+};
+
+/** Providers append their own version: `v1.31.4-eks-2d5f260`, `v1.30.5+rke2r1`. */
+const parseVersion = (text: string): KubernetesVersion | undefined => {
+  const [, major, minor] = /^v(\d{1,3})\.(\d{1,4})(?:[.+-]|$)/.exec(text) ?? [];
+  return major === undefined ? undefined : { major: Number(major), minor: Number(minor) };
+};
+
+const toText = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+const toKubelet = (node: Mapping): readonly [string, KubernetesVersion | undefined] => {
+  const { nodeInfo } = toMapping(node['status']);
+  const version = parseVersion(toText(toMapping(nodeInfo)['kubeletVersion']));
+  return [toText(toMapping(node['metadata'])['name']), version];
+};
+
+const toNamespace = ({ metadata }: Mapping): NamespaceFacts => {
+  const { name, labels } = toMapping(metadata);
+  return { name: toText(name), labels: toMapping(labels) as NamespaceFacts['labels'] };
+};
+
+const dryRunPod = async (calls: ApiClient, namespace: string, pod: object) => {
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods?dryRun=All`;
+  let message = '';
+  const onResponse = ({ status, body }: BufferedResponse): void => {
+    if (status >= 300) message = readMessage(body);
+  };
+  const call = { method: 'POST', path, body: pod, onResponse } as const;
+  try {
+    return { pod: toMapping(await calls(`create a pod in ${namespace} (dry run)`, call)) };
+  } catch (error) {
+    // Without a message there was no decision about the pod.
+    if (error instanceof KubernetesError && message !== '') return { refusal: message };
+    throw error;
+  }
+};
+
+const readMessage = (body: string): string => {
+  try {
+    return toText(toMapping(JSON.parse(body))['message']);
+  } catch {
+    return '';
+  }
+};
+
+type ListRequest = { readonly plural: string; readonly path: string; readonly query: string };
+
+const listAll = async (
+  calls: ApiClient,
+  { plural, path, query }: ListRequest,
+): Promise<readonly Mapping[]> => {
+  const items: Mapping[] = [];
+  for (let next = ''; ;) {
+    const from = next === '' ? '' : `&continue=${encodeURIComponent(next)}`;
+    const call = { method: 'GET', path: `${path}?${query}limit=${PAGE_SIZE}${from}` } as const;
+    const page = toMapping(await calls(`list ${plural}`, call));
+    if (Array.isArray(page['items'])) items.push(...page['items'].map(toMapping));
+    next = toText(toMapping(page['metadata'])['continue']);
+    if (next === '') return items;
+  }
+};

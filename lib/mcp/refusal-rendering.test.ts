@@ -1,0 +1,59 @@
+import { describe, expect, it } from '@jest/globals';
+import { toMessage } from './messages.ts';
+import { renderMcpRefusal } from './refusal-rendering.ts';
+import type { McpRefusal } from './refusals.ts';
+
+const refusal: McpRefusal = { code: 'tool_outside', message: 'x is outside task t' };
+const TEXT = 'valetkey: x is outside task t (tool_outside)';
+
+const render = (message: object, given = refusal) => {
+  const { status, headers, body } = renderMcpRefusal(
+    given,
+    toMessage({ jsonrpc: '2.0', ...message }),
+  );
+  return { status, code: headers['x-valetkey-code'], answer: JSON.parse(body) as unknown };
+};
+
+describe('renderMcpRefusal', () => {
+  it('gives a tool call a result with isError that a model can read', () => {
+    expect(render({ id: 'a', method: 'tools/call', params: { name: 'x' } })).toEqual({
+      status: 200,
+      code: 'tool_outside',
+      answer: {
+        jsonrpc: '2.0',
+        id: 'a',
+        result: {
+          content: [{ type: 'text', text: TEXT }],
+          isError: true,
+          _meta: { 'valetkey.dev/code': 'tool_outside' },
+        },
+      },
+    });
+  });
+
+  it('adds the type that stateless clients need of a result', () => {
+    const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
+    expect(render({ id: 1, method: 'tools/call', params: { _meta } }).answer).toMatchObject({
+      result: { resultType: 'complete', isError: true },
+    });
+  });
+
+  it('gives other requests an error of JSON-RPC', () => {
+    expect(render({ id: 1, method: 'prompts/get' })).toMatchObject({
+      status: 200,
+      answer: { id: 1, error: { message: TEXT, data: { code: 'tool_outside' } } },
+    });
+  });
+
+  it('gives notifications and unreadable bodies a status and an error without ID', () => {
+    expect(render({ method: 'notifications/x' })).toMatchObject({ status: 403 });
+    const { status, body } = renderMcpRefusal({ code: 'request_malformed', message: 'm' });
+    expect([status, JSON.parse(body)]).toMatchObject([400, { error: {} }]);
+    expect(JSON.parse(body)).not.toHaveProperty('id');
+  });
+
+  it('answers an unknown session with 404, at which clients begin a new one', () => {
+    const unknown = { code: 'session_unknown', message: 'm' } as const;
+    expect(render({ id: 1, method: 'tools/call' }, unknown).status).toBe(404);
+  });
+});

@@ -1,0 +1,97 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+
+import { getProgramPath } from '../../e2e/cluster/programs.ts';
+import { ALERT_CASES, type AlertCase, type Series } from './alert-cases.ts';
+import { ALERTS_FILE, readRuleGroups, type Alert, type RuleGroup } from './alert-rules.ts';
+
+export type RunPromtool = (args: readonly string[]) => readonly string[];
+
+/**
+ * Finds promtool on PATH, or in the cache of `make e2e`.
+ *
+ * @returns a function that runs it and returns its errors
+ * @throws Error if neither exists
+ */
+export const findPromtool = (): RunPromtool => {
+  const programs = ['promtool', getProgramPath('promtool')];
+  const program = programs.find((each) => spawnSync(each, ['--version']).status === 0);
+  if (program === undefined)
+    throw new Error(
+      'promtool: expected it on PATH, got none; install Prometheus, or run `node e2e/cluster/main.ts build`, which builds it with Go',
+    );
+  return (args) => {
+    const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+    return status === 0 ? [] : [`${stderr}${stdout}`];
+  };
+};
+
+/** Checks syntax, templates and duplicates. @returns errors */
+export const checkRules = (promtool: RunPromtool): readonly string[] =>
+  promtool(['check', 'rules', '--lint-fatal', ALERTS_FILE]);
+
+/** Evaluates each alert on series that make it fire, and on series that do not. @returns errors */
+export const testAlerts = (promtool: RunPromtool): readonly string[] =>
+  withFiles(
+    {
+      // Tests would have to repeat every annotation.
+      'rules.yaml': { groups: readRuleGroups().map(withoutAnnotations) },
+      'tests.yaml': {
+        rule_files: ['rules.yaml'],
+        evaluation_interval: '1m',
+        tests: ALERT_CASES.flatMap(toTests),
+      },
+    },
+    (folder) => promtool(['test', 'rules', join(folder, 'tests.yaml')]),
+  );
+
+/** Parses PromQL queries. @returns errors */
+export const checkQueries = (
+  promtool: RunPromtool,
+  queries: readonly string[],
+): readonly string[] => {
+  const rules = queries.map((expr, index) => ({ record: `query:${index}`, expr }));
+  const file = { groups: [{ name: 'queries', rules }] };
+  return withFiles({ 'queries.yaml': file }, (folder) =>
+    promtool(['check', 'rules', join(folder, 'queries.yaml')]),
+  );
+};
+
+const withoutAnnotations = ({ name, rules }: RuleGroup) => ({
+  name,
+  rules: rules.map((rule) =>
+    'alert' in rule ? { alert: rule.alert, expr: rule.expr, ...toTiming(rule) } : rule,
+  ),
+});
+
+const toTiming = ({ for: duration, labels }: Alert) => ({
+  ...(duration !== undefined && { for: duration }),
+  labels,
+});
+
+const toTests = ({ alert, severity, at, fires, labels, quiet }: AlertCase) => {
+  const toTest = (series: readonly Series[], exp_alerts: readonly object[]) => ({
+    interval: '1m',
+    input_series: series.map(([name, values]) => ({ series: name, values })),
+    alert_rule_test: [{ eval_time: at, alertname: alert, exp_alerts }],
+  });
+  return [
+    toTest(fires, [{ exp_labels: { severity, ...labels } }]),
+    ...quiet.map((series) => toTest(series, [])),
+  ];
+};
+
+/** Writes each value as YAML into a temporary folder, which is removed afterwards. */
+const withFiles = <T>(files: Readonly<Record<string, object>>, use: (folder: string) => T): T => {
+  const folder = mkdtempSync(join(tmpdir(), 'valetkey-promtool-'));
+  try {
+    for (const [name, value] of Object.entries(files))
+      writeFileSync(join(folder, name), stringify(value));
+    return use(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+};
