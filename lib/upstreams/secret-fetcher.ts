@@ -30,7 +30,7 @@ export type FetchedSecret = {
  *
  * @throws SecretError from both functions
  */
-export type SecretFetcher<Source> = {
+type SecretFetcher<Source> = {
   readonly fetch: (source: Source, request: SecretRequest) => Promise<FetchedSecret>;
   /** Ends the secret before it expires. */
   readonly revoke: (source: Source, revocation: string) => Promise<void>;
