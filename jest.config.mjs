@@ -14,6 +14,8 @@ export default {
   // Two cores are two workers: by default jest leaves one core idle.
   maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],
+  // A bound for what hangs, not for what is slow: a busy machine loads an SDK in seconds.
+  testTimeout: 30_000,
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '\\.ts$': [

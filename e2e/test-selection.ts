@@ -80,6 +80,7 @@ export const testFiles: readonly TestFile[] = [
   { file: 'attacks.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
   { file: 'hostile-consumer.e2e.ts', entries: ['minio'], reason: NO_CLOUD },
   { file: 'legitimate.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
+  { file: 'authority/upstreams.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
   {
     file: 'authority/audit.e2e.ts',
     entries: ['rgw'],
@@ -116,7 +117,6 @@ export const testFiles: readonly TestFile[] = [
     needsNode: true,
     reason: 'each cloud rejects tokens of other issuers itself; only RGW evaluates sub and tags',
   },
-  { file: 'authority/upstreams.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
   {
     file: 'authority/user-token.e2e.ts',
     entries: ['minio'],

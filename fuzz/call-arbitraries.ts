@@ -28,7 +28,7 @@ const readTarget = (text: string): RequestTarget => {
 };
 
 /** Signs a draft and writes it as a client would: request line, headers, body. */
-export const writeDraft = (draft: Draft): Buffer => {
+const writeDraft = (draft: Draft): Buffer => {
   const { service, method, path, query, body, keys, payloadHash } = draft;
   const url = query === '' ? path : `${path}?${query}`;
   const own = new Map<string, string>([

@@ -17,7 +17,7 @@ import { startStrictCloud, type CloudRequest } from './strict-cloud.ts';
 export const REGION = 'eu-central-1';
 /** The only time: signatures of a seed are equal in every run. */
 export const NOW_MS = Date.parse('2026-11-28T12:00:00Z');
-export const MAX_BODY_BYTES = 64 * 1024;
+const MAX_BODY_BYTES = 64 * 1024;
 /** `Host` on the listener, whatever port it has. */
 export const HOST = '127.0.0.1:9473';
 
@@ -28,7 +28,7 @@ export const CLOUD_KEYS: AwsKeys = {
   sessionToken: 'the-token-of-the-cloud',
 };
 
-export const ALLOW: readonly TaskStatement[] = [
+const ALLOW: readonly TaskStatement[] = [
   {
     actions: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'],
     resources: ['arn:aws:s3:::acme-data/reports/*'],

@@ -47,6 +47,22 @@ describe('createOriginFinder', () => {
     expect(find({ ...s3, region: 'b' })).toEqual({ ok: true, value: 'https://b.example' });
   });
 
+  it('refuses an operation that the User-Agent chose where one endpoint serves all its candidates', () => {
+    const call = { signingName: 'rds', service: { id: 'rds', host: 'rds' }, region: 'a' };
+    const endpoints = [{ service: 'rds', url: 'https://rds.example' }];
+    const narrowed = { ...call, isNarrowed: true };
+    expect(createOriginFinder({ region: 'a', dialect: 'aws', endpoints })(narrowed)).toMatchObject({
+      ok: false,
+      refusal: { code: 'operation_ambiguous' },
+    });
+    expect(createOriginFinder({ region: 'a', dialect: 'aws', endpoints })(call)).toMatchObject({
+      ok: true,
+    });
+    expect(createOriginFinder({ region: 'a', dialect: 'aws' })(narrowed)).toMatchObject({
+      ok: true,
+    });
+  });
+
   it('refuses a region that is not listed, and a service without endpoint at a private cloud', () => {
     const find = createOriginFinder({ region: 'a', dialect: 's3' });
     expect(find({ ...s3, region: 'b' })).toMatchObject({

@@ -37,6 +37,8 @@ export type OriginRequest = {
   readonly signingName: string;
   readonly service: Pick<ServiceTable, 'id' | 'host'>;
   readonly region: string;
+  /** Whether the User-Agent chose the operation among those of several services. */
+  readonly isNarrowed?: boolean;
 };
 
 /** @returns scheme, host and port */
@@ -55,11 +57,17 @@ export const createOriginFinder = ({
 }: Pick<GatewayAccess, 'region' | 'regions' | 'endpoints' | 'dialect'>): FindOrigin => {
   const listed = new Set(regions);
   const urls = new Map(endpoints.map(({ service, region, url }) => [`${service} ${region}`, url]));
-  return ({ signingName, service: { id, host }, region }) => {
+  return ({ signingName, service: { id, host }, region, isNarrowed = false }) => {
     if (!listed.has(region)) {
       return refuseCall('region_outside', `region ${region} is not one of the platform's`);
     }
     const url = urls.get(`${signingName} ${region}`) ?? urls.get(`${signingName} undefined`);
+    if (url !== undefined && isNarrowed) {
+      return refuseCall(
+        'operation_ambiguous',
+        `cloud.endpoints sends every service that is signed for as ${signingName} to one URL, and several have such a request`,
+      );
+    }
     if (url !== undefined) return { ok: true, value: url };
     if (dialect === 's3') {
       return refuseCall('operation_unknown', `cloud.endpoints has no entry for ${signingName}`);

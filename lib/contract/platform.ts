@@ -12,8 +12,8 @@ export type VendPolicy = (typeof VEND_POLICIES)[number];
  * without these settings is `vend` and `free`.
  */
 export const NEW_INSTALLATION: { readonly delivery: Delivery; readonly vend: VendPolicy } = {
-  delivery: 'vend',
-  vend: 'free',
+  delivery: 'sign',
+  vend: 'exception',
 };
 
 /** Source network of pods as the cloud sees it. The session policy denies requests from elsewhere. */

@@ -21,6 +21,8 @@ export type Operation = {
   readonly service: string;
   /** As the API Reference names it: `PutObject`. */
   readonly name: string;
+  /** Another service that is signed for by the same name has such a request: the User-Agent decided. */
+  readonly isNarrowed?: true;
   /** Decoded labels of the path: `{Bucket: 'acme-data', Key: 'reports/a.csv'}`. */
   readonly labels: Readonly<Record<string, string>>;
 };

@@ -174,6 +174,19 @@ describe('createRecognizer', () => {
     expect(choose('')).toBe('operation_ambiguous');
   });
 
+  it('marks an operation that the User-Agent chose', () => {
+    const form = { Action: 'CreateDBInstance', Version: '2014-10-31' };
+    const headers = { 'user-agent': 'aws-sdk-js/3 api/docdb#3.0' };
+    expect(recognize('rds', 'POST /', { form, headers })).toMatchObject({
+      operation: { service: 'docdb', isNarrowed: true },
+    });
+    const single = recognize('sns', 'POST /', {
+      form: { Action: 'Publish', Version: '2010-03-31' },
+      headers: { 'user-agent': 'aws-sdk-js/3 api/sns#3.0' },
+    });
+    expect(single).not.toHaveProperty('operation.isNarrowed');
+  });
+
   it('takes an encoded slash for a part of a label, unless another operation is possible', () => {
     const arn = 'arn%3Aaws%3Aappsync%3Aeu-central-1%3A111122223333%3Aapis%2Fabc';
     expect(recognize('appsync', `GET /v1/tags/${arn}`)).toMatchObject({

@@ -95,7 +95,8 @@ const hasTwoProtocols = ({ target, headers, form }: RecognizableRequest): boolea
 
 /**
  * SDKs name the service in their User-Agent (`api/dynamodb_streams#1.0`). The gateway chooses the host by
- * the recognized service, so that a false name reaches another service with the same request only.
+ * the recognized service, so that a false name reaches another service with the same request only. Where
+ * the platform sets one host for all of them, this does not hold: the origin finder refuses the operation.
  */
 const narrowByUserAgent = (
   candidates: readonly Operation[],
@@ -104,7 +105,9 @@ const narrowByUserAgent = (
   const [, name = ''] = /(?:^|\s)api\/([\w-]+)/.exec(userAgent) ?? [];
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '');
   const named = candidates.filter(({ service }) => service.replace(/[^a-z0-9]/g, '') === plain);
-  return named.length === 1 ? named : candidates;
+  return named.length === 1 && candidates.length > 1
+    ? named.map((operation) => ({ ...operation, isNarrowed: true as const }))
+    : candidates;
 };
 
 /** The S3 API ignores parameters that it does not know, but other S3 servers know more of them. */

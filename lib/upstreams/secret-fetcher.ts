@@ -17,23 +17,12 @@ export type SecretRequest = {
 export type FetchedSecret = {
   readonly secret: string;
   /**
-   * What {@link SecretFetcher.revoke} needs at the run's end; absent: the secret stays valid. It may hold a
+   * What revoking the secret at the run's end needs; absent: the secret stays valid. It may hold a
    * token: it is sealed before it leaves the authority, and never logged.
    */
   readonly revocation?: string;
   /** When a stored secret was last changed, milliseconds since the epoch. */
   readonly changedAtMs?: number;
-};
-
-/**
- * Gets the secret of one run from one kind of source, without a cache.
- *
- * @throws SecretError from both functions
- */
-export type SecretFetcher<Source> = {
-  readonly fetch: (source: Source, request: SecretRequest) => Promise<FetchedSecret>;
-  /** Ends the secret before it expires. */
-  readonly revoke: (source: Source, revocation: string) => Promise<void>;
 };
 
 /**

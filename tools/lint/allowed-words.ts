@@ -12,8 +12,10 @@ export const ALLOWED_WORDS: Readonly<Record<string, Readonly<Record<string, stri
   'bench/admission-review.ts': { manager: 'a field of Kubernetes managedFields' },
   'e2e/cluster/images.ts': { nobody: 'the Unix user' },
   'lib/calls/call-headers.ts': { alive: 'HTTP: Keep-Alive' },
+  'e2e/clients/javascript/client.ts': { parts: 'S3: a field of multipart uploads' },
   'lib/calls/http-headers.test.ts': { alive: 'HTTP: Keep-Alive' },
   'charts/valetkey/crds/upstreams.yaml': { alive: 'HTTP: Keep-Alive' },
+  'manifests/valetkey.yaml': { alive: 'HTTP: Keep-Alive, in the CRD of Upstreams' },
   'lib/upstreams/fields.ts': { alive: 'HTTP: Keep-Alive' },
   'lib/upstreams/upstream-parser.test.ts': {
     openapiv3schema: 'a field of CustomResourceDefinitions',

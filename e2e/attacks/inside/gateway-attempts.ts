@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { NetConnectOpts } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { LOOPBACK_HOST, getOwnSocket, readOwnToken } from './raw-request.ts';
@@ -85,8 +87,10 @@ const REQUESTS: Record<string, Attempt> = {
   'with a query key twice': ({ sign }) => sign({ path: '/acme-data', query: 'prefix=a&prefix=b' }),
   'with dot segments in a key': ({ sign }) =>
     sign({ path: '/acme-data/reports/../secrets/keys.txt' }),
-  'with an encoded slash in the bucket': ({ sign }) =>
-    sign({ path: '/acme-data%2Fsecrets/keys.txt' }),
+  'with an encoded slash after the bucket': ({ sign }) =>
+    sign({}).replace(READABLE, READABLE.replace('data/', 'data%2F')),
+  'with an encoded slash, outside its task': ({ sign }) =>
+    sign({ path: FOREIGN }).replace(FOREIGN, FOREIGN.replace('data/', 'data%2F')),
   'from a browser': ({ sign }) => addHeader(sign({}), 'Origin: http://evil.example'),
 };
 
@@ -130,15 +134,10 @@ type Credentials = { AccessKeyId: string; SecretAccessKey: string; Token: string
 
 const readOwnKeys = async (): Promise<LocalKeys> => {
   const { path } = getOwnSocket() as { path: string };
-  const { AccessKeyId, SecretAccessKey, Token } = await new Promise<Credentials>(
-    (resolve, reject) => {
-      const headers = { host: LOOPBACK_HOST };
-      const call = request({ socketPath: path, path: '/v1/credentials', headers }, (response) =>
-        json(response).then((body) => resolve(body as Credentials), reject),
-      );
-      call.on('error', reject).end();
-    },
-  );
+  const headers = { host: LOOPBACK_HOST };
+  const call = request({ socketPath: path, path: '/v1/credentials', headers }).end();
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  const { AccessKeyId, SecretAccessKey, Token } = (await json(response)) as Credentials;
   return { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: Token };
 };
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { listFilesBelow } from '../../../test/kit/files.ts';
@@ -21,9 +21,10 @@ if (node === undefined) throw new Error('expected a cluster on this machine, to 
 
 type StoredKeys = { accessKey: string; secretKey: string; sessionToken: string };
 
-/** Reads all temporary keys that MinIO issued, where it stores them itself. */
-const readIssuedKeys = (): StoredKeys[] =>
+/** Reads the temporary keys that MinIO issued since a time, where it stores them itself. */
+const readIssuedKeys = (sinceMs: number): StoredKeys[] =>
   listFilesBelow(join(cloud.folder, 'data/.minio.sys/config/iam/sts')).flatMap((file) => {
+    if (statSync(file).mtimeMs < sinceMs) return [];
     const json = /\{"version":1,"credentials":(\{.*?\})/.exec(readFileSync(file, 'latin1'))?.[1];
     return json === undefined ? [] : [JSON.parse(json) as StoredKeys];
   });
@@ -46,10 +47,11 @@ describe('the keys that the cloud issued to a sign task', () => {
 
   beforeAll(async () => {
     place.namespace = await createNamespace('held');
+    const startedAt = Date.now();
     const { namespace, pod: name } = place;
     await runPod({ name, namespace, tasks: { work: uploadTask }, command: uploadCommand });
     await waitForConsumerLine(place, 'the begin of its upload', hasBegun);
-    issued = readIssuedKeys().flatMap(toSecrets);
+    issued = readIssuedKeys(startedAt).flatMap(toSecrets);
     local = await readRunKeys(place);
     recordSecrets(...issued.filter((text) => text.length > 20));
     const status = await readContainerStatus(place);

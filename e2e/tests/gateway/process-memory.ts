@@ -36,10 +36,11 @@ const listRegions = (processId: string): Region[] =>
   readFileSync(`/proc/${processId}/maps`, 'utf8')
     .split('\n')
     .flatMap((line) => {
-      const [, start = '', end = '', path = ''] =
-        /^([0-9a-f]+)-([0-9a-f]+) r\S+ \S+ \S+ \S+\s*(.*)$/.exec(line) ?? [];
-      // Pages of the kernel, which cannot be read.
-      if (start === '' || /^\[v(var|syscall)/.test(path)) return [];
+      const [, start = '', end = '', write = '', path = ''] =
+        /^([0-9a-f]+)-([0-9a-f]+) r(\S)\S+ \S+ \S+ \S+\s*(.*)$/.exec(line) ?? [];
+      // Not the program and its libraries, nor pages of the kernel.
+      const isFixed = write === '-' && /^[/[]/.test(path);
+      if (start === '' || isFixed || path === '[vvar]') return [];
       return [{ start: parseInt(start, 16), end: parseInt(end, 16) }];
     });
 

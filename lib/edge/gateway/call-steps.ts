@@ -151,7 +151,14 @@ export const createCallSteps = (deps: CallStepDeps, records: CallRecords) => {
     if (table === undefined) throw new Error(`expected a table of ${operation.service}`);
     return {
       ...call,
-      origin: requireValue(deps.findOrigin({ signingName, service: table, region })),
+      origin: requireValue(
+        deps.findOrigin({
+          signingName,
+          service: table,
+          region,
+          isNarrowed: operation.isNarrowed === true,
+        }),
+      ),
     };
   };
 
