@@ -1,7 +1,7 @@
 import type { UpstreamLevel } from '../contract/upstream.ts';
 
 /** What a source needs to know of the run that a secret is for. */
-export type SecretRequest = {
+type SecretRequest = {
   /** Origins that the secret may be sent to: that of the Upstream. */
   readonly origin: string;
   /** The highest access level of the run's statements. */
@@ -14,7 +14,7 @@ export type SecretRequest = {
   readonly signGrant: (audience: string) => Promise<string>;
 };
 
-export type FetchedSecret = {
+type FetchedSecret = {
   readonly secret: string;
   /**
    * What revoking the secret at the run's end needs; absent: the secret stays valid. It may hold a
