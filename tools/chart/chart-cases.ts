@@ -1,4 +1,5 @@
 import { WEBHOOK_ENV } from '../../lib/contract/environment.ts';
+import { NEW_INSTALLATION } from '../../lib/contract/platform.ts';
 import {
   AUTHORITY_CASES as authority,
   AUTHORITY_OBJECTS,
@@ -182,7 +183,7 @@ const platformCases: readonly ChartCase[] = [
     name: 'a delivery of tasks that the platform leaves open',
     values: {},
     fields: [
-      ['Platform', 'tasks.delivery', 'vend'],
+      ['Platform', 'tasks.delivery', NEW_INSTALLATION.delivery],
       ['Platform', 'cloud.regions', undefined],
       ['Platform', 'cloud.endpoints', undefined],
     ],

@@ -10,7 +10,8 @@ import { copyChart, type Target } from './upgrade-check.ts';
 
 const TEMPLATES = ['_helpers.tpl', '_checks.tpl', 'platform.yaml'];
 const CONFIG_MAP = 'valetkey-platform';
-const RELEASE = 'valetkey';
+/** Other checks in the same namespace have releases of their own. */
+const RELEASE = 'delivery';
 
 /** Other than those of an upgrade, whatever the chart's are today. */
 const NEW_INSTALLATION = { delivery: 'sign', vend: 'exception' };
