@@ -133,10 +133,10 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
     fields: [
       [
         STATEFUL_SET,
-        `${POD}.containers[0].env[15]`,
+        `${POD}.containers[0].env[16]`,
         { name: 'VALETKEY_POD_ADDRESSES', value: 'ignore' },
       ],
-      [STATEFUL_SET, `${POD}.containers[0].env[16]`, { name: 'VALETKEY_POD_RATE', value: '5' }],
+      [STATEFUL_SET, `${POD}.containers[0].env[17]`, { name: 'VALETKEY_POD_RATE', value: '5' }],
     ],
   },
   {
@@ -195,7 +195,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
       ],
       [
         STATEFUL_SET,
-        `${POD}.containers[0].env[9]`,
+        `${POD}.containers[0].env[10]`,
         { name: 'VALETKEY_AUDIT_VOLUME_SIZE', value: '5Gi' },
       ],
     ],
@@ -210,7 +210,7 @@ export const AUTHORITY_CASES: readonly ChartCase[] = [
         ['VALETKEY_AUDIT_RETAIN', '90d'],
       ].map(
         ([name, value], index) =>
-          [STATEFUL_SET, `${POD}.containers[0].env[${index + 9}]`, { name, value }] as const,
+          [STATEFUL_SET, `${POD}.containers[0].env[${index + 10}]`, { name, value }] as const,
       ),
     ],
   },

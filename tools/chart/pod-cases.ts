@@ -53,7 +53,7 @@ const buildPodCase = (component: 'webhook' | 'authority', workload: string): Cha
     [workload, `${POD}.securityContext.supplementalGroups`, [3000]],
     [
       workload,
-      `${POD}.containers[0].env[${component === 'webhook' ? 12 : 15}]`,
+      `${POD}.containers[0].env[${component === 'webhook' ? 12 : 16}]`,
       { name: 'TZ', value: 'UTC' },
     ],
   ],
