@@ -46,9 +46,11 @@ type OwnClaim = {
   cloudNames: readonly CloudName[];
 };
 
-/** Lists all programs, except those of unused clouds. */
+/** Lists all programs, except those of unused clouds, and Vault, which one test builds. */
 const programsFor = (cloudNames: readonly CloudName[]): ProgramName[] =>
-  programNames.filter((name) => name !== 'minio' || cloudNames.includes(name));
+  programNames.filter(
+    (name) => name !== 'vault' && (name !== 'minio' || cloudNames.includes(name)),
+  );
 
 /** Starts a cluster and stops it on release, or uses the running one in `folder`. */
 export const claimOwnEnvironment = async (

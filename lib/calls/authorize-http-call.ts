@@ -4,7 +4,7 @@ import { evaluateCall } from './evaluate-call.ts';
 import type { HttpTarget } from './http-target.ts';
 
 /** The methods that have an action `http:<method>`. */
-export const HTTP_METHODS = ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+const HTTP_METHODS = ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 /** An authorized call, as the journal names it. */
 export type AuthorizedHttpCall = { readonly action: string; readonly resource: string };

@@ -2,7 +2,7 @@ import type { IssuedSecret } from '../contract/upstream.ts';
 import type { HttpUpstream, Presentation } from './upstream.ts';
 
 /** 16 characters are the shortest that the scanner of answers can look for without false alarms. */
-export const MIN_SECRET_LENGTH = 16;
+const MIN_SECRET_LENGTH = 16;
 export const MAX_SECRET_LENGTH = 16 * 1024;
 
 /** Why a secret is not usable; never the secret. */

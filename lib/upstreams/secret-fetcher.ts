@@ -33,7 +33,11 @@ export type FetchedSecret = {
 export type SecretFetcher<Source> = {
   readonly fetch: (source: Source, request: SecretRequest) => Promise<FetchedSecret>;
   /** Ends the secret before it expires. */
-  readonly revoke: (source: Source, revocation: string) => Promise<void>;
+  readonly revoke: (
+    source: Source,
+    revocation: string,
+    signGrant: SecretRequest['signGrant'],
+  ) => Promise<void>;
 };
 
 /**

@@ -16,14 +16,14 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
-const put = (text: string | undefined, origins: string | undefined = ORIGIN): void => {
+const put = (text: string | undefined, origins = ORIGIN): void => {
   server.put(PATH, {
     metadata: {
       name: 'openai',
       namespace: 'valetkey-upstreams',
       creationTimestamp: '2026-01-01T00:00:00Z',
       managedFields: [{ time: '2026-02-01T00:00:00Z' }, {}, null],
-      ...(origins === undefined ? {} : { annotations: { 'valetkey.dev/origins': origins } }),
+      annotations: { 'valetkey.dev/origins': origins },
     },
     data: text === undefined ? {} : { token: Buffer.from(text).toString('base64') },
   });
@@ -74,7 +74,7 @@ describe('createSourceSecretReader', () => {
     [`${TOKEN}\r\nx-admin: 1`, 'visible ASCII'],
   ])('refuses a text that cannot be presented, without showing it', async (text, expected) => {
     put(text);
-    const error = await readToken().catch((thrown: unknown) => thrown as Error);
+    const error: unknown = await readToken().catch((thrown: unknown) => thrown as Error);
     expect(error).toMatchObject({ code: 'secret_invalid' });
     expect(String(error)).toContain(expected);
     expect(String(error)).not.toContain(text.trim());

@@ -6,7 +6,7 @@ import type { ApiClient } from './api-client.ts';
 import { findObject, KubernetesError } from './kubernetes-error.ts';
 
 /** Origins that a Secret may be sent to, separated by spaces, commas or lines. */
-export const ORIGINS_ANNOTATION = 'valetkey.dev/origins';
+const ORIGINS_ANNOTATION = 'valetkey.dev/origins';
 
 /** A key of a Secret, as it was when it was read. */
 export type SourceSecret = {
