@@ -46,8 +46,8 @@ type OwnClaim = {
   cloudNames: readonly CloudName[];
 };
 
-/** Programs of `make chart` and `make release`, which no test on the cluster uses. */
-const TOOLS: readonly ProgramName[] = ['promtool', 'actionlint', 'registry', 'crane'];
+/** Programs of `make chart`, `make release` and one test that builds its own. */
+const TOOLS: readonly ProgramName[] = ['promtool', 'actionlint', 'registry', 'crane', 'vault'];
 
 /** Lists all programs, except tools and those of unused clouds. */
 const programsFor = (cloudNames: readonly CloudName[]): ProgramName[] =>

@@ -80,6 +80,12 @@ export const testFiles: readonly TestFile[] = [
   { file: 'attacks.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
   { file: 'hostile-consumer.e2e.ts', entries: ['minio'], reason: NO_CLOUD },
   { file: 'legitimate.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
+  {
+    file: 'vault-source.e2e.ts',
+    entries: [],
+    fullEntries: ['minio'],
+    reason: 'building Vault takes minutes; its sources are tested by themselves',
+  },
   { file: 'authority/upstreams.e2e.ts', entries: ['minio'], reason: ONE_ADMISSION },
   {
     file: 'authority/audit.e2e.ts',

@@ -1,5 +1,6 @@
 import { request as requestHttp, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 
 import { readBody } from '../../async/body.ts';
 
@@ -119,4 +120,37 @@ export const readText = async (response: IncomingMessage, maxBytes: number): Pro
   throw body.kind === 'too_large'
     ? new ConnectionError('response_too_large', { wasSent: true })
     : toConnectionError(body.cause, { wasSent: true });
+};
+
+/** One request to an endpoint that the platform names, such as a token server. */
+export type EndpointRequest = {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** PEM certificates trusted instead of the system's. */
+  readonly caBundle?: string;
+  readonly timeoutMs: number;
+  readonly maxBodyBytes: number;
+};
+
+/**
+ * Sends one request over HTTPS on a connection of its own. Redirects are not followed.
+ *
+ * @throws ConnectionError if there is no complete response; Error if `url` is no https URL
+ */
+export const sendToEndpoint = (request: EndpointRequest): Promise<BufferedResponse> => {
+  const { method, url, headers, body = '', caBundle, timeoutMs, maxBodyBytes } = request;
+  const target = new URL(url);
+  if (target.protocol !== 'https:') throw new Error(`expected https:, got ${target.protocol}`);
+  const options: RequestOptions = {
+    ...urlToHttpOptions(target),
+    ...(caBundle !== undefined && { ca: caBundle }),
+    minVersion: 'TLSv1.2',
+    method,
+    agent: false,
+    headers: { Accept: 'application/json', 'Content-Length': Buffer.byteLength(body), ...headers },
+    signal: AbortSignal.timeout(timeoutMs),
+  };
+  return sendRequest(options, { body, maxBodyBytes });
 };

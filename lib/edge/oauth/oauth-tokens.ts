@@ -1,0 +1,163 @@
+import { JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '../../contract/authority-api.ts';
+import { signClientAssertion } from '../../grant/client-assertion.ts';
+import { toMapping, type Mapping } from '../../schema/mapping.ts';
+import { checkSecretText } from '../../upstreams/presentation.ts';
+import {
+  SecretError,
+  type SecretFetcher,
+  type SecretRequest,
+} from '../../upstreams/secret-fetcher.ts';
+import type { OAuthSource, SecretKey } from '../../upstreams/upstream.ts';
+import { ConnectionError, sendToEndpoint, type BufferedResponse } from '../http/https-client.ts';
+
+export type OAuthDeps = {
+  /** Reads a client's key or secret for the origin of its token server. */
+  readonly readKey: (
+    key: SecretKey,
+    use: { readonly origin: string; readonly form: 'token' | 'pem' },
+  ) => Promise<{ readonly text: string }>;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly createId: () => string;
+};
+
+const TIMEOUT_MS = 5_000;
+const MAX_BODY_BYTES = 64 * 1024;
+/** RFC 7521, section 4.2; RFC 8693, section 3. */
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
+
+type Form = Record<string, string>;
+type ClientProof = { readonly form: Form; readonly headers: Form };
+
+/** RFC 6749, section 2.3.1: both parts are form-encoded before they are joined. */
+const encodeForm = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1);
+
+const parseJson = (text: string): Mapping => {
+  try {
+    return toMapping(JSON.parse(text));
+  } catch {
+    return {};
+  }
+};
+
+/** A code of RFC 6749 or RFC 8707 alone: descriptions are text of another server. */
+const readErrorCode = ({ body }: BufferedResponse): string => {
+  const { error } = parseJson(body);
+  return typeof error === 'string' && /^[a-z_]{1,64}$/.test(error) ? ` ${error}` : '';
+};
+
+/**
+ * Creates the source of OAuth access tokens: one token for each run, by client credentials (RFC 6749, section
+ * 4.4) or token exchange (RFC 8693), for one resource (RFC 8707), revoked at its end (RFC 7009).
+ */
+export const createOAuthTokens = ({
+  readKey,
+  now,
+  createId,
+}: OAuthDeps): SecretFetcher<OAuthSource> => {
+  const proveClient = async (
+    { auth, key, clientId, tokenUrl }: OAuthSource,
+    signGrant: SecretRequest['signGrant'],
+  ): Promise<ClientProof> => {
+    const { origin } = new URL(tokenUrl);
+    if (auth === 'grant' || key === undefined) {
+      return { headers: {}, form: buildAssertion(clientId, await signGrant(tokenUrl)) };
+    }
+    if (auth === 'secret') {
+      const { text } = await readKey(key, { origin, form: 'token' });
+      const pair = `${encodeForm(clientId)}:${encodeForm(text)}`;
+      return {
+        form: {},
+        headers: { Authorization: `Basic ${Buffer.from(pair).toString('base64')}` },
+      };
+    }
+    const { text } = await readKey(key, { origin, form: 'pem' });
+    const claims = { issuer: clientId, subject: clientId, audience: tokenUrl, id: createId() };
+    return {
+      headers: {},
+      form: buildAssertion(clientId, await signClientAssertion(text, claims, now())),
+    };
+  };
+
+  const send = async (
+    { clientId, caBundle }: OAuthSource,
+    url: string,
+    { form, headers }: ClientProof,
+  ): Promise<BufferedResponse> => {
+    try {
+      return await sendToEndpoint({
+        method: 'POST',
+        url,
+        headers: { 'Content-Type': 'application/x-www-form-urlencoded', ...headers },
+        body: new URLSearchParams(form).toString(),
+        ...(caBundle === undefined ? {} : { caBundle }),
+        timeoutMs: TIMEOUT_MS,
+        maxBodyBytes: MAX_BODY_BYTES,
+      });
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      const message = `oauth client ${clientId}: ${new URL(url).host} did not answer (${error.code})`;
+      throw new SecretError('secret_unavailable', message);
+    }
+  };
+
+  const refuse = (source: OAuthSource, url: string, response: BufferedResponse): SecretError => {
+    const { status } = response;
+    const code = status === 429 || status >= 500 ? 'secret_unavailable' : 'provider_refused';
+    const at = `oauth client ${source.clientId}: ${new URL(url).host}`;
+    return new SecretError(code, `${at} answered ${status}${readErrorCode(response)}`);
+  };
+
+  return {
+    fetch: async (source, { signGrant }) => {
+      const { tokenUrl, clientId } = source;
+      const { form, headers } = await proveClient(source, signGrant);
+      const request = await buildTokenRequest(source, signGrant);
+      const response = await send(source, tokenUrl, { headers, form: { ...request, ...form } });
+      if (response.status !== 200) throw refuse(source, tokenUrl, response);
+      const { access_token: token, token_type: type } = parseJson(response.body);
+      if (typeof token !== 'string' || String(type).toLowerCase() !== 'bearer') {
+        const message = `oauth client ${clientId}: expected a bearer token`;
+        throw new SecretError('provider_refused', message);
+      }
+      if (checkSecretText(token) !== undefined) {
+        const message = `oauth client ${clientId}: expected a token that a header can present`;
+        throw new SecretError('secret_invalid', message);
+      }
+      return source.revocationUrl === undefined
+        ? { secret: token }
+        : { secret: token, revocation: token };
+    },
+    revoke: async (source, revocation, signGrant) => {
+      const { revocationUrl } = source;
+      if (revocationUrl === undefined) return;
+      const { form, headers } = await proveClient(source, signGrant);
+      const token = { token: revocation, token_type_hint: 'access_token' };
+      const response = await send(source, revocationUrl, { headers, form: { ...form, ...token } });
+      if (response.status !== 200) throw refuse(source, revocationUrl, response);
+    },
+  };
+};
+
+const buildAssertion = (clientId: string, assertion: string): Form => ({
+  client_id: clientId,
+  client_assertion_type: ASSERTION_TYPE,
+  client_assertion: assertion,
+});
+
+const buildTokenRequest = async (
+  { flow, scopes, resource, tokenUrl }: OAuthSource,
+  signGrant: SecretRequest['signGrant'],
+): Promise<Form> => ({
+  ...(flow === 'clientCredentials'
+    ? { grant_type: 'client_credentials' }
+    : {
+        grant_type: TOKEN_EXCHANGE_GRANT,
+        subject_token: await signGrant(tokenUrl),
+        subject_token_type: JWT_TYPE,
+        requested_token_type: ACCESS_TOKEN_TYPE,
+      }),
+  ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
+  ...(resource === undefined ? {} : { resource }),
+});

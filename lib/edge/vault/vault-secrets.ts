@@ -1,0 +1,135 @@
+import { toMapping, type Mapping } from '../../schema/mapping.ts';
+import { checkSecretText } from '../../upstreams/presentation.ts';
+import { SecretError, type SecretFetcher } from '../../upstreams/secret-fetcher.ts';
+import type { VaultSource } from '../../upstreams/upstream.ts';
+import { ConnectionError, sendToEndpoint } from '../http/https-client.ts';
+
+const TIMEOUT_MS = 5_000;
+const MAX_BODY_BYTES = 1024 * 1024;
+
+type Call = {
+  readonly method: 'GET' | 'POST';
+  /** Below `/v1/`. */
+  readonly path: string;
+  readonly token?: string;
+  readonly body?: object;
+};
+
+const parseJson = (text: string): Mapping => {
+  try {
+    return toMapping(JSON.parse(text));
+  } catch {
+    return {};
+  }
+};
+
+const call = async (
+  { address, role, caBundle }: VaultSource,
+  { method, path, token, body }: Call,
+): Promise<Mapping> => {
+  const culprit = `Vault role ${role}: ${method} ${path}`;
+  try {
+    const { status, body: text } = await sendToEndpoint({
+      method,
+      url: `${address}/v1/${path}`,
+      headers: {
+        'X-Vault-Request': 'true',
+        ...(token !== undefined && { 'X-Vault-Token': token }),
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(caBundle === undefined ? {} : { caBundle }),
+      timeoutMs: TIMEOUT_MS,
+      maxBodyBytes: MAX_BODY_BYTES,
+    });
+    if (status >= 200 && status < 300) return parseJson(text);
+    const code = status === 429 || status >= 500 ? 'secret_unavailable' : 'provider_refused';
+    throw new SecretError(code, `${culprit}: answered ${status}`);
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    throw new SecretError('secret_unavailable', `${culprit}: no answer (${error.code})`);
+  }
+};
+
+type Login = { readonly token: string; readonly ttlSeconds: number };
+
+/** Batch tokens cannot be revoked, so that one of them would outlive its run. */
+const login = async (source: VaultSource, grant: string): Promise<Login> => {
+  const { auth } = await call(source, {
+    method: 'POST',
+    path: `auth/${source.mount}/login`,
+    body: { role: source.role, jwt: grant },
+  });
+  const { client_token: token, token_type: type, lease_duration: ttl } = toMapping(auth);
+  if (typeof token === 'string' && type === 'service' && Number.isSafeInteger(ttl)) {
+    return { token, ttlSeconds: ttl as number };
+  }
+  const message = `Vault role ${source.role}: expected a service token (token_type of the role)`;
+  throw new SecretError('provider_refused', message);
+};
+
+/** A login's token lives as long as its role says, whatever the grant's `exp` is. */
+const limitLifetime = async (
+  source: VaultSource,
+  { token, ttlSeconds }: Login,
+  lifetimeSeconds: number,
+): Promise<void> => {
+  // Zero: no expiry at all.
+  if (ttlSeconds > 0 && ttlSeconds <= lifetimeSeconds) return;
+  const body = { increment: `${lifetimeSeconds}s` };
+  const { auth } = await call(source, {
+    method: 'POST',
+    path: 'auth/token/renew-self',
+    token,
+    body,
+  });
+  const left = toMapping(auth)['lease_duration'];
+  if (Number.isSafeInteger(left) && (left as number) > 0 && (left as number) <= lifetimeSeconds)
+    return;
+  const message = `Vault role ${source.role}: expected a token of at most ${lifetimeSeconds}s`;
+  throw new SecretError('provider_refused', message);
+};
+
+/** KV version 2 puts the secret one level deeper, beside its metadata; version 1 and dynamic secrets do not. */
+const readField = ({ data }: Mapping, field: string): unknown => {
+  const members = toMapping(data);
+  const isVersioned = 'metadata' in members && 'data' in members;
+  const secret = isVersioned ? toMapping(members['data']) : members;
+  return Object.hasOwn(secret, field) ? secret[field] : undefined;
+};
+
+const readSecret = async (
+  source: VaultSource,
+  { path, field, token }: { path: string; field: string; token: string },
+): Promise<string> => {
+  const secret = readField(await call(source, { method: 'GET', path, token }), field);
+  if (typeof secret === 'string' && checkSecretText(secret) === undefined) return secret;
+  const message = `Vault role ${source.role}: expected ${field} of ${path} to be a text that a header can present`;
+  throw new SecretError('secret_invalid', message);
+};
+
+const revokeToken = async (source: VaultSource, token: string): Promise<void> => {
+  await call(source, { method: 'POST', path: 'auth/token/revoke-self', token });
+};
+
+/**
+ * Creates the source of Vault secrets: one login with the run's grant for each run. To end its token ends
+ * the leases of dynamic secrets that it read. The role must take `user_claim=jti`, because an entity of the
+ * subject would be shared by the subject's concurrent runs.
+ */
+export const createVaultSecrets = (): SecretFetcher<VaultSource> => ({
+  fetch: async (source, { signGrant, lifetimeSeconds }) => {
+    const session = await login(source, await signGrant(source.address));
+    const { token } = session;
+    try {
+      await limitLifetime(source, session, lifetimeSeconds);
+      const { path, field } = source;
+      if (path === undefined || field === undefined) return { secret: token, revocation: token };
+      return { secret: await readSecret(source, { path, field, token }), revocation: token };
+    } catch (error) {
+      await revokeToken(source, token).catch(() => undefined);
+      throw error;
+    }
+  },
+  revoke: revokeToken,
+});

@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import {
+  createCertificateAuthority,
+  signLeaf,
+} from '../../lib/certificate/certificate-authority.ts';
+import { sendToEndpoint } from '../../lib/edge/http/https-client.ts';
+
+export type VaultServer = {
+  /** `https://localhost:<port>`. */
+  readonly address: string;
+  readonly caBundle: string;
+  /** Calls the API as root, or with another token. @returns status and body */
+  readonly call: (
+    method: 'GET' | 'POST',
+    path: string,
+    options?: { readonly body?: object; readonly token?: string },
+  ) => Promise<{ readonly status: number; readonly body: Record<string, unknown> }>;
+  readonly close: () => void;
+};
+
+/**
+ * Starts a real Vault in memory.
+ *
+ * @param program built from e2e/cluster/go/vault
+ */
+export const startVault = async (program: string): Promise<VaultServer> => {
+  const terms = { now: Date.now(), lifetimeMs: 3_600_000 };
+  const authority = await createCertificateAuthority(terms);
+  const leaf = await signLeaf(authority, { ...terms, names: ['localhost'] });
+  const folder = mkdtempSync(join(tmpdir(), 'valetkey-vault-'));
+  const files = { certificate: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+  writeFileSync(files.certificate, leaf.certificate);
+  writeFileSync(files.key, leaf.key);
+  const child = spawn(program, [files.certificate, files.key], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface(child.stdout);
+  const first = await lines[Symbol.asyncIterator]().next();
+  const started = JSON.parse(String(first.value)) as { address: string; token: string };
+  const address = started.address.replace('127.0.0.1', 'https://localhost');
+  const caBundle = authority.certificate;
+  return {
+    address,
+    caBundle,
+    call: async (method, path, { body, token = started.token } = {}) => {
+      const response = await sendToEndpoint({
+        method,
+        url: `${address}/v1/${path}`,
+        headers: { 'X-Vault-Token': token },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        caBundle,
+        timeoutMs: 10_000,
+        maxBodyBytes: 1024 * 1024,
+      });
+      const text = response.body === '' ? '{}' : response.body;
+      return { status: response.status, body: JSON.parse(text) as Record<string, unknown> };
+    },
+    close: () => {
+      child.stdin.end();
+      rmSync(folder, { recursive: true });
+    },
+  };
+};
