@@ -114,6 +114,8 @@ if (node !== undefined) {
       );
       await startMinioInCluster(node, { folder, env });
       await run('kubectl -n minio rollout status deployment/minio --timeout=120s');
+      // The node's rules for the Service follow a moment after the pod is ready.
+      await waitFor('the Service of MinIO to respond', () => run('mc admin info minio'));
       await run(requireText(policy));
       role = (await run(requireText(printRole))).trim();
       expect(role).toMatch(/^arn:minio:iam:::role\/[\w-]+$/);
