@@ -11,11 +11,8 @@ import type { Clock } from '../../lib/contract/clock.ts';
 import type { GatewayAccess } from '../../lib/contract/platform.ts';
 import type { Schedule } from '../../lib/contract/schedule.ts';
 import type { AdmittedTasks } from '../../lib/contract/task.ts';
-import {
-  createCallHandler,
-  type CallHandlerDeps,
-  type HandleCall,
-} from '../../lib/edge/gateway/call-handler.ts';
+import type { HandleCall } from '../../lib/edge/gateway/call-exchange.ts';
+import { createCallHandler, type CallHandlerDeps } from '../../lib/edge/gateway/call-handler.ts';
 import {
   createHttpCallHandler,
   type HttpCallDeps,

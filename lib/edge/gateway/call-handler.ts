@@ -1,6 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { EndedCall } from '../../calls/ended-call.ts';
 import type { Clock } from '../../contract/clock.ts';
+import { createExchangeHandler, type HandleCall } from './call-exchange.ts';
 import { createCallRecords, type CallExchange } from './call-record.ts';
 import { respondRefused } from './call-responses.ts';
 import { createCallSteps, type CallStepDeps } from './call-steps.ts';
@@ -15,13 +15,6 @@ export type CallHandlerDeps = CallStepDeps & {
   readonly begun: () => void;
   readonly report: (outcome: EndedCall) => void;
 };
-
-/** Handles one call; never rejects. `consumer`: whose socket it came in by; absent: loopback. */
-export type HandleCall = (
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  consumer?: string,
-) => Promise<void>;
 
 /**
  * Creates the handler of AWS calls. One call is read from top to bottom in `handleCall`: nothing
@@ -65,17 +58,5 @@ export const createCallHandler = (deps: CallHandlerDeps): HandleCall => {
     return records.end(record, { outcome, code, status });
   };
 
-  return async (incoming, outgoing, consumer) => {
-    deps.begun();
-    const exchange = { incoming, outgoing, record: records.begin(incoming), releases: [] };
-    let outcome: EndedCall;
-    try {
-      const status = await handleCall(exchange, consumer);
-      outcome = records.end(exchange.record, { outcome: 'allowed', status });
-    } catch (thrown) {
-      outcome = endFailed(exchange, thrown);
-    }
-    for (const release of exchange.releases as (() => void)[]) release();
-    deps.report(outcome);
-  };
+  return createExchangeHandler(deps, records, { handleCall, endFailed });
 };

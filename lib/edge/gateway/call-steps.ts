@@ -17,6 +17,7 @@ import { signRequest } from '../../signing/sign.ts';
 import type { AwsKeys, SignText } from '../../signing/signing-keys.ts';
 import { createBodySteps, type BodyStepDeps, type BodySteps } from './body-steps.ts';
 import type { UpstreamBody } from './call-bodies.ts';
+import { createRunStep, endRunAfterCall } from './call-exchange.ts';
 import type { CallExchange, CallRecords } from './call-record.ts';
 import { passResponse, sendContinue, type CloudResponse } from './call-responses.ts';
 import { refuse, RefusedCall, requireValue } from './refused-call.ts';
@@ -74,6 +75,7 @@ type SignedRun = CallRun & { readonly keys: AwsKeys };
 /** The steps of a call, in their order. Each throws a {@link RefusedCall} to end it. */
 export const createCallSteps = (deps: CallStepDeps, records: CallRecords) => {
   const bodies = createBodySteps(deps, records);
+  const findRun = createRunStep(deps.resolveRun, records);
 
   /** A key of another consumer does not exist on a consumer's own socket: the mount is the identity. */
   const identify = ({ incoming, record }: CallExchange, consumer?: string): IdentifiedCall => {
@@ -120,12 +122,8 @@ export const createCallSteps = (deps: CallStepDeps, records: CallRecords) => {
     return { operation, request };
   };
 
-  const enterRun = async ({ record, releases }: CallExchange): Promise<SignedRun> => {
-    if (record.owner === undefined) throw new Error('expected an identified call');
-    const run = await records.wait(record, deps.resolveRun(record.owner));
-    if ('code' in run) return refuse(run.code, run.message);
-    record.run = run;
-    releases.push(run.release);
+  const enterRun = async (exchange: CallExchange): Promise<SignedRun> => {
+    const run = await findRun(exchange);
     const { keys } = run;
     if (keys === undefined) throw new Error('expected a run with keys of a cloud');
     return { ...run, keys };
@@ -201,11 +199,7 @@ const createForward = (deps: CallStepDeps, { buildBody }: BodySteps) => {
     record.sentAt = deps.clock.monotonic();
     const { method } = parsed.request;
     const response = await deps.send({ ...signed, origin, method, body: upstream.body, signal });
-    const onExpired = (): void => {
-      // The end of the run must not cut the response that reports it.
-      run.release();
-      run.expire();
-    };
+    const onExpired = (): void => endRunAfterCall(run);
     try {
       refuseRedirect(response);
       await passResponse(response, outgoing, { signal, onExpired });

@@ -17,7 +17,13 @@ import type { AdmittedTasks, Task } from '../../contract/task.ts';
 import type { HttpSecret, UpstreamRules } from '../../contract/upstream.ts';
 import type { LocalKeyOwner } from '../../runs/local-keys.ts';
 import { createBodyReader } from './body-steps.ts';
-import type { CallHandlerDeps, HandleCall } from './call-handler.ts';
+import {
+  createExchangeHandler,
+  createRunStep,
+  endRunAfterCall,
+  type HandleCall,
+} from './call-exchange.ts';
+import type { CallHandlerDeps } from './call-handler.ts';
 import { createCallRecords, type CallExchange, type CallRecords } from './call-record.ts';
 import { sendContinue, sendRefusal, type CloudResponse } from './call-responses.ts';
 import type { IdentifyClient } from './http-identity.ts';
@@ -111,23 +117,7 @@ export const createHttpCallHandler = (deps: HttpCallDeps): HandleCall => {
     });
   };
 
-  return async (incoming, outgoing, consumer) => {
-    deps.begun();
-    const exchange: CallExchange = {
-      ...{ incoming, outgoing },
-      record: records.begin(incoming),
-      releases: [],
-    };
-    let outcome: EndedCall;
-    try {
-      const status = await handleCall(exchange, consumer);
-      outcome = records.end(exchange.record, { outcome: 'allowed', status });
-    } catch (thrown) {
-      outcome = endFailed(exchange, thrown);
-    }
-    for (const release of exchange.releases) release();
-    deps.report(outcome);
-  };
+  return createExchangeHandler(deps, records, { handleCall, endFailed });
 };
 
 /** The client closed its connection: it aborts the request, or the pipeline finds it closed. */
@@ -138,7 +128,8 @@ const isClientGone = (thrown: unknown): boolean => {
 
 /** The steps of a call, in their order. Each throws a {@link RefusedCall} to end it. */
 const createSteps = (deps: HttpCallDeps, records: CallRecords) => {
-  const { admitted, getHost, identifyClient, identified, resolveRun } = deps;
+  const { admitted, getHost, identifyClient, identified } = deps;
+  const enterRun = createRunStep(deps.resolveRun, records);
 
   const findTask = (name: string, consumer: string): Task =>
     admitted.tasks.find(
@@ -177,13 +168,8 @@ const createSteps = (deps: HttpCallDeps, records: CallRecords) => {
       record.owner = owner;
       return { headers, route, consumer };
     },
-    enterRun: async ({ record, releases }: CallExchange, call: ReceivedCall) => {
-      const { owner } = record;
-      if (owner === undefined) throw new Error('expected an identified call');
-      const run = await records.wait(record, resolveRun(owner));
-      if ('code' in run) return refuse(run.code, run.message);
-      record.run = run;
-      releases.push(run.release);
+    enterRun: async (exchange: CallExchange, call: ReceivedCall) => {
+      const run = await enterRun(exchange);
       const secret =
         run.secret ?? refuse('route_unknown', `the run of task ${run.task} has no base URL`);
       return { ...call, run, secret };
@@ -261,13 +247,7 @@ const createForward = (deps: HttpCallDeps, records: CallRecords) => {
     const at = clock.monotonic();
     if (at - (refreshed.get(run.task) ?? -Infinity) < REFRESH_MS) return;
     refreshed.set(run.task, at);
-    endRun(run);
-  };
-
-  /** The end of the run must not cut the answer that is the reason for it. */
-  const endRun = ({ release, expire }: CallRun): void => {
-    release();
-    expire();
+    endRunAfterCall(run);
   };
 
   return async (exchange: CallExchange, call: AllowedCall): Promise<number> => {
@@ -293,7 +273,8 @@ const createForward = (deps: HttpCallDeps, records: CallRecords) => {
     try {
       await passHttpResponse(response, outgoing, { secret, answered, signal });
     } catch (thrown) {
-      if (thrown instanceof RefusedCall && thrown.refusal.code === 'secret_echoed') endRun(run);
+      if (thrown instanceof RefusedCall && thrown.refusal.code === 'secret_echoed')
+        endRunAfterCall(run);
       throw thrown;
     }
     return response.status;
