@@ -34,12 +34,9 @@ import {
   type TokenRefusal,
 } from '../../lib/exchange/token-refusal.ts';
 import { recordRefusedCall } from '../../lib/exchange/exchange-records.ts';
-import { endRun, type RunEndDeps, type RunEndContext } from '../../lib/exchange/run-end-request.ts';
-import {
-  recordCalls,
-  type CallRecordContext,
-  type CallRecordDeps,
-} from '../../lib/exchange/call-record-request.ts';
+import { endRun, type RunEndDeps } from '../../lib/exchange/run-end-request.ts';
+import type { RunReportContext, RunReportDeps } from '../../lib/exchange/run-report.ts';
+import { recordCalls } from '../../lib/exchange/call-record-request.ts';
 import { handleTokenRequest, type TokenEndpointDeps } from '../../lib/exchange/token-endpoint.ts';
 import { truncateText } from '../../lib/schema/truncated-text.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -47,7 +44,7 @@ import type { EventStreams } from './event-streams.ts';
 export type AuthorityRouteDeps = {
   readonly exchange: TokenEndpointDeps;
   readonly runEnd: RunEndDeps;
-  readonly callRecords: CallRecordDeps;
+  readonly callRecords: RunReportDeps;
   readonly streams: Pick<EventStreams, 'serve'>;
   readonly authority: AuthoritySettings;
   /** The current keys in the Secret: clouds ask any replica, and replicas see a taint at different times. */
@@ -123,7 +120,7 @@ const MAX_DETAIL_LENGTH = 1024;
 
 const finishRun = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
   const { runEnd, exchange, log, reportInternalError } = deps;
-  const context: RunEndContext = {};
+  const context: RunReportContext = {};
   try {
     const { run, end, caller } = await endRun(call, context, runEnd);
     const { namespace, pod } = caller;
@@ -139,7 +136,7 @@ const finishRun = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResp
 
 /** Calls are not logged again: the sidecar's journal has them. */
 const keepCalls = async (call: Call, deps: AuthorityRouteDeps): Promise<JsonResponse> => {
-  const context: CallRecordContext = {};
+  const context: RunReportContext = {};
   try {
     await recordCalls(call, context, deps.callRecords);
     deps.metrics.callsRecorded();

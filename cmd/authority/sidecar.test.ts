@@ -6,8 +6,8 @@ import { createCallJournal, type CallReport } from '../../lib/calls/journal.ts';
 import type { Task } from '../../lib/contract/task.ts';
 import { createAuthorityExchange } from '../../lib/edge/authority/authority-exchange.ts';
 import { createConnection } from '../../lib/edge/authority/connection.ts';
-import { createCallRecordSender } from '../../lib/edge/authority/call-record-reports.ts';
-import { createEndReportSender } from '../../lib/edge/authority/run-end-reports.ts';
+import { createCallRecordSender } from '../../lib/edge/authority/run-reports.ts';
+import { createEndReportSender } from '../../lib/edge/authority/run-reports.ts';
 import {
   PATHS,
   buildPlatformText,

@@ -4,10 +4,9 @@ import type { EndReport } from '../../runs/end-reports.ts';
 import type { Exchange } from '../../contract/exchange.ts';
 import type { Connect } from '../../runs/revocation-stream.ts';
 import { createAuthorityExchange, type AuthorityExchangeDeps } from './authority-exchange.ts';
-import { createCallRecordSender } from './call-record-reports.ts';
 import { createConnection } from './connection.ts';
 import { createEventStream } from './event-stream.ts';
-import { createEndReportSender } from './run-end-reports.ts';
+import { createCallRecordSender, createEndReportSender } from './run-reports.ts';
 
 /** The sidecar's calls to the authority. */
 export type AuthorityClient = {

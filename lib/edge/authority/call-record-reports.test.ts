@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 import type { CallReport } from '../../calls/journal.ts';
-import { createCallRecordSender } from './call-record-reports.ts';
+import { createCallRecordSender } from './run-reports.ts';
 import { createConnection } from './connection.ts';
 import {
   buildRefusedReply,

@@ -6,7 +6,7 @@ import {
   startFakeAuthority,
   type FakeReply,
 } from './fixtures/fake-authority.ts';
-import { createEndReportSender } from './run-end-reports.ts';
+import { createEndReportSender } from './run-reports.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
