@@ -85,11 +85,11 @@ const hasParameter = (parameters: ReadonlyMap<string, string>, requirement: stri
 };
 
 const hasRequirements = (
-  { query = [], headers = [] }: RestOperation,
+  { query, headers }: RestOperation,
   request: RecognizableRequest,
 ): boolean =>
-  query.every((requirement) => hasParameter(request.target.parameters, requirement)) &&
-  headers.every((name) => request.headers.has(name));
+  (query?.every((requirement) => hasParameter(request.target.parameters, requirement)) ?? true) &&
+  (headers?.every((name) => request.headers.has(name)) ?? true);
 
 /** @returns the operations by method, those that fit most closely first */
 const compileOperations = ({

@@ -29,6 +29,8 @@ export type ServiceTable = {
   readonly mints?: readonly string[];
   /** Templates of the ARNs that operations need, by operation name (`resource-templates.ts`). */
   readonly resources?: Readonly<Record<string, readonly string[]>>;
+  /** Members that SDKs fill with a random value for each call, by operation name. */
+  readonly tokens?: Readonly<Record<string, readonly string[]>>;
   /** By operation name. */
   readonly rest?: Readonly<Record<string, RestOperation>>;
   /** Operation names of protocols that are not REST. */

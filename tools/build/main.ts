@@ -26,19 +26,20 @@ const { values } = parseArgs({
 const listPrograms = (): string[] =>
   readdirSync(join(ROOT, 'cmd')).filter((name) => existsSync(join(ROOT, 'cmd', name, 'main.ts')));
 
-/** Leaves the modules that have bundles of their own out of a program's bundle. */
+/** Leaves what has a bundle of its own out of a program's bundle. */
 const keepLazyModules = (program: string): Plugin => ({
   name: 'lazy-bundles',
   setup: (build) => {
     const lazy = LAZY_BUNDLES.filter((each) => each.program === program);
-    build.onResolve({ filter: /^\./ }, ({ kind, path }) => {
-      const found = lazy.find(({ module }) => path === `./${module}`);
-      return found !== undefined && kind === 'dynamic-import'
-        ? { path: `./${found.file}`, external: true }
-        : undefined;
+    build.onResolve({ filter: /^(\.|[@a-z])/ }, ({ kind, path }) => {
+      const found = lazy.find(({ module }) => path === module);
+      if (found === undefined || (isPath(path) && kind !== 'dynamic-import')) return undefined;
+      return { path: `./${found.file}`, external: true };
     });
   },
 });
+
+const isPath = (module: string): boolean => module.startsWith('.');
 
 /** @returns the input files of the bundle */
 const bundle = async (
@@ -46,7 +47,8 @@ const bundle = async (
   { file, plugins = [] }: { file: string; plugins?: Plugin[] },
 ): Promise<readonly string[]> => {
   const { metafile } = await runEsbuild({
-    entryPoints: [join(ROOT, 'cmd', entry)],
+    entryPoints: [entry],
+    absWorkingDir: ROOT,
     outfile: join(values.out, file),
     bundle: true,
     platform: 'node',
@@ -62,16 +64,16 @@ const bundle = async (
     metafile: true,
     plugins,
   });
-  return Object.keys(metafile.inputs).map((path) => resolve(path));
+  return Object.keys(metafile.inputs).map((path) => resolve(ROOT, path));
 };
 
 /** @returns the input files of all bundles */
 const bundleAll = async (): Promise<readonly string[]> => {
   const programs = listPrograms().map((name) =>
-    bundle(join(name, 'main.ts'), { file: `${name}.cjs`, plugins: [keepLazyModules(name)] }),
+    bundle(join('cmd', name, 'main.ts'), { file: `${name}.cjs`, plugins: [keepLazyModules(name)] }),
   );
   const lazy = LAZY_BUNDLES.map(({ program, module, file }) =>
-    bundle(join(program, module), { file }),
+    bundle(isPath(module) ? join('cmd', program, module) : module, { file }),
   );
   return (await Promise.all([...programs, ...lazy])).flat();
 };

@@ -17,6 +17,7 @@ type Member = {
   readonly location?: string;
   readonly locationName?: string;
   readonly queryName?: string;
+  readonly idempotencyToken?: boolean;
 };
 
 /** How one operation of a service is described. */

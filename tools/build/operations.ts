@@ -7,6 +7,7 @@ import { findActions, METHOD_SERVICES } from '../../lib/operations/actions.ts';
 import type { OperationTable, RestOperation, ServiceTable } from '../../lib/operations/table.ts';
 import { reviewAnswer } from './minting-operations.ts';
 import { buildResources, type Shape } from './operation-resources.ts';
+import { listTokens } from './idempotency-tokens.ts';
 
 /**
  * Writes the operation tables of `lib/operations/data` from the service models of botocore, and from the
@@ -157,6 +158,16 @@ const mapResources = async (
   return resources;
 };
 
+/** By operation name; without those that mark no member. */
+const mapTokens = ({ metadata, operations, shapes }: Model): Pick<ServiceTable, 'tokens'> => {
+  const found = Object.entries(operations).flatMap(([name, { input }]) => {
+    const shape = input === undefined ? {} : (shapes[input.shape] ?? {});
+    const tokens = listTokens(shape, metadata.protocol);
+    return tokens.length === 0 ? [] : [[name, tokens] as const];
+  });
+  return found.length === 0 ? {} : { tokens: Object.fromEntries(found) };
+};
+
 /** Operations whose answers may hold access, and of which `minting-operations.ts` says nothing. */
 const unreviewed: string[] = [];
 
@@ -202,6 +213,7 @@ const buildService = async (
     ...actions,
     mints: listMinting(service, model),
     resources: (await mapResources(service, model)) ?? {},
+    ...mapTokens(model),
     ...(isRest ? { rest: buildRest(id, model) } : { names: Object.keys(model.operations).sort() }),
   });
 };
