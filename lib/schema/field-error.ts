@@ -18,9 +18,10 @@ export type FieldError = {
 
 /**
  * `missing`: there is no value. `repeated`: the field occurs several times. `other_cloud`: an identity of
- * Azure or Google. `reserved_variable`: a variable that only injection sets.
+ * Azure or Google. `foreign_key`: a key of a service that is no cloud. `reserved_variable`: a variable that only injection sets.
  */
-export type FieldErrorCode = 'missing' | 'repeated' | 'other_cloud' | 'reserved_variable';
+export type FieldErrorCode =
+  'missing' | 'repeated' | 'other_cloud' | 'foreign_key' | 'reserved_variable';
 
 /** What is expected instead of a value, and the code of its error, if it has one. */
 export type Expectation = Pick<FieldError, 'expected' | 'code'>;
@@ -72,9 +73,12 @@ export const formatValue = (value: unknown): string => {
   return escapeInvisible(short);
 };
 
-/** Escapes invisible characters as `\u{…}`: the result is one line, safe in headers, logs and terminals. */
+/**
+ * Escapes invisible characters as `\u{…}`: the result is one line, safe in headers, logs and terminals. Fillers
+ * and joiners (Default_Ignorable_Code_Point) and the blank Braille pattern are among them.
+ */
 export const escapeInvisible = (text: string): string =>
   text.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu,
+    /[\p{Cc}\p{Cf}\p{Cs}\p{DI}\u2028\u2029\u2800]/gu,
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
   );

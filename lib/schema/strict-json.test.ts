@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { parseStrictJson } from './strict-json.ts';
+import { MAX_JSON_VALUES, parseStrictJson } from './strict-json.ts';
 
 const OPTIONS = { maxDepth: 4, foldCaseDepth: 1 };
 const parse = (text: string | Uint8Array, options = OPTIONS) =>
@@ -52,6 +52,23 @@ describe('parseStrictJson', () => {
         expect(parse(text, options)).toEqual({ ok: true, value: JSON.parse(text) as unknown });
       }),
     );
+  });
+
+  it.each([
+    ['numbers', '[', '1,', '1]'],
+    ['empty lists', '[', '[],', '1]'],
+    ['members', '{', '"a":1,', '"b":1}'],
+    ['objects without an end', '', '{', ''],
+  ])('refuses more values than its limit before it parses them: %s', (_name, start, each, end) => {
+    const result = parse(`${start}${each.repeat(MAX_JSON_VALUES + 1)}${end}`);
+    expect(result.ok ? [] : result.faults).toEqual([
+      { path: '(root)', expected: 'at most 250000 values', got: 'more' },
+    ]);
+  });
+
+  it('counts no characters of strings as values, and reads strings of any length', () => {
+    const text = JSON.stringify({ '{[,"\\': '\\"{[,'.repeat(MAX_JSON_VALUES * 4) });
+    expect(parse(text).ok).toBe(true);
   });
 
   it('keeps the text out of its errors', () => {

@@ -2,10 +2,12 @@ import { toMapping } from '../schema/mapping.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { CloudSettings, TaskLimits } from '../contract/platform.ts';
 import {
+  DELEGATED,
   DELIVERIES,
   MAX_PAIRS,
   MAX_PURPOSE_LENGTH,
   PROVIDERS,
+  type Delegated,
   type Delivery,
   type Task,
   type TaskStatement,
@@ -21,8 +23,8 @@ import {
   string,
   type Reader,
 } from '../schema/reader.ts';
+import { createBudgetReader } from './budget.ts';
 import { prescanDeclaration, prescanServices, type Prescan } from './prescan.ts';
-import { createHttpDeclarationReader } from './http-declaration.ts';
 import { createLifetimeReader } from './lifetime.ts';
 import { paramRule } from './params.ts';
 import { countPairs, groupPairs } from './statement-plan.ts';
@@ -30,6 +32,8 @@ import { PARAM_NAME } from './resource.ts';
 import { createRoleReader } from './role.ts';
 import { createStatementReader } from './statement.ts';
 import { convertText } from './hidden-characters.ts';
+import { isUpstreamProvider } from './upstream-actions.ts';
+import { createUpstreamDeclarationReader, rejectDelegatedCanary } from './upstream-declaration.ts';
 
 /** The containers of a pod that tasks may name. */
 export type PodConsumers = {
@@ -72,10 +76,13 @@ export const createDeclarationReader = (
       containers: createContainersReader(context.consumers),
       default: { reader: createDefaultReader(prescan), otherwise: false },
       exclusive: { reader: flag, otherwise: false },
+      canary: { reader: flag, otherwise: false },
+      budget: { optional: createBudgetReader(prescan.provider) },
+      delegated: { reader: createDelegatedReader(value), otherwise: REFUSED },
     };
-    if (prescan.provider === 'http') {
-      const { params } = prescan;
-      return createHttpDeclarationReader(name, { params, shared })(value, path, faults);
+    if (isUpstreamProvider(prescan.provider)) {
+      const upstreamContext = { provider: prescan.provider, prescan, shared };
+      return createUpstreamDeclarationReader(name, upstreamContext)(value, path, faults);
     }
     const members = object({
       provider: { reader: awsProvider, otherwise: 'aws' as const },
@@ -85,16 +92,35 @@ export const createDeclarationReader = (
       lifetime: shared.lifetime,
       purpose: shared.purpose,
       delivery: { reader: stringEnum(DELIVERIES), otherwise: limits.delivery },
+      budget: shared.budget,
       containers: shared.containers,
       default: shared.default,
       exclusive: shared.exclusive,
+      canary: shared.canary,
+      delegated: shared.delegated,
     })(value, path, faults);
     faults.push(...checkEndpoints(value, prescan, context));
     if (typeof members === 'symbol') return members;
-    const { provider, role, allow, params, lifetime, ...rest } = members;
-    return { name, provider, role, allow, params, lifetimeSeconds: lifetime, ...rest };
+    const { provider, role, allow, params, lifetime, canary, delegated, ...rest } = members;
+    if (canary && rest.default) {
+      const expected = 'false for a default task, which every SDK starts by itself';
+      return rejectValue(faults, { path: 'canary', expected, value: true });
+    }
+    if (canary && delegated === 'required') return rejectDelegatedCanary(faults);
+    const task = { name, provider, role, allow, params, lifetimeSeconds: lifetime, ...rest };
+    return { ...task, ...(canary && { canary }), ...(delegated !== REFUSED && { delegated }) };
   };
 };
+
+/** A task that refuses has no such member. */
+const REFUSED = 'refused' as const;
+
+const createDelegatedReader = (declaration: unknown): Reader<Delegated | typeof REFUSED> =>
+  refine(stringEnum([REFUSED, ...DELEGATED]), (value) =>
+    value === 'required' && toMapping(declaration)['default'] === 'true'
+      ? 'allowed or refused: a default task is started without a delegation'
+      : undefined,
+  );
 
 /** Every other value; an error names both. */
 const awsProvider: Reader<'aws'> = (value, path, faults) =>

@@ -4,10 +4,13 @@ import { formatFieldError } from '../schema/field-error.ts';
 import { bindParams } from './params.ts';
 import { bindResource, readPlaceholders, widenPlaceholders } from './resource.ts';
 
-const task = { params: { customer: { pattern: '[a-z0-9-]+', maxLength: 10 } } };
-const anything = { params: { customer: { pattern: '.*', maxLength: 40 } } };
+const task = { allow: [], params: { customer: { pattern: '[a-z0-9-]+', maxLength: 10 } } };
+const anything = { allow: [], params: { customer: { pattern: '.*', maxLength: 40 } } };
 
-const listBindErrors = (declared: typeof task, given: unknown): readonly string[] => {
+const listBindErrors = (
+  declared: Parameters<typeof bindParams>[0],
+  given: unknown,
+): readonly string[] => {
   const result = bindParams(declared, given);
   return result.ok ? [] : result.faults.map(formatFieldError);
 };
@@ -21,8 +24,8 @@ describe('bindParams', () => {
   });
 
   it('returns no values for a task without params', () => {
-    expect(bindParams({ params: {} }, undefined)).toEqual({ ok: true, value: {} });
-    expect(bindParams({ params: {} }, {})).toEqual({ ok: true, value: {} });
+    expect(bindParams({ allow: [], params: {} }, undefined)).toEqual({ ok: true, value: {} });
+    expect(bindParams({ allow: [], params: {} }, {})).toEqual({ ok: true, value: {} });
   });
 
   it.each([
@@ -53,7 +56,7 @@ describe('bindParams', () => {
     expect(listBindErrors(task, { customer: 'acme', region: 'eu' })).toEqual([
       'params.region: expected only customer, got an unknown key',
     ]);
-    expect(bindParams({ params: {} }, { customer: 'acme' })).toMatchObject({
+    expect(bindParams({ allow: [], params: {} }, { customer: 'acme' })).toMatchObject({
       faults: [{ path: 'params', expected: 'no params: this task declares none' }],
     });
   });
@@ -76,17 +79,69 @@ describe('bindParams', () => {
   );
 
   it('rejects values of an invalid pattern', () => {
-    const broken = { params: { customer: { pattern: '(', maxLength: 10 } } };
+    const broken = { allow: [], params: { customer: { pattern: '(', maxLength: 10 } } };
     expect(listBindErrors(broken, { customer: 'acme' })).toEqual([
       'params.customer: expected a pattern in RE2 syntax, got "acme"',
     ]);
   });
 
   it('matches in time linear in the length of the value', () => {
-    const slow = { params: { customer: { pattern: '(a|a)*(a|aa)*b', maxLength: 256 } } };
+    const slow = { allow: [], params: { customer: { pattern: '(a|a)*(a|aa)*b', maxLength: 256 } } };
     const start = performance.now();
     expect(listBindErrors(slow, { customer: 'a'.repeat(256) })).toHaveLength(1);
     expect(performance.now() - start).toBeLessThan(1000);
+  });
+});
+
+describe('values of params in resources of Upstreams', () => {
+  const places = {
+    path: 'https://api.example.com/items/{p}/notes',
+    repository: 'git://code/acme/{p}#refs/heads/agent/*',
+    ref: 'git://code/acme/site#refs/heads/agent/{p}',
+    tool: 'mcp://wiki/tools/get-{p}',
+    uri: 'mcp://wiki/resources/file:///docs/{p}',
+    database: 'postgres://orders/{p}',
+    arn: 'arn:aws:s3:::acme-data/{p}/*',
+  };
+  const accepts = (place: keyof typeof places, value: string): boolean =>
+    bindParams(
+      {
+        params: { p: { pattern: '.*', maxLength: 64 } },
+        allow: [{ actions: ['x:y'], resources: [places[place]] }],
+      },
+      { p: value },
+    ).ok;
+
+  it.each([
+    ['a/b', ['ref', 'arn']],
+    ['a#b', ['ref', 'arn']],
+    ['a*', []],
+    ['a?', []],
+    ['%2F', ['path', 'ref', 'tool', 'uri', 'arn']],
+    ['%2f', ['ref', 'arn']],
+    ['%', ['ref', 'arn']],
+    ['..', ['ref', 'arn']],
+    ['.', ['ref', 'arn']],
+    ['a b', ['arn']],
+    ['a;b', ['ref', 'tool', 'uri', 'arn']],
+    ['a:b', ['path', 'tool', 'uri', 'arn']],
+    ['a~b', ['path', 'repository', 'tool', 'uri', 'arn']],
+    ['a-b_c.9', Object.keys(places)],
+  ] as const)('accepts %j only in these places: %j', (value, expected) => {
+    const all = Object.keys(places) as (keyof typeof places)[];
+    expect(all.filter((place) => accepts(place, value))).toEqual(
+      [...expected].sort((one, other) => all.indexOf(one as never) - all.indexOf(other as never)),
+    );
+  });
+
+  it('checks a value in each place that has its placeholder, and says what it may be', () => {
+    const task = {
+      params: { p: { pattern: '.*', maxLength: 64 } },
+      allow: [{ actions: ['git:push'], resources: ['git://code/acme/{p}#refs/heads/{p}'] }],
+    };
+    expect(listBindErrors(task, { p: 'site#refs/heads/main' })).toEqual([
+      'params.p: expected one name: letters, digits, - . _ ~, got "site#refs/heads/main"',
+    ]);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Result } from '../schema/field-error.ts';
 import { refine, object, read, rejectValue, string, type Reader } from '../schema/reader.ts';
 import { boundedPattern, MAX_PARAM_LENGTH } from './pattern-size.ts';
 import { convertText } from './hidden-characters.ts';
+import { checkParamPlaces } from './param-places.ts';
 
 /**
  * Printable ASCII without characters that are special in IAM or in resource patterns, and without those
@@ -46,17 +47,18 @@ export const paramRule: Reader<ParamRule> = (given, path, faults) =>
 
 /**
  * Checks the params of a run against those that its task declares. Each must be present, no other may
- * be, and the whole value must match the pattern.
+ * be, and the whole value must match the pattern. A value stays within the part of a resource of an Upstream
+ * in which its placeholder is.
  *
  * @param given a foreign value; undefined: no params
  * @returns the values, or errors whose paths begin with `params`
  */
 export const bindParams = (
-  task: Pick<Task, 'params'>,
+  task: Pick<Task, 'params' | 'allow'>,
   given: unknown,
 ): Result<Readonly<Record<string, string>>> => {
   const members = Object.entries(task.params).map(
-    ([name, rule]) => [name, createValueReader(rule)] as const,
+    ([name, rule]) => [name, createPlacedReader(name, rule, task.allow)] as const,
   );
   const wanted = members.length > 0 ? object(Object.fromEntries(members)) : noParams;
   return read<Readonly<Record<string, string>>>(wanted, given ?? {}, 'params');
@@ -66,6 +68,9 @@ const noParams: Reader<Readonly<Record<string, string>>> = (value, path, faults)
   typeof value === 'object' && value !== null && Object.keys(value).length === 0
     ? {}
     : rejectValue(faults, { path, expected: 'no params: this task declares none', value });
+
+const createPlacedReader = (param: string, rule: ParamRule, allow: Task['allow']): Reader<string> =>
+  refine(createValueReader(rule), (value) => checkParamPlaces(allow, { param, value }));
 
 const createValueReader = ({ pattern: text, maxLength: limit }: ParamRule): Reader<string> =>
   refine(

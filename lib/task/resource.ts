@@ -1,4 +1,5 @@
 import type { TaskLimits } from '../contract/platform.ts';
+import type { TaskStatement } from '../contract/task.ts';
 import { parseArn } from '../schema/arn.ts';
 import { refine, value, type Reader } from '../schema/reader.ts';
 
@@ -73,3 +74,13 @@ export const bindResource = (resource: string, params: Readonly<Record<string, s
     if (value === undefined) throw new Error(`param ${name} of ${resource} has no value`);
     return value;
   });
+
+/** Inserts the values of params into every resource of a scope. @throws as {@link bindResource} */
+export const bindStatements = (
+  allow: readonly TaskStatement[],
+  params: Readonly<Record<string, string>>,
+): readonly TaskStatement[] =>
+  allow.map(({ actions, resources }) => ({
+    actions,
+    resources: resources.map((resource) => bindResource(resource, params)),
+  }));

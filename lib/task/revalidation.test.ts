@@ -31,9 +31,13 @@ const defaultLimits: TaskLimits = {
 const loadCatalog = createCatalogLoader();
 
 /** Everything that admission accepts in the tests of declarations. */
-const accepted = parse(
-  readFileSync(join(import.meta.dirname, 'fixtures', 'accepted.yaml'), 'utf8'),
-) as readonly Case[];
+const accepted = ['accepted.yaml', 'http.yaml', 'upstreams.yaml'].flatMap((file) =>
+  (
+    parse(
+      readFileSync(join(import.meta.dirname, 'fixtures', file), 'utf8'),
+    ) as readonly Partial<Case>[]
+  ).filter((each): each is Case => each.tasks !== undefined),
+);
 
 const buildAdmittedTasks = (tasks: readonly Task[]): AdmittedTasks => ({
   consumers: [...new Set(tasks.flatMap(({ containers }) => containers))],

@@ -41,14 +41,36 @@ export const revalidateTasks = async (
   return changed.length > 0 ? fail(changed) : succeed(admitted);
 };
 
+/**
+ * Checks a scope as if an annotation declared it in the place of a task's.
+ *
+ * @param allow without placeholders
+ * @returns the scope in normal form, or all errors
+ * @throws only when the files of the catalog cannot be read
+ */
+export const normalizeScope = async (
+  task: Task,
+  allow: Task['allow'],
+  terms: RevalidationOptions,
+): Promise<Result<Task['allow']>> => {
+  const declaration = toDeclaration({ ...task, allow, params: {} });
+  const consumers = { containers: task.containers, addressable: [] };
+  const read = await readDeclarations([declaration], { ...terms, consumers });
+  if (!read.ok) return read;
+  return declaration.faults.length > 0
+    ? fail(declaration.faults)
+    : succeed(read.value.flatMap((each) => each.allow));
+};
+
 const toDeclaration = (task: Task): ParsedDeclaration => {
-  const { name, lifetimeSeconds, params, default: isDefault, exclusive, ...rest } = task;
+  const { name, lifetimeSeconds, params, default: isDefault, exclusive, canary, ...rest } = task;
   const value = {
     ...rest,
     params: mapValues(params, ({ pattern, maxLength }) => ({ pattern, maxLength: `${maxLength}` })),
     lifetime: `${lifetimeSeconds}s`,
     default: `${isDefault}`,
     exclusive: `${exclusive}`,
+    ...(canary === true && { canary: 'true' }),
   };
   return { key: formatSource(name), name, value, faults: checkTexts(task) };
 };

@@ -240,7 +240,7 @@ describe('buildSessionPolicy, by an independent evaluation', () => {
   it('allows nothing that the declaration does not cover', () => {
     fc.assert(
       fc.property(declared, value, value, action, target, (allow, p, q, name, resource) => {
-        const given = bindParams({ params }, { p, q });
+        const given = bindParams({ params, allow: [] }, { p, q });
         if (!given.ok) return;
         const narrowed = isAllowed(compilePolicy(allow, given.value), name, resource);
         expect(!narrowed || isAllowed(compilePolicy(allow, WIDEST), name, resource)).toBe(true);
@@ -275,7 +275,7 @@ describe('buildSessionPolicy, by an independent evaluation', () => {
   it('leaves no placeholder and is JSON for any values', () => {
     fc.assert(
       fc.property(declared, value, value, (allow, p, q) => {
-        const given = bindParams({ params }, { p, q });
+        const given = bindParams({ params, allow: [] }, { p, q });
         if (!given.ok) return;
         const { Statement } = JSON.parse(compilePolicy(allow, given.value)) as Policy;
         const resources = Statement.flatMap(({ Resource }) => [Resource].flat());
