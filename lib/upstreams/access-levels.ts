@@ -49,7 +49,8 @@ const coversPattern = (rule: readonly Token[], pattern: string): boolean => {
 
 const widen = (path: string): string => path.replace(/\{[^}]*\}/g, '*');
 
-const highest = (levels: readonly UpstreamLevel[]): UpstreamLevel =>
+/** The highest of access levels; `Write` of none. */
+export const getHighestLevel = (levels: readonly UpstreamLevel[]): UpstreamLevel =>
   UPSTREAM_LEVELS.findLast((level) => levels.includes(level)) ?? 'Write';
 
 const findLevels = (
@@ -76,5 +77,5 @@ export const getAccessLevel = (
   { action, resource }: { action: string; resource: string },
 ): UpstreamLevel => {
   const path = resource.slice(rules.url.length) || '/';
-  return highest(findLevels({ method: action.replace(/^http:/, ''), path }, levels));
+  return getHighestLevel(findLevels({ method: action.replace(/^http:/, ''), path }, levels));
 };

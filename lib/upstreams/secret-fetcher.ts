@@ -8,6 +8,8 @@ export type SecretRequest = {
   readonly level: UpstreamLevel;
   /** Resources of the run's statements, with their params bound. */
   readonly resources: readonly string[];
+  /** Values of the run's params. */
+  readonly params: Readonly<Record<string, string>>;
   /** Whole seconds that the run has left. */
   readonly lifetimeSeconds: number;
   /** Signs the run's grant for one server: a grant for the cloud never leaves the authority. */

@@ -60,10 +60,15 @@ const oauth = refine(
     resource: { optional: baseUrl },
     caBundle: { optional: certificateBundle },
   }),
-  ({ auth, key }) =>
-    (auth === 'grant') === (key === undefined)
+  ({ auth, key, tokenUrl, revocationUrl = tokenUrl }) => {
+    if ((auth === 'grant') !== (key === undefined)) {
+      return 'key with auth privateKeyJwt or secret, and no key with auth grant';
+    }
+    // A grant is signed for tokenUrl. No annotation of a Secret says who else may get it.
+    return auth !== 'grant' || new URL(revocationUrl).origin === new URL(tokenUrl).origin
       ? undefined
-      : 'key with auth privateKeyJwt or secret, and no key with auth grant',
+      : 'revocationUrl of the origin of tokenUrl with auth grant';
+  },
 );
 
 const permissions = record(

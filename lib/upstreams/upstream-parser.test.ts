@@ -22,6 +22,22 @@ describe('parseUpstream', () => {
     expect(result.ok ? [] : result.faults.map(({ path }) => path)).toEqual([faultAt]);
   });
 
+  it('identifies a stored database server by the UID of its object', () => {
+    const admin = { name: 'reports-admin', key: 'login' };
+    const templates = [{ role: 'app', level: 'Write' }];
+    const spec = { postgres: { host: 'db.example', admin, templates } };
+    const parse = (metadata: object) => parseUpstream({ metadata, spec });
+    const value = { kind: 'postgres', name: 'reports', host: 'db.example', port: 5432 };
+    expect(parse({ name: 'reports', uid: 'uid-1' })).toMatchObject({
+      value: { ...value, uid: 'uid-1' },
+    });
+    const unstored = { ok: true, value: { ...value, admin, templates } };
+    expect([parse({ name: 'reports' }), parse({ name: 'reports', uid: 7 })]).toEqual([
+      unstored,
+      unstored,
+    ]);
+  });
+
   it('applies defaults and writes header names in lower case', () => {
     expect(parseSpec(MINIMAL_UPSTREAM)).toEqual({
       ok: true,
@@ -49,6 +65,25 @@ describe('parseUpstream', () => {
     });
   });
 
+  it('gives the gateway what MCP servers may do, with pins but without their levels', () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const spec = {
+      url: 'https://mcp.example',
+      protocol: 'mcp',
+      tools: [{ name: 'search', digest, level: 'Read' }],
+    };
+    expect(parseSpec(spec)).toMatchObject({
+      value: {
+        rules: { mcp: { serverRequests: false, tools: [{ name: 'search', digest }] } },
+        tools: [{ name: 'search', digest, level: 'Read' }],
+      },
+    });
+    const asking = { url: 'https://mcp.example', protocol: 'mcp', mcp: { serverRequests: true } };
+    expect(parseSpec(asking)).toMatchObject({
+      value: { rules: { mcp: { serverRequests: true } } },
+    });
+  });
+
   it('reports every wrong field at once, with the name of the object', () => {
     const result = parseSpec({ url: 'ftp://x', protocol: 'smtp', maxBody: 7, surprise: true });
     const faults = result.ok ? [] : result.faults;
@@ -60,6 +95,23 @@ describe('parseUpstream', () => {
     ]);
     expect(faults.every(({ source }) => source === 'upstreams/openai')).toBe(true);
   });
+
+  it.each([
+    ['grant', 'https://other.example/revoke', ['spec.secret.oauth']],
+    ['grant', 'https://login.example/revoke', []],
+    ['privateKeyJwt', 'https://other.example/revoke', []],
+  ])(
+    'lets %s prove a client at %s only where its token server or an annotation says so',
+    (auth, revocationUrl, paths) => {
+      const oauth = {
+        ...{ tokenUrl: 'https://login.example/token', revocationUrl, clientId: 'a', auth },
+        ...(auth !== 'grant' && { key: { name: 'client', key: 'pem' } }),
+      };
+      const present = { header: { name: 'authorization', template: 'Bearer {secret}' } };
+      const result = parseSpec({ url: 'https://api.example', present, secret: { oauth } });
+      expect(result.ok ? [] : result.faults.map(({ path }) => path)).toEqual(paths);
+    },
+  );
 
   it('rejects a name that a task cannot contain', () => {
     const result = parseUpstream({ metadata: { name: 'a.b' }, spec: MINIMAL_UPSTREAM });

@@ -1,5 +1,7 @@
 import {
   DEFAULT_UPSTREAM_BODY,
+  MAX_TOOL_PINS,
+  TOOL_NAME,
   HTTP_METHODS,
   MAX_UPSTREAM_BODY,
   UPSTREAM_LEVELS,
@@ -41,17 +43,18 @@ const httpSpec = object({
   tools: withDefault(
     list(
       object({
-        name: visible('the name of a tool', 128),
+        name: string({ expected: 'the name of a tool', pattern: TOOL_NAME }),
         digest: string({
           expected: 'sha256: and 64 hexadecimal digits',
           pattern: /^sha256:[0-9a-f]{64}$/,
         }),
         level: { optional: level },
       }),
-      { max: 256 },
+      { min: 1, max: MAX_TOOL_PINS },
     ),
     [],
   ),
+  mcp: { optional: object({ serverRequests: withDefault(boolean, false) }) },
   headers: withEmptyDefault(
     object({
       pass: withDefault(list(headerName, { max: 32 }), []),
@@ -100,18 +103,28 @@ const findRepeated = (names: readonly string[]): string | undefined =>
 
 /** Checks what the members of an HTTP Upstream say together. */
 const checkHttpSpec = (spec: HttpSpec): readonly FieldError[] => {
-  const { url, protocol, present, secret, tools, headers, query, models, allowHttp } = spec;
+  const { url, protocol, present, secret, levels, tools, headers, query, models, mcp } = spec;
   const presented = present?.kind === 'header' ? present.name : 'authorization';
   const isMcp = protocol === 'mcp';
   const when = (isFault: boolean, got: string): string | undefined => (isFault ? got : undefined);
   /** Path, what is expected there, and what was found if it is wrong. */
   const rows: readonly (readonly [string, string, string | undefined])[] = [
-    ['url', 'https, or allowHttp: true', when(!url.startsWith('https:') && !allowHttp, 'http')],
+    [
+      'url',
+      'https, or allowHttp: true',
+      when(!url.startsWith('https:') && !spec.allowHttp, 'http'),
+    ],
     ['present', 'present and secret together', when(!present !== !secret, 'one of them')],
     ['secret', `a secret for protocol ${protocol}`, when(!present && !secret && !isMcp, 'nothing')],
     ['tools', 'no tools, or protocol mcp', when(tools.length > 0 && !isMcp, protocol)],
+    ['mcp', 'no mcp, or protocol mcp', when(!!mcp && !isMcp, protocol)],
     ['tools', 'each tool once', findRepeated(tools.map(({ name }) => name))],
     ['models', 'no models, or protocol http', when(!!models && protocol !== 'http', protocol)],
+    [
+      'levels',
+      'no levels of methods and paths, or protocol http',
+      when(levels.length > 0 && protocol !== 'http', protocol),
+    ],
     [
       'headers.pass',
       'no header that presents a secret or a token',
@@ -120,7 +133,12 @@ const checkHttpSpec = (spec: HttpSpec): readonly FieldError[] => {
     [
       'headers.set',
       'no header that presents the secret',
-      when(Object.hasOwn(headers.set, presented), presented),
+      Object.keys(headers.set).find((name) => name.toLowerCase() === presented),
+    ],
+    [
+      'headers.set',
+      'each header once, in any case',
+      findRepeated(Object.keys(headers.set).map((name) => name.toLowerCase())),
     ],
     [
       'query',
@@ -134,11 +152,23 @@ const checkHttpSpec = (spec: HttpSpec): readonly FieldError[] => {
 };
 
 const toHttpUpstream = (name: string, spec: HttpSpec): HttpUpstream => {
-  const { present, secret, levels, tools, maxBody, ...rules } = spec;
+  const { present, secret, levels, tools, maxBody, mcp, headers, ...rules } = spec;
+  const set = Object.entries(headers.set).map(([key, text]) => [key.toLowerCase(), text]);
+  const pins = tools.map(({ name: tool, digest }) => ({ name: tool, digest }));
+  const mcpRules = {
+    serverRequests: mcp?.serverRequests ?? false,
+    ...(pins.length > 0 && { tools: pins }),
+  };
   return {
     kind: 'http',
     name,
-    rules: { name, ...rules, maxBodyBytes: maxBody },
+    rules: {
+      name,
+      ...rules,
+      headers: { ...headers, set: Object.fromEntries(set) as Record<string, string> },
+      ...(rules.protocol === 'mcp' && { mcp: mcpRules }),
+      maxBodyBytes: maxBody,
+    },
     ...(present && secret ? { access: { present, secret } } : {}),
     levels,
     tools,
@@ -159,19 +189,25 @@ const parseHttp = (name: string, spec: unknown): Result<HttpUpstream> => {
   return faults.length > 0 ? fail(faults) : succeed(toHttpUpstream(name, result.value));
 };
 
-const parsePostgres = (name: string, spec: unknown): Result<PostgresUpstream> => {
+const parsePostgres = ({ name, uid }: ObjectIdentity, spec: unknown): Result<PostgresUpstream> => {
   const result = read(postgresSpec, spec);
   if (!result.ok) return result;
   const faults = checkPostgresSpec(result.value);
   return faults.length > 0
     ? fail(faults)
-    : succeed({ kind: 'postgres', name, ...result.value.postgres });
+    : succeed({
+        ...{ kind: 'postgres', name },
+        ...(uid !== undefined && { uid }),
+        ...result.value.postgres,
+      });
 };
 
-const parseSpec = (name: string, spec: unknown): Result<Upstream> =>
+type ObjectIdentity = { readonly name: string; readonly uid?: string | undefined };
+
+const parseSpec = (identity: ObjectIdentity, spec: unknown): Result<Upstream> =>
   isMapping(spec) && Object.hasOwn(spec, 'postgres') && !Object.hasOwn(spec, 'url')
-    ? parsePostgres(name, spec)
-    : parseHttp(name, spec);
+    ? parsePostgres(identity, spec)
+    : parseHttp(identity.name, spec);
 
 /**
  * Parses an Upstream as the API server stores it.
@@ -182,7 +218,12 @@ export const parseUpstream = (found: unknown): Result<Upstream> => {
   const { metadata, spec } = isMapping(found) ? found : {};
   const name = isMapping(metadata) ? metadata['name'] : undefined;
   const named = read(dnsLabel, name, 'metadata.name');
-  const parsed = parseSpec(named.ok ? named.value : '', spec);
+  const uid = isMapping(metadata) ? metadata['uid'] : undefined;
+  const identity = {
+    name: named.ok ? named.value : '',
+    uid: typeof uid === 'string' ? uid : undefined,
+  };
+  const parsed = parseSpec(identity, spec);
   if (named.ok && parsed.ok) return parsed;
   const faults = parsed.ok
     ? []

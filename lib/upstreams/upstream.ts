@@ -1,4 +1,4 @@
-import type { UpstreamLevel, UpstreamRules } from '../contract/upstream.ts';
+import type { ToolPin, UpstreamLevel, UpstreamRules } from '../contract/upstream.ts';
 
 /** A key of a Secret in the namespace of upstream secrets. */
 export type SecretKey = { readonly name: string; readonly key: string };
@@ -63,6 +63,10 @@ export type GitHubAppSource = {
   readonly apiUrl?: string;
 };
 
+/** The API of a GitHub App's installation. */
+export const getGitHubApi = ({ apiUrl }: Pick<GitHubAppSource, 'apiUrl'>): string =>
+  apiUrl ?? 'https://api.github.com';
+
 export type LevelRule = {
   readonly method: string;
   /** Path with `*` and `{name}`, below the Upstream's base path. */
@@ -70,12 +74,7 @@ export type LevelRule = {
   readonly level: UpstreamLevel;
 };
 
-export type PinnedTool = {
-  readonly name: string;
-  /** `sha256:` and 64 hexadecimal digits. */
-  readonly digest: string;
-  readonly level?: UpstreamLevel;
-};
+export type PinnedTool = ToolPin & { readonly level?: UpstreamLevel };
 
 /** An HTTP API that tasks may name, with the secret that it needs. */
 export type HttpUpstream = {
@@ -92,6 +91,8 @@ export type HttpUpstream = {
 export type PostgresUpstream = {
   readonly kind: 'postgres';
   readonly name: string;
+  /** Of the Kubernetes object, once it is stored: another one after it was deleted and created again. */
+  readonly uid?: string;
   readonly host: string;
   readonly port: number;
   readonly caBundle?: string;
@@ -101,3 +102,18 @@ export type PostgresUpstream = {
 };
 
 export type Upstream = HttpUpstream | PostgresUpstream;
+
+/**
+ * Narrows an Upstream whose kind was checked with its task.
+ *
+ * @throws Error when there is none, or of another kind
+ */
+export const requireUpstreamKind = <K extends Upstream['kind']>(
+  upstream: Upstream | undefined,
+  kind: K,
+): Extract<Upstream, { kind: K }> => {
+  if (upstream === undefined) throw new Error(`expected an Upstream of kind ${kind}, got none`);
+  const { name, kind: found } = upstream;
+  if (found !== kind) throw new Error(`upstream ${name}: expected kind ${kind}, got ${found}`);
+  return upstream as Extract<Upstream, { kind: K }>;
+};

@@ -3,7 +3,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { jwtVerify } from 'jose';
 
-import { startHttpsServer, type HttpsServer } from '../../../test/kit/https-server.ts';
+import { buildRepository, startGitHubApi, type GitHubApi } from '../../../test/kit/github-api.ts';
+import { sendToEndpoint } from '../../../test/kit/https-server.ts';
+import type { Mapping } from '../../schema/mapping.ts';
 import type { SecretRequest } from '../../upstreams/secret-fetcher.ts';
 import type { GitHubAppSource } from '../../upstreams/upstream.ts';
 import { createInstallationTokens, listRepositories } from './installation-tokens.ts';
@@ -13,47 +15,24 @@ const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const PEM = pair.privateKey.export({ type: 'pkcs1', format: 'pem' }) as string;
 const TOKEN = 'ghs_0123456789abcdefghijklmnopqrstuvwxyz';
 
-type Answer = { status?: number; body?: object };
-type Received = {
-  method: string;
-  url: string;
-  authorization: string;
-  version: string;
-  body: unknown;
-};
+let api: GitHubApi | undefined;
+afterEach(async () => {
+  expect(api?.differences ?? []).toEqual([]);
+  await api?.close();
+  api = undefined;
+});
 
-let server: HttpsServer | undefined;
-afterEach(() => server?.close());
+type Answer = { readonly status?: number; readonly body?: Mapping };
 
-/** Answers as GitHub's published description of the API says. */
-const startApi = async (answer: Answer = {}, removal = 204) => {
-  const received: Received[] = [];
-  server = await startHttpsServer(() => (request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const text = Buffer.concat(chunks).toString();
-      const { method = '', url = '', headers } = request;
-      received.push({
-        method,
-        url,
-        authorization: headers.authorization ?? '',
-        version: String(headers['x-github-api-version']),
-        body: text === '' ? undefined : (JSON.parse(text) as unknown),
-      });
-      if (method === 'DELETE') return void response.writeHead(removal).end();
-      const body = {
-        token: TOKEN,
-        expires_at: '2026-01-01T00:00:00Z',
-        permissions: { contents: 'read', metadata: 'read' },
-        repository_selection: 'selected',
-        repositories: [{ id: 1, name: 'web', full_name: 'Acme/web' }],
-        ...answer.body,
-      };
-      response.writeHead(answer.status ?? 201).end(JSON.stringify(body));
-    });
-  });
-  const { origin, caBundle } = server;
+const startApi = async (answer: Answer = {}, removalStatus = 204) => {
+  const { received, origin, caBundle } = (api = await startGitHubApi({
+    issue: () => ({
+      ...answer,
+      // Another case than asked for: GitHub ignores case.
+      body: { token: TOKEN, repositories: [buildRepository('Acme/web')], ...answer.body },
+    }),
+    removalStatus,
+  }));
   const source: GitHubAppSource = {
     appId: 7,
     installationId: 9,
@@ -65,12 +44,14 @@ const startApi = async (answer: Answer = {}, removal = 204) => {
     readKey: () => Promise.resolve({ text: PEM }),
     now: Date.now,
     caBundle,
+    send: sendToEndpoint,
   });
   const fetch = (changes: Partial<SecretRequest> = {}) =>
     tokens.fetch(source, {
       origin: 'https://github.com',
       level: 'Read',
       resources: ['git://github/acme/web#refs/heads/agent/*'],
+      params: {},
       lifetimeSeconds: 60,
       signGrant: () => Promise.reject(new Error('GitHub gets no grant')),
       ...changes,
@@ -108,23 +89,50 @@ describe('createInstallationTokens', () => {
     expect(received).toMatchObject([
       {
         method: 'POST',
-        url: '/app/installations/9/access_tokens',
+        path: '/app/installations/9/access_tokens',
         version: '2022-11-28',
         body: { repositories: ['web'], permissions: { contents: 'read' } },
       },
     ]);
-    const assertion = received[0]?.authorization.replace('Bearer ', '') ?? '';
-    const { payload, protectedHeader } = await jwtVerify(assertion, pair.publicKey, {
-      issuer: '7',
-    });
+    const { payload, protectedHeader } = await jwtVerify(
+      received[0]?.bearer ?? '',
+      pair.publicKey,
+      {
+        issuer: '7',
+      },
+    );
     expect(protectedHeader.alg).toBe('RS256');
     expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBeLessThanOrEqual(600);
+  });
+
+  it('takes a token of the stateless format, which is longer', async () => {
+    const token = `ghs_7_${'e30'.repeat(200)}.${'e30'.repeat(200)}.${'x'.repeat(342)}`;
+    const { fetch } = await startApi({ body: { token } });
+    expect(await fetch()).toEqual({ secret: token, revocation: token });
   });
 
   it('asks for the permissions of the highest level', async () => {
     const { received, fetch } = await startApi({ body: { permissions: { contents: 'write' } } });
     await fetch({ level: 'Write' });
     expect(received[0]?.body).toMatchObject({ permissions: { contents: 'write' } });
+  });
+
+  it('refuses a key that is no key as a fault of the secret, without showing it', async () => {
+    const { source } = await startApi();
+    const broken = createInstallationTokens({
+      readKey: () => Promise.resolve({ text: '-----BEGIN topsecret' }),
+      now: Date.now,
+      send: sendToEndpoint,
+    });
+    const error: unknown = await broken
+      .fetch(source, {
+        ...{ origin: 'https://github.com', level: 'Read', params: {}, lifetimeSeconds: 60 },
+        resources: ['git://github/acme/web'],
+        signGrant: () => Promise.reject(new Error('GitHub gets no grant')),
+      })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'secret_invalid' });
+    expect(String(error)).not.toContain('topsecret');
   });
 
   it('refuses resources with wildcards before it asks', async () => {
@@ -136,8 +144,8 @@ describe('createInstallationTokens', () => {
   });
 
   it.each([
-    ['another repository', { repositories: [{ full_name: 'evil/web' }] }],
-    ['more repositories', { repositories: [{ full_name: 'acme/web' }, { full_name: 'acme/api' }] }],
+    ['another repository', { repositories: [buildRepository('evil/web')] }],
+    ['more repositories', { repositories: ['acme/web', 'acme/api'].map(buildRepository) }],
     ['all repositories', { repositories: undefined, repository_selection: 'all' }],
     ['a wider permission', { permissions: { contents: 'write' } }],
     ['another permission', { permissions: { contents: 'read', administration: 'read' } }],
@@ -148,9 +156,20 @@ describe('createInstallationTokens', () => {
     expect(String(error)).not.toContain(TOKEN);
     expect(received[1]).toMatchObject({
       method: 'DELETE',
-      url: '/installation/token',
-      authorization: `Bearer ${TOKEN}`,
+      path: '/installation/token',
+      bearer: TOKEN,
     });
+  });
+
+  it.each([
+    ['a line break', `${TOKEN}\r\nx: y`],
+    ['too few characters', 'ghs_short'],
+    ['too many characters', `ghs_${'x'.repeat(20_000)}`],
+  ])('refuses a token with %s, and shows none of it', async (_, token) => {
+    const { fetch } = await startApi({ body: { token } });
+    const error: unknown = await fetch().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: 'SecretError', code: 'secret_invalid' });
+    expect(String(error)).toMatch(/expected a token that a header can present$/);
   });
 
   it.each([
@@ -167,7 +186,7 @@ describe('createInstallationTokens', () => {
   it.each([204, 401])('takes %i for the end of a token', async (status) => {
     const { tokens, source, received } = await startApi({}, status);
     await tokens.revoke(source, TOKEN, () => Promise.reject(new Error()));
-    expect(received[0]).toMatchObject({ method: 'DELETE', url: '/installation/token' });
+    expect(received[0]).toMatchObject({ method: 'DELETE', path: '/installation/token' });
   });
 
   it('reports a token that could not be deleted, so that it is tried again', async () => {

@@ -1,8 +1,19 @@
 import { signClientAssertion } from '../../grant/client-assertion.ts';
 import { isMapping, toMapping, type Mapping } from '../../schema/mapping.ts';
+import { checkSecretText } from '../../upstreams/presentation.ts';
 import { SecretError, type SecretFetcher } from '../../upstreams/secret-fetcher.ts';
-import type { GitHubAppSource, GitHubPermissions, SecretKey } from '../../upstreams/upstream.ts';
-import { ConnectionError, sendToEndpoint, type BufferedResponse } from '../http/https-client.ts';
+import {
+  getGitHubApi,
+  type GitHubAppSource,
+  type GitHubPermissions,
+  type SecretKey,
+} from '../../upstreams/upstream.ts';
+import {
+  ConnectionError,
+  toSecretError,
+  type BufferedResponse,
+  type SendToEndpoint,
+} from '../http/https-client.ts';
 
 export type GitHubDeps = {
   /** Reads the App's private key for the origin of GitHub's API. */
@@ -14,9 +25,9 @@ export type GitHubDeps = {
   readonly now: () => number;
   /** PEM certificates trusted instead of the system's, for GitHub Enterprise Server. */
   readonly caBundle?: string;
+  readonly send: SendToEndpoint;
 };
 
-const API_URL = 'https://api.github.com';
 const API_VERSION = '2022-11-28';
 const TIMEOUT_MS = 5_000;
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -82,6 +93,7 @@ export const createInstallationTokens = ({
   readKey,
   now,
   caBundle,
+  send,
 }: GitHubDeps): SecretFetcher<GitHubAppSource> => {
   const call = async (
     source: GitHubAppSource,
@@ -92,9 +104,9 @@ export const createInstallationTokens = ({
       body,
     }: { method: 'POST' | 'DELETE'; path: string; token: string; body?: unknown },
   ): Promise<BufferedResponse> => {
-    const url = `${source.apiUrl ?? API_URL}${path}`;
+    const url = `${getGitHubApi(source)}${path}`;
     try {
-      return await sendToEndpoint({
+      return await send({
         method,
         url,
         headers: {
@@ -111,8 +123,7 @@ export const createInstallationTokens = ({
       });
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
-      const message = `GitHub App ${source.appId}: no answer (${error.code})`;
-      throw new SecretError('secret_unavailable', message);
+      throw toSecretError(`GitHub App ${source.appId}`, error);
     }
   };
 
@@ -142,7 +153,7 @@ export const createInstallationTokens = ({
         const message = `${culprit}: expected permissions for ${level}, and at most ${MAX_REPOSITORIES} repositories`;
         throw new SecretError('provider_refused', message);
       }
-      const { origin } = new URL(source.apiUrl ?? API_URL);
+      const { origin } = new URL(getGitHubApi(source));
       const { text } = await readKey(source.privateKey, { origin, form: 'pem' });
       const response = await call(source, {
         method: 'POST',
@@ -154,6 +165,12 @@ export const createInstallationTokens = ({
       const { token, permissions: granted, repositories: names } = parseJson(response.body);
       if (typeof token !== 'string') {
         throw new SecretError('provider_refused', `${culprit}: expected a token`);
+      }
+      if (checkSecretText(token) !== undefined) {
+        // What no header can present cannot be deleted either.
+        await remove(source, token).catch(() => undefined);
+        const message = `${culprit}: expected a token that a header can present`;
+        throw new SecretError('secret_invalid', message);
       }
       // The names were sent without owners: another owner's repository of the same name must not pass.
       if (isSame(readNames(names), repositories) && isWithin(granted, permissions)) {

@@ -4,7 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, jwtVerify, SignJWT, type JWK } from 'jose';
 import Provider from 'oidc-provider';
 
-import { startHttpsServer, type HttpsServer } from '../../../test/kit/https-server.ts';
+import {
+  sendToEndpoint,
+  startHttpsServer,
+  type HttpsServer,
+} from '../../../test/kit/https-server.ts';
 import type { SecretRequest } from '../../upstreams/secret-fetcher.ts';
 import type { OAuthSource } from '../../upstreams/upstream.ts';
 import { createOAuthTokens } from './oauth-tokens.ts';
@@ -97,11 +101,13 @@ describe('createOAuthTokens with a real token server', () => {
     },
     now: Date.now,
     createId: () => crypto.randomUUID(),
+    send: sendToEndpoint,
   });
   const request = {
     origin: RESOURCE,
     level: 'Read',
     resources: [],
+    params: {},
     lifetimeSeconds: 60,
     signGrant,
   } as SecretRequest;
@@ -150,7 +156,6 @@ describe('createOAuthTokens with a real token server', () => {
     const { secret } = await tokens.fetch(source, request);
     const isActive = async (): Promise<unknown> => {
       const credentials = `by-secret:${encodeURIComponent(SECRET).replaceAll('%20', '+')}`;
-      const { sendToEndpoint } = await import('../http/https-client.ts');
       const { body } = await sendToEndpoint({
         method: 'POST',
         url: `${server.origin}/token/introspection`,
@@ -168,6 +173,13 @@ describe('createOAuthTokens with a real token server', () => {
     expect(await isActive()).toBe(true);
     await tokens.revoke(source, secret, signGrant);
     expect(await isActive()).toBe(false);
+  });
+
+  it('reads the secret of the client for the server that revokes, which may be another one', async () => {
+    const { secret } = await tokens.fetch(source, request);
+    const revocationUrl = `https://127.0.0.1:${new URL(server.origin).port}/token/revocation`;
+    await tokens.revoke({ ...source, revocationUrl }, secret, signGrant).catch(() => undefined);
+    expect(asked.at(-1)).toBe(`secret for ${new URL(revocationUrl).origin} as token`);
   });
 
   it('reports the code of a refusal, and nothing else of the answer', async () => {

@@ -8,7 +8,12 @@ import {
   type SecretRequest,
 } from '../../upstreams/secret-fetcher.ts';
 import type { OAuthSource, SecretKey } from '../../upstreams/upstream.ts';
-import { ConnectionError, sendToEndpoint, type BufferedResponse } from '../http/https-client.ts';
+import {
+  ConnectionError,
+  toSecretError,
+  type BufferedResponse,
+  type SendToEndpoint,
+} from '../http/https-client.ts';
 
 export type OAuthDeps = {
   /** Reads a client's key or secret for the origin of its token server. */
@@ -19,6 +24,7 @@ export type OAuthDeps = {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly createId: () => string;
+  readonly send: SendToEndpoint;
 };
 
 const TIMEOUT_MS = 5_000;
@@ -55,12 +61,13 @@ export const createOAuthTokens = ({
   readKey,
   now,
   createId,
+  send: sendForm,
 }: OAuthDeps): SecretFetcher<OAuthSource> => {
+  /** A secret or a key is read for the origin that gets it or what it signed. */
   const proveClient = async (
     { auth, key, clientId, tokenUrl }: OAuthSource,
-    signGrant: SecretRequest['signGrant'],
+    { signGrant, origin }: Pick<SecretRequest, 'signGrant' | 'origin'>,
   ): Promise<ClientProof> => {
-    const { origin } = new URL(tokenUrl);
     if (auth === 'grant' || key === undefined) {
       return { headers: {}, form: buildAssertion(clientId, await signGrant(tokenUrl)) };
     }
@@ -86,7 +93,7 @@ export const createOAuthTokens = ({
     { form, headers }: ClientProof,
   ): Promise<BufferedResponse> => {
     try {
-      return await sendToEndpoint({
+      return await sendForm({
         method: 'POST',
         url,
         headers: { 'Content-Type': 'application/x-www-form-urlencoded', ...headers },
@@ -97,8 +104,7 @@ export const createOAuthTokens = ({
       });
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
-      const message = `oauth client ${clientId}: ${new URL(url).host} did not answer (${error.code})`;
-      throw new SecretError('secret_unavailable', message);
+      throw toSecretError(`oauth client ${clientId}: ${new URL(url).host}`, error);
     }
   };
 
@@ -112,7 +118,8 @@ export const createOAuthTokens = ({
   return {
     fetch: async (source, { signGrant }) => {
       const { tokenUrl, clientId } = source;
-      const { form, headers } = await proveClient(source, signGrant);
+      const { origin } = new URL(tokenUrl);
+      const { form, headers } = await proveClient(source, { signGrant, origin });
       const request = await buildTokenRequest(source, signGrant);
       const response = await send(source, tokenUrl, { headers, form: { ...request, ...form } });
       if (response.status !== 200) throw refuse(source, tokenUrl, response);
@@ -132,7 +139,8 @@ export const createOAuthTokens = ({
     revoke: async (source, revocation, signGrant) => {
       const { revocationUrl } = source;
       if (revocationUrl === undefined) return;
-      const { form, headers } = await proveClient(source, signGrant);
+      const { origin } = new URL(revocationUrl);
+      const { form, headers } = await proveClient(source, { signGrant, origin });
       const token = { token: revocation, token_type_hint: 'access_token' };
       const response = await send(source, revocationUrl, { headers, form: { ...form, ...token } });
       if (response.status !== 200) throw refuse(source, revocationUrl, response);

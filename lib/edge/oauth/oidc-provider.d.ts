@@ -17,6 +17,7 @@ declare module 'oidc-provider' {
       handle: (context: TokenContext) => Promise<void>,
       params: readonly string[],
     ): void;
+    on(event: string, listener: (token: { jti: string }) => void): void;
     callback(): RequestListener;
   }
 }

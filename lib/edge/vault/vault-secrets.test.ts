@@ -1,6 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
-import { startHttpsServer, type HttpsServer } from '../../../test/kit/https-server.ts';
+import {
+  sendToEndpoint,
+  startHttpsServer,
+  type HttpsServer,
+} from '../../../test/kit/https-server.ts';
 import { createVaultSecrets } from './vault-secrets.ts';
 
 const TOKEN = 'hvs.0123456789abcdef';
@@ -34,10 +38,11 @@ const fetchFrom = async (answers: Answers) => {
     caBundle,
   };
   const audiences: string[] = [];
-  const fetched = createVaultSecrets().fetch(source, {
+  const fetched = createVaultSecrets({ send: sendToEndpoint }).fetch(source, {
     origin: 'https://api.example',
     level: 'Read',
     resources: [],
+    params: {},
     lifetimeSeconds: 60,
     signGrant: (audience) => {
       audiences.push(audience);
@@ -70,6 +75,20 @@ describe('createVaultSecrets', () => {
   ])('refuses a login that returns %s', async (_, auth) => {
     const { error } = await fetchFrom({ 'POST auth/jwt/login': { body: { auth } } });
     expect(error).toMatchObject({ code: 'provider_refused' });
+  });
+
+  it.each([
+    ['a line break', `${TOKEN}\r\nx: y`],
+    ['too few characters', 'hvs.short'],
+    ['too many characters', `hvs.${'x'.repeat(20_000)}`],
+  ])('refuses a token with %s, which may be the secret, and shows none of it', async (_, token) => {
+    const { error } = await fetchFrom({
+      'POST auth/jwt/login': {
+        body: { auth: { client_token: token, token_type: 'service', lease_duration: 60 } },
+      },
+    });
+    expect(error).toMatchObject({ name: 'SecretError', code: 'secret_invalid' });
+    expect(String(error)).toMatch(/expected a token that a header can present$/);
   });
 
   it.each([0, 61, 86_400])(
