@@ -23,6 +23,8 @@ export type CallAuthorization = {
   /** Whether each resource was read from the request; else the session policy alone limits it. */
   readonly isResolved: boolean;
   readonly refusal?: CallRefusal;
+  /** What is refused as outside of the task although a statement covers it. */
+  readonly excluded?: Permission;
 };
 
 /**

@@ -78,7 +78,7 @@ describe('recognizeGitRequest', () => {
 
 describe('authorizeGitCall', () => {
   it('allows a fetch of a listed repository', () => {
-    expect(authorize({ service: 'upload-pack', repository: 'acme/web' }).ok).toBe(true);
+    expect(authorize({ service: 'upload-pack', repository: 'acme/web' }).refusal).toBeUndefined();
     expect(authorize({ service: 'upload-pack', repository: 'other/web' })).toMatchObject({
       refusal: { code: 'path_outside' },
     });
@@ -87,24 +87,24 @@ describe('authorizeGitCall', () => {
   it('allows no fetch by a permission for some refs, because a fetch transfers all', () => {
     const allow = [{ actions: ['git:fetch'], resources: ['git://forge/a/b#refs/heads/x'] }];
     const step = { service: 'upload-pack', repository: 'a/b' } as const;
-    expect(authorize(step, { name: 'fix', allow }).ok).toBe(false);
+    expect(authorize(step, { name: 'fix', allow }).refusal?.code).toBe('path_outside');
   });
 
   it('lists refs for a push to a repository with any permission to push', () => {
-    expect(authorize({ service: 'receive-pack', repository: 'acme/web' }).ok).toBe(true);
-    expect(authorize({ service: 'receive-pack', repository: 'acme/api' }).ok).toBe(false);
+    expect(authorize({ service: 'receive-pack', repository: 'acme/web' }).refusal).toBeUndefined();
+    expect(authorize({ service: 'receive-pack', repository: 'acme/api' }).refusal).toMatchObject({
+      message: 'git:push on git://forge/acme/api is outside task fix',
+    });
   });
 
   it('allows a push whose refs all match, and names its permissions', () => {
     expect(push('acme/web', ['refs/heads/agent/a', 'create'])).toEqual({
-      ok: true,
-      value: {
-        permissions: [{ action: 'git:push', resource: 'git://forge/acme/web#refs/heads/agent/a' }],
-      },
+      permissions: [{ action: 'git:push', resource: 'git://forge/acme/web#refs/heads/agent/a' }],
+      isResolved: true,
     });
-    expect(push('acme/web', ['refs/heads/agent/tmp-1', 'delete']).ok).toBe(true);
-    expect(push('acme/docs', ['refs/heads/main', 'update']).ok).toBe(true);
-    expect(push('acme/web').ok).toBe(true);
+    expect(push('acme/web', ['refs/heads/agent/tmp-1', 'delete']).refusal).toBeUndefined();
+    expect(push('acme/docs', ['refs/heads/main', 'update']).refusal).toBeUndefined();
+    expect(push('acme/web').refusal).toBeUndefined();
   });
 
   it.each([
@@ -125,15 +125,12 @@ describe('authorizeGitCall', () => {
       [['refs/heads/main#refs/heads/agent/a', 'update']],
     ],
   ] as const)('refuses %s', (_, repository, commands) => {
-    expect(push(repository, ...commands)).toMatchObject({
-      ok: false,
-      refusal: { code: 'ref_outside' },
-    });
+    expect(push(repository, ...commands)).toMatchObject({ refusal: { code: 'ref_outside' } });
   });
 
   it('names action, repository, ref and task in a refusal', () => {
     const result = push('acme/web', ['refs/heads/main', 'delete']);
-    expect(result.ok ? '' : result.refusal.message).toBe(
+    expect(result.refusal?.message).toBe(
       'git:delete-ref on git://forge/acme/web#refs/heads/main is outside task fix',
     );
   });

@@ -1,15 +1,12 @@
 import type { TaskStatement } from '../contract/task.ts';
 import { matchesPattern } from '../schema/wildcard-patterns.ts';
+import type { CallAuthorization } from './authorize-call.ts';
+import type { CallRefusalCode } from './call-refusals.ts';
 import { refuseCall, type CallResult } from './call-request.ts';
 import type { RefCommand } from './git-commands.ts';
 import type { GitRequest } from './git-request.ts';
 
 type GitAction = 'git:fetch' | 'git:push' | 'git:delete-ref';
-
-/** Permissions of an authorized call, as the journal names them. */
-export type AuthorizedGitCall = {
-  readonly permissions: readonly { readonly action: GitAction; readonly resource: string }[];
-};
 
 type Run = { readonly name: string; readonly allow: readonly TaskStatement[] };
 
@@ -31,8 +28,17 @@ const listRefPatterns = (
     .filter(([pattern]) => matchesPattern(pattern, repository))
     .map(([, refs]) => refs);
 
-const refuseRepository = (action: string, repository: string, { name }: Run): CallResult<never> =>
-  refuseCall('path_outside', `${action} on ${repository} is outside task ${name}`);
+type GitPermission = { readonly action: GitAction; readonly resource: string };
+
+const refuse = (
+  code: Extract<CallRefusalCode, 'path_outside' | 'ref_outside'>,
+  { action, resource }: GitPermission,
+  { name }: Run,
+): CallAuthorization => ({
+  permissions: [{ action, resource }],
+  isResolved: true,
+  refusal: { code, message: `${action} on ${resource} is outside task ${name}` },
+});
 
 /**
  * Decides the first step of a push: it only lists refs, so that a permission for any ref is enough. A fetch
@@ -40,34 +46,42 @@ const refuseRepository = (action: string, repository: string, { name }: Run): Ca
  */
 const authorizeRepository = (
   { service }: GitRequest,
-  repository: string,
+  resource: string,
   run: Run,
-): CallResult<AuthorizedGitCall> => {
-  const actions: readonly GitAction[] =
+): CallAuthorization => {
+  const actions: readonly [GitAction, ...GitAction[]] =
     service === 'upload-pack' ? ['git:fetch'] : ['git:push', 'git:delete-ref'];
   const action = actions.find((candidate) =>
-    listRefPatterns(run, candidate, repository).some(
+    listRefPatterns(run, candidate, resource).some(
       (refs) => candidate !== 'git:fetch' || refs === undefined,
     ),
   );
-  if (action === undefined) return refuseRepository(actions.join(' or '), repository, run);
-  return { ok: true, value: { permissions: [{ action, resource: repository }] } };
+  return action === undefined
+    ? refuse('path_outside', { action: actions[0], resource }, run)
+    : { permissions: [{ action, resource }], isResolved: true };
 };
 
-const findOutside = (
-  commands: readonly RefCommand[],
-  repository: string,
+/** @returns what a command of a push needs */
+const toPermission = ({ ref, kind }: RefCommand, repository: string): GitPermission => ({
+  action: kind === 'delete' ? 'git:delete-ref' : 'git:push',
+  resource: `${repository}#${ref}`,
+});
+
+/** Whether a command of a push is within the task of its run. */
+export const isCommandAllowed = (
+  command: RefCommand,
+  { upstream, repository }: { upstream: string; repository: string },
   run: Run,
-): string | undefined => {
-  for (const { ref, kind } of commands) {
-    const action = kind === 'delete' ? 'git:delete-ref' : 'git:push';
-    const isCovered = listRefPatterns(run, action, repository).some(
-      (refs) => refs === undefined || matchesPattern(refs, ref),
-    );
-    if (!isCovered) return `${action} on ${repository}#${ref}`;
-  }
-  return undefined;
+): boolean => {
+  const resource = formatRepository(upstream, repository);
+  const { action } = toPermission(command, resource);
+  return listRefPatterns(run, action, resource).some(
+    (refs) => refs === undefined || matchesPattern(refs, command.ref),
+  );
 };
+
+const formatRepository = (upstream: string, repository: string): string =>
+  `git://${upstream}/${repository}`;
 
 /**
  * Decides whether a call is within the task of its run.
@@ -78,22 +92,22 @@ export const authorizeGitCall = (
   {
     request,
     upstream,
-    commands,
+    commands = [],
   }: { request: GitRequest; upstream: string; commands?: readonly RefCommand[] },
   run: Run,
-): CallResult<AuthorizedGitCall> => {
-  const repository = `git://${upstream}/${request.repository}`;
-  const authorized = authorizeRepository(request, repository, run);
-  if (!authorized.ok || commands === undefined || commands.length === 0) return authorized;
-  const outside = findOutside(commands, repository, run);
-  if (outside !== undefined) {
-    return refuseCall('ref_outside', `${outside} is outside task ${run.name}`);
-  }
-  const permissions = commands.map(({ ref, kind }) => ({
-    action: kind === 'delete' ? ('git:delete-ref' as const) : ('git:push' as const),
-    resource: `${repository}#${ref}`,
-  }));
-  return { ok: true, value: { permissions } };
+): CallAuthorization => {
+  const { repository } = request;
+  const resource = formatRepository(upstream, repository);
+  const authorized = authorizeRepository(request, resource, run);
+  if (authorized.refusal !== undefined || commands.length === 0) return authorized;
+  const outside = commands.find(
+    (command) => !isCommandAllowed(command, { upstream, repository }, run),
+  );
+  if (outside !== undefined) return refuse('ref_outside', toPermission(outside, resource), run);
+  return {
+    permissions: commands.map((command) => toPermission(command, resource)),
+    isResolved: true,
+  };
 };
 
 /** Checks the head of a push: commands in a compressed body could not be read. */

@@ -25,6 +25,16 @@ describe('planBody', () => {
   });
 
   it.each([
+    { 'x-amz-content-sha256': 'STREAMING-AWS4-HMAC-SHA256-EVENTS' },
+    { 'content-type': 'application/vnd.amazon.eventstream' },
+    { 'content-type': 'Application/VND.amazon.eventstream; charset=utf-8' },
+  ])('refuses to read a stream of events of any service first: %j', (headers) => {
+    for (const service of ['s3', 'bedrock', 'transcribe']) {
+      expect(plan(headers, service)).toMatchObject({ refusal: { code: 'event_stream' } });
+    }
+  });
+
+  it.each([
     [
       'an event stream',
       { 'x-amz-content-sha256': 'STREAMING-AWS4-HMAC-SHA256-EVENTS' },

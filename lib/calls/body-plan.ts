@@ -34,6 +34,12 @@ const planChunks = (
   return { ok: true, value: { kind: 'chunked', format } };
 };
 
+/** Its client waits for the response before it sends the end: the body cannot be read first. */
+const isEventStream = (headers: ReadonlyMap<string, string>): boolean =>
+  headers.get('x-amz-content-sha256')?.endsWith('-EVENTS') === true ||
+  headers.get('content-type')?.toLowerCase().startsWith('application/vnd.amazon.eventstream') ===
+    true;
+
 /**
  * Plans the body of a call to S3 by its `x-amz-content-sha256`; bodies of all other services are read
  * first.
@@ -43,6 +49,9 @@ export const planBody = (
   service: string,
 ): CallResult<BodyPlan> => {
   const contentHash = headers.get('x-amz-content-sha256');
+  if (isEventStream(headers)) {
+    return refuseCall('event_stream', 'expected a body, found a stream of events');
+  }
   if (service !== 's3' || contentHash === undefined) return { ok: true, value: { kind: 'buffer' } };
   const streaming = parseStreamingHash(contentHash);
   if (streaming !== undefined) return planChunks(headers, streaming);

@@ -44,11 +44,13 @@ const isPassed = (name: string): boolean =>
 
 /** `aws-chunked` says how the client framed the body, any other encoding how it is stored. */
 const removeChunked = (encoding: string): string =>
-  encoding
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== 'aws-chunked' && part !== '')
-    .join(',');
+  encoding === ''
+    ? ''
+    : encoding
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== 'aws-chunked' && part !== '')
+        .join(',');
 
 /**
  * Selects the headers of a call that go to the cloud.
@@ -58,12 +60,34 @@ const removeChunked = (encoding: string): string =>
 export const selectRequestHeaders = (
   headers: ReadonlyMap<string, string>,
   host: string,
-): ReadonlyMap<string, string> => {
-  const selected = new Map([...headers].filter(([name]) => isPassed(name)));
+): Map<string, string> => {
+  const selected = new Map<string, string>();
+  for (const [name, value] of headers) if (isPassed(name)) selected.set(name, value);
   const encoding = removeChunked(selected.get('content-encoding') ?? '');
   if (encoding === '') selected.delete('content-encoding');
   else selected.set('content-encoding', encoding);
   return selected.set('host', host);
+};
+
+/** Headers that say nothing about what a call does, or that an SDK fills again for each call. */
+const INSIGNIFICANT =
+  /^(?:accept|user-agent|content-md5|x-amz-user-agent|x-amz-checksum-.*|x-amz-sdk-checksum-algorithm)$/;
+
+/**
+ * Selects the headers that are part of what a call does.
+ *
+ * @param tokens names of headers that SDKs fill again for each call
+ */
+export const selectContentHeaders = (
+  headers: ReadonlyMap<string, string>,
+  tokens: readonly string[],
+): ReadonlyMap<string, string> => {
+  const selected = selectRequestHeaders(headers, '');
+  selected.delete('host');
+  for (const name of selected.keys()) {
+    if (INSIGNIFICANT.test(name) || tokens.includes(name)) selected.delete(name);
+  }
+  return selected;
 };
 
 /** Selects the headers of a cloud's response that go to the client. */

@@ -30,11 +30,28 @@ export const CALL_REFUSALS = {
   path_outside: denied,
   ref_outside: denied,
   model_outside: denied,
+  tool_outside: denied,
+  tool_unpinned: denied,
+  tool_drift: denied,
+  call_denied: denied,
+  approval_pending: denied,
+  approval_denied: denied,
+  approval_expired: denied,
+  approval_used: denied,
+  approval_policy_changed: denied,
+  approval_separation: denied,
+  approval_needs_hash: denied,
+  emergency_unreviewed: denied,
+  // Not 429: SDKs would repeat the call for minutes.
+  too_many_approvals: denied,
+  approval_cooldown: denied,
   budget_exceeded: denied,
   key_required: { status: 401, awsCode: 'InvalidClientTokenId' },
   presigned: denied,
   not_local: denied,
   route_unknown: { status: 404, awsCode: 'NotFound' },
+  // MCP clients begin a new session at this status.
+  session_unknown: { status: 404, awsCode: 'NotFound' },
   operation_unknown: unsupported,
   operation_ambiguous: unsupported,
   operation_unmapped: unsupported,
@@ -63,4 +80,9 @@ export const isRefusalCode = (code: string): code is CallRefusalCode =>
   Object.hasOwn(CALL_REFUSALS, code);
 
 /** A refused call. The message holds no body, query value, header value, key or token. */
-export type CallRefusal = { readonly code: CallRefusalCode; readonly message: string };
+export type CallRefusal = {
+  readonly code: CallRefusalCode;
+  readonly message: string;
+  /** What people were asked. */
+  readonly approval?: { readonly namespace: string; readonly name: string };
+};

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { ExchangeError } from '../contract/exchange.ts';
-import type { Task } from '../contract/task.ts';
+import type { Budget, Task } from '../contract/task.ts';
 import type { ActiveRun } from '../runs/active-runs.ts';
 import {
   buildRevocation,
@@ -10,6 +10,7 @@ import {
 } from '../runs/fixtures/fake-exchange.ts';
 import { createFakeTime } from '../runs/fixtures/fake-time.ts';
 import { createLocalKeys } from '../runs/local-keys.ts';
+import { createRunBudgets } from '../runs/run-budgets.ts';
 import { createRunRegistry } from '../runs/run-registry.ts';
 import { createCallRuns, type CallRun, type CallRuns } from './call-runs.ts';
 
@@ -18,6 +19,11 @@ const owner = { consumer: 'agent', task: signTask.name };
 
 const create = (task: Task = signTask) => {
   const time = createFakeTime();
+  const budgets = createRunBudgets({
+    consumers: ['agent'],
+    store: { read: () => [], write: () => undefined },
+    clock: time.clock,
+  });
   const source = createDeferredExchange(time.clock);
   const localKeys = createLocalKeys({
     seeds: new Map([['agent', randomBytes(32)]]),
@@ -29,6 +35,7 @@ const create = (task: Task = signTask) => {
     exchange: source.exchange,
     ...time,
     localKeys,
+    budgets,
     observer: {
       started: () => undefined,
       ended: (run, reason) => {
@@ -39,7 +46,7 @@ const create = (task: Task = signTask) => {
   });
   const runs: CallRuns = createCallRuns({
     admitted: { consumers: ['agent'], tasks: [task] },
-    registry,
+    ...{ registry, budgets },
     schedule: time.schedule,
     unavailable: 'authority_unreachable',
   });
@@ -128,6 +135,19 @@ describe('createCallRuns', () => {
     source.calls[1]?.fail(new Error('down'));
     await time.advance(100_000);
     expect(call.signal.reason).toMatchObject({ code: 'run_ended' });
+  });
+
+  it('ends a call with its run if the call asks for that, and renews no run for it', async () => {
+    const { enter, time, source, runs } = create();
+    const listening = await enter();
+    listening.endWithRun();
+    await time.advance(500_000);
+    expect(source.calls).toHaveLength(1);
+    const moving = requireRun(await runs.resolve(owner));
+    source.calls[1]?.issue();
+    await time.advance(100_000);
+    expect(listening.signal.reason).toMatchObject({ code: 'run_ended' });
+    expect(moving.signal.aborted).toBe(false);
   });
 
   it('asks for no run when no call is in flight', async () => {
@@ -225,5 +245,54 @@ describe('a run of a sign task', () => {
     expect(((await starting) as ActiveRun).held?.allow).toEqual([
       { actions: ['s3:GetObject'], resources: ['arn:aws:s3:::acme-data/acme/*'] },
     ]);
+  });
+
+  describe('with a budget', () => {
+    const limited = (budget: Budget) => create({ ...signTask, budget });
+
+    it('lets exactly so many calls in that arrive together, and cuts those in flight at the next', async () => {
+      const { runs, source, ends, time } = limited({ calls: 3 });
+      const entering = Array.from({ length: 10 }, () => runs.resolve(owner));
+      source.calls[0]?.issue();
+      const results = await Promise.all(entering);
+      const calls = results.filter((each): each is CallRun => !('code' in each));
+      expect(calls).toHaveLength(3);
+      for (const { signal } of calls) {
+        expect(signal.reason).toMatchObject({ code: 'budget_exceeded' });
+      }
+      for (const refused of results.slice(3))
+        expect(refused).toMatchObject({ code: 'budget_exceeded' });
+      expect(ends).toEqual(['run-1 budget_exceeded']);
+      expect(await runs.resolve(owner)).toMatchObject({ code: 'budget_exceeded' });
+      expect(source.calls).toHaveLength(1);
+      await time.advance(600_000);
+      const again = runs.resolve(owner);
+      source.calls[1]?.issue();
+      expect(requireRun(await again).run).toBe('run-2');
+    });
+
+    it('ends the run at the byte above the budget, which does not pass', async () => {
+      const { enter, ends } = limited({ bytesOut: 100 });
+      const { meter, signal } = await enter();
+      expect(meter?.takeBytes(100)).toBe(true);
+      expect(signal.aborted).toBe(false);
+      expect(meter?.takeBytes(1)).toBe(false);
+      expect(signal.reason).toMatchObject({ code: 'budget_exceeded' });
+      expect(ends).toEqual(['run-1 budget_exceeded']);
+    });
+
+    it('ends the run after the answer whose tokens exceed the budget', async () => {
+      const { enter, ends } = limited({ tokens: 100 });
+      const { meter } = await enter();
+      expect(meter?.countsTokens).toBe(true);
+      meter?.addTokens(99);
+      expect(ends).toEqual([]);
+      meter?.addTokens(2);
+      expect(ends).toEqual(['run-1 budget_exceeded']);
+    });
+
+    it('meters nothing without one', async () => {
+      expect(await create().enter()).not.toHaveProperty('meter');
+    });
   });
 });

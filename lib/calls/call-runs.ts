@@ -1,10 +1,13 @@
+import type { RunOversight } from '../contract/exchange.ts';
 import type { Schedule } from '../contract/schedule.ts';
-import type { HttpSecret } from '../contract/upstream.ts';
-import type { AdmittedTasks, Task, TaskStatement } from '../contract/task.ts';
+import type { RunSecret } from '../contract/upstream.ts';
+import type { AdmittedTasks, BudgetKind, Task, TaskStatement } from '../contract/task.ts';
+import type { Permission } from '../operations/operation.ts';
 import type { ActiveRun, EndReason, HeldCredentials } from '../runs/active-runs.ts';
 import { computeRenewBeforeMs } from '../runs/freshness.ts';
 import type { LocalKeyOwner } from '../runs/local-keys.ts';
 import { waitForAnswer, type RunResult } from '../runs/response-timeout.ts';
+import type { RunBudgets } from '../runs/run-budgets.ts';
 import type { RunRefusal } from '../runs/run-refusal.ts';
 import type { RunRegistry } from '../runs/run-registry.ts';
 import { findTask } from '../runs/task-selection.ts';
@@ -21,20 +24,40 @@ export type CallRun = {
   readonly task: string;
   /** With the run's params bound. */
   readonly allow: readonly TaskStatement[];
-  /** Of the role; empty for provider `http`, and where a private cloud has no accounts. */
+  /** Of the role; empty for other providers, and where a private cloud has no accounts. */
   readonly account: string;
-  /** Of the cloud: they never leave the sidecar. Absent for provider `http`. */
+  /** Of the cloud: they never leave the sidecar. Absent for other providers. */
   readonly keys?: AwsKeys;
-  /** Of provider `http`: presented to its Upstream, and to nothing else. */
-  readonly secret?: HttpSecret;
+  /** Of providers `http` and `postgres`: presented to its Upstream, and to nothing else. */
+  readonly secret?: RunSecret;
+  /** Gates of now, and the ticket to ask with. */
+  readonly oversight?: Readonly<RunOversight>;
+  /** The call used a canary. Absent where nothing reports it. */
+  readonly touchCanary?: (permission: Permission) => void;
+  /** Why the call must not be passed on although its run was found. Absent where nothing closes the gateway. */
+  readonly findClosure?: () => CallRefusal | undefined;
   /** The run's own, so that derived keys end with it. */
   readonly signText: SignText;
   /** Aborted when the run ends, with a {@link CallRefusal} as its reason: the call is cut on both sides. */
   readonly signal: AbortSignal;
+  /** What the call uses of its run's budget; absent for a task without one. */
+  readonly meter?: CallMeter;
+  /** The call ends with this run: it neither asks for the next one nor moves to it. */
+  readonly endWithRun: () => void;
   /** Call once when the call ends. */
   readonly release: () => void;
   /** The other side no longer accepts what the run holds, or showed it: ends the run. */
   readonly expire: () => void;
+};
+
+/** Counts what one call uses. Above the budget the run ends, and with it the call. */
+export type CallMeter = {
+  /** @returns false: the bytes must not reach the consumer */
+  readonly takeBytes: (count: number) => boolean;
+  readonly addTokens: (count: number) => void;
+  readonly addDenial: () => void;
+  /** Whether answers must be read for their numbers of tokens. */
+  readonly countsTokens: boolean;
 };
 
 export type CallRuns = {
@@ -56,7 +79,10 @@ export type CallRunsDeps = {
     | 'markServed'
     | 'remainingMs'
     | 'expire'
+    | 'exceedBudget'
   >;
+  /** Absent where no task has a budget. */
+  readonly budgets?: Pick<RunBudgets, 'open' | 'findRefusal'> | undefined;
   readonly schedule: Schedule;
   /** Refuses a call that gets no run because the source of credentials does not answer. */
   readonly unavailable: Extract<CallRefusalCode, 'authority_unreachable' | 'upstream_unreachable'>;
@@ -70,7 +96,10 @@ type RunCalls = {
   readonly cancelRenewal: () => void;
   readonly calls: Set<Call>;
 };
-type Call = { runCalls: RunCalls; readonly abort: AbortController };
+type Call = { runCalls: RunCalls; endsWithRun: boolean; readonly abort: AbortController };
+
+const listMoving = ({ calls }: RunCalls): readonly Call[] =>
+  [...calls].filter(({ endsWithRun }) => !endsWithRun);
 
 const runEnded: CallRefusal = {
   code: 'run_ended',
@@ -83,6 +112,7 @@ const MAX_SIGNING_KEYS = 16;
 /** Codes of runs' refusals that are also refusals of calls, or that ask for another attempt. */
 const CALL_CODES: ReadonlyMap<string, CallRefusalCode> = new Map<string, CallRefusalCode>([
   ['run_revoked', 'run_revoked'],
+  ['budget_exceeded', 'budget_exceeded'],
   ['authority_disconnected', 'authority_unreachable'],
   ['exchange_in_progress', 'exchange_in_progress'],
   ['run_ended_before_use', 'exchange_in_progress'],
@@ -94,13 +124,16 @@ const CALL_CODES: ReadonlyMap<string, CallRefusalCode> = new Map<string, CallRef
 const getAccount = ({ provider, role }: Task): string =>
   provider === 'aws' ? requireRoleArn(role).account : '';
 
+/** A session of a database has the role of its run, and cannot change to that of the next one. */
+const endsCalls = ({ provider }: Task): boolean => provider === 'postgres';
+
 /** What a run holds is removed at its end. */
 const isHeld = ({ keys, secret }: HeldCredentials): boolean =>
   keys !== undefined || secret !== undefined;
 
 /** Connects calls with runs: which run a call uses, and what becomes of it when that run ends. */
 export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
-  const { admitted, registry, schedule, unavailable } = deps;
+  const { admitted, registry, schedule, unavailable, budgets } = deps;
   const byRun = new Map<string, RunCalls>();
 
   const toCallRefusal = ({ code, nature, message }: RunRefusal): CallRefusal => ({
@@ -111,10 +144,12 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
   /** A call in flight counts as a request for the task's next run, which starts in time to take it over. */
   const scheduleRenewal = (active: ActiveRun): (() => void) => {
     const { run, consumer, task, isExplicit } = active;
-    if (isExplicit) return () => undefined;
+    if (isExplicit || endsCalls(task)) return () => undefined;
     const waitMs = registry.remainingMs(active) - computeRenewBeforeMs(task.lifetimeSeconds * 1000);
     return schedule(Math.max(0, waitMs), () => {
-      if ((byRun.get(run)?.calls.size ?? 0) > 0) void registry.startRun(consumer, task);
+      const runCalls = byRun.get(run);
+      if (runCalls !== undefined && listMoving(runCalls).length > 0)
+        void registry.startRun(consumer, task);
     });
   };
 
@@ -132,12 +167,42 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
     return created;
   };
 
+  /** Ends a run whose budget is used up; the calls in flight get the same refusal. */
+  const exceed = (active: ActiveRun, refusal: RunRefusal): CallRefusal => {
+    const cause = toCallRefusal(refusal);
+    for (const { abort } of byRun.get(active.run)?.calls ?? []) abort.abort(cause);
+    registry.exceedBudget(active);
+    return cause;
+  };
+
+  /** A call that moved to another run uses that run's budget. */
+  const createMeter = (call: Call, countsTokens: boolean): CallMeter => {
+    const take = (kind: BudgetKind, count: number): boolean => {
+      const { active } = call.runCalls;
+      const refusal = budgets?.open(active)?.take(kind, count);
+      if (refusal !== undefined) exceed(active, refusal);
+      return refusal === undefined;
+    };
+    return {
+      takeBytes: (count) => take('bytesOut', count),
+      addTokens: (count) => void take('tokens', count),
+      addDenial: () => void take('denials', 1),
+      countsTokens,
+    };
+  };
+
   /** Every use of a run's keys is checked as if they left the sidecar. */
   const enter = (active: ActiveRun): CallRun | CallRefusal => {
-    const { held, run, task } = active;
-    if (held === undefined || !isHeld(held) || !registry.markServed(active)) return runEnded;
+    const { held, run, task, oversight } = active;
+    if (held === undefined || !isHeld(held) || !registry.markServed(active)) {
+      const closed = budgets?.findRefusal(task.name);
+      return closed === undefined ? runEnded : toCallRefusal(closed);
+    }
     const runCalls = getRunCalls(active);
-    const call: Call = { runCalls, abort: new AbortController() };
+    const budget = budgets?.open(active);
+    const exceeded = budget?.beginCall();
+    if (exceeded !== undefined) return exceed(active, exceeded);
+    const call: Call = { runCalls, endsWithRun: false, abort: new AbortController() };
     runCalls.calls.add(call);
     return {
       run,
@@ -146,8 +211,11 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
       account: runCalls.account,
       ...(held.keys !== undefined && { keys: held.keys }),
       ...(held.secret !== undefined && { secret: held.secret }),
+      ...(oversight !== undefined && { oversight }),
       signText: runCalls.signText,
+      ...(budget && { meter: createMeter(call, budget.has('tokens')) }),
       signal: call.abort.signal,
+      endWithRun: () => (call.endsWithRun = true),
       release: () => void call.runCalls.calls.delete(call),
       expire: () => registry.expire(active),
     };
@@ -165,22 +233,27 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
     const found = registry.findRun(consumer, task);
     if (found.freshness === 'fresh') return enter(found.run);
     const started = registry.startRun(consumer, task);
-    if (found.freshness === 'stale') return enter(found.run);
+    if (found.freshness === 'stale' && !endsCalls(task)) return enter(found.run);
     const getProgress = (): RunRefusal => registry.getProgress(consumer, task);
     const waiting = { timeoutMs: EXCHANGE_TIMEOUT_MS, schedule, getProgress };
-    return enterResult(await waitForAnswer(started, waiting));
+    const result = await waitForAnswer(started, waiting);
+    return result.kind === 'refusal' && found.freshness === 'stale'
+      ? enter(found.run)
+      : enterResult(result);
   };
 
-  const moveCalls = ({ active, calls }: RunCalls): boolean => {
+  const moveCalls = (runCalls: RunCalls): void => {
+    const { active, calls } = runCalls;
+    const moving = listMoving(runCalls);
+    if (active.isExplicit || endsCalls(active.task) || moving.length === 0) return;
     const found = registry.findRun(active.consumer, active.task);
-    if (active.isExplicit || found.freshness === 'expired') return false;
-    if (!registry.markServed(found.run)) return false;
+    if (found.freshness === 'expired' || !registry.markServed(found.run)) return;
     const next = getRunCalls(found.run);
-    for (const call of calls) {
+    for (const call of moving) {
+      calls.delete(call);
       call.runCalls = next;
       next.calls.add(call);
     }
-    return true;
   };
 
   return {
@@ -194,7 +267,8 @@ export const createCallRuns = (deps: CallRunsDeps): CallRuns => {
       if (runCalls === undefined) return;
       byRun.delete(active.run);
       runCalls.cancelRenewal();
-      if (runCalls.calls.size === 0 || (reason === 'expired' && moveCalls(runCalls))) return;
+      if (reason === 'expired') moveCalls(runCalls);
+      if (runCalls.calls.size === 0) return;
       const refusal = registry.findRevocationRefusal(active.consumer, active.run);
       const cause = refusal === undefined ? runEnded : toCallRefusal(refusal);
       for (const { abort } of runCalls.calls) abort.abort(cause);

@@ -6,6 +6,7 @@ import {
   type UsedPermission,
 } from '../contract/authority-api.ts';
 import { boundText } from '../audit/bounded-text.ts';
+import { NOTHING_BEFORE } from '../audit/chain.ts';
 import { boundCallHead, countCalls, MAX_REFUSALS, MAX_USED } from '../audit/call-head.ts';
 
 /** Characters of a text in a head; journal lines have more. */
@@ -33,6 +34,8 @@ export type CallSummary = {
   readonly add: (line: SummarizedLine) => void;
   /** The head of the lines since the last one; undefined: there were none. */
   readonly take: () => CallHead | undefined;
+  /** Whether there were no lines since the last head. */
+  readonly isEmpty: () => boolean;
 };
 
 export const createCallSummary = (): CallSummary => {
@@ -47,11 +50,39 @@ export const createCallSummary = (): CallSummary => {
       head = undefined;
       return taken && boundCallHead(taken);
     },
+    isEmpty: () => head === undefined,
   };
 };
 
+/**
+ * The head of a run that made no call since its last head. It names the last line again; without any line it has
+ * {@link NOTHING_BEFORE} as hash.
+ *
+ * @param at wall-clock milliseconds
+ * @param chain the number of the next line, and the hash of the last one
+ */
+export const buildIdleHead = (
+  at: number,
+  { seq, previous }: { readonly seq: number; readonly previous: string } = {
+    seq: 0,
+    previous: NOTHING_BEFORE,
+  },
+): CallHead => {
+  const last = Math.max(0, seq - 1);
+  return {
+    ...{ from: last, to: last, hash: previous, startedAt: at, endedAt: at },
+    counts: buildCounts(() => 0),
+    ...{ bytesIn: 0, bytesOut: 0, refusals: [], used: [], omitted: { refusals: 0, used: 0 } },
+  };
+};
+
+const isIdle = ({ counts }: CallHead): boolean =>
+  CALL_OUTCOMES.every((outcome) => counts[outcome] === 0);
+
 /** Merges a head with the next one of the same run, so that one report states both. */
 export const mergeCallHeads = (head: CallHead, next: CallHead): CallHead => {
+  if (isIdle(next)) return { ...head, endedAt: next.endedAt };
+  if (isIdle(head)) return next;
   const refusals = mergeRefusals(head.refusals, next.refusals);
   const used = mergeUsed(head.used, next.used);
   const { counts } = head;
@@ -119,13 +150,19 @@ const S3_ARN = /^arn:[^:]*:s3:/;
 /** The origin and the first segment of a URL that goes on after it. */
 const URL_BEGINNING = /^https?:\/\/[^/]*\/[^/]*\/(?=.)/;
 
+/** Of an MCP resource, whose URI may be one of many; tools and prompts are few. */
+const MCP_URI_BEGINNING = /^mcp:\/\/[^/]*\/resources\/[^/]*(?:\/\/)?[^/]*\/[^/]*\/(?=.)/;
+
 /**
  * The beginning of an ARN: the bucket and the first folder of an S3 object, the type and the name's first
- * segment of other resources. Of a URL its origin and first folder. A record lists what a run used, not
- * each object.
+ * segment of other resources. Of a URL its origin and first folder, also of one that an MCP server
+ * offers. A record lists what a run used, not each object.
  */
 export const cutResource = (resource: string): string => {
+  // The repository, without the ref of a push.
+  if (resource.startsWith('git:')) return resource.split('#', 1)[0] ?? resource;
   if (/^https?:/.test(resource)) return URL_BEGINNING.exec(resource)?.[0] ?? resource;
+  if (resource.startsWith('mcp:')) return MCP_URI_BEGINNING.exec(resource)?.[0] ?? resource;
   const [first = '', second, ...others] = resource.split('/', 4);
   if (second === undefined) return resource;
   if (others.length > 0) return `${first}/${second}/`;

@@ -25,11 +25,14 @@ describe('createCommandReader', () => {
     );
     expect(read(bytes)).toEqual({
       ok: true,
-      value: [
-        { ref: 'refs/heads/agent/a', kind: 'create' },
-        { ref: 'refs/heads/main', kind: 'update' },
-        { ref: 'refs/tags/v1', kind: 'delete' },
-      ],
+      value: {
+        commands: [
+          { ref: 'refs/heads/agent/a', kind: 'create', before: ZERO, after: ONE },
+          { ref: 'refs/heads/main', kind: 'update', before: ONE, after: TWO },
+          { ref: 'refs/tags/v1', kind: 'delete', before: ONE, after: ZERO },
+        ],
+        capabilities: new Set(['', 'report-status', 'side-band-64k', 'agent=git/2.39.5']),
+      },
     });
   });
 
@@ -54,14 +57,14 @@ describe('createCommandReader', () => {
   it('accepts a line break at the end of a command, SHA-256 and a shallow clone', () => {
     const [zero, one] = ['0'.repeat(64), '1'.repeat(64)];
     const bytes = `${line(`shallow ${one}\n`)}${line(`${zero} ${one} refs/heads/a${CAPABILITIES}\n`)}0000`;
-    expect(read(Buffer.from(bytes))).toEqual({
+    expect(read(Buffer.from(bytes))).toMatchObject({
       ok: true,
-      value: [{ ref: 'refs/heads/a', kind: 'create' }],
+      value: { commands: [{ ref: 'refs/heads/a', kind: 'create' }] },
     });
   });
 
   it('takes the probe that Git sends before a large push for no commands', () => {
-    expect(read(Buffer.from('0000'))).toEqual({ ok: true, value: [] });
+    expect(read(Buffer.from('0000'))).toMatchObject({ ok: true, value: { commands: [] } });
   });
 
   it('waits for the flush', () => {
@@ -84,6 +87,11 @@ describe('createCommandReader', () => {
       'a hidden name behind NUL',
       `${line(COMMAND)}${line(`${ZERO} ${ONE} refs/heads/b\0refs/heads/main`)}0000`,
     ],
+    ['push options', `${line(`${COMMAND}${CAPABILITIES} push-options`)}0000`],
+    ['push options with a value', `${line(`${COMMAND}${CAPABILITIES} push-options=1`)}0000`],
+    ['push options behind a tab', `${line(`${COMMAND}${CAPABILITIES}\tpush-options`)}0000`],
+    ['push options behind a line break', `${line(`${COMMAND}\0\npush-options\n\n`)}0000`],
+    ['push options behind another NUL', `${line(`${COMMAND}${CAPABILITIES}\0push-options`)}0000`],
     ['a delimiter packet', `${line(COMMAND)}0001`],
     ['a response-end packet', '0002'],
     ['a length below its own', '0003'],

@@ -6,6 +6,17 @@ export type RefCommand = {
   readonly kind: 'create' | 'update' | 'delete';
 };
 
+/** The object IDs of a change, in hex. */
+export type PushCommand = RefCommand & { readonly before: string; readonly after: string };
+
+/** What a push begins with. */
+export type PushHead = {
+  /** None: the probe that Git sends before a large push. */
+  readonly commands: readonly PushCommand[];
+  /** What the client asks of the server, such as `report-status`. */
+  readonly capabilities: ReadonlySet<string>;
+};
+
 /** Of all commands of a push; the pack follows them. */
 export const MAX_COMMAND_BYTES = 64 * 1024;
 
@@ -24,38 +35,58 @@ const isZero = (id: string): boolean => /^0+$/.test(id);
 const malformed = (expected: string): CallResult<never> =>
   refuseCall('request_malformed', `push: expected ${expected}`);
 
-const parseCommand = (line: string): CallResult<RefCommand> => {
+const parseCommand = (line: string): CallResult<PushCommand> => {
   const [, before = '', after = '', ref = ''] = COMMAND.exec(line) ?? [];
   if (before === '' || before.length !== after.length || !isRefName(ref)) {
     return malformed('commands of two object IDs and the name of a ref');
   }
   if (isZero(before) && isZero(after)) return malformed('a new or an old object ID');
   const kind = isZero(after) ? 'delete' : isZero(before) ? 'create' : 'update';
-  return { ok: true, value: { ref, kind } };
+  return { ok: true, value: { ref, kind, before, after } };
 };
 
-/** @returns the command, or undefined for a line that announces a shallow clone */
-const parseLine = (bytes: Buffer, isFirst: boolean): CallResult<RefCommand | undefined> => {
+/** Options follow the commands; some servers act on them beyond the refs of the push. */
+const REFUSED_CAPABILITY = 'push-options';
+
+/** Git takes a capability with any value, too. */
+const isRefusedCapability = (capability: string): boolean =>
+  capability.split('=', 1)[0] === REFUSED_CAPABILITY;
+
+/** Git ends a capability at any white space, and all of them at a second NUL, which servers may not do. */
+const CAPABILITY_END = /[\s\0]/;
+
+type ParsedLine = {
+  /** Absent in a line that announces a shallow clone. */
+  readonly command?: PushCommand;
+  readonly capabilities?: readonly string[];
+};
+
+const parseLine = (bytes: Buffer, isFirst: boolean): CallResult<ParsedLine> => {
   const text = bytes.toString('utf8').replace(/\n$/, '');
   const nul = text.indexOf('\0');
   if (nul >= 0 && !isFirst) return malformed('capabilities in the first command only');
   const line = nul < 0 ? text : text.slice(0, nul);
   if (line.startsWith('push-cert')) return malformed('no push certificate');
-  return SHALLOW.test(line) && nul < 0 ? { ok: true, value: undefined } : parseCommand(line);
+  if (SHALLOW.test(line) && nul < 0) return { ok: true, value: {} };
+  const capabilities = nul < 0 ? [] : text.slice(nul + 1).split(CAPABILITY_END);
+  if (capabilities.some(isRefusedCapability)) return malformed('no push options');
+  const parsed = parseCommand(line);
+  return parsed.ok ? { ok: true, value: { command: parsed.value, capabilities } } : parsed;
 };
 
-/** The commands, once all are there; undefined while bytes are missing. */
-type CommandsSoFar = CallResult<readonly RefCommand[] | undefined>;
+/** The head, once all of it is there; undefined while bytes are missing. */
+type HeadSoFar = CallResult<PushHead | undefined>;
 
 /**
  * Creates a reader of what a push begins with (gitprotocol-pack, "Reference Update Request"): pkt-lines up
- * to a flush. Without commands it is the probe that Git sends before a large push.
+ * to a flush.
  *
  * @returns receives the body in pieces; after commands or a refusal it must not be called again
  */
-export const createCommandReader = (): ((piece: Uint8Array) => CommandsSoFar) => {
+export const createCommandReader = (): ((piece: Uint8Array) => HeadSoFar) => {
   const buffer = Buffer.alloc(MAX_COMMAND_BYTES);
-  const commands: RefCommand[] = [];
+  const commands: PushCommand[] = [];
+  const capabilities = new Set<string>();
   let length = 0;
   let at = 0;
   /** @returns the next whole line; `flush`; undefined while bytes are missing */
@@ -79,7 +110,7 @@ export const createCommandReader = (): ((piece: Uint8Array) => CommandsSoFar) =>
     for (;;) {
       const next = readLine();
       if (!next.ok) return next;
-      if (next.value === 'flush') return { ok: true, value: commands };
+      if (next.value === 'flush') return { ok: true, value: { commands, capabilities } };
       if (next.value === undefined) {
         return length === MAX_COMMAND_BYTES
           ? malformed(`commands of at most ${MAX_COMMAND_BYTES} bytes`)
@@ -87,7 +118,9 @@ export const createCommandReader = (): ((piece: Uint8Array) => CommandsSoFar) =>
       }
       const parsed = parseLine(next.value, commands.length === 0);
       if (!parsed.ok) return parsed;
-      if (parsed.value !== undefined) commands.push(parsed.value);
+      const { command, capabilities: added = [] } = parsed.value;
+      if (command !== undefined) commands.push(command);
+      for (const capability of added) capabilities.add(capability);
     }
   };
 };

@@ -10,6 +10,7 @@ const PASSED = new Set([
   'content-type',
   'git-protocol',
   'idempotency-key',
+  'last-event-id',
   'range',
   'user-agent',
 ]);
@@ -81,6 +82,20 @@ export const selectHttpRequestHeaders = (
     ...Object.entries(set),
     ...Object.entries(secret),
   ]);
+
+/** Passed headers that say nothing about what a request does, or that clients fill again for each try. */
+const INSIGNIFICANT = /^(?:user-agent$|idempotency-key$|x-stainless-)/;
+
+/** Selects the headers of a request that the upstream gets and that are part of what the request does. */
+export const selectHttpContentHeaders = (
+  headers: ReadonlyMap<string, string>,
+  { pass }: Pick<UpstreamRules['headers'], 'pass'>,
+): ReadonlyMap<string, string> =>
+  new Map(
+    [...headers].filter(
+      ([name]) => isPassed(name, pass) && (pass.includes(name) || !INSIGNIFICANT.test(name)),
+    ),
+  );
 
 const ANSWERED = new Set([
   'accept-ranges',

@@ -115,3 +115,17 @@ export const parseHttpTarget = (
   const wirePath = query === '' ? path : `${path}?${query}`;
   return { ok: true, value: { origin, path, wirePath } };
 };
+
+/** Splits the query into its parameters, as they are sent and in their order; one without `=` has an empty value. */
+export const splitQuery = ({
+  wirePath,
+}: Pick<HttpTarget, 'wirePath'>): readonly (readonly [name: string, value: string])[] => {
+  const mark = wirePath.indexOf('?');
+  return (mark < 0 ? '' : wirePath.slice(mark + 1))
+    .split('&')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const equals = part.includes('=') ? part.indexOf('=') : part.length;
+      return [part.slice(0, equals), part.slice(equals + 1)];
+    });
+};

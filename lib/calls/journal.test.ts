@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { createAuditFile } from '../audit/fixtures/recording.ts';
 import { MAX_CALL_LINE_BYTES, readCallLine, type CallLine } from '../audit/call-line.ts';
 import { verifyCalls } from '../audit/call-verification.ts';
-import { computeSha256 } from '../audit/chain.ts';
+import { computeSha256, NOTHING_BEFORE } from '../audit/chain.ts';
 import { createFakeTime } from '../runs/fixtures/fake-time.ts';
 import { CALL_OUTCOMES } from '../contract/authority-api.ts';
 import type { EndedCall } from './ended-call.ts';
@@ -289,13 +289,20 @@ describe('createCallJournal with an authority', () => {
     ['http://api.example/v1', 'http://api.example/v1'],
     ['https://api.example/v1/', 'https://api.example/v1/'],
     ['https://api.example/', 'https://api.example/'],
-  ])('reports of %s the origin and the first folder', async (resource, beginning) => {
-    const { journal, time, reports } = setUp();
-    journal.record({ ...call, permissions: [{ action: 'http:GET', resource }] });
-    journal.endRun('run-1');
-    await time.advance(1_000);
-    expect(reports[0]?.calls.used).toEqual([{ action: 'http:GET', resource: beginning }]);
-  });
+    ['mcp://wiki/tools/search', 'mcp://wiki/tools/search'],
+    ['mcp://wiki/resources/file:///docs/7/a.md', 'mcp://wiki/resources/file:///docs/'],
+    ['mcp://wiki/resources/https://a.example/b/c', 'mcp://wiki/resources/https://a.example/b/'],
+    ['mcp://wiki/resources/note', 'mcp://wiki/resources/note'],
+  ])(
+    'reports of %s the origin and the first folder, if it has one',
+    async (resource, beginning) => {
+      const { journal, time, reports } = setUp();
+      journal.record({ ...call, permissions: [{ action: 'http:GET', resource }] });
+      journal.endRun('run-1');
+      await time.advance(1_000);
+      expect(reports[0]?.calls.used).toEqual([{ action: 'http:GET', resource: beginning }]);
+    },
+  );
 
   it('reports the head of a run after it ended, with the calls that its end cut', async () => {
     const { journal, time, reports, lines } = setUp();
@@ -333,6 +340,69 @@ describe('createCallJournal with an authority', () => {
     await time.advance(60_000);
     expect(reports).toHaveLength(1);
     expect(time.timers()).toBe(0);
+  });
+
+  it('reports the end of a run without calls, so that it is not taken for a lost report', async () => {
+    const { journal, time, reports, written } = setUp();
+    journal.endRun('run-1');
+    await time.advance(1_000);
+    const counts = { allowed: 0, refused: 0, failed: 0, cut: 0 };
+    expect(reports).toMatchObject([
+      { run: 'run-1', calls: { from: 0, to: 0, hash: NOTHING_BEFORE, counts, used: [] } },
+    ]);
+    journal.close();
+    await time.advance(60_000);
+    expect([reports.length, written, time.timers()]).toEqual([1, [], 0]);
+  });
+
+  it('reports the end of a run that made no call since its last head', async () => {
+    const { journal, time, reports, lines, written } = setUp();
+    journal.record(refused);
+    await time.advance(5_000);
+    journal.endRun('run-1');
+    await time.advance(1_000);
+    const last = { from: 0, to: 0, hash: lines()[0]?.hash };
+    expect(reports.map(({ calls }) => calls)).toMatchObject([
+      { ...last, counts: { refused: 1 } },
+      { ...last, counts: { refused: 0 }, refusals: [] },
+    ]);
+    const heads = reports.map(({ run, calls }) => ({ run, ...calls, file: 'r', line: 1 }));
+    expect((await verify(written.join(''), { heads })).faults).toEqual([]);
+  });
+
+  it('reports the ends of runs that ended just before it closes', async () => {
+    const { journal, time, reports } = setUp();
+    journal.endRun('run-1');
+    journal.close();
+    expect(reports.map(({ run }) => run)).toEqual(['run-1']);
+    await time.advance(60_000);
+    expect(reports).toHaveLength(1);
+  });
+
+  it('lists each permission of calls that share a line, however many calls used the first one', async () => {
+    const { journal, time, reports } = setUp({ journalLinesPerSecond: 1 });
+    for (let at = 0; at < 200; at += 1) journal.record(call);
+    const other = { action: 's3:GetObject', resource: 'arn:aws:s3:::acme-data/drafts/a.csv' };
+    journal.record({ ...call, permissions: [other] });
+    await time.advance(1_000);
+    journal.close();
+    expect(reports[0]?.calls.used.map(({ resource }) => resource)).toEqual([
+      'arn:aws:s3:::acme-data/reports/',
+      'arn:aws:s3:::acme-data/drafts/',
+    ]);
+  });
+
+  it('counts permissions of calls that share a line beyond those that a head lists', async () => {
+    const { journal, time, reports } = setUp({ journalLinesPerSecond: 1 });
+    for (let at = 0; at < 100; at += 1) {
+      const permissions = [{ action: 's3:GetObject', resource: `arn:aws:s3:::bucket-${at}/a/b` }];
+      journal.record({ ...call, permissions });
+    }
+    await time.advance(1_000);
+    journal.close();
+    const [calls] = reports.map((report) => report.calls);
+    expect([calls?.used.length, calls?.omitted.used]).toEqual([64, expect.any(Number)]);
+    expect(calls?.omitted.used).toBeGreaterThan(0);
   });
 
   it('reports refusals at most once a minute for each run', async () => {

@@ -5,7 +5,7 @@ import type { Schedule } from '../contract/schedule.ts';
 import { renderCallLine, toCount, type CallEntry } from '../audit/call-line.ts';
 import { computeSha256, NOTHING_BEFORE } from '../audit/chain.ts';
 import type { Permission } from '../operations/operation.ts';
-import { createCallSummary, cutResource, type CallSummary } from './call-summary.ts';
+import { buildIdleHead, createCallSummary, cutResource, type CallSummary } from './call-summary.ts';
 import type { EndedCall } from './ended-call.ts';
 import { createLineWriter, type WriteText } from './line-writer.ts';
 import { createMergedCalls, type PreparedCall } from './merged-calls.ts';
@@ -13,7 +13,7 @@ import { createMergedCalls, type PreparedCall } from './merged-calls.ts';
 export type CallJournal = {
   /** Writes the line of a call, or merges the call with equal ones. Never throws. */
   readonly record: (call: EndedCall) => void;
-  /** Reports the head of a run that ended, after the calls that its end cut. */
+  /** Reports the head of a run that ended, after the calls that its end cut; also if there were none. */
   readonly endRun: (run: string) => void;
   /** Whether lines cannot be written: calls must be refused with `audit_unavailable`. */
   readonly isBlocked: () => boolean;
@@ -49,7 +49,6 @@ type Chain = {
   readonly summary: CallSummary;
   /** On the monotonic clock. */
   reportedAt: number;
-  hasEnded: boolean;
   /** Cancels the scheduled report. */
   cancel: (() => void) | undefined;
 };
@@ -70,6 +69,8 @@ export const createCallJournal = (
   const isOverRate = createRateCheck(journalLinesPerSecond, clock);
   const show = journalResources === 'hashed' ? hashResource : (resource: string) => resource;
   const chains = new Map<string | undefined, Chain>();
+  /** Runs whose end is not reported yet. */
+  const ending = new Set<string>();
   let cancelFlush: (() => void) | undefined;
 
   const reportHead = (chain: Chain): void => {
@@ -89,18 +90,26 @@ export const createCallJournal = (
     reportHead(chain);
     chains.delete(chain.run);
   };
+  /** Without this report a run without calls would look like one whose report was lost. */
+  const reportIdle = (run: string, chain?: Chain): void => {
+    report?.({ run, calls: buildIdleHead(clock.now(), chain) });
+  };
   const endChain = (run: string): void => {
+    if (!ending.delete(run)) return;
     const chain = chains.get(run);
-    if (chain === undefined || chain.hasEnded) return;
-    chain.hasEnded = true;
-    reportHead(chain);
+    if (chain === undefined) {
+      reportIdle(run);
+      return;
+    }
+    if (chain.summary.isEmpty()) reportIdle(run, chain);
+    else reportHead(chain);
     chain.cancel = schedule(REPORT_EVERY_MS, () => forget(chain));
   };
   const startChain = (run: string | undefined): Chain => {
     const [oldest] = [...chains.values()].filter((each) => each.run !== undefined);
     if (chains.size >= MAX_CHAINS && oldest !== undefined) forget(oldest);
     const summary = createCallSummary();
-    const start = { seq: 0, previous: NOTHING_BEFORE, reportedAt: -Infinity, hasEnded: false };
+    const start = { seq: 0, previous: NOTHING_BEFORE, reportedAt: -Infinity };
     const chain: Chain = { run, summary, ...start, cancel: undefined };
     chains.set(run, chain);
     return chain;
@@ -139,12 +148,14 @@ export const createCallJournal = (
     },
     endRun: (run) => {
       if (writer.accepts()) flush();
+      ending.add(run);
       // A run whose only call is cut by its end has no chain before the line of that call.
       schedule(END_DELAY_MS, () => endChain(run));
     },
     isBlocked: writer.isBlocked,
     close: () => {
       flush();
+      for (const run of [...ending]) endChain(run);
       for (const chain of [...chains.values()]) forget(chain);
     },
   };

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 
 import type { UsedPermission } from '../contract/authority-api.ts';
+import { MAX_USED } from '../audit/call-head.ts';
 import { toCount, type CallEntry } from '../audit/call-line.ts';
 
 /** A call as its line states it, and as the head of its run sums it up. */
@@ -20,15 +21,18 @@ export type MergedCalls = {
 const MAX_GROUPS = 256;
 /** Actions of a group; equal operations rarely differ in them. */
 const MAX_ACTIONS = 16;
-/** Permissions of a group that reach the head of its run. */
-const MAX_PERMISSIONS = 64;
+/** Distinct permissions of a group: one more than a head lists, so that the head states that it omits some. */
+const MAX_PERMISSIONS = MAX_USED + 1;
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 type Group = {
   readonly first: PreparedCall;
-  entry: CallEntry;
+  readonly entry: Mutable<CallEntry>;
   readonly actions: Set<string>;
   readonly resources: Hash;
-  readonly permissions: UsedPermission[];
+  /** By action and resource; of refused calls, the refused one is the last. */
+  readonly permissions: Map<string, UsedPermission>;
 };
 
 /** Merges calls of one run with equal operation, outcome and code. */
@@ -47,7 +51,7 @@ export const createMergedCalls = (): MergedCalls => {
       },
       actions: new Set<string>(),
       resources: createHash('sha256'),
-      permissions: [],
+      permissions: new Map<string, UsedPermission>(),
     };
     groups.set(key, group);
     return group;
@@ -72,22 +76,21 @@ export const createMergedCalls = (): MergedCalls => {
 };
 
 const addToGroup = (group: Group, { entry, permissions }: PreparedCall): void => {
-  const known = group.entry;
-  group.entry = {
-    ...known,
-    at: entry.at,
-    resolved: known.resolved && entry.resolved,
-    in: toCount(known.in + entry.in),
-    out: toCount(known.out + entry.out),
-    ms: Math.max(known.ms, entry.ms),
-    count: (known.count ?? 0) + 1,
-  };
+  const merged = group.entry;
+  merged.at = entry.at;
+  merged.resolved &&= entry.resolved;
+  merged.in = toCount(merged.in + entry.in);
+  merged.out = toCount(merged.out + entry.out);
+  merged.ms = Math.max(merged.ms, entry.ms);
+  merged.count = (merged.count ?? 0) + 1;
   for (const action of entry.actions) {
     if (group.actions.size < MAX_ACTIONS) group.actions.add(action);
   }
   for (const resource of entry.resources) group.resources.update(`${resource}\n`);
   for (const permission of permissions) {
-    if (group.permissions.length < MAX_PERMISSIONS) group.permissions.push(permission);
+    const key = JSON.stringify([permission.action, permission.resource]);
+    const isKnown = group.permissions.delete(key);
+    if (isKnown || group.permissions.size < MAX_PERMISSIONS) group.permissions.set(key, permission);
   }
 };
 
@@ -97,5 +100,5 @@ const toPreparedCall = ({ first, entry, actions, resources, permissions }: Group
     ? first
     : {
         entry: { ...entry, actions: [...actions], resources_sha256: resources.digest('hex') },
-        permissions,
+        permissions: [...permissions.values()],
       };

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 
 import { createEventReader } from './server-sent-events.ts';
@@ -42,6 +42,19 @@ describe('createEventReader', () => {
         expect(readAll(text, cuts)).toEqual(readAll(text));
       }),
     );
+  });
+
+  it('joins a line that comes byte by byte as it arrives', () => {
+    const concat = jest.spyOn(Buffer, 'concat');
+    const reader = createEventReader(100_000);
+    const data = 'x'.repeat(50_000);
+    const events = [...Buffer.from(`data: ${data}\n\n`)].flatMap((byte) =>
+      reader.push(Uint8Array.of(byte)),
+    );
+    const joined = concat.mock.calls.map(([pieces]) => pieces.length);
+    concat.mockRestore();
+    expect(events).toEqual([data]);
+    expect(Math.max(...joined)).toBeLessThan(1000);
   });
 
   it('skips an event above its limit, in many lines or in one, and reads the next', () => {

@@ -1,3 +1,5 @@
+import { createPieceList } from '../async/piece-list.ts';
+
 /** Reads the data of events (WHATWG HTML, section 9.2.6) beside the stream, which passes on unchanged. */
 export type EventReader = {
   /** @returns the data of each event that this chunk completes */
@@ -16,7 +18,7 @@ const CR = 0x0d;
  */
 export const createEventReader = (maxEventBytes: number): EventReader => {
   let data: string[] = [];
-  let line: Buffer[] = [];
+  const line = createPieceList();
   let size = 0;
   let isTooLarge = false;
   let hasSkipped = false;
@@ -24,7 +26,10 @@ export const createEventReader = (maxEventBytes: number): EventReader => {
 
   const keep = (bytes: Buffer): void => {
     size += bytes.length;
-    if (size > maxEventBytes) [isTooLarge, data, line] = [true, [], []];
+    if (size > maxEventBytes) {
+      [isTooLarge, data] = [true, []];
+      line.clear();
+    }
     if (!isTooLarge && bytes.length > 0) line.push(bytes);
   };
   /** @returns the data of the event, if this empty line ends one that was kept */
@@ -36,9 +41,10 @@ export const createEventReader = (maxEventBytes: number): EventReader => {
   };
   let isLineEmpty = true;
   const endLine = (): readonly string[] => {
-    const text = Buffer.concat(line).toString('utf8');
+    const text = Buffer.concat(line.list()).toString('utf8');
     const isEnd = isLineEmpty;
-    [line, isLineEmpty] = [[], true];
+    line.clear();
+    isLineEmpty = true;
     if (isEnd) return endEvent();
     const value = /^data(?::| *$)/.test(text) ? text.replace(/^data:? ?/, '') : undefined;
     if (value !== undefined && !isTooLarge) data.push(value);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 
 import { createUsageCounter } from './token-usage.ts';
 
@@ -107,6 +107,18 @@ describe('createUsageCounter', () => {
     const large = Buffer.from(`data: ${'x'.repeat(1024 * 1024)}\n\n`);
     events.push(large);
     expect(events.end(true)).toBe(Math.ceil(large.length / 3));
+  });
+
+  it('joins an answer that comes byte by byte as it arrives', () => {
+    const concat = jest.spyOn(Buffer, 'concat');
+    const counter = createUsageCounter({ contentType: 'application/json', requestBytes: 0 });
+    const answer = JSON.stringify({ text: 'x'.repeat(50_000), usage: { total_tokens: 15 } });
+    for (const byte of Buffer.from(answer)) counter.push(Uint8Array.of(byte));
+    const tokens = counter.end(true);
+    const joined = concat.mock.calls.map(([pieces]) => pieces.length);
+    concat.mockRestore();
+    expect(tokens).toBe(15);
+    expect(Math.max(...joined)).toBeLessThan(1000);
   });
 
   it('counts nothing for an answer of another kind', () => {

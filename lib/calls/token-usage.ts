@@ -1,3 +1,4 @@
+import { createPieceList } from '../async/piece-list.ts';
 import { isMapping, toMapping, type Mapping } from '../schema/mapping.ts';
 import { createEventReader } from './server-sent-events.ts';
 
@@ -69,19 +70,23 @@ const parse = (text: string): unknown => {
  * its request: else a client that closes each stream before its last event would use no tokens.
  *
  * @param contentType of the answer
+ * @param isModelCall whether an answer without usage is estimated, too: chat completions report none in a
+ *   stream unless the request asks for it
  */
 export const createUsageCounter = ({
   contentType,
   requestBytes,
+  isModelCall = false,
 }: {
   contentType: string;
   requestBytes: number;
+  isModelCall?: boolean;
 }): UsageCounter => {
   const isStream = /^text\/event-stream(?:\s*;|$)/i.test(contentType);
   const isJson = /^application\/(?:[\w.-]+\+)?json(?:\s*;|$)/i.test(contentType);
   const totals = createTotals();
   const events = createEventReader(MAX_EVENT_BYTES);
-  const chunks: Uint8Array[] = [];
+  const chunks = createPieceList();
   let length = 0;
   const estimate = () => Math.ceil((requestBytes + length) / BYTES_PER_TOKEN);
   return {
@@ -89,13 +94,16 @@ export const createUsageCounter = ({
       length += chunk.length;
       if (isStream) events.push(chunk).map(parse).forEach(totals.add);
       else if (isJson && length <= MAX_JSON_BYTES) chunks.push(chunk);
-      else chunks.length = 0;
+      else chunks.clear();
     },
     end: (isComplete) => {
-      if (isJson && length <= MAX_JSON_BYTES) totals.add(parse(Buffer.concat(chunks).toString()));
+      if (isJson && length <= MAX_JSON_BYTES) {
+        totals.add(parse(Buffer.concat(chunks.list()).toString()));
+      }
       const isRead = isComplete && !events.hasSkipped() && (isStream || length <= MAX_JSON_BYTES);
       const reported = totals.read();
-      return isRead ? (reported ?? 0) : Math.max(reported ?? 0, estimate());
+      if (!isRead) return Math.max(reported ?? 0, estimate());
+      return reported ?? (isModelCall ? estimate() : 0);
     },
   };
 };

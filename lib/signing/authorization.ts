@@ -28,7 +28,8 @@ export type AuthorizationResult =
 
 const CREDENTIAL =
   /^([A-Za-z0-9]{16,128})\/(\d{8})\/([a-z0-9-]{1,64})\/([a-z0-9-]{1,64})\/aws4_request$/;
-const HEADER_LIST = /^[a-z0-9-]+(?:;[a-z0-9-]+)*$/;
+/** Clients of HTTP/2 sign `:authority` in place of `host`; it is sorted before all names but digits. */
+const HEADER_LIST = /^(?::authority|[a-z0-9-]+)(?:;(?::authority|[a-z0-9-]+))*$/;
 const SIGNATURE = /^[0-9a-f]{64}$/;
 const FIELDS = ['Credential', 'SignedHeaders', 'Signature'] as const;
 

@@ -53,24 +53,49 @@ const canonicalizePath = ({ path, decodedPath }: RequestTarget, service: string)
   encodeSegments(SINGLE_ENCODED.has(service) ? decodedPath : path);
 
 const canonicalizeQuery = ({ parameters }: RequestTarget): string =>
-  [...parameters]
-    .map(([name, value]) => [encode(name), encode(value)] as const)
-    .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : 1))
-    .map(([name, value]) => `${name}=${value}`)
-    .join('&');
+  parameters.size === 0
+    ? ''
+    : [...parameters]
+        .map(([name, value]) => [encode(name), encode(value)] as const)
+        .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : 1))
+        .map(([name, value]) => `${name}=${value}`)
+        .join('&');
+
+type CanonicalTarget = {
+  readonly target: RequestTarget;
+  readonly service: string;
+  readonly path: string;
+  readonly query: string;
+};
+
+/** Of the last target: a call is verified, signed and sent with the same one, which never changes. */
+let lastCanonical: CanonicalTarget | undefined;
+
+const canonicalizeTarget = (target: RequestTarget, service: string): CanonicalTarget => {
+  if (lastCanonical?.target !== target || lastCanonical.service !== service) {
+    const path = canonicalizePath(target, service);
+    lastCanonical = { target, service, path, query: canonicalizeQuery(target) };
+  }
+  return lastCanonical;
+};
 
 /**
  * Formats the path and query to send, so that what the cloud decodes is what was signed: S3 gets the
  * canonical path, and all get the canonical query.
  */
 export const formatRequestTarget = (target: RequestTarget, service: string): string => {
-  const path = SINGLE_ENCODED.has(service) ? canonicalizePath(target, service) : target.path;
-  const query = canonicalizeQuery(target);
+  const canonical = canonicalizeTarget(target, service);
+  const path = SINGLE_ENCODED.has(service) ? canonical.path : target.path;
+  const { query } = canonical;
   return query === '' ? path : `${path}?${query}`;
 };
 
+/** Spaces that the canonical form does not have; most values have none of them. */
+const EXTRA_SPACE = /^\s|\s$|\t| {2}/;
+
 /** Without the spaces around it, and with one for several. */
-const canonicalizeValue = (value: string): string => value.trim().replace(/[ \t]+/g, ' ');
+const canonicalizeValue = (value: string): string =>
+  EXTRA_SPACE.test(value) ? value.trim().replace(/[ \t]+/g, ' ') : value;
 
 /**
  * Builds the canonical request (IAM User Guide, "Create a signed AWS API request", step 1).
@@ -85,16 +110,14 @@ export const buildCanonicalRequest = (
     signedHeaders,
     payloadHash,
   }: { service: string; signedHeaders: readonly string[]; payloadHash: string },
-): string =>
-  [
-    method,
-    canonicalizePath(target, service),
-    canonicalizeQuery(target),
-    ...signedHeaders.map((name) => `${name}:${canonicalizeValue(headers.get(name) ?? '')}`),
-    '',
-    signedHeaders.join(';'),
-    payloadHash,
-  ].join('\n');
+): string => {
+  const { path, query } = canonicalizeTarget(target, service);
+  let text = `${method}\n${path}\n${query}\n`;
+  for (const name of signedHeaders) {
+    text += `${name}:${canonicalizeValue(headers.get(name) ?? '')}\n`;
+  }
+  return `${text}\n${signedHeaders.join(';')}\n${payloadHash}`;
+};
 
 /** Builds the text that the signing key signs (the same guide, step 2). */
 export const buildStringToSign = (
@@ -102,17 +125,34 @@ export const buildStringToSign = (
   { timestamp, scope }: { timestamp: string; scope: CredentialScope },
 ): string => [ALGORITHM, timestamp, formatScope(scope), sha256(canonicalRequest)].join('\n');
 
+/** The last second that was formatted: calls of one second have the same timestamp. */
+let lastFormatted = { second: NaN, text: '' };
+
 /** Formats a time as SigV4 wants it: `20261128T121500Z`. */
 export const formatTimestamp = (nowMs: number): string => {
+  const second = Math.floor(nowMs / 1000);
+  if (lastFormatted.second !== second) lastFormatted = { second, text: formatSecond(nowMs) };
+  return lastFormatted.text;
+};
+
+const formatSecond = (nowMs: number): string => {
   const text = new Date(nowMs).toISOString();
   const date = `${text.slice(0, 4)}${text.slice(5, 7)}${text.slice(8, 10)}`;
   return `${date}T${text.slice(11, 13)}${text.slice(14, 16)}${text.slice(17, 19)}Z`;
 };
 
+/** The last text that was parsed: clients make several calls in a second. */
+let lastParsed: { text: string; time: number | undefined } | undefined;
+
 /** @returns milliseconds since the epoch, or undefined for what is no such time */
 export const parseTimestamp = (text: string): number | undefined => {
+  if (lastParsed?.text !== text) lastParsed = { text, time: parseSecond(text) };
+  return lastParsed.time;
+};
+
+const parseSecond = (text: string): number | undefined => {
   const [, year, month, day, hour, minute, second] =
     /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? [];
   const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-  return Number.isNaN(time) || formatTimestamp(time) !== text ? undefined : time;
+  return Number.isNaN(time) || formatSecond(time) !== text ? undefined : time;
 };

@@ -40,15 +40,13 @@ const completeHeaders = (
   { headers }: SignableRequest,
   { keys, service, payloadHash }: SigningOptions,
   timestamp: string,
-): ReadonlyMap<string, string> =>
-  new Map([
-    ...headers,
-    ['x-amz-date', timestamp],
-    ['x-amz-security-token', keys.sessionToken],
-    ...(headers.has('x-amz-content-sha256') || needsPayloadHeader(service)
-      ? ([['x-amz-content-sha256', payloadHash]] as const)
-      : []),
-  ]);
+): Map<string, string> => {
+  const completed = new Map(headers);
+  completed.set('x-amz-date', timestamp).set('x-amz-security-token', keys.sessionToken);
+  return completed.has('x-amz-content-sha256') || needsPayloadHeader(service)
+    ? completed.set('x-amz-content-sha256', payloadHash)
+    : completed;
+};
 
 /** What goes to the cloud. */
 export type SignedRequest = {
@@ -86,6 +84,6 @@ export const signRequest = (
   const authorization = formatAuthorization({ accessKeyId, scope, signedHeaders, signature });
   return {
     path: formatRequestTarget(request.target, service),
-    headers: new Map([...headers, ['authorization', authorization]]),
+    headers: headers.set('authorization', authorization),
   };
 };

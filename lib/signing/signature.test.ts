@@ -2,7 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parseRequestTarget } from '../schema/request-target.ts';
 import { parseAuthorization } from './authorization.ts';
-import { sha256, UNSIGNED_PAYLOAD, type SignableRequest } from './canonical.ts';
+import {
+  formatRequestTarget,
+  formatTimestamp,
+  parseTimestamp,
+  sha256,
+  UNSIGNED_PAYLOAD,
+  type SignableRequest,
+} from './canonical.ts';
 import { createRequest, localKeys, NOW_MS, signWithSdk } from './fixtures/requests.ts';
 import { signRequest } from './sign.ts';
 import { createTextSigner, type AwsKeys } from './signing-keys.ts';
@@ -100,6 +107,38 @@ describe('signRequest', () => {
   });
 });
 
+describe('formatTimestamp and parseTimestamp', () => {
+  it('are inverse for every second, whatever was formatted and parsed before', () => {
+    const second = fc.integer({ min: 0, max: 4_000_000_000 });
+    fc.assert(
+      fc.property(fc.array(second, { minLength: 1, maxLength: 5 }), (seconds) => {
+        for (const each of [...seconds, ...seconds]) {
+          const timestamp = formatTimestamp(each * 1000 + 999);
+          const iso = new Date(each * 1000).toISOString();
+          expect(timestamp).toBe(iso.replace(/[-:]|\.000/g, ''));
+          expect(parseTimestamp(timestamp)).toBe(each * 1000);
+          expect(parseTimestamp(`${timestamp} `)).toBeUndefined();
+        }
+      }),
+    );
+  });
+});
+
+describe('formatRequestTarget', () => {
+  it('formats each target for its own service, whatever was formatted before', () => {
+    const read = (text: string) => {
+      const parsed = parseRequestTarget(text);
+      if (!parsed.ok) throw new Error(parsed.reason);
+      return parsed.target;
+    };
+    const [one, other] = [read('/a%7Eb?y=2&x=1'), read('/c')];
+    expect(formatRequestTarget(one, 's3')).toBe('/a~b?x=1&y=2');
+    expect(formatRequestTarget(one, 'dynamodb')).toBe('/a%7Eb?x=1&y=2');
+    expect(formatRequestTarget(other, 's3')).toBe('/c');
+    expect(formatRequestTarget(one, 's3')).toBe('/a~b?x=1&y=2');
+  });
+});
+
 describe('verifyRequest', () => {
   it('accepts what the AWS SDK signed, for any path, query, header and service', async () => {
     await fc.assert(
@@ -178,6 +217,21 @@ describe('verifyRequest', () => {
       });
     },
   );
+
+  it('accepts the authority of HTTP/2 in place of the host, where the request has it', async () => {
+    const { method, target } = createRequest();
+    const own = { method, target, headers: new Map([[':authority', '127.0.0.1:9473']]) };
+    const signed = await signForS3(own);
+    expect(signed.headers.get('authorization')).toContain('SignedHeaders=:authority;');
+    expect(verify(signed)).toBeUndefined();
+    const other = withHeaders(signed, { ':authority': 'evil.example' });
+    expect(verify(other)).toMatchObject({ code: 'signature_invalid' });
+    // An absent header counts as empty in the canonical request.
+    const empty = await signForS3({ ...own, headers: new Map([[':authority', '']]) });
+    const headers = new Map([...empty.headers].filter(([name]) => name !== ':authority'));
+    const absent = { ...empty, headers: headers.set('host', '127.0.0.1:9473') };
+    expect(verify(absent)).toMatchObject({ code: 'header_unsigned' });
+  });
 
   it('refuses a presigned URL', async () => {
     const target = '/acme-data/a?X-Amz-Signature=00';

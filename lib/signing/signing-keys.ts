@@ -39,5 +39,6 @@ export const createTextSigner = (maxKeys = 64): SignText => {
     cache.set(name, { secret: secretAccessKey, key });
     return key;
   };
-  return (keys, scope, text) => hmac(signingKey(keys, scope), text).toString('hex');
+  return (keys, scope, text) =>
+    createHmac('sha256', signingKey(keys, scope)).update(text).digest('hex');
 };

@@ -29,14 +29,21 @@ const isEqual = (a: string, b: string): boolean => {
   return left.length === right.length && timingSafeEqual(left, right);
 };
 
+/** One that is absent counts as empty in a signature: `:authority` of a request of HTTP/1.1 would prove nothing. */
+const signsHost = (headers: ReadonlyMap<string, string>, signed: readonly string[]): boolean =>
+  signed.includes('host') || (headers.has(':authority') && signed.includes(':authority'));
+
 /** A header that the cloud would obey must be signed: else anyone on the way could add it. */
 const findUnsignedHeader = (
   { headers }: SignableRequest,
   { signedHeaders }: Authorization,
-): string | undefined =>
-  ['host', ...headers.keys()].find(
-    (name) => (name === 'host' || name.startsWith('x-amz-')) && !signedHeaders.includes(name),
-  );
+): string | undefined => {
+  if (!signsHost(headers, signedHeaders)) return 'host';
+  for (const name of headers.keys()) {
+    if (name.startsWith('x-amz-') && !signedHeaders.includes(name)) return name;
+  }
+  return undefined;
+};
 
 const checkTime = ({ request, authorization, nowMs }: Verification): SignatureFault | undefined => {
   const timestamp = request.headers.get('x-amz-date') ?? '';
