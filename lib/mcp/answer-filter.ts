@@ -131,8 +131,8 @@ export const filterServerMessage = (
 export type AnswerPlan = 'message' | 'events' | 'text';
 
 /**
- * Plans the body of an answer. Errors of a server or of what is before it need not be MCP (`text`), and
- * clients take them for no message; everything else must be.
+ * Plans the body of an answer. Errors and redirects of a server or of what is before it need not be MCP
+ * (`text`), and clients take them for no message; everything else must be.
  */
 export const planMcpAnswer = ({
   status,
@@ -143,7 +143,7 @@ export const planMcpAnswer = ({
 }): McpResult<AnswerPlan> => {
   const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase();
   if (type === 'text/event-stream') return allowMcp('events');
-  if (status >= 400 || status === 202 || status === 204) return allowMcp('text');
+  if (status >= 300 || status === 202 || status === 204) return allowMcp('text');
   return type === 'application/json'
     ? allowMcp('message')
     : refuseMcp('upstream_untrusted', 'expected application/json or text/event-stream');

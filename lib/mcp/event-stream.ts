@@ -1,4 +1,5 @@
 import type { FilteredAnswer } from './answer-filter.ts';
+import { createPieceList } from '../async/piece-list.ts';
 import { MAX_ANSWER_BYTES } from './messages.ts';
 import { allowMcp, refuseMcp, type McpResult } from './refusals.ts';
 
@@ -8,6 +9,13 @@ export type StreamOutput = {
   readonly forward: string;
   /** For the server: see {@link FilteredAnswer}. */
   readonly replies: readonly string[];
+};
+
+export type EventStreamFilter = {
+  /** A refusal ends the stream, and later chunks are refused too. */
+  readonly push: (chunk: Uint8Array) => McpResult<StreamOutput>;
+  /** Size of the event that has begun. */
+  readonly getPendingBytes: () => number;
 };
 
 const LF = 0x0a;
@@ -38,7 +46,7 @@ const renderEvent = ({ id, retry }: Event, data: string | undefined): string => 
 
 /** Splits bytes into lines that end with CR, LF or both, across chunks. */
 const createLineReader = () => {
-  let rest: Buffer[] = [];
+  const rest = createPieceList();
   let isAfterCr = false;
   let size = 0;
 
@@ -50,8 +58,9 @@ const createLineReader = () => {
       isAfterCr = byte === CR;
       if (isSecond) from = at + 1;
       else if (byte === LF || byte === CR) {
-        const line = Buffer.concat([...rest, chunk.subarray(from, at)]);
-        [rest, size, from] = [[], 0, at + 1];
+        const line = Buffer.concat([...rest.list(), chunk.subarray(from, at)]);
+        rest.clear();
+        [size, from] = [0, at + 1];
         yield line;
       }
     }
@@ -67,11 +76,10 @@ const createLineReader = () => {
  * dropped; their IDs remain, so that a client can resume.
  *
  * @param filter of one message
- * @returns `push`: a refusal ends the stream, and later chunks are refused too
  */
 export const createEventStreamFilter = (
   filter: (message: Uint8Array) => McpResult<FilteredAnswer>,
-): { readonly push: (chunk: Uint8Array) => McpResult<StreamOutput> } => {
+): EventStreamFilter => {
   const lines = createLineReader();
   let event = newEvent();
   let size = 0;
@@ -125,5 +133,5 @@ export const createEventStreamFilter = (
       return failure;
     }
   };
-  return { push };
+  return { push, getPendingBytes: () => size + lines.getPendingBytes() };
 };

@@ -1,7 +1,7 @@
 import type { TaskStatement } from '../contract/task.ts';
 import { matchesPattern, patternsOverlap } from '../schema/wildcard-patterns.ts';
 import { isObject, type JsonObject, type McpMessage } from './messages.ts';
-import { allowMcp, refuseMcp, type McpResult } from './refusals.ts';
+import { allowMcp, refuseMcp, type McpRefusal, type McpResult } from './refusals.ts';
 
 /** What an MCP server offers by name. */
 export type McpKind = 'tools' | 'resources' | 'prompts';
@@ -165,18 +165,49 @@ export const isTemplateAllowed = (scope: McpScope, template: string): boolean =>
   return listPatterns(scope, 'resources').some((allowed) => patternsOverlap(allowed, pattern));
 };
 
+/** What a client's message needs, and why it is refused if it is. */
+export type McpAuthorization = {
+  /** Of a refused message the refused permission is the last one. */
+  readonly permissions: readonly McpPermission[];
+  readonly refusal?: McpRefusal;
+};
+
+/** A permission as a task and the journal name it. */
+export const describeMcpPermission = (
+  permission: McpPermission,
+  { upstream }: Pick<McpScope, 'upstream'>,
+): { readonly action: string; readonly resource: string } => ({
+  action: MCP_ACTIONS[permission.kind],
+  resource: formatMcpResource(upstream, permission),
+});
+
 /** Decides whether a client's message is within its task; default deny. */
-export const evaluateMcpMessage = (
-  message: McpMessage,
-  scope: McpScope,
-): McpResult<readonly McpPermission[]> => {
-  const permissions = listMcpPermissions(message);
-  if (!permissions.ok) return permissions;
-  const outside = permissions.value.find((permission) => !isMcpAllowed(scope, permission));
-  if (outside === undefined) return permissions;
-  const { kind } = outside;
-  return refuseMcp(
-    kind === 'tools' ? 'tool_outside' : 'resource_outside',
-    `${MCP_ACTIONS[kind]} on ${formatMcpResource(scope.upstream, outside)} is outside task ${scope.task}`,
-  );
+export const evaluateMcpMessage = (message: McpMessage, scope: McpScope): McpAuthorization => {
+  const listed = listMcpPermissions(message);
+  if (!listed.ok) return { permissions: [], refusal: listed.refusal };
+  const permissions = listed.value;
+  const outside = permissions.find((permission) => !isMcpAllowed(scope, permission));
+  if (outside === undefined) return { permissions };
+  const { action, resource } = describeMcpPermission(outside, scope);
+  return {
+    permissions: permissions.slice(0, permissions.indexOf(outside) + 1),
+    refusal: {
+      code: outside.kind === 'tools' ? 'tool_outside' : 'resource_outside',
+      message: `${action} on ${resource} is outside task ${scope.task}`,
+    },
+  };
+};
+
+/** Whether a message opens a stream that lasts until one side ends it (2026-07-28). */
+export const isListening = (message: McpMessage): boolean =>
+  message.kind === 'request' && message.method === LISTEN;
+
+/** A method for the journal: unknown ones could hold anything. */
+export const describeMcpMethod = (message: McpMessage): string => {
+  if (message.kind === 'response') return 'response';
+  const { method } = message;
+  const isKnown =
+    FREE_REQUESTS.has(method) || Object.hasOwn(NAMED_REQUESTS, method) || method === LISTEN;
+  if (isKnown) return method;
+  return message.kind === 'notification' ? 'notification' : 'unknown';
 };

@@ -7,18 +7,14 @@ const refusal: McpRefusal = { code: 'tool_outside', message: 'x is outside task 
 const TEXT = 'valetkey: x is outside task t (tool_outside)';
 
 const render = (message: object, given = refusal) => {
-  const { status, headers, body } = renderMcpRefusal(
-    given,
-    toMessage({ jsonrpc: '2.0', ...message }),
-  );
-  return { status, code: headers['x-valetkey-code'], answer: JSON.parse(body) as unknown };
+  const { isResponse, body } = renderMcpRefusal(given, toMessage({ jsonrpc: '2.0', ...message }));
+  return { isResponse, answer: JSON.parse(body) as unknown };
 };
 
 describe('renderMcpRefusal', () => {
   it('gives a tool call a result with isError that a model can read', () => {
     expect(render({ id: 'a', method: 'tools/call', params: { name: 'x' } })).toEqual({
-      status: 200,
-      code: 'tool_outside',
+      isResponse: true,
       answer: {
         jsonrpc: '2.0',
         id: 'a',
@@ -40,20 +36,20 @@ describe('renderMcpRefusal', () => {
 
   it('gives other requests an error of JSON-RPC', () => {
     expect(render({ id: 1, method: 'prompts/get' })).toMatchObject({
-      status: 200,
+      isResponse: true,
       answer: { id: 1, error: { message: TEXT, data: { code: 'tool_outside' } } },
     });
   });
 
-  it('gives notifications and unreadable bodies a status and an error without ID', () => {
-    expect(render({ method: 'notifications/x' })).toMatchObject({ status: 403 });
-    const { status, body } = renderMcpRefusal({ code: 'request_malformed', message: 'm' });
-    expect([status, JSON.parse(body)]).toMatchObject([400, { error: {} }]);
+  it('gives notifications and unreadable bodies an error without ID and no response', () => {
+    expect(render({ method: 'notifications/x' })).toMatchObject({ isResponse: false });
+    const { isResponse, body } = renderMcpRefusal({ code: 'request_malformed', message: 'm' });
+    expect([isResponse, JSON.parse(body)]).toMatchObject([false, { error: {} }]);
     expect(JSON.parse(body)).not.toHaveProperty('id');
   });
 
-  it('answers an unknown session with 404, at which clients begin a new one', () => {
+  it('leaves an unknown session to its status, at which clients begin a new one', () => {
     const unknown = { code: 'session_unknown', message: 'm' } as const;
-    expect(render({ id: 1, method: 'tools/call' }, unknown).status).toBe(404);
+    expect(render({ id: 1, method: 'tools/call' }, unknown).isResponse).toBe(false);
   });
 });

@@ -8,7 +8,8 @@ export type McpRefusalCode =
   | 'tool_unpinned'
   | 'tool_drift'
   | 'session_unknown'
-  | 'upstream_untrusted';
+  | 'upstream_untrusted'
+  | 'secret_echoed';
 
 /** A refused message. The text holds no argument, result or header value. */
 export type McpRefusal = { readonly code: McpRefusalCode; readonly message: string };

@@ -52,8 +52,23 @@ const findName = (message: McpMessage): string | undefined => {
   return typeof name === 'string' ? name : undefined;
 };
 
+/** What a request without a body of its own needs. */
+const LISTEN_HEADERS = [
+  'accept',
+  'last-event-id',
+  'mcp-protocol-version',
+  'mcp-session-id',
+  'user-agent',
+];
+
 /** A server takes what these say for what the body says, so only the body says it. */
 const WRITTEN = ['mcp-method', 'mcp-name', 'mcp-protocol-version'];
+
+/** Selects the headers of a request without message, and of a response to a request of the server. */
+export const selectListenHeaders = (
+  headers: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> =>
+  new Map([...headers].filter(([name]) => LISTEN_HEADERS.includes(name)));
 
 /**
  * Writes the headers that mirror the body. Servers of the era of sessions ignore `Mcp-Method` and

@@ -10,6 +10,7 @@ describe('createMcpSessions', () => {
     expect(sessions.isBound(agent, 'one')).toBe(true);
     expect(sessions.isBound({ ...agent, consumer: 'helper' }, 'one')).toBe(false);
     expect(sessions.isBound({ ...agent, task: 'other' }, 'one')).toBe(false);
+    expect(sessions.isBound({ ...agent, run: 'run-1' }, 'one')).toBe(false);
     expect(sessions.isBound({ consumer: 'agent","docs', task: '' }, 'one')).toBe(false);
   });
 

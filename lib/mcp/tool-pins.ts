@@ -1,9 +1,7 @@
+import type { ToolPin } from '../contract/upstream.ts';
 import type { JsonObject } from './messages.ts';
 import { allowMcp, refuseMcp, type McpResult } from './refusals.ts';
 import { digestTool } from './tool-digest.ts';
-
-/** A tool as its Upstream pins it. */
-export type ToolPin = { readonly name: string; readonly digest: string };
 
 /** How long a list counts as what the server offers. */
 const LIST_AGE_MS = 5 * 60_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { toMessage } from './messages.ts';
-import { buildToolsList, findNextCursor } from './tools-listing.ts';
+import { buildToolsList, readListAnswer } from './tools-listing.ts';
 
 const build = (params: object, cursor?: string) => {
   const call = toMessage({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
@@ -21,10 +21,16 @@ describe('buildToolsList', () => {
   });
 });
 
-describe('findNextCursor', () => {
+describe('readListAnswer', () => {
   it('finds the next page, and none at the end', () => {
-    expect(findNextCursor('{"result":{"nextCursor":"next"}}')).toBe('next');
-    expect(findNextCursor('{"result":{"tools":[]}}')).toBeUndefined();
-    expect(findNextCursor('{"error":{}}')).toBeUndefined();
+    const read = (rest: object) => readListAnswer(JSON.stringify({ id: 'valetkey-list', ...rest }));
+    expect(read({ result: { nextCursor: 'next' } })).toEqual({ cursor: 'next' });
+    expect(read({ result: { tools: [] } })).toEqual({});
+    expect(read({ error: {} })).toEqual({});
+  });
+
+  it('is no answer to another request, and no request', () => {
+    expect(readListAnswer('{"id":1,"result":{}}')).toBeUndefined();
+    expect(readListAnswer('{"id":"valetkey-list","method":"ping"}')).toBeUndefined();
   });
 });

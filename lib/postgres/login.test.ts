@@ -81,17 +81,17 @@ describe('createServerLogin', () => {
 
 describe('createCancelRequests', () => {
   it('lets a consumer cancel its own running sessions only', () => {
-    const table = createCancelRequests();
+    const table = createCancelRequests<string>();
     const key = { pid: 1, secret: 2 };
-    const forget = table.add('agent', key);
-    expect(table.isAllowed('agent', key)).toBe(true);
-    expect(table.isAllowed('helper', key)).toBe(false);
-    expect(table.isAllowed('agent', { pid: 1, secret: 3 })).toBe(false);
+    const forget = table.add('agent', key, 'first');
+    expect(table.find('agent', key)).toBe('first');
+    expect(table.find('helper', key)).toBeUndefined();
+    expect(table.find('agent', { pid: 1, secret: 3 })).toBeUndefined();
     // The server can give a key again before the end of the first session is seen.
-    const forgetNext = table.add('agent', key);
+    const forgetNext = table.add('agent', key, 'next');
     forget();
-    expect(table.isAllowed('agent', key)).toBe(true);
+    expect(table.find('agent', key)).toBe('next');
     forgetNext();
-    expect(table.isAllowed('agent', key)).toBe(false);
+    expect(table.find('agent', key)).toBeUndefined();
   });
 });

@@ -67,8 +67,12 @@ const terminateSessions = (run: string): string =>
   'SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity ' +
   `WHERE usename OPERATOR(pg_catalog.=) ${quoteLiteral(getRunRole(run))}`;
 
-/** SQL after which the role has no sessions and gets none. `VALID UNTIL` leaves sessions running. */
+/**
+ * SQL after which the role has no sessions and gets none. `VALID UNTIL` leaves sessions running. They are ended
+ * before as well: a transaction that changes its own password locks the role against `NOLOGIN`.
+ */
 export const endRunSessions = (run: string): readonly string[] => [
+  terminateSessions(run),
   `ALTER ROLE ${quoteIdentifier(getRunRole(run))} NOLOGIN`,
   terminateSessions(run),
 ];
@@ -102,18 +106,24 @@ export const dropRunRole = (run: string): readonly string[] => [
   `DROP ROLE IF EXISTS ${quoteIdentifier(getRunRole(run))}`,
 ];
 
+/** Whose run a role is. It is the role's comment, so that every replica can match Revocations. */
+export const commentRunRole = (run: string, comment: string): string =>
+  `COMMENT ON ROLE ${quoteIdentifier(getRunRole(run))} IS ${quoteLiteral(comment)}`;
+
 /**
- * SQL that lists roles of runs that are past their deadline, such as those of a lost node: `role`, and its
- * `template`.
+ * SQL that lists the roles of runs: `role`; a `template` that it is a member of, and NULL if none is left;
+ * `expired`, whether its deadline is over, such as that of a lost node; `comment`. A role is in as many rows
+ * as it has memberships.
  */
-export const LIST_EXPIRED_ROLES = [
-  'SELECT r.rolname AS role, t.rolname AS template FROM pg_catalog.pg_roles r',
+export const LIST_RUN_ROLES = [
+  'SELECT r.rolname AS role, t.rolname AS template,',
+  'r.rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now() AS expired,',
+  "pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment FROM pg_catalog.pg_roles r",
   'LEFT JOIN pg_catalog.pg_auth_members m ON m.member OPERATOR(pg_catalog.=) r.oid',
   'LEFT JOIN pg_catalog.pg_roles t ON t.oid OPERATOR(pg_catalog.=) m.roleid',
   "WHERE r.rolname OPERATOR(pg_catalog.~) '^vk_[a-z2-7]{32}$'",
-  'AND r.rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now()',
 ].join(' ');
 
-/** Run ID of a role of {@link LIST_EXPIRED_ROLES}; undefined for a role of another name. */
+/** Run ID of a role of {@link LIST_RUN_ROLES}; undefined for a role of another name. */
 export const getRunOfRole = (role: string): string | undefined =>
   RUN_ROLE.test(role) ? role.slice(PREFIX.length) : undefined;

@@ -16,6 +16,12 @@ export type LoginStep = {
 
 const AUTHENTICATION = { ok: 0, sasl: 10, saslContinue: 11, saslFinal: 12 };
 
+/** Mechanisms of an `AuthenticationSASL` message; none for another message. */
+export const listMechanisms = ({ type, payload }: ServerMessage): readonly string[] =>
+  type === 'R' && payload.length > 4 && payload.readInt32BE(0) === AUTHENTICATION.sasl
+    ? payload.subarray(4).toString('utf8').split('\0')
+    : [];
+
 /**
  * Creates the login of one session at the server, on behalf of a client that does not know the password. The
  * client sees that it is authenticated, and what follows.

@@ -23,11 +23,12 @@ const readParameters = (body: string) => {
 };
 
 describe('readStartupPacket', () => {
-  it('drops user and database, which the run decides', () => {
+  it('keeps user and database apart: the run decides them', () => {
     const body = 'user\0postgres\0database\0admin\0application_name\0psql\0\0';
     expect(readParameters(body)).toEqual({ application_name: 'psql' });
     expect(readParameters('user\0postgres\0options\0\0\0')).toEqual({ options: '' });
     expect(readParameters('\0')).toEqual({});
+    expect(startup(body)).toMatchObject({ packet: { user: 'postgres', database: 'admin' } });
   });
 
   it.each(['true', 'database', 'off', ''])('refuses replication=%s', (value) => {
@@ -98,7 +99,7 @@ describe('readStartupPacket', () => {
         const bytes = renderStartupPacket(given, { user: 'vk_x', database: 'app' });
         expect(readStartupPacket(bytes)).toEqual({
           kind: 'read',
-          packet: { kind: 'startup', parameters: given },
+          packet: { kind: 'startup', parameters: given, user: 'vk_x', database: 'app' },
         });
       }),
     );

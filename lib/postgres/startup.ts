@@ -15,6 +15,9 @@ export type StartupPacket =
       readonly kind: 'startup';
       /** Parameters of the session; without `user` and `database`, which the run decides. */
       readonly parameters: ReadonlyMap<string, string>;
+      /** What the client asks for; empty: nothing. */
+      readonly user: string;
+      readonly database: string;
       /** What the server does not speak: to be stated in {@link renderNegotiation}. */
       readonly negotiation?: { readonly options: readonly string[] };
     };
@@ -76,7 +79,9 @@ const readStartup = (minor: number, bytes: Buffer): StartupResult => {
     ),
   );
   const negotiation = minor > 0 || options.length > 0 ? { negotiation: { options } } : {};
-  return { kind: 'read', packet: { kind: 'startup', parameters, ...negotiation } };
+  const [user = '', database = ''] = [given.get('user'), given.get('database')];
+  const packet = { kind: 'startup', parameters, user, database, ...negotiation } as const;
+  return { kind: 'read', packet };
 };
 
 const readPacket = (code: number, body: Buffer): StartupResult => {

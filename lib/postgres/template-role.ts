@@ -1,3 +1,4 @@
+import type { Row } from './query-messages.ts';
 import { quoteLiteral } from './run-roles.ts';
 
 /** Predefined roles that reach the server's files or programs. */
@@ -34,10 +35,27 @@ export type TemplateRole = {
   readonly server: boolean;
 };
 
+/** Reads the row of {@link readTemplateRole}. */
+export const parseTemplateRole = (row: Row | undefined): TemplateRole | undefined => {
+  if (row === undefined) return undefined;
+  const [inherits, superuser, createrole, bypassrls, replication, server] = row.map(
+    (value) => value === 't',
+  );
+  // What is not read is a fault.
+  return {
+    inherits: inherits === true,
+    superuser: superuser !== false,
+    createrole: createrole !== false,
+    bypassrls: bypassrls !== false,
+    replication: replication !== false,
+    server: server !== false,
+  };
+};
+
 /**
  * Checks a template role.
  *
- * @param found the row of {@link readTemplateRole}
+ * @param found undefined: there is none
  * @returns all faults; none: runs may become its members
  */
 export const checkTemplateRole = (
