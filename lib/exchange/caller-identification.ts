@@ -4,7 +4,11 @@ import type { AuthoritySettings, Platform } from '../contract/platform.ts';
 import { createJwksCache, type FetchJwks } from '../identity/jwks-cache.ts';
 import { createTokenVerifier } from '../identity/projected-token.ts';
 import { consumeToken } from '../identity/token-replay.ts';
-import { createUseOnceGuard, type UsedHandleLeases } from '../identity/use-once.ts';
+import {
+  createUseOnceGuard,
+  type UsedHandleLeases,
+  type UseOnceGuard,
+} from '../identity/use-once.ts';
 import { createUserVerifier, type UserVerifierDeps } from '../identity/user-token.ts';
 import {
   createWorkloadIdentifier,
@@ -46,8 +50,7 @@ export type CallerIdentification = {
   readonly identifyWorkload: IdentifyWorkload;
   /** Verifies a human's ID token and consumes it. @throws IdentityError */
   readonly verifyUserToken: (userToken: string) => Promise<User>;
-  /** Removes Leases of used handles that have expired. */
-  readonly collectLeases: () => Promise<void>;
+  readonly useOnce: UseOnceGuard;
 };
 
 /** Identifies callers by the tokens of pods and humans, checked against the current cluster state. */
@@ -105,7 +108,7 @@ export const createCallerIdentification = (
       await consumeToken(useOnce, user);
       return user;
     },
-    collectLeases: useOnce.collect,
+    useOnce,
   };
 };
 

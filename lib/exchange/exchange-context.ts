@@ -1,4 +1,4 @@
-import type { TaskDetails } from '../contract/authority-api.ts';
+import type { RunDecision, TaskDetails } from '../contract/authority-api.ts';
 import type { User } from '../identity/workload.ts';
 import type { PolicyDecision } from '../policy/decision.ts';
 import type { AuthorizedRun, IssuedCredentials } from './authorized-run.ts';
@@ -8,9 +8,17 @@ import type { Caller } from './caller.ts';
 export type ExchangeContext = {
   details?: TaskDetails | undefined;
   caller?: Caller | undefined;
-  user?: User | undefined;
+  user?: Pick<User, 'issuer' | 'subject'> | undefined;
+  /** Another run delegates it. */
+  isDelegated?: boolean;
   decision?: PolicyDecision | undefined;
+  /** See {@link TokenRequest.attempt}. */
+  attempt?: string | undefined;
+  /** The groups whose approval the run needed, and has. */
+  approvals?: readonly string[];
   /** Set after policy allowed the run. */
   authorizedRun?: AuthorizedRun | undefined;
   issued?: IssuedCredentials | undefined;
+  /** What policy leaves to decide about calls, and the ticket for it. */
+  oversight?: (RunDecision & { readonly ticket?: string | undefined }) | undefined;
 };

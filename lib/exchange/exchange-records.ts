@@ -39,6 +39,7 @@ export const buildAuditEvent = (
     run: authorizedRun.run,
     scope: buildAuditScope(authorizedRun, issued),
     exempted: authorizedRun.workload.exempted,
+    ...(authorizedRun.delegation !== undefined && { chain: authorizedRun.delegation.chain }),
   }),
 });
 
@@ -46,7 +47,7 @@ export const buildAuditEvent = (
 export const buildAuditActor = (
   { namespace, serviceAccount, pod }: Caller,
   consumer?: string,
-  user?: User,
+  user?: Pick<User, 'issuer' | 'subject'>,
 ): NonNullable<AuditEvent['actor']> => ({
   namespace,
   serviceAccount,
@@ -84,7 +85,13 @@ const buildAuditScope = (
 export type RefusedCall = {
   readonly kind: Extract<
     AuditEvent['kind'],
-    'run.end_refused' | 'run.calls_refused' | 'stream.refused'
+    | 'run.end_refused'
+    | 'run.calls_refused'
+    | 'run.redecided'
+    | 'call.refused'
+    | 'stream.refused'
+    | 'delegation.refused'
+    | 'proposal.refused'
   >;
   /** Absent if no token was verified. */
   readonly caller?: Caller | undefined;

@@ -58,6 +58,14 @@ export const redactedEnum =
     wanted.find((each) => each === given) ??
     rejectRedacted(faults, { path, expected: wanted.join(' or '), given });
 
+/** A field of this form. An error does not show another value. */
+export const redactedText =
+  (pattern: RegExp, expected: string): Reader<string> =>
+  (given, path, faults) =>
+    typeof given === 'string' && pattern.test(given)
+      ? given
+      : rejectRedacted(faults, { path, expected, given });
+
 /** A field that must be absent. */
 export const absent =
   (instead: string): Reader<undefined> =>

@@ -51,8 +51,8 @@ export const createPodEvaluator = (
     if (!strict.ok) {
       return evaluateLivePod(pod, { ...options, namespaceLabels: (await readLabels()) ?? {} });
     }
-    const { admitted, templateHash, exempted } = strict.value;
-    const result = { ok: true, value: { admitted, templateHash, exempted } } as const;
+    const { admitted, templateHash, exempted, isKeyFixed } = strict.value;
+    const result = { ok: true, value: { admitted, templateHash, exempted, isKeyFixed } } as const;
     if (key) passed.set(key, result);
     return result;
   };

@@ -114,7 +114,7 @@ describe('createRateLimits', () => {
     const { limits } = createLimits();
     const waiting: ((verified: VerifiedToken) => void)[] = [];
     let begun = 0;
-    const verify = limits.limitVerifications(() => {
+    const verify = limits.limitVerifications<[string, string], VerifiedToken>(() => {
       begun += 1;
       return new Promise((resolve) => void waiting.push(resolve));
     });
@@ -142,7 +142,9 @@ describe('createRateLimits', () => {
 
   it('does not count a forged token against the pod that it names', async () => {
     const { limits } = createLimits();
-    const verify = limits.limitVerifications(() => Promise.reject(new Error('forged')));
+    const verify = limits.limitVerifications<[string, string], never>(() =>
+      Promise.reject(new Error('forged')),
+    );
     for (let count = 0; count < 100; count += 1) {
       await expect(verify('forged', 'p')).rejects.toThrow('forged');
     }

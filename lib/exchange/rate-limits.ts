@@ -1,7 +1,7 @@
 import type { Clock } from '../contract/clock.ts';
 import type { Usage } from '../contract/usage.ts';
 import { createTokenBuckets, type TakeTokens } from '../async/token-buckets.ts';
-import type { Caller, VerifyPodToken } from './caller.ts';
+import type { Caller } from './caller.ts';
 import { RequestError } from './token-refusal.ts';
 import type { RequestErrorCode } from './refusal-table.ts';
 
@@ -15,7 +15,7 @@ export type RateLimitOptions = {
   readonly verifications: number;
 };
 
-const BURST_SECONDS = 30;
+export const BURST_SECONDS = 30;
 const CAPACITY = 16_384;
 /** Policy evaluates pair by pair: evaluating this many takes about as long as the rest of a request. */
 const PAIRS_PER_REQUEST = 16;
@@ -33,7 +33,9 @@ export type RateLimits = {
    *
    * @throws RequestError `overloaded`; what `verify` throws
    */
-  readonly limitVerifications: (verify: VerifyPodToken) => VerifyPodToken;
+  readonly limitVerifications: <A extends readonly unknown[], R>(
+    verify: (...given: A) => Promise<R>,
+  ) => (...given: A) => Promise<R>;
   /** The verifications in progress. */
   readonly verifications: () => Usage;
   /**
@@ -78,13 +80,15 @@ export const createRateLimits = (
   return {
     checkPeerRateLimit: (address) =>
       takeOrRefuse(peers, normalizePeerAddress(address), 'rate_limited_peer'),
-    limitVerifications: (verify) => async (token, peer) => {
-      if (runningVerifications >= rates.verifications) {
-        throw new RequestError('overloaded', 'too many tokens are being verified; try again');
-      }
-      runningVerifications += 1;
-      return verify(token, peer).finally(() => (runningVerifications -= 1));
-    },
+    limitVerifications:
+      (verify) =>
+      async (...given) => {
+        if (runningVerifications >= rates.verifications) {
+          throw new RequestError('overloaded', 'too many tokens are being verified; try again');
+        }
+        runningVerifications += 1;
+        return verify(...given).finally(() => (runningVerifications -= 1));
+      },
     verifications: () => ({ used: runningVerifications, max: rates.verifications }),
     checkRateLimits: (caller) => takeAll(caller, 1),
     chargePairs: (caller, pairs) => {
@@ -93,6 +97,30 @@ export const createRateLimits = (
     },
   };
 };
+
+/**
+ * Creates the limit of requests about runs that exist: they have buckets of their own, because calls that
+ * policy decides would otherwise stop the starts of runs.
+ *
+ * @param perPod requests per second; a namespace has ten times as many
+ * @returns a function that counts `amount` requests. @throws RequestError `rate_limited_pod`, `rate_limited_namespace`
+ */
+export const createCallRateLimit = (
+  perPod: number,
+  { monotonic }: Pick<Clock, 'monotonic'>,
+): ((caller: Caller, amount?: number) => void) => {
+  const createBuckets = (perSecond: number) =>
+    createTokenBuckets({ perSecond, burst: perSecond * 2, capacity: CAPACITY, monotonic });
+  const pods = createBuckets(perPod);
+  const namespaces = createBuckets(perPod * PODS_PER_NAMESPACE);
+  return ({ namespace, pod }, amount = 1) => {
+    takeOrRefuse(pods, pod.uid, 'rate_limited_pod', amount);
+    takeOrRefuse(namespaces, namespace, 'rate_limited_namespace', amount);
+  };
+};
+
+/** As many pods of a namespace can use their limit at the same time. */
+const PODS_PER_NAMESPACE = 10;
 
 const takeOrRefuse = (take: TakeTokens, key: string, code: RequestErrorCode, amount = 1): void => {
   const retryAfterMs = take(key, amount);

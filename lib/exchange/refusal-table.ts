@@ -102,9 +102,149 @@ const RUN_REFUSALS = {
     'No TaskPolicy permits the run, or one forbids it.',
     'The message names the policies that decided. `kubectl valetkey explain POD` shows what they evaluate.',
   ),
+  call_denied: buildDeniedRow(
+    'A TaskPolicy forbids the call.',
+    'The message names the policies that decided.',
+  ),
+  call_needs_sign: buildDeniedRow(
+    'Policy decides about single calls of the run, and nothing can enforce that with `delivery: vend`.',
+    'Use `delivery: sign`, or exempt the workload from the policies in the message.',
+  ),
+  sidecar_too_old: buildDeniedRow(
+    'Policy decides about single calls of the run, and the sidecar of the pod cannot enforce that.',
+    'Recreate the pod, so that it gets the current sidecar.',
+  ),
+  ticket_too_large: buildDeniedRow(
+    'Policy decides about single calls of the run, and its task and params are too large for a ticket.',
+    'Declare fewer or shorter resources and actions, or split the task in two.',
+  ),
+  ticket_invalid: buildMalformedRow(
+    400,
+    'The ticket of the run is malformed, changed, or past its deadline.',
+  ),
+  ticket_foreign: buildDeniedRow(
+    'The ticket belongs to another pod, or the request comes from another address.',
+    'The sidecar never sends such a request: possible tampering, investigate the sender.',
+  ),
   run_not_owned: buildDeniedRow(
     'The run does not belong to the pod that requests its end or reports its calls, or does not exist.',
     'A sidecar can end and report only its own runs. To end a run of another pod, create a Revocation.',
+  ),
+} as const satisfies RefusalTable;
+
+/** A run that people have to approve. */
+const APPROVAL_REFUSALS = {
+  approval_pending: buildDeniedRow(
+    'A policy asks people before it allows the run or the call, and they have not approved it yet.',
+    'The message names the request: `kubectl valetkey approve -n NAMESPACE NAME`. The same request again collects the answer.',
+  ),
+  approval_denied: buildDeniedRow(
+    'A person denied this exact request. It stays denied until the request expires.',
+    'The Approval names who denied it, and why: `kubectl valetkey requests -n NAMESPACE`.',
+  ),
+  approval_expired: buildDeniedRow(
+    'No one approved the request in time.',
+    'The same request asks people again. `authority.approvals.lifetime` is the time that people have.',
+  ),
+  approval_used: buildDeniedRow(
+    'The approval was used by another attempt: it allows one run, or one call.',
+    'The same request asks people again.',
+  ),
+  approval_needs_hash: buildDeniedRow(
+    'A policy asks people about the call, and its body is too large to be read before it is passed on.',
+    'Send a body of at most 8 MiB, or with its SHA-256 in `x-amz-content-sha256`.',
+  ),
+  approval_policy_changed: buildDeniedRow(
+    'A policy that asked has changed since, so that what people approved counts no more.',
+    'The same request asks people again.',
+  ),
+  approval_separation: buildDeniedRow(
+    "Only the agent's own user approved the request, or this user has no known name in Kubernetes.",
+    'Another person must approve. If the name is not known, see `kubernetesName` in `authority.users.issuers`.',
+  ),
+  emergency_unreviewed: buildDeniedRow(
+    'A person decided alone in an emergency of this group, and no one else has reviewed that yet.',
+    'Another person reviews it: the message has the command `kubectl valetkey review`.',
+  ),
+  too_many_approvals: {
+    ...buildRateLimitedRow('The pod or its namespace asks people too often.'),
+    remedy: 'Wait for the time in Retry-After, or let people decide about open requests.',
+  },
+  approval_cooldown: {
+    ...buildRateLimitedRow('People denied three requests of the pod within an hour.'),
+    remedy: 'Wait for the time in Retry-After. Find out why the agent asks for what is denied.',
+  },
+  approvals_unavailable: buildUnavailableRow(
+    'The API server does not answer about approvals, so nothing is asked or used.',
+    'Check the API server, and the permissions of the authority on ApprovalRequests, Approvals and Leases.',
+  ),
+} as const satisfies RefusalTable;
+
+/** A run that another run delegates. */
+const DELEGATION_REFUSALS = {
+  delegation_malformed: buildMalformedRow(
+    400,
+    'The scope of a delegation is not a list of actions and resources without params.',
+  ),
+  delegation_invalid: buildMalformedRow(
+    400,
+    'The handle was not minted by this authority, or was changed.',
+  ),
+  delegation_required: buildDeniedRow(
+    'The task declares `delegated: required`, and the request has no handle.',
+    'Let another agent delegate the run, or declare `delegated: allowed`.',
+  ),
+  delegation_refused: buildDeniedRow(
+    'The task refuses delegation, has another role than the run that delegates, or would vend keys where that run signs.',
+    'The message states what was expected. `authority.delegableRoles` lists roles that runs of other roles may delegate to.',
+  ),
+  delegation_foreign: buildDeniedRow(
+    'The handle was minted for another service account, task or value of a param.',
+    'Name the workload that uses the handle in `audience`. If no agent made a mistake, a handle was stolen: investigate the pod.',
+  ),
+  delegation_outside: buildDeniedRow(
+    'The run would be allowed more than the run that delegates, or more than its own pod declares.',
+    'The message names the first action and resource. Delegate less, or declare narrower resources; docs/delegation.md states how scopes are compared.',
+  ),
+  delegation_too_deep: buildDeniedRow(
+    'Three runs are above the run that delegates.',
+    'Start a part of the work from a run of its own instead of by delegation.',
+  ),
+  delegation_expired: buildDeniedRow(
+    'The handle is older than 60 seconds, or the run that delegates ends too soon.',
+    'Use a handle at once. Delegate while the run lasts for at least half a minute more.',
+  ),
+  delegation_used: buildDeniedRow(
+    'The handle was used before: it starts one run.',
+    'Mint another handle. If no agent used it, it was stolen: investigate both pods.',
+  ),
+  delegation_too_large: buildDeniedRow(
+    'The scope of the run is too large for a handle.',
+    'Name a part of it in `allow`, or declare fewer or shorter resources and actions.',
+  ),
+  delegations_unavailable: buildUnavailableRow(
+    'The API server does not answer, so whether the handle was used is not known.',
+    'Check the API server, and the permissions of the authority on Leases.',
+  ),
+} as const satisfies RefusalTable;
+
+/** A right that an agent proposes to people. */
+const PROPOSAL_REFUSALS = {
+  proposal_invalid: buildDeniedRow(
+    'No task could declare what is proposed, or what it issues outlives the run.',
+    'The message names the action or the resource. People may still declare more than an agent may propose.',
+  ),
+  proposal_needless: buildDeniedRow(
+    'The task declares what is proposed, and policy permits it.',
+    'Start a run whose params have other values. If the policy is new, start a new run.',
+  ),
+  too_many_proposals: {
+    ...buildRateLimitedRow('The pod has 5 open proposals, or its namespace has 20.'),
+    remedy: 'Wait for the time in Retry-After, or delete proposals: `kubectl valetkey proposals`.',
+  },
+  proposals_unavailable: buildUnavailableRow(
+    'The API server does not answer about TaskProposals.',
+    'Check the API server, and the permissions of the authority on TaskProposals.',
   ),
 } as const satisfies RefusalTable;
 
@@ -180,7 +320,7 @@ const UPSTREAM_REFUSALS = {
   ),
   secret_unavailable: buildUnavailableRow(
     'The source of the Upstream has no secret now, or does not answer.',
-    'Check the Secret that the Upstream names in the namespace `authority.secrets.namespace`, and the permission of the authority to read it.',
+    'The message names the Upstream; `kubectl get upstreams` shows its conditions. Check the Secret in `authority.secrets.namespace`, the server of the source, and `networkPolicies.authority.upstreams`.',
   ),
   secret_origin_mismatch: buildDeniedRow(
     'The Secret does not allow the origin of the Upstream.',
@@ -190,9 +330,17 @@ const UPSTREAM_REFUSALS = {
     'What the source holds cannot be presented in a header.',
     'Expected 16 bytes to 16 KiB of visible ASCII characters, without a line break at the end.',
   ),
+  database_unavailable: buildUnavailableRow(
+    'The database server of the Upstream does not answer, or does not let the authority create a role.',
+    'The message names the server and what it answered. Check the admin role that the Upstream names, and the network policies of the authority.',
+  ),
+  template_role_refused: buildDeniedRow(
+    'The template role of the task is not one that runs may have.',
+    'The message says what is expected of the role. The Upstream lists the template roles in `postgres.templates`.',
+  ),
   provider_refused: buildDeniedRow(
     'The source of the secret refused the authority.',
-    'The message names the source. Check what it trusts.',
+    'The message names the Upstream and the source. Check what it trusts: issuer, audience and subject of the grant, or the key of the client (docs/upstreams.md).',
   ),
 } as const satisfies RefusalTable;
 
@@ -247,6 +395,9 @@ const AUTHORITY_REFUSALS = {
 const OWN_REFUSALS = {
   ...REQUEST_REFUSALS,
   ...RUN_REFUSALS,
+  ...APPROVAL_REFUSALS,
+  ...PROPOSAL_REFUSALS,
+  ...DELEGATION_REFUSALS,
   ...GRANT_REFUSALS,
   ...CLOUD_REFUSALS,
   ...UPSTREAM_REFUSALS,

@@ -1,14 +1,19 @@
-import type { Revocation, TaskDetails } from '../contract/authority-api.ts';
+import { randomUUID } from 'node:crypto';
+
+import type { ChainLink } from '../contract/approvals.ts';
+import type { Gate, Revocation, TaskDetails } from '../contract/authority-api.ts';
 import type { CloudSettings, SourceRestriction, VendPolicy } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
-import type { HttpUpstream } from '../upstreams/upstream.ts';
-import type { User } from '../identity/workload.ts';
+import type { Upstream } from '../upstreams/upstream.ts';
+import type { AskedDecision } from '../policy/approval-demand.ts';
 import type { PolicyDecision, RunPolicyRequest } from '../policy/decision.ts';
 import type { RevocationTarget } from '../revocation/matching.ts';
 import { bindParams } from '../task/params.ts';
+import { describeAskedRun } from './asked-acts.ts';
 import type { AuthorizedRun } from './authorized-run.ts';
 import type { Caller } from './caller.ts';
 import type { ExchangeContext } from './exchange-context.ts';
+import { obtainApproval, type ApprovalDeps, type ApprovedAct } from './act-approval.ts';
 import { RequestError, newMalformedError } from './token-refusal.ts';
 
 export type RevocationDeps = {
@@ -21,15 +26,18 @@ export type RevocationDeps = {
  *
  * @throws RequestError `policy_unavailable`, or `rate_limited_…` if it would cost the caller too much
  */
-export type DecideRun = (request: RunPolicyRequest, caller: Caller) => Promise<PolicyDecision>;
+export type DecideRun = (request: RunPolicyRequest, caller: Caller) => Promise<AskedDecision>;
 
 export type PolicyDeps = {
   readonly decideRun: DecideRun;
+  /** What is left to decide about the calls of a run that policy allows. @throws RequestError `policy_unavailable` */
+  readonly computeGates: (request: RunPolicyRequest) => Promise<readonly Gate[]>;
   readonly sourceRestriction: SourceRestriction['mode'];
   readonly dialect: CloudSettings['dialect'];
   readonly vend: VendPolicy;
   /** @throws RequestError `upstream_unknown`, `upstreams_unavailable` */
-  readonly findUpstream: (task: Task) => HttpUpstream;
+  readonly findUpstream: (task: Task) => Upstream;
+  readonly approvals: ApprovalDeps;
   /** Wall-clock milliseconds. */
   readonly now: () => number;
 };
@@ -47,7 +55,7 @@ export const authorizeRequest = (
     user,
     newRun,
   }: Pick<AuthorizedRun, 'workload'> & {
-    readonly user: User | undefined;
+    readonly user: AuthorizedRun['user'];
     readonly newRun: (podUid: string) => string;
   },
 ): AuthorizedRun => {
@@ -77,53 +85,129 @@ export const authorizeRequest = (
 };
 
 /** Refuses a run that a Revocation names. @throws RequestError `revoked`, `revocations_unavailable` */
-export const checkRevocations = (run: AuthorizedRun, { findRevocation }: RevocationDeps): void => {
-  const revocation = findRevocation(toRevocationTarget(run));
-  if (revocation === undefined) return;
-  const { name, spec } = revocation;
-  throw new RequestError('revoked', `Revocation ${name}: ${spec.reason}`);
+export const checkRevocations = (run: AuthorizedRun, deps: RevocationDeps): void =>
+  refuseRevoked(toRevocationTarget(run), deps);
+
+/** @throws RequestError `revoked`, `revocations_unavailable` */
+export const refuseRevoked = (
+  target: RevocationTarget,
+  { findRevocation }: RevocationDeps,
+): void => {
+  const revocation = findRevocation(target);
+  if (revocation !== undefined) throw newRevokedError(revocation);
 };
 
+/** The refusal of what a Revocation names. */
+export const newRevokedError = ({ name, spec }: Pick<Revocation, 'name' | 'spec'>): RequestError =>
+  new RequestError('revoked', `Revocation ${name}: ${spec.reason}`);
+
 /** What a Revocation may name of a run. */
-const toRevocationTarget = ({ workload, task, run }: AuthorizedRun): RevocationTarget => {
+const toRevocationTarget = ({
+  workload,
+  task,
+  run,
+  delegation,
+}: AuthorizedRun): RevocationTarget => {
   const { namespace, serviceAccount, pod } = workload;
-  return { namespace, serviceAccount, pod: pod.name, podUid: pod.uid, task: task.name, run };
+  return {
+    ...{ namespace, serviceAccount, pod: pod.name, podUid: pod.uid, task: task.name, run },
+    ...(delegation !== undefined && { ancestors: delegation.chain }),
+  };
 };
 
 /**
- * Evaluates policy and stores the decision in `context`. Every outcome other than `allow` denies.
+ * Adds the Upstream of the run's task. It is looked up once: the secret is issued by the one that policy decides
+ * on, although another may be applied meanwhile.
  *
- * @throws RequestError `policy_denied`, and what `decideRun` and `findUpstream` throw
+ * @throws RequestError `upstream_unknown`, `upstreams_unavailable`
+ */
+export const addUpstream = (
+  run: AuthorizedRun,
+  { findUpstream }: Pick<PolicyDeps, 'findUpstream'>,
+): AuthorizedRun =>
+  run.task.provider === 'aws' ? run : { ...run, upstream: findUpstream(run.task) };
+
+/**
+ * Evaluates policy and stores the decision in `context`. Every outcome other than `allow` denies, unless people
+ * approved exactly this run.
+ *
+ * @returns uses up what they approved, once nothing else can refuse the run
+ * @throws RequestError `policy_denied`, `approval_…`, and what `decideRun` and `findUpstream` throw; AuditError
  */
 export const evaluatePolicy = async (
   run: AuthorizedRun,
   { caller, context }: { readonly caller: Caller; readonly context: ExchangeContext },
   deps: PolicyDeps,
-): Promise<void> => {
-  const decision = await deps.decideRun(toPolicyRequest(run, deps), caller);
+): Promise<ApprovedAct['use']> => {
+  const request = toPolicyRequest(toPolicySubject(run), deps);
+  const { decision, demand } = await deps.decideRun(request, caller);
   context.decision = decision;
-  const { outcome, policies, reasons } = decision;
-  if (outcome === 'allow') return;
-  const message = reasons.length > 0 ? reasons.join('\n') : 'no policy permits it';
-  throw new RequestError('policy_denied', message, { policies });
+  if (decision.outcome === 'allow') return () => Promise.resolve();
+  if (demand === undefined) throw newDeniedError(decision);
+  const attempt = context.attempt ?? randomUUID();
+  const act = describeAskedRun(run);
+  const { groups, use } = await obtainApproval({ act, demand, attempt }, deps.approvals);
+  const approved = await deps.decideRun({ ...request, approvals: groups }, caller);
+  context.decision = approved.decision;
+  if (approved.decision.outcome !== 'allow') throw newDeniedError(approved.decision);
+  context.approvals = groups;
+  return use;
 };
 
-const toPolicyRequest = (
-  { workload, user, task, params }: AuthorizedRun,
-  { sourceRestriction, dialect, vend, findUpstream, now }: PolicyDeps,
+const newDeniedError = ({ policies, reasons }: PolicyDecision): RequestError => {
+  const message = reasons.length > 0 ? reasons.join('\n') : 'no policy permits it';
+  return new RequestError('policy_denied', message, { policies });
+};
+
+/** The part of a run that policy sees, from its start or from its ticket. */
+export type PolicySubject = Pick<
+  RunPolicyRequest,
+  'principal' | 'task' | 'upstream' | 'params' | 'approvals' | 'user' | 'parent'
+>;
+
+export type PolicyRequestDeps = Omit<PolicyDeps, 'decideRun' | 'computeGates' | 'approvals'>;
+
+/** A run as it is asked for, without an approval. */
+export const toPolicySubject = ({
+  workload,
+  user,
+  task,
+  upstream,
+  params,
+  delegation,
+}: AuthorizedRun): PolicySubject => ({
+  principal: workload,
+  ...{ task, params, approvals: [] },
+  ...(upstream !== undefined && { upstream }),
+  ...(user !== undefined && { user }),
+  ...buildPolicyParent(delegation?.chain ?? []),
+});
+
+/** What policy sees of the run above a delegated one; nothing of a run that was not delegated. */
+export const buildPolicyParent = (chain: readonly ChainLink[]): Pick<PolicySubject, 'parent'> => {
+  const last = chain.at(-1);
+  if (last === undefined) return {};
+  const { namespace, serviceAccount, task } = last;
+  return { parent: { namespace, serviceAccount, task, depth: chain.length } };
+};
+
+/** What policy evaluates of a run. */
+export const toPolicyRequest = (
+  { principal, user, task, upstream, params, approvals, parent }: PolicySubject,
+  { sourceRestriction, dialect, vend, now }: Omit<PolicyRequestDeps, 'findUpstream'>,
 ): RunPolicyRequest => {
-  const { namespace, namespaceLabels, serviceAccount } = workload;
+  const { namespace, namespaceLabels, serviceAccount } = principal;
   return {
     principal: { namespace, namespaceLabels, serviceAccount },
     task,
-    ...(task.provider === 'http' && { upstream: findUpstream(task) }),
+    ...(upstream !== undefined && { upstream }),
     params,
     sourceRestriction,
     dialect,
     vend,
-    // Approvals are not implemented: a policy that requires one denies.
-    approvals: [],
+    approvals,
     atMs: now(),
     ...(user !== undefined && { user: { issuer: user.issuer, subject: user.subject } }),
+    ...(parent !== undefined && { parent }),
   };
 };

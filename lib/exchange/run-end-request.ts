@@ -1,29 +1,59 @@
-import { JWT_TYPE, RUN_ENDS, type RunEnd } from '../contract/authority-api.ts';
+import {
+  JWT_TYPE,
+  RELEASE,
+  RELEASE_ENDS,
+  RUN_ENDS,
+  type ReleaseEnd,
+  type RunEnd,
+} from '../contract/authority-api.ts';
+import type { TicketClaims, Tickets } from '../grant/tickets.ts';
 import { object, stringEnum } from '../schema/reader.ts';
 import type { Call, Caller } from './caller.ts';
 import { buildAuditActor } from './exchange-records.ts';
-import { redactedEnum, readForm, token } from './form-reader.ts';
+import { redactedEnum, redactedText, readForm, token } from './form-reader.ts';
 import { runId, verifyRunReport, type RunReportContext, type RunReportDeps } from './run-report.ts';
+import { ticket } from './ticket-check.ts';
 import { newMalformedError } from './token-refusal.ts';
 
 export type RunEndDeps = RunReportDeps & {
-  /** Denies the session at the cloud if its role opts in. @throws IdentityError */
+  /** Denies the session at the cloud if its role opts in, and ends what the run delegated. @throws IdentityError */
   readonly reportRunEnd: (ended: EndedRun) => Promise<void>;
+  readonly readTicket: Tickets['open'];
+  /**
+   * Opens a sealed release. The function that it returns revokes the secret later; it throws RequestError
+   * `secret_unavailable` while too many are being revoked.
+   *
+   * @returns undefined for a text that was not sealed for this run
+   */
+  readonly readRelease: (
+    sealed: string,
+    holder: { readonly run: string; readonly caller: Caller },
+  ) => (() => void) | undefined;
 };
 
-export type EndedRun = { readonly run: string; readonly end: RunEnd; readonly caller: Caller };
+export type EndedRun = {
+  readonly run: string;
+  readonly end: RunEnd | 'revoked';
+  readonly caller: Caller;
+  /** Other runs end with it. */
+  readonly hasDelegated: boolean;
+};
 
 const FIELDS = {
   token: runId,
   subject_token: token,
   subject_token_type: { optional: redactedEnum([JWT_TYPE]) },
-  reason: stringEnum(RUN_ENDS),
+  reason: stringEnum([...RUN_ENDS, ...RELEASE_ENDS]),
+  release: { optional: redactedText(RELEASE, 'a release of a token response') },
+  ticket: { optional: ticket },
+  delegated: { optional: stringEnum(['true']) },
 } as const;
 
 const fields = object(FIELDS);
 
 /**
- * Ends a run at the request of its own sidecar (RFC 7009; the run takes the place of the token).
+ * Ends a run at the request of its own sidecar (RFC 7009; the run takes the place of the token), and
+ * revokes its secret at the source.
  *
  * @param context filled in step by step
  * @throws RequestError, IdentityError, AuditError
@@ -32,14 +62,41 @@ export const endRun = async (
   { form, peer }: Call,
   context: RunReportContext,
   deps: RunEndDeps,
-): Promise<EndedRun> => {
+): Promise<{ readonly end: RunEnd | ReleaseEnd } & Pick<EndedRun, 'run' | 'caller'>> => {
   const request = readForm(form, { names: Object.keys(FIELDS), reader: fields });
   if (!request.ok) throw newMalformedError('request_malformed', request.faults);
-  const { token: run, subject_token: podToken, reason: end } = request.value;
+  const { token: run, subject_token: podToken, reason: end, release: sealed } = request.value;
   const caller = await verifyRunReport({ run, podToken, peer, member: 'token' }, context, deps);
+  const hasDelegated = request.value.delegated === 'true';
+  const published = isRunEnd(end) || (end === 'revoked' && hasDelegated) ? end : undefined;
+  const release = sealed === undefined ? undefined : deps.readRelease(sealed, { run, caller });
+  if (release === undefined && (sealed !== undefined || published === undefined)) {
+    const expected = 'what the authority sealed for this run';
+    const fault = { path: 'release', expected, got: 'something else (not shown)' };
+    throw newMalformedError('request_malformed', [fault]);
+  }
   const actor = buildAuditActor(caller);
-  await deps.record({ kind: 'run.ended', at: deps.now(), actor, run, reason: end });
-  const ended = { run, end, caller };
-  await deps.reportRunEnd(ended);
-  return ended;
+  const chain = readChain(request.value.ticket, { run, caller }, deps);
+  await deps.record({ kind: 'run.ended', at: deps.now(), actor, run, reason: end, chain });
+  if (published !== undefined) {
+    await deps.reportRunEnd({ run, end: published, caller, hasDelegated });
+  }
+  // Last: the sidecar repeats a report that failed, and a secret is revoked once.
+  release?.();
+  return { run, end, caller };
 };
+
+/** For the record only: the proof in the run ID has shown whose run it is. */
+const readChain = (
+  sealed: string | undefined,
+  { run, caller }: Pick<EndedRun, 'run' | 'caller'>,
+  { readTicket }: RunEndDeps,
+): TicketClaims['chain'] => {
+  const opened = sealed === undefined ? undefined : readTicket(sealed);
+  if (opened?.ok !== true) return [];
+  const { podUid, chain, run: named } = opened.value;
+  return named === run && podUid === caller.pod.uid ? chain : [];
+};
+
+const isRunEnd = (end: RunEnd | ReleaseEnd): end is RunEnd =>
+  (RUN_ENDS as readonly string[]).includes(end);

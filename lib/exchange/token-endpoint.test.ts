@@ -5,6 +5,8 @@ import { TASK_DETAILS_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '../contract/a
 import type { Task } from '../contract/task.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import { IdentityError, type Workload } from '../identity/workload.ts';
+import { parseUpstream } from '../upstreams/upstream-parser.ts';
+import type { HttpUpstream } from '../upstreams/upstream.ts';
 import type { VerifiedToken } from './caller.ts';
 import { RequestError } from './token-refusal.ts';
 import { handleTokenRequest, type TokenEndpointDeps } from './token-endpoint.ts';
@@ -92,6 +94,36 @@ const verified: VerifiedToken = {
   token: 'po.d.token',
   peer: '10.0.0.7',
 };
+/** People are not asked unless policy says so. */
+const createNoApprovals = (): TokenEndpointDeps['approvals'] => {
+  const refuse = (): never => {
+    throw new Error('no approval was expected');
+  };
+  return {
+    store: {
+      readRequest: refuse,
+      createRequest: refuse,
+      removeRequest: refuse,
+      listRequests: refuse,
+      listApprovals: refuse,
+      setState: refuse,
+    },
+    useOnce: { consume: refuse, find: refuse },
+    beingAsked: new Set(),
+    emergencies: { begin: refuse, requireReviewed: refuse, collectReviews: refuse },
+    ...{
+      lifetimeSeconds: 900,
+      holdSeconds: 0,
+      requireSeparation: false,
+      record: refuse,
+      onApproval: refuse,
+      observeDecisions: refuse,
+      notifyPeople: refuse,
+      now: () => 0,
+    },
+  };
+};
+
 const createDeps = (members: Partial<TokenEndpointDeps> = {}): TokenEndpointDeps => ({
   verifyPodToken: () => Promise.resolve(traceStep('verifyPodToken', verified)),
   checkRateLimits: () => void traceStep('checkRateLimits', 0),
@@ -101,12 +133,25 @@ const createDeps = (members: Partial<TokenEndpointDeps> = {}): TokenEndpointDeps
   findUpstream: () => {
     throw new Error('no task of provider http was expected');
   },
-  decideRun: () => Promise.resolve(traceStep('evaluatePolicy', decision)),
+  decideRun: () => Promise.resolve(traceStep('evaluatePolicy', { decision })),
+  approvals: createNoApprovals(),
+  computeGates: () => Promise.resolve(traceStep('planOversight', [])),
+  canaries: {
+    listGates: () => [],
+    findTouched: () => undefined,
+    touch: () => Promise.resolve(),
+    takeUnrecorded: () => [],
+  },
+  sealTicket: () => 'vk1.claims.hmac',
   sourceRestriction: 'none',
   dialect: 'aws',
   vend: 'free',
+  readHandle: () => undefined,
+  useOnce: { consume: () => Promise.reject(new Error('no handle was expected')) },
+  delegableRoles: [],
   newRun: () => 'run-1',
   issueCredentials: () => Promise.resolve(traceStep('issueCredentials', issued)),
+  discardIssued: () => undefined,
   record: recordEvent,
   recordRefusal: recordEvent,
   emitPodEvent: (event) => void podEvents.push(event),
@@ -121,6 +166,73 @@ const exchangeRefused = async (members: Partial<TokenEndpointDeps>, details: obj
   return outcome.refusal;
 };
 
+describe('what was issued and is not returned', () => {
+  it('is revoked when the run was revoked meanwhile, or when no record could be written', async () => {
+    const revocation = { name: 'stop', spec: { reason: 'leak', by: 'eve', all: true } };
+    let finds = 0;
+    let records = 0;
+    const failures: Partial<TokenEndpointDeps>[] = [
+      { findRevocation: () => ((finds += 1) === 2 ? revocation : undefined) },
+      {
+        record: () =>
+          (records += 1) === 2
+            ? Promise.reject(new AuditError('disk_full', 'no'))
+            : Promise.resolve(),
+      },
+    ];
+    for (const failure of failures) {
+      const discarded: string[] = [];
+      const discardIssued = ({ run }: { run: string }) => void discarded.push(run);
+      await exchangeRefused({ ...failure, discardIssued });
+      expect(discarded).toEqual(['run-1']);
+    }
+  });
+
+  it('is kept when the response is returned', async () => {
+    const discarded: string[] = [];
+    await handleTokenRequest(
+      buildCall(),
+      createDeps({ discardIssued: ({ run }) => void discarded.push(run) }),
+    );
+    expect(discarded).toEqual([]);
+  });
+});
+
+describe('the Upstream of a run', () => {
+  it('is the one that policy decided on, although another is applied meanwhile', async () => {
+    const http: Task = { ...task, provider: 'http', role: 'model-api' };
+    const versions: HttpUpstream[] = [];
+    const findUpstream = () => {
+      const found = parseUpstream({
+        metadata: { name: 'model-api' },
+        spec: { url: `https://v${versions.length}.example`, protocol: 'mcp' },
+      });
+      if (!found.ok || found.value.kind !== 'http') throw new Error('not parsed');
+      versions.push(found.value);
+      return found.value;
+    };
+    const seen: unknown[] = [];
+    await handleTokenRequest(
+      buildCall(),
+      createDeps({
+        identifyWorkload: () =>
+          Promise.resolve({ ...workload, admitted: { consumers: ['agent'], tasks: [http] } }),
+        findUpstream,
+        decideRun: ({ upstream }) => {
+          seen.push(upstream);
+          return Promise.resolve({ decision });
+        },
+        issueCredentials: ({ upstream }) => {
+          seen.push(upstream);
+          return Promise.resolve(issued);
+        },
+      }),
+    );
+    expect(seen).toEqual([versions[0], versions[0]]);
+    expect(versions).toHaveLength(1);
+  });
+});
+
 describe('handleTokenRequest', () => {
   it('runs the steps in order and returns credentials in the container credentials format', async () => {
     const outcome = await handleTokenRequest(buildCall(), createDeps());
@@ -130,6 +242,7 @@ describe('handleTokenRequest', () => {
       'identifyWorkload',
       'checkRevocations',
       'evaluatePolicy',
+      'planOversight',
       'run.intent',
       'issueCredentials',
       'checkRevocations',
@@ -152,6 +265,9 @@ describe('handleTokenRequest', () => {
       deadline_ms: 1_000_600_000,
       answered_at_ms: 1_000_000_000,
       cloud_skew_ms: 12,
+      ticket: 'vk1.claims.hmac',
+      gates: [],
+      policy_version: decision.version,
     });
   });
 
@@ -197,7 +313,7 @@ describe('handleTokenRequest', () => {
       createDeps({
         decideRun: (request) => {
           policyRequest = request;
-          return Promise.resolve(decision);
+          return Promise.resolve({ decision });
         },
       }),
     );
@@ -245,13 +361,14 @@ describe('handleTokenRequest', () => {
     [
       'policy_denied',
       {
-        decideRun: () => Promise.resolve({ ...decision, outcome: 'deny', reasons: ['forbidden'] }),
+        decideRun: () =>
+          Promise.resolve({ decision: { ...decision, outcome: 'deny', reasons: ['forbidden'] } }),
       },
       {},
     ],
     [
       'policy_denied',
-      { decideRun: () => Promise.resolve({ ...decision, outcome: 'undecided' }) },
+      { decideRun: () => Promise.resolve({ decision: { ...decision, outcome: 'undecided' } }) },
       {},
     ],
     ['policy_unavailable', { decideRun: reject(new RequestError('policy_unavailable', 'no')) }, {}],
@@ -268,7 +385,7 @@ describe('handleTokenRequest', () => {
   it('names the policies that denied, in the refusal and in its record', async () => {
     const denied = { ...decision, outcome: 'deny', policies: ['pii/0'], reasons: ['forbidden'] };
     const refusal = await exchangeRefused({
-      decideRun: () => Promise.resolve(denied as never),
+      decideRun: () => Promise.resolve({ decision: denied as never }),
     });
     expect(refusal).toMatchObject({ code: 'policy_denied', policies: ['pii/0'] });
     expect(records).toMatchObject([{ decision: { policies: ['pii/0'] } }]);

@@ -1,21 +1,34 @@
+import { randomUUID } from 'node:crypto';
+
 import type { TokenResponse } from '../contract/authority-api.ts';
 import type { User } from '../identity/workload.ts';
-import type { IssueCredentials } from './authorized-run.ts';
+import type { AuthorizedRun, IssueCredentials, IssuedCredentials } from './authorized-run.ts';
 import type { Call, Caller, IdentifyWorkload, VerifyPodToken } from './caller.ts';
+import {
+  buildChain,
+  narrowRun,
+  readDelegation,
+  useDelegation,
+  type DelegatedRunDeps,
+} from './delegated-run.ts';
+import { refuseCanaryTask, type Canaries } from './canaries.ts';
 import type { ExchangeContext } from './exchange-context.ts';
 import { recordIntent, recordIssued, type RecordDeps } from './exchange-records.ts';
 import {
+  addUpstream,
   authorizeRequest,
   checkRevocations,
   evaluatePolicy,
   type PolicyDeps,
-  type RevocationDeps,
 } from './request-authorization.ts';
-import { readTokenRequest } from './token-request.ts';
-import { renderTokenResponse } from './token-response.ts';
+import { planOversight, type OversightDeps } from './run-oversight.ts';
+import { readTokenRequest, type TokenRequest } from './token-request.ts';
+import { RequestError } from './token-refusal.ts';
+import { renderDelegation, renderTokenResponse } from './token-response.ts';
 
 export type TokenExchangeDeps = PolicyDeps &
-  RevocationDeps &
+  OversightDeps &
+  DelegatedRunDeps &
   RecordDeps & {
     /** Limited by the number of concurrent verifications. */
     readonly verifyPodToken: VerifyPodToken;
@@ -24,8 +37,11 @@ export type TokenExchangeDeps = PolicyDeps &
     readonly identifyWorkload: IdentifyWorkload;
     /** Verifies a human's ID token and consumes it: a second use is refused. @throws IdentityError */
     readonly verifyUserToken: (userToken: string) => Promise<User>;
+    readonly canaries: Canaries;
     readonly newRun: (podUid: string) => string;
     readonly issueCredentials: IssueCredentials;
+    /** Revokes what was issued and is not returned. Never throws. */
+    readonly discardIssued: (issued: IssuedCredentials, caller: Caller) => void;
   };
 
 /**
@@ -40,24 +56,75 @@ export const exchangeToken = async (
   context: ExchangeContext,
   deps: TokenExchangeDeps,
 ): Promise<TokenResponse> => {
-  const { verifyPodToken, checkRateLimits, identifyWorkload, verifyUserToken } = deps;
-  const { podToken, userToken, details } = readTokenRequest(form);
+  const { verifyPodToken, checkRateLimits, identifyWorkload } = deps;
+  const request = readTokenRequest(form);
+  const { details, attempt = randomUUID(), capabilities } = request;
   context.details = details;
-  const verified = await verifyPodToken(podToken, peer);
+  context.attempt = attempt;
+  context.isDelegated = request.delegation !== undefined;
+  const verified = await verifyPodToken(request.podToken, peer);
   const { caller } = verified;
   context.caller = caller;
   checkRateLimits(caller);
   const workload = await identifyWorkload(verified);
-  const user = userToken === undefined ? undefined : await verifyUserToken(userToken);
+  const asked = workload.admitted.tasks.find(({ name }) => name === details.task);
+  if (asked !== undefined) {
+    const readChain = () => readCanaryChain(request.delegation, { details, workload }, deps);
+    await refuseCanaryTask(asked, { caller, ...details, readChain }, deps);
+  }
+  const delegation = readDelegation(request.delegation, { details, workload }, deps);
+  const user = delegation?.parent.user ?? (await identifyUser(request, deps));
   context.user = user;
-  const run = authorizeRequest(details, { workload, user, newRun: deps.newRun });
-  checkRevocations(run, deps);
-  await evaluatePolicy(run, { caller, context }, deps);
+  const declared = authorizeRequest(details, { workload, user, newRun: deps.newRun });
+  const requested = narrowRun(declared, delegation, deps);
+  checkRevocations(requested, deps);
+  const run = addUpstream(requested, deps);
+  const useApproval = await evaluatePolicy(run, { caller, context }, deps);
   context.authorizedRun = run;
+  context.oversight = await planOversight(run, { capabilities, context }, deps);
+  await useDelegation(run, { handle: request.delegation, holder: attempt }, deps);
+  // An approval is not used up by a run that cannot be recorded.
   await recordIntent(context, deps);
-  context.issued = await deps.issueCredentials(run);
-  // The event stream sends a revocation once. The sidecar ignored it if it did not hold this run yet.
-  checkRevocations(run, deps);
-  await recordIssued(context, deps);
-  return renderTokenResponse(context.issued, { ...details, params: run.params }, deps.now());
+  await useApproval();
+  const issued = await deps.issueCredentials(run);
+  context.issued = issued;
+  try {
+    // The event stream sends a revocation once. The sidecar ignored it if it did not hold this run yet.
+    checkRevocations(run, deps);
+    await recordIssued(context, deps);
+  } catch (error) {
+    deps.discardIssued(issued, caller);
+    throw error;
+  }
+  return renderTokenResponse(
+    issued,
+    {
+      granted: { ...details, params: run.params },
+      isApproved: context.approvals !== undefined,
+      ...(run.task.provider === 'http' && { fixedKey: workload.isKeyFixed ?? false }),
+      ...context.oversight,
+      ...renderDelegation(run),
+    },
+    deps.now(),
+  );
 };
+
+/** The runs that delegated a canary to this pod; none if the handle would not be accepted. */
+const readCanaryChain = (
+  ...given: Parameters<typeof readDelegation>
+): ReturnType<typeof buildChain> => {
+  try {
+    const delegation = readDelegation(...given);
+    return delegation === undefined ? [] : buildChain(delegation.parent);
+  } catch (error) {
+    if (error instanceof RequestError) return [];
+    throw error;
+  }
+};
+
+/** A delegated run acts for the same human as the run above it. */
+const identifyUser = async (
+  { userToken }: Pick<TokenRequest, 'userToken'>,
+  { verifyUserToken }: Pick<TokenExchangeDeps, 'verifyUserToken'>,
+): Promise<AuthorizedRun['user']> =>
+  userToken === undefined ? undefined : verifyUserToken(userToken);

@@ -1,5 +1,5 @@
 import { AuditError } from '../audit/audit-event.ts';
-import type { TokenErrorResponse } from '../contract/authority-api.ts';
+import type { PendingApproval, TokenErrorResponse } from '../contract/authority-api.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import { IdentityError } from '../identity/workload.ts';
 import { truncateText } from '../schema/truncated-text.ts';
@@ -20,16 +20,24 @@ export class RequestError extends Error {
   readonly policies: readonly string[] | undefined;
   /** How long to wait before a retry can succeed. */
   readonly retryAfterMs: number | undefined;
+  /** What people are asked, if they are. */
+  readonly approval: PendingApproval | undefined;
 
   constructor(
     code: RequestErrorCode,
     message: string,
-    options: { cause?: unknown; policies?: readonly string[]; retryAfterMs?: number } = {},
+    options: {
+      cause?: unknown;
+      policies?: readonly string[];
+      retryAfterMs?: number;
+      approval?: PendingApproval;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.code = code;
     this.policies = options.policies;
     this.retryAfterMs = options.retryAfterMs;
+    this.approval = options.approval;
   }
 }
 
@@ -47,6 +55,7 @@ export type TokenRefusal = {
   readonly message: string;
   readonly policies?: readonly string[];
   readonly retryAfterMs?: number;
+  readonly approval?: PendingApproval;
 };
 
 /** Default; the sidecar adds jitter. */
@@ -72,11 +81,13 @@ export const renderRefusal = ({
   row,
   message,
   policies,
+  approval,
 }: TokenRefusal): TokenErrorResponse => ({
   error: row.error,
   error_description: truncateText(message, MAX_MESSAGE_LENGTH),
   reason: code,
   ...(policies !== undefined && { policies }),
+  ...(approval !== undefined && { approval }),
 });
 
 const buildRefusal = (
@@ -107,9 +118,11 @@ const fromRequestError = ({
   message,
   policies,
   retryAfterMs,
+  approval,
 }: RequestError): TokenRefusal => ({
   ...buildRefusal(code, { message, retryAfterMs }),
   ...(policies !== undefined && { policies }),
+  ...(approval !== undefined && { approval }),
 });
 
 /** The documentation of STS adds `Exception` to some codes that its responses do not have. */

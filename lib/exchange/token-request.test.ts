@@ -36,6 +36,7 @@ describe('readTokenRequest', () => {
     expect(readTokenRequest(buildForm())).toEqual({
       podToken: 'pod.to.ken',
       details: { ...requestedTask, params: {} },
+      capabilities: [],
     });
   });
 

@@ -16,6 +16,8 @@ export type GrantClaims = {
   readonly jti: string;
   readonly 'https://aws.amazon.com/tags'?: TagsClaim;
   readonly 'https://aws.amazon.com/source_identity'?: string;
+  /** Values of the params in `tagParams`, in grants for token servers. */
+  readonly params?: Readonly<Record<string, string>>;
 };
 
 /** The run that a grant authorizes. */
@@ -53,6 +55,31 @@ export const buildGrantClaims = (
     jti: run.run,
     'https://aws.amazon.com/tags': buildSessionTags(run, settings.tagParams),
     'https://aws.amazon.com/source_identity': buildSourceIdentity(run),
+  };
+};
+
+/**
+ * Builds the claims of the grant that one server gets for one run: it names no cloud, so that the server
+ * cannot use it there. `jti` is the run, or an ID of its own after the run's end.
+ *
+ * @throws ExchangeError `refused`: `subject_too_long`
+ */
+export const buildServerClaims = (
+  run: Omit<GrantedRun, 'user'>,
+  { audience, id = run.run, now }: { audience: string; id?: string; now: number },
+  settings: Pick<GrantSettings, 'issuer' | 'trustDomain' | 'tagParams'>,
+): GrantClaims => {
+  const subject = { ...run, trustDomain: settings.trustDomain };
+  const [fault] = checkSpiffeId(subject);
+  if (fault !== undefined) {
+    throw new ExchangeError('refused', 'subject_too_long', formatFieldError(fault));
+  }
+  const params = Object.entries(run.params).filter(([name]) => settings.tagParams.includes(name));
+  return {
+    ...buildBaseClaims({ ...settings, cloudAudience: audience }, now),
+    sub: buildSpiffeId(subject),
+    jti: id,
+    ...(params.length > 0 && { params: Object.fromEntries(params) }),
   };
 };
 

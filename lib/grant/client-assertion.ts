@@ -1,6 +1,8 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 
+import { SecretError } from '../upstreams/secret-fetcher.ts';
+
 /** What a client of a token server or of an API says of itself for some seconds. */
 export type ClientAssertion = {
   readonly issuer: string;
@@ -26,7 +28,7 @@ const readKey = (pem: string): KeyObject => {
     return createPrivateKey(pem);
   } catch {
     // The parser's message could quote the key.
-    throw new Error('expected a private key in PEM');
+    throw new SecretError('secret_invalid', 'expected a private key in PEM');
   }
 };
 
@@ -35,7 +37,7 @@ const readKey = (pem: string): KeyObject => {
  *
  * @param pem PKCS #1 or #8
  * @param now milliseconds since the epoch
- * @throws Error for anything but a private key of these kinds; it never quotes the key
+ * @throws SecretError `secret_invalid` for anything but a private key of these kinds; it never quotes the key
  */
 export const signClientAssertion = (
   pem: string,
@@ -44,7 +46,9 @@ export const signClientAssertion = (
 ): Promise<string> => {
   const key = readKey(pem);
   const alg = ALGORITHMS[key.asymmetricKeyType ?? ''];
-  if (alg === undefined) throw new Error('expected a private key for RSA, P-256 or Ed25519');
+  if (alg === undefined) {
+    throw new SecretError('secret_invalid', 'expected a private key for RSA, P-256 or Ed25519');
+  }
   const issuedAt = Math.floor(now / 1000) - BACKDATE_SECONDS;
   return new SignJWT({
     iss: issuer,

@@ -6,6 +6,9 @@ import { RUN_ID_LENGTH } from '../contract/authority-api.ts';
 const HALF_BYTES = 10;
 const HALF_LENGTH = RUN_ID_LENGTH / 2;
 const RUN = /^[a-z2-7]{32}$/;
+
+/** Whether a text is a run ID, of whichever pod. */
+export const isRunId = (text: string): boolean => RUN.test(text);
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
 export type RunIds = {
@@ -31,7 +34,7 @@ export const createRunIds = (secret: Uint8Array, random = randomBytes): RunIds =
       return half + mark(half, podUid);
     },
     belongsTo: (run, podUid) => {
-      if (!RUN.test(run)) return false;
+      if (!isRunId(run)) return false;
       const expected = mark(run.slice(0, HALF_LENGTH), podUid);
       return timingSafeEqual(Buffer.from(run.slice(HALF_LENGTH)), Buffer.from(expected));
     },

@@ -19,6 +19,25 @@ export const buildSpiffeId = ({
 }: SpiffeSubject): string =>
   `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}/task/${task}`;
 
+const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const SUBDOMAIN = '[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?';
+/** Names as the CRD of Revocations requires them, so that the API server accepts a task that is read. */
+const PATH = new RegExp(`^/ns/(${LABEL})/sa/(${SUBDOMAIN})/task/(${LABEL})$`);
+
+/** Reads what {@link buildSpiffeId} builds. @returns undefined for any other text */
+export const readSpiffeId = (
+  id: string,
+  trustDomain: string,
+): Omit<SpiffeSubject, 'trustDomain'> | undefined => {
+  const start = `spiffe://${trustDomain}`;
+  if (!id.startsWith(start)) return undefined;
+  const [, namespace, serviceAccount, task] = PATH.exec(id.slice(start.length)) ?? [];
+  if (namespace === undefined || serviceAccount === undefined || task === undefined) {
+    return undefined;
+  }
+  return { namespace, serviceAccount, task };
+};
+
 /** `sub` of the grants that the authority signs for its own roles. */
 export const buildAuthoritySpiffeId = (trustDomain: string): string =>
   `spiffe://${trustDomain}/authority`;

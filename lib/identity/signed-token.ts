@@ -26,6 +26,12 @@ export type SignedClaims = JWTPayload & {
   readonly iat: number;
 };
 
+/** The asymmetric algorithms that issuers of ID tokens and signals use; never `none` or a shared key. */
+export const SIGNATURE_ALGORITHMS: readonly string[] = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA'],
+];
+
 export const MAX_TOKEN_LENGTH = 16 * 1024;
 const SKEW_SECONDS = 30;
 const REQUIRED = ['iss', 'sub', 'aud', 'exp', 'iat'];

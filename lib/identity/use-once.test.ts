@@ -22,6 +22,7 @@ const createMemoryLeases = (): UsedHandleLeases & {
       kept.set(lease.name, lease);
       return Promise.resolve('created');
     },
+    read: (name) => Promise.resolve(kept.get(name)),
     list: () => Promise.resolve([...kept.values()]),
     remove: (name) => Promise.resolve(void kept.delete(name)),
   };
@@ -37,8 +38,22 @@ describe('createUseOnceGuard', () => {
     ]);
     expect(outcomes.toSorted()).toEqual(['consumed', 'used', 'used']);
     expect([...leases.kept.values()]).toEqual([
-      { name: 'used-ab12', kind: 'delegation', endsAt: 301_000 },
+      { name: 'used-ab12', kind: 'delegation', usedAt: 0, endsAt: 301_000 },
     ]);
+  });
+
+  it('lets the same holder use a handle again for 30 s, at any replica, and no one else', async () => {
+    const leases = createMemoryLeases();
+    let at = 0;
+    const replica = () => createUseOnceGuard({ leases, now: () => at });
+    const held = { ...handle, holder: 'attempt-1' };
+    expect(await replica().consume(held)).toBe('consumed');
+    at = 29_999;
+    expect(await replica().consume(held)).toBe('consumed');
+    expect(await replica().consume({ ...held, holder: 'attempt-2' })).toBe('used');
+    expect(await replica().consume(handle)).toBe('used');
+    at = 30_000;
+    expect(await replica().consume(held)).toBe('used');
   });
 
   it('keeps the Lease while any clock might accept the handle, and then collects it', async () => {

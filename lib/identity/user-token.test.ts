@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import type { KubernetesNameMapping } from '../contract/platform.ts';
 import { forgeToken, createTestIssuer, type TestIssuer } from './fixtures/test-issuer.ts';
 import { NOW_MS } from './fixtures/workload-identity.ts';
 import { createUserVerifier } from './user-token.ts';
@@ -108,6 +109,39 @@ describe('createUserVerifier', () => {
       kind: 'unavailable',
       code: 'user_keys_unavailable',
     });
+  });
+});
+
+describe("the user's name in Kubernetes", () => {
+  const nameUser = async (claims: object, mapping?: KubernetesNameMapping) => {
+    const issuers = [{ ...listed, ...(mapping && { kubernetesName: mapping }) }];
+    const verify = createUserVerifier({
+      ...{ issuers, maxTokenLifetimeSeconds: 300, now: () => NOW_MS, monotonic: () => 0 },
+      fetchJwks: () => () => Promise.resolve(people.jwks),
+    });
+    return (await verify(await people.sign(claims))).kubernetesName;
+  };
+  const verified = changeClaims({ email_verified: true });
+
+  it.each<[string, string, object, KubernetesNameMapping]>([
+    ['sub', 'oidc:ada', idClaims, { claim: 'sub', prefix: 'oidc:' }],
+    ['sub without a prefix', 'ada', idClaims, { claim: 'sub', prefix: '' }],
+    ['a verified email', 'oidc:ada@example.com', verified, { claim: 'email', prefix: 'oidc:' }],
+  ])('is built from %s', async (_, name, claims, mapping) => {
+    expect(await nameUser(claims, mapping)).toBe(name);
+  });
+
+  const byEmail: KubernetesNameMapping = { claim: 'email', prefix: '' };
+  it.each<[string, object, KubernetesNameMapping | undefined]>([
+    ['the issuer has no mapping', verified, undefined],
+    ['the email is not verified', changeClaims({ email_verified: false }), byEmail],
+    ['nothing says that the email is verified', idClaims, byEmail],
+    ['the word true says that it is', changeClaims({ email_verified: 'true' }), byEmail],
+    ['the email is no text', changeClaims({ email_verified: true, email: ['ada'] }), byEmail],
+    ['the email is empty', changeClaims({ email_verified: true, email: '' }), byEmail],
+    ['it is longer than a name', idClaims, { claim: 'sub', prefix: 'p'.repeat(251) }],
+  ])('is not known if %s', async (_, claims, mapping) => {
+    expect(await nameUser(claims, mapping)).toBeUndefined();
   });
 });
 

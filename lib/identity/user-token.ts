@@ -4,7 +4,12 @@ import type { UserIssuer } from '../contract/platform.ts';
 import { formatValue } from '../schema/field-error.ts';
 import { createJwksCache, type FetchJwks, type FindKey } from './jwks-cache.ts';
 import { newRefusedError } from './identity-refusals.ts';
-import { MAX_TOKEN_LENGTH, verifySignedToken, type SignedClaims } from './signed-token.ts';
+import {
+  MAX_TOKEN_LENGTH,
+  SIGNATURE_ALGORITHMS,
+  verifySignedToken,
+  type SignedClaims,
+} from './signed-token.ts';
 import type { User } from './workload.ts';
 
 export type UserVerifierDeps = {
@@ -21,12 +26,6 @@ export type UserVerifierDeps = {
 
 /** Verifies the ID token of a human (OpenID Connect Core 1.0, section 3.1.3.7). */
 export type UserVerifier = (token: string) => Promise<User>;
-
-/** The asymmetric algorithms that issuers of ID tokens use; never `none` or a shared key. */
-const ALGORITHMS = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512', 'EdDSA'],
-];
 
 type IssuerVerifier = { readonly listed: UserIssuer; readonly findKey: FindKey };
 
@@ -70,14 +69,14 @@ export const createUserVerifier = ({
     const { listed, findKey } = issuer;
     const claims = await verifySignedToken(token, {
       kind: 'user_token',
-      algorithms: ALGORITHMS,
+      algorithms: SIGNATURE_ALGORITHMS,
       findKey,
       issuer: listed.issuer,
       audience: listed.audience,
       maxLifetimeSeconds: maxTokenLifetimeSeconds,
       now,
     });
-    return toUser(claims, token);
+    return toUser(claims, token, listed);
   };
 };
 
@@ -105,12 +104,35 @@ const isIdToken = (type: unknown): boolean =>
 /** OpenID Connect Core 1.0, section 2: at most 255 ASCII characters. */
 const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 
-const toUser = ({ iss, sub, exp }: SignedClaims, token: string): User => {
+const toUser = (claims: SignedClaims, token: string, listed: UserIssuer): User => {
+  const { iss, sub, exp } = claims;
   if (!SUBJECT.test(sub)) {
     const expected = 'expected a sub of at most 255 printable ASCII characters';
     throw newRefusedError('user_token_claims', `${expected}, got ${formatValue(sub)}`);
   }
-  return { issuer: iss, subject: sub, digest: digestToken(iss, token), expiresAt: exp * 1000 };
+  const kubernetesName = buildKubernetesName(claims, listed);
+  return {
+    ...{ issuer: iss, subject: sub, digest: digestToken(iss, token), expiresAt: exp * 1000 },
+    ...(kubernetesName !== undefined && { kubernetesName }),
+  };
+};
+
+/** `by` of an Approval has no longer names. */
+const MAX_NAME_LENGTH = 253;
+
+/**
+ * Names a user as the API server does (`--oidc-username-claim`, `--oidc-username-prefix`). The API server
+ * accepts an email without `email_verified`; here it must be true, or someone else could have chosen it.
+ */
+const buildKubernetesName = (
+  { sub, email, email_verified }: SignedClaims,
+  { kubernetesName: mapping }: UserIssuer,
+): string | undefined => {
+  if (mapping === undefined) return undefined;
+  const claim = mapping.claim === 'sub' ? sub : email_verified === true ? email : undefined;
+  if (typeof claim !== 'string' || claim === '') return undefined;
+  const name = `${mapping.prefix}${claim}`;
+  return name.length <= MAX_NAME_LENGTH ? name : undefined;
 };
 
 /**

@@ -28,6 +28,7 @@ type EvaluatedPod = {
   readonly admitted: AdmittedTasks;
   readonly templateHash: string;
   readonly exempted: ExemptedRules;
+  readonly isKeyFixed?: boolean;
 };
 
 /** What the evaluation of a running pod needs in addition to the pod. */
@@ -92,7 +93,10 @@ export const createWorkloadIdentifier =
       ...(annotations && { serviceAccount: { name: serviceAccount.name, annotations } }),
       readLabels: () => lookups.namespaceLabels,
     });
-    const { admitted, templateHash, exempted } = unwrapResult('pod_noncompliant', evaluated);
+    const { admitted, templateHash, exempted, isKeyFixed } = unwrapResult(
+      'pod_noncompliant',
+      evaluated,
+    );
     const tasks = unwrapResult('tasks_invalid', await deps.revalidateTasks(admitted));
     const namespaceLabels = await lookups.namespaceLabels;
     if (namespaceLabels === undefined) {
@@ -106,6 +110,7 @@ export const createWorkloadIdentifier =
       admitted: tasks,
       templateHash,
       exempted,
+      ...(isKeyFixed !== undefined && { isKeyFixed }),
       tokenExpiresAt: claims.expiresAt,
     };
   };

@@ -1,3 +1,4 @@
+import type { ApprovalUser } from '../contract/approvals.ts';
 import type { ExemptedRules } from '../contract/exempted-rules.ts';
 import type { AdmittedTasks } from '../contract/task.ts';
 
@@ -20,6 +21,8 @@ export type Workload = {
   readonly templateHash: string;
   /** Rules that the pod breaks and is exempted from. */
   readonly exempted: ExemptedRules;
+  /** Whether the gateway of the pod may take its UID as a key; absent: no. */
+  readonly isKeyFixed?: boolean;
   /** `exp` of the token, milliseconds since the epoch. */
   readonly tokenExpiresAt: number;
 };
@@ -28,11 +31,23 @@ export type Workload = {
 export type User = {
   readonly issuer: string;
   readonly subject: string;
+  /** The user's name at the API server, if the platform states how it names users of this issuer. */
+  readonly kubernetesName?: string;
   /** SHA-256, hex, of the issuer and the signed part of the token: identifies a used token. */
   readonly digest: string;
   /** `exp` of the token, milliseconds since the epoch. */
   readonly expiresAt: number;
 };
+
+/** A user as objects and tickets name one: without what identifies the token. */
+export const toNamedUser = ({
+  issuer,
+  subject,
+  kubernetesName,
+}: Pick<User, 'issuer' | 'subject' | 'kubernetesName'>): ApprovalUser => ({
+  ...{ issuer, subject },
+  ...(kubernetesName !== undefined && { kubernetesName }),
+});
 
 /**
  * Why a caller could not be identified. `refused` is a decision about the caller; `unavailable` means

@@ -18,7 +18,8 @@ export const buildCompletion = ({
   by,
 }: {
   readonly run: string;
-  readonly end: RunEnd;
+  /** `revoked`: it is a Revocation like any other, and no completion. */
+  readonly end: RunEnd | 'revoked';
   readonly by: string;
 }): { readonly name: string; readonly spec: RevocationSpec } => ({
   name: formatName(run),
@@ -36,8 +37,10 @@ const REASONS: readonly string[] = RUN_ENDS;
 export const isCompletionBy = (
   { name, spec }: Pick<Revocation, 'name' | 'spec'>,
   by: string,
-): boolean =>
-  spec.run !== undefined &&
-  name === formatName(spec.run) &&
-  spec.by === by &&
-  REASONS.includes(spec.reason);
+): boolean => isReportedBy({ name, spec }, by) && REASONS.includes(spec.reason);
+
+/** Whether authority `by` published it because the run's own pod reported its end, of any reason. */
+export const isReportedBy = (
+  { name, spec }: Pick<Revocation, 'name' | 'spec'>,
+  by: string,
+): boolean => spec.run !== undefined && name === formatName(spec.run) && spec.by === by;

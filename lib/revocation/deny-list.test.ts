@@ -14,7 +14,7 @@ const buildDenied = (target: Partial<RevocationSpec>, after = 0, name = 'one') =
 describe('buildDenyList', () => {
   it('denies a revoked run for its longest possible lifetime', () => {
     expect(buildDenied({ run: 'r1' })).toEqual({
-      runs: [{ run: 'r1', deadline: NOON + hour, hasCompleted: false }],
+      runs: [{ run: 'r1', deadline: NOON + hour, hasCompleted: false, isReported: false }],
       sessions: [],
     });
   });
@@ -23,6 +23,13 @@ describe('buildDenyList', () => {
     const end = { run: 'r1', reason: 'completed', by };
     expect(buildDenied(end, 0, 'run-r1').runs).toMatchObject([{ run: 'r1', hasCompleted: true }]);
     expect(buildDenied({ run: 'r1', by }).runs).toMatchObject([{ run: 'r1', hasCompleted: false }]);
+  });
+
+  it('marks a revoked run whose pod reported the end: any pod could report many', () => {
+    const end = { run: 'r1', reason: 'revoked', by };
+    const [reported] = buildDenied(end, 0, 'run-r1').runs;
+    expect(reported).toMatchObject({ hasCompleted: false, isReported: true });
+    expect(buildDenied(end, 0, 'other').runs).toMatchObject([{ isReported: false }]);
   });
 
   const account = { 'valetkey-namespace': 'a', 'valetkey-service-account': 's' };

@@ -1,7 +1,8 @@
 import type { Revocation, RevocationSpec } from '../contract/authority-api.ts';
 import { TAGS } from '../grant/session-tags.ts';
-import { isCompletionBy } from './completion.ts';
-import type { DeniedRun, DeniedSessions } from '../scope/aws/deny-list-policy.ts';
+import { isCompletionBy, isReportedBy } from './completion.ts';
+import type { DeniedRun } from '../scope/aws/deny-list-policy.ts';
+import type { DeniedSessions } from '../scope/aws/denied-sessions.ts';
 import { truncatePodName } from '../scope/aws/session-name.ts';
 
 export type DenyListOptions = {
@@ -32,8 +33,9 @@ export const buildDenyList = (
   const runs = revocations.flatMap((revocation) => {
     const { createdAt, spec } = revocation;
     const hasCompleted = isCompletionBy(revocation, by);
+    const isReported = isReportedBy(revocation, by);
     const deadline = createdAt + lifetimeMs;
-    return spec.run === undefined ? [] : [{ run: spec.run, deadline, hasCompleted }];
+    return spec.run === undefined ? [] : [{ run: spec.run, deadline, hasCompleted, isReported }];
   });
   const sessions = revocations
     .filter(({ spec }) => spec.run === undefined)

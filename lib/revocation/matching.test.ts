@@ -100,7 +100,7 @@ describe('forPod', () => {
     indexRevocations(targets.map((target, n) => buildRevocation(`r${n}`, target))).forPod(
       run,
       NOON,
-      [],
+      { own: [] },
     );
 
   it('returns Revocations of the pod, its service account, its namespace or everything', () => {
@@ -125,8 +125,19 @@ describe('forPod', () => {
 
   it('includes runs of the pod and never the user who revoked them', () => {
     const own = [buildRevocation('one', { run: 'r1' })];
-    expect(indexRevocations(own).forPod(run, NOON, own)).toEqual([
+    expect(indexRevocations(own).forPod(run, NOON, { own })).toEqual([
       { name: 'one', run: 'r1', reason: 'incident 7' },
+    ]);
+  });
+
+  it('includes what ends a run that the pod follows, also that it completed', () => {
+    const all = [
+      buildRevocation('run-parent', { run: 'parent', reason: 'completed', by: 'authority' }),
+      buildRevocation('other', { run: 'other' }),
+    ];
+    const followed = ['root', 'parent'];
+    expect(indexRevocations(all).forPod(run, NOON, { own: [], followed })).toEqual([
+      { name: 'run-parent', run: 'parent', reason: 'completed' },
     ]);
   });
 

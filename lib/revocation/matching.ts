@@ -1,3 +1,4 @@
+import type { ChainLink } from '../contract/approvals.ts';
 import type { Revocation, RevocationSpec, StreamedRevocation } from '../contract/authority-api.ts';
 
 /** The pod at the other end of an event stream. */
@@ -9,7 +10,12 @@ export type PodTarget = {
 };
 
 /** A run, or a request for one (which has no `run` yet). */
-export type RevocationTarget = PodTarget & { readonly task: string; readonly run?: string };
+export type RevocationTarget = PodTarget & {
+  readonly task: string;
+  readonly run?: string;
+  /** The runs above a delegated one: what ends one of them ends it, too. */
+  readonly ancestors?: readonly ChainLink[];
+};
 
 /**
  * Whether the Revocation applies to a run issued at `at` (milliseconds since the epoch). After its
@@ -27,13 +33,16 @@ export type RevocationIndex = {
   readonly all: readonly Revocation[];
   /** Those that name a run. */
   readonly runRevocations: readonly Revocation[];
-  /** A Revocation that names this run and is in force at `at`; for a new run, the present. */
+  /** A Revocation that names this run, or one above it, and is in force at `at`; for a new run, the present. */
   readonly find: (run: RevocationTarget, at: number) => Revocation | undefined;
-  /** The Revocations to send to this pod at `at`; `own` are those that name runs of this pod. */
+  /**
+   * The Revocations to send to this pod at `at`; `own` are those that name runs of this pod. Of the runs that it
+   * follows also those that say that they ended.
+   */
   readonly forPod: (
     pod: PodTarget,
     at: number,
-    own: readonly Revocation[],
+    runs: { readonly own: readonly Revocation[]; readonly followed?: readonly string[] },
   ) => readonly StreamedRevocation[];
 };
 
@@ -43,12 +52,17 @@ export const indexRevocations = (revocations: readonly Revocation[]): Revocation
   return {
     all: revocations,
     runRevocations: revocations.filter(({ spec }) => spec.run !== undefined),
-    find: (run, at) =>
-      named(listRunKeys(run)).find(
-        ({ spec }) => isInForce(spec, at) && matchesPodAndTask(spec, run),
-      ),
-    forPod: (pod, at, own) =>
-      [...named(listPodKeys(pod)), ...own]
+    find: (run, at) => {
+      for (const target of [run, ...(run.ancestors ?? []).map(toAncestorTarget)]) {
+        const found = named(listRunKeys(target)).find(
+          ({ spec }) => isInForce(spec, at) && matchesPodAndTask(spec, target),
+        );
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    },
+    forPod: (pod, at, { own, followed = [] }) =>
+      [...named(listPodKeys(pod)), ...own, ...named(followed.map((run) => `run ${run}`))]
         .filter(({ spec }) => isInForce(spec, at) && matchesPodUid(spec, pod))
         .map(toStreamed),
   };
@@ -76,6 +90,9 @@ const listRunKeys = (run: RevocationTarget): readonly string[] => [
   ...(run.run === undefined ? [] : [`run ${run.run}`]),
   ...listPodKeys(run),
 ];
+
+/** Nothing is known of the pods of runs above a run: their own sidecars report what ends with them. */
+const toAncestorTarget = (link: ChainLink): RevocationTarget => ({ ...link, pod: '', podUid: '' });
 
 /** A target with a UID matches only that pod, not a later pod of the same name. */
 const matchesPodUid = ({ pod }: RevocationSpec, { podUid }: PodTarget): boolean =>

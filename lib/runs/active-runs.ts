@@ -1,15 +1,22 @@
 import type { Clock } from '../contract/clock.ts';
 import type { Task, TaskStatement } from '../contract/task.ts';
-import type { AwsRun, CloudCredentials, IssuedRun, RunRequest } from '../contract/exchange.ts';
-import type { HttpSecret } from '../contract/upstream.ts';
-import { bindResource } from '../task/resource.ts';
+import type {
+  AwsRun,
+  CloudCredentials,
+  IssuedRun,
+  RunOversight,
+  RunRequest,
+} from '../contract/exchange.ts';
+import type { RunSecret } from '../contract/upstream.ts';
+import { bindStatements } from '../task/resource.ts';
 import { computeAdvertisedExpiration } from './freshness.ts';
 import type { LocalKeys } from './local-keys.ts';
 import { formatCredentials } from './rendering.ts';
 import { HEARTBEAT_TIMEOUT_MS } from './heartbeat-monitor.ts';
 import type { Schedule } from '../contract/schedule.ts';
 
-export type EndReason = 'completed' | 'superseded' | 'expired' | 'revoked' | 'terminated';
+export type EndReason =
+  'completed' | 'superseded' | 'expired' | 'revoked' | 'terminated' | 'budget_exceeded';
 
 /** What the gateway signs a run's calls with, or presents. It never leaves the sidecar. */
 export type HeldCredentials = {
@@ -17,8 +24,8 @@ export type HeldCredentials = {
   readonly allow: readonly TaskStatement[];
   /** Of the cloud; removed when the run ends. */
   keys?: CloudCredentials;
-  /** Of provider `http`; removed when the run ends. */
-  secret?: HttpSecret;
+  /** Of providers `http` and `postgres`; removed when the run ends. */
+  secret?: RunSecret;
 };
 
 /** A run before its end. */
@@ -37,17 +44,29 @@ export type ActiveRun = {
   readonly expiresAtMonotonic: number;
   /**
    * The response body, with the cloud's keys or, for a task with delivery `sign`, with local keys;
-   * overwritten with zeros when the run ends. Empty for provider `http`, which has no credentials.
+   * overwritten with zeros when the run ends. Empty for providers `http` and `postgres`, which have no credentials.
    */
   readonly credentials: Buffer;
+  /** See {@link IssuedRun.isApproved}. */
+  readonly isApproved?: true;
   /** Only of a task with delivery `sign`. */
   readonly held?: HeldCredentials;
+  /** Of provider `http`: what the report of the run's end returns to the authority. */
+  readonly release?: string;
+  /** Only under an authority. */
+  readonly oversight?: RunOversight;
+  /** See {@link IssuedRun.ancestors}. */
+  readonly ancestors?: readonly string[];
+  /** It may have delegated: runs of other pods end with it. */
+  hasDelegated?: true;
 };
 
 /** Called once for each run's start and once for its end. */
 export type RunObserver = {
   readonly started: (run: ActiveRun) => void;
   readonly ended: (run: ActiveRun, reason: EndReason) => void;
+  /** Called for what was issued and never became a run: its secret has to be revoked. */
+  readonly discarded?: (issued: IssuedRun) => void;
 };
 
 /** What starts a run in addition to its request. */
@@ -86,6 +105,8 @@ export const createActiveRuns = ({
     entry.cancelExpiry();
     eraseCredentials(entry.active);
     observer.ended(entry.active, reason);
+    // Last: the report of its end may need it.
+    delete entry.active.oversight?.ticket;
     return true;
   };
 
@@ -173,7 +194,11 @@ const toActiveRun = (
     expiresAt,
     expiresAtMonotonic,
     credentials: 'secret' in issued ? Buffer.alloc(0) : renderKeys(issued),
+    ...(issued.oversight !== undefined && { oversight: { ...issued.oversight } }),
+    ...(issued.isApproved && { isApproved: true }),
+    ...(issued.ancestors !== undefined && { ancestors: issued.ancestors }),
     ...(task.delivery === 'sign' && { held: holdCredentials(issued, request) }),
+    ...('secret' in issued && issued.release !== undefined && { release: issued.release }),
   };
 };
 
@@ -195,8 +220,5 @@ const selectServedKeys = (
 
 const holdCredentials = (issued: IssuedRun, { task, params }: RunRequest): HeldCredentials => ({
   ...('secret' in issued ? { secret: issued.secret } : { keys: issued.credentials }),
-  allow: task.allow.map(({ actions, resources }) => ({
-    actions,
-    resources: resources.map((resource) => bindResource(resource, params)),
-  })),
+  allow: issued.allow ?? bindStatements(task.allow, params),
 });

@@ -1,5 +1,5 @@
 import { computeFullJitterMs } from '../async/backoff.ts';
-import type { RunEnd } from '../contract/authority-api.ts';
+import type { ReleaseEnd, RunEnd } from '../contract/authority-api.ts';
 import type { Clock } from '../contract/clock.ts';
 import { ExchangeError } from '../contract/exchange.ts';
 import type { Schedule } from '../contract/schedule.ts';
@@ -10,10 +10,16 @@ const MAX_QUEUED = 256;
 /** When the pod terminates, all runs end at once, and one second is left to report them. */
 const DRAIN_CONCURRENCY = 8;
 
-/** The end of a run. A report is useful until the run would have expired. */
+/** The end of a run. A report is useful until the run would have expired; with a release, for longer. */
 export type EndReport = {
   readonly run: string;
-  readonly end: RunEnd;
+  readonly end: RunEnd | ReleaseEnd;
+  /** Sealed by the authority; revokes the run's secret. */
+  readonly release?: string;
+  /** Of a delegated run: the record of its end then names the runs above it. */
+  readonly ticket?: string;
+  /** Runs that it delegated end with it. */
+  readonly hasDelegated?: boolean;
   /** On the monotonic clock. */
   readonly until: number;
 };

@@ -92,9 +92,17 @@ export const createExplicitStarts = ({
   return { start, removeRun };
 };
 
-/** A digest of everything that changes the answer: a user token is secret, and params are long. */
-const buildStartKey = ({ consumer, task, params, purpose, userToken }: RunRequest): string => {
+/** A digest of everything that changes the answer: a user token and a handle are secret, and params are long. */
+const buildStartKey = ({
+  consumer,
+  task,
+  params,
+  purpose,
+  userToken,
+  delegation,
+}: RunRequest): string => {
   const sorted = Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1));
-  const text = JSON.stringify([consumer, task.name, sorted, purpose ?? null, userToken ?? null]);
+  const tokens = [userToken ?? null, delegation ?? null];
+  const text = JSON.stringify([consumer, task.name, sorted, purpose ?? null, ...tokens]);
   return createHash('sha256').update(text).digest('base64');
 };

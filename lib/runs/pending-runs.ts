@@ -1,6 +1,6 @@
 import type { Task } from '../contract/task.ts';
 import type { RunResult } from './response-timeout.ts';
-import type { Exchange, RunRequest } from '../contract/exchange.ts';
+import type { Exchange, IssuedRun, RunRequest } from '../contract/exchange.ts';
 import type { Clock } from '../contract/clock.ts';
 import type { EndReason, ActiveRun, ActiveRuns } from './active-runs.ts';
 import {
@@ -36,12 +36,18 @@ export const createPendingRuns = ({
   activeRuns,
   clock,
   checkRevocation,
+  discarded,
 }: {
   exchange: Exchange;
   activeRuns: ActiveRuns;
   clock: Pick<Clock, 'monotonic'>;
   /** The refusal of a run that was revoked while its exchange was in progress. */
-  checkRevocation: (run: string, task: Task) => RunRefusal | undefined;
+  checkRevocation: (
+    issued: Pick<IssuedRun, 'run' | 'ancestors'>,
+    task: Task,
+  ) => RunRefusal | undefined;
+  /** Receives what was issued for a run that does not start. */
+  discarded: (issued: IssuedRun) => void;
 }) => {
   const pending = new Set<PendingRun>();
   const failures = createFailureMemory(clock);
@@ -74,13 +80,18 @@ export const createPendingRuns = ({
         failures.add(request, toRunRefusal(error)),
       );
       failures.clear(request);
-      if (self.abort.signal.aborted) return runEndedBeforeUse;
+      const discard = (refusal: RunRefusal): RunRefusal => {
+        discarded(issued);
+        return refusal;
+      };
+      if (self.abort.signal.aborted) return discard(runEndedBeforeUse);
       pending.delete(self);
-      const refusal = checkRevocation(issued.run, request.task);
-      if (refusal !== undefined) return refusal;
+      const refusal = checkRevocation(issued, request.task);
+      if (refusal !== undefined) return discard(refusal);
       if (request.task.exclusive && renews === undefined) supersedeOthers(request.consumer);
       const started = activeRuns.add(issued, request, { isExplicit, requestedAt });
-      return started ?? buildClockSkewRefusal(request.task.lifetimeSeconds, issued.skewMs);
+      const { lifetimeSeconds } = request.task;
+      return started ?? discard(buildClockSkewRefusal(lifetimeSeconds, issued.skewMs));
     } catch (thrown) {
       const refusal = toRunRefusal(thrown);
       failures.add(request, refusal);

@@ -1,3 +1,4 @@
+import type { DelegationResponse } from '../contract/authority-api.ts';
 import type { CloudCredentials } from '../contract/exchange.ts';
 import type { Task } from '../contract/task.ts';
 import { parseRoleArn } from '../schema/arn.ts';
@@ -50,16 +51,21 @@ export const renderStartedRun = ({
   ]);
 };
 
-/** Renders the same for a run without credentials: `{run, task, expiresAt, baseUrl}`, as UTF-8 JSON. */
-export const renderStartedHttpRun = ({
+/**
+ * Renders the same for a run without credentials, as UTF-8 JSON: `{run, task, expiresAt}` and `baseUrl`, or
+ * `host`, `port` and `user` of a session of PostgreSQL.
+ */
+export const renderStartedGatewayRun = ({
   expiresAt,
   ...rest
 }: {
   run: string;
   task: string;
   expiresAt: number;
-  baseUrl: string;
-}): Buffer =>
+} & (
+  | { readonly baseUrl: string }
+  | { readonly host: string; readonly port: number; readonly user: string }
+)): Buffer =>
   Buffer.from(JSON.stringify({ ...rest, expiresAt: new Date(expiresAt).toISOString() }));
 
 /** Renders the response to `GET /v1/tasks`: the tasks and their params, as UTF-8 JSON. */
@@ -67,7 +73,16 @@ export const renderTaskList = (tasks: readonly Task[]): Buffer =>
   Buffer.from(
     JSON.stringify({
       tasks: tasks.map(
-        ({ name, delivery, default: isDefault, exclusive, lifetimeSeconds, params, purpose }) => ({
+        ({
+          name,
+          delivery,
+          default: isDefault,
+          exclusive,
+          lifetimeSeconds,
+          params,
+          purpose,
+          delegated,
+        }) => ({
           name,
           delivery,
           default: isDefault,
@@ -75,7 +90,12 @@ export const renderTaskList = (tasks: readonly Task[]): Buffer =>
           lifetimeSeconds,
           params,
           ...(purpose !== undefined && { purpose }),
+          ...(delegated !== undefined && { delegated }),
         }),
       ),
     }),
   );
+
+/** Renders the response to `POST …/delegations`: `{handle, expiresAt}`, as UTF-8 JSON. */
+export const renderDelegation = ({ handle, expires_at_ms }: DelegationResponse): Buffer =>
+  Buffer.from(JSON.stringify({ handle, expiresAt: new Date(expires_at_ms).toISOString() }));

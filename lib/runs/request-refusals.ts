@@ -14,6 +14,18 @@ const formatTaskNames = (tasks: readonly Task[]): string =>
 
 export const routeUnknown = buildRefusal('route_unknown', 'No such route.');
 export const runUnknown = buildRefusal('run_unknown', 'No such active run.');
+export const refusalUnknown = buildRefusal(
+  'refusal_unknown',
+  'No such refusal among the last 32 of this container.',
+);
+export const nothingToPropose = buildRefusal(
+  'nothing_to_propose',
+  'The refusal has another cause than a right that is missing: no proposal could allow the call.',
+);
+export const proposalsUnsupported = buildRefusal(
+  'proposals_unsupported',
+  'No authority takes proposals (trust: cluster). Show people the proposal of GET /v1/refusals/{id}.',
+);
 export const internalError = buildRefusal(
   'internal_error',
   'Internal error of the sidecar. Its log names the route.',
@@ -21,6 +33,10 @@ export const internalError = buildRefusal(
 export const userTokenUnsupported = buildRefusal(
   'user_token_unsupported',
   'userToken: expected none, because no authority verifies it (trust: cluster).',
+);
+export const delegationUnsupported = buildRefusal(
+  'delegation_unsupported',
+  'Delegation: expected none, because no authority decides about it (trust: cluster, or an older authority).',
 );
 export const taskNotDeclared = buildRefusal(
   'task_not_declared',
@@ -53,6 +69,12 @@ export const buildParamsRequiredRefusal = ({ name, params }: Task): RunRefusal =
   buildRefusal(
     'params_required',
     `The task ${name} has params (${Object.keys(params).join(', ')}). Start a run with POST /v1/tasks/${name}/runs.`,
+  );
+
+export const buildDelegationRequiredRefusal = ({ name }: Task): RunRefusal =>
+  buildRefusal(
+    'delegation_required',
+    `The task ${name} has to be delegated. Start a run with POST /v1/tasks/${name}/runs and the handle of another agent.`,
   );
 
 export const buildMethodNotAllowedRefusal = (allow: string): RunRefusal =>

@@ -7,6 +7,7 @@ import { subscribe } from './revocation-stream.ts';
 
 type Session = {
   readonly token: string;
+  readonly followed: readonly string[];
   readonly send: (line: StreamLine) => void;
   readonly signal: AbortSignal;
   readonly end: () => void;
@@ -25,17 +26,23 @@ const setUpSubscription = ({ lifetimeSeconds = 600, random = 0 } = {}) => {
   const time = createFakeTime();
   const sessions: Session[] = [];
   const events: string[] = [];
-  const stop = subscribe({
+  const runs: string[] = [];
+  const { stop, reopen } = subscribe({
     ...time,
     random: () => random,
     readToken: () => buildToken(lifetimeSeconds, time.clock.now()),
-    connect: (token, send, signal) =>
+    connect: ({ token, followed }, send, signal) =>
       new Promise((resolve, reject) => {
         signal.addEventListener('abort', () => reject(new Error('aborted')));
-        sessions.push({ token, send, signal, end: resolve, fail: reject });
+        sessions.push({ token, followed, send, signal, end: resolve, fail: reject });
       }),
     onContact: () => events.push('contact'),
+    onPolicies: () => undefined,
     onRevocations: (active) => events.push(`revoked ${active.map(({ name }) => name).join()}`),
+    listFollowed: () => [...runs],
+    onFollowed: (named) => {
+      if (named.length > 0) events.push(`follows ${named.join()}`);
+    },
     onConnected: () => events.push('connected'),
     onDisconnected: (reason) => events.push(`lost ${reason}`),
   });
@@ -44,7 +51,7 @@ const setUpSubscription = ({ lifetimeSeconds = 600, random = 0 } = {}) => {
     if (session === undefined) throw new Error('no session');
     return session;
   };
-  return { time, sessions, events, stop, last };
+  return { time, sessions, events, followed: runs, stop, reopen, last };
 };
 
 const buildUnavailableError = (retryAfterMs?: number): ExchangeError =>
@@ -159,6 +166,43 @@ describe('subscribe', () => {
     expect(sessions).toHaveLength(count + 1);
   });
 
+  test.each([
+    ['is cut', 'authority_unreachable', 2_000],
+    ['has no heartbeats', 'heartbeat_timeout', 2_000],
+    ['is asked to reconnect', 'reconnect', 250],
+    ['ends', 'ended', 250],
+  ])(
+    'spreads over its window the reconnection of a stream that %s',
+    async (_, reason, windowMs) => {
+      const { events, last, sessions, time } = setUpSubscription({ random: 1 });
+      last().send(firstLine);
+      await time.advance(6_000);
+      if (reason === 'ended') last().end();
+      else if (reason === 'reconnect') last().send({ type: 'reconnect' });
+      else if (reason === 'authority_unreachable') last().fail(buildUnavailableError());
+      else await time.advance(9_000);
+      await time.settle();
+      expect(events.at(-1)).toBe(`lost ${reason}`);
+      await time.advance(windowMs - 1);
+      expect(sessions).toHaveLength(1);
+      await time.advance(1);
+      expect(sessions).toHaveLength(2);
+    },
+  );
+
+  test('doubles the window of streams that are cut again right after they opened', async () => {
+    const { last, sessions, time } = setUpSubscription({ random: 1 });
+    for (const windowMs of [4_000, 8_000, 10_000]) {
+      last().send(firstLine);
+      last().fail(buildUnavailableError());
+      const count = sessions.length;
+      await time.advance(windowMs - 1);
+      expect(sessions).toHaveLength(count);
+      await time.advance(1);
+      expect(sessions).toHaveLength(count + 1);
+    }
+  });
+
   test('waits as long as the authority requests', async () => {
     const { last, sessions, time } = setUpSubscription();
     last().fail(buildUnavailableError(5_000));
@@ -178,6 +222,18 @@ describe('subscribe', () => {
     expect(sessions.length).toBeLessThan(8);
   });
 
+  test('is replaced at once by a connection that follows other runs', async () => {
+    const { time, sessions, events, followed, reopen, last } = setUpSubscription();
+    last().send(firstLine);
+    followed.push('parent');
+    reopen();
+    await time.advance(0);
+    expect(sessions.map((session) => session.followed.length)).toEqual([0, 1]);
+    expect(events.at(-1)).toBe('lost follow');
+    last().send({ type: 'revocations', active: [{ name: 'a', run: 'parent', reason: 'x' }] });
+    expect(events.slice(-4)).toEqual(['connected', 'contact', 'revoked a', 'follows parent']);
+  });
+
   test('retries after a token that cannot be read', async () => {
     const time = createFakeTime();
     let reads = 0;
@@ -191,7 +247,10 @@ describe('subscribe', () => {
       },
       connect: () => Promise.reject(new Error('never')),
       onContact: () => undefined,
+      onPolicies: () => undefined,
       onRevocations: () => undefined,
+      listFollowed: () => [],
+      onFollowed: () => undefined,
       onConnected: () => undefined,
       onDisconnected: (reason) => lost.push(reason),
     });

@@ -9,7 +9,12 @@ import { ExchangeError } from '../contract/exchange.ts';
 import type { Schedule } from '../contract/schedule.ts';
 import { HEARTBEAT_TIMEOUT_MS } from './heartbeat-monitor.ts';
 
-const BACKOFF = { firstMs: 250, maxMs: 10_000 };
+/**
+ * Full jitter before the next connection, in milliseconds. `firstMs`: after an end that concerns this stream
+ * alone, or that the authority spreads itself. `afterCutMs`: after an open stream was cut, which happens to
+ * all streams of a replica in one moment. Both double with each failure, up to `maxMs`.
+ */
+export const RECONNECT_JITTER = { firstMs: 250, afterCutMs: 2_000, maxMs: 10_000 };
 const MAX_WAIT_MS = 60_000;
 /** The kubelet replaces a token at 80 % of its lifetime, so a newer one exists long before this. */
 const RENEW_BEFORE_EXPIRY_MS = 30_000;
@@ -25,17 +30,17 @@ const MAX_TOKEN_LENGTH = 16 * 1024;
  * @throws ExchangeError on every other end
  */
 export type Connect = (
-  token: string,
+  opening: { readonly token: string; readonly followed: readonly string[] },
   onLine: (line: StreamLine) => void,
   signal: AbortSignal,
 ) => Promise<void>;
 
 /**
  * Why a connection ended: `ended` by the authority; `reconnect` on its request; `renewal` before the
- * token expired; `heartbeat_timeout`; or the code of an ExchangeError.
+ * token expired; `follow`, because more runs have to be followed; `heartbeat_timeout`; or the code of an ExchangeError.
  */
 export type DisconnectReason =
-  'ended' | 'reconnect' | 'renewal' | 'heartbeat_timeout' | (string & {});
+  'ended' | 'reconnect' | 'renewal' | 'follow' | 'heartbeat_timeout' | (string & {});
 
 export type RevocationStreamDeps = {
   readonly connect: Connect;
@@ -44,6 +49,12 @@ export type RevocationStreamDeps = {
   /** A line arrived: all revocations until now are known. */
   readonly onContact: () => void;
   readonly onRevocations: (active: readonly StreamedRevocation[]) => void;
+  /** Version of the current policies; first after each connection. */
+  readonly onPolicies: (version: string) => void;
+  /** Runs of other pods whose end has to be known; read before each connection. */
+  readonly listFollowed: () => readonly string[];
+  /** A connection that follows these runs delivered its first line about revocations, which is applied. */
+  readonly onFollowed: (followed: readonly string[]) => void;
   /** A connection delivered its first line about revocations. */
   readonly onConnected: () => void;
   /** A connection ended or could not be opened. */
@@ -57,32 +68,47 @@ export type RevocationStreamDeps = {
 /**
  * Subscribes to the authority's event stream, one connection at a time. A connection ends after three
  * missed heartbeats. A new one with the current token starts before the old token expires, on another
- * replica after `reconnect`, and with backoff and full jitter after any other end.
+ * replica after `reconnect`, and with backoff and full jitter after any other end ({@link RECONNECT_JITTER}).
  *
- * @returns a function that ends the subscription
+ * @returns functions that end the subscription, and that replace the connection by one that follows other runs
  */
-export const subscribe = (deps: RevocationStreamDeps): (() => void) => {
+export const subscribe = (
+  deps: RevocationStreamDeps,
+): { readonly stop: () => void; readonly reopen: () => void } => {
   const { clock, schedule, random } = deps;
   let failures = 0;
   let isStopped = false;
   let stop = (): void => undefined;
+  /** Between two connections, the next one is planned already. */
+  let reopen = (): void => undefined;
 
   const connectNext = async (): Promise<void> => {
     const abort = new AbortController();
     stop = () => abort.abort('stopped');
+    reopen = () => abort.abort('follow');
     const startedAt = clock.monotonic();
-    const { reason, message, waitMs } = await runSession(deps, abort);
+    const { reason, message, waitMs, isCut } = await runSession(deps, abort);
+    reopen = () => undefined;
     if (isStopped) return;
     deps.onDisconnected(reason, message);
+    if (reason === 'follow') {
+      void connectNext();
+      return;
+    }
     failures = clock.monotonic() - startedAt >= HEARTBEAT_INTERVAL_MS ? 0 : failures + 1;
-    const jitterMs = computeFullJitterMs(failures + 1, { ...BACKOFF, random });
+    const { afterCutMs, maxMs } = RECONNECT_JITTER;
+    const firstMs = isCut ? afterCutMs : RECONNECT_JITTER.firstMs;
+    const jitterMs = computeFullJitterMs(failures + 1, { firstMs, maxMs, random });
     stop = schedule(jitterMs + Math.min(MAX_WAIT_MS, waitMs), () => void connectNext());
   };
 
   void connectNext();
-  return () => {
-    isStopped = true;
-    stop();
+  return {
+    stop: () => {
+      isStopped = true;
+      stop();
+    },
+    reopen: () => reopen(),
   };
 };
 
@@ -90,7 +116,17 @@ type Disconnect = {
   readonly reason: DisconnectReason;
   readonly message: string;
   readonly waitMs: number;
+  /** Whether the stream was open and ended without an announcement of the authority. */
+  readonly isCut: boolean;
 };
+
+/** Ends of one stream alone, and those that the authority spreads over time. */
+const ANNOUNCED: ReadonlySet<DisconnectReason> = new Set([
+  'ended',
+  'reconnect',
+  'renewal',
+  'follow',
+]);
 
 /** Runs one connection until it ends. Never rejects. */
 const runSession = async (
@@ -99,6 +135,7 @@ const runSession = async (
 ): Promise<Disconnect> => {
   const { schedule } = deps;
   const end = (reason: DisconnectReason) => () => abort.abort(reason);
+  const followed = deps.listFollowed();
   let isConnected = false;
   let cancelTimeout = schedule(HEARTBEAT_TIMEOUT_MS, end('heartbeat_timeout'));
   let cancelRenewal = (): void => undefined;
@@ -109,21 +146,24 @@ const runSession = async (
       return;
     }
     // A heartbeat before the first line about revocations says nothing about them.
-    if (line.type === 'heartbeat' && !isConnected) return;
+    if (line.type !== 'revocations' && !isConnected) return;
     cancelTimeout();
     cancelTimeout = schedule(HEARTBEAT_TIMEOUT_MS, end('heartbeat_timeout'));
-    if (!isConnected) deps.onConnected();
+    const isFirst = !isConnected;
+    if (isFirst) deps.onConnected();
     isConnected = true;
     deps.onContact();
+    if (line.type === 'policies') deps.onPolicies(line.version);
     if (line.type === 'revocations') deps.onRevocations(line.active);
+    if (isFirst) deps.onFollowed(followed);
   };
   try {
     const token = deps.readToken();
     cancelRenewal = schedule(computeSessionMs(token, deps.clock), end('renewal'));
-    await deps.connect(token, onLine, abort.signal);
-    return toDisconnect(undefined, abort.signal);
+    await deps.connect({ token, followed }, onLine, abort.signal);
+    return toDisconnect(undefined, { signal: abort.signal, isConnected });
   } catch (thrown) {
-    return toDisconnect(thrown, abort.signal);
+    return toDisconnect(thrown, { signal: abort.signal, isConnected });
   } finally {
     cancelTimeout();
     cancelRenewal();
@@ -152,7 +192,15 @@ const readTokenExpiration = (token: string): number | undefined => {
   }
 };
 
-const toDisconnect = (thrown: unknown, { aborted, reason }: AbortSignal): Disconnect => {
+const toDisconnect = (
+  thrown: unknown,
+  { signal, isConnected }: { readonly signal: AbortSignal; readonly isConnected: boolean },
+): Disconnect => {
+  const end = toEnd(thrown, signal);
+  return { ...end, isCut: isConnected && !ANNOUNCED.has(end.reason) };
+};
+
+const toEnd = (thrown: unknown, { aborted, reason }: AbortSignal): Omit<Disconnect, 'isCut'> => {
   if (aborted) return { reason: String(reason), message: '', waitMs: 0 };
   if (thrown === undefined) return { reason: 'ended', message: '', waitMs: 0 };
   if (!(thrown instanceof ExchangeError)) {

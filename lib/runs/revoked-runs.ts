@@ -2,7 +2,11 @@ import { createLruCache } from '../async/lru-cache.ts';
 import type { StreamedRevocation } from '../contract/authority-api.ts';
 import type { Task } from '../contract/task.ts';
 import type { ActiveRun } from './active-runs.ts';
-import { buildRunRevokedRefusal, type RunRefusal } from './run-refusal.ts';
+import {
+  buildAncestorEndedRefusal,
+  buildRunRevokedRefusal,
+  type RunRefusal,
+} from './run-refusal.ts';
 import type { Schedule } from '../contract/schedule.ts';
 
 /** Far more than one pod has revoked runs in an hour. Above it the oldest is forgotten. */
@@ -15,12 +19,21 @@ export const createRevokedRuns = ({ schedule }: { schedule: Schedule }) => {
   const revokedRuns = createLruCache<RevokedRun>(MAX_REVOKED_RUNS);
   let active: readonly StreamedRevocation[] = [];
 
-  /** The refusal of a run that an active revocation matches. */
-  const checkRevocation = (run: string, { name }: Task): RunRefusal | undefined => {
+  /** The refusal of a run that an active revocation matches, or one above it. */
+  const checkRevocation = (
+    { run, ancestors = [] }: Pick<ActiveRun, 'run' | 'ancestors'>,
+    { name }: Task,
+  ): RunRefusal | undefined => {
+    const runs = [run, ...ancestors];
     const found = active.find((revocation) =>
-      revocation.run === undefined ? (revocation.task ?? name) === name : revocation.run === run,
+      revocation.run === undefined
+        ? (revocation.task ?? name) === name
+        : runs.includes(revocation.run),
     );
-    return found && buildRunRevokedRefusal(found);
+    if (found === undefined) return undefined;
+    return ancestors.includes(found.run ?? '')
+      ? buildAncestorEndedRefusal(found)
+      : buildRunRevokedRefusal(found);
   };
 
   /** Keeps a revoked run's refusal until the run would have expired. */

@@ -1,5 +1,6 @@
 import type { StreamedRevocation } from '../contract/authority-api.ts';
 import { ExchangeError } from '../contract/exchange.ts';
+import type { BudgetKind } from '../contract/task.ts';
 
 /** Why the consumer gets no credentials; becomes `{Code, Message}` and `Retry-After`. */
 export type RunRefusal = {
@@ -59,6 +60,23 @@ export const buildRunRevokedRefusal = ({ name, reason }: StreamedRevocation): Ru
   retryAfterMs: REFUSED_TTL_MS,
 });
 
+export const buildAncestorEndedRefusal = ({ name, reason }: StreamedRevocation): RunRefusal => ({
+  kind: 'refusal',
+  nature: 'refused',
+  code: 'run_revoked',
+  message: `The run was ended because a run above it, which delegated it, ended (Revocation ${name}): ${reason}`,
+  retryAfterMs: REFUSED_TTL_MS,
+});
+
+/** @param message of the authority, with the policies that deny */
+export const buildPolicyChangedRefusal = (message: string): RunRefusal => ({
+  kind: 'refusal',
+  nature: 'refused',
+  code: 'run_revoked',
+  message: `The run was ended because policies changed (policy_changed). ${message}`,
+  retryAfterMs: REFUSED_TTL_MS,
+});
+
 export const buildAuthorityDisconnectedRefusal = (disconnectedMs: number): RunRefusal => ({
   kind: 'refusal',
   nature: 'refused',
@@ -82,6 +100,18 @@ export const buildStartRateExceededRefusal = (retryAfterMs: number): RunRefusal 
   message:
     'This consumer exceeds the rate at which it may start runs. Reuse a run until its task is done, and wait for the time in Retry-After.',
   retryAfterMs,
+});
+
+/** @param exceeded until when the task is closed, milliseconds since the epoch */
+export const buildBudgetExceededRefusal = (
+  { task, kind, until }: { task: string; kind: BudgetKind; until: number },
+  retryAfterMs: number,
+): RunRefusal => ({
+  kind: 'refusal',
+  nature: 'refused',
+  code: 'budget_exceeded',
+  message: `A run of task ${task} used up its budget of ${kind}. The task is closed in this pod until ${new Date(until).toISOString()}, the deadline of that run.`,
+  retryAfterMs: Math.max(REFUSED_TTL_MS, retryAfterMs),
 });
 
 export const buildClockSkewRefusal = (lifetimeSeconds: number, skewMs: number): RunRefusal => ({

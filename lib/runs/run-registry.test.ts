@@ -25,6 +25,7 @@ const createRegistry = (exchange: Exchange, time: Time) => {
     observer: {
       started: ({ run }) => events.push(`${run} started`),
       ended: ({ run }, reason) => events.push(`${run} ${reason}`),
+      discarded: ({ run }) => events.push(`${run} discarded`),
     },
   });
   const createClient = (consumer: string, task: Task, timeoutMs?: number) =>
@@ -120,6 +121,22 @@ describe('credentials of a task without params', () => {
     expect(registry.getRun('agent', 'run-1')).toBeDefined();
     await time.advance(90_000);
     expect(events).toEqual(['run-1 started', 'run-2 started', 'run-1 expired']);
+  });
+
+  test('does not renew a run ahead of time that people approved, and starts one after its end', async () => {
+    const { registry, time, calls } = setUpDeferred();
+    const source = registry.createClient('agent', buildTask());
+    const first = source();
+    await time.settle();
+    calls[0]?.issue({ isApproved: true });
+    await first;
+    await time.advance(500_000);
+    expect(formatResult(await source())).toBe('ASIA1');
+    expect(calls).toHaveLength(1);
+    await time.advance(101_000);
+    void source();
+    await time.settle();
+    expect(calls).toHaveLength(2);
   });
 
   test('does not renew a run without a request', async () => {
@@ -327,6 +344,8 @@ describe('after the end of a run', () => {
     calls[1]?.issue();
     await time.settle();
     expect(events).not.toContain('run-2 started');
+    // What was issued may have to be revoked.
+    expect(events).toContain('run-2 discarded');
   });
 
   test('close ends every run, refuses new ones, and drops the results of pending exchanges', async () => {
@@ -341,7 +360,7 @@ describe('after the end of a run', () => {
     expect(formatResult(await pending)).toBe('terminating');
     calls[1]?.issue();
     await time.settle();
-    expect(events).toEqual(['run-1 started', 'run-1 terminated']);
+    expect(events).toEqual(['run-1 started', 'run-1 terminated', 'run-2 discarded']);
     expect(formatResult(await source())).toBe('terminating');
     expect(
       formatResult(
@@ -491,7 +510,7 @@ describe('an exclusive task', () => {
     expect(formatResult(await other)).toBe('run_ended_before_use');
     calls[0]?.issue();
     await time.settle();
-    expect(events).toEqual(['run-2 started']);
+    expect(events).toEqual(['run-2 started', 'run-1 discarded']);
   });
 
   test('ends no run if it is refused', async () => {

@@ -12,7 +12,9 @@ import {
 import { createExplicitStarts } from './explicit-starts.ts';
 import type { LocalKeys } from './local-keys.ts';
 import { createPendingRuns } from './pending-runs.ts';
+import { buildDelegationRequiredRefusal } from './request-refusals.ts';
 import { RESPONSE_TIMEOUT_MS, type RunResult } from './response-timeout.ts';
+import type { RunBudgets } from './run-budgets.ts';
 import { createRevokedRuns } from './revoked-runs.ts';
 import { terminating, type RunRefusal } from './run-refusal.ts';
 import { createStartRateLimit } from './start-rate-limit.ts';
@@ -34,8 +36,12 @@ export type RunRegistry = {
   readonly complete: (consumer: string, run: string) => boolean;
   /** Ends a run as expired, because the cloud no longer accepts its keys. */
   readonly expire: (run: ActiveRun) => void;
+  /** Ends a run whose budget is used up. */
+  readonly exceedBudget: (run: ActiveRun) => void;
   /** Replaces the active revocations: ends the runs that they match, and prevents new ones. */
   readonly revoke: (active: readonly StreamedRevocation[]) => void;
+  /** Ends one run as revoked, because changed policies deny it. */
+  readonly revokeRun: (run: ActiveRun, refusal: RunRefusal) => void;
   /** Ends every run as revoked, for a reason of the sidecar itself. */
   readonly revokeAll: (refusal: RunRefusal) => void;
   /** Why the consumer's own run was revoked, until the run's deadline. */
@@ -59,6 +65,8 @@ export type RunRegistryDeps = {
   readonly revocationsCurrentUntil?: (() => number) | undefined;
   /** Absent where no task has delivery `sign`. */
   readonly localKeys?: LocalKeys | undefined;
+  /** Absent where no task has a budget. */
+  readonly budgets?: Pick<RunBudgets, 'findRefusal' | 'close'> | undefined;
 };
 
 export const createRunRegistry = ({
@@ -68,10 +76,12 @@ export const createRunRegistry = ({
   observer,
   revocationsCurrentUntil = () => Infinity,
   localKeys,
+  budgets,
 }: RunRegistryDeps): RunRegistry => {
   let isClosed = false;
   const ended = (run: ActiveRun, reason: EndReason): void => {
     explicitStarts.removeRun(run);
+    budgets?.close(run, reason);
     observer.ended(run, reason);
   };
   const activeRuns = createActiveRuns({
@@ -83,7 +93,10 @@ export const createRunRegistry = ({
   });
   const revokedRuns = createRevokedRuns({ schedule });
   const { checkRevocation } = revokedRuns;
-  const pendingRuns = createPendingRuns({ exchange, activeRuns, clock, checkRevocation });
+  const { discarded = () => undefined } = observer;
+  const pendingRuns = createPendingRuns({
+    ...{ exchange, activeRuns, clock, checkRevocation, discarded },
+  });
   const startRateLimit = createStartRateLimit(clock);
   const startDeps = { activeRuns, pendingRuns, startRateLimit, schedule };
   const explicitStarts = createExplicitStarts(startDeps);
@@ -92,6 +105,13 @@ export const createRunRegistry = ({
   const getRun = (consumer: string, run: string): ActiveRun | undefined => {
     const found = activeRuns.get(run);
     return found?.consumer === consumer ? found : undefined;
+  };
+
+  const findStartRefusal = (task: Task, delegation?: string): RunRefusal | undefined => {
+    if (isClosed) return terminating;
+    return task.delegated === 'required' && delegation === undefined
+      ? buildDelegationRequiredRefusal(task)
+      : budgets?.findRefusal(task.name);
   };
 
   const revokeRuns = (findRefusal: (run: ActiveRun) => RunRefusal | undefined): void => {
@@ -105,19 +125,27 @@ export const createRunRegistry = ({
 
   return {
     findRun: taskRuns.findRun,
-    startRun: (consumer, task) =>
-      isClosed ? Promise.resolve(terminating) : taskRuns.startRun(consumer, task),
+    startRun: (consumer, task) => {
+      const refusal = findStartRefusal(task);
+      return refusal === undefined ? taskRuns.startRun(consumer, task) : Promise.resolve(refusal);
+    },
     getProgress: pendingRuns.getProgress,
-    startExplicitRun: (request, timeoutMs = RESPONSE_TIMEOUT_MS.java) =>
-      isClosed ? Promise.resolve(terminating) : explicitStarts.start(request, timeoutMs),
+    startExplicitRun: (request, timeoutMs = RESPONSE_TIMEOUT_MS.java) => {
+      const refusal = findStartRefusal(request.task, request.delegation);
+      return refusal === undefined
+        ? explicitStarts.start(request, timeoutMs)
+        : Promise.resolve(refusal);
+    },
     getRun,
     complete: (consumer, run) =>
       getRun(consumer, run) !== undefined && pendingRuns.end(run, 'completed'),
     expire: ({ run }) => void pendingRuns.end(run, 'expired'),
+    exceedBudget: ({ run }) => void pendingRuns.end(run, 'budget_exceeded'),
     revoke: (active) => {
       revokedRuns.replace(active);
-      revokeRuns(({ run, task }) => checkRevocation(run, task));
+      revokeRuns((run) => checkRevocation(run, run.task));
     },
+    revokeRun: ({ run }, refusal) => revokeRuns((each) => (each.run === run ? refusal : undefined)),
     revokeAll: (refusal) => revokeRuns(() => refusal),
     findRevocationRefusal: revokedRuns.findRefusal,
     markServed: activeRuns.markServed,

@@ -1,6 +1,11 @@
+import { DELEGATION_HANDLE } from '../contract/authority-api.ts';
 import { MAX_PURPOSE_LENGTH, type Task } from '../contract/task.ts';
 import type { RunRequest } from '../contract/exchange.ts';
-import { buildBadRequestRefusal, userTokenUnsupported } from './request-refusals.ts';
+import {
+  buildBadRequestRefusal,
+  delegationUnsupported,
+  userTokenUnsupported,
+} from './request-refusals.ts';
 import type { RunRefusal } from './run-refusal.ts';
 import { object, read, rejectValue, string, value, type Reader } from '../schema/reader.ts';
 
@@ -13,6 +18,14 @@ const secret: Reader<string> = (given, path, faults) =>
 /** A signed token (RFC 7515, section 7.1): three non-empty parts. */
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const invalidJwt = { path: 'userToken', expected: 'a JWT', got: 'something else (not shown)' };
+
+const invalidHandle = {
+  path: 'delegation',
+  expected: 'a handle of a delegation',
+  got: 'something else (not shown)',
+};
+/** A delegated run acts for the user of the run above it. */
+const oneSubject = { path: 'userToken', expected: 'none with a delegation', got: 'both' };
 
 const mapping = value(
   'a mapping',
@@ -29,6 +42,7 @@ const startBody = object({
     }),
   },
   userToken: { optional: secret },
+  delegation: { optional: secret },
 });
 
 type Start = { readonly kind: 'start'; readonly request: RunRequest };
@@ -43,9 +57,16 @@ export const readStartRequest = async (
 ): Promise<Start | RunRefusal> => {
   const given = read(startBody, body);
   if (!given.ok) return buildBadRequestRefusal(given.faults);
-  const { params, purpose, userToken } = given.value;
+  const { params, purpose, userToken, delegation } = given.value;
   if (userToken !== undefined && trust === 'cluster') return userTokenUnsupported;
+  if (delegation !== undefined && trust === 'cluster') return delegationUnsupported;
   if (userToken !== undefined && !JWT.test(userToken)) return buildBadRequestRefusal([invalidJwt]);
+  if (delegation !== undefined && !DELEGATION_HANDLE.test(delegation)) {
+    return buildBadRequestRefusal([invalidHandle]);
+  }
+  if (delegation !== undefined && userToken !== undefined) {
+    return buildBadRequestRefusal([oneSubject]);
+  }
   // Loaded on demand: most sidecars never bind a param, and the pattern engine takes memory.
   const { bindParams } = await import('../task/params.ts');
   const bound = bindParams(task, params);
@@ -58,6 +79,7 @@ export const readStartRequest = async (
       params: bound.value,
       ...(purpose !== undefined && { purpose }),
       ...(userToken !== undefined && { userToken }),
+      ...(delegation !== undefined && { delegation }),
     },
   };
 };

@@ -75,7 +75,9 @@ const createRunsOfTask = (
     const run = findServableRun();
     if (run === undefined) return EXPIRED;
     const freshness = evaluateFreshness(activeRuns.remainingMs(run), lifetimeMs);
-    return freshness === 'expired' ? EXPIRED : { freshness, run };
+    if (freshness === 'expired') return EXPIRED;
+    // Each renewal would ask people again.
+    return { freshness: run.isApproved ? 'fresh' : freshness, run };
   };
 
   return { findRun, startRun };

@@ -25,7 +25,9 @@ export const selectTask = (
 ): TaskSelection => {
   if (taskName === undefined) {
     const all = listConsumerTasks(admitted, consumer);
-    return selectDefaultTask(all.filter(({ provider }) => provider === 'aws'));
+    // A canary must not change what other tasks do.
+    const serving = all.filter(({ provider, canary }) => provider === 'aws' && canary !== true);
+    return selectDefaultTask(serving);
   }
   const found = findTask(admitted, { consumer, taskName });
   if (found.kind === 'refusal') return found;
