@@ -1,5 +1,13 @@
 import { roleArn } from '../schema/arn.ts';
-import { refine, list, object, stringEnum, string, type Reader } from '../schema/reader.ts';
+import {
+  boolean,
+  refine,
+  list,
+  object,
+  stringEnum,
+  string,
+  type Reader,
+} from '../schema/reader.ts';
 import { PARAM_NAME } from '../task/resource.ts';
 import { httpsUrl, origin } from './addresses.ts';
 import { isCloudAudience } from './audiences.ts';
@@ -57,6 +65,12 @@ const userIssuer = object({
       : undefined,
   ),
   caBundle: { optional: certificateBundle },
+  kubernetesName: {
+    optional: object({
+      claim: stringEnum(['sub', 'email']),
+      prefix: string({ expected: 'a prefix, or an empty text', pattern: /^[!-~]{0,255}$/ }),
+    }),
+  },
 });
 
 const users = object({
@@ -67,6 +81,36 @@ const users = object({
     [],
   ),
   maxTokenLifetime: withDefault(durationSeconds({ min: 1, max: 3600 }), 300),
+});
+
+/** As a task names it: the ARN of a role, an Upstream, or an Upstream and a role of its database. */
+const delegableRole = string({
+  expected: 'a role ARN, <upstream>, or <upstream>/<template role>',
+  pattern: /^(arn:[!-~]{1,640}|[a-z0-9][a-z0-9-]{0,62}(\/[a-z_][a-z0-9_]{0,62})?)$/,
+});
+
+const signalTransmitter = object({
+  issuer: httpsUrl,
+  jwksUri: httpsUrl,
+  audience,
+  caBundle: { optional: certificateBundle },
+});
+
+const signals = object({
+  transmitters: withDefault(
+    refine(list(signalTransmitter, { max: 8 }), (transmitters) =>
+      checkDistinct(transmitters.map((each) => each.issuer)),
+    ),
+    [],
+  ),
+});
+
+/** Never every resource of a service: the pods of ordinary agents would be revoked. */
+const canary = string({
+  expected:
+    'a pattern of an ARN with a name, or of a URL with a host and a path: https, git, mcp or postgres',
+  pattern: /^(arn:[a-z][a-z-]*:[a-z0-9-]+:[^:]*:[^:]*:\w|(https|git|mcp|postgres):\/\/[^*?/]+\/.)/,
+  maxLength: 512,
 });
 
 const s3Endpoint = origin(['https:', 'http:']);
@@ -92,6 +136,27 @@ export const authorityGroup = object({
     optional: durationSeconds({ min: MIN_DISCONNECT_TIMEOUT_SECONDS, max: 43_200 }),
   },
   policyMaxStaleness: withDefault(durationSeconds({ min: 10, max: 86_400 }), 300),
+  approvals: withEmptyDefault(
+    object({
+      lifetime: withDefault(durationSeconds({ min: 60, max: 3600 }), 900),
+      hold: withDefault(durationSeconds({ min: 0, max: 20 }), 0),
+      separateDuties: withDefault(boolean, false),
+      requireSeparation: withDefault(boolean, false),
+      notify: {
+        optional: object({
+          url: httpsUrl,
+          secretName: string({
+            expected: 'the name of a Secret',
+            pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/,
+          }),
+          caBundle: { optional: certificateBundle },
+        }),
+      },
+    }),
+  ),
+  delegableRoles: withDefault(refine(list(delegableRole, { max: 1000 }), checkDistinct), []),
+  canaries: withDefault(refine(list(canary, { max: 64 }), checkDistinct), []),
+  signals: withEmptyDefault(signals),
   denyList: {
     optional: object({
       revokerRole: roleArn,

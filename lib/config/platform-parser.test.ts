@@ -52,6 +52,7 @@ describe('readPlatform', () => {
         breakGlassGroup: 'oncall',
         strictEnvironment: true,
         otherClouds: 'allow',
+        foreignKeys: 'refuse',
         protectedAudiences: ['https://kubernetes.default.svc.example'],
       },
     });
@@ -104,6 +105,7 @@ describe('readPlatform', () => {
           ruleExemptions: [],
           strictEnvironment: false,
           otherClouds: 'refuse',
+          foreignKeys: 'warn',
           protectedAudiences: [],
         },
       },
@@ -470,6 +472,7 @@ describe('readPlatform of the pods group', () => {
       'pods.breakGlassGroup',
     ]),
     ['a third choice for other clouds', 'otherClouds: warn', 'pods.otherClouds'],
+    ['a third choice for keys of services', 'foreignKeys: allow', 'pods.foreignKeys'],
     ['an empty audience', 'protectedAudiences: [""]', 'pods.protectedAudiences[0]'],
   ];
   it.each(refused)('rejects %s', (_, more, path) => {
@@ -507,6 +510,18 @@ describe('readPlatform under trust: authority', () => {
         },
         disconnectTimeoutSeconds: 120,
         policyMaxStalenessSeconds: 300,
+        delegableRoles: ['arn:aws:iam::111122223333:role/agent-reports', 'github', 'orders/reader'],
+        approvals: {
+          ...{
+            lifetimeSeconds: 600,
+            holdSeconds: 20,
+            separateDuties: true,
+            requireSeparation: true,
+          },
+          notify: { url: 'https://hooks.example/approvals', secretName: 'approval-webhook' },
+        },
+        canaries: ['arn:aws:s3:::acme-payroll/*', 'https://api.example.com/admin/*'],
+        signals: { transmitters: [{ issuer: 'https://events.example', audience: 'valetkey' }] },
         denyList: { roles: ['arn:aws:iam::111122223333:role/agent-reports'] },
         publisher: { bucket: 'acme-issuer', prefix: 'prod' },
         auditExport: { bucket: 'acme-audit', prefix: 'prod', region: 'eu-west-1' },
@@ -530,6 +545,15 @@ describe('readPlatform under trust: authority', () => {
       tagParams: [],
       users: { issuers: [], maxTokenLifetimeSeconds: 300 },
       policyMaxStalenessSeconds: 300,
+      delegableRoles: [],
+      approvals: {
+        lifetimeSeconds: 900,
+        holdSeconds: 0,
+        separateDuties: false,
+        requireSeparation: false,
+      },
+      canaries: [],
+      signals: { transmitters: [] },
     });
   });
 
@@ -547,6 +571,46 @@ describe('readPlatform under trust: authority', () => {
     ['another algorithm', 'algorithm: HS256', 'authority.algorithm'],
     ['a tag that is no param', 'tagParams: ["a b"]', 'authority.tagParams[0]'],
     ['a tag twice', 'tagParams: [a, a]', 'authority.tagParams'],
+    [
+      'a lifetime of approvals over one hour',
+      'approvals: {lifetime: 61m}',
+      'authority.approvals.lifetime',
+    ],
+    ['a wait for approvals over 20 seconds', 'approvals: {hold: 21s}', 'authority.approvals.hold'],
+    [
+      'a word for separateDuties',
+      'approvals: {separateDuties: "yes"}',
+      'authority.approvals.separateDuties',
+    ],
+    ['a delegable role of no form', 'delegableRoles: ["*"]', 'authority.delegableRoles[0]'],
+    ['a delegable role twice', 'delegableRoles: [github, github]', 'authority.delegableRoles'],
+    [
+      'a name in Kubernetes from another claim',
+      'users: {issuers: [{issuer: "https://i", jwksUri: "https://i/k", audience: a, kubernetesName: {claim: upn, prefix: ""}}]}',
+      'authority.users.issuers[0].kubernetesName.claim',
+    ],
+    [
+      'a webhook by http',
+      'approvals: {notify: {url: "http://hooks.example", secretName: a}}',
+      'authority.approvals.notify.url',
+    ],
+    ...['*', 'arn:aws:s3:::*', 'arn:*', 'https://*/x', 'https://api.example.com/'].map(
+      (pattern): [string, string, string] => [
+        `the canary ${pattern}`,
+        `canaries: ["${pattern}"]`,
+        'authority.canaries[0]',
+      ],
+    ),
+    [
+      'a transmitter of signals twice',
+      'signals: {transmitters: [{issuer: "https://l", jwksUri: "https://l/k", audience: x}, {issuer: "https://l", jwksUri: "https://l/j", audience: y}]}',
+      'authority.signals.transmitters',
+    ],
+    [
+      'keys of a transmitter by http',
+      'signals: {transmitters: [{issuer: "https://l", jwksUri: "http://l/k", audience: x}]}',
+      'authority.signals.transmitters[0].jwksUri',
+    ],
     ['an unknown key', 'audience: x', 'authority.audience'],
     [
       'a disconnect timeout shorter than two heartbeats',

@@ -65,6 +65,7 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   breakGlassGroup: oncall                # omitted: no one adds ephemeral containers
  *   strictEnvironment: false               # true: refuse AWS_PROFILE in consumers instead of a warning
  *   otherClouds: refuse                    # allow: credentials of Azure and Google, with a warning
+ *   foreignKeys: warn                      # refuse: keys of HTTP APIs and databases refuse the pod
  *   protectedAudiences: []                 # in addition to the built-in ones
  * authority:
  *   endpoint: https://valetkey-authority.valetkey.svc
@@ -74,10 +75,16 @@ import { platformSchema, type PlatformFile } from './platform-schema.ts';
  *   algorithm: ES256                       # ES256 | RS256
  *   tagParams: []
  *   users:
- *     issuers: []                          # {issuer, jwksUri, audience, caBundle: <PEM>}
+ *     issuers: []                          # {issuer, jwksUri, audience, caBundle: <PEM>,
+ *                                          #  kubernetesName: {claim: sub | email, prefix: 'oidc:'}}
  *     maxTokenLifetime: 5m
  *   disconnectTimeout: 2m                         # omitted: runs end at their deadline
  *   policyMaxStaleness: 5m
+ *   delegableRoles: []                     # of tasks that runs of other roles may delegate to
+ *   approvals: {lifetime: 15m, hold: 0s, separateDuties: false, requireSeparation: false,
+ *              notify: {url: https://…, secretName: hook, caBundle: <PEM>}}   # omitted: no webhook
+ *   canaries: []                           # arn:aws:s3:::acme-payroll/*, https://api.example.com/admin/*
+ *   signals: {transmitters: []}            # {issuer, jwksUri, audience, caBundle: <PEM>}
  *   denyList: {revokerRole: arn:…, iamEndpoint: https://…, roles: [arn:…]}           # omitted: none
  *   publisher: {role: arn:…, bucket: issuer, prefix: '', s3Endpoint: https://…}    # omitted: none
  *   auditExport: {role: arn:…, bucket: audit, prefix: '', endpoint: https://…, region: eu-central-1} # omitted: none
@@ -263,12 +270,14 @@ const buildPlatform = ({
 const buildAuthoritySettings = (
   authority: NonNullable<PlatformFile['authority']>,
 ): AuthoritySettings => {
-  const { users, disconnectTimeout, policyMaxStaleness, ...rest } = authority;
+  const { users, disconnectTimeout, policyMaxStaleness, approvals, ...rest } = authority;
+  const { lifetime, hold, ...duties } = approvals;
   const { issuers, maxTokenLifetime } = users;
   return {
     ...rest,
     users: { issuers, maxTokenLifetimeSeconds: maxTokenLifetime },
     policyMaxStalenessSeconds: policyMaxStaleness,
+    approvals: { ...duties, lifetimeSeconds: lifetime, holdSeconds: hold },
     ...(disconnectTimeout !== undefined && { disconnectTimeoutSeconds: disconnectTimeout }),
   };
 };

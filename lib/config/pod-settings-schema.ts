@@ -83,5 +83,6 @@ export const podsGroup = object({
   breakGlassGroup: { optional: group },
   strictEnvironment: withDefault(boolean, false),
   otherClouds: withDefault(stringEnum(['refuse', 'allow']), 'refuse'),
+  foreignKeys: withDefault(stringEnum(['warn', 'refuse']), 'warn'),
   protectedAudiences: withDefault(rejectDuplicates(list(audience, { max: MAX_ENTRIES })), []),
 });

@@ -29,4 +29,5 @@ export const buildPolicyParameters = ({
     .map(({ namespace, rule }) => `${namespace}/${rule}`)
     .join('\n'),
   breakGlassGroup: pods.breakGlassGroup ?? '',
+  separateDuties: String(authority?.approvals.separateDuties ?? false),
 });

@@ -1,3 +1,6 @@
+import type { RequestField } from './approvals.ts';
+import type { TaskStatement } from './task.ts';
+
 /** The authority's ports: HTTPS for sidecars and clouds, HTTP for probes and metrics. */
 export const AUTHORITY_LISTEN = 9445;
 export const AUTHORITY_TELEMETRY_LISTEN = 9446;
@@ -18,6 +21,8 @@ export const PRIVATE_HOST =
 /** ConfigMap in the authority's namespace: the trust bundle of sidecars, PEM, under {@link CA_BUNDLE_KEY}. */
 export const TRUST_BUNDLE_CONFIG_MAP = 'valetkey-authority-trust-bundle';
 export const CA_BUNDLE_KEY = 'ca-bundle.pem';
+/** The same bundle under the key that a BackendTLSPolicy of the Gateway API reads. */
+export const GATEWAY_CA_KEY = 'ca.crt';
 /** ConfigMap in the authority's namespace: the latest head of each replica's audit chain. */
 export const AUDIT_HEADS_CONFIG_MAP = 'valetkey-audit-heads';
 
@@ -31,10 +36,24 @@ export const UPSTREAMS = 'upstreams';
 export const TOKEN_PATH = '/v1/token';
 export const REVOKE_PATH = '/v1/revoke';
 export const RECORDS_PATH = '/v1/records';
+export const DECISIONS_PATH = '/v1/decisions';
+export const CALLS_PATH = '/v1/calls';
+export const PROPOSALS_PATH = '/v1/proposals';
+export const DELEGATIONS_PATH = '/v1/delegations';
 export const EVENTS_PATH = '/v1/events';
+export const SIGNALS_PATH = '/v1/signals';
 export const JWKS_PATH = '/jwks';
 export const OAUTH_METADATA_PATH = '/.well-known/oauth-authorization-server';
 export const OPENID_METADATA_PATH = '/.well-known/openid-configuration';
+
+/** RFC 8417, section 2.3: media type of what is pushed to {@link SIGNALS_PATH} (RFC 8935). */
+export const SIGNAL_TYPE = 'application/secevent+jwt';
+
+/** RFC 8935, section 2.4: why a signal is refused. */
+export const SIGNAL_ERRORS = [
+  ...['invalid_request', 'invalid_key', 'invalid_issuer', 'invalid_audience'],
+  ...['authentication_failed', 'access_denied'],
+] as const;
 
 /** RFC 8693, section 2.1. */
 export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -45,6 +64,10 @@ export const ID_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:id_token';
 export const CREDENTIALS_TYPE = 'urn:valetkey:params:oauth:token-type:aws-credentials';
 /** Type of the issued token for a task of provider `http`: base64url of an `HttpSecret` as JSON. */
 export const HTTP_HEADERS_TYPE = 'urn:valetkey:params:oauth:token-type:http-headers';
+/** Type of the issued token for a task of provider `postgres`: base64url of a `PostgresSecret` as JSON. */
+export const POSTGRES_LOGIN_TYPE = 'urn:valetkey:params:oauth:token-type:postgres-login';
+/** Type of the subject token of a delegated run: a handle of {@link DELEGATIONS_PATH}. */
+export const DELEGATION_TYPE = 'urn:valetkey:params:oauth:token-type:delegation';
 /** RFC 9396: the one type of authorization details that the authority accepts. */
 export const TASK_DETAILS_TYPE = 'valetkey.dev/task';
 
@@ -73,7 +96,8 @@ export type ContainerCredentials = {
 /** A successful response of {@link TOKEN_PATH}: RFC 8693, section 2.2.1, and members for the sidecar. */
 export type TokenResponse = {
   readonly access_token: string;
-  readonly issued_token_type: typeof CREDENTIALS_TYPE | typeof HTTP_HEADERS_TYPE;
+  readonly issued_token_type:
+    typeof CREDENTIALS_TYPE | typeof HTTP_HEADERS_TYPE | typeof POSTGRES_LOGIN_TYPE;
   readonly token_type: 'N_A';
   /** Whole seconds until the deadline, rounded down. */
   readonly expires_in: number;
@@ -87,7 +111,109 @@ export type TokenResponse = {
   readonly cloud_skew_ms: number;
   /** STS's PackedPolicySize, percent. */
   readonly packed_policy_percent?: number;
+  /**
+   * Sealed by the authority: returned with the end of the run, it revokes the run's secret at its source.
+   * Absent where nothing can be revoked.
+   */
+  readonly release?: string;
+  /**
+   * Of provider `http`: whether the pod, as it is now, has one container and level `restricted`, so that its
+   * gateway may take the pod's UID as a key. Older sidecars ignore it.
+   */
+  readonly fixed_key?: boolean;
+  /** Presented with later requests about the run. Consumers never get it. */
+  readonly ticket?: string;
+  /** Whether people approved the run: to renew it ahead of time would ask them again. */
+  readonly approved?: true;
+  /** Of a delegated run: what it may do of its task, with its params bound. */
+  readonly allow?: readonly TaskStatement[];
+  /** Of a delegated run: IDs of the runs above it, root first. Their end is its end. */
+  readonly ancestors?: readonly string[];
+} & Partial<RunDecision>;
+
+/**
+ * What policy decided about the calls of a run: part of the response of {@link TOKEN_PATH}, and the response
+ * of {@link DECISIONS_PATH}. Form fields of the latter: `subject_token` = the pod's token, `ticket`.
+ */
+export type RunDecision = {
+  readonly gates: readonly Gate[];
+  /** Version of the policies that decided. */
+  readonly policy_version: string;
 };
+
+/** What a sidecar can enforce. Form field `capabilities` of {@link TOKEN_PATH}, separated by spaces. */
+export const CAPABILITIES = ['gates', 'canaries'] as const;
+
+/**
+ * A call that a gate asks about. Form fields of {@link CALLS_PATH}: `subject_token`, `ticket`, `call` = this
+ * as JSON, `attempt` = a name of this attempt.
+ */
+export type GatedCall = {
+  readonly operation: string;
+  /** The permissions that gates ask about. Without a resource: it is not known. */
+  readonly permissions: readonly { readonly action: string; readonly resource?: string }[];
+  /** Of the body; absent: not known. */
+  readonly bytes?: number;
+  /** Strings of the body by JSON pointer; absent: not known. */
+  readonly arguments?: Readonly<Record<string, string>>;
+  /** What people would approve; absent: not known, so that no one can be asked. */
+  readonly content?: CallContent;
+};
+
+/** All that makes a call this one. Two calls with the same hash do the same. */
+export type CallContent = {
+  /** SHA-256, hex, of the canonical JSON (RFC 8785) of method, path, query, headers, body and permissions. */
+  readonly sha256: string;
+  /** For people: what of it is short enough to be read. */
+  readonly fields: readonly RequestField[];
+};
+
+/** Characters of an operation, an action or a resource of a {@link GatedCall}. */
+export const MAX_GATED_TEXT_LENGTH = 2_048;
+/** Characters of a {@link GatedCall} in JSON. */
+export const MAX_GATED_CALL_LENGTH = 16 * 1024;
+/** Lines of {@link CallContent}, and characters of each. */
+export const MAX_CONTENT_FIELDS = 48;
+export const MAX_CONTENT_NAME_LENGTH = 128;
+export const MAX_CONTENT_VALUE_LENGTH = 512;
+/** Strings of a body, and characters of each. */
+export const MAX_CALL_ARGUMENTS = 64;
+export const MAX_CALL_ARGUMENT_LENGTH = 1024;
+
+/** Runs above a delegated one: `root → a → b → c` is the longest chain. */
+export const MAX_CHAIN = 3;
+/** Seconds in which a handle must be used. */
+export const DELEGATION_SECONDS = 60;
+/** Characters of a handle. */
+export const DELEGATION_HANDLE = /^vkd1\.[\w-]{64,12288}$/;
+
+/**
+ * What a run delegates. Form fields of {@link DELEGATIONS_PATH}: `subject_token` = the pod's token, `ticket`,
+ * `delegation` = this as JSON.
+ */
+export type DelegationDetails = {
+  /** Name of the task that the other workload declares. */
+  readonly task: string;
+  /** Whose pods may use the handle. */
+  readonly audience: { readonly namespace: string; readonly serviceAccount: string };
+  /** Absent: what the other workload's task allows, all of which the run must have. */
+  readonly allow?: readonly TaskStatement[];
+  /** Params that the other run must have; it chooses the values of others. */
+  readonly params?: Readonly<Record<string, string>>;
+  /** Seconds that the other run may last. */
+  readonly lifetime?: number;
+};
+
+/** A successful response of {@link DELEGATIONS_PATH}. */
+export type DelegationResponse = {
+  readonly handle: string;
+  /** Milliseconds since the epoch, by the authority's clock. */
+  readonly expires_at_ms: number;
+};
+
+/** Header of {@link EVENTS_PATH}: IDs of runs of other pods whose end the sidecar has to know, separated by commas. */
+export const FOLLOW_HEADER = 'Valetkey-Follow';
+export const MAX_FOLLOWED = 48;
 
 /** RFC 6749, section 5.2, with a stable code that is more specific than `error`. */
 export type TokenErrorResponse = {
@@ -105,14 +231,58 @@ export type TokenErrorResponse = {
   readonly reason: string;
   /** IDs of the policies that denied the run, if policy did. */
   readonly policies?: readonly string[];
+  /** With reason `approval_pending`. */
+  readonly approval?: PendingApproval;
+};
+
+/** An ApprovalRequest that people have not decided yet. */
+export type PendingApproval = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly groups: readonly string[];
+  /** Seconds until the request expires. */
+  readonly expires_in: number;
+  /** Seconds after which to send the same request again. */
+  readonly interval: number;
+  /** Seconds for which a call may wait for the answer; absent: none. */
+  readonly hold?: number;
 };
 
 /**
  * Form fields of {@link REVOKE_PATH} (RFC 7009): `token` = the run, `subject_token` = the pod's
- * token, `reason` = one of these.
+ * token, `reason` = one of these or of {@link RELEASE_ENDS}, `release` = that of the {@link TokenResponse}.
  */
-export const RUN_ENDS = ['completed', 'superseded', 'terminated'] as const;
+export const RUN_ENDS = ['completed', 'superseded', 'terminated', 'budget_exceeded'] as const;
 export type RunEnd = (typeof RUN_ENDS)[number];
+
+/**
+ * Ends that need a report only for a `release`: the authority knows when runs expire and which it revoked.
+ * `discarded`: the run was issued and never started.
+ */
+export const RELEASE_ENDS = ['expired', 'revoked', 'discarded'] as const;
+export type ReleaseEnd = (typeof RELEASE_ENDS)[number];
+
+/** Characters of `release`: a sealed token of at most 16 KiB. */
+export const RELEASE = /^[a-z0-9-]{1,63}\.[\w-]{1,32768}$/;
+/**
+ * `deny`: refused at the gateway; `ask`: the authority decides about each call; `canary`: refused and reported
+ * with {@link CALLS_PATH}, also outside of the task.
+ */
+export const GATES = ['deny', 'ask', 'canary'] as const;
+
+/** What policy leaves to decide about the calls of a run, computed at the start of the run. */
+export type Gate = {
+  readonly gate: (typeof GATES)[number];
+  /** Concrete actions, or `*`. */
+  readonly actions: readonly string[];
+  /** Resources, where `*` matches any characters and `?` any one; absent: every resource. */
+  readonly like?: readonly string[];
+  /** IDs of the policies; empty: too many to list. */
+  readonly policies: readonly string[];
+};
+
+/** Of policies, of a run. Above it, one gate asks about every call. */
+export const MAX_GATES = 64;
 
 /** How a call through the sidecar's gateway ended. `cut`: while it was in flight. */
 export const CALL_OUTCOMES = ['allowed', 'refused', 'failed', 'cut'] as const;
@@ -160,6 +330,8 @@ export type UsedPermission = { readonly action: string; readonly resource?: stri
 export type StreamLine =
   | { readonly type: 'heartbeat' }
   | { readonly type: 'revocations'; readonly active: readonly StreamedRevocation[] }
+  /** The current policies; sent first, and after each change. Older sidecars ignore it. */
+  | { readonly type: 'policies'; readonly version: string }
   /** The replica is shutting down: connect to another one now. */
   | { readonly type: 'reconnect' };
 

@@ -1,3 +1,5 @@
+import type { HttpClient } from './task.ts';
+
 /**
  * The sidecar's environment. The injected spec sets each variable explicitly. No name ends in `_PORT`
  * or `_SERVICE_HOST`, because a Service in the pod's namespace could set those.
@@ -10,6 +12,7 @@ export const SIDECAR_ENV = {
   trust: 'VALETKEY_TRUST',
   podName: 'VALETKEY_POD_NAME',
   podNamespace: 'VALETKEY_POD_NAMESPACE',
+  podUid: 'VALETKEY_POD_UID',
   /** Addresses of the pod, one per IP family, separated by commas; the first is the primary one. */
   podIps: 'VALETKEY_POD_IPS',
   /** Under `trust: cluster`: JSON of {@link CloudSettings}. */
@@ -50,6 +53,16 @@ export const SIGN_CONSUMER_ENV = {
   /** The gateway knows SigV4 alone. */
   authScheme: 'AWS_AUTH_SCHEME_PREFERENCE',
 } as const;
+
+/** Variables of consumers with a task of provider `postgres`: those of libpq. */
+export const DATABASE_CONSUMER_ENV = { host: 'PGHOST', port: 'PGPORT', user: 'PGUSER' } as const;
+
+/** Where clients of a preset look for their key: the fixed key where it is on, else what the container sets. */
+export const CLIENT_KEY_ENV: Readonly<Partial<Record<HttpClient, string>>> = {
+  openai: 'OPENAI_API_KEY',
+  anthropic: 'ANTHROPIC_API_KEY',
+  vault: 'VAULT_TOKEN',
+};
 
 /** The webhook's environment, written by the chart. */
 export const WEBHOOK_ENV = {
@@ -132,6 +145,8 @@ export const AUTHORITY_TUNING_ENV = {
   /** Sustained requests per second and replica; a burst is thirty times as many. */
   peerRate: 'VALETKEY_PEER_RATE',
   podRate: 'VALETKEY_POD_RATE',
+  /** Calls that policy decides one by one, of one pod. */
+  callRate: 'VALETKEY_CALL_RATE',
   serviceAccountRate: 'VALETKEY_SERVICE_ACCOUNT_RATE',
   namespaceRate: 'VALETKEY_NAMESPACE_RATE',
   /** MiB of audit records per hour and replica that the pods of one namespace may cause. */

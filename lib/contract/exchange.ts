@@ -1,5 +1,6 @@
-import type { Task } from './task.ts';
-import type { HttpSecret } from './upstream.ts';
+import type { Gate } from './authority-api.ts';
+import type { Task, TaskStatement } from './task.ts';
+import type { RunSecret } from './upstream.ts';
 
 /** Keys that a cloud issued. Never logged; rendered only in a response to the consumer. */
 export type CloudCredentials = {
@@ -16,6 +17,18 @@ export type RunRequest = {
   readonly purpose?: string;
   /** ID token of the user for whom the agent acts. */
   readonly userToken?: string;
+  /** Handle with which another run delegated this one. */
+  readonly delegation?: string;
+};
+
+/** What the sidecar needs to enforce policies about the calls of a run. Consumers get nothing of it. */
+export type RunOversight = {
+  /** Presented to the authority; removed when the run ends. */
+  ticket?: string;
+  /** Replaced when policies changed. */
+  gates: readonly Gate[];
+  /** Of the policies that decided last. */
+  policyVersion: string;
 };
 
 /** What is known of every issued run. All times are wall-clock milliseconds since the epoch. */
@@ -32,13 +45,27 @@ type IssuedTimes = {
   readonly skewMs: number;
   /** STS's PackedPolicySize, percent. */
   readonly packedPolicyPercent?: number;
+  /** Only of an authority. */
+  readonly oversight?: RunOversight;
+  /** Of a delegated run: what it may do of its task, with its params bound. */
+  readonly allow?: readonly TaskStatement[];
+  /** Of a delegated run: IDs of the runs above it, root first. Their end is its end. */
+  readonly ancestors?: readonly string[];
+  /** People approved it: a renewal would ask them again, so that it is not renewed ahead of time. */
+  readonly isApproved?: true;
 };
 
 /** A run of a task of provider `aws`. */
 export type AwsRun = IssuedTimes & { readonly credentials: CloudCredentials };
-/** A run of a task of provider `http`: only the gateway of the sidecar presents its secret. */
-export type HttpRun = IssuedTimes & { readonly secret: HttpSecret };
-export type IssuedRun = AwsRun | HttpRun;
+/** A run of a task of another provider: only the gateway of the sidecar presents its secret. */
+export type SecretRun = IssuedTimes & {
+  readonly secret: RunSecret;
+  /** Sealed; returned to the authority at the end of the run, it revokes the secret. */
+  readonly release?: string;
+  /** Whether the pod's UID is a key of the consumer. Absent from an older authority, which does not say. */
+  readonly fixedKey?: boolean;
+};
+export type IssuedRun = AwsRun | SecretRun;
 
 /**
  * Gets credentials for a run: from STS directly, or from the authority. Nothing else in the sidecar
@@ -61,16 +88,31 @@ export class ExchangeError extends Error {
   readonly code: string;
   /** How long to wait before the next attempt. */
   readonly retryAfterMs: number | undefined;
+  /** For how long the same request may wait for people to decide; absent: it is refused at once. */
+  readonly holdMs: number | undefined;
+  /** What people were asked. */
+  readonly approval: { readonly namespace: string; readonly name: string } | undefined;
+  /** The policies that denied; empty: no policy permits it. */
+  readonly policies: readonly string[];
 
   constructor(
     kind: 'refused' | 'unavailable',
     code: string,
     message: string,
-    options: { cause?: unknown; retryAfterMs?: number } = {},
+    options: {
+      cause?: unknown;
+      retryAfterMs?: number;
+      holdMs?: number;
+      approval?: { readonly namespace: string; readonly name: string };
+      policies?: readonly string[];
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.kind = kind;
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
+    this.holdMs = options.holdMs;
+    this.approval = options.approval;
+    this.policies = options.policies ?? [];
   }
 }

@@ -13,11 +13,16 @@ export const LOOPBACK_TOKEN_FILE_NAME = 'token';
 export const GATEWAY_SOCKET_FILE_NAME = 'gateway';
 /** From which the consumer's local keys are derived; only the sidecar can read it. */
 export const SEED_FILE_NAME = 'seed';
+/** What the consumer's runs have used of their budgets; only the sidecar can read it. */
+export const BUDGET_FILE_NAME = 'budget';
 
 /** The sidecar's ports: credentials and the gateway on 127.0.0.1, probes and metrics on the pod's address. */
 export const LOOPBACK_LISTEN = 9471;
 export const TELEMETRY_LISTEN = 9472;
 export const GATEWAY_LISTEN = 9473;
+
+/** Of the authority and the sidecar: the OpenAPI description of their routes. */
+export const API_DESCRIPTION_PATH = '/openapi.json';
 
 /** The webhook's ports. */
 export const WEBHOOK_LISTEN = 10250;
@@ -39,3 +44,6 @@ export const COMPILE_CACHE_FOLDER = '/opt/valetkey/compile-cache';
 
 /** Where the chart mounts the volume of the authority's audit records. */
 export const AUDIT_FOLDER = '/var/lib/valetkey/audit';
+
+/** The field of a pod that is its fixed key: never a constant, which a URL in a prompt could hold. */
+export const FIXED_KEY_FIELD = 'metadata.uid';

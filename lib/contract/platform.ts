@@ -145,6 +145,47 @@ export type UserIssuer = {
   readonly audience: string;
   /** PEM certificates trusted for `jwksUri`. */
   readonly caBundle?: string;
+  /** How the API server names these users, if it accepts this issuer too; absent: not known. */
+  readonly kubernetesName?: KubernetesNameMapping;
+};
+
+/** `--oidc-username-claim` and `--oidc-username-prefix` of the API server, or its AuthenticationConfiguration. */
+export type KubernetesNameMapping = {
+  /** `email` names no one unless `email_verified` is true. */
+  readonly claim: 'sub' | 'email';
+  /** Put before the claim, as the API server does; empty: nothing. */
+  readonly prefix: string;
+};
+
+/** A service that pushes security events (RFC 8417), which can only revoke. */
+export type SignalTransmitter = {
+  /** `iss` of its tokens, compared exactly. */
+  readonly issuer: string;
+  readonly jwksUri: string;
+  /** Required `aud` of its tokens. */
+  readonly audience: string;
+  /** PEM certificates trusted for `jwksUri`. */
+  readonly caBundle?: string;
+};
+
+/** What a human is asked, and who may answer. */
+export type ApprovalSettings = {
+  /** How long a request can be approved and used. */
+  readonly lifetimeSeconds: number;
+  /** How long a call waits for people before it is refused; 0: not at all. */
+  readonly holdSeconds: number;
+  /** Whether users who may create pods in a namespace may not approve requests there. */
+  readonly separateDuties: boolean;
+  /** Whether an agent may ask for a user only if that user's name at the API server is known. */
+  readonly requireSeparation: boolean;
+  /** A webhook that is called for each new request; absent: none. */
+  readonly notify?: {
+    readonly url: string;
+    /** Of the namespace of Secrets of Upstreams: its key `key` signs. */
+    readonly secretName: string;
+    /** PEM certificates trusted for `url`. */
+    readonly caBundle?: string;
+  };
 };
 
 /** Settings of `trust: authority`. */
@@ -168,6 +209,12 @@ export type AuthoritySettings = {
   readonly disconnectTimeoutSeconds?: number;
   /** Runs are denied when the policy watch has received no update for this long. */
   readonly policyMaxStalenessSeconds: number;
+  readonly approvals: ApprovalSettings;
+  /** Roles and Upstreams of tasks that runs of other roles may delegate to. */
+  readonly delegableRoles: readonly string[];
+  /** Patterns of resources that no agent has a reason to use. */
+  readonly canaries: readonly string[];
+  readonly signals: { readonly transmitters: readonly SignalTransmitter[] };
   /** Deny list at the cloud for sessions that ended; absent: none. */
   readonly denyList?: {
     /** Assumed with the authority's own grant; may put inline policies on `roles`. */
@@ -233,6 +280,8 @@ export type Platform = {
     readonly strictEnvironment: boolean;
     /** Whether pods with tasks may have credentials of Azure and Google, with a warning. Never of AWS. */
     readonly otherClouds: 'refuse' | 'allow';
+    /** Whether keys of other services in pods with tasks are warnings. Beside a task's client never. */
+    readonly foreignKeys: 'warn' | 'refuse';
     /** Further audiences for which pods with tasks must not project tokens. */
     readonly protectedAudiences: readonly string[];
   };

@@ -30,7 +30,8 @@ export const SIDECAR_COMMAND = [
 /** Environment variables of the sidecar that configure Node and libc. */
 export const SIDECAR_RUNTIME_ENV = {
   NODE_OPTIONS: '',
-  UV_THREADPOOL_SIZE: '1',
+  /** Two of the four may resolve names: one that does not resolve then delays no other. */
+  UV_THREADPOOL_SIZE: '4',
   MALLOC_ARENA_MAX: '1',
   /** Written when the image is built; read-only at run time. */
   NODE_COMPILE_CACHE: COMPILE_CACHE_FOLDER,

@@ -7,27 +7,40 @@ export type Delivery = (typeof DELIVERIES)[number];
 
 /**
  * `aws`: credentials of a role. `http`: the secret of an Upstream, which the gateway of the sidecar
- * presents.
+ * presents. `postgres`: a role of a database server, with which the gateway logs in.
  */
-export const PROVIDERS = ['aws', 'http'] as const;
+export const PROVIDERS = ['aws', 'http', 'postgres'] as const;
 export type Provider = (typeof PROVIDERS)[number];
 
 /** Clients whose environment injection sets for a task of provider `http`. */
-export const HTTP_CLIENTS = ['openai', 'anthropic'] as const;
+export const HTTP_CLIENTS = ['openai', 'anthropic', 'git', 'vault'] as const;
 export type HttpClient = (typeof HTTP_CLIENTS)[number];
+
+/** Whether another agent may start the task by delegation, or must. A task that says nothing refuses. */
+export const DELEGATED = ['allowed', 'required'] as const;
+export type Delegated = (typeof DELEGATED)[number];
+
+/** What a run may use: calls; bytes of bodies that reach the consumer; denied calls; tokens of model APIs. */
+export const BUDGET_KINDS = ['calls', 'bytesOut', 'denials', 'tokens'] as const;
+export type BudgetKind = (typeof BUDGET_KINDS)[number];
+export type Budget = Readonly<Partial<Record<BudgetKind, number>>>;
 
 /** A declared task, normalized. Part of the sidecar's environment, and the subject of policy. */
 export type Task = {
   /** DNS label. */
   readonly name: string;
   readonly provider: Provider;
-  /** Of provider `aws`: role ARN; of `http`: name of an Upstream. */
+  /** Of provider `aws`: role ARN; of `http`: name of an Upstream; of `postgres`: `<Upstream>/<template role>`. */
   readonly role: string;
   readonly allow: readonly TaskStatement[];
   readonly params: Readonly<Record<string, ParamRule>>;
   readonly lifetimeSeconds: number;
   readonly purpose?: string;
   readonly delivery: Delivery;
+  /** No agent has a reason to start it: any start is refused, and revokes the pod. Absent: an ordinary task. */
+  readonly canary?: true;
+  /** Of each run. Enforced with delivery `sign` only. */
+  readonly budget?: Budget;
   /** Only of provider `http`. */
   readonly client?: HttpClient;
   /** Names of the consumers that may run it; at least one. */
@@ -35,6 +48,8 @@ export type Task = {
   readonly default: boolean;
   /** Starting it ends the consumer's other runs. */
   readonly exclusive: boolean;
+  /** Absent: refused. */
+  readonly delegated?: Delegated;
 };
 
 /** Every action with every resource. Policy evaluates, and the session policy allows, exactly these pairs. */

@@ -5,6 +5,10 @@ export type UpstreamProtocol = (typeof UPSTREAM_PROTOCOLS)[number];
 /** The methods that have an action `http:<method>`. */
 export const HTTP_METHODS = ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
+/** What the actions of a task name: the protocol of an Upstream with a URL, or that of a database. */
+export const TASK_PROTOCOLS = [...UPSTREAM_PROTOCOLS, 'postgres'] as const;
+export type TaskProtocol = (typeof TASK_PROTOCOLS)[number];
+
 /** Access levels that an Upstream assigns, as policy names them. */
 export const UPSTREAM_LEVELS = ['Read', 'Write', 'Escalation'] as const;
 export type UpstreamLevel = (typeof UPSTREAM_LEVELS)[number];
@@ -28,6 +32,25 @@ export type QueryRules = {
   readonly allow?: readonly string[];
 };
 
+/** Of tools that an Upstream pins. */
+export const TOOL_NAME = /^[!-~]{1,128}$/;
+export const MAX_TOOL_PINS = 256;
+
+/** A tool of an MCP server as its Upstream pins it. */
+export type ToolPin = {
+  readonly name: string;
+  /** `sha256:` and 64 hexadecimal digits. */
+  readonly digest: string;
+};
+
+/** What the gateway needs of an MCP server. */
+export type McpRules = {
+  /** Whether the server may ask the client: sampling, elicitation, roots. */
+  readonly serverRequests: boolean;
+  /** Absent: the Upstream pins no tools, and the task alone decides. */
+  readonly tools?: readonly ToolPin[];
+};
+
 /** What the gateway in the sidecar needs of an Upstream. It holds no secret and no source of one. */
 export type UpstreamRules = {
   readonly name: string;
@@ -45,6 +68,8 @@ export type UpstreamRules = {
   readonly encodedSlash: 'refuse' | 'keep';
   /** Models that requests may name; absent: any. */
   readonly models?: readonly string[];
+  /** Of protocol `mcp`. */
+  readonly mcp?: McpRules;
   /** PEM certificates trusted for this Upstream only. */
   readonly caBundle?: string;
   /** Whether `url` may be of `http:`. */
@@ -52,6 +77,20 @@ export type UpstreamRules = {
   /** Whether private addresses (RFC 1918) are accepted. */
   readonly privateAddresses: boolean;
   readonly maxBodyBytes: number;
+};
+
+/** The login of one run at a database server. Never logged, recorded or shown. */
+export type PostgresSecret = {
+  readonly kind: 'postgres';
+  /** Name of the Upstream. */
+  readonly upstream: string;
+  readonly host: string;
+  readonly port: number;
+  /** The role of the run. */
+  readonly user: string;
+  readonly password: string;
+  /** PEM certificates trusted for this server only; absent: the system's. */
+  readonly caBundle?: string;
 };
 
 /** What the sidecar presents to an Upstream for one run. Never logged, recorded or shown. */
@@ -63,3 +102,5 @@ export type HttpSecret = {
   readonly echoes: readonly string[];
   readonly upstream: UpstreamRules;
 };
+
+export type RunSecret = HttpSecret | PostgresSecret;

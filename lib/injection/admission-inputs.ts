@@ -3,6 +3,7 @@ import type { Platform } from '../contract/platform.ts';
 import type { Pod } from '../contract/pod.ts';
 import type { Task } from '../contract/task.ts';
 import { succeed, type Result } from '../schema/field-error.ts';
+import type { FindUpstreamUrl } from './client-environment.ts';
 import { findConsumerNames, findTemplateHash, hasTaskDeclarations } from './consumers.ts';
 import type { ReadTasks } from './declared-tasks.ts';
 import type { AcceptedTemplates, PublishedTemplate } from './injection-template.ts';
@@ -19,6 +20,8 @@ export type AdmissionDeps = {
   /** Loads the published templates again if this hash is unknown. Absent: there are no others. */
   readonly refreshIfUnknown?: (hash: string) => Promise<void>;
   readonly readTasks: ReadTasks;
+  /** Absent: there is no cluster to ask. */
+  readonly findUpstreamUrl?: FindUpstreamUrl;
   /** Absent: only the rules decide. */
   readonly evaluatePolicy?: EvaluatePolicy;
   /** Absent: there is no cluster to ask. */
@@ -70,18 +73,20 @@ export const readPodContext = async (
     ? {}
     : deps.readPodContext({ namespace, serviceAccount: getServiceAccountName(pod) });
 
-/** Evaluates the policy for the tasks of a new pod. */
+/** Evaluates the policy for the tasks of a new pod. A canary is never started, whatever policy says. */
 export const evaluatePolicy = async (
   { pod, request: { namespace }, tasks }: Admission,
   deps: AdmissionDeps,
-): Promise<TaskPolicyResult> =>
-  deps.evaluatePolicy === undefined || !tasks.ok || tasks.value.length === 0
+): Promise<TaskPolicyResult> => {
+  const decided = tasks.ok ? tasks.value.filter(({ canary }) => canary !== true) : [];
+  return deps.evaluatePolicy === undefined || decided.length === 0
     ? { faults: [], warnings: [] }
     : deps.evaluatePolicy({
         namespace,
         serviceAccount: getServiceAccountName(pod),
-        tasks: tasks.value,
+        tasks: decided,
       });
+};
 
 /** What the rules know about the request. Labels are for exemptions only. */
 export const buildRuleContext = (

@@ -129,6 +129,7 @@ const mutate = (admission: Admission, deps: AdmissionDeps): AdmissionDecision =>
   const plan = planInjection({
     ...{ pod, tasks: declared, platform, published, namespace },
     user: user.name,
+    findUpstreamUrl: deps.findUpstreamUrl,
   });
   const faults = [...(tasks.ok ? [] : tasks.faults), ...refusals];
   const base = { tasks: declared, exempted: [], serviceAccount: getServiceAccountName(pod) };

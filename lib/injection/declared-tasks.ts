@@ -27,18 +27,28 @@ export const createTaskReader =
       .map((task) => maxPolicyLength({ task, cloud }));
     const faults = [
       ...sizes.flatMap((size) => (size.ok ? [] : size.faults)),
-      ...(trust === 'cluster' ? checkProviders(result.value) : []),
+      ...(trust === 'cluster' ? checkClusterTrust(result.value) : []),
     ];
     return faults.length > 0 ? fail(faults) : result;
   };
 
-/** Without an authority, nothing fetches the secret of an Upstream. */
-const checkProviders = (tasks: readonly Task[]): readonly FieldError[] =>
-  tasks
-    .filter(({ provider }) => provider !== 'aws')
-    .map(({ name, provider }) => ({
-      source: `${TASK_ANNOTATION_PREFIX}${name}`,
-      path: 'provider',
-      expected: 'aws: this cluster has no authority (trust: cluster)',
-      got: provider,
-    }));
+/**
+ * Without an authority, nothing fetches the secret of an Upstream, decides about delegations, or records that a canary
+ * was started.
+ */
+const checkClusterTrust = (tasks: readonly Task[]): readonly FieldError[] =>
+  tasks.flatMap(({ name, provider, delegated, canary }) => {
+    const source = `${TASK_ANNOTATION_PREFIX}${name}`;
+    const missing = 'this cluster has no authority (trust: cluster)';
+    return [
+      ...(provider === 'aws'
+        ? []
+        : [{ source, path: 'provider', expected: `aws: ${missing}`, got: provider }]),
+      ...(canary === undefined
+        ? []
+        : [{ source, path: 'canary', expected: `false: ${missing}`, got: 'true' }]),
+      ...(delegated === undefined
+        ? []
+        : [{ source, path: 'delegated', expected: `refused: ${missing}`, got: delegated }]),
+    ];
+  });

@@ -6,6 +6,7 @@ import { RULES } from './rules/rules.ts';
 import {
   applyExemptions,
   buildExemptionNotes,
+  listAllowedViolations,
   listExemptedRules,
   type ExemptionOptions,
 } from './exemptions.ts';
@@ -81,6 +82,24 @@ describe('applyExemptions', () => {
     expect(exempted).toEqual(faults.map((fault) => ({ fault, by: 'otherClouds' })));
     expect(listExemptedRules(exempted)).toEqual({ exemptions: [], warned: [] });
     expect(applyDefaultExemptions(faults).refusals).toEqual(faults);
+  });
+
+  it('exempts keys of other services in every namespace while pods.foreignKeys is warn', () => {
+    const foreign = buildViolation('7', { code: 'foreign_key' });
+    const faults = [foreign, buildViolation('7')];
+    const apply = (foreignKeys: 'warn' | 'refuse') =>
+      applyDefaultExemptions(faults, {
+        platform: { ...platform, pods: { ...platform.pods, foreignKeys } },
+        namespace: undefined,
+      });
+    const { refusals, exempted } = apply('warn');
+    expect(refusals).toEqual([buildViolation('7')]);
+    expect(exempted).toEqual([{ fault: foreign, by: 'foreignKeys' }]);
+    expect(listExemptedRules(exempted)).toEqual({ exemptions: [], warned: [] });
+    expect(listAllowedViolations(exempted)).toEqual([
+      'refused with pods.foreignKeys: refuse: /spec/x: expected a, got b (rule 7)',
+    ]);
+    expect(apply('refuse')).toEqual({ refusals: faults, exempted: [] });
   });
 
   it('knows a credential of another cloud by the code of its error, whatever the text says', () => {

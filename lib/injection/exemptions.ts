@@ -2,6 +2,7 @@ import type { ExemptedRules } from '../contract/exempted-rules.ts';
 import { MODE_LABEL, WARN_MODE } from '../contract/names.ts';
 import type { Platform } from '../contract/platform.ts';
 import { formatFieldError, type FieldError } from '../schema/field-error.ts';
+import { isForeignKeyError } from './rules/foreign-keys.ts';
 import { isOtherCloudError } from './rules/other-clouds.ts';
 import { findRule } from './rules/rules.ts';
 
@@ -11,9 +12,12 @@ export type ExemptionResult = {
   readonly exempted: readonly ExemptedViolation[];
 };
 
+/** Settings with which the platform admits violations in every namespace. */
+type AllowedEverywhere = 'otherClouds' | 'foreignKeys';
+
 type ExemptedViolation = {
   readonly fault: FieldError;
-  readonly by: 'exemption' | 'mode' | 'otherClouds';
+  readonly by: 'exemption' | 'mode' | AllowedEverywhere;
 };
 
 export type ExemptionOptions = {
@@ -27,7 +31,8 @@ export type ExemptionOptions = {
 /**
  * Separates violations that refuse the pod from those that the platform exempts in this namespace, from
  * those of rule 7 while the namespace migrates (`valetkey.dev/mode: warn`), and from credentials of Azure
- * and Google where the platform allows them (`pods.otherClouds`). Rules that protect the exchange token
+ * and Google and keys of other services where the platform allows them (`pods.otherClouds`,
+ * `pods.foreignKeys`). Rules that protect the exchange token
  * have no exemption.
  */
 export const applyExemptions = (
@@ -47,6 +52,7 @@ const findExemption = (
 ): ExemptedViolation['by'] | undefined => {
   const { platform, namespace, labels = {} } = options;
   if (platform.pods.otherClouds === 'allow' && isOtherCloudError(fault)) return 'otherClouds';
+  if (platform.pods.foreignKeys === 'warn' && isForeignKeyError(fault)) return 'foreignKeys';
   const rule = findRule(fault.rule);
   if (rule?.by !== 'webhook' || rule.isNonExemptible?.(fault) === true) return undefined;
   const isExempted = platform.pods.ruleExemptions.some(
@@ -69,8 +75,14 @@ export const listExemptedRules = (exempted: ExemptionResult['exempted']): Exempt
 export const EXEMPTION_TEXT = {
   exemption: 'exempted by the platform',
   otherClouds: 'allowed by pods.otherClouds',
+  foreignKeys: 'refused with pods.foreignKeys: refuse',
   mode: `refused once ${MODE_LABEL} is no longer ${WARN_MODE}`,
 } as const satisfies Readonly<Record<ExemptedViolation['by'], string>>;
+
+/** Violations that the platform admits in every namespace, which are in no list of rules. */
+export const listAllowedViolations = (exempted: ExemptionResult['exempted']): readonly string[] =>
+  buildExemptionNotes(exempted.filter(({ by }) => by === 'otherClouds' || by === 'foreignKeys'))
+    .warnings;
 
 /** The API server truncates longer lists. */
 const MAX_WARNINGS = 10;

@@ -1,4 +1,8 @@
-import { listClientEnv } from './client-environment.ts';
+import {
+  listClientEnv,
+  listDatabaseEnvGroups,
+  type FindUpstreamUrl,
+} from './client-environment.ts';
 import { SIGN_CONSUMER_ENV } from '../contract/environment.ts';
 import { SIDECAR_ENV } from '../contract/environment.ts';
 import { CONSUMER_VOLUME_PREFIX } from '../contract/names.ts';
@@ -28,7 +32,7 @@ export const buildInjectedFields = (
       env: [
         ...(sidecar.env ?? []),
         { name: SIDECAR_ENV.injectionTemplate, value: hash },
-        { name: SIDECAR_ENV.tasks, value: toEnvironmentJson(admitted) },
+        { name: SIDECAR_ENV.tasks, value: toTasksJson(admitted) },
       ],
       volumeMounts: [...(sidecar.volumeMounts ?? []), ...buildSidecarMounts(template, admitted)],
     },
@@ -40,6 +44,19 @@ export const buildInjectedFields = (
       })),
     ],
   };
+};
+
+/**
+ * Canonical JSON of each list of tasks. The key is the list itself, which nothing changes, so an entry
+ * cannot become stale; it lives as long as the list, which the webhook keeps for 256 declarations.
+ */
+const tasksJson = new WeakMap<readonly Task[], string>();
+
+/** Canonical JSON of consumers and tasks. All pods of a workload share the list of their tasks. */
+const toTasksJson = ({ consumers, tasks }: AdmittedTasks): string => {
+  const text = tasksJson.get(tasks) ?? toEnvironmentJson(tasks);
+  tasksJson.set(tasks, text);
+  return `{"consumers":${toEnvironmentJson(consumers)},"tasks":${text}}`;
 };
 
 /** The consumer's mount of its own volume. */
@@ -56,12 +73,14 @@ export const listConsumerEnvGroups = (
   template: InjectionTemplate,
   consumerName: string,
   tasks: readonly Task[],
+  findUpstreamUrl: FindUpstreamUrl = () => undefined,
 ): readonly (readonly EnvVar[])[] => [
   ...[...template.consumer.env, ...listGatewayEnv(template, consumerName, tasks)].map(
     (variable) => [variable],
   ),
   ...template.consumer.envDefaults,
-  ...listClientEnv(template, consumerName, tasks).map((variable) => [variable]),
+  ...listClientEnv(template, consumerName, { tasks, findUpstreamUrl }),
+  ...listDatabaseEnvGroups(consumerName, tasks),
 ];
 
 /** Whether the gateway signs the AWS requests of this consumer. */
@@ -79,7 +98,7 @@ const listGatewayEnv = (
 ): readonly EnvVar[] => {
   if (isSigned(consumerName, tasks)) return signEnv;
   const hasGateway = tasks.some(
-    ({ provider, containers }) => provider === 'http' && containers.includes(consumerName),
+    ({ provider, containers }) => provider !== 'aws' && containers.includes(consumerName),
   );
   return hasGateway ? signEnv.filter(({ name }) => name === SIGN_CONSUMER_ENV.gatewaySocket) : [];
 };

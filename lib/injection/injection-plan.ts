@@ -10,6 +10,8 @@ import {
   isApiTokenKept,
   isApiTokenVolume,
 } from './api-token.ts';
+import type { FindUpstreamUrl } from './client-environment.ts';
+import { buildFixedKeyEnv, buildKeyWarnings, hasClientKeys } from './client-keys.ts';
 import { listConsumers, isInjected, listOtherContainers } from './consumers.ts';
 import { listContainers, isNativeSidecar, type PlacedContainer } from './containers.ts';
 import {
@@ -17,7 +19,9 @@ import {
   planProxyBypass,
   type ReplacedValue,
 } from './consumer-environment.ts';
+import { findFixedKeyObstacle } from './fixed-key.ts';
 import {
+  applySecurityDefaults,
   formatSecurityDefaults,
   buildSecurityDefaults,
   type SecurityDefaults,
@@ -76,6 +80,7 @@ export type ConsumerAdditions = {
  * @param request.tasks read from the pod's annotations
  * @param request.namespace selects the level of rule 4; absent: `restricted`
  * @param request.user who creates the pod
+ * @param request.findUpstreamUrl for clients that need more than the base URL of their task
  * @returns the plan, or faults if the tasks do not fit into the sidecar's environment, or if a
  *   container would lose an API token that it needs
  */
@@ -86,8 +91,9 @@ export const planInjection = (request: {
   readonly published: PublishedTemplate;
   readonly namespace?: string;
   readonly user?: string;
+  readonly findUpstreamUrl?: FindUpstreamUrl | undefined;
 }): Result<InjectionPlan> => {
-  const { pod, tasks, platform, published, namespace, user = '' } = request;
+  const { pod, tasks, platform, published, namespace, user = '', findUpstreamUrl } = request;
   const securityDefaults = buildSecurityDefaults(pod, getLevel(namespace, platform.pods));
   const warnings = securityDefaults.map(formatSecurityDefaults);
   if (isInjected(pod)) return succeed({ securityDefaults, warnings });
@@ -101,10 +107,19 @@ export const planInjection = (request: {
     ...(isApiTokenRemoved ? findUnmetTokenNeeds(pod, isKept) : []),
   ];
   if (faults.length > 0) return fail(faults);
+  const keyObstacle = hasClientKeys(tasks)
+    ? findFixedKeyObstacle(applySecurityDefaults(pod, securityDefaults), {
+        ...{ platform, namespace, consumers },
+      })
+    : undefined;
   const injection = {
     ...addCpuLimit(injected, pod),
     index: findSidecarIndex(pod, consumers),
-    consumers: buildConsumerAdditions(pod, { consumers, tasks }, published.template),
+    consumers: buildConsumerAdditions(
+      pod,
+      { consumers, tasks },
+      { ...published, findUpstreamUrl, isKeyFixed: keyObstacle === undefined },
+    ),
     label: published.template.label,
     isApiTokenRemoved,
     isApiTokenContainer: isKept,
@@ -120,8 +135,10 @@ export const planInjection = (request: {
       ...injection.consumers.flatMap(({ at }) => [
         ...[planProxyBypass(at.container).warning ?? []].flat(),
         ...buildEnvironmentWarnings(pod, at, isSigned(at.container.name, tasks)),
+        ...(keyObstacle === undefined ? [] : buildKeyWarnings(at.container, tasks, keyObstacle)),
       ]),
       ...buildVaultWarnings(pod, injection),
+      ...buildBudgetWarnings(tasks),
     ],
   });
 };
@@ -149,7 +166,14 @@ const findSidecarIndex = (pod: Pod, consumers: readonly string[]): number => {
 const buildConsumerAdditions = (
   pod: Pod,
   { consumers, tasks }: AdmittedTasks,
-  template: InjectionTemplate,
+  {
+    template,
+    findUpstreamUrl,
+    isKeyFixed,
+  }: Pick<PublishedTemplate, 'template'> & {
+    findUpstreamUrl: FindUpstreamUrl | undefined;
+    isKeyFixed: boolean;
+  },
 ): readonly ConsumerAdditions[] =>
   listOtherContainers(pod)
     .filter(({ container }) => consumers.includes(container.name))
@@ -161,8 +185,9 @@ const buildConsumerAdditions = (
         env: [
           ...buildConsumerEnv(
             at.container,
-            listConsumerEnvGroups(template, at.container.name, tasks),
+            listConsumerEnvGroups(template, at.container.name, tasks, findUpstreamUrl),
           ),
+          ...(isKeyFixed ? buildFixedKeyEnv(at.container, tasks) : []),
           ...added,
         ],
         replaced,
@@ -208,6 +233,15 @@ const buildVaultWarnings = (pod: Pod, { isApiTokenRemoved }: Injection): readonl
     `Vault's injector will find no API token in this pod: project one of audience vault and name its volume in ${VAULT}/agent-service-account-token-volume-name (docs/mutators.md)`,
   ];
 };
+
+/** The gateway counts; of keys that leave the sidecar no call is seen. */
+const buildBudgetWarnings = (tasks: readonly Task[]): readonly string[] =>
+  tasks
+    .filter(({ budget, delivery }) => budget !== undefined && delivery === 'vend')
+    .map(
+      ({ name }) =>
+        `task ${name}: its budget is not enforced with delivery: vend, only its lifetime limits it; declare delivery: sign`,
+    );
 
 /** As the kernel counts: name, equals sign, value, terminating NUL. */
 const countEnvBytes = ({ name, value = '' }: EnvVar): number =>

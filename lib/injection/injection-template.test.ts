@@ -11,7 +11,7 @@ const readSidecarEnv = (settings: Platform, trustBundle?: string) => {
 describe('buildInjectionTemplate', () => {
   it('has a stable hash under trust: cluster', () => {
     expect(buildInjectionTemplate(platform).hash).toBe(
-      '79ee0f622c534e981e001702593e56026b5b5b71b2d5d8017035d2b41160af41',
+      '0cf0519b5e2a8bae44f55ac29d4003e07ba2d0c662b327223ca679be1d970a79',
     );
     expect(buildInjectionTemplate(platform, 'any bundle').hash).toBe(
       buildInjectionTemplate(platform).hash,

@@ -59,9 +59,9 @@ export type PublishedTemplate = {
 export type AcceptedTemplates = ReadonlyMap<string, InjectionTemplate>;
 
 /** The shortest token lifetime that the kubelet grants; it renews the token at 80 %. */
-const TOKEN_SECONDS = 600;
+export const TOKEN_SECONDS = 600;
 const GATEWAY_ADDRESS = `127.0.0.1:${GATEWAY_LISTEN}`;
-/** Holds two sockets, a token and a seed, at most a page each. Consumers cannot write. */
+/** Holds two sockets, a token, a seed and budgets, at most some pages each. Consumers cannot write. */
 const CONSUMER_VOLUME_SIZE = '1Mi';
 
 /**
@@ -142,6 +142,7 @@ const buildSidecarEnv = (platform: Platform, trustBundle: string): readonly EnvV
   { name: SIDECAR_ENV.trust, value: platform.trust },
   { name: SIDECAR_ENV.podName, valueFrom: buildFieldRef('metadata.name') },
   { name: SIDECAR_ENV.podNamespace, valueFrom: buildFieldRef('metadata.namespace') },
+  { name: SIDECAR_ENV.podUid, valueFrom: buildFieldRef('metadata.uid') },
   { name: SIDECAR_ENV.podIps, valueFrom: buildFieldRef('status.podIPs') },
   buildExchangeEnv(platform, trustBundle),
   { name: SIDECAR_ENV.tokenFile, value: `${TOKEN_MOUNT_PATH}/${TOKEN_FILE_NAME}` },

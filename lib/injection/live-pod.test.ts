@@ -143,6 +143,20 @@ describe('evaluateLivePod', () => {
       expect(evaluateIn({}, root).ok).toBe(false);
     });
 
+    it('names the key of another service that the platform admits, and refuses it otherwise', () => {
+      const key = addOp(`${AGENT}/env/-`, { name: 'HF_TOKEN', value: 'a-secret' });
+      const result = evaluateIn({}, key);
+      expect(result).toMatchObject({
+        ok: true,
+        value: {
+          exempted: { exemptions: [], warned: [] },
+          allowedViolations: [expect.stringContaining('variable "HF_TOKEN" of container "agent"')],
+        },
+      });
+      const pods = { ...authorityPlatform.pods, foreignKeys: 'refuse' as const };
+      expect(evaluateIn({ platform: { ...authorityPlatform, pods } }, key).ok).toBe(false);
+    });
+
     it('accepts foreign credentials while the namespace migrates', () => {
       const namespaceLabels = { 'valetkey.dev/mode': 'warn' };
       expect(evaluateIn({ namespaceLabels }, keyed)).toMatchObject({

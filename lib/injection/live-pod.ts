@@ -4,13 +4,14 @@ import type { Pod } from '../contract/pod.ts';
 import type { AdmittedTasks } from '../contract/task.ts';
 import { fail, succeed, type Result } from '../schema/field-error.ts';
 import { readAdmittedTasks } from '../task/admitted-tasks.ts';
+import { findFixedKeyObstacle } from './fixed-key.ts';
 import { findTasksEnvValue, type TasksEnvValue } from './consumers.ts';
 import { parsePod } from './pod-schema.ts';
 import type { AcceptedTemplates } from './injection-template.ts';
 import type { RuleContext, ServiceAccount } from './rules/rule.ts';
 import { evaluateRules } from './rules/rule-evaluation.ts';
 import { findNamedTemplate } from './rules/sidecar-equality.ts';
-import { listExemptedRules, applyExemptions } from './exemptions.ts';
+import { applyExemptions, listAllowedViolations, listExemptedRules } from './exemptions.ts';
 
 /** A running pod that passes all rules except exempted ones, with its admitted tasks. */
 export type LivePod = {
@@ -21,6 +22,10 @@ export type LivePod = {
   readonly pod: Pod;
   /** Violated rules that are exempted. */
   readonly exempted: ExemptedRules;
+  /** What the platform admits in every namespace, a line for each. */
+  readonly allowedViolations: readonly string[];
+  /** Whether the gateway may take the pod's UID as a key. */
+  readonly isKeyFixed: boolean;
 };
 
 export type LivePodOptions = {
@@ -75,6 +80,10 @@ export const evaluateLivePod = (
     templateHash,
     pod,
     exempted: listExemptedRules(exempted),
+    allowedViolations: listAllowedViolations(exempted),
+    isKeyFixed:
+      findFixedKeyObstacle(pod, { platform, namespace, consumers: admitted.value.consumers }) ===
+      undefined,
   });
 };
 

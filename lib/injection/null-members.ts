@@ -22,16 +22,25 @@ export const removeNullMembers = (value: unknown, depth = 0): unknown => {
 };
 
 const removeFromMapping = (mapping: Mapping, depth: number): Mapping => {
-  const before = Object.entries(mapping);
-  const after = before
-    .filter(([, member]) => member !== null)
-    .map(([name, member]) => [name, readMember(name, member, depth)] as const);
-  const isSame =
-    after.length === before.length && after.every(([name, member]) => member === mapping[name]);
-  return isSame ? mapping : Object.fromEntries(after);
+  // Nearly every mapping of a pod stays as it is, so nothing is built before a member differs.
+  let changes: Map<string, unknown> | undefined;
+  for (const name of Object.keys(mapping)) {
+    const member = mapping[name];
+    if (typeof member !== 'object') continue;
+    const after = member === null ? undefined : readMember(name, member, depth);
+    if (after !== member) (changes ??= new Map()).set(name, after);
+  }
+  return changes === undefined ? mapping : applyChanges(mapping, changes);
 };
 
-const readMember = (name: string, member: unknown, depth: number): unknown =>
+const applyChanges = (mapping: Mapping, changes: ReadonlyMap<string, unknown>): Mapping =>
+  Object.fromEntries(
+    Object.entries(mapping)
+      .filter(([, member]) => member !== null)
+      .map(([name, member]) => [name, changes.get(name) ?? member]),
+  );
+
+const readMember = (name: string, member: object, depth: number): unknown =>
   STRING_MAPS.has(name) && isMapping(member)
     ? fillStrings(member)
     : removeNullMembers(member, depth + 1);

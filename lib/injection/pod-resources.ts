@@ -12,7 +12,8 @@ import { addQuantities } from '../schema/quantity.ts';
 export const buildPodResourceOps = (pod: Pod, sidecar: Container): readonly JsonPatchOp[] =>
   (['requests', 'limits'] as const).flatMap((group) =>
     Object.entries(sidecar.resources?.requests ?? {}).flatMap(([name, amount]) => {
-      const sum = addQuantities(pod.spec?.resources?.[group]?.[name], amount);
+      const own = pod.spec?.resources?.[group]?.[name];
+      const sum = own === undefined ? undefined : addQuantities(own, amount);
       const path = `/spec/resources${toJsonPointer(group, name)}`;
       return sum === undefined ? [] : [{ op: 'replace' as const, path, value: sum }];
     }),

@@ -1,4 +1,4 @@
-import type { PodSecurityContext, Pod, SecurityContext } from '../contract/pod.ts';
+import type { Container, PodSecurityContext, Pod, SecurityContext } from '../contract/pod.ts';
 import type { PlacedContainer } from './containers.ts';
 import { listOtherContainers } from './consumers.ts';
 import { LEVELS, type Level, type LevelOptions } from './rules/levels.ts';
@@ -33,6 +33,25 @@ export const buildSecurityDefaults = (
       ),
     }))
     .filter(({ values }) => Object.keys(values).length > 0);
+
+/** The pod as it is once these defaults are set. */
+export const applySecurityDefaults = (pod: Pod, defaults: readonly SecurityDefaults[]): Pod => {
+  const apply = (container: Container): Container => {
+    const found = defaults.find(({ at }) => at.container === container);
+    return found === undefined
+      ? container
+      : { ...container, securityContext: { ...container.securityContext, ...found.values } };
+  };
+  const { initContainers, containers } = pod.spec ?? {};
+  return {
+    ...pod,
+    spec: {
+      ...pod.spec,
+      ...(initContainers && { initContainers: initContainers.map(apply) }),
+      ...(containers && { containers: containers.map(apply) }),
+    },
+  };
+};
 
 /** One line for the author: what was set, and where. */
 export const formatSecurityDefaults = ({ at, values }: SecurityDefaults): string => {

@@ -51,6 +51,34 @@ const listLines = async (
 ): Promise<readonly string[]> => (await result).faults.map(formatFieldError);
 
 describe('createTaskPolicyEvaluator', () => {
+  describe('for policies about calls', () => {
+    const forbid = '@id("no-writes") forbid (principal, action == Action::"call", resource)';
+    const evaluate = (delivery: Task['delivery'], condition: string) =>
+      evaluateTestTasks(
+        {
+          readPolicies: () =>
+            compilePolicies([
+              { name: 'a', cedar: `permit ${run}; ${forbid} when { ${condition} };` },
+            ]),
+        },
+        { tasks: [{ ...buildTask('summarize', ['agent']), delivery }] },
+      );
+
+    it('warns that runs are refused with delivery vend', async () => {
+      const { faults, warnings } = await evaluate('vend', 'context.action == "s3:PutObject"');
+      expect(faults).toEqual([]);
+      expect(warnings).toEqual([expect.stringMatching(/a\/no-writes.*delivery: sign/)]);
+      expect(warnings[0]).toContain('call_needs_sign');
+    });
+
+    it.each([
+      ['delivery sign', 'sign', 'context.action == "s3:PutObject"'],
+      ['policies about others', 'vend', 'principal.serviceAccount == "other"'],
+    ] as const)('says nothing with %s', async (_, delivery, condition) => {
+      expect(await evaluate(delivery, condition)).toEqual({ faults: [], warnings: [] });
+    });
+  });
+
   describe('for tasks of provider http', () => {
     const chat: Task = {
       ...buildTask('chat', ['agent']),

@@ -3,10 +3,11 @@ import type { AuthoritySettings, Platform } from '../contract/platform.ts';
 import type { Task } from '../contract/task.ts';
 import { checkSpiffeId } from '../grant/spiffe-id.ts';
 import type { CompiledPolicies } from '../policy/compiled-policies.ts';
-import { findTaskUpstream, type Upstreams } from '../policy/http-pairs.ts';
+import { listCallPolicies } from '../policy/gates.ts';
+import { findTaskUpstream, type Upstreams } from '../policy/upstream-pairs.ts';
 import type { AdmissionPolicyRequest, PolicyDecision } from '../policy/decision.ts';
 import type { FieldError } from '../schema/field-error.ts';
-import type { HttpUpstream } from '../upstreams/upstream.ts';
+import type { Upstream } from '../upstreams/upstream.ts';
 import { checkPackedSize } from './packed-size.ts';
 
 export type TaskPolicyRequest = {
@@ -43,8 +44,8 @@ export type TaskPolicyDeps = {
     namespace: string,
   ) => Promise<Readonly<Record<string, string>> | undefined>;
   /**
-   * The current Upstreams, or why they are not known. Absent where there is no cluster: tasks of provider
-   * `http` are then not evaluated.
+   * The current Upstreams, or why they are not known. Absent where there is no cluster: only tasks of
+   * provider `aws` are then evaluated.
    */
   readonly readUpstreams?: (() => Upstreams | { readonly unknown: string }) | undefined;
   readonly evaluateTask: EvaluateTask;
@@ -110,12 +111,16 @@ const evaluateTasks = async (
       results.push(found.result);
       continue;
     }
-    const decision = await deps.evaluateTask(policies, {
+    const question = {
       ...{ principal, task, vend, atMs },
       ...(found.upstream !== undefined && { upstream: found.upstream }),
       ...cloud,
-    });
+    };
+    const decision = await deps.evaluateTask(policies, question);
     results.push(toResult(task, decision));
+    if (decision.outcome !== 'deny' && task.delivery === 'vend') {
+      results.push(warnOfCalls(task, listCallPolicies(policies, question)));
+    }
   }
   return {
     faults: results.flatMap(({ faults }) => faults),
@@ -124,13 +129,13 @@ const evaluateTasks = async (
 };
 
 /** `result`: without its Upstream, the task cannot be evaluated. */
-type FoundUpstream = { readonly upstream?: HttpUpstream; readonly result?: TaskPolicyResult };
+type FoundUpstream = { readonly upstream?: Upstream; readonly result?: TaskPolicyResult };
 
 const findUpstream = (
   task: Task,
   { readUpstreams }: Pick<TaskPolicyDeps, 'readUpstreams'>,
 ): FoundUpstream => {
-  if (task.provider !== 'http') return {};
+  if (task.provider === 'aws') return {};
   const source = buildAnnotationKey(task.name);
   if (readUpstreams === undefined) {
     const warning = `task ${task.name}: policy is not evaluated, because the Upstreams of the cluster are unknown`;
@@ -167,6 +172,17 @@ const toResult = ({ name }: Task, { outcome, reasons }: PolicyDecision): TaskPol
   warnings: (outcome === 'undecided' ? reasons : []).map(
     (reason) => `task ${name} may be denied when a run starts: ${reason}`,
   ),
+});
+
+/** Each of its runs would be refused. */
+const warnOfCalls = ({ name }: Task, policies: readonly string[]): TaskPolicyResult => ({
+  faults: [],
+  warnings:
+    policies.length === 0
+      ? []
+      : [
+          `task ${name}: its runs are refused (call_needs_sign), because ${policies.join(', ')} decides about single calls: expected delivery: sign`,
+        ],
 });
 
 const refuseTasks = (

@@ -2,13 +2,13 @@ import { CONSUMER_ENV, SIGN_CONSUMER_ENV } from '../../contract/environment.ts';
 import type { Container, EnvVar, Pod } from '../../contract/pod.ts';
 import { formatValue, type Expectation, type FieldError } from '../../schema/field-error.ts';
 import { PROFILE_VARIABLES } from '../consumer-environment.ts';
-import { checkClientKeys } from '../client-environment.ts';
 import { readAdmittedConsumers, listOtherContainers } from '../consumers.ts';
 import { toJsonPointer } from '../json-patch.ts';
 import type { InjectionTemplate } from '../injection-template.ts';
 import { findSettingsConfigMap } from '../settings-file.ts';
 import { isSigned } from '../injected-fields.ts';
 import { checkEndpoints } from './foreign-endpoints.ts';
+import { checkForeignKeys } from './foreign-keys.ts';
 import { NO_OTHER_IDENTITY } from './other-clouds.ts';
 import type { RuleCheck, ServiceAccount } from './rule.ts';
 import { findNamedTemplate } from './sidecar-equality.ts';
@@ -33,7 +33,11 @@ export const checkForeignCredentials: RuleCheck = (
         ...(isConsumer && template !== undefined && isSigned(container.name, tasks)
           ? checkEndpoints(container, path, template)
           : []),
-        ...(isConsumer ? checkClientKeys(container, path, tasks) : []),
+        ...checkForeignKeys(
+          container,
+          path,
+          isConsumer ? tasks.filter((task) => task.containers.includes(container.name)) : [],
+        ),
         ...(platform.pods.strictEnvironment && phase === 'CREATE' && isConsumer
           ? checkProfiles(container, path)
           : []),

@@ -68,12 +68,12 @@ describe('checkSidecarEquality', () => {
     [
       'an additional variable',
       [addOp(`${SIDECAR}/env/-`, { name: 'HTTPS_PROXY', value: 'http://evil' })],
-      `${SIDECAR}/env/17`,
+      `${SIDECAR}/env/18`,
     ],
     [
       'a variable set twice',
       [addOp(`${SIDECAR}/env/-`, { name: 'VALETKEY_TRUST', value: 'cluster' })],
-      `${SIDECAR}/env/17`,
+      `${SIDECAR}/env/18`,
     ],
     [
       'another token volume',
@@ -97,14 +97,14 @@ describe('checkSidecarEquality', () => {
       'other tasks than declared',
       [
         addOp(
-          `${SIDECAR}/env/16/value`,
+          `${SIDECAR}/env/17/value`,
           JSON.stringify({ consumers: ['agent', 'helper'], tasks: [] }),
         ),
       ],
     ],
     [
       'fewer consumers than declared',
-      [addOp(`${SIDECAR}/env/16/value`, JSON.stringify({ consumers: ['agent'], tasks: [] }))],
+      [addOp(`${SIDECAR}/env/17/value`, JSON.stringify({ consumers: ['agent'], tasks: [] }))],
       `${SIDECAR}/env`,
     ],
   ]);
